@@ -1,0 +1,1 @@
+//! Pages of people: set-up, sign-in, account, members, invitations.

@@ -1,0 +1,1 @@
+//! The backlog: list and item with its evidence.

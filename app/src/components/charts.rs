@@ -1,0 +1,1 @@
+//! Charts as server-rendered SVG; each stands beside a table with the same numbers.

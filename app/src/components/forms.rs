@@ -1,0 +1,171 @@
+//! Form fields with label, hint and error tied together, and the error summary at the top of a refused form.
+
+use domain::FieldErrors;
+use leptos::prelude::*;
+
+/// The hidden key that makes a double click or a retry one write.
+#[component]
+pub fn IdempotencyKey(
+    /// A fresh key for each rendering.
+    #[prop(into)]
+    key: String,
+) -> impl IntoView {
+    view! { <input type="hidden" name="idempotency_key" value=key /> }
+}
+
+/// What was refused, with a link to each field; nothing when nothing was.
+#[component]
+pub fn ErrorSummary(
+    /// The refusals.
+    errors: FieldErrors,
+) -> impl IntoView {
+    (!errors.is_empty()).then(|| {
+        view! {
+            <div class="error-summary" role="alert" tabindex="-1">
+                <h2>"There is a problem"</h2>
+                <ul>
+                    {errors.0.into_iter().map(|e| view! { <li><a href=format!("#{}", e.field)>{e.message}</a></li> }).collect_view()}
+                </ul>
+            </div>
+        }
+    })
+}
+
+/// A one-line input with label, hint and error.
+#[component]
+pub fn TextField(
+    /// The form name, and the element's id.
+    #[prop(into)]
+    name: String,
+    /// The label.
+    #[prop(into)]
+    label: String,
+    /// The value to start with.
+    #[prop(optional, into)]
+    value: String,
+    /// `text`, `email`, `password`, `url`, …
+    #[prop(default = "text")]
+    kind: &'static str,
+    /// A line under the label.
+    #[prop(optional, into)]
+    hint: Option<String>,
+    /// All errors of the form; this field picks its own.
+    #[prop(optional)]
+    errors: FieldErrors,
+    /// Whether the browser insists on a value.
+    #[prop(optional)]
+    required: bool,
+    /// What a password manager or autofill should put here.
+    #[prop(optional, into)]
+    autocomplete: Option<String>,
+    /// The most characters it takes.
+    #[prop(optional)]
+    maxlength: Option<u32>,
+    /// The fewest characters it takes.
+    #[prop(optional)]
+    minlength: Option<u32>,
+) -> impl IntoView {
+    let error = errors.at(&name).map(ToOwned::to_owned);
+    let invalid = error.is_some();
+    let described = describe(&name, hint.is_some(), invalid);
+    view! {
+        <div class="field" class:field-invalid=invalid>
+            <label for=name.clone()>{label}</label>
+            {hint.map(|hint| view! { <p class="hint" id=format!("{name}-hint")>{hint}</p> })}
+            {error.map(|error| view! { <p class="field-error" id=format!("{name}-error")>{error}</p> })}
+            <input
+                id=name.clone() name=name type=kind value=value required=required autocomplete=autocomplete
+                maxlength=maxlength minlength=minlength aria-describedby=described aria-invalid=invalid.then_some("true")
+            />
+        </div>
+    }
+}
+
+/// A text area with label, hint and error.
+#[component]
+pub fn TextArea(
+    /// The form name, and the element's id.
+    #[prop(into)]
+    name: String,
+    /// The label.
+    #[prop(into)]
+    label: String,
+    /// The value to start with.
+    #[prop(optional, into)]
+    value: String,
+    /// A line under the label.
+    #[prop(optional, into)]
+    hint: Option<String>,
+    /// All errors of the form; this field picks its own.
+    #[prop(optional)]
+    errors: FieldErrors,
+    /// Height in lines.
+    #[prop(default = 4)]
+    rows: u32,
+    /// Whether the browser insists on a value.
+    #[prop(optional)]
+    required: bool,
+    /// The most characters it takes.
+    #[prop(optional)]
+    maxlength: Option<u32>,
+) -> impl IntoView {
+    let error = errors.at(&name).map(ToOwned::to_owned);
+    let invalid = error.is_some();
+    let described = describe(&name, hint.is_some(), invalid);
+    view! {
+        <div class="field" class:field-invalid=invalid>
+            <label for=name.clone()>{label}</label>
+            {hint.map(|hint| view! { <p class="hint" id=format!("{name}-hint")>{hint}</p> })}
+            {error.map(|error| view! { <p class="field-error" id=format!("{name}-error")>{error}</p> })}
+            <textarea
+                id=name.clone() name=name rows=rows required=required maxlength=maxlength
+                aria-describedby=described aria-invalid=invalid.then_some("true")
+            >{value}</textarea>
+        </div>
+    }
+}
+
+/// A choice of one from a short list.
+#[component]
+pub fn SelectField(
+    /// The form name, and the element's id.
+    #[prop(into)]
+    name: String,
+    /// The label.
+    #[prop(into)]
+    label: String,
+    /// Value and label of each option.
+    options: Vec<(String, String)>,
+    /// The chosen value.
+    #[prop(optional, into)]
+    value: String,
+    /// A line under the label.
+    #[prop(optional, into)]
+    hint: Option<String>,
+    /// All errors of the form; this field picks its own.
+    #[prop(optional)]
+    errors: FieldErrors,
+) -> impl IntoView {
+    let error = errors.at(&name).map(ToOwned::to_owned);
+    let invalid = error.is_some();
+    let described = describe(&name, hint.is_some(), invalid);
+    view! {
+        <div class="field" class:field-invalid=invalid>
+            <label for=name.clone()>{label}</label>
+            {hint.map(|hint| view! { <p class="hint" id=format!("{name}-hint")>{hint}</p> })}
+            {error.map(|error| view! { <p class="field-error" id=format!("{name}-error")>{error}</p> })}
+            <select id=name.clone() name=name aria-describedby=described aria-invalid=invalid.then_some("true")>
+                {options.into_iter().map(|(v, l)| {
+                    let selected = v == value;
+                    view! { <option value=v selected=selected>{l}</option> }
+                }).collect_view()}
+            </select>
+        </div>
+    }
+}
+
+fn describe(name: &str, hint: bool, error: bool) -> Option<String> {
+    let ids: Vec<String> =
+        [(hint, "hint"), (error, "error")].into_iter().filter(|(is, _)| *is).map(|(_, part)| format!("{name}-{part}")).collect();
+    (!ids.is_empty()).then(|| ids.join(" "))
+}

@@ -1,0 +1,1 @@
+//! Importing a file: upload, mapping, preview, progress.

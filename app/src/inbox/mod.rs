@@ -1,0 +1,1 @@
+//! The triage inbox: list, detail, bulk actions.

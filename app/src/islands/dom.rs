@@ -1,0 +1,52 @@
+//! Small helpers over the browser's DOM, which fail quietly: an island that cannot work leaves the plain page.
+
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Document, Element, HtmlElement, RequestInit, Response, Window};
+
+/// The window; there is always one where islands run.
+pub fn window() -> Window {
+    leptos::prelude::window()
+}
+
+/// The document.
+pub fn document() -> Document {
+    leptos::prelude::document()
+}
+
+/// All elements that match, as a list that does not change under our hands.
+pub fn all(selector: &str) -> Vec<Element> {
+    let Ok(list) = document().query_selector_all(selector) else { return Vec::new() };
+    (0..list.length()).filter_map(|i| list.item(i)?.dyn_into().ok()).collect()
+}
+
+/// The first element that matches.
+pub fn first(selector: &str) -> Option<HtmlElement> {
+    document().query_selector(selector).ok()??.dyn_into().ok()
+}
+
+/// The element under the pointer's or key's event, or its nearest ancestor that matches.
+pub fn closest(event: &web_sys::Event, selector: &str) -> Option<HtmlElement> {
+    event.target()?.dyn_into::<Element>().ok()?.closest(selector).ok()??.dyn_into().ok()
+}
+
+/// Whether the person is typing, so that single keys are letters.
+pub fn is_typing(event: &web_sys::Event) -> bool {
+    closest(event, "input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]").is_some()
+}
+
+/// Fetches with the page's cookies. `body` as a form post when given. Gives the final URL (after redirects), the status and the text.
+///
+/// # Errors
+/// What the browser says when the network fails.
+pub async fn fetch(url: &str, body: Option<&JsValue>) -> Result<(String, u16, String), JsValue> {
+    let init = RequestInit::new();
+    init.set_credentials(web_sys::RequestCredentials::SameOrigin);
+    if let Some(body) = body {
+        init.set_method("POST");
+        init.set_body(body);
+    }
+    let response: Response = JsFuture::from(window().fetch_with_str_and_init(url, &init)).await?.dyn_into()?;
+    let text = JsFuture::from(response.text()?).await?.as_string().unwrap_or_default();
+    Ok((response.url(), response.status(), text))
+}

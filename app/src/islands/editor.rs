@@ -1,0 +1,1 @@
+//! Autosave, reordering and preview in the survey editor.

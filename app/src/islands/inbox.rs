@@ -1,0 +1,1 @@
+//! Keys, bulk selection and live arrival in the inbox.

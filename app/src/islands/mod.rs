@@ -1,0 +1,7 @@
+//! The only code that is shipped as wasm. Islands add speed and keys to pages that already work: they never own data.
+
+#[cfg(feature = "hydrate")]
+pub mod dom;
+pub mod editor;
+pub mod enhance;
+pub mod inbox;

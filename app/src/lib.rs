@@ -1,0 +1,28 @@
+//! What people see: pages and components as functions of plain view models, and the console's islands.
+//!
+//! Pages are rendered on the server only ([`render`], feature `ssr`); nothing here fetches data, so a page is a pure function
+//! of its arguments. The same crate, built for wasm32 with the feature `hydrate`, is the console's browser half: it holds the islands
+//! and nothing else survives the linker. Respondent pages ship no wasm at all.
+
+// The island macro makes a public wasm export that cannot carry a doc comment of its own.
+#![cfg_attr(feature = "hydrate", allow(missing_docs))]
+
+pub mod accounts;
+pub mod backlog;
+pub mod components;
+pub mod imports;
+pub mod inbox;
+pub mod islands;
+pub mod projects;
+#[cfg(feature = "ssr")]
+pub mod render;
+pub mod respond;
+pub mod shell;
+pub mod surveys;
+
+/// The browser's entry point; islands are hydrated one by one afterwards by `public/console.js`.
+#[cfg(feature = "hydrate")]
+#[wasm_bindgen::prelude::wasm_bindgen]
+pub fn hydrate() {
+    leptos::mount::hydrate_islands();
+}

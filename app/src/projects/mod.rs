@@ -1,0 +1,1 @@
+//! Pages of a project: new, settings, embedding.

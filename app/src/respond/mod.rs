@@ -1,0 +1,1 @@
+//! The respondent's pages: a survey as a plain form. No wasm.

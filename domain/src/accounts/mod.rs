@@ -1,0 +1,143 @@
+//! Who acts, and what they may do.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Error,
+    ids::{ProjectId, StaffId},
+};
+
+/// What a member of the team may do in one project; each role includes those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Reads everything.
+    Viewer,
+    /// Also triages feedback and keeps the backlog.
+    Triager,
+    /// Also edits surveys, settings, imports and members.
+    Admin,
+    /// Also makes and removes owners.
+    Owner,
+}
+
+impl Role {
+    /// All roles, lowest first.
+    pub const ALL: [Self; 4] = [Self::Viewer, Self::Triager, Self::Admin, Self::Owner];
+
+    /// The word stored and shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Triager => "triager",
+            Self::Admin => "admin",
+            Self::Owner => "owner",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Role {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Self::ALL
+            .into_iter()
+            .find(|role| role.as_str() == text)
+            .ok_or_else(|| Error::field("role", "unknown", "Choose viewer, triager, admin or owner."))
+    }
+}
+
+/// A member of the team with their role in each project.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    /// Who.
+    pub staff: StaffId,
+    /// The projects they belong to.
+    pub roles: Vec<(ProjectId, Role)>,
+}
+
+impl Actor {
+    /// Their role in a project.
+    #[must_use]
+    pub fn role(&self, project: ProjectId) -> Option<Role> {
+        self.roles.iter().find(|(id, _)| *id == project).map(|(_, role)| *role)
+    }
+
+    /// The capability to work in `project` with at least the role `need`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for a project the actor does not belong to, [`Error::Forbidden`] for too low a role.
+    pub fn scope(&self, project: ProjectId, need: Role) -> Result<Scope, Error> {
+        match self.role(project) {
+            None => Err(Error::NotFound),
+            Some(role) if role < need => Err(Error::Forbidden),
+            Some(role) => Ok(Scope { project, role, staff: Some(self.staff) }),
+        }
+    }
+}
+
+/// Proof that the holder may read one project's data; every query that reads people's data asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scope {
+    project: ProjectId,
+    role: Role,
+    staff: Option<StaffId>,
+}
+
+impl Scope {
+    /// The program itself at work on a project (a respondent's submission, a background job, the command line).
+    #[must_use]
+    pub fn system(project: ProjectId) -> Self {
+        Self { project, role: Role::Owner, staff: None }
+    }
+
+    /// The one project this reaches.
+    #[must_use]
+    pub fn project(&self) -> ProjectId {
+        self.project
+    }
+
+    /// Who acts; `None` for the program itself.
+    #[must_use]
+    pub fn staff(&self) -> Option<StaffId> {
+        self.staff
+    }
+
+    /// With which role.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Whether the role is at least `need`.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] when it is not.
+    pub fn require(&self, need: Role) -> Result<(), Error> {
+        if self.role < need { Err(Error::Forbidden) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn scope_hides_foreign_projects_and_refuses_low_roles() {
+        let (mine, other) = (ProjectId(Uuid::from_u128(1)), ProjectId(Uuid::from_u128(2)));
+        let actor = Actor { staff: StaffId(Uuid::from_u128(3)), roles: vec![(mine, Role::Triager)] };
+        assert!(actor.scope(mine, Role::Triager).is_ok());
+        assert_eq!(actor.scope(mine, Role::Admin), Err(Error::Forbidden));
+        assert_eq!(actor.scope(other, Role::Viewer), Err(Error::NotFound));
+    }
+}

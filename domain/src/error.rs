@@ -1,0 +1,106 @@
+//! What can go wrong, in a small closed set with stable codes. The transport maps it; see `server::http::error`.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error as ThisError;
+
+/// Why one field of an input was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldError {
+    /// The form field's name, or a JSON pointer for the API.
+    pub field: String,
+    /// Stable, for programs: `required`, `too_long`, `email`, …
+    pub code: String,
+    /// For a person: what is wrong and what to do.
+    pub message: String,
+}
+
+/// All that was refused about an input, in the order of its fields.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldErrors(pub Vec<FieldError>);
+
+impl FieldErrors {
+    /// One refusal.
+    #[must_use]
+    pub fn one(field: &str, code: &str, message: impl Into<String>) -> Self {
+        let mut errors = Self::default();
+        errors.add(field, code, message);
+        errors
+    }
+
+    /// Adds a refusal.
+    pub fn add(&mut self, field: &str, code: &str, message: impl Into<String>) {
+        self.0.push(FieldError { field: field.into(), code: code.into(), message: message.into() });
+    }
+
+    /// The first message for a field.
+    #[must_use]
+    pub fn at(&self, field: &str) -> Option<&str> {
+        self.0.iter().find(|e| e.field == field).map(|e| e.message.as_str())
+    }
+
+    /// Whether nothing was refused.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// `value` if nothing was refused, else the refusals as an [`Error`].
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when anything was refused.
+    pub fn into_result<T>(self, value: T) -> Result<T, Error> {
+        if self.is_empty() { Ok(value) } else { Err(Error::Invalid(self)) }
+    }
+}
+
+/// A use case's refusal.
+#[derive(Debug, Clone, PartialEq, Eq, ThisError)]
+pub enum Error {
+    /// The input breaks a rule; each field says which.
+    #[error("the input is not valid")]
+    Invalid(FieldErrors),
+    /// It does not exist, or the actor may not know that it does.
+    #[error("not found")]
+    NotFound,
+    /// Nobody is signed in.
+    #[error("sign in first")]
+    SignedOut,
+    /// The actor's role is too low.
+    #[error("your role does not allow this")]
+    Forbidden,
+    /// Somebody else changed it meanwhile; the text says what.
+    #[error("{0}")]
+    Conflict(String),
+    /// Too many requests; try again after this many seconds.
+    #[error("too many requests")]
+    RateLimited(u64),
+    /// The store cannot take work now; try again after this many seconds.
+    #[error("busy")]
+    Busy(u64),
+    /// The search index is not ready.
+    #[error("search is not available")]
+    SearchUnavailable,
+}
+
+impl Error {
+    /// Shorthand for one refused field.
+    #[must_use]
+    pub fn field(field: &str, code: &str, message: impl Into<String>) -> Self {
+        Self::Invalid(FieldErrors::one(field, code, message))
+    }
+
+    /// The stable code of the API's problem documents (RFC 9457 `type`).
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "invalid",
+            Self::NotFound => "not_found",
+            Self::SignedOut => "signed_out",
+            Self::Forbidden => "forbidden",
+            Self::Conflict(_) => "conflict",
+            Self::RateLimited(_) => "rate_limited",
+            Self::Busy(_) => "busy",
+            Self::SearchUnavailable => "search_unavailable",
+        }
+    }
+}

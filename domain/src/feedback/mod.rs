@@ -1,0 +1,129 @@
+//! Feedback: the triageable record that a response, a ticket, an idea, a usability test or an API call produces.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Timestamp,
+    ids::{ContactId, FeedbackId, ProjectId, ResponseId, StaffId, SurveyId},
+};
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal / $label:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($(#[$vdoc])* $variant),+ }
+
+        impl $name {
+            /// All of them, in the order they are shown.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The word stored and written in queries.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+
+            /// The words on the screen.
+            #[must_use]
+            pub fn label(self) -> &'static str {
+                match self { $(Self::$variant => $label),+ }
+            }
+
+            /// Reads the stored word.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($word => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+pub(crate) use words;
+
+words! {
+    /// What produced the feedback.
+    Kind {
+        /// Answers to a survey.
+        SurveyResponse = "survey_response" / "Survey",
+        /// A support conversation.
+        Ticket = "ticket" / "Ticket",
+        /// A public wish.
+        Idea = "idea" / "Idea",
+        /// A usability test.
+        Usability = "usability" / "Usability",
+        /// The API or an import.
+        Api = "api" / "API",
+    }
+}
+
+words! {
+    /// How far triage has come.
+    Status {
+        /// Nobody has looked yet.
+        New = "new" / "New",
+        /// Looked at, nothing linked.
+        Triaged = "triaged" / "Triaged",
+        /// Linked to at least one backlog item.
+        Linked = "linked" / "Linked",
+        /// Done with.
+        Resolved = "resolved" / "Resolved",
+        /// Suspected or confirmed spam; kept, out of the way.
+        Spam = "spam" / "Spam",
+    }
+}
+
+/// One record of the inbox, as stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Feedback {
+    /// Identity.
+    pub id: FeedbackId,
+    /// Whose.
+    pub project: ProjectId,
+    /// What produced it.
+    pub kind: Kind,
+    /// What was said: the free texts, joined by blank lines.
+    pub text: String,
+    /// The score, when one was given, on the question's own scale.
+    pub score: Option<f64>,
+    /// The top of that scale (10 for NPS, 5 for CSAT, …).
+    pub score_max: Option<f64>,
+    /// Who said it.
+    pub contact: Option<ContactId>,
+    /// The survey answered.
+    pub survey: Option<SurveyId>,
+    /// The response answered with.
+    pub response: Option<ResponseId>,
+    /// The page it was said on.
+    pub page_url: Option<String>,
+    /// The release it was said about.
+    pub release: Option<String>,
+    /// The environment it was said in.
+    pub environment: Option<String>,
+    /// BCP 47 primary language, detected or given.
+    pub language: String,
+    /// How far triage has come.
+    pub status: Status,
+    /// Who takes care of it.
+    pub assignee: Option<StaffId>,
+    /// Tags, sorted.
+    pub tags: Vec<String>,
+    /// Why it is suspected spam; empty when it is not.
+    pub spam_reasons: Vec<String>,
+    /// When it was said.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Grows with each change; a write names the version it was made from.
+    pub version: i64,
+}
+
+/// Longest tag, in characters.
+pub const MAX_TAG: usize = 40;
+
+/// Normal form of a tag: trimmed, lower case, inner white space as single hyphens; `None` if empty or too long.
+#[must_use]
+pub fn tag(text: &str) -> Option<String> {
+    let tag = text.split_whitespace().collect::<Vec<_>>().join("-").to_lowercase();
+    let fits = !tag.is_empty() && tag.chars().count() <= MAX_TAG && tag.chars().all(|c| !c.is_control() && !matches!(c, '"' | ',' | ':'));
+    fits.then_some(tag)
+}

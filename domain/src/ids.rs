@@ -1,0 +1,65 @@
+//! Identifiers: a newtype per kind of thing over a UUIDv7, so that one cannot stand where another belongs.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Uuid::try_parse(text).map(Self)
+            }
+        }
+
+        impl From<Uuid> for $name {
+            fn from(id: Uuid) -> Self {
+                Self(id)
+            }
+        }
+    )+};
+}
+
+ids! {
+    /// One product that collects feedback.
+    ProjectId,
+    /// A signed-in member of the team.
+    StaffId,
+    /// An invitation for a member of the team.
+    InvitationId,
+    /// A survey, over all its versions.
+    SurveyId,
+    /// One immutable published version of a survey.
+    VersionId,
+    /// A person who gave feedback.
+    ContactId,
+    /// One contact's answers to one survey version.
+    ResponseId,
+    /// A triageable record.
+    FeedbackId,
+    /// A unit of work for the product team.
+    BacklogId,
+    /// Feedback ↔ backlog item.
+    LinkId,
+    /// A remark of the team on feedback.
+    CommentId,
+    /// One entry of an item's history.
+    HistoryId,
+    /// One import of a file.
+    ImportId,
+    /// One unit of background work.
+    JobId,
+}

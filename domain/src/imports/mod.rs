@@ -1,0 +1,1 @@
+//! Importing files of feedback: column mapping and reading of rows.

@@ -1,0 +1,19 @@
+//! Earshot's vocabulary and rules: types, parsing and validation.
+//!
+//! Nothing here does I/O, reads a clock or makes an id: callers pass a [`clock::Timestamp`] and ids in. The crate builds
+//! for wasm32, and knows nothing of tokio, sqlx, axum or leptos. One module per capability, by the names that
+//! the other crates use too.
+
+pub mod accounts;
+pub mod backlog;
+pub mod clock;
+pub mod error;
+pub mod feedback;
+pub mod ids;
+pub mod imports;
+pub mod projects;
+pub mod surveys;
+pub mod triage;
+
+pub use clock::{Clock, IdSource, Timestamp};
+pub use error::{Error, FieldError, FieldErrors};

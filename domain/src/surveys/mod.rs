@@ -1,0 +1,69 @@
+//! Surveys: questions, drafts, versions, answers and what they add up to.
+//!
+//! A question type is one variant of [`question::QuestionKind`] with its arm in each function there; see CONTRIBUTING.md.
+
+pub mod answer;
+pub mod question;
+
+use serde::{Deserialize, Serialize};
+
+use crate::feedback::words;
+pub use answer::Answer;
+pub use question::{Choice, Question, QuestionKind};
+
+words! {
+    /// Whether people can answer.
+    SurveyStatus {
+        /// Never published.
+        Draft = "draft" / "Draft",
+        /// Takes answers.
+        Live = "live" / "Live",
+        /// Takes no new answers for now.
+        Paused = "paused" / "Paused",
+        /// Takes no more answers.
+        Closed = "closed" / "Closed",
+    }
+}
+
+/// What makes the widget show a survey.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "on", rename_all = "snake_case")]
+pub enum Launch {
+    /// A button at the edge of the page.
+    Button {
+        /// Its words.
+        label: String,
+    },
+    /// By itself after this many seconds on the page.
+    Delay {
+        /// Seconds.
+        seconds: u32,
+    },
+    /// When the site calls `earshot.track(name)`.
+    Event {
+        /// The event's name.
+        name: String,
+    },
+    /// Only when the site calls `earshot.open(id)`, embeds it, or links to it.
+    Code,
+}
+
+/// All of a survey that people see: what a draft holds, and what a version freezes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SurveyBody {
+    /// The heading respondents see.
+    pub title: String,
+    /// What stands before the questions; may be empty.
+    pub intro: String,
+    /// In the order they are asked.
+    pub questions: Vec<Question>,
+    /// What stands at the end.
+    pub thanks: String,
+    /// BCP 47 language of the texts.
+    pub language: String,
+    /// What makes the widget show it.
+    pub launch: Launch,
+}
+
+/// Most questions in one survey.
+pub const MAX_QUESTIONS: usize = 50;

@@ -1,0 +1,1 @@
+//! The language of the inbox: `words "phrase" -not status:new score:<=6`.

@@ -1,0 +1,298 @@
+-- Ids are UUIDs as text, times are milliseconds since the Unix epoch, JSON is text: the types that both databases share.
+
+CREATE TABLE installation (
+    id BIGINT PRIMARY KEY CHECK (id = 1),
+    instance TEXT NOT NULL,
+    secret TEXT NOT NULL,
+    setup_token_hash TEXT,
+    created_at BIGINT NOT NULL
+);
+
+CREATE TABLE staff (
+    id TEXT PRIMARY KEY,
+    email TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    password_hash TEXT NOT NULL,
+    theme TEXT NOT NULL DEFAULT 'auto',
+    created_at BIGINT NOT NULL
+);
+
+CREATE TABLE projects (
+    id TEXT PRIMARY KEY,
+    slug TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    public_key TEXT NOT NULL UNIQUE,
+    origins TEXT NOT NULL DEFAULT '[]',
+    language TEXT NOT NULL DEFAULT 'en',
+    accent TEXT NOT NULL,
+    theme TEXT NOT NULL DEFAULT 'auto',
+    created_at BIGINT NOT NULL
+);
+
+CREATE TABLE memberships (
+    project_id TEXT NOT NULL REFERENCES projects (id),
+    staff_id TEXT NOT NULL REFERENCES staff (id),
+    role TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (project_id, staff_id)
+);
+CREATE INDEX memberships_staff ON memberships (staff_id);
+
+CREATE TABLE invitations (
+    id TEXT PRIMARY KEY,
+    project_id TEXT NOT NULL REFERENCES projects (id),
+    role TEXT NOT NULL,
+    email TEXT,
+    token_hash TEXT NOT NULL UNIQUE,
+    created_by TEXT NOT NULL REFERENCES staff (id),
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    used_by TEXT REFERENCES staff (id),
+    used_at BIGINT,
+    revoked_at BIGINT
+);
+CREATE INDEX invitations_project ON invitations (project_id);
+
+-- The id in the cookie is a secret: only its hash is kept.
+CREATE TABLE sessions (
+    id_hash TEXT PRIMARY KEY,
+    staff_id TEXT REFERENCES staff (id),
+    data TEXT NOT NULL,
+    user_agent TEXT,
+    address TEXT,
+    created_at BIGINT NOT NULL,
+    seen_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+CREATE INDEX sessions_staff ON sessions (staff_id);
+CREATE INDEX sessions_expiry ON sessions (expires_at);
+
+CREATE TABLE idempotency (
+    scope TEXT NOT NULL,
+    key TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (scope, key)
+);
+CREATE INDEX idempotency_age ON idempotency (created_at);
+
+CREATE TABLE surveys (
+    id TEXT PRIMARY KEY,
+    project_id TEXT NOT NULL REFERENCES projects (id),
+    name TEXT NOT NULL,
+    status TEXT NOT NULL,
+    draft TEXT NOT NULL,
+    draft_revision BIGINT NOT NULL,
+    live_version_id TEXT,
+    created_by TEXT REFERENCES staff (id),
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL
+);
+CREATE INDEX surveys_project ON surveys (project_id, created_at);
+
+-- Earlier states of a draft, for undo.
+CREATE TABLE survey_drafts (
+    survey_id TEXT NOT NULL REFERENCES surveys (id),
+    revision BIGINT NOT NULL,
+    body TEXT NOT NULL,
+    staff_id TEXT REFERENCES staff (id),
+    saved_at BIGINT NOT NULL,
+    PRIMARY KEY (survey_id, revision)
+);
+
+-- Never changed once written.
+CREATE TABLE survey_versions (
+    id TEXT PRIMARY KEY,
+    project_id TEXT NOT NULL REFERENCES projects (id),
+    survey_id TEXT NOT NULL REFERENCES surveys (id),
+    number BIGINT NOT NULL,
+    body TEXT NOT NULL,
+    published_by TEXT REFERENCES staff (id),
+    published_at BIGINT NOT NULL,
+    UNIQUE (survey_id, number)
+);
+
+CREATE TABLE contacts (
+    id TEXT PRIMARY KEY,
+    project_id TEXT NOT NULL REFERENCES projects (id),
+    external_id TEXT,
+    email TEXT,
+    name TEXT,
+    attributes TEXT NOT NULL DEFAULT '{}',
+    created_at BIGINT NOT NULL,
+    seen_at BIGINT NOT NULL,
+    UNIQUE (project_id, external_id)
+);
+CREATE INDEX contacts_email ON contacts (project_id, email);
+
+CREATE TABLE responses (
+    id TEXT PRIMARY KEY,
+    project_id TEXT NOT NULL REFERENCES projects (id),
+    survey_id TEXT NOT NULL REFERENCES surveys (id),
+    version_id TEXT NOT NULL REFERENCES survey_versions (id),
+    contact_id TEXT REFERENCES contacts (id),
+    source TEXT NOT NULL,
+    language TEXT NOT NULL,
+    page_url TEXT,
+    release TEXT,
+    environment TEXT,
+    user_agent TEXT,
+    spam_reasons TEXT NOT NULL DEFAULT '[]',
+    started_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    finished_at BIGINT
+);
+CREATE INDEX responses_survey ON responses (project_id, survey_id, started_at);
+CREATE INDEX responses_version ON responses (version_id);
+
+CREATE TABLE answers (
+    response_id TEXT NOT NULL REFERENCES responses (id),
+    project_id TEXT NOT NULL REFERENCES projects (id),
+    survey_id TEXT NOT NULL REFERENCES surveys (id),
+    question_id TEXT NOT NULL,
+    value TEXT NOT NULL,
+    number DOUBLE PRECISION,
+    answered_at BIGINT NOT NULL,
+    PRIMARY KEY (response_id, question_id)
+);
+CREATE INDEX answers_question ON answers (survey_id, question_id);
+
+CREATE TABLE feedback (
+    id TEXT PRIMARY KEY,
+    project_id TEXT NOT NULL REFERENCES projects (id),
+    kind TEXT NOT NULL,
+    text TEXT NOT NULL,
+    score DOUBLE PRECISION,
+    score_max DOUBLE PRECISION,
+    contact_id TEXT REFERENCES contacts (id),
+    survey_id TEXT REFERENCES surveys (id),
+    response_id TEXT UNIQUE REFERENCES responses (id),
+    source_key TEXT,
+    page_url TEXT,
+    release TEXT,
+    environment TEXT,
+    language TEXT NOT NULL,
+    status TEXT NOT NULL,
+    assignee TEXT REFERENCES staff (id),
+    spam_reasons TEXT NOT NULL DEFAULT '[]',
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    version BIGINT NOT NULL,
+    UNIQUE (project_id, source_key)
+);
+CREATE INDEX feedback_time ON feedback (project_id, created_at, id);
+CREATE INDEX feedback_status ON feedback (project_id, status, created_at);
+CREATE INDEX feedback_survey ON feedback (survey_id);
+
+CREATE TABLE feedback_tags (
+    feedback_id TEXT NOT NULL REFERENCES feedback (id),
+    project_id TEXT NOT NULL REFERENCES projects (id),
+    tag TEXT NOT NULL,
+    PRIMARY KEY (feedback_id, tag)
+);
+CREATE INDEX feedback_tags_project ON feedback_tags (project_id, tag);
+
+CREATE TABLE comments (
+    id TEXT PRIMARY KEY,
+    project_id TEXT NOT NULL REFERENCES projects (id),
+    feedback_id TEXT NOT NULL REFERENCES feedback (id),
+    staff_id TEXT NOT NULL REFERENCES staff (id),
+    body TEXT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+CREATE INDEX comments_feedback ON comments (feedback_id, created_at);
+
+-- What happened to an item, for people; `subject_id` is a feedback or a backlog item.
+CREATE TABLE history (
+    id TEXT PRIMARY KEY,
+    project_id TEXT NOT NULL REFERENCES projects (id),
+    subject_id TEXT NOT NULL,
+    staff_id TEXT REFERENCES staff (id),
+    change TEXT NOT NULL,
+    at BIGINT NOT NULL
+);
+CREATE INDEX history_subject ON history (subject_id, at);
+
+CREATE TABLE backlog_items (
+    id TEXT PRIMARY KEY,
+    project_id TEXT NOT NULL REFERENCES projects (id),
+    number BIGINT NOT NULL,
+    title TEXT NOT NULL,
+    body TEXT NOT NULL,
+    status TEXT NOT NULL,
+    created_by TEXT REFERENCES staff (id),
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    version BIGINT NOT NULL,
+    UNIQUE (project_id, number)
+);
+
+CREATE TABLE links (
+    id TEXT PRIMARY KEY,
+    project_id TEXT NOT NULL REFERENCES projects (id),
+    feedback_id TEXT NOT NULL REFERENCES feedback (id),
+    backlog_id TEXT NOT NULL REFERENCES backlog_items (id),
+    quote TEXT,
+    importance TEXT NOT NULL DEFAULT 'normal',
+    created_by TEXT REFERENCES staff (id),
+    created_at BIGINT NOT NULL,
+    UNIQUE (feedback_id, backlog_id)
+);
+CREATE INDEX links_backlog ON links (backlog_id);
+
+-- Every change to feedback, in the order the search index follows.
+CREATE TABLE feedback_changes (
+    seq BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    feedback_id TEXT NOT NULL,
+    project_id TEXT NOT NULL,
+    -- A lower seq can become visible after a higher one; a follower reads only below the oldest running transaction.
+    xid xid8 NOT NULL DEFAULT pg_current_xact_id()
+);
+
+CREATE TABLE imports (
+    id TEXT PRIMARY KEY,
+    project_id TEXT NOT NULL REFERENCES projects (id),
+    name TEXT NOT NULL,
+    file_hash TEXT NOT NULL,
+    mapping TEXT NOT NULL,
+    status TEXT NOT NULL,
+    bytes_total BIGINT NOT NULL,
+    bytes_done BIGINT NOT NULL,
+    rows_added BIGINT NOT NULL,
+    rows_known BIGINT NOT NULL,
+    rows_bad BIGINT NOT NULL,
+    error TEXT,
+    created_by TEXT REFERENCES staff (id),
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    finished_at BIGINT
+);
+CREATE INDEX imports_project ON imports (project_id, created_at);
+
+CREATE TABLE import_chunks (
+    import_id TEXT NOT NULL REFERENCES imports (id),
+    n BIGINT NOT NULL,
+    bytes BYTEA NOT NULL,
+    PRIMARY KEY (import_id, n)
+);
+
+CREATE TABLE import_errors (
+    import_id TEXT NOT NULL REFERENCES imports (id),
+    line BIGINT NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (import_id, line)
+);
+
+CREATE TABLE jobs (
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    state TEXT NOT NULL,
+    attempts BIGINT NOT NULL,
+    run_at BIGINT NOT NULL,
+    leased_until BIGINT,
+    last_error TEXT,
+    created_at BIGINT NOT NULL,
+    finished_at BIGINT
+);
+CREATE INDEX jobs_due ON jobs (state, run_at);

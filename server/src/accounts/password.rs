@@ -1,0 +1,86 @@
+//! argon2id with OWASP's parameters (19 MiB, 2 passes, 1 lane), off the async threads, a few at a time.
+
+use std::sync::{Arc, LazyLock};
+
+use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version, password_hash::phc::PasswordHash};
+use tokio::sync::Semaphore;
+
+use crate::{
+    error::{Error, Result},
+    state::App,
+};
+
+/// Fewest characters (NIST SP 800-63B asks for 8 at least; length is what helps).
+pub const MIN_CHARS: usize = 10;
+/// Most bytes, so that hashing is bounded.
+pub const MAX_BYTES: usize = 1024;
+
+/// Hashes that may run at once: each takes a core and 19 MiB, and submissions must not wait for sign-ins.
+static SLOTS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Arc::new(Semaphore::new((cores / 2).max(1)))
+});
+
+fn argon2() -> Result<Argon2<'static>> {
+    let params = Params::new(19_456, 2, 1, None).map_err(|e| Error::internal("argon2", e))?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+/// Whether a new password is acceptable.
+///
+/// # Errors
+/// When it is too short or too long.
+pub fn check(password: &str) -> Result<(), domain::Error> {
+    if password.chars().count() < MIN_CHARS {
+        return Err(domain::Error::field(
+            "password",
+            "too_short",
+            format!("Use {MIN_CHARS} characters or more. A few words make a good password."),
+        ));
+    }
+    if password.len() > MAX_BYTES {
+        return Err(domain::Error::field("password", "too_long", "This password is too long."));
+    }
+    Ok(())
+}
+
+async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let permit = Arc::clone(&SLOTS).acquire_owned().await.map_err(|e| Error::internal("password slots", e))?;
+    tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        work()
+    })
+    .await
+    .map_err(|e| Error::internal("password thread", e))?
+}
+
+/// The PHC string to store.
+///
+/// # Errors
+/// When hashing itself fails.
+pub async fn hash(app: &App, password: String) -> Result<String> {
+    let mut salt = [0_u8; 16];
+    app.ids.random(&mut salt);
+    off_thread(move || {
+        let hash = argon2()?.hash_password_with_salt(password.as_bytes(), &salt).map_err(|e| Error::internal("argon2", e))?;
+        Ok(hash.to_string())
+    })
+    .await
+}
+
+/// Whether the password fits the stored string. With no stored string the same work is done, so that time tells nothing.
+///
+/// # Errors
+/// When hashing itself fails.
+pub async fn verify(password: String, stored: Option<String>) -> Result<bool> {
+    off_thread(move || {
+        let argon2 = argon2()?;
+        let Some(stored) = stored else {
+            argon2.hash_password_with_salt(password.as_bytes(), &[7; 16]).map_err(|e| Error::internal("argon2", e))?;
+            return Ok(false);
+        };
+        let stored = PasswordHash::new(&stored).map_err(|e| Error::internal("stored password", e))?;
+        Ok(argon2.verify_password(password.as_bytes(), &stored).is_ok())
+    })
+    .await
+}

@@ -1,0 +1,1 @@
+//! Use cases of the backlog: items and links.

@@ -1,0 +1,72 @@
+//! The error of the server's inside: a use case's refusal, or a fault of the machinery.
+
+use std::fmt;
+
+use thiserror::Error as ThisError;
+
+/// What use cases and the store return.
+#[derive(Debug, ThisError)]
+pub enum Error {
+    /// A refusal that the person can act on.
+    #[error(transparent)]
+    Refused(#[from] domain::Error),
+    /// The database failed. The detail goes to the log, never to the person.
+    #[error("database: {0}")]
+    Database(sqlx::Error),
+    /// Anything else that is our fault; the text is for the log.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// What use cases and the store return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::RowNotFound => Self::Refused(domain::Error::NotFound),
+            // No connection in time, or none at all: the work may go through later.
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Io(_) => {
+                tracing::warn!(db.error = %error, "the database cannot take work");
+                Self::Refused(domain::Error::Busy(5))
+            }
+            sqlx::Error::Database(ref inner) if is_unavailable(inner.as_ref()) => {
+                tracing::warn!(db.error = %error, "the database cannot take work");
+                Self::Refused(domain::Error::Busy(5))
+            }
+            other => Self::Database(other),
+        }
+    }
+}
+
+/// SQLite: busy (5), locked (6), I/O error (10), disk full (13), with their extended codes. PostgreSQL: connection (08),
+/// resources and disk full (53), shutting down (57).
+fn is_unavailable(error: &dyn sqlx::error::DatabaseError) -> bool {
+    let Some(code) = error.code() else { return false };
+    if code.len() == 5 && !code.starts_with('0') || code.starts_with("08") {
+        return ["08", "53", "57"].iter().any(|class| code.starts_with(class));
+    }
+    code.parse::<u32>().is_ok_and(|n| matches!(n & 0xff, 5 | 6 | 10 | 13))
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
+        Self::internal("stored JSON", error)
+    }
+}
+
+impl Error {
+    /// A fault with the place it happened at.
+    pub fn internal(what: &str, detail: impl fmt::Display) -> Self {
+        Self::Internal(format!("{what}: {detail}"))
+    }
+
+    /// Whether this is a refusal to a person rather than a fault.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&domain::Error> {
+        match self {
+            Self::Refused(refusal) => Some(refusal),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Where a request came from, for limits and the list of sessions. No header is believed unless proxies are configured.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use axum::{
+    extract::{ConnectInfo, FromRequestParts},
+    http::request::Parts,
+};
+
+use crate::state::AppState;
+
+/// The client's address. Behind `trusted_proxies` = n, the n-th `X-Forwarded-For` entry from the right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientAddress(pub IpAddr);
+
+impl ClientAddress {
+    /// What limits count by: the address, for IPv6 its /64, since a household or server has at least that.
+    #[must_use]
+    pub fn bucket(self) -> IpAddr {
+        match self.0.to_canonical() {
+            IpAddr::V6(v6) => {
+                let [a, b, c, d, ..] = v6.segments();
+                IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+            }
+            v4 @ IpAddr::V4(_) => v4,
+        }
+    }
+}
+
+impl FromRequestParts<AppState> for ClientAddress {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Self::Rejection> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map_or(IpAddr::from([127, 0, 0, 1]), |c| c.0.ip());
+        let hops = app.config.trusted_proxies;
+        if hops == 0 {
+            return Ok(Self(peer));
+        }
+        let forwarded: Vec<IpAddr> = parts
+            .headers
+            .get_all("x-forwarded-for")
+            .iter()
+            .filter_map(|h| h.to_str().ok())
+            .flat_map(|h| h.split(','))
+            .filter_map(|a| a.trim().parse().ok())
+            .collect();
+        let at = forwarded.len().checked_sub(hops);
+        Ok(Self(at.and_then(|i| forwarded.get(i)).copied().unwrap_or(peer)))
+    }
+}

@@ -1,0 +1,10 @@
+//! The backlog and links.
+
+use axum::Router;
+
+use crate::state::AppState;
+
+/// This capability's routes.
+pub fn routes() -> Router<AppState> {
+    Router::new()
+}

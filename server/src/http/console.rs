@@ -1,0 +1,204 @@
+//! What a console page needs of its request: who acts, in which project, and how to answer with a page.
+
+use std::collections::HashMap;
+
+use app::{
+    render,
+    shell::{Chrome, ConsoleAssets, ConsoleDocument, Flash, Nav, ProjectRef, Shell},
+};
+use axum::{
+    extract::{FromRequestParts, Path},
+    http::{HeaderValue, StatusCode, header, request::Parts},
+    response::{Html, IntoResponse, Redirect, Response},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use domain::{
+    accounts::{Actor, Role, Scope},
+    ids::StaffId,
+    projects::Project,
+};
+use leptos::prelude::*;
+use subtle::ConstantTimeEq;
+use tower_sessions::Session;
+
+use super::{assets, error::PageError, security::Nonce};
+use crate::{
+    error::{Error, Result},
+    state::AppState,
+    store::{sessions::STAFF, staff::StaffRow},
+};
+
+const FLASH: &str = "earshot_flash";
+
+/// A request of a signed-in person. Taking it as an argument is what makes a handler ask for sign-in; with a `{slug}` in the
+/// path, also for membership of that project.
+pub struct Console {
+    /// The program.
+    pub app: AppState,
+    /// Who acts, with their roles.
+    pub actor: Actor,
+    /// Their own record.
+    pub staff: StaffRow,
+    /// All their projects.
+    pub projects: Vec<Project>,
+    /// Their session.
+    pub session: Session,
+    project: Option<Project>,
+    nonce: String,
+    flash: Option<Flash>,
+}
+
+impl FromRequestParts<AppState> for Console {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, PageError> {
+        let session = Session::from_request_parts(parts, app).await.map_err(|(_, text)| Error::internal("session", text))?;
+        let staff: Option<StaffId> = session.get(STAFF).await.map_err(|e| Error::internal("session", e))?;
+        let staff = staff.ok_or(domain::Error::SignedOut)?;
+        let row = app.store.staff_by_id(staff).await?.ok_or(domain::Error::SignedOut)?;
+        let actor = app.store.actor(staff).await?;
+        let projects = app.store.projects_of(&actor).await?;
+        let params: HashMap<String, String> = Path::from_request_parts(parts, app).await.map(|Path(p)| p).unwrap_or_default();
+        let project = match params.get("slug") {
+            None => None,
+            Some(slug) => Some(projects.iter().find(|p| p.slug == *slug).cloned().ok_or(domain::Error::NotFound)?),
+        };
+        let Nonce(nonce) = Nonce::from_request_parts(parts, app).await.unwrap_or_else(|never| match never {});
+        let flash = read_flash(app, parts);
+        Ok(Self { app: app.clone(), actor, staff: row, projects, session, project, nonce, flash })
+    }
+}
+
+impl Console {
+    /// The project of the path.
+    ///
+    /// # Errors
+    /// [`domain::Error::NotFound`] on routes without a `{slug}`.
+    pub fn project(&self) -> Result<&Project> {
+        self.project.as_ref().ok_or_else(|| domain::Error::NotFound.into())
+    }
+
+    /// The capability to work in the project of the path with at least the role `need`.
+    ///
+    /// # Errors
+    /// Not found or forbidden, see [`Actor::scope`].
+    pub fn scope(&self, need: Role) -> Result<Scope> {
+        Ok(self.actor.scope(self.project()?.id, need)?)
+    }
+
+    /// A fresh key for a form.
+    #[must_use]
+    pub fn form_key(&self) -> String {
+        self.app.ids.uuid().to_string()
+    }
+
+    /// Answers with a page inside the console's frame.
+    pub fn page<V: IntoView + 'static>(&self, title: &str, nav: Nav, view: impl FnOnce() -> V + Send + 'static) -> Response {
+        self.page_with(StatusCode::OK, title, nav, view)
+    }
+
+    /// As [`Console::page`] with another status: 422 for a form that was refused.
+    pub fn page_with<V: IntoView + 'static>(
+        &self,
+        status: StatusCode,
+        title: &str,
+        nav: Nav,
+        view: impl FnOnce() -> V + Send + 'static,
+    ) -> Response {
+        let reference = |p: &Project| ProjectRef { slug: p.slug.clone(), name: p.name.clone() };
+        let title = self.project.as_ref().map_or_else(|| title.to_owned(), |p| format!("{title} · {}", p.name));
+        let shell = Shell {
+            title,
+            nonce: self.nonce.clone(),
+            theme: self.staff.theme.clone(),
+            assets: console_assets(),
+            chrome: Some(Chrome {
+                staff_name: self.staff.name.clone(),
+                staff_email: self.staff.email.clone(),
+                project: self.project.as_ref().map(reference),
+                projects: self.projects.iter().map(reference).collect(),
+                is_admin: self.scope(Role::Admin).is_ok(),
+            }),
+            nav,
+            flash: self.flash.clone(),
+            idempotency_key: self.form_key(),
+        };
+        let html = render::document(move || view! { <ConsoleDocument shell=shell>{view()}</ConsoleDocument> });
+        let mut response = (status, Html(html)).into_response();
+        if self.flash.is_some() {
+            append_cookie(&mut response, &format!("{FLASH}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"));
+        }
+        response
+    }
+
+    /// Answers a successful post: 303 to `url`, where `message` is shown once.
+    pub fn done(&self, url: &str, message: &str) -> Response {
+        self.redirect(url, &Flash { message: message.into(), is_error: false, undo: None })
+    }
+
+    /// Answers a post: 303 to `url`, where `flash` is shown once.
+    pub fn redirect(&self, url: &str, flash: &Flash) -> Response {
+        let mut response = Redirect::to(url).into_response();
+        if let Ok(cookie) = flash_cookie(&self.app, flash) {
+            append_cookie(&mut response, &cookie);
+        }
+        response
+    }
+}
+
+/// A page for people who are not signed in: set-up, sign-in, an invitation.
+pub fn plain_page<V: IntoView + 'static>(
+    app: &AppState,
+    nonce: &Nonce,
+    status: StatusCode,
+    title: &str,
+    view: impl FnOnce() -> V + Send + 'static,
+) -> Response {
+    let shell = Shell {
+        title: title.into(),
+        nonce: nonce.0.clone(),
+        theme: "auto".into(),
+        assets: console_assets(),
+        chrome: None,
+        nav: Nav::Account,
+        flash: None,
+        idempotency_key: app.ids.uuid().to_string(),
+    };
+    (status, Html(render::document(move || view! { <ConsoleDocument shell=shell>{view()}</ConsoleDocument> }))).into_response()
+}
+
+fn console_assets() -> ConsoleAssets {
+    ConsoleAssets {
+        css: assets::url("console.css"),
+        js: assets::url("console.js"),
+        wasm: assets::find("earshot.js")
+            .zip(assets::find("earshot_bg.wasm"))
+            .map(|_| (assets::url("earshot.js"), assets::url("earshot_bg.wasm"))),
+    }
+}
+
+// The flash travels in a signed cookie rather than in the session, so that showing it writes nothing.
+
+fn flash_cookie(app: &AppState, flash: &Flash) -> Result<String> {
+    let body = URL_SAFE_NO_PAD.encode(serde_json::to_vec(flash)?);
+    let signature = app.sign("flash", &body)?;
+    let secure = if app.config.secure_cookies { "; Secure" } else { "" };
+    Ok(format!("{FLASH}={body}.{signature}; Path=/; Max-Age=60; HttpOnly; SameSite=Lax{secure}"))
+}
+
+fn read_flash(app: &AppState, parts: &Parts) -> Option<Flash> {
+    let cookies = parts.headers.get_all(header::COOKIE).iter().filter_map(|h| h.to_str().ok()).flat_map(|h| h.split(';'));
+    let value = cookies.filter_map(|c| c.trim().split_once('=')).find(|(name, _)| *name == FLASH)?.1;
+    let (body, signature) = value.split_once('.')?;
+    let expected = app.sign("flash", body).ok()?;
+    if !bool::from(expected.as_bytes().ct_eq(signature.as_bytes())) {
+        return None;
+    }
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(body).ok()?).ok()
+}
+
+fn append_cookie(response: &mut Response, cookie: &str) {
+    if let Ok(value) = HeaderValue::from_str(cookie) {
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
+}

@@ -1,0 +1,163 @@
+//! The one table from errors to HTTP, as an HTML page for people and an RFC 9457 problem for programs.
+
+use std::any::Any;
+
+use app::{
+    components::layout::Empty,
+    render,
+    shell::{ConsoleAssets, ConsoleDocument, Nav, Shell},
+};
+use axum::{
+    Json,
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
+    response::{Html, IntoResponse, Response},
+};
+use leptos::prelude::*;
+use serde_json::json;
+
+use crate::error::Error;
+
+/// A failed request, rendered as an HTML page.
+pub struct PageError(pub Error);
+
+/// A failed request, rendered as `application/problem+json` (RFC 9457).
+pub struct ApiError(pub Error);
+
+/// What an HTML handler returns.
+pub type PageResult<T = Response> = Result<T, PageError>;
+/// What a JSON handler returns.
+pub type ApiResult<T = Response> = Result<T, ApiError>;
+
+impl<E: Into<Error>> From<E> for PageError {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl<E: Into<Error>> From<E> for ApiError {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+/// Status, stable code, and a sentence that a person can act on. Faults of ours say nothing of the inside.
+fn describe(error: &Error) -> (StatusCode, &'static str, String) {
+    let Error::Refused(refusal) = error else {
+        return (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side. It has been logged. Try again.".into());
+    };
+    let (status, text) = match refusal {
+        domain::Error::Invalid(errors) => {
+            let text = errors.0.iter().map(|e| e.message.as_str()).collect::<Vec<_>>().join(" ");
+            (StatusCode::UNPROCESSABLE_ENTITY, text)
+        }
+        domain::Error::NotFound => (StatusCode::NOT_FOUND, "There is nothing at this address, or it is not yours to see.".into()),
+        domain::Error::SignedOut => (StatusCode::UNAUTHORIZED, "Sign in first.".into()),
+        domain::Error::Forbidden => {
+            (StatusCode::FORBIDDEN, "Your role in this project does not allow this. An admin of the project can change your role.".into())
+        }
+        domain::Error::Conflict(text) => (StatusCode::CONFLICT, text.clone()),
+        domain::Error::RateLimited(seconds) => {
+            (StatusCode::TOO_MANY_REQUESTS, format!("Too many attempts. Try again in {seconds} seconds."))
+        }
+        domain::Error::Busy(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "The database cannot take this now. Nothing was lost; try again in a moment.".into())
+        }
+        domain::Error::SearchUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "Search is being rebuilt. Try again in a moment.".into()),
+    };
+    (status, refusal.code(), text)
+}
+
+fn log(error: &Error) {
+    if error.refusal().is_none() {
+        tracing::error!(error = %error, "a request failed");
+    }
+}
+
+fn retry_after(error: &Error, response: &mut Response) {
+    if let Some(domain::Error::RateLimited(seconds) | domain::Error::Busy(seconds)) = error.refusal() {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
+    }
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        log(&self.0);
+        if matches!(self.0.refusal(), Some(domain::Error::SignedOut)) {
+            return axum::response::Redirect::to("/sign-in").into_response();
+        }
+        let (status, _, text) = describe(&self.0);
+        let mut response = (status, Html(error_page(status, &text))).into_response();
+        retry_after(&self.0, &mut response);
+        response
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        log(&self.0);
+        let (status, code, text) = describe(&self.0);
+        let errors = match self.0.refusal() {
+            Some(domain::Error::Invalid(errors)) => {
+                errors.0.iter().map(|e| json!({ "pointer": e.field, "code": e.code, "detail": e.message })).collect()
+            }
+            _ => Vec::new(),
+        };
+        let body = json!({
+            "type": format!("urn:earshot:problem:{code}"),
+            "title": status.canonical_reason(),
+            "status": status.as_u16(),
+            "code": code,
+            "detail": text,
+            "errors": errors,
+        });
+        let mut response = (status, Json(body)).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        retry_after(&self.0, &mut response);
+        response
+    }
+}
+
+fn error_page(status: StatusCode, text: &str) -> String {
+    let title = match status {
+        StatusCode::NOT_FOUND => "Not found",
+        StatusCode::FORBIDDEN => "Not allowed",
+        StatusCode::CONFLICT => "Changed meanwhile",
+        StatusCode::UNPROCESSABLE_ENTITY => "That did not work",
+        StatusCode::TOO_MANY_REQUESTS => "Too many attempts",
+        StatusCode::SERVICE_UNAVAILABLE => "Busy",
+        _ => "Something went wrong",
+    };
+    let shell = Shell {
+        title: title.into(),
+        nonce: String::new(),
+        theme: "auto".into(),
+        assets: ConsoleAssets { css: super::assets::url("console.css"), ..ConsoleAssets::default() },
+        chrome: None,
+        nav: Nav::Account,
+        flash: None,
+        idempotency_key: String::new(),
+    };
+    let text = text.to_owned();
+    render::document(move || {
+        view! {
+            <ConsoleDocument shell=shell>
+                <Empty title=title text=text>
+                    <a class="button" href="/">"Go to the start"</a>
+                </Empty>
+            </ConsoleDocument>
+        }
+    })
+}
+
+/// The answer to a path that nothing serves.
+pub async fn not_found() -> PageError {
+    PageError(Error::Refused(domain::Error::NotFound))
+}
+
+/// The answer when a handler panicked.
+#[expect(clippy::needless_pass_by_value, reason = "the signature is tower-http's")]
+pub fn panicked(detail: Box<dyn Any + Send>) -> axum::http::Response<Body> {
+    let text = detail.downcast_ref::<String>().map(String::as_str).or_else(|| detail.downcast_ref::<&str>().copied()).unwrap_or("?");
+    PageError(Error::internal("panic", text)).into_response()
+}

@@ -1,0 +1,90 @@
+//! Posted forms as ordered pairs, so that repeated and numbered fields keep their order.
+
+use axum::{
+    extract::{FromRequest, Request, rejection::FormRejection},
+    response::{IntoResponse, Response},
+};
+use serde::de::DeserializeOwned;
+use validator::{Validate, ValidationErrors};
+
+use super::error::PageError;
+use crate::error::Result;
+use domain::{Error, FieldErrors};
+
+/// A posted form. NUL is taken out of values: PostgreSQL text cannot hold it.
+#[derive(Debug, Clone, Default)]
+pub struct Form(pub Vec<(String, String)>);
+
+impl Form {
+    /// The first value of a field, or the empty string.
+    #[must_use]
+    pub fn get(&self, name: &str) -> &str {
+        self.0.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v.as_str())
+    }
+
+    /// All values of a field.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+
+    /// The key that makes a repeated post one write.
+    ///
+    /// # Errors
+    /// When the form carries none, or an impossible one.
+    pub fn idempotency_key(&self) -> Result<&str> {
+        let key = self.get("idempotency_key");
+        if (8..=100).contains(&key.len()) && key.chars().all(|c| c.is_ascii_graphic()) {
+            Ok(key)
+        } else {
+            Err(Error::field("idempotency_key", "required", "This form is out of date. Reload the page and send it again.").into())
+        }
+    }
+
+    /// Reads the fields into `T` and checks its `validator` rules.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with a message per field.
+    pub fn read<T: DeserializeOwned + Validate>(&self) -> Result<T> {
+        let object = self.0.iter().map(|(n, v)| (n.clone(), serde_json::Value::String(v.clone()))).collect();
+        let value: T = serde_json::from_value(serde_json::Value::Object(object))
+            .map_err(|e| Error::field("form", "malformed", format!("This form is incomplete: {e}.")))?;
+        value.validate().map_err(|e| Error::Invalid(field_errors(&e)))?;
+        Ok(value)
+    }
+}
+
+/// `validator`'s findings as ours. Messages come from the `message` of each rule.
+#[must_use]
+pub fn field_errors(found: &ValidationErrors) -> FieldErrors {
+    let mut errors = FieldErrors::default();
+    let mut fields: Vec<_> = found.field_errors().into_iter().collect();
+    fields.sort_by_key(|(name, _)| name.to_string());
+    for (name, list) in fields {
+        for error in list {
+            let message = error.message.as_ref().map_or_else(|| "This value is not valid.".to_owned(), ToString::to_string);
+            errors.add(&name, &error.code, message);
+        }
+    }
+    errors
+}
+
+impl<S: Send + Sync> FromRequest<S> for Form {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        let axum::Form(mut pairs) =
+            axum::Form::<Vec<(String, String)>>::from_request(request, state).await.map_err(|rejection| match rejection {
+                FormRejection::BytesRejection(inner) => inner.into_response(),
+                _ => PageError(Error::field("form", "malformed", "This form could not be read. Reload the page and send it again.").into())
+                    .into_response(),
+            })?;
+        for (_, value) in &mut pairs {
+            value.retain(|c| c != '\0');
+            // Browsers send line ends as CR LF.
+            if value.contains('\r') {
+                *value = value.replace("\r\n", "\n");
+            }
+        }
+        Ok(Self(pairs))
+    }
+}

@@ -1,0 +1,10 @@
+//! The triage inbox and what is done to feedback.
+
+use axum::Router;
+
+use crate::state::AppState;
+
+/// This capability's routes.
+pub fn routes() -> Router<AppState> {
+    Router::new()
+}

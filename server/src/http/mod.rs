@@ -1,0 +1,49 @@
+//! Everything that knows HTTP. Each capability has a file with its routes; this one puts them together under the layers.
+
+pub mod accounts;
+pub mod address;
+pub mod assets;
+pub mod backlog;
+pub mod console;
+pub mod error;
+pub mod forms;
+pub mod imports;
+pub mod inbox;
+pub mod projects;
+pub mod respond;
+pub mod security;
+pub mod surveys;
+
+use axum::{Router, extract::DefaultBodyLimit, routing::get};
+use tower_http::{catch_panic::CatchPanicLayer, csrf::CsrfLayer, timeout::TimeoutLayer};
+
+use tower_sessions::{Expiry, SessionManagerLayer, cookie::SameSite};
+
+use crate::{state::AppState, store::sessions::Sessions};
+
+/// Largest body of an ordinary request, in bytes. Uploads set their own.
+pub const BODY_LIMIT: usize = 256 * 1024;
+
+/// The whole program as a service.
+pub fn router(app: AppState) -> Router {
+    let sessions = SessionManagerLayer::new(Sessions::new(app.store.clone(), app.clock.clone()))
+        .with_name(if app.config.secure_cookies { "__Host-earshot" } else { "earshot" })
+        .with_same_site(SameSite::Lax)
+        .with_secure(app.config.secure_cookies)
+        .with_expiry(Expiry::OnInactivity(time::Duration::days(14)));
+    // The console: pages of signed-in people (and set-up, sign-in, invitations). Cookies exist only here.
+    let console = Router::new().layer(sessions).layer(CsrfLayer::new());
+    // Respondents: no cookies, hence nothing that a foreign page could abuse.
+    let respondents = Router::new().merge(respond::routes());
+    Router::new()
+        .merge(console)
+        .merge(respondents)
+        .merge(assets::routes())
+        .route("/healthz", get(async || "ok"))
+        .fallback(error::not_found)
+        .layer(axum::middleware::from_fn_with_state(app.clone(), security::headers))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::REQUEST_TIMEOUT, std::time::Duration::from_secs(30)))
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .with_state(app)
+}

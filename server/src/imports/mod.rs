@@ -1,0 +1,1 @@
+//! Use cases of imports: reading files into feedback.

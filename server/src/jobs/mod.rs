@@ -1,0 +1,1 @@
+//! Background work: rows in the database with leases, bounded retries and dead letters.

@@ -1,0 +1,1 @@
+//! Use cases of respondents: a response is begun, added to, finished.

@@ -1,0 +1,83 @@
+//! What every handler and use case works with.
+
+use std::sync::Arc;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use domain::{Clock, IdSource, Timestamp};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    config::{Config, Secret},
+    error::{Error, Result},
+    store::Store,
+};
+
+/// The running program. Handlers get it as [`AppState`].
+pub struct App {
+    /// Settings.
+    pub config: Config,
+    /// The database.
+    pub store: Store,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Ids and secrets.
+    pub ids: Arc<dyn IdSource>,
+    /// Key of everything this installation signs.
+    pub secret: Secret<Vec<u8>>,
+}
+
+/// Shared by all handlers.
+pub type AppState = Arc<App>;
+
+impl App {
+    /// The program over an open store; makes the installation's secret on first use.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn new(config: Config, store: Store, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Result<AppState> {
+        let mut fresh = [0_u8; 32];
+        ids.random(&mut fresh);
+        let installation = store.installation(&ids.uuid().to_string(), &URL_SAFE_NO_PAD.encode(fresh), clock.now()).await?;
+        let secret = URL_SAFE_NO_PAD.decode(installation.secret).map_err(|e| Error::internal("installation secret", e))?;
+        Ok(Arc::new(Self { config, store, clock, ids, secret: Secret(secret) }))
+    }
+
+    /// The present moment.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// A fresh id of any kind: `app.id::<FeedbackId>()`.
+    #[must_use]
+    pub fn id<T: From<uuid::Uuid>>(&self) -> T {
+        T::from(self.ids.uuid())
+    }
+
+    /// A fresh unguessable token, 256 bits, URL-safe.
+    #[must_use]
+    pub fn token(&self) -> String {
+        let mut bytes = [0_u8; 32];
+        self.ids.random(&mut bytes);
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// HMAC-SHA256 of `parts` under the installation's secret, URL-safe; `purpose` keeps uses apart.
+    ///
+    /// # Errors
+    /// Never in practice: HMAC takes a key of any length.
+    pub fn sign(&self, purpose: &str, text: &str) -> Result<String> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret.0).map_err(|e| Error::internal("hmac", e))?;
+        mac.update(purpose.as_bytes());
+        mac.update(b"\0");
+        mac.update(text.as_bytes());
+        Ok(URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+    }
+}
+
+/// What is kept of a secret token: its SHA-256, URL-safe. Enough for tokens of 256 random bits.
+#[must_use]
+pub fn hash_token(token: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(token.as_bytes()))
+}

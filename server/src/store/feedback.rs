@@ -1,0 +1,142 @@
+//! Feedback: the rows behind the inbox.
+
+use domain::{
+    Timestamp,
+    accounts::Scope,
+    feedback::{Feedback, Kind, Status},
+    ids::FeedbackId,
+};
+use sqlx::FromRow;
+
+use super::{Store, Tx, id, optional_id};
+use crate::error::{Error, Result};
+
+#[derive(FromRow)]
+struct Row {
+    id: String,
+    project_id: String,
+    kind: String,
+    text: String,
+    score: Option<f64>,
+    score_max: Option<f64>,
+    contact_id: Option<String>,
+    survey_id: Option<String>,
+    response_id: Option<String>,
+    page_url: Option<String>,
+    release: Option<String>,
+    environment: Option<String>,
+    language: String,
+    status: String,
+    assignee: Option<String>,
+    spam_reasons: String,
+    created_at: i64,
+    updated_at: i64,
+    version: i64,
+}
+
+impl Row {
+    fn with_tags(self, tags: Vec<String>) -> Result<Feedback> {
+        Ok(Feedback {
+            id: id(&self.id)?,
+            project: id(&self.project_id)?,
+            kind: Kind::parse(&self.kind).ok_or_else(|| Error::internal("stored kind", &self.kind))?,
+            text: self.text,
+            score: self.score,
+            score_max: self.score_max,
+            contact: optional_id(self.contact_id.as_deref())?,
+            survey: optional_id(self.survey_id.as_deref())?,
+            response: optional_id(self.response_id.as_deref())?,
+            page_url: self.page_url,
+            release: self.release,
+            environment: self.environment,
+            language: self.language,
+            status: Status::parse(&self.status).ok_or_else(|| Error::internal("stored status", &self.status))?,
+            assignee: optional_id(self.assignee.as_deref())?,
+            tags,
+            spam_reasons: serde_json::from_str(&self.spam_reasons)?,
+            created_at: Timestamp(self.created_at),
+            updated_at: Timestamp(self.updated_at),
+            version: self.version,
+        })
+    }
+}
+
+impl Store {
+    /// The records of the scope's project with these ids, in the order asked; ids that are not there are left out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn feedback_by_ids(&self, scope: &Scope, ids: &[FeedbackId]) -> Result<Vec<Feedback>> {
+        // Ids travel as one JSON list, so that the statement is the same text for any number of them.
+        let list = serde_json::to_string(ids)?;
+        let (rows_sql, tags_sql) = match self.dialect() {
+            super::Dialect::Sqlite => (
+                "SELECT f.* FROM feedback f JOIN json_each($2) j ON f.id = j.value WHERE f.project_id = $1",
+                "SELECT t.feedback_id, t.tag FROM feedback_tags t JOIN json_each($2) j ON t.feedback_id = j.value WHERE t.project_id = $1 ORDER BY t.tag",
+            ),
+            super::Dialect::Postgres => (
+                "SELECT f.* FROM feedback f JOIN json_array_elements_text(CAST($2 AS json)) j ON f.id = j WHERE f.project_id = $1",
+                "SELECT t.feedback_id, t.tag FROM feedback_tags t JOIN json_array_elements_text(CAST($2 AS json)) j ON t.feedback_id = j WHERE t.project_id = $1 ORDER BY t.tag",
+            ),
+        };
+        let project = scope.project().to_string();
+        let rows: Vec<Row> = sqlx::query_as(rows_sql).bind(project.clone()).bind(list.clone()).fetch_all(self.reader()).await?;
+        let tags: Vec<(String, String)> = sqlx::query_as(tags_sql).bind(project).bind(list).fetch_all(self.reader()).await?;
+        let mut by_id = std::collections::HashMap::with_capacity(rows.len());
+        for row in rows {
+            let own = tags.iter().filter(|(id, _)| *id == row.id).map(|(_, tag)| tag.clone()).collect();
+            let feedback = row.with_tags(own)?;
+            by_id.insert(feedback.id, feedback);
+        }
+        Ok(ids.iter().filter_map(|id| by_id.remove(id)).collect())
+    }
+}
+
+impl Tx<'_> {
+    /// Adds a record with its tags and notes the change; `false` when `source_key` was added before.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_feedback(&mut self, feedback: &Feedback, source_key: Option<&str>) -> Result<bool> {
+        let done = sqlx::query(
+            "INSERT INTO feedback (id, project_id, kind, text, score, score_max, contact_id, survey_id, response_id, source_key, page_url, release, \
+             environment, language, status, assignee, spam_reasons, created_at, updated_at, version) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) ON CONFLICT DO NOTHING",
+        )
+        .bind(feedback.id.to_string())
+        .bind(feedback.project.to_string())
+        .bind(feedback.kind.as_str())
+        .bind(feedback.text.clone())
+        .bind(feedback.score)
+        .bind(feedback.score_max)
+        .bind(feedback.contact.map(|c| c.to_string()))
+        .bind(feedback.survey.map(|s| s.to_string()))
+        .bind(feedback.response.map(|r| r.to_string()))
+        .bind(source_key.map(ToOwned::to_owned))
+        .bind(feedback.page_url.clone())
+        .bind(feedback.release.clone())
+        .bind(feedback.environment.clone())
+        .bind(feedback.language.clone())
+        .bind(feedback.status.as_str())
+        .bind(feedback.assignee.map(|a| a.to_string()))
+        .bind(serde_json::to_string(&feedback.spam_reasons)?)
+        .bind(feedback.created_at.0)
+        .bind(feedback.updated_at.0)
+        .bind(feedback.version)
+        .execute(self.conn())
+        .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        for tag in &feedback.tags {
+            sqlx::query("INSERT INTO feedback_tags (feedback_id, project_id, tag) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+                .bind(feedback.id.to_string())
+                .bind(feedback.project.to_string())
+                .bind(tag.clone())
+                .execute(self.conn())
+                .await?;
+        }
+        self.feedback_changed(feedback.project, feedback.id).await?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,242 @@
+//! The database: the truth. SQL text appears only below this module.
+//!
+//! Rules: a look-up gives `Ok(None)` for what is not there; whatever reads people's data takes a [`domain::accounts::Scope`];
+//! nothing here reads the clock or makes ids. One SQL text serves SQLite and PostgreSQL, through sqlx's `Any` driver, with the
+//! types that both share: text, 64-bit integers, doubles, bytes. Where the dialects part, the statement asks [`Dialect`].
+//!
+//! Writes go through [`Store::write`]. On SQLite one task owns the one writing connection and lets everything that waits share
+//! one `BEGIN IMMEDIATE … COMMIT` (group commit), each job in a savepoint of its own; nobody is answered before the commit. On
+//! PostgreSQL each job is a transaction of its own.
+
+pub mod backlog;
+pub mod feedback;
+pub mod imports;
+pub mod installation;
+pub mod jobs;
+pub mod migrate;
+pub mod projects;
+pub mod responses;
+pub mod sessions;
+pub mod staff;
+pub mod surveys;
+mod writer;
+
+use std::{path::Path, str::FromStr, sync::Arc, time::Duration};
+
+use futures_util::future::BoxFuture;
+use serde::{Serialize, de::DeserializeOwned};
+use sqlx::{
+    AnyConnection, AnyPool,
+    any::{AnyConnectOptions, AnyPoolOptions},
+};
+use tokio::sync::watch;
+
+use crate::error::{Error, Result};
+use domain::{
+    Timestamp,
+    ids::{FeedbackId, ProjectId},
+};
+
+/// Which database is underneath.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// Embedded SQLite.
+    Sqlite,
+    /// PostgreSQL.
+    Postgres,
+}
+
+/// The database. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    dialect: Dialect,
+    reader: AnyPool,
+    writer: writer::Writer,
+    changes: Arc<watch::Sender<u64>>,
+}
+
+/// One unit of writing: all of it happens or none.
+pub struct Tx<'c> {
+    conn: &'c mut AnyConnection,
+    dialect: Dialect,
+    feedback_changed: bool,
+}
+
+impl Tx<'_> {
+    /// The connection to run statements on.
+    pub fn conn(&mut self) -> &mut AnyConnection {
+        self.conn
+    }
+
+    /// Which database is underneath.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Notes in the change sequence that feedback (or what its search document holds: tags, links) changed. Part of every such write.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn feedback_changed(&mut self, project: ProjectId, feedback: FeedbackId) -> Result<()> {
+        self.feedback_changed = true;
+        sqlx::query("INSERT INTO feedback_changes (feedback_id, project_id) VALUES ($1, $2)")
+            .bind(feedback.to_string())
+            .bind(project.to_string())
+            .execute(&mut *self.conn)
+            .await?;
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Opens SQLite in `dir/earshot.db` (made when missing) and migrates it.
+    ///
+    /// # Errors
+    /// When the directory or file cannot be used or a migration fails.
+    pub async fn open_sqlite(dir: &Path) -> Result<Self> {
+        sqlx::any::install_default_drivers();
+        std::fs::create_dir_all(dir).map_err(|e| Error::internal("data directory", e))?;
+        let path = dir.join("earshot.db");
+        let mut url = url::Url::from_file_path(std::path::absolute(&path).map_err(|e| Error::internal("data directory", e))?)
+            .map_err(|()| Error::internal("data directory", path.display()))?;
+        url.set_query(Some("mode=rwc"));
+        let url = url.as_str().replacen("file://", "sqlite://", 1);
+        let options = AnyConnectOptions::from_str(&url).map_err(|e| Error::internal("data directory", e))?;
+        let writing = sqlite_pool(1, false).connect_with(options.clone()).await?;
+        migrate::run(&writing, Dialect::Sqlite).await?;
+        let reader = sqlite_pool(4, true).connect_with(options).await?;
+        let (changes, _) = watch::channel(0);
+        let changes = Arc::new(changes);
+        let writer = writer::Writer::sqlite(writing, Arc::clone(&changes));
+        Ok(Self { dialect: Dialect::Sqlite, reader, writer, changes })
+    }
+
+    /// Connects to PostgreSQL and migrates it.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or a migration fails.
+    pub async fn open_postgres(url: &str) -> Result<Self> {
+        sqlx::any::install_default_drivers();
+        let options = AnyConnectOptions::from_str(url).map_err(|_| Error::internal("DATABASE_URL", "not a postgres:// URL"))?;
+        let pool = AnyPoolOptions::new().max_connections(16).acquire_timeout(Duration::from_secs(5)).connect_with(options).await?;
+        migrate::run(&pool, Dialect::Postgres).await?;
+        let (changes, _) = watch::channel(0);
+        let changes = Arc::new(changes);
+        let writer = writer::Writer::postgres(pool.clone(), Arc::clone(&changes));
+        Ok(Self { dialect: Dialect::Postgres, reader: pool, writer, changes })
+    }
+
+    /// Which database is underneath.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// For statements that only read.
+    #[must_use]
+    pub fn reader(&self) -> &AnyPool {
+        &self.reader
+    }
+
+    /// Wakes when this process committed a change to feedback. Other nodes' changes are found by looking.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Runs `work` in one transaction and returns after its commit. A refusal or fault rolls all of it back.
+    ///
+    /// # Errors
+    /// What `work` returned; [`domain::Error::Busy`] when the queue is full or the database cannot take it.
+    pub async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
+        self.writer.write(work).await
+    }
+
+    /// Like [`Store::write`], but at most once for each `key` in `scope`: a retry returns what the first call returned. Only
+    /// success is remembered; a refused attempt may be repeated with the same key.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn write_once<T, F>(&self, scope: &str, key: &str, now: Timestamp, work: F) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
+        let (scope, key) = (scope.to_owned(), key.to_owned());
+        self.write(move |tx| {
+            Box::pin(async move {
+                // Claiming the key first makes a concurrent twin wait for this transaction instead of doing the work again.
+                let claimed =
+                    sqlx::query("INSERT INTO idempotency (scope, key, outcome, created_at) VALUES ($1, $2, '', $3) ON CONFLICT DO NOTHING")
+                        .bind(scope.clone())
+                        .bind(key.clone())
+                        .bind(now.0)
+                        .execute(tx.conn())
+                        .await?
+                        .rows_affected();
+                if claimed == 0 {
+                    let outcome: String = sqlx::query_scalar("SELECT outcome FROM idempotency WHERE scope = $1 AND key = $2")
+                        .bind(scope)
+                        .bind(key)
+                        .fetch_one(tx.conn())
+                        .await?;
+                    return Ok(serde_json::from_str(&outcome)?);
+                }
+                let value = work(tx).await?;
+                sqlx::query("UPDATE idempotency SET outcome = $3 WHERE scope = $1 AND key = $2")
+                    .bind(scope)
+                    .bind(key)
+                    .bind(serde_json::to_string(&value)?)
+                    .execute(tx.conn())
+                    .await?;
+                Ok(value)
+            })
+        })
+        .await
+    }
+}
+
+fn sqlite_pool(connections: u32, read_only: bool) -> AnyPoolOptions {
+    AnyPoolOptions::new()
+        .max_connections(connections)
+        .min_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .acquire_timeout(Duration::from_secs(5))
+        .after_connect(move |conn, _| {
+            Box::pin(async move {
+                // FULL: an acknowledged submission survives a power cut, not only a crash of this process.
+                sqlx::raw_sql(
+                    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+                     PRAGMA busy_timeout = 5000; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000;",
+                )
+                .execute(&mut *conn)
+                .await?;
+                if read_only {
+                    sqlx::raw_sql("PRAGMA query_only = ON").execute(&mut *conn).await?;
+                }
+                Ok(())
+            })
+        })
+}
+
+/// Reads a stored id.
+///
+/// # Errors
+/// When the text is not a UUID: the row was written by something else.
+pub fn id<T: From<uuid::Uuid>>(text: &str) -> Result<T> {
+    uuid::Uuid::try_parse(text).map(T::from).map_err(|e| Error::internal("stored id", e))
+}
+
+/// Reads an id that may be absent.
+///
+/// # Errors
+/// As [`id`].
+pub fn optional_id<T: From<uuid::Uuid>>(text: Option<&str>) -> Result<Option<T>> {
+    text.map(id).transpose()
+}

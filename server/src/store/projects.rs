@@ -1,0 +1,122 @@
+//! Projects.
+
+use domain::{
+    Timestamp,
+    accounts::Actor,
+    ids::ProjectId,
+    projects::{Project, ThemeMode},
+};
+use sqlx::FromRow;
+
+use super::{Store, Tx, id};
+use crate::error::Result;
+
+#[derive(FromRow)]
+struct Row {
+    id: String,
+    slug: String,
+    name: String,
+    public_key: String,
+    origins: String,
+    language: String,
+    accent: String,
+    theme: String,
+    created_at: i64,
+}
+
+impl TryFrom<Row> for Project {
+    type Error = crate::error::Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            id: id(&row.id)?,
+            slug: row.slug,
+            name: row.name,
+            key: row.public_key,
+            origins: serde_json::from_str(&row.origins)?,
+            language: row.language,
+            accent: row.accent,
+            theme: ThemeMode::parse(&row.theme),
+            created_at: Timestamp(row.created_at),
+        })
+    }
+}
+
+impl Store {
+    /// A project by the key of its embed snippet. Public: holds nothing of people.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn project_by_key(&self, key: &str) -> Result<Option<Project>> {
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT id, slug, name, public_key, origins, language, accent, theme, created_at FROM projects WHERE public_key = $1",
+        )
+        .bind(key.to_owned())
+        .fetch_optional(self.reader())
+        .await?;
+        row.map(Project::try_from).transpose()
+    }
+
+    /// A project by id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn project_by_id(&self, project: ProjectId) -> Result<Option<Project>> {
+        let row: Option<Row> =
+            sqlx::query_as("SELECT id, slug, name, public_key, origins, language, accent, theme, created_at FROM projects WHERE id = $1")
+                .bind(project.to_string())
+                .fetch_optional(self.reader())
+                .await?;
+        row.map(Project::try_from).transpose()
+    }
+
+    /// The projects that the actor belongs to, by name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn projects_of(&self, actor: &Actor) -> Result<Vec<Project>> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT p.id, p.slug, p.name, p.public_key, p.origins, p.language, p.accent, p.theme, p.created_at \
+             FROM projects p JOIN memberships m ON m.project_id = p.id WHERE m.staff_id = $1 ORDER BY p.name, p.id",
+        )
+        .bind(actor.staff.to_string())
+        .fetch_all(self.reader())
+        .await?;
+        rows.into_iter().map(Project::try_from).collect()
+    }
+}
+
+impl Tx<'_> {
+    /// Whether a project has this name in URLs.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn slug_taken(&mut self, slug: &str) -> Result<bool> {
+        let row: Option<String> =
+            sqlx::query_scalar("SELECT id FROM projects WHERE slug = $1").bind(slug.to_owned()).fetch_optional(self.conn()).await?;
+        Ok(row.is_some())
+    }
+
+    /// Adds a project.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_project(&mut self, project: &Project) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO projects (id, slug, name, public_key, origins, language, accent, theme, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        )
+        .bind(project.id.to_string())
+        .bind(project.slug.clone())
+        .bind(project.name.clone())
+        .bind(project.key.clone())
+        .bind(serde_json::to_string(&project.origins)?)
+        .bind(project.language.clone())
+        .bind(project.accent.clone())
+        .bind(project.theme.as_str())
+        .bind(project.created_at.0)
+        .execute(self.conn())
+        .await?;
+        Ok(())
+    }
+}

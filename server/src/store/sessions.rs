@@ -1,0 +1,111 @@
+//! Sessions of signed-in people, for tower-sessions. The cookie's value is a secret: only its hash is stored.
+
+use std::{collections::HashMap, sync::Arc};
+
+use async_trait::async_trait;
+use domain::{Clock, ids::StaffId};
+use time::OffsetDateTime;
+use tower_sessions::{
+    SessionStore,
+    session::{Id, Record},
+    session_store::{Error as SessionError, Result as SessionResult},
+};
+
+use super::Store;
+use crate::state::hash_token;
+
+/// The key in a session's data under which the signed-in person's id stands.
+pub const STAFF: &str = "staff";
+
+/// tower-sessions over our store.
+#[derive(Clone)]
+pub struct Sessions {
+    store: Store,
+    clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sessions")
+    }
+}
+
+impl Sessions {
+    /// Over a store and a clock.
+    #[must_use]
+    pub fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
+        Self { store, clock }
+    }
+}
+
+/// What is stored of a session id.
+#[must_use]
+pub fn session_hash(id: &Id) -> String {
+    hash_token(&id.to_string())
+}
+
+fn backend(error: impl std::fmt::Display) -> SessionError {
+    SessionError::Backend(error.to_string())
+}
+
+#[async_trait]
+impl SessionStore for Sessions {
+    async fn create(&self, record: &mut Record) -> SessionResult<()> {
+        // 128 random bits do not collide; an insert that met its own id again would only renew it.
+        self.save(record).await
+    }
+
+    async fn save(&self, record: &Record) -> SessionResult<()> {
+        let hash = session_hash(&record.id);
+        let data = serde_json::to_string(&record.data).map_err(|e| SessionError::Encode(e.to_string()))?;
+        let staff = record.data.get(STAFF).and_then(|v| v.as_str()).and_then(|s| s.parse::<StaffId>().ok());
+        let expires = record.expiry_date.unix_timestamp() * 1000;
+        let now = self.clock.now();
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    sqlx::query(
+                        "INSERT INTO sessions (id_hash, staff_id, data, created_at, seen_at, expires_at) VALUES ($1, $2, $3, $4, $4, $5) \
+                         ON CONFLICT (id_hash) DO UPDATE SET staff_id = excluded.staff_id, data = excluded.data, \
+                         seen_at = excluded.seen_at, expires_at = excluded.expires_at",
+                    )
+                    .bind(hash)
+                    .bind(staff.map(|s| s.to_string()))
+                    .bind(data)
+                    .bind(now.0)
+                    .bind(expires)
+                    .execute(tx.conn())
+                    .await?;
+                    Ok(())
+                })
+            })
+            .await
+            .map_err(backend)
+    }
+
+    async fn load(&self, id: &Id) -> SessionResult<Option<Record>> {
+        let row: Option<(String, i64)> = sqlx::query_as("SELECT data, expires_at FROM sessions WHERE id_hash = $1 AND expires_at > $2")
+            .bind(session_hash(id))
+            .bind(self.clock.now().0)
+            .fetch_optional(self.store.reader())
+            .await
+            .map_err(backend)?;
+        let Some((data, expires)) = row else { return Ok(None) };
+        let data: HashMap<String, serde_json::Value> = serde_json::from_str(&data).map_err(|e| SessionError::Decode(e.to_string()))?;
+        let expiry_date = OffsetDateTime::from_unix_timestamp(expires / 1000).map_err(backend)?;
+        Ok(Some(Record { id: *id, data, expiry_date }))
+    }
+
+    async fn delete(&self, id: &Id) -> SessionResult<()> {
+        let hash = session_hash(id);
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    sqlx::query("DELETE FROM sessions WHERE id_hash = $1").bind(hash).execute(tx.conn()).await?;
+                    Ok(())
+                })
+            })
+            .await
+            .map_err(backend)
+    }
+}

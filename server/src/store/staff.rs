@@ -1,0 +1,116 @@
+//! Members of the team and their roles.
+
+use std::str::FromStr;
+
+use domain::{
+    Timestamp,
+    accounts::{Actor, Role},
+    ids::{ProjectId, StaffId},
+};
+use sqlx::FromRow;
+
+use super::{Store, Tx, id};
+use crate::error::Result;
+
+/// A member of the team, as stored.
+#[derive(Debug, Clone, FromRow)]
+pub struct StaffRow {
+    /// Identity; see [`StaffRow::id`].
+    pub id: String,
+    /// Lower case.
+    pub email: String,
+    /// For people.
+    pub name: String,
+    /// PHC string of argon2id.
+    pub password_hash: String,
+    /// `auto`, `light` or `dark`.
+    pub theme: String,
+}
+
+impl StaffRow {
+    /// The typed id.
+    ///
+    /// # Errors
+    /// When the stored text is not a UUID.
+    pub fn id(&self) -> Result<StaffId> {
+        id(&self.id)
+    }
+}
+
+impl Store {
+    /// A member by id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn staff_by_id(&self, staff: StaffId) -> Result<Option<StaffRow>> {
+        Ok(sqlx::query_as("SELECT id, email, name, password_hash, theme FROM staff WHERE id = $1")
+            .bind(staff.to_string())
+            .fetch_optional(self.reader())
+            .await?)
+    }
+
+    /// A member by e-mail address in lower case.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn staff_by_email(&self, email: &str) -> Result<Option<StaffRow>> {
+        Ok(sqlx::query_as("SELECT id, email, name, password_hash, theme FROM staff WHERE email = $1")
+            .bind(email.to_owned())
+            .fetch_optional(self.reader())
+            .await?)
+    }
+
+    /// Who someone is and what they may do, fresh from the database.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn actor(&self, staff: StaffId) -> Result<Actor> {
+        let rows: Vec<(String, String)> = sqlx::query_as("SELECT project_id, role FROM memberships WHERE staff_id = $1")
+            .bind(staff.to_string())
+            .fetch_all(self.reader())
+            .await?;
+        let mut roles = Vec::with_capacity(rows.len());
+        for (project, role) in rows {
+            roles.push((id::<ProjectId>(&project)?, Role::from_str(&role)?));
+        }
+        Ok(Actor { staff, roles })
+    }
+}
+
+impl Tx<'_> {
+    /// Adds a member; `false` when the address is taken.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_staff(&mut self, staff: StaffId, email: &str, name: &str, password_hash: &str, now: Timestamp) -> Result<bool> {
+        let done = sqlx::query(
+            "INSERT INTO staff (id, email, name, password_hash, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (email) DO NOTHING",
+        )
+        .bind(staff.to_string())
+        .bind(email.to_owned())
+        .bind(name.to_owned())
+        .bind(password_hash.to_owned())
+        .bind(now.0)
+        .execute(self.conn())
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Gives a member a role in a project, in place of any other.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_role(&mut self, project: ProjectId, staff: StaffId, role: Role, now: Timestamp) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO memberships (project_id, staff_id, role, created_at) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (project_id, staff_id) DO UPDATE SET role = excluded.role",
+        )
+        .bind(project.to_string())
+        .bind(staff.to_string())
+        .bind(role.as_str())
+        .bind(now.0)
+        .execute(self.conn())
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,143 @@
+//! How writes reach the database: a bounded queue before one SQLite connection, or a PostgreSQL pool.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use sqlx::{AnyConnection, AnyPool};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{Dialect, Tx};
+use crate::error::{Error, Result};
+
+/// Jobs that may wait for the SQLite writer; more are refused with 503 and Retry-After.
+const QUEUE: usize = 1024;
+/// Jobs that share one commit at most, so that the first does not wait for ever.
+const GROUP: usize = 128;
+
+#[derive(Clone)]
+pub(super) enum Writer {
+    Sqlite(mpsc::Sender<Box<dyn Job>>),
+    Postgres(AnyPool, Arc<watch::Sender<u64>>),
+}
+
+/// A job's work done, its answer held back until the commit.
+pub(super) struct Ran {
+    keep: bool,
+    feedback_changed: bool,
+    reply: Box<dyn FnOnce(Option<Error>) + Send>,
+}
+
+pub(super) trait Job: Send {
+    fn run<'c>(self: Box<Self>, conn: &'c mut AnyConnection) -> BoxFuture<'c, Ran>;
+}
+
+struct Work<T, F> {
+    work: F,
+    reply: oneshot::Sender<Result<T>>,
+}
+
+impl<T, F> Job for Work<T, F>
+where
+    T: Send + 'static,
+    F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send + 'static,
+{
+    fn run<'c>(self: Box<Self>, conn: &'c mut AnyConnection) -> BoxFuture<'c, Ran> {
+        Box::pin(async move {
+            let Self { work, reply } = *self;
+            let mut tx = Tx { conn, dialect: Dialect::Sqlite, feedback_changed: false };
+            let result = work(&mut tx).await;
+            Ran {
+                keep: result.is_ok(),
+                feedback_changed: tx.feedback_changed,
+                // The one who asked may have gone away; the work stands all the same.
+                reply: Box::new(move |failed| drop(reply.send(failed.map_or(result, Err)))),
+            }
+        })
+    }
+}
+
+impl Writer {
+    pub(super) fn sqlite(pool: AnyPool, changes: Arc<watch::Sender<u64>>) -> Self {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        tokio::spawn(write_groups(pool, receiver, changes));
+        Self::Sqlite(sender)
+    }
+
+    pub(super) fn postgres(pool: AnyPool, changes: Arc<watch::Sender<u64>>) -> Self {
+        Self::Postgres(pool, changes)
+    }
+
+    pub(super) async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
+        match self {
+            Self::Sqlite(queue) => {
+                let (reply, answer) = oneshot::channel();
+                queue.try_send(Box::new(Work { work, reply })).map_err(|_| domain::Error::Busy(1))?;
+                answer.await.map_err(|_| Error::Refused(domain::Error::Busy(1)))?
+            }
+            Self::Postgres(pool, changes) => {
+                let mut transaction = pool.begin().await?;
+                let mut tx = Tx { conn: &mut transaction, dialect: Dialect::Postgres, feedback_changed: false };
+                let value = work(&mut tx).await?;
+                let changed = tx.feedback_changed;
+                transaction.commit().await?;
+                if changed {
+                    changes.send_modify(|n| *n += 1);
+                }
+                Ok(value)
+            }
+        }
+    }
+}
+
+async fn write_groups(pool: AnyPool, mut queue: mpsc::Receiver<Box<dyn Job>>, changes: Arc<watch::Sender<u64>>) {
+    while let Some(first) = queue.recv().await {
+        let mut waiting = Vec::with_capacity(GROUP);
+        let outcome = write_group(&pool, first, &mut queue, &mut waiting).await;
+        let changed = outcome.is_ok() && waiting.iter().any(|ran| ran.keep && ran.feedback_changed);
+        if changed {
+            changes.send_modify(|n| *n += 1);
+        }
+        let failed = outcome.err();
+        if let Some(error) = &failed {
+            tracing::error!(db.error = %error, jobs = waiting.len(), "a group of writes was not committed");
+        }
+        for ran in waiting {
+            // A refusal stands even when the commit failed: it changed nothing.
+            let failure = if ran.keep { failed.as_ref().map(|_| Error::Refused(domain::Error::Busy(5))) } else { None };
+            (ran.reply)(failure);
+        }
+    }
+}
+
+async fn write_group(pool: &AnyPool, first: Box<dyn Job>, queue: &mut mpsc::Receiver<Box<dyn Job>>, waiting: &mut Vec<Ran>) -> Result<()> {
+    let mut conn = pool.acquire().await?;
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *conn).await?;
+    let mut next = Some(first);
+    while let Some(job) = next {
+        if let Err(error) = run_in_savepoint(&mut conn, job, waiting).await {
+            // The transaction is in no known state: leave it, and the connection with it.
+            drop(sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await);
+            return Err(error);
+        }
+        next = if waiting.len() < GROUP { queue.try_recv().ok() } else { None };
+    }
+    if let Err(error) = sqlx::raw_sql("COMMIT").execute(&mut *conn).await {
+        drop(sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await);
+        return Err(error.into());
+    }
+    Ok(())
+}
+
+async fn run_in_savepoint(conn: &mut AnyConnection, job: Box<dyn Job>, waiting: &mut Vec<Ran>) -> Result<()> {
+    sqlx::raw_sql("SAVEPOINT job").execute(&mut *conn).await?;
+    let ran = job.run(&mut *conn).await;
+    let keep = ran.keep;
+    waiting.push(ran);
+    let end = if keep { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
+    sqlx::raw_sql(end).execute(&mut *conn).await?;
+    Ok(())
+}

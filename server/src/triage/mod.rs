@@ -1,0 +1,1 @@
+//! Use cases of the inbox: status, tags, assignee, comments, bulk, history.

@@ -1,0 +1,1 @@
+//! Backlog, through the router.

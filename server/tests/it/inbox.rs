@@ -1,0 +1,1 @@
+//! Inbox, through the router.

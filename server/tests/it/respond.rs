@@ -1,0 +1,1 @@
+//! Respond, through the router.

@@ -1,0 +1,249 @@
+//! A running program to test against: `TestApp` on either database, and `Client`, a browser without a screen.
+//!
+//! PostgreSQL variants run when `EARSHOT_TEST_POSTGRES` names a server (`cargo xtask test` always does); each test has a
+//! database of its own there.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{HeaderMap, Method, Request, StatusCode, header},
+};
+use domain::{Clock, IdSource, Timestamp, accounts::Role, ids::StaffId, projects::Project};
+use server::{
+    config::Config,
+    http,
+    state::{App, AppState},
+    store::Store,
+};
+use tower::ServiceExt;
+use uuid::Uuid;
+
+/// A clock that tests set.
+pub struct TestClock(AtomicI64);
+
+impl TestClock {
+    /// Moves the clock.
+    pub fn advance_ms(&self, ms: i64) {
+        self.0.fetch_add(ms, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Ids that count up: UUIDv7 in shape, the same in every run.
+struct TestIds(AtomicU64);
+
+impl IdSource for TestIds {
+    fn uuid(&self) -> Uuid {
+        let n = self.0.fetch_add(1, Ordering::SeqCst);
+        Uuid::from_u128((0x0199_0000_0000_7000_8000_u128 << 48) | u128::from(n))
+    }
+
+    fn random(&self, buffer: &mut [u8]) {
+        for byte in buffer {
+            let n = self.0.fetch_add(1, Ordering::SeqCst);
+            *byte = (n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8;
+        }
+    }
+}
+
+/// Which database a test runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Database {
+    Sqlite,
+    Postgres,
+}
+
+/// Declares a test for both databases: `on_both!(name, |t| async move { … })` with `t: TestApp`.
+#[macro_export]
+macro_rules! on_both {
+    ($name:ident, $body:expr) => {
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                let run = $body;
+                if let Some(t) = $crate::support::TestApp::new($crate::support::Database::Sqlite).await {
+                    run(t).await;
+                }
+            }
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                let run = $body;
+                if let Some(t) = $crate::support::TestApp::new($crate::support::Database::Postgres).await {
+                    run(t).await;
+                }
+            }
+        }
+    };
+}
+
+/// The program under test.
+pub struct TestApp {
+    pub app: AppState,
+    pub router: Router,
+    pub clock: Arc<TestClock>,
+    pub database: Database,
+    _dir: tempfile::TempDir,
+}
+
+// With `Drop`, a test's async block takes the whole value and not single fields of it, so the directory outlives the test.
+impl Drop for TestApp {
+    fn drop(&mut self) {}
+}
+
+/// The test's password for everybody.
+pub const PASSWORD: &str = "correct horse battery";
+
+impl TestApp {
+    /// A fresh, empty program; `None` when there is no PostgreSQL to test on.
+    pub async fn new(database: Database) -> Option<Self> {
+        Self::with_config(database, |_| {}).await
+    }
+
+    /// As [`TestApp::new`], with changed settings.
+    pub async fn with_config(database: Database, change: impl FnOnce(&mut Config)) -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let store = match database {
+            Database::Sqlite => Store::open_sqlite(dir.path()).await.unwrap(),
+            Database::Postgres => Store::open_postgres(&fresh_postgres().await?).await.unwrap(),
+        };
+        let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000_000)));
+        let mut config = Config::for_tests(PathBuf::from(dir.path()));
+        change(&mut config);
+        let app = App::new(config, store, clock.clone(), Arc::new(TestIds(AtomicU64::new(1)))).await.unwrap();
+        let router = http::router(app.clone());
+        Some(Self { app, router, clock, database, _dir: dir })
+    }
+
+    /// A browser that is not signed in.
+    pub fn anonymous(&self) -> Client {
+        Client { router: self.router.clone(), cookies: Mutex::default(), keys: AtomicU64::new(1) }
+    }
+
+    /// A project with an owner, and the owner's browser.
+    pub async fn owner(&self) -> (Project, Client) {
+        let staff = server::accounts::create_staff(&self.app, "owner@example.com", "Olga Owner", PASSWORD).await.unwrap();
+        let project = server::projects::create(&self.app, "My app", vec![], Some(staff)).await.unwrap();
+        (project, self.signed_in("owner@example.com").await)
+    }
+
+    /// Another member of a project, and their browser.
+    pub async fn member(&self, project: &Project, email: &str, role: Role) -> (StaffId, Client) {
+        let staff = server::accounts::create_staff(&self.app, email, "", PASSWORD).await.unwrap();
+        let (id, now) = (project.id, self.app.now());
+        self.app.store.write(move |tx| Box::pin(async move { tx.set_role(id, staff, role, now).await })).await.unwrap();
+        (staff, self.signed_in(email).await)
+    }
+
+    async fn signed_in(&self, email: &str) -> Client {
+        let client = self.anonymous();
+        let page = client.post("/sign-in", &[("email", email), ("password", PASSWORD)]).await;
+        assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.body);
+        client
+    }
+}
+
+async fn fresh_postgres() -> Option<String> {
+    let admin = std::env::var("EARSHOT_TEST_POSTGRES").ok()?;
+    sqlx::any::install_default_drivers();
+    let name = format!("t_{}", Uuid::now_v7().simple());
+    let pool = sqlx::AnyPool::connect(&admin).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&pool).await.unwrap();
+    pool.close().await;
+    let mut url = url::Url::parse(&admin).unwrap();
+    url.set_path(&name);
+    Some(url.to_string())
+}
+
+/// A browser without a screen: keeps cookies, sends what a form would.
+pub struct Client {
+    router: Router,
+    cookies: Mutex<BTreeMap<String, String>>,
+    keys: AtomicU64,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Page {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Page {
+    /// Where a redirect goes.
+    pub fn location(&self) -> &str {
+        self.headers.get(header::LOCATION).map_or("", |h| h.to_str().unwrap())
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.body))
+    }
+}
+
+impl Client {
+    /// Opens a page.
+    pub async fn get(&self, path: &str) -> Page {
+        self.send(Method::GET, path, &[], Body::empty()).await
+    }
+
+    /// Sends a form, with a fresh idempotency key unless `fields` has one.
+    pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Page {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs(fields);
+        if !fields.iter().any(|(name, _)| *name == "idempotency_key") {
+            form.append_pair("idempotency_key", &format!("test-key-{:p}-{}", self, self.keys.fetch_add(1, Ordering::SeqCst)));
+        }
+        let headers = [("content-type", "application/x-www-form-urlencoded"), ("sec-fetch-site", "same-origin")];
+        self.send(Method::POST, path, &headers, Body::from(form.finish())).await
+    }
+
+    /// Sends JSON as a program would.
+    pub async fn json(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &serde_json::Value) -> Page {
+        let mut all = vec![("content-type", "application/json")];
+        all.extend_from_slice(headers);
+        self.send(method, path, &all, Body::from(body.to_string())).await
+    }
+
+    /// Sends anything.
+    pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Body) -> Page {
+        let mut request = Request::builder().method(method).uri(path).header(header::HOST, "earshot.test");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let cookies = self.cookies.lock().unwrap().iter().map(|(n, v)| format!("{n}={v}")).collect::<Vec<_>>().join("; ");
+        if !cookies.is_empty() {
+            request = request.header(header::COOKIE, cookies);
+        }
+        let response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        for cookie in parts.headers.get_all(header::SET_COOKIE) {
+            let (pair, attributes) = cookie.to_str().unwrap().split_once(';').unwrap();
+            let (name, value) = pair.split_once('=').unwrap();
+            let mut jar = self.cookies.lock().unwrap();
+            if attributes.contains("Max-Age=0") || value.is_empty() {
+                jar.remove(name);
+            } else {
+                jar.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        let body = to_bytes(body, 64 << 20).await.unwrap();
+        Page { status: parts.status, headers: parts.headers, body: String::from_utf8_lossy(&body).into_owned() }
+    }
+}

@@ -1,0 +1,1 @@
+//! Surveys, through the router.
