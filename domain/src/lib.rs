@@ -9,6 +9,7 @@ pub mod backlog;
 pub mod clock;
 pub mod error;
 pub mod feedback;
+pub mod history;
 pub mod ids;
 pub mod imports;
 pub mod projects;

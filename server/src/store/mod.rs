@@ -10,6 +10,7 @@
 
 pub mod backlog;
 pub mod feedback;
+pub mod history;
 pub mod imports;
 pub mod installation;
 pub mod jobs;

@@ -1,0 +1,102 @@
+//! What happened to feedback and to backlog items, as stored in `history` and told to people.
+
+use serde::{Deserialize, Serialize};
+
+/// One change. Stored as JSON with the variant under `what`; words are those of the time of the change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Change {
+    /// It was made.
+    Created,
+    /// The status went from one label to another.
+    Status {
+        /// The label before.
+        from: String,
+        /// The label after.
+        to: String,
+    },
+    /// Somebody else takes care of it; names, `None` for nobody.
+    Assigned {
+        /// Before.
+        from: Option<String>,
+        /// After.
+        to: Option<String>,
+    },
+    /// Tags came and went.
+    Tagged {
+        /// New ones.
+        added: Vec<String>,
+        /// Those taken off.
+        removed: Vec<String>,
+    },
+    /// Somebody left a comment.
+    Commented,
+    /// Feedback and a backlog item were linked.
+    Linked {
+        /// The item's number.
+        item: i64,
+        /// The item's title.
+        title: String,
+        /// The feedback's id.
+        feedback: String,
+    },
+    /// The link was taken away.
+    Unlinked {
+        /// The item's number.
+        item: i64,
+        /// The item's title.
+        title: String,
+        /// The feedback's id.
+        feedback: String,
+    },
+    /// The title changed.
+    Renamed {
+        /// Before.
+        from: String,
+        /// After.
+        to: String,
+    },
+    /// The body changed.
+    Described,
+    /// Written by a later version of the program.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Change {
+    /// For people, to stand after the name of who did it: `changed the status from New to Triaged`.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Created => "created this".into(),
+            Self::Status { from, to } => format!("changed the status from {from} to {to}"),
+            Self::Assigned { to: Some(to), .. } => format!("assigned this to {to}"),
+            Self::Assigned { from, to: None } => format!("took this off {}", from.as_deref().unwrap_or("its assignee")),
+            Self::Tagged { added, removed } => match (added.is_empty(), removed.is_empty()) {
+                (false, false) => format!("added the tag {} and removed {}", added.join(", "), removed.join(", ")),
+                (false, true) => format!("added the tag {}", added.join(", ")),
+                _ => format!("removed the tag {}", removed.join(", ")),
+            },
+            Self::Commented => "commented".into(),
+            Self::Linked { item, title, .. } => format!("linked feedback to #{item} {title}"),
+            Self::Unlinked { item, title, .. } => format!("unlinked feedback from #{item} {title}"),
+            Self::Renamed { from, .. } => format!("changed the title from “{from}”"),
+            Self::Described => "changed the description".into(),
+            Self::Unknown => "changed this".into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_told_and_later_ones_are_no_fault() {
+        let change = Change::Status { from: "New".into(), to: "Triaged".into() };
+        let json = serde_json::to_string(&change).unwrap();
+        assert_eq!(serde_json::from_str::<Change>(&json).unwrap(), change);
+        assert_eq!(change.sentence(), "changed the status from New to Triaged");
+        assert_eq!(serde_json::from_str::<Change>(r#"{"what":"merged","with":3}"#).unwrap(), Change::Unknown);
+    }
+}

@@ -1,0 +1,92 @@
+//! History: what happened to feedback and backlog items, and by whom.
+
+use domain::{
+    Timestamp,
+    accounts::Scope,
+    history::Change,
+    ids::{HistoryId, ProjectId, StaffId},
+};
+
+use super::{Store, Tx};
+use crate::error::Result;
+
+/// One entry, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryEntry {
+    /// Who; `None` for the program itself.
+    pub staff: Option<String>,
+    /// What.
+    pub change: Change,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Entries shown of one subject.
+const SHOWN: i64 = 200;
+
+impl Store {
+    /// The newest entries of a subject of the scope's project, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn history_of(&self, scope: &Scope, subject: impl ToString) -> Result<Vec<HistoryEntry>> {
+        let rows: Vec<(Option<String>, Option<String>, String, i64)> = sqlx::query_as(
+            "SELECT s.name, s.email, h.change, h.at FROM history h LEFT JOIN staff s ON s.id = h.staff_id \
+             WHERE h.project_id = $1 AND h.subject_id = $2 ORDER BY h.at DESC, h.id DESC LIMIT $3",
+        )
+        .bind(scope.project().to_string())
+        .bind(subject.to_string())
+        .bind(SHOWN)
+        .fetch_all(self.reader())
+        .await?;
+        let entry = |(name, email, change, at): (Option<String>, Option<String>, String, i64)| HistoryEntry {
+            staff: name.filter(|n| !n.is_empty()).or(email),
+            change: serde_json::from_str(&change).unwrap_or(Change::Unknown),
+            at: Timestamp(at),
+        };
+        Ok(rows.into_iter().map(entry).collect())
+    }
+}
+
+impl Tx<'_> {
+    /// Adds an entry about feedback or a backlog item. Part of every change to one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_history(
+        &mut self,
+        id: HistoryId,
+        project: ProjectId,
+        subject: impl ToString + Send,
+        staff: Option<StaffId>,
+        change: &Change,
+        now: Timestamp,
+    ) -> Result<()> {
+        sqlx::query("INSERT INTO history (id, project_id, subject_id, staff_id, change, at) VALUES ($1, $2, $3, $4, $5, $6)")
+            .bind(id.to_string())
+            .bind(project.to_string())
+            .bind(subject.to_string())
+            .bind(staff.map(|s| s.to_string()))
+            .bind(serde_json::to_string(change)?)
+            .bind(now.0)
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+
+    /// Who made the latest entry about a subject, and when: for the message of a conflict.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn last_change(&mut self, project: ProjectId, subject: impl ToString + Send) -> Result<Option<(String, Timestamp)>> {
+        let row: Option<(Option<String>, Option<String>, i64)> = sqlx::query_as(
+            "SELECT s.name, s.email, h.at FROM history h LEFT JOIN staff s ON s.id = h.staff_id \
+             WHERE h.project_id = $1 AND h.subject_id = $2 ORDER BY h.at DESC, h.id DESC LIMIT 1",
+        )
+        .bind(project.to_string())
+        .bind(subject.to_string())
+        .fetch_optional(self.conn())
+        .await?;
+        Ok(row.map(|(name, email, at)| (name.filter(|n| !n.is_empty()).or(email).unwrap_or_else(|| "Somebody".into()), Timestamp(at))))
+    }
+}
