@@ -9,4 +9,5 @@ mod imports;
 mod inbox;
 mod respond;
 mod search;
+mod store;
 mod surveys;

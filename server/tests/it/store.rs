@@ -1,0 +1,162 @@
+//! The store's contract: the same on both databases.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use domain::{
+    accounts::Scope,
+    feedback::{Feedback, Kind, Status},
+    ids::{FeedbackId, ProjectId, StaffId},
+};
+use futures_util::future::join_all;
+use server::state::AppState;
+use tokio::sync::Notify;
+
+use crate::{
+    on_both,
+    support::{Database, TestApp},
+};
+
+fn feedback(app: &AppState, project: ProjectId, text: &str, tags: &[&str]) -> Feedback {
+    Feedback {
+        id: app.id(),
+        project,
+        kind: Kind::Api,
+        text: text.into(),
+        score: Some(4.5),
+        score_max: Some(5.0),
+        contact: None,
+        survey: None,
+        response: None,
+        page_url: Some("https://a.example/x?y=ü".into()),
+        release: None,
+        environment: None,
+        language: "en".into(),
+        status: Status::New,
+        assignee: None,
+        tags: tags.iter().map(|t| (*t).to_owned()).collect(),
+        spam_reasons: vec!["links".into()],
+        created_at: app.now(),
+        updated_at: app.now(),
+        version: 1,
+    }
+}
+
+async fn insert(app: &AppState, item: &Feedback, key: Option<&'static str>) -> bool {
+    let item = item.clone();
+    app.store.write(move |tx| Box::pin(async move { tx.insert_feedback(&item, key).await })).await.unwrap()
+}
+
+on_both!(feedback_comes_back_as_it_went_in, |t: TestApp| async move {
+    let project = server::projects::create(&t.app, "P", vec![], None).await.unwrap();
+    let texts = ["plain", "Ünïcödé — 日本語 🦀", "line\nbreak\ttab", "'; DROP TABLE feedback; --", "%_\\", ""];
+    let mut ids: Vec<FeedbackId> = Vec::new();
+    for text in texts {
+        let item = feedback(&t.app, project.id, text, &["a", "ä"]);
+        assert!(insert(&t.app, &item, None).await);
+        ids.push(item.id);
+        let read = t.app.store.feedback_by_ids(&Scope::system(project.id), &[item.id]).await.unwrap();
+        assert_eq!(read, vec![item]);
+    }
+    ids.reverse();
+    let read = t.app.store.feedback_by_ids(&Scope::system(project.id), &ids).await.unwrap();
+    assert_eq!(read.iter().map(|f| f.id).collect::<Vec<_>>(), ids, "in the order asked");
+});
+
+on_both!(another_projects_ids_do_not_exist, |t: TestApp| async move {
+    let mine = server::projects::create(&t.app, "Mine", vec![], None).await.unwrap();
+    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    let item = feedback(&t.app, mine.id, "x", &[]);
+    insert(&t.app, &item, None).await;
+    assert!(t.app.store.feedback_by_ids(&Scope::system(other.id), &[item.id]).await.unwrap().is_empty());
+});
+
+on_both!(a_source_key_counts_once_in_each_project, |t: TestApp| async move {
+    let one = server::projects::create(&t.app, "One", vec![], None).await.unwrap();
+    let two = server::projects::create(&t.app, "Two", vec![], None).await.unwrap();
+    assert!(insert(&t.app, &feedback(&t.app, one.id, "x", &[]), Some("k")).await);
+    assert!(!insert(&t.app, &feedback(&t.app, one.id, "x", &[]), Some("k")).await);
+    assert!(insert(&t.app, &feedback(&t.app, two.id, "x", &[]), Some("k")).await);
+    assert!(insert(&t.app, &feedback(&t.app, one.id, "x", &[]), None).await);
+    assert!(insert(&t.app, &feedback(&t.app, one.id, "x", &[]), None).await, "no key is never the same key");
+});
+
+on_both!(concurrent_twins_do_the_work_once, |t: TestApp| async move {
+    let runs = Arc::new(AtomicUsize::new(0));
+    let calls = (0..20).map(|n| {
+        let runs = Arc::clone(&runs);
+        t.app.store.write_once("twins", "the-same-key", t.app.now(), move |_| {
+            Box::pin(async move {
+                runs.fetch_add(1, Ordering::SeqCst);
+                Ok(n)
+            })
+        })
+    });
+    let answers: Vec<i32> = join_all(calls).await.into_iter().map(|a| a.unwrap()).collect();
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+    assert!(answers.iter().all(|a| *a == answers[0]), "{answers:?}");
+});
+
+on_both!(a_refused_attempt_may_be_repeated_with_its_key, |t: TestApp| async move {
+    let attempt = |fails: bool| {
+        t.app.store.write_once("again", "the-same-key", t.app.now(), move |_| {
+            Box::pin(async move { if fails { Err(domain::Error::Forbidden.into()) } else { Ok(7) } })
+        })
+    };
+    assert!(attempt(true).await.is_err());
+    assert_eq!(attempt(false).await.unwrap(), 7);
+});
+
+on_both!(committed_changes_to_feedback_wake_those_who_follow, |t: TestApp| async move {
+    let project = server::projects::create(&t.app, "P", vec![], None).await.unwrap();
+    let mut changes = t.app.store.changes();
+    changes.mark_unchanged();
+    insert(&t.app, &feedback(&t.app, project.id, "x", &[]), None).await;
+    assert!(changes.has_changed().unwrap());
+    changes.mark_unchanged();
+    let (id, now) = (t.app.id::<StaffId>(), t.app.now());
+    t.app.store.write(move |tx| Box::pin(async move { tx.insert_staff(id, "a@b.example", "A", "x", now).await })).await.unwrap();
+    assert!(!changes.has_changed().unwrap(), "other writes do not wake the index");
+});
+
+on_both!(a_full_queue_is_busy_and_loses_nothing_it_took, |t: TestApp| async move {
+    // Only SQLite has a queue; PostgreSQL's pool makes its own wait.
+    if t.database == Database::Postgres {
+        return;
+    }
+    let (started, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (s, g) = (Arc::clone(&started), Arc::clone(&go));
+    let store = t.app.store.clone();
+    let blocker = tokio::spawn(async move {
+        store
+            .write(move |_| {
+                Box::pin(async move {
+                    s.notify_one();
+                    g.notified().await;
+                    Ok(())
+                })
+            })
+            .await
+    });
+    started.notified().await;
+    let now = t.app.now();
+    let jobs = (0..1500).map(|n| {
+        let id = t.app.id::<StaffId>();
+        t.app.store.write(move |tx| Box::pin(async move { tx.insert_staff(id, &format!("q{n}@example.com"), "Q", "x", now).await }))
+    });
+    let mut all = Box::pin(join_all(jobs));
+    // Polled once, every job has either its place in the queue or its refusal; then the blocker may go.
+    assert!(futures_util::poll!(&mut all).is_pending());
+    go.notify_one();
+    let results = all.await;
+    blocker.await.unwrap().unwrap();
+    let taken = results.iter().filter(|r| r.is_ok()).count();
+    assert_eq!(taken, 1024);
+    assert!(results.iter().filter_map(|r| r.as_ref().err()).all(|e| matches!(e.refusal(), Some(domain::Error::Busy(_)))));
+    for (n, result) in results.iter().enumerate() {
+        let there = t.app.store.staff_by_email(&format!("q{n}@example.com")).await.unwrap().is_some();
+        assert_eq!(there, result.is_ok(), "q{n}");
+    }
+});
