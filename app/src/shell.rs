@@ -171,8 +171,8 @@ fn Navigation(chrome: Chrome, nav: Nav, idempotency_key: String) -> impl IntoVie
                 {entry("inbox", "Inbox", Nav::Inbox, "g i")}
                 {entry("backlog", "Backlog", Nav::Backlog, "g b")}
                 {entry("surveys", "Surveys", Nav::Surveys, "g s")}
-                {entry("imports", "Imports", Nav::Imports, "g m")}
-                {entry("settings", "Settings", Nav::Settings, "g p")}
+                {chrome.is_admin.then(|| entry("imports", "Imports", Nav::Imports, "g m"))}
+                {chrome.is_admin.then(|| entry("settings", "Settings", Nav::Settings, "g p"))}
             </ul>
         }
     });

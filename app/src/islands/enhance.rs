@@ -16,9 +16,17 @@ pub use browser::visit;
 
 #[cfg(feature = "hydrate")]
 mod browser {
+    use std::{
+        cell::{Cell, RefCell},
+        collections::VecDeque,
+    };
+
     use leptos::{ev, prelude::*};
     use wasm_bindgen::{JsCast, JsValue};
-    use web_sys::{DomParser, FormData, HtmlElement, HtmlFormElement, SubmitEvent, SupportedType, UrlSearchParams};
+    use web_sys::{
+        CustomEvent, DomParser, Element, FormData, HtmlElement, HtmlFormElement, HtmlInputElement, HtmlTextAreaElement, SubmitEvent,
+        SupportedType, UrlSearchParams,
+    };
 
     use crate::islands::dom;
 
@@ -27,7 +35,7 @@ mod browser {
         let click = window_event_listener(ev::click, |event| on_click(&event));
         let back = window_event_listener(ev::popstate, |_| {
             let url = dom::window().location().href().unwrap_or_default();
-            leptos::task::spawn_local(async move { load(url, None, false).await });
+            enqueue(Load { url, body: None, push: false, form: None });
         });
         let keys = window_event_listener(ev::keydown, |event| on_key(&event));
         on_cleanup(move || {
@@ -58,16 +66,13 @@ mod browser {
         }
         let Ok(params) = UrlSearchParams::new_with_str_sequence_sequence(&data) else { return };
         event.prevent_default();
-        form.set_attribute("aria-busy", "true").ok();
-        let is_post = form.method() == "post";
-        leptos::task::spawn_local(async move {
-            if is_post {
-                load(action, Some(params.into()), true).await;
-            } else {
-                load(format!("{action}?{}", String::from(params.to_string())), None, true).await;
-            }
-            form.remove_attribute("aria-busy").ok();
-        });
+        drop(form.set_attribute("aria-busy", "true"));
+        let (url, body) = if form.method() == "post" {
+            (action, Some(params.into()))
+        } else {
+            (format!("{action}?{}", String::from(params.to_string())), None)
+        };
+        enqueue(Load { url, body, push: true, form: Some(form) });
     }
 
     fn on_click(event: &web_sys::MouseEvent) {
@@ -120,18 +125,58 @@ mod browser {
         }
     }
 
-    /// Goes to a page of ours by replacing the parts of this one.
-    pub fn visit(url: String) {
-        leptos::task::spawn_local(async move { load(url, None, true).await });
+    /// One navigation or form post, in the order they were asked for.
+    struct Load {
+        url: String,
+        body: Option<JsValue>,
+        push: bool,
+        /// The form that was sent: what was typed into it is not put back.
+        form: Option<HtmlFormElement>,
     }
 
-    /// Fetches `url` and puts the answer's parts in place; a page that shares no part with this one, or a failure to
-    /// fetch, becomes an ordinary navigation or a message.
-    async fn load(url: String, body: Option<JsValue>, push: bool) {
-        drop(dom::first("body").map(|b| b.set_attribute("data-loading", "")));
-        let answer = dom::fetch(&url, body.as_ref()).await;
-        drop(dom::first("body").map(|b| b.remove_attribute("data-loading")));
-        let Ok((to, _status, html)) = answer else {
+    thread_local! {
+        static WAITING: RefCell<VecDeque<Load>> = const { RefCell::new(VecDeque::new()) };
+        static RUNNING: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// Goes to a page of ours by replacing the parts of this one.
+    pub fn visit(url: String) {
+        enqueue(Load { url, body: None, push: true, form: None });
+    }
+
+    /// Loads run one after the other, so that answers never overtake each other; of several navigations that wait, the last counts.
+    fn enqueue(load: Load) {
+        WAITING.with_borrow_mut(|waiting| {
+            if load.body.is_none() {
+                waiting.retain(|other| other.body.is_some());
+            }
+            waiting.push_back(load);
+        });
+        if RUNNING.replace(true) {
+            return;
+        }
+        leptos::task::spawn_local(async {
+            if let Some(body) = dom::first("body") {
+                drop(body.set_attribute("data-loading", ""));
+            }
+            while let Some(next) = WAITING.with_borrow_mut(VecDeque::pop_front) {
+                let form = next.form.clone();
+                run(next).await;
+                if let Some(form) = form {
+                    drop(form.remove_attribute("aria-busy"));
+                }
+            }
+            if let Some(body) = dom::first("body") {
+                drop(body.remove_attribute("data-loading"));
+            }
+            RUNNING.set(false);
+        });
+    }
+
+    /// Fetches and puts the answer's parts in place. An answer that shares no part with this page becomes an ordinary
+    /// navigation, or a message when it is a refusal.
+    async fn run(load: Load) {
+        let Ok((to, status, html)) = dom::fetch(&load.url, load.body.as_ref()).await else {
             say("No connection. Nothing was lost; try again.");
             return;
         };
@@ -141,25 +186,69 @@ mod browser {
         for part in dom::all("[data-part]") {
             let Some(new) = next.get_element_by_id(&part.id()) else { continue };
             let scroll = part.scroll_top();
+            let typed = typed(&part, load.form.as_ref());
             drop(part.replace_with_with_node_1(&new));
             new.set_scroll_top(scroll);
+            put_back(&typed);
             if part.id() != "toasts" {
                 replaced += 1;
             }
         }
         if replaced == 0 {
-            drop(dom::window().location().set_href(&to));
+            if status >= 400 && load.body.is_some() {
+                let reason = next.query_selector(".empty p").ok().flatten().and_then(|p| p.text_content());
+                say(&reason.unwrap_or_else(|| "That did not work. Reload the page and try again.".into()));
+            } else {
+                drop(dom::window().location().set_href(&to));
+            }
             return;
         }
         dom::document().set_title(&next.title());
-        if push && to != dom::window().location().href().unwrap_or_default() {
+        if load.push && to != dom::window().location().href().unwrap_or_default() {
             drop(dom::window().history().and_then(|h| h.push_state_with_url(&JsValue::NULL, "", Some(&to))));
         }
         if let Some(element) = focus.and_then(|id| dom::document().get_element_by_id(&id)) {
             drop(element.unchecked_into::<HtmlElement>().focus());
         }
-        let event = web_sys::CustomEvent::new("earshot:loaded");
-        drop(event.map(|e| dom::window().dispatch_event(&e)));
+        if let Ok(event) = CustomEvent::new("earshot:loaded") {
+            drop(dom::window().dispatch_event(&event));
+        }
+    }
+
+    /// What stands in text fields of `part` unsent: the form's action, the field's id, the text.
+    fn typed(part: &Element, sent: Option<&HtmlFormElement>) -> Vec<(String, String, String)> {
+        let Ok(fields) = part.query_selector_all("form textarea[id], form input[id]") else { return Vec::new() };
+        let field = |i| -> Option<(String, String, String)> {
+            let element: Element = fields.item(i)?.dyn_into().ok()?;
+            let form: HtmlFormElement = element.closest("form").ok()??.dyn_into().ok()?;
+            if sent.is_some_and(|s| s.is_same_node(Some(&form))) {
+                return None;
+            }
+            let text = if let Some(area) = element.dyn_ref::<HtmlTextAreaElement>() {
+                (area.value() != area.default_value().unwrap_or_default()).then(|| area.value())?
+            } else {
+                let input = element.dyn_ref::<HtmlInputElement>()?;
+                (input.type_() == "text" && input.value() != input.default_value()).then(|| input.value())?
+            };
+            Some((form.get_attribute("action")?, element.id(), text))
+        };
+        (0..fields.length()).filter_map(field).collect()
+    }
+
+    /// Puts unsent text back where the same form for the same thing still stands.
+    fn put_back(typed: &[(String, String, String)]) {
+        for (action, id, text) in typed {
+            let Some(element) = dom::document().get_element_by_id(id) else { continue };
+            let same = element.closest("form").ok().flatten().and_then(|f| f.get_attribute("action")).is_some_and(|a| a == *action);
+            if !same {
+                continue;
+            }
+            if let Some(area) = element.dyn_ref::<HtmlTextAreaElement>() {
+                area.set_value(text);
+            } else if let Some(input) = element.dyn_ref::<HtmlInputElement>() {
+                input.set_value(text);
+            }
+        }
     }
 
     fn say(message: &str) {
