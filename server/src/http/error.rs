@@ -44,7 +44,14 @@ impl<E: Into<Error>> From<E> for ApiError {
 /// Status, stable code, and a sentence that a person can act on. Faults of ours say nothing of the inside.
 fn describe(error: &Error) -> (StatusCode, &'static str, String) {
     let Error::Refused(refusal) = error else {
-        return (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side. It has been logged. Try again.".into());
+        return (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            format!(
+                "Something went wrong on our side. Try again. If it stays, give the operator this number: {}.",
+                super::log::request_id()
+            ),
+        );
     };
     let (status, text) = match refusal {
         domain::Error::Invalid(errors) => {
@@ -70,7 +77,7 @@ fn describe(error: &Error) -> (StatusCode, &'static str, String) {
 
 fn log(error: &Error) {
     if error.refusal().is_none() {
-        tracing::error!(error = %error, "a request failed");
+        tracing::error!(request.id = %super::log::request_id(), error = %error, "a request failed");
     }
 }
 

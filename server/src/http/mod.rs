@@ -9,6 +9,7 @@ pub mod error;
 pub mod forms;
 pub mod imports;
 pub mod inbox;
+pub mod log;
 pub mod projects;
 pub mod respond;
 pub mod security;
@@ -32,7 +33,15 @@ pub fn router(app: AppState) -> Router {
         .with_secure(app.config.secure_cookies)
         .with_expiry(Expiry::OnInactivity(time::Duration::days(14)));
     // The console: pages of signed-in people (and set-up, sign-in, invitations). Cookies exist only here.
-    let console = Router::new().layer(sessions).layer(CsrfLayer::new());
+    let console = Router::new()
+        .merge(accounts::routes())
+        .merge(projects::routes())
+        .merge(inbox::routes())
+        .merge(backlog::routes())
+        .merge(surveys::routes())
+        .merge(imports::routes())
+        .layer(sessions)
+        .layer(CsrfLayer::new());
     // Respondents: no cookies, hence nothing that a foreign page could abuse.
     let respondents = Router::new().merge(respond::routes());
     Router::new()
@@ -41,9 +50,11 @@ pub fn router(app: AppState) -> Router {
         .merge(assets::routes())
         .route("/healthz", get(async || "ok"))
         .fallback(error::not_found)
-        .layer(axum::middleware::from_fn_with_state(app.clone(), security::headers))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::REQUEST_TIMEOUT, std::time::Duration::from_secs(30)))
         .layer(CatchPanicLayer::custom(error::panicked))
+        // Outside of what may answer in a handler's stead, so that those answers carry the headers too.
+        .layer(axum::middleware::from_fn_with_state(app.clone(), security::headers))
+        .layer(axum::middleware::from_fn_with_state(app.clone(), log::requests))
         .with_state(app)
 }
