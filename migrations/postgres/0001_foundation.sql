@@ -76,6 +76,8 @@ CREATE TABLE idempotency (
 );
 CREATE INDEX idempotency_age ON idempotency (created_at);
 
+-- `draft_revision` grows with every change; `draft_position` is the draft's place among its kept states, which undo moves back;
+-- `last_number` is the highest number that an id of a question or choice ever had.
 CREATE TABLE surveys (
     id TEXT PRIMARY KEY,
     project_id TEXT NOT NULL REFERENCES projects (id),
@@ -83,21 +85,25 @@ CREATE TABLE surveys (
     status TEXT NOT NULL,
     draft TEXT NOT NULL,
     draft_revision BIGINT NOT NULL,
+    draft_position BIGINT NOT NULL,
+    last_number BIGINT NOT NULL,
     live_version_id TEXT,
     created_by TEXT REFERENCES staff (id),
     created_at BIGINT NOT NULL,
+    updated_by TEXT REFERENCES staff (id),
     updated_at BIGINT NOT NULL
 );
 CREATE INDEX surveys_project ON surveys (project_id, created_at);
 
--- Earlier states of a draft, for undo.
+-- The kept states of a draft, for undo and redo. A `text` state may be overwritten by more typing of the same person.
 CREATE TABLE survey_drafts (
     survey_id TEXT NOT NULL REFERENCES surveys (id),
-    revision BIGINT NOT NULL,
+    position BIGINT NOT NULL,
     body TEXT NOT NULL,
+    step TEXT NOT NULL,
     staff_id TEXT REFERENCES staff (id),
     saved_at BIGINT NOT NULL,
-    PRIMARY KEY (survey_id, revision)
+    PRIMARY KEY (survey_id, position)
 );
 
 -- Never changed once written.

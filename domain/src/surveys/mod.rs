@@ -3,7 +3,9 @@
 //! A question type is one variant of [`question::QuestionKind`] with its arm in each function there; see CONTRIBUTING.md.
 
 pub mod answer;
+pub mod draft;
 pub mod question;
+pub mod templates;
 
 use serde::{Deserialize, Serialize};
 

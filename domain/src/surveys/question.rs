@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::FieldErrors;
+
 /// One question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Question {
@@ -169,5 +171,104 @@ impl QuestionKind {
     #[must_use]
     pub fn takes_answer(&self) -> bool {
         !matches!(self, Self::Statement)
+    }
+
+    /// The choices, to change them.
+    pub fn choices_mut(&mut self) -> Option<&mut Vec<Choice>> {
+        match self {
+            Self::SingleChoice { choices, .. } | Self::MultipleChoice { choices, .. } => Some(choices),
+            _ => None,
+        }
+    }
+
+    /// The words at the ends of the scale.
+    #[must_use]
+    pub fn ends(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Nps { low, high } | Self::Csat { low, high } | Self::Ces { low, high } => Some((low, high)),
+            _ => None,
+        }
+    }
+
+    /// The types that a question may be turned into without making answers to earlier versions meaningless; itself among them.
+    #[must_use]
+    pub fn relatives(&self) -> &'static [&'static str] {
+        match self {
+            Self::SingleChoice { .. } | Self::MultipleChoice { .. } => &["single_choice", "multiple_choice"],
+            Self::ShortText | Self::LongText => &["short_text", "long_text"],
+            _ => &[],
+        }
+    }
+
+    /// The settings of a type as the editor's form sends them; `field` gives the value of a setting by its name, or nothing. What is not sent
+    /// is as in a new question.
+    #[must_use]
+    pub fn read(word: &str, field: &dyn Fn(&str) -> Option<String>, listed: Vec<Choice>) -> Option<Self> {
+        let mut kind = Self::new(word)?;
+        match &mut kind {
+            Self::Nps { low, high } | Self::Csat { low, high } | Self::Ces { low, high } => {
+                *low = field("low").unwrap_or_default();
+                *high = field("high").unwrap_or_default();
+            }
+            Self::Rating { max } => *max = field("max").and_then(|n| n.trim().parse().ok()).unwrap_or(*max),
+            Self::SingleChoice { choices, other } | Self::MultipleChoice { choices, other } => {
+                *choices = listed;
+                *other = field("other").is_some();
+            }
+            Self::ShortText | Self::LongText | Self::Email | Self::Statement => {}
+        }
+        Some(kind)
+    }
+
+    /// What stops a question with these settings from being published; `id` is the question's, which names its fields.
+    pub fn check(&self, id: &str, errors: &mut FieldErrors) {
+        match self {
+            Self::Nps { low, high } | Self::Csat { low, high } | Self::Ces { low, high } => {
+                limit(errors, &format!("{id}-low"), low, MAX_END);
+                limit(errors, &format!("{id}-high"), high, MAX_END);
+            }
+            Self::Rating { max } => {
+                if !(3..=10).contains(max) {
+                    errors.add(&format!("{id}-max"), "range", "Choose 3 to 10 stars.");
+                }
+            }
+            Self::SingleChoice { choices, .. } | Self::MultipleChoice { choices, .. } => check_choices(choices, id, errors),
+            Self::ShortText | Self::LongText | Self::Email | Self::Statement => {}
+        }
+    }
+}
+
+/// Most characters of the words at the end of a scale.
+pub const MAX_END: usize = 80;
+/// Most characters of a choice.
+pub const MAX_LABEL: usize = 200;
+/// Most choices of one question.
+pub const MAX_CHOICES: usize = 50;
+
+/// Refuses a text of more than `max` characters.
+pub(super) fn limit(errors: &mut FieldErrors, field: &str, text: &str, max: usize) {
+    let count = text.chars().count();
+    if count > max {
+        errors.add(field, "too_long", format!("Use {max} characters at most; this has {count}."));
+    }
+}
+
+fn check_choices(choices: &[Choice], id: &str, errors: &mut FieldErrors) {
+    let all = format!("{id}-choices");
+    if choices.len() < 2 {
+        errors.add(&all, "too_few", "Give at least two choices.");
+    }
+    if choices.len() > MAX_CHOICES {
+        errors.add(&all, "too_many", format!("Give {MAX_CHOICES} choices at most."));
+    }
+    for (at, choice) in choices.iter().enumerate() {
+        let field = format!("{id}-{}", choice.id);
+        let label = choice.label.trim();
+        if label.is_empty() {
+            errors.add(&field, "required", format!("Write choice {}, or delete it.", at + 1));
+        } else if choices[..at].iter().any(|c| c.label.trim().eq_ignore_ascii_case(label)) {
+            errors.add(&field, "duplicate", "This choice is there already.");
+        }
+        limit(errors, &field, label, MAX_LABEL);
     }
 }

@@ -1,1 +1,187 @@
-//! Use cases of surveys: drafts, versions, results.
+//! Use cases of surveys: making, editing, publishing.
+
+mod edit;
+
+use domain::{
+    Error as Refusal,
+    accounts::{Role, Scope},
+    ids::{SurveyId, VersionId},
+    surveys::{SurveyBody, SurveyStatus, draft::MAX_TITLE, templates},
+};
+use serde::{Deserialize, Serialize};
+
+pub use edit::{Edited, Posted, edit};
+
+use crate::{
+    error::Result,
+    state::App,
+    store::{Tx, surveys::Survey},
+};
+
+/// What publishing did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// The version that people answer now.
+    pub version: VersionId,
+    /// Its number.
+    pub number: i64,
+    /// Whether a version was made; the draft may be what is published already.
+    pub is_new: bool,
+}
+
+fn check_name(name: &str) -> Result<String> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > MAX_TITLE {
+        return Err(Refusal::field("name", "length", format!("Give the survey a name of 1 to {MAX_TITLE} characters.")).into());
+    }
+    Ok(name.to_owned())
+}
+
+async fn load(tx: &mut Tx<'_>, scope: &Scope, survey: SurveyId) -> Result<Survey> {
+    tx.survey(scope, survey).await?.ok_or_else(|| Refusal::NotFound.into())
+}
+
+/// Writes a survey that was read at the revision `seen` in this transaction.
+async fn store(tx: &mut Tx<'_>, survey: &Survey, seen: i64) -> Result<()> {
+    if tx.update_survey(survey, seen).await? {
+        return Ok(());
+    }
+    // Somebody's transaction came between reading and writing.
+    Err(Refusal::Conflict("Somebody else saved this survey at the same moment. Reload the page and try again.".into()).into())
+}
+
+/// Makes a survey from a template, named after it when `name` is empty. A repeat with the same key gives the same survey.
+///
+/// # Errors
+/// When the role is too low, the template unknown or the name too long.
+pub async fn create(app: &App, scope: &Scope, template: &str, name: &str, key: &str) -> Result<SurveyId> {
+    let template =
+        templates::find(template).ok_or_else(|| Refusal::field("template", "unknown", "Choose one of the templates, or the blank one."))?;
+    let name = if name.trim().is_empty() && template.key == "blank" {
+        "Untitled survey"
+    } else if name.trim().is_empty() {
+        template.name
+    } else {
+        name
+    };
+    create_with(app, scope, name, (template.body)(), key).await
+}
+
+/// Makes a survey with this content as its draft. A repeat with the same key gives the same survey.
+///
+/// # Errors
+/// When the role is too low or the name empty or too long.
+pub async fn create_with(app: &App, scope: &Scope, name: &str, draft: SurveyBody, key: &str) -> Result<SurveyId> {
+    scope.require(Role::Admin)?;
+    let name = check_name(name)?;
+    let now = app.now();
+    let survey = Survey {
+        id: app.id(),
+        project: scope.project(),
+        name,
+        status: SurveyStatus::Draft,
+        last_number: draft.highest_number(),
+        draft,
+        revision: 1,
+        position: 1,
+        live_version: None,
+        created_at: now,
+        updated_by: scope.staff(),
+        updated_at: now,
+    };
+    let once = format!("survey-create:{}", scope.project());
+    app.store
+        .write_once(&once, key, now, move |tx| {
+            Box::pin(async move {
+                tx.insert_survey(&survey).await?;
+                Ok(survey.id)
+            })
+        })
+        .await
+}
+
+/// A copy of a survey's draft as a new survey.
+///
+/// # Errors
+/// When the role is too low or the survey is not there.
+pub async fn duplicate(app: &App, scope: &Scope, survey: SurveyId, key: &str) -> Result<SurveyId> {
+    scope.require(Role::Admin)?;
+    let original = app.store.survey(scope, survey).await?.ok_or(Refusal::NotFound)?;
+    let name: String = format!("{} (copy)", original.name.chars().take(MAX_TITLE - 7).collect::<String>());
+    create_with(app, scope, &name, original.draft, key).await
+}
+
+/// Another name.
+///
+/// # Errors
+/// When the role is too low, the survey is not there, or the name is empty or too long.
+pub async fn rename(app: &App, scope: &Scope, survey: SurveyId, name: &str) -> Result<()> {
+    scope.require(Role::Admin)?;
+    let (scope, name, now) = (*scope, check_name(name)?, app.now());
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                let mut row = load(tx, &scope, survey).await?;
+                row.name = name;
+                row.updated_at = now;
+                let seen = row.revision;
+                store(tx, &row, seen).await
+            })
+        })
+        .await
+}
+
+/// Publishes the draft that has the revision `seen`: checks it, freezes it as a version, and opens the survey to answers.
+///
+/// # Errors
+/// [`Refusal::Invalid`] with what stops it; [`Refusal::Conflict`] when the draft has changed.
+pub async fn publish(app: &App, scope: &Scope, survey: SurveyId, seen: i64, key: &str) -> Result<Published> {
+    scope.require(Role::Admin)?;
+    let (scope, now, version) = (*scope, app.now(), app.id::<VersionId>());
+    app.store
+        .write_once(&format!("survey-publish:{survey}"), key, now, move |tx| {
+            Box::pin(async move {
+                let mut row = load(tx, &scope, survey).await?;
+                if row.revision != seen {
+                    return Err(edit::conflict(tx, &row).await?.into());
+                }
+                row.draft.check().into_result(())?;
+                row.status = SurveyStatus::Live;
+                row.updated_by = scope.staff();
+                row.updated_at = now;
+                if let Some(live) = tx.live_version(&row).await?.filter(|v| v.body == row.draft) {
+                    store(tx, &row, seen).await?;
+                    return Ok(Published { version: live.id, number: live.number, is_new: false });
+                }
+                row.live_version = Some(version);
+                // First, because it locks the survey's row.
+                store(tx, &row, seen).await?;
+                let number = tx.insert_version(version, &row, scope.staff(), now).await?;
+                Ok(Published { version, number, is_new: true })
+            })
+        })
+        .await
+}
+
+/// Pauses, resumes or closes a survey that was published.
+///
+/// # Errors
+/// When the role is too low, the survey is not there, or it was never published.
+pub async fn set_status(app: &App, scope: &Scope, survey: SurveyId, status: SurveyStatus) -> Result<()> {
+    scope.require(Role::Admin)?;
+    let (scope, now) = (*scope, app.now());
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                let mut row = load(tx, &scope, survey).await?;
+                if row.live_version.is_none() || status == SurveyStatus::Draft {
+                    return Err(Refusal::field("status", "not_published", "Publish the survey first.").into());
+                }
+                row.status = status;
+                row.updated_at = now;
+                let seen = row.revision;
+                store(tx, &row, seen).await
+            })
+        })
+        .await
+}

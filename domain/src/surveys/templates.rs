@@ -1,0 +1,192 @@
+//! Ready-made surveys to start from.
+
+use super::{Choice, Launch, Question, QuestionKind, SurveyBody};
+
+/// A ready-made survey.
+pub struct Template {
+    /// For forms and URLs.
+    pub key: &'static str,
+    /// What it is called.
+    pub name: &'static str,
+    /// When to use it.
+    pub description: &'static str,
+    /// Its questions.
+    pub body: fn() -> SurveyBody,
+}
+
+/// All of them, in the order shown.
+pub const TEMPLATES: &[Template] = &[
+    Template {
+        key: "nps",
+        name: "NPS with reason",
+        description: "Would they recommend you, and why. The number to watch over time, and the words behind it.",
+        body: nps,
+    },
+    Template {
+        key: "csat",
+        name: "Satisfaction after support",
+        description: "Right after a conversation: was the person helped, and what was missing.",
+        body: csat,
+    },
+    Template {
+        key: "ces",
+        name: "Effort after a task",
+        description: "Right after something was done in the product: was it easy, and what was in the way.",
+        body: ces,
+    },
+    Template {
+        key: "feature",
+        name: "Feature feedback",
+        description: "About one feature: how useful it is, what they use it for, what they miss.",
+        body: feature,
+    },
+    Template {
+        key: "churn",
+        name: "Leaving",
+        description: "When somebody cancels: the main reason, and what would have kept them.",
+        body: churn,
+    },
+    Template {
+        key: "onboarding",
+        name: "First days",
+        description: "After the first week: what they came for, whether they got there, what was unclear.",
+        body: onboarding,
+    },
+    Template {
+        key: "bug",
+        name: "Problem report",
+        description: "What they did, what happened instead, how bad it is, and where to answer them.",
+        body: bug,
+    },
+    Template { key: "blank", name: "Blank", description: "No questions yet. Start from nothing.", body: blank },
+];
+
+/// A template by its key.
+#[must_use]
+pub fn find(key: &str) -> Option<&'static Template> {
+    TEMPLATES.iter().find(|t| t.key == key)
+}
+
+/// Numbers the questions and choices in one go, as the counter of a survey does.
+struct Draft {
+    used: u32,
+    body: SurveyBody,
+}
+
+impl Draft {
+    fn new(title: &str, intro: &str, thanks: &str, launch: Launch) -> Self {
+        let body = SurveyBody {
+            title: title.into(),
+            intro: intro.into(),
+            questions: Vec::new(),
+            thanks: thanks.into(),
+            language: "en".into(),
+            launch,
+        };
+        Self { used: 0, body }
+    }
+
+    fn next(&mut self) -> u32 {
+        self.used += 1;
+        self.used
+    }
+
+    fn ask(mut self, required: bool, title: &str, hint: &str, kind: QuestionKind) -> Self {
+        let id = format!("q{}", self.next());
+        self.body.questions.push(Question { id, title: title.into(), hint: hint.into(), required, kind });
+        self
+    }
+
+    fn choose(mut self, required: bool, title: &str, several: bool, labels: &[&str], other: bool) -> Self {
+        let number = self.next();
+        let choices: Vec<Choice> = labels.iter().map(|label| Choice { id: format!("c{}", self.next()), label: (*label).into() }).collect();
+        let kind = if several { QuestionKind::MultipleChoice { choices, other } } else { QuestionKind::SingleChoice { choices, other } };
+        self.body.questions.push(Question { id: format!("q{number}"), title: title.into(), hint: String::new(), required, kind });
+        self
+    }
+}
+
+fn button() -> Launch {
+    Launch::Button { label: "Feedback".into() }
+}
+
+fn nps() -> SurveyBody {
+    let kind = QuestionKind::Nps { low: "Not at all likely".into(), high: "Extremely likely".into() };
+    Draft::new("How are we doing?", "", "Thank you. We read every answer.", Launch::Delay { seconds: 20 })
+        .ask(true, "How likely are you to recommend us to a friend or colleague?", "", kind)
+        .ask(false, "What is the main reason for your score?", "", QuestionKind::LongText)
+        .body
+}
+
+fn csat() -> SurveyBody {
+    let kind = QuestionKind::Csat { low: "Very dissatisfied".into(), high: "Very satisfied".into() };
+    Draft::new("How was our support?", "", "Thank you. This goes to the people who helped you.", Launch::Code)
+        .ask(true, "How satisfied are you with the help you got?", "", kind)
+        .choose(false, "Is your problem solved?", false, &["Yes", "Partly", "No"], false)
+        .ask(false, "What could we have done better?", "", QuestionKind::LongText)
+        .body
+}
+
+fn ces() -> SurveyBody {
+    let kind = QuestionKind::Ces { low: "Strongly disagree".into(), high: "Strongly agree".into() };
+    Draft::new("How easy was that?", "", "Thank you. That helps us to make it easier.", Launch::Event { name: "task_done".into() })
+        .ask(true, "The product made it easy for me to do what I wanted.", "", kind)
+        .ask(false, "What was in the way?", "", QuestionKind::LongText)
+        .body
+}
+
+fn feature() -> SurveyBody {
+    Draft::new("About this feature", "Two minutes, to make it better.", "Thank you. It helps us to decide what comes next.", button())
+        .ask(true, "How useful is this feature to you?", "", QuestionKind::Rating { max: 5 })
+        .choose(false, "How often do you use it?", false, &["Every day", "Every week", "Less often", "This was the first time"], false)
+        .ask(false, "What do you use it for?", "", QuestionKind::ShortText)
+        .ask(false, "What do you miss?", "", QuestionKind::LongText)
+        .body
+}
+
+fn churn() -> SurveyBody {
+    let reasons =
+        &["It costs too much", "It lacks something I need", "It was hard to use", "It had too many problems", "I need it no more"];
+    Draft::new("Before you go", "We are sorry to see you leave. Tell us why?", "Thank you, and all the best.", Launch::Code)
+        .choose(true, "What is the main reason?", false, reasons, true)
+        .ask(false, "What would have made you stay?", "", QuestionKind::LongText)
+        .ask(false, "May we write to you about it?", "Leave your e-mail address if so.", QuestionKind::Email)
+        .body
+}
+
+fn onboarding() -> SurveyBody {
+    let ces = QuestionKind::Ces { low: "Strongly disagree".into(), high: "Strongly agree".into() };
+    let found = &["A colleague or friend", "A search engine", "Social media", "An article or a talk"];
+    Draft::new("Your first days", "", "Thank you. Good luck with it.", Launch::Delay { seconds: 60 })
+        .ask(false, "What did you come here to do?", "", QuestionKind::ShortText)
+        .ask(true, "It was easy to get started.", "", ces)
+        .ask(false, "What was unclear?", "", QuestionKind::LongText)
+        .choose(false, "How did you hear of us?", true, found, true)
+        .body
+}
+
+fn bug() -> SurveyBody {
+    let severity = &["I cannot go on", "I can go on in another way", "It is only annoying"];
+    Draft::new("Report a problem", "", "Thank you. We look into it.", Launch::Button { label: "Report a problem".into() })
+        .ask(true, "What happened?", "What you did, what you expected, and what happened instead.", QuestionKind::LongText)
+        .choose(true, "How bad is it?", false, severity, false)
+        .ask(false, "Where can we answer you?", "Leave it empty to stay anonymous.", QuestionKind::Email)
+        .body
+}
+
+fn blank() -> SurveyBody {
+    Draft::new("", "", "Thank you.", button()).body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_template_but_the_blank_one_can_be_published_as_it_is() {
+        for template in TEMPLATES {
+            let errors = (template.body)().check();
+            assert_eq!(errors.is_empty(), template.key != "blank", "{}: {errors:?}", template.key);
+        }
+    }
+}

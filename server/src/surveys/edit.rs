@@ -1,0 +1,159 @@
+//! One post of the editor: the whole form is saved, and then what the button asks for is done.
+
+use domain::{
+    Error as Refusal,
+    accounts::{Role, Scope},
+    ids::SurveyId,
+    surveys::{
+        SurveyBody,
+        draft::{Action, MAX_TITLE},
+    },
+};
+use serde::{Deserialize, Serialize};
+
+use super::{load, store};
+use crate::{
+    error::Result,
+    state::App,
+    store::{
+        Tx,
+        surveys::{DraftState, Survey},
+    },
+};
+
+/// Typing within this time is one step of undo.
+const TYPING_MS: i64 = 15_000;
+
+/// What the editor sent.
+#[derive(Debug, Clone)]
+pub struct Posted {
+    /// The form's fields in order.
+    pub pairs: Vec<(String, String)>,
+    /// The revision that the person was shown.
+    pub revision: i64,
+    /// What the button asks for.
+    pub action: Action,
+}
+
+/// What a post of the editor did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edited {
+    /// The draft's revision now.
+    pub revision: i64,
+    /// The element that should have the focus now.
+    pub focus: Option<String>,
+    /// What to tell, if anything.
+    pub message: Option<String>,
+}
+
+/// Who was faster and when.
+pub(super) async fn conflict(tx: &mut Tx<'_>, survey: &Survey) -> Result<Refusal> {
+    let who = tx.staff_name(survey.updated_by).await?.unwrap_or_else(|| "Somebody".into());
+    Ok(Refusal::Conflict(format!("{who} saved this survey on {}, after you opened it.", survey.updated_at.readable())))
+}
+
+/// Saves the form and applies its button. [`Action::Publish`] only saves here; see [`super::publish`].
+///
+/// # Errors
+/// [`Refusal::Conflict`] when somebody saved another state meanwhile (nothing is written then); [`Refusal::Invalid`] when the operation is
+/// not possible.
+pub async fn edit(app: &App, scope: &Scope, survey: SurveyId, posted: Posted, key: &str) -> Result<Edited> {
+    scope.require(Role::Admin)?;
+    let (scope, now) = (*scope, app.now());
+    app.store
+        .write_once(&format!("survey-edit:{survey}"), key, now, move |tx| {
+            Box::pin(async move {
+                let mut row = load(tx, &scope, survey).await?;
+                let seen = row.revision;
+                let shown = if let Action::Overwrite(revision) = posted.action { revision } else { posted.revision };
+                if shown != seen {
+                    return Err(conflict(tx, &row).await?.into());
+                }
+                let mut steps = Steps { changed: false, states: Vec::new() };
+                if let Some((_, name)) = posted.pairs.iter().find(|(n, _)| n == "name")
+                    && !name.trim().is_empty()
+                    && name.trim() != row.name
+                {
+                    row.name = name.trim().chars().take(MAX_TITLE).collect();
+                    steps.changed = true;
+                }
+                let typed = SurveyBody::read_form(&posted.pairs, &row.draft, row.last_number);
+                let was = tx.draft_state(survey, row.position).await?;
+                steps.save(&mut row, typed, was, scope, now);
+                let mut edited = Edited { revision: seen, focus: None, message: None };
+                match &posted.action {
+                    Action::Save | Action::Autosave | Action::Overwrite(_) | Action::Publish => {}
+                    Action::Edit(operation) => {
+                        let mut body = row.draft.clone();
+                        edited.focus = Some(body.apply(operation, &mut row.last_number)?);
+                        steps.push(&mut row, body, false, scope, now);
+                    }
+                    Action::Undo | Action::Redo => {
+                        // The form's own changes are a state like any other: going back leaves them there for going forward.
+                        let is_undo = posted.action == Action::Undo;
+                        let to = if is_undo { row.position - 1 } else { row.position + 1 };
+                        let gone = !is_undo && !steps.states.is_empty();
+                        match if gone { None } else { tx.draft_state(survey, to).await? } {
+                            Some(state) => {
+                                row.draft = state.body;
+                                row.position = to;
+                                steps.changed = true;
+                                edited.message = Some(if is_undo { "Undone." } else { "Done again." }.into());
+                            }
+                            None => edited.message = Some(if is_undo { "Nothing to undo." } else { "Nothing to redo." }.into()),
+                        }
+                    }
+                }
+                if !steps.changed {
+                    return Ok(edited);
+                }
+                row.revision = seen + 1;
+                row.updated_by = scope.staff();
+                row.updated_at = now;
+                store(tx, &row, seen).await?;
+                steps.write(tx, survey).await?;
+                edited.revision = row.revision;
+                Ok(edited)
+            })
+        })
+        .await
+}
+
+/// The states that a post adds to those that are kept.
+struct Steps {
+    changed: bool,
+    states: Vec<(i64, DraftState)>,
+}
+
+impl Steps {
+    fn push(&mut self, row: &mut Survey, body: SurveyBody, is_typing: bool, scope: Scope, now: domain::Timestamp) {
+        if body == row.draft {
+            return;
+        }
+        row.position += 1;
+        row.draft = body.clone();
+        self.states.push((row.position, DraftState { body, is_typing, staff: scope.staff(), saved_at: now }));
+        self.changed = true;
+    }
+
+    /// The form as it was sent: a step of its own, or more of the typing that the last step was.
+    fn save(&mut self, row: &mut Survey, typed: SurveyBody, was: Option<DraftState>, scope: Scope, now: domain::Timestamp) {
+        let is_typing = typed.same_shape(&row.draft);
+        let more = was.filter(|was| is_typing && was.is_typing && was.staff == scope.staff() && now.0 - was.saved_at.0 < TYPING_MS);
+        match more {
+            Some(was) if typed != row.draft => {
+                row.draft = typed.clone();
+                self.states.push((row.position, DraftState { body: typed, ..was }));
+                self.changed = true;
+            }
+            _ => self.push(row, typed, is_typing, scope, now),
+        }
+    }
+
+    async fn write(&mut self, tx: &mut Tx<'_>, survey: SurveyId) -> Result<()> {
+        for (position, state) in self.states.drain(..) {
+            tx.keep_state(survey, position, &state).await?;
+        }
+        Ok(())
+    }
+}
