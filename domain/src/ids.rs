@@ -58,6 +58,8 @@ ids! {
     CommentId,
     /// One entry of an item's history.
     HistoryId,
+    /// Something done that can be taken back.
+    UndoId,
     /// One import of a file.
     ImportId,
     /// One unit of background work.

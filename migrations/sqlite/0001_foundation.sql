@@ -208,16 +208,29 @@ CREATE TABLE comments (
 );
 CREATE INDEX comments_feedback ON comments (feedback_id, created_at);
 
--- What happened to an item, for people; `subject_id` is a feedback or a backlog item.
+-- What happened to an item, for people; `subject_id` is a feedback or a backlog item, `version` its
+-- version after the change.
 CREATE TABLE history (
     id TEXT PRIMARY KEY,
     project_id TEXT NOT NULL REFERENCES projects (id),
     subject_id TEXT NOT NULL,
     staff_id TEXT REFERENCES staff (id),
     change TEXT NOT NULL,
+    version INTEGER NOT NULL DEFAULT 0,
     at INTEGER NOT NULL
 );
 CREATE INDEX history_subject ON history (subject_id, at);
+
+-- What a person did in one step and can take back: JSON of each item's values before and after.
+CREATE TABLE undo_operations (
+    id TEXT PRIMARY KEY,
+    project_id TEXT NOT NULL REFERENCES projects (id),
+    staff_id TEXT NOT NULL REFERENCES staff (id),
+    changes TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    undone_at INTEGER
+);
+CREATE INDEX undo_operations_age ON undo_operations (created_at);
 
 CREATE TABLE backlog_items (
     id TEXT PRIMARY KEY,

@@ -1,6 +1,10 @@
 //! Feedback: the triageable record that a response, a ticket, an idea, a usability test or an API call produces.
 
+mod change;
+
 use serde::{Deserialize, Serialize};
+
+pub use change::Change;
 
 use crate::{
     Timestamp,
@@ -107,7 +111,7 @@ pub struct Feedback {
     pub assignee: Option<StaffId>,
     /// Tags, sorted.
     pub tags: Vec<String>,
-    /// Why it is suspected spam; empty when it is not.
+    /// Why it was suspected to be spam; kept when a person says that it is not.
     pub spam_reasons: Vec<String>,
     /// When it was said.
     pub created_at: Timestamp,

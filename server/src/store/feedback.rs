@@ -12,7 +12,7 @@ use super::{Store, Tx, id, optional_id};
 use crate::error::{Error, Result};
 
 #[derive(FromRow)]
-struct Row {
+pub(super) struct Row {
     id: String,
     project_id: String,
     kind: String,
@@ -35,7 +35,7 @@ struct Row {
 }
 
 impl Row {
-    fn with_tags(self, tags: Vec<String>) -> Result<Feedback> {
+    pub(super) fn with_tags(self, tags: Vec<String>) -> Result<Feedback> {
         Ok(Feedback {
             id: id(&self.id)?,
             project: id(&self.project_id)?,

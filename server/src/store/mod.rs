@@ -20,6 +20,7 @@ pub mod responses;
 pub mod sessions;
 pub mod staff;
 pub mod surveys;
+pub mod triage;
 mod writer;
 
 use std::{path::Path, str::FromStr, sync::Arc, time::Duration};

@@ -1,1 +1,241 @@
-//! Use cases of the inbox: status, tags, assignee, comments, bulk, history.
+//! Use cases of triage: status, assignee, tags, comments, one item or many at a time, and taking it back.
+//!
+//! Each change names the version that the person saw. Where another person changed the same part meanwhile, it is refused and
+//! nobody's work is overwritten; tags, comments and links add up.
+
+use domain::{
+    Error as Refusal, Timestamp,
+    accounts::{Role, Scope},
+    clock::DAY_MS,
+    feedback::{self, Change, Feedback, Status},
+    history,
+    ids::{CommentId, FeedbackId, HistoryId, StaffId, UndoId},
+};
+
+use crate::{
+    error::Result,
+    state::App,
+    store::{Tx, triage::Step},
+};
+
+/// Most items in one change.
+pub const MAX_BULK: usize = 500;
+/// Longest comment, in characters.
+pub const MAX_COMMENT: usize = 10_000;
+/// How long something done can be taken back.
+const UNDO_MS: i64 = 7 * DAY_MS;
+
+/// An item as the person saw it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// Which.
+    pub id: FeedbackId,
+    /// In which version.
+    pub version: i64,
+}
+
+/// What a person wants changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edit {
+    /// Another status.
+    Status(Status),
+    /// Another assignee, or none.
+    Assign(Option<StaffId>),
+    /// Tags to add and to remove, as typed.
+    Tags {
+        /// To add.
+        add: Vec<String>,
+        /// To remove.
+        remove: Vec<String>,
+    },
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// Items changed.
+    pub changed: usize,
+    /// Items that were so already.
+    pub same: usize,
+    /// Why the other items were left alone, a sentence each.
+    pub conflicts: Vec<String>,
+    /// What takes it back.
+    pub undo: Option<UndoId>,
+}
+
+/// Changes items, all in one transaction. Items that somebody else changed meanwhile in the same respect are left alone.
+///
+/// # Errors
+/// [`Refusal::NotFound`] when one of the items is not in the project, [`Refusal::Conflict`] when every item was changed by
+/// somebody else, [`Refusal::Invalid`] for a status, tag or person that cannot be.
+pub async fn edit(app: &App, scope: &Scope, items: &[Seen], edit: Edit) -> Result<Outcome> {
+    scope.require(Role::Triager)?;
+    let edit = checked(edit)?;
+    if items.is_empty() {
+        return Err(Refusal::field("item", "required", "Select at least one item.").into());
+    }
+    if items.len() > MAX_BULK {
+        return Err(Refusal::field("item", "too_many", format!("Change {MAX_BULK} items at a time at most.")).into());
+    }
+    // One order for everybody, so that two transactions cannot wait for each other.
+    let mut items = items.to_vec();
+    items.sort_by_key(|seen| seen.id);
+    items.dedup_by_key(|seen| seen.id);
+    let entries: Vec<HistoryId> = items.iter().map(|_| app.id()).collect();
+    let (scope, now, undo) = (*scope, app.now(), app.id::<UndoId>());
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                if let Edit::Assign(Some(staff)) = edit
+                    && !tx.is_member(scope.project(), staff).await?
+                {
+                    return Err(Refusal::field("assignee", "unknown", "Choose a member of this project.").into());
+                }
+                let mut outcome = Outcome::default();
+                let mut steps = Vec::new();
+                for (seen, entry) in items.into_iter().zip(entries) {
+                    let mut held = tx.feedback_for_update(&scope, seen.id).await?.ok_or(Refusal::NotFound)?;
+                    let Some(change) = change(&held, &edit) else {
+                        outcome.same += 1;
+                        continue;
+                    };
+                    if let Some(why) = contested(tx, &held, seen.version, &change, scope.staff(), now).await? {
+                        outcome.conflicts.push(why);
+                        continue;
+                    }
+                    let version = tx.change_feedback(&mut held, scope.staff(), entry, now, &change).await?;
+                    steps.push(Step { feedback: held.id, version, change });
+                    outcome.changed += 1;
+                }
+                if outcome.changed == 0
+                    && let Some(why) = outcome.conflicts.first()
+                {
+                    return Err(Refusal::Conflict(format!("{why} Your change was not applied.")).into());
+                }
+                if let (Some(staff), false) = (scope.staff(), steps.is_empty()) {
+                    tx.keep_undo(undo, (scope.project(), staff), &steps, now, now.plus_ms(-UNDO_MS)).await?;
+                    outcome.undo = Some(undo);
+                }
+                Ok(outcome)
+            })
+        })
+        .await
+}
+
+/// Adds a comment; a retry with the same key adds none.
+///
+/// # Errors
+/// [`Refusal::NotFound`], or [`Refusal::Invalid`] for an empty or overlong text.
+pub async fn comment(app: &App, scope: &Scope, feedback: FeedbackId, body: &str, key: &str) -> Result<CommentId> {
+    scope.require(Role::Triager)?;
+    let staff = scope.staff().ok_or(Refusal::Forbidden)?;
+    let body = body.trim().to_owned();
+    if body.is_empty() {
+        return Err(Refusal::field("body", "required", "Write a comment first.").into());
+    }
+    if body.chars().count() > MAX_COMMENT {
+        return Err(Refusal::field("body", "too_long", format!("A comment takes {MAX_COMMENT} characters at most.")).into());
+    }
+    let (scope, now, id, entry) = (*scope, app.now(), app.id::<CommentId>(), app.id::<HistoryId>());
+    app.store
+        .write_once(&format!("comment:{staff}"), key, now, move |tx| {
+            Box::pin(async move {
+                let mut held = tx.feedback_for_update(&scope, feedback).await?.ok_or(Refusal::NotFound)?;
+                tx.insert_comment(id, &held, staff, &body, now).await?;
+                tx.note_on_feedback(&mut held, Some(staff), entry, now, &history::Change::Commented).await?;
+                Ok(id)
+            })
+        })
+        .await
+}
+
+/// Takes back something the same person did, except where it was changed again since.
+///
+/// # Errors
+/// [`Refusal::NotFound`] for an unknown token or one used before, [`Refusal::Conflict`] when everything was changed since.
+pub async fn undo(app: &App, scope: &Scope, token: UndoId) -> Result<Outcome> {
+    scope.require(Role::Triager)?;
+    let staff = scope.staff().ok_or(Refusal::Forbidden)?;
+    let entries: Vec<HistoryId> = (0..MAX_BULK).map(|_| app.id()).collect();
+    let (scope, now) = (*scope, app.now());
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                let steps = tx.take_undo(token, (scope.project(), staff), now).await?.ok_or(Refusal::NotFound)?;
+                let mut outcome = Outcome::default();
+                for (step, entry) in steps.into_iter().zip(entries) {
+                    let mut held = tx.feedback_for_update(&scope, step.feedback).await?.ok_or(Refusal::NotFound)?;
+                    let Some(change) = step.change.inverse().fitted(&held) else {
+                        outcome.same += 1;
+                        continue;
+                    };
+                    if let Some(why) = contested(tx, &held, step.version, &change, None, now).await? {
+                        outcome.conflicts.push(why);
+                        continue;
+                    }
+                    tx.change_feedback(&mut held, Some(staff), entry, now, &change).await?;
+                    outcome.changed += 1;
+                }
+                if outcome.changed == 0
+                    && let Some(why) = outcome.conflicts.first()
+                {
+                    return Err(Refusal::Conflict(format!("{why} That stands; nothing was undone.")).into());
+                }
+                Ok(outcome)
+            })
+        })
+        .await
+}
+
+fn checked(edit: Edit) -> Result<Edit> {
+    match edit {
+        Edit::Status(Status::Linked) => {
+            Err(Refusal::field("status", "linked", "Feedback becomes “Linked” by linking it to a backlog item.").into())
+        }
+        Edit::Tags { add, remove } => {
+            let mut tags = Vec::new();
+            for typed in add.iter().flat_map(|t| t.split(',')).filter(|t| !t.trim().is_empty()) {
+                let tag = feedback::tag(typed).ok_or_else(|| {
+                    let most = feedback::MAX_TAG;
+                    Refusal::field("add", "tag", format!("A tag has {most} characters at most, and none of \" and :."))
+                })?;
+                tags.push(tag);
+            }
+            if tags.is_empty() && remove.is_empty() {
+                return Err(Refusal::field("add", "required", "Write a tag first.").into());
+            }
+            Ok(Edit::Tags { add: tags, remove })
+        }
+        other => Ok(other),
+    }
+}
+
+/// What the edit changes in this item; `None` when it is so already.
+fn change(held: &Feedback, edit: &Edit) -> Option<Change> {
+    match edit {
+        Edit::Status(to) => Change::Status { from: held.status, to: *to },
+        Edit::Assign(to) => Change::Assigned { from: held.assignee, to: *to },
+        Edit::Tags { add, remove } => Change::Tagged { added: add.clone(), removed: remove.clone() },
+    }
+    .fitted(held)
+}
+
+/// Why the change must not happen: the same was changed since this version, by anybody but `except`.
+async fn contested(
+    tx: &mut Tx<'_>,
+    held: &Feedback,
+    version: i64,
+    change: &Change,
+    except: Option<StaffId>,
+    now: Timestamp,
+) -> Result<Option<String>> {
+    if held.version == version {
+        return Ok(None);
+    }
+    let since = tx.history_since(held.project, held.id, version).await?;
+    let Some(event) = since.into_iter().find(|event| change.contests(&event.change)) else { return Ok(None) };
+    if event.by.is_some() && event.by == except {
+        return Ok(None);
+    }
+    Ok(Some(format!("{} {} {}.", event.name, event.change.sentence(), event.at.ago(now))))
+}

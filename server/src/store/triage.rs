@@ -1,0 +1,406 @@
+//! What the team does to feedback: changes with their history, comments, and what can be taken back.
+
+use std::collections::HashMap;
+
+use domain::{
+    Timestamp,
+    accounts::Scope,
+    feedback::{Change, Feedback},
+    history,
+    ids::{CommentId, FeedbackId, HistoryId, ProjectId, StaffId, SurveyId, UndoId},
+    surveys::{Answer, SurveyBody},
+};
+use serde::{Deserialize, Serialize};
+use sqlx::FromRow;
+
+use super::{Dialect, Store, Tx, feedback::Row, id, optional_id};
+use crate::error::Result;
+
+/// Something that happened to feedback after a version.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// Who; `None`: the program.
+    pub by: Option<StaffId>,
+    /// Their name.
+    pub name: String,
+    /// What.
+    pub change: history::Change,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A remark of the team.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comment {
+    /// Identity.
+    pub id: CommentId,
+    /// Who wrote it.
+    pub name: String,
+    /// The text.
+    pub body: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Who gave the feedback, as far as known.
+#[derive(Debug, Clone, FromRow, PartialEq, Eq)]
+pub struct Person {
+    /// The site's own id of them.
+    pub external_id: Option<String>,
+    /// Their address.
+    pub email: Option<String>,
+    /// Their name.
+    pub name: Option<String>,
+    /// JSON object.
+    pub attributes: String,
+}
+
+/// The response behind a piece of feedback: the version that was asked, and the answers by question id.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// What was asked.
+    pub body: SurveyBody,
+    /// Answers by question id.
+    pub answers: HashMap<String, Answer>,
+    /// Whether it was finished.
+    pub finished: bool,
+    /// `User-Agent` of the browser.
+    pub user_agent: Option<String>,
+}
+
+/// One step of something done that can be taken back.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Step {
+    /// Whose change.
+    pub feedback: FeedbackId,
+    /// The item's version after it.
+    pub version: i64,
+    /// What was done.
+    pub change: Change,
+}
+
+/// The state that a live event tells of.
+#[derive(Debug, Clone)]
+pub struct Head {
+    /// Which feedback.
+    pub id: FeedbackId,
+    /// Its version.
+    pub version: i64,
+    /// Who changed it last, if a person did.
+    pub by: Option<String>,
+}
+
+impl Store {
+    /// Members of the scope's project, by name: whom feedback can be assigned to.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn assignable(&self, scope: &Scope) -> Result<Vec<(StaffId, String)>> {
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT s.id, s.name FROM staff s JOIN memberships m ON m.staff_id = s.id WHERE m.project_id = $1 ORDER BY s.name, s.id",
+        )
+        .bind(scope.project().to_string())
+        .fetch_all(self.reader())
+        .await?;
+        rows.into_iter().map(|(staff, name)| Ok((id(&staff)?, name))).collect()
+    }
+
+    /// Names of the scope's surveys.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn survey_names(&self, scope: &Scope) -> Result<HashMap<SurveyId, String>> {
+        let rows: Vec<(String, String)> = sqlx::query_as("SELECT id, name FROM surveys WHERE project_id = $1")
+            .bind(scope.project().to_string())
+            .fetch_all(self.reader())
+            .await?;
+        rows.into_iter().map(|(survey, name)| Ok((id(&survey)?, name))).collect()
+    }
+
+    /// The tags in use, the most used first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn tags_in_use(&self, scope: &Scope) -> Result<Vec<String>> {
+        Ok(sqlx::query_scalar("SELECT tag FROM feedback_tags WHERE project_id = $1 GROUP BY tag ORDER BY COUNT(*) DESC, tag LIMIT 200")
+            .bind(scope.project().to_string())
+            .fetch_all(self.reader())
+            .await?)
+    }
+
+    /// Who gave this feedback.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn person_behind(&self, scope: &Scope, feedback: &Feedback) -> Result<Option<Person>> {
+        let Some(contact) = feedback.contact else { return Ok(None) };
+        Ok(sqlx::query_as("SELECT external_id, email, name, attributes FROM contacts WHERE id = $1 AND project_id = $2")
+            .bind(contact.to_string())
+            .bind(scope.project().to_string())
+            .fetch_optional(self.reader())
+            .await?)
+    }
+
+    /// The response behind this feedback.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn response_behind(&self, scope: &Scope, feedback: &Feedback) -> Result<Option<Asked>> {
+        let Some(response) = feedback.response else { return Ok(None) };
+        let head: Option<(String, Option<i64>, Option<String>)> = sqlx::query_as(
+            "SELECT v.body, r.finished_at, r.user_agent FROM responses r JOIN survey_versions v ON v.id = r.version_id \
+             WHERE r.id = $1 AND r.project_id = $2",
+        )
+        .bind(response.to_string())
+        .bind(scope.project().to_string())
+        .fetch_optional(self.reader())
+        .await?;
+        let Some((body, finished, user_agent)) = head else { return Ok(None) };
+        let rows: Vec<(String, String)> =
+            sqlx::query_as("SELECT question_id, value FROM answers WHERE response_id = $1 AND project_id = $2")
+                .bind(response.to_string())
+                .bind(scope.project().to_string())
+                .fetch_all(self.reader())
+                .await?;
+        let mut answers = HashMap::with_capacity(rows.len());
+        for (question, value) in rows {
+            answers.insert(question, serde_json::from_str(&value)?);
+        }
+        Ok(Some(Asked { body: serde_json::from_str(&body)?, answers, finished: finished.is_some(), user_agent }))
+    }
+
+    /// The comments on this feedback, oldest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn comments_on(&self, scope: &Scope, feedback: FeedbackId) -> Result<Vec<Comment>> {
+        let rows: Vec<(String, String, String, i64)> = sqlx::query_as(
+            "SELECT c.id, s.name, c.body, c.created_at FROM comments c JOIN staff s ON s.id = c.staff_id \
+             WHERE c.feedback_id = $1 AND c.project_id = $2 ORDER BY c.created_at, c.id",
+        )
+        .bind(feedback.to_string())
+        .bind(scope.project().to_string())
+        .fetch_all(self.reader())
+        .await?;
+        rows.into_iter().map(|(own, name, body, at)| Ok(Comment { id: id(&own)?, name, body, at: Timestamp(at) })).collect()
+    }
+
+    /// Version and last author of these items, for live events; ids that are not in the scope are left out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn feedback_heads(&self, scope: &Scope, ids: &[FeedbackId]) -> Result<Vec<Head>> {
+        let sql = match self.dialect() {
+            Dialect::Sqlite => {
+                "SELECT f.id, f.version, (SELECT s.name FROM history h JOIN staff s ON s.id = h.staff_id WHERE h.subject_id = f.id \
+                 ORDER BY h.at DESC, h.id DESC LIMIT 1) FROM feedback f JOIN json_each($2) j ON f.id = j.value WHERE f.project_id = $1"
+            }
+            Dialect::Postgres => {
+                "SELECT f.id, f.version, (SELECT s.name FROM history h JOIN staff s ON s.id = h.staff_id WHERE h.subject_id = f.id \
+                 ORDER BY h.at DESC, h.id DESC LIMIT 1) FROM feedback f JOIN json_array_elements_text(CAST($2 AS json)) j ON f.id = j \
+                 WHERE f.project_id = $1"
+            }
+        };
+        let rows: Vec<(String, i64, Option<String>)> =
+            sqlx::query_as(sql).bind(scope.project().to_string()).bind(serde_json::to_string(ids)?).fetch_all(self.reader()).await?;
+        rows.into_iter().map(|(own, version, by)| Ok(Head { id: id(&own)?, version, by })).collect()
+    }
+}
+
+impl Tx<'_> {
+    /// One record as it is now, held against other transactions until this one ends.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn feedback_for_update(&mut self, scope: &Scope, feedback: FeedbackId) -> Result<Option<Feedback>> {
+        let sql = match self.dialect() {
+            Dialect::Sqlite => "SELECT * FROM feedback WHERE id = $1 AND project_id = $2",
+            Dialect::Postgres => "SELECT * FROM feedback WHERE id = $1 AND project_id = $2 FOR UPDATE",
+        };
+        let row: Option<Row> =
+            sqlx::query_as(sql).bind(feedback.to_string()).bind(scope.project().to_string()).fetch_optional(self.conn()).await?;
+        let Some(row) = row else { return Ok(None) };
+        let tags: Vec<String> = sqlx::query_scalar("SELECT tag FROM feedback_tags WHERE feedback_id = $1 ORDER BY tag")
+            .bind(feedback.to_string())
+            .fetch_all(self.conn())
+            .await?;
+        row.with_tags(tags).map(Some)
+    }
+
+    /// What happened to this feedback after `version`, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn history_since(&mut self, project: ProjectId, feedback: FeedbackId, version: i64) -> Result<Vec<Event>> {
+        let rows: Vec<(Option<String>, Option<String>, String, i64)> = sqlx::query_as(
+            "SELECT h.staff_id, s.name, h.change, h.at FROM history h LEFT JOIN staff s ON s.id = h.staff_id \
+             WHERE h.subject_id = $1 AND h.project_id = $2 AND h.version > $3 ORDER BY h.version DESC",
+        )
+        .bind(feedback.to_string())
+        .bind(project.to_string())
+        .bind(version)
+        .fetch_all(self.conn())
+        .await?;
+        let event = |(by, name, change, at): (Option<String>, Option<String>, String, i64)| {
+            let change = serde_json::from_str(&change).unwrap_or(history::Change::Unknown);
+            let name = name.unwrap_or_else(|| "Earshot".into());
+            Ok(Event { by: optional_id(by.as_deref())?, name, change, at: Timestamp(at) })
+        };
+        rows.into_iter().map(event).collect()
+    }
+
+    /// Makes one change to feedback that is held ([`Tx::feedback_for_update`]), with all that belongs to it. Gives the new version.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn change_feedback(
+        &mut self,
+        held: &mut Feedback,
+        by: Option<StaffId>,
+        entry: HistoryId,
+        at: Timestamp,
+        change: &Change,
+    ) -> Result<i64> {
+        let mut names = HashMap::new();
+        match change {
+            Change::Status { to, .. } => held.status = *to,
+            Change::Assigned { from, to } => {
+                held.assignee = *to;
+                for staff in [from, to].into_iter().flatten() {
+                    names.insert(*staff, self.staff_name(*staff).await?.unwrap_or_default());
+                }
+            }
+            Change::Tagged { added, removed } => {
+                for tag in removed {
+                    sqlx::query("DELETE FROM feedback_tags WHERE feedback_id = $1 AND tag = $2")
+                        .bind(held.id.to_string())
+                        .bind(tag.clone())
+                        .execute(self.conn())
+                        .await?;
+                }
+                for tag in added {
+                    sqlx::query("INSERT INTO feedback_tags (feedback_id, project_id, tag) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+                        .bind(held.id.to_string())
+                        .bind(held.project.to_string())
+                        .bind(tag.clone())
+                        .execute(self.conn())
+                        .await?;
+                }
+                held.tags.retain(|tag| !removed.contains(tag));
+                held.tags.extend(added.iter().cloned());
+                held.tags.sort();
+                held.tags.dedup();
+            }
+        }
+        let told = change.told(|staff| names.get(&staff).cloned().unwrap_or_default());
+        self.note_on_feedback(held, by, entry, at, &told).await
+    }
+
+    /// Writes status and assignee of feedback that is held, a version more, an entry of its history and the change sequence.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn note_on_feedback(
+        &mut self,
+        held: &mut Feedback,
+        by: Option<StaffId>,
+        entry: HistoryId,
+        at: Timestamp,
+        told: &history::Change,
+    ) -> Result<i64> {
+        held.version += 1;
+        held.updated_at = at;
+        sqlx::query("UPDATE feedback SET status = $3, assignee = $4, version = $5, updated_at = $6 WHERE id = $1 AND project_id = $2")
+            .bind(held.id.to_string())
+            .bind(held.project.to_string())
+            .bind(held.status.as_str())
+            .bind(held.assignee.map(|a| a.to_string()))
+            .bind(held.version)
+            .bind(at.0)
+            .execute(self.conn())
+            .await?;
+        self.insert_history(entry, held.project, held.id, by, told, at).await?;
+        self.feedback_changed(held.project, held.id).await?;
+        Ok(held.version)
+    }
+
+    /// Adds the row of a comment; the note on the feedback is [`Tx::note_on_feedback`]'s.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_comment(&mut self, comment: CommentId, on: &Feedback, by: StaffId, body: &str, at: Timestamp) -> Result<()> {
+        sqlx::query("INSERT INTO comments (id, project_id, feedback_id, staff_id, body, created_at) VALUES ($1, $2, $3, $4, $5, $6)")
+            .bind(comment.to_string())
+            .bind(on.project.to_string())
+            .bind(on.id.to_string())
+            .bind(by.to_string())
+            .bind(body.to_owned())
+            .bind(at.0)
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+
+    /// The name of a member of the team.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn staff_name(&mut self, staff: StaffId) -> Result<Option<String>> {
+        Ok(sqlx::query_scalar("SELECT name FROM staff WHERE id = $1").bind(staff.to_string()).fetch_optional(self.conn()).await?)
+    }
+
+    /// Whether a person belongs to a project.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn is_member(&mut self, project: ProjectId, staff: StaffId) -> Result<bool> {
+        let row: Option<String> = sqlx::query_scalar("SELECT role FROM memberships WHERE project_id = $1 AND staff_id = $2")
+            .bind(project.to_string())
+            .bind(staff.to_string())
+            .fetch_optional(self.conn())
+            .await?;
+        Ok(row.is_some())
+    }
+
+    /// Keeps what can be taken back, and forgets what is older than `until`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn keep_undo(
+        &mut self,
+        undo: UndoId,
+        scope: (ProjectId, StaffId),
+        steps: &[Step],
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<()> {
+        sqlx::query("DELETE FROM undo_operations WHERE created_at < $1").bind(until.0).execute(self.conn()).await?;
+        sqlx::query("INSERT INTO undo_operations (id, project_id, staff_id, changes, created_at) VALUES ($1, $2, $3, $4, $5)")
+            .bind(undo.to_string())
+            .bind(scope.0.to_string())
+            .bind(scope.1.to_string())
+            .bind(serde_json::to_string(steps)?)
+            .bind(now.0)
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+
+    /// Takes something done by this person for undoing: its steps, once.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn take_undo(&mut self, undo: UndoId, scope: (ProjectId, StaffId), now: Timestamp) -> Result<Option<Vec<Step>>> {
+        let steps: Option<String> = sqlx::query_scalar(
+            "UPDATE undo_operations SET undone_at = $4 WHERE id = $1 AND project_id = $2 AND staff_id = $3 AND undone_at IS NULL \
+             RETURNING changes",
+        )
+        .bind(undo.to_string())
+        .bind(scope.0.to_string())
+        .bind(scope.1.to_string())
+        .bind(now.0)
+        .fetch_optional(self.conn())
+        .await?;
+        Ok(steps.map(|text| serde_json::from_str(&text)).transpose()?)
+    }
+}
