@@ -49,7 +49,8 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Adds an entry about feedback or a backlog item. Part of every change to one.
+    /// Adds an entry about feedback or a backlog item. Part of every change to one. For feedback the entry keeps the item's version, so it
+    /// comes after the row itself was changed.
     ///
     /// # Errors
     /// When the database fails.
@@ -62,15 +63,18 @@ impl Tx<'_> {
         change: &Change,
         now: Timestamp,
     ) -> Result<()> {
-        sqlx::query("INSERT INTO history (id, project_id, subject_id, staff_id, change, at) VALUES ($1, $2, $3, $4, $5, $6)")
-            .bind(id.to_string())
-            .bind(project.to_string())
-            .bind(subject.to_string())
-            .bind(staff.map(|s| s.to_string()))
-            .bind(serde_json::to_string(change)?)
-            .bind(now.0)
-            .execute(self.conn())
-            .await?;
+        sqlx::query(
+            "INSERT INTO history (id, project_id, subject_id, staff_id, change, at, version) \
+                 VALUES ($1, $2, $3, $4, $5, $6, COALESCE((SELECT f.version FROM feedback f WHERE f.id = $3), 0))",
+        )
+        .bind(id.to_string())
+        .bind(project.to_string())
+        .bind(subject.to_string())
+        .bind(staff.map(|s| s.to_string()))
+        .bind(serde_json::to_string(change)?)
+        .bind(now.0)
+        .execute(self.conn())
+        .await?;
         Ok(())
     }
 
