@@ -267,7 +267,7 @@ impl Tx<'_> {
             Change::Assigned { from, to } => {
                 held.assignee = *to;
                 for staff in [from, to].into_iter().flatten() {
-                    names.insert(*staff, self.staff_name(*staff).await?.unwrap_or_default());
+                    names.insert(*staff, self.staff_name(Some(*staff)).await?.unwrap_or_default());
                 }
             }
             Change::Tagged { added, removed } => {
@@ -339,14 +339,6 @@ impl Tx<'_> {
             .execute(self.conn())
             .await?;
         Ok(())
-    }
-
-    /// The name of a member of the team.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn staff_name(&mut self, staff: StaffId) -> Result<Option<String>> {
-        Ok(sqlx::query_scalar("SELECT name FROM staff WHERE id = $1").bind(staff.to_string()).fetch_optional(self.conn()).await?)
     }
 
     /// Whether a person belongs to a project.
