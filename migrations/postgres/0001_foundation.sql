@@ -264,9 +264,10 @@ CREATE TABLE feedback_changes (
     seq BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     feedback_id TEXT NOT NULL,
     project_id TEXT NOT NULL,
-    -- A lower seq can become visible after a higher one; a follower reads only below the oldest running transaction.
+    -- A lower seq can become visible after a higher one; a follower reads by (xid, seq), only below the oldest running transaction.
     xid xid8 NOT NULL DEFAULT pg_current_xact_id()
 );
+CREATE INDEX feedback_changes_order ON feedback_changes (xid, seq);
 
 CREATE TABLE imports (
     id TEXT PRIMARY KEY,

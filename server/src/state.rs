@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     config::{Config, Secret},
     error::{Error, Result},
+    search::Search,
     store::Store,
 };
 
@@ -21,6 +22,8 @@ pub struct App {
     pub store: Store,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// The search over feedback.
+    pub search: Search,
     /// Ids and secrets.
     pub ids: Arc<dyn IdSource>,
     /// Key of everything this installation signs.
@@ -40,7 +43,8 @@ impl App {
         ids.random(&mut fresh);
         let installation = store.installation(&ids.uuid().to_string(), &URL_SAFE_NO_PAD.encode(fresh), clock.now()).await?;
         let secret = URL_SAFE_NO_PAD.decode(installation.secret).map_err(|e| Error::internal("installation secret", e))?;
-        Ok(Arc::new(Self { config, store, clock, ids, secret: Secret(secret) }))
+        let search = Search::new(config.data.join("index"), installation.instance, Arc::new(store.clone()), Arc::clone(&clock));
+        Ok(Arc::new(Self { config, store, search, clock, ids, secret: Secret(secret) }))
     }
 
     /// The present moment.

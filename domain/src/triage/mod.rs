@@ -1,1 +1,438 @@
 //! The language of the inbox: `words "phrase" -not status:new score:<=6`.
+//!
+//! One field written several times means "any of these"; different fields, words and phrases must all hold; `-` in front of
+//! anything negates it. Values with spaces stand in quotes. What is not a field is a word: `12:30` and `https://…` are searched for.
+
+mod parse;
+
+use std::{fmt, ops::Range};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Timestamp,
+    clock::DAY_MS,
+    feedback::{Kind, Status, words},
+};
+
+/// Longest query, in bytes.
+pub const MAX_QUERY: usize = 2000;
+/// Most words and phrases in one query.
+pub const MAX_WORDS: usize = 32;
+/// Most parts of any sort in one query.
+pub const MAX_PARTS: usize = 64;
+
+/// Why a query was not understood, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct QueryError {
+    /// Byte offset into the query, on a character boundary.
+    pub position: usize,
+    /// For the person who wrote it.
+    pub message: String,
+}
+
+/// A query of the inbox, understood.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TriageQuery {
+    /// In the order they were written.
+    pub parts: Vec<Part>,
+}
+
+/// One part of a query.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// Written with `-` in front: must not hold.
+    pub negated: bool,
+    /// What must hold.
+    pub what: What,
+}
+
+/// What one part of a query asks for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum What {
+    /// A word, in any of its forms.
+    Word(String),
+    /// Words next to each other, as written.
+    Phrase(String),
+    /// A property.
+    Test(Test),
+}
+
+words! {
+    /// The fields of the query language.
+    Field {
+        /// How far triage has come.
+        Status = "status" / "Status",
+        /// What produced it.
+        Kind = "kind" / "Kind",
+        /// A tag on it.
+        Tag = "tag" / "Tag",
+        /// The score given.
+        Score = "score" / "Score",
+        /// Who takes care of it.
+        Assignee = "assignee" / "Assignee",
+        /// What it has.
+        Has = "has" / "Has",
+        /// The survey it answers.
+        Survey = "survey" / "Survey",
+        /// Said before this time.
+        Before = "before" / "Before",
+        /// Said at or after this time.
+        After = "after" / "After",
+        /// The release it is about.
+        Release = "release" / "Release",
+        /// The environment it was said in.
+        Env = "env" / "Environment",
+        /// Its language.
+        Lang = "lang" / "Language",
+        /// Another way to write a status: `is:spam`.
+        Is = "is" / "Is",
+    }
+}
+
+words! {
+    /// What a record may have.
+    Flag {
+        /// A link to the backlog.
+        Link = "link" / "a backlog link",
+        /// A comment of the team.
+        Comment = "comment" / "a comment",
+        /// A known contact.
+        Contact = "contact" / "a contact",
+        /// Any words at all.
+        Text = "text" / "words",
+        /// A score.
+        Score = "score" / "a score",
+        /// A tag.
+        Tag = "tag" / "a tag",
+    }
+}
+
+/// Whose work it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Assignee {
+    /// The person who asks.
+    Me,
+    /// Nobody's.
+    Nobody,
+    /// A member by e-mail address or id.
+    Member(String),
+}
+
+/// A point in time as written in a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum When {
+    /// The beginning of a day in UTC.
+    Day(Timestamp),
+    /// So many days before now.
+    DaysAgo(u32),
+    /// So many weeks before now.
+    WeeksAgo(u32),
+    /// So many months of 30 days before now.
+    MonthsAgo(u32),
+}
+
+impl When {
+    /// The point in time it means at `now`.
+    #[must_use]
+    pub fn at(self, now: Timestamp) -> Timestamp {
+        let ago = |n: u32, days: i64| now.plus_ms(-(i64::from(n).saturating_mul(days).saturating_mul(DAY_MS)));
+        match self {
+            Self::Day(day) => day,
+            Self::DaysAgo(n) => ago(n, 1),
+            Self::WeeksAgo(n) => ago(n, 7),
+            Self::MonthsAgo(n) => ago(n, 30),
+        }
+    }
+}
+
+impl fmt::Display for When {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Day(day) => f.write_str(&day.day()),
+            Self::DaysAgo(n) => write!(f, "{n}d"),
+            Self::WeeksAgo(n) => write!(f, "{n}w"),
+            Self::MonthsAgo(n) => write!(f, "{n}m"),
+        }
+    }
+}
+
+/// How a score compares.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum Score {
+    /// Exactly this.
+    Is(f64),
+    /// Less.
+    Below(f64),
+    /// This or less.
+    AtMost(f64),
+    /// More.
+    Above(f64),
+    /// This or more.
+    AtLeast(f64),
+    /// From the first to the second, both included.
+    Between(f64, f64),
+}
+
+impl Score {
+    /// Whether a score passes.
+    #[must_use]
+    pub fn holds(self, score: f64) -> bool {
+        match self {
+            Self::Is(n) => (score - n).abs() < f64::EPSILON,
+            Self::Below(n) => score < n,
+            Self::AtMost(n) => score <= n,
+            Self::Above(n) => score > n,
+            Self::AtLeast(n) => score >= n,
+            Self::Between(low, high) => score >= low && score <= high,
+        }
+    }
+}
+
+impl fmt::Display for Score {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Is(n) => write!(f, "{n}"),
+            Self::Below(n) => write!(f, "<{n}"),
+            Self::AtMost(n) => write!(f, "<={n}"),
+            Self::Above(n) => write!(f, ">{n}"),
+            Self::AtLeast(n) => write!(f, ">={n}"),
+            Self::Between(low, high) => write!(f, "{low}..{high}"),
+        }
+    }
+}
+
+/// A property asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Test {
+    /// `status:new`
+    Status(Status),
+    /// `kind:ticket`
+    Kind(Kind),
+    /// `tag:billing`
+    Tag(String),
+    /// `score:<=6`
+    Score(Score),
+    /// `assignee:me`
+    Assignee(Assignee),
+    /// `has:link`
+    Has(Flag),
+    /// `survey:"After checkout"`: a name or an id.
+    Survey(String),
+    /// `before:2026-11-01`
+    Before(When),
+    /// `after:7d`
+    After(When),
+    /// `release:2.4.1`
+    Release(String),
+    /// `env:production`
+    Env(String),
+    /// `lang:de`
+    Lang(String),
+}
+
+impl Test {
+    /// Reads the value of a field.
+    ///
+    /// # Errors
+    /// What is wrong with the value, for the person who wrote it.
+    pub fn parse(field: Field, value: &str) -> Result<Self, String> {
+        parse::test(field, value)
+    }
+
+    /// The field it is about.
+    #[must_use]
+    pub fn field(&self) -> Field {
+        match self {
+            Self::Status(_) => Field::Status,
+            Self::Kind(_) => Field::Kind,
+            Self::Tag(_) => Field::Tag,
+            Self::Score(_) => Field::Score,
+            Self::Assignee(_) => Field::Assignee,
+            Self::Has(_) => Field::Has,
+            Self::Survey(_) => Field::Survey,
+            Self::Before(_) => Field::Before,
+            Self::After(_) => Field::After,
+            Self::Release(_) => Field::Release,
+            Self::Env(_) => Field::Env,
+            Self::Lang(_) => Field::Lang,
+        }
+    }
+
+    /// The value as written, without quotes.
+    #[must_use]
+    pub fn value(&self) -> String {
+        match self {
+            Self::Status(status) => status.as_str().into(),
+            Self::Kind(kind) => kind.as_str().into(),
+            Self::Tag(text) | Self::Survey(text) | Self::Release(text) | Self::Env(text) | Self::Lang(text) => text.clone(),
+            Self::Score(score) => score.to_string(),
+            Self::Assignee(Assignee::Me) => "me".into(),
+            Self::Assignee(Assignee::Nobody) => "none".into(),
+            Self::Assignee(Assignee::Member(who)) => who.clone(),
+            Self::Has(flag) => flag.as_str().into(),
+            Self::Before(when) | Self::After(when) => when.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Test {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.value();
+        let quote = if value.contains(char::is_whitespace) { "\"" } else { "" };
+        write!(f, "{}:{quote}{value}{quote}", self.field().as_str())
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.negated {
+            f.write_str("-")?;
+        }
+        match &self.what {
+            What::Word(word) => f.write_str(word),
+            What::Phrase(phrase) => write!(f, "\"{phrase}\""),
+            What::Test(test) => test.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for TriageQuery {
+    /// The canonical text: parsing it gives the same query.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, part) in self.parts.iter().enumerate() {
+            if n > 0 {
+                f.write_str(" ")?;
+            }
+            part.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl TriageQuery {
+    /// Reads a query. Never panics.
+    ///
+    /// # Errors
+    /// What was not understood, and where.
+    pub fn parse(text: &str) -> Result<Self, QueryError> {
+        parse::query(text)
+    }
+
+    /// Whether nothing is asked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// The words and phrases that must be there.
+    pub fn texts(&self) -> impl Iterator<Item = &What> {
+        self.parts.iter().filter(|p| !p.negated && !matches!(p.what, What::Test(_))).map(|p| &p.what)
+    }
+
+    /// Whether any word or phrase must be there, so that relevance means something.
+    #[must_use]
+    pub fn has_text(&self) -> bool {
+        self.texts().next().is_some()
+    }
+
+    /// The tests of a field, with whether each is negated.
+    pub fn tests(&self, field: Field) -> impl Iterator<Item = (bool, &Test)> {
+        self.parts.iter().filter_map(move |part| match &part.what {
+            What::Test(test) if test.field() == field => Some((part.negated, test)),
+            _ => None,
+        })
+    }
+
+    /// Whether spam was asked for; otherwise it is left out.
+    #[must_use]
+    pub fn wants_spam(&self) -> bool {
+        self.tests(Field::Status).any(|(negated, test)| !negated && *test == Test::Status(Status::Spam))
+    }
+
+    /// The scores asked for as ranges of which any may hold; `None` when the query says nothing about scores. Lower and upper
+    /// bounds written apart (`score:>=3 score:<=6`) mean the range between them if there is one.
+    #[must_use]
+    pub fn score_ranges(&self) -> Option<Vec<Vec<Score>>> {
+        let asked: Vec<Score> = self
+            .tests(Field::Score)
+            .filter_map(|(negated, test)| match test {
+                Test::Score(score) if !negated => Some(*score),
+                _ => None,
+            })
+            .collect();
+        if asked.is_empty() {
+            return None;
+        }
+        let low = asked.iter().filter_map(|s| if let Score::Above(n) | Score::AtLeast(n) = s { Some((*n, *s)) } else { None });
+        let high = asked.iter().filter_map(|s| if let Score::Below(n) | Score::AtMost(n) = s { Some((*n, *s)) } else { None });
+        let (low, high) = (low.min_by(|a, b| a.0.total_cmp(&b.0)), high.max_by(|a, b| a.0.total_cmp(&b.0)));
+        match (low, high) {
+            (Some((from, low)), Some((to, high))) if from <= to => {
+                let others = asked.iter().filter(|s| matches!(s, Score::Is(_) | Score::Between(..)));
+                Some(others.map(|s| vec![*s]).chain([vec![low, high]]).collect())
+            }
+            _ => Some(asked.into_iter().map(|s| vec![s]).collect()),
+        }
+    }
+
+    /// Whether `field:value` is asked for (not negated).
+    #[must_use]
+    pub fn has(&self, field: Field, value: &str) -> bool {
+        Test::parse(field, value).is_ok_and(|test| self.parts.contains(&Part { negated: false, what: What::Test(test) }))
+    }
+
+    /// With `field:value` asked for too; the same query when the value is none of the field's.
+    #[must_use]
+    pub fn with(&self, field: Field, value: &str) -> Self {
+        let mut query = self.clone();
+        if let Ok(test) = Test::parse(field, &value.replace('"', " ")) {
+            query.parts.retain(|part| part.what != What::Test(test.clone()));
+            query.parts.push(Part { negated: false, what: What::Test(test) });
+        }
+        query
+    }
+
+    /// With `field:value` no longer asked for.
+    #[must_use]
+    pub fn without(&self, field: Field, value: &str) -> Self {
+        let mut query = self.clone();
+        if let Ok(test) = Test::parse(field, value) {
+            query.parts.retain(|part| part.what != What::Test(test.clone()));
+        }
+        query
+    }
+
+    /// With nothing asked about a field.
+    #[must_use]
+    pub fn without_field(&self, field: Field) -> Self {
+        let kept = |part: &&Part| !matches!(&part.what, What::Test(test) if test.field() == field);
+        Self { parts: self.parts.iter().filter(kept).cloned().collect() }
+    }
+}
+
+/// A part of a text: whether the words in it are to be marked.
+#[must_use]
+pub fn marked<'t>(text: &'t str, ranges: &[Range<usize>]) -> Vec<(bool, &'t str)> {
+    let mut pieces = Vec::with_capacity(ranges.len() * 2 + 1);
+    let mut at = 0;
+    for range in ranges {
+        if range.start < at {
+            continue;
+        }
+        let (Some(before), Some(hit)) = (text.get(at..range.start), text.get(range.clone())) else { break };
+        if !before.is_empty() {
+            pieces.push((false, before));
+        }
+        pieces.push((true, hit));
+        at = range.end;
+    }
+    if let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        pieces.push((false, rest));
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,3 @@
 //! Background work: rows in the database with leases, bounded retries and dead letters.
+
+mod index;

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 
 #[derive(FromRow)]
 pub(super) struct Row {
-    id: String,
+    pub(super) id: String,
     project_id: String,
     kind: String,
     text: String,

@@ -1,0 +1,148 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn parse(text: &str) -> TriageQuery {
+    TriageQuery::parse(text).unwrap_or_else(|e| panic!("{text}: {e:?}"))
+}
+
+#[test]
+fn words_phrases_fields_and_negation() {
+    let query = parse(r#"card "not arrived" -refund status:new -tag:billing score:<=6 survey:"After checkout""#);
+    assert_eq!(query.parts.len(), 7);
+    assert_eq!(query.parts[0], Part { negated: false, what: What::Word("card".into()) });
+    assert_eq!(query.parts[1], Part { negated: false, what: What::Phrase("not arrived".into()) });
+    assert_eq!(query.parts[2], Part { negated: true, what: What::Word("refund".into()) });
+    assert_eq!(query.parts[3].what, What::Test(Test::Status(Status::New)));
+    assert_eq!(query.parts[4], Part { negated: true, what: What::Test(Test::Tag("billing".into())) });
+    assert_eq!(query.parts[5].what, What::Test(Test::Score(Score::AtMost(6.0))));
+    assert_eq!(query.parts[6].what, What::Test(Test::Survey("After checkout".into())));
+    assert_eq!(query.to_string(), r#"card "not arrived" -refund status:new -tag:billing score:<=6 survey:"After checkout""#);
+}
+
+#[test]
+fn addresses_and_clock_times_are_words() {
+    for text in ["http://example.com/a:b", "12:30", "note:", "re: card", "https://x.org/?q=status:new"] {
+        assert!(parse(text).texts().count() >= 1, "{text}");
+        assert_eq!(parse(text).to_string(), text);
+    }
+}
+
+#[test]
+fn an_unknown_field_names_the_known_ones_and_its_place() {
+    let error = TriageQuery::parse("card foo:bar").unwrap_err();
+    assert_eq!(error.position, 5);
+    assert!(error.message.contains("foo") && error.message.contains("status:") && error.message.contains("release:"), "{error}");
+    let error = TriageQuery::parse("card status:open").unwrap_err();
+    assert_eq!(error.position, 12);
+    assert!(error.message.contains("triaged"), "{error}");
+    for bad in ["status:", "score:many", "score:6..2", "before:soon", "after:7y", "kind:x", "has:x", "lang:1", "is:x", "before:2026-02-30"]
+    {
+        assert!(TriageQuery::parse(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn canonical_forms() {
+    for (text, canonical) in [
+        ("  a   b ", "a b"),
+        ("is:spam", "status:spam"),
+        ("STATUS:New", "status:new"),
+        ("kind:survey", "kind:survey_response"),
+        ("tag:\"Card Arrival\"", "tag:card-arrival"),
+        ("score:=7", "score:7"),
+        ("lang:de-AT", "lang:de"),
+        ("\"open phrase", "\"open phrase\""),
+        ("\"\" - -- -\"\" ! ...", ""),
+        ("after:2026-11-01 before:7d", "after:2026-11-01 before:7d"),
+        ("assignee:Anna@Example.com", "assignee:anna@example.com"),
+    ] {
+        assert_eq!(parse(text).to_string(), canonical, "{text}");
+    }
+}
+
+#[test]
+fn facet_links() {
+    let query = parse("card status:new");
+    assert!(query.has(Field::Status, "new") && !query.has(Field::Status, "spam"));
+    assert_eq!(query.with(Field::Status, "triaged").to_string(), "card status:new status:triaged");
+    assert_eq!(query.with(Field::Status, "new").to_string(), "card status:new");
+    assert_eq!(query.without(Field::Status, "new").to_string(), "card");
+    assert_eq!(parse("a -tag:x").with(Field::Tag, "x").to_string(), "a tag:x");
+    assert_eq!(parse("a tag:x tag:y lang:en").without_field(Field::Tag).to_string(), "a lang:en");
+    assert!(parse("is:spam").wants_spam() && !parse("-is:spam").wants_spam() && !parse("a").wants_spam());
+}
+
+#[test]
+fn score_bounds_make_a_range_when_there_is_one() {
+    assert_eq!(parse("score:>=3 score:<=6").score_ranges().map(|r| r.len()), Some(1));
+    assert_eq!(parse("score:<=3 score:>=9").score_ranges().map(|r| r.len()), Some(2));
+    assert_eq!(parse("score:0 score:>=3 score:<=6").score_ranges().map(|r| r.len()), Some(2));
+    assert_eq!(parse("-score:3").score_ranges(), None);
+}
+
+#[test]
+fn too_much_is_refused() {
+    assert!(TriageQuery::parse(&"ä ".repeat(MAX_QUERY)).is_err());
+    assert!(TriageQuery::parse(&"a ".repeat(MAX_WORDS)).is_ok());
+    assert!(TriageQuery::parse(&"a ".repeat(MAX_WORDS + 1)).is_err());
+}
+
+#[test]
+fn marked_pieces_join_to_the_text() {
+    assert_eq!(marked("a card here", &[2..6]), [(false, "a "), (true, "card"), (false, " here")]);
+    assert_eq!(marked("é", &[1..2]), [(false, "é")]);
+}
+
+/// Texts made of what the language is made of, so that the corners are met often.
+fn query_like() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just("\"".to_owned()),
+        Just("-".to_owned()),
+        Just(":".to_owned()),
+        Just(" ".to_owned()),
+        Just("\u{3000}".to_owned()),
+        Just("http://".to_owned()),
+        Just("12:30".to_owned()),
+        Just("score:<=6".to_owned()),
+        Just("score:".to_owned()),
+        Just("7..9".to_owned()),
+        Just("after:7d".to_owned()),
+        Just("before:2026-11-01".to_owned()),
+        Just("is:spam".to_owned()),
+        Just("lang:de-AT".to_owned()),
+        proptest::sample::select(Field::ALL.to_vec()).prop_map(|f| format!("{}:", f.as_str())),
+        "[a-zäßИ日]{1,6}",
+        "\\PC{0,4}",
+    ];
+    prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn any_text_parses_or_fails_inside_itself(text in prop_oneof![query_like(), any::<String>()]) {
+        match TriageQuery::parse(&text) {
+            Ok(query) => {
+                let canonical = query.to_string();
+                let again = TriageQuery::parse(&canonical);
+                prop_assert_eq!(again.as_ref(), Ok(&query), "{:?} -> {:?}", text, canonical);
+            }
+            Err(error) => prop_assert!(error.position <= text.len() && text.is_char_boundary(error.position), "{text:?} {error:?}"),
+        }
+    }
+
+    #[test]
+    fn links_undo_themselves(text in query_like(), value in "[a-z \"]{1,8}") {
+        if let Ok(query) = TriageQuery::parse(&text) {
+            for field in [Field::Tag, Field::Survey, Field::Release] {
+                let with = query.with(field, &value);
+                let again = TriageQuery::parse(&with.to_string());
+                prop_assert_eq!(again.as_ref(), Ok(&with));
+                let without = with.without(field, &value);
+                prop_assert!(!without.has(field, &value));
+            }
+        }
+    }
+}

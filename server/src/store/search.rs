@@ -1,0 +1,211 @@
+//! What the search index is built from: the change sequence, and records with what is said about them elsewhere.
+//!
+//! These functions take no scope: they serve the index, which holds all projects and asks for a scope itself.
+
+use domain::{
+    feedback::Feedback,
+    ids::{FeedbackId, ProjectId, StaffId, SurveyId},
+};
+use sqlx::FromRow;
+
+use super::{Dialect, Store, feedback::Row, id};
+use crate::error::Result;
+
+/// One entry of the change sequence.
+#[derive(Debug, Clone, Copy)]
+pub struct ChangeRow {
+    /// The writing transaction; 0 on SQLite, where sequence numbers alone are in commit order.
+    pub tx: i64,
+    /// The sequence number.
+    pub seq: i64,
+    /// Whose.
+    pub project: ProjectId,
+    /// What changed.
+    pub feedback: FeedbackId,
+}
+
+/// A record with what its search document needs besides.
+#[derive(Debug, Clone)]
+pub struct IndexRow {
+    /// The record.
+    pub feedback: Feedback,
+    /// Linked to the backlog.
+    pub linked: bool,
+    /// Has a comment of the team.
+    pub commented: bool,
+    /// Name of the contact.
+    pub contact_name: Option<String>,
+    /// E-mail address of the contact.
+    pub contact_email: Option<String>,
+}
+
+#[derive(FromRow)]
+struct Joined {
+    #[sqlx(flatten)]
+    row: Row,
+    linked: i64,
+    commented: i64,
+    contact_name: Option<String>,
+    contact_email: Option<String>,
+}
+
+/// Which places of the change sequence count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// All that are committed.
+    Committed,
+    /// Those before which nothing can appear any more.
+    Settled,
+}
+
+impl Store {
+    /// Changes after a place, in commit order. On PostgreSQL a transaction that began to write earlier may commit later, so only
+    /// what no running transaction can overtake is given, ordered by transaction.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn changes_after(&self, tx: i64, seq: i64, limit: i64) -> Result<Vec<ChangeRow>> {
+        let rows: Vec<(i64, i64, String, String)> = match self.dialect() {
+            Dialect::Sqlite => {
+                sqlx::query_as("SELECT 0, seq, project_id, feedback_id FROM feedback_changes WHERE seq > $1 ORDER BY seq LIMIT $2")
+                    .bind(seq)
+                    .bind(limit)
+                    .fetch_all(self.reader())
+                    .await?
+            }
+            Dialect::Postgres => {
+                sqlx::query_as(
+                    "SELECT CAST(CAST(xid AS TEXT) AS BIGINT), seq, project_id, feedback_id FROM feedback_changes \
+                     WHERE (xid, seq) > (CAST(CAST($1 AS TEXT) AS xid8), CAST($2 AS BIGINT)) \
+                     AND xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY xid, seq LIMIT $3",
+                )
+                .bind(tx.to_string())
+                .bind(seq)
+                .bind(limit)
+                .fetch_all(self.reader())
+                .await?
+            }
+        };
+        rows.into_iter()
+            .map(|(tx, seq, project, feedback)| Ok(ChangeRow { tx, seq, project: id(&project)?, feedback: id(&feedback)? }))
+            .collect()
+    }
+
+    /// The last place of the change sequence: transaction and sequence number, both 0 when there is none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn last_change(&self, seen: Seen) -> Result<(i64, i64)> {
+        let sql = match (self.dialect(), seen) {
+            (Dialect::Sqlite, _) => "SELECT 0, seq FROM feedback_changes ORDER BY seq DESC LIMIT 1",
+            (Dialect::Postgres, Seen::Committed) => {
+                "SELECT CAST(CAST(xid AS TEXT) AS BIGINT), seq FROM feedback_changes ORDER BY xid DESC, seq DESC LIMIT 1"
+            }
+            (Dialect::Postgres, Seen::Settled) => {
+                "SELECT CAST(CAST(xid AS TEXT) AS BIGINT), seq FROM feedback_changes \
+                 WHERE xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY xid DESC, seq DESC LIMIT 1"
+            }
+        };
+        Ok(sqlx::query_as(sql).fetch_optional(self.reader()).await?.unwrap_or_default())
+    }
+
+    /// The records with these ids as they are now; those that are gone are left out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn index_rows(&self, ids: &[FeedbackId]) -> Result<Vec<IndexRow>> {
+        let sql = match self.dialect() {
+            Dialect::Sqlite => concat!(
+                "SELECT f.*, EXISTS (SELECT 1 FROM links l WHERE l.feedback_id = f.id) AS linked, ",
+                "EXISTS (SELECT 1 FROM comments m WHERE m.feedback_id = f.id) AS commented, c.name AS contact_name, c.email AS contact_email ",
+                "FROM feedback f JOIN json_each($1) j ON f.id = j.value LEFT JOIN contacts c ON c.id = f.contact_id ORDER BY f.id",
+            ),
+            Dialect::Postgres => concat!(
+                "SELECT f.*, CAST(EXISTS (SELECT 1 FROM links l WHERE l.feedback_id = f.id) AS INT)::BIGINT AS linked, ",
+                "CAST(EXISTS (SELECT 1 FROM comments m WHERE m.feedback_id = f.id) AS INT)::BIGINT AS commented, c.name AS contact_name, c.email AS contact_email ",
+                "FROM feedback f JOIN json_array_elements_text(CAST($1 AS json)) j ON f.id = j LEFT JOIN contacts c ON c.id = f.contact_id ORDER BY f.id",
+            ),
+        };
+        let rows: Vec<Joined> = sqlx::query_as(sql).bind(serde_json::to_string(ids)?).fetch_all(self.reader()).await?;
+        self.with_tags(rows).await
+    }
+
+    /// Records in the order of their ids, after one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn index_rows_after(&self, after: Option<FeedbackId>, limit: i64) -> Result<Vec<IndexRow>> {
+        let ids: Vec<(String,)> = sqlx::query_as("SELECT id FROM feedback WHERE id > $1 ORDER BY id LIMIT $2")
+            .bind(after.map(|id| id.to_string()).unwrap_or_default())
+            .bind(limit)
+            .fetch_all(self.reader())
+            .await?;
+        let ids = ids.iter().map(|(text,)| id(text)).collect::<Result<Vec<FeedbackId>>>()?;
+        if ids.is_empty() { Ok(Vec::new()) } else { self.index_rows(&ids).await }
+    }
+
+    /// How many records there are in all projects.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn feedback_total(&self) -> Result<i64> {
+        Ok(sqlx::query_scalar("SELECT COUNT(*) FROM feedback").fetch_one(self.reader()).await?)
+    }
+
+    /// The member of a project with an e-mail address.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn member_id_by_email(&self, project: ProjectId, email: &str) -> Result<Option<StaffId>> {
+        let found: Option<(String,)> = sqlx::query_as(
+            "SELECT s.id FROM staff s JOIN memberships m ON m.staff_id = s.id WHERE m.project_id = $1 AND LOWER(s.email) = LOWER($2)",
+        )
+        .bind(project.to_string())
+        .bind(email.to_owned())
+        .fetch_optional(self.reader())
+        .await?;
+        found.map(|(text,)| id(&text)).transpose()
+    }
+
+    /// The surveys of a project with a name, in any case.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn survey_ids_by_name(&self, project: ProjectId, name: &str) -> Result<Vec<SurveyId>> {
+        let rows: Vec<(String,)> = sqlx::query_as("SELECT id FROM surveys WHERE project_id = $1 AND LOWER(name) = LOWER($2)")
+            .bind(project.to_string())
+            .bind(name.to_owned())
+            .fetch_all(self.reader())
+            .await?;
+        rows.iter().map(|(text,)| id(text)).collect()
+    }
+
+    async fn with_tags(&self, rows: Vec<Joined>) -> Result<Vec<IndexRow>> {
+        let list = serde_json::to_string(&rows.iter().map(|r| r.row.id.as_str()).collect::<Vec<_>>())?;
+        let sql = match self.dialect() {
+            Dialect::Sqlite => {
+                "SELECT t.feedback_id, t.tag FROM feedback_tags t JOIN json_each($1) j ON t.feedback_id = j.value ORDER BY t.feedback_id, t.tag"
+            }
+            Dialect::Postgres => {
+                "SELECT t.feedback_id, t.tag FROM feedback_tags t JOIN json_array_elements_text(CAST($1 AS json)) j ON t.feedback_id = j ORDER BY t.feedback_id, t.tag"
+            }
+        };
+        let tags: Vec<(String, String)> = sqlx::query_as(sql).bind(list).fetch_all(self.reader()).await?;
+        let mut tags_of = std::collections::HashMap::<String, Vec<String>>::new();
+        for (feedback, tag) in tags {
+            tags_of.entry(feedback).or_default().push(tag);
+        }
+        rows.into_iter()
+            .map(|joined| {
+                let tags = tags_of.remove(&joined.row.id).unwrap_or_default();
+                Ok(IndexRow {
+                    feedback: joined.row.with_tags(tags)?,
+                    linked: joined.linked > 0,
+                    commented: joined.commented > 0,
+                    contact_name: joined.contact_name,
+                    contact_email: joined.contact_email,
+                })
+            })
+            .collect()
+    }
+}
