@@ -1,5 +1,9 @@
 //! Who acts, and what they may do.
 
+pub mod device;
+pub mod rules;
+pub mod throttle;
+
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
@@ -126,11 +130,29 @@ impl Scope {
     }
 }
 
+/// A path of ours to go to after signing in; anything else becomes `/`. A browser reads `//host` and `/\\host` as another site.
+#[must_use]
+pub fn safe_next(path: &str) -> &str {
+    let second = path.chars().nth(1);
+    let fits = path.starts_with('/') && !matches!(second, Some('/' | '\\')) && path.chars().all(|c| !c.is_control() && c != '\\');
+    if fits && path.len() <= 2000 { path } else { "/" }
+}
+
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
 
     use super::*;
+
+    #[test]
+    fn next_stays_on_this_site() {
+        for path in ["/", "/p/a/inbox?q=status:open", "/account"] {
+            assert_eq!(safe_next(path), path);
+        }
+        for path in ["", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nb", "javascript:alert(1)", "/\t/evil.example"] {
+            assert_eq!(safe_next(path), "/");
+        }
+    }
 
     #[test]
     fn scope_hides_foreign_projects_and_refuses_low_roles() {

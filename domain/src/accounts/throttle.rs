@@ -1,0 +1,102 @@
+//! A token bucket over given times: how often something may be tried, without a clock of its own.
+
+use crate::Timestamp;
+
+/// `burst` attempts at once, and as many again over each `window_ms`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// The most attempts at once.
+    pub burst: u32,
+    /// In how many milliseconds an empty bucket is full again.
+    pub window_ms: i64,
+}
+
+/// What is left of a [`Limit`] for one key.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bucket {
+    tokens: f64,
+    at: Timestamp,
+}
+
+impl Bucket {
+    /// A full bucket.
+    #[must_use]
+    pub fn full(limit: Limit, now: Timestamp) -> Self {
+        Self { tokens: f64::from(limit.burst), at: now }
+    }
+
+    fn refill(&mut self, limit: Limit, now: Timestamp) {
+        // A clock that was set back gives nothing and takes nothing.
+        let passed = u32::try_from((now.0 - self.at.0).clamp(0, limit.window_ms)).unwrap_or(u32::MAX);
+        let window = u32::try_from(limit.window_ms.max(1)).unwrap_or(u32::MAX);
+        let burst = f64::from(limit.burst);
+        self.tokens = (self.tokens + burst * f64::from(passed) / f64::from(window)).min(burst);
+        self.at = now;
+    }
+
+    /// Takes one attempt.
+    ///
+    /// # Errors
+    /// In how many seconds there is one again.
+    pub fn take(&mut self, limit: Limit, now: Timestamp) -> Result<(), u64> {
+        self.refill(limit, now);
+        // A hair under one counts as one: refilling in parts must not cost an attempt to rounding.
+        if self.tokens >= 1.0 - 1e-9 {
+            self.tokens = (self.tokens - 1.0).max(0.0);
+            return Ok(());
+        }
+        let per_token = limit.window_ms.max(1).unsigned_abs() / u64::from(limit.burst.max(1));
+        let missing = ((1.0 - self.tokens) * 1000.0).ceil().clamp(0.0, 1000.0);
+        // `missing` is a whole number between 0 and 1000.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 1000")]
+        let wait_ms = per_token * (missing as u64) / 1000;
+        Err(wait_ms.div_ceil(1000).max(1))
+    }
+
+    /// Gives one attempt back: it was a rightful one.
+    pub fn give_back(&mut self, limit: Limit) {
+        self.tokens = (self.tokens + 1.0).min(f64::from(limit.burst));
+    }
+
+    /// Whether forgetting this bucket changes nothing.
+    #[must_use]
+    pub fn is_full(&self, limit: Limit, now: Timestamp) -> bool {
+        let mut copy = *self;
+        copy.refill(limit, now);
+        copy.tokens >= f64::from(limit.burst) - 1e-9
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Limit = Limit { burst: 3, window_ms: 30_000 };
+
+    #[test]
+    fn a_bucket_empties_and_says_when_to_come_back() {
+        let now = Timestamp(1_000_000);
+        let mut bucket = Bucket::full(LIMIT, now);
+        for _ in 0..3 {
+            assert_eq!(bucket.take(LIMIT, now), Ok(()));
+        }
+        assert_eq!(bucket.take(LIMIT, now), Err(10));
+        assert_eq!(bucket.take(LIMIT, now.plus_ms(4_000)), Err(6));
+        assert_eq!(bucket.take(LIMIT, now.plus_ms(10_000)), Ok(()));
+        assert_eq!(bucket.take(LIMIT, now.plus_ms(10_000)), Err(10));
+    }
+
+    #[test]
+    fn it_never_holds_more_than_its_burst_and_survives_a_clock_set_back() {
+        let now = Timestamp(1_000_000);
+        let mut bucket = Bucket::full(LIMIT, now);
+        bucket.give_back(LIMIT);
+        assert!(bucket.is_full(LIMIT, now));
+        for _ in 0..3 {
+            assert!(bucket.take(LIMIT, now.plus_ms(500_000)).is_ok());
+        }
+        assert!(bucket.take(LIMIT, now).is_err());
+        assert!(!bucket.is_full(LIMIT, now));
+        assert!(bucket.is_full(LIMIT, now.plus_ms(30_000)));
+    }
+}
