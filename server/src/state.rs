@@ -8,6 +8,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
 use crate::{
+    accounts::throttle::SignInThrottle,
     config::{Config, Secret},
     error::{Error, Result},
     search::Search,
@@ -28,6 +29,8 @@ pub struct App {
     pub ids: Arc<dyn IdSource>,
     /// Key of everything this installation signs.
     pub secret: Secret<Vec<u8>>,
+    /// Sign-in attempts of late.
+    pub throttle: SignInThrottle,
 }
 
 /// Shared by all handlers.
@@ -44,7 +47,7 @@ impl App {
         let installation = store.installation(&ids.uuid().to_string(), &URL_SAFE_NO_PAD.encode(fresh), clock.now()).await?;
         let secret = URL_SAFE_NO_PAD.decode(installation.secret).map_err(|e| Error::internal("installation secret", e))?;
         let search = Search::new(config.data.join("index"), installation.instance, Arc::new(store.clone()), Arc::clone(&clock));
-        Ok(Arc::new(Self { config, store, search, clock, ids, secret: Secret(secret) }))
+        Ok(Arc::new(Self { config, store, search, clock, ids, secret: Secret(secret), throttle: SignInThrottle::default() }))
     }
 
     /// The present moment.

@@ -1,1 +1,3 @@
-//! Pages of people: set-up, sign-in, account, members, invitations.
+//! Set-up, sign-in, account, members and invitations.
+
+pub mod sign_in;

@@ -130,7 +130,7 @@ impl Scope {
     }
 }
 
-/// A path of ours to go to after signing in; anything else becomes `/`. A browser reads `//host` and `/\\host` as another site.
+/// A path of ours to go to after signing in; anything else becomes `/`. Browsers read two slashes, of either kind, as another site.
 #[must_use]
 pub fn safe_next(path: &str) -> &str {
     let second = path.chars().nth(1);
@@ -149,7 +149,8 @@ mod tests {
         for path in ["/", "/p/a/inbox?q=status:open", "/account"] {
             assert_eq!(safe_next(path), path);
         }
-        for path in ["", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nb", "javascript:alert(1)", "/\t/evil.example"] {
+        for path in ["", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nb", "javascript:alert(1)", "/\t/evil.example"]
+        {
             assert_eq!(safe_next(path), "/");
         }
     }

@@ -1,6 +1,9 @@
 //! Use cases of people: set-up, signing in and out, passwords, sessions, invitations, roles.
 
 pub mod password;
+pub mod setup;
+pub mod sign_in;
+pub mod throttle;
 
 use domain::{Error as Refusal, ids::StaffId, surveys::answer::is_email};
 

@@ -8,7 +8,7 @@ use app::{
 };
 use axum::{
     extract::{FromRequestParts, Path},
-    http::{HeaderValue, StatusCode, header, request::Parts},
+    http::{HeaderValue, Method, StatusCode, header, request::Parts},
     response::{Html, IntoResponse, Redirect, Response},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -25,10 +25,17 @@ use super::{assets, error::PageError, security::Nonce};
 use crate::{
     error::{Error, Result},
     state::AppState,
-    store::{sessions::STAFF, staff::StaffRow},
+    store::{
+        sessions::{RENEWED, STAFF},
+        staff::StaffRow,
+    },
 };
 
 const FLASH: &str = "earshot_flash";
+/// Which project's pages were seen last: a convenience, not a secret, and worth no write to the database.
+const LAST_PROJECT: &str = "earshot_project";
+/// A session is renewed this long after its last renewal.
+const RENEW_AFTER_MS: i64 = 3_600_000;
 
 /// A request of a signed-in person. Taking it as an argument is what makes a handler ask for sign-in; with a `{slug}` in the
 /// path, also for membership of that project.
@@ -46,6 +53,7 @@ pub struct Console {
     project: Option<Project>,
     nonce: String,
     flash: Option<Flash>,
+    last_project: Option<String>,
 }
 
 impl FromRequestParts<AppState> for Console {
@@ -55,6 +63,9 @@ impl FromRequestParts<AppState> for Console {
         let session = Session::from_request_parts(parts, app).await.map_err(|(_, text)| Error::internal("session", text))?;
         let staff: Option<StaffId> = session.get(STAFF).await.map_err(|e| Error::internal("session", e))?;
         let staff = staff.ok_or(domain::Error::SignedOut)?;
+        if parts.method != Method::GET {
+            renew(app, &session).await?;
+        }
         let row = app.store.staff_by_id(staff).await?.ok_or(domain::Error::SignedOut)?;
         let actor = app.store.actor(staff).await?;
         let projects = app.store.projects_of(&actor).await?;
@@ -65,11 +76,30 @@ impl FromRequestParts<AppState> for Console {
         };
         let Nonce(nonce) = Nonce::from_request_parts(parts, app).await.unwrap_or_else(|never| match never {});
         let flash = read_flash(app, parts);
-        Ok(Self { app: app.clone(), actor, staff: row, projects, session, project, nonce, flash })
+        let last_project = cookie(parts, LAST_PROJECT).map(ToOwned::to_owned);
+        Ok(Self { app: app.clone(), actor, staff: row, projects, session, project, nonce, flash, last_project })
     }
 }
 
+/// Lets a session that is in use live on. Only on requests that write anyway.
+async fn renew(app: &AppState, session: &Session) -> Result<()> {
+    let fault = |e| Error::internal("session", e);
+    let last: i64 = session.get(RENEWED).await.map_err(fault)?.unwrap_or_default();
+    let now = app.now();
+    if now.0 - last >= RENEW_AFTER_MS {
+        session.insert(RENEWED, now.0).await.map_err(fault)?;
+    }
+    Ok(())
+}
+
 impl Console {
+    /// The project of the path, else the one seen last, else the first.
+    #[must_use]
+    pub fn current_project(&self) -> Option<&Project> {
+        let last = || self.projects.iter().find(|p| Some(&p.slug) == self.last_project.as_ref());
+        self.project.as_ref().or_else(last).or_else(|| self.projects.first())
+    }
+
     /// The project of the path.
     ///
     /// # Errors
@@ -127,6 +157,11 @@ impl Console {
         let mut response = (status, Html(html)).into_response();
         if self.flash.is_some() {
             append_cookie(&mut response, &format!("{FLASH}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"));
+        }
+        if let Some(project) = self.project.as_ref().filter(|p| Some(&p.slug) != self.last_project.as_ref()) {
+            let secure = if self.app.config.secure_cookies { "; Secure" } else { "" };
+            let cookie = format!("{LAST_PROJECT}={}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax{secure}", project.slug);
+            append_cookie(&mut response, &cookie);
         }
         response
     }
@@ -186,9 +221,13 @@ fn flash_cookie(app: &AppState, flash: &Flash) -> Result<String> {
     Ok(format!("{FLASH}={body}.{signature}; Path=/; Max-Age=60; HttpOnly; SameSite=Lax{secure}"))
 }
 
-fn read_flash(app: &AppState, parts: &Parts) -> Option<Flash> {
+fn cookie<'p>(parts: &'p Parts, name: &str) -> Option<&'p str> {
     let cookies = parts.headers.get_all(header::COOKIE).iter().filter_map(|h| h.to_str().ok()).flat_map(|h| h.split(';'));
-    let value = cookies.filter_map(|c| c.trim().split_once('=')).find(|(name, _)| *name == FLASH)?.1;
+    cookies.filter_map(|c| c.trim().split_once('=')).find(|(n, _)| *n == name).map(|(_, value)| value)
+}
+
+fn read_flash(app: &AppState, parts: &Parts) -> Option<Flash> {
+    let value = cookie(parts, FLASH)?;
     let (body, signature) = value.split_once('.')?;
     let expected = app.sign("flash", body).ok()?;
     if !bool::from(expected.as_bytes().ct_eq(signature.as_bytes())) {

@@ -24,6 +24,10 @@ pub struct PageError(pub Error);
 /// A failed request, rendered as `application/problem+json` (RFC 9457).
 pub struct ApiError(pub Error);
 
+/// Marks the answer to a person who must sign in first.
+#[derive(Debug, Clone, Copy)]
+pub struct AskToSignIn;
+
 /// What an HTML handler returns.
 pub type PageResult<T = Response> = Result<T, PageError>;
 /// What a JSON handler returns.
@@ -91,7 +95,7 @@ impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         log(&self.0);
         if matches!(self.0.refusal(), Some(domain::Error::SignedOut)) {
-            return axum::response::Redirect::to("/sign-in").into_response();
+            return (axum::Extension(AskToSignIn), axum::response::Redirect::to("/sign-in")).into_response();
         }
         let (status, _, text) = describe(&self.0);
         let mut response = (status, Html(error_page(status, &text))).into_response();

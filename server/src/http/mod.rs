@@ -20,7 +20,10 @@ use tower_http::{catch_panic::CatchPanicLayer, csrf::CsrfLayer, timeout::Timeout
 
 use tower_sessions::{Expiry, SessionManagerLayer, cookie::SameSite};
 
-use crate::{state::AppState, store::sessions::Sessions};
+use crate::{
+    state::AppState,
+    store::sessions::{SESSION_DAYS, Sessions},
+};
 
 /// Largest body of an ordinary request, in bytes. Uploads set their own.
 pub const BODY_LIMIT: usize = 256 * 1024;
@@ -31,7 +34,7 @@ pub fn router(app: AppState) -> Router {
         .with_name(if app.config.secure_cookies { "__Host-earshot" } else { "earshot" })
         .with_same_site(SameSite::Lax)
         .with_secure(app.config.secure_cookies)
-        .with_expiry(Expiry::OnInactivity(time::Duration::days(14)));
+        .with_expiry(Expiry::OnInactivity(time::Duration::days(SESSION_DAYS)));
     // The console: pages of signed-in people (and set-up, sign-in, invitations). Cookies exist only here.
     let console = Router::new()
         .merge(accounts::routes())
@@ -40,6 +43,7 @@ pub fn router(app: AppState) -> Router {
         .merge(backlog::routes())
         .merge(surveys::routes())
         .merge(imports::routes())
+        .layer(axum::middleware::from_fn(accounts::remember_page))
         .layer(sessions)
         .layer(CsrfLayer::new());
     // Respondents: no cookies, hence nothing that a foreign page could abuse.

@@ -16,6 +16,14 @@ use crate::state::hash_token;
 
 /// The key in a session's data under which the signed-in person's id stands.
 pub const STAFF: &str = "staff";
+/// The key of the browser's user-agent header at sign-in.
+pub const AGENT: &str = "agent";
+/// The key of the network address at sign-in.
+pub const ADDRESS: &str = "address";
+/// The key of the last time a session was renewed, in milliseconds.
+pub const RENEWED: &str = "renewed";
+/// Days without use after which a session ends.
+pub const SESSION_DAYS: i64 = 14;
 
 /// tower-sessions over our store.
 #[derive(Clone)]
@@ -48,34 +56,59 @@ fn backend(error: impl std::fmt::Display) -> SessionError {
     SessionError::Backend(error.to_string())
 }
 
+fn text(record: &Record, key: &str) -> Option<String> {
+    record.data.get(key).and_then(|v| v.as_str()).map(ToOwned::to_owned)
+}
+
 #[async_trait]
 impl SessionStore for Sessions {
     async fn create(&self, record: &mut Record) -> SessionResult<()> {
-        // 128 random bits do not collide; an insert that met its own id again would only renew it.
-        self.save(record).await
+        let hash = session_hash(&record.id);
+        let data = serde_json::to_string(&record.data).map_err(|e| SessionError::Encode(e.to_string()))?;
+        let staff = text(record, STAFF).and_then(|s| s.parse::<StaffId>().ok());
+        let (agent, address) = (text(record, AGENT), text(record, ADDRESS));
+        let now = self.clock.now();
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    // 128 random bits do not collide; if they did, the insert fails and nobody gets another's session.
+                    sqlx::query(
+                        "INSERT INTO sessions (id_hash, staff_id, data, user_agent, address, created_at, seen_at, expires_at) \
+                         VALUES ($1, $2, $3, $4, $5, $6, $6, $7)",
+                    )
+                    .bind(hash)
+                    .bind(staff.map(|s| s.to_string()))
+                    .bind(data)
+                    .bind(agent)
+                    .bind(address)
+                    .bind(now.0)
+                    .bind(now.plus_days(SESSION_DAYS).0)
+                    .execute(tx.conn())
+                    .await?;
+                    Ok(())
+                })
+            })
+            .await
+            .map_err(backend)
     }
 
     async fn save(&self, record: &Record) -> SessionResult<()> {
         let hash = session_hash(&record.id);
         let data = serde_json::to_string(&record.data).map_err(|e| SessionError::Encode(e.to_string()))?;
-        let staff = record.data.get(STAFF).and_then(|v| v.as_str()).and_then(|s| s.parse::<StaffId>().ok());
-        let expires = record.expiry_date.unix_timestamp() * 1000;
+        let staff = text(record, STAFF).and_then(|s| s.parse::<StaffId>().ok());
         let now = self.clock.now();
         self.store
             .write(move |tx| {
                 Box::pin(async move {
-                    sqlx::query(
-                        "INSERT INTO sessions (id_hash, staff_id, data, created_at, seen_at, expires_at) VALUES ($1, $2, $3, $4, $4, $5) \
-                         ON CONFLICT (id_hash) DO UPDATE SET staff_id = excluded.staff_id, data = excluded.data, \
-                         seen_at = excluded.seen_at, expires_at = excluded.expires_at",
-                    )
-                    .bind(hash)
-                    .bind(staff.map(|s| s.to_string()))
-                    .bind(data)
-                    .bind(now.0)
-                    .bind(expires)
-                    .execute(tx.conn())
-                    .await?;
+                    // An update only: a session that was revoked while its request ran does not come back.
+                    sqlx::query("UPDATE sessions SET staff_id = $2, data = $3, seen_at = $4, expires_at = $5 WHERE id_hash = $1")
+                        .bind(hash)
+                        .bind(staff.map(|s| s.to_string()))
+                        .bind(data)
+                        .bind(now.0)
+                        .bind(now.plus_days(SESSION_DAYS).0)
+                        .execute(tx.conn())
+                        .await?;
                     Ok(())
                 })
             })

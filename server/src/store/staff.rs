@@ -60,6 +60,15 @@ impl Store {
             .await?)
     }
 
+    /// Whether anybody has an account.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn any_staff(&self) -> Result<bool> {
+        let one: Option<String> = sqlx::query_scalar("SELECT id FROM staff LIMIT 1").fetch_optional(self.reader()).await?;
+        Ok(one.is_some())
+    }
+
     /// Who someone is and what they may do, fresh from the database.
     ///
     /// # Errors

@@ -1,0 +1,73 @@
+//! The sign-in page.
+
+use domain::FieldErrors;
+use leptos::prelude::*;
+
+use crate::components::{
+    forms::{ErrorSummary, IdempotencyKey, TextField},
+    icons::Logo,
+};
+
+/// What the sign-in page shows.
+#[derive(Debug, Clone, Default)]
+pub struct SignIn {
+    /// The address typed before.
+    pub email: String,
+    /// Where to go afterwards.
+    pub next: String,
+    /// What was refused.
+    pub errors: FieldErrors,
+}
+
+/// The frame of the pages outside the console: the mark, a heading, a card.
+#[component]
+pub fn Door(
+    /// The `h1`.
+    #[prop(into)]
+    title: String,
+    /// A line under it.
+    #[prop(optional, into)]
+    lead: Option<String>,
+    /// The form.
+    children: Children,
+) -> impl IntoView {
+    view! {
+        <div class="door">
+            <p class="door-mark"><Logo /><span>"Earshot"</span></p>
+            <div class="card stack">
+                <div>
+                    <h1>{title}</h1>
+                    {lead.map(|lead| view! { <p class="lead">{lead}</p> })}
+                </div>
+                {children()}
+            </div>
+        </div>
+    }
+}
+
+/// The sign-in page.
+#[component]
+pub fn SignInPage(
+    /// Its content.
+    model: SignIn,
+    /// For the form.
+    idempotency_key: String,
+) -> impl IntoView {
+    let SignIn { email, next, errors } = model;
+    view! {
+        <Door title="Sign in">
+            <ErrorSummary errors=errors />
+            <form method="post" action="/sign-in" class="stack">
+                <IdempotencyKey key=idempotency_key />
+                <input type="hidden" name="next" value=next />
+                <TextField name="email" label="E-mail address" kind="email" value=email required=true autocomplete="username" maxlength=254 />
+                <TextField name="password" label="Password" kind="password" required=true autocomplete="current-password" />
+                <div class="form-actions"><button type="submit" class="button button-primary">"Sign in"</button></div>
+            </form>
+            <p class="muted small">
+                "No account? Ask an admin of your project for an invitation. Forgot the password? The operator can set a new one with "
+                <code>"earshot admin create-owner"</code>"."
+            </p>
+        </Door>
+    }
+}

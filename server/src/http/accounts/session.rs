@@ -1,0 +1,122 @@
+//! Sign-in and sign-out.
+
+use app::accounts::sign_in::{SignIn, SignInPage};
+use axum::{
+    extract::{Query, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
+};
+use domain::{FieldErrors, accounts::safe_next, ids::StaffId};
+use leptos::prelude::*;
+use serde::Deserialize;
+use tower_sessions::Session;
+
+use super::super::{
+    address::ClientAddress,
+    console::{Console, plain_page},
+    error::{PageError, PageResult},
+    forms::Form,
+    security::Nonce,
+};
+use crate::{
+    accounts::{setup, sign_in as use_case},
+    error::{Error, Result},
+    state::AppState,
+    store::sessions::{ADDRESS, AGENT, RENEWED, STAFF},
+};
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Wanted {
+    #[serde(default)]
+    next: String,
+}
+
+/// `GET /sign-in`.
+pub(super) async fn show(
+    State(app): State<AppState>,
+    nonce: Nonce,
+    console: Result<Console, PageError>,
+    Query(wanted): Query<Wanted>,
+) -> PageResult {
+    if console.is_ok() {
+        return Ok(Redirect::to(safe_next(&wanted.next)).into_response());
+    }
+    if setup::is_empty(&app).await? {
+        return Ok(Redirect::to("/setup").into_response());
+    }
+    Ok(page(&app, &nonce, StatusCode::OK, SignIn { next: safe_next(&wanted.next).to_owned(), ..SignIn::default() }))
+}
+
+fn page(app: &AppState, nonce: &Nonce, status: StatusCode, model: SignIn) -> Response {
+    let key = app.ids.uuid().to_string();
+    plain_page(app, nonce, status, "Sign in", move || view! { <SignInPage model=model idempotency_key=key /> })
+}
+
+/// `POST /sign-in`.
+pub(super) async fn sign_in(
+    State(app): State<AppState>,
+    nonce: Nonce,
+    address: ClientAddress,
+    session: Session,
+    headers: HeaderMap,
+    form: Form,
+) -> PageResult {
+    form.idempotency_key()?;
+    let (email, next) = (form.get("email"), safe_next(form.get("next")));
+    let refused = match use_case::sign_in(&app, email, form.get("password"), address.bucket()).await {
+        Ok(staff) => {
+            begin_session(&app, &session, staff, &headers, address).await?;
+            return Ok(Redirect::to(next).into_response());
+        }
+        Err(Error::Refused(refused)) => refused,
+        Err(fault) => return Err(fault.into()),
+    };
+    let model = |errors| SignIn { email: email.to_owned(), next: next.to_owned(), errors };
+    match refused {
+        domain::Error::Invalid(errors) => Ok(page(&app, &nonce, StatusCode::UNPROCESSABLE_ENTITY, model(errors))),
+        domain::Error::RateLimited(seconds) => {
+            let text = format!("Too many attempts. Try again in {}.", in_words(seconds));
+            let model = model(FieldErrors::one("email", "rate_limited", text));
+            let mut response = page(&app, &nonce, StatusCode::TOO_MANY_REQUESTS, model);
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            Ok(response)
+        }
+        other => Err(other.into()),
+    }
+}
+
+fn in_words(seconds: u64) -> String {
+    match seconds {
+        ..90 => format!("{seconds} seconds"),
+        _ => format!("{} minutes", seconds.div_ceil(60)),
+    }
+}
+
+/// Makes `session` the one of `staff`, under a new id, with nothing of what it held before.
+///
+/// # Errors
+/// When the database fails.
+pub async fn begin_session(app: &AppState, session: &Session, staff: StaffId, headers: &HeaderMap, address: ClientAddress) -> Result<()> {
+    let fault = |e| Error::internal("session", e);
+    session.clear().await;
+    session.cycle_id().await.map_err(fault)?;
+    let agent: String = headers
+        .get(header::USER_AGENT)
+        .and_then(|h| h.to_str().ok())
+        .unwrap_or_default()
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(300)
+        .collect();
+    session.insert(AGENT, agent).await.map_err(fault)?;
+    session.insert(ADDRESS, address.0.to_canonical().to_string()).await.map_err(fault)?;
+    session.insert(RENEWED, app.now().0).await.map_err(fault)?;
+    session.insert(STAFF, staff).await.map_err(fault)
+}
+
+/// `POST /sign-out`.
+pub(super) async fn sign_out(session: Session, form: Form) -> PageResult {
+    form.idempotency_key()?;
+    session.flush().await.map_err(|e| Error::internal("session", e))?;
+    Ok(Redirect::to("/sign-in").into_response())
+}
