@@ -4,7 +4,10 @@
 
 use leptos::prelude::*;
 
-use crate::{components::icons::Logo, islands::enhance::Enhance};
+use crate::{
+    components::icons::Logo,
+    islands::{enhance::Enhance, quote::QuoteSelection},
+};
 
 /// URLs of the hashed assets that a console page loads.
 #[derive(Debug, Clone, Default)]
@@ -131,7 +134,7 @@ pub fn ConsoleDocument(
                 <div id="toasts" class="toasts" data-part role="status" aria-live="polite">
                     {flash.map(|flash| view! { <Toast flash=flash idempotency_key=idempotency_key.clone() /> })}
                 </div>
-                {signed_in.then(|| view! { <Enhance /> })}
+                {signed_in.then(|| view! { <Enhance /> <QuoteSelection /> })}
             </body>
         </html>
     }

@@ -238,6 +238,8 @@ CREATE TABLE backlog_items (
     number BIGINT NOT NULL,
     title TEXT NOT NULL,
     body TEXT NOT NULL,
+    -- Title and body in lower case without accents, for searching.
+    search TEXT NOT NULL,
     status TEXT NOT NULL,
     created_by TEXT REFERENCES staff (id),
     created_at BIGINT NOT NULL,

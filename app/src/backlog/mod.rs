@@ -1,1 +1,29 @@
-//! The backlog: list and item with its evidence.
+//! The backlog: list and item with its evidence, and the panel that links feedback to items.
+
+pub mod link_panel;
+
+use domain::backlog::BacklogStatus;
+pub use link_panel::{Hit, LinkPanel, LinkPanelView, LinkView, LinkedItemView};
+
+/// The colour family of a status.
+#[must_use]
+pub fn tone(status: BacklogStatus) -> &'static str {
+    match status {
+        BacklogStatus::Open | BacklogStatus::Declined => "neutral",
+        BacklogStatus::Planned => "info",
+        BacklogStatus::InProgress => "warn",
+        BacklogStatus::Shipped => "good",
+    }
+}
+
+/// `1 person`, `2 people`.
+#[must_use]
+pub fn people(n: i64) -> String {
+    if n == 1 { "1 person".into() } else { format!("{n} people") }
+}
+
+/// `1 piece of feedback`, `2 pieces of feedback`.
+#[must_use]
+pub fn pieces(n: i64) -> String {
+    if n == 1 { "1 piece of feedback".into() } else { format!("{n} pieces of feedback") }
+}

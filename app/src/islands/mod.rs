@@ -5,3 +5,4 @@ pub mod dom;
 pub mod editor;
 pub mod enhance;
 pub mod inbox;
+pub mod quote;

@@ -1,8 +1,14 @@
 //! Backlog items and their links to feedback.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
-use crate::feedback::words;
+use crate::{
+    Error, FieldErrors, Timestamp,
+    feedback::words,
+    ids::{BacklogId, ProjectId},
+};
 
 words! {
     /// How far the work has come.
@@ -17,5 +23,189 @@ words! {
         Shipped = "shipped" / "Shipped",
         /// Decided against.
         Declined = "declined" / "Declined",
+    }
+}
+
+words! {
+    /// How much an item matters to the one who said something, as judged by whoever linked it.
+    Importance {
+        /// They would like it.
+        Nice = "nice" / "Nice to have",
+        /// They want it.
+        Normal = "normal" / "Normal",
+        /// They cannot do without it.
+        Critical = "critical" / "Critical",
+    }
+}
+
+/// A unit of work for the product team.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Identity.
+    pub id: BacklogId,
+    /// Whose.
+    pub project: ProjectId,
+    /// The name in URLs and on the screen: `#12`; counts up within the project.
+    pub number: i64,
+    /// One line.
+    pub title: String,
+    /// More lines; may be empty.
+    pub body: String,
+    /// How far it has come.
+    pub status: BacklogStatus,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Grows with each change; a write names the version it was made from.
+    pub version: i64,
+}
+
+/// Longest title, in characters.
+pub const MAX_TITLE: usize = 200;
+/// Longest body, in characters.
+pub const MAX_BODY: usize = 20_000;
+/// Longest quote, in characters.
+pub const MAX_QUOTE: usize = 2_000;
+
+/// Title and body as stored: trimmed, the title on one line.
+///
+/// # Errors
+/// A message for each that does not fit.
+pub fn check_item(title: &str, body: &str) -> Result<(String, String), Error> {
+    let mut errors = FieldErrors::default();
+    let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
+    let body = body.trim().to_owned();
+    if title.is_empty() {
+        errors.add("title", "required", "Give the item a title.");
+    } else if title.chars().count() > MAX_TITLE {
+        errors.add("title", "too_long", format!("The title takes {MAX_TITLE} characters at most."));
+    }
+    if body.chars().count() > MAX_BODY {
+        errors.add("body", "too_long", format!("The description takes {MAX_BODY} characters at most."));
+    }
+    errors.into_result((title, body))
+}
+
+/// Where `quote` stands in `text`. White space of any kind and length counts as one space, because a selection in a browser
+/// changes it.
+#[must_use]
+pub fn find_quote(text: &str, quote: &str) -> Option<Range<usize>> {
+    let wanted = quote.split_whitespace().collect::<Vec<_>>().join(" ");
+    if wanted.is_empty() {
+        return None;
+    }
+    // The text with its white space collapsed, and for each byte of that where it came from.
+    let mut flat = String::with_capacity(text.len());
+    let mut origin = Vec::with_capacity(text.len());
+    for (at, c) in text.char_indices() {
+        if c.is_whitespace() {
+            if !flat.ends_with(' ') {
+                flat.push(' ');
+                origin.push(at..at + c.len_utf8());
+            }
+        } else {
+            flat.push(c);
+            origin.extend(std::iter::repeat_n(at..at + c.len_utf8(), c.len_utf8()));
+        }
+    }
+    let start = flat.find(&wanted)?;
+    let first = origin.get(start)?.start;
+    let last = origin.get(start + wanted.len() - 1)?.end;
+    Some(first..last)
+}
+
+/// The quote as it stands in the text; `None` for an empty one.
+///
+/// # Errors
+/// When the text does not hold it, or it is too long.
+pub fn check_quote(text: &str, quote: &str) -> Result<Option<String>, Error> {
+    if quote.trim().is_empty() {
+        return Ok(None);
+    }
+    if quote.chars().count() > MAX_QUOTE {
+        return Err(Error::field("quote", "too_long", format!("The quote takes {MAX_QUOTE} characters at most.")));
+    }
+    match find_quote(text, quote) {
+        Some(at) => Ok(Some(text[at].to_owned())),
+        None => Err(Error::field("quote", "not_in_text", "These words do not stand in the feedback. Copy them from its text.")),
+    }
+}
+
+/// A title made of the first sentence, cut at a word when it is long.
+#[must_use]
+pub fn title_from(text: &str) -> String {
+    const LONGEST: usize = 100;
+    let line = text.lines().map(str::trim).find(|l| !l.is_empty()).unwrap_or_default();
+    let mut end = line.len();
+    let mut chars = line.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        let at_end = chars.peek().is_none_or(|(_, next)| next.is_whitespace());
+        if matches!(c, '。' | '！' | '？') || matches!(c, '.' | '!' | '?') && at_end {
+            // The point of a statement is left out; a question keeps its mark.
+            end = if matches!(c, '.' | '。') { at } else { at + c.len_utf8() };
+            break;
+        }
+    }
+    let sentence = line[..end].split_whitespace().collect::<Vec<_>>().join(" ");
+    if sentence.chars().count() <= LONGEST {
+        return sentence;
+    }
+    let cut: String = sentence.chars().take(LONGEST).collect();
+    let at_word = cut.rsplit_once(' ').map_or(cut.as_str(), |(head, _)| head);
+    format!("{}…", at_word.trim_end_matches([',', ';', ':', '-']))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn quotes_are_found_whatever_their_white_space() {
+        let text = "It fails.\n\nAlways  on émigré pages, too.";
+        assert_eq!(&text[find_quote(text, " fails. Always on ").unwrap()], "fails.\n\nAlways  on");
+        assert_eq!(&text[find_quote(text, "émigré").unwrap()], "émigré");
+        assert_eq!(&text[find_quote(text, "too.").unwrap()], "too.");
+        assert_eq!(find_quote(text, "never"), None);
+        assert_eq!(find_quote(text, "  "), None);
+        assert!(check_quote(text, "never").is_err());
+        assert_eq!(check_quote(text, " ").unwrap(), None);
+    }
+
+    #[test]
+    fn titles_are_first_sentences() {
+        assert_eq!(title_from("  \nThe export of v1.2 is slow. I wait.\nMore"), "The export of v1.2 is slow");
+        assert_eq!(title_from("Where is it? I looked."), "Where is it?");
+        assert_eq!(title_from("遅いです。とても"), "遅いです");
+        assert_eq!(title_from(""), "");
+        let long = title_from(&"word ".repeat(60));
+        assert!(long.ends_with("word…") && long.chars().count() <= 100, "{long}");
+    }
+
+    #[test]
+    fn an_item_needs_a_title() {
+        assert_eq!(check_item(" a\n b ", " c ").unwrap(), ("a b".into(), "c".into()));
+        assert!(check_item(" ", "").is_err());
+        assert!(check_item(&"x".repeat(201), "").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_part_of_a_text_is_found_in_it(text in "\\PC{0,40}[ \n\t]{0,3}\\PC{0,40}", a in 0_usize..80, b in 0_usize..80) {
+            let part: String = text.chars().skip(a.min(b)).take(a.abs_diff(b)).collect();
+            if !part.trim().is_empty() {
+                let at = find_quote(&text, &part).unwrap();
+                let squash = |s: &str| s.split_whitespace().collect::<Vec<_>>().join(" ");
+                prop_assert_eq!(squash(&text[at]), squash(&part));
+            }
+        }
+
+        #[test]
+        fn no_text_panics(text in ".*", quote in ".*") {
+            drop(find_quote(&text, &quote));
+            prop_assert!(title_from(&text).chars().count() <= 101);
+        }
     }
 }

@@ -1,1 +1,296 @@
-//! Use cases of the backlog: items and links.
+//! Use cases of the backlog: items, and their links to feedback.
+
+pub mod fold;
+
+use domain::{
+    Error as Refusal, Timestamp,
+    accounts::{Role, Scope},
+    backlog::{BacklogStatus, Importance, Item, check_item, check_quote, title_from},
+    feedback::Status,
+    history::Change,
+    ids::{BacklogId, FeedbackId, HistoryId, LinkId},
+};
+use serde::{Deserialize, Serialize};
+
+use self::fold::fold;
+use crate::{
+    error::Result,
+    state::App,
+    store::{Tx, backlog::Filter},
+};
+
+/// What a search for items is looked up with: `#12`, `12`, or words of title or body.
+#[must_use]
+pub fn filter(text: &str, status: Option<BacklogStatus>) -> Filter {
+    let text = text.trim();
+    let number = text.strip_prefix('#').unwrap_or(text).parse().ok().filter(|n| *n > 0);
+    Filter { status, folded: fold(text), number, not_linked_to: None }
+}
+
+fn searchable(title: &str, body: &str) -> String {
+    fold(&format!("{title}\n{body}"))
+}
+
+/// How feedback is linked: the words that are meant, and how much it matters.
+#[derive(Debug, Clone)]
+pub struct Quoting {
+    /// Words of the feedback; empty for all of it.
+    pub quote: String,
+    /// How much it matters to the one who said it.
+    pub importance: Importance,
+}
+
+/// What linking did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Linked {
+    /// The item's number.
+    pub number: i64,
+    /// The item's title.
+    pub title: String,
+    /// `false` when the two were linked before.
+    pub is_new: bool,
+    /// The feedback's status before.
+    pub before: Status,
+}
+
+/// What unlinking did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unlinked {
+    /// The item's title.
+    pub title: String,
+    /// What the link had said; `None` when there was no link.
+    pub was: Option<(Option<String>, Importance)>,
+}
+
+/// Makes an item and gives its number.
+///
+/// # Errors
+/// When title or body do not fit, or the role is too low.
+pub async fn create(app: &App, scope: &Scope, key: &str, title: &str, body: &str) -> Result<i64> {
+    scope.require(Role::Triager)?;
+    let (title, body) = check_item(title, body)?;
+    let (item, entry, scope) = (new_item(app, scope, title, body), app.id(), *scope);
+    let once = format!("backlog:{}", scope.project());
+    let now = app.now();
+    app.store.write_once(&once, key, now, move |tx| Box::pin(async move { Ok(insert(tx, &scope, item, entry).await?.number) })).await
+}
+
+fn new_item(app: &App, scope: &Scope, title: String, body: String) -> Item {
+    let now = app.now();
+    Item {
+        id: app.id::<BacklogId>(),
+        project: scope.project(),
+        number: 0,
+        title,
+        body,
+        status: BacklogStatus::Open,
+        created_at: now,
+        updated_at: now,
+        version: 1,
+    }
+}
+
+async fn insert(tx: &mut Tx<'_>, scope: &Scope, mut item: Item, entry: HistoryId) -> Result<Item> {
+    item.number = tx.next_backlog_number(item.project).await?;
+    tx.insert_backlog_item(&item, &searchable(&item.title, &item.body), scope.staff()).await?;
+    tx.insert_history(entry, item.project, item.id, scope.staff(), &Change::Created, item.created_at).await?;
+    Ok(item)
+}
+
+/// Links feedback to an item. Linking again changes quote and importance only.
+///
+/// # Errors
+/// Not found; a quote that the feedback does not hold; a role too low.
+pub async fn link(app: &App, scope: &Scope, feedback: FeedbackId, number: i64, quoting: Quoting) -> Result<Linked> {
+    scope.require(Role::Triager)?;
+    let (ids, scope, now) = (LinkIds::new(app), *scope, app.now());
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                let item = tx.hold_backlog_item(scope.project(), number).await?.ok_or(Refusal::NotFound)?;
+                attach(tx, &scope, ids, feedback, &item, &quoting, now).await
+            })
+        })
+        .await
+}
+
+/// Makes an item out of feedback and links the two; an empty title becomes the feedback's first sentence.
+///
+/// # Errors
+/// As [`create`] and [`link`].
+pub async fn create_from(app: &App, scope: &Scope, key: &str, feedback: FeedbackId, title: &str, quoting: Quoting) -> Result<Linked> {
+    scope.require(Role::Triager)?;
+    let (item, entry, ids) = (new_item(app, scope, title.to_owned(), String::new()), app.id(), LinkIds::new(app));
+    let once = format!("backlog:{}", scope.project());
+    let (scope, now) = (*scope, app.now());
+    app.store
+        .write_once(&once, key, now, move |tx| {
+            Box::pin(async move {
+                let (_, text) = tx.hold_feedback_for_link(scope.project(), feedback).await?.ok_or(Refusal::NotFound)?;
+                let mut item = item;
+                if item.title.trim().is_empty() {
+                    item.title = title_from(&text);
+                }
+                (item.title, item.body) = check_item(&item.title, &item.body)?;
+                // Refused before anything is written.
+                check_quote(&text, &quoting.quote)?;
+                let item = insert(tx, &scope, item, entry).await?;
+                attach(tx, &scope, ids, feedback, &item, &quoting, now).await
+            })
+        })
+        .await
+}
+
+/// Takes a link away. Feedback without any link left goes back to `triaged`, or to `restore` when this undoes a linking.
+///
+/// # Errors
+/// Not found; a role too low.
+pub async fn unlink(app: &App, scope: &Scope, feedback: FeedbackId, number: i64, restore: Option<Status>) -> Result<Unlinked> {
+    scope.require(Role::Triager)?;
+    let (ids, scope, now) = (LinkIds::new(app), *scope, app.now());
+    let restore = restore.filter(|s| matches!(s, Status::New | Status::Triaged)).unwrap_or(Status::Triaged);
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                let project = scope.project();
+                let item = tx.hold_backlog_item(project, number).await?.ok_or(Refusal::NotFound)?;
+                let (before, _) = tx.hold_feedback_for_link(project, feedback).await?.ok_or(Refusal::NotFound)?;
+                let was = tx.delete_link(feedback, &item).await?;
+                if was.is_some() {
+                    let last = tx.link_count(feedback).await? == 0;
+                    let after = if last && before == Status::Linked { restore } else { before };
+                    let change = Change::Unlinked { item: item.number, title: item.title.clone(), feedback: feedback.to_string() };
+                    record(tx, &scope, ids, feedback, &item, &change, (before, after), now).await?;
+                }
+                Ok(Unlinked { title: item.title, was })
+            })
+        })
+        .await
+}
+
+/// Ids of the rows that a change to a link writes.
+#[derive(Clone, Copy)]
+struct LinkIds {
+    link: LinkId,
+    on_item: HistoryId,
+    on_feedback: HistoryId,
+    status: HistoryId,
+}
+
+impl LinkIds {
+    fn new(app: &App) -> Self {
+        Self { link: app.id(), on_item: app.id(), on_feedback: app.id(), status: app.id() }
+    }
+}
+
+async fn attach(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    ids: LinkIds,
+    feedback: FeedbackId,
+    item: &Item,
+    quoting: &Quoting,
+    now: Timestamp,
+) -> Result<Linked> {
+    let (before, text) = tx.hold_feedback_for_link(scope.project(), feedback).await?.ok_or(Refusal::NotFound)?;
+    let quote = check_quote(&text, &quoting.quote)?;
+    let is_new = tx.insert_link(ids.link, feedback, item, quote.as_deref(), quoting.importance, scope.staff(), now).await?;
+    if is_new {
+        let after = if matches!(before, Status::New | Status::Triaged) { Status::Linked } else { before };
+        let change = Change::Linked { item: item.number, title: item.title.clone(), feedback: feedback.to_string() };
+        record(tx, scope, ids, feedback, item, &change, (before, after), now).await?;
+    }
+    Ok(Linked { number: item.number, title: item.title.clone(), is_new, before })
+}
+
+/// Writes down what a change to a link means for both sides.
+#[expect(clippy::too_many_arguments, reason = "one place for both directions")]
+async fn record(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    ids: LinkIds,
+    feedback: FeedbackId,
+    item: &Item,
+    change: &Change,
+    (before, after): (Status, Status),
+    now: Timestamp,
+) -> Result<()> {
+    let (project, staff) = (scope.project(), scope.staff());
+    tx.insert_history(ids.on_item, project, item.id, staff, change, now).await?;
+    tx.insert_history(ids.on_feedback, project, feedback, staff, change, now).await?;
+    if before != after {
+        let change = Change::Status { from: before.label().into(), to: after.label().into() };
+        tx.insert_history(ids.status, project, feedback, staff, &change, now).await?;
+    }
+    tx.touch_linked_feedback(project, feedback, after, now).await
+}
+
+/// Changes title and body; gives the new version.
+///
+/// # Errors
+/// Not found; texts that do not fit; [`Refusal::Conflict`] when somebody else changed the item since `version`.
+pub async fn edit(app: &App, scope: &Scope, number: i64, version: i64, title: &str, body: &str) -> Result<i64> {
+    scope.require(Role::Triager)?;
+    let (title, body) = check_item(title, body)?;
+    change(app, scope, number, version, move |item| {
+        let mut changes = Vec::new();
+        if item.title != title {
+            changes.push(Change::Renamed { from: std::mem::replace(&mut item.title, title.clone()), to: title });
+        }
+        if item.body != body {
+            item.body = body;
+            changes.push(Change::Described);
+        }
+        changes
+    })
+    .await
+    .map(|item| item.version)
+}
+
+/// Changes the status; gives the item after it.
+///
+/// # Errors
+/// As [`edit`].
+pub async fn set_status(app: &App, scope: &Scope, number: i64, version: i64, status: BacklogStatus) -> Result<Item> {
+    scope.require(Role::Triager)?;
+    change(app, scope, number, version, move |item| {
+        let from = std::mem::replace(&mut item.status, status);
+        if from == status { vec![] } else { vec![Change::Status { from: from.label().into(), to: status.label().into() }] }
+    })
+    .await
+}
+
+async fn change(
+    app: &App,
+    scope: &Scope,
+    number: i64,
+    version: i64,
+    work: impl FnOnce(&mut Item) -> Vec<Change> + Send + 'static,
+) -> Result<Item> {
+    let (scope, now) = (*scope, app.now());
+    let entries: [HistoryId; 2] = [app.id(), app.id()];
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                let mut item = tx.hold_backlog_item(scope.project(), number).await?.ok_or(Refusal::NotFound)?;
+                let current = item.version;
+                let changes = work(&mut item);
+                // Wanting what is already so is no conflict.
+                if changes.is_empty() {
+                    return Ok(item);
+                }
+                if current != version {
+                    let (who, at) = tx.last_edit(scope.project(), item.id).await?.unwrap_or(("Somebody".into(), item.updated_at));
+                    return Err(Refusal::Conflict(format!("{who} changed this item {} ({}).", at.ago(now), at.readable())).into());
+                }
+                item.version += 1;
+                item.updated_at = now;
+                tx.update_backlog_item(&item, &searchable(&item.title, &item.body)).await?;
+                for (entry, change) in entries.into_iter().zip(&changes) {
+                    tx.insert_history(entry, item.project, item.id, scope.staff(), change, now).await?;
+                }
+                Ok(item)
+            })
+        })
+        .await
+}

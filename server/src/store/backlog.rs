@@ -1,1 +1,449 @@
-//! Backlog items and links.
+//! Backlog items, and the links between them and feedback.
+
+use domain::{
+    Timestamp,
+    accounts::Scope,
+    backlog::{BacklogStatus, Importance, Item},
+    feedback::Status,
+    ids::{FeedbackId, LinkId, ProjectId, StaffId},
+};
+use sqlx::FromRow;
+
+use super::{Dialect, Store, Tx, id};
+use crate::error::{Error, Result};
+
+#[derive(FromRow)]
+struct ItemRow {
+    id: String,
+    project_id: String,
+    number: i64,
+    title: String,
+    body: String,
+    status: String,
+    created_at: i64,
+    updated_at: i64,
+    version: i64,
+}
+
+fn status(text: &str) -> Result<BacklogStatus> {
+    BacklogStatus::parse(text).ok_or_else(|| Error::internal("stored backlog status", text))
+}
+
+fn importance(text: &str) -> Result<Importance> {
+    Importance::parse(text).ok_or_else(|| Error::internal("stored importance", text))
+}
+
+impl TryFrom<ItemRow> for Item {
+    type Error = Error;
+
+    fn try_from(row: ItemRow) -> Result<Self> {
+        Ok(Self {
+            id: id(&row.id)?,
+            project: id(&row.project_id)?,
+            number: row.number,
+            title: row.title,
+            body: row.body,
+            status: status(&row.status)?,
+            created_at: Timestamp(row.created_at),
+            updated_at: Timestamp(row.updated_at),
+            version: row.version,
+        })
+    }
+}
+
+/// What stands behind an item. Feedback marked as spam is linked but counts for nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromRow)]
+pub struct Evidence {
+    /// Distinct contacts, and each piece of feedback without a contact as one more person.
+    pub people: i64,
+    /// Linked pieces of feedback.
+    pub said: i64,
+    /// Of these, links marked as critical.
+    pub critical: i64,
+}
+
+/// An item in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedItem {
+    /// Its number.
+    pub number: i64,
+    /// Its title.
+    pub title: String,
+    /// How far it has come.
+    pub status: BacklogStatus,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// What stands behind it.
+    pub evidence: Evidence,
+}
+
+#[derive(FromRow)]
+struct ListedRow {
+    number: i64,
+    title: String,
+    status: String,
+    updated_at: i64,
+    people: i64,
+    said: i64,
+    critical: i64,
+}
+
+/// An item linked to one piece of feedback.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkedItem {
+    /// Its number.
+    pub number: i64,
+    /// Its title.
+    pub title: String,
+    /// How far it has come.
+    pub status: BacklogStatus,
+    /// The words of the feedback that are meant.
+    pub quote: Option<String>,
+    /// How much it matters to the one who said it.
+    pub importance: Importance,
+}
+
+/// A piece of feedback linked to one item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkedFeedback {
+    /// The feedback.
+    pub feedback: FeedbackId,
+    /// The words that are meant.
+    pub quote: Option<String>,
+    /// How much it matters to the one who said it.
+    pub importance: Importance,
+    /// When it was linked.
+    pub linked_at: Timestamp,
+}
+
+/// Which items a list shows.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only those that have come this far.
+    pub status: Option<BacklogStatus>,
+    /// Only those whose folded title or body holds this folded text; empty for all.
+    pub folded: String,
+    /// Or with this number.
+    pub number: Option<i64>,
+    /// But none that this feedback is linked to.
+    pub not_linked_to: Option<FeedbackId>,
+}
+
+impl Filter {
+    fn pattern(&self) -> String {
+        let mut pattern = String::from("%");
+        for c in self.folded.chars() {
+            if matches!(c, '%' | '_' | '\\') {
+                pattern.push('\\');
+            }
+            pattern.push(c);
+        }
+        pattern.push('%');
+        pattern
+    }
+}
+
+impl Store {
+    /// One item of the scope's project.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn backlog_item(&self, scope: &Scope, number: i64) -> Result<Option<Item>> {
+        let row: Option<ItemRow> = sqlx::query_as(
+            "SELECT id, project_id, number, title, body, status, created_at, updated_at, version FROM backlog_items WHERE project_id = $1 AND number = $2",
+        )
+        .bind(scope.project().to_string())
+        .bind(number)
+        .fetch_optional(self.reader())
+        .await?;
+        row.map(Item::try_from).transpose()
+    }
+
+    /// Items with the best evidence first: people, then feedback, then the newest.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn backlog_list(&self, scope: &Scope, filter: &Filter, limit: i64, offset: i64) -> Result<Vec<ListedItem>> {
+        let rows: Vec<ListedRow> = sqlx::query_as(
+            "SELECT b.number, b.title, b.status, b.updated_at, COUNT(DISTINCT COALESCE(f.contact_id, f.id)) AS people, COUNT(f.id) AS said, \
+             COUNT(CASE WHEN l.importance = 'critical' THEN f.id END) AS critical \
+             FROM backlog_items b LEFT JOIN links l ON l.backlog_id = b.id LEFT JOIN feedback f ON f.id = l.feedback_id AND f.status <> 'spam' \
+             WHERE b.project_id = $1 AND ($2 = '' OR b.status = $2) AND (b.search LIKE $3 ESCAPE '\\' OR b.number = $4) \
+             AND NOT EXISTS (SELECT 1 FROM links n WHERE n.backlog_id = b.id AND n.feedback_id = $5) \
+             GROUP BY b.id, b.number, b.title, b.status, b.updated_at \
+             ORDER BY people DESC, said DESC, b.number DESC LIMIT $6 OFFSET $7",
+        )
+        .bind(scope.project().to_string())
+        .bind(filter.status.map_or("", BacklogStatus::as_str))
+        .bind(filter.pattern())
+        .bind(filter.number.unwrap_or(-1))
+        .bind(filter.not_linked_to.map(|f| f.to_string()).unwrap_or_default())
+        .bind(limit)
+        .bind(offset)
+        .fetch_all(self.reader())
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(ListedItem {
+                    number: row.number,
+                    title: row.title,
+                    status: status(&row.status)?,
+                    updated_at: Timestamp(row.updated_at),
+                    evidence: Evidence { people: row.people, said: row.said, critical: row.critical },
+                })
+            })
+            .collect()
+    }
+
+    /// How many items of each status match the filter's text; statuses without any are left out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn backlog_counts(&self, scope: &Scope, filter: &Filter) -> Result<Vec<(BacklogStatus, i64)>> {
+        let rows: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT status, COUNT(*) FROM backlog_items WHERE project_id = $1 AND (search LIKE $2 ESCAPE '\\' OR number = $3) GROUP BY status",
+        )
+        .bind(scope.project().to_string())
+        .bind(filter.pattern())
+        .bind(filter.number.unwrap_or(-1))
+        .fetch_all(self.reader())
+        .await?;
+        rows.into_iter().map(|(text, n)| Ok((status(&text)?, n))).collect()
+    }
+
+    /// What stands behind one item.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn backlog_evidence(&self, scope: &Scope, item: &Item) -> Result<Evidence> {
+        Ok(sqlx::query_as(
+            "SELECT COUNT(DISTINCT COALESCE(f.contact_id, f.id)) AS people, COUNT(f.id) AS said, \
+             COUNT(CASE WHEN l.importance = 'critical' THEN f.id END) AS critical \
+             FROM links l JOIN feedback f ON f.id = l.feedback_id AND f.status <> 'spam' WHERE l.project_id = $1 AND l.backlog_id = $2",
+        )
+        .bind(scope.project().to_string())
+        .bind(item.id.to_string())
+        .fetch_one(self.reader())
+        .await?)
+    }
+
+    /// The items linked to a piece of feedback, first linked first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn linked_items(&self, scope: &Scope, feedback: FeedbackId) -> Result<Vec<LinkedItem>> {
+        let rows: Vec<(i64, String, String, Option<String>, String)> = sqlx::query_as(
+            "SELECT b.number, b.title, b.status, l.quote, l.importance FROM links l JOIN backlog_items b ON b.id = l.backlog_id \
+             WHERE l.project_id = $1 AND l.feedback_id = $2 ORDER BY l.created_at, l.id",
+        )
+        .bind(scope.project().to_string())
+        .bind(feedback.to_string())
+        .fetch_all(self.reader())
+        .await?;
+        rows.into_iter()
+            .map(|(number, title, state, quote, weight)| {
+                Ok(LinkedItem { number, title, status: status(&state)?, quote, importance: importance(&weight)? })
+            })
+            .collect()
+    }
+
+    /// The feedback linked to an item, last linked first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn linked_feedback(&self, scope: &Scope, item: &Item, limit: i64, offset: i64) -> Result<Vec<LinkedFeedback>> {
+        let rows: Vec<(String, Option<String>, String, i64)> = sqlx::query_as(
+            "SELECT feedback_id, quote, importance, created_at FROM links WHERE project_id = $1 AND backlog_id = $2 \
+             ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4",
+        )
+        .bind(scope.project().to_string())
+        .bind(item.id.to_string())
+        .bind(limit)
+        .bind(offset)
+        .fetch_all(self.reader())
+        .await?;
+        rows.into_iter()
+            .map(|(feedback, quote, weight, at)| {
+                Ok(LinkedFeedback { feedback: id(&feedback)?, quote, importance: importance(&weight)?, linked_at: Timestamp(at) })
+            })
+            .collect()
+    }
+}
+
+impl Tx<'_> {
+    /// The project's next item number. Whoever else makes an item there waits until this transaction ends.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn next_backlog_number(&mut self, project: ProjectId) -> Result<i64> {
+        if self.dialect() == Dialect::Postgres {
+            // Not FOR UPDATE: that would also hold up everything that refers to the project.
+            let _: Option<String> = sqlx::query_scalar("SELECT id FROM projects WHERE id = $1 FOR NO KEY UPDATE")
+                .bind(project.to_string())
+                .fetch_optional(self.conn())
+                .await?;
+        }
+        Ok(sqlx::query_scalar("SELECT COALESCE(MAX(number), 0) + 1 FROM backlog_items WHERE project_id = $1")
+            .bind(project.to_string())
+            .fetch_one(self.conn())
+            .await?)
+    }
+
+    /// Adds an item; `search` is its folded title and body.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_backlog_item(&mut self, item: &Item, search: &str, staff: Option<StaffId>) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO backlog_items (id, project_id, number, title, body, search, status, created_by, created_at, updated_at, version) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        )
+        .bind(item.id.to_string())
+        .bind(item.project.to_string())
+        .bind(item.number)
+        .bind(item.title.clone())
+        .bind(item.body.clone())
+        .bind(search.to_owned())
+        .bind(item.status.as_str())
+        .bind(staff.map(|s| s.to_string()))
+        .bind(item.created_at.0)
+        .bind(item.updated_at.0)
+        .bind(item.version)
+        .execute(self.conn())
+        .await?;
+        Ok(())
+    }
+
+    /// An item, held until this transaction ends.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn hold_backlog_item(&mut self, project: ProjectId, number: i64) -> Result<Option<Item>> {
+        let sql = match self.dialect() {
+            Dialect::Sqlite => {
+                "SELECT id, project_id, number, title, body, status, created_at, updated_at, version FROM backlog_items WHERE project_id = $1 AND number = $2"
+            }
+            Dialect::Postgres => {
+                "SELECT id, project_id, number, title, body, status, created_at, updated_at, version FROM backlog_items WHERE project_id = $1 AND number = $2 FOR NO KEY UPDATE"
+            }
+        };
+        let row: Option<ItemRow> = sqlx::query_as(sql).bind(project.to_string()).bind(number).fetch_optional(self.conn()).await?;
+        row.map(Item::try_from).transpose()
+    }
+
+    /// Writes title, body, status, time and version of an item that is held.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn update_backlog_item(&mut self, item: &Item, search: &str) -> Result<()> {
+        sqlx::query(
+            "UPDATE backlog_items SET title = $2, body = $3, search = $4, status = $5, updated_at = $6, version = $7 WHERE id = $1",
+        )
+        .bind(item.id.to_string())
+        .bind(item.title.clone())
+        .bind(item.body.clone())
+        .bind(search.to_owned())
+        .bind(item.status.as_str())
+        .bind(item.updated_at.0)
+        .bind(item.version)
+        .execute(self.conn())
+        .await?;
+        Ok(())
+    }
+
+    /// Status and text of feedback, held until this transaction ends.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn hold_feedback_for_link(&mut self, project: ProjectId, feedback: FeedbackId) -> Result<Option<(Status, String)>> {
+        let sql = match self.dialect() {
+            Dialect::Sqlite => "SELECT status, text FROM feedback WHERE project_id = $1 AND id = $2",
+            Dialect::Postgres => "SELECT status, text FROM feedback WHERE project_id = $1 AND id = $2 FOR NO KEY UPDATE",
+        };
+        let row: Option<(String, String)> =
+            sqlx::query_as(sql).bind(project.to_string()).bind(feedback.to_string()).fetch_optional(self.conn()).await?;
+        row.map(|(word, text)| Ok((Status::parse(&word).ok_or_else(|| Error::internal("stored status", &word))?, text))).transpose()
+    }
+
+    /// Gives held feedback a status, a new version and time, and notes the change.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn touch_linked_feedback(&mut self, project: ProjectId, feedback: FeedbackId, status: Status, now: Timestamp) -> Result<()> {
+        sqlx::query("UPDATE feedback SET status = $3, updated_at = $4, version = version + 1 WHERE project_id = $1 AND id = $2")
+            .bind(project.to_string())
+            .bind(feedback.to_string())
+            .bind(status.as_str())
+            .bind(now.0)
+            .execute(self.conn())
+            .await?;
+        self.feedback_changed(project, feedback).await
+    }
+
+    /// Adds a link; `false` when the two were linked before: then a given quote and the importance take the place of the old ones.
+    ///
+    /// # Errors
+    /// When the database fails.
+    #[expect(clippy::too_many_arguments, reason = "the columns of the row")]
+    pub async fn insert_link(
+        &mut self,
+        link: LinkId,
+        feedback: FeedbackId,
+        item: &Item,
+        quote: Option<&str>,
+        importance: Importance,
+        staff: Option<StaffId>,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let added = sqlx::query(
+            "INSERT INTO links (id, project_id, feedback_id, backlog_id, quote, importance, created_by, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (feedback_id, backlog_id) DO NOTHING",
+        )
+        .bind(link.to_string())
+        .bind(item.project.to_string())
+        .bind(feedback.to_string())
+        .bind(item.id.to_string())
+        .bind(quote.map(ToOwned::to_owned))
+        .bind(importance.as_str())
+        .bind(staff.map(|s| s.to_string()))
+        .bind(now.0)
+        .execute(self.conn())
+        .await?
+        .rows_affected();
+        if added == 0 {
+            sqlx::query("UPDATE links SET quote = COALESCE($3, quote), importance = $4 WHERE feedback_id = $1 AND backlog_id = $2")
+                .bind(feedback.to_string())
+                .bind(item.id.to_string())
+                .bind(quote.map(ToOwned::to_owned))
+                .bind(importance.as_str())
+                .execute(self.conn())
+                .await?;
+        }
+        Ok(added == 1)
+    }
+
+    /// Takes a link away and gives its quote and importance; `None` when there was none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn delete_link(&mut self, feedback: FeedbackId, item: &Item) -> Result<Option<(Option<String>, Importance)>> {
+        let row: Option<(Option<String>, String)> =
+            sqlx::query_as("DELETE FROM links WHERE feedback_id = $1 AND backlog_id = $2 RETURNING quote, importance")
+                .bind(feedback.to_string())
+                .bind(item.id.to_string())
+                .fetch_optional(self.conn())
+                .await?;
+        row.map(|(quote, weight)| Ok((quote, importance(&weight)?))).transpose()
+    }
+
+    /// How many items a piece of feedback is linked to.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn link_count(&mut self, feedback: FeedbackId) -> Result<i64> {
+        Ok(sqlx::query_scalar("SELECT COUNT(*) FROM links WHERE feedback_id = $1")
+            .bind(feedback.to_string())
+            .fetch_one(self.conn())
+            .await?)
+    }
+}

@@ -78,14 +78,15 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Who made the latest entry about a subject, and when: for the message of a conflict.
+    /// Who last changed a subject itself (its links aside), and when: for the message of a conflict.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn last_change(&mut self, project: ProjectId, subject: impl ToString + Send) -> Result<Option<(String, Timestamp)>> {
+    pub async fn last_edit(&mut self, project: ProjectId, subject: impl ToString + Send) -> Result<Option<(String, Timestamp)>> {
         let row: Option<(Option<String>, Option<String>, i64)> = sqlx::query_as(
             "SELECT s.name, s.email, h.at FROM history h LEFT JOIN staff s ON s.id = h.staff_id \
-             WHERE h.project_id = $1 AND h.subject_id = $2 ORDER BY h.at DESC, h.id DESC LIMIT 1",
+             WHERE h.project_id = $1 AND h.subject_id = $2 AND h.change NOT LIKE '{\"what\":\"linked\"%' AND h.change NOT LIKE '{\"what\":\"unlinked\"%' \
+             ORDER BY h.at DESC, h.id DESC LIMIT 1",
         )
         .bind(project.to_string())
         .bind(subject.to_string())

@@ -1,1 +1,268 @@
 //! Backlog, through the router.
+
+use axum::http::StatusCode;
+use domain::{
+    accounts::{Role, Scope},
+    backlog::Importance,
+    feedback::{Feedback, Kind, Status},
+    ids::{ContactId, FeedbackId},
+    projects::Project,
+};
+use server::backlog::{self, Quoting};
+
+use crate::{
+    on_both,
+    support::{PASSWORD, TestApp},
+};
+
+/// Adds feedback to a project.
+async fn feedback(t: &TestApp, project: &Project, text: &str, contact: Option<ContactId>) -> FeedbackId {
+    let (id, now) = (t.app.id::<FeedbackId>(), t.app.now());
+    let feedback = Feedback {
+        id,
+        project: project.id,
+        kind: Kind::Api,
+        text: text.into(),
+        score: Some(3.0),
+        score_max: Some(10.0),
+        contact,
+        survey: None,
+        response: None,
+        page_url: None,
+        release: None,
+        environment: None,
+        language: "en".into(),
+        status: Status::New,
+        assignee: None,
+        tags: vec![],
+        spam_reasons: vec![],
+        created_at: now,
+        updated_at: now,
+        version: 1,
+    };
+    t.app.store.write(move |tx| Box::pin(async move { tx.insert_feedback(&feedback, None).await })).await.unwrap();
+    id
+}
+
+async fn contact(t: &TestApp, project: &Project) -> ContactId {
+    let (id, project, now) = (t.app.id::<ContactId>(), project.id, t.app.now());
+    t.app
+        .store
+        .write(move |tx| {
+            Box::pin(async move {
+                sqlx::query("INSERT INTO contacts (id, project_id, created_at, seen_at) VALUES ($1, $2, $3, $3)")
+                    .bind(id.to_string())
+                    .bind(project.to_string())
+                    .bind(now.0)
+                    .execute(tx.conn())
+                    .await?;
+                Ok(id)
+            })
+        })
+        .await
+        .unwrap()
+}
+
+async fn get(t: &TestApp, project: &Project, id: FeedbackId) -> Feedback {
+    t.app.store.feedback_by_ids(&Scope::system(project.id), &[id]).await.unwrap().pop().unwrap()
+}
+
+fn all() -> Quoting {
+    Quoting { quote: String::new(), importance: Importance::Normal }
+}
+
+/// A project without anybody signed in.
+async fn project(t: &TestApp) -> (Project, Scope) {
+    let project = server::projects::create(&t.app, "Quiet", vec![], None).await.unwrap();
+    let scope = Scope::system(project.id);
+    (project, scope)
+}
+
+on_both!(numbers_are_given_once_under_concurrency, |t: TestApp| async move {
+    let (_, scope) = project(&t).await;
+    let (_, other) = project(&t).await;
+    let keys: Vec<String> = (0..20).map(|n| format!("key-{n:05}")).collect();
+    let made = futures_util::future::join_all(keys.iter().map(|key| backlog::create(&t.app, &scope, key, "An item", ""))).await;
+    let mut numbers: Vec<i64> = made.into_iter().map(Result::unwrap).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=20).collect::<Vec<_>>());
+    // A retry gives the first answer, and another project counts on its own.
+    let again = backlog::create(&t.app, &scope, "key-00003", "Else", "").await.unwrap();
+    assert!((1..=20).contains(&again));
+    assert_eq!(backlog::create(&t.app, &other, "key-00003", "First", "").await.unwrap(), 1);
+});
+
+on_both!(linking_is_idempotent_and_unlinking_restores, |t: TestApp| async move {
+    let (project, scope) = project(&t).await;
+    let said = feedback(&t, &project, "The export fails.\n\nAlways on Mondays.", None).await;
+    let one = backlog::create(&t.app, &scope, "key-00001", "Export", "").await.unwrap();
+    let two = backlog::create(&t.app, &scope, "key-00002", "Mondays", "").await.unwrap();
+    let quote = Quoting { quote: "fails. Always on".into(), importance: Importance::Critical };
+    let done = backlog::link(&t.app, &scope, said, one, quote.clone()).await.unwrap();
+    assert!(done.is_new && done.before == Status::New);
+    assert_eq!(get(&t, &project, said).await.status, Status::Linked);
+    let version = get(&t, &project, said).await.version;
+    assert!(!backlog::link(&t.app, &scope, said, one, quote).await.unwrap().is_new);
+    assert_eq!(get(&t, &project, said).await.version, version);
+    let links = t.app.store.linked_items(&scope, said).await.unwrap();
+    assert_eq!(links.len(), 1);
+    assert_eq!((links[0].quote.as_deref(), links[0].importance), (Some("fails.\n\nAlways on"), Importance::Critical));
+
+    backlog::link(&t.app, &scope, said, two, all()).await.unwrap();
+    backlog::unlink(&t.app, &scope, said, one, None).await.unwrap();
+    assert_eq!(get(&t, &project, said).await.status, Status::Linked, "one link is left");
+    backlog::unlink(&t.app, &scope, said, two, None).await.unwrap();
+    assert_eq!(get(&t, &project, said).await.status, Status::Triaged);
+    assert!(backlog::unlink(&t.app, &scope, said, two, None).await.unwrap().was.is_none());
+
+    // Taking back the linking itself gives back what was before it.
+    let fresh = feedback(&t, &project, "Another", None).await;
+    let done = backlog::link(&t.app, &scope, fresh, one, all()).await.unwrap();
+    backlog::unlink(&t.app, &scope, fresh, one, Some(done.before)).await.unwrap();
+    assert_eq!(get(&t, &project, fresh).await.status, Status::New);
+
+    let told: Vec<String> = t.app.store.history_of(&scope, said).await.unwrap().into_iter().map(|e| e.change.sentence()).collect();
+    assert!(told.iter().any(|s| s == "changed the status from New to Linked"), "{told:?}");
+    assert!(told.iter().any(|s| s == "linked feedback to #1 Export"), "{told:?}");
+    assert!(told.iter().any(|s| s == "changed the status from Linked to Triaged"), "{told:?}");
+});
+
+on_both!(concurrent_links_of_one_pair_are_one, |t: TestApp| async move {
+    let (project, scope) = project(&t).await;
+    let said = feedback(&t, &project, "Slow", None).await;
+    let item = backlog::create(&t.app, &scope, "key-00001", "Speed", "").await.unwrap();
+    let done = futures_util::future::join_all((0..8).map(|_| backlog::link(&t.app, &scope, said, item, all()))).await;
+    assert_eq!(done.into_iter().filter(|d| d.as_ref().unwrap().is_new).count(), 1);
+    assert_eq!(t.app.store.linked_items(&scope, said).await.unwrap().len(), 1);
+});
+
+on_both!(the_quote_must_stand_in_the_text, |t: TestApp| async move {
+    let (project, scope) = project(&t).await;
+    let said = feedback(&t, &project, "The export fails.", None).await;
+    let item = backlog::create(&t.app, &scope, "key-00001", "Export", "").await.unwrap();
+    let wrong = Quoting { quote: "the import".into(), importance: Importance::Normal };
+    let refused = backlog::link(&t.app, &scope, said, item, wrong.clone()).await.unwrap_err();
+    assert!(matches!(refused.refusal(), Some(domain::Error::Invalid(e)) if e.at("quote").is_some()), "{refused}");
+    backlog::create_from(&t.app, &scope, "key-00009", said, "New", wrong).await.unwrap_err();
+    assert!(t.app.store.backlog_item(&scope, 2).await.unwrap().is_none(), "a refused link leaves no item behind");
+    assert_eq!(get(&t, &project, said).await.status, Status::New);
+});
+
+on_both!(an_item_made_from_feedback_takes_its_first_sentence, |t: TestApp| async move {
+    let (project, scope) = project(&t).await;
+    let said = feedback(&t, &project, "The export fails. I am sad.", None).await;
+    let made = backlog::create_from(&t.app, &scope, "key-00001", said, "", all()).await.unwrap();
+    assert_eq!((made.number, made.title.as_str()), (1, "The export fails"));
+    let again = backlog::create_from(&t.app, &scope, "key-00001", said, "", all()).await.unwrap();
+    assert_eq!(again.number, 1);
+    assert!(t.app.store.backlog_item(&scope, 2).await.unwrap().is_none());
+});
+
+on_both!(evidence_counts_people_once_and_sorts_the_list, |t: TestApp| async move {
+    let (project, scope) = project(&t).await;
+    for (n, title) in ["One voice, thrice", "Two people", "Nobody", "Élan vital 50%"].iter().enumerate() {
+        backlog::create(&t.app, &scope, &format!("key-{n:05}"), title, "").await.unwrap();
+    }
+    let (anna, ben) = (contact(&t, &project).await, contact(&t, &project).await);
+    for _ in 0..3 {
+        let said = feedback(&t, &project, "Again", Some(anna)).await;
+        backlog::link(&t.app, &scope, said, 1, all()).await.unwrap();
+    }
+    for who in [Some(ben), None] {
+        let said = feedback(&t, &project, "Me too", who).await;
+        backlog::link(&t.app, &scope, said, 2, Quoting { importance: Importance::Critical, quote: String::new() }).await.unwrap();
+    }
+    // Spam counts for nothing.
+    let spam = feedback(&t, &project, "Buy", None).await;
+    backlog::link(&t.app, &scope, spam, 3, all()).await.unwrap();
+    let id = spam.to_string();
+    t.app
+        .store
+        .write(move |tx| {
+            Box::pin(async move {
+                sqlx::query("UPDATE feedback SET status = 'spam' WHERE id = $1").bind(id).execute(tx.conn()).await?;
+                Ok(())
+            })
+        })
+        .await
+        .unwrap();
+    let list = t.app.store.backlog_list(&scope, &backlog::filter("", None), 10, 0).await.unwrap();
+    let seen: Vec<(i64, i64, i64, i64)> =
+        list.iter().map(|i| (i.number, i.evidence.people, i.evidence.said, i.evidence.critical)).collect();
+    assert_eq!(seen, [(2, 2, 2, 2), (1, 1, 3, 0), (4, 0, 0, 0), (3, 0, 0, 0)]);
+    let found = async |text: &str| {
+        let list = t.app.store.backlog_list(&scope, &backlog::filter(text, None), 10, 0).await.unwrap();
+        list.into_iter().map(|i| i.number).collect::<Vec<_>>()
+    };
+    assert_eq!(found("elan VITAL").await, [4]);
+    assert_eq!(found("50%").await, [4]);
+    assert_eq!(found("%").await, [4], "a percent sign is a letter like any other");
+    assert_eq!(found("#3").await, [3]);
+    assert_eq!(found("nothing like it").await, Vec::<i64>::new());
+});
+
+on_both!(a_change_meanwhile_is_not_overwritten, |t: TestApp| async move {
+    let staff = server::accounts::create_staff(&t.app, "olga@example.com", "Olga Owner", PASSWORD).await.unwrap();
+    let project = server::projects::create(&t.app, "My app", vec![], Some(staff)).await.unwrap();
+    let scope = t.app.store.actor(staff).await.unwrap().scope(project.id, Role::Owner).unwrap();
+    let number = backlog::create(&t.app, &scope, "key-00001", "Export", "").await.unwrap();
+    backlog::edit(&t.app, &scope, number, 1, "Export as CSV", "").await.unwrap();
+    let said = feedback(&t, &project, "Hm", None).await;
+    t.clock.advance_ms(60_000);
+    backlog::link(&t.app, &scope, said, number, all()).await.unwrap();
+    t.clock.advance_ms(60_000);
+    let refused = backlog::edit(&t.app, &scope, number, 1, "Export as PDF", "").await.unwrap_err();
+    let Some(domain::Error::Conflict(text)) = refused.refusal() else { panic!("{refused}") };
+    assert!(text.starts_with("Olga Owner changed this item 2 min ago"), "{text}");
+    assert_eq!(t.app.store.backlog_item(&scope, number).await.unwrap().unwrap().title, "Export as CSV");
+});
+
+on_both!(roles_and_foreign_projects, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let (_, viewer) = t.member(&project, "viewer@example.com", Role::Viewer).await;
+    let said = feedback(&t, &project, "The export fails. Always.", None).await;
+    let base = format!("/p/{}", project.slug);
+    let inbox = format!("{base}/inbox?q=export&sort=new");
+    let made = owner.post(&format!("{base}/feedback/{said}/backlog"), &[("title", "Export"), ("return_to", &inbox)]).await;
+    assert_eq!((made.status, made.location()), (StatusCode::SEE_OTHER, inbox.as_str()), "{}", made.body);
+
+    let refused = viewer.post(&format!("{base}/feedback/{said}/unlink"), &[("item", "1")]).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    let seen = viewer.get(&format!("{base}/feedback/{said}/link")).await;
+    assert!(seen.status == StatusCode::OK && seen.body.contains("Export") && !seen.body.contains("Create and link"), "{}", seen.body);
+
+    // A bad quote shows the form again, filled in.
+    let again = owner
+        .post(
+            &format!("{base}/feedback/{said}/link"),
+            &[("item", "1"), ("quote", "not there"), ("title", "mine"), ("importance", "critical")],
+        )
+        .await;
+    assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(again.body.contains("not there") && again.body.contains("do not stand in the feedback") && again.body.contains("mine"));
+
+    // Posts come back only to pages of the project.
+    for bad in ["https://evil.example/", "//evil.example/", "/p/other/inbox", "/p/my-app/\u{e9}"] {
+        let done = owner.post(&format!("{base}/feedback/{said}/link"), &[("item", "1"), ("return_to", bad)]).await;
+        assert_eq!(done.location(), format!("{base}/feedback/{said}"), "{bad}");
+    }
+    // Undo of unlink links again.
+    let gone = owner
+        .post(&format!("{base}/feedback/{said}/unlink"), &[("item", "1"), ("return_to", &format!("{base}/feedback/{said}/link"))])
+        .await;
+    let page = owner.get(gone.location()).await;
+    assert!(page.body.contains("Unlinked from #1 Export.") && page.body.contains("Undo"), "{}", page.body);
+
+    let (foreign, scope) = self::project(&t).await;
+    let theirs = feedback(&t, &foreign, "Secret", None).await;
+    backlog::create(&t.app, &scope, "key-00001", "Theirs", "").await.unwrap();
+    for path in [
+        format!("{base}/feedback/{theirs}/link"),
+        format!("/p/{}/feedback/{theirs}/link", foreign.slug),
+        format!("{base}/feedback/nonsense/link"),
+    ] {
+        assert_eq!(owner.get(&path).await.status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(owner.post(&path, &[("item", "1")]).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    assert_eq!(owner.post(&format!("{base}/feedback/{said}/link"), &[("item", "99")]).await.status, StatusCode::NOT_FOUND);
+});
