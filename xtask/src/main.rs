@@ -1,1 +1,77 @@
-fn main() {}
+//! `cargo xtask`: the one tool a person needs to run, build and test Earshot.
+
+mod audit;
+mod build;
+mod chromium;
+mod dev;
+mod http;
+mod npm;
+mod paths;
+mod postgres;
+mod process;
+mod run;
+mod site;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::paths::Paths;
+
+/// Any failure, told to the person as one line.
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Runs, builds and tests Earshot. Installs what is missing on the way.",
+    disable_help_subcommand = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Builds everything and serves on http://127.0.0.1:3000 with SQLite in ./data
+    Run(run::Args),
+    /// As run, and builds and restarts again whenever a source file changes
+    Dev(run::Args),
+    /// Builds one self-contained program: target/release/earshot with --release
+    Build {
+        /// Optimised, minified, with compressed assets inside
+        #[arg(long)]
+        release: bool,
+    },
+    /// Runs every check and every test, in stages; sets up PostgreSQL, Chromium and npm packages when they are missing
+    Test(test::Args),
+    /// Checks licences, sources, bans and known vulnerabilities of all dependencies (cargo-deny)
+    Audit,
+    /// Saves a picture of every page, light and dark, at 1280 and 360 px, into target/shots
+    Shots {
+        /// Use the release program as it is, without building
+        #[arg(long)]
+        no_build: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = Paths::find().and_then(|paths| match cli.command {
+        Command::Run(args) => run::run(&paths, &args),
+        Command::Dev(args) => dev::dev(&paths, &args),
+        Command::Build { release } => build::program(&paths, release).map(|program| {
+            println!("built {}", program.display());
+            ExitCode::SUCCESS
+        }),
+        Command::Test(args) => test::test(&paths, &args),
+        Command::Audit => audit::audit(&paths),
+        Command::Shots { no_build } => test::browser::shots(&paths, !no_build),
+    });
+    done.unwrap_or_else(|error| {
+        eprintln!("xtask: {error}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,44 @@
+//! Where things are.
+
+use std::{env, path::PathBuf};
+
+use crate::Result;
+
+/// The directories that the commands work with.
+pub struct Paths {
+    /// The repository.
+    pub root: PathBuf,
+    /// Cargo's target directory, wherever it was put.
+    pub target: PathBuf,
+}
+
+impl Paths {
+    /// Finds them from where this program was built.
+    pub fn find() -> Result<Self> {
+        let manifest = env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+        let root = manifest.parent().ok_or("xtask lies outside the repository")?.to_owned();
+        // target/debug/xtask
+        let target = env::current_exe()?.ancestors().nth(2).ok_or("start this as `cargo xtask`")?.to_owned();
+        Ok(Self { root, target })
+    }
+
+    /// The files that the server embeds.
+    pub fn site(&self, release: bool) -> PathBuf {
+        self.target.join("site").join(profile(release))
+    }
+
+    /// The finished program.
+    pub fn program(&self, release: bool) -> PathBuf {
+        self.target.join(profile(release)).join(format!("earshot{}", env::consts::EXE_SUFFIX))
+    }
+
+    /// The browser tests.
+    pub fn end2end(&self) -> PathBuf {
+        self.root.join("end2end")
+    }
+}
+
+/// Cargo's name for the directory of a profile.
+pub fn profile(release: bool) -> &'static str {
+    if release { "release" } else { "debug" }
+}

@@ -1,0 +1,139 @@
+//! Starting other programs, and saying what happens meanwhile.
+
+use std::{
+    env,
+    io::{BufRead, BufReader, Read, Write as _},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{Result, paths::Paths};
+
+/// The cargo that started us.
+pub fn cargo(paths: &Paths) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(&paths.root);
+    command
+}
+
+/// Runs to the end with our own output; an unsuccessful end is an error.
+pub fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().map_err(|e| format!("{}: {e}", shown(command)))?;
+    if status.success() { Ok(()) } else { Err(format!("`{}` failed ({status})", shown(command)).into()) }
+}
+
+/// Runs to the end, showing nothing unless it fails, and gives what it printed.
+pub fn capture(command: &mut Command) -> Result<String> {
+    let output = command.stdin(Stdio::null()).output().map_err(|e| format!("{}: {e}", shown(command)))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.status.success() {
+        return Ok(text);
+    }
+    Err(format!("`{}` failed ({})\n{text}{}", shown(command), output.status, String::from_utf8_lossy(&output.stderr)).into())
+}
+
+/// Runs to the end, shows every line and keeps it as well; gives whether it succeeded.
+pub fn tee(command: &mut Command) -> Result<(bool, String)> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|e| format!("{}: {e}", shown(command)))?;
+    let follow = |pipe: Option<Box<dyn Read + Send>>| {
+        thread::spawn(move || {
+            let mut kept = String::new();
+            let Some(pipe) = pipe else { return kept };
+            let mut reader = BufReader::new(pipe);
+            let mut line = Vec::new();
+            while reader.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+                let mut out = std::io::stdout().lock();
+                drop(out.write_all(&line).and_then(|()| out.flush()));
+                kept.push_str(&String::from_utf8_lossy(&line));
+                line.clear();
+            }
+            kept
+        })
+    };
+    let out = follow(child.stdout.take().map(|p| Box::new(p) as _));
+    let err = follow(child.stderr.take().map(|p| Box::new(p) as _));
+    let status = child.wait()?;
+    let text = out.join().unwrap_or_default() + &err.join().unwrap_or_default();
+    Ok((status.success(), text))
+}
+
+/// A program of this name on the PATH.
+pub fn which(name: &str) -> Option<PathBuf> {
+    env::split_paths(&env::var_os("PATH")?).map(|dir| dir.join(name)).find(|file| is_program(file))
+}
+
+#[cfg(unix)]
+fn is_program(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    file.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_program(file: &Path) -> bool {
+    file.is_file()
+}
+
+/// Whether we may install system packages.
+#[cfg(unix)]
+pub fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    Path::new("/proc/self").metadata().is_ok_and(|m| m.uid() == 0)
+}
+
+#[cfg(not(unix))]
+pub fn is_root() -> bool {
+    false
+}
+
+/// Installs Debian packages; only where we are root and apt exists. `false`: not possible here.
+pub fn apt_install(packages: &[&str]) -> Result<bool> {
+    if !is_root() || which("apt-get").is_none() {
+        return Ok(false);
+    }
+    step(&format!("installing {} (apt)", packages.join(", ")), || {
+        capture(Command::new("apt-get").args(["update", "-q"]))?;
+        let mut install = Command::new("apt-get");
+        install.env("DEBIAN_FRONTEND", "noninteractive").args(["install", "-y", "-q", "--no-install-recommends"]).args(packages);
+        capture(&mut install)?;
+        Ok(true)
+    })
+}
+
+/// Announces a piece of work, does it, and says how long it took.
+pub fn step<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    eprintln!("› {what}");
+    let start = Instant::now();
+    let done = work()?;
+    let took = start.elapsed();
+    if took > Duration::from_secs(1) {
+        eprintln!("  done in {:.1} s", took.as_secs_f64());
+    }
+    Ok(done)
+}
+
+/// Takes away the settings that the person's own shell may hold, so that tests start from nothing.
+pub fn clean_env(command: &mut Command) -> &mut Command {
+    for (name, _) in env::vars_os() {
+        let name = name.to_string_lossy();
+        if name == "DATABASE_URL" || name.starts_with("EARSHOT_") || name.starts_with("PG") {
+            command.env_remove(&*name);
+        }
+    }
+    command
+}
+
+fn shown(command: &Command) -> String {
+    let mut text = command.get_program().to_string_lossy().into_owned();
+    for arg in command.get_args() {
+        text.push(' ');
+        text.push_str(&arg.to_string_lossy());
+    }
+    text
+}

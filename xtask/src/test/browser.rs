@@ -1,0 +1,76 @@
+//! Playwright against the release program.
+
+use std::process::{Command, ExitCode};
+
+use super::{Args, Tally};
+use crate::{
+    Result, build, chromium, npm,
+    paths::Paths,
+    process::{clean_env, tee},
+};
+
+/// All specs, with JavaScript on and off.
+pub fn tests(paths: &Paths, args: &Args) -> Result<Tally> {
+    let mut playwright = playwright(paths)?;
+    let (success, text) = tee(playwright.arg("test").args(&args.extra))?;
+    let tally = count(&text);
+    if success || tally.failed > 0 { Ok(tally) } else { Err("the browser tests did not run to their end".into()) }
+}
+
+/// A picture of every page, for people to look at.
+pub fn shots(paths: &Paths, build: bool) -> Result<ExitCode> {
+    if build {
+        build::program(paths, true)?;
+    }
+    let mut playwright = playwright(paths)?;
+    let (success, _) = tee(playwright.args(["test", "--config", "shots.config.js"]).env("SHOTS", paths.target.join("shots")))?;
+    println!("pictures: {}", paths.target.join("shots").display());
+    Ok(if success { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn playwright(paths: &Paths) -> Result<Command> {
+    if !npm::ensure(paths)? {
+        return Err("the browser tests need Node.js with npm".into());
+    }
+    let program = paths.program(true);
+    if !program.is_file() {
+        return Err("no release build: cargo xtask build --release".into());
+    }
+    let browser = chromium::ensure(paths)?;
+    let real = std::env::var_os("EARSHOT_REAL_CSV");
+    let mut command = npm::tool(paths, "playwright")?;
+    clean_env(&mut command).env("EARSHOT_PROGRAM", program).env("FORCE_COLOR", "0");
+    if let Some(browser) = browser {
+        command.env("EARSHOT_CHROMIUM", browser);
+    }
+    if let Some(csv) = real {
+        command.env("EARSHOT_REAL_CSV", csv);
+    }
+    Ok(command)
+}
+
+/// Adds up Playwright's closing lines: `  12 passed (30.1s)`, `  1 failed`, `  1 flaky`, `  3 did not run`.
+fn count(text: &str) -> Tally {
+    let mut tally = Tally::default();
+    for line in text.lines() {
+        let mut words = line.split_whitespace();
+        let (Some(Ok(n)), Some(what)) = (words.next().map(str::parse::<u32>), words.next()) else { continue };
+        match (what, words.next()) {
+            ("passed", _) | ("flaky", None) => tally.passed += n,
+            ("failed", None) | ("did", Some("not")) | ("interrupted", None) => tally.failed += n,
+            _ => {}
+        }
+    }
+    tally
+}
+
+#[cfg(test)]
+mod tests {
+    use super::count;
+
+    #[test]
+    fn closing_lines_are_added_up() {
+        let tally = count("  1 failed\n    [js] › a.spec.js:3:1 › x\n  2 did not run\n  3 skipped\n  12 passed (30.1s)\n");
+        assert_eq!((tally.passed, tally.failed), (12, 3));
+    }
+}

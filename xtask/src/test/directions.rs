@@ -1,0 +1,104 @@
+//! The direction of dependencies: `domain ← app ← server`, and inside the server SQL, search and HTTP each in their own place.
+
+use std::{
+    collections::BTreeSet,
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{Args, Tally};
+use crate::{
+    Result,
+    paths::Paths,
+    process::{capture, cargo},
+    site::listed,
+};
+
+/// Packages, how they are built, and what they must not reach.
+const TREES: &[(&str, &[&str], &[&str])] = &[
+    ("earshot-domain", &[], &["tokio", "sqlx", "sqlx-core", "axum", "leptos", "tantivy"]),
+    ("earshot-app", &["--features", "ssr"], &["sqlx", "sqlx-core", "tantivy", "axum", "earshot-server"]),
+    (
+        "earshot-app",
+        &["--features", "hydrate", "--target", "wasm32-unknown-unknown"],
+        &["tokio", "sqlx", "sqlx-core", "tantivy", "axum", "earshot-server"],
+    ),
+];
+
+/// Text, the directory in which it must not stand, and the only places there where it may.
+const TEXTS: &[(&[&str], &str, &[&str])] = &[
+    (&["sqlx::", "SELECT ", "INSERT INTO ", "DELETE FROM "], "server/src", &["server/src/store", "server/src/error.rs"]),
+    (&["tantivy::"], "server/src", &["server/src/search"]),
+    (&["axum::"], "server/src", &["server/src/http", "server/src/lib.rs"]),
+    (&["crate::search", "crate::http"], "server/src/store", &[]),
+    (&["crate::store", "crate::http"], "server/src/search", &[]),
+    (&["inner_html", "regex::", "style=\"", "style=format!"], "app/src", &[]),
+];
+
+/// All of it; every breach is named.
+pub fn check(paths: &Paths, _: &Args) -> Result<Tally> {
+    let mut breaches = Vec::new();
+    for (package, build, forbidden) in TREES {
+        let mut tree = cargo(paths);
+        tree.args(["tree", "--edges", "normal", "--prefix", "none", "--format", "{p}", "--package", package]).args(*build);
+        let tree = capture(&mut tree)?;
+        let names: BTreeSet<_> = tree.lines().filter_map(|l| l.split(' ').next()).collect();
+        breaches.extend(forbidden.iter().filter(|f| names.contains(*f)).map(|f| format!("{package} {build:?} depends on {f}")));
+    }
+    for (texts, within, allowed) in TEXTS {
+        for file in files(&paths.root.join(within), "rs")? {
+            let short = file.strip_prefix(&paths.root)?;
+            if allowed.iter().any(|a| short.starts_with(a)) {
+                continue;
+            }
+            for (number, line) in fs::read_to_string(&file)?.lines().enumerate() {
+                let comment = line.trim_start().starts_with("//");
+                if let Some(text) = texts.iter().find(|t| !comment && line.contains(*t)) {
+                    breaches.push(format!("{}:{}: `{text}` does not belong here", short.display(), number + 1));
+                }
+            }
+        }
+    }
+    migrations(paths, &mut breaches)?;
+    styles(paths, &mut breaches)?;
+    if breaches.is_empty() { Ok(Tally::GOOD) } else { Err(breaches.join("\n").into()) }
+}
+
+/// The two databases have the same migrations.
+fn migrations(paths: &Paths, breaches: &mut Vec<String>) -> Result<()> {
+    let names = |dialect: &str| -> Result<BTreeSet<_>> {
+        let all = files(&paths.root.join("migrations").join(dialect), "sql")?;
+        Ok(all.iter().filter_map(|f| f.file_name().map(OsStr::to_owned)).collect())
+    };
+    let (sqlite, postgres) = (names("sqlite")?, names("postgres")?);
+    breaches.extend(sqlite.symmetric_difference(&postgres).map(|n| format!("migration {} exists for one database only", n.display())));
+    Ok(())
+}
+
+/// Every stylesheet is in a bundle, and every name in a bundle is a file.
+fn styles(paths: &Paths, breaches: &mut Vec<String>) -> Result<()> {
+    let style = paths.root.join("style");
+    let mut named = BTreeSet::new();
+    for list in files(&style, "list")? {
+        named.extend(listed(&style, &list.file_stem().unwrap_or_default().to_string_lossy())?);
+    }
+    let there: BTreeSet<_> =
+        files(&style, "css")?.iter().filter_map(|f| Some(f.strip_prefix(&style).ok()?.to_string_lossy().into_owned())).collect();
+    breaches.extend(named.symmetric_difference(&there).map(|n| format!("style/{n} is a file or in a list, but not both")));
+    Ok(())
+}
+
+fn files(dir: &Path, ending: &str) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).map_err(|e| format!("{}: {e}", dir.display()))? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(files(&path, ending)?);
+        } else if path.extension() == Some(OsStr::new(ending)) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}

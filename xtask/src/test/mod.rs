@@ -1,0 +1,114 @@
+//! `cargo xtask test`: every check and every test in stages, with a table at the end.
+
+pub mod browser;
+mod budgets;
+mod checks;
+mod directions;
+mod rust;
+
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use crate::{Result, build, paths::Paths};
+
+/// What a person may say to `test`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Run only these stages (repeatable)
+    #[arg(long, value_name = "STAGE")]
+    only: Vec<String>,
+    /// Leave these stages out (repeatable)
+    #[arg(long, value_name = "STAGE")]
+    skip: Vec<String>,
+    /// Arguments for Playwright, after `--`, as in: test --only browser -- -g inbox
+    #[arg(last = true)]
+    extra: Vec<String>,
+}
+
+/// How a stage ended.
+#[derive(Clone, Copy, Default)]
+pub struct Tally {
+    /// Single tests that passed.
+    pub passed: u32,
+    /// Single tests that failed.
+    pub failed: u32,
+}
+
+impl Tally {
+    const GOOD: Self = Self { passed: 1, failed: 0 };
+    const BAD: Self = Self { passed: 0, failed: 1 };
+}
+
+type Run = fn(&Paths, &Args) -> Result<Tally>;
+
+/// The stages, in order. The quick ones that fail most often come first.
+const STAGES: &[(&str, &str, Run)] = &[
+    ("format", "cargo fmt", checks::format),
+    ("directions", "who may depend on whom", directions::check),
+    ("clippy", "clippy, host", checks::clippy),
+    ("clippy-wasm", "clippy, wasm", checks::clippy_wasm),
+    ("docs", "rustdoc without warnings", checks::docs),
+    ("rust", "Rust tests on SQLite and PostgreSQL", rust::tests),
+    ("doctests", "examples in documentation", rust::doctests),
+    ("release", "release build", |paths, _| build::program(paths, true).map(|_| Tally::GOOD)),
+    ("budgets", "sizes of what is served", budgets::check),
+    ("browser", "Playwright, JavaScript on and off", browser::tests),
+];
+
+struct Done {
+    name: &'static str,
+    what: &'static str,
+    took: Duration,
+    tally: Tally,
+    error: Option<String>,
+}
+
+/// Runs the stages; all of them, also after one has failed, so that one run tells everything.
+pub fn test(paths: &Paths, args: &Args) -> Result<ExitCode> {
+    for name in args.only.iter().chain(&args.skip) {
+        if !STAGES.iter().any(|(n, ..)| n == name) {
+            let names: Vec<_> = STAGES.iter().map(|(n, ..)| *n).collect();
+            return Err(format!("no stage `{name}`; there are: {}", names.join(", ")).into());
+        }
+    }
+    let wanted = |name: &str| (args.only.is_empty() || args.only.iter().any(|n| n == name)) && !args.skip.iter().any(|n| n == name);
+    let mut all = Vec::new();
+    for &(name, what, run) in STAGES.iter().filter(|(name, ..)| wanted(name)) {
+        println!("\n── {name}: {what}");
+        let start = Instant::now();
+        // These two need what the release stage made; without it they could only say the same again, or test something old.
+        let blocked = matches!(name, "budgets" | "browser") && all.iter().any(|d: &Done| d.name == "release" && d.error.is_some());
+        let outcome = if blocked { Err("not run: there is no release build".into()) } else { run(paths, args) };
+        let took = start.elapsed();
+        let (tally, error) = match outcome {
+            Ok(tally) if tally.failed == 0 => (tally, None),
+            Ok(tally) => (tally, Some(format!("{} failed", tally.failed))),
+            Err(error) => (Tally::BAD, Some(error.to_string())),
+        };
+        match &error {
+            None => println!("   {name}: ok ({:.1} s)", took.as_secs_f64()),
+            Some(error) => println!("   {name}: FAILED ({:.1} s)\n{error}", took.as_secs_f64()),
+        }
+        all.push(Done { name, what, took, tally, error });
+    }
+    Ok(report(&all))
+}
+
+fn report(all: &[Done]) -> ExitCode {
+    println!("\n{:<12} {:<38} {:>8} {:>8} {:>8}", "stage", "", "seconds", "passed", "failed");
+    let mut sum = Tally::default();
+    for done in all {
+        let seconds = done.took.as_secs_f64();
+        println!("{:<12} {:<38} {:>8.1} {:>8} {:>8}", done.name, done.what, seconds, done.tally.passed, done.tally.failed);
+        sum.passed += done.tally.passed;
+        sum.failed += done.tally.failed;
+    }
+    for done in all.iter().filter(|d| d.error.is_some()) {
+        let error = done.error.as_deref().unwrap_or_default();
+        println!("FAILED {}: {}", done.name, error.lines().next().unwrap_or_default());
+    }
+    println!("{} passed, {} failed", sum.passed, sum.failed);
+    if sum.failed == 0 && all.iter().all(|d| d.error.is_none()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

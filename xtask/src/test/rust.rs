@@ -1,0 +1,73 @@
+//! The Rust tests.
+
+use std::process::Command;
+
+use super::{Args, Tally};
+use crate::{
+    Result,
+    paths::Paths,
+    postgres::{Postgres, VARIABLE},
+    process::{cargo, clean_env, tee, which},
+};
+
+/// Unit and integration tests; the store's contract on both databases.
+pub fn tests(paths: &Paths, _: &Args) -> Result<Tally> {
+    let postgres = Postgres::start()?;
+    let mut command = cargo(paths);
+    if which("cargo-nextest").is_some() {
+        command.args(["nextest", "run", "--workspace", "--no-fail-fast", "--status-level", "fail", "--final-status-level", "fail"]);
+    } else {
+        command.args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]);
+    }
+    outcome(clean_env(&mut command).env(VARIABLE, &postgres.url))
+}
+
+/// The examples in documentation comments.
+pub fn doctests(paths: &Paths, _: &Args) -> Result<Tally> {
+    let mut command = cargo(paths);
+    outcome(clean_env(command.args(["test", "--workspace", "--doc", "--quiet"])))
+}
+
+fn outcome(command: &mut Command) -> Result<Tally> {
+    let (success, text) = tee(command)?;
+    let tally = count(&text);
+    if success || tally.failed > 0 { Ok(tally) } else { Err("the tests did not run to their end".into()) }
+}
+
+/// Adds up the closing lines of nextest (`Summary [ 1.2s] 12 tests run: 11 passed, 1 failed, 0 skipped`) and of
+/// cargo test (`test result: ok. 5 passed; 0 failed; …`). Time-outs and crashes count as failures.
+pub fn count(text: &str) -> Tally {
+    let mut tally = Tally::default();
+    for line in text.lines() {
+        let closing = line.contains("test result:") || (line.contains("Summary") && line.contains("run:"));
+        if !closing {
+            continue;
+        }
+        let mut words = line.split([' ', '(']).filter(|w| !w.is_empty()).peekable();
+        while let Some(word) = words.next() {
+            let (Ok(n), Some(what)) = (word.parse::<u32>(), words.peek()) else { continue };
+            match what.trim_end_matches([',', ';', ')']) {
+                "passed" => tally.passed += n,
+                "failed" | "timed" | "exec" | "leaky-failed" => tally.failed += n,
+                _ => {}
+            }
+        }
+    }
+    tally
+}
+
+#[cfg(test)]
+mod tests {
+    use super::count;
+
+    #[test]
+    fn closing_lines_are_added_up() {
+        let nextest = "     Summary [   5.432s] 41 tests run: 39 passed (1 slow), 1 failed, 1 timed out, 2 skipped";
+        let tally = count(nextest);
+        assert_eq!((tally.passed, tally.failed), (39, 2));
+        let cargo = "test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s\n\
+                     test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s";
+        let tally = count(cargo);
+        assert_eq!((tally.passed, tally.failed), (8, 2));
+    }
+}
