@@ -1,1 +1,252 @@
-//! The respondent's pages: a survey as a plain form. No wasm.
+//! The respondent's pages: a survey as one plain form that works without JavaScript, its thanks, and what stands in place of a
+//! survey that takes no answers. Documents of their own: nothing of the console, no wasm. `public/survey.js` turns the
+//! form into one card after another.
+
+mod question;
+pub mod texts;
+
+use domain::{FieldErrors, projects::ThemeMode, surveys::SurveyBody};
+use leptos::prelude::*;
+
+pub use texts::Texts;
+
+/// Where the page stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// A page of its own.
+    Hosted,
+    /// Inside a frame on somebody's site.
+    Embedded,
+    /// In the editor: looks and behaves the same, sends nothing.
+    Preview,
+}
+
+impl Mode {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Hosted => "hosted",
+            Self::Embedded => "embedded",
+            Self::Preview => "preview",
+        }
+    }
+}
+
+/// What every respondent page needs.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// Where the page stands.
+    pub mode: Mode,
+    /// The project's accent colour, `#rrggbb`.
+    pub accent: String,
+    /// Light, dark, or as the system asks.
+    pub theme: ThemeMode,
+    /// BCP 47 language of the survey's own texts.
+    pub language: String,
+    /// Our texts.
+    pub texts: &'static Texts,
+    /// The request's CSP nonce.
+    pub nonce: String,
+    /// URL of the stylesheet: `assets::url("respond.css")`.
+    pub css: String,
+    /// URL of the script: `assets::url("survey.js")`.
+    pub js: String,
+}
+
+/// What the form carries besides the answers.
+#[derive(Debug, Clone, Default)]
+pub struct Ticket {
+    /// The survey's id.
+    pub survey: String,
+    /// The id of the version shown; answers are read against it.
+    pub version: String,
+    /// The project's public key.
+    pub key: String,
+    /// When the page was made, signed.
+    pub started: String,
+    /// Makes a repeated post one response.
+    pub idempotency_key: String,
+    /// The origin of the page around the frame, if it said so; the only one that gets messages.
+    pub parent: Option<String>,
+}
+
+/// Name of the field that people do not see and scripts fill in.
+pub const HONEYPOT: &str = "website";
+
+/// Whether a colour is `#rrggbb`: what may go into a stylesheet.
+fn is_colour(text: &str) -> bool {
+    text.len() == 7 && text.starts_with('#') && text[1..].bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// Black or white, whichever reads better on a colour (WCAG 2.2 relative luminance).
+#[must_use]
+pub fn on_colour(colour: &str) -> &'static str {
+    let channel = |at: usize| {
+        let value = colour.get(at..at + 2).and_then(|hex| u8::from_str_radix(hex, 16).ok()).unwrap_or(0);
+        let value = f64::from(value) / 255.0;
+        if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+    };
+    let luminance = 0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5);
+    // Where contrast with white, 1.05 / (L + 0.05), equals contrast with black, (L + 0.05) / 0.05.
+    if luminance > 0.179 { "#000000" } else { "#ffffff" }
+}
+
+/// A whole respondent document around `children`.
+#[component]
+fn RespondDocument(
+    /// Looks and language.
+    look: Look,
+    /// For the browser's tab.
+    title: String,
+    /// Whether the page has a form for the script.
+    scripted: bool,
+    /// The page.
+    children: Children,
+) -> impl IntoView {
+    let accent = if is_colour(&look.accent) { look.accent.clone() } else { domain::projects::DEFAULT_ACCENT.to_owned() };
+    let colours = format!(":root{{--accent:{accent};--on-accent:{}}}", on_colour(&accent));
+    let language = if look.language.is_empty() { look.texts.code.to_owned() } else { look.language.clone() };
+    let direction = texts::direction(&language);
+    view! {
+        <html lang=language dir=direction data-theme=look.theme.as_str()>
+            <head>
+                <meta charset="utf-8" />
+                <meta name="viewport" content="width=device-width, initial-scale=1" />
+                <meta name="robots" content="noindex" />
+                <title>{title}</title>
+                <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
+                <link rel="stylesheet" href=look.css />
+                <style nonce=look.nonce>{colours}</style>
+                // Blocking the first paint spares the jump from one long form to its first card; browsers give up waiting on failure.
+                {scripted.then(|| view! { <script src=look.js defer blocking="render"></script> })}
+            </head>
+            <body class=look.mode.word()>
+                <main id="earshot">{children()}</main>
+            </body>
+        </html>
+    }
+}
+
+/// A survey to answer.
+#[component]
+pub fn SurveyPage(
+    /// Looks and language.
+    look: Look,
+    /// What the form carries.
+    ticket: Ticket,
+    /// The survey.
+    body: SurveyBody,
+    /// What was filled in before, as form pairs.
+    #[prop(optional)]
+    values: Vec<(String, String)>,
+    /// What was refused, already in the page's language.
+    #[prop(optional)]
+    errors: FieldErrors,
+) -> impl IntoView {
+    let texts = look.texts;
+    let preview = look.mode == Mode::Preview;
+    let embedded = look.mode == Mode::Embedded;
+    let action = (!preview).then(|| {
+        let embed = if embedded { "&embed=1" } else { "" };
+        format!("/s/{}?lang={}{embed}", ticket.survey, texts.code)
+    });
+    let title = body.title.clone();
+    let version = ticket.version.clone();
+    let cards = body.questions.iter().map(|q| question::card(q, &values, &errors, texts)).collect_view();
+    let summary = (!errors.is_empty()).then(|| {
+        let items = errors.0.iter().map(|e| {
+            let question = body.questions.iter().find(|q| q.id == e.field).map(|q| q.title.clone()).unwrap_or_default();
+            view! { <li><a href=format!("#card-{}", e.field)>{question}": "{e.message.clone()}</a></li> }
+        });
+        view! { <div class="problem" role="alert"><h2>{texts.problem}</h2><ul>{items.collect_view()}</ul></div> }
+    });
+    // Our words in another language than the survey's say so.
+    let own_language = (texts::primary(&look.language) != texts.code).then_some(texts.code);
+    view! {
+        <RespondDocument look=look title=title.clone() scripted=true>
+            <form
+                id="survey" method="post" action=action
+                data-mode=if preview { "preview" } else { "live" }
+                data-survey=ticket.survey data-version=version data-key=ticket.key data-parent=ticket.parent
+                data-lang=texts.code data-next=texts.next data-send=texts.send data-progress=texts.progress data-required=texts.error_required
+                data-email=texts.error_email data-not-sent=texts.not_sent data-sent-late=texts.sent_late data-closed=texts.closed
+                data-try-again=texts.try_again
+            >
+                {preview.then(|| view! { <p class="note" lang=own_language>{texts.preview}</p> })}
+                <header>
+                    <h1 id="title" tabindex="-1">{title}</h1>
+                    {(!body.intro.is_empty()).then(|| view! { <p class="intro">{body.intro.clone()}</p> })}
+                </header>
+                {summary}
+                {cards}
+                <input type="hidden" name="version" value=ticket.version />
+                <input type="hidden" name="started" value=ticket.started />
+                <input type="hidden" name="idempotency_key" value=ticket.idempotency_key />
+                <p class="trap" aria-hidden="true">
+                    <label>{texts.leave_empty}<input type="text" name=HONEYPOT tabindex="-1" autocomplete="off" /></label>
+                </p>
+                <div class="actions" lang=own_language>
+                    <button type="button" class="back" id="back" hidden>{texts.back}</button>
+                    <button type=if preview { "button" } else { "submit" } class="primary" id="next">{texts.send}</button>
+                    <p class="progress" id="progress" hidden><progress max="1" value="0" aria-hidden="true"></progress> <span></span></p>
+                </div>
+                // In the page from the start, so that what comes into it is announced.
+                <p id="status" class="status" role="status" lang=own_language></p>
+            </form>
+            <section id="thanks" class="thanks" hidden>
+                <h2 tabindex="-1">{if body.thanks.is_empty() { texts.thanks.to_owned() } else { body.thanks }}</h2>
+                {embedded.then(|| view! { <button type="button" id="close" lang=own_language hidden>{texts.close}</button> })}
+            </section>
+        </RespondDocument>
+    }
+}
+
+/// What stands after a form was sent without JavaScript.
+#[component]
+pub fn ThanksPage(
+    /// Looks and language.
+    look: Look,
+    /// The survey.
+    body: SurveyBody,
+) -> impl IntoView {
+    let text = if body.thanks.is_empty() { look.texts.thanks.to_owned() } else { body.thanks };
+    view! {
+        <RespondDocument look=look title=body.title scripted=false>
+            <section id="thanks" class="thanks"><h1>{text}</h1></section>
+        </RespondDocument>
+    }
+}
+
+/// A short message in place of a survey: closed, paused, or busy.
+#[component]
+pub fn NoticePage(
+    /// Looks and language.
+    look: Look,
+    /// The heading.
+    title: &'static str,
+    /// The sentence.
+    text: &'static str,
+) -> impl IntoView {
+    view! {
+        <RespondDocument look=look title=title.to_owned() scripted=false>
+            <section id="notice" class="thanks"><h1>{title}</h1><p>{text}</p></section>
+        </RespondDocument>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_on_the_accent_are_readable() {
+        assert_eq!(on_colour("#2f5fd0"), "#ffffff");
+        assert_eq!(on_colour("#ffd500"), "#000000");
+        assert_eq!(on_colour("#é"), "#ffffff");
+    }
+
+    #[test]
+    fn only_colours_reach_the_stylesheet() {
+        assert!(is_colour("#2F5fd0"));
+        assert!(!is_colour("#fff") && !is_colour("red;}") && !is_colour("#é5fd0"));
+    }
+}

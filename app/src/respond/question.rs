@@ -1,0 +1,172 @@
+//! How each question type looks to respondents: one match on the type. Native inputs throughout, so that it works without
+//! JavaScript and with every assistive technology; `public/survey.js` only adds to it.
+
+use domain::{
+    FieldErrors,
+    surveys::{
+        Choice, Question, QuestionKind,
+        answer::{OTHER, OTHER_CHOICE},
+    },
+};
+use leptos::prelude::*;
+
+use super::texts::Texts;
+
+/// What has been filled in, as form pairs.
+pub(super) type Values = [(String, String)];
+
+fn value_of<'a>(values: &'a Values, name: &str) -> &'a str {
+    values.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v.as_str())
+}
+
+fn is_set(values: &Values, name: &str, value: &str) -> bool {
+    values.iter().any(|(n, v)| n == name && v == value)
+}
+
+/// One question as a card: heading, hint, error, inputs.
+pub(super) fn card(question: &Question, values: &Values, errors: &FieldErrors, texts: &'static Texts) -> AnyView {
+    let id = question.id.clone();
+    let error = errors.at(&id).map(ToOwned::to_owned);
+    let required = question.required && question.kind.takes_answer();
+    let hint = if question.hint.is_empty() && matches!(question.kind, QuestionKind::MultipleChoice { .. }) {
+        texts.optional_hint.to_owned()
+    } else {
+        question.hint.clone()
+    };
+    let notes = [(!hint.is_empty()).then(|| format!("{id}-hint")), error.as_ref().map(|_| format!("{id}-error"))];
+    let described = notes.into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let described = (!described.is_empty()).then_some(described);
+    let title = question.title.clone();
+    let mark = required.then(|| view! { <span class="req">" ("{texts.required}")"</span> });
+    let hint = (!hint.is_empty()).then(|| view! { <p class="hint" id=format!("{id}-hint")>{hint}</p> });
+    // Always there, so that a script can fill it and have it announced.
+    let error = view! { <p class="error" id=format!("{id}-error")>{error}</p> };
+
+    let inner = match &question.kind {
+        QuestionKind::Nps { low, high } => scale(question, (0, 10), low, high, values),
+        QuestionKind::Csat { low, high } => scale(question, (1, 5), low, high, values),
+        QuestionKind::Ces { low, high } => scale(question, (1, 7), low, high, values),
+        QuestionKind::Rating { max } => stars(question, *max, values, texts),
+        QuestionKind::SingleChoice { choices, other } => choose(question, "radio", choices, *other, values, texts),
+        QuestionKind::MultipleChoice { choices, other } => choose(question, "checkbox", choices, *other, values, texts),
+        QuestionKind::ShortText => line(question, "text", None, values, described.clone(), required),
+        QuestionKind::Email => line(question, "email", Some("email"), values, described.clone(), required),
+        QuestionKind::LongText => {
+            let text = value_of(values, &id).to_owned();
+            view! {
+                <textarea id=id.clone() name=id.clone() rows="4" dir="auto" maxlength=question.kind.max_chars().map(|n| n.to_string())
+                    required=required aria-describedby=described.clone()>{text}</textarea>
+            }
+            .into_any()
+        }
+        QuestionKind::Statement => ().into_any(),
+    };
+    let grouped = question.kind.scale().is_some() || question.kind.choices().is_some();
+    let labelled = matches!(question.kind, QuestionKind::ShortText | QuestionKind::LongText | QuestionKind::Email);
+    let content = if grouped {
+        view! {
+            <fieldset aria-describedby=described>
+                <legend><h2 tabindex="-1">{title}{mark}</h2></legend>
+                {hint}{error}{inner}
+            </fieldset>
+        }
+        .into_any()
+    } else if labelled {
+        view! { <h2 tabindex="-1"><label for=id.clone()>{title}{mark}</label></h2>{hint}{error}{inner} }.into_any()
+    } else {
+        view! { <h2 tabindex="-1">{title}</h2>{hint} }.into_any()
+    };
+    view! { <section class="card" id=format!("card-{id}") data-question=id data-type=question.kind.word()>{content}</section> }.into_any()
+}
+
+/// Numbers from low to high as radio buttons, with words at the ends.
+fn scale(question: &Question, (first, last): (u8, u8), low: &str, high: &str, values: &Values) -> AnyView {
+    let id = question.id.as_str();
+    let numbers = (first..=last)
+        .map(|n| {
+            let end = if n == first {
+                low
+            } else if n == last {
+                high
+            } else {
+                ""
+            };
+            let end = (!end.is_empty()).then(|| view! { <span class="vh">" – "{end.to_owned()}</span> });
+            let n = n.to_string();
+            let checked = is_set(values, id, &n);
+            view! {
+                <label>
+                    <input type="radio" name=id.to_owned() value=n.clone() checked=checked required=question.required />
+                    <span>{n}{end}</span>
+                </label>
+            }
+        })
+        .collect_view();
+    // Screen readers hear the ends at their numbers.
+    let ends = (!low.is_empty() || !high.is_empty())
+        .then(|| view! { <p class="ends" aria-hidden="true"><span>{low.to_owned()}</span><span>{high.to_owned()}</span></p> });
+    view! { <div class="scale" data-n=(last - first + 1).to_string()>{numbers}</div>{ends} }.into_any()
+}
+
+/// Stars as radio buttons; the style sheet lights those up to the chosen one.
+fn stars(question: &Question, max: u8, values: &Values, texts: &'static Texts) -> AnyView {
+    let id = question.id.as_str();
+    let stars = (1..=max)
+        .map(|n| {
+            let words = texts.stars.replace("{n}", &n.to_string()).replace("{of}", &max.to_string());
+            let n = n.to_string();
+            let checked = is_set(values, id, &n);
+            view! {
+                <label>
+                    <input type="radio" name=id.to_owned() value=n checked=checked required=question.required />
+                    <span><b aria-hidden="true">"★"</b><span class="vh">{words}</span></span>
+                </label>
+            }
+        })
+        .collect_view();
+    view! { <div class="scale stars">{stars}</div> }.into_any()
+}
+
+/// Choices as radio buttons or check boxes, and "Other" with its text.
+fn choose(question: &Question, kind: &'static str, choices: &[Choice], other: bool, values: &Values, texts: &'static Texts) -> AnyView {
+    let id = question.id.as_str();
+    // The browser can insist on one of several radio buttons, not on one of several check boxes.
+    let required = question.required && kind == "radio";
+    let one = |value: String, label: String| {
+        let checked = is_set(values, id, &value);
+        view! {
+            <label class="choice">
+                <input type=kind name=id.to_owned() value=value checked=checked required=required />
+                <span>{label}</span>
+            </label>
+        }
+    };
+    let list = choices.iter().map(|c| one(c.id.clone(), c.label.clone())).collect_view();
+    let other = other.then(|| {
+        let name = format!("{id}{OTHER}");
+        let text = value_of(values, &name).to_owned();
+        view! {
+            {one(OTHER_CHOICE.to_owned(), texts.other.to_owned())}
+            <input class="other" type="text" name=name value=text aria-label=texts.other_text maxlength="500" dir="auto" autocomplete="off" />
+        }
+    });
+    view! { <div class="choices">{list}{other}</div> }.into_any()
+}
+
+/// A text in one line.
+fn line(
+    question: &Question,
+    kind: &'static str,
+    autocomplete: Option<&'static str>,
+    values: &Values,
+    described: Option<String>,
+    required: bool,
+) -> AnyView {
+    let id = question.id.clone();
+    let value = value_of(values, &id).to_owned();
+    let max = question.kind.max_chars().map(|n| n.to_string());
+    view! {
+        <input id=id.clone() name=id type=kind value=value maxlength=max autocomplete=autocomplete dir="auto" required=required aria-describedby=described />
+    }
+    .into_any()
+}

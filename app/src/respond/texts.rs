@@ -1,0 +1,204 @@
+//! Every text of ours on the public pages, in each language: a struct, so that a missing text does not compile.
+//!
+//! Adding a language: one more constant and one more line in [`ALL`]. The survey's own texts are the team's and stand in the survey.
+
+use domain::{FieldErrors, surveys::SurveyBody};
+
+/// The words of the respondent pages and of the widget in one language. `{low}`, `{high}`, `{max}`, `{n}`, `{of}` are filled in.
+#[derive(Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the English text says what each is")]
+pub struct Texts {
+    pub code: &'static str,
+    pub required: &'static str,
+    pub optional_hint: &'static str,
+    pub send: &'static str,
+    pub next: &'static str,
+    pub back: &'static str,
+    pub close: &'static str,
+    pub progress: &'static str,
+    pub other: &'static str,
+    pub other_text: &'static str,
+    pub stars: &'static str,
+    pub problem: &'static str,
+    pub not_sent: &'static str,
+    pub sent_late: &'static str,
+    pub try_again: &'static str,
+    pub leave_empty: &'static str,
+    pub thanks: &'static str,
+    pub closed_title: &'static str,
+    pub closed: &'static str,
+    pub paused_title: &'static str,
+    pub paused: &'static str,
+    pub preview: &'static str,
+    pub busy_title: &'static str,
+    pub busy: &'static str,
+    pub feedback: &'static str,
+    pub error_required: &'static str,
+    pub error_range: &'static str,
+    pub error_choice: &'static str,
+    pub error_one: &'static str,
+    pub error_too_long: &'static str,
+    pub error_email: &'static str,
+    pub error_other: &'static str,
+}
+
+/// English.
+pub const EN: Texts = Texts {
+    code: "en",
+    required: "required",
+    optional_hint: "Choose all that apply.",
+    send: "Send",
+    next: "Next",
+    back: "Back",
+    close: "Close",
+    progress: "{n} of {of}",
+    other: "Other",
+    other_text: "Other, in your words",
+    stars: "{n} of {of} stars",
+    problem: "There is a problem",
+    not_sent: "Your answers are not sent yet. They are kept here and sent again by themselves.",
+    sent_late: "Your answers are sent now.",
+    try_again: "Try again",
+    leave_empty: "Leave this field empty",
+    thanks: "Thank you. Your answers have arrived.",
+    closed_title: "This survey is closed",
+    closed: "It takes no more answers. Thank you for wanting to help.",
+    paused_title: "This survey is paused",
+    paused: "It takes no answers at the moment. Please come back later.",
+    preview: "Preview: nothing is sent.",
+    busy_title: "That did not work",
+    busy: "Your answers could not be taken now. Go back and send them again in a moment.",
+    feedback: "Feedback",
+    error_required: "This question needs an answer.",
+    error_range: "Choose a number from {low} to {high}.",
+    error_choice: "This choice is not offered any more. Choose again.",
+    error_one: "Choose one answer only.",
+    error_too_long: "Use {max} characters at most.",
+    error_email: "Write an e-mail address like name@example.com.",
+    error_other: "This answer does not fit. Please check it.",
+};
+
+/// German.
+pub const DE: Texts = Texts {
+    code: "de",
+    required: "Pflichtfrage",
+    optional_hint: "Wählen Sie alles Zutreffende.",
+    send: "Absenden",
+    next: "Weiter",
+    back: "Zurück",
+    close: "Schließen",
+    progress: "{n} von {of}",
+    other: "Anderes",
+    other_text: "Anderes, in Ihren Worten",
+    stars: "{n} von {of} Sternen",
+    problem: "Bitte prüfen Sie Ihre Angaben",
+    not_sent: "Ihre Antworten sind noch nicht gesendet. Sie bleiben hier gespeichert und werden von selbst erneut gesendet.",
+    sent_late: "Ihre Antworten sind jetzt gesendet.",
+    try_again: "Erneut versuchen",
+    leave_empty: "Dieses Feld leer lassen",
+    thanks: "Vielen Dank. Ihre Antworten sind angekommen.",
+    closed_title: "Diese Umfrage ist beendet",
+    closed: "Sie nimmt keine Antworten mehr an. Danke, dass Sie helfen wollten.",
+    paused_title: "Diese Umfrage pausiert",
+    paused: "Sie nimmt zurzeit keine Antworten an. Bitte versuchen Sie es später wieder.",
+    preview: "Vorschau: Es wird nichts gesendet.",
+    busy_title: "Das hat nicht geklappt",
+    busy: "Ihre Antworten konnten gerade nicht angenommen werden. Gehen Sie zurück und senden Sie sie gleich noch einmal.",
+    feedback: "Feedback",
+    error_required: "Diese Frage braucht eine Antwort.",
+    error_range: "Wählen Sie eine Zahl von {low} bis {high}.",
+    error_choice: "Diese Auswahl gibt es nicht mehr. Bitte wählen Sie neu.",
+    error_one: "Wählen Sie nur eine Antwort.",
+    error_too_long: "Schreiben Sie höchstens {max} Zeichen.",
+    error_email: "Schreiben Sie eine E-Mail-Adresse wie name@example.com.",
+    error_other: "Diese Antwort passt nicht. Bitte prüfen Sie sie.",
+};
+
+/// All languages; the first stands in for those that are missing.
+pub const ALL: &[&Texts] = &[&EN, &DE];
+
+/// The primary part of a BCP 47 tag: `de` of `de-AT`.
+#[must_use]
+pub fn primary(tag: &str) -> &str {
+    tag.trim().split(['-', '_']).next().unwrap_or_default()
+}
+
+fn find(tag: &str) -> Option<&'static Texts> {
+    let primary = primary(tag);
+    ALL.iter().copied().find(|t| t.code.eq_ignore_ascii_case(primary))
+}
+
+/// The texts for a page: what `?lang=` asks for, else the survey's language, else the best of `Accept-Language` (RFC 9110), else English.
+#[must_use]
+pub fn pick(asked: Option<&str>, survey: &str, accept: Option<&str>) -> &'static Texts {
+    let accepted = || {
+        let mut wishes: Vec<(&str, f32)> = accept?
+            .split(',')
+            .take(20)
+            .map(|wish| {
+                let (tag, quality) = wish.split_once(";q=").unwrap_or((wish, "1"));
+                (tag, quality.trim().parse().unwrap_or(0.0))
+            })
+            .filter(|(_, quality)| *quality > 0.0)
+            .collect();
+        wishes.sort_by(|a, b| b.1.total_cmp(&a.1));
+        wishes.into_iter().find_map(|(tag, _)| find(tag))
+    };
+    asked.and_then(find).or_else(|| find(survey)).or_else(accepted).unwrap_or(&EN)
+}
+
+/// `rtl` for languages written from right to left, else `ltr`.
+#[must_use]
+pub fn direction(language: &str) -> &'static str {
+    match primary(language).to_ascii_lowercase().as_str() {
+        "ar" | "ckb" | "dv" | "fa" | "he" | "iw" | "ps" | "sd" | "ug" | "ur" | "yi" => "rtl",
+        _ => "ltr",
+    }
+}
+
+impl Texts {
+    /// The refusals with their messages in this language.
+    #[must_use]
+    pub fn translate(&self, errors: &FieldErrors, body: &SurveyBody) -> FieldErrors {
+        let mut out = FieldErrors::default();
+        for error in &errors.0 {
+            let kind = body.questions.iter().find(|q| q.id == error.field).map(|q| &q.kind);
+            let message = match error.code.as_str() {
+                "required" => self.error_required.to_owned(),
+                "choice" => self.error_choice.to_owned(),
+                "one" => self.error_one.to_owned(),
+                "email" => self.error_email.to_owned(),
+                "range" => {
+                    let (low, high) = kind.and_then(domain::surveys::QuestionKind::scale).unwrap_or_default();
+                    self.error_range.replace("{low}", &low.to_string()).replace("{high}", &high.to_string())
+                }
+                "too_long" => {
+                    let max = kind.and_then(domain::surveys::QuestionKind::max_chars).unwrap_or(500);
+                    self.error_too_long.replace("{max}", &max.to_string())
+                }
+                _ => self.error_other.to_owned(),
+            };
+            out.add(&error.field, &error.code, message);
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_asked_language_comes_first_then_the_surveys_then_the_browsers() {
+        assert_eq!(pick(Some("de"), "en", Some("en")).code, "de");
+        assert_eq!(pick(None, "de-AT", Some("en")).code, "de");
+        assert_eq!(pick(Some("xx"), "fr", Some("fr, en;q=0.3, de-CH;q=0.8")).code, "de");
+        assert_eq!(pick(None, "fr", Some("de;q=0, it")).code, "en");
+        assert_eq!(pick(None, "fr", None).code, "en");
+    }
+
+    #[test]
+    fn directions_follow_the_script() {
+        assert_eq!((direction("ar-EG"), direction("he"), direction("de")), ("rtl", "rtl", "ltr"));
+    }
+}
