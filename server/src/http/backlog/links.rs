@@ -1,4 +1,4 @@
-//! The backlog and links.
+//! Links between feedback and items: the panel, and what its forms post to.
 
 use app::{
     backlog::{Hit, LinkPanelView, LinkView, LinkedItemView, link_panel::LinkPage},
@@ -21,7 +21,7 @@ use domain::{
 use leptos::prelude::*;
 use serde::Deserialize;
 
-use super::{console::Console, error::PageResult, forms::Form};
+use crate::http::{console::Console, error::PageResult, forms::Form};
 use crate::{
     backlog::{self, Quoting},
     error::{Error, Result},
@@ -31,7 +31,7 @@ use crate::{
 /// Items offered by the link panel.
 const HITS: i64 = 6;
 
-/// This capability's routes.
+/// The routes of links.
 pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/p/{slug}/feedback/{id}/link", post(link).get(link_page))
