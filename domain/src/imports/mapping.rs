@@ -149,7 +149,11 @@ impl Mapping {
             if name == "add_tag" && !value.trim().is_empty() {
                 mapping.add_tag = feedback::tag(value);
                 if mapping.add_tag.is_none() {
-                    errors.add("add_tag", "tag", "A tag has up to 40 characters, without comma, colon or quotation mark.");
+                    errors.add(
+                        "add_tag",
+                        "tag",
+                        format!("A tag has up to {} characters, without comma, colon or quotation mark.", feedback::MAX_TAG),
+                    );
                 }
             } else if let (Some(target), false) = (Target::parse(name), value.is_empty()) {
                 mapping.set(target, value, &mut errors, name);

@@ -3,7 +3,7 @@
 use crate::{
     Timestamp,
     clock::DAY_MS,
-    feedback::{Kind, Status, tag},
+    feedback::{Kind, MAX_TAG, Status, tag},
     surveys::answer::is_email,
 };
 
@@ -120,8 +120,9 @@ impl Plan {
         let mut tags: Vec<String> = self.add_tag.iter().cloned().collect();
         for one in cells.flat_map(|cell| cell.split([',', ';'])).map(|t| clean(t, false)).filter(|t| !t.is_empty()) {
             tags.push(
-                tag(&one)
-                    .ok_or_else(|| format!("“{}” is not a tag: up to 40 characters, without colon or quotation mark.", brief(&one)))?,
+                tag(&one).ok_or_else(|| {
+                    format!("“{}” is not a tag: up to {MAX_TAG} characters, without colon or quotation mark.", brief(&one))
+                })?,
             );
         }
         tags.sort();
