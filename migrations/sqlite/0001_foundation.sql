@@ -14,6 +14,8 @@ CREATE TABLE staff (
     name TEXT NOT NULL,
     password_hash TEXT NOT NULL,
     theme TEXT NOT NULL DEFAULT 'auto',
+    -- 1: runs the installation, and becomes an owner of projects made on the command line.
+    operator INTEGER NOT NULL DEFAULT 0,
     created_at INTEGER NOT NULL
 );
 

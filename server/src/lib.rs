@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod backlog;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod error;
@@ -17,8 +18,6 @@ pub mod store;
 pub mod surveys;
 pub mod triage;
 
-use std::net::SocketAddr;
-
 use tokio::net::TcpListener;
 
 /// Serves and works on background jobs until `shutdown` resolves, then lets running requests end and jobs come to a good place to stop.
@@ -27,8 +26,7 @@ use tokio::net::TcpListener;
 /// When the listener fails.
 pub async fn serve(listener: TcpListener, app: state::AppState, shutdown: impl Future<Output = ()> + Send + 'static) -> error::Result<()> {
     let jobs = jobs::Runner::start(&app);
-    let service = http::router(app).into_make_service_with_connect_info::<SocketAddr>();
-    let served = axum::serve(listener, service).with_graceful_shutdown(shutdown).await;
+    let served = http::serve::serve(listener, app, shutdown).await;
     jobs.stop().await;
-    served.map_err(|e| error::Error::internal("serve", e))
+    served
 }

@@ -49,7 +49,16 @@ impl App {
         let installation = store.installation(&ids.uuid().to_string(), &URL_SAFE_NO_PAD.encode(fresh), clock.now()).await?;
         let secret = URL_SAFE_NO_PAD.decode(installation.secret).map_err(|e| Error::internal("installation secret", e))?;
         let search = Search::new(config.data.join("index"), installation.instance, Arc::new(store.clone()), Arc::clone(&clock));
-        Ok(Arc::new(Self { config, store, search, clock, ids, secret: Secret(secret), throttle: SignInThrottle::default(), jobs: tokio::sync::Notify::new() }))
+        Ok(Arc::new(Self {
+            config,
+            store,
+            search,
+            clock,
+            ids,
+            secret: Secret(secret),
+            throttle: SignInThrottle::default(),
+            jobs: tokio::sync::Notify::new(),
+        }))
     }
 
     /// The present moment.
