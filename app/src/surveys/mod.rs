@@ -1,1 +1,173 @@
-//! The surveys of a project: list, editor, results.
+//! The surveys of a project: list, templates, editor.
+
+mod editor;
+mod fields;
+mod list;
+mod read;
+
+use domain::surveys::{Launch, SurveyStatus};
+use leptos::prelude::*;
+
+use crate::components::badges::Badge;
+
+pub use editor::{Conflict, Editor, EditorPage};
+pub use list::{NewSurveyPage, SurveyListPage, SurveyRow};
+pub use read::SurveyReadPage;
+
+/// A published version in the list of versions.
+#[derive(Debug, Clone)]
+pub struct VersionLine {
+    /// The id.
+    pub id: String,
+    /// 1, 2, …
+    pub number: i64,
+    /// When it was published, for people.
+    pub at: String,
+    /// The same for programs.
+    pub at_iso: String,
+    /// By whom.
+    pub by: Option<String>,
+    /// How many questions it asks.
+    pub questions: usize,
+    /// Whether people answer this one.
+    pub is_current: bool,
+}
+
+/// What the head of every page of one survey shows.
+#[derive(Debug, Clone)]
+pub struct SurveyRef {
+    /// The project's name in URLs.
+    pub slug: String,
+    /// The survey's id.
+    pub id: String,
+    /// What the team calls it.
+    pub name: String,
+    /// Whether people can answer.
+    pub status: SurveyStatus,
+}
+
+impl SurveyRef {
+    /// The address of one of the survey's pages: `edit`, `results`, …
+    #[must_use]
+    pub fn url(&self, page: &str) -> String {
+        format!("/p/{}/surveys/{}/{page}", self.slug, self.id)
+    }
+}
+
+/// Which page of a survey is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SurveyTab {
+    /// Questions and settings.
+    Edit,
+    /// Results.
+    Results,
+}
+
+/// The pages of one survey.
+#[component]
+pub fn SurveyTabs(
+    /// The survey.
+    survey: SurveyRef,
+    /// The open page.
+    at: SurveyTab,
+) -> impl IntoView {
+    let current = |tab| (at == tab).then_some("page");
+    view! {
+        <nav class="tabs" aria-label="Survey">
+            <a href=survey.url("edit") aria-current=current(SurveyTab::Edit)>"Questions"</a>
+            <a href=survey.url("results") aria-current=current(SurveyTab::Results)>"Results"</a>
+        </nav>
+    }
+    .into_any()
+}
+
+/// The status with its colour.
+#[component]
+pub fn StatusBadge(
+    /// The status.
+    status: SurveyStatus,
+) -> impl IntoView {
+    let tone = match status {
+        SurveyStatus::Draft => "neutral",
+        SurveyStatus::Live => "good",
+        SurveyStatus::Paused => "warn",
+        SurveyStatus::Closed => "info",
+    };
+    view! { <Badge label=status.label() tone=tone /> }
+}
+
+/// What makes the widget show it, in words.
+#[must_use]
+pub fn launch_words(launch: &Launch) -> String {
+    match launch {
+        Launch::Button { label } => format!("Button “{label}”"),
+        Launch::Delay { seconds: 1 } => "After 1 second".into(),
+        Launch::Delay { seconds } => format!("After {seconds} seconds"),
+        Launch::Event { name } => format!("On the event “{name}”"),
+        Launch::Code => "Only from code or by link".into(),
+    }
+}
+
+/// The published versions, the newest first.
+#[component]
+fn Versions(survey: SurveyRef, versions: Vec<VersionLine>) -> impl IntoView {
+    (!versions.is_empty()).then(|| {
+        view! {
+            <section class="card" aria-labelledby="versions-title">
+                <h2 id="versions-title">"Versions"</h2>
+                <p class="hint">"A published version never changes; each response belongs to the version that it answered."</p>
+                <div class="table-wrap">
+                    <table class="table">
+                        <thead>
+                            <tr><th scope="col">"Version"</th><th scope="col">"Published"</th><th scope="col">"By"</th><th scope="col" class="num">"Questions"</th></tr>
+                        </thead>
+                        <tbody>
+                            {versions.into_iter().map(|v| view! {
+                                <tr>
+                                    <th scope="row">
+                                        <a href=survey.url(&format!("preview?version={}", v.id)) target="_blank">{format!("Version {}", v.number)}</a>
+                                        {v.is_current.then(|| view! { " " <Badge label="Current" tone="good" /> })}
+                                    </th>
+                                    <td><time datetime=v.at_iso>{v.at}</time></td>
+                                    <td>{v.by.unwrap_or_else(|| "Earshot".into())}</td>
+                                    <td class="num">{v.questions}</td>
+                                </tr>
+                            }).collect_view()}
+                        </tbody>
+                    </table>
+                </div>
+            </section>
+        }
+    })
+}
+
+/// Where a published survey can be answered, and how to put it on a site.
+#[component]
+fn Share(survey: SurveyRef, link: Option<String>) -> impl IntoView {
+    link.map(|link| {
+        view! {
+            <section class="card" aria-labelledby="share-title">
+                <h2 id="share-title">"Share"</h2>
+                <dl class="facts">
+                    <dt>"Link"</dt>
+                    <dd><a href=format!("/s/{}", survey.id) target="_blank">{link}</a></dd>
+                    <dt>"On your site"</dt>
+                    <dd><a href=format!("/p/{}/embed?survey={}", survey.slug, survey.id)>"Get the line to paste"</a></dd>
+                </dl>
+            </section>
+        }
+    })
+}
+
+/// The real survey page, in a frame, from the draft.
+#[component]
+fn Preview(src: String) -> impl IntoView {
+    view! {
+        <aside class="survey-preview" id="preview" aria-labelledby="preview-title">
+            <h2 id="preview-title">"Preview"</h2>
+            <p class="hint">"As people see it. Nothing is sent."</p>
+            <iframe id="preview-frame" src=src title="Preview"></iframe>
+        </aside>
+    }
+    .into_any()
+}

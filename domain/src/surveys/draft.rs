@@ -70,6 +70,8 @@ pub enum Action {
     Overwrite(i64),
     /// Save and apply.
     Edit(Edit),
+    /// Save and bring a deleted question back.
+    Restore(String),
     /// Save, then go one step back.
     Undo,
     /// One step forward again.
@@ -93,6 +95,7 @@ impl Action {
             ["redo"] => Self::Redo,
             ["publish"] => Self::Publish,
             ["add", kind, at] => Self::Edit(Edit::Add { kind: own(kind), at: at.parse().ok()? }),
+            ["restore", q] => Self::Restore(own(q)),
             ["delete", q] => Self::Edit(Edit::Delete(own(q))),
             ["duplicate", q] => Self::Edit(Edit::Duplicate(own(q))),
             ["move", q, to] => Self::Edit(Edit::Move(own(q), To::parse(to)?)),

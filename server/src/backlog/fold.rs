@@ -21,8 +21,7 @@ pub fn fold(text: &str) -> String {
                     out.push(' ');
                 }
             }
-            // NUL: PostgreSQL text cannot hold it.
-            c if is_combining_mark(c) || c == '\0' => {}
+            c if is_combining_mark(c) => {}
             c => out.push(c),
         }
     }

@@ -4,10 +4,17 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use axum::{
     extract::{ConnectInfo, FromRequestParts},
-    http::request::Parts,
+    http::{HeaderMap, header, request::Parts},
 };
 
-use crate::state::AppState;
+use crate::state::{App, AppState};
+
+/// How people reach us, for links to show: the setting, or what the request was sent to.
+#[must_use]
+pub fn origin(app: &App, headers: &HeaderMap) -> String {
+    let host = headers.get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or("localhost");
+    app.config.public_url.clone().unwrap_or_else(|| format!("http://{host}"))
+}
 
 /// The client's address. Behind `trusted_proxies` = n, the n-th `X-Forwarded-For` entry from the right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

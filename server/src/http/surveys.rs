@@ -1,10 +1,296 @@
-//! Surveys: list, editor, preview, results.
+//! Surveys: list, templates, editor, preview.
 
-use axum::Router;
+use app::{
+    respond::{Look, Mode, SurveyPage, Ticket, texts},
+    shell::{Flash, Nav, Undo},
+    surveys::{
+        Conflict, Editor, EditorPage, NewSurveyPage, SurveyListPage, SurveyReadPage, SurveyRef, SurveyRow, VersionLine, launch_words,
+    },
+};
+use axum::{
+    Extension, Router,
+    extract::{Path, Query},
+    http::{HeaderMap, StatusCode},
+    response::{Html, IntoResponse, Redirect, Response},
+    routing::{get, post},
+};
+use domain::{
+    Error as Refusal, FieldErrors,
+    accounts::{Role, Scope},
+    ids::{SurveyId, VersionId},
+    surveys::{SurveyBody, SurveyStatus, draft::Action},
+};
+use leptos::prelude::*;
+use serde::Deserialize;
 
-use crate::state::AppState;
+use super::{
+    address::origin,
+    assets,
+    console::Console,
+    error::PageResult,
+    forms::Form,
+    security::{FramedBy, Nonce},
+};
+use crate::{
+    error::{Error, Result},
+    state::AppState,
+    store::surveys::Survey,
+    surveys::{self, Posted},
+};
 
 /// This capability's routes.
 pub fn routes() -> Router<AppState> {
     Router::new()
+        .route("/p/{slug}/surveys", get(list))
+        .route("/p/{slug}/surveys/new", get(gallery).post(create))
+        .route("/p/{slug}/surveys/{id}", get(open))
+        .route("/p/{slug}/surveys/{id}/edit", get(edit).post(save))
+        .route("/p/{slug}/surveys/{id}/preview", get(preview))
+        .route("/p/{slug}/surveys/{id}/status", post(status))
+        .route("/p/{slug}/surveys/{id}/duplicate", post(duplicate))
+}
+
+async fn list(console: Console) -> PageResult {
+    let scope = console.scope(Role::Viewer)?;
+    let now = console.app.now();
+    let mut rows = Vec::new();
+    for summary in console.app.store.surveys(&scope).await? {
+        let survey = summary.survey;
+        let live = match survey.live_version {
+            Some(version) => console.app.store.survey_version(&scope, version).await?,
+            None => None,
+        };
+        rows.push(SurveyRow {
+            id: survey.id.to_string(),
+            name: survey.name,
+            status: survey.status,
+            has_changes: live.is_some_and(|v| v.body != survey.draft),
+            launch: launch_words(&survey.draft.launch),
+            questions: survey.draft.questions.len(),
+            responses: summary.responses,
+            last: summary.last_response.map(|at| (at.ago(now), at.rfc3339())),
+            key: console.form_key(),
+        });
+    }
+    let slug = console.project()?.slug.clone();
+    let can_edit = scope.role() >= Role::Admin;
+    Ok(console.page("Surveys", Nav::Surveys, move || view! { <SurveyListPage slug=slug rows=rows can_edit=can_edit /> }))
+}
+
+async fn gallery(console: Console) -> PageResult {
+    console.scope(Role::Admin)?;
+    let (slug, key) = (console.project()?.slug.clone(), console.form_key());
+    Ok(console.page("New survey", Nav::Surveys, move || view! { <NewSurveyPage slug=slug key=key /> }))
+}
+
+async fn create(console: Console, form: Form) -> PageResult {
+    let scope = console.scope(Role::Admin)?;
+    let slug = console.project()?.slug.clone();
+    match surveys::create(&console.app, &scope, form.get("template"), form.get("name"), form.idempotency_key()?).await {
+        Ok(id) => Ok(Redirect::to(&format!("/p/{slug}/surveys/{id}/edit")).into_response()),
+        Err(Error::Refused(Refusal::Invalid(errors))) => {
+            let (key, name) = (console.form_key(), form.get("name").to_owned());
+            Ok(console.page_with(StatusCode::UNPROCESSABLE_ENTITY, "New survey", Nav::Surveys, move || {
+                view! { <NewSurveyPage slug=slug key=key name=name errors=errors /> }
+            }))
+        }
+        Err(other) => Err(other.into()),
+    }
+}
+
+fn parse_id(text: &str) -> Result<SurveyId> {
+    text.parse().map_err(|_| Refusal::NotFound.into())
+}
+
+async fn load(console: &Console, scope: &Scope, id: &str) -> Result<Survey> {
+    console.app.store.survey(scope, parse_id(id)?).await?.ok_or_else(|| Refusal::NotFound.into())
+}
+
+async fn open(Path((slug, id)): Path<(String, String)>, console: Console) -> PageResult {
+    let survey = load(&console, &console.scope(Role::Viewer)?, &id).await?;
+    Ok(Redirect::to(&format!("/p/{slug}/surveys/{}/edit", survey.id)).into_response())
+}
+
+/// What an editor's page shows besides the survey as it is stored.
+#[derive(Default)]
+struct Shown {
+    status: StatusCode,
+    /// What was typed, when that could not be saved, and the revision it was about.
+    typed: Option<(SurveyBody, i64)>,
+    errors: FieldErrors,
+    conflict: Option<String>,
+}
+
+async fn edit(Path((_, id)): Path<(String, String)>, console: Console, headers: HeaderMap) -> PageResult {
+    let scope = console.scope(Role::Viewer)?;
+    let survey = load(&console, &scope, &id).await?;
+    Ok(editor(&console, &scope, &headers, survey, Shown::default()).await?)
+}
+
+async fn editor(console: &Console, scope: &Scope, headers: &HeaderMap, survey: Survey, shown: Shown) -> Result<Response> {
+    let store = &console.app.store;
+    let versions = store.survey_versions(scope, survey.id).await?;
+    let (can_undo, can_redo) = store.draft_steps(&survey).await?;
+    let live = versions.iter().find(|v| Some(v.id) == survey.live_version);
+    let has_changes = live.is_some_and(|v| v.body != survey.draft);
+    let link = live.map(|_| format!("{}/s/{}", origin(&console.app, headers), survey.id));
+    let versions = versions
+        .iter()
+        .map(|v| VersionLine {
+            id: v.id.to_string(),
+            number: v.number,
+            at: v.published_at.readable(),
+            at_iso: v.published_at.rfc3339(),
+            by: v.published_by.clone(),
+            questions: v.body.questions.len(),
+            is_current: Some(v.id) == survey.live_version,
+        })
+        .collect();
+    let reference =
+        SurveyRef { slug: console.project()?.slug.clone(), id: survey.id.to_string(), name: survey.name.clone(), status: survey.status };
+    if scope.role() < Role::Admin {
+        return Ok(console.page(&survey.name, Nav::Surveys, move || {
+            view! { <SurveyReadPage survey=reference body=survey.draft revision=survey.revision versions=versions link=link /> }
+        }));
+    }
+    let (body, revision) = shown.typed.unwrap_or((survey.draft, survey.revision));
+    let view = Editor {
+        survey: reference,
+        body,
+        revision,
+        key: console.form_key(),
+        status_key: console.form_key(),
+        errors: shown.errors,
+        conflict: shown.conflict.map(|message| Conflict { message, revision: survey.revision }),
+        can_undo,
+        can_redo,
+        has_changes,
+        versions,
+        link,
+    };
+    Ok(console.page_with(shown.status, &survey.name, Nav::Surveys, move || view! { <EditorPage editor=view /> }))
+}
+
+async fn save(Path((slug, id)): Path<(String, String)>, console: Console, headers: HeaderMap, form: Form) -> PageResult {
+    let scope = console.scope(Role::Admin)?;
+    let survey = parse_id(&id)?;
+    let key = form.idempotency_key()?.to_owned();
+    let action = Action::parse(form.get("action"))
+        .ok_or_else(|| Refusal::field("action", "unknown", "This button is not known any more. Reload the page."))?;
+    let revision: i64 = form.get("revision").parse().unwrap_or(0);
+    let pairs = form.0;
+    let posted = Posted { pairs: pairs.clone(), revision, action: action.clone() };
+    let done = surveys::edit(&console.app, &scope, survey, posted, &key).await;
+    if action == Action::Autosave {
+        return autosaved(done);
+    }
+    let edited = match done {
+        Ok(edited) => edited,
+        Err(Error::Refused(refusal @ (Refusal::Conflict(_) | Refusal::Invalid(_)))) => {
+            let row = load(&console, &scope, &id).await?;
+            let shown = refused(refusal, &pairs, &row, revision);
+            return Ok(editor(&console, &scope, &headers, row, shown).await?);
+        }
+        Err(other) => return Err(other.into()),
+    };
+    let base = format!("/p/{slug}/surveys/{survey}/edit");
+    if action == Action::Publish {
+        return match surveys::publish(&console.app, &scope, survey, edited.revision, &key).await {
+            Ok(done) if done.is_new => Ok(console.done(&base, &format!("Version {} is live.", done.number))),
+            Ok(done) => Ok(console.done(&base, &format!("Live. Nothing has changed since version {}.", done.number))),
+            Err(Error::Refused(Refusal::Invalid(errors))) => {
+                let row = load(&console, &scope, &id).await?;
+                let shown = Shown { status: StatusCode::UNPROCESSABLE_ENTITY, errors, ..Shown::default() };
+                Ok(editor(&console, &scope, &headers, row, shown).await?)
+            }
+            Err(other) => Err(other.into()),
+        };
+    }
+    let url = edited.focus.map_or_else(|| base.clone(), |at| format!("{base}?at={at}#{at}"));
+    let undo = edited.undo.map(|action| Undo { url: base, fields: vec![("action".into(), action)] });
+    let message = edited.message.or_else(|| matches!(action, Action::Save | Action::Overwrite(_)).then(|| "Saved.".to_owned()));
+    Ok(match message {
+        Some(message) => console.redirect(&url, &Flash { message, is_error: false, undo }),
+        None => Redirect::to(&url).into_response(),
+    })
+}
+
+/// The page for a refused post: what was typed stays in the form.
+fn refused(refusal: Refusal, pairs: &[(String, String)], row: &Survey, revision: i64) -> Shown {
+    let whole = pairs.iter().any(|(name, _)| name == "whole");
+    let typed = whole.then(|| (SurveyBody::read_form(pairs, &row.draft, row.last_number), revision));
+    match refusal {
+        Refusal::Conflict(message) => Shown { status: StatusCode::CONFLICT, typed, conflict: Some(message), ..Shown::default() },
+        Refusal::Invalid(errors) => Shown { status: StatusCode::UNPROCESSABLE_ENTITY, typed, errors, ..Shown::default() },
+        _ => Shown::default(),
+    }
+}
+
+/// The answer to the editor's own saving: the revision as text, or what went wrong.
+fn autosaved(done: Result<surveys::Edited>) -> PageResult {
+    match done {
+        Ok(edited) => Ok(edited.revision.to_string().into_response()),
+        Err(Error::Refused(Refusal::Conflict(message))) => Ok((StatusCode::CONFLICT, message).into_response()),
+        Err(other) => Err(other.into()),
+    }
+}
+
+#[derive(Deserialize)]
+struct PreviewQuery {
+    version: Option<String>,
+}
+
+async fn preview(
+    Path((_, id)): Path<(String, String)>,
+    Query(query): Query<PreviewQuery>,
+    Nonce(nonce): Nonce,
+    console: Console,
+) -> PageResult {
+    let scope = console.scope(Role::Viewer)?;
+    let survey = load(&console, &scope, &id).await?;
+    let body = match query.version {
+        None => survey.draft,
+        Some(version) => {
+            let version: VersionId = version.parse().map_err(|_| Refusal::NotFound)?;
+            let found = console.app.store.survey_version(&scope, version).await?;
+            found.filter(|v| v.survey == survey.id).ok_or(Refusal::NotFound)?.body
+        }
+    };
+    let project = console.project()?;
+    let look = Look {
+        mode: Mode::Preview,
+        accent: project.accent.clone(),
+        theme: project.theme,
+        language: body.language.clone(),
+        texts: texts::pick(None, &body.language, None),
+        nonce,
+        css: assets::url("respond.css"),
+        js: assets::url("survey.js"),
+    };
+    let ticket = Ticket { survey: survey.id.to_string(), ..Ticket::default() };
+    let html = app::render::document(move || view! { <SurveyPage look=look ticket=ticket body=body /> });
+    // Only the editor may frame it.
+    Ok((Extension(FramedBy(vec!["'self'".into()])), Html(html)).into_response())
+}
+
+async fn status(Path((slug, id)): Path<(String, String)>, console: Console, form: Form) -> PageResult {
+    let scope = console.scope(Role::Admin)?;
+    let survey = parse_id(&id)?;
+    form.idempotency_key()?;
+    let status = SurveyStatus::parse(form.get("status"))
+        .ok_or_else(|| Refusal::field("status", "unknown", "Choose to pause, resume or close the survey."))?;
+    surveys::set_status(&console.app, &scope, survey, status).await?;
+    let message = match status {
+        SurveyStatus::Live => "The survey takes answers again.",
+        SurveyStatus::Paused => "Paused: the survey takes no answers for now.",
+        SurveyStatus::Closed => "Closed: the survey takes no more answers.",
+        SurveyStatus::Draft => "",
+    };
+    Ok(console.done(&format!("/p/{slug}/surveys/{survey}/edit"), message))
+}
+
+async fn duplicate(Path((slug, id)): Path<(String, String)>, console: Console, form: Form) -> PageResult {
+    let scope = console.scope(Role::Admin)?;
+    let copy = surveys::duplicate(&console.app, &scope, parse_id(&id)?, form.idempotency_key()?).await?;
+    Ok(console.done(&format!("/p/{slug}/surveys/{copy}/edit"), "This is the copy. Nobody can answer it until you publish it."))
 }

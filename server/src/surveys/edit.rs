@@ -6,7 +6,7 @@ use domain::{
     ids::SurveyId,
     surveys::{
         SurveyBody,
-        draft::{Action, MAX_TITLE},
+        draft::{Action, Edit, MAX_TITLE},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -14,10 +14,10 @@ use serde::{Deserialize, Serialize};
 use super::{load, store};
 use crate::{
     error::Result,
-    state::App,
+    state::{App, hash_token},
     store::{
         Tx,
-        surveys::{DraftState, Survey},
+        surveys::{DraftState, KEPT_STATES, Survey},
     },
 };
 
@@ -27,7 +27,7 @@ const TYPING_MS: i64 = 15_000;
 /// What the editor sent.
 #[derive(Debug, Clone)]
 pub struct Posted {
-    /// The form's fields in order.
+    /// The form's fields in order. Without the field `whole` they are no editor's form, and only the action counts.
     pub pairs: Vec<(String, String)>,
     /// The revision that the person was shown.
     pub revision: i64,
@@ -44,6 +44,8 @@ pub struct Edited {
     pub focus: Option<String>,
     /// What to tell, if anything.
     pub message: Option<String>,
+    /// The action that takes this one back, if a message should offer it.
+    pub undo: Option<String>,
 }
 
 /// Who was faster and when.
@@ -60,32 +62,48 @@ pub(super) async fn conflict(tx: &mut Tx<'_>, survey: &Survey) -> Result<Refusal
 pub async fn edit(app: &App, scope: &Scope, survey: SurveyId, posted: Posted, key: &str) -> Result<Edited> {
     scope.require(Role::Admin)?;
     let (scope, now) = (*scope, app.now());
+    // A form reached by the browser's Back button has an old key and perhaps new words: only the same words are a retry.
+    let key = format!("{key}:{}", hash_token(&format!("{:?}", (&posted.action, &posted.pairs))));
     app.store
-        .write_once(&format!("survey-edit:{survey}"), key, now, move |tx| {
+        .write_once(&format!("survey-edit:{survey}"), &key, now, move |tx| {
             Box::pin(async move {
                 let mut row = load(tx, &scope, survey).await?;
                 let seen = row.revision;
                 let shown = if let Action::Overwrite(revision) = posted.action { revision } else { posted.revision };
-                if shown != seen {
+                let whole = posted.pairs.iter().any(|(name, _)| name == "whole");
+                if whole && shown != seen {
                     return Err(conflict(tx, &row).await?.into());
                 }
                 let mut steps = Steps { changed: false, states: Vec::new() };
-                if let Some((_, name)) = posted.pairs.iter().find(|(n, _)| n == "name")
+                if whole
+                    && let Some((_, name)) = posted.pairs.iter().find(|(n, _)| n == "name")
                     && !name.trim().is_empty()
                     && name.trim() != row.name
                 {
                     row.name = name.trim().chars().take(MAX_TITLE).collect();
                     steps.changed = true;
                 }
-                let typed = SurveyBody::read_form(&posted.pairs, &row.draft, row.last_number);
-                let was = tx.draft_state(survey, row.position).await?;
-                steps.save(&mut row, typed, was, scope, now);
-                let mut edited = Edited { revision: seen, focus: None, message: None };
+                if whole {
+                    let typed = SurveyBody::read_form(&posted.pairs, &row.draft, row.last_number);
+                    let was = tx.draft_state(survey, row.position).await?;
+                    steps.save(&mut row, typed, was, scope, now);
+                }
+                let mut edited = Edited { revision: seen, focus: None, message: None, undo: None };
                 match &posted.action {
                     Action::Save | Action::Autosave | Action::Overwrite(_) | Action::Publish => {}
                     Action::Edit(operation) => {
                         let mut body = row.draft.clone();
                         edited.focus = Some(body.apply(operation, &mut row.last_number)?);
+                        steps.push(&mut row, body, false, scope, now);
+                        if let Edit::Delete(question) = operation {
+                            edited.message = Some("Question deleted.".into());
+                            edited.undo = Some(format!("restore:{question}"));
+                        }
+                    }
+                    Action::Restore(question) => {
+                        let body = restored(tx, &row, question).await?;
+                        edited.focus = Some(question.clone());
+                        edited.message = Some("The question is back.".into());
                         steps.push(&mut row, body, false, scope, now);
                     }
                     Action::Undo | Action::Redo => {
@@ -117,6 +135,23 @@ pub async fn edit(app: &App, scope: &Scope, survey: SurveyId, posted: Posted, ke
             })
         })
         .await
+}
+
+/// The draft with a question that one of its kept states had, where it was.
+async fn restored(tx: &mut Tx<'_>, row: &Survey, question: &str) -> Result<SurveyBody> {
+    let mut body = row.draft.clone();
+    if body.questions.iter().any(|q| q.id == question) {
+        return Ok(body);
+    }
+    for position in (row.position - KEPT_STATES..=row.position).rev() {
+        let Some(state) = tx.draft_state(row.id, position).await? else { continue };
+        if let Some(at) = state.body.questions.iter().position(|q| q.id == question) {
+            let found = state.body.questions[at].clone();
+            body.questions.insert(at.min(body.questions.len()), found);
+            return Ok(body);
+        }
+    }
+    Err(Refusal::field("questions", "gone", "This question was deleted too long ago.").into())
 }
 
 /// The states that a post adds to those that are kept.

@@ -111,26 +111,6 @@ pub async fn duplicate(app: &App, scope: &Scope, survey: SurveyId, key: &str) ->
     create_with(app, scope, &name, original.draft, key).await
 }
 
-/// Another name.
-///
-/// # Errors
-/// When the role is too low, the survey is not there, or the name is empty or too long.
-pub async fn rename(app: &App, scope: &Scope, survey: SurveyId, name: &str) -> Result<()> {
-    scope.require(Role::Admin)?;
-    let (scope, name, now) = (*scope, check_name(name)?, app.now());
-    app.store
-        .write(move |tx| {
-            Box::pin(async move {
-                let mut row = load(tx, &scope, survey).await?;
-                row.name = name;
-                row.updated_at = now;
-                let seen = row.revision;
-                store(tx, &row, seen).await
-            })
-        })
-        .await
-}
-
 /// Publishes the draft that has the revision `seen`: checks it, freezes it as a version, and opens the survey to answers.
 ///
 /// # Errors

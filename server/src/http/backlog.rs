@@ -1,4 +1,4 @@
-//! Links between feedback and items: the panel, and what its forms post to.
+//! The backlog and links.
 
 use app::{
     backlog::{Hit, LinkPanelView, LinkView, LinkedItemView, link_panel::LinkPage},
@@ -21,7 +21,7 @@ use domain::{
 use leptos::prelude::*;
 use serde::Deserialize;
 
-use crate::http::{console::Console, error::PageResult, forms::Form};
+use super::{console::Console, error::PageResult, forms::Form};
 use crate::{
     backlog::{self, Quoting},
     error::{Error, Result},
@@ -31,7 +31,7 @@ use crate::{
 /// Items offered by the link panel.
 const HITS: i64 = 6;
 
-/// The routes of links.
+/// This capability's routes.
 pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/p/{slug}/feedback/{id}/link", post(link).get(link_page))

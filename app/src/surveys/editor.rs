@@ -1,0 +1,166 @@
+//! The editor: one form with every question, and the real survey page beside it. Each button saves the whole form and then does its
+//! work, so it needs no JavaScript; [`SurveyEditor`] adds saving by itself, keys and dragging.
+
+use domain::{
+    FieldErrors,
+    surveys::{SurveyBody, SurveyStatus},
+};
+use leptos::prelude::*;
+
+use super::{
+    Preview, Share, StatusBadge, SurveyRef, SurveyTab, SurveyTabs, VersionLine, Versions,
+    fields::{AddMenu, QuestionFields, SettingsFields, StartFields},
+};
+use crate::{
+    components::forms::{ErrorSummary, IdempotencyKey},
+    islands::editor::SurveyEditor,
+};
+
+/// Somebody else saved meanwhile.
+#[derive(Debug, Clone)]
+pub struct Conflict {
+    /// Who and when.
+    pub message: String,
+    /// The revision that is there now.
+    pub revision: i64,
+}
+
+/// Everything the editor shows.
+#[derive(Debug, Clone)]
+pub struct Editor {
+    /// The survey.
+    pub survey: SurveyRef,
+    /// The draft, or what was typed when that could not be saved.
+    pub body: SurveyBody,
+    /// The revision that the form is about.
+    pub revision: i64,
+    /// A fresh key for the form.
+    pub key: String,
+    /// A fresh key for the status form.
+    pub status_key: String,
+    /// What stops the operation or the publication.
+    pub errors: FieldErrors,
+    /// Somebody else saved meanwhile: nothing of this form is saved.
+    pub conflict: Option<Conflict>,
+    /// Whether there is a state to go back to.
+    pub can_undo: bool,
+    /// Whether there is a state to go forward to.
+    pub can_redo: bool,
+    /// Whether the draft differs from what is published.
+    pub has_changes: bool,
+    /// The published versions, the newest first.
+    pub versions: Vec<VersionLine>,
+    /// The public link, once published.
+    pub link: Option<String>,
+}
+
+/// The page.
+#[component]
+pub fn EditorPage(
+    /// What it shows.
+    editor: Editor,
+) -> impl IntoView {
+    let Editor { survey, body, revision, key, status_key, errors, conflict, can_undo, can_redo, has_changes, versions, link } = editor;
+    let action = survey.url("edit");
+    let preview = survey.url(&format!("preview?r={revision}"));
+    let published = !versions.is_empty();
+    let of = body.questions.len();
+    let questions = body.questions.iter().cloned().enumerate();
+    let questions =
+        questions.map(|(at, question)| view! { <QuestionFields question=question at=at of=of errors=errors.clone() /> }).collect_view();
+    let add_error = errors.at("add-question").map(|text| view! { <p class="field-error">{text.to_owned()}</p> });
+    view! {
+        // The first button of a form is what Enter in a field presses.
+        <button type="submit" form="editor" name="action" value="save" class="visually-hidden" tabindex="-1" aria-hidden="true">"Save"</button>
+        <div id="editor-head" data-part>
+            <div class="page-head">
+                <div>
+                    <h1>{survey.name.clone()}</h1>
+                    <p class="lead">
+                        <StatusBadge status=survey.status />
+                        " "
+                        <span id="has-changes" class="muted small" hidden={!has_changes || !published}>"Unpublished changes"</span>
+                    </p>
+                </div>
+                <div class="page-actions">
+                    <a class="button button-quiet preview-link" href="#preview">"Preview"</a>
+                    <button type="submit" form="editor" id="editor-undo" name="action" value="undo" class="button" disabled=!can_undo>"Undo "<kbd>"Ctrl Z"</kbd></button>
+                    <button type="submit" form="editor" id="editor-redo" name="action" value="redo" class="button" disabled=!can_redo>"Redo "<kbd>"Ctrl ⇧ Z"</kbd></button>
+                    <button type="submit" form="editor" id="editor-save" name="action" value="save" class="button">"Save"</button>
+                    <StatusForm survey=survey.clone() key=status_key />
+                    <button type="submit" form="editor" id="editor-publish" name="action" value="publish" class="button button-primary">
+                        {if published { "Publish changes" } else { "Publish" }}
+                    </button>
+                </div>
+            </div>
+        </div>
+        <SurveyTabs survey=survey.clone() at=SurveyTab::Edit />
+        <SurveyEditor />
+        <div class="survey-editor">
+            <form id="editor" method="post" action=action autocomplete="off">
+                <div id="editor-form" data-part class="stack">
+                    <IdempotencyKey key=key />
+                    <input type="hidden" name="revision" value=revision />
+                    <input type="hidden" name="whole" value="1" />
+                    {conflict.map(|conflict| view! { <ConflictNotice conflict=conflict url=survey.url("edit") /> })}
+                    <ErrorSummary errors=errors.clone() />
+                    <StartFields body=body.clone() errors=errors.clone() />
+                    <h2 id="questions-title">"Questions"</h2>
+                    <AddMenu at=0 text="Add here" class="add-here" />
+                    <div class="questions">{questions}</div>
+                    <div id="add-question" tabindex="-1">
+                        {add_error}
+                        <AddMenu at=of text="Add question" class="add-last" />
+                    </div>
+                    <SettingsFields body=body name=survey.name.clone() errors=errors />
+                    <div class="form-actions">
+                        <button type="submit" name="action" value="save" class="button">"Save"</button>
+                    </div>
+                </div>
+            </form>
+            <Preview src=preview />
+        </div>
+        <div id="editor-foot" data-part class="stack editor-foot">
+            <Share survey=survey.clone() link=link />
+            <Versions survey=survey versions=versions />
+        </div>
+    }
+    .into_any()
+}
+
+/// Pausing, resuming, closing: what makes sense in the survey's status.
+#[component]
+fn StatusForm(survey: SurveyRef, key: String) -> impl IntoView {
+    let offered: &[(SurveyStatus, &str)] = match survey.status {
+        SurveyStatus::Draft => &[],
+        SurveyStatus::Live => &[(SurveyStatus::Paused, "Pause"), (SurveyStatus::Closed, "Close")],
+        SurveyStatus::Paused => &[(SurveyStatus::Live, "Resume"), (SurveyStatus::Closed, "Close")],
+        SurveyStatus::Closed => &[(SurveyStatus::Live, "Open again")],
+    };
+    (!offered.is_empty()).then(|| {
+        view! {
+            <form method="post" action=survey.url("status") class="cluster">
+                <IdempotencyKey key=key />
+                {offered.iter().map(|(status, text)| view! {
+                    <button type="submit" name="status" value=status.as_str() class="button">{*text}</button>
+                }).collect_view()}
+            </form>
+        }
+    })
+}
+
+/// What to do when somebody else was faster.
+#[component]
+fn ConflictNotice(conflict: Conflict, url: String) -> impl IntoView {
+    view! {
+        <div class="notice notice-warn stack-s" id="conflict" role="alert" tabindex="-1" data-conflict>
+            <p><strong>{conflict.message}</strong>" What you see below is yours, and it is not saved."</p>
+            <div class="cluster">
+                <button type="submit" name="action" value=format!("overwrite:{}", conflict.revision) class="button">"Keep mine"</button>
+                <a class="button" href=url>"Open theirs, drop mine"</a>
+            </div>
+            <p class="small">"Kept as yours, theirs is one step of Undo away."</p>
+        </div>
+    }
+    .into_any()
+}

@@ -1,0 +1,286 @@
+//! The editor's fields: one fieldset per question, and the settings of its type by one `match`.
+
+use domain::{
+    FieldErrors,
+    surveys::{
+        Choice, Launch, Question, QuestionKind, SurveyBody,
+        draft::{MAX_BUTTON, MAX_DELAY, MAX_EVENT, MAX_PROSE, MAX_QUESTION, MAX_TITLE},
+        question::{KINDS, MAX_END, MAX_LABEL},
+    },
+};
+use leptos::prelude::*;
+
+use crate::components::forms::{SelectField, TextArea, TextField};
+
+fn chars(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+/// The word for a type.
+fn label_of(word: &str) -> &'static str {
+    KINDS.iter().find(|(w, ..)| *w == word).map_or("Question", |(_, label, _)| *label)
+}
+
+/// A button of the editor: saves the form and does `action`.
+#[component]
+fn Tool(
+    id: String,
+    action: String,
+    /// What it says.
+    text: &'static str,
+    /// What it is about, for screen readers.
+    about: String,
+    #[prop(default = "")] kind: &'static str,
+    #[prop(default = "")] keys: &'static str,
+) -> impl IntoView {
+    view! {
+        <button id=id type="submit" class=format!("button button-quiet button-small {kind}") name="action" value=action>
+            {text}<span class="visually-hidden">{format!(" {about}")}</span>
+            {(!keys.is_empty()).then(|| view! { <kbd>{keys}</kbd> })}
+        </button>
+    }
+    .into_any()
+}
+
+/// The menu of question types; each entry adds one at `at`.
+#[component]
+pub fn AddMenu(
+    /// The index the new question will have.
+    at: usize,
+    /// The words of the menu.
+    text: &'static str,
+    /// Its class.
+    class: &'static str,
+) -> impl IntoView {
+    view! {
+        <details class=format!("menu add-menu {class}") name="menu">
+            <summary>{text}</summary>
+            <div class="menu-list">
+                {KINDS.iter().map(|(word, label, what)| view! {
+                    <button type="submit" name="action" value=format!("add:{word}:{at}")>
+                        <span>{*label}</span><span class="muted small">{*what}</span>
+                    </button>
+                }).collect_view()}
+            </div>
+        </details>
+    }
+    .into_any()
+}
+
+/// One question with its tools.
+#[component]
+pub fn QuestionFields(
+    /// The question.
+    question: Question,
+    /// Its index.
+    at: usize,
+    /// How many there are.
+    of: usize,
+    /// What was refused.
+    errors: FieldErrors,
+) -> impl IntoView {
+    let id = question.id.clone();
+    let number = at + 1;
+    let about = format!("question {number}");
+    let word = question.kind.word();
+    let relatives = question.kind.relatives();
+    let kind_field = if relatives.is_empty() {
+        view! { <input type="hidden" name=format!("{id}-type") value=word /> }.into_any()
+    } else {
+        let options = relatives.iter().map(|w| ((*w).to_owned(), label_of(w).to_owned())).collect();
+        view! { <SelectField name=format!("{id}-type") label="Type" options=options value=word /> }.into_any()
+    };
+    let required = question.kind.takes_answer().then(|| {
+        view! {
+            <label class="check">
+                <input type="checkbox" name=format!("{id}-required") id=format!("{id}-required") checked=question.required />
+                "An answer is required"
+            </label>
+        }
+    });
+    let is_statement = !question.kind.takes_answer();
+    view! {
+        <fieldset class="card question" id=id.clone() data-question=id.clone() data-at=at tabindex="-1">
+            <legend class="visually-hidden">{format!("Question {number} of {of}: {}", label_of(word))}</legend>
+            <input type="hidden" name="question" value=id.clone() />
+            <div class="question-head spread">
+                <p>
+                    <span class="drag" data-drag title="Drag to move" aria-hidden="true">"⠿"</span>
+                    <span class="question-number">{number}</span>
+                    " "
+                    <span class="muted">{label_of(word)}</span>
+                </p>
+                <div class="cluster question-tools">
+                    <Tool id=format!("{id}-up") action=format!("move:{id}:up") text="Up" about=about.clone() keys="Alt ↑" />
+                    <Tool id=format!("{id}-down") action=format!("move:{id}:down") text="Down" about=about.clone() keys="Alt ↓" />
+                    <Tool id=format!("{id}-duplicate") action=format!("duplicate:{id}") text="Duplicate" about=about.clone() />
+                    <Tool id=format!("{id}-delete") action=format!("delete:{id}") text="Delete" about=about kind="button-danger" />
+                </div>
+            </div>
+            <TextField
+                name=format!("{id}-title") label=if is_statement { "Text" } else { "Question" } value=question.title
+                maxlength=chars(MAX_QUESTION) errors=errors.clone()
+            />
+            <TextField
+                name=format!("{id}-hint") label=if is_statement { "More text (optional)" } else { "Hint (optional)" } value=question.hint
+                maxlength=chars(MAX_PROSE) errors=errors.clone()
+            />
+            {kind_field}
+            {settings(&id, question.kind, &errors)}
+            {required}
+        </fieldset>
+        <AddMenu at=number text="Add here" class="add-here" />
+    }
+    .into_any()
+}
+
+/// The settings that only this type has.
+fn settings(id: &str, kind: QuestionKind, errors: &FieldErrors) -> impl IntoView + use<> {
+    match kind {
+        QuestionKind::Nps { low, high } => ends(id, low, high, "0", "10", errors).into_any(),
+        QuestionKind::Csat { low, high } => ends(id, low, high, "1", "5", errors).into_any(),
+        QuestionKind::Ces { low, high } => ends(id, low, high, "1", "7", errors).into_any(),
+        QuestionKind::Rating { max } => {
+            let options = (3..=10).map(|n| (n.to_string(), format!("{n} stars"))).collect();
+            view! { <SelectField name=format!("{id}-max") label="Stars" options=options value=max.to_string() errors=errors.clone() /> }
+                .into_any()
+        }
+        QuestionKind::SingleChoice { choices, other } | QuestionKind::MultipleChoice { choices, other } => {
+            choice_list(id, choices, other, errors).into_any()
+        }
+        QuestionKind::ShortText | QuestionKind::LongText | QuestionKind::Email | QuestionKind::Statement => ().into_any(),
+    }
+}
+
+fn ends(id: &str, low: String, high: String, from: &str, to: &str, errors: &FieldErrors) -> impl IntoView + use<> {
+    view! {
+        <div class="question-ends">
+            <TextField name=format!("{id}-low") label=format!("Words at {from}") value=low maxlength=chars(MAX_END) errors=errors.clone() />
+            <TextField name=format!("{id}-high") label=format!("Words at {to}") value=high maxlength=chars(MAX_END) errors=errors.clone() />
+        </div>
+    }
+    .into_any()
+}
+
+fn choice_list(id: &str, choices: Vec<Choice>, other: bool, errors: &FieldErrors) -> impl IntoView + use<> {
+    let error =
+        |field: &str| errors.at(field).map(|text| view! { <p class="field-error" id=format!("{field}-error")>{text.to_owned()}</p> });
+    let rows = choices.into_iter().enumerate().map(|(at, choice)| {
+        let field = format!("{id}-{}", choice.id);
+        let invalid = errors.at(&field).is_some();
+        let about = format!("choice {}", at + 1);
+        view! {
+            <li>
+                {error(&field)}
+                <div class="choice">
+                    <input type="hidden" name=format!("{id}-choice") value=choice.id.clone() />
+                    <input
+                        type="text" id=field.clone() name=field.clone() value=choice.label maxlength=MAX_LABEL aria-label=format!("Choice {}", at + 1)
+                        aria-invalid=invalid.then_some("true") aria-describedby=invalid.then(|| format!("{field}-error"))
+                    />
+                    <Tool id=format!("{field}-up") action=format!("choice-move:{id}:{}:up", choice.id) text="↑" about=format!("{about} up") />
+                    <Tool id=format!("{field}-down") action=format!("choice-move:{id}:{}:down", choice.id) text="↓" about=format!("{about} down") />
+                    <Tool id=format!("{field}-delete") action=format!("choice-delete:{id}:{}", choice.id) text="✕" about=format!("{about} away") />
+                </div>
+            </li>
+        }
+    });
+    let rows = rows.collect_view();
+    let all = format!("{id}-choices");
+    view! {
+        <fieldset class="fieldset choices" id=all.clone() tabindex="-1">
+            <legend>"Choices"</legend>
+            {error(&all)}
+            <ol>{rows}</ol>
+            <div class="cluster">
+                <button type="submit" id=format!("{id}-choice-add") class="button button-small" name="action" value=format!("choice-add:{id}")>"Add choice"</button>
+                <label class="check">
+                    <input type="checkbox" name=format!("{id}-other") id=format!("{id}-other") checked=other />
+                    "Offer “Other” with a text field"
+                </label>
+            </div>
+        </fieldset>
+    }
+    .into_any()
+}
+
+/// The heading and the words before the questions.
+#[component]
+pub fn StartFields(
+    /// The draft.
+    body: SurveyBody,
+    /// What was refused.
+    errors: FieldErrors,
+) -> impl IntoView {
+    view! {
+        <section class="card" aria-labelledby="start-title">
+            <h2 id="start-title">"Start"</h2>
+            <TextField name="title" label="Heading" value=body.title maxlength=chars(MAX_TITLE) errors=errors.clone() />
+            <TextArea name="intro" label="Introduction (optional)" value=body.intro rows=2 maxlength=chars(MAX_PROSE) errors=errors />
+        </section>
+    }
+    .into_any()
+}
+
+/// The closing words and how the survey behaves.
+#[component]
+pub fn SettingsFields(
+    /// The draft.
+    body: SurveyBody,
+    /// What the team calls the survey.
+    name: String,
+    /// What was refused.
+    errors: FieldErrors,
+) -> impl IntoView {
+    let (label, seconds, event, chosen) = match &body.launch {
+        Launch::Button { label } => (label.clone(), 10, String::new(), "button"),
+        Launch::Delay { seconds } => ("Feedback".into(), *seconds, String::new(), "delay"),
+        Launch::Event { name } => ("Feedback".into(), 10, name.clone(), "event"),
+        Launch::Code => ("Feedback".into(), 10, String::new(), "code"),
+    };
+    let radio = |value: &'static str, text: &'static str| {
+        view! {
+            <label class="check">
+                <input type="radio" name="launch" id=format!("launch-{value}-on") value=value checked={chosen == value} />
+                {text}
+            </label>
+        }
+    };
+    let wrong = errors.at("launch-seconds").map(ToOwned::to_owned);
+    let invalid = wrong.is_some();
+    view! {
+        <section class="card" aria-labelledby="end-title">
+            <h2 id="end-title">"End"</h2>
+            <TextArea name="thanks" label="Closing words" value=body.thanks rows=2 maxlength=chars(MAX_PROSE) errors=errors.clone() />
+        </section>
+        <section class="card" aria-labelledby="settings-title">
+            <h2 id="settings-title">"Settings"</h2>
+            <TextField name="name" label="Name" hint="For your team only." value=name maxlength=chars(MAX_TITLE) errors=errors.clone() />
+            <TextField name="language" label="Language of the texts" hint="A tag such as en, de or pt-BR." value=body.language maxlength=35 errors=errors.clone() />
+            <fieldset class="fieldset launch">
+                <legend>"How it opens on your site"</legend>
+                <div class="launch-option">
+                    {radio("button", "A button at the edge of the page")}
+                    <TextField name="launch-label" label="Words on the button" value=label maxlength=chars(MAX_BUTTON) errors=errors.clone() />
+                </div>
+                <div class="launch-option">
+                    {radio("delay", "By itself after a while")}
+                    <div class="field" class:field-invalid=invalid>
+                        <label for="launch-seconds">"Seconds on the page"</label>
+                        {wrong.map(|text| view! { <p class="field-error" id="launch-seconds-error">{text}</p> })}
+                        <input
+                            id="launch-seconds" name="launch-seconds" type="number" min="0" max=MAX_DELAY step="1" inputmode="numeric" value=seconds
+                            aria-invalid=invalid.then_some("true") aria-describedby=invalid.then_some("launch-seconds-error")
+                        />
+                    </div>
+                </div>
+                <div class="launch-option">
+                    {radio("event", "When your site calls earshot.track(name)")}
+                    <TextField name="launch-event" label="Name of the event" value=event maxlength=chars(MAX_EVENT) errors=errors />
+                </div>
+                <div class="launch-option">{radio("code", "Only from code, as part of a page, or by its link")}</div>
+            </fieldset>
+        </section>
+    }
+    .into_any()
+}

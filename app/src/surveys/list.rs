@@ -1,0 +1,163 @@
+//! The list of surveys, and the templates to start from.
+
+use domain::{
+    FieldErrors,
+    surveys::{SurveyStatus, templates::TEMPLATES},
+};
+use leptos::prelude::*;
+
+use super::StatusBadge;
+use crate::components::{
+    forms::{ErrorSummary, IdempotencyKey, TextField},
+    layout::{Empty, PageHead},
+};
+
+/// A survey in the list.
+#[derive(Debug, Clone)]
+pub struct SurveyRow {
+    /// The id.
+    pub id: String,
+    /// What the team calls it.
+    pub name: String,
+    /// Whether people can answer.
+    pub status: SurveyStatus,
+    /// Whether the draft differs from what is published.
+    pub has_changes: bool,
+    /// What makes the widget show it, in words.
+    pub launch: String,
+    /// How many questions the draft has.
+    pub questions: usize,
+    /// How often it was answered.
+    pub responses: i64,
+    /// When last: for people, and for programs.
+    pub last: Option<(String, String)>,
+    /// A key for the row's form.
+    pub key: String,
+}
+
+/// All surveys of a project.
+#[component]
+pub fn SurveyListPage(
+    /// The project's name in URLs.
+    slug: String,
+    /// The surveys, the newest first.
+    rows: Vec<SurveyRow>,
+    /// Whether the person may make and edit surveys.
+    can_edit: bool,
+) -> impl IntoView {
+    let new_url = format!("/p/{slug}/surveys/new");
+    if rows.is_empty() {
+        let text = "A survey asks the people who use your product, on your site or by a link. Every answer arrives in the inbox, where you can search it and link it to work.";
+        return view! {
+            <PageHead title="Surveys" />
+            <Empty title="No surveys yet" text=text>
+                {if can_edit {
+                    view! { <a class="button button-primary" href=new_url>"Make the first survey"</a> }.into_any()
+                } else {
+                    view! { <p>"An admin of the project can make one."</p> }.into_any()
+                }}
+            </Empty>
+        }
+        .into_any();
+    }
+    let rows = rows.into_iter().map(|row| {
+        let base = format!("/p/{slug}/surveys/{}", row.id);
+        let name = row.name.clone();
+        view! {
+            <tr>
+                <th scope="row">
+                    <a href=format!("{base}/edit")>{row.name}</a>
+                    <span class="survey-launch muted small">{format!("{} · {} question{}", row.launch, row.questions, if row.questions == 1 { "" } else { "s" })}</span>
+                </th>
+                <td>
+                    <StatusBadge status=row.status />
+                    {row.has_changes.then(|| view! { <span class="muted small">" Unpublished changes"</span> })}
+                </td>
+                <td class="num">
+                    {if row.responses > 0 {
+                        view! { <a href=format!("{base}/results")>{row.responses}<span class="visually-hidden">" responses: results"</span></a> }.into_any()
+                    } else {
+                        view! { "0" }.into_any()
+                    }}
+                </td>
+                <td>{match row.last {
+                    Some((words, iso)) => view! { <time datetime=iso>{words}</time> }.into_any(),
+                    None => view! { <span class="muted">"Never"</span> }.into_any(),
+                }}</td>
+                {can_edit.then(|| view! {
+                    <td class="num">
+                        <form method="post" action=format!("{base}/duplicate")>
+                            <IdempotencyKey key=row.key />
+                            <button type="submit" class="button button-quiet button-small">"Duplicate"<span class="visually-hidden">{format!(" {name}")}</span></button>
+                        </form>
+                    </td>
+                })}
+            </tr>
+        }
+    });
+    let rows = rows.collect_view();
+    view! {
+        <PageHead title="Surveys">
+            {can_edit.then(|| view! { <a class="button button-primary" href=new_url>"New survey"</a> })}
+        </PageHead>
+        <div id="surveys" data-part class="table-wrap">
+            <table class="table surveys-table">
+                <thead>
+                    <tr>
+                        <th scope="col">"Survey"</th>
+                        <th scope="col">"Status"</th>
+                        <th scope="col" class="num">"Responses"</th>
+                        <th scope="col">"Last answer"</th>
+                        {can_edit.then(|| view! { <th scope="col"><span class="visually-hidden">"Actions"</span></th> })}
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
+    .into_any()
+}
+
+/// The templates to start from.
+#[component]
+pub fn NewSurveyPage(
+    /// The project's name in URLs.
+    slug: String,
+    /// A fresh key for the form.
+    key: String,
+    /// The name as typed.
+    #[prop(optional, into)]
+    name: String,
+    /// What was refused.
+    #[prop(optional)]
+    errors: FieldErrors,
+) -> impl IntoView {
+    view! {
+        <PageHead title="New survey" lead="Start from a template; everything in it can be changed." />
+        <ErrorSummary errors=errors.clone() />
+        <form method="post" action=format!("/p/{slug}/surveys/new")>
+            <IdempotencyKey key=key />
+            <TextField
+                name="name" label="Name" value=name maxlength=120 errors=errors
+                hint="For your team; people who answer do not see it. Left empty, the survey is called like its template."
+            />
+            <ul class="templates">
+                {TEMPLATES.iter().map(|template| {
+                    let body = (template.body)();
+                    let questions = body.questions.iter().map(|q| view! { <li>{q.title.clone()}</li> }).collect_view();
+                    view! {
+                        <li class="card template">
+                            <h2>{template.name}</h2>
+                            <p>{template.description}</p>
+                            <ol class="template-questions muted small">{questions}</ol>
+                            <button type="submit" class="button" name="template" value=template.key>
+                                "Use "<span class="visually-hidden">{template.name}</span><span aria-hidden="true">"this"</span>
+                            </button>
+                        </li>
+                    }
+                }).collect_view()}
+            </ul>
+        </form>
+    }
+    .into_any()
+}
