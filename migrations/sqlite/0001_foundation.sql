@@ -14,6 +14,8 @@ CREATE TABLE staff (
     name TEXT NOT NULL,
     password_hash TEXT NOT NULL,
     theme TEXT NOT NULL DEFAULT 'auto',
+    -- 1: runs the installation, and becomes an owner of projects made on the command line.
+    operator INTEGER NOT NULL DEFAULT 0,
     created_at INTEGER NOT NULL
 );
 
@@ -272,6 +274,7 @@ CREATE TABLE imports (
     id TEXT PRIMARY KEY,
     project_id TEXT NOT NULL REFERENCES projects (id),
     name TEXT NOT NULL,
+    source TEXT NOT NULL,
     file_hash TEXT NOT NULL,
     mapping TEXT NOT NULL,
     status TEXT NOT NULL,
@@ -302,12 +305,14 @@ CREATE TABLE import_errors (
     PRIMARY KEY (import_id, line)
 );
 
+-- `attempts` counts claims and tells one holder of the lease from the next; `failures` counts those in a row that came to nothing.
 CREATE TABLE jobs (
     id TEXT PRIMARY KEY,
     kind TEXT NOT NULL,
     payload TEXT NOT NULL,
     state TEXT NOT NULL,
     attempts INTEGER NOT NULL,
+    failures INTEGER NOT NULL,
     run_at INTEGER NOT NULL,
     leased_until INTEGER,
     last_error TEXT,

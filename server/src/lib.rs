@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod backlog;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod error;
@@ -17,15 +18,15 @@ pub mod store;
 pub mod surveys;
 pub mod triage;
 
-use std::net::SocketAddr;
-
 use tokio::net::TcpListener;
 
-/// Serves until `shutdown` resolves, then lets running requests end.
+/// Serves and works on background jobs until `shutdown` resolves, then lets running requests end and jobs come to a good place to stop.
 ///
 /// # Errors
 /// When the listener fails.
 pub async fn serve(listener: TcpListener, app: state::AppState, shutdown: impl Future<Output = ()> + Send + 'static) -> error::Result<()> {
-    let service = http::router(app).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(shutdown).await.map_err(|e| error::Error::internal("serve", e))
+    let jobs = jobs::Runner::start(&app);
+    let served = http::serve::serve(listener, app, shutdown).await;
+    jobs.stop().await;
+    served
 }

@@ -31,6 +31,8 @@ pub struct App {
     pub secret: Secret<Vec<u8>>,
     /// Sign-in attempts of late.
     pub throttle: SignInThrottle,
+    /// Wakes the workers of this process; see [`App::wake_jobs`].
+    pub jobs: tokio::sync::Notify,
 }
 
 /// Shared by all handlers.
@@ -47,7 +49,16 @@ impl App {
         let installation = store.installation(&ids.uuid().to_string(), &URL_SAFE_NO_PAD.encode(fresh), clock.now()).await?;
         let secret = URL_SAFE_NO_PAD.decode(installation.secret).map_err(|e| Error::internal("installation secret", e))?;
         let search = Search::new(config.data.join("index"), installation.instance, Arc::new(store.clone()), Arc::clone(&clock));
-        Ok(Arc::new(Self { config, store, search, clock, ids, secret: Secret(secret), throttle: SignInThrottle::default() }))
+        Ok(Arc::new(Self {
+            config,
+            store,
+            search,
+            clock,
+            ids,
+            secret: Secret(secret),
+            throttle: SignInThrottle::default(),
+            jobs: tokio::sync::Notify::new(),
+        }))
     }
 
     /// The present moment.
@@ -60,6 +71,11 @@ impl App {
     #[must_use]
     pub fn id<T: From<uuid::Uuid>>(&self) -> T {
         T::from(self.ids.uuid())
+    }
+
+    /// Tells a worker of this process that there is work in the queue.
+    pub fn wake_jobs(&self) {
+        self.jobs.notify_one();
     }
 
     /// A fresh unguessable token, 256 bits, URL-safe.

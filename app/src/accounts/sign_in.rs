@@ -3,10 +3,8 @@
 use domain::FieldErrors;
 use leptos::prelude::*;
 
-use crate::components::{
-    forms::{ErrorSummary, IdempotencyKey, TextField},
-    icons::Logo,
-};
+use super::door::Door;
+use crate::components::forms::{ErrorSummary, IdempotencyKey, TextField};
 
 /// What the sign-in page shows.
 #[derive(Debug, Clone, Default)]
@@ -17,32 +15,6 @@ pub struct SignIn {
     pub next: String,
     /// What was refused.
     pub errors: FieldErrors,
-}
-
-/// The frame of the pages outside the console: the mark, a heading, a card.
-#[component]
-pub fn Door(
-    /// The `h1`.
-    #[prop(into)]
-    title: String,
-    /// A line under it.
-    #[prop(optional, into)]
-    lead: Option<String>,
-    /// The form.
-    children: Children,
-) -> impl IntoView {
-    view! {
-        <div class="door">
-            <p class="door-mark"><Logo /><span>"Earshot"</span></p>
-            <div class="card stack">
-                <div>
-                    <h1>{title}</h1>
-                    {lead.map(|lead| view! { <p class="lead">{lead}</p> })}
-                </div>
-                {children()}
-            </div>
-        </div>
-    }
 }
 
 /// The sign-in page.
@@ -57,7 +29,7 @@ pub fn SignInPage(
     view! {
         <Door title="Sign in">
             <ErrorSummary errors=errors />
-            <form method="post" action="/sign-in" class="stack">
+            <form method="post" action="/sign-in">
                 <IdempotencyKey key=idempotency_key />
                 <input type="hidden" name="next" value=next />
                 <TextField name="email" label="E-mail address" kind="email" value=email required=true autocomplete="username" maxlength=254 />

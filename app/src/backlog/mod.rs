@@ -1,6 +1,8 @@
 //! The backlog: list and item with its evidence, and the panel that links feedback to items.
 
+pub mod item;
 pub mod link_panel;
+pub mod list;
 
 use domain::backlog::BacklogStatus;
 pub use link_panel::{Hit, LinkPanel, LinkPanelView, LinkView, LinkedItemView};

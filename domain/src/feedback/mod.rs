@@ -122,7 +122,7 @@ pub struct Feedback {
 }
 
 /// Longest tag, in characters.
-pub const MAX_TAG: usize = 40;
+pub const MAX_TAG: usize = 60;
 
 /// Normal form of a tag: trimmed, lower case, inner white space as single hyphens; `None` if empty or too long.
 #[must_use]

@@ -1,1 +1,30 @@
-//! Importing files of feedback: column mapping and reading of rows.
+//! Importing a file: which column becomes what ([`Mapping`]), and one line of the file as feedback ([`Plan::row`]). Pure rules; reading
+//! the file and storing the rows is the server's part.
+
+mod mapping;
+mod row;
+
+pub use mapping::{Mapping, Plan, Target, columns};
+pub use row::{MAX_TEXT, NewContact, NewFeedback};
+
+use serde::{Deserialize, Serialize};
+
+use crate::feedback::words;
+
+words! {
+    /// How far an import has come.
+    ImportStatus {
+        /// The file is still arriving.
+        Uploading = "uploading" / "Uploading",
+        /// The file is here; somebody must say which column is what.
+        Ready = "ready" / "Ready to map",
+        /// Rows are going in.
+        Running = "running" / "Running",
+        /// Every line was read.
+        Done = "done" / "Done",
+        /// Stopped by a person; what went in stays.
+        Cancelled = "cancelled" / "Stopped",
+        /// Given up after several attempts; can be continued.
+        Failed = "failed" / "Failed",
+    }
+}

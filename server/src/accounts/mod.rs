@@ -1,35 +1,80 @@
 //! Use cases of people: set-up, signing in and out, passwords, sessions, invitations, roles.
 
+pub mod owner;
 pub mod password;
 pub mod setup;
 pub mod sign_in;
 pub mod throttle;
 
-use domain::{Error as Refusal, ids::StaffId, surveys::answer::is_email};
+use domain::{Error as Refusal, FieldErrors, Timestamp, ids::StaffId, surveys::answer::is_email};
 
-use crate::{error::Result, state::App};
+use crate::{error::Result, state::App, store::Tx};
 
-/// Makes a member of the team without any membership; the password is hashed off the async threads.
+/// A new member's record, checked, with the password hashed off the async threads; not stored yet.
+#[derive(Debug, Clone)]
+pub struct NewStaff {
+    /// Their new id.
+    pub id: StaffId,
+    /// Lower case.
+    pub email: String,
+    /// For people.
+    pub name: String,
+    hash: String,
+    at: Timestamp,
+}
+
+impl NewStaff {
+    /// Checks everything and hashes the password.
+    ///
+    /// # Errors
+    /// When the address, name or password is not acceptable.
+    pub async fn check(app: &App, email: &str, name: &str, password: &str) -> Result<Self> {
+        let email = email.trim().to_lowercase();
+        let mut errors = FieldErrors::default();
+        if !is_email(&email) {
+            errors.add("email", "email", "Write an e-mail address like name@example.com.");
+        }
+        let name = match name.trim() {
+            "" => email.split('@').next().unwrap_or_default().to_owned(),
+            name => name.to_owned(),
+        };
+        if let Err(message) = check_name(&name) {
+            errors.add("name", "length", message);
+        }
+        if let Err(Refusal::Invalid(found)) = password::check(password) {
+            errors.0.extend(found.0);
+        }
+        errors.into_result(())?;
+        let hash = password::hash(app, password.to_owned()).await?;
+        Ok(Self { id: app.id(), email, name, hash, at: app.now() })
+    }
+
+    /// Stores the record.
+    ///
+    /// # Errors
+    /// When the address is taken.
+    pub async fn insert(&self, tx: &mut Tx<'_>) -> Result<StaffId> {
+        if tx.insert_staff(self.id, &self.email, &self.name, &self.hash, self.at).await? {
+            Ok(self.id)
+        } else {
+            Err(Refusal::field("email", "taken", "Somebody with this e-mail address exists already.").into())
+        }
+    }
+}
+
+/// Whether a person's name is acceptable.
+///
+/// # Errors
+/// What to do about it.
+pub fn check_name(name: &str) -> Result<(), &'static str> {
+    if (1..=80).contains(&name.trim().chars().count()) { Ok(()) } else { Err("Write a name of 1 to 80 characters.") }
+}
+
+/// Makes a member of the team without any membership.
 ///
 /// # Errors
 /// When the address or password is not acceptable, or the address is taken.
 pub async fn create_staff(app: &App, email: &str, name: &str, password: &str) -> Result<StaffId> {
-    let email = email.trim().to_lowercase();
-    if !is_email(&email) {
-        return Err(Refusal::field("email", "email", "Write an e-mail address like name@example.com.").into());
-    }
-    password::check(password)?;
-    let hash = password::hash(app, password.to_owned()).await?;
-    let (id, now) = (app.id::<StaffId>(), app.now());
-    let name = if name.trim().is_empty() { email.split('@').next().unwrap_or_default().to_owned() } else { name.trim().to_owned() };
-    app.store
-        .write(move |tx| {
-            Box::pin(async move {
-                if !tx.insert_staff(id, &email, &name, &hash, now).await? {
-                    return Err(Refusal::field("email", "taken", "Somebody with this e-mail address exists already.").into());
-                }
-                Ok(id)
-            })
-        })
-        .await
+    let staff = NewStaff::check(app, email, name, password).await?;
+    app.store.write(move |tx| Box::pin(async move { staff.insert(tx).await })).await
 }

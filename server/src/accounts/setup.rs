@@ -1,6 +1,33 @@
 //! The first visit of an empty installation: the first owner and project, behind a one-time token from the log.
 
-use crate::{error::Result, state::App};
+use domain::{
+    Error as Refusal, FieldErrors,
+    ids::StaffId,
+    projects::{Project, parse_origins},
+};
+use subtle::ConstantTimeEq;
+
+use super::NewStaff;
+use crate::{
+    error::{Error, Result},
+    projects,
+    state::{App, hash_token},
+};
+
+/// What the set-up page asks for.
+#[derive(Debug, Clone, Default)]
+pub struct Setup {
+    /// The owner's name.
+    pub name: String,
+    /// The owner's e-mail address.
+    pub email: String,
+    /// The owner's password.
+    pub password: String,
+    /// The first project's name.
+    pub project: String,
+    /// Origins that may embed its surveys; empty: any.
+    pub origins: String,
+}
 
 /// Whether nobody has an account yet.
 ///
@@ -8,4 +35,74 @@ use crate::{error::Result, state::App};
 /// When the database fails.
 pub async fn is_empty(app: &App) -> Result<bool> {
     Ok(!app.store.any_staff().await?)
+}
+
+/// A new one-time token in place of any earlier one, while nobody has an account; else `None`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn offer(app: &App) -> Result<Option<String>> {
+    if !is_empty(app).await? {
+        return Ok(None);
+    }
+    let token = app.token();
+    let hash = hash_token(&token);
+    app.store.write(move |tx| Box::pin(async move { tx.set_setup_token(Some(hash)).await })).await?;
+    Ok(Some(token))
+}
+
+/// Whether this is the token of the log.
+///
+/// # Errors
+/// When the database fails.
+pub async fn fits(app: &App, token: &str) -> Result<bool> {
+    let stored = app.store.setup_token_hash().await?;
+    Ok(stored.is_some_and(|stored| bool::from(stored.as_bytes().ct_eq(hash_token(token).as_bytes()))))
+}
+
+/// Makes the first owner and project, and uses the token up.
+///
+/// # Errors
+/// What is wrong with the input; [`Refusal::NotFound`] when the token does not fit (any more).
+pub async fn run(app: &App, token: &str, input: Setup) -> Result<(StaffId, Project)> {
+    // Before any password is hashed: without the token nobody makes us work.
+    if !fits(app, token).await? {
+        return Err(Refusal::NotFound.into());
+    }
+    let mut errors = FieldErrors::default();
+    let mut collect = |error: Error, rename: Option<&str>| match error {
+        Error::Refused(Refusal::Invalid(found)) => {
+            errors.0.extend(found.0.into_iter().map(|mut e| {
+                e.field = rename.map_or(e.field, ToOwned::to_owned);
+                e
+            }));
+            Ok(())
+        }
+        other => Err(other),
+    };
+    if input.name.trim().is_empty() {
+        collect(Refusal::field("name", "required", "Write your name.").into(), None)?;
+    }
+    let staff = NewStaff::check(app, &input.email, &input.name, &input.password)
+        .await
+        .map_or_else(|e| collect(e, None).map(|()| None), |s| Ok(Some(s)))?;
+    let origins = parse_origins(&input.origins).map_or_else(|e| collect(Refusal::Invalid(e).into(), None).map(|()| Vec::new()), Ok)?;
+    let project =
+        projects::draft(app, &input.project, origins).map_or_else(|e| collect(e, Some("project")).map(|()| None), |p| Ok(Some(p)))?;
+    errors.into_result(())?;
+    let (Some(staff), Some(project)) = (staff, project) else { return Err(Refusal::NotFound.into()) };
+    let hash = hash_token(token);
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                if !tx.take_setup_token(&hash).await? {
+                    return Err(Refusal::NotFound.into());
+                }
+                let id = staff.insert(tx).await?;
+                tx.set_operator(id).await?;
+                let project = projects::insert(tx, project, &[id]).await?;
+                Ok((id, project))
+            })
+        })
+        .await
 }

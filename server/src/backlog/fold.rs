@@ -21,7 +21,8 @@ pub fn fold(text: &str) -> String {
                     out.push(' ');
                 }
             }
-            c if is_combining_mark(c) => {}
+            // NUL: PostgreSQL text cannot hold it.
+            c if is_combining_mark(c) || c == '\0' => {}
             c => out.push(c),
         }
     }

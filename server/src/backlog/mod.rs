@@ -24,7 +24,9 @@ use crate::{
 pub fn filter(text: &str, status: Option<BacklogStatus>) -> Filter {
     let text = text.trim();
     let number = text.strip_prefix('#').unwrap_or(text).parse().ok().filter(|n| *n > 0);
-    Filter { status, folded: fold(text), number, not_linked_to: None }
+    // Longer than any title: more finds nothing else, and databases limit a pattern.
+    let folded = fold(&text.chars().take(300).collect::<String>());
+    Filter { status, folded, number, not_linked_to: None }
 }
 
 fn searchable(title: &str, body: &str) -> String {

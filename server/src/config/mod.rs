@@ -1,6 +1,19 @@
 //! Settings: read once at start, from flags, `EARSHOT_*` variables and a TOML file; a wrong one is named at once.
+//!
+//! A flag wins over a variable, a variable over the file, the file over the default.
 
-use std::{net::SocketAddr, path::PathBuf};
+mod file;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+use tracing_subscriber::EnvFilter;
+
+use crate::error::{Error, Result};
 
 /// All settings of `earshot serve`, checked.
 #[derive(Debug, Clone)]
@@ -21,9 +34,123 @@ pub struct Config {
     pub rate_per_address: u32,
     /// Submissions per minute for one project key.
     pub rate_per_key: u32,
+    /// What is logged, in the syntax of `tracing`'s filters.
+    pub log: String,
+    /// How it is written.
+    pub log_format: LogFormat,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object for each line, for programs.
+    Json,
+}
+
+/// The settings that every subcommand takes.
+#[derive(Debug, Clone, Default, Args)]
+pub struct StoreArgs {
+    /// Directory for the database and the search index; made when missing [default: ./data]
+    #[arg(long, env = "EARSHOT_DATA", value_name = "DIR", global = true)]
+    pub data: Option<PathBuf>,
+    /// PostgreSQL instead of the embedded SQLite: postgres://user:password@host/database
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true, global = true)]
+    pub database_url: Option<String>,
+    /// TOML file with any of these settings, named as the flags are, with _ for -
+    #[arg(long, env = "EARSHOT_CONFIG", value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    /// What to log: error, warn, info, debug, or a filter like info,server=debug [default: info]
+    #[arg(long, env = "EARSHOT_LOG", value_name = "FILTER", global = true)]
+    pub log: Option<String>,
+    /// How to write the log: lines for people, or JSON [default: text]
+    #[arg(long, env = "EARSHOT_LOG_FORMAT", value_name = "FORMAT", global = true)]
+    pub log_format: Option<LogFormat>,
+}
+
+/// The settings of serving.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ServeArgs {
+    /// Address and port to listen on [default: 127.0.0.1:3000]
+    #[arg(long, env = "EARSHOT_LISTEN", value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// How people reach this installation, for example https://feedback.example.com; with https, cookies are Secure
+    #[arg(long, env = "EARSHOT_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
+    /// How many reverse proxies in front may be believed about X-Forwarded-For [default: 0, none]
+    #[arg(long, env = "EARSHOT_TRUSTED_PROXIES", value_name = "N")]
+    pub trusted_proxies: Option<usize>,
+    /// Submissions each minute from one network address, at most [default: 60]
+    #[arg(long, env = "EARSHOT_RATE_PER_ADDRESS", value_name = "N")]
+    pub rate_per_address: Option<u32>,
+    /// Submissions each minute for one project, at most [default: 600]
+    #[arg(long, env = "EARSHOT_RATE_PER_KEY", value_name = "N")]
+    pub rate_per_key: Option<u32>,
 }
 
 impl Config {
+    /// Puts flags and variables (both in the arguments) together with the file, and checks the whole.
+    ///
+    /// # Errors
+    /// With the name of the setting that is wrong, and how to mend it.
+    pub fn load(store: StoreArgs, serve: ServeArgs) -> Result<Self> {
+        let file = match &store.config {
+            Some(path) => file::read(path)?,
+            None => file::File::default(),
+        };
+        let public_url = serve.public_url.or(file.public_url).map(|url| public_url(&url)).transpose()?;
+        let config = Self {
+            data: store.data.or(file.data).unwrap_or_else(|| Path::new("data").to_owned()),
+            database_url: store.database_url.or(file.database_url).map(Secret),
+            listen: serve.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 3000))),
+            secure_cookies: public_url.as_ref().is_some_and(|url| url.starts_with("https://")),
+            public_url,
+            trusted_proxies: serve.trusted_proxies.or(file.trusted_proxies).unwrap_or(0),
+            rate_per_address: serve.rate_per_address.or(file.rate_per_address).unwrap_or(60),
+            rate_per_key: serve.rate_per_key.or(file.rate_per_key).unwrap_or(600),
+            log: store.log.or(file.log).unwrap_or_else(|| "info".into()),
+            log_format: store.log_format.or(file.log_format).unwrap_or_default(),
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<()> {
+        if let Some(Secret(url)) = &self.database_url
+            && !url.starts_with("postgres://")
+            && !url.starts_with("postgresql://")
+        {
+            return Err(wrong("database_url", "DATABASE_URL", "it must begin with postgres:// (leave it out for the embedded SQLite)"));
+        }
+        for (name, variable, rate) in [
+            ("rate_per_address", "EARSHOT_RATE_PER_ADDRESS", self.rate_per_address),
+            ("rate_per_key", "EARSHOT_RATE_PER_KEY", self.rate_per_key),
+        ] {
+            if rate == 0 {
+                return Err(wrong(name, variable, "it must be 1 or more: 0 would refuse every answer"));
+            }
+        }
+        if let Err(error) = EnvFilter::try_new(&self.log) {
+            return Err(wrong("log", "EARSHOT_LOG", &format!("{error}; write it like info or info,server=debug")));
+        }
+        Ok(())
+    }
+
+    /// Starts the log as configured, on standard error. Only the first call counts.
+    pub fn start_log(&self) {
+        // The filter was checked; anything else would have stopped the start.
+        let filter = EnvFilter::try_new(&self.log).unwrap_or_default();
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        let started = match self.log_format {
+            LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
+            LogFormat::Json => log.json().try_init(),
+        };
+        drop(started);
+    }
+
     /// For tests: everything in `data`, a free port, generous limits.
     #[must_use]
     pub fn for_tests(data: PathBuf) -> Self {
@@ -36,8 +163,45 @@ impl Config {
             secure_cookies: false,
             rate_per_address: 10_000,
             rate_per_key: 100_000,
+            log: "info".into(),
+            log_format: LogFormat::Text,
         }
     }
+}
+
+/// Names the wrong setting in all the ways it can be set.
+fn wrong(name: &str, variable: &str, why: &str) -> Error {
+    let flag = name.replace('_', "-");
+    Error::Internal(format!("the setting {name} (--{flag}, {variable}) is wrong: {why}"))
+}
+
+fn public_url(text: &str) -> Result<String> {
+    let trimmed = text.trim_end_matches('/');
+    let fits = url::Url::parse(trimmed).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https") && url.has_host() && url.path() == "/" && url.query().is_none() && url.fragment().is_none()
+    });
+    if fits && trimmed.split("//").nth(1).is_some_and(|host| !host.contains('@')) {
+        Ok(trimmed.to_ascii_lowercase())
+    } else {
+        Err(wrong("public_url", "EARSHOT_PUBLIC_URL", "write it like https://feedback.example.com, without a path"))
+    }
+}
+
+/// `EARSHOT_*` variables that are no setting, most likely misspelt.
+#[must_use]
+pub fn unknown_variables(names: impl Iterator<Item = String>) -> Vec<String> {
+    const KNOWN: [&str; 9] = [
+        "EARSHOT_DATA",
+        "EARSHOT_CONFIG",
+        "EARSHOT_LOG",
+        "EARSHOT_LOG_FORMAT",
+        "EARSHOT_LISTEN",
+        "EARSHOT_PUBLIC_URL",
+        "EARSHOT_TRUSTED_PROXIES",
+        "EARSHOT_RATE_PER_ADDRESS",
+        "EARSHOT_RATE_PER_KEY",
+    ];
+    names.filter(|n| n.starts_with("EARSHOT_") && !n.starts_with("EARSHOT_TEST_") && !KNOWN.contains(&n.as_str())).collect()
 }
 
 /// A value that never shows in logs or errors.
@@ -47,5 +211,80 @@ pub struct Secret<T>(pub T);
 impl<T> std::fmt::Debug for Secret<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("[secret]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        store: StoreArgs,
+        #[command(flatten)]
+        serve: ServeArgs,
+    }
+
+    fn load(args: &[&str]) -> Result<Config> {
+        let line = Line::try_parse_from(std::iter::once(&"earshot").chain(args)).map_err(|e| Error::Internal(e.to_string()))?;
+        Config::load(line.store, line.serve)
+    }
+
+    fn refusal(args: &[&str]) -> String {
+        load(args).unwrap_err().to_string()
+    }
+
+    fn file(text: &str) -> (tempfile::TempDir, String) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("earshot.toml");
+        std::fs::write(&path, text).unwrap();
+        let path = path.to_str().unwrap().to_owned();
+        (dir, path)
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_defaults() {
+        let (_dir, path) =
+            file("listen = \"127.0.0.1:4000\"\ntrusted_proxies = 2\nlog_format = \"json\"\npublic_url = \"https://F.example/\"\n");
+        let config = load(&["--config", &path, "--listen", "0.0.0.0:5000"]).unwrap();
+        assert_eq!(config.listen.to_string(), "0.0.0.0:5000");
+        assert_eq!((config.trusted_proxies, config.log_format), (2, LogFormat::Json));
+        assert_eq!(config.public_url.as_deref(), Some("https://f.example"));
+        assert!(config.secure_cookies);
+        assert_eq!((config.rate_per_address, config.rate_per_key), (60, 600));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let (_dir, path) = file("listne = \"127.0.0.1:4000\"\n");
+        assert!(refusal(&["--config", &path]).contains("listne"), "{}", refusal(&["--config", &path]));
+        let (_dir, path) = file("listen = \"everywhere\"\n");
+        let text = refusal(&["--config", &path]);
+        assert!(text.contains("listen") && text.contains("line 1"), "{text}");
+        assert!(refusal(&["--listen", "3000"]).contains("--listen"));
+        assert!(refusal(&["--public-url", "feedback.example.com"]).contains("EARSHOT_PUBLIC_URL"));
+        assert!(refusal(&["--public-url", "https://a.example/path"]).contains("--public-url"));
+        assert!(refusal(&["--rate-per-key", "0"]).contains("--rate-per-key"));
+        assert!(refusal(&["--log", "a=b=c"]).contains("EARSHOT_LOG"));
+        assert!(refusal(&["--config", "/nowhere/earshot.toml"]).contains("/nowhere/earshot.toml"));
+    }
+
+    #[test]
+    fn the_database_password_is_in_no_message() {
+        let text = refusal(&["--database-url", "mysql://u:hunter2@h/d"]);
+        assert!(text.contains("DATABASE_URL") && !text.contains("hunter2"), "{text}");
+        let config = load(&["--database-url", "postgres://u:hunter2@h/d"]).unwrap();
+        assert!(!format!("{config:?}").contains("hunter2"));
+        let (_dir, path) = file("database_url = 7 # hunter2\n");
+        assert!(!refusal(&["--config", &path]).contains("hunter2"));
+    }
+
+    #[test]
+    fn misspelt_variables_are_found() {
+        let names = ["EARSHOT_LISTNE", "EARSHOT_LISTEN", "EARSHOT_TEST_POSTGRES", "PATH"].map(String::from);
+        assert_eq!(unknown_variables(names.into_iter()), ["EARSHOT_LISTNE"]);
     }
 }

@@ -173,12 +173,17 @@ impl Console {
 
     /// Answers a post: 303 to `url`, where `flash` is shown once.
     pub fn redirect(&self, url: &str, flash: &Flash) -> Response {
-        let mut response = Redirect::to(url).into_response();
-        if let Ok(cookie) = flash_cookie(&self.app, flash) {
-            append_cookie(&mut response, &cookie);
-        }
-        response
+        redirect_with(&self.app, url, flash)
     }
+}
+
+/// 303 to `url`, where `flash` is shown once. For handlers of people who were not signed in before.
+pub fn redirect_with(app: &AppState, url: &str, flash: &Flash) -> Response {
+    let mut response = Redirect::to(url).into_response();
+    if let Ok(cookie) = flash_cookie(app, flash) {
+        append_cookie(&mut response, &cookie);
+    }
+    response
 }
 
 /// A page for people who are not signed in: set-up, sign-in, an invitation.

@@ -13,6 +13,7 @@ pub mod log;
 pub mod projects;
 pub mod respond;
 pub mod security;
+pub mod serve;
 pub mod surveys;
 
 use axum::{Router, extract::DefaultBodyLimit, routing::get};

@@ -1,1 +1,260 @@
-//! Use cases of imports: reading files into feedback.
+//! Use cases of imports: a file arrives, its columns are mapped, its rows go in, and it can be stopped and carried on at any time.
+//!
+//! Every row has a key (its own id if the file has one, else a hash of what it says and the how-manieth of its equals it is), so that
+//! the same file again adds nothing, whatever happened in between.
+
+pub mod reader;
+pub mod records;
+mod run;
+
+pub use run::{Progress, run, run_job};
+
+use domain::{
+    Error as Refusal, Timestamp,
+    accounts::{Role, Scope},
+    feedback,
+    ids::{ImportId, JobId},
+    imports::{ImportStatus, Mapping, NewFeedback, columns},
+};
+use sha2::{Digest, Sha256};
+
+use self::reader::{Bytes, CHUNK, FileReader};
+use crate::{
+    error::{Error, Result},
+    jobs::Job,
+    state::App,
+    store::imports::{Import, Source},
+};
+
+/// Largest file that a browser may send.
+pub const MAX_UPLOAD: usize = 64 << 20;
+/// Rows of a preview.
+const PREVIEW: usize = 20;
+
+/// A file on its way in.
+pub struct Upload {
+    /// Its import.
+    pub id: ImportId,
+    hash: Sha256,
+    waiting: Vec<u8>,
+    chunks: i64,
+    bytes: i64,
+}
+
+/// Begins an upload; the same `key` names the same import.
+///
+/// # Errors
+/// [`Refusal::Forbidden`] below admin.
+pub async fn begin_upload(app: &App, scope: &Scope, name: &str, key: &str) -> Result<Upload> {
+    scope.require(Role::Admin)?;
+    let import = new_import(app, scope, name, Source::Upload, String::new());
+    let id = app
+        .store
+        .write_once(&format!("imports:{}", scope.project()), key, app.now(), move |tx| {
+            Box::pin(async move {
+                tx.insert_import(&import).await?;
+                Ok(import.id)
+            })
+        })
+        .await?;
+    Ok(Upload { id, hash: Sha256::new(), waiting: Vec::new(), chunks: 0, bytes: 0 })
+}
+
+fn new_import(app: &App, scope: &Scope, name: &str, source: Source, file_hash: String) -> Import {
+    let name = name.rsplit(['/', '\\']).next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(120).collect::<String>();
+    Import {
+        id: app.id(),
+        project: scope.project(),
+        name: if name.trim().is_empty() { "file.csv".into() } else { name },
+        source,
+        file_hash,
+        mapping: None,
+        status: ImportStatus::Uploading,
+        bytes_total: 0,
+        bytes_done: 0,
+        added: 0,
+        known: 0,
+        bad: 0,
+        error: None,
+        created_by: scope.staff(),
+        created_at: app.now(),
+        updated_at: app.now(),
+        finished_at: None,
+    }
+}
+
+impl Upload {
+    /// Takes the next bytes of the file.
+    ///
+    /// # Errors
+    /// When the file is too large or the database fails.
+    pub async fn push(&mut self, app: &App, bytes: &[u8]) -> Result<()> {
+        self.hash.update(bytes);
+        self.bytes += i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+        if self.bytes > i64::try_from(MAX_UPLOAD).unwrap_or(i64::MAX) {
+            return Err(Refusal::field("file", "too_large", "The file is larger than 64 MB. Split it, or use earshot import.").into());
+        }
+        self.waiting.extend_from_slice(bytes);
+        while self.waiting.len() >= CHUNK {
+            let rest = self.waiting.split_off(CHUNK);
+            let chunk = std::mem::replace(&mut self.waiting, rest);
+            self.put(app, chunk).await?;
+        }
+        Ok(())
+    }
+
+    async fn put(&mut self, app: &App, chunk: Vec<u8>) -> Result<()> {
+        let (id, n) = (self.id, self.chunks);
+        self.chunks += 1;
+        let put = app.store.write(move |tx| Box::pin(async move { tx.put_import_chunk(id, n, chunk).await })).await;
+        match put {
+            // A repeated post of a file that arrived before.
+            Err(Error::Refused(Refusal::NotFound)) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// The file is complete.
+    ///
+    /// # Errors
+    /// When it is no CSV file, or the database fails.
+    pub async fn finish(mut self, app: &App, scope: &Scope) -> Result<ImportId> {
+        if self.bytes == 0 {
+            return Err(Refusal::field("file", "required", "Choose a CSV file that is not empty.").into());
+        }
+        let last = std::mem::take(&mut self.waiting);
+        if !last.is_empty() {
+            self.put(app, last).await?;
+        }
+        FileReader::open(stored(app, scope, self.id)).await?;
+        let (id, hash, bytes, chunks, now) = (self.id, hex(&self.hash.finalize()), self.bytes, self.chunks, app.now());
+        app.store.write(move |tx| Box::pin(async move { tx.import_arrived(id, &hash, bytes, chunks, now).await })).await?;
+        Ok(id)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn stored(app: &App, scope: &Scope, import: ImportId) -> Bytes {
+    Bytes::Stored { store: app.store.clone(), scope: *scope, import, next: 0 }
+}
+
+/// One import, for those who may import.
+///
+/// # Errors
+/// Not found alike for what is not there and what is not theirs.
+pub async fn find(app: &App, scope: &Scope, import: ImportId) -> Result<Import> {
+    scope.require(Role::Admin)?;
+    let found = app.store.import(scope, import).await?.filter(|i| i.status != ImportStatus::Uploading);
+    found.ok_or_else(|| Refusal::NotFound.into())
+}
+
+/// What a file would become.
+pub struct Preview {
+    /// The names of its columns.
+    pub columns: Vec<String>,
+    /// What was previewed: the given mapping or a guess.
+    pub mapping: Mapping,
+    /// What is wrong with the mapping.
+    pub errors: domain::FieldErrors,
+    /// The first rows: line, and what it becomes or why it is bad. Empty while the mapping is wrong.
+    pub rows: Vec<(u64, Result<NewFeedback, String>)>,
+}
+
+/// Shows what an uploaded file would become under a mapping, or under a guessed one.
+///
+/// # Errors
+/// When there is no such import.
+pub async fn preview(app: &App, scope: &Scope, import: &Import, mapping: Option<Mapping>) -> Result<Preview> {
+    scope.require(Role::Admin)?;
+    preview_of(FileReader::open(stored(app, scope, import.id)).await?, mapping, guessed_tag(&import.name), app.now()).await
+}
+
+async fn preview_of(mut reader: FileReader, mapping: Option<Mapping>, add_tag: Option<String>, now: Timestamp) -> Result<Preview> {
+    let mapping = mapping.unwrap_or_else(|| Mapping { add_tag, ..Mapping::guess(&reader.header) });
+    let mut preview = Preview { columns: columns(&reader.header), errors: domain::FieldErrors::default(), rows: Vec::new(), mapping };
+    match preview.mapping.plan(&reader.header) {
+        Err(Refusal::Invalid(errors)) => preview.errors = errors,
+        Err(other) => return Err(other.into()),
+        Ok(plan) => {
+            while let Some(record) = reader.next().await?.filter(|_| preview.rows.len() < PREVIEW) {
+                preview.rows.push((record.line, run::read_row(&plan, record.fields.as_deref(), now)));
+            }
+        }
+    }
+    Ok(preview)
+}
+
+/// A tag made of the file's name, so that what came with a file can be found.
+fn guessed_tag(name: &str) -> Option<String> {
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let clean: String =
+        stem.chars().map(|c| if matches!(c, '"' | ',' | ':' | ';' | '_') { '-' } else { c }).take(feedback::MAX_TAG).collect();
+    feedback::tag(&clean)
+}
+
+/// Sets an uploaded file going under a mapping. Again: does nothing.
+///
+/// # Errors
+/// When the mapping does not fit the file.
+pub async fn start(app: &App, scope: &Scope, import: &Import, mapping: Mapping) -> Result<()> {
+    scope.require(Role::Admin)?;
+    let reader = FileReader::open(stored(app, scope, import.id)).await?;
+    mapping.plan(&reader.header)?;
+    set_going(app, scope, import.id, Some(mapping)).await
+}
+
+/// Carries a stopped or failed import on from where it was.
+///
+/// # Errors
+/// [`Refusal::Conflict`] when its file is no longer kept.
+pub async fn resume(app: &App, scope: &Scope, import: &Import) -> Result<()> {
+    scope.require(Role::Admin)?;
+    set_going(app, scope, import.id, None).await?;
+    let now = app.store.import(scope, import.id).await?.map(|i| i.status);
+    match now {
+        Some(ImportStatus::Running | ImportStatus::Done) => Ok(()),
+        _ => {
+            Err(Refusal::Conflict("The file of this import is no longer kept. Upload it again: what went in is not added twice.".into())
+                .into())
+        }
+    }
+}
+
+async fn set_going(app: &App, scope: &Scope, import: ImportId, mapping: Option<Mapping>) -> Result<()> {
+    let (scope, now, job) = (*scope, app.now(), app.id::<JobId>());
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                if tx.start_import(&scope, import, mapping.as_ref(), now).await? {
+                    tx.enqueue(job, &Job::Import { project: scope.project(), import }, now, now).await?;
+                }
+                Ok(())
+            })
+        })
+        .await?;
+    app.wake_jobs();
+    Ok(())
+}
+
+/// Stops a running import (what went in stays), or removes one that never ran. Says whether the import is still there.
+///
+/// # Errors
+/// When the database fails.
+pub async fn cancel(app: &App, scope: &Scope, import: &Import) -> Result<bool> {
+    scope.require(Role::Admin)?;
+    let (scope, id, now) = (*scope, import.id, app.now());
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                if tx.discard_import(&scope, id).await? {
+                    return Ok(false);
+                }
+                tx.cancel_import(&scope, id, now).await?;
+                Ok(true)
+            })
+        })
+        .await
+}

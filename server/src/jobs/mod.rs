@@ -1,3 +1,239 @@
-//! Background work: rows in the database with leases, bounded retries and dead letters.
+//! Background work: rows in the database that workers claim under a lease, retry with growing pauses, and keep when they are given up.
+//!
+//! A new kind of work is a variant of [`Job`] with its arm in [`Job::kind`] and in `perform`.
 
 mod index;
+mod runner;
+
+pub use runner::Runner;
+
+use std::{sync::Arc, time::Duration};
+
+use domain::{
+    Error as Refusal, Timestamp,
+    accounts::Scope,
+    ids::{ImportId, JobId, ProjectId},
+};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::{
+    error::{Error, Result},
+    imports,
+    state::{App, AppState},
+    store::{Tx, jobs::Claimed},
+};
+
+/// How long a worker holds a job without saying that it is alive.
+pub const LEASE_MS: i64 = 60_000;
+/// Claims in a row that may come to nothing before a job is given up.
+pub const MAX_FAILURES: i64 = 8;
+const HOUR_MS: i64 = 3_600_000;
+
+/// A unit of background work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "job", rename_all = "snake_case")]
+pub enum Job {
+    /// Reads an uploaded file into a project.
+    Import {
+        /// Whose.
+        project: ProjectId,
+        /// Which.
+        import: ImportId,
+    },
+    /// Removes what has served its time.
+    Purge {},
+}
+
+impl Job {
+    /// The word in the table.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Import { .. } => "import",
+            Self::Purge {} => "purge",
+        }
+    }
+}
+
+/// How a job ended, when it did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// There is nothing left to do.
+    Done,
+    /// It was asked to stop and wants to be carried on.
+    Stopped,
+}
+
+/// What a job sees of its surroundings.
+pub struct Context {
+    /// Its own id.
+    pub job: JobId,
+    stop: watch::Receiver<bool>,
+}
+
+impl Context {
+    /// Whether it should come to an end soon: the program shuts down or another worker has taken over.
+    #[must_use]
+    pub fn should_stop(&self) -> bool {
+        *self.stop.borrow()
+    }
+}
+
+impl Tx<'_> {
+    /// Puts work into the queue, to be done after this transaction commits and not before `run_at`. Call [`App::wake_jobs`] after the
+    /// commit, so that nobody waits for the next look at the queue.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn enqueue(&mut self, id: JobId, job: &Job, run_at: Timestamp, now: Timestamp) -> Result<()> {
+        let payload = serde_json::to_string(job)?;
+        self.insert_job(id, job.kind(), &payload, run_at, now).await?;
+        Ok(())
+    }
+}
+
+/// Runs everything that is due, one after the other, and says how many jobs that were.
+///
+/// # Errors
+/// When the database fails.
+pub async fn run_due(app: &AppState) -> Result<usize> {
+    let (_keep, stop) = watch::channel(false);
+    let mut ran = 0;
+    while run_one(app, &stop).await? {
+        ran += 1;
+    }
+    Ok(ran)
+}
+
+/// Takes a job that is due for this worker; `None` when there is none. Jobs that failed too often are given up on the way.
+///
+/// # Errors
+/// When the database fails.
+pub async fn claim(app: &App) -> Result<Option<Claimed>> {
+    let now = app.now();
+    // Looking is cheap and takes no place in the queue of writes.
+    while app.store.job_due(now).await? {
+        let claimed = app.store.write(move |tx| Box::pin(async move { tx.claim_job(now, now.plus_ms(LEASE_MS)).await })).await?;
+        match claimed {
+            // It ended its last holder each time: no further try will go better.
+            Some(claimed) if claimed.failures > MAX_FAILURES => bury(app, &claimed, "The program ended while it worked on this.").await?,
+            other => return Ok(other),
+        }
+    }
+    Ok(None)
+}
+
+/// Claims one job and sees it through; `false` when none was due.
+async fn run_one(app: &AppState, stop: &watch::Receiver<bool>) -> Result<bool> {
+    let Some(claimed) = claim(app).await? else { return Ok(false) };
+    let (stop_this, stopped) = watch::channel(*stop.borrow());
+    let context = Context { job: claimed.id, stop: stopped };
+    let (its_app, payload) = (Arc::clone(app), claimed.payload.clone());
+    // A task of its own, so that a panic ends the job and not the worker.
+    let mut work = tokio::spawn(async move { perform(&its_app, &payload, &context).await });
+    let mut beat = tokio::time::interval(Duration::from_millis(LEASE_MS.unsigned_abs() / 3));
+    beat.tick().await;
+    let mut stop = stop.clone();
+    let result = loop {
+        tokio::select! {
+            result = &mut work => break result.unwrap_or_else(|panic| Err(Error::internal("job", panic))),
+            _ = beat.tick() => {
+                let (held, until) = (claimed.clone(), app.now().plus_ms(LEASE_MS));
+                let kept = app.store.write(move |tx| Box::pin(async move { tx.renew_job(&held, until).await })).await;
+                if matches!(kept, Ok(false)) {
+                    stop_this.send_replace(true);
+                }
+            }
+            Ok(()) = stop.changed() => {
+                stop_this.send_replace(*stop.borrow());
+            }
+        }
+    };
+    settle(app, &claimed, result).await?;
+    Ok(true)
+}
+
+async fn perform(app: &AppState, payload: &str, context: &Context) -> Result<Outcome> {
+    match serde_json::from_str(payload)? {
+        Job::Import { project, import } => imports::run_job(app, &Scope::system(project), import, context).await,
+        Job::Purge {} => {
+            let now = app.now();
+            app.store.write(move |tx| Box::pin(async move { tx.purge(now).await })).await?;
+            Ok(Outcome::Done)
+        }
+    }
+}
+
+/// Writes down how a job ended.
+async fn settle(app: &App, claimed: &Claimed, result: Result<Outcome>) -> Result<()> {
+    let (job, now) = (claimed.clone(), app.now());
+    match result {
+        Ok(Outcome::Done) => {
+            app.store.write(move |tx| Box::pin(async move { tx.finish_job(&job, now).await })).await?;
+        }
+        Ok(Outcome::Stopped) => {
+            app.store.write(move |tx| Box::pin(async move { tx.requeue_job(&job, now, None).await })).await?;
+        }
+        Err(error) => {
+            let again = match error.refusal() {
+                None | Some(Refusal::Busy(_) | Refusal::SearchUnavailable | Refusal::RateLimited(_)) => true,
+                // A refusal will be the same next time.
+                Some(_) => false,
+            };
+            // The count in hand is the claim's; progress since then has reset the one in the table.
+            let failures = app.store.job(job.id).await?.map_or(job.failures, |row| row.failures).max(1);
+            tracing::warn!(job.id = %job.id, job.failures = failures, error = %error, "a job failed");
+            if again && failures < MAX_FAILURES {
+                let at = now.plus_ms(backoff(app, failures));
+                app.store.write(move |tx| Box::pin(async move { tx.requeue_job(&job, at, Some(&error.to_string())).await })).await?;
+            } else {
+                bury(app, claimed, &explain(&error)).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What is kept with a job that was given up, fit for a person's eyes.
+fn explain(error: &Error) -> String {
+    match error.refusal() {
+        Some(Refusal::Invalid(errors)) => errors.0.iter().map(|e| e.message.as_str()).collect::<Vec<_>>().join(" "),
+        Some(other) => other.to_string(),
+        None => "Something went wrong on our side, several times. The log says what.".into(),
+    }
+}
+
+async fn bury(app: &App, claimed: &Claimed, error: &str) -> Result<()> {
+    let (job, error, now) = (claimed.clone(), error.to_owned(), app.now());
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                if tx.bury_job(&job, &error, now).await?
+                    && let Ok(Job::Import { import, .. }) = serde_json::from_str(&job.payload)
+                {
+                    tx.fail_import(import, &error, now).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// Five seconds, doubled with each failure up to an hour, and up to half of that more, so that many do not come back at once.
+fn backoff(app: &App, failures: i64) -> i64 {
+    let pause = 5_000_i64.saturating_mul(1 << (failures - 1).clamp(0, 20)).min(HOUR_MS);
+    let mut random = [0_u8; 4];
+    app.ids.random(&mut random);
+    pause + pause / 2 * i64::from(u32::from_le_bytes(random) >> 16) / i64::from(u16::MAX)
+}
+
+/// Sees to it that the work of this hour is in the queue, once over all nodes.
+async fn enqueue_periodic(app: &App) -> Result<()> {
+    let now = app.now();
+    let hour = now.0.div_euclid(HOUR_MS);
+    // The id says which hour, so that a second attempt to add it does nothing.
+    let id = JobId(Uuid::from_u128(0x7075_7267_6500_8000_8000_0000_0000_0000 | u128::from(hour.unsigned_abs())));
+    app.store.write(move |tx| Box::pin(async move { tx.enqueue(id, &Job::Purge {}, now, now).await })).await
+}

@@ -1,1 +1,531 @@
 //! Imports, their files and bad rows.
+
+use std::collections::HashSet;
+
+use domain::{
+    Timestamp,
+    accounts::Scope,
+    ids::{ContactId, ImportId, ProjectId, StaffId},
+    imports::{ImportStatus, Mapping, NewContact},
+};
+use sqlx::FromRow;
+
+use super::{Dialect, Store, Tx, id, optional_id};
+use crate::error::{Error, Result};
+
+/// Bad lines that are kept of one import; more are only counted.
+pub const BAD_LINES_KEPT: i64 = 10_000;
+
+/// One import.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Import {
+    /// Identity.
+    pub id: ImportId,
+    /// Whose.
+    pub project: ProjectId,
+    /// The file's name.
+    pub name: String,
+    /// Where the file is.
+    pub source: Source,
+    /// SHA-256 of the file.
+    pub file_hash: String,
+    /// Which column becomes what; `None` until somebody said so.
+    pub mapping: Option<Mapping>,
+    /// How far it has come.
+    pub status: ImportStatus,
+    /// Size of the file.
+    pub bytes_total: i64,
+    /// How much of it is read.
+    pub bytes_done: i64,
+    /// Rows that went in.
+    pub added: i64,
+    /// Rows that were there already.
+    pub known: i64,
+    /// Lines that could not go in.
+    pub bad: i64,
+    /// Why it failed, for a person.
+    pub error: Option<String>,
+    /// Who began it.
+    pub created_by: Option<StaffId>,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it last moved.
+    pub updated_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// Where an import's file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// With us, in pieces.
+    Upload,
+    /// With the command that reads it.
+    Command,
+}
+
+impl Source {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Upload => "upload",
+            Self::Command => "command",
+        }
+    }
+}
+
+/// A line that could not go in.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct BadLine {
+    /// The line's number in the file, from 1, where its row begins.
+    pub line: i64,
+    /// Why.
+    pub reason: String,
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: String,
+    project_id: String,
+    name: String,
+    source: String,
+    file_hash: String,
+    mapping: String,
+    status: String,
+    bytes_total: i64,
+    bytes_done: i64,
+    rows_added: i64,
+    rows_known: i64,
+    rows_bad: i64,
+    error: Option<String>,
+    created_by: Option<String>,
+    created_at: i64,
+    updated_at: i64,
+    finished_at: Option<i64>,
+}
+
+impl TryFrom<Row> for Import {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            id: id(&row.id)?,
+            project: id(&row.project_id)?,
+            name: row.name,
+            source: if row.source == "command" { Source::Command } else { Source::Upload },
+            file_hash: row.file_hash,
+            mapping: if row.mapping.is_empty() { None } else { Some(serde_json::from_str(&row.mapping)?) },
+            status: ImportStatus::parse(&row.status).ok_or_else(|| Error::internal("stored import status", &row.status))?,
+            bytes_total: row.bytes_total,
+            bytes_done: row.bytes_done,
+            added: row.rows_added,
+            known: row.rows_known,
+            bad: row.rows_bad,
+            error: row.error,
+            created_by: optional_id(row.created_by.as_deref())?,
+            created_at: Timestamp(row.created_at),
+            updated_at: Timestamp(row.updated_at),
+            finished_at: row.finished_at.map(Timestamp),
+        })
+    }
+}
+
+impl Store {
+    /// The project's latest imports, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn imports(&self, scope: &Scope, most: i64) -> Result<Vec<Import>> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT * FROM imports WHERE project_id = $1 AND status <> 'uploading' ORDER BY created_at DESC, id DESC LIMIT $2",
+        )
+        .bind(scope.project().to_string())
+        .bind(most)
+        .fetch_all(self.reader())
+        .await?;
+        rows.into_iter().map(Import::try_from).collect()
+    }
+
+    /// One import.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn import(&self, scope: &Scope, import: ImportId) -> Result<Option<Import>> {
+        let row: Option<Row> = sqlx::query_as("SELECT * FROM imports WHERE project_id = $1 AND id = $2")
+            .bind(scope.project().to_string())
+            .bind(import.to_string())
+            .fetch_optional(self.reader())
+            .await?;
+        row.map(Import::try_from).transpose()
+    }
+
+    /// The latest finished import of the same file, other than `but`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn import_of_file(&self, scope: &Scope, file_hash: &str, but: ImportId) -> Result<Option<Import>> {
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT * FROM imports WHERE project_id = $1 AND file_hash = $2 AND id <> $3 AND status = 'done' ORDER BY created_at DESC LIMIT 1",
+        )
+        .bind(scope.project().to_string())
+        .bind(file_hash.to_owned())
+        .bind(but.to_string())
+        .fetch_optional(self.reader())
+        .await?;
+        row.map(Import::try_from).transpose()
+    }
+
+    /// The import that an earlier run of the same command on the same file left unfinished.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn unfinished_command(&self, scope: &Scope, file_hash: &str, mapping: &Mapping) -> Result<Option<Import>> {
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT * FROM imports WHERE project_id = $1 AND file_hash = $2 AND mapping = $3 AND source = 'command' AND status = 'running' \
+             ORDER BY created_at DESC LIMIT 1",
+        )
+        .bind(scope.project().to_string())
+        .bind(file_hash.to_owned())
+        .bind(serde_json::to_string(mapping)?)
+        .fetch_optional(self.reader())
+        .await?;
+        row.map(Import::try_from).transpose()
+    }
+
+    /// A piece of an uploaded file.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn import_chunk(&self, scope: &Scope, import: ImportId, n: i64) -> Result<Option<Vec<u8>>> {
+        Ok(sqlx::query_scalar(
+            "SELECT c.bytes FROM import_chunks c JOIN imports i ON i.id = c.import_id WHERE i.project_id = $1 AND c.import_id = $2 AND c.n = $3",
+        )
+        .bind(scope.project().to_string())
+        .bind(import.to_string())
+        .bind(n)
+        .fetch_optional(self.reader())
+        .await?)
+    }
+
+    /// Bad lines of an import after line `after`, in the order of the file.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn bad_lines(&self, scope: &Scope, import: ImportId, after: i64, most: i64) -> Result<Vec<BadLine>> {
+        Ok(sqlx::query_as(
+            "SELECT e.line, e.reason FROM import_errors e JOIN imports i ON i.id = e.import_id \
+             WHERE i.project_id = $1 AND e.import_id = $2 AND e.line > $3 ORDER BY e.line LIMIT $4",
+        )
+        .bind(scope.project().to_string())
+        .bind(import.to_string())
+        .bind(after)
+        .bind(most)
+        .fetch_all(self.reader())
+        .await?)
+    }
+}
+
+impl Store {
+    /// Those of the keys whose rows went in before.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn known_feedback(&self, scope: &Scope, source_keys: &[&str]) -> Result<HashSet<String>> {
+        let sql = match self.dialect() {
+            // CROSS JOIN: from the list to the rows; the other way round reads all rows of the project for each key.
+            Dialect::Sqlite => {
+                "SELECT f.source_key FROM json_each($2) j CROSS JOIN feedback f ON f.source_key = j.value WHERE f.project_id = $1"
+            }
+            Dialect::Postgres => {
+                "SELECT f.source_key FROM json_array_elements_text(CAST($2 AS json)) j JOIN feedback f ON f.source_key = j WHERE f.project_id = $1"
+            }
+        };
+        let keys: Vec<String> = sqlx::query_scalar(sql)
+            .bind(scope.project().to_string())
+            .bind(serde_json::to_string(source_keys)?)
+            .fetch_all(self.reader())
+            .await?;
+        Ok(keys.into_iter().collect())
+    }
+}
+
+impl Tx<'_> {
+    /// Adds an import.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_import(&mut self, import: &Import) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO imports (id, project_id, name, source, file_hash, mapping, status, bytes_total, bytes_done, rows_added, rows_known, \
+             rows_bad, created_by, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 0, 0, $9, $10, $10)",
+        )
+        .bind(import.id.to_string())
+        .bind(import.project.to_string())
+        .bind(import.name.clone())
+        .bind(import.source.as_str())
+        .bind(import.file_hash.clone())
+        .bind(import.mapping.as_ref().map(serde_json::to_string).transpose()?.unwrap_or_default())
+        .bind(import.status.as_str())
+        .bind(import.bytes_total)
+        .bind(import.created_by.map(|s| s.to_string()))
+        .bind(import.created_at.0)
+        .execute(self.conn())
+        .await?;
+        Ok(())
+    }
+
+    /// Keeps a piece of the file while it arrives.
+    ///
+    /// # Errors
+    /// When the database fails; not found when the import no longer takes pieces.
+    pub async fn put_import_chunk(&mut self, import: ImportId, n: i64, bytes: Vec<u8>) -> Result<()> {
+        let done = sqlx::query(
+            "INSERT INTO import_chunks (import_id, n, bytes) SELECT id, $2, $3 FROM imports WHERE id = $1 AND status = 'uploading' \
+             ON CONFLICT (import_id, n) DO UPDATE SET bytes = excluded.bytes",
+        )
+        .bind(import.to_string())
+        .bind(n)
+        .bind(bytes)
+        .execute(self.conn())
+        .await?;
+        if done.rows_affected() == 0 { Err(domain::Error::NotFound.into()) } else { Ok(()) }
+    }
+
+    /// The whole file is here, in `chunks` pieces.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn import_arrived(&mut self, import: ImportId, file_hash: &str, bytes: i64, chunks: i64, now: Timestamp) -> Result<()> {
+        sqlx::query("DELETE FROM import_chunks WHERE import_id = $1 AND n >= $2")
+            .bind(import.to_string())
+            .bind(chunks)
+            .execute(self.conn())
+            .await?;
+        sqlx::query(
+            "UPDATE imports SET status = 'ready', file_hash = $2, bytes_total = $3, updated_at = $4 WHERE id = $1 AND status = 'uploading'",
+        )
+        .bind(import.to_string())
+        .bind(file_hash.to_owned())
+        .bind(bytes)
+        .bind(now.0)
+        .execute(self.conn())
+        .await?;
+        Ok(())
+    }
+
+    /// Sets an import going; `false` when it was not in the state `from`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn start_import(&mut self, scope: &Scope, import: ImportId, mapping: Option<&Mapping>, now: Timestamp) -> Result<bool> {
+        let done = match mapping {
+            Some(mapping) => {
+                sqlx::query(
+                    "UPDATE imports SET status = 'running', mapping = $3, error = NULL, updated_at = $4 \
+                     WHERE project_id = $1 AND id = $2 AND status = 'ready'",
+                )
+                .bind(scope.project().to_string())
+                .bind(import.to_string())
+                .bind(serde_json::to_string(mapping)?)
+                .bind(now.0)
+                .execute(self.conn())
+                .await?
+            }
+            None => {
+                sqlx::query(
+                    "UPDATE imports SET status = 'running', error = NULL, finished_at = NULL, updated_at = $3 \
+                     WHERE project_id = $1 AND id = $2 AND source = 'upload' AND status IN ('cancelled', 'failed') \
+                     AND EXISTS (SELECT 1 FROM import_chunks c WHERE c.import_id = imports.id)",
+                )
+                .bind(scope.project().to_string())
+                .bind(import.to_string())
+                .bind(now.0)
+                .execute(self.conn())
+                .await?
+            }
+        };
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Stops an import; what went in stays. `false` when it was not running.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn cancel_import(&mut self, scope: &Scope, import: ImportId, now: Timestamp) -> Result<bool> {
+        let done = sqlx::query(
+            "UPDATE imports SET status = 'cancelled', updated_at = $3, finished_at = $3 WHERE project_id = $1 AND id = $2 AND status = 'running'",
+        )
+        .bind(scope.project().to_string())
+        .bind(import.to_string())
+        .bind(now.0)
+        .execute(self.conn())
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Removes an import that never ran, with its file; `false` when it did run.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn discard_import(&mut self, scope: &Scope, import: ImportId) -> Result<bool> {
+        let found: Option<String> = sqlx::query_scalar("SELECT id FROM imports WHERE project_id = $1 AND id = $2 AND status = 'ready'")
+            .bind(scope.project().to_string())
+            .bind(import.to_string())
+            .fetch_optional(self.conn())
+            .await?;
+        if found.is_none() {
+            return Ok(false);
+        }
+        self.drop_import_file(import).await?;
+        sqlx::query("DELETE FROM imports WHERE id = $1").bind(import.to_string()).execute(self.conn()).await?;
+        Ok(true)
+    }
+
+    async fn drop_import_file(&mut self, import: ImportId) -> Result<()> {
+        sqlx::query("DELETE FROM import_chunks WHERE import_id = $1").bind(import.to_string()).execute(self.conn()).await?;
+        Ok(())
+    }
+
+    /// Notes how far a running import is, in the same transaction as its rows; `false` when it is no longer running or
+    /// somebody else carried it on from where `before` was.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn import_progress(&mut self, before: &Import, after: &Import, now: Timestamp) -> Result<bool> {
+        let done = sqlx::query(
+            "UPDATE imports SET bytes_done = $3, rows_added = $4, rows_known = $5, rows_bad = $6, updated_at = $7 \
+             WHERE id = $1 AND status = 'running' AND bytes_done = $2",
+        )
+        .bind(before.id.to_string())
+        .bind(before.bytes_done)
+        .bind(after.bytes_done)
+        .bind(after.added)
+        .bind(after.known)
+        .bind(after.bad)
+        .bind(now.0)
+        .execute(self.conn())
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Whether a row with this key went in before.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn feedback_known(&mut self, project: ProjectId, source_key: &str) -> Result<bool> {
+        let found: Option<String> = sqlx::query_scalar("SELECT id FROM feedback WHERE project_id = $1 AND source_key = $2")
+            .bind(project.to_string())
+            .bind(source_key.to_owned())
+            .fetch_optional(self.conn())
+            .await?;
+        Ok(found.is_some())
+    }
+
+    /// Keeps a bad line.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_bad_line(&mut self, import: ImportId, line: i64, reason: &str) -> Result<()> {
+        sqlx::query("INSERT INTO import_errors (import_id, line, reason) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+            .bind(import.to_string())
+            .bind(line)
+            .bind(reason.to_owned())
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+
+    /// The file is read to its end: the import is done and its file goes.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn finish_import(&mut self, import: ImportId, now: Timestamp) -> Result<()> {
+        let done = sqlx::query(
+            "UPDATE imports SET status = 'done', bytes_done = bytes_total, updated_at = $2, finished_at = $2 WHERE id = $1 AND status = 'running'",
+        )
+        .bind(import.to_string())
+        .bind(now.0)
+        .execute(self.conn())
+        .await?;
+        if done.rows_affected() == 1 {
+            self.drop_import_file(import).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives a running import up, with the reason for a person; its file stays for another attempt.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn fail_import(&mut self, import: ImportId, error: &str, now: Timestamp) -> Result<()> {
+        sqlx::query(
+            "UPDATE imports SET status = 'failed', error = $2, updated_at = $3, finished_at = $3 WHERE id = $1 AND status = 'running'",
+        )
+        .bind(import.to_string())
+        .bind(error.to_owned())
+        .bind(now.0)
+        .execute(self.conn())
+        .await?;
+        Ok(())
+    }
+
+    /// Removes uploads that nobody started or finished within a week, and the files of those that were stopped.
+    pub(super) async fn purge_imports(&mut self, now: Timestamp) -> Result<()> {
+        sqlx::query(
+            "DELETE FROM import_chunks WHERE import_id IN (SELECT id FROM imports \
+             WHERE (status = 'uploading' AND updated_at <= $1) OR (status IN ('ready', 'cancelled', 'failed') AND updated_at <= $2))",
+        )
+        .bind(now.plus_days(-1).0)
+        .bind(now.plus_days(-7).0)
+        .execute(self.conn())
+        .await?;
+        sqlx::query("DELETE FROM imports WHERE (status = 'uploading' AND updated_at <= $1) OR (status = 'ready' AND updated_at <= $2)")
+            .bind(now.plus_days(-1).0)
+            .bind(now.plus_days(-7).0)
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+
+    /// The contact with this id or address, added or completed from what the row says. A name alone is a person of their own.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn imported_contact(&mut self, project: ProjectId, new: &NewContact, fresh: ContactId, at: Timestamp) -> Result<ContactId> {
+        let by_id = "SELECT id FROM contacts WHERE project_id = $1 AND external_id = $2";
+        let by_email = "SELECT id FROM contacts WHERE project_id = $1 AND email = $2 ORDER BY created_at, id LIMIT 1";
+        let sought = match new {
+            NewContact { external_id: Some(known), .. } => Some((by_id, known)),
+            NewContact { email: Some(email), .. } => Some((by_email, email)),
+            _ => None,
+        };
+        if let Some((sql, value)) = sought {
+            let found: Option<String> =
+                sqlx::query_scalar(sql).bind(project.to_string()).bind(value.clone()).fetch_optional(self.conn()).await?;
+            if let Some(found) = found {
+                sqlx::query(
+                    "UPDATE contacts SET email = COALESCE(email, $2), name = COALESCE(name, $3), \
+                     seen_at = CASE WHEN seen_at < $4 THEN $4 ELSE seen_at END WHERE id = $1",
+                )
+                .bind(found.clone())
+                .bind(new.email.clone())
+                .bind(new.name.clone())
+                .bind(at.0)
+                .execute(self.conn())
+                .await?;
+                return id(&found);
+            }
+        }
+        sqlx::query(
+            "INSERT INTO contacts (id, project_id, external_id, email, name, created_at, seen_at) VALUES ($1, $2, $3, $4, $5, $6, $6)",
+        )
+        .bind(fresh.to_string())
+        .bind(project.to_string())
+        .bind(new.external_id.clone())
+        .bind(new.email.clone())
+        .bind(new.name.clone())
+        .bind(at.0)
+        .execute(self.conn())
+        .await?;
+        Ok(fresh)
+    }
+}

@@ -3,7 +3,7 @@
 use domain::Timestamp;
 use sqlx::FromRow;
 
-use super::Store;
+use super::{Store, Tx};
 use crate::error::Result;
 
 /// What the installation is.
@@ -38,5 +38,40 @@ impl Store {
             })
         })
         .await
+    }
+}
+
+impl Store {
+    /// The hash of the one-time set-up token, until set-up is done.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn setup_token_hash(&self) -> Result<Option<String>> {
+        let hash: Option<Option<String>> =
+            sqlx::query_scalar("SELECT setup_token_hash FROM installation WHERE id = 1").fetch_optional(self.reader()).await?;
+        Ok(hash.flatten())
+    }
+}
+
+impl Tx<'_> {
+    /// Puts a set-up token's hash in place of any earlier one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_setup_token(&mut self, hash: Option<String>) -> Result<()> {
+        sqlx::query("UPDATE installation SET setup_token_hash = $1 WHERE id = 1").bind(hash).execute(self.conn()).await?;
+        Ok(())
+    }
+
+    /// Uses the set-up token up; `false` when this is not it. Of two at once, one gets `true`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn take_setup_token(&mut self, hash: &str) -> Result<bool> {
+        let done = sqlx::query("UPDATE installation SET setup_token_hash = NULL WHERE id = 1 AND setup_token_hash = $1")
+            .bind(hash.to_owned())
+            .execute(self.conn())
+            .await?;
+        Ok(done.rows_affected() == 1)
     }
 }

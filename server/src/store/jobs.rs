@@ -1,1 +1,216 @@
-//! The queue of background work.
+//! The queue of background work: rows that one worker at a time holds under a lease.
+
+use domain::{Timestamp, ids::JobId};
+use sqlx::FromRow;
+
+use super::{Dialect, Store, Tx, id};
+use crate::error::Result;
+
+/// A job that this worker holds until its lease ends.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// Identity.
+    pub id: JobId,
+    /// JSON of [`crate::jobs::Job`].
+    pub payload: String,
+    /// Which claim this is: tells this holder from a later one.
+    pub attempt: i64,
+    /// Claims in a row that came to nothing, this one included until it succeeds or makes progress.
+    pub failures: i64,
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: String,
+    payload: String,
+    attempts: i64,
+    failures: i64,
+}
+
+impl Row {
+    fn claimed(self) -> Result<Claimed> {
+        Ok(Claimed { id: id(&self.id)?, payload: self.payload, attempt: self.attempts, failures: self.failures })
+    }
+}
+
+/// A job as an operator sees it.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct JobRow {
+    /// Identity.
+    pub id: String,
+    /// The kind's word.
+    pub kind: String,
+    /// `waiting`, `running`, `done` or `dead`.
+    pub state: String,
+    /// Claims so far.
+    pub attempts: i64,
+    /// Claims in a row that came to nothing.
+    pub failures: i64,
+    /// When it is due.
+    pub run_at: i64,
+    /// Why it failed last.
+    pub last_error: Option<String>,
+}
+
+impl Store {
+    /// Whether a job is due, without writing.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn job_due(&self, now: Timestamp) -> Result<bool> {
+        let row: Option<String> = sqlx::query_scalar(
+            "SELECT id FROM jobs WHERE (state = 'waiting' AND run_at <= $1) OR (state = 'running' AND leased_until <= $1) LIMIT 1",
+        )
+        .bind(now.0)
+        .fetch_optional(self.reader())
+        .await?;
+        Ok(row.is_some())
+    }
+
+    /// A job by id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn job(&self, job: JobId) -> Result<Option<JobRow>> {
+        Ok(sqlx::query_as("SELECT id, kind, state, attempts, failures, run_at, last_error FROM jobs WHERE id = $1")
+            .bind(job.to_string())
+            .fetch_optional(self.reader())
+            .await?)
+    }
+}
+
+impl Tx<'_> {
+    /// Adds a job; `false` when there is one with this id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_job(&mut self, job: JobId, kind: &str, payload: &str, run_at: Timestamp, now: Timestamp) -> Result<bool> {
+        let done = sqlx::query(
+            "INSERT INTO jobs (id, kind, payload, state, attempts, failures, run_at, created_at) \
+             VALUES ($1, $2, $3, 'waiting', 0, 0, $4, $5) ON CONFLICT DO NOTHING",
+        )
+        .bind(job.to_string())
+        .bind(kind.to_owned())
+        .bind(payload.to_owned())
+        .bind(run_at.0)
+        .bind(now.0)
+        .execute(self.conn())
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Takes the job that has been due longest, one whose holder let its lease end included, and leases it until `until`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn claim_job(&mut self, now: Timestamp, until: Timestamp) -> Result<Option<Claimed>> {
+        let sql = match self.dialect() {
+            Dialect::Sqlite => {
+                "UPDATE jobs SET state = 'running', attempts = attempts + 1, failures = failures + 1, leased_until = $2 WHERE id = \
+                 (SELECT id FROM jobs WHERE (state = 'waiting' AND run_at <= $1) OR (state = 'running' AND leased_until <= $1) \
+                 ORDER BY run_at, id LIMIT 1) RETURNING id, payload, attempts, failures"
+            }
+            Dialect::Postgres => {
+                "UPDATE jobs SET state = 'running', attempts = attempts + 1, failures = failures + 1, leased_until = $2 WHERE id = \
+                 (SELECT id FROM jobs WHERE (state = 'waiting' AND run_at <= $1) OR (state = 'running' AND leased_until <= $1) \
+                 ORDER BY run_at, id FOR UPDATE SKIP LOCKED LIMIT 1) RETURNING id, payload, attempts, failures"
+            }
+        };
+        let row: Option<Row> = sqlx::query_as(sql).bind(now.0).bind(until.0).fetch_optional(self.conn()).await?;
+        row.map(Row::claimed).transpose()
+    }
+
+    /// Holds on to a job; `false` when another worker has it by now.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn renew_job(&mut self, job: &Claimed, until: Timestamp) -> Result<bool> {
+        let done = sqlx::query("UPDATE jobs SET leased_until = $3 WHERE id = $1 AND attempts = $2 AND state = 'running'")
+            .bind(job.id.to_string())
+            .bind(job.attempt)
+            .bind(until.0)
+            .execute(self.conn())
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Notes that a job came further, so that earlier failures no longer count.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn job_progressed(&mut self, job: JobId) -> Result<()> {
+        sqlx::query("UPDATE jobs SET failures = 0 WHERE id = $1 AND failures > 0").bind(job.to_string()).execute(self.conn()).await?;
+        Ok(())
+    }
+
+    /// Ends a job; `false` when another worker has it by now.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn finish_job(&mut self, job: &Claimed, now: Timestamp) -> Result<bool> {
+        let done = sqlx::query(
+            "UPDATE jobs SET state = 'done', leased_until = NULL, last_error = NULL, finished_at = $3 \
+             WHERE id = $1 AND attempts = $2 AND state = 'running'",
+        )
+        .bind(job.id.to_string())
+        .bind(job.attempt)
+        .bind(now.0)
+        .execute(self.conn())
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Puts a job back, to be run at `run_at`, with the error if it failed and as no failure if it did not.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn requeue_job(&mut self, job: &Claimed, run_at: Timestamp, error: Option<&str>) -> Result<bool> {
+        let sql = match error {
+            Some(_) => {
+                "UPDATE jobs SET state = 'waiting', leased_until = NULL, run_at = $3, last_error = $4, \
+                 failures = CASE WHEN failures = 0 THEN 1 ELSE failures END WHERE id = $1 AND attempts = $2 AND state = 'running'"
+            }
+            None => {
+                "UPDATE jobs SET state = 'waiting', leased_until = NULL, run_at = $3, last_error = $4, failures = 0 \
+                 WHERE id = $1 AND attempts = $2 AND state = 'running'"
+            }
+        };
+        let done = sqlx::query(sql)
+            .bind(job.id.to_string())
+            .bind(job.attempt)
+            .bind(run_at.0)
+            .bind(error.map(ToOwned::to_owned))
+            .execute(self.conn())
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Gives a job up but keeps it, for a person to look at; `false` when another worker has it by now.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn bury_job(&mut self, job: &Claimed, error: &str, now: Timestamp) -> Result<bool> {
+        let done = sqlx::query(
+            "UPDATE jobs SET state = 'dead', leased_until = NULL, last_error = $3, finished_at = $4 \
+             WHERE id = $1 AND attempts = $2 AND state = 'running'",
+        )
+        .bind(job.id.to_string())
+        .bind(job.attempt)
+        .bind(error.to_owned())
+        .bind(now.0)
+        .execute(self.conn())
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Removes what has served its time: sessions and jobs that ended, old idempotency keys, uploads that nobody started.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn purge(&mut self, now: Timestamp) -> Result<()> {
+        sqlx::query("DELETE FROM sessions WHERE expires_at <= $1").bind(now.0).execute(self.conn()).await?;
+        sqlx::query("DELETE FROM idempotency WHERE created_at <= $1").bind(now.plus_days(-2).0).execute(self.conn()).await?;
+        sqlx::query("DELETE FROM jobs WHERE state = 'done' AND finished_at <= $1").bind(now.plus_days(-7).0).execute(self.conn()).await?;
+        self.purge_imports(now).await
+    }
+}

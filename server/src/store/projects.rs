@@ -70,6 +70,19 @@ impl Store {
         row.map(Project::try_from).transpose()
     }
 
+    /// All projects, for the command line, by name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn all_projects(&self) -> Result<Vec<Project>> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT id, slug, name, public_key, origins, language, accent, theme, created_at FROM projects ORDER BY name, id",
+        )
+        .fetch_all(self.reader())
+        .await?;
+        rows.into_iter().map(Project::try_from).collect()
+    }
+
     /// The projects that the actor belongs to, by name.
     ///
     /// # Errors
@@ -95,6 +108,41 @@ impl Tx<'_> {
         let row: Option<String> =
             sqlx::query_scalar("SELECT id FROM projects WHERE slug = $1").bind(slug.to_owned()).fetch_optional(self.conn()).await?;
         Ok(row.is_some())
+    }
+
+    /// Changes what people may set of a project: name, origins, language, accent and theme.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn update_project(&mut self, project: &Project) -> Result<()> {
+        sqlx::query("UPDATE projects SET name = $2, origins = $3, language = $4, accent = $5, theme = $6 WHERE id = $1")
+            .bind(project.id.to_string())
+            .bind(project.name.clone())
+            .bind(serde_json::to_string(&project.origins)?)
+            .bind(project.language.clone())
+            .bind(project.accent.clone())
+            .bind(project.theme.as_str())
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+
+    /// Makes concurrent changes to a project's memberships wait for each other.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn lock_project(&mut self, project: ProjectId) -> Result<()> {
+        sqlx::query("UPDATE projects SET id = id WHERE id = $1").bind(project.to_string()).execute(self.conn()).await?;
+        Ok(())
+    }
+
+    /// Every project's id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn project_ids(&mut self) -> Result<Vec<ProjectId>> {
+        let rows: Vec<String> = sqlx::query_scalar("SELECT id FROM projects").fetch_all(self.conn()).await?;
+        rows.iter().map(|text| id(text)).collect()
     }
 
     /// Adds a project.

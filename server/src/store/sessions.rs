@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
-use domain::{Clock, ids::StaffId};
+use domain::{Clock, Timestamp, ids::StaffId};
 use time::OffsetDateTime;
 use tower_sessions::{
     SessionStore,
@@ -11,8 +11,8 @@ use tower_sessions::{
     session_store::{Error as SessionError, Result as SessionResult},
 };
 
-use super::Store;
-use crate::state::hash_token;
+use super::{Store, Tx};
+use crate::{error::Result, state::hash_token};
 
 /// The key in a session's data under which the signed-in person's id stands.
 pub const STAFF: &str = "staff";
@@ -140,5 +140,74 @@ impl SessionStore for Sessions {
             })
             .await
             .map_err(backend)
+    }
+}
+
+/// One of a person's sessions.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct SessionRow {
+    /// Hash of the session's id; tells sessions apart without being one.
+    pub id_hash: String,
+    /// The browser's user-agent header at sign-in.
+    pub user_agent: Option<String>,
+    /// The network address at sign-in.
+    pub address: Option<String>,
+    /// When the person signed in, in milliseconds.
+    pub created_at: i64,
+    /// When it was last written, in milliseconds.
+    pub seen_at: i64,
+}
+
+impl Store {
+    /// A person's sessions that have not ended, the newest use first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn sessions_of(&self, staff: StaffId, now: Timestamp) -> Result<Vec<SessionRow>> {
+        Ok(sqlx::query_as(
+            "SELECT id_hash, user_agent, address, created_at, seen_at FROM sessions WHERE staff_id = $1 AND expires_at > $2 \
+             ORDER BY seen_at DESC, created_at DESC, id_hash",
+        )
+        .bind(staff.to_string())
+        .bind(now.0)
+        .fetch_all(self.reader())
+        .await?)
+    }
+}
+
+impl Tx<'_> {
+    /// Ends one of a person's sessions; `false` when it is not theirs.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn delete_session(&mut self, staff: StaffId, id_hash: &str) -> Result<bool> {
+        let done = sqlx::query("DELETE FROM sessions WHERE staff_id = $1 AND id_hash = $2")
+            .bind(staff.to_string())
+            .bind(id_hash.to_owned())
+            .execute(self.conn())
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Ends all of a person's sessions but the one with this hash; says how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn delete_sessions(&mut self, staff: StaffId, but: Option<&str>) -> Result<u64> {
+        let done = sqlx::query("DELETE FROM sessions WHERE staff_id = $1 AND id_hash <> $2")
+            .bind(staff.to_string())
+            .bind(but.unwrap_or_default().to_owned())
+            .execute(self.conn())
+            .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Forgets sessions that have ended.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn delete_ended_sessions(&mut self, now: Timestamp) -> Result<()> {
+        sqlx::query("DELETE FROM sessions WHERE expires_at <= $1").bind(now.0).execute(self.conn()).await?;
+        Ok(())
     }
 }

@@ -6,6 +6,7 @@ use domain::{
     Timestamp,
     accounts::{Actor, Role},
     ids::{ProjectId, StaffId},
+    projects::ThemeMode,
 };
 use sqlx::FromRow;
 
@@ -120,6 +121,65 @@ impl Tx<'_> {
         .bind(now.0)
         .execute(self.conn())
         .await?;
+        Ok(())
+    }
+
+    /// A member by e-mail address in lower case, inside the transaction.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn staff_id_by_email(&mut self, email: &str) -> Result<Option<StaffId>> {
+        let found: Option<String> =
+            sqlx::query_scalar("SELECT id FROM staff WHERE email = $1").bind(email.to_owned()).fetch_optional(self.conn()).await?;
+        found.as_deref().map(id).transpose()
+    }
+
+    /// Makes somebody one of those who run the installation.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_operator(&mut self, staff: StaffId) -> Result<()> {
+        sqlx::query("UPDATE staff SET operator = 1 WHERE id = $1").bind(staff.to_string()).execute(self.conn()).await?;
+        Ok(())
+    }
+
+    /// Those who run the installation.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn operators(&mut self) -> Result<Vec<StaffId>> {
+        let rows: Vec<String> = sqlx::query_scalar("SELECT id FROM staff WHERE operator = 1 ORDER BY id").fetch_all(self.conn()).await?;
+        rows.iter().map(|text| id(text)).collect()
+    }
+
+    /// Stores a new password.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_password(&mut self, staff: StaffId, password_hash: &str) -> Result<()> {
+        sqlx::query("UPDATE staff SET password_hash = $2 WHERE id = $1")
+            .bind(staff.to_string())
+            .bind(password_hash.to_owned())
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+
+    /// Changes a name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_staff_name(&mut self, staff: StaffId, name: &str) -> Result<()> {
+        sqlx::query("UPDATE staff SET name = $2 WHERE id = $1").bind(staff.to_string()).bind(name.to_owned()).execute(self.conn()).await?;
+        Ok(())
+    }
+
+    /// Changes the console's looks for one person.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_staff_theme(&mut self, staff: StaffId, theme: ThemeMode) -> Result<()> {
+        sqlx::query("UPDATE staff SET theme = $2 WHERE id = $1").bind(staff.to_string()).bind(theme.as_str()).execute(self.conn()).await?;
         Ok(())
     }
 }

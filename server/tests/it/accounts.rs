@@ -126,3 +126,90 @@ on_both!(a_post_from_another_site_is_refused, |t: TestApp| async move {
     assert_eq!(page.status, StatusCode::FORBIDDEN);
     assert_ne!(client.get("/").await.location(), "/sign-in");
 });
+
+const SETUP: [(&str, &str); 5] = [
+    ("name", "Ada"),
+    ("email", "Ada@Example.com"),
+    ("password", PASSWORD),
+    ("project", "Web shop"),
+    ("origins", "https://www.example.com/"),
+];
+
+async fn set_up(client: &Client, token: &str, changed: &[(&str, &str)]) -> Page {
+    let pick = |name: &'static str, value: &'static str| changed.iter().find(|(n, _)| *n == name).map_or((name, value), |c| (name, c.1));
+    let mut fields: Vec<_> = SETUP.iter().map(|(n, v)| pick(n, v)).collect();
+    fields.push(("token", token));
+    client.post("/setup", &fields).await
+}
+
+on_both!(set_up_needs_the_token_once, |t: TestApp| async move {
+    let client = t.anonymous();
+    for path in ["/", "/sign-in"] {
+        assert_eq!(client.get(path).await.location(), "/setup", "{path}");
+    }
+    assert_eq!(client.get("/setup").await.status, StatusCode::FORBIDDEN);
+    let stale = server::accounts::setup::offer(&t.app).await.unwrap().unwrap();
+    let token = server::accounts::setup::offer(&t.app).await.unwrap().unwrap();
+    assert_eq!(client.get(&format!("/setup?token={stale}")).await.status, StatusCode::FORBIDDEN);
+    let page = client.get(&format!("/setup?token={token}")).await;
+    assert!(page.status == StatusCode::OK && page.body.contains(&token), "{}", page.body);
+
+    assert_eq!(set_up(&client, &stale, &[]).await.status, StatusCode::FORBIDDEN);
+    let page = set_up(&client, &token, &[("password", "short"), ("project", ""), ("email", "ada")]).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    for id in ["email-error", "password-error", "project-error"] {
+        assert!(page.body.contains(id), "{id}: {}", page.body);
+    }
+    assert!(page.body.contains("value=\"Ada\"") && !page.body.contains("short\""));
+    assert_eq!(client.get("/").await.location(), "/setup");
+
+    let page = set_up(&client, &token, &[]).await;
+    assert_eq!((page.status, page.location()), (StatusCode::SEE_OTHER, "/p/web-shop/surveys"));
+    assert_eq!(client.get("/").await.location(), "/p/web-shop/inbox");
+    let project = t.app.store.all_projects().await.unwrap().remove(0);
+    assert_eq!(project.origins, ["https://www.example.com"]);
+
+    // It is over: for the owner, for strangers, and for the next start.
+    assert_eq!(client.get(&format!("/setup?token={token}")).await.location(), "/");
+    assert_eq!(set_up(&t.anonymous(), &token, &[("email", "eve@example.com")]).await.location(), "/");
+    assert!(t.app.store.staff_by_email("eve@example.com").await.unwrap().is_none());
+    assert!(server::accounts::setup::offer(&t.app).await.unwrap().is_none());
+    assert!(!server::accounts::setup::fits(&t.app, &token).await.unwrap());
+    assert_eq!(try_sign_in(&t.anonymous(), "ada@example.com", PASSWORD).await.status, StatusCode::SEE_OTHER);
+});
+
+on_both!(of_two_set_ups_at_once_one_wins, |t: TestApp| async move {
+    let token = server::accounts::setup::offer(&t.app).await.unwrap().unwrap();
+    let (one, two) = (t.anonymous(), t.anonymous());
+    let one = set_up(&one, &token, &[]);
+    let two = set_up(&two, &token, &[("email", "b@example.com")]);
+    let (one, two) = tokio::join!(one, two);
+    let won = [&one, &two].iter().filter(|p| p.location().starts_with("/p/")).count();
+    assert_eq!(won, 1, "{} {}", one.status, two.status);
+    assert_eq!(t.app.store.all_projects().await.unwrap().len(), 1);
+});
+
+on_both!(the_command_line_makes_owners_and_projects, |t: TestApp| async move {
+    server::accounts::setup::offer(&t.app).await.unwrap().unwrap();
+    let owner = server::accounts::owner::create(&t.app, "Op@example.com", "", PASSWORD).await.unwrap();
+    assert!(owner.created && owner.projects == 0);
+    let project = server::projects::create_for_operators(&t.app, "Web shop", vec![]).await.unwrap();
+    let again = server::projects::create_for_operators(&t.app, "Web shop", vec![]).await.unwrap();
+    assert_eq!((project.slug.as_str(), again.slug.as_str()), ("web-shop", "web-shop-2"));
+    // The set-up link is dead, and the owner is one of both projects.
+    assert_eq!(t.app.store.setup_token_hash().await.unwrap(), None);
+    let actor = t.app.store.actor(owner.staff).await.unwrap();
+    assert_eq!(actor.roles.len(), 2);
+    // An existing account is promoted, gets the password, and is signed out everywhere.
+    let (_, viewer) = t.member(&project, "v@example.com", domain::accounts::Role::Viewer).await;
+    let promoted = server::accounts::owner::create(&t.app, "v@example.com", "", "another good password").await.unwrap();
+    assert!(!promoted.created && promoted.projects == 2);
+    assert_eq!(viewer.get("/").await.location(), "/sign-in");
+    assert_eq!(try_sign_in(&t.anonymous(), "v@example.com", "another good password").await.status, StatusCode::SEE_OTHER);
+
+    for text in [project.id.to_string(), "web-shop".into()] {
+        assert_eq!(server::projects::by_name_or_id(&t.app, &text).await.unwrap().id, project.id);
+    }
+    assert!(server::projects::by_name_or_id(&t.app, "WEB SHOP").await.is_err(), "two have this name");
+    assert!(server::projects::by_name_or_id(&t.app, "nowhere").await.is_err());
+});

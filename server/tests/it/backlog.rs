@@ -266,3 +266,63 @@ on_both!(roles_and_foreign_projects, |t: TestApp| async move {
     }
     assert_eq!(owner.post(&format!("{base}/feedback/{said}/link"), &[("item", "99")]).await.status, StatusCode::NOT_FOUND);
 });
+
+on_both!(pages_of_the_backlog, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let (_, viewer) = t.member(&project, "viewer@example.com", Role::Viewer).await;
+    let base = format!("/p/{}/backlog", project.slug);
+    let empty = owner.get(&base).await;
+    assert!(empty.body.contains("Nothing in the backlog yet") && empty.body.contains("Create item"), "{}", empty.body);
+    let refused = owner.post(&base, &[("title", " "), ("body", "kept text")]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.body.contains("Give the item a title.") && refused.body.contains("kept text"));
+    let made = owner.post(&base, &[("title", "Export <b>fails</b>"), ("body", "Line one\n\nLine two")]).await;
+    assert_eq!(made.location(), format!("{base}/1"));
+    let said = feedback(&t, &project, "Before. The export fails, sadly. After <i>.", None).await;
+    let quote = [("item", "1"), ("quote", "The export fails"), ("importance", "critical")];
+    let linked = owner.post(&format!("/p/{}/feedback/{said}/link", project.slug), &quote).await;
+    assert_eq!(linked.status, StatusCode::SEE_OTHER);
+
+    let page = owner.get(&format!("{base}/1")).await;
+    for part in [
+        "#1 Export &lt;b&gt;fails&lt;/b&gt;",
+        "<mark>The export fails</mark>",
+        "1 person",
+        "1 piece of feedback",
+        "3 of 10",
+        "Critical",
+        "linked feedback",
+        "created this",
+    ] {
+        assert!(page.body.contains(part), "{part}: {}", page.body);
+    }
+    assert!(page.body.contains(&format!("/p/{}/feedback/{said}", project.slug)));
+    let read_only = viewer.get(&format!("{base}/1")).await;
+    assert!(read_only.status == StatusCode::OK && !read_only.body.contains("Change status") && !read_only.body.contains("Unlink"));
+    assert_eq!(viewer.post(&base, &[("title", "No")]).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(viewer.post(&format!("{base}/1/status"), &[("status", "shipped"), ("version", "1")]).await.status, StatusCode::FORBIDDEN);
+
+    let done = owner.post(&format!("{base}/1/status"), &[("status", "planned"), ("version", "1")]).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER);
+    let page = owner.get(done.location()).await;
+    assert!(page.body.contains("Status: Planned.") && page.body.contains("Undo"), "{}", page.body);
+    owner.post(&format!("{base}/1/status"), &[("status", "open"), ("version", "2")]).await;
+    assert_eq!(t.app.store.backlog_item(&Scope::system(project.id), 1).await.unwrap().unwrap().status.as_str(), "open");
+
+    // From an old version: nothing lost, nothing overwritten.
+    let late = owner.post(&format!("{base}/1"), &[("title", "Mine"), ("body", "my text"), ("version", "1")]).await;
+    assert_eq!(late.status, StatusCode::CONFLICT);
+    assert!(late.body.contains("Olga Owner changed this item") && late.body.contains("my text"), "{}", late.body);
+    let saved = owner.post(&format!("{base}/1"), &[("title", "Mine"), ("body", "my text"), ("version", "3")]).await;
+    assert_eq!(saved.status, StatusCode::SEE_OTHER);
+
+    let list = owner.get(&format!("{base}?status=open&q=MINE")).await;
+    assert!(list.body.contains("#1 ") && list.body.contains("1 critical"), "{}", list.body);
+    assert!(owner.get(&format!("{base}?status=shipped")).await.body.contains("No items here"));
+    for bad in ["/99", "/abc", "/-1", "/99999999999999999999"] {
+        assert_eq!(owner.get(&format!("{base}{bad}")).await.status, StatusCode::NOT_FOUND, "{bad}");
+    }
+    for odd in ["?page=99", "?page=-3", "?page=x", "?status=nonsense", "?q=%25%5C_%00"] {
+        assert_eq!(owner.get(&format!("{base}{odd}")).await.status, StatusCode::OK, "{odd}");
+    }
+});

@@ -1,6 +1,7 @@
 //! Set-up, sign-in and out, account, members, invitations.
 
 mod session;
+mod setup;
 mod start;
 
 use axum::{
@@ -24,6 +25,7 @@ pub fn routes() -> Router<AppState> {
         .route("/inbox", get(start::inbox))
         .route("/backlog", get(start::backlog))
         .route("/surveys", get(start::surveys))
+        .route("/setup", get(setup::show).post(setup::run))
         .route("/sign-in", get(session::show).post(session::sign_in))
         .route("/sign-out", post(session::sign_out))
 }

@@ -1,0 +1,68 @@
+//! The first page of an empty installation.
+
+use domain::FieldErrors;
+use leptos::prelude::*;
+
+use super::door::Door;
+use crate::components::forms::{ErrorSummary, IdempotencyKey, TextField};
+
+/// What the set-up page shows. The password is never sent back.
+#[derive(Debug, Clone, Default)]
+pub struct SetupForm {
+    /// The one-time token.
+    pub token: String,
+    /// The owner's name.
+    pub name: String,
+    /// The owner's e-mail address.
+    pub email: String,
+    /// The first project.
+    pub project: String,
+    /// The site that will embed.
+    pub origins: String,
+    /// What was refused.
+    pub errors: FieldErrors,
+}
+
+/// Makes the owner and the first project.
+#[component]
+pub fn SetupPage(
+    /// Its content.
+    model: SetupForm,
+    /// For the form.
+    idempotency_key: String,
+) -> impl IntoView {
+    let SetupForm { token, name, email, project, origins, errors } = model;
+    view! {
+        <Door title="Set up Earshot" lead="Make your account and the first project. You can change everything later.">
+            <ErrorSummary errors=errors.clone() />
+            <form method="post" action="/setup">
+                <IdempotencyKey key=idempotency_key />
+                <input type="hidden" name="token" value=token />
+                <TextField name="name" label="Your name" value=name required=true autocomplete="name" maxlength=80 errors=errors.clone() />
+                <TextField name="email" label="E-mail address" kind="email" value=email required=true autocomplete="username" maxlength=254
+                    hint="You sign in with it. Nothing is sent to it." errors=errors.clone() />
+                <TextField name="password" label="Password" kind="password" required=true autocomplete="new-password" minlength=10
+                    hint="10 characters or more. A few words make a good password." errors=errors.clone() />
+                <TextField name="project" label="First project" value=project required=true maxlength=80
+                    hint="The product that you collect feedback about, like “Web shop”." errors=errors.clone() />
+                <TextField name="origins" label="Address of the site that will show surveys (optional)" value=origins
+                    hint="Like https://www.example.com. Left empty, any site may show them." errors=errors />
+                <div class="form-actions"><button type="submit" class="button button-primary">"Set up"</button></div>
+            </form>
+        </Door>
+    }
+}
+
+/// What somebody without the token sees.
+#[component]
+pub fn SetupLocked() -> impl IntoView {
+    view! {
+        <Door title="Set up Earshot">
+            <div class="card stack">
+                <p>"Nobody has an account here yet. Set-up needs the link that the program wrote to its log when it started:"</p>
+                <pre class="mono">"Set up at http://…/setup?token=…"</pre>
+                <p class="muted">"Only the newest link works. Each start of the program writes a new one."</p>
+            </div>
+        </Door>
+    }
+}

@@ -1,0 +1,228 @@
+//! One backlog item with everything that people said about it.
+
+use domain::{
+    FieldErrors,
+    backlog::{BacklogStatus, Importance},
+    feedback::{Kind, Status},
+};
+use leptos::prelude::*;
+
+use super::{people, pieces, tone};
+use crate::components::{
+    badges::Badge,
+    forms::{ErrorSummary, IdempotencyKey, TextArea, TextField},
+    layout::{Empty, PageHead},
+};
+
+/// A linked piece of feedback.
+#[derive(Debug, Clone)]
+pub struct Said {
+    /// Its id.
+    pub id: String,
+    /// What stands before the quote, the quote, what stands after; a text without a quote is all in the first.
+    pub text: (String, String, String),
+    /// A quote that the text does not hold any more.
+    pub lost_quote: Option<String>,
+    /// How much the item matters to them.
+    pub importance: Importance,
+    /// What it came from.
+    pub kind: Kind,
+    /// How far triage has come.
+    pub status: Status,
+    /// `3 of 10`.
+    pub score: Option<String>,
+    /// When it was said, in words and as a machine reads it.
+    pub at: (String, String),
+}
+
+/// One line of the history.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// Who.
+    pub who: String,
+    /// What, to stand after the name.
+    pub what: String,
+    /// The feedback that it is about.
+    pub href: Option<String>,
+    /// When, in words and as a machine reads it.
+    pub at: (String, String),
+}
+
+/// The edit form, as stored or as typed.
+#[derive(Debug, Clone)]
+pub struct EditItem {
+    /// A fresh key.
+    pub form_key: String,
+    /// The version that a change is made from.
+    pub version: i64,
+    /// The title.
+    pub title: String,
+    /// The description.
+    pub body: String,
+    /// What was refused.
+    pub errors: FieldErrors,
+    /// Who changed it meanwhile.
+    pub conflict: Option<String>,
+}
+
+/// All that the page shows.
+#[derive(Debug, Clone)]
+pub struct ItemView {
+    /// The project's name in URLs.
+    pub slug: String,
+    /// Its number.
+    pub number: i64,
+    /// Its title.
+    pub title: String,
+    /// Its description.
+    pub body: String,
+    /// How far it has come.
+    pub status: BacklogStatus,
+    /// Distinct people behind it.
+    pub people: i64,
+    /// Pieces of feedback behind it.
+    pub pieces: i64,
+    /// Of these, critical ones.
+    pub critical: i64,
+    /// This page of the feedback.
+    pub said: Vec<Said>,
+    /// The pages before and after.
+    pub earlier: Option<String>,
+    /// See [`ItemView::earlier`].
+    pub later: Option<String>,
+    /// What happened, newest first.
+    pub history: Vec<Told>,
+    /// The form, for those who may edit.
+    pub edit: Option<EditItem>,
+}
+
+/// The page.
+#[component]
+pub fn ItemPage(
+    /// What it shows.
+    view: ItemView,
+) -> impl IntoView {
+    let ItemView { slug, number, title, body, status, history, edit, .. } = view.clone();
+    let base = format!("/p/{slug}/backlog/{number}");
+    let lead = match view.pieces {
+        0 => "No feedback is linked yet.".to_owned(),
+        n => format!("{} · {}", people(view.people), pieces(n)),
+    };
+    let forms = edit.clone();
+    view! {
+        <p class="small"><a href=format!("/p/{slug}/backlog")>"Backlog"</a></p>
+        <div id="item" class="stack" data-part>
+            <PageHead title=format!("#{number} {title}") lead=lead>
+                <Badge label=status.label() tone=tone(status) />
+                {(view.critical > 0).then(|| view! { <Badge label=format!("{} critical", view.critical) tone="bad" /> })}
+            </PageHead>
+            {edit.as_ref().and_then(|e| e.conflict.clone()).map(|conflict| view! {
+                <div class="notice notice-warn" role="alert">
+                    <p>{conflict}" Your change was not saved. The item is shown as it is now; what you typed is still in the form below. Save again to put it in place."</p>
+                </div>
+            })}
+            {(!body.is_empty()).then(|| view! {
+                <div class="prose">{body.split('\n').map(str::trim).filter(|l| !l.is_empty()).map(|l| view! { <p>{l.to_owned()}</p> }).collect_view()}</div>
+            })}
+            {forms.map(|edit| view! { <ItemForms edit=edit base=base.clone() status=status /> })}
+            <Evidence view=view />
+            <section class="stack" aria-labelledby="history-title">
+                <h2 id="history-title">"History"</h2>
+                <ol class="timeline">
+                    {history.into_iter().map(|entry| view! {
+                        <li>
+                            <strong>{entry.who}</strong>" "
+                            {match entry.href { Some(href) => view! { <a href=href>{entry.what}</a> }.into_any(), None => entry.what.into_any() }}
+                            " "<time class="muted small" datetime=entry.at.1>{entry.at.0}</time>
+                        </li>
+                    }).collect_view()}
+                </ol>
+            </section>
+        </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn ItemForms(edit: EditItem, base: String, status: BacklogStatus) -> impl IntoView {
+    let open = !edit.errors.is_empty() || edit.conflict.is_some();
+    view! {
+        <form method="post" action=format!("{base}/status") class="cluster" data-enhance>
+            <IdempotencyKey key=format!("{}-status", edit.form_key) />
+            <input type="hidden" name="version" value=edit.version />
+            <label for="status">"Status"</label>
+            <select id="status" name="status">
+                {BacklogStatus::ALL.iter().map(|s| view! { <option value=s.as_str() selected=*s == status>{s.label()}</option> }).collect_view()}
+            </select>
+            <button type="submit" class="button">"Change status"</button>
+        </form>
+        <details class="card" open=open>
+            <summary>"Edit title and description"</summary>
+            <form method="post" action=base class="stack" data-enhance>
+                <ErrorSummary errors=edit.errors.clone() />
+                <IdempotencyKey key=edit.form_key />
+                <input type="hidden" name="version" value=edit.version />
+                <TextField name="title" label="Title" value=edit.title required=true maxlength=200 errors=edit.errors.clone() />
+                <TextArea name="body" label="Description" value=edit.body rows=6 maxlength=20_000 errors=edit.errors />
+                <div class="form-actions"><button type="submit" class="button button-primary">"Save"</button></div>
+            </form>
+        </details>
+    }
+    .into_any()
+}
+
+#[component]
+fn Evidence(view: ItemView) -> impl IntoView {
+    let ItemView { slug, number, said, earlier, later, edit, .. } = view;
+    let inbox = format!("/p/{slug}/inbox");
+    let none = said.is_empty();
+    view! {
+        <section id="evidence" class="stack" aria-labelledby="evidence-title">
+            <h2 id="evidence-title">"What people said"</h2>
+            {none.then(|| view! {
+                <Empty title="Nothing linked yet" text="Open feedback in the inbox and link it to this item: it appears here with the words that were quoted.">
+                    <a class="button" href=inbox>"Go to the inbox"</a>
+                </Empty>
+            })}
+            <ul class="rows backlog-said">
+                {said.into_iter().map(|piece| {
+                    let unlink = edit.as_ref().map(|edit| view! {
+                        <form method="post" action=format!("/p/{slug}/feedback/{}/unlink", piece.id) data-enhance>
+                            <IdempotencyKey key=format!("{}-{}", edit.form_key, piece.id) />
+                            <input type="hidden" name="item" value=number />
+                            <input type="hidden" name="return_to" value=format!("/p/{slug}/backlog/{number}") />
+                            <button type="submit" class="button button-quiet button-small">"Unlink"</button>
+                        </form>
+                    });
+                    let (before, quote, after) = piece.text;
+                    view! {
+                        <li class="stack">
+                            <p class="backlog-text">{before}{(!quote.is_empty()).then(|| view! { <mark>{quote}</mark> })}{after}</p>
+                            {piece.lost_quote.map(|quote| view! { <blockquote class="quote">{quote}</blockquote> })}
+                            <div class="spread small">
+                                <span class="cluster muted">
+                                    <span>{piece.kind.label()}</span>
+                                    {piece.score.map(|score| view! { <span>"Score "{score}</span> })}
+                                    <time datetime=piece.at.1>{piece.at.0}</time>
+                                    {(piece.importance != Importance::Normal).then(|| view! {
+                                        <Badge label=piece.importance.label() tone=if piece.importance == Importance::Critical { "bad" } else { "neutral" } />
+                                    })}
+                                    {(piece.status == Status::Spam).then(|| view! { <Badge label="Spam, not counted" tone="warn" /> })}
+                                </span>
+                                <span class="cluster">
+                                    <a href=format!("/p/{slug}/feedback/{}", piece.id)>"Open feedback"</a>
+                                    {unlink}
+                                </span>
+                            </div>
+                        </li>
+                    }.into_any()
+                }).collect_view()}
+            </ul>
+            <nav class="cluster pager" aria-label="Pages of feedback">
+                {earlier.map(|url| view! { <a class="button" href=url rel="prev" data-enhance>"Previous page"</a> })}
+                {later.map(|url| view! { <a class="button" href=url rel="next" data-enhance>"Next page"</a> })}
+            </nav>
+        </section>
+    }
+    .into_any()
+}

@@ -1,0 +1,192 @@
+//! The backlog as a list, best evidence first.
+
+use domain::{FieldErrors, backlog::BacklogStatus};
+use leptos::prelude::*;
+
+use super::{people, pieces, tone};
+use crate::components::{
+    badges::Badge,
+    forms::{ErrorSummary, IdempotencyKey, TextArea, TextField},
+    layout::{Empty, PageHead},
+};
+
+/// One tab: items of one status, or all.
+#[derive(Debug, Clone)]
+pub struct Tab {
+    /// The words.
+    pub label: &'static str,
+    /// Where it leads.
+    pub href: String,
+    /// How many items are there.
+    pub count: i64,
+    /// Whether it is shown now.
+    pub is_current: bool,
+}
+
+/// One item of the list.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// Its number.
+    pub number: i64,
+    /// Its title.
+    pub title: String,
+    /// How far it has come.
+    pub status: BacklogStatus,
+    /// Distinct people behind it.
+    pub people: i64,
+    /// Pieces of feedback behind it.
+    pub said: i64,
+    /// Of these, critical ones.
+    pub critical: i64,
+    /// When it last changed, in words and as a machine reads it.
+    pub updated: (String, String),
+}
+
+/// The form for a new item, as typed.
+#[derive(Debug, Clone, Default)]
+pub struct NewItem {
+    /// A fresh key.
+    pub form_key: String,
+    /// The title.
+    pub title: String,
+    /// The description.
+    pub body: String,
+    /// What was refused.
+    pub errors: FieldErrors,
+}
+
+/// All that the list shows.
+#[derive(Debug, Clone)]
+pub struct BacklogView {
+    /// The project's name in URLs.
+    pub slug: String,
+    /// The tabs.
+    pub tabs: Vec<Tab>,
+    /// The status shown, as its word; empty for all.
+    pub status: String,
+    /// What was searched for.
+    pub query: String,
+    /// The items of this page.
+    pub rows: Vec<Row>,
+    /// Whether the project has any item at all.
+    pub is_empty: bool,
+    /// The pages before and after this one.
+    pub earlier: Option<String>,
+    /// See [`BacklogView::earlier`].
+    pub later: Option<String>,
+    /// The form, for those who may add.
+    pub new: Option<NewItem>,
+}
+
+/// The page.
+#[component]
+pub fn BacklogPage(
+    /// What it shows.
+    view: BacklogView,
+) -> impl IntoView {
+    let BacklogView { slug, tabs, status, query, rows, is_empty, earlier, later, new } = view;
+    let base = format!("/p/{slug}/backlog");
+    view! {
+        <PageHead title="Backlog" lead="Work to be done, with the most people behind it first." />
+        {new.map(|new| view! { <NewItemForm new=new action=base.clone() is_first=is_empty /> })}
+        <div id="backlog-list" class="stack" data-part>
+            {(!is_empty).then(|| view! { <Toolbar base=base.clone() tabs=tabs status=status query=query.clone() /> })}
+            {if is_empty {
+                view! {
+                    <Empty
+                        title="Nothing in the backlog yet"
+                        text="Items are what the team may build. Each gathers the feedback that asks for it, so that you see how many people want it. Make the first one here, or from feedback in the inbox."
+                    >
+                        <a class="button" href=format!("/p/{slug}/inbox")>"Go to the inbox"</a>
+                    </Empty>
+                }.into_any()
+            } else if rows.is_empty() {
+                view! {
+                    <Empty title="No items here" text="No item of this status has these words in its title or description.">
+                        <a class="button" href=base data-enhance>"Show all items"</a>
+                    </Empty>
+                }.into_any()
+            } else {
+                view! { <Rows rows=rows base=base /> }.into_any()
+            }}
+            <nav class="cluster pager" aria-label="Pages">
+                {earlier.map(|url| view! { <a class="button" href=url rel="prev" data-enhance>"Previous page"</a> })}
+                {later.map(|url| view! { <a class="button" href=url rel="next" data-enhance>"Next page"</a> })}
+            </nav>
+        </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn Toolbar(base: String, tabs: Vec<Tab>, status: String, query: String) -> impl IntoView {
+    view! {
+        <nav aria-label="Status">
+            <ul class="tabs">
+                {tabs.into_iter().map(|tab| view! {
+                    <li><a href=tab.href aria-current=tab.is_current.then_some("page") data-enhance>{tab.label}" "<span class="muted">{tab.count}</span></a></li>
+                }).collect_view()}
+            </ul>
+        </nav>
+        <form method="get" action=base class="toolbar" role="search" aria-label="Backlog" data-enhance>
+            {(!status.is_empty()).then(|| view! { <input type="hidden" name="status" value=status /> })}
+            <label for="backlog-q" class="visually-hidden">"Search the backlog"</label>
+            <input id="backlog-q" name="q" type="search" value=query placeholder="Search by words or #number" />
+            <button type="submit" class="button">"Search"</button>
+        </form>
+    }
+    .into_any()
+}
+
+#[component]
+fn Rows(rows: Vec<Row>, base: String) -> impl IntoView {
+    view! {
+        <div class="table-wrap">
+            <table class="table backlog-table">
+                <thead>
+                    <tr>
+                        <th scope="col">"Item"</th>
+                        <th scope="col">"Status"</th>
+                        <th scope="col" class="num">"People"</th>
+                        <th scope="col" class="num">"Feedback"</th>
+                        <th scope="col" class="num">"Changed"</th>
+                    </tr>
+                </thead>
+                <tbody>
+                    {rows.into_iter().map(|row| view! {
+                        <tr>
+                            <th scope="row">
+                                <a href=format!("{base}/{}", row.number)><span class="muted">{format!("#{} ", row.number)}</span>{row.title}</a>
+                                {(row.critical > 0).then(|| view! { " " <Badge label=format!("{} critical", row.critical) tone="bad" /> })}
+                            </th>
+                            <td><Badge label=row.status.label() tone=tone(row.status) /></td>
+                            <td class="num" title=people(row.people)>{row.people}</td>
+                            <td class="num" title=pieces(row.said)>{row.said}</td>
+                            <td class="num muted"><time datetime=row.updated.1>{row.updated.0}</time></td>
+                        </tr>
+                    }).collect_view()}
+                </tbody>
+            </table>
+        </div>
+    }
+    .into_any()
+}
+
+/// The form, folded away unless there is nothing else to do on the page or it was refused.
+#[component]
+fn NewItemForm(new: NewItem, action: String, is_first: bool) -> impl IntoView {
+    let open = is_first || !new.errors.is_empty();
+    view! {
+        <details class="card backlog-new" open=open>
+            <summary class="button">"New item"</summary>
+            <form method="post" action=action class="stack">
+                <ErrorSummary errors=new.errors.clone() />
+                <IdempotencyKey key=new.form_key />
+                <TextField name="title" label="Title" value=new.title required=true maxlength=200 errors=new.errors.clone() />
+                <TextArea name="body" label="Description" hint="May stay empty." value=new.body rows=4 maxlength=20_000 errors=new.errors />
+                <div class="form-actions"><button type="submit" class="button button-primary">"Create item"</button></div>
+            </form>
+        </details>
+    }
+    .into_any()
+}

@@ -1,0 +1,106 @@
+// The program under test: each server has a port and a data directory of its own.
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const PROGRAM = process.env.EARSHOT_PROGRAM;
+
+/** Who signs in. */
+export const OWNER = { name: 'Olga Owner', email: 'olga@example.com', password: 'seven wooden horses' };
+
+export class Earshot {
+  /** Starts a server; with `demo`, filled with the demonstration and with its host site. */
+  static async start({ demo = false, args = [] } = {}) {
+    if (!PROGRAM) throw new Error('start the browser tests with: cargo xtask test --only browser');
+    const server = new Earshot();
+    server.dir = await mkdtemp(join(tmpdir(), 'earshot-e2e-'));
+    server.demo = demo;
+    server.args = args;
+    await server.launch('127.0.0.1:0');
+    return server;
+  }
+
+  async launch(listen) {
+    this.log = '';
+    const rates = ['--rate-per-address', '100000', '--rate-per-key', '100000'];
+    const args = ['serve', '--data', this.dir, '--listen', listen, ...rates, ...(this.demo ? ['--demo'] : []), ...this.args];
+    this.child = spawn(PROGRAM, args, { cwd: this.dir, stdio: ['ignore', 'pipe', 'pipe'] });
+    for (const stream of [this.child.stdout, this.child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text) => (this.log += text));
+    }
+    this.url = await this.logged(/serves (http:\/\/[^\s]+)/);
+  }
+
+  /** Waits for a line of the log and gives what the pattern's group found. */
+  async logged(pattern) {
+    const end = Date.now() + 30_000;
+    while (Date.now() < end) {
+      const found = this.log.match(pattern);
+      if (found) return found[1];
+      if (this.child.exitCode !== null) throw new Error(`the program ended:\n${this.log}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    throw new Error(`not in the log: ${pattern}\n${this.log}`);
+  }
+
+  /** Where an empty installation is set up. */
+  setupUrl() {
+    return this.logged(/(http:\/\/\S+\/setup\?token=\S+)/);
+  }
+
+  /** Runs `earshot …` on the same data and gives its output. */
+  command(args, input = '') {
+    return new Promise((resolve, reject) => {
+      const child = execFile(PROGRAM, [...args, '--data', this.dir], (error, stdout, stderr) =>
+        error ? reject(new Error(`${error.message}\n${stderr}`)) : resolve(stdout),
+      );
+      child.stdin.end(input);
+    });
+  }
+
+  /** Makes the owner and a project without a browser. */
+  async withOwner() {
+    await this.command(['admin', 'create-owner', '--email', OWNER.email, '--name', OWNER.name, '--password-stdin'], OWNER.password);
+    return this;
+  }
+
+  async createProject(name) {
+    return JSON.parse(await this.command(['admin', 'create-project', '--name', name]));
+  }
+
+  /** Stops it but keeps the data. */
+  async halt() {
+    if (this.child.exitCode === null) {
+      this.child.kill('SIGTERM');
+      const late = setTimeout(() => this.child.kill('SIGKILL'), 5_000);
+      await once(this.child, 'exit');
+      clearTimeout(late);
+    }
+  }
+
+  /** Starts it again on the same address. */
+  async resume() {
+    await this.launch(new URL(this.url).host);
+  }
+
+  async stop() {
+    await this.halt();
+    await rm(this.dir, { recursive: true, force: true });
+  }
+}
+
+/** Signs in through the page. */
+export async function signIn(page, server, person = OWNER) {
+  await page.goto(`${server.url}/sign-in`);
+  await page.getByLabel('E-mail address').fill(person.email);
+  await page.getByLabel('Password').fill(person.password);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.waitForURL((url) => !url.pathname.startsWith('/sign-in'));
+}
+
+/** Waits until the console's islands listen; with JavaScript off there is nothing to wait for. */
+export async function ready(page, javaScriptEnabled = true) {
+  if (javaScriptEnabled) await page.locator('html[data-ready]').waitFor({ state: 'attached' });
+}

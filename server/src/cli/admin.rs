@@ -1,0 +1,73 @@
+//! `earshot admin`: owners and projects without a browser.
+
+use std::io::Read;
+
+use clap::Subcommand;
+use domain::projects::parse_origins;
+use serde_json::json;
+
+use crate::{
+    accounts,
+    error::{Error, Result},
+    projects,
+    state::App,
+};
+
+/// What `earshot admin` can do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Admin {
+    /// Make somebody an owner of every project; an existing account gets the new password
+    CreateOwner {
+        /// Their e-mail address
+        #[arg(long, value_name = "EMAIL")]
+        email: String,
+        /// Their name; from the address when left out
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+        /// Read the password from standard input (it is never taken from the command line, where others could see it)
+        #[arg(long, required = true)]
+        password_stdin: bool,
+    },
+    /// Make a project; prints one line of JSON with id, key, slug and name
+    CreateProject {
+        /// Its name
+        #[arg(long, value_name = "NAME")]
+        name: String,
+        /// An origin that may embed its surveys, like https://www.example.com; may be repeated; none: any site
+        #[arg(long, value_name = "ORIGIN")]
+        origin: Vec<String>,
+    },
+}
+
+impl Admin {
+    /// Does it.
+    pub(super) async fn run(self, app: &App) -> Result<()> {
+        let line = match self {
+            Self::CreateOwner { email, name, password_stdin: _ } => {
+                let mut password = String::new();
+                let limit = u64::try_from(accounts::password::MAX_BYTES).unwrap_or(u64::MAX) + 2;
+                std::io::stdin().take(limit).read_to_string(&mut password).map_err(|e| Error::Internal(format!("standard input: {e}")))?;
+                let password = password.trim_end_matches(['\r', '\n']);
+                let owner = accounts::owner::create(app, &email, name.as_deref().unwrap_or_default(), password).await.map_err(spoken)?;
+                json!({ "id": owner.staff.to_string(), "email": owner.email, "created": owner.created, "projects": owner.projects })
+            }
+            Self::CreateProject { name, origin } => {
+                let origins = parse_origins(&origin.join("\n")).map_err(|e| spoken(domain::Error::Invalid(e).into()))?;
+                let project = projects::create_for_operators(app, &name, origins).await.map_err(spoken)?;
+                json!({ "id": project.id.to_string(), "key": project.key, "slug": project.slug, "name": project.name })
+            }
+        };
+        println!("{line}");
+        Ok(())
+    }
+}
+
+/// A refusal with the messages that a form would show at its fields.
+fn spoken(error: Error) -> Error {
+    match error.refusal() {
+        Some(domain::Error::Invalid(errors)) => {
+            Error::Internal(errors.0.iter().map(|e| format!("{}: {}", e.field, e.message)).collect::<Vec<_>>().join(" "))
+        }
+        _ => error,
+    }
+}

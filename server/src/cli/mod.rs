@@ -1,0 +1,73 @@
+//! The command line. A subcommand is a variant of [`Command`] and a file of its own; all of them open the program with [`open`].
+
+mod admin;
+mod serve;
+
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    clock::{SystemClock, SystemIds},
+    config::{Config, Secret, ServeArgs, StoreArgs},
+    error::Result,
+    state::{App, AppState},
+    store::Store,
+};
+
+/// Earshot closes the feedback loop: surveys on your site, one searchable inbox, a backlog that knows who asked.
+#[derive(Debug, Parser)]
+#[command(name = "earshot", version, about, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    store: StoreArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the console, the surveys and the widget
+    Serve(ServeArgs),
+    /// Make owners and projects from the command line
+    #[command(subcommand)]
+    Admin(admin::Admin),
+}
+
+impl Cli {
+    /// Runs the subcommand.
+    ///
+    /// # Errors
+    /// With a sentence for the person at the terminal.
+    pub async fn run(self) -> Result<()> {
+        let Self { store, command } = self;
+        match command {
+            Command::Serve(args) => serve::run(Config::load(store, args)?).await,
+            Command::Admin(admin) => {
+                let config = quiet(store)?;
+                let app = open(&config).await?;
+                admin.run(&app).await
+            }
+        }
+    }
+}
+
+/// The settings of a subcommand that ends by itself: it logs only what went wrong, unless told otherwise.
+fn quiet(mut store: StoreArgs) -> Result<Config> {
+    store.log.get_or_insert_with(|| "warn".into());
+    let config = Config::load(store, ServeArgs::default())?;
+    config.start_log();
+    Ok(config)
+}
+
+/// Opens the program over its database.
+///
+/// # Errors
+/// When the database cannot be opened or migrated.
+pub async fn open(config: &Config) -> Result<AppState> {
+    let store = match &config.database_url {
+        Some(Secret(url)) => Store::open_postgres(url).await?,
+        None => Store::open_sqlite(&config.data).await?,
+    };
+    App::new(config.clone(), store, Arc::new(SystemClock), Arc::new(SystemIds)).await
+}

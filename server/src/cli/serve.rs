@@ -1,0 +1,58 @@
+//! `earshot serve`.
+
+use tokio::{net::TcpListener, signal};
+
+use super::open;
+use crate::{
+    accounts::setup,
+    config::{Config, unknown_variables},
+    error::{Error, Result},
+};
+
+/// Serves until a signal asks to stop.
+pub(super) async fn run(config: Config) -> Result<()> {
+    config.start_log();
+    for name in unknown_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok())) {
+        tracing::warn!("{name} is not a setting and has no effect; see earshot serve --help");
+    }
+    let asked = config.listen;
+    let listener =
+        TcpListener::bind(asked).await.map_err(|e| Error::Internal(format!("cannot listen on {asked} (--listen, EARSHOT_LISTEN): {e}")))?;
+    let app = open(&config).await?;
+    let mut address = listener.local_addr().map_err(|e| Error::internal("listen", e))?;
+    if address.ip().is_unspecified() {
+        address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
+    let base = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    tracing::info!("Earshot {} serves {base}", env!("CARGO_PKG_VERSION"));
+    if let Some(token) = setup::offer(&app).await? {
+        // The one secret that is meant for the log: it is how the operator proves to be the operator.
+        tracing::info!("Nobody has an account yet. Set up at {base}/setup?token={token}");
+    }
+    crate::serve(listener, app, stop()).await?;
+    tracing::info!("Stopped.");
+    Ok(())
+}
+
+/// Resolves at SIGINT or SIGTERM.
+async fn stop() {
+    let interrupted = async {
+        if signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminated = async {
+        match signal::unix::signal(signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupted => {}
+        () = terminated => {}
+    }
+    tracing::info!("Stopping: running requests may end.");
+}

@@ -1,0 +1,38 @@
+//! The TOML file of settings.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+use super::LogFormat;
+use crate::error::{Error, Result};
+
+/// What the file may say. Unknown names are refused: a misspelt setting must not be taken for the default.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub data: Option<PathBuf>,
+    pub database_url: Option<String>,
+    pub listen: Option<SocketAddr>,
+    pub public_url: Option<String>,
+    pub trusted_proxies: Option<usize>,
+    pub rate_per_address: Option<u32>,
+    pub rate_per_key: Option<u32>,
+    pub log: Option<String>,
+    pub log_format: Option<LogFormat>,
+}
+
+pub(super) fn read(path: &Path) -> Result<File> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).map_err(|e| Error::Internal(format!("the settings file {shown} cannot be read: {e}")))?;
+    toml::from_str(&text).map_err(|error| {
+        // The line's text is left out: it may hold the database's password.
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let name = text.lines().nth(line - 1).and_then(|l| l.split_once('=')).map_or("", |(name, _)| name.trim());
+        Error::Internal(format!("the settings file {shown} is wrong at line {line} ({name}): {}", error.message()))
+    })
+}

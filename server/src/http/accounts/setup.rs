@@ -1,0 +1,99 @@
+//! The first visit of an empty installation.
+
+use app::{
+    accounts::setup::{SetupForm, SetupLocked, SetupPage},
+    shell::Flash,
+};
+use axum::{
+    extract::{Query, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Redirect, Response},
+};
+use leptos::prelude::*;
+use serde::Deserialize;
+use tower_sessions::Session;
+
+use super::{
+    super::{
+        address::ClientAddress,
+        console::{plain_page, redirect_with},
+        error::PageResult,
+        forms::Form,
+        security::Nonce,
+    },
+    begin_session,
+};
+use crate::{
+    accounts::setup::{self, Setup},
+    error::Error,
+    state::AppState,
+};
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Link {
+    #[serde(default)]
+    token: String,
+}
+
+/// `GET /setup?token=…`. Nothing is used up by looking.
+pub(super) async fn show(State(app): State<AppState>, nonce: Nonce, Query(link): Query<Link>) -> PageResult {
+    if !setup::is_empty(&app).await? {
+        return Ok(Redirect::to("/").into_response());
+    }
+    if !setup::fits(&app, &link.token).await? {
+        return Ok(locked(&app, &nonce));
+    }
+    Ok(page(&app, &nonce, StatusCode::OK, SetupForm { token: link.token, ..SetupForm::default() }))
+}
+
+fn locked(app: &AppState, nonce: &Nonce) -> Response {
+    plain_page(app, nonce, StatusCode::FORBIDDEN, "Set up", || view! { <SetupLocked /> })
+}
+
+fn page(app: &AppState, nonce: &Nonce, status: StatusCode, model: SetupForm) -> Response {
+    let key = app.ids.uuid().to_string();
+    plain_page(app, nonce, status, "Set up", move || view! { <SetupPage model=model idempotency_key=key /> })
+}
+
+/// `POST /setup`.
+pub(super) async fn run(
+    State(app): State<AppState>,
+    nonce: Nonce,
+    address: ClientAddress,
+    session: Session,
+    headers: HeaderMap,
+    form: Form,
+) -> PageResult {
+    form.idempotency_key()?;
+    if !setup::is_empty(&app).await? {
+        return Ok(Redirect::to("/").into_response());
+    }
+    let field = |name| form.get(name).to_owned();
+    let input = Setup {
+        name: field("name"),
+        email: field("email"),
+        password: field("password"),
+        project: field("project"),
+        origins: field("origins"),
+    };
+    match setup::run(&app, form.get("token"), input).await {
+        Ok((owner, project)) => {
+            begin_session(&app, &session, owner, &headers, address).await?;
+            let message = format!("{} is ready. Make its first survey.", project.name);
+            Ok(redirect_with(&app, &format!("/p/{}/surveys", project.slug), &Flash { message, is_error: false, undo: None }))
+        }
+        Err(Error::Refused(domain::Error::Invalid(errors))) => {
+            let model = SetupForm {
+                token: field("token"),
+                name: field("name"),
+                email: field("email"),
+                project: field("project"),
+                origins: field("origins"),
+                errors,
+            };
+            Ok(page(&app, &nonce, StatusCode::UNPROCESSABLE_ENTITY, model))
+        }
+        Err(Error::Refused(domain::Error::NotFound)) => Ok(locked(&app, &nonce)),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,316 @@
+//! The backlog and links.
+
+mod links;
+
+use app::{
+    backlog::{
+        item::{EditItem, ItemPage, ItemView, Said, Told},
+        list::{BacklogPage, BacklogView, NewItem, Row, Tab},
+    },
+    shell::{Flash, Nav, Undo},
+};
+use axum::{
+    Router,
+    extract::{Path, Query},
+    http::StatusCode,
+    response::Response,
+    routing::{get, post},
+};
+use domain::{
+    Error as Refusal, FieldErrors, Timestamp,
+    accounts::{Role, Scope},
+    backlog::{BacklogStatus, Item, find_quote},
+    feedback::Feedback,
+    history::Change,
+};
+use leptos::prelude::*;
+use serde::Deserialize;
+
+pub use self::links::{PanelOn, link_panel};
+use super::{
+    console::Console,
+    error::{PageError, PageResult},
+    forms::Form,
+};
+use crate::{
+    backlog,
+    error::{Error, Result},
+    state::AppState,
+    store::backlog::LinkedFeedback,
+};
+
+/// Items on one page of the list.
+const PAGE: i64 = 50;
+/// Pieces of feedback on one page of an item.
+const SAID: i64 = 50;
+/// Characters of a text that are shown on each side of a quote, and twice as many of a text without one.
+const AROUND: usize = 400;
+
+/// This capability's routes.
+pub fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/p/{slug}/backlog", get(list).post(create))
+        .route("/p/{slug}/backlog/{number}", get(item).post(edit))
+        .route("/p/{slug}/backlog/{number}/status", post(set_status))
+        .merge(links::routes())
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct ListQuery {
+    #[serde(default)]
+    status: String,
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    page: String,
+}
+
+impl ListQuery {
+    fn page(&self) -> i64 {
+        self.page.parse().unwrap_or(1).clamp(1, 10_000)
+    }
+}
+
+async fn list(console: Console, Query(query): Query<ListQuery>) -> PageResult {
+    list_page(&console, &query, StatusCode::OK, NewItem::default()).await
+}
+
+async fn list_page(console: &Console, query: &ListQuery, code: StatusCode, new: NewItem) -> PageResult {
+    let scope = console.scope(Role::Viewer)?;
+    let slug = console.project()?.slug.clone();
+    let status = BacklogStatus::parse(&query.status);
+    let filter = backlog::filter(&query.q, status);
+    let store = &console.app.store;
+    let counts = store.backlog_counts(&scope, &filter).await?;
+    let page = query.page();
+    let mut items = store.backlog_list(&scope, &filter, PAGE + 1, (page - 1) * PAGE).await?;
+    let more = items.len() > usize::try_from(PAGE).unwrap_or(usize::MAX);
+    items.truncate(usize::try_from(PAGE).unwrap_or(usize::MAX));
+    let is_empty = counts.is_empty() && query.q.trim().is_empty();
+    let url = |status: &str, page: i64| {
+        let mut pairs = url::form_urlencoded::Serializer::new(String::new());
+        for (name, value) in [("status", status), ("q", query.q.as_str())] {
+            if !value.is_empty() {
+                pairs.append_pair(name, value);
+            }
+        }
+        if page > 1 {
+            pairs.append_pair("page", &page.to_string());
+        }
+        let pairs = pairs.finish();
+        if pairs.is_empty() { format!("/p/{slug}/backlog") } else { format!("/p/{slug}/backlog?{pairs}") }
+    };
+    let count = |s: BacklogStatus| counts.iter().find(|(c, _)| *c == s).map_or(0, |(_, n)| *n);
+    let mut tabs = vec![Tab { label: "All", href: url("", 1), count: counts.iter().map(|(_, n)| n).sum(), is_current: status.is_none() }];
+    tabs.extend(BacklogStatus::ALL.iter().map(|s| Tab {
+        label: s.label(),
+        href: url(s.as_str(), 1),
+        count: count(*s),
+        is_current: status == Some(*s),
+    }));
+    let now = console.app.now();
+    let word = status.map_or("", BacklogStatus::as_str);
+    let view = BacklogView {
+        tabs,
+        status: word.to_owned(),
+        query: query.q.clone(),
+        rows: items
+            .into_iter()
+            .map(|i| Row {
+                number: i.number,
+                title: i.title,
+                status: i.status,
+                people: i.evidence.people,
+                said: i.evidence.said,
+                critical: i.evidence.critical,
+                updated: (i.updated_at.ago(now), i.updated_at.rfc3339()),
+            })
+            .collect(),
+        is_empty,
+        earlier: (page > 1).then(|| url(word, page - 1)),
+        later: more.then(|| url(word, page + 1)),
+        new: scope.require(Role::Triager).is_ok().then(|| NewItem { form_key: console.form_key(), ..new }),
+        slug,
+    };
+    Ok(console.page_with(code, "Backlog", Nav::Backlog, move || view! { <BacklogPage view=view /> }))
+}
+
+async fn create(console: Console, form: Form) -> PageResult {
+    let scope = console.scope(Role::Viewer)?;
+    let (title, body) = (form.get("title"), form.get("body"));
+    match backlog::create(&console.app, &scope, form.idempotency_key()?, title, body).await {
+        Ok(number) => Ok(console.done(&format!("/p/{}/backlog/{number}", console.project()?.slug), &format!("Created #{number}."))),
+        Err(Error::Refused(Refusal::Invalid(errors))) => {
+            let new = NewItem { form_key: String::new(), title: title.to_owned(), body: body.to_owned(), errors };
+            list_page(&console, &ListQuery::default(), StatusCode::UNPROCESSABLE_ENTITY, new).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn number(text: &str) -> Result<i64> {
+    text.parse().map_err(|_| Refusal::NotFound.into())
+}
+
+async fn load(console: &Console, scope: &Scope, text: &str) -> Result<Item> {
+    console.app.store.backlog_item(scope, number(text)?).await?.ok_or_else(|| Refusal::NotFound.into())
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct ItemQuery {
+    #[serde(default)]
+    page: String,
+}
+
+async fn item(console: Console, Path((_, n)): Path<(String, String)>, Query(query): Query<ItemQuery>) -> PageResult {
+    let scope = console.scope(Role::Viewer)?;
+    let item = load(&console, &scope, &n).await?;
+    let page = query.page.parse().unwrap_or(1).clamp(1, 10_000);
+    item_page(&console, &scope, item, page, StatusCode::OK, None).await
+}
+
+/// `typed`: what a refused edit form held.
+async fn item_page(console: &Console, scope: &Scope, item: Item, page: i64, code: StatusCode, typed: Option<EditItem>) -> PageResult {
+    let (store, slug, now) = (&console.app.store, console.project()?.slug.clone(), console.app.now());
+    let evidence = store.backlog_evidence(scope, &item).await?;
+    let mut links = store.linked_feedback(scope, &item, SAID + 1, (page - 1) * SAID).await?;
+    let more = links.len() > usize::try_from(SAID).unwrap_or(usize::MAX);
+    links.truncate(usize::try_from(SAID).unwrap_or(usize::MAX));
+    let ids: Vec<_> = links.iter().map(|l| l.feedback).collect();
+    let pieces = store.feedback_by_ids(scope, &ids).await?;
+    let said = pieces.into_iter().filter_map(|f| links.iter().find(|l| l.feedback == f.id).map(|l| said(&f, l, now))).collect();
+    let history = store.history_of(scope, item.id).await?;
+    let history = history
+        .into_iter()
+        .map(|entry| {
+            let (what, feedback) = match entry.change {
+                Change::Linked { feedback, .. } => ("linked feedback".to_owned(), Some(feedback)),
+                Change::Unlinked { feedback, .. } => ("unlinked feedback".to_owned(), Some(feedback)),
+                other => (other.sentence(), None),
+            };
+            Told {
+                who: entry.staff.unwrap_or_else(|| "Earshot".into()),
+                what,
+                href: feedback.map(|id| format!("/p/{slug}/feedback/{id}")),
+                at: (entry.at.ago(now), entry.at.rfc3339()),
+            }
+        })
+        .collect();
+    let edit = scope.require(Role::Triager).is_ok().then(|| {
+        typed.unwrap_or_else(|| EditItem {
+            form_key: console.form_key(),
+            version: item.version,
+            title: item.title.clone(),
+            body: item.body.clone(),
+            errors: FieldErrors::default(),
+            conflict: None,
+        })
+    });
+    let url = |page: i64| format!("/p/{slug}/backlog/{}?page={page}", item.number);
+    let view = ItemView {
+        number: item.number,
+        title: item.title.clone(),
+        body: item.body,
+        status: item.status,
+        people: evidence.people,
+        pieces: evidence.said,
+        critical: evidence.critical,
+        said,
+        earlier: (page > 1).then(|| url(page - 1)),
+        later: more.then(|| url(page + 1)),
+        history,
+        edit,
+        slug: slug.clone(),
+    };
+    let title = format!("#{} {}", item.number, item.title);
+    Ok(console.page_with(code, &title, Nav::Backlog, move || view! { <ItemPage view=view /> }))
+}
+
+fn said(feedback: &Feedback, link: &LinkedFeedback, now: Timestamp) -> Said {
+    let place = link.quote.as_deref().and_then(|q| find_quote(&feedback.text, q));
+    let text = match &place {
+        Some(at) => {
+            (ending(&feedback.text[..at.start], AROUND), feedback.text[at.clone()].to_owned(), beginning(&feedback.text[at.end..], AROUND))
+        }
+        None => (beginning(&feedback.text, 2 * AROUND), String::new(), String::new()),
+    };
+    let score = feedback.score.map(|score| match feedback.score_max {
+        Some(max) => format!("{score} of {max}"),
+        None => score.to_string(),
+    });
+    Said {
+        id: feedback.id.to_string(),
+        text,
+        lost_quote: if place.is_none() { link.quote.clone() } else { None },
+        importance: link.importance,
+        kind: feedback.kind,
+        status: feedback.status,
+        score,
+        at: (feedback.created_at.ago(now), feedback.created_at.rfc3339()),
+    }
+}
+
+fn beginning(text: &str, chars: usize) -> String {
+    match text.char_indices().nth(chars) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}
+
+fn ending(text: &str, chars: usize) -> String {
+    match text.char_indices().rev().nth(chars) {
+        Some((at, c)) => format!("…{}", &text[at + c.len_utf8()..]),
+        None => text.to_owned(),
+    }
+}
+
+/// Shows a refused change again with what was typed and why; passes every other error on.
+async fn again(console: &Console, scope: &Scope, item: Item, form: Option<&Form>, error: Error) -> PageResult {
+    let (code, errors, conflict) = match error {
+        Error::Refused(Refusal::Invalid(errors)) => (StatusCode::UNPROCESSABLE_ENTITY, errors, None),
+        Error::Refused(Refusal::Conflict(text)) => (StatusCode::CONFLICT, FieldErrors::default(), Some(text)),
+        other => return Err(PageError(other)),
+    };
+    let typed = |name: &str, stored: &str| form.map_or_else(|| stored.to_owned(), |f| f.get(name).to_owned());
+    let edit = EditItem {
+        form_key: console.form_key(),
+        version: item.version,
+        title: typed("title", &item.title),
+        body: typed("body", &item.body),
+        errors,
+        conflict,
+    };
+    item_page(console, scope, item, 1, code, Some(edit)).await
+}
+
+async fn edit(console: Console, Path((_, n)): Path<(String, String)>, form: Form) -> PageResult {
+    let scope = console.scope(Role::Viewer)?;
+    form.idempotency_key()?;
+    let version = form.get("version").parse().unwrap_or(0);
+    match backlog::edit(&console.app, &scope, number(&n)?, version, form.get("title"), form.get("body")).await {
+        Ok(_) => Ok(console.done(&format!("/p/{}/backlog/{n}", console.project()?.slug), "Saved.")),
+        Err(error) => {
+            let item = load(&console, &scope, &n).await?;
+            again(&console, &scope, item, Some(&form), error).await
+        }
+    }
+}
+
+async fn set_status(console: Console, Path((_, n)): Path<(String, String)>, form: Form) -> PageResult {
+    let scope = console.scope(Role::Viewer)?;
+    form.idempotency_key()?;
+    let status = BacklogStatus::parse(form.get("status")).ok_or_else(|| Refusal::field("status", "unknown", "Choose a status."))?;
+    let before = load(&console, &scope, &n).await?;
+    let version = form.get("version").parse().unwrap_or(0);
+    match backlog::set_status(&console.app, &scope, before.number, version, status).await {
+        Ok(after) => status_done(&console, &before, &after),
+        Err(error) => again(&console, &scope, before, None, error).await,
+    }
+}
+
+fn status_done(console: &Console, before: &Item, after: &Item) -> PageResult<Response> {
+    let url = format!("/p/{}/backlog/{}", console.project()?.slug, after.number);
+    let fields = vec![("status".into(), before.status.as_str().into()), ("version".into(), after.version.to_string())];
+    let undo = (before.status != after.status).then(|| Undo { url: format!("{url}/status"), fields });
+    Ok(console.redirect(&url, &Flash { message: format!("Status: {}.", after.status.label()), is_error: false, undo }))
+}
