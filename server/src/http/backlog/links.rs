@@ -1,0 +1,211 @@
+//! Links between feedback and items: the panel, and what its forms post to.
+
+use app::{
+    backlog::{Hit, LinkPanelView, LinkView, LinkedItemView, link_panel::LinkPage},
+    shell::{Flash, Nav, Undo},
+};
+use axum::{
+    Router,
+    extract::{Path, Query},
+    http::StatusCode,
+    response::Response,
+    routing::post,
+};
+use domain::{
+    Error as Refusal, FieldErrors,
+    accounts::{Role, Scope},
+    backlog::{Importance, title_from},
+    feedback::{Feedback, Status},
+    ids::FeedbackId,
+};
+use leptos::prelude::*;
+use serde::Deserialize;
+
+use crate::http::{console::Console, error::PageResult, forms::Form};
+use crate::{
+    backlog::{self, Quoting},
+    error::{Error, Result},
+    state::AppState,
+};
+
+/// Items offered by the link panel.
+const HITS: i64 = 6;
+
+/// The routes of links.
+pub fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/p/{slug}/feedback/{id}/link", post(link).get(link_page))
+        .route("/p/{slug}/feedback/{id}/unlink", post(unlink))
+        .route("/p/{slug}/feedback/{id}/backlog", post(create_from))
+}
+
+/// What the link panel of a page stands on.
+pub struct PanelOn<'a> {
+    /// The feedback to link.
+    pub feedback: &'a Feedback,
+    /// Path and query of the page.
+    pub here: &'a str,
+    /// Where a post comes back to; usually [`PanelOn::here`].
+    pub return_to: &'a str,
+    /// The page's `link_q`.
+    pub query: &'a str,
+}
+
+/// The link panel for a page that shows a piece of feedback, rendered by [`app::backlog::LinkPanel`].
+///
+/// # Errors
+/// When the database fails.
+pub async fn link_panel(console: &Console, scope: &Scope, on: &PanelOn<'_>) -> Result<LinkPanelView> {
+    let linked = console.app.store.linked_items(scope, on.feedback.id).await?;
+    let linked = linked
+        .into_iter()
+        .map(|l| LinkedItemView { number: l.number, title: l.title, status: l.status, quote: l.quote, importance: l.importance })
+        .collect();
+    let can_edit = scope.require(Role::Triager).is_ok();
+    let mut hits = Vec::new();
+    if can_edit {
+        let mut filter = backlog::filter(on.query, None);
+        filter.not_linked_to = Some(on.feedback.id);
+        let found = console.app.store.backlog_list(scope, &filter, HITS, 0).await?;
+        hits = found.into_iter().map(|i| Hit { number: i.number, title: i.title, status: i.status, people: i.evidence.people }).collect();
+    }
+    let (path, query) = on.here.split_once('?').unwrap_or((on.here, ""));
+    let keeps = |query: &str| -> Vec<(String, String)> {
+        url::form_urlencoded::parse(query.as_bytes())
+            .filter(|(name, _)| name != "link_q")
+            .map(|(n, v)| (n.into_owned(), v.into_owned()))
+            .collect()
+    };
+    Ok(LinkPanelView {
+        slug: console.project()?.slug.clone(),
+        feedback: on.feedback.id.to_string(),
+        return_to: on.return_to.to_owned(),
+        form_key: console.form_key(),
+        can_edit,
+        linked,
+        search_path: path.to_owned(),
+        search_keeps: keeps(query),
+        query: on.query.to_owned(),
+        hits,
+        new_title: title_from(&on.feedback.text),
+        quote: String::new(),
+        importance: Importance::Normal,
+        errors: FieldErrors::default(),
+    })
+}
+
+fn feedback_id(text: &str) -> Result<FeedbackId> {
+    text.parse().map_err(|_| Refusal::NotFound.into())
+}
+
+async fn feedback(console: &Console, scope: &Scope, id: FeedbackId) -> Result<Feedback> {
+    console.app.store.feedback_by_ids(scope, &[id]).await?.pop().ok_or_else(|| Refusal::NotFound.into())
+}
+
+/// A place of this project to go back to; anything else becomes the feedback's own page.
+fn return_to(console: &Console, wanted: &str, id: FeedbackId) -> Result<String> {
+    let slug = &console.project()?.slug;
+    let ours = wanted.starts_with(&format!("/p/{slug}/")) && wanted.chars().all(|c| c.is_ascii_graphic());
+    Ok(if ours { wanted.to_owned() } else { format!("/p/{slug}/feedback/{id}") })
+}
+
+#[derive(Debug, Deserialize)]
+struct LinkQuery {
+    #[serde(default)]
+    return_to: String,
+    #[serde(default)]
+    link_q: String,
+}
+
+async fn link_page(console: Console, Path((_, id)): Path<(String, String)>, Query(query): Query<LinkQuery>) -> PageResult {
+    let scope = console.scope(Role::Viewer)?;
+    let feedback = feedback(&console, &scope, feedback_id(&id)?).await?;
+    let back = return_to(&console, &query.return_to, feedback.id)?;
+    let panel = standalone_panel(&console, &scope, &feedback, &back, &query.link_q).await?;
+    let view = LinkView { text: feedback.text, panel };
+    Ok(console.page("Link feedback", Nav::Inbox, move || view! { <LinkPage view=view /> }))
+}
+
+async fn standalone_panel(console: &Console, scope: &Scope, feedback: &Feedback, back: &str, query: &str) -> Result<LinkPanelView> {
+    let slug = &console.project()?.slug;
+    let kept = url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", back).finish();
+    let here = format!("/p/{slug}/feedback/{}/link?{kept}", feedback.id);
+    link_panel(console, scope, &PanelOn { feedback, here: &here, return_to: back, query }).await
+}
+
+fn quoting(form: &Form) -> Quoting {
+    let importance = Importance::parse(form.get("importance")).unwrap_or(Importance::Normal);
+    Quoting { quote: form.get("quote").to_owned(), importance }
+}
+
+fn item_number(form: &Form) -> Result<i64> {
+    form.get("item").parse().map_err(|_| Refusal::NotFound.into())
+}
+
+/// Shows a refused form again with its message; passes every other error on.
+async fn again(console: &Console, scope: &Scope, id: FeedbackId, form: &Form, error: Error) -> PageResult {
+    let errors = match error {
+        Error::Refused(Refusal::Invalid(errors)) => errors,
+        other => return Err(other.into()),
+    };
+    let feedback = feedback(console, scope, id).await?;
+    let back = return_to(console, form.get("return_to"), id)?;
+    let mut panel = standalone_panel(console, scope, &feedback, &back, "").await?;
+    let Quoting { quote, importance } = quoting(form);
+    (panel.quote, panel.importance, panel.errors) = (quote, importance, errors);
+    panel.new_title = form.get("title").to_owned();
+    let view = LinkView { text: feedback.text, panel };
+    Ok(console.page_with(StatusCode::UNPROCESSABLE_ENTITY, "Link feedback", Nav::Inbox, move || view! { <LinkPage view=view /> }))
+}
+
+async fn link(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+    let scope = console.scope(Role::Viewer)?;
+    form.idempotency_key()?;
+    let (id, number) = (feedback_id(&id)?, item_number(&form)?);
+    let back = return_to(&console, form.get("return_to"), id)?;
+    match backlog::link(&console.app, &scope, id, number, quoting(&form)).await {
+        Ok(done) if done.is_new => Ok(linked(&console, id, &back, &done, format!("Linked to #{number} {}.", done.title))?),
+        Ok(done) => Ok(console.done(&back, &format!("Already linked to #{number} {}.", done.title))),
+        Err(error) => again(&console, &scope, id, &form, error).await,
+    }
+}
+
+async fn create_from(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+    let scope = console.scope(Role::Viewer)?;
+    let id = feedback_id(&id)?;
+    let back = return_to(&console, form.get("return_to"), id)?;
+    match backlog::create_from(&console.app, &scope, form.idempotency_key()?, id, form.get("title"), quoting(&form)).await {
+        Ok(done) => Ok(console.done(&back, &format!("Created #{} {} and linked it.", done.number, done.title))),
+        Err(error) => again(&console, &scope, id, &form, error).await,
+    }
+}
+
+fn linked(console: &Console, id: FeedbackId, back: &str, done: &backlog::Linked, message: String) -> Result<Response> {
+    let slug = &console.project()?.slug;
+    let fields = vec![
+        ("item".into(), done.number.to_string()),
+        ("restore".into(), done.before.as_str().to_owned()),
+        ("return_to".into(), back.to_owned()),
+    ];
+    let undo = Some(Undo { url: format!("/p/{slug}/feedback/{id}/unlink"), fields });
+    Ok(console.redirect(back, &Flash { message, is_error: false, undo }))
+}
+
+async fn unlink(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+    let scope = console.scope(Role::Viewer)?;
+    form.idempotency_key()?;
+    let (id, number) = (feedback_id(&id)?, item_number(&form)?);
+    let back = return_to(&console, form.get("return_to"), id)?;
+    let done = backlog::unlink(&console.app, &scope, id, number, Status::parse(form.get("restore"))).await?;
+    let undo = done.was.map(|(quote, importance)| Undo {
+        url: format!("/p/{}/feedback/{id}/link", console.project().map(|p| p.slug.as_str()).unwrap_or_default()),
+        fields: vec![
+            ("item".into(), number.to_string()),
+            // A flash travels in a cookie of 4 kB: a long quote is not taken along.
+            ("quote".into(), quote.filter(|q| q.len() <= 1200).unwrap_or_default()),
+            ("importance".into(), importance.as_str().to_owned()),
+            ("return_to".into(), back.clone()),
+        ],
+    });
+    Ok(console.redirect(&back, &Flash { message: format!("Unlinked from #{number} {}.", done.title), is_error: false, undo }))
+}
