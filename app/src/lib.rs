@@ -4,6 +4,8 @@
 //! of its arguments. The same crate, built for wasm32 with the feature `hydrate`, is the console's browser half: it holds the islands
 //! and nothing else survives the linker. Respondent pages ship no wasm at all.
 
+// A page is one deeply nested type.
+#![recursion_limit = "512"]
 // The island macro makes a public wasm export that cannot carry a doc comment of its own.
 #![cfg_attr(feature = "hydrate", allow(missing_docs))]
 
