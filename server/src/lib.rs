@@ -20,13 +20,17 @@ pub mod triage;
 
 use tokio::net::TcpListener;
 
-/// Serves and works on background jobs until `shutdown` resolves, then lets running requests end and jobs come to a good place to stop.
+/// Serves and works on background jobs until `shutdown` resolves, then lets running requests end and jobs come to a good place to
+/// stop, and closes the search index.
 ///
 /// # Errors
-/// When the listener fails.
+/// When the listener fails, or another process uses the data directory.
 pub async fn serve(listener: TcpListener, app: state::AppState, shutdown: impl Future<Output = ()> + Send + 'static) -> error::Result<()> {
+    app.search.start().await?;
+    let search = app.search.clone();
     let jobs = jobs::Runner::start(&app);
     let served = http::serve::serve(listener, app, shutdown).await;
     jobs.stop().await;
+    search.stop().await;
     served
 }

@@ -19,7 +19,7 @@ pub(super) fn query(text: &str) -> Result<TriageQuery, QueryError> {
     let mut words = 0;
     let mut at = 0;
     while let Some(c) = text[at..].chars().next() {
-        if c.is_whitespace() {
+        if is_space(c) {
             at += c.len_utf8();
             continue;
         }
@@ -76,12 +76,17 @@ pub(super) fn query(text: &str) -> Result<TriageQuery, QueryError> {
     Ok(TriageQuery { parts })
 }
 
+/// Control characters separate too: databases do not take all of them.
+fn is_space(c: char) -> bool {
+    c.is_whitespace() || c.is_control()
+}
+
 fn is_name(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphabetic())
 }
 
 fn spaced(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    text.split(is_space).filter(|s| !s.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// What stands in the quotes that open at `at`, and where the text goes on; a quote that nobody closed ends with the text.
@@ -91,7 +96,7 @@ fn quoted(text: &str, at: usize) -> (&str, usize) {
 }
 
 fn end_of_word(text: &str, at: usize) -> usize {
-    text[at..].find(|c: char| c.is_whitespace() || c == '"').map_or(text.len(), |n| at + n)
+    text[at..].find(|c: char| is_space(c) || c == '"').map_or(text.len(), |n| at + n)
 }
 
 fn unknown(name: &str) -> String {

@@ -51,6 +51,7 @@ fn canonical_forms() {
         ("kind:survey", "kind:survey_response"),
         ("tag:\"Card Arrival\"", "tag:card-arrival"),
         ("score:=7", "score:7"),
+        ("a\0b assignee:x\0", "a b assignee:x"),
         ("lang:de-AT", "lang:de"),
         ("\"open phrase", "\"open phrase\""),
         ("\"\" - -- -\"\" ! ...", ""),

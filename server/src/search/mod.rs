@@ -4,13 +4,23 @@
 //! knows nothing of SQL: whoever opens it gives it a [`Source`]. Each commit of the index carries the place in the change
 //! sequence that it holds, so a crash between the two repeats work and never skips any.
 
+mod collect;
+mod engine;
+mod follow;
 mod highlight;
+mod query;
+mod steady;
 pub mod text;
 
 use std::{
+    cmp::Reverse,
+    collections::HashMap,
     path::PathBuf,
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -19,12 +29,18 @@ use domain::{
     accounts::Scope,
     feedback::Feedback,
     ids::{FeedbackId, ProjectId, StaffId, SurveyId},
-    triage::{Field, TriageQuery},
+    triage::{Assignee, Field, Test, TriageQuery, What},
 };
-use tokio::sync::{broadcast, watch};
+use tokio::{
+    sync::{Mutex, Notify, Semaphore, broadcast, watch},
+    task::JoinHandle,
+};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use collect::{Collected, Pass, parse_cursor};
+use engine::Engine;
 pub use highlight::{Snippet, highlight, snippet};
+use tantivy::TantivyError;
 
 /// A place in the change sequence. On PostgreSQL changes are ordered by transaction first, for a sequence number alone can become
 /// visible after a higher one; on SQLite `tx` is 0.
@@ -203,24 +219,147 @@ struct Inner {
     instance: String,
     source: Arc<dyn Source>,
     clock: Arc<dyn Clock>,
-    status: RwLock<Status>,
+    engine: RwLock<Option<Arc<Engine>>>,
+    status: watch::Sender<Status>,
     arrived: broadcast::Sender<Arrived>,
     reached: watch::Sender<Position>,
+    /// Set by a search that met a broken index; the follower builds it again.
+    broken: AtomicBool,
+    nudge: Notify,
+    /// When a failed search last had it built again.
+    rebuilt: std::sync::Mutex<Option<Instant>>,
+    /// Searches that run at a time; each takes a processor.
+    turns: Semaphore,
+    follower: Mutex<Option<Follower>>,
+}
+
+struct Follower {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Inner {
+    fn engine(&self) -> Option<Arc<Engine>> {
+        self.engine.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_engine(&self, engine: Option<Arc<Engine>>, status: Status) {
+        *self.engine.write().unwrap_or_else(PoisonError::into_inner) = engine;
+        self.status.send_replace(status);
+    }
+
+    fn set_off(&self) {
+        self.set_engine(None, Status::Off);
+    }
+
+    fn set_building(&self, done: usize, total: usize) {
+        self.set_engine(None, Status::Building { done, total });
+    }
+
+    fn set_ready(&self, engine: &Arc<Engine>, at: Position) {
+        self.reached.send_replace(at);
+        self.set_engine(Some(Arc::clone(engine)), Status::Ready);
+    }
 }
 
 impl Search {
     /// The search over an index in `dir` for the database called `instance`. Touches nothing before [`Search::start`].
     #[must_use]
     pub fn new(dir: PathBuf, instance: String, source: Arc<dyn Source>, clock: Arc<dyn Clock>) -> Self {
-        let (arrived, _) = broadcast::channel(256);
-        let (reached, _) = watch::channel(Position::default());
-        Self { inner: Arc::new(Inner { dir, instance, source, clock, status: RwLock::new(Status::Off), arrived, reached }) }
+        let turns = 2 * std::thread::available_parallelism().map_or(1, usize::from);
+        let inner = Inner {
+            dir,
+            instance,
+            source,
+            clock,
+            engine: RwLock::new(None),
+            status: watch::channel(Status::Off).0,
+            arrived: broadcast::channel(256).0,
+            reached: watch::channel(Position::default()).0,
+            broken: AtomicBool::new(false),
+            nudge: Notify::new(),
+            rebuilt: std::sync::Mutex::new(None),
+            turns: Semaphore::new(turns),
+            follower: Mutex::new(None),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Opens the index and follows the change sequence from the place that it holds. An index that is missing, broken, of another
+    /// version or database, or ahead of the database is built again in the background.
+    ///
+    /// # Errors
+    /// When another process uses the same directory, it cannot be written, or the database fails.
+    pub async fn start(&self) -> Result<()> {
+        let mut follower = self.inner.follower.lock().await;
+        if follower.is_some() {
+            return Ok(());
+        }
+        let head = self.inner.source.head().await?;
+        let (dir, instance) = (self.inner.dir.clone(), self.inner.instance.clone());
+        let (lock, opened) = tokio::task::spawn_blocking(move || {
+            let lock = follow::Lock::take(&dir)?;
+            let opened = if dir.exists() { Some(Engine::open(&dir, &instance)) } else { None };
+            Ok::<_, Error>((lock, opened))
+        })
+        .await
+        .map_err(engine::fault)??;
+        let opened = match opened {
+            Some(Ok((engine, at))) if at <= head => Some((Arc::new(engine), at)),
+            Some(Ok(_)) => {
+                tracing::warn!("the search index is ahead of the database, which was set back; building it again");
+                None
+            }
+            Some(Err(error)) => {
+                tracing::warn!(search.error = %error, "the search index cannot be used; building it again");
+                None
+            }
+            None => None,
+        };
+        match &opened {
+            Some((engine, at)) => self.inner.set_ready(engine, *at),
+            None => self.inner.set_building(0, 0),
+        }
+        let (stop, stopped) = watch::channel(false);
+        let task = tokio::spawn(follow::follow(Arc::clone(&self.inner), opened, stopped, lock));
+        *follower = Some(Follower { stop, task });
+        Ok(())
+    }
+
+    /// Stops following and closes the index; [`Search::start`] opens it again.
+    pub async fn stop(&self) {
+        if let Some(Follower { stop, task }) = self.inner.follower.lock().await.take() {
+            stop.send_replace(true);
+            if let Err(error) = task.await {
+                tracing::error!(search.error = %error, "the search follower failed");
+                self.inner.set_off();
+            }
+        }
+    }
+
+    /// Throws the index away and builds it again, while lists come from the database.
+    pub fn rebuild(&self) {
+        self.inner.set_building(0, 0);
+        self.inner.broken.store(true, Ordering::SeqCst);
+        self.inner.nudge.notify_one();
     }
 
     /// How the index is doing.
     #[must_use]
     pub fn status(&self) -> Status {
-        *self.inner.status.read().unwrap_or_else(PoisonError::into_inner)
+        *self.inner.status.borrow()
+    }
+
+    /// How the index is doing, now and from now on.
+    #[must_use]
+    pub fn watch_status(&self) -> watch::Receiver<Status> {
+        self.inner.status.subscribe()
+    }
+
+    /// Waits until the index answers, but no longer than `timeout`. Whether it does.
+    pub async fn ready(&self, timeout: Duration) -> bool {
+        let mut status = self.inner.status.subscribe();
+        tokio::time::timeout(timeout, status.wait_for(|s| *s == Status::Ready)).await.is_ok_and(|r| r.is_ok())
     }
 
     /// What becomes searchable from now on, of all projects.
@@ -234,8 +373,80 @@ impl Search {
     /// # Errors
     /// [`domain::Error::SearchUnavailable`] while there is no index, and the caller lists from the database;
     /// [`domain::Error::Invalid`] for a cursor that is not of this search.
-    pub async fn search(&self, _scope: &Scope, _ask: Ask) -> Result<Found> {
-        Err(domain::Error::SearchUnavailable.into())
+    pub async fn search(&self, scope: &Scope, ask: Ask) -> Result<Found> {
+        let started = Instant::now();
+        let unavailable = || Error::Refused(domain::Error::SearchUnavailable);
+        let engine = self.inner.engine().ok_or_else(unavailable)?;
+        let place = match &ask.cursor {
+            Some(text) => Some(parse_cursor(text, ask.sort).ok_or_else(|| {
+                domain::Error::field("cursor", "invalid", "This page link is not valid any more. Start again from the first page.")
+            })?),
+            None => None,
+        };
+        let names = self.names(scope.project(), &ask.query).await?;
+        let (project, now) = (scope.project(), self.inner.clock.now());
+        let _turn = self.inner.turns.acquire().await.map_err(|_| unavailable())?;
+        let run = tokio::task::spawn_blocking(move || {
+            let page = Pass {
+                sort: ask.sort,
+                scored: ask.sort == Sort::Relevance && ask.query.has_text(),
+                place,
+                limit: ask.limit.clamp(1, MAX_LIMIT),
+                count: Vec::new(),
+            };
+            run(&engine, project, &ask, page, now, &names)
+        });
+        let failure = match run.await {
+            Ok(Ok((collected, facets, page))) => {
+                let total = collected.total;
+                let (ids, next, prev) = collected.page(&page);
+                return Ok(Found { ids, total, facets, next, prev, took: started.elapsed() });
+            }
+            // The fault of the query, not of the index.
+            Ok(Err(error @ (TantivyError::InvalidArgument(_) | TantivyError::SchemaError(_) | TantivyError::FieldNotFound(_)))) => {
+                return Err(engine::fault(error));
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(panic) => panic.to_string(),
+        };
+        let again = self.may_rebuild();
+        tracing::error!(search.error = %failure, search.rebuild = again, "the search index failed");
+        if again {
+            self.rebuild();
+        }
+        Err(unavailable())
+    }
+
+    /// Whether a failed search may have the index built again: once in ten minutes, so that a query that always fails does not
+    /// keep everybody from searching.
+    fn may_rebuild(&self) -> bool {
+        let mut last = self.inner.rebuilt.lock().unwrap_or_else(PoisonError::into_inner);
+        let again = last.is_none_or(|at| at.elapsed() > Duration::from_secs(600));
+        if again {
+            *last = Some(Instant::now());
+        }
+        again
+    }
+    /// The ids of the members and surveys that a query names.
+    async fn names(&self, project: ProjectId, query: &TriageQuery) -> Result<HashMap<(Field, String), Vec<String>>> {
+        let mut names = HashMap::new();
+        for part in &query.parts {
+            let (field, name) = match &part.what {
+                What::Test(Test::Assignee(Assignee::Member(who))) => (Field::Assignee, who),
+                What::Test(Test::Survey(survey)) => (Field::Survey, survey),
+                _ => continue,
+            };
+            if names.contains_key(&(field, name.clone())) {
+                continue;
+            }
+            let mut ids: Vec<String> = uuid::Uuid::try_parse(name).ok().map(|id| id.to_string()).into_iter().collect();
+            match field {
+                Field::Assignee => ids.extend(self.inner.source.member(project, name).await?.map(|id| id.to_string())),
+                _ => ids.extend(self.inner.source.surveys(project, name).await?.iter().map(ToString::to_string)),
+            }
+            names.insert((field, name.clone()), ids);
+        }
+        Ok(names)
     }
 
     /// Waits until everything committed before this call can be found, but no longer than `timeout`. Whether it can be.
@@ -252,4 +463,72 @@ impl Search {
         let mut reached = self.inner.reached.subscribe();
         tokio::time::timeout(timeout, reached.wait_for(|at| *at >= place)).await.is_ok_and(|r| r.is_ok())
     }
+}
+
+/// Throws the index of a program that does not serve away and builds it again; tells how far it is.
+///
+/// # Errors
+/// When another process uses the data directory, or the database fails.
+pub async fn reindex(app: &crate::state::App, progress: impl Fn(Status)) -> Result<()> {
+    let search = &app.search;
+    search.start().await?;
+    search.rebuild();
+    let mut status = search.watch_status();
+    loop {
+        let now = *status.borrow_and_update();
+        progress(now);
+        if now == Status::Ready || status.changed().await.is_err() {
+            break;
+        }
+    }
+    search.stop().await;
+    Ok(())
+}
+
+/// The column that a facet counts.
+fn column(field: Field) -> &'static str {
+    match field {
+        Field::Status => "status",
+        Field::Kind => "kind",
+        Field::Tag => "tag",
+        Field::Assignee => "assignee",
+        Field::Survey => "survey",
+        Field::Lang => "lang",
+        _ => "release",
+    }
+}
+
+/// Most values of one facet.
+const MAX_VALUES: usize = 50;
+
+fn run(
+    engine: &Engine,
+    project: ProjectId,
+    ask: &Ask,
+    mut page: Pass,
+    now: domain::Timestamp,
+    names: &HashMap<(Field, String), Vec<String>>,
+) -> tantivy::Result<(Collected, Vec<Facet>, Pass)> {
+    let searcher = engine.searcher();
+    let languages = engine.languages(&searcher)?;
+    let context = query::Context { fields: engine.fields, project, me: ask.me, now, languages, names };
+    // Spam is left out by a test of the status that nobody wrote, so the status is always counted apart.
+    let apart = |field: Field| field == Field::Status || ask.query.tests(field).next().is_some();
+    page.count = FACETS.into_iter().filter(|field| !apart(*field)).map(column).collect();
+    let mut collected = searcher.search(&context.build(&ask.query, None), &page)?;
+    let mut together = std::mem::take(&mut collected.counts).into_iter();
+    let mut facets = Vec::with_capacity(FACETS.len());
+    for field in FACETS {
+        let counts = if apart(field) {
+            let count = Pass { sort: Sort::Newest, scored: false, place: None, limit: 0, count: vec![column(field)] };
+            searcher.search(&context.build(&ask.query, Some(field)), &count)?.counts.pop()
+        } else {
+            together.next()
+        };
+        let mut values: Vec<(String, usize)> = counts.unwrap_or_default().into_iter().collect();
+        values.sort_by_key(|(_, n)| Reverse(*n));
+        values.truncate(MAX_VALUES);
+        facets.push(Facet { field, values });
+    }
+    Ok((collected, facets, page))
 }

@@ -126,6 +126,7 @@ impl TestApp {
         let mut config = Config::for_tests(PathBuf::from(dir.path()));
         change(&mut config);
         let app = App::new(config, store, clock.clone(), Arc::new(TestIds(AtomicU64::new(1)))).await.unwrap();
+        app.search.start().await.unwrap();
         let router = http::router(app.clone());
         Some(Self { app, router, clock, database, _dir: dir })
     }

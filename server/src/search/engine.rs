@@ -1,0 +1,322 @@
+//! The index on disk: its schema, how it is opened and written, and the place in the change sequence that it holds.
+
+use std::{collections::BTreeSet, path::Path};
+
+use domain::{feedback::Feedback, ids::FeedbackId, triage::Flag};
+use serde::{Deserialize, Serialize};
+use tantivy::{
+    Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyDocument, Term,
+    schema::{BytesOptions, Field, IndexRecordOption, NumericOptions, Schema, TextFieldIndexing, TextOptions},
+    tokenizer::{TextAnalyzer, Token as IndexToken, TokenStream, Tokenizer, WhitespaceTokenizer},
+};
+
+use super::{
+    Document, Position,
+    text::{Stems, Token, tokens},
+};
+use crate::error::{Error, Result};
+
+/// Grows with every change to the schema or to what tokens are: an index of another version is built again.
+pub(super) const VERSION: u32 = 1;
+/// The writer's memory.
+const WRITER_BYTES: usize = 50_000_000;
+/// Longest value of a field that is searched exactly, in characters.
+pub(super) const MAX_VALUE: usize = 200;
+/// What stands for "nobody" among assignees.
+pub(super) const NOBODY: &str = "none";
+
+/// The fields of the schema.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fields {
+    pub(super) id: Field,
+    id_high: Field,
+    id_low: Field,
+    pub(super) project: Field,
+    pub(super) created: Field,
+    /// What was said, folded, with positions.
+    pub(super) text: Field,
+    /// Contact, page and tags, folded, with positions.
+    pub(super) about: Field,
+    /// `en:wait`
+    pub(super) stems: Field,
+    pub(super) status: Field,
+    pub(super) kind: Field,
+    pub(super) tag: Field,
+    pub(super) assignee: Field,
+    pub(super) survey: Field,
+    pub(super) lang: Field,
+    pub(super) release: Field,
+    pub(super) environment: Field,
+    pub(super) score: Field,
+    pub(super) has: Field,
+}
+
+fn schema() -> (Schema, Fields) {
+    let mut schema = Schema::builder();
+    let indexed = |tokenizer: &str, option| {
+        TextFieldIndexing::default().set_tokenizer(tokenizer).set_index_option(option).set_fieldnorms(option != IndexRecordOption::Basic)
+    };
+    let words = || TextOptions::default().set_indexing_options(indexed("words", IndexRecordOption::WithFreqsAndPositions));
+    let exact = || TextOptions::default().set_indexing_options(indexed("raw", IndexRecordOption::Basic));
+    let counted = || exact().set_fast("raw");
+    let number = || NumericOptions::default().set_fast();
+    let fields = Fields {
+        id: schema.add_bytes_field("id", BytesOptions::default().set_indexed()),
+        id_high: schema.add_u64_field("id_high", number()),
+        id_low: schema.add_u64_field("id_low", number()),
+        project: schema.add_text_field("project", exact()),
+        created: schema.add_i64_field("created", number()),
+        text: schema.add_text_field("text", words()),
+        about: schema.add_text_field("about", words()),
+        stems: schema.add_text_field("stems", TextOptions::default().set_indexing_options(indexed("stems", IndexRecordOption::WithFreqs))),
+        status: schema.add_text_field("status", counted()),
+        kind: schema.add_text_field("kind", counted()),
+        tag: schema.add_text_field("tag", counted()),
+        assignee: schema.add_text_field("assignee", counted()),
+        survey: schema.add_text_field("survey", counted()),
+        lang: schema.add_text_field("lang", counted()),
+        release: schema.add_text_field("release", counted()),
+        environment: schema.add_text_field("environment", exact()),
+        score: schema.add_f64_field("score", number()),
+        has: schema.add_text_field("has", exact()),
+    };
+    (schema.build(), fields)
+}
+
+/// Written into every commit.
+#[derive(Debug, Serialize, Deserialize)]
+struct Payload {
+    version: u32,
+    instance: String,
+    tx: i64,
+    seq: i64,
+}
+
+/// An open index.
+pub(super) struct Engine {
+    index: Index,
+    reader: IndexReader,
+    pub(super) fields: Fields,
+}
+
+impl Engine {
+    /// The index in `dir` and the place it holds, if it is whole, of this version and of this database.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub(super) fn open(dir: &Path, instance: &str) -> Result<(Self, Position)> {
+        let index = Index::open_in_dir(dir).map_err(fault)?;
+        let payload = index.load_metas().map_err(fault)?.payload.ok_or_else(|| Error::internal("search index", "not finished"))?;
+        let payload: Payload = serde_json::from_str(&payload)?;
+        let (schema, fields) = schema();
+        if payload.version != VERSION || index.schema() != schema {
+            return Err(Error::internal("search index", "of another version"));
+        }
+        if payload.instance != instance {
+            return Err(Error::internal("search index", "of another database"));
+        }
+        let engine = Self::over(index, fields)?;
+        Ok((engine, Position { tx: payload.tx, seq: payload.seq }))
+    }
+
+    /// A new, empty index in `dir`.
+    ///
+    /// # Errors
+    /// When the directory cannot be written.
+    pub(super) fn create(dir: &Path) -> Result<Self> {
+        std::fs::create_dir_all(dir).map_err(|e| Error::internal("search index", e))?;
+        let (schema, fields) = schema();
+        Self::over(Index::create_in_dir(dir, schema).map_err(fault)?, fields)
+    }
+
+    fn over(index: Index, fields: Fields) -> Result<Self> {
+        index.tokenizers().register("words", TextAnalyzer::from(Words));
+        index.tokenizers().register("stems", TextAnalyzer::from(WhitespaceTokenizer::default()));
+        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map_err(fault)?;
+        Ok(Self { index, reader, fields })
+    }
+
+    pub(super) fn writer(&self) -> Result<Writer> {
+        Ok(Writer { inner: self.index.writer_with_num_threads(1, WRITER_BYTES).map_err(fault)?, fields: self.fields })
+    }
+
+    pub(super) fn searcher(&self) -> Searcher {
+        self.reader.searcher()
+    }
+
+    /// Lets searches see the last commit.
+    pub(super) fn reload(&self) -> Result<()> {
+        self.reader.reload().map_err(fault)
+    }
+
+    /// The languages that the index holds.
+    pub(super) fn languages(&self, searcher: &Searcher) -> tantivy::Result<BTreeSet<String>> {
+        let mut found = BTreeSet::new();
+        for segment in searcher.segment_readers() {
+            let inverted = segment.inverted_index(self.fields.lang)?;
+            let mut stream = inverted.terms().stream()?;
+            while stream.advance() {
+                found.insert(String::from_utf8_lossy(stream.key()).into_owned());
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The one writer of an index.
+pub(super) struct Writer {
+    inner: IndexWriter,
+    fields: Fields,
+}
+
+impl Writer {
+    /// Takes a record out; part of replacing it.
+    pub(super) fn remove(&self, id: FeedbackId) {
+        self.inner.delete_term(Term::from_field_bytes(self.fields.id, id.0.as_bytes()));
+    }
+
+    pub(super) fn add(&self, document: &Document, stems: &mut StemsOf) -> Result<()> {
+        self.inner.add_document(self.build(document, stems)).map_err(fault)?;
+        Ok(())
+    }
+
+    /// Makes everything since the last commit durable, together with the place it brings the index to.
+    pub(super) fn commit(&mut self, instance: &str, at: Position) -> Result<()> {
+        let payload = Payload { version: VERSION, instance: instance.to_owned(), tx: at.tx, seq: at.seq };
+        let mut commit = self.inner.prepare_commit().map_err(fault)?;
+        commit.set_payload(&serde_json::to_string(&payload)?);
+        commit.commit().map_err(fault)?;
+        Ok(())
+    }
+
+    /// Lets merges end.
+    pub(super) fn close(self) {
+        if let Err(error) = self.inner.wait_merging_threads() {
+            tracing::warn!(search.error = %error, "the search index did not close cleanly; it is checked at the next start");
+        }
+    }
+
+    fn build(&self, document: &Document, stems: &mut StemsOf) -> TantivyDocument {
+        let (f, said) = (&self.fields, &document.feedback);
+        let (high, low) = said.id.0.as_u64_pair();
+        let mut doc = TantivyDocument::default();
+        doc.add_bytes(f.id, said.id.0.as_bytes());
+        doc.add_u64(f.id_high, high);
+        doc.add_u64(f.id_low, low);
+        doc.add_text(f.project, said.project.to_string());
+        doc.add_i64(f.created, said.created_at.0);
+        doc.add_text(f.text, &said.text);
+        doc.add_text(f.about, about(document));
+        doc.add_text(f.stems, stems.of(&said.language, &said.text));
+        doc.add_text(f.status, said.status.as_str());
+        doc.add_text(f.kind, said.kind.as_str());
+        for tag in &said.tags {
+            doc.add_text(f.tag, value(tag));
+        }
+        doc.add_text(f.assignee, said.assignee.map_or_else(|| NOBODY.to_owned(), |id| id.to_string()));
+        if let Some(survey) = said.survey {
+            doc.add_text(f.survey, survey.to_string());
+        }
+        if !said.language.is_empty() {
+            doc.add_text(f.lang, value(&said.language));
+        }
+        if let Some(release) = said.release.as_deref().filter(|r| !r.trim().is_empty()) {
+            doc.add_text(f.release, value(release));
+        }
+        if let Some(environment) = &said.environment {
+            doc.add_text(f.environment, value(environment));
+        }
+        if let Some(score) = said.score {
+            doc.add_f64(f.score, score);
+        }
+        for flag in flags(document) {
+            doc.add_text(f.has, flag.as_str());
+        }
+        doc
+    }
+}
+
+fn flags(document: &Document) -> impl Iterator<Item = Flag> {
+    let Feedback { contact, text, score, tags, .. } = &document.feedback;
+    let all = [
+        (Flag::Link, document.linked),
+        (Flag::Comment, document.commented),
+        (Flag::Contact, contact.is_some()),
+        (Flag::Text, !text.trim().is_empty()),
+        (Flag::Score, score.is_some()),
+        (Flag::Tag, !tags.is_empty()),
+    ];
+    all.into_iter().filter_map(|(flag, holds)| holds.then_some(flag))
+}
+
+fn about(document: &Document) -> String {
+    let said = &document.feedback;
+    let mut about = document.contact.clone();
+    for more in said.page_url.iter().chain(&said.tags) {
+        about.push('\n');
+        about.push_str(more);
+    }
+    about
+}
+
+/// A value as it is compared: white space as the query language keeps it, and not longer than it is worth.
+pub(super) fn value(text: &str) -> String {
+    text.replace('"', " ").split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_VALUE).collect()
+}
+
+/// The stemmers, made once for each language met.
+#[derive(Default)]
+pub(super) struct StemsOf(std::collections::HashMap<String, Option<Stems>>);
+
+impl StemsOf {
+    fn of(&mut self, language: &str, text: &str) -> String {
+        let stems = self.0.entry(language.to_owned()).or_insert_with(|| Stems::new(language));
+        let Some(stems) = stems else { return String::new() };
+        tokens(text).iter().filter(|t| !t.single).map(|t| stems.stem(&t.lower)).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Any fault of tantivy's.
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+pub(super) fn fault(error: impl std::fmt::Display) -> Error {
+    Error::internal("search index", error)
+}
+
+/// Our tokens, for tantivy.
+#[derive(Clone)]
+struct Words;
+
+struct WordStream {
+    tokens: std::vec::IntoIter<Token>,
+    now: IndexToken,
+}
+
+impl Tokenizer for Words {
+    type TokenStream<'a> = WordStream;
+
+    fn token_stream<'a>(&'a mut self, text: &'a str) -> WordStream {
+        WordStream { tokens: tokens(text).into_iter(), now: IndexToken::default() }
+    }
+}
+
+impl TokenStream for WordStream {
+    fn advance(&mut self) -> bool {
+        let Some(token) = self.tokens.next() else { return false };
+        self.now = IndexToken {
+            offset_from: token.range.start,
+            offset_to: token.range.end,
+            position: token.position,
+            text: token.folded,
+            position_length: 1,
+        };
+        true
+    }
+
+    fn token(&self) -> &IndexToken {
+        &self.now
+    }
+
+    fn token_mut(&mut self) -> &mut IndexToken {
+        &mut self.now
+    }
+}

@@ -1,0 +1,231 @@
+//! Keeps the index at the head of the change sequence, and builds it again when it cannot be used.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs::{File, TryLockError},
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use domain::ids::{FeedbackId, ProjectId};
+use tokio::sync::watch;
+
+use super::{
+    Arrived, Change, Document, Inner, Position,
+    engine::{Engine, StemsOf, Writer},
+};
+use crate::error::{Error, Result};
+
+/// Changes taken into one commit at most.
+const BATCH: usize = 2000;
+/// Records read at a time while the index is built.
+const PAGE: usize = 1000;
+/// How often other nodes' and other processes' changes are looked for.
+const POLL: Duration = Duration::from_millis(500);
+/// How long a failed step waits for the next attempt.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Proof that no other process uses the index; given up when dropped.
+pub(super) struct Lock(#[expect(dead_code, reason = "held, not read")] File);
+
+impl Lock {
+    /// # Errors
+    /// When another process uses the same data directory, or the directory cannot be written.
+    pub(super) fn take(index: &Path) -> Result<Self> {
+        if let Some(parent) = index.parent() {
+            std::fs::create_dir_all(parent).map_err(|e| Error::internal("search index", e))?;
+        }
+        let path = index.with_extension("lock");
+        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(|e| Error::internal("search index", e))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => Err(Error::internal(
+                "data directory in use",
+                format_args!(
+                    "another earshot uses {}; stop it first, or give this one a directory of its own with --data",
+                    index.display()
+                ),
+            )),
+            Err(TryLockError::Error(e)) => Err(Error::internal("search index", e)),
+        }
+    }
+}
+
+/// What the follower works with between two steps.
+struct Open {
+    engine: Arc<Engine>,
+    writer: Writer,
+    at: Position,
+    stems: StemsOf,
+}
+
+/// Follows until `stop`. `opened` is the index found at the start, if it can be used.
+pub(super) async fn follow(inner: Arc<Inner>, opened: Option<(Arc<Engine>, Position)>, mut stop: watch::Receiver<bool>, lock: Lock) {
+    let mut wake = inner.source.wake();
+    let mut open = None;
+    let mut opened = opened;
+    while !*stop.borrow() {
+        wake.mark_unchanged();
+        if inner.broken.swap(false, Ordering::SeqCst) {
+            (open, opened) = (None, None);
+        }
+        let step = match (open.take(), opened.take()) {
+            (Some(now), _) => catch_up(&inner, now).await.map(|(now, read)| (Some(now), read)),
+            (None, Some((engine, at))) => resume(engine, at).await.map(|now| (Some(now), BATCH)),
+            (None, None) => rebuild(&inner, &stop).await.map(|now| (now, BATCH)),
+        };
+        let pause = match step {
+            Ok((now, read)) => {
+                open = now;
+                if read >= BATCH { Duration::ZERO } else { POLL }
+            }
+            Err((now, error)) => {
+                if now.is_none() {
+                    inner.set_building(0, 0);
+                }
+                open = now;
+                tracing::error!(search.error = %error, "the search index could not follow; trying again");
+                RETRY
+            }
+        };
+        if !pause.is_zero() {
+            tokio::select! {
+                _ = stop.changed() => {}
+                _ = wake.changed(), if pause == POLL => {}
+                () = inner.nudge.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+    inner.set_off();
+    if let Some(now) = open {
+        drop(tokio::task::spawn_blocking(move || now.writer.close()).await);
+    }
+    drop(lock);
+}
+
+/// A failed step, with the open index where it can go on from there.
+type Failed = (Option<Open>, Error);
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|e| Error::internal("search index", e))
+}
+
+async fn resume(engine: Arc<Engine>, at: Position) -> Result<Open, Failed> {
+    let made = blocking(move || engine.writer().map(|writer| Open { engine, writer, at, stems: StemsOf::default() })).await;
+    made.and_then(|made| made).map_err(|error| (None, error))
+}
+
+/// Takes in the next changes; gives how many there were.
+async fn catch_up(inner: &Arc<Inner>, now: Open) -> Result<(Open, usize), Failed> {
+    let read = async {
+        let changes = inner.source.changes(now.at, BATCH).await?;
+        let mut seen = HashSet::new();
+        let ids: Vec<FeedbackId> = changes.iter().map(|c| c.feedback).filter(|id| seen.insert(*id)).collect();
+        let documents = if ids.is_empty() { Vec::new() } else { inner.source.documents(&ids).await? };
+        Ok((changes, ids, documents))
+    };
+    // The database fails now and then; the index is as good as before.
+    let (changes, ids, documents) = match read.await {
+        Ok(read) => read,
+        Err(error) => return Err((Some(now), error)),
+    };
+    let Some(last) = changes.last().map(|c| c.at) else { return Ok((now, 0)) };
+    let instance = inner.instance.clone();
+    // What failed in the middle of writing is built again rather than trusted.
+    let now = blocking(move || write(now, &ids, &documents, &instance, last)).await.and_then(|done| done).map_err(|error| (None, error))?;
+    let read = changes.len();
+    publish(inner, changes, last);
+    Ok((now, read))
+}
+
+fn write(mut now: Open, ids: &[FeedbackId], documents: &[Document], instance: &str, last: Position) -> Result<Open> {
+    for id in ids {
+        now.writer.remove(*id);
+    }
+    for document in documents {
+        now.writer.add(document, &mut now.stems)?;
+    }
+    now.writer.commit(instance, last)?;
+    now.engine.reload()?;
+    now.at = last;
+    Ok(now)
+}
+
+fn publish(inner: &Inner, changes: Vec<Change>, last: Position) {
+    inner.reached.send_replace(last);
+    let mut by_project = BTreeMap::<ProjectId, Vec<FeedbackId>>::new();
+    for change in changes {
+        let ids = by_project.entry(change.project).or_default();
+        if !ids.contains(&change.feedback) {
+            ids.push(change.feedback);
+        }
+    }
+    for (project, feedback) in by_project {
+        // Nobody may be listening.
+        drop(inner.arrived.send(Arrived { project, feedback, at: last }));
+    }
+}
+
+/// Builds the index from the database; `None` when stopped meanwhile.
+async fn rebuild(inner: &Arc<Inner>, stop: &watch::Receiver<bool>) -> Result<Option<Open>, Failed> {
+    build(inner, stop).await.map_err(|error| (None, error))
+}
+
+async fn build(inner: &Arc<Inner>, stop: &watch::Receiver<bool>) -> Result<Option<Open>> {
+    let total = inner.source.count().await?;
+    inner.set_building(0, total);
+    // Everything after this place is taken in again by following, so what changes while we read is not missed.
+    let at = inner.source.settled().await?;
+    let dir = inner.dir.clone();
+    let mut now = blocking(move || {
+        remove(&dir)?;
+        let engine = Arc::new(Engine::create(&dir)?);
+        let writer = engine.writer()?;
+        Ok::<_, Error>(Open { engine, writer, at, stems: StemsOf::default() })
+    })
+    .await??;
+    let (mut done, mut after) = (0, None);
+    loop {
+        if *stop.borrow() {
+            return Ok(None);
+        }
+        let page = inner.source.documents_after(after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.feedback.id);
+        done += page.len();
+        now = blocking(move || {
+            for document in &page {
+                now.writer.add(document, &mut now.stems)?;
+            }
+            Ok::<_, Error>(now)
+        })
+        .await??;
+        inner.set_building(done, total.max(done));
+    }
+    let instance = inner.instance.clone();
+    now = blocking(move || {
+        now.writer.commit(&instance, at)?;
+        now.engine.reload()?;
+        Ok::<_, Error>(now)
+    })
+    .await??;
+    inner.set_ready(&now.engine, at);
+    tracing::info!(search.records = done, "the search index is built");
+    Ok(Some(now))
+}
+
+/// Moves what is there out of the way first, so that a half-removed index is never opened.
+fn remove(dir: &Path) -> Result<()> {
+    let aside: PathBuf = dir.with_extension("old");
+    let gone = |path: &Path| match std::fs::remove_dir_all(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::internal("search index", e)),
+        _ => Ok(()),
+    };
+    gone(&aside)?;
+    if dir.exists() {
+        std::fs::rename(dir, &aside).map_err(|e| Error::internal("search index", e))?;
+    }
+    gone(&aside)
+}
