@@ -5,4 +5,5 @@ pub mod dom;
 pub mod editor;
 pub mod enhance;
 pub mod inbox;
+pub mod poll;
 pub mod quote;

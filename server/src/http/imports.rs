@@ -1,10 +1,321 @@
 //! Imports of files.
 
-use axum::Router;
+use app::{
+    imports::{BadRow, ImportRow, ImportsPage, ImportsView, MappingPage, MappingView, PreviewRow, ProgressPage, ProgressView},
+    shell::Nav,
+};
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Multipart, Path, Query, multipart::MultipartError},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use domain::{
+    Error as Refusal, FieldErrors,
+    accounts::Role,
+    ids::ImportId,
+    imports::{ImportStatus, Mapping, NewFeedback, Target},
+};
+use leptos::prelude::*;
 
-use crate::state::AppState;
+use super::{console::Console, error::PageResult, forms::Form};
+use crate::{
+    error::{Error, Result},
+    imports::{self, MAX_UPLOAD},
+    state::AppState,
+    store::imports::{BAD_LINES_KEPT, Import, Source},
+};
+
+/// Bad lines of one page.
+const PAGE: i64 = 100;
+/// Silence after which a command counts as stopped.
+const SILENCE_MS: i64 = 120_000;
 
 /// This capability's routes.
 pub fn routes() -> Router<AppState> {
     Router::new()
+        .route("/p/{slug}/imports", get(list))
+        .route("/p/{slug}/imports/{id}", get(show))
+        .route("/p/{slug}/imports/{id}/preview", get(to_import).post(preview))
+        .route("/p/{slug}/imports/{id}/start", get(to_import).post(start))
+        .route("/p/{slug}/imports/{id}/continue", get(to_import).post(carry_on))
+        .route("/p/{slug}/imports/{id}/cancel", get(to_import).post(cancel))
+        .route("/p/{slug}/imports/{id}/bad-lines.csv", get(bad_lines))
+}
+
+/// The upload, which takes larger bodies and longer than other requests.
+pub fn uploads() -> Router<AppState> {
+    Router::new().route("/p/{slug}/imports", post(upload)).layer(DefaultBodyLimit::max(MAX_UPLOAD + (1 << 20)))
+}
+
+fn list_url(console: &Console) -> Result<String> {
+    Ok(format!("/p/{}/imports", console.project()?.slug))
+}
+
+async fn list_page(console: &Console, status: StatusCode, errors: FieldErrors) -> Result<Response> {
+    let (scope, now, url) = (console.scope(Role::Admin)?, console.app.now(), list_url(console)?);
+    let mut rows = Vec::new();
+    for import in console.app.store.imports(&scope, 100).await? {
+        let by = match import.created_by {
+            Some(staff) => console.app.store.staff_by_id(staff).await?.map(|s| s.name).unwrap_or_default(),
+            None => "by command".into(),
+        };
+        rows.push(ImportRow {
+            href: format!("{url}/{}", import.id),
+            name: import.name,
+            status: import.status,
+            added: import.added,
+            known: import.known,
+            bad: import.bad,
+            at: (import.created_at.ago(now), import.created_at.rfc3339()),
+            by,
+        });
+    }
+    let view = ImportsView { slug: console.project()?.slug.clone(), form_key: console.form_key(), errors, rows };
+    Ok(console.page_with(status, "Imports", Nav::Imports, move || view! { <ImportsPage view=view /> }))
+}
+
+async fn list(console: Console) -> PageResult {
+    Ok(list_page(&console, StatusCode::OK, FieldErrors::default()).await?)
+}
+
+async fn upload(console: Console, body: Multipart) -> PageResult {
+    console.scope(Role::Admin)?;
+    match receive(&console, body).await {
+        Ok(id) => Ok(console.done(&format!("{}/{id}", list_url(&console)?), "The file is here. Now choose its columns.")),
+        Err(Error::Refused(Refusal::Invalid(errors))) => Ok(list_page(&console, StatusCode::UNPROCESSABLE_ENTITY, errors).await?),
+        Err(other) => Err(other.into()),
+    }
+}
+
+fn broken(error: &MultipartError) -> Error {
+    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return Refusal::field("file", "too_large", "The file is larger than 64 MB. Split it, or use earshot import.").into();
+    }
+    Refusal::field("file", "incomplete", "The file did not arrive completely. Try again.").into()
+}
+
+async fn receive(console: &Console, mut body: Multipart) -> Result<ImportId> {
+    let (app, scope) = (&console.app, console.scope(Role::Admin)?);
+    let mut key = Form::default();
+    while let Some(mut field) = body.next_field().await.map_err(|e| broken(&e))? {
+        match field.name() {
+            Some("idempotency_key") => key.0.push(("idempotency_key".into(), field.text().await.map_err(|e| broken(&e))?)),
+            Some("file") => {
+                let name = field.file_name().unwrap_or_default().to_owned();
+                let mut upload = imports::begin_upload(app, &scope, &name, key.idempotency_key()?).await?;
+                while let Some(bytes) = field.chunk().await.map_err(|e| broken(&e))? {
+                    upload.push(app, &bytes).await?;
+                }
+                return upload.finish(app, &scope).await;
+            }
+            _ => {}
+        }
+    }
+    Err(Refusal::field("file", "required", "Choose a CSV file that is not empty.").into())
+}
+
+async fn find(console: &Console, id: &str) -> Result<Import> {
+    let scope = console.scope(Role::Admin)?;
+    let id: ImportId = id.parse().map_err(|_| Refusal::NotFound)?;
+    imports::find(&console.app, &scope, id).await
+}
+
+/// A reload of the address that a form was posted to.
+async fn to_import(console: Console, Path((_, id)): Path<(String, String)>) -> PageResult {
+    let import = find(&console, &id).await?;
+    Ok(axum::response::Redirect::to(&format!("{}/{}", list_url(&console)?, import.id)).into_response())
+}
+
+async fn show(console: Console, Path((_, id)): Path<(String, String)>, Query(query): Query<Vec<(String, String)>>) -> PageResult {
+    let import = find(&console, &id).await?;
+    if import.status == ImportStatus::Ready {
+        let pairs: Vec<_> = query.iter().filter(|(name, _)| name == "add_tag" || Target::parse(name).is_some()).collect();
+        if pairs.is_empty() {
+            return Ok(mapping_page(&console, &import, None, FieldErrors::default(), StatusCode::OK).await?);
+        }
+        return Ok(match Mapping::from_pairs(pairs.iter().map(|(n, v)| (n.as_str(), v.as_str()))) {
+            Ok(mapping) => mapping_page(&console, &import, Some(mapping), FieldErrors::default(), StatusCode::OK).await?,
+            Err(Refusal::Invalid(errors)) => mapping_page(&console, &import, None, errors, StatusCode::OK).await?,
+            Err(other) => return Err(other.into()),
+        });
+    }
+    let after = query.iter().find(|(name, _)| name == "after").and_then(|(_, n)| n.parse().ok()).unwrap_or(0);
+    Ok(progress_page(&console, &import, after).await?)
+}
+
+async fn mapping_page(
+    console: &Console,
+    import: &Import,
+    mapping: Option<Mapping>,
+    mut errors: FieldErrors,
+    status: StatusCode,
+) -> Result<Response> {
+    let (app, scope, list_url) = (&console.app, console.scope(Role::Admin)?, list_url(console)?);
+    let preview = imports::preview(app, &scope, import, mapping).await?;
+    // A guess that lacks the text is no mistake of the person's; a choice that lacks it is told at the field.
+    if status != StatusCode::OK {
+        errors.0.extend(preview.errors.0.into_iter().filter(|e| errors.at(&e.field).is_none()).collect::<Vec<_>>());
+    }
+    let before = app.store.import_of_file(&scope, &import.file_hash, import.id).await?.map(|i| i.created_at.readable());
+    let view = MappingView {
+        url: format!("{list_url}/{}", import.id),
+        list_url,
+        form_key: console.form_key(),
+        name: import.name.clone(),
+        bytes: import.bytes_total,
+        columns: preview.columns,
+        mapping: preview.mapping,
+        errors,
+        rows: preview.rows.into_iter().map(|(line, row)| PreviewRow { line, row: row.map(cells) }).collect(),
+        before,
+    };
+    Ok(console.page_with(status, "Import a file", Nav::Imports, move || view! { <MappingPage view=view /> }))
+}
+
+/// A row as the preview's cells: text, tags, score, person, the rest.
+fn cells(row: NewFeedback) -> [String; 5] {
+    let text: String = if row.text.chars().count() > 300 { row.text.chars().take(300).chain(['…']).collect() } else { row.text };
+    let score = match (row.score, row.score_max) {
+        (Some(score), Some(max)) => format!("{score} of {max}"),
+        (Some(score), None) => score.to_string(),
+        _ => String::new(),
+    };
+    let contact = row.contact.unwrap_or_default();
+    let person = [contact.name, contact.email, contact.external_id].into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let status = (row.status != domain::feedback::Status::New).then(|| row.status.label().to_owned());
+    let kind = (row.kind != domain::feedback::Kind::Api).then(|| row.kind.label().to_owned());
+    let rest = [row.created_at.map(|t| t.day()), row.language, kind, status, row.release, row.environment, row.page_url, row.external_id];
+    [text, row.tags.join(" "), score, person, rest.into_iter().flatten().collect::<Vec<_>>().join(", ")]
+}
+
+fn mapping_of(form: &Form) -> Result<Mapping, Refusal> {
+    Mapping::from_pairs(form.0.iter().map(|(n, v)| (n.as_str(), v.as_str())))
+}
+
+/// Shows the preview under another mapping, with the mapping in the address.
+async fn preview(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+    let import = find(&console, &id).await?;
+    form.idempotency_key()?;
+    match mapping_of(&form) {
+        Err(Refusal::Invalid(errors)) => Ok(mapping_page(&console, &import, None, errors, StatusCode::UNPROCESSABLE_ENTITY).await?),
+        Err(other) => Err(other.into()),
+        Ok(mapping) => {
+            let mut query = url::form_urlencoded::Serializer::new(String::new());
+            query.extend_pairs(mapping.pairs());
+            if mapping.add_tag.is_none() {
+                query.append_pair("add_tag", "");
+            }
+            Ok(axum::response::Redirect::to(&format!("{}/{}?{}", list_url(&console)?, import.id, query.finish())).into_response())
+        }
+    }
+}
+
+async fn start(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+    let (import, scope) = (find(&console, &id).await?, console.scope(Role::Admin)?);
+    form.idempotency_key()?;
+    let url = format!("{}/{}", list_url(&console)?, import.id);
+    if import.status != ImportStatus::Ready {
+        return Ok(axum::response::Redirect::to(&url).into_response());
+    }
+    let mapping = match mapping_of(&form) {
+        Ok(mapping) => mapping,
+        Err(Refusal::Invalid(errors)) => return Ok(mapping_page(&console, &import, None, errors, StatusCode::UNPROCESSABLE_ENTITY).await?),
+        Err(other) => return Err(other.into()),
+    };
+    match imports::start(&console.app, &scope, &import, mapping.clone()).await {
+        Ok(()) => Ok(console.done(&url, "The import has begun.")),
+        Err(Error::Refused(Refusal::Invalid(errors))) => {
+            Ok(mapping_page(&console, &import, Some(mapping), errors, StatusCode::UNPROCESSABLE_ENTITY).await?)
+        }
+        Err(other) => Err(other.into()),
+    }
+}
+
+async fn carry_on(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+    let (import, scope) = (find(&console, &id).await?, console.scope(Role::Admin)?);
+    form.idempotency_key()?;
+    imports::resume(&console.app, &scope, &import).await?;
+    Ok(console.done(&format!("{}/{}", list_url(&console)?, import.id), "The import goes on."))
+}
+
+async fn cancel(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+    let (import, scope) = (find(&console, &id).await?, console.scope(Role::Admin)?);
+    form.idempotency_key()?;
+    let list = list_url(&console)?;
+    if imports::cancel(&console.app, &scope, &import).await? {
+        Ok(console.done(&format!("{list}/{}", import.id), "The import was stopped. What went in stays."))
+    } else {
+        Ok(console.done(&list, "The file was removed."))
+    }
+}
+
+async fn progress_page(console: &Console, import: &Import, after: i64) -> Result<Response> {
+    let (app, scope, list_url) = (&console.app, console.scope(Role::Admin)?, list_url(console)?);
+    let mut bad = app.store.bad_lines(&scope, import.id, after, PAGE + 1).await?;
+    let url = format!("{list_url}/{}", import.id);
+    let more_url = (bad.len() > usize::try_from(PAGE).unwrap_or(usize::MAX)).then(|| {
+        bad.pop();
+        format!("{url}?after={}", bad.last().map_or(0, |b| b.line))
+    });
+    let mapping = import.mapping.clone().unwrap_or_default();
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    if let Some(tag) = &mapping.add_tag {
+        query.append_pair("q", &format!("tag:{tag}"));
+    }
+    let inbox = format!("/p/{}/inbox?{}", console.project()?.slug, query.finish());
+    let label = |(target, column): (String, String)| (Target::parse(&target).map_or("Tag on every row", Target::label).to_owned(), column);
+    let by_command = import.source == Source::Command;
+    let view = ProgressView {
+        url,
+        list_url,
+        form_key: console.form_key(),
+        name: import.name.clone(),
+        status: import.status,
+        by_command,
+        is_silent: by_command && import.status == ImportStatus::Running && app.now().0 - import.updated_at.0 > SILENCE_MS,
+        bytes_total: import.bytes_total,
+        bytes_done: import.bytes_done,
+        added: import.added,
+        known: import.known,
+        bad: import.bad,
+        error: import.error.clone(),
+        mapping: mapping.pairs().into_iter().map(label).collect(),
+        inbox_url: inbox.trim_end_matches('?').to_owned(),
+        bad_rows: bad.into_iter().map(|b| BadRow { line: b.line, reason: b.reason }).collect(),
+        more_url,
+        is_later_page: after > 0,
+    };
+    Ok(console.page("Import", Nav::Imports, move || view! { <ProgressPage view=view /> }))
+}
+
+/// A cell that no spreadsheet takes for a formula.
+fn inert(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
+}
+
+async fn bad_lines(console: Console, Path((_, id)): Path<(String, String)>) -> PageResult {
+    let (import, scope) = (find(&console, &id).await?, console.scope(Role::Admin)?);
+    let mut out = csv::Writer::from_writer(Vec::new());
+    let broken = |e: csv::Error| Error::internal("csv", e);
+    out.write_record(["line", "reason"]).map_err(broken)?;
+    for bad in console.app.store.bad_lines(&scope, import.id, 0, BAD_LINES_KEPT).await? {
+        out.write_record([bad.line.to_string(), inert(&bad.reason)]).map_err(broken)?;
+    }
+    let body = out.into_inner().map_err(|e| Error::internal("csv", e))?;
+    let headers =
+        [(header::CONTENT_TYPE, "text/csv; charset=utf-8"), (header::CONTENT_DISPOSITION, "attachment; filename=\"bad-lines.csv\"")];
+    Ok((headers, body).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::inert;
+
+    #[test]
+    fn formulas_become_text() {
+        assert_eq!(inert("=1+1"), "'=1+1");
+        assert_eq!(inert("The text is empty."), "The text is empty.");
+    }
 }

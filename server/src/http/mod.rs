@@ -45,8 +45,14 @@ pub fn router(app: AppState) -> Router {
         .merge(surveys::routes())
         .merge(imports::routes())
         .layer(axum::middleware::from_fn(accounts::remember_page))
-        .layer(sessions)
+        .layer(sessions.clone())
         .layer(CsrfLayer::new());
+    // Files take longer than other requests, and more room.
+    let uploads = Router::new()
+        .merge(imports::uploads())
+        .layer(sessions)
+        .layer(CsrfLayer::new())
+        .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::REQUEST_TIMEOUT, std::time::Duration::from_secs(900)));
     // Respondents: no cookies, hence nothing that a foreign page could abuse.
     let respondents = Router::new().merge(respond::routes());
     Router::new()
@@ -57,6 +63,7 @@ pub fn router(app: AppState) -> Router {
         .fallback(error::not_found)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::REQUEST_TIMEOUT, std::time::Duration::from_secs(30)))
+        .merge(uploads)
         .layer(CatchPanicLayer::custom(error::panicked))
         // Outside of what may answer in a handler's stead, so that those answers carry the headers too.
         .layer(axum::middleware::from_fn_with_state(app.clone(), security::headers))

@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
+use axum::{
+    body::Body,
+    http::{Method, StatusCode},
+};
 use domain::{
-    accounts::Scope,
+    accounts::{Role, Scope},
     ids::{ImportId, JobId, ProjectId},
     imports::{ImportStatus, Mapping},
 };
@@ -14,7 +18,10 @@ use server::{
     store::imports::Import,
 };
 
-use crate::{on_both, support::TestApp};
+use crate::{
+    on_both,
+    support::{Client, Page, TestApp},
+};
 
 /// The real file that the requirements speak of, where it is at hand.
 const REAL: &str = "EARSHOT_TEST_QUERIES";
@@ -186,6 +193,115 @@ on_both!(the_real_file_has_10003_rows, |t: TestApp| async move {
     let (app, scope) = (&t.app, project(&t.app).await);
     assert_eq!(counts(&imported(app, &scope, "text=text,tag=category", &bytes).await), (10_003, 0, 0));
     assert_eq!(counts(&imported(app, &scope, "text=text,tag=category", &bytes).await), (0, 10_003, 0));
+});
+
+// The pages.
+
+async fn send_file(client: &Client, path: &str, key: &str, name: &str, bytes: &[u8]) -> Page {
+    let mut body = format!("--b\r\nContent-Disposition: form-data; name=\"idempotency_key\"\r\n\r\n{key}\r\n").into_bytes();
+    body.extend(
+        format!("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\nContent-Type: text/csv\r\n\r\n").as_bytes(),
+    );
+    body.extend(bytes);
+    body.extend(b"\r\n--b--\r\n");
+    let headers = [("content-type", "multipart/form-data; boundary=b"), ("sec-fetch-site", "same-origin")];
+    client.send(Method::POST, path, &headers, Body::from(body)).await
+}
+
+on_both!(a_file_goes_through_the_pages, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let list = format!("/p/{}/imports", project.slug);
+    let page = owner.get(&list).await;
+    assert!(page.status == StatusCode::OK && page.body.contains("No imports yet"), "{}", page.body);
+    let file = format!("{}\n,empty\n\"=cmd\n", rows(30));
+    let page = send_file(&owner, &list, "upload-key-1", "Spring survey.csv", file.as_bytes()).await;
+    assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.body);
+    let import = page.location().to_owned();
+    // The same post again is the same import.
+    assert_eq!(send_file(&owner, &list, "upload-key-1", "Spring survey.csv", file.as_bytes()).await.location(), import);
+
+    // The guess is shown with its rows; another choice has an address of its own.
+    let page = owner.get(&import).await;
+    assert!(
+        page.body.contains("The first 20 rows") && page.body.contains("card_arrival") && page.body.contains("spring-survey"),
+        "{}",
+        page.body
+    );
+    let page = owner.post(&format!("{import}/preview"), &[("text", "category"), ("add_tag", "")]).await;
+    assert_eq!(page.status, StatusCode::SEE_OTHER);
+    let page = owner.get(page.location()).await;
+    assert!(!page.body.contains("Where is my card") && page.body.contains("card_arrival"), "{}", page.body);
+    let page = owner.post(&format!("{import}/start"), &[("text", ""), ("tag", "category")]).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.body.contains("Choose the column that holds the text."), "{}", page.body);
+
+    let fields = [("text", "text"), ("tag", "category"), ("add_tag", "spring")];
+    let page = owner.post(&format!("{import}/start"), &fields).await;
+    assert_eq!(page.location(), import);
+    let page = owner.get(&import).await;
+    assert!(
+        page.body.contains("data-poll") && page.body.contains("0 % read") && page.body.contains("http-equiv=\"refresh\""),
+        "{}",
+        page.body
+    );
+    // A second click on start changes nothing.
+    assert_eq!(owner.post(&format!("{import}/start"), &fields).await.location(), import);
+    assert_eq!(jobs::run_due(&t.app).await.unwrap(), 1);
+    let page = owner.get(&import).await;
+    assert!(!page.body.contains("data-poll") && page.body.contains("2 lines could not go in"), "{}", page.body);
+    assert!(page.body.contains(&format!("/p/{}/inbox?q=tag%3Aspring", project.slug)), "{}", page.body);
+    assert!(page.body.contains("The text is empty."));
+    let csv = owner.get(&format!("{import}/bad-lines.csv")).await;
+    assert_eq!(csv.headers["content-type"], "text/csv; charset=utf-8");
+    assert!(csv.body.starts_with("line,reason\n") && csv.body.contains("The text is empty."), "{}", csv.body);
+    assert!(owner.get(&list).await.body.contains("Spring survey.csv"));
+    assert_eq!(count(&t.app, "SELECT COUNT(*) FROM feedback_tags WHERE tag = 'spring'").await, 30);
+
+    // The same file again is told at once.
+    let again = send_file(&owner, &list, "upload-key-2", "again.csv", file.as_bytes()).await.location().to_owned();
+    assert!(owner.get(&again).await.body.contains("The same file was imported on"));
+    let page = owner.post(&format!("{again}/cancel"), &[]).await;
+    assert_eq!(page.location(), list);
+    assert_eq!(owner.get(&again).await.status, StatusCode::NOT_FOUND);
+});
+
+on_both!(only_admins_import_and_only_their_own, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let list = format!("/p/{}/imports", project.slug);
+    let import = send_file(&owner, &list, "upload-key-1", "a.csv", b"text\nx\n").await.location().to_owned();
+    for role in [Role::Viewer, Role::Triager] {
+        let (_, member) = t.member(&project, &format!("{role}@example.com"), role).await;
+        assert_eq!(member.get(&list).await.status, StatusCode::FORBIDDEN);
+        assert_eq!(member.get(&import).await.status, StatusCode::FORBIDDEN);
+        assert_eq!(send_file(&member, &list, "upload-key-9", "a.csv", b"text\nx\n").await.status, StatusCode::FORBIDDEN);
+        for action in ["start", "preview", "cancel", "continue"] {
+            assert_eq!(member.post(&format!("{import}/{action}"), &[("text", "text")]).await.status, StatusCode::FORBIDDEN, "{action}");
+        }
+    }
+    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    let (_, stranger) = t.member(&other, "stranger@example.com", Role::Owner).await;
+    assert_eq!(stranger.get(&import).await.status, StatusCode::NOT_FOUND);
+    let here = import.replace(&format!("/p/{}/", project.slug), &format!("/p/{}/", other.slug));
+    assert_eq!(stranger.get(&here).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(stranger.post(&format!("{here}/start"), &[("text", "text")]).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(stranger.get(&format!("/p/{}/imports/nonsense", other.slug)).await.status, StatusCode::NOT_FOUND);
+});
+
+on_both!(uploads_have_a_limit_and_say_so, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let list = format!("/p/{}/imports", project.slug);
+    let page = send_file(&owner, &list, "upload-key-1", "empty.csv", b"").await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.body.contains("Choose a CSV file that is not empty."), "{}", page.body);
+    let page = send_file(&owner, &list, "upload-key-2", "sheet.xlsx", b"PK\x03\x04....").await;
+    assert!(page.status == StatusCode::UNPROCESSABLE_ENTITY && page.body.contains("workbook"), "{}", page.body);
+    if t.database == crate::support::Database::Sqlite {
+        let page = send_file(&owner, &list, "upload-key-3", "huge.csv", &vec![b'x'; imports::MAX_UPLOAD + (2 << 20)]).await;
+        assert!(page.status == StatusCode::UNPROCESSABLE_ENTITY && page.body.contains("larger than 64 MB"), "{}", page.body);
+    }
+    // Larger than an ordinary request may be.
+    let page = send_file(&owner, &list, "upload-key-4", "large.csv", rows(20_000).as_bytes()).await;
+    assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.body);
 });
 
 // Background jobs.

@@ -1,0 +1,125 @@
+//! The project's imports, and the form that begins one.
+
+use domain::{FieldErrors, imports::ImportStatus};
+use leptos::prelude::*;
+
+use super::{number, tone};
+use crate::components::{
+    badges::Badge,
+    forms::{ErrorSummary, IdempotencyKey},
+    layout::{Empty, PageHead},
+};
+
+/// One import of the list.
+#[derive(Debug, Clone)]
+pub struct ImportRow {
+    /// Where it leads.
+    pub href: String,
+    /// The file's name.
+    pub name: String,
+    /// How far it has come.
+    pub status: ImportStatus,
+    /// Rows that went in.
+    pub added: i64,
+    /// Rows that were there.
+    pub known: i64,
+    /// Lines that could not go in.
+    pub bad: i64,
+    /// When it began, in words and as a machine reads it.
+    pub at: (String, String),
+    /// Who began it.
+    pub by: String,
+}
+
+/// All that the page shows.
+#[derive(Debug, Clone)]
+pub struct ImportsView {
+    /// The project's name in URLs.
+    pub slug: String,
+    /// A fresh key.
+    pub form_key: String,
+    /// What was refused about the upload.
+    pub errors: FieldErrors,
+    /// Newest first.
+    pub rows: Vec<ImportRow>,
+}
+
+/// The page.
+#[component]
+pub fn ImportsPage(
+    /// What it shows.
+    view: ImportsView,
+) -> impl IntoView {
+    let error = view.errors.at("file").map(ToOwned::to_owned);
+    let described = if error.is_some() { "file-hint file-error" } else { "file-hint" };
+    let command = format!("earshot import --project {} FILE.csv --map text=COLUMN,tag=COLUMN", view.slug);
+    view! {
+        <PageHead title="Imports" lead="Bring in what people said elsewhere: a CSV file with one message on each line." />
+        <ErrorSummary errors=view.errors.clone() />
+        <section class="card" aria-labelledby="upload-title">
+            <h2 id="upload-title">"Import a file"</h2>
+            <form method="post" action=format!("/p/{}/imports", view.slug) enctype="multipart/form-data">
+                <IdempotencyKey key=view.form_key />
+                <div class="field" class:field-invalid=error.is_some()>
+                    <label for="file">"CSV file"</label>
+                    <p class="hint" id="file-hint">
+                        "UTF-8, up to 64 MB, the first line naming the columns. You choose next what each column is."
+                    </p>
+                    {error.clone().map(|error| view! { <p class="field-error" id="file-error">{error}</p> })}
+                    <input
+                        id="file" name="file" type="file" accept=".csv,.tsv,.txt,text/csv" required aria-describedby=described
+                        aria-invalid=error.is_some().then_some("true")
+                    />
+                </div>
+                <div class="form-actions">
+                    <button type="submit" class="button button-primary">"Upload and choose columns"</button>
+                </div>
+            </form>
+            <details class="imports-command">
+                <summary>"Larger files, or from a script"</summary>
+                <p class="hint">"On the server, the command reads a file of any size and can be run again at any time:"</p>
+                <pre><code>{command}</code></pre>
+            </details>
+        </section>
+        {if view.rows.is_empty() {
+            view! {
+                <Empty
+                    title="No imports yet"
+                    text="Files that you import are listed here with what came in and which lines could not. The same file again adds nothing twice."
+                />
+            }.into_any()
+        } else {
+            view! {
+                <section class="stack" aria-labelledby="imports-title">
+                    <h2 id="imports-title">"Files so far"</h2>
+                    <div class="table-wrap" tabindex="0" role="region" aria-labelledby="imports-title">
+                        <table class="table">
+                            <thead>
+                                <tr>
+                                    <th scope="col">"File"</th>
+                                    <th scope="col">"Status"</th>
+                                    <th scope="col" class="num">"Added"</th>
+                                    <th scope="col" class="num">"Known"</th>
+                                    <th scope="col" class="num">"Bad"</th>
+                                    <th scope="col">"Begun"</th>
+                                </tr>
+                            </thead>
+                            <tbody>
+                                {view.rows.into_iter().map(|row| view! {
+                                    <tr>
+                                        <th scope="row"><a href=row.href>{row.name}</a></th>
+                                        <td><Badge label=row.status.label() tone=tone(row.status) /></td>
+                                        <td class="num">{number(row.added)}</td>
+                                        <td class="num">{number(row.known)}</td>
+                                        <td class="num">{number(row.bad)}</td>
+                                        <td><time datetime=row.at.1>{row.at.0}</time>" "<span class="muted">{row.by}</span></td>
+                                    </tr>
+                                }).collect_view()}
+                            </tbody>
+                        </table>
+                    </div>
+                </section>
+            }.into_any()
+        }}
+    }
+}

@@ -1,0 +1,181 @@
+//! A running or ended import: how far it is, what came in, and which lines could not.
+
+use domain::imports::ImportStatus;
+use leptos::prelude::*;
+
+use super::{counted, number, size, tone};
+use crate::{
+    components::{badges::Badge, forms::IdempotencyKey, layout::PageHead},
+    islands::poll::Poll,
+};
+
+/// A line that could not go in.
+#[derive(Debug, Clone)]
+pub struct BadRow {
+    /// Its number in the file.
+    pub line: i64,
+    /// Why.
+    pub reason: String,
+}
+
+/// All that the page shows.
+#[derive(Debug, Clone)]
+pub struct ProgressView {
+    /// Where this import is.
+    pub url: String,
+    /// Where the list is.
+    pub list_url: String,
+    /// A fresh key.
+    pub form_key: String,
+    /// The file's name.
+    pub name: String,
+    /// How far it has come.
+    pub status: ImportStatus,
+    /// Read by a command rather than by us.
+    pub by_command: bool,
+    /// Whether it said nothing for so long that it must have stopped.
+    pub is_silent: bool,
+    /// Size of the file.
+    pub bytes_total: i64,
+    /// How much is read.
+    pub bytes_done: i64,
+    /// Rows that went in.
+    pub added: i64,
+    /// Rows that were there.
+    pub known: i64,
+    /// Lines that could not go in.
+    pub bad: i64,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// What column became what.
+    pub mapping: Vec<(String, String)>,
+    /// The inbox with what came in.
+    pub inbox_url: String,
+    /// One page of bad lines.
+    pub bad_rows: Vec<BadRow>,
+    /// The next page of them.
+    pub more_url: Option<String>,
+    /// Whether this is not their first page.
+    pub is_later_page: bool,
+}
+
+/// The page.
+#[component]
+pub fn ProgressPage(
+    /// What it shows.
+    view: ProgressView,
+) -> impl IntoView {
+    let running = view.status == ImportStatus::Running && !view.is_silent;
+    let (list_url, name) = (view.list_url.clone(), view.name.clone());
+    view! {
+        <nav aria-label="Breadcrumb" class="small"><a href=list_url>"Imports"</a></nav>
+        <PageHead title=name />
+        <div id="import" class="stack" data-part data-poll=running.then_some("")>
+            {running.then(|| view! { <noscript><meta http-equiv="refresh" content="3" /></noscript> })}
+            <State view=view.clone() running=running />
+            <Counts view=view.clone() />
+            <BadLines view=view />
+        </div>
+        <Poll />
+    }
+}
+
+#[component]
+fn State(view: ProgressView, running: bool) -> impl IntoView {
+    let ProgressView { url, form_key, status, by_command, is_silent, bytes_total, bytes_done, error, added, known, bad, inbox_url, .. } =
+        view;
+    let percent = if bytes_total > 0 { (bytes_done.saturating_mul(100) / bytes_total).clamp(0, 100) } else { 0 };
+    let say = match status {
+        ImportStatus::Running if is_silent => {
+            "The command that read this file has stopped. Run it again to carry on where it was.".to_owned()
+        }
+        ImportStatus::Running if by_command => "A command is reading this file.".into(),
+        ImportStatus::Running => "You can leave this page; the import goes on.".into(),
+        ImportStatus::Done if bad == 0 && added == 0 => "Everything in this file was here already.".into(),
+        ImportStatus::Done if bad == 0 => "Everything went in.".into(),
+        ImportStatus::Done => format!("{} could not go in; they are listed below.", counted(bad, "line", "lines")),
+        ImportStatus::Cancelled => "This import was stopped. What went in stays; it can be carried on.".into(),
+        ImportStatus::Failed => error.unwrap_or_else(|| "This import failed.".into()),
+        ImportStatus::Ready | ImportStatus::Uploading => String::new(),
+    };
+    let can_go_on = !by_command && matches!(status, ImportStatus::Cancelled | ImportStatus::Failed);
+    let refresh = url.clone();
+    view! {
+        <section class="card stack" aria-labelledby="state-title">
+            <div class="spread">
+                <h2 id="state-title">{if running { format!("{percent} % read") } else { "Result".to_owned() }}</h2>
+                <Badge label=status.label() tone=tone(status) />
+            </div>
+            {(status == ImportStatus::Running).then(|| view! {
+                <progress class="progress" max="100" value=percent.to_string() aria-labelledby="state-title">{format!("{percent} %")}</progress>
+            })}
+            <p role="status">{say}</p>
+            {(status == ImportStatus::Running).then(|| view! {
+                <p class="muted small">{format!("{} of {}", size(bytes_done), size(bytes_total))}</p>
+            })}
+            <div class="cluster">
+                {(added + known > 0).then(|| view! { <a class="button button-primary" href=inbox_url>"Show in the inbox"</a> })}
+                {running.then(|| view! { <noscript><a class="button" href=refresh>"Refresh"</a></noscript> })}
+                {(status == ImportStatus::Running && !by_command).then(|| view! {
+                    <form method="post" action=format!("{url}/cancel") data-enhance>
+                        <IdempotencyKey key=format!("{form_key}-cancel") />
+                        <button id="stop" type="submit" class="button">"Stop"</button>
+                    </form>
+                })}
+                {can_go_on.then(|| view! {
+                    <form method="post" action=format!("{url}/continue") data-enhance>
+                        <IdempotencyKey key=form_key />
+                        <button id="continue" type="submit" class="button">"Carry on"</button>
+                    </form>
+                })}
+            </div>
+        </section>
+    }
+}
+
+#[component]
+fn Counts(view: ProgressView) -> impl IntoView {
+    view! {
+        <dl class="imports-counts">
+            <div><dt>"Added"</dt><dd>{number(view.added)}</dd></div>
+            <div><dt>"Already there"</dt><dd>{number(view.known)}</dd></div>
+            <div><dt>"Bad lines"</dt><dd>{number(view.bad)}</dd></div>
+        </dl>
+        <details>
+            <summary>"How columns were used"</summary>
+            <dl class="facts">
+                {view.mapping.into_iter().map(|(what, column)| view! { <dt>{what}</dt><dd>{column}</dd> }).collect_view()}
+            </dl>
+        </details>
+    }
+}
+
+#[component]
+fn BadLines(view: ProgressView) -> impl IntoView {
+    let download = format!("{}/bad-lines.csv", view.url);
+    let first = view.url.clone();
+    (!view.bad_rows.is_empty()).then(|| {
+        view! {
+            <section class="stack" aria-labelledby="bad-title">
+                <div class="spread">
+                    <h2 id="bad-title">"Lines that could not go in"</h2>
+                    <a class="button button-small" href=download download>"Download as CSV"</a>
+                </div>
+                <div class="table-wrap" tabindex="0" role="region" aria-labelledby="bad-title">
+                    <table class="table">
+                        <thead><tr><th scope="col" class="num">"Line"</th><th scope="col">"Reason"</th></tr></thead>
+                        <tbody>
+                            {view.bad_rows.into_iter().map(|row| view! {
+                                <tr><th scope="row" class="num">{number(row.line)}</th><td>{row.reason}</td></tr>
+                            }).collect_view()}
+                        </tbody>
+                    </table>
+                </div>
+                <p class="cluster">
+                    {view.is_later_page.then(|| view! { <a href=first data-enhance>"First lines"</a> })}
+                    {view.more_url.map(|more| view! { <a href=more data-enhance>"More lines"</a> })}
+                </p>
+            </section>
+        }
+    })
+}
