@@ -1,1 +1,164 @@
-//! The triage inbox: list, detail, bulk actions.
+//! The triage inbox: search, filters and list on the left, one item on the right.
+//!
+//! The URL is the state: `q` the query, `sort`, `cursor` the page, `item` what is open. Regions that change are parts, see
+//! [`crate::islands::enhance`]; keys, selection and live arrival are [`crate::islands::inbox`].
+
+pub mod detail;
+pub mod help;
+pub mod list;
+pub mod search;
+
+use leptos::prelude::*;
+
+pub use detail::{Detail, DetailView};
+pub use list::{Empty, ListView, RowView};
+pub use search::{FacetValue, FacetView, QueryErrorView, SearchView};
+
+use crate::{components::forms::IdempotencyKey, islands::inbox::InboxKeys};
+
+/// A piece of a text: whether it is a match of the query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// Whether to mark it.
+    pub hit: bool,
+    /// The words.
+    pub text: String,
+}
+
+/// A score with the top of its scale.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScoreView {
+    /// `3 of 10`.
+    pub label: String,
+    /// `good`, `neutral` or `bad`.
+    pub tone: &'static str,
+}
+
+/// How a score on a scale up to `max` is shown. Ten is the scale of NPS; on others the upper quarter is good and the lower half bad.
+#[must_use]
+pub fn score(score: Option<f64>, max: Option<f64>) -> Option<ScoreView> {
+    let score = score?;
+    let Some(max) = max else { return Some(ScoreView { label: score.to_string(), tone: "neutral" }) };
+    let share = if (max - 10.0).abs() < f64::EPSILON { score / 10.0 } else { (score - 1.0) / (max - 1.0).max(1.0) };
+    let (good, bad) = if (max - 10.0).abs() < f64::EPSILON { (0.9, 0.65) } else { (0.75, 0.5) };
+    let tone = if share >= good {
+        "good"
+    } else if share < bad {
+        "bad"
+    } else {
+        "neutral"
+    };
+    Some(ScoreView { label: format!("{score} of {max}"), tone })
+}
+
+/// A text with its matches marked.
+#[component]
+pub fn Marked(
+    /// In order.
+    pieces: Vec<Piece>,
+) -> impl IntoView {
+    pieces
+        .into_iter()
+        .map(|piece| if piece.hit { view! { <mark>{piece.text}</mark> }.into_any() } else { piece.text.into_any() })
+        .collect_view()
+}
+
+/// Which colour a status has.
+#[must_use]
+pub fn tone(status: domain::feedback::Status) -> &'static str {
+    use domain::feedback::Status;
+    match status {
+        Status::New => "info",
+        Status::Triaged => "warn",
+        Status::Linked | Status::Resolved => "good",
+        Status::Spam => "bad",
+    }
+}
+
+/// The fields that every action on one item sends: where to come back to, what was seen, and a key.
+#[component]
+pub fn ActionFields(
+    /// A fresh key, different for each form of the page.
+    #[prop(into)]
+    key: String,
+    /// The version on the screen.
+    version: i64,
+    /// Where the answer leads.
+    #[prop(into)]
+    return_to: String,
+) -> impl IntoView {
+    view! {
+        <IdempotencyKey key=key />
+        <input type="hidden" name="version" value=version />
+        <input type="hidden" name="return_to" value=return_to />
+    }
+}
+
+/// All of the inbox.
+#[derive(Debug, Clone)]
+pub struct InboxView {
+    /// The project's name in URLs.
+    pub slug: String,
+    /// Search and filters.
+    pub search: SearchView,
+    /// The list.
+    pub list: ListView,
+    /// The open item.
+    pub detail: Option<DetailView>,
+}
+
+/// The page `/p/{slug}/inbox`.
+#[component]
+pub fn InboxPage(
+    /// What it shows.
+    view: InboxView,
+) -> impl IntoView {
+    let InboxView { slug, search, list, detail } = view;
+    let can_triage = list.can_triage;
+    view! {
+        <div class="inbox">
+            <h1 class="visually-hidden">"Inbox"</h1>
+            <search::SearchBar view=search />
+            <div class="inbox-live" data-events=format!("/p/{slug}/events") role="status" aria-live="polite"></div>
+            <div class="inbox-panes">
+                <list::List view=list />
+                <detail::Pane view=detail />
+            </div>
+            <help::KeysDialog can_triage=can_triage />
+            <InboxKeys />
+        </div>
+    }
+}
+
+/// The page `/p/{slug}/feedback/{id}`: one item with an address of its own.
+#[component]
+pub fn FeedbackPage(
+    /// What it shows.
+    view: DetailView,
+) -> impl IntoView {
+    let slug = view.slug.clone();
+    let can_triage = view.can_triage;
+    view! {
+        <div class="inbox inbox-single">
+            <nav aria-label="Breadcrumb"><a href=format!("/p/{slug}/inbox")>"Inbox"</a></nav>
+            <div class="inbox-live" data-events=format!("/p/{slug}/events") role="status" aria-live="polite"></div>
+            <detail::Pane view=Some(view) />
+            <help::KeysDialog can_triage=can_triage />
+            <InboxKeys />
+        </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::score;
+
+    #[test]
+    fn scores_have_a_tone_on_their_own_scale() {
+        let tone = |value, max| score(Some(value), Some(max)).unwrap().tone;
+        assert_eq!([tone(6.0, 10.0), tone(7.0, 10.0), tone(9.0, 10.0)], ["bad", "neutral", "good"]);
+        assert_eq!([tone(2.0, 5.0), tone(3.0, 5.0), tone(4.0, 5.0)], ["bad", "neutral", "good"]);
+        assert_eq!(score(Some(4.5), Some(5.0)).unwrap().label, "4.5 of 5");
+        assert_eq!(score(None, Some(5.0)), None);
+    }
+}

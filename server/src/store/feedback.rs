@@ -61,7 +61,73 @@ impl Row {
     }
 }
 
+/// A record with what else a query may ask about it.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The record.
+    pub feedback: Feedback,
+    /// Linked to the backlog.
+    pub linked: bool,
+    /// Has a comment of the team.
+    pub commented: bool,
+}
+
+#[derive(FromRow)]
+struct ListedRow {
+    #[sqlx(flatten)]
+    row: Row,
+    linked: i64,
+    commented: i64,
+}
+
 impl Store {
+    /// Records of the scope's project by time, after one (its time and id): what the inbox lists while there is no index.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn list_feedback(&self, scope: &Scope, newest: bool, after: Option<(i64, String)>, limit: i64) -> Result<Vec<Listed>> {
+        let sql = if newest {
+            "SELECT f.*, (SELECT COUNT(*) FROM links l WHERE l.feedback_id = f.id) AS linked, \
+             (SELECT COUNT(*) FROM comments c WHERE c.feedback_id = f.id) AS commented FROM feedback f \
+             WHERE f.project_id = $1 AND (f.created_at < $2 OR (f.created_at = $2 AND f.id < $3)) \
+             ORDER BY f.created_at DESC, f.id DESC LIMIT $4"
+        } else {
+            "SELECT f.*, (SELECT COUNT(*) FROM links l WHERE l.feedback_id = f.id) AS linked, \
+             (SELECT COUNT(*) FROM comments c WHERE c.feedback_id = f.id) AS commented FROM feedback f \
+             WHERE f.project_id = $1 AND (f.created_at > $2 OR (f.created_at = $2 AND f.id > $3)) \
+             ORDER BY f.created_at, f.id LIMIT $4"
+        };
+        let (at, id) = after.unwrap_or(if newest { (i64::MAX, String::new()) } else { (i64::MIN, String::new()) });
+        let rows: Vec<ListedRow> =
+            sqlx::query_as(sql).bind(scope.project().to_string()).bind(at).bind(id).bind(limit).fetch_all(self.reader()).await?;
+        let ids: Vec<&str> = rows.iter().map(|r| r.row.id.as_str()).collect();
+        let mut tags = self.tags_of(scope, &serde_json::to_string(&ids)?).await?;
+        let listed = |r: ListedRow| -> Result<Listed> {
+            let own = tags.remove(&r.row.id).unwrap_or_default();
+            Ok(Listed { linked: r.linked > 0, commented: r.commented > 0, feedback: r.row.with_tags(own)? })
+        };
+        rows.into_iter().map(listed).collect()
+    }
+
+    /// The tags of records, by id; `list` is their ids as JSON.
+    async fn tags_of(&self, scope: &Scope, list: &str) -> Result<std::collections::HashMap<String, Vec<String>>> {
+        let sql = match self.dialect() {
+            super::Dialect::Sqlite => {
+                "SELECT t.feedback_id, t.tag FROM feedback_tags t JOIN json_each($2) j ON t.feedback_id = j.value WHERE t.project_id = $1 ORDER BY t.tag"
+            }
+            super::Dialect::Postgres => {
+                "SELECT t.feedback_id, t.tag FROM feedback_tags t JOIN json_array_elements_text(CAST($2 AS json)) j ON t.feedback_id = j WHERE t.project_id = $1 ORDER BY t.tag"
+            }
+        };
+        let rows: Vec<(String, String)> =
+            sqlx::query_as(sql).bind(scope.project().to_string()).bind(list.to_owned()).fetch_all(self.reader()).await?;
+        let mut by_id: std::collections::HashMap<String, Vec<String>> = std::collections::HashMap::new();
+        for (id, tag) in rows {
+            by_id.entry(id).or_default().push(tag);
+        }
+        Ok(by_id)
+    }
+
     /// The records of the scope's project with these ids, in the order asked; ids that are not there are left out.
     ///
     /// # Errors

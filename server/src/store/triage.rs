@@ -29,6 +29,17 @@ pub struct Event {
     pub at: Timestamp,
 }
 
+/// A member of the project, to be assigned to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignable {
+    /// Who.
+    pub id: StaffId,
+    /// Their name.
+    pub name: String,
+    /// Their address.
+    pub email: String,
+}
+
 /// A remark of the team.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comment {
@@ -95,14 +106,14 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn assignable(&self, scope: &Scope) -> Result<Vec<(StaffId, String)>> {
-        let rows: Vec<(String, String)> = sqlx::query_as(
-            "SELECT s.id, s.name FROM staff s JOIN memberships m ON m.staff_id = s.id WHERE m.project_id = $1 ORDER BY s.name, s.id",
+    pub async fn assignable(&self, scope: &Scope) -> Result<Vec<Assignable>> {
+        let rows: Vec<(String, String, String)> = sqlx::query_as(
+            "SELECT s.id, s.name, s.email FROM staff s JOIN memberships m ON m.staff_id = s.id WHERE m.project_id = $1 ORDER BY s.name, s.id",
         )
         .bind(scope.project().to_string())
         .fetch_all(self.reader())
         .await?;
-        rows.into_iter().map(|(staff, name)| Ok((id(&staff)?, name))).collect()
+        rows.into_iter().map(|(staff, name, email)| Ok(Assignable { id: id(&staff)?, name, email })).collect()
     }
 
     /// Names of the scope's surveys.

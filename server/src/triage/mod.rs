@@ -3,6 +3,8 @@
 //! Each change names the version that the person saw. Where another person changed the same part meanwhile, it is refused and
 //! nobody's work is overwritten; tags, comments and links add up.
 
+pub mod list;
+
 use domain::{
     Error as Refusal, Timestamp,
     accounts::{Role, Scope},

@@ -1,0 +1,269 @@
+//! One item: what was said and all that is known about it, what can be done, what was done.
+
+use domain::{FieldErrors, feedback::Status};
+use leptos::prelude::*;
+
+use super::{ActionFields, Marked, Piece, ScoreView, tone};
+use crate::components::badges::Badge;
+
+/// A remark of the team.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommentView {
+    /// Who wrote it.
+    pub name: String,
+    /// The text.
+    pub body: String,
+    /// How long ago, in words.
+    pub age: String,
+    /// When, RFC 3339.
+    pub at: String,
+}
+
+/// One entry of the history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventView {
+    /// Who and what: `Ann commented`.
+    pub text: String,
+    /// How long ago, in words.
+    pub age: String,
+    /// When, RFC 3339.
+    pub at: String,
+}
+
+/// One item.
+#[derive(Debug, Clone)]
+pub struct DetailView {
+    /// The project's name in URLs.
+    pub slug: String,
+    /// The item.
+    pub id: String,
+    /// Its version.
+    pub version: i64,
+    /// Whether the person may change anything.
+    pub can_triage: bool,
+    /// A fresh key for forms.
+    pub form_key: String,
+    /// This page, where posts come back to.
+    pub return_to: String,
+    /// The list without this item open; `None` on the item's own page.
+    pub back: Option<String>,
+    /// How far triage has come.
+    pub status: Status,
+    /// What produced it.
+    pub kind: &'static str,
+    /// The score given.
+    pub score: Option<ScoreView>,
+    /// What was said, matches marked.
+    pub text: Vec<Piece>,
+    /// Title and answer of each question that was answered.
+    pub answers: Vec<(String, String)>,
+    /// Whether the response was finished.
+    pub finished: bool,
+    /// Label and value of what is known about the person.
+    pub contact: Vec<(String, String)>,
+    /// The page it was said on, and whether that is safe to link.
+    pub page: Option<(String, bool)>,
+    /// Label and value of what else is known.
+    pub facts: Vec<(&'static str, String)>,
+    /// Why it was suspected spam.
+    pub spam_reasons: Vec<String>,
+    /// Who takes care of it: the id, or empty.
+    pub assignee: String,
+    /// Whom it can be assigned to: id and name.
+    pub members: Vec<(String, String)>,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// Tags used in this project.
+    pub known_tags: Vec<String>,
+    /// Remarks of the team, oldest first.
+    pub comments: Vec<CommentView>,
+    /// What happened, newest first.
+    pub history: Vec<EventView>,
+    /// When it was said, in words.
+    pub age: String,
+    /// When it was said, RFC 3339.
+    pub at: String,
+    /// What was refused, and what was typed.
+    pub errors: FieldErrors,
+    /// The comment as typed.
+    pub typed_comment: String,
+    /// The tag as typed.
+    pub typed_tag: String,
+}
+
+/// The item as a part of the page; without one, what belongs there.
+#[component]
+pub fn Pane(
+    /// What it shows.
+    view: Option<DetailView>,
+) -> impl IntoView {
+    let open = view.is_some().then_some("");
+    let (id, version) = view.as_ref().map(|v| (v.id.clone(), v.version)).unzip();
+    view! {
+        <section class="inbox-detail" id="inbox-detail" data-part data-open=open data-id=id data-version=version aria-label="Item">
+            <p class="notice notice-info" id="detail-changed" role="status" hidden></p>
+            {match view {
+                Some(view) => view! { <Detail view=view /> }.into_any(),
+                None => view! { <p class="inbox-detail-none muted">"Select an item to read all of it." " " <kbd>"J"</kbd> " " <kbd>"Enter"</kbd></p> }.into_any(),
+            }}
+        </section>
+    }
+}
+
+/// One item.
+#[component]
+pub fn Detail(
+    /// What it shows.
+    view: DetailView,
+) -> impl IntoView {
+    let base = format!("/p/{}/feedback/{}", view.slug, view.id);
+    let suspected = view.status == Status::Spam && !view.spam_reasons.is_empty();
+    let back = view.back.clone();
+    let on_own_page = back.is_none();
+    let actions = view.can_triage.then(|| view! { <Actions view=view.clone() base=base.clone() /> });
+    let talk = view! { <Talk view=view.clone() base=base.clone() /> };
+    let tags_read_only = (!view.can_triage && !view.tags.is_empty()).then(|| {
+        view! { <p class="cluster">{view.tags.iter().map(|tag| view! { <span class="tag">{tag.clone()}</span> }).collect_view()}</p> }
+    });
+    let title = if on_own_page { "h1" } else { "h2" };
+    let heading = "Feedback";
+    view! {
+        {back.map(|url| view! { <p class="inbox-back"><a href=url data-enhance data-back>"Back to the list"</a></p> })}
+        <div class="panel stack">
+            <div class="spread">
+                {if title == "h1" { view! { <h1 class="detail-title">{heading}</h1> }.into_any() } else { view! { <h2 class="detail-title">{heading}</h2> }.into_any() }}
+                <span class="cluster">
+                    <Badge label=view.status.label() tone=tone(view.status) />
+                    {view.score.map(|score| view! { <Badge label=score.label tone=score.tone /> })}
+                    <time class="muted small" datetime=view.at>{view.age}</time>
+                    {(!on_own_page).then(|| view! { <a class="small" href=base.clone()>"Link to this"</a> })}
+                </span>
+            </div>
+            {suspected.then(|| view! {
+                <p class="notice notice-warn">"Suspected spam: " {view.spam_reasons.join(", ")} "."</p>
+            })}
+            <div class="detail-text" data-quote-source tabindex="0" role="region" aria-label="What was said">
+                {if view.text.is_empty() { view! { <span class="muted">"No words, only a score."</span> }.into_any() } else { view! { <Marked pieces=view.text /> }.into_any() }}
+            </div>
+            {tags_read_only}
+            {actions}
+        </div>
+        {(!view.answers.is_empty()).then(|| view! {
+            <div class="panel stack">
+                <h3>"All answers" {(!view.finished).then(|| view! { " " <Badge label="Not finished" /> })}</h3>
+                <dl class="answers">
+                    {view.answers.into_iter().map(|(question, answer)| view! { <dt>{question}</dt><dd>{answer}</dd> }).collect_view()}
+                </dl>
+            </div>
+        })}
+        <div class="panel stack">
+            <h3>"Details"</h3>
+            <dl class="facts">
+                {view.contact.into_iter().map(|(label, value)| view! { <dt>{label}</dt><dd>{value}</dd> }).collect_view()}
+                {view.page.map(|(url, safe)| view! {
+                    <dt>"Page"</dt>
+                    <dd>{if safe {
+                        view! { <a href=url.clone() rel="noopener noreferrer nofollow" target="_blank">{url.clone()}</a> }.into_any()
+                    } else {
+                        url.into_any()
+                    }}</dd>
+                })}
+                <dt>"Kind"</dt><dd>{view.kind}</dd>
+                {view.facts.into_iter().map(|(label, value)| view! { <dt>{label}</dt><dd>{value}</dd> }).collect_view()}
+            </dl>
+        </div>
+        {talk}
+    }
+}
+
+/// Status, assignee and tags.
+#[component]
+fn Actions(view: DetailView, base: String) -> impl IntoView {
+    let DetailView { version, return_to, form_key, status, assignee, members, tags, known_tags, errors, typed_tag, .. } = view;
+    let tag_error = errors.at("add").map(ToOwned::to_owned);
+    let tag_bad = tag_error.is_some();
+    let offered = [(Status::New, None), (Status::Triaged, None), (Status::Resolved, Some("E")), (Status::Spam, Some("S"))];
+    view! {
+        <form method="post" action=format!("{base}/status") class="cluster" id="status-form" data-enhance>
+            <ActionFields key=format!("{form_key}-s") version=version return_to=return_to.clone() />
+            <span class="visually-hidden" id="status-label">"Status"</span>
+            <span role="group" aria-labelledby="status-label" class="status-buttons">
+                {offered.into_iter().map(|(to, key)| {
+                    let current = to == status;
+                    let label = if to == Status::New && status == Status::Spam { "Not spam" } else { to.label() };
+                    view! {
+                        <button type="submit" name="status" value=to.as_str() class="button button-small" aria-pressed=if current { "true" } else { "false" }>
+                            {label} {key.map(|key| view! { " " <kbd>{key}</kbd> })}
+                        </button>
+                    }
+                }).collect_view()}
+            </span>
+        </form>
+        <form method="post" action=format!("{base}/assign") class="cluster" id="assign-form" data-enhance>
+            <ActionFields key=format!("{form_key}-a") version=version return_to=return_to.clone() />
+            <label for="assignee">"Assignee" " " <kbd>"A"</kbd></label>
+            <select id="assignee" name="assignee" class="fit" data-submit-on-enter>
+                <option value="" selected=assignee.is_empty()>"Nobody"</option>
+                {members.into_iter().map(|(id, name)| {
+                    let selected = id == assignee;
+                    view! { <option value=id selected=selected>{name}</option> }
+                }).collect_view()}
+            </select>
+            <button type="submit" class="button button-small">"Assign"</button>
+        </form>
+        <form method="post" action=format!("{base}/tags") class="tags-form" id="tags-form" data-enhance>
+            <ActionFields key=format!("{form_key}-t") version=version return_to=return_to />
+            // Enter in the field adds: a browser presses the first button of a form.
+            <button type="submit" class="visually-hidden" tabindex="-1" aria-hidden="true">"Add tag"</button>
+            <label for="add">"Tags" " " <kbd>"T"</kbd></label>
+            {tags.into_iter().map(|tag| {
+                let says = format!("Remove the tag {tag}");
+                view! { <span class="tag">{tag.clone()}<button type="submit" name="remove" value=tag aria-label=says>"×"</button></span> }
+            }).collect_view()}
+            <input id="add" name="add" type="text" class="fit" value=typed_tag maxlength="200" autocomplete="off" list="known-tags" placeholder="Add a tag"
+                aria-invalid=tag_bad.then_some("true") aria-describedby=tag_bad.then_some("add-error") />
+            <button type="submit" class="button button-small">"Add"</button>
+            {tag_error.map(|message| view! { <p class="field-error" id="add-error">{message}</p> })}
+            <datalist id="known-tags">{known_tags.into_iter().map(|tag| view! { <option value=tag></option> }).collect_view()}</datalist>
+        </form>
+    }
+}
+
+/// Comments and history.
+#[component]
+fn Talk(view: DetailView, base: String) -> impl IntoView {
+    let DetailView { version, return_to, form_key, can_triage, comments, history, errors, typed_comment, .. } = view;
+    let error = errors.at("body").map(ToOwned::to_owned);
+    let bad = error.is_some();
+    let none = comments.is_empty();
+    view! {
+        <div class="panel stack">
+            <h3>"Comments"</h3>
+            {none.then(|| view! { <p class="muted small">"No comments yet. Only your team sees them."</p> })}
+            {(!none).then(|| view! {
+                <ol class="comments">
+                    {comments.into_iter().map(|c| view! {
+                        <li><p class="small"><strong>{c.name}</strong> " " <time class="muted" datetime=c.at>{c.age}</time></p><p class="comment-body">{c.body}</p></li>
+                    }).collect_view()}
+                </ol>
+            })}
+            {can_triage.then(|| view! {
+                <form method="post" action=format!("{base}/comments") class="stack" data-enhance>
+                    <ActionFields key=format!("{form_key}-c") version=version return_to=return_to />
+                    <div class="field" class:field-invalid=bad>
+                        <label for="body">"Comment" " " <kbd>"C"</kbd></label>
+                        {error.map(|message| view! { <p class="field-error" id="body-error">{message}</p> })}
+                        <textarea id="body" name="body" rows="2" maxlength="10000" aria-invalid=bad.then_some("true") aria-describedby=bad.then_some("body-error")>{typed_comment}</textarea>
+                    </div>
+                    <div><button type="submit" class="button button-small">"Comment"</button></div>
+                </form>
+            })}
+        </div>
+        <div class="panel stack">
+            <h3>"History"</h3>
+            <ol class="timeline" role="list">
+                {history.into_iter().map(|e| view! { <li>{e.text} " " <time class="muted" datetime=e.at>{e.age}</time></li> }).collect_view()}
+            </ol>
+        </div>
+    }
+}

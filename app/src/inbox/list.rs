@@ -1,0 +1,239 @@
+//! The list: rows with a check box each, what can be done to all that are checked, pages, and what an empty list says.
+
+use domain::feedback::Status;
+use leptos::prelude::*;
+
+use super::{Marked, Piece, ScoreView, tone};
+use crate::components::{badges::Badge, forms::IdempotencyKey, layout};
+
+/// One item of the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowView {
+    /// The item.
+    pub id: String,
+    /// Its version.
+    pub version: i64,
+    /// The inbox with this item open.
+    pub url: String,
+    /// How far triage has come.
+    pub status: Status,
+    /// The score given.
+    pub score: Option<ScoreView>,
+    /// The words with the best matches.
+    pub snippet: Vec<Piece>,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// Who takes care of it.
+    pub assignee: Option<String>,
+    /// Where it came from: a survey's name, or the kind.
+    pub source: String,
+    /// How old it is, in words.
+    pub age: String,
+    /// When it was said, RFC 3339.
+    pub at: String,
+    /// Whether it is the open one.
+    pub current: bool,
+}
+
+/// Why there is nothing to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Empty {
+    /// Nobody said anything yet.
+    NothingYet {
+        /// Whether the person may publish surveys and import.
+        can_admin: bool,
+    },
+    /// Nothing fits the query: each part that can be left out, with the inbox without it.
+    NoHits(Vec<(String, String)>),
+    /// The query was not understood.
+    BadQuery,
+}
+
+/// The list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListView {
+    /// The project's name in URLs.
+    pub slug: String,
+    /// Whether the person may change anything.
+    pub can_triage: bool,
+    /// A fresh key for forms.
+    pub form_key: String,
+    /// This page, where posts come back to.
+    pub return_to: String,
+    /// Something to know about this list: it comes without the index.
+    pub notice: Option<String>,
+    /// The items.
+    pub rows: Vec<RowView>,
+    /// Why there are none.
+    pub empty: Option<Empty>,
+    /// How many on all pages, where known.
+    pub total: Option<usize>,
+    /// The page before.
+    pub prev: Option<String>,
+    /// The page after.
+    pub next: Option<String>,
+    /// Whom items can be assigned to: id and name.
+    pub members: Vec<(String, String)>,
+}
+
+/// A number with its thousands apart.
+#[must_use]
+pub fn thousands(n: usize) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// The list as a part of the page.
+#[component]
+pub fn List(
+    /// What it shows.
+    view: ListView,
+) -> impl IntoView {
+    let ListView { slug, can_triage, form_key, return_to, notice, rows, empty, total, prev, next, members } = view;
+    let count = match total {
+        Some(1) => "1 item".to_owned(),
+        Some(n) => format!("{} items", thousands(n)),
+        None => String::new(),
+    };
+    let base = slug.clone();
+    let rows = (!rows.is_empty()).then(|| {
+        let rows = rows.into_iter().map(|row| view! { <Row row=row can_triage=can_triage /> }).collect_view();
+        let list = view! { <ul class="inbox-rows" aria-label="Feedback">{rows}</ul> };
+        if can_triage {
+            view! {
+                <form method="post" action=format!("/p/{slug}/feedback/bulk") class="bulk-form" id="bulk" data-enhance>
+                    <IdempotencyKey key=format!("{form_key}-bulk") />
+                    <input type="hidden" name="return_to" value=return_to.clone() />
+                    <Bulk members=members />
+                    {list}
+                </form>
+                // What a key on a row that is not open sends; the island fills it in.
+                <form method="post" id="quick" data-base=format!("/p/{slug}/feedback") data-enhance hidden>
+                    <IdempotencyKey key=format!("{form_key}-quick") />
+                    <input type="hidden" name="version" value="" />
+                    <input type="hidden" name="status" value="" />
+                    <input type="hidden" name="return_to" value=return_to />
+                </form>
+            }
+            .into_any()
+        } else {
+            list.into_any()
+        }
+    });
+    view! {
+        <section class="inbox-list" id="inbox-list" data-part aria-label="Results">
+            {notice.map(|notice| view! { <p class="notice notice-warn" role="status">{notice}</p> })}
+            <p class="inbox-count small muted" id="inbox-count">{count}" " <button type="button" class="button button-quiet button-small keys-button" data-opens="keys">"Keys" <kbd>"?"</kbd></button></p>
+            {rows}
+            {empty.map(|why| view! { <Nothing why=why slug=base /> })}
+            {(prev.is_some() || next.is_some()).then(|| view! {
+                <nav class="pager" aria-label="Pages">
+                    <span>{prev.map(|url| view! { <a class="button button-small" href=url data-enhance data-page="prev" rel="prev">"Previous" <kbd>"["</kbd></a> })}</span>
+                    <span>{next.map(|url| view! { <a class="button button-small" href=url data-enhance data-page="next" rel="next">"Next" <kbd>"]"</kbd></a> })}</span>
+                </nav>
+            })}
+        </section>
+    }
+}
+
+/// What can be done to all checked items. Enter in the tag field adds the tag: that button stands first.
+#[component]
+fn Bulk(members: Vec<(String, String)>) -> impl IntoView {
+    view! {
+        <div class="bulk" role="group" aria-label="Change all selected items">
+            <button type="submit" name="do" value="tag" class="visually-hidden" tabindex="-1" aria-hidden="true">"Add tag"</button>
+            <span class="bulk-count small" id="bulk-count" aria-live="polite">"Selected:"</span>
+            <button type="submit" name="do" value="status:resolved" class="button button-small">"Resolve" <kbd>"E"</kbd></button>
+            <button type="submit" name="do" value="status:triaged" class="button button-small">"Triaged"</button>
+            <button type="submit" name="do" value="status:spam" class="button button-small">"Spam" <kbd>"S"</kbd></button>
+            <button type="submit" name="do" value="status:new" class="button button-small">"New"</button>
+            <span class="bulk-pair">
+                <label for="bulk-assignee" class="visually-hidden">"Assign selected to"</label>
+                <select id="bulk-assignee" name="assignee">
+                    <option value="">"Nobody"</option>
+                    {members.into_iter().map(|(id, name)| view! { <option value=id>{name}</option> }).collect_view()}
+                </select>
+                <button type="submit" name="do" value="assign" class="button button-small">"Assign"</button>
+            </span>
+            <span class="bulk-pair">
+                <label for="bulk-tag" class="visually-hidden">"Tag for selected"</label>
+                <input id="bulk-tag" name="tag" type="text" placeholder="Tag" maxlength="40" autocomplete="off" list="known-tags" />
+                <button type="submit" name="do" value="tag" class="button button-small">"Add"</button>
+                <button type="submit" name="do" value="untag" class="button button-small">"Remove"</button>
+            </span>
+        </div>
+    }
+}
+
+#[component]
+fn Row(row: RowView, can_triage: bool) -> impl IntoView {
+    let link = format!("open-{}", row.id);
+    view! {
+        <li class="inbox-row" id=format!("row-{}", row.id) data-id=row.id.clone() data-version=row.version data-status=row.status.as_str() data-open=row.current.then_some("")>
+            {can_triage.then(|| view! {
+                <label class="row-select">
+                    <input type="checkbox" class="row-check" name="item" value=format!("{}:{}", row.id, row.version) aria-labelledby=link.clone() />
+                </label>
+            })}
+            <a class="row-link" id=link.clone() href=row.url data-enhance aria-current=row.current.then_some("true")>
+                <span class="row-meta">
+                    <Badge label=row.status.label() tone=tone(row.status) />
+                    {row.score.map(|score| view! { <Badge label=score.label tone=score.tone /> })}
+                    <span class="row-source">{row.source}</span>
+                    <time class="row-age" datetime=row.at>{row.age}</time>
+                </span>
+                <span class="row-text">
+                    {if row.snippet.is_empty() { view! { <span class="muted">"No words, only a score."</span> }.into_any() } else { view! { <Marked pieces=row.snippet /> }.into_any() }}
+                </span>
+                {(!row.tags.is_empty() || row.assignee.is_some()).then(|| view! {
+                    <span class="row-tags">
+                        {row.tags.into_iter().map(|tag| view! { <span class="tag">{tag}</span> }).collect_view()}
+                        {row.assignee.map(|name| view! { <span class="row-assignee"><span class="visually-hidden">"Assigned to "</span>{name}</span> })}
+                    </span>
+                })}
+            </a>
+        </li>
+    }
+}
+
+#[component]
+fn Nothing(why: Empty, slug: String) -> impl IntoView {
+    match why {
+        Empty::NothingYet { can_admin } => view! {
+            <layout::Empty title="Nothing has been said yet" text="Everything people tell you lands here: answers to surveys, imports, tickets. Publish a survey and put it on your site.">
+                {can_admin.then(|| view! {
+                    <a class="button button-primary" href=format!("/p/{slug}/surveys")>"Make a survey"</a>
+                    <a class="button" href=format!("/p/{slug}/embed")>"Put it on your site"</a>
+                    <a class="button" href=format!("/p/{slug}/imports")>"Import a file"</a>
+                })}
+                {(!can_admin).then(|| view! { <a class="button" href=format!("/p/{slug}/surveys")>"See the surveys"</a> })}
+            </layout::Empty>
+        }
+        .into_any(),
+        Empty::NoHits(parts) => view! {
+            <layout::Empty title="Nothing fits this search" text="Leave something out, or clear the search to see everything.">
+                {parts.into_iter().map(|(part, url)| view! { <a class="button" href=url data-enhance>"Without " <code>{part}</code></a> }).collect_view()}
+                <a class="button button-quiet" href=format!("/p/{slug}/inbox") data-enhance>"Clear the search"</a>
+            </layout::Empty>
+        }
+        .into_any(),
+        Empty::BadQuery => view! { <p class="muted">"The list comes back when the search above is mended."</p> }.into_any(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::thousands;
+
+    #[test]
+    fn thousands_stand_apart() {
+        assert_eq!([thousands(0), thousands(999), thousands(10_003), thousands(1_234_567)], ["0", "999", "10,003", "1,234,567"]);
+    }
+}

@@ -1,0 +1,176 @@
+//! What is done to feedback: one item or many, and taking it back. Every answer leads back to where the person was.
+
+use std::time::Duration;
+
+use app::shell::{Flash, Undo};
+use axum::{extract::Path, response::Response};
+use domain::{
+    Error as Refusal, FieldErrors,
+    accounts::{Role, Scope},
+    feedback::Status,
+    ids::{FeedbackId, StaffId},
+};
+
+use super::{inbox_url, item, return_to};
+use crate::{
+    error::{Error, Result},
+    http::{console::Console, error::PageResult, forms::Form},
+    triage::{self, Edit, Outcome, Seen},
+};
+
+/// How long an answer waits for the index, so that the list it leads to is right.
+const INDEX_WAIT: Duration = Duration::from_millis(500);
+
+/// `POST …/feedback/{id}/status`.
+pub async fn status(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+    let to = read_status(form.get("status"))?;
+    one(&console, &id, &form, Edit::Status(to), &format!("Status set to {}.", to.label())).await
+}
+
+/// `POST …/feedback/{id}/assign`.
+pub async fn assign(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+    let to = read_staff(form.get("assignee"))?;
+    one(&console, &id, &form, Edit::Assign(to), if to.is_some() { "Assigned." } else { "Assigned to nobody." }).await
+}
+
+/// `POST …/feedback/{id}/tags`: `remove` names a tag to take off, else `add` is what to add.
+pub async fn tags(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+    let remove: Vec<String> = form.all("remove").filter(|t| !t.is_empty()).map(ToOwned::to_owned).collect();
+    let (edit, message) = if remove.is_empty() {
+        (Edit::Tags { add: vec![form.get("add").to_owned()], remove }, "Tag added.")
+    } else {
+        (Edit::Tags { add: Vec::new(), remove }, "Tag removed.")
+    };
+    one(&console, &id, &form, edit, message).await
+}
+
+/// `POST …/feedback/{id}/comments`.
+pub async fn comment(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+    let (scope, id) = (console.scope(Role::Triager)?, read_id(&id)?);
+    let key = form.idempotency_key()?;
+    match triage::comment(&console.app, &scope, id, form.get("body"), key).await {
+        Ok(_) => Ok(back(&console, &form, Some(id), "Comment added.", None).await?),
+        Err(Error::Refused(Refusal::Invalid(errors))) => item::refused(&console, &scope, id, errors, form.get("body"), "").await,
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `POST …/feedback/bulk`: `item` once for each as `id:version`, `do` is what.
+pub async fn bulk(console: Console, form: Form) -> PageResult {
+    let scope = console.scope(Role::Triager)?;
+    form.idempotency_key()?;
+    let items = form.all("item").map(read_seen).collect::<Result<Vec<_>>>()?;
+    let wanted = form.get("do");
+    let (edit, done) = if let Some(status) = wanted.strip_prefix("status:") {
+        let to = read_status(status)?;
+        (Edit::Status(to), format!("set to {}", to.label()))
+    } else {
+        match wanted {
+            "assign" => (Edit::Assign(read_staff(form.get("assignee"))?), "assigned".to_owned()),
+            "tag" => (Edit::Tags { add: vec![form.get("tag").to_owned()], remove: vec![] }, "tagged".to_owned()),
+            "untag" => {
+                let tag = domain::feedback::tag(form.get("tag")).into_iter().collect();
+                (Edit::Tags { add: vec![], remove: tag }, "without the tag now".to_owned())
+            }
+            _ => return Err(Refusal::field("do", "unknown", "Choose what to do with the selected items.").into()),
+        }
+    };
+    let result = triage::edit(&console.app, &scope, &items, edit).await;
+    let outcome = match result {
+        Ok(outcome) => outcome,
+        Err(Error::Refused(Refusal::Invalid(errors))) => return Ok(sorry(&console, &form, None, &sentences(&errors))?),
+        Err(Error::Refused(Refusal::Conflict(why))) => return Ok(sorry(&console, &form, None, &why)?),
+        Err(error) => return Err(error.into()),
+    };
+    let left = match outcome.conflicts.as_slice() {
+        [] => String::new(),
+        [why] => format!(" One was left alone: {why}"),
+        [why, rest @ ..] => format!(" {} were left alone, others changed them meanwhile. The first: {why}", rest.len() + 1),
+    };
+    let message = match outcome.changed {
+        0 => format!("Nothing to change: all were so already.{left}"),
+        1 => format!("1 item {done}.{left}"),
+        n => format!("{n} items {done}.{left}"),
+    };
+    Ok(back(&console, &form, None, &message, Some(&outcome)).await?)
+}
+
+/// `POST …/undo`: takes back what `token` names.
+pub async fn undo(console: Console, form: Form) -> PageResult {
+    let scope = console.scope(Role::Triager)?;
+    form.idempotency_key()?;
+    let token = form.get("token").parse().map_err(|_| Refusal::NotFound)?;
+    match triage::undo(&console.app, &scope, token).await {
+        Ok(outcome) if outcome.conflicts.is_empty() => Ok(back(&console, &form, None, "Undone.", None).await?),
+        Ok(outcome) => {
+            let kept = outcome.conflicts.join(" ");
+            let message = format!("Undone for {}. Changed again since, so left alone: {kept}", outcome.changed);
+            Ok(back(&console, &form, None, &message, None).await?)
+        }
+        Err(Error::Refused(Refusal::Conflict(why))) => Ok(sorry(&console, &form, None, &why)?),
+        Err(Error::Refused(Refusal::NotFound)) => Ok(sorry(&console, &form, None, "There is nothing to take back any more.")?),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn one(console: &Console, id: &str, form: &Form, edit: Edit, message: &str) -> PageResult {
+    let (scope, id): (Scope, _) = (console.scope(Role::Triager)?, read_id(id)?);
+    form.idempotency_key()?;
+    let version = form.get("version").parse().map_err(|_| Refusal::field("version", "required", "Reload the page and try again."))?;
+    let is_tags = matches!(edit, Edit::Tags { .. });
+    match triage::edit(&console.app, &scope, &[Seen { id, version }], edit).await {
+        Ok(outcome) if outcome.changed == 0 => Ok(back(console, form, Some(id), "It was so already.", None).await?),
+        Ok(outcome) => Ok(back(console, form, Some(id), message, Some(&outcome)).await?),
+        Err(Error::Refused(Refusal::Conflict(why))) => Ok(sorry(console, form, Some(id), &why)?),
+        Err(Error::Refused(Refusal::Invalid(errors))) if is_tags => item::refused(console, &scope, id, errors, "", form.get("add")).await,
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Back to where the person was, once the index knows, with what can be undone.
+async fn back(console: &Console, form: &Form, on: Option<FeedbackId>, message: &str, outcome: Option<&Outcome>) -> Result<Response> {
+    console.app.search.caught_up(INDEX_WAIT).await;
+    let to = target(console, form, on)?;
+    let undo = outcome.and_then(|o| o.undo).map(|token| -> Result<Undo> {
+        let fields = vec![("token".to_owned(), token.to_string()), ("return_to".to_owned(), to.clone())];
+        Ok(Undo { url: format!("/p/{}/undo", console.project()?.slug), fields })
+    });
+    let flash = Flash { message: message.to_owned(), is_error: false, undo: undo.transpose()? };
+    Ok(console.redirect(&to, &flash))
+}
+
+/// Back to where the person was, with why it did not happen.
+fn sorry(console: &Console, form: &Form, on: Option<FeedbackId>, why: &str) -> Result<Response> {
+    let flash = Flash { message: why.to_owned(), is_error: true, undo: None };
+    Ok(console.redirect(&target(console, form, on)?, &flash))
+}
+
+fn target(console: &Console, form: &Form, on: Option<FeedbackId>) -> Result<String> {
+    let slug = &console.project()?.slug;
+    let own = || on.map_or_else(|| inbox_url(slug, &[]), |id| format!("/p/{slug}/feedback/{id}"));
+    Ok(return_to(slug, form.get("return_to")).unwrap_or_else(own))
+}
+
+fn sentences(errors: &FieldErrors) -> String {
+    errors.0.iter().map(|e| e.message.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+fn read_id(text: &str) -> Result<FeedbackId> {
+    text.parse().map_err(|_| Refusal::NotFound.into())
+}
+
+fn read_status(text: &str) -> Result<Status> {
+    Status::parse(text).ok_or_else(|| Refusal::field("status", "unknown", "Choose new, triaged, resolved or spam.").into())
+}
+
+fn read_staff(text: &str) -> Result<Option<StaffId>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| Refusal::field("assignee", "unknown", "Choose a member of this project.").into())
+}
+
+fn read_seen(text: &str) -> Result<Seen> {
+    let (id, version) = text.split_once(':').ok_or(Refusal::NotFound)?;
+    Ok(Seen { id: read_id(id)?, version: version.parse().map_err(|_| Refusal::NotFound)? })
+}

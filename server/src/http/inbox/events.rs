@@ -1,0 +1,130 @@
+//! `GET /p/{slug}/events`: what happens to the project's feedback, as server-sent events.
+//!
+//! `changed` carries a line for each item, `id version name`: what its version is now and who changed it last; version 1 means that
+//! it is new. `resync` says that something was missed: the page looks for itself. The stream ends when the session is revoked or the
+//! person loses the project, checked every [`CHECK`].
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::{
+    http::HeaderMap,
+    response::{
+        IntoResponse, Response,
+        sse::{Event, Sse},
+    },
+};
+use domain::{
+    accounts::{Role, Scope},
+    ids::StaffId,
+};
+use futures_util::stream;
+use tokio::{
+    sync::broadcast::{Receiver, error::RecvError},
+    time::{Interval, MissedTickBehavior, interval},
+};
+
+use crate::{
+    error::Result,
+    http::{console::Console, error::PageResult},
+    search::Arrived,
+    state::AppState,
+    store::sessions::session_hash,
+};
+
+/// How often the session is looked at; also keeps the connection alive.
+const CHECK: Duration = Duration::from_secs(15);
+/// Items told one by one; of more at once the page only hears that there is something.
+const MOST: usize = 200;
+
+struct Listener {
+    app: AppState,
+    scope: Scope,
+    staff: StaffId,
+    session: Option<String>,
+    arrivals: Receiver<Arrived>,
+    clock: Interval,
+    /// The first event, sent at once.
+    greeting: Option<Event>,
+}
+
+/// `GET /p/{slug}/events`.
+pub async fn stream(console: Console, headers: HeaderMap) -> PageResult {
+    let scope = console.scope(Role::Viewer)?;
+    // Subscribed before the answer begins, so that nothing falls between.
+    let arrivals = console.app.search.arrivals();
+    let mut clock = interval(CHECK);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    clock.reset();
+    let missed = headers.contains_key("last-event-id");
+    let greeting = if missed { Event::default().event("resync").data("reconnected") } else { Event::default().comment("listening") };
+    let listener = Listener {
+        session: console.session.id().map(|id| session_hash(&id)),
+        staff: console.actor.staff,
+        app: console.app.clone(),
+        scope,
+        arrivals,
+        clock,
+        greeting: Some(greeting.retry(Duration::from_secs(3))),
+    };
+    let events = stream::unfold(listener, |mut listener| async move {
+        let event = listener.next().await?;
+        Some((Ok::<_, Infallible>(event), listener))
+    });
+    let mut response: Response = Sse::new(events).into_response();
+    // Proxies must not collect the stream.
+    response.headers_mut().insert("x-accel-buffering", axum::http::HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+impl Listener {
+    /// The next event; `None` ends the stream.
+    async fn next(&mut self) -> Option<Event> {
+        if let Some(greeting) = self.greeting.take() {
+            return Some(greeting);
+        }
+        loop {
+            tokio::select! {
+                arrived = self.arrivals.recv() => match arrived {
+                    Ok(arrived) if arrived.project == self.scope.project() => {
+                        let id = format!("{}.{}", arrived.at.tx, arrived.at.seq);
+                        return Some(self.tell(&arrived).await.id(id));
+                    }
+                    Ok(_) => {}
+                    Err(RecvError::Lagged(_)) => return Some(Event::default().event("resync").data("behind")),
+                    Err(RecvError::Closed) => return None,
+                },
+                _ = self.clock.tick() => {
+                    return match self.may_listen().await {
+                        Ok(false) => None,
+                        Ok(true) | Err(_) => Some(Event::default().comment("")),
+                    };
+                }
+            }
+        }
+    }
+
+    async fn tell(&self, arrived: &Arrived) -> Event {
+        if arrived.feedback.len() > MOST {
+            return Event::default().event("resync").data("many");
+        }
+        match self.app.store.feedback_heads(&self.scope, &arrived.feedback).await {
+            Ok(heads) => {
+                let line = |head: &crate::store::triage::Head| {
+                    let by = head.by.as_deref().unwrap_or_default().replace(['\r', '\n'], " ");
+                    format!("{} {} {by}", head.id, head.version)
+                };
+                Event::default().event("changed").data(heads.iter().map(line).collect::<Vec<_>>().join("\n"))
+            }
+            Err(error) => {
+                tracing::warn!(error = %error, "a live event could not be told");
+                Event::default().event("resync").data("fault")
+            }
+        }
+    }
+
+    async fn may_listen(&self) -> Result<bool> {
+        let Some(session) = &self.session else { return Ok(false) };
+        let alive = self.app.store.sessions_of(self.staff, self.app.now()).await?.iter().any(|s| s.id_hash == *session);
+        Ok(alive && self.app.store.actor(self.staff).await?.role(self.scope.project()).is_some())
+    }
+}

@@ -1,0 +1,148 @@
+//! One item: beside the list, or as a page of its own.
+
+use app::{
+    inbox::{
+        DetailView, FeedbackPage,
+        detail::{CommentView, EventView},
+        score,
+    },
+    shell::Nav,
+};
+use axum::{extract::Path, http::StatusCode, response::Response};
+use domain::{
+    FieldErrors,
+    accounts::{Role, Scope},
+    feedback::Feedback,
+    ids::FeedbackId,
+    triage::TriageQuery,
+};
+use leptos::prelude::*;
+
+use super::page::{Names, Params, pieces};
+use crate::{
+    error::Result,
+    http::{console::Console, error::PageResult},
+    search::highlight,
+    store::triage::{Asked, Person},
+};
+
+/// `GET /p/{slug}/feedback/{id}`.
+pub async fn show(console: Console, Path((_, id)): Path<(String, String)>) -> PageResult {
+    let scope = console.scope(Role::Viewer)?;
+    let id = id.parse().map_err(|_| domain::Error::NotFound)?;
+    let names = Names::read(&console, &scope).await?;
+    let view = view(&console, &scope, &names, id, &TriageQuery::default(), None).await?.ok_or(domain::Error::NotFound)?;
+    Ok(page(&console, StatusCode::OK, view))
+}
+
+/// The item's own page once more, with what was refused and typed.
+pub(super) async fn refused(console: &Console, scope: &Scope, id: FeedbackId, errors: FieldErrors, comment: &str, tag: &str) -> PageResult {
+    let names = Names::read(console, scope).await?;
+    let mut view = view(console, scope, &names, id, &TriageQuery::default(), None).await?.ok_or(domain::Error::NotFound)?;
+    view.errors = errors;
+    comment.clone_into(&mut view.typed_comment);
+    tag.clone_into(&mut view.typed_tag);
+    Ok(page(console, StatusCode::UNPROCESSABLE_ENTITY, view))
+}
+
+fn page(console: &Console, status: StatusCode, view: DetailView) -> Response {
+    console.page_with(status, "Feedback", Nav::Inbox, move || view! { <FeedbackPage view=view /> })
+}
+
+/// All that is shown of an item; `None` when it is not in the scope. `within` is the list it stands beside.
+pub(super) async fn view(
+    console: &Console,
+    scope: &Scope,
+    names: &Names,
+    id: FeedbackId,
+    query: &TriageQuery,
+    within: Option<&Params>,
+) -> Result<Option<DetailView>> {
+    let store = &console.app.store;
+    let Some(item) = store.feedback_by_ids(scope, &[id]).await?.pop() else { return Ok(None) };
+    let slug = console.project()?.slug.clone();
+    let now = console.app.now();
+    let person = store.person_behind(scope, &item).await?;
+    let asked = store.response_behind(scope, &item).await?;
+    let comments = store.comments_on(scope, id).await?;
+    let history = store.history_of(scope, id).await?;
+    let can_triage = scope.require(Role::Triager).is_ok();
+    let known_tags = if can_triage { store.tags_in_use(scope).await? } else { Vec::new() };
+    let event = |entry: crate::store::history::HistoryEntry| EventView {
+        text: format!("{} {}", entry.staff.unwrap_or_else(|| "Earshot".into()), entry.change.sentence()),
+        age: entry.at.ago(now),
+        at: entry.at.rfc3339(),
+    };
+    let said =
+        EventView { text: format!("Said through {}", names.source(&item)), age: item.created_at.ago(now), at: item.created_at.rfc3339() };
+    Ok(Some(DetailView {
+        id: id.to_string(),
+        version: item.version,
+        can_triage,
+        form_key: console.form_key(),
+        return_to: within.map_or_else(|| format!("/p/{slug}/feedback/{id}"), |params| params.url(&slug, &[])),
+        back: within.map(|params| params.url(&slug, &[("item", "")])),
+        status: item.status,
+        kind: item.kind.label(),
+        score: score(item.score, item.score_max),
+        text: pieces(&item.text, &highlight(query, &item.text, &item.language)),
+        finished: asked.as_ref().is_none_or(|a| a.finished),
+        facts: facts(&item, names, asked.as_ref()),
+        answers: asked.map(answers).unwrap_or_default(),
+        contact: person.map(contact).unwrap_or_default(),
+        page: item.page_url.clone().map(|url| {
+            let safe = url::Url::parse(&url).is_ok_and(|u| matches!(u.scheme(), "http" | "https"));
+            (url, safe)
+        }),
+        spam_reasons: item.spam_reasons.clone(),
+        assignee: item.assignee.map(|a| a.to_string()).unwrap_or_default(),
+        members: names.options(),
+        tags: item.tags.clone(),
+        known_tags,
+        comments: comments
+            .into_iter()
+            .map(|c| CommentView { name: c.name, body: c.body, age: c.at.ago(now), at: c.at.rfc3339() })
+            .collect(),
+        history: history.into_iter().map(event).chain([said]).collect(),
+        age: item.created_at.ago(now),
+        at: item.created_at.rfc3339(),
+        errors: FieldErrors::default(),
+        typed_comment: String::new(),
+        typed_tag: String::new(),
+        slug,
+    }))
+}
+
+/// Title and answer of each question that was answered, in the order asked.
+fn answers(asked: Asked) -> Vec<(String, String)> {
+    let Asked { body, answers, .. } = asked;
+    body.questions.iter().filter_map(|q| answers.get(&q.id).map(|a| (q.title.clone(), a.display(q)))).collect()
+}
+
+fn contact(person: Person) -> Vec<(String, String)> {
+    let own = [("Name", person.name), ("E-mail", person.email), ("Id in your product", person.external_id)];
+    let mut out: Vec<(String, String)> = own.into_iter().filter_map(|(label, value)| Some((label.to_owned(), value?))).collect();
+    if let Ok(serde_json::Value::Object(attributes)) = serde_json::from_str(&person.attributes) {
+        for (name, value) in attributes {
+            let value = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+            out.push((name, value));
+        }
+    }
+    if out.is_empty() { vec![("Contact".into(), "Anonymous".into())] } else { out }
+}
+
+fn facts(item: &Feedback, names: &Names, asked: Option<&Asked>) -> Vec<(&'static str, String)> {
+    let survey = item.survey.and_then(|s| names.surveys.get(&s).cloned());
+    let browser = asked.and_then(|a| a.user_agent.clone());
+    [
+        ("Survey", survey),
+        ("Release", item.release.clone()),
+        ("Environment", item.environment.clone()),
+        ("Language", Some(item.language.clone())),
+        ("Browser", browser),
+        ("Said", Some(item.created_at.readable())),
+    ]
+    .into_iter()
+    .filter_map(|(label, value)| Some((label, value?)))
+    .collect()
+}

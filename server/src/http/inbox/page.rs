@@ -1,0 +1,286 @@
+//! `GET /p/{slug}/inbox`: the query, the list, and the open item.
+
+use std::collections::HashMap;
+
+use app::{
+    inbox::{Empty, FacetValue, FacetView, InboxPage, InboxView, ListView, Piece, QueryErrorView, RowView, SearchView, score},
+    shell::Nav,
+};
+use axum::{extract::Query, http::StatusCode, response::Response};
+use domain::{
+    Timestamp,
+    accounts::{Role, Scope},
+    feedback::{Feedback, Kind, Status},
+    ids::{StaffId, SurveyId},
+    triage::{Field, QueryError, TriageQuery, marked},
+};
+use leptos::prelude::*;
+use serde::Deserialize;
+
+use super::{inbox_url, item};
+use crate::{
+    error::Result,
+    http::{console::Console, error::PageResult},
+    search::{self, Ask, Facet, Sort, highlight, snippet},
+    store::triage::Assignable,
+    triage::list::{self, Page, without_each},
+};
+
+/// Items on one page.
+const PAGE: usize = 50;
+/// Characters of a row's snippet.
+const SNIPPET: usize = 180;
+/// Values shown of one facet.
+const FACET_VALUES: usize = 12;
+
+/// The state of the view, all in the URL.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct Params {
+    #[serde(default)]
+    pub q: String,
+    #[serde(default)]
+    pub sort: String,
+    #[serde(default)]
+    pub cursor: String,
+    #[serde(default)]
+    pub item: String,
+}
+
+impl Params {
+    /// The URL of this view with `changes` in it.
+    pub(super) fn url(&self, slug: &str, changes: &[(&str, &str)]) -> String {
+        let own = [("q", self.q.as_str()), ("sort", &self.sort), ("cursor", &self.cursor), ("item", &self.item)];
+        let changed = own.map(|(name, value)| (name, changes.iter().find(|(n, _)| *n == name).map_or(value, |(_, v)| *v)));
+        inbox_url(slug, &changed)
+    }
+}
+
+/// Names that rows and facets show instead of ids.
+pub(super) struct Names {
+    /// Members of the project.
+    pub members: Vec<Assignable>,
+    /// Surveys.
+    pub surveys: HashMap<SurveyId, String>,
+}
+
+impl Names {
+    pub(super) async fn read(console: &Console, scope: &Scope) -> Result<Self> {
+        let store = &console.app.store;
+        Ok(Self { members: store.assignable(scope).await?, surveys: store.survey_names(scope).await? })
+    }
+
+    pub(super) fn member(&self, staff: StaffId) -> String {
+        self.members.iter().find(|m| m.id == staff).map_or_else(|| "a former member".to_owned(), |m| m.name.clone())
+    }
+
+    pub(super) fn source(&self, feedback: &Feedback) -> String {
+        feedback.survey.and_then(|s| self.surveys.get(&s).cloned()).unwrap_or_else(|| feedback.kind.label().to_owned())
+    }
+
+    pub(super) fn options(&self) -> Vec<(String, String)> {
+        self.members.iter().map(|m| (m.id.to_string(), m.name.clone())).collect()
+    }
+}
+
+/// `GET /p/{slug}/inbox`.
+pub async fn show(console: Console, Query(params): Query<Params>) -> PageResult {
+    let scope = console.scope(Role::Viewer)?;
+    let can_triage = scope.require(Role::Triager).is_ok();
+    let slug = console.project()?.slug.clone();
+    let names = Names::read(&console, &scope).await?;
+    let mut params = params;
+    params.q = params.q.trim().to_owned();
+    let parsed = TriageQuery::parse(&params.q);
+    let sort = Sort::parse(&params.sort);
+    let query = parsed.as_ref().cloned().unwrap_or_default();
+
+    let page = if parsed.is_ok() {
+        let cursor = Some(params.cursor.clone()).filter(|c| !c.is_empty());
+        let ask = Ask { query: query.clone(), me: scope.staff(), sort: sort.unwrap_or_default(), cursor, limit: PAGE };
+        Some(list::list(&console.app, &scope, ask).await?)
+    } else {
+        None
+    };
+    let detail = match params.item.parse() {
+        Ok(id) if parsed.is_ok() => item::view(&console, &scope, &names, id, &query, Some(&params)).await?,
+        _ => None,
+    };
+    let search = search_view(&slug, &params, parsed.as_ref(), sort, page.as_ref(), &names, scope.staff());
+    let list = list_view(&console, &scope, &slug, &params, &query, page, &names, can_triage).await?;
+    let status = if parsed.is_err() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let view = InboxView { slug, search, list, detail };
+    Ok(answer(&console, status, view))
+}
+
+fn answer(console: &Console, status: StatusCode, view: InboxView) -> Response {
+    console.page_with(status, "Inbox", Nav::Inbox, move || view! { <InboxPage view=view /> })
+}
+
+fn search_view(
+    slug: &str,
+    params: &Params,
+    parsed: Result<&TriageQuery, &QueryError>,
+    sort: Option<Sort>,
+    page: Option<&Page>,
+    names: &Names,
+    me: Option<StaffId>,
+) -> SearchView {
+    let error = parsed.err().map(|error| {
+        let at = (0..=error.position.min(params.q.len())).rev().find(|at| params.q.is_char_boundary(*at)).unwrap_or(0);
+        let (before, rest) = params.q.split_at(at);
+        let word = rest.char_indices().find(|(n, c)| *n > 0 && c.is_whitespace()).map_or(rest, |(n, _)| &rest[..n]);
+        QueryErrorView { message: error.message.clone(), before: before.to_owned(), at: word.to_owned() }
+    });
+    let sorts = Sort::ALL.map(|sort| {
+        let label = match sort {
+            Sort::Relevance => "Best match",
+            Sort::Newest => "Newest first",
+            Sort::Oldest => "Oldest first",
+        };
+        (sort.as_str().to_owned(), label)
+    });
+    let has_text = parsed.is_ok_and(TriageQuery::has_text);
+    let sorts: Vec<_> = sorts.into_iter().filter(|(word, _)| has_text || word != Sort::Relevance.as_str()).collect();
+    let sort = sort.filter(|s| has_text || *s != Sort::Relevance).unwrap_or(if has_text { Sort::Relevance } else { Sort::Newest });
+    let facets = match (parsed, page) {
+        (Ok(query), Some(page)) => page.facets.iter().filter_map(|facet| facet_view(slug, params, query, facet, names, me)).collect(),
+        _ => Vec::new(),
+    };
+    SearchView {
+        action: inbox_url(slug, &[]),
+        query: params.q.clone(),
+        sort: sort.as_str().to_owned(),
+        sorts,
+        error,
+        facets,
+        clear: (!params.q.is_empty()).then(|| inbox_url(slug, &[("sort", &params.sort)])),
+    }
+}
+
+fn facet_view(slug: &str, params: &Params, query: &TriageQuery, facet: &Facet, names: &Names, me: Option<StaffId>) -> Option<FacetView> {
+    // What the query language writes for a value, best for people first, and its label.
+    let words = |value: &str| -> (Vec<String>, String) {
+        let own = value.to_owned();
+        match facet.field {
+            Field::Status => (vec![own], Status::parse(value).map_or_else(|| value.to_owned(), |s| s.label().to_owned())),
+            Field::Kind => (vec![own], Kind::parse(value).map_or_else(|| value.to_owned(), |k| k.label().to_owned())),
+            Field::Assignee if value == "none" => (vec![own], "Nobody".to_owned()),
+            Field::Assignee => match value.parse::<StaffId>() {
+                Ok(staff) if Some(staff) == me => (vec!["me".to_owned(), own], "Me".to_owned()),
+                Ok(staff) => {
+                    let email = names.members.iter().find(|m| m.id == staff).map(|m| m.email.clone());
+                    (email.into_iter().chain([own]).collect(), names.member(staff))
+                }
+                Err(_) => (vec![own.clone()], own),
+            },
+            Field::Survey => match value.parse::<SurveyId>().ok().and_then(|s| names.surveys.get(&s)) {
+                Some(name) => {
+                    let unique = names.surveys.values().filter(|other| other.to_lowercase() == name.to_lowercase()).count() == 1;
+                    let plain = unique && !name.contains('"');
+                    (plain.then(|| name.clone()).into_iter().chain([own]).collect(), name.clone())
+                }
+                None if value == "none" => (vec![own], "No survey".to_owned()),
+                None => (vec![own.clone()], own),
+            },
+            _ => (vec![own.clone()], own),
+        }
+    };
+    let values: Vec<FacetValue> = facet
+        .values
+        .iter()
+        .take(FACET_VALUES)
+        .map(|(value, count)| {
+            let (writes, label) = words(value);
+            let on = writes.iter().any(|w| query.has(facet.field, w));
+            let without = writes.iter().fold(query.clone(), |query, w| query.without(facet.field, w));
+            let switched = if on { without } else { query.with(facet.field, writes.first().map_or(value, |w| w)) };
+            let url = params.url(slug, &[("q", &switched.to_string()), ("cursor", ""), ("item", "")]);
+            FacetValue { label, count: *count, url, on }
+        })
+        // `survey:none` and the like are no part of the language.
+        .filter(|value| value.label != "No survey")
+        .collect();
+    (!values.is_empty()).then(|| FacetView { label: facet.field.label(), values })
+}
+
+#[expect(clippy::too_many_arguments, reason = "the pieces of one page")]
+async fn list_view(
+    console: &Console,
+    scope: &Scope,
+    slug: &str,
+    params: &Params,
+    query: &TriageQuery,
+    page: Option<Page>,
+    names: &Names,
+    can_triage: bool,
+) -> Result<ListView> {
+    let now = console.app.now();
+    let understood = page.is_some();
+    let page = page.unwrap_or(Page { items: vec![], total: None, facets: vec![], next: None, prev: None, without_index: None });
+    let empty = if !understood {
+        Some(Empty::BadQuery)
+    } else if !page.items.is_empty() {
+        None
+    } else if query.is_empty() && console.app.store.list_feedback(scope, true, None, 1).await?.is_empty() {
+        Some(Empty::NothingYet { can_admin: scope.require(Role::Admin).is_ok() })
+    } else {
+        let without = |(part, rest): (String, TriageQuery)| (part, inbox_url(slug, &[("q", &rest.to_string()), ("sort", &params.sort)]));
+        Some(Empty::NoHits(without_each(query).into_iter().map(without).collect()))
+    };
+    let notice = page.without_index.map(|status| {
+        let progress = match status {
+            search::Status::Building { done, total } => format!(" ({done} of {total} done)"),
+            _ => String::new(),
+        };
+        format!(
+            "The search index is being rebuilt{progress}. Until then this list comes from the database: words are found only as \
+             written, and the filters beside the search are missing."
+        )
+    });
+    let to = |cursor: &Option<String>| cursor.as_ref().map(|c| params.url(slug, &[("cursor", c), ("item", "")]));
+    Ok(ListView {
+        slug: slug.to_owned(),
+        can_triage,
+        form_key: console.form_key(),
+        return_to: params.url(slug, &[]),
+        notice,
+        rows: page.items.iter().map(|item| row(slug, params, query, item, names, now)).collect(),
+        empty,
+        total: page.total,
+        prev: to(&page.prev),
+        next: to(&page.next),
+        members: names.options(),
+    })
+}
+
+fn row(slug: &str, params: &Params, query: &TriageQuery, item: &Feedback, names: &Names, now: Timestamp) -> RowView {
+    let ranges = highlight(query, &item.text, &item.language);
+    let cut = snippet(&item.text, &ranges, SNIPPET);
+    let mut pieces = pieces(&cut.text, &cut.ranges);
+    if cut.cut_before {
+        pieces.insert(0, Piece { hit: false, text: "… ".into() });
+    }
+    if cut.cut_after {
+        pieces.push(Piece { hit: false, text: " …".into() });
+    }
+    let id = item.id.to_string();
+    RowView {
+        url: params.url(slug, &[("item", &id)]),
+        current: params.item == id,
+        id,
+        version: item.version,
+        status: item.status,
+        score: score(item.score, item.score_max),
+        snippet: pieces,
+        tags: item.tags.clone(),
+        assignee: item.assignee.map(|a| names.member(a)),
+        source: names.source(item),
+        age: item.created_at.ago(now),
+        at: item.created_at.rfc3339(),
+    }
+}
+
+/// A text cut at its matches.
+pub(super) fn pieces(text: &str, ranges: &[std::ops::Range<usize>]) -> Vec<Piece> {
+    marked(text, ranges).into_iter().map(|(hit, text)| Piece { hit, text: text.to_owned() }).collect()
+}

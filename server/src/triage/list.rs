@@ -1,0 +1,193 @@
+//! One page of the inbox: from the index, or from the database while there is none.
+
+use std::collections::HashMap;
+
+use domain::{
+    Timestamp,
+    accounts::{Role, Scope},
+    feedback::{Feedback, Status},
+    ids::{StaffId, SurveyId},
+    triage::{Assignee, Flag, Score, Test, TriageQuery, What},
+};
+
+use crate::{
+    error::Result,
+    search::{self, Ask, Facet, Sort},
+    state::App,
+    store::feedback::Listed,
+};
+
+/// One page of the inbox.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The items in order.
+    pub items: Vec<Feedback>,
+    /// How many on all pages; unknown without the index.
+    pub total: Option<usize>,
+    /// Counts by field; none without the index.
+    pub facets: Vec<Facet>,
+    /// The cursor of the page after.
+    pub next: Option<String>,
+    /// The cursor of the page before.
+    pub prev: Option<String>,
+    /// How the index is doing, when this page comes without it.
+    pub without_index: Option<search::Status>,
+}
+
+/// Records read at once and at most, when the database is searched by reading.
+const BATCH: i64 = 200;
+const MOST: i64 = 4000;
+/// What cursors of pages without the index begin with.
+const PLAIN: &str = "plain.";
+
+/// One page of the scope's project. A cursor that does not fit gives the first page.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list(app: &App, scope: &Scope, ask: Ask) -> Result<Page> {
+    scope.require(Role::Viewer)?;
+    let mut ask = ask;
+    if ask.cursor.as_deref().is_some_and(|c| c.starts_with(PLAIN)) && app.search.status() == search::Status::Ready {
+        ask.cursor = None;
+    }
+    let mut found = app.search.search(scope, ask.clone()).await;
+    if let Err(error) = &found
+        && matches!(error.refusal(), Some(domain::Error::Invalid(_)))
+        && ask.cursor.is_some()
+    {
+        ask.cursor = None;
+        found = app.search.search(scope, ask.clone()).await;
+    }
+    match found {
+        Ok(found) => {
+            let items = app.store.feedback_by_ids(scope, &found.ids).await?;
+            Ok(Page { items, total: Some(found.total), facets: found.facets, next: found.next, prev: found.prev, without_index: None })
+        }
+        Err(error) if matches!(error.refusal(), Some(domain::Error::SearchUnavailable)) => plain(app, scope, &ask).await,
+        Err(error) => Err(error),
+    }
+}
+
+/// The page by reading: newest first (or oldest), each record held against the query.
+async fn plain(app: &App, scope: &Scope, ask: &Ask) -> Result<Page> {
+    let newest = ask.sort != Sort::Oldest;
+    let members = app.store.assignable(scope).await?;
+    let surveys = app.store.survey_names(scope).await?;
+    let holder = Holder {
+        query: &ask.query,
+        now: app.now(),
+        me: ask.me,
+        members: members.iter().map(|m| (m.id, m.email.as_str())).collect(),
+        surveys: &surveys,
+    };
+    let mut after = ask.cursor.as_deref().and_then(|c| c.strip_prefix(PLAIN)).and_then(|c| {
+        let (at, id) = c.split_once('.')?;
+        Some((at.parse::<i64>().ok()?, id.to_owned()))
+    });
+    let (mut items, mut next, mut read) = (Vec::new(), None, 0);
+    loop {
+        let batch = app.store.list_feedback(scope, newest, after.clone(), BATCH).await?;
+        let complete = i64::try_from(batch.len()).unwrap_or(BATCH) < BATCH;
+        for listed in batch {
+            read += 1;
+            if items.len() == ask.limit {
+                next = after.as_ref().map(|(at, id)| format!("{PLAIN}{at}.{id}"));
+                break;
+            }
+            after = Some((listed.feedback.created_at.0, listed.feedback.id.to_string()));
+            if holder.holds(&listed) {
+                items.push(listed.feedback);
+            }
+        }
+        if next.is_some() || complete {
+            break;
+        }
+        if read >= MOST {
+            next = after.as_ref().map(|(at, id)| format!("{PLAIN}{at}.{id}"));
+            break;
+        }
+    }
+    Ok(Page { items, total: None, facets: Vec::new(), next, prev: None, without_index: Some(app.search.status()) })
+}
+
+/// A query held against one record at a time. Words are looked for as written.
+struct Holder<'a> {
+    query: &'a TriageQuery,
+    now: Timestamp,
+    me: Option<StaffId>,
+    members: Vec<(StaffId, &'a str)>,
+    surveys: &'a HashMap<SurveyId, String>,
+}
+
+impl Holder<'_> {
+    fn holds(&self, listed: &Listed) -> bool {
+        let item = &listed.feedback;
+        if item.status == Status::Spam && !self.query.wants_spam() {
+            return false;
+        }
+        let text = item.text.to_lowercase();
+        let mut by_field: HashMap<&str, bool> = HashMap::new();
+        for part in &self.query.parts {
+            match &part.what {
+                What::Word(words) | What::Phrase(words) => {
+                    if text.contains(&words.to_lowercase()) == part.negated {
+                        return false;
+                    }
+                }
+                What::Test(Test::Score(_)) if !part.negated => {}
+                What::Test(test) => {
+                    let holds = self.passes(listed, test);
+                    if part.negated && holds {
+                        return false;
+                    }
+                    if !part.negated {
+                        *by_field.entry(test.field().as_str()).or_insert(false) |= holds;
+                    }
+                }
+            }
+        }
+        let score = |range: &Vec<Score>| item.score.is_some_and(|n| range.iter().all(|s| s.holds(n)));
+        by_field.values().all(|any| *any) && self.query.score_ranges().is_none_or(|ranges| ranges.iter().any(score))
+    }
+
+    fn passes(&self, listed: &Listed, test: &Test) -> bool {
+        let item = &listed.feedback;
+        let same = |have: Option<&str>, asked: &str| have.is_some_and(|h| h.eq_ignore_ascii_case(asked));
+        match test {
+            Test::Status(status) => item.status == *status,
+            Test::Kind(kind) => item.kind == *kind,
+            Test::Tag(tag) => item.tags.contains(tag),
+            Test::Score(score) => item.score.is_some_and(|n| score.holds(n)),
+            Test::Assignee(Assignee::Me) => item.assignee.is_some() && item.assignee == self.me,
+            Test::Assignee(Assignee::Nobody) => item.assignee.is_none(),
+            Test::Assignee(Assignee::Member(who)) => item.assignee.is_some_and(|a| {
+                a.to_string() == *who || self.members.iter().any(|(id, email)| *id == a && email.eq_ignore_ascii_case(who))
+            }),
+            Test::Has(Flag::Link) => listed.linked,
+            Test::Has(Flag::Comment) => listed.commented,
+            Test::Has(Flag::Contact) => item.contact.is_some(),
+            Test::Has(Flag::Text) => !item.text.is_empty(),
+            Test::Has(Flag::Score) => item.score.is_some(),
+            Test::Has(Flag::Tag) => !item.tags.is_empty(),
+            Test::Survey(asked) => item
+                .survey
+                .is_some_and(|s| s.to_string() == *asked || self.surveys.get(&s).is_some_and(|n| n.to_lowercase() == asked.to_lowercase())),
+            Test::Before(when) => item.created_at < when.at(self.now),
+            Test::After(when) => item.created_at >= when.at(self.now),
+            Test::Release(release) => same(item.release.as_deref(), release),
+            Test::Env(env) => same(item.environment.as_deref(), env),
+            Test::Lang(lang) => same(Some(&item.language), lang),
+        }
+    }
+}
+
+/// The parts of a query that can be left out, each with what is left.
+#[must_use]
+pub fn without_each(query: &TriageQuery) -> Vec<(String, TriageQuery)> {
+    let without = |n: usize| {
+        let mut rest = query.clone();
+        rest.parts.remove(n);
+        rest
+    };
+    query.parts.iter().enumerate().map(|(n, part)| (part.to_string(), without(n))).collect()
+}
