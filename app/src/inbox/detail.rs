@@ -4,7 +4,10 @@ use domain::{FieldErrors, feedback::Status};
 use leptos::prelude::*;
 
 use super::{ActionFields, Marked, Piece, ScoreView, tone};
-use crate::components::badges::Badge;
+use crate::{
+    backlog::{LinkPanel, LinkPanelView},
+    components::badges::Badge,
+};
 
 /// A remark of the team.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +78,8 @@ pub struct DetailView {
     pub tags: Vec<String>,
     /// Tags used in this project.
     pub known_tags: Vec<String>,
+    /// Links to backlog items.
+    pub links: LinkPanelView,
     /// Remarks of the team, oldest first.
     pub comments: Vec<CommentView>,
     /// What happened, newest first.
@@ -108,6 +113,7 @@ pub fn Pane(
             }}
         </section>
     }
+    .into_any()
 }
 
 /// One item.
@@ -121,6 +127,7 @@ pub fn Detail(
     let back = view.back.clone();
     let on_own_page = back.is_none();
     let actions = view.can_triage.then(|| view! { <Actions view=view.clone() base=base.clone() /> });
+    let links = view.links.clone();
     let talk = view! { <Talk view=view.clone() base=base.clone() /> };
     let tags_read_only = (!view.can_triage && !view.tags.is_empty()).then(|| {
         view! { <p class="cluster">{view.tags.iter().map(|tag| view! { <span class="tag">{tag.clone()}</span> }).collect_view()}</p> }
@@ -148,6 +155,7 @@ pub fn Detail(
             {tags_read_only}
             {actions}
         </div>
+        <div class="panel"><LinkPanel view=links /></div>
         {(!view.answers.is_empty()).then(|| view! {
             <div class="panel stack">
                 <h3>"All answers" {(!view.finished).then(|| view! { " " <Badge label="Not finished" /> })}</h3>
@@ -174,6 +182,7 @@ pub fn Detail(
         </div>
         {talk}
     }
+    .into_any()
 }
 
 /// Status, assignee and tags.
@@ -227,6 +236,7 @@ fn Actions(view: DetailView, base: String) -> impl IntoView {
             <datalist id="known-tags">{known_tags.into_iter().map(|tag| view! { <option value=tag></option> }).collect_view()}</datalist>
         </form>
     }
+    .into_any()
 }
 
 /// Comments and history.
@@ -266,4 +276,5 @@ fn Talk(view: DetailView, base: String) -> impl IntoView {
             </ol>
         </div>
     }
+    .into_any()
 }

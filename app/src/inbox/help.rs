@@ -28,6 +28,7 @@ pub fn SyntaxHelp() -> impl IntoView {
             <p class="small muted">"Spam is left out unless you ask for status:spam."</p>
         </details>
     }
+    .into_any()
 }
 
 const READING: &[(&str, &str)] = &[
@@ -73,4 +74,5 @@ pub fn KeysDialog(
             </form>
         </dialog>
     }
+    .into_any()
 }

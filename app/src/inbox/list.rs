@@ -141,6 +141,7 @@ pub fn List(
             })}
         </section>
     }
+    .into_any()
 }
 
 /// What can be done to all checked items. Enter in the tag field adds the tag: that button stands first.
@@ -170,6 +171,7 @@ fn Bulk(members: Vec<(String, String)>) -> impl IntoView {
             </span>
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -201,6 +203,7 @@ fn Row(row: RowView, can_triage: bool) -> impl IntoView {
             </a>
         </li>
     }
+    .into_any()
 }
 
 #[component]

@@ -92,6 +92,7 @@ pub fn ActionFields(
         <input type="hidden" name="version" value=version />
         <input type="hidden" name="return_to" value=return_to />
     }
+    .into_any()
 }
 
 /// All of the inbox.
@@ -128,6 +129,7 @@ pub fn InboxPage(
             <InboxKeys />
         </div>
     }
+    .into_any()
 }
 
 /// The page `/p/{slug}/feedback/{id}`: one item with an address of its own.
@@ -147,6 +149,7 @@ pub fn FeedbackPage(
             <InboxKeys />
         </div>
     }
+    .into_any()
 }
 
 #[cfg(test)]

@@ -104,6 +104,7 @@ pub fn SearchBar(
             {filters}
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -126,4 +127,5 @@ fn Facet(view: FacetView) -> impl IntoView {
             </ul>
         </section>
     }
+    .into_any()
 }

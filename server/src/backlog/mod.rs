@@ -218,13 +218,15 @@ async fn record(
     now: Timestamp,
 ) -> Result<()> {
     let (project, staff) = (scope.project(), scope.staff());
+    // First, so that the entries carry the version that this makes.
+    tx.touch_linked_feedback(project, feedback, after, now).await?;
     tx.insert_history(ids.on_item, project, item.id, staff, change, now).await?;
     tx.insert_history(ids.on_feedback, project, feedback, staff, change, now).await?;
     if before != after {
         let change = Change::Status { from: before.label().into(), to: after.label().into() };
         tx.insert_history(ids.status, project, feedback, staff, &change, now).await?;
     }
-    tx.touch_linked_feedback(project, feedback, after, now).await
+    Ok(())
 }
 
 /// Changes title and body; gives the new version.

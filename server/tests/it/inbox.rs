@@ -1,5 +1,6 @@
 //! Inbox, through the router.
 
+use axum::http::StatusCode;
 use domain::{
     Error as Refusal,
     accounts::{Role, Scope},
@@ -177,4 +178,212 @@ on_both!(roles_and_foreign_items_are_respected, |t: TestApp| async move {
     assert!(matches!(refused(triage::edit(&t.app, &ann, &seen(id, 1), Edit::Status(Status::Linked)).await), Refusal::Invalid(_)));
     let tag = Edit::Tags { add: vec!["a:b".into()], remove: vec![] };
     assert!(matches!(refused(triage::edit(&t.app, &ann, &seen(id, 1), tag).await), Refusal::Invalid(_)));
+});
+
+// ---- Through the router ----
+
+/// The page with the item open, and the value of a hidden field in it.
+fn undo_token(page: &str) -> String {
+    let toast = page.split("class=\"toasts\"").nth(1).expect("a toast");
+    toast.split("name=\"token\" value=\"").nth(1).expect("an undo").split('"').next().unwrap().to_owned()
+}
+
+on_both!(actions_come_back_to_where_they_were_and_can_be_undone, |t: TestApp| async move {
+    let (project, client) = t.owner().await;
+    let slug = &project.slug;
+    let id = said(&t, project.id, "It is slow", |_| {}).await;
+    let here = format!("/p/{slug}/inbox?q=slow&item={id}");
+    let base = format!("/p/{slug}/feedback/{id}");
+    let done = client.post(&format!("{base}/status"), &[("status", "resolved"), ("version", "1"), ("return_to", &here)]).await;
+    assert_eq!((done.status, done.location()), (StatusCode::SEE_OTHER, here.as_str()));
+    let page = client.get(&format!("/p/{slug}/inbox?item={id}")).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.body.contains("Status set to Resolved.") && page.body.contains("from New to Resolved"), "{}", page.body);
+    let token = undo_token(&page.body);
+    let undone = client.post(&format!("/p/{slug}/undo"), &[("token", &token), ("return_to", &here)]).await;
+    assert_eq!((undone.status, undone.location()), (StatusCode::SEE_OTHER, here.as_str()));
+    let page = client.get(&base).await;
+    assert!(page.body.contains("Undone.") && page.body.contains("from Resolved to New"));
+    // Again: nothing left to take back, said as an error.
+    client.post(&format!("/p/{slug}/undo"), &[("token", &token)]).await;
+    assert!(client.get(&base).await.body.contains("nothing to take back"));
+    // The other forms of the page.
+    let staff = t.app.store.staff_by_email("owner@example.com").await.unwrap().unwrap().id;
+    client.post(&format!("{base}/assign"), &[("assignee", &staff), ("version", "3"), ("return_to", &base)]).await;
+    client.post(&format!("{base}/tags"), &[("add", "speed, web"), ("version", "3"), ("return_to", &base)]).await;
+    client.post(&format!("{base}/tags"), &[("remove", "web"), ("version", "3"), ("return_to", &base)]).await;
+    client.post(&format!("{base}/comments"), &[("body", "Looking into it"), ("version", "3"), ("return_to", &base)]).await;
+    let page = client.get(&base).await.body;
+    for words in ["assigned this to Olga Owner", "speed", "removed the tag web", "Looking into it", "Olga Owner commented"] {
+        assert!(page.contains(words), "{words}");
+    }
+    // A refused tag or comment keeps what was typed.
+    let refused = client.post(&format!("{base}/tags"), &[("add", "a:b"), ("version", "9"), ("return_to", &here)]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.body.contains("value=\"a:b\"") && refused.body.contains("id=\"add-error\""));
+    let refused = client.post(&format!("{base}/comments"), &[("body", "  "), ("version", "9")]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.body.contains("Write a comment first."));
+});
+
+on_both!(two_people_on_one_item_hear_of_each_other, |t: TestApp| async move {
+    let (project, olga) = t.owner().await;
+    let (_, ann) = t.member(&project, "ann@example.com", Role::Triager).await;
+    let id = said(&t, project.id, "x", |_| {}).await;
+    let base = format!("/p/{}/feedback/{id}", project.slug);
+    olga.post(&format!("{base}/status"), &[("status", "resolved"), ("version", "1")]).await;
+    let late = ann.post(&format!("{base}/status"), &[("status", "spam"), ("version", "1")]).await;
+    assert_eq!((late.status, late.location()), (StatusCode::SEE_OTHER, base.as_str()));
+    let page = ann.get(&base).await.body;
+    assert!(page.contains("toast-error") && page.contains("Your change was not applied."), "{page}");
+    assert!(page.contains("from New to Resolved") && !page.contains("Resolved to Spam"));
+    // Linking counts as a change of the status too.
+    let id = said(&t, project.id, "y", |_| {}).await;
+    let base = format!("/p/{}/feedback/{id}", project.slug);
+    let linked = olga.post(&format!("{base}/backlog"), &[("title", "Faster"), ("return_to", &base)]).await;
+    assert_eq!(linked.status, StatusCode::SEE_OTHER, "{}", linked.body);
+    ann.post(&format!("{base}/status"), &[("status", "spam"), ("version", "1")]).await;
+    assert!(ann.get(&base).await.body.contains("from New to Linked just now. Your change was not applied."));
+});
+
+on_both!(a_form_without_javascript_changes_many, |t: TestApp| async move {
+    let (project, client) = t.owner().await;
+    let slug = &project.slug;
+    let mut values = Vec::new();
+    for n in 0..3 {
+        values.push(format!("{}:1", said(&t, project.id, &format!("item {n}"), |_| {}).await));
+    }
+    let page = client.get(&format!("/p/{slug}/inbox")).await;
+    for value in &values {
+        assert!(page.body.contains(&format!("name=\"item\" value=\"{value}\"")), "{}", page.body);
+    }
+    assert!(page.body.contains("value=\"status:resolved\""));
+    let fields = [("item", values[0].as_str()), ("item", &values[1]), ("do", "tag"), ("tag", "Bulk tag")];
+    let done = client.post(&format!("/p/{slug}/feedback/bulk"), &fields).await;
+    assert_eq!((done.status, done.location()), (StatusCode::SEE_OTHER, format!("/p/{slug}/inbox").as_str()));
+    let page = client.get(&format!("/p/{slug}/inbox")).await.body;
+    assert!(page.contains("2 items tagged.") && page.matches("<span class=\"tag\">bulk-tag").count() == 2, "{page}");
+    let token = undo_token(&page);
+    client.post(&format!("/p/{slug}/undo"), &[("token", &token)]).await;
+    let page = client.get(&format!("/p/{slug}/inbox")).await.body;
+    assert!(page.contains("Undone.") && !page.contains("<span class=\"tag\">bulk-tag"));
+    // Nothing selected, nothing wanted, not ours.
+    client.post(&format!("/p/{slug}/feedback/bulk"), &[("do", "status:spam")]).await;
+    assert!(client.get(&format!("/p/{slug}/inbox")).await.body.contains("Select at least one item."));
+    let path = format!("/p/{slug}/feedback/bulk");
+    assert_eq!(client.post(&path, &[("item", &values[0]), ("do", "burn")]).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let foreign = format!("{}:1", t.app.id::<FeedbackId>());
+    assert_eq!(client.post(&path, &[("item", &foreign), ("do", "status:spam")]).await.status, StatusCode::NOT_FOUND);
+});
+
+on_both!(viewers_read_and_strangers_find_nothing, |t: TestApp| async move {
+    let (project, _) = t.owner().await;
+    let (_, viewer) = t.member(&project, "vic@example.com", Role::Viewer).await;
+    let id = said(&t, project.id, "Readable", |_| {}).await;
+    let base = format!("/p/{}/feedback/{id}", project.slug);
+    let page = viewer.get(&format!("/p/{}/inbox?item={id}", project.slug)).await;
+    assert!(page.body.contains("Readable") && !page.body.contains("id=\"status-form\"") && !page.body.contains("type=\"checkbox\""));
+    for (path, fields) in
+        [("status", ("status", "spam")), ("assign", ("assignee", "")), ("tags", ("add", "x")), ("comments", ("body", "x"))]
+    {
+        let refused = viewer.post(&format!("{base}/{path}"), &[fields, ("version", "1")]).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{path}");
+    }
+    assert_eq!(viewer.post(&format!("/p/{}/undo", project.slug), &[("token", "x")]).await.status, StatusCode::FORBIDDEN);
+    // Another project's member, and another project's id under one's own project.
+    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    let (_, eve) = t.member(&other, "eve@example.com", Role::Owner).await;
+    for path in
+        [base.clone(), format!("/p/{}/inbox", project.slug), format!("/p/{}/events", project.slug), format!("/p/other/feedback/{id}")]
+    {
+        assert_eq!(eve.get(&path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    let status = eve.post(&format!("/p/other/feedback/{id}/status"), &[("status", "spam"), ("version", "1")]).await.status;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert!(!eve.get(&format!("/p/other/inbox?item={id}")).await.body.contains("Readable"));
+});
+
+on_both!(what_people_say_stays_text, |t: TestApp| async move {
+    let (project, client) = t.owner().await;
+    let evil = "<script>alert(1)</script> \"><img src=x onerror=alert(2)> '; -- {{7*7}}";
+    let tag = "\u{3c}b>x".to_owned();
+    let id = said(&t, project.id, evil, |item| {
+        item.tags = vec![tag];
+        item.page_url = Some("javascript:alert(3)//https://a.example".into());
+        item.release = Some(evil.into());
+        item.environment = Some(evil.into());
+    })
+    .await;
+    let base = format!("/p/{}/feedback/{id}", project.slug);
+    client.post(&format!("{base}/comments"), &[("body", evil)]).await;
+    let query = url::form_urlencoded::byte_serialize("alert \"<img\"".as_bytes()).collect::<String>();
+    for path in [base.clone(), format!("/p/{}/inbox?item={id}", project.slug), format!("/p/{}/inbox?q={query}&item={id}", project.slug)] {
+        let page = client.get(&path).await;
+        assert_eq!(page.status, StatusCode::OK, "{path}");
+        assert!(page.body.contains("alert"), "{path}");
+        for raw in ["<script>alert", "<img src=x", "<b>x", "href=\"javascript:"] {
+            assert!(!page.body.contains(raw), "{raw} in {path}");
+        }
+    }
+    let page = client.get(&format!("/p/{}/inbox?q=alert", project.slug)).await.body;
+    assert!(page.contains("&lt;script&gt;<mark>alert</mark>"), "{page}");
+    let safe = said(&t, project.id, "x", |item| item.page_url = Some("https://a.example/?a=1&b=\"2".into())).await;
+    let page = client.get(&format!("/p/{}/feedback/{safe}", project.slug)).await.body;
+    assert!(page.contains("href=\"https://a.example/?a=1&amp;b=&quot;2\"") && page.contains("noopener"), "{page}");
+});
+
+on_both!(a_query_that_is_not_understood_says_where, |t: TestApp| async move {
+    let (project, client) = t.owner().await;
+    said(&t, project.id, "x", |_| {}).await;
+    let page = client.get(&format!("/p/{}/inbox?q=slow+status%3Adone+fast", project.slug)).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.body.contains("id=\"q-error\"") && page.body.contains("value=\"slow status:done fast\""));
+    assert!(page.body.contains("slow <mark>") || page.body.contains("status:<mark>"), "{}", page.body);
+    assert!(!page.body.contains("Nothing fits"));
+});
+
+on_both!(empty_inboxes_teach, |t: TestApp| async move {
+    let (project, client) = t.owner().await;
+    let page = client.get(&format!("/p/{}/inbox", project.slug)).await.body;
+    assert!(page.contains("Nothing has been said yet") && page.contains(&format!("/p/{}/surveys", project.slug)));
+    said(&t, project.id, "x", |_| {}).await;
+    let page = client.get(&format!("/p/{}/inbox?q=nowhere+status%3Anew", project.slug)).await.body;
+    assert!(page.contains("Nothing fits this search") && page.contains(&format!("/p/{}/inbox?q=status%3Anew", project.slug)), "{page}");
+});
+
+on_both!(pages_hold_every_item_once, |t: TestApp| async move {
+    let (project, client) = t.owner().await;
+    let mut ids = std::collections::BTreeSet::new();
+    for n in 0..120 {
+        t.clock.advance_ms(n % 3);
+        ids.insert(said(&t, project.id, &format!("item {n}"), |_| {}).await.to_string());
+    }
+    t.app.search.caught_up(std::time::Duration::from_secs(20)).await;
+    for sort in ["newest", "oldest"] {
+        let (mut seen, mut url, mut pages) = (Vec::new(), Some(format!("/p/{}/inbox?sort={sort}", project.slug)), 0);
+        while let Some(here) = url {
+            let page = client.get(&here).await.body;
+            seen.extend(page.split("id=\"row-").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()));
+            let next = page.split("href=\"").skip(1).find(|rest| rest.split('>').next().unwrap().contains("data-page=\"next\""));
+            url = next.map(|rest| rest.split('"').next().unwrap().replace("&amp;", "&"));
+            pages += 1;
+            assert!(pages < 9);
+        }
+        assert_eq!(seen.len(), 120, "{sort}");
+        assert_eq!(seen.into_iter().collect::<std::collections::BTreeSet<_>>(), ids, "{sort}");
+    }
+    // A cursor from elsewhere shows the first page.
+    let page = client.get(&format!("/p/{}/inbox?cursor=nonsense", project.slug)).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.body.contains("id=\"row-"));
+});
+
+on_both!(only_pages_of_the_project_are_come_back_to, |t: TestApp| async move {
+    let (project, client) = t.owner().await;
+    let id = said(&t, project.id, "x", |_| {}).await;
+    let base = format!("/p/{}/feedback/{id}", project.slug);
+    for evil in ["https://evil.example/", "//evil.example/p", "/p/other/inbox", "/\\evil.example", "javascript:alert(1)"] {
+        let page = client.post(&format!("{base}/assign"), &[("assignee", ""), ("version", "1"), ("return_to", evil)]).await;
+        assert_eq!((page.status, page.location()), (StatusCode::SEE_OTHER, base.as_str()), "{evil}");
+    }
 });

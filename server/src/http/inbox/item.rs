@@ -8,7 +8,11 @@ use app::{
     },
     shell::Nav,
 };
-use axum::{extract::Path, http::StatusCode, response::Response};
+use axum::{
+    extract::{Path, Query},
+    http::StatusCode,
+    response::Response,
+};
 use domain::{
     FieldErrors,
     accounts::{Role, Scope},
@@ -21,24 +25,28 @@ use leptos::prelude::*;
 use super::page::{Names, Params, pieces};
 use crate::{
     error::Result,
-    http::{console::Console, error::PageResult},
+    http::{
+        backlog::{PanelOn, link_panel},
+        console::Console,
+        error::PageResult,
+    },
     search::highlight,
     store::triage::{Asked, Person},
 };
 
 /// `GET /p/{slug}/feedback/{id}`.
-pub async fn show(console: Console, Path((_, id)): Path<(String, String)>) -> PageResult {
+pub async fn show(console: Console, Path((_, id)): Path<(String, String)>, Query(params): Query<Params>) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     let id = id.parse().map_err(|_| domain::Error::NotFound)?;
     let names = Names::read(&console, &scope).await?;
-    let view = view(&console, &scope, &names, id, &TriageQuery::default(), None).await?.ok_or(domain::Error::NotFound)?;
+    let view = view(&console, &scope, &names, id, &TriageQuery::default(), None, &params.link_q).await?.ok_or(domain::Error::NotFound)?;
     Ok(page(&console, StatusCode::OK, view))
 }
 
 /// The item's own page once more, with what was refused and typed.
 pub(super) async fn refused(console: &Console, scope: &Scope, id: FeedbackId, errors: FieldErrors, comment: &str, tag: &str) -> PageResult {
     let names = Names::read(console, scope).await?;
-    let mut view = view(console, scope, &names, id, &TriageQuery::default(), None).await?.ok_or(domain::Error::NotFound)?;
+    let mut view = view(console, scope, &names, id, &TriageQuery::default(), None, "").await?.ok_or(domain::Error::NotFound)?;
     view.errors = errors;
     comment.clone_into(&mut view.typed_comment);
     tag.clone_into(&mut view.typed_tag);
@@ -49,7 +57,8 @@ fn page(console: &Console, status: StatusCode, view: DetailView) -> Response {
     console.page_with(status, "Feedback", Nav::Inbox, move || view! { <FeedbackPage view=view /> })
 }
 
-/// All that is shown of an item; `None` when it is not in the scope. `within` is the list it stands beside.
+/// All that is shown of an item; `None` when it is not in the scope. `within` is the list it stands beside,
+/// `link_q` what is searched for among backlog items.
 pub(super) async fn view(
     console: &Console,
     scope: &Scope,
@@ -57,6 +66,7 @@ pub(super) async fn view(
     id: FeedbackId,
     query: &TriageQuery,
     within: Option<&Params>,
+    link_q: &str,
 ) -> Result<Option<DetailView>> {
     let store = &console.app.store;
     let Some(item) = store.feedback_by_ids(scope, &[id]).await?.pop() else { return Ok(None) };
@@ -66,6 +76,9 @@ pub(super) async fn view(
     let asked = store.response_behind(scope, &item).await?;
     let comments = store.comments_on(scope, id).await?;
     let history = store.history_of(scope, id).await?;
+    let here = within.map_or_else(|| format!("/p/{slug}/feedback/{id}"), |params| params.url(&slug, &[]));
+    let panel = PanelOn { feedback: &item, here: &here, return_to: &here, query: link_q };
+    let links = link_panel(console, scope, &panel).await?;
     let can_triage = scope.require(Role::Triager).is_ok();
     let known_tags = if can_triage { store.tags_in_use(scope).await? } else { Vec::new() };
     let event = |entry: crate::store::history::HistoryEntry| EventView {
@@ -80,7 +93,8 @@ pub(super) async fn view(
         version: item.version,
         can_triage,
         form_key: console.form_key(),
-        return_to: within.map_or_else(|| format!("/p/{slug}/feedback/{id}"), |params| params.url(&slug, &[])),
+        return_to: here,
+        links,
         back: within.map(|params| params.url(&slug, &[("item", "")])),
         status: item.status,
         kind: item.kind.label(),

@@ -44,6 +44,9 @@ pub(super) struct Params {
     pub cursor: String,
     #[serde(default)]
     pub item: String,
+    /// What is searched for in the link panel of the open item.
+    #[serde(default)]
+    pub link_q: String,
 }
 
 impl Params {
@@ -102,7 +105,7 @@ pub async fn show(console: Console, Query(params): Query<Params>) -> PageResult 
         None
     };
     let detail = match params.item.parse() {
-        Ok(id) if parsed.is_ok() => item::view(&console, &scope, &names, id, &query, Some(&params)).await?,
+        Ok(id) if parsed.is_ok() => item::view(&console, &scope, &names, id, &query, Some(&params), &params.link_q).await?,
         _ => None,
     };
     let search = search_view(&slug, &params, parsed.as_ref(), sort, page.as_ref(), &names, scope.staff());
