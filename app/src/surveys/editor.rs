@@ -79,23 +79,27 @@ pub fn EditorPage(
                     <p class="lead">
                         <StatusBadge status=survey.status />
                         " "
-                        <span id="has-changes" class="muted small" hidden={!has_changes || !published}>"Unpublished changes"</span>
+                        <span id="has-changes" class="muted small" data-published=published.then_some("") hidden={!has_changes || !published}>"Unpublished changes"</span>
                     </p>
                 </div>
                 <div class="page-actions">
-                    <a class="button button-quiet preview-link" href="#preview">"Preview"</a>
-                    <button type="submit" form="editor" id="editor-undo" name="action" value="undo" class="button" disabled=!can_undo>"Undo "<kbd>"Ctrl Z"</kbd></button>
-                    <button type="submit" form="editor" id="editor-redo" name="action" value="redo" class="button" disabled=!can_redo>"Redo "<kbd>"Ctrl ⇧ Z"</kbd></button>
-                    <button type="submit" form="editor" id="editor-save" name="action" value="save" class="button">"Save"</button>
                     <StatusForm survey=survey.clone() key=status_key />
-                    <button type="submit" form="editor" id="editor-publish" name="action" value="publish" class="button button-primary">
-                        {if published { "Publish changes" } else { "Publish" }}
-                    </button>
                 </div>
             </div>
         </div>
         <SurveyTabs survey=survey.clone() at=SurveyTab::Edit />
-        <SurveyEditor />
+        <div class="editor-bar spread">
+            <SurveyEditor />
+            <div id="editor-buttons" data-part class="cluster">
+                <a class="button button-quiet preview-link" href="#preview">"Preview"</a>
+                <button type="submit" form="editor" id="editor-undo" name="action" value="undo" class="button" disabled=!can_undo>"Undo "<kbd>"Ctrl Z"</kbd></button>
+                <button type="submit" form="editor" id="editor-redo" name="action" value="redo" class="button" disabled=!can_redo>"Redo "<kbd>"Ctrl ⇧ Z"</kbd></button>
+                <button type="submit" form="editor" id="editor-save" name="action" value="save" class="button">"Save "<kbd>"Ctrl S"</kbd></button>
+                <button type="submit" form="editor" id="editor-publish" name="action" value="publish" class="button button-primary">
+                    {if published { "Publish changes" } else { "Publish" }}
+                </button>
+            </div>
+        </div>
         <div class="survey-editor">
             <form id="editor" method="post" action=action autocomplete="off">
                 <div id="editor-form" data-part class="stack">
