@@ -1,6 +1,7 @@
 //! The command line. A subcommand is a variant of [`Command`] and a file of its own; all of them open the program with [`open`].
 
 mod admin;
+mod reindex;
 mod serve;
 
 use std::sync::Arc;
@@ -32,6 +33,8 @@ enum Command {
     /// Make owners and projects from the command line
     #[command(subcommand)]
     Admin(admin::Admin),
+    /// Throw the search index away and build it again from the database; for a server that is stopped
+    Reindex,
 }
 
 impl Cli {
@@ -47,6 +50,11 @@ impl Cli {
                 let config = quiet(store)?;
                 let app = open(&config).await?;
                 admin.run(&app).await
+            }
+            Command::Reindex => {
+                let config = quiet(store)?;
+                let app = open(&config).await?;
+                reindex::run(&app).await
             }
         }
     }

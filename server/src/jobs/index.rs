@@ -27,6 +27,14 @@ impl Source for Store {
         Ok(rows.into_iter().map(change).collect())
     }
 
+    async fn mend(&self) -> Result<()> {
+        let mended = self.mend_changes().await?;
+        if mended > 0 {
+            tracing::warn!(search.changes = mended, "the database was moved to another server; its changes are followed anew");
+        }
+        Ok(())
+    }
+
     async fn head(&self) -> Result<Position> {
         self.last_change(Seen::Committed).await.map(|(tx, seq)| Position { tx, seq })
     }

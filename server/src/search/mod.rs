@@ -81,6 +81,8 @@ pub struct Document {
 pub trait Source: Send + Sync + 'static {
     /// Changes after a place, in order, leaving out what may still be overtaken by a running transaction.
     async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>>;
+    /// Makes sure that the change sequence is in order, at the start; it may not be after the database was moved.
+    async fn mend(&self) -> Result<()>;
     /// The last place anybody has committed.
     async fn head(&self) -> Result<Position>;
     /// The last place before which nothing can appear any more.
@@ -295,6 +297,7 @@ impl Search {
         if follower.is_some() {
             return Ok(());
         }
+        self.inner.source.mend().await?;
         let head = self.inner.source.head().await?;
         let (dir, instance) = (self.inner.dir.clone(), self.inner.instance.clone());
         let (lock, opened) = tokio::task::spawn_blocking(move || {
@@ -465,11 +468,11 @@ impl Search {
     }
 }
 
-/// Throws the index of a program that does not serve away and builds it again; tells how far it is.
+/// Throws the index of a program that does not serve away and builds it again; tells how far it is, and how many records it holds.
 ///
 /// # Errors
 /// When another process uses the data directory, or the database fails.
-pub async fn reindex(app: &crate::state::App, progress: impl Fn(Status)) -> Result<()> {
+pub async fn reindex(app: &crate::state::App, mut progress: impl FnMut(Status)) -> Result<u64> {
     let search = &app.search;
     search.start().await?;
     search.rebuild();
@@ -481,8 +484,9 @@ pub async fn reindex(app: &crate::state::App, progress: impl Fn(Status)) -> Resu
             break;
         }
     }
+    let indexed = search.inner.engine().map_or(0, |engine| engine.searcher().num_docs());
     search.stop().await;
-    Ok(())
+    Ok(indexed)
 }
 
 /// The column that a facet counts.

@@ -91,6 +91,24 @@ impl Store {
             .collect()
     }
 
+    /// Makes changes new that carry transactions of another PostgreSQL server, as after a dump is restored: here such numbers are
+    /// still to come, so nobody would follow them. Gives how many there were.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn mend_changes(&self) -> Result<u64> {
+        if self.dialect() == Dialect::Sqlite {
+            return Ok(0);
+        }
+        self.write(|tx| {
+            Box::pin(async move {
+                let sql = "UPDATE feedback_changes SET xid = pg_current_xact_id() WHERE xid > pg_current_xact_id()";
+                Ok(sqlx::query(sql).execute(tx.conn()).await?.rows_affected())
+            })
+        })
+        .await
+    }
+
     /// The last place of the change sequence: transaction and sequence number, both 0 when there is none.
     ///
     /// # Errors

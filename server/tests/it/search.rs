@@ -12,7 +12,10 @@ use domain::{
 };
 use server::search::{Ask, Found, Search, Sort, Status as Health, highlight};
 
-use crate::{on_both, support::TestApp};
+use crate::{
+    on_both,
+    support::{Database, TestApp},
+};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -491,9 +494,89 @@ on_both!(one_process_for_each_data_directory, |t: TestApp| async move {
     assert!(matches!(search.status(), Health::Building { .. }));
     assert!(search.ready(SOON).await);
     search.stop().await;
-    server::search::reindex(&t.app, |_| {}).await.unwrap();
+    add(&t, vec![feedback(&t, project(&t).await.id, "one record")]).await;
+    assert_eq!(server::search::reindex(&t.app, |_| {}).await.unwrap(), 1);
     t.app.search.start().await.unwrap();
     assert_eq!(t.app.search.status(), Health::Ready);
+});
+
+on_both!(a_transaction_that_commits_late_is_not_skipped, |t: TestApp| async move {
+    use std::sync::Arc;
+    use tokio::sync::Notify;
+    if t.database == Database::Sqlite {
+        // One writer: sequence numbers are in commit order.
+        return;
+    }
+    let p = project(&t).await.id;
+    say(&t, p, &[("earlier", &plain)]).await;
+    for first_is_older in [true, false] {
+        let (written, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let slow = {
+            let (item, store, written, go) =
+                (feedback(&t, p, "slow to commit"), t.app.store.clone(), Arc::clone(&written), Arc::clone(&go));
+            tokio::spawn(async move {
+                store
+                    .write(move |tx| {
+                        Box::pin(async move {
+                            if !first_is_older {
+                                // Takes its transaction number, and only later its place in the sequence.
+                                sqlx::query("SELECT CAST(pg_current_xact_id() AS TEXT)").execute(tx.conn()).await?;
+                                written.notify_one();
+                                go.notified().await;
+                            }
+                            tx.insert_feedback(&item, None).await?;
+                            if first_is_older {
+                                written.notify_one();
+                                go.notified().await;
+                            }
+                            Ok(())
+                        })
+                    })
+                    .await
+            })
+        };
+        written.notified().await;
+        let before = find(&t, p, "").await.total;
+        add(&t, vec![feedback(&t, p, "quick to commit")]).await;
+        // The quick one waits for the slow one, which could still get in before it.
+        assert!(!t.app.search.caught_up(Duration::from_millis(700)).await);
+        assert_eq!(find(&t, p, "").await.total, before);
+        go.notify_one();
+        slow.await.unwrap().unwrap();
+        assert!(t.app.search.caught_up(SOON).await);
+        assert_eq!(find(&t, p, "").await.total, before + 2);
+    }
+});
+
+on_both!(a_database_restored_on_another_server_is_followed, |t: TestApp| async move {
+    if t.database == Database::Sqlite {
+        return;
+    }
+    let p = project(&t).await.id;
+    say(&t, p, &[("one", &plain)]).await;
+    t.app.search.stop().await;
+    add(&t, vec![feedback(&t, p, "two")]).await;
+    t.app
+        .store
+        .write(|tx| Box::pin(async move { Ok(sqlx::query("UPDATE feedback_changes SET xid = '9000000000'").execute(tx.conn()).await?) }))
+        .await
+        .unwrap();
+    t.app.search.start().await.unwrap();
+    assert!(t.app.search.caught_up(SOON).await);
+    assert_eq!(find(&t, p, "").await.total, 2);
+    say(&t, p, &[("three", &plain)]).await;
+    assert_eq!(find(&t, p, "").await.total, 3);
+});
+
+on_both!(two_nodes_follow_one_database, |t: TestApp| async move {
+    let p = project(&t).await.id;
+    let other = Search::new(t.app.config.data.join("other"), "x".into(), std::sync::Arc::new(t.app.store.clone()), t.app.clock.clone());
+    other.start().await.unwrap();
+    assert!(other.ready(SOON).await);
+    say(&t, p, &[("seen by both", &plain)]).await;
+    assert!(other.caught_up(SOON).await);
+    assert_eq!(other.search(&Scope::system(p), ask("seen")).await.unwrap().total, 1);
+    other.stop().await;
 });
 
 on_both!(ten_thousand_odd_queries_are_answered, |t: TestApp| async move {
@@ -613,7 +696,7 @@ on_both!(what_is_found_is_what_is_marked, |t: TestApp| async move {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_real_messages() {
     let Ok(path) = std::env::var("EARSHOT_TEST_QUERIES") else { return };
-    let t = TestApp::new(crate::support::Database::Sqlite).await.unwrap();
+    let t = TestApp::new(Database::Sqlite).await.unwrap();
     let p = project(&t).await.id;
     let mut reader = csv::Reader::from_path(path).unwrap();
     let rows: Vec<(String, String)> = reader.deserialize().map(Result::unwrap).collect();

@@ -1,0 +1,25 @@
+//! `earshot reindex`.
+
+use crate::{
+    error::Result,
+    search::{self, Status},
+    state::App,
+};
+
+/// Builds the search index again, telling how far it is.
+pub(super) async fn run(app: &App) -> Result<()> {
+    let mut told = None;
+    let indexed = search::reindex(app, |status| {
+        if let Status::Building { done, total } = status {
+            // A line for each tenth, not for each thousand.
+            let tenth = done.saturating_mul(10).checked_div(total).unwrap_or_default();
+            if total > 0 && told != Some(tenth) {
+                told = Some(tenth);
+                eprintln!("{done} of {total} records");
+            }
+        }
+    })
+    .await?;
+    println!("{}", serde_json::json!({ "indexed": indexed }));
+    Ok(())
+}
