@@ -201,7 +201,7 @@ fn Actions(view: DetailView, base: String) -> impl IntoView {
                     let current = to == status;
                     let label = if to == Status::New && status == Status::Spam { "Not spam" } else { to.label() };
                     view! {
-                        <button type="submit" name="status" value=to.as_str() class="button button-small" aria-pressed=if current { "true" } else { "false" }>
+                        <button type="submit" id=format!("status-{}", to.as_str()) name="status" value=to.as_str() class="button button-small" aria-pressed=if current { "true" } else { "false" }>
                             {label} {key.map(|key| view! { " " <kbd>{key}</kbd> })}
                         </button>
                     }
@@ -218,7 +218,7 @@ fn Actions(view: DetailView, base: String) -> impl IntoView {
                     view! { <option value=id selected=selected>{name}</option> }
                 }).collect_view()}
             </select>
-            <button type="submit" class="button button-small">"Assign"</button>
+            <button type="submit" id="assign-send" class="button button-small">"Assign"</button>
         </form>
         <form method="post" action=format!("{base}/tags") class="tags-form" id="tags-form" data-enhance>
             <ActionFields key=format!("{form_key}-t") version=version return_to=return_to />
@@ -265,7 +265,7 @@ fn Talk(view: DetailView, base: String) -> impl IntoView {
                         {error.map(|message| view! { <p class="field-error" id="body-error">{message}</p> })}
                         <textarea id="body" name="body" rows="2" maxlength="10000" aria-invalid=bad.then_some("true") aria-describedby=bad.then_some("body-error")>{typed_comment}</textarea>
                     </div>
-                    <div><button type="submit" class="button button-small">"Comment"</button></div>
+                    <div><button type="submit" id="comment-send" class="button button-small">"Comment"</button></div>
                 </form>
             })}
         </div>

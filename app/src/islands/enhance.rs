@@ -204,7 +204,7 @@ mod browser {
             return;
         }
         dom::document().set_title(&next.title());
-        if load.push && to != dom::window().location().href().unwrap_or_default() {
+        if load.push && (status < 400 || load.body.is_none()) && to != dom::window().location().href().unwrap_or_default() {
             drop(dom::window().history().and_then(|h| h.push_state_with_url(&JsValue::NULL, "", Some(&to))));
         }
         if let Some(element) = focus.and_then(|id| dom::document().get_element_by_id(&id)) {

@@ -9,6 +9,7 @@ use domain::{
     ids::{FeedbackId, ProjectId, StaffId},
     projects::Project,
 };
+use futures_util::StreamExt;
 use server::triage::{self, Edit, Seen};
 
 use crate::{on_both, support::TestApp};
@@ -182,6 +183,11 @@ on_both!(roles_and_foreign_items_are_respected, |t: TestApp| async move {
 
 // ---- Through the router ----
 
+/// Waits until all that was written is in the lists.
+async fn searchable(t: &TestApp) {
+    assert!(t.app.search.caught_up(std::time::Duration::from_secs(20)).await);
+}
+
 /// The page with the item open, and the value of a hidden field in it.
 fn undo_token(page: &str) -> String {
     let toast = page.split("class=\"toasts\"").nth(1).expect("a toast");
@@ -253,6 +259,7 @@ on_both!(a_form_without_javascript_changes_many, |t: TestApp| async move {
     for n in 0..3 {
         values.push(format!("{}:1", said(&t, project.id, &format!("item {n}"), |_| {}).await));
     }
+    searchable(&t).await;
     let page = client.get(&format!("/p/{slug}/inbox")).await;
     for value in &values {
         assert!(page.body.contains(&format!("name=\"item\" value=\"{value}\"")), "{}", page.body);
@@ -281,6 +288,7 @@ on_both!(viewers_read_and_strangers_find_nothing, |t: TestApp| async move {
     let (_, viewer) = t.member(&project, "vic@example.com", Role::Viewer).await;
     let id = said(&t, project.id, "Readable", |_| {}).await;
     let base = format!("/p/{}/feedback/{id}", project.slug);
+    searchable(&t).await;
     let page = viewer.get(&format!("/p/{}/inbox?item={id}", project.slug)).await;
     assert!(page.body.contains("Readable") && !page.body.contains("id=\"status-form\"") && !page.body.contains("type=\"checkbox\""));
     for (path, fields) in
@@ -316,6 +324,7 @@ on_both!(what_people_say_stays_text, |t: TestApp| async move {
     .await;
     let base = format!("/p/{}/feedback/{id}", project.slug);
     client.post(&format!("{base}/comments"), &[("body", evil)]).await;
+    searchable(&t).await;
     let query = url::form_urlencoded::byte_serialize("alert \"<img\"".as_bytes()).collect::<String>();
     for path in [base.clone(), format!("/p/{}/inbox?item={id}", project.slug), format!("/p/{}/inbox?q={query}&item={id}", project.slug)] {
         let page = client.get(&path).await;
@@ -347,6 +356,7 @@ on_both!(empty_inboxes_teach, |t: TestApp| async move {
     let page = client.get(&format!("/p/{}/inbox", project.slug)).await.body;
     assert!(page.contains("Nothing has been said yet") && page.contains(&format!("/p/{}/surveys", project.slug)));
     said(&t, project.id, "x", |_| {}).await;
+    searchable(&t).await;
     let page = client.get(&format!("/p/{}/inbox?q=nowhere+status%3Anew", project.slug)).await.body;
     assert!(page.contains("Nothing fits this search") && page.contains(&format!("/p/{}/inbox?q=status%3Anew", project.slug)), "{page}");
 });
@@ -358,7 +368,7 @@ on_both!(pages_hold_every_item_once, |t: TestApp| async move {
         t.clock.advance_ms(n % 3);
         ids.insert(said(&t, project.id, &format!("item {n}"), |_| {}).await.to_string());
     }
-    t.app.search.caught_up(std::time::Duration::from_secs(20)).await;
+    searchable(&t).await;
     for sort in ["newest", "oldest"] {
         let (mut seen, mut url, mut pages) = (Vec::new(), Some(format!("/p/{}/inbox?sort={sort}", project.slug)), 0);
         while let Some(here) = url {
@@ -386,4 +396,57 @@ on_both!(only_pages_of_the_project_are_come_back_to, |t: TestApp| async move {
         let page = client.post(&format!("{base}/assign"), &[("assignee", ""), ("version", "1"), ("return_to", evil)]).await;
         assert_eq!((page.status, page.location()), (StatusCode::SEE_OTHER, base.as_str()), "{evil}");
     }
+});
+
+/// The next piece of a stream of events; a stream that stays silent fails the test.
+async fn heard(events: &mut axum::body::BodyDataStream) -> String {
+    let next = tokio::time::timeout(std::time::Duration::from_secs(10), events.next()).await.expect("an event in time");
+    String::from_utf8(next.expect("an open stream").unwrap().to_vec()).unwrap()
+}
+
+on_both!(open_inboxes_hear_what_happens, |t: TestApp| async move {
+    let (project, client) = t.owner().await;
+    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    let path = format!("/p/{}/events", project.slug);
+    let answer = client.open(&path, &[]).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.headers()["content-type"], "text/event-stream");
+    let mut events = answer.into_body().into_data_stream();
+    assert!(heard(&mut events).await.contains("listening"));
+    said(&t, other.id, "not for these ears", |_| {}).await;
+    let id = said(&t, project.id, "new", |_| {}).await;
+    let new = heard(&mut events).await;
+    assert!(new.contains("event: changed") && new.contains(&format!("data: {id} 1 ")) && new.contains("id: "), "{new}");
+    client.post(&format!("/p/{}/feedback/{id}/status", project.slug), &[("status", "resolved"), ("version", "1")]).await;
+    let changed = heard(&mut events).await;
+    assert!(changed.contains(&format!("data: {id} 2 Olga Owner")), "{changed}");
+    // Who was away looks for themselves.
+    let mut again = client.open(&path, &[("last-event-id", "0.1")]).await.into_body().into_data_stream();
+    assert!(heard(&mut again).await.contains("event: resync"));
+    // Nobody listens without being asked in.
+    assert_eq!(t.anonymous().open(&path, &[]).await.status(), StatusCode::SEE_OTHER);
+});
+
+on_both!(search_marks_filters_and_counts, |t: TestApp| async move {
+    let (project, client) = t.owner().await;
+    let slug = &project.slug;
+    let slow = said(&t, project.id, "The checkout is slow on my phone", |item| item.tags = vec!["speed".into()]).await;
+    said(&t, project.id, "Please add a dark mode", |item| item.status = Status::Triaged).await;
+    said(&t, project.id, "win money slow", |item| item.status = Status::Spam).await;
+    searchable(&t).await;
+    let page = client.get(&format!("/p/{slug}/inbox?q=slow")).await.body;
+    assert!(page.contains("<mark>slow</mark>") && page.contains("1 item") && !page.contains("win money"), "{page}");
+    assert!(!page.contains("being rebuilt"));
+    let facet = format!("/p/{slug}/inbox?q=slow+tag%3Aspeed");
+    assert!(page.contains(&format!("href=\"{facet}\"")), "{page}");
+    let page = client.get(&facet).await.body;
+    assert!(
+        page.contains(&format!("row-{slow}"))
+            && page.contains("on; remove this filter")
+            && page.contains(&format!("href=\"/p/{slug}/inbox?q=slow\""))
+    );
+    // An item that was dealt with is gone from the list that the answer leads to.
+    let here = format!("/p/{slug}/inbox?q=status%3Anew");
+    client.post(&format!("/p/{slug}/feedback/{slow}/status"), &[("status", "resolved"), ("version", "1"), ("return_to", &here)]).await;
+    assert!(!client.get(&here).await.body.contains(&format!("row-{slow}")));
 });

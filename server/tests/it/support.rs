@@ -222,6 +222,16 @@ impl Client {
         self.send(method, path, &all, Body::from(body.to_string())).await
     }
 
+    /// Opens something that does not end by itself, like a stream of events.
+    pub async fn open(&self, path: &str, headers: &[(&str, &str)]) -> axum::response::Response {
+        let cookies = self.cookies.lock().unwrap().iter().map(|(n, v)| format!("{n}={v}")).collect::<Vec<_>>().join("; ");
+        let mut request = Request::builder().uri(path).header(header::HOST, "earshot.test").header(header::COOKIE, cookies);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    }
+
     /// Sends anything.
     pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Body) -> Page {
         let mut request = Request::builder().method(method).uri(path).header(header::HOST, "earshot.test");

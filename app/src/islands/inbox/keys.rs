@@ -1,0 +1,368 @@
+//! Single keys, check boxes, and where the focus goes.
+
+use std::cell::RefCell;
+
+use leptos::{ev, prelude::*};
+use wasm_bindgen::JsCast;
+use web_sys::{Element, Event, HtmlDialogElement, HtmlElement, HtmlFormElement, HtmlInputElement, KeyboardEvent};
+
+use crate::islands::dom;
+
+#[derive(Default)]
+struct State {
+    /// The row the person is at: its item and its place in the list.
+    cursor: Option<(String, usize)>,
+    /// The field to go to when the item that it belongs to is there.
+    then: Option<&'static str>,
+    /// Items that are checked.
+    checked: Vec<String>,
+    /// The last one that was checked by hand.
+    anchor: Option<String>,
+}
+
+thread_local! {
+    static STATE: RefCell<State> = RefCell::default();
+}
+
+pub fn start() {
+    let keys = window_event_listener(ev::keydown, |event| on_key(&event));
+    let click = window_event_listener(ev::click, |event| on_click(&event));
+    let change = window_event_listener(ev::change, |event| on_change(&event));
+    let submit = window_event_listener(ev::submit, |event| on_submit(&event));
+    let focus = window_event_listener(ev::focusin, |event| {
+        if let Some(row) = dom::closest(&event, ".inbox-row") {
+            remember(&row);
+        }
+    });
+    let loaded = window_event_listener_untyped("earshot:loaded", |_| on_loaded());
+    if let Some(row) = dom::first(".inbox-row[data-open]") {
+        remember(&row);
+    }
+    on_cleanup(move || {
+        keys.remove();
+        click.remove();
+        change.remove();
+        submit.remove();
+        focus.remove();
+        loaded.remove();
+    });
+}
+
+fn rows() -> Vec<HtmlElement> {
+    dom::all(".inbox-row").into_iter().filter_map(|row| row.dyn_into().ok()).collect()
+}
+
+fn item_of(row: &HtmlElement) -> String {
+    row.dataset().get("id").unwrap_or_default()
+}
+
+fn link_of(row: &Element) -> Option<HtmlElement> {
+    row.query_selector(".row-link").ok()??.dyn_into().ok()
+}
+
+fn check_of(row: &Element) -> Option<HtmlInputElement> {
+    row.query_selector(".row-check").ok()??.dyn_into().ok()
+}
+
+/// The row the person is at, and its place.
+fn cursor() -> Option<(usize, HtmlElement)> {
+    let id = STATE.with_borrow(|s| s.cursor.as_ref().map(|(id, _)| id.clone()))?;
+    rows().into_iter().enumerate().find(|(_, row)| item_of(row) == id)
+}
+
+fn remember(row: &HtmlElement) {
+    let id = item_of(row);
+    let place = rows().iter().position(|r| item_of(r) == id).unwrap_or_default();
+    for link in dom::all(".row-link[aria-current]") {
+        drop(link.remove_attribute("aria-current"));
+    }
+    if let Some(link) = link_of(row) {
+        drop(link.set_attribute("aria-current", "true"));
+    }
+    STATE.with_borrow_mut(|s| s.cursor = Some((id, place)));
+}
+
+fn go_to(row: &HtmlElement) {
+    remember(row);
+    if let Some(link) = link_of(row) {
+        drop(link.focus());
+        let options = web_sys::ScrollIntoViewOptions::new();
+        options.set_block(web_sys::ScrollLogicalPosition::Nearest);
+        row.scroll_into_view_with_scroll_into_view_options(&options);
+    }
+}
+
+fn step(by: isize) {
+    let rows = rows();
+    let next = match cursor() {
+        Some((at, _)) => at.checked_add_signed(by),
+        None => Some(0),
+    };
+    if let Some(row) = next.and_then(|at| rows.get(at)) {
+        go_to(row);
+    }
+}
+
+fn on_key(event: &KeyboardEvent) {
+    if event.default_prevented() || event.ctrl_key() || event.meta_key() || event.alt_key() || dom::first("dialog[open]").is_some() {
+        return;
+    }
+    let key = event.key();
+    if dom::is_typing(event) {
+        if key == "Escape" {
+            leave_field(event);
+        } else if key == "Enter"
+            && let Some(select) = dom::closest(event, "select[data-submit-on-enter]")
+        {
+            event.prevent_default();
+            send_form_of(&select);
+        }
+        return;
+    }
+    // The second key of "g i" and its like is not ours.
+    if dom::first("body").is_some_and(|body| body.dataset().get("keys").is_some()) {
+        return;
+    }
+    let done = match key.as_str() {
+        "j" => then(step(1)),
+        "k" => then(step(-1)),
+        "Enter" if dom::closest(event, "a, button, summary, input").is_none() => cursor().is_some_and(|(_, row)| open(&row)),
+        "x" | "X" => check(event.shift_key()),
+        "e" => set_status("resolved"),
+        "s" => set_status("spam"),
+        "a" => field("assignee", "bulk-assignee"),
+        "t" => field("add", "bulk-tag"),
+        "l" => field("link_q", ""),
+        "c" => field("body", ""),
+        "u" => press("#toasts button"),
+        "[" => press("a[data-page=prev]"),
+        "]" => press("a[data-page=next]"),
+        "/" => focus("q"),
+        "?" => show_keys("keys"),
+        "Escape" => close(),
+        _ => false,
+    };
+    if done {
+        event.prevent_default();
+    }
+}
+
+fn then((): ()) -> bool {
+    true
+}
+
+fn press(selector: &str) -> bool {
+    dom::first(selector).is_some_and(|element| {
+        element.click();
+        true
+    })
+}
+
+fn focus(id: &str) -> bool {
+    let Some(element) = dom::document().get_element_by_id(id).and_then(|e| e.dyn_into::<HtmlElement>().ok()) else { return false };
+    drop(element.focus());
+    if let Some(input) = element.dyn_ref::<HtmlInputElement>() {
+        input.select();
+    }
+    true
+}
+
+fn show_keys(id: &str) -> bool {
+    let dialog = dom::document().get_element_by_id(id).and_then(|e| e.dyn_into::<HtmlDialogElement>().ok());
+    dialog.is_some_and(|dialog| dialog.show_modal().is_ok())
+}
+
+fn open(row: &HtmlElement) -> bool {
+    link_of(row).is_some_and(|link| {
+        link.click();
+        true
+    })
+}
+
+/// Out of a field, back to the row.
+fn leave_field(event: &Event) {
+    if let Some(field) = dom::closest(event, "input, select, textarea") {
+        drop(field.blur());
+        if let Some((_, row)) = cursor() {
+            go_to(&row);
+        }
+    }
+}
+
+/// Escape outside of fields: nothing checked any more, else the item is closed.
+fn close() -> bool {
+    if checked().is_empty() { press("#inbox-detail a[data-back]") } else { then(uncheck()) }
+}
+
+fn checked() -> Vec<HtmlInputElement> {
+    dom::all(".row-check").into_iter().filter_map(|c| c.dyn_into::<HtmlInputElement>().ok()).filter(HtmlInputElement::checked).collect()
+}
+
+fn uncheck() {
+    for check in checked() {
+        check.set_checked(false);
+    }
+    count();
+}
+
+/// Checks the row at the cursor, or with Shift all from the last one to it.
+fn check(range: bool) -> bool {
+    if cursor().is_none() {
+        step(1);
+    }
+    let Some((at, row)) = cursor() else { return false };
+    let Some(own) = check_of(&row) else { return false };
+    if range {
+        check_from_anchor(at);
+    } else {
+        own.set_checked(!own.checked());
+        STATE.with_borrow_mut(|s| s.anchor = Some(item_of(&row)));
+    }
+    count();
+    true
+}
+
+fn check_from_anchor(to: usize) {
+    let rows = rows();
+    let anchor = STATE.with_borrow(|s| s.anchor.clone());
+    let from = anchor.and_then(|id| rows.iter().position(|row| item_of(row) == id)).unwrap_or(to);
+    for row in rows.iter().take(from.max(to) + 1).skip(from.min(to)) {
+        if let Some(check) = check_of(row) {
+            check.set_checked(true);
+        }
+    }
+}
+
+/// Remembers what is checked and says how many.
+fn count() {
+    let ids: Vec<String> = rows().iter().filter(|row| check_of(row).is_some_and(|c| c.checked())).map(item_of).collect();
+    if let Some(label) = dom::first("#bulk-count") {
+        label.set_text_content(Some(&format!("{} selected", ids.len())));
+    }
+    STATE.with_borrow_mut(|s| s.checked = ids);
+}
+
+/// Sets the status of all that is checked, else of the row at the cursor, else of the item that fills the page.
+fn set_status(status: &str) -> bool {
+    if !checked().is_empty() {
+        return press(&format!("#bulk button[value='status:{status}']"));
+    }
+    let Some((_, row)) = cursor() else {
+        let is = dom::first("#status-form button[aria-pressed=true]").and_then(|b| b.get_attribute("value"));
+        let to = if status == "spam" && is.as_deref() == Some("spam") { "new" } else { status };
+        return press(&format!("#status-form button[value='{to}']"));
+    };
+    let Some(form) = dom::first("#quick").and_then(|f| f.dyn_into::<HtmlFormElement>().ok()) else { return false };
+    let data = row.dataset();
+    let to = if status == "spam" && data.get("status").as_deref() == Some("spam") { "new" } else { status };
+    let base = form.dataset().get("base").unwrap_or_default();
+    form.set_action(&format!("{base}/{}/status", item_of(&row)));
+    let set = |name: &str, value: &str| {
+        if let Some(input) =
+            form.query_selector(&format!("input[name={name}]")).ok().flatten().and_then(|i| i.dyn_into::<HtmlInputElement>().ok())
+        {
+            input.set_value(value);
+        }
+    };
+    set("status", to);
+    set("version", &data.get("version").unwrap_or_default());
+    form.request_submit().is_ok()
+}
+
+/// Goes to a field of the item at the cursor, opening it first; with rows checked to the field for all of them, where there is one.
+fn field(id: &'static str, bulk: &'static str) -> bool {
+    if !bulk.is_empty() && !checked().is_empty() {
+        return focus(bulk);
+    }
+    let shown = dom::first("#inbox-detail").and_then(|d| d.dataset().get("id"));
+    match cursor() {
+        Some((_, row)) if shown.as_deref() != Some(item_of(&row).as_str()) => {
+            STATE.with_borrow_mut(|s| s.then = Some(id));
+            open(&row)
+        }
+        _ => focus(id),
+    }
+}
+
+fn send_form_of(element: &HtmlElement) {
+    if let Some(form) = element.closest("form").ok().flatten().and_then(|f| f.dyn_into::<HtmlFormElement>().ok()) {
+        drop(form.request_submit());
+    }
+}
+
+fn on_click(event: &web_sys::MouseEvent) {
+    if let Some(opener) = dom::closest(event, "button[data-opens]") {
+        show_keys(&opener.dataset().get("opens").unwrap_or_default());
+    }
+    if let Some(check) = dom::closest(event, ".row-check")
+        && let Some(row) = check.closest(".inbox-row").ok().flatten().and_then(|r| r.dyn_into::<HtmlElement>().ok())
+    {
+        if event.shift_key()
+            && let Some(at) = rows().iter().position(|r| item_of(r) == item_of(&row))
+        {
+            check_from_anchor(at);
+        }
+        STATE.with_borrow_mut(|s| s.anchor = Some(item_of(&row)));
+        count();
+    }
+}
+
+fn on_change(event: &Event) {
+    if dom::closest(event, ".row-check").is_some() {
+        count();
+    }
+    if let Some(select) = dom::closest(event, "select[data-submit-on-change]") {
+        send_form_of(&select);
+    }
+}
+
+/// What was checked has been dealt with once it is sent.
+fn on_submit(event: &web_sys::SubmitEvent) {
+    let sent = event.target().and_then(|t| t.dyn_into::<HtmlElement>().ok());
+    if sent.is_some_and(|form| form.id() == "bulk") {
+        STATE.with_borrow_mut(|s| s.checked.clear());
+    }
+}
+
+fn on_loaded() {
+    put_back();
+    if let Some(id) = STATE.with_borrow_mut(|s| s.then.take())
+        && focus(id)
+    {
+        return;
+    }
+    // An item that was opened is where the person is.
+    let rows = rows();
+    let at = cursor().map(|(_, row)| row).or_else(|| {
+        // The item left the list: the one that took its place is next.
+        let place = STATE.with_borrow(|s| s.cursor.as_ref().map(|(_, place)| *place))?;
+        rows.get(place).or(rows.last()).cloned()
+    });
+    if let Some(row) = at {
+        if focus_is_lost() { go_to(&row) } else { remember(&row) }
+    } else if focus_is_lost() && !rows.is_empty() {
+        STATE.with_borrow_mut(|s| s.cursor = None);
+    }
+}
+
+fn focus_is_lost() -> bool {
+    dom::document().active_element().is_none_or(|e| e.tag_name() == "BODY" || e.id() == "main")
+}
+
+/// Checks again what was checked before a load.
+pub fn put_back() {
+    let ids = STATE.with_borrow(|s| s.checked.clone());
+    for row in rows() {
+        if ids.contains(&item_of(&row))
+            && let Some(check) = check_of(&row)
+        {
+            check.set_checked(true);
+        }
+    }
+    if !ids.is_empty() {
+        count();
+    }
+    if let Some((_, row)) = cursor() {
+        remember(&row);
+    }
+}
