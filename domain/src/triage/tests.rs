@@ -91,8 +91,8 @@ fn too_much_is_refused() {
 
 #[test]
 fn marked_pieces_join_to_the_text() {
-    assert_eq!(marked("a card here", &[2..6]), [(false, "a "), (true, "card"), (false, " here")]);
-    assert_eq!(marked("é", &[1..2]), [(false, "é")]);
+    assert_eq!(marked("a card here", &[2..6, 7..11]), [(false, "a "), (true, "card"), (false, " "), (true, "here")]);
+    assert_eq!(marked("é é", &[1..2, 3..5]), [(false, "é é")]);
 }
 
 /// Texts made of what the language is made of, so that the corners are met often.

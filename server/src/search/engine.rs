@@ -277,7 +277,6 @@ impl StemsOf {
 }
 
 /// Any fault of tantivy's.
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 pub(super) fn fault(error: impl std::fmt::Display) -> Error {
     Error::internal("search index", error)
 }

@@ -59,8 +59,11 @@ async fn add(t: &TestApp, items: Vec<Feedback>) {
         .unwrap();
 }
 
+/// What somebody said, and what else is to be known about it.
+type Said<'a> = (&'a str, &'a dyn Fn(&mut Feedback));
+
 /// Adds records, each changed by its function, and gives their ids.
-async fn say(t: &TestApp, project: ProjectId, what: &[(&str, &dyn Fn(&mut Feedback))]) -> Vec<FeedbackId> {
+async fn say(t: &TestApp, project: ProjectId, what: &[Said<'_>]) -> Vec<FeedbackId> {
     let mut items = Vec::new();
     for (text, change) in what {
         t.clock.advance_ms(1000);
