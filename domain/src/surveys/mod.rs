@@ -5,6 +5,7 @@
 pub mod answer;
 pub mod draft;
 pub mod question;
+pub mod stats;
 pub mod templates;
 
 use serde::{Deserialize, Serialize};
