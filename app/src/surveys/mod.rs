@@ -1,9 +1,10 @@
-//! The surveys of a project: list, templates, editor.
+//! The surveys of a project: list, templates, editor, results.
 
 mod editor;
 mod fields;
 mod list;
 mod read;
+pub mod results;
 
 use domain::surveys::{Launch, SurveyStatus};
 use leptos::prelude::*;

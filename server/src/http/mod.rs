@@ -12,6 +12,7 @@ pub mod inbox;
 pub mod log;
 pub mod projects;
 pub mod respond;
+pub mod results;
 pub mod security;
 pub mod serve;
 pub mod surveys;
@@ -43,6 +44,7 @@ pub fn router(app: AppState) -> Router {
         .merge(inbox::routes())
         .merge(backlog::routes())
         .merge(surveys::routes())
+        .merge(results::routes())
         .merge(imports::routes())
         .layer(axum::middleware::from_fn(accounts::remember_page))
         .layer(sessions.clone())

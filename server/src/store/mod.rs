@@ -17,6 +17,7 @@ pub mod jobs;
 pub mod migrate;
 pub mod projects;
 pub mod responses;
+pub mod results;
 pub mod search;
 pub mod sessions;
 pub mod staff;

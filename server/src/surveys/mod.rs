@@ -1,6 +1,7 @@
 //! Use cases of surveys: making, editing, publishing.
 
 mod edit;
+pub mod results;
 
 use domain::{
     Error as Refusal,

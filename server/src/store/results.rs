@@ -1,0 +1,328 @@
+//! What was answered to a survey, counted.
+//!
+//! A response is spam when triage says so of its feedback; one without feedback when its own signals say so.
+
+use domain::{
+    Timestamp,
+    accounts::Scope,
+    clock::DAY_MS,
+    ids::{FeedbackId, ResponseId, SurveyId, VersionId},
+};
+use sqlx::FromRow;
+
+use super::{Dialect, Store, id, optional_id};
+use crate::error::Result;
+
+/// True for spam, of a response `r` with its feedback `f`.
+macro_rules! is_spam {
+    () => {
+        "(CASE WHEN f.id IS NULL THEN r.spam_reasons <> '[]' ELSE f.status = 'spam' END)"
+    };
+}
+
+/// The responses of survey $2 in project $1 that began from $3 until before $4.
+macro_rules! in_range {
+    () => {
+        " FROM responses r LEFT JOIN feedback f ON f.response_id = r.id \
+          WHERE r.project_id = $1 AND r.survey_id = $2 AND r.started_at >= $3 AND r.started_at < $4 "
+    };
+}
+
+/// From the first moment until before the second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Range {
+    /// The first moment.
+    pub from: Timestamp,
+    /// The moment after the last.
+    pub until: Timestamp,
+}
+
+/// Responses of a range.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromRow)]
+pub struct ResponseCounts {
+    /// Begun, spam aside.
+    pub started: i64,
+    /// Of these, finished.
+    pub finished: i64,
+    /// Left out as suspected spam.
+    pub spam: i64,
+    /// When the first one began, spam aside.
+    pub first: Option<i64>,
+}
+
+/// Responses that began on one day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
+pub struct DayCount {
+    /// Days since the Unix epoch, UTC.
+    pub day: i64,
+    /// Begun.
+    pub started: i64,
+    /// Of these, finished by now.
+    pub finished: i64,
+}
+
+/// A response in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResponseRow {
+    /// Identity.
+    pub id: ResponseId,
+    /// The version that was answered.
+    pub version: VersionId,
+    /// Who, as far as known: name, e-mail address or external id.
+    pub contact: Option<String>,
+    /// The feedback made of it.
+    pub feedback: Option<FeedbackId>,
+    /// `widget`, `page`, …
+    pub source: String,
+    /// Language of the texts shown.
+    pub language: String,
+    /// The page it was given on.
+    pub page_url: Option<String>,
+    /// The release it was given about.
+    pub release: Option<String>,
+    /// The environment it was given in.
+    pub environment: Option<String>,
+    /// Whether it is taken for spam.
+    pub is_spam: bool,
+    /// Why it was suspected.
+    pub spam_reasons: Vec<String>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended; `None` while partial.
+    pub finished_at: Option<Timestamp>,
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: String,
+    version_id: String,
+    name: Option<String>,
+    email: Option<String>,
+    external_id: Option<String>,
+    feedback_id: Option<String>,
+    source: String,
+    language: String,
+    page_url: Option<String>,
+    release: Option<String>,
+    environment: Option<String>,
+    spam: i64,
+    spam_reasons: String,
+    started_at: i64,
+    finished_at: Option<i64>,
+}
+
+impl TryFrom<Row> for ResponseRow {
+    type Error = crate::error::Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        let known = |text: Option<String>| text.filter(|t| !t.is_empty());
+        Ok(Self {
+            id: id(&row.id)?,
+            version: id(&row.version_id)?,
+            contact: known(row.name).or(known(row.email)).or(known(row.external_id)),
+            feedback: optional_id(row.feedback_id.as_deref())?,
+            source: row.source,
+            language: row.language,
+            page_url: row.page_url,
+            release: row.release,
+            environment: row.environment,
+            is_spam: row.spam != 0,
+            spam_reasons: serde_json::from_str(&row.spam_reasons).unwrap_or_default(),
+            started_at: Timestamp(row.started_at),
+            finished_at: row.finished_at.map(Timestamp),
+        })
+    }
+}
+
+/// The columns of [`Row`].
+macro_rules! response_where {
+    ($rest:literal) => {
+        concat!(
+            "SELECT r.id, r.version_id, c.name, c.email, c.external_id, f.id AS feedback_id, r.source, r.language, r.page_url, r.release, \
+             r.environment, CAST(CASE WHEN ",
+            is_spam!(),
+            " THEN 1 ELSE 0 END AS BIGINT) AS spam, r.spam_reasons, r.started_at, r.finished_at \
+             FROM responses r LEFT JOIN feedback f ON f.response_id = r.id LEFT JOIN contacts c ON c.id = r.contact_id \
+             WHERE r.project_id = $1 AND r.survey_id = $2 ",
+            $rest
+        )
+    };
+}
+
+/// Where a page of responses goes on: after the one that began then and has this id.
+pub type ResponseCursor = (Timestamp, ResponseId);
+
+impl Store {
+    /// How many responses began in a range.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn response_counts(&self, scope: &Scope, survey: SurveyId, range: Range) -> Result<ResponseCounts> {
+        Ok(sqlx::query_as(concat!(
+            "SELECT COUNT(CASE WHEN NOT ",
+            is_spam!(),
+            " THEN 1 END) AS started, COUNT(CASE WHEN NOT ",
+            is_spam!(),
+            " THEN r.finished_at END) AS finished, COUNT(CASE WHEN ",
+            is_spam!(),
+            " THEN 1 END) AS spam, MIN(CASE WHEN NOT ",
+            is_spam!(),
+            " THEN r.started_at END) AS first",
+            in_range!()
+        ))
+        .bind(scope.project().to_string())
+        .bind(survey.to_string())
+        .bind(range.from.0)
+        .bind(range.until.0)
+        .fetch_one(self.reader())
+        .await?)
+    }
+
+    /// How many responses began on each day that has any, spam aside.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn responses_by_day(&self, scope: &Scope, survey: SurveyId, range: Range) -> Result<Vec<DayCount>> {
+        Ok(sqlx::query_as(concat!(
+            "SELECT r.started_at / $5 AS day, COUNT(*) AS started, COUNT(r.finished_at) AS finished",
+            in_range!(),
+            "AND NOT ",
+            is_spam!(),
+            " GROUP BY 1 ORDER BY 1"
+        ))
+        .bind(scope.project().to_string())
+        .bind(survey.to_string())
+        .bind(range.from.0)
+        .bind(range.until.0)
+        .bind(DAY_MS)
+        .fetch_all(self.reader())
+        .await?)
+    }
+
+    /// The answers of a range, spam aside: question, stored value, and how often. All texts of a question count as one value, `text`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn answer_counts(&self, scope: &Scope, survey: SurveyId, range: Range) -> Result<Vec<(String, String, i64)>> {
+        Ok(sqlx::query_as(concat!(
+            "SELECT a.question_id, CASE WHEN a.value LIKE '{\"text\":%' THEN 'text' ELSE a.value END AS what, COUNT(*) \
+             FROM answers a JOIN responses r ON r.id = a.response_id LEFT JOIN feedback f ON f.response_id = r.id \
+             WHERE r.project_id = $1 AND r.survey_id = $2 AND r.started_at >= $3 AND r.started_at < $4 AND NOT ",
+            is_spam!(),
+            " GROUP BY 1, 2 ORDER BY 1, 2"
+        ))
+        .bind(scope.project().to_string())
+        .bind(survey.to_string())
+        .bind(range.from.0)
+        .bind(range.until.0)
+        .fetch_all(self.reader())
+        .await?)
+    }
+
+    /// The newest texts answered to a question in a range, spam aside: the response, the stored value, when.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn answer_texts(
+        &self,
+        scope: &Scope,
+        survey: SurveyId,
+        range: Range,
+        question: &str,
+        limit: i64,
+    ) -> Result<Vec<(ResponseId, String, Timestamp)>> {
+        let rows: Vec<(String, String, i64)> = sqlx::query_as(concat!(
+            "SELECT a.response_id, a.value, a.answered_at \
+             FROM answers a JOIN responses r ON r.id = a.response_id LEFT JOIN feedback f ON f.response_id = r.id \
+             WHERE r.project_id = $1 AND r.survey_id = $2 AND r.started_at >= $3 AND r.started_at < $4 AND a.question_id = $5 \
+             AND a.value LIKE '{\"text\":%' AND NOT ",
+            is_spam!(),
+            " ORDER BY a.answered_at DESC, a.response_id DESC LIMIT $6"
+        ))
+        .bind(scope.project().to_string())
+        .bind(survey.to_string())
+        .bind(range.from.0)
+        .bind(range.until.0)
+        .bind(question.to_owned())
+        .bind(limit)
+        .fetch_all(self.reader())
+        .await?;
+        rows.into_iter().map(|(response, value, at)| Ok((id(&response)?, value, Timestamp(at)))).collect()
+    }
+
+    /// Responses of a range, the newest first: either those that are spam or those that are not.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn responses_page(
+        &self,
+        scope: &Scope,
+        survey: SurveyId,
+        range: Range,
+        spam: bool,
+        after: Option<ResponseCursor>,
+        limit: i64,
+    ) -> Result<Vec<ResponseRow>> {
+        let sql = if spam {
+            concat!(
+                response_where!(
+                    "AND r.started_at >= $3 AND r.started_at < $4 AND (r.started_at < $5 OR (r.started_at = $5 AND r.id < $6)) AND "
+                ),
+                is_spam!(),
+                " ORDER BY r.started_at DESC, r.id DESC LIMIT $7"
+            )
+        } else {
+            concat!(
+                response_where!(
+                    "AND r.started_at >= $3 AND r.started_at < $4 AND (r.started_at < $5 OR (r.started_at = $5 AND r.id < $6)) AND NOT "
+                ),
+                is_spam!(),
+                " ORDER BY r.started_at DESC, r.id DESC LIMIT $7"
+            )
+        };
+        let rows: Vec<Row> = sqlx::query_as(sql)
+            .bind(scope.project().to_string())
+            .bind(survey.to_string())
+            .bind(range.from.0)
+            .bind(range.until.0)
+            .bind(after.map_or(i64::MAX, |(at, _)| at.0))
+            .bind(after.map(|(_, response)| response.to_string()).unwrap_or_default())
+            .bind(limit)
+            .fetch_all(self.reader())
+            .await?;
+        rows.into_iter().map(ResponseRow::try_from).collect()
+    }
+
+    /// One response to a survey of the scope's project.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn response_row(&self, scope: &Scope, survey: SurveyId, response: ResponseId) -> Result<Option<ResponseRow>> {
+        let row: Option<Row> = sqlx::query_as(response_where!("AND r.id = $3"))
+            .bind(scope.project().to_string())
+            .bind(survey.to_string())
+            .bind(response.to_string())
+            .fetch_optional(self.reader())
+            .await?;
+        row.map(ResponseRow::try_from).transpose()
+    }
+
+    /// The stored answers of these responses: response, question, value.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn answers_of(&self, scope: &Scope, responses: &[ResponseId]) -> Result<Vec<(ResponseId, String, String)>> {
+        let sql = match self.dialect() {
+            Dialect::Sqlite => {
+                "SELECT a.response_id, a.question_id, a.value FROM answers a JOIN json_each($2) j ON a.response_id = j.value WHERE a.project_id = $1"
+            }
+            Dialect::Postgres => {
+                "SELECT a.response_id, a.question_id, a.value FROM answers a JOIN json_array_elements_text(CAST($2 AS json)) j ON a.response_id = j \
+                 WHERE a.project_id = $1"
+            }
+        };
+        let rows: Vec<(String, String, String)> =
+            sqlx::query_as(sql).bind(scope.project().to_string()).bind(serde_json::to_string(responses)?).fetch_all(self.reader()).await?;
+        rows.into_iter().map(|(response, question, value)| Ok((id(&response)?, question, value))).collect()
+    }
+}

@@ -1,0 +1,310 @@
+//! Use case of results: what was answered to a survey over all its versions, in a range of days.
+
+use std::collections::HashMap;
+
+use domain::{
+    Error as Refusal, FieldErrors, Timestamp,
+    accounts::{Role, Scope},
+    clock::DAY_MS,
+    ids::{ResponseId, SurveyId},
+    surveys::{
+        Answer, Question,
+        stats::{Tally, all_questions},
+    },
+};
+
+use crate::{
+    error::Result,
+    state::App,
+    store::{
+        results::{DayCount, Range, ResponseCounts, ResponseCursor, ResponseRow},
+        surveys::Survey,
+    },
+};
+
+/// Texts shown of each question.
+const TEXTS: i64 = 5;
+/// Beyond this many days, the chart counts by week.
+const BY_WEEK: i64 = 92;
+
+/// The days that a page of results is about, as its address says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Days {
+    /// First day, `2026-11-23`; empty for the beginning.
+    pub from: String,
+    /// Last day; empty for today.
+    pub to: String,
+    /// Instead of both: the last so many days.
+    pub last: Option<i64>,
+}
+
+impl Days {
+    /// The moments; days that are none are named and left out.
+    #[must_use]
+    pub fn range(&self, now: Timestamp) -> (Range, FieldErrors) {
+        let mut errors = FieldErrors::default();
+        let tomorrow = Timestamp(now.0 - now.0.rem_euclid(DAY_MS)).plus_days(1);
+        // A clock of another machine may be ahead of ours.
+        let mut range = Range { from: Timestamp(0), until: tomorrow.plus_days(1) };
+        if let Some(days) = self.last {
+            range.from = tomorrow.plus_days(-days.clamp(1, 36_500));
+            return (range, errors);
+        }
+        let mut day = |name: &str, text: &str| {
+            let text = text.trim();
+            let day = Timestamp::from_day(text);
+            if day.is_none() && !text.is_empty() {
+                errors.add(name, "date", "Write a day like 2026-11-23.");
+            }
+            day
+        };
+        if let Some(from) = day("from", &self.from) {
+            range.from = from;
+        }
+        if let Some(to) = day("to", &self.to) {
+            range.until = to.plus_days(1);
+        }
+        if range.until <= range.from {
+            errors.add("to", "order", "The last day is before the first.");
+        }
+        (range, errors)
+    }
+}
+
+/// A text that somebody wrote.
+#[derive(Debug, Clone)]
+pub struct TextAnswer {
+    /// The response it belongs to.
+    pub response: ResponseId,
+    /// The words.
+    pub text: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// One question with its answers.
+#[derive(Debug, Clone)]
+pub struct QuestionResult {
+    /// As it was last asked, with the choices of all versions.
+    pub question: Question,
+    /// Whether the newest version asks it.
+    pub is_asked: bool,
+    /// The answers, counted.
+    pub tally: Tally,
+    /// The newest texts.
+    pub texts: Vec<TextAnswer>,
+}
+
+/// Responses in one column of the chart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// Its first day.
+    pub day: Timestamp,
+    /// Begun.
+    pub started: i64,
+    /// Of these, finished.
+    pub finished: i64,
+}
+
+/// All results of a range.
+#[derive(Debug, Clone)]
+pub struct Results {
+    /// The survey.
+    pub survey: Survey,
+    /// How many responses.
+    pub counts: ResponseCounts,
+    /// Days or weeks without a gap.
+    pub columns: Vec<Column>,
+    /// Whether a column is a week.
+    pub by_week: bool,
+    /// In the order asked, those that are not asked any more last.
+    pub questions: Vec<QuestionResult>,
+}
+
+async fn survey(app: &App, scope: &Scope, id: SurveyId) -> Result<Survey> {
+    scope.require(Role::Viewer)?;
+    app.store.survey(scope, id).await?.ok_or_else(|| Refusal::NotFound.into())
+}
+
+/// Counts everything of a range.
+///
+/// # Errors
+/// Not found.
+pub async fn results(app: &App, scope: &Scope, id: SurveyId, range: Range) -> Result<Results> {
+    let survey = survey(app, scope, id).await?;
+    let store = &app.store;
+    let counts = store.response_counts(scope, id, range).await?;
+    let days = store.responses_by_day(scope, id, range).await?;
+    let versions = store.survey_versions(scope, id).await?;
+    let mut answers: HashMap<String, Vec<(String, u64)>> = HashMap::new();
+    for (question, value, n) in store.answer_counts(scope, id, range).await? {
+        answers.entry(question).or_default().push((value, u64::try_from(n).unwrap_or(0)));
+    }
+    let mut questions = Vec::new();
+    for (question, is_asked) in all_questions(versions.iter().map(|v| v.body.questions.as_slice())) {
+        if !question.kind.takes_answer() {
+            continue;
+        }
+        let mut tally = Tally::new(&question);
+        for (value, times) in answers.remove(&question.id).unwrap_or_default() {
+            match read(&value) {
+                Some(answer) => tally.add(&question, &answer, times),
+                None => tally.unfit += times,
+            }
+        }
+        let mut texts = Vec::new();
+        if question.kind.max_chars().is_some() && tally.n > 0 {
+            for (response, value, at) in store.answer_texts(scope, id, range, &question.id, TEXTS).await? {
+                if let Some(Answer::Text(text)) = read(&value) {
+                    texts.push(TextAnswer { response, text, at });
+                }
+            }
+        }
+        tally.others.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        questions.push(QuestionResult { question, is_asked, tally, texts });
+    }
+    questions.sort_by_key(|q| !q.is_asked);
+    let from = counts.first.map_or(range.from, |first| if range.from.0 == 0 { Timestamp(first) } else { range.from });
+    let until = range.until.min(app.now().plus_ms(1)).max(from.plus_ms(1));
+    let (columns, by_week) = columns(&days, from, until);
+    Ok(Results { survey, counts, columns, by_week, questions })
+}
+
+/// A stored answer; the texts of all responses are counted as the word `text`.
+fn read(value: &str) -> Option<Answer> {
+    if value == "text" { Some(Answer::Text(String::new())) } else { serde_json::from_str(value).ok() }
+}
+
+/// Every day (or week, Monday first) of the range, those without responses too.
+fn columns(days: &[DayCount], from: Timestamp, until: Timestamp) -> (Vec<Column>, bool) {
+    let day_of = |t: Timestamp| t.0.div_euclid(DAY_MS);
+    let (mut first, mut last) = (day_of(from), day_of(until.plus_ms(-1)));
+    if let (Some(a), Some(b)) = (days.first(), days.last()) {
+        (first, last) = (first.min(a.day), last.max(b.day));
+    }
+    let by_week = last - first >= BY_WEEK;
+    // The first day of the Unix epoch was a Thursday.
+    let start = |day: i64| if by_week { day - (day + 3).rem_euclid(7) } else { day };
+    let step = if by_week { 7 } else { 1 };
+    let mut columns: Vec<Column> = Vec::new();
+    let mut at = start(first);
+    // A range of centuries needs no chart of its every week.
+    while at <= last && columns.len() < 1500 {
+        columns.push(Column { day: Timestamp(at.saturating_mul(DAY_MS)), started: 0, finished: 0 });
+        at += step;
+    }
+    for day in days {
+        let place = usize::try_from((start(day.day) - start(first)) / step).ok();
+        if let Some(column) = place.and_then(|p| columns.get_mut(p)) {
+            column.started += day.started;
+            column.finished += day.finished;
+        }
+    }
+    (columns, by_week)
+}
+
+/// A response with its answers in words, in the order of the questions.
+#[derive(Debug, Clone)]
+pub struct AnsweredResponse {
+    /// The response.
+    pub row: ResponseRow,
+    /// Question and answer; `None` for an answer that cannot be read.
+    pub answers: Vec<(String, Option<String>)>,
+}
+
+/// A page of responses and where the next one starts.
+#[derive(Debug, Clone)]
+pub struct ResponsesPage {
+    /// The survey.
+    pub survey: Survey,
+    /// The newest first.
+    pub responses: Vec<AnsweredResponse>,
+    /// Where the next page goes on.
+    pub next: Option<ResponseCursor>,
+}
+
+/// One page of the individual answers.
+///
+/// # Errors
+/// Not found.
+pub async fn responses(
+    app: &App,
+    scope: &Scope,
+    id: SurveyId,
+    range: Range,
+    spam: bool,
+    after: Option<ResponseCursor>,
+    limit: usize,
+) -> Result<ResponsesPage> {
+    let survey = survey(app, scope, id).await?;
+    let wanted = i64::try_from(limit).unwrap_or(50);
+    let mut rows = app.store.responses_page(scope, id, range, spam, after, wanted + 1).await?;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| more).map(|r| (r.started_at, r.id));
+    Ok(ResponsesPage { responses: in_words(app, scope, id, rows).await?, survey, next })
+}
+
+/// One response.
+///
+/// # Errors
+/// Not found.
+pub async fn response(app: &App, scope: &Scope, id: SurveyId, response: ResponseId) -> Result<(Survey, AnsweredResponse)> {
+    let survey = survey(app, scope, id).await?;
+    let row = app.store.response_row(scope, id, response).await?.ok_or(Refusal::NotFound)?;
+    let answered = in_words(app, scope, id, vec![row]).await?.pop().ok_or(Refusal::NotFound)?;
+    Ok((survey, answered))
+}
+
+async fn in_words(app: &App, scope: &Scope, id: SurveyId, rows: Vec<ResponseRow>) -> Result<Vec<AnsweredResponse>> {
+    let versions = app.store.survey_versions(scope, id).await?;
+    let ids: Vec<ResponseId> = rows.iter().map(|r| r.id).collect();
+    let stored = app.store.answers_of(scope, &ids).await?;
+    let known = all_questions(versions.iter().map(|v| v.body.questions.as_slice()));
+    let answered = |row: ResponseRow| {
+        let own: Vec<(&str, &str)> = stored.iter().filter(|(r, ..)| *r == row.id).map(|(_, q, v)| (q.as_str(), v.as_str())).collect();
+        let asked = versions.iter().find(|v| v.id == row.version).map(|v| v.body.questions.as_slice()).unwrap_or_default();
+        let mut answers: Vec<(String, Option<String>)> = Vec::new();
+        let here = |q: &str| asked.iter().any(|a| a.id == q);
+        let others = known.iter().map(|(q, _)| q).filter(|q| !here(&q.id));
+        for question in asked.iter().chain(others) {
+            if let Some((_, value)) = own.iter().find(|(q, _)| *q == question.id) {
+                let words = serde_json::from_str::<Answer>(value).ok().map(|answer| answer.display(question));
+                answers.push((question.title.clone(), words));
+            }
+        }
+        AnsweredResponse { row, answers }
+    };
+    Ok(rows.into_iter().map(answered).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_that_are_none_are_named() {
+        let now = Timestamp::parse("2026-11-23T10:00:00Z").unwrap();
+        let days = |from: &str, to: &str| Days { from: from.into(), to: to.into(), last: None };
+        let (range, errors) = days("2026-11-01", "2026-11-02").range(now);
+        assert!(errors.is_empty());
+        assert_eq!((range.until.0 - range.from.0) / DAY_MS, 2);
+        assert!(days("2026-11-02", "2026-11-01").range(now).1.at("to").is_some());
+        assert!(days("tomorrow", "").range(now).1.at("from").is_some());
+        let (range, _) = Days { last: Some(7), ..Days::default() }.range(now);
+        assert_eq!(range.from.day(), "2026-11-17");
+    }
+
+    #[test]
+    fn the_chart_has_no_gaps_and_counts_weeks_from_monday() {
+        let day = |text: &str| Timestamp::from_day(text).unwrap();
+        let count = |text: &str| DayCount { day: day(text).0 / DAY_MS, started: 2, finished: 1 };
+        let (list, by_week) = columns(&[count("2026-11-20"), count("2026-11-23")], day("2026-11-20"), day("2026-11-24"));
+        assert!(!by_week);
+        assert_eq!(list.iter().map(|c| c.started).collect::<Vec<_>>(), [2, 0, 0, 2]);
+        let (list, by_week) = columns(&[count("2026-11-22"), count("2026-11-23")], day("2026-01-01"), day("2026-11-24"));
+        assert!(by_week);
+        let tail: Vec<_> = list.iter().rev().take(2).map(|c| (c.day.day(), c.started)).collect();
+        assert_eq!(tail, [("2026-11-23".to_owned(), 2), ("2026-11-16".to_owned(), 2)]);
+    }
+}
