@@ -330,8 +330,10 @@ fn QuestionCard(number: usize, view: QuestionView, started: u64) -> impl IntoVie
             {if n == 0 { view! { <p class="muted">"No answers yet."</p> }.into_any() } else { body }}
             {(unfit > 0).then(|| view! {
                 <p class="muted small">
-                    {if unfit == 1 { "1 answer does".to_owned() } else { format!("{unfit} answers do") }}
-                    " not fit the question as it is now and count for nothing here."
+                    {format!(
+                        "{} not fit the question as it is now and count for nothing here.",
+                        if unfit == 1 { "1 answer does".to_owned() } else { format!("{unfit} answers do") }
+                    )}
                 </p>
             })}
         </section>

@@ -10,6 +10,7 @@ mod foundation;
 mod imports;
 mod inbox;
 mod respond;
+mod results;
 mod search;
 mod store;
 mod surveys;

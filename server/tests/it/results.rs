@@ -1,0 +1,284 @@
+//! Results of surveys against numbers counted by hand.
+
+use axum::http::StatusCode;
+use domain::{
+    Timestamp,
+    accounts::{Role, Scope},
+    clock::DAY_MS,
+    ids::{ResponseId, SurveyId, VersionId},
+    projects::Project,
+    surveys::{Answer, Choice, Launch, Question, QuestionKind, SurveyBody, stats},
+};
+use server::surveys::results::{self, Days, Results};
+
+use crate::{on_both, support::TestApp};
+
+const NOW: i64 = 1_800_000_000_000;
+
+fn question(id: &str, kind: QuestionKind) -> Question {
+    Question { id: id.into(), title: format!("Title {id}"), hint: String::new(), required: false, kind }
+}
+
+fn choice(id: &str) -> Choice {
+    Choice { id: id.into(), label: format!("Label {id}") }
+}
+
+fn body() -> SurveyBody {
+    SurveyBody {
+        title: "T".into(),
+        intro: String::new(),
+        questions: vec![
+            question("q1", QuestionKind::new("nps").unwrap()),
+            question("q2", QuestionKind::new("csat").unwrap()),
+            question("q3", QuestionKind::MultipleChoice { choices: vec![choice("c1"), choice("c2")], other: true }),
+            question("q4", QuestionKind::LongText),
+            question("q5", QuestionKind::Statement),
+            question("q6", QuestionKind::Rating { max: 5 }),
+        ],
+        thanks: "Thanks".into(),
+        language: "en".into(),
+        launch: Launch::Code,
+    }
+}
+
+struct Fixture<'a> {
+    t: &'a TestApp,
+    project: Project,
+    scope: Scope,
+    survey: SurveyId,
+    version: VersionId,
+}
+
+impl<'a> Fixture<'a> {
+    async fn new(t: &'a TestApp, project: Project) -> Self {
+        let scope = Scope::system(project.id);
+        let survey = server::surveys::create_with(&t.app, &scope, "How is it", body(), "key-00001").await.unwrap();
+        let row = t.app.store.survey(&scope, survey).await.unwrap().unwrap();
+        let version = server::surveys::publish(&t.app, &scope, survey, row.revision, "key-00002").await.unwrap().version;
+        Self { t, project, scope, survey, version }
+    }
+
+    /// A response that began so many days before now, with answers as they are stored.
+    async fn respond(&self, days_ago: i64, finished: bool, spam: &str, answers: &[(&str, String)]) -> ResponseId {
+        let id = self.t.app.id::<ResponseId>();
+        let at = NOW - days_ago * DAY_MS;
+        let (project, survey, version) = (self.project.id.to_string(), self.survey.to_string(), self.version.to_string());
+        let spam = spam.to_owned();
+        let answers: Vec<(String, String)> = answers.iter().map(|(q, v)| ((*q).to_owned(), v.clone())).collect();
+        self.t
+            .app
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    sqlx::query(
+                        "INSERT INTO responses (id, project_id, survey_id, version_id, source, language, spam_reasons, started_at, updated_at, finished_at) \
+                         VALUES ($1, $2, $3, $4, 'page', 'en', $5, $6, $6, $7)",
+                    )
+                    .bind(id.to_string())
+                    .bind(project.clone())
+                    .bind(survey.clone())
+                    .bind(version)
+                    .bind(spam)
+                    .bind(at)
+                    .bind(finished.then_some(at + 1000))
+                    .execute(tx.conn())
+                    .await?;
+                    for (question, value) in answers {
+                        sqlx::query(
+                            "INSERT INTO answers (response_id, project_id, survey_id, question_id, value, answered_at) VALUES ($1, $2, $3, $4, $5, $6)",
+                        )
+                        .bind(id.to_string())
+                        .bind(project.clone())
+                        .bind(survey.clone())
+                        .bind(question)
+                        .bind(value)
+                        .bind(at)
+                        .execute(tx.conn())
+                        .await?;
+                    }
+                    Ok(id)
+                })
+            })
+            .await
+            .unwrap()
+    }
+
+    async fn results(&self, days: Days) -> Results {
+        let (range, errors) = days.range(self.t.app.now());
+        assert!(errors.is_empty());
+        results::results(&self.t.app, &self.scope, self.survey, range).await.unwrap()
+    }
+
+    fn url(&self, rest: &str) -> String {
+        format!("/p/{}/surveys/{}/results{rest}", self.project.slug, self.survey)
+    }
+}
+
+fn number(n: u8) -> String {
+    serde_json::to_string(&Answer::Number(n)).unwrap()
+}
+
+fn text(words: &str) -> String {
+    serde_json::to_string(&Answer::Text(words.into())).unwrap()
+}
+
+fn chosen(ids: &[&str], other: Option<&str>) -> String {
+    let chosen = ids.iter().map(ToString::to_string).collect();
+    serde_json::to_string(&Answer::Choices { chosen, other: other.map(Into::into) }).unwrap()
+}
+
+async fn quiet(t: &TestApp) -> Project {
+    server::projects::create(&t.app, "Quiet", vec![], None).await.unwrap()
+}
+
+on_both!(numbers_are_those_counted_by_hand, |t: TestApp| async move {
+    let f = Fixture::new(&t, quiet(&t).await).await;
+    // 6 promoters, 3 passives, 3 detractors of 12: NPS 25.
+    for (i, n) in [10, 10, 9, 9, 9, 10, 7, 8, 8, 0, 6, 3].into_iter().enumerate() {
+        let csat = if i < 9 { 5 } else { 2 };
+        let mut answers = vec![("q1", number(n)), ("q2", number(csat))];
+        if i == 0 {
+            answers.extend([("q3", chosen(&["c1", "c2"], None)), ("q4", text("First words"))]);
+        }
+        if i == 1 {
+            answers.push(("q3", chosen(&["c2"], Some("mine"))));
+        }
+        f.respond(i64::try_from(i).unwrap() % 3, i < 9, "[]", &answers).await;
+    }
+    // Begun and left; and spam, which counts for nothing.
+    f.respond(1, false, "[]", &[]).await;
+    f.respond(1, true, r#"["honeypot"]"#, &[("q1", number(0)), ("q4", text("Buy"))]).await;
+
+    let found = f.results(Days::default()).await;
+    assert_eq!((found.counts.started, found.counts.finished, found.counts.spam), (13, 9, 1));
+    assert_eq!(found.questions.iter().map(|q| q.question.id.as_str()).collect::<Vec<_>>(), ["q1", "q2", "q3", "q4", "q6"]);
+    let nps = stats::nps(&found.questions[0].tally.numbers);
+    assert_eq!((nps.n, nps.promoters, nps.passives, nps.detractors), (12, 6, 3, 3));
+    assert!((nps.score.unwrap().value - 25.0).abs() < 1e-9);
+    let csat = stats::csat(&found.questions[1].tally.numbers).unwrap();
+    assert!((csat.value - 75.0).abs() < 1e-9);
+    // Wilson for 9 of 12: 46.77 to 91.11.
+    let (low, high) = csat.interval.unwrap();
+    assert!((low - 46.77).abs() < 0.01 && (high - 91.11).abs() < 0.01, "{low} {high}");
+    let choices = &found.questions[2].tally;
+    assert_eq!((choices.n, choices.choices.iter().map(|c| c.count).collect::<Vec<_>>()), (2, vec![1, 2, 1]));
+    assert_eq!(choices.others, [("mine".to_owned(), 1)]);
+    assert_eq!((found.questions[3].tally.n, found.questions[3].texts[0].text.as_str()), (1, "First words"));
+    assert_eq!(found.questions[4].tally.n, 0);
+    assert!(!found.by_week);
+    assert_eq!(found.columns.iter().map(|c| (c.started, c.finished)).collect::<Vec<_>>(), [(4, 3), (5, 3), (4, 3)]);
+});
+
+on_both!(only_the_chosen_days_count, |t: TestApp| async move {
+    let f = Fixture::new(&t, quiet(&t).await).await;
+    for days_ago in [0, 5, 6, 7, 40, 400] {
+        f.respond(days_ago, true, "[]", &[("q6", number(4))]).await;
+    }
+    for (last, n) in [(7, 3_i64), (30, 4), (90, 5)] {
+        let found = f.results(Days { last: Some(last), ..Days::default() }).await;
+        assert_eq!((found.counts.started, found.questions[4].tally.n), (n, n.unsigned_abs()), "{last} days");
+    }
+    let all = f.results(Days::default()).await;
+    assert_eq!(all.counts.started, 6);
+    assert!(all.by_week && all.columns.iter().map(|c| c.started).sum::<i64>() == 6);
+    let day = |ago: i64| Timestamp(NOW - ago * DAY_MS).day();
+    let found = f.results(Days { from: day(7), to: day(6), last: None }).await;
+    assert_eq!(found.counts.started, 2, "both days are meant");
+});
+
+on_both!(spoilt_answers_break_nothing, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let f = Fixture::new(&t, project).await;
+    f.respond(0, true, "[]", &[("q1", number(11)), ("q2", "not json".into()), ("q3", chosen(&["gone"], None)), ("q4", number(3))]).await;
+    f.respond(0, true, "[]", &[("q1", text("ten")), ("q2", "{\"number\":-1}".into()), ("q3", "null".into()), ("q99", number(1))]).await;
+    let good = f.respond(0, true, "[]", &[("q1", number(10)), ("q4", text("<script>x</script>"))]).await;
+    let found = f.results(Days::default()).await;
+    let tally: Vec<_> = found.questions.iter().take(4).map(|q| (q.tally.n, q.tally.unfit)).collect();
+    assert_eq!(tally, [(1, 2), (0, 2), (0, 2), (1, 1)]);
+    for path in [String::new(), "/responses".into(), format!("/responses/{good}")] {
+        let page = owner.get(&f.url(&path)).await;
+        assert_eq!(page.status, StatusCode::OK, "{path}");
+        assert!(!page.body.contains("<script>x"), "{path}");
+    }
+    assert!(owner.get(&f.url("")).await.body.contains("2 answers do not fit the question"));
+    assert!(owner.get(&f.url("/responses")).await.body.contains("This answer cannot be read."));
+});
+
+on_both!(pages_of_results, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let (_, viewer) = t.member(&project, "viewer@example.com", Role::Viewer).await;
+    let f = Fixture::new(&t, project).await;
+    assert!(owner.get(&f.url("")).await.body.contains("No responses in these days"));
+    for n in 0..9 {
+        f.respond(0, true, "[]", &[("q1", number(10 - n % 2)), ("q2", number(4))]).await;
+    }
+    let few = viewer.get(&f.url("")).await;
+    assert_eq!(few.status, StatusCode::OK);
+    assert!(few.body.contains("Too few answers (n &lt; 10)") && !few.body.contains("95 % interval"), "{}", few.body);
+    assert!(few.body.contains("Promoters (9, 10)"), "the numbers are shown all the same");
+    f.respond(0, false, "[]", &[("q1", number(0)), ("q2", number(1))]).await;
+    f.respond(0, false, r#"["too fast"]"#, &[("q4", text("Spammy words"))]).await;
+    let enough = viewer.get(&f.url("")).await;
+    // 9 promoters, 1 detractor: 80, ± 1.96·√((1 − 0.64)/10) = 37.2, cut at 100.
+    for part in [
+        "95 % interval 43 to 100, n = 10",
+        "1 response is left out as suspected spam",
+        "10 answered, 100 % of the 10 who started",
+        "<svg",
+        "As a table",
+    ] {
+        assert!(enough.body.contains(part), "{part}: {}", enough.body);
+    }
+    assert!(!enough.body.contains(" style="));
+
+    // A person's word on spam counts more than the signals.
+    let spam = owner.get(&f.url("/responses?spam=1")).await;
+    assert!(spam.body.contains("Spammy words"));
+    assert!(!owner.get(&f.url("/responses")).await.body.contains("Spammy words"));
+
+    for odd in ["?from=x&to=2026-99-99", "?from=2027-01-02&to=2027-01-01", "?days=-4", "?days=abc", "?days=99999999999", "?from=%00"] {
+        assert_eq!(owner.get(&f.url(odd)).await.status, StatusCode::OK, "{odd}");
+    }
+    assert!(owner.get(&f.url("?from=x")).await.body.contains("Write a day like"));
+    assert_eq!(owner.get(&f.url("/responses?after=nonsense")).await.status, StatusCode::OK);
+
+    let other = Fixture::new(&t, quiet(&t).await).await;
+    let theirs = other.respond(0, true, "[]", &[]).await;
+    for path in [
+        other.url(""),
+        other.url("/responses"),
+        f.url(&format!("/responses/{theirs}")),
+        f.url("/responses/nonsense"),
+        format!("/p/{}/surveys/{}/results", f.project.slug, other.survey),
+        format!("/p/{}/surveys/nonsense/results", f.project.slug),
+    ] {
+        assert_eq!(owner.get(&path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+});
+
+on_both!(single_answers_come_in_pages, |t: TestApp| async move {
+    let f = Fixture::new(&t, quiet(&t).await).await;
+    let mut made = Vec::new();
+    for n in 0..7 {
+        // Several began at the same moment: the id decides.
+        made.push(f.respond(n / 3, true, "[]", &[("q4", text(&format!("Number {n}")))]).await);
+    }
+    let (range, _) = Days::default().range(t.app.now());
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let page = results::responses(&t.app, &f.scope, f.survey, range, false, after, 2).await.unwrap();
+        seen.extend(page.responses.iter().map(|r| r.row.id));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen.len(), 7);
+    let mut sorted = seen.clone();
+    sorted.sort_unstable();
+    sorted.dedup();
+    made.sort_unstable();
+    assert_eq!(sorted, made);
+    let (_, one) = results::response(&t.app, &f.scope, f.survey, made[0]).await.unwrap();
+    assert_eq!(one.answers, [("Title q4".to_owned(), Some("Number 0".to_owned()))]);
+});
