@@ -202,16 +202,14 @@ pub fn all_questions<'a>(versions: impl IntoIterator<Item = &'a [Question]>) -> 
                 all.push((old.clone(), age == 0));
                 continue;
             };
-            match (&mut question.kind, &old.kind) {
-                (
-                    QuestionKind::SingleChoice { choices, other } | QuestionKind::MultipleChoice { choices, other },
-                    QuestionKind::SingleChoice { choices: older, other: had } | QuestionKind::MultipleChoice { choices: older, other: had },
-                ) => {
-                    *other |= had;
-                    let gone: Vec<_> = older.iter().filter(|c| !choices.iter().any(|known| known.id == c.id)).cloned().collect();
-                    choices.extend(gone);
-                }
-                _ => {}
+            if let (
+                QuestionKind::SingleChoice { choices, other } | QuestionKind::MultipleChoice { choices, other },
+                QuestionKind::SingleChoice { choices: older, other: had } | QuestionKind::MultipleChoice { choices: older, other: had },
+            ) = (&mut question.kind, &old.kind)
+            {
+                *other |= had;
+                let gone: Vec<_> = older.iter().filter(|c| !choices.iter().any(|known| known.id == c.id)).cloned().collect();
+                choices.extend(gone);
             }
         }
     }
