@@ -1,5 +1,8 @@
 //! The Earshot program: HTTP, use cases, store, search, jobs. See ARCHITECTURE.md for the map.
 
+// A page's type is as deep as its elements.
+#![recursion_limit = "512"]
+
 pub mod accounts;
 pub mod backlog;
 pub mod cli;

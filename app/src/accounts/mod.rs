@@ -1,5 +1,8 @@
 //! Set-up, sign-in, account, members and invitations.
 
+pub mod account;
 pub mod door;
+pub mod invitation;
+pub mod members;
 pub mod setup;
 pub mod sign_in;

@@ -1,1 +1,66 @@
-//! Pages of a project: new, settings, embedding.
+//! New project, settings, embedding.
+
+pub mod embed;
+pub mod new;
+pub mod settings;
+
+use leptos::prelude::*;
+
+/// The pages of a project's settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SettingsTab {
+    /// Name, origins, language, looks.
+    General,
+    /// People.
+    Members,
+    /// The snippets.
+    Embed,
+}
+
+/// The tabs that the settings pages share.
+#[component]
+pub fn SettingsTabs(
+    /// The project, for URLs.
+    slug: String,
+    /// Which of them this is.
+    current: SettingsTab,
+) -> impl IntoView {
+    let tabs = [
+        (SettingsTab::General, "settings", "General"),
+        (SettingsTab::Members, "members", "Members"),
+        (SettingsTab::Embed, "embed", "Embed"),
+    ];
+    view! {
+        <nav class="tabs" aria-label="Settings">
+            <ul>
+                {tabs.into_iter().map(|(tab, path, label)| view! {
+                    <li><a href=format!("/p/{slug}/{path}") aria-current=(tab == current).then_some("page")>{label}</a></li>
+                }).collect_view()}
+            </ul>
+        </nav>
+    }
+}
+
+/// A text to take along, in a read-only box with a button that copies it.
+#[component]
+pub fn CopyBox(
+    /// The box's id.
+    #[prop(into)]
+    id: String,
+    /// What it holds, for screen readers.
+    #[prop(into)]
+    label: String,
+    /// The text.
+    text: String,
+    /// Height in lines.
+    #[prop(default = 2)]
+    rows: u32,
+) -> impl IntoView {
+    view! {
+        <div class="copy-box">
+            <label class="visually-hidden" for=id.clone()>{label.clone()}</label>
+            <textarea id=id.clone() class="mono" readonly rows=rows spellcheck="false">{text}</textarea>
+            <button type="button" class="button button-small copy-button" data-copy=format!("#{id}") aria-label=format!("Copy: {label}")>"Copy"</button>
+        </div>
+    }
+}

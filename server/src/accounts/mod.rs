@@ -1,5 +1,8 @@
 //! Use cases of people: set-up, signing in and out, passwords, sessions, invitations, roles.
 
+pub mod invitations;
+pub mod members;
+pub mod own;
 pub mod owner;
 pub mod password;
 pub mod setup;

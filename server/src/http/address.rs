@@ -55,3 +55,23 @@ impl FromRequestParts<AppState> for ClientAddress {
         Ok(Self(at.and_then(|i| forwarded.get(i)).copied().unwrap_or(peer)))
     }
 }
+
+/// How the browser reached us, `https://feedback.example.com` without a slash at the end: as configured, else as this request says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseUrl(pub String);
+
+impl FromRequestParts<AppState> for BaseUrl {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Self::Rejection> {
+        if let Some(url) = &app.config.public_url {
+            return Ok(Self(url.clone()));
+        }
+        let text = |name: &str| parts.headers.get(name).and_then(|h| h.to_str().ok());
+        let plain = |host: &&str| !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || ".-:[]".contains(c));
+        let host = text("host").filter(plain).map_or_else(|| app.config.listen.to_string(), ToOwned::to_owned);
+        // A proxy in front says how it was reached, if we were told to believe it.
+        let https = app.config.trusted_proxies > 0 && text("x-forwarded-proto").is_some_and(|p| p.eq_ignore_ascii_case("https"));
+        Ok(Self(format!("{}://{host}", if https { "https" } else { "http" })))
+    }
+}

@@ -1,10 +1,142 @@
 //! New project, settings, embedding.
 
-use axum::Router;
+use app::{
+    projects::{
+        embed::{Embed, EmbedPage, LiveSurvey},
+        new::{NewProject, NewProjectPage},
+        settings::{Settings as View, SettingsPage},
+    },
+    shell::Nav,
+};
+use axum::{Router, http::StatusCode, response::Response, routing::get};
+use domain::{
+    FieldErrors,
+    accounts::Role,
+    projects::{Project, contrast},
+};
+use leptos::prelude::*;
 
-use crate::state::AppState;
+use super::{address::BaseUrl, console::Console, error::PageResult, forms::Form};
+use crate::{
+    error::{Error, Result},
+    projects::{self, Settings},
+    state::AppState,
+};
 
 /// This capability's routes.
 pub fn routes() -> Router<AppState> {
     Router::new()
+        .route("/projects/new", get(new).post(create))
+        .route("/p/{slug}/settings", get(settings).post(change))
+        .route("/p/{slug}/embed", get(embed))
+}
+
+fn new_page(console: &Console, status: StatusCode, model: NewProject) -> Response {
+    let key = console.form_key();
+    console.page_with(status, "New project", Nav::Account, move || view! { <NewProjectPage model=model idempotency_key=key /> })
+}
+
+/// `GET /projects/new`.
+async fn new(console: Console) -> Response {
+    new_page(&console, StatusCode::OK, NewProject::default())
+}
+
+/// `POST /projects/new`.
+async fn create(console: Console, form: Form) -> PageResult {
+    let key = form.idempotency_key()?;
+    let (name, origins) = (form.get("name"), form.get("origins"));
+    match projects::create_once(&console.app, name, origins, console.actor.staff, key).await {
+        Ok(project) => {
+            Ok(console.done(&format!("/p/{}/surveys", project.slug), &format!("{} is ready. Make its first survey.", project.name)))
+        }
+        Err(Error::Refused(domain::Error::Invalid(errors))) => {
+            let model = NewProject { name: name.into(), origins: origins.into(), errors };
+            Ok(new_page(&console, StatusCode::UNPROCESSABLE_ENTITY, model))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A remark about a colour that is hard to see on the pages that it is for.
+fn accent_warning(project: &Project) -> Option<String> {
+    let (on, name) = match project.theme.as_str() {
+        "dark" => ("#14171c", "a dark page"),
+        _ => ("#ffffff", "a white page"),
+    };
+    let found = contrast(&project.accent, on)?;
+    (found < 3.0).then(|| {
+        format!("This colour is hard to see on {name}: its contrast is {found:.1}, and 3 or more is readable for marks and buttons.")
+    })
+}
+
+fn settings_page(console: &Console, status: StatusCode, typed: Option<(&Settings, FieldErrors)>) -> Result<Response> {
+    let project = console.project()?;
+    let mut model = View {
+        slug: project.slug.clone(),
+        name: project.name.clone(),
+        origins: project.origins.join("\n"),
+        language: project.language.clone(),
+        accent: project.accent.clone(),
+        theme: project.theme.as_str().into(),
+        accent_warning: accent_warning(project),
+        may_change: console.scope(Role::Admin).is_ok(),
+        errors: FieldErrors::default(),
+    };
+    if let Some((typed, errors)) = typed {
+        model.name.clone_from(&typed.name);
+        model.origins.clone_from(&typed.origins);
+        model.language.clone_from(&typed.language);
+        model.theme.clone_from(&typed.theme);
+        model.errors = errors;
+    }
+    let key = console.form_key();
+    Ok(console.page_with(status, "Settings", Nav::Settings, move || view! { <SettingsPage model=model idempotency_key=key /> }))
+}
+
+/// `GET /p/{slug}/settings`.
+async fn settings(console: Console) -> PageResult {
+    console.scope(Role::Viewer)?;
+    Ok(settings_page(&console, StatusCode::OK, None)?)
+}
+
+/// `POST /p/{slug}/settings`.
+async fn change(console: Console, form: Form) -> PageResult {
+    let scope = console.scope(Role::Admin)?;
+    form.idempotency_key()?;
+    let field = |name| form.get(name).to_owned();
+    let input = Settings {
+        name: field("name"),
+        origins: field("origins"),
+        language: field("language"),
+        accent: field("accent"),
+        theme: field("theme"),
+    };
+    match projects::change(&console.app, &scope, input.clone()).await {
+        Ok(project) => Ok(console.done(&format!("/p/{}/settings", project.slug), "Settings saved.")),
+        Err(Error::Refused(domain::Error::Invalid(errors))) => {
+            Ok(settings_page(&console, StatusCode::UNPROCESSABLE_ENTITY, Some((&input, errors)))?)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `GET /p/{slug}/embed`.
+async fn embed(console: Console, BaseUrl(base): BaseUrl) -> PageResult {
+    let scope = console.scope(Role::Viewer)?;
+    let project = console.project()?;
+    let surveys = console.app.store.surveys(&scope).await?;
+    let surveys = surveys
+        .into_iter()
+        .filter(|s| s.survey.status == domain::surveys::SurveyStatus::Live)
+        .map(|s| LiveSurvey { id: s.survey.id.to_string(), name: s.survey.name })
+        .collect();
+    let model = Embed {
+        slug: project.slug.clone(),
+        base,
+        key: project.key.clone(),
+        origins: project.origins.clone(),
+        is_admin: console.scope(Role::Admin).is_ok(),
+        surveys,
+    };
+    Ok(console.page("Embed", Nav::Settings, move || view! { <EmbedPage model=model /> }))
 }

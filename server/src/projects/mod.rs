@@ -1,10 +1,10 @@
 //! Use cases of projects.
 
 use domain::{
-    Error as Refusal,
-    accounts::Role,
+    Error as Refusal, FieldErrors,
+    accounts::{Role, Scope},
     ids::{ProjectId, StaffId},
-    projects::{DEFAULT_ACCENT, Project, ThemeMode, slug},
+    projects::{DEFAULT_ACCENT, Project, ThemeMode, parse_accent, parse_language, parse_origins, slug},
 };
 
 use crate::{error::Result, state::App, store::Tx};
@@ -63,6 +63,76 @@ pub async fn insert(tx: &mut Tx<'_>, mut project: Project, owners: &[StaffId]) -
 pub async fn create(app: &App, name: &str, origins: Vec<String>, owner: Option<StaffId>) -> Result<Project> {
     let project = draft(app, name, origins)?;
     app.store.write(move |tx| Box::pin(async move { insert(tx, project, owner.as_slice()).await })).await
+}
+
+/// Makes a project for a signed-in person, once for each key of a form.
+///
+/// # Errors
+/// As [`create`].
+pub async fn create_once(app: &App, name: &str, origins: &str, owner: StaffId, key: &str) -> Result<Project> {
+    let mut errors = FieldErrors::default();
+    if let Err(Refusal::Invalid(found)) = checked_name(name) {
+        errors.0.extend(found.0);
+    }
+    let origins = parse_origins(origins).unwrap_or_else(|found| {
+        errors.0.extend(found.0);
+        Vec::new()
+    });
+    errors.into_result(())?;
+    let project = draft(app, name, origins)?;
+    app.store
+        .write_once(&format!("project:{owner}"), key, app.now(), move |tx| Box::pin(async move { insert(tx, project, &[owner]).await }))
+        .await
+}
+
+/// What people may set of a project, as typed.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// The name on the screen; the name in URLs stays.
+    pub name: String,
+    /// Origins that may embed, one for each line.
+    pub origins: String,
+    /// Language of texts that name none.
+    pub language: String,
+    /// Accent colour.
+    pub accent: String,
+    /// Looks of respondent pages.
+    pub theme: String,
+}
+
+/// Changes a project's settings.
+///
+/// # Errors
+/// [`Refusal::Forbidden`] below admin; a message at each field that is wrong.
+pub async fn change(app: &App, scope: &Scope, input: Settings) -> Result<Project> {
+    scope.require(Role::Admin)?;
+    let mut project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
+    let mut errors = FieldErrors::default();
+    match checked_name(&input.name) {
+        Ok(name) => project.name = name,
+        Err(Refusal::Invalid(found)) => errors.0.extend(found.0),
+        Err(other) => return Err(other.into()),
+    }
+    let mut take = |read: Result<String, FieldErrors>, into: &mut String| match read {
+        Ok(value) => *into = value,
+        Err(found) => errors.0.extend(found.0),
+    };
+    take(parse_language(&input.language), &mut project.language);
+    take(parse_accent(&input.accent), &mut project.accent);
+    match parse_origins(&input.origins) {
+        Ok(origins) => project.origins = origins,
+        Err(found) => errors.0.extend(found.0),
+    }
+    project.theme = ThemeMode::parse(&input.theme);
+    errors.into_result(())?;
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                tx.update_project(&project).await?;
+                Ok(project)
+            })
+        })
+        .await
 }
 
 /// Makes a project whose owners are those who run the installation.

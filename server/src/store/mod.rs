@@ -13,6 +13,7 @@ pub mod feedback;
 pub mod history;
 pub mod imports;
 pub mod installation;
+pub mod invitations;
 pub mod jobs;
 pub mod migrate;
 pub mod projects;

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use domain::{
     Timestamp,
-    accounts::{Actor, Role},
+    accounts::{Actor, Role, Scope},
     ids::{ProjectId, StaffId},
     projects::ThemeMode,
 };
@@ -38,7 +38,39 @@ impl StaffRow {
     }
 }
 
+/// Somebody's membership of a project.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// Who.
+    pub staff: StaffId,
+    /// Their address.
+    pub email: String,
+    /// Their name.
+    pub name: String,
+    /// Their role there.
+    pub role: Role,
+}
+
 impl Store {
+    /// The members of a project: the highest role first, then by name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn members(&self, scope: &Scope) -> Result<Vec<Member>> {
+        let rows: Vec<(String, String, String, String)> = sqlx::query_as(
+            "SELECT s.id, s.email, s.name, m.role FROM memberships m JOIN staff s ON s.id = m.staff_id WHERE m.project_id = $1 ORDER BY s.name, s.id",
+        )
+        .bind(scope.project().to_string())
+        .fetch_all(self.reader())
+        .await?;
+        let mut members = Vec::with_capacity(rows.len());
+        for (staff, email, name, role) in rows {
+            members.push(Member { staff: id(&staff)?, email, name, role: role.parse()? });
+        }
+        members.sort_by_key(|m| std::cmp::Reverse(m.role));
+        Ok(members)
+    }
+
     /// A member by id.
     ///
     /// # Errors
@@ -150,6 +182,44 @@ impl Tx<'_> {
     pub async fn operators(&mut self) -> Result<Vec<StaffId>> {
         let rows: Vec<String> = sqlx::query_scalar("SELECT id FROM staff WHERE operator = 1 ORDER BY id").fetch_all(self.conn()).await?;
         rows.iter().map(|text| id(text)).collect()
+    }
+
+    /// The role that somebody has in a project.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn role_of(&mut self, project: ProjectId, staff: StaffId) -> Result<Option<Role>> {
+        let role: Option<String> = sqlx::query_scalar("SELECT role FROM memberships WHERE project_id = $1 AND staff_id = $2")
+            .bind(project.to_string())
+            .bind(staff.to_string())
+            .fetch_optional(self.conn())
+            .await?;
+        Ok(role.as_deref().map(Role::from_str).transpose()?)
+    }
+
+    /// How many owners a project has.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn owners(&mut self, project: ProjectId) -> Result<usize> {
+        let n: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM memberships WHERE project_id = $1 AND role = 'owner'")
+            .bind(project.to_string())
+            .fetch_one(self.conn())
+            .await?;
+        Ok(usize::try_from(n).unwrap_or_default())
+    }
+
+    /// Takes a membership away.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn delete_membership(&mut self, project: ProjectId, staff: StaffId) -> Result<()> {
+        sqlx::query("DELETE FROM memberships WHERE project_id = $1 AND staff_id = $2")
+            .bind(project.to_string())
+            .bind(staff.to_string())
+            .execute(self.conn())
+            .await?;
+        Ok(())
     }
 
     /// Stores a new password.

@@ -5,6 +5,8 @@ use axum::{
     http::{Method, StatusCode, header},
 };
 
+use domain::accounts::Role;
+
 use crate::{
     on_both,
     support::{Client, PASSWORD, Page, TestApp},
@@ -201,7 +203,7 @@ on_both!(the_command_line_makes_owners_and_projects, |t: TestApp| async move {
     let actor = t.app.store.actor(owner.staff).await.unwrap();
     assert_eq!(actor.roles.len(), 2);
     // An existing account is promoted, gets the password, and is signed out everywhere.
-    let (_, viewer) = t.member(&project, "v@example.com", domain::accounts::Role::Viewer).await;
+    let (_, viewer) = t.member(&project, "v@example.com", Role::Viewer).await;
     let promoted = server::accounts::owner::create(&t.app, "v@example.com", "", "another good password").await.unwrap();
     assert!(!promoted.created && promoted.projects == 2);
     assert_eq!(viewer.get("/").await.location(), "/sign-in");
@@ -212,4 +214,305 @@ on_both!(the_command_line_makes_owners_and_projects, |t: TestApp| async move {
     }
     assert!(server::projects::by_name_or_id(&t.app, "WEB SHOP").await.is_err(), "two have this name");
     assert!(server::projects::by_name_or_id(&t.app, "nowhere").await.is_err());
+});
+
+fn value_of<'b>(body: &'b str, before: &str) -> &'b str {
+    body.split(before).nth(1).unwrap_or_else(|| panic!("{before} is not in {body}")).split('"').next().unwrap()
+}
+
+on_both!(sessions_are_listed_and_revoked, |t: TestApp| async move {
+    let (_, here) = t.owner().await;
+    let there = t.anonymous();
+    let headers = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0"),
+    ];
+    let body = format!("idempotency_key=12345678&email=owner%40example.com&password={}", PASSWORD.replace(' ', "+"));
+    there.send(Method::POST, "/sign-in", &headers, Body::from(body)).await;
+    let third = t.anonymous();
+    try_sign_in(&third, "owner@example.com", PASSWORD).await;
+
+    let page = here.get("/account").await;
+    assert_eq!(page.body.matches("This one").count(), 1);
+    assert!(page.body.contains("Firefox on Linux") && page.body.contains("127.0.0.1"), "{}", page.body);
+    // No session's secret is on the page: what is there signs nobody in.
+    let id = value_of(page.body.split("Firefox on Linux").nth(1).unwrap(), "name=\"session\" value=\"").to_owned();
+    let forged = t.anonymous().send(Method::GET, "/account", &[("cookie", &format!("earshot={id}"))], Body::empty()).await;
+    assert_eq!(forged.status, StatusCode::SEE_OTHER);
+
+    // Another person cannot end it.
+    let project = t.app.store.all_projects().await.unwrap().remove(0);
+    let (_, other) = t.member(&project, "other@example.com", Role::Owner).await;
+    assert_eq!(other.post("/account/sessions/end", &[("session", &id)]).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(there.get("/account").await.status, StatusCode::OK);
+
+    assert_eq!(here.post("/account/sessions/end", &[("session", &id)]).await.location(), "/account");
+    assert_eq!(there.get("/account").await.location(), "/sign-in?next=%2Faccount");
+    assert_eq!(third.get("/account").await.status, StatusCode::OK);
+    here.post("/account/sessions/end-others", &[]).await;
+    assert_eq!(third.get("/account").await.status, StatusCode::SEE_OTHER);
+    assert_eq!(here.get("/account").await.status, StatusCode::OK);
+    assert_eq!(other.get("/account").await.status, StatusCode::OK);
+});
+
+on_both!(a_new_password_ends_the_other_sessions, |t: TestApp| async move {
+    let (_, here) = t.owner().await;
+    let there = t.anonymous();
+    try_sign_in(&there, "owner@example.com", PASSWORD).await;
+    let change = async |current: &str, new: &str| here.post("/account/password", &[("current", current), ("password", new)]).await;
+    let page = change("wrong", "a new good password").await;
+    assert!(page.status == StatusCode::UNPROCESSABLE_ENTITY && page.body.contains("current-error"), "{}", page.body);
+    let page = change(PASSWORD, "short").await;
+    assert!(page.status == StatusCode::UNPROCESSABLE_ENTITY && page.body.contains("password-error"), "{}", page.body);
+    assert_eq!(there.get("/account").await.status, StatusCode::OK);
+
+    let page = change(PASSWORD, "a new good password").await;
+    assert_eq!(page.location(), "/account", "{}", page.body);
+    assert!(session_cookie(&page).is_some(), "the session that stays has a new id");
+    assert_eq!(here.get("/account").await.status, StatusCode::OK);
+    assert_eq!(there.get("/account").await.status, StatusCode::SEE_OTHER);
+    assert_eq!(try_sign_in(&t.anonymous(), "owner@example.com", PASSWORD).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(try_sign_in(&t.anonymous(), "owner@example.com", "a new good password").await.status, StatusCode::SEE_OTHER);
+});
+
+on_both!(name_and_theme_are_kept, |t: TestApp| async move {
+    let (_, client) = t.owner().await;
+    assert_eq!(client.post("/account", &[("name", " ")]).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    client.post("/account", &[("name", "Olga <O>")]).await;
+    assert_eq!(client.post("/account/theme", &[("theme", "dark")]).await.location(), "/account");
+    let page = client.get("/account").await;
+    assert!(page.body.contains("data-theme=\"dark\"") && page.body.contains("Olga &lt;O&gt;"), "{}", page.body);
+    let headers = [("content-type", "application/x-www-form-urlencoded"), ("referer", "https://earshot.test/p/my-app/members?a=b")];
+    let page = client.send(Method::POST, "/account/theme", &headers, Body::from("idempotency_key=12345678&theme=light")).await;
+    assert_eq!(page.location(), "/p/my-app/members?a=b");
+});
+
+async fn invite(client: &Client, slug: &str, role: &str) -> Page {
+    client.post(&format!("/p/{slug}/members"), &[("role", role), ("email", "")]).await
+}
+
+fn link(page: &Page) -> String {
+    assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+    let token = page.body.split("http://earshot.test/invite/").nth(1).unwrap().split('<').next().unwrap();
+    format!("/invite/{token}")
+}
+
+on_both!(an_invitation_works_once_and_only_by_post, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let key = [("role", "triager"), ("email", "new@example.com"), ("idempotency_key", "invite-key-1")];
+    let page = owner.post("/p/my-app/members", &key).await;
+    let link = link(&page);
+    // The same form again makes no second one, and its link is not shown again.
+    let again = owner.post("/p/my-app/members", &key).await;
+    assert_eq!(again.status, StatusCode::SEE_OTHER);
+    let list = owner.get("/p/my-app/members").await;
+    assert!(list.body.matches("Revoke the invitation for new@example.com").count() == 1 && !list.body.contains(&link));
+
+    let new = t.anonymous();
+    for _ in 0..3 {
+        let page = new.get(&link).await;
+        assert!(page.status == StatusCode::OK && page.body.contains("Olga Owner") && page.body.contains("My app"), "{}", page.body);
+        assert!(page.body.contains("value=\"new@example.com\""));
+    }
+    let fields = [("name", "Nora"), ("email", "nora@example.com"), ("password", PASSWORD)];
+    let page = new.post(&link, &[("name", ""), ("email", "x"), ("password", "y")]).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let page = new.post(&link, &[("name", "Eve"), ("email", "owner@example.com"), ("password", PASSWORD)]).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let page = new.post(&link, &fields).await;
+    assert_eq!(page.location(), "/p/my-app/inbox", "{}", page.body);
+    assert_eq!(new.get("/").await.location(), "/p/my-app/inbox");
+    let nora = t.app.store.staff_by_email("nora@example.com").await.unwrap().unwrap();
+    assert_eq!(t.app.store.actor(nora.id().unwrap()).await.unwrap().role(project.id), Some(Role::Triager));
+
+    // Used up.
+    let late = t.anonymous();
+    assert_eq!(late.get(&link).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        late.post(&link, &[("name", "Late"), ("email", "late@example.com"), ("password", PASSWORD)]).await.status,
+        StatusCode::NOT_FOUND
+    );
+    assert!(t.app.store.staff_by_email("late@example.com").await.unwrap().is_none(), "no account is left behind");
+});
+
+on_both!(of_two_who_use_one_invitation_one_gets_in, |t: TestApp| async move {
+    let (_, owner) = t.owner().await;
+    let link = link(&invite(&owner, "my-app", "viewer").await);
+    let (a, b) = (t.anonymous(), t.anonymous());
+    let (fields_a, fields_b) = (
+        [("name", "A"), ("email", "a@example.com"), ("password", PASSWORD)],
+        [("name", "B"), ("email", "b@example.com"), ("password", PASSWORD)],
+    );
+    let (a, b) = tokio::join!(a.post(&link, &fields_a), b.post(&link, &fields_b));
+    let mut statuses = [a.status, b.status];
+    statuses.sort();
+    assert_eq!(statuses, [StatusCode::SEE_OTHER, StatusCode::NOT_FOUND]);
+});
+
+on_both!(invitations_end_by_time_by_revoking_and_with_their_makers_role, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let old = link(&invite(&owner, "my-app", "viewer").await);
+    t.clock.advance_ms(7 * 24 * 60 * MINUTE - 1000);
+    assert_eq!(t.anonymous().get(&old).await.status, StatusCode::OK);
+    t.clock.advance_ms(2000);
+    assert_eq!(t.anonymous().get(&old).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(t.anonymous().get("/invite/nonsense").await.status, StatusCode::NOT_FOUND);
+
+    let revoked = link(&invite(&owner, "my-app", "viewer").await);
+    let list = owner.get("/p/my-app/members").await;
+    let id = value_of(&list.body, "name=\"invitation\" value=\"").to_owned();
+    // Not by the owner of another project.
+    server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    let other = t.app.store.all_projects().await.unwrap().into_iter().find(|p| p.slug == "other").unwrap();
+    let (_, stranger) = t.member(&other, "stranger@example.com", Role::Owner).await;
+    assert_eq!(stranger.post("/p/other/members/revoke", &[("invitation", &id)]).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(stranger.post("/p/my-app/members/revoke", &[("invitation", &id)]).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(t.anonymous().get(&revoked).await.status, StatusCode::OK);
+    assert_eq!(owner.post("/p/my-app/members/revoke", &[("invitation", &id)]).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(t.anonymous().get(&revoked).await.status, StatusCode::NOT_FOUND);
+
+    // A link opens the one project that it was made for, also for members of another; and never lowers a role.
+    let viewer = link(&invite(&owner, "my-app", "viewer").await);
+    assert_eq!(stranger.post(&viewer, &[]).await.location(), "/p/my-app/inbox");
+    let row = t.app.store.staff_by_email("stranger@example.com").await.unwrap().unwrap();
+    let roles = t.app.store.actor(row.id().unwrap()).await.unwrap();
+    assert_eq!((roles.role(project.id), roles.role(other.id)), (Some(Role::Viewer), Some(Role::Owner)));
+    let viewer = link(&invite(&owner, "my-app", "viewer").await);
+    assert_eq!(owner.post(&viewer, &[]).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(owner.get("/p/my-app/members").await.status, StatusCode::OK);
+
+    // An admin's link dies with the admin's role.
+    let (admin, admin_client) = t.member(&project, "admin@example.com", Role::Admin).await;
+    let link = link(&invite(&admin_client, "my-app", "admin").await);
+    owner.post("/p/my-app/members/role", &[("staff", &admin.to_string()), ("role", "viewer")]).await;
+    let fields = [("name", "Eve"), ("email", "eve@example.com"), ("password", PASSWORD)];
+    assert_eq!(t.anonymous().post(&link, &fields).await.status, StatusCode::NOT_FOUND);
+});
+
+on_both!(roles_decide_who_manages_members, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let (target, _) = t.member(&project, "target@example.com", Role::Viewer).await;
+    let (boss, _) = t.member(&project, "boss@example.com", Role::Owner).await;
+    let (target, boss) = (target.to_string(), boss.to_string());
+    for (role, email) in [(Role::Viewer, "v@example.com"), (Role::Triager, "t@example.com"), (Role::Admin, "a@example.com")] {
+        let (_, client) = t.member(&project, email, role).await;
+        let admin = role == Role::Admin;
+        let expect = |ok: bool| if ok { StatusCode::SEE_OTHER } else { StatusCode::FORBIDDEN };
+        let set = async |staff: &str, to: &str| client.post("/p/my-app/members/role", &[("staff", staff), ("role", to)]).await.status;
+        assert_eq!(set(&target, "triager").await, expect(admin), "{role}");
+        assert_eq!(set(&target, "owner").await, StatusCode::FORBIDDEN, "{role} makes no owner");
+        assert_eq!(set(&boss, "viewer").await, StatusCode::FORBIDDEN, "{role} changes no owner");
+        assert_eq!(client.post("/p/my-app/members/remove", &[("staff", &boss)]).await.status, StatusCode::FORBIDDEN, "{role}");
+        let allowed = if admin { StatusCode::OK } else { StatusCode::FORBIDDEN };
+        assert_eq!(invite(&client, "my-app", "admin").await.status, allowed, "{role} invites");
+        assert_eq!(invite(&client, "my-app", "owner").await.status, StatusCode::FORBIDDEN, "{role} invites no owner");
+        assert_eq!(client.get("/p/my-app/members").await.status, StatusCode::OK);
+        let settings =
+            client.post("/p/my-app/settings", &[("name", "X"), ("language", "en"), ("accent", "#000000"), ("theme", "auto")]).await;
+        assert_eq!(settings.status, expect(admin), "{role} changes settings");
+    }
+    let set = async |staff: &str, to: &str| owner.post("/p/my-app/members/role", &[("staff", staff), ("role", to)]).await.status;
+    assert_eq!(set(&target, "owner").await, StatusCode::SEE_OTHER);
+    assert_eq!(set(&boss, "viewer").await, StatusCode::SEE_OTHER);
+    assert_eq!(set(&boss, "emperor").await, StatusCode::UNPROCESSABLE_ENTITY);
+    // Foreign projects and people are not there at all.
+    server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    for path in ["/p/other/members", "/p/other/settings", "/p/other/embed", "/p/nowhere/embed"] {
+        assert_eq!(owner.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    let stranger = server::accounts::create_staff(&t.app, "s@example.com", "", PASSWORD).await.unwrap().to_string();
+    assert_eq!(set(&stranger, "viewer").await, StatusCode::NOT_FOUND);
+    let forged = [("staff", stranger.as_str()), ("role", "viewer"), ("until", "9999999999999"), ("proof", "x")];
+    assert_eq!(owner.post("/p/my-app/members/restore", &forged).await.status, StatusCode::NOT_FOUND);
+});
+
+on_both!(the_last_owner_stays, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let me = t.app.store.staff_by_email("owner@example.com").await.unwrap().unwrap().id;
+    for page in [
+        owner.post("/p/my-app/members/role", &[("staff", &me), ("role", "admin")]).await,
+        owner.post("/p/my-app/members/remove", &[("staff", &me)]).await,
+    ] {
+        assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(page.body.contains("only owner"), "{}", page.body);
+    }
+    // Two owners who demote each other at the same time: one of them stays.
+    let (second, second_client) = t.member(&project, "second@example.com", Role::Owner).await;
+    let second = second.to_string();
+    let (fields_a, fields_b) = ([("staff", second.as_str()), ("role", "admin")], [("staff", me.as_str()), ("role", "admin")]);
+    let (a, b) = tokio::join!(owner.post("/p/my-app/members/role", &fields_a), second_client.post("/p/my-app/members/role", &fields_b));
+    let done = [&a, &b].iter().filter(|p| p.status == StatusCode::SEE_OTHER).count();
+    assert_eq!(done, 1, "{} {}", a.status, b.status);
+    let scope = domain::accounts::Scope::system(project.id);
+    let owners = t.app.store.members(&scope).await.unwrap().into_iter().filter(|m| m.role == Role::Owner).count();
+    assert_eq!(owners, 1);
+});
+
+on_both!(a_removed_member_is_out_at_once_and_back_by_undo, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let (staff, client) = t.member(&project, "member@example.com", Role::Admin).await;
+    assert_eq!(client.get("/p/my-app/members").await.status, StatusCode::OK);
+    let page = owner.post("/p/my-app/members/remove", &[("staff", &staff.to_string())]).await;
+    assert_eq!(page.location(), "/p/my-app/members");
+    assert_eq!(client.get("/p/my-app/members").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(client.get("/").await.location(), "/projects/new");
+    let page = owner.get("/p/my-app/members").await;
+    let toast = page.body.split("Member removed.").nth(1).unwrap();
+    let field = |name: &str| value_of(toast, &format!("name=\"{name}\" value=\"")).to_owned();
+    let (role, until, proof) = (field("role"), field("until"), field("proof"));
+    let staff = staff.to_string();
+    let undo =
+        |role: &'static str| [("staff", staff.clone()), ("role", role.to_owned()), ("until", until.clone()), ("proof", proof.clone())];
+    assert_eq!(role, "admin");
+    let post = async |fields: [(&str, String); 4]| {
+        let fields: Vec<_> = fields.iter().map(|(n, v)| (*n, v.as_str())).collect();
+        owner.post("/p/my-app/members/restore", &fields).await.status
+    };
+    assert_eq!(post(undo("owner")).await, StatusCode::NOT_FOUND, "the proof is for the role that was held");
+    assert_eq!(post(undo("admin")).await, StatusCode::SEE_OTHER);
+    assert_eq!(client.get("/p/my-app/members").await.status, StatusCode::OK);
+    // And somebody may leave by themselves.
+    assert_eq!(client.post("/p/my-app/members/remove", &[("staff", &staff)]).await.location(), "/");
+    t.clock.advance_ms(11 * MINUTE);
+    assert_eq!(post(undo("admin")).await, StatusCode::CONFLICT);
+});
+
+on_both!(projects_are_made_once_and_set_up, |t: TestApp| async move {
+    let (_, owner) = t.owner().await;
+    let fields = [("name", "Web shop"), ("origins", "https://a.example"), ("idempotency_key", "project-key")];
+    for _ in 0..2 {
+        assert_eq!(owner.post("/projects/new", &fields).await.location(), "/p/web-shop/surveys");
+    }
+    assert_eq!(t.app.store.all_projects().await.unwrap().len(), 2);
+    let page = owner.post("/projects/new", &[("name", " "), ("origins", "nonsense")]).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.body.contains("name-error") && page.body.contains("origins-error") && page.body.contains("nonsense"));
+
+    let settings = [
+        ("name", "Shop"),
+        ("origins", "https://b.example\nhttp://localhost:8080/"),
+        ("language", "de"),
+        ("accent", "#FFFF00"),
+        ("theme", "dark"),
+    ];
+    assert_eq!(owner.post("/p/web-shop/settings", &settings).await.location(), "/p/web-shop/settings");
+    let project = t.app.store.all_projects().await.unwrap().into_iter().find(|p| p.slug == "web-shop").unwrap();
+    assert_eq!((project.name.as_str(), project.language.as_str(), project.accent.as_str()), ("Shop", "de", "#ffff00"));
+    assert_eq!(project.origins, ["https://b.example", "http://localhost:8080"]);
+    assert!(!owner.get("/p/web-shop/settings").await.body.contains("hard to see"));
+    let mut bright = settings;
+    bright[4] = ("theme", "auto");
+    owner.post("/p/web-shop/settings", &bright).await;
+    assert!(owner.get("/p/web-shop/settings").await.body.contains("hard to see on a white page"));
+    let bad = [("name", ""), ("origins", "x"), ("language", "??"), ("accent", "red"), ("theme", "auto")];
+    let page = owner.post("/p/web-shop/settings", &bad).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    for id in ["name-error", "origins-error", "language-error", "accent-error"] {
+        assert!(page.body.contains(id), "{id}");
+    }
+
+    let page = owner.get("/p/web-shop/embed").await;
+    let line = format!("&lt;script async src=\"http://earshot.test/embed.js\" data-project=\"{}\"&gt;&lt;/script&gt;", project.key);
+    assert!(page.body.contains(&line), "{}", page.body);
+    assert!(page.body.contains("script-src http://earshot.test; connect-src http://earshot.test; frame-src http://earshot.test"));
 });

@@ -1,5 +1,8 @@
 //! Set-up, sign-in and out, account, members, invitations.
 
+mod account;
+mod invitations;
+mod members;
 mod session;
 mod setup;
 mod start;
@@ -28,6 +31,17 @@ pub fn routes() -> Router<AppState> {
         .route("/setup", get(setup::show).post(setup::run))
         .route("/sign-in", get(session::show).post(session::sign_in))
         .route("/sign-out", post(session::sign_out))
+        .route("/account", get(account::show).post(account::rename))
+        .route("/account/password", get(account::home).post(account::change_password))
+        .route("/account/theme", post(account::set_theme))
+        .route("/account/sessions/end", post(account::end_session))
+        .route("/account/sessions/end-others", post(account::end_other_sessions))
+        .route("/p/{slug}/members", get(members::show).post(members::invite))
+        .route("/p/{slug}/members/role", get(members::home).post(members::change_role))
+        .route("/p/{slug}/members/remove", get(members::home).post(members::remove))
+        .route("/p/{slug}/members/restore", post(members::restore))
+        .route("/p/{slug}/members/revoke", post(members::revoke))
+        .route("/invite/{token}", get(invitations::show).post(invitations::accept))
 }
 
 /// Sends a person who must sign in first back to the page that they asked for afterwards. A layer over the whole console.

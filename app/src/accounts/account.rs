@@ -1,0 +1,135 @@
+//! A person's own page: name, password, looks, sessions.
+
+use domain::FieldErrors;
+use leptos::prelude::*;
+
+use crate::components::{
+    forms::{ErrorSummary, IdempotencyKey, TextField},
+    layout::PageHead,
+};
+
+/// One of the person's sessions.
+#[derive(Debug, Clone)]
+pub struct SessionView {
+    /// Tells it apart; not the session's secret.
+    pub id: String,
+    /// `Firefox on Linux`.
+    pub device: String,
+    /// Network address at sign-in.
+    pub address: String,
+    /// When it began, RFC 3339 and for people.
+    pub created: (String, String),
+    /// When it was last used, RFC 3339 and for people.
+    pub seen: (String, String),
+    /// Whether this page was asked for with it.
+    pub is_this: bool,
+}
+
+/// What the account page shows.
+#[derive(Debug, Clone, Default)]
+pub struct Account {
+    /// Their e-mail address.
+    pub email: String,
+    /// The name, as typed.
+    pub name: String,
+    /// `auto`, `light` or `dark`.
+    pub theme: String,
+    /// The newest use first.
+    pub sessions: Vec<SessionView>,
+    /// What was refused.
+    pub errors: FieldErrors,
+}
+
+/// The account page.
+#[component]
+pub fn AccountPage(
+    /// Its content.
+    model: Account,
+    /// A fresh key for each of its forms is made from this one.
+    idempotency_key: String,
+) -> impl IntoView {
+    let Account { email, name, theme, sessions, errors } = model;
+    let key = move |part: &str| format!("{idempotency_key}-{part}");
+    let others = sessions.iter().filter(|s| !s.is_this).count();
+    view! {
+        <div id="account" data-part class="narrow">
+            <PageHead title="Account" lead=email.clone() />
+            <ErrorSummary errors=errors.clone() />
+            <section class="card" aria-labelledby="account-you">
+                <h2 id="account-you">"You"</h2>
+                <form method="post" action="/account">
+                    <IdempotencyKey key=key("name") />
+                    <TextField name="name" label="Name" value=name required=true maxlength=80 autocomplete="name" hint="Your team sees it beside what you do." errors=errors.clone() />
+                    <div class="form-actions"><button type="submit" class="button">"Save name"</button></div>
+                </form>
+            </section>
+            <section class="card" aria-labelledby="account-theme">
+                <h2 id="account-theme">"Theme"</h2>
+                <form method="post" action="/account/theme">
+                    <IdempotencyKey key=key("theme-page") />
+                    <fieldset class="fieldset">
+                        <legend class="visually-hidden">"Theme"</legend>
+                        <div class="cluster">
+                            {[("auto", "As my system"), ("light", "Light"), ("dark", "Dark")].into_iter().map(|(value, label)| view! {
+                                <label class="check"><input type="radio" name="theme" value=value checked={theme == value} />{label}</label>
+                            }).collect_view()}
+                        </div>
+                    </fieldset>
+                    <div class="form-actions"><button type="submit" class="button">"Save theme"</button></div>
+                </form>
+            </section>
+            <section class="card" aria-labelledby="account-password">
+                <h2 id="account-password">"Password"</h2>
+                <form method="post" action="/account/password">
+                    <IdempotencyKey key=key("password") />
+                    // For password managers, which file a new password under the name beside it.
+                    <input type="email" class="visually-hidden" name="email" value=email autocomplete="username" readonly tabindex="-1" aria-hidden="true" />
+                    <TextField name="current" label="Current password" kind="password" required=true autocomplete="current-password" errors=errors.clone() />
+                    <TextField name="password" label="New password" kind="password" required=true autocomplete="new-password" minlength=10
+                        hint="10 characters or more. All your other sessions end." errors=errors />
+                    <div class="form-actions"><button type="submit" class="button">"Change password"</button></div>
+                </form>
+            </section>
+            <section class="card" aria-labelledby="account-sessions">
+                <div class="spread">
+                    <h2 id="account-sessions">"My sessions"</h2>
+                    {(others > 0).then(|| view! {
+                        <form method="post" action="/account/sessions/end-others" data-enhance>
+                            <IdempotencyKey key=key("others") />
+                            <button type="submit" class="button button-small button-danger">"End all others"</button>
+                        </form>
+                    })}
+                </div>
+                <div class="table-wrap">
+                    <table class="table">
+                        <thead><tr>
+                            <th scope="col">"Device"</th><th scope="col">"Address"</th><th scope="col">"Signed in"</th><th scope="col">"Last used"</th>
+                            <th scope="col"><span class="visually-hidden">"Action"</span></th>
+                        </tr></thead>
+                        <tbody>
+                            {sessions.into_iter().map(|s| view! {
+                                <tr>
+                                    <th scope="row">{s.device.clone()}</th>
+                                    <td class="mono">{s.address}</td>
+                                    <td><time datetime=s.created.0>{s.created.1}</time></td>
+                                    <td><time datetime=s.seen.0>{s.seen.1}</time></td>
+                                    <td class="num">{if s.is_this {
+                                        view! { <span class="badge badge-good">"This one"</span> }.into_any()
+                                    } else {
+                                        view! {
+                                            <form method="post" action="/account/sessions/end" data-enhance>
+                                                <IdempotencyKey key=key(&s.id) />
+                                                <input type="hidden" name="session" value=s.id.clone() />
+                                                <button type="submit" class="button button-small" aria-label=format!("End the session of {}", s.device)>"End"</button>
+                                            </form>
+                                        }.into_any()
+                                    }}</td>
+                                </tr>
+                            }.into_any()).collect_view()}
+                        </tbody>
+                    </table>
+                </div>
+            </section>
+        </div>
+    }
+}

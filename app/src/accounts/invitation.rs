@@ -1,0 +1,86 @@
+//! What somebody sees who follows an invitation link.
+
+use domain::{FieldErrors, accounts::Role};
+use leptos::prelude::*;
+
+use super::door::Door;
+use crate::components::forms::{ErrorSummary, IdempotencyKey, TextField};
+
+/// What the invitation page shows.
+#[derive(Debug, Clone)]
+pub struct Invited {
+    /// The link's secret part.
+    pub token: String,
+    /// The project.
+    pub project: String,
+    /// Who invites.
+    pub by: String,
+    /// The role it gives.
+    pub role: Role,
+    /// The signed-in person, if any.
+    pub signed_in: Option<String>,
+    /// The name as typed.
+    pub name: String,
+    /// The address as typed, or as the invitation says.
+    pub email: String,
+    /// What was refused.
+    pub errors: FieldErrors,
+}
+
+/// Shows who invites to what; only the button joins.
+#[component]
+pub fn InvitationPage(
+    /// Its content.
+    model: Invited,
+    /// For the form.
+    idempotency_key: String,
+) -> impl IntoView {
+    let Invited { token, project, by, role, signed_in, name, email, errors } = model;
+    let action = format!("/invite/{token}");
+    let may = match role {
+        Role::Viewer => "read everything",
+        Role::Triager => "triage feedback and keep the backlog",
+        Role::Admin => "do everything but make owners",
+        Role::Owner => "do everything",
+    };
+    let lead = format!("{by} invites you to join as {role}: you may {may} there.");
+    view! {
+        <Door title=format!("Join {project}") lead=lead>
+            <ErrorSummary errors=errors.clone() />
+            {match signed_in {
+                Some(person) => view! {
+                    <form method="post" action=action>
+                        <IdempotencyKey key=idempotency_key />
+                        <p>"You are signed in as "<strong>{person}</strong>"."</p>
+                        <div class="form-actions"><button type="submit" class="button button-primary">"Join"</button></div>
+                    </form>
+                }.into_any(),
+                None => view! {
+                    <form method="post" action=action.clone()>
+                        <IdempotencyKey key=idempotency_key />
+                        <TextField name="name" label="Your name" value=name required=true autocomplete="name" maxlength=80 errors=errors.clone() />
+                        <TextField name="email" label="E-mail address" kind="email" value=email required=true autocomplete="username" maxlength=254
+                            hint="You sign in with it." errors=errors.clone() />
+                        <TextField name="password" label="Password" kind="password" required=true autocomplete="new-password" minlength=10
+                            hint="10 characters or more. A few words make a good password." errors=errors />
+                        <div class="form-actions"><button type="submit" class="button button-primary">"Make an account and join"</button></div>
+                    </form>
+                    <p>"You have an account already? "<a href=format!("/sign-in?next={action}")>"Sign in first"</a>"."</p>
+                }.into_any(),
+            }}
+        </Door>
+    }
+}
+
+/// What somebody sees whose link does not work.
+#[component]
+pub fn InvitationGone() -> impl IntoView {
+    view! {
+        <Door title="This invitation does not work">
+            <div class="card stack">
+                <p>"It was used already, it was revoked, or it is more than 7 days old. Ask for a new one."</p>
+                <p><a class="button" href="/">"Go to the start"</a></p>
+            </div>
+        </Door>
+    }
+}

@@ -1,0 +1,194 @@
+//! The members of a project and the open invitations.
+
+use domain::{FieldErrors, accounts::Role};
+use leptos::prelude::*;
+
+use crate::{
+    components::{
+        forms::{ErrorSummary, IdempotencyKey, SelectField, TextField},
+        layout::PageHead,
+    },
+    islands::copy::Copy,
+    projects::{CopyBox, SettingsTab, SettingsTabs},
+};
+
+/// A member in the list.
+#[derive(Debug, Clone)]
+pub struct MemberView {
+    /// Their id.
+    pub id: String,
+    /// Their name.
+    pub name: String,
+    /// Their address.
+    pub email: String,
+    /// Their role.
+    pub role: Role,
+    /// The roles that the person who looks may give them; empty: none.
+    pub choices: Vec<Role>,
+    /// Whether the person who looks may remove them.
+    pub removable: bool,
+    /// Whether it is the person who looks.
+    pub is_you: bool,
+}
+
+/// An invitation that nobody has used yet.
+#[derive(Debug, Clone)]
+pub struct InvitationView {
+    /// Its id.
+    pub id: String,
+    /// For whom, if that was said.
+    pub email: Option<String>,
+    /// The role it gives.
+    pub role: Role,
+    /// Who made it.
+    pub by: String,
+    /// Until when it works.
+    pub expires: String,
+}
+
+/// What the members page shows.
+#[derive(Debug, Clone)]
+pub struct Members {
+    /// For URLs.
+    pub slug: String,
+    /// Everybody, the highest role first.
+    pub members: Vec<MemberView>,
+    /// Only for those who may invite.
+    pub invitations: Vec<InvitationView>,
+    /// The roles that the person who looks may give; empty: they may not invite.
+    pub grantable: Vec<Role>,
+    /// The link that was just made; shown once.
+    pub link: Option<String>,
+    /// The invitation as typed.
+    pub email: String,
+    /// The role as chosen.
+    pub role: Role,
+    /// What was refused.
+    pub errors: FieldErrors,
+}
+
+/// A role with what it means, for a select.
+fn option(role: Role) -> (String, String) {
+    let meaning = match role {
+        Role::Viewer => "Viewer: reads everything",
+        Role::Triager => "Triager: also triages and keeps the backlog",
+        Role::Admin => "Admin: also surveys, settings and members",
+        Role::Owner => "Owner: also makes and removes owners",
+    };
+    (role.as_str().into(), meaning.into())
+}
+
+/// The members page.
+#[component]
+pub fn MembersPage(
+    /// Its content.
+    model: Members,
+    /// A fresh key for each of its forms is made from this one.
+    idempotency_key: String,
+) -> impl IntoView {
+    let Members { slug, members, invitations, grantable, link, email, role, errors } = model;
+    let base = format!("/p/{slug}/members");
+    let key = move |part: &str| format!("{idempotency_key}-{part}");
+    let may_invite = !grantable.is_empty();
+    let action = base.clone();
+    view! {
+        <div id="members" data-part class="narrow">
+            <PageHead title="Members" lead="Who works in this project, and what they may do." />
+            <SettingsTabs slug=slug.clone() current=SettingsTab::Members />
+            <ErrorSummary errors=errors.clone() />
+            {link.map(|link| view! {
+                <div class="notice notice-good" role="status">
+                    <p><strong>"Here is the invitation link."</strong>" It works once, for 7 days, and is shown only now. Send it to the person yourself."</p>
+                    <CopyBox id="invitation-link" label="Invitation link" text=link rows=2 />
+                </div>
+            }.into_any())}
+            <div class="table-wrap">
+                <table class="table">
+                    <thead><tr><th scope="col">"Person"</th><th scope="col">"Role"</th><th scope="col"><span class="visually-hidden">"Action"</span></th></tr></thead>
+                    <tbody>
+                        {members.into_iter().map(|m| {
+                            let role_key = key(&format!("{}-role", m.id));
+                            let remove_key = key(&format!("{}-remove", m.id));
+                            view! {
+                                <tr>
+                                    <th scope="row">
+                                        {m.name.clone()}{m.is_you.then(|| view! { " "<span class="badge">"You"</span> })}
+                                        <div class="muted small">{m.email}</div>
+                                    </th>
+                                    <td>{if m.choices.is_empty() {
+                                        view! { <span class="role-word">{m.role.as_str()}</span> }.into_any()
+                                    } else {
+                                        view! {
+                                            <form method="post" action=format!("{base}/role") class="cluster" data-enhance>
+                                                <IdempotencyKey key=role_key />
+                                                <input type="hidden" name="staff" value=m.id.clone() />
+                                                <select name="role" aria-label=format!("Role of {}", m.name) class="role-select">
+                                                    {m.choices.iter().map(|r| view! {
+                                                        <option value=r.as_str() selected={*r == m.role}>{r.as_str()}</option>
+                                                    }).collect_view()}
+                                                </select>
+                                                <button type="submit" class="button button-small" aria-label=format!("Save the role of {}", m.name)>"Save"</button>
+                                            </form>
+                                        }.into_any()
+                                    }}</td>
+                                    <td class="num">{m.removable.then(|| view! {
+                                        <form method="post" action=format!("{base}/remove") data-enhance={!m.is_you}>
+                                            <IdempotencyKey key=remove_key />
+                                            <input type="hidden" name="staff" value=m.id.clone() />
+                                            <button type="submit" class="button button-small button-danger" aria-label=format!("Remove {}", m.name)>
+                                                {if m.is_you { "Leave" } else { "Remove" }}
+                                            </button>
+                                        </form>
+                                    })}</td>
+                                </tr>
+                            }.into_any()
+                        }).collect_view()}
+                    </tbody>
+                </table>
+            </div>
+            {may_invite.then(|| view! {
+                <section class="card" aria-labelledby="invite">
+                    <h2 id="invite">"Invite somebody"</h2>
+                    <form method="post" action=action.clone() data-enhance>
+                        <IdempotencyKey key=key("invite") />
+                        <SelectField name="role" label="Role" options=grantable.into_iter().map(option).collect() value=role.as_str() errors=errors.clone() />
+                        <TextField name="email" label="E-mail address (optional)" kind="email" value=email maxlength=254
+                            hint="To remember whom it is for. Nothing is sent; you pass the link on." errors=errors />
+                        <div class="form-actions"><button type="submit" class="button button-primary">"Make an invitation link"</button></div>
+                    </form>
+                </section>
+                <section class="card" aria-labelledby="open-invitations">
+                    <h2 id="open-invitations">"Open invitations"</h2>
+                    {if invitations.is_empty() {
+                        view! { <p class="muted">"None. A link that you make above stands here until it is used, revoked or 7 days old."</p> }.into_any()
+                    } else {
+                        view! {
+                            <div class="table-wrap"><table class="table">
+                                <thead><tr>
+                                    <th scope="col">"For"</th><th scope="col">"Role"</th><th scope="col">"Made by"</th><th scope="col">"Works until"</th>
+                                    <th scope="col"><span class="visually-hidden">"Action"</span></th>
+                                </tr></thead>
+                                <tbody>{invitations.into_iter().map(|i| {
+                                    let whom = i.email.unwrap_or_else(|| "Anybody with the link".into());
+                                    view! {
+                                        <tr>
+                                            <th scope="row">{whom.clone()}</th><td>{i.role.as_str()}</td><td>{i.by}</td><td>{i.expires}</td>
+                                            <td class="num">
+                                                <form method="post" action=format!("{action}/revoke") data-enhance>
+                                                    <IdempotencyKey key=key(&i.id) />
+                                                    <input type="hidden" name="invitation" value=i.id.clone() />
+                                                    <button type="submit" class="button button-small button-danger" aria-label=format!("Revoke the invitation for {whom}")>"Revoke"</button>
+                                                </form>
+                                            </td>
+                                        </tr>
+                                    }
+                                }).collect_view()}</tbody>
+                            </table></div>
+                        }.into_any()
+                    }}
+                </section>
+            }.into_any())}
+        </div>
+        <Copy />
+    }
+}

@@ -1,0 +1,111 @@
+//! How to bring a project's surveys to people.
+
+use leptos::prelude::*;
+
+use super::{CopyBox, SettingsTab, SettingsTabs};
+use crate::{components::layout::PageHead, islands::copy::Copy};
+
+/// A live survey with its id.
+#[derive(Debug, Clone)]
+pub struct LiveSurvey {
+    /// For the snippets.
+    pub id: String,
+    /// For people.
+    pub name: String,
+}
+
+/// What the page shows.
+#[derive(Debug, Clone)]
+pub struct Embed {
+    /// For URLs.
+    pub slug: String,
+    /// How browsers reach this installation, without a slash at the end.
+    pub base: String,
+    /// The project's public key.
+    pub key: String,
+    /// Origins that may embed; empty: any.
+    pub origins: Vec<String>,
+    /// Whether the person who looks may change the origins.
+    pub is_admin: bool,
+    /// The project's live surveys.
+    pub surveys: Vec<LiveSurvey>,
+}
+
+const CALLS: &str = r#"// Before or after embed.js has loaded: calls wait in the queue.
+window.earshot = window.earshot || function () { (earshot.q = earshot.q || []).push(arguments); };
+
+earshot("open");                                  // show the survey now
+earshot("close");
+earshot("identify", "user-17", { plan: "pro" });  // who answers: your own id, anything worth knowing
+earshot("track", "checkout-done");                // something happened that a survey may wait for
+earshot("on", "finish", function (detail) {});    // also: open, answer, close
+earshot("shutdown");                              // take everything away again"#;
+
+/// The page.
+#[component]
+pub fn EmbedPage(
+    /// Its content.
+    model: Embed,
+) -> impl IntoView {
+    let Embed { slug, base, key, origins, is_admin, surveys } = model;
+    let script = format!("<script async src=\"{base}/embed.js\" data-project=\"{key}\"></script>");
+    let csp = format!("script-src {base}; connect-src {base}; frame-src {base}");
+    let allowed = if origins.is_empty() { "any site".to_owned() } else { origins.join(", ") };
+    let none_live = surveys.is_empty();
+    let shown_base = base.clone();
+    view! {
+        <div class="narrow">
+            <PageHead title="Embed" lead="Show surveys on your own site, or send people a link." />
+            <SettingsTabs slug=slug.clone() current=SettingsTab::Embed />
+            {none_live.then(|| view! {
+                <p class="notice notice-info">
+                    "No survey is live yet, so the snippet shows nothing for now. "<a href=format!("/p/{slug}/surveys")>"Publish a survey"</a>"."
+                </p>
+            })}
+            <section class="card stack" aria-labelledby="embed-script">
+                <h2 id="embed-script">"On every page: one line"</h2>
+                <p>"Paste it before "<code>"</body>"</code>" or into the "<code>"<head>"</code>". It shows the project’s live survey, and never slows or restyles your site."</p>
+                <CopyBox id="snippet-script" label="Script for your site" text=script rows=3 />
+                <p class="muted small">
+                    "Shown on: "{allowed}". "
+                    {is_admin.then(|| view! { <a href=format!("/p/{slug}/settings#origins")>"Change"</a> })}
+                </p>
+            </section>
+            {surveys.into_iter().map(|s| {
+                let LiveSurvey { id, name } = s;
+                let link = format!("{base}/s/{id}");
+                let (heading, labelled) = (format!("survey-{id}"), format!("survey-{id}"));
+                view! {
+                    <section class="card stack" aria-labelledby=labelled>
+                        <h2 id=heading>{name.clone()}</h2>
+                        <h3>"Inside a page"</h3>
+                        <p class="muted small">"Where this element stands; needs the line above on the page."</p>
+                        <CopyBox id=format!("element-{id}") label=format!("{name}: element") text=format!("<earshot-survey survey=\"{id}\"></earshot-survey>") />
+                        <h3>"As a plain frame"</h3>
+                        <p class="muted small">"Without any script of ours. Its height does not follow the questions."</p>
+                        <CopyBox id=format!("frame-{id}") label=format!("{name}: frame") rows=3
+                            text=format!("<iframe src=\"{link}\" title=\"{}\" width=\"100%\" height=\"600\" loading=\"lazy\"></iframe>", attribute(&name)) />
+                        <h3>"As a link"</h3>
+                        <p class="muted small">"For e-mails, chats and QR codes. "<a href=link.clone() target="_blank" rel="noopener">"Open it"</a></p>
+                        <CopyBox id=format!("link-{id}") label=format!("{name}: link") text=link rows=1 />
+                    </section>
+                }.into_any()
+            }).collect_view()}
+            <section class="card stack" aria-labelledby="embed-csp">
+                <h2 id="embed-csp">"If your site has a Content-Security-Policy"</h2>
+                <p>"Allow "<code>{shown_base}</code>" in these three. Nothing inline, no nonce, no styles."</p>
+                <CopyBox id="snippet-csp" label="Content-Security-Policy" text=csp rows=3 />
+            </section>
+            <section class="card stack" aria-labelledby="embed-calls">
+                <h2 id="embed-calls">"From your own scripts"</h2>
+                <CopyBox id="snippet-calls" label="Calls" text=CALLS.to_owned() rows=10 />
+            </section>
+        </div>
+        <Copy />
+    }
+}
+
+/// Text for an attribute of a snippet that people paste as HTML.
+fn attribute(text: &str) -> String {
+    text.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;")
+}

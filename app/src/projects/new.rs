@@ -1,0 +1,44 @@
+//! A new project.
+
+use domain::FieldErrors;
+use leptos::prelude::*;
+
+use crate::components::{
+    forms::{ErrorSummary, IdempotencyKey, TextArea, TextField},
+    layout::PageHead,
+};
+
+/// What the page shows.
+#[derive(Debug, Clone, Default)]
+pub struct NewProject {
+    /// The name as typed.
+    pub name: String,
+    /// The origins as typed.
+    pub origins: String,
+    /// What was refused.
+    pub errors: FieldErrors,
+}
+
+/// Makes a project.
+#[component]
+pub fn NewProjectPage(
+    /// Its content.
+    model: NewProject,
+    /// For the form.
+    idempotency_key: String,
+) -> impl IntoView {
+    let NewProject { name, origins, errors } = model;
+    view! {
+        <div class="narrow">
+            <PageHead title="New project" lead="One product that you collect feedback about. It has its own surveys, inbox, backlog and members." />
+            <ErrorSummary errors=errors.clone() />
+            <form method="post" action="/projects/new" class="card">
+                <IdempotencyKey key=idempotency_key />
+                <TextField name="name" label="Name" value=name required=true maxlength=80 errors=errors.clone() />
+                <TextArea name="origins" label="Sites that may show its surveys (optional)" value=origins rows=3
+                    hint="One for each line, like https://www.example.com. Left empty, any site may." errors=errors />
+                <div class="form-actions"><button type="submit" class="button button-primary">"Make project"</button></div>
+            </form>
+        </div>
+    }
+}

@@ -1,0 +1,125 @@
+//! Invitations: a link that works once, for a week, for one project.
+
+use domain::{
+    Error as Refusal, Timestamp,
+    accounts::{
+        Role, Scope,
+        rules::{joined_role, may_grant},
+    },
+    ids::{InvitationId, StaffId},
+    surveys::answer::is_email,
+};
+
+use super::NewStaff;
+use crate::{
+    error::Result,
+    state::{App, hash_token},
+    store::{Tx, invitations::Invitation},
+};
+
+/// Days that a link works.
+pub const DAYS: i64 = 7;
+
+/// Makes an invitation; gives the link's secret, or `None` when this form was sent before: the secret is shown only once.
+///
+/// # Errors
+/// When the actor may not give this role, or the address is none.
+pub async fn create(app: &App, scope: &Scope, role: Role, email: &str, key: &str) -> Result<Option<String>> {
+    may_grant(scope.role(), role)?;
+    let by = scope.staff().ok_or(Refusal::Forbidden)?;
+    let email = email.trim().to_lowercase();
+    if !email.is_empty() && !is_email(&email) {
+        return Err(Refusal::field("email", "email", "Write an e-mail address like name@example.com, or leave it out.").into());
+    }
+    let (token, now) = (app.token(), app.now());
+    let invitation = Invitation {
+        id: app.id(),
+        project: scope.project(),
+        project_name: String::new(),
+        role,
+        email: (!email.is_empty()).then_some(email),
+        by,
+        by_name: String::new(),
+        expires_at: now.plus_days(DAYS),
+    };
+    let (id, hash) = (invitation.id, hash_token(&token));
+    let made: InvitationId = app
+        .store
+        .write_once(&format!("invitation:{by}"), key, now, move |tx| {
+            Box::pin(async move {
+                tx.insert_invitation(&invitation, &hash, now).await?;
+                Ok(id)
+            })
+        })
+        .await?;
+    Ok((made == id).then_some(token))
+}
+
+/// The open invitation behind a link's secret.
+///
+/// # Errors
+/// [`Refusal::NotFound`] when it does not work (any more).
+pub async fn find(app: &App, token: &str) -> Result<Invitation> {
+    app.store.invitation_by_token(&hash_token(token), app.now()).await?.ok_or_else(|| Refusal::NotFound.into())
+}
+
+/// Lets a signed-in person join.
+///
+/// # Errors
+/// [`Refusal::NotFound`] when the invitation does not work (any more).
+pub async fn join(app: &App, token: &str, staff: StaffId) -> Result<Invitation> {
+    let invitation = find(app, token).await?;
+    let now = app.now();
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                redeem(tx, &invitation, staff, now).await?;
+                Ok(invitation)
+            })
+        })
+        .await
+}
+
+/// Makes an account for a new person and lets them join: both or neither.
+///
+/// # Errors
+/// What is wrong with the input; [`Refusal::NotFound`] when the invitation does not work (any more).
+pub async fn join_as_new(app: &App, token: &str, name: &str, email: &str, password: &str) -> Result<(StaffId, Invitation)> {
+    let invitation = find(app, token).await?;
+    if name.trim().is_empty() {
+        return Err(Refusal::field("name", "required", "Write your name.").into());
+    }
+    let person = NewStaff::check(app, email, name, password).await?;
+    let now = app.now();
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                let staff = person.insert(tx).await?;
+                redeem(tx, &invitation, staff, now).await?;
+                Ok((staff, invitation))
+            })
+        })
+        .await
+}
+
+async fn redeem(tx: &mut Tx<'_>, invitation: &Invitation, staff: StaffId, now: Timestamp) -> Result<()> {
+    tx.lock_project(invitation.project).await?;
+    // Whoever invited must still be allowed to: a link does not outlive the role that it was made with.
+    let by = tx.role_of(invitation.project, invitation.by).await?;
+    if !by.is_some_and(|by| may_grant(by, invitation.role).is_ok()) || !tx.take_invitation(invitation.id, staff, now).await? {
+        return Err(Refusal::NotFound.into());
+    }
+    let held = tx.role_of(invitation.project, staff).await?;
+    tx.set_role(invitation.project, staff, joined_role(held, invitation.role), now).await
+}
+
+/// Revokes an open invitation of this project.
+///
+/// # Errors
+/// [`Refusal::Forbidden`] below admin, [`Refusal::NotFound`] when there is none.
+pub async fn revoke(app: &App, scope: &Scope, invitation: InvitationId) -> Result<()> {
+    scope.require(Role::Admin)?;
+    let (project, now) = (scope.project(), app.now());
+    let done = app.store.write(move |tx| Box::pin(async move { tx.revoke_invitation(project, invitation, now).await })).await?;
+    if done { Ok(()) } else { Err(Refusal::NotFound.into()) }
+}

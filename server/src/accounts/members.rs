@@ -1,0 +1,113 @@
+//! Roles of a project's members.
+
+use domain::{
+    Error as Refusal,
+    accounts::{
+        Role, Scope,
+        rules::{may_change, may_grant, may_remove},
+    },
+    ids::StaffId,
+};
+
+use crate::{error::Result, state::App};
+
+/// Gives a member another role.
+///
+/// # Errors
+/// See [`may_change`]; [`Refusal::NotFound`] when they are no member.
+pub async fn change_role(app: &App, scope: &Scope, staff: StaffId, to: Role) -> Result<()> {
+    let (scope, now) = (*scope, app.now());
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                let project = scope.project();
+                // The rules are about what is true now, not when the page was drawn; and two owners cannot demote each other at once.
+                tx.lock_project(project).await?;
+                let actor = acting(tx.role_of(project, scope.staff().ok_or(Refusal::Forbidden)?).await?)?;
+                actor.ge(&Role::Admin).then_some(()).ok_or(Refusal::Forbidden)?;
+                let from = tx.role_of(project, staff).await?.ok_or(Refusal::NotFound)?;
+                may_change(actor, from, to, tx.owners(project).await?)?;
+                tx.set_role(project, staff, to, now).await
+            })
+        })
+        .await
+}
+
+/// Takes somebody out of a project; gives the role that they had.
+///
+/// # Errors
+/// See [`may_remove`]; [`Refusal::NotFound`] when they are no member.
+pub async fn remove(app: &App, scope: &Scope, staff: StaffId) -> Result<Role> {
+    let scope = *scope;
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                let project = scope.project();
+                tx.lock_project(project).await?;
+                let me = scope.staff().ok_or(Refusal::Forbidden)?;
+                let actor = acting(tx.role_of(project, me).await?)?;
+                if actor < Role::Admin && me != staff {
+                    return Err(Refusal::Forbidden.into());
+                }
+                let held = tx.role_of(project, staff).await?.ok_or(Refusal::NotFound)?;
+                may_remove(actor, held, tx.owners(project).await?, me == staff)?;
+                tx.delete_membership(project, staff).await?;
+                Ok(held)
+            })
+        })
+        .await
+}
+
+fn acting(role: Option<Role>) -> Result<Role, Refusal> {
+    role.ok_or(Refusal::NotFound)
+}
+
+/// The proof that an undo of a removal is for what was removed, and recent.
+fn restore_text(scope: &Scope, staff: StaffId, role: Role, until: i64) -> String {
+    format!("{}:{staff}:{role}:{until}", scope.project())
+}
+
+/// How long a removal can be taken back.
+const UNDO_MS: i64 = 10 * 60_000;
+
+/// The fields of the form that takes a removal back.
+///
+/// # Errors
+/// Never in practice.
+pub fn restore_fields(app: &App, scope: &Scope, staff: StaffId, role: Role) -> Result<Vec<(String, String)>> {
+    let until = app.now().plus_ms(UNDO_MS).0;
+    let proof = app.sign("restore-member", &restore_text(scope, staff, role, until))?;
+    let fields = [("staff", staff.to_string()), ("role", role.to_string()), ("until", until.to_string()), ("proof", proof)];
+    Ok(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+/// Takes a removal back. `proof` shows that this person was a member with this role a moment ago, so that nobody is
+/// brought in by a guessed id.
+///
+/// # Errors
+/// When the proof does not fit or is too old, or the actor may not give the role.
+pub async fn restore(app: &App, scope: &Scope, staff: StaffId, role: Role, until: i64, proof: &str) -> Result<()> {
+    use subtle::ConstantTimeEq;
+    may_grant(scope.role(), role)?;
+    let expected = app.sign("restore-member", &restore_text(scope, staff, role, until))?;
+    if !bool::from(expected.as_bytes().ct_eq(proof.as_bytes())) {
+        return Err(Refusal::NotFound.into());
+    }
+    let now = app.now();
+    if now.0 > until {
+        return Err(Refusal::Conflict("This was too long ago to take back. Invite the person again.".into()).into());
+    }
+    let project = scope.project();
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                tx.lock_project(project).await?;
+                // Somebody may have brought them back meanwhile, with another role.
+                if tx.role_of(project, staff).await?.is_none() {
+                    tx.set_role(project, staff, role, now).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+}

@@ -1,0 +1,120 @@
+//! `/account`: a person's own settings and sessions.
+
+use app::{
+    accounts::account::{Account, AccountPage, SessionView},
+    shell::Nav,
+};
+use axum::{
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
+};
+use domain::{
+    FieldErrors, Timestamp,
+    accounts::{device::device, safe_next},
+    projects::ThemeMode,
+};
+use leptos::prelude::*;
+
+use super::super::{address::ClientAddress, console::Console, error::PageResult, forms::Form};
+use crate::{
+    accounts::own,
+    error::{Error, Result},
+    store::sessions::session_hash,
+};
+
+fn this_session(console: &Console) -> String {
+    console.session.id().as_ref().map(session_hash).unwrap_or_default()
+}
+
+async fn page(console: &Console, status: StatusCode, name: Option<&str>, errors: FieldErrors) -> Result<Response> {
+    let (now, this) = (console.app.now(), this_session(console));
+    let shown = |ms: i64| (Timestamp(ms).rfc3339(), Timestamp(ms).ago(now));
+    let sessions = console.app.store.sessions_of(console.actor.staff, now).await?;
+    let sessions = sessions
+        .into_iter()
+        .map(|s| SessionView {
+            is_this: s.id_hash == this,
+            device: device(s.user_agent.as_deref()),
+            address: s.address.unwrap_or_default(),
+            created: shown(s.created_at),
+            seen: shown(s.seen_at),
+            id: s.id_hash,
+        })
+        .collect();
+    let model = Account {
+        email: console.staff.email.clone(),
+        name: name.unwrap_or(&console.staff.name).to_owned(),
+        theme: console.staff.theme.clone(),
+        sessions,
+        errors,
+    };
+    let key = console.form_key();
+    Ok(console.page_with(status, "Account", Nav::Account, move || view! { <AccountPage model=model idempotency_key=key /> }))
+}
+
+/// `GET /account`.
+pub(super) async fn show(console: Console) -> PageResult {
+    Ok(page(&console, StatusCode::OK, None, FieldErrors::default()).await?)
+}
+
+/// A reload of a page that a refused form was answered with.
+pub(super) async fn home() -> Redirect {
+    Redirect::to("/account")
+}
+
+/// `POST /account`: the name.
+pub(super) async fn rename(console: Console, form: Form) -> PageResult {
+    form.idempotency_key()?;
+    match own::rename(&console.app, console.actor.staff, form.get("name")).await {
+        Ok(()) => Ok(console.done("/account", "Name saved.")),
+        Err(Error::Refused(domain::Error::Invalid(errors))) => {
+            Ok(page(&console, StatusCode::UNPROCESSABLE_ENTITY, Some(form.get("name")), errors).await?)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `POST /account/password`.
+pub(super) async fn change_password(console: Console, address: ClientAddress, form: Form) -> PageResult {
+    form.idempotency_key()?;
+    let this = this_session(&console);
+    match own::change_password(&console.app, &console.staff, form.get("current"), form.get("password"), &this, address.bucket()).await {
+        Ok(()) => {
+            // The session that stays gets a new id too: whoever knew the old one is out.
+            console.session.cycle_id().await.map_err(|e| Error::internal("session", e))?;
+            Ok(console.done("/account", "Password changed. Your other sessions have ended."))
+        }
+        Err(Error::Refused(domain::Error::Invalid(errors))) => Ok(page(&console, StatusCode::UNPROCESSABLE_ENTITY, None, errors).await?),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `POST /account/theme`: from the account page and from the menu of every page, which it leads back to.
+pub(super) async fn set_theme(console: Console, headers: HeaderMap, form: Form) -> PageResult {
+    form.idempotency_key()?;
+    own::set_theme(&console.app, console.actor.staff, ThemeMode::parse(form.get("theme"))).await?;
+    let from = headers.get(header::REFERER).and_then(|h| h.to_str().ok()).and_then(|text| url::Url::parse(text).ok());
+    let back =
+        from.map_or_else(|| "/account".to_owned(), |url| url.query().map_or_else(|| url.path().into(), |q| format!("{}?{q}", url.path())));
+    Ok(Redirect::to(safe_next(&back)).into_response())
+}
+
+/// `POST /account/sessions/end`.
+pub(super) async fn end_session(console: Console, form: Form) -> PageResult {
+    form.idempotency_key()?;
+    let session = form.get("session");
+    if session == this_session(&console) {
+        console.session.flush().await.map_err(|e| Error::internal("session", e))?;
+        return Ok(Redirect::to("/sign-in").into_response());
+    }
+    own::end_session(&console.app, console.actor.staff, session).await?;
+    Ok(console.done("/account", "Session ended."))
+}
+
+/// `POST /account/sessions/end-others`.
+pub(super) async fn end_other_sessions(console: Console, form: Form) -> PageResult {
+    form.idempotency_key()?;
+    let n = own::end_other_sessions(&console.app, console.actor.staff, &this_session(&console)).await?;
+    let message = if n == 1 { "1 session ended.".to_owned() } else { format!("{n} sessions ended.") };
+    Ok(console.done("/account", &message))
+}

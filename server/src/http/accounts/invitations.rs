@@ -1,0 +1,128 @@
+//! `/invite/{token}`.
+
+use app::{
+    accounts::invitation::{InvitationGone, InvitationPage, Invited},
+    shell::Flash,
+};
+use axum::{
+    extract::{Path, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::Response,
+};
+use domain::FieldErrors;
+use leptos::prelude::*;
+use tower_sessions::Session;
+
+use super::{
+    super::{
+        address::ClientAddress,
+        console::{Console, plain_page, redirect_with},
+        error::{PageError, PageResult},
+        forms::Form,
+        security::Nonce,
+    },
+    begin_session,
+};
+use crate::{
+    accounts::invitations,
+    error::{Error, Result},
+    state::{AppState, hash_token},
+    store::invitations::Invitation,
+};
+
+fn gone(app: &AppState, nonce: &Nonce) -> Response {
+    plain_page(app, nonce, StatusCode::NOT_FOUND, "Invitation", || view! { <InvitationGone /> })
+}
+
+struct Typed<'f> {
+    name: &'f str,
+    email: Option<&'f str>,
+    errors: FieldErrors,
+}
+
+fn page(
+    app: &AppState,
+    nonce: &Nonce,
+    status: StatusCode,
+    token: &str,
+    invitation: &Invitation,
+    who: Option<&Console>,
+    typed: Typed<'_>,
+) -> Response {
+    let model = Invited {
+        token: token.to_owned(),
+        project: invitation.project_name.clone(),
+        by: invitation.by_name.clone(),
+        role: invitation.role,
+        signed_in: who.map(|c| format!("{} ({})", c.staff.name, c.staff.email)),
+        name: typed.name.to_owned(),
+        email: typed.email.map(ToOwned::to_owned).or_else(|| invitation.email.clone()).unwrap_or_default(),
+        errors: typed.errors,
+    };
+    let key = app.ids.uuid().to_string();
+    let mut response = plain_page(app, nonce, status, "Invitation", move || view! { <InvitationPage model=model idempotency_key=key /> });
+    // The address holds the secret.
+    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    response
+}
+
+/// `GET /invite/{token}`: shows, and never redeems.
+pub(super) async fn show(
+    State(app): State<AppState>,
+    nonce: Nonce,
+    console: Result<Console, PageError>,
+    Path(token): Path<String>,
+) -> PageResult {
+    match invitations::find(&app, &token).await {
+        Ok(invitation) => {
+            let typed = Typed { name: "", email: None, errors: FieldErrors::default() };
+            Ok(page(&app, &nonce, StatusCode::OK, &token, &invitation, console.as_ref().ok(), typed))
+        }
+        Err(Error::Refused(domain::Error::NotFound)) => Ok(gone(&app, &nonce)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `POST /invite/{token}`.
+#[expect(clippy::too_many_arguments, reason = "each is an extractor")]
+pub(super) async fn accept(
+    State(app): State<AppState>,
+    nonce: Nonce,
+    console: Result<Console, PageError>,
+    address: ClientAddress,
+    session: Session,
+    headers: HeaderMap,
+    Path(token): Path<String>,
+    form: Form,
+) -> PageResult {
+    form.idempotency_key()?;
+    let joined = match &console {
+        Ok(console) => invitations::join(&app, &token, console.actor.staff).await,
+        Err(_) => {
+            // Whoever holds a link must not learn by it, at speed, who else has an account.
+            app.throttle.attempt(&hash_token(&token), address.bucket(), app.now())?;
+            let new = invitations::join_as_new(&app, &token, form.get("name"), form.get("email"), form.get("password")).await;
+            match new {
+                Ok((staff, invitation)) => {
+                    begin_session(&app, &session, staff, &headers, address).await?;
+                    Ok(invitation)
+                }
+                Err(error) => Err(error),
+            }
+        }
+    };
+    match joined {
+        Ok(invitation) => {
+            let project = app.store.project_by_id(invitation.project).await?.ok_or(domain::Error::NotFound)?;
+            let message = format!("Welcome to {}.", project.name);
+            Ok(redirect_with(&app, &format!("/p/{}/inbox", project.slug), &Flash { message, is_error: false, undo: None }))
+        }
+        Err(Error::Refused(domain::Error::Invalid(errors))) => {
+            let invitation = invitations::find(&app, &token).await?;
+            let typed = Typed { name: form.get("name"), email: Some(form.get("email")), errors };
+            Ok(page(&app, &nonce, StatusCode::UNPROCESSABLE_ENTITY, &token, &invitation, console.as_ref().ok(), typed))
+        }
+        Err(Error::Refused(domain::Error::NotFound)) => Ok(gone(&app, &nonce)),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,154 @@
+//! Invitations of members by a link. Only the hash of the link's secret is stored.
+
+use domain::{
+    Timestamp,
+    accounts::{Role, Scope},
+    ids::{InvitationId, ProjectId, StaffId},
+};
+use sqlx::FromRow;
+
+use super::{Store, Tx, id};
+use crate::error::Result;
+
+/// An invitation that can still be used.
+#[derive(Debug, Clone)]
+pub struct Invitation {
+    /// Identity.
+    pub id: InvitationId,
+    /// The one project it is for.
+    pub project: ProjectId,
+    /// That project's name.
+    pub project_name: String,
+    /// The role it gives.
+    pub role: Role,
+    /// For whom, if that was said.
+    pub email: Option<String>,
+    /// Who made it.
+    pub by: StaffId,
+    /// Their name.
+    pub by_name: String,
+    /// Until when it works.
+    pub expires_at: Timestamp,
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: String,
+    project_id: String,
+    project_name: String,
+    role: String,
+    email: Option<String>,
+    created_by: String,
+    by_name: String,
+    expires_at: i64,
+}
+
+impl TryFrom<Row> for Invitation {
+    type Error = crate::error::Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            id: id(&row.id)?,
+            project: id(&row.project_id)?,
+            project_name: row.project_name,
+            role: row.role.parse()?,
+            email: row.email,
+            by: id(&row.created_by)?,
+            by_name: row.by_name,
+            expires_at: Timestamp(row.expires_at),
+        })
+    }
+}
+
+impl Store {
+    /// A project's open invitations, the newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn open_invitations(&self, scope: &Scope, now: Timestamp) -> Result<Vec<Invitation>> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT i.id, i.project_id, p.name AS project_name, i.role, i.email, i.created_by, s.name AS by_name, i.expires_at \
+             FROM invitations i JOIN projects p ON p.id = i.project_id JOIN staff s ON s.id = i.created_by \
+             WHERE i.project_id = $1 AND i.used_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > $2 ORDER BY i.created_at DESC, i.id DESC",
+        )
+        .bind(scope.project().to_string())
+        .bind(now.0)
+        .fetch_all(self.reader())
+        .await?;
+        rows.into_iter().map(Invitation::try_from).collect()
+    }
+
+    /// The open invitation behind a link.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn invitation_by_token(&self, token_hash: &str, now: Timestamp) -> Result<Option<Invitation>> {
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT i.id, i.project_id, p.name AS project_name, i.role, i.email, i.created_by, s.name AS by_name, i.expires_at \
+             FROM invitations i JOIN projects p ON p.id = i.project_id JOIN staff s ON s.id = i.created_by \
+             WHERE i.token_hash = $1 AND i.used_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > $2",
+        )
+        .bind(token_hash.to_owned())
+        .bind(now.0)
+        .fetch_optional(self.reader())
+        .await?;
+        row.map(Invitation::try_from).transpose()
+    }
+}
+
+impl Tx<'_> {
+    /// Stores an invitation.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_invitation(&mut self, invitation: &Invitation, token_hash: &str, now: Timestamp) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO invitations (id, project_id, role, email, token_hash, created_by, created_at, expires_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        )
+        .bind(invitation.id.to_string())
+        .bind(invitation.project.to_string())
+        .bind(invitation.role.as_str())
+        .bind(invitation.email.clone())
+        .bind(token_hash.to_owned())
+        .bind(invitation.by.to_string())
+        .bind(now.0)
+        .bind(invitation.expires_at.0)
+        .execute(self.conn())
+        .await?;
+        Ok(())
+    }
+
+    /// Uses an invitation up for `staff`; `false` when it does not work (any more). Of two at once, one gets `true`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn take_invitation(&mut self, invitation: InvitationId, staff: StaffId, now: Timestamp) -> Result<bool> {
+        let done = sqlx::query(
+            "UPDATE invitations SET used_by = $2, used_at = $3 \
+             WHERE id = $1 AND used_at IS NULL AND revoked_at IS NULL AND expires_at > $3",
+        )
+        .bind(invitation.to_string())
+        .bind(staff.to_string())
+        .bind(now.0)
+        .execute(self.conn())
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Revokes an invitation of this project that nobody has used; `false` when there is none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn revoke_invitation(&mut self, project: ProjectId, invitation: InvitationId, now: Timestamp) -> Result<bool> {
+        let done = sqlx::query(
+            "UPDATE invitations SET revoked_at = $3 WHERE id = $1 AND project_id = $2 AND used_at IS NULL AND revoked_at IS NULL",
+        )
+        .bind(invitation.to_string())
+        .bind(project.to_string())
+        .bind(now.0)
+        .execute(self.conn())
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+}
