@@ -168,7 +168,7 @@ fn LinkForms(view: LinkPanelView, base: String) -> impl IntoView {
                 <label for="quote">"Quote"</label>
                 <p class="hint" id="quote-hint">"The words that are meant. Select them in the text above, or paste them. Empty means all of it."</p>
                 {quote_error.map(|e| view! { <p class="field-error" id="quote-error">{e}</p> })}
-                <textarea id="quote" name="quote" rows="2" maxlength=MAX_QUOTE data-quote-target aria-describedby="quote-hint">{quote}</textarea>
+                <textarea id="quote" name="quote" rows="2" maxlength=MAX_QUOTE data-quote-target aria-describedby="quote-hint">{crate::components::forms::textarea_text(&quote)}</textarea>
             </div>
             <div class="field">
                 <label for="importance">"Importance to them"</label>

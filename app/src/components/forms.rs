@@ -81,6 +81,15 @@ pub fn TextField(
     }
 }
 
+/// The content of a `<textarea>`. Leptos writes it as it is, since scripts and styles want that; unescaped, a text with
+/// `</textarea>` in it would end the element and become markup. Every text area goes through this.
+#[must_use]
+pub fn textarea_text(text: &str) -> String {
+    // HTML drops a line end right after the tag.
+    let kept = if text.starts_with('\n') { "\n" } else { "" };
+    format!("{kept}{}", text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"))
+}
+
 /// A text area with label, hint and error.
 #[component]
 pub fn TextArea(
@@ -120,7 +129,7 @@ pub fn TextArea(
             <textarea
                 id=name.clone() name=name rows=rows required=required maxlength=maxlength
                 aria-describedby=described aria-invalid=invalid.then_some("true")
-            >{value}</textarea>
+            >{textarea_text(&value)}</textarea>
         </div>
     }
 }
@@ -168,4 +177,15 @@ fn describe(name: &str, hint: bool, error: bool) -> Option<String> {
     let ids: Vec<String> =
         [(hint, "hint"), (error, "error")].into_iter().filter(|(is, _)| *is).map(|(_, part)| format!("{name}-{part}")).collect();
     (!ids.is_empty()).then(|| ids.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::textarea_text;
+
+    #[test]
+    fn a_text_never_ends_its_text_area() {
+        assert_eq!(textarea_text("a </textarea><img src=x> &amp;"), "a &lt;/textarea&gt;&lt;img src=x&gt; &amp;amp;");
+        assert_eq!(textarea_text("\nb"), "\n\nb");
+    }
 }

@@ -263,7 +263,7 @@ fn Talk(view: DetailView, base: String) -> impl IntoView {
                     <div class="field" class:field-invalid=bad>
                         <label for="body">"Comment" " " <kbd>"C"</kbd></label>
                         {error.map(|message| view! { <p class="field-error" id="body-error">{message}</p> })}
-                        <textarea id="body" name="body" rows="2" maxlength="10000" aria-invalid=bad.then_some("true") aria-describedby=bad.then_some("body-error")>{typed_comment}</textarea>
+                        <textarea id="body" name="body" rows="2" maxlength="10000" aria-invalid=bad.then_some("true") aria-describedby=bad.then_some("body-error")>{crate::components::forms::textarea_text(&typed_comment)}</textarea>
                     </div>
                     <div><button type="submit" id="comment-send" class="button button-small">"Comment"</button></div>
                 </form>

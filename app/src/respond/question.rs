@@ -55,7 +55,7 @@ pub(super) fn card(question: &Question, values: &Values, errors: &FieldErrors, t
             let text = value_of(values, &id).to_owned();
             view! {
                 <textarea id=id.clone() name=id.clone() rows="4" dir="auto" maxlength=question.kind.max_chars().map(|n| n.to_string())
-                    required=required aria-describedby=described.clone()>{text}</textarea>
+                    required=required aria-describedby=described.clone()>{crate::components::forms::textarea_text(&text)}</textarea>
             }
             .into_any()
         }

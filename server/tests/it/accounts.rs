@@ -487,6 +487,8 @@ on_both!(projects_are_made_once_and_set_up, |t: TestApp| async move {
     let page = owner.post("/projects/new", &[("name", " "), ("origins", "nonsense")]).await;
     assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(page.body.contains("name-error") && page.body.contains("origins-error") && page.body.contains("nonsense"));
+    let page = owner.post("/projects/new", &[("name", "X"), ("origins", "</textarea><img src=x>")]).await;
+    assert!(page.body.contains("&lt;/textarea&gt;&lt;img") && !page.body.contains("<img"), "{}", page.body);
 
     let settings = [
         ("name", "Shop"),
