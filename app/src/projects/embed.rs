@@ -31,15 +31,15 @@ pub struct Embed {
     pub surveys: Vec<LiveSurvey>,
 }
 
-const CALLS: &str = r#"// Before or after embed.js has loaded: calls wait in the queue.
+const CALLS: &str = r#"// Calls made before embed.js has loaded wait in this queue.
 window.earshot = window.earshot || function () { (earshot.q = earshot.q || []).push(arguments); };
 
-earshot("open");                                  // show the survey now
+earshot("open");                          // show the live survey; or one of them: earshot("open", "SURVEY ID")
 earshot("close");
-earshot("identify", "user-17", { plan: "pro" });  // who answers: your own id, anything worth knowing
-earshot("track", "checkout-done");                // something happened that a survey may wait for
-earshot("on", "finish", function (detail) {});    // also: open, answer, close
-earshot("shutdown");                              // take everything away again"#;
+earshot("identify", { id: "user-17", email: "ada@example.com", name: "Ada", attributes: { plan: "pro" } });
+earshot("track", "checkout-done");        // opens a survey that waits for this event
+earshot("on", "finish", (detail) => {});  // also: open, answer, close
+earshot("shutdown");                      // takes everything away again"#;
 
 /// The page.
 #[component]

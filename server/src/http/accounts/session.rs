@@ -98,6 +98,9 @@ fn in_words(seconds: u64) -> String {
 /// When the database fails.
 pub async fn begin_session(app: &AppState, session: &Session, staff: StaffId, headers: &HeaderMap, address: ClientAddress) -> Result<()> {
     let fault = |e| Error::internal("session", e);
+    let now = app.now();
+    // Signing in is rare enough to sweep at.
+    app.store.write(move |tx| Box::pin(async move { tx.delete_ended_sessions(now).await })).await?;
     session.clear().await;
     session.cycle_id().await.map_err(fault)?;
     let agent: String = headers
@@ -110,7 +113,7 @@ pub async fn begin_session(app: &AppState, session: &Session, staff: StaffId, he
         .collect();
     session.insert(AGENT, agent).await.map_err(fault)?;
     session.insert(ADDRESS, address.0.to_canonical().to_string()).await.map_err(fault)?;
-    session.insert(RENEWED, app.now().0).await.map_err(fault)?;
+    session.insert(RENEWED, now.0).await.map_err(fault)?;
     session.insert(STAFF, staff).await.map_err(fault)
 }
 
