@@ -58,6 +58,8 @@ pub enum Change {
     },
     /// The body changed.
     Described,
+    /// The respondent finished a survey begun before.
+    Finished,
     /// Written by a later version of the program.
     #[serde(other)]
     Unknown,
@@ -82,6 +84,7 @@ impl Change {
             Self::Unlinked { item, title, .. } => format!("unlinked feedback from #{item} {title}"),
             Self::Renamed { from, .. } => format!("changed the title from “{from}”"),
             Self::Described => "changed the description".into(),
+            Self::Finished => "finished the survey".into(),
             Self::Unknown => "changed this".into(),
         }
     }

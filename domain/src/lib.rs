@@ -13,6 +13,7 @@ pub mod history;
 pub mod ids;
 pub mod imports;
 pub mod projects;
+pub mod responses;
 pub mod surveys;
 pub mod triage;
 

@@ -142,6 +142,7 @@ CREATE TABLE responses (
     source TEXT NOT NULL,
     language TEXT NOT NULL,
     page_url TEXT,
+    referrer TEXT,
     release TEXT,
     environment TEXT,
     user_agent TEXT,

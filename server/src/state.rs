@@ -11,6 +11,7 @@ use crate::{
     accounts::throttle::SignInThrottle,
     config::{Config, Secret},
     error::{Error, Result},
+    responses::limits::Limits,
     search::Search,
     store::Store,
 };
@@ -27,6 +28,8 @@ pub struct App {
     pub search: Search,
     /// Ids and secrets.
     pub ids: Arc<dyn IdSource>,
+    /// Limits of submissions.
+    pub limits: Limits,
     /// Key of everything this installation signs.
     pub secret: Secret<Vec<u8>>,
     /// Sign-in attempts of late.
@@ -49,7 +52,9 @@ impl App {
         let installation = store.installation(&ids.uuid().to_string(), &URL_SAFE_NO_PAD.encode(fresh), clock.now()).await?;
         let secret = URL_SAFE_NO_PAD.decode(installation.secret).map_err(|e| Error::internal("installation secret", e))?;
         let search = Search::new(config.data.join("index"), installation.instance, Arc::new(store.clone()), Arc::clone(&clock));
+        let limits = Limits::new(config.rate_per_address, config.rate_per_key);
         Ok(Arc::new(Self {
+            limits,
             config,
             store,
             search,

@@ -1,10 +1,102 @@
-//! What respondents and the widget talk to: survey pages, `embed.js`, `/embed/v1`.
+//! What respondents and the widget talk to: survey pages, `embed.js`, `/embed/v1`. No cookies anywhere here.
 
-use axum::Router;
+mod api;
+mod pages;
 
-use crate::state::AppState;
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::{HeaderMap, HeaderName, HeaderValue, header},
+    response::Response,
+    routing::{get, post, put},
+};
+use domain::projects::Project;
+
+use super::assets;
+use crate::state::{App, AppState};
+
+/// Largest submission, in bytes.
+pub const SUBMISSION_LIMIT: usize = 64 * 1024;
 
 /// This capability's routes.
 pub fn routes() -> Router<AppState> {
     Router::new()
+        .route("/embed.js", get(loader))
+        .route("/s/{survey}", get(pages::survey).post(pages::submit))
+        .route("/s/{survey}/thanks", get(pages::thanks))
+        .route("/embed/v1/{key}/config", get(api::config).options(api::preflight))
+        .route("/embed/v1/{key}/responses", post(api::begin).options(api::preflight))
+        .route("/embed/v1/{key}/responses/{id}", put(api::update).options(api::preflight))
+        .layer(DefaultBodyLimit::max(SUBMISSION_LIMIT))
+}
+
+/// The loader under the name that people paste.
+async fn loader(headers: HeaderMap) -> Response {
+    let mut response = assets::plain("embed.js", &headers);
+    let any = HeaderValue::from_static("cross-origin");
+    response.headers_mut().insert(HeaderName::from_static("cross-origin-resource-policy"), any);
+    response
+}
+
+/// Which page sent a request, judged by its `Origin` (RFC 6454). Programs send none; the key is public, so they may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Sender {
+    /// Our own page, or a program.
+    Own,
+    /// A page that may embed the project.
+    Allowed(String),
+    /// Any other page.
+    Foreign,
+}
+
+fn sender(app: &App, project: &Project, headers: &HeaderMap) -> Sender {
+    let Some(origin) = headers.get(header::ORIGIN) else { return Sender::Own };
+    let Ok(origin) = origin.to_str() else { return Sender::Foreign };
+    let authority = origin.split_once("://").map(|(_, rest)| rest);
+    let host = headers.get(header::HOST).and_then(|h| h.to_str().ok());
+    if app.config.public_url.as_deref() == Some(origin) || (authority.is_some() && authority == host) {
+        Sender::Own
+    } else if project.allows(origin) {
+        Sender::Allowed(origin.to_owned())
+    } else {
+        Sender::Foreign
+    }
+}
+
+/// A text from outside: without NUL and other control characters but line ends, trimmed, cut; `None` when nothing is left.
+fn tidy(text: &str, max: usize) -> Option<String> {
+    let text: String = text.chars().filter(|c| !c.is_control()).take(max).collect();
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// A web address from outside; anything but http(s) is dropped, so that no `javascript:` is ever stored.
+fn web_address(text: &str) -> Option<String> {
+    let text = tidy(text, 2000)?;
+    let url = url::Url::parse(&text).ok()?;
+    (matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none()).then_some(text)
+}
+
+fn user_agent(headers: &HeaderMap) -> Option<String> {
+    headers.get(header::USER_AGENT).and_then(|h| h.to_str().ok()).and_then(|text| tidy(text, 300))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_web_addresses_are_kept() {
+        assert_eq!(web_address("https://a.example/x?y#z").as_deref(), Some("https://a.example/x?y#z"));
+        for bad in ["javascript:alert(1)", "data:text/html,x", "//a.example", "https://user:secret@a.example/", "", "\0"] {
+            assert_eq!(web_address(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn texts_from_outside_are_tidied() {
+        assert_eq!(tidy(" a\0b\n ", 10).as_deref(), Some("ab"));
+        assert_eq!(tidy("äöü", 2).as_deref(), Some("äö"));
+        assert_eq!(tidy("\0", 2), None);
+    }
 }

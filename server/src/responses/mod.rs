@@ -1,1 +1,315 @@
-//! Use cases of respondents: a response is begun, added to, finished.
+//! Use cases of respondents: a response is begun, added to, finished. Each is one transaction: contact, response, answers,
+//! feedback, history, change sequence.
+
+pub mod limits;
+
+use domain::{
+    Error as Refusal, Timestamp,
+    accounts::Scope,
+    feedback::{Feedback, Kind, Status},
+    history::Change,
+    ids::{ContactId, FeedbackId, HistoryId, ProjectId, ResponseId, SurveyId, VersionId},
+    projects::Project,
+    responses::{Digest, Signals, digest, spam_reasons},
+    surveys::{Answer, SurveyBody, SurveyStatus},
+};
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
+
+use crate::{
+    error::Result,
+    language,
+    state::App,
+    store::{Tx, responses::NewResponse},
+};
+
+/// A published survey with the version that answers are read against.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Which.
+    pub survey: SurveyId,
+    /// Whose.
+    pub project: Project,
+    /// Whether people can answer.
+    pub status: SurveyStatus,
+    /// The version.
+    pub version: VersionId,
+    /// What that version asks.
+    pub body: SurveyBody,
+}
+
+/// What a respondent sends.
+#[derive(Debug, Clone, Default)]
+pub struct Submission {
+    /// All answers so far, as form pairs.
+    pub pairs: Vec<(String, String)>,
+    /// Whether these are all.
+    pub finished: bool,
+    /// How it came about.
+    pub signals: Signals,
+    /// Where and by whom.
+    pub context: Context,
+}
+
+/// Where and by whom a response was given. All of it is hearsay from the page, cut to size; none of it is needed.
+#[derive(Debug, Clone, Default)]
+pub struct Context {
+    /// `link`, `popover`, `inline`, `frame`, `api`.
+    pub source: String,
+    /// The page it was given on.
+    pub page_url: Option<String>,
+    /// The page before that.
+    pub referrer: Option<String>,
+    /// The release in use.
+    pub release: Option<String>,
+    /// The environment.
+    pub environment: Option<String>,
+    /// The browser.
+    pub user_agent: Option<String>,
+    /// Who, as the site says.
+    pub contact: Person,
+}
+
+/// A contact as a site or an answer names them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Person {
+    /// The site's own id of them.
+    pub external_id: Option<String>,
+    /// In lower case.
+    pub email: Option<String>,
+    /// What they are called.
+    pub name: Option<String>,
+    /// A JSON object of further properties.
+    pub attributes: Option<String>,
+}
+
+impl Person {
+    /// Whether nothing tells who it is.
+    #[must_use]
+    pub fn is_anonymous(&self) -> bool {
+        self.external_id.is_none() && self.email.is_none()
+    }
+}
+
+/// A response that exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begun {
+    /// Which.
+    pub id: ResponseId,
+    /// Whether it is finished.
+    pub finished: bool,
+}
+
+/// What proves that somebody may add to a response: whoever began it.
+///
+/// # Errors
+/// Never in practice.
+pub fn token(app: &App, response: ResponseId) -> Result<String> {
+    app.sign("response", &response.to_string())
+}
+
+/// A time, signed for a survey: when its page was made.
+///
+/// # Errors
+/// Never in practice.
+pub fn start_token(app: &App, survey: SurveyId, now: Timestamp) -> Result<String> {
+    Ok(format!("{}.{}", now.0, app.sign("started", &format!("{survey} {}", now.0))?))
+}
+
+/// The signals of a submission: what the page measured counts only where the signed time is missing.
+#[must_use]
+pub fn signals(app: &App, survey: SurveyId, start: Option<&str>, measured_ms: Option<i64>, honeypot: bool) -> Signals {
+    let Some(start) = start.filter(|s| !s.is_empty()) else {
+        return Signals { honeypot, forged_start: false, elapsed_ms: measured_ms };
+    };
+    let at = start.split_once('.').and_then(|(ms, _)| ms.parse().ok()).map(Timestamp);
+    let genuine = at.filter(|at| start_token(app, survey, *at).is_ok_and(|own| bool::from(own.as_bytes().ct_eq(start.as_bytes()))));
+    Signals { honeypot, forged_start: genuine.is_none(), elapsed_ms: genuine.map(|at| app.now().0 - at.0) }
+}
+
+/// The survey of an id with the version that new answers are read against: the one named, else the live one.
+///
+/// # Errors
+/// Not found for a survey never published, or a version of another survey.
+pub async fn target(app: &App, survey: SurveyId, version: Option<VersionId>) -> Result<Target> {
+    let public = app.store.public_survey(survey).await?.filter(|s| s.status != SurveyStatus::Draft).ok_or(Refusal::NotFound)?;
+    let project = app.store.project_by_id(public.project).await?.ok_or(Refusal::NotFound)?;
+    let mut target = Target { survey, project, status: public.status, version: public.version, body: public.body };
+    if let Some(version) = version.filter(|v| *v != target.version) {
+        let scope = Scope::system(target.project.id);
+        let named = app.store.survey_version(&scope, version).await?.filter(|v| v.survey == survey).ok_or(Refusal::NotFound)?;
+        target.version = version;
+        target.body = named.body;
+    }
+    Ok(target)
+}
+
+/// The survey and version of a response that `token` proves to be the caller's.
+///
+/// # Errors
+/// Not found, also for a wrong token or another project.
+pub async fn begun(app: &App, project: ProjectId, response: ResponseId, proof: &str) -> Result<Target> {
+    if !bool::from(token(app, response)?.as_bytes().ct_eq(proof.as_bytes())) {
+        return Err(Refusal::NotFound.into());
+    }
+    let (survey, version) = app.store.version_of_response(project, response).await?.ok_or(Refusal::NotFound)?;
+    target(app, survey, Some(version)).await
+}
+
+/// Begins a response, once for each `key`: a retry gets the first answer.
+///
+/// # Errors
+/// A message per question that does not fit; [`Refusal::Conflict`] when the survey takes no answers.
+pub async fn begin(app: &App, target: &Target, key: &str, submission: Submission) -> Result<Begun> {
+    let write = Write::new(app, target, submission)?;
+    let id: ResponseId = app.id();
+    let is_live = target.status == SurveyStatus::Live;
+    let scope = format!("respond {}", target.project.id);
+    app.store
+        .write_once(&scope, key, write.now, move |tx| {
+            Box::pin(async move {
+                if !is_live {
+                    return Err(Refusal::Conflict("This survey takes no answers now.".into()).into());
+                }
+                write.begin(tx, id).await
+            })
+        })
+        .await
+}
+
+/// Puts all answers so far in place of those before. A finished response stays as it is.
+///
+/// # Errors
+/// A message per question that does not fit.
+pub async fn update(app: &App, target: &Target, response: ResponseId, submission: Submission) -> Result<Begun> {
+    let write = Write::new(app, target, submission)?;
+    app.store.write(move |tx| Box::pin(async move { write.update(tx, response).await })).await
+}
+
+/// Everything a transaction needs, decided before it.
+struct Write {
+    now: Timestamp,
+    project: ProjectId,
+    survey: SurveyId,
+    version: VersionId,
+    survey_language: String,
+    answers: Vec<(String, Answer)>,
+    digest: Digest,
+    person: Person,
+    context: Context,
+    reasons: Vec<String>,
+    finished: bool,
+    new_contact: ContactId,
+    new_feedback: FeedbackId,
+    new_history: HistoryId,
+}
+
+impl Write {
+    fn new(app: &App, target: &Target, submission: Submission) -> Result<Self> {
+        let Submission { pairs, finished, signals, context } = submission;
+        let answers = target.body.read_answers(&pairs, finished).map_err(Refusal::Invalid)?;
+        let digest = digest(&target.body, &answers);
+        let mut person = context.contact.clone();
+        // Who the site says it is stands before what an answer says.
+        if person.email.is_none() {
+            person.email.clone_from(&digest.email);
+        }
+        Ok(Self {
+            now: app.now(),
+            project: target.project.id,
+            survey: target.survey,
+            version: target.version,
+            survey_language: target.body.language.clone(),
+            reasons: spam_reasons(signals, &answers, finished),
+            answers,
+            digest,
+            person,
+            context,
+            finished,
+            new_contact: app.id(),
+            new_feedback: app.id(),
+            new_history: app.id(),
+        })
+    }
+
+    async fn begin(self, tx: &mut Tx<'_>, id: ResponseId) -> Result<Begun> {
+        let contact = tx.contact_for(self.project, &self.person, self.new_contact, self.now).await?;
+        tx.insert_response(&NewResponse {
+            id,
+            project: self.project,
+            survey: self.survey,
+            version: self.version,
+            contact,
+            language: language::detect(&self.digest.text, &self.survey_language),
+            context: &self.context,
+            spam_reasons: &self.reasons,
+            now: self.now,
+            finished: self.finished,
+        })
+        .await?;
+        tx.replace_answers(self.project, self.survey, id, &self.answers, self.now).await?;
+        if !self.answers.is_empty() {
+            self.add_feedback(tx, id, contact, &self.reasons).await?;
+        }
+        Ok(Begun { id, finished: self.finished })
+    }
+
+    async fn update(self, tx: &mut Tx<'_>, id: ResponseId) -> Result<Begun> {
+        let before = tx.lock_response(self.project, id).await?.ok_or(Refusal::NotFound)?;
+        if before.finished {
+            return Ok(Begun { id, finished: true });
+        }
+        let contact = tx.contact_again(self.project, before.contact, &self.person, self.new_contact, self.now).await?;
+        let gained = self.reasons.iter().any(|r| !before.spam_reasons.contains(r));
+        let mut reasons = before.spam_reasons.clone();
+        reasons.extend(self.reasons.iter().filter(|r| !before.spam_reasons.contains(r)).cloned());
+        let language = language::detect(&self.digest.text, &self.survey_language);
+        tx.update_response(id, contact, &language, &reasons, self.finished.then_some(self.now), self.now).await?;
+        tx.replace_answers(self.project, self.survey, id, &self.answers, self.now).await?;
+        match tx.feedback_of_response(id).await? {
+            None if self.answers.is_empty() => {}
+            None => self.add_feedback(tx, id, contact, &reasons).await?,
+            Some((feedback, status)) => {
+                // Suspicion moves only what nobody has looked at yet.
+                let status = if gained && status == Status::New { Status::Spam } else { status };
+                tx.update_feedback_of_response(feedback, &self.digest, contact, &language, status, &reasons, self.now).await?;
+                if self.finished {
+                    tx.insert_history(self.new_history, self.project, feedback, None, &Change::Finished, self.now).await?;
+                }
+                tx.feedback_changed(self.project, feedback).await?;
+            }
+        }
+        // The anonymous contact of the beginning is nobody any more.
+        if contact != before.contact {
+            tx.forget_anonymous(self.project, before.contact).await?;
+        }
+        Ok(Begun { id, finished: self.finished })
+    }
+
+    async fn add_feedback(&self, tx: &mut Tx<'_>, id: ResponseId, contact: ContactId, reasons: &[String]) -> Result<()> {
+        let feedback = Feedback {
+            id: self.new_feedback,
+            project: self.project,
+            kind: Kind::SurveyResponse,
+            text: self.digest.text.clone(),
+            score: self.digest.score,
+            score_max: self.digest.score_max,
+            contact: Some(contact),
+            survey: Some(self.survey),
+            response: Some(id),
+            page_url: self.context.page_url.clone(),
+            release: self.context.release.clone(),
+            environment: self.context.environment.clone(),
+            language: language::detect(&self.digest.text, &self.survey_language),
+            status: if reasons.is_empty() { Status::New } else { Status::Spam },
+            assignee: None,
+            tags: Vec::new(),
+            spam_reasons: reasons.to_vec(),
+            created_at: self.now,
+            updated_at: self.now,
+            version: 1,
+        };
+        tx.insert_feedback(&feedback, None).await?;
+        tx.insert_history(self.new_history, self.project, feedback.id, None, &Change::Created, self.now).await
+    }
+}

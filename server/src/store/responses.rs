@@ -1,1 +1,316 @@
-//! Contacts, responses, answers.
+//! Contacts, responses, answers, and what respondents may see of surveys.
+
+use domain::{
+    Timestamp,
+    feedback::Status,
+    ids::{ContactId, FeedbackId, ProjectId, ResponseId, SurveyId, VersionId},
+    responses::Digest,
+    surveys::Answer,
+};
+
+use super::{Store, Tx, id};
+use crate::{
+    error::{Error, Result},
+    responses::{Context, Person},
+};
+
+/// A response to store.
+#[expect(missing_docs, reason = "the columns")]
+pub struct NewResponse<'a> {
+    pub id: ResponseId,
+    pub project: ProjectId,
+    pub survey: SurveyId,
+    pub version: VersionId,
+    pub contact: ContactId,
+    pub language: String,
+    pub context: &'a Context,
+    pub spam_reasons: &'a [String],
+    pub now: Timestamp,
+    pub finished: bool,
+}
+
+/// What an update must know of a response.
+#[derive(Debug, Clone)]
+pub struct ResponseState {
+    /// Who gave it.
+    pub contact: ContactId,
+    /// Why it is suspected.
+    pub spam_reasons: Vec<String>,
+    /// Whether it takes no more answers.
+    pub finished: bool,
+}
+
+impl Store {
+    /// Which survey and version a response answers.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn version_of_response(&self, project: ProjectId, response: ResponseId) -> Result<Option<(SurveyId, VersionId)>> {
+        let row: Option<(String, String)> = sqlx::query_as("SELECT survey_id, version_id FROM responses WHERE id = $1 AND project_id = $2")
+            .bind(response.to_string())
+            .bind(project.to_string())
+            .fetch_optional(self.reader())
+            .await?;
+        row.map(|(survey, version)| Ok((id(&survey)?, id(&version)?))).transpose()
+    }
+}
+
+impl Tx<'_> {
+    /// The contact that a person is: by the site's id, else by e-mail address, else a new anonymous one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn contact_for(&mut self, project: ProjectId, person: &Person, new: ContactId, now: Timestamp) -> Result<ContactId> {
+        if let Some(known) = self.find_contact(project, person).await? {
+            self.update_contact(known, person, now).await?;
+            return Ok(known);
+        }
+        let added = sqlx::query(
+            "INSERT INTO contacts (id, project_id, external_id, email, name, attributes, created_at, seen_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT DO NOTHING",
+        )
+        .bind(new.to_string())
+        .bind(project.to_string())
+        .bind(person.external_id.clone())
+        .bind(person.email.clone())
+        .bind(person.name.clone())
+        .bind(person.attributes.clone().unwrap_or_else(|| "{}".into()))
+        .bind(now.0)
+        .execute(self.conn())
+        .await?
+        .rows_affected();
+        if added == 1 {
+            return Ok(new);
+        }
+        // Somebody else added the same external id meanwhile.
+        self.find_contact(project, person).await?.ok_or_else(|| Error::internal("contact", "neither added nor found"))
+    }
+
+    /// As [`Tx::contact_for`], for a response that has a contact: an anonymous one becomes the person they turn out to be.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn contact_again(
+        &mut self,
+        project: ProjectId,
+        current: ContactId,
+        person: &Person,
+        new: ContactId,
+        now: Timestamp,
+    ) -> Result<ContactId> {
+        if person.is_anonymous() {
+            return Ok(current);
+        }
+        let (external, email): (Option<String>, Option<String>) = sqlx::query_as("SELECT external_id, email FROM contacts WHERE id = $1")
+            .bind(current.to_string())
+            .fetch_one(self.conn())
+            .await?;
+        let same = external.is_some() && (person.external_id.is_none() || external == person.external_id);
+        let anonymous = external.is_none() && email.is_none();
+        if !same && (!anonymous || self.find_contact(project, person).await?.is_some()) {
+            return self.contact_for(project, person, new, now).await;
+        }
+        self.update_contact(current, person, now).await?;
+        Ok(current)
+    }
+
+    async fn find_contact(&mut self, project: ProjectId, person: &Person) -> Result<Option<ContactId>> {
+        let (sql, wanted) = match (&person.external_id, &person.email) {
+            (Some(external), _) => ("SELECT id FROM contacts WHERE project_id = $1 AND external_id = $2", external),
+            (None, Some(email)) => ("SELECT id FROM contacts WHERE project_id = $1 AND email = $2 ORDER BY created_at, id LIMIT 1", email),
+            (None, None) => return Ok(None),
+        };
+        let row: Option<String> =
+            sqlx::query_scalar(sql).bind(project.to_string()).bind(wanted.clone()).fetch_optional(self.conn()).await?;
+        row.as_deref().map(id).transpose()
+    }
+
+    async fn update_contact(&mut self, contact: ContactId, person: &Person, now: Timestamp) -> Result<()> {
+        sqlx::query(
+            "UPDATE contacts SET external_id = COALESCE(external_id, $2), email = COALESCE(email, $3), name = COALESCE($4, name), \
+             attributes = COALESCE($5, attributes), seen_at = $6 WHERE id = $1",
+        )
+        .bind(contact.to_string())
+        .bind(person.external_id.clone())
+        .bind(person.email.clone())
+        .bind(person.name.clone())
+        .bind(person.attributes.clone())
+        .bind(now.0)
+        .execute(self.conn())
+        .await?;
+        Ok(())
+    }
+
+    /// Takes away an anonymous contact that nothing points to any more.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_anonymous(&mut self, project: ProjectId, contact: ContactId) -> Result<()> {
+        sqlx::query(
+            "DELETE FROM contacts WHERE id = $1 AND project_id = $2 AND external_id IS NULL AND email IS NULL \
+             AND NOT EXISTS (SELECT 1 FROM responses WHERE contact_id = $1) AND NOT EXISTS (SELECT 1 FROM feedback WHERE contact_id = $1)",
+        )
+        .bind(contact.to_string())
+        .bind(project.to_string())
+        .execute(self.conn())
+        .await?;
+        Ok(())
+    }
+
+    /// Adds a response.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_response(&mut self, new: &NewResponse<'_>) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO responses (id, project_id, survey_id, version_id, contact_id, source, language, page_url, referrer, release, environment, \
+             user_agent, spam_reasons, started_at, updated_at, finished_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15)",
+        )
+        .bind(new.id.to_string())
+        .bind(new.project.to_string())
+        .bind(new.survey.to_string())
+        .bind(new.version.to_string())
+        .bind(new.contact.to_string())
+        .bind(new.context.source.clone())
+        .bind(new.language.clone())
+        .bind(new.context.page_url.clone())
+        .bind(new.context.referrer.clone())
+        .bind(new.context.release.clone())
+        .bind(new.context.environment.clone())
+        .bind(new.context.user_agent.clone())
+        .bind(serde_json::to_string(new.spam_reasons)?)
+        .bind(new.now.0)
+        .bind(new.finished.then_some(new.now.0))
+        .execute(self.conn())
+        .await?;
+        Ok(())
+    }
+
+    /// A response's state; the response is this transaction's until its end.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn lock_response(&mut self, project: ProjectId, response: ResponseId) -> Result<Option<ResponseState>> {
+        // Writing a row locks it on PostgreSQL; SQLite has one writer.
+        sqlx::query("UPDATE responses SET updated_at = updated_at WHERE id = $1 AND project_id = $2")
+            .bind(response.to_string())
+            .bind(project.to_string())
+            .execute(self.conn())
+            .await?;
+        let row: Option<(String, String, Option<i64>)> = sqlx::query_as(
+            "SELECT contact_id, spam_reasons, finished_at FROM responses WHERE id = $1 AND project_id = $2 AND contact_id IS NOT NULL",
+        )
+        .bind(response.to_string())
+        .bind(project.to_string())
+        .fetch_optional(self.conn())
+        .await?;
+        row.map(|(contact, reasons, finished)| {
+            Ok(ResponseState { contact: id(&contact)?, spam_reasons: serde_json::from_str(&reasons)?, finished: finished.is_some() })
+        })
+        .transpose()
+    }
+
+    /// Notes what changed about a response.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn update_response(
+        &mut self,
+        response: ResponseId,
+        contact: ContactId,
+        language: &str,
+        spam_reasons: &[String],
+        finished_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<()> {
+        sqlx::query(
+            "UPDATE responses SET contact_id = $2, language = $3, spam_reasons = $4, finished_at = $5, updated_at = $6 WHERE id = $1",
+        )
+        .bind(response.to_string())
+        .bind(contact.to_string())
+        .bind(language.to_owned())
+        .bind(serde_json::to_string(spam_reasons)?)
+        .bind(finished_at.map(|t| t.0))
+        .bind(now.0)
+        .execute(self.conn())
+        .await?;
+        Ok(())
+    }
+
+    /// Puts `answers` in place of all answers of a response.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn replace_answers(
+        &mut self,
+        project: ProjectId,
+        survey: SurveyId,
+        response: ResponseId,
+        answers: &[(String, Answer)],
+        now: Timestamp,
+    ) -> Result<()> {
+        sqlx::query("DELETE FROM answers WHERE response_id = $1").bind(response.to_string()).execute(self.conn()).await?;
+        for (question, answer) in answers {
+            sqlx::query(
+                "INSERT INTO answers (response_id, project_id, survey_id, question_id, value, number, answered_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            )
+            .bind(response.to_string())
+            .bind(project.to_string())
+            .bind(survey.to_string())
+            .bind(question.clone())
+            .bind(serde_json::to_string(answer)?)
+            .bind(answer.number().map(f64::from))
+            .bind(now.0)
+            .execute(self.conn())
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// The feedback that a response made.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn feedback_of_response(&mut self, response: ResponseId) -> Result<Option<(FeedbackId, Status)>> {
+        let row: Option<(String, String)> = sqlx::query_as("SELECT id, status FROM feedback WHERE response_id = $1")
+            .bind(response.to_string())
+            .fetch_optional(self.conn())
+            .await?;
+        row.map(|(feedback, status)| Ok((id(&feedback)?, Status::parse(&status).ok_or_else(|| Error::internal("stored status", &status))?)))
+            .transpose()
+    }
+
+    /// Brings feedback up to date with its response.
+    ///
+    /// # Errors
+    /// When the database fails.
+    #[expect(clippy::too_many_arguments, reason = "the columns")]
+    pub async fn update_feedback_of_response(
+        &mut self,
+        feedback: FeedbackId,
+        digest: &Digest,
+        contact: ContactId,
+        language: &str,
+        status: Status,
+        spam_reasons: &[String],
+        now: Timestamp,
+    ) -> Result<()> {
+        sqlx::query(
+            "UPDATE feedback SET text = $2, score = $3, score_max = $4, contact_id = $5, language = $6, status = $7, spam_reasons = $8, \
+             updated_at = $9, version = version + 1 WHERE id = $1",
+        )
+        .bind(feedback.to_string())
+        .bind(digest.text.clone())
+        .bind(digest.score)
+        .bind(digest.score_max)
+        .bind(contact.to_string())
+        .bind(language.to_owned())
+        .bind(status.as_str())
+        .bind(serde_json::to_string(spam_reasons)?)
+        .bind(now.0)
+        .execute(self.conn())
+        .await?;
+        Ok(())
+    }
+}

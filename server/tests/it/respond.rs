@@ -1,1 +1,541 @@
-//! Respond, through the router.
+//! Respondents: pages without JavaScript, the embed API, and what becomes of answers.
+
+use axum::{
+    body::Body,
+    http::{Method, StatusCode},
+};
+use domain::{
+    accounts::Scope,
+    feedback::{Feedback, Status},
+    ids::{FeedbackId, ProjectId, SurveyId, VersionId},
+    projects::Project,
+    surveys::{Choice, Launch, Question, QuestionKind, SurveyBody},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    on_both,
+    support::{Page, TestApp},
+};
+
+const SITE: &str = "https://site.example";
+
+fn body() -> SurveyBody {
+    let question = |id: &str, title: &str, required: bool, kind: QuestionKind| Question {
+        id: id.into(),
+        title: title.into(),
+        hint: String::new(),
+        required,
+        kind,
+    };
+    SurveyBody {
+        title: "How is it going?".into(),
+        intro: "Two minutes.".into(),
+        questions: vec![
+            question("q1", "Would you recommend us?", true, QuestionKind::Nps { low: "No".into(), high: "Yes".into() }),
+            question("q2", "Why?", false, QuestionKind::LongText),
+            question(
+                "q3",
+                "What do you use?",
+                false,
+                QuestionKind::MultipleChoice {
+                    choices: vec![Choice { id: "c1".into(), label: "Maps".into() }, Choice { id: "c2".into(), label: "Lists".into() }],
+                    other: true,
+                },
+            ),
+            question("q4", "Your address", false, QuestionKind::Email),
+        ],
+        thanks: "Thanks a lot.".into(),
+        language: "en".into(),
+        launch: Launch::Button { label: "Feedback".into() },
+    }
+}
+
+struct Setup {
+    t: TestApp,
+    project: Project,
+    survey: SurveyId,
+    version: VersionId,
+}
+
+async fn setup(t: TestApp, origins: &[&str]) -> Setup {
+    let origins = origins.iter().map(|o| (*o).to_owned()).collect();
+    let project = server::projects::create(&t.app, "My app", origins, None).await.unwrap();
+    let survey: SurveyId = t.app.id();
+    let (id, now) = (project.id, t.app.now().0);
+    t.app
+        .store
+        .write(move |tx| {
+            Box::pin(async move {
+                sqlx::query(
+                    "INSERT INTO surveys (id, project_id, name, status, draft, draft_revision, draft_position, last_number, created_at, updated_at) \
+                     VALUES ($1, $2, 'S', 'draft', '{}', 1, 1, 0, $3, $3)",
+                )
+                .bind(survey.to_string())
+                .bind(id.to_string())
+                .bind(now)
+                .execute(tx.conn())
+                .await?;
+                Ok(())
+            })
+        })
+        .await
+        .unwrap();
+    let version = publish(&t, project.id, survey, 1, &body()).await;
+    Setup { t, project, survey, version }
+}
+
+async fn publish(t: &TestApp, project: ProjectId, survey: SurveyId, number: i64, body: &SurveyBody) -> VersionId {
+    let version: VersionId = t.app.id();
+    let (text, now) = (serde_json::to_string(body).unwrap(), t.app.now().0);
+    t.app
+        .store
+        .write(move |tx| {
+            Box::pin(async move {
+                sqlx::query(
+                    "INSERT INTO survey_versions (id, project_id, survey_id, number, body, published_at) VALUES ($1, $2, $3, $4, $5, $6)",
+                )
+                .bind(version.to_string())
+                .bind(project.to_string())
+                .bind(survey.to_string())
+                .bind(number)
+                .bind(text)
+                .bind(now)
+                .execute(tx.conn())
+                .await?;
+                sqlx::query("UPDATE surveys SET live_version_id = $2, status = 'live' WHERE id = $1")
+                    .bind(survey.to_string())
+                    .bind(version.to_string())
+                    .execute(tx.conn())
+                    .await?;
+                Ok(())
+            })
+        })
+        .await
+        .unwrap();
+    version
+}
+
+impl Setup {
+    async fn status(&self, status: &'static str) {
+        let survey = self.survey.to_string();
+        self.t
+            .app
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    sqlx::query("UPDATE surveys SET status = $2 WHERE id = $1").bind(survey).bind(status).execute(tx.conn()).await?;
+                    Ok(())
+                })
+            })
+            .await
+            .unwrap();
+    }
+
+    async fn count(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(self.t.app.store.reader()).await.unwrap()
+    }
+
+    async fn feedback(&self) -> Vec<Feedback> {
+        let ids: Vec<String> =
+            sqlx::query_scalar("SELECT id FROM feedback ORDER BY created_at, id").fetch_all(self.t.app.store.reader()).await.unwrap();
+        let ids: Vec<FeedbackId> = ids.iter().map(|id| id.parse().unwrap()).collect();
+        self.t.app.store.feedback_by_ids(&Scope::system(self.project.id), &ids).await.unwrap()
+    }
+
+    fn url(&self, rest: &str) -> String {
+        format!("/embed/v1/{}/{rest}", self.project.key)
+    }
+
+    fn input(&self, key: &str, answers: &Value, finished: bool) -> Value {
+        json!({
+            "survey": self.survey, "version": self.version, "answers": answers, "finished": finished, "idempotency_key": key,
+            "source": "popover", "context": { "page_url": "https://site.example/cart", "release": "1.2.3", "environment": "production" },
+        })
+    }
+
+    async fn post(&self, input: &Value) -> Page {
+        self.t.anonymous().json(Method::POST, &self.url("responses"), &[("origin", SITE)], input).await
+    }
+
+    async fn put(&self, begun: &Value, input: &Value) -> Page {
+        let mut input = input.clone();
+        input["token"] = begun["token"].clone();
+        let url = self.url(&format!("responses/{}", begun["id"].as_str().unwrap()));
+        self.t.anonymous().json(Method::PUT, &url, &[("origin", SITE)], &input).await
+    }
+}
+
+/// The value of a hidden field of a page.
+fn hidden(page: &Page, name: &str) -> String {
+    let at = page.body.find(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("no {name} in {}", page.body));
+    page.body[at..].split('"').nth(3).unwrap().to_owned()
+}
+
+on_both!(a_plain_form_becomes_feedback, |t: TestApp| async move {
+    let s = setup(t, &[]).await;
+    let client = s.t.anonymous();
+    let page = client.get(&format!("/s/{}", s.survey)).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.body.contains("Would you recommend us?") && !page.body.contains("wasm"), "{}", page.body);
+    assert_eq!(s.count("SELECT COUNT(*) FROM responses").await, 0, "looking writes nothing");
+    s.t.clock.advance_ms(20_000);
+    let (version, started, key) = (hidden(&page, "version"), hidden(&page, "started"), hidden(&page, "idempotency_key"));
+    let mut fields = vec![
+        ("version", version.as_str()),
+        ("started", &started),
+        ("idempotency_key", &key),
+        ("website", ""),
+        ("q2", "The map is\r\ntoo slow\0"),
+        ("q3", "c2"),
+        ("q3", "other"),
+        ("q3_other", "Charts & <graphs>"),
+    ];
+    let url = format!("/s/{}?lang=en", s.survey);
+    let refused = client.post(&url, &fields).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.body.contains("This question needs an answer.") && refused.body.contains("too slow"), "{}", refused.body);
+    assert!(refused.body.contains("Charts &amp; &lt;graphs&gt;"));
+    assert_eq!(hidden(&refused, "idempotency_key"), key);
+    fields.push(("q1", "3"));
+    for _ in 0..2 {
+        let done = client.post(&url, &fields).await;
+        assert_eq!((done.status, done.location()), (StatusCode::SEE_OTHER, format!("/s/{}/thanks?lang=en", s.survey).as_str()));
+        assert!(client.get(done.location()).await.body.contains("Thanks a lot."));
+    }
+    let feedback = s.feedback().await;
+    assert_eq!(feedback.len(), 1);
+    assert_eq!(feedback[0].text, "The map is\ntoo slow\n\nCharts & <graphs>");
+    assert_eq!((feedback[0].score, feedback[0].score_max, feedback[0].status), (Some(3.0), Some(10.0), Status::New));
+    assert_eq!(s.count("SELECT COUNT(*) FROM responses WHERE finished_at IS NOT NULL AND source = 'link'").await, 1);
+    assert_eq!(s.count("SELECT COUNT(*) FROM history").await, 1);
+    assert!(s.count("SELECT COUNT(*) FROM feedback_changes").await >= 1);
+});
+
+on_both!(a_response_grows_and_is_finished, |t: TestApp| async move {
+    let s = setup(t, &[SITE]).await;
+    let begun = s.post(&s.input("key-000001", &json!([["q1", "2"]]), false)).await;
+    assert_eq!(begun.status, StatusCode::CREATED, "{}", begun.body);
+    let begun = begun.json();
+    let first = s.feedback().await;
+    assert_eq!((first[0].text.as_str(), first[0].version), ("2 / 10", 1));
+    assert_eq!(first[0].page_url.as_deref(), Some("https://site.example/cart"));
+    assert_eq!(first[0].release.as_deref(), Some("1.2.3"));
+
+    let more = s.input("", &json!([["q1", 2], ["q2", "Die Karte lädt seit dem letzten Update viel zu langsam."]]), false);
+    assert_eq!(s.put(&begun, &more).await.status, StatusCode::OK);
+    let second = s.feedback().await;
+    assert_eq!((second.len(), second[0].version, second[0].language.as_str()), (1, 2, "de"));
+
+    // Whoever goes on may do so after the survey was paused; a new one may not begin.
+    s.status("paused").await;
+    assert_eq!(s.post(&s.input("key-000002", &json!([["q1", "2"]]), false)).await.status, StatusCode::CONFLICT);
+    let last = s.input("", &json!([["q1", "2"], ["q2", "Slow"], ["q4", "Ann@Site.example"]]), true);
+    let done = s.put(&begun, &last).await;
+    assert_eq!((done.status, done.json()["finished"].clone()), (StatusCode::OK, json!(true)));
+    let third = s.feedback().await;
+    assert_eq!((third[0].text.as_str(), third[0].version), ("Slow", 3));
+    assert_eq!(s.count("SELECT COUNT(*) FROM answers").await, 3);
+    assert_eq!(s.count("SELECT COUNT(*) FROM contacts WHERE email = 'ann@site.example'").await, 1);
+    // What comes late changes nothing any more.
+    assert_eq!(s.put(&begun, &more).await.json()["finished"], json!(true));
+    assert_eq!(s.feedback().await[0].version, 3);
+});
+
+on_both!(only_who_began_a_response_adds_to_it, |t: TestApp| async move {
+    let s = setup(t, &[]).await;
+    let begun = s.post(&s.input("key-000001", &json!([["q1", "2"]]), false)).await.json();
+    let mut forged = begun.clone();
+    forged["token"] = json!("x");
+    let other = server::projects::create(&s.t.app, "Other", vec![], None).await.unwrap();
+    assert_eq!(s.put(&forged, &s.input("", &json!([]), true)).await.status, StatusCode::NOT_FOUND);
+    let mut input = s.input("", &json!([]), true);
+    input["token"] = begun["token"].clone();
+    let url = format!("/embed/v1/{}/responses/{}", other.key, begun["id"].as_str().unwrap());
+    assert_eq!(s.t.anonymous().json(Method::PUT, &url, &[], &input).await.status, StatusCode::NOT_FOUND);
+    let elsewhere = format!("/embed/v1/{}/responses", other.key);
+    assert_eq!(
+        s.t.anonymous().json(Method::POST, &elsewhere, &[], &s.input("key-000009", &json!([]), false)).await.status,
+        StatusCode::NOT_FOUND
+    );
+});
+
+on_both!(retries_make_one_response, |t: TestApp| async move {
+    let s = setup(t, &[]).await;
+    let input = s.input("key-000001", &json!([["q1", "9"]]), true);
+    let answers = futures_util::future::join_all((0..12).map(|_| s.post(&input))).await;
+    let first = answers[0].json();
+    for answer in &answers {
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
+        assert_eq!(answer.json(), first);
+    }
+    s.status("closed").await;
+    assert_eq!(s.post(&input).await.json(), first, "also after it was closed");
+    for sql in ["SELECT COUNT(*) FROM responses", "SELECT COUNT(*) FROM feedback", "SELECT COUNT(*) FROM contacts"] {
+        assert_eq!(s.count(sql).await, 1, "{sql}");
+    }
+});
+
+on_both!(only_allowed_origins_may_send, |t: TestApp| async move {
+    let s = setup(t, &[SITE]).await;
+    let client = s.t.anonymous();
+    let input = s.input("key-000001", &json!([["q1", "9"]]), true);
+    for origin in ["https://evil.example", "null", "https://site.example.evil.example", "http://site.example"] {
+        let page = client.json(Method::POST, &s.url("responses"), &[("origin", origin)], &input).await;
+        assert_eq!(page.status, StatusCode::FORBIDDEN, "{origin}");
+        assert!(!page.headers.contains_key("access-control-allow-origin"));
+        assert_eq!(client.send(Method::GET, &s.url("config"), &[("origin", origin)], Body::empty()).await.status, StatusCode::FORBIDDEN);
+        let form = client
+            .send(
+                Method::POST,
+                &format!("/s/{}", s.survey),
+                &[("origin", origin), ("content-type", "application/x-www-form-urlencoded")],
+                Body::from("idempotency_key=12345678&q1=3"),
+            )
+            .await;
+        assert_eq!(form.status, StatusCode::FORBIDDEN, "{origin}");
+    }
+    assert_eq!(s.count("SELECT COUNT(*) FROM responses").await, 0);
+    let page = s.post(&input).await;
+    assert_eq!((page.status, page.headers["access-control-allow-origin"].to_str().unwrap()), (StatusCode::CREATED, SITE));
+    assert!(page.headers.get_all("vary").iter().any(|v| v == "origin"));
+    assert!(!page.headers.contains_key("access-control-allow-credentials") && !page.headers.contains_key("set-cookie"));
+    // Our own page, and a program that sends no origin.
+    for headers in [&[("origin", "http://earshot.test")][..], &[]] {
+        let page = client.json(Method::POST, &s.url("responses"), headers, &input).await;
+        assert_eq!(page.status, StatusCode::CREATED, "{}", page.body);
+    }
+    let preflight = client.send(Method::OPTIONS, &s.url("responses"), &[("origin", SITE)], Body::empty()).await;
+    assert_eq!((preflight.status, preflight.headers["access-control-allow-origin"].to_str().unwrap()), (StatusCode::NO_CONTENT, SITE));
+    assert!(preflight.headers["access-control-allow-methods"].to_str().unwrap().contains("POST"));
+    let page = client.get(&format!("/s/{}", s.survey)).await;
+    let csp = page.headers["content-security-policy"].to_str().unwrap();
+    assert!(csp.contains("frame-ancestors 'self' https://site.example;"), "{csp}");
+    assert!(!page.headers.contains_key("x-frame-options"));
+});
+
+on_both!(the_config_is_small_cacheable_and_current, |t: TestApp| async move {
+    let s = setup(t, &[]).await;
+    let client = s.t.anonymous();
+    let page = client.send(Method::GET, &s.url("config"), &[("origin", SITE)], Body::empty()).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert_eq!(page.headers["access-control-allow-origin"], "*");
+    assert_eq!(page.headers["cache-control"], "public, max-age=60");
+    assert!(page.body.len() < 400, "{}", page.body);
+    assert_eq!(page.json()["surveys"][0]["launch"], json!({ "on": "button", "label": "Feedback" }));
+    let tag = page.headers["etag"].to_str().unwrap().to_owned();
+    let again = client.send(Method::GET, &s.url("config"), &[("if-none-match", &tag)], Body::empty()).await;
+    assert_eq!((again.status, again.body.as_str()), (StatusCode::NOT_MODIFIED, ""));
+    s.status("paused").await;
+    let paused = client.send(Method::GET, &s.url("config"), &[("if-none-match", &tag)], Body::empty()).await;
+    assert_eq!((paused.status, paused.json()["surveys"].clone()), (StatusCode::OK, json!([])));
+    assert_eq!(client.get("/embed/v1/pk_nobody/config").await.status, StatusCode::NOT_FOUND);
+});
+
+on_both!(what_does_not_fit_is_named, |t: TestApp| async move {
+    let s = setup(t, &[]).await;
+    let answers = json!([["q1", "11"], ["q4", "nobody"]]);
+    let mut input = s.input("key-000001", &answers, false);
+    input["language"] = json!("de");
+    let page = s.post(&input).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(page.headers["content-type"], "application/problem+json");
+    assert_eq!(page.headers["access-control-allow-origin"], "*");
+    let errors = page.json()["errors"].clone();
+    assert_eq!((errors[0]["pointer"].clone(), errors[0]["code"].clone()), (json!("/answers/q1"), json!("range")));
+    assert_eq!(errors[0]["detail"], json!("Wählen Sie eine Zahl von 0 bis 10."));
+    assert_eq!(errors[1]["pointer"], json!("/answers/q4"));
+    let missing = s.post(&s.input("key-000001", &json!([["q2", "x"]]), true)).await;
+    assert_eq!(missing.json()["errors"][0]["code"], json!("required"));
+    let mut keyless = s.input("", &json!([]), false);
+    keyless.as_object_mut().unwrap().remove("idempotency_key");
+    assert_eq!(s.post(&keyless).await.json()["errors"][0]["pointer"], json!("/idempotency_key"));
+    assert_eq!(s.count("SELECT COUNT(*) FROM responses").await, 0);
+});
+
+on_both!(answers_point_to_the_version_they_were_given_to, |t: TestApp| async move {
+    let s = setup(t, &[]).await;
+    let begun = s.post(&s.input("key-000001", &json!([["q1", "9"]]), false)).await.json();
+    let mut changed = body();
+    changed.questions.remove(0);
+    let second = publish(&s.t, s.project.id, s.survey, 2, &changed).await;
+    // Begun before, and a page loaded before: read against the first version.
+    assert_eq!(s.put(&begun, &s.input("", &json!([["q1", "8"]]), true)).await.status, StatusCode::OK);
+    assert_eq!(s.post(&s.input("key-000002", &json!([["q1", "7"]]), true)).await.status, StatusCode::CREATED);
+    let mut input = s.input("key-000003", &json!([["q2", "new"]]), true);
+    input["version"] = json!(second);
+    assert_eq!(s.post(&input).await.status, StatusCode::CREATED);
+    let mut versions: Vec<(String, i64)> = sqlx::query_as("SELECT version_id, COUNT(*) FROM responses GROUP BY version_id ORDER BY 2")
+        .fetch_all(s.t.app.store.reader())
+        .await
+        .unwrap();
+    versions.sort();
+    assert_eq!(versions, vec![(s.version.to_string(), 2), (second.to_string(), 1)]);
+    // A version of nothing.
+    input["version"] = json!(s.survey);
+    input["idempotency_key"] = json!("key-000004");
+    assert_eq!(s.post(&input).await.status, StatusCode::NOT_FOUND);
+});
+
+on_both!(suspected_spam_is_kept_with_its_reasons, |t: TestApp| async move {
+    let s = setup(t, &[]).await;
+    let mut input = s.input("key-000001", &json!([["q1", "9"], ["q2", "http://a http://b http://c http://d"]]), true);
+    input["honeypot"] = json!("Acme Inc");
+    input["elapsed_ms"] = json!(300);
+    let page = s.post(&input).await;
+    assert_eq!(page.status, StatusCode::CREATED, "answered like any other");
+    let feedback = s.feedback().await;
+    assert_eq!(feedback[0].status, Status::Spam);
+    assert_eq!(feedback[0].spam_reasons, ["honeypot", "too_fast", "links"]);
+
+    // The signed time of the page stands before what the page measured.
+    let client = s.t.anonymous();
+    let started = hidden(&client.get(&format!("/s/{}", s.survey)).await, "started");
+    let mut quick = s.input("key-000002", &json!([["q1", "9"], ["q2", "fine"]]), true);
+    quick["started"] = json!(started);
+    quick["elapsed_ms"] = json!(60_000);
+    s.post(&quick).await;
+    assert_eq!(s.feedback().await[1].spam_reasons, ["too_fast"]);
+    quick["started"] = json!(format!("1{started}"));
+    quick["idempotency_key"] = json!("key-000003");
+    s.post(&quick).await;
+    assert_eq!(s.feedback().await[2].spam_reasons, ["forged_start"]);
+});
+
+on_both!(a_person_is_one_contact, |t: TestApp| async move {
+    let s = setup(t, &[]).await;
+    let mut input = s.input("key-000001", &json!([["q1", "9"]]), true);
+    input["context"]["contact"] =
+        json!({ "id": 42, "email": "Bo@Site.example", "name": "Bo", "attributes": { "plan": "pro", "deep": {} } });
+    s.post(&input).await;
+    input["idempotency_key"] = json!("key-000002");
+    input["context"]["contact"] = json!({ "id": "42", "attributes": { "plan": "free" } });
+    s.post(&input).await;
+    // Known by the address alone, from an answer.
+    s.post(&s.input("key-000003", &json!([["q1", "1"], ["q4", "bo@site.example"]]), true)).await;
+    let row: Vec<(String, String, String, String)> =
+        sqlx::query_as("SELECT external_id, email, name, attributes FROM contacts").fetch_all(s.t.app.store.reader()).await.unwrap();
+    let expected = ("42".into(), "bo@site.example".into(), "Bo".into(), r#"{"plan":"free"}"#.into());
+    assert_eq!(row, vec![expected]);
+    // Anonymous at first, then found to be Bo: nobody is left over.
+    let begun = s.post(&s.input("key-000004", &json!([["q1", "5"]]), false)).await.json();
+    assert_eq!(s.count("SELECT COUNT(*) FROM contacts").await, 2);
+    s.put(&begun, &s.input("", &json!([["q1", "5"], ["q4", "bo@site.example"]]), true)).await;
+    assert_eq!(s.count("SELECT COUNT(*) FROM contacts").await, 1);
+    assert_eq!(s.count("SELECT COUNT(DISTINCT contact_id) FROM feedback").await, 1);
+});
+
+on_both!(too_large_is_413, |t: TestApp| async move {
+    let s = setup(t, &[]).await;
+    let page = s.post(&s.input("key-000001", &json!([["q2", "x".repeat(70_000)]]), true)).await;
+    assert_eq!(page.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(page.json()["code"], json!("too_large"));
+});
+
+on_both!(hostile_input_is_refused_and_never_a_fault, |t: TestApp| async move {
+    let s = setup(t, &[]).await;
+    let client = s.t.anonymous();
+    let good = s.input("key-000001", &json!([["q1", "9"]]), false);
+    let odd = [
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(1e300),
+        json!("\u{0}"),
+        json!([]),
+        json!({}),
+        json!([[]]),
+        json!([["q1"]]),
+        json!([[1, 2]]),
+        json!([["q1", null]]),
+        json!([["q1", {"a": 1}]]),
+        json!("x".repeat(5000)),
+        json!([["q2", "\u{0}\u{202e}\u{fffe}"]]),
+        json!("' OR 1=1 --"),
+    ];
+    let mut n = 0;
+    for field in good.as_object().unwrap().keys() {
+        for value in &odd {
+            n += 1;
+            let mut input = good.clone();
+            input["idempotency_key"] = json!(format!("hostile-{n}"));
+            input[field] = value.clone();
+            let page = s.post(&input).await;
+            assert!(page.status.as_u16() < 500, "{field} = {value}: {}", page.body);
+            let mut nested = good.clone();
+            nested["idempotency_key"] = json!(format!("nested-{n}"));
+            nested["context"] =
+                json!({ "page_url": value, "release": value, "contact": { "id": value, "email": value, "attributes": value } });
+            assert_eq!(s.post(&nested).await.status, StatusCode::CREATED, "context never costs an answer: {value}");
+        }
+    }
+    let deep = "[".repeat(100_000);
+    for raw in ["", "{", "[]", "null", "\u{feff}{}", "{\"answers\":[[\"q2\",\"\\ud800\"]]}", &deep[..60_000]] {
+        let page =
+            client.send(Method::POST, &s.url("responses"), &[("content-type", "application/json")], Body::from(raw.to_owned())).await;
+        assert_eq!(page.status.as_u16() / 100, 4, "{raw:.40}: {}", page.body);
+    }
+    let bytes = client.send(Method::POST, &s.url("responses"), &[], Body::from(vec![0xff, 0xfe, 0])).await;
+    assert_eq!(bytes.status, StatusCode::BAD_REQUEST);
+    assert_eq!(s.count("SELECT COUNT(*) FROM responses WHERE page_url LIKE 'javascript%'").await, 0);
+    for path in ["/s/x", "/s/00000000-0000-0000-0000-000000000000", "/s/%00", "/embed/v1/%00/config"] {
+        assert_eq!(client.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+});
+
+on_both!(a_survey_that_takes_no_answers_says_so, |t: TestApp| async move {
+    let s = setup(t, &[]).await;
+    let client = s.t.anonymous();
+    let url = format!("/s/{}", s.survey);
+    s.status("paused").await;
+    assert!(client.get(&url).await.body.contains("This survey is paused"));
+    s.status("closed").await;
+    assert!(client.get(&format!("{url}?lang=de")).await.body.contains("Diese Umfrage ist beendet"));
+    assert_eq!(client.post(&url, &[("q1", "3")]).await.status, StatusCode::CONFLICT);
+    s.status("draft").await;
+    assert_eq!(client.get(&url).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(s.count("SELECT COUNT(*) FROM responses").await, 0);
+});
+
+on_both!(pages_speak_the_asked_language, |t: TestApp| async move {
+    let s = setup(t, &[]).await;
+    let client = s.t.anonymous();
+    let page = client.get(&format!("/s/{}?lang=de&embed=1&parent={SITE}", s.survey)).await;
+    assert!(page.body.contains("Absenden") && page.body.contains("<html lang=\"en\" dir=\"ltr\" data-theme=\"auto\">"), "{}", page.body);
+    assert!(page.body.contains("class=\"embedded\"") && page.body.contains("data-parent=\"https://site.example\""));
+    let page = client.get(&format!("/s/{}?parent=https://site.example/path", s.survey)).await;
+    assert!(!page.body.contains("data-parent"));
+});
+
+#[tokio::test]
+async fn too_many_submissions_wait() {
+    let t = TestApp::with_config(crate::support::Database::Sqlite, |c| c.rate_per_address = 3).await.unwrap();
+    let s = setup(t, &[]).await;
+    for n in 0..3 {
+        assert_eq!(s.post(&s.input(&format!("key-{n:06}"), &json!([["q1", "9"]]), true)).await.status, StatusCode::CREATED);
+    }
+    let page = s.post(&s.input("key-000009", &json!([["q1", "9"]]), true)).await;
+    assert_eq!(page.status, StatusCode::TOO_MANY_REQUESTS);
+    let seconds: u64 = page.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=21).contains(&seconds), "{seconds}");
+    assert_eq!(page.headers["access-control-allow-origin"], "*");
+    // Saying to be somebody else does not help while no proxy is trusted.
+    let headers = [("x-forwarded-for", "203.0.113.9")];
+    let spoofed = s.t.anonymous().json(Method::POST, &s.url("responses"), &headers, &s.input("key-000010", &json!([]), true)).await;
+    assert_eq!(spoofed.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(s.t.anonymous().post(&format!("/s/{}", s.survey), &[("q1", "3")]).await.status, StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
+async fn one_project_does_not_use_up_anothers_limit() {
+    let t = TestApp::with_config(crate::support::Database::Sqlite, |c| c.rate_per_key = 2).await.unwrap();
+    let s = setup(t, &[]).await;
+    for n in 0..3 {
+        let page = s.post(&s.input(&format!("key-{n:06}"), &json!([["q1", "9"]]), true)).await;
+        assert_eq!(page.status == StatusCode::TOO_MANY_REQUESTS, n == 2, "{n}");
+    }
+    let other = server::projects::create(&s.t.app, "Other", vec![], None).await.unwrap();
+    let url = format!("/embed/v1/{}/responses", other.key);
+    let page = s.t.anonymous().json(Method::POST, &url, &[], &s.input("key-000009", &json!([]), true)).await;
+    assert_eq!(page.status, StatusCode::NOT_FOUND, "its own budget is whole");
+}

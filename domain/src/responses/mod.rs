@@ -1,0 +1,127 @@
+//! What a response says in the inbox, and what makes it look like spam.
+
+use crate::surveys::{Answer, Question, QuestionKind, SurveyBody};
+
+/// A response as the inbox shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Digest {
+    /// The free texts, joined by blank lines; without any, the chosen labels; without those, the score.
+    pub text: String,
+    /// The answer to the first question with a score.
+    pub score: Option<f64>,
+    /// The top of that question's scale.
+    pub score_max: Option<f64>,
+    /// The e-mail address given, in lower case.
+    pub email: Option<String>,
+}
+
+/// Sums up answers to a survey.
+#[must_use]
+pub fn digest(body: &SurveyBody, answers: &[(String, Answer)]) -> Digest {
+    let asked: Vec<(&Question, &Answer)> =
+        body.questions.iter().filter_map(|q| answers.iter().find(|(id, _)| *id == q.id).map(|(_, answer)| (q, answer))).collect();
+    let is_email = |q: &Question| matches!(q.kind, QuestionKind::Email);
+    let texts: Vec<&str> = asked.iter().filter(|(q, _)| !is_email(q)).filter_map(|(_, a)| a.text()).collect();
+    let score = asked.iter().find_map(|(q, a)| Some((a.number()?, q.kind.scale()?.1)));
+    let mut text = texts.join("\n\n");
+    if text.is_empty() {
+        let labels = asked.iter().filter(|(_, a)| matches!(a, Answer::Choices { .. })).map(|(q, a)| a.display(q));
+        text = labels.collect::<Vec<_>>().join("\n\n");
+    }
+    if let Some((n, max)) = score.filter(|_| text.is_empty()) {
+        text = format!("{n} / {max}");
+    }
+    Digest {
+        text,
+        score: score.map(|(n, _)| f64::from(n)),
+        score_max: score.map(|(_, max)| f64::from(max)),
+        email: asked.iter().find(|(q, _)| is_email(q)).and_then(|(_, a)| a.text()).map(str::to_lowercase),
+    }
+}
+
+/// What is known of how a response came about.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Signals {
+    /// The field that people do not see was filled in.
+    pub honeypot: bool,
+    /// The page's signed time of making was tampered with.
+    pub forged_start: bool,
+    /// Milliseconds from the page to this submission.
+    pub elapsed_ms: Option<i64>,
+}
+
+/// A person does not finish two questions faster than this.
+pub const TOO_FAST_MS: i64 = 2_000;
+/// More links than this in one response are a flood.
+pub const MAX_LINKS: usize = 3;
+
+/// Why a response is suspected to be spam; stored words, empty when it is not.
+#[must_use]
+pub fn spam_reasons(signals: Signals, answers: &[(String, Answer)], finished: bool) -> Vec<String> {
+    let links: usize = answers
+        .iter()
+        .filter_map(|(_, a)| a.text())
+        .map(|text| {
+            let text = text.to_lowercase();
+            text.matches("://").count() + text.matches("www.").count().saturating_sub(text.matches("://www.").count())
+        })
+        .sum();
+    let too_fast = finished && answers.len() >= 2 && signals.elapsed_ms.is_some_and(|ms| ms < TOO_FAST_MS);
+    let found =
+        [(signals.honeypot, "honeypot"), (signals.forged_start, "forged_start"), (too_fast, "too_fast"), (links > MAX_LINKS, "links")];
+    found.iter().filter(|(is, _)| *is).map(|(_, word)| (*word).to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::surveys::{Choice, Launch};
+
+    fn body() -> SurveyBody {
+        let question = |id: &str, kind| Question { id: id.into(), title: id.into(), hint: String::new(), required: false, kind };
+        SurveyBody {
+            title: "T".into(),
+            intro: String::new(),
+            questions: vec![
+                question("q1", QuestionKind::Nps { low: String::new(), high: String::new() }),
+                question("q2", QuestionKind::LongText),
+                question("q3", QuestionKind::Email),
+                question(
+                    "q4",
+                    QuestionKind::SingleChoice { choices: vec![Choice { id: "c1".into(), label: "Price".into() }], other: true },
+                ),
+            ],
+            thanks: String::new(),
+            language: "en".into(),
+            launch: Launch::Code,
+        }
+    }
+
+    fn answers(list: &[(&str, &str)]) -> Vec<(String, Answer)> {
+        let pairs: Vec<(String, String)> = list.iter().map(|(a, b)| ((*a).into(), (*b).into())).collect();
+        body().read_answers(&pairs, false).unwrap()
+    }
+
+    #[test]
+    fn texts_come_first_then_labels_then_the_score() {
+        let all = digest(&body(), &answers(&[("q1", "9"), ("q2", "Slow"), ("q3", "A@b.example"), ("q4", "other"), ("q4_other", "Maps")]));
+        assert_eq!((all.text.as_str(), all.score, all.score_max), ("Slow\n\nMaps", Some(9.0), Some(10.0)));
+        assert_eq!(all.email.as_deref(), Some("a@b.example"));
+        assert_eq!(digest(&body(), &answers(&[("q1", "9"), ("q4", "c1")])).text, "Price");
+        assert_eq!(digest(&body(), &answers(&[("q1", "0")])).text, "0 / 10");
+        assert_eq!(digest(&body(), &answers(&[("q3", "a@b.example")])).text, "");
+    }
+
+    #[test]
+    fn signals_are_named() {
+        let links = "http://a https://b www.c https://www.d";
+        let two = answers(&[("q1", "9"), ("q2", links)]);
+        assert_eq!(
+            spam_reasons(Signals { honeypot: true, elapsed_ms: Some(500), ..Signals::default() }, &two, true),
+            ["honeypot", "too_fast", "links"]
+        );
+        let calm = Signals { elapsed_ms: Some(500), ..Signals::default() };
+        assert!(spam_reasons(calm, &answers(&[("q1", "9")]), true).is_empty());
+        assert!(spam_reasons(calm, &answers(&[("q1", "9"), ("q2", "see https://a.example")]), false).is_empty());
+    }
+}

@@ -1,0 +1,335 @@
+//! `/embed/v1`: what the widget asks and sends. Open to the project's sites by CORS, never with credentials.
+
+use app::respond::texts;
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, State, rejection::BytesRejection},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use domain::{
+    Error as Refusal, FieldErrors,
+    ids::{ResponseId, SurveyId, VersionId},
+    projects::Project,
+    surveys::answer::is_email,
+};
+use serde_json::{Map, Value, json};
+
+use super::{Sender, sender, tidy, user_agent, web_address};
+use crate::{
+    error::{Error, Result},
+    http::{address::ClientAddress, error::ApiError},
+    responses::{self, Begun, Context, Person, Submission, Target},
+    state::{App, AppState, hash_token},
+};
+
+/// A refusal that has no place among the errors of use cases.
+fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
+    let body = json!({
+        "type": format!("urn:earshot:problem:{code}"),
+        "title": status.canonical_reason(),
+        "status": status.as_u16(),
+        "code": code,
+        "detail": detail,
+        "errors": [],
+    });
+    let mut response = (status, Json(body)).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response
+}
+
+/// Adds what lets an allowed page read the answer, errors included.
+fn with_cors(mut response: Response, project: &Project, sender: &Sender) -> Response {
+    let headers = response.headers_mut();
+    headers.append(header::VARY, HeaderValue::from_static("origin"));
+    if let Sender::Allowed(origin) = sender {
+        let value = if project.origins.is_empty() { "*" } else { origin };
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, value);
+        }
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("retry-after"));
+    }
+    response
+}
+
+async fn project(app: &App, key: &str) -> Result<Project> {
+    app.store.project_by_key(key).await?.ok_or_else(|| Refusal::NotFound.into())
+}
+
+fn foreign() -> Response {
+    problem(StatusCode::FORBIDDEN, "origin", "This site is not among the project's allowed origins.")
+}
+
+/// `OPTIONS`
+pub async fn preflight(State(app): State<AppState>, Path(params): Path<Vec<(String, String)>>, headers: HeaderMap) -> Response {
+    let key = params.iter().find(|(name, _)| name == "key").map_or("", |(_, v)| v.as_str());
+    let project = match project(&app, key).await {
+        Ok(project) => project,
+        Err(error) => return ApiError(error).into_response(),
+    };
+    let sender = sender(&app, &project, &headers);
+    if sender == Sender::Foreign {
+        return with_cors(foreign(), &project, &sender);
+    }
+    let allowed = [
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT"),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "content-type, idempotency-key"),
+        (header::ACCESS_CONTROL_MAX_AGE, "7200"),
+    ];
+    with_cors((StatusCode::NO_CONTENT, allowed).into_response(), &project, &sender)
+}
+
+/// `GET /embed/v1/{key}/config`: the live surveys, and how their launcher looks.
+pub async fn config(State(app): State<AppState>, Path(key): Path<String>, headers: HeaderMap) -> Response {
+    let project = match project(&app, &key).await {
+        Ok(project) => project,
+        Err(error) => return ApiError(error).into_response(),
+    };
+    let sender = sender(&app, &project, &headers);
+    let response = if sender == Sender::Foreign {
+        foreign()
+    } else {
+        match config_of(&app, &project, &headers).await {
+            Ok(response) => response,
+            Err(error) => ApiError(error).into_response(),
+        }
+    };
+    with_cors(response, &project, &sender)
+}
+
+async fn config_of(app: &App, project: &Project, headers: &HeaderMap) -> Result<Response> {
+    let surveys = app.store.live_surveys(project.id).await?;
+    let surveys: Vec<Value> = surveys
+        .iter()
+        .map(|survey| {
+            let body = &survey.body;
+            let texts = texts::pick(None, &body.language, None);
+            json!({
+                "id": survey.id,
+                "title": body.title,
+                "launch": body.launch,
+                "close": texts.close,
+                "dir": texts::direction(&body.language),
+            })
+        })
+        .collect();
+    let on_accent = app::respond::on_colour(&project.accent);
+    let body = json!({ "accent": project.accent, "onAccent": on_accent, "theme": project.theme, "surveys": surveys }).to_string();
+    let tag = format!("\"{}\"", hash_token(&body).get(..16).unwrap_or_default());
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|h| h.to_str().ok());
+    let fresh = known.is_some_and(|h| h.split(',').any(|t| t.trim().trim_start_matches("W/") == tag));
+    let mut response = if fresh { StatusCode::NOT_MODIFIED.into_response() } else { body.into_response() };
+    let out = response.headers_mut();
+    out.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    out.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=60"));
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        out.insert(header::ETAG, tag);
+    }
+    Ok(response)
+}
+
+/// `POST /embed/v1/{key}/responses`
+pub async fn begin(
+    State(app): State<AppState>,
+    Path(key): Path<String>,
+    address: ClientAddress,
+    headers: HeaderMap,
+    body: std::result::Result<Bytes, BytesRejection>,
+) -> Response {
+    answer(&app, &key, None, address, &headers, body).await
+}
+
+/// `PUT /embed/v1/{key}/responses/{id}`
+pub async fn update(
+    State(app): State<AppState>,
+    Path((key, id)): Path<(String, String)>,
+    address: ClientAddress,
+    headers: HeaderMap,
+    body: std::result::Result<Bytes, BytesRejection>,
+) -> Response {
+    answer(&app, &key, Some(&id), address, &headers, body).await
+}
+
+async fn answer(
+    app: &App,
+    key: &str,
+    id: Option<&str>,
+    address: ClientAddress,
+    headers: &HeaderMap,
+    body: std::result::Result<Bytes, BytesRejection>,
+) -> Response {
+    // Counted before anything is looked up. Without the project no page may read the answer; browsers show that as an error, too.
+    let counted = app.limits.address(address.bucket());
+    let project = match project(app, key).await {
+        Ok(project) => project,
+        Err(error) => return ApiError(error).into_response(),
+    };
+    let sender = sender(app, &project, headers);
+    let response = match (counted, &sender, body) {
+        (Err(limited), ..) => ApiError(limited.into()).into_response(),
+        (_, Sender::Foreign, _) => foreign(),
+        (.., Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            problem(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "A submission takes 64 kB at most.")
+        }
+        (.., Err(rejection)) => problem(rejection.status(), "malformed", "The body could not be read."),
+        (.., Ok(bytes)) => match store(app, &project, id, headers, &bytes).await {
+            Ok(response) => response,
+            Err(Refused::Malformed(detail)) => problem(StatusCode::BAD_REQUEST, "malformed", &detail),
+            Err(Refused::Error(error)) => ApiError(error).into_response(),
+        },
+    };
+    with_cors(response, &project, &sender)
+}
+
+enum Refused {
+    Malformed(String),
+    Error(Error),
+}
+
+impl<E: Into<Error>> From<E> for Refused {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+async fn store(app: &App, project: &Project, id: Option<&str>, headers: &HeaderMap, bytes: &[u8]) -> Result<Response, Refused> {
+    app.limits.project(project.id)?;
+    let value: Value = serde_json::from_slice(bytes).map_err(|e| Refused::Malformed(format!("This is not JSON: {e}.")))?;
+    let Value::Object(input) = value else { return Err(Refused::Malformed("The body has to be a JSON object.".into())) };
+    let pairs = read_pairs(&input)?;
+    let begun: Begun = match id {
+        None => {
+            let survey: SurveyId = required_id(&input, "survey")?;
+            let version: Option<VersionId> = input.contains_key("version").then(|| required_id(&input, "version")).transpose()?;
+            let target = responses::target(app, survey, version).await?;
+            if target.project.id != project.id {
+                return Err(Refusal::NotFound.into());
+            }
+            let key = idempotency_key(&input, headers)?;
+            let submission = submission(app, &target, &input, headers, pairs);
+            responses::begin(app, &target, &key, submission).await.map_err(|e| at_pointers(e, &input, &target))?
+        }
+        Some(id) => {
+            let id: ResponseId = id.parse().map_err(|_| Refusal::NotFound)?;
+            let target = responses::begun(app, project.id, id, text(&input, "token")).await?;
+            let submission = submission(app, &target, &input, headers, pairs);
+            responses::update(app, &target, id, submission).await.map_err(|e| at_pointers(e, &input, &target))?
+        }
+    };
+    let body = json!({ "id": begun.id, "token": responses::token(app, begun.id)?, "finished": begun.finished });
+    let status = if id.is_none() { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(body)).into_response())
+}
+
+fn text<'a>(input: &'a Map<String, Value>, name: &str) -> &'a str {
+    input.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn required_id<T: std::str::FromStr>(input: &Map<String, Value>, name: &str) -> Result<T, Refusal> {
+    text(input, name).parse().map_err(|_| Refusal::field(&format!("/{name}"), "id", format!("“{name}” has to be an id.")))
+}
+
+/// The header's key, or the one in the body for senders that cannot set headers.
+fn idempotency_key(input: &Map<String, Value>, headers: &HeaderMap) -> Result<String, Refusal> {
+    let header = headers.get("idempotency-key").and_then(|h| h.to_str().ok());
+    let key = header.unwrap_or_else(|| text(input, "idempotency_key")).trim().trim_matches('"');
+    if (8..=100).contains(&key.len()) && key.chars().all(|c| c.is_ascii_graphic()) {
+        Ok(key.to_owned())
+    } else {
+        let message = "Send an Idempotency-Key of 8 to 100 visible ASCII characters, the same one for each retry.";
+        Err(Refusal::field("/idempotency_key", "required", message))
+    }
+}
+
+/// `[["q1", "9"], ["q2", "c1"], …]`; numbers stand for themselves.
+fn read_pairs(input: &Map<String, Value>) -> Result<Vec<(String, String)>, Refusal> {
+    let list = match input.get("answers") {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::Array(list)) => list,
+        Some(_) => return Err(Refusal::field("/answers", "type", "“answers” has to be a list of pairs of name and value.")),
+    };
+    let mut errors = FieldErrors::default();
+    let mut pairs = Vec::with_capacity(list.len());
+    for (at, pair) in list.iter().enumerate() {
+        let value = match pair.get(1) {
+            Some(Value::String(text)) => Some(text.chars().filter(|c| *c != '\0').collect::<String>().replace("\r\n", "\n")),
+            Some(Value::Number(number)) => Some(number.to_string()),
+            _ => None,
+        };
+        match (pair.get(0).and_then(Value::as_str), value) {
+            (Some(name), Some(value)) => pairs.push((name.to_owned(), value)),
+            _ => errors.add(&format!("/answers/{at}"), "type", "An answer is a pair of name and value, both texts."),
+        }
+    }
+    errors.into_result(pairs)
+}
+
+/// Refusals of answers at the place in the input, in the respondent's language. What is missing has no place: it points to `/answers`
+/// and its question.
+fn at_pointers(error: Error, input: &Map<String, Value>, target: &Target) -> Error {
+    let Some(Refusal::Invalid(errors)) = error.refusal() else { return error };
+    let texts = texts::pick(input.get("language").and_then(Value::as_str), &target.body.language, None);
+    let mut out = texts.translate(errors, &target.body);
+    for refused in &mut out.0 {
+        refused.field = format!("/answers/{}", refused.field);
+    }
+    Refusal::Invalid(out).into()
+}
+
+fn submission(app: &App, target: &Target, input: &Map<String, Value>, headers: &HeaderMap, pairs: Vec<(String, String)>) -> Submission {
+    let measured = input.get("elapsed_ms").and_then(Value::as_i64).filter(|ms| *ms >= 0);
+    let honeypot = !text(input, "honeypot").trim().is_empty();
+    Submission {
+        pairs,
+        finished: input.get("finished").and_then(Value::as_bool).unwrap_or(false),
+        signals: responses::signals(app, target.survey, input.get("started").and_then(Value::as_str), measured, honeypot),
+        context: context(input, headers),
+    }
+}
+
+/// What the page says of itself and its visitor. What does not fit is left out: it is no reason to refuse somebody's answers.
+fn context(input: &Map<String, Value>, headers: &HeaderMap) -> Context {
+    let none = Map::new();
+    let said = input.get("context").and_then(Value::as_object).unwrap_or(&none);
+    let contact = said.get("contact").and_then(Value::as_object).unwrap_or(&none);
+    let source = match text(input, "source") {
+        known @ ("link" | "popover" | "inline" | "frame") => known,
+        _ => "api",
+    };
+    let attributes: Map<String, Value> = contact
+        .get("attributes")
+        .and_then(Value::as_object)
+        .unwrap_or(&none)
+        .iter()
+        .filter_map(|(name, value)| {
+            let value = match value {
+                Value::String(text) => Value::String(tidy(text, 500)?),
+                Value::Number(_) | Value::Bool(_) => value.clone(),
+                _ => return None,
+            };
+            Some((tidy(name, 100)?, value))
+        })
+        .take(30)
+        .collect();
+    // The site's own ids are often numbers.
+    let external_id = match contact.get("id") {
+        Some(Value::Number(number)) => Some(number.to_string()),
+        Some(Value::String(text)) => tidy(text, 200),
+        _ => None,
+    };
+    Context {
+        source: source.into(),
+        page_url: web_address(text(said, "page_url")),
+        referrer: web_address(text(said, "referrer")),
+        release: tidy(text(said, "release"), 100),
+        environment: tidy(text(said, "environment"), 100),
+        user_agent: user_agent(headers),
+        contact: Person {
+            external_id,
+            email: tidy(text(contact, "email"), 254).map(|e| e.to_lowercase()).filter(|e| is_email(e)),
+            name: tidy(text(contact, "name"), 200),
+            attributes: (!attributes.is_empty()).then(|| Value::Object(attributes).to_string()),
+        },
+    }
+}
