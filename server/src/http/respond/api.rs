@@ -54,6 +54,10 @@ fn with_cors(mut response: Response, project: &Project, sender: &Sender) -> Resp
 }
 
 async fn project(app: &App, key: &str) -> Result<Project> {
+    // What cannot be a key is not looked up: PostgreSQL would fault on NUL.
+    if !key.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(Refusal::NotFound.into());
+    }
     app.store.project_by_key(key).await?.ok_or_else(|| Refusal::NotFound.into())
 }
 
@@ -201,7 +205,8 @@ async fn store(app: &App, project: &Project, id: Option<&str>, headers: &HeaderM
     let begun: Begun = match id {
         None => {
             let survey: SurveyId = required_id(&input, "survey")?;
-            let version: Option<VersionId> = input.contains_key("version").then(|| required_id(&input, "version")).transpose()?;
+            let version: Option<VersionId> =
+                input.get("version").filter(|v| !v.is_null()).map(|_| required_id(&input, "version")).transpose()?;
             let target = responses::target(app, survey, version).await?;
             if target.project.id != project.id {
                 return Err(Refusal::NotFound.into());

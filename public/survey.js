@@ -1,0 +1,352 @@
+// The survey as one card after another. Without this file the page is one plain form; with it every answer is saved as it
+// is given, kept while the server is away, and sent again with the same key. No dependencies, nothing global.
+(() => {
+  "use strict";
+  const form = document.getElementById("survey");
+  if (!form) return;
+  const $ = (id) => document.getElementById(id);
+  const text = form.dataset;
+  const preview = text.mode === "preview";
+  const cards = [...form.querySelectorAll(".card")];
+  const next = $("next");
+  const back = $("back");
+  const status = $("status");
+  const content = $("earshot");
+  const began = performance.now();
+  const framed = window.parent !== window;
+  const parent = framed && text.parent;
+  let at = 0;
+
+  // --- The page around the frame: its origin is known from the start; nothing is sent to or taken from any other. ---
+
+  const tell = (type, more) => {
+    if (parent) window.parent.postMessage({ earshot: 1, type, survey: text.survey, ...more }, parent);
+  };
+  let said = {};
+  let source = framed ? "frame" : "link";
+  addEventListener("message", (event) => {
+    if (!parent || event.source !== window.parent || event.origin !== parent) return;
+    const message = event.data || {};
+    if (message.earshot !== 1) return;
+    if (message.type === "context") {
+      said = message.context || {};
+      source = message.source || source;
+    }
+    if (message.type === "focus") focusCard();
+  });
+  if (framed) addEventListener("keydown", (event) => event.key === "Escape" && tell("close"));
+  // The content's own height, not the viewport's: so it shrinks as well as grows.
+  new ResizeObserver(() => tell("height", { height: Math.ceil(content.getBoundingClientRect().height) })).observe(content);
+
+  // --- What has been answered, kept for this tab until the server has it. ---
+
+  const shelf = "earshot:" + text.survey;
+  const uuid = () => {
+    const b = crypto.getRandomValues(new Uint8Array(16));
+    b[6] = (b[6] & 15) | 64;
+    b[8] = (b[8] & 63) | 128;
+    return [...b].map((n, i) => ([4, 6, 8, 10].includes(i) ? "-" : "") + (n + 256).toString(16).slice(1)).join("");
+  };
+  const asks = (name) => cards.some((card) => name === card.dataset.question || name === card.dataset.question + "_other");
+  const misfit = (name) => [...form.elements].some((field) => field.name === name && field.validity.typeMismatch);
+  const pairs = () => [...new FormData(form)].filter(([name, value]) => value.trim() && asks(name) && !misfit(name));
+  // `tried`: a first request went out, so there may be a response that we do not know of yet.
+  let state = { key: uuid(), version: text.version, pairs: [], finished: false, dirty: false, tried: false };
+  const keep = () => {
+    if (preview) return;
+    try {
+      sessionStorage.setItem(shelf, JSON.stringify(state));
+    } catch {}
+  };
+  const forget = () => {
+    try {
+      sessionStorage.removeItem(shelf);
+    } catch {}
+  };
+  function fill(kept) {
+    for (const [name, value] of kept) {
+      for (const field of form.elements) {
+        if (field.name !== name) continue;
+        if (/radio|checkbox/.test(field.type)) field.checked ||= field.value === value;
+        else field.value = value;
+      }
+    }
+  }
+
+  // --- Sending: one request at a time, always with all answers so far. ---
+
+  let busy = false;
+  let failures = 0;
+  let timer;
+  // `quiet`: only for those who listen, because it can be seen elsewhere.
+  const say = (words, quiet) => {
+    status.classList.toggle("vh", Boolean(quiet));
+    status.textContent = words || "";
+  };
+
+  const request = (state) =>
+    fetch("/embed/v1/" + encodeURIComponent(text.key) + "/responses" + (state.id ? "/" + state.id : ""), {
+      method: state.id ? "PUT" : "POST",
+      credentials: "omit",
+      keepalive: true,
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({
+        survey: text.survey,
+        version: state.version,
+        answers: state.pairs,
+        finished: state.finished,
+        idempotency_key: state.key,
+        token: state.token,
+        started: form.elements.started.value,
+        elapsed_ms: Math.round(performance.now() - began),
+        honeypot: form.elements.website.value,
+        language: text.lang,
+        source,
+        context: { page_url: framed ? document.referrer : undefined, referrer: framed ? undefined : document.referrer, ...said },
+      }),
+    });
+
+  async function send() {
+    clearTimeout(timer);
+    if (preview || busy || !state.dirty) return;
+    busy = true;
+    state.dirty = false;
+    const first = !state.id;
+    const retried = state.tried;
+    state.tried = true;
+    let failed = false;
+    let wait = 0;
+    try {
+      const response = await request(state);
+      const body = await response.json().catch(() => ({}));
+      if (response.ok) {
+        const was = !failures;
+        failures = 0;
+        state.id = body.id;
+        state.token = body.token;
+        // The first try may have arrived with fewer answers than we have by now, and the retry got its answer.
+        if ((first && retried) || (state.finished && !body.finished)) state.dirty = true;
+        if (!was) say(text.sentLate);
+        tell("answer");
+        if (state.finished && !state.dirty) return done();
+      } else if (response.status === 422) {
+        state.finished = false;
+        refuse(body.errors || []);
+      } else if (response.status === 429 || response.status >= 500) {
+        failed = true;
+        wait = Number(response.headers.get("retry-after")) * 1000;
+      } else {
+        // Closed meanwhile, or not ours to answer: trying again would not help.
+        forget();
+        say(text.closed);
+        settle();
+        return;
+      }
+    } catch {
+      failed = true;
+    } finally {
+      busy = false;
+    }
+    if (failed) {
+      state.dirty = true;
+      failures += 1;
+      say(text.notSent);
+      settle();
+      timer = setTimeout(send, Math.max(wait || 0, Math.min(60000, 1000 * 2 ** failures)) * (0.75 + Math.random() / 2));
+    }
+    keep();
+    if (!failed && state.dirty) send();
+  }
+  addEventListener("online", () => send());
+
+  const settle = () => {
+    next.removeAttribute("aria-busy");
+    label();
+  };
+
+  function save(finished) {
+    const now = pairs();
+    if (!finished && (!now.length || JSON.stringify(now) === JSON.stringify(state.pairs))) return;
+    state.pairs = now;
+    state.finished ||= Boolean(finished);
+    state.dirty = true;
+    keep();
+    if (failures && !finished) return; // The retry takes it along.
+    send();
+  }
+
+  function done() {
+    forget();
+    form.hidden = true;
+    $("thanks").hidden = false;
+    const close = $("close");
+    if (close && parent) {
+      close.hidden = false;
+      close.onclick = () => tell("close");
+    }
+    $("thanks").querySelector("h2").focus();
+    tell("finish");
+  }
+
+  // --- Checks at the field. ---
+
+  const error = (card, words) => {
+    const place = $(card.dataset.question + "-error");
+    if (!place) return;
+    place.textContent = words || "";
+    // A group is described by its fieldset, a text by its input.
+    const field = card.querySelector("fieldset, input, textarea");
+    const ids = [$(card.dataset.question + "-hint") && card.dataset.question + "-hint", words && place.id].filter(Boolean).join(" ");
+    if (ids) field.setAttribute("aria-describedby", ids);
+    else field.removeAttribute("aria-describedby");
+    for (const input of card.querySelectorAll("input, textarea")) {
+      if (words) input.setAttribute("aria-invalid", "true");
+      else input.removeAttribute("aria-invalid");
+    }
+  };
+
+  function fits(card) {
+    const bad = [...card.querySelectorAll("input, textarea")].find((field) => !field.validity.valid);
+    const boxes = card.querySelector("[type=checkbox]") && card.querySelector(".req") && !card.querySelector(":checked");
+    const words = bad || boxes ? (bad && bad.validity.typeMismatch ? text.email : text.required) : "";
+    error(card, words);
+    return !words;
+  }
+
+  function refuse(errors) {
+    let first = -1;
+    for (const { pointer, detail } of errors) {
+      const card = cards.findIndex((c) => "/answers/" + c.dataset.question === pointer);
+      if (card < 0) continue;
+      error(cards[card], detail);
+      if (first < 0 || card < first) first = card;
+    }
+    settle();
+    show(Math.max(first, 0), true);
+    say(errors.map((e) => e.detail).join(" "), first >= 0);
+  }
+
+  // --- Cards. ---
+
+  const heading = () => cards[at] && cards[at].querySelector("h2");
+  const focusCard = () => (form.hidden ? $("thanks").querySelector("h2") : heading() || $("title")).focus();
+  const label = () => {
+    next.textContent = at >= cards.length - 1 ? (failures && state.finished ? text.tryAgain : text.send) : text.next;
+  };
+
+  function show(index, focus) {
+    at = Math.min(Math.max(index, 0), Math.max(cards.length - 1, 0));
+    cards.forEach((card, i) => (card.hidden = i !== at));
+    const intro = form.querySelector(".intro");
+    if (intro) intro.hidden = at > 0;
+    const problem = form.querySelector(".problem");
+    if (problem) problem.hidden = true;
+    back.hidden = at === 0;
+    const progress = $("progress");
+    progress.hidden = cards.length < 2;
+    progress.querySelector("span").textContent = text.progress.replace("{n}", at + 1).replace("{of}", cards.length);
+    Object.assign(progress.firstElementChild, { max: cards.length, value: at + 1 });
+    label();
+    if (!focus) return;
+    if (!failures) say(cards.length > 1 ? progress.querySelector("span").textContent : "", true);
+    focusCard();
+  }
+
+  function forward() {
+    clearTimeout(soon);
+    const card = cards[at];
+    if (card && !fits(card)) {
+      (card.querySelector(":checked, input, textarea") || heading()).focus();
+      say($(card.dataset.question + "-error").textContent, true);
+      return;
+    }
+    if (at < cards.length - 1) {
+      save();
+      show(at + 1, true);
+      return;
+    }
+    // One that was passed over, or filled in before the script came.
+    const gap = cards.findIndex((c) => !fits(c));
+    if (gap >= 0) return show(gap, true);
+    if (preview) return done();
+    next.setAttribute("aria-busy", "true");
+    failures = 0;
+    save(true);
+  }
+
+  form.noValidate = true;
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    // Whoever presses Next out of habit, just after the choice led on, does not mean the card after it.
+    if (performance.now() - led > 600) forward();
+  });
+  if (next.type === "button") next.onclick = forward;
+  back.onclick = () => {
+    clearTimeout(soon);
+    save();
+    show(at - 1, true);
+  };
+
+  // A number chosen by click, tap, Space or Enter leads on. The arrow keys only browse, although they choose as well.
+  let soon;
+  let led = -1000;
+  let arrows = false;
+  addEventListener("pointerdown", () => (arrows = false), true);
+  addEventListener("keydown", (event) => {
+    arrows = event.key.startsWith("Arrow");
+    if (arrows) clearTimeout(soon);
+    const field = event.target;
+    // Enter chooses a number as Space does. In a preview, which has no submit button, it leads on from texts, too.
+    if (event.key !== "Enter" || !field.matches || !field.matches(preview ? "#survey input" : ".scale input")) return;
+    event.preventDefault();
+    if (field.matches(".scale input")) field.checked = true;
+    forward();
+  }, true);
+  form.addEventListener("click", (event) => {
+    if (!event.target.matches(".scale input") || arrows || at >= cards.length - 1) return;
+    clearTimeout(soon);
+    soon = setTimeout(() => {
+      forward();
+      led = performance.now();
+    }, 250);
+  });
+
+  // What is typed or chosen and left standing is saved as well, a moment later.
+  let later;
+  form.addEventListener("change", (event) => {
+    const card = event.target.closest(".card");
+    if (!card) return;
+    const place = $(card.dataset.question + "-error");
+    if (place && place.textContent) fits(card);
+    clearTimeout(later);
+    if ([...card.querySelectorAll("input, textarea")].every((f) => f.validity.valid)) later = setTimeout(save, 600);
+  });
+  form.addEventListener("input", (event) => {
+    // Whoever writes into "Other" means it.
+    if (event.target.matches(".other")) event.target.previousElementSibling.querySelector("input").checked = true;
+  });
+  addEventListener("pagehide", () => {
+    if (state.dirty || (cards[at] && cards[at].contains(document.activeElement))) save();
+  });
+
+  try {
+    const kept = JSON.parse(sessionStorage.getItem(shelf));
+    // A page sent back by the server (422) is newer than what was kept.
+    if (!preview && kept?.key && !form.querySelector(".problem")) {
+      if (kept.version === text.version) {
+        state = kept;
+        fill(kept.pairs);
+      } else if (kept.dirty) {
+        // Answers to an older version: delivered as far as possible, and this one is begun anew.
+        request(kept).catch(() => {});
+      }
+    }
+  } catch {}
+
+  document.documentElement.classList.add("js");
+  const wrong = cards.findIndex((card) => card.querySelector(".error:not(:empty)"));
+  const answered = cards.findIndex((card) => !state.pairs.some(([name]) => name === card.dataset.question));
+  show(wrong >= 0 ? wrong : state.pairs.length ? (answered < 0 ? cards.length - 1 : answered) : 0, wrong >= 0);
+  tell("ready", { height: Math.ceil(content.getBoundingClientRect().height) });
+  if (state.dirty) send();
+})();
