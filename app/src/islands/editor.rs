@@ -64,6 +64,8 @@ mod browser {
         /// Something was typed that no post has taken yet.
         dirty: bool,
         failed: bool,
+        /// The last save was refused for good: the same again would be refused again.
+        refused: bool,
         /// A last save went out while the page was left.
         left: bool,
         timer: Option<TimeoutHandle>,
@@ -154,7 +156,10 @@ mod browser {
         if dom::closest(event, "#editor").is_none() {
             return;
         }
-        with(|s| s.dirty = true);
+        with(|s| {
+            s.dirty = true;
+            s.refused = false;
+        });
         if in_conflict() {
             status("Not saved: choose above what to keep.", false);
             return;
@@ -189,6 +194,10 @@ mod browser {
             _ => None,
         };
         if event.alt_key() && !event.ctrl_key() && !event.meta_key() {
+            // In a list, these keys open it.
+            if dom::closest(event, "select").is_some() {
+                return;
+            }
             let question = dom::closest(event, ".question").and_then(|q| q.get_attribute("data-question"));
             if let (Some(to), Some(id)) = (arrow, question) {
                 event.prevent_default();
@@ -217,7 +226,7 @@ mod browser {
     }
 
     fn on_leave(event: &web_sys::Event) {
-        let (dirty, busy, failed) = with(|s| (s.dirty, s.running, s.failed));
+        let (dirty, busy, failed) = with(|s| (s.dirty, s.running, s.failed || s.refused));
         if !dirty && !failed {
             return;
         }
@@ -238,16 +247,12 @@ mod browser {
 
     /// Puts a post in the queue; saving twice in a row is saving once.
     fn push(action: String) {
-        let skip = with(|s| {
-            if action == "autosave" && s.queue.iter().any(|job| job.sent.is_none()) {
-                return true;
+        with(|s| {
+            if action != "autosave" || s.queue.iter().all(|job| job.sent.is_some()) {
+                s.queue.push_back(Job { action, sent: None });
             }
-            s.queue.push_back(Job { action, sent: None });
-            s.running && !s.failed
         });
-        if !skip {
-            retry();
-        }
+        retry();
     }
 
     fn retry() {
@@ -272,7 +277,7 @@ mod browser {
             });
             if let Some((form, button)) = then {
                 drop(form.request_submit_with_submitter(button.as_ref()));
-            } else if with(|s| s.dirty && !s.failed) && !in_conflict() {
+            } else if with(|s| s.dirty && !s.failed && !s.refused) && !in_conflict() {
                 wait(PAUSE, || push("autosave".into()));
             }
         });
@@ -324,7 +329,10 @@ mod browser {
         }
         let Some(next) = DomParser::new().ok().and_then(|p| p.parse_from_string(&text, SupportedType::TextHtml).ok()) else { return true };
         if next.get_element_by_id("editor-form").is_none() {
-            with(|s| s.dirty = true);
+            with(|s| {
+                s.dirty = true;
+                s.refused = true;
+            });
             let reason = next.query_selector(".empty p").ok().flatten().and_then(|p| p.text_content());
             status(&format!("Not saved. {}", reason.unwrap_or_default()), true);
             return true;
