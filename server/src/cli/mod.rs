@@ -4,7 +4,7 @@ mod admin;
 mod reindex;
 mod serve;
 
-use std::sync::Arc;
+use std::{process::ExitCode, sync::Arc};
 
 use clap::{Parser, Subcommand};
 
@@ -12,6 +12,7 @@ use crate::{
     clock::{SystemClock, SystemIds},
     config::{Config, Secret, ServeArgs, StoreArgs},
     error::Result,
+    imports::cli::{ImportArgs, run_cli},
     state::{App, AppState},
     store::Store,
 };
@@ -30,6 +31,8 @@ pub struct Cli {
 enum Command {
     /// Serve the console, the surveys and the widget
     Serve(ServeArgs),
+    /// Bring in a CSV file of feedback; the same file again adds nothing
+    Import(ImportArgs),
     /// Make owners and projects from the command line
     #[command(subcommand)]
     Admin(admin::Admin),
@@ -38,23 +41,30 @@ enum Command {
 }
 
 impl Cli {
-    /// Runs the subcommand.
+    /// Runs the subcommand and gives the exit code.
     ///
     /// # Errors
     /// With a sentence for the person at the terminal.
-    pub async fn run(self) -> Result<()> {
+    pub async fn run(self) -> Result<ExitCode> {
         let Self { store, command } = self;
         match command {
-            Command::Serve(args) => serve::run(Config::load(store, args)?).await,
+            Command::Serve(args) => {
+                let site = args.demo.then(|| args.demo_listen.unwrap_or(crate::demo::LISTEN));
+                serve::run(Config::load(store, args)?, site).await.map(|()| ExitCode::SUCCESS)
+            }
             Command::Admin(admin) => {
                 let config = quiet(store)?;
                 let app = open(&config).await?;
-                admin.run(&app).await
+                admin.run(&app).await.map(|()| ExitCode::SUCCESS)
+            }
+            Command::Import(args) => {
+                let config = quiet(store)?;
+                run_cli(&open(&config).await?, args).await
             }
             Command::Reindex => {
                 let config = quiet(store)?;
                 let app = open(&config).await?;
-                reindex::run(&app).await
+                reindex::run(&app).await.map(|()| ExitCode::SUCCESS)
             }
         }
     }

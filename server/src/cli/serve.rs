@@ -1,16 +1,19 @@
 //! `earshot serve`.
 
+use std::net::SocketAddr;
+
 use tokio::{net::TcpListener, signal};
 
 use super::open;
 use crate::{
     accounts::setup,
     config::{Config, unknown_variables},
+    demo,
     error::{Error, Result},
 };
 
-/// Serves until a signal asks to stop.
-pub(super) async fn run(config: Config) -> Result<()> {
+/// Serves until a signal asks to stop; with the demonstration when it has a place for its site.
+pub(super) async fn run(config: Config, demo_site: Option<SocketAddr>) -> Result<()> {
     config.start_log();
     for name in unknown_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok())) {
         tracing::warn!("{name} is not a setting and has no effect; see earshot serve --help");
@@ -25,6 +28,9 @@ pub(super) async fn run(config: Config) -> Result<()> {
     }
     let base = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     tracing::info!("Earshot {} serves {base}", env!("CARGO_PKG_VERSION"));
+    if let Some(site) = demo_site {
+        demo::offer(&app, &base, site).await?;
+    }
     if let Some(token) = setup::offer(&app).await? {
         // The one secret that is meant for the log: it is how the operator proves to be the operator.
         tracing::info!("Nobody has an account yet. Set up at {base}/setup?token={token}");

@@ -89,6 +89,12 @@ pub struct ServeArgs {
     /// Submissions each minute for one project, at most [default: 600]
     #[arg(long, env = "EARSHOT_RATE_PER_KEY", value_name = "N")]
     pub rate_per_key: Option<u32>,
+    /// Fill an empty installation with a demonstration, and serve a site that embeds its widget
+    #[arg(long)]
+    pub demo: bool,
+    /// Where that site listens; another free port when this one is taken [default: 127.0.0.1:3001]
+    #[arg(long, value_name = "ADDR", requires = "demo")]
+    pub demo_listen: Option<SocketAddr>,
 }
 
 impl Config {

@@ -3,6 +3,7 @@
 //! Every row has a key (its own id if the file has one, else a hash of what it says and the how-manieth of its equals it is), so that
 //! the same file again adds nothing, whatever happened in between.
 
+pub mod cli;
 pub mod reader;
 pub mod records;
 mod run;

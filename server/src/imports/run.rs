@@ -108,7 +108,7 @@ pub(super) async fn run_from(
     }
 }
 
-async fn read_batch(reader: &mut FileReader, keys: &mut Keys) -> Result<Vec<(Record, String)>> {
+pub(super) async fn read_batch(reader: &mut FileReader, keys: &mut Keys) -> Result<Vec<(Record, String)>> {
     let (mut batch, mut bytes) = (Vec::new(), 0);
     while batch.len() < BATCH && bytes < BATCH_BYTES {
         let Some(record) = reader.next().await? else { break };
@@ -121,7 +121,7 @@ async fn read_batch(reader: &mut FileReader, keys: &mut Keys) -> Result<Vec<(Rec
 
 /// The keys of a file's rows: what a row says, and the how-manieth of its equals it is.
 #[derive(Default)]
-struct Keys(HashMap<[u8; 16], u32>);
+pub(super) struct Keys(HashMap<[u8; 16], u32>);
 
 impl Keys {
     fn of(&mut self, record: &Record) -> String {

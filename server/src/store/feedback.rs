@@ -8,7 +8,7 @@ use domain::{
 };
 use sqlx::FromRow;
 
-use super::{Store, Tx, id, optional_id};
+use super::{Store, Tx, id, optional_double, optional_id};
 use crate::error::{Error, Result};
 
 #[derive(FromRow)]
@@ -167,14 +167,15 @@ impl Tx<'_> {
         let done = sqlx::query(
             "INSERT INTO feedback (id, project_id, kind, text, score, score_max, contact_id, survey_id, response_id, source_key, page_url, release, \
              environment, language, status, assignee, spam_reasons, created_at, updated_at, version) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) ON CONFLICT DO NOTHING",
+             VALUES ($1, $2, $3, $4, CAST($5 AS DOUBLE PRECISION), CAST($6 AS DOUBLE PRECISION), $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, \
+             $20) ON CONFLICT DO NOTHING",
         )
         .bind(feedback.id.to_string())
         .bind(feedback.project.to_string())
         .bind(feedback.kind.as_str())
         .bind(feedback.text.clone())
-        .bind(feedback.score)
-        .bind(feedback.score_max)
+        .bind(optional_double(feedback.score))
+        .bind(optional_double(feedback.score_max))
         .bind(feedback.contact.map(|c| c.to_string()))
         .bind(feedback.survey.map(|s| s.to_string()))
         .bind(feedback.response.map(|r| r.to_string()))

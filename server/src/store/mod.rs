@@ -9,6 +9,7 @@
 //! PostgreSQL each job is a transaction of its own.
 
 pub mod backlog;
+pub mod demo;
 pub mod feedback;
 pub mod history;
 pub mod imports;
@@ -236,6 +237,13 @@ fn sqlite_pool(connections: u32, read_only: bool) -> AnyPoolOptions {
 /// When the text is not a UUID: the row was written by something else.
 pub fn id<T: From<uuid::Uuid>>(text: &str) -> Result<T> {
     uuid::Uuid::try_parse(text).map(T::from).map_err(|e| Error::internal("stored id", e))
+}
+
+/// A number that may be absent, as text for `CAST($n AS DOUBLE PRECISION)`. sqlx 0.9.0's `Any` driver declares an absent double to
+/// PostgreSQL as four bytes; the same statement with a number, eight bytes, then fails.
+#[must_use]
+pub fn optional_double(number: Option<f64>) -> Option<String> {
+    number.map(|n| n.to_string())
 }
 
 /// Reads an id that may be absent.

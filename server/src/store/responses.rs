@@ -8,7 +8,7 @@ use domain::{
     surveys::Answer,
 };
 
-use super::{Store, Tx, id};
+use super::{Store, Tx, id, optional_double};
 use crate::{
     error::{Error, Result},
     responses::{Context, Person},
@@ -253,14 +253,14 @@ impl Tx<'_> {
         sqlx::query("DELETE FROM answers WHERE response_id = $1").bind(response.to_string()).execute(self.conn()).await?;
         for (question, answer) in answers {
             sqlx::query(
-                "INSERT INTO answers (response_id, project_id, survey_id, question_id, value, number, answered_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                "INSERT INTO answers (response_id, project_id, survey_id, question_id, value, number, answered_at) VALUES ($1, $2, $3, $4, $5, CAST($6 AS DOUBLE PRECISION), $7)",
             )
             .bind(response.to_string())
             .bind(project.to_string())
             .bind(survey.to_string())
             .bind(question.clone())
             .bind(serde_json::to_string(answer)?)
-            .bind(answer.number().map(f64::from))
+            .bind(optional_double(answer.number().map(f64::from)))
             .bind(now.0)
             .execute(self.conn())
             .await?;
@@ -297,13 +297,13 @@ impl Tx<'_> {
         now: Timestamp,
     ) -> Result<()> {
         sqlx::query(
-            "UPDATE feedback SET text = $2, score = $3, score_max = $4, contact_id = $5, language = $6, status = $7, spam_reasons = $8, \
+            "UPDATE feedback SET text = $2, score = CAST($3 AS DOUBLE PRECISION), score_max = CAST($4 AS DOUBLE PRECISION), contact_id = $5, language = $6, status = $7, spam_reasons = $8, \
              updated_at = $9, version = version + 1 WHERE id = $1",
         )
         .bind(feedback.to_string())
         .bind(digest.text.clone())
-        .bind(digest.score)
-        .bind(digest.score_max)
+        .bind(optional_double(digest.score))
+        .bind(optional_double(digest.score_max))
         .bind(contact.to_string())
         .bind(language.to_owned())
         .bind(status.as_str())

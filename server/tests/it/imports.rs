@@ -195,6 +195,65 @@ on_both!(the_real_file_has_10003_rows, |t: TestApp| async move {
     assert_eq!(counts(&imported(app, &scope, "text=text,tag=category", &bytes).await), (0, 10_003, 0));
 });
 
+on_both!(rows_with_and_without_a_score_mix, |t: TestApp| async move {
+    let (app, scope) = (&t.app, project(&t.app).await);
+    let file = b"text,nps\nnone,\nseven,7.5\nnone again,\nnine,9\n";
+    assert_eq!(counts(&imported(app, &scope, "text=text,score=nps", file).await), (4, 0, 0));
+    assert_eq!(count(app, "SELECT COUNT(*) FROM feedback WHERE score IN (7.5, 9) AND score_max = 10").await, 2);
+    assert_eq!(count(app, "SELECT COUNT(*) FROM feedback WHERE score IS NULL").await, 2);
+});
+
+// The command line.
+
+on_both!(the_command_line_imports_and_carries_on, |t: TestApp| async move {
+    use clap::Parser;
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        import: imports::cli::ImportArgs,
+    }
+    let (app, scope) = (&t.app, project(&t.app).await);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("queries.csv");
+    std::fs::write(&path, format!("{}\n,empty\n", rows(1_200))).unwrap();
+    let line = |project: &str, more: &[&str]| {
+        let mut words = vec!["import", "--project", project, "--map", "text=text", "--map", "tag=category", path.to_str().unwrap()];
+        words.extend(more);
+        Line::parse_from(words).import
+    };
+    let tried = imports::cli::import(app, &line("my app", &["--dry-run"])).await.unwrap();
+    assert_eq!((tried.added, tried.known, tried.bad), (1_200, 0, 1));
+    assert!(texts(app, &scope).await.is_empty());
+
+    // A run that ended in the middle: its row and two batches are there.
+    let first = imports::cli::import(app, &line("my app", &["--tag", "Bank 2026"])).await.unwrap();
+    assert_eq!((first.added, first.known, first.bad), (1_200, 0, 1));
+    assert_eq!(first.named[0].1, "The text is empty.");
+    sqlx_execute(app, "UPDATE imports SET status = 'running', bytes_done = 0, rows_added = 0, rows_known = 0, rows_bad = 0").await;
+    let again = imports::cli::import(app, &line(&scope.project().to_string(), &["--tag", "Bank 2026"])).await.unwrap();
+    assert_eq!((again.added, again.known, again.bad), (0, 1_200, 1));
+    // The same row of the list was carried on.
+    assert_eq!(app.store.imports(&scope, 10).await.unwrap().len(), 1);
+    assert_eq!(count(app, "SELECT COUNT(*) FROM feedback_tags WHERE tag = 'bank-2026'").await, 1_200);
+
+    for (project, map) in [("nobody's", "text=text"), ("my app", "text=nothing")] {
+        let line = Line::parse_from(["import", "--project", project, "--map", map, path.to_str().unwrap()]).import;
+        assert!(matches!(imports::cli::import(app, &line).await.unwrap_err().refusal(), Some(domain::Error::Invalid(_))));
+    }
+});
+
+async fn sqlx_execute(app: &AppState, sql: &'static str) {
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                sqlx::query(sql).execute(tx.conn()).await?;
+                Ok(())
+            })
+        })
+        .await
+        .unwrap();
+}
+
 // The pages.
 
 async fn send_file(client: &Client, path: &str, key: &str, name: &str, bytes: &[u8]) -> Page {
