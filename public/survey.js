@@ -316,14 +316,16 @@
   form.addEventListener("change", (event) => {
     const card = event.target.closest(".card");
     if (!card) return;
-    const place = $(card.dataset.question + "-error");
-    if (place && place.textContent) fits(card);
     clearTimeout(later);
     if ([...card.querySelectorAll("input, textarea")].every((f) => f.validity.valid)) later = setTimeout(save, 600);
   });
   form.addEventListener("input", (event) => {
     // Whoever writes into "Other" means it.
     if (event.target.matches(".other")) event.target.previousElementSibling.querySelector("input").checked = true;
+    // A mended answer loses its error while it is typed: on leaving the field, the button would move away under the click.
+    const card = event.target.closest(".card");
+    const place = card && $(card.dataset.question + "-error");
+    if (place && place.textContent) fits(card);
   });
   addEventListener("pagehide", () => {
     if (state.dirty || (cards[at] && cards[at].contains(document.activeElement))) save();
