@@ -34,6 +34,8 @@ pub struct App {
     pub secret: Secret<Vec<u8>>,
     /// Sign-in attempts of late.
     pub throttle: SignInThrottle,
+    /// Turns true when the program stops: what never ends by itself ends then.
+    pub closing: tokio::sync::watch::Sender<bool>,
     /// Wakes the workers of this process; see [`App::wake_jobs`].
     pub jobs: tokio::sync::Notify,
 }
@@ -62,6 +64,7 @@ impl App {
             ids,
             secret: Secret(secret),
             throttle: SignInThrottle::default(),
+            closing: tokio::sync::watch::Sender::new(false),
             jobs: tokio::sync::Notify::new(),
         }))
     }

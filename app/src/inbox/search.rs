@@ -79,11 +79,13 @@ pub fn SearchBar(
         <div class="inbox-search" id="inbox-search" data-part>
             <form method="get" action=action role="search" aria-label="Feedback" class="inbox-query" data-enhance>
                 <label for="q" class="visually-hidden">"Search feedback"</label>
-                <input
-                    id="q" name="q" type="search" value=query placeholder="Search: words, \"a phrase\", status:new, score:<=6" autocomplete="off"
-                    spellcheck="false" maxlength="2000" aria-describedby=if invalid { "q-error" } else { "q-keys" } aria-invalid=invalid.then_some("true")
-                />
-                <span id="q-keys" class="inbox-query-keys"><kbd>"/"</kbd><span class="visually-hidden">" goes to the search"</span></span>
+                <span class="inbox-query-box">
+                    <input
+                        id="q" name="q" type="search" value=query placeholder="Search: words, \"a phrase\", status:new, score:<=6" autocomplete="off"
+                        spellcheck="false" maxlength="2000" aria-describedby=if invalid { "q-error" } else { "q-keys" } aria-invalid=invalid.then_some("true")
+                    />
+                    <span id="q-keys" class="inbox-query-keys"><kbd>"/"</kbd><span class="visually-hidden">" goes to the search"</span></span>
+                </span>
                 <label for="sort" class="visually-hidden">"Order"</label>
                 <select id="sort" name="sort" data-submit-on-change>
                     {sorts.into_iter().map(|(word, label)| {

@@ -31,7 +31,7 @@ const CONNECTIONS: usize = 4096;
 /// # Errors
 /// Never at present; a connection that fails concerns only itself.
 pub async fn serve(listener: TcpListener, app: AppState, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<()> {
-    let router = super::router(app);
+    let router = super::router(Arc::clone(&app));
     let graceful = GracefulShutdown::new();
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     let mut shutdown = std::pin::pin!(shutdown);
@@ -61,6 +61,7 @@ pub async fn serve(listener: TcpListener, app: AppState, shutdown: impl Future<O
         });
     }
     drop(listener);
+    app.closing.send_replace(true);
     if tokio::time::timeout(END_TIMEOUT, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests were still running and were cut off");
     }

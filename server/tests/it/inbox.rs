@@ -423,6 +423,10 @@ on_both!(open_inboxes_hear_what_happens, |t: TestApp| async move {
     // Who was away looks for themselves.
     let mut again = client.open(&path, &[("last-event-id", "0.1")]).await.into_body().into_data_stream();
     assert!(heard(&mut again).await.contains("event: resync"));
+    // A program that stops does not wait for those who listen.
+    t.app.closing.send_replace(true);
+    let end = async { while events.next().await.is_some() {} };
+    tokio::time::timeout(std::time::Duration::from_secs(10), end).await.expect("an end");
     // Nobody listens without being asked in.
     assert_eq!(t.anonymous().open(&path, &[]).await.status(), StatusCode::SEE_OTHER);
 });

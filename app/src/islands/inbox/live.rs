@@ -24,6 +24,7 @@ struct State {
 
 thread_local! {
     static STATE: RefCell<State> = RefCell::default();
+    static SOURCE: RefCell<Option<EventSource>> = const { RefCell::new(None) };
 }
 
 /// Long enough for the answer to one's own change to be there first, and for bursts to come as one.
@@ -31,19 +32,21 @@ const PAUSE: Duration = Duration::from_millis(700);
 
 pub fn start() {
     let Some(url) = dom::first(".inbox-live").and_then(|e| e.dataset().get("events")) else { return };
-    let Ok(source) = EventSource::new(&url) else { return };
-    let changed = Closure::<dyn Fn(MessageEvent)>::new(|event: MessageEvent| {
-        heard(&event.data().as_string().unwrap_or_default());
+    listen(&url);
+    // A browser has few connections to one server: pages that nobody sees give theirs back, and look when they are seen again.
+    let seen = window_event_listener_untyped("visibilitychange", move |_| {
+        if dom::document().hidden() {
+            SOURCE.with_borrow_mut(|source| {
+                if let Some(source) = source.take() {
+                    source.close();
+                }
+            });
+        } else if SOURCE.with_borrow(Option::is_none) {
+            listen(&url);
+            STATE.with_borrow_mut(|s| s.resync = true);
+            look_soon();
+        }
     });
-    let resync = Closure::<dyn Fn(MessageEvent)>::new(|_| {
-        STATE.with_borrow_mut(|s| s.resync = true);
-        look_soon();
-    });
-    drop(source.add_event_listener_with_callback("changed", changed.as_ref().unchecked_ref()));
-    drop(source.add_event_listener_with_callback("resync", resync.as_ref().unchecked_ref()));
-    // They live as long as the page.
-    changed.forget();
-    resync.forget();
     let shown = window_event_listener_untyped("earshot:loaded", |_| {
         STATE.with_borrow_mut(|s| s.new.retain(|id| !is_listed(id)));
         say_new(0);
@@ -55,9 +58,24 @@ pub fn start() {
         }
     });
     on_cleanup(move || {
+        seen.remove();
         shown.remove();
         click.remove();
     });
+}
+
+fn listen(url: &str) {
+    let Ok(source) = EventSource::new(url) else { return };
+    let changed = Closure::<dyn Fn(MessageEvent)>::new(|event: MessageEvent| {
+        heard(&event.data().as_string().unwrap_or_default());
+    });
+    let resync = Closure::<dyn Fn(MessageEvent)>::new(|_| {
+        STATE.with_borrow_mut(|s| s.resync = true);
+        look_soon();
+    });
+    drop(source.add_event_listener_with_callback("changed", changed.into_js_value().unchecked_ref()));
+    drop(source.add_event_listener_with_callback("resync", resync.into_js_value().unchecked_ref()));
+    SOURCE.with_borrow_mut(|own| *own = Some(source));
 }
 
 fn row(id: &str) -> Option<HtmlElement> {
@@ -106,7 +124,11 @@ fn look_soon() {
 fn first_page() -> String {
     let here = dom::window().location().href().unwrap_or_default();
     let Ok(url) = Url::new(&here) else { return here };
-    url.search_params().delete("cursor");
+    let params = url.search_params();
+    if params.get("cursor").is_none() {
+        return here;
+    }
+    params.delete("cursor");
     url.href()
 }
 

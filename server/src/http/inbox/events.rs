@@ -19,7 +19,10 @@ use domain::{
 };
 use futures_util::stream;
 use tokio::{
-    sync::broadcast::{Receiver, error::RecvError},
+    sync::{
+        broadcast::{Receiver, error::RecvError},
+        watch,
+    },
     time::{Interval, MissedTickBehavior, interval},
 };
 
@@ -43,6 +46,7 @@ struct Listener {
     session: Option<String>,
     arrivals: Receiver<Arrived>,
     clock: Interval,
+    closing: watch::Receiver<bool>,
     /// The first event, sent at once.
     greeting: Option<Event>,
 }
@@ -64,6 +68,7 @@ pub async fn stream(console: Console, headers: HeaderMap) -> PageResult {
         scope,
         arrivals,
         clock,
+        closing: console.app.closing.subscribe(),
         greeting: Some(greeting.retry(Duration::from_secs(3))),
     };
     let events = stream::unfold(listener, |mut listener| async move {
@@ -93,6 +98,7 @@ impl Listener {
                     Err(RecvError::Lagged(_)) => return Some(Event::default().event("resync").data("behind")),
                     Err(RecvError::Closed) => return None,
                 },
+                _ = self.closing.changed() => return None,
                 _ = self.clock.tick() => {
                     return match self.may_listen().await {
                         Ok(false) => None,
