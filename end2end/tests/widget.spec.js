@@ -1,0 +1,158 @@
+// The widget on somebody's site: another origin, the strictest policy it promises to work with.
+import { Host, complaints } from '../lib/host.js';
+import { publishSurvey, waitForText } from '../lib/steps.js';
+import { test as base, expect } from '../lib/test.js';
+
+// A site that behaves like an app: links replace the content and the address without a page load.
+const SITE = `
+  addEventListener('click', (event) => {
+    if (event.target.id !== 'go') return;
+    history.pushState({}, '', '/second');
+    document.querySelector('#view').textContent = 'The second view';
+  });
+  addEventListener('error', () => { document.documentElement.dataset.broken = 'yes'; });
+`;
+
+const test = base.extend({
+  /** A shop that embeds the widget of a project with one live survey, and a visitor's page. */
+  shop: async ({ own, page, browser }, use) => {
+    const survey = await publishSurvey(page, own);
+    const tag = `<script async src="${own.url}/embed.js" data-project="${own.project.key}"></script>`;
+    const host = await Host.start({
+      earshot: own.url,
+      script: SITE,
+      pages: {
+        '/': `<h1>A shop</h1><button id="go">Go on</button><div id="view">The first view</div>${tag}`,
+        '/inline': `<h1>A shop</h1>${tag}<earshot-survey survey="${survey}"></earshot-survey>`,
+      },
+    });
+    const visitor = await (await browser.newContext({ locale: 'en-GB', reducedMotion: 'reduce' })).newPage();
+    await use({ host, visitor, survey, wrong: complaints(visitor), frame: visitor.frameLocator('iframe') });
+    await visitor.context().close();
+    await host.stop();
+  },
+});
+
+const launcher = (page) => page.getByRole('button', { name: /feedback/i });
+
+test('nothing is loaded before a survey is shown, and no cookie is ever set @js', async ({ shop: { host, visitor, wrong, frame }, own }) => {
+  const asked = [];
+  visitor.on('request', (request) => request.url().startsWith(own.url) && asked.push(new URL(request.url()).pathname));
+  await visitor.goto(`${host.url}/`);
+  await expect(launcher(visitor)).toBeVisible();
+  await expect(visitor.locator('iframe')).toHaveCount(0);
+  expect(asked.map((path) => path.replace(/v1\/[^/]+/, 'v1/KEY'))).toEqual(['/embed.js', '/embed/v1/KEY/config']);
+  await launcher(visitor).click();
+  await expect(frame.locator('#survey')).toBeVisible();
+  expect(asked.filter((path) => path.endsWith('.wasm'))).toEqual([]);
+  expect(await visitor.context().cookies()).toEqual([]);
+  expect(wrong).toEqual([]);
+});
+
+test('it survives single-page navigation @js', async ({ shop: { host, visitor, wrong, frame } }) => {
+  await visitor.goto(`${host.url}/`);
+  await expect(launcher(visitor)).toBeVisible();
+  await visitor.locator('#go').click();
+  await expect(visitor.locator('#view')).toHaveText('The second view');
+  await launcher(visitor).click();
+  await expect(frame.locator('#survey')).toBeVisible();
+  expect(wrong).toEqual([]);
+});
+
+test('its height follows the content up and down @js', async ({ shop: { host, visitor, frame } }) => {
+  await visitor.goto(`${host.url}/`);
+  await launcher(visitor).click();
+  await expect(frame.locator('#next')).toBeVisible();
+  const height = () => visitor.locator('iframe').evaluate((f) => f.getBoundingClientRect().height);
+  const settled = async () => {
+    let last = -1;
+    await expect.poll(async () => { const now = await height(); const same = now === last; last = now; return same; }).toBe(true);
+    return last;
+  };
+  const small = await settled();
+  await frame.locator('body').evaluate((body) => {
+    const box = body.ownerDocument.createElement('p');
+    box.id = 'taller';
+    box.textContent = 'word '.repeat(200);
+    body.ownerDocument.querySelector('main').append(box);
+  });
+  await expect.poll(height).toBeGreaterThan(small + 40);
+  await frame.locator('#taller').evaluate((box) => box.remove());
+  await expect.poll(height).toBe(small);
+});
+
+test('it can be answered by keyboard alone @js', async ({ shop: { host, visitor, wrong, frame }, own, page }) => {
+  await visitor.goto(`${host.url}/`);
+  await launcher(visitor).focus();
+  await visitor.keyboard.press('Enter');
+  await expect(frame.locator('#survey')).toBeVisible();
+  const inside = () => frame.locator('body').evaluate((body) => body.contains(body.ownerDocument.activeElement) && body.ownerDocument.hasFocus());
+  await expect.poll(inside).toBe(true);
+  const focused = () => frame.locator(':focus').evaluate((e) => `${e.localName} ${e.getAttribute('type') ?? ''} ${e.id}`).catch(() => '');
+  for (let n = 0; n < 8 && !(await focused()).includes('radio'); n += 1) await visitor.keyboard.press('Tab');
+  await visitor.keyboard.press('Space');
+  await visitor.keyboard.press('ArrowRight');
+  for (let cards = 0; cards < 4 && !(await frame.locator('#thanks').isVisible()); cards += 1) {
+    for (let n = 0; n < 8 && !(await focused()).includes('next'); n += 1) {
+      if ((await focused()).startsWith('textarea')) await visitor.keyboard.type('Answered without a mouse');
+      await visitor.keyboard.press('Tab');
+    }
+    await visitor.keyboard.press('Enter');
+    await visitor.waitForTimeout(200);
+  }
+  await expect(frame.locator('#thanks')).toBeVisible();
+  await visitor.keyboard.press('Escape');
+  await expect(visitor.locator('iframe:visible')).toHaveCount(0);
+  await expect(launcher(visitor)).toBeFocused();
+  await waitForText(page, `${own.url}/p/${own.project.slug}/inbox`, '#inbox-list', 'Answered without a mouse');
+  expect(wrong).toEqual([]);
+});
+
+test('the host page notices nothing when the server is down @js', async ({ shop: { host, visitor, wrong }, own }) => {
+  await visitor.goto(`${host.url}/`);
+  await expect(launcher(visitor)).toBeVisible();
+  await own.halt();
+  await launcher(visitor).click();
+  await visitor.locator('#go').click();
+  await expect(visitor.locator('#view')).toHaveText('The second view');
+  // Down from the start: the browser itself notes the script that it cannot load, nothing else happens.
+  await visitor.goto(`${host.url}/`);
+  await visitor.locator('#go').click();
+  await expect(visitor.locator('#view')).toHaveText('The second view');
+  await expect(visitor.locator('html[data-broken]')).toHaveCount(0);
+  expect(wrong.filter((text) => !/Failed to load resource|ERR_CONNECTION_REFUSED/.test(text))).toEqual([]);
+});
+
+test('an answer survives a failed request and arrives once @js', async ({ shop: { host, visitor, frame }, own, page }) => {
+  test.setTimeout(120_000);
+  await visitor.goto(`${host.url}/`);
+  await launcher(visitor).click();
+  await frame.locator('label', { hasText: /^7$/ }).click();
+  const next = frame.locator('#next');
+  if (await next.isVisible()) await next.click();
+  await frame.getByRole('textbox').first().fill('Written while the line was down');
+  await own.halt();
+  await next.click();
+  await visitor.waitForTimeout(1_000);
+  await own.resume();
+  await expect(async () => {
+    if (await next.isVisible()) await next.click({ timeout: 500 }).catch(() => {});
+    await expect(frame.locator('#thanks')).toBeVisible({ timeout: 1_000 });
+  }).toPass({ timeout: 60_000 });
+  await waitForText(page, `${own.url}/p/${own.project.slug}/inbox`, '#inbox-list', 'Written while the line was down');
+  await expect(page.locator('.inbox-row')).toHaveCount(1);
+});
+
+test('a survey stands inside a page, and the page talks to the widget @js', async ({ shop: { host, visitor, wrong, frame } }) => {
+  await visitor.goto(`${host.url}/inline`);
+  await expect(frame.locator('#survey')).toBeVisible();
+  await visitor.goto(`${host.url}/`);
+  await expect(launcher(visitor)).toBeVisible();
+  await visitor.evaluate(() => window.earshot('open'));
+  await expect(frame.locator('#survey')).toBeVisible();
+  await visitor.evaluate(() => window.earshot('close'));
+  await expect(visitor.locator('iframe:visible')).toHaveCount(0);
+  await visitor.evaluate(() => window.earshot('shutdown'));
+  await expect(launcher(visitor)).toHaveCount(0);
+  expect(wrong).toEqual([]);
+});
