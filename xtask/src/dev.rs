@@ -1,4 +1,4 @@
-//! `cargo xtask dev`: build and restart whenever a source file changes.
+//! `cargo xtask dev`: build and restart whenever a source file changes; open pages load themselves again.
 
 use std::{
     collections::BTreeMap,
@@ -27,7 +27,7 @@ pub fn dev(paths: &Paths, args: &Args) -> Result<ExitCode> {
     let mut server: Option<Child> = None;
     loop {
         let seen = stamps(paths);
-        match build::program(paths, args.release) {
+        match build::reloading(paths, args.release, true) {
             Err(error) => eprintln!("{error}\n  waiting for a change"),
             Ok(program) => {
                 if let Some(mut old) = server.take() {

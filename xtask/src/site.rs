@@ -1,6 +1,13 @@
 //! The browser's half: wasm, its glue and the minified scripts and styles, put into the directory that the server embeds.
 
-use std::{collections::BTreeMap, ffi::OsStr, fs, path::Path, process::Command};
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    fs,
+    path::Path,
+    process::Command,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use wasm_bindgen_cli_support::Bindgen;
 
@@ -14,8 +21,8 @@ const TARGET: &str = "wasm32-unknown-unknown";
 /// The name of the wasm-bindgen output: `earshot.js` and `earshot_bg.wasm`.
 const NAME: &str = "earshot";
 
-/// Builds all of it into [`Paths::site`].
-pub fn build(paths: &Paths, release: bool) -> Result<()> {
+/// Builds all of it into [`Paths::site`]. With `reload`, pages load themselves again once a program with other files serves them.
+pub fn build(paths: &Paths, release: bool, reload: bool) -> Result<()> {
     ensure_target(paths)?;
     let profile = if release { "wasm-release" } else { "dev" };
     step(&format!("building the console's wasm ({profile})"), || {
@@ -43,6 +50,9 @@ pub fn build(paths: &Paths, release: bool) -> Result<()> {
             true => minify(paths, &fresh)?,
             false => eprintln!("  no Node.js: scripts, styles and wasm stay as they are, larger than they need to be"),
         }
+    }
+    if reload {
+        add_reload(paths, &fresh)?;
     }
     replace_changed(&fresh, &site)?;
     fs::remove_dir_all(&fresh)?;
@@ -91,6 +101,23 @@ fn minify(paths: &Paths, fresh: &Path) -> Result<()> {
         }
         Ok(())
     })
+}
+
+/// Adds to the two scripts that pages start with: when the script's own address, which holds a hash, is gone, the program was built anew.
+#[expect(clippy::disallowed_methods, reason = "a build's stamp is no time that the program sees")]
+fn add_reload(paths: &Paths, fresh: &Path) -> Result<()> {
+    let stamp = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
+    for (name, own_url) in [("console.js", "import.meta.url"), ("survey.js", "document.currentScript.src")] {
+        let built = fresh.join(name);
+        let source = if built.exists() { built.clone() } else { paths.root.join("public").join(name) };
+        if source.exists() {
+            let look = "fetch(url, { cache: 'no-store' }).then((r) => r.status === 404 && location.reload(), () => {})";
+            let script =
+                format!("{}\n{{ const url = {own_url}; setInterval(() => {look}, 700); /* {stamp} */ }}\n", fs::read_to_string(&source)?);
+            fs::write(built, script)?;
+        }
+    }
+    Ok(())
 }
 
 /// The files of `style/NAME.list` one after another.
