@@ -18,3 +18,18 @@ export async function waitForText(page, url, selector, text) {
     await expect(page.locator(selector)).toContainText(text, { timeout: 500 });
   }).toPass({ timeout: 20_000 });
 }
+
+/** Imports a CSV file through the page: the column `text`, and one for tags if it is named. */
+export async function importFile(page, server, file, tags) {
+  await page.goto(`${server.url}/p/${server.project.slug}/imports`);
+  await page.getByLabel('CSV file').setInputFiles(file);
+  await page.getByRole('button', { name: 'Upload and choose columns' }).click();
+  await page.getByLabel('Text', { exact: true }).selectOption('text');
+  if (tags) await page.getByLabel(/^Tags?$/).selectOption(tags);
+  await page.getByRole('button', { name: 'Update preview' }).click();
+  await expect(page.locator('.imports-preview tbody tr').first()).toBeVisible();
+  await page.getByRole('button', { name: 'Start the import' }).click();
+  await expect(async () => {
+    await expect(page.getByRole('heading', { name: 'Result' })).toBeVisible({ timeout: 2_000 });
+  }).toPass({ timeout: 120_000 });
+}

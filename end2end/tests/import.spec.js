@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 
+import { importFile } from '../lib/steps.js';
 import { test, expect } from '../lib/test.js';
 
 const beside = fileURLToPath(new URL('../../../shared/data/customer-queries.csv', import.meta.url));
@@ -21,20 +22,6 @@ function generated(rows) {
   return `${lines.join('\n')}\n`;
 }
 
-async function importFile(page, server, file) {
-  await page.goto(`${server.url}/p/${server.project.slug}/imports`);
-  await page.getByLabel('CSV file').setInputFiles(file);
-  await page.getByRole('button', { name: 'Upload and choose columns' }).click();
-  await page.getByLabel('Text', { exact: true }).selectOption('text');
-  await page.getByLabel(/^Tags?$/).selectOption('category');
-  await page.getByRole('button', { name: 'Update preview' }).click();
-  await expect(page.locator('.imports-preview tbody tr').first()).toBeVisible();
-  await page.getByRole('button', { name: 'Start the import' }).click();
-  await expect(async () => {
-    await expect(page.getByRole('heading', { name: 'Result' })).toBeVisible({ timeout: 2_000 });
-  }).toPass({ timeout: 120_000 });
-}
-
 test('a real file is imported and searched', async ({ page, own }, info) => {
   test.setTimeout(240_000);
   let [file, expected, word, least] = [real, 10_003, 'contactless', 30];
@@ -45,7 +32,7 @@ test('a real file is imported and searched', async ({ page, own }, info) => {
   const number = expected.toLocaleString('en-GB');
   const count = (name) => page.locator('.imports-counts div').filter({ hasText: name }).locator('dd');
 
-  await importFile(page, own, file);
+  await importFile(page, own, file, 'category');
   await expect(count('Added')).toHaveText(number);
   await expect(count('Bad lines')).toHaveText('0');
 
@@ -61,7 +48,7 @@ test('a real file is imported and searched', async ({ page, own }, info) => {
   expect(found).toBeGreaterThanOrEqual(least);
   expect(found).toBeLessThan(expected / 5);
 
-  await importFile(page, own, file);
+  await importFile(page, own, file, 'category');
   await expect(count('Added')).toHaveText('0');
   await expect(count('Already there')).toHaveText(number);
 });
@@ -69,7 +56,7 @@ test('a real file is imported and searched', async ({ page, own }, info) => {
 test('bad lines are named and the good ones go in', async ({ page, own }, info) => {
   const file = info.outputPath('mixed.csv');
   await writeFile(file, 'text,category\nThe first is fine,a\n,b\nThe third is fine,c\n');
-  await importFile(page, own, file);
+  await importFile(page, own, file, 'category');
   const count = (name) => page.locator('.imports-counts div').filter({ hasText: name }).locator('dd');
   await expect(count('Added')).toHaveText('2');
   await expect(count('Bad lines')).toHaveText('1');

@@ -3,13 +3,14 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { OWNER, ready, signIn } from '../lib/earshot.js';
+import { importFile } from '../lib/steps.js';
 import { test, expect } from '../lib/test.js';
 
 /** Puts `texts` into the inbox and waits until the search knows them. */
 async function said(server, page, texts) {
   const file = join(server.dir, `said-${texts.length}-${Date.now()}.csv`);
   await writeFile(file, `text\n${texts.map((t) => `"${t}"`).join('\n')}\n`);
-  await server.command(['import', '--project', server.project.name, file, '--map', 'text=text']);
+  await importFile(page, server, file);
   await expect(async () => {
     await page.goto(`${server.url}/p/${server.project.slug}/inbox`);
     await expect(page.locator('.inbox-row')).not.toHaveCount(0, { timeout: 500 });
@@ -98,13 +99,13 @@ test('what arrives is told without losing one’s place @js', async ({ page, own
 
   const other = await (await browser.newContext()).newPage();
   await signIn(other, own);
-  await other.goto(page.url());
-  await ready(other);
-  await own.command(['import', '--project', own.project.name, await oneLine(own), '--map', 'text=text']);
+  await importFile(other, own, await oneLine(own));
   await expect(page.locator('.inbox-live')).toContainText(/new/i, { timeout: 15_000 });
   expect(await page.locator('#inbox-detail').getAttribute('data-id')).toBe(open);
 
   // A change in the other window shows here.
+  await other.goto(page.url());
+  await ready(other);
   await other.locator('#inbox-detail').getByRole('button', { name: /^Resolved/ }).click();
   await expect(page.locator('#detail-changed, .inbox-live')).toContainText([/changed/i], { timeout: 15_000 });
   await other.context().close();
