@@ -9,6 +9,7 @@ const PROGRAM = process.env.EARSHOT_PROGRAM;
 
 /** Who signs in. */
 export const OWNER = { name: 'Olga Owner', email: 'olga@example.com', password: 'seven wooden horses' };
+export const COLLEAGUE = { name: 'Carl Colleague', email: 'carl@example.com', password: 'nine paper lanterns' };
 
 export class Earshot {
   /** Starts a server; with `demo`, filled with the demonstration and with its host site. */
@@ -60,9 +61,9 @@ export class Earshot {
     });
   }
 
-  /** Makes the owner and a project without a browser. */
-  async withOwner() {
-    await this.command(['admin', 'create-owner', '--email', OWNER.email, '--name', OWNER.name, '--password-stdin'], OWNER.password);
+  /** Makes an owner of all projects without a browser. */
+  async withOwner(person = OWNER) {
+    await this.command(['admin', 'create-owner', '--email', person.email, '--name', person.name, '--password-stdin'], person.password);
     return this;
   }
 

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { OWNER, ready, signIn } from '../lib/earshot.js';
+import { COLLEAGUE, OWNER, ready, signIn } from '../lib/earshot.js';
 import { importFile } from '../lib/steps.js';
 import { test, expect } from '../lib/test.js';
 
@@ -77,14 +77,15 @@ test('a change made by another person meanwhile is not overwritten @js', async (
   const url = `${own.url}/p/${own.project.slug}/feedback/${await page.locator('#inbox-detail').getAttribute('data-id')}`;
   // Without wasm in the first browser, so that nothing tells it of the change before it writes.
   const stale = await (await browser.newContext({ javaScriptEnabled: false })).newPage();
-  await signIn(stale, own);
+  await own.withOwner(COLLEAGUE);
+  await signIn(stale, own, COLLEAGUE);
   await stale.goto(url);
   await page.goto(url);
   await page.locator('#inbox-detail').getByRole('button', { name: /^Triaged/ }).click();
   await expect(page.locator('#inbox-detail').getByRole('button', { name: /^Triaged/ })).toHaveAttribute('aria-pressed', 'true');
 
   await stale.locator('#inbox-detail').getByRole('button', { name: /^Resolved/ }).click();
-  await expect(stale.getByText(/changed|meanwhile/i).first()).toBeVisible();
+  await expect(stale.getByText('Your change was not applied.').first()).toBeVisible();
   await stale.goto(url);
   await expect(stale.locator('#inbox-detail').getByRole('button', { name: /^Triaged/ })).toHaveAttribute('aria-pressed', 'true');
   await stale.context().close();
@@ -98,7 +99,8 @@ test('what arrives is told without losing one’s place @js', async ({ page, own
   const open = await page.locator('#inbox-detail').getAttribute('data-id');
 
   const other = await (await browser.newContext()).newPage();
-  await signIn(other, own);
+  await own.withOwner(COLLEAGUE);
+  await signIn(other, own, COLLEAGUE);
   await importFile(other, own, await oneLine(own));
   await expect(page.locator('.inbox-live')).toContainText(/new/i, { timeout: 15_000 });
   expect(await page.locator('#inbox-detail').getAttribute('data-id')).toBe(open);
