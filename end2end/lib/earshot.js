@@ -32,11 +32,15 @@ export class Earshot {
       stream.setEncoding('utf8').on('data', (text) => (this.log += text));
     }
     this.url = await this.logged(/serves (http:\/\/[^\s]+)/);
+    if (this.demo) {
+      this.survey = await this.logged(/its survey is at (http:\/\/\S+)/);
+      this.hostUrl = (await this.logged(/site with the widget is at (http:\/\/\S+)/)).replace(/\/$/, '');
+    }
   }
 
   /** Waits for a line of the log and gives what the pattern's group found. */
   async logged(pattern) {
-    const end = Date.now() + 30_000;
+    const end = Date.now() + 60_000;
     while (Date.now() < end) {
       const found = this.log.match(pattern);
       if (found) return found[1];

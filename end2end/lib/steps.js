@@ -1,11 +1,17 @@
 // What people do in the console, as the tests need it again and again.
 import { expect } from '@playwright/test';
 
-/** Makes a survey from a template and publishes it; gives its id. `page` is signed in. */
-export async function publishSurvey(page, server, template = 'NPS with reason', change = async () => {}) {
+/** In the editor: the widget shows a button for this survey. */
+export async function launchByButton(page) {
+  await page.getByLabel('A button at the edge of the page').check();
+  await page.getByLabel('Words on the button').fill('Feedback');
+}
+
+/** Makes a survey from a template, launched by a button, and publishes it; gives its id. `page` is signed in. */
+export async function publishSurvey(page, server, template = 'NPS with reason') {
   await page.goto(`${server.url}/p/${server.project.slug}/surveys/new`);
   await page.getByRole('button', { name: `Use ${template}` }).click();
-  await change(page);
+  await launchByButton(page);
   await page.getByRole('button', { name: 'Publish', exact: true }).click();
   await expect(page.locator('#editor-head').getByText('Live', { exact: true })).toBeVisible();
   return new URL(page.url()).pathname.match(/surveys\/([^/]+)/)[1];

@@ -11,7 +11,7 @@ for (const theme of ['light', 'dark']) {
   for (const width of [1280, 360]) {
     test(`${theme} ${width}`, async ({ page, demo, browser }) => {
       await mkdir(out, { recursive: true });
-      const survey = new URL(await demo.logged(/(http:\/\/\S+\/s\/[0-9a-f-]+)/)).pathname;
+      const survey = new URL(demo.survey).pathname;
       const visitor = await (await browser.newContext()).newPage();
       const open = await publicPages(page.request, demo, survey);
       await signIn(page, demo);

@@ -1,6 +1,7 @@
 // The main job: set up, make a survey, answer it on somebody's site, find the answer by a word, link it, see it at the backlog item.
 import { Host, complaints } from '../lib/host.js';
 import { OWNER } from '../lib/earshot.js';
+import { launchByButton } from '../lib/steps.js';
 import { test, expect } from '../lib/test.js';
 
 test('from set-up to a backlog item with evidence', async ({ page, context, empty, javaScriptEnabled }) => {
@@ -15,6 +16,7 @@ test('from set-up to a backlog item with evidence', async ({ page, context, empt
   await page.getByRole('link', { name: 'Surveys' }).first().click();
   await page.getByRole('link', { name: 'Make the first survey' }).click();
   await page.getByRole('button', { name: 'Use NPS with reason' }).click();
+  await launchByButton(page);
   await page.getByRole('button', { name: 'Publish', exact: true }).click();
   await expect(page.getByText('Live', { exact: true }).first()).toBeVisible();
   const survey = new URL(page.url()).pathname.match(/surveys\/([^/]+)/)[1];

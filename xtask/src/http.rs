@@ -41,7 +41,7 @@ impl Answer {
 /// GET, accepting brotli. HTTP/1.0, so that the body ends with the connection and is never chunked.
 pub fn get(address: SocketAddr, path: &str) -> Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
-    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    stream.set_read_timeout(Some(Duration::from_secs(90)))?;
     write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\nAccept-Encoding: br\r\nAccept: */*\r\n\r\n")?;
     let mut all = Vec::new();
     stream.read_to_end(&mut all)?;

@@ -88,7 +88,11 @@ impl Server {
         let log = fs::File::create(dir.join("log"))?;
         let child = serve.current_dir(&dir).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
         let mut server = Self { child, address, dir };
-        if wait_for(&mut server.child, address)? { Ok(server) } else { Err(format!("the program did not start:\n{}", server.log()).into()) }
+        // The port is open before the demonstration is in: the first answer says that all is ready.
+        if wait_for(&mut server.child, address)? && get(address, "/healthz").is_ok() {
+            return Ok(server);
+        }
+        Err(format!("the program did not start:\n{}", server.log()).into())
     }
 
     fn log(&self) -> String {
