@@ -26,7 +26,7 @@ export class Earshot {
   async launch(listen) {
     this.log = '';
     const rates = ['--rate-per-address', '100000', '--rate-per-key', '100000'];
-    const args = ['serve', '--data', this.dir, '--listen', listen, ...rates, ...(this.demo ? ['--demo'] : []), ...this.args];
+    const args = ['serve', '--data', this.dir, '--listen', listen, ...rates, ...(this.demo ? ['--demo', '--demo-listen', '127.0.0.1:0'] : []), ...this.args];
     this.child = spawn(PROGRAM, args, { cwd: this.dir, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => (this.log += text));

@@ -84,7 +84,13 @@ impl Server {
         fs::create_dir_all(&dir)?;
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
         let mut serve = Command::new(paths.program(true));
-        clean_env(&mut serve).arg("serve").arg("--data").arg(&dir).args(["--listen", &address.to_string(), "--demo"]);
+        clean_env(&mut serve).arg("serve").arg("--data").arg(&dir).args([
+            "--listen",
+            &address.to_string(),
+            "--demo",
+            "--demo-listen",
+            "127.0.0.1:0",
+        ]);
         let log = fs::File::create(dir.join("log"))?;
         let child = serve.current_dir(&dir).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
         let mut server = Self { child, address, dir };
