@@ -92,7 +92,7 @@ fn go_to(row: &HtmlElement) {
     }
 }
 
-fn step(by: isize) {
+fn step(by: isize) -> bool {
     let rows = rows();
     let next = match cursor() {
         Some((at, _)) => at.checked_add_signed(by),
@@ -101,6 +101,7 @@ fn step(by: isize) {
     if let Some(row) = next.and_then(|at| rows.get(at)) {
         go_to(row);
     }
+    true
 }
 
 fn on_key(event: &KeyboardEvent) {
@@ -124,8 +125,8 @@ fn on_key(event: &KeyboardEvent) {
         return;
     }
     let done = match key.as_str() {
-        "j" => then(step(1)),
-        "k" => then(step(-1)),
+        "j" => step(1),
+        "k" => step(-1),
         "Enter" if dom::closest(event, "a, button, summary, input").is_none() => cursor().is_some_and(|(_, row)| open(&row)),
         "x" | "X" => check(event.shift_key()),
         "e" => set_status("resolved"),
@@ -145,10 +146,6 @@ fn on_key(event: &KeyboardEvent) {
     if done {
         event.prevent_default();
     }
-}
-
-fn then((): ()) -> bool {
-    true
 }
 
 fn press(selector: &str) -> bool {
@@ -191,7 +188,11 @@ fn leave_field(event: &Event) {
 
 /// Escape outside of fields: nothing checked any more, else the item is closed.
 fn close() -> bool {
-    if checked().is_empty() { press("#inbox-detail a[data-back]") } else { then(uncheck()) }
+    if checked().is_empty() {
+        return press("#inbox-detail a[data-back]");
+    }
+    uncheck();
+    true
 }
 
 fn checked() -> Vec<HtmlInputElement> {
