@@ -106,8 +106,10 @@ pub async fn prepare(app: &AppState) -> Result<Option<Demo>> {
     let actor = app.store.actor(owner.id()?).await?;
     for project in app.store.projects_of(&actor).await? {
         let scope = Scope::system(project.id);
-        if let Some(live) = app.store.surveys(&scope).await?.into_iter().filter(|s| s.survey.status == SurveyStatus::Live).next_back() {
-            return Ok(Some(Demo { project, survey: live.survey.id, password: None }));
+        let live = app.store.surveys(&scope).await?.into_iter().map(|s| s.survey).filter(|s| s.status == SurveyStatus::Live);
+        // The one that the widget shows behind its button.
+        if let Some(shown) = live.max_by_key(|s| matches!(s.draft.launch, Launch::Button { .. })) {
+            return Ok(Some(Demo { project, survey: shown.id, password: None }));
         }
     }
     Ok(None)
