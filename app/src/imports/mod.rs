@@ -43,7 +43,7 @@ fn counted(n: i64, one: &str, many: &str) -> String {
 fn size(bytes: i64) -> String {
     match bytes {
         ..1_000 => format!("{bytes} bytes"),
-        ..1_000_000 => format!("{} kB", bytes / 1_000),
+        1_000..1_000_000 => format!("{} kB", bytes / 1_000),
         _ => format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000),
     }
 }
