@@ -45,9 +45,8 @@ test('from set-up to a backlog item with evidence', async ({ page, context, empt
   // Found by a word of it; the index follows within a fraction of a second.
   await expect(async () => {
     await page.goto(`${empty.url}/p/corner-shop/inbox?q=umbrella`);
-    await expect(page.locator('#inbox-list')).toContainText('umbrella', { timeout: 500 });
-  }).toPass({ timeout: 15_000 });
-  await expect(page.locator('mark').first()).toHaveText(/umbrella/i);
+    await expect(page.locator('#inbox-list mark').first()).toHaveText(/umbrella/i, { timeout: 500 });
+  }).toPass({ timeout: 20_000 });
   await page.locator('a.row-link').first().click();
   const detail = page.locator('#inbox-detail');
   await expect(detail.locator('[data-quote-source]')).toContainText('The umbrella stand blocks the door.');
@@ -73,13 +72,9 @@ async function answer(shop, host, javaScriptEnabled) {
     await shop.getByRole('button', { name: /feedback/i }).click();
     const frame = shop.frameLocator('iframe');
     await frame.locator('label', { hasText: /^3$/ }).click();
-    const next = frame.locator('#next');
-    if (await next.isVisible()) await next.click();
+    // A number that was clicked leads on by itself.
     await frame.getByRole('textbox').first().fill('The umbrella stand blocks the door.');
-    for (let cards = 0; cards < 5 && !(await frame.locator('#thanks').isVisible()); cards += 1) {
-      await next.click();
-      await shop.waitForTimeout(150);
-    }
+    await frame.getByRole('button', { name: 'Send' }).click();
     await expect(frame.locator('#thanks')).toBeVisible();
   } else {
     await shop.goto(`${host.url}/plain`);
