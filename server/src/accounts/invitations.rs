@@ -106,7 +106,7 @@ async fn redeem(tx: &mut Tx<'_>, invitation: &Invitation, staff: StaffId, now: T
     tx.lock_project(invitation.project).await?;
     // Whoever invited must still be allowed to: a link does not outlive the role that it was made with.
     let by = tx.role_of(invitation.project, invitation.by).await?;
-    if !by.is_some_and(|by| may_grant(by, invitation.role).is_ok()) || !tx.take_invitation(invitation.id, staff, now).await? {
+    if by.is_none_or(|by| may_grant(by, invitation.role).is_err()) || !tx.take_invitation(invitation.id, staff, now).await? {
         return Err(Refusal::NotFound.into());
     }
     let held = tx.role_of(invitation.project, staff).await?;

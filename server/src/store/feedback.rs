@@ -113,7 +113,7 @@ impl Store {
     async fn tags_of(&self, scope: &Scope, list: &str) -> Result<std::collections::HashMap<String, Vec<String>>> {
         let sql = match self.dialect() {
             super::Dialect::Sqlite => {
-                "SELECT t.feedback_id, t.tag FROM feedback_tags t JOIN json_each($2) j ON t.feedback_id = j.value WHERE t.project_id = $1 ORDER BY t.tag"
+                "SELECT t.feedback_id, t.tag FROM json_each($2) j CROSS JOIN feedback_tags t ON t.feedback_id = j.value WHERE t.project_id = $1 ORDER BY t.tag"
             }
             super::Dialect::Postgres => {
                 "SELECT t.feedback_id, t.tag FROM feedback_tags t JOIN json_array_elements_text(CAST($2 AS json)) j ON t.feedback_id = j WHERE t.project_id = $1 ORDER BY t.tag"
@@ -137,8 +137,8 @@ impl Store {
         let list = serde_json::to_string(ids)?;
         let (rows_sql, tags_sql) = match self.dialect() {
             super::Dialect::Sqlite => (
-                "SELECT f.* FROM feedback f JOIN json_each($2) j ON f.id = j.value WHERE f.project_id = $1",
-                "SELECT t.feedback_id, t.tag FROM feedback_tags t JOIN json_each($2) j ON t.feedback_id = j.value WHERE t.project_id = $1 ORDER BY t.tag",
+                "SELECT f.* FROM json_each($2) j CROSS JOIN feedback f ON f.id = j.value WHERE f.project_id = $1",
+                "SELECT t.feedback_id, t.tag FROM json_each($2) j CROSS JOIN feedback_tags t ON t.feedback_id = j.value WHERE t.project_id = $1 ORDER BY t.tag",
             ),
             super::Dialect::Postgres => (
                 "SELECT f.* FROM feedback f JOIN json_array_elements_text(CAST($2 AS json)) j ON f.id = j WHERE f.project_id = $1",

@@ -314,7 +314,7 @@ impl Store {
     pub async fn answers_of(&self, scope: &Scope, responses: &[ResponseId]) -> Result<Vec<(ResponseId, String, String)>> {
         let sql = match self.dialect() {
             Dialect::Sqlite => {
-                "SELECT a.response_id, a.question_id, a.value FROM answers a JOIN json_each($2) j ON a.response_id = j.value WHERE a.project_id = $1"
+                "SELECT a.response_id, a.question_id, a.value FROM json_each($2) j CROSS JOIN answers a ON a.response_id = j.value WHERE a.project_id = $1"
             }
             Dialect::Postgres => {
                 "SELECT a.response_id, a.question_id, a.value FROM answers a JOIN json_array_elements_text(CAST($2 AS json)) j ON a.response_id = j \

@@ -204,7 +204,7 @@ impl Store {
         let sql = match self.dialect() {
             Dialect::Sqlite => {
                 "SELECT f.id, f.version, (SELECT s.name FROM history h JOIN staff s ON s.id = h.staff_id WHERE h.subject_id = f.id \
-                 ORDER BY h.at DESC, h.id DESC LIMIT 1) FROM feedback f JOIN json_each($2) j ON f.id = j.value WHERE f.project_id = $1"
+                 ORDER BY h.at DESC, h.id DESC LIMIT 1) FROM json_each($2) j CROSS JOIN feedback f ON f.id = j.value WHERE f.project_id = $1"
             }
             Dialect::Postgres => {
                 "SELECT f.id, f.version, (SELECT s.name FROM history h JOIN staff s ON s.id = h.staff_id WHERE h.subject_id = f.id \

@@ -185,6 +185,7 @@ on_both!(roles_and_foreign_items_are_respected, |t: TestApp| async move {
 
 /// Waits until all that was written is in the lists.
 async fn searchable(t: &TestApp) {
+    assert!(t.app.search.ready(std::time::Duration::from_secs(20)).await, "{:?}", t.app.search.status());
     assert!(t.app.search.caught_up(std::time::Duration::from_secs(20)).await);
 }
 

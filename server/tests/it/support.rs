@@ -162,6 +162,7 @@ impl TestApp {
 async fn fresh_postgres() -> Option<String> {
     let admin = std::env::var("EARSHOT_TEST_POSTGRES").ok()?;
     sqlx::any::install_default_drivers();
+    #[expect(clippy::disallowed_methods, reason = "a name that no other test run uses")]
     let name = format!("t_{}", Uuid::now_v7().simple());
     let pool = sqlx::AnyPool::connect(&admin).await.unwrap();
     sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&pool).await.unwrap();
