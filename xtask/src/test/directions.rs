@@ -30,7 +30,7 @@ const TREES: &[(&str, &[&str], &[&str])] = &[
 const TEXTS: &[(&[&str], &str, &[&str])] = &[
     (&["sqlx::", "SELECT ", "INSERT INTO ", "DELETE FROM "], "server/src", &["server/src/store", "server/src/error.rs"]),
     (&["tantivy::"], "server/src", &["server/src/search"]),
-    (&["axum::"], "server/src", &["server/src/http", "server/src/lib.rs"]),
+    (&["axum::"], "server/src", &["server/src/http", "server/src/demo", "server/src/lib.rs"]),
     (&["crate::search", "crate::http"], "server/src/store", &[]),
     (&["crate::store", "crate::http"], "server/src/search", &[]),
     (&["inner_html", "regex::", "style=\"", "style=format!"], "app/src", &[]),
