@@ -39,3 +39,8 @@ export async function importFile(page, server, file, tags) {
     await expect(page.getByRole('heading', { name: 'Result' })).toBeVisible({ timeout: 2_000 });
   }).toPass({ timeout: 120_000 });
 }
+
+/** A person reads before answering: what is finished within two seconds is suspected spam. */
+export function readQuestions(page) {
+  return page.waitForTimeout(2_200);
+}

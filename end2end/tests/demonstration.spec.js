@@ -1,7 +1,7 @@
 // The demonstration: its own site, on another origin under a strict policy, and the way of an answer from there to the backlog.
 import { complaints } from '../lib/host.js';
 import { signIn } from '../lib/earshot.js';
-import { waitForText } from '../lib/steps.js';
+import { readQuestions, waitForText } from '../lib/steps.js';
 import { test, expect } from '../lib/test.js';
 
 test('an answer on the host site is found, linked and seen', async ({ page, browser, demo, javaScriptEnabled }, info) => {
@@ -11,6 +11,7 @@ test('an answer on the host site is found, linked and seen', async ({ page, brow
   await visitor.goto(`${demo.hostUrl}/${javaScriptEnabled ? 'inline' : 'frame'}`);
   const frame = visitor.frameLocator('iframe').first();
   await expect(frame.locator('#survey')).toBeVisible();
+  await readQuestions(visitor);
   const next = frame.locator('#next');
   for (let cards = 0; cards < 12 && !(await frame.locator('#thanks').isVisible()); cards += 1) {
     // Whatever is asked: the middle of a scale, the first choice, words.

@@ -1,6 +1,6 @@
 // The widget on somebody's site: another origin, the strictest policy it promises to work with.
 import { Host, complaints } from '../lib/host.js';
-import { publishSurvey, waitForText } from '../lib/steps.js';
+import { publishSurvey, readQuestions, waitForText } from '../lib/steps.js';
 import { test as base, expect } from '../lib/test.js';
 
 // A site that behaves like an app: links replace the content and the address without a page load.
@@ -88,6 +88,7 @@ test('it can be answered by keyboard alone @js', async ({ shop: { host, visitor,
   await expect(frame.locator('#survey')).toBeVisible();
   const inside = () => frame.locator('body').evaluate((body) => body.contains(body.ownerDocument.activeElement) && body.ownerDocument.hasFocus());
   await expect.poll(inside).toBe(true);
+  await readQuestions(visitor);
   const focused = () => frame.locator(':focus').evaluate((e) => `${e.localName} ${e.getAttribute('type') ?? ''} ${e.id}`).catch(() => '');
   for (let n = 0; n < 8 && !(await focused()).includes('radio'); n += 1) await visitor.keyboard.press('Tab');
   await visitor.keyboard.press('Space');
@@ -128,6 +129,7 @@ test('an answer survives a failed request and arrives once @js', async ({ shop: 
   await visitor.goto(`${host.url}/`);
   await launcher(visitor).click();
   await frame.locator('label', { hasText: /^7$/ }).click();
+  await readQuestions(visitor);
   await frame.getByRole('textbox').first().fill('Written while the line was down');
   const next = frame.getByRole('button', { name: /Send|Try again/ });
   await own.halt();
