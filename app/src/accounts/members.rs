@@ -135,7 +135,7 @@ pub fn MembersPage(
                                         <form method="post" action=format!("{base}/remove") data-enhance={!m.is_you}>
                                             <IdempotencyKey key=remove_key />
                                             <input type="hidden" name="staff" value=m.id.clone() />
-                                            <button type="submit" class="button button-small button-danger" aria-label=format!("Remove {}", m.name)>
+                                            <button type="submit" class="button button-small button-danger" aria-label=if m.is_you { "Leave this project".to_owned() } else { format!("Remove {}", m.name) }>
                                                 {if m.is_you { "Leave" } else { "Remove" }}
                                             </button>
                                         </form>
