@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use domain::FieldErrors;
 use thiserror::Error as ThisError;
+use validator::{ValidationError, ValidationErrors};
 
 /// What use cases and the store return.
 #[derive(Debug, ThisError)]
@@ -47,6 +49,31 @@ fn is_unavailable(error: &dyn sqlx::error::DatabaseError) -> bool {
         return ["08", "53", "57"].iter().any(|class| code.starts_with(class));
     }
     code.parse::<u32>().is_ok_and(|n| matches!(n & 0xff, 5 | 6 | 10 | 13))
+}
+
+/// What `validator` found, with the `message` of each rule, in the order of the fields' names.
+impl From<ValidationErrors> for Error {
+    fn from(found: ValidationErrors) -> Self {
+        let mut errors = FieldErrors::default();
+        let mut fields: Vec<_> = found.field_errors().into_iter().collect();
+        fields.sort_by_key(|(name, _)| name.to_string());
+        for (name, list) in fields {
+            // One message at a field: the first rule that it breaks.
+            if let Some(error) = list.first() {
+                let message = error.message.as_ref().map_or_else(|| "This value is not valid.".to_owned(), ToString::to_string);
+                errors.add(&name, &error.code, message);
+            }
+        }
+        Self::Refused(domain::Error::Invalid(errors))
+    }
+}
+
+/// For `validator`: something other than white space.
+///
+/// # Errors
+/// When there is nothing else.
+pub fn not_blank(text: &str) -> std::result::Result<(), ValidationError> {
+    if text.trim().is_empty() { Err(ValidationError::new("required")) } else { Ok(()) }
 }
 
 impl From<serde_json::Error> for Error {

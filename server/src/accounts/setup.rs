@@ -5,27 +5,36 @@ use domain::{
     ids::StaffId,
     projects::{Project, parse_origins},
 };
+use serde::Deserialize;
 use subtle::ConstantTimeEq;
+use validator::Validate;
 
 use super::NewStaff;
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, not_blank},
     projects,
     state::{App, hash_token},
 };
 
 /// What the set-up page asks for.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Deserialize, Validate)]
+#[serde(default)]
 pub struct Setup {
     /// The owner's name.
+    #[validate(
+        custom(function = "not_blank", message = "Write your name."),
+        length(max = 80, message = "Use 80 characters at most for your name.")
+    )]
     pub name: String,
     /// The owner's e-mail address.
+    #[validate(length(max = 254, message = "An e-mail address has 254 characters at most."))]
     pub email: String,
     /// The owner's password.
     pub password: String,
     /// The first project's name.
     pub project: String,
     /// Origins that may embed its surveys; empty: any.
+    #[validate(length(max = 4000, message = "Write fewer origins; this is too long."))]
     pub origins: String,
 }
 
@@ -80,9 +89,7 @@ pub async fn run(app: &App, token: &str, input: Setup) -> Result<(StaffId, Proje
         }
         other => Err(other),
     };
-    if input.name.trim().is_empty() {
-        collect(Refusal::field("name", "required", "Write your name.").into(), None)?;
-    }
+    input.validate().map_or_else(|found| collect(found.into(), None), Ok)?;
     let staff = NewStaff::check(app, &input.email, &input.name, &input.password)
         .await
         .map_or_else(|e| collect(e, None).map(|()| None), |s| Ok(Some(s)))?;

@@ -33,7 +33,7 @@ pub(super) enum Admin {
         /// Its name
         #[arg(long, value_name = "NAME")]
         name: String,
-        /// An origin that may embed its surveys, like https://www.example.com; may be repeated; none: any site
+        /// An origin that may embed its surveys, like `https://www.example.com`; may be repeated; none: any site
         #[arg(long, value_name = "ORIGIN")]
         origin: Vec<String>,
     },

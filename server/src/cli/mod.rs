@@ -1,4 +1,4 @@
-//! The command line. A subcommand is a variant of [`Command`] and a file of its own; all of them open the program with [`open`].
+//! The command line. A subcommand is a variant of `Command` and a file of its own; all of them open the program with [`open`].
 
 mod admin;
 mod reindex;

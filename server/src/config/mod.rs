@@ -77,7 +77,7 @@ pub struct ServeArgs {
     /// Address and port to listen on [default: 127.0.0.1:3000]
     #[arg(long, env = "EARSHOT_LISTEN", value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
-    /// How people reach this installation, for example https://feedback.example.com; with https, cookies are Secure
+    /// How people reach this installation, for example `https://feedback.example.com`; with https, cookies are Secure
     #[arg(long, env = "EARSHOT_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
     /// How many reverse proxies in front may be believed about X-Forwarded-For [default: 0, none]

@@ -5,11 +5,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::de::DeserializeOwned;
-use validator::{Validate, ValidationErrors};
 
 use super::error::PageError;
 use crate::error::Result;
-use domain::{Error, FieldErrors};
+use domain::Error;
 
 /// A posted form. NUL is taken out of values: PostgreSQL text cannot hold it.
 #[derive(Debug, Clone, Default)]
@@ -40,32 +39,15 @@ impl Form {
         }
     }
 
-    /// Reads the fields into `T` and checks its `validator` rules.
+    /// The fields as an input type of a use case, which checks it; fields that are missing are empty.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with a message per field.
-    pub fn read<T: DeserializeOwned + Validate>(&self) -> Result<T> {
+    /// [`Error::Invalid`] when the type wants a field that the form has not.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T> {
         let object = self.0.iter().map(|(n, v)| (n.clone(), serde_json::Value::String(v.clone()))).collect();
-        let value: T = serde_json::from_value(serde_json::Value::Object(object))
-            .map_err(|e| Error::field("form", "malformed", format!("This form is incomplete: {e}.")))?;
-        value.validate().map_err(|e| Error::Invalid(field_errors(&e)))?;
-        Ok(value)
+        serde_json::from_value(serde_json::Value::Object(object))
+            .map_err(|_| Error::field("form", "malformed", "This form is out of date. Reload the page and send it again.").into())
     }
-}
-
-/// `validator`'s findings as ours. Messages come from the `message` of each rule.
-#[must_use]
-pub fn field_errors(found: &ValidationErrors) -> FieldErrors {
-    let mut errors = FieldErrors::default();
-    let mut fields: Vec<_> = found.field_errors().into_iter().collect();
-    fields.sort_by_key(|(name, _)| name.to_string());
-    for (name, list) in fields {
-        for error in list {
-            let message = error.message.as_ref().map_or_else(|| "This value is not valid.".to_owned(), ToString::to_string);
-            errors.add(&name, &error.code, message);
-        }
-    }
-    errors
 }
 
 impl<S: Send + Sync> FromRequest<S> for Form {

@@ -103,14 +103,7 @@ async fn settings(console: Console) -> PageResult {
 async fn change(console: Console, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     form.idempotency_key()?;
-    let field = |name| form.get(name).to_owned();
-    let input = Settings {
-        name: field("name"),
-        origins: field("origins"),
-        language: field("language"),
-        accent: field("accent"),
-        theme: field("theme"),
-    };
+    let input: Settings = form.read()?;
     match projects::change(&console.app, &scope, input.clone()).await {
         Ok(project) => Ok(console.done(&format!("/p/{}/settings", project.slug), "Settings saved.")),
         Err(Error::Refused(domain::Error::Invalid(errors))) => {

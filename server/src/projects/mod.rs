@@ -7,7 +7,14 @@ use domain::{
     projects::{DEFAULT_ACCENT, Project, ThemeMode, parse_accent, parse_language, parse_origins, slug},
 };
 
-use crate::{error::Result, state::App, store::Tx};
+use serde::Deserialize;
+use validator::Validate;
+
+use crate::{
+    error::{Result, not_blank},
+    state::App,
+    store::Tx,
+};
 
 /// A project that is not stored yet.
 ///
@@ -86,15 +93,23 @@ pub async fn create_once(app: &App, name: &str, origins: &str, owner: StaffId, k
 }
 
 /// What people may set of a project, as typed.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Deserialize, Validate)]
+#[serde(default)]
 pub struct Settings {
     /// The name on the screen; the name in URLs stays.
+    #[validate(
+        custom(function = "not_blank", message = "Give the project a name."),
+        length(max = 80, message = "Use 80 characters at most for the name.")
+    )]
     pub name: String,
     /// Origins that may embed, one for each line.
+    #[validate(length(max = 4000, message = "Write fewer origins; this is too long."))]
     pub origins: String,
     /// Language of texts that name none.
+    #[validate(length(max = 35, message = "Write a language tag like en or pt-BR."))]
     pub language: String,
     /// Accent colour.
+    #[validate(length(max = 7, message = "Write a colour like #2f5fd0."))]
     pub accent: String,
     /// Looks of respondent pages.
     pub theme: String,
@@ -107,12 +122,9 @@ pub struct Settings {
 pub async fn change(app: &App, scope: &Scope, input: Settings) -> Result<Project> {
     scope.require(Role::Admin)?;
     let mut project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
+    input.validate()?;
+    input.name.trim().clone_into(&mut project.name);
     let mut errors = FieldErrors::default();
-    match checked_name(&input.name) {
-        Ok(name) => project.name = name,
-        Err(Refusal::Invalid(found)) => errors.0.extend(found.0),
-        Err(other) => return Err(other.into()),
-    }
     let mut take = |read: Result<String, FieldErrors>, into: &mut String| match read {
         Ok(value) => *into = value,
         Err(found) => errors.0.extend(found.0),

@@ -68,14 +68,7 @@ pub(super) async fn run(
     if !setup::is_empty(&app).await? {
         return Ok(Redirect::to("/").into_response());
     }
-    let field = |name| form.get(name).to_owned();
-    let input = Setup {
-        name: field("name"),
-        email: field("email"),
-        password: field("password"),
-        project: field("project"),
-        origins: field("origins"),
-    };
+    let input: Setup = form.read()?;
     match setup::run(&app, form.get("token"), input).await {
         Ok((owner, project)) => {
             begin_session(&app, &session, owner, &headers, address).await?;
@@ -83,6 +76,7 @@ pub(super) async fn run(
             Ok(redirect_with(&app, &format!("/p/{}/surveys", project.slug), &Flash { message, is_error: false, undo: None }))
         }
         Err(Error::Refused(domain::Error::Invalid(errors))) => {
+            let field = |name| form.get(name).to_owned();
             let model = SetupForm {
                 token: field("token"),
                 name: field("name"),
