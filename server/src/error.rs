@@ -4,7 +4,7 @@ use std::fmt;
 
 use domain::FieldErrors;
 use thiserror::Error as ThisError;
-use validator::{ValidationError, ValidationErrors};
+use validator::{Validate, ValidationError};
 
 /// What use cases and the store return.
 #[derive(Debug, ThisError)]
@@ -51,21 +51,21 @@ fn is_unavailable(error: &dyn sqlx::error::DatabaseError) -> bool {
     code.parse::<u32>().is_ok_and(|n| matches!(n & 0xff, 5 | 6 | 10 | 13))
 }
 
-/// What `validator` found, with the `message` of each rule, in the order of the fields' names.
-impl From<ValidationErrors> for Error {
-    fn from(found: ValidationErrors) -> Self {
-        let mut errors = FieldErrors::default();
-        let mut fields: Vec<_> = found.field_errors().into_iter().collect();
-        fields.sort_by_key(|(name, _)| name.to_string());
-        for (name, list) in fields {
-            // One message at a field: the first rule that it breaks.
-            if let Some(error) = list.first() {
-                let message = error.message.as_ref().map_or_else(|| "This value is not valid.".to_owned(), ToString::to_string);
-                errors.add(&name, &error.code, message);
-            }
+/// What `validator` found about an input, with the `message` of each rule, in the order of the fields' names.
+#[must_use]
+pub fn field_errors(input: &impl Validate) -> FieldErrors {
+    let mut errors = FieldErrors::default();
+    let Err(found) = input.validate() else { return errors };
+    let mut fields: Vec<_> = found.field_errors().into_iter().collect();
+    fields.sort_by_key(|(name, _)| name.to_string());
+    for (name, list) in fields {
+        // One message at a field: the first rule that it breaks.
+        if let Some(error) = list.first() {
+            let message = error.message.as_ref().map_or_else(|| "This value is not valid.".to_owned(), ToString::to_string);
+            errors.add(&name, &error.code, message);
         }
-        Self::Refused(domain::Error::Invalid(errors))
     }
+    errors
 }
 
 /// For `validator`: something other than white space.

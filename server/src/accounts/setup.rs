@@ -11,7 +11,7 @@ use validator::Validate;
 
 use super::NewStaff;
 use crate::{
-    error::{Error, Result, not_blank},
+    error::{Error, Result, field_errors, not_blank},
     projects,
     state::{App, hash_token},
 };
@@ -89,7 +89,7 @@ pub async fn run(app: &App, token: &str, input: Setup) -> Result<(StaffId, Proje
         }
         other => Err(other),
     };
-    input.validate().map_or_else(|found| collect(found.into(), None), Ok)?;
+    collect(Refusal::Invalid(field_errors(&input)).into(), None)?;
     let staff = NewStaff::check(app, &input.email, &input.name, &input.password)
         .await
         .map_or_else(|e| collect(e, None).map(|()| None), |s| Ok(Some(s)))?;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use validator::Validate;
 
 use crate::{
-    error::{Result, not_blank},
+    error::{Result, field_errors, not_blank},
     state::App,
     store::Tx,
 };
@@ -106,10 +106,8 @@ pub struct Settings {
     #[validate(length(max = 4000, message = "Write fewer origins; this is too long."))]
     pub origins: String,
     /// Language of texts that name none.
-    #[validate(length(max = 35, message = "Write a language tag like en or pt-BR."))]
     pub language: String,
     /// Accent colour.
-    #[validate(length(max = 7, message = "Write a colour like #2f5fd0."))]
     pub accent: String,
     /// Looks of respondent pages.
     pub theme: String,
@@ -122,9 +120,8 @@ pub struct Settings {
 pub async fn change(app: &App, scope: &Scope, input: Settings) -> Result<Project> {
     scope.require(Role::Admin)?;
     let mut project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
-    input.validate()?;
+    let mut errors = field_errors(&input);
     input.name.trim().clone_into(&mut project.name);
-    let mut errors = FieldErrors::default();
     let mut take = |read: Result<String, FieldErrors>, into: &mut String| match read {
         Ok(value) => *into = value,
         Err(found) => errors.0.extend(found.0),
