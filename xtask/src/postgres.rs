@@ -25,7 +25,6 @@ pub struct Postgres {
 
 struct Own {
     server: Child,
-    bin: PathBuf,
     dir: PathBuf,
 }
 
@@ -56,15 +55,17 @@ impl Postgres {
         initdb.args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync", "-D"]).arg(&data);
         capture(as_server_user(&mut initdb, &dir))?;
         let port = free_port()?;
-        let mut postgres = Command::new(bin.join("postgres"));
+        // Behind a shell that waits for its input to end: however we end, killed even, the server ends with us.
+        let mut postgres = Command::new("sh");
+        postgres.args(["-c", r#""$@" < /dev/null & pid=$!; cat > /dev/null; kill -INT $pid; wait $pid"#, "sh"]).arg(bin.join("postgres"));
         postgres.arg("-D").arg(&data).args(["-h", "127.0.0.1", "-p", &port.to_string()]);
         for setting in ["unix_socket_directories=", "fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=300"] {
             postgres.args(["-c", setting]);
         }
         let log = fs::File::create(dir.join("log"))?;
-        let mut server = as_server_user(&mut postgres, &dir).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
+        let mut server = as_server_user(&mut postgres, &dir).stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log).spawn()?;
         let ready = wait_for(&mut server, ([127, 0, 0, 1], port).into())?;
-        let own = Own { server, bin, dir };
+        let own = Own { server, dir };
         if !ready {
             return Err(format!("PostgreSQL did not start:\n{}", fs::read_to_string(own.dir.join("log")).unwrap_or_default()).into());
         }
@@ -74,11 +75,7 @@ impl Postgres {
 
 impl Drop for Own {
     fn drop(&mut self) {
-        let mut stop = Command::new(self.bin.join("pg_ctl"));
-        stop.args(["stop", "-m", "immediate", "-D"]).arg(self.dir.join("data")).stdout(Stdio::null()).stderr(Stdio::null());
-        if !as_server_user(&mut stop, &self.dir).status().is_ok_and(|s| s.success()) {
-            self.server.kill().ok();
-        }
+        drop(self.server.stdin.take());
         self.server.wait().ok();
         fs::remove_dir_all(&self.dir).ok();
     }
