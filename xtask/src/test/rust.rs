@@ -37,12 +37,12 @@ fn outcome(command: &mut Command) -> Result<Tally> {
 /// Adds up the closing lines of nextest (`Summary [ 1.2s] 12 tests run: 11 passed, 1 failed, 0 skipped`) and of
 /// cargo test (`test result: ok. 5 passed; 0 failed; …`). Time-outs and crashes count as failures.
 pub fn count(text: &str) -> Tally {
+    let of_nextest = |line: &&str| line.contains("Summary") && line.contains("run:");
+    // nextest shows what a failed test printed, which ends like a run of cargo test: that test counts once.
+    let nextest = text.lines().any(|line| of_nextest(&line));
+    let closing = |line: &&str| if nextest { of_nextest(line) } else { line.contains("test result:") };
     let mut tally = Tally::default();
-    for line in text.lines() {
-        let closing = line.contains("test result:") || (line.contains("Summary") && line.contains("run:"));
-        if !closing {
-            continue;
-        }
+    for line in text.lines().filter(closing) {
         let mut words = line.split([' ', '(']).filter(|w| !w.is_empty()).peekable();
         while let Some(word) = words.next() {
             let (Ok(n), Some(what)) = (word.parse::<u32>(), words.peek()) else { continue };
@@ -65,6 +65,8 @@ mod tests {
         let nextest = "     Summary [   5.432s] 41 tests run: 39 passed (1 slow), 1 failed, 1 timed out, 2 skipped";
         let tally = count(nextest);
         assert_eq!((tally.passed, tally.failed), (39, 2));
+        let shown = format!("test result: FAILED. 0 passed; 1 failed; 0 ignored\n{nextest}");
+        assert_eq!((count(&shown).passed, count(&shown).failed), (39, 2));
         let cargo = "test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s\n\
                      test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s";
         let tally = count(cargo);
