@@ -40,6 +40,8 @@ test('an item is triaged, commented, tagged and taken back', async ({ page, own 
 test('a change made by another person meanwhile is not overwritten @js', async ({ page, own, browser }) => {
   await said(own, page, ['The till is slow']);
   await page.locator('a.row-link').first().click();
+  // Reading an attribute does not wait for the item to be there.
+  await expect(page.locator('#inbox-detail')).toHaveAttribute('data-open', '');
   const url = `${own.url}/p/${own.project.slug}/feedback/${await page.locator('#inbox-detail').getAttribute('data-id')}`;
   // Without wasm in the first browser, so that nothing tells it of the change before it writes.
   const stale = await (await browser.newContext({ javaScriptEnabled: false })).newPage();
