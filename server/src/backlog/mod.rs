@@ -60,8 +60,10 @@ pub struct Linked {
 pub struct Unlinked {
     /// The item's title.
     pub title: String,
-    /// What the link had said; `None` when there was no link.
+    /// What the link had said; `None` when there was no link, or nothing to link to again.
     pub was: Option<(Option<String>, Importance)>,
+    /// Whether the item went with it.
+    pub gone: bool,
 }
 
 /// Makes an item and gives its number.
@@ -143,14 +145,23 @@ pub async fn create_from(app: &App, scope: &Scope, key: &str, feedback: Feedback
         .await
 }
 
-/// Takes a link away. Feedback without any link left goes back to `triaged`, or to `restore` when this undoes a linking.
+/// What a change to a link is taken back with.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unlinking {
+    /// What the feedback's status was before it was linked; `None` unless this undoes a linking.
+    pub restore: Option<Status>,
+    /// The item was made along with the link: it goes as well, unless something has happened to it since.
+    pub with_item: bool,
+}
+
+/// Takes a link away. Feedback without any link left goes back to `triaged`, or to what it was when this undoes a linking.
 ///
 /// # Errors
 /// Not found; a role too low.
-pub async fn unlink(app: &App, scope: &Scope, feedback: FeedbackId, number: i64, restore: Option<Status>) -> Result<Unlinked> {
+pub async fn unlink(app: &App, scope: &Scope, feedback: FeedbackId, number: i64, undo: Unlinking) -> Result<Unlinked> {
     scope.require(Role::Triager)?;
     let (ids, scope, now) = (LinkIds::new(app), *scope, app.now());
-    let restore = restore.filter(|s| matches!(s, Status::New | Status::Triaged)).unwrap_or(Status::Triaged);
+    let restore = undo.restore.filter(|s| matches!(s, Status::New | Status::Triaged)).unwrap_or(Status::Triaged);
     app.store
         .write(move |tx| {
             Box::pin(async move {
@@ -164,7 +175,8 @@ pub async fn unlink(app: &App, scope: &Scope, feedback: FeedbackId, number: i64,
                     let change = Change::Unlinked { item: item.number, title: item.title.clone(), feedback: feedback.to_string() };
                     record(tx, &scope, ids, feedback, &item, &change, (before, after), now).await?;
                 }
-                Ok(Unlinked { title: item.title, was })
+                let gone = undo.with_item && was.is_some() && item.version == 1 && tx.delete_unlinked_item(&item).await?;
+                Ok(Unlinked { title: item.title, was: was.filter(|_| !gone), gone })
             })
         })
         .await

@@ -436,6 +436,22 @@ impl Tx<'_> {
         row.map(|(quote, weight)| Ok((quote, importance(&weight)?))).transpose()
     }
 
+    /// Takes an item and its history away if no feedback is linked to it; `false` when some is. Its number is free again.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn delete_unlinked_item(&mut self, item: &Item) -> Result<bool> {
+        let gone = sqlx::query("DELETE FROM backlog_items WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM links WHERE backlog_id = $1)")
+            .bind(item.id.to_string())
+            .execute(self.conn())
+            .await?
+            .rows_affected();
+        if gone == 1 {
+            sqlx::query("DELETE FROM history WHERE subject_id = $1").bind(item.id.to_string()).execute(self.conn()).await?;
+        }
+        Ok(gone == 1)
+    }
+
     /// How many items a piece of feedback is linked to.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use domain::{
     ids::{ContactId, FeedbackId},
     projects::Project,
 };
-use server::backlog::{self, Quoting};
+use server::backlog::{self, Quoting, Unlinking};
 
 use crate::{
     on_both,
@@ -109,22 +109,49 @@ on_both!(linking_is_idempotent_and_unlinking_restores, |t: TestApp| async move {
     assert_eq!((links[0].quote.as_deref(), links[0].importance), (Some("fails.\n\nAlways on"), Importance::Critical));
 
     backlog::link(&t.app, &scope, said, two, all()).await.unwrap();
-    backlog::unlink(&t.app, &scope, said, one, None).await.unwrap();
+    backlog::unlink(&t.app, &scope, said, one, Unlinking::default()).await.unwrap();
     assert_eq!(get(&t, &project, said).await.status, Status::Linked, "one link is left");
-    backlog::unlink(&t.app, &scope, said, two, None).await.unwrap();
+    backlog::unlink(&t.app, &scope, said, two, Unlinking::default()).await.unwrap();
     assert_eq!(get(&t, &project, said).await.status, Status::Triaged);
-    assert!(backlog::unlink(&t.app, &scope, said, two, None).await.unwrap().was.is_none());
+    assert!(backlog::unlink(&t.app, &scope, said, two, Unlinking::default()).await.unwrap().was.is_none());
 
     // Taking back the linking itself gives back what was before it.
     let fresh = feedback(&t, &project, "Another", None).await;
     let done = backlog::link(&t.app, &scope, fresh, one, all()).await.unwrap();
-    backlog::unlink(&t.app, &scope, fresh, one, Some(done.before)).await.unwrap();
+    backlog::unlink(&t.app, &scope, fresh, one, Unlinking { restore: Some(done.before), with_item: false }).await.unwrap();
     assert_eq!(get(&t, &project, fresh).await.status, Status::New);
 
     let told: Vec<String> = t.app.store.history_of(&scope, said).await.unwrap().into_iter().map(|e| e.change.sentence()).collect();
     assert!(told.iter().any(|s| s == "changed the status from New to Linked"), "{told:?}");
     assert!(told.iter().any(|s| s == "linked feedback to #1 Export"), "{told:?}");
     assert!(told.iter().any(|s| s == "changed the status from Linked to Triaged"), "{told:?}");
+});
+
+on_both!(taking_back_a_creation_takes_the_item_only_while_it_is_untouched, |t: TestApp| async move {
+    let (project, scope) = project(&t).await;
+    let created = async |key: &str, text: &str| {
+        let said = feedback(&t, &project, text, None).await;
+        (said, backlog::create_from(&t.app, &scope, key, said, "", all()).await.unwrap())
+    };
+    let undo = |done: &backlog::Linked| Unlinking { restore: Some(done.before), with_item: true };
+
+    let (said, done) = created("key-00001", "Dark mode").await;
+    let back = backlog::unlink(&t.app, &scope, said, done.number, undo(&done)).await.unwrap();
+    assert!(back.gone && back.was.is_none());
+    assert_eq!(get(&t, &project, said).await.status, Status::New);
+    assert!(t.app.store.backlog_item(&scope, done.number).await.unwrap().is_none());
+
+    // Somebody linked more to it, or wrote in it: only the link goes.
+    let (said, done) = created("key-00002", "Light mode").await;
+    let other = feedback(&t, &project, "Me too", None).await;
+    backlog::link(&t.app, &scope, other, done.number, all()).await.unwrap();
+    assert!(!backlog::unlink(&t.app, &scope, said, done.number, undo(&done)).await.unwrap().gone);
+    let (said, edited) = created("key-00003", "Sepia mode").await;
+    backlog::edit(&t.app, &scope, edited.number, 1, "Sepia", "").await.unwrap();
+    assert!(!backlog::unlink(&t.app, &scope, said, edited.number, undo(&edited)).await.unwrap().gone);
+    for number in [done.number, edited.number] {
+        assert!(t.app.store.backlog_item(&scope, number).await.unwrap().is_some());
+    }
 });
 
 on_both!(concurrent_links_of_one_pair_are_one, |t: TestApp| async move {

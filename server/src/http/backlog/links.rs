@@ -23,7 +23,7 @@ use serde::Deserialize;
 
 use crate::http::{console::Console, error::PageResult, forms::Form};
 use crate::{
-    backlog::{self, Quoting},
+    backlog::{self, Quoting, Unlinking},
     error::{Error, Result},
     state::AppState,
 };
@@ -164,7 +164,7 @@ async fn link(console: Console, Path((_, id)): Path<(String, String)>, form: For
     let (id, number) = (feedback_id(&id)?, item_number(&form)?);
     let back = return_to(&console, form.get("return_to"), id)?;
     match backlog::link(&console.app, &scope, id, number, quoting(&form)).await {
-        Ok(done) if done.is_new => Ok(linked(&console, id, &back, &done, format!("Linked to #{number} {}.", done.title))?),
+        Ok(done) if done.is_new => Ok(linked(&console, id, &back, &done, "Linked to", false)?),
         Ok(done) => Ok(console.done(&back, &format!("Already linked to #{number} {}.", done.title))),
         Err(error) => again(&console, &scope, id, &form, error).await,
     }
@@ -175,18 +175,22 @@ async fn create_from(console: Console, Path((_, id)): Path<(String, String)>, fo
     let id = feedback_id(&id)?;
     let back = return_to(&console, form.get("return_to"), id)?;
     match backlog::create_from(&console.app, &scope, form.idempotency_key()?, id, form.get("title"), quoting(&form)).await {
-        Ok(done) => Ok(console.done(&back, &format!("Created #{} {} and linked it.", done.number, done.title))),
+        Ok(done) => Ok(linked(&console, id, &back, &done, "Created and linked", true)?),
         Err(error) => again(&console, &scope, id, &form, error).await,
     }
 }
 
-fn linked(console: &Console, id: FeedbackId, back: &str, done: &backlog::Linked, message: String) -> Result<Response> {
+fn linked(console: &Console, id: FeedbackId, back: &str, done: &backlog::Linked, verb: &str, with_item: bool) -> Result<Response> {
     let slug = &console.project()?.slug;
-    let fields = vec![
+    let message = format!("{verb} #{} {}.", done.number, done.title);
+    let mut fields = vec![
         ("item".into(), done.number.to_string()),
         ("restore".into(), done.before.as_str().to_owned()),
         ("return_to".into(), back.to_owned()),
     ];
+    if with_item {
+        fields.push(("with_item".into(), "1".into()));
+    }
     let undo = Some(Undo { url: format!("/p/{slug}/feedback/{id}/unlink"), fields });
     Ok(console.redirect(back, &Flash { message, is_error: false, undo }))
 }
@@ -196,7 +200,8 @@ async fn unlink(console: Console, Path((_, id)): Path<(String, String)>, form: F
     form.idempotency_key()?;
     let (id, number) = (feedback_id(&id)?, item_number(&form)?);
     let back = return_to(&console, form.get("return_to"), id)?;
-    let done = backlog::unlink(&console.app, &scope, id, number, Status::parse(form.get("restore"))).await?;
+    let undoes = Unlinking { restore: Status::parse(form.get("restore")), with_item: !form.get("with_item").is_empty() };
+    let done = backlog::unlink(&console.app, &scope, id, number, undoes).await?;
     let undo = done.was.map(|(quote, importance)| Undo {
         url: format!("/p/{}/feedback/{id}/link", console.project().map(|p| p.slug.as_str()).unwrap_or_default()),
         fields: vec![
@@ -207,5 +212,6 @@ async fn unlink(console: Console, Path((_, id)): Path<(String, String)>, form: F
             ("return_to".into(), back.clone()),
         ],
     });
-    Ok(console.redirect(&back, &Flash { message: format!("Unlinked from #{number} {}.", done.title), is_error: false, undo }))
+    let what = if done.gone { "Took back" } else { "Unlinked from" };
+    Ok(console.redirect(&back, &Flash { message: format!("{what} #{number} {}.", done.title), is_error: false, undo }))
 }
