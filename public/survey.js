@@ -346,9 +346,12 @@
   } catch {}
 
   document.documentElement.classList.add("js");
+  // The editor names the question that is being worked on.
+  const asked = () => cards.findIndex((card) => preview && card.dataset.question === location.hash.slice(1));
+  addEventListener("hashchange", () => asked() >= 0 && show(asked()));
   const wrong = cards.findIndex((card) => card.querySelector(".error:not(:empty)"));
   const answered = cards.findIndex((card) => !state.pairs.some(([name]) => name === card.dataset.question));
-  show(wrong >= 0 ? wrong : state.pairs.length ? (answered < 0 ? cards.length - 1 : answered) : 0, wrong >= 0);
+  show(wrong >= 0 ? wrong : asked() >= 0 ? asked() : state.pairs.length ? (answered < 0 ? cards.length - 1 : answered) : 0, wrong >= 0);
   tell("ready", { height: Math.ceil(content.getBoundingClientRect().height) });
   if (state.dirty) send();
 })();

@@ -70,6 +70,8 @@ mod browser {
         left: bool,
         timer: Option<TimeoutHandle>,
         drag: Option<Drag>,
+        /// The question that was worked on last: the preview shows it.
+        shown: String,
         /// Another form of the page that waits for everything to be saved.
         then: Option<(HtmlFormElement, Option<HtmlElement>)>,
     }
@@ -86,6 +88,7 @@ mod browser {
         let handles = [
             window_event_listener(ev::submit, |event| on_submit(&event)),
             window_event_listener(ev::input, |event| on_input(&event)),
+            window_event_listener(ev::focusin, |event| on_focus(&event)),
             window_event_listener(ev::click, |event| on_click(&event)),
             window_event_listener(ev::keydown, |event| on_key(&event)),
             window_event_listener(ev::pointerdown, |event| drag_start(&event)),
@@ -419,6 +422,14 @@ mod browser {
         status(&at.map_or_else(|| "Saved".into(), |at| format!("Moved to {} of {}. Saved", at + 1, all.len())), false);
     }
 
+    /// The preview turns to the question that somebody goes to.
+    fn on_focus(event: &web_sys::Event) {
+        let Some(id) = dom::closest(event, ".question").and_then(|q| q.get_attribute("data-question")) else { return };
+        if with(|s| std::mem::replace(&mut s.shown, id.clone())) != id {
+            refresh_preview();
+        }
+    }
+
     fn refresh_preview() {
         let Some(frame) = dom::first("#preview-frame").and_then(|f| f.dyn_into::<HtmlIFrameElement>().ok()) else { return };
         let revision = dom::first("#editor input[name=revision]").and_then(|e| e.dyn_into::<HtmlInputElement>().ok()).map(|i| i.value());
@@ -426,7 +437,8 @@ mod browser {
         let base = base.split('?').next().unwrap_or_default();
         // Replacing instead of setting `src` keeps the browser's Back button for people.
         if let Some(window) = frame.content_window() {
-            drop(window.location().replace(&format!("{base}?r={}", revision.unwrap_or_default())));
+            let shown = with(|s| s.shown.clone());
+            drop(window.location().replace(&format!("{base}?r={}#{shown}", revision.unwrap_or_default())));
         }
     }
 
