@@ -114,7 +114,7 @@ pub fn ConsoleDocument(
     let wasm = assets.wasm.clone();
     let signed_in = chrome.is_some();
     view! {
-        <html lang="en" data-theme=theme>
+        <html lang="en" data-theme=theme.clone()>
             <head>
                 <meta charset="utf-8" />
                 <meta name="viewport" content="width=device-width, initial-scale=1" />
@@ -129,7 +129,7 @@ pub fn ConsoleDocument(
             </head>
             <body class=if signed_in { "console" } else { "plain" }>
                 <a class="skip-link" href="#main">"Skip to content"</a>
-                {chrome.map(|chrome| view! { <Navigation chrome=chrome nav=nav idempotency_key=idempotency_key.clone() /> })}
+                {chrome.map(|chrome| view! { <Navigation chrome=chrome nav=nav theme=theme.clone() idempotency_key=idempotency_key.clone() /> })}
                 <main id="main" tabindex="-1">{children()}</main>
                 <div id="toasts" class="toasts" data-part role="status" aria-live="polite">
                     {flash.map(|flash| view! { <Toast flash=flash idempotency_key=idempotency_key.clone() /> })}
@@ -161,7 +161,7 @@ fn Toast(flash: Flash, idempotency_key: String) -> impl IntoView {
 
 /// Navigation: project switch, sections, account menu. Menus are `<details>`, so that they work without JavaScript.
 #[component]
-fn Navigation(chrome: Chrome, nav: Nav, idempotency_key: String) -> impl IntoView {
+fn Navigation(chrome: Chrome, nav: Nav, theme: String, idempotency_key: String) -> impl IntoView {
     let sections = chrome.project.clone().map(|project| {
         let entry = |path: &str, label: &'static str, at: Nav, key: &'static str| {
             let current = (at == nav).then_some("page");
@@ -202,9 +202,10 @@ fn Navigation(chrome: Chrome, nav: Nav, idempotency_key: String) -> impl IntoVie
                         <input type="hidden" name="idempotency_key" value=format!("{idempotency_key}-theme") />
                         <span id="theme-label">"Theme"</span>
                         <span role="group" aria-labelledby="theme-label">
-                            <button type="submit" name="theme" value="light">"Light"</button>
-                            <button type="submit" name="theme" value="dark">"Dark"</button>
-                            <button type="submit" name="theme" value="auto">"Auto"</button>
+                            {[("light", "Light"), ("dark", "Dark"), ("auto", "Auto")].map(|(word, label)| {
+                                let is_on = if word == theme { "true" } else { "false" };
+                                view! { <button type="submit" name="theme" value=word aria-pressed=is_on>{label}</button> }
+                            })}
                         </span>
                     </form>
                     <form method="post" action="/sign-out">

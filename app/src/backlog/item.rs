@@ -11,7 +11,7 @@ use super::{people, pieces, tone};
 use crate::components::{
     badges::Badge,
     forms::{ErrorSummary, IdempotencyKey, TextArea, TextField},
-    layout::{Empty, PageHead},
+    layout::{Empty, PageHead, Pager},
 };
 
 /// A linked piece of feedback.
@@ -184,7 +184,7 @@ fn Evidence(view: ItemView) -> impl IntoView {
                     <a class="button" href=inbox>"Go to the inbox"</a>
                 </Empty>
             })}
-            <ul class="rows backlog-said">
+            <ul id="item-feedback" class="rows backlog-said">
                 {said.into_iter().map(|piece| {
                     let unlink = edit.as_ref().map(|edit| view! {
                         <form method="post" action=format!("/p/{slug}/feedback/{}/unlink", piece.id) data-enhance>
@@ -218,10 +218,7 @@ fn Evidence(view: ItemView) -> impl IntoView {
                     }.into_any()
                 }).collect_view()}
             </ul>
-            <nav class="cluster pager" aria-label="Pages of feedback">
-                {earlier.map(|url| view! { <a class="button" href=url rel="prev" data-enhance>"Previous page"</a> })}
-                {later.map(|url| view! { <a class="button" href=url rel="next" data-enhance>"Next page"</a> })}
-            </nav>
+            <Pager back=earlier next=later waits="item-feedback" label="Pages of feedback" />
         </section>
     }
     .into_any()

@@ -130,7 +130,7 @@ fn LinkForms(view: LinkPanelView, base: String) -> impl IntoView {
     let (quote_bad, title_bad) = (quote_error.is_some(), errors.at("title").is_some());
     let title_error = errors.at("title").map(ToOwned::to_owned);
     view! {
-        <form method="get" action=search_path class="cluster link-panel-search" data-enhance role="search" aria-label="Backlog items">
+        <form method="get" action=search_path class="cluster link-panel-search" data-enhance data-waits="link-hits" role="search" aria-label="Backlog items">
             {search_keeps.into_iter().map(|(name, value)| view! { <input type="hidden" name=name value=value /> }).collect_view()}
             <label for="link_q" class="visually-hidden">"Find a backlog item by title or number"</label>
             <input id="link_q" name="link_q" type="search" value=query placeholder="Find an item by title or number" autocomplete="off" />
@@ -144,7 +144,7 @@ fn LinkForms(view: LinkPanelView, base: String) -> impl IntoView {
             <button type="submit" formaction=format!("{base}/backlog") class="visually-hidden" tabindex="-1" aria-hidden="true">"Create and link"</button>
             {(searched && nothing).then(|| view! { <p class="muted small">"No item has these words in its title or description."</p> })}
             {(!nothing).then(|| view! {
-                <ul class="rows link-panel-hits" aria-label=if searched { "Items found" } else { "Items with the most people behind them" }>
+                <ul id="link-hits" class="rows link-panel-hits" aria-label=if searched { "Items found" } else { "Items with the most people behind them" }>
                     {hits.into_iter().map(|hit| view! {
                         <li class="spread">
                             <span>

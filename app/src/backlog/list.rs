@@ -7,7 +7,7 @@ use super::{people, pieces, tone};
 use crate::components::{
     badges::Badge,
     forms::{ErrorSummary, IdempotencyKey, TextArea, TextField},
-    layout::{Empty, PageHead},
+    layout::{Empty, PageHead, Pager},
 };
 
 /// One tab: items of one status, or all.
@@ -103,16 +103,13 @@ pub fn BacklogPage(
             } else if rows.is_empty() {
                 view! {
                     <Empty title="No items here" text="No item of this status has these words in its title or description.">
-                        <a class="button" href=base data-enhance>"Show all items"</a>
+                        <a class="button" href=base data-enhance data-waits="backlog-list">"Show all items"</a>
                     </Empty>
                 }.into_any()
             } else {
                 view! { <Rows rows=rows base=base /> }.into_any()
             }}
-            <nav class="cluster pager" aria-label="Pages">
-                {earlier.map(|url| view! { <a class="button" href=url rel="prev" data-enhance>"Previous page"</a> })}
-                {later.map(|url| view! { <a class="button" href=url rel="next" data-enhance>"Next page"</a> })}
-            </nav>
+            <Pager back=earlier next=later waits="backlog-list" />
         </div>
     }
     .into_any()
@@ -124,15 +121,16 @@ fn Toolbar(base: String, tabs: Vec<Tab>, status: String, query: String) -> impl 
         <nav aria-label="Status">
             <ul class="tabs">
                 {tabs.into_iter().map(|tab| view! {
-                    <li><a href=tab.href aria-current=tab.is_current.then_some("page") data-enhance>{tab.label}" "<span class="muted">{tab.count}</span></a></li>
+                    <li><a href=tab.href aria-current=tab.is_current.then_some("page") data-enhance data-waits="backlog-rows">{tab.label}" "<span class="muted">{tab.count}</span></a></li>
                 }).collect_view()}
             </ul>
         </nav>
-        <form method="get" action=base class="toolbar" role="search" aria-label="Backlog" data-enhance>
+        <form method="get" action=base class="toolbar" role="search" aria-label="Backlog" data-enhance data-waits="backlog-rows">
             {(!status.is_empty()).then(|| view! { <input type="hidden" name="status" value=status /> })}
             <label for="backlog-q" class="visually-hidden">"Search the backlog"</label>
             <input id="backlog-q" name="q" type="search" value=query placeholder="Search by words or #number" />
-            <button type="submit" class="button">"Search"</button>
+            <button type="submit" class="button">"Search" <kbd>"/"</kbd></button>
+            <p class="keys-hint small muted"><kbd>"J"</kbd>" "<kbd>"K"</kbd>" move, "<kbd>"Enter"</kbd>" opens"</p>
         </form>
     }
     .into_any()
@@ -141,7 +139,7 @@ fn Toolbar(base: String, tabs: Vec<Tab>, status: String, query: String) -> impl 
 #[component]
 fn Rows(rows: Vec<Row>, base: String) -> impl IntoView {
     view! {
-        <div class="table-wrap">
+        <div id="backlog-rows" class="table-wrap">
             <table class="table backlog-table">
                 <thead>
                     <tr>
@@ -156,7 +154,7 @@ fn Rows(rows: Vec<Row>, base: String) -> impl IntoView {
                     {rows.into_iter().map(|row| view! {
                         <tr>
                             <th scope="row">
-                                <a href=format!("{base}/{}", row.number)><span class="muted">{format!("#{} ", row.number)}</span>{row.title}</a>
+                                <a href=format!("{base}/{}", row.number) data-row><span class="muted">{format!("#{} ", row.number)}</span>{row.title}</a>
                                 {(row.critical > 0).then(|| view! { " " <Badge label=format!("{} critical", row.critical) tone="bad" /> })}
                             </th>
                             <td><Badge label=row.status.label() tone=tone(row.status) /></td>

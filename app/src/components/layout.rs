@@ -1,4 +1,4 @@
-//! Page furniture: headings with actions, and empty states that teach.
+//! Page furniture: headings with actions, empty states that teach, and the way to more pages.
 
 use leptos::prelude::*;
 
@@ -46,4 +46,33 @@ pub fn Empty(
             {children.map(|children| view! { <div class="empty-actions">{children()}</div> })}
         </div>
     }
+}
+
+/// Links to the neighbouring pages of a long list; nothing at all when the list fits on one.
+#[component]
+pub fn Pager(
+    /// The page before, or the first one.
+    back: Option<String>,
+    /// The page after.
+    next: Option<String>,
+    /// The region that they replace.
+    waits: &'static str,
+    /// What the way back is called.
+    #[prop(default = "Previous page")]
+    back_label: &'static str,
+    /// What the way on is called.
+    #[prop(default = "Next page")]
+    next_label: &'static str,
+    /// What there are pages of, for screen readers.
+    #[prop(default = "Pages")]
+    label: &'static str,
+) -> impl IntoView {
+    (back.is_some() || next.is_some()).then(|| {
+        view! {
+            <nav class="cluster pager" aria-label=label>
+                {back.map(|url| view! { <a class="button" href=url rel="prev" data-enhance data-waits=waits>{back_label}</a> })}
+                {next.map(|url| view! { <a class="button" href=url rel="next" data-enhance data-waits=waits>{next_label}</a> })}
+            </nav>
+        }
+    })
 }

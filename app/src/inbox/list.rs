@@ -135,8 +135,8 @@ pub fn List(
             {empty.map(|why| view! { <Nothing why=why slug=base /> })}
             {(prev.is_some() || next.is_some()).then(|| view! {
                 <nav class="pager" aria-label="Pages">
-                    <span>{prev.map(|url| view! { <a class="button button-small" href=url data-enhance data-page="prev" rel="prev">"Previous" <kbd>"["</kbd></a> })}</span>
-                    <span>{next.map(|url| view! { <a class="button button-small" href=url data-enhance data-page="next" rel="next">"Next" <kbd>"]"</kbd></a> })}</span>
+                    <span>{prev.map(|url| view! { <a class="button button-small" href=url data-enhance data-waits="inbox-list" data-page="prev" rel="prev">"Previous" <kbd>"["</kbd></a> })}</span>
+                    <span>{next.map(|url| view! { <a class="button button-small" href=url data-enhance data-waits="inbox-list" data-page="next" rel="next">"Next" <kbd>"]"</kbd></a> })}</span>
                 </nav>
             })}
         </section>
@@ -184,7 +184,7 @@ fn Row(row: RowView, can_triage: bool) -> impl IntoView {
                     <input type="checkbox" class="row-check" name="item" value=format!("{}:{}", row.id, row.version) aria-labelledby=link.clone() />
                 </label>
             })}
-            <a class="row-link" id=link.clone() href=row.url data-enhance aria-current=row.current.then_some("true")>
+            <a class="row-link" id=link.clone() href=row.url data-enhance data-waits="inbox-detail" aria-current=row.current.then_some("true")>
                 <span class="row-meta">
                     <Badge label=row.status.label() tone=tone(row.status) />
                     {row.score.map(|score| view! { <Badge label=score.label tone=score.tone /> })}
@@ -222,8 +222,8 @@ fn Nothing(why: Empty, slug: String) -> impl IntoView {
         .into_any(),
         Empty::NoHits(parts) => view! {
             <layout::Empty title="Nothing fits this search" text="Leave something out, or clear the search to see everything.">
-                {parts.into_iter().map(|(part, url)| view! { <a class="button" href=url data-enhance>"Without " <code>{part}</code></a> }).collect_view()}
-                <a class="button button-quiet" href=format!("/p/{slug}/inbox") data-enhance>"Clear the search"</a>
+                {parts.into_iter().map(|(part, url)| view! { <a class="button" href=url data-enhance data-waits="inbox-list">"Without " <code>{part}</code></a> }).collect_view()}
+                <a class="button button-quiet" href=format!("/p/{slug}/inbox") data-enhance data-waits="inbox-list">"Clear the search"</a>
             </layout::Empty>
         }
         .into_any(),

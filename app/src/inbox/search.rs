@@ -77,7 +77,7 @@ pub fn SearchBar(
     });
     view! {
         <div class="inbox-search" id="inbox-search" data-part>
-            <form method="get" action=action role="search" aria-label="Feedback" class="inbox-query" data-enhance>
+            <form method="get" action=action role="search" aria-label="Feedback" class="inbox-query" data-enhance data-waits="inbox-list">
                 <label for="q" class="visually-hidden">"Search feedback"</label>
                 <span class="inbox-query-box">
                     <input
@@ -94,7 +94,7 @@ pub fn SearchBar(
                     }).collect_view()}
                 </select>
                 <button type="submit" class="button">"Search"</button>
-                {clear.map(|url| view! { <a class="button button-quiet" href=url data-enhance>"Clear"</a> })}
+                {clear.map(|url| view! { <a class="button button-quiet" href=url data-enhance data-waits="inbox-list">"Clear"</a> })}
             </form>
             {error.map(|error| view! {
                 <div class="inbox-query-error" id="q-error" role="alert">
@@ -120,7 +120,7 @@ fn Facet(view: FacetView) -> impl IntoView {
                     let says = format!("{}, {} items{}", value.label, value.count, if value.on { ", on; remove this filter" } else { "" });
                     view! {
                         <li>
-                            <a href=value.url data-enhance class="facet-value" aria-current=value.on.then_some("true") aria-label=says>
+                            <a href=value.url data-enhance data-waits="inbox-list" class="facet-value" aria-current=value.on.then_some("true") aria-label=says>
                                 <span class="facet-label">{value.label}</span><span class="facet-count">{value.count}</span>
                             </a>
                         </li>

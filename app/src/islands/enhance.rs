@@ -1,6 +1,8 @@
 //! Forms and links marked `data-enhance` are fetched instead of navigated to, and each region of the page marked `data-part` is replaced by
 //! the region with the same id in the answer. The server sends the same pages as always; without wasm, everything
-//! still works, only with a full page load.
+//! still works, only with a full page load. `data-waits` names the regions that draw a skeleton when the answer takes its time.
+//!
+//! On pages without keys of their own, `j` and `k` go through the links marked `data-row`, `/` to the search.
 
 use leptos::prelude::*;
 
@@ -19,9 +21,10 @@ mod browser {
     use std::{
         cell::{Cell, RefCell},
         collections::VecDeque,
+        time::Duration,
     };
 
-    use leptos::{ev, prelude::*};
+    use leptos::{ev, leptos_dom::helpers::TimeoutHandle, prelude::*};
     use wasm_bindgen::{JsCast, JsValue};
     use web_sys::{
         CustomEvent, DomParser, Element, FormData, HtmlElement, HtmlFormElement, HtmlInputElement, HtmlTextAreaElement, SubmitEvent,
@@ -35,7 +38,7 @@ mod browser {
         let click = window_event_listener(ev::click, |event| on_click(&event));
         let back = window_event_listener(ev::popstate, |_| {
             let url = dom::window().location().href().unwrap_or_default();
-            enqueue(Load { url, body: None, push: false, form: None });
+            enqueue(Load { url, body: None, push: false, form: None, waits: None });
         });
         let keys = window_event_listener(ev::keydown, |event| on_key(&event));
         on_cleanup(move || {
@@ -67,12 +70,13 @@ mod browser {
         let Ok(params) = UrlSearchParams::new_with_str_sequence_sequence(&data) else { return };
         event.prevent_default();
         drop(form.set_attribute("aria-busy", "true"));
+        let waits = form.get_attribute("data-waits");
         let (url, body) = if form.method() == "post" {
             (action, Some(params.into()))
         } else {
             (format!("{action}?{}", String::from(params.to_string())), None)
         };
-        enqueue(Load { url, body, push: true, form: Some(form) });
+        enqueue(Load { url, body, push: true, form: Some(form), waits });
     }
 
     fn on_click(event: &web_sys::MouseEvent) {
@@ -82,7 +86,7 @@ mod browser {
         let Some(link) = dom::closest(event, "a[data-enhance]") else { return };
         let Some(url) = link.get_attribute("href") else { return };
         event.prevent_default();
-        visit(url);
+        enqueue(Load { url, body: None, push: true, form: None, waits: link.get_attribute("data-waits") });
     }
 
     /// `g` then a letter goes to a section; `z` takes back; Escape closes menus.
@@ -116,6 +120,14 @@ mod browser {
                     button.click();
                 }
             }
+            "j" if step(1) => event.prevent_default(),
+            "k" if step(-1) => event.prevent_default(),
+            "/" if dom::first("#keys").is_none() => {
+                if let Some(search) = dom::first("main input[type=search]") {
+                    event.prevent_default();
+                    drop(search.focus());
+                }
+            }
             "Escape" => {
                 for menu in dom::all("details.menu[open]") {
                     drop(menu.remove_attribute("open"));
@@ -125,6 +137,18 @@ mod browser {
         }
     }
 
+    /// Moves the focus along the rows of the page; `false` where there are none.
+    fn step(by: isize) -> bool {
+        let rows = dom::all("a[data-row]");
+        let active = dom::document().active_element();
+        let at = rows.iter().position(|row| active.as_ref().is_some_and(|a| a.is_same_node(Some(row))));
+        let to = at.map_or(Some(0), |at| at.checked_add_signed(by));
+        if let Some(link) = to.and_then(|to| rows.get(to)) {
+            drop(link.clone().unchecked_into::<HtmlElement>().focus());
+        }
+        !rows.is_empty()
+    }
+
     /// One navigation or form post, in the order they were asked for.
     struct Load {
         url: String,
@@ -132,6 +156,8 @@ mod browser {
         push: bool,
         /// The form that was sent: what was typed into it is not put back.
         form: Option<HtmlFormElement>,
+        /// Ids of the regions that the answer will replace.
+        waits: Option<String>,
     }
 
     thread_local! {
@@ -141,7 +167,7 @@ mod browser {
 
     /// Goes to a page of ours by replacing the parts of this one.
     pub fn visit(url: String) {
-        enqueue(Load { url, body: None, push: true, form: None });
+        enqueue(Load { url, body: None, push: true, form: None, waits: None });
     }
 
     /// Loads run one after the other, so that answers never overtake each other; of several navigations that wait, the last counts.
@@ -161,7 +187,9 @@ mod browser {
             }
             while let Some(next) = WAITING.with_borrow_mut(VecDeque::pop_front) {
                 let form = next.form.clone();
+                let waiting = Waiting::begin(next.waits.as_deref().unwrap_or_default());
                 run(next).await;
+                waiting.end();
                 if let Some(form) = form {
                     drop(form.remove_attribute("aria-busy"));
                 }
@@ -171,6 +199,43 @@ mod browser {
             }
             RUNNING.set(false);
         });
+    }
+
+    /// How long an answer may take before a skeleton takes the place of what it will replace: quick ones do not flicker.
+    const PATIENCE: Duration = Duration::from_millis(200);
+
+    /// Regions whose new content is on its way.
+    struct Waiting {
+        regions: Vec<Element>,
+        timer: Option<TimeoutHandle>,
+    }
+
+    impl Waiting {
+        fn begin(ids: &str) -> Self {
+            let regions: Vec<Element> = ids.split(' ').filter_map(|id| dom::document().get_element_by_id(id)).collect();
+            let late = regions.clone();
+            let timer = set_timeout_with_handle(
+                move || {
+                    for region in &late {
+                        drop(region.set_attribute("data-waiting", ""));
+                        drop(region.set_attribute("aria-busy", "true"));
+                    }
+                },
+                PATIENCE,
+            );
+            Self { regions, timer: timer.ok() }
+        }
+
+        /// Those that were not replaced show again what they had.
+        fn end(self) {
+            if let Some(timer) = self.timer {
+                timer.clear();
+            }
+            for region in self.regions {
+                drop(region.remove_attribute("data-waiting"));
+                drop(region.remove_attribute("aria-busy"));
+            }
+        }
     }
 
     /// Fetches and puts the answer's parts in place. An answer that shares no part with this page becomes an ordinary

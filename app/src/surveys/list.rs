@@ -66,7 +66,7 @@ pub fn SurveyListPage(
         view! {
             <tr>
                 <th scope="row">
-                    <a href=format!("{base}/edit")>{row.name}</a>
+                    <a href=format!("{base}/edit") data-row>{row.name}</a>
                     <span class="survey-launch muted small">{format!("{} · {} question{}", row.launch, row.questions, if row.questions == 1 { "" } else { "s" })}</span>
                 </th>
                 <td>

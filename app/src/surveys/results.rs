@@ -14,7 +14,7 @@ use crate::components::{
     badges::Badge,
     charts::{Bar, Columns, IntervalLine, Segment, ShareBar, StackedBar},
     forms::ErrorSummary,
-    layout::{Empty, PageHead},
+    layout::{Empty, PageHead, Pager},
 };
 
 /// A ready-made range.
@@ -143,23 +143,25 @@ pub fn ResultsPage(
             </PageHead>
             <SurveyTabs survey=survey at=SurveyTab::Results />
             <RangeForm range=range action=results />
-            {none.then(|| view! {
-                <Empty title="No responses in these days" text="Answers appear here as they are given, partial ones too. Choose other days, or share the survey." />
-            })}
-            {(!none).then(|| view! {
-                <section class="stack" aria-labelledby="sum-title">
-                    <h2 id="sum-title" class="visually-hidden">"Responses"</h2>
-                    <Sums started=started finished=finished />
-                    <OverTime days=days by_week=by_week />
-                </section>
-            })}
-            {(spam > 0).then(|| view! {
-                <p class="muted small">
-                    {if spam == 1 { "1 response is left out as suspected spam. ".to_owned() } else { format!("{spam} responses are left out as suspected spam. ") }}
-                    <a href=spam_link>"Look at them"</a>
-                </p>
-            })}
-            {(!none).then_some(list)}
+            <div id="results-body" class="stack">
+                {none.then(|| view! {
+                    <Empty title="No responses in these days" text="Answers appear here as they are given, partial ones too. Choose other days, or share the survey." />
+                })}
+                {(!none).then(|| view! {
+                    <section class="stack" aria-labelledby="sum-title">
+                        <h2 id="sum-title" class="visually-hidden">"Responses"</h2>
+                        <Sums started=started finished=finished />
+                        <OverTime days=days by_week=by_week />
+                    </section>
+                })}
+                {(spam > 0).then(|| view! {
+                    <p class="muted small">
+                        {if spam == 1 { "1 response is left out as suspected spam. ".to_owned() } else { format!("{spam} responses are left out as suspected spam. ") }}
+                        <a href=spam_link>"Look at them"</a>
+                    </p>
+                })}
+                {(!none).then_some(list)}
+            </div>
         </div>
     }
     .into_any()
@@ -174,11 +176,11 @@ fn RangeForm(range: RangeView, action: String) -> impl IntoView {
             <nav aria-label="Days">
                 <ul class="tabs">
                     {range.presets.into_iter().map(|p| view! {
-                        <li><a href=p.href aria-current=p.is_current.then_some("page") data-enhance>{p.label}</a></li>
+                        <li><a href=p.href aria-current=p.is_current.then_some("page") data-enhance data-waits="results-body">{p.label}</a></li>
                     }).collect_view()}
                 </ul>
             </nav>
-            <form method="get" action=action class="cluster" data-enhance>
+            <form method="get" action=action class="cluster" data-enhance data-waits="results-body">
                 <ErrorSummary errors=range.errors />
                 <label for="from">"From"</label>
                 <input id="from" name="from" type="date" value=range.from aria-invalid=from_error.is_some().then_some("true") />
@@ -534,10 +536,7 @@ pub fn ResponsesPage(
                     </li>
                 }.into_any()).collect_view()}
             </ul>
-            <nav class="cluster pager" aria-label="Pages">
-                {first.map(|url| view! { <a class="button" href=url data-enhance>"Newest"</a> })}
-                {next.map(|url| view! { <a class="button" href=url rel="next" data-enhance>"Older"</a> })}
-            </nav>
+            <Pager back=first next=next waits="responses" back_label="Newest" next_label="Older" />
         </div>
     }
     .into_any()
