@@ -61,7 +61,8 @@ export class Earshot {
       const child = execFile(PROGRAM, [...args, '--data', this.dir], (error, stdout, stderr) =>
         error ? reject(new Error(`${error.message}\n${stderr}`)) : resolve(stdout),
       );
-      child.stdin.end(input);
+      // A command that reads nothing may be gone before we close its input; how it ended is told above.
+      child.stdin.on('error', () => {}).end(input);
     });
   }
 
