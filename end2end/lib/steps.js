@@ -1,4 +1,7 @@
 // What people do in the console, as the tests need it again and again.
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
 import { expect } from '@playwright/test';
 
 /** In the editor: the widget shows a button for this survey. */
@@ -7,14 +10,26 @@ export async function launchByButton(page) {
   await page.getByLabel('Words on the button').fill('Feedback');
 }
 
-/** Makes a survey from a template, launched by a button, and publishes it; gives its id. `page` is signed in. */
-export async function publishSurvey(page, server, template = 'NPS with reason') {
+/**
+ * Makes a survey from a template and publishes it; gives its id. `page` is signed in. `prepare` changes the draft before, by default so that
+ * a button launches it.
+ */
+export async function publishSurvey(page, server, prepare = launchByButton, template = 'NPS with reason') {
   await page.goto(`${server.url}/p/${server.project.slug}/surveys/new`);
   await page.getByRole('button', { name: `Use ${template}` }).click();
-  await launchByButton(page);
+  await page.waitForURL(/\/edit/);
+  await prepare(page);
   await page.getByRole('button', { name: 'Publish', exact: true }).click();
   await expect(page.locator('#editor-head').getByText('Live', { exact: true })).toBeVisible();
   return new URL(page.url()).pathname.match(/surveys\/([^/]+)/)[1];
+}
+
+/** Makes an invitation link; the page that shows it stays open. `page` is signed in. */
+export async function invite(page, server, role) {
+  await page.goto(`${server.url}/p/${server.project.slug}/members`);
+  await page.getByLabel('Role', { exact: true }).selectOption(role);
+  await page.getByRole('button', { name: 'Make an invitation link' }).click();
+  return page.getByRole('textbox', { name: 'Invitation link' }).inputValue();
 }
 
 /** Loads the page until it shows the text: the index follows within a fraction of a second. */
@@ -25,8 +40,20 @@ export async function waitForText(page, url, selector, text) {
   }).toPass({ timeout: 20_000 });
 }
 
-/** Imports a CSV file through the page: the column `text`, and one for tags if it is named. */
-export async function importFile(page, server, file, tags) {
+/** Puts `texts` into the inbox and waits until the search knows them; the inbox is open then. */
+export async function said(server, page, texts) {
+  const file = join(server.dir, `said-${texts.length}-${Date.now()}.csv`);
+  await writeFile(file, `text\n${texts.map((t) => `"${t}"`).join('\n')}\n`);
+  await server.command(['import', '--project', server.project.name, file, '--map', 'text=text']);
+  await expect(async () => {
+    await page.goto(`${server.url}/p/${server.project.slug}/inbox`);
+    await expect(page.locator('.inbox-row')).not.toHaveCount(0, { timeout: 500 });
+    await expect(page.locator('#inbox-list')).toContainText(texts[0], { timeout: 500 });
+  }).toPass({ timeout: 20_000 });
+}
+
+/** Uploads a CSV file and chooses its columns: `text`, and one for tags if it is named. Ends on the page with the preview. */
+export async function uploadFile(page, server, file, tags) {
   await page.goto(`${server.url}/p/${server.project.slug}/imports`);
   await page.getByLabel('CSV file').setInputFiles(file);
   await page.getByRole('button', { name: 'Upload and choose columns' }).click();
@@ -34,10 +61,18 @@ export async function importFile(page, server, file, tags) {
   if (tags) await page.getByLabel(/^Tags?$/).selectOption(tags);
   await page.getByRole('button', { name: 'Update preview' }).click();
   await expect(page.locator('.imports-preview tbody tr').first()).toBeVisible();
+}
+
+/** Starts the uploaded import and waits for its result. */
+export async function finishImport(page) {
   await page.getByRole('button', { name: 'Start the import' }).click();
-  await expect(async () => {
-    await expect(page.getByRole('heading', { name: 'Result' })).toBeVisible({ timeout: 2_000 });
-  }).toPass({ timeout: 120_000 });
+  await expect(page.getByRole('heading', { name: 'Result' })).toBeVisible({ timeout: 120_000 });
+}
+
+/** Imports a CSV file through the page. */
+export async function importFile(page, server, file, tags) {
+  await uploadFile(page, server, file, tags);
+  await finishImport(page);
 }
 
 /** A person reads before answering: what is finished within two seconds is suspected spam. */

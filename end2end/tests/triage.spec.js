@@ -1,21 +1,7 @@
 // Triage by mouse and forms, with JavaScript and without; two people at one item. By keyboard: inbox.spec.js.
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-
 import { COLLEAGUE, OWNER, signIn } from '../lib/earshot.js';
+import { said } from '../lib/steps.js';
 import { test, expect } from '../lib/test.js';
-
-/** Puts `texts` into the inbox and waits until the search knows them. */
-async function said(server, page, texts) {
-  const file = join(server.dir, `said-${texts.length}-${Date.now()}.csv`);
-  await writeFile(file, `text\n${texts.map((t) => `"${t}"`).join('\n')}\n`);
-  await server.command(['import', '--project', server.project.name, file, '--map', 'text=text']);
-  await expect(async () => {
-    await page.goto(`${server.url}/p/${server.project.slug}/inbox`);
-    await expect(page.locator('.inbox-row')).not.toHaveCount(0, { timeout: 500 });
-    await expect(page.locator('#inbox-list')).toContainText(texts[0], { timeout: 500 });
-  }).toPass({ timeout: 20_000 });
-}
 
 test('an item is triaged, commented, tagged and taken back', async ({ page, own }) => {
   await said(own, page, ['The receipt printer jams']);

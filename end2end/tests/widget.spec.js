@@ -1,39 +1,6 @@
 // The widget on somebody's site: another origin, the strictest policy it promises to work with.
-import { Host, complaints } from '../lib/host.js';
-import { publishSurvey, readQuestions, waitForText } from '../lib/steps.js';
-import { test as base, expect } from '../lib/test.js';
-
-// A site that behaves like an app: links replace the content and the address without a page load.
-const SITE = `
-  addEventListener('click', (event) => {
-    if (event.target.id !== 'go') return;
-    history.pushState({}, '', '/second');
-    document.querySelector('#view').textContent = 'The second view';
-  });
-  addEventListener('error', () => { document.documentElement.dataset.broken = 'yes'; });
-`;
-
-const test = base.extend({
-  /** A shop that embeds the widget of a project with one live survey, and a visitor's page. */
-  shop: async ({ own, page, browser }, use) => {
-    const survey = await publishSurvey(page, own);
-    const tag = `<script async src="${own.url}/embed.js" data-project="${own.project.key}"></script>`;
-    const host = await Host.start({
-      earshot: own.url,
-      script: SITE,
-      pages: {
-        '/': `<h1>A shop</h1><button id="go">Go on</button><div id="view">The first view</div>${tag}`,
-        '/inline': `<h1>A shop</h1>${tag}<earshot-survey survey="${survey}"></earshot-survey>`,
-      },
-    });
-    const visitor = await (await browser.newContext({ locale: 'en-GB', reducedMotion: 'reduce' })).newPage();
-    await use({ host, visitor, survey, wrong: complaints(visitor), frame: visitor.frameLocator('iframe') });
-    await visitor.context().close();
-    await host.stop();
-  },
-});
-
-const launcher = (page) => page.getByRole('button', { name: /feedback/i });
+import { expect, launcher, test } from '../lib/shop.js';
+import { readQuestions, waitForText } from '../lib/steps.js';
 
 test('nothing is loaded before a survey is shown, and no cookie is ever set @js', async ({ shop: { host, visitor, wrong, frame }, own }) => {
   const asked = [];
