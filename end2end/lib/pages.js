@@ -1,4 +1,12 @@
 // Finds every page by following links, one of each kind: whoever adds a page gets it checked and pictured without listing it.
+// Those that no link leads to stand at the end.
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { expect } from '@playwright/test';
+
+import { signIn } from './earshot.js';
+import { finishImport, invite, publishSurvey, uploadFile } from './steps.js';
 
 const IDS = [
   [/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, '{id}'],
@@ -6,7 +14,7 @@ const IDS = [
 ];
 
 /** The kind of a page: its path with the ids taken out, and the names of the query's parameters. */
-export function kind(url) {
+function kind(url) {
   const { pathname, searchParams } = new URL(url);
   let path = pathname;
   for (const [id, name] of IDS) path = path.replace(id, name);
@@ -15,7 +23,7 @@ export function kind(url) {
 }
 
 /** All kinds of pages that can be reached from `starts`; `request` is signed in or not. Gives kind → URL. */
-export async function crawl(request, server, starts) {
+async function crawl(request, server, starts) {
   const found = new Map();
   const waiting = starts.map((path) => new URL(path, server.url).href);
   while (waiting.length > 0) {
@@ -39,15 +47,108 @@ export async function crawl(request, server, starts) {
 }
 
 /** Pages for people who are signed in, of the demonstration's project. */
-export function consolePages(request, server) {
+function consolePages(request, server) {
   return crawl(request, server, ['/inbox', '/backlog', '/surveys', '/account', '/projects/new']);
 }
 
 /** Pages for everybody else. */
-export async function publicPages(request, server, survey) {
-  const pages = await crawl(request, server, ['/sign-in', ...(survey ? [survey] : [])]);
+async function publicPages(request, server) {
+  const survey = new URL(server.survey).pathname;
+  const pages = await crawl(request, server, ['/sign-in', survey]);
+  pages.set('/s/{id}/thanks', `${server.url}${survey}/thanks`);
   pages.set('/nowhere', `${server.url}/nowhere`);
   return pages;
+}
+
+/**
+ * Opens every page there is, one after another; gives its kind and the browser page that shows it. Nobody is signed in yet: `page` will be,
+ * `visitor` stays a stranger. `empty` gets its owner, a project and an import on the way.
+ */
+export async function* everyPage({ page, visitor, demo, empty }) {
+  for (const [kind, url] of await publicPages(visitor.request, demo)) {
+    await visitor.goto(url);
+    yield [kind, visitor];
+  }
+  await signIn(page, demo);
+  for (const [kind, url] of await consolePages(page.request, demo)) {
+    await page.goto(url);
+    yield [kind, page];
+  }
+  await page.goto(`${demo.url}/nowhere`);
+  yield ['/nowhere signed in', page];
+  yield* firstMinutes({ page, visitor, server: empty });
+}
+
+/** Pages that no link of the demonstration leads to: set-up, invitation, what is empty yet, what was refused, an import on its way. */
+async function* firstMinutes({ page, visitor, server }) {
+  await visitor.goto(`${server.url}/setup`);
+  yield ['/setup locked', visitor];
+  await visitor.goto(await server.setupUrl());
+  yield ['/setup', visitor];
+  // What the browser lets through and the server refuses.
+  await visitor.getByLabel('Your name').fill(' ');
+  await visitor.getByLabel('E-mail address').fill('somebody@nowhere');
+  await visitor.getByLabel('Password').fill('not yet a password');
+  await visitor.getByLabel('First project').fill(' ');
+  await visitor.getByLabel(/^Address of the site/).fill('no address');
+  await visitor.getByRole('button', { name: 'Set up' }).click();
+  await expect(visitor.getByText('There is a problem')).toBeVisible();
+  yield ['/setup refused', visitor];
+
+  await server.withOwner();
+  server.project = await server.createProject('Corner shop');
+  const base = `${server.url}/p/${server.project.slug}`;
+  await visitor.goto(`${server.url}/sign-in`);
+  await visitor.getByLabel('E-mail address').fill('olga@example.com');
+  await visitor.getByLabel('Password').fill('not her password');
+  await visitor.getByRole('button', { name: 'Sign in' }).click();
+  await expect(visitor.getByText('There is a problem')).toBeVisible();
+  yield ['/sign-in refused', visitor];
+
+  await signIn(page, server);
+  for (const path of ['inbox', 'inbox?q=score:what', 'backlog', 'surveys', 'imports', 'embed']) {
+    await page.goto(`${base}/${path}`);
+    yield [`/p/{slug}/${path} empty`, page];
+  }
+  await page.goto(`${server.url}/projects/new`);
+  await page.getByLabel('Name', { exact: true }).fill('Second shop');
+  await page.getByLabel(/^Sites that may show/).fill('no address');
+  await page.getByRole('button', { name: 'Make project' }).click();
+  await expect(page.getByText('There is a problem')).toBeVisible();
+  yield ['/projects/new refused', page];
+
+  const link = await invite(page, server, 'triager');
+  yield ['/p/{slug}/members invitation', page];
+  await visitor.goto(link);
+  yield ['/invite/{token}', visitor];
+  await visitor.getByLabel('Your name').fill(' ');
+  await visitor.getByLabel('E-mail address').fill('ida@nowhere');
+  await visitor.getByLabel('Password').fill('not yet a password');
+  await visitor.getByRole('button', { name: 'Make an account and join' }).click();
+  await expect(visitor.getByText('There is a problem')).toBeVisible();
+  yield ['/invite/{token} refused', visitor];
+  await page.goto(link);
+  yield ['/invite/{token} signed in', page];
+  await visitor.goto(`${server.url}/invite/used-or-wrong`);
+  yield ['/invite/{token} gone', visitor];
+
+  const survey = await publishSurvey(page, server);
+  await page.goto(`${base}/surveys/${survey}/results`);
+  yield ['/p/{slug}/surveys/{id}/results empty', page];
+  await page.goto(`${base}/surveys/${survey}/edit`);
+  await page.getByRole('button', { name: 'Pause' }).click();
+  await expect(page.locator('#editor-head').getByText('Paused', { exact: true })).toBeVisible();
+  await visitor.goto(`${server.url}/s/${survey}`);
+  yield ['/s/{id} paused', visitor];
+
+  const file = join(server.dir, 'messages.csv');
+  await writeFile(file, 'text,category,a column with quite a long name\nThe first is fine,a,1\n,b,2\nThe third is fine,c,3\n');
+  await uploadFile(page, server, file, 'category');
+  yield ['/p/{slug}/imports/{id} mapping', page];
+  await finishImport(page);
+  yield ['/p/{slug}/imports/{id} result', page];
+  await page.goto(`${base}/imports`);
+  yield ['/p/{slug}/imports one file', page];
 }
 
 /** A file's name for a kind of page. */
