@@ -3,33 +3,40 @@ import { test as base } from '@playwright/test';
 
 import { Earshot, ready, signIn } from './earshot.js';
 
+/** Ends the server however `run` ends, so that none is left behind. */
+async function using(server, run) {
+  try {
+    await run(server);
+  } finally {
+    await server.stop();
+  }
+}
+
 export const test = base.extend({
   /** A server with the demonstration and an owner; tests must not count on its exact contents. */
   demo: [
     async ({}, use) => {
-      const server = await Earshot.start({ demo: true });
-      await server.withOwner();
-      await use(server);
-      await server.stop();
+      await using(await Earshot.start({ demo: true }), async (server) => {
+        await server.withOwner();
+        await use(server);
+      });
     },
     { scope: 'worker', timeout: 90_000 },
   ],
 
   /** A server where nobody has been yet. */
   empty: async ({}, use) => {
-    const server = await Earshot.start();
-    await use(server);
-    await server.stop();
+    await using(await Earshot.start(), use);
   },
 
   /** A server with one owner and one project, and a page signed in there. */
   own: async ({ page }, use) => {
-    const server = await Earshot.start();
-    await server.withOwner();
-    server.project = await server.createProject('Corner shop');
-    await signIn(page, server);
-    await use(server);
-    await server.stop();
+    await using(await Earshot.start(), async (server) => {
+      await server.withOwner();
+      server.project = await server.createProject('Corner shop');
+      await signIn(page, server);
+      await use(server);
+    });
   },
 
   /** Waits until the console's islands listen. */
