@@ -103,7 +103,7 @@ pub fn AccountPage(
                 <div class="table-wrap">
                     <table class="table">
                         <thead><tr>
-                            <th scope="col">"Device"</th><th scope="col">"Address"</th><th scope="col">"Signed in"</th><th scope="col">"Last used"</th>
+                            <th scope="col">"Device"</th><th scope="col">"Address"</th><th scope="col">"Signed in"</th><th scope="col">"Last change"</th>
                             <th scope="col"><span class="visually-hidden">"Action"</span></th>
                         </tr></thead>
                         <tbody>

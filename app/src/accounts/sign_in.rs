@@ -38,7 +38,7 @@ pub fn SignInPage(
             </form>
             <p class="muted small">
                 "No account? Ask an admin of your project for an invitation. Forgot the password? The operator can set a new one with "
-                <code>"earshot admin create-owner"</code>"."
+                <code>"earshot admin set-password"</code>"."
             </p>
         </Door>
     }

@@ -1,8 +1,8 @@
 //! Those who run the installation, made from the command line.
 
-use domain::{accounts::Role, ids::StaffId};
+use domain::{Error as Refusal, accounts::Role, ids::StaffId};
 
-use super::NewStaff;
+use super::{NewStaff, password};
 use crate::{error::Result, state::App};
 
 /// What [`create`] did.
@@ -18,18 +18,24 @@ pub struct Owner {
     pub projects: usize,
 }
 
-/// Makes somebody an owner of every project and of those made on the command line later. An existing account gets the
-/// password, and its sessions end.
+/// Makes somebody an owner of every project and of those made on the command line later. The account of somebody who is that already
+/// gets the password, and its sessions end; so does any other account with `promote`.
 ///
 /// # Errors
-/// When the address or password is not acceptable.
-pub async fn create(app: &App, email: &str, name: &str, password: &str) -> Result<Owner> {
+/// When the address or password is not acceptable, or the address has an account that is not to be promoted.
+pub async fn create(app: &App, email: &str, name: &str, password: &str, promote: bool) -> Result<Owner> {
     let new = NewStaff::check(app, email, name, password).await?;
     app.store
         .write(move |tx| {
             Box::pin(async move {
                 let existing = tx.staff_id_by_email(&new.email).await?;
                 let staff = match existing {
+                    // Whoever only forgot a password must not come out of it with every project.
+                    Some(staff) if !promote && !tx.operators().await?.contains(&staff) => {
+                        let message = "This address has an account already. `earshot admin set-password` gives it a new password; \
+                                       with --promote it becomes an owner of every project.";
+                        return Err(Refusal::field("email", "taken", message).into());
+                    }
                     Some(staff) => {
                         tx.set_password(staff, &new.hash).await?;
                         tx.delete_sessions(staff, None).await?;
@@ -44,6 +50,27 @@ pub async fn create(app: &App, email: &str, name: &str, password: &str) -> Resul
                     tx.set_role(*project, staff, Role::Owner, new.at).await?;
                 }
                 Ok(Owner { staff, email: new.email, created: existing.is_none(), projects: projects.len() })
+            })
+        })
+        .await
+}
+
+/// Gives an account a new password and ends its sessions; its roles stay.
+///
+/// # Errors
+/// When there is no such account or the password is not acceptable.
+pub async fn set_password(app: &App, email: &str, password: &str) -> Result<StaffId> {
+    let email = email.trim().to_lowercase();
+    password::check(password)?;
+    let hash = password::hash(app, password.to_owned()).await?;
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                let staff = tx.staff_id_by_email(&email).await?;
+                let staff = staff.ok_or_else(|| Refusal::field("email", "unknown", format!("No account has the address {email}.")))?;
+                tx.set_password(staff, &hash).await?;
+                tx.delete_sessions(staff, None).await?;
+                Ok(staff)
             })
         })
         .await

@@ -16,7 +16,7 @@ use crate::{
 /// What `earshot admin` can do.
 #[derive(Debug, Subcommand)]
 pub(super) enum Admin {
-    /// Make somebody an owner of every project; an existing account gets the new password
+    /// Make somebody an owner of every project; one who is gets the new password
     CreateOwner {
         /// Their e-mail address
         #[arg(long, value_name = "EMAIL")]
@@ -25,6 +25,18 @@ pub(super) enum Admin {
         #[arg(long, value_name = "NAME")]
         name: Option<String>,
         /// Read the password from standard input (it is never taken from the command line, where others could see it)
+        #[arg(long, required = true)]
+        password_stdin: bool,
+        /// Do so with an address that has an account already, too
+        #[arg(long)]
+        promote: bool,
+    },
+    /// Give an account a new password and end its sessions; its roles stay
+    SetPassword {
+        /// Their e-mail address
+        #[arg(long, value_name = "EMAIL")]
+        email: String,
+        /// Read the password from standard input
         #[arg(long, required = true)]
         password_stdin: bool,
     },
@@ -43,13 +55,14 @@ impl Admin {
     /// Does it.
     pub(super) async fn run(self, app: &App) -> Result<()> {
         let line = match self {
-            Self::CreateOwner { email, name, password_stdin: _ } => {
-                let mut password = String::new();
-                let limit = u64::try_from(accounts::password::MAX_BYTES).unwrap_or(u64::MAX) + 2;
-                std::io::stdin().take(limit).read_to_string(&mut password).map_err(|e| Error::Internal(format!("standard input: {e}")))?;
-                let password = password.trim_end_matches(['\r', '\n']);
-                let owner = accounts::owner::create(app, &email, name.as_deref().unwrap_or_default(), password).await.map_err(spoken)?;
+            Self::CreateOwner { email, name, password_stdin: _, promote } => {
+                let name = name.unwrap_or_default();
+                let owner = accounts::owner::create(app, &email, &name, &read_password()?, promote).await.map_err(spoken)?;
                 json!({ "id": owner.staff.to_string(), "email": owner.email, "created": owner.created, "projects": owner.projects })
+            }
+            Self::SetPassword { email, password_stdin: _ } => {
+                let staff = accounts::owner::set_password(app, &email, &read_password()?).await.map_err(spoken)?;
+                json!({ "id": staff.to_string() })
             }
             Self::CreateProject { name, origin } => {
                 let origins = parse_origins(&origin.join("\n")).map_err(|e| spoken(domain::Error::Invalid(e).into()))?;
@@ -60,6 +73,14 @@ impl Admin {
         println!("{line}");
         Ok(())
     }
+}
+
+/// A password from standard input, without the end of its line.
+fn read_password() -> Result<String> {
+    let mut password = String::new();
+    let limit = u64::try_from(accounts::password::MAX_BYTES).unwrap_or(u64::MAX) + 2;
+    std::io::stdin().take(limit).read_to_string(&mut password).map_err(|e| Error::Internal(format!("standard input: {e}")))?;
+    Ok(password.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// A refusal with the messages that a form would show at its fields.
