@@ -26,6 +26,8 @@ pub struct Settings {
     pub theme: String,
     /// A remark about the colour, when it is hard to see.
     pub accent_warning: Option<String>,
+    /// What the form is compared with when it comes back.
+    pub seen: String,
     /// Whether the person who looks may change anything.
     pub may_change: bool,
     /// What was refused.
@@ -57,7 +59,7 @@ pub fn SettingsPage(
     /// For the form.
     idempotency_key: String,
 ) -> impl IntoView {
-    let Settings { slug, name, origins, language, accent, theme, accent_warning, may_change, errors } = model;
+    let Settings { slug, name, origins, language, accent, theme, accent_warning, seen, may_change, errors } = model;
     let mut languages: Vec<(String, String)> =
         LANGUAGES.iter().map(|(code, name)| ((*code).to_owned(), format!("{name} ({code})"))).collect();
     if !languages.iter().any(|(code, _)| *code == language) {
@@ -74,6 +76,7 @@ pub fn SettingsPage(
             {(!may_change).then(|| view! { <p class="notice">"Only admins and owners change these."</p> })}
             <form method="post" action=format!("/p/{slug}/settings") class="card">
                 <IdempotencyKey key=idempotency_key />
+                <input type="hidden" name="seen" value=seen />
                 <fieldset class="fieldset-plain" disabled=!may_change>
                     <legend class="visually-hidden">"General settings"</legend>
                     <TextField name="name" label="Name" value=name required=true maxlength=80 errors=errors.clone() />

@@ -145,6 +145,7 @@ fn StatusForm(survey: SurveyRef, key: String) -> impl IntoView {
         view! {
             <form method="post" action=survey.url("status") class="cluster">
                 <IdempotencyKey key=key />
+                <input type="hidden" name="was" value=survey.status.as_str() />
                 {offered.iter().map(|(status, text)| view! {
                     <button type="submit" name="status" value=status.as_str() class="button">{*text}</button>
                 }).collect_view()}

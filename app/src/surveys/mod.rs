@@ -153,7 +153,7 @@ fn Share(survey: SurveyRef, link: Option<String>) -> impl IntoView {
                     <dt>"Link"</dt>
                     <dd><a href=format!("/s/{}", survey.id) target="_blank">{link}</a></dd>
                     <dt>"On your site"</dt>
-                    <dd><a href=format!("/p/{}/embed?survey={}", survey.slug, survey.id)>"Get the line to paste"</a></dd>
+                    <dd><a href=format!("/p/{}/embed#survey-{}", survey.slug, survey.id)>"Get the line to paste"</a></dd>
                 </dl>
             </section>
         }

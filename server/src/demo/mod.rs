@@ -215,7 +215,7 @@ async fn publish(past: &mut Past, owner: &Scope, survey: SurveyId, at: Timestamp
     let app = past.at(at);
     let seen = app.store.survey(owner, survey).await?.map_or(0, |s| s.revision);
     surveys::publish(app, owner, survey, seen, &key).await?;
-    surveys::set_status(app, owner, survey, SurveyStatus::Live).await
+    surveys::set_status(app, owner, survey, None, SurveyStatus::Live).await
 }
 
 /// An answer of the story and the feedback it became.
@@ -258,7 +258,7 @@ async fn answer(past: &mut Past, surveys: &BTreeMap<To, SurveyId>, story: Vec<Sa
         if let (Some(survey), Some(target)) = (surveys.get(&to), targets.get(&to)) {
             let at = heard.iter().filter(|h| h.said.to == to).map(|h| h.said.at).max().unwrap_or(past.app.now());
             let scope = Scope::system(target.project.id);
-            surveys::set_status(past.at(at.plus_ms(ago * HOUR_MS)), &scope, *survey, status).await?;
+            surveys::set_status(past.at(at.plus_ms(ago * HOUR_MS)), &scope, *survey, None, status).await?;
         }
     }
     Ok(heard)

@@ -79,6 +79,7 @@ fn settings_page(console: &Console, status: StatusCode, typed: Option<(&Settings
         accent: project.accent.clone(),
         theme: project.theme.as_str().into(),
         accent_warning: accent_warning(project),
+        seen: projects::stamp(project),
         may_change: console.scope(Role::Admin).is_ok(),
         errors: FieldErrors::default(),
     };
@@ -87,6 +88,10 @@ fn settings_page(console: &Console, status: StatusCode, typed: Option<(&Settings
         model.origins.clone_from(&typed.origins);
         model.language.clone_from(&typed.language);
         model.theme.clone_from(&typed.theme);
+        // Another text would leave the colour field black.
+        if domain::projects::parse_accent(&typed.accent).is_ok() {
+            model.accent.clone_from(&typed.accent);
+        }
         model.errors = errors;
     }
     let key = console.form_key();

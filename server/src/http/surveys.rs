@@ -279,14 +279,19 @@ async fn status(Path((slug, id)): Path<(String, String)>, console: Console, form
     form.idempotency_key()?;
     let status = SurveyStatus::parse(form.get("status"))
         .ok_or_else(|| Refusal::field("status", "unknown", "Choose to pause, resume or close the survey."))?;
-    surveys::set_status(&console.app, &scope, survey, status).await?;
+    let was = SurveyStatus::parse(form.get("was"));
+    surveys::set_status(&console.app, &scope, survey, was, status).await?;
     let message = match status {
         SurveyStatus::Live => "The survey takes answers again.",
         SurveyStatus::Paused => "Paused: the survey takes no answers for now.",
         SurveyStatus::Closed => "Closed: the survey takes no more answers.",
         SurveyStatus::Draft => "",
     };
-    Ok(console.done(&format!("/p/{slug}/surveys/{survey}/edit"), message))
+    let undo = was.filter(|was| *was != status && *was != SurveyStatus::Draft).map(|was| Undo {
+        url: format!("/p/{slug}/surveys/{survey}/status"),
+        fields: vec![("was".into(), status.as_str().into()), ("status".into(), was.as_str().into())],
+    });
+    Ok(console.redirect(&format!("/p/{slug}/surveys/{survey}/edit"), &Flash { message: message.into(), is_error: false, undo }))
 }
 
 async fn duplicate(Path((slug, id)): Path<(String, String)>, console: Console, form: Form) -> PageResult {

@@ -12,7 +12,7 @@ use validator::Validate;
 
 use crate::{
     error::{Result, field_errors, not_blank},
-    state::App,
+    state::{App, hash_token},
     store::Tx,
 };
 
@@ -111,12 +111,42 @@ pub struct Settings {
     pub accent: String,
     /// Looks of respondent pages.
     pub theme: String,
+    /// What [`stamp`] gave when the form was made.
+    pub seen: String,
+}
+
+/// What a settings form is compared with when it comes back: other settings give another stamp.
+#[must_use]
+pub fn stamp(project: &Project) -> String {
+    let Project { name, origins, language, accent, theme, .. } = project;
+    hash_token(&format!("{name}\n{origins:?}\n{language}\n{accent}\n{}", theme.as_str()))
+}
+
+/// What each field would say about a change that somebody else made to it meanwhile.
+fn changed_meanwhile(now: &Project, wanted: &Project) -> FieldErrors {
+    let mut errors = FieldErrors::default();
+    let mut compare = |field: &str, now: &str, wanted: &str| {
+        if now != wanted {
+            let now = if now.is_empty() { "nothing" } else { now };
+            errors.add(
+                field,
+                "conflict",
+                format!("Somebody changed the settings meanwhile; this is now: {now}. Save again to keep yours."),
+            );
+        }
+    };
+    compare("name", &now.name, &wanted.name);
+    compare("origins", &now.origins.join(", "), &wanted.origins.join(", "));
+    compare("language", &now.language, &wanted.language);
+    compare("accent", &now.accent, &wanted.accent);
+    compare("theme", now.theme.as_str(), wanted.theme.as_str());
+    errors
 }
 
 /// Changes a project's settings.
 ///
 /// # Errors
-/// [`Refusal::Forbidden`] below admin; a message at each field that is wrong.
+/// [`Refusal::Forbidden`] below admin; a message at each field that is wrong, or that somebody else has changed since the form was made.
 pub async fn change(app: &App, scope: &Scope, input: Settings) -> Result<Project> {
     scope.require(Role::Admin)?;
     let mut project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
@@ -137,6 +167,11 @@ pub async fn change(app: &App, scope: &Scope, input: Settings) -> Result<Project
     app.store
         .write(move |tx| {
             Box::pin(async move {
+                tx.lock_project(project.id).await?;
+                let now = tx.project(project.id).await?.ok_or(Refusal::NotFound)?;
+                if stamp(&now) != input.seen {
+                    changed_meanwhile(&now, &project).into_result(())?;
+                }
                 tx.update_project(&project).await?;
                 Ok(project)
             })

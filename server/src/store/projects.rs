@@ -42,6 +42,8 @@ impl TryFrom<Row> for Project {
     }
 }
 
+const BY_ID: &str = "SELECT id, slug, name, public_key, origins, language, accent, theme, created_at FROM projects WHERE id = $1";
+
 impl Store {
     /// A project by the key of its embed snippet. Public: holds nothing of people.
     ///
@@ -62,11 +64,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn project_by_id(&self, project: ProjectId) -> Result<Option<Project>> {
-        let row: Option<Row> =
-            sqlx::query_as("SELECT id, slug, name, public_key, origins, language, accent, theme, created_at FROM projects WHERE id = $1")
-                .bind(project.to_string())
-                .fetch_optional(self.reader())
-                .await?;
+        let row: Option<Row> = sqlx::query_as(BY_ID).bind(project.to_string()).fetch_optional(self.reader()).await?;
         row.map(Project::try_from).transpose()
     }
 
@@ -127,7 +125,16 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Makes concurrent changes to a project's memberships wait for each other.
+    /// A project as it is inside this transaction.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn project(&mut self, project: ProjectId) -> Result<Option<Project>> {
+        let row: Option<Row> = sqlx::query_as(BY_ID).bind(project.to_string()).fetch_optional(self.conn()).await?;
+        row.map(Project::try_from).transpose()
+    }
+
+    /// Makes concurrent changes to a project or its memberships wait for each other.
     ///
     /// # Errors
     /// When the database fails.

@@ -144,11 +144,12 @@ pub async fn publish(app: &App, scope: &Scope, survey: SurveyId, seen: i64, key:
         .await
 }
 
-/// Pauses, resumes or closes a survey that was published.
+/// Pauses, resumes or closes a survey that was published. `was` is its status when the person looked.
 ///
 /// # Errors
-/// When the role is too low, the survey is not there, or it was never published.
-pub async fn set_status(app: &App, scope: &Scope, survey: SurveyId, status: SurveyStatus) -> Result<()> {
+/// When the role is too low, the survey is not there, or it was never published; [`Refusal::Conflict`] when it is neither as it was nor
+/// as it shall be.
+pub async fn set_status(app: &App, scope: &Scope, survey: SurveyId, was: Option<SurveyStatus>, status: SurveyStatus) -> Result<()> {
     scope.require(Role::Admin)?;
     let (scope, now) = (*scope, app.now());
     app.store
@@ -157,6 +158,13 @@ pub async fn set_status(app: &App, scope: &Scope, survey: SurveyId, status: Surv
                 let mut row = load(tx, &scope, survey).await?;
                 if row.live_version.is_none() || status == SurveyStatus::Draft {
                     return Err(Refusal::field("status", "not_published", "Publish the survey first.").into());
+                }
+                if row.status == status {
+                    return Ok(());
+                }
+                if was.is_some_and(|was| was != row.status) {
+                    let is = row.status.label().to_lowercase();
+                    return Err(Refusal::Conflict(format!("Somebody changed the survey meanwhile: it is {is} now.")).into());
                 }
                 row.status = status;
                 row.updated_at = now;

@@ -29,6 +29,14 @@ on_both!(sign_in_leads_to_the_page_asked_for_and_sign_out_ends_it, |t: TestApp| 
     assert_eq!(client.get("/").await.location(), "/sign-in");
     let asked = client.get("/backlog?q=a%20b").await;
     assert_eq!(asked.location(), "/sign-in?next=%2Fbacklog%3Fq%3Da%2520b");
+    // A form leads back to the page that it stood on, on our own pages only.
+    let headers = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("sec-fetch-site", "same-origin"),
+        ("referer", "http://earshot.test/p/my-app/backlog/3"),
+    ];
+    let sent = t.anonymous().send(Method::POST, "/account", &headers, Body::from("idempotency_key=key-00001")).await;
+    assert_eq!(sent.location(), "/sign-in?next=%2Fp%2Fmy-app%2Fbacklog%2F3");
     let page = client.get(asked.location()).await;
     assert_eq!(page.status, StatusCode::OK);
     assert!(page.body.contains(r#"value="/backlog?q=a%20b""#), "{}", page.body);
@@ -193,7 +201,7 @@ on_both!(of_two_set_ups_at_once_one_wins, |t: TestApp| async move {
 
 on_both!(the_command_line_makes_owners_and_projects, |t: TestApp| async move {
     server::accounts::setup::offer(&t.app).await.unwrap().unwrap();
-    let owner = server::accounts::owner::create(&t.app, "Op@example.com", "", PASSWORD).await.unwrap();
+    let owner = server::accounts::owner::create(&t.app, "Op@example.com", "", PASSWORD, false).await.unwrap();
     assert!(owner.created && owner.projects == 0);
     let project = server::projects::create_for_operators(&t.app, "Web shop", vec![]).await.unwrap();
     let again = server::projects::create_for_operators(&t.app, "Web shop", vec![]).await.unwrap();
@@ -202,9 +210,24 @@ on_both!(the_command_line_makes_owners_and_projects, |t: TestApp| async move {
     assert_eq!(t.app.store.setup_token_hash().await.unwrap(), None);
     let actor = t.app.store.actor(owner.staff).await.unwrap();
     assert_eq!(actor.roles.len(), 2);
-    // An existing account is promoted, gets the password, and is signed out everywhere.
-    let (_, viewer) = t.member(&project, "v@example.com", Role::Viewer).await;
-    let promoted = server::accounts::owner::create(&t.app, "v@example.com", "", "another good password").await.unwrap();
+    // A forgotten password: a new one ends all sessions and changes no role.
+    let (staff, viewer) = t.member(&project, "v@example.com", Role::Viewer).await;
+    server::accounts::owner::set_password(&t.app, "V@example.com", "a new good password").await.unwrap();
+    assert_eq!(viewer.get("/").await.location(), "/sign-in");
+    assert_eq!(try_sign_in(&t.anonymous(), "v@example.com", "a new good password").await.status, StatusCode::SEE_OTHER);
+    let roles = t.app.store.actor(staff).await.unwrap().roles;
+    assert_eq!(roles, [(project.id, Role::Viewer)]);
+    assert!(server::accounts::owner::set_password(&t.app, "nobody@example.com", PASSWORD).await.is_err());
+    assert!(server::accounts::owner::set_password(&t.app, "v@example.com", "short").await.is_err());
+
+    // An existing account becomes an owner only when that is asked for, gets the password, and is signed out everywhere.
+    assert!(server::accounts::owner::create(&t.app, "v@example.com", "", "another good password", false).await.is_err());
+    assert_eq!(t.app.store.actor(staff).await.unwrap().roles.len(), 1);
+    let again = server::accounts::owner::create(&t.app, "op@example.com", "", PASSWORD, false).await.unwrap();
+    assert!(!again.created, "who runs it already may be named again");
+    let (_, viewer) = (staff, t.anonymous());
+    assert_eq!(try_sign_in(&viewer, "v@example.com", "a new good password").await.status, StatusCode::SEE_OTHER);
+    let promoted = server::accounts::owner::create(&t.app, "v@example.com", "", "another good password", true).await.unwrap();
     assert!(!promoted.created && promoted.projects == 2);
     assert_eq!(viewer.get("/").await.location(), "/sign-in");
     assert_eq!(try_sign_in(&t.anonymous(), "v@example.com", "another good password").await.status, StatusCode::SEE_OTHER);
@@ -407,8 +430,10 @@ on_both!(roles_decide_who_manages_members, |t: TestApp| async move {
         assert_eq!(invite(&client, "my-app", "admin").await.status, allowed, "{role} invites");
         assert_eq!(invite(&client, "my-app", "owner").await.status, StatusCode::FORBIDDEN, "{role} invites no owner");
         assert_eq!(client.get("/p/my-app/members").await.status, StatusCode::OK);
-        let settings =
-            client.post("/p/my-app/settings", &[("name", "X"), ("language", "en"), ("accent", "#000000"), ("theme", "auto")]).await;
+        let page = client.get("/p/my-app/settings").await;
+        let seen = value_of(&page.body, "name=\"seen\" value=\"");
+        let fields = [("name", "X"), ("language", "en"), ("accent", "#000000"), ("theme", "auto"), ("seen", seen)];
+        let settings = client.post("/p/my-app/settings", &fields).await;
         assert_eq!(settings.status, expect(admin), "{role} changes settings");
     }
     let set = async |staff: &str, to: &str| owner.post("/p/my-app/members/role", &[("staff", staff), ("role", to)]).await.status;
@@ -490,7 +515,9 @@ on_both!(projects_are_made_once_and_set_up, |t: TestApp| async move {
     let page = owner.post("/projects/new", &[("name", "X"), ("origins", "</textarea><img src=x>")]).await;
     assert!(page.body.contains("&lt;/textarea&gt;&lt;img") && !page.body.contains("<img"), "{}", page.body);
 
+    let seen = owner.get("/p/web-shop/settings").await.body;
     let settings = [
+        ("seen", value_of(&seen, "name=\"seen\" value=\"")),
         ("name", "Shop"),
         ("origins", "https://b.example\nhttp://localhost:8080/"),
         ("language", "de"),
@@ -502,9 +529,14 @@ on_both!(projects_are_made_once_and_set_up, |t: TestApp| async move {
     assert_eq!((project.name.as_str(), project.language.as_str(), project.accent.as_str()), ("Shop", "de", "#ffff00"));
     assert_eq!(project.origins, ["https://b.example", "http://localhost:8080"]);
     assert!(!owner.get("/p/web-shop/settings").await.body.contains("hard to see"));
+    // From a page that is older than these settings: nothing is overwritten, what was typed is there, and a second time it counts.
     let mut bright = settings;
-    bright[4] = ("theme", "auto");
-    owner.post("/p/web-shop/settings", &bright).await;
+    bright[5] = ("theme", "auto");
+    let page = owner.post("/p/web-shop/settings", &bright).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.body.contains("Somebody changed the settings meanwhile; this is now: dark."), "{}", page.body);
+    bright[0] = ("seen", value_of(&page.body, "name=\"seen\" value=\""));
+    assert_eq!(owner.post("/p/web-shop/settings", &bright).await.status, StatusCode::SEE_OTHER);
     assert!(owner.get("/p/web-shop/settings").await.body.contains("hard to see on a white page"));
     let bad = [("name", ""), ("origins", "x"), ("language", "??"), ("accent", "red"), ("theme", "auto")];
     let page = owner.post("/p/web-shop/settings", &bad).await;

@@ -213,7 +213,7 @@ on_both!(a_survey_is_made_edited_and_published_without_javascript, |t: TestApp| 
     let published = press(&owner, &url, &pairs, "publish").await;
     assert_eq!(published.status, StatusCode::SEE_OTHER, "{}", published.body);
     let page = owner.get(&url).await;
-    assert!(page.body.contains("Version 1 is live.") && page.body.contains("/p/my-app/embed?survey="), "{}", page.body);
+    assert!(page.body.contains("Version 1 is live.") && page.body.contains("/p/my-app/embed#survey-"), "{}", page.body);
     let id: domain::ids::SurveyId = url.split('/').nth(4).unwrap().parse().unwrap();
     assert!(page.body.contains(&format!("http://earshot.test/s/{id}")));
     let public = t.app.store.public_survey(id).await.unwrap().unwrap();
@@ -373,6 +373,11 @@ on_both!(pause_resume_close_and_copy, |t: TestApp| async move {
         assert_eq!(t.app.store.live_surveys(project.id).await.unwrap().len(), live, "{word}");
     }
     assert_eq!(owner.post(&status_url, &[("status", "draft")]).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    // Somebody closes it while another one wants to pause it.
+    owner.post(&status_url, &[("was", "live"), ("status", "closed")]).await;
+    let late = owner.post(&status_url, &[("was", "live"), ("status", "paused")]).await;
+    assert!(late.status == StatusCode::CONFLICT && late.body.contains("it is closed now"), "{}", late.body);
+    assert_eq!(owner.post(&status_url, &[("was", "live"), ("status", "closed")]).await.status, StatusCode::SEE_OTHER, "as wanted already");
     let copy = owner.post(&copy_url, &[("idempotency_key", "copy-key-1")]).await;
     let again = owner.post(&copy_url, &[("idempotency_key", "copy-key-1")]).await;
     assert_eq!(copy.location(), again.location());
