@@ -5,7 +5,7 @@
 use leptos::prelude::*;
 
 use crate::{
-    components::icons::Logo,
+    components::{icons::Logo, keys::KeysDialog},
     islands::{enhance::Enhance, quote::QuoteSelection},
 };
 
@@ -73,10 +73,12 @@ pub struct Chrome {
     pub staff_name: String,
     /// Their e-mail address.
     pub staff_email: String,
-    /// The project in whose pages we are.
+    /// The project in whose pages we are, or were last.
     pub project: Option<ProjectRef>,
     /// All the person's projects.
     pub projects: Vec<ProjectRef>,
+    /// Whether they may triage here.
+    pub can_triage: bool,
     /// Whether they may change settings, surveys and imports here.
     pub is_admin: bool,
 }
@@ -112,6 +114,7 @@ pub fn ConsoleDocument(
 ) -> impl IntoView {
     let Shell { title, nonce, theme, assets, chrome, nav, flash, idempotency_key } = shell;
     let wasm = assets.wasm.clone();
+    let can_triage = chrome.as_ref().is_some_and(|c| c.can_triage);
     let signed_in = chrome.is_some();
     view! {
         <html lang="en" data-theme=theme.clone()>
@@ -134,7 +137,7 @@ pub fn ConsoleDocument(
                 <div id="toasts" class="toasts" data-part role="status" aria-live="polite">
                     {flash.map(|flash| view! { <Toast flash=flash idempotency_key=idempotency_key.clone() /> })}
                 </div>
-                {signed_in.then(|| view! { <Enhance /> <QuoteSelection /> })}
+                {signed_in.then(|| view! { <KeysDialog in_inbox={nav == Nav::Inbox} can_triage=can_triage /> <Enhance /> <QuoteSelection /> })}
             </body>
         </html>
     }
@@ -155,6 +158,7 @@ fn Toast(flash: Flash, idempotency_key: String) -> impl IntoView {
                     <button type="submit" class="button button-quiet">"Undo" <kbd>"Z"</kbd></button>
                 </form>
             })}
+            <button type="button" class="button button-quiet toast-close" data-close-toast aria-label="Close this message">"×"</button>
         </div>
     }
 }
@@ -175,7 +179,7 @@ fn Navigation(chrome: Chrome, nav: Nav, theme: String, idempotency_key: String) 
                 {entry("backlog", "Backlog", Nav::Backlog, "g b")}
                 {entry("surveys", "Surveys", Nav::Surveys, "g s")}
                 {chrome.is_admin.then(|| entry("imports", "Imports", Nav::Imports, "g m"))}
-                {chrome.is_admin.then(|| entry("settings", "Settings", Nav::Settings, "g p"))}
+                {entry("settings", "Settings", Nav::Settings, "g p")}
             </ul>
         }
     });
@@ -208,6 +212,7 @@ fn Navigation(chrome: Chrome, nav: Nav, theme: String, idempotency_key: String) 
                             })}
                         </span>
                     </form>
+                    <button type="button" class="button button-quiet keys-button" data-opens="keys">"Keys" <kbd>"?"</kbd></button>
                     <form method="post" action="/sign-out">
                         <input type="hidden" name="idempotency_key" value=format!("{idempotency_key}-out") />
                         <button type="submit" class="button button-quiet">"Sign out"</button>

@@ -4,4 +4,5 @@ pub mod badges;
 pub mod charts;
 pub mod forms;
 pub mod icons;
+pub mod keys;
 pub mod layout;

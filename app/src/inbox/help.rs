@@ -1,4 +1,4 @@
-//! What the query language understands, and the keys.
+//! What the query language understands.
 
 use leptos::prelude::*;
 
@@ -27,52 +27,6 @@ pub fn SyntaxHelp() -> impl IntoView {
             </dl>
             <p class="small muted">"Spam is left out unless you ask for status:spam."</p>
         </details>
-    }
-    .into_any()
-}
-
-const READING: &[(&str, &str)] = &[
-    ("J", "next item"),
-    ("K", "previous item"),
-    ("Enter", "open the item"),
-    ("Esc", "close the item, leave a field"),
-    ("/", "search"),
-    ("[", "previous page"),
-    ("]", "next page"),
-    ("?", "these keys"),
-];
-
-const TRIAGING: &[(&str, &str)] = &[
-    ("E", "resolve"),
-    ("S", "mark as spam, or say that it is none"),
-    ("A", "assign"),
-    ("T", "tag"),
-    ("L", "link to a backlog item"),
-    ("C", "comment"),
-    ("X", "select; with Shift all from the last one"),
-    ("Z or U", "undo"),
-];
-
-/// The keys, in a dialog that `?` opens.
-#[component]
-pub fn KeysDialog(
-    /// Whether the person may change anything.
-    can_triage: bool,
-) -> impl IntoView {
-    let keys = |list: &'static [(&'static str, &'static str)]| {
-        list.iter().map(|(key, does)| view! { <dt><kbd>{*key}</kbd></dt><dd>{*does}</dd> }).collect_view()
-    };
-    view! {
-        <dialog id="keys" aria-labelledby="keys-title">
-            <form method="dialog" class="stack">
-                <h2 id="keys-title">"Keys"</h2>
-                <dl class="keys">
-                    {keys(READING)}
-                    {can_triage.then(|| keys(TRIAGING))}
-                </dl>
-                <div class="form-actions"><button class="button">"Close"</button></div>
-            </form>
-        </dialog>
     }
     .into_any()
 }

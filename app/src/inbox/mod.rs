@@ -115,7 +115,6 @@ pub fn InboxPage(
     view: InboxView,
 ) -> impl IntoView {
     let InboxView { slug, search, list, detail } = view;
-    let can_triage = list.can_triage;
     view! {
         <div class="inbox">
             <h1 class="visually-hidden">"Inbox"</h1>
@@ -125,7 +124,6 @@ pub fn InboxPage(
                 <list::List view=list />
                 <detail::Pane view=detail />
             </div>
-            <help::KeysDialog can_triage=can_triage />
             <InboxKeys />
         </div>
     }
@@ -139,13 +137,11 @@ pub fn FeedbackPage(
     view: DetailView,
 ) -> impl IntoView {
     let slug = view.slug.clone();
-    let can_triage = view.can_triage;
     view! {
         <div class="inbox inbox-single">
             <nav aria-label="Breadcrumb"><a href=format!("/p/{slug}/inbox")>"Inbox"</a></nav>
             <div class="inbox-live" data-events=format!("/p/{slug}/events") role="status" aria-live="polite"></div>
             <detail::Pane view=Some(view) />
-            <help::KeysDialog can_triage=can_triage />
             <InboxKeys />
         </div>
     }

@@ -2,7 +2,7 @@
 
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Document, Element, HtmlElement, RequestInit, Response, Window};
+use web_sys::{Document, Element, HtmlDialogElement, HtmlElement, RequestInit, Response, Window};
 
 /// The window; there is always one where islands run.
 pub fn window() -> Window {
@@ -33,6 +33,31 @@ pub fn closest(event: &web_sys::Event, selector: &str) -> Option<HtmlElement> {
 /// Whether the person is typing, so that single keys are letters.
 pub fn is_typing(event: &web_sys::Event) -> bool {
     closest(event, "input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]").is_some()
+}
+
+/// Where this device remembers that single keys are off (WCAG 2.2, 2.1.4).
+const KEYS: &str = "earshot:keys";
+
+/// Whether single keys do something here.
+pub fn keys_are_on() -> bool {
+    let stored = window().local_storage().ok().flatten().and_then(|s| s.get_item(KEYS).ok().flatten());
+    stored.as_deref() != Some("off")
+}
+
+/// Turns single keys on or off on this device.
+pub fn set_keys(on: bool) {
+    if let Ok(Some(storage)) = window().local_storage() {
+        drop(if on { storage.remove_item(KEYS) } else { storage.set_item(KEYS, "off") });
+    }
+    if let Some(root) = document().document_element() {
+        drop(if on { root.remove_attribute("data-keys-off") } else { root.set_attribute("data-keys-off", "") });
+    }
+}
+
+/// Opens the dialog with this id.
+pub fn show_dialog(id: &str) -> bool {
+    let dialog = document().get_element_by_id(id).and_then(|e| e.dyn_into::<HtmlDialogElement>().ok());
+    dialog.is_some_and(|dialog| dialog.show_modal().is_ok())
 }
 
 /// Fetches with the page's cookies. `body` as a form post when given. Gives the final URL (after redirects), the status and the text.

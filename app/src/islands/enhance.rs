@@ -41,7 +41,20 @@ mod browser {
             enqueue(Load { url, body: None, push: false, form: None, waits: None });
         });
         let keys = window_event_listener(ev::keydown, |event| on_key(&event));
+        let change = window_event_listener(ev::change, |event| {
+            if let Some(switch) = dom::closest(&event, "[data-single-keys]").and_then(|e| e.dyn_into::<HtmlInputElement>().ok()) {
+                dom::set_keys(switch.checked());
+            }
+        });
+        if !dom::keys_are_on() {
+            dom::set_keys(false);
+            if let Some(switch) = dom::first("[data-single-keys]").and_then(|e| e.dyn_into::<HtmlInputElement>().ok()) {
+                switch.set_checked(false);
+            }
+        }
+        leave_toast();
         on_cleanup(move || {
+            change.remove();
             submit.remove();
             click.remove();
             back.remove();
@@ -83,6 +96,12 @@ mod browser {
         if event.default_prevented() || event.button() != 0 || event.ctrl_key() || event.meta_key() || event.shift_key() {
             return;
         }
+        if let Some(toast) = dom::closest(event, "[data-close-toast]").and_then(|b| b.parent_element()) {
+            toast.remove();
+        }
+        if let Some(opener) = dom::closest(event, "button[data-opens]") {
+            dom::show_dialog(&opener.dataset().get("opens").unwrap_or_default());
+        }
         let Some(link) = dom::closest(event, "a[data-enhance]") else { return };
         let Some(url) = link.get_attribute("href") else { return };
         event.prevent_default();
@@ -108,7 +127,11 @@ mod browser {
             }
             return;
         }
+        if !dom::keys_are_on() && key != "Escape" || dom::first("dialog[open]").is_some() {
+            return;
+        }
         match key.as_str() {
+            "?" if dom::show_dialog("keys") => event.prevent_default(),
             "g" => {
                 if let Some(body) = body {
                     drop(body.dataset().set("keys", "g"));
@@ -120,9 +143,9 @@ mod browser {
                     button.click();
                 }
             }
-            "j" if step(1) => event.prevent_default(),
-            "k" if step(-1) => event.prevent_default(),
-            "/" if dom::first("#keys").is_none() => {
+            "j" if dom::first(".inbox").is_none() && step(1) => event.prevent_default(),
+            "k" if dom::first(".inbox").is_none() && step(-1) => event.prevent_default(),
+            "/" if dom::first(".inbox").is_none() => {
                 if let Some(search) = dom::first("main input[type=search]") {
                     event.prevent_default();
                     drop(search.focus());
@@ -245,6 +268,12 @@ mod browser {
             say("No connection. Nothing was lost; try again.");
             return;
         };
+        // Signed out meanwhile: what was typed stays where it is.
+        let asks_to_sign_in = web_sys::Url::new(&to).is_ok_and(|to| to.pathname() == "/sign-in");
+        if asks_to_sign_in && load.body.is_some() {
+            say("You are signed out. Sign in in another tab, then send this again.");
+            return;
+        }
         let Some(next) = DomParser::new().ok().and_then(|p| p.parse_from_string(&html, SupportedType::TextHtml).ok()) else { return };
         let focus = dom::document().active_element().map(|e| e.id()).filter(|id| !id.is_empty());
         let mut replaced = 0;
@@ -275,6 +304,7 @@ mod browser {
         if let Some(element) = focus.and_then(|id| dom::document().get_element_by_id(&id)) {
             drop(element.unchecked_into::<HtmlElement>().focus());
         }
+        leave_toast();
         if let Ok(event) = CustomEvent::new("earshot:loaded") {
             drop(dom::window().dispatch_event(&event));
         }
@@ -318,10 +348,32 @@ mod browser {
 
     fn say(message: &str) {
         let Some(toasts) = dom::first("#toasts") else { return };
-        let Ok(toast) = dom::document().create_element("div") else { return };
+        let (Ok(toast), Ok(text)) = (dom::document().create_element("div"), dom::document().create_element("p")) else { return };
         toast.set_class_name("toast toast-error");
-        toast.set_text_content(Some(message));
+        text.set_text_content(Some(message));
         toasts.set_text_content(None);
+        drop(toast.append_child(&text));
         drop(toasts.append_child(&toast));
+    }
+
+    /// How long a message stays that offers nothing to do.
+    const READING_TIME: Duration = Duration::from_secs(6);
+
+    /// A message goes by itself, unless it offers something or somebody is at it.
+    fn leave_toast() {
+        let Some(toast) = dom::first("#toasts .toast:not(.toast-error)") else { return };
+        if toast.query_selector("form").is_ok_and(|form| form.is_some()) {
+            return;
+        }
+        set_timeout(
+            move || {
+                if toast.matches(":hover, :focus-within").unwrap_or_default() {
+                    leave_toast();
+                } else {
+                    toast.remove();
+                }
+            },
+            READING_TIME,
+        );
     }
 }

@@ -136,6 +136,7 @@ impl Console {
         view: impl FnOnce() -> V + Send + 'static,
     ) -> Response {
         let reference = |p: &Project| ProjectRef { slug: p.slug.clone(), name: p.name.clone() };
+        let may = |need| self.current_project().is_some_and(|p| self.actor.scope(p.id, need).is_ok());
         let title = self.project.as_ref().map_or_else(|| title.to_owned(), |p| format!("{title} · {}", p.name));
         let shell = Shell {
             title,
@@ -145,9 +146,10 @@ impl Console {
             chrome: Some(Chrome {
                 staff_name: self.staff.name.clone(),
                 staff_email: self.staff.email.clone(),
-                project: self.project.as_ref().map(reference),
+                project: self.current_project().map(reference),
                 projects: self.projects.iter().map(reference).collect(),
-                is_admin: self.scope(Role::Admin).is_ok(),
+                can_triage: may(Role::Triager),
+                is_admin: may(Role::Admin),
             }),
             nav,
             flash: self.flash.clone(),

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use leptos::{ev, prelude::*};
 use wasm_bindgen::JsCast;
-use web_sys::{Element, Event, HtmlDialogElement, HtmlElement, HtmlFormElement, HtmlInputElement, KeyboardEvent};
+use web_sys::{Element, Event, HtmlElement, HtmlFormElement, HtmlInputElement, KeyboardEvent};
 
 use crate::islands::dom;
 
@@ -120,6 +120,9 @@ fn on_key(event: &KeyboardEvent) {
         }
         return;
     }
+    if !dom::keys_are_on() && key != "Escape" {
+        return;
+    }
     // The second key of "g i" and its like is not ours.
     if dom::first("body").is_some_and(|body| body.dataset().get("keys").is_some()) {
         return;
@@ -139,7 +142,6 @@ fn on_key(event: &KeyboardEvent) {
         "[" => press("a[data-page=prev]"),
         "]" => press("a[data-page=next]"),
         "/" => focus("q"),
-        "?" => show_keys("keys"),
         "Escape" => close(),
         _ => false,
     };
@@ -162,11 +164,6 @@ fn focus(id: &str) -> bool {
         input.select();
     }
     true
-}
-
-fn show_keys(id: &str) -> bool {
-    let dialog = dom::document().get_element_by_id(id).and_then(|e| e.dyn_into::<HtmlDialogElement>().ok());
-    dialog.is_some_and(|dialog| dialog.show_modal().is_ok())
 }
 
 fn open(row: &HtmlElement) -> bool {
@@ -292,9 +289,6 @@ fn send_form_of(element: &HtmlElement) {
 }
 
 fn on_click(event: &web_sys::MouseEvent) {
-    if let Some(opener) = dom::closest(event, "button[data-opens]") {
-        show_keys(&opener.dataset().get("opens").unwrap_or_default());
-    }
     if let Some(check) = dom::closest(event, ".row-check")
         && let Some(row) = check.closest(".inbox-row").ok().flatten().and_then(|r| r.dyn_into::<HtmlElement>().ok())
     {

@@ -44,9 +44,13 @@ pub fn routes() -> Router<AppState> {
         .route("/invite/{token}", get(invitations::show).post(invitations::accept))
 }
 
-/// Sends a person who must sign in first back to the page that they asked for afterwards. A layer over the whole console.
+/// Sends a person who must sign in first back to the page that they asked for afterwards, or whose form they sent. A layer over the whole console.
 pub async fn remember_page(request: Request, next: Next) -> Response {
-    let wanted = (*request.method() == Method::GET).then(|| request.uri().clone());
+    let wanted = if *request.method() == Method::GET {
+        Some(request.uri().clone())
+    } else {
+        request.headers().get(header::REFERER).and_then(|h| h.to_str().ok()).and_then(|text| text.parse().ok())
+    };
     let mut response = next.run(request).await;
     if response.extensions().get::<AskToSignIn>().is_none() {
         return response;

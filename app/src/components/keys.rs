@@ -1,0 +1,57 @@
+//! The keys of the console, in a dialog that `?` opens on every page.
+
+use leptos::prelude::*;
+
+type Keys = &'static [(&'static str, &'static str)];
+
+const EVERYWHERE: Keys = &[
+    ("G I", "inbox"),
+    ("G B", "backlog"),
+    ("G S", "surveys"),
+    ("J", "next item of a list"),
+    ("K", "previous item"),
+    ("Enter", "open the item"),
+    ("/", "search"),
+    ("Z", "undo"),
+    ("Esc", "close, leave a field"),
+    ("?", "these keys"),
+];
+
+const INBOX: Keys = &[("[", "previous page"), ("]", "next page")];
+
+const TRIAGING: Keys = &[
+    ("E", "resolve"),
+    ("S", "mark as spam, or say that it is none"),
+    ("A", "assign"),
+    ("T", "tag"),
+    ("L", "link to a backlog item"),
+    ("C", "comment"),
+    ("X", "select; with Shift all from the last one"),
+];
+
+/// The dialog. Without scripts it stays closed, as there are no keys.
+#[component]
+pub fn KeysDialog(
+    /// Whether the page is the inbox, which has more of them.
+    in_inbox: bool,
+    /// Whether the person may change anything.
+    can_triage: bool,
+) -> impl IntoView {
+    let keys = |list: Keys| list.iter().map(|(key, does)| view! { <dt><kbd>{*key}</kbd></dt><dd>{*does}</dd> }).collect_view();
+    view! {
+        <dialog id="keys" aria-labelledby="keys-title">
+            <form method="dialog" class="stack">
+                <h2 id="keys-title">"Keys"</h2>
+                <dl class="keys">
+                    {keys(EVERYWHERE)}
+                    {in_inbox.then(|| keys(INBOX))}
+                    {(in_inbox && can_triage).then(|| keys(TRIAGING))}
+                </dl>
+                <label class="check"><input type="checkbox" data-single-keys checked />"Single keys on this device"</label>
+                <p class="hint">"Turn them off if you dictate, or if a screen reader uses the same keys."</p>
+                <div class="form-actions"><button class="button">"Close"</button></div>
+            </form>
+        </dialog>
+    }
+    .into_any()
+}
