@@ -16,6 +16,8 @@ for (const theme of ['light', 'dark']) {
         await shown.setViewportSize({ width, height: 800 });
       }
       for await (const [kind, shown] of everyPage({ page, visitor, demo, empty })) {
+        // What sticks to the top would stand in the middle of the picture.
+        await shown.evaluate(() => scrollTo(0, 0));
         await shown.screenshot({ path: join(out, `${fileName(kind)}-${width}-${theme}.png`), fullPage: true });
       }
       await visitor.context().close();
