@@ -3,4 +3,4 @@ import { defineConfig } from '@playwright/test';
 
 import config from './playwright.config.js';
 
-export default defineConfig({ ...config, testDir: 'shots', retries: 0, timeout: 600_000, projects: [{ name: 'shots' }] });
+export default defineConfig({ ...config, testDir: 'shots', timeout: 600_000, projects: [{ name: 'shots' }] });

@@ -5,7 +5,7 @@ import { readQuestions, waitForText } from '../lib/steps.js';
 import { test, expect } from '../lib/test.js';
 
 test('an answer on the host site is found, linked and seen', async ({ page, browser, demo, javaScriptEnabled }, info) => {
-  const words = `The zebra crossing ${info.project.name} ${info.retry} squeaks`;
+  const words = `The zebra crossing ${info.project.name} squeaks`;
   const visitor = await (await browser.newContext({ javaScriptEnabled, locale: 'en-GB' })).newPage();
   const wrong = complaints(visitor);
   await visitor.goto(`${demo.hostUrl}/${javaScriptEnabled ? 'inline' : 'frame'}`);
