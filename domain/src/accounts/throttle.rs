@@ -39,10 +39,19 @@ impl Bucket {
     /// # Errors
     /// In how many seconds there is one again.
     pub fn take(&mut self, limit: Limit, now: Timestamp) -> Result<(), u64> {
+        self.check(limit, now)?;
+        self.tokens = (self.tokens - 1.0).max(0.0);
+        Ok(())
+    }
+
+    /// Whether there is an attempt to take.
+    ///
+    /// # Errors
+    /// In how many seconds there is one.
+    pub fn check(&mut self, limit: Limit, now: Timestamp) -> Result<(), u64> {
         self.refill(limit, now);
         // A hair under one counts as one: refilling in parts must not cost an attempt to rounding.
         if self.tokens >= 1.0 - 1e-9 {
-            self.tokens = (self.tokens - 1.0).max(0.0);
             return Ok(());
         }
         let per_token = limit.window_ms.max(1).unsigned_abs() / u64::from(limit.burst.max(1));
@@ -61,9 +70,15 @@ impl Bucket {
     /// Whether forgetting this bucket changes nothing.
     #[must_use]
     pub fn is_full(&self, limit: Limit, now: Timestamp) -> bool {
+        self.spent(limit, now) < 1e-9
+    }
+
+    /// Which share of its attempts is spent, 0 to 1.
+    #[must_use]
+    pub fn spent(&self, limit: Limit, now: Timestamp) -> f64 {
         let mut copy = *self;
         copy.refill(limit, now);
-        copy.tokens >= f64::from(limit.burst) - 1e-9
+        1.0 - copy.tokens / f64::from(limit.burst.max(1))
     }
 }
 

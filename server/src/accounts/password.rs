@@ -1,6 +1,9 @@
 //! argon2id with OWASP's parameters (19 MiB, 2 passes, 1 lane), off the async threads, a few at a time.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version, password_hash::phc::PasswordHash};
 use tokio::sync::Semaphore;
@@ -20,6 +23,9 @@ static SLOTS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     Arc::new(Semaphore::new((cores / 2).max(1)))
 });
+
+/// How long one waits for a slot before being told to come back.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 fn argon2() -> Result<Argon2<'static>> {
     let params = Params::new(19_456, 2, 1, None).map_err(|e| Error::internal("argon2", e))?;
@@ -45,7 +51,10 @@ pub fn check(password: &str) -> Result<(), domain::Error> {
 }
 
 async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let permit = Arc::clone(&SLOTS).acquire_owned().await.map_err(|e| Error::internal("password slots", e))?;
+    let Ok(permit) = tokio::time::timeout(PATIENCE, Arc::clone(&SLOTS).acquire_owned()).await else {
+        return Err(domain::Error::Busy(PATIENCE.as_secs()).into());
+    };
+    let permit = permit.map_err(|e| Error::internal("password slots", e))?;
     tokio::task::spawn_blocking(move || {
         let _permit = permit;
         work()
