@@ -8,7 +8,7 @@ use domain::{
 };
 use sqlx::FromRow;
 
-use super::{Store, Tx, id, optional_id};
+use super::{Dialect, Store, Tx, id, optional_id};
 use crate::error::{Error, Result};
 
 /// States of a draft that are kept for undo.
@@ -153,6 +153,8 @@ macro_rules! survey_where {
 }
 
 const ONE: &str = survey_where!("project_id = $1 AND id = $2");
+/// On PostgreSQL, where writers run side by side: what is read is written back whole.
+const ONE_HELD: &str = survey_where!("project_id = $1 AND id = $2 FOR UPDATE");
 
 #[derive(FromRow)]
 struct PublicRow {
@@ -323,13 +325,17 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// A survey with its draft, inside the transaction.
+    /// A survey with its draft, held until this transaction ends.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn survey(&mut self, scope: &Scope, survey: SurveyId) -> Result<Option<Survey>> {
+        let sql = match self.dialect() {
+            Dialect::Sqlite => ONE,
+            Dialect::Postgres => ONE_HELD,
+        };
         let row: Option<Row> =
-            sqlx::query_as(ONE).bind(scope.project().to_string()).bind(survey.to_string()).fetch_optional(self.conn()).await?;
+            sqlx::query_as(sql).bind(scope.project().to_string()).bind(survey.to_string()).fetch_optional(self.conn()).await?;
         row.map(Survey::try_from).transpose()
     }
 

@@ -361,6 +361,35 @@ on_both!(a_published_version_never_changes, |t: TestApp| async move {
     assert!(old.status == StatusCode::OK && old.body.contains("How are we doing?"));
 });
 
+on_both!(a_save_beside_a_publication_does_not_undo_it, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let scope = Scope::system(project.id);
+    let url = make(&owner, "nps").await;
+    let id: domain::ids::SurveyId = url.split('/').nth(4).unwrap().parse().unwrap();
+    let seen = t.app.store.survey(&scope, id).await.unwrap().unwrap().revision;
+    // A save that has read the survey; before it writes, somebody publishes.
+    let (has_read, reading) = tokio::sync::oneshot::channel();
+    let (published, publishing) = tokio::sync::oneshot::channel::<()>();
+    let save = t.app.store.write(move |tx| {
+        Box::pin(async move {
+            let survey = tx.survey(&scope, id).await?.unwrap();
+            drop(has_read.send(()));
+            // Either it waits for this one to end, or it is done at once.
+            drop(tokio::time::timeout(std::time::Duration::from_millis(300), publishing).await);
+            tx.update_survey(&survey, seen).await
+        })
+    });
+    let publish = async {
+        reading.await.unwrap();
+        let done = surveys::publish(&t.app, &scope, id, seen, "publish-1").await;
+        drop(published.send(()));
+        done
+    };
+    let (saved, done) = tokio::join!(save, publish);
+    assert!(saved.unwrap() && done.unwrap().is_new);
+    assert!(t.app.store.public_survey(id).await.unwrap().is_some(), "it is live");
+});
+
 on_both!(pause_resume_close_and_copy, |t: TestApp| async move {
     let (project, owner) = t.owner().await;
     let url = make(&owner, "csat").await;
