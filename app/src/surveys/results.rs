@@ -416,19 +416,23 @@ fn Distribution(low: u8, tally: Tally) -> impl IntoView {
     view! { <BarTable head="Answer" rows=rows.collect() n=n /> }
 }
 
+/// Texts of "Other" that are listed.
+const OTHERS: usize = 200;
+
 #[component]
 fn Choices(tally: Tally, several: bool) -> impl IntoView {
     let n = tally.n;
-    let others = tally.others;
+    let mut others: Vec<_> = tally.others.into_iter().collect();
+    others.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     let rows = tally.choices.into_iter().map(|c| (c.label, c.count)).collect();
     view! {
         {several.then(|| view! { <p class="muted small">"Several answers were possible: the shares add up to more than 100 %."</p> })}
         <BarTable head="Choice" rows=rows n=n />
         {(!others.is_empty()).then(|| view! {
             <details>
-                <summary>{format!("What “Other” said ({})", others.len())}</summary>
+                <summary>{format!("What “Other” said ({})", others.len())}{(others.len() > OTHERS).then(|| format!(", the {OTHERS} most frequent"))}</summary>
                 <ul class="rows">
-                    {others.into_iter().take(200).map(|(text, times)| view! {
+                    {others.into_iter().take(OTHERS).map(|(text, times)| view! {
                         <li>{text}{(times > 1).then(|| view! { " "<span class="muted">{format!("× {times}")}</span> })}</li>
                     }).collect_view()}
                 </ul>

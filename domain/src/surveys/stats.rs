@@ -2,6 +2,8 @@
 //!
 //! The intervals speak of people like those who answered; they say nothing of those who did not.
 
+use std::collections::HashMap;
+
 use super::{Answer, Question, QuestionKind};
 
 /// Below this many answers a score is noise: the numbers are shown, the score is not.
@@ -138,7 +140,7 @@ pub struct Tally {
     /// How often each choice was made; several may be in one answer.
     pub choices: Vec<ChoiceCount>,
     /// What "Other" said, with how often.
-    pub others: Vec<(String, u64)>,
+    pub others: HashMap<String, u64>,
 }
 
 impl Tally {
@@ -152,7 +154,7 @@ impl Tally {
         if offers_other {
             choices.push(ChoiceCount { id: super::answer::OTHER_CHOICE.into(), label: "Other".into(), count: 0 });
         }
-        Self { n: 0, unfit: 0, numbers: vec![0; numbers], choices, others: vec![] }
+        Self { n: 0, unfit: 0, numbers: vec![0; numbers], choices, others: HashMap::new() }
     }
 
     /// Counts `times` answers that are alike.
@@ -179,10 +181,7 @@ impl Tally {
                     choice.count += times;
                 }
                 if let Some(text) = other {
-                    match self.others.iter_mut().find(|(t, _)| t == text) {
-                        Some((_, n)) => *n += times,
-                        None => self.others.push((text.clone(), times)),
-                    }
+                    *self.others.entry(text.clone()).or_default() += times;
                 }
             }
             Answer::Text(_) => return question.kind.max_chars().is_some(),
@@ -310,7 +309,7 @@ mod tests {
         }
         assert_eq!((tally.n, tally.unfit), (5, 5));
         assert_eq!(tally.choices.iter().map(|c| c.count).collect::<Vec<_>>(), [3, 0, 2]);
-        assert_eq!(tally.others, [("mine".to_owned(), 2)]);
+        assert_eq!(tally.others, HashMap::from([("mine".to_owned(), 2)]));
 
         let scale = question(QuestionKind::Rating { max: 5 });
         let mut tally = Tally::new(&scale);

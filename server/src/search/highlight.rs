@@ -101,7 +101,8 @@ pub fn snippet(text: &str, ranges: &[Range<usize>], length: usize) -> Snippet {
     for range in ranges {
         let from = char_of(range.start).saturating_sub(lead).min(count - length);
         let (low, high) = (starts[from], starts[from + length]);
-        let held = ranges.iter().filter(|r| r.start >= low && r.end <= high).count();
+        // They are in order and apart: those before `high` less those before `low`.
+        let held = ranges.partition_point(|r| r.end <= high).saturating_sub(ranges.partition_point(|r| r.start < low));
         if held > best.0 {
             best = (held, from);
         }

@@ -160,7 +160,6 @@ pub async fn results(app: &App, scope: &Scope, id: SurveyId, range: Range) -> Re
                 }
             }
         }
-        tally.others.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         questions.push(QuestionResult { question, is_asked, tally, texts });
     }
     questions.sort_by_key(|q| !q.is_asked);

@@ -162,7 +162,7 @@ on_both!(numbers_are_those_counted_by_hand, |t: TestApp| async move {
     assert!((low - 46.77).abs() < 0.01 && (high - 91.11).abs() < 0.01, "{low} {high}");
     let choices = &found.questions[2].tally;
     assert_eq!((choices.n, choices.choices.iter().map(|c| c.count).collect::<Vec<_>>()), (2, vec![1, 2, 1]));
-    assert_eq!(choices.others, [("mine".to_owned(), 1)]);
+    assert_eq!(choices.others, [("mine".to_owned(), 1)].into());
     assert_eq!((found.questions[3].tally.n, found.questions[3].texts[0].text.as_str()), (1, "First words"));
     assert_eq!(found.questions[4].tally.n, 0);
     assert!(!found.by_week);
