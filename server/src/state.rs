@@ -1,9 +1,12 @@
 //! What every handler and use case works with.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::{Clock, IdSource, Timestamp};
+use domain::{Clock, IdSource, Timestamp, ids::StaffId};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
@@ -36,6 +39,8 @@ pub struct App {
     pub throttle: SignInThrottle,
     /// Turns true when the program stops: what never ends by itself ends then.
     pub closing: tokio::sync::watch::Sender<bool>,
+    /// Streams of live events that are open.
+    pub streams: Streams,
     /// Wakes the workers of this process; see [`App::wake_jobs`].
     pub jobs: tokio::sync::Notify,
 }
@@ -65,6 +70,7 @@ impl App {
             secret: Secret(secret),
             throttle: SignInThrottle::default(),
             closing: tokio::sync::watch::Sender::new(false),
+            streams: Streams::default(),
             jobs: tokio::sync::Notify::new(),
         }))
     }
@@ -111,4 +117,66 @@ impl App {
 #[must_use]
 pub fn hash_token(token: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(token.as_bytes()))
+}
+
+/// Streams of live events that are open, by person. They are connections that stay: one script must not use them all up.
+#[derive(Debug, Default)]
+pub struct Streams(Arc<Mutex<HashMap<StaffId, usize>>>);
+
+/// One open stream; ends being counted when it is dropped.
+#[derive(Debug)]
+pub struct OpenStream {
+    staff: StaffId,
+    open: Arc<Mutex<HashMap<StaffId, usize>>>,
+}
+
+impl Streams {
+    /// Streams of one person at once: a dozen tabs.
+    const PER_PERSON: usize = 12;
+    /// Streams of all people at once.
+    const IN_ALL: usize = 1024;
+
+    /// Counts one more stream of a person.
+    ///
+    /// # Errors
+    /// [`domain::Error::Busy`] when they, or all together, have too many.
+    pub fn open(&self, staff: StaffId) -> Result<OpenStream> {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = open.get(&staff).copied().unwrap_or_default();
+        if own >= Self::PER_PERSON || open.values().sum::<usize>() >= Self::IN_ALL {
+            return Err(domain::Error::Busy(30).into());
+        }
+        open.insert(staff, own + 1);
+        Ok(OpenStream { staff, open: Arc::clone(&self.0) })
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = open.get_mut(&self.staff) {
+            *own -= 1;
+            if *own == 0 {
+                open.remove(&self.staff);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_person_cannot_use_up_the_streams() {
+        let streams = Streams::default();
+        let (ann, bob) = (StaffId(uuid::Uuid::from_u128(1)), StaffId(uuid::Uuid::from_u128(2)));
+        let mut open: Vec<OpenStream> = (0..Streams::PER_PERSON).map(|_| streams.open(ann).unwrap()).collect();
+        assert!(streams.open(ann).is_err());
+        assert!(streams.open(bob).is_ok());
+        open.pop();
+        assert!(streams.open(ann).is_ok());
+        drop(open);
+        assert!(streams.0.lock().unwrap().is_empty());
+    }
 }

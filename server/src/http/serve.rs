@@ -1,6 +1,6 @@
 //! From a listener to the router: connections, their time limits, and the orderly end.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use axum::{body::Body, extract::ConnectInfo};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
@@ -12,12 +12,15 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
+use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
 use crate::{error::Result, state::AppState};
 
 /// How long a client may take to send the head of a request. (The time for the body and the answer is the router's.)
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a client may read nothing of an answer that is on its way.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long running requests may take to end once we stop.
 const END_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections at once; more wait in the listener's queue.
@@ -52,7 +55,7 @@ pub async fn serve(listener: TcpListener, app: AppState, shutdown: impl Future<O
             },
             () = &mut shutdown => break,
         };
-        let connection = graceful.watch(connection(stream, peer, router.clone()));
+        let connection = graceful.watch(connection(stream, peer, WRITE_TIMEOUT, router.clone()));
         tokio::spawn(async move {
             let _slot = slot;
             if let Err(error) = connection.await {
@@ -71,9 +74,10 @@ pub async fn serve(listener: TcpListener, app: AppState, shutdown: impl Future<O
 fn connection(
     stream: TcpStream,
     peer: SocketAddr,
+    write_timeout: Duration,
     router: axum::Router,
 ) -> http1::Connection<
-    TokioIo<TcpStream>,
+    TokioIo<Pin<Box<TimeoutStream<TcpStream>>>>,
     impl hyper::service::Service<
         Request<Incoming>,
         Response = axum::response::Response,
@@ -86,5 +90,28 @@ fn connection(
         request.extensions_mut().insert(ConnectInfo(peer));
         router.clone().oneshot(request.map(Body::new))
     });
+    // hyper has no limit for writing: a client that asks much and reads nothing would hold its connection for ever.
+    let mut stream = Box::pin(TimeoutStream::new(stream));
+    stream.as_mut().set_write_timeout_pinned(Some(write_timeout));
     http1::Builder::new().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).serve_connection(TokioIo::new(stream), service)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_that_reads_nothing_is_let_go() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, peer) = listener.accept().await.unwrap();
+        // More than the buffers of both ends take.
+        let router = axum::Router::new().route("/", axum::routing::get(|| async { vec![b'x'; 64 << 20] }));
+        let served = tokio::spawn(connection(stream, peer, Duration::from_millis(50), router));
+        client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let ended = tokio::time::timeout(Duration::from_secs(20), served).await;
+        assert!(ended.expect("it is still held").unwrap().is_err());
+    }
 }

@@ -30,7 +30,7 @@ use crate::{
     error::Result,
     http::{console::Console, error::PageResult},
     search::Arrived,
-    state::AppState,
+    state::{AppState, OpenStream},
     store::sessions::session_hash,
 };
 
@@ -47,6 +47,7 @@ struct Listener {
     arrivals: Receiver<Arrived>,
     clock: Interval,
     closing: watch::Receiver<bool>,
+    _open: OpenStream,
     /// The first event, sent at once.
     greeting: Option<Event>,
 }
@@ -54,6 +55,7 @@ struct Listener {
 /// `GET /p/{slug}/events`.
 pub async fn stream(console: Console, headers: HeaderMap) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
+    let open = console.app.streams.open(console.actor.staff)?;
     // Subscribed before the answer begins, so that nothing falls between.
     let arrivals = console.app.search.arrivals();
     let mut clock = interval(CHECK);
@@ -69,6 +71,7 @@ pub async fn stream(console: Console, headers: HeaderMap) -> PageResult {
         arrivals,
         clock,
         closing: console.app.closing.subscribe(),
+        _open: open,
         greeting: Some(greeting.retry(Duration::from_secs(3))),
     };
     let events = stream::unfold(listener, |mut listener| async move {
