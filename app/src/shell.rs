@@ -77,6 +77,8 @@ pub struct Chrome {
     pub project: Option<ProjectRef>,
     /// All the person's projects.
     pub projects: Vec<ProjectRef>,
+    /// Whether they may make projects.
+    pub may_create: bool,
     /// Whether they may triage here.
     pub can_triage: bool,
     /// Whether they may change settings, surveys and imports here.
@@ -193,7 +195,7 @@ fn Navigation(chrome: Chrome, nav: Nav, theme: String, idempotency_key: String) 
                     {chrome.projects.into_iter().map(|p| view! {
                         <li><a href=format!("/p/{}/inbox", p.slug)>{p.name}</a></li>
                     }).collect_view()}
-                    <li class="menu-rule"><a href="/projects/new">"New project…"</a></li>
+                    {chrome.may_create.then(|| view! { <li class="menu-rule"><a href="/projects/new">"New project…"</a></li> })}
                 </ul>
             </details>
             <nav aria-label="Sections">{sections}</nav>

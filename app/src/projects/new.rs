@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use crate::components::{
     forms::{ErrorSummary, IdempotencyKey, TextArea, TextField},
-    layout::PageHead,
+    layout::{Empty, PageHead},
 };
 
 /// What the page shows.
@@ -40,5 +40,18 @@ pub fn NewProjectPage(
                 <div class="form-actions"><button type="submit" class="button button-primary">"Make project"</button></div>
             </form>
         </div>
+    }
+}
+
+/// For people who may make none, and perhaps are in none: what to do.
+#[component]
+pub fn NoProject() -> impl IntoView {
+    view! {
+        <Empty
+            title="Projects are made by admins"
+            text="You belong to the projects in the menu above. To work in another one, ask one of its admins for an invitation; admins and owners of a project can also make a new one."
+        >
+            <a class="button" href="/account">"Your account"</a>
+        </Empty>
     }
 }

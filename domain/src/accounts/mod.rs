@@ -75,6 +75,12 @@ impl Actor {
         self.roles.iter().find(|(id, _)| *id == project).map(|(_, role)| *role)
     }
 
+    /// Whether they run a project, and so may begin another one.
+    #[must_use]
+    pub fn runs_a_project(&self) -> bool {
+        self.roles.iter().any(|(_, role)| *role >= Role::Admin)
+    }
+
     /// The capability to work in `project` with at least the role `need`.
     ///
     /// # Errors

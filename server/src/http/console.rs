@@ -148,6 +148,7 @@ impl Console {
                 staff_email: self.staff.email.clone(),
                 project: self.current_project().map(reference),
                 projects: self.projects.iter().map(reference).collect(),
+                may_create: self.actor.runs_a_project(),
                 can_triage: may(Role::Triager),
                 is_admin: may(Role::Admin),
             }),

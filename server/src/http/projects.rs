@@ -3,7 +3,7 @@
 use app::{
     projects::{
         embed::{Embed, EmbedPage, LiveSurvey},
-        new::{NewProject, NewProjectPage},
+        new::{NewProject, NewProjectPage, NoProject},
         settings::{Settings as View, SettingsPage},
     },
     shell::Nav,
@@ -37,15 +37,18 @@ fn new_page(console: &Console, status: StatusCode, model: NewProject) -> Respons
 }
 
 /// `GET /projects/new`.
-async fn new(console: Console) -> Response {
-    new_page(&console, StatusCode::OK, NewProject::default())
+async fn new(console: Console) -> PageResult {
+    if !projects::may_create(&console.app, &console.actor).await? {
+        return Ok(console.page_with(StatusCode::FORBIDDEN, "New project", Nav::Account, || view! { <NoProject /> }));
+    }
+    Ok(new_page(&console, StatusCode::OK, NewProject::default()))
 }
 
 /// `POST /projects/new`.
 async fn create(console: Console, form: Form) -> PageResult {
     let key = form.idempotency_key()?;
     let (name, origins) = (form.get("name"), form.get("origins"));
-    match projects::create_once(&console.app, name, origins, console.actor.staff, key).await {
+    match projects::create_once(&console.app, name, origins, &console.actor, key).await {
         Ok(project) => {
             Ok(console.done(&format!("/p/{}/surveys", project.slug), &format!("{} is ready. Make its first survey.", project.name)))
         }

@@ -2,7 +2,7 @@
 
 use domain::{
     Error as Refusal, FieldErrors,
-    accounts::{Role, Scope},
+    accounts::{Actor, Role, Scope},
     ids::{ProjectId, StaffId},
     projects::{DEFAULT_ACCENT, Project, ThemeMode, parse_accent, parse_language, parse_origins, slug},
 };
@@ -72,11 +72,15 @@ pub async fn create(app: &App, name: &str, origins: Vec<String>, owner: Option<S
     app.store.write(move |tx| Box::pin(async move { insert(tx, project, owner.as_slice()).await })).await
 }
 
-/// Makes a project for a signed-in person, once for each key of a form.
+/// Makes a project for a person who runs one already or runs the installation, once for each key of a form.
 ///
 /// # Errors
-/// As [`create`].
-pub async fn create_once(app: &App, name: &str, origins: &str, owner: StaffId, key: &str) -> Result<Project> {
+/// As [`create`]; [`Refusal::Forbidden`] for everybody else.
+pub async fn create_once(app: &App, name: &str, origins: &str, actor: &Actor, key: &str) -> Result<Project> {
+    if !may_create(app, actor).await? {
+        return Err(Refusal::Forbidden.into());
+    }
+    let owner = actor.staff;
     let mut errors = FieldErrors::default();
     if let Err(Refusal::Invalid(found)) = checked_name(name) {
         errors.0.extend(found.0);
@@ -90,6 +94,14 @@ pub async fn create_once(app: &App, name: &str, origins: &str, owner: StaffId, k
     app.store
         .write_once(&format!("project:{owner}"), key, app.now(), move |tx| Box::pin(async move { insert(tx, project, &[owner]).await }))
         .await
+}
+
+/// Whether a person may make a project: an account alone is no reason, since everybody who was ever invited has one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn may_create(app: &App, actor: &Actor) -> Result<bool> {
+    Ok(actor.runs_a_project() || app.store.is_operator(actor.staff).await?)
 }
 
 /// What people may set of a project, as typed.

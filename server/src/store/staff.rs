@@ -117,6 +117,16 @@ impl Store {
         }
         Ok(Actor { staff, roles })
     }
+
+    /// Whether somebody runs the installation.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn is_operator(&self, staff: StaffId) -> Result<bool> {
+        let found: Option<i64> =
+            sqlx::query_scalar("SELECT operator FROM staff WHERE id = $1").bind(staff.to_string()).fetch_optional(self.reader()).await?;
+        Ok(found == Some(1))
+    }
 }
 
 impl Tx<'_> {

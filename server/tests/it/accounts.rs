@@ -412,6 +412,24 @@ on_both!(invitations_end_by_time_by_revoking_and_with_their_makers_role, |t: Tes
     assert_eq!(t.anonymous().post(&link, &fields).await.status, StatusCode::NOT_FOUND);
 });
 
+on_both!(projects_are_made_by_those_who_run_one, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let (_, admin) = t.member(&project, "a@example.com", Role::Admin).await;
+    let (triager, low) = t.member(&project, "t@example.com", Role::Triager).await;
+    let make =
+        async |client: &Client, key: &str| client.post("/projects/new", &[("name", "Another"), ("idempotency_key", key)]).await.status;
+    assert_eq!(make(&admin, "key-00001").await, StatusCode::SEE_OTHER);
+    assert_eq!(make(&low, "key-00002").await, StatusCode::FORBIDDEN);
+    let told = low.get("/projects/new").await;
+    assert!(told.status == StatusCode::FORBIDDEN && told.body.contains("ask one of its admins"));
+    assert!(!low.get("/p/my-app/inbox").await.body.contains("/projects/new"));
+    assert!(owner.get("/p/my-app/inbox").await.body.contains("/projects/new"));
+    // An account that is left over after its last project is no reason, either.
+    assert_eq!(owner.post("/p/my-app/members/remove", &[("staff", &triager.to_string())]).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(make(&low, "key-00003").await, StatusCode::FORBIDDEN);
+    assert_eq!(t.app.store.all_projects().await.unwrap().len(), 2);
+});
+
 on_both!(roles_decide_who_manages_members, |t: TestApp| async move {
     let (project, owner) = t.owner().await;
     let (target, _) = t.member(&project, "target@example.com", Role::Viewer).await;
