@@ -28,6 +28,12 @@ pub(super) async fn run(config: Config, demo_site: Option<SocketAddr>) -> Result
     }
     let base = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     tracing::info!("Earshot {} serves {base}", env!("CARGO_PKG_VERSION"));
+    if config.secure_cookies && config.trusted_proxies == 0 {
+        tracing::warn!(
+            "The public URL is https, so a proxy stands in front, but --trusted-proxies (EARSHOT_TRUSTED_PROXIES) is 0: \
+             all visitors count as one address and share its limits. Set it to the number of proxies."
+        );
+    }
     if let Some(site) = demo_site {
         demo::offer(&app, &base, site).await?;
     }
