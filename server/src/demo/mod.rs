@@ -337,8 +337,7 @@ async fn edit(app: &App, scope: &Scope, ids: &[FeedbackId], edit: Edit) -> Resul
     if ids.is_empty() {
         return Ok(());
     }
-    // Nobody else is at work in the story, so every version is the one seen.
-    let seen: Vec<Seen> = ids.iter().map(|id| Seen { id: *id, version: i64::MAX }).collect();
+    let seen = app.store.feedback_by_ids(scope, ids).await?.into_iter().map(|f| Seen { id: f.id, version: f.version }).collect::<Vec<_>>();
     triage::edit(app, scope, &seen, edit).await?;
     Ok(())
 }

@@ -234,6 +234,9 @@ async fn contested(
     if held.version == version {
         return Ok(None);
     }
+    if version > held.version {
+        return Ok(Some("This page shows a version that there has not been. Reload it.".into()));
+    }
     let since = tx.history_since(held.project, held.id, version).await?;
     let Some(event) = since.into_iter().find(|event| change.contests(&event.change)) else { return Ok(None) };
     if event.by.is_some() && event.by == except {

@@ -112,6 +112,8 @@ on_both!(what_another_person_did_is_never_overwritten, |t: TestApp| async move {
     let why = refused(triage::edit(&t.app, &bob, &seen(id, 1), Edit::Status(Status::Spam)).await);
     assert_eq!(why, Refusal::Conflict("Ann changed the status from New to Resolved 2 min ago. Your change was not applied.".into()));
     assert_eq!(now(&t, &bob, id).await.status, Status::Resolved);
+    let made_up = refused(triage::edit(&t.app, &bob, &seen(id, 999), Edit::Status(Status::Spam)).await);
+    assert!(matches!(made_up, Refusal::Conflict(_)), "a version that there has not been proves nothing");
     // The same wish is no conflict, another part is none, tags and comments add up, and one's own work may be changed.
     let outcome = triage::edit(&t.app, &bob, &seen(id, 1), Edit::Status(Status::Resolved)).await.unwrap();
     assert_eq!((outcome.changed, outcome.same), (0, 1));

@@ -103,7 +103,11 @@ pub async fn undo(console: Console, form: Form) -> PageResult {
     match triage::undo(&console.app, &scope, token).await {
         Ok(outcome) if outcome.conflicts.is_empty() => Ok(back(&console, &form, None, "Undone.", None).await?),
         Ok(outcome) => {
-            let kept = outcome.conflicts.join(" ");
+            // The message travels in a cookie: a few are named, the rest counted.
+            let mut kept = outcome.conflicts.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(" ");
+            if let Some(more) = outcome.conflicts.len().checked_sub(3).filter(|n| *n > 0) {
+                kept.push_str(&format!(" And {more} more."));
+            }
             let message = format!("Undone for {}. Changed again since, so left alone: {kept}", outcome.changed);
             Ok(back(&console, &form, None, &message, None).await?)
         }
