@@ -74,6 +74,9 @@ test('the page of an import keeps itself up to date @js', async ({ page, own }) 
   await page.evaluate(() => { window.sameDocument = true; });
   await page.getByRole('button', { name: 'Start the import' }).click();
   await expect(page.locator('#import[data-poll]')).toBeVisible();
+  // What tells browsers without scripts to load again must stay asleep here, and the words for choosing columns are gone.
+  await expect(page.locator('meta[http-equiv="refresh"]')).toHaveCount(0);
+  await expect(page.getByText('Choose what each column is')).toHaveCount(0);
   await expect(page.getByRole('heading', { name: 'Result' })).toBeVisible({ timeout: 120_000 });
   await expect(page.locator('.imports-counts div').filter({ hasText: 'Added' }).locator('dd')).toHaveText('30,000');
   await expect(page.locator('#import')).not.toHaveAttribute('data-poll');

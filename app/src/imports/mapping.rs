@@ -102,8 +102,8 @@ pub fn MappingPage(
     let lead = format!("{} with {} columns. Choose what each column is; the preview shows what would come in.", size(bytes), columns.len());
     view! {
         <nav aria-label="Breadcrumb" class="small"><a href=list_url>"Imports"</a></nav>
-        <PageHead title=name lead=lead />
         <div id="import" class="stack" data-part>
+            <PageHead title=name lead=lead />
             {before.map(|at| view! {
                 <p class="notice notice-info">{format!("The same file was imported on {at}. Importing it again adds nothing twice.")}</p>
             })}

@@ -69,8 +69,8 @@ pub fn ProgressPage(
     let (list_url, name) = (view.list_url.clone(), view.name.clone());
     view! {
         <nav aria-label="Breadcrumb" class="small"><a href=list_url>"Imports"</a></nav>
-        <PageHead title=name />
         <div id="import" class="stack" data-part data-poll=running.then_some("")>
+            <PageHead title=name />
             {running.then(|| view! { <noscript><meta http-equiv="refresh" content="3" /></noscript> })}
             <State view=view.clone() running=running />
             <Counts view=view.clone() />

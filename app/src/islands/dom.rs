@@ -2,7 +2,7 @@
 
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Document, Element, HtmlDialogElement, HtmlElement, RequestInit, Response, Window};
+use web_sys::{Document, DomParser, Element, HtmlDialogElement, HtmlElement, RequestInit, Response, SupportedType, Window};
 
 /// The window; there is always one where islands run.
 pub fn window() -> Window {
@@ -58,6 +58,17 @@ pub fn set_keys(on: bool) {
 pub fn show_dialog(id: &str) -> bool {
     let dialog = document().get_element_by_id(id).and_then(|e| e.dyn_into::<HtmlDialogElement>().ok());
     dialog.is_some_and(|dialog| dialog.show_modal().is_ok())
+}
+
+/// A fetched page. What it says only to browsers without scripts is left out: it was parsed as for one of those, and put into this
+/// document it would come alive.
+pub fn parse(html: &str) -> Option<Document> {
+    let page = DomParser::new().ok()?.parse_from_string(html, SupportedType::TextHtml).ok()?;
+    let list = page.query_selector_all("noscript").ok()?;
+    for element in (0..list.length()).filter_map(|i| list.item(i)?.dyn_into::<Element>().ok()) {
+        element.remove();
+    }
+    Some(page)
 }
 
 /// Fetches with the page's cookies. `body` as a form post when given. Gives the final URL (after redirects), the status and the text.

@@ -27,8 +27,8 @@ mod browser {
     use leptos::{ev, leptos_dom::helpers::TimeoutHandle, prelude::*};
     use wasm_bindgen::{JsCast, JsValue};
     use web_sys::{
-        Document, DomParser, Element, FormData, HtmlButtonElement, HtmlElement, HtmlFormElement, HtmlIFrameElement, HtmlInputElement,
-        HtmlSelectElement, HtmlTextAreaElement, KeyboardEvent, PointerEvent, SubmitEvent, SupportedType, UrlSearchParams,
+        Document, Element, FormData, HtmlButtonElement, HtmlElement, HtmlFormElement, HtmlIFrameElement, HtmlInputElement,
+        HtmlSelectElement, HtmlTextAreaElement, KeyboardEvent, PointerEvent, SubmitEvent, UrlSearchParams,
     };
 
     use crate::islands::dom;
@@ -330,7 +330,7 @@ mod browser {
                 return true;
             }
         }
-        let Some(next) = DomParser::new().ok().and_then(|p| p.parse_from_string(&text, SupportedType::TextHtml).ok()) else { return true };
+        let Some(next) = dom::parse(&text) else { return true };
         if next.get_element_by_id("editor-form").is_none() {
             with(|s| {
                 s.dirty = true;

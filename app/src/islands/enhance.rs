@@ -27,8 +27,7 @@ mod browser {
     use leptos::{ev, leptos_dom::helpers::TimeoutHandle, prelude::*};
     use wasm_bindgen::{JsCast, JsValue};
     use web_sys::{
-        CustomEvent, DomParser, Element, FormData, HtmlElement, HtmlFormElement, HtmlInputElement, HtmlTextAreaElement, SubmitEvent,
-        SupportedType, UrlSearchParams,
+        CustomEvent, Element, FormData, HtmlElement, HtmlFormElement, HtmlInputElement, HtmlTextAreaElement, SubmitEvent, UrlSearchParams,
     };
 
     use crate::islands::dom;
@@ -274,7 +273,7 @@ mod browser {
             say("You are signed out. Sign in in another tab, then send this again.");
             return;
         }
-        let Some(next) = DomParser::new().ok().and_then(|p| p.parse_from_string(&html, SupportedType::TextHtml).ok()) else { return };
+        let Some(next) = dom::parse(&html) else { return };
         let focus = dom::document().active_element().map(|e| e.id()).filter(|id| !id.is_empty());
         let mut replaced = 0;
         for part in dom::all("[data-part]") {

@@ -17,7 +17,7 @@ mod browser {
 
     use leptos::{ev, prelude::*};
     use wasm_bindgen::JsCast;
-    use web_sys::{CustomEvent, DomParser, HtmlElement, HtmlFormElement, SupportedType};
+    use web_sys::{CustomEvent, HtmlElement, HtmlFormElement};
 
     use crate::islands::dom;
 
@@ -51,7 +51,7 @@ mod browser {
             let answer = dom::fetch(&url, None).await;
             drop(part.remove_attribute("aria-busy"));
             let Ok((_, 200, html)) = answer else { return };
-            let Some(next) = DomParser::new().ok().and_then(|p| p.parse_from_string(&html, SupportedType::TextHtml).ok()) else { return };
+            let Some(next) = dom::parse(&html) else { return };
             let Some(new) = next.get_element_by_id(&part.id()) else { return };
             let focus = dom::document().active_element().filter(|e| part.contains(Some(e))).map(|e| e.id());
             drop(part.replace_with_with_node_1(&new));

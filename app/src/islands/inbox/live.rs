@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::BTreeMap, collections::BTreeSet, time::Dur
 
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, closure::Closure};
-use web_sys::{Document, DomParser, Element, EventSource, HtmlElement, MessageEvent, SupportedType, Url};
+use web_sys::{Document, Element, EventSource, HtmlElement, MessageEvent, Url};
 
 use super::keys;
 use crate::islands::{dom, enhance};
@@ -137,7 +137,7 @@ async fn fetched(url: &str) -> Option<Document> {
     if status != 200 {
         return None;
     }
-    DomParser::new().ok()?.parse_from_string(&html, SupportedType::TextHtml).ok()
+    dom::parse(&html)
 }
 
 async fn look() {
