@@ -101,7 +101,7 @@ pub fn AccountPage(
                     })}
                 </div>
                 <div class="table-wrap">
-                    <table class="table">
+                    <table class="table table-cards">
                         <thead><tr>
                             <th scope="col">"Device"</th><th scope="col">"Address"</th><th scope="col">"Signed in"</th><th scope="col">"Last change"</th>
                             <th scope="col"><span class="visually-hidden">"Action"</span></th>
@@ -110,9 +110,9 @@ pub fn AccountPage(
                             {sessions.into_iter().map(|s| view! {
                                 <tr>
                                     <th scope="row">{s.device.clone()}</th>
-                                    <td class="mono">{s.address}</td>
-                                    <td><time datetime=s.created.0>{s.created.1}</time></td>
-                                    <td><time datetime=s.seen.0>{s.seen.1}</time></td>
+                                    <td class="mono" data-label="Address">{s.address}</td>
+                                    <td data-label="Signed in"><time datetime=s.created.0>{s.created.1}</time></td>
+                                    <td data-label="Last change"><time datetime=s.seen.0>{s.seen.1}</time></td>
                                     <td class="num">{if s.is_this {
                                         view! { <span class="badge badge-good">"This one"</span> }.into_any()
                                     } else {

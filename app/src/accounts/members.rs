@@ -103,7 +103,7 @@ pub fn MembersPage(
                 </div>
             }.into_any())}
             <div class="table-wrap">
-                <table class="table">
+                <table class="table table-cards">
                     <thead><tr><th scope="col">"Person"</th><th scope="col">"Role"</th><th scope="col"><span class="visually-hidden">"Action"</span></th></tr></thead>
                     <tbody>
                         {members.into_iter().map(|m| {
@@ -116,7 +116,7 @@ pub fn MembersPage(
                                         <div class="muted small">{m.email}</div>
                                     </th>
                                     <td>{if m.choices.is_empty() {
-                                        view! { <span class="role-word">{m.role.as_str()}</span> }.into_any()
+                                        view! { <span>{m.role.label()}</span> }.into_any()
                                     } else {
                                         view! {
                                             <form method="post" action=format!("{base}/role") class="cluster" data-enhance>
@@ -124,7 +124,7 @@ pub fn MembersPage(
                                                 <input type="hidden" name="staff" value=m.id.clone() />
                                                 <select name="role" aria-label=format!("Role of {}", m.name) class="role-select">
                                                     {m.choices.iter().map(|r| view! {
-                                                        <option value=r.as_str() selected={*r == m.role}>{r.as_str()}</option>
+                                                        <option value=r.as_str() selected={*r == m.role}>{r.label()}</option>
                                                     }).collect_view()}
                                                 </select>
                                                 <button type="submit" class="button button-small" aria-label=format!("Save the role of {}", m.name)>"Save"</button>
@@ -163,7 +163,7 @@ pub fn MembersPage(
                         view! { <p class="muted">"None. A link that you make above stands here until it is used, revoked or 7 days old."</p> }.into_any()
                     } else {
                         view! {
-                            <div class="table-wrap"><table class="table">
+                            <div class="table-wrap"><table class="table table-cards">
                                 <thead><tr>
                                     <th scope="col">"For"</th><th scope="col">"Role"</th><th scope="col">"Made by"</th><th scope="col">"Works until"</th>
                                     <th scope="col"><span class="visually-hidden">"Action"</span></th>
@@ -172,7 +172,7 @@ pub fn MembersPage(
                                     let whom = i.email.unwrap_or_else(|| "Anybody with the link".into());
                                     view! {
                                         <tr>
-                                            <th scope="row">{whom.clone()}</th><td>{i.role.as_str()}</td><td>{i.by}</td><td>{i.expires}</td>
+                                            <th scope="row">{whom.clone()}</th><td data-label="Role">{i.role.label()}</td><td data-label="Made by">{i.by}</td><td data-label="Works until">{i.expires}</td>
                                             <td class="num">
                                                 <form method="post" action=format!("{action}/revoke") data-enhance>
                                                     <IdempotencyKey key=key(&i.id) />

@@ -140,7 +140,7 @@ fn Toolbar(base: String, tabs: Vec<Tab>, status: String, query: String) -> impl 
 fn Rows(rows: Vec<Row>, base: String) -> impl IntoView {
     view! {
         <div id="backlog-rows" class="table-wrap">
-            <table class="table backlog-table">
+            <table class="table table-cards backlog-table">
                 <thead>
                     <tr>
                         <th scope="col">"Item"</th>
@@ -158,9 +158,9 @@ fn Rows(rows: Vec<Row>, base: String) -> impl IntoView {
                                 {(row.critical > 0).then(|| view! { " " <Badge label=format!("{} critical", row.critical) tone="bad" /> })}
                             </th>
                             <td><Badge label=row.status.label() tone=tone(row.status) /></td>
-                            <td class="num" title=people(row.people)>{row.people}</td>
-                            <td class="num" title=pieces(row.said)>{row.said}</td>
-                            <td class="num muted"><time datetime=row.updated.1>{row.updated.0}</time></td>
+                            <td class="num" data-label="People" title=people(row.people)>{row.people}</td>
+                            <td class="num" data-label="Feedback" title=pieces(row.said)>{row.said}</td>
+                            <td class="num muted" data-label="Changed"><time datetime=row.updated.1>{row.updated.0}</time></td>
                         </tr>
                     }).collect_view()}
                 </tbody>
@@ -176,7 +176,7 @@ fn NewItemForm(new: NewItem, action: String, is_first: bool) -> impl IntoView {
     let open = is_first || !new.errors.is_empty();
     view! {
         <details class="card backlog-new" open=open>
-            <summary class="button">"New item"</summary>
+            {(!is_first).then(|| view! { <summary class="button button-primary">"New item"</summary> })}
             <form method="post" action=action class="stack">
                 <ErrorSummary errors=new.errors.clone() />
                 <IdempotencyKey key=new.form_key />

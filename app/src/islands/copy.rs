@@ -23,6 +23,7 @@ pub fn Copy() -> impl IntoView {
             let copying = dom::window().navigator().clipboard().write_text(&area.value());
             leptos::task::spawn_local(async move {
                 if wasm_bindgen_futures::JsFuture::from(copying).await.is_ok() {
+                    drop(button.set_attribute("aria-label", "Copied"));
                     button.set_text_content(Some("Copied"));
                 }
             });

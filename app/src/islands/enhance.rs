@@ -297,11 +297,21 @@ mod browser {
             return;
         }
         dom::document().set_title(&next.title());
+        let came_from = dom::window().location().pathname().unwrap_or_default();
         if load.push && (status < 400 || load.body.is_none()) && to != dom::window().location().href().unwrap_or_default() {
             drop(dom::window().history().and_then(|h| h.push_state_with_url(&JsValue::NULL, "", Some(&to))));
         }
         if let Some(element) = focus.and_then(|id| dom::document().get_element_by_id(&id)) {
             drop(element.unchecked_into::<HtmlElement>().focus());
+        }
+        // Another page: from its beginning, and with the focus in it.
+        let is_elsewhere = dom::window().location().pathname().is_ok_and(|path| path != came_from);
+        let is_lost = dom::document().active_element().is_none_or(|e| e.tag_name() == "BODY");
+        if load.push && is_elsewhere && is_lost && dom::first(".inbox").is_none() {
+            dom::window().scroll_to_with_x_and_y(0.0, 0.0);
+            if let Some(main) = dom::first("#main") {
+                drop(main.focus());
+            }
         }
         leave_toast();
         if let Ok(event) = CustomEvent::new("earshot:loaded") {

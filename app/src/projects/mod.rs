@@ -60,7 +60,7 @@ pub fn CopyBox(
         <div class="copy-box">
             <label class="visually-hidden" for=id.clone()>{label.clone()}</label>
             <textarea id=id.clone() class="mono" readonly rows=rows spellcheck="false">{crate::components::forms::textarea_text(&text)}</textarea>
-            <button type="button" class="button button-small copy-button" data-copy=format!("#{id}") aria-label=format!("Copy: {label}")>"Copy"</button>
+            <button type="button" class="button button-small copy-button" data-copy=format!("#{id}") aria-live="polite" aria-label=format!("Copy: {label}")>"Copy"</button>
         </div>
     }
 }

@@ -73,14 +73,14 @@ pub fn SurveyListPage(
                     <StatusBadge status=row.status />
                     {row.has_changes.then(|| view! { <span class="muted small">" Unpublished changes"</span> })}
                 </td>
-                <td class="num">
+                <td class="num" data-label="Responses">
                     {if row.responses > 0 {
                         view! { <a href=format!("{base}/results")>{row.responses}<span class="visually-hidden">" responses: results"</span></a> }.into_any()
                     } else {
                         view! { "0" }.into_any()
                     }}
                 </td>
-                <td>{match row.last {
+                <td data-label="Last answer">{match row.last {
                     Some((words, iso)) => view! { <time datetime=iso>{words}</time> }.into_any(),
                     None => view! { <span class="muted">"Never"</span> }.into_any(),
                 }}</td>
@@ -101,7 +101,7 @@ pub fn SurveyListPage(
             {can_edit.then(|| view! { <a class="button button-primary" href=new_url>"New survey"</a> })}
         </PageHead>
         <div id="surveys" data-part class="table-wrap">
-            <table class="table surveys-table">
+            <table class="table table-cards surveys-table">
                 <thead>
                     <tr>
                         <th scope="col">"Survey"</th>

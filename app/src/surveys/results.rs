@@ -133,6 +133,7 @@ pub fn ResultsPage(
     let responses = format!("{results}/responses{query}");
     let spam_link = format!("{results}/responses{query}{}spam=1", if query.is_empty() { "?" } else { "&" });
     let none = started == 0;
+    let share = survey.url("edit#share-title");
     let list: Vec<_> =
         questions.into_iter().enumerate().map(|(i, q)| view! { <QuestionCard number=i + 1 view=q started=count(started) /> }).collect();
     view! {
@@ -145,10 +146,12 @@ pub fn ResultsPage(
             <RangeForm range=range action=results />
             <div id="results-body" class="stack">
                 {none.then(|| view! {
-                    <Empty title="No responses in these days" text="Answers appear here as they are given, partial ones too. Choose other days, or share the survey." />
+                    <Empty title="No responses in these days" text="Answers appear here as they are given, partial ones too. Choose other days, or share the survey.">
+                        <a class="button" href=share>"How to share it"</a>
+                    </Empty>
                 })}
                 {(!none).then(|| view! {
-                    <section class="stack" aria-labelledby="sum-title">
+                    <section class="card stack" aria-labelledby="sum-title">
                         <h2 id="sum-title" class="visually-hidden">"Responses"</h2>
                         <Sums started=started finished=finished />
                         <OverTime days=days by_week=by_week />
@@ -594,8 +597,8 @@ pub fn ResponsePage(
             {feedback.map(|url| view! { <a class="button" href=url>"Open feedback"</a> })}
         </PageHead>
         {spam.map(|reasons| view! { <div class="notice notice-warn"><p>{reasons}</p></div> })}
-        <Answers answers=response.answers />
-        <dl class="facts">
+        <div class="card"><Answers answers=response.answers /></div>
+        <dl class="card facts">
             <div><dt>"From"</dt><dd>{response.contact.unwrap_or_else(|| "Anonymous".into())}</dd></div>
             <div><dt>"Began"</dt><dd><time datetime=response.at.1>{response.at.0}</time></dd></div>
             <div><dt>"State"</dt><dd>{if response.is_finished { "Finished" } else { "Partial" }}</dd></div>

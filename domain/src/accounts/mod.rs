@@ -31,7 +31,18 @@ impl Role {
     /// All roles, lowest first.
     pub const ALL: [Self; 4] = [Self::Viewer, Self::Triager, Self::Admin, Self::Owner];
 
-    /// The word stored and shown.
+    /// The word shown.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Viewer => "Viewer",
+            Self::Triager => "Triager",
+            Self::Admin => "Admin",
+            Self::Owner => "Owner",
+        }
+    }
+
+    /// The word stored.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -44,6 +44,9 @@ pub fn check(password: &str) -> Result<(), domain::Error> {
             format!("Use {MIN_CHARS} characters or more. A few words make a good password."),
         ));
     }
+    if password.trim().is_empty() {
+        return Err(domain::Error::field("password", "blank", "Use more than spaces. A few words make a good password."));
+    }
     if password.len() > MAX_BYTES {
         return Err(domain::Error::field("password", "too_long", "This password is too long."));
     }

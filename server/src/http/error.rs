@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use app::{
-    components::layout::Empty,
+    accounts::door::Door,
     render,
     shell::{ConsoleAssets, ConsoleDocument, Nav, Shell},
 };
@@ -153,9 +153,9 @@ fn error_page(status: StatusCode, text: &str) -> String {
     render::document(move || {
         view! {
             <ConsoleDocument shell=shell>
-                <Empty title=title text=text>
-                    <a class="button" href="/">"Go to the start"</a>
-                </Empty>
+                <Door title=title lead=text>
+                    <p class="form-actions"><a class="button" href="/">"Go to the start"</a></p>
+                </Door>
             </ConsoleDocument>
         }
     })

@@ -373,7 +373,7 @@ on_both!(a_save_beside_a_publication_does_not_undo_it, |t: TestApp| async move {
     let save = t.app.store.write(move |tx| {
         Box::pin(async move {
             let survey = tx.survey(&scope, id).await?.unwrap();
-            drop(has_read.send(()));
+            let _told = has_read.send(());
             // Either it waits for this one to end, or it is done at once.
             drop(tokio::time::timeout(std::time::Duration::from_millis(300), publishing).await);
             tx.update_survey(&survey, seen).await
@@ -382,7 +382,7 @@ on_both!(a_save_beside_a_publication_does_not_undo_it, |t: TestApp| async move {
     let publish = async {
         reading.await.unwrap();
         let done = surveys::publish(&t.app, &scope, id, seen, "publish-1").await;
-        drop(published.send(()));
+        let _told = published.send(());
         done
     };
     let (saved, done) = tokio::join!(save, publish);
