@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use domain::{
     accounts::{Role, Scope},
     backlog::Importance,
-    feedback::{Feedback, Kind, Status},
+    feedback::{Feedback, Status},
     ids::{ContactId, FeedbackId},
     projects::Project,
 };
@@ -12,34 +12,13 @@ use server::backlog::{self, Quoting, Unlinking};
 
 use crate::{
     on_both,
-    support::{PASSWORD, TestApp},
+    support::{PASSWORD, TestApp, sample},
 };
 
 /// Adds feedback to a project.
 async fn feedback(t: &TestApp, project: &Project, text: &str, contact: Option<ContactId>) -> FeedbackId {
-    let (id, now) = (t.app.id::<FeedbackId>(), t.app.now());
-    let feedback = Feedback {
-        id,
-        project: project.id,
-        kind: Kind::Api,
-        text: text.into(),
-        score: Some(3.0),
-        score_max: Some(10.0),
-        contact,
-        survey: None,
-        response: None,
-        page_url: None,
-        release: None,
-        environment: None,
-        language: "en".into(),
-        status: Status::New,
-        assignee: None,
-        tags: vec![],
-        spam_reasons: vec![],
-        created_at: now,
-        updated_at: now,
-        version: 1,
-    };
+    let feedback = Feedback { score: Some(3.0), score_max: Some(10.0), contact, ..sample(&t.app, project.id, text) };
+    let id = feedback.id;
     t.app.store.write(move |tx| Box::pin(async move { tx.insert_feedback(&feedback, None).await })).await.unwrap();
     id
 }

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use domain::{
     Error as Refusal,
     accounts::{Role, Scope},
-    feedback::{Feedback, Kind, Status},
+    feedback::{Feedback, Status},
     history::Change,
     ids::{FeedbackId, ProjectId, StaffId},
     projects::Project,
@@ -12,32 +12,14 @@ use domain::{
 use futures_util::StreamExt;
 use server::triage::{self, Edit, Seen};
 
-use crate::{on_both, support::TestApp};
+use crate::{
+    on_both,
+    support::{TestApp, sample},
+};
 
 /// Adds feedback, changed by `change`, and gives its id.
 async fn said(t: &TestApp, project: ProjectId, text: &str, change: impl FnOnce(&mut Feedback)) -> FeedbackId {
-    let mut item = Feedback {
-        id: t.app.id(),
-        project,
-        kind: Kind::Api,
-        text: text.into(),
-        score: None,
-        score_max: None,
-        contact: None,
-        survey: None,
-        response: None,
-        page_url: None,
-        release: None,
-        environment: None,
-        language: "en".into(),
-        status: Status::New,
-        assignee: None,
-        tags: vec![],
-        spam_reasons: vec![],
-        created_at: t.app.now(),
-        updated_at: t.app.now(),
-        version: 1,
-    };
+    let mut item = sample(&t.app, project, text);
     change(&mut item);
     let id = item.id;
     assert!(t.app.store.write(move |tx| Box::pin(async move { tx.insert_feedback(&item, None).await })).await.unwrap());

@@ -14,35 +14,10 @@ use server::search::{Ask, Found, Search, Sort, Status as Health, highlight};
 
 use crate::{
     on_both,
-    support::{Database, TestApp},
+    support::{Database, TestApp, sample},
 };
 
 const SOON: Duration = Duration::from_secs(20);
-
-fn feedback(t: &TestApp, project: ProjectId, text: &str) -> Feedback {
-    Feedback {
-        id: t.app.id(),
-        project,
-        kind: Kind::Api,
-        text: text.into(),
-        score: None,
-        score_max: None,
-        contact: None,
-        survey: None,
-        response: None,
-        page_url: None,
-        release: None,
-        environment: None,
-        language: "en".into(),
-        status: Status::New,
-        assignee: None,
-        tags: vec![],
-        spam_reasons: vec![],
-        created_at: t.app.now(),
-        updated_at: t.app.now(),
-        version: 1,
-    }
-}
 
 async fn add(t: &TestApp, items: Vec<Feedback>) {
     t.app
@@ -67,7 +42,7 @@ async fn say(t: &TestApp, project: ProjectId, what: &[Said<'_>]) -> Vec<Feedback
     let mut items = Vec::new();
     for (text, change) in what {
         t.clock.advance_ms(1000);
-        let mut item = feedback(t, project, text);
+        let mut item = sample(&t.app, project, text);
         change(&mut item);
         items.push(item);
     }
@@ -305,7 +280,7 @@ on_both!(pages_have_no_gaps_and_no_repeats, |t: TestApp| async move {
         if n % 10 == 0 {
             t.clock.advance_ms(1);
         }
-        items.push(feedback(&t, p, if n % 3 == 0 { "card card" } else { "a card among others" }));
+        items.push(sample(&t.app, p, if n % 3 == 0 { "card card" } else { "a card among others" }));
     }
     let mut later = items.split_off(30);
     add(&t, items).await;
@@ -399,7 +374,7 @@ on_both!(what_was_committed_while_the_index_was_away_is_found, |t: TestApp| asyn
         assert_eq!(search.status(), Health::Off);
         let refused = search.search(&Scope::system(p), ask("crash")).await;
         assert_eq!(refused.unwrap_err().refusal(), Some(&Refusal::SearchUnavailable));
-        add(&t, vec![feedback(&t, p, &format!("during the crash {n}"))]).await;
+        add(&t, vec![sample(&t.app, p, &format!("during the crash {n}"))]).await;
         let mut arrivals = search.arrivals();
         search.start().await.unwrap();
         // It answers at once, from where it was, and takes in only what is new.
@@ -497,7 +472,7 @@ on_both!(one_process_for_each_data_directory, |t: TestApp| async move {
     assert!(matches!(search.status(), Health::Building { .. }));
     assert!(search.ready(SOON).await);
     search.stop().await;
-    add(&t, vec![feedback(&t, project(&t).await.id, "one record")]).await;
+    add(&t, vec![sample(&t.app, project(&t).await.id, "one record")]).await;
     assert_eq!(server::search::reindex(&t.app, |_| {}).await.unwrap(), 1);
     t.app.search.start().await.unwrap();
     assert_eq!(t.app.search.status(), Health::Ready);
@@ -516,7 +491,7 @@ on_both!(a_transaction_that_commits_late_is_not_skipped, |t: TestApp| async move
         let (written, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let slow = {
             let (item, store, written, go) =
-                (feedback(&t, p, "slow to commit"), t.app.store.clone(), Arc::clone(&written), Arc::clone(&go));
+                (sample(&t.app, p, "slow to commit"), t.app.store.clone(), Arc::clone(&written), Arc::clone(&go));
             tokio::spawn(async move {
                 store
                     .write(move |tx| {
@@ -540,7 +515,7 @@ on_both!(a_transaction_that_commits_late_is_not_skipped, |t: TestApp| async move
         };
         written.notified().await;
         let before = find(&t, p, "").await.total;
-        add(&t, vec![feedback(&t, p, "quick to commit")]).await;
+        add(&t, vec![sample(&t.app, p, "quick to commit")]).await;
         // The quick one waits for the slow one, which could still get in before it.
         assert!(!t.app.search.caught_up(Duration::from_millis(700)).await);
         assert_eq!(find(&t, p, "").await.total, before);
@@ -558,7 +533,7 @@ on_both!(a_database_restored_on_another_server_is_followed, |t: TestApp| async m
     let p = project(&t).await.id;
     say(&t, p, &[("one", &plain)]).await;
     t.app.search.stop().await;
-    add(&t, vec![feedback(&t, p, "two")]).await;
+    add(&t, vec![sample(&t.app, p, "two")]).await;
     t.app
         .store
         .write(|tx| Box::pin(async move { Ok(sqlx::query("UPDATE feedback_changes SET xid = '9000000000'").execute(tx.conn()).await?) }))
@@ -705,7 +680,7 @@ async fn ten_thousand_real_messages() {
     let rows: Vec<(String, String)> = reader.deserialize().map(Result::unwrap).collect();
     for chunk in rows.chunks(1000) {
         let items = chunk.iter().map(|(text, tag)| {
-            let mut item = feedback(&t, p, text);
+            let mut item = sample(&t.app, p, text);
             item.tags = vec![tag.clone()];
             item.language = server::language::detect(text, "en");
             item

@@ -17,13 +17,24 @@ use axum::{
     body::{Body, to_bytes},
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
-use domain::{Clock, IdSource, Timestamp, accounts::Role, ids::StaffId, projects::Project};
+use domain::{
+    Clock, IdSource, Timestamp,
+    accounts::Role,
+    feedback::{Feedback, Kind, Status},
+    ids::{ProjectId, StaffId},
+    projects::Project,
+};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, join_all},
+};
 use server::{
     config::Config,
     http,
     state::{App, AppState},
     store::Store,
 };
+use tokio::{sync::Semaphore, task::JoinHandle};
 use tower::ServiceExt;
 use uuid::Uuid;
 
@@ -106,6 +117,41 @@ impl Drop for TestApp {
     fn drop(&mut self) {}
 }
 
+/// See [`TestApp::busy_writers`].
+pub struct BusyWriters {
+    go: Arc<Semaphore>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl BusyWriters {
+    /// How many writes are worked on at a time.
+    pub fn count(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Lets them go on with what waits.
+    pub async fn release(self) {
+        self.go.add_permits(self.tasks.len());
+        for task in self.tasks {
+            task.await.unwrap();
+        }
+    }
+}
+
+/// See [`TestApp::full_queue`].
+pub struct FullQueue {
+    writers: BusyWriters,
+    waiting: Vec<BoxFuture<'static, server::error::Result<()>>>,
+}
+
+impl FullQueue {
+    /// Lets the queue run empty.
+    pub async fn release(self) {
+        self.writers.release().await;
+        assert!(join_all(self.waiting).await.iter().all(Result::is_ok));
+    }
+}
+
 /// The test's password for everybody.
 pub const PASSWORD: &str = "correct horse battery";
 
@@ -151,11 +197,78 @@ impl TestApp {
         (staff, self.signed_in(email).await)
     }
 
+    /// Gives everything that writes something to do that does not end before what this gives is released.
+    pub async fn busy_writers(&self) -> BusyWriters {
+        let count = match self.database {
+            Database::Sqlite => 1,
+            Database::Postgres => 12,
+        };
+        let (started, go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+        let tasks = (0..count).map(|_| {
+            let (store, started, go) = (self.app.store.clone(), Arc::clone(&started), Arc::clone(&go));
+            tokio::spawn(async move {
+                let work = store.write(move |_| {
+                    Box::pin(async move {
+                        started.add_permits(1);
+                        go.acquire().await.unwrap().forget();
+                        Ok(())
+                    })
+                });
+                work.await.unwrap();
+            })
+        });
+        let tasks = tasks.collect();
+        started.acquire_many(count).await.unwrap().forget();
+        BusyWriters { go, tasks }
+    }
+
+    /// Fills the queue of writes until what this gives is released.
+    pub async fn full_queue(&self) -> FullQueue {
+        let writers = self.busy_writers().await;
+        let mut waiting = Vec::new();
+        // Polled once, each has its place or its refusal.
+        for _ in 0..1500 {
+            let store = self.app.store.clone();
+            let mut job = async move { store.write(|_| Box::pin(async { Ok(()) })).await }.boxed();
+            if futures_util::poll!(&mut job).is_pending() {
+                waiting.push(job);
+            }
+        }
+        assert!(waiting.len() < 1500);
+        FullQueue { writers, waiting }
+    }
+
     async fn signed_in(&self, email: &str) -> Client {
         let client = self.anonymous();
         let page = client.post("/sign-in", &[("email", email), ("password", PASSWORD)]).await;
         assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.body);
         client
+    }
+}
+
+/// Feedback of which nothing is known but its text; not stored yet.
+pub fn sample(app: &App, project: ProjectId, text: &str) -> Feedback {
+    Feedback {
+        id: app.id(),
+        project,
+        kind: Kind::Api,
+        text: text.into(),
+        score: None,
+        score_max: None,
+        contact: None,
+        survey: None,
+        response: None,
+        page_url: None,
+        release: None,
+        environment: None,
+        language: "en".into(),
+        status: Status::New,
+        assignee: None,
+        tags: vec![],
+        spam_reasons: vec![],
+        created_at: app.now(),
+        updated_at: app.now(),
+        version: 1,
     }
 }
 
