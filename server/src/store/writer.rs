@@ -1,23 +1,34 @@
-//! How writes reach the database: a bounded queue before one SQLite connection, or a PostgreSQL pool.
+//! How writes reach the database: a bounded queue before one SQLite connection, or before a PostgreSQL pool.
 
-use std::sync::Arc;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, future::BoxFuture};
 use sqlx::{AnyConnection, AnyPool};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::{Dialect, Tx};
 use crate::error::{Error, Result};
 
-/// Jobs that may wait for the SQLite writer; more are refused with 503 and Retry-After.
+/// Jobs that may wait for their turn; more are refused with 503 and Retry-After.
 const QUEUE: usize = 1024;
 /// Jobs that share one commit at most, so that the first does not wait for ever.
 const GROUP: usize = 128;
+/// Jobs that PostgreSQL works on at a time. Fewer than the pool has connections, so that reading goes on beside.
+const TURNS: usize = 12;
 
 #[derive(Clone)]
 pub(super) enum Writer {
     Sqlite(mpsc::Sender<Box<dyn Job>>),
-    Postgres(AnyPool, Arc<watch::Sender<u64>>),
+    Postgres(Arc<Pooled>),
+}
+
+pub(super) struct Pooled {
+    pool: AnyPool,
+    changes: Arc<watch::Sender<u64>>,
+    /// One for each job that waits or is worked on.
+    places: Semaphore,
+    /// One for each job that is worked on.
+    turns: Semaphore,
 }
 
 /// A job's work done, its answer held back until the commit.
@@ -45,7 +56,7 @@ where
         Box::pin(async move {
             let Self { work, reply } = *self;
             let mut tx = Tx { conn, dialect: Dialect::Sqlite, feedback_changed: false };
-            let result = work(&mut tx).await;
+            let result = guarded(work, &mut tx).await;
             Ran {
                 keep: result.is_ok(),
                 feedback_changed: tx.feedback_changed,
@@ -56,6 +67,19 @@ where
     }
 }
 
+/// A job's work. A panic in it is a fault of that job alone: the writer, and those who share its commit, go on.
+async fn guarded<T, F>(work: F, tx: &mut Tx<'_>) -> Result<T>
+where
+    F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>>,
+{
+    // What the job left half done is rolled back, so nobody sees a broken state.
+    let ran = AssertUnwindSafe(async { work(tx).await }).catch_unwind().await;
+    ran.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("?");
+        Err(Error::internal("panic in a write", text))
+    })
+}
+
 impl Writer {
     pub(super) fn sqlite(pool: AnyPool, changes: Arc<watch::Sender<u64>>) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
@@ -64,7 +88,7 @@ impl Writer {
     }
 
     pub(super) fn postgres(pool: AnyPool, changes: Arc<watch::Sender<u64>>) -> Self {
-        Self::Postgres(pool, changes)
+        Self::Postgres(Arc::new(Pooled { pool, changes, places: Semaphore::new(QUEUE), turns: Semaphore::new(TURNS) }))
     }
 
     pub(super) async fn write<T, F>(&self, work: F) -> Result<T>
@@ -78,10 +102,13 @@ impl Writer {
                 queue.try_send(Box::new(Work { work, reply })).map_err(|_| domain::Error::Busy(1))?;
                 answer.await.map_err(|_| Error::Refused(domain::Error::Busy(1)))?
             }
-            Self::Postgres(pool, changes) => {
+            Self::Postgres(pooled) => {
+                let Pooled { pool, changes, places, turns } = &**pooled;
+                let _place = places.try_acquire().map_err(|_| domain::Error::Busy(1))?;
+                let _turn = turns.acquire().await.map_err(|_| domain::Error::Busy(1))?;
                 let mut transaction = pool.begin().await?;
                 let mut tx = Tx { conn: &mut transaction, dialect: Dialect::Postgres, feedback_changed: false };
-                let value = work(&mut tx).await?;
+                let value = guarded(work, &mut tx).await?;
                 let changed = tx.feedback_changed;
                 transaction.commit().await?;
                 if changed {
