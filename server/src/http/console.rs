@@ -61,7 +61,7 @@ impl FromRequestParts<AppState> for Console {
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, PageError> {
         let session = Session::from_request_parts(parts, app).await.map_err(|(_, text)| Error::internal("session", text))?;
-        let staff: Option<StaffId> = session.get(STAFF).await.map_err(|e| Error::internal("session", e))?;
+        let staff: Option<StaffId> = session.get(STAFF).await?;
         let staff = staff.ok_or(domain::Error::SignedOut)?;
         if parts.method != Method::GET {
             renew(app, &session).await?;
@@ -83,11 +83,10 @@ impl FromRequestParts<AppState> for Console {
 
 /// Lets a session that is in use live on. Only on requests that write anyway.
 async fn renew(app: &AppState, session: &Session) -> Result<()> {
-    let fault = |e| Error::internal("session", e);
-    let last: i64 = session.get(RENEWED).await.map_err(fault)?.unwrap_or_default();
+    let last: i64 = session.get(RENEWED).await?.unwrap_or_default();
     let now = app.now();
     if now.0 - last >= RENEW_AFTER_MS {
-        session.insert(RENEWED, now.0).await.map_err(fault)?;
+        session.insert(RENEWED, now.0).await?;
     }
     Ok(())
 }

@@ -48,11 +48,13 @@ pub fn router(app: AppState) -> Router {
         .merge(imports::routes())
         .layer(axum::middleware::from_fn(accounts::remember_page))
         .layer(sessions.clone())
+        .layer(axum::middleware::from_fn(accounts::explain_sessions))
         .layer(CsrfLayer::new());
     // Files take longer than other requests, and more room.
     let uploads = Router::new()
         .merge(imports::uploads())
         .layer(sessions)
+        .layer(axum::middleware::from_fn(accounts::explain_sessions))
         .layer(CsrfLayer::new())
         .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::REQUEST_TIMEOUT, std::time::Duration::from_secs(900)));
     // Respondents: no cookies, hence nothing that a foreign page could abuse.

@@ -1,18 +1,21 @@
 //! Sessions of signed-in people, for tower-sessions. The cookie's value is a secret: only its hash is stored.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use domain::{Clock, Timestamp, ids::StaffId};
 use time::OffsetDateTime;
 use tower_sessions::{
     SessionStore,
-    session::{Id, Record},
+    session::{Error as UseError, Id, Record},
     session_store::{Error as SessionError, Result as SessionResult},
 };
 
 use super::{Store, Tx};
-use crate::{error::Result, state::hash_token};
+use crate::{
+    error::{Error, Result},
+    state::hash_token,
+};
 
 /// The key in a session's data under which the signed-in person's id stands.
 pub const STAFF: &str = "staff";
@@ -52,8 +55,35 @@ pub fn session_hash(id: &Id) -> String {
     hash_token(&id.to_string())
 }
 
-fn backend(error: impl std::fmt::Display) -> SessionError {
-    SessionError::Backend(error.to_string())
+tokio::task_local! {
+    static FAILURE: RefCell<Option<Error>>;
+}
+
+/// Runs `work` and tells, beside what it gives, why the store last failed on a session in it. tower-sessions passes on only a text, and
+/// of a failure to save a session after the answer nothing at all.
+pub async fn noticing<T>(work: impl Future<Output = T>) -> (T, Option<Error>) {
+    FAILURE
+        .scope(RefCell::new(None), async {
+            let done = work.await;
+            (done, FAILURE.with(RefCell::take))
+        })
+        .await
+}
+
+/// Keeps the failure for [`noticing`] and for who asked.
+fn backend(error: impl Into<Error>) -> SessionError {
+    let error = error.into();
+    let text = error.to_string();
+    // Outside of a request nobody notices.
+    drop(FAILURE.try_with(|failure| failure.replace(Some(error))));
+    SessionError::Backend(text)
+}
+
+impl From<UseError> for Error {
+    fn from(error: UseError) -> Self {
+        let kept = FAILURE.try_with(RefCell::take).ok().flatten();
+        kept.unwrap_or_else(|| Self::internal("session", error))
+    }
 }
 
 fn text(record: &Record, key: &str) -> Option<String> {
@@ -125,7 +155,7 @@ impl SessionStore for Sessions {
             .map_err(backend)?;
         let Some((data, expires)) = row else { return Ok(None) };
         let data: HashMap<String, serde_json::Value> = serde_json::from_str(&data).map_err(|e| SessionError::Decode(e.to_string()))?;
-        let expiry_date = OffsetDateTime::from_unix_timestamp(expires / 1000).map_err(backend)?;
+        let expiry_date = OffsetDateTime::from_unix_timestamp(expires / 1000).map_err(|e| SessionError::Decode(e.to_string()))?;
         Ok(Some(Record { id: *id, data, expiry_date }))
     }
 

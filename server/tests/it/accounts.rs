@@ -568,3 +568,26 @@ on_both!(projects_are_made_once_and_set_up, |t: TestApp| async move {
     assert!(page.body.contains(&line), "{}", page.body);
     assert!(page.body.contains("script-src http://earshot.test; connect-src http://earshot.test; frame-src http://earshot.test"));
 });
+
+on_both!(a_busy_database_is_said_to_be_busy, |t: TestApp| async move {
+    let (project, client) = t.owner().await;
+    let busy = |page: &Page, what: &str| {
+        assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{what}: {}", page.body);
+        assert!(page.headers.contains_key("retry-after") && page.body.contains("try again"), "{what}: {}", page.body);
+    };
+    let nothing_selected = format!("/p/{}/feedback/bulk", project.slug);
+    let right = [("email", "owner@example.com"), ("password", PASSWORD)];
+    // The session is due for renewal, so that even a post that changes nothing has something to write: after the handler is done.
+    t.clock.advance_ms(2 * 3_600_000);
+    let full = t.full_queue().await;
+    busy(&client.post("/account", &[("name", "Olga")]).await, "a form");
+    busy(&client.post(&nothing_selected, &[("do", "status:spam")]).await, "a form that writes only the session");
+    busy(&client.post("/sign-out", &[]).await, "sign-out");
+    busy(&t.anonymous().post("/sign-in", &right).await, "sign-in");
+    assert_eq!(client.get(&format!("/p/{}/inbox", project.slug)).await.status, StatusCode::OK, "reading goes on");
+    full.release().await;
+    assert_eq!(client.post(&nothing_selected, &[("do", "status:spam")]).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(t.anonymous().post("/sign-in", &right).await.status, StatusCode::SEE_OTHER);
+    t.app.store.reader().close().await;
+    busy(&client.get(&format!("/p/{}/inbox", project.slug)).await, "a page without a database");
+});

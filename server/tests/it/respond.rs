@@ -539,3 +539,14 @@ async fn one_project_does_not_use_up_anothers_limit() {
     let page = s.t.anonymous().json(Method::POST, &url, &[], &s.input("key-000009", &json!([]), true)).await;
     assert_eq!(page.status, StatusCode::NOT_FOUND, "its own budget is whole");
 }
+
+on_both!(a_full_queue_asks_the_widget_to_come_back, |t: TestApp| async move {
+    let s = setup(t, &[]).await;
+    let input = s.input("full-queue", &json!([["q1", "9"]]), false);
+    let full = s.t.full_queue().await;
+    let page = s.post(&input).await;
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{}", page.body);
+    assert!(page.headers.contains_key("retry-after") && page.json()["code"] == "busy", "{}", page.body);
+    full.release().await;
+    assert_eq!(s.post(&input).await.status, StatusCode::CREATED, "nothing of the refused attempt is in the way");
+});

@@ -81,7 +81,7 @@ pub(super) async fn change_password(console: Console, address: ClientAddress, fo
     match own::change_password(&console.app, &console.staff, form.get("current"), form.get("password"), &this, address.bucket()).await {
         Ok(()) => {
             // The session that stays gets a new id too: whoever knew the old one is out.
-            console.session.cycle_id().await.map_err(|e| Error::internal("session", e))?;
+            console.session.cycle_id().await?;
             Ok(console.done("/account", "Password changed. Your other sessions have ended."))
         }
         Err(Error::Refused(domain::Error::Invalid(errors))) => Ok(page(&console, StatusCode::UNPROCESSABLE_ENTITY, None, errors).await?),
@@ -104,7 +104,7 @@ pub(super) async fn end_session(console: Console, form: Form) -> PageResult {
     form.idempotency_key()?;
     let session = form.get("session");
     if session == this_session(&console) {
-        console.session.flush().await.map_err(|e| Error::internal("session", e))?;
+        console.session.flush().await?;
         return Ok(Redirect::to("/sign-in").into_response());
     }
     own::end_session(&console.app, console.actor.staff, session).await?;

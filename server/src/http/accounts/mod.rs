@@ -10,14 +10,14 @@ mod start;
 use axum::{
     Router,
     extract::Request,
-    http::{HeaderValue, Method, header},
+    http::{HeaderValue, Method, StatusCode, header},
     middleware::Next,
-    response::Response,
+    response::{IntoResponse, Response},
     routing::{get, post},
 };
 
-use super::error::AskToSignIn;
-use crate::state::AppState;
+use super::error::{AskToSignIn, PageError};
+use crate::{state::AppState, store::sessions};
 
 pub use session::begin_session;
 
@@ -42,6 +42,16 @@ pub fn routes() -> Router<AppState> {
         .route("/p/{slug}/members/restore", post(members::restore))
         .route("/p/{slug}/members/revoke", post(members::revoke))
         .route("/invite/{token}", get(invitations::show).post(invitations::accept))
+}
+
+/// Answers for the layer of sessions when it could not save one: it gives an empty answer then, also while the database is merely busy.
+/// A layer around that one.
+pub async fn explain_sessions(request: Request, next: Next) -> Response {
+    let (response, failure) = sessions::noticing(next.run(request)).await;
+    match failure {
+        Some(failure) if response.status() == StatusCode::INTERNAL_SERVER_ERROR => PageError(failure).into_response(),
+        _ => response,
+    }
 }
 
 /// Sends a person who must sign in first back to the page that they asked for afterwards, or whose form they sent. A layer over the whole console.

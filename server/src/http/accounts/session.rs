@@ -97,12 +97,11 @@ fn in_words(seconds: u64) -> String {
 /// # Errors
 /// When the database fails.
 pub async fn begin_session(app: &AppState, session: &Session, staff: StaffId, headers: &HeaderMap, address: ClientAddress) -> Result<()> {
-    let fault = |e| Error::internal("session", e);
     let now = app.now();
     // Signing in is rare enough to sweep at.
     app.store.write(move |tx| Box::pin(async move { tx.delete_ended_sessions(now).await })).await?;
     session.clear().await;
-    session.cycle_id().await.map_err(fault)?;
+    session.cycle_id().await?;
     let agent: String = headers
         .get(header::USER_AGENT)
         .and_then(|h| h.to_str().ok())
@@ -111,15 +110,15 @@ pub async fn begin_session(app: &AppState, session: &Session, staff: StaffId, he
         .filter(|c| !c.is_control())
         .take(300)
         .collect();
-    session.insert(AGENT, agent).await.map_err(fault)?;
-    session.insert(ADDRESS, address.0.to_canonical().to_string()).await.map_err(fault)?;
-    session.insert(RENEWED, now.0).await.map_err(fault)?;
-    session.insert(STAFF, staff).await.map_err(fault)
+    session.insert(AGENT, agent).await?;
+    session.insert(ADDRESS, address.0.to_canonical().to_string()).await?;
+    session.insert(RENEWED, now.0).await?;
+    Ok(session.insert(STAFF, staff).await?)
 }
 
 /// `POST /sign-out`.
 pub(super) async fn sign_out(session: Session, form: Form) -> PageResult {
     form.idempotency_key()?;
-    session.flush().await.map_err(|e| Error::internal("session", e))?;
+    session.flush().await?;
     Ok(Redirect::to("/sign-in").into_response())
 }
