@@ -379,7 +379,7 @@ async fn import_some(past: &mut Past, owner: &Scope, now: Timestamp) -> Result<(
     let app = Arc::clone(&past.app);
     past.at(now.plus_days(-12));
     let mut upload = imports::begin_upload(&app, owner, "help-desk-2026.csv", &key).await?;
-    upload.push(&app, file.as_bytes()).await?;
+    upload.push(&app, owner, file.as_bytes()).await?;
     let import = imports::find(&app, owner, upload.finish(&app, owner).await?).await?;
     let mapping = Mapping {
         add_tag: Some("help-desk-2026".into()),

@@ -106,7 +106,7 @@ async fn receive(console: &Console, mut body: Multipart) -> Result<ImportId> {
                 let name = field.file_name().unwrap_or_default().to_owned();
                 let mut upload = imports::begin_upload(app, &scope, &name, key.idempotency_key()?).await?;
                 while let Some(bytes) = field.chunk().await.map_err(|e| broken(&e))? {
-                    upload.push(app, &bytes).await?;
+                    upload.push(app, &scope, &bytes).await?;
                 }
                 return upload.finish(app, &scope).await;
             }

@@ -89,7 +89,7 @@ impl Upload {
     ///
     /// # Errors
     /// When the file is too large or the database fails.
-    pub async fn push(&mut self, app: &App, bytes: &[u8]) -> Result<()> {
+    pub async fn push(&mut self, app: &App, scope: &Scope, bytes: &[u8]) -> Result<()> {
         self.hash.update(bytes);
         self.bytes += i64::try_from(bytes.len()).unwrap_or(i64::MAX);
         if self.bytes > i64::try_from(MAX_UPLOAD).unwrap_or(i64::MAX) {
@@ -99,15 +99,15 @@ impl Upload {
         while self.waiting.len() >= CHUNK {
             let rest = self.waiting.split_off(CHUNK);
             let chunk = std::mem::replace(&mut self.waiting, rest);
-            self.put(app, chunk).await?;
+            self.put(app, scope, chunk).await?;
         }
         Ok(())
     }
 
-    async fn put(&mut self, app: &App, chunk: Vec<u8>) -> Result<()> {
-        let (id, n) = (self.id, self.chunks);
+    async fn put(&mut self, app: &App, scope: &Scope, chunk: Vec<u8>) -> Result<()> {
+        let (scope, id, n) = (*scope, self.id, self.chunks);
         self.chunks += 1;
-        let put = app.store.write(move |tx| Box::pin(async move { tx.put_import_chunk(id, n, chunk).await })).await;
+        let put = app.store.write(move |tx| Box::pin(async move { tx.put_import_chunk(&scope, id, n, chunk).await })).await;
         match put {
             // A repeated post of a file that arrived before.
             Err(Error::Refused(Refusal::NotFound)) => Ok(()),
@@ -125,11 +125,11 @@ impl Upload {
         }
         let last = std::mem::take(&mut self.waiting);
         if !last.is_empty() {
-            self.put(app, last).await?;
+            self.put(app, scope, last).await?;
         }
         FileReader::open(stored(app, scope, self.id)).await?;
-        let (id, hash, bytes, chunks, now) = (self.id, hex(&self.hash.finalize()), self.bytes, self.chunks, app.now());
-        app.store.write(move |tx| Box::pin(async move { tx.import_arrived(id, &hash, bytes, chunks, now).await })).await?;
+        let (scope, id, hash, bytes, chunks, now) = (*scope, self.id, hex(&self.hash.finalize()), self.bytes, self.chunks, app.now());
+        app.store.write(move |tx| Box::pin(async move { tx.import_arrived(&scope, id, &hash, bytes, chunks, now).await })).await?;
         Ok(id)
     }
 }

@@ -211,9 +211,9 @@ async fn bury(app: &App, claimed: &Claimed, error: &str) -> Result<()> {
         .write(move |tx| {
             Box::pin(async move {
                 if tx.bury_job(&job, &error, now).await?
-                    && let Ok(Job::Import { import, .. }) = serde_json::from_str(&job.payload)
+                    && let Ok(Job::Import { project, import }) = serde_json::from_str(&job.payload)
                 {
-                    tx.fail_import(import, &error, now).await?;
+                    tx.fail_import(&Scope::system(project), import, &error, now).await?;
                 }
                 Ok(())
             })

@@ -277,14 +277,15 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails; not found when the import no longer takes pieces.
-    pub async fn put_import_chunk(&mut self, import: ImportId, n: i64, bytes: Vec<u8>) -> Result<()> {
+    pub async fn put_import_chunk(&mut self, scope: &Scope, import: ImportId, n: i64, bytes: Vec<u8>) -> Result<()> {
         let done = sqlx::query(
-            "INSERT INTO import_chunks (import_id, n, bytes) SELECT id, $2, $3 FROM imports WHERE id = $1 AND status = 'uploading' \
+            "INSERT INTO import_chunks (import_id, n, bytes) SELECT id, $2, $3 FROM imports WHERE id = $1 AND project_id = $4 AND status = 'uploading' \
              ON CONFLICT (import_id, n) DO UPDATE SET bytes = excluded.bytes",
         )
         .bind(import.to_string())
         .bind(n)
         .bind(bytes)
+        .bind(scope.project().to_string())
         .execute(self.conn())
         .await?;
         if done.rows_affected() == 0 { Err(domain::Error::NotFound.into()) } else { Ok(()) }
@@ -294,19 +295,29 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn import_arrived(&mut self, import: ImportId, file_hash: &str, bytes: i64, chunks: i64, now: Timestamp) -> Result<()> {
-        sqlx::query("DELETE FROM import_chunks WHERE import_id = $1 AND n >= $2")
+    pub async fn import_arrived(
+        &mut self,
+        scope: &Scope,
+        import: ImportId,
+        file_hash: &str,
+        bytes: i64,
+        chunks: i64,
+        now: Timestamp,
+    ) -> Result<()> {
+        sqlx::query("DELETE FROM import_chunks WHERE import_id = (SELECT id FROM imports WHERE id = $1 AND project_id = $3) AND n >= $2")
             .bind(import.to_string())
             .bind(chunks)
+            .bind(scope.project().to_string())
             .execute(self.conn())
             .await?;
         sqlx::query(
-            "UPDATE imports SET status = 'ready', file_hash = $2, bytes_total = $3, updated_at = $4 WHERE id = $1 AND status = 'uploading'",
+            "UPDATE imports SET status = 'ready', file_hash = $2, bytes_total = $3, updated_at = $4 WHERE id = $1 AND project_id = $5 AND status = 'uploading'",
         )
         .bind(import.to_string())
         .bind(file_hash.to_owned())
         .bind(bytes)
         .bind(now.0)
+        .bind(scope.project().to_string())
         .execute(self.conn())
         .await?;
         Ok(())
@@ -456,13 +467,14 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn fail_import(&mut self, import: ImportId, error: &str, now: Timestamp) -> Result<()> {
+    pub async fn fail_import(&mut self, scope: &Scope, import: ImportId, error: &str, now: Timestamp) -> Result<()> {
         sqlx::query(
-            "UPDATE imports SET status = 'failed', error = $2, updated_at = $3, finished_at = $3 WHERE id = $1 AND status = 'running'",
+            "UPDATE imports SET status = 'failed', error = $2, updated_at = $3, finished_at = $3 WHERE id = $1 AND project_id = $4 AND status = 'running'",
         )
         .bind(import.to_string())
         .bind(error.to_owned())
         .bind(now.0)
+        .bind(scope.project().to_string())
         .execute(self.conn())
         .await?;
         Ok(())

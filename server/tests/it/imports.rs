@@ -34,7 +34,7 @@ async fn uploaded(app: &AppState, scope: &Scope, name: &str, bytes: &[u8]) -> Im
     let key = format!("key-{}", app.ids.uuid());
     let mut upload = imports::begin_upload(app, scope, name, &key).await.unwrap();
     for piece in bytes.chunks(10_000) {
-        upload.push(app, piece).await.unwrap();
+        upload.push(app, scope, piece).await.unwrap();
     }
     let id = upload.finish(app, scope).await.unwrap();
     imports::find(app, scope, id).await.unwrap()
@@ -179,7 +179,7 @@ on_both!(what_is_no_csv_file_is_refused_with_a_reason, |t: TestApp| async move {
     for (bytes, word) in [(&b"\xff\xfet\0e\0"[..], "UTF-16"), (b"PK\x03\x04rest", "workbook"), (&[0; 64], "text file"), (b"\n\n", "empty")]
     {
         let mut upload = imports::begin_upload(app, &scope, "f", &format!("key-{word}-0000")).await.unwrap();
-        upload.push(app, bytes).await.unwrap();
+        upload.push(app, &scope, bytes).await.unwrap();
         let error = upload.finish(app, &scope).await.unwrap_err();
         let Some(domain::Error::Invalid(errors)) = error.refusal() else { panic!("{error}") };
         assert!(errors.at("file").unwrap().contains(word), "{errors:?}");
@@ -484,4 +484,18 @@ on_both!(what_has_served_its_time_goes, |t: TestApp| async move {
     assert_eq!(count(app, "SELECT COUNT(*) FROM idempotency").await, 0);
     assert_eq!(count(app, "SELECT COUNT(*) FROM imports").await, 0);
     assert_eq!(count(app, "SELECT COUNT(*) FROM import_chunks").await, 0);
+});
+
+on_both!(another_projects_import_takes_nothing, |t: TestApp| async move {
+    let (app, scope) = (&t.app, project(&t.app).await);
+    let foreign = Scope::system(server::projects::create(app, "Other", vec![], None).await.unwrap().id);
+    let mut upload = imports::begin_upload(app, &scope, "f.csv", "key-uploading").await.unwrap();
+    let refused = upload.push(app, &foreign, &vec![b'x'; 3 << 20]).await;
+    drop(refused);
+    assert_eq!(count(app, "SELECT COUNT(*) FROM import_chunks").await, 0);
+    let import = uploaded(app, &scope, "file.csv", b"text\none\n").await;
+    imports::start(app, &scope, &import, Mapping::parse("text=text").unwrap()).await.unwrap();
+    let (id, now) = (import.id, app.now());
+    app.store.write(move |tx| Box::pin(async move { tx.fail_import(&foreign, id, "no", now).await })).await.unwrap();
+    assert_eq!(imports::find(app, &scope, id).await.unwrap().status, ImportStatus::Running);
 });
