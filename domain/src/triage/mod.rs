@@ -403,13 +403,6 @@ impl TriageQuery {
         }
         query
     }
-
-    /// With nothing asked about a field.
-    #[must_use]
-    pub fn without_field(&self, field: Field) -> Self {
-        let kept = |part: &&Part| !matches!(&part.what, What::Test(test) if test.field() == field);
-        Self { parts: self.parts.iter().filter(kept).cloned().collect() }
-    }
 }
 
 /// A part of a text: whether the words in it are to be marked.

@@ -70,7 +70,6 @@ fn facet_links() {
     assert_eq!(query.with(Field::Status, "new").to_string(), "card status:new");
     assert_eq!(query.without(Field::Status, "new").to_string(), "card");
     assert_eq!(parse("a -tag:x").with(Field::Tag, "x").to_string(), "a tag:x");
-    assert_eq!(parse("a tag:x tag:y lang:en").without_field(Field::Tag).to_string(), "a lang:en");
     assert!(parse("is:spam").wants_spam() && !parse("-is:spam").wants_spam() && !parse("a").wants_spam());
 }
 

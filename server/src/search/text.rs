@@ -48,7 +48,7 @@ pub fn tokens(text: &str) -> Vec<Token> {
         if let (true, Some(start)) = (ends, word) {
             let end = at + c.len_utf8();
             if !(joiner && previous_end.is_some()) {
-                join(text, &mut out, compound);
+                join(&mut out, compound);
                 compound = out.len();
             }
             push(text, start..end, position, false, &mut out);
@@ -57,7 +57,7 @@ pub fn tokens(text: &str) -> Vec<Token> {
             joiner = false;
             word = None;
         } else if single {
-            join(text, &mut out, compound);
+            join(&mut out, compound);
             push(text, at..at + c.len_utf8(), position, true, &mut out);
             compound = out.len();
             position += 1;
@@ -70,7 +70,7 @@ pub fn tokens(text: &str) -> Vec<Token> {
             }
         }
     }
-    join(text, &mut out, compound);
+    join(&mut out, compound);
     out
 }
 
@@ -84,7 +84,7 @@ fn push(text: &str, range: Range<usize>, position: usize, single: bool, out: &mu
 }
 
 /// Adds the parts from `first` on, written together, when there are several.
-fn join(_text: &str, out: &mut Vec<Token>, first: usize) {
+fn join(out: &mut Vec<Token>, first: usize) {
     let parts = out.get(first..).unwrap_or_default();
     let (Some(start), Some(end)) = (parts.first(), parts.last()) else { return };
     if parts.len() < 2 || parts.len() > 8 {

@@ -135,22 +135,17 @@ impl Store {
     pub async fn feedback_by_ids(&self, scope: &Scope, ids: &[FeedbackId]) -> Result<Vec<Feedback>> {
         // Ids travel as one JSON list, so that the statement is the same text for any number of them.
         let list = serde_json::to_string(ids)?;
-        let (rows_sql, tags_sql) = match self.dialect() {
-            super::Dialect::Sqlite => (
-                "SELECT f.* FROM json_each($2) j CROSS JOIN feedback f ON f.id = j.value WHERE f.project_id = $1",
-                "SELECT t.feedback_id, t.tag FROM json_each($2) j CROSS JOIN feedback_tags t ON t.feedback_id = j.value WHERE t.project_id = $1 ORDER BY t.tag",
-            ),
-            super::Dialect::Postgres => (
-                "SELECT f.* FROM feedback f JOIN json_array_elements_text(CAST($2 AS json)) j ON f.id = j WHERE f.project_id = $1",
-                "SELECT t.feedback_id, t.tag FROM feedback_tags t JOIN json_array_elements_text(CAST($2 AS json)) j ON t.feedback_id = j WHERE t.project_id = $1 ORDER BY t.tag",
-            ),
+        let sql = match self.dialect() {
+            super::Dialect::Sqlite => "SELECT f.* FROM json_each($2) j CROSS JOIN feedback f ON f.id = j.value WHERE f.project_id = $1",
+            super::Dialect::Postgres => {
+                "SELECT f.* FROM feedback f JOIN json_array_elements_text(CAST($2 AS json)) j ON f.id = j WHERE f.project_id = $1"
+            }
         };
-        let project = scope.project().to_string();
-        let rows: Vec<Row> = sqlx::query_as(rows_sql).bind(project.clone()).bind(list.clone()).fetch_all(self.reader()).await?;
-        let tags: Vec<(String, String)> = sqlx::query_as(tags_sql).bind(project).bind(list).fetch_all(self.reader()).await?;
+        let rows: Vec<Row> = sqlx::query_as(sql).bind(scope.project().to_string()).bind(list.clone()).fetch_all(self.reader()).await?;
+        let mut tags = self.tags_of(scope, &list).await?;
         let mut by_id = std::collections::HashMap::with_capacity(rows.len());
         for row in rows {
-            let own = tags.iter().filter(|(id, _)| *id == row.id).map(|(_, tag)| tag.clone()).collect();
+            let own = tags.remove(&row.id).unwrap_or_default();
             let feedback = row.with_tags(own)?;
             by_id.insert(feedback.id, feedback);
         }
