@@ -3,6 +3,8 @@
 //! `EARSHOT_SITE` names a directory that `cargo xtask` filled with minified files and the wasm; a file there stands before the
 //! plain source. Without it (`cargo test`, `cargo clippy`) the sources are used and there is no wasm.
 
+#![expect(clippy::disallowed_methods, reason = "the environment is how Cargo talks to a build script")]
+
 use std::{
     env,
     error::Error,

@@ -104,7 +104,6 @@ fn minify(paths: &Paths, fresh: &Path) -> Result<()> {
 }
 
 /// Adds to the two scripts that pages start with: when the script's own address, which holds a hash, is gone, the program was built anew.
-#[expect(clippy::disallowed_methods, reason = "a build's stamp is no time that the program sees")]
 fn add_reload(paths: &Paths, fresh: &Path) -> Result<()> {
     let stamp = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
     for (name, own_url) in [("console.js", "import.meta.url"), ("survey.js", "document.currentScript.src")] {

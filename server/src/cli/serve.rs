@@ -15,7 +15,7 @@ use crate::{
 /// Serves until a signal asks to stop; with the demonstration when it has a place for its site.
 pub(super) async fn run(config: Config, demo_site: Option<SocketAddr>) -> Result<()> {
     config.start_log();
-    for name in unknown_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok())) {
+    for name in unknown_variables() {
         tracing::warn!("{name} is not a setting and has no effect; see earshot serve --help");
     }
     let asked = config.listen;

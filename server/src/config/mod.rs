@@ -193,9 +193,15 @@ fn public_url(text: &str) -> Result<String> {
     }
 }
 
-/// `EARSHOT_*` variables that are no setting, most likely misspelt.
+/// `EARSHOT_*` variables of this process that are no setting, most likely misspelt.
 #[must_use]
-pub fn unknown_variables(names: impl Iterator<Item = String>) -> Vec<String> {
+pub fn unknown_variables() -> Vec<String> {
+    #[expect(clippy::disallowed_methods, reason = "this is the place that reads the environment")]
+    let all = std::env::vars_os();
+    unknown_among(all.filter_map(|(name, _)| name.into_string().ok()))
+}
+
+fn unknown_among(names: impl Iterator<Item = String>) -> Vec<String> {
     const KNOWN: [&str; 9] = [
         "EARSHOT_DATA",
         "EARSHOT_CONFIG",
@@ -291,6 +297,6 @@ mod tests {
     #[test]
     fn misspelt_variables_are_found() {
         let names = ["EARSHOT_LISTNE", "EARSHOT_LISTEN", "EARSHOT_TEST_POSTGRES", "PATH"].map(String::from);
-        assert_eq!(unknown_variables(names.into_iter()), ["EARSHOT_LISTNE"]);
+        assert_eq!(unknown_among(names.into_iter()), ["EARSHOT_LISTNE"]);
     }
 }

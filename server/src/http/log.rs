@@ -27,6 +27,7 @@ pub async fn requests(State(app): State<AppState>, request: Request, next: Next)
     let id = app.ids.uuid().simple().to_string();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or_else(|| "unknown".to_owned(), |p| p.as_str().to_owned());
+    #[expect(clippy::disallowed_methods, reason = "how long the answer took, for the log")]
     let began = tokio::time::Instant::now();
     let mut response = REQUEST_ID.scope(RefCell::new(id.clone()), next.run(request)).await;
     let took = began.elapsed();

@@ -25,7 +25,7 @@ use std::{
 
 use async_trait::async_trait;
 use domain::{
-    Clock,
+    Clock, Timestamp,
     accounts::Scope,
     feedback::Feedback,
     ids::{FeedbackId, ProjectId, StaffId, SurveyId},
@@ -229,7 +229,7 @@ struct Inner {
     broken: AtomicBool,
     nudge: Notify,
     /// When a failed search last had it built again.
-    rebuilt: std::sync::Mutex<Option<Instant>>,
+    rebuilt: std::sync::Mutex<Option<Timestamp>>,
     /// Searches that run at a time; each takes a processor.
     turns: Semaphore,
     follower: Mutex<Option<Follower>>,
@@ -377,6 +377,7 @@ impl Search {
     /// [`domain::Error::SearchUnavailable`] while there is no index, and the caller lists from the database;
     /// [`domain::Error::Invalid`] for a cursor that is not of this search.
     pub async fn search(&self, scope: &Scope, ask: Ask) -> Result<Found> {
+        #[expect(clippy::disallowed_methods, reason = "how long the search took")]
         let started = Instant::now();
         let unavailable = || Error::Refused(domain::Error::SearchUnavailable);
         let engine = self.inner.engine().ok_or_else(unavailable)?;
@@ -423,10 +424,11 @@ impl Search {
     /// Whether a failed search may have the index built again: once in ten minutes, so that a query that always fails does not
     /// keep everybody from searching.
     fn may_rebuild(&self) -> bool {
+        let now = self.inner.clock.now();
         let mut last = self.inner.rebuilt.lock().unwrap_or_else(PoisonError::into_inner);
-        let again = last.is_none_or(|at| at.elapsed() > Duration::from_secs(600));
+        let again = last.is_none_or(|at| now >= at.plus_ms(REBUILD_AFTER_MS));
         if again {
-            *last = Some(Instant::now());
+            *last = Some(now);
         }
         again
     }
@@ -502,6 +504,9 @@ fn column(field: Field) -> &'static str {
     }
 }
 
+/// How long after a rebuild that a failed search asked for another one may ask again.
+const REBUILD_AFTER_MS: i64 = 600_000;
+
 /// Most values of one facet.
 const MAX_VALUES: usize = 50;
 
@@ -510,7 +515,7 @@ fn run(
     project: ProjectId,
     ask: &Ask,
     mut page: Pass,
-    now: domain::Timestamp,
+    now: Timestamp,
     names: &HashMap<(Field, String), Vec<String>>,
 ) -> tantivy::Result<(Collected, Vec<Facet>, Pass)> {
     let searcher = engine.searcher();

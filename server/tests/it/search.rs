@@ -673,6 +673,7 @@ on_both!(what_is_found_is_what_is_marked, |t: TestApp| async move {
 /// Reads the file that `EARSHOT_TEST_QUERIES` names: lines of `text,category`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_real_messages() {
+    #[expect(clippy::disallowed_methods, reason = "what to measure with is told by the environment")]
     let Ok(path) = std::env::var("EARSHOT_TEST_QUERIES") else { return };
     let t = TestApp::new(Database::Sqlite).await.unwrap();
     let p = project(&t).await.id;
@@ -707,6 +708,7 @@ async fn ten_thousand_real_messages() {
     println!("{} rows: {times:#?}", rows.len());
     assert_eq!(find(&t, p, "").await.total, rows.len());
     t.app.search.rebuild();
+    #[expect(clippy::disallowed_methods, reason = "measures")]
     let started = std::time::Instant::now();
     assert!(t.app.search.ready(SOON).await);
     println!("built again in {:?}", started.elapsed());

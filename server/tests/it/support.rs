@@ -273,6 +273,7 @@ pub fn sample(app: &App, project: ProjectId, text: &str) -> Feedback {
 }
 
 async fn fresh_postgres() -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "where to test is told by the environment")]
     let admin = std::env::var("EARSHOT_TEST_POSTGRES").ok()?;
     sqlx::any::install_default_drivers();
     #[expect(clippy::disallowed_methods, reason = "a name that no other test run uses")]
