@@ -67,8 +67,11 @@ pub(super) async fn follow(inner: Arc<Inner>, opened: Option<(Arc<Engine>, Posit
     let mut opened = opened;
     while !*stop.borrow() {
         wake.mark_unchanged();
-        if inner.broken.swap(false, Ordering::SeqCst) {
+        if inner.broken.load(Ordering::SeqCst) {
             (open, opened) = (None, None);
+            // In this order: who sees the wish gone sees no status of the old index.
+            inner.set_building(0, 0);
+            inner.broken.store(false, Ordering::SeqCst);
         }
         let step = match (open.take(), opened.take()) {
             (Some(now), _) => catch_up(&inner, now).await.map(|(now, read)| (Some(now), read)),

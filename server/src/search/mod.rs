@@ -480,9 +480,11 @@ pub async fn reindex(app: &crate::state::App, mut progress: impl FnMut(Status)) 
     search.rebuild();
     let mut status = search.watch_status();
     loop {
+        // Asked before the status: an index that was ready, or made, before the follower heard of the wish is not the one.
+        let unheard = search.inner.broken.load(Ordering::SeqCst);
         let now = *status.borrow_and_update();
         progress(now);
-        if now == Status::Ready || status.changed().await.is_err() {
+        if now == Status::Ready && !unheard || status.changed().await.is_err() {
             break;
         }
     }
