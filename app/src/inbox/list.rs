@@ -45,6 +45,15 @@ pub enum Empty {
     },
     /// Nothing fits the query: each part that can be left out, with the inbox without it.
     NoHits(Vec<(String, String)>),
+    /// Not on this page, but elsewhere: what to say, and where to go.
+    Elsewhere {
+        /// What is not here.
+        title: String,
+        /// Why.
+        text: &'static str,
+        /// Where to go: the words of the link, and the page.
+        link: (&'static str, String),
+    },
     /// The query was not understood.
     BadQuery,
 }
@@ -224,6 +233,12 @@ fn Nothing(why: Empty, slug: String) -> impl IntoView {
             <layout::Empty title="Nothing fits this search" text="Leave something out, or clear the search to see everything.">
                 {parts.into_iter().map(|(part, url)| view! { <a class="button" href=url data-enhance data-waits="inbox-list">"Without " <code>{part}</code></a> }).collect_view()}
                 <a class="button button-quiet" href=format!("/p/{slug}/inbox") data-enhance data-waits="inbox-list">"Clear the search"</a>
+            </layout::Empty>
+        }
+        .into_any(),
+        Empty::Elsewhere { title, text, link: (label, url) } => view! {
+            <layout::Empty title=title text=text>
+                <a class="button button-primary" href=url data-enhance data-waits="inbox-list">{label}</a>
             </layout::Empty>
         }
         .into_any(),

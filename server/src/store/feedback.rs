@@ -109,6 +109,19 @@ impl Store {
         rows.into_iter().map(listed).collect()
     }
 
+    /// Whether there is anything in the scope's project that is not spam.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn has_more_than_spam(&self, scope: &Scope) -> Result<bool> {
+        let found: Option<String> = sqlx::query_scalar("SELECT id FROM feedback WHERE project_id = $1 AND status <> $2 LIMIT 1")
+            .bind(scope.project().to_string())
+            .bind(Status::Spam.as_str())
+            .fetch_optional(self.reader())
+            .await?;
+        Ok(found.is_some())
+    }
+
     /// The tags of records, by id; `list` is their ids as JSON.
     async fn tags_of(&self, scope: &Scope, list: &str) -> Result<std::collections::HashMap<String, Vec<String>>> {
         let sql = match self.dialect() {

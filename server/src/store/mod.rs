@@ -6,7 +6,7 @@
 //!
 //! Writes go through [`Store::write`]. On SQLite one task owns the one writing connection and lets everything that waits share
 //! one `BEGIN IMMEDIATE … COMMIT` (group commit), each job in a savepoint of its own; nobody is answered before the commit. On
-//! PostgreSQL each job is a transaction of its own.
+//! PostgreSQL each job is a transaction of its own, some at a time so that reading goes on. What waits is bounded on both.
 
 pub mod backlog;
 pub mod demo;

@@ -32,11 +32,13 @@ pub struct Page {
     pub prev: Option<String>,
     /// How the index is doing, when this page comes without it.
     pub without_index: Option<search::Status>,
+    /// Without the index: whether this page goes on from another.
+    pub goes_on: bool,
 }
 
 /// Records read at once and at most, when the database is searched by reading.
 const BATCH: i64 = 200;
-const MOST: i64 = 4000;
+pub(crate) const MOST: usize = 4000;
 /// What cursors of pages without the index begin with.
 const PLAIN: &str = "plain.";
 
@@ -61,7 +63,15 @@ pub async fn list(app: &App, scope: &Scope, ask: Ask) -> Result<Page> {
     match found {
         Ok(found) => {
             let items = app.store.feedback_by_ids(scope, &found.ids).await?;
-            Ok(Page { items, total: Some(found.total), facets: found.facets, next: found.next, prev: found.prev, without_index: None })
+            Ok(Page {
+                items,
+                total: Some(found.total),
+                facets: found.facets,
+                next: found.next,
+                prev: found.prev,
+                without_index: None,
+                goes_on: false,
+            })
         }
         Err(error) if matches!(error.refusal(), Some(domain::Error::SearchUnavailable)) => plain(app, scope, &ask).await,
         Err(error) => Err(error),
@@ -84,6 +94,7 @@ async fn plain(app: &App, scope: &Scope, ask: &Ask) -> Result<Page> {
         let (at, id) = c.split_once('.')?;
         Some((at.parse::<i64>().ok()?, id.to_owned()))
     });
+    let goes_on = after.is_some();
     let (mut items, mut next, mut read) = (Vec::new(), None, 0);
     loop {
         let batch = app.store.list_feedback(scope, newest, after.clone(), BATCH).await?;
@@ -107,7 +118,7 @@ async fn plain(app: &App, scope: &Scope, ask: &Ask) -> Result<Page> {
             break;
         }
     }
-    Ok(Page { items, total: None, facets: Vec::new(), next, prev: None, without_index: Some(app.search.status()) })
+    Ok(Page { items, total: None, facets: Vec::new(), next, prev: None, without_index: Some(app.search.status()), goes_on })
 }
 
 /// A query held against one record at a time. Words are looked for as written.

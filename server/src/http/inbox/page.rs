@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use app::{
-    inbox::{Empty, FacetValue, FacetView, InboxPage, InboxView, ListView, Piece, QueryErrorView, RowView, SearchView, score},
+    inbox::{Empty, FacetValue, FacetView, InboxPage, InboxView, ListView, Piece, QueryErrorView, RowView, SearchView, score, thousands},
     shell::Nav,
 };
 use axum::{extract::Query, http::StatusCode, response::Response};
@@ -219,13 +219,22 @@ async fn list_view(
 ) -> Result<ListView> {
     let now = console.app.now();
     let understood = page.is_some();
-    let page = page.unwrap_or(Page { items: vec![], total: None, facets: vec![], next: None, prev: None, without_index: None });
+    let page =
+        page.unwrap_or(Page { items: vec![], total: None, facets: vec![], next: None, prev: None, without_index: None, goes_on: false });
     let empty = if !understood {
         Some(Empty::BadQuery)
     } else if !page.items.is_empty() {
         None
-    } else if query.is_empty() && console.app.store.list_feedback(scope, true, None, 1).await?.is_empty() {
-        Some(Empty::NothingYet { can_admin: scope.require(Role::Admin).is_ok() })
+    } else if let Some(cursor) = &page.next {
+        Some(further(params.url(slug, &[("cursor", cursor), ("item", "")]), Sort::parse(&params.sort), page.goes_on))
+    } else if page.goes_on {
+        Some(Empty::Elsewhere {
+            title: "No more fits this search".into(),
+            text: "That was all of it.",
+            link: ("Back to the first page", params.url(slug, &[("cursor", ""), ("item", "")])),
+        })
+    } else if query.is_empty() {
+        Some(unfiltered(console, scope, slug).await?)
     } else {
         let without = |(part, rest): (String, TriageQuery)| (part, inbox_url(slug, &[("q", &rest.to_string()), ("sort", &params.sort)]));
         Some(Empty::NoHits(without_each(query).into_iter().map(without).collect()))
@@ -253,6 +262,40 @@ async fn list_view(
         prev: to(&page.prev),
         next: to(&page.next),
         members: names.options(),
+    })
+}
+
+/// The empty page of a search that has read many records and not all of them.
+fn further(next: String, sort: Option<Sort>, goes_on: bool) -> Empty {
+    let which = match sort {
+        _ if goes_on => "next",
+        Some(Sort::Oldest) => "oldest",
+        _ => "newest",
+    };
+    Empty::Elsewhere {
+        title: format!("Nothing in the {which} {} yet", thousands(list::MOST)),
+        text: "Without the index, feedback is read piece by piece. There is more to read.",
+        link: ("Read on", next),
+    }
+}
+
+/// Why the inbox is empty when nothing was asked for.
+async fn unfiltered(console: &Console, scope: &Scope, slug: &str) -> Result<Empty> {
+    let store = &console.app.store;
+    Ok(if store.list_feedback(scope, true, None, 1).await?.is_empty() {
+        Empty::NothingYet { can_admin: scope.require(Role::Admin).is_ok() }
+    } else if store.has_more_than_spam(scope).await? {
+        Empty::Elsewhere {
+            title: "Something just arrived".into(),
+            text: "It is being made ready for searching and is listed in a moment.",
+            link: ("Look again", inbox_url(slug, &[])),
+        }
+    } else {
+        Empty::Elsewhere {
+            title: "Nothing but suspected spam".into(),
+            text: "Everything that came in looks like spam, or was marked as spam. It is kept out of this list.",
+            link: ("Look at the spam", inbox_url(slug, &[("q", "status:spam")])),
+        }
     })
 }
 
