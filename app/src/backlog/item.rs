@@ -195,9 +195,10 @@ fn Evidence(view: ItemView) -> impl IntoView {
                         </form>
                     });
                     let (before, quote, after) = piece.text;
+                    let (wordless, scored) = (before.is_empty() && quote.is_empty() && after.is_empty(), piece.score.is_some());
                     view! {
                         <li class="stack">
-                            <p class="backlog-text">{before}{(!quote.is_empty()).then(|| view! { <mark>{quote}</mark> })}{after}</p>
+                            <p class="backlog-text">{wordless.then(|| view! { <span class="muted">{crate::inbox::wordless(scored)}</span> })}{before}{(!quote.is_empty()).then(|| view! { <mark>{quote}</mark> })}{after}</p>
                             {piece.lost_quote.map(|quote| view! { <blockquote class="quote">{quote}</blockquote> })}
                             <div class="spread small">
                                 <span class="cluster muted">

@@ -199,11 +199,13 @@ pub fn LinkPage(
     view: LinkView,
 ) -> impl IntoView {
     let back = view.panel.return_to.clone();
+    let wordless = view.text.trim().is_empty();
     view! {
         <PageHead title="Link feedback">
             <a class="button" href=back>"Back"</a>
         </PageHead>
-        <div class="card prose" data-quote-source>
+        {wordless.then(|| view! { <p class="muted">{crate::inbox::wordless(false)}</p> })}
+        <div class="card prose" data-quote-source hidden=wordless>
             {view.text.split('\n').map(str::trim).filter(|l| !l.is_empty()).map(|l| view! { <p>{l.to_owned()}</p> }).collect_view()}
         </div>
         <LinkPanel view=view.panel />

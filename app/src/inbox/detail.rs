@@ -3,7 +3,7 @@
 use domain::{FieldErrors, feedback::Status};
 use leptos::prelude::*;
 
-use super::{ActionFields, Marked, Piece, ScoreView, tone};
+use super::{ActionFields, Marked, Piece, ScoreView, tone, wordless};
 use crate::{
     backlog::{LinkPanel, LinkPanelView},
     components::badges::Badge,
@@ -128,6 +128,7 @@ pub fn Detail(
     let on_own_page = back.is_none();
     let actions = view.can_triage.then(|| view! { <Actions view=view.clone() base=base.clone() /> });
     let links = view.links.clone();
+    let scored = view.score.is_some();
     let talk = view! { <Talk view=view.clone() base=base.clone() /> };
     let tags_read_only = (!view.can_triage && !view.tags.is_empty()).then(|| {
         view! { <p class="cluster">{view.tags.iter().map(|tag| view! { <span class="tag">{tag.clone()}</span> }).collect_view()}</p> }
@@ -150,7 +151,7 @@ pub fn Detail(
                 <p class="notice notice-warn">"Suspected spam: " {view.spam_reasons.join(", ")} "."</p>
             })}
             <div class="detail-text" data-quote-source tabindex="0" role="region" aria-label="What was said">
-                {if view.text.is_empty() { view! { <span class="muted">"No words, only a score."</span> }.into_any() } else { view! { <Marked pieces=view.text /> }.into_any() }}
+                {if view.text.is_empty() { view! { <span class="muted">{wordless(scored)}</span> }.into_any() } else { view! { <Marked pieces=view.text /> }.into_any() }}
             </div>
             {tags_read_only}
             {actions}

@@ -3,7 +3,7 @@
 use domain::feedback::Status;
 use leptos::prelude::*;
 
-use super::{Marked, Piece, ScoreView, tone};
+use super::{Marked, Piece, ScoreView, tone, wordless};
 use crate::components::{badges::Badge, forms::IdempotencyKey, layout};
 
 /// One item of the list.
@@ -186,6 +186,7 @@ fn Bulk(members: Vec<(String, String)>) -> impl IntoView {
 #[component]
 fn Row(row: RowView, can_triage: bool) -> impl IntoView {
     let link = format!("open-{}", row.id);
+    let scored = row.score.is_some();
     view! {
         <li class="inbox-row" id=format!("row-{}", row.id) data-id=row.id.clone() data-version=row.version data-status=row.status.as_str() data-open=row.current.then_some("")>
             {can_triage.then(|| view! {
@@ -201,7 +202,7 @@ fn Row(row: RowView, can_triage: bool) -> impl IntoView {
                     <time class="row-age" datetime=row.at>{row.age}</time>
                 </span>
                 <span class="row-text">
-                    {if row.snippet.is_empty() { view! { <span class="muted">"No words, only a score."</span> }.into_any() } else { view! { <Marked pieces=row.snippet /> }.into_any() }}
+                    {if row.snippet.is_empty() { view! { <span class="muted">{wordless(scored)}</span> }.into_any() } else { view! { <Marked pieces=row.snippet /> }.into_any() }}
                 </span>
                 {(!row.tags.is_empty() || row.assignee.is_some()).then(|| view! {
                     <span class="row-tags">

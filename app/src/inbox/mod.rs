@@ -51,6 +51,12 @@ pub fn score(score: Option<f64>, max: Option<f64>) -> Option<ScoreView> {
     Some(ScoreView { label: format!("{score} of {max}"), tone })
 }
 
+/// What stands in the place of a text that is not there.
+#[must_use]
+pub fn wordless(scored: bool) -> &'static str {
+    if scored { "No words, only a score." } else { "No words." }
+}
+
 /// A text with its matches marked.
 #[component]
 pub fn Marked(

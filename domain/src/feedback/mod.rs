@@ -85,7 +85,7 @@ pub struct Feedback {
     pub project: ProjectId,
     /// What produced it.
     pub kind: Kind,
-    /// What was said: the free texts, joined by blank lines.
+    /// What was said: the free texts, joined by blank lines; empty where there is only a score.
     pub text: String,
     /// The score, when one was given, on the question's own scale.
     pub score: Option<f64>,

@@ -5,7 +5,7 @@ use crate::surveys::{Answer, Question, QuestionKind, SurveyBody};
 /// A response as the inbox shows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Digest {
-    /// The free texts, joined by blank lines; without any, the chosen labels; without those, the score.
+    /// The free texts, joined by blank lines; without any, the chosen labels. A score alone is no text: a search for `10` would find it.
     pub text: String,
     /// The answer to the first question with a score.
     pub score: Option<f64>,
@@ -27,9 +27,6 @@ pub fn digest(body: &SurveyBody, answers: &[(String, Answer)]) -> Digest {
     if text.is_empty() {
         let labels = asked.iter().filter(|(_, a)| matches!(a, Answer::Choices { .. })).map(|(q, a)| a.display(q));
         text = labels.collect::<Vec<_>>().join("\n\n");
-    }
-    if let Some((n, max)) = score.filter(|_| text.is_empty()) {
-        text = format!("{n} / {max}");
     }
     Digest {
         text,
@@ -103,12 +100,13 @@ mod tests {
     }
 
     #[test]
-    fn texts_come_first_then_labels_then_the_score() {
+    fn texts_come_first_then_labels_and_a_score_is_no_text() {
         let all = digest(&body(), &answers(&[("q1", "9"), ("q2", "Slow"), ("q3", "A@b.example"), ("q4", "other"), ("q4_other", "Maps")]));
         assert_eq!((all.text.as_str(), all.score, all.score_max), ("Slow\n\nMaps", Some(9.0), Some(10.0)));
         assert_eq!(all.email.as_deref(), Some("a@b.example"));
         assert_eq!(digest(&body(), &answers(&[("q1", "9"), ("q4", "c1")])).text, "Price");
-        assert_eq!(digest(&body(), &answers(&[("q1", "0")])).text, "0 / 10");
+        let scored = digest(&body(), &answers(&[("q1", "0")]));
+        assert_eq!((scored.text.as_str(), scored.score, scored.score_max), ("", Some(0.0), Some(10.0)));
         assert_eq!(digest(&body(), &answers(&[("q3", "a@b.example")])).text, "");
     }
 

@@ -17,7 +17,7 @@ use super::{
 use crate::error::{Error, Result};
 
 /// Grows with every change to the schema or to what tokens are: an index of another version is built again.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// The writer's memory.
 const WRITER_BYTES: usize = 50_000_000;
 /// Longest value of a field that is searched exactly, in characters.
@@ -237,11 +237,11 @@ impl Writer {
 }
 
 fn flags(document: &Document) -> impl Iterator<Item = Flag> {
-    let Feedback { contact, text, score, tags, .. } = &document.feedback;
+    let Feedback { text, score, tags, .. } = &document.feedback;
     let all = [
         (Flag::Link, document.linked),
         (Flag::Comment, document.commented),
-        (Flag::Contact, contact.is_some()),
+        (Flag::Contact, document.known),
         (Flag::Text, !text.trim().is_empty()),
         (Flag::Score, score.is_some()),
         (Flag::Tag, !tags.is_empty()),

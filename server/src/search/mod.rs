@@ -74,6 +74,8 @@ pub struct Document {
     pub commented: bool,
     /// Name and e-mail address of the contact, to be found by.
     pub contact: String,
+    /// Whether anything is known of the contact: an anonymous one counts as none.
+    pub known: bool,
 }
 
 /// Where the index gets its documents from.

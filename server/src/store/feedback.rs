@@ -70,6 +70,8 @@ pub struct Listed {
     pub linked: bool,
     /// Has a comment of the team.
     pub commented: bool,
+    /// Something is known of the contact: a name, an address or an id.
+    pub contact_known: bool,
 }
 
 #[derive(FromRow)]
@@ -78,6 +80,7 @@ struct ListedRow {
     row: Row,
     linked: i64,
     commented: i64,
+    known: i64,
 }
 
 impl Store {
@@ -88,12 +91,16 @@ impl Store {
     pub async fn list_feedback(&self, scope: &Scope, newest: bool, after: Option<(i64, String)>, limit: i64) -> Result<Vec<Listed>> {
         let sql = if newest {
             "SELECT f.*, (SELECT COUNT(*) FROM links l WHERE l.feedback_id = f.id) AS linked, \
-             (SELECT COUNT(*) FROM comments c WHERE c.feedback_id = f.id) AS commented FROM feedback f \
+             (SELECT COUNT(*) FROM comments c WHERE c.feedback_id = f.id) AS commented, \
+             (SELECT COUNT(*) FROM contacts p WHERE p.id = f.contact_id \
+             AND COALESCE(p.name, '') || COALESCE(p.email, '') || COALESCE(p.external_id, '') <> '') AS known FROM feedback f \
              WHERE f.project_id = $1 AND (f.created_at < $2 OR (f.created_at = $2 AND f.id < $3)) \
              ORDER BY f.created_at DESC, f.id DESC LIMIT $4"
         } else {
             "SELECT f.*, (SELECT COUNT(*) FROM links l WHERE l.feedback_id = f.id) AS linked, \
-             (SELECT COUNT(*) FROM comments c WHERE c.feedback_id = f.id) AS commented FROM feedback f \
+             (SELECT COUNT(*) FROM comments c WHERE c.feedback_id = f.id) AS commented, \
+             (SELECT COUNT(*) FROM contacts p WHERE p.id = f.contact_id \
+             AND COALESCE(p.name, '') || COALESCE(p.email, '') || COALESCE(p.external_id, '') <> '') AS known FROM feedback f \
              WHERE f.project_id = $1 AND (f.created_at > $2 OR (f.created_at = $2 AND f.id > $3)) \
              ORDER BY f.created_at, f.id LIMIT $4"
         };
@@ -104,7 +111,7 @@ impl Store {
         let mut tags = self.tags_of(scope, &serde_json::to_string(&ids)?).await?;
         let listed = |r: ListedRow| -> Result<Listed> {
             let own = tags.remove(&r.row.id).unwrap_or_default();
-            Ok(Listed { linked: r.linked > 0, commented: r.commented > 0, feedback: r.row.with_tags(own)? })
+            Ok(Listed { linked: r.linked > 0, commented: r.commented > 0, contact_known: r.known > 0, feedback: r.row.with_tags(own)? })
         };
         rows.into_iter().map(listed).collect()
     }

@@ -37,6 +37,8 @@ pub struct IndexRow {
     pub contact_name: Option<String>,
     /// E-mail address of the contact.
     pub contact_email: Option<String>,
+    /// The site's own id of the contact.
+    pub contact_external: Option<String>,
 }
 
 #[derive(FromRow)]
@@ -47,6 +49,7 @@ struct Joined {
     commented: i64,
     contact_name: Option<String>,
     contact_email: Option<String>,
+    contact_external: Option<String>,
 }
 
 /// Which places of the change sequence count.
@@ -135,12 +138,12 @@ impl Store {
         let sql = match self.dialect() {
             Dialect::Sqlite => concat!(
                 "SELECT f.*, EXISTS (SELECT 1 FROM links l WHERE l.feedback_id = f.id) AS linked, ",
-                "EXISTS (SELECT 1 FROM comments m WHERE m.feedback_id = f.id) AS commented, c.name AS contact_name, c.email AS contact_email ",
+                "EXISTS (SELECT 1 FROM comments m WHERE m.feedback_id = f.id) AS commented, c.name AS contact_name, c.email AS contact_email, c.external_id AS contact_external ",
                 "FROM feedback f JOIN json_each($1) j ON f.id = j.value LEFT JOIN contacts c ON c.id = f.contact_id ORDER BY f.id",
             ),
             Dialect::Postgres => concat!(
                 "SELECT f.*, CAST(EXISTS (SELECT 1 FROM links l WHERE l.feedback_id = f.id) AS INT)::BIGINT AS linked, ",
-                "CAST(EXISTS (SELECT 1 FROM comments m WHERE m.feedback_id = f.id) AS INT)::BIGINT AS commented, c.name AS contact_name, c.email AS contact_email ",
+                "CAST(EXISTS (SELECT 1 FROM comments m WHERE m.feedback_id = f.id) AS INT)::BIGINT AS commented, c.name AS contact_name, c.email AS contact_email, c.external_id AS contact_external ",
                 "FROM feedback f JOIN json_array_elements_text(CAST($1 AS json)) j ON f.id = j LEFT JOIN contacts c ON c.id = f.contact_id ORDER BY f.id",
             ),
         };
@@ -222,6 +225,7 @@ impl Store {
                     commented: joined.commented > 0,
                     contact_name: joined.contact_name,
                     contact_email: joined.contact_email,
+                    contact_external: joined.contact_external,
                 })
             })
             .collect()

@@ -176,8 +176,8 @@ impl Holder<'_> {
             }),
             Test::Has(Flag::Link) => listed.linked,
             Test::Has(Flag::Comment) => listed.commented,
-            Test::Has(Flag::Contact) => item.contact.is_some(),
-            Test::Has(Flag::Text) => !item.text.is_empty(),
+            Test::Has(Flag::Contact) => listed.contact_known,
+            Test::Has(Flag::Text) => !item.text.trim().is_empty(),
             Test::Has(Flag::Score) => item.score.is_some(),
             Test::Has(Flag::Tag) => !item.tags.is_empty(),
             Test::Survey(asked) => item

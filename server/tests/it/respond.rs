@@ -13,9 +13,14 @@ use domain::{
 };
 use serde_json::{Value, json};
 
+use server::{
+    search::{Ask, Sort},
+    triage::list::list,
+};
+
 use crate::{
     on_both,
-    support::{Page, TestApp},
+    support::{Database, Page, TestApp},
 };
 
 const SITE: &str = "https://site.example";
@@ -218,7 +223,7 @@ on_both!(a_response_grows_and_is_finished, |t: TestApp| async move {
     assert_eq!(begun.status, StatusCode::CREATED, "{}", begun.body);
     let begun = begun.json();
     let first = s.feedback().await;
-    assert_eq!((first[0].text.as_str(), first[0].version), ("2 / 10", 1));
+    assert_eq!((first[0].text.as_str(), first[0].version), ("", 1));
     assert_eq!(first[0].page_url.as_deref(), Some("https://site.example/cart"));
     assert_eq!(first[0].release.as_deref(), Some("1.2.3"));
 
@@ -509,7 +514,7 @@ on_both!(pages_speak_the_asked_language, |t: TestApp| async move {
 
 #[tokio::test]
 async fn too_many_submissions_wait() {
-    let t = TestApp::with_config(crate::support::Database::Sqlite, |c| c.rate_per_address = 3).await.unwrap();
+    let t = TestApp::with_config(Database::Sqlite, |c| c.rate_per_address = 3).await.unwrap();
     let s = setup(t, &[]).await;
     for n in 0..3 {
         assert_eq!(s.post(&s.input(&format!("key-{n:06}"), &json!([["q1", "9"]]), true)).await.status, StatusCode::CREATED);
@@ -528,7 +533,7 @@ async fn too_many_submissions_wait() {
 
 #[tokio::test]
 async fn one_project_does_not_use_up_anothers_limit() {
-    let t = TestApp::with_config(crate::support::Database::Sqlite, |c| c.rate_per_key = 2).await.unwrap();
+    let t = TestApp::with_config(Database::Sqlite, |c| c.rate_per_key = 2).await.unwrap();
     let s = setup(t, &[]).await;
     for n in 0..3 {
         let page = s.post(&s.input(&format!("key-{n:06}"), &json!([["q1", "9"]]), true)).await;
@@ -549,4 +554,67 @@ on_both!(a_full_queue_asks_the_widget_to_come_back, |t: TestApp| async move {
     assert!(page.headers.contains_key("retry-after") && page.json()["code"] == "busy", "{}", page.body);
     full.release().await;
     assert_eq!(s.post(&input).await.status, StatusCode::CREATED, "nothing of the refused attempt is in the way");
+});
+
+on_both!(a_score_is_no_text_and_nobody_is_no_contact, |t: TestApp| async move {
+    let s = setup(t, &[SITE]).await;
+    for (key, answers) in [
+        ("only-a-score", json!([["q1", "10"]])),
+        ("with-words", json!([["q1", "3"], ["q2", "Ten out of 10 would wait again"]])),
+        ("with-an-address", json!([["q1", "9"], ["q4", "ann@site.example"]])),
+        ("only-an-address", json!([["q4", "bob@site.example"]])),
+    ] {
+        assert_eq!(s.post(&s.input(key, &answers, false)).await.status, StatusCode::CREATED, "{key}");
+        s.t.clock.advance_ms(1000);
+    }
+    let ids: Vec<FeedbackId> = s.feedback().await.iter().map(|f| f.id).collect();
+    assert_eq!(ids.len(), 4);
+    let (app, scope) = (&s.t.app, Scope::system(s.project.id));
+    let soon = std::time::Duration::from_secs(20);
+    assert!(app.search.ready(soon).await && app.search.caught_up(soon).await);
+    // From the index, then by reading: the same.
+    for with_index in [true, false] {
+        for (query, expected) in [
+            ("has:contact", vec![2, 3]),
+            ("-has:contact", vec![0, 1]),
+            ("has:text", vec![1]),
+            ("has:score", vec![0, 1, 2]),
+            ("10", vec![1]),
+            ("score:10", vec![0]),
+        ] {
+            let query = domain::triage::TriageQuery::parse(query).unwrap();
+            let ask = Ask { query: query.clone(), me: None, sort: Sort::Oldest, cursor: None, limit: 50 };
+            let page = list(app, &scope, ask).await.unwrap();
+            assert_eq!(page.without_index.is_none(), with_index);
+            let found: Vec<usize> = page.items.iter().map(|f| ids.iter().position(|id| *id == f.id).unwrap()).collect();
+            assert_eq!(found, expected, "{query} with index: {with_index}");
+        }
+        app.search.stop().await;
+    }
+});
+
+on_both!(scores_kept_as_texts_become_scores, |t: TestApp| async move {
+    let s = setup(t, &[SITE]).await;
+    s.post(&s.input("only-a-score", &json!([["q1", "10"]]), false)).await;
+    s.t.clock.advance_ms(1000);
+    s.post(&s.input("words-like-it", &json!([["q1", "10"], ["q2", "10 / 10"]]), false)).await;
+    // As it was written before.
+    let migration = match s.t.database {
+        Database::Sqlite => include_str!("../../../migrations/sqlite/0002_marks_and_scores.sql"),
+        Database::Postgres => include_str!("../../../migrations/postgres/0002_marks_and_scores.sql"),
+    };
+    let update = &migration[migration.find("UPDATE feedback").unwrap()..];
+    s.t.app
+        .store
+        .write(move |tx| {
+            Box::pin(async move {
+                sqlx::query("UPDATE feedback SET text = '10 / 10'").execute(tx.conn()).await?;
+                sqlx::raw_sql(update).execute(tx.conn()).await?;
+                Ok(())
+            })
+        })
+        .await
+        .unwrap();
+    let texts: Vec<String> = s.feedback().await.into_iter().map(|f| f.text).collect();
+    assert_eq!(texts, ["", "10 / 10"]);
 });

@@ -180,7 +180,7 @@ on_both!(every_field, |t: TestApp| async move {
     )
     .await;
     let month_old = now.plus_ms(-30 * day).day();
-    for (query, expected) in [
+    let cases = [
         ("", vec![0, 1, 2, 3]),
         ("is:spam", vec![4]),
         ("status:spam status:triaged", vec![1, 4]),
@@ -221,13 +221,21 @@ on_both!(every_field, |t: TestApp| async move {
         ("env:production", vec![2]),
         ("lang:de", vec![3]),
         ("lang:de lang:en score:>8", vec![0]),
-    ] {
+    ];
+    for (query, expected) in cases.clone() {
         assert_eq!(hits(&t, p.id, &ids, query).await, expected, "{query}");
     }
     assert_eq!(hits(&t, p.id, &ids, &format!("after:{month_old}")).await.len(), 4);
     assert_eq!(hits(&t, p.id, &ids, &format!("assignee:{owner}")).await, [1]);
     let mine = t.app.search.search(&Scope::system(p.id), Ask { me: Some(owner), ..ask("assignee:me") }).await.unwrap();
     assert_eq!(mine.ids, [ids[1]]);
+    // Without the index the database is read, and the same is found.
+    t.app.search.stop().await;
+    for (query, expected) in cases {
+        let page = server::triage::list::list(&t.app, &Scope::system(p.id), ask(query)).await.unwrap();
+        let found: Vec<usize> = page.items.iter().map(|f| ids.iter().position(|id| *id == f.id).unwrap()).collect();
+        assert_eq!((found, page.without_index), (expected, Some(Health::Off)), "{query}, without the index");
+    }
 });
 
 on_both!(facets_count_and_let_people_switch, |t: TestApp| async move {
