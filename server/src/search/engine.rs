@@ -1,6 +1,9 @@
 //! The index on disk: its schema, how it is opened and written, and the place in the change sequence that it holds.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::{BTreeSet, HashSet},
+    path::Path,
+};
 
 use domain::{feedback::Feedback, ids::FeedbackId, triage::Flag};
 use serde::{Deserialize, Serialize};
@@ -142,6 +145,18 @@ impl Engine {
 
     pub(super) fn searcher(&self) -> Searcher {
         self.reader.searcher()
+    }
+
+    /// Those of `ids` that the last commit does not hold.
+    pub(super) fn missing(&self, ids: &[FeedbackId]) -> tantivy::Result<HashSet<FeedbackId>> {
+        let searcher = self.searcher();
+        let mut missing = HashSet::new();
+        for id in ids {
+            if searcher.doc_freq(&Term::from_field_bytes(self.fields.id, id.0.as_bytes()))? == 0 {
+                missing.insert(*id);
+            }
+        }
+        Ok(missing)
     }
 
     /// Lets searches see the last commit.

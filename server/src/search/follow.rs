@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::{
     Arrived, Change, Document, Inner, Position,
-    engine::{Engine, StemsOf, Writer},
+    engine::{Engine, StemsOf, Writer, fault},
 };
 use crate::error::{Error, Result};
 
@@ -137,13 +137,15 @@ async fn catch_up(inner: &Arc<Inner>, now: Open) -> Result<(Open, usize), Failed
     let Some(last) = changes.last().map(|c| c.at) else { return Ok((now, 0)) };
     let instance = inner.instance.clone();
     // What failed in the middle of writing is built again rather than trusted.
-    let now = blocking(move || write(now, &ids, &documents, &instance, last)).await.and_then(|done| done).map_err(|error| (None, error))?;
+    let written = blocking(move || write(now, &ids, &documents, &instance, last)).await.and_then(|done| done);
+    let (now, new) = written.map_err(|error| (None, error))?;
     let read = changes.len();
-    publish(inner, changes, last);
+    publish(inner, changes, &new, last);
     Ok((now, read))
 }
 
-fn write(mut now: Open, ids: &[FeedbackId], documents: &[Document], instance: &str, last: Position) -> Result<Open> {
+fn write(mut now: Open, ids: &[FeedbackId], documents: &[Document], instance: &str, last: Position) -> Result<(Open, HashSet<FeedbackId>)> {
+    let new = now.engine.missing(ids).map_err(fault)?;
     for id in ids {
         now.writer.remove(*id);
     }
@@ -153,10 +155,10 @@ fn write(mut now: Open, ids: &[FeedbackId], documents: &[Document], instance: &s
     now.writer.commit(instance, last)?;
     now.engine.reload()?;
     now.at = last;
-    Ok(now)
+    Ok((now, new))
 }
 
-fn publish(inner: &Inner, changes: Vec<Change>, last: Position) {
+fn publish(inner: &Inner, changes: Vec<Change>, new: &HashSet<FeedbackId>, last: Position) {
     inner.reached.send_replace(last);
     let mut by_project = BTreeMap::<ProjectId, Vec<FeedbackId>>::new();
     for change in changes {
@@ -167,7 +169,8 @@ fn publish(inner: &Inner, changes: Vec<Change>, last: Position) {
     }
     for (project, feedback) in by_project {
         // Nobody may be listening.
-        drop(inner.arrived.send(Arrived { project, feedback, at: last }));
+        let new = feedback.iter().copied().filter(|id| new.contains(id)).collect();
+        drop(inner.arrived.send(Arrived { project, feedback, new, at: last }));
     }
 }
 

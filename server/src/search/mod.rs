@@ -14,7 +14,7 @@ pub mod text;
 
 use std::{
     cmp::Reverse,
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::PathBuf,
     sync::{
         Arc, PoisonError, RwLock,
@@ -192,6 +192,8 @@ pub struct Arrived {
     pub project: ProjectId,
     /// Which.
     pub feedback: Vec<FeedbackId>,
+    /// Those among them that could not be found before.
+    pub new: HashSet<FeedbackId>,
     /// Up to where in the change sequence.
     pub at: Position,
 }

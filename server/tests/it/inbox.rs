@@ -401,10 +401,14 @@ on_both!(open_inboxes_hear_what_happens, |t: TestApp| async move {
     said(&t, other.id, "not for these ears", |_| {}).await;
     let id = said(&t, project.id, "new", |_| {}).await;
     let new = heard(&mut events).await;
-    assert!(new.contains("event: changed") && new.contains(&format!("data: {id} 1 ")) && new.contains("id: "), "{new}");
+    assert!(new.contains("event: changed") && new.contains(&format!("data: {id} 1 new")) && new.contains("id: "), "{new}");
     client.post(&format!("/p/{}/feedback/{id}/status", project.slug), &[("status", "resolved"), ("version", "1")]).await;
     let changed = heard(&mut events).await;
-    assert!(changed.contains(&format!("data: {id} 2 Olga Owner")), "{changed}");
+    assert!(changed.contains(&format!("data: {id} 2 known Olga Owner")), "{changed}");
+    // What grew before it was heard of is new all the same: an answer that is begun and finished in a moment.
+    let grown = said(&t, project.id, "grown", |item| item.version = 3).await;
+    let new = heard(&mut events).await;
+    assert!(new.contains(&format!("data: {grown} 3 new")), "{new}");
     // Who was away looks for themselves.
     let mut again = client.open(&path, &[("last-event-id", "0.1")]).await.into_body().into_data_stream();
     assert!(heard(&mut again).await.contains("event: resync"));
@@ -438,4 +442,75 @@ on_both!(search_marks_filters_and_counts, |t: TestApp| async move {
     let here = format!("/p/{slug}/inbox?q=status%3Anew");
     client.post(&format!("/p/{slug}/feedback/{slow}/status"), &[("status", "resolved"), ("version", "1"), ("return_to", &here)]).await;
     assert!(!client.get(&here).await.body.contains(&format!("row-{slow}")));
+});
+
+on_both!(streams_end_with_the_session_and_with_the_membership, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let (vic, signed_out) = t.member(&project, "vic@example.com", Role::Viewer).await;
+    let (max, removed) = t.member(&project, "max@example.com", Role::Viewer).await;
+    let path = format!("/p/{}/events", project.slug);
+    let mut streams = Vec::new();
+    for client in [&owner, &signed_out, &removed] {
+        let mut events = client.open(&path, &[]).await.into_body().into_data_stream();
+        assert!(heard(&mut events).await.contains("listening"));
+        streams.push(events);
+    }
+    t.app.store.write(move |tx| Box::pin(async move { tx.delete_sessions(vic, None).await })).await.unwrap();
+    let page = owner.post(&format!("/p/{}/members/remove", project.slug), &[("staff", &max.to_string())]).await;
+    assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.body);
+    // The next thing that happens is told only to who may still hear it.
+    let id = said(&t, project.id, "new", |_| {}).await;
+    assert!(heard(&mut streams[0]).await.contains(&id.to_string()));
+    for events in &mut streams[1..] {
+        let next = tokio::time::timeout(std::time::Duration::from_secs(10), events.next()).await.expect("an end in time");
+        assert!(next.is_none(), "{next:?}");
+    }
+});
+
+/// Where the first link of a page leads whose address has `part` in it.
+fn link_with(page: &str, part: &str) -> String {
+    let found = page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).find(|url| url.contains(part));
+    found.unwrap_or_else(|| panic!("no link with {part} in {page}")).replace("&amp;", "&")
+}
+
+on_both!(without_the_index_nothing_is_called_absent_before_all_is_read, |t: TestApp| async move {
+    let (project, client) = t.owner().await;
+    let needle = said(&t, project.id, "A needle", |_| {}).await;
+    let (own, now) = (project.id.to_string(), t.app.now().0);
+    let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4100) \
+                INSERT INTO feedback (id, project_id, kind, text, language, status, created_at, updated_at, version) \
+                SELECT '00000000-0000-7000-8000-' || CAST(100000000000 + i AS TEXT), $1, 'api', 'hay', 'en', 'new', CAST($2 AS BIGINT) + i, 0, 1 FROM n";
+    t.app
+        .store
+        .write(move |tx| Box::pin(async move { Ok(sqlx::query(many).bind(own).bind(now).execute(tx.conn()).await?) }))
+        .await
+        .unwrap();
+    t.app.search.stop().await;
+    let first = format!("/p/{}/inbox?q=needle", project.slug);
+    let page = client.get(&first).await.body;
+    assert!(page.contains("Nothing in the newest 4,000 yet") && !page.contains("Nothing fits"), "{page}");
+    let page = client.get(&link_with(&page, "cursor=")).await.body;
+    assert!(page.contains(&format!("row-{needle}")), "{page}");
+    // What is not there at all is called absent when all is read.
+    let page = client.get(&format!("/p/{}/inbox?q=pin", project.slug)).await.body;
+    let page = client.get(&link_with(&page, "cursor=")).await.body;
+    assert!(page.contains("No more fits this search") && !page.contains("Nothing fits"), "{page}");
+    assert_eq!(link_with(&page, "q=pin"), format!("/p/{}/inbox?q=pin", project.slug));
+    // The other way round the needle comes first.
+    let page = client.get(&format!("{first}&sort=oldest")).await.body;
+    assert!(page.contains(&format!("row-{needle}")));
+    let page = client.get(&format!("/p/{}/inbox?q=pin&sort=oldest", project.slug)).await.body;
+    assert!(page.contains("Nothing in the oldest 4,000 yet"), "{page}");
+});
+
+on_both!(an_inbox_of_nothing_but_spam_says_so, |t: TestApp| async move {
+    let (project, client) = t.owner().await;
+    let id = said(&t, project.id, "win money", |item| item.status = Status::Spam).await;
+    searchable(&t).await;
+    for _ in 0..2 {
+        let page = client.get(&format!("/p/{}/inbox", project.slug)).await.body;
+        assert!(page.contains("Nothing but suspected spam") && !page.contains("Nothing fits"), "{page}");
+        assert!(client.get(&link_with(&page, "q=status%3Aspam")).await.body.contains(&format!("row-{id}")));
+        t.app.search.stop().await;
+    }
 });

@@ -90,13 +90,13 @@ fn version(element: &HtmlElement) -> i64 {
     element.dataset().get("version").and_then(|v| v.parse().ok()).unwrap_or_default()
 }
 
-/// Lines of `id version name`.
+/// Lines of `id version new name`, the third being `new` or `known`.
 fn heard(data: &str) {
     STATE.with_borrow_mut(|state| {
         for line in data.lines() {
-            let mut words = line.splitn(3, ' ');
+            let mut words = line.splitn(4, ' ');
             let (Some(id), Some(number)) = (words.next(), words.next().and_then(|v| v.parse::<i64>().ok())) else { continue };
-            if number == 1 && !is_listed(id) {
+            if words.next() == Some("new") && !is_listed(id) {
                 state.new.insert(id.to_owned());
             }
             state.changed.insert(id.to_owned(), (number, words.next().unwrap_or_default().to_owned()));

@@ -1,8 +1,8 @@
 //! `GET /p/{slug}/events`: what happens to the project's feedback, as server-sent events.
 //!
-//! `changed` carries a line for each item, `id version name`: what its version is now and who changed it last; version 1 means that
-//! it is new. `resync` says that something was missed: the page looks for itself. The stream ends when the session is revoked or the
-//! person loses the project, checked every [`CHECK`].
+//! `changed` carries a line for each item, `id version new name`: what its version is now, whether it was heard of before (`new` or
+//! `known`), and who changed it last. `resync` says that something was missed: the page looks for itself. The stream ends when the
+//! session is revoked or the person loses the project, checked before anything is told and every [`CHECK`].
 
 use std::{convert::Infallible, time::Duration};
 
@@ -94,6 +94,9 @@ impl Listener {
             tokio::select! {
                 arrived = self.arrivals.recv() => match arrived {
                     Ok(arrived) if arrived.project == self.scope.project() => {
+                        if matches!(self.may_listen().await, Ok(false)) {
+                            return None;
+                        }
                         let id = format!("{}.{}", arrived.at.tx, arrived.at.seq);
                         return Some(self.tell(&arrived).await.id(id));
                     }
@@ -120,7 +123,9 @@ impl Listener {
             Ok(heads) => {
                 let line = |head: &crate::store::triage::Head| {
                     let by = head.by.as_deref().unwrap_or_default().replace(['\r', '\n'], " ");
-                    format!("{} {} {by}", head.id, head.version)
+                    // An answer may grow before it is heard of at all: its version says nothing.
+                    let new = arrived.new.contains(&head.id) || head.version == 1;
+                    format!("{} {} {} {by}", head.id, head.version, if new { "new" } else { "known" })
                 };
                 Event::default().event("changed").data(heads.iter().map(line).collect::<Vec<_>>().join("\n"))
             }
