@@ -40,6 +40,10 @@ impl Source for Store {
         self.last_change(Seen::Committed).await.map(|(tx, seq)| Position { tx, seq })
     }
 
+    async fn beginning(&self) -> Result<Position> {
+        self.changes_begin().await.map(|(tx, seq)| Position { tx, seq })
+    }
+
     async fn settled(&self) -> Result<Position> {
         self.last_change(Seen::Settled).await.map(|(tx, seq)| Position { tx, seq })
     }

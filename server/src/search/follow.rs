@@ -124,16 +124,21 @@ async fn resume(engine: Arc<Engine>, at: Position) -> Result<Open, Failed> {
 async fn catch_up(inner: &Arc<Inner>, now: Open) -> Result<(Open, usize), Failed> {
     let read = async {
         let changes = inner.source.changes(now.at, BATCH).await?;
+        // Asked after the changes were read, so that none of them can have been removed unseen.
+        let complete = now.at >= inner.source.beginning().await?;
         let mut seen = HashSet::new();
         let ids: Vec<FeedbackId> = changes.iter().map(|c| c.feedback).filter(|id| seen.insert(*id)).collect();
         let documents = if ids.is_empty() { Vec::new() } else { inner.source.documents(&ids).await? };
-        Ok((changes, ids, documents))
+        Ok((changes, ids, documents, complete))
     };
     // The database fails now and then; the index is as good as before.
-    let (changes, ids, documents) = match read.await {
+    let (changes, ids, documents, complete) = match read.await {
         Ok(read) => read,
         Err(error) => return Err((Some(now), error)),
     };
+    if !complete {
+        return Err((None, Error::internal("search index", "changes were removed before they were followed; building it again")));
+    }
     let Some(last) = changes.last().map(|c| c.at) else { return Ok((now, 0)) };
     let instance = inner.instance.clone();
     // What failed in the middle of writing is built again rather than trusted.

@@ -87,6 +87,8 @@ pub trait Source: Send + Sync + 'static {
     async fn mend(&self) -> Result<()>;
     /// The last place anybody has committed.
     async fn head(&self) -> Result<Position>;
+    /// The place before which changes were removed; who has not come so far must start over.
+    async fn beginning(&self) -> Result<Position>;
     /// The last place before which nothing can appear any more.
     async fn settled(&self) -> Result<Position>;
     /// The records with these ids as they are now; those that are gone are left out.
@@ -302,7 +304,7 @@ impl Search {
             return Ok(());
         }
         self.inner.source.mend().await?;
-        let head = self.inner.source.head().await?;
+        let (head, beginning) = (self.inner.source.head().await?, self.inner.source.beginning().await?);
         let (dir, instance) = (self.inner.dir.clone(), self.inner.instance.clone());
         let (lock, opened) = tokio::task::spawn_blocking(move || {
             let lock = follow::Lock::take(&dir)?;
@@ -312,7 +314,11 @@ impl Search {
         .await
         .map_err(engine::fault)??;
         let opened = match opened {
-            Some(Ok((engine, at))) if at <= head => Some((Arc::new(engine), at)),
+            Some(Ok((engine, at))) if at <= head && at >= beginning => Some((Arc::new(engine), at)),
+            Some(Ok((_, at))) if at < beginning => {
+                tracing::warn!("the search index has not followed for so long that changes were removed; building it again");
+                None
+            }
             Some(Ok(_)) => {
                 tracing::warn!("the search index is ahead of the database, which was set back; building it again");
                 None
@@ -436,6 +442,7 @@ impl Search {
         }
         again
     }
+
     /// The ids of the members and surveys that a query names.
     async fn names(&self, project: ProjectId, query: &TriageQuery) -> Result<HashMap<(Field, String), Vec<String>>> {
         let mut names = HashMap::new();

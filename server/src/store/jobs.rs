@@ -203,7 +203,7 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Removes what has served its time: sessions and jobs that ended, old idempotency keys, uploads that nobody started.
+    /// Removes what has served its time: sessions and jobs that ended, old idempotency keys, old changes, uploads that nobody started.
     ///
     /// # Errors
     /// When the database fails.
@@ -211,6 +211,7 @@ impl Tx<'_> {
         sqlx::query("DELETE FROM sessions WHERE expires_at <= $1").bind(now.0).execute(self.conn()).await?;
         sqlx::query("DELETE FROM idempotency WHERE created_at <= $1").bind(now.plus_days(-2).0).execute(self.conn()).await?;
         sqlx::query("DELETE FROM jobs WHERE state = 'done' AND finished_at <= $1").bind(now.plus_days(-7).0).execute(self.conn()).await?;
+        self.prune_changes(now).await?;
         self.purge_imports(now).await
     }
 }

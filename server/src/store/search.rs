@@ -3,12 +3,13 @@
 //! These functions take no scope: they serve the index, which holds all projects and asks for a scope itself.
 
 use domain::{
+    Timestamp,
     feedback::Feedback,
     ids::{FeedbackId, ProjectId, StaffId, SurveyId},
 };
 use sqlx::FromRow;
 
-use super::{Dialect, Store, feedback::Row, id};
+use super::{Dialect, Store, Tx, feedback::Row, id};
 use crate::error::Result;
 
 /// One entry of the change sequence.
@@ -61,7 +62,80 @@ pub enum Seen {
     Settled,
 }
 
+/// Days for which changes are kept at least: an index that has not followed for longer is built again.
+const CHANGES_DAYS: i64 = 7;
+
+impl Seen {
+    /// The statement that asks for the last place.
+    fn last(self, dialect: Dialect) -> &'static str {
+        match (dialect, self) {
+            (Dialect::Sqlite, _) => "SELECT 0, seq FROM feedback_changes ORDER BY seq DESC LIMIT 1",
+            (Dialect::Postgres, Self::Committed) => {
+                "SELECT CAST(CAST(xid AS TEXT) AS BIGINT), seq FROM feedback_changes ORDER BY xid DESC, seq DESC LIMIT 1"
+            }
+            (Dialect::Postgres, Self::Settled) => {
+                "SELECT CAST(CAST(xid AS TEXT) AS BIGINT), seq FROM feedback_changes \
+                 WHERE xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY xid DESC, seq DESC LIMIT 1"
+            }
+        }
+    }
+}
+
+impl Tx<'_> {
+    /// Removes changes that are old, and keeps in mind how far. Those of the last week stay, and always the last one: it
+    /// says where the sequence is.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn prune_changes(&mut self, now: Timestamp) -> Result<()> {
+        let last: Option<(i64, i64)> = sqlx::query_as(Seen::Settled.last(self.dialect())).fetch_optional(self.conn()).await?;
+        if let Some((tx, seq)) = last {
+            // One mark a day is enough.
+            sqlx::query(
+                "INSERT INTO change_marks (at, tx, seq, pruned) SELECT CAST($1 AS BIGINT), CAST($2 AS BIGINT), CAST($3 AS BIGINT), 0 \
+                 WHERE NOT EXISTS (SELECT 1 FROM change_marks WHERE at > $4)",
+            )
+            .bind(now.0)
+            .bind(tx)
+            .bind(seq)
+            .bind(now.plus_days(-1).0)
+            .execute(self.conn())
+            .await?;
+        }
+        let old: Option<(i64, i64, i64)> =
+            sqlx::query_as("SELECT at, tx, seq FROM change_marks WHERE at <= $1 AND pruned = 0 ORDER BY at DESC LIMIT 1")
+                .bind(now.plus_days(-CHANGES_DAYS).0)
+                .fetch_optional(self.conn())
+                .await?;
+        let Some((at, tx, seq)) = old else { return Ok(()) };
+        match self.dialect() {
+            Dialect::Sqlite => {
+                sqlx::query("DELETE FROM feedback_changes WHERE seq < $1").bind(seq).execute(self.conn()).await?;
+            }
+            Dialect::Postgres => {
+                sqlx::query("DELETE FROM feedback_changes WHERE (xid, seq) < (CAST(CAST($1 AS TEXT) AS xid8), CAST($2 AS BIGINT))")
+                    .bind(tx.to_string())
+                    .bind(seq)
+                    .execute(self.conn())
+                    .await?;
+            }
+        }
+        sqlx::query("UPDATE change_marks SET pruned = 1 WHERE at = $1").bind(at).execute(self.conn()).await?;
+        sqlx::query("DELETE FROM change_marks WHERE at < $1").bind(at).execute(self.conn()).await?;
+        Ok(())
+    }
+}
+
 impl Store {
+    /// The place before which changes were removed: transaction and sequence number, both 0 when none were.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn changes_begin(&self) -> Result<(i64, i64)> {
+        let sql = "SELECT tx, seq FROM change_marks WHERE pruned = 1 ORDER BY at DESC LIMIT 1";
+        Ok(sqlx::query_as(sql).fetch_optional(self.reader()).await?.unwrap_or_default())
+    }
+
     /// Changes after a place, in commit order. On PostgreSQL a transaction that began to write earlier may commit later, so only
     /// what no running transaction can overtake is given, ordered by transaction.
     ///
@@ -105,6 +179,8 @@ impl Store {
         }
         self.write(|tx| {
             Box::pin(async move {
+                let foreign = "DELETE FROM change_marks WHERE tx > CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)";
+                sqlx::query(foreign).execute(tx.conn()).await?;
                 let sql = "UPDATE feedback_changes SET xid = pg_current_xact_id() WHERE xid > pg_current_xact_id()";
                 Ok(sqlx::query(sql).execute(tx.conn()).await?.rows_affected())
             })
@@ -117,16 +193,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn last_change(&self, seen: Seen) -> Result<(i64, i64)> {
-        let sql = match (self.dialect(), seen) {
-            (Dialect::Sqlite, _) => "SELECT 0, seq FROM feedback_changes ORDER BY seq DESC LIMIT 1",
-            (Dialect::Postgres, Seen::Committed) => {
-                "SELECT CAST(CAST(xid AS TEXT) AS BIGINT), seq FROM feedback_changes ORDER BY xid DESC, seq DESC LIMIT 1"
-            }
-            (Dialect::Postgres, Seen::Settled) => {
-                "SELECT CAST(CAST(xid AS TEXT) AS BIGINT), seq FROM feedback_changes \
-                 WHERE xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY xid DESC, seq DESC LIMIT 1"
-            }
-        };
+        let sql = seen.last(self.dialect());
         Ok(sqlx::query_as(sql).fetch_optional(self.reader()).await?.unwrap_or_default())
     }
 

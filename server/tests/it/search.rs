@@ -10,7 +10,10 @@ use domain::{
     projects::Project,
     triage::{Field, TriageQuery},
 };
-use server::search::{Ask, Found, Search, Sort, Status as Health, highlight};
+use server::{
+    search::{Ask, Found, Search, Sort, Status as Health, highlight},
+    store::search::Seen,
+};
 
 use crate::{
     on_both,
@@ -465,6 +468,43 @@ on_both!(a_broken_index_is_built_again, |t: TestApp| async move {
     assert!(t.app.search.ready(SOON).await);
     say(&t, p, &[("card three", &plain)]).await;
     assert_eq!(find(&t, p, "card").await.total, 3);
+});
+
+on_both!(old_changes_are_removed_and_who_missed_them_starts_over, |t: TestApp| async move {
+    let p = project(&t).await.id;
+    let purge = async |days: i64| {
+        t.clock.advance_ms(days * 86_400_000);
+        let now = t.app.now();
+        t.app.store.write(move |tx| Box::pin(async move { tx.purge(now).await })).await.unwrap();
+    };
+    let kept =
+        async || -> i64 { sqlx::query_scalar("SELECT COUNT(*) FROM feedback_changes").fetch_one(t.app.store.reader()).await.unwrap() };
+    say(&t, p, &[("card one", &plain)]).await;
+    // A node that looks away here.
+    t.app.search.stop().await;
+    add(&t, vec![sample(&t.app, p, "card two"), sample(&t.app, p, "card three")]).await;
+    // On PostgreSQL other transactions, also of other databases, may hold the end of the sequence back for a moment.
+    while t.app.store.last_change(Seen::Settled).await.unwrap() != t.app.store.last_change(Seen::Committed).await.unwrap() {
+        tokio::task::yield_now().await;
+    }
+    purge(0).await;
+    purge(6).await;
+    assert_eq!(kept().await, 3, "the last days stay");
+    purge(2).await;
+    assert_eq!(kept().await, 1, "the last one stays");
+    t.app.search.start().await.unwrap();
+    assert!(t.app.search.ready(SOON).await && t.app.search.caught_up(SOON).await);
+    assert_eq!(find(&t, p, "card").await.total, 3);
+    // Who follows all the time notices nothing.
+    say(&t, p, &[("card four", &plain)]).await;
+    let mut status = t.app.search.watch_status();
+    for days in [1, 8, 1] {
+        purge(days).await;
+    }
+    assert_eq!(kept().await, 1);
+    say(&t, p, &[("card five", &plain)]).await;
+    assert_eq!(find(&t, p, "card").await.total, 5);
+    assert!(!status.has_changed().unwrap(), "{:?}", *status.borrow_and_update());
 });
 
 on_both!(one_process_for_each_data_directory, |t: TestApp| async move {
