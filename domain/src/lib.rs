@@ -7,11 +7,13 @@
 pub mod accounts;
 pub mod backlog;
 pub mod clock;
+pub mod colour;
 pub mod error;
 pub mod feedback;
 pub mod history;
 pub mod ids;
 pub mod imports;
+pub mod language;
 pub mod projects;
 pub mod responses;
 pub mod surveys;

@@ -5,7 +5,12 @@
 mod question;
 pub mod texts;
 
-use domain::{FieldErrors, projects::ThemeMode, surveys::SurveyBody};
+use domain::{
+    FieldErrors,
+    colour::{is_colour, on_colour},
+    projects::ThemeMode,
+    surveys::SurveyBody,
+};
 use leptos::prelude::*;
 
 pub use texts::Texts;
@@ -71,24 +76,6 @@ pub struct Ticket {
 
 /// Name of the field that people do not see and scripts fill in.
 pub const HONEYPOT: &str = "website";
-
-/// Whether a colour is `#rrggbb`: what may go into a stylesheet.
-fn is_colour(text: &str) -> bool {
-    text.len() == 7 && text.starts_with('#') && text[1..].bytes().all(|b| b.is_ascii_hexdigit())
-}
-
-/// Black or white, whichever reads better on a colour (WCAG 2.2 relative luminance).
-#[must_use]
-pub fn on_colour(colour: &str) -> &'static str {
-    let channel = |at: usize| {
-        let value = colour.get(at..at + 2).and_then(|hex| u8::from_str_radix(hex, 16).ok()).unwrap_or(0);
-        let value = f64::from(value) / 255.0;
-        if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
-    };
-    let luminance = 0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5);
-    // Where contrast with white, 1.05 / (L + 0.05), equals contrast with black, (L + 0.05) / 0.05.
-    if luminance > 0.179 { "#000000" } else { "#ffffff" }
-}
 
 /// A whole respondent document around `children`.
 #[component]
@@ -230,23 +217,5 @@ pub fn NoticePage(
         <RespondDocument look=look title=title.to_owned() scripted=false>
             <section id="notice" class="thanks"><h1>{title}</h1><p>{text}</p></section>
         </RespondDocument>
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_on_the_accent_are_readable() {
-        assert_eq!(on_colour("#2f5fd0"), "#ffffff");
-        assert_eq!(on_colour("#ffd500"), "#000000");
-        assert_eq!(on_colour("#é"), "#ffffff");
-    }
-
-    #[test]
-    fn only_colours_reach_the_stylesheet() {
-        assert!(is_colour("#2F5fd0"));
-        assert!(!is_colour("#fff") && !is_colour("red;}") && !is_colour("#é5fd0"));
     }
 }

@@ -9,7 +9,7 @@ use super::{
     Choice, Launch, MAX_QUESTIONS, Question, QuestionKind, SurveyBody,
     question::{MAX_CHOICES, limit},
 };
-use crate::{Error, FieldErrors};
+use crate::{Error, FieldErrors, language::is_language_tag};
 
 /// Most characters of a survey's heading, and of its name.
 pub const MAX_TITLE: usize = 120;
@@ -373,17 +373,6 @@ fn read_launch(text: &dyn Fn(&str, &str) -> String, before: &Launch) -> Launch {
     }
 }
 
-/// Whether a text has the shape of a BCP 47 tag: a language of two or three letters, then subtags.
-#[must_use]
-pub fn is_language_tag(text: &str) -> bool {
-    let mut parts = text.split('-');
-    let primary = parts.next().unwrap_or_default();
-    (2..=3).contains(&primary.len())
-        && primary.bytes().all(|b| b.is_ascii_alphabetic())
-        && text.len() <= 35
-        && parts.all(|p| (1..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphanumeric()))
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -584,15 +573,5 @@ mod tests {
         }
         assert!(errors.0.iter().any(|e| e.code == "duplicate"));
         assert!((templates::TEMPLATES[7].body)().check().at("add-question").is_some());
-    }
-
-    #[test]
-    fn language_tags() {
-        for good in ["en", "de", "pt-BR", "zh-Hant-TW", "es-419", "gsw"] {
-            assert!(is_language_tag(good), "{good}");
-        }
-        for bad in ["", "e", "english", "de_AT", "de-", "-de", "日本"] {
-            assert!(!is_language_tag(bad), "{bad}");
-        }
     }
 }

@@ -79,6 +79,21 @@ fn describe(error: &Error) -> (StatusCode, &'static str, String) {
     (status, refusal.code(), text)
 }
 
+/// A problem document (RFC 9457); `errors` are places in the input.
+pub fn problem(status: StatusCode, code: &str, detail: &str, errors: Vec<serde_json::Value>) -> Response {
+    let body = json!({
+        "type": format!("urn:earshot:problem:{code}"),
+        "title": status.canonical_reason(),
+        "status": status.as_u16(),
+        "code": code,
+        "detail": detail,
+        "errors": errors,
+    });
+    let mut response = (status, Json(body)).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response
+}
+
 fn log(error: &Error) {
     if error.refusal().is_none() {
         tracing::error!(request.id = %super::log::request_id(), error = %error, "a request failed");
@@ -114,16 +129,7 @@ impl IntoResponse for ApiError {
             }
             _ => Vec::new(),
         };
-        let body = json!({
-            "type": format!("urn:earshot:problem:{code}"),
-            "title": status.canonical_reason(),
-            "status": status.as_u16(),
-            "code": code,
-            "detail": text,
-            "errors": errors,
-        });
-        let mut response = (status, Json(body)).into_response();
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        let mut response = problem(status, code, &text, errors);
         retry_after(&self.0, &mut response);
         response
     }

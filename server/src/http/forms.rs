@@ -10,6 +10,12 @@ use super::error::PageError;
 use crate::error::Result;
 use domain::Error;
 
+/// Whether a text can be the key of a write: 8 to 100 visible ASCII characters.
+#[must_use]
+pub fn is_idempotency_key(text: &str) -> bool {
+    (8..=100).contains(&text.len()) && text.chars().all(|c| c.is_ascii_graphic())
+}
+
 /// A posted form. NUL is taken out of values: PostgreSQL text cannot hold it.
 #[derive(Debug, Clone, Default)]
 pub struct Form(pub Vec<(String, String)>);
@@ -32,7 +38,7 @@ impl Form {
     /// When the form carries none, or an impossible one.
     pub fn idempotency_key(&self) -> Result<&str> {
         let key = self.get("idempotency_key");
-        if (8..=100).contains(&key.len()) && key.chars().all(|c| c.is_ascii_graphic()) {
+        if is_idempotency_key(key) {
             Ok(key)
         } else {
             Err(Error::field("idempotency_key", "required", "This form is out of date. Reload the page and send it again.").into())

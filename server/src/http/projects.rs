@@ -12,7 +12,8 @@ use axum::{Router, http::StatusCode, response::Response, routing::get};
 use domain::{
     FieldErrors,
     accounts::Role,
-    projects::{Project, contrast},
+    colour::{DARK_GROUND, LIGHT_GROUND, contrast},
+    projects::{Project, ThemeMode},
 };
 use leptos::prelude::*;
 
@@ -62,13 +63,16 @@ async fn create(console: Console, form: Form) -> PageResult {
 
 /// A remark about a colour that is hard to see on the pages that it is for.
 fn accent_warning(project: &Project) -> Option<String> {
-    let (on, name) = match project.theme.as_str() {
-        "dark" => ("#14171c", "a dark page"),
-        _ => ("#ffffff", "a white page"),
+    let (light, dark) = ((LIGHT_GROUND, "a white page"), (DARK_GROUND, "a dark page"));
+    let grounds = match project.theme {
+        ThemeMode::Light => vec![light],
+        ThemeMode::Dark => vec![dark],
+        ThemeMode::Auto => vec![light, dark],
     };
-    let found = contrast(&project.accent, on)?;
-    (found < 3.0).then(|| {
-        format!("This colour is hard to see on {name}: its contrast is {found:.1}, and 3 or more is readable for marks and buttons.")
+    let found = grounds.into_iter().filter_map(|(ground, name)| Some((contrast(&project.accent, ground)?, name)));
+    let (least, name) = found.min_by(|a, b| a.0.total_cmp(&b.0))?;
+    (least < 3.0).then(|| {
+        format!("This colour is hard to see on {name}: its contrast is {least:.1}, and 3 or more is readable for marks and buttons.")
     })
 }
 

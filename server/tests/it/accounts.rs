@@ -556,6 +556,15 @@ on_both!(projects_are_made_once_and_set_up, |t: TestApp| async move {
     bright[0] = ("seen", value_of(&page.body, "name=\"seen\" value=\""));
     assert_eq!(owner.post("/p/web-shop/settings", &bright).await.status, StatusCode::SEE_OTHER);
     assert!(owner.get("/p/web-shop/settings").await.body.contains("hard to see on a white page"));
+    // Shown on both grounds, so seen on both.
+    bright[3] = ("accent", "#14306a");
+    owner.post("/p/web-shop/settings", &bright).await;
+    assert!(owner.get("/p/web-shop/settings").await.body.contains("hard to see on a dark page"));
+    bright[3] = ("accent", domain::projects::DEFAULT_ACCENT);
+    owner.post("/p/web-shop/settings", &bright).await;
+    assert!(!owner.get("/p/web-shop/settings").await.body.contains("hard to see"), "the one that we choose");
+    bright[3] = ("accent", "#ffff00");
+    owner.post("/p/web-shop/settings", &bright).await;
     let bad = [("name", ""), ("origins", "x"), ("language", "??"), ("accent", "red"), ("theme", "auto")];
     let page = owner.post("/p/web-shop/settings", &bad).await;
     assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);

@@ -19,24 +19,14 @@ use serde_json::{Map, Value, json};
 use super::{Sender, sender, tidy, user_agent, web_address};
 use crate::{
     error::{Error, Result},
-    http::{address::ClientAddress, error::ApiError},
+    http::{self, address::ClientAddress, error::ApiError, forms::is_idempotency_key},
     responses::{self, Begun, Context, Person, Submission, Target},
     state::{App, AppState, hash_token},
 };
 
 /// A refusal that has no place among the errors of use cases.
 fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
-    let body = json!({
-        "type": format!("urn:earshot:problem:{code}"),
-        "title": status.canonical_reason(),
-        "status": status.as_u16(),
-        "code": code,
-        "detail": detail,
-        "errors": [],
-    });
-    let mut response = (status, Json(body)).into_response();
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    response
+    http::error::problem(status, code, detail, Vec::new())
 }
 
 /// Adds what lets an allowed page read the answer, errors included.
@@ -118,7 +108,7 @@ async fn config_of(app: &App, project: &Project, headers: &HeaderMap) -> Result<
             })
         })
         .collect();
-    let on_accent = app::respond::on_colour(&project.accent);
+    let on_accent = domain::colour::on_colour(&project.accent);
     let body = json!({ "accent": project.accent, "onAccent": on_accent, "theme": project.theme, "surveys": surveys }).to_string();
     let tag = format!("\"{}\"", hash_token(&body).get(..16).unwrap_or_default());
     let known = headers.get(header::IF_NONE_MATCH).and_then(|h| h.to_str().ok());
@@ -239,7 +229,7 @@ fn required_id<T: std::str::FromStr>(input: &Map<String, Value>, name: &str) -> 
 fn idempotency_key(input: &Map<String, Value>, headers: &HeaderMap) -> Result<String, Refusal> {
     let header = headers.get("idempotency-key").and_then(|h| h.to_str().ok());
     let key = header.unwrap_or_else(|| text(input, "idempotency_key")).trim().trim_matches('"');
-    if (8..=100).contains(&key.len()) && key.chars().all(|c| c.is_ascii_graphic()) {
+    if is_idempotency_key(key) {
         Ok(key.to_owned())
     } else {
         let message = "Send an Idempotency-Key of 8 to 100 visible ASCII characters, the same one for each retry.";

@@ -1,0 +1,27 @@
+//! Language tags, as projects and surveys carry them.
+
+/// Whether a text has the shape of a BCP 47 tag: a language of two or three letters, then subtags.
+#[must_use]
+pub fn is_language_tag(text: &str) -> bool {
+    let mut parts = text.split('-');
+    let primary = parts.next().unwrap_or_default();
+    (2..=3).contains(&primary.len())
+        && primary.bytes().all(|b| b.is_ascii_alphabetic())
+        && text.len() <= 35
+        && parts.all(|p| (1..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphanumeric()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_language_tag;
+
+    #[test]
+    fn language_tags() {
+        for good in ["en", "de", "EN", "pt-BR", "zh-Hant-TW", "es-419", "gsw"] {
+            assert!(is_language_tag(good), "{good}");
+        }
+        for bad in ["", "e", "english", "de_AT", "de-", "-de", "日本", "en\" onload"] {
+            assert!(!is_language_tag(bad), "{bad}");
+        }
+    }
+}
