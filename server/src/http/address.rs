@@ -4,19 +4,13 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use axum::{
     extract::{ConnectInfo, FromRequestParts},
-    http::{HeaderMap, header, request::Parts},
+    http::{HeaderMap, request::Parts},
 };
 
-use crate::state::{App, AppState};
+use crate::state::AppState;
 
-/// How people reach us, for links to show: the setting, or what the request was sent to.
-#[must_use]
-pub fn origin(app: &App, headers: &HeaderMap) -> String {
-    let host = headers.get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or("localhost");
-    app.config.public_url.clone().unwrap_or_else(|| format!("http://{host}"))
-}
-
-/// The client's address. Behind `trusted_proxies` = n, the n-th `X-Forwarded-For` entry from the right.
+/// The client's address. Behind `trusted_proxies` = n, the n-th `X-Forwarded-For` entry from the right, with or without a port. Entries are
+/// counted whether they can be read or not, since those further left are the client's own words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
 
@@ -43,17 +37,16 @@ impl FromRequestParts<AppState> for ClientAddress {
         if hops == 0 {
             return Ok(Self(peer));
         }
-        let forwarded: Vec<IpAddr> = parts
-            .headers
-            .get_all("x-forwarded-for")
-            .iter()
-            .filter_map(|h| h.to_str().ok())
-            .flat_map(|h| h.split(','))
-            .filter_map(|a| a.trim().parse().ok())
-            .collect();
-        let at = forwarded.len().checked_sub(hops);
-        Ok(Self(at.and_then(|i| forwarded.get(i)).copied().unwrap_or(peer)))
+        Ok(Self(forwarded(&parts.headers, hops).unwrap_or(peer)))
     }
+}
+
+/// The `hops`-th entry from the right; `None` when there are fewer, or it is no address.
+fn forwarded(headers: &HeaderMap, hops: usize) -> Option<IpAddr> {
+    let entries: Vec<&[u8]> = headers.get_all("x-forwarded-for").iter().flat_map(|h| h.as_bytes().split(|b| *b == b',')).collect();
+    let entry = std::str::from_utf8(entries.get(entries.len().checked_sub(hops)?)?).ok()?.trim();
+    let bracketed = || entry.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    entry.parse().ok().or_else(|| Some(entry.parse::<SocketAddr>().ok()?.ip())).or_else(bracketed)
 }
 
 /// How the browser reached us, `https://feedback.example.com` without a slash at the end: as configured, else as this request says.
@@ -73,5 +66,31 @@ impl FromRequestParts<AppState> for BaseUrl {
         // A proxy in front says how it was reached, if we were told to believe it.
         let https = app.config.trusted_proxies > 0 && text("x-forwarded-proto").is_some_and(|p| p.eq_ignore_ascii_case("https"));
         Ok(Self(format!("{}://{host}", if https { "https" } else { "http" })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_entry_is_counted_from_the_right_whatever_stands_left_of_it() {
+        let address = |values: &[&str], hops| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append("x-forwarded-for", value.parse().unwrap());
+            }
+            forwarded(&headers, hops).map(|a| a.to_string())
+        };
+        assert_eq!(address(&["198.51.100.7, 203.0.113.9"], 1).as_deref(), Some("203.0.113.9"));
+        assert_eq!(address(&["198.51.100.7, 203.0.113.9:5678"], 1).as_deref(), Some("203.0.113.9"));
+        assert_eq!(address(&["198.51.100.7", "[2001:db8::1]:443"], 1).as_deref(), Some("2001:db8::1"));
+        assert_eq!(address(&["198.51.100.7,[2001:db8::1]"], 1).as_deref(), Some("2001:db8::1"));
+        assert_eq!(address(&["203.0.113.9, 10.0.0.1"], 2).as_deref(), Some("203.0.113.9"));
+        // What the proxy could not name is nobody, and not whom the client claims to be.
+        assert_eq!(address(&["198.51.100.7, unknown"], 1), None);
+        assert_eq!(address(&["198.51.100.7, "], 1), None);
+        assert_eq!(address(&["203.0.113.9"], 2), None);
+        assert_eq!(address(&[], 1), None);
     }
 }

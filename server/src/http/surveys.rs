@@ -10,7 +10,7 @@ use app::{
 use axum::{
     Extension, Router,
     extract::{Path, Query},
-    http::{HeaderMap, StatusCode},
+    http::StatusCode,
     response::{Html, IntoResponse, Redirect, Response},
     routing::{get, post},
 };
@@ -24,7 +24,7 @@ use leptos::prelude::*;
 use serde::Deserialize;
 
 use super::{
-    address::origin,
+    address::BaseUrl,
     assets,
     console::Console,
     error::PageResult,
@@ -121,19 +121,19 @@ struct Shown {
     conflict: Option<String>,
 }
 
-async fn edit(Path((_, id)): Path<(String, String)>, console: Console, headers: HeaderMap) -> PageResult {
+async fn edit(Path((_, id)): Path<(String, String)>, console: Console, BaseUrl(base): BaseUrl) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     let survey = load(&console, &scope, &id).await?;
-    Ok(editor(&console, &scope, &headers, survey, Shown::default()).await?)
+    Ok(editor(&console, &scope, &base, survey, Shown::default()).await?)
 }
 
-async fn editor(console: &Console, scope: &Scope, headers: &HeaderMap, survey: Survey, shown: Shown) -> Result<Response> {
+async fn editor(console: &Console, scope: &Scope, base: &str, survey: Survey, shown: Shown) -> Result<Response> {
     let store = &console.app.store;
     let versions = store.survey_versions(scope, survey.id).await?;
     let (can_undo, can_redo) = store.draft_steps(&survey).await?;
     let live = versions.iter().find(|v| Some(v.id) == survey.live_version);
     let has_changes = live.is_some_and(|v| v.body != survey.draft);
-    let link = live.map(|_| format!("{}/s/{}", origin(&console.app, headers), survey.id));
+    let link = live.map(|_| format!("{base}/s/{}", survey.id));
     let versions = versions
         .iter()
         .map(|v| VersionLine {
@@ -171,7 +171,7 @@ async fn editor(console: &Console, scope: &Scope, headers: &HeaderMap, survey: S
     Ok(console.page_with(shown.status, &survey.name, Nav::Surveys, move || view! { <EditorPage editor=view /> }))
 }
 
-async fn save(Path((slug, id)): Path<(String, String)>, console: Console, headers: HeaderMap, form: Form) -> PageResult {
+async fn save(Path((slug, id)): Path<(String, String)>, console: Console, BaseUrl(origin): BaseUrl, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     let survey = parse_id(&id)?;
     let key = form.idempotency_key()?.to_owned();
@@ -189,7 +189,7 @@ async fn save(Path((slug, id)): Path<(String, String)>, console: Console, header
         Err(Error::Refused(refusal @ (Refusal::Conflict(_) | Refusal::Invalid(_)))) => {
             let row = load(&console, &scope, &id).await?;
             let shown = refused(refusal, &pairs, &row, revision);
-            return Ok(editor(&console, &scope, &headers, row, shown).await?);
+            return Ok(editor(&console, &scope, &origin, row, shown).await?);
         }
         Err(other) => return Err(other.into()),
     };
@@ -201,7 +201,7 @@ async fn save(Path((slug, id)): Path<(String, String)>, console: Console, header
             Err(Error::Refused(Refusal::Invalid(errors))) => {
                 let row = load(&console, &scope, &id).await?;
                 let shown = Shown { status: StatusCode::UNPROCESSABLE_ENTITY, errors, ..Shown::default() };
-                Ok(editor(&console, &scope, &headers, row, shown).await?)
+                Ok(editor(&console, &scope, &origin, row, shown).await?)
             }
             Err(other) => Err(other.into()),
         };
