@@ -51,7 +51,7 @@ async fn store(tx: &mut Tx<'_>, survey: &Survey, seen: i64) -> Result<()> {
     Err(Refusal::Conflict("Somebody else saved this survey at the same moment. Reload the page and try again.".into()).into())
 }
 
-/// Makes a survey from a template, named after it when `name` is empty. A repeat with the same key gives the same survey.
+/// Makes a survey from a template in the project's language, named after it when `name` is empty. A repeat with the same key gives the same survey.
 ///
 /// # Errors
 /// When the role is too low, the template unknown or the name too long.
@@ -65,7 +65,9 @@ pub async fn create(app: &App, scope: &Scope, template: &str, name: &str, key: &
     } else {
         name
     };
-    create_with(app, scope, name, (template.body)(), key).await
+    // Templates are written in English; the survey is in the project's language, and so are our words around it.
+    let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
+    create_with(app, scope, name, SurveyBody { language: project.language, ..(template.body)() }, key).await
 }
 
 /// Makes a survey with this content as its draft. A repeat with the same key gives the same survey.

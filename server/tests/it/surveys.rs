@@ -37,6 +37,32 @@ on_both!(every_template_becomes_a_survey_that_people_can_answer, |t: TestApp| as
     assert_eq!(t.app.store.surveys(&scope).await.unwrap().len(), TEMPLATES.len());
 });
 
+on_both!(a_new_survey_speaks_the_projects_language, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let settings = [("name", "My app"), ("origins", ""), ("language", "de"), ("accent", "#3868d8"), ("theme", "auto")];
+    assert_eq!(owner.post("/p/my-app/settings", &settings).await.status, StatusCode::SEE_OTHER);
+    let scope = Scope::system(project.id);
+    let id = surveys::create(&t.app, &scope, "nps", "", "create-nps").await.unwrap();
+    surveys::publish(&t.app, &scope, id, 1, "publish-nps").await.unwrap();
+    assert_eq!(t.app.store.public_survey(id).await.unwrap().unwrap().body.language, "de");
+    let page = t.anonymous().get(&format!("/s/{id}")).await.body;
+    assert!(page.contains("<html lang=\"de\"") && page.contains("Absenden"), "{page}");
+});
+
+#[tokio::test]
+async fn behind_a_proxy_links_are_those_that_people_reached_us_by() {
+    let t = TestApp::with_config(crate::support::Database::Sqlite, |c| c.trusted_proxies = 1).await.unwrap();
+    let (project, owner) = t.owner().await;
+    let scope = Scope::system(project.id);
+    let id = surveys::create(&t.app, &scope, "nps", "", "create-nps").await.unwrap();
+    surveys::publish(&t.app, &scope, id, 1, "publish-nps").await.unwrap();
+    for path in [format!("/p/my-app/surveys/{id}/edit"), "/p/my-app/embed".to_owned()] {
+        let headers = [("x-forwarded-proto", "https")];
+        let page = owner.send(axum::http::Method::GET, &path, &headers, axum::body::Body::empty()).await.body;
+        assert!(page.contains(&format!("https://earshot.test/s/{id}")), "{path}: {page}");
+    }
+}
+
 on_both!(only_an_admin_makes_surveys, |t: TestApp| async move {
     let project = server::projects::create(&t.app, "My app", vec![], None).await.unwrap();
     let staff = domain::ids::StaffId(t.app.ids.uuid());
