@@ -58,6 +58,8 @@ pub enum Change {
     },
     /// The body changed.
     Described,
+    /// The respondent gave more answers to a survey begun before.
+    Answered,
     /// The respondent finished a survey begun before.
     Finished,
     /// Written by a later version of the program.
@@ -66,6 +68,15 @@ pub enum Change {
 }
 
 impl Change {
+    /// Who did it, where nobody of the team did.
+    #[must_use]
+    pub fn outsider(&self) -> &'static str {
+        match self {
+            Self::Answered | Self::Finished => "The person who answered",
+            _ => "Earshot",
+        }
+    }
+
     /// For people, to stand after the name of who did it: `changed the status from New to Triaged`.
     #[must_use]
     pub fn sentence(&self) -> String {
@@ -84,6 +95,7 @@ impl Change {
             Self::Unlinked { item, title, .. } => format!("unlinked feedback from #{item} {title}"),
             Self::Renamed { from, .. } => format!("changed the title from “{from}”"),
             Self::Described => "changed the description".into(),
+            Self::Answered => "added more answers".into(),
             Self::Finished => "finished the survey".into(),
             Self::Unknown => "changed this".into(),
         }
@@ -100,6 +112,7 @@ mod tests {
         let json = serde_json::to_string(&change).unwrap();
         assert_eq!(serde_json::from_str::<Change>(&json).unwrap(), change);
         assert_eq!(change.sentence(), "changed the status from New to Triaged");
+        assert_eq!((change.outsider(), Change::Answered.outsider()), ("Earshot", "The person who answered"));
         assert_eq!(serde_json::from_str::<Change>(r#"{"what":"merged","with":3}"#).unwrap(), Change::Unknown);
     }
 }

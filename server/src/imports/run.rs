@@ -21,6 +21,7 @@ use crate::{
     error::{Error, Result},
     jobs::{Context, Outcome},
     language,
+    responses::Person,
     state::{App, AppState},
     store::{
         Tx,
@@ -173,7 +174,7 @@ enum Line {
 
 struct Ready {
     feedback: Feedback,
-    contact: Option<(NewContact, ContactId)>,
+    contact: Option<(Person, ContactId)>,
     key: String,
 }
 
@@ -230,7 +231,10 @@ fn ready(app: &App, default_language: &str, project: ProjectId, row: NewFeedback
         updated_at: now,
         version: 1,
     };
-    Ready { feedback, contact: row.contact.map(|c| (c, app.id::<ContactId>())), key }
+    let person = |NewContact { external_id, email, name }: NewContact| {
+        (Person { external_id, email, name, attributes: None }, app.id::<ContactId>())
+    };
+    Ready { feedback, contact: row.contact.map(person), key }
 }
 
 /// Stores a batch and how far the import is with it; `None` and nothing stored when the import no longer runs from there.
@@ -254,13 +258,14 @@ async fn store_batch(tx: &mut Tx<'_>, before: Import, rows: Vec<Prepared>, job: 
             Line::Known => after.known += 1,
             Line::New(ready) => {
                 let Ready { mut feedback, contact, key } = *ready;
+                let scope = Scope::system(feedback.project);
                 if let Some((contact, fresh)) = contact {
                     // Not before it is sure that the row is new: a person without feedback is none.
                     if tx.feedback_known(feedback.project, &key).await? {
                         after.known += 1;
                         continue;
                     }
-                    feedback.contact = Some(tx.imported_contact(feedback.project, &contact, fresh, feedback.created_at).await?);
+                    feedback.contact = Some(tx.contact_for(&scope, &contact, fresh, feedback.created_at).await?);
                 }
                 match tx.insert_feedback(&feedback, Some(&key)).await? {
                     true => after.added += 1,

@@ -152,7 +152,7 @@ pub async fn begun(app: &App, project: ProjectId, response: ResponseId, proof: &
     if !bool::from(token(app, response)?.as_bytes().ct_eq(proof.as_bytes())) {
         return Err(Refusal::NotFound.into());
     }
-    let (survey, version) = app.store.version_of_response(project, response).await?.ok_or(Refusal::NotFound)?;
+    let (survey, version) = app.store.version_of_response(&Scope::system(project), response).await?.ok_or(Refusal::NotFound)?;
     target(app, survey, Some(version)).await
 }
 
@@ -189,7 +189,7 @@ pub async fn update(app: &App, target: &Target, response: ResponseId, submission
 /// Everything a transaction needs, decided before it.
 struct Write {
     now: Timestamp,
-    project: ProjectId,
+    scope: Scope,
     survey: SurveyId,
     version: VersionId,
     survey_language: String,
@@ -202,6 +202,7 @@ struct Write {
     new_contact: ContactId,
     new_feedback: FeedbackId,
     new_history: HistoryId,
+    new_status: HistoryId,
 }
 
 impl Write {
@@ -216,7 +217,7 @@ impl Write {
         }
         Ok(Self {
             now: app.now(),
-            project: target.project.id,
+            scope: Scope::system(target.project.id),
             survey: target.survey,
             version: target.version,
             survey_language: target.body.language.clone(),
@@ -229,14 +230,15 @@ impl Write {
             new_contact: app.id(),
             new_feedback: app.id(),
             new_history: app.id(),
+            new_status: app.id(),
         })
     }
 
     async fn begin(self, tx: &mut Tx<'_>, id: ResponseId) -> Result<Begun> {
-        let contact = tx.contact_for(self.project, &self.person, self.new_contact, self.now).await?;
+        let contact = tx.contact_for(&self.scope, &self.person, self.new_contact, self.now).await?;
         tx.insert_response(&NewResponse {
             id,
-            project: self.project,
+            project: self.scope.project(),
             survey: self.survey,
             version: self.version,
             contact,
@@ -247,7 +249,7 @@ impl Write {
             finished: self.finished,
         })
         .await?;
-        tx.replace_answers(self.project, self.survey, id, &self.answers, self.now).await?;
+        tx.replace_answers(&self.scope, self.survey, id, &self.answers, self.now).await?;
         if !self.answers.is_empty() {
             self.add_feedback(tx, id, contact, &self.reasons).await?;
         }
@@ -255,33 +257,42 @@ impl Write {
     }
 
     async fn update(self, tx: &mut Tx<'_>, id: ResponseId) -> Result<Begun> {
-        let before = tx.lock_response(self.project, id).await?.ok_or(Refusal::NotFound)?;
+        let before = tx.lock_response(&self.scope, id).await?.ok_or(Refusal::NotFound)?;
         if before.finished {
             return Ok(Begun { id, finished: true });
         }
-        let contact = tx.contact_again(self.project, before.contact, &self.person, self.new_contact, self.now).await?;
+        let contact = tx.contact_again(&self.scope, before.contact, &self.person, self.new_contact, self.now).await?;
         let gained = self.reasons.iter().any(|r| !before.spam_reasons.contains(r));
         let mut reasons = before.spam_reasons.clone();
         reasons.extend(self.reasons.iter().filter(|r| !before.spam_reasons.contains(r)).cloned());
         let language = language::detect(&self.digest.text, &self.survey_language);
-        tx.update_response(id, contact, &language, &reasons, self.finished.then_some(self.now), self.now).await?;
-        tx.replace_answers(self.project, self.survey, id, &self.answers, self.now).await?;
-        match tx.feedback_of_response(id).await? {
+        tx.update_response(&self.scope, id, contact, &language, &reasons, self.finished.then_some(self.now), self.now).await?;
+        tx.replace_answers(&self.scope, self.survey, id, &self.answers, self.now).await?;
+        match tx.feedback_of_response(&self.scope, id).await? {
             None if self.answers.is_empty() => {}
             None => self.add_feedback(tx, id, contact, &reasons).await?,
             Some((feedback, status)) => {
                 // Suspicion moves only what nobody has looked at yet.
-                let status = if gained && status == Status::New { Status::Spam } else { status };
-                tx.update_feedback_of_response(feedback, &self.digest, contact, &language, status, &reasons, self.now).await?;
+                let suspected = gained && status == Status::New;
+                let now_status = if suspected { Status::Spam } else { status };
+                tx.update_feedback_of_response(&self.scope, feedback, &self.digest, contact, &language, now_status, &reasons, self.now)
+                    .await?;
+                let project = self.scope.project();
                 if self.finished {
-                    tx.insert_history(self.new_history, self.project, feedback, None, &Change::Finished, self.now).await?;
+                    tx.insert_history(self.new_history, project, feedback, None, &Change::Finished, self.now).await?;
+                } else {
+                    tx.answered_further(self.new_history, &self.scope, feedback, self.now).await?;
                 }
-                tx.feedback_changed(self.project, feedback).await?;
+                if suspected {
+                    let change = Change::Status { from: status.label().into(), to: now_status.label().into() };
+                    tx.insert_history(self.new_status, project, feedback, None, &change, self.now).await?;
+                }
+                tx.feedback_changed(project, feedback).await?;
             }
         }
         // The anonymous contact of the beginning is nobody any more.
         if contact != before.contact {
-            tx.forget_anonymous(self.project, before.contact).await?;
+            tx.forget_anonymous(&self.scope, before.contact).await?;
         }
         Ok(Begun { id, finished: self.finished })
     }
@@ -289,7 +300,7 @@ impl Write {
     async fn add_feedback(&self, tx: &mut Tx<'_>, id: ResponseId, contact: ContactId, reasons: &[String]) -> Result<()> {
         let feedback = Feedback {
             id: self.new_feedback,
-            project: self.project,
+            project: self.scope.project(),
             kind: Kind::SurveyResponse,
             text: self.digest.text.clone(),
             score: self.digest.score,
@@ -310,6 +321,6 @@ impl Write {
             version: 1,
         };
         tx.insert_feedback(&feedback, None).await?;
-        tx.insert_history(self.new_history, self.project, feedback.id, None, &Change::Created, self.now).await
+        tx.insert_history(self.new_history, feedback.project, feedback.id, None, &Change::Created, self.now).await
     }
 }

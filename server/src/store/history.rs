@@ -4,7 +4,7 @@ use domain::{
     Timestamp,
     accounts::Scope,
     history::Change,
-    ids::{HistoryId, ProjectId, StaffId},
+    ids::{FeedbackId, HistoryId, ProjectId, StaffId},
 };
 
 use super::{Store, Tx};
@@ -75,6 +75,29 @@ impl Tx<'_> {
         .bind(now.0)
         .execute(self.conn())
         .await?;
+        Ok(())
+    }
+
+    /// Notes that a respondent added to their answers. While nothing else happens, what they add stays one entry: each card of a survey
+    /// sends its answer by itself.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn answered_further(&mut self, id: HistoryId, scope: &Scope, feedback: FeedbackId, now: Timestamp) -> Result<()> {
+        let told = sqlx::query(
+            "UPDATE history SET at = $3, version = (SELECT f.version FROM feedback f WHERE f.id = $1) \
+             WHERE change = $4 AND staff_id IS NULL AND project_id = $2 \
+             AND id = (SELECT n.id FROM history n WHERE n.subject_id = $1 ORDER BY n.at DESC, n.id DESC LIMIT 1)",
+        )
+        .bind(feedback.to_string())
+        .bind(scope.project().to_string())
+        .bind(now.0)
+        .bind(serde_json::to_string(&Change::Answered)?)
+        .execute(self.conn())
+        .await?;
+        if told.rows_affected() == 0 {
+            self.insert_history(id, scope.project(), feedback, None, &Change::Answered, now).await?;
+        }
         Ok(())
     }
 

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use domain::{
     Timestamp,
     accounts::Scope,
-    ids::{ContactId, ImportId, ProjectId, StaffId},
-    imports::{ImportStatus, Mapping, NewContact},
+    ids::{ImportId, ProjectId, StaffId},
+    imports::{ImportStatus, Mapping},
 };
 use sqlx::FromRow;
 
@@ -496,48 +496,5 @@ impl Tx<'_> {
             .execute(self.conn())
             .await?;
         Ok(())
-    }
-
-    /// The contact with this id or address, added or completed from what the row says. A name alone is a person of their own.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn imported_contact(&mut self, project: ProjectId, new: &NewContact, fresh: ContactId, at: Timestamp) -> Result<ContactId> {
-        let by_id = "SELECT id FROM contacts WHERE project_id = $1 AND external_id = $2";
-        let by_email = "SELECT id FROM contacts WHERE project_id = $1 AND email = $2 ORDER BY created_at, id LIMIT 1";
-        let sought = match new {
-            NewContact { external_id: Some(known), .. } => Some((by_id, known)),
-            NewContact { email: Some(email), .. } => Some((by_email, email)),
-            _ => None,
-        };
-        if let Some((sql, value)) = sought {
-            let found: Option<String> =
-                sqlx::query_scalar(sql).bind(project.to_string()).bind(value.clone()).fetch_optional(self.conn()).await?;
-            if let Some(found) = found {
-                sqlx::query(
-                    "UPDATE contacts SET email = COALESCE(email, $2), name = COALESCE(name, $3), \
-                     seen_at = CASE WHEN seen_at < $4 THEN $4 ELSE seen_at END WHERE id = $1",
-                )
-                .bind(found.clone())
-                .bind(new.email.clone())
-                .bind(new.name.clone())
-                .bind(at.0)
-                .execute(self.conn())
-                .await?;
-                return id(&found);
-            }
-        }
-        sqlx::query(
-            "INSERT INTO contacts (id, project_id, external_id, email, name, created_at, seen_at) VALUES ($1, $2, $3, $4, $5, $6, $6)",
-        )
-        .bind(fresh.to_string())
-        .bind(project.to_string())
-        .bind(new.external_id.clone())
-        .bind(new.email.clone())
-        .bind(new.name.clone())
-        .bind(at.0)
-        .execute(self.conn())
-        .await?;
-        Ok(fresh)
     }
 }

@@ -40,7 +40,7 @@ use tokio::sync::watch;
 use crate::error::{Error, Result};
 use domain::{
     Timestamp,
-    ids::{FeedbackId, ProjectId},
+    ids::{ContactId, FeedbackId, ProjectId},
 };
 
 /// Which database is underneath.
@@ -91,6 +91,23 @@ impl Tx<'_> {
             .bind(project.to_string())
             .execute(&mut *self.conn)
             .await?;
+        Ok(())
+    }
+
+    /// As [`Tx::feedback_changed`] for everything that a contact said: their name and address are part of its search documents.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn contact_changed(&mut self, project: ProjectId, contact: ContactId) -> Result<()> {
+        let told = sqlx::query(
+            "INSERT INTO feedback_changes (feedback_id, project_id) \
+             SELECT f.id, f.project_id FROM feedback f WHERE f.contact_id = $1 AND f.project_id = $2",
+        )
+        .bind(contact.to_string())
+        .bind(project.to_string())
+        .execute(&mut *self.conn)
+        .await?;
+        self.feedback_changed |= told.rows_affected() > 0;
         Ok(())
     }
 }

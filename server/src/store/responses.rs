@@ -2,6 +2,7 @@
 
 use domain::{
     Timestamp,
+    accounts::Scope,
     feedback::Status,
     ids::{ContactId, FeedbackId, ProjectId, ResponseId, SurveyId, VersionId},
     responses::Digest,
@@ -45,10 +46,10 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn version_of_response(&self, project: ProjectId, response: ResponseId) -> Result<Option<(SurveyId, VersionId)>> {
+    pub async fn version_of_response(&self, scope: &Scope, response: ResponseId) -> Result<Option<(SurveyId, VersionId)>> {
         let row: Option<(String, String)> = sqlx::query_as("SELECT survey_id, version_id FROM responses WHERE id = $1 AND project_id = $2")
             .bind(response.to_string())
-            .bind(project.to_string())
+            .bind(scope.project().to_string())
             .fetch_optional(self.reader())
             .await?;
         row.map(|(survey, version)| Ok((id(&survey)?, id(&version)?))).transpose()
@@ -56,13 +57,14 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// The contact that a person is: by the site's id, else by e-mail address, else a new anonymous one.
+    /// The contact that a person is: by the site's id, else by e-mail address, else a new one. `at` is when they said something: what
+    /// is newer than all we have of them counts, what is older only fills gaps.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn contact_for(&mut self, project: ProjectId, person: &Person, new: ContactId, now: Timestamp) -> Result<ContactId> {
-        if let Some(known) = self.find_contact(project, person).await? {
-            self.update_contact(known, person, now).await?;
+    pub async fn contact_for(&mut self, scope: &Scope, person: &Person, new: ContactId, at: Timestamp) -> Result<ContactId> {
+        if let Some(known) = self.find_contact(scope, person).await? {
+            self.update_contact(scope, known, person, at).await?;
             return Ok(known);
         }
         let added = sqlx::query(
@@ -70,12 +72,12 @@ impl Tx<'_> {
              VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT DO NOTHING",
         )
         .bind(new.to_string())
-        .bind(project.to_string())
+        .bind(scope.project().to_string())
         .bind(person.external_id.clone())
         .bind(person.email.clone())
         .bind(person.name.clone())
         .bind(person.attributes.clone().unwrap_or_else(|| "{}".into()))
-        .bind(now.0)
+        .bind(at.0)
         .execute(self.conn())
         .await?
         .rows_affected();
@@ -83,7 +85,7 @@ impl Tx<'_> {
             return Ok(new);
         }
         // Somebody else added the same external id meanwhile.
-        self.find_contact(project, person).await?.ok_or_else(|| Error::internal("contact", "neither added nor found"))
+        self.find_contact(scope, person).await?.ok_or_else(|| Error::internal("contact", "neither added nor found"))
     }
 
     /// As [`Tx::contact_for`], for a response that has a contact: an anonymous one becomes the person they turn out to be.
@@ -92,52 +94,66 @@ impl Tx<'_> {
     /// When the database fails.
     pub async fn contact_again(
         &mut self,
-        project: ProjectId,
+        scope: &Scope,
         current: ContactId,
         person: &Person,
         new: ContactId,
-        now: Timestamp,
+        at: Timestamp,
     ) -> Result<ContactId> {
         if person.is_anonymous() {
             return Ok(current);
         }
-        let (external, email): (Option<String>, Option<String>) = sqlx::query_as("SELECT external_id, email FROM contacts WHERE id = $1")
-            .bind(current.to_string())
-            .fetch_one(self.conn())
-            .await?;
+        let (external, email): (Option<String>, Option<String>) =
+            sqlx::query_as("SELECT external_id, email FROM contacts WHERE id = $1 AND project_id = $2")
+                .bind(current.to_string())
+                .bind(scope.project().to_string())
+                .fetch_one(self.conn())
+                .await?;
         let same = external.is_some() && (person.external_id.is_none() || external == person.external_id);
         let anonymous = external.is_none() && email.is_none();
-        if !same && (!anonymous || self.find_contact(project, person).await?.is_some()) {
-            return self.contact_for(project, person, new, now).await;
+        if !same && (!anonymous || self.find_contact(scope, person).await?.is_some()) {
+            return self.contact_for(scope, person, new, at).await;
         }
-        self.update_contact(current, person, now).await?;
+        self.update_contact(scope, current, person, at).await?;
         Ok(current)
     }
 
-    async fn find_contact(&mut self, project: ProjectId, person: &Person) -> Result<Option<ContactId>> {
+    async fn find_contact(&mut self, scope: &Scope, person: &Person) -> Result<Option<ContactId>> {
         let (sql, wanted) = match (&person.external_id, &person.email) {
             (Some(external), _) => ("SELECT id FROM contacts WHERE project_id = $1 AND external_id = $2", external),
             (None, Some(email)) => ("SELECT id FROM contacts WHERE project_id = $1 AND email = $2 ORDER BY created_at, id LIMIT 1", email),
             (None, None) => return Ok(None),
         };
         let row: Option<String> =
-            sqlx::query_scalar(sql).bind(project.to_string()).bind(wanted.clone()).fetch_optional(self.conn()).await?;
+            sqlx::query_scalar(sql).bind(scope.project().to_string()).bind(wanted.clone()).fetch_optional(self.conn()).await?;
         row.as_deref().map(id).transpose()
     }
 
-    async fn update_contact(&mut self, contact: ContactId, person: &Person, now: Timestamp) -> Result<()> {
-        sqlx::query(
-            "UPDATE contacts SET external_id = COALESCE(external_id, $2), email = COALESCE(email, $3), name = COALESCE($4, name), \
-             attributes = COALESCE($5, attributes), seen_at = $6 WHERE id = $1",
+    async fn update_contact(&mut self, scope: &Scope, contact: ContactId, person: &Person, at: Timestamp) -> Result<()> {
+        type Called = (Option<String>, Option<String>);
+        let before: Called = sqlx::query_as("SELECT name, email FROM contacts WHERE id = $1 AND project_id = $2")
+            .bind(contact.to_string())
+            .bind(scope.project().to_string())
+            .fetch_one(self.conn())
+            .await?;
+        let after: Called = sqlx::query_as(
+            "UPDATE contacts SET external_id = COALESCE(external_id, $3), email = COALESCE(email, $4), \
+             name = CASE WHEN seen_at <= $7 THEN COALESCE($5, name) ELSE COALESCE(name, $5) END, \
+             attributes = CASE WHEN seen_at <= $7 OR attributes = '{}' THEN COALESCE($6, attributes) ELSE attributes END, \
+             seen_at = CASE WHEN seen_at < $7 THEN $7 ELSE seen_at END WHERE id = $1 AND project_id = $2 RETURNING name, email",
         )
         .bind(contact.to_string())
+        .bind(scope.project().to_string())
         .bind(person.external_id.clone())
         .bind(person.email.clone())
         .bind(person.name.clone())
         .bind(person.attributes.clone())
-        .bind(now.0)
-        .execute(self.conn())
+        .bind(at.0)
+        .fetch_one(self.conn())
         .await?;
+        if before != after {
+            self.contact_changed(scope.project(), contact).await?;
+        }
         Ok(())
     }
 
@@ -145,13 +161,13 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn forget_anonymous(&mut self, project: ProjectId, contact: ContactId) -> Result<()> {
+    pub async fn forget_anonymous(&mut self, scope: &Scope, contact: ContactId) -> Result<()> {
         sqlx::query(
             "DELETE FROM contacts WHERE id = $1 AND project_id = $2 AND external_id IS NULL AND email IS NULL \
              AND NOT EXISTS (SELECT 1 FROM responses WHERE contact_id = $1) AND NOT EXISTS (SELECT 1 FROM feedback WHERE contact_id = $1)",
         )
         .bind(contact.to_string())
-        .bind(project.to_string())
+        .bind(scope.project().to_string())
         .execute(self.conn())
         .await?;
         Ok(())
@@ -191,18 +207,18 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn lock_response(&mut self, project: ProjectId, response: ResponseId) -> Result<Option<ResponseState>> {
+    pub async fn lock_response(&mut self, scope: &Scope, response: ResponseId) -> Result<Option<ResponseState>> {
         // Writing a row locks it on PostgreSQL; SQLite has one writer.
         sqlx::query("UPDATE responses SET updated_at = updated_at WHERE id = $1 AND project_id = $2")
             .bind(response.to_string())
-            .bind(project.to_string())
+            .bind(scope.project().to_string())
             .execute(self.conn())
             .await?;
         let row: Option<(String, String, Option<i64>)> = sqlx::query_as(
             "SELECT contact_id, spam_reasons, finished_at FROM responses WHERE id = $1 AND project_id = $2 AND contact_id IS NOT NULL",
         )
         .bind(response.to_string())
-        .bind(project.to_string())
+        .bind(scope.project().to_string())
         .fetch_optional(self.conn())
         .await?;
         row.map(|(contact, reasons, finished)| {
@@ -215,8 +231,10 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
+    #[expect(clippy::too_many_arguments, reason = "the columns")]
     pub async fn update_response(
         &mut self,
+        scope: &Scope,
         response: ResponseId,
         contact: ContactId,
         language: &str,
@@ -225,7 +243,8 @@ impl Tx<'_> {
         now: Timestamp,
     ) -> Result<()> {
         sqlx::query(
-            "UPDATE responses SET contact_id = $2, language = $3, spam_reasons = $4, finished_at = $5, updated_at = $6 WHERE id = $1",
+            "UPDATE responses SET contact_id = $2, language = $3, spam_reasons = $4, finished_at = $5, updated_at = $6 \
+             WHERE id = $1 AND project_id = $7",
         )
         .bind(response.to_string())
         .bind(contact.to_string())
@@ -233,6 +252,7 @@ impl Tx<'_> {
         .bind(serde_json::to_string(spam_reasons)?)
         .bind(finished_at.map(|t| t.0))
         .bind(now.0)
+        .bind(scope.project().to_string())
         .execute(self.conn())
         .await?;
         Ok(())
@@ -244,19 +264,23 @@ impl Tx<'_> {
     /// When the database fails.
     pub async fn replace_answers(
         &mut self,
-        project: ProjectId,
+        scope: &Scope,
         survey: SurveyId,
         response: ResponseId,
         answers: &[(String, Answer)],
         now: Timestamp,
     ) -> Result<()> {
-        sqlx::query("DELETE FROM answers WHERE response_id = $1").bind(response.to_string()).execute(self.conn()).await?;
+        sqlx::query("DELETE FROM answers WHERE response_id = $1 AND project_id = $2")
+            .bind(response.to_string())
+            .bind(scope.project().to_string())
+            .execute(self.conn())
+            .await?;
         for (question, answer) in answers {
             sqlx::query(
                 "INSERT INTO answers (response_id, project_id, survey_id, question_id, value, number, answered_at) VALUES ($1, $2, $3, $4, $5, CAST($6 AS DOUBLE PRECISION), $7)",
             )
             .bind(response.to_string())
-            .bind(project.to_string())
+            .bind(scope.project().to_string())
             .bind(survey.to_string())
             .bind(question.clone())
             .bind(serde_json::to_string(answer)?)
@@ -272,9 +296,10 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn feedback_of_response(&mut self, response: ResponseId) -> Result<Option<(FeedbackId, Status)>> {
-        let row: Option<(String, String)> = sqlx::query_as("SELECT id, status FROM feedback WHERE response_id = $1")
+    pub async fn feedback_of_response(&mut self, scope: &Scope, response: ResponseId) -> Result<Option<(FeedbackId, Status)>> {
+        let row: Option<(String, String)> = sqlx::query_as("SELECT id, status FROM feedback WHERE response_id = $1 AND project_id = $2")
             .bind(response.to_string())
+            .bind(scope.project().to_string())
             .fetch_optional(self.conn())
             .await?;
         row.map(|(feedback, status)| Ok((id(&feedback)?, Status::parse(&status).ok_or_else(|| Error::internal("stored status", &status))?)))
@@ -288,6 +313,7 @@ impl Tx<'_> {
     #[expect(clippy::too_many_arguments, reason = "the columns")]
     pub async fn update_feedback_of_response(
         &mut self,
+        scope: &Scope,
         feedback: FeedbackId,
         digest: &Digest,
         contact: ContactId,
@@ -298,7 +324,7 @@ impl Tx<'_> {
     ) -> Result<()> {
         sqlx::query(
             "UPDATE feedback SET text = $2, score = CAST($3 AS DOUBLE PRECISION), score_max = CAST($4 AS DOUBLE PRECISION), contact_id = $5, language = $6, status = $7, spam_reasons = $8, \
-             updated_at = $9, version = version + 1 WHERE id = $1",
+             updated_at = $9, version = version + 1 WHERE id = $1 AND project_id = $10",
         )
         .bind(feedback.to_string())
         .bind(digest.text.clone())
@@ -309,6 +335,7 @@ impl Tx<'_> {
         .bind(status.as_str())
         .bind(serde_json::to_string(spam_reasons)?)
         .bind(now.0)
+        .bind(scope.project().to_string())
         .execute(self.conn())
         .await?;
         Ok(())

@@ -97,7 +97,7 @@ pub struct Head {
     pub id: FeedbackId,
     /// Its version.
     pub version: i64,
-    /// Who changed it last, if a person did.
+    /// Who changed it last; `None` when nothing happened to it since it was made.
     pub by: Option<String>,
 }
 
@@ -201,20 +201,27 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn feedback_heads(&self, scope: &Scope, ids: &[FeedbackId]) -> Result<Vec<Head>> {
+        // Without the row of its making: what only just came was changed by nobody.
         let sql = match self.dialect() {
             Dialect::Sqlite => {
-                "SELECT f.id, f.version, (SELECT s.name FROM history h JOIN staff s ON s.id = h.staff_id WHERE h.subject_id = f.id \
-                 ORDER BY h.at DESC, h.id DESC LIMIT 1) FROM json_each($2) j CROSS JOIN feedback f ON f.id = j.value WHERE f.project_id = $1"
+                "SELECT f.id, f.version, h.change, s.name FROM json_each($2) j CROSS JOIN feedback f ON f.id = j.value \
+                 LEFT JOIN history h ON h.id = (SELECT n.id FROM history n WHERE n.subject_id = f.id ORDER BY n.at DESC, n.id DESC LIMIT 1) \
+                 LEFT JOIN staff s ON s.id = h.staff_id WHERE f.project_id = $1"
             }
             Dialect::Postgres => {
-                "SELECT f.id, f.version, (SELECT s.name FROM history h JOIN staff s ON s.id = h.staff_id WHERE h.subject_id = f.id \
-                 ORDER BY h.at DESC, h.id DESC LIMIT 1) FROM feedback f JOIN json_array_elements_text(CAST($2 AS json)) j ON f.id = j \
-                 WHERE f.project_id = $1"
+                "SELECT f.id, f.version, h.change, s.name FROM feedback f JOIN json_array_elements_text(CAST($2 AS json)) j ON f.id = j \
+                 LEFT JOIN history h ON h.id = (SELECT n.id FROM history n WHERE n.subject_id = f.id ORDER BY n.at DESC, n.id DESC LIMIT 1) \
+                 LEFT JOIN staff s ON s.id = h.staff_id WHERE f.project_id = $1"
             }
         };
-        let rows: Vec<(String, i64, Option<String>)> =
+        let rows: Vec<(String, i64, Option<String>, Option<String>)> =
             sqlx::query_as(sql).bind(scope.project().to_string()).bind(serde_json::to_string(ids)?).fetch_all(self.reader()).await?;
-        rows.into_iter().map(|(own, version, by)| Ok(Head { id: id(&own)?, version, by })).collect()
+        let head = |(own, version, change, name): (String, i64, Option<String>, Option<String>)| {
+            let change = change.map(|text| serde_json::from_str(&text).unwrap_or(history::Change::Unknown));
+            let change = change.filter(|change| *change != history::Change::Created);
+            Ok(Head { id: id(&own)?, version, by: change.map(|change| name.unwrap_or_else(|| change.outsider().into())) })
+        };
+        rows.into_iter().map(head).collect()
     }
 }
 
@@ -254,7 +261,7 @@ impl Tx<'_> {
         .await?;
         let event = |(by, name, change, at): (Option<String>, Option<String>, String, i64)| {
             let change = serde_json::from_str(&change).unwrap_or(history::Change::Unknown);
-            let name = name.unwrap_or_else(|| "Earshot".into());
+            let name = name.unwrap_or_else(|| change.outsider().into());
             Ok(Event { by: optional_id(by.as_deref())?, name, change, at: Timestamp(at) })
         };
         rows.into_iter().map(event).collect()

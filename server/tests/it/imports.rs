@@ -121,6 +121,15 @@ on_both!(people_in_a_file_are_found_again, |t: TestApp| async move {
     assert_eq!(counts(&imported(app, &scope, map, file).await), (3, 1, 0));
     assert_eq!(count(app, "SELECT COUNT(*) FROM contacts WHERE email = 'ann@example.com' AND name = 'Ann'").await, 1);
     assert_eq!(count(app, "SELECT COUNT(DISTINCT contact_id) FROM feedback").await, 1);
+    // A name that only comes now belongs to what they said before as well, whose search documents hold it.
+    let changes = count(app, "SELECT COUNT(*) FROM feedback_changes").await;
+    let later = b"id,text,email,name\n8,Eighth,bo@example.com,\n9,Ninth,bo@example.com,Bo\n";
+    assert_eq!(counts(&imported(app, &scope, map, later).await), (2, 0, 0));
+    assert_eq!(count(app, "SELECT COUNT(*) FROM feedback_changes").await, changes + 3);
+    // What is older than all we know of somebody fills gaps and renames nobody.
+    let older = b"id,text,email,name,said\n10,Tenth,bo@example.com,Robert,2020-01-02\n";
+    imported(app, &scope, &format!("{map},created_at=said"), older).await;
+    assert_eq!(count(app, "SELECT COUNT(*) FROM contacts WHERE name = 'Bo'").await, 1);
     // Known by its id, even when the text was corrected.
     let corrected = b"id,text,email,name\n1,First (corrected),,\n4,Fourth,,\n";
     assert_eq!(counts(&imported(app, &scope, map, corrected).await), (1, 1, 0));

@@ -5,9 +5,9 @@ use axum::{
     http::{Method, StatusCode},
 };
 use domain::{
-    accounts::Scope,
+    accounts::{Role, Scope},
     feedback::{Feedback, Status},
-    ids::{FeedbackId, ProjectId, SurveyId, VersionId},
+    ids::{FeedbackId, ProjectId, ResponseId, SurveyId, VersionId},
     projects::Project,
     surveys::{Choice, Launch, Question, QuestionKind, SurveyBody},
 };
@@ -141,6 +141,13 @@ impl Setup {
         sqlx::query_scalar(sql).fetch_one(self.t.app.store.reader()).await.unwrap()
     }
 
+    /// What happened to the first feedback, newest first.
+    async fn history(&self) -> Vec<String> {
+        let id = self.feedback().await[0].id;
+        let entries = self.t.app.store.history_of(&Scope::system(self.project.id), id).await.unwrap();
+        entries.iter().map(|e| format!("{} {}", e.staff.as_deref().unwrap_or(e.change.outsider()), e.change.sentence())).collect()
+    }
+
     async fn feedback(&self) -> Vec<Feedback> {
         let ids: Vec<String> =
             sqlx::query_scalar("SELECT id FROM feedback ORDER BY created_at, id").fetch_all(self.t.app.store.reader()).await.unwrap();
@@ -231,6 +238,12 @@ on_both!(a_response_grows_and_is_finished, |t: TestApp| async move {
     assert_eq!(s.put(&begun, &more).await.status, StatusCode::OK);
     let second = s.feedback().await;
     assert_eq!((second.len(), second[0].version, second[0].language.as_str()), (1, 2, "de"));
+    assert_eq!(s.history().await, ["The person who answered added more answers", "Earshot created this"]);
+    // Card by card, without anybody else coming between: one entry.
+    s.t.clock.advance_ms(5_000);
+    assert_eq!(s.put(&begun, &more).await.status, StatusCode::OK);
+    assert_eq!(s.history().await.len(), 2);
+    assert_eq!(s.count("SELECT MAX(version) FROM history").await, 3);
 
     // Whoever goes on may do so after the survey was paused; a new one may not begin.
     s.status("paused").await;
@@ -239,12 +252,63 @@ on_both!(a_response_grows_and_is_finished, |t: TestApp| async move {
     let done = s.put(&begun, &last).await;
     assert_eq!((done.status, done.json()["finished"].clone()), (StatusCode::OK, json!(true)));
     let third = s.feedback().await;
-    assert_eq!((third[0].text.as_str(), third[0].version), ("Slow", 3));
+    assert_eq!((third[0].text.as_str(), third[0].version), ("Slow", 4));
+    assert_eq!(s.history().await[0], "The person who answered finished the survey");
     assert_eq!(s.count("SELECT COUNT(*) FROM answers").await, 3);
     assert_eq!(s.count("SELECT COUNT(*) FROM contacts WHERE email = 'ann@site.example'").await, 1);
     // What comes late changes nothing any more.
     assert_eq!(s.put(&begun, &more).await.json()["finished"], json!(true));
-    assert_eq!(s.feedback().await[0].version, 3);
+    assert_eq!(s.feedback().await[0].version, 4);
+});
+
+on_both!(suspicion_that_comes_later_is_told_in_the_history, |t: TestApp| async move {
+    let s = setup(t, &[]).await;
+    let begun = s.post(&s.input("key-000001", &json!([["q1", "2"]]), false)).await.json();
+    let scope = Scope::system(s.project.id);
+    let id = s.feedback().await[0].id;
+    assert_eq!(s.t.app.store.feedback_heads(&scope, &[id]).await.unwrap()[0].by, None, "it only came");
+    s.t.clock.advance_ms(1_000);
+    s.put(&begun, &s.input("", &json!([["q1", "2"], ["q2", "fine"]]), false)).await;
+    let head = s.t.app.store.feedback_heads(&scope, &[id]).await.unwrap().remove(0);
+    assert_eq!((head.version, head.by.as_deref()), (2, Some("The person who answered")));
+    s.t.clock.advance_ms(1_000);
+    s.put(&begun, &s.input("", &json!([["q1", "2"], ["q2", "http://a http://b http://c http://d"]]), false)).await;
+    assert_eq!(s.feedback().await[0].status, Status::Spam);
+    assert_eq!(s.history().await[0], "Earshot changed the status from New to Spam");
+    // Whoever still saw it as new is told why it is not.
+    let staff = server::accounts::create_staff(&s.t.app, "ann@example.com", "Ann", crate::support::PASSWORD).await.unwrap();
+    let (project, now) = (s.project.id, s.t.app.now());
+    s.t.app.store.write(move |tx| Box::pin(async move { tx.set_role(project, staff, Role::Triager, now).await })).await.unwrap();
+    let ann = s.t.app.store.actor(staff).await.unwrap().scope(project, Role::Triager).unwrap();
+    let seen = [server::triage::Seen { id, version: 1 }];
+    let refused = server::triage::edit(&s.t.app, &ann, &seen, server::triage::Edit::Status(Status::Resolved)).await.unwrap_err();
+    assert!(refused.to_string().contains("Earshot changed the status from New to Spam"), "{refused}");
+});
+
+on_both!(nothing_is_written_to_another_projects_response, |t: TestApp| async move {
+    let s = setup(t, &[]).await;
+    let begun = s.post(&s.input("key-000001", &json!([["q1", "2"], ["q2", "Mine"]]), false)).await.json();
+    let response: ResponseId = begun["id"].as_str().unwrap().parse().unwrap();
+    let other = Scope::system(server::projects::create(&s.t.app, "Other", vec![], None).await.unwrap().id);
+    let (survey, feedback, now) = (s.survey, s.feedback().await.remove(0), s.t.app.now());
+    let contact = feedback.contact.unwrap();
+    let digest = domain::responses::digest(&body(), &[]);
+    s.t.app
+        .store
+        .write(move |tx| {
+            Box::pin(async move {
+                assert!(tx.lock_response(&other, response).await?.is_none());
+                assert!(tx.feedback_of_response(&other, response).await?.is_none());
+                tx.update_response(&other, response, contact, "xx", &[], Some(now), now).await?;
+                tx.replace_answers(&other, survey, response, &[], now).await?;
+                tx.update_feedback_of_response(&other, feedback.id, &digest, contact, "xx", Status::Spam, &[], now).await
+            })
+        })
+        .await
+        .unwrap();
+    assert_eq!(s.count("SELECT COUNT(*) FROM answers").await, 2);
+    assert_eq!(s.count("SELECT COUNT(*) FROM responses WHERE finished_at IS NULL AND language = 'en'").await, 1);
+    assert_eq!((s.feedback().await[0].status, s.feedback().await[0].version), (Status::New, 1));
 });
 
 on_both!(only_who_began_a_response_adds_to_it, |t: TestApp| async move {
@@ -430,6 +494,29 @@ on_both!(a_person_is_one_contact, |t: TestApp| async move {
     assert_eq!(s.count("SELECT COUNT(DISTINCT contact_id) FROM feedback").await, 1);
 });
 
+on_both!(what_a_person_said_before_is_found_by_their_new_name, |t: TestApp| async move {
+    let s = setup(t, &[]).await;
+    let mut input = s.input("key-000001", &json!([["q1", "9"]]), true);
+    input["context"]["contact"] = json!({ "id": "42" });
+    s.post(&input).await;
+    let first = s.feedback().await[0].id.to_string();
+    let told = async || {
+        let sql = "SELECT COUNT(*) FROM feedback_changes WHERE feedback_id = $1";
+        sqlx::query_scalar::<_, i64>(sql).bind(first.clone()).fetch_one(s.t.app.store.reader()).await.unwrap()
+    };
+    assert_eq!(told().await, 1);
+    s.t.clock.advance_ms(1_000);
+    input["idempotency_key"] = json!("key-000002");
+    input["context"]["contact"] = json!({ "id": "42", "name": "Bo", "email": "bo@site.example" });
+    s.post(&input).await;
+    assert_eq!(told().await, 2, "its search document holds the name");
+    // The same again changes nothing.
+    input["idempotency_key"] = json!("key-000003");
+    s.post(&input).await;
+    assert_eq!(told().await, 2);
+    assert_eq!(s.feedback().await.len(), 3);
+});
+
 on_both!(too_large_is_413, |t: TestApp| async move {
     let s = setup(t, &[]).await;
     let page = s.post(&s.input("key-000001", &json!([["q2", "x".repeat(70_000)]]), true)).await;
@@ -529,6 +616,22 @@ async fn too_many_submissions_wait() {
     let spoofed = s.t.anonymous().json(Method::POST, &s.url("responses"), &headers, &s.input("key-000010", &json!([]), true)).await;
     assert_eq!(spoofed.status, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(s.t.anonymous().post(&format!("/s/{}", s.survey), &[("q1", "3")]).await.status, StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
+async fn behind_a_proxy_the_client_does_not_choose_the_address_that_is_counted() {
+    let t = TestApp::with_config(crate::support::Database::Sqlite, |c| {
+        c.rate_per_address = 1;
+        c.trusted_proxies = 1;
+    });
+    let s = setup(t.await.unwrap(), &[]).await;
+    let mut statuses = Vec::new();
+    for (n, said) in ["198.51.100.1, 203.0.113.9:5001", "198.51.100.2, 203.0.113.9:5002", "198.51.100.2, 203.0.113.10"].iter().enumerate() {
+        let input = s.input(&format!("key-{n:06}"), &json!([["q1", "9"]]), true);
+        let page = s.t.anonymous().json(Method::POST, &s.url("responses"), &[("x-forwarded-for", *said)], &input).await;
+        statuses.push(page.status);
+    }
+    assert_eq!(statuses, [StatusCode::CREATED, StatusCode::TOO_MANY_REQUESTS, StatusCode::CREATED]);
 }
 
 #[tokio::test]

@@ -82,7 +82,7 @@ pub(super) async fn view(
     let can_triage = scope.require(Role::Triager).is_ok();
     let known_tags = if can_triage { store.tags_in_use(scope).await? } else { Vec::new() };
     let event = |entry: crate::store::history::HistoryEntry| EventView {
-        text: format!("{} {}", entry.staff.unwrap_or_else(|| "Earshot".into()), entry.change.sentence()),
+        text: format!("{} {}", entry.staff.as_deref().unwrap_or(entry.change.outsider()), entry.change.sentence()),
         age: entry.at.ago(now),
         at: entry.at.rfc3339(),
     };
