@@ -84,27 +84,30 @@
     status.textContent = words || "";
   };
 
-  const request = (state) =>
-    fetch("/embed/v1/" + encodeURIComponent(text.key) + "/responses" + (state.id ? "/" + state.id : ""), {
+  const request = (state) => {
+    const body = JSON.stringify({
+      survey: text.survey,
+      version: state.version,
+      answers: state.pairs,
+      finished: state.finished,
+      idempotency_key: state.key,
+      token: state.token,
+      started: form.elements.started.value,
+      elapsed_ms: Math.round(performance.now() - began),
+      honeypot: form.elements.website.value,
+      language: text.lang,
+      source,
+      context: { page_url: framed ? document.referrer : undefined, referrer: framed ? undefined : document.referrer, ...said },
+    });
+    return fetch("/embed/v1/" + encodeURIComponent(text.key) + "/responses" + (state.id ? "/" + state.id : ""), {
       method: state.id ? "PUT" : "POST",
       credentials: "omit",
-      keepalive: true,
+      // Browsers refuse more than 64 kB of what outlives its page; a character takes three bytes at most.
+      keepalive: body.length < 2e4,
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({
-        survey: text.survey,
-        version: state.version,
-        answers: state.pairs,
-        finished: state.finished,
-        idempotency_key: state.key,
-        token: state.token,
-        started: form.elements.started.value,
-        elapsed_ms: Math.round(performance.now() - began),
-        honeypot: form.elements.website.value,
-        language: text.lang,
-        source,
-        context: { page_url: framed ? document.referrer : undefined, referrer: framed ? undefined : document.referrer, ...said },
-      }),
+      body,
     });
+  };
 
   async function send() {
     clearTimeout(timer);
@@ -132,15 +135,20 @@
       } else if (response.status === 422) {
         state.finished = false;
         refuse(body.errors || []);
-      } else if (response.status === 429 || response.status >= 500) {
-        failed = true;
-        wait = Number(response.headers.get("retry-after")) * 1000;
-      } else {
+      } else if (response.status === 413) {
+        // Something on the way takes less than the server does.
+        state.finished = false;
+        const longest = [...form.querySelectorAll("textarea")].sort((a, b) => b.value.length - a.value.length)[0];
+        refuse([{ pointer: longest && "/answers/" + longest.name, detail: text.shorten }]);
+      } else if (/40[349]|410/.test(response.status)) {
         // Closed meanwhile, or not ours to answer: trying again would not help.
         forget();
         say(text.closed);
         settle();
         return;
+      } else {
+        failed = true;
+        wait = Number(response.headers.get("retry-after")) * 1000;
       }
     } catch {
       failed = true;
@@ -239,7 +247,7 @@
     cards.forEach((card, i) => (card.hidden = i !== at));
     const intro = form.querySelector(".intro");
     if (intro) intro.hidden = at > 0;
-    const problem = form.querySelector(".problem");
+    const problem = form.querySelector("div.problem");
     if (problem) problem.hidden = true;
     back.hidden = at === 0;
     const progress = $("progress");

@@ -128,6 +128,9 @@ pub fn SurveyPage(
     /// What was refused, already in the page's language.
     #[prop(optional)]
     errors: FieldErrors,
+    /// Why it was not taken, when that is not about an answer.
+    #[prop(optional_no_strip)]
+    message: Option<String>,
 ) -> impl IntoView {
     let texts = look.texts;
     let preview = look.mode == Mode::Preview;
@@ -156,13 +159,14 @@ pub fn SurveyPage(
                 data-survey=ticket.survey data-version=version data-key=ticket.key data-parent=ticket.parent
                 data-lang=texts.code data-next=texts.next data-send=texts.send data-progress=texts.progress data-required=texts.error_required
                 data-email=texts.error_email data-not-sent=texts.not_sent data-sent-late=texts.sent_late data-closed=texts.closed
-                data-try-again=texts.try_again
+                data-try-again=texts.try_again data-shorten=texts.shorten
             >
                 {preview.then(|| view! { <p class="note" lang=own_language>{texts.preview}</p> })}
                 <header>
                     <h1 id="title" tabindex="-1">{title}</h1>
                     {(!body.intro.is_empty()).then(|| view! { <p class="intro">{body.intro.clone()}</p> })}
                 </header>
+                {message.map(|text| view! { <p class="problem" role="alert" lang=own_language>{text}</p> })}
                 {summary}
                 {cards}
                 <input type="hidden" name="version" value=ticket.version />
@@ -203,7 +207,7 @@ pub fn ThanksPage(
     }
 }
 
-/// A short message in place of a survey: closed, paused, or busy.
+/// A short message in place of a survey: closed, paused, or what went wrong.
 #[component]
 pub fn NoticePage(
     /// Looks and language.

@@ -4,7 +4,7 @@
 
 use domain::{FieldErrors, surveys::SurveyBody};
 
-/// The words of the respondent pages and of the widget in one language. `{low}`, `{high}`, `{max}`, `{n}`, `{of}` are filled in.
+/// The words of the respondent pages and of the widget in one language. `{low}`, `{high}`, `{max}`, `{n}`, `{of}`, `{seconds}` are filled in.
 #[derive(Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the English text says what each is")]
 pub struct Texts {
@@ -32,6 +32,15 @@ pub struct Texts {
     pub preview: &'static str,
     pub busy_title: &'static str,
     pub busy: &'static str,
+    pub fault: &'static str,
+    pub again: &'static str,
+    pub wait: &'static str,
+    pub stale: &'static str,
+    pub foreign: &'static str,
+    pub missing_title: &'static str,
+    pub missing: &'static str,
+    pub too_large: &'static str,
+    pub shorten: &'static str,
     pub error_required: &'static str,
     pub error_range: &'static str,
     pub error_choice: &'static str,
@@ -67,6 +76,15 @@ pub const EN: Texts = Texts {
     preview: "Preview: nothing is sent.",
     busy_title: "That did not work",
     busy: "Your answers could not be taken now. Go back and send them again in a moment.",
+    fault: "This page cannot be shown now. Please try again in a moment.",
+    again: "Your answers could not be taken now. They are still here: send them again in a moment.",
+    wait: "Too many answers came from your network or to this survey. Yours are still here: send them again in {seconds} seconds.",
+    stale: "This page was out of date. Your answers are still here: please send them again.",
+    foreign: "This site may not send answers to this survey.",
+    missing_title: "There is no survey here",
+    missing: "The link may be incomplete, or the survey was taken away.",
+    too_large: "Your answers are too long to be sent. Go back and shorten them.",
+    shorten: "This is too long to be sent. Please shorten it.",
     error_required: "This question needs an answer.",
     error_range: "Choose a number from {low} to {high}.",
     error_choice: "This choice is not offered any more. Choose again.",
@@ -102,6 +120,15 @@ pub const DE: Texts = Texts {
     preview: "Vorschau: Es wird nichts gesendet.",
     busy_title: "Das hat nicht geklappt",
     busy: "Ihre Antworten konnten gerade nicht angenommen werden. Gehen Sie zurück und senden Sie sie gleich noch einmal.",
+    fault: "Diese Seite kann gerade nicht angezeigt werden. Bitte versuchen Sie es gleich noch einmal.",
+    again: "Ihre Antworten konnten gerade nicht angenommen werden. Sie stehen noch hier: Senden Sie sie gleich noch einmal.",
+    wait: "Zu viele Antworten kamen aus Ihrem Netz oder für diese Umfrage. Ihre stehen noch hier: Senden Sie sie in {seconds} Sekunden noch einmal.",
+    stale: "Diese Seite war veraltet. Ihre Antworten stehen noch hier: Bitte senden Sie sie noch einmal.",
+    foreign: "Diese Website darf für diese Umfrage keine Antworten senden.",
+    missing_title: "Hier ist keine Umfrage",
+    missing: "Vielleicht ist der Link unvollständig, oder die Umfrage gibt es nicht mehr.",
+    too_large: "Ihre Antworten sind zu lang zum Absenden. Gehen Sie zurück und kürzen Sie sie.",
+    shorten: "Das ist zu lang zum Absenden. Bitte kürzen Sie es.",
     error_required: "Diese Frage braucht eine Antwort.",
     error_range: "Wählen Sie eine Zahl von {low} bis {high}.",
     error_choice: "Diese Auswahl gibt es nicht mehr. Bitte wählen Sie neu.",

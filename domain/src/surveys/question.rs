@@ -161,7 +161,7 @@ impl QuestionKind {
     pub fn max_chars(&self) -> Option<usize> {
         match self {
             Self::ShortText => Some(500),
-            Self::LongText => Some(10_000),
+            Self::LongText => Some(MAX_ANSWER),
             Self::Email => Some(254),
             _ => None,
         }
@@ -238,6 +238,8 @@ impl QuestionKind {
     }
 }
 
+/// Most characters of any answer.
+pub const MAX_ANSWER: usize = 10_000;
 /// Most characters of the words at the end of a scale.
 pub const MAX_END: usize = 80;
 /// Most characters of a choice.

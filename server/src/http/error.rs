@@ -94,7 +94,8 @@ pub fn problem(status: StatusCode, code: &str, detail: &str, errors: Vec<serde_j
     response
 }
 
-fn log(error: &Error) {
+/// Notes a fault of ours; refusals are none.
+pub fn log(error: &Error) {
     if error.refusal().is_none() {
         tracing::error!(request.id = %super::log::request_id(), error = %error, "a request failed");
     }
@@ -141,6 +142,8 @@ fn error_page(status: StatusCode, text: &str) -> String {
         StatusCode::FORBIDDEN => "Not allowed",
         StatusCode::CONFLICT => "Changed meanwhile",
         StatusCode::UNPROCESSABLE_ENTITY => "That did not work",
+        StatusCode::PAYLOAD_TOO_LARGE => "Too large",
+        StatusCode::BAD_REQUEST | StatusCode::UNSUPPORTED_MEDIA_TYPE => "That did not work",
         StatusCode::TOO_MANY_REQUESTS => "Too many attempts",
         StatusCode::SERVICE_UNAVAILABLE => "Busy",
         _ => "Something went wrong",
@@ -165,6 +168,15 @@ fn error_page(status: StatusCode, text: &str) -> String {
             </ConsoleDocument>
         }
     })
+}
+
+/// The answer to a form whose body was not taken.
+pub fn body_refused(status: StatusCode) -> Response {
+    let text = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => "This is more than the form takes. Go back, shorten it and send it again.",
+        _ => "This form could not be read. Go back, reload the page and send it again.",
+    };
+    (status, Html(error_page(status, text))).into_response()
 }
 
 /// The answer to a path that nothing serves.

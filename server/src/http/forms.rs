@@ -1,12 +1,13 @@
 //! Posted forms as ordered pairs, so that repeated and numbered fields keep their order.
 
 use axum::{
-    extract::{FromRequest, Request, rejection::FormRejection},
+    extract::{FromRequest, RawForm, Request},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use serde::de::DeserializeOwned;
 
-use super::error::PageError;
+use super::error::body_refused;
 use crate::error::Result;
 use domain::Error;
 
@@ -15,6 +16,9 @@ use domain::Error;
 pub fn is_idempotency_key(text: &str) -> bool {
     (8..=100).contains(&text.len()) && text.chars().all(|c| c.is_ascii_graphic())
 }
+
+/// Most pairs in one form; the largest, a survey of 50 questions with 50 choices each in the editor, has about half as many.
+const MAX_PAIRS: usize = 10_000;
 
 /// A posted form. NUL is taken out of values: PostgreSQL text cannot hold it.
 #[derive(Debug, Clone, Default)]
@@ -60,12 +64,13 @@ impl<S: Send + Sync> FromRequest<S> for Form {
     type Rejection = Response;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
-        let axum::Form(mut pairs) =
-            axum::Form::<Vec<(String, String)>>::from_request(request, state).await.map_err(|rejection| match rejection {
-                FormRejection::BytesRejection(inner) => inner.into_response(),
-                _ => PageError(Error::field("form", "malformed", "This form could not be read. Reload the page and send it again.").into())
-                    .into_response(),
-            })?;
+        let RawForm(bytes) =
+            RawForm::from_request(request, state).await.map_err(|rejection| body_refused(rejection.into_response().status()))?;
+        // A pair takes many times its bytes in memory.
+        if bytes.iter().filter(|b| **b == b'&').count() >= MAX_PAIRS {
+            return Err(body_refused(StatusCode::PAYLOAD_TOO_LARGE));
+        }
+        let mut pairs: Vec<(String, String)> = url::form_urlencoded::parse(&bytes).into_owned().collect();
         for (_, value) in &mut pairs {
             value.retain(|c| c != '\0');
             // Browsers send line ends as CR LF.

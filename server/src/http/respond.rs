@@ -10,23 +10,32 @@ use axum::{
     response::Response,
     routing::{get, post, put},
 };
-use domain::projects::Project;
+use domain::{
+    projects::Project,
+    surveys::{MAX_QUESTIONS, question::MAX_ANSWER},
+};
+use tower_http::catch_panic::CatchPanicLayer;
 
-use super::assets;
+use super::{assets, error};
 use crate::state::{App, AppState};
 
-/// Largest submission, in bytes.
-pub const SUBMISSION_LIMIT: usize = 64 * 1024;
+/// Largest submission, in bytes: what the largest survey may need. A character takes twelve bytes at most, in a form (`%F0%9F%98%80`) and in
+/// JSON (`\ud83d\ude00`). The rest is for everything that is no long text: names, choices, what the site says of its visitor.
+pub const SUBMISSION_LIMIT: usize = MAX_QUESTIONS * MAX_ANSWER * 12 + 128 * 1024;
 
 /// This capability's routes.
 pub fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/embed.js", get(loader))
+    let pages = Router::new()
         .route("/s/{survey}", get(pages::survey).post(pages::submit))
         .route("/s/{survey}/thanks", get(pages::thanks))
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(axum::middleware::from_fn(pages::dress));
+    Router::new()
+        .route("/embed.js", get(loader))
         .route("/embed/v1/{key}/config", get(api::config).options(api::preflight))
         .route("/embed/v1/{key}/responses", post(api::begin).options(api::preflight))
         .route("/embed/v1/{key}/responses/{id}", put(api::update).options(api::preflight))
+        .merge(pages)
         .layer(DefaultBodyLimit::max(SUBMISSION_LIMIT))
 }
 

@@ -556,21 +556,29 @@ on_both!(projects_are_made_once_and_set_up, |t: TestApp| async move {
     bright[0] = ("seen", value_of(&page.body, "name=\"seen\" value=\""));
     assert_eq!(owner.post("/p/web-shop/settings", &bright).await.status, StatusCode::SEE_OTHER);
     assert!(owner.get("/p/web-shop/settings").await.body.contains("hard to see on a white page"));
-    // Shown on both grounds, so seen on both.
-    bright[3] = ("accent", "#14306a");
-    owner.post("/p/web-shop/settings", &bright).await;
-    assert!(owner.get("/p/web-shop/settings").await.body.contains("hard to see on a dark page"));
-    bright[3] = ("accent", domain::projects::DEFAULT_ACCENT);
-    owner.post("/p/web-shop/settings", &bright).await;
-    assert!(!owner.get("/p/web-shop/settings").await.body.contains("hard to see"), "the one that we choose");
-    bright[3] = ("accent", "#ffff00");
-    owner.post("/p/web-shop/settings", &bright).await;
+    // Shown on both grounds, so seen on both. The one that we choose is.
+    for (accent, remark) in [("#14306a", Some("hard to see on a dark page")), (domain::projects::DEFAULT_ACCENT, None)] {
+        let page = owner.get("/p/web-shop/settings").await.body;
+        let mut fields = bright;
+        fields[0] = ("seen", value_of(&page, "name=\"seen\" value=\""));
+        fields[4] = ("accent", accent);
+        assert_eq!(owner.post("/p/web-shop/settings", &fields).await.status, StatusCode::SEE_OTHER);
+        let page = owner.get("/p/web-shop/settings").await.body;
+        assert!(page.contains(accent) && page.contains("hard to see") == remark.is_some(), "{accent}");
+        assert!(remark.is_none_or(|text| page.contains(text)), "{accent}");
+    }
     let bad = [("name", ""), ("origins", "x"), ("language", "??"), ("accent", "red"), ("theme", "auto")];
     let page = owner.post("/p/web-shop/settings", &bad).await;
     assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
     for id in ["name-error", "origins-error", "language-error", "accent-error"] {
         assert!(page.body.contains(id), "{id}");
     }
+
+    // Too large for any form: a page that says so.
+    let huge = "x".repeat(300_000);
+    let page = owner.post("/p/web-shop/settings", &[("name", &huge)]).await;
+    assert_eq!(page.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(page.body.contains("<title>Too large") && page.body.contains("This is more than the form takes."), "{:.300}", page.body);
 
     let page = owner.get("/p/web-shop/embed").await;
     let line = format!("&lt;script async src=\"http://earshot.test/embed.js\" data-project=\"{}\"&gt;&lt;/script&gt;", project.key);

@@ -12,6 +12,7 @@ use domain::{
     surveys::{Choice, Launch, Question, QuestionKind, SurveyBody},
 };
 use serde_json::{Value, json};
+use server::http::respond::SUBMISSION_LIMIT;
 
 use server::{
     search::{Ask, Sort},
@@ -519,9 +520,85 @@ on_both!(what_a_person_said_before_is_found_by_their_new_name, |t: TestApp| asyn
 
 on_both!(too_large_is_413, |t: TestApp| async move {
     let s = setup(t, &[]).await;
-    let page = s.post(&s.input("key-000001", &json!([["q2", "x".repeat(70_000)]]), true)).await;
+    let page = s.post(&s.input("key-000001", &json!([["q2", "x".repeat(SUBMISSION_LIMIT)]]), true)).await;
     assert_eq!(page.status, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(page.json()["code"], json!("too_large"));
+    let many = vec![json!(["q2", "x"]); 50_000];
+    let page = s.post(&s.input("key-000002", &json!(many), true)).await;
+    assert_eq!((page.status, page.json()["code"].clone()), (StatusCode::PAYLOAD_TOO_LARGE, json!("too_large")));
+    let form = "q2=x&".repeat(20_000);
+    let headers = [("content-type", "application/x-www-form-urlencoded")];
+    let page = s.t.anonymous().send(Method::POST, &format!("/s/{}", s.survey), &headers, Body::from(form)).await;
+    assert_eq!(page.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(s.count("SELECT COUNT(*) FROM responses").await, 0);
+});
+
+on_both!(the_longest_legal_answers_arrive, |t: TestApp| async move {
+    let s = setup(t, &[]).await;
+    let mut long = body();
+    let question = long.questions[1].clone();
+    long.questions.extend((0..30).map(|n| Question { id: format!("q{}", 10 + n), ..question.clone() }));
+    let version = publish(&s.t, s.project.id, s.survey, 2, &long).await.to_string();
+    let key = "key-000001";
+    // Three bytes a character, nine in a form.
+    let answer = "字".repeat(10_000);
+    let mut fields = vec![("version", version.as_str()), ("idempotency_key", key), ("q1", "3"), ("q2", &answer)];
+    let names: Vec<String> = (10..40).map(|n| format!("q{n}")).collect();
+    fields.extend(names.iter().map(|name| (name.as_str(), answer.as_str())));
+    let done = s.t.anonymous().post(&format!("/s/{}", s.survey), &fields).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{:.300}", done.body);
+    let pairs: Vec<_> = names.iter().map(|name| json!([name, "😀".repeat(10_000)])).chain([json!(["q1", "3"])]).collect();
+    let mut input = s.input("key-000002", &json!(pairs), true);
+    input["version"] = json!(version);
+    assert_eq!(s.post(&input).await.status, StatusCode::CREATED);
+    // One character more is refused at its question.
+    let refused = s.t.anonymous().post(&format!("/s/{}", s.survey), &[("q1", "3"), ("q2", &format!("{answer}字"))]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.body.contains("Use 10000 characters at most.") && refused.body.contains(&answer));
+});
+
+/// A page that may stand in a frame on the project's sites, without the console's links.
+fn is_for_respondents(page: &Page) {
+    assert!(!page.headers.contains_key("x-frame-options"), "{:?}", page.headers);
+    let csp = page.headers["content-security-policy"].to_str().unwrap();
+    assert!(!csp.contains("frame-ancestors 'none'"), "{csp}");
+    assert!(page.headers["content-type"].to_str().unwrap().starts_with("text/html"));
+    assert!(page.body.contains("<main id=\"earshot\">") && !page.body.contains("href=\"/\""), "{}", page.body);
+}
+
+on_both!(refusals_are_pages_for_respondents_in_their_language, |t: TestApp| async move {
+    let s = setup(t, &[SITE]).await;
+    let client = s.t.anonymous();
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let missing = client.send(Method::GET, "/s/nothing?embed=1", &[("accept-language", "de-AT, en;q=0.5")], Body::empty()).await;
+    assert_eq!(missing.status, StatusCode::NOT_FOUND);
+    is_for_respondents(&missing);
+    assert!(missing.body.contains("Hier ist keine Umfrage") && missing.body.contains("class=\"embedded\""), "{}", missing.body);
+
+    let url = format!("/s/{}?lang=de&embed=1", s.survey);
+    let foreign = client.send(Method::POST, &url, &[form, ("origin", "https://evil.example")], Body::from("q1=3")).await;
+    assert_eq!(foreign.status, StatusCode::FORBIDDEN);
+    is_for_respondents(&foreign);
+    assert!(foreign.headers["content-security-policy"].to_str().unwrap().contains("frame-ancestors 'self' https://site.example;"));
+    assert!(foreign.body.contains("Diese Website darf"), "{}", foreign.body);
+
+    let large = client.send(Method::POST, &url, &[form], Body::from("x".repeat(SUBMISSION_LIMIT + 1))).await;
+    assert_eq!(large.status, StatusCode::PAYLOAD_TOO_LARGE);
+    is_for_respondents(&large);
+    assert!(large.body.contains("Ihre Antworten sind zu lang"), "{}", large.body);
+
+    let unreadable = client.send(Method::POST, &url, &[("content-type", "text/plain")], Body::from("q1=3")).await;
+    assert_eq!(unreadable.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    is_for_respondents(&unreadable);
+
+    // A form without its key comes back filled in, with a fresh one.
+    let stale = client.post(&url, &[("idempotency_key", ""), ("q1", "3"), ("q2", "Do not lose me")]).await;
+    assert_eq!(stale.status, StatusCode::UNPROCESSABLE_ENTITY);
+    is_for_respondents(&stale);
+    assert!(stale.body.contains("Diese Seite war veraltet") && stale.body.contains("Do not lose me"), "{}", stale.body);
+    let key = hidden(&stale, "idempotency_key");
+    let done = client.post(&url, &[("idempotency_key", &key), ("q1", "3"), ("q2", "Do not lose me")]).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER);
 });
 
 on_both!(hostile_input_is_refused_and_never_a_fault, |t: TestApp| async move {
@@ -615,7 +692,14 @@ async fn too_many_submissions_wait() {
     let headers = [("x-forwarded-for", "203.0.113.9")];
     let spoofed = s.t.anonymous().json(Method::POST, &s.url("responses"), &headers, &s.input("key-000010", &json!([]), true)).await;
     assert_eq!(spoofed.status, StatusCode::TOO_MANY_REQUESTS);
-    assert_eq!(s.t.anonymous().post(&format!("/s/{}", s.survey), &[("q1", "3")]).await.status, StatusCode::TOO_MANY_REQUESTS);
+    // A form comes back as it was filled in, with the same key.
+    let fields = [("q1", "3"), ("q2", "Do not lose me"), ("idempotency_key", "key-of-the-form")];
+    let waits = s.t.anonymous().post(&format!("/s/{}?lang=de", s.survey), &fields).await;
+    assert_eq!(waits.status, StatusCode::TOO_MANY_REQUESTS);
+    is_for_respondents(&waits);
+    assert!(waits.headers.contains_key("retry-after") && waits.body.contains("Do not lose me"), "{}", waits.body);
+    assert!(waits.body.contains("Zu viele Antworten") && waits.body.contains("Sekunden"));
+    assert_eq!(hidden(&waits, "idempotency_key"), "key-of-the-form");
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use domain::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{Sender, sender, tidy, user_agent, web_address};
+use super::{SUBMISSION_LIMIT, Sender, sender, tidy, user_agent, web_address};
 use crate::{
     error::{Error, Result},
     http::{self, address::ClientAddress, error::ApiError, forms::is_idempotency_key},
@@ -27,6 +27,10 @@ use crate::{
 /// A refusal that has no place among the errors of use cases.
 fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
     http::error::problem(status, code, detail, Vec::new())
+}
+
+fn too_large() -> Response {
+    problem(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &format!("A submission takes {} kB at most.", SUBMISSION_LIMIT / 1024))
 }
 
 /// Adds what lets an allowed page read the answer, errors included.
@@ -163,12 +167,11 @@ async fn answer(
     let response = match (counted, &sender, body) {
         (Err(limited), ..) => ApiError(limited.into()).into_response(),
         (_, Sender::Foreign, _) => foreign(),
-        (.., Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            problem(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "A submission takes 64 kB at most.")
-        }
+        (.., Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => too_large(),
         (.., Err(rejection)) => problem(rejection.status(), "malformed", "The body could not be read."),
         (.., Ok(bytes)) => match store(app, &project, id, headers, &bytes).await {
             Ok(response) => response,
+            Err(Refused::TooLarge) => too_large(),
             Err(Refused::Malformed(detail)) => problem(StatusCode::BAD_REQUEST, "malformed", &detail),
             Err(Refused::Error(error)) => ApiError(error).into_response(),
         },
@@ -177,6 +180,7 @@ async fn answer(
 }
 
 enum Refused {
+    TooLarge,
     Malformed(String),
     Error(Error),
 }
@@ -187,8 +191,30 @@ impl<E: Into<Error>> From<E> for Refused {
     }
 }
 
+/// Most values in one submission; the largest survey, with 50 choices chosen in each of 50 questions, takes about half as many with their
+/// names and brackets.
+const MAX_VALUES: usize = 20_000;
+
+/// Whether a text has more JSON values than a submission needs: read, each takes many times its bytes in memory.
+fn has_too_many_values(json: &[u8]) -> bool {
+    let (mut values, mut inside, mut escaped) = (0, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = inside,
+            b'"' => inside = !inside,
+            b',' | b'[' | b'{' if !inside => values += 1,
+            _ => {}
+        }
+    }
+    values > MAX_VALUES
+}
+
 async fn store(app: &App, project: &Project, id: Option<&str>, headers: &HeaderMap, bytes: &[u8]) -> Result<Response, Refused> {
     app.limits.project(project.id)?;
+    if has_too_many_values(bytes) {
+        return Err(Refused::TooLarge);
+    }
     let value: Value = serde_json::from_slice(bytes).map_err(|e| Refused::Malformed(format!("This is not JSON: {e}.")))?;
     let Value::Object(input) = value else { return Err(Refused::Malformed("The body has to be a JSON object.".into())) };
     let pairs = read_pairs(&input)?;
@@ -326,5 +352,20 @@ fn context(input: &Map<String, Value>, headers: &HeaderMap) -> Context {
             name: tidy(text(contact, "name"), 200),
             attributes: (!attributes.is_empty()).then(|| Value::Object(attributes).to_string()),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_counted_and_texts_are_not() {
+        let answers = |n: usize| format!("{{\"answers\":[{}[]]}}", "[\"q1\",\"c1\"],".repeat(n));
+        assert!(!has_too_many_values(answers(2_600).as_bytes()));
+        assert!(has_too_many_values(answers(10_000).as_bytes()));
+        let text = format!("{{\"answers\":[[\"q1\",\"{}\"]]}}", "a,[{\\\",\\\\".repeat(20_000));
+        assert!(serde_json::from_str::<Value>(&text).is_ok());
+        assert!(!has_too_many_values(text.as_bytes()));
     }
 }

@@ -2,24 +2,31 @@
 
 use app::{
     render,
-    respond::{HONEYPOT, Look, Mode, NoticePage, SurveyPage, ThanksPage, Ticket, texts},
+    respond::{HONEYPOT, Look, Mode, NoticePage, SurveyPage, Texts, ThanksPage, Ticket, texts},
 };
 use axum::{
-    extract::{Path, Query, State},
-    http::{HeaderMap, StatusCode, header},
+    body::Body,
+    extract::{Path, Query, Request, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    middleware::Next,
     response::{Html, IntoResponse, Redirect, Response},
 };
-use domain::{Error as Refusal, FieldErrors, ids::SurveyId, surveys::SurveyStatus};
+use domain::{
+    Error as Refusal, FieldErrors,
+    ids::SurveyId,
+    projects::{DEFAULT_ACCENT, ThemeMode},
+    surveys::SurveyStatus,
+};
 use leptos::prelude::*;
 use serde::Deserialize;
 
 use super::{Sender, sender, user_agent};
 use crate::{
-    error::Result,
+    error::{Error, Result},
     http::{
         address::ClientAddress,
         assets,
-        error::PageResult,
+        error::{self, PageResult},
         forms::Form,
         security::{FramedBy, Nonce},
     },
@@ -80,14 +87,21 @@ fn closed(target: &Target, status: StatusCode, look: Look) -> Response {
     framed(target, status, move || view! { <NoticePage look=look title=title text=text /> })
 }
 
-fn form(
-    app: &App,
-    target: &Target,
-    asked: &Asked,
-    look: Look,
-    key: Option<&str>,
-    (values, errors): (Vec<(String, String)>, FieldErrors),
-) -> Result<Response> {
+/// What a form holds that comes back.
+#[derive(Default)]
+struct Filled {
+    /// Its key; none for a fresh one.
+    key: Option<String>,
+    /// What was filled in.
+    values: Vec<(String, String)>,
+    /// What was refused.
+    errors: FieldErrors,
+    /// Why it was not taken, when that is not about an answer.
+    message: Option<String>,
+}
+
+fn form(app: &App, target: &Target, asked: &Asked, look: Look, status: StatusCode, filled: Filled) -> Result<Response> {
+    let Filled { key, values, errors, message } = filled;
     let parent = asked.parent.as_deref().filter(|p| url::Url::parse(p).is_ok_and(|u| u.origin().ascii_serialization() == **p));
     let started = values.iter().find(|(n, _)| n == "started").map(|(_, v)| v.clone());
     let ticket = Ticket {
@@ -95,12 +109,57 @@ fn form(
         version: target.version.to_string(),
         key: target.project.key.clone(),
         started: started.map_or_else(|| responses::start_token(app, target.survey, app.now()), Ok)?,
-        idempotency_key: key.map_or_else(|| app.ids.uuid().to_string(), ToOwned::to_owned),
+        idempotency_key: key.unwrap_or_else(|| app.ids.uuid().to_string()),
         parent: parent.filter(|p| target.project.allows(p)).map(ToOwned::to_owned),
     };
-    let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let body = target.body.clone();
-    Ok(framed(target, status, move || view! { <SurveyPage look=look ticket=ticket body=body values=values errors=errors /> }))
+    Ok(framed(
+        target,
+        status,
+        move || view! { <SurveyPage look=look ticket=ticket body=body values=values errors=errors message=message /> },
+    ))
+}
+
+/// The words for a request that failed before a survey was found, or without one.
+fn words(texts: &'static Texts, method: &Method, status: StatusCode) -> (&'static str, &'static str) {
+    match status {
+        StatusCode::NOT_FOUND => (texts.missing_title, texts.missing),
+        StatusCode::FORBIDDEN => (texts.busy_title, texts.foreign),
+        StatusCode::PAYLOAD_TOO_LARGE => (texts.busy_title, texts.too_large),
+        _ if *method == Method::POST => (texts.busy_title, texts.busy),
+        _ => (texts.busy_title, texts.fault),
+    }
+}
+
+/// Gives every failure that is no page of ours the looks of one, in the respondent's language and allowed in frames: a browser shows nothing of
+/// the console's pages there, and respondents have no use for their links.
+pub async fn dress(nonce: Nonce, request: Request, next: Next) -> Response {
+    let asked = Query::<Asked>::try_from_uri(request.uri()).map(|Query(asked)| asked).unwrap_or_default();
+    let accept = request.headers().get(header::ACCEPT_LANGUAGE).cloned();
+    let method = request.method().clone();
+    let response = next.run(request).await;
+    let status = response.status();
+    if !(status.is_client_error() || status.is_server_error()) || response.extensions().get::<FramedBy>().is_some() {
+        return response;
+    }
+    let texts = texts::pick(asked.lang.as_deref(), "", accept.as_ref().and_then(|h| h.to_str().ok()));
+    let look = Look {
+        mode: asked.mode(),
+        accent: DEFAULT_ACCENT.into(),
+        theme: ThemeMode::Auto,
+        language: texts.code.into(),
+        texts,
+        nonce: nonce.0,
+        css: assets::url("respond.css"),
+        js: String::new(),
+    };
+    let (title, text) = words(texts, &method, status);
+    let html = render::document(move || view! { <NoticePage look=look title=title text=text /> });
+    let (mut parts, _) = response.into_parts();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    parts.extensions.insert(FramedBy(Vec::new()));
+    Response::from_parts(parts, Body::from(html))
 }
 
 /// `GET /s/{survey}`
@@ -116,7 +175,7 @@ pub async fn survey(
     if target.status != SurveyStatus::Live {
         return Ok(closed(&target, StatusCode::OK, look));
     }
-    Ok(form(&app, &target, &asked, look, None, (Vec::new(), FieldErrors::default()))?)
+    Ok(form(&app, &target, &asked, look, StatusCode::OK, Filled::default())?)
 }
 
 /// `GET /s/{survey}/thanks`
@@ -144,40 +203,68 @@ pub async fn submit(
     posted: Form,
 ) -> PageResult {
     let survey = survey_id(&id)?;
-    app.limits.address(address.bucket())?;
+    // Counted before anything is looked up; only the form comes back then, with what was filled in.
+    let counted = app.limits.address(address.bucket());
     let version = posted.get("version").parse().ok();
     let target = responses::target(&app, survey, version).await?;
-    app.limits.project(target.project.id)?;
-    if sender(&app, &target.project, &headers) == Sender::Foreign {
-        return Err(Refusal::Forbidden.into());
-    }
-    let key = posted.idempotency_key()?.to_owned();
-    let signals = responses::signals(&app, survey, Some(posted.get("started")), None, !posted.get(HONEYPOT).trim().is_empty());
-    let context = Context {
-        source: if asked.mode() == Mode::Embedded { "frame" } else { "link" }.into(),
-        user_agent: user_agent(&headers),
-        ..Context::default()
-    };
-    let submission = Submission { pairs: posted.0.clone(), finished: true, signals, context };
     let look = look(&target, &asked, &headers, nonce);
-    match responses::begin(&app, &target, &key, submission).await {
+    if sender(&app, &target.project, &headers) == Sender::Foreign {
+        let (title, text) = words(look.texts, &Method::POST, StatusCode::FORBIDDEN);
+        return Ok(framed(&target, StatusCode::FORBIDDEN, move || view! { <NoticePage look=look title=title text=text /> }));
+    }
+    let Ok(key) = posted.idempotency_key().map(ToOwned::to_owned) else {
+        let filled = Filled { values: posted.0, message: Some(look.texts.stale.into()), ..Filled::default() };
+        return Ok(form(&app, &target, &asked, look, StatusCode::UNPROCESSABLE_ENTITY, filled)?);
+    };
+    let begun = match counted.and_then(|()| app.limits.project(target.project.id)) {
+        Err(limited) => Err(limited.into()),
+        Ok(()) => responses::begin(&app, &target, &key, submission(&app, &target, &asked, &headers, &posted)).await,
+    };
+    let error = match begun {
         Ok(_) => {
             let embed = if asked.mode() == Mode::Embedded { "&embed=1" } else { "" };
-            Ok(Redirect::to(&format!("/s/{survey}/thanks?lang={}{embed}", look.texts.code)).into_response())
+            return Ok(Redirect::to(&format!("/s/{survey}/thanks?lang={}{embed}", look.texts.code)).into_response());
         }
-        Err(error) => match error.refusal() {
-            Some(Refusal::Invalid(errors)) => {
-                let errors = look.texts.translate(errors, &target.body);
-                Ok(form(&app, &target, &asked, look, Some(&key), (posted.0, errors))?)
-            }
-            Some(Refusal::Conflict(_)) => Ok(closed(&target, StatusCode::CONFLICT, look)),
-            Some(Refusal::Busy(seconds)) => {
-                let (title, text, seconds) = (look.texts.busy_title, look.texts.busy, *seconds);
-                let page =
-                    framed(&target, StatusCode::SERVICE_UNAVAILABLE, move || view! { <NoticePage look=look title=title text=text /> });
-                Ok(([(header::RETRY_AFTER, seconds.to_string())], page).into_response())
-            }
-            _ => Err(error.into()),
-        },
+        Err(error) => error,
+    };
+    let filled = Filled { key: Some(key), values: posted.0, ..Filled::default() };
+    Ok(refused(&app, &target, &asked, look, &error, filled)?)
+}
+
+fn submission(app: &App, target: &Target, asked: &Asked, headers: &HeaderMap, posted: &Form) -> Submission {
+    let honeypot = !posted.get(HONEYPOT).trim().is_empty();
+    let context = Context {
+        source: if asked.mode() == Mode::Embedded { "frame" } else { "link" }.into(),
+        user_agent: user_agent(headers),
+        ..Context::default()
+    };
+    Submission {
+        pairs: posted.0.clone(),
+        finished: true,
+        signals: responses::signals(app, target.survey, Some(posted.get("started")), None, honeypot),
+        context,
     }
+}
+
+/// The answer to answers that were not taken: but for a survey that takes none, the form with all that was filled in.
+fn refused(app: &App, target: &Target, asked: &Asked, look: Look, error: &Error, filled: Filled) -> Result<Response> {
+    error::log(error);
+    let texts = look.texts;
+    let (status, message, after) = match error.refusal() {
+        Some(Refusal::Invalid(errors)) => {
+            let errors = texts.translate(errors, &target.body);
+            return form(app, target, asked, look, StatusCode::UNPROCESSABLE_ENTITY, Filled { errors, ..filled });
+        }
+        Some(Refusal::Conflict(_)) => return Ok(closed(target, StatusCode::CONFLICT, look)),
+        Some(Refusal::RateLimited(seconds)) => {
+            (StatusCode::TOO_MANY_REQUESTS, texts.wait.replace("{seconds}", &seconds.to_string()), Some(*seconds))
+        }
+        Some(Refusal::Busy(seconds)) => (StatusCode::SERVICE_UNAVAILABLE, texts.again.to_owned(), Some(*seconds)),
+        _ => (StatusCode::INTERNAL_SERVER_ERROR, texts.again.to_owned(), None),
+    };
+    let mut page = form(app, target, asked, look, status, Filled { message: Some(message), ..filled })?;
+    if let Some(seconds) = after {
+        page.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    Ok(page)
 }
