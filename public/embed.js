@@ -19,6 +19,7 @@
     let widget;
     let popover;
     let launcher;
+    let waiting = new Set();
     let dead;
 
     // No error of ours reaches the host.
@@ -127,6 +128,7 @@ iframe{display:block;width:100%;border:0}
       remember(survey, "dismissed");
       if (inside) (back && back.isConnected && back !== document.body ? back : launcher || root).focus();
       emit("close", { survey });
+      next();
     };
     const onKey = guard((event) => event.key === "Escape" && close());
 
@@ -162,12 +164,22 @@ iframe{display:block;width:100%;border:0}
         popover = 0;
         frames = frames.filter((e) => e !== entry);
         box.remove();
+        next();
       }), 15000);
       popover = { box, survey: survey.id, back, timer };
       shadow.append(box);
     };
-    // By itself: at most once for each survey, in any tab.
-    const offer = (survey) => recall()[survey.id] || show(survey);
+    // By itself: at most once for each survey, in any tab, and after the one that is open.
+    const offer = (survey) => {
+      if (recall()[survey.id]) return;
+      if (!popover) show(survey);
+      else if (popover.survey !== survey.id) waiting.add(survey);
+    };
+    const next = () => {
+      const all = waiting;
+      waiting = new Set();
+      all.forEach(offer);
+    };
 
     const ready = project
       ? fetch(origin + "/embed/v1/" + encodeURIComponent(project) + "/config", { credentials: "omit" })
@@ -208,6 +220,7 @@ iframe{display:block;width:100%;border:0}
       },
       shutdown() {
         timers.forEach(clearTimeout);
+        waiting.clear();
         close();
         removeEventListener("message", onMessage);
         frames.forEach((e) => e.frame.remove());

@@ -113,6 +113,43 @@ test('an answer survives a failed request and arrives once @js', async ({ shop: 
   await expect(page.locator('.inbox-row')).toHaveCount(1);
 });
 
+test('a survey that comes by itself waits until the open one is closed @js', async ({ shop: { host, visitor, survey, wrong }, own, page }) => {
+  await page.goto(`${own.url}/p/${own.project.slug}/surveys/new`);
+  await page.getByRole('button', { name: 'Use Effort after a task' }).click();
+  await page.getByRole('button', { name: 'Publish', exact: true }).click();
+  await expect(page.locator('#editor-head').getByText('Live', { exact: true })).toBeVisible();
+  await visitor.goto(`${host.url}/`);
+  await launcher(visitor).click();
+  const shown = visitor.locator('.popover.shown iframe');
+  await expect(shown).toHaveAttribute('src', new RegExp(survey));
+  await visitor.evaluate(() => window.earshot('track', 'task_done'));
+  await visitor.evaluate(() => window.earshot('track', 'task_done'));
+  await expect(visitor.locator('iframe')).toHaveCount(1);
+  await visitor.evaluate(() => window.earshot('close'));
+  await expect(shown).toHaveAttribute('title', 'How easy was that?');
+  await visitor.evaluate(() => window.earshot('close'));
+  await expect(visitor.locator('iframe')).toHaveCount(0);
+  expect(wrong).toEqual([]);
+});
+
+test('what is too long on the way is said at its field, and nothing is lost @js', async ({ shop: { visitor, survey }, own, page }) => {
+  await visitor.goto(`${own.url}/s/${survey}`);
+  await visitor.locator('label', { hasText: /^7$/ }).click();
+  await readQuestions(visitor);
+  await visitor.route('**/embed/v1/*/responses*/**', (route) => route.fulfill({ status: 413 }));
+  await visitor.route('**/embed/v1/*/responses', (route) => route.fulfill({ status: 413 }));
+  // More than browsers let outlive a page, and legal.
+  const long = `${'字'.repeat(9_000)} the end`;
+  await visitor.getByRole('textbox').first().fill(long);
+  await visitor.getByRole('button', { name: 'Send' }).click();
+  await expect(visitor.getByText('This is too long to be sent. Please shorten it.').first()).toBeVisible();
+  await expect(visitor.getByRole('textbox').first()).toHaveValue(long);
+  await visitor.unrouteAll();
+  await visitor.getByRole('button', { name: 'Send' }).click();
+  await expect(visitor.locator('#thanks')).toBeVisible();
+  await waitForText(page, `${own.url}/p/${own.project.slug}/inbox`, '#inbox-list', '字字字');
+});
+
 test('a survey stands inside a page, and the page talks to the widget @js', async ({ shop: { host, visitor, wrong, frame } }) => {
   await visitor.goto(`${host.url}/inline`);
   await expect(frame.locator('#survey')).toBeVisible();

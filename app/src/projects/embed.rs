@@ -12,6 +12,8 @@ pub struct LiveSurvey {
     pub id: String,
     /// For people.
     pub name: String,
+    /// Why the script does not show it as it was meant.
+    pub note: Option<String>,
 }
 
 /// What the page shows.
@@ -64,7 +66,7 @@ pub fn EmbedPage(
             })}
             <section class="card stack" aria-labelledby="embed-script">
                 <h2 id="embed-script">"On every page: one line"</h2>
-                <p>"Paste it before "<code>"</body>"</code>" or into the "<code>"<head>"</code>". It shows the project’s live survey, and never slows or restyles your site."</p>
+                <p>"Paste it before "<code>"</body>"</code>" or into the "<code>"<head>"</code>". It shows the project’s live surveys, one at a time, and never slows or restyles your site."</p>
                 <CopyBox id="snippet-script" label="Script for your site" text=script rows=3 />
                 <p class="muted small">
                     "Shown on: "{allowed}". "
@@ -72,12 +74,13 @@ pub fn EmbedPage(
                 </p>
             </section>
             {surveys.into_iter().map(|s| {
-                let LiveSurvey { id, name } = s;
+                let LiveSurvey { id, name, note } = s;
                 let link = format!("{base}/s/{id}");
                 let (heading, labelled) = (format!("survey-{id}"), format!("survey-{id}"));
                 view! {
                     <section class="card stack" aria-labelledby=labelled>
                         <h2 id=heading>{name.clone()}</h2>
+                        {note.map(|text| view! { <p class="notice notice-warn">{text}</p> })}
                         <h3>"Inside a page"</h3>
                         <p class="muted small">"Where this element stands; needs the line above on the page."</p>
                         <CopyBox id=format!("element-{id}") label=format!("{name}: element") text=format!("<earshot-survey survey=\"{id}\"></earshot-survey>") />

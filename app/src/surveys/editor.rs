@@ -52,6 +52,8 @@ pub struct Editor {
     pub versions: Vec<VersionLine>,
     /// The public link, once published.
     pub link: Option<String>,
+    /// What stands in the way of a button for this survey.
+    pub button_note: Option<String>,
 }
 
 /// The page.
@@ -60,7 +62,8 @@ pub fn EditorPage(
     /// What it shows.
     editor: Editor,
 ) -> impl IntoView {
-    let Editor { survey, body, revision, key, status_key, errors, conflict, can_undo, can_redo, has_changes, versions, link } = editor;
+    let Editor { survey, body, revision, key, status_key, errors, conflict, can_undo, can_redo, has_changes, versions, link, button_note } =
+        editor;
     let action = survey.url("edit");
     let preview = survey.url(&format!("preview?r={revision}"));
     let published = !versions.is_empty();
@@ -116,7 +119,7 @@ pub fn EditorPage(
                         {add_error}
                         <AddMenu at=of text="Add question" class="add-last" />
                     </div>
-                    <SettingsFields body=body name=survey.name.clone() errors=errors />
+                    <SettingsFields body=body name=survey.name.clone() button_note=button_note errors=errors />
                     <div class="form-actions">
                         <button type="submit" name="action" value="save" class="button">"Save"</button>
                     </div>

@@ -229,6 +229,8 @@ pub fn SettingsFields(
     body: SurveyBody,
     /// What the team calls the survey.
     name: String,
+    /// What stands in the way of a button for this survey.
+    button_note: Option<String>,
     /// What was refused.
     errors: FieldErrors,
 ) -> impl IntoView {
@@ -261,6 +263,7 @@ pub fn SettingsFields(
                 <legend>"How it opens on your site"</legend>
                 <div class="launch-option">
                     {radio("button", "A button at the edge of the page")}
+                    {button_note.map(|text| view! { <p class="hint" id="button-note">{text}</p> })}
                     <TextField name="launch-label" label="Words on the button" value=label maxlength=chars(MAX_BUTTON) errors=errors.clone() />
                 </div>
                 <div class="launch-option">

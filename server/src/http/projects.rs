@@ -130,10 +130,21 @@ async fn embed(console: Console, BaseUrl(base): BaseUrl) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     let project = console.project()?;
     let surveys = console.app.store.surveys(&scope).await?;
+    let buttons = console.app.store.live_buttons(&scope).await?;
     let surveys = surveys
         .into_iter()
         .filter(|s| s.survey.status == domain::surveys::SurveyStatus::Live)
-        .map(|s| LiveSurvey { id: s.survey.id.to_string(), name: s.survey.name })
+        .map(|s| LiveSurvey {
+            note: match buttons.split_first() {
+                Some((first, hidden)) if hidden.iter().any(|b| b.id == s.survey.id) => Some(format!(
+                    "Its button is not shown: a site shows one, that of the newest survey, “{}”. Pause that one, or open this one in another way.",
+                    first.name
+                )),
+                _ => None,
+            },
+            id: s.survey.id.to_string(),
+            name: s.survey.name,
+        })
         .collect();
     let model = Embed {
         slug: project.slug.clone(),

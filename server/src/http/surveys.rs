@@ -18,7 +18,7 @@ use domain::{
     Error as Refusal, FieldErrors,
     accounts::{Role, Scope},
     ids::{SurveyId, VersionId},
-    surveys::{SurveyBody, SurveyStatus, draft::Action},
+    surveys::{Launch, SurveyBody, SurveyStatus, draft::Action},
 };
 use leptos::prelude::*;
 use serde::Deserialize;
@@ -35,7 +35,7 @@ use crate::{
     error::{Error, Result},
     state::AppState,
     store::surveys::Survey,
-    surveys::{self, Posted},
+    surveys::{self, Posted, Rival},
 };
 
 /// This capability's routes.
@@ -153,6 +153,7 @@ async fn editor(console: &Console, scope: &Scope, base: &str, survey: Survey, sh
             view! { <SurveyReadPage survey=reference body=survey.draft revision=survey.revision versions=versions link=link /> }
         }));
     }
+    let button_note = surveys::rival(&console.app, scope, &survey).await?.map(|rival| button_note(&rival));
     let (body, revision) = shown.typed.unwrap_or((survey.draft, survey.revision));
     let view = Editor {
         survey: reference,
@@ -167,8 +168,19 @@ async fn editor(console: &Console, scope: &Scope, base: &str, survey: Survey, sh
         has_changes,
         versions,
         link,
+        button_note,
     };
     Ok(console.page_with(shown.status, &survey.name, Nav::Surveys, move || view! { <EditorPage editor=view /> }))
+}
+
+/// Says that a site shows one button, and whose.
+fn button_note(rival: &Rival) -> String {
+    let Rival { name, is_shown } = rival;
+    if *is_shown {
+        format!("“{name}” is live and has the button. A site shows one, that of the newest survey: not this one’s.")
+    } else {
+        format!("“{name}” is live with a button, too. A site shows one, that of the newest survey: this one’s takes its place.")
+    }
 }
 
 async fn save(Path((slug, id)): Path<(String, String)>, console: Console, BaseUrl(origin): BaseUrl, form: Form) -> PageResult {
@@ -196,8 +208,17 @@ async fn save(Path((slug, id)): Path<(String, String)>, console: Console, BaseUr
     let base = format!("/p/{slug}/surveys/{survey}/edit");
     if action == Action::Publish {
         return match surveys::publish(&console.app, &scope, survey, edited.revision, &key).await {
-            Ok(done) if done.is_new => Ok(console.done(&base, &format!("Version {} is live.", done.number))),
-            Ok(done) => Ok(console.done(&base, &format!("Live. Nothing has changed since version {}.", done.number))),
+            Ok(done) => {
+                let mut message = match done.is_new {
+                    true => format!("Version {} is live.", done.number),
+                    false => format!("Live. Nothing has changed since version {}.", done.number),
+                };
+                let row = load(&console, &scope, &id).await?;
+                if let (Launch::Button { .. }, Some(rival)) = (&row.draft.launch, surveys::rival(&console.app, &scope, &row).await?) {
+                    message = format!("{message} {}", button_note(&rival));
+                }
+                Ok(console.done(&base, &message))
+            }
             Err(Error::Refused(Refusal::Invalid(errors))) => {
                 let row = load(&console, &scope, &id).await?;
                 let shown = Shown { status: StatusCode::UNPROCESSABLE_ENTITY, errors, ..Shown::default() };

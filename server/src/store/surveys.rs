@@ -4,7 +4,7 @@ use domain::{
     Timestamp,
     accounts::Scope,
     ids::{ProjectId, StaffId, SurveyId, VersionId},
-    surveys::{SurveyBody, SurveyStatus},
+    surveys::{Launch, SurveyBody, SurveyStatus},
 };
 use sqlx::FromRow;
 
@@ -52,6 +52,17 @@ pub struct SurveySummary {
     pub responses: i64,
     /// When the last of them was given.
     pub last_response: Option<Timestamp>,
+}
+
+/// A live survey that opens by a button.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveButton {
+    /// Which.
+    pub id: SurveyId,
+    /// What the team calls it.
+    pub name: String,
+    /// When it was made: of several, the newest one's button is shown.
+    pub created_at: Timestamp,
 }
 
 /// What respondents get: one published version. Holds nothing of people.
@@ -282,6 +293,28 @@ impl Store {
                 .fetch_all(self.reader())
                 .await?;
         rows.into_iter().map(PublicSurvey::try_from).collect()
+    }
+
+    /// The live surveys that open by a button, in the order in which the widget looks for one: it shows that of the first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn live_buttons(&self, scope: &Scope) -> Result<Vec<LiveButton>> {
+        let rows: Vec<(String, String, i64, String)> = sqlx::query_as(
+            "SELECT s.id, s.name, s.created_at, v.body FROM surveys s JOIN survey_versions v ON v.id = s.live_version_id \
+             WHERE s.project_id = $1 AND s.status = 'live' ORDER BY s.created_at DESC, s.id DESC",
+        )
+        .bind(scope.project().to_string())
+        .fetch_all(self.reader())
+        .await?;
+        let mut buttons = Vec::new();
+        for (survey, name, created_at, body) in rows {
+            let body: SurveyBody = serde_json::from_str(&body)?;
+            if matches!(body.launch, Launch::Button { .. }) {
+                buttons.push(LiveButton { id: id(&survey)?, name, created_at: Timestamp(created_at) });
+            }
+        }
+        Ok(buttons)
     }
 
     /// One published version.

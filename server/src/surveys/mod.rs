@@ -146,6 +146,25 @@ pub async fn publish(app: &App, scope: &Scope, survey: SurveyId, seen: i64, key:
         .await
 }
 
+/// Another live survey that has a button, where a site shows only one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rival {
+    /// What the team calls it.
+    pub name: String,
+    /// Whether its button is the one that is shown.
+    pub is_shown: bool,
+}
+
+/// The live survey whose button this one's would stand beside.
+///
+/// # Errors
+/// When the database fails.
+pub async fn rival(app: &App, scope: &Scope, survey: &Survey) -> Result<Option<Rival>> {
+    let buttons = app.store.live_buttons(scope).await?;
+    let other = buttons.into_iter().find(|b| b.id != survey.id);
+    Ok(other.map(|other| Rival { is_shown: (other.created_at, other.id) > (survey.created_at, survey.id), name: other.name }))
+}
+
 /// Pauses, resumes or closes a survey that was published. `was` is its status when the person looked.
 ///
 /// # Errors

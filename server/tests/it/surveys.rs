@@ -39,7 +39,8 @@ on_both!(every_template_becomes_a_survey_that_people_can_answer, |t: TestApp| as
 
 on_both!(a_new_survey_speaks_the_projects_language, |t: TestApp| async move {
     let (project, owner) = t.owner().await;
-    let settings = [("name", "My app"), ("origins", ""), ("language", "de"), ("accent", "#3868d8"), ("theme", "auto")];
+    let seen = server::projects::stamp(&project);
+    let settings = [("seen", seen.as_str()), ("name", "My app"), ("language", "de"), ("accent", "#3868d8"), ("theme", "auto")];
     assert_eq!(owner.post("/p/my-app/settings", &settings).await.status, StatusCode::SEE_OTHER);
     let scope = Scope::system(project.id);
     let id = surveys::create(&t.app, &scope, "nps", "", "create-nps").await.unwrap();
@@ -62,6 +63,38 @@ async fn behind_a_proxy_links_are_those_that_people_reached_us_by() {
         assert!(page.contains(&format!("https://earshot.test/s/{id}")), "{path}: {page}");
     }
 }
+
+on_both!(a_second_button_is_told_to_be_hidden, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let scope = Scope::system(project.id);
+    let make = async |template: &str| {
+        t.clock.advance_ms(1_000);
+        surveys::create(&t.app, &scope, template, "", &format!("create-{template}")).await.unwrap()
+    };
+    let (older, newer) = (make("feature").await, make("bug").await);
+    let edit = |id| format!("/p/my-app/surveys/{id}/edit");
+    assert!(!owner.get(&edit(older)).await.body.contains("button-note"), "nobody else is live");
+    surveys::publish(&t.app, &scope, newer, 1, "publish-bug").await.unwrap();
+    let note = "“Problem report” is live and has the button.";
+    assert!(owner.get(&edit(older)).await.body.contains(note));
+    assert!(!owner.get("/p/my-app/embed").await.body.contains("Its button is not shown"));
+    let mut fields = form(&owner.get(&edit(older)).await);
+    fields.push(("action".into(), "publish".into()));
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    let done = owner.post(&edit(older), &fields).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.body);
+    let page = owner.get(done.location()).await.body;
+    assert!(page.contains(&format!("Version 1 is live. {note}")), "{page}");
+    let embed = owner.get("/p/my-app/embed").await.body;
+    assert_eq!(embed.matches("Its button is not shown").count(), 1, "{embed}");
+    assert!(owner.get(&edit(newer)).await.body.contains("“Feature feedback” is live with a button, too."));
+    // The widget and these pages agree about which is first.
+    assert_eq!(t.app.store.live_surveys(project.id).await.unwrap()[0].id, newer);
+    // Paused, it is in nobody's way.
+    surveys::set_status(&t.app, &scope, newer, None, SurveyStatus::Paused).await.unwrap();
+    assert!(!owner.get(&edit(older)).await.body.contains("button-note"));
+    assert!(!owner.get("/p/my-app/embed").await.body.contains("Its button is not shown"));
+});
 
 on_both!(only_an_admin_makes_surveys, |t: TestApp| async move {
     let project = server::projects::create(&t.app, "My app", vec![], None).await.unwrap();
