@@ -14,10 +14,10 @@ use domain::imports::ImportStatus;
 fn tone(status: ImportStatus) -> &'static str {
     match status {
         ImportStatus::Done => "good",
-        ImportStatus::Running => "info",
+        ImportStatus::Running | ImportStatus::TakingBack => "info",
         ImportStatus::Failed => "bad",
         ImportStatus::Ready | ImportStatus::Cancelled => "warn",
-        ImportStatus::Uploading => "neutral",
+        ImportStatus::Uploading | ImportStatus::TakenBack => "neutral",
     }
 }
 

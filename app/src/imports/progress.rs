@@ -45,6 +45,14 @@ pub struct ProgressView {
     pub known: i64,
     /// Lines that could not go in.
     pub bad: i64,
+    /// Rows that taking it back removed.
+    pub removed: i64,
+    /// Rows of it that nobody has touched: what taking it back removes.
+    pub untouched: i64,
+    /// Rows of it that somebody worked on: these stay.
+    pub touched: i64,
+    /// Whether every row got a tag, by which the inbox finds them.
+    pub has_tag: bool,
     /// Why it failed.
     pub error: Option<String>,
     /// What column became what.
@@ -59,13 +67,23 @@ pub struct ProgressView {
     pub is_later_page: bool,
 }
 
+impl ProgressView {
+    fn is_running(&self) -> bool {
+        match self.status {
+            ImportStatus::Running => !self.is_silent,
+            ImportStatus::TakingBack => self.error.is_none(),
+            _ => false,
+        }
+    }
+}
+
 /// The page.
 #[component]
 pub fn ProgressPage(
     /// What it shows.
     view: ProgressView,
 ) -> impl IntoView {
-    let running = view.status == ImportStatus::Running && !view.is_silent;
+    let running = view.is_running();
     let (list_url, name) = (view.list_url.clone(), view.name.clone());
     view! {
         <nav aria-label="Breadcrumb" class="small"><a href=list_url>"Imports"</a></nav>
@@ -74,6 +92,7 @@ pub fn ProgressPage(
             {running.then(|| view! { <noscript><meta http-equiv="refresh" content="3" /></noscript> })}
             <State view=view.clone() running=running />
             <Counts view=view.clone() />
+            <TakeBack view=view.clone() running=running />
             <BadLines view=view />
         </div>
         <Poll />
@@ -84,7 +103,19 @@ pub fn ProgressPage(
 fn State(view: ProgressView, running: bool) -> impl IntoView {
     let ProgressView { url, form_key, status, by_command, is_silent, bytes_total, bytes_done, error, added, known, bad, inbox_url, .. } =
         view;
-    let percent = if bytes_total > 0 { (bytes_done.saturating_mul(100) / bytes_total).clamp(0, 100) } else { 0 };
+    let ProgressView { removed, untouched, touched, has_tag, .. } = view;
+    let (done, total) = if status == ImportStatus::TakingBack { (removed, removed + untouched) } else { (bytes_done, bytes_total) };
+    let percent = if total > 0 { (done.saturating_mul(100) / total).clamp(0, 100) } else { 0 };
+    let title = match status {
+        ImportStatus::TakingBack if running => format!("{percent} % taken back"),
+        _ if running => format!("{percent} % read"),
+        _ => "Result".to_owned(),
+    };
+    let stay = match touched {
+        0 => String::new(),
+        1 => " 1 that somebody worked on stays.".into(),
+        n => format!(" {} that somebody worked on stay.", number(n)),
+    };
     let say = match status {
         ImportStatus::Running if is_silent => {
             "The command that read this file has stopped. Run it again to carry on where it was.".to_owned()
@@ -96,6 +127,11 @@ fn State(view: ProgressView, running: bool) -> impl IntoView {
         ImportStatus::Done => format!("{} could not go in; they are listed below.", counted(bad, "line", "lines")),
         ImportStatus::Cancelled => "This import was stopped. What went in stays; it can be carried on.".into(),
         ImportStatus::Failed => error.unwrap_or_else(|| "This import failed.".into()),
+        ImportStatus::TakingBack if running => "You can leave this page; taking back goes on.".into(),
+        ImportStatus::TakingBack => error.unwrap_or_default(),
+        ImportStatus::TakenBack => {
+            format!("Taken back: {} removed.{stay} The file can be imported again.", counted(removed, "item", "items"))
+        }
         ImportStatus::Ready | ImportStatus::Uploading => String::new(),
     };
     let can_go_on = !by_command && matches!(status, ImportStatus::Cancelled | ImportStatus::Failed);
@@ -103,10 +139,10 @@ fn State(view: ProgressView, running: bool) -> impl IntoView {
     view! {
         <section class="card stack" aria-labelledby="state-title">
             <div class="spread">
-                <h2 id="state-title">{if running { format!("{percent} % read") } else { "Result".to_owned() }}</h2>
+                <h2 id="state-title">{title}</h2>
                 <Badge label=status.label() tone=tone(status) />
             </div>
-            {(status == ImportStatus::Running).then(|| view! {
+            {(status == ImportStatus::Running || running).then(|| view! {
                 <progress class="progress" max="100" value=percent.to_string() aria-labelledby="state-title">{format!("{percent} %")}</progress>
             })}
             <p role="status">{say}</p>
@@ -114,7 +150,9 @@ fn State(view: ProgressView, running: bool) -> impl IntoView {
                 <p class="muted small">{format!("{} of {}", size(bytes_done), size(bytes_total))}</p>
             })}
             <div class="cluster">
-                {(added + known > 0).then(|| view! { <a class="button button-primary" href=inbox_url>"Show in the inbox"</a> })}
+                {(added + known - removed > 0).then(|| view! {
+                    <a class="button button-primary" href=inbox_url>{if has_tag { "Show in the inbox" } else { "Go to the inbox" }}</a>
+                })}
                 {running.then(|| view! { <noscript><a class="button" href=refresh>"Refresh"</a></noscript> })}
                 {(status == ImportStatus::Running && !by_command).then(|| view! {
                     <form method="post" action=format!("{url}/cancel") data-enhance>
@@ -140,6 +178,7 @@ fn Counts(view: ProgressView) -> impl IntoView {
             <div><dt>"Added"</dt><dd>{number(view.added)}</dd></div>
             <div><dt>"Already there"</dt><dd>{number(view.known)}</dd></div>
             <div><dt>"Bad lines"</dt><dd>{number(view.bad)}</dd></div>
+            {(view.removed > 0).then(|| view! { <div><dt>"Taken back"</dt><dd>{number(view.removed)}</dd></div> })}
         </dl>
         <details>
             <summary>"How columns were used"</summary>
@@ -148,6 +187,34 @@ fn Counts(view: ProgressView) -> impl IntoView {
             </dl>
         </details>
     }
+}
+
+/// Asks once, naming what would be lost.
+#[component]
+fn TakeBack(view: ProgressView, running: bool) -> impl IntoView {
+    let offered = !running && view.status != ImportStatus::TakenBack && view.untouched > 0;
+    offered.then(|| {
+        let stays = match view.touched {
+            0 => String::new(),
+            1 => " 1 item that somebody triaged, tagged, commented or linked stays.".to_owned(),
+            n => format!(" {} items that somebody triaged, tagged, commented or linked stay.", number(n)),
+        };
+        let loses = format!(
+            "This removes {} that came with this file and that nobody has touched, for good.{stays} The same file can then be imported \
+             again, with other columns.",
+            counted(view.untouched, "item", "items")
+        );
+        view! {
+            <details class="card imports-take-back">
+                <summary>"Take this import back"</summary>
+                <p>{loses}</p>
+                <form method="post" action=format!("{}/take-back", view.url) data-enhance>
+                    <IdempotencyKey key=format!("{}-back", view.form_key) />
+                    <button id="take-back" type="submit" class="button button-danger">{format!("Remove {}", counted(view.untouched, "item", "items"))}</button>
+                </form>
+            </details>
+        }
+    })
 }
 
 #[component]

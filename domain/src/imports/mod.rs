@@ -26,5 +26,9 @@ words! {
         Cancelled = "cancelled" / "Stopped",
         /// Given up after several attempts; can be continued.
         Failed = "failed" / "Failed",
+        /// What it brought is being removed again.
+        TakingBack = "taking_back" / "Being taken back",
+        /// What it brought and nobody touched is gone.
+        TakenBack = "taken_back" / "Taken back",
     }
 }

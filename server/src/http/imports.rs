@@ -22,15 +22,13 @@ use leptos::prelude::*;
 use super::{console::Console, error::PageResult, forms::Form};
 use crate::{
     error::{Error, Result},
-    imports::{self, MAX_UPLOAD},
+    imports::{self, MAX_UPLOAD, SILENCE_MS},
     state::AppState,
     store::imports::{BAD_LINES_KEPT, Import, Source},
 };
 
 /// Bad lines of one page.
 const PAGE: i64 = 100;
-/// Silence after which a command counts as stopped.
-const SILENCE_MS: i64 = 120_000;
 
 /// This capability's routes.
 pub fn routes() -> Router<AppState> {
@@ -41,6 +39,7 @@ pub fn routes() -> Router<AppState> {
         .route("/p/{slug}/imports/{id}/start", get(to_import).post(start))
         .route("/p/{slug}/imports/{id}/continue", get(to_import).post(carry_on))
         .route("/p/{slug}/imports/{id}/cancel", get(to_import).post(cancel))
+        .route("/p/{slug}/imports/{id}/take-back", get(to_import).post(take_back))
         .route("/p/{slug}/imports/{id}/bad-lines.csv", get(bad_lines))
 }
 
@@ -251,9 +250,17 @@ async fn cancel(console: Console, Path((_, id)): Path<(String, String)>, form: F
     }
 }
 
+async fn take_back(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+    let (import, scope) = (find(&console, &id).await?, console.scope(Role::Admin)?);
+    form.idempotency_key()?;
+    imports::take_back(&console.app, &scope, &import).await?;
+    Ok(console.done(&format!("{}/{}", list_url(&console)?, import.id), "The import is being taken back."))
+}
+
 async fn progress_page(console: &Console, import: &Import, after: i64) -> Result<Response> {
     let (app, scope, list_url) = (&console.app, console.scope(Role::Admin)?, list_url(console)?);
     let mut bad = app.store.bad_lines(&scope, import.id, after, PAGE + 1).await?;
+    let brought = app.store.brought_by(&scope, import.id).await?;
     let url = format!("{list_url}/{}", import.id);
     let more_url = (bad.len() > usize::try_from(PAGE).unwrap_or(usize::MAX)).then(|| {
         bad.pop();
@@ -280,6 +287,10 @@ async fn progress_page(console: &Console, import: &Import, after: i64) -> Result
         added: import.added,
         known: import.known,
         bad: import.bad,
+        removed: import.removed,
+        untouched: brought.untouched,
+        touched: brought.touched,
+        has_tag: mapping.add_tag.is_some(),
         error: import.error.clone(),
         mapping: mapping.pairs().into_iter().map(label).collect(),
         inbox_url: inbox.trim_end_matches('?').to_owned(),

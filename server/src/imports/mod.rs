@@ -7,8 +7,10 @@ pub mod cli;
 pub mod reader;
 pub mod records;
 mod run;
+mod take_back;
 
 pub use run::{Progress, run, run_job};
+pub use take_back::{SILENCE_MS, run_take_back, take_back};
 
 use domain::{
     Error as Refusal, Timestamp,
@@ -76,6 +78,7 @@ fn new_import(app: &App, scope: &Scope, name: &str, source: Source, file_hash: S
         added: 0,
         known: 0,
         bad: 0,
+        removed: 0,
         error: None,
         created_by: scope.staff(),
         created_at: app.now(),

@@ -246,7 +246,7 @@ async fn store_batch(tx: &mut Tx<'_>, before: Import, rows: Vec<Prepared>, job: 
     if !tx.import_progress(&before, &after, now).await? {
         return Ok(None);
     }
-    let mut kept = before.bad;
+    let (mut kept, mut brought) = (before.bad, Vec::new());
     for Prepared { line, row, .. } in rows {
         match row {
             Line::Bad(reason) => {
@@ -268,12 +268,16 @@ async fn store_batch(tx: &mut Tx<'_>, before: Import, rows: Vec<Prepared>, job: 
                     feedback.contact = Some(tx.contact_for(&scope, &contact, fresh, feedback.created_at).await?);
                 }
                 match tx.insert_feedback(&feedback, Some(&key)).await? {
-                    true => after.added += 1,
+                    true => {
+                        after.added += 1;
+                        brought.push(feedback.id);
+                    }
                     false => after.known += 1,
                 }
             }
         }
     }
+    tx.feedback_came_with(before.id, &brought).await?;
     let counted = Import { bytes_done: after.bytes_done, ..before };
     tx.import_progress(&counted, &after, now).await?;
     if let Some(job) = job {

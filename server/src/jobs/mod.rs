@@ -42,6 +42,13 @@ pub enum Job {
         /// Which.
         import: ImportId,
     },
+    /// Removes again what an import brought.
+    TakeBack {
+        /// Whose.
+        project: ProjectId,
+        /// Which.
+        import: ImportId,
+    },
     /// Removes what has served its time.
     Purge {},
 }
@@ -52,6 +59,7 @@ impl Job {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Import { .. } => "import",
+            Self::TakeBack { .. } => "take_back",
             Self::Purge {} => "purge",
         }
     }
@@ -158,6 +166,7 @@ async fn run_one(app: &AppState, stop: &watch::Receiver<bool>) -> Result<bool> {
 async fn perform(app: &AppState, payload: &str, context: &Context) -> Result<Outcome> {
     match serde_json::from_str(payload)? {
         Job::Import { project, import } => imports::run_job(app, &Scope::system(project), import, context).await,
+        Job::TakeBack { project, import } => imports::run_take_back(app, &Scope::system(project), import, context).await,
         Job::Purge {} => {
             let now = app.now();
             app.store.write(move |tx| Box::pin(async move { tx.purge(now).await })).await?;
@@ -210,10 +219,12 @@ async fn bury(app: &App, claimed: &Claimed, error: &str) -> Result<()> {
     app.store
         .write(move |tx| {
             Box::pin(async move {
-                if tx.bury_job(&job, &error, now).await?
-                    && let Ok(Job::Import { project, import }) = serde_json::from_str(&job.payload)
-                {
-                    tx.fail_import(&Scope::system(project), import, &error, now).await?;
+                if tx.bury_job(&job, &error, now).await? {
+                    match serde_json::from_str(&job.payload) {
+                        Ok(Job::Import { project, import }) => tx.fail_import(&Scope::system(project), import, &error, now).await?,
+                        Ok(Job::TakeBack { project, import }) => tx.fail_take_back(&Scope::system(project), import, &error, now).await?,
+                        Ok(Job::Purge {}) | Err(_) => {}
+                    }
                 }
                 Ok(())
             })

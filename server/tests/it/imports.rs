@@ -213,6 +213,86 @@ on_both!(rows_with_and_without_a_score_mix, |t: TestApp| async move {
     assert_eq!(count(app, "SELECT COUNT(*) FROM feedback WHERE score IS NULL").await, 2);
 });
 
+on_both!(an_import_is_taken_back_except_what_was_worked_on, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let (app, scope) = (&t.app, Scope::system(project.id));
+    let mut file = String::from("text,email,area\n");
+    for n in 0..1_200 {
+        file.push_str(&format!("text {n},p{}@example.com,area-{}\n", n % 7, n % 3));
+    }
+    // Mapped wrongly: the area for the text.
+    let map = "text=area,tag=text,contact_email=email";
+    let wrong = imported(app, &scope, map, file.as_bytes()).await;
+    assert_eq!(counts(&wrong), (1_200, 0, 0));
+    // Two rows of another file, with one of the people; they are nobody else's to remove.
+    assert_eq!(counts(&imported(app, &scope, "text=text,contact_email=email", b"text,email\nmine,p1@example.com\n").await), (1, 0, 0));
+    let ids: Vec<String> = sqlx::query_scalar("SELECT id FROM feedback WHERE import_id = $1 ORDER BY id LIMIT 3")
+        .bind(wrong.id.to_string())
+        .fetch_all(app.store.reader())
+        .await
+        .unwrap();
+    let base = format!("/p/{}/feedback", project.slug);
+    owner.post(&format!("{base}/{}/status", ids[0]), &[("status", "triaged"), ("version", "1")]).await;
+    owner.post(&format!("{base}/{}/comments", ids[1]), &[("body", "Hm.")]).await;
+    owner.post(&format!("{base}/{}/backlog", ids[2]), &[("title", "Do it")]).await;
+
+    let url = format!("/p/{}/imports/{}", project.slug, wrong.id);
+    let page = owner.get(&url).await;
+    assert!(page.body.contains("Take this import back") && page.body.contains("This removes 1,197 items"), "{}", page.body);
+    assert!(page.body.contains("3 items that somebody triaged, tagged, commented or linked stay."), "{}", page.body);
+    let begun = owner.post(&format!("{url}/take-back"), &[]).await;
+    assert_eq!((begun.status, begun.location()), (StatusCode::SEE_OTHER, url.as_str()), "{}", begun.body);
+    let page = owner.get(&url).await;
+    assert!(page.body.contains("data-poll") && page.body.contains("0 % taken back"), "{}", page.body);
+    // A second click begins nothing more.
+    assert_eq!(owner.post(&format!("{url}/take-back"), &[]).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(jobs::run_due(app).await.unwrap(), 1);
+    let page = owner.get(&url).await;
+    assert!(page.body.contains("Taken back: 1,197 items removed. 3 that somebody worked on stay."), "{}", page.body);
+    assert!(!page.body.contains("data-poll") && !page.body.contains("Take this import back"), "{}", page.body);
+    assert_eq!(texts(app, &scope).await.len(), 4);
+    assert_eq!(count(app, "SELECT COUNT(*) FROM feedback_tags").await, 3);
+    // Whoever nothing is known of any more is gone; the others stay.
+    assert_eq!(
+        count(app, "SELECT COUNT(*) FROM contacts WHERE NOT EXISTS (SELECT 1 FROM feedback f WHERE f.contact_id = contacts.id)").await,
+        0
+    );
+    assert_eq!(count(app, "SELECT COUNT(*) FROM contacts WHERE email = 'p1@example.com'").await, 1);
+    // The index has heard of it.
+    assert!(app.search.caught_up(std::time::Duration::from_secs(20)).await);
+    let inbox = owner.get(&format!("/p/{}/inbox", project.slug)).await;
+    assert!(inbox.body.contains("4 items"), "{}", inbox.body);
+
+    // The same file goes in again with the right columns; what stayed is known.
+    let right = imported(app, &scope, "text=text,tag=area,contact_email=email", file.as_bytes()).await;
+    assert_eq!(counts(&right), (1_197, 3, 0));
+    assert_eq!(app.store.brought_by(&scope, wrong.id).await.unwrap().touched, 3);
+});
+
+on_both!(taking_back_waits_for_the_end_and_survives_a_restart, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let (app, scope) = (&t.app, Scope::system(project.id));
+    let import = uploaded(app, &scope, "f.csv", rows(1_100).as_bytes()).await;
+    imports::start(app, &scope, &import, Mapping::parse("text=text").unwrap()).await.unwrap();
+    imports::run(app, &scope, import.id, |_| true).await.unwrap();
+    let url = format!("/p/{}/imports/{}", project.slug, import.id);
+    assert!(!owner.get(&url).await.body.contains("Take this import back"));
+    assert_eq!(owner.post(&format!("{url}/take-back"), &[]).await.status, StatusCode::CONFLICT);
+    owner.post(&format!("{url}/cancel"), &[]).await;
+    jobs::run_due(app).await.unwrap();
+    owner.post(&format!("{url}/take-back"), &[]).await;
+    // A worker that holds the lease dies; another carries on.
+    assert!(jobs::claim(app).await.unwrap().is_some());
+    t.clock.advance_ms(jobs::LEASE_MS + 1);
+    assert_eq!(jobs::run_due(app).await.unwrap(), 1);
+    let done = imports::find(app, &scope, import.id).await.unwrap();
+    assert_eq!((done.status, done.removed), (ImportStatus::TakenBack, 500));
+    assert!(texts(app, &scope).await.is_empty());
+    // Its file went: nothing can be carried on.
+    assert_eq!(owner.post(&format!("{url}/continue"), &[]).await.status, StatusCode::CONFLICT);
+    assert_eq!(count(app, "SELECT COUNT(*) FROM import_chunks").await, 0);
+});
+
 // The command line.
 
 on_both!(the_command_line_imports_and_carries_on, |t: TestApp| async move {
@@ -343,7 +423,7 @@ on_both!(only_admins_import_and_only_their_own, |t: TestApp| async move {
         assert_eq!(member.get(&list).await.status, StatusCode::FORBIDDEN);
         assert_eq!(member.get(&import).await.status, StatusCode::FORBIDDEN);
         assert_eq!(send_file(&member, &list, "upload-key-9", "a.csv", b"text\nx\n").await.status, StatusCode::FORBIDDEN);
-        for action in ["start", "preview", "cancel", "continue"] {
+        for action in ["start", "preview", "cancel", "continue", "take-back"] {
             assert_eq!(member.post(&format!("{import}/{action}"), &[("text", "text")]).await.status, StatusCode::FORBIDDEN, "{action}");
         }
     }

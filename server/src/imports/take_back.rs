@@ -1,0 +1,77 @@
+//! Taking an import back: what it brought goes again, batch by batch, except what somebody has worked on meanwhile.
+
+use domain::{
+    Error as Refusal,
+    accounts::{Role, Scope},
+    ids::{ImportId, JobId},
+};
+
+use crate::{
+    error::Result,
+    jobs::{Context, Job, Outcome},
+    state::{App, AppState},
+    store::imports::Import,
+};
+
+/// Records of one transaction.
+const BATCH: i64 = 500;
+/// Silence after which a command counts as stopped.
+pub const SILENCE_MS: i64 = 120_000;
+
+/// Begins to take an import back. Again: does nothing.
+///
+/// # Errors
+/// [`Refusal::Conflict`] while it runs.
+pub async fn take_back(app: &App, scope: &Scope, import: &Import) -> Result<()> {
+    scope.require(Role::Admin)?;
+    let (scope, id, now, job) = (*scope, import.id, app.now(), app.id::<JobId>());
+    let begun = app
+        .store
+        .write(move |tx| {
+            Box::pin(async move {
+                let begun = tx.start_take_back(&scope, id, now.plus_ms(-SILENCE_MS), now).await?;
+                if begun {
+                    tx.enqueue(job, &Job::TakeBack { project: scope.project(), import: id }, now, now).await?;
+                }
+                Ok(begun)
+            })
+        })
+        .await?;
+    app.wake_jobs();
+    let is_under_way = |import: Import| import.is_taken_back();
+    if !begun && !app.store.import(&scope, id).await?.is_some_and(is_under_way) {
+        return Err(Refusal::Conflict("This import still runs. Stop it first.".into()).into());
+    }
+    Ok(())
+}
+
+/// The background job.
+///
+/// # Errors
+/// When the database fails; what is gone stays gone.
+pub async fn run_take_back(app: &AppState, scope: &Scope, import: ImportId, context: &Context) -> Result<Outcome> {
+    let (project, job) = (scope.project(), context.job);
+    loop {
+        let now = app.now();
+        let gone = app
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let gone = tx.take_back_rows(project, import, BATCH, now).await?;
+                    if gone == 0 {
+                        tx.finish_take_back(import, now).await?;
+                    } else {
+                        tx.job_progressed(job).await?;
+                    }
+                    Ok(gone)
+                })
+            })
+            .await?;
+        if gone == 0 {
+            return Ok(Outcome::Done);
+        }
+        if context.should_stop() {
+            return Ok(Outcome::Stopped);
+        }
+    }
+}
