@@ -25,6 +25,8 @@ pub struct Said {
     pub lost_quote: Option<String>,
     /// How much the item matters to them.
     pub importance: Importance,
+    /// Who said it: name or address, if known.
+    pub who: Option<String>,
     /// What it came from.
     pub kind: Kind,
     /// How far triage has come.
@@ -202,6 +204,7 @@ fn Evidence(view: ItemView) -> impl IntoView {
                             {piece.lost_quote.map(|quote| view! { <blockquote class="quote">{quote}</blockquote> })}
                             <div class="spread small">
                                 <span class="cluster muted">
+                                    <strong class="backlog-who">{piece.who.unwrap_or_else(|| "Anonymous".into())}</strong>
                                     <span>{piece.kind.label()}</span>
                                     {piece.score.map(|score| view! { <span>"Score "{score}</span> })}
                                     <time datetime=piece.at.1>{piece.at.0}</time>

@@ -62,8 +62,10 @@ pub struct BacklogView {
     pub slug: String,
     /// The tabs.
     pub tabs: Vec<Tab>,
-    /// The status shown, as its word; empty for all.
+    /// The status shown, as its word; `all`; or empty for those that are active.
     pub status: String,
+    /// The list of all statuses, with the same words searched for.
+    pub all: String,
     /// What was searched for.
     pub query: String,
     /// The items of this page.
@@ -84,8 +86,14 @@ pub fn BacklogPage(
     /// What it shows.
     view: BacklogView,
 ) -> impl IntoView {
-    let BacklogView { slug, tabs, status, query, rows, is_empty, earlier, later, new } = view;
+    let BacklogView { slug, tabs, status, all, query, rows, is_empty, earlier, later, new } = view;
     let base = format!("/p/{slug}/backlog");
+    let nothing = match (status.as_str(), query.is_empty()) {
+        ("", true) => "Every item is shipped or declined.",
+        (_, true) => "No item has this status.",
+        ("all", _) => "No item has these words in its title or description.",
+        _ => "No item here has these words in its title or description.",
+    };
     view! {
         <PageHead title="Backlog" lead="Work to be done, with the most people behind it first." />
         {new.map(|new| view! { <NewItemForm new=new action=base.clone() is_first=is_empty /> })}
@@ -102,8 +110,8 @@ pub fn BacklogPage(
                 }.into_any()
             } else if rows.is_empty() {
                 view! {
-                    <Empty title="No items here" text="No item of this status has these words in its title or description.">
-                        <a class="button" href=base data-enhance data-waits="backlog-list">"Show all items"</a>
+                    <Empty title="No items here" text=nothing>
+                        <a class="button" href=all data-enhance data-waits="backlog-list">"Look at all items"</a>
                     </Empty>
                 }.into_any()
             } else {

@@ -26,6 +26,14 @@ words! {
     }
 }
 
+impl BacklogStatus {
+    /// Whether there is still something to decide or to do.
+    #[must_use]
+    pub fn is_active(self) -> bool {
+        !matches!(self, Self::Shipped | Self::Declined)
+    }
+}
+
 words! {
     /// How much an item matters to the one who said something, as judged by whoever linked it.
     Importance {

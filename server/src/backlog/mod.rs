@@ -26,7 +26,7 @@ pub fn filter(text: &str, status: Option<BacklogStatus>) -> Filter {
     let number = text.strip_prefix('#').unwrap_or(text).parse().ok().filter(|n| *n > 0);
     // Longer than any title: more finds nothing else, and databases limit a pattern.
     let folded = fold(&text.chars().take(300).collect::<String>());
-    Filter { status, folded, number, not_linked_to: None }
+    Filter { status, only_active: false, folded, number, not_linked_to: None }
 }
 
 fn searchable(title: &str, body: &str) -> String {

@@ -114,6 +114,8 @@ pub struct LinkedFeedback {
     pub importance: Importance,
     /// When it was linked.
     pub linked_at: Timestamp,
+    /// Name of who said it, or their address.
+    pub who: Option<String>,
 }
 
 /// Which items a list shows.
@@ -121,6 +123,8 @@ pub struct LinkedFeedback {
 pub struct Filter {
     /// Only those that have come this far.
     pub status: Option<BacklogStatus>,
+    /// Only those with something left to decide or to do.
+    pub only_active: bool,
     /// Only those whose folded title or body holds this folded text; empty for all.
     pub folded: String,
     /// Or with this number.
@@ -168,13 +172,13 @@ impl Store {
             "SELECT b.number, b.title, b.status, b.updated_at, COUNT(DISTINCT COALESCE(f.contact_id, f.id)) AS people, COUNT(f.id) AS said, \
              COUNT(CASE WHEN l.importance = 'critical' THEN f.id END) AS critical \
              FROM backlog_items b LEFT JOIN links l ON l.backlog_id = b.id LEFT JOIN feedback f ON f.id = l.feedback_id AND f.status <> 'spam' \
-             WHERE b.project_id = $1 AND ($2 = '' OR b.status = $2) AND (b.search LIKE $3 ESCAPE '\\' OR b.number = $4) \
+             WHERE b.project_id = $1 AND ($2 = '' OR b.status = $2 OR ($2 = 'active' AND b.status NOT IN ('shipped', 'declined'))) AND (b.search LIKE $3 ESCAPE '\\' OR b.number = $4) \
              AND NOT EXISTS (SELECT 1 FROM links n WHERE n.backlog_id = b.id AND n.feedback_id = $5) \
              GROUP BY b.id, b.number, b.title, b.status, b.updated_at \
              ORDER BY people DESC, said DESC, b.number DESC LIMIT $6 OFFSET $7",
         )
         .bind(scope.project().to_string())
-        .bind(filter.status.map_or("", BacklogStatus::as_str))
+        .bind(filter.status.map_or(if filter.only_active { "active" } else { "" }, BacklogStatus::as_str))
         .bind(filter.pattern())
         .bind(filter.number.unwrap_or(-1))
         .bind(filter.not_linked_to.map(|f| f.to_string()).unwrap_or_default())
@@ -252,9 +256,10 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn linked_feedback(&self, scope: &Scope, item: &Item, limit: i64, offset: i64) -> Result<Vec<LinkedFeedback>> {
-        let rows: Vec<(String, Option<String>, String, i64)> = sqlx::query_as(
-            "SELECT feedback_id, quote, importance, created_at FROM links WHERE project_id = $1 AND backlog_id = $2 \
-             ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4",
+        let rows: Vec<(String, Option<String>, String, i64, Option<String>, Option<String>)> = sqlx::query_as(
+            "SELECT l.feedback_id, l.quote, l.importance, l.created_at, c.name, c.email FROM links l \
+             JOIN feedback f ON f.id = l.feedback_id LEFT JOIN contacts c ON c.id = f.contact_id \
+             WHERE l.project_id = $1 AND l.backlog_id = $2 ORDER BY l.created_at DESC, l.id DESC LIMIT $3 OFFSET $4",
         )
         .bind(scope.project().to_string())
         .bind(item.id.to_string())
@@ -263,8 +268,9 @@ impl Store {
         .fetch_all(self.reader())
         .await?;
         rows.into_iter()
-            .map(|(feedback, quote, weight, at)| {
-                Ok(LinkedFeedback { feedback: id(&feedback)?, quote, importance: importance(&weight)?, linked_at: Timestamp(at) })
+            .map(|(feedback, quote, weight, at, name, email)| {
+                let who = [name, email].into_iter().flatten().find(|w| !w.trim().is_empty());
+                Ok(LinkedFeedback { feedback: id(&feedback)?, quote, importance: importance(&weight)?, linked_at: Timestamp(at), who })
             })
             .collect()
     }

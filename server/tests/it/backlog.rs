@@ -207,6 +207,53 @@ on_both!(evidence_counts_people_once_and_sorts_the_list, |t: TestApp| async move
     assert_eq!(found("nothing like it").await, Vec::<i64>::new());
 });
 
+on_both!(the_list_shows_what_is_left_to_do_and_an_item_who_asked, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let base = format!("/p/{}/backlog", project.slug);
+    for title in ["Export as PDF", "Faster search", "A fax machine"] {
+        owner.post(&base, &[("title", title)]).await;
+    }
+    let anna = contact(&t, &project).await;
+    for who in [Some(anna), None] {
+        let said = feedback(&t, &project, "Please", who).await;
+        owner.post(&format!("/p/{}/feedback/{said}/link", project.slug), &[("item", "1")]).await;
+    }
+    for (number, status) in [(1, "shipped"), (3, "declined")] {
+        let done = owner.post(&format!("{base}/{number}/status"), &[("status", status), ("version", "1")]).await;
+        assert_eq!(done.status, StatusCode::SEE_OTHER);
+    }
+    // Shipped with the most people behind it, and yet not on top of what is left.
+    let listed = |body: &str| ["Export as PDF", "Faster search", "A fax machine"].map(|title| body.contains(title));
+    let active = owner.get(&base).await;
+    assert_eq!(listed(&active.body), [false, true, false], "{}", active.body);
+    assert!(active.body.contains("Active"), "{}", active.body);
+    assert_eq!(listed(&owner.get(&format!("{base}?status=all")).await.body), [true, true, true]);
+    assert_eq!(listed(&owner.get(&format!("{base}?status=shipped")).await.body), [true, false, false]);
+    // Not found among what is left: the way to all items keeps the words.
+    let none = owner.get(&format!("{base}?q=fax")).await;
+    assert!(none.body.contains(&format!("{base}?status=all&amp;q=fax")), "{}", none.body);
+
+    let item = owner.get(&format!("{base}/1")).await;
+    assert_eq!(item.body.matches("Anonymous").count(), 2, "{}", item.body);
+    let named = async |sql: &'static str| {
+        t.app
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    sqlx::query(sql).execute(tx.conn()).await?;
+                    Ok(())
+                })
+            })
+            .await
+            .unwrap();
+        owner.get(&format!("{base}/1")).await.body
+    };
+    let body = named("UPDATE contacts SET email = 'anna@example.com'").await;
+    assert!(body.contains("anna@example.com") && body.matches("Anonymous").count() == 1, "{body}");
+    let body = named("UPDATE contacts SET name = 'Anna <b>'").await;
+    assert!(body.contains("Anna &lt;b&gt;") && !body.contains("anna@example.com"), "{body}");
+});
+
 on_both!(a_change_meanwhile_is_not_overwritten, |t: TestApp| async move {
     let staff = server::accounts::create_staff(&t.app, "olga@example.com", "Olga Owner", PASSWORD).await.unwrap();
     let project = server::projects::create(&t.app, "My app", vec![], Some(staff)).await.unwrap();

@@ -39,6 +39,8 @@ use crate::{
     store::backlog::LinkedFeedback,
 };
 
+/// The word for the list of all items; without a word it shows those that are not done with.
+const ALL: &str = "all";
 /// Items on one page of the list.
 const PAGE: i64 = 50;
 /// Pieces of feedback on one page of an item.
@@ -79,7 +81,9 @@ async fn list_page(console: &Console, query: &ListQuery, code: StatusCode, new: 
     let scope = console.scope(Role::Viewer)?;
     let slug = console.project()?.slug.clone();
     let status = BacklogStatus::parse(&query.status);
-    let filter = backlog::filter(&query.q, status);
+    let all = query.status == ALL;
+    let mut filter = backlog::filter(&query.q, status);
+    filter.only_active = status.is_none() && !all;
     let store = &console.app.store;
     let counts = store.backlog_counts(&scope, &filter).await?;
     let page = query.page();
@@ -101,18 +105,21 @@ async fn list_page(console: &Console, query: &ListQuery, code: StatusCode, new: 
         if pairs.is_empty() { format!("/p/{slug}/backlog") } else { format!("/p/{slug}/backlog?{pairs}") }
     };
     let count = |s: BacklogStatus| counts.iter().find(|(c, _)| *c == s).map_or(0, |(_, n)| *n);
-    let mut tabs = vec![Tab { label: "All", href: url("", 1), count: counts.iter().map(|(_, n)| n).sum(), is_current: status.is_none() }];
+    let active = counts.iter().filter(|(s, _)| s.is_active()).map(|(_, n)| n).sum();
+    let mut tabs = vec![Tab { label: "Active", href: url("", 1), count: active, is_current: filter.only_active }];
     tabs.extend(BacklogStatus::ALL.iter().map(|s| Tab {
         label: s.label(),
         href: url(s.as_str(), 1),
         count: count(*s),
         is_current: status == Some(*s),
     }));
+    tabs.push(Tab { label: "All", href: url(ALL, 1), count: counts.iter().map(|(_, n)| n).sum(), is_current: all });
     let now = console.app.now();
-    let word = status.map_or("", BacklogStatus::as_str);
+    let word = status.map_or(if all { ALL } else { "" }, BacklogStatus::as_str);
     let view = BacklogView {
         tabs,
         status: word.to_owned(),
+        all: url(ALL, 1),
         query: query.q.clone(),
         rows: items
             .into_iter()
@@ -243,6 +250,7 @@ fn said(feedback: &Feedback, link: &LinkedFeedback, now: Timestamp) -> Said {
         text,
         lost_quote: if place.is_none() { link.quote.clone() } else { None },
         importance: link.importance,
+        who: link.who.clone(),
         kind: feedback.kind,
         status: feedback.status,
         score,
