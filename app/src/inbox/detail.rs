@@ -1,6 +1,9 @@
 //! One item: what was said and all that is known about it, what can be done, what was done.
 
-use domain::{FieldErrors, feedback::Status};
+use domain::{
+    FieldErrors,
+    feedback::{MAX_TAG, Status},
+};
 use leptos::prelude::*;
 
 use super::{ActionFields, Marked, Piece, ScoreView, tone, wordless};
@@ -230,7 +233,7 @@ fn Actions(view: DetailView, base: String) -> impl IntoView {
                 let says = format!("Remove the tag {tag}");
                 view! { <span class="tag">{tag.clone()}<button type="submit" name="remove" value=tag aria-label=says>"×"</button></span> }
             }).collect_view()}
-            <input id="add" name="add" type="text" class="fit" value=typed_tag maxlength="200" autocomplete="off" list="known-tags" placeholder="Add a tag"
+            <input id="add" name="add" type="text" class="fit" value=typed_tag maxlength=MAX_TAG autocomplete="off" list="known-tags" placeholder="Add a tag"
                 aria-invalid=tag_bad.then_some("true") aria-describedby=tag_bad.then_some("add-error") />
             <button type="submit" class="button button-small">"Add"</button>
             {tag_error.map(|message| view! { <p class="field-error" id="add-error">{message}</p> })}

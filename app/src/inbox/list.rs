@@ -1,6 +1,6 @@
 //! The list: rows with a check box each, what can be done to all that are checked, pages, and what an empty list says.
 
-use domain::feedback::Status;
+use domain::feedback::{MAX_TAG, Status};
 use leptos::prelude::*;
 
 use super::{Marked, Piece, ScoreView, tone, wordless};
@@ -174,7 +174,7 @@ fn Bulk(members: Vec<(String, String)>) -> impl IntoView {
             </span>
             <span class="bulk-pair">
                 <label for="bulk-tag" class="visually-hidden">"Tag for selected"</label>
-                <input id="bulk-tag" name="tag" type="text" placeholder="Tag" maxlength="40" autocomplete="off" list="known-tags" />
+                <input id="bulk-tag" name="tag" type="text" placeholder="Tag" maxlength=MAX_TAG autocomplete="off" list="known-tags" />
                 <button type="submit" name="do" value="tag" class="button button-small">"Add"</button>
                 <button type="submit" name="do" value="untag" class="button button-small">"Remove"</button>
             </span>

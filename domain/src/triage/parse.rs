@@ -122,7 +122,9 @@ pub(super) fn test(field: Field, value: &str) -> Result<Test, String> {
             let kind = if lower == "survey" { Some(Kind::SurveyResponse) } else { Kind::parse(&lower) };
             Test::Kind(kind.ok_or_else(|| one_of("A kind", Kind::ALL.iter().map(|k| k.as_str())))?)
         }
-        Field::Tag => Test::Tag(feedback::tag(&value).ok_or("A tag has no commas or colons and at most 40 characters.")?),
+        Field::Tag => Test::Tag(
+            feedback::tag(&value).ok_or_else(|| format!("A tag has no commas or colons and at most {} characters.", feedback::MAX_TAG))?,
+        ),
         Field::Score => Test::Score(score(&value).ok_or("A score is written like score:6, score:<=6, score:>8 or score:7..8.")?),
         Field::Assignee => Test::Assignee(match lower.as_str() {
             "me" => Assignee::Me,

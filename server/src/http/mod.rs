@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod address;
 pub mod assets;
+pub mod back;
 pub mod backlog;
 pub mod console;
 pub mod error;

@@ -514,3 +514,40 @@ on_both!(an_inbox_of_nothing_but_spam_says_so, |t: TestApp| async move {
         t.app.search.stop().await;
     }
 });
+
+on_both!(what_is_refused_at_an_item_keeps_the_list_around_it, |t: TestApp| async move {
+    let (project, client) = t.owner().await;
+    let slug = &project.slug;
+    let id = said(&t, project.id, "The printer jams", |item| item.score = Some(4.0)).await;
+    said(&t, project.id, "The printer is loud", |item| item.score = Some(4.0)).await;
+    assert!(t.app.search.caught_up(std::time::Duration::from_secs(10)).await);
+    let here = format!("/p/{slug}/inbox?q=printer+score%3A3..5&item={id}");
+    let long = "x".repeat(domain::feedback::MAX_TAG + 1);
+    for (action, fields, why) in [
+        ("tags", [("add", long.as_str()), ("version", "1")], "A tag has 60 characters at most"),
+        ("comments", [("body", " "), ("version", "1")], "Write a comment first."),
+    ] {
+        let url = format!("/p/{slug}/feedback/{id}/{action}");
+        let [first, second] = fields;
+        let page = client.post(&url, &[first, second, ("return_to", &here)]).await;
+        assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{action}");
+        assert!(page.body.contains(why), "{action}: {}", page.body);
+        // The list, its query and the way back are there, and the mended form leads back here.
+        assert!(page.body.contains("inbox-list") && page.body.contains("is loud") && page.body.contains("Back to the list"), "{action}");
+        assert!(page.body.contains(&format!("name=\"return_to\" value=\"{}\"", here.replace('&', "&amp;"))), "{action}: {}", page.body);
+        // From the item's own page, that page.
+        let page = client.post(&url, &[first, second]).await;
+        assert!(
+            page.status == StatusCode::UNPROCESSABLE_ENTITY && page.body.contains(why) && !page.body.contains("inbox-list"),
+            "{action}"
+        );
+    }
+    let fits = "x".repeat(domain::feedback::MAX_TAG);
+    let done = client.post(&format!("/p/{slug}/feedback/{id}/tags"), &[("add", &fits), ("version", "1"), ("return_to", &here)]).await;
+    assert_eq!((done.status, done.location()), (StatusCode::SEE_OTHER, here.as_str()));
+    // One length everywhere.
+    let page = client.get(&here).await;
+    assert_eq!(page.body.matches("maxlength=\"60\"").count(), 2, "{}", page.body);
+    let page = client.get(&format!("/p/{slug}/inbox?q=tag%3A{long}")).await;
+    assert!(page.body.contains("at most 60 characters"), "{}", page.body);
+});

@@ -21,7 +21,7 @@ use domain::{
 use leptos::prelude::*;
 use serde::Deserialize;
 
-use crate::http::{console::Console, error::PageResult, forms::Form};
+use crate::http::{back, console::Console, error::PageResult, forms::Form};
 use crate::{
     backlog::{self, Quoting, Unlinking},
     error::{Error, Result},
@@ -105,8 +105,7 @@ async fn feedback(console: &Console, scope: &Scope, id: FeedbackId) -> Result<Fe
 /// A place of this project to go back to; anything else becomes the feedback's own page.
 fn return_to(console: &Console, wanted: &str, id: FeedbackId) -> Result<String> {
     let slug = &console.project()?.slug;
-    let ours = wanted.starts_with(&format!("/p/{slug}/")) && wanted.chars().all(|c| c.is_ascii_graphic());
-    Ok(if ours { wanted.to_owned() } else { format!("/p/{slug}/feedback/{id}") })
+    Ok(back::return_to(slug, wanted).unwrap_or_else(|| format!("/p/{slug}/feedback/{id}")))
 }
 
 #[derive(Debug, Deserialize)]

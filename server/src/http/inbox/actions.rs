@@ -11,10 +11,10 @@ use domain::{
     ids::{FeedbackId, StaffId},
 };
 
-use super::{inbox_url, item, return_to};
+use super::{inbox_url, item, item::Refused};
 use crate::{
     error::{Error, Result},
-    http::{console::Console, error::PageResult, forms::Form},
+    http::{back::return_to, console::Console, error::PageResult, forms::Form},
     triage::{self, Edit, Outcome, Seen},
 };
 
@@ -50,7 +50,9 @@ pub async fn comment(console: Console, Path((_, id)): Path<(String, String)>, fo
     let key = form.idempotency_key()?;
     match triage::comment(&console.app, &scope, id, form.get("body"), key).await {
         Ok(_) => Ok(back(&console, &form, Some(id), "Comment added.", None).await?),
-        Err(Error::Refused(Refusal::Invalid(errors))) => item::refused(&console, &scope, id, errors, form.get("body"), "").await,
+        Err(Error::Refused(Refusal::Invalid(errors))) => {
+            item::refused(&console, &scope, id, form.get("return_to"), Refused { errors, comment: form.get("body"), tag: "" }).await
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -126,7 +128,9 @@ async fn one(console: &Console, id: &str, form: &Form, edit: Edit, message: &str
         Ok(outcome) if outcome.changed == 0 => Ok(back(console, form, Some(id), "It was so already.", None).await?),
         Ok(outcome) => Ok(back(console, form, Some(id), message, Some(&outcome)).await?),
         Err(Error::Refused(Refusal::Conflict(why))) => Ok(sorry(console, form, Some(id), &why)?),
-        Err(Error::Refused(Refusal::Invalid(errors))) if is_tags => item::refused(console, &scope, id, errors, "", form.get("add")).await,
+        Err(Error::Refused(Refusal::Invalid(errors))) if is_tags => {
+            item::refused(console, &scope, id, form.get("return_to"), Refused { errors, comment: "", tag: form.get("add") }).await
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -43,13 +43,33 @@ pub async fn show(console: Console, Path((_, id)): Path<(String, String)>, Query
     Ok(page(&console, StatusCode::OK, view))
 }
 
-/// The item's own page once more, with what was refused and typed.
-pub(super) async fn refused(console: &Console, scope: &Scope, id: FeedbackId, errors: FieldErrors, comment: &str, tag: &str) -> PageResult {
+/// What was refused, and what was typed.
+pub(super) struct Refused<'a> {
+    /// Why.
+    pub errors: FieldErrors,
+    /// The comment.
+    pub comment: &'a str,
+    /// The tag.
+    pub tag: &'a str,
+}
+
+impl Refused<'_> {
+    pub(super) fn put_on(self, view: &mut DetailView) {
+        view.errors = self.errors;
+        self.comment.clone_into(&mut view.typed_comment);
+        self.tag.clone_into(&mut view.typed_tag);
+    }
+}
+
+/// The page that the form came from once more, with what was refused and typed: the list with the item in it, or the item's own page.
+pub(super) async fn refused(console: &Console, scope: &Scope, id: FeedbackId, return_to: &str, refused: Refused<'_>) -> PageResult {
+    if let Some(params) = Params::of_inbox(&console.project()?.slug, return_to) {
+        let params = Params { item: id.to_string(), ..params };
+        return Ok(super::page::answer(console, params, Some(refused)).await?);
+    }
     let names = Names::read(console, scope).await?;
     let mut view = view(console, scope, &names, id, &TriageQuery::default(), None, "").await?.ok_or(domain::Error::NotFound)?;
-    view.errors = errors;
-    comment.clone_into(&mut view.typed_comment);
-    tag.clone_into(&mut view.typed_tag);
+    refused.put_on(&mut view);
     Ok(page(console, StatusCode::UNPROCESSABLE_ENTITY, view))
 }
 

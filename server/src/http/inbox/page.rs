@@ -17,10 +17,13 @@ use domain::{
 use leptos::prelude::*;
 use serde::Deserialize;
 
-use super::{inbox_url, item};
+use super::{
+    inbox_url,
+    item::{self, Refused},
+};
 use crate::{
     error::Result,
-    http::{console::Console, error::PageResult},
+    http::{back, console::Console, error::PageResult},
     search::{self, Ask, Facet, Sort, highlight, snippet},
     store::triage::Assignable,
     triage::list::{self, Page, without_each},
@@ -50,6 +53,27 @@ pub(super) struct Params {
 }
 
 impl Params {
+    /// The view that a path to come back to names, if that is the inbox and its query can be read.
+    pub(super) fn of_inbox(slug: &str, return_to: &str) -> Option<Self> {
+        let wanted = back::return_to(slug, return_to)?;
+        let (path, query) = wanted.split_once('?').unwrap_or((&wanted, ""));
+        if path != inbox_url(slug, &[]) {
+            return None;
+        }
+        let mut params = Self::default();
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            let value = value.into_owned();
+            match &*name {
+                "q" => params.q = value,
+                "sort" => params.sort = value,
+                "cursor" => params.cursor = value,
+                "item" => params.item = value,
+                _ => {}
+            }
+        }
+        TriageQuery::parse(&params.q).is_ok().then_some(params)
+    }
+
     /// The URL of this view with `changes` in it.
     pub(super) fn url(&self, slug: &str, changes: &[(&str, &str)]) -> String {
         let own = [("q", self.q.as_str()), ("sort", &self.sort), ("cursor", &self.cursor), ("item", &self.item)];
@@ -87,10 +111,15 @@ impl Names {
 
 /// `GET /p/{slug}/inbox`.
 pub async fn show(console: Console, Query(params): Query<Params>) -> PageResult {
+    Ok(answer(&console, params, None).await?)
+}
+
+/// The inbox, with what was refused at the open item.
+pub(super) async fn answer(console: &Console, params: Params, refused: Option<Refused<'_>>) -> Result<Response> {
     let scope = console.scope(Role::Viewer)?;
     let can_triage = scope.require(Role::Triager).is_ok();
     let slug = console.project()?.slug.clone();
-    let names = Names::read(&console, &scope).await?;
+    let names = Names::read(console, &scope).await?;
     let mut params = params;
     params.q = params.q.trim().to_owned();
     let parsed = TriageQuery::parse(&params.q);
@@ -104,19 +133,19 @@ pub async fn show(console: Console, Query(params): Query<Params>) -> PageResult 
     } else {
         None
     };
-    let detail = match params.item.parse() {
-        Ok(id) if parsed.is_ok() => item::view(&console, &scope, &names, id, &query, Some(&params), &params.link_q).await?,
+    let mut detail = match params.item.parse() {
+        Ok(id) if parsed.is_ok() => item::view(console, &scope, &names, id, &query, Some(&params), &params.link_q).await?,
         _ => None,
     };
     let search = search_view(&slug, &params, parsed.as_ref(), sort, page.as_ref(), &names, scope.staff());
-    let list = list_view(&console, &scope, &slug, &params, &query, page, &names, can_triage).await?;
-    let status = if parsed.is_err() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let was_refused = refused.is_some();
+    if let (Some(refused), Some(detail)) = (refused, &mut detail) {
+        refused.put_on(detail);
+    }
+    let list = list_view(console, &scope, &slug, &params, &query, page, &names, can_triage).await?;
+    let status = if parsed.is_err() || was_refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let view = InboxView { slug, search, list, detail };
-    Ok(answer(&console, status, view))
-}
-
-fn answer(console: &Console, status: StatusCode, view: InboxView) -> Response {
-    console.page_with(status, "Inbox", Nav::Inbox, move || view! { <InboxPage view=view /> })
+    Ok(console.page_with(status, "Inbox", Nav::Inbox, move || view! { <InboxPage view=view /> }))
 }
 
 fn search_view(
