@@ -289,6 +289,11 @@ fn send_form_of(element: &HtmlElement) {
 }
 
 fn on_click(event: &web_sys::MouseEvent) {
+    if let Some(link) = dom::closest(event, ".row-link")
+        && !(event.ctrl_key() || event.meta_key() || event.alt_key())
+    {
+        show_as_open(&link);
+    }
     if let Some(check) = dom::closest(event, ".row-check")
         && let Some(row) = check.closest(".inbox-row").ok().flatten().and_then(|r| r.dyn_into::<HtmlElement>().ok())
     {
@@ -299,6 +304,17 @@ fn on_click(event: &web_sys::MouseEvent) {
         }
         STATE.with_borrow_mut(|s| s.anchor = Some(item_of(&row)));
         count();
+    }
+}
+
+/// The row that was chosen looks open at once, and no other does, however long its item takes.
+fn show_as_open(link: &HtmlElement) {
+    for row in dom::all(".inbox-row[data-open]") {
+        drop(row.remove_attribute("data-open"));
+    }
+    if let Some(row) = link.closest(".inbox-row").ok().flatten().and_then(|r| r.dyn_into::<HtmlElement>().ok()) {
+        drop(row.set_attribute("data-open", ""));
+        remember(&row);
     }
 }
 
