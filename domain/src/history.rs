@@ -49,6 +49,26 @@ pub enum Change {
         /// The feedback's id.
         feedback: String,
     },
+    /// Other words of the feedback are meant by its link.
+    Requoted {
+        /// The item's number.
+        item: i64,
+        /// The item's title.
+        title: String,
+        /// The feedback's id.
+        feedback: String,
+    },
+    /// A link matters more or less than before.
+    Reweighed {
+        /// The item's number.
+        item: i64,
+        /// The item's title.
+        title: String,
+        /// The feedback's id.
+        feedback: String,
+        /// The importance now, in words.
+        to: String,
+    },
     /// The title changed.
     Renamed {
         /// Before.
@@ -93,6 +113,8 @@ impl Change {
             Self::Commented => "commented".into(),
             Self::Linked { item, title, .. } => format!("linked feedback to #{item} {title}"),
             Self::Unlinked { item, title, .. } => format!("unlinked feedback from #{item} {title}"),
+            Self::Requoted { item, title, .. } => format!("changed the quote of #{item} {title}"),
+            Self::Reweighed { item, title, to, .. } => format!("changed the importance of #{item} {title} to {to}"),
             Self::Renamed { from, .. } => format!("changed the title from “{from}”"),
             Self::Described => "changed the description".into(),
             Self::Answered => "added more answers".into(),
@@ -113,6 +135,8 @@ mod tests {
         assert_eq!(serde_json::from_str::<Change>(&json).unwrap(), change);
         assert_eq!(change.sentence(), "changed the status from New to Triaged");
         assert_eq!((change.outsider(), Change::Answered.outsider()), ("Earshot", "The person who answered"));
+        let link = Change::Requoted { item: 3, title: "Export".into(), feedback: "f".into() };
+        assert_eq!(link.sentence(), "changed the quote of #3 Export");
         assert_eq!(serde_json::from_str::<Change>(r#"{"what":"merged","with":3}"#).unwrap(), Change::Unknown);
     }
 }

@@ -15,6 +15,8 @@ use crate::{
     feedback::{Kind, Status, words},
 };
 
+/// Most items that one change to all that match a query may take.
+pub const MAX_MATCHING: usize = 10_000;
 /// Longest query, in bytes.
 pub const MAX_QUERY: usize = 2000;
 /// Most words and phrases in one query.

@@ -8,7 +8,7 @@ use domain::{
     backlog::{BacklogStatus, Importance, Item, check_item, check_quote, title_from},
     feedback::Status,
     history::Change,
-    ids::{BacklogId, FeedbackId, HistoryId, LinkId},
+    ids::{BacklogId, FeedbackId, HistoryId, LinkId, UndoId},
 };
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,11 @@ use self::fold::fold;
 use crate::{
     error::Result,
     state::App,
-    store::{Tx, backlog::Filter},
+    store::{
+        Tx,
+        backlog::{Filter, Quoted, Step},
+        triage::Undoable,
+    },
 };
 
 /// What a search for items is looked up with: `#12`, `12`, or words of title or body.
@@ -53,6 +57,10 @@ pub struct Linked {
     pub is_new: bool,
     /// The feedback's status before.
     pub before: Status,
+    /// What is new about two that were linked before, to stand before the item's name: `Changed the quote of`.
+    pub changed: Option<String>,
+    /// What takes that back.
+    pub undo: Option<UndoId>,
 }
 
 /// What unlinking did.
@@ -60,10 +68,12 @@ pub struct Linked {
 pub struct Unlinked {
     /// The item's title.
     pub title: String,
-    /// What the link had said; `None` when there was no link, or nothing to link to again.
-    pub was: Option<(Option<String>, Importance)>,
+    /// Whether there was a link.
+    pub was_linked: bool,
     /// Whether the item went with it.
     pub gone: bool,
+    /// What links the two again as they were.
+    pub undo: Option<UndoId>,
 }
 
 /// Makes an item and gives its number.
@@ -101,7 +111,7 @@ async fn insert(tx: &mut Tx<'_>, scope: &Scope, mut item: Item, entry: HistoryId
     Ok(item)
 }
 
-/// Links feedback to an item. Linking again changes quote and importance only.
+/// Links feedback to an item. Linking again changes quote and importance only, which can be taken back.
 ///
 /// # Errors
 /// Not found; a quote that the feedback does not hold; a role too low.
@@ -176,7 +186,15 @@ pub async fn unlink(app: &App, scope: &Scope, feedback: FeedbackId, number: i64,
                     record(tx, &scope, ids, feedback, &item, &change, (before, after), now).await?;
                 }
                 let gone = undo.with_item && was.is_some() && item.version == 1 && tx.delete_unlinked_item(&item).await?;
-                Ok(Unlinked { title: item.title, was: was.filter(|_| !gone), gone })
+                let was_linked = was.is_some();
+                let again = match was {
+                    Some(was) if !gone => {
+                        let step = Undoable::Backlog(Step::Unlinked { feedback, item: item.id, was });
+                        tx.keep_undo(ids.undo, None, &scope, &step, now).await?
+                    }
+                    _ => None,
+                };
+                Ok(Unlinked { title: item.title, was_linked, gone, undo: again })
             })
         })
         .await
@@ -189,11 +207,12 @@ struct LinkIds {
     on_item: HistoryId,
     on_feedback: HistoryId,
     status: HistoryId,
+    undo: UndoId,
 }
 
 impl LinkIds {
     fn new(app: &App) -> Self {
-        Self { link: app.id(), on_item: app.id(), on_feedback: app.id(), status: app.id() }
+        Self { link: app.id(), on_item: app.id(), on_feedback: app.id(), status: app.id(), undo: app.id() }
     }
 }
 
@@ -208,13 +227,98 @@ async fn attach(
 ) -> Result<Linked> {
     let (before, text) = tx.hold_feedback_for_link(scope.project(), feedback).await?.ok_or(Refusal::NotFound)?;
     let quote = check_quote(&text, &quoting.quote)?;
-    let is_new = tx.insert_link(ids.link, feedback, item, quote.as_deref(), quoting.importance, scope.staff(), now).await?;
+    let mut says = Quoted { quote, importance: quoting.importance };
+    let is_new = tx.insert_link(ids.link, feedback, item, &says, scope.staff(), now).await?;
+    let mut done = Linked { number: item.number, title: item.title.clone(), is_new, before, changed: None, undo: None };
     if is_new {
         let after = if matches!(before, Status::New | Status::Triaged) { Status::Linked } else { before };
         let change = Change::Linked { item: item.number, title: item.title.clone(), feedback: feedback.to_string() };
         record(tx, scope, ids, feedback, item, &change, (before, after), now).await?;
+        return Ok(done);
     }
-    Ok(Linked { number: item.number, title: item.title.clone(), is_new, before })
+    let was = tx.link_of(feedback, item).await?.ok_or(Refusal::NotFound)?;
+    // Linking again without a quote is no wish to be rid of the one that is there.
+    says.quote = says.quote.or_else(|| was.quote.clone());
+    if let Some(changed) = requote(tx, scope, ids, feedback, item, (&was, &says), before, now).await? {
+        let step = Undoable::Backlog(Step::Requoted { feedback, item: item.id, was, is: says });
+        done.undo = tx.keep_undo(ids.undo, None, scope, &step, now).await?;
+        done.changed = Some(changed);
+    }
+    Ok(done)
+}
+
+/// Makes a link say something else, with an entry in both histories. Gives what changed, to stand before the item's name.
+#[expect(clippy::too_many_arguments, reason = "one place for a change and for taking it back")]
+async fn requote(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    ids: LinkIds,
+    feedback: FeedbackId,
+    item: &Item,
+    (was, is): (&Quoted, &Quoted),
+    status: Status,
+    now: Timestamp,
+) -> Result<Option<String>> {
+    if was == is {
+        return Ok(None);
+    }
+    tx.update_link(feedback, item, is).await?;
+    let (number, title, about) = (item.number, item.title.clone(), feedback.to_string());
+    let (change, said) = if was.quote == is.quote {
+        (Change::Reweighed { item: number, title, feedback: about, to: is.importance.label().into() }, "Changed the importance of")
+    } else {
+        (Change::Requoted { item: number, title, feedback: about }, "Changed the quote of")
+    };
+    record(tx, scope, ids, feedback, item, &change, (status, status), now).await?;
+    Ok(Some(said.into()))
+}
+
+/// Ids of the rows that taking something back writes.
+#[derive(Clone, Copy)]
+pub(crate) struct BackIds {
+    link: LinkIds,
+    entries: [HistoryId; 2],
+}
+
+impl BackIds {
+    pub(crate) fn new(app: &App) -> Self {
+        Self { link: LinkIds::new(app), entries: [app.id(), app.id()] }
+    }
+}
+
+/// Takes a change to the backlog back, in the transaction that took it for undoing.
+///
+/// # Errors
+/// [`Refusal::Conflict`] when the same was changed again since.
+pub(crate) async fn take_back(tx: &mut Tx<'_>, scope: &Scope, ids: BackIds, step: Step, now: Timestamp) -> Result<()> {
+    let stands = |why: &str| Refusal::Conflict(format!("{why} That stands; nothing was undone."));
+    let (Step::Unlinked { item, .. } | Step::Requoted { item, .. } | Step::Edited { item, .. }) = &step;
+    let held = tx.hold_backlog_item_by_id(scope.project(), *item).await?;
+    let mut item = held.ok_or_else(|| stands("The item is gone."))?;
+    match step {
+        Step::Unlinked { feedback, was, .. } => {
+            if tx.link_of(feedback, &item).await?.is_none() {
+                let quoting = Quoting { quote: was.quote.unwrap_or_default(), importance: was.importance };
+                attach(tx, scope, ids.link, feedback, &item, &quoting, now).await?;
+            }
+        }
+        Step::Requoted { feedback, was, is, .. } => {
+            let (status, _) = tx.hold_feedback_for_link(scope.project(), feedback).await?.ok_or(Refusal::NotFound)?;
+            if tx.link_of(feedback, &item).await?.as_ref() != Some(&is) {
+                return Err(stands("The link was changed again since.").into());
+            }
+            requote(tx, scope, ids.link, feedback, &item, (&is, &was), status, now).await?;
+        }
+        Step::Edited { version, title, body, .. } => {
+            if item.version != version {
+                let (who, at) = tx.last_edit(scope.project(), item.id).await?.unwrap_or(("Somebody".into(), item.updated_at));
+                return Err(stands(&format!("{who} changed this item {}.", at.ago(now))).into());
+            }
+            let changes = write_over(&mut item, title, body);
+            save(tx, scope, &mut item, ids.entries, &changes, now).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes down what a change to a link means for both sides.
@@ -241,26 +345,42 @@ async fn record(
     Ok(())
 }
 
-/// Changes title and body; gives the new version.
+/// Puts another title and body in place and says what that changes.
+fn write_over(item: &mut Item, title: String, body: String) -> Vec<Change> {
+    let mut changes = Vec::new();
+    if item.title != title {
+        changes.push(Change::Renamed { from: std::mem::replace(&mut item.title, title.clone()), to: title });
+    }
+    if item.body != body {
+        item.body = body;
+        changes.push(Change::Described);
+    }
+    changes
+}
+
+/// Writes an item that is held and was changed, a version more, with its history.
+async fn save(tx: &mut Tx<'_>, scope: &Scope, item: &mut Item, entries: [HistoryId; 2], changes: &[Change], now: Timestamp) -> Result<()> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    item.version += 1;
+    item.updated_at = now;
+    tx.update_backlog_item(item, &searchable(&item.title, &item.body)).await?;
+    for (entry, change) in entries.into_iter().zip(changes) {
+        tx.insert_history(entry, item.project, item.id, scope.staff(), change, now).await?;
+    }
+    Ok(())
+}
+
+/// Changes title and body; gives what takes that back, if anything changed.
 ///
 /// # Errors
 /// Not found; texts that do not fit; [`Refusal::Conflict`] when somebody else changed the item since `version`.
-pub async fn edit(app: &App, scope: &Scope, number: i64, version: i64, title: &str, body: &str) -> Result<i64> {
+pub async fn edit(app: &App, scope: &Scope, number: i64, version: i64, title: &str, body: &str) -> Result<Option<UndoId>> {
     scope.require(Role::Triager)?;
     let (title, body) = check_item(title, body)?;
-    change(app, scope, number, version, move |item| {
-        let mut changes = Vec::new();
-        if item.title != title {
-            changes.push(Change::Renamed { from: std::mem::replace(&mut item.title, title.clone()), to: title });
-        }
-        if item.body != body {
-            item.body = body;
-            changes.push(Change::Described);
-        }
-        changes
-    })
-    .await
-    .map(|item| item.version)
+    let undo = app.id::<UndoId>();
+    change(app, scope, number, version, Some(undo), move |item| write_over(item, title, body)).await.map(|(_, undo)| undo)
 }
 
 /// Changes the status; gives the item after it.
@@ -269,11 +389,11 @@ pub async fn edit(app: &App, scope: &Scope, number: i64, version: i64, title: &s
 /// As [`edit`].
 pub async fn set_status(app: &App, scope: &Scope, number: i64, version: i64, status: BacklogStatus) -> Result<Item> {
     scope.require(Role::Triager)?;
-    change(app, scope, number, version, move |item| {
+    let to_status = move |item: &mut Item| {
         let from = std::mem::replace(&mut item.status, status);
         if from == status { vec![] } else { vec![Change::Status { from: from.label().into(), to: status.label().into() }] }
-    })
-    .await
+    };
+    change(app, scope, number, version, None, to_status).await.map(|(item, _)| item)
 }
 
 async fn change(
@@ -281,31 +401,34 @@ async fn change(
     scope: &Scope,
     number: i64,
     version: i64,
+    undo: Option<UndoId>,
     work: impl FnOnce(&mut Item) -> Vec<Change> + Send + 'static,
-) -> Result<Item> {
+) -> Result<(Item, Option<UndoId>)> {
     let (scope, now) = (*scope, app.now());
     let entries: [HistoryId; 2] = [app.id(), app.id()];
     app.store
         .write(move |tx| {
             Box::pin(async move {
                 let mut item = tx.hold_backlog_item(scope.project(), number).await?.ok_or(Refusal::NotFound)?;
-                let current = item.version;
+                let before = item.clone();
                 let changes = work(&mut item);
                 // Wanting what is already so is no conflict.
                 if changes.is_empty() {
-                    return Ok(item);
+                    return Ok((item, None));
                 }
-                if current != version {
+                if before.version != version {
                     let (who, at) = tx.last_edit(scope.project(), item.id).await?.unwrap_or(("Somebody".into(), item.updated_at));
                     return Err(Refusal::Conflict(format!("{who} changed this item {} ({}).", at.ago(now), at.readable())).into());
                 }
-                item.version += 1;
-                item.updated_at = now;
-                tx.update_backlog_item(&item, &searchable(&item.title, &item.body)).await?;
-                for (entry, change) in entries.into_iter().zip(&changes) {
-                    tx.insert_history(entry, item.project, item.id, scope.staff(), change, now).await?;
-                }
-                Ok(item)
+                save(tx, &scope, &mut item, entries, &changes, now).await?;
+                let kept = match undo {
+                    Some(undo) => {
+                        let step = Step::Edited { item: item.id, version: item.version, title: before.title, body: before.body };
+                        tx.keep_undo(undo, None, &scope, &Undoable::Backlog(step), now).await?
+                    }
+                    None => None,
+                };
+                Ok((item, kept))
             })
         })
         .await

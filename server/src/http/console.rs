@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use app::{
     render,
-    shell::{Chrome, ConsoleAssets, ConsoleDocument, Flash, Nav, ProjectRef, Shell},
+    shell::{Chrome, ConsoleAssets, ConsoleDocument, Flash, Nav, ProjectRef, Shell, Undo},
 };
 use axum::{
     extract::{FromRequestParts, Path},
@@ -14,7 +14,7 @@ use axum::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{
     accounts::{Actor, Role, Scope},
-    ids::StaffId,
+    ids::{StaffId, UndoId},
     projects::Project,
 };
 use leptos::prelude::*;
@@ -113,6 +113,16 @@ impl Console {
     /// Not found or forbidden, see [`Actor::scope`].
     pub fn scope(&self, need: Role) -> Result<Scope> {
         Ok(self.actor.scope(self.project()?.id, need)?)
+    }
+
+    /// The button that takes something back and leads to `back`; none without a token.
+    ///
+    /// # Errors
+    /// As [`Console::project`].
+    pub fn undo(&self, token: Option<UndoId>, back: &str) -> Result<Option<Undo>> {
+        let Some(token) = token else { return Ok(None) };
+        let fields = vec![("token".to_owned(), token.to_string()), ("return_to".to_owned(), back.to_owned())];
+        Ok(Some(Undo { url: format!("/p/{}/undo", self.project()?.slug), fields }))
     }
 
     /// A fresh key for a form.

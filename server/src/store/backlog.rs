@@ -5,8 +5,9 @@ use domain::{
     accounts::Scope,
     backlog::{BacklogStatus, Importance, Item},
     feedback::Status,
-    ids::{FeedbackId, LinkId, ProjectId, StaffId},
+    ids::{BacklogId, FeedbackId, LinkId, ProjectId, StaffId},
 };
+use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
 use super::{Dialect, Store, Tx, id};
@@ -116,6 +117,52 @@ pub struct LinkedFeedback {
     pub linked_at: Timestamp,
     /// Name of who said it, or their address.
     pub who: Option<String>,
+}
+
+/// What a link says: the words that are meant, and how much they matter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quoted {
+    /// The words; `None` for all of the feedback.
+    pub quote: Option<String>,
+    /// How much it matters.
+    pub importance: Importance,
+}
+
+/// Something done that can be taken back.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Step {
+    /// A link was taken away.
+    Unlinked {
+        /// From what.
+        feedback: FeedbackId,
+        /// The item.
+        item: BacklogId,
+        /// What the link said.
+        was: Quoted,
+    },
+    /// A link says something else.
+    Requoted {
+        /// Of what.
+        feedback: FeedbackId,
+        /// The item.
+        item: BacklogId,
+        /// Before.
+        was: Quoted,
+        /// After.
+        is: Quoted,
+    },
+    /// Title or description changed.
+    Edited {
+        /// The item.
+        item: BacklogId,
+        /// The item's version after it.
+        version: i64,
+        /// The title before.
+        title: String,
+        /// The description before.
+        body: String,
+    },
 }
 
 /// Which items a list shows.
@@ -386,18 +433,59 @@ impl Tx<'_> {
         self.feedback_changed(project, feedback).await
     }
 
-    /// Adds a link; `false` when the two were linked before: then a given quote and the importance take the place of the old ones.
+    /// An item by its identity, held until this transaction ends.
     ///
     /// # Errors
     /// When the database fails.
-    #[expect(clippy::too_many_arguments, reason = "the columns of the row")]
+    pub async fn hold_backlog_item_by_id(&mut self, project: ProjectId, item: BacklogId) -> Result<Option<Item>> {
+        let number: Option<i64> = sqlx::query_scalar("SELECT number FROM backlog_items WHERE project_id = $1 AND id = $2")
+            .bind(project.to_string())
+            .bind(item.to_string())
+            .fetch_optional(self.conn())
+            .await?;
+        let Some(number) = number else { return Ok(None) };
+        Ok(self.hold_backlog_item(project, number).await?.filter(|found| found.id == item))
+    }
+
+    /// What the link of feedback to an item says; `None` without a link.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn link_of(&mut self, feedback: FeedbackId, item: &Item) -> Result<Option<Quoted>> {
+        let row: Option<(Option<String>, String)> =
+            sqlx::query_as("SELECT quote, importance FROM links WHERE feedback_id = $1 AND backlog_id = $2")
+                .bind(feedback.to_string())
+                .bind(item.id.to_string())
+                .fetch_optional(self.conn())
+                .await?;
+        row.map(|(quote, weight)| Ok(Quoted { quote, importance: importance(&weight)? })).transpose()
+    }
+
+    /// Makes a link say something else.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn update_link(&mut self, feedback: FeedbackId, item: &Item, says: &Quoted) -> Result<()> {
+        sqlx::query("UPDATE links SET quote = $3, importance = $4 WHERE feedback_id = $1 AND backlog_id = $2")
+            .bind(feedback.to_string())
+            .bind(item.id.to_string())
+            .bind(says.quote.clone())
+            .bind(says.importance.as_str())
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+
+    /// Adds a link; `false` and nothing done when the two are linked.
+    ///
+    /// # Errors
+    /// When the database fails.
     pub async fn insert_link(
         &mut self,
         link: LinkId,
         feedback: FeedbackId,
         item: &Item,
-        quote: Option<&str>,
-        importance: Importance,
+        says: &Quoted,
         staff: Option<StaffId>,
         now: Timestamp,
     ) -> Result<bool> {
@@ -409,22 +497,13 @@ impl Tx<'_> {
         .bind(item.project.to_string())
         .bind(feedback.to_string())
         .bind(item.id.to_string())
-        .bind(quote.map(ToOwned::to_owned))
-        .bind(importance.as_str())
+        .bind(says.quote.clone())
+        .bind(says.importance.as_str())
         .bind(staff.map(|s| s.to_string()))
         .bind(now.0)
         .execute(self.conn())
         .await?
         .rows_affected();
-        if added == 0 {
-            sqlx::query("UPDATE links SET quote = COALESCE($3, quote), importance = $4 WHERE feedback_id = $1 AND backlog_id = $2")
-                .bind(feedback.to_string())
-                .bind(item.id.to_string())
-                .bind(quote.map(ToOwned::to_owned))
-                .bind(importance.as_str())
-                .execute(self.conn())
-                .await?;
-        }
         Ok(added == 1)
     }
 
@@ -432,14 +511,14 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn delete_link(&mut self, feedback: FeedbackId, item: &Item) -> Result<Option<(Option<String>, Importance)>> {
+    pub async fn delete_link(&mut self, feedback: FeedbackId, item: &Item) -> Result<Option<Quoted>> {
         let row: Option<(Option<String>, String)> =
             sqlx::query_as("DELETE FROM links WHERE feedback_id = $1 AND backlog_id = $2 RETURNING quote, importance")
                 .bind(feedback.to_string())
                 .bind(item.id.to_string())
                 .fetch_optional(self.conn())
                 .await?;
-        row.map(|(quote, weight)| Ok((quote, importance(&weight)?))).transpose()
+        row.map(|(quote, weight)| Ok(Quoted { quote, importance: importance(&weight)? })).transpose()
     }
 
     /// Takes an item and its history away if no feedback is linked to it; `false` when some is. Its number is free again.

@@ -109,6 +109,7 @@ impl Tx<'_> {
         let row: Option<(Option<String>, Option<String>, i64)> = sqlx::query_as(
             "SELECT s.name, s.email, h.at FROM history h LEFT JOIN staff s ON s.id = h.staff_id \
              WHERE h.project_id = $1 AND h.subject_id = $2 AND h.change NOT LIKE '{\"what\":\"linked\"%' AND h.change NOT LIKE '{\"what\":\"unlinked\"%' \
+             AND h.change NOT LIKE '{\"what\":\"requoted\"%' AND h.change NOT LIKE '{\"what\":\"reweighed\"%' \
              ORDER BY h.at DESC, h.id DESC LIMIT 1",
         )
         .bind(project.to_string())

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use domain::{
     Timestamp,
     accounts::Scope,
+    clock::DAY_MS,
     feedback::{Change, Feedback},
     history,
     ids::{CommentId, FeedbackId, HistoryId, ProjectId, StaffId, SurveyId, UndoId},
@@ -13,7 +14,7 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
-use super::{Dialect, Store, Tx, feedback::Row, id, optional_id};
+use super::{Dialect, Store, Tx, backlog, feedback::Row, id, optional_id};
 use crate::error::Result;
 
 /// Something that happened to feedback after a version.
@@ -89,6 +90,19 @@ pub struct Step {
     /// What was done.
     pub change: Change,
 }
+
+/// What can be taken back in one piece.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Undoable {
+    /// Changes to feedback.
+    Feedback(Vec<Step>),
+    /// A change to the backlog or its links.
+    Backlog(backlog::Step),
+}
+
+/// How long something done can be taken back.
+const UNDO_MS: i64 = 7 * DAY_MS;
 
 /// The state that a live event tells of.
 #[derive(Debug, Clone)]
@@ -372,37 +386,41 @@ impl Tx<'_> {
         Ok(row.is_some())
     }
 
-    /// Keeps what can be taken back, and forgets what is older than `until`.
+    /// Keeps what can be taken back, and forgets what is too old for it. A later piece of something done in several names the first one.
+    /// What the program did by itself is not kept; says whether it was.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn keep_undo(
         &mut self,
         undo: UndoId,
-        scope: (ProjectId, StaffId),
-        steps: &[Step],
+        follows: Option<UndoId>,
+        scope: &Scope,
+        what: &Undoable,
         now: Timestamp,
-        until: Timestamp,
-    ) -> Result<()> {
-        sqlx::query("DELETE FROM undo_operations WHERE created_at < $1").bind(until.0).execute(self.conn()).await?;
-        sqlx::query("INSERT INTO undo_operations (id, project_id, staff_id, changes, created_at) VALUES ($1, $2, $3, $4, $5)")
+    ) -> Result<Option<UndoId>> {
+        let Some(staff) = scope.staff() else { return Ok(None) };
+        sqlx::query("DELETE FROM undo_operations WHERE created_at < $1").bind(now.plus_ms(-UNDO_MS).0).execute(self.conn()).await?;
+        sqlx::query("INSERT INTO undo_operations (id, project_id, staff_id, changes, created_at, follows) VALUES ($1, $2, $3, $4, $5, $6)")
             .bind(undo.to_string())
-            .bind(scope.0.to_string())
-            .bind(scope.1.to_string())
-            .bind(serde_json::to_string(steps)?)
+            .bind(scope.project().to_string())
+            .bind(staff.to_string())
+            .bind(serde_json::to_string(what)?)
             .bind(now.0)
+            .bind(follows.map(|first| first.to_string()))
             .execute(self.conn())
             .await?;
-        Ok(())
+        Ok(Some(follows.unwrap_or(undo)))
     }
 
-    /// Takes something done by this person for undoing: its steps, once.
+    /// Takes the next piece of something done by this person for undoing, each once; `None` when there is none left.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn take_undo(&mut self, undo: UndoId, scope: (ProjectId, StaffId), now: Timestamp) -> Result<Option<Vec<Step>>> {
+    pub async fn take_undo(&mut self, undo: UndoId, scope: (ProjectId, StaffId), now: Timestamp) -> Result<Option<Undoable>> {
         let steps: Option<String> = sqlx::query_scalar(
-            "UPDATE undo_operations SET undone_at = $4 WHERE id = $1 AND project_id = $2 AND staff_id = $3 AND undone_at IS NULL \
+            "UPDATE undo_operations SET undone_at = $4 WHERE undone_at IS NULL AND id = (SELECT u.id FROM undo_operations u \
+             WHERE (u.id = $1 OR u.follows = $1) AND u.project_id = $2 AND u.staff_id = $3 AND u.undone_at IS NULL ORDER BY u.id LIMIT 1) \
              RETURNING changes",
         )
         .bind(undo.to_string())

@@ -8,24 +8,27 @@ pub mod list;
 use domain::{
     Error as Refusal, Timestamp,
     accounts::{Role, Scope},
-    clock::DAY_MS,
     feedback::{self, Change, Feedback, Status},
     history,
     ids::{CommentId, FeedbackId, HistoryId, StaffId, UndoId},
+    triage::{MAX_MATCHING, TriageQuery},
 };
 
 use crate::{
+    backlog::{self, BackIds},
     error::Result,
+    search::{self, Ask, Sort},
     state::App,
-    store::{Tx, triage::Step},
+    store::{
+        Tx,
+        triage::{Step, Undoable},
+    },
 };
 
 /// Most items in one change.
 pub const MAX_BULK: usize = 500;
 /// Longest comment, in characters.
 pub const MAX_COMMENT: usize = 10_000;
-/// How long something done can be taken back.
-const UNDO_MS: i64 = 7 * DAY_MS;
 
 /// An item as the person saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,10 +82,69 @@ pub async fn edit(app: &App, scope: &Scope, items: &[Seen], edit: Edit) -> Resul
     if items.len() > MAX_BULK {
         return Err(Refusal::field("item", "too_many", format!("Change {MAX_BULK} items at a time at most.")).into());
     }
+    let items = items.iter().map(|seen| (seen.id, Some(seen.version))).collect();
+    let outcome = apply(app, scope, items, edit, None).await?;
+    if outcome.changed == 0
+        && let Some(why) = outcome.conflicts.first()
+    {
+        return Err(Refusal::Conflict(format!("{why} Your change was not applied.")).into());
+    }
+    Ok(outcome)
+}
+
+/// Changes all items that match a query, as they are now, in pieces of [`MAX_BULK`] so that nobody waits long for the database; all
+/// pieces are taken back together.
+///
+/// # Errors
+/// As [`edit`]; [`Refusal::Invalid`] when more than [`MAX_MATCHING`] match, [`Refusal::SearchUnavailable`] without an index. Pieces
+/// that were done before the database failed stay done.
+pub async fn edit_matching(app: &App, scope: &Scope, query: &TriageQuery, edit: Edit) -> Result<Outcome> {
+    scope.require(Role::Triager)?;
+    let edit = checked(edit)?;
+    let ids = matching(app, scope, query).await?;
+    if ids.is_empty() {
+        return Err(Refusal::field("item", "required", "Nothing matches this search any more.").into());
+    }
+    let mut all = Outcome::default();
+    for piece in ids.chunks(MAX_BULK) {
+        let done = apply(app, scope, piece.iter().map(|id| (*id, None)).collect(), edit.clone(), all.undo).await?;
+        all.changed += done.changed;
+        all.same += done.same;
+        all.undo = all.undo.or(done.undo);
+    }
+    Ok(all)
+}
+
+/// Every item that matches, before anything is changed: a change may take items out of the search.
+async fn matching(app: &App, scope: &Scope, query: &TriageQuery) -> Result<Vec<FeedbackId>> {
+    let (mut ids, mut cursor) = (Vec::new(), None);
+    loop {
+        let ask = Ask { query: query.clone(), me: scope.staff(), sort: Sort::Newest, cursor, limit: search::MAX_LIMIT };
+        let found = app.search.search(scope, ask).await?;
+        if found.total > MAX_MATCHING {
+            let why = format!("{} items match; {MAX_MATCHING} at most can be changed at once. Narrow the search.", found.total);
+            return Err(Refusal::field("item", "too_many", why).into());
+        }
+        ids.extend(found.ids);
+        // What arrives while we look could make the search endless.
+        cursor = found.next.filter(|_| ids.len() < MAX_MATCHING);
+        if cursor.is_none() {
+            return Ok(ids);
+        }
+    }
+}
+
+/// One transaction's worth of a change. Items that come without a version are changed as they are, and left out when they are gone.
+async fn apply(
+    app: &App,
+    scope: &Scope,
+    mut items: Vec<(FeedbackId, Option<i64>)>,
+    edit: Edit,
+    follows: Option<UndoId>,
+) -> Result<Outcome> {
     // One order for everybody, so that two transactions cannot wait for each other.
-    let mut items = items.to_vec();
-    items.sort_by_key(|seen| seen.id);
-    items.dedup_by_key(|seen| seen.id);
+    items.sort_by_key(|(id, _)| *id);
+    items.dedup_by_key(|(id, _)| *id);
     let entries: Vec<HistoryId> = items.iter().map(|_| app.id()).collect();
     let (scope, now, undo) = (*scope, app.now(), app.id::<UndoId>());
     app.store
@@ -95,13 +157,19 @@ pub async fn edit(app: &App, scope: &Scope, items: &[Seen], edit: Edit) -> Resul
                 }
                 let mut outcome = Outcome::default();
                 let mut steps = Vec::new();
-                for (seen, entry) in items.into_iter().zip(entries) {
-                    let mut held = tx.feedback_for_update(&scope, seen.id).await?.ok_or(Refusal::NotFound)?;
+                for ((id, version), entry) in items.into_iter().zip(entries) {
+                    let mut held = match (tx.feedback_for_update(&scope, id).await?, version) {
+                        (Some(held), _) => held,
+                        (None, Some(_)) => return Err(Refusal::NotFound.into()),
+                        (None, None) => continue,
+                    };
                     let Some(change) = change(&held, &edit) else {
                         outcome.same += 1;
                         continue;
                     };
-                    if let Some(why) = contested(tx, &held, seen.version, &change, scope.staff(), now).await? {
+                    if let Some(version) = version
+                        && let Some(why) = contested(tx, &held, version, &change, scope.staff(), now).await?
+                    {
                         outcome.conflicts.push(why);
                         continue;
                     }
@@ -109,14 +177,8 @@ pub async fn edit(app: &App, scope: &Scope, items: &[Seen], edit: Edit) -> Resul
                     steps.push(Step { feedback: held.id, version, change });
                     outcome.changed += 1;
                 }
-                if outcome.changed == 0
-                    && let Some(why) = outcome.conflicts.first()
-                {
-                    return Err(Refusal::Conflict(format!("{why} Your change was not applied.")).into());
-                }
-                if let (Some(staff), false) = (scope.staff(), steps.is_empty()) {
-                    tx.keep_undo(undo, (scope.project(), staff), &steps, now, now.plus_ms(-UNDO_MS)).await?;
-                    outcome.undo = Some(undo);
+                if !steps.is_empty() {
+                    outcome.undo = tx.keep_undo(undo, follows, &scope, &Undoable::Feedback(steps), now).await?;
                 }
                 Ok(outcome)
             })
@@ -157,16 +219,43 @@ pub async fn comment(app: &App, scope: &Scope, feedback: FeedbackId, body: &str,
 /// [`Refusal::NotFound`] for an unknown token or one used before, [`Refusal::Conflict`] when everything was changed since.
 pub async fn undo(app: &App, scope: &Scope, token: UndoId) -> Result<Outcome> {
     scope.require(Role::Triager)?;
+    let mut all: Option<Outcome> = None;
+    // Something done in pieces is taken back in pieces.
+    while let Some(done) = undo_piece(app, scope, token).await? {
+        let all = all.get_or_insert_default();
+        all.changed += done.changed;
+        all.same += done.same;
+        all.conflicts.extend(done.conflicts);
+    }
+    let all = all.ok_or(Refusal::NotFound)?;
+    if all.changed == 0
+        && let Some(why) = all.conflicts.first()
+    {
+        return Err(Refusal::Conflict(format!("{why} That stands; nothing was undone.")).into());
+    }
+    Ok(all)
+}
+
+/// One transaction's worth of taking back; `None` when nothing is left.
+async fn undo_piece(app: &App, scope: &Scope, token: UndoId) -> Result<Option<Outcome>> {
     let staff = scope.staff().ok_or(Refusal::Forbidden)?;
     let entries: Vec<HistoryId> = (0..MAX_BULK).map(|_| app.id()).collect();
-    let (scope, now) = (*scope, app.now());
+    let (scope, now, ids) = (*scope, app.now(), BackIds::new(app));
     app.store
         .write(move |tx| {
             Box::pin(async move {
-                let steps = tx.take_undo(token, (scope.project(), staff), now).await?.ok_or(Refusal::NotFound)?;
+                let Some(done) = tx.take_undo(token, (scope.project(), staff), now).await? else { return Ok(None) };
                 let mut outcome = Outcome::default();
+                let steps = match done {
+                    Undoable::Feedback(steps) => steps,
+                    Undoable::Backlog(step) => {
+                        backlog::take_back(tx, &scope, ids, step, now).await?;
+                        outcome.changed = 1;
+                        return Ok(Some(outcome));
+                    }
+                };
                 for (step, entry) in steps.into_iter().zip(entries) {
-                    let mut held = tx.feedback_for_update(&scope, step.feedback).await?.ok_or(Refusal::NotFound)?;
+                    let Some(mut held) = tx.feedback_for_update(&scope, step.feedback).await? else { continue };
                     let Some(change) = step.change.inverse().fitted(&held) else {
                         outcome.same += 1;
                         continue;
@@ -178,12 +267,7 @@ pub async fn undo(app: &App, scope: &Scope, token: UndoId) -> Result<Outcome> {
                     tx.change_feedback(&mut held, Some(staff), entry, now, &change).await?;
                     outcome.changed += 1;
                 }
-                if outcome.changed == 0
-                    && let Some(why) = outcome.conflicts.first()
-                {
-                    return Err(Refusal::Conflict(format!("{why} That stands; nothing was undone.")).into());
-                }
-                Ok(outcome)
+                Ok(Some(outcome))
             })
         })
         .await

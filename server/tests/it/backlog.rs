@@ -92,7 +92,7 @@ on_both!(linking_is_idempotent_and_unlinking_restores, |t: TestApp| async move {
     assert_eq!(get(&t, &project, said).await.status, Status::Linked, "one link is left");
     backlog::unlink(&t.app, &scope, said, two, Unlinking::default()).await.unwrap();
     assert_eq!(get(&t, &project, said).await.status, Status::Triaged);
-    assert!(backlog::unlink(&t.app, &scope, said, two, Unlinking::default()).await.unwrap().was.is_none());
+    assert!(!backlog::unlink(&t.app, &scope, said, two, Unlinking::default()).await.unwrap().was_linked);
 
     // Taking back the linking itself gives back what was before it.
     let fresh = feedback(&t, &project, "Another", None).await;
@@ -116,7 +116,7 @@ on_both!(taking_back_a_creation_takes_the_item_only_while_it_is_untouched, |t: T
 
     let (said, done) = created("key-00001", "Dark mode").await;
     let back = backlog::unlink(&t.app, &scope, said, done.number, undo(&done)).await.unwrap();
-    assert!(back.gone && back.was.is_none());
+    assert!(back.gone && back.undo.is_none());
     assert_eq!(get(&t, &project, said).await.status, Status::New);
     assert!(t.app.store.backlog_item(&scope, done.number).await.unwrap().is_none());
 
@@ -252,6 +252,103 @@ on_both!(the_list_shows_what_is_left_to_do_and_an_item_who_asked, |t: TestApp| a
     assert!(body.contains("anna@example.com") && body.matches("Anonymous").count() == 1, "{body}");
     let body = named("UPDATE contacts SET name = 'Anna <b>'").await;
     assert!(body.contains("Anna &lt;b&gt;") && !body.contains("anna@example.com"), "{body}");
+});
+
+/// The token in a page's undo button.
+fn undo_token(page: &str) -> String {
+    let toast = page.split("id=\"toasts\"").nth(1).expect("toasts");
+    toast.split("name=\"token\" value=\"").nth(1).expect("an undo").split('"').next().unwrap().to_owned()
+}
+
+on_both!(another_persons_quote_is_changed_with_history_and_undo, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let (_, other) = t.member(&project, "other@example.com", Role::Triager).await;
+    let scope = Scope::system(project.id);
+    let text = format!("The export fails. {} And the import too.", "Ä".repeat(1_900));
+    let said = feedback(&t, &project, &text, None).await;
+    let base = format!("/p/{}", project.slug);
+    let (link, undo) = (format!("{base}/feedback/{said}/link"), format!("{base}/undo"));
+    owner.post(&format!("{base}/backlog"), &[("title", "Export")]).await;
+    owner.post(&link, &[("item", "1"), ("quote", "The export fails"), ("importance", "critical")]).await;
+    let says = async || {
+        let links = t.app.store.linked_items(&scope, said).await.unwrap();
+        links.into_iter().map(|l| (l.quote.unwrap_or_default(), l.importance)).next()
+    };
+    let told = async || {
+        let history = t.app.store.history_of(&scope, said).await.unwrap();
+        history.into_iter().map(|e| format!("{} {}", e.staff.unwrap_or_default(), e.change.sentence())).collect::<Vec<_>>()
+    };
+
+    let done = other.post(&link, &[("item", "1"), ("quote", "And the import too"), ("importance", "critical")]).await;
+    let page = other.get(done.location()).await;
+    assert!(page.body.contains("Changed the quote of #1 Export."), "{}", page.body);
+    assert_eq!(says().await, Some(("And the import too".into(), Importance::Critical)));
+    assert!(told().await.contains(&"other changed the quote of #1 Export".to_owned()), "{:?}", told().await);
+    let item = owner.get(&format!("{base}/backlog/1")).await;
+    assert!(item.body.contains("changed the quote of feedback"), "{}", item.body);
+    let token = undo_token(&page.body);
+    other.post(&undo, &[("token", &token)]).await;
+    assert_eq!(says().await, Some(("The export fails".into(), Importance::Critical)));
+
+    // How much it matters, without a quote: the quote stays.
+    let done = other.post(&link, &[("item", "1"), ("importance", "nice")]).await;
+    let page = other.get(done.location()).await;
+    assert!(page.body.contains("Changed the importance of #1 Export."), "{}", page.body);
+    assert_eq!(says().await, Some(("The export fails".into(), Importance::Nice)));
+    // Nothing new is no change.
+    let done = owner.post(&link, &[("item", "1"), ("importance", "nice")]).await;
+    assert!(owner.get(done.location()).await.body.contains("Already linked to #1 Export."));
+    // Changed again since: what stands is not overwritten by taking back.
+    let token = undo_token(&page.body);
+    owner.post(&link, &[("item", "1"), ("importance", "normal")]).await;
+    let late = other.post(&undo, &[("token", &token)]).await;
+    assert!(other.get(late.location()).await.body.contains("nothing was undone"));
+    assert_eq!(says().await, Some(("The export fails".into(), Importance::Normal)));
+
+    // A quote of any length comes back with the link.
+    let long = &text[..text.find(" And").unwrap()];
+    owner.post(&link, &[("item", "1"), ("quote", long)]).await;
+    let gone = owner.post(&format!("{base}/feedback/{said}/unlink"), &[("item", "1")]).await;
+    let page = owner.get(gone.location()).await;
+    assert!(says().await.is_none() && page.body.contains("Unlinked from #1 Export."), "{}", page.body);
+    let token = undo_token(&page.body);
+    assert!(!page.body.contains(&format!("value=\"{long}")));
+    // Not another person's to take back.
+    other.post(&undo, &[("token", &token)]).await;
+    assert!(says().await.is_none());
+    owner.post(&undo, &[("token", &token)]).await;
+    assert_eq!(says().await, Some((long.to_owned(), Importance::Normal)));
+    assert_eq!(get(&t, &project, said).await.status, Status::Linked);
+});
+
+on_both!(an_edit_of_an_item_is_taken_back_while_it_stands, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let base = format!("/p/{}", project.slug);
+    let (item, undo) = (format!("{base}/backlog/1"), format!("{base}/undo"));
+    owner.post(&format!("{base}/backlog"), &[("title", "Export"), ("body", "As it was")]).await;
+    let stored = async || {
+        let item = t.app.store.backlog_item(&Scope::system(project.id), 1).await.unwrap().unwrap();
+        (item.title, item.body, item.version)
+    };
+    let done = owner.post(&item, &[("title", "Exports"), ("body", ""), ("version", "1")]).await;
+    let page = owner.get(done.location()).await;
+    assert!(page.body.contains("Saved.") && page.body.contains("Undo"), "{}", page.body);
+    let back = owner.post(&undo, &[("token", &undo_token(&page.body)), ("return_to", &item)]).await;
+    assert_eq!((back.status, back.location()), (StatusCode::SEE_OTHER, item.as_str()));
+    assert_eq!(stored().await, ("Export".into(), "As it was".into(), 3));
+    assert!(owner.get(&item).await.body.contains("changed the title from “Exports”"));
+    // Found again by its old words.
+    assert!(owner.get(&format!("{base}/backlog?q=as+it+was")).await.body.contains("#1 "));
+    // Changed again since: it stays.
+    let done = owner.post(&item, &[("title", "Second"), ("body", ""), ("version", "3")]).await;
+    let token = undo_token(&owner.get(done.location()).await.body);
+    owner.post(&item, &[("title", "Third"), ("body", ""), ("version", "4")]).await;
+    let late = owner.post(&undo, &[("token", &token), ("return_to", &item)]).await;
+    assert!(owner.get(late.location()).await.body.contains("Olga Owner changed this item"));
+    assert_eq!(stored().await.0, "Third");
+    // Saving what is there already offers nothing to take back.
+    let done = owner.post(&item, &[("title", "Third"), ("body", ""), ("version", "5")]).await;
+    assert!(!owner.get(done.location()).await.body.contains("name=\"token\""));
 });
 
 on_both!(a_change_meanwhile_is_not_overwritten, |t: TestApp| async move {

@@ -164,7 +164,12 @@ async fn link(console: Console, Path((_, id)): Path<(String, String)>, form: For
     let back = return_to(&console, form.get("return_to"), id)?;
     match backlog::link(&console.app, &scope, id, number, quoting(&form)).await {
         Ok(done) if done.is_new => Ok(linked(&console, id, &back, &done, "Linked to", false)?),
-        Ok(done) => Ok(console.done(&back, &format!("Already linked to #{number} {}.", done.title))),
+        Ok(done) => {
+            let verb = done.changed.as_deref().unwrap_or("Already linked to");
+            let flash =
+                Flash { message: format!("{verb} #{number} {}.", done.title), is_error: false, undo: console.undo(done.undo, &back)? };
+            Ok(console.redirect(&back, &flash))
+        }
         Err(error) => again(&console, &scope, id, &form, error).await,
     }
 }
@@ -201,16 +206,7 @@ async fn unlink(console: Console, Path((_, id)): Path<(String, String)>, form: F
     let back = return_to(&console, form.get("return_to"), id)?;
     let undoes = Unlinking { restore: Status::parse(form.get("restore")), with_item: !form.get("with_item").is_empty() };
     let done = backlog::unlink(&console.app, &scope, id, number, undoes).await?;
-    let undo = done.was.map(|(quote, importance)| Undo {
-        url: format!("/p/{}/feedback/{id}/link", console.project().map(|p| p.slug.as_str()).unwrap_or_default()),
-        fields: vec![
-            ("item".into(), number.to_string()),
-            // A flash travels in a cookie of 4 kB: a long quote is not taken along.
-            ("quote".into(), quote.filter(|q| q.len() <= 1200).unwrap_or_default()),
-            ("importance".into(), importance.as_str().to_owned()),
-            ("return_to".into(), back.clone()),
-        ],
-    });
+    let undo = console.undo(done.undo, &back)?;
     let what = if done.gone { "Took back" } else { "Unlinked from" };
     Ok(console.redirect(&back, &Flash { message: format!("{what} #{number} {}.", done.title), is_error: false, undo }))
 }

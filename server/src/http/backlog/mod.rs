@@ -193,6 +193,8 @@ async fn item_page(console: &Console, scope: &Scope, item: Item, page: i64, code
             let (what, feedback) = match entry.change {
                 Change::Linked { feedback, .. } => ("linked feedback".to_owned(), Some(feedback)),
                 Change::Unlinked { feedback, .. } => ("unlinked feedback".to_owned(), Some(feedback)),
+                Change::Requoted { feedback, .. } => ("changed the quote of feedback".to_owned(), Some(feedback)),
+                Change::Reweighed { feedback, to, .. } => (format!("changed the importance of feedback to {to}"), Some(feedback)),
                 other => (other.sentence(), None),
             };
             Told {
@@ -296,7 +298,11 @@ async fn edit(console: Console, Path((_, n)): Path<(String, String)>, form: Form
     form.idempotency_key()?;
     let version = form.get("version").parse().unwrap_or(0);
     match backlog::edit(&console.app, &scope, number(&n)?, version, form.get("title"), form.get("body")).await {
-        Ok(_) => Ok(console.done(&format!("/p/{}/backlog/{n}", console.project()?.slug), "Saved.")),
+        Ok(undo) => {
+            let url = format!("/p/{}/backlog/{n}", console.project()?.slug);
+            let undo = console.undo(undo, &url)?;
+            Ok(console.redirect(&url, &Flash { message: "Saved.".into(), is_error: false, undo }))
+        }
         Err(error) => {
             let item = load(&console, &scope, &n).await?;
             again(&console, &scope, item, Some(&form), error).await

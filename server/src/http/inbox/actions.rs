@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use app::shell::{Flash, Undo};
+use app::{inbox::list::thousands, shell::Flash};
 use axum::{extract::Path, response::Response};
 use domain::{
     Error as Refusal, FieldErrors,
     accounts::{Role, Scope},
     feedback::Status,
     ids::{FeedbackId, StaffId},
+    triage::TriageQuery,
 };
 
 use super::{inbox_url, item, item::Refused};
@@ -57,11 +58,10 @@ pub async fn comment(console: Console, Path((_, id)): Path<(String, String)>, fo
     }
 }
 
-/// `POST …/feedback/bulk`: `item` once for each as `id:version`, `do` is what.
+/// `POST …/feedback/bulk`: `item` once for each as `id:version`, or with `all` every item that the query `q` matches; `do` is what.
 pub async fn bulk(console: Console, form: Form) -> PageResult {
     let scope = console.scope(Role::Triager)?;
     form.idempotency_key()?;
-    let items = form.all("item").map(read_seen).collect::<Result<Vec<_>>>()?;
     let wanted = form.get("do");
     let (edit, done) = if let Some(status) = wanted.strip_prefix("status:") {
         let to = read_status(status)?;
@@ -77,11 +77,27 @@ pub async fn bulk(console: Console, form: Form) -> PageResult {
             _ => return Err(Refusal::field("do", "unknown", "Choose what to do with the selected items.").into()),
         }
     };
-    let result = triage::edit(&console.app, &scope, &items, edit).await;
+    let result = if form.get("all").is_empty() {
+        let items = form.all("item").map(read_seen).collect::<Result<Vec<_>>>()?;
+        triage::edit(&console.app, &scope, &items, edit).await
+    } else {
+        let query = TriageQuery::parse(form.get("q")).map_err(|e| Refusal::field("q", "query", e.message))?;
+        let app = console.app.clone();
+        // A task of its own: what takes longer than the answer may is done to its end.
+        let work = tokio::spawn(async move {
+            app.search.caught_up(INDEX_WAIT).await;
+            triage::edit_matching(&app, &scope, &query, edit).await
+        });
+        work.await.unwrap_or_else(|panic| Err(Error::internal("bulk change", panic)))
+    };
     let outcome = match result {
         Ok(outcome) => outcome,
         Err(Error::Refused(Refusal::Invalid(errors))) => return Ok(sorry(&console, &form, None, &sentences(&errors))?),
         Err(Error::Refused(Refusal::Conflict(why))) => return Ok(sorry(&console, &form, None, &why)?),
+        Err(Error::Refused(Refusal::SearchUnavailable)) => {
+            let why = "The search index is being built, so nothing was changed. Select the items of a page, or try again in a moment.";
+            return Ok(sorry(&console, &form, None, why)?);
+        }
         Err(error) => return Err(error.into()),
     };
     let left = match outcome.conflicts.as_slice() {
@@ -92,7 +108,7 @@ pub async fn bulk(console: Console, form: Form) -> PageResult {
     let message = match outcome.changed {
         0 => format!("Nothing to change: all were so already.{left}"),
         1 => format!("1 item {done}.{left}"),
-        n => format!("{n} items {done}.{left}"),
+        n => format!("{} items {done}.{left}", thousands(n)),
     };
     Ok(back(&console, &form, None, &message, Some(&outcome)).await?)
 }
@@ -106,11 +122,10 @@ pub async fn undo(console: Console, form: Form) -> PageResult {
         Ok(outcome) if outcome.conflicts.is_empty() => Ok(back(&console, &form, None, "Undone.", None).await?),
         Ok(outcome) => {
             // The message travels in a cookie: a few are named, the rest counted.
-            let mut kept = outcome.conflicts.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(" ");
-            if let Some(more) = outcome.conflicts.len().checked_sub(3).filter(|n| *n > 0) {
-                kept.push_str(&format!(" And {more} more."));
-            }
-            let message = format!("Undone for {}. Changed again since, so left alone: {kept}", outcome.changed);
+            let (kept, more) = outcome.conflicts.split_at(outcome.conflicts.len().min(3));
+            let more = if more.is_empty() { String::new() } else { format!(" And {} more.", thousands(more.len())) };
+            let message =
+                format!("Undone for {}. Changed again since, so left alone: {}{more}", thousands(outcome.changed), kept.join(" "));
             Ok(back(&console, &form, None, &message, None).await?)
         }
         Err(Error::Refused(Refusal::Conflict(why))) => Ok(sorry(&console, &form, None, &why)?),
@@ -139,11 +154,8 @@ async fn one(console: &Console, id: &str, form: &Form, edit: Edit, message: &str
 async fn back(console: &Console, form: &Form, on: Option<FeedbackId>, message: &str, outcome: Option<&Outcome>) -> Result<Response> {
     console.app.search.caught_up(INDEX_WAIT).await;
     let to = target(console, form, on)?;
-    let undo = outcome.and_then(|o| o.undo).map(|token| -> Result<Undo> {
-        let fields = vec![("token".to_owned(), token.to_string()), ("return_to".to_owned(), to.clone())];
-        Ok(Undo { url: format!("/p/{}/undo", console.project()?.slug), fields })
-    });
-    let flash = Flash { message: message.to_owned(), is_error: false, undo: undo.transpose()? };
+    let undo = console.undo(outcome.and_then(|o| o.undo), &to)?;
+    let flash = Flash { message: message.to_owned(), is_error: false, undo };
     Ok(console.redirect(&to, &flash))
 }
 
