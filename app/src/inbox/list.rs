@@ -1,6 +1,9 @@
 //! The list: rows with a check box each, what can be done to all that are checked, pages, and what an empty list says.
 
-use domain::feedback::{MAX_TAG, Status};
+use domain::{
+    feedback::{MAX_TAG, Status},
+    triage::MAX_MATCHING,
+};
 use leptos::prelude::*;
 
 use super::{Marked, Piece, ScoreView, tone, wordless};
@@ -77,6 +80,8 @@ pub struct ListView {
     pub empty: Option<Empty>,
     /// How many on all pages, where known.
     pub total: Option<usize>,
+    /// The query that they match.
+    pub query: String,
     /// The page before.
     pub prev: Option<String>,
     /// The page after.
@@ -105,7 +110,7 @@ pub fn List(
     /// What it shows.
     view: ListView,
 ) -> impl IntoView {
-    let ListView { slug, can_triage, form_key, return_to, notice, rows, empty, total, prev, next, members } = view;
+    let ListView { slug, can_triage, form_key, return_to, notice, rows, empty, total, query, prev, next, members } = view;
     let count = match total {
         Some(1) => "1 item".to_owned(),
         Some(n) => format!("{} items", thousands(n)),
@@ -113,6 +118,7 @@ pub fn List(
     };
     let base = slug.clone();
     let rows = (!rows.is_empty()).then(|| {
+        let here = rows.len();
         let rows = rows.into_iter().map(|row| view! { <Row row=row can_triage=can_triage /> }).collect_view();
         let list = view! { <ul class="inbox-rows" aria-label="Feedback">{rows}</ul> };
         if can_triage {
@@ -120,7 +126,14 @@ pub fn List(
                 <form method="post" action=format!("/p/{slug}/feedback/bulk") class="bulk-form" id="bulk" data-enhance>
                     <IdempotencyKey key=format!("{form_key}-bulk") />
                     <input type="hidden" name="return_to" value=return_to.clone() />
+                    <input type="hidden" name="q" id="bulk-q" value=query />
+                    <input type="hidden" name="all" id="bulk-all" value="" />
+                    <label class="select-page small muted">
+                        <input type="checkbox" id="check-page" autocomplete="off" />
+                        "Select all on this page"
+                    </label>
                     <Bulk members=members />
+                    {total.filter(|total| *total > here).map(|total| view! { <Offer here=here total=total /> })}
                     {list}
                 </form>
                 // What a key on a row that is not open sends; the island fills it in.
@@ -149,6 +162,26 @@ pub fn List(
                 </nav>
             })}
         </section>
+    }
+    .into_any()
+}
+
+/// Once the page is selected: all that match, on every page. The island shows it.
+#[component]
+fn Offer(here: usize, total: usize) -> impl IntoView {
+    let all = thousands(total);
+    let page = format!("All {here} on this page are selected. ");
+    view! {
+        <p class="select-all small" id="select-all" role="status" hidden>
+            {if total > MAX_MATCHING {
+                view! { <span>{page}{format!("{all} match; {} at most can be changed at once. Narrow the search to select them all.", thousands(MAX_MATCHING))}</span> }.into_any()
+            } else {
+                view! {
+                    <span data-selected="page">{page}<button type="button" class="button button-quiet button-small" id="select-matching">{format!("Select all {all} that match")}</button></span>
+                    <span data-selected="all" hidden>{format!("All {all} that match are selected. ")}<button type="button" class="button button-quiet button-small" id="select-page">"Only this page"</button></span>
+                }.into_any()
+            }}
+        </p>
     }
     .into_any()
 }

@@ -551,3 +551,92 @@ on_both!(what_is_refused_at_an_item_keeps_the_list_around_it, |t: TestApp| async
     let page = client.get(&format!("/p/{slug}/inbox?q=tag%3A{long}")).await;
     assert!(page.body.contains("at most 60 characters"), "{}", page.body);
 });
+
+on_both!(all_that_match_are_changed_and_taken_back_in_one, |t: TestApp| async move {
+    let (project, client) = t.owner().await;
+    let slug = &project.slug;
+    let scope = Scope::system(project.id);
+    let (id, now) = (project.id, t.app.now());
+    let items: Vec<Feedback> = (0..1_204)
+        .map(|n| Feedback {
+            id: t.app.id(),
+            project: id,
+            kind: Kind::Api,
+            text: format!("The printer jams, number {n}"),
+            score: None,
+            score_max: None,
+            contact: None,
+            survey: None,
+            response: None,
+            page_url: None,
+            release: None,
+            environment: None,
+            language: "en".into(),
+            status: if n % 2 == 0 { Status::New } else { Status::Triaged },
+            assignee: None,
+            tags: vec![],
+            spam_reasons: vec![],
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        })
+        .collect();
+    let ids: Vec<FeedbackId> = items.iter().map(|i| i.id).collect();
+    t.app
+        .store
+        .write(move |tx| {
+            Box::pin(async move {
+                for item in &items {
+                    tx.insert_feedback(item, None).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+        .unwrap();
+    let other = said(&t, project.id, "Something else", |_| {}).await;
+    assert!(t.app.search.caught_up(std::time::Duration::from_secs(30)).await);
+    let here = format!("/p/{slug}/inbox?q=printer");
+    let page = client.get(&here).await;
+    assert!(page.body.contains("Select all 1,204 that match") && page.body.contains("Select all on this page"), "{}", page.body);
+    // Somebody else changes one meanwhile: a change by query is about what is there now.
+    let (_, bob) = person(&t, &project, "Bob", Role::Triager).await;
+    triage::edit(&t.app, &bob, &seen(ids[0], 1), Edit::Status(Status::Spam)).await.unwrap();
+    triage::edit(&t.app, &bob, &seen(ids[1], 1), Edit::Status(Status::New)).await.unwrap();
+    let fields = [("all", "1"), ("q", "printer"), ("do", "status:resolved"), ("return_to", here.as_str())];
+    let done = client.post(&format!("/p/{slug}/feedback/bulk"), &fields).await;
+    assert_eq!((done.status, done.location()), (StatusCode::SEE_OTHER, here.as_str()), "{}", done.body);
+    let page = client.get(&here).await;
+    assert!(page.body.contains("1,203 items set to Resolved."), "{}", page.body);
+    let count = async |status: Status| {
+        let items = t.app.store.feedback_by_ids(&scope, &ids).await.unwrap();
+        items.into_iter().filter(|i| i.status == status).count()
+    };
+    assert_eq!((count(Status::Resolved).await, now_status(&t, &scope, other).await), (1_203, Status::New));
+
+    // One undo for all of it, except for what was changed again since.
+    triage::edit(&t.app, &bob, &seen(ids[2], 2), Edit::Status(Status::Triaged)).await.unwrap();
+    let token = undo_token(&page.body);
+    let undone = client.post(&format!("/p/{slug}/undo"), &[("token", &token), ("return_to", &here)]).await;
+    assert!(client.get(undone.location()).await.body.contains("Undone for 1,202."));
+    assert_eq!([count(Status::New).await, count(Status::Triaged).await, count(Status::Resolved).await], [601, 602, 0]);
+    let again = client.post(&format!("/p/{slug}/undo"), &[("token", &token), ("return_to", &here)]).await;
+    assert!(client.get(again.location()).await.body.contains("nothing to take back"));
+
+    // Refused as a whole: a query that cannot be read, nothing that matches, a tag that cannot be.
+    let bulk = async |q: &str, tag: &str| {
+        let fields = [("all", "1"), ("q", q), ("do", "tag"), ("tag", tag), ("return_to", here.as_str())];
+        client.post(&format!("/p/{slug}/feedback/bulk"), &fields).await
+    };
+    assert_eq!(bulk("score:x", "a").await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    for (q, tag, why) in [("nothinglikeit", "a", "Nothing matches"), ("printer", "a:b", "A tag has")] {
+        let page = bulk(q, tag).await;
+        assert!(client.get(page.location()).await.body.contains(why), "{why}");
+    }
+    let (_, viewer) = t.member(&project, "viewer@example.com", Role::Viewer).await;
+    assert_eq!(viewer.post(&format!("/p/{slug}/feedback/bulk"), &fields).await.status, StatusCode::FORBIDDEN);
+});
+
+async fn now_status(t: &TestApp, scope: &Scope, id: FeedbackId) -> Status {
+    now(t, scope, id).await.status
+}

@@ -18,6 +18,8 @@ struct State {
     checked: Vec<String>,
     /// The last one that was checked by hand.
     anchor: Option<String>,
+    /// The query of which all matches are selected, on every page.
+    matching: Option<String>,
 }
 
 thread_local! {
@@ -231,13 +233,55 @@ fn check_from_anchor(to: usize) {
     }
 }
 
-/// Remembers what is checked and says how many.
+/// Remembers what is checked and says how many; once that is the whole page, offers all that match.
 fn count() {
-    let ids: Vec<String> = rows().iter().filter(|row| check_of(row).is_some_and(|c| c.checked())).map(item_of).collect();
+    let rows = rows();
+    let ids: Vec<String> = rows.iter().filter(|row| check_of(row).is_some_and(|c| c.checked())).map(item_of).collect();
+    let whole = !rows.is_empty() && ids.len() == rows.len();
+    let some = !ids.is_empty();
+    if let Some(page) = input("check-page") {
+        page.set_checked(whole);
+        page.set_indeterminate(some && !whole);
+    }
+    let query = input("bulk-q").map(|q| q.value());
+    let matching = STATE.with_borrow_mut(|s| {
+        s.matching = s.matching.take().filter(|q| whole && Some(q) == query.as_ref());
+        s.matching.is_some()
+    }) && dom::first("#select-matching").is_some();
+    if let Some(all) = input("bulk-all") {
+        all.set_value(if matching { "1" } else { "" });
+    }
+    if let Some(offer) = dom::first("#select-all") {
+        offer.set_hidden(!whole);
+    }
+    for part in dom::all("#select-all [data-selected]").into_iter().filter_map(|p| p.dyn_into::<HtmlElement>().ok()) {
+        part.set_hidden((part.dataset().get("selected").as_deref() == Some("all")) != matching);
+    }
     if let Some(label) = dom::first("#bulk-count") {
-        label.set_text_content(Some(&format!("{} selected", ids.len())));
+        let said = if matching { "All that match".to_owned() } else { format!("{} selected", ids.len()) };
+        label.set_text_content(Some(&said));
     }
     STATE.with_borrow_mut(|s| s.checked = ids);
+}
+
+fn input(id: &str) -> Option<HtmlInputElement> {
+    dom::document().get_element_by_id(id)?.dyn_into().ok()
+}
+
+/// Checks the whole page, or nothing.
+fn check_page(on: bool) {
+    for check in dom::all(".row-check").into_iter().filter_map(|c| c.dyn_into::<HtmlInputElement>().ok()) {
+        check.set_checked(on);
+    }
+    count();
+}
+
+/// Selects all that match, or the page only; the focus stays with the button that takes the other's place.
+fn select_matching(all: bool) {
+    let query = input("bulk-q").map(|q| q.value()).filter(|_| all);
+    STATE.with_borrow_mut(|s| s.matching = query);
+    count();
+    focus(if all { "select-page" } else { "select-matching" });
 }
 
 /// Sets the status of all that is checked, else of the row at the cursor, else of the item that fills the page.
@@ -289,6 +333,15 @@ fn send_form_of(element: &HtmlElement) {
 }
 
 fn on_click(event: &web_sys::MouseEvent) {
+    if let Some(page) = dom::closest(event, "#check-page").and_then(|c| c.dyn_into::<HtmlInputElement>().ok()) {
+        check_page(page.checked());
+    }
+    if dom::closest(event, "#select-matching").is_some() {
+        select_matching(true);
+    }
+    if dom::closest(event, "#select-page").is_some() {
+        select_matching(false);
+    }
     if let Some(link) = dom::closest(event, ".row-link")
         && !(event.ctrl_key() || event.meta_key() || event.alt_key())
     {
@@ -331,7 +384,10 @@ fn on_change(event: &Event) {
 fn on_submit(event: &web_sys::SubmitEvent) {
     let sent = event.target().and_then(|t| t.dyn_into::<HtmlElement>().ok());
     if sent.is_some_and(|form| form.id() == "bulk") {
-        STATE.with_borrow_mut(|s| s.checked.clear());
+        STATE.with_borrow_mut(|s| {
+            s.checked.clear();
+            s.matching = None;
+        });
     }
 }
 

@@ -288,6 +288,7 @@ async fn list_view(
         rows: page.items.iter().map(|item| row(slug, params, query, item, names, now)).collect(),
         empty,
         total: page.total,
+        query: params.q.clone(),
         prev: to(&page.prev),
         next: to(&page.next),
         members: names.options(),
