@@ -62,3 +62,18 @@ test('bad lines are named and the good ones go in', async ({ page, own }, info) 
   await expect(count('Bad lines')).toHaveText('1');
   await expect(page.getByRole('region', { name: 'Lines that could not go in' }).getByRole('row').nth(1)).toContainText('3');
 });
+
+test('an import with the wrong columns is taken back and the file imported again', async ({ page, own }, info) => {
+  const file = info.outputPath('wrong.csv');
+  await writeFile(file, generated(1_200));
+  await importFile(page, own, file, 'category');
+  await page.getByText('Take this import back').click();
+  await expect(page.getByText('This removes 1,200 items')).toBeVisible();
+  await page.getByRole('button', { name: 'Remove 1,200 items' }).click();
+  await expect(async () => {
+    await expect(page.getByText('Taken back: 1,200 items removed.')).toBeVisible({ timeout: 2_000 });
+  }).toPass({ timeout: 60_000 });
+  await expect(page.getByText('Take this import back')).toHaveCount(0);
+  await importFile(page, own, file);
+  await expect(page.locator('.imports-counts div').filter({ hasText: 'Added' }).locator('dd')).toHaveText('1,200');
+});

@@ -44,3 +44,71 @@ test('a change made by another person meanwhile is not overwritten @js', async (
   await expect(stale.locator('#inbox-detail').getByRole('button', { name: /^Triaged/ })).toHaveAttribute('aria-pressed', 'true');
   await stale.context().close();
 });
+
+test('what is refused at an item is mended without losing the list', async ({ page, own }) => {
+  await said(own, page, ['The shelf wobbles', 'The shelf is too high']);
+  await page.goto(`${own.url}/p/${own.project.slug}/inbox?q=shelf`);
+  await page.locator('a.row-link').first().click();
+  const detail = page.locator('#inbox-detail');
+  await detail.getByLabel(/^Tags/).fill('a:b');
+  await detail.getByRole('button', { name: 'Add', exact: true }).click();
+  await expect(detail.getByText('A tag has 60 characters at most')).toBeVisible();
+  await expect(page.locator('.inbox-row')).toHaveCount(2);
+  await expect(page.getByRole('searchbox', { name: 'Search feedback' })).toHaveValue('shelf');
+  await detail.getByLabel(/^Tags/).fill('furniture');
+  await detail.getByRole('button', { name: 'Add', exact: true }).click();
+  await expect(detail.locator('.tag', { hasText: 'furniture' })).toBeVisible();
+  await expect(page).toHaveURL(/inbox\?q=shelf/);
+});
+
+test('the page is selected, then all that match, changed and taken back in one @js', async ({ page, own, settle }) => {
+  const texts = Array.from({ length: 60 }, (_, n) => `The lamp flickers, number ${n + 1}`);
+  await said(own, page, texts.slice().reverse());
+  const inbox = `${own.url}/p/${own.project.slug}/inbox?q=status%3Anew`;
+  await expect(async () => {
+    await page.goto(inbox);
+    await expect(page.locator('#inbox-count')).toContainText('60 items', { timeout: 500 });
+  }).toPass({ timeout: 20_000 });
+  await settle();
+  const [whole, count] = [page.getByLabel('Select all on this page'), page.locator('#bulk-count')];
+  await whole.check();
+  await expect(count).toHaveText('50 selected');
+  await page.getByRole('button', { name: 'Select all 60 that match' }).click();
+  await expect(count).toHaveText('All that match');
+  // One row less: only the rest of the page is meant, and the offer is gone.
+  await page.locator('.row-check').first().uncheck();
+  await expect(count).toHaveText('49 selected');
+  await expect(page.locator('#select-all')).toBeHidden();
+  await whole.check();
+  await page.getByRole('button', { name: 'Select all 60 that match' }).click();
+  await page.getByRole('button', { name: 'Only this page' }).click();
+  await expect(count).toHaveText('50 selected');
+  await page.getByRole('button', { name: 'Select all 60 that match' }).click();
+  await page.keyboard.press('e');
+  await expect(page.locator('#toasts')).toContainText('60 items set to Resolved.');
+  await expect(page.locator('.inbox-row')).toHaveCount(0);
+  await page.keyboard.press('z');
+  await expect(page.locator('#inbox-count')).toContainText('60 items');
+  await expect(page.getByLabel('Select all on this page')).not.toBeChecked();
+});
+
+test('only the row whose item is on its way looks open @js', async ({ page, own, settle }) => {
+  await said(own, page, ['The first one', 'The second one']);
+  await settle();
+  await page.locator('a.row-link').first().click();
+  await expect(page.locator('#inbox-detail')).toHaveAttribute('data-open', '');
+  let answer;
+  const held = new Promise((resolve) => {
+    answer = resolve;
+  });
+  await page.route(/item=/, async (route) => {
+    await held;
+    await route.continue();
+  });
+  await page.locator('a.row-link').nth(1).click();
+  await expect(page.locator('.inbox-row').nth(1)).toHaveAttribute('data-open', '');
+  await expect(page.locator('.inbox-row[data-open], .inbox-row:has(.row-link[aria-current])')).toHaveCount(1);
+  answer();
+  await expect(page.locator('#inbox-detail .detail-text')).toHaveText((await page.locator('.inbox-row').nth(1).locator('.row-text').textContent()).trim());
+  await expect(page.locator('.inbox-row[data-open]')).toHaveCount(1);
+});
