@@ -556,29 +556,10 @@ on_both!(all_that_match_are_changed_and_taken_back_in_one, |t: TestApp| async mo
     let (project, client) = t.owner().await;
     let slug = &project.slug;
     let scope = Scope::system(project.id);
-    let (id, now) = (project.id, t.app.now());
     let items: Vec<Feedback> = (0..1_204)
         .map(|n| Feedback {
-            id: t.app.id(),
-            project: id,
-            kind: Kind::Api,
-            text: format!("The printer jams, number {n}"),
-            score: None,
-            score_max: None,
-            contact: None,
-            survey: None,
-            response: None,
-            page_url: None,
-            release: None,
-            environment: None,
-            language: "en".into(),
             status: if n % 2 == 0 { Status::New } else { Status::Triaged },
-            assignee: None,
-            tags: vec![],
-            spam_reasons: vec![],
-            created_at: now,
-            updated_at: now,
-            version: 1,
+            ..sample(&t.app, project.id, &format!("The printer jams, number {n}"))
         })
         .collect();
     let ids: Vec<FeedbackId> = items.iter().map(|i| i.id).collect();
