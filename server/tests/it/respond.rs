@@ -599,6 +599,13 @@ on_both!(refusals_are_pages_for_respondents_in_their_language, |t: TestApp| asyn
     let key = hidden(&stale, "idempotency_key");
     let done = client.post(&url, &[("idempotency_key", &key), ("q1", "3"), ("q2", "Do not lose me")]).await;
     assert_eq!(done.status, StatusCode::SEE_OTHER);
+
+    // A fault of ours.
+    s.t.app.store.reader().close().await;
+    let broken = client.get(&url).await;
+    assert!(broken.status.is_server_error(), "{}", broken.status);
+    is_for_respondents(&broken);
+    assert!(broken.body.contains("Diese Seite kann gerade nicht"), "{}", broken.body);
 });
 
 on_both!(hostile_input_is_refused_and_never_a_fault, |t: TestApp| async move {
@@ -739,8 +746,17 @@ on_both!(a_full_queue_asks_the_widget_to_come_back, |t: TestApp| async move {
     let page = s.post(&input).await;
     assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{}", page.body);
     assert!(page.headers.contains_key("retry-after") && page.json()["code"] == "busy", "{}", page.body);
+    // A form comes back as it was filled in, with the same key.
+    let (url, client) = (format!("/s/{}?lang=de", s.survey), s.t.anonymous());
+    let fields = [("q1", "3"), ("q2", "Do not lose me"), ("idempotency_key", "key-of-the-form")];
+    let page = client.post(&url, &fields).await;
+    assert!(page.status == StatusCode::SERVICE_UNAVAILABLE && page.headers.contains_key("retry-after"), "{}", page.body);
+    is_for_respondents(&page);
+    assert!(page.body.contains("Do not lose me") && page.body.contains("Sie stehen noch hier"), "{}", page.body);
+    assert_eq!(hidden(&page, "idempotency_key"), "key-of-the-form");
     full.release().await;
     assert_eq!(s.post(&input).await.status, StatusCode::CREATED, "nothing of the refused attempt is in the way");
+    assert_eq!(client.post(&url, &fields).await.status, StatusCode::SEE_OTHER);
 });
 
 on_both!(a_score_is_no_text_and_nobody_is_no_contact, |t: TestApp| async move {
