@@ -23,6 +23,8 @@ const BATCH: usize = 2000;
 const PAGE: usize = 1000;
 /// How often other nodes' and other processes' changes are looked for.
 const POLL: Duration = Duration::from_millis(500);
+/// How soon what is committed, but may still be overtaken by another transaction, is looked for again: somebody waits for it.
+const SOON: Duration = Duration::from_millis(50);
 /// How long a failed step waits for the next attempt.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -74,14 +76,14 @@ pub(super) async fn follow(inner: Arc<Inner>, opened: Option<(Arc<Engine>, Posit
             inner.broken.store(false, Ordering::SeqCst);
         }
         let step = match (open.take(), opened.take()) {
-            (Some(now), _) => catch_up(&inner, now).await.map(|(now, read)| (Some(now), read)),
-            (None, Some((engine, at))) => resume(engine, at).await.map(|now| (Some(now), BATCH)),
-            (None, None) => rebuild(&inner, &stop).await.map(|now| (now, BATCH)),
+            (Some(now), _) => catch_up(&inner, now).await.map(|(now, pause)| (Some(now), pause)),
+            (None, Some((engine, at))) => resume(engine, at).await.map(|now| (Some(now), Duration::ZERO)),
+            (None, None) => rebuild(&inner, &stop).await.map(|now| (now, Duration::ZERO)),
         };
         let pause = match step {
-            Ok((now, read)) => {
+            Ok((now, pause)) => {
                 open = now;
-                if read >= BATCH { Duration::ZERO } else { POLL }
+                pause
             }
             Err((now, error)) => {
                 if now.is_none() {
@@ -95,7 +97,7 @@ pub(super) async fn follow(inner: Arc<Inner>, opened: Option<(Arc<Engine>, Posit
         if !pause.is_zero() {
             tokio::select! {
                 _ = stop.changed() => {}
-                _ = wake.changed(), if pause == POLL => {}
+                _ = wake.changed(), if pause != RETRY => {}
                 () = inner.nudge.notified() => {}
                 () = tokio::time::sleep(pause) => {}
             }
@@ -120,8 +122,8 @@ async fn resume(engine: Arc<Engine>, at: Position) -> Result<Open, Failed> {
     made.and_then(|made| made).map_err(|error| (None, error))
 }
 
-/// Takes in the next changes; gives how many there were.
-async fn catch_up(inner: &Arc<Inner>, now: Open) -> Result<(Open, usize), Failed> {
+/// Takes in the next changes; gives how long to wait before the next look.
+async fn catch_up(inner: &Arc<Inner>, now: Open) -> Result<(Open, Duration), Failed> {
     let read = async {
         let changes = inner.source.changes(now.at, BATCH).await?;
         // Asked after the changes were read, so that none of them can have been removed unseen.
@@ -139,14 +141,21 @@ async fn catch_up(inner: &Arc<Inner>, now: Open) -> Result<(Open, usize), Failed
     if !complete {
         return Err((None, Error::internal("search index", "changes were removed before they were followed; building it again")));
     }
-    let Some(last) = changes.last().map(|c| c.at) else { return Ok((now, 0)) };
+    let Some(last) = changes.last().map(|c| c.at) else {
+        let pause = match inner.source.head().await {
+            Ok(head) if head > now.at => SOON,
+            Ok(_) => POLL,
+            Err(error) => return Err((Some(now), error)),
+        };
+        return Ok((now, pause));
+    };
     let instance = inner.instance.clone();
     // What failed in the middle of writing is built again rather than trusted.
     let written = blocking(move || write(now, &ids, &documents, &instance, last)).await.and_then(|done| done);
     let (now, new) = written.map_err(|error| (None, error))?;
     let read = changes.len();
     publish(inner, changes, &new, last);
-    Ok((now, read))
+    Ok((now, if read >= BATCH { Duration::ZERO } else { SOON }))
 }
 
 fn write(mut now: Open, ids: &[FeedbackId], documents: &[Document], instance: &str, last: Position) -> Result<(Open, HashSet<FeedbackId>)> {
