@@ -71,13 +71,16 @@ pub async fn serve(listener: TcpListener, app: AppState, shutdown: impl Future<O
     Ok(())
 }
 
+/// A connection whose writing has a time limit, as hyper takes it.
+type Stream = TokioIo<Pin<Box<TimeoutStream<TcpStream>>>>;
+
 fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     write_timeout: Duration,
     router: axum::Router,
 ) -> http1::Connection<
-    TokioIo<Pin<Box<TimeoutStream<TcpStream>>>>,
+    Stream,
     impl hyper::service::Service<
         Request<Incoming>,
         Response = axum::response::Response,

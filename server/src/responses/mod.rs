@@ -164,7 +164,7 @@ pub async fn begin(app: &App, target: &Target, key: &str, submission: Submission
     let write = Write::new(app, target, submission)?;
     let id: ResponseId = app.id();
     let is_live = target.status == SurveyStatus::Live;
-    let scope = format!("respond {}", target.project.id);
+    let scope = format!("respond {}", target.survey);
     app.store
         .write_once(&scope, key, write.now, move |tx| {
             Box::pin(async move {

@@ -165,6 +165,16 @@ pub enum Step {
     },
 }
 
+#[derive(FromRow)]
+struct SaidRow {
+    feedback_id: String,
+    quote: Option<String>,
+    importance: String,
+    created_at: i64,
+    name: Option<String>,
+    email: Option<String>,
+}
+
 /// Which items a list shows.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
@@ -303,7 +313,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn linked_feedback(&self, scope: &Scope, item: &Item, limit: i64, offset: i64) -> Result<Vec<LinkedFeedback>> {
-        let rows: Vec<(String, Option<String>, String, i64, Option<String>, Option<String>)> = sqlx::query_as(
+        let rows: Vec<SaidRow> = sqlx::query_as(
             "SELECT l.feedback_id, l.quote, l.importance, l.created_at, c.name, c.email FROM links l \
              JOIN feedback f ON f.id = l.feedback_id LEFT JOIN contacts c ON c.id = f.contact_id \
              WHERE l.project_id = $1 AND l.backlog_id = $2 ORDER BY l.created_at DESC, l.id DESC LIMIT $3 OFFSET $4",
@@ -315,9 +325,15 @@ impl Store {
         .fetch_all(self.reader())
         .await?;
         rows.into_iter()
-            .map(|(feedback, quote, weight, at, name, email)| {
-                let who = [name, email].into_iter().flatten().find(|w| !w.trim().is_empty());
-                Ok(LinkedFeedback { feedback: id(&feedback)?, quote, importance: importance(&weight)?, linked_at: Timestamp(at), who })
+            .map(|row| {
+                let who = [row.name, row.email].into_iter().flatten().find(|w| !w.trim().is_empty());
+                Ok(LinkedFeedback {
+                    feedback: id(&row.feedback_id)?,
+                    quote: row.quote,
+                    importance: importance(&row.importance)?,
+                    linked_at: Timestamp(row.created_at),
+                    who,
+                })
             })
             .collect()
     }

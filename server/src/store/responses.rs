@@ -9,7 +9,7 @@ use domain::{
     surveys::Answer,
 };
 
-use super::{Store, Tx, id, optional_double};
+use super::{Dialect, Store, Tx, id, optional_double};
 use crate::{
     error::{Error, Result},
     responses::{Context, Person},
@@ -129,6 +129,7 @@ impl Tx<'_> {
         row.as_deref().map(id).transpose()
     }
 
+    /// Adds what is not known yet. A name that is known stays: whoever has the public key may claim to be anybody.
     async fn update_contact(&mut self, scope: &Scope, contact: ContactId, person: &Person, at: Timestamp) -> Result<()> {
         type Called = (Option<String>, Option<String>);
         let before: Called = sqlx::query_as("SELECT name, email FROM contacts WHERE id = $1 AND project_id = $2")
@@ -138,7 +139,7 @@ impl Tx<'_> {
             .await?;
         let after: Called = sqlx::query_as(
             "UPDATE contacts SET external_id = COALESCE(external_id, $3), email = COALESCE(email, $4), \
-             name = CASE WHEN seen_at <= $7 THEN COALESCE($5, name) ELSE COALESCE(name, $5) END, \
+             name = COALESCE(name, $5), \
              attributes = CASE WHEN seen_at <= $7 OR attributes = '{}' THEN COALESCE($6, attributes) ELSE attributes END, \
              seen_at = CASE WHEN seen_at < $7 THEN $7 ELSE seen_at END WHERE id = $1 AND project_id = $2 RETURNING name, email",
         )
@@ -292,16 +293,17 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The feedback that a response made.
+    /// The feedback that a response made, held until this transaction ends: its status is written back.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn feedback_of_response(&mut self, scope: &Scope, response: ResponseId) -> Result<Option<(FeedbackId, Status)>> {
-        let row: Option<(String, String)> = sqlx::query_as("SELECT id, status FROM feedback WHERE response_id = $1 AND project_id = $2")
-            .bind(response.to_string())
-            .bind(scope.project().to_string())
-            .fetch_optional(self.conn())
-            .await?;
+        let sql = match self.dialect() {
+            Dialect::Sqlite => "SELECT id, status FROM feedback WHERE response_id = $1 AND project_id = $2",
+            Dialect::Postgres => "SELECT id, status FROM feedback WHERE response_id = $1 AND project_id = $2 FOR NO KEY UPDATE",
+        };
+        let row: Option<(String, String)> =
+            sqlx::query_as(sql).bind(response.to_string()).bind(scope.project().to_string()).fetch_optional(self.conn()).await?;
         row.map(|(feedback, status)| Ok((id(&feedback)?, Status::parse(&status).ok_or_else(|| Error::internal("stored status", &status))?)))
             .transpose()
     }

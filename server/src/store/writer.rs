@@ -3,7 +3,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::{FutureExt, future::BoxFuture};
-use sqlx::{AnyConnection, AnyPool};
+use sqlx::{Any, AnyConnection, AnyPool, pool::PoolConnection};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::{Dialect, Tx};
@@ -39,6 +39,9 @@ pub(super) struct Ran {
 }
 
 pub(super) trait Job: Send {
+    /// Whether somebody still waits for the answer.
+    fn is_wanted(&self) -> bool;
+
     fn run<'c>(self: Box<Self>, conn: &'c mut AnyConnection) -> BoxFuture<'c, Ran>;
 }
 
@@ -52,6 +55,10 @@ where
     T: Send + 'static,
     F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send + 'static,
 {
+    fn is_wanted(&self) -> bool {
+        !self.reply.is_closed()
+    }
+
     fn run<'c>(self: Box<Self>, conn: &'c mut AnyConnection) -> BoxFuture<'c, Ran> {
         Box::pin(async move {
             let Self { work, reply } = *self;
@@ -122,8 +129,20 @@ impl Writer {
 
 async fn write_groups(pool: AnyPool, mut queue: mpsc::Receiver<Box<dyn Job>>, changes: Arc<watch::Sender<u64>>) {
     while let Some(first) = queue.recv().await {
+        let mut conn = match begin(&pool).await {
+            Ok(conn) => conn,
+            Err(error) => {
+                tracing::error!(db.error = %error, "the database takes no writes");
+                // Each of the others would wait as long again for the same: whoever asks again later gets a new place. A job that is
+                // dropped answers Busy.
+                drop(first);
+                while queue.try_recv().is_ok() {}
+                continue;
+            }
+        };
         let mut waiting = Vec::with_capacity(GROUP);
-        let outcome = write_group(&pool, first, &mut queue, &mut waiting).await;
+        let outcome = write_group(&mut conn, first, &mut queue, &mut waiting).await;
+        drop(conn);
         let changed = outcome.is_ok() && waiting.iter().any(|ran| ran.keep && ran.feedback_changed);
         if changed {
             changes.send_modify(|n| *n += 1);
@@ -140,12 +159,24 @@ async fn write_groups(pool: AnyPool, mut queue: mpsc::Receiver<Box<dyn Job>>, ch
     }
 }
 
-async fn write_group(pool: &AnyPool, first: Box<dyn Job>, queue: &mut mpsc::Receiver<Box<dyn Job>>, waiting: &mut Vec<Ran>) -> Result<()> {
+async fn begin(pool: &AnyPool) -> Result<PoolConnection<Any>> {
     let mut conn = pool.acquire().await?;
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *conn).await?;
+    Ok(conn)
+}
+
+async fn write_group(
+    conn: &mut AnyConnection,
+    first: Box<dyn Job>,
+    queue: &mut mpsc::Receiver<Box<dyn Job>>,
+    waiting: &mut Vec<Ran>,
+) -> Result<()> {
     let mut next = Some(first);
     while let Some(job) = next {
-        if let Err(error) = run_in_savepoint(&mut conn, job, waiting).await {
+        // Whoever has gone away was told, or believes, that it failed, and may have asked again.
+        if job.is_wanted()
+            && let Err(error) = run_in_savepoint(conn, job, waiting).await
+        {
             // The transaction is in no known state: leave it, and the connection with it.
             drop(sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await);
             return Err(error);

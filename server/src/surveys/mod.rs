@@ -122,7 +122,7 @@ pub async fn publish(app: &App, scope: &Scope, survey: SurveyId, seen: i64, key:
     scope.require(Role::Admin)?;
     let (scope, now, version) = (*scope, app.now(), app.id::<VersionId>());
     app.store
-        .write_once(&format!("survey-publish:{survey}"), key, now, move |tx| {
+        .write_once(&format!("survey-publish:{survey}:{seen}"), key, now, move |tx| {
             Box::pin(async move {
                 let mut row = load(tx, &scope, survey).await?;
                 if row.revision != seen {

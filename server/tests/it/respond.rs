@@ -479,7 +479,8 @@ on_both!(a_person_is_one_contact, |t: TestApp| async move {
         json!({ "id": 42, "email": "Bo@Site.example", "name": "Bo", "attributes": { "plan": "pro", "deep": {} } });
     s.post(&input).await;
     input["idempotency_key"] = json!("key-000002");
-    input["context"]["contact"] = json!({ "id": "42", "attributes": { "plan": "free" } });
+    // Anybody can claim to be 42: a name that is known stays.
+    input["context"]["contact"] = json!({ "id": "42", "name": "Eve", "email": "eve@site.example", "attributes": { "plan": "free" } });
     s.post(&input).await;
     // Known by the address alone, from an answer.
     s.post(&s.input("key-000003", &json!([["q1", "1"], ["q4", "bo@site.example"]]), true)).await;

@@ -15,6 +15,7 @@ use domain::{
 };
 use futures_util::{FutureExt, future::join_all};
 use server::state::AppState;
+use sqlx::Connection;
 
 use crate::{
     on_both,
@@ -157,4 +158,28 @@ on_both!(a_full_queue_is_busy_and_loses_nothing_it_took, |t: TestApp| async move
         let there = t.app.store.staff_by_email(&format!("q{n}@example.com")).await.unwrap().is_some();
         assert_eq!(there, result.is_ok(), "q{n}");
     }
+});
+
+on_both!(a_database_that_is_held_refuses_all_that_wait_at_once, |t: TestApp| async move {
+    if t.database != Database::Sqlite {
+        return;
+    }
+    let file = format!("sqlite://{}", t.app.config.data.join("earshot.db").display());
+    let mut holder = sqlx::AnyConnection::connect(&file).await.unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut holder).await.unwrap();
+    let now = t.app.now();
+    let job = |n: usize| {
+        let id = t.app.id::<StaffId>();
+        t.app.store.write(move |tx| Box::pin(async move { tx.insert_staff(id, &format!("h{n}@example.com"), "H", "x", now).await }))
+    };
+    #[expect(clippy::disallowed_methods, reason = "how long something took")]
+    let started = std::time::Instant::now();
+    let times = join_all((0..5).map(|n| async move { (job(n).await.unwrap_err(), started.elapsed()) })).await;
+    assert!(times.iter().all(|(error, _)| matches!(error.refusal(), Some(domain::Error::Busy(_)))));
+    // One wait for all of them, not one for each.
+    let (first, last) = (times.iter().map(|(_, at)| *at).min().unwrap(), times.iter().map(|(_, at)| *at).max().unwrap());
+    assert!(last - first < first / 2, "{first:?} {last:?}");
+    sqlx::raw_sql("ROLLBACK").execute(&mut holder).await.unwrap();
+    assert!(job(9).await.unwrap(), "it heals by itself");
+    assert!(t.app.store.staff_by_email("h1@example.com").await.unwrap().is_none());
 });
