@@ -277,7 +277,7 @@ async fn store_batch(tx: &mut Tx<'_>, before: Import, rows: Vec<Prepared>, job: 
             }
         }
     }
-    tx.feedback_came_with(before.id, &brought).await?;
+    tx.feedback_came_with(&Scope::system(before.project), before.id, &brought).await?;
     let counted = Import { bytes_done: after.bytes_done, ..before };
     tx.import_progress(&counted, &after, now).await?;
     if let Some(job) = job {

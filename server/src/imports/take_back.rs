@@ -50,16 +50,16 @@ pub async fn take_back(app: &App, scope: &Scope, import: &Import) -> Result<()> 
 /// # Errors
 /// When the database fails; what is gone stays gone.
 pub async fn run_take_back(app: &AppState, scope: &Scope, import: ImportId, context: &Context) -> Result<Outcome> {
-    let (project, job) = (scope.project(), context.job);
+    let (scope, job) = (*scope, context.job);
     loop {
         let now = app.now();
         let gone = app
             .store
             .write(move |tx| {
                 Box::pin(async move {
-                    let gone = tx.take_back_rows(project, import, BATCH, now).await?;
+                    let gone = tx.take_back_rows(&scope, import, BATCH, now).await?;
                     if gone == 0 {
-                        tx.finish_take_back(import, now).await?;
+                        tx.finish_take_back(&scope, import, now).await?;
                     } else {
                         tx.job_progressed(job).await?;
                     }

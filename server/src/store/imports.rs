@@ -471,12 +471,19 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn feedback_came_with(&mut self, import: ImportId, ids: &[FeedbackId]) -> Result<()> {
+    pub async fn feedback_came_with(&mut self, scope: &Scope, import: ImportId, ids: &[FeedbackId]) -> Result<()> {
         let sql = match self.dialect() {
-            Dialect::Sqlite => "UPDATE feedback SET import_id = $1 WHERE id IN (SELECT value FROM json_each($2))",
-            Dialect::Postgres => "UPDATE feedback SET import_id = $1 WHERE id IN (SELECT json_array_elements_text(CAST($2 AS json)))",
+            Dialect::Sqlite => "UPDATE feedback SET import_id = $1 WHERE project_id = $3 AND id IN (SELECT value FROM json_each($2))",
+            Dialect::Postgres => {
+                "UPDATE feedback SET import_id = $1 WHERE project_id = $3 AND id IN (SELECT json_array_elements_text(CAST($2 AS json)))"
+            }
         };
-        sqlx::query(sql).bind(import.to_string()).bind(serde_json::to_string(ids)?).execute(self.conn()).await?;
+        sqlx::query(sql)
+            .bind(import.to_string())
+            .bind(serde_json::to_string(ids)?)
+            .bind(scope.project().to_string())
+            .execute(self.conn())
+            .await?;
         Ok(())
     }
 
@@ -508,7 +515,8 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn take_back_rows(&mut self, project: ProjectId, import: ImportId, most: i64, now: Timestamp) -> Result<usize> {
+    pub async fn take_back_rows(&mut self, scope: &Scope, import: ImportId, most: i64, now: Timestamp) -> Result<usize> {
+        let project = scope.project();
         // In the order of ids, as everybody holds records, so that two transactions cannot wait for each other.
         let held = match self.dialect() {
             Dialect::Sqlite => {
@@ -567,10 +575,11 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn finish_take_back(&mut self, import: ImportId, now: Timestamp) -> Result<()> {
-        sqlx::query("UPDATE imports SET status = 'taken_back', error = NULL, updated_at = $2, finished_at = $2 WHERE id = $1 AND status = 'taking_back'")
+    pub async fn finish_take_back(&mut self, scope: &Scope, import: ImportId, now: Timestamp) -> Result<()> {
+        sqlx::query("UPDATE imports SET status = 'taken_back', error = NULL, updated_at = $2, finished_at = $2 WHERE id = $1 AND project_id = $3 AND status = 'taking_back'")
             .bind(import.to_string())
             .bind(now.0)
+            .bind(scope.project().to_string())
             .execute(self.conn())
             .await?;
         Ok(())
