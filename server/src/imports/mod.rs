@@ -31,6 +31,8 @@ use crate::{
 
 /// Largest file that a browser may send.
 pub const MAX_UPLOAD: usize = 64 << 20;
+/// Files of a project that may lie here without being imported: what nobody starts is kept for a week, and must not fill the disk.
+const MAX_WAITING: i64 = 20;
 /// Rows of a preview.
 const PREVIEW: usize = 20;
 
@@ -47,7 +49,7 @@ pub struct Upload {
 /// Begins an upload; the same `key` names the same import.
 ///
 /// # Errors
-/// [`Refusal::Forbidden`] below admin.
+/// [`Refusal::Forbidden`] below admin; too many files that wait.
 pub async fn begin_upload(app: &App, scope: &Scope, name: &str, key: &str) -> Result<Upload> {
     scope.require(Role::Admin)?;
     let import = new_import(app, scope, name, Source::Upload, String::new());
@@ -55,6 +57,10 @@ pub async fn begin_upload(app: &App, scope: &Scope, name: &str, key: &str) -> Re
         .store
         .write_once(&format!("imports:{}", scope.project()), key, app.now(), move |tx| {
             Box::pin(async move {
+                if tx.waiting_imports(import.project).await? >= MAX_WAITING {
+                    let text = format!("{MAX_WAITING} files wait already. Start or stop some of them first.");
+                    return Err(Refusal::field("file", "too_many", text).into());
+                }
                 tx.insert_import(&import).await?;
                 Ok(import.id)
             })
@@ -132,7 +138,17 @@ impl Upload {
         }
         FileReader::open(stored(app, scope, self.id)).await?;
         let (scope, id, hash, bytes, chunks, now) = (*scope, self.id, hex(&self.hash.finalize()), self.bytes, self.chunks, app.now());
+        let sent = hash.clone();
         app.store.write(move |tx| Box::pin(async move { tx.import_arrived(&scope, id, &hash, bytes, chunks, now).await })).await?;
+        // The same form again, out of the browser's memory, but with another file: that one is not here.
+        if app.store.import(&scope, id).await?.is_some_and(|import| import.file_hash != sent) {
+            return Err(Refusal::field(
+                "file",
+                "repeated",
+                "Another file was sent with this form before. Reload the page and choose the file again.",
+            )
+            .into());
+        }
         Ok(id)
     }
 }

@@ -309,6 +309,19 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// How many files of a project are here, or on their way, without being imported.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn waiting_imports(&mut self, project: ProjectId) -> Result<i64> {
+        Ok(sqlx::query_scalar(
+            "SELECT COUNT(*) FROM imports WHERE project_id = $1 AND source = 'upload' AND status IN ('uploading', 'ready')",
+        )
+        .bind(project.to_string())
+        .fetch_one(self.conn())
+        .await?)
+    }
+
     /// Keeps a piece of the file while it arrives.
     ///
     /// # Errors

@@ -465,6 +465,31 @@ async fn enqueued(app: &AppState, job: Job) -> JobId {
     id
 }
 
+on_both!(files_that_nobody_starts_do_not_pile_up, |t: TestApp| async move {
+    let project = server::projects::create(&t.app, "Shop", vec![], None).await.unwrap();
+    let scope = Scope::system(project.id);
+    for n in 0..20 {
+        imports::begin_upload(&t.app, &scope, "a.csv", &format!("key-{n:05}")).await.unwrap();
+    }
+    let refused = imports::begin_upload(&t.app, &scope, "a.csv", "key-00020").await.err().unwrap();
+    assert!(format!("{:?}", refused.refusal()).contains("20 files wait already"));
+    assert!(imports::begin_upload(&t.app, &scope, "a.csv", "key-00003").await.is_ok(), "a repeat is no new file");
+});
+
+on_both!(another_file_under_the_same_form_is_not_taken_for_the_first, |t: TestApp| async move {
+    let project = server::projects::create(&t.app, "Shop", vec![], None).await.unwrap();
+    let scope = Scope::system(project.id);
+    let send = async |bytes: &[u8]| {
+        let mut upload = imports::begin_upload(&t.app, &scope, "a.csv", "key-00001").await.unwrap();
+        upload.push(&t.app, &scope, bytes).await.unwrap();
+        upload.finish(&t.app, &scope).await
+    };
+    let first = send(b"text\none\n").await.unwrap();
+    assert_eq!(send(b"text\none\n").await.unwrap(), first);
+    let other = send(b"text\ntwo\n").await.unwrap_err();
+    assert!(format!("{:?}", other.refusal()).contains("Another file was sent"));
+});
+
 on_both!(a_refused_job_is_kept_as_dead, |t: TestApp| async move {
     let id = enqueued(&t.app, broken()).await;
     assert_eq!(jobs::run_due(&t.app).await.unwrap(), 1);
@@ -568,7 +593,7 @@ on_both!(what_has_served_its_time_goes, |t: TestApp| async move {
     uploaded(app, &scope, "forgotten.csv", b"text\nx\n").await;
     let now = app.now();
     app.store.write_once("test", "key-00001", now, |_| Box::pin(async { Ok(1) })).await.unwrap();
-    t.clock.advance_ms(8 * 86_400_000);
+    t.clock.advance_ms(31 * 86_400_000);
     enqueued(app, Job::Purge {}).await;
     assert_eq!(jobs::run_due(app).await.unwrap(), 1);
     assert_eq!(count(app, "SELECT COUNT(*) FROM idempotency").await, 0);

@@ -10,6 +10,7 @@ mod demo;
 mod foundation;
 mod imports;
 mod inbox;
+mod migrations;
 mod respond;
 mod results;
 mod search;

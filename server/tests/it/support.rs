@@ -272,7 +272,8 @@ pub fn sample(app: &App, project: ProjectId, text: &str) -> Feedback {
     }
 }
 
-async fn fresh_postgres() -> Option<String> {
+/// A database of its own on the server that tests may use; `None` without one.
+pub async fn fresh_postgres() -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "where to test is told by the environment")]
     let admin = std::env::var("EARSHOT_TEST_POSTGRES").ok()?;
     sqlx::any::install_default_drivers();
