@@ -354,8 +354,8 @@
   } catch {}
 
   document.documentElement.classList.add("js");
-  // The editor names the question that is being worked on.
-  const asked = () => cards.findIndex((card) => preview && card.dataset.question === location.hash.slice(1));
+  // The editor names the question that is being worked on. Not by an id of the page: the browser would move the focus there.
+  const asked = () => cards.findIndex((card) => preview && "#at=" + card.dataset.question === location.hash);
   addEventListener("hashchange", () => asked() >= 0 && show(asked()));
   const wrong = cards.findIndex((card) => card.querySelector(".error:not(:empty)"));
   const answered = cards.findIndex((card) => !state.pairs.some(([name]) => name === card.dataset.question));

@@ -48,7 +48,8 @@ export async function said(server, page, texts) {
   await expect(async () => {
     await page.goto(`${server.url}/p/${server.project.slug}/inbox`);
     await expect(page.locator('.inbox-row')).not.toHaveCount(0, { timeout: 500 });
-    await expect(page.locator('#inbox-list')).toContainText(texts[0], { timeout: 500 });
+    // The last line is the newest, and stands first.
+    await expect(page.locator('#inbox-list')).toContainText(texts.at(-1), { timeout: 500 });
   }).toPass({ timeout: 20_000 });
 }
 

@@ -70,8 +70,10 @@ test('the preview shows the question that is worked on @js', async ({ page, own,
   const second = titles.nth(1).getByLabel('Question', { exact: true });
   await second.fill('What could be better?');
   await expect(preview.getByRole('heading', { name: 'What could be better?' })).toBeVisible();
+  await expect(second).toBeFocused();
   await titles.nth(0).getByLabel('Question', { exact: true }).focus();
   await expect(preview.getByRole('heading', { name: 'What could be better?' })).toBeHidden();
+  await expect(titles.nth(0).getByLabel('Question', { exact: true })).toBeFocused();
 });
 
 test('the menu says which theme is in use, and keeps it', async ({ page, own }) => {

@@ -438,7 +438,7 @@ mod browser {
         // Replacing instead of setting `src` keeps the browser's Back button for people.
         if let Some(window) = frame.content_window() {
             let shown = with(|s| s.shown.clone());
-            drop(window.location().replace(&format!("{base}?r={}#{shown}", revision.unwrap_or_default())));
+            drop(window.location().replace(&format!("{base}?r={}#at={shown}", revision.unwrap_or_default())));
         }
     }
 
