@@ -1,6 +1,7 @@
 //! The command line. A subcommand is a variant of `Command` and a file of its own; all of them open the program with [`open`].
 
 mod admin;
+mod backup;
 mod reindex;
 mod serve;
 
@@ -38,6 +39,10 @@ enum Command {
     Admin(admin::Admin),
     /// Throw the search index away and build it again from the database; for a server that is stopped
     Reindex,
+    /// Write everything into one file, while the server serves; for the embedded database
+    Backup(backup::BackupArgs),
+    /// Put a backup in place; for a server that is stopped
+    Restore(backup::RestoreArgs),
 }
 
 impl Cli {
@@ -66,6 +71,8 @@ impl Cli {
                 let app = open(&config).await?;
                 reindex::run(&app).await.map(|()| ExitCode::SUCCESS)
             }
+            Command::Backup(args) => backup::back_up(&quiet(store)?, args).await.map(|()| ExitCode::SUCCESS),
+            Command::Restore(args) => backup::restore(&quiet(store)?, args).await.map(|()| ExitCode::SUCCESS),
         }
     }
 }

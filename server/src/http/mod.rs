@@ -8,6 +8,7 @@ pub mod backlog;
 pub mod console;
 pub mod error;
 pub mod forms;
+mod health;
 pub mod imports;
 pub mod inbox;
 pub mod log;
@@ -18,7 +19,7 @@ pub mod security;
 pub mod serve;
 pub mod surveys;
 
-use axum::{Router, extract::DefaultBodyLimit, routing::get};
+use axum::{Router, extract::DefaultBodyLimit};
 use tower_http::{catch_panic::CatchPanicLayer, csrf::CsrfLayer, timeout::TimeoutLayer};
 
 use tower_sessions::{Expiry, SessionManagerLayer, cookie::SameSite};
@@ -64,7 +65,7 @@ pub fn router(app: AppState) -> Router {
         .merge(console)
         .merge(respondents)
         .merge(assets::routes())
-        .route("/healthz", get(async || "ok"))
+        .merge(health::routes())
         .fallback(error::not_found)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::REQUEST_TIMEOUT, std::time::Duration::from_secs(30)))

@@ -15,7 +15,7 @@ pub mod text;
 use std::{
     cmp::Reverse,
     collections::{HashMap, HashSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
@@ -479,6 +479,14 @@ impl Search {
         let mut reached = self.inner.reached.subscribe();
         tokio::time::timeout(timeout, reached.wait_for(|at| *at >= place)).await.is_ok_and(|r| r.is_ok())
     }
+}
+
+/// Proof that no server uses the index in `dir`, nor the database beside it, while it is held.
+///
+/// # Errors
+/// When one does, or the directory cannot be written.
+pub fn claim(dir: &Path) -> Result<impl Send> {
+    follow::Lock::take(dir)
 }
 
 /// Throws the index of a program that does not serve away and builds it again; tells how far it is, and how many records it holds.

@@ -54,6 +54,15 @@ impl Store {
 }
 
 impl Tx<'_> {
+    /// Gives the database another identity; its index is built again.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_instance(&mut self, instance: &str) -> Result<()> {
+        sqlx::query("UPDATE installation SET instance = $1 WHERE id = 1").bind(instance.to_owned()).execute(self.conn()).await?;
+        Ok(())
+    }
+
     /// Puts a set-up token's hash in place of any earlier one.
     ///
     /// # Errors

@@ -9,6 +9,7 @@
 //! PostgreSQL each job is a transaction of its own, some at a time so that reading goes on. What waits is bounded on both.
 
 pub mod backlog;
+pub mod backup;
 pub mod demo;
 pub mod feedback;
 pub mod history;
@@ -113,6 +114,21 @@ impl Tx<'_> {
 }
 
 impl Store {
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<()> {
+        sqlx::query("SELECT 1").execute(self.reader()).await?;
+        Ok(())
+    }
+
+    /// Whether a write would find a place; else it would be answered Busy.
+    #[must_use]
+    pub fn takes_writes(&self) -> bool {
+        self.writer.has_room()
+    }
+
     /// Opens SQLite in `dir/earshot.db` (made when missing) and migrates it.
     ///
     /// # Errors
@@ -120,12 +136,7 @@ impl Store {
     pub async fn open_sqlite(dir: &Path) -> Result<Self> {
         sqlx::any::install_default_drivers();
         std::fs::create_dir_all(dir).map_err(|e| Error::internal("data directory", e))?;
-        let path = dir.join("earshot.db");
-        let mut url = url::Url::from_file_path(std::path::absolute(&path).map_err(|e| Error::internal("data directory", e))?)
-            .map_err(|()| Error::internal("data directory", path.display()))?;
-        url.set_query(Some("mode=rwc"));
-        let url = url.as_str().replacen("file://", "sqlite://", 1);
-        let options = AnyConnectOptions::from_str(&url).map_err(|e| Error::internal("data directory", e))?;
+        let options = sqlite_options(&dir.join("earshot.db"), "rwc")?;
         let writing = sqlite_pool(1, false).connect_with(options.clone()).await?;
         migrate::run(&writing, Dialect::Sqlite).await?;
         let reader = sqlite_pool(4, true).connect_with(options).await?;
@@ -222,6 +233,15 @@ impl Store {
         })
         .await
     }
+}
+
+/// How a SQLite file is opened; `mode` as in <https://www.sqlite.org/uri.html>.
+fn sqlite_options(file: &Path, mode: &str) -> Result<AnyConnectOptions> {
+    let mut url = url::Url::from_file_path(std::path::absolute(file).map_err(|e| Error::internal("data directory", e))?)
+        .map_err(|()| Error::internal("data directory", file.display()))?;
+    url.set_query(Some(&format!("mode={mode}")));
+    let url = url.as_str().replacen("file://", "sqlite://", 1);
+    AnyConnectOptions::from_str(&url).map_err(|e| Error::internal("data directory", e))
 }
 
 fn sqlite_pool(connections: u32, read_only: bool) -> AnyPoolOptions {

@@ -98,6 +98,14 @@ impl Writer {
         Self::Postgres(Arc::new(Pooled { pool, changes, places: Semaphore::new(QUEUE), turns: Semaphore::new(TURNS) }))
     }
 
+    /// Whether a write would find a place.
+    pub(super) fn has_room(&self) -> bool {
+        match self {
+            Self::Sqlite(queue) => !queue.is_closed() && queue.capacity() > 0,
+            Self::Postgres(pooled) => pooled.places.available_permits() > 0,
+        }
+    }
+
     pub(super) async fn write<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,

@@ -49,3 +49,24 @@ on_both!(a_refused_write_leaves_nothing_and_hurts_nobody_else, |t: crate::suppor
         assert_eq!(there, n % 2 == 1, "p{n}");
     }
 });
+
+on_both!(readiness_tells_whether_work_can_be_done, |t: crate::support::TestApp| async move {
+    let ask = async || t.anonymous().get("/readyz").await;
+    assert!(t.app.search.ready(std::time::Duration::from_secs(20)).await);
+    let page = ask().await;
+    assert_eq!((page.status, page.body.as_str()), (StatusCode::OK, r#"{"database":"ready","search":"ready"}"#));
+    // A queue without room, then one that has run empty.
+    let full = t.full_queue().await;
+    let page = ask().await;
+    assert_eq!((page.status, page.headers["retry-after"].to_str().unwrap()), (StatusCode::SERVICE_UNAVAILABLE, "5"));
+    assert!(page.body.contains(r#""database":"unavailable""#));
+    full.release().await;
+    assert_eq!(ask().await.status, StatusCode::OK);
+    // An index that is not there is no reason to send people away, a database is.
+    t.app.search.stop().await;
+    let page = ask().await;
+    assert!(page.status == StatusCode::OK && page.body.contains(r#""search":"off""#));
+    t.app.store.reader().close().await;
+    assert_eq!(ask().await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(t.anonymous().get("/healthz").await.body, "ok", "the process runs all the same");
+});

@@ -6,6 +6,7 @@ mod support;
 
 mod accounts;
 mod backlog;
+mod backup;
 mod demo;
 mod foundation;
 mod imports;

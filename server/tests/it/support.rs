@@ -55,7 +55,14 @@ impl Clock for TestClock {
 }
 
 /// Ids that count up: UUIDv7 in shape, the same in every run.
-struct TestIds(AtomicU64);
+pub struct TestIds(AtomicU64);
+
+impl TestIds {
+    /// Ids that no other program of the test gives.
+    pub fn starting_at(n: u64) -> Self {
+        Self(AtomicU64::new(n))
+    }
+}
 
 impl IdSource for TestIds {
     fn uuid(&self) -> Uuid {

@@ -1,0 +1,59 @@
+//! `earshot backup` and `earshot restore`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::{
+    backup,
+    clock::{SystemClock, SystemIds},
+    config::Config,
+    error::{Error, Result},
+};
+use domain::{Clock, IdSource};
+
+/// What `earshot backup` is told.
+#[derive(Debug, Args)]
+pub(super) struct BackupArgs {
+    /// Where the backup goes; a file that is not there yet
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+/// What `earshot restore` is told.
+#[derive(Debug, Args)]
+pub(super) struct RestoreArgs {
+    /// A file that `earshot backup` made
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Set a database that is there aside, and put the backup in its place
+    #[arg(long)]
+    replace: bool,
+}
+
+/// The embedded database is a file; PostgreSQL has tools of its own, which know more than we could.
+fn embedded(config: &Config, tool: &str) -> Result<()> {
+    match &config.database_url {
+        None => Ok(()),
+        Some(_) => Err(Error::Internal(format!(
+            "the data is in PostgreSQL: use {tool} (https://www.postgresql.org/docs/current/backup.html). The search index needs no backup."
+        ))),
+    }
+}
+
+pub(super) async fn back_up(config: &Config, args: BackupArgs) -> Result<()> {
+    embedded(config, "pg_dump")?;
+    let contents = backup::back_up(&config.data, &args.file).await?;
+    println!("{}", json!({ "file": args.file, "projects": contents.projects, "feedback": contents.feedback }));
+    Ok(())
+}
+
+pub(super) async fn restore(config: &Config, args: RestoreArgs) -> Result<()> {
+    embedded(config, "pg_restore")?;
+    let instance = SystemIds.uuid().to_string();
+    let done = backup::restore(&config.data, &args.file, args.replace, &instance, SystemClock.now()).await?;
+    let contents = done.contents;
+    println!("{}", json!({ "projects": contents.projects, "feedback": contents.feedback, "set_aside": done.set_aside }));
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! For supervisors and balancers: whether the process runs, and whether it can do its work.
+
+use std::time::Duration;
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde_json::json;
+
+use crate::{search::Status, state::AppState};
+
+/// How long the database may take to say that it is there.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// This capability's routes.
+pub fn routes() -> Router<AppState> {
+    Router::new().route("/healthz", get(async || "ok")).route("/readyz", get(ready))
+}
+
+/// `GET /readyz`: 200 when the database answers and takes writes, else 503. A search index that is being built is told, and is no
+/// reason to send people away: everything else works, and lists come from the database.
+async fn ready(State(app): State<AppState>) -> Response {
+    let answers = tokio::time::timeout(PATIENCE, app.store.ping()).await.is_ok_and(|asked| asked.is_ok());
+    let works = answers && app.store.takes_writes();
+    let search = match app.search.status() {
+        Status::Ready => "ready",
+        Status::Building { .. } => "building",
+        Status::Off => "off",
+    };
+    let status = if works { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = json!({ "database": if works { "ready" } else { "unavailable" }, "search": search });
+    let mut response = (status, Json(body)).into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if !works {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    }
+    response
+}

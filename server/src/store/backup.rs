@@ -1,0 +1,59 @@
+//! Copies of the SQLite database: made while others read and write, and checked before they take its place.
+
+use std::path::Path;
+
+use sqlx::{AnyConnection, Connection};
+
+use super::{migrate, sqlite_options};
+use crate::error::{Error, Result};
+
+/// What a database file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Contents {
+    /// Projects.
+    pub projects: i64,
+    /// Pieces of feedback.
+    pub feedback: i64,
+    /// The newest migration that it has.
+    pub migration: i64,
+}
+
+/// Writes the database `from` as it is at one moment into the file `to`, which must not exist. Whoever reads or writes meanwhile is not
+/// held up (<https://www.sqlite.org/lang_vacuum.html#vacuuminto>).
+///
+/// # Errors
+/// When the database cannot be read or the file not be written.
+pub async fn copy(from: &Path, to: &Path) -> Result<()> {
+    sqlx::any::install_default_drivers();
+    let mut conn = AnyConnection::connect_with(&sqlite_options(from, "rw")?).await?;
+    sqlx::raw_sql("PRAGMA busy_timeout = 5000").execute(&mut conn).await?;
+    let name = to.to_str().ok_or_else(|| Error::internal("backup", "the file's name is not readable text"))?;
+    sqlx::query("VACUUM INTO $1").bind(name.to_owned()).execute(&mut conn).await?;
+    conn.close().await?;
+    Ok(())
+}
+
+/// Reads the file from end to end and says what it holds.
+///
+/// # Errors
+/// When it is damaged, not a database of Earshot, or one of a newer program.
+pub async fn check(file: &Path) -> Result<Contents> {
+    sqlx::any::install_default_drivers();
+    let strange = |what: &str| Error::internal("this is no backup of Earshot", what);
+    let mut conn = AnyConnection::connect_with(&sqlite_options(file, "ro")?).await.map_err(|_| strange("it cannot be opened"))?;
+    let found: Vec<String> =
+        sqlx::query_scalar("PRAGMA integrity_check").fetch_all(&mut conn).await.map_err(|_| strange("it is not a SQLite database"))?;
+    if found != ["ok"] {
+        return Err(Error::internal("the file is damaged", found.join("; ")));
+    }
+    let count = "SELECT (SELECT COUNT(*) FROM projects) AS projects, (SELECT COUNT(*) FROM feedback) AS feedback, \
+                 (SELECT MAX(version) FROM _sqlx_migrations WHERE success) AS migration";
+    let (projects, feedback, migration): (i64, i64, i64) =
+        sqlx::query_as(count).fetch_one(&mut conn).await.map_err(|_| strange("its tables are others"))?;
+    conn.close().await?;
+    let newest = migrate::SQLITE.iter().map(|m| m.version).max().unwrap_or_default();
+    if migration > newest {
+        return Err(Error::internal("the backup is of a newer Earshot", "install that version first, then restore"));
+    }
+    Ok(Contents { projects, feedback, migration })
+}

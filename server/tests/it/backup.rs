@@ -1,0 +1,124 @@
+//! Backup while serving, and restore.
+
+use std::{fs, path::Path};
+
+use domain::accounts::Scope;
+use server::{backup, config::Config, state::App, store::Store};
+
+use crate::support::{Database, TestApp, TestIds, sample};
+
+async fn say(t: &TestApp, project: domain::ids::ProjectId, text: &str) {
+    let item = sample(&t.app, project, text);
+    assert!(t.app.store.write(move |tx| Box::pin(async move { tx.insert_feedback(&item, None).await })).await.unwrap());
+}
+
+async fn program() -> (TestApp, domain::projects::Project) {
+    let t = TestApp::new(Database::Sqlite).await.unwrap();
+    let (project, _) = t.owner().await;
+    (t, project)
+}
+
+fn instance(t: &TestApp) -> String {
+    t.app.ids.uuid().to_string()
+}
+
+/// How many records of `data` a search for the word finds, after the index was opened or built.
+async fn found(t: &TestApp, data: &Path, project: domain::ids::ProjectId, word: &str) -> usize {
+    let store = Store::open_sqlite(data).await.unwrap();
+    let ids = std::sync::Arc::new(TestIds::starting_at(9_000));
+    let app = App::new(Config::for_tests(data.to_owned()), store, t.clock.clone(), ids).await.unwrap();
+    app.search.start().await.unwrap();
+    assert!(app.search.ready(std::time::Duration::from_secs(20)).await);
+    let ask = server::search::Ask {
+        query: domain::triage::TriageQuery::parse(word).unwrap(),
+        me: None,
+        sort: server::search::Sort::default(),
+        cursor: None,
+        limit: 10,
+    };
+    let total = app.search.search(&Scope::system(project), ask).await.unwrap().total;
+    app.search.stop().await;
+    total
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_is_made_while_others_write_and_is_restored() {
+    let (t, project) = program().await;
+    for n in 0..20 {
+        say(&t, project.id, &format!("before {n}")).await;
+    }
+    let out = tempfile::tempdir().unwrap();
+    let file = out.path().join("today.db");
+    let writing = async {
+        for n in 0..50 {
+            say(&t, project.id, &format!("meanwhile {n}")).await;
+        }
+    };
+    let (made, ()) = tokio::join!(backup::back_up(&t.app.config.data, &file), writing);
+    let made = made.unwrap();
+    assert!((20..=70).contains(&made.feedback) && made.projects == 1, "{made:?}");
+    assert!(!out.path().join("today.db.part").exists());
+
+    // Somewhere else: everything that was said before is there, and found.
+    let other = tempfile::tempdir().unwrap();
+    let done = backup::restore(other.path(), &file, false, &instance(&t), t.app.now()).await.unwrap();
+    assert_eq!((done.contents.feedback, done.set_aside), (made.feedback, None));
+    assert_eq!(found(&t, other.path(), project.id, "before").await, 20);
+    assert_eq!(found(&t, &t.app.config.data.clone().join("nowhere"), project.id, "before").await, 0, "a search can find nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_takes_the_place_only_when_told_and_deletes_nothing() {
+    let (t, project) = program().await;
+    say(&t, project.id, "old words").await;
+    let out = tempfile::tempdir().unwrap();
+    let file = out.path().join("old.db");
+    backup::back_up(&t.app.config.data, &file).await.unwrap();
+    say(&t, project.id, "new words").await;
+    assert!(t.app.search.caught_up(std::time::Duration::from_secs(20)).await);
+    let data = t.app.config.data.clone();
+
+    let used = backup::restore(&data, &file, true, &instance(&t), t.app.now()).await.unwrap_err().to_string();
+    assert!(used.contains("another earshot uses"), "{used}");
+    t.app.search.stop().await;
+    let there = backup::restore(&data, &file, false, &instance(&t), t.app.now()).await.unwrap_err().to_string();
+    assert!(there.contains("--replace"), "{there}");
+    let done = backup::restore(&data, &file, true, &instance(&t), t.app.now()).await.unwrap();
+    assert_eq!(done.contents.feedback, 1);
+    // The index that knew the new words is not believed, although its place in the sequence could be right by chance.
+    assert_eq!((found(&t, &data, project.id, "old").await, found(&t, &data, project.id, "new").await), (1, 0));
+    // What was there can be had back.
+    let aside = done.set_aside.unwrap();
+    let again = backup::restore(&data, &aside, true, &instance(&t), t.app.now().plus_ms(1)).await.unwrap();
+    assert_eq!(again.contents.feedback, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damaged_and_foreign_files_are_refused_and_change_nothing() {
+    let (t, project) = program().await;
+    for n in 0..200 {
+        say(&t, project.id, &format!("words that fill pages of the file, number {n} {}", "x".repeat(500))).await;
+    }
+    let out = tempfile::tempdir().unwrap();
+    let file = out.path().join("b.db");
+    backup::back_up(&t.app.config.data, &file).await.unwrap();
+    let twice = backup::back_up(&t.app.config.data, &file).await.unwrap_err().to_string();
+    assert!(twice.contains("there already"), "{twice}");
+    let missing = backup::back_up(&out.path().join("nothing"), &out.path().join("c.db")).await.unwrap_err().to_string();
+    assert!(missing.contains("is --data right?"), "{missing}");
+
+    let whole = fs::read(&file).unwrap();
+    let mut damaged = whole.clone();
+    let middle = damaged.len() / 2;
+    damaged[middle..middle + 4096].fill(0x55);
+    let empty = tempfile::tempdir().unwrap();
+    for (name, bytes) in
+        [("damaged.db", &damaged[..]), ("half.db", &whole[..whole.len() / 2]), ("text.db", b"not a database at all"), ("empty.db", b"")]
+    {
+        let bad = out.path().join(name);
+        fs::write(&bad, bytes).unwrap();
+        let error = backup::restore(empty.path(), &bad, false, &instance(&t), t.app.now()).await.unwrap_err().to_string();
+        assert!(error.contains("damaged") || error.contains("no backup of Earshot"), "{name}: {error}");
+        assert!(fs::read_dir(empty.path()).unwrap().next().is_none(), "{name} left something");
+    }
+}
