@@ -2,6 +2,7 @@
 
 mod admin;
 mod backup;
+mod doctor;
 mod reindex;
 mod serve;
 
@@ -41,6 +42,8 @@ enum Command {
     Reindex,
     /// Write everything into one file, while the server serves; for the embedded database
     Backup(backup::BackupArgs),
+    /// Say what is wrong and what to do about it; takes the settings of serve, changes nothing
+    Doctor(ServeArgs),
     /// Put a backup in place; for a server that is stopped
     Restore(backup::RestoreArgs),
 }
@@ -70,6 +73,13 @@ impl Cli {
                 let config = quiet(store)?;
                 let app = open(&config).await?;
                 reindex::run(&app).await.map(|()| ExitCode::SUCCESS)
+            }
+            Command::Doctor(args) => {
+                let mut store = store;
+                store.log.get_or_insert_with(|| "error".into());
+                let config = Config::load(store, args)?;
+                config.start_log();
+                Ok(doctor::run(&config).await)
             }
             Command::Backup(args) => backup::back_up(&quiet(store)?, args).await.map(|()| ExitCode::SUCCESS),
             Command::Restore(args) => backup::restore(&quiet(store)?, args).await.map(|()| ExitCode::SUCCESS),

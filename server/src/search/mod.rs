@@ -481,6 +481,12 @@ impl Search {
     }
 }
 
+/// Whether the index in `dir` is one of this program and of the database `instance`; `None` when there is none.
+#[must_use]
+pub fn inspect(dir: &Path, instance: &str) -> Option<Result<()>> {
+    dir.exists().then(|| Engine::open(dir, instance).map(|_| ()))
+}
+
 /// Proof that no server uses the index in `dir`, nor the database beside it, while it is held.
 ///
 /// # Errors

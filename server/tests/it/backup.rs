@@ -1,4 +1,4 @@
-//! Backup while serving, and restore.
+//! Backup while serving, restore, and what the doctor says.
 
 use std::{fs, path::Path};
 
@@ -121,4 +121,53 @@ async fn damaged_and_foreign_files_are_refused_and_change_nothing() {
         assert!(error.contains("damaged") || error.contains("no backup of Earshot"), "{name}: {error}");
         assert!(fs::read_dir(empty.path()).unwrap().next().is_none(), "{name} left something");
     }
+}
+
+/// What is to be done, and what is well.
+async fn examined(config: &Config) -> (Vec<String>, Vec<String>) {
+    let found = server::doctor::examine(config).await;
+    let (wrong, well): (Vec<_>, Vec<_>) = found.into_iter().partition(|f| f.todo.is_some());
+    (wrong.into_iter().map(|f| f.what).collect(), well.into_iter().map(|f| f.what).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_names_what_is_wrong_and_changes_nothing() {
+    let (t, project) = program().await;
+    say(&t, project.id, "words").await;
+    let config = t.app.config.clone();
+    let (wrong, well) = examined(&config).await;
+    assert!(wrong.is_empty(), "{wrong:?}");
+    assert!(well.iter().any(|w| w.contains("1 projects, 1 pieces of feedback")), "{well:?}");
+    assert!(well.iter().any(|w| w == "A server uses the directory now."), "{well:?}");
+
+    // Settings that do not fit each other.
+    let mut behind = config.clone();
+    behind.secure_cookies = true;
+    behind.listen = "0.0.0.0:3000".parse().unwrap();
+    let (wrong, _) = examined(&behind).await;
+    assert!(wrong.len() == 2 && wrong[0].contains("--trusted-proxies is 0") && wrong[1].contains("without a public URL"), "{wrong:?}");
+
+    // A damaged database, an index of another one.
+    t.app.search.stop().await;
+    let file = config.data.join("earshot.db");
+    let hurt = tempfile::tempdir().unwrap();
+    backup::back_up(&config.data, &hurt.path().join("earshot.db")).await.unwrap();
+    let mut bytes = fs::read(hurt.path().join("earshot.db")).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 4096].fill(0x55);
+    fs::write(hurt.path().join("earshot.db"), &bytes).unwrap();
+    let (wrong, _) = examined(&Config::for_tests(hurt.path().to_owned())).await;
+    assert!(wrong.len() == 1 && wrong[0].contains("The database cannot be used"), "{wrong:?}");
+    assert_eq!(fs::read(hurt.path().join("earshot.db")).unwrap(), bytes);
+    t.app.store.write(|tx| Box::pin(async move { tx.set_instance("another").await })).await.unwrap();
+    let (wrong, well) = examined(&config).await;
+    assert!(wrong.is_empty() && well.iter().any(|w| w.contains("built again (search index: of another database)")), "{well:?}");
+
+    // Nothing at all, and nobody.
+    let (wrong, _) = examined(&Config::for_tests(hurt.path().join("nowhere"))).await;
+    assert!(wrong.len() == 1 && wrong[0].contains("There is no data directory"), "{wrong:?}");
+    let fresh = TestApp::new(Database::Sqlite).await.unwrap();
+    let (wrong, _) = examined(&fresh.app.config).await;
+    assert_eq!(wrong, ["Nobody has an account."]);
+    assert!(file.exists());
 }

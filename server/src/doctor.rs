@@ -1,0 +1,161 @@
+//! `earshot doctor`: what is wrong with an installation, and what to do about it. It changes nothing.
+
+use std::{fs, path::Path};
+
+use crate::{
+    config::Config,
+    error::{Error, Result},
+    search,
+    store::{
+        backup,
+        doctor::{Facts, look, newest_migration},
+    },
+};
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What is so.
+    pub what: String,
+    /// What to do about it; `None` when all is well.
+    pub todo: Option<String>,
+}
+
+impl Finding {
+    fn well(what: impl Into<String>) -> Self {
+        Self { what: what.into(), todo: None }
+    }
+
+    fn wrong(what: impl Into<String>, todo: impl Into<String>) -> Self {
+        Self { what: what.into(), todo: Some(todo.into()) }
+    }
+}
+
+/// Looks at the data directory, the database, the index and the settings. Each step that fails leaves out what depends on it.
+pub async fn examine(config: &Config) -> Vec<Finding> {
+    let mut found = vec![directory(&config.data)];
+    if found.iter().all(|f| f.todo.is_none()) {
+        found.push(server(&config.data));
+        match database(config).await {
+            Ok(facts) => {
+                found.extend(about(&facts));
+                if let Some(instance) = &facts.instance {
+                    found.push(index(&config.data, instance));
+                }
+            }
+            Err(finding) => found.push(finding),
+        }
+    }
+    found.extend(settings(config));
+    found
+}
+
+fn directory(data: &Path) -> Finding {
+    let shown = data.display();
+    if !data.is_dir() {
+        return Finding::wrong(
+            format!("There is no data directory {shown}."),
+            "Is --data right? `earshot serve` makes the directory at its first start.",
+        );
+    }
+    let probe = data.join(".doctor");
+    match fs::write(&probe, b"x").and_then(|()| fs::remove_file(&probe)) {
+        Ok(()) => Finding::well(format!("The data directory {shown} can be written.")),
+        Err(error) => Finding::wrong(
+            format!("The data directory {shown} cannot be written: {error}."),
+            "Free some space, or give the account that Earshot runs under the right to write there.",
+        ),
+    }
+}
+
+fn server(data: &Path) -> Finding {
+    match search::claim(&data.join("index")) {
+        Ok(lock) => {
+            drop(lock);
+            Finding::well("No server uses the directory now.")
+        }
+        Err(_) => Finding::well("A server uses the directory now."),
+    }
+}
+
+async fn database(config: &Config) -> Result<Facts, Finding> {
+    if config.database_url.is_some() {
+        return look(config).await.map_err(|error| {
+            Finding::wrong(
+                format!("PostgreSQL cannot be used: {}.", detail(&error)),
+                "Check DATABASE_URL, that the server runs, and that it lets this account in.",
+            )
+        });
+    }
+    let file = config.data.join("earshot.db");
+    if !file.exists() {
+        return Err(Finding::well("There is no database yet; the first start makes it."));
+    }
+    let damaged = |error: &Error| {
+        Finding::wrong(
+            format!("The database cannot be used: {}.", detail(error)),
+            "Stop the server, keep a copy of the directory, and put a backup in place: earshot restore FILE --replace.",
+        )
+    };
+    backup::check(&file).await.map_err(|e| damaged(&e))?;
+    look(config).await.map_err(|e| damaged(&e))
+}
+
+fn detail(error: &Error) -> String {
+    match error.refusal() {
+        Some(domain::Error::Busy(_)) => "it does not answer".into(),
+        _ => error.to_string().trim_end_matches('.').to_owned(),
+    }
+}
+
+fn about(facts: &Facts) -> Vec<Finding> {
+    let newest = newest_migration();
+    let mut found = vec![match facts.migration {
+        n if n > newest => Finding::wrong(
+            format!("The database belongs to a newer Earshot (schema {n}, this program knows {newest})."),
+            "Use that version; a schema does not go back.",
+        ),
+        n if n < newest => Finding::well(format!("The database has schema {n}; the next start brings it to {newest}.")),
+        n => {
+            Finding::well(format!("The database is sound: schema {n}, {} projects, {} pieces of feedback.", facts.projects, facts.feedback))
+        }
+    }];
+    if facts.staff == 0 {
+        found.push(Finding::wrong(
+            "Nobody has an account.",
+            "Open the set-up page that the server names in its log at start, or: earshot admin create-owner --email YOU --password-stdin.",
+        ));
+    }
+    for (kind, why) in &facts.dead {
+        found.push(Finding::wrong(
+            format!("A background job was given up: {kind}: {why}"),
+            "For an import, its page says more and can carry on.",
+        ));
+    }
+    found
+}
+
+fn index(data: &Path, instance: &str) -> Finding {
+    match search::inspect(&data.join("index"), instance) {
+        None => Finding::well("There is no search index yet; the server builds it while it serves."),
+        Some(Ok(())) => Finding::well("The search index can be used."),
+        Some(Err(error)) => Finding::well(format!("The search index is set aside at the next start and built again ({}).", detail(&error))),
+    }
+}
+
+fn settings(config: &Config) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if config.secure_cookies && config.trusted_proxies == 0 {
+        found.push(Finding::wrong(
+            "The public URL is https, so a proxy stands in front, but --trusted-proxies is 0: all visitors share one limit.",
+            "Set --trusted-proxies (EARSHOT_TRUSTED_PROXIES) to the number of proxies.",
+        ));
+    }
+    if config.public_url.is_none() && !config.listen.ip().is_loopback() {
+        found.push(Finding::wrong(
+            format!("The server is reachable at {} without a public URL.", config.listen),
+            "Set --public-url (EARSHOT_PUBLIC_URL): links in invitations and snippets are made from it, and cookies are marked Secure with https.",
+        ));
+    }
+    found
+}

@@ -1,0 +1,60 @@
+//! A look at a database that changes nothing, not even its schema.
+
+use sqlx::{AnyConnection, Connection};
+
+use super::{migrate, sqlite_options};
+use crate::{
+    config::{Config, Secret},
+    error::{Error, Result},
+};
+
+/// What a database says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The newest migration that it has; 0 for none.
+    pub migration: i64,
+    /// Tells it from another database.
+    pub instance: Option<String>,
+    /// Projects.
+    pub projects: i64,
+    /// Pieces of feedback.
+    pub feedback: i64,
+    /// Accounts.
+    pub staff: i64,
+    /// Jobs that were given up: what they were, and why.
+    pub dead: Vec<(String, String)>,
+}
+
+/// The newest migration that this program knows.
+#[must_use]
+pub fn newest_migration() -> i64 {
+    migrate::SQLITE.iter().map(|m| m.version).max().unwrap_or_default()
+}
+
+/// Reads the facts.
+///
+/// # Errors
+/// When the database cannot be reached or is not one of Earshot.
+pub async fn look(config: &Config) -> Result<Facts> {
+    sqlx::any::install_default_drivers();
+    let mut conn = match &config.database_url {
+        Some(Secret(url)) => AnyConnection::connect(url).await?,
+        None => AnyConnection::connect_with(&sqlite_options(&config.data.join("earshot.db"), "ro")?).await?,
+    };
+    let migration: Option<Option<i64>> =
+        sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations WHERE success").fetch_optional(&mut conn).await.unwrap_or_default();
+    let mut facts = Facts { migration: migration.flatten().unwrap_or_default(), ..Facts::default() };
+    if facts.migration == 0 {
+        return Ok(facts);
+    }
+    facts.instance = sqlx::query_scalar("SELECT instance FROM installation WHERE id = 1").fetch_optional(&mut conn).await?;
+    (facts.projects, facts.feedback, facts.staff) =
+        sqlx::query_as("SELECT (SELECT COUNT(*) FROM projects), (SELECT COUNT(*) FROM feedback), (SELECT COUNT(*) FROM staff)")
+            .fetch_one(&mut conn)
+            .await?;
+    facts.dead = sqlx::query_as("SELECT kind, COALESCE(last_error, '') FROM jobs WHERE state = 'dead' ORDER BY finished_at DESC LIMIT 5")
+        .fetch_all(&mut conn)
+        .await?;
+    conn.close().await.map_err(|e| Error::internal("database", e))?;
+    Ok(facts)
+}
