@@ -75,7 +75,9 @@ pub async fn restore(data: &Path, file: &Path, replace: bool, instance: &str, no
     }
     // Whole and on disk before anything is moved.
     let part = with_suffix(&place, ".part");
-    fs::copy(file, &part).map_err(|e| fault(&part, &e))?;
+    drop(fs::remove_file(&part));
+    // Not the file's bytes: of a database that was set aside after a crash, the newest writes stand in the log beside it.
+    backup::copy(file, &part).await?;
     File::open(&part).and_then(|f| f.sync_all()).map_err(|e| fault(&part, &e))?;
     let mut set_aside = None;
     if place.exists() {

@@ -491,7 +491,7 @@ pub fn inspect(dir: &Path, instance: &str) -> Option<Result<()>> {
 ///
 /// # Errors
 /// When one does, or the directory cannot be written.
-pub fn claim(dir: &Path) -> Result<impl Send> {
+pub fn claim(dir: &Path) -> Result<impl Send + use<>> {
     follow::Lock::take(dir)
 }
 

@@ -25,7 +25,11 @@ pub struct Contents {
 /// When the database cannot be read or the file not be written.
 pub async fn copy(from: &Path, to: &Path) -> Result<()> {
     sqlx::any::install_default_drivers();
-    let mut conn = AnyConnection::connect_with(&sqlite_options(from, "rw")?).await?;
+    // Reading a write-ahead log needs the right to write beside it; a backup alone may lie on a disk that cannot be written.
+    let mut log = from.as_os_str().to_owned();
+    log.push("-wal");
+    let has_log = Path::new(&log).exists();
+    let mut conn = AnyConnection::connect_with(&sqlite_options(from, if has_log { "rw" } else { "ro" })?).await?;
     sqlx::raw_sql("PRAGMA busy_timeout = 5000").execute(&mut conn).await?;
     let name = to.to_str().ok_or_else(|| Error::internal("backup", "the file's name is not readable text"))?;
     sqlx::query("VACUUM INTO $1").bind(name.to_owned()).execute(&mut conn).await?;
