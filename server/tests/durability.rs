@@ -161,3 +161,37 @@ fn what_was_acknowledged_is_there_after_sudden_death() {
         assert_eq!(fine, "ok");
     });
 }
+
+/// Runs a subcommand to its end: whether it succeeded, and all that it said.
+fn run(data: &Path, args: &[&str]) -> (bool, String) {
+    let done = earshot(data).args(args).arg("--data").arg(data).stderr(Stdio::piped()).output().unwrap();
+    (done.status.success(), format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr)))
+}
+
+#[test]
+fn the_program_backs_up_while_it_serves_and_restores_what_a_killed_one_left() {
+    let (dir, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (data, file) = (dir.path(), out.path().join("today.db"));
+    let file = file.to_str().unwrap();
+    let server = start(data);
+    assert!(run(data, &["admin", "create-project", "--name", "First"]).0);
+    let (done, said) = run(data, &["backup", file]);
+    assert!(done && said.contains(r#""projects":1"#), "{said}");
+    assert!(run(data, &["admin", "create-project", "--name", "Second"]).0);
+    let (done, said) = run(data, &["restore", file, "--replace"]);
+    assert!(!done && said.contains("another earshot uses"), "{said}");
+    // SIGKILL: the second project may stand in the write-ahead log alone.
+    drop(server);
+
+    let (done, said) = run(data, &["restore", file]);
+    assert!(!done && said.contains("--replace"), "{said}");
+    let (done, said) = run(data, &["restore", file, "--replace"]);
+    assert!(done && said.contains(r#""projects":1"#), "{said}");
+    let aside = said.split(r#""set_aside":""#).nth(1).and_then(|rest| rest.split('"').next()).unwrap().to_owned();
+    let (done, said) = run(data, &["restore", &aside, "--replace"]);
+    assert!(done && said.contains(r#""projects":2"#), "{said}");
+    let (done, said) = run(data, &["doctor"]);
+    assert!(!done && said.contains("wrong Nobody has an account.") && said.contains("2 projects"), "{said}");
+    let server = start(data);
+    assert_eq!(request(server.1, "GET", "/readyz", "").unwrap().0, 200);
+}
