@@ -44,6 +44,10 @@ impl Source for Store {
         self.changes_begin().await.map(|(tx, seq)| Position { tx, seq })
     }
 
+    async fn change_at(&self, at: Position) -> Result<Option<FeedbackId>> {
+        self.change_about(at.seq).await
+    }
+
     async fn settled(&self) -> Result<Position> {
         self.last_change(Seen::Settled).await.map(|(tx, seq)| Position { tx, seq })
     }

@@ -93,6 +93,9 @@ struct Payload {
     instance: String,
     tx: i64,
     seq: i64,
+    /// The record that the change at this place is about: another database, or another course of this one, has another there.
+    #[serde(default)]
+    about: Option<FeedbackId>,
 }
 
 /// An open index.
@@ -107,7 +110,7 @@ impl Engine {
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub(super) fn open(dir: &Path, instance: &str) -> Result<(Self, Position)> {
+    pub(super) fn open(dir: &Path, instance: &str) -> Result<(Self, Position, Option<FeedbackId>)> {
         let index = Index::open_in_dir(dir).map_err(fault)?;
         let payload = index.load_metas().map_err(fault)?.payload.ok_or_else(|| Error::internal("search index", "not finished"))?;
         let payload: Payload = serde_json::from_str(&payload)?;
@@ -119,7 +122,7 @@ impl Engine {
             return Err(Error::internal("search index", "of another database"));
         }
         let engine = Self::over(index, fields)?;
-        Ok((engine, Position { tx: payload.tx, seq: payload.seq }))
+        Ok((engine, Position { tx: payload.tx, seq: payload.seq }, payload.about))
     }
 
     /// A new, empty index in `dir`.
@@ -196,8 +199,8 @@ impl Writer {
     }
 
     /// Makes everything since the last commit durable, together with the place it brings the index to.
-    pub(super) fn commit(&mut self, instance: &str, at: Position) -> Result<()> {
-        let payload = Payload { version: VERSION, instance: instance.to_owned(), tx: at.tx, seq: at.seq };
+    pub(super) fn commit(&mut self, instance: &str, at: Position, about: Option<FeedbackId>) -> Result<()> {
+        let payload = Payload { version: VERSION, instance: instance.to_owned(), tx: at.tx, seq: at.seq, about };
         let mut commit = self.inner.prepare_commit().map_err(fault)?;
         commit.set_payload(&serde_json::to_string(&payload)?);
         commit.commit().map_err(fault)?;

@@ -141,7 +141,7 @@ async fn catch_up(inner: &Arc<Inner>, now: Open) -> Result<(Open, Duration), Fai
     if !complete {
         return Err((None, Error::internal("search index", "changes were removed before they were followed; building it again")));
     }
-    let Some(last) = changes.last().map(|c| c.at) else {
+    let Some((last, about)) = changes.last().map(|c| (c.at, c.feedback)) else {
         let pause = match inner.source.head().await {
             Ok(head) if head > now.at => SOON,
             Ok(_) => POLL,
@@ -151,14 +151,20 @@ async fn catch_up(inner: &Arc<Inner>, now: Open) -> Result<(Open, Duration), Fai
     };
     let instance = inner.instance.clone();
     // What failed in the middle of writing is built again rather than trusted.
-    let written = blocking(move || write(now, &ids, &documents, &instance, last)).await.and_then(|done| done);
+    let written = blocking(move || write(now, &ids, &documents, &instance, (last, about))).await.and_then(|done| done);
     let (now, new) = written.map_err(|error| (None, error))?;
     let read = changes.len();
     publish(inner, changes, &new, last);
     Ok((now, if read >= BATCH { Duration::ZERO } else { SOON }))
 }
 
-fn write(mut now: Open, ids: &[FeedbackId], documents: &[Document], instance: &str, last: Position) -> Result<(Open, HashSet<FeedbackId>)> {
+fn write(
+    mut now: Open,
+    ids: &[FeedbackId],
+    documents: &[Document],
+    instance: &str,
+    (last, about): (Position, FeedbackId),
+) -> Result<(Open, HashSet<FeedbackId>)> {
     let new = now.engine.missing(ids).map_err(fault)?;
     for id in ids {
         now.writer.remove(*id);
@@ -166,7 +172,7 @@ fn write(mut now: Open, ids: &[FeedbackId], documents: &[Document], instance: &s
     for document in documents {
         now.writer.add(document, &mut now.stems)?;
     }
-    now.writer.commit(instance, last)?;
+    now.writer.commit(instance, last, Some(about))?;
     now.engine.reload()?;
     now.at = last;
     Ok((now, new))
@@ -198,6 +204,7 @@ async fn build(inner: &Arc<Inner>, stop: &watch::Receiver<bool>) -> Result<Optio
     inner.set_building(0, total);
     // Everything after this place is taken in again by following, so what changes while we read is not missed.
     let at = inner.source.settled().await?;
+    let about = inner.source.change_at(at).await?;
     let dir = inner.dir.clone();
     let mut now = blocking(move || {
         remove(&dir)?;
@@ -226,7 +233,7 @@ async fn build(inner: &Arc<Inner>, stop: &watch::Receiver<bool>) -> Result<Optio
     }
     let instance = inner.instance.clone();
     now = blocking(move || {
-        now.writer.commit(&instance, at)?;
+        now.writer.commit(&instance, at, about)?;
         now.engine.reload()?;
         Ok::<_, Error>(now)
     })

@@ -89,6 +89,8 @@ pub trait Source: Send + Sync + 'static {
     async fn head(&self) -> Result<Position>;
     /// The place before which changes were removed; who has not come so far must start over.
     async fn beginning(&self) -> Result<Position>;
+    /// Which record the change at a place is about; `None` when there is none there, or no more.
+    async fn change_at(&self, at: Position) -> Result<Option<FeedbackId>>;
     /// The last place before which nothing can appear any more.
     async fn settled(&self) -> Result<Position>;
     /// The records with these ids as they are now; those that are gone are left out.
@@ -313,14 +315,19 @@ impl Search {
         })
         .await
         .map_err(engine::fault)??;
+        // The same place, but about another record: the database was put back by hand and has gone on since.
+        let is_another = match &opened {
+            Some(Ok((_, at, Some(about)))) => self.inner.source.change_at(*at).await?.is_some_and(|there| there != *about),
+            _ => false,
+        };
         let opened = match opened {
-            Some(Ok((engine, at))) if at <= head && at >= beginning => Some((Arc::new(engine), at)),
-            Some(Ok((_, at))) if at < beginning => {
+            Some(Ok((engine, at, _))) if at <= head && at >= beginning && !is_another => Some((Arc::new(engine), at)),
+            Some(Ok((_, at, _))) if at < beginning => {
                 tracing::warn!("the search index has not followed for so long that changes were removed; building it again");
                 None
             }
             Some(Ok(_)) => {
-                tracing::warn!("the search index is ahead of the database, which was set back; building it again");
+                tracing::warn!("the database was set back to an earlier time than the search index; building it again");
                 None
             }
             Some(Err(error)) => {

@@ -136,6 +136,16 @@ impl Store {
         Ok(sqlx::query_as(sql).fetch_optional(self.reader()).await?.unwrap_or_default())
     }
 
+    /// Which feedback the change with this sequence number is about.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn change_about(&self, seq: i64) -> Result<Option<FeedbackId>> {
+        let found: Option<String> =
+            sqlx::query_scalar("SELECT feedback_id FROM feedback_changes WHERE seq = $1").bind(seq).fetch_optional(self.reader()).await?;
+        found.as_deref().map(id).transpose()
+    }
+
     /// Changes after a place, in commit order. On PostgreSQL a transaction that began to write earlier may commit later, so only
     /// what no running transaction can overtake is given, ordered by transaction.
     ///

@@ -761,3 +761,32 @@ async fn ten_thousand_real_messages() {
     assert!(t.app.search.ready(SOON).await);
     println!("built again in {:?}", started.elapsed());
 }
+
+on_both!(an_index_of_another_course_of_the_database_is_not_believed, |t: TestApp| async move {
+    let p = project(&t).await.id;
+    let first = sample(&t.app, p, "first words");
+    let second = sample(&t.app, p, "second words");
+    let other = first.id;
+    assert!(t.app.search.ready(SOON).await);
+    add(&t, vec![first, second]).await;
+    assert!(t.app.search.caught_up(SOON).await);
+    t.app.search.stop().await;
+    t.app.search.start().await.unwrap();
+    assert_eq!(t.app.search.status(), Health::Ready, "the same course");
+    t.app.search.stop().await;
+    // As after a file was put back by hand and written to: the place is there, and about something else.
+    t.app
+        .store
+        .write(move |tx| {
+            Box::pin(async move {
+                let last = "UPDATE feedback_changes SET feedback_id = $1 WHERE seq = (SELECT MAX(seq) FROM feedback_changes)";
+                Ok(sqlx::query(last).bind(other.to_string()).execute(tx.conn()).await?)
+            })
+        })
+        .await
+        .unwrap();
+    t.app.search.start().await.unwrap();
+    assert!(matches!(t.app.search.status(), Health::Building { .. }));
+    assert!(t.app.search.ready(SOON).await);
+    assert_eq!(find(&t, p, "words").await.total, 2);
+});
