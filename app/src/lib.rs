@@ -18,6 +18,7 @@ pub mod islands;
 pub mod projects;
 #[cfg(feature = "ssr")]
 pub mod render;
+pub mod replies;
 pub mod respond;
 pub mod shell;
 pub mod surveys;

@@ -54,6 +54,8 @@ pub struct Flash {
 pub enum Nav {
     /// The triage inbox.
     Inbox,
+    /// Tickets: how the desk is doing, canned replies.
+    Tickets,
     /// The backlog.
     Backlog,
     /// Surveys.

@@ -78,6 +78,10 @@ pub enum Change {
     },
     /// The body changed.
     Described,
+    /// It was deleted.
+    Deleted,
+    /// What was deleted is back.
+    Restored,
     /// The respondent gave more answers to a survey begun before.
     Answered,
     /// The respondent finished a survey begun before.
@@ -117,6 +121,8 @@ impl Change {
             Self::Reweighed { item, title, to, .. } => format!("changed the importance of #{item} {title} to {to}"),
             Self::Renamed { from, .. } => format!("changed the title from “{from}”"),
             Self::Described => "changed the description".into(),
+            Self::Deleted => "deleted this".into(),
+            Self::Restored => "restored this".into(),
             Self::Answered => "added more answers".into(),
             Self::Finished => "finished the survey".into(),
             Self::Unknown => "changed this".into(),

@@ -56,6 +56,8 @@ ids! {
     LinkId,
     /// A remark of the team on feedback.
     CommentId,
+    /// A text that tickets are answered with.
+    ReplyId,
     /// One entry of an item's history.
     HistoryId,
     /// Something done that can be taken back.

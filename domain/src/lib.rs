@@ -15,6 +15,7 @@ pub mod ids;
 pub mod imports;
 pub mod language;
 pub mod projects;
+pub mod replies;
 pub mod responses;
 pub mod surveys;
 pub mod triage;

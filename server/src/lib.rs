@@ -17,6 +17,7 @@ pub mod imports;
 pub mod jobs;
 pub mod language;
 pub mod projects;
+pub mod replies;
 pub mod responses;
 pub mod search;
 pub mod state;

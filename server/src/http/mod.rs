@@ -13,6 +13,7 @@ pub mod imports;
 pub mod inbox;
 pub mod log;
 pub mod projects;
+pub mod replies;
 pub mod respond;
 pub mod results;
 pub mod security;
@@ -48,6 +49,7 @@ pub fn router(app: AppState) -> Router {
         .merge(surveys::routes())
         .merge(results::routes())
         .merge(imports::routes())
+        .merge(replies::routes())
         .layer(axum::middleware::from_fn(accounts::remember_page))
         .layer(sessions.clone())
         .layer(axum::middleware::from_fn(accounts::explain_sessions))

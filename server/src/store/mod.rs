@@ -20,6 +20,7 @@ pub mod invitations;
 pub mod jobs;
 pub mod migrate;
 pub mod projects;
+pub mod replies;
 pub mod responses;
 pub mod results;
 pub mod search;

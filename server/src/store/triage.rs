@@ -14,7 +14,7 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
-use super::{Dialect, Store, Tx, backlog, feedback::Row, id, optional_id};
+use super::{Dialect, Store, Tx, backlog, feedback::Row, id, optional_id, replies};
 use crate::error::Result;
 
 /// Something that happened to feedback after a version.
@@ -99,6 +99,8 @@ pub enum Undoable {
     Feedback(Vec<Step>),
     /// A change to the backlog or its links.
     Backlog(backlog::Step),
+    /// A change to a canned reply.
+    Reply(replies::Step),
 }
 
 /// How long something done can be taken back.

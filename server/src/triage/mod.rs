@@ -17,6 +17,7 @@ use domain::{
 use crate::{
     backlog::{self, BackIds},
     error::Result,
+    replies,
     search::{self, Ask, Sort},
     state::App,
     store::{
@@ -240,7 +241,7 @@ pub async fn undo(app: &App, scope: &Scope, token: UndoId) -> Result<Outcome> {
 async fn undo_piece(app: &App, scope: &Scope, token: UndoId) -> Result<Option<Outcome>> {
     let staff = scope.staff().ok_or(Refusal::Forbidden)?;
     let entries: Vec<HistoryId> = (0..MAX_BULK).map(|_| app.id()).collect();
-    let (scope, now, ids) = (*scope, app.now(), BackIds::new(app));
+    let (scope, now, ids, reply_entries) = (*scope, app.now(), BackIds::new(app), [app.id(), app.id()]);
     app.store
         .write(move |tx| {
             Box::pin(async move {
@@ -250,6 +251,11 @@ async fn undo_piece(app: &App, scope: &Scope, token: UndoId) -> Result<Option<Ou
                     Undoable::Feedback(steps) => steps,
                     Undoable::Backlog(step) => {
                         backlog::take_back(tx, &scope, ids, step, now).await?;
+                        outcome.changed = 1;
+                        return Ok(Some(outcome));
+                    }
+                    Undoable::Reply(step) => {
+                        replies::take_back(tx, &scope, reply_entries, step, now).await?;
                         outcome.changed = 1;
                         return Ok(Some(outcome));
                     }

@@ -1,0 +1,131 @@
+//! Canned replies.
+
+use app::{
+    replies::{RepliesPage, RepliesView, ReplyForm, ReplyPage, ReplyView, Row},
+    shell::{Flash, Nav},
+};
+use axum::{
+    Router,
+    extract::Path,
+    http::StatusCode,
+    routing::{get, post},
+};
+use domain::{
+    Error as Refusal, FieldErrors,
+    accounts::{Role, Scope},
+    ids::ReplyId,
+    replies::{Reply, unknown_placeholders},
+};
+use leptos::prelude::*;
+
+use super::{console::Console, error::PageResult, forms::Form};
+use crate::{
+    error::{Error, Result},
+    replies,
+    state::AppState,
+};
+
+/// This capability's routes.
+pub fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/p/{slug}/replies", get(list).post(create))
+        .route("/p/{slug}/replies/{id}", get(show).post(edit))
+        .route("/p/{slug}/replies/{id}/delete", post(delete))
+}
+
+async fn list(console: Console) -> PageResult {
+    list_page(&console, StatusCode::OK, ReplyForm::default()).await
+}
+
+async fn list_page(console: &Console, code: StatusCode, new: ReplyForm) -> PageResult {
+    let scope = console.scope(Role::Viewer)?;
+    let now = console.app.now();
+    let row = |reply: Reply| Row {
+        id: reply.id.to_string(),
+        unknown: unknown_placeholders(&reply.body),
+        name: reply.name,
+        body: reply.body,
+        updated: (reply.updated_at.ago(now), reply.updated_at.rfc3339()),
+    };
+    let view = RepliesView {
+        slug: console.project()?.slug.clone(),
+        rows: console.app.store.replies(&scope).await?.into_iter().map(row).collect(),
+        new: scope.require(Role::Triager).is_ok().then(|| ReplyForm { form_key: console.form_key(), ..new }),
+    };
+    Ok(console.page_with(code, "Canned replies", Nav::Tickets, move || view! { <RepliesPage view=view /> }))
+}
+
+async fn create(console: Console, form: Form) -> PageResult {
+    let scope = console.scope(Role::Viewer)?;
+    let (name, body) = (form.get("name"), form.get("body"));
+    match replies::create(&console.app, &scope, form.idempotency_key()?, name, body).await {
+        Ok(_) => Ok(console.done(&format!("/p/{}/replies", console.project()?.slug), "Reply saved.")),
+        Err(Error::Refused(Refusal::Invalid(errors))) => {
+            let new = ReplyForm { name: name.to_owned(), body: body.to_owned(), errors, ..ReplyForm::default() };
+            list_page(&console, StatusCode::UNPROCESSABLE_ENTITY, new).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn load(console: &Console, scope: &Scope, id: &str) -> Result<Reply> {
+    let id: ReplyId = id.parse().map_err(|_| Refusal::NotFound)?;
+    console.app.store.reply(scope, id).await?.ok_or_else(|| Refusal::NotFound.into())
+}
+
+async fn show(console: Console, Path((_, id)): Path<(String, String)>) -> PageResult {
+    let scope = console.scope(Role::Triager)?;
+    let reply = load(&console, &scope, &id).await?;
+    reply_page(&console, reply, StatusCode::OK, None)
+}
+
+/// `typed`: name and text of a refused form, with why.
+fn reply_page(console: &Console, reply: Reply, code: StatusCode, typed: Option<ReplyForm>) -> PageResult {
+    let typed = typed.unwrap_or_else(|| ReplyForm { name: reply.name.clone(), body: reply.body, ..ReplyForm::default() });
+    let view = ReplyView {
+        slug: console.project()?.slug.clone(),
+        id: reply.id.to_string(),
+        name: reply.name.clone(),
+        form: ReplyForm { form_key: console.form_key(), version: reply.version, ..typed },
+    };
+    Ok(console.page_with(code, &reply.name, Nav::Tickets, move || view! { <ReplyPage view=view /> }))
+}
+
+async fn edit(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+    let scope = console.scope(Role::Viewer)?;
+    form.idempotency_key()?;
+    let reply = load(&console, &scope, &id).await?;
+    let (name, body) = (form.get("name"), form.get("body"));
+    let version = form.get("version").parse().map_err(|_| Refusal::field("version", "required", "Reload the page and try again."))?;
+    let typed = |errors: FieldErrors, conflict| {
+        Some(ReplyForm { name: name.to_owned(), body: body.to_owned(), errors, conflict, ..ReplyForm::default() })
+    };
+    match replies::edit(&console.app, &scope, reply.id, version, name, body).await {
+        Ok(undo) => {
+            let to = format!("/p/{}/replies", console.project()?.slug);
+            let undo = console.undo(undo, &to)?;
+            Ok(console.redirect(&to, &Flash { message: "Reply saved.".into(), is_error: false, undo }))
+        }
+        Err(Error::Refused(Refusal::Invalid(errors))) => reply_page(&console, reply, StatusCode::UNPROCESSABLE_ENTITY, typed(errors, None)),
+        Err(Error::Refused(Refusal::Conflict(why))) => {
+            // As it is now: saving again is made from what was seen with this answer.
+            let now = load(&console, &scope, &id).await?;
+            reply_page(&console, now, StatusCode::CONFLICT, typed(FieldErrors::default(), Some(why)))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn delete(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+    let scope = console.scope(Role::Viewer)?;
+    form.idempotency_key()?;
+    let id: ReplyId = id.parse().map_err(|_| Refusal::NotFound)?;
+    let to = format!("/p/{}/replies", console.project()?.slug);
+    match replies::delete(&console.app, &scope, id).await {
+        Ok((name, undo)) => {
+            let undo = console.undo(undo, &to)?;
+            Ok(console.redirect(&to, &Flash { message: format!("Deleted “{name}”."), is_error: false, undo }))
+        }
+        Err(error) => Err(error.into()),
+    }
+}

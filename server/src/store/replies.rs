@@ -1,0 +1,180 @@
+//! Canned replies.
+
+use domain::{
+    Timestamp,
+    accounts::Scope,
+    ids::{ProjectId, ReplyId},
+    replies::Reply,
+};
+use serde::{Deserialize, Serialize};
+use sqlx::FromRow;
+
+use super::{Dialect, Store, Tx, id};
+use crate::error::Result;
+
+#[derive(FromRow)]
+struct Row {
+    id: String,
+    project_id: String,
+    name: String,
+    body: String,
+    created_at: i64,
+    updated_at: i64,
+    version: i64,
+}
+
+impl Row {
+    fn reply(self) -> Result<Reply> {
+        Ok(Reply {
+            id: id(&self.id)?,
+            project: id(&self.project_id)?,
+            name: self.name,
+            body: self.body,
+            created_at: Timestamp(self.created_at),
+            updated_at: Timestamp(self.updated_at),
+            version: self.version,
+        })
+    }
+}
+
+/// Something done to a reply that can be taken back.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "snake_case")]
+pub enum Step {
+    /// It was changed.
+    Changed {
+        /// Which.
+        id: ReplyId,
+        /// Its version after that.
+        version: i64,
+        /// The name before.
+        name: String,
+        /// The text before.
+        body: String,
+    },
+    /// It was deleted.
+    Deleted {
+        /// Which.
+        id: ReplyId,
+        /// Its name.
+        name: String,
+        /// Its text.
+        body: String,
+        /// When it was written.
+        created_at: Timestamp,
+        /// Its last version.
+        version: i64,
+    },
+}
+
+/// Under which no two replies of a project stand.
+fn key(name: &str) -> String {
+    name.to_lowercase()
+}
+
+impl Store {
+    /// The replies of the scope's project, by name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn replies(&self, scope: &Scope) -> Result<Vec<Reply>> {
+        let rows: Vec<Row> = sqlx::query_as("SELECT * FROM canned_replies WHERE project_id = $1 ORDER BY name_key, id")
+            .bind(scope.project().to_string())
+            .fetch_all(self.reader())
+            .await?;
+        rows.into_iter().map(Row::reply).collect()
+    }
+
+    /// One reply of the scope's project.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn reply(&self, scope: &Scope, reply: ReplyId) -> Result<Option<Reply>> {
+        let row: Option<Row> = sqlx::query_as("SELECT * FROM canned_replies WHERE project_id = $1 AND id = $2")
+            .bind(scope.project().to_string())
+            .bind(reply.to_string())
+            .fetch_optional(self.reader())
+            .await?;
+        row.map(Row::reply).transpose()
+    }
+}
+
+impl Tx<'_> {
+    /// One reply, held against other transactions until this one ends.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn hold_reply(&mut self, project: ProjectId, reply: ReplyId) -> Result<Option<Reply>> {
+        let sql = match self.dialect() {
+            Dialect::Sqlite => "SELECT * FROM canned_replies WHERE project_id = $1 AND id = $2",
+            Dialect::Postgres => "SELECT * FROM canned_replies WHERE project_id = $1 AND id = $2 FOR UPDATE",
+        };
+        let row: Option<Row> = sqlx::query_as(sql).bind(project.to_string()).bind(reply.to_string()).fetch_optional(self.conn()).await?;
+        row.map(Row::reply).transpose()
+    }
+
+    /// How many replies a project has.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn count_replies(&mut self, project: ProjectId) -> Result<i64> {
+        let counted = sqlx::query_scalar("SELECT COUNT(*) FROM canned_replies WHERE project_id = $1").bind(project.to_string());
+        Ok(counted.fetch_one(self.conn()).await?)
+    }
+
+    /// Adds a reply; `false` when another one of the project is called the same.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_reply(&mut self, reply: &Reply) -> Result<bool> {
+        let done = sqlx::query(
+            "INSERT INTO canned_replies (id, project_id, name, name_key, body, created_at, updated_at, version) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
+        )
+        .bind(reply.id.to_string())
+        .bind(reply.project.to_string())
+        .bind(reply.name.clone())
+        .bind(key(&reply.name))
+        .bind(reply.body.clone())
+        .bind(reply.created_at.0)
+        .bind(reply.updated_at.0)
+        .bind(reply.version)
+        .execute(self.conn())
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Writes a reply that is held; `false` when another one of the project is called the same.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn update_reply(&mut self, reply: &Reply) -> Result<bool> {
+        let done = sqlx::query(
+            "UPDATE canned_replies SET name = $3, name_key = $4, body = $5, updated_at = $6, version = $7 WHERE project_id = $1 AND id = $2 \
+             AND NOT EXISTS (SELECT 1 FROM canned_replies o WHERE o.project_id = $1 AND o.name_key = $4 AND o.id <> $2)",
+        )
+        .bind(reply.project.to_string())
+        .bind(reply.id.to_string())
+        .bind(reply.name.clone())
+        .bind(key(&reply.name))
+        .bind(reply.body.clone())
+        .bind(reply.updated_at.0)
+        .bind(reply.version)
+        .execute(self.conn())
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Deletes a reply.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn delete_reply(&mut self, project: ProjectId, reply: ReplyId) -> Result<()> {
+        sqlx::query("DELETE FROM canned_replies WHERE project_id = $1 AND id = $2")
+            .bind(project.to_string())
+            .bind(reply.to_string())
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+}
