@@ -16,6 +16,7 @@ pub mod http;
 pub mod imports;
 pub mod jobs;
 pub mod language;
+pub mod limits;
 pub mod projects;
 pub mod replies;
 pub mod responses;

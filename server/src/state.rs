@@ -11,10 +11,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    accounts::throttle::SignInThrottle,
     config::{Config, Secret},
     error::{Error, Result},
-    responses::limits::Limits,
+    limits::Limits,
     search::Search,
     store::Store,
 };
@@ -31,12 +30,10 @@ pub struct App {
     pub search: Search,
     /// Ids and secrets.
     pub ids: Arc<dyn IdSource>,
-    /// Limits of submissions.
+    /// How often something may be done.
     pub limits: Limits,
     /// Key of everything this installation signs.
     pub secret: Secret<Vec<u8>>,
-    /// Sign-in attempts of late.
-    pub throttle: SignInThrottle,
     /// Turns true when the program stops: what never ends by itself ends then.
     pub closing: tokio::sync::watch::Sender<bool>,
     /// Streams of live events that are open.
@@ -59,7 +56,7 @@ impl App {
         let installation = store.installation(&ids.uuid().to_string(), &URL_SAFE_NO_PAD.encode(fresh), clock.now()).await?;
         let secret = URL_SAFE_NO_PAD.decode(installation.secret).map_err(|e| Error::internal("installation secret", e))?;
         let search = Search::new(config.data.join("index"), installation.instance, Arc::new(store.clone()), Arc::clone(&clock));
-        let limits = Limits::new(config.rate_per_address, config.rate_per_key);
+        let limits = Limits::new(&config, &store);
         Ok(Arc::new(Self {
             limits,
             config,
@@ -68,7 +65,6 @@ impl App {
             clock,
             ids,
             secret: Secret(secret),
-            throttle: SignInThrottle::default(),
             closing: tokio::sync::watch::Sender::new(false),
             streams: Streams::default(),
             jobs: tokio::sync::Notify::new(),

@@ -25,6 +25,18 @@ impl Bucket {
         Self { tokens: f64::from(limit.burst), at: now }
     }
 
+    /// A bucket as it was kept.
+    #[must_use]
+    pub fn of(tokens: f64, at: Timestamp) -> Self {
+        Self { tokens, at }
+    }
+
+    /// What to keep of it: what is left, and when that was so.
+    #[must_use]
+    pub fn parts(&self) -> (f64, Timestamp) {
+        (self.tokens, self.at)
+    }
+
     fn refill(&mut self, limit: Limit, now: Timestamp) {
         // A clock that was set back gives nothing and takes nothing.
         let passed = u32::try_from((now.0 - self.at.0).clamp(0, limit.window_ms)).unwrap_or(u32::MAX);
@@ -42,6 +54,36 @@ impl Bucket {
         self.check(limit, now)?;
         self.tokens = (self.tokens - 1.0).max(0.0);
         Ok(())
+    }
+
+    /// Takes as many as there are, up to `most` (and at least one); gives how many.
+    ///
+    /// # Errors
+    /// As [`Bucket::take`].
+    pub fn take_up_to(&mut self, most: u32, limit: Limit, now: Timestamp) -> Result<u32, u64> {
+        self.take(limit, now)?;
+        let more = self.left().min(most.saturating_sub(1));
+        self.tokens -= f64::from(more);
+        Ok(1 + more)
+    }
+
+    /// How many whole attempts were left when it was last looked at.
+    #[must_use]
+    pub fn left(&self) -> u32 {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "never negative, and saturating")]
+        let left = (self.tokens + 1e-9).floor() as u32;
+        left
+    }
+
+    /// In how many seconds it is full, if nothing is taken.
+    #[must_use]
+    pub fn full_in(&self, limit: Limit, now: Timestamp) -> u64 {
+        let window = u32::try_from(limit.window_ms.max(0)).unwrap_or(u32::MAX);
+        // A hair over a second is that second.
+        let seconds = (self.spent(limit, now) * f64::from(window) / 1000.0 - 1e-6).ceil().max(0.0);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and never negative")]
+        let seconds = seconds as u64;
+        seconds
     }
 
     /// Whether there is an attempt to take.

@@ -7,7 +7,6 @@ pub mod owner;
 pub mod password;
 pub mod setup;
 pub mod sign_in;
-pub mod throttle;
 
 use domain::{Error as Refusal, FieldErrors, Timestamp, ids::StaffId, surveys::answer::is_email};
 

@@ -35,12 +35,12 @@ pub async fn set_theme(app: &App, staff: StaffId, theme: ThemeMode) -> Result<()
 /// When the current password is wrong or the new one not acceptable; [`Refusal::RateLimited`] after too many attempts.
 pub async fn change_password(app: &App, staff: &StaffRow, current: &str, new: &str, keep: &str, address: IpAddr) -> Result<()> {
     // A session left open must not become a place to guess the password at.
-    let attempt = app.throttle.attempt(&hash_token(&staff.email), address, app.now())?;
+    let attempt = app.limits.sign_in(&hash_token(&staff.email), address, app.now()).await?;
     let mut errors = FieldErrors::default();
     if current.len() > password::MAX_BYTES || !password::verify(current.to_owned(), Some(staff.password_hash.clone())).await? {
         errors.add("current", "wrong", "This is not your current password.");
     } else {
-        app.throttle.give_back(&attempt);
+        app.limits.give_back(attempt).await?;
     }
     if let Err(Refusal::Invalid(found)) = password::check(new) {
         errors.0.extend(found.0);

@@ -21,7 +21,7 @@ fn wrong() -> Refusal {
 /// [`Refusal::Invalid`] when the pair does not fit, [`Refusal::RateLimited`] after too many attempts.
 pub async fn sign_in(app: &App, email: &str, password: &str, address: IpAddr) -> Result<StaffId> {
     let email = email.trim().to_lowercase();
-    let attempt = app.throttle.attempt(&hash_token(&email), address, app.now())?;
+    let attempt = app.limits.sign_in(&hash_token(&email), address, app.now()).await?;
     let row = app.store.staff_by_email(&email).await?;
     let fits_in = password.len() <= password::MAX_BYTES;
     let stored = row.as_ref().filter(|_| fits_in).map(|r| r.password_hash.clone());
@@ -29,7 +29,7 @@ pub async fn sign_in(app: &App, email: &str, password: &str, address: IpAddr) ->
     let right = password::verify(password, stored).await?;
     match row {
         Some(row) if right => {
-            app.throttle.give_back(&attempt);
+            app.limits.give_back(attempt).await?;
             row.id()
         }
         _ => Err(wrong().into()),

@@ -21,6 +21,7 @@ pub(super) struct File {
     pub trusted_proxies: Option<usize>,
     pub rate_per_address: Option<u32>,
     pub rate_per_key: Option<u32>,
+    pub rate_per_api_key: Option<u32>,
     pub log: Option<String>,
     pub log_format: Option<LogFormat>,
 }

@@ -34,6 +34,8 @@ pub struct Config {
     pub rate_per_address: u32,
     /// Submissions per minute for one project key.
     pub rate_per_key: u32,
+    /// Requests per minute with one API key.
+    pub rate_per_api_key: u32,
     /// What is logged, in the syntax of `tracing`'s filters.
     pub log: String,
     /// How it is written.
@@ -89,6 +91,9 @@ pub struct ServeArgs {
     /// Submissions each minute for one project, at most [default: 600]
     #[arg(long, env = "EARSHOT_RATE_PER_KEY", value_name = "N")]
     pub rate_per_key: Option<u32>,
+    /// Requests each minute with one API key, at most [default: 600]
+    #[arg(long, env = "EARSHOT_RATE_PER_API_KEY", value_name = "N")]
+    pub rate_per_api_key: Option<u32>,
     /// Fill an empty installation with a demonstration, and serve a site that embeds its widget
     #[arg(long)]
     pub demo: bool,
@@ -117,6 +122,7 @@ impl Config {
             trusted_proxies: serve.trusted_proxies.or(file.trusted_proxies).unwrap_or(0),
             rate_per_address: serve.rate_per_address.or(file.rate_per_address).unwrap_or(60),
             rate_per_key: serve.rate_per_key.or(file.rate_per_key).unwrap_or(600),
+            rate_per_api_key: serve.rate_per_api_key.or(file.rate_per_api_key).unwrap_or(600),
             log: store.log.or(file.log).unwrap_or_else(|| "info".into()),
             log_format: store.log_format.or(file.log_format).unwrap_or_default(),
         };
@@ -134,9 +140,10 @@ impl Config {
         for (name, variable, rate) in [
             ("rate_per_address", "EARSHOT_RATE_PER_ADDRESS", self.rate_per_address),
             ("rate_per_key", "EARSHOT_RATE_PER_KEY", self.rate_per_key),
+            ("rate_per_api_key", "EARSHOT_RATE_PER_API_KEY", self.rate_per_api_key),
         ] {
             if rate == 0 {
-                return Err(wrong(name, variable, "it must be 1 or more: 0 would refuse every answer"));
+                return Err(wrong(name, variable, "it must be 1 or more: 0 would refuse everything"));
             }
         }
         if let Err(error) = EnvFilter::try_new(&self.log) {
@@ -169,6 +176,7 @@ impl Config {
             secure_cookies: false,
             rate_per_address: 10_000,
             rate_per_key: 100_000,
+            rate_per_api_key: 100_000,
             log: "info".into(),
             log_format: LogFormat::Text,
         }
@@ -202,7 +210,7 @@ pub fn unknown_variables() -> Vec<String> {
 }
 
 fn unknown_among(names: impl Iterator<Item = String>) -> Vec<String> {
-    const KNOWN: [&str; 9] = [
+    const KNOWN: [&str; 10] = [
         "EARSHOT_DATA",
         "EARSHOT_CONFIG",
         "EARSHOT_LOG",
@@ -212,6 +220,7 @@ fn unknown_among(names: impl Iterator<Item = String>) -> Vec<String> {
         "EARSHOT_TRUSTED_PROXIES",
         "EARSHOT_RATE_PER_ADDRESS",
         "EARSHOT_RATE_PER_KEY",
+        "EARSHOT_RATE_PER_API_KEY",
     ];
     names.filter(|n| n.starts_with("EARSHOT_") && !n.starts_with("EARSHOT_TEST_") && !KNOWN.contains(&n.as_str())).collect()
 }

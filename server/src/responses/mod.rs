@@ -1,8 +1,6 @@
 //! Use cases of respondents: a response is begun, added to, finished. Each is one transaction: contact, response, answers,
 //! feedback, history, change sequence.
 
-pub mod limits;
-
 use domain::{
     Error as Refusal, Timestamp,
     accounts::Scope,

@@ -212,6 +212,7 @@ impl Tx<'_> {
         // A respondent's page keeps its key, and tries again, for as long as its tab is open.
         sqlx::query("DELETE FROM idempotency WHERE created_at <= $1").bind(now.plus_days(-30).0).execute(self.conn()).await?;
         sqlx::query("DELETE FROM jobs WHERE state = 'done' AND finished_at <= $1").bind(now.plus_days(-7).0).execute(self.conn()).await?;
+        self.purge_limits(now).await?;
         self.prune_changes(now).await?;
         self.purge_imports(now).await
     }

@@ -18,6 +18,7 @@ pub mod imports;
 pub mod installation;
 pub mod invitations;
 pub mod jobs;
+pub mod limits;
 pub mod migrate;
 pub mod projects;
 pub mod replies;

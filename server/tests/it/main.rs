@@ -12,6 +12,7 @@ mod foundation;
 mod imports;
 mod inbox;
 mod migrations;
+mod nodes;
 mod replies;
 mod respond;
 mod results;

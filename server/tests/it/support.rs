@@ -116,6 +116,8 @@ pub struct TestApp {
     pub router: Router,
     pub clock: Arc<TestClock>,
     pub database: Database,
+    /// Where PostgreSQL is.
+    url: Option<String>,
     _dir: tempfile::TempDir,
 }
 
@@ -170,23 +172,44 @@ impl TestApp {
 
     /// As [`TestApp::new`], with changed settings.
     pub async fn with_config(database: Database, change: impl FnOnce(&mut Config)) -> Option<Self> {
-        let dir = tempfile::tempdir().unwrap();
-        let store = match database {
-            Database::Sqlite => Store::open_sqlite(dir.path()).await.unwrap(),
-            Database::Postgres => Store::open_postgres(&fresh_postgres().await?).await.unwrap(),
+        let url = match database {
+            Database::Sqlite => None,
+            Database::Postgres => Some(fresh_postgres().await?),
         };
         let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000_000)));
+        Some(Self::node(url, clock, 1, change).await)
+    }
+
+    /// Another process over the same PostgreSQL, with the same clock; ids count up from `first_id`.
+    pub async fn beside(&self, first_id: u64) -> Self {
+        let config = self.app.config.clone();
+        let change = |c: &mut Config| *c = Config { data: c.data.clone(), ..config };
+        Self::node(self.url.clone(), Arc::clone(&self.clock), first_id, change).await
+    }
+
+    async fn node(url: Option<String>, clock: Arc<TestClock>, first_id: u64, change: impl FnOnce(&mut Config)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (database, store) = match &url {
+            None => (Database::Sqlite, Store::open_sqlite(dir.path()).await.unwrap()),
+            Some(url) => (Database::Postgres, Store::open_postgres(url).await.unwrap()),
+        };
         let mut config = Config::for_tests(PathBuf::from(dir.path()));
         change(&mut config);
-        let app = App::new(config, store, clock.clone(), Arc::new(TestIds(AtomicU64::new(1)))).await.unwrap();
+        let app = App::new(config, store, clock.clone(), Arc::new(TestIds::starting_at(first_id))).await.unwrap();
         app.search.start().await.unwrap();
         let router = http::router(app.clone());
-        Some(Self { app, router, clock, database, _dir: dir })
+        Self { app, router, clock, database, url, _dir: dir }
     }
 
     /// A browser that is not signed in.
     pub fn anonymous(&self) -> Client {
         Client { router: self.router.clone(), cookies: Mutex::default(), keys: AtomicU64::new(1) }
+    }
+
+    /// A browser that was at another node before.
+    pub fn with_cookies_of(&self, client: &Client) -> Client {
+        let cookies = Mutex::new(client.cookies.lock().unwrap().clone());
+        Client { router: self.router.clone(), cookies, keys: AtomicU64::new(1) }
     }
 
     /// A project with an owner, and the owner's browser.

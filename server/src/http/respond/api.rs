@@ -158,14 +158,14 @@ async fn answer(
     body: std::result::Result<Bytes, BytesRejection>,
 ) -> Response {
     // Counted before anything is looked up. Without the project no page may read the answer; browsers show that as an error, too.
-    let counted = app.limits.address(address.bucket());
+    let counted = app.limits.address(address.bucket(), app.now()).await;
     let project = match project(app, key).await {
         Ok(project) => project,
         Err(error) => return ApiError(error).into_response(),
     };
     let sender = sender(app, &project, headers);
     let response = match (counted, &sender, body) {
-        (Err(limited), ..) => ApiError(limited.into()).into_response(),
+        (Err(limited), ..) => ApiError(limited).into_response(),
         (_, Sender::Foreign, _) => foreign(),
         (.., Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => too_large(),
         (.., Err(rejection)) => problem(rejection.status(), "malformed", "The body could not be read."),
@@ -211,7 +211,7 @@ fn has_too_many_values(json: &[u8]) -> bool {
 }
 
 async fn store(app: &App, project: &Project, id: Option<&str>, headers: &HeaderMap, bytes: &[u8]) -> Result<Response, Refused> {
-    app.limits.project(project.id)?;
+    app.limits.project(project.id, app.now()).await?;
     if has_too_many_values(bytes) {
         return Err(Refused::TooLarge);
     }

@@ -204,7 +204,7 @@ pub async fn submit(
 ) -> PageResult {
     let survey = survey_id(&id)?;
     // Counted before anything is looked up; only the form comes back then, with what was filled in.
-    let counted = app.limits.address(address.bucket());
+    let counted = app.limits.address(address.bucket(), app.now()).await;
     let version = posted.get("version").parse().ok();
     let target = responses::target(&app, survey, version).await?;
     let look = look(&target, &asked, &headers, nonce);
@@ -216,8 +216,12 @@ pub async fn submit(
         let filled = Filled { values: posted.0, message: Some(look.texts.stale.into()), ..Filled::default() };
         return Ok(form(&app, &target, &asked, look, StatusCode::UNPROCESSABLE_ENTITY, filled)?);
     };
-    let begun = match counted.and_then(|()| app.limits.project(target.project.id)) {
-        Err(limited) => Err(limited.into()),
+    let counted = match counted {
+        Ok(()) => app.limits.project(target.project.id, app.now()).await,
+        limited => limited,
+    };
+    let begun = match counted {
+        Err(limited) => Err(limited),
         Ok(()) => responses::begin(&app, &target, &key, submission(&app, &target, &asked, &headers, &posted)).await,
     };
     let error = match begun {

@@ -1,0 +1,159 @@
+//! Buckets in the memory of the only process.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use domain::{
+    Error as Refusal, Timestamp,
+    accounts::throttle::{Bucket, Limit},
+};
+
+use super::{Key, Standing, refusal};
+
+/// Buckets kept; beyond it, those are forgotten of which least is spent.
+const KEPT: usize = 50_000;
+
+/// The buckets, by key, with the limit that each was made for.
+#[derive(Debug, Default)]
+pub(super) struct Buckets(Mutex<HashMap<Key, (Bucket, Limit)>>);
+
+impl Buckets {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, (Bucket, Limit)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes one from a bucket.
+    pub(super) fn take(&self, key: Key, limit: Limit, now: Timestamp) -> Result<Standing, Refusal> {
+        let mut buckets = self.lock();
+        make_room(&mut buckets, now);
+        let (bucket, _) = buckets.entry(key).or_insert_with(|| (Bucket::full(limit, now), limit));
+        bucket.take(limit, now).map_err(refusal)?;
+        Ok(Standing { limit: limit.burst, remaining: bucket.left(), reset: bucket.full_in(limit, now) })
+    }
+
+    /// Takes one from each of several buckets, or none from any.
+    pub(super) fn take_all(&self, keys: &[(Key, Limit)], now: Timestamp) -> Result<(), Refusal> {
+        let mut buckets = self.lock();
+        let waits = keys.iter().filter_map(|(key, limit)| buckets.get_mut(key)?.0.check(*limit, now).err());
+        if let Some(wait) = waits.max() {
+            return Err(refusal(wait));
+        }
+        make_room(&mut buckets, now);
+        for (key, limit) in keys {
+            // There is one to take: that was looked at above.
+            let _taken = buckets.entry(key.clone()).or_insert_with(|| (Bucket::full(*limit, now), *limit)).0.take(*limit, now);
+        }
+        Ok(())
+    }
+
+    pub(super) fn give_back(&self, keys: &[(Key, Limit)]) {
+        let mut buckets = self.lock();
+        for (key, limit) in keys {
+            if let Some((bucket, _)) = buckets.get_mut(key) {
+                bucket.give_back(*limit);
+            }
+        }
+    }
+}
+
+/// Forgets buckets when there are too many: the full ones, and if that is not enough the half of which least is spent. What is nearly
+/// used up stays, so that a flood of addresses does not wipe what it was meant to be stopped by.
+fn make_room(buckets: &mut HashMap<Key, (Bucket, Limit)>, now: Timestamp) {
+    if buckets.len() < KEPT {
+        return;
+    }
+    buckets.retain(|_, (bucket, limit)| !bucket.is_full(*limit, now));
+    if buckets.len() < KEPT / 2 {
+        return;
+    }
+    let mut spent: Vec<f64> = buckets.values().map(|(bucket, limit)| bucket.spent(*limit, now)).collect();
+    let middle = spent.len() / 2;
+    let (_, median, _) = spent.select_nth_unstable_by(middle, f64::total_cmp);
+    let median = *median;
+    let mut left = middle;
+    buckets.retain(|_, (bucket, limit)| {
+        let goes = left > 0 && bucket.spent(*limit, now) <= median;
+        left -= usize::from(goes);
+        !goes
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+    use super::{
+        super::{ADDRESS, EMAIL, NETWORK, PAIR, network},
+        *,
+    };
+
+    const NOW: Timestamp = Timestamp(1_800_000_000_000);
+
+    fn v4(n: u32) -> IpAddr {
+        Ipv4Addr::from(0x0a00_0000 + n).into()
+    }
+
+    fn attempt(buckets: &Buckets, email: &str, address: IpAddr) -> Result<(), Refusal> {
+        let mut keys = vec![
+            (Key::SignInPair(email.into(), address), PAIR),
+            (Key::SignInAddress(address), ADDRESS),
+            (Key::SignInEmail(email.into()), EMAIL),
+        ];
+        if let IpAddr::V6(v6) = address {
+            keys.push((network(v6), NETWORK));
+        }
+        buckets.take_all(&keys, NOW)
+    }
+
+    #[test]
+    fn who_is_refused_by_address_locks_nobody_out() {
+        let buckets = Buckets::default();
+        for _ in 0..1_000 {
+            drop(attempt(&buckets, "owner", v4(1)));
+        }
+        assert!(attempt(&buckets, "owner", v4(1)).is_err());
+        assert!(attempt(&buckets, "owner", v4(2)).is_ok());
+        assert!(attempt(&buckets, "somebody", v4(1)).is_ok(), "others at that address may still mistype");
+    }
+
+    #[test]
+    fn many_machines_share_the_attempts_at_one_account() {
+        let buckets = Buckets::default();
+        let through = (0..400).filter(|n| attempt(&buckets, "owner", v4(*n)).is_ok()).count();
+        assert_eq!(through, 200);
+    }
+
+    #[test]
+    fn a_flood_of_addresses_does_not_wipe_what_is_used_up() {
+        let buckets = Buckets::default();
+        while attempt(&buckets, "owner", v4(1)).is_ok() {}
+        for n in 0..60_000 {
+            drop(attempt(&buckets, &n.to_string(), v4(100 + n)));
+        }
+        assert!(attempt(&buckets, "owner", v4(1)).is_err());
+        assert!(buckets.lock().len() <= KEPT + 3);
+    }
+
+    #[test]
+    fn a_customer_with_many_networks_is_one() {
+        let buckets = Buckets::default();
+        let address = |n: u16| IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 7, n, 0, 0, 0, 0));
+        let through = (0..2_000).filter(|n| attempt(&buckets, &n.to_string(), address(*n)).is_ok()).count();
+        assert_eq!(through, 500);
+        assert!(attempt(&buckets, "x", IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 8, 0, 0, 0, 0, 0))).is_ok());
+    }
+
+    #[test]
+    fn what_is_left_is_told() {
+        let buckets = Buckets::default();
+        let limit = Limit { burst: 3, window_ms: 60_000 };
+        let took = |now| buckets.take(Key::Address(v4(1)), limit, now);
+        assert_eq!(took(NOW), Ok(Standing { limit: 3, remaining: 2, reset: 20 }));
+        assert_eq!(took(NOW), Ok(Standing { limit: 3, remaining: 1, reset: 40 }));
+        assert_eq!(took(NOW), Ok(Standing { limit: 3, remaining: 0, reset: 60 }));
+        assert_eq!(took(NOW), Err(Refusal::RateLimited(20)));
+        assert!(took(NOW.plus_ms(20_000)).is_ok());
+    }
+}

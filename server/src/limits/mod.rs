@@ -1,0 +1,201 @@
+//! How often something may be done: token buckets (see [`domain::accounts::throttle`]) by key.
+//!
+//! Over SQLite there is one process, and the buckets are in its memory. Over PostgreSQL they are rows, so that a limit holds over all
+//! nodes; what is counted often is taken from there in small lots, so that most requests ask nobody.
+
+mod lots;
+mod memory;
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+};
+
+use domain::{Error as Refusal, Timestamp, accounts::throttle::Limit, ids::ProjectId};
+
+use self::{lots::Lots, memory::Buckets};
+use crate::{
+    config::Config,
+    error::Result,
+    store::{Dialect, Store},
+};
+
+const MINUTE_MS: i64 = 60_000;
+const QUARTER_HOUR_MS: i64 = 15 * MINUTE_MS;
+/// One e-mail address from one network address: a person who mistypes.
+const PAIR: Limit = Limit { burst: 10, window_ms: QUARTER_HOUR_MS };
+/// One network address over all accounts: an office, or somebody trying one password on many accounts.
+const ADDRESS: Limit = Limit { burst: 50, window_ms: QUARTER_HOUR_MS };
+/// One e-mail address from everywhere: many machines guessing together. High, so that a stranger cannot easily lock somebody out.
+const EMAIL: Limit = Limit { burst: 200, window_ms: QUARTER_HOUR_MS };
+/// One IPv6 /48, which a single customer may hold: 65,536 times what counts as one address.
+const NETWORK: Limit = Limit { burst: 500, window_ms: QUARTER_HOUR_MS };
+
+/// What is counted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Key {
+    /// Submissions from a network address.
+    Address(IpAddr),
+    /// Submissions for a project.
+    Project(ProjectId),
+    /// Requests with an API key.
+    ApiKey(uuid::Uuid),
+    /// Attempts to sign in: an account (the hash of its e-mail address) from a network address.
+    SignInPair(String, IpAddr),
+    /// Attempts to sign in from a network address.
+    SignInAddress(IpAddr),
+    /// Attempts to sign in from an IPv6 /48.
+    SignInNetwork([u16; 3]),
+    /// Attempts to sign in to an account, from everywhere.
+    SignInEmail(String),
+}
+
+impl fmt::Display for Key {
+    /// As the key of a row.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => write!(f, "address {address}"),
+            Self::Project(project) => write!(f, "project {project}"),
+            Self::ApiKey(key) => write!(f, "api-key {key}"),
+            Self::SignInPair(email, address) => write!(f, "sign-in {email} {address}"),
+            Self::SignInAddress(address) => write!(f, "sign-in address {address}"),
+            Self::SignInNetwork([a, b, c]) => write!(f, "sign-in network {a:x}:{b:x}:{c:x}"),
+            Self::SignInEmail(email) => write!(f, "sign-in {email}"),
+        }
+    }
+}
+
+/// What is left after something was counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The most at once.
+    pub limit: u32,
+    /// How many are left; over several nodes at least so many.
+    pub remaining: u32,
+    /// In how many seconds all are there again.
+    pub reset: u64,
+}
+
+/// The limits of this installation.
+pub struct Limits {
+    per_address: Limit,
+    per_project: Limit,
+    per_api_key: Limit,
+    kept: Kept,
+}
+
+enum Kept {
+    /// In this process, the only one.
+    Here(Buckets),
+    /// In the database, for all nodes.
+    Shared(Store, Box<Lots>),
+}
+
+/// An attempt that was let through; give it back when it was rightful.
+#[derive(Debug)]
+pub struct Attempt(Vec<(Key, Limit)>);
+
+impl Limits {
+    /// The limits as configured, kept where all processes over `store` see them.
+    #[must_use]
+    pub fn new(config: &Config, store: &Store) -> Self {
+        let per_minute = |burst| Limit { burst, window_ms: MINUTE_MS };
+        let kept = match store.dialect() {
+            Dialect::Sqlite => Kept::Here(Buckets::default()),
+            Dialect::Postgres => Kept::Shared(store.clone(), Box::default()),
+        };
+        Self {
+            per_address: per_minute(config.rate_per_address),
+            per_project: per_minute(config.rate_per_key),
+            per_api_key: per_minute(config.rate_per_api_key),
+            kept,
+        }
+    }
+
+    /// Counts one submission from an address (see [`crate::http::address::ClientAddress::bucket`]).
+    ///
+    /// # Errors
+    /// [`Refusal::RateLimited`] when there were too many.
+    pub async fn address(&self, address: IpAddr, now: Timestamp) -> Result<()> {
+        self.count(Key::Address(address), self.per_address, now).await.map(drop)
+    }
+
+    /// Counts one submission for a project.
+    ///
+    /// # Errors
+    /// As [`Limits::address`].
+    pub async fn project(&self, project: ProjectId, now: Timestamp) -> Result<()> {
+        self.count(Key::Project(project), self.per_project, now).await.map(drop)
+    }
+
+    /// Counts one request with an API key.
+    ///
+    /// # Errors
+    /// As [`Limits::address`].
+    pub async fn api_key(&self, key: uuid::Uuid, now: Timestamp) -> Result<Standing> {
+        self.count(Key::ApiKey(key), self.per_api_key, now).await
+    }
+
+    async fn count(&self, key: Key, limit: Limit, now: Timestamp) -> Result<Standing> {
+        match &self.kept {
+            Kept::Here(buckets) => Ok(buckets.take(key, limit, now)?),
+            Kept::Shared(store, lots) => lots.take(store, key, limit, now).await,
+        }
+    }
+
+    /// Takes one attempt to sign in, for an e-mail address (given as a hash) and a network address. What is counted is the attempt, never
+    /// whether the account exists. One that is refused for any reason counts for nothing: who is refused by address must not use up the
+    /// account's attempts.
+    ///
+    /// # Errors
+    /// [`Refusal::RateLimited`] with the seconds to wait.
+    pub async fn sign_in(&self, email_hash: &str, address: IpAddr, now: Timestamp) -> Result<Attempt> {
+        let mut keys = vec![
+            (Key::SignInPair(email_hash.into(), address), PAIR),
+            (Key::SignInAddress(address), ADDRESS),
+            (Key::SignInEmail(email_hash.into()), EMAIL),
+        ];
+        if let IpAddr::V6(v6) = address {
+            keys.push((network(v6), NETWORK));
+        }
+        // In one order for all, so that two transactions never wait for each other.
+        keys.sort_by(|a, b| a.0.cmp(&b.0));
+        match &self.kept {
+            Kept::Here(buckets) => buckets.take_all(&keys, now)?,
+            Kept::Shared(store, _) => {
+                let rows = rows(&keys);
+                store.write(move |tx| Box::pin(async move { tx.take_from_buckets(&rows, 1, now).await })).await?;
+            }
+        }
+        Ok(Attempt(keys))
+    }
+
+    /// A right password costs nothing.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn give_back(&self, attempt: Attempt) -> Result<()> {
+        match &self.kept {
+            Kept::Here(buckets) => buckets.give_back(&attempt.0),
+            Kept::Shared(store, _) => {
+                let rows = rows(&attempt.0);
+                store.write(move |tx| Box::pin(async move { tx.give_back_to_buckets(&rows).await })).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn rows(keys: &[(Key, Limit)]) -> Vec<(String, Limit)> {
+    keys.iter().map(|(key, limit)| (key.to_string(), *limit)).collect()
+}
+
+fn network(address: Ipv6Addr) -> Key {
+    let [a, b, c, ..] = address.segments();
+    Key::SignInNetwork([a, b, c])
+}
+
+/// The refusal for so many seconds.
+fn refusal(seconds: u64) -> Refusal {
+    Refusal::RateLimited(seconds)
+}

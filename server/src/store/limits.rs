@@ -1,0 +1,92 @@
+//! Token buckets that all nodes share.
+
+use domain::{
+    Error as Refusal, Timestamp,
+    accounts::throttle::{Bucket, Limit},
+};
+
+use super::{Dialect, Tx};
+use crate::error::Result;
+
+/// How long a bucket is kept that nobody takes from: longer than any takes to fill.
+const KEPT_MS: i64 = 3_600_000;
+
+/// What was taken from a bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken {
+    /// How many, at least one.
+    pub count: u32,
+    /// How many are left.
+    pub left: u32,
+    /// In how many seconds the bucket is full again.
+    pub full_in: u64,
+}
+
+impl Tx<'_> {
+    /// Takes up to `want` from each bucket, or nothing from any. Whoever takes from several names them in the same order as everybody.
+    ///
+    /// # Errors
+    /// [`Refusal::RateLimited`] with the seconds to wait when one of them is empty.
+    pub async fn take_from_buckets(&mut self, buckets: &[(String, Limit)], want: u32, now: Timestamp) -> Result<Vec<Taken>> {
+        let mut taken = Vec::with_capacity(buckets.len());
+        let mut wait = None;
+        for (key, limit) in buckets {
+            let mut bucket = self.bucket(key, *limit, now).await?;
+            match bucket.take_up_to(want, *limit, now) {
+                Ok(count) => taken.push(Taken { count, left: bucket.left(), full_in: bucket.full_in(*limit, now) }),
+                Err(seconds) => wait = wait.max(Some(seconds)),
+            }
+            let (tokens, at) = bucket.parts();
+            sqlx::query("UPDATE limits SET tokens = $2, at = $3 WHERE key = $1")
+                .bind(key.clone())
+                .bind(tokens)
+                .bind(at.0)
+                .execute(self.conn())
+                .await?;
+        }
+        match wait {
+            Some(seconds) => Err(Refusal::RateLimited(seconds).into()),
+            None => Ok(taken),
+        }
+    }
+
+    /// A bucket, held until this transaction ends.
+    async fn bucket(&mut self, key: &str, limit: Limit, now: Timestamp) -> Result<Bucket> {
+        sqlx::query("INSERT INTO limits (key, tokens, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+            .bind(key.to_owned())
+            .bind(f64::from(limit.burst))
+            .bind(now.0)
+            .execute(self.conn())
+            .await?;
+        let sql = match self.dialect() {
+            Dialect::Sqlite => "SELECT tokens, at FROM limits WHERE key = $1",
+            Dialect::Postgres => "SELECT tokens, at FROM limits WHERE key = $1 FOR UPDATE",
+        };
+        let (tokens, at): (f64, i64) = sqlx::query_as(sql).bind(key.to_owned()).fetch_one(self.conn()).await?;
+        Ok(Bucket::of(tokens, Timestamp(at)))
+    }
+
+    /// Gives one back to each bucket.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn give_back_to_buckets(&mut self, buckets: &[(String, Limit)]) -> Result<()> {
+        for (key, limit) in buckets {
+            sqlx::query("UPDATE limits SET tokens = CASE WHEN tokens + 1 > $2 THEN $2 ELSE tokens + 1 END WHERE key = $1")
+                .bind(key.clone())
+                .bind(f64::from(limit.burst))
+                .execute(self.conn())
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets buckets that are full by now.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(super) async fn purge_limits(&mut self, now: Timestamp) -> Result<()> {
+        sqlx::query("DELETE FROM limits WHERE at <= $1").bind(now.plus_ms(-KEPT_MS).0).execute(self.conn()).await?;
+        Ok(())
+    }
+}
