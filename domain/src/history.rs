@@ -86,6 +86,23 @@ pub enum Change {
     Answered,
     /// The respondent finished a survey begun before.
     Finished,
+    /// The team answered the requester of a ticket.
+    Replied,
+    /// The team left a note in a ticket.
+    Noted,
+    /// A ticket matters more or less than before; the labels.
+    Prioritised {
+        /// Before.
+        from: String,
+        /// After.
+        to: String,
+    },
+    /// The requester of a ticket wrote again.
+    Wrote,
+    /// The requester said that a ticket is solved.
+    Solved,
+    /// The requester opened a ticket again.
+    Reopened,
     /// Written by a later version of the program.
     #[serde(other)]
     Unknown,
@@ -97,6 +114,8 @@ impl Change {
     pub fn outsider(&self) -> &'static str {
         match self {
             Self::Answered | Self::Finished => "The person who answered",
+            Self::Wrote | Self::Solved | Self::Reopened => "The requester",
+            Self::Replied | Self::Noted => "A program",
             _ => "Earshot",
         }
     }
@@ -125,6 +144,12 @@ impl Change {
             Self::Restored => "restored this".into(),
             Self::Answered => "added more answers".into(),
             Self::Finished => "finished the survey".into(),
+            Self::Replied => "answered the requester".into(),
+            Self::Noted => "left a note".into(),
+            Self::Prioritised { from, to } => format!("changed the priority from {from} to {to}"),
+            Self::Wrote => "wrote again".into(),
+            Self::Solved => "closed this as solved".into(),
+            Self::Reopened => "opened this again".into(),
             Self::Unknown => "changed this".into(),
         }
     }

@@ -66,4 +66,10 @@ ids! {
     ImportId,
     /// One unit of background work.
     JobId,
+    /// A support conversation.
+    TicketId,
+    /// One message of a support conversation.
+    MessageId,
+    /// A file of a message.
+    AttachmentId,
 }

@@ -18,6 +18,7 @@ pub mod projects;
 pub mod replies;
 pub mod responses;
 pub mod surveys;
+pub mod tickets;
 pub mod triage;
 
 pub use clock::{Clock, IdSource, Timestamp};

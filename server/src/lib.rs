@@ -24,6 +24,7 @@ pub mod search;
 pub mod state;
 pub mod store;
 pub mod surveys;
+pub mod tickets;
 pub mod triage;
 
 use tokio::net::TcpListener;

@@ -16,6 +16,7 @@ use crate::{
     limits::Limits,
     search::Search,
     store::Store,
+    tickets::files::Workshop,
 };
 
 /// The running program. Handlers get it as [`AppState`].
@@ -34,6 +35,8 @@ pub struct App {
     pub limits: Limits,
     /// Key of everything this installation signs.
     pub secret: Secret<Vec<u8>>,
+    /// Room for files that arrive, and hands for pictures.
+    pub workshop: Workshop,
     /// Turns true when the program stops: what never ends by itself ends then.
     pub closing: tokio::sync::watch::Sender<bool>,
     /// Streams of live events that are open.
@@ -65,6 +68,7 @@ impl App {
             clock,
             ids,
             secret: Secret(secret),
+            workshop: Workshop::default(),
             closing: tokio::sync::watch::Sender::new(false),
             streams: Streams::default(),
             jobs: tokio::sync::Notify::new(),

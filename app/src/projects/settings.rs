@@ -24,6 +24,8 @@ pub struct Settings {
     pub accent: String,
     /// `auto`, `light` or `dark`.
     pub theme: String,
+    /// Whether people may write tickets.
+    pub portal: bool,
     /// A remark about the colour, when it is hard to see.
     pub accent_warning: Option<String>,
     /// What the form is compared with when it comes back.
@@ -59,13 +61,14 @@ pub fn SettingsPage(
     /// For the form.
     idempotency_key: String,
 ) -> impl IntoView {
-    let Settings { slug, name, origins, language, accent, theme, accent_warning, seen, may_change, errors } = model;
+    let Settings { slug, name, origins, language, accent, theme, portal, accent_warning, seen, may_change, errors } = model;
     let mut languages: Vec<(String, String)> =
         LANGUAGES.iter().map(|(code, name)| ((*code).to_owned(), format!("{name} ({code})"))).collect();
     if !languages.iter().any(|(code, _)| *code == language) {
         languages.push((language.clone(), language.clone()));
     }
     let themes = [("auto", "As the person’s system"), ("light", "Light"), ("dark", "Dark")].map(|(v, l)| (v.to_owned(), l.to_owned()));
+    let portals = [("on", "On"), ("off", "Off")].map(|(v, l)| (v.to_owned(), l.to_owned()));
     let accent_error = errors.at("accent").map(ToOwned::to_owned);
     let accent_invalid = accent_error.is_some();
     view! {
@@ -91,7 +94,9 @@ pub fn SettingsPage(
                         {accent_warning.map(|w| view! { <p class="notice notice-warn" id="accent-warning">{w}</p> })}
                         <input type="color" id="accent" name="accent" value=accent aria-describedby="accent-hint" />
                     </div>
-                    <SelectField name="theme" label="Looks of the pages that people answer on" options=themes.to_vec() value=theme errors=errors />
+                    <SelectField name="theme" label="Looks of the pages that people answer on" options=themes.to_vec() value=theme errors=errors.clone() />
+                    <SelectField name="portal" label="Ticket portal" options=portals.to_vec() value=if portal { "on" } else { "off" }
+                        hint="A public page of this project: people write to the team there, and read the answers." errors=errors />
                     {may_change.then(|| view! {
                         <div class="form-actions"><button type="submit" class="button button-primary">"Save settings"</button></div>
                     })}

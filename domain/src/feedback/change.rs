@@ -64,7 +64,8 @@ impl Change {
     pub fn contests(&self, happened: &history::Change) -> bool {
         matches!(
             (self, happened),
-            (Self::Status { .. }, history::Change::Status { .. }) | (Self::Assigned { .. }, history::Change::Assigned { .. })
+            (Self::Status { .. }, history::Change::Status { .. } | history::Change::Solved | history::Change::Reopened)
+                | (Self::Assigned { .. }, history::Change::Assigned { .. })
         )
     }
 

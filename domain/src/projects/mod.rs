@@ -58,8 +58,16 @@ pub struct Project {
     pub accent: String,
     /// Looks of the respondent pages.
     pub theme: ThemeMode,
+    /// Whether people may write tickets at `/p/{slug}`.
+    #[serde(default = "has_portal")]
+    pub portal: bool,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// Projects that were stored before there was a portal have one.
+fn has_portal() -> bool {
+    true
 }
 
 /// The accent colour of a new project; 4.5:1 and better against white, 3:1 and better against the ground of dark respondent pages.

@@ -52,17 +52,17 @@ pub const TOO_FAST_MS: i64 = 2_000;
 /// More links than this in one response are a flood.
 pub const MAX_LINKS: usize = 3;
 
+/// How many web addresses a text names.
+#[must_use]
+pub fn links_in(text: &str) -> usize {
+    let text = text.to_lowercase();
+    text.matches("://").count() + text.matches("www.").count().saturating_sub(text.matches("://www.").count())
+}
+
 /// Why a response is suspected to be spam; stored words, empty when it is not.
 #[must_use]
 pub fn spam_reasons(signals: Signals, answers: &[(String, Answer)], finished: bool) -> Vec<String> {
-    let links: usize = answers
-        .iter()
-        .filter_map(|(_, a)| a.text())
-        .map(|text| {
-            let text = text.to_lowercase();
-            text.matches("://").count() + text.matches("www.").count().saturating_sub(text.matches("://www.").count())
-        })
-        .sum();
+    let links: usize = answers.iter().filter_map(|(_, a)| a.text()).map(links_in).sum();
     let too_fast = finished && answers.len() >= 2 && signals.elapsed_ms.is_some_and(|ms| ms < TOO_FAST_MS);
     let found =
         [(signals.honeypot, "honeypot"), (signals.forged_start, "forged_start"), (too_fast, "too_fast"), (links > MAX_LINKS, "links")];

@@ -85,6 +85,7 @@ fn settings_page(console: &Console, status: StatusCode, typed: Option<(&Settings
         language: project.language.clone(),
         accent: project.accent.clone(),
         theme: project.theme.as_str().into(),
+        portal: project.portal,
         accent_warning: accent_warning(project),
         seen: projects::stamp(project),
         may_change: console.scope(Role::Admin).is_ok(),
@@ -95,6 +96,7 @@ fn settings_page(console: &Console, status: StatusCode, typed: Option<(&Settings
         model.origins.clone_from(&typed.origins);
         model.language.clone_from(&typed.language);
         model.theme.clone_from(&typed.theme);
+        model.portal = if typed.portal.is_empty() { model.portal } else { typed.portal == "on" };
         // Another text would leave the colour field black.
         if domain::projects::parse_accent(&typed.accent).is_ok() {
             model.accent.clone_from(&typed.accent);

@@ -33,6 +33,7 @@ pub fn draft(app: &App, name: &str, origins: Vec<String>) -> Result<Project> {
         language: "en".into(),
         accent: DEFAULT_ACCENT.into(),
         theme: ThemeMode::Auto,
+        portal: true,
         created_at: app.now(),
     })
 }
@@ -123,6 +124,8 @@ pub struct Settings {
     pub accent: String,
     /// Looks of respondent pages.
     pub theme: String,
+    /// Whether people may write tickets: `on` or `off`; anything else leaves it as it is.
+    pub portal: String,
     /// What [`stamp`] gave when the form was made.
     pub seen: String,
 }
@@ -130,8 +133,8 @@ pub struct Settings {
 /// What a settings form is compared with when it comes back: other settings give another stamp.
 #[must_use]
 pub fn stamp(project: &Project) -> String {
-    let Project { name, origins, language, accent, theme, .. } = project;
-    hash_token(&format!("{name}\n{origins:?}\n{language}\n{accent}\n{}", theme.as_str()))
+    let Project { name, origins, language, accent, theme, portal, .. } = project;
+    hash_token(&format!("{name}\n{origins:?}\n{language}\n{accent}\n{}\n{portal}", theme.as_str()))
 }
 
 /// What each field would say about a change that somebody else made to it meanwhile.
@@ -152,6 +155,8 @@ fn changed_meanwhile(now: &Project, wanted: &Project) -> FieldErrors {
     compare("language", &now.language, &wanted.language);
     compare("accent", &now.accent, &wanted.accent);
     compare("theme", now.theme.as_str(), wanted.theme.as_str());
+    let word = |on: bool| if on { "on" } else { "off" };
+    compare("portal", word(now.portal), word(wanted.portal));
     errors
 }
 
@@ -175,6 +180,11 @@ pub async fn change(app: &App, scope: &Scope, input: Settings) -> Result<Project
         Err(found) => errors.0.extend(found.0),
     }
     project.theme = ThemeMode::parse(&input.theme);
+    project.portal = match input.portal.as_str() {
+        "on" => true,
+        "off" => false,
+        _ => project.portal,
+    };
     errors.into_result(())?;
     app.store
         .write(move |tx| {

@@ -214,6 +214,7 @@ impl Tx<'_> {
         sqlx::query("DELETE FROM jobs WHERE state = 'done' AND finished_at <= $1").bind(now.plus_days(-7).0).execute(self.conn()).await?;
         self.purge_limits(now).await?;
         self.prune_changes(now).await?;
+        self.purge_attachments(now).await?;
         self.purge_imports(now).await
     }
 }

@@ -28,6 +28,7 @@ pub mod search;
 pub mod sessions;
 pub mod staff;
 pub mod surveys;
+pub mod tickets;
 pub mod triage;
 mod writer;
 

@@ -21,6 +21,7 @@ struct Row {
     language: String,
     accent: String,
     theme: String,
+    portal: i64,
     created_at: i64,
 }
 
@@ -37,12 +38,13 @@ impl TryFrom<Row> for Project {
             language: row.language,
             accent: row.accent,
             theme: ThemeMode::parse(&row.theme),
+            portal: row.portal != 0,
             created_at: Timestamp(row.created_at),
         })
     }
 }
 
-const BY_ID: &str = "SELECT id, slug, name, public_key, origins, language, accent, theme, created_at FROM projects WHERE id = $1";
+const BY_ID: &str = "SELECT id, slug, name, public_key, origins, language, accent, theme, portal, created_at FROM projects WHERE id = $1";
 
 impl Store {
     /// A project by the key of its embed snippet. Public: holds nothing of people.
@@ -51,7 +53,7 @@ impl Store {
     /// When the database fails.
     pub async fn project_by_key(&self, key: &str) -> Result<Option<Project>> {
         let row: Option<Row> = sqlx::query_as(
-            "SELECT id, slug, name, public_key, origins, language, accent, theme, created_at FROM projects WHERE public_key = $1",
+            "SELECT id, slug, name, public_key, origins, language, accent, theme, portal, created_at FROM projects WHERE public_key = $1",
         )
         .bind(key.to_owned())
         .fetch_optional(self.reader())
@@ -68,13 +70,27 @@ impl Store {
         row.map(Project::try_from).transpose()
     }
 
+    /// A project by its name in URLs. Public: holds nothing of people.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn project_by_slug(&self, slug: &str) -> Result<Option<Project>> {
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT id, slug, name, public_key, origins, language, accent, theme, portal, created_at FROM projects WHERE slug = $1",
+        )
+        .bind(slug.to_owned())
+        .fetch_optional(self.reader())
+        .await?;
+        row.map(Project::try_from).transpose()
+    }
+
     /// All projects, for the command line, by name.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn all_projects(&self) -> Result<Vec<Project>> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT id, slug, name, public_key, origins, language, accent, theme, created_at FROM projects ORDER BY name, id",
+            "SELECT id, slug, name, public_key, origins, language, accent, theme, portal, created_at FROM projects ORDER BY name, id",
         )
         .fetch_all(self.reader())
         .await?;
@@ -87,7 +103,7 @@ impl Store {
     /// When the database fails.
     pub async fn projects_of(&self, actor: &Actor) -> Result<Vec<Project>> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT p.id, p.slug, p.name, p.public_key, p.origins, p.language, p.accent, p.theme, p.created_at \
+            "SELECT p.id, p.slug, p.name, p.public_key, p.origins, p.language, p.accent, p.theme, p.portal, p.created_at \
              FROM projects p JOIN memberships m ON m.project_id = p.id WHERE m.staff_id = $1 ORDER BY p.name, p.id",
         )
         .bind(actor.staff.to_string())
@@ -108,18 +124,19 @@ impl Tx<'_> {
         Ok(row.is_some())
     }
 
-    /// Changes what people may set of a project: name, origins, language, accent and theme.
+    /// Changes what people may set of a project: name, origins, language, accent, theme and portal.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn update_project(&mut self, project: &Project) -> Result<()> {
-        sqlx::query("UPDATE projects SET name = $2, origins = $3, language = $4, accent = $5, theme = $6 WHERE id = $1")
+        sqlx::query("UPDATE projects SET name = $2, origins = $3, language = $4, accent = $5, theme = $6, portal = $7 WHERE id = $1")
             .bind(project.id.to_string())
             .bind(project.name.clone())
             .bind(serde_json::to_string(&project.origins)?)
             .bind(project.language.clone())
             .bind(project.accent.clone())
             .bind(project.theme.as_str())
+            .bind(i64::from(project.portal))
             .execute(self.conn())
             .await?;
         Ok(())
@@ -158,8 +175,8 @@ impl Tx<'_> {
     /// When the database fails.
     pub async fn insert_project(&mut self, project: &Project) -> Result<()> {
         sqlx::query(
-            "INSERT INTO projects (id, slug, name, public_key, origins, language, accent, theme, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            "INSERT INTO projects (id, slug, name, public_key, origins, language, accent, theme, portal, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         )
         .bind(project.id.to_string())
         .bind(project.slug.clone())
@@ -169,6 +186,7 @@ impl Tx<'_> {
         .bind(project.language.clone())
         .bind(project.accent.clone())
         .bind(project.theme.as_str())
+        .bind(i64::from(project.portal))
         .bind(project.created_at.0)
         .execute(self.conn())
         .await?;

@@ -6,7 +6,7 @@ use domain::{
     Timestamp,
     accounts::Scope,
     clock::DAY_MS,
-    feedback::{Change, Feedback},
+    feedback::{Change, Feedback, Kind},
     history,
     ids::{CommentId, FeedbackId, HistoryId, ProjectId, StaffId, SurveyId, UndoId},
     surveys::{Answer, SurveyBody},
@@ -353,6 +353,9 @@ impl Tx<'_> {
             .bind(at.0)
             .execute(self.conn())
             .await?;
+        if held.kind == Kind::Ticket {
+            self.ticket_follows(held, at).await?;
+        }
         self.insert_history(entry, held.project, held.id, by, told, at).await?;
         self.feedback_changed(held.project, held.id).await?;
         Ok(held.version)

@@ -19,3 +19,4 @@ mod results;
 mod search;
 mod store;
 mod surveys;
+mod tickets;

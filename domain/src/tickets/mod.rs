@@ -1,0 +1,315 @@
+//! Tickets: support conversations. What is searched and triaged of one is its feedback; this is the conversation itself.
+
+pub mod files;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Error, FieldErrors, Timestamp,
+    feedback::{Status, words},
+    ids::{AttachmentId, FeedbackId, MessageId, ProjectId, StaffId, TicketId},
+    responses::{MAX_LINKS, Signals, TOO_FAST_MS, links_in},
+    surveys::answer::is_email,
+};
+
+words! {
+    /// Who has the next word.
+    State {
+        /// The requester waits for the team.
+        Open = "open" / "Open",
+        /// The team has answered.
+        Answered = "answered" / "Answered",
+        /// Nobody waits for anybody.
+        Closed = "closed" / "Closed",
+    }
+}
+
+words! {
+    /// How urgent the team finds it.
+    #[derive(Default)]
+    Priority {
+        /// When there is time.
+        Low = "low" / "Low",
+        /// In turn.
+        #[default]
+        Normal = "normal" / "Normal",
+        /// Before others.
+        High = "high" / "High",
+        /// Before everything.
+        Urgent = "urgent" / "Urgent",
+    }
+}
+
+words! {
+    /// Who wrote a message, and so who may read it.
+    Author {
+        /// Whoever asked for help.
+        Requester = "requester" / "Requester",
+        /// The team, to the requester.
+        Staff = "staff" / "Team",
+        /// The team, to itself: never shown to anybody else.
+        Note = "note" / "Internal note",
+    }
+}
+
+/// Longest subject, in characters.
+pub const MAX_SUBJECT: usize = 200;
+/// Longest message, in characters.
+pub const MAX_MESSAGE: usize = 10_000;
+/// Longest name of a requester, in characters.
+pub const MAX_NAME: usize = 100;
+/// Most messages that a requester may add to one ticket: its text stays one that can be searched and read.
+pub const MAX_OWN_MESSAGES: usize = 200;
+
+/// A support conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ticket {
+    /// Identity.
+    pub id: TicketId,
+    /// Whose.
+    pub project: ProjectId,
+    /// The name in words: `#12`; counts up within the project.
+    pub number: i64,
+    /// What is triaged and searched of it.
+    pub feedback: FeedbackId,
+    /// One line.
+    pub subject: String,
+    /// Where answers go.
+    pub email: String,
+    /// What the requester is called, if they said so.
+    pub name: Option<String>,
+    /// The language that they read the portal in.
+    pub language: String,
+    /// Their browser.
+    pub user_agent: Option<String>,
+    /// How urgent the team finds it.
+    pub priority: Priority,
+    /// Who has the next word.
+    pub state: State,
+    /// When the team first answered.
+    pub first_response_at: Option<Timestamp>,
+    /// When it was closed, if it is.
+    pub resolved_at: Option<Timestamp>,
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// When something was last said or done.
+    pub updated_at: Timestamp,
+}
+
+impl Ticket {
+    /// How long the requester waited for the first answer, in milliseconds.
+    #[must_use]
+    pub fn first_response_ms(&self) -> Option<i64> {
+        self.first_response_at.map(|at| at.0 - self.created_at.0)
+    }
+
+    /// How long it took from the first word to the close that stands, in milliseconds.
+    #[must_use]
+    pub fn resolution_ms(&self) -> Option<i64> {
+        self.resolved_at.map(|at| at.0 - self.created_at.0)
+    }
+}
+
+/// One message with its files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Identity.
+    pub id: MessageId,
+    /// Who wrote it, and for whom.
+    pub author: Author,
+    /// Which member of the team.
+    pub staff: Option<StaffId>,
+    /// That member's name.
+    pub staff_name: Option<String>,
+    /// The text.
+    pub body: String,
+    /// When.
+    pub created_at: Timestamp,
+    /// Its files.
+    pub attachments: Vec<Attachment>,
+}
+
+/// A file of a message, without its bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// Identity.
+    pub id: AttachmentId,
+    /// Its cleaned name.
+    pub name: String,
+    /// What its bytes are; see [`files::FileType::media_type`].
+    pub media_type: String,
+    /// In bytes.
+    pub size: i64,
+}
+
+impl Attachment {
+    /// Whether it is a picture that was encoded by us, which may be shown in a page.
+    #[must_use]
+    pub fn is_picture(&self) -> bool {
+        files::FileType::parse(&self.media_type).is_picture()
+    }
+}
+
+/// What the portal's form says, as typed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NewTicket {
+    /// One line.
+    pub subject: String,
+    /// The text.
+    pub message: String,
+    /// Where answers go.
+    pub email: String,
+    /// What the requester is called; may be empty.
+    pub name: String,
+}
+
+/// Text on one line, without control characters.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().filter(|c| !c.is_control()).collect()
+}
+
+/// A text of several lines without control characters but line ends and tabs.
+fn lines(text: &str) -> String {
+    text.replace("\r\n", "\n").chars().filter(|c| matches!(c, '\n' | '\t') || !c.is_control()).collect::<String>().trim().to_owned()
+}
+
+fn measure(errors: &mut FieldErrors, field: &str, text: &str, max: usize, missing: Option<&str>) {
+    if text.is_empty() {
+        if let Some(missing) = missing {
+            errors.add(field, "required", missing);
+        }
+    } else if text.chars().count() > max {
+        errors.add(field, "too_long", format!("Use {max} characters at most."));
+    }
+}
+
+impl NewTicket {
+    /// As stored: trimmed, the address in lower case.
+    ///
+    /// # Errors
+    /// A message for each field that does not fit.
+    pub fn checked(self) -> Result<Self, FieldErrors> {
+        let ticket = Self {
+            subject: one_line(&self.subject),
+            message: lines(&self.message),
+            email: self.email.trim().to_lowercase(),
+            name: one_line(&self.name),
+        };
+        let mut errors = FieldErrors::default();
+        measure(&mut errors, "subject", &ticket.subject, MAX_SUBJECT, Some("Say in a few words what this is about."));
+        measure(&mut errors, "message", &ticket.message, MAX_MESSAGE, Some("Write a message."));
+        if ticket.email.is_empty() {
+            errors.add("email", "required", "Write your e-mail address, so that the answer finds you.");
+        } else if !is_email(&ticket.email) {
+            errors.add("email", "email", "Write an e-mail address like name@example.com.");
+        }
+        measure(&mut errors, "name", &ticket.name, MAX_NAME, None);
+        if errors.is_empty() { Ok(ticket) } else { Err(errors) }
+    }
+
+    /// What the feedback of it says.
+    #[must_use]
+    pub fn text(&self) -> String {
+        format!("{}\n\n{}", self.subject, self.message)
+    }
+}
+
+/// The text of a message as stored; with a file it may be empty.
+///
+/// # Errors
+/// When there is neither text nor file, or it is too long.
+pub fn check_message(body: &str, has_files: bool) -> Result<String, Error> {
+    let body = lines(body);
+    let mut errors = FieldErrors::default();
+    measure(&mut errors, "message", &body, MAX_MESSAGE, (!has_files).then_some("Write a message."));
+    errors.into_result(body)
+}
+
+/// Why a new ticket is suspected to be spam; the words that responses are suspected with.
+#[must_use]
+pub fn spam_reasons(signals: Signals, ticket: &NewTicket) -> Vec<String> {
+    let too_fast = signals.elapsed_ms.is_some_and(|ms| ms < TOO_FAST_MS);
+    let links = links_in(&ticket.subject) + links_in(&ticket.message) + links_in(&ticket.name);
+    let found =
+        [(signals.honeypot, "honeypot"), (signals.forged_start, "forged_start"), (too_fast, "too_fast"), (links > MAX_LINKS, "links")];
+    found.iter().filter(|(is, _)| *is).map(|(_, word)| (*word).to_owned()).collect()
+}
+
+/// The feedback's status after the team did something for the requester: looked at, whatever it was before.
+#[must_use]
+pub fn status_after_reply(before: Status, linked: bool, closed: bool) -> Status {
+    match before {
+        _ if closed => Status::Resolved,
+        Status::New | Status::Spam | Status::Resolved if linked => Status::Linked,
+        Status::New | Status::Spam | Status::Resolved => Status::Triaged,
+        other => other,
+    }
+}
+
+/// The feedback's status after the requester wrote or opened the ticket again: what was done with wants to be looked at again.
+#[must_use]
+pub fn status_after_request(before: Status, linked: bool) -> Status {
+    match before {
+        Status::Resolved if linked => Status::Linked,
+        Status::Resolved => Status::New,
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ticket() -> NewTicket {
+        NewTicket {
+            subject: " The\nmap ".into(),
+            message: " stays\r\nempty\0 ".into(),
+            email: " Ann@Example.com ".into(),
+            name: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_ticket_is_tidied() {
+        let checked = ticket().checked().unwrap();
+        assert_eq!((checked.subject.as_str(), checked.message.as_str()), ("The map", "stays\nempty"));
+        assert_eq!(checked.email, "ann@example.com");
+        assert_eq!(checked.text(), "The map\n\nstays\nempty");
+    }
+
+    #[test]
+    fn each_field_says_what_is_wrong() {
+        let bad = NewTicket { subject: " ".into(), message: "x".repeat(MAX_MESSAGE + 1), email: "ann".into(), name: "n".repeat(101) };
+        let errors = bad.checked().unwrap_err();
+        let codes: Vec<_> = errors.0.iter().map(|e| (e.field.as_str(), e.code.as_str())).collect();
+        assert_eq!(codes, [("subject", "required"), ("message", "too_long"), ("email", "email"), ("name", "too_long")]);
+        assert!(NewTicket { message: "é".repeat(MAX_MESSAGE), ..ticket() }.checked().is_ok());
+        assert_eq!(NewTicket::default().checked().unwrap_err().0.len(), 3);
+    }
+
+    #[test]
+    fn a_file_may_stand_without_words() {
+        assert_eq!(check_message(" ", true).unwrap(), "");
+        assert!(check_message("\n", false).is_err());
+        assert!(check_message(&"x".repeat(MAX_MESSAGE + 1), true).is_err());
+    }
+
+    #[test]
+    fn spam_is_suspected_for_reasons() {
+        let calm = Signals { elapsed_ms: Some(9_000), ..Signals::default() };
+        assert!(spam_reasons(calm, &ticket()).is_empty());
+        assert_eq!(spam_reasons(Signals { elapsed_ms: Some(10), ..calm }, &ticket()), ["too_fast"]);
+        let links = NewTicket { message: "http://a http://b http://c www.d".into(), ..ticket() };
+        assert_eq!(spam_reasons(Signals { honeypot: true, ..calm }, &links), ["honeypot", "links"]);
+    }
+
+    #[test]
+    fn status_and_state_go_together() {
+        assert_eq!(status_after_reply(Status::New, false, false), Status::Triaged);
+        assert_eq!(status_after_reply(Status::Linked, true, false), Status::Linked);
+        assert_eq!(status_after_reply(Status::Linked, true, true), Status::Resolved);
+        assert_eq!(status_after_reply(Status::Resolved, true, false), Status::Linked);
+        assert_eq!(status_after_request(Status::Resolved, false), Status::New);
+        assert_eq!(status_after_request(Status::Spam, false), Status::Spam);
+    }
+}

@@ -1,0 +1,507 @@
+//! Use cases of tickets: people ask for help without an account, the team answers. A ticket's feedback is what is triaged and searched of
+//! it; state and status change together, in one transaction, and every step is in the history.
+
+pub mod files;
+
+use domain::{
+    Error as Refusal, Timestamp,
+    accounts::{Role, Scope},
+    feedback::{Feedback, Kind, Status},
+    history::Change,
+    ids::{FeedbackId, HistoryId, MessageId, TicketId},
+    projects::Project,
+    responses::Signals,
+    tickets::{
+        Author, MAX_OWN_MESSAGES, Message, NewTicket, Priority, State, Ticket, check_message, spam_reasons, status_after_reply,
+        status_after_request,
+    },
+};
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
+
+use crate::{
+    error::Result,
+    language,
+    responses::Person,
+    state::App,
+    store::{Tx, tickets::NewAttachment},
+};
+
+/// Where a ticket was written; hearsay from the page, cut to size.
+#[derive(Debug, Clone, Default)]
+pub struct Context {
+    /// The language that the portal was read in.
+    pub language: String,
+    /// The page that led here.
+    pub page_url: Option<String>,
+    /// The release in use there.
+    pub release: Option<String>,
+    /// The environment.
+    pub environment: Option<String>,
+    /// The browser.
+    pub user_agent: Option<String>,
+}
+
+/// A ticket as it is sent.
+#[derive(Debug, Clone, Default)]
+pub struct Submission {
+    /// What the form says, as typed.
+    pub ticket: NewTicket,
+    /// Its files.
+    pub files: Vec<NewAttachment>,
+    /// How it came about.
+    pub signals: Signals,
+    /// Where.
+    pub context: Context,
+}
+
+/// A ticket that was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Submitted {
+    /// Which.
+    pub ticket: TicketId,
+    /// Its number.
+    pub number: i64,
+    /// Its feedback.
+    pub feedback: FeedbackId,
+}
+
+/// A ticket with what was said.
+#[derive(Debug, Clone)]
+pub struct Conversation {
+    /// The ticket.
+    pub ticket: Ticket,
+    /// Its messages, oldest first.
+    pub messages: Vec<Message>,
+}
+
+/// What the team says to the requester.
+#[derive(Debug, Clone, Default)]
+pub struct Reply {
+    /// The text, as typed.
+    pub body: String,
+    /// Whether it also closes the ticket.
+    pub close: bool,
+    /// The feedback's version that was read before; `None` where nobody looked. What others said since is not talked over.
+    pub seen: Option<i64>,
+    /// Files.
+    pub files: Vec<NewAttachment>,
+}
+
+/// The end of a ticket's secret address: its id, and the proof that we made the address. Nothing of it is stored.
+///
+/// # Errors
+/// Never in practice.
+pub fn token(app: &App, ticket: TicketId) -> Result<String> {
+    Ok(format!("{}-{}", ticket.0.simple(), app.sign("ticket", &ticket.to_string())?))
+}
+
+/// The ticket of a project that `token` leads to.
+///
+/// # Errors
+/// Not found, also for a wrong token or another project.
+pub async fn by_token(app: &App, project: &Project, wanted: &str) -> Result<Ticket> {
+    let ticket: TicketId = wanted.split_once('-').and_then(|(id, _)| id.parse().ok()).ok_or(Refusal::NotFound)?;
+    if !bool::from(token(app, ticket)?.as_bytes().ct_eq(wanted.as_bytes())) {
+        return Err(Refusal::NotFound.into());
+    }
+    Ok(app.store.ticket(&Scope::system(project.id), ticket).await?.ok_or(Refusal::NotFound)?)
+}
+
+/// A time, signed for a project's portal: when its form was made.
+///
+/// # Errors
+/// Never in practice.
+pub fn start_token(app: &App, project: &Project, now: Timestamp) -> Result<String> {
+    Ok(format!("{}.{}", now.0, app.sign("ticket-started", &format!("{} {}", project.id, now.0))?))
+}
+
+/// The signals of a form: its signed time, and the field that people do not see.
+#[must_use]
+pub fn signals(app: &App, project: &Project, start: &str, honeypot: bool) -> Signals {
+    let at = start.split_once('.').and_then(|(ms, _)| ms.parse().ok()).map(Timestamp);
+    let genuine = at.filter(|at| start_token(app, project, *at).is_ok_and(|own| bool::from(own.as_bytes().ct_eq(start.as_bytes()))));
+    Signals { honeypot, forged_start: genuine.is_none(), elapsed_ms: genuine.map(|at| app.now().0 - at.0) }
+}
+
+/// What the requester may read of a ticket: everything but notes.
+///
+/// # Errors
+/// When the database fails.
+pub async fn public_conversation(app: &App, ticket: Ticket) -> Result<Conversation> {
+    let messages = app.store.ticket_messages(&Scope::system(ticket.project), ticket.id, false).await?;
+    Ok(Conversation { ticket, messages })
+}
+
+/// The ticket behind feedback, notes included; `None` for feedback that is none.
+///
+/// # Errors
+/// A role too low; the database.
+pub async fn read(app: &App, scope: &Scope, feedback: FeedbackId) -> Result<Option<Conversation>> {
+    scope.require(Role::Viewer)?;
+    let Some(ticket) = app.store.ticket_of(scope, feedback).await? else { return Ok(None) };
+    let messages = app.store.ticket_messages(scope, ticket.id, true).await?;
+    Ok(Some(Conversation { ticket, messages }))
+}
+
+/// The key under which files wait for a form to be sent.
+#[must_use]
+pub fn held_for(project: &Project, place: &str, key: &str) -> String {
+    crate::state::hash_token(&format!("{}\n{place}\n{key}", project.id))
+}
+
+/// Keeps files of a form that comes back with its faults, so that nobody chooses them again.
+///
+/// # Errors
+/// When the database fails.
+pub async fn hold_files(app: &App, project: &Project, form: &str, files: Vec<NewAttachment>) -> Result<()> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    let (project, form, now) = (project.id, form.to_owned(), app.now());
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                for file in &files {
+                    tx.insert_attachment(project, None, Some(&form), file, now).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// Takes a ticket, once for each `key`: a retry gets the first answer. Suspected spam is stored as that.
+///
+/// # Errors
+/// A message for each field that does not fit.
+pub async fn submit(app: &App, project: &Project, key: &str, submission: Submission) -> Result<Submitted> {
+    let Submission { ticket, files, signals, context } = submission;
+    let new = ticket.checked().map_err(Refusal::Invalid)?;
+    let reasons = spam_reasons(signals, &new);
+    let now = app.now();
+    let scope = Scope::system(project.id);
+    let text = new.text();
+    let form = held_for(project, "new", key);
+    let mut feedback = Feedback {
+        id: app.id(),
+        project: project.id,
+        kind: Kind::Ticket,
+        language: language::detect(&text, &project.language),
+        text,
+        score: None,
+        score_max: None,
+        contact: None,
+        survey: None,
+        response: None,
+        page_url: context.page_url,
+        release: context.release,
+        environment: context.environment,
+        status: if reasons.is_empty() { Status::New } else { Status::Spam },
+        assignee: None,
+        tags: Vec::new(),
+        spam_reasons: reasons,
+        created_at: now,
+        updated_at: now,
+        version: 1,
+    };
+    let name = Some(new.name).filter(|name| !name.is_empty());
+    let mut ticket = Ticket {
+        id: app.id(),
+        project: project.id,
+        number: 0,
+        feedback: feedback.id,
+        subject: new.subject,
+        email: new.email.clone(),
+        name: name.clone(),
+        language: context.language,
+        user_agent: context.user_agent,
+        priority: Priority::Normal,
+        state: State::Open,
+        first_response_at: None,
+        resolved_at: None,
+        created_at: now,
+        updated_at: now,
+    };
+    let person = Person { email: Some(new.email), name, ..Person::default() };
+    let (contact, message, entry) = (app.id(), app.id(), app.id());
+    app.store
+        .write_once(&format!("ticket:{}", project.id), key, now, move |tx| {
+            Box::pin(async move {
+                feedback.contact = Some(tx.contact_for(&scope, &person, contact, now).await?);
+                tx.insert_feedback(&feedback, None).await?;
+                ticket.number = tx.next_ticket_number(ticket.project).await?;
+                tx.insert_ticket(&ticket).await?;
+                tx.insert_ticket_message(message, &ticket, Author::Requester, None, &new.message, now).await?;
+                keep_files(tx, &ticket, message, &form, &files, now).await?;
+                tx.insert_history(entry, ticket.project, feedback.id, None, &Change::Created, now).await?;
+                Ok(Submitted { ticket: ticket.id, number: ticket.number, feedback: feedback.id })
+            })
+        })
+        .await
+}
+
+/// Stores the files of a message: new ones, and those that waited for its form.
+async fn keep_files(
+    tx: &mut Tx<'_>,
+    ticket: &Ticket,
+    message: MessageId,
+    form: &str,
+    files: &[NewAttachment],
+    now: Timestamp,
+) -> Result<()> {
+    tx.release_held_files(ticket, message, form, now).await?;
+    for file in files {
+        tx.insert_attachment(ticket.project, Some((ticket.id, message)), None, file, now).await?;
+    }
+    Ok(())
+}
+
+/// Ids of the entries that one step may write.
+#[derive(Clone, Copy)]
+struct Entries {
+    said: HistoryId,
+    moved: HistoryId,
+}
+
+impl Entries {
+    fn new(app: &App) -> Self {
+        Self { said: app.id(), moved: app.id() }
+    }
+}
+
+/// Writes a step down: what was said, and the status if that goes with it.
+#[expect(clippy::too_many_arguments, reason = "one place for every step")]
+async fn note(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    ticket: &Ticket,
+    feedback: &mut Feedback,
+    entries: Entries,
+    said: Option<&Change>,
+    status: Status,
+    now: Timestamp,
+) -> Result<()> {
+    let before = feedback.status;
+    feedback.status = status;
+    if let Some(said) = said {
+        tx.note_on_feedback(feedback, scope.staff(), entries.said, now, said).await?;
+    }
+    if before != status {
+        let moved = Change::Status { from: before.label().into(), to: status.label().into() };
+        tx.note_on_feedback(feedback, scope.staff(), entries.moved, now, &moved).await?;
+    }
+    // After the status, which moves the ticket by itself: what happened says more.
+    tx.update_ticket(ticket).await
+}
+
+/// Adds what the requester says to their ticket, once for each `key`; a closed one is open again.
+///
+/// # Errors
+/// A message that does not fit; [`Refusal::Conflict`] when there are too many; not found.
+pub async fn requester_reply(
+    app: &App,
+    project: &Project,
+    ticket: TicketId,
+    key: &str,
+    body: &str,
+    files: Vec<NewAttachment>,
+) -> Result<()> {
+    let form = held_for(project, &ticket.to_string(), key);
+    let (scope, now, message, entries) = (Scope::system(project.id), app.now(), app.id(), Entries::new(app));
+    let has_files = !files.is_empty() || !app.store.held_files(&scope, &form, now).await?.is_empty();
+    let body = check_message(body, has_files)?;
+    app.store
+        .write_once(&format!("ticket-answer:{ticket}"), key, now, move |tx| {
+            Box::pin(async move {
+                let (mut ticket, mut feedback) = tx.hold_ticket(&scope, ticket).await?.ok_or(Refusal::NotFound)?;
+                if usize::try_from(tx.requester_messages(&ticket).await?).unwrap_or(usize::MAX) >= MAX_OWN_MESSAGES {
+                    return Err(Refusal::Conflict("This ticket has too many messages. Write a new one.".into()).into());
+                }
+                tx.insert_ticket_message(message, &ticket, Author::Requester, None, &body, now).await?;
+                keep_files(tx, &ticket, message, &form, &files, now).await?;
+                if !body.is_empty() {
+                    tx.extend_feedback_text(&mut feedback, &body).await?;
+                }
+                let linked = tx.link_count(feedback.id).await? > 0;
+                let status = status_after_request(feedback.status, linked);
+                (ticket.state, ticket.resolved_at, ticket.updated_at) = (State::Open, None, now);
+                note(tx, &scope, &ticket, &mut feedback, entries, Some(&Change::Wrote), status, now).await
+            })
+        })
+        .await
+}
+
+/// The requester says that their ticket is solved; nothing happens to one that is closed.
+///
+/// # Errors
+/// Not found.
+pub async fn requester_close(app: &App, project: &Project, ticket: TicketId) -> Result<()> {
+    let (scope, now, entries) = (Scope::system(project.id), app.now(), Entries::new(app));
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                let (mut ticket, mut feedback) = tx.hold_ticket(&scope, ticket).await?.ok_or(Refusal::NotFound)?;
+                if ticket.state == State::Closed {
+                    return Ok(());
+                }
+                (ticket.state, ticket.resolved_at, ticket.updated_at) = (State::Closed, Some(now), now);
+                // What is taken for spam stays where the team put it.
+                let status = if feedback.status == Status::Spam { Status::Spam } else { Status::Resolved };
+                note(tx, &scope, &ticket, &mut feedback, entries, Some(&Change::Solved), status, now).await
+            })
+        })
+        .await
+}
+
+/// The requester opens their ticket again; nothing happens to one that is open.
+///
+/// # Errors
+/// Not found.
+pub async fn requester_reopen(app: &App, project: &Project, ticket: TicketId) -> Result<()> {
+    let (scope, now, entries) = (Scope::system(project.id), app.now(), Entries::new(app));
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                let (mut ticket, mut feedback) = tx.hold_ticket(&scope, ticket).await?.ok_or(Refusal::NotFound)?;
+                if ticket.state != State::Closed {
+                    return Ok(());
+                }
+                let linked = tx.link_count(feedback.id).await? > 0;
+                let status = status_after_request(feedback.status, linked);
+                (ticket.state, ticket.resolved_at, ticket.updated_at) = (State::Open, None, now);
+                note(tx, &scope, &ticket, &mut feedback, entries, Some(&Change::Reopened), status, now).await
+            })
+        })
+        .await
+}
+
+/// Refuses to talk over what others said after `seen`.
+async fn unheard(tx: &mut Tx<'_>, scope: &Scope, feedback: &Feedback, seen: Option<i64>, now: Timestamp) -> Result<()> {
+    let Some(seen) = seen.filter(|seen| *seen < feedback.version) else { return Ok(()) };
+    let since = tx.history_since(feedback.project, feedback.id, seen).await?;
+    let other = since.into_iter().find(|event| match event.change {
+        Change::Replied => event.by.is_none() || event.by != scope.staff(),
+        Change::Wrote | Change::Solved | Change::Reopened => true,
+        _ => false,
+    });
+    match other {
+        None => Ok(()),
+        Some(event) => {
+            let why = format!("{} {} {}. Read that first, then send yours.", event.name, event.change.sentence(), event.at.ago(now));
+            Err(Refusal::Conflict(why).into())
+        }
+    }
+}
+
+/// Answers the requester, once for each `key`, and closes the ticket if asked to.
+///
+/// # Errors
+/// A message that does not fit; [`Refusal::Conflict`] when somebody else answered or the requester wrote since; a role too low; not found.
+pub async fn staff_reply(app: &App, scope: &Scope, ticket: TicketId, key: &str, reply: Reply) -> Result<MessageId> {
+    scope.require(Role::Triager)?;
+    let Reply { body, close, seen, files } = reply;
+    let body = check_message(&body, !files.is_empty())?;
+    let (scope, now, message, entries) = (*scope, app.now(), app.id::<MessageId>(), Entries::new(app));
+    app.store
+        .write_once(&format!("ticket-reply:{ticket}"), key, now, move |tx| {
+            Box::pin(async move {
+                let (mut ticket, mut feedback) = tx.hold_ticket(&scope, ticket).await?.ok_or(Refusal::NotFound)?;
+                unheard(tx, &scope, &feedback, seen, now).await?;
+                tx.insert_ticket_message(message, &ticket, Author::Staff, scope.staff(), &body, now).await?;
+                keep_files(tx, &ticket, message, "", &files, now).await?;
+                let linked = tx.link_count(feedback.id).await? > 0;
+                let status = status_after_reply(feedback.status, linked, close);
+                ticket.first_response_at = ticket.first_response_at.or(Some(now));
+                ticket.state = if close { State::Closed } else { State::Answered };
+                ticket.resolved_at = close.then(|| ticket.resolved_at.unwrap_or(now));
+                ticket.updated_at = now;
+                note(tx, &scope, &ticket, &mut feedback, entries, Some(&Change::Replied), status, now).await?;
+                Ok(message)
+            })
+        })
+        .await
+}
+
+/// Leaves a note for the team, once for each `key`. The requester never sees it.
+///
+/// # Errors
+/// A text that does not fit; a role too low; not found.
+pub async fn add_note(app: &App, scope: &Scope, ticket: TicketId, key: &str, body: &str, files: Vec<NewAttachment>) -> Result<MessageId> {
+    scope.require(Role::Triager)?;
+    let body = check_message(body, !files.is_empty())?;
+    let (scope, now, message, entry) = (*scope, app.now(), app.id::<MessageId>(), app.id());
+    app.store
+        .write_once(&format!("ticket-note:{ticket}"), key, now, move |tx| {
+            Box::pin(async move {
+                let (ticket, mut feedback) = tx.hold_ticket(&scope, ticket).await?.ok_or(Refusal::NotFound)?;
+                tx.insert_ticket_message(message, &ticket, Author::Note, scope.staff(), &body, now).await?;
+                keep_files(tx, &ticket, message, "", &files, now).await?;
+                tx.note_on_feedback(&mut feedback, scope.staff(), entry, now, &Change::Noted).await?;
+                Ok(message)
+            })
+        })
+        .await
+}
+
+/// Says how urgent a ticket is; `false` when it was so already.
+///
+/// # Errors
+/// A role too low; not found.
+pub async fn set_priority(app: &App, scope: &Scope, ticket: TicketId, priority: Priority) -> Result<bool> {
+    scope.require(Role::Triager)?;
+    let (scope, now, entry) = (*scope, app.now(), app.id());
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                let (mut ticket, mut feedback) = tx.hold_ticket(&scope, ticket).await?.ok_or(Refusal::NotFound)?;
+                if ticket.priority == priority {
+                    return Ok(false);
+                }
+                let change = Change::Prioritised { from: ticket.priority.label().into(), to: priority.label().into() };
+                ticket.priority = priority;
+                ticket.updated_at = now;
+                tx.update_ticket(&ticket).await?;
+                tx.note_on_feedback(&mut feedback, scope.staff(), entry, now, &change).await?;
+                Ok(true)
+            })
+        })
+        .await
+}
+
+/// Closes a ticket without a word; `false` when it was closed already.
+///
+/// # Errors
+/// A role too low; not found.
+pub async fn close(app: &App, scope: &Scope, ticket: TicketId) -> Result<bool> {
+    turn(app, scope, ticket, true).await
+}
+
+/// Opens a ticket again; `false` when it was open already.
+///
+/// # Errors
+/// A role too low; not found.
+pub async fn reopen(app: &App, scope: &Scope, ticket: TicketId) -> Result<bool> {
+    turn(app, scope, ticket, false).await
+}
+
+async fn turn(app: &App, scope: &Scope, ticket: TicketId, closed: bool) -> Result<bool> {
+    scope.require(Role::Triager)?;
+    let (scope, now, entries) = (*scope, app.now(), Entries::new(app));
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                let (mut ticket, mut feedback) = tx.hold_ticket(&scope, ticket).await?.ok_or(Refusal::NotFound)?;
+                if closed == (ticket.state == State::Closed) {
+                    return Ok(false);
+                }
+                let linked = tx.link_count(feedback.id).await? > 0;
+                let status = status_after_reply(feedback.status, linked, closed);
+                ticket.state = if closed { State::Closed } else { State::Open };
+                (ticket.resolved_at, ticket.updated_at) = (closed.then_some(now), now);
+                note(tx, &scope, &ticket, &mut feedback, entries, None, status, now).await?;
+                Ok(true)
+            })
+        })
+        .await
+}
