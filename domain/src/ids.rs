@@ -72,4 +72,6 @@ ids! {
     MessageId,
     /// A file of a message.
     AttachmentId,
+    /// One letter that goes out by mail.
+    LetterId,
 }

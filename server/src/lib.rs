@@ -17,6 +17,7 @@ pub mod imports;
 pub mod jobs;
 pub mod language;
 pub mod limits;
+pub mod mail;
 pub mod projects;
 pub mod replies;
 pub mod responses;

@@ -14,6 +14,7 @@ use crate::{
     config::{Config, Secret},
     error::{Error, Result},
     limits::Limits,
+    mail::Mailer,
     search::Search,
     store::Store,
     tickets::files::Workshop,
@@ -41,6 +42,8 @@ pub struct App {
     pub closing: tokio::sync::watch::Sender<bool>,
     /// Streams of live events that are open.
     pub streams: Streams,
+    /// The way to the mail server; `None`: no mail is sent.
+    pub mailer: Option<Mailer>,
     /// Wakes the workers of this process; see [`App::wake_jobs`].
     pub jobs: tokio::sync::Notify,
 }
@@ -60,8 +63,10 @@ impl App {
         let secret = URL_SAFE_NO_PAD.decode(installation.secret).map_err(|e| Error::internal("installation secret", e))?;
         let search = Search::new(config.data.join("index"), installation.instance, Arc::new(store.clone()), Arc::clone(&clock));
         let limits = Limits::new(&config, &store);
+        let mailer = config.mail.as_ref().map(Mailer::new).transpose()?;
         Ok(Arc::new(Self {
             limits,
+            mailer,
             config,
             store,
             search,

@@ -22,6 +22,8 @@ pub(super) struct File {
     pub rate_per_address: Option<u32>,
     pub rate_per_key: Option<u32>,
     pub rate_per_api_key: Option<u32>,
+    pub smtp_url: Option<String>,
+    pub mail_from: Option<String>,
     pub log: Option<String>,
     pub log_format: Option<LogFormat>,
 }

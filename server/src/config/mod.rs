@@ -3,6 +3,9 @@
 //! A flag wins over a variable, a variable over the file, the file over the default.
 
 mod file;
+mod mail;
+
+pub use mail::Mail;
 
 use std::{
     net::SocketAddr,
@@ -36,6 +39,8 @@ pub struct Config {
     pub rate_per_key: u32,
     /// Requests per minute with one API key.
     pub rate_per_api_key: u32,
+    /// How mail goes out; `None`: no mail is sent.
+    pub mail: Option<Mail>,
     /// What is logged, in the syntax of `tracing`'s filters.
     pub log: String,
     /// How it is written.
@@ -94,6 +99,12 @@ pub struct ServeArgs {
     /// Requests each minute with one API key, at most [default: 600]
     #[arg(long, env = "EARSHOT_RATE_PER_API_KEY", value_name = "N")]
     pub rate_per_api_key: Option<u32>,
+    /// Mail server: `smtp://user:password@host:587` (STARTTLS) or `smtps://…`; without it no mail is sent
+    #[arg(long, env = "EARSHOT_SMTP_URL", value_name = "URL", hide_env_values = true)]
+    pub smtp_url: Option<String>,
+    /// Who mail comes from: `feedback@example.com` or `Earshot <feedback@example.com>`
+    #[arg(long, env = "EARSHOT_MAIL_FROM", value_name = "ADDRESS")]
+    pub mail_from: Option<String>,
     /// Fill an empty installation with a demonstration, and serve a site that embeds its widget
     #[arg(long)]
     pub demo: bool,
@@ -113,7 +124,9 @@ impl Config {
             None => file::File::default(),
         };
         let public_url = serve.public_url.or(file.public_url).map(|url| public_url(&url)).transpose()?;
+        let mail = Mail::read(serve.smtp_url.or(file.smtp_url), serve.mail_from.or(file.mail_from), public_url.as_deref())?;
         let config = Self {
+            mail,
             data: store.data.or(file.data).unwrap_or_else(|| Path::new("data").to_owned()),
             database_url: store.database_url.or(file.database_url).map(Secret),
             listen: serve.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 3000))),
@@ -177,6 +190,7 @@ impl Config {
             rate_per_address: 10_000,
             rate_per_key: 100_000,
             rate_per_api_key: 100_000,
+            mail: None,
             log: "info".into(),
             log_format: LogFormat::Text,
         }
@@ -210,7 +224,7 @@ pub fn unknown_variables() -> Vec<String> {
 }
 
 fn unknown_among(names: impl Iterator<Item = String>) -> Vec<String> {
-    const KNOWN: [&str; 10] = [
+    const KNOWN: [&str; 12] = [
         "EARSHOT_DATA",
         "EARSHOT_CONFIG",
         "EARSHOT_LOG",
@@ -221,6 +235,8 @@ fn unknown_among(names: impl Iterator<Item = String>) -> Vec<String> {
         "EARSHOT_RATE_PER_ADDRESS",
         "EARSHOT_RATE_PER_KEY",
         "EARSHOT_RATE_PER_API_KEY",
+        "EARSHOT_SMTP_URL",
+        "EARSHOT_MAIL_FROM",
     ];
     names.filter(|n| n.starts_with("EARSHOT_") && !n.starts_with("EARSHOT_TEST_") && !KNOWN.contains(&n.as_str())).collect()
 }

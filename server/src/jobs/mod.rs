@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 use domain::{
     Error as Refusal, Timestamp,
     accounts::Scope,
-    ids::{ImportId, JobId, ProjectId},
+    ids::{ImportId, JobId, LetterId, ProjectId},
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::{
     error::{Error, Result},
-    imports,
+    imports, mail,
     state::{App, AppState},
     store::{Tx, jobs::Claimed},
 };
@@ -49,6 +49,11 @@ pub enum Job {
         /// Which.
         import: ImportId,
     },
+    /// Sends a letter.
+    Mail {
+        /// Which.
+        letter: LetterId,
+    },
     /// Removes what has served its time.
     Purge {},
 }
@@ -60,6 +65,7 @@ impl Job {
         match self {
             Self::Import { .. } => "import",
             Self::TakeBack { .. } => "take_back",
+            Self::Mail { .. } => "mail",
             Self::Purge {} => "purge",
         }
     }
@@ -72,6 +78,8 @@ pub enum Outcome {
     Done,
     /// It was asked to stop and wants to be carried on.
     Stopped,
+    /// It wants to be run again then; no failure, since it keeps count of its own.
+    Later(Timestamp),
 }
 
 /// What a job sees of its surroundings.
@@ -98,6 +106,18 @@ impl Tx<'_> {
     pub async fn enqueue(&mut self, id: JobId, job: &Job, run_at: Timestamp, now: Timestamp) -> Result<()> {
         let payload = serde_json::to_string(job)?;
         self.insert_job(id, job.kind(), &payload, run_at, now).await?;
+        Ok(())
+    }
+
+    /// As [`Tx::enqueue`] for work of which there may be a job already, that ended or was given up: that one is run again.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn requeue(&mut self, id: JobId, job: &Job, now: Timestamp) -> Result<()> {
+        let payload = serde_json::to_string(job)?;
+        if !self.insert_job(id, job.kind(), &payload, now, now).await? {
+            self.revive_job(id, now).await?;
+        }
         Ok(())
     }
 }
@@ -167,6 +187,7 @@ async fn perform(app: &AppState, payload: &str, context: &Context) -> Result<Out
     match serde_json::from_str(payload)? {
         Job::Import { project, import } => imports::run_job(app, &Scope::system(project), import, context).await,
         Job::TakeBack { project, import } => imports::run_take_back(app, &Scope::system(project), import, context).await,
+        Job::Mail { letter } => mail::run_job(app, letter).await,
         Job::Purge {} => {
             let now = app.now();
             app.store.write(move |tx| Box::pin(async move { tx.purge(now).await })).await?;
@@ -184,6 +205,9 @@ async fn settle(app: &App, claimed: &Claimed, result: Result<Outcome>) -> Result
         }
         Ok(Outcome::Stopped) => {
             app.store.write(move |tx| Box::pin(async move { tx.requeue_job(&job, now, None).await })).await?;
+        }
+        Ok(Outcome::Later(at)) => {
+            app.store.write(move |tx| Box::pin(async move { tx.requeue_job(&job, at, None).await })).await?;
         }
         Err(error) => {
             let again = match error.refusal() {
@@ -223,6 +247,7 @@ async fn bury(app: &App, claimed: &Claimed, error: &str) -> Result<()> {
                     match serde_json::from_str(&job.payload) {
                         Ok(Job::Import { project, import }) => tx.fail_import(&Scope::system(project), import, &error, now).await?,
                         Ok(Job::TakeBack { project, import }) => tx.fail_take_back(&Scope::system(project), import, &error, now).await?,
+                        Ok(Job::Mail { letter }) => mail::give_up(tx, letter, &error, now).await?,
                         Ok(Job::Purge {}) | Err(_) => {}
                     }
                 }

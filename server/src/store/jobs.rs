@@ -99,6 +99,35 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
+    /// Runs a job again, whatever became of it. A worker that still holds it has lost it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn revive_job(&mut self, job: JobId, now: Timestamp) -> Result<bool> {
+        let done = sqlx::query(
+            "UPDATE jobs SET state = 'waiting', attempts = attempts + 1, failures = 0, run_at = $2, leased_until = NULL, last_error = NULL, \
+             finished_at = NULL WHERE id = $1",
+        )
+        .bind(job.to_string())
+        .bind(now.0)
+        .execute(self.conn())
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Makes a job due that waits for its time; one that runs goes on.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn job_now(&mut self, job: JobId, now: Timestamp) -> Result<()> {
+        sqlx::query("UPDATE jobs SET run_at = $2 WHERE id = $1 AND state = 'waiting' AND run_at > $2")
+            .bind(job.to_string())
+            .bind(now.0)
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+
     /// Takes the job that has been due longest, one whose holder let its lease end included, and leases it until `until`.
     ///
     /// # Errors
@@ -213,6 +242,7 @@ impl Tx<'_> {
         sqlx::query("DELETE FROM idempotency WHERE created_at <= $1").bind(now.plus_days(-30).0).execute(self.conn()).await?;
         sqlx::query("DELETE FROM jobs WHERE state = 'done' AND finished_at <= $1").bind(now.plus_days(-7).0).execute(self.conn()).await?;
         self.purge_limits(now).await?;
+        self.purge_letters(now).await?;
         self.prune_changes(now).await?;
         self.purge_attachments(now).await?;
         self.purge_imports(now).await

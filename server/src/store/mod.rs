@@ -19,6 +19,7 @@ pub mod installation;
 pub mod invitations;
 pub mod jobs;
 pub mod limits;
+pub mod mail;
 pub mod migrate;
 pub mod projects;
 pub mod replies;

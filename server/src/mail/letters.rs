@@ -1,0 +1,225 @@
+//! The letters themselves. Each gives `None` while no mail server is set: then nothing is queued.
+
+use domain::{Timestamp, accounts::Role, ids::InvitationId, projects::Project};
+use uuid::Uuid;
+
+use super::{
+    Content, Letter, LetterKind,
+    texts::{Texts, pick},
+};
+use crate::state::App;
+
+/// What a letter about a ticket needs to know.
+#[derive(Debug, Clone, Copy)]
+pub struct TicketLetter<'a> {
+    /// The ticket's id.
+    pub ticket: Uuid,
+    /// Its number.
+    pub number: i64,
+    /// Its subject, as the requester wrote it.
+    pub subject: &'a str,
+    /// The requester's address.
+    pub to: &'a str,
+    /// The conversation's page, with a slash at the front: `/p/{slug}/t/{token}`.
+    pub path: &'a str,
+}
+
+/// Puts values in the place of `{names}`, in one pass: a value with braces in it stays as it is.
+fn fill(text: &str, values: &[(&str, &str)]) -> String {
+    let mut out = String::with_capacity(text.len() + 40);
+    let mut rest = text;
+    while let Some(at) = rest.find('{') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let found = values.iter().find_map(|(name, value)| Some((rest.strip_prefix('{')?.strip_prefix(name)?.strip_prefix('}')?, value)));
+        match found {
+            Some((after, value)) => {
+                out.push_str(value);
+                rest = after;
+            }
+            None => {
+                out.push('{');
+                rest = &rest[1..];
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// One line without what could end a header, and of bounded length.
+pub(super) fn line(text: &str) -> String {
+    let flat: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let words: Vec<&str> = flat.split_whitespace().collect();
+    words.join(" ").chars().take(150).collect()
+}
+
+fn ticket(app: &App, project: &Project, about: TicketLetter<'_>, kind: LetterKind, say: impl FnOnce(&Texts) -> Said) -> Option<Letter> {
+    let mail = app.config.mail.as_ref()?;
+    let texts = pick(&project.language);
+    let Said { subject, lead, quote, after } = say(texts);
+    let number = about.number.to_string();
+    let values = [("project", project.name.as_str()), ("number", number.as_str())];
+    let footer = match kind {
+        LetterKind::TicketConfirmation => vec![texts.not_read, texts.keep_link, texts.not_you],
+        _ => vec![texts.not_read, texts.keep_link],
+    };
+    Some(Letter {
+        id: app.id(),
+        project: Some(project.id),
+        kind,
+        about: Some(about.ticket),
+        to: about.to.trim().to_owned(),
+        subject: line(&subject),
+        content: Content {
+            language: texts.code.into(),
+            from_name: Some(line(&project.name)),
+            lead,
+            quote,
+            after,
+            link_label: texts.link.into(),
+            footer: footer.into_iter().map(|text| fill(text, &values)).collect(),
+            thread: Some(format!("ticket-{}", about.ticket)),
+        },
+        link: format!("{}{}", mail.base, about.path),
+        not_after: None,
+    })
+}
+
+struct Said {
+    subject: String,
+    lead: Vec<String>,
+    quote: Option<String>,
+    after: Vec<String>,
+}
+
+/// A ticket arrived. It repeats nothing of what was written: whoever types somebody else's address does not get to write to them.
+#[must_use]
+pub fn ticket_confirmation(app: &App, project: &Project, about: TicketLetter<'_>) -> Option<Letter> {
+    ticket(app, project, about, LetterKind::TicketConfirmation, |texts| {
+        let number = about.number.to_string();
+        let values = [("project", project.name.as_str()), ("number", number.as_str())];
+        Said {
+            subject: fill(texts.confirmation_subject, &values),
+            lead: vec![fill(texts.confirmation, &values)],
+            quote: None,
+            after: Vec::new(),
+        }
+    })
+}
+
+/// The team answered a ticket: `by` is the name to show, `body` what they wrote, `closed` whether that ended it.
+#[must_use]
+pub fn ticket_reply(app: &App, project: &Project, about: TicketLetter<'_>, by: &str, body: &str, closed: bool) -> Option<Letter> {
+    ticket(app, project, about, LetterKind::TicketReply, |texts| {
+        let number = about.number.to_string();
+        let values = [("project", project.name.as_str()), ("number", number.as_str()), ("name", by), ("subject", about.subject)];
+        Said {
+            subject: fill(texts.reply_subject, &values),
+            lead: vec![fill(texts.reply, &values)],
+            quote: (!body.trim().is_empty()).then(|| body.to_owned()),
+            after: if closed { vec![texts.closed.to_owned()] } else { Vec::new() },
+        }
+    })
+}
+
+/// An invitation to join a project; `path` is that of the page that accepts it.
+#[must_use]
+pub fn invitation(
+    app: &App,
+    (invitation, role, until): (InvitationId, Role, Timestamp),
+    project: &Project,
+    by: &str,
+    to: &str,
+    path: &str,
+) -> Option<Letter> {
+    let mail = app.config.mail.as_ref()?;
+    Some(Letter {
+        id: app.id(),
+        project: Some(project.id),
+        kind: LetterKind::Invitation,
+        about: Some(invitation.0),
+        to: to.to_owned(),
+        subject: line(&format!("{by} invites you to {}", project.name)),
+        content: Content {
+            language: "en".into(),
+            lead: vec![format!("{} invites you to work in {} on Earshot, as {role}.", line(by), line(&project.name))],
+            link_label: "Look at the invitation and join".into(),
+            footer: vec![
+                format!("The link works once, until {}.", until.readable()),
+                "If you did not expect this, you need not do anything.".into(),
+            ],
+            ..Content::default()
+        },
+        link: format!("{}{path}", mail.base),
+        not_after: Some(until),
+    })
+}
+
+/// How long a link to set a new password works.
+pub(crate) const RESET_MS: i64 = 3_600_000;
+
+/// Somebody forgot the password of this address, or says so. The link is made when the letter is sent.
+#[must_use]
+pub fn password_reset(app: &App, to: &str) -> Option<Letter> {
+    app.config.mail.as_ref()?;
+    Some(Letter {
+        id: app.id(),
+        project: None,
+        kind: LetterKind::PasswordReset,
+        about: None,
+        to: to.to_owned(),
+        subject: "Set a new password for Earshot".into(),
+        content: Content {
+            language: "en".into(),
+            lead: vec!["Somebody, most likely you, asked to set a new password for your account.".into()],
+            link_label: "Set a new password".into(),
+            footer: vec![
+                "The link works once, for an hour.".into(),
+                "If that was not you, you need not do anything: your password stays as it is.".into(),
+            ],
+            ..Content::default()
+        },
+        link: String::new(),
+        not_after: Some(app.now().plus_ms(RESET_MS)),
+    })
+}
+
+/// Somebody's password was changed.
+#[must_use]
+pub fn password_changed(app: &App, to: &str) -> Option<Letter> {
+    let mail = app.config.mail.as_ref()?;
+    Some(Letter {
+        id: app.id(),
+        project: None,
+        kind: LetterKind::PasswordChanged,
+        about: None,
+        to: to.to_owned(),
+        subject: "Your Earshot password was changed".into(),
+        content: Content {
+            language: "en".into(),
+            lead: vec![format!("The password of your account was changed on {}.", app.now().readable())],
+            link_label: "If that was not you, set a new password at once".into(),
+            footer: vec!["If it was you, you need not do anything.".into()],
+            ..Content::default()
+        },
+        link: format!("{}/forgot", mail.base),
+        not_after: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{fill, line};
+
+    #[test]
+    fn values_are_not_read_again() {
+        assert_eq!(fill("{name} of {project} {x}", &[("name", "{project}"), ("project", "A")]), "{project} of A {x}");
+    }
+
+    #[test]
+    fn a_line_has_no_end_in_it() {
+        assert_eq!(line(" Hello\r\nBcc: a@b.example\0\u{85}x "), "Hello Bcc: a@b.example x");
+        assert_eq!(line(&"ä".repeat(400)).chars().count(), 150);
+    }
+}

@@ -1,0 +1,147 @@
+//! Mail that goes out. A letter is queued in the transaction of what it tells about, so that neither is without the other; a job sends it,
+//! tries again for a day when the mail server does not take it, and gives it up where people see it.
+//!
+//! At least once: a letter that was sent and not yet noted as such is sent again, with the same Message-ID. What a letter says is forgotten
+//! some days later, and its link, which may hold a secret, at once. Logs hold neither addresses nor texts.
+
+mod deliver;
+mod letters;
+mod message;
+mod operate;
+mod texts;
+
+pub use deliver::{Mailer, RETRY_MS, Sent, check_server, give_up, run_job, transmit};
+pub use letters::{TicketLetter, invitation, password_changed, password_reset, ticket_confirmation, ticket_reply};
+pub use operate::{discard, restore, retry};
+
+use domain::{
+    Timestamp,
+    ids::{JobId, LetterId, ProjectId},
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{error::Result, jobs::Job, store::Tx};
+
+/// What a letter is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LetterKind {
+    /// To who wrote a ticket: it arrived, and here is the link.
+    TicketConfirmation,
+    /// To who wrote a ticket: the team answered.
+    TicketReply,
+    /// To who is to join a project.
+    Invitation,
+    /// To who forgot a password; whether the address has an account is looked up when it is sent, and the link is made then.
+    PasswordReset,
+    /// To whose password was changed.
+    PasswordChanged,
+}
+
+impl LetterKind {
+    /// All kinds.
+    pub const ALL: [Self; 5] = [Self::TicketConfirmation, Self::TicketReply, Self::Invitation, Self::PasswordReset, Self::PasswordChanged];
+
+    /// The word in the table.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TicketConfirmation => "ticket_confirmation",
+            Self::TicketReply => "ticket_reply",
+            Self::Invitation => "invitation",
+            Self::PasswordReset => "password_reset",
+            Self::PasswordChanged => "password_changed",
+        }
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::TicketConfirmation => "Ticket confirmation",
+            Self::TicketReply => "Ticket reply",
+            Self::Invitation => "Invitation",
+            Self::PasswordReset => "Password reset",
+            Self::PasswordChanged => "Password changed",
+        }
+    }
+
+    /// The kind of a word of the table.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
+    /// How many letters an hour anybody may have us send to an address that they typed.
+    fn per_hour(self) -> Option<i64> {
+        match self {
+            Self::TicketConfirmation => Some(10),
+            Self::PasswordReset => Some(3),
+            _ => None,
+        }
+    }
+}
+
+/// What a letter says, in plain text.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    /// BCP 47 language of the texts.
+    pub language: String,
+    /// Who it comes from, beside the configured address: a project's name.
+    pub from_name: Option<String>,
+    /// Paragraphs before everything else.
+    pub lead: Vec<String>,
+    /// What a person wrote.
+    pub quote: Option<String>,
+    /// Paragraphs after that.
+    pub after: Vec<String>,
+    /// What the link does.
+    pub link_label: String,
+    /// Small print.
+    pub footer: Vec<String>,
+    /// What letters of one conversation have in common.
+    pub thread: Option<String>,
+}
+
+/// A letter that is to be sent. The constructors are [`ticket_confirmation`] and its neighbours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// Identity; its Message-ID is made from it.
+    pub id: LetterId,
+    /// Whose it is; `None` for letters about accounts.
+    pub project: Option<ProjectId>,
+    /// What it is for.
+    pub kind: LetterKind,
+    /// What it is about: the id of the ticket or the invitation.
+    pub about: Option<Uuid>,
+    /// To which address.
+    pub to: String,
+    /// Its subject line.
+    pub subject: String,
+    /// What it says.
+    pub content: Content,
+    /// Where its link leads; may be empty.
+    pub link: String,
+    /// When it is of no use any more.
+    pub not_after: Option<Timestamp>,
+}
+
+impl Tx<'_> {
+    /// Queues a letter, to be sent after this transaction commits; call `wake_jobs` of the program then, so that it goes at once.
+    /// `false`: this address got too many of this kind, and gets none. A wrong address is no error here: the letter is given up then, where
+    /// people see it, and what it tells about stands.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn queue_letter(&mut self, letter: &Letter, now: Timestamp) -> Result<bool> {
+        if let Some(limit) = letter.kind.per_hour()
+            && self.letters_since(letter.kind.as_str(), &letter.to, now.plus_ms(-3_600_000)).await? >= limit
+        {
+            return Ok(false);
+        }
+        self.insert_letter(letter, now).await?;
+        // The job has the letter's id: there is never a second one.
+        self.enqueue(JobId(letter.id.0), &Job::Mail { letter: letter.id }, now, now).await?;
+        Ok(true)
+    }
+}

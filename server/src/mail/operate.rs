@@ -1,0 +1,69 @@
+//! What an operator does with letters that were given up, or wait. Whoever calls these has made sure that it is an operator.
+
+use domain::{
+    Error as Refusal,
+    ids::{JobId, LetterId},
+};
+
+use crate::{error::Result, jobs::Job, state::App};
+
+/// Sends a letter now that was given up, or waits for its next attempt.
+///
+/// # Errors
+/// [`Refusal::NotFound`] when there is none, [`Refusal::Conflict`] when it makes no sense any more.
+pub async fn retry(app: &App, id: LetterId) -> Result<()> {
+    let now = app.now();
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                let letter = tx.letter(id).await?.ok_or(Refusal::NotFound)?;
+                if letter.not_after.is_some_and(|until| until <= now.0) {
+                    return Err(
+                        Refusal::Conflict("The link in this letter has ended. Discard it; the person asks for another.".into()).into()
+                    );
+                }
+                match letter.state.as_str() {
+                    "dead" => {
+                        tx.letter_again(id, now).await?;
+                        tx.requeue(JobId(id.0), &Job::Mail { letter: id }, now).await
+                    }
+                    "queued" => tx.job_now(JobId(id.0), now).await,
+                    _ => Err(Refusal::Conflict("This letter was sent or discarded meanwhile.".into()).into()),
+                }
+            })
+        })
+        .await?;
+    app.wake_jobs();
+    Ok(())
+}
+
+/// Takes a letter out that was given up or waits. [`restore`] brings it back.
+///
+/// # Errors
+/// [`Refusal::Conflict`] when it was sent meanwhile.
+pub async fn discard(app: &App, id: LetterId) -> Result<()> {
+    let now = app.now();
+    let done = app.store.write(move |tx| Box::pin(async move { tx.discard_letter(id, now).await })).await?;
+    if done { Ok(()) } else { Err(Refusal::Conflict("This letter was sent or discarded meanwhile.".into()).into()) }
+}
+
+/// Brings a discarded letter back to where it was.
+///
+/// # Errors
+/// [`Refusal::NotFound`] when there is none.
+pub async fn restore(app: &App, id: LetterId) -> Result<()> {
+    let now = app.now();
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                if !tx.restore_letter(id, now).await? {
+                    return Err(Refusal::NotFound.into());
+                }
+                let letter = tx.letter(id).await?.ok_or(Refusal::NotFound)?;
+                if letter.state == "queued" { tx.requeue(JobId(id.0), &Job::Mail { letter: id }, now).await } else { Ok(()) }
+            })
+        })
+        .await?;
+    app.wake_jobs();
+    Ok(())
+}

@@ -1,0 +1,396 @@
+//! Letters that go out, and links that set a new password.
+
+use domain::{
+    Timestamp,
+    accounts::Scope,
+    ids::{LetterId, StaffId},
+};
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::{Store, Tx, id};
+use crate::{
+    error::{Error, Result},
+    mail::{Content, Letter, LetterKind},
+};
+
+/// A letter, as stored.
+#[derive(Debug, Clone, FromRow)]
+pub struct LetterRow {
+    /// Identity; see [`LetterRow::id`].
+    pub id: String,
+    /// The kind's word.
+    pub kind: String,
+    /// To whom.
+    pub recipient: String,
+    /// Its subject line.
+    pub subject: String,
+    /// JSON of [`Content`]; empty when it was forgotten.
+    pub content: String,
+    /// Where its link leads; empty when it has none or it was forgotten.
+    pub link: String,
+    /// `queued`, `sent`, `dead` (given up) or `discarded`.
+    pub state: String,
+    /// Attempts that failed.
+    pub tries: i64,
+    /// Why the last one failed, for people.
+    pub last_error: Option<String>,
+    /// When the next one is.
+    pub next_at: Option<i64>,
+    /// When it is of no use any more.
+    pub not_after: Option<i64>,
+    /// When it was written.
+    pub created_at: i64,
+    /// When its state changed.
+    pub updated_at: i64,
+    /// The name of its project.
+    pub project_name: Option<String>,
+}
+
+impl LetterRow {
+    /// The typed id.
+    ///
+    /// # Errors
+    /// When the stored text is not a UUID.
+    pub fn id(&self) -> Result<LetterId> {
+        id(&self.id)
+    }
+
+    /// The typed kind.
+    ///
+    /// # Errors
+    /// When the stored word is none.
+    pub fn kind(&self) -> Result<LetterKind> {
+        LetterKind::parse(&self.kind).ok_or_else(|| Error::internal("stored kind of a letter", &self.kind))
+    }
+
+    /// What it says.
+    ///
+    /// # Errors
+    /// When that was forgotten.
+    pub fn content(&self) -> Result<Content> {
+        Ok(serde_json::from_str(&self.content)?)
+    }
+}
+
+/// How many letters are in which state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LetterCounts {
+    /// Not tried yet, or tried in vain and tried again later.
+    pub queued: i64,
+    /// Given up.
+    pub dead: i64,
+}
+
+impl Store {
+    /// A letter by id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn letter(&self, letter: LetterId) -> Result<Option<LetterRow>> {
+        Ok(sqlx::query_as(
+            "SELECT l.id, l.kind, l.recipient, l.subject, l.content, l.link, l.state, l.tries, l.last_error, l.next_at, l.not_after, \
+             l.created_at, l.updated_at, p.name AS project_name FROM letters l LEFT JOIN projects p ON p.id = l.project_id WHERE l.id = $1",
+        )
+        .bind(letter.to_string())
+        .fetch_optional(self.reader())
+        .await?)
+    }
+
+    /// The letters of a project about one thing, a ticket or an invitation, the oldest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn letters_of(&self, scope: &Scope, about: Uuid) -> Result<Vec<LetterRow>> {
+        Ok(sqlx::query_as(
+            "SELECT l.id, l.kind, l.recipient, l.subject, l.content, l.link, l.state, l.tries, l.last_error, l.next_at, l.not_after, \
+             l.created_at, l.updated_at, p.name AS project_name FROM letters l JOIN projects p ON p.id = l.project_id \
+             WHERE l.about = $1 AND l.project_id = $2 ORDER BY l.created_at, l.id",
+        )
+        .bind(about.to_string())
+        .bind(scope.project().to_string())
+        .fetch_all(self.reader())
+        .await?)
+    }
+
+    /// All letters in a state, over all projects, what changed last first: for operators.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn letters_in(&self, state: &str, limit: i64) -> Result<Vec<LetterRow>> {
+        Ok(sqlx::query_as(
+            "SELECT l.id, l.kind, l.recipient, l.subject, l.content, l.link, l.state, l.tries, l.last_error, l.next_at, l.not_after, \
+             l.created_at, l.updated_at, p.name AS project_name FROM letters l LEFT JOIN projects p ON p.id = l.project_id \
+             WHERE l.state = $1 ORDER BY l.updated_at DESC, l.id DESC LIMIT $2",
+        )
+        .bind(state.to_owned())
+        .bind(limit)
+        .fetch_all(self.reader())
+        .await?)
+    }
+
+    /// How many letters wait and how many were given up, over all projects: for operators.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn letter_counts(&self) -> Result<LetterCounts> {
+        let rows: Vec<(String, i64)> =
+            sqlx::query_as("SELECT state, COUNT(*) FROM letters WHERE state IN ('queued', 'dead') GROUP BY state")
+                .fetch_all(self.reader())
+                .await?;
+        let of = |state: &str| rows.iter().find(|(s, _)| s == state).map_or(0, |(_, n)| *n);
+        Ok(LetterCounts { queued: of("queued"), dead: of("dead") })
+    }
+
+    /// Whose password a link sets, while it works.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn password_reset(&self, token_hash: &str, now: Timestamp) -> Result<Option<StaffId>> {
+        let found: Option<String> = sqlx::query_scalar("SELECT staff_id FROM password_resets WHERE token_hash = $1 AND expires_at > $2")
+            .bind(token_hash.to_owned())
+            .bind(now.0)
+            .fetch_optional(self.reader())
+            .await?;
+        found.as_deref().map(id).transpose()
+    }
+}
+
+impl Tx<'_> {
+    /// Stores a letter that is to be sent.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_letter(&mut self, letter: &Letter, now: Timestamp) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO letters (id, project_id, kind, about, recipient, subject, content, link, state, not_after, created_at, updated_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $10, $10)",
+        )
+        .bind(letter.id.to_string())
+        .bind(letter.project.map(|p| p.to_string()))
+        .bind(letter.kind.as_str())
+        .bind(letter.about.map(|a| a.to_string()))
+        .bind(letter.to.clone())
+        .bind(letter.subject.clone())
+        .bind(serde_json::to_string(&letter.content)?)
+        .bind(letter.link.clone())
+        .bind(letter.not_after.map(|t| t.0))
+        .bind(now.0)
+        .execute(self.conn())
+        .await?;
+        Ok(())
+    }
+
+    /// How many letters of a kind were written to an address since then, whatever became of them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn letters_since(&mut self, kind: &str, recipient: &str, since: Timestamp) -> Result<i64> {
+        Ok(sqlx::query_scalar("SELECT COUNT(*) FROM letters WHERE recipient = $1 AND kind = $2 AND created_at > $3")
+            .bind(recipient.to_owned())
+            .bind(kind.to_owned())
+            .bind(since.0)
+            .fetch_one(self.conn())
+            .await?)
+    }
+
+    /// A letter by id, inside the transaction; nobody else changes it meanwhile.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn letter(&mut self, letter: LetterId) -> Result<Option<LetterRow>> {
+        // On PostgreSQL the update holds the row until the end; on SQLite there is one writer anyway.
+        sqlx::query("UPDATE letters SET id = id WHERE id = $1").bind(letter.to_string()).execute(self.conn()).await?;
+        Ok(sqlx::query_as(
+            "SELECT l.id, l.kind, l.recipient, l.subject, l.content, l.link, l.state, l.tries, l.last_error, l.next_at, l.not_after, \
+             l.created_at, l.updated_at, p.name AS project_name FROM letters l LEFT JOIN projects p ON p.id = l.project_id WHERE l.id = $1",
+        )
+        .bind(letter.to_string())
+        .fetch_optional(self.conn())
+        .await?)
+    }
+
+    /// The mail server has it. The link may hold a secret: it is forgotten.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn letter_sent(&mut self, letter: LetterId, now: Timestamp) -> Result<()> {
+        sqlx::query("UPDATE letters SET state = 'sent', link = '', last_error = NULL, next_at = NULL, updated_at = $2 WHERE id = $1")
+            .bind(letter.to_string())
+            .bind(now.0)
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+
+    /// Nobody has this address. Kept without its text, because it counts as one of those that the address may get.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn letter_for_nobody(&mut self, letter: LetterId, now: Timestamp) -> Result<()> {
+        sqlx::query("UPDATE letters SET state = 'sent', content = '', link = '', next_at = NULL, updated_at = $2 WHERE id = $1")
+            .bind(letter.to_string())
+            .bind(now.0)
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+
+    /// An attempt failed; there will be another.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn letter_waits(&mut self, letter: LetterId, tries: i64, why: &str, next: Timestamp, now: Timestamp) -> Result<()> {
+        sqlx::query("UPDATE letters SET tries = $2, last_error = $3, next_at = $4, updated_at = $5 WHERE id = $1 AND state = 'queued'")
+            .bind(letter.to_string())
+            .bind(tries)
+            .bind(why.to_owned())
+            .bind(next.0)
+            .bind(now.0)
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+
+    /// Gives a letter up that has not been sent.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn letter_dead(&mut self, letter: LetterId, why: &str, now: Timestamp) -> Result<()> {
+        sqlx::query(
+            "UPDATE letters SET state = 'dead', tries = tries + 1, last_error = $2, next_at = NULL, given_up_at = $3, updated_at = $3 \
+             WHERE id = $1 AND state = 'queued'",
+        )
+        .bind(letter.to_string())
+        .bind(why.to_owned())
+        .bind(now.0)
+        .execute(self.conn())
+        .await?;
+        Ok(())
+    }
+
+    /// A letter that was given up gets all its attempts again.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn letter_again(&mut self, letter: LetterId, now: Timestamp) -> Result<()> {
+        sqlx::query(
+            "UPDATE letters SET state = 'queued', tries = 0, next_at = $2, given_up_at = NULL, updated_at = $2 WHERE id = $1 AND state = 'dead'",
+        )
+        .bind(letter.to_string())
+        .bind(now.0)
+        .execute(self.conn())
+        .await?;
+        Ok(())
+    }
+
+    /// Takes a letter out that waits or was given up; `false` when it is neither.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn discard_letter(&mut self, letter: LetterId, now: Timestamp) -> Result<bool> {
+        let done = sqlx::query("UPDATE letters SET state = 'discarded', updated_at = $2 WHERE id = $1 AND state IN ('queued', 'dead')")
+            .bind(letter.to_string())
+            .bind(now.0)
+            .execute(self.conn())
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Takes letters about something out that nobody has got yet: it was revoked.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn discard_letters_about(&mut self, about: Uuid, now: Timestamp) -> Result<()> {
+        sqlx::query("UPDATE letters SET state = 'discarded', link = '', updated_at = $2 WHERE about = $1 AND state IN ('queued', 'dead')")
+            .bind(about.to_string())
+            .bind(now.0)
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+
+    /// Brings a discarded letter back to where it was; `false` when there is none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn restore_letter(&mut self, letter: LetterId, now: Timestamp) -> Result<bool> {
+        let done = sqlx::query(
+            "UPDATE letters SET state = CASE WHEN given_up_at IS NULL THEN 'queued' ELSE 'dead' END, updated_at = $2 \
+             WHERE id = $1 AND state = 'discarded' AND content <> ''",
+        )
+        .bind(letter.to_string())
+        .bind(now.0)
+        .execute(self.conn())
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Stores a link that sets a person's password, by the hash of its secret. Those of earlier letters end; those of this letter, which was
+    /// sent before and perhaps arrived, go on working.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_password_reset(
+        &mut self,
+        token_hash: &str,
+        staff: StaffId,
+        letter: LetterId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<()> {
+        sqlx::query("DELETE FROM password_resets WHERE staff_id = $1 AND letter_id <> $2")
+            .bind(staff.to_string())
+            .bind(letter.to_string())
+            .execute(self.conn())
+            .await?;
+        sqlx::query("INSERT INTO password_resets (token_hash, staff_id, letter_id, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)")
+            .bind(token_hash.to_owned())
+            .bind(staff.to_string())
+            .bind(letter.to_string())
+            .bind(now.0)
+            .bind(until.0)
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+
+    /// Uses a link up and gives whose password it sets; `None` when it does not work (any more). Of two at once, one gets it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn take_password_reset(&mut self, token_hash: &str, now: Timestamp) -> Result<Option<StaffId>> {
+        let found: Option<String> =
+            sqlx::query_scalar("DELETE FROM password_resets WHERE token_hash = $1 AND expires_at > $2 RETURNING staff_id")
+                .bind(token_hash.to_owned())
+                .bind(now.0)
+                .fetch_optional(self.conn())
+                .await?;
+        found.as_deref().map(id).transpose()
+    }
+
+    /// Forgets what letters said a week after they were sent or discarded, links that have ended at once, and letters after three months.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn purge_letters(&mut self, now: Timestamp) -> Result<()> {
+        sqlx::query("DELETE FROM password_resets WHERE expires_at <= $1").bind(now.0).execute(self.conn()).await?;
+        sqlx::query(
+            "UPDATE letters SET content = '', link = '' WHERE state IN ('sent', 'discarded') AND content <> '' AND updated_at <= $1",
+        )
+        .bind(now.plus_days(-7).0)
+        .execute(self.conn())
+        .await?;
+        sqlx::query("UPDATE letters SET link = '' WHERE link <> '' AND not_after <= $1").bind(now.0).execute(self.conn()).await?;
+        // Of an address that nobody has, or that a visitor mistyped, nothing stays longer than it must.
+        sqlx::query("DELETE FROM letters WHERE kind = 'password_reset' AND state IN ('sent', 'discarded') AND updated_at <= $1")
+            .bind(now.plus_days(-1).0)
+            .execute(self.conn())
+            .await?;
+        sqlx::query("DELETE FROM letters WHERE state <> 'queued' AND updated_at <= $1")
+            .bind(now.plus_days(-90).0)
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+}
