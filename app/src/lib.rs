@@ -15,6 +15,7 @@ pub mod components;
 pub mod imports;
 pub mod inbox;
 pub mod islands;
+pub mod keys;
 pub mod projects;
 #[cfg(feature = "ssr")]
 pub mod render;

@@ -38,6 +38,8 @@ ids! {
     ProjectId,
     /// A signed-in member of the team.
     StaffId,
+    /// A key of the API; also the [`StaffId`] that it acts as.
+    ApiKeyId,
     /// An invitation for a member of the team.
     InvitationId,
     /// A survey, over all its versions.

@@ -15,6 +15,7 @@ pub mod error;
 pub mod http;
 pub mod imports;
 pub mod jobs;
+pub mod keys;
 pub mod language;
 pub mod limits;
 pub mod mail;

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     config::{Config, Secret},
     error::{Error, Result},
+    keys::Uses,
     limits::Limits,
     mail::Mailer,
     search::Search,
@@ -44,6 +45,8 @@ pub struct App {
     pub streams: Streams,
     /// The way to the mail server; `None`: no mail is sent.
     pub mailer: Option<Mailer>,
+    /// Uses of API keys that were written down of late.
+    pub key_uses: Uses,
     /// Wakes the workers of this process; see [`App::wake_jobs`].
     pub jobs: tokio::sync::Notify,
 }
@@ -76,6 +79,7 @@ impl App {
             workshop: Workshop::default(),
             closing: tokio::sync::watch::Sender::new(false),
             streams: Streams::default(),
+            key_uses: Uses::default(),
             jobs: tokio::sync::Notify::new(),
         }))
     }

@@ -15,6 +15,8 @@ pub enum SettingsTab {
     Members,
     /// The snippets.
     Embed,
+    /// Keys of the API.
+    Keys,
 }
 
 /// The tabs that the settings pages share.
@@ -29,6 +31,7 @@ pub fn SettingsTabs(
         (SettingsTab::General, "settings", "General"),
         (SettingsTab::Members, "members", "Members"),
         (SettingsTab::Embed, "embed", "Embed"),
+        (SettingsTab::Keys, "keys", "API keys"),
     ];
     view! {
         <nav class="tabs" aria-label="Settings">

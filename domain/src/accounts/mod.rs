@@ -1,6 +1,7 @@
 //! Who acts, and what they may do.
 
 pub mod device;
+pub mod key;
 pub mod rules;
 pub mod throttle;
 

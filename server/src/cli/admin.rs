@@ -3,12 +3,16 @@
 use std::io::Read;
 
 use clap::Subcommand;
-use domain::projects::parse_origins;
+use domain::{
+    accounts::{Scope, key::Access},
+    projects::{Project, parse_origins},
+};
 use serde_json::json;
 
 use crate::{
     accounts,
     error::{Error, Result},
+    keys::{self, NewKey, Wanted},
     projects,
     state::App,
 };
@@ -49,6 +53,40 @@ pub(super) enum Admin {
         #[arg(long, value_name = "ORIGIN")]
         origin: Vec<String>,
     },
+    /// Make a key of the API; prints one line of JSON with the key, which nothing shows again
+    CreateApiKey {
+        /// The project: its name, its name in URLs, or its id
+        #[arg(long, value_name = "NAME-OR-ID")]
+        project: String,
+        /// What it may do: read, write (feedback, responses, backlog, tickets), or admin
+        #[arg(long, value_name = "SCOPE", value_parser = access)]
+        scope: Access,
+        /// What will use it
+        #[arg(long, value_name = "NAME", default_value = "Command line")]
+        name: String,
+        /// Days that it works; until it is revoked when left out
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+        days: Option<u16>,
+    },
+}
+
+fn access(text: &str) -> std::result::Result<Access, String> {
+    Access::parse(text).ok_or_else(|| "choose read, write or admin".to_owned())
+}
+
+/// The project that somebody means.
+async fn project(app: &App, wanted: &str) -> Result<Project> {
+    let mut all = app.store.all_projects().await?;
+    // An id or a slug names one; a name may be that of several.
+    if let Some(at) = all.iter().position(|p| p.slug == wanted || p.id.to_string() == wanted) {
+        return Ok(all.swap_remove(at));
+    }
+    let mut named = all.into_iter().filter(|p| p.name == wanted);
+    match (named.next(), named.next()) {
+        (Some(one), None) => Ok(one),
+        (Some(_), Some(_)) => Err(Error::Internal(format!("several projects are called “{wanted}”; give the id or the name in URLs"))),
+        (None, _) => Err(Error::Internal(format!("there is no project “{wanted}”; the console lists them"))),
+    }
 }
 
 impl Admin {
@@ -68,6 +106,17 @@ impl Admin {
                 let origins = parse_origins(&origin.join("\n")).map_err(|e| spoken(domain::Error::Invalid(e).into()))?;
                 let project = projects::create_for_operators(app, &name, origins).await.map_err(spoken)?;
                 json!({ "id": project.id.to_string(), "key": project.key, "slug": project.slug, "name": project.name })
+            }
+            Self::CreateApiKey { project: wanted, scope, name, days } => {
+                let project = project(app, &wanted).await?;
+                let wanted = Wanted { name: &name, access: scope, days: days.map(i64::from) };
+                let once = app.ids.uuid().to_string();
+                let made = keys::create(app, &Scope::system(project.id), &wanted, &once).await.map_err(spoken)?;
+                let NewKey { key, secret } = made.ok_or_else(|| Error::internal("api key", "not made"))?;
+                json!({
+                    "id": key.id, "key": secret, "name": key.name, "scope": key.access, "project": project.slug,
+                    "expires_at": key.expires_at.map(domain::Timestamp::rfc3339),
+                })
             }
         };
         println!("{line}");

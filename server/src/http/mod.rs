@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod address;
+pub mod api;
 pub mod assets;
 pub mod back;
 pub mod backlog;
@@ -11,6 +12,7 @@ pub mod forms;
 mod health;
 pub mod imports;
 pub mod inbox;
+pub mod keys;
 pub mod log;
 pub mod projects;
 pub mod replies;
@@ -50,6 +52,7 @@ pub fn router(app: AppState) -> Router {
         .merge(results::routes())
         .merge(imports::routes())
         .merge(replies::routes())
+        .merge(keys::routes())
         .layer(axum::middleware::from_fn(accounts::remember_page))
         .layer(sessions.clone())
         .layer(axum::middleware::from_fn(accounts::explain_sessions))
@@ -66,6 +69,8 @@ pub fn router(app: AppState) -> Router {
     Router::new()
         .merge(console)
         .merge(respondents)
+        // Programs: known by their key alone. A cookie counts for nothing there, so there is nothing that a foreign page could abuse.
+        .merge(api::routes(&app))
         .merge(assets::routes())
         .merge(health::routes())
         .fallback(error::not_found)

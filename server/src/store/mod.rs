@@ -18,6 +18,7 @@ pub mod imports;
 pub mod installation;
 pub mod invitations;
 pub mod jobs;
+pub mod keys;
 pub mod limits;
 pub mod mail;
 pub mod migrate;
@@ -114,6 +115,20 @@ impl Tx<'_> {
         .execute(&mut *self.conn)
         .await?;
         self.feedback_changed |= told.rows_affected() > 0;
+        Ok(())
+    }
+
+    /// Puts another outcome in place of what [`Store::write_once`] remembers.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn replace_outcome(&mut self, scope: &str, key: &str, outcome: &str) -> Result<()> {
+        sqlx::query("UPDATE idempotency SET outcome = $3 WHERE scope = $1 AND key = $2")
+            .bind(scope.to_owned())
+            .bind(key.to_owned())
+            .bind(outcome.to_owned())
+            .execute(&mut *self.conn)
+            .await?;
         Ok(())
     }
 }

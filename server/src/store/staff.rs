@@ -82,12 +82,12 @@ impl Store {
             .await?)
     }
 
-    /// A member by e-mail address in lower case.
+    /// A member by e-mail address in lower case. What has no password is a key of the API and signs in nowhere.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn staff_by_email(&self, email: &str) -> Result<Option<StaffRow>> {
-        Ok(sqlx::query_as("SELECT id, email, name, password_hash, theme FROM staff WHERE email = $1")
+        Ok(sqlx::query_as("SELECT id, email, name, password_hash, theme FROM staff WHERE email = $1 AND password_hash <> ''")
             .bind(email.to_owned())
             .fetch_optional(self.reader())
             .await?)
@@ -98,7 +98,8 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn any_staff(&self) -> Result<bool> {
-        let one: Option<String> = sqlx::query_scalar("SELECT id FROM staff LIMIT 1").fetch_optional(self.reader()).await?;
+        let one: Option<String> =
+            sqlx::query_scalar("SELECT id FROM staff WHERE password_hash <> '' LIMIT 1").fetch_optional(self.reader()).await?;
         Ok(one.is_some())
     }
 

@@ -11,6 +11,7 @@ mod demo;
 mod foundation;
 mod imports;
 mod inbox;
+mod keys;
 mod migrations;
 mod nodes;
 mod replies;

@@ -1,0 +1,169 @@
+//! Keys of the API: who uses the project's data from outside, and a new key.
+
+use domain::{FieldErrors, accounts::key::Access};
+use leptos::prelude::*;
+
+use crate::{
+    components::{
+        forms::{ErrorSummary, IdempotencyKey, SelectField, TextField},
+        layout::{Empty, PageHead},
+    },
+    islands::copy::Copy,
+    projects::{CopyBox, SettingsTab, SettingsTabs},
+};
+
+/// A key in the list.
+#[derive(Debug, Clone)]
+pub struct KeyView {
+    /// Its id.
+    pub id: String,
+    /// What uses it.
+    pub name: String,
+    /// How it begins.
+    pub prefix: String,
+    /// What it may do.
+    pub access: Access,
+    /// Who made it, and when.
+    pub made: String,
+    /// When it was used last, in words.
+    pub used: String,
+    /// Why it does not work any more, or until when it does; `None`: until it is revoked.
+    pub end: Option<String>,
+    /// Whether it opens anything.
+    pub works: bool,
+    /// Whether it can be revoked.
+    pub revocable: bool,
+}
+
+/// A key that was just made.
+#[derive(Debug, Clone)]
+pub struct MadeKey {
+    /// What uses it.
+    pub name: String,
+    /// The key itself.
+    pub secret: String,
+    /// A first request with it, for a shell.
+    pub example: String,
+}
+
+/// What the page shows.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// For URLs.
+    pub slug: String,
+    /// Those that work first.
+    pub keys: Vec<KeyView>,
+    /// Whether the person who looks may see and make keys.
+    pub may_manage: bool,
+    /// The key that was just made; shown once.
+    pub made: Option<MadeKey>,
+    /// The name as typed.
+    pub name: String,
+    /// The scope as chosen.
+    pub access: Access,
+    /// Days as chosen; empty: until it is revoked.
+    pub days: String,
+    /// The days that there are to choose from.
+    pub lifetimes: Vec<i64>,
+    /// What was refused.
+    pub errors: FieldErrors,
+}
+
+/// A scope with what it means, for a select.
+fn option(access: Access) -> (String, String) {
+    let meaning = match access {
+        Access::Read => "Read: everything in this project",
+        Access::Write => "Write: also add and change feedback, responses, backlog and tickets",
+        Access::Admin => "Admin: all that an admin may do",
+    };
+    (access.as_str().into(), meaning.into())
+}
+
+/// The page.
+#[component]
+pub fn KeysPage(
+    /// Its content.
+    model: Keys,
+    /// A fresh key for each of its forms is made from this one.
+    idempotency_key: String,
+) -> impl IntoView {
+    let Keys { slug, keys, may_manage, made, name, access, days, lifetimes, errors } = model;
+    let base = format!("/p/{slug}/keys");
+    let (action, form_key) = (base.clone(), format!("{idempotency_key}-new"));
+    let lifetimes = lifetimes.into_iter().map(|n| (n.to_string(), format!("{n} days")));
+    let lifetimes = std::iter::once((String::new(), "Until it is revoked".to_owned())).chain(lifetimes).collect();
+    view! {
+        <div id="keys" data-part class="narrow">
+            <PageHead title="API keys" lead="For programs that read this project or write into it. Each key reaches this project only." />
+            <SettingsTabs slug=slug current=SettingsTab::Keys />
+            <ErrorSummary errors=errors.clone() />
+            {made.map(|made| view! {
+                <div class="notice notice-good stack" role="status">
+                    <p><strong>{format!("Here is the key for {}.", made.name)}</strong>" It is shown only now. Put it where the program keeps its secrets; whoever has it can do what it can do."</p>
+                    <CopyBox id="api-key" label="API key" text=made.secret rows=1 />
+                    <p>"Try it:"</p>
+                    <CopyBox id="api-key-example" label="First request" text=made.example rows=2 />
+                </div>
+            }.into_any())}
+            {if !may_manage {
+                view! { <p class="notice">"Only admins and owners see and make API keys."</p> }.into_any()
+            } else if keys.is_empty() {
+                view! { <Empty title="No API keys yet" text="A key lets a program of yours send feedback, read it with the words of the inbox’s search, and keep the backlog. Make the first one below." /> }.into_any()
+            } else {
+                view! {
+                    <div class="table-wrap">
+                        <table class="table table-cards">
+                            <thead><tr>
+                                <th scope="col">"Key"</th><th scope="col">"Scope"</th><th scope="col">"Last used"</th><th scope="col">"Made"</th>
+                                <th scope="col"><span class="visually-hidden">"Action"</span></th>
+                            </tr></thead>
+                            <tbody>{keys.into_iter().map(|key| row(key, &base, &idempotency_key)).collect_view()}</tbody>
+                        </table>
+                    </div>
+                }.into_any()
+            }}
+            {may_manage.then(|| view! {
+                <section class="card" aria-labelledby="new-key">
+                    <h2 id="new-key">"New key"</h2>
+                    <form method="post" action=action data-enhance>
+                        <IdempotencyKey key=form_key />
+                        <TextField name="name" label="Name" value=name required=true maxlength=60
+                            hint="The program that will use it. The history of what it changes shows this name." errors=errors.clone() />
+                        <SelectField name="scope" label="Scope" options=Access::ALL.iter().copied().map(option).collect() value=access.as_str() errors=errors.clone() />
+                        <SelectField name="days" label="Works for" options=lifetimes value=days errors=errors />
+                        <div class="form-actions"><button type="submit" class="button button-primary">"Make key"</button></div>
+                    </form>
+                </section>
+            }.into_any())}
+        </div>
+        <Copy />
+    }
+}
+
+fn row(key: KeyView, base: &str, idempotency_key: &str) -> AnyView {
+    let KeyView { id, name, prefix, access, made, used, end, works, revocable } = key;
+    let (action, form_key) = (format!("{base}/revoke"), format!("{idempotency_key}-{id}"));
+    view! {
+        <tr class:key-ended=!works>
+            <th scope="row">
+                {name.clone()}{end.map(|end| view! { " "<span class="badge">{end}</span> })}
+                <div class="muted small mono">{prefix}"…"</div>
+            </th>
+            <td data-label="Scope">{access.label()}</td>
+            <td data-label="Last used">{used}</td>
+            <td data-label="Made">{made}</td>
+            <td class="key-action">{revocable.then(|| view! {
+                <details class="key-revoke">
+                    <summary class="button button-small" aria-label=format!("Revoke {name}")>"Revoke"</summary>
+                    <form method="post" action=action data-enhance>
+                        <IdempotencyKey key=form_key />
+                        <input type="hidden" name="key" value=id />
+                        <p>{format!("Revoke “{name}”? Programs that use it are refused from then on. This cannot be undone.")}</p>
+                        <button type="submit" class="button button-small button-danger">"Revoke for good"</button>
+                    </form>
+                </details>
+            })}</td>
+        </tr>
+    }
+    .into_any()
+}

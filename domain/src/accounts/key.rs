@@ -1,0 +1,72 @@
+//! Keys of the API: what a program may do with one, and how a key is written.
+
+use serde::{Deserialize, Serialize};
+
+use super::Role;
+use crate::{Error, feedback::words};
+
+words! {
+    /// What a key may do; each includes those before it.
+    Access {
+        /// Reads everything in the project.
+        Read = "read" / "Read",
+        /// Also writes feedback, responses, backlog items and tickets.
+        Write = "write" / "Write",
+        /// Also what only admins do.
+        Admin = "admin" / "Admin",
+    }
+}
+
+impl Access {
+    /// The role that a key acts with.
+    #[must_use]
+    pub fn role(self) -> Role {
+        match self {
+            Self::Read => Role::Viewer,
+            Self::Write => Role::Triager,
+            Self::Admin => Role::Admin,
+        }
+    }
+}
+
+/// What every key begins with, so that it is recognised where it should not be.
+pub const MARK: &str = "eas_";
+/// How much of a key stays readable, to tell keys apart.
+pub const PREFIX: usize = 12;
+/// Longest name, in characters.
+pub const MAX_NAME: usize = 60;
+
+/// A key's name as stored: on one line, without the white space around it.
+///
+/// # Errors
+/// When there is none, or it is too long.
+pub fn check_name(name: &str) -> Result<String, Error> {
+    let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
+    if name.is_empty() || name.chars().any(char::is_control) {
+        return Err(Error::field("name", "required", "Name the program that will use the key."));
+    }
+    if name.chars().count() > MAX_NAME {
+        return Err(Error::field("name", "too_long", format!("The name takes {MAX_NAME} characters at most.")));
+    }
+    Ok(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_one_line_and_short() {
+        assert_eq!(check_name("  Nightly \n export ").unwrap(), "Nightly export");
+        for bad in ["", "  ", "a\u{7}b", &"x".repeat(61)] {
+            assert!(check_name(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn access_is_a_role() {
+        assert_eq!(Access::parse("write").map(Access::role), Some(Role::Triager));
+        assert!(Access::ALL.is_sorted_by_key(|access| access.role()));
+        assert_eq!(Access::parse("owner"), None);
+    }
+}

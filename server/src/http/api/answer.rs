@@ -1,0 +1,187 @@
+//! What the API answers with: JSON with a validator, pages with a link to the next, and answers that a retry gets again.
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    problem::{Answered, Fault, Refused},
+    sent::Sent,
+};
+use crate::{
+    error::Result,
+    state::{App, hash_token},
+};
+
+/// The strong validator of a representation. It holds the version, so two versions never share one.
+fn tag(body: &str) -> String {
+    format!("\"{}\"", hash_token(body).get(..22).unwrap_or_default())
+}
+
+/// Whether a header of `If-Match` or `If-None-Match` names a validator; `weak`: one that says so is taken as well.
+fn names(header: &HeaderValue, tag: &str, weak: bool) -> bool {
+    let text = header.to_str().unwrap_or_default().trim();
+    text == "*" || text.split(',').map(str::trim).any(|t| t == tag || weak && t.strip_prefix("W/") == Some(tag))
+}
+
+/// Answers a reading request: 304 when the program has it already.
+///
+/// # Errors
+/// Never in practice.
+pub fn found(headers: &HeaderMap, value: &impl Serialize) -> Answered {
+    page(headers, value, None)
+}
+
+/// As [`found`], for one page of a list: `next` is the address of the page after.
+///
+/// # Errors
+/// Never in practice.
+pub fn page(headers: &HeaderMap, value: &impl Serialize, next: Option<String>) -> Answered {
+    let body = serde_json::to_string(value).map_err(crate::error::Error::from)?;
+    let tag = tag(&body);
+    let known = headers.get(header::IF_NONE_MATCH).is_some_and(|h| names(h, &tag, true));
+    let mut response =
+        if known { StatusCode::NOT_MODIFIED.into_response() } else { ([(header::CONTENT_TYPE, "application/json")], body).into_response() };
+    set(&mut response, header::ETAG, &tag);
+    if let Some(next) = next {
+        set(&mut response, header::LINK, &format!("<{next}>; rel=\"next\""));
+    }
+    Ok(response)
+}
+
+fn set(response: &mut Response, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+/// Refuses a change of something that is not as the program believes; `current` is its representation now.
+///
+/// # Errors
+/// 428 without `If-Match`, 412 when it names another version.
+pub fn demand_match(headers: &HeaderMap, current: &impl Serialize) -> Answered<()> {
+    let body = serde_json::to_string(current).map_err(crate::error::Error::from)?;
+    let Some(wanted) = headers.get(header::IF_MATCH) else {
+        let detail = "Send If-Match with the ETag of what you changed, so that nobody’s work is overwritten.";
+        return Err(Refused::Outside {
+            status: StatusCode::PRECONDITION_REQUIRED,
+            code: "if_match_required",
+            detail: detail.into(),
+            faults: vec![Fault::header("If-Match", "required", detail)],
+        });
+    };
+    if names(wanted, &tag(&body), false) {
+        return Ok(());
+    }
+    let detail = "This was changed meanwhile. Read it again, and decide again.";
+    Err(Refused::outside(StatusCode::PRECONDITION_FAILED, "changed", detail))
+}
+
+/// The answer to a request that wrote, as it is kept for a retry.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Written {
+    status: u16,
+    body: Option<String>,
+    location: Option<String>,
+}
+
+impl Written {
+    /// 201: something was made, and is found at `location`.
+    ///
+    /// # Errors
+    /// Never in practice.
+    pub fn created(location: String, value: &impl Serialize) -> Result<Self> {
+        Ok(Self { status: 201, body: Some(serde_json::to_string(value)?), location: Some(location) })
+    }
+
+    /// 200: something is now like this.
+    ///
+    /// # Errors
+    /// Never in practice.
+    pub fn changed(value: &impl Serialize) -> Result<Self> {
+        Ok(Self { status: 200, body: Some(serde_json::to_string(value)?), location: None })
+    }
+
+    /// 204: something is gone.
+    #[must_use]
+    pub fn gone() -> Self {
+        Self { status: 204, body: None, location: None }
+    }
+}
+
+impl IntoResponse for Written {
+    fn into_response(self) -> Response {
+        let tag = self.body.as_deref().map(tag);
+        let mut response = Response::new(self.body.map_or_else(Body::empty, Body::from));
+        *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK);
+        if let Some(tag) = tag {
+            set(&mut response, header::CONTENT_TYPE, "application/json");
+            set(&mut response, header::ETAG, &tag);
+        }
+        if let Some(location) = self.location {
+            set(&mut response, header::LOCATION, &location);
+        }
+        response
+    }
+}
+
+/// What is kept under an idempotency key.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    fingerprint: String,
+    written: Option<Written>,
+}
+
+/// Carries a write out once for each idempotency key, and answers a retry with the first answer. The key is taken before the work, with
+/// what it was sent for; work whose repetition would do harm is handed a key for [`crate::store::Store::write_once`] (see [`inner_key`]) or is
+/// guarded by a version, so that a crash between the work and keeping its answer does no harm either.
+///
+/// # Errors
+/// 422 when the key was used for something else; what the work refuses.
+pub async fn once<T>(app: &App, sent: &Sent<T>, work: impl Future<Output = Answered<Written>> + Send) -> Answered {
+    let Some(key) = sent.once.as_deref() else { return Ok(work.await?.into_response()) };
+    let (scope, key) = (format!("api:{}", sent.caller.key.id), key.to_owned());
+    let claim = Kept { fingerprint: sent.fingerprint.clone(), written: None };
+    let kept: Kept = app.store.write_once(&scope, &key, app.now(), move |_| Box::pin(async move { Ok(claim) })).await?;
+    if kept.fingerprint != sent.fingerprint {
+        let detail = "This Idempotency-Key was used for another request. Send a fresh one.";
+        return Err(Refused::invalid(vec![Fault::header("Idempotency-Key", "reused", detail)]));
+    }
+    if let Some(written) = kept.written {
+        let mut response = written.into_response();
+        set(&mut response, HeaderName::from_static("idempotency-replayed"), "true");
+        return Ok(response);
+    }
+    let written = work.await?;
+    let kept = Kept { fingerprint: kept.fingerprint, written: Some(written.clone()) };
+    let outcome = serde_json::to_string(&kept).map_err(crate::error::Error::from)?;
+    let keeping = app.store.write(move |tx| Box::pin(async move { tx.replace_outcome(&scope, &key, &outcome).await })).await;
+    if let Err(error) = keeping {
+        // The work is done all the same, and that is what the program must hear.
+        tracing::warn!(error = %error, "the answer to a request of the API was not kept for a retry");
+    }
+    Ok(written.into_response())
+}
+
+/// The key of a use case that makes something, of its own for each API key.
+///
+/// # Errors
+/// 400 when the request carries none.
+pub fn inner_key<T>(sent: &Sent<T>) -> Answered<String> {
+    Ok(format!("api:{}:{}", sent.caller.key.id, sent.once()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn validators_are_compared_as_the_standard_says() {
+        let names = |text: &'static str, weak| names(&HeaderValue::from_static(text), "\"a\"", weak);
+        assert!(names("\"a\"", false) && names("\"b\", \"a\"", false) && names("*", false) && names("W/\"a\"", true));
+        assert!(!names("W/\"a\"", false) && !names("\"b\"", true) && !names("a", false) && !names("", true));
+    }
+}

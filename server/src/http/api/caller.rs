@@ -1,0 +1,117 @@
+//! Who a request of the API is: the key in `Authorization`, counted, with what it may do. Cookies count for nothing here.
+
+use axum::{
+    extract::{FromRequestParts, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use domain::{
+    Error as Refusal,
+    accounts::{Actor, Role, Scope},
+};
+
+use super::problem::{Refused, signed_out};
+use crate::{
+    error::{Error, Result},
+    keys,
+    limits::Standing,
+    state::AppState,
+    store::keys::ApiKey,
+};
+
+/// A program with a key that works. Taking it as an argument says that a handler reads.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Its key.
+    pub key: ApiKey,
+    /// Whom it acts as.
+    pub actor: Actor,
+}
+
+impl Caller {
+    /// The capability to work in the key's project with at least the role `need`.
+    ///
+    /// # Errors
+    /// [`Refusal::Forbidden`] when the key's scope is too low.
+    pub fn scope(&self, need: Role) -> Result<Scope, Refusal> {
+        self.actor.scope(self.key.project, need)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| Refusal::SignedOut.into())
+    }
+}
+
+/// What stands after `Bearer`.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut all = headers.get_all(header::AUTHORIZATION).iter();
+    let value = all.next()?.to_str().ok()?;
+    let (scheme, key) = value.split_once(' ')?;
+    // Two of them are a mistake, or somebody's attempt.
+    (all.next().is_none() && scheme.eq_ignore_ascii_case("bearer")).then(|| key.trim())
+}
+
+/// Finds the caller, counts the request and says how the key stands. Around everything below `/api/v1` but its document.
+pub async fn identify(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
+    let Some(secret) = bearer(request.headers()) else {
+        return signed_out(request.headers().contains_key(header::AUTHORIZATION));
+    };
+    let key = match keys::find(&app, secret).await {
+        Ok(key) => key,
+        Err(error) => return Refused::Inside(error).into_response(),
+    };
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let (standing, mut response) = match app.limits.api_key(key.id.0, app.now()).await {
+        Ok(standing) => {
+            request.extensions_mut().insert(Caller { actor: keys::actor(&key), key });
+            (standing, next.run(request).await)
+        }
+        Err(error) => {
+            let Error::Refused(Refusal::RateLimited(reset)) = error else { return Refused::Inside(error).into_response() };
+            (Standing { limit: app.config.rate_per_api_key, remaining: 0, reset }, Refused::Inside(error).into_response())
+        }
+    };
+    tell_limits(response.headers_mut(), standing);
+    // People's data: for this program only, and asked for again each time.
+    let kept = reads && matches!(response.status(), StatusCode::OK | StatusCode::NOT_MODIFIED);
+    let keeping = if kept { "private, no-cache" } else { "no-store" };
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(keeping));
+    response
+}
+
+/// `RateLimit` and `RateLimit-Policy` as the IETF's draft has them (draft-ietf-httpapi-ratelimit-headers).
+fn tell_limits(headers: &mut HeaderMap, standing: Standing) {
+    let Standing { limit, remaining, reset } = standing;
+    let texts = [("ratelimit-policy", format!("\"key\";q={limit};w=60")), ("ratelimit", format!("\"key\";r={remaining};t={reset}"))];
+    for (name, text) in texts {
+        if let Ok(value) = HeaderValue::from_str(&text) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_bearer_key_is_read() {
+        let read = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::AUTHORIZATION, HeaderValue::from_static(value));
+            }
+            bearer(&headers).map(str::to_owned)
+        };
+        assert_eq!(read(&["Bearer eas_1"]), Some("eas_1".into()));
+        assert_eq!(read(&["bearer  eas_1 "]), Some("eas_1".into()));
+        for not in [&[][..], &["eas_1"], &["Basic eas_1"], &["Bearer a", "Bearer b"]] {
+            assert_eq!(read(not), None, "{not:?}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The OpenAPI document, made from the handlers and from what surrounds all of them, and the page that shows it.
+
+use std::sync::LazyLock;
+
+use axum::http::{HeaderMap, HeaderValue, header};
+use serde_json::{Value, json};
+use utoipa::OpenApi;
+
+use super::{Operations, answer, problem::Answered};
+use crate::http::address::BaseUrl;
+
+/// The document without the address of this installation.
+static DOCUMENT: LazyLock<Value> = LazyLock::new(build);
+
+/// One operation of the document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation {
+    /// Its `operationId`, the name of its handler.
+    pub name: String,
+    /// In lower case.
+    pub method: String,
+    /// From the root.
+    pub path: String,
+}
+
+fn entries(document: &Value) -> impl Iterator<Item = (&String, &String, &Value)> {
+    let paths = document["paths"].as_object().into_iter().flatten();
+    paths.flat_map(|(path, item)| item.as_object().into_iter().flatten().map(move |(method, operation)| (path, method, operation)))
+}
+
+/// All operations.
+#[must_use]
+pub fn operations() -> Vec<Operation> {
+    let text = |operation: &Value| operation["operationId"].as_str().unwrap_or_default().to_owned();
+    entries(&DOCUMENT).map(|(path, method, op)| Operation { name: text(op), method: method.clone(), path: path.clone() }).collect()
+}
+
+const ABOUT: &str = "Read and write one project of Earshot with a key of its API. An admin makes keys in the console under Settings → API \
+keys, or with `earshot admin create-api-key`. Send the key with each request as `Authorization: Bearer eas_…`.
+
+**Scopes.** `read` reads everything. `write` also adds and changes feedback, responses, backlog items and tickets. `admin` may do all that an \
+admin of the project may. What is in another project is answered with 404, like what does not exist.
+
+**Writing.** A request that makes something needs an `Idempotency-Key`: 8 to 100 visible ASCII characters, fresh for each thing, the same for each \
+retry. A retry gets the first answer. Other requests that write take one too. The same key with another body is refused with 422.
+
+**Changing.** `PATCH` needs `If-Match` with the `ETag` that the thing was read with: 428 without, 412 when somebody changed it meanwhile.
+
+**Lists** come in pages: `limit` is 1 to 100, and `next_cursor` (also the header `Link: …; rel=\"next\"`) leads to the page after. Cursors are opaque.
+
+**Refusals** are problems as RFC 9457 has them, `application/problem+json`, with the place of each fault. Fields that are not listed here cannot be \
+set and are refused.
+
+**Limits.** `RateLimit-Policy` and `RateLimit` say what a key may and what is left; 429 and 503 carry `Retry-After`.";
+
+fn build() -> Value {
+    let mut document = serde_json::to_value(Operations::openapi()).unwrap_or_default();
+    document["info"] = json!({
+        "title": "Earshot API",
+        "version": "1",
+        "description": ABOUT,
+        "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
+    });
+    document["security"] = json!([{ "key": [] }]);
+    document["components"]["securitySchemes"] =
+        json!({ "key": { "type": "http", "scheme": "bearer", "bearerFormat": "eas_…", "description": "A key of the project." } });
+    document["components"]["headers"] = headers();
+    document["components"]["responses"] = refusals();
+    if let Some(paths) = document["paths"].as_object_mut() {
+        for (path, item) in paths.iter_mut() {
+            for (method, operation) in item.as_object_mut().into_iter().flatten() {
+                surround(path, method, operation);
+            }
+        }
+    }
+    document
+}
+
+/// Headers of answers.
+fn headers() -> Value {
+    let text = |description: &str, example: &str| json!({ "description": description, "schema": { "type": "string" }, "example": example });
+    json!({
+        "ETag": text("Names this state of the thing, for `If-Match` and `If-None-Match`.", "\"mZ0x…\""),
+        "Link": text("The page after this one, if there is one: `rel=\"next\"`.", "</api/v1/feedback?cursor=…>; rel=\"next\""),
+        "Location": text("Where the new thing is.", "/api/v1/feedback/0199…"),
+        "RateLimit": text("What is left: `r` requests, all of them again in `t` seconds.", "\"key\";r=1199;t=1"),
+        "RateLimit-Policy": text("What a key may: `q` requests in `w` seconds.", "\"key\";q=1200;w=60"),
+        "Retry-After": { "description": "Seconds to wait.", "schema": { "type": "integer", "minimum": 0 } },
+        "WWW-Authenticate": text("How to say who you are.", "Bearer realm=\"Earshot\""),
+        "Allow": text("The methods that are possible.", "GET, HEAD"),
+    })
+}
+
+const LIMITS: [&str; 2] = ["RateLimit", "RateLimit-Policy"];
+
+fn header_refs(names: &[&str]) -> Value {
+    Value::Object(names.iter().map(|name| ((*name).to_owned(), json!({ "$ref": format!("#/components/headers/{name}") }))).collect())
+}
+
+/// What any operation may be refused with: name, status, what it means, further headers.
+const REFUSALS: [(&str, &str, &str, &[&str]); 15] = [
+    ("Malformed", "400", "The request cannot be read, or lacks a header that it needs.", &LIMITS),
+    ("SignedOut", "401", "No key, or one that opens nothing.", &["WWW-Authenticate"]),
+    ("Forbidden", "403", "The scope of the key does not allow this.", &LIMITS),
+    ("NotFound", "404", "There is no such thing in this project.", &LIMITS),
+    ("MethodNotAllowed", "405", "Not a method of this address.", &["RateLimit", "RateLimit-Policy", "Allow"]),
+    ("TimedOut", "408", "The request took too long to arrive.", &[]),
+    ("Conflict", "409", "What is there stands against it.", &LIMITS),
+    ("Changed", "412", "Somebody changed it meanwhile.", &LIMITS),
+    ("TooLarge", "413", "The body is too large.", &LIMITS),
+    ("MediaType", "415", "The body is not `application/json`.", &LIMITS),
+    ("Invalid", "422", "Something in the request does not fit; `errors` says where.", &LIMITS),
+    ("MatchRequired", "428", "`If-Match` is missing.", &LIMITS),
+    ("TooMany", "429", "The key asked too often.", &["RateLimit", "RateLimit-Policy", "Retry-After"]),
+    ("Fault", "500", "Something went wrong on our side.", &[]),
+    ("Busy", "503", "The database cannot take this now; try again.", &["Retry-After"]),
+];
+
+fn refusals() -> Value {
+    let refusal = |(name, _, description, headers): &(&str, &str, &str, &[&str])| {
+        let body = json!({ "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } });
+        ((*name).to_owned(), json!({ "description": description, "headers": header_refs(headers), "content": body }))
+    };
+    Value::Object(REFUSALS.iter().map(refusal).collect())
+}
+
+/// Adds to an operation what surrounds all of them: headers that it takes and gives, and the refusals that are possible.
+fn surround(path: &str, method: &str, operation: &mut Value) {
+    let writes = method != "get";
+    let makes = operation["responses"]["201"].is_object();
+    let in_header = |name: &str, required: bool, description: &str, schema: Value| json!({ "name": name, "in": "header", "required": required, "description": description, "schema": schema });
+    let mut parameters = Vec::new();
+    if writes {
+        let schema = json!({ "type": "string", "minLength": 8, "maxLength": 100, "pattern": "^[!-~]+$" });
+        let description = if makes { "Fresh for each thing, the same for each retry." } else { "The same for each retry." };
+        parameters.push(in_header("Idempotency-Key", makes, description, schema));
+    } else {
+        let schema = json!({ "type": "string", "pattern": "^[ !#-~\"]*$" });
+        parameters.push(in_header("If-None-Match", false, "An `ETag` that you have: 304 when it is still right.", schema));
+    }
+    if method == "patch" {
+        let schema = json!({ "type": "string", "pattern": "^[ !#-~\"]+$" });
+        parameters.push(in_header("If-Match", true, "The `ETag` of what you change.", schema));
+    }
+    match operation["parameters"].as_array_mut() {
+        Some(list) => list.extend(parameters),
+        None => operation["parameters"] = Value::Array(parameters),
+    }
+    for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
+        let mut names = LIMITS.to_vec();
+        if response["content"].is_object() {
+            names.push("ETag");
+        }
+        if status == "201" {
+            names.push("Location");
+        }
+        response["headers"] = header_refs(&names);
+    }
+    let takes_query = operation["parameters"].as_array().is_some_and(|list| list.iter().any(|p| p["in"] == "query"));
+    let lists = operation["parameters"].as_array().is_some_and(|list| list.iter().any(|p| p["name"] == "cursor"));
+    if lists {
+        operation["responses"]["200"]["headers"]["Link"] = json!({ "$ref": "#/components/headers/Link" });
+    }
+    let possible = |status: &str| match status {
+        "304" => !writes,
+        "400" => writes,
+        "403" | "413" | "415" => writes,
+        "404" => path.contains('{') || lists,
+        "409" => writes,
+        "412" | "428" => method == "patch",
+        "422" => writes || takes_query,
+        _ => true,
+    };
+    if !writes {
+        operation["responses"]["304"] =
+            json!({ "description": "You have it already.", "headers": header_refs(&["RateLimit", "RateLimit-Policy", "ETag"]) });
+    }
+    for (name, status, ..) in REFUSALS.iter().filter(|(_, status, ..)| possible(status)) {
+        operation["responses"][*status] = json!({ "$ref": format!("#/components/responses/{name}") });
+    }
+}
+
+/// `GET /api/v1/openapi.json`
+pub async fn json(BaseUrl(base): BaseUrl, headers: HeaderMap) -> Answered {
+    let mut document = DOCUMENT.clone();
+    document["servers"] = json!([{ "url": base }]);
+    let mut response = answer::found(&headers, &document)?;
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    Ok(response)
+}

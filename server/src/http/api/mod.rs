@@ -1,0 +1,82 @@
+//! `/api/v1`: the program for other programs. An operation is a handler that `#[utoipa::path]` describes, and one word in the list of
+//! operations below: that list makes both the routes and the document, so that neither knows what the other does not.
+
+mod answer;
+mod caller;
+mod document;
+mod me;
+mod problem;
+mod projects;
+mod sent;
+
+use axum::{
+    Router,
+    routing::{MethodFilter, MethodRouter, get, on},
+};
+use utoipa::OpenApi;
+
+use crate::state::AppState;
+
+/// Where all of it lies.
+const BASE: &str = "/api/v1";
+
+/// Makes `Operations`, the document's part that comes from the handlers, and `handlers`, the handlers by the name of their operation.
+macro_rules! operations {
+    ($($module:ident: $($handler:ident),+;)+) => {
+        #[derive(OpenApi)]
+        #[openapi(paths($($($module::$handler),+),+), components(schemas(problem::Problem)))]
+        struct Operations;
+
+        fn handlers() -> Vec<(&'static str, fn(MethodFilter) -> MethodRouter<AppState>)> {
+            vec![$($((stringify!($handler), |method| on(method, $module::$handler))),+),+]
+        }
+    };
+}
+
+operations! {
+    me: read_key;
+    projects: list_projects, read_project;
+}
+
+/// The routes: those that need a key, the document, and the page about it.
+pub fn routes(app: &AppState) -> Router<AppState> {
+    let mut api = Router::new();
+    let operations = document::operations();
+    for (name, handler) in handlers() {
+        let Some(at) = operations.iter().find(|o| o.name == name) else { continue };
+        let Some(filter) = method_filter(&at.method) else { continue };
+        api = api.route(at.path.trim_start_matches(BASE), handler(filter));
+    }
+    let api = api
+        .method_not_allowed_fallback(problem::no_such_method)
+        .fallback(problem::nowhere)
+        .layer(axum::middleware::from_fn_with_state(app.clone(), caller::identify));
+    let open = Router::new().route("/api/v1/openapi.json", get(document::json)).method_not_allowed_fallback(problem::no_such_method);
+    open.nest(BASE, api)
+}
+
+fn method_filter(method: &str) -> Option<MethodFilter> {
+    match method {
+        "get" => Some(MethodFilter::GET),
+        "post" => Some(MethodFilter::POST),
+        "put" => Some(MethodFilter::PUT),
+        "patch" => Some(MethodFilter::PATCH),
+        "delete" => Some(MethodFilter::DELETE),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_handler_is_described_and_every_description_has_a_handler() {
+        let described: BTreeSet<String> = document::operations().into_iter().map(|o| o.name).collect();
+        let handled: BTreeSet<String> = handlers().into_iter().map(|(name, _)| name.to_owned()).collect();
+        assert_eq!(described, handled);
+        assert!(document::operations().iter().all(|o| method_filter(&o.method).is_some() && o.path.starts_with(BASE)));
+    }
+}

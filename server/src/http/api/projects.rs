@@ -1,0 +1,73 @@
+//! `/api/v1/projects`: the key's own project.
+
+use axum::{extract::State, http::HeaderMap};
+use domain::{Error as Refusal, accounts::Role, ids::ProjectId, projects};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{answer, caller::Caller, problem::Answered, sent::Ids};
+use crate::state::{App, AppState};
+
+/// A project.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Project {
+    id: Uuid,
+    /// The name in addresses of the console.
+    #[schema(example = "corner-shop")]
+    slug: String,
+    #[schema(example = "Corner shop")]
+    name: String,
+    /// The key of the embed snippet; not a secret.
+    public_key: String,
+    /// Origins that may embed its surveys; empty: any site.
+    origins: Vec<String>,
+    /// Language of texts that name none (BCP 47).
+    #[schema(example = "en")]
+    language: String,
+    #[schema(format = DateTime)]
+    created_at: String,
+}
+
+/// All projects that the key reaches.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProjectList {
+    items: Vec<Project>,
+}
+
+impl From<projects::Project> for Project {
+    fn from(project: projects::Project) -> Self {
+        Self {
+            id: project.id.0,
+            slug: project.slug,
+            name: project.name,
+            public_key: project.key,
+            origins: project.origins,
+            language: project.language,
+            created_at: project.created_at.rfc3339(),
+        }
+    }
+}
+
+async fn own(app: &App, caller: &Caller, id: ProjectId) -> Answered<Project> {
+    let scope = caller.actor.scope(id, Role::Viewer)?;
+    Ok(app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?.into())
+}
+
+/// List projects
+///
+/// A key reaches one project, so this is a list of one.
+#[utoipa::path(get, path = "/api/v1/projects", operation_id = "list_projects", tag = "Projects",
+    responses((status = 200, description = "The projects.", body = ProjectList)))]
+pub async fn list_projects(State(app): State<AppState>, caller: Caller, headers: HeaderMap) -> Answered {
+    let project = own(&app, &caller, caller.key.project).await?;
+    answer::found(&headers, &ProjectList { items: vec![project] })
+}
+
+/// Read a project
+#[utoipa::path(get, path = "/api/v1/projects/{project_id}", operation_id = "read_project", tag = "Projects",
+    params(("project_id" = Uuid, Path, description = "The project.")),
+    responses((status = 200, description = "The project.", body = Project)))]
+pub async fn read_project(State(app): State<AppState>, caller: Caller, Ids([id]): Ids<1>, headers: HeaderMap) -> Answered {
+    answer::found(&headers, &own(&app, &caller, ProjectId(id)).await?)
+}

@@ -1,0 +1,286 @@
+//! What a program sends: JSON read strictly, ids in the address, parameters, idempotency keys.
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, RawPathParams, RawQuery, Request},
+    http::{HeaderMap, StatusCode, header, request::Parts},
+};
+use domain::{Error as Refusal, accounts::Role};
+use serde::de::DeserializeOwned;
+use serde_path_to_error::Segment;
+use uuid::Uuid;
+
+use super::{
+    caller::Caller,
+    problem::{Fault, Refused},
+};
+use crate::{
+    http::{BODY_LIMIT, forms::is_idempotency_key},
+    state::{AppState, hash_token},
+};
+
+/// How deep lists and objects may lie in each other; the deepest input of ours has four levels.
+const MAX_DEPTH: usize = 16;
+
+/// A request that writes: who sends it, its idempotency key, its body.
+#[derive(Debug)]
+pub struct Sent<T> {
+    /// Who, with a key that may write.
+    pub caller: Caller,
+    /// What makes a repetition one write.
+    pub once: Option<String>,
+    /// Tells this request from another one with the same idempotency key.
+    pub fingerprint: String,
+    /// All headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: T,
+}
+
+impl<T> Sent<T> {
+    /// The idempotency key of a request that makes something.
+    ///
+    /// # Errors
+    /// 400 when there is none.
+    pub fn once(&self) -> Result<&str, Refused> {
+        self.once.as_deref().ok_or_else(|| {
+            let detail = "Send an Idempotency-Key: 8 to 100 visible ASCII characters, the same one for each retry.";
+            Refused::Outside {
+                status: StatusCode::BAD_REQUEST,
+                code: "idempotency_key_required",
+                detail: detail.into(),
+                faults: vec![Fault::header("Idempotency-Key", "required", detail)],
+            }
+        })
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest<AppState> for Sent<T> {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, app: &AppState) -> Result<Self, Refused> {
+        let (mut parts, body) = request.into_parts();
+        let caller = Caller::from_request_parts(&mut parts, app).await?;
+        // Before anything of the body is looked at.
+        caller.scope(Role::Triager)?;
+        let once = once(&parts.headers)?;
+        let (method, path, headers) = (parts.method.clone(), parts.uri.path().to_owned(), parts.headers.clone());
+        let bytes = Bytes::from_request(Request::from_parts(parts, body), app).await.map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                Refused::outside(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("A body takes {} kB at most.", BODY_LIMIT / 1024))
+            }
+            status => Refused::outside(status, "malformed", "The body could not be read."),
+        })?;
+        if !is_json(&headers) && !bytes.is_empty() {
+            let detail = "Send the body as application/json.";
+            return Err(Refused::outside(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type", detail));
+        }
+        let fingerprint = hash_token(&format!("{method} {path}\n{}", String::from_utf8_lossy(&bytes)));
+        let body = read(if bytes.is_empty() { b"{}" } else { &bytes })?;
+        Ok(Self { caller, once, fingerprint, headers, body })
+    }
+}
+
+/// The idempotency key, bare or as a structured field's text in quotes.
+fn once(headers: &HeaderMap) -> Result<Option<String>, Refused> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default().trim();
+    let text = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
+    if is_idempotency_key(text) {
+        return Ok(Some(text.to_owned()));
+    }
+    let detail = "An Idempotency-Key has 8 to 100 visible ASCII characters.";
+    Err(Refused::invalid(vec![Fault::header("Idempotency-Key", "malformed", detail)]))
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|h| h.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// Whether lists and objects lie deeper in each other than any input of ours. Looks at each byte once and keeps nothing.
+fn is_too_deep(json: &[u8]) -> bool {
+    let (mut depth, mut inside, mut escaped) = (0_usize, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = inside,
+            b'"' => inside = !inside,
+            b'[' | b'{' if !inside => {
+                depth += 1;
+                if depth > MAX_DEPTH {
+                    return true;
+                }
+            }
+            b']' | b'}' if !inside => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Reads a body; a fault carries the place where it was found.
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refused> {
+    let malformed = |detail: String| Refused::outside(StatusCode::BAD_REQUEST, "malformed", detail);
+    if is_too_deep(bytes) {
+        return Err(malformed(format!("Lists and objects may lie {MAX_DEPTH} deep in each other at most.")));
+    }
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = match serde_path_to_error::deserialize(&mut reader) {
+        Ok(value) => value,
+        Err(error) if error.inner().is_data() => return Err(Refused::invalid(vec![fault(&error)])),
+        Err(error) => return Err(malformed(format!("This is not JSON: {}.", error.inner()))),
+    };
+    reader.end().map_err(|error| malformed(format!("This is not JSON: {error}.")))?;
+    Ok(value)
+}
+
+/// A name as a part of a JSON pointer.
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+fn fault(error: &serde_path_to_error::Error<serde_json::Error>) -> Fault {
+    let mut pointer = String::new();
+    for segment in error.path() {
+        match segment {
+            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+            Segment::Map { key } | Segment::Enum { variant: key } => {
+                pointer.push('/');
+                pointer.push_str(&escaped(key));
+            }
+            Segment::Unknown => {}
+        }
+    }
+    let text = error.inner().to_string();
+    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(head, _)| head);
+    // What is missing or too much is told about the object around it; its name stands in the message.
+    let named = |start: &str| text.strip_prefix(start).and_then(|rest| rest.split('`').next());
+    if let Some(name) = named("missing field `") {
+        return Fault::at(format!("{pointer}/{}", escaped(name)), "required", format!("“{name}” is missing."));
+    }
+    if let Some(name) = named("unknown field `") {
+        let own = escaped(name);
+        let pointer = if pointer.rsplit('/').next() == Some(own.as_str()) { pointer } else { format!("{pointer}/{own}") };
+        return Fault::at(pointer, "unknown_field", format!("“{name}” is not something that can be set here."));
+    }
+    Fault::at(pointer, "type", format!("This does not fit: {text}."))
+}
+
+/// The parameters of the address after `?`, each known and given once.
+#[derive(Debug)]
+pub struct Asked<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let RawQuery(query) = RawQuery::from_request_parts(parts, state).await.unwrap_or_else(|never| match never {});
+        let mut object = serde_json::Map::new();
+        for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+            if name.contains('\0') || value.contains('\0') {
+                return Err(Refused::invalid(vec![Fault::parameter(&name.replace('\0', "�"), "malformed", "NUL cannot be searched for.")]));
+            }
+            if object.insert(name.clone().into_owned(), value.into_owned().into()).is_some() {
+                return Err(Refused::invalid(vec![Fault::parameter(&name, "duplicate", format!("“{name}” is given twice."))]));
+            }
+        }
+        let read = serde_path_to_error::deserialize(serde_json::Value::Object(object));
+        read.map(Self).map_err(|error| {
+            let Fault { pointer, code, detail, .. } = fault(&error);
+            let name = pointer.unwrap_or_default();
+            Refused::invalid(vec![Fault::parameter(name.trim_start_matches('/'), &code, detail)])
+        })
+    }
+}
+
+/// How many items a page has when nothing is said.
+pub const PAGE: usize = 25;
+/// How many it may have.
+pub const MAX_PAGE: usize = 100;
+
+/// For `#[serde(deserialize_with)]`: a number of items, which parameters give as text.
+///
+/// # Errors
+/// When it is no number from 1 to [`MAX_PAGE`].
+pub fn limit<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+    let number = text.parse::<usize>().ok().filter(|n| (1..=MAX_PAGE).contains(n));
+    number.ok_or_else(|| serde::de::Error::custom(format!("a page has 1 to {MAX_PAGE} items")))
+}
+
+/// [`PAGE`], for `#[serde(default)]`.
+#[must_use]
+pub fn page() -> usize {
+    PAGE
+}
+
+/// The ids in the address. What is no id names nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Ids<const N: usize>(pub [Uuid; N]);
+
+impl<const N: usize, S: Send + Sync> FromRequestParts<S> for Ids<N> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| Refusal::NotFound)?;
+        let ids: Vec<Uuid> = params.iter().filter_map(|(_, text)| Uuid::try_parse(text).ok()).collect();
+        Ok(Self(ids.try_into().map_err(|_| Refusal::NotFound)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only read")]
+    struct Outer {
+        name: String,
+        #[serde(default)]
+        items: Vec<Inner>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only read")]
+    struct Inner {
+        text: String,
+    }
+
+    fn place(json: &str) -> (String, String) {
+        match read::<Outer>(json.as_bytes()).unwrap_err() {
+            Refused::Outside { faults, .. } => (faults[0].pointer.clone().unwrap(), faults[0].code.clone()),
+            Refused::Inside(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn faults_are_found_at_their_places() {
+        assert_eq!(place("{}"), ("/name".into(), "required".into()));
+        assert_eq!(place(r#"{"name":1}"#), ("/name".into(), "type".into()));
+        assert_eq!(place(r#"{"name":"a","id":1}"#), ("/id".into(), "unknown_field".into()));
+        assert_eq!(place(r#"{"name":"a","items":[{"text":"b"},{"text":null}]}"#), ("/items/1/text".into(), "type".into()));
+        assert_eq!(place(r#"{"name":"a","items":[{"text":"b","x~/y":1}]}"#), ("/items/0/x~0~1y".into(), "unknown_field".into()));
+        assert_eq!(place(r#"{"name":"a","items":[{}]}"#), ("/items/0/text".into(), "required".into()));
+        assert_eq!(place("[]").0, "");
+    }
+
+    #[test]
+    fn depth_is_counted_outside_of_texts() {
+        assert!(is_too_deep("[".repeat(10_000).as_bytes()));
+        assert!(!is_too_deep(format!("[\"{}\\\"[[[\"]", "[".repeat(100)).as_bytes()));
+        assert!(!is_too_deep("[]".repeat(100).as_bytes()));
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            drop(read::<Outer>(&bytes));
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! `/p/{slug}/keys`: keys of the API.
+
+use app::{
+    keys::{KeyView, Keys, KeysPage, MadeKey},
+    shell::{Flash, Nav},
+};
+use axum::{
+    Router,
+    http::StatusCode,
+    response::{IntoResponse, Redirect, Response},
+    routing::get,
+};
+use domain::{
+    Error as Refusal, FieldErrors, Timestamp,
+    accounts::{Role, key::Access},
+    ids::ApiKeyId,
+};
+use leptos::prelude::*;
+
+use super::{address::BaseUrl, console::Console, error::PageResult, forms::Form};
+use crate::{
+    error::{Error, Result},
+    keys::{self, LIFETIMES, Wanted},
+    state::AppState,
+    store::keys::ApiKey,
+};
+
+/// This capability's routes.
+pub fn routes() -> Router<AppState> {
+    Router::new().route("/p/{slug}/keys", get(show).post(create)).route("/p/{slug}/keys/revoke", get(home).post(revoke))
+}
+
+/// What a rendering adds to what is stored.
+struct Extra {
+    made: Option<MadeKey>,
+    name: String,
+    access: Access,
+    days: String,
+    errors: FieldErrors,
+}
+
+impl Default for Extra {
+    fn default() -> Self {
+        Self { made: None, name: String::new(), access: Access::Read, days: String::new(), errors: FieldErrors::default() }
+    }
+}
+
+fn view(key: ApiKey, now: Timestamp) -> KeyView {
+    let works = key.works(now);
+    let end = match (key.revoked_at, key.expires_at) {
+        (Some(at), _) => Some(format!("Revoked {}", at.ago(now))),
+        (None, Some(end)) if works => Some(format!("Until {}", end.day())),
+        (None, Some(end)) => Some(format!("Ended {}", end.day())),
+        (None, None) => None,
+    };
+    KeyView {
+        id: key.id.to_string(),
+        name: key.name,
+        prefix: key.prefix,
+        access: key.access,
+        made: format!("{} by {}", key.created_at.ago(now), key.by.as_deref().unwrap_or("the command line")),
+        used: key.used_at.map_or_else(|| "Never".to_owned(), |at| at.ago(now)),
+        end,
+        works,
+        revocable: works,
+    }
+}
+
+async fn page(console: &Console, status: StatusCode, extra: Extra) -> Result<Response> {
+    let scope = console.scope(Role::Viewer)?;
+    let may_manage = scope.require(Role::Admin).is_ok();
+    let stored = if may_manage { console.app.store.api_keys(&scope).await? } else { Vec::new() };
+    let now = console.app.now();
+    let model = Keys {
+        slug: console.project()?.slug.clone(),
+        keys: stored.into_iter().map(|key| view(key, now)).collect(),
+        may_manage,
+        made: extra.made,
+        name: extra.name,
+        access: extra.access,
+        days: extra.days,
+        lifetimes: LIFETIMES.to_vec(),
+        errors: extra.errors,
+    };
+    let key = console.form_key();
+    Ok(console.page_with(status, "API keys", Nav::Settings, move || view! { <KeysPage model=model idempotency_key=key /> }))
+}
+
+fn here(console: &Console) -> Result<String> {
+    Ok(format!("/p/{}/keys", console.project()?.slug))
+}
+
+/// `GET /p/{slug}/keys`.
+async fn show(console: Console) -> PageResult {
+    Ok(page(&console, StatusCode::OK, Extra::default()).await?)
+}
+
+/// A reload of a page that a refused form was answered with.
+async fn home(console: Console) -> PageResult {
+    Ok(Redirect::to(&here(&console)?).into_response())
+}
+
+/// `POST /p/{slug}/keys`: makes a key. The answer is the page itself with the key, which no other answer shows again.
+async fn create(console: Console, BaseUrl(base): BaseUrl, form: Form) -> PageResult {
+    let scope = console.scope(Role::Admin)?;
+    let once = form.idempotency_key()?;
+    let (name, days) = (form.get("name"), form.get("days"));
+    let chosen = Access::parse(form.get("scope"));
+    let lifetime = LIFETIMES.into_iter().find(|n| n.to_string() == days);
+    let made = match chosen {
+        None => Err(Refusal::field("scope", "unknown", "Choose what the key may do.").into()),
+        Some(_) if lifetime.is_none() && !days.is_empty() => {
+            Err(Refusal::field("days", "unknown", "Choose one of the times that are offered.").into())
+        }
+        Some(access) => keys::create(&console.app, &scope, &Wanted { name, access, days: lifetime }, once).await,
+    };
+    match made {
+        Ok(Some(made)) => {
+            let example = format!("curl {base}/api/v1/me \\\n  -H 'Authorization: Bearer {}'", made.secret);
+            let made = MadeKey { name: made.key.name, secret: made.secret, example };
+            Ok(page(&console, StatusCode::OK, Extra { made: Some(made), ..Extra::default() }).await?)
+        }
+        Ok(None) => {
+            let text = "This key was made already, and was shown once. If you lost it, revoke it and make another.";
+            Ok(console.redirect(&here(&console)?, &Flash { message: text.into(), is_error: true, undo: None }))
+        }
+        Err(Error::Refused(Refusal::Invalid(errors))) => {
+            let access = chosen.unwrap_or(Access::Read);
+            let extra = Extra { made: None, name: name.to_owned(), access, days: days.to_owned(), errors };
+            Ok(page(&console, StatusCode::UNPROCESSABLE_ENTITY, extra).await?)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `POST /p/{slug}/keys/revoke`.
+async fn revoke(console: Console, form: Form) -> PageResult {
+    let scope = console.scope(Role::Admin)?;
+    form.idempotency_key()?;
+    let key: ApiKeyId = form.get("key").parse().map_err(|_| Refusal::NotFound)?;
+    keys::revoke(&console.app, &scope, key).await?;
+    Ok(console.done(&here(&console)?, "Key revoked. Programs that use it are refused now."))
+}

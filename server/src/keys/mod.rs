@@ -1,0 +1,156 @@
+//! Keys of the API: making and revoking them, and who a request with one is.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use domain::{
+    Error as Refusal, Timestamp,
+    accounts::{
+        Actor, Role, Scope,
+        key::{Access, MARK, PREFIX, check_name},
+    },
+    ids::{ApiKeyId, StaffId},
+};
+
+use crate::{
+    error::Result,
+    state::{App, hash_token},
+    store::keys::ApiKey,
+};
+
+/// Days that a key may be given, besides none at all.
+pub const LIFETIMES: [i64; 3] = [30, 90, 365];
+/// How exact the time of the last use is.
+const USE_MS: i64 = 60_000;
+
+/// A new key with its secret, which nothing gives a second time.
+#[derive(Debug, Clone)]
+pub struct NewKey {
+    /// The key.
+    pub key: ApiKey,
+    /// What programs send.
+    pub secret: String,
+}
+
+/// What a key is to be.
+#[derive(Debug, Clone)]
+pub struct Wanted<'a> {
+    /// What will use it.
+    pub name: &'a str,
+    /// What it may do.
+    pub access: Access,
+    /// Days that it works; `None`: until it is revoked.
+    pub days: Option<i64>,
+}
+
+/// Makes a key, once for each `once`; `None` when it was made before: the secret is given only once.
+///
+/// # Errors
+/// [`Refusal::Forbidden`] below admin, [`Refusal::Invalid`] for a name that does not fit.
+pub async fn create(app: &App, scope: &Scope, wanted: &Wanted<'_>, once: &str) -> Result<Option<NewKey>> {
+    scope.require(Role::Admin)?;
+    let name = check_name(wanted.name)?;
+    let (secret, now, by) = (format!("{MARK}{}", app.token()), app.now(), scope.staff());
+    let key = ApiKey {
+        id: app.id(),
+        project: scope.project(),
+        name,
+        prefix: secret.get(..PREFIX).unwrap_or_default().to_owned(),
+        access: wanted.access,
+        by: None,
+        created_at: now,
+        expires_at: wanted.days.map(|days| now.plus_days(days)),
+        used_at: None,
+        revoked_at: None,
+    };
+    let (made, hash) = (key.clone(), hash_token(&secret));
+    let whose = by.map_or_else(|| format!("key:{}", scope.project()), |staff| format!("key:{staff}"));
+    let id: ApiKeyId = app
+        .store
+        .write_once(&whose, once, now, move |tx| {
+            Box::pin(async move {
+                tx.insert_api_key(&made, &hash, by).await?;
+                Ok(made.id)
+            })
+        })
+        .await?;
+    Ok((id == key.id).then_some(NewKey { key, secret }))
+}
+
+/// Revokes a key of this project. What it did stays.
+///
+/// # Errors
+/// [`Refusal::Forbidden`] below admin, [`Refusal::NotFound`] when there is none that works.
+pub async fn revoke(app: &App, scope: &Scope, key: ApiKeyId) -> Result<()> {
+    scope.require(Role::Admin)?;
+    let (project, now) = (scope.project(), app.now());
+    let done = app.store.write(move |tx| Box::pin(async move { tx.revoke_api_key(project, key, now).await })).await?;
+    if done { Ok(()) } else { Err(Refusal::NotFound.into()) }
+}
+
+/// The key that a program sent. Whatever it sent, one hash is made and one row is sought, so time tells nothing.
+///
+/// # Errors
+/// [`Refusal::SignedOut`] when it opens nothing (any more).
+pub async fn find(app: &App, secret: &str) -> Result<ApiKey> {
+    let key = app.store.api_key_by_hash(&hash_token(secret)).await?;
+    let key = key.filter(|key| key.works(app.now())).ok_or(Refusal::SignedOut)?;
+    note_use(app, &key);
+    Ok(key)
+}
+
+/// Whom a key acts as.
+#[must_use]
+pub fn actor(key: &ApiKey) -> Actor {
+    Actor { staff: StaffId(key.id.0), roles: vec![(key.project, key.access.role())] }
+}
+
+/// When each key's use was last written, so that a busy key is one write each minute.
+#[derive(Debug, Default)]
+pub struct Uses(Mutex<HashMap<ApiKeyId, Timestamp>>);
+
+impl Uses {
+    /// Whether the use is to be written now.
+    fn is_due(&self, key: ApiKeyId, now: Timestamp) -> bool {
+        let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if written.get(&key).is_some_and(|at| now.0 - at.0 < USE_MS) {
+            return false;
+        }
+        written.retain(|_, at| now.0 - at.0 < USE_MS);
+        written.insert(key, now);
+        true
+    }
+}
+
+/// Writes down that a key was used, beside the request: nobody waits for it, and nobody is refused when it fails.
+fn note_use(app: &App, key: &ApiKey) {
+    let (id, now) = (key.id, app.now());
+    let recent = key.used_at.is_some_and(|at| now.0 - at.0 < USE_MS);
+    if recent || !app.key_uses.is_due(id, now) {
+        return;
+    }
+    let store = app.store.clone();
+    tokio::spawn(async move {
+        let noted = store.write(move |tx| Box::pin(async move { tx.api_key_used(id, now).await })).await;
+        if let Err(error) = noted {
+            tracing::warn!(error = %error, "the use of an API key was not written down");
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_key_is_written_once_a_minute() {
+        let (uses, key) = (Uses::default(), ApiKeyId(uuid::Uuid::from_u128(1)));
+        assert!(uses.is_due(key, Timestamp(0)));
+        assert!(!uses.is_due(key, Timestamp(59_999)));
+        assert!(uses.is_due(key, Timestamp(60_000)));
+        assert!(uses.is_due(ApiKeyId(uuid::Uuid::from_u128(2)), Timestamp(130_000)));
+        assert_eq!(uses.0.lock().unwrap().len(), 1);
+    }
+}

@@ -1,0 +1,166 @@
+//! Keys of the API. Only the hash of a key is stored.
+
+use domain::{
+    Timestamp,
+    accounts::{Scope, key::Access},
+    ids::{ApiKeyId, ProjectId, StaffId},
+};
+use sqlx::FromRow;
+
+use super::{Store, Tx, id};
+use crate::error::{Error, Result};
+
+/// A key as people see it.
+#[derive(Debug, Clone)]
+pub struct ApiKey {
+    /// Identity.
+    pub id: ApiKeyId,
+    /// The one project it reaches.
+    pub project: ProjectId,
+    /// What uses it.
+    pub name: String,
+    /// How it begins.
+    pub prefix: String,
+    /// What it may do.
+    pub access: Access,
+    /// Who made it; `None`: the command line.
+    pub by: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Until when it works; `None`: until it is revoked.
+    pub expires_at: Option<Timestamp>,
+    /// When it was used last, to the minute.
+    pub used_at: Option<Timestamp>,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+}
+
+impl ApiKey {
+    /// Whether it opens anything at `now`.
+    #[must_use]
+    pub fn works(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+    }
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: String,
+    project_id: String,
+    name: String,
+    prefix: String,
+    access: String,
+    by_name: Option<String>,
+    created_at: i64,
+    expires_at: Option<i64>,
+    used_at: Option<i64>,
+    revoked_at: Option<i64>,
+}
+
+impl TryFrom<Row> for ApiKey {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            id: id(&row.id)?,
+            project: id(&row.project_id)?,
+            name: row.name,
+            prefix: row.prefix,
+            access: Access::parse(&row.access).ok_or_else(|| Error::internal("stored access", &row.access))?,
+            by: row.by_name,
+            created_at: Timestamp(row.created_at),
+            expires_at: row.expires_at.map(Timestamp),
+            used_at: row.used_at.map(Timestamp),
+            revoked_at: row.revoked_at.map(Timestamp),
+        })
+    }
+}
+
+macro_rules! key_where {
+    ($rest:literal) => {
+        concat!(
+            "SELECT k.id, k.project_id, n.name, k.prefix, k.access, s.name AS by_name, k.created_at, k.expires_at, k.used_at, k.revoked_at \
+             FROM api_keys k JOIN staff n ON n.id = k.id LEFT JOIN staff s ON s.id = k.created_by WHERE ",
+            $rest
+        )
+    };
+}
+
+impl Store {
+    /// The key with this hash, whether it works or not.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn api_key_by_hash(&self, hash: &str) -> Result<Option<ApiKey>> {
+        let row: Option<Row> = sqlx::query_as(key_where!("k.token_hash = $1")).bind(hash.to_owned()).fetch_optional(self.reader()).await?;
+        row.map(ApiKey::try_from).transpose()
+    }
+
+    /// The keys of the scope's project, those that were revoked last.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn api_keys(&self, scope: &Scope) -> Result<Vec<ApiKey>> {
+        let rows: Vec<Row> = sqlx::query_as(key_where!(
+            "k.project_id = $1 ORDER BY CASE WHEN k.revoked_at IS NULL THEN 0 ELSE 1 END, k.created_at DESC, k.id DESC LIMIT 500"
+        ))
+        .bind(scope.project().to_string())
+        .fetch_all(self.reader())
+        .await?;
+        rows.into_iter().map(ApiKey::try_from).collect()
+    }
+}
+
+impl Tx<'_> {
+    /// Stores a key, and the somebody that it acts as.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_api_key(&mut self, key: &ApiKey, hash: &str, by: Option<StaffId>) -> Result<()> {
+        // No address: nothing can be sent to it and nobody can type it.
+        let address = format!("key:{}", key.id);
+        self.insert_staff(StaffId(key.id.0), &address, &key.name, "", key.created_at).await?;
+        sqlx::query(
+            "INSERT INTO api_keys (id, project_id, prefix, token_hash, access, created_by, created_at, expires_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        )
+        .bind(key.id.to_string())
+        .bind(key.project.to_string())
+        .bind(key.prefix.clone())
+        .bind(hash.to_owned())
+        .bind(key.access.as_str())
+        .bind(by.map(|staff| staff.to_string()))
+        .bind(key.created_at.0)
+        .bind(key.expires_at.map(|end| end.0))
+        .execute(self.conn())
+        .await?;
+        Ok(())
+    }
+
+    /// Notes that a key was used.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn api_key_used(&mut self, key: ApiKeyId, at: Timestamp) -> Result<()> {
+        sqlx::query("UPDATE api_keys SET used_at = $2 WHERE id = $1 AND (used_at IS NULL OR used_at < $2)")
+            .bind(key.to_string())
+            .bind(at.0)
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+
+    /// Revokes a key of this project; `false` when there is none that works.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn revoke_api_key(&mut self, project: ProjectId, key: ApiKeyId, now: Timestamp) -> Result<bool> {
+        let done = sqlx::query("UPDATE api_keys SET revoked_at = $3 WHERE id = $1 AND project_id = $2 AND revoked_at IS NULL")
+            .bind(key.to_string())
+            .bind(project.to_string())
+            .bind(now.0)
+            .execute(self.conn())
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+}

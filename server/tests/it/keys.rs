@@ -1,0 +1,198 @@
+//! Keys of the API: the page, the command line's use case, what opens and what does not.
+
+use axum::{
+    body::Body,
+    http::{Method, StatusCode, header},
+};
+use domain::{
+    accounts::{Role, Scope, key::Access},
+    projects::Project,
+};
+use server::{keys::Wanted, store::keys::ApiKey};
+
+use crate::{
+    on_both,
+    support::{Client, Page, TestApp},
+};
+
+/// A program with a key.
+pub struct Program {
+    client: Client,
+    pub secret: String,
+}
+
+impl Program {
+    /// A program whose key the command line made.
+    pub async fn new(t: &TestApp, project: &Project, access: Access) -> Self {
+        Self::lasting(t, project, access, None).await
+    }
+
+    pub async fn lasting(t: &TestApp, project: &Project, access: Access, days: Option<i64>) -> Self {
+        let wanted = Wanted { name: "Night train", access, days };
+        let once = t.app.ids.uuid().to_string();
+        let made = server::keys::create(&t.app, &Scope::system(project.id), &wanted, &once).await.unwrap().unwrap();
+        Self { client: t.anonymous(), secret: made.secret }
+    }
+
+    pub fn with(t: &TestApp, secret: &str) -> Self {
+        Self { client: t.anonymous(), secret: secret.into() }
+    }
+
+    pub async fn get(&self, path: &str) -> Page {
+        self.send(Method::GET, path, &[], "").await
+    }
+
+    pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Page {
+        let authorization = format!("Bearer {}", self.secret);
+        let mut all = vec![("authorization", authorization.as_str())];
+        if !body.is_empty() && !headers.iter().any(|(name, _)| *name == "content-type") {
+            all.push(("content-type", "application/json"));
+        }
+        all.extend_from_slice(headers);
+        self.client.send(method, path, &all, Body::from(body.to_owned())).await
+    }
+}
+
+async fn stored(t: &TestApp, project: &Project) -> Vec<ApiKey> {
+    t.app.store.api_keys(&Scope::system(project.id)).await.unwrap()
+}
+
+/// The key in a page that shows one.
+fn shown(page: &Page) -> String {
+    let start = page.body.find("eas_").expect("a key is shown");
+    page.body[start..].chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')).collect()
+}
+
+on_both!(a_key_is_made_shown_once_used_and_revoked, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let page = owner.get("/p/my-app/keys").await;
+    assert!(page.body.contains("No API keys yet"));
+    let fields = [("name", " Nightly  export "), ("scope", "read"), ("days", "30"), ("idempotency_key", "form-12345")];
+    let made = owner.post("/p/my-app/keys", &fields).await;
+    assert_eq!(made.status, StatusCode::OK);
+    let secret = shown(&made);
+    assert_eq!(secret.len(), 47);
+    // Sent again, the form shows nothing and makes nothing.
+    let again = owner.post("/p/my-app/keys", &fields).await;
+    assert_eq!((again.status, again.location()), (StatusCode::SEE_OTHER, "/p/my-app/keys"));
+    let page = owner.get("/p/my-app/keys").await;
+    assert!(!page.body.contains(&secret) && page.body.contains(&secret[..12]) && page.body.contains("Nightly export"));
+    assert!(page.body.contains("Never"));
+    assert_eq!(stored(&t, &project).await.len(), 1);
+
+    let program = Program::with(&t, &secret);
+    let me = program.get("/api/v1/me").await;
+    assert_eq!(me.status, StatusCode::OK, "{}", me.body);
+    let json = me.json();
+    assert_eq!(
+        (json["name"].as_str(), json["scope"].as_str(), json["project_id"].as_str()),
+        (Some("Nightly export"), Some("read"), Some(project.id.to_string().as_str()))
+    );
+    assert!(!me.body.contains(&secret));
+
+    let id = json["id"].as_str().unwrap();
+    let done = owner.post("/p/my-app/keys/revoke", &[("key", id)]).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER);
+    let refused = program.get("/api/v1/me").await;
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+    assert!(refused.headers[header::WWW_AUTHENTICATE].to_str().unwrap().contains("invalid_token"));
+    assert_eq!(owner.post("/p/my-app/keys/revoke", &[("key", id)]).await.status, StatusCode::NOT_FOUND);
+    assert!(owner.get("/p/my-app/keys").await.body.contains("Revoked just now"));
+});
+
+on_both!(only_admins_manage_keys_and_only_those_of_their_project, |t: TestApp| async move {
+    let (project, _) = t.owner().await;
+    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    let (_, triager) = t.member(&project, "tri@example.com", Role::Triager).await;
+    let (_, admin) = t.member(&project, "adm@example.com", Role::Admin).await;
+    Program::new(&t, &other, Access::Read).await;
+    let foreign = stored(&t, &other).await[0].id.to_string();
+    Program::new(&t, &project, Access::Read).await;
+    let own = stored(&t, &project).await[0].id.to_string();
+
+    let page = triager.get("/p/my-app/keys").await;
+    assert!(page.body.contains("Only admins and owners") && !page.body.contains("Night train"));
+    let fields = [("name", "x"), ("scope", "admin"), ("days", "")];
+    assert_eq!(triager.post("/p/my-app/keys", &fields).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(triager.post("/p/my-app/keys/revoke", &[("key", &own)]).await.status, StatusCode::FORBIDDEN);
+    for key in [foreign.as_str(), "nonsense", ""] {
+        assert_eq!(admin.post("/p/my-app/keys/revoke", &[("key", key)]).await.status, StatusCode::NOT_FOUND);
+    }
+    assert_eq!(admin.post("/p/other/keys", &fields).await.status, StatusCode::NOT_FOUND);
+    for (fields, word) in [
+        ([("name", " "), ("scope", "read"), ("days", "")], "Name the program"),
+        ([("name", "x"), ("scope", "owner"), ("days", "")], "Choose what the key may do"),
+        ([("name", "x"), ("scope", "read"), ("days", "9999")], "Choose one of the times"),
+    ] {
+        let page = admin.post("/p/my-app/keys", &fields).await;
+        assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(page.body.contains(word), "{word}");
+    }
+    assert!(stored(&t, &other).await[0].revoked_at.is_none());
+});
+
+on_both!(what_opens_nothing_is_refused_alike, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let program = Program::lasting(&t, &project, Access::Admin, Some(1)).await;
+    assert_eq!(program.get("/api/v1/me").await.status, StatusCode::OK);
+    // Nothing but the key counts: a signed-in browser is nobody here.
+    let anonymous = owner.get("/api/v1/me").await;
+    assert_eq!(anonymous.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(anonymous.headers[header::WWW_AUTHENTICATE], "Bearer realm=\"Earshot\"");
+    assert_eq!(anonymous.headers[header::CONTENT_TYPE], "application/problem+json");
+    let mut answers = Vec::new();
+    for wrong in ["", "x", "eas_", &format!("{}x", program.secret), &program.secret[..46], &project.key, "eas_' OR 1=1 --"] {
+        let page = Program::with(&t, wrong).get("/api/v1/me").await;
+        assert_eq!(page.status, StatusCode::UNAUTHORIZED, "{wrong}");
+        answers.push(page.body);
+    }
+    assert!(answers.windows(2).all(|two| two[0] == two[1]));
+    t.clock.advance_ms(86_400_000 - 1);
+    assert_eq!(program.get("/api/v1/me").await.status, StatusCode::OK);
+    t.clock.advance_ms(1);
+    assert_eq!(program.get("/api/v1/me").await.status, StatusCode::UNAUTHORIZED);
+    // The somebody that a key acts as is nobody who signs in, and no account.
+    let key = stored(&t, &project).await.remove(0);
+    let email = format!("key:{}", key.id);
+    for password in ["", "0123456789"] {
+        let page = t.anonymous().post("/sign-in", &[("email", &email), ("password", password)]).await;
+        assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    assert!(!owner.get("/p/my-app/members").await.body.contains("Night train"));
+});
+
+on_both!(the_last_use_is_written_beside_the_request_and_once_a_minute, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let program = Program::new(&t, &project, Access::Read).await;
+    let first = t.app.now();
+    let used = async |at| {
+        for _ in 0..500 {
+            if stored(&t, &project).await[0].used_at == Some(at) {
+                return true;
+            }
+            tokio::task::yield_now().await;
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+        false
+    };
+    assert_eq!(program.get("/api/v1/me").await.status, StatusCode::OK);
+    assert!(used(first).await);
+    t.clock.advance_ms(59_000);
+    assert_eq!(program.get("/api/v1/me").await.status, StatusCode::OK);
+    t.clock.advance_ms(1_000);
+    let later = t.app.now();
+    assert_eq!(program.get("/api/v1/me").await.status, StatusCode::OK);
+    assert!(used(later).await);
+    assert!(owner.get("/p/my-app/keys").await.body.contains("just now"));
+    // A request does not wait for it: nothing can be written now.
+    let queue = t.full_queue().await;
+    t.clock.advance_ms(60_000);
+    assert_eq!(program.get("/api/v1/me").await.status, StatusCode::OK);
+    queue.release().await;
+});
+
+on_both!(a_key_alone_is_no_set_up, |t: TestApp| async move {
+    let project = server::projects::create(&t.app, "My app", vec![], None).await.unwrap();
+    Program::new(&t, &project, Access::Read).await;
+    assert!(!t.app.store.any_staff().await.unwrap());
+});
