@@ -19,6 +19,7 @@ pub mod keys;
 pub mod language;
 pub mod limits;
 pub mod mail;
+pub mod metrics;
 pub mod projects;
 pub mod replies;
 pub mod responses;

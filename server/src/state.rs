@@ -16,6 +16,7 @@ use crate::{
     keys::Uses,
     limits::Limits,
     mail::Mailer,
+    metrics::Metrics,
     search::Search,
     store::Store,
     tickets::files::Workshop,
@@ -35,6 +36,8 @@ pub struct App {
     pub ids: Arc<dyn IdSource>,
     /// How often something may be done.
     pub limits: Limits,
+    /// What is counted for whoever watches over the program.
+    pub metrics: Metrics,
     /// Key of everything this installation signs.
     pub secret: Secret<Vec<u8>>,
     /// Room for files that arrive, and hands for pictures.
@@ -75,6 +78,7 @@ impl App {
             search,
             clock,
             ids,
+            metrics: Metrics::default(),
             secret: Secret(secret),
             workshop: Workshop::default(),
             closing: tokio::sync::watch::Sender::new(false),
@@ -144,6 +148,12 @@ impl Streams {
     const PER_PERSON: usize = 12;
     /// Streams of all people at once.
     const IN_ALL: usize = 1024;
+
+    /// How many are open.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
+    }
 
     /// Counts one more stream of a person.
     ///

@@ -24,6 +24,7 @@ pub(super) struct File {
     pub rate_per_api_key: Option<u32>,
     pub smtp_url: Option<String>,
     pub mail_from: Option<String>,
+    pub metrics_token: Option<String>,
     pub log: Option<String>,
     pub log_format: Option<LogFormat>,
 }

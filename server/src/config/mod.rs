@@ -41,6 +41,8 @@ pub struct Config {
     pub rate_per_api_key: u32,
     /// How mail goes out; `None`: no mail is sent.
     pub mail: Option<Mail>,
+    /// What a program must present to read `/metrics`; nobody reads them when unset.
+    pub metrics_token: Option<Secret<String>>,
     /// What is logged, in the syntax of `tracing`'s filters.
     pub log: String,
     /// How it is written.
@@ -105,6 +107,9 @@ pub struct ServeArgs {
     /// Who mail comes from: `feedback@example.com` or `Earshot <feedback@example.com>`
     #[arg(long, env = "EARSHOT_MAIL_FROM", value_name = "ADDRESS")]
     pub mail_from: Option<String>,
+    /// Whoever presents this as a bearer token may read /metrics; without it the page does not exist
+    #[arg(long, env = "EARSHOT_METRICS_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub metrics_token: Option<String>,
     /// Fill an empty installation with a demonstration, and serve a site that embeds its widget
     #[arg(long)]
     pub demo: bool,
@@ -136,6 +141,7 @@ impl Config {
             rate_per_address: serve.rate_per_address.or(file.rate_per_address).unwrap_or(60),
             rate_per_key: serve.rate_per_key.or(file.rate_per_key).unwrap_or(600),
             rate_per_api_key: serve.rate_per_api_key.or(file.rate_per_api_key).unwrap_or(600),
+            metrics_token: serve.metrics_token.or(file.metrics_token).map(Secret),
             log: store.log.or(file.log).unwrap_or_else(|| "info".into()),
             log_format: store.log_format.or(file.log_format).unwrap_or_default(),
         };
@@ -158,6 +164,9 @@ impl Config {
             if rate == 0 {
                 return Err(wrong(name, variable, "it must be 1 or more: 0 would refuse everything"));
             }
+        }
+        if self.metrics_token.as_ref().is_some_and(|Secret(token)| token.len() < 16) {
+            return Err(wrong("metrics_token", "EARSHOT_METRICS_TOKEN", "it must have 16 characters or more, so that nobody guesses it"));
         }
         if let Err(error) = EnvFilter::try_new(&self.log) {
             return Err(wrong("log", "EARSHOT_LOG", &format!("{error}; write it like info or info,server=debug")));
@@ -191,6 +200,7 @@ impl Config {
             rate_per_key: 100_000,
             rate_per_api_key: 100_000,
             mail: None,
+            metrics_token: None,
             log: "info".into(),
             log_format: LogFormat::Text,
         }
@@ -224,7 +234,7 @@ pub fn unknown_variables() -> Vec<String> {
 }
 
 fn unknown_among(names: impl Iterator<Item = String>) -> Vec<String> {
-    const KNOWN: [&str; 12] = [
+    const KNOWN: [&str; 13] = [
         "EARSHOT_DATA",
         "EARSHOT_CONFIG",
         "EARSHOT_LOG",
@@ -237,6 +247,7 @@ fn unknown_among(names: impl Iterator<Item = String>) -> Vec<String> {
         "EARSHOT_RATE_PER_API_KEY",
         "EARSHOT_SMTP_URL",
         "EARSHOT_MAIL_FROM",
+        "EARSHOT_METRICS_TOKEN",
     ];
     names.filter(|n| n.starts_with("EARSHOT_") && !n.starts_with("EARSHOT_TEST_") && !KNOWN.contains(&n.as_str())).collect()
 }

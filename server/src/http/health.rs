@@ -1,24 +1,41 @@
-//! For supervisors and balancers: whether the process runs, and whether it can do its work.
+//! For supervisors, balancers and monitoring: whether the process runs, whether it can do its work, and how it fares.
 
 use std::time::Duration;
 
 use axum::{
     Json, Router,
     extract::State,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
 use serde_json::json;
+use subtle::ConstantTimeEq;
 
-use crate::{search::Status, state::AppState};
+use super::error::PageResult;
+use crate::{config::Secret, search::Status, state::AppState};
 
 /// How long the database may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// This capability's routes.
 pub fn routes() -> Router<AppState> {
-    Router::new().route("/healthz", get(async || "ok")).route("/readyz", get(ready))
+    Router::new().route("/healthz", get(async || "ok")).route("/readyz", get(ready)).route("/metrics", get(metrics))
+}
+
+/// `GET /metrics`: for whoever presents the operator's token; for all others there is no such page.
+async fn metrics(State(app): State<AppState>, headers: HeaderMap) -> PageResult {
+    let presented = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+    let allowed = match (&app.config.metrics_token, presented) {
+        (Some(Secret(token)), Some(presented)) => bool::from(token.as_bytes().ct_eq(presented)),
+        _ => false,
+    };
+    if !allowed {
+        return Err(domain::Error::NotFound.into());
+    }
+    let text = crate::metrics::scrape(&app).await?;
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store")], text).into_response())
 }
 
 /// `GET /readyz`: 200 when the database answers and takes writes, else 503. A search index that is being built is told, and is no

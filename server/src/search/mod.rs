@@ -481,6 +481,13 @@ impl Search {
         self.wait_for(head, timeout).await
     }
 
+    /// How many changes the index has not taken in yet; `None` when there is no index to speak of, or no database.
+    pub async fn behind(&self) -> Option<i64> {
+        let reached = *self.inner.reached.borrow();
+        let head = self.inner.source.head().await.ok()?;
+        (self.status() == Status::Ready).then(|| (head.seq - reached.seq).max(0))
+    }
+
     /// Waits until the index has reached a place in the change sequence, but no longer than `timeout`. Whether it has.
     pub async fn wait_for(&self, place: Position, timeout: Duration) -> bool {
         let mut reached = self.inner.reached.subscribe();

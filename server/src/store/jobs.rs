@@ -67,6 +67,14 @@ impl Store {
         Ok(row.is_some())
     }
 
+    /// How many jobs there are in each state that is not the good end.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn job_counts(&self) -> Result<Vec<(String, i64)>> {
+        Ok(sqlx::query_as("SELECT state, COUNT(*) FROM jobs WHERE state <> 'done' GROUP BY state").fetch_all(self.reader()).await?)
+    }
+
     /// A job by id.
     ///
     /// # Errors

@@ -50,6 +50,42 @@ on_both!(a_refused_write_leaves_nothing_and_hurts_nobody_else, |t: crate::suppor
     }
 });
 
+on_both!(metrics_are_for_who_has_the_token, |t: crate::support::TestApp| async move {
+    let scrape = async |t: &crate::support::TestApp, authorization: &str| {
+        let headers = [("authorization", authorization)];
+        t.anonymous().send(axum::http::Method::GET, "/metrics", &headers, axum::body::Body::empty()).await
+    };
+    assert_eq!(scrape(&t, "Bearer ").await.status, StatusCode::NOT_FOUND, "off unless set");
+    let set = |c: &mut server::config::Config| c.metrics_token = Some(server::config::Secret("a token of the operator".into()));
+    let Some(t) = crate::support::TestApp::with_config(t.database, set).await else { return };
+    assert!(t.app.search.ready(std::time::Duration::from_secs(20)).await);
+    for wrong in ["", "Bearer ", "Bearer a token of the operatoR", "Basic a token of the operator"] {
+        assert_eq!(scrape(&t, wrong).await.status, StatusCode::NOT_FOUND, "{wrong}");
+    }
+    t.anonymous().get("/s/0192aaaa-0000-7000-8000-000000000000?email=ann@example.com").await;
+    let weird = axum::http::Method::from_bytes(b"BREW").unwrap();
+    t.anonymous().send(weird, "/healthz", &[], axum::body::Body::empty()).await;
+    let page = scrape(&t, "Bearer a token of the operator").await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.headers["content-type"].to_str().unwrap().starts_with("application/openmetrics-text"));
+    for line in [
+        "earshot_http_requests_total{method=\"GET\",route=\"/s/{survey}\",status=\"404\"} 1",
+        "earshot_http_requests_total{method=\"other\",route=\"/healthz\",status=\"405\"} 1",
+        "earshot_http_request_duration_seconds_count{route=\"/s/{survey}\"} 1",
+        "earshot_database_up 1",
+        "earshot_search_ready 1",
+        "earshot_search_behind_changes 0",
+        "earshot_jobs_dead 0",
+        "# EOF",
+    ] {
+        assert!(page.body.lines().any(|l| l == line), "{line}\n{}", page.body);
+    }
+    assert!(!page.body.contains("0192aaaa") && !page.body.contains("ann@example.com") && !page.body.contains("BREW"));
+    t.app.store.reader().close().await;
+    let page = scrape(&t, "Bearer a token of the operator").await;
+    assert!(page.status == StatusCode::OK && page.body.contains("earshot_database_up 0"), "{}", page.body);
+});
+
 on_both!(readiness_tells_whether_work_can_be_done, |t: crate::support::TestApp| async move {
     let ask = async || t.anonymous().get("/readyz").await;
     assert!(t.app.search.ready(std::time::Duration::from_secs(20)).await);
