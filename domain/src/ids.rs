@@ -76,4 +76,8 @@ ids! {
     AttachmentId,
     /// One letter that goes out by mail.
     LetterId,
+    /// An address that is told what happens: a webhook.
+    EndpointId,
+    /// Something that happened, as webhooks tell it.
+    EventId,
 }

@@ -20,6 +20,7 @@ pub mod responses;
 pub mod surveys;
 pub mod tickets;
 pub mod triage;
+pub mod webhooks;
 
 pub use clock::{Clock, IdSource, Timestamp};
 pub use error::{Error, FieldError, FieldErrors};

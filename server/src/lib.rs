@@ -29,6 +29,7 @@ pub mod store;
 pub mod surveys;
 pub mod tickets;
 pub mod triage;
+pub mod webhooks;
 
 use tokio::net::TcpListener;
 

@@ -8,7 +8,8 @@ use domain::{
     backlog::{BacklogStatus, Importance, Item, check_item, check_quote, title_from},
     feedback::Status,
     history::Change,
-    ids::{BacklogId, FeedbackId, HistoryId, LinkId, UndoId},
+    ids::{BacklogId, EventId, FeedbackId, HistoryId, LinkId, UndoId},
+    webhooks::EventKind,
 };
 use serde::{Deserialize, Serialize};
 
@@ -83,7 +84,7 @@ pub struct Unlinked {
 pub async fn create(app: &App, scope: &Scope, key: &str, title: &str, body: &str) -> Result<i64> {
     scope.require(Role::Triager)?;
     let (title, body) = check_item(title, body)?;
-    let (item, entry, scope) = (new_item(app, scope, title, body), app.id(), *scope);
+    let (item, entry, scope) = (new_item(app, scope, title, body), (app.id(), app.id()), *scope);
     let once = format!("backlog:{}", scope.project());
     let now = app.now();
     app.store.write_once(&once, key, now, move |tx| Box::pin(async move { Ok(insert(tx, &scope, item, entry).await?.number) })).await
@@ -104,10 +105,11 @@ fn new_item(app: &App, scope: &Scope, title: String, body: String) -> Item {
     }
 }
 
-async fn insert(tx: &mut Tx<'_>, scope: &Scope, mut item: Item, entry: HistoryId) -> Result<Item> {
+async fn insert(tx: &mut Tx<'_>, scope: &Scope, mut item: Item, (entry, event): (HistoryId, EventId)) -> Result<Item> {
     item.number = tx.next_backlog_number(item.project).await?;
     tx.insert_backlog_item(&item, &searchable(&item.title, &item.body), scope.staff()).await?;
     tx.insert_history(entry, item.project, item.id, scope.staff(), &Change::Created, item.created_at).await?;
+    tx.item_event(event, EventKind::BacklogItemCreated, &item).await?;
     Ok(item)
 }
 
@@ -134,7 +136,7 @@ pub async fn link(app: &App, scope: &Scope, feedback: FeedbackId, number: i64, q
 /// As [`create`] and [`link`].
 pub async fn create_from(app: &App, scope: &Scope, key: &str, feedback: FeedbackId, title: &str, quoting: Quoting) -> Result<Linked> {
     scope.require(Role::Triager)?;
-    let (item, entry, ids) = (new_item(app, scope, title.to_owned(), String::new()), app.id(), LinkIds::new(app));
+    let (item, entry, ids) = (new_item(app, scope, title.to_owned(), String::new()), (app.id(), app.id()), LinkIds::new(app));
     let once = format!("backlog:{}", scope.project());
     let (scope, now) = (*scope, app.now());
     app.store
@@ -277,12 +279,15 @@ async fn requote(
 #[derive(Clone, Copy)]
 pub(crate) struct BackIds {
     link: LinkIds,
-    entries: [HistoryId; 2],
+    entries: Entries,
 }
+
+/// Ids of what a change to an item itself writes: two entries of its history, and what webhooks are told.
+type Entries = ([HistoryId; 2], EventId);
 
 impl BackIds {
     pub(crate) fn new(app: &App) -> Self {
-        Self { link: LinkIds::new(app), entries: [app.id(), app.id()] }
+        Self { link: LinkIds::new(app), entries: ([app.id(), app.id()], app.id()) }
     }
 }
 
@@ -359,7 +364,14 @@ fn write_over(item: &mut Item, title: String, body: String) -> Vec<Change> {
 }
 
 /// Writes an item that is held and was changed, a version more, with its history.
-async fn save(tx: &mut Tx<'_>, scope: &Scope, item: &mut Item, entries: [HistoryId; 2], changes: &[Change], now: Timestamp) -> Result<()> {
+async fn save(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    item: &mut Item,
+    (entries, event): Entries,
+    changes: &[Change],
+    now: Timestamp,
+) -> Result<()> {
     if changes.is_empty() {
         return Ok(());
     }
@@ -369,7 +381,7 @@ async fn save(tx: &mut Tx<'_>, scope: &Scope, item: &mut Item, entries: [History
     for (entry, change) in entries.into_iter().zip(changes) {
         tx.insert_history(entry, item.project, item.id, scope.staff(), change, now).await?;
     }
-    Ok(())
+    tx.item_event(event, EventKind::BacklogItemUpdated, item).await
 }
 
 /// Changes title and body; gives what takes that back, if anything changed.
@@ -405,7 +417,7 @@ async fn change(
     work: impl FnOnce(&mut Item) -> Vec<Change> + Send + 'static,
 ) -> Result<(Item, Option<UndoId>)> {
     let (scope, now) = (*scope, app.now());
-    let entries: [HistoryId; 2] = [app.id(), app.id()];
+    let entries: Entries = ([app.id(), app.id()], app.id());
     app.store
         .write(move |tx| {
             Box::pin(async move {

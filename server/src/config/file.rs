@@ -25,6 +25,7 @@ pub(super) struct File {
     pub smtp_url: Option<String>,
     pub mail_from: Option<String>,
     pub metrics_token: Option<String>,
+    pub webhook_allow: Option<String>,
     pub log: Option<String>,
     pub log_format: Option<LogFormat>,
 }

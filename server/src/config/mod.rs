@@ -13,6 +13,7 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
+use domain::webhooks::address::Block;
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
@@ -43,6 +44,8 @@ pub struct Config {
     pub mail: Option<Mail>,
     /// What a program must present to read `/metrics`; nobody reads them when unset.
     pub metrics_token: Option<Secret<String>>,
+    /// Addresses of private networks that webhooks may call all the same; what is public needs no mention.
+    pub webhook_allow: Vec<Block>,
     /// What is logged, in the syntax of `tracing`'s filters.
     pub log: String,
     /// How it is written.
@@ -110,6 +113,9 @@ pub struct ServeArgs {
     /// Whoever presents this as a bearer token may read /metrics; without it the page does not exist
     #[arg(long, env = "EARSHOT_METRICS_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub metrics_token: Option<String>,
+    /// Private addresses that webhooks may call, also without https: 10.1.0.0/16,192.168.1.5 [default: none]
+    #[arg(long, env = "EARSHOT_WEBHOOK_ALLOW", value_name = "CIDR,…")]
+    pub webhook_allow: Option<String>,
     /// Fill an empty installation with a demonstration, and serve a site that embeds its widget
     #[arg(long)]
     pub demo: bool,
@@ -142,6 +148,7 @@ impl Config {
             rate_per_key: serve.rate_per_key.or(file.rate_per_key).unwrap_or(600),
             rate_per_api_key: serve.rate_per_api_key.or(file.rate_per_api_key).unwrap_or(600),
             metrics_token: serve.metrics_token.or(file.metrics_token).map(Secret),
+            webhook_allow: blocks(&serve.webhook_allow.or(file.webhook_allow).unwrap_or_default())?,
             log: store.log.or(file.log).unwrap_or_else(|| "info".into()),
             log_format: store.log_format.or(file.log_format).unwrap_or_default(),
         };
@@ -201,6 +208,7 @@ impl Config {
             rate_per_api_key: 100_000,
             mail: None,
             metrics_token: None,
+            webhook_allow: Vec::new(),
             log: "info".into(),
             log_format: LogFormat::Text,
         }
@@ -211,6 +219,11 @@ impl Config {
 fn wrong(name: &str, variable: &str, why: &str) -> Error {
     let flag = name.replace('_', "-");
     Error::Internal(format!("the setting {name} (--{flag}, {variable}) is wrong: {why}"))
+}
+
+fn blocks(text: &str) -> Result<Vec<Block>> {
+    let parts = text.split(',').filter(|part| !part.trim().is_empty());
+    parts.map(|part| Block::parse(part).map_err(|e| wrong("webhook_allow", "EARSHOT_WEBHOOK_ALLOW", &e.to_string()))).collect()
 }
 
 fn public_url(text: &str) -> Result<String> {
@@ -234,7 +247,7 @@ pub fn unknown_variables() -> Vec<String> {
 }
 
 fn unknown_among(names: impl Iterator<Item = String>) -> Vec<String> {
-    const KNOWN: [&str; 13] = [
+    const KNOWN: [&str; 14] = [
         "EARSHOT_DATA",
         "EARSHOT_CONFIG",
         "EARSHOT_LOG",
@@ -248,6 +261,7 @@ fn unknown_among(names: impl Iterator<Item = String>) -> Vec<String> {
         "EARSHOT_SMTP_URL",
         "EARSHOT_MAIL_FROM",
         "EARSHOT_METRICS_TOKEN",
+        "EARSHOT_WEBHOOK_ALLOW",
     ];
     names.filter(|n| n.starts_with("EARSHOT_") && !n.starts_with("EARSHOT_TEST_") && !KNOWN.contains(&n.as_str())).collect()
 }
@@ -316,6 +330,7 @@ mod tests {
         assert!(refusal(&["--public-url", "feedback.example.com"]).contains("EARSHOT_PUBLIC_URL"));
         assert!(refusal(&["--public-url", "https://a.example/path"]).contains("--public-url"));
         assert!(refusal(&["--rate-per-key", "0"]).contains("--rate-per-key"));
+        assert!(refusal(&["--webhook-allow", "10.0.0.0/8,lan"]).contains("“lan”"));
         assert!(refusal(&["--log", "a=b=c"]).contains("EARSHOT_LOG"));
         assert!(refusal(&["--config", "/nowhere/earshot.toml"]).contains("/nowhere/earshot.toml"));
     }

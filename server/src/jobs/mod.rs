@@ -23,6 +23,7 @@ use crate::{
     imports, mail,
     state::{App, AppState},
     store::{Tx, jobs::Claimed},
+    webhooks,
 };
 
 /// How long a worker holds a job without saying that it is alive.
@@ -191,6 +192,7 @@ async fn perform(app: &AppState, payload: &str, context: &Context) -> Result<Out
         Job::Purge {} => {
             let now = app.now();
             app.store.write(move |tx| Box::pin(async move { tx.purge(now).await })).await?;
+            webhooks::purge(app, now).await?;
             Ok(Outcome::Done)
         }
     }

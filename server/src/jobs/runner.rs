@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinHandle};
 
 use super::{enqueue_periodic, run_one};
-use crate::state::AppState;
+use crate::{state::AppState, webhooks};
 
 /// How many jobs this process works on at a time: a long one does not hold up the others.
 const WORKERS: usize = 2;
@@ -26,6 +26,7 @@ impl Runner {
     pub fn start(app: &AppState) -> Self {
         let (stop, stopping) = watch::channel(false);
         let mut tasks: Vec<_> = (0..WORKERS).map(|_| tokio::spawn(work(Arc::clone(app), stopping.clone()))).collect();
+        tasks.push(tokio::spawn(webhooks::deliver::run(Arc::clone(app), stopping.clone())));
         tasks.push(tokio::spawn(tend(Arc::clone(app), stopping)));
         Self { stop, tasks }
     }

@@ -218,7 +218,7 @@ impl Tx<'_> {
                 .execute(self.conn())
                 .await?;
         }
-        self.feedback_changed(feedback.project, feedback.id).await?;
+        self.feedback_made(feedback.project, feedback.id).await?;
         Ok(true)
     }
 }

@@ -32,6 +32,7 @@ pub mod staff;
 pub mod surveys;
 pub mod tickets;
 pub mod triage;
+pub mod webhooks;
 mod writer;
 
 use std::{path::Path, str::FromStr, sync::Arc, time::Duration};
@@ -92,10 +93,23 @@ impl Tx<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn feedback_changed(&mut self, project: ProjectId, feedback: FeedbackId) -> Result<()> {
+        self.note_change(project, feedback, 0).await
+    }
+
+    /// As [`Tx::feedback_changed`] for feedback that is new: webhooks tell the two apart.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn feedback_made(&mut self, project: ProjectId, feedback: FeedbackId) -> Result<()> {
+        self.note_change(project, feedback, 1).await
+    }
+
+    async fn note_change(&mut self, project: ProjectId, feedback: FeedbackId, made: i64) -> Result<()> {
         self.feedback_changed = true;
-        sqlx::query("INSERT INTO feedback_changes (feedback_id, project_id) VALUES ($1, $2)")
+        sqlx::query("INSERT INTO feedback_changes (feedback_id, project_id, made) VALUES ($1, $2, $3)")
             .bind(feedback.to_string())
             .bind(project.to_string())
+            .bind(made)
             .execute(&mut *self.conn)
             .await?;
         Ok(())

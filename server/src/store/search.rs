@@ -67,7 +67,7 @@ const CHANGES_DAYS: i64 = 7;
 
 impl Seen {
     /// The statement that asks for the last place.
-    fn last(self, dialect: Dialect) -> &'static str {
+    pub(super) fn last(self, dialect: Dialect) -> &'static str {
         match (dialect, self) {
             (Dialect::Sqlite, _) => "SELECT 0, seq FROM feedback_changes ORDER BY seq DESC LIMIT 1",
             (Dialect::Postgres, Self::Committed) => {
@@ -191,6 +191,9 @@ impl Store {
             Box::pin(async move {
                 let foreign = "DELETE FROM change_marks WHERE tx > CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)";
                 sqlx::query(foreign).execute(tx.conn()).await?;
+                let cursor = "UPDATE webhook_cursor SET tx = CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT) \
+                              WHERE tx > CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)";
+                sqlx::query(cursor).execute(tx.conn()).await?;
                 let sql = "UPDATE feedback_changes SET xid = pg_current_xact_id() WHERE xid > pg_current_xact_id()";
                 Ok(sqlx::query(sql).execute(tx.conn()).await?.rows_affected())
             })

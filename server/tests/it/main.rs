@@ -21,3 +21,4 @@ mod search;
 mod store;
 mod surveys;
 mod tickets;
+mod webhooks;

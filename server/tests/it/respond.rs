@@ -57,14 +57,14 @@ fn body() -> SurveyBody {
     }
 }
 
-struct Setup {
-    t: TestApp,
-    project: Project,
+pub struct Setup {
+    pub t: TestApp,
+    pub project: Project,
     survey: SurveyId,
     version: VersionId,
 }
 
-async fn setup(t: TestApp, origins: &[&str]) -> Setup {
+pub async fn setup(t: TestApp, origins: &[&str]) -> Setup {
     let origins = origins.iter().map(|o| (*o).to_owned()).collect();
     let project = server::projects::create(&t.app, "My app", origins, None).await.unwrap();
     let survey: SurveyId = t.app.id();
@@ -160,18 +160,18 @@ impl Setup {
         format!("/embed/v1/{}/{rest}", self.project.key)
     }
 
-    fn input(&self, key: &str, answers: &Value, finished: bool) -> Value {
+    pub fn input(&self, key: &str, answers: &Value, finished: bool) -> Value {
         json!({
             "survey": self.survey, "version": self.version, "answers": answers, "finished": finished, "idempotency_key": key,
             "source": "popover", "context": { "page_url": "https://site.example/cart", "release": "1.2.3", "environment": "production" },
         })
     }
 
-    async fn post(&self, input: &Value) -> Page {
+    pub async fn post(&self, input: &Value) -> Page {
         self.t.anonymous().json(Method::POST, &self.url("responses"), &[("origin", SITE)], input).await
     }
 
-    async fn put(&self, begun: &Value, input: &Value) -> Page {
+    pub async fn put(&self, begun: &Value, input: &Value) -> Page {
         let mut input = input.clone();
         input["token"] = begun["token"].clone();
         let url = self.url(&format!("responses/{}", begun["id"].as_str().unwrap()));

@@ -1,0 +1,100 @@
+//! Webhooks: which events there are, when a failed delivery is tried again, and which addresses may be called ([`address`]).
+
+pub mod address;
+
+use serde::{Deserialize, Serialize};
+
+use crate::feedback::words;
+
+words! {
+    /// What other programs are told about.
+    EventKind {
+        /// Feedback came in.
+        FeedbackCreated = "feedback.created" / "Feedback came in",
+        /// Feedback, its tags, status, assignee or links changed, or its writer added to it.
+        FeedbackUpdated = "feedback.updated" / "Feedback changed",
+        /// Somebody opened a ticket.
+        TicketCreated = "ticket.created" / "A ticket was opened",
+        /// The requester or the team wrote in a ticket.
+        TicketMessageAdded = "ticket.message_added" / "A message was added to a ticket",
+        /// A ticket was closed.
+        TicketClosed = "ticket.closed" / "A ticket was closed",
+        /// A closed ticket was opened again.
+        TicketReopened = "ticket.reopened" / "A ticket was opened again",
+        /// A backlog item was made.
+        BacklogItemCreated = "backlog_item.created" / "A backlog item was made",
+        /// A backlog item's title, description or status changed.
+        BacklogItemUpdated = "backlog_item.updated" / "A backlog item changed",
+        /// Somebody tries out an endpoint; goes to that one only, whatever it listens to.
+        Test = "webhook.test" / "Test",
+    }
+}
+
+impl EventKind {
+    /// Whether an endpoint can ask for it.
+    #[must_use]
+    pub fn is_offered(self) -> bool {
+        self != Self::Test
+    }
+}
+
+words! {
+    /// How far a delivery has come.
+    DeliveryState {
+        /// On its way: due, or waiting for the next try.
+        Pending = "pending" / "On its way",
+        /// The receiver answered with success.
+        Delivered = "delivered" / "Delivered",
+        /// Given up, until somebody sends it again.
+        Dead = "dead" / "Given up",
+    }
+}
+
+/// Pauses after each failed try, in seconds: eight tries within a day and four hours.
+const PAUSES: [i64; 7] = [5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 10 * 3600];
+
+/// How long to wait, in milliseconds, after `failures` failed tries; `None` when it is time to give up.
+#[must_use]
+pub fn pause_after(failures: i64) -> Option<i64> {
+    let at = usize::try_from(failures.checked_sub(1)?).ok()?;
+    PAUSES.get(at).map(|seconds| seconds * 1000)
+}
+
+/// An endpoint is turned off when its last tries, at least this many, all failed, …
+pub const FAILURES_TO_DISABLE: i64 = 10;
+/// … over at least this many days.
+pub const DAYS_TO_DISABLE: i64 = 5;
+/// Days for which a secret that was replaced still signs.
+pub const OLD_SECRET_DAYS: i64 = 1;
+/// Days for which events and how they went are kept.
+pub const KEPT_DAYS: i64 = 30;
+/// Longest URL, in characters.
+pub const MAX_URL: usize = 2_000;
+/// Longest note, in characters.
+pub const MAX_NOTE: usize = 200;
+/// Endpoints of one project.
+pub const MAX_ENDPOINTS: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tries_end_within_about_a_day() {
+        let pauses: Vec<i64> = (1..).map_while(pause_after).collect();
+        assert_eq!(pauses.len(), 7);
+        assert!(pauses.is_sorted());
+        let hours = pauses.iter().sum::<i64>() / 3_600_000;
+        assert!((24..36).contains(&hours), "{hours}");
+        assert_eq!((pause_after(0), pause_after(-3), pause_after(8)), (None, None, None));
+    }
+
+    #[test]
+    fn words_are_read_back_and_fit_into_a_list_with_commas() {
+        for kind in EventKind::ALL {
+            assert_eq!(EventKind::parse(kind.as_str()), Some(*kind));
+            assert!(kind.as_str().chars().all(|c| c.is_ascii_lowercase() || matches!(c, '.' | '_')));
+        }
+        assert!(!EventKind::Test.is_offered());
+    }
+}

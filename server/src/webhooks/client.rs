@@ -1,0 +1,338 @@
+//! The one way in which the program calls an address that somebody typed in.
+//!
+//! The address is checked when connecting, not when the URL is stored: a name may lead elsewhere by then. So each request resolves the name
+//! anew (no connection is kept), drops what must not be called, and follows no redirect. An IP address in the URL passes by the resolver, so
+//! it is checked here as well.
+
+use std::{error::Error as StdError, fmt, io, net::IpAddr, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use domain::webhooks::{
+    MAX_URL,
+    address::{Block, is_allowed, is_public, is_web_port},
+};
+use reqwest::{
+    Client,
+    dns::{Addrs, Name, Resolve, Resolving},
+    header::{CONTENT_TYPE, RETRY_AFTER},
+    redirect::Policy,
+};
+use url::{Host, Url};
+
+/// How long a receiver may take for all of it.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long connecting may take.
+const CONNECT: Duration = Duration::from_secs(5);
+/// Bytes of an answer that are read.
+const READ: usize = 64 * 1024;
+/// Bytes of an answer that are kept.
+const EXCERPT: usize = 1024;
+
+/// Where names lead.
+#[async_trait]
+pub trait Lookup: Send + Sync {
+    /// The addresses of a name.
+    ///
+    /// # Errors
+    /// When it has none.
+    async fn lookup(&self, host: &str) -> io::Result<Vec<IpAddr>>;
+}
+
+/// The machine's resolver.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemLookup;
+
+#[async_trait]
+impl Lookup for SystemLookup {
+    async fn lookup(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        Ok(tokio::net::lookup_host((host, 0)).await?.map(|address| address.ip()).collect())
+    }
+}
+
+/// What came of a request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// The status, if there was an answer.
+    pub status: Option<u16>,
+    /// The beginning of the body.
+    pub excerpt: String,
+    /// Seconds that the receiver asked us to wait.
+    pub retry_after: Option<i64>,
+    /// Why there was no answer.
+    pub error: Option<String>,
+}
+
+/// The headers that make a request a webhook.
+#[derive(Debug, Clone)]
+pub struct Head {
+    /// `webhook-id`.
+    pub id: String,
+    /// `webhook-timestamp`, in seconds.
+    pub seconds: i64,
+    /// `webhook-signature`.
+    pub signature: String,
+}
+
+/// Sends webhooks.
+pub struct Sender {
+    https: Result<Client, String>,
+    http: Result<Client, String>,
+    allowed: Arc<[Block]>,
+}
+
+/// Why an address was not called.
+#[derive(Debug)]
+struct NotCalled(bool);
+
+impl fmt::Display for NotCalled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0 {
+            "Not called: without https only addresses that the operator allows are called."
+        } else {
+            "Not called: the address belongs to a private or special network. The operator can allow it."
+        })
+    }
+}
+
+impl StdError for NotCalled {}
+
+/// Which addresses one kind of request may reach.
+#[derive(Clone)]
+struct Rule {
+    allowed: Arc<[Block]>,
+    /// Plain http: only what the operator allowed, since anybody on the way can read it.
+    only_allowed: bool,
+}
+
+impl Rule {
+    fn fits(&self, address: IpAddr) -> bool {
+        is_allowed(&self.allowed, address) || (!self.only_allowed && is_public(address))
+    }
+}
+
+/// Resolves names and drops the addresses that must not be called.
+struct Guard {
+    lookup: Arc<dyn Lookup>,
+    rule: Rule,
+}
+
+impl Resolve for Guard {
+    fn resolve(&self, name: Name) -> Resolving {
+        let (lookup, rule) = (Arc::clone(&self.lookup), self.rule.clone());
+        Box::pin(async move {
+            let found = lookup.lookup(name.as_str()).await?;
+            let fit: Vec<_> = found.into_iter().filter(|address| rule.fits(*address)).map(|address| (address, 0).into()).collect();
+            if fit.is_empty() {
+                return Err(NotCalled(rule.only_allowed).into());
+            }
+            let fit: Addrs = Box::new(fit.into_iter());
+            Ok(fit)
+        })
+    }
+}
+
+impl Sender {
+    /// A sender that may reach the public internet and what the operator allows besides.
+    #[must_use]
+    pub fn new(allowed: &[Block], lookup: Arc<dyn Lookup>) -> Self {
+        // Somebody else may have installed it before; it is the same.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let allowed: Arc<[Block]> = allowed.into();
+        let client = |only_allowed: bool| {
+            let rule = Rule { allowed: Arc::clone(&allowed), only_allowed };
+            let builder = Client::builder()
+                .dns_resolver(Arc::new(Guard { lookup: Arc::clone(&lookup), rule }))
+                .redirect(Policy::none())
+                .no_proxy()
+                .referer(false)
+                .retry(reqwest::retry::never())
+                .pool_max_idle_per_host(0)
+                .timeout(TIMEOUT)
+                .connect_timeout(CONNECT)
+                .http1_only()
+                .user_agent(concat!("Earshot/", env!("CARGO_PKG_VERSION")));
+            // Plain http needs no certificates, so it works where the machine has none.
+            let builder = if only_allowed { builder.tls_certs_only([]) } else { builder.https_only(true) };
+            builder.build().map_err(|error| {
+                tracing::error!(error = %chain(&error), "webhooks cannot be sent");
+                "This server has no certificates to check the receiver's with. The operator can install them.".to_owned()
+            })
+        };
+        Self { https: client(false), http: client(true), allowed }
+    }
+
+    /// Posts a body and says what came of it. Never fails: that nobody answered is an answer too.
+    pub async fn send(&self, url: &str, head: &Head, body: String) -> Answer {
+        let failed = |error: String| Answer { error: Some(error), ..Answer::default() };
+        let url = match check_url(url, &self.allowed) {
+            Ok(url) => url,
+            Err(why) => return failed(why),
+        };
+        let client = match if url.scheme() == "http" { &self.http } else { &self.https } {
+            Ok(client) => client,
+            Err(why) => return failed(why.clone()),
+        };
+        let request = client
+            .post(url)
+            .header(CONTENT_TYPE, "application/json")
+            .header("webhook-id", &head.id)
+            .header("webhook-timestamp", head.seconds)
+            .header("webhook-signature", &head.signature)
+            .body(body);
+        let mut response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => return failed(explain(&error)),
+        };
+        let status = response.status().as_u16();
+        let retry_after = response.headers().get(RETRY_AFTER).and_then(|h| h.to_str().ok()?.trim().parse().ok());
+        let (mut kept, mut read) = (Vec::new(), 0);
+        // What comes after the status cannot change the outcome.
+        while let Ok(Some(piece)) = response.chunk().await {
+            let room = EXCERPT.saturating_sub(kept.len()).min(piece.len());
+            kept.extend_from_slice(&piece[..room]);
+            read += piece.len();
+            if read >= READ {
+                break;
+            }
+        }
+        // PostgreSQL's text cannot hold NUL.
+        let excerpt = String::from_utf8_lossy(&kept).replace('\0', "\u{fffd}");
+        Answer { status: Some(status), excerpt, retry_after, error: None }
+    }
+}
+
+/// The messages of an error and its causes. The URL is left out: it may hold a secret.
+fn chain(error: &dyn StdError) -> String {
+    let mut parts = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        parts.push(error.to_string());
+        next = error.source();
+    }
+    parts.join(": ")
+}
+
+fn explain(error: &reqwest::Error) -> String {
+    let mut cause: Option<&(dyn StdError + 'static)> = error.source();
+    let mut last = None;
+    while let Some(inner) = cause {
+        if let Some(refused) = inner.downcast_ref::<NotCalled>() {
+            return refused.to_string();
+        }
+        last = Some(inner.to_string());
+        cause = inner.source();
+    }
+    if error.is_timeout() {
+        return "No answer within 10 seconds.".into();
+    }
+    let why: String = last.unwrap_or_else(|| "unknown reason".into()).chars().take(300).collect();
+    if error.is_connect() { format!("Could not connect: {why}.") } else { format!("No valid answer: {why}.") }
+}
+
+/// The URL, if it may be called as far as the URL itself tells.
+///
+/// # Errors
+/// With what is wrong and what to do.
+pub fn check_url(text: &str, allowed: &[Block]) -> Result<Url, String> {
+    let text = text.trim();
+    if text.chars().count() > MAX_URL {
+        return Err(format!("The URL takes {MAX_URL} characters at most."));
+    }
+    let url = Url::parse(text).map_err(|_| "Write a whole URL, like https://example.com/hooks/earshot.".to_owned())?;
+    match url.scheme() {
+        "https" => {}
+        "http" if !allowed.is_empty() => {}
+        "http" => return Err("Use https: what people wrote would be readable on the way.".into()),
+        _ => return Err("The URL begins with https://.".into()),
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("Leave name and password out of the URL; the signature proves who sends.".into());
+    }
+    if !url.port_or_known_default().is_some_and(is_web_port) {
+        return Err("Use port 443, or one from 1024 on.".into());
+    }
+    let rule = Rule { allowed: allowed.into(), only_allowed: url.scheme() == "http" };
+    let literal = match url.host() {
+        Some(Host::Ipv4(v4)) => Some(IpAddr::V4(v4)),
+        Some(Host::Ipv6(v6)) => Some(IpAddr::V6(v6)),
+        Some(Host::Domain(name)) if is_this_machine(name) => Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)),
+        Some(Host::Domain(_)) => None,
+        None => return Err("The URL names no host.".into()),
+    };
+    match literal {
+        Some(address) if !rule.fits(address) => Err(NotCalled(rule.only_allowed).to_string()),
+        _ => Ok(url),
+    }
+}
+
+fn is_this_machine(name: &str) -> bool {
+    let name = name.trim_end_matches('.');
+    name == "localhost" || name.ends_with(".localhost")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REFUSED: [&str; 34] = [
+        "",
+        "example.com/hook",
+        "ftp://example.com/",
+        "file:///etc/passwd",
+        "javascript:alert(1)",
+        "http://example.com/",
+        "https://user@example.com/",
+        "https://user:word@example.com/",
+        "https://example.com:22/",
+        "https://example.com:25/",
+        "https://example.com:0/",
+        "https://localhost/",
+        "https://LOCALHOST./",
+        "https://a.localhost:8080/",
+        "https://127.0.0.1/",
+        "https://127.1/",
+        "https://2130706433/",
+        "https://0x7f.0.0.1/",
+        "https://0177.0.0.1/",
+        "https://0/",
+        "https://10.0.0.1/",
+        "https://172.16.0.1/",
+        "https://192.168.0.1/",
+        "https://100.64.0.1/",
+        "https://169.254.169.254/latest/meta-data/",
+        "https://2852039166/",
+        "https://168.63.129.16/",
+        "https://[::1]/",
+        "https://[::ffff:127.0.0.1]/",
+        "https://[::ffff:7f00:1]/",
+        "https://[64:ff9b::a00:1]/",
+        "https://[2002:7f00:1::]/",
+        "https://[fd00:ec2::254]/",
+        "https://[fe80::1]/",
+    ];
+
+    #[test]
+    fn urls_that_must_not_be_called() {
+        for url in REFUSED {
+            assert!(check_url(url, &[]).is_err(), "{url}");
+        }
+        for url in
+            ["https://example.com", "https://example.com:8443/a?b=c", "https://8.8.8.8/", "https://[2606:4700::1111]/", " https://ex.com/ "]
+        {
+            assert!(check_url(url, &[]).is_ok(), "{url}");
+        }
+        assert!(check_url(&format!("https://example.com/{}", "a".repeat(MAX_URL)), &[]).is_err());
+    }
+
+    #[test]
+    fn the_operator_allows_blocks() {
+        let allowed = [Block::parse("10.0.0.0/8").unwrap(), Block::parse("127.0.0.1").unwrap()];
+        for url in ["https://10.1.2.3/", "http://10.1.2.3:8080/", "http://127.0.0.1:3000/", "http://localhost:3000/", "http://hooks.lan/"] {
+            assert!(check_url(url, &allowed).is_ok(), "{url}");
+        }
+        // Plain http to anything else stays refused, as far as the URL tells; the rest is for the guard.
+        for url in ["http://8.8.8.8/", "http://192.168.0.1/", "https://127.0.0.2/", "https://169.254.169.254/", "http://u:p@10.1.2.3/"] {
+            assert!(check_url(url, &allowed).is_err(), "{url}");
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! Webhooks: other programs are told what happens in a project, as <https://www.standardwebhooks.com> has it.
+
+pub mod client;
+pub mod deliver;
+pub mod feed;
+pub mod sign;
+
+use domain::{
+    Error as Refusal, FieldErrors, Timestamp,
+    accounts::{Role, Scope},
+    backlog::Item,
+    ids::{EndpointId, EventId},
+    webhooks::{EventKind, KEPT_DAYS, MAX_ENDPOINTS, MAX_NOTE, OLD_SECRET_DAYS},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    error::Result,
+    state::App,
+    store::{
+        Tx,
+        webhooks::{Endpoint, NewEvent},
+    },
+};
+
+/// What a person says about an endpoint.
+#[derive(Debug, Clone, Default)]
+pub struct EndpointInput {
+    /// Where to.
+    pub url: String,
+    /// What the team calls it; may be empty.
+    pub note: String,
+    /// The words of the kinds that it wants.
+    pub kinds: Vec<String>,
+}
+
+/// What an endpoint stores of that.
+struct Checked {
+    url: String,
+    note: String,
+    kinds: Vec<EventKind>,
+}
+
+fn check(app: &App, input: &EndpointInput) -> Result<Checked> {
+    let mut errors = FieldErrors::default();
+    let url = match client::check_url(&input.url, &app.config.webhook_allow) {
+        Ok(url) => url.to_string(),
+        Err(why) => {
+            errors.add("url", "url", why);
+            String::new()
+        }
+    };
+    let note = input.note.trim().to_owned();
+    if note.chars().count() > MAX_NOTE {
+        errors.add("note", "too_long", format!("The name takes {MAX_NOTE} characters at most."));
+    }
+    let wanted = |kind: &EventKind| kind.is_offered() && input.kinds.iter().any(|word| word == kind.as_str());
+    let kinds: Vec<EventKind> = EventKind::ALL.iter().copied().filter(wanted).collect();
+    if kinds.is_empty() {
+        errors.add("kinds", "required", "Choose at least one event.");
+    }
+    Ok(errors.into_result(Checked { url, note, kinds })?)
+}
+
+/// Makes an endpoint; it hears of what happens from now on.
+///
+/// # Errors
+/// Values that do not fit; too many endpoints; a role too low.
+pub async fn create(app: &App, scope: &Scope, key: &str, input: &EndpointInput) -> Result<EndpointId> {
+    scope.require(Role::Admin)?;
+    let Checked { url, note, kinds } = check(app, input)?;
+    let now = app.now();
+    let endpoint = Endpoint {
+        id: app.id(),
+        project: scope.project(),
+        url,
+        note,
+        kinds,
+        secret: sign::new_secret(app),
+        old_secret: None,
+        enabled: true,
+        disabled_reason: None,
+        failures: 0,
+        failing_since: None,
+        created_at: now,
+        version: 1,
+    };
+    let (once, scope) = (format!("webhook:{}", scope.project()), *scope);
+    app.store
+        .write_once(&once, key, now, move |tx| {
+            Box::pin(async move {
+                if tx.endpoint_count(scope.project()).await? >= i64::try_from(MAX_ENDPOINTS).unwrap_or(i64::MAX) {
+                    let text = format!("A project takes {MAX_ENDPOINTS} webhooks at most. Delete one first.");
+                    return Err(Refusal::field("url", "too_many", text).into());
+                }
+                tx.begin_telling().await?;
+                tx.insert_endpoint(&scope, &endpoint).await?;
+                Ok(endpoint.id)
+            })
+        })
+        .await
+}
+
+async fn change(
+    app: &App,
+    scope: &Scope,
+    endpoint: EndpointId,
+    work: impl FnOnce(&mut Endpoint) -> Result<(), Refusal> + Send + 'static,
+) -> Result<()> {
+    scope.require(Role::Admin)?;
+    let (scope, now) = (*scope, app.now());
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                // Before the endpoint is held: whoever begins to tell waits for this first.
+                tx.begin_telling().await?;
+                let mut held = tx.hold_endpoint(&scope, endpoint).await?.ok_or(Refusal::NotFound)?;
+                work(&mut held)?;
+                tx.update_endpoint(&held, now).await?;
+                if !held.enabled {
+                    tx.stop_deliveries(endpoint).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// Changes where to, what it is called and what it wants to hear of.
+///
+/// # Errors
+/// Not found; values that do not fit; [`Refusal::Conflict`] when somebody else changed it since `version`; a role too low.
+pub async fn edit(app: &App, scope: &Scope, endpoint: EndpointId, version: i64, input: &EndpointInput) -> Result<()> {
+    scope.require(Role::Admin)?;
+    let Checked { url, note, kinds } = check(app, input)?;
+    change(app, scope, endpoint, move |held| {
+        if held.version != version {
+            return Err(Refusal::Conflict("Somebody else changed this webhook meanwhile. Look at it as it is now.".into()));
+        }
+        (held.url, held.note, held.kinds) = (url, note, kinds);
+        Ok(())
+    })
+    .await
+}
+
+/// Turns an endpoint on or off. Off, what is on its way is given up; it can be sent again later.
+///
+/// # Errors
+/// Not found; a role too low.
+pub async fn set_enabled(app: &App, scope: &Scope, endpoint: EndpointId, on: bool) -> Result<()> {
+    change(app, scope, endpoint, move |held| {
+        if held.enabled != on {
+            held.enabled = on;
+            held.disabled_reason = None;
+            (held.failures, held.failing_since) = (0, None);
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Replaces the secret; the one before signs along for a day.
+///
+/// # Errors
+/// Not found; a role too low.
+pub async fn rotate(app: &App, scope: &Scope, key: &str, endpoint: EndpointId) -> Result<()> {
+    scope.require(Role::Admin)?;
+    let (fresh, now) = (sign::new_secret(app), app.now());
+    let (once, scope) = (format!("webhook:{}", scope.project()), *scope);
+    app.store
+        .write_once(&once, key, now, move |tx| {
+            Box::pin(async move {
+                let mut held = tx.hold_endpoint(&scope, endpoint).await?.ok_or(Refusal::NotFound)?;
+                let old = std::mem::replace(&mut held.secret, fresh);
+                held.old_secret = Some((old, now.plus_days(OLD_SECRET_DAYS)));
+                tx.update_endpoint(&held, now).await
+            })
+        })
+        .await
+}
+
+/// Removes an endpoint with everything that was sent to it.
+///
+/// # Errors
+/// Not found; a role too low.
+pub async fn delete(app: &App, scope: &Scope, endpoint: EndpointId) -> Result<()> {
+    scope.require(Role::Admin)?;
+    let scope = *scope;
+    app.store
+        .write(move |tx| {
+            Box::pin(async move { if tx.delete_endpoint(&scope, endpoint).await? { Ok(()) } else { Err(Refusal::NotFound.into()) } })
+        })
+        .await
+}
+
+/// Sends an event that means nothing, to try out an endpoint. Gives its id.
+///
+/// # Errors
+/// Not found; [`Refusal::Conflict`] when the endpoint is off; a role too low.
+pub async fn test(app: &App, scope: &Scope, key: &str, endpoint: EndpointId) -> Result<EventId> {
+    scope.require(Role::Admin)?;
+    let now = app.now();
+    let data = json!({ "endpoint_id": endpoint, "project_id": scope.project() });
+    let event = NewEvent::new(app.id(), scope.project(), EventKind::Test, &data, now);
+    let (once, scope) = (format!("webhook:{}", scope.project()), *scope);
+    app.store
+        .write_once(&once, key, now, move |tx| {
+            Box::pin(async move {
+                let held = tx.hold_endpoint(&scope, endpoint).await?.ok_or(Refusal::NotFound)?;
+                if !held.enabled {
+                    return Err(off());
+                }
+                tx.insert_event_for(&event, endpoint).await?;
+                Ok(event.id)
+            })
+        })
+        .await
+}
+
+fn off() -> crate::error::Error {
+    Refusal::Conflict("This webhook is turned off. Turn it on first.".into()).into()
+}
+
+/// Puts one delivery, or all that were given up, on their way once more. Gives how many.
+///
+/// # Errors
+/// Not found; [`Refusal::Conflict`] when the endpoint is off; a role too low.
+pub async fn send_again(app: &App, scope: &Scope, endpoint: EndpointId, event: Option<EventId>) -> Result<u64> {
+    scope.require(Role::Admin)?;
+    let (scope, now) = (*scope, app.now());
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                let held = tx.hold_endpoint(&scope, endpoint).await?.ok_or(Refusal::NotFound)?;
+                if !held.enabled {
+                    return Err(off());
+                }
+                tx.send_again(&scope, endpoint, event, now).await
+            })
+        })
+        .await
+}
+
+/// Removes what was told more than a month ago, a portion in each transaction.
+///
+/// # Errors
+/// When the database fails.
+pub async fn purge(app: &App, now: Timestamp) -> Result<()> {
+    let before = now.plus_days(-KEPT_DAYS);
+    while app.store.write(move |tx| Box::pin(async move { tx.purge_webhooks(before).await })).await? > 0 {}
+    Ok(())
+}
+
+/// What is told about a backlog item.
+#[must_use]
+pub fn item_data(item: &Item) -> Value {
+    json!({
+        "id": item.id,
+        "project_id": item.project,
+        "number": item.number,
+        "title": item.title,
+        "body": item.body,
+        "status": item.status.as_str(),
+        "created_at": item.created_at.rfc3339(),
+        "updated_at": item.updated_at.rfc3339(),
+        "version": item.version,
+    })
+}
+
+impl Tx<'_> {
+    /// Tells that a backlog item was made or changed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn item_event(&mut self, event: EventId, kind: EventKind, item: &Item) -> Result<()> {
+        self.event(event, item.project, kind, &item_data(item), item.updated_at).await
+    }
+}

@@ -1,0 +1,456 @@
+//! Webhooks, through the router and against a receiver on this machine.
+
+use std::{
+    collections::VecDeque,
+    io,
+    net::IpAddr,
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use domain::{
+    accounts::{Role, Scope},
+    feedback::{Feedback, Status},
+    ids::{EndpointId, EventId},
+    projects::Project,
+    webhooks::{DeliveryState, EventKind, address::Block},
+};
+use server::{
+    backlog,
+    config::Secret,
+    store::webhooks::Endpoint,
+    webhooks::{
+        self, EndpointInput,
+        client::{Head, Lookup, Sender, SystemLookup},
+        deliver::deliver_due,
+        feed, sign,
+    },
+};
+
+use crate::{
+    on_both,
+    respond::setup,
+    support::{TestApp, sample},
+};
+
+type Request = (HeaderMap, String);
+
+/// A program that receives webhooks.
+#[derive(Clone, Default)]
+struct Receiver {
+    got: Arc<Mutex<Vec<Request>>>,
+    answers: Arc<Mutex<VecDeque<Response>>>,
+}
+
+async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> Response {
+    receiver.got.lock().unwrap().push((headers, String::from_utf8(body.to_vec()).unwrap()));
+    receiver.answers.lock().unwrap().pop_front().unwrap_or_else(|| StatusCode::NO_CONTENT.into_response())
+}
+
+impl Receiver {
+    /// Listens on an address of this machine; gives itself and its port.
+    async fn on(address: &str) -> (Self, u16) {
+        let listener = tokio::net::TcpListener::bind((address, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let receiver = Self::default();
+        let router = Router::new().fallback(receive).with_state(receiver.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        (receiver, port)
+    }
+
+    fn answer(&self, answer: impl IntoResponse) {
+        self.answers.lock().unwrap().push_back(answer.into_response());
+    }
+
+    fn take(&self) -> Vec<Request> {
+        std::mem::take(&mut self.got.lock().unwrap())
+    }
+}
+
+fn blocks(list: &[&str]) -> Vec<Block> {
+    list.iter().map(|b| Block::parse(b).unwrap()).collect()
+}
+
+fn sender(allowed: &[&str]) -> Sender {
+    Sender::new(&blocks(allowed), Arc::new(SystemLookup))
+}
+
+/// A program that may call this machine.
+async fn open(t: &TestApp) -> (Project, Scope) {
+    let (project, _) = t.owner().await;
+    let scope = Scope::system(project.id);
+    (project, scope)
+}
+
+async fn local(database: crate::support::Database) -> Option<TestApp> {
+    TestApp::with_config(database, |config| config.webhook_allow = blocks(&["127.0.0.1"])).await
+}
+
+fn input(url: &str, kinds: &[EventKind]) -> EndpointInput {
+    EndpointInput { url: url.into(), note: "Chat".into(), kinds: kinds.iter().map(|k| k.as_str().to_owned()).collect() }
+}
+
+async fn endpoint(t: &TestApp, scope: &Scope, port: u16, kinds: &[EventKind]) -> EndpointId {
+    let key = t.app.token();
+    webhooks::create(&t.app, scope, &key, &input(&format!("http://127.0.0.1:{port}/hook"), kinds)).await.unwrap()
+}
+
+async fn stored(t: &TestApp, scope: &Scope, id: EndpointId) -> Endpoint {
+    t.app.store.endpoint(scope, id).await.unwrap().unwrap()
+}
+
+async fn feedback(t: &TestApp, project: &Project, text: &str, status: Status) -> Feedback {
+    let feedback = Feedback { status, ..sample(&t.app, project.id, text) };
+    let added = feedback.clone();
+    t.app.store.write(move |tx| Box::pin(async move { tx.insert_feedback(&added, None).await })).await.unwrap();
+    feedback
+}
+
+fn json(request: &Request) -> serde_json::Value {
+    serde_json::from_str(&request.1).unwrap()
+}
+
+fn head<'r>(request: &'r Request, name: &str) -> &'r str {
+    request.0.get(name).unwrap().to_str().unwrap()
+}
+
+/// As [`on_both`], with a program that may call this machine.
+macro_rules! on_both_local {
+    ($name:ident, $body:expr) => {
+        mod $name {
+            use super::*;
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                let run = $body;
+                run(local(crate::support::Database::Sqlite).await.unwrap()).await;
+            }
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                let run = $body;
+                if let Some(t) = local(crate::support::Database::Postgres).await {
+                    run(t).await;
+                }
+            }
+        }
+    };
+}
+
+on_both_local!(feedback_is_told_once_signed_and_as_it_is, |t: TestApp| async move {
+    let (project, scope) = open(&t).await;
+    let (receiver, port) = Receiver::on("127.0.0.1").await;
+    feedback(&t, &project, "Before anybody listened", Status::New).await;
+    let id = endpoint(&t, &scope, port, &[EventKind::FeedbackCreated, EventKind::FeedbackUpdated]).await;
+    let sender = sender(&["127.0.0.1"]);
+    assert_eq!(deliver_due(&t.app, &sender).await.unwrap(), 0);
+    let said = feedback(&t, &project, "The export fails “always” \u{1f600}", Status::New).await;
+    feedback(&t, &project, "Buy pills", Status::Spam).await;
+    assert_eq!(deliver_due(&t.app, &sender).await.unwrap(), 1);
+    let got = receiver.take();
+    assert_eq!(got.len(), 1);
+    let event = json(&got[0]);
+    assert_eq!((event["type"].as_str(), event["data"]["id"].as_str()), (Some("feedback.created"), Some(said.id.to_string().as_str())));
+    assert_eq!(event["data"]["text"], said.text);
+    // The receiver can check who sent it.
+    let secret = stored(&t, &scope, id).await.secret;
+    let seconds: i64 = head(&got[0], "webhook-timestamp").parse().unwrap();
+    assert_eq!(seconds, t.app.now().0 / 1000);
+    assert_eq!(head(&got[0], "webhook-signature"), sign::sign(&secret, head(&got[0], "webhook-id"), seconds, &got[0].1).unwrap());
+    assert_eq!(head(&got[0], "content-type"), "application/json");
+    // Changes are told too, several at once as one; what was told is not told again.
+    for _ in 0..2 {
+        let (project, id) = (project.id, said.id);
+        t.app.store.write(move |tx| Box::pin(async move { tx.feedback_changed(project, id).await })).await.unwrap();
+    }
+    assert_eq!(deliver_due(&t.app, &sender).await.unwrap(), 1);
+    assert_eq!(json(&receiver.take()[0])["type"], "feedback.updated");
+    assert_eq!(deliver_due(&t.app, &sender).await.unwrap(), 0);
+    // Two nodes that tell at the same time tell once.
+    for n in 0..20 {
+        feedback(&t, &project, &format!("Number {n}"), Status::New).await;
+    }
+    let (one, two) = tokio::join!(feed::tell(&t.app), feed::tell(&t.app));
+    assert!(one.is_ok() && two.is_ok());
+    assert_eq!(deliver_due(&t.app, &sender).await.unwrap(), 20);
+});
+
+on_both_local!(a_submission_is_told_as_created_and_then_as_updated, |t: TestApp| async move {
+    let s = setup(t, &[]).await;
+    let (receiver, port) = Receiver::on("127.0.0.1").await;
+    let kinds = [EventKind::FeedbackCreated, EventKind::FeedbackUpdated];
+    endpoint(&s.t, &Scope::system(s.project.id), port, &kinds).await;
+    let sender = sender(&["127.0.0.1"]);
+    let begun = s.post(&s.input("submission-1", &serde_json::json!([["q1", "9"]]), false)).await;
+    assert!(begun.status.is_success(), "{}", begun.body);
+    assert_eq!(deliver_due(&s.t.app, &sender).await.unwrap(), 1);
+    let event = json(&receiver.take()[0]);
+    assert_eq!((event["type"].as_str(), event["data"]["score"].as_f64()), (Some("feedback.created"), Some(9.0)), "{event}");
+    let more = s.put(&begun.json(), &s.input("submission-2", &serde_json::json!([["q1", "9"], ["q2", "Slow"]]), true)).await;
+    assert!(more.status.is_success(), "{}", more.body);
+    assert_eq!(deliver_due(&s.t.app, &sender).await.unwrap(), 1);
+    let event = json(&receiver.take()[0]);
+    assert_eq!((event["type"].as_str(), event["data"]["text"].as_str()), (Some("feedback.updated"), Some("Slow")), "{event}");
+});
+
+on_both_local!(the_backlog_tells_in_its_own_transaction, |t: TestApp| async move {
+    let (_, scope) = open(&t).await;
+    let (receiver, port) = Receiver::on("127.0.0.1").await;
+    endpoint(&t, &scope, port, &[EventKind::BacklogItemCreated, EventKind::BacklogItemUpdated]).await;
+    let number = backlog::create(&t.app, &scope, "a-key-of-mine", "Faster export", "").await.unwrap();
+    let again = backlog::create(&t.app, &scope, "a-key-of-mine", "Faster export", "").await.unwrap();
+    assert_eq!(number, again);
+    backlog::edit(&t.app, &scope, number, 1, "Much faster export", "").await.unwrap();
+    assert!(backlog::edit(&t.app, &scope, number, 1, "Refused", "").await.is_err());
+    let sender = sender(&["127.0.0.1"]);
+    assert_eq!(deliver_due(&t.app, &sender).await.unwrap(), 2);
+    let mut got: Vec<_> = receiver.take().iter().map(json).collect();
+    got.sort_by_key(|event| event["type"].as_str().unwrap().to_owned());
+    assert_eq!((got[0]["type"].as_str(), got[0]["data"]["title"].as_str()), (Some("backlog_item.created"), Some("Faster export")));
+    assert_eq!((got[1]["type"].as_str(), got[1]["data"]["title"].as_str()), (Some("backlog_item.updated"), Some("Much faster export")));
+    // Another project's webhook hears nothing of it.
+    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    let foreign = Scope::system(other.id);
+    endpoint(&t, &foreign, port, &[EventKind::BacklogItemCreated]).await;
+    backlog::create(&t.app, &scope, "another-key", "Mine alone", "").await.unwrap();
+    assert_eq!(deliver_due(&t.app, &sender).await.unwrap(), 1);
+});
+
+on_both_local!(failures_are_tried_again_and_then_given_up, |t: TestApp| async move {
+    let (_, scope) = open(&t).await;
+    let (receiver, port) = Receiver::on("127.0.0.1").await;
+    let id = endpoint(&t, &scope, port, &[EventKind::FeedbackCreated]).await;
+    let sender = sender(&["127.0.0.1"]);
+    let event = webhooks::test(&t.app, &scope, "test-key-1", id).await.unwrap();
+    let mut tries = 0;
+    for _ in 0..40 {
+        receiver.answer((StatusCode::INTERNAL_SERVER_ERROR, "out of order"));
+        tries += deliver_due(&t.app, &sender).await.unwrap();
+        assert_eq!(deliver_due(&t.app, &sender).await.unwrap(), 0, "not before the pause is over");
+        t.clock.advance_ms(3_600_000);
+    }
+    assert_eq!(tries, 8);
+    let (delivery, body, attempts) = t.app.store.delivery(&scope, id, event).await.unwrap().unwrap();
+    assert_eq!((delivery.state, delivery.tries, delivery.last_status), (DeliveryState::Dead, 8, Some(500)));
+    assert_eq!((attempts.len(), attempts[0].excerpt.as_str()), (8, "out of order"));
+    // The same id and the same bytes each time, signed anew.
+    let got = receiver.take();
+    assert!(got.iter().all(|r| r.1 == body && head(r, "webhook-id") == event.to_string()));
+    assert_ne!(head(&got[0], "webhook-signature"), head(&got[1], "webhook-signature"));
+    // Sent again by hand, it begins anew.
+    receiver.answers.lock().unwrap().clear();
+    assert_eq!(webhooks::send_again(&t.app, &scope, id, None).await.unwrap(), 1);
+    assert_eq!(deliver_due(&t.app, &sender).await.unwrap(), 1);
+    let (delivery, _, _) = t.app.store.delivery(&scope, id, event).await.unwrap().unwrap();
+    assert_eq!((delivery.state, delivery.tries), (DeliveryState::Delivered, 9));
+    assert_eq!(stored(&t, &scope, id).await.failures, 0);
+    assert_eq!(webhooks::send_again(&t.app, &scope, id, None).await.unwrap(), 0);
+    // What was delivered can be sent once more too.
+    assert_eq!(webhooks::send_again(&t.app, &scope, id, Some(event)).await.unwrap(), 1);
+    assert_eq!(deliver_due(&t.app, &sender).await.unwrap(), 1);
+});
+
+on_both_local!(receivers_say_when_and_that_they_are_gone, |t: TestApp| async move {
+    let (_, scope) = open(&t).await;
+    let (receiver, port) = Receiver::on("127.0.0.1").await;
+    let id = endpoint(&t, &scope, port, &[EventKind::FeedbackCreated]).await;
+    let sender = sender(&["127.0.0.1"]);
+    let event = webhooks::test(&t.app, &scope, "test-key-1", id).await.unwrap();
+    receiver.answer((StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "7200")]));
+    deliver_due(&t.app, &sender).await.unwrap();
+    let (delivery, _, _) = t.app.store.delivery(&scope, id, event).await.unwrap().unwrap();
+    assert_eq!(delivery.next_at, t.app.now().plus_ms(7_200_000));
+    let other = webhooks::test(&t.app, &scope, "test-key-2", id).await.unwrap();
+    receiver.answer(StatusCode::GONE);
+    deliver_due(&t.app, &sender).await.unwrap();
+    let gone = stored(&t, &scope, id).await;
+    assert!(!gone.enabled && gone.disabled_reason.unwrap().contains("410"));
+    for event in [event, other] {
+        let (delivery, _, _) = t.app.store.delivery(&scope, id, event).await.unwrap().unwrap();
+        assert_eq!(delivery.state, DeliveryState::Dead);
+    }
+    // While it is off, nothing is kept for it, and nothing can be tried.
+    assert!(webhooks::test(&t.app, &scope, "test-key-3", id).await.is_err());
+    webhooks::set_enabled(&t.app, &scope, id, true).await.unwrap();
+    let on = stored(&t, &scope, id).await;
+    assert!(on.enabled && on.disabled_reason.is_none() && on.failures == 0);
+});
+
+on_both_local!(days_of_failures_turn_an_endpoint_off, |t: TestApp| async move {
+    let (_, scope) = open(&t).await;
+    let (receiver, port) = Receiver::on("127.0.0.1").await;
+    let id = endpoint(&t, &scope, port, &[EventKind::FeedbackCreated]).await;
+    let sender = sender(&["127.0.0.1"]);
+    for day in 0..7 {
+        if stored(&t, &scope, id).await.enabled {
+            webhooks::test(&t.app, &scope, &format!("test-key-{day}"), id).await.unwrap();
+        }
+        for _ in 0..24 {
+            receiver.answers.lock().unwrap().resize_with(8, || StatusCode::BAD_GATEWAY.into_response());
+            deliver_due(&t.app, &sender).await.unwrap();
+            t.clock.advance_ms(3_600_000);
+        }
+        assert_eq!(stored(&t, &scope, id).await.enabled, day < 5, "day {day}");
+    }
+    assert!(stored(&t, &scope, id).await.disabled_reason.unwrap().contains("failed"));
+});
+
+on_both_local!(a_new_secret_signs_beside_the_old_one_for_a_day, |t: TestApp| async move {
+    let (_, scope) = open(&t).await;
+    let (receiver, port) = Receiver::on("127.0.0.1").await;
+    let id = endpoint(&t, &scope, port, &[EventKind::FeedbackCreated]).await;
+    let sender = sender(&["127.0.0.1"]);
+    let old = stored(&t, &scope, id).await.secret;
+    webhooks::rotate(&t.app, &scope, "rotate-key", id).await.unwrap();
+    // The same click twice is one new secret.
+    webhooks::rotate(&t.app, &scope, "rotate-key", id).await.unwrap();
+    let new = stored(&t, &scope, id).await.secret;
+    assert!(new.0.starts_with("whsec_") && new.0 != old.0);
+    let signatures = |request: &Request, secrets: &[&Secret<String>]| {
+        let seconds = head(request, "webhook-timestamp").parse().unwrap();
+        let all = secrets.iter().map(|s| sign::sign(s, head(request, "webhook-id"), seconds, &request.1).unwrap());
+        all.collect::<Vec<_>>().join(" ")
+    };
+    webhooks::test(&t.app, &scope, "test-key-1", id).await.unwrap();
+    deliver_due(&t.app, &sender).await.unwrap();
+    let got = receiver.take();
+    assert_eq!(head(&got[0], "webhook-signature"), signatures(&got[0], &[&new, &old]));
+    t.clock.advance_ms(25 * 3_600_000);
+    webhooks::test(&t.app, &scope, "test-key-2", id).await.unwrap();
+    deliver_due(&t.app, &sender).await.unwrap();
+    let got = receiver.take();
+    assert_eq!(head(&got[0], "webhook-signature"), signatures(&got[0], &[&new]));
+});
+
+on_both_local!(what_was_told_a_month_ago_is_forgotten, |t: TestApp| async move {
+    let (_, scope) = open(&t).await;
+    let (_receiver, port) = Receiver::on("127.0.0.1").await;
+    let id = endpoint(&t, &scope, port, &[EventKind::FeedbackCreated]).await;
+    let event = webhooks::test(&t.app, &scope, "test-key-1", id).await.unwrap();
+    deliver_due(&t.app, &sender(&["127.0.0.1"])).await.unwrap();
+    t.clock.advance_ms(29 * 86_400_000);
+    webhooks::purge(&t.app, t.app.now()).await.unwrap();
+    assert!(t.app.store.delivery(&scope, id, event).await.unwrap().is_some());
+    t.clock.advance_ms(2 * 86_400_000);
+    webhooks::purge(&t.app, t.app.now()).await.unwrap();
+    assert!(t.app.store.delivery(&scope, id, event).await.unwrap().is_none());
+    webhooks::delete(&t.app, &scope, id).await.unwrap();
+    assert!(t.app.store.endpoint(&scope, id).await.unwrap().is_none());
+});
+
+fn to_head() -> Head {
+    Head { id: "id".into(), seconds: 1, signature: "v1,x".into() }
+}
+
+/// A resolver that says what the test wants, each time the next answer.
+struct Script(Mutex<VecDeque<Vec<IpAddr>>>);
+
+impl Script {
+    fn new(answers: &[&[&str]]) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(answers.iter().map(|list| list.iter().map(|a| a.parse().unwrap()).collect()).collect())))
+    }
+}
+
+#[async_trait]
+impl Lookup for Script {
+    async fn lookup(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+        self.0.lock().unwrap().pop_front().ok_or_else(|| io::Error::other("no such host"))
+    }
+}
+
+#[tokio::test]
+async fn this_machine_is_called_only_if_the_operator_allows() {
+    let (receiver, port) = Receiver::on("127.0.0.1").await;
+    for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1"] {
+        for scheme in ["http", "https"] {
+            let answer = sender(&[]).send(&format!("{scheme}://{host}:{port}/"), &to_head(), "{}".into()).await;
+            assert!(answer.status.is_none() && answer.error.is_some(), "{scheme}://{host}: {answer:?}");
+        }
+    }
+    assert!(receiver.take().is_empty());
+    // The control: with the setting, the same request arrives.
+    let answer = sender(&["127.0.0.0/8"]).send(&format!("http://127.0.0.1:{port}/"), &to_head(), "{}".into()).await;
+    assert_eq!(answer.status, Some(204), "{answer:?}");
+    assert_eq!(receiver.take().len(), 1);
+}
+
+#[tokio::test]
+async fn a_name_that_leads_elsewhere_later_is_checked_each_time() {
+    let (allowed, port) = Receiver::on("127.0.0.1").await;
+    let (inner, inner_port) = Receiver::on("127.0.0.2").await;
+    let script =
+        Script::new(&[&["127.0.0.1"], &["127.0.0.2"], &["127.0.0.2", "10.0.0.1", "::1", "169.254.169.254"], &["127.0.0.2", "127.0.0.1"]]);
+    let sender = Sender::new(&blocks(&["127.0.0.1"]), script);
+    let send = |port: u16| {
+        let (sender, url) = (&sender, format!("http://rebind.example:{port}/"));
+        async move { sender.send(&url, &to_head(), "{}".into()).await }
+    };
+    assert_eq!(send(port).await.status, Some(204));
+    for _ in 0..2 {
+        let answer = send(inner_port).await;
+        assert!(answer.status.is_none() && answer.error.as_deref().unwrap().starts_with("Not called"), "{answer:?}");
+    }
+    // Of several addresses only those that may be called are.
+    assert_eq!(send(port).await.status, Some(204));
+    assert_eq!(allowed.take().len(), 2);
+    assert!(inner.take().is_empty());
+    // A name without address is no refusal of ours, but no success.
+    assert!(send(port).await.error.unwrap().contains("no such host"));
+}
+
+#[tokio::test]
+async fn a_public_name_over_plain_http_is_not_called() {
+    let sender = Sender::new(&blocks(&["127.0.0.1"]), Script::new(&[&["8.8.8.8"]]));
+    let answer = sender.send("http://public.example/", &to_head(), "{}".into()).await;
+    assert!(answer.error.unwrap().contains("https"));
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed_and_long_answers_are_cut() {
+    let (receiver, port) = Receiver::on("127.0.0.1").await;
+    let sender = sender(&["127.0.0.1"]);
+    receiver.answer((StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, format!("http://127.0.0.1:{port}/elsewhere"))]));
+    let answer = sender.send(&format!("http://127.0.0.1:{port}/"), &to_head(), "{}".into()).await;
+    assert_eq!((answer.status, receiver.take().len()), (Some(307), 1));
+    receiver.answer((StatusCode::OK, "\0é".repeat(1_000_000)));
+    let answer = sender.send(&format!("http://127.0.0.1:{port}/"), &to_head(), "{}".into()).await;
+    assert_eq!(answer.status, Some(200));
+    assert!(answer.excerpt.len() <= 3 * 1024 && !answer.excerpt.contains('\0'));
+}
+
+on_both!(only_admins_and_only_of_the_project_may, |t: TestApp| async move {
+    let (project, _) = t.owner().await;
+    let good = input("https://example.com/hook", &[EventKind::FeedbackCreated]);
+    for role in [Role::Viewer, Role::Triager] {
+        let (staff, _) = t.member(&project, &format!("{role}@example.com"), role).await;
+        let scope = t.app.store.actor(staff).await.unwrap().scope(project.id, Role::Viewer).unwrap();
+        assert!(webhooks::create(&t.app, &scope, "some-key-1", &good).await.is_err());
+    }
+    let scope = Scope::system(project.id);
+    let id = webhooks::create(&t.app, &scope, "some-key-1", &good).await.unwrap();
+    assert_eq!(webhooks::create(&t.app, &scope, "some-key-1", &good).await.unwrap(), id);
+    for (url, kinds) in [
+        ("http://example.com/", &[EventKind::FeedbackCreated][..]),
+        ("https://169.254.169.254/", &[EventKind::FeedbackCreated]),
+        ("https://example.com/", &[]),
+        ("https://example.com/", &[EventKind::Test]),
+    ] {
+        assert!(webhooks::create(&t.app, &scope, "some-key-2", &input(url, kinds)).await.is_err(), "{url}");
+    }
+    let foreign = Scope::system(server::projects::create(&t.app, "Other", vec![], None).await.unwrap().id);
+    assert!(t.app.store.endpoint(&foreign, id).await.unwrap().is_none());
+    assert!(webhooks::edit(&t.app, &foreign, id, 1, &good).await.is_err());
+    assert!(webhooks::set_enabled(&t.app, &foreign, id, false).await.is_err());
+    assert!(webhooks::rotate(&t.app, &foreign, "some-key-3", id).await.is_err());
+    assert!(webhooks::test(&t.app, &foreign, "some-key-4", id).await.is_err());
+    assert!(webhooks::send_again(&t.app, &foreign, id, None::<EventId>).await.is_err());
+    assert!(webhooks::delete(&t.app, &foreign, id).await.is_err());
+    webhooks::edit(&t.app, &scope, id, 1, &good).await.unwrap();
+    assert!(webhooks::edit(&t.app, &scope, id, 1, &good).await.is_err(), "an old version");
+    assert!(!format!("{:?}", stored(&t, &scope, id).await).contains("whsec_"));
+});
