@@ -1,6 +1,7 @@
 //! `cargo xtask`: the one tool a person needs to run, build and test Earshot.
 
 mod audit;
+mod bench;
 mod build;
 mod chromium;
 mod dev;
@@ -47,6 +48,8 @@ enum Command {
     },
     /// Runs every check and every test, in stages; sets up PostgreSQL, Chromium and npm packages when they are missing
     Test(test::Args),
+    /// Measures the release program beside bare baselines; writes docs/benchmarks.md and docs/benchmarks.svg
+    Bench(bench::Args),
     /// Checks licences, sources, bans and known vulnerabilities of all dependencies (cargo-deny)
     Audit,
     /// Saves a picture of every page, light and dark, at 1280 and 360 px, into target/shots
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }),
         Command::Test(args) => test::test(&paths, &args),
+        Command::Bench(args) => bench::bench(&paths, &args),
         Command::Audit => audit::audit(&paths),
         Command::Shots { no_build } => test::browser::shots(&paths, !no_build),
     });

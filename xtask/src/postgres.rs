@@ -16,6 +16,9 @@ use crate::{
 /// The variable that the Rust tests read.
 pub const VARIABLE: &str = "EARSHOT_TEST_POSTGRES";
 
+/// What makes a server of tests quick, and forgetful.
+const FORGETFUL: [&str; 3] = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
+
 /// A running server, ours or somebody's.
 pub struct Postgres {
     /// For an administrator: tests create databases there.
@@ -36,17 +39,15 @@ impl Postgres {
         {
             return Ok(Self { url, own: None });
         }
-        let bin = match find() {
-            Some(bin) => bin,
-            None => {
-                apt_install(&["postgresql"])?;
-                find().ok_or(format!("PostgreSQL is missing: install it, or set {VARIABLE} to the URL of a server for tests"))?
-            }
-        };
-        step("starting PostgreSQL", || Self::launch(bin))
+        step("starting PostgreSQL", || Self::launch(installed()?, &FORGETFUL))
     }
 
-    fn launch(bin: PathBuf) -> Result<Self> {
+    /// Starts, or installs and starts, a server of our own that writes as it does by default: what it acknowledged survives a power cut.
+    pub fn durable() -> Result<Self> {
+        step("starting PostgreSQL", || Self::launch(installed()?, &["shared_buffers=1GB"]))
+    }
+
+    fn launch(bin: PathBuf, settings: &[&str]) -> Result<Self> {
         let dir = env::temp_dir().join(format!("earshot-postgres-{}", std::process::id()));
         fs::create_dir_all(&dir)?;
         give_away(&dir)?;
@@ -59,7 +60,7 @@ impl Postgres {
         let mut postgres = Command::new("sh");
         postgres.args(["-c", r#""$@" < /dev/null & pid=$!; cat > /dev/null; kill -INT $pid; wait $pid"#, "sh"]).arg(bin.join("postgres"));
         postgres.arg("-D").arg(&data).args(["-h", "127.0.0.1", "-p", &port.to_string()]);
-        for setting in ["unix_socket_directories=", "fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=300"] {
+        for setting in ["unix_socket_directories=", "max_connections=300"].iter().chain(settings) {
             postgres.args(["-c", setting]);
         }
         let log = fs::File::create(dir.join("log"))?;
@@ -87,6 +88,15 @@ impl Drop for Postgres {
             eprintln!("› PostgreSQL stopped");
         }
     }
+}
+
+/// The directory with `initdb` and `postgres`, after installing them where that is possible.
+fn installed() -> Result<PathBuf> {
+    if let Some(bin) = find() {
+        return Ok(bin);
+    }
+    apt_install(&["postgresql"])?;
+    find().ok_or_else(|| format!("PostgreSQL is missing: install it, or set {VARIABLE} to the URL of a server for tests").into())
 }
 
 /// The directory with `initdb` and `postgres`.

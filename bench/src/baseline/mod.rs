@@ -1,0 +1,73 @@
+//! What the parts can do without the product around them, measured in the same run by the same generator.
+
+pub mod fts5;
+pub mod postgres;
+pub mod servers;
+pub mod tantivy;
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use crate::{
+    Result,
+    load::{Connection, Spread},
+};
+
+/// A bare server in a process of its own.
+pub struct Bare {
+    child: Child,
+    pub address: SocketAddr,
+}
+
+impl Bare {
+    /// Starts one of [`servers`].
+    pub fn start(work: &Path, kind: &str) -> Result<Self> {
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["bare", kind, &address.to_string()]).arg(work.join("bare")).stdin(Stdio::null());
+        Ok(Self { child: command.spawn()?, address })
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub async fn ready(&self) -> Result<()> {
+        for _ in 0..2000 {
+            if Connection::new(self.address).send(&crate::load::get("/", "")).await.is_ok() {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Err("the bare server did not start".into())
+    }
+}
+
+impl Drop for Bare {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// What a search engine is asked, in words that each baseline writes in its own way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    One(String),
+    And(String, String),
+    Phrase(String, String),
+    /// No words: the newest with a tag and a status.
+    Filter(String, &'static str),
+    /// A word with a typing error.
+    Typo(String),
+}
+
+/// Times of one engine by the class of query; an engine leaves out what it cannot do.
+pub type ByClass = Vec<(String, Option<Spread>)>;
+
+/// Results on one page.
+pub const PAGE: usize = 50;

@@ -1,0 +1,113 @@
+//! tantivy alone, in this process, over the very index that the program built: the same documents in the same segments.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use tantivy::{
+    DocAddress, Index, Order, Score, Searcher, Term,
+    aggregation::{AggContextParams, AggregationCollector, agg_req::Aggregations},
+    collector::{Count, TopDocs},
+    query::{BooleanQuery, FuzzyTermQuery, Occur, PhraseQuery, Query, TermQuery},
+    schema::{Field, IndexRecordOption},
+    tokenizer::{TextAnalyzer, WhitespaceTokenizer},
+};
+
+use super::{Asked, ByClass, PAGE};
+use crate::{Result, load::Times};
+
+/// The first page only, and the first page with the total and the counts of the seven facets of the inbox.
+pub struct Times2 {
+    pub page: ByClass,
+    pub with_counts: ByClass,
+    pub segments: usize,
+}
+
+/// Each query as a person who uses tantivy would write it: words as they are, over what was said, no prefixes, no stems, no typing
+/// errors but where one was made, no project to keep apart.
+pub fn run(index: &Path, mix: &[(String, Vec<Asked>)], budget: Duration) -> Result<Times2> {
+    let index = Index::open_in_dir(index)?;
+    // Only to open it: terms are made below without them.
+    for name in ["words", "stems"] {
+        index.tokenizers().register(name, TextAnalyzer::from(WhitespaceTokenizer::default()));
+    }
+    let searcher = index.reader()?.searcher();
+    let schema = index.schema();
+    let (text, tag, status) = (schema.get_field("text")?, schema.get_field("tag")?, schema.get_field("status")?);
+    let (mut page, mut with_counts) = (Vec::new(), Vec::new());
+    for (class, asked) in mix {
+        let (mut first, mut counted) = (Times::default(), Times::default());
+        for (times, counts) in [(&mut first, false), (&mut counted, true)] {
+            let end = Instant::now() + budget;
+            // The first rounds warm the caches up.
+            for round in 0..500 + asked.len() {
+                let one = &asked[round % asked.len()];
+                let query = query(one, text, tag, status);
+                if round > 2 * asked.len() && Instant::now() > end {
+                    break;
+                }
+                let started = Instant::now();
+                let found =
+                    if matches!(one, Asked::Filter(..)) { newest(&searcher, &*query, counts)? } else { best(&searcher, &*query, counts)? };
+                if round >= asked.len() {
+                    times.push(started.elapsed());
+                }
+                if found == 0 {
+                    return Err(format!("tantivy finds nothing for {one:?}").into());
+                }
+            }
+        }
+        page.push((class.clone(), Some(first.spread())));
+        with_counts.push((class.clone(), Some(counted.spread())));
+    }
+    Ok(Times2 { page, with_counts, segments: searcher.segment_readers().len() })
+}
+
+fn query(asked: &Asked, text: Field, tag: Field, status: Field) -> Box<dyn Query> {
+    let term = |word: &str| Term::from_field_text(text, word);
+    let one = |word: &str| -> Box<dyn Query> { Box::new(TermQuery::new(term(word), IndexRecordOption::WithFreqs)) };
+    match asked {
+        Asked::One(a) => one(a),
+        Asked::And(a, b) => Box::new(BooleanQuery::new(vec![(Occur::Must, one(a)), (Occur::Must, one(b))])),
+        Asked::Phrase(a, b) => Box::new(PhraseQuery::new(vec![term(a), term(b)])),
+        Asked::Typo(a) => Box::new(FuzzyTermQuery::new(term(a), if a.chars().count() > 7 { 2 } else { 1 }, true)),
+        Asked::Filter(a, b) => {
+            let exact = |field, value: &str| -> Box<dyn Query> {
+                Box::new(TermQuery::new(Term::from_field_text(field, value), IndexRecordOption::Basic))
+            };
+            Box::new(BooleanQuery::new(vec![(Occur::Must, exact(tag, a)), (Occur::Must, exact(status, b))]))
+        }
+    }
+}
+
+fn best(searcher: &Searcher, query: &dyn Query, counts: bool) -> Result<usize> {
+    let top = TopDocs::with_limit(PAGE).order_by_score();
+    let found: Vec<(Score, DocAddress)> = if counts {
+        let (found, total, _) = searcher.search(query, &(top, Count, facets()?))?;
+        std::hint::black_box(total);
+        found
+    } else {
+        searcher.search(query, &top)?
+    };
+    Ok(found.len())
+}
+
+fn newest(searcher: &Searcher, query: &dyn Query, counts: bool) -> Result<usize> {
+    let top = TopDocs::with_limit(PAGE).order_by_fast_field::<i64>("created", Order::Desc);
+    if counts {
+        let (found, total, _) = searcher.search(query, &(top, Count, facets()?))?;
+        std::hint::black_box(total);
+        return Ok(found.len());
+    }
+    Ok(searcher.search(query, &top)?.len())
+}
+
+/// tantivy's own way to count the values of columns.
+fn facets() -> Result<AggregationCollector> {
+    let fields = ["status", "kind", "tag", "assignee", "survey", "lang", "release"];
+    let all: serde_json::Map<String, serde_json::Value> =
+        fields.iter().map(|f| ((*f).to_owned(), serde_json::json!({ "terms": { "field": f, "size": 50 } }))).collect();
+    let asked: Aggregations = serde_json::from_value(serde_json::Value::Object(all))?;
+    Ok(AggregationCollector::from_aggs(asked, AggContextParams::default()))
+}

@@ -1,0 +1,181 @@
+//! Measures the release program from outside, beside bare baselines of the same run. Started by `cargo xtask bench`.
+
+mod baseline;
+mod import;
+mod load;
+mod mix;
+mod pages;
+mod program;
+mod results;
+mod submit;
+mod texts;
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Instant};
+
+use clap::{Parser, Subcommand};
+
+use crate::{results::Results, texts::Texts};
+
+/// Any failure, told to the person as one line.
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+#[derive(Parser)]
+struct Cli {
+    /// The release program
+    #[arg(long, value_name = "FILE", default_value = "target/release/earshot")]
+    program: PathBuf,
+    /// Where data and results are kept between runs
+    #[arg(long, value_name = "DIR", default_value = "target/bench")]
+    work: PathBuf,
+    /// A CSV file of real texts with the columns text and category; the demonstration's texts when left out
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// A PostgreSQL server on which databases may be made
+    #[arg(long, value_name = "URL")]
+    postgres: Option<String>,
+    /// Numbers of items to measure reading with
+    #[arg(long, value_name = "SIZES", default_value = "10k,100k,1m")]
+    sizes: String,
+    /// The day that the report names; today when left out
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    date: Option<String>,
+    /// Short windows
+    #[arg(long)]
+    quick: bool,
+    /// Only this benchmark; may be repeated
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// A bare server, for a run to start
+    #[command(hide = true)]
+    Bare {
+        /// route or commits
+        kind: String,
+        /// Where it listens
+        address: SocketAddr,
+        /// Where it writes
+        data: PathBuf,
+    },
+}
+
+/// What every benchmark works with.
+struct Bench {
+    program: PathBuf,
+    work: PathBuf,
+    texts: Texts,
+    postgres: Option<String>,
+    quick: bool,
+    /// The day that the report names.
+    date: String,
+    started: Instant,
+}
+
+impl Bench {
+    /// A line of progress.
+    fn say(&self, what: &str) {
+        let took = self.started.elapsed();
+        eprintln!("› {:>2}:{:02}  {what}", took.as_secs() / 60, took.as_secs() % 60);
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // The generator takes one thread; a bare server is a process of its own and takes what it gets, as the program does.
+    let runtime = match cli.command {
+        Some(_) => tokio::runtime::Builder::new_multi_thread().enable_all().build(),
+        None => tokio::runtime::Builder::new_current_thread().enable_all().build(),
+    };
+    let done = runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(run(cli)));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<()> {
+    if let Some(Command::Bare { kind, address, data }) = cli.command {
+        return baseline::servers::serve(&kind, address, &data).await;
+    }
+    std::fs::create_dir_all(&cli.work)?;
+    let bench = Bench {
+        program: std::path::absolute(&cli.program)?,
+        work: std::path::absolute(&cli.work)?,
+        texts: Texts::read(cli.data.as_deref())?,
+        postgres: cli.postgres,
+        quick: cli.quick,
+        date: cli.date.unwrap_or_else(today),
+        started: Instant::now(),
+    };
+    let sizes = sizes(if cli.quick { "10k" } else { &cli.sizes })?;
+    let largest = sizes.iter().copied().max().unwrap_or_default();
+    let names = ["submit", "fresh", "idle", "import", "read", "rebuild", "others"];
+    if let Some(unknown) = cli.only.iter().find(|only| !names.contains(&only.as_str())) {
+        return Err(format!("there is no benchmark {unknown}; there are {}", names.join(", ")).into());
+    }
+    let wanted = |name: &str| cli.only.is_empty() || cli.only.iter().any(|only| only == name);
+    let mut results = Results::read(&bench)?;
+    if wanted("submit") {
+        results.submit = Some(submit::run(&bench).await?);
+        results.write(&bench, "submit")?;
+    }
+    if wanted("fresh") {
+        results.fresh = Some(submit::fresh(&bench).await?);
+        results.write(&bench, "fresh")?;
+    }
+    if wanted("idle") {
+        results.idle = Some(import::idle(&bench).await?);
+        results.write(&bench, "idle")?;
+    }
+    if wanted("import") {
+        results.import = Some(import::run(&bench, largest).await?);
+        results.write(&bench, "import")?;
+    }
+    if wanted("rebuild") {
+        results.rebuild = Some(pages::rebuild(&bench, largest).await?);
+        results.write(&bench, "rebuild")?;
+    }
+    if wanted("read") {
+        for size in &sizes {
+            let at = pages::read(&bench, *size).await?;
+            results.read.insert(*size, at);
+            results.write(&bench, "read")?;
+        }
+    }
+    if wanted("others") {
+        for size in &sizes {
+            let others = pages::others(&bench, *size).await?;
+            results.others.insert(*size, others);
+            results.write(&bench, "others")?;
+        }
+    }
+    println!("{}", serde_json::to_string_pretty(&results)?);
+    Ok(())
+}
+
+/// The day, in the world's time.
+fn today() -> String {
+    let now = time::OffsetDateTime::from(std::time::SystemTime::now());
+    format!("{:04}-{:02}-{:02}", now.year(), u8::from(now.month()), now.day())
+}
+
+/// Reads `10k,1m`.
+fn sizes(text: &str) -> Result<Vec<usize>> {
+    let one = |part: &str| -> Result<usize> {
+        let part = part.trim().to_ascii_lowercase();
+        let (digits, times) = match part.strip_suffix('k') {
+            Some(digits) => (digits, 1000),
+            None => part.strip_suffix('m').map_or((part.as_str(), 1), |digits| (digits, 1_000_000)),
+        };
+        let number: usize = digits.parse().map_err(|_| format!("{part} is not a size like 10k or 1m"))?;
+        Ok(number * times)
+    };
+    text.split(',').map(one).collect()
+}

@@ -1,0 +1,305 @@
+//! Pages and searches over a corpus of some size, the memory and the start that it takes, and its index built again.
+
+use std::{
+    fs,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Bench, Result,
+    baseline::{self, Asked, ByClass},
+    load::{Connection, Spread, Times, get},
+    mix,
+    program::{Memory, Place, Project, Served, escaped, megabytes, memory},
+    texts,
+};
+
+/// How many items a page of the inbox says there are.
+pub fn total(html: &str) -> Option<usize> {
+    let (_, after) = html.split_once("inbox-count")?;
+    let (_, after) = after.split_once('>')?;
+    let (number, _) = after.split_once(" item")?;
+    number.chars().filter(char::is_ascii_digit).collect::<String>().parse().ok()
+}
+
+/// One class of query at one size.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Class {
+    pub name: String,
+    /// Results of its queries, the fewest and the most.
+    pub hits: (usize, usize),
+    /// The whole page over HTTP.
+    pub http: Spread,
+    /// tantivy alone: the first page of the same query.
+    pub bare: Spread,
+    /// tantivy alone with the total and the counts of seven columns.
+    pub bare_with_counts: Spread,
+}
+
+/// Pages and searches at one size.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct At {
+    pub items: usize,
+    pub classes: Vec<Class>,
+    pub inbox: Spread,
+    pub detail: Spread,
+    pub survey: Spread,
+    /// A route that does nothing, of the same program: what HTTP costs here.
+    pub healthz: Spread,
+    /// After the start, before the first page.
+    pub memory_ready: Memory,
+    /// After all searches and pages of this benchmark.
+    pub memory_used: Memory,
+    /// Processes started, until the first 200 of `/readyz`.
+    pub start: Spread,
+    pub database_megabytes: f64,
+    pub index_megabytes: f64,
+    pub segments: usize,
+}
+
+/// SQLite FTS5 and PostgreSQL at one size.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Others {
+    pub items: usize,
+    pub fts5: ByClass,
+    pub postgres: Option<ByClass>,
+}
+
+/// The index built again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Rebuilt {
+    pub items: usize,
+    pub seconds: f64,
+    /// First bytes of the inbox meanwhile.
+    pub inbox: Spread,
+    pub resident_peak: f64,
+}
+
+/// A directory with so many items in it, made when it is not there.
+fn corpus(bench: &Bench, items: usize) -> Result<(Place, Project)> {
+    let data = bench.work.join(format!("items-{items}"));
+    let place = Place { program: bench.program.clone(), data, database: None };
+    let mark = place.data.join("bench.json");
+    let kind = bench.texts.origin();
+    if let Ok(text) = fs::read_to_string(&mark)
+        && let Ok((project, of)) = serde_json::from_str::<(Project, String)>(&text)
+        && of == kind
+    {
+        return Ok((place, project));
+    }
+    bench.say(&format!("importing {items} items"));
+    drop(fs::remove_dir_all(&place.data));
+    fs::create_dir_all(&place.data)?;
+    let project = place.set_up()?;
+    let file = bench.work.join("items.csv");
+    bench.texts.write_items(items, &file)?;
+    let path = file.to_string_lossy();
+    place.run(&["import", &path, "--project", &project.slug, "--map", texts::MAP], "")?;
+    fs::remove_file(&file)?;
+    fs::write(&mark, serde_json::to_string(&(&project, kind))?)?;
+    Ok((place, project))
+}
+
+/// Serves a corpus whose index is whole.
+async fn serve(bench: &Bench, place: &Place) -> Result<Served> {
+    let (served, _) = place.serve_ready().await?;
+    if !served.has_index().await? {
+        bench.say("waiting for the index");
+        served.wait_for_index().await?;
+    }
+    Ok(served)
+}
+
+pub async fn read(bench: &Bench, items: usize) -> Result<At> {
+    let (place, project) = corpus(bench, items)?;
+    // Once before, so that the index is there and nothing is left to merge or migrate.
+    let served = serve(bench, &place).await?;
+    let cookie = served.sign_in().await?;
+    let survey = served.survey(&project, &cookie).await?;
+    let spare = Duration::from_secs(if items > 500_000 && !bench.quick { 5 } else { 1 });
+    tokio::time::sleep(spare).await;
+    served.stop()?;
+
+    bench.say(&format!("{items} items: start"));
+    let mut start = Times::default();
+    for _ in 0..if bench.quick { 3 } else { 10 } {
+        let (served, took) = place.serve_ready().await?;
+        start.push(took);
+        served.stop()?;
+    }
+    let served = serve(bench, &place).await?;
+    tokio::time::sleep(spare).await;
+    let memory_ready = memory(served.id())?;
+
+    let budget = Duration::from_secs(if bench.quick { 2 } else { 5 });
+    let rounds = if bench.quick { 100 } else { 400 };
+    bench.say(&format!("{items} items: pages"));
+    let mut connection = Connection::new(served.address);
+    let inbox = format!("/p/{}/inbox", project.slug);
+    connection.send(&get(&inbox, &cookie)).await?;
+    let detail = detail_of(&connection.body(), &project.slug).ok_or("the inbox lists nothing")?;
+    let mut first_bytes = async |path: &str| -> Result<Spread> { first_bytes(&mut connection, path, &cookie, rounds, budget).await };
+    let healthz = first_bytes("/healthz").await?;
+    let inbox_time = first_bytes(&inbox).await?;
+    let detail = first_bytes(&detail).await?;
+    let survey = first_bytes(&format!("/s/{survey}")).await?;
+
+    bench.say(&format!("{items} items: searches"));
+    let mix = mix::of(&bench.texts, items);
+    let mut found = Vec::new();
+    for (class, asked) in &mix {
+        let mut times = Times::default();
+        let mut hits = (usize::MAX, 0);
+        for one in asked {
+            connection.send(&get(&format!("{inbox}?q={}", escaped(&typed(one))), &cookie)).await?;
+            let total = total(&connection.body()).ok_or_else(|| format!("the inbox finds nothing for {:?}", typed(one)))?;
+            hits = (hits.0.min(total), hits.1.max(total));
+        }
+        let end = Instant::now() + budget;
+        for round in 0..rounds {
+            if round > 2 && Instant::now() > end {
+                break;
+            }
+            let asked = typed(&asked[round % asked.len()]);
+            let answer = connection.send(&get(&format!("{inbox}?q={}", escaped(&asked)), &cookie)).await?;
+            if answer.status != 200 {
+                return Err(format!("the search for {asked:?} was answered {}", answer.status).into());
+            }
+            times.push(answer.total);
+        }
+        found.push((class.clone(), hits, times.spread()));
+    }
+    let memory_used = memory(served.id())?;
+    served.stop()?;
+
+    bench.say(&format!("{items} items: bare tantivy"));
+    let bare = baseline::tantivy::run(&place.data.join("index"), &mix, budget)?;
+    let mut classes = Vec::new();
+    for (n, (name, hits, http)) in found.into_iter().enumerate() {
+        let of = |all: &ByClass| all.get(n).and_then(|(_, spread)| *spread).unwrap_or_default();
+        classes.push(Class { name, hits, http, bare: of(&bare.page), bare_with_counts: of(&bare.with_counts) });
+    }
+    Ok(At {
+        items,
+        classes,
+        inbox: inbox_time,
+        detail,
+        survey,
+        healthz,
+        memory_ready,
+        memory_used,
+        start: start.spread(),
+        database_megabytes: ["earshot.db", "earshot.db-wal"]
+            .iter()
+            .filter_map(|name| fs::metadata(place.data.join(name)).ok())
+            .map(|m| m.len() as f64 / 1e6)
+            .sum(),
+        index_megabytes: megabytes(&place.data.join("index")),
+        segments: bare.segments,
+    })
+}
+
+/// The page of the first item of a list.
+fn detail_of(html: &str, slug: &str) -> Option<String> {
+    let (_, after) = html.split_once("item=")?;
+    let id = after.get(..36)?;
+    id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-').then(|| format!("/p/{slug}/feedback/{id}"))
+}
+
+async fn first_bytes(connection: &mut Connection, path: &str, cookie: &str, rounds: usize, budget: Duration) -> Result<Spread> {
+    let request = get(path, cookie);
+    let mut times = Times::default();
+    let end = Instant::now() + budget;
+    for round in 0..rounds + 5 {
+        if round > 7 && Instant::now() > end {
+            break;
+        }
+        let answer = connection.send(&request).await?;
+        if answer.status != 200 {
+            return Err(format!("{path} was answered {}", answer.status).into());
+        }
+        // The first ones warm up.
+        if round >= 5 {
+            times.push(answer.first_byte);
+        }
+    }
+    Ok(times.spread())
+}
+
+/// What a person types.
+fn typed(asked: &Asked) -> String {
+    match asked {
+        Asked::One(a) | Asked::Typo(a) => a.clone(),
+        Asked::And(a, b) => format!("{a} {b}"),
+        Asked::Phrase(a, b) => format!("\"{a} {b}\""),
+        Asked::Filter(tag, status) => format!("tag:{tag} status:{status}"),
+    }
+}
+
+pub async fn others(bench: &Bench, items: usize) -> Result<Others> {
+    let mix = mix::of(&bench.texts, items);
+    let dir = bench.work.join(format!("fts5-{items}"));
+    fs::create_dir_all(&dir)?;
+    let budget = Duration::from_secs(if bench.quick { 1 } else { 3 });
+    bench.say(&format!("{items} items: SQLite FTS5"));
+    let fts5 = baseline::fts5::run(&bench.texts, items, &dir, &mix, budget).await?;
+    drop(fs::remove_dir_all(dir));
+    let postgres = match &bench.postgres {
+        Some(server) => {
+            bench.say(&format!("{items} items: PostgreSQL"));
+            Some(baseline::postgres::run(&bench.texts, items, server, &mix, budget).await?)
+        }
+        None => None,
+    };
+    Ok(Others { items, fts5, postgres })
+}
+
+/// Takes the index away, starts to serve, and asks for pages until it is whole again.
+pub async fn rebuild(bench: &Bench, items: usize) -> Result<Rebuilt> {
+    let (place, project) = corpus(bench, items)?;
+    bench.say(&format!("{items} items: building the index while serving"));
+    let index: PathBuf = place.data.join("index");
+    if index.exists() {
+        fs::remove_dir_all(index)?;
+    }
+    let (served, _) = place.serve_ready().await?;
+    let started = Instant::now();
+    let cookie = served.sign_in().await?;
+    let mut connection = Connection::new(served.address);
+    let inbox = get(&format!("/p/{}/inbox", project.slug), &cookie);
+    let (mut times, mut resident_peak) = (Times::default(), 0.0_f64);
+    while !served.has_index().await? {
+        let answer = connection.send(&inbox).await?;
+        if answer.status != 200 {
+            return Err(format!("the inbox was answered {} meanwhile", answer.status).into());
+        }
+        times.push(answer.first_byte);
+        resident_peak = resident_peak.max(memory(served.id())?.resident);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    served.stop()?;
+    Ok(Rebuilt { items, seconds, inbox: times.spread(), resident_peak })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn totals_are_read_from_the_page() {
+        assert_eq!(total("<p class=\"inbox-count small\">1,234,567 items <b>8</b></p>"), Some(1_234_567));
+        assert_eq!(total("<p class=\"inbox-count\">1 item</p>"), Some(1));
+        assert_eq!(total("<p>Nothing fits</p>"), None);
+    }
+
+    #[test]
+    fn the_first_item_of_a_list() {
+        let id = "01234567-89ab-cdef-0123-456789abcdef";
+        assert_eq!(detail_of(&format!("<a href=\"/p/x/inbox?item={id}\">"), "x"), Some(format!("/p/x/feedback/{id}")));
+        assert_eq!(detail_of("<a href=\"?item=\"></a>", "x"), None);
+    }
+}

@@ -1,0 +1,257 @@
+//! Submissions: how many each second survive a power cut, and how soon a search finds them.
+
+use std::{
+    fs,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Bench, Result,
+    baseline::{self, Bare},
+    load::{self, Connection, Load, Spread, get, post_json},
+    program::{Place, Project, Served, processor},
+};
+
+/// Connections that submit at once.
+pub const CONNECTIONS: usize = 64;
+
+/// Submissions to one database.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Rate {
+    pub per_second: f64,
+    pub times: Spread,
+    pub refused: usize,
+    /// Processors that the program (or baseline) kept busy, of it for the system's share.
+    pub busy: f64,
+    pub busy_in_kernel: f64,
+}
+
+/// The whole benchmark.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Submit {
+    pub sqlite: Rate,
+    pub postgres: Option<Rate>,
+    /// How that server writes, as it says.
+    pub postgres_settings: String,
+    pub bare_route: Rate,
+    pub bare_commits: Rate,
+}
+
+/// What each submission says: a score, a text, where it was said; every fourth comes with a known person.
+struct Messages {
+    project: Project,
+    survey: String,
+    texts: Vec<String>,
+    run: u128,
+}
+
+impl Messages {
+    fn new(bench: &Bench, project: Project, survey: String) -> Arc<Self> {
+        let texts = bench.texts.items(4096).map(|i| serde_json::Value::String(i.text).to_string()).collect();
+        let run = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos());
+        Arc::new(Self { project, survey, texts, run })
+    }
+
+    fn body(&self, client: usize, n: u64) -> (String, String) {
+        let turn = n as usize * 67 + client;
+        let text = &self.texts[turn % self.texts.len()];
+        let contact = match turn % 4 {
+            0 => format!(r#","contact":{{"id":"person-{}"}}"#, turn % 20_000),
+            _ => String::new(),
+        };
+        let body = format!(
+            r#"{{"survey":"{}","answers":[["q1","{}"],["q2",{text}]],"finished":true,"source":"popover","elapsed_ms":12000,"context":{{"page_url":"https://shop.example/help/{}","release":"2.{}"{contact}}}}}"#,
+            self.survey,
+            turn % 11,
+            turn % 40,
+            turn % 5,
+        );
+        (format!("{}-{client}-{n}", self.run), body)
+    }
+
+    fn request(&self, client: usize, n: u64) -> Vec<u8> {
+        let (key, body) = self.body(client, n);
+        post_json(&format!("/embed/v1/{}/responses", self.project.key), &key, &body)
+    }
+}
+
+fn window(bench: &Bench) -> Load {
+    let seconds = |full, quick| Duration::from_secs(if bench.quick { quick } else { full });
+    Load { connections: CONNECTIONS, warm_up: seconds(2, 1), measured: seconds(10, 4), pace: None }
+}
+
+async fn rate(
+    address: std::net::SocketAddr,
+    id: u32,
+    load: Load,
+    good: u16,
+    make: impl Fn(usize, u64) -> Vec<u8> + Clone + Send + 'static,
+) -> Result<Rate> {
+    let (user, system) = processor(id)?;
+    let begun = Instant::now();
+    let done = load::run(address, load, good, make).await?;
+    let (user_after, system_after) = processor(id)?;
+    let wall = begun.elapsed().as_secs_f64();
+    if done.times.len() == 0 {
+        return Err(format!("no request was answered {good} ({} otherwise)", done.refused).into());
+    }
+    Ok(Rate {
+        per_second: done.per_second,
+        refused: done.refused,
+        times: done.times.spread(),
+        busy: (user_after - user + system_after - system) / wall,
+        busy_in_kernel: (system_after - system) / wall,
+    })
+}
+
+/// A fresh installation that takes answers.
+async fn installation(bench: &Bench, name: &str, database: Option<String>) -> Result<(Served, Project, String, String)> {
+    let data = bench.work.join(name);
+    drop(fs::remove_dir_all(&data));
+    fs::create_dir_all(&data)?;
+    let place = Place { program: bench.program.clone(), data, database };
+    let project = place.set_up()?;
+    let (served, _) = place.serve_ready().await?;
+    let cookie = served.sign_in().await?;
+    let survey = served.survey(&project, &cookie).await?;
+    Ok((served, project, survey, cookie))
+}
+
+async fn whole_pipeline(bench: &Bench, name: &str, database: Option<String>) -> Result<Rate> {
+    let (served, project, survey, cookie) = installation(bench, name, database).await?;
+    let messages = Messages::new(bench, project.clone(), survey);
+    let make = {
+        let messages = Arc::clone(&messages);
+        move |client, n| messages.request(client, n)
+    };
+    let rate = rate(served.address, served.id(), window(bench), 201, make).await?;
+    // What was counted is really there.
+    let mut connection = Connection::new(served.address);
+    let list = get(&format!("/p/{}/inbox?q=has:score", project.slug), &cookie);
+    let end = Instant::now() + Duration::from_secs(60);
+    while found(&mut connection, &list).await? < rate.times.count {
+        if Instant::now() > end {
+            return Err(format!("{} submissions were acknowledged, fewer are found", rate.times.count).into());
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    served.stop()?;
+    drop(fs::remove_dir_all(bench.work.join(name)));
+    Ok(rate)
+}
+
+/// How many items a page of the inbox says there are.
+pub async fn found(connection: &mut Connection, list: &[u8]) -> Result<usize> {
+    let answer = connection.send(list).await?;
+    if answer.status != 200 {
+        return Err(format!("the inbox was answered {}", answer.status).into());
+    }
+    Ok(crate::pages::total(&connection.body()).unwrap_or(0))
+}
+
+pub async fn run(bench: &Bench) -> Result<Submit> {
+    bench.say("a bare axum route");
+    let bare = Bare::start(&bench.work, "route")?;
+    let messages = Messages::new(bench, Project { key: "key".into(), slug: String::new() }, "0".into());
+    let make = {
+        let messages = Arc::clone(&messages);
+        move |client, n| messages.request(client, n)
+    };
+    bare.ready().await?;
+    let bare_route = rate(bare.address, bare.id(), window(bench), 201, make.clone()).await?;
+    drop(bare);
+    bench.say("bare group-commit inserts");
+    let bare = Bare::start(&bench.work, "commits")?;
+    bare.ready().await?;
+    let bare_commits = rate(bare.address, bare.id(), window(bench), 201, make).await?;
+    drop(bare);
+    bench.say("the whole pipeline on SQLite");
+    let sqlite = whole_pipeline(bench, "submit", None).await?;
+    let (mut postgres, mut postgres_settings) = (None, "no server".to_owned());
+    if let Some(server) = &bench.postgres {
+        bench.say("the whole pipeline on PostgreSQL");
+        postgres_settings = baseline::postgres::settings(server).await?;
+        let database = baseline::postgres::fresh(server, "earshot_bench_submit").await?;
+        postgres = Some(whole_pipeline(bench, "submit-postgres", Some(database)).await?);
+        baseline::postgres::remove(server, "earshot_bench_submit").await?;
+    }
+    Ok(Submit { sqlite, postgres, postgres_settings, bare_route, bare_commits })
+}
+
+/// How soon a search finds what was acknowledged.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Fresh {
+    /// From the acknowledgement until a search of the inbox lists it, under a load of so many submissions each second.
+    pub paced: Spread,
+    pub paced_rate: f64,
+    /// The same while 64 connections submit as fast as they can.
+    pub saturated: Spread,
+    pub saturated_rate: f64,
+}
+
+pub async fn fresh(bench: &Bench) -> Result<Fresh> {
+    let (served, project, survey, cookie) = installation(bench, "fresh", None).await?;
+    let messages = Messages::new(bench, project.clone(), survey);
+    let mut out = Vec::new();
+    for (what, connections, pace) in [("1,000 submissions/s", 16, Some(1000.0)), ("64 connections at once", CONNECTIONS, None)] {
+        bench.say(&format!("submit → searchable beside {what}"));
+        let load = Load { connections, pace, ..window(bench) };
+        let probed = {
+            let (messages, cookie, address) = (Arc::clone(&messages), cookie.clone(), served.address);
+            let end = Instant::now() + load.warm_up + load.measured;
+            let begin = Instant::now() + load.warm_up;
+            tokio::spawn(async move { probe(&messages, &cookie, address, begin, end).await })
+        };
+        let make = {
+            let (messages, offset) = (Arc::clone(&messages), out.len() as u64 * 100_000_000);
+            move |client, n| messages.request(client, n + offset)
+        };
+        let done = load::run(served.address, load, 201, make).await?;
+        out.push((probed.await??.spread(), done.per_second));
+    }
+    served.stop()?;
+    drop(fs::remove_dir_all(bench.work.join("fresh")));
+    let [(paced, paced_rate), (saturated, saturated_rate)] = out[..] else { return Err("two loads were run".into()) };
+    Ok(Fresh { paced, paced_rate, saturated, saturated_rate })
+}
+
+/// Submits a text with a word that nobody else says, and asks the inbox for it until it is there, without a pause between.
+async fn probe(messages: &Messages, cookie: &str, address: std::net::SocketAddr, begin: Instant, end: Instant) -> Result<load::Times> {
+    let mut times = load::Times::default();
+    let mut connection = Connection::new(address);
+    for n in 0_u64.. {
+        if Instant::now() >= end {
+            break;
+        }
+        // Letters alone, no two words alike by less than a few letters: a search forgives typing errors.
+        let mut random = crate::texts::Random::new(n ^ messages.run as u64);
+        let word: String = (0..12).map(|_| char::from(b'a' + random.below(26) as u8)).collect();
+        let (key, body) = messages.body(9999, n);
+        let body = body.replacen("[\"q2\",\"", &format!("[\"q2\",\"{word} "), 1);
+        let path = format!("/embed/v1/{}/responses", messages.project.key);
+        let answer =
+            connection.send(&post_json(&path, &format!("probe-{key}-{begin:?}").replace([' ', '{', '}', ':', ','], ""), &body)).await?;
+        if answer.status != 201 {
+            return Err(format!("the probe was answered {}: {}", answer.status, connection.body()).into());
+        }
+        let acknowledged = Instant::now();
+        let list = get(&format!("/p/{}/inbox?q={word}", messages.project.slug), cookie);
+        loop {
+            if found(&mut connection, &list).await? > 0 {
+                break;
+            }
+            if acknowledged.elapsed() > Duration::from_secs(30) {
+                return Err("what was acknowledged was not found within 30 s".into());
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        if acknowledged >= begin {
+            times.push(acknowledged.elapsed());
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(times)
+}

@@ -1,0 +1,64 @@
+//! `cargo xtask bench`.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use crate::{
+    Result, build,
+    paths::Paths,
+    postgres::Postgres,
+    process::{cargo, run, step},
+};
+
+/// What a person may say to `bench`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Numbers of items to measure reading with
+    #[arg(long, value_name = "SIZES", default_value = "10k,100k,1m")]
+    sizes: String,
+    /// Small sizes and short windows: to see that everything runs, not to compare
+    #[arg(long)]
+    quick: bool,
+    /// Only this benchmark, the others as they were measured last; may be repeated: submit, fresh, idle, import, rebuild, read, others
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
+    /// A CSV file of real texts with the columns text and category; without it, the demonstration's texts are drawn from
+    #[arg(long, value_name = "FILE", env = "EARSHOT_BENCH_DATA")]
+    data: Option<PathBuf>,
+    /// The day that the report names [default: today]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    date: Option<String>,
+    /// Use the release program as it is, without building
+    #[arg(long)]
+    no_build: bool,
+    /// Leave PostgreSQL out
+    #[arg(long)]
+    no_postgres: bool,
+}
+
+/// Builds the release program and the measuring one, and runs it.
+pub fn bench(paths: &Paths, args: &Args) -> Result<ExitCode> {
+    let program = if args.no_build { paths.program(true) } else { build::program(paths, true)? };
+    step("building the measuring program", || run(cargo(paths).args(["build", "--release", "--package", "earshot-bench"])))?;
+    // Its own server, not one for tests, which may forget what it acknowledged.
+    let postgres = if args.no_postgres { None } else { Some(Postgres::durable()?) };
+    let mut bench = std::process::Command::new(paths.target.join("release").join(format!("earshot-bench{}", std::env::consts::EXE_SUFFIX)));
+    bench.current_dir(&paths.root).arg("--program").arg(program).arg("--work").arg(paths.target.join("bench"));
+    bench.args(["--sizes", &args.sizes]);
+    if args.quick {
+        bench.arg("--quick");
+    }
+    for name in &args.only {
+        bench.args(["--only", name]);
+    }
+    if let Some(data) = &args.data {
+        bench.arg("--data").arg(data);
+    }
+    if let Some(date) = &args.date {
+        bench.args(["--date", date]);
+    }
+    if let Some(postgres) = &postgres {
+        bench.args(["--postgres", &postgres.url]);
+    }
+    run(&mut bench)?;
+    Ok(ExitCode::SUCCESS)
+}
