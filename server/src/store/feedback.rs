@@ -132,8 +132,9 @@ impl Store {
     /// The tags of records, by id; `list` is their ids as JSON.
     async fn tags_of(&self, scope: &Scope, list: &str) -> Result<std::collections::HashMap<String, Vec<String>>> {
         let sql = match self.dialect() {
+            // The sign keeps SQLite from going through the whole project's tags once for each record, by the index on project and tag.
             super::Dialect::Sqlite => {
-                "SELECT t.feedback_id, t.tag FROM json_each($2) j CROSS JOIN feedback_tags t ON t.feedback_id = j.value WHERE t.project_id = $1 ORDER BY t.tag"
+                "SELECT t.feedback_id, t.tag FROM json_each($2) j CROSS JOIN feedback_tags t ON t.feedback_id = j.value WHERE +t.project_id = $1 ORDER BY t.tag"
             }
             super::Dialect::Postgres => {
                 "SELECT t.feedback_id, t.tag FROM feedback_tags t JOIN json_array_elements_text(CAST($2 AS json)) j ON t.feedback_id = j WHERE t.project_id = $1 ORDER BY t.tag"
