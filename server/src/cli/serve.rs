@@ -10,6 +10,7 @@ use crate::{
     config::{Config, unknown_variables},
     demo,
     error::{Error, Result},
+    search,
 };
 
 /// Serves until a signal asks to stop; with the demonstration when it has a place for its site.
@@ -21,6 +22,8 @@ pub(super) async fn run(config: Config, demo_site: Option<SocketAddr>) -> Result
     let asked = config.listen;
     let listener =
         TcpListener::bind(asked).await.map_err(|e| Error::Internal(format!("cannot listen on {asked} (--listen, EARSHOT_LISTEN): {e}")))?;
+    // Before the database is opened, which may change it: another server may be using it. (It is taken for good when serving begins.)
+    drop(search::claim(&config.data.join("index"))?);
     let app = open(&config).await?;
     let mut address = listener.local_addr().map_err(|e| Error::internal("listen", e))?;
     if address.ip().is_unspecified() {

@@ -97,7 +97,7 @@ pub fn problem(status: StatusCode, code: &str, detail: &str, errors: Vec<serde_j
 /// Notes a fault of ours; refusals are none.
 pub fn log(error: &Error) {
     if error.refusal().is_none() {
-        tracing::error!(request.id = %super::log::request_id(), error = %error, "a request failed");
+        tracing::error!(error = %error, "a request failed");
     }
 }
 

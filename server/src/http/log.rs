@@ -9,6 +9,8 @@ use axum::{
     response::Response,
 };
 
+use tracing::Instrument;
+
 use crate::state::AppState;
 
 tokio::task_local! {
@@ -29,7 +31,9 @@ pub async fn requests(State(app): State<AppState>, request: Request, next: Next)
     let route = request.extensions().get::<MatchedPath>().map_or_else(|| "unknown".to_owned(), |p| p.as_str().to_owned());
     #[expect(clippy::disallowed_methods, reason = "how long the answer took, for the log")]
     let began = tokio::time::Instant::now();
-    let mut response = REQUEST_ID.scope(RefCell::new(id.clone()), next.run(request)).await;
+    // Whatever is logged on the way carries the id; a span of this level is there under every filter.
+    let span = tracing::error_span!("request", request.id = %id);
+    let mut response = REQUEST_ID.scope(RefCell::new(id.clone()), next.run(request)).instrument(span.clone()).await;
     let took = began.elapsed();
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
@@ -37,7 +41,8 @@ pub async fn requests(State(app): State<AppState>, request: Request, next: Next)
     let status = response.status().as_u16();
     app.metrics.answered(&method, &route, status, took.as_secs_f64());
     let millis = millis(took);
-    tracing::info!(request.id = %id, http.method = %method, http.route = %route, http.status = status, took.ms = millis, "answered {method} {route} with {status}");
+    let _entered = span.enter();
+    tracing::info!(http.method = %method, http.route = %route, http.status = status, took.ms = millis, "answered {method} {route} with {status}");
     response
 }
 

@@ -13,6 +13,7 @@ mod health;
 pub mod imports;
 pub mod inbox;
 pub mod keys;
+pub mod limits;
 pub mod log;
 pub mod projects;
 pub mod replies;
@@ -75,8 +76,9 @@ pub fn router(app: AppState) -> Router {
         .merge(health::routes())
         .fallback(error::not_found)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::REQUEST_TIMEOUT, std::time::Duration::from_secs(30)))
+        .layer(axum::middleware::from_fn(limits::bounded))
         .merge(uploads)
+        .layer(axum::middleware::from_fn(limits::plain_bodies))
         .layer(CatchPanicLayer::custom(error::panicked))
         // Outside of what may answer in a handler's stead, so that those answers carry the headers too.
         .layer(axum::middleware::from_fn_with_state(app.clone(), security::headers))

@@ -15,16 +15,28 @@ use tokio::{
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
+use super::limits;
 use crate::{error::Result, state::AppState};
 
-/// How long a client may take to send the head of a request. (The time for the body and the answer is the router's.)
-const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a client may take to send the head of a request, from the connection or the answer before on. (Body and answer: [`limits`].)
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may read nothing of an answer that is on its way.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest head, address and all headers together; it is kept in memory for each connection.
+const HEAD_BYTES: usize = 64 * 1024;
 /// How long running requests may take to end once we stop.
 const END_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections at once; more wait in the listener's queue.
 const CONNECTIONS: usize = 4096;
+/// Files that the database, the search index and everything else may have open beside the connections.
+const FILES: usize = 256;
+
+/// How many connections we can have without taking the files away from the database and the index.
+fn connections() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let may_open = limits.lines().find_map(|l| l.strip_prefix("Max open files")?.split_whitespace().next()?.parse::<usize>().ok());
+    may_open.map_or(CONNECTIONS, |n| CONNECTIONS.min(n.saturating_sub(FILES).max(n / 2)))
+}
 
 /// Serves until `shutdown` resolves, then lets running requests end.
 ///
@@ -36,7 +48,7 @@ const CONNECTIONS: usize = 4096;
 pub async fn serve(listener: TcpListener, app: AppState, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<()> {
     let router = super::router(Arc::clone(&app));
     let graceful = GracefulShutdown::new();
-    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    let slots = Arc::new(Semaphore::new(connections()));
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let slot = tokio::select! {
@@ -91,12 +103,16 @@ fn connection(
     drop(stream.set_nodelay(true));
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request.map(Body::new))
+        router.clone().oneshot(limits::paced(request).map(Body::new))
     });
     // hyper has no limit for writing: a client that asks much and reads nothing would hold its connection for ever.
     let mut stream = Box::pin(TimeoutStream::new(stream));
     stream.as_mut().set_write_timeout_pinned(Some(write_timeout));
-    http1::Builder::new().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).serve_connection(TokioIo::new(stream), service)
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), service)
 }
 
 #[cfg(test)]

@@ -25,8 +25,12 @@ const PAGE: usize = 1000;
 const POLL: Duration = Duration::from_millis(500);
 /// How soon what is committed, but may still be overtaken by another transaction, is looked for again: somebody waits for it.
 const SOON: Duration = Duration::from_millis(50);
-/// How long a failed step waits for the next attempt.
+/// How long a failed step waits for the next attempt, at first; building again waits longer with each failure.
 const RETRY: Duration = Duration::from_secs(1);
+/// And at most.
+const LONGEST_RETRY: Duration = Duration::from_secs(10);
+/// Writes in a row that may fail, though the directory takes a file, before the index is built again.
+const WRITES: u32 = 3;
 
 /// Proof that no other process uses the index; given up when dropped.
 pub(super) struct Lock(#[expect(dead_code, reason = "held, not read")] File);
@@ -60,6 +64,8 @@ struct Open {
     writer: Writer,
     at: Position,
     stems: StemsOf,
+    /// Writes that failed in a row.
+    failures: u32,
 }
 
 /// Follows until `stop`. `opened` is the index found at the start, if it can be used.
@@ -67,6 +73,7 @@ pub(super) async fn follow(inner: Arc<Inner>, opened: Option<(Arc<Engine>, Posit
     let mut wake = inner.source.wake();
     let mut open = None;
     let mut opened = opened;
+    let mut retry = RETRY;
     while !*stop.borrow() {
         wake.mark_unchanged();
         if inner.broken.load(Ordering::SeqCst) {
@@ -82,22 +89,24 @@ pub(super) async fn follow(inner: Arc<Inner>, opened: Option<(Arc<Engine>, Posit
         };
         let pause = match step {
             Ok((now, pause)) => {
+                retry = RETRY;
                 open = now;
                 pause
             }
             Err((now, error)) => {
+                retry = if now.is_some() { RETRY } else { LONGEST_RETRY.min(retry * 2) };
                 if now.is_none() {
                     inner.set_building(0, 0);
                 }
                 open = now;
                 tracing::error!(search.error = %error, "the search index could not follow; trying again");
-                RETRY
+                retry
             }
         };
         if !pause.is_zero() {
             tokio::select! {
                 _ = stop.changed() => {}
-                _ = wake.changed(), if pause != RETRY => {}
+                _ = wake.changed(), if pause < RETRY => {}
                 () = inner.nudge.notified() => {}
                 () = tokio::time::sleep(pause) => {}
             }
@@ -118,7 +127,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 async fn resume(engine: Arc<Engine>, at: Position) -> Result<Open, Failed> {
-    let made = blocking(move || engine.writer().map(|writer| Open { engine, writer, at, stems: StemsOf::default() })).await;
+    let made = blocking(move || engine.writer().map(|writer| Open { engine, writer, at, stems: StemsOf::default(), failures: 0 })).await;
     made.and_then(|made| made).map_err(|error| (None, error))
 }
 
@@ -149,13 +158,48 @@ async fn catch_up(inner: &Arc<Inner>, now: Open) -> Result<(Open, Duration), Fai
         };
         return Ok((now, pause));
     };
-    let instance = inner.instance.clone();
-    // What failed in the middle of writing is built again rather than trusted.
+    let (instance, failures) = (inner.instance.clone(), now.failures + 1);
     let written = blocking(move || write(now, &ids, &documents, &instance, (last, about))).await.and_then(|done| done);
-    let (now, new) = written.map_err(|error| (None, error))?;
+    let (now, new) = match written {
+        Ok(written) => written,
+        Err(error) => return Err((reopen(inner, failures).await, error)),
+    };
     let read = changes.len();
     publish(inner, changes, &new, last);
     Ok((now, if read >= BATCH { Duration::ZERO } else { SOON }))
+}
+
+/// What failed in the middle of writing is not trusted. But the commit before it is whole on disk, and most likely the disk is full: then
+/// the index as it was is better than none. `None` when it cannot be used, or the disk is not what is wrong.
+async fn reopen(inner: &Inner, failures: u32) -> Option<Open> {
+    let (dir, instance) = (inner.dir.clone(), inner.instance.clone());
+    let opened = blocking(move || {
+        let (engine, at, _) = Engine::open(&dir, &instance)?;
+        if failures >= WRITES && takes_files(&dir) {
+            return Err(Error::internal("search index", "it failed to write several times"));
+        }
+        let engine = Arc::new(engine);
+        let writer = engine.writer()?;
+        Ok(Open { engine, writer, at, stems: StemsOf::default(), failures })
+    });
+    match opened.await.and_then(|opened| opened) {
+        Ok(now) => {
+            inner.set_ready(&now.engine, now.at);
+            Some(now)
+        }
+        Err(error) => {
+            tracing::warn!(search.error = %error, "the search index cannot be used; building it again");
+            None
+        }
+    }
+}
+
+/// Whether there is room for a file like those of a small commit.
+fn takes_files(dir: &Path) -> bool {
+    let probe = dir.with_extension("probe");
+    let took = std::fs::write(&probe, vec![0; 1 << 20]).is_ok();
+    drop(std::fs::remove_file(&probe));
+    took
 }
 
 fn write(
@@ -175,6 +219,7 @@ fn write(
     now.writer.commit(instance, last, Some(about))?;
     now.engine.reload()?;
     now.at = last;
+    now.failures = 0;
     Ok((now, new))
 }
 
@@ -210,7 +255,7 @@ async fn build(inner: &Arc<Inner>, stop: &watch::Receiver<bool>) -> Result<Optio
         remove(&dir)?;
         let engine = Arc::new(Engine::create(&dir)?);
         let writer = engine.writer()?;
-        Ok::<_, Error>(Open { engine, writer, at, stems: StemsOf::default() })
+        Ok::<_, Error>(Open { engine, writer, at, stems: StemsOf::default(), failures: 0 })
     })
     .await??;
     let (mut done, mut after) = (0, None);

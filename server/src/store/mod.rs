@@ -23,6 +23,7 @@ pub mod limits;
 pub mod mail;
 pub mod migrate;
 pub mod projects;
+mod reader;
 pub mod replies;
 pub mod responses;
 pub mod results;
@@ -40,10 +41,12 @@ use std::{path::Path, str::FromStr, sync::Arc, time::Duration};
 use futures_util::future::BoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{
-    AnyConnection, AnyPool,
+    AnyConnection,
     any::{AnyConnectOptions, AnyPoolOptions},
 };
 use tokio::sync::watch;
+
+pub use reader::Reader;
 
 use crate::error::{Error, Result};
 use domain::{
@@ -64,7 +67,7 @@ pub enum Dialect {
 #[derive(Clone)]
 pub struct Store {
     dialect: Dialect,
-    reader: AnyPool,
+    reader: Reader,
     writer: writer::Writer,
     changes: Arc<watch::Sender<u64>>,
 }
@@ -173,7 +176,7 @@ impl Store {
         let options = sqlite_options(&dir.join("earshot.db"), "rwc")?;
         let writing = sqlite_pool(1, false).connect_with(options.clone()).await?;
         migrate::run(&writing, Dialect::Sqlite).await?;
-        let reader = sqlite_pool(4, true).connect_with(options).await?;
+        let reader = Reader(sqlite_pool(4, true).connect_with(options).await?);
         let (changes, _) = watch::channel(0);
         let changes = Arc::new(changes);
         let writer = writer::Writer::sqlite(writing, Arc::clone(&changes));
@@ -187,12 +190,20 @@ impl Store {
     pub async fn open_postgres(url: &str) -> Result<Self> {
         sqlx::any::install_default_drivers();
         let options = AnyConnectOptions::from_str(url).map_err(|_| Error::internal("DATABASE_URL", "not a postgres:// URL"))?;
-        let pool = AnyPoolOptions::new().max_connections(16).acquire_timeout(Duration::from_secs(5)).connect_with(options).await?;
+        let pool = AnyPoolOptions::new()
+            .max_connections(16)
+            .acquire_timeout(Duration::from_secs(5))
+            // Not sqlx's own test, which would wait for ever where a connection hangs.
+            .test_before_acquire(false)
+            .before_acquire(reader::before_use)
+            .after_release(reader::after_use)
+            .connect_with(options)
+            .await?;
         migrate::run(&pool, Dialect::Postgres).await?;
         let (changes, _) = watch::channel(0);
         let changes = Arc::new(changes);
         let writer = writer::Writer::postgres(pool.clone(), Arc::clone(&changes));
-        Ok(Self { dialect: Dialect::Postgres, reader: pool, writer, changes })
+        Ok(Self { dialect: Dialect::Postgres, reader: Reader(pool), writer, changes })
     }
 
     /// Which database is underneath.
@@ -203,7 +214,7 @@ impl Store {
 
     /// For statements that only read.
     #[must_use]
-    pub fn reader(&self) -> &AnyPool {
+    pub fn reader(&self) -> &Reader {
         &self.reader
     }
 

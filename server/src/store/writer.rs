@@ -1,10 +1,13 @@
 //! How writes reach the database: a bounded queue before one SQLite connection, or before a PostgreSQL pool.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, future::BoxFuture};
 use sqlx::{Any, AnyConnection, AnyPool, pool::PoolConnection};
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::{
+    sync::{Semaphore, mpsc, oneshot, watch},
+    time::timeout,
+};
 
 use super::{Dialect, Tx};
 use crate::error::{Error, Result};
@@ -15,6 +18,10 @@ const QUEUE: usize = 1024;
 const GROUP: usize = 128;
 /// Jobs that PostgreSQL works on at a time. Fewer than the pool has connections, so that reading goes on beside.
 const TURNS: usize = 12;
+/// How long a job waits for its turn on PostgreSQL: when those before it hang, it would not go better.
+const WAIT: Duration = Duration::from_secs(5);
+/// How long PostgreSQL may work on one job. (SQLite ends by itself, or not at all.)
+const WORK: Duration = Duration::from_secs(30);
 
 #[derive(Clone)]
 pub(super) enum Writer {
@@ -120,12 +127,21 @@ impl Writer {
             Self::Postgres(pooled) => {
                 let Pooled { pool, changes, places, turns } = &**pooled;
                 let _place = places.try_acquire().map_err(|_| domain::Error::Busy(1))?;
-                let _turn = turns.acquire().await.map_err(|_| domain::Error::Busy(1))?;
-                let mut transaction = pool.begin().await?;
-                let mut tx = Tx { conn: &mut transaction, dialect: Dialect::Postgres, feedback_changed: false };
-                let value = guarded(work, &mut tx).await?;
-                let changed = tx.feedback_changed;
-                transaction.commit().await?;
+                let Ok(Ok(_turn)) = timeout(WAIT, turns.acquire()).await else { return Err(domain::Error::Busy(5).into()) };
+                let job = async {
+                    let mut transaction = pool.begin().await?;
+                    let mut tx = Tx { conn: &mut transaction, dialect: Dialect::Postgres, feedback_changed: false };
+                    let value = guarded(work, &mut tx).await?;
+                    let changed = tx.feedback_changed;
+                    transaction.commit().await?;
+                    Ok::<_, Error>((value, changed))
+                };
+                // Given up, it is rolled back, unless just the answer to COMMIT got lost: the same key then finds it done.
+                let Ok(done) = timeout(WORK, job).await else {
+                    tracing::warn!("the database did not end a write in time");
+                    return Err(domain::Error::Busy(5).into());
+                };
+                let (value, changed) = done?;
                 if changed {
                     changes.send_modify(|n| *n += 1);
                 }

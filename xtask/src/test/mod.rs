@@ -22,6 +22,9 @@ pub struct Args {
     /// Leave these stages out (repeatable)
     #[arg(long, value_name = "STAGE")]
     skip: Vec<String>,
+    /// The bad days (kill -9, power loss, lost databases) in full size: some minutes more
+    #[arg(long)]
+    long: bool,
     /// Arguments for Playwright, after `--`, as in: test --only browser -- -g inbox
     #[arg(last = true)]
     extra: Vec<String>,

@@ -1,0 +1,92 @@
+//! Reading with a limit: a database that stopped answering is an error after some seconds, not a wait without end.
+
+use std::{io, time::Duration};
+
+use futures_util::{
+    StreamExt, TryStreamExt,
+    future::BoxFuture,
+    stream::{self, BoxStream},
+};
+use sqlx::{
+    Any, AnyConnection, AnyPool, Connection, Describe, Either, Error, Execute, Executor, SqlStr,
+    any::{AnyQueryResult, AnyRow, AnyStatement, AnyTypeInfo},
+    pool::PoolConnectionMetadata,
+};
+use tokio::time::timeout;
+
+/// How long the database may leave a statement without an answer, or without its next row.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it may take to say that a connection is alive.
+const PING: Duration = Duration::from_secs(1);
+
+/// The pool for statements that only read. A server that is gone without closing its connections (a cable, a firewall, a stopped machine)
+/// says nothing at all; every statement through here ends all the same.
+#[derive(Debug, Clone)]
+pub struct Reader(pub(super) AnyPool);
+
+impl Reader {
+    /// Ends all connections, as at the end of a program; whoever asks afterwards is told that the database cannot take work.
+    pub async fn close(&self) {
+        self.0.close().await;
+    }
+}
+
+fn silent() -> Error {
+    Error::Io(io::Error::new(io::ErrorKind::TimedOut, "the database does not answer"))
+}
+
+impl<'p> Executor<'p> for &'p Reader {
+    type Database = Any;
+
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Either<AnyQueryResult, AnyRow>, Error>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, Any>,
+    {
+        let rows = (&self.0).fetch_many(query);
+        stream::try_unfold(rows, |mut rows| async move {
+            let next = timeout(PATIENCE, rows.try_next()).await.map_err(|_| silent())??;
+            Ok(next.map(|row| (row, rows)))
+        })
+        .boxed()
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<AnyRow>, Error>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, Any>,
+    {
+        let row = (&self.0).fetch_optional(query);
+        Box::pin(async move { timeout(PATIENCE, row).await.map_err(|_| silent())? })
+    }
+
+    fn prepare_with<'e>(self, sql: SqlStr, parameters: &'e [AnyTypeInfo]) -> BoxFuture<'e, Result<AnyStatement, Error>>
+    where
+        'p: 'e,
+    {
+        let prepared = (&self.0).prepare_with(sql, parameters);
+        Box::pin(async move { timeout(PATIENCE, prepared).await.map_err(|_| silent())? })
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Any>, Error>>
+    where
+        'p: 'e,
+    {
+        (&self.0).describe(sql)
+    }
+}
+
+/// For a pool, before it gives a connection out: one that was just used is believed, any other has to answer.
+pub(super) fn before_use(conn: &mut AnyConnection, known: PoolConnectionMetadata) -> BoxFuture<'_, Result<bool, Error>> {
+    Box::pin(async move { if known.idle_for < PING { Ok(true) } else { answers(conn).await } })
+}
+
+/// For a pool that gets a connection back: without a limit, one that hangs would take its place for ever.
+pub(super) fn after_use(conn: &mut AnyConnection, _: PoolConnectionMetadata) -> BoxFuture<'_, Result<bool, Error>> {
+    Box::pin(answers(conn))
+}
+
+async fn answers(conn: &mut AnyConnection) -> Result<bool, Error> {
+    timeout(PING, conn.ping()).await.map_err(|_| silent())??;
+    Ok(true)
+}

@@ -1,0 +1,472 @@
+//! The real program as a process of its own, a client that speaks HTTP by hand, and what a bad day needs besides.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use domain::{accounts::Scope, projects::Project};
+use server::{
+    clock::{SystemClock, SystemIds},
+    config::Config,
+    state::{App, AppState},
+    store::Store,
+};
+use sqlx::AnyPool;
+
+/// The owner of every installation here.
+pub const OWNER: &str = "owner@example.com";
+pub const PASSWORD: &str = "correct horse battery";
+
+/// Whether `cargo xtask test --long` asks for full sizes.
+pub fn long() -> bool {
+    #[expect(clippy::disallowed_methods, reason = "how much to test is told by the environment")]
+    let asked = std::env::var_os("EARSHOT_TEST_LONG");
+    asked.is_some()
+}
+
+/// `short`, or `full` with `--long`.
+pub fn sized<T>(short: T, full: T) -> T {
+    if long() { full } else { short }
+}
+
+/// These tests measure and wear out the machine: one at a time. (nextest keeps them apart by `.config/nextest.toml`.)
+pub fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Says loudly that a test could not be done here, and why.
+pub fn skipped(test: &str, why: &str) {
+    eprintln!("\n!!! SKIPPED {test}: {why}\n");
+}
+
+/// For how long something has been going on.
+#[expect(clippy::disallowed_methods, reason = "how long something took")]
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+pub fn pause(millis: u64) {
+    thread::sleep(Duration::from_millis(millis));
+}
+
+/// Waits until `what` gives something; fails, naming it, after `seconds`.
+pub fn within<T>(seconds: u64, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let began = now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(began.elapsed() < Duration::from_secs(seconds), "not within {seconds} s: {what}");
+        pause(20);
+    }
+}
+
+/// Runs a future to its end, with a runtime that is gone afterwards.
+pub fn block<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let done = runtime.block_on(work);
+    runtime.shutdown_timeout(Duration::from_secs(10));
+    done
+}
+
+/// Which database is underneath.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Base {
+    Sqlite,
+    Postgres,
+}
+
+/// An installation with an owner, a project and a live survey (question `q1` is a score, `q2` a text).
+pub struct Place {
+    _dir: tempfile::TempDir,
+    pub data: PathBuf,
+    /// The URL of its PostgreSQL database.
+    pub postgres: Option<String>,
+    pub project: Project,
+    pub survey: String,
+    pub version: String,
+}
+
+impl Place {
+    /// `None`, and said so, when there is no PostgreSQL to test on.
+    pub fn new(base: Base) -> Option<Self> {
+        let postgres = match base {
+            Base::Sqlite => None,
+            Base::Postgres => match block(fresh_postgres()) {
+                None => {
+                    skipped("a test on PostgreSQL", "EARSHOT_TEST_POSTGRES names no server; cargo xtask test starts one");
+                    return None;
+                }
+                url => url,
+            },
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().to_owned();
+        let (project, survey, version) = block(prepare(&data, postgres.as_deref()));
+        Some(Self { _dir: dir, data, postgres, project, survey, version })
+    }
+
+    pub fn sqlite() -> Self {
+        Self::new(Base::Sqlite).unwrap()
+    }
+
+    /// The same installation in another directory: its files are copied.
+    pub fn copy_to(&self, data: &Path) {
+        for name in ["earshot.db", "earshot.db-wal"] {
+            if self.data.join(name).exists() {
+                std::fs::copy(self.data.join(name), data.join(name)).unwrap();
+            }
+        }
+    }
+
+    /// The program's inside, over the same data; only while no process serves it.
+    pub async fn open(&self) -> AppState {
+        open(&self.data, self.postgres.as_deref()).await
+    }
+
+    /// A connection of our own to the database.
+    pub async fn pool(&self) -> AnyPool {
+        sqlx::any::install_default_drivers();
+        let url = self.postgres.clone().unwrap_or_else(|| format!("sqlite://{}", self.data.join("earshot.db").display()));
+        sqlx::any::AnyPoolOptions::new().max_connections(1).connect(&url).await.unwrap()
+    }
+
+    /// Counts by a statement.
+    pub async fn count(&self, sql: &'static str) -> i64 {
+        let pool = self.pool().await;
+        let n = sqlx::query_scalar(sql).fetch_one(&pool).await.unwrap();
+        pool.close().await;
+        n
+    }
+
+    /// Puts in so many pieces of feedback at once, past the program; each says `filler`. They stand in no change sequence: an index that
+    /// is there does not hear of them, one that is built holds them.
+    pub fn fill(&self, rows: i64) {
+        let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1) \
+                   INSERT INTO feedback (id, project_id, kind, text, language, status, created_at, updated_at, version) \
+                   SELECT printf('0190a000-0000-7000-8000-%012x', i), $2, 'api', 'filler number ' || i, 'en', 'new', i, i, 1 FROM n";
+        block(async {
+            let pool = self.pool().await;
+            sqlx::query(sql).bind(rows).bind(self.project.id.to_string()).execute(&pool).await.unwrap();
+            pool.close().await;
+        });
+    }
+
+    /// The arguments that make the program use this installation.
+    pub fn args(&self) -> Vec<String> {
+        let mut args = vec!["--data".to_owned(), self.data.display().to_string()];
+        if let Some(url) = &self.postgres {
+            args.extend(["--database-url".to_owned(), url.clone()]);
+        }
+        args
+    }
+
+    pub fn start(&self) -> Server {
+        Server::start(|serve| {
+            serve.args(self.args());
+        })
+    }
+
+    /// Where submissions go.
+    pub fn submit_path(&self) -> String {
+        format!("/embed/v1/{}/responses", self.project.key)
+    }
+
+    /// A submission with this key and this text.
+    pub fn submission(&self, key: &str, text: &str) -> String {
+        serde_json::json!({
+            "survey": self.survey, "version": self.version, "idempotency_key": key,
+            "answers": [["q1", "9"], ["q2", text]], "finished": true,
+        })
+        .to_string()
+    }
+}
+
+async fn open(data: &Path, postgres: Option<&str>) -> AppState {
+    let store = match postgres {
+        None => Store::open_sqlite(data).await.unwrap(),
+        Some(url) => Store::open_postgres(url).await.unwrap(),
+    };
+    App::new(Config::for_tests(data.to_owned()), store, Arc::new(SystemClock), Arc::new(SystemIds)).await.unwrap()
+}
+
+async fn prepare(data: &Path, postgres: Option<&str>) -> (Project, String, String) {
+    let app = open(data, postgres).await;
+    let owner = server::accounts::create_staff(&app, OWNER, "Olga Owner", PASSWORD).await.unwrap();
+    let project = server::projects::create(&app, "P", vec![], Some(owner)).await.unwrap();
+    let scope = Scope::system(project.id);
+    let survey = server::surveys::create(&app, &scope, "nps", "NPS", "key-0001").await.unwrap();
+    let draft = app.store.survey(&scope, survey).await.unwrap().unwrap();
+    server::surveys::publish(&app, &scope, survey, draft.revision, "key-0002").await.unwrap();
+    let live = app.store.survey(&scope, survey).await.unwrap().unwrap();
+    app.store.reader().close().await;
+    (project, survey.to_string(), live.live_version.unwrap().to_string())
+}
+
+async fn fresh_postgres() -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "where to test is told by the environment")]
+    let admin = std::env::var("EARSHOT_TEST_POSTGRES").ok()?;
+    sqlx::any::install_default_drivers();
+    #[expect(clippy::disallowed_methods, reason = "a name that no other test run uses")]
+    let name = format!("t_{}", uuid::Uuid::now_v7().simple());
+    let pool = AnyPool::connect(&admin).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&pool).await.unwrap();
+    pool.close().await;
+    let mut url = url::Url::parse(&admin).unwrap();
+    url.set_path(&name);
+    Some(url.to_string())
+}
+
+/// The program as a command, with an empty environment.
+pub fn earshot() -> Command {
+    clean(Command::new(env!("CARGO_BIN_EXE_earshot")))
+}
+
+/// A shell that does something and becomes the program: the program's arguments come after `script`, as `"$@"`.
+pub fn shell(script: &str) -> Command {
+    let mut command = clean(Command::new("sh"));
+    command.arg("-c").arg(script).arg("sh").arg(env!("CARGO_BIN_EXE_earshot"));
+    command
+}
+
+pub fn clean(mut command: Command) -> Command {
+    command.env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    command.env("EARSHOT_LOG", "error").stdin(Stdio::null());
+    command
+}
+
+/// Runs a subcommand to its end: whether it succeeded, and all that it said.
+pub fn run(place: &[String], args: &[&str]) -> (bool, String) {
+    let done = earshot().args(args).args(place).output().unwrap();
+    (done.status.success(), format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr)))
+}
+
+/// A serving program; killed at the end.
+pub struct Server {
+    pub child: Child,
+    pub address: SocketAddr,
+    log: tempfile::NamedTempFile,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+        if thread::panicking() {
+            eprintln!("── the program's log:\n{}", self.log());
+        }
+    }
+}
+
+impl Server {
+    /// Starts `earshot serve` and waits until it is ready.
+    pub fn start(change: impl FnOnce(&mut Command)) -> Self {
+        Self::start_as(earshot(), change)
+    }
+
+    /// As [`Server::start`], by another command that ends up as the program.
+    pub fn start_as(mut serve: Command, change: impl FnOnce(&mut Command)) -> Self {
+        let address = free_port();
+        let log = tempfile::NamedTempFile::new().unwrap();
+        serve.arg("serve").arg("--listen").arg(address.to_string());
+        // Many come from one address here.
+        serve.args(["--rate-per-address", "1000000", "--rate-per-key", "1000000"]);
+        change(&mut serve);
+        let out = File::options().append(true).open(log.path()).unwrap();
+        let child = serve.stdout(out.try_clone().unwrap()).stderr(out).spawn().unwrap();
+        let mut server = Self { child, address, log };
+        within(60, "the program is ready", || {
+            if let Some(status) = server.child.try_wait().unwrap() {
+                panic!("the program ended at its start ({status}):\n{}", server.log());
+            }
+            // The port is open before the database is.
+            server.get("/readyz").filter(|answer| answer.status == 200)
+        });
+        server
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.log.path()).unwrap()).into_owned()
+    }
+
+    /// SIGKILL, and gone.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub fn signal(&self, name: &str) {
+        assert!(Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap().success());
+    }
+
+    pub fn get(&self, path: &str) -> Option<Answer> {
+        request(self.address, "GET", path, &[], "")
+    }
+
+    /// Sends a submission; `None` when the server died under it.
+    pub fn submit(&self, place: &Place, key: &str, text: &str) -> Option<Answer> {
+        submit(self.address, place, key, text)
+    }
+
+    /// The highest memory use so far, in bytes.
+    #[cfg(target_os = "linux")]
+    pub fn peak(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let kilobytes = status.lines().find_map(|l| l.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse::<u64>().ok());
+        kilobytes.unwrap() * 1024
+    }
+
+    /// What `/readyz` says about the search.
+    pub fn search(&self) -> String {
+        let body = self.get("/readyz").map(|answer| answer.body).unwrap_or_default();
+        serde_json::from_str::<serde_json::Value>(&body).map(|v| v["search"].as_str().unwrap_or_default().to_owned()).unwrap_or_default()
+    }
+
+    /// A browser with the owner signed in.
+    pub fn browser(&self) -> Browser {
+        let form = format!("email={OWNER}&password={}&idempotency_key=sign-in-0001", PASSWORD.replace(' ', "+"));
+        let headers = [("Content-Type", "application/x-www-form-urlencoded"), ("Sec-Fetch-Site", "same-origin")];
+        let answer = request(self.address, "POST", "/sign-in", &headers, &form).unwrap();
+        assert_eq!(answer.status, 303, "{}", answer.body);
+        let cookie = answer.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+        Browser { address: self.address, cookie }
+    }
+}
+
+pub fn submit(address: SocketAddr, place: &Place, key: &str, text: &str) -> Option<Answer> {
+    let headers = [("Content-Type", "application/json")];
+    request(address, "POST", &place.submit_path(), &headers, &place.submission(key, text))
+}
+
+/// Somebody signed in.
+pub struct Browser {
+    pub address: SocketAddr,
+    pub cookie: String,
+}
+
+impl Browser {
+    pub fn get(&self, path: &str) -> Option<Answer> {
+        request(self.address, "GET", path, &[("Cookie", &self.cookie)], "")
+    }
+
+    pub fn post(&self, path: &str, form: &str) -> Option<Answer> {
+        let kind = "application/x-www-form-urlencoded";
+        request(self.address, "POST", path, &[("Cookie", &self.cookie), ("Content-Type", kind), ("Sec-Fetch-Site", "same-origin")], form)
+    }
+
+    /// The inbox for a query.
+    pub fn inbox(&self, place: &Place, query: &str) -> String {
+        let answer = self.get(&format!("/p/{}/inbox?q={query}", place.project.slug)).unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.body
+    }
+}
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+
+    /// 503 that says when to come back.
+    pub fn is_busy(&self) -> bool {
+        self.status == 503 && self.header("retry-after").is_some_and(|s| s.parse::<u32>().is_ok_and(|s| s > 0))
+    }
+}
+
+pub fn free_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+pub fn connect(address: SocketAddr) -> Option<TcpStream> {
+    let stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(40))).ok()?;
+    stream.set_write_timeout(Some(Duration::from_secs(40))).ok()?;
+    stream.set_nodelay(true).ok()?;
+    Some(stream)
+}
+
+/// One request on a connection of its own; `None` when there is no answer to it.
+pub fn request(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Option<Answer> {
+    let mut stream = connect(address)?;
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    stream.write_all(format!("{head}\r\n{body}").as_bytes()).ok()?;
+    answer(stream)
+}
+
+/// Reads an answer to its end.
+pub fn answer(stream: TcpStream) -> Option<Answer> {
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    let status = line.split(' ').nth(1)?.parse().ok()?;
+    let mut headers = Vec::new();
+    loop {
+        line.clear();
+        reader.read_line(&mut line).ok()?;
+        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    let mut answer = Answer { status, headers, body: String::new() };
+    let mut bytes = Vec::new();
+    if let Some(length) = answer.header("content-length") {
+        bytes.resize(length.parse().ok()?, 0);
+        reader.read_exact(&mut bytes).ok()?;
+    } else {
+        reader.read_to_end(&mut bytes).ok()?;
+    }
+    answer.body = String::from_utf8_lossy(&bytes).into_owned();
+    Some(answer)
+}
+
+/// Work in the background, as many times as there are numbers, until told to stop; gives what each made of it.
+pub struct Crowd<T> {
+    stop: Arc<AtomicUsize>,
+    threads: Vec<thread::JoinHandle<T>>,
+}
+
+impl<T: Send + 'static> Crowd<T> {
+    /// `work(number, should_stop)`.
+    pub fn start(size: usize, work: impl Fn(usize, &dyn Fn() -> bool) -> T + Send + Sync + 'static) -> Self {
+        let (stop, work) = (Arc::new(AtomicUsize::new(0)), Arc::new(work));
+        let threads = (0..size)
+            .map(|number| {
+                let (stop, work) = (Arc::clone(&stop), Arc::clone(&work));
+                thread::spawn(move || work(number, &|| stop.load(Ordering::SeqCst) > 0))
+            })
+            .collect();
+        Self { stop, threads }
+    }
+
+    pub fn stop(self) -> Vec<T> {
+        self.stop.store(1, Ordering::SeqCst);
+        self.join()
+    }
+
+    /// Waits until each has ended by itself.
+    pub fn join(self) -> Vec<T> {
+        self.threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    }
+}
