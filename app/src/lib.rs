@@ -12,6 +12,7 @@
 pub mod accounts;
 pub mod backlog;
 pub mod components;
+pub mod desk;
 pub mod imports;
 pub mod inbox;
 pub mod islands;

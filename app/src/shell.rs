@@ -180,6 +180,7 @@ fn Navigation(chrome: Chrome, nav: Nav, theme: String, idempotency_key: String) 
         view! {
             <ul class="nav-sections">
                 {entry("inbox", "Inbox", Nav::Inbox, "g i")}
+                {entry("tickets", "Tickets", Nav::Tickets, "g t")}
                 {entry("backlog", "Backlog", Nav::Backlog, "g b")}
                 {entry("surveys", "Surveys", Nav::Surveys, "g s")}
                 {chrome.is_admin.then(|| entry("imports", "Imports", Nav::Imports, "g m"))}

@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod backlog;
 pub mod clock;
 pub mod colour;
+pub mod desk;
 pub mod error;
 pub mod feedback;
 pub mod history;

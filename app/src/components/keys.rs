@@ -6,6 +6,7 @@ type Keys = &'static [(&'static str, &'static str)];
 
 const EVERYWHERE: Keys = &[
     ("G I", "inbox"),
+    ("G T", "tickets"),
     ("G B", "backlog"),
     ("G S", "surveys"),
     ("J", "next item of a list"),
@@ -25,7 +26,9 @@ const TRIAGING: Keys = &[
     ("A", "assign"),
     ("T", "tag"),
     ("L", "link to a backlog item"),
-    ("C", "comment"),
+    ("C", "comment; in a ticket, an internal note"),
+    ("R", "answer a ticket"),
+    ("P", "priority of a ticket"),
     ("X", "select; with Shift all from the last one"),
 ];
 

@@ -10,6 +10,11 @@ use super::{ActionFields, Marked, Piece, ScoreView, tone, wordless};
 use crate::{
     backlog::{LinkPanel, LinkPanelView},
     components::badges::Badge,
+    desk::{
+        TicketView,
+        answer::{AnswerForm, NoteForm, TicketForms},
+        conversation::{Conversation, DeliveryNotice, TicketBadges, TicketFacts},
+    },
 };
 
 /// A remark of the team.
@@ -97,6 +102,8 @@ pub struct DetailView {
     pub typed_comment: String,
     /// The tag as typed.
     pub typed_tag: String,
+    /// The support conversation, if it is one.
+    pub ticket: Option<TicketView>,
 }
 
 /// The item as a part of the page; without one, what belongs there.
@@ -137,14 +144,27 @@ pub fn Detail(
         view! { <p class="cluster">{view.tags.iter().map(|tag| view! { <span class="tag">{tag.clone()}</span> }).collect_view()}</p> }
     });
     let title = if on_own_page { "h1" } else { "h2" };
-    let heading = "Feedback";
+    let ticket = view.ticket.clone();
+    let is_ticket = ticket.is_some();
+    let (class, heading) = match &ticket {
+        Some(ticket) => (
+            "detail-title ticket-title",
+            view! { <span class="muted">{format!("#{} ", ticket.number)}</span> <Marked pieces=ticket.subject.clone() /> }.into_any(),
+        ),
+        None => ("detail-title", "Feedback".into_any()),
+    };
+    // A ticket's state says what its status does, but for those that nobody can see in the buttons below.
+    let status = (!is_ticket || !view.can_triage || view.status == Status::Spam)
+        .then(|| view! { <Badge label=view.status.label() tone=tone(view.status) /> });
+    let conversation = ticket.clone().map(|ticket| view! { <Ticket view=view.clone() ticket=ticket base=base.clone() /> });
     view! {
         {back.map(|url| view! { <p class="inbox-back"><a href=url data-enhance data-back>"Back to the list"</a></p> })}
         <div class="panel stack">
             <div class="spread">
-                {if title == "h1" { view! { <h1 class="detail-title">{heading}</h1> }.into_any() } else { view! { <h2 class="detail-title">{heading}</h2> }.into_any() }}
+                {if title == "h1" { view! { <h1 class=class>{heading}</h1> }.into_any() } else { view! { <h2 class=class>{heading}</h2> }.into_any() }}
                 <span class="cluster">
-                    <Badge label=view.status.label() tone=tone(view.status) />
+                    {ticket.clone().map(|ticket| view! { <TicketBadges ticket=ticket /> })}
+                    {status}
                     {view.score.map(|score| view! { <Badge label=score.label tone=score.tone /> })}
                     <time class="muted small" datetime=view.at>{view.age}</time>
                     {(!on_own_page).then(|| view! { <a class="small" href=base.clone()>"Link to this"</a> })}
@@ -153,12 +173,18 @@ pub fn Detail(
             {suspected.then(|| view! {
                 <p class="notice notice-warn">"Suspected spam: " {view.spam_reasons.join(", ")} "."</p>
             })}
-            <div class="detail-text" data-quote-source tabindex="0" role="region" aria-label="What was said">
-                {if view.text.is_empty() { view! { <span class="muted">{wordless(scored)}</span> }.into_any() } else { view! { <Marked pieces=view.text /> }.into_any() }}
-            </div>
+            {match ticket {
+                Some(ticket) => view! { <TicketFacts ticket=ticket /> }.into_any(),
+                None => view! {
+                    <div class="detail-text" data-quote-source tabindex="0" role="region" aria-label="What was said">
+                        {if view.text.is_empty() { view! { <span class="muted">{wordless(scored)}</span> }.into_any() } else { view! { <Marked pieces=view.text /> }.into_any() }}
+                    </div>
+                }.into_any(),
+            }}
             {tags_read_only}
             {actions}
         </div>
+        {conversation}
         <div class="panel"><LinkPanel view=links /></div>
         {(!view.answers.is_empty()).then(|| view! {
             <div class="panel stack">
@@ -189,10 +215,29 @@ pub fn Detail(
     .into_any()
 }
 
-/// Status, assignee and tags.
+/// The conversation, and where it goes on.
+#[component]
+fn Ticket(view: DetailView, ticket: TicketView, base: String) -> impl IntoView {
+    let DetailView { version, return_to, form_key, can_triage, .. } = view;
+    view! {
+        <div class="panel stack ticket" id="ticket">
+            <Conversation messages=ticket.messages.clone() />
+            {can_triage.then(|| view! {
+                <DeliveryNotice ticket=ticket.clone() />
+                <AnswerForm ticket=ticket.clone() base=base.clone() form_key=form_key.clone() version=version return_to=return_to.clone() />
+            })}
+        </div>
+        {can_triage.then(|| view! {
+            <div class="panel note-panel"><NoteForm ticket=ticket base=base form_key=form_key version=version return_to=return_to /></div>
+        })}
+    }
+    .into_any()
+}
+
+/// Status, assignee and tags; of a ticket its priority too.
 #[component]
 fn Actions(view: DetailView, base: String) -> impl IntoView {
-    let DetailView { version, return_to, form_key, status, assignee, members, tags, known_tags, errors, typed_tag, .. } = view;
+    let DetailView { version, return_to, form_key, status, assignee, members, tags, known_tags, errors, typed_tag, ticket, .. } = view;
     let tag_error = errors.at("add").map(ToOwned::to_owned);
     let tag_bad = tag_error.is_some();
     let offered = [(Status::New, None), (Status::Triaged, None), (Status::Resolved, Some("E")), (Status::Spam, Some("S"))];
@@ -224,6 +269,7 @@ fn Actions(view: DetailView, base: String) -> impl IntoView {
             </select>
             <button type="submit" id="assign-send" class="button button-small">"Assign"</button>
         </form>
+        {ticket.map(|ticket| view! { <TicketForms ticket=ticket base=base.clone() form_key=form_key.clone() version=version return_to=return_to.clone() /> })}
         <form method="post" action=format!("{base}/tags") class="tags-form" id="tags-form" data-enhance>
             <ActionFields key=format!("{form_key}-t") version=version return_to=return_to />
             // Enter in the field adds: a browser presses the first button of a form.
@@ -246,12 +292,14 @@ fn Actions(view: DetailView, base: String) -> impl IntoView {
 /// Comments and history.
 #[component]
 fn Talk(view: DetailView, base: String) -> impl IntoView {
-    let DetailView { version, return_to, form_key, can_triage, comments, history, errors, typed_comment, .. } = view;
+    let DetailView { version, return_to, form_key, can_triage, comments, history, errors, typed_comment, ticket, .. } = view;
     let error = errors.at("body").map(ToOwned::to_owned);
     let bad = error.is_some();
     let none = comments.is_empty();
+    // What the team says among itself about a ticket are notes in its conversation.
+    let is_ticket = ticket.is_some();
     view! {
-        <div class="panel stack">
+        {(!is_ticket || !none).then(|| view! { <div class="panel stack">
             <h3>"Comments"</h3>
             {none.then(|| view! { <p class="muted small">"No comments yet. Only your team sees them."</p> })}
             {(!none).then(|| view! {
@@ -261,7 +309,7 @@ fn Talk(view: DetailView, base: String) -> impl IntoView {
                     }).collect_view()}
                 </ol>
             })}
-            {can_triage.then(|| view! {
+            {(can_triage && !is_ticket).then(|| view! {
                 <form method="post" action=format!("{base}/comments") class="stack" data-enhance>
                     <ActionFields key=format!("{form_key}-c") version=version return_to=return_to />
                     <div class="field" class:field-invalid=bad>
@@ -272,7 +320,7 @@ fn Talk(view: DetailView, base: String) -> impl IntoView {
                     <div><button type="submit" id="comment-send" class="button button-small">"Comment"</button></div>
                 </form>
             })}
-        </div>
+        </div> })}
         <div class="panel stack">
             <h3>"History"</h3>
             <ol class="timeline" role="list">

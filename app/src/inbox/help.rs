@@ -9,6 +9,7 @@ const SYNTAX: &[(&str, &str)] = &[
     ("status:new", "new, triaged, linked, resolved or spam; written twice, either"),
     ("score:<=6", "also >=, <, >, one number, or a range like 3..5"),
     ("tag:billing", "a tag"),
+    ("kind:ticket priority:urgent", "tickets: low, normal, high or urgent"),
     ("assignee:me", "me, none, or an e-mail address"),
     ("has:link", "link, comment, contact, text, score or tag"),
     ("survey:\"After checkout\"", "a survey by its name"),

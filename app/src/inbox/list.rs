@@ -2,12 +2,16 @@
 
 use domain::{
     feedback::{MAX_TAG, Status},
+    tickets::{Priority, State},
     triage::MAX_MATCHING,
 };
 use leptos::prelude::*;
 
 use super::{Marked, Piece, ScoreView, tone, wordless};
-use crate::components::{badges::Badge, forms::IdempotencyKey, layout};
+use crate::{
+    components::{badges::Badge, forms::IdempotencyKey, layout},
+    desk::{priority_tone, state_label, state_tone},
+};
 
 /// One item of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +26,8 @@ pub struct RowView {
     pub status: Status,
     /// The score given.
     pub score: Option<ScoreView>,
+    /// Of a ticket: its number, state, priority and subject.
+    pub ticket: Option<RowTicket>,
     /// The words with the best matches.
     pub snippet: Vec<Piece>,
     /// Tags.
@@ -36,6 +42,19 @@ pub struct RowView {
     pub at: String,
     /// Whether it is the open one.
     pub current: bool,
+}
+
+/// What a row says of a ticket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowTicket {
+    /// Its number.
+    pub number: i64,
+    /// Its subject, matches marked.
+    pub subject: Vec<Piece>,
+    /// Who has the next word.
+    pub state: State,
+    /// How urgent the team finds it.
+    pub priority: Priority,
 }
 
 /// Why there is nothing to list.
@@ -220,6 +239,7 @@ fn Bulk(members: Vec<(String, String)>) -> impl IntoView {
 fn Row(row: RowView, can_triage: bool) -> impl IntoView {
     let link = format!("open-{}", row.id);
     let scored = row.score.is_some();
+    let bare = row.snippet.is_empty() && row.ticket.is_some();
     view! {
         <li class="inbox-row" id=format!("row-{}", row.id) data-id=row.id.clone() data-version=row.version data-status=row.status.as_str() data-open=row.current.then_some("")>
             {can_triage.then(|| view! {
@@ -230,12 +250,19 @@ fn Row(row: RowView, can_triage: bool) -> impl IntoView {
             <a class="row-link" id=link.clone() href=row.url data-enhance data-waits="inbox-detail" aria-current=row.current.then_some("true")>
                 <span class="row-meta">
                     <Badge label=row.status.label() tone=tone(row.status) />
+                    {row.ticket.as_ref().map(|ticket| view! {
+                        {(ticket.state == State::Answered).then(|| view! { <Badge label=state_label(ticket.state) tone=state_tone(ticket.state) /> })}
+                        {priority_tone(ticket.priority).map(|tone| view! { <Badge label=ticket.priority.label() tone=tone /> })}
+                    })}
                     {row.score.map(|score| view! { <Badge label=score.label tone=score.tone /> })}
                     <span class="row-source">{row.source}</span>
                     <time class="row-age" datetime=row.at>{row.age}</time>
                 </span>
+                {row.ticket.map(|ticket| view! {
+                    <span class="row-subject"><span class="row-number">{format!("#{} ", ticket.number)}</span><Marked pieces=ticket.subject /></span>
+                })}
                 <span class="row-text">
-                    {if row.snippet.is_empty() { view! { <span class="muted">{wordless(scored)}</span> }.into_any() } else { view! { <Marked pieces=row.snippet /> }.into_any() }}
+                    {if bare { ().into_any() } else if row.snippet.is_empty() { view! { <span class="muted">{wordless(scored)}</span> }.into_any() } else { view! { <Marked pieces=row.snippet /> }.into_any() }}
                 </span>
                 {(!row.tags.is_empty() || row.assignee.is_some()).then(|| view! {
                     <span class="row-tags">

@@ -67,7 +67,7 @@ pub fn RepliesPage(
     let base = format!("/p/{slug}/replies");
     let key = new.as_ref().map(|n| n.form_key.clone()).unwrap_or_default();
     view! {
-        <p class="small"><a href=format!("/p/{slug}/inbox")>"Inbox"</a></p>
+        <p class="small"><a href=format!("/p/{slug}/tickets")>"Tickets"</a></p>
         <PageHead title="Canned replies" lead="Texts to answer tickets with. Choose one where you write the answer; you can change it before it is sent." />
         <div id="replies" data-part>
             {new.map(|new| {

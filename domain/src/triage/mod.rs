@@ -13,6 +13,7 @@ use crate::{
     Timestamp,
     clock::DAY_MS,
     feedback::{Kind, Status, words},
+    tickets::Priority,
 };
 
 /// Most items that one change to all that match a query may take.
@@ -68,6 +69,8 @@ words! {
         Status = "status" / "Status",
         /// What produced it.
         Kind = "kind" / "Kind",
+        /// How urgent a ticket is.
+        Priority = "priority" / "Priority",
         /// A tag on it.
         Tag = "tag" / "Tag",
         /// The score given.
@@ -212,6 +215,8 @@ pub enum Test {
     Status(Status),
     /// `kind:ticket`
     Kind(Kind),
+    /// `priority:urgent`
+    Priority(Priority),
     /// `tag:billing`
     Tag(String),
     /// `score:<=6`
@@ -249,6 +254,7 @@ impl Test {
         match self {
             Self::Status(_) => Field::Status,
             Self::Kind(_) => Field::Kind,
+            Self::Priority(_) => Field::Priority,
             Self::Tag(_) => Field::Tag,
             Self::Score(_) => Field::Score,
             Self::Assignee(_) => Field::Assignee,
@@ -268,6 +274,7 @@ impl Test {
         match self {
             Self::Status(status) => status.as_str().into(),
             Self::Kind(kind) => kind.as_str().into(),
+            Self::Priority(priority) => priority.as_str().into(),
             Self::Tag(text) | Self::Survey(text) | Self::Release(text) | Self::Env(text) | Self::Lang(text) => text.clone(),
             Self::Score(score) => score.to_string(),
             Self::Assignee(Assignee::Me) => "me".into(),

@@ -4,6 +4,7 @@ use super::{Assignee, Field, Flag, MAX_PARTS, MAX_QUERY, MAX_WORDS, Part, QueryE
 use crate::{
     Timestamp,
     feedback::{self, Kind, Status},
+    tickets::Priority,
 };
 
 pub(super) fn query(text: &str) -> Result<TriageQuery, QueryError> {
@@ -121,6 +122,9 @@ pub(super) fn test(field: Field, value: &str) -> Result<Test, String> {
         Field::Kind => {
             let kind = if lower == "survey" { Some(Kind::SurveyResponse) } else { Kind::parse(&lower) };
             Test::Kind(kind.ok_or_else(|| one_of("A kind", Kind::ALL.iter().map(|k| k.as_str())))?)
+        }
+        Field::Priority => {
+            Test::Priority(Priority::parse(&lower).ok_or_else(|| one_of("A priority", Priority::ALL.iter().map(|p| p.as_str())))?)
         }
         Field::Tag => Test::Tag(
             feedback::tag(&value).ok_or_else(|| format!("A tag has no commas or colons and at most {} characters.", feedback::MAX_TAG))?,

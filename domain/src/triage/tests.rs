@@ -36,8 +36,19 @@ fn an_unknown_field_names_the_known_ones_and_its_place() {
     let error = TriageQuery::parse("card status:open").unwrap_err();
     assert_eq!(error.position, 12);
     assert!(error.message.contains("triaged"), "{error}");
-    for bad in ["status:", "score:many", "score:6..2", "before:soon", "after:7y", "kind:x", "has:x", "lang:1", "is:x", "before:2026-02-30"]
-    {
+    for bad in [
+        "status:",
+        "score:many",
+        "score:6..2",
+        "before:soon",
+        "after:7y",
+        "kind:x",
+        "has:x",
+        "lang:1",
+        "is:x",
+        "priority:x",
+        "before:2026-02-30",
+    ] {
         assert!(TriageQuery::parse(bad).is_err(), "{bad}");
     }
 }
@@ -53,6 +64,7 @@ fn canonical_forms() {
         ("score:=7", "score:7"),
         ("a\0b assignee:x\0", "a b assignee:x"),
         ("lang:de-AT", "lang:de"),
+        ("priority:Urgent", "priority:urgent"),
         ("\"open phrase", "\"open phrase\""),
         ("\"\" - -- -\"\" ! ...", ""),
         ("after:2026-11-01 before:7d", "after:2026-11-01 before:7d"),

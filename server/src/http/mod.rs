@@ -7,6 +7,7 @@ pub mod assets;
 pub mod back;
 pub mod backlog;
 pub mod console;
+pub mod desk;
 pub mod error;
 pub mod forms;
 mod health;
@@ -52,6 +53,7 @@ pub fn router(app: AppState) -> Router {
         .merge(surveys::routes())
         .merge(results::routes())
         .merge(imports::routes())
+        .merge(desk::routes())
         .merge(replies::routes())
         .merge(keys::routes())
         .layer(axum::middleware::from_fn(accounts::remember_page))

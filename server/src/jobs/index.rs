@@ -16,7 +16,7 @@ use crate::{
 fn document(row: IndexRow) -> Document {
     let known = [&row.contact_name, &row.contact_email, &row.contact_external].into_iter().flatten().any(|t| !t.is_empty());
     let contact = [row.contact_name, row.contact_email].into_iter().flatten().collect::<Vec<_>>().join(" ");
-    Document { feedback: row.feedback, linked: row.linked, commented: row.commented, contact, known }
+    Document { feedback: row.feedback, linked: row.linked, commented: row.commented, contact, known, ticket: row.ticket }
 }
 
 #[async_trait]

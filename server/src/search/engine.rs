@@ -20,7 +20,7 @@ use super::{
 use crate::error::{Error, Result};
 
 /// Grows with every change to the schema or to what tokens are: an index of another version is built again.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 /// The writer's memory.
 const WRITER_BYTES: usize = 50_000_000;
 /// Longest value of a field that is searched exactly, in characters.
@@ -44,6 +44,7 @@ pub(super) struct Fields {
     pub(super) stems: Field,
     pub(super) status: Field,
     pub(super) kind: Field,
+    pub(super) priority: Field,
     pub(super) tag: Field,
     pub(super) assignee: Field,
     pub(super) survey: Field,
@@ -74,6 +75,7 @@ fn schema() -> (Schema, Fields) {
         stems: schema.add_text_field("stems", TextOptions::default().set_indexing_options(indexed("stems", IndexRecordOption::WithFreqs))),
         status: schema.add_text_field("status", counted()),
         kind: schema.add_text_field("kind", counted()),
+        priority: schema.add_text_field("priority", counted()),
         tag: schema.add_text_field("tag", counted()),
         assignee: schema.add_text_field("assignee", counted()),
         survey: schema.add_text_field("survey", counted()),
@@ -228,6 +230,9 @@ impl Writer {
         doc.add_text(f.stems, stems.of(&said.language, &said.text));
         doc.add_text(f.status, said.status.as_str());
         doc.add_text(f.kind, said.kind.as_str());
+        if let Some((_, priority)) = document.ticket {
+            doc.add_text(f.priority, priority.as_str());
+        }
         for tag in &said.tags {
             doc.add_text(f.tag, value(tag));
         }
@@ -270,6 +275,9 @@ fn flags(document: &Document) -> impl Iterator<Item = Flag> {
 fn about(document: &Document) -> String {
     let said = &document.feedback;
     let mut about = document.contact.clone();
+    if let Some((number, _)) = document.ticket {
+        about.push_str(&format!("\n#{number}"));
+    }
     for more in said.page_url.iter().chain(&said.tags) {
         about.push('\n');
         about.push_str(more);

@@ -27,8 +27,9 @@ use async_trait::async_trait;
 use domain::{
     Clock, Timestamp,
     accounts::Scope,
-    feedback::Feedback,
+    feedback::{Feedback, Kind},
     ids::{FeedbackId, ProjectId, StaffId, SurveyId},
+    tickets::Priority,
     triage::{Assignee, Field, Test, TriageQuery, What},
 };
 use tokio::{
@@ -76,6 +77,8 @@ pub struct Document {
     pub contact: String,
     /// Whether anything is known of the contact: an anonymous one counts as none.
     pub known: bool,
+    /// Of a ticket: its number, to be found by, and how urgent it is.
+    pub ticket: Option<(i64, Priority)>,
 }
 
 /// Where the index gets its documents from.
@@ -179,7 +182,7 @@ pub struct Found {
     pub ids: Vec<FeedbackId>,
     /// How many there are on all pages.
     pub total: usize,
-    /// One for each of [`FACETS`].
+    /// One for each of [`FACETS`]; where tickets are asked for, their priority too.
     pub facets: Vec<Facet>,
     /// The cursor of the page after, if there is one.
     pub next: Option<String>,
@@ -537,6 +540,7 @@ fn column(field: Field) -> &'static str {
     match field {
         Field::Status => "status",
         Field::Kind => "kind",
+        Field::Priority => "priority",
         Field::Tag => "tag",
         Field::Assignee => "assignee",
         Field::Survey => "survey",
@@ -564,11 +568,14 @@ fn run(
     let context = query::Context { fields: engine.fields, project, me: ask.me, now, languages, names };
     // Spam is left out by a test of the status that nobody wrote, so the status is always counted apart.
     let apart = |field: Field| field == Field::Status || ask.query.tests(field).next().is_some();
-    page.count = FACETS.into_iter().filter(|field| !apart(*field)).map(column).collect();
+    // Counted where tickets are asked for, so that nobody else pays for it.
+    let tickets = ask.query.has(Field::Kind, Kind::Ticket.as_str()) || ask.query.tests(Field::Priority).next().is_some();
+    let fields: Vec<Field> = FACETS.into_iter().chain(tickets.then_some(Field::Priority)).collect();
+    page.count = fields.iter().copied().filter(|field| !apart(*field)).map(column).collect();
     let mut collected = searcher.search(&context.build(&ask.query, None), &page)?;
     let mut together = std::mem::take(&mut collected.counts).into_iter();
-    let mut facets = Vec::with_capacity(FACETS.len());
-    for field in FACETS {
+    let mut facets = Vec::with_capacity(fields.len());
+    for field in fields {
         let counts = if apart(field) {
             let count = Pass { sort: Sort::Newest, scored: false, place: None, limit: 0, count: vec![column(field)] };
             searcher.search(&context.build(&ask.query, Some(field)), &count)?.counts.pop()

@@ -75,6 +75,7 @@ impl Context<'_> {
         match test {
             Test::Status(status) => self.exact(f.status, status.as_str()),
             Test::Kind(kind) => self.exact(f.kind, kind.as_str()),
+            Test::Priority(priority) => self.exact(f.priority, priority.as_str()),
             Test::Tag(tag) => self.exact(f.tag, &value(tag)),
             Test::Score(score) => self.scores(&[*score]),
             Test::Assignee(Assignee::Me) => match self.me {

@@ -5,6 +5,7 @@ use domain::{
     accounts::Scope,
     feedback::{Feedback, Kind, Status},
     ids::FeedbackId,
+    tickets::Priority,
 };
 use sqlx::FromRow;
 
@@ -72,6 +73,8 @@ pub struct Listed {
     pub commented: bool,
     /// Something is known of the contact: a name, an address or an id.
     pub contact_known: bool,
+    /// Of a ticket: how urgent it is.
+    pub priority: Option<Priority>,
 }
 
 #[derive(FromRow)]
@@ -81,6 +84,7 @@ struct ListedRow {
     linked: i64,
     commented: i64,
     known: i64,
+    priority: Option<String>,
 }
 
 impl Store {
@@ -93,14 +97,16 @@ impl Store {
             "SELECT f.*, (SELECT COUNT(*) FROM links l WHERE l.feedback_id = f.id) AS linked, \
              (SELECT COUNT(*) FROM comments c WHERE c.feedback_id = f.id) AS commented, \
              (SELECT COUNT(*) FROM contacts p WHERE p.id = f.contact_id \
-             AND COALESCE(p.name, '') || COALESCE(p.email, '') || COALESCE(p.external_id, '') <> '') AS known FROM feedback f \
+             AND COALESCE(p.name, '') || COALESCE(p.email, '') || COALESCE(p.external_id, '') <> '') AS known, \
+             (SELECT t.priority FROM tickets t WHERE t.feedback_id = f.id) AS priority FROM feedback f \
              WHERE f.project_id = $1 AND (f.created_at < $2 OR (f.created_at = $2 AND f.id < $3)) \
              ORDER BY f.created_at DESC, f.id DESC LIMIT $4"
         } else {
             "SELECT f.*, (SELECT COUNT(*) FROM links l WHERE l.feedback_id = f.id) AS linked, \
              (SELECT COUNT(*) FROM comments c WHERE c.feedback_id = f.id) AS commented, \
              (SELECT COUNT(*) FROM contacts p WHERE p.id = f.contact_id \
-             AND COALESCE(p.name, '') || COALESCE(p.email, '') || COALESCE(p.external_id, '') <> '') AS known FROM feedback f \
+             AND COALESCE(p.name, '') || COALESCE(p.email, '') || COALESCE(p.external_id, '') <> '') AS known, \
+             (SELECT t.priority FROM tickets t WHERE t.feedback_id = f.id) AS priority FROM feedback f \
              WHERE f.project_id = $1 AND (f.created_at > $2 OR (f.created_at = $2 AND f.id > $3)) \
              ORDER BY f.created_at, f.id LIMIT $4"
         };
@@ -111,7 +117,13 @@ impl Store {
         let mut tags = self.tags_of(scope, &serde_json::to_string(&ids)?).await?;
         let listed = |r: ListedRow| -> Result<Listed> {
             let own = tags.remove(&r.row.id).unwrap_or_default();
-            Ok(Listed { linked: r.linked > 0, commented: r.commented > 0, contact_known: r.known > 0, feedback: r.row.with_tags(own)? })
+            Ok(Listed {
+                linked: r.linked > 0,
+                commented: r.commented > 0,
+                contact_known: r.known > 0,
+                priority: r.priority.as_deref().and_then(Priority::parse),
+                feedback: r.row.with_tags(own)?,
+            })
         };
         rows.into_iter().map(listed).collect()
     }

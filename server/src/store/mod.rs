@@ -11,6 +11,7 @@
 pub mod backlog;
 pub mod backup;
 pub mod demo;
+pub mod desk;
 pub mod doctor;
 pub mod feedback;
 pub mod history;

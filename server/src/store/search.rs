@@ -6,6 +6,7 @@ use domain::{
     Timestamp,
     feedback::Feedback,
     ids::{FeedbackId, ProjectId, StaffId, SurveyId},
+    tickets::Priority,
 };
 use sqlx::FromRow;
 
@@ -40,6 +41,8 @@ pub struct IndexRow {
     pub contact_email: Option<String>,
     /// The site's own id of the contact.
     pub contact_external: Option<String>,
+    /// Of a ticket: its number, and how urgent it is.
+    pub ticket: Option<(i64, Priority)>,
 }
 
 #[derive(FromRow)]
@@ -51,6 +54,8 @@ struct Joined {
     contact_name: Option<String>,
     contact_email: Option<String>,
     contact_external: Option<String>,
+    ticket_number: Option<i64>,
+    ticket_priority: Option<String>,
 }
 
 /// Which places of the change sequence count.
@@ -218,13 +223,13 @@ impl Store {
         let sql = match self.dialect() {
             Dialect::Sqlite => concat!(
                 "SELECT f.*, EXISTS (SELECT 1 FROM links l WHERE l.feedback_id = f.id) AS linked, ",
-                "EXISTS (SELECT 1 FROM comments m WHERE m.feedback_id = f.id) AS commented, c.name AS contact_name, c.email AS contact_email, c.external_id AS contact_external ",
-                "FROM feedback f JOIN json_each($1) j ON f.id = j.value LEFT JOIN contacts c ON c.id = f.contact_id ORDER BY f.id",
+                "EXISTS (SELECT 1 FROM comments m WHERE m.feedback_id = f.id) AS commented, c.name AS contact_name, c.email AS contact_email, c.external_id AS contact_external, k.number AS ticket_number, k.priority AS ticket_priority ",
+                "FROM feedback f JOIN json_each($1) j ON f.id = j.value LEFT JOIN contacts c ON c.id = f.contact_id LEFT JOIN tickets k ON f.kind = 'ticket' AND k.feedback_id = f.id ORDER BY f.id",
             ),
             Dialect::Postgres => concat!(
                 "SELECT f.*, CAST(EXISTS (SELECT 1 FROM links l WHERE l.feedback_id = f.id) AS INT)::BIGINT AS linked, ",
-                "CAST(EXISTS (SELECT 1 FROM comments m WHERE m.feedback_id = f.id) AS INT)::BIGINT AS commented, c.name AS contact_name, c.email AS contact_email, c.external_id AS contact_external ",
-                "FROM feedback f JOIN json_array_elements_text(CAST($1 AS json)) j ON f.id = j LEFT JOIN contacts c ON c.id = f.contact_id ORDER BY f.id",
+                "CAST(EXISTS (SELECT 1 FROM comments m WHERE m.feedback_id = f.id) AS INT)::BIGINT AS commented, c.name AS contact_name, c.email AS contact_email, c.external_id AS contact_external, k.number AS ticket_number, k.priority AS ticket_priority ",
+                "FROM feedback f JOIN json_array_elements_text(CAST($1 AS json)) j ON f.id = j LEFT JOIN contacts c ON c.id = f.contact_id LEFT JOIN tickets k ON f.kind = 'ticket' AND k.feedback_id = f.id ORDER BY f.id",
             ),
         };
         let rows: Vec<Joined> = sqlx::query_as(sql).bind(serde_json::to_string(ids)?).fetch_all(self.reader()).await?;
@@ -306,6 +311,7 @@ impl Store {
                     contact_name: joined.contact_name,
                     contact_email: joined.contact_email,
                     contact_external: joined.contact_external,
+                    ticket: joined.ticket_number.zip(joined.ticket_priority.as_deref().and_then(Priority::parse)),
                 })
             })
             .collect()

@@ -288,7 +288,10 @@ impl Tx<'_> {
                 "UPDATE tickets SET state = 'closed', resolved_at = $3, updated_at = $3 WHERE feedback_id = $1 AND project_id = $2 AND state <> 'closed'"
             }
             _ => {
-                "UPDATE tickets SET state = 'open', resolved_at = NULL, updated_at = $3 WHERE feedback_id = $1 AND project_id = $2 AND state = 'closed'"
+                // Whose turn it is is told by who spoke last.
+                "UPDATE tickets SET state = CASE WHEN 'staff' = (SELECT m.author FROM ticket_messages m WHERE m.ticket_id = tickets.id \
+                 AND m.author <> 'note' ORDER BY m.created_at DESC, m.id DESC LIMIT 1) THEN 'answered' ELSE 'open' END, \
+                 resolved_at = NULL, updated_at = $3 WHERE feedback_id = $1 AND project_id = $2 AND state = 'closed'"
             }
         };
         sqlx::query(sql).bind(feedback.id.to_string()).bind(feedback.project.to_string()).bind(at.0).execute(self.conn()).await?;

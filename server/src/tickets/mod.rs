@@ -86,6 +86,8 @@ pub struct Reply {
     pub seen: Option<i64>,
     /// Files.
     pub files: Vec<NewAttachment>,
+    /// The key under which more files wait for this answer; see [`hold_files`].
+    pub held: String,
 }
 
 /// The end of a ticket's secret address: its id, and the proof that we made the address. Nothing of it is stored.
@@ -400,8 +402,9 @@ async fn unheard(tx: &mut Tx<'_>, scope: &Scope, feedback: &Feedback, seen: Opti
 /// A message that does not fit; [`Refusal::Conflict`] when somebody else answered or the requester wrote since; a role too low; not found.
 pub async fn staff_reply(app: &App, scope: &Scope, ticket: TicketId, key: &str, reply: Reply) -> Result<MessageId> {
     scope.require(Role::Triager)?;
-    let Reply { body, close, seen, files } = reply;
-    let body = check_message(&body, !files.is_empty())?;
+    let Reply { body, close, seen, files, held } = reply;
+    let has_files = !files.is_empty() || !held.is_empty() && !app.store.held_files(scope, &held, app.now()).await?.is_empty();
+    let body = check_message(&body, has_files)?;
     let (scope, now, message, entries) = (*scope, app.now(), app.id::<MessageId>(), Entries::new(app));
     app.store
         .write_once(&format!("ticket-reply:{ticket}"), key, now, move |tx| {
@@ -409,7 +412,7 @@ pub async fn staff_reply(app: &App, scope: &Scope, ticket: TicketId, key: &str, 
                 let (mut ticket, mut feedback) = tx.hold_ticket(&scope, ticket).await?.ok_or(Refusal::NotFound)?;
                 unheard(tx, &scope, &feedback, seen, now).await?;
                 tx.insert_ticket_message(message, &ticket, Author::Staff, scope.staff(), &body, now).await?;
-                keep_files(tx, &ticket, message, "", &files, now).await?;
+                keep_files(tx, &ticket, message, &held, &files, now).await?;
                 let linked = tx.link_count(feedback.id).await? > 0;
                 let status = status_after_reply(feedback.status, linked, close);
                 ticket.first_response_at = ticket.first_response_at.or(Some(now));
@@ -444,11 +447,26 @@ pub async fn add_note(app: &App, scope: &Scope, ticket: TicketId, key: &str, bod
         .await
 }
 
-/// Says how urgent a ticket is; `false` when it was so already.
+/// A ticket that is more or less urgent than before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prioritised {
+    /// How urgent it was.
+    pub from: Priority,
+    /// The feedback's version now.
+    pub version: i64,
+}
+
+/// Says how urgent a ticket is; `None` when it was so already. `seen` is the feedback's version that was read before, where somebody looked.
 ///
 /// # Errors
-/// A role too low; not found.
-pub async fn set_priority(app: &App, scope: &Scope, ticket: TicketId, priority: Priority) -> Result<bool> {
+/// [`Refusal::Conflict`] when somebody else changed the priority since; a role too low; not found.
+pub async fn set_priority(
+    app: &App,
+    scope: &Scope,
+    ticket: TicketId,
+    priority: Priority,
+    seen: Option<i64>,
+) -> Result<Option<Prioritised>> {
     scope.require(Role::Triager)?;
     let (scope, now, entry) = (*scope, app.now(), app.id());
     app.store
@@ -456,14 +474,21 @@ pub async fn set_priority(app: &App, scope: &Scope, ticket: TicketId, priority: 
             Box::pin(async move {
                 let (mut ticket, mut feedback) = tx.hold_ticket(&scope, ticket).await?.ok_or(Refusal::NotFound)?;
                 if ticket.priority == priority {
-                    return Ok(false);
+                    return Ok(None);
                 }
-                let change = Change::Prioritised { from: ticket.priority.label().into(), to: priority.label().into() };
-                ticket.priority = priority;
+                if let Some(seen) = seen.filter(|seen| *seen < feedback.version) {
+                    let since = tx.history_since(feedback.project, feedback.id, seen).await?;
+                    if let Some(event) = since.into_iter().find(|e| matches!(e.change, Change::Prioritised { .. })) {
+                        let why = format!("{} {} {}.", event.name, event.change.sentence(), event.at.ago(now));
+                        return Err(Refusal::Conflict(format!("{why} Your change was not applied.")).into());
+                    }
+                }
+                let from = std::mem::replace(&mut ticket.priority, priority);
+                let change = Change::Prioritised { from: from.label().into(), to: priority.label().into() };
                 ticket.updated_at = now;
                 tx.update_ticket(&ticket).await?;
-                tx.note_on_feedback(&mut feedback, scope.staff(), entry, now, &change).await?;
-                Ok(true)
+                let version = tx.note_on_feedback(&mut feedback, scope.staff(), entry, now, &change).await?;
+                Ok(Some(Prioritised { from, version }))
             })
         })
         .await

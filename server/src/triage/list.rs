@@ -167,6 +167,7 @@ impl Holder<'_> {
         match test {
             Test::Status(status) => item.status == *status,
             Test::Kind(kind) => item.kind == *kind,
+            Test::Priority(priority) => listed.priority == Some(*priority),
             Test::Tag(tag) => item.tags.contains(tag),
             Test::Score(score) => item.score.is_some_and(|n| score.holds(n)),
             Test::Assignee(Assignee::Me) => item.assignee.is_some() && item.assignee == self.me,

@@ -140,6 +140,8 @@ fn on_key(event: &KeyboardEvent) {
         "t" => field("add", "bulk-tag"),
         "l" => field("link_q", ""),
         "c" => field("body", ""),
+        "r" => field("answer", ""),
+        "p" => field("priority", ""),
         "u" => press("#toasts button"),
         "[" => press("a[data-page=prev]"),
         "]" => press("a[data-page=next]"),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use app::{inbox::list::thousands, shell::Flash};
-use axum::{extract::Path, response::Response};
+use axum::{extract::Path, http::StatusCode, response::Response};
 use domain::{
     Error as Refusal, FieldErrors,
     accounts::{Role, Scope},
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How long an answer waits for the index, so that the list it leads to is right.
-const INDEX_WAIT: Duration = Duration::from_millis(500);
+pub(super) const INDEX_WAIT: Duration = Duration::from_millis(500);
 
 /// `POST …/feedback/{id}/status`.
 pub async fn status(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
@@ -52,7 +52,8 @@ pub async fn comment(console: Console, Path((_, id)): Path<(String, String)>, fo
     match triage::comment(&console.app, &scope, id, form.get("body"), key).await {
         Ok(_) => Ok(back(&console, &form, Some(id), "Comment added.", None).await?),
         Err(Error::Refused(Refusal::Invalid(errors))) => {
-            item::refused(&console, &scope, id, form.get("return_to"), Refused { errors, comment: form.get("body"), tag: "" }).await
+            let refused = Refused { errors, comment: form.get("body"), status: StatusCode::UNPROCESSABLE_ENTITY, ..Refused::default() };
+            item::refused(&console, &scope, id, form.get("return_to"), refused).await
         }
         Err(error) => Err(error.into()),
     }
@@ -144,14 +145,21 @@ async fn one(console: &Console, id: &str, form: &Form, edit: Edit, message: &str
         Ok(outcome) => Ok(back(console, form, Some(id), message, Some(&outcome)).await?),
         Err(Error::Refused(Refusal::Conflict(why))) => Ok(sorry(console, form, Some(id), &why)?),
         Err(Error::Refused(Refusal::Invalid(errors))) if is_tags => {
-            item::refused(console, &scope, id, form.get("return_to"), Refused { errors, comment: "", tag: form.get("add") }).await
+            let refused = Refused { errors, tag: form.get("add"), status: StatusCode::UNPROCESSABLE_ENTITY, ..Refused::default() };
+            item::refused(console, &scope, id, form.get("return_to"), refused).await
         }
         Err(error) => Err(error.into()),
     }
 }
 
 /// Back to where the person was, once the index knows, with what can be undone.
-async fn back(console: &Console, form: &Form, on: Option<FeedbackId>, message: &str, outcome: Option<&Outcome>) -> Result<Response> {
+pub(super) async fn back(
+    console: &Console,
+    form: &Form,
+    on: Option<FeedbackId>,
+    message: &str,
+    outcome: Option<&Outcome>,
+) -> Result<Response> {
     console.app.search.caught_up(INDEX_WAIT).await;
     let to = target(console, form, on)?;
     let undo = console.undo(outcome.and_then(|o| o.undo), &to)?;
@@ -160,12 +168,12 @@ async fn back(console: &Console, form: &Form, on: Option<FeedbackId>, message: &
 }
 
 /// Back to where the person was, with why it did not happen.
-fn sorry(console: &Console, form: &Form, on: Option<FeedbackId>, why: &str) -> Result<Response> {
+pub(super) fn sorry(console: &Console, form: &Form, on: Option<FeedbackId>, why: &str) -> Result<Response> {
     let flash = Flash { message: why.to_owned(), is_error: true, undo: None };
     Ok(console.redirect(&target(console, form, on)?, &flash))
 }
 
-fn target(console: &Console, form: &Form, on: Option<FeedbackId>) -> Result<String> {
+pub(super) fn target(console: &Console, form: &Form, on: Option<FeedbackId>) -> Result<String> {
     let slug = &console.project()?.slug;
     let own = || on.map_or_else(|| inbox_url(slug, &[]), |id| format!("/p/{slug}/feedback/{id}"));
     Ok(return_to(slug, form.get("return_to")).unwrap_or_else(own))

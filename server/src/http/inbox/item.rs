@@ -1,6 +1,7 @@
 //! One item: beside the list, or as a page of its own.
 
 use app::{
+    desk::Typed,
     inbox::{
         DetailView, FeedbackPage,
         detail::{CommentView, EventView},
@@ -16,13 +17,16 @@ use axum::{
 use domain::{
     FieldErrors,
     accounts::{Role, Scope},
-    feedback::Feedback,
+    feedback::{Feedback, Kind},
     ids::FeedbackId,
     triage::TriageQuery,
 };
 use leptos::prelude::*;
 
-use super::page::{Names, Params, pieces};
+use super::{
+    page::{Names, Params, pieces},
+    ticket,
+};
 use crate::{
     error::Result,
     http::{
@@ -44,13 +48,18 @@ pub async fn show(console: Console, Path((_, id)): Path<(String, String)>, Query
 }
 
 /// What was refused, and what was typed.
+#[derive(Default)]
 pub(super) struct Refused<'a> {
+    /// How it is answered.
+    pub status: StatusCode,
     /// Why.
     pub errors: FieldErrors,
     /// The comment.
     pub comment: &'a str,
     /// The tag.
     pub tag: &'a str,
+    /// Answer and note of a ticket.
+    pub ticket: Option<Typed>,
 }
 
 impl Refused<'_> {
@@ -58,6 +67,9 @@ impl Refused<'_> {
         view.errors = self.errors;
         self.comment.clone_into(&mut view.typed_comment);
         self.tag.clone_into(&mut view.typed_tag);
+        if let (Some(ticket), Some(typed)) = (&mut view.ticket, self.ticket) {
+            ticket.typed = typed;
+        }
     }
 }
 
@@ -69,8 +81,9 @@ pub(super) async fn refused(console: &Console, scope: &Scope, id: FeedbackId, re
     }
     let names = Names::read(console, scope).await?;
     let mut view = view(console, scope, &names, id, &TriageQuery::default(), None, "").await?.ok_or(domain::Error::NotFound)?;
+    let status = refused.status;
     refused.put_on(&mut view);
-    Ok(page(console, StatusCode::UNPROCESSABLE_ENTITY, view))
+    Ok(page(console, status, view))
 }
 
 fn page(console: &Console, status: StatusCode, view: DetailView) -> Response {
@@ -108,7 +121,9 @@ pub(super) async fn view(
     };
     let said =
         EventView { text: format!("Said through {}", names.source(&item)), age: item.created_at.ago(now), at: item.created_at.rfc3339() };
+    let ticket = if item.kind == Kind::Ticket { ticket::view(console, scope, &item, query).await? } else { None };
     Ok(Some(DetailView {
+        ticket,
         id: id.to_string(),
         version: item.version,
         can_triage,

@@ -4,6 +4,7 @@ mod actions;
 mod events;
 mod item;
 mod page;
+mod ticket;
 
 use axum::{
     Router,
@@ -24,10 +25,13 @@ pub fn routes() -> Router<AppState> {
         .route("/p/{slug}/feedback/{id}/assign", post(actions::assign))
         .route("/p/{slug}/feedback/{id}/tags", post(actions::tags))
         .route("/p/{slug}/feedback/{id}/comments", post(actions::comment))
+        .route("/p/{slug}/feedback/{id}/note", post(ticket::note))
+        .route("/p/{slug}/feedback/{id}/priority", post(ticket::priority))
+        .route("/p/{slug}/feedback/{id}/reopen", post(ticket::reopen))
 }
 
 /// A URL of the inbox with these parameters; those that are empty are left out.
-fn inbox_url(slug: &str, params: &[(&str, &str)]) -> String {
+pub(super) fn inbox_url(slug: &str, params: &[(&str, &str)]) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     for (name, value) in params.iter().filter(|(_, value)| !value.is_empty()) {
         query.append_pair(name, value);

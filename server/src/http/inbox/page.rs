@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 
 use app::{
-    inbox::{Empty, FacetValue, FacetView, InboxPage, InboxView, ListView, Piece, QueryErrorView, RowView, SearchView, score, thousands},
+    inbox::{
+        Empty, FacetValue, FacetView, InboxPage, InboxView, ListView, Piece, QueryErrorView, RowTicket, RowView, SearchView, score,
+        thousands,
+    },
     shell::Nav,
 };
 use axum::{extract::Query, http::StatusCode, response::Response};
@@ -12,6 +15,7 @@ use domain::{
     accounts::{Role, Scope},
     feedback::{Feedback, Kind, Status},
     ids::{StaffId, SurveyId},
+    tickets::Priority,
     triage::{Field, QueryError, TriageQuery, marked},
 };
 use leptos::prelude::*;
@@ -25,7 +29,7 @@ use crate::{
     error::Result,
     http::{back, console::Console, error::PageResult},
     search::{self, Ask, Facet, Sort, highlight, snippet},
-    store::triage::Assignable,
+    store::{desk::TicketHead, triage::Assignable},
     triage::list::{self, Page, without_each},
 };
 
@@ -138,12 +142,12 @@ pub(super) async fn answer(console: &Console, params: Params, refused: Option<Re
         _ => None,
     };
     let search = search_view(&slug, &params, parsed.as_ref(), sort, page.as_ref(), &names, scope.staff());
-    let was_refused = refused.is_some();
+    let was_refused = refused.as_ref().map(|r| r.status);
     if let (Some(refused), Some(detail)) = (refused, &mut detail) {
         refused.put_on(detail);
     }
     let list = list_view(console, &scope, &slug, &params, &query, page, &names, can_triage).await?;
-    let status = if parsed.is_err() || was_refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let status = was_refused.unwrap_or(if parsed.is_err() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK });
     let view = InboxView { slug, search, list, detail };
     Ok(console.page_with(status, "Inbox", Nav::Inbox, move || view! { <InboxPage view=view /> }))
 }
@@ -196,6 +200,7 @@ fn facet_view(slug: &str, params: &Params, query: &TriageQuery, facet: &Facet, n
         match facet.field {
             Field::Status => (vec![own], Status::parse(value).map_or_else(|| value.to_owned(), |s| s.label().to_owned())),
             Field::Kind => (vec![own], Kind::parse(value).map_or_else(|| value.to_owned(), |k| k.label().to_owned())),
+            Field::Priority => (vec![own], Priority::parse(value).map_or_else(|| value.to_owned(), |p| p.label().to_owned())),
             Field::Assignee if value == "none" => (vec![own], "Nobody".to_owned()),
             Field::Assignee => match value.parse::<StaffId>() {
                 Ok(staff) if Some(staff) == me => (vec!["me".to_owned(), own], "Me".to_owned()),
@@ -278,6 +283,8 @@ async fn list_view(
              written, and the filters beside the search are missing."
         )
     });
+    let asked: Vec<_> = page.items.iter().filter(|item| item.kind == Kind::Ticket).map(|item| item.id).collect();
+    let tickets = console.app.store.ticket_heads(scope, &asked).await?;
     let to = |cursor: &Option<String>| cursor.as_ref().map(|c| params.url(slug, &[("cursor", c), ("item", "")]));
     Ok(ListView {
         slug: slug.to_owned(),
@@ -285,7 +292,7 @@ async fn list_view(
         form_key: console.form_key(),
         return_to: params.url(slug, &[]),
         notice,
-        rows: page.items.iter().map(|item| row(slug, params, query, item, names, now)).collect(),
+        rows: page.items.iter().map(|item| row(slug, params, query, item, tickets.get(&item.id), names, now)).collect(),
         empty,
         total: page.total,
         query: params.q.clone(),
@@ -329,9 +336,19 @@ async fn unfiltered(console: &Console, scope: &Scope, slug: &str) -> Result<Empt
     })
 }
 
-fn row(slug: &str, params: &Params, query: &TriageQuery, item: &Feedback, names: &Names, now: Timestamp) -> RowView {
-    let ranges = highlight(query, &item.text, &item.language);
-    let cut = snippet(&item.text, &ranges, SNIPPET);
+fn row(
+    slug: &str,
+    params: &Params,
+    query: &TriageQuery,
+    item: &Feedback,
+    ticket: Option<&TicketHead>,
+    names: &Names,
+    now: Timestamp,
+) -> RowView {
+    // A ticket's text begins with its subject, which has a line of its own.
+    let text = ticket.and_then(|t| item.text.strip_prefix(&t.subject)).map_or(item.text.as_str(), str::trim_start);
+    let ranges = highlight(query, text, &item.language);
+    let cut = snippet(text, &ranges, SNIPPET);
     let mut pieces = pieces(&cut.text, &cut.ranges);
     if cut.cut_before {
         pieces.insert(0, Piece { hit: false, text: "… ".into() });
@@ -347,6 +364,12 @@ fn row(slug: &str, params: &Params, query: &TriageQuery, item: &Feedback, names:
         version: item.version,
         status: item.status,
         score: score(item.score, item.score_max),
+        ticket: ticket.map(|t| RowTicket {
+            number: t.number,
+            subject: self::pieces(&t.subject, &highlight(query, &t.subject, &item.language)),
+            state: t.state,
+            priority: t.priority,
+        }),
         snippet: pieces,
         tags: item.tags.clone(),
         assignee: item.assignee.map(|a| names.member(a)),

@@ -1,0 +1,146 @@
+//! Answering a ticket, leaving a note in it, its priority. An answer and a note are two forms with two fields and differ in looks, words and
+//! buttons, so that nobody tells the requester what is meant for the team.
+
+use domain::tickets::{MAX_MESSAGE, Priority, State};
+use leptos::prelude::*;
+
+use super::TicketView;
+use crate::{components::forms::textarea_text, inbox::ActionFields};
+
+/// The form of an answer.
+#[component]
+pub fn AnswerForm(
+    /// The ticket.
+    ticket: TicketView,
+    /// The item's address.
+    base: String,
+    /// A fresh key.
+    form_key: String,
+    /// The version on the screen.
+    version: i64,
+    /// Where the answer leads.
+    return_to: String,
+) -> impl IntoView {
+    let TicketView { requester, state, replies, typed, .. } = ticket;
+    let error = typed.errors.at("message").or_else(|| typed.errors.at("files")).or_else(|| typed.errors.at("reply")).map(ToOwned::to_owned);
+    let bad = error.is_some();
+    let kept = !typed.key.is_empty();
+    let key = if kept { typed.key } else { format!("{form_key}-answer") };
+    let describedby = if bad { "answer-who answer-error" } else { "answer-who" };
+    view! {
+        <form method="post" action=format!("{base}/answer") enctype="multipart/form-data" class="answer-form stack-s" id="answer-form" data-enhance>
+            <ActionFields key=key version=version return_to=return_to />
+            {typed.conflict.map(|why| view! {
+                <div class="notice notice-warn" role="alert" id="answer-conflict"><p><strong>"Not sent yet. "</strong>{why}</p></div>
+            })}
+            <div class="field" class:field-invalid=bad>
+                <label for="answer">"Answer " {requester} " " <kbd>"R"</kbd></label>
+                <p class="hint" id="answer-who">"Goes to the requester."</p>
+                {error.map(|message| view! { <p class="field-error" id="answer-error">{message}</p> })}
+                <textarea id="answer" name="message" rows="6" maxlength=MAX_MESSAGE aria-describedby=describedby aria-invalid=bad.then_some("true")>{textarea_text(&typed.answer)}</textarea>
+            </div>
+            <div class="answer-more">
+                {(!replies.is_empty()).then(|| view! {
+                    <span class="cluster">
+                        <label for="canned">"Canned reply"</label>
+                        <select id="canned" name="reply" class="fit">
+                            <option value="">"Choose…"</option>
+                            {replies.into_iter().map(|(id, name)| view! { <option value=id>{name}</option> }).collect_view()}
+                        </select>
+                        <button type="submit" id="canned-insert" name="do" value="insert" class="button button-small">"Insert"</button>
+                    </span>
+                })}
+                <span class="cluster answer-files">
+                    <label for="answer-files">"Files"</label>
+                    <input type="file" id="answer-files" name="files" multiple data-keep=kept.then_some("") />
+                </span>
+            </div>
+            {(!typed.files.is_empty()).then(|| view! {
+                <p class="small">"Attached already: " {typed.files.join(", ")}</p>
+            })}
+            <div class="cluster">
+                <button type="submit" id="answer-send" name="do" value="send" class="button button-primary">"Send"</button>
+                <button type="submit" id="answer-close" name="do" value="close" class="button">{if state == State::Closed { "Send and keep closed" } else { "Send and close" }}</button>
+            </div>
+        </form>
+    }
+    .into_any()
+}
+
+/// The form of a note.
+#[component]
+pub fn NoteForm(
+    /// The ticket.
+    ticket: TicketView,
+    /// The item's address.
+    base: String,
+    /// A fresh key.
+    form_key: String,
+    /// The version on the screen.
+    version: i64,
+    /// Where the answer leads.
+    return_to: String,
+) -> impl IntoView {
+    let typed = ticket.typed;
+    let error = typed.errors.at("note").map(ToOwned::to_owned);
+    let bad = error.is_some();
+    let describedby = if bad { "note-who body-error" } else { "note-who" };
+    view! {
+        <form method="post" action=format!("{base}/note") class="note-form stack-s" id="note-form" data-enhance>
+            <ActionFields key=format!("{form_key}-note") version=version return_to=return_to />
+            <div class="field" class:field-invalid=bad>
+                <label for="body">"Internal note " <kbd>"C"</kbd></label>
+                <p class="hint" id="note-who">"Only your team sees it, never the requester."</p>
+                {error.map(|message| view! { <p class="field-error" id="body-error">{message}</p> })}
+                <textarea id="body" name="note" rows="2" maxlength=MAX_MESSAGE aria-describedby=describedby aria-invalid=bad.then_some("true")>{textarea_text(&typed.note)}</textarea>
+            </div>
+            <div><button type="submit" id="note-send" class="button button-small">"Add note"</button></div>
+        </form>
+    }
+    .into_any()
+}
+
+/// Priority, and closing or opening again without a word.
+#[component]
+pub fn TicketForms(
+    /// The ticket.
+    ticket: TicketView,
+    /// The item's address.
+    base: String,
+    /// A fresh key.
+    form_key: String,
+    /// The version on the screen.
+    version: i64,
+    /// Where the answer leads.
+    return_to: String,
+) -> impl IntoView {
+    let closed = ticket.state == State::Closed;
+    view! {
+        <div class="cluster">
+            <form method="post" action=format!("{base}/priority") class="cluster" id="priority-form" data-enhance>
+                <ActionFields key=format!("{form_key}-p") version=version return_to=return_to.clone() />
+                <label for="priority">"Priority" " " <kbd>"P"</kbd></label>
+                <select id="priority" name="priority" class="fit" data-submit-on-enter>
+                    {Priority::ALL.iter().map(|p| view! { <option value=p.as_str() selected=*p == ticket.priority>{p.label()}</option> }).collect_view()}
+                </select>
+                <button type="submit" id="priority-send" class="button button-small">"Set"</button>
+            </form>
+            {if closed {
+                view! {
+                    <form method="post" action=format!("{base}/reopen") class="cluster" id="reopen-form" data-enhance>
+                        <ActionFields key=format!("{form_key}-o") version=version return_to=return_to />
+                        <button type="submit" class="button button-small">"Reopen"</button>
+                    </form>
+                }.into_any()
+            } else {
+                view! {
+                    <form method="post" action=format!("{base}/status") class="cluster" id="close-form" data-enhance>
+                        <ActionFields key=format!("{form_key}-x") version=version return_to=return_to />
+                        <button type="submit" name="status" value="resolved" class="button button-small">"Close without an answer"</button>
+                    </form>
+                }.into_any()
+            }}
+        </div>
+    }
+    .into_any()
+}

@@ -1,0 +1,160 @@
+//! How the desk is doing.
+
+use domain::desk::{AGES, TOO_FEW, TOO_FEW_FOR_P90, Times, duration};
+use leptos::prelude::*;
+
+use crate::{
+    components::layout::{Empty, PageHead},
+    inbox::thousands,
+};
+
+/// Open tickets of one group of ages.
+#[derive(Debug, Clone, Default)]
+pub struct AgeRow {
+    /// Waiting for the team.
+    pub open: i64,
+    /// Waiting for the requester.
+    pub answered: i64,
+    /// These in the inbox.
+    pub href: String,
+}
+
+/// A number with the place that shows what it counts.
+#[derive(Debug, Clone)]
+pub struct Count {
+    /// What is counted.
+    pub label: &'static str,
+    /// How many.
+    pub n: i64,
+    /// These in the inbox, where it can list them.
+    pub href: Option<String>,
+}
+
+/// All that the page shows.
+#[derive(Debug, Clone)]
+pub struct DeskView {
+    /// The project's name in URLs.
+    pub slug: String,
+    /// Where people write tickets.
+    pub portal: String,
+    /// Days that it looks back.
+    pub days: i64,
+    /// Tickets that there ever were.
+    pub total: i64,
+    /// What waits now.
+    pub now: Vec<Count>,
+    /// Who has waited longest for a first word: how long, in words.
+    pub longest: Option<String>,
+    /// Written in the time reported.
+    pub written: i64,
+    /// How long people waited for the first answer.
+    pub first_response: Times,
+    /// How long it took until the ticket was closed.
+    pub resolution: Times,
+    /// Open tickets by age, as [`AGES`].
+    pub ages: Vec<AgeRow>,
+}
+
+fn count(n: i64) -> String {
+    thousands(usize::try_from(n).unwrap_or_default())
+}
+
+/// The page `/p/{slug}/tickets`.
+#[component]
+pub fn DeskPage(
+    /// What it shows.
+    view: DeskView,
+) -> impl IntoView {
+    let DeskView { slug, portal, days, total, now, longest, written, first_response, resolution, ages } = view;
+    let inbox = format!("/p/{slug}/inbox?q=kind%3Aticket+-status%3Aresolved");
+    let first = portal.clone();
+    view! {
+        <PageHead title="Tickets" lead="How long people wait for an answer, and what waits now. The tickets themselves are in the inbox.">
+            <a class="button button-primary" href=inbox>"Open tickets in the inbox"</a>
+            <a class="button" href=format!("/p/{slug}/replies")>"Canned replies"</a>
+        </PageHead>
+        {(total == 0).then(|| view! {
+            <Empty title="No tickets yet" text="People write tickets in the portal and read the answers there. Put a link to it where they look for help.">
+                <a class="button button-primary" href=first>"Open the portal"</a>
+            </Empty>
+        })}
+        {(total > 0).then(|| view! {
+            <div class="stack">
+                <section class="card stack" aria-labelledby="desk-now">
+                    <h2 id="desk-now">"Now"</h2>
+                    <dl class="desk-sums">
+                        {now.into_iter().map(|c| view! {
+                            <div><dt>{c.label}</dt><dd>{match c.href {
+                                Some(href) if c.n > 0 => view! { <a href=href>{count(c.n)}</a> }.into_any(),
+                                _ => count(c.n).into_any(),
+                            }}</dd></div>
+                        }).collect_view()}
+                    </dl>
+                    {longest.map(|longest| view! { <p class="small">"Of those nobody has answered yet, the first was written " <strong>{longest}</strong> " ago."</p> })}
+                </section>
+                <section class="stack" aria-labelledby="desk-times">
+                    <h2 id="desk-times">{format!("The last {days} days")}</h2>
+                    <div class="table-wrap">
+                        <table class="table table-cards">
+                            <caption>{format!("{} written. Times run on by night and at weekends; spam is left out.", tickets(written))}</caption>
+                            <thead><tr><th scope="col">"Time from the first message"</th><th scope="col">"Median"</th><th scope="col">"Nine in ten within"</th><th scope="col" class="num">"Tickets"</th></tr></thead>
+                            <tbody>
+                                <TimesRow label="to the first answer" times=first_response />
+                                <TimesRow label="until it was closed" times=resolution />
+                            </tbody>
+                        </table>
+                    </div>
+                    <p class="hint">{format!("A median is shown from {TOO_FEW} tickets on, with the range in which that of all such tickets lies (95 %); the time nine in ten stay within from {TOO_FEW_FOR_P90} on. Below that it would tell of single tickets.")}</p>
+                </section>
+                <section class="stack" aria-labelledby="desk-ages">
+                    <h2 id="desk-ages">"Open tickets by age"</h2>
+                    <div class="table-wrap">
+                        <table class="table table-cards">
+                            <caption>"By the time since they were written."</caption>
+                            <thead><tr><th scope="col">"Age"</th><th scope="col" class="num">"Waiting for you"</th><th scope="col" class="num">"Waiting for the requester"</th><th scope="col" class="num">"Together"</th></tr></thead>
+                            <tbody>
+                                {ages.into_iter().zip(AGES).map(|(row, (label, _))| {
+                                    let all = row.open + row.answered;
+                                    view! {
+                                        <tr>
+                                            <th scope="row">{label}</th>
+                                            <td class="num" data-label="Waiting for you">{count(row.open)}</td>
+                                            <td class="num" data-label="Waiting for the requester">{count(row.answered)}</td>
+                                            <td class="num" data-label="Together">{if all > 0 { view! { <a href=row.href>{count(all)}</a> }.into_any() } else { "0".into_any() }}</td>
+                                        </tr>
+                                    }
+                                }).collect_view()}
+                            </tbody>
+                        </table>
+                    </div>
+                </section>
+                <p class="small muted">"People write tickets at " <a href=portal.clone()>{portal.clone()}</a></p>
+            </div>
+        })}
+    }
+    .into_any()
+}
+
+fn tickets(n: i64) -> String {
+    if n == 1 { "1 ticket was".into() } else { format!("{} tickets were", count(n)) }
+}
+
+#[component]
+fn TimesRow(label: &'static str, times: Times) -> impl IntoView {
+    let few = || view! { <span class="muted">"too few"</span> }.into_any();
+    view! {
+        <tr>
+            <th scope="row">{label}</th>
+            <td data-label="Median">{match times.median {
+                Some(median) => {
+                    let between = times.median_between.map(|(low, high)| format!(" ({} to {})", duration(low), duration(high)));
+                    view! { <strong>{duration(median)}</strong>{between.map(|b| view! { <span class="muted small">{b}</span> })} }.into_any()
+                }
+                None => few(),
+            }}</td>
+            <td data-label="Nine in ten within">{times.p90.map_or_else(few, |p90| duration(p90).into_any())}</td>
+            <td class="num" data-label="Tickets">{thousands(times.n)}</td>
+        </tr>
+    }
+    .into_any()
+}

@@ -1,0 +1,64 @@
+//! How the desk is doing.
+
+use app::{
+    desk::{
+        DeskPage, DeskView,
+        report::{AgeRow, Count},
+    },
+    shell::Nav,
+};
+use axum::{Router, routing::get};
+use domain::{
+    accounts::Role,
+    clock::DAY_MS,
+    desk::{AGES, duration},
+    tickets::State,
+};
+use leptos::prelude::*;
+
+use super::{address::BaseUrl, console::Console, error::PageResult};
+use crate::{desk, state::AppState};
+
+/// This capability's routes.
+pub fn routes() -> Router<AppState> {
+    Router::new().route("/p/{slug}/tickets", get(show))
+}
+
+/// What is open, in the language of the inbox.
+const OPEN: &str = "kind:ticket -status:resolved";
+
+async fn show(console: Console, BaseUrl(base): BaseUrl) -> PageResult {
+    let scope = console.scope(Role::Viewer)?;
+    let slug = console.project()?.slug.clone();
+    let report = desk::report(&console.app, &scope).await?;
+    let now = console.app.now();
+    let inbox = |query: &str| super::inbox::inbox_url(&slug, &[("q", query)]);
+    let sum = |state: State| report.open.iter().filter(|o| o.state == state).map(|o| o.count).sum();
+    let (unassigned, urgent) = (report.open.iter().map(|o| o.unassigned).sum(), report.open.iter().map(|o| o.urgent).sum());
+    let count = |label, n, query: Option<String>| Count { label, n, href: query.map(|q| inbox(&q)) };
+    let ages = AGES.iter().enumerate().map(|(group, (_, from))| {
+        let of = |state| report.open.iter().filter(|o| o.age == group && o.state == state).map(|o| o.count).sum();
+        let older = if *from > 0 { format!(" before:{}d", from / DAY_MS) } else { String::new() };
+        let younger = AGES.get(group + 1).map_or_else(String::new, |(_, to)| format!(" after:{}d", to / DAY_MS));
+        AgeRow { open: of(State::Open), answered: of(State::Answered), href: inbox(&format!("{OPEN}{older}{younger}")) }
+    });
+    let view = DeskView {
+        portal: format!("{base}/p/{slug}"),
+        days: desk::DAYS,
+        total: report.total,
+        now: vec![
+            count("Waiting for you", sum(State::Open), None),
+            count("Waiting for the requester", sum(State::Answered), None),
+            count("Nobody’s", unassigned, Some(format!("{OPEN} assignee:none"))),
+            count("Urgent", urgent, Some(format!("{OPEN} priority:urgent"))),
+            count("No answer yet", report.unanswered, None),
+        ],
+        longest: report.oldest_unanswered.map(|at| duration(now.0 - at.0)),
+        written: report.written,
+        first_response: report.first_response,
+        resolution: report.resolution,
+        ages: ages.collect(),
+        slug: slug.clone(),
+    };
+    Ok(console.page("Tickets", Nav::Tickets, move || view! { <DeskPage view=view /> }))
+}

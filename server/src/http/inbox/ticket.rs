@@ -1,0 +1,166 @@
+//! A ticket at the item of the inbox: its conversation, answers, notes, priority, files.
+
+use app::{
+    desk::{Delivery, FileView, MessageView, TicketView, Typed, size},
+    shell::{Flash, Undo},
+};
+use axum::{
+    extract::{Multipart, Path},
+    http::StatusCode,
+    response::Response,
+};
+use domain::{
+    Error as Refusal, FieldErrors, Timestamp,
+    accounts::{Role, Scope},
+    desk::duration,
+    feedback::Feedback,
+    ids::{FeedbackId, ReplyId},
+    replies::Filling,
+    tickets::{Author, Message, Priority, State, Ticket},
+    triage::TriageQuery,
+};
+
+use super::{
+    actions::{back, sorry, target},
+    item::{self, Refused},
+    page::pieces,
+};
+use crate::{
+    error::{Error, Result},
+    http::{address::BaseUrl, console::Console, error::PageResult, forms::Form},
+    search::highlight,
+    tickets::{self, Conversation, Reply},
+};
+
+/// The ticket behind feedback; `None` for feedback that is none.
+pub(super) async fn view(console: &Console, scope: &Scope, item: &Feedback, query: &TriageQuery) -> Result<Option<TicketView>> {
+    let app = &console.app;
+    let Some(Conversation { ticket, messages }) = tickets::read(app, scope, item.id).await? else { return Ok(None) };
+    let slug = &console.project()?.slug;
+    let now = app.now();
+    let marked = |text: &str| pieces(text, &highlight(query, text, &item.language));
+    let requester = requester(&ticket);
+    let file_base = format!("/p/{slug}/feedback/{}/files", item.id);
+    let message = |message: Message| MessageView {
+        id: message.id.to_string(),
+        name: match message.author {
+            Author::Requester => requester.clone(),
+            Author::Staff | Author::Note => message.staff_name.unwrap_or_else(|| "A program".into()),
+        },
+        author: message.author,
+        body: marked(&message.body),
+        files: message
+            .attachments
+            .into_iter()
+            .map(|file| FileView {
+                url: format!("{file_base}/{}", file.id),
+                size: size(file.size),
+                is_picture: file.is_picture(),
+                name: file.name,
+            })
+            .collect(),
+        age: message.created_at.ago(now),
+        at: message.created_at.rfc3339(),
+    };
+    let replies = if scope.require(Role::Triager).is_ok() { app.store.replies(scope).await? } else { Vec::new() };
+    Ok(Some(TicketView {
+        number: ticket.number,
+        subject: marked(&ticket.subject),
+        state: ticket.state,
+        priority: ticket.priority,
+        email: ticket.email.clone(),
+        link: format!("/p/{slug}/t/{}", tickets::token(app, ticket.id)?),
+        first_response: first_response(&ticket, now),
+        resolution: ticket.resolution_ms().map(|ms| format!("Closed after {}", duration(ms))),
+        messages: messages.into_iter().map(message).collect(),
+        replies: replies.into_iter().map(|r| (r.id.to_string(), r.name)).collect(),
+        delivery: delivery(console, scope, &ticket).await?,
+        typed: Typed::default(),
+        requester,
+    }))
+}
+
+fn requester(ticket: &Ticket) -> String {
+    ticket.name.clone().filter(|name| !name.is_empty()).unwrap_or_else(|| ticket.email.clone())
+}
+
+fn first_response(ticket: &Ticket, now: Timestamp) -> String {
+    match ticket.first_response_ms() {
+        Some(ms) => format!("First answer after {}", duration(ms)),
+        None if ticket.state == State::Closed => "Closed without an answer".into(),
+        None => format!("No answer yet, for {}", duration(now.0 - ticket.created_at.0)),
+    }
+}
+
+async fn held(console: &Console, scope: &Scope, id: &str) -> Result<(FeedbackId, Ticket)> {
+    let id: FeedbackId = id.parse().map_err(|_| Refusal::NotFound)?;
+    let ticket = console.app.store.ticket_of(scope, id).await?.ok_or(Refusal::NotFound)?;
+    Ok((id, ticket))
+}
+
+fn version(form: &Form) -> Result<i64> {
+    form.get("version").parse().map_err(|_| Refusal::field("version", "required", "Reload the page and try again.").into())
+}
+
+/// `POST …/feedback/{id}/note`.
+pub async fn note(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+    let scope = console.scope(Role::Triager)?;
+    let (id, ticket) = held(&console, &scope, &id).await?;
+    let key = form.idempotency_key()?;
+    match tickets::add_note(&console.app, &scope, ticket.id, key, form.get("note"), Vec::new()).await {
+        Ok(_) => Ok(back(&console, &form, Some(id), "Note added. Only your team sees it.", None).await?),
+        Err(Error::Refused(Refusal::Invalid(errors))) => {
+            let errors = FieldErrors::one("note", "invalid", errors.at("message").unwrap_or("Write a note first."));
+            let typed = Typed { note: form.get("note").to_owned(), errors, ..Typed::default() };
+            let refused = Refused { status: StatusCode::UNPROCESSABLE_ENTITY, ticket: Some(typed), ..Refused::default() };
+            item::refused(&console, &scope, id, form.get("return_to"), refused).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `POST …/feedback/{id}/priority`.
+pub async fn priority(console: Console, Path((slug, id)): Path<(String, String)>, form: Form) -> PageResult {
+    let scope = console.scope(Role::Triager)?;
+    let (id, ticket) = held(&console, &scope, &id).await?;
+    form.idempotency_key()?;
+    let to = Priority::parse(form.get("priority"))
+        .ok_or_else(|| Refusal::field("priority", "unknown", "Choose low, normal, high or urgent."))?;
+    let done = match tickets::set_priority(&console.app, &scope, ticket.id, to, Some(version(&form)?)).await {
+        Ok(done) => done,
+        Err(Error::Refused(Refusal::Conflict(why))) => return Ok(sorry(&console, &form, Some(id), &why)?),
+        Err(error) => return Err(error.into()),
+    };
+    let Some(done) = done else { return Ok(back(&console, &form, Some(id), "It was so already.", None).await?) };
+    let to_place = target(&console, &form, Some(id))?;
+    let fields = [("priority", done.from.as_str().to_owned()), ("version", done.version.to_string()), ("return_to", to_place)];
+    let undo = Undo { url: format!("/p/{slug}/feedback/{id}/priority"), fields: fields.map(|(n, v)| (n.to_owned(), v)).to_vec() };
+    followed(&console, &form, id, &format!("Priority set to {}.", to.label()), Some(undo)).await
+}
+
+/// `POST …/feedback/{id}/reopen`.
+pub async fn reopen(console: Console, Path((slug, id)): Path<(String, String)>, form: Form) -> PageResult {
+    let scope = console.scope(Role::Triager)?;
+    let (id, ticket) = held(&console, &scope, &id).await?;
+    form.idempotency_key()?;
+    if !tickets::reopen(&console.app, &scope, ticket.id).await? {
+        return Ok(back(&console, &form, Some(id), "It was open already.", None).await?);
+    }
+    let now = console.app.store.feedback_by_ids(&scope, &[id]).await?.pop().ok_or(Refusal::NotFound)?;
+    let fields =
+        [("status", "resolved".to_owned()), ("version", now.version.to_string()), ("return_to", target(&console, &form, Some(id))?)];
+    let undo = Undo { url: format!("/p/{slug}/feedback/{id}/status"), fields: fields.map(|(n, v)| (n.to_owned(), v)).to_vec() };
+    followed(&console, &form, id, "Opened again.", Some(undo)).await
+}
+
+/// Back to where the person was once the index knows, with a way to take it back.
+async fn followed(console: &Console, form: &Form, id: FeedbackId, message: &str, undo: Option<Undo>) -> PageResult {
+    console.app.search.caught_up(super::actions::INDEX_WAIT).await;
+    let flash = Flash { message: message.to_owned(), is_error: false, undo };
+    Ok(console.redirect(&target(console, form, Some(id))?, &flash))
+}
+
+/// Whether letters reach the requester.
+async fn delivery(_console: &Console, _scope: &Scope, _ticket: &Ticket) -> Result<Delivery> {
+    Ok(Delivery::Fine)
+}

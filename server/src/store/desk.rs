@@ -1,0 +1,178 @@
+//! What the desk reads of tickets besides their conversations: heads for lists, and how long people wait.
+
+use std::collections::HashMap;
+
+use domain::{
+    Timestamp,
+    accounts::Scope,
+    desk::AGES,
+    ids::FeedbackId,
+    tickets::{Priority, State},
+};
+use sqlx::FromRow;
+
+use super::{Dialect, Store, id};
+use crate::error::{Error, Result};
+
+/// A ticket as a list shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TicketHead {
+    /// Its number.
+    pub number: i64,
+    /// Its subject.
+    pub subject: String,
+    /// How urgent the team finds it.
+    pub priority: Priority,
+    /// Who has the next word.
+    pub state: State,
+}
+
+/// Tickets that are not closed, of one state and one group of ages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenTickets {
+    /// Who has the next word.
+    pub state: State,
+    /// Which of [`AGES`].
+    pub age: usize,
+    /// How many.
+    pub count: i64,
+    /// Of these, nobody's.
+    pub unassigned: i64,
+    /// Of these, urgent.
+    pub urgent: i64,
+}
+
+/// What the desk's report is made of; spam aside.
+#[derive(Debug, Clone, Default)]
+pub struct DeskNumbers {
+    /// Tickets that there ever were.
+    pub total: i64,
+    /// Written in the time reported.
+    pub written: i64,
+    /// How long those first answered in that time had waited, in milliseconds.
+    pub first_response: Vec<i64>,
+    /// How long those closed in that time took, in milliseconds.
+    pub resolution: Vec<i64>,
+    /// Those that are open.
+    pub open: Vec<OpenTickets>,
+    /// How many open ones nobody has answered yet, and when the oldest was written.
+    pub unanswered: (i64, Option<Timestamp>),
+}
+
+/// Times read for the report at most: the newest.
+const MOST_TIMES: i64 = 100_000;
+
+#[derive(FromRow)]
+struct HeadRow {
+    feedback_id: String,
+    number: i64,
+    subject: String,
+    priority: String,
+    state: String,
+}
+
+impl Store {
+    /// The tickets behind pieces of feedback of the scope's project, by feedback.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn ticket_heads(&self, scope: &Scope, ids: &[FeedbackId]) -> Result<HashMap<FeedbackId, TicketHead>> {
+        let sql = match self.dialect() {
+            Dialect::Sqlite => {
+                "SELECT t.feedback_id, t.number, t.subject, t.priority, t.state FROM json_each($2) j CROSS JOIN tickets t ON t.feedback_id = j.value \
+                 WHERE t.project_id = $1"
+            }
+            Dialect::Postgres => {
+                "SELECT t.feedback_id, t.number, t.subject, t.priority, t.state FROM tickets t \
+                 JOIN json_array_elements_text(CAST($2 AS json)) j ON t.feedback_id = j WHERE t.project_id = $1"
+            }
+        };
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let rows: Vec<HeadRow> =
+            sqlx::query_as(sql).bind(scope.project().to_string()).bind(serde_json::to_string(ids)?).fetch_all(self.reader()).await?;
+        let head = |row: HeadRow| {
+            let head = TicketHead {
+                number: row.number,
+                subject: row.subject,
+                priority: Priority::parse(&row.priority).ok_or_else(|| Error::internal("stored priority", &row.priority))?,
+                state: state(&row.state)?,
+            };
+            Ok((id(&row.feedback_id)?, head))
+        };
+        rows.into_iter().map(head).collect()
+    }
+
+    /// The numbers of the desk: times of what happened since `since`, and what is open at `now`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn desk_numbers(&self, scope: &Scope, since: Timestamp, now: Timestamp) -> Result<DeskNumbers> {
+        let project = scope.project().to_string();
+        let (total, written): (i64, i64) = sqlx::query_as(
+            "SELECT COUNT(*), COALESCE(SUM(CASE WHEN t.created_at >= $2 THEN 1 ELSE 0 END), 0) FROM tickets t \
+             JOIN feedback f ON f.id = t.feedback_id WHERE t.project_id = $1 AND f.status <> 'spam'",
+        )
+        .bind(project.clone())
+        .bind(since.0)
+        .fetch_one(self.reader())
+        .await?;
+        let first_response: Vec<i64> = sqlx::query_scalar(
+            "SELECT t.first_response_at - t.created_at FROM tickets t JOIN feedback f ON f.id = t.feedback_id \
+             WHERE t.project_id = $1 AND f.status <> 'spam' AND t.first_response_at >= $2 ORDER BY t.first_response_at DESC LIMIT $3",
+        )
+        .bind(project.clone())
+        .bind(since.0)
+        .bind(MOST_TIMES)
+        .fetch_all(self.reader())
+        .await?;
+        let resolution: Vec<i64> = sqlx::query_scalar(
+            "SELECT t.resolved_at - t.created_at FROM tickets t JOIN feedback f ON f.id = t.feedback_id \
+             WHERE t.project_id = $1 AND f.status <> 'spam' AND t.resolved_at >= $2 ORDER BY t.resolved_at DESC LIMIT $3",
+        )
+        .bind(project.clone())
+        .bind(since.0)
+        .bind(MOST_TIMES)
+        .fetch_all(self.reader())
+        .await?;
+        let unanswered: (i64, Option<i64>) = sqlx::query_as(
+            "SELECT COUNT(*), MIN(t.created_at) FROM tickets t JOIN feedback f ON f.id = t.feedback_id \
+             WHERE t.project_id = $1 AND f.status <> 'spam' AND t.state <> 'closed' AND t.first_response_at IS NULL",
+        )
+        .bind(project.clone())
+        .fetch_one(self.reader())
+        .await?;
+        let [_, one, two, three, four] = AGES.map(|(_, age)| now.plus_ms(-age).0);
+        let open: Vec<(String, i64, i64, i64, i64)> = sqlx::query_as(
+            "SELECT o.state, o.age, COUNT(*), SUM(o.unassigned), SUM(o.urgent) FROM (SELECT t.state AS state, \
+             CAST(CASE WHEN t.created_at <= $5 THEN 4 WHEN t.created_at <= $4 THEN 3 WHEN t.created_at <= $3 THEN 2 WHEN t.created_at <= $2 THEN 1 \
+             ELSE 0 END AS BIGINT) AS age, \
+             CASE WHEN f.assignee IS NULL THEN 1 ELSE 0 END AS unassigned, CASE WHEN t.priority = 'urgent' THEN 1 ELSE 0 END AS urgent \
+             FROM tickets t JOIN feedback f ON f.id = t.feedback_id WHERE t.project_id = $1 AND f.status <> 'spam' AND t.state <> 'closed') o \
+             GROUP BY o.state, o.age ORDER BY o.state, o.age",
+        )
+        .bind(project)
+        .bind(one)
+        .bind(two)
+        .bind(three)
+        .bind(four)
+        .fetch_all(self.reader())
+        .await?;
+        let group = |(word, age, count, unassigned, urgent): (String, i64, i64, i64, i64)| {
+            Ok(OpenTickets { state: state(&word)?, age: usize::try_from(age).unwrap_or_default(), count, unassigned, urgent })
+        };
+        Ok(DeskNumbers {
+            total,
+            written,
+            first_response,
+            resolution,
+            open: open.into_iter().map(group).collect::<Result<_>>()?,
+            unanswered: (unanswered.0, unanswered.1.map(Timestamp)),
+        })
+    }
+}
+
+fn state(word: &str) -> Result<State> {
+    State::parse(word).ok_or_else(|| Error::internal("stored state", word))
+}
