@@ -37,7 +37,7 @@ pub fn AnswerForm(
                 <label for="answer">"Answer " {requester} " " <kbd>"R"</kbd></label>
                 <p class="hint" id="answer-who">"Goes to the requester."</p>
                 {error.map(|message| view! { <p class="field-error" id="answer-error">{message}</p> })}
-                <textarea id="answer" name="message" rows="6" maxlength=MAX_MESSAGE aria-describedby=describedby aria-invalid=bad.then_some("true")>{textarea_text(&typed.answer)}</textarea>
+                <textarea id="answer" name="message" rows="6" autofocus=kept maxlength=MAX_MESSAGE aria-describedby=describedby aria-invalid=bad.then_some("true")>{textarea_text(&typed.answer)}</textarea>
             </div>
             <div class="answer-more">
                 {(!replies.is_empty()).then(|| view! {
@@ -52,7 +52,7 @@ pub fn AnswerForm(
                 })}
                 <span class="cluster answer-files">
                     <label for="answer-files">"Files"</label>
-                    <input type="file" id="answer-files" name="files" multiple data-keep=kept.then_some("") />
+                    <input type="file" id="answer-files" name="files" multiple />
                 </span>
             </div>
             {(!typed.files.is_empty()).then(|| view! {

@@ -79,12 +79,14 @@ mod browser {
                 action = other;
             }
         }
+        // Files travel as they would without us.
+        let has_files = form.enctype() == "multipart/form-data";
         let Ok(params) = UrlSearchParams::new_with_str_sequence_sequence(&data) else { return };
         event.prevent_default();
         drop(form.set_attribute("aria-busy", "true"));
         let waits = form.get_attribute("data-waits");
         let (url, body) = if form.method() == "post" {
-            (action, Some(params.into()))
+            (action, Some(if has_files { data.into() } else { params.into() }))
         } else {
             (format!("{action}?{}", String::from(params.to_string())), None)
         };
@@ -298,10 +300,13 @@ mod browser {
         }
         dom::document().set_title(&next.title());
         let came_from = dom::window().location().pathname().unwrap_or_default();
-        if load.push && (status < 400 || load.body.is_none()) && to != dom::window().location().href().unwrap_or_default() {
+        // What answers a post at its own address is no page to come back to.
+        let is_place = load.body.is_none() || (status < 400 && !to.ends_with(&load.url));
+        if load.push && is_place && to != dom::window().location().href().unwrap_or_default() {
             drop(dom::window().history().and_then(|h| h.push_state_with_url(&JsValue::NULL, "", Some(&to))));
         }
-        if let Some(element) = focus.and_then(|id| dom::document().get_element_by_id(&id)) {
+        let wanted = dom::first("[data-part] [autofocus]").filter(|_| load.body.is_some()).map(Element::from);
+        if let Some(element) = wanted.or_else(|| focus.and_then(|id| dom::document().get_element_by_id(&id))) {
             drop(element.unchecked_into::<HtmlElement>().focus());
         }
         // Another page: from its beginning, and with the focus in it.

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod address;
 pub mod api;
 pub mod assets;
+pub mod attachments;
 pub mod back;
 pub mod backlog;
 pub mod console;
@@ -63,6 +64,7 @@ pub fn router(app: AppState) -> Router {
     // Files take longer than other requests, and more room.
     let uploads = Router::new()
         .merge(imports::uploads())
+        .merge(inbox::uploads())
         .layer(sessions)
         .layer(axum::middleware::from_fn(accounts::explain_sessions))
         .layer(CsrfLayer::new())

@@ -456,17 +456,19 @@ pub struct Prioritised {
     pub version: i64,
 }
 
+/// Says how urgent a ticket is, whatever others said; `false` when it was so already.
+///
+/// # Errors
+/// A role too low; not found.
+pub async fn set_priority(app: &App, scope: &Scope, ticket: TicketId, priority: Priority) -> Result<bool> {
+    Ok(prioritise(app, scope, ticket, priority, None).await?.is_some())
+}
+
 /// Says how urgent a ticket is; `None` when it was so already. `seen` is the feedback's version that was read before, where somebody looked.
 ///
 /// # Errors
 /// [`Refusal::Conflict`] when somebody else changed the priority since; a role too low; not found.
-pub async fn set_priority(
-    app: &App,
-    scope: &Scope,
-    ticket: TicketId,
-    priority: Priority,
-    seen: Option<i64>,
-) -> Result<Option<Prioritised>> {
+pub async fn prioritise(app: &App, scope: &Scope, ticket: TicketId, priority: Priority, seen: Option<i64>) -> Result<Option<Prioritised>> {
     scope.require(Role::Triager)?;
     let (scope, now, entry) = (*scope, app.now(), app.id());
     app.store

@@ -8,6 +8,7 @@ mod accounts;
 mod backlog;
 mod backup;
 mod demo;
+mod desk;
 mod foundation;
 mod imports;
 mod inbox;

@@ -8,9 +8,11 @@ mod ticket;
 
 use axum::{
     Router,
+    extract::DefaultBodyLimit,
     routing::{get, post},
 };
 
+use super::attachments::REQUEST_LIMIT;
 use crate::state::AppState;
 
 /// This capability's routes.
@@ -28,6 +30,12 @@ pub fn routes() -> Router<AppState> {
         .route("/p/{slug}/feedback/{id}/note", post(ticket::note))
         .route("/p/{slug}/feedback/{id}/priority", post(ticket::priority))
         .route("/p/{slug}/feedback/{id}/reopen", post(ticket::reopen))
+        .route("/p/{slug}/feedback/{id}/files/{file}", get(ticket::file))
+}
+
+/// Answers with files, which take larger bodies and longer than other requests.
+pub fn uploads() -> Router<AppState> {
+    Router::new().route("/p/{slug}/feedback/{id}/answer", post(ticket::answer)).layer(DefaultBodyLimit::max(REQUEST_LIMIT))
 }
 
 /// A URL of the inbox with these parameters; those that are empty are left out.

@@ -7,7 +7,6 @@ use app::{
 use axum::{
     extract::{Multipart, Path},
     http::StatusCode,
-    response::Response,
 };
 use domain::{
     Error as Refusal, FieldErrors, Timestamp,
@@ -27,7 +26,13 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    http::{address::BaseUrl, console::Console, error::PageResult, forms::Form},
+    http::{
+        address::BaseUrl,
+        attachments::{self, FormWithFiles},
+        console::Console,
+        error::PageResult,
+        forms::Form,
+    },
     search::highlight,
     tickets::{self, Conversation, Reply},
 };
@@ -126,7 +131,7 @@ pub async fn priority(console: Console, Path((slug, id)): Path<(String, String)>
     form.idempotency_key()?;
     let to = Priority::parse(form.get("priority"))
         .ok_or_else(|| Refusal::field("priority", "unknown", "Choose low, normal, high or urgent."))?;
-    let done = match tickets::set_priority(&console.app, &scope, ticket.id, to, Some(version(&form)?)).await {
+    let done = match tickets::prioritise(&console.app, &scope, ticket.id, to, Some(version(&form)?)).await {
         Ok(done) => done,
         Err(Error::Refused(Refusal::Conflict(why))) => return Ok(sorry(&console, &form, Some(id), &why)?),
         Err(error) => return Err(error.into()),
@@ -163,4 +168,88 @@ async fn followed(console: &Console, form: &Form, id: FeedbackId, message: &str,
 /// Whether letters reach the requester.
 async fn delivery(_console: &Console, _scope: &Scope, _ticket: &Ticket) -> Result<Delivery> {
     Ok(Delivery::Fine)
+}
+
+/// `GET …/feedback/{id}/files/{file}`: for members of the project, notes' files included.
+pub async fn file(console: Console, Path((_, id, file)): Path<(String, String, String)>) -> PageResult {
+    let scope = console.scope(Role::Viewer)?;
+    let (_, ticket) = held(&console, &scope, &id).await?;
+    let file = file.parse().map_err(|_| Refusal::NotFound)?;
+    let file = console.app.store.attachment(&scope, ticket.id, file, true).await?.ok_or(Refusal::NotFound)?;
+    Ok(attachments::send(&console.app, &scope, &file))
+}
+
+/// `POST …/feedback/{id}/answer`: `do` is `send`, `close` (send and close), or `insert`, which sends nothing and only puts a canned reply
+/// into the text, so that choosing one works without scripts.
+pub async fn answer(console: Console, BaseUrl(base): BaseUrl, Path((slug, id)): Path<(String, String)>, body: Multipart) -> PageResult {
+    let scope = console.scope(Role::Triager)?;
+    let (id, ticket) = held(&console, &scope, &id).await?;
+    let app = &console.app;
+    let FormWithFiles { form, files, errors } = attachments::read(app, body).await?;
+    let key = form.idempotency_key()?.to_owned();
+    let waiting = tickets::held_for(console.project()?, &format!("desk {}", ticket.id), &key);
+    let text = form.get("message").to_owned();
+    let again = Again { console: &console, scope: &scope, id, form: &form, key: &key, waiting: &waiting };
+    if !errors.is_empty() {
+        return again.show(StatusCode::UNPROCESSABLE_ENTITY, Typed { answer: text, errors, ..Typed::default() }).await;
+    }
+    let files = match files.prepare(app).await {
+        Ok(files) => files,
+        Err(Error::Refused(Refusal::Invalid(errors))) => {
+            return again.show(StatusCode::UNPROCESSABLE_ENTITY, Typed { answer: text, errors, ..Typed::default() }).await;
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if form.get("do") == "insert" {
+        tickets::hold_files(app, console.project()?, &waiting, files).await?;
+        let chosen = match form.get("reply").parse::<ReplyId>() {
+            Ok(reply) => app.store.reply(&scope, reply).await?,
+            Err(_) => None,
+        };
+        let Some(reply) = chosen else {
+            let errors = FieldErrors::one("reply", "required", "Choose a canned reply first.");
+            return again.show(StatusCode::UNPROCESSABLE_ENTITY, Typed { answer: text, errors, ..Typed::default() }).await;
+        };
+        let link = format!("{base}/p/{slug}/t/{}", tickets::token(app, ticket.id)?);
+        let filling =
+            Filling { name: ticket.name.as_deref(), number: ticket.number, subject: &ticket.subject, link: &link, me: &console.staff.name };
+        let put = filling.fill(&reply.body);
+        let answer = if text.trim().is_empty() { put } else { format!("{}\n\n{put}", text.trim_end()) };
+        return again.show(StatusCode::OK, Typed { answer, ..Typed::default() }).await;
+    }
+    let close = form.get("do") == "close";
+    let reply = Reply { body: text.clone(), close, seen: Some(version(&form)?), files: files.clone(), held: waiting.clone() };
+    match tickets::staff_reply(app, &scope, ticket.id, &key, reply).await {
+        Ok(_) => Ok(back(&console, &form, Some(id), if close { "Answer sent, ticket closed." } else { "Answer sent." }, None).await?),
+        Err(Error::Refused(refusal @ (Refusal::Invalid(_) | Refusal::Conflict(_)))) => {
+            tickets::hold_files(app, console.project()?, &waiting, files).await?;
+            let (status, errors, conflict) = match refusal {
+                Refusal::Conflict(why) => (StatusCode::CONFLICT, FieldErrors::default(), Some(why)),
+                Refusal::Invalid(errors) => (StatusCode::UNPROCESSABLE_ENTITY, errors, None),
+                _ => (StatusCode::UNPROCESSABLE_ENTITY, FieldErrors::default(), None),
+            };
+            again.show(status, Typed { answer: text, errors, conflict, ..Typed::default() }).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The page that an answer came from once more, with all that was typed and attached.
+struct Again<'a> {
+    console: &'a Console,
+    scope: &'a Scope,
+    id: FeedbackId,
+    form: &'a Form,
+    key: &'a str,
+    waiting: &'a str,
+}
+
+impl Again<'_> {
+    async fn show(&self, status: StatusCode, typed: Typed) -> PageResult {
+        let app = &self.console.app;
+        let files = app.store.held_files(self.scope, self.waiting, app.now()).await?;
+        let typed = Typed { key: self.key.to_owned(), files: files.into_iter().map(|f| f.name).collect(), ..typed };
+        let refused = Refused { status, ticket: Some(typed), ..Refused::default() };
+        item::refused(self.console, self.scope, self.id, self.form.get("return_to"), refused).await
+    }
 }
