@@ -48,7 +48,7 @@ async function crawl(request, server, starts) {
 
 /** Pages for people who are signed in, of the demonstration's project. */
 function consolePages(request, server) {
-  return crawl(request, server, ['/inbox', '/backlog', '/surveys', '/account', '/projects/new']);
+  return crawl(request, server, ['/inbox', '/inbox?q=kind%3Aticket+priority%3Aurgent', '/backlog', '/surveys', '/account', '/projects/new']);
 }
 
 /** Pages for everybody else. */
@@ -106,7 +106,7 @@ async function* firstMinutes({ page, visitor, server }) {
   yield ['/sign-in refused', visitor];
 
   await signIn(page, server);
-  for (const path of ['inbox', 'inbox?q=score:what', 'backlog', 'surveys', 'imports', 'embed']) {
+  for (const path of ['inbox', 'inbox?q=score:what', 'tickets', 'replies', 'backlog', 'surveys', 'imports', 'embed']) {
     await page.goto(`${base}/${path}`);
     yield [`/p/{slug}/${path} empty`, page];
   }

@@ -48,6 +48,10 @@ pub fn DeliveryNotice(
             <p class="notice notice-warn small">"Mail is off: the requester sees answers only through " <a href=ticket.link>"their link"</a> "."</p>
         }
         .into_any(),
+        Delivery::Waiting(why) => view! {
+            <p class="notice notice-warn small">"The last letter to the requester did not go out yet and is tried again: " {why}</p>
+        }
+        .into_any(),
         Delivery::Failed(why) => view! {
             <p class="notice notice-bad small">"A letter to the requester was not delivered: " {why} " They see the answer only through " <a href=ticket.link>"their link"</a> "."</p>
         }

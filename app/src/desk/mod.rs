@@ -69,7 +69,9 @@ pub enum Delivery {
     Fine,
     /// No mail server is set.
     Off,
-    /// A letter did not arrive: why.
+    /// A letter did not go out yet and is tried again: why.
+    Waiting(String),
+    /// A letter was given up: why.
     Failed(String),
 }
 

@@ -1,5 +1,6 @@
 //! The demonstration: an empty installation is filled with a believable project, through the use cases, by people who act in the past.
 
+mod desk;
 pub mod host;
 mod story;
 mod texts;
@@ -35,6 +36,7 @@ use self::{
 use crate::{
     accounts,
     backlog::{self, Quoting},
+    config::Config,
     error::{Error, Result},
     imports, projects,
     responses::{self, Context, Person, Submission},
@@ -79,7 +81,9 @@ struct Past {
 impl Past {
     async fn new(app: &AppState) -> Result<Self> {
         let clock = Arc::new(StoryClock(AtomicI64::new(app.now().0)));
-        let past = App::new(app.config.clone(), app.store.clone(), clock.clone(), Arc::clone(&app.ids)).await?;
+        // Nobody in the story gets a letter.
+        let config = Config { mail: None, ..app.config.clone() };
+        let past = App::new(config, app.store.clone(), clock.clone(), Arc::clone(&app.ids)).await?;
         Ok(Self { app: past, clock, dice: Dice(90), keys: 0 })
     }
 
@@ -163,6 +167,7 @@ async fn fill(app: &AppState) -> Result<Demo> {
     link_all(&mut past, &team, &items, &said, now).await?;
     move_items(&mut past, &team, &items, now).await?;
     import_some(&mut past, &team.owner, now).await?;
+    desk::fill(&mut past, &project, &team.owner, &team.others, now).await?;
     let survey = surveys.get(&To::Nps).copied().ok_or_else(|| Error::internal("demonstration", "no survey"))?;
     Ok(Demo { project, survey, password: Some(password) })
 }

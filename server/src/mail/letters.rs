@@ -1,6 +1,11 @@
 //! The letters themselves. Each gives `None` while no mail server is set: then nothing is queued.
 
-use domain::{Timestamp, accounts::Role, ids::InvitationId, projects::Project};
+use domain::{
+    Timestamp,
+    accounts::Role,
+    ids::{InvitationId, LetterId},
+    projects::Project,
+};
 use uuid::Uuid;
 
 use super::{
@@ -54,9 +59,28 @@ pub(super) fn line(text: &str) -> String {
     words.join(" ").chars().take(150).collect()
 }
 
-fn ticket(app: &App, project: &Project, about: TicketLetter<'_>, kind: LetterKind, say: impl FnOnce(&Texts) -> Said) -> Option<Letter> {
-    let mail = app.config.mail.as_ref()?;
-    let texts = pick(&project.language);
+/// What a letter about a ticket is written with: enough to write it where the ticket's number is given, inside the transaction.
+#[derive(Debug, Clone)]
+pub struct TicketPost {
+    id: LetterId,
+    base: String,
+    project: Project,
+    language: String,
+}
+
+impl TicketPost {
+    /// One letter's worth in the language that the requester reads, else the project's; `None` while no mail server is set.
+    #[must_use]
+    pub fn new(app: &App, project: &Project, language: &str) -> Option<Self> {
+        let base = app.config.mail.as_ref()?.base.clone();
+        let language = if language.is_empty() { &project.language } else { language };
+        Some(Self { id: app.id(), base, project: project.clone(), language: language.to_owned() })
+    }
+}
+
+fn ticket(post: &TicketPost, about: TicketLetter<'_>, kind: LetterKind, say: impl FnOnce(&Texts) -> Said) -> Letter {
+    let TicketPost { id, base, project, language } = post;
+    let texts = pick(language);
     let Said { subject, lead, quote, after } = say(texts);
     let number = about.number.to_string();
     let values = [("project", project.name.as_str()), ("number", number.as_str())];
@@ -64,8 +88,8 @@ fn ticket(app: &App, project: &Project, about: TicketLetter<'_>, kind: LetterKin
         LetterKind::TicketConfirmation => vec![texts.not_read, texts.keep_link, texts.not_you],
         _ => vec![texts.not_read, texts.keep_link],
     };
-    Some(Letter {
-        id: app.id(),
+    Letter {
+        id: *id,
         project: Some(project.id),
         kind,
         about: Some(about.ticket),
@@ -81,9 +105,9 @@ fn ticket(app: &App, project: &Project, about: TicketLetter<'_>, kind: LetterKin
             footer: footer.into_iter().map(|text| fill(text, &values)).collect(),
             thread: Some(format!("ticket-{}", about.ticket)),
         },
-        link: format!("{}{}", mail.base, about.path),
+        link: format!("{base}{}", about.path),
         not_after: None,
-    })
+    }
 }
 
 struct Said {
@@ -95,10 +119,10 @@ struct Said {
 
 /// A ticket arrived. It repeats nothing of what was written: whoever types somebody else's address does not get to write to them.
 #[must_use]
-pub fn ticket_confirmation(app: &App, project: &Project, about: TicketLetter<'_>) -> Option<Letter> {
-    ticket(app, project, about, LetterKind::TicketConfirmation, |texts| {
+pub fn ticket_confirmation(post: &TicketPost, about: TicketLetter<'_>) -> Letter {
+    ticket(post, about, LetterKind::TicketConfirmation, |texts| {
         let number = about.number.to_string();
-        let values = [("project", project.name.as_str()), ("number", number.as_str())];
+        let values = [("project", post.project.name.as_str()), ("number", number.as_str())];
         Said {
             subject: fill(texts.confirmation_subject, &values),
             lead: vec![fill(texts.confirmation, &values)],
@@ -110,10 +134,10 @@ pub fn ticket_confirmation(app: &App, project: &Project, about: TicketLetter<'_>
 
 /// The team answered a ticket: `by` is the name to show, `body` what they wrote, `closed` whether that ended it.
 #[must_use]
-pub fn ticket_reply(app: &App, project: &Project, about: TicketLetter<'_>, by: &str, body: &str, closed: bool) -> Option<Letter> {
-    ticket(app, project, about, LetterKind::TicketReply, |texts| {
+pub fn ticket_reply(post: &TicketPost, about: TicketLetter<'_>, by: &str, body: &str, closed: bool) -> Letter {
+    ticket(post, about, LetterKind::TicketReply, |texts| {
         let number = about.number.to_string();
-        let values = [("project", project.name.as_str()), ("number", number.as_str()), ("name", by), ("subject", about.subject)];
+        let values = [("project", post.project.name.as_str()), ("number", number.as_str()), ("name", by), ("subject", about.subject)];
         Said {
             subject: fill(texts.reply_subject, &values),
             lead: vec![fill(texts.reply, &values)],

@@ -11,7 +11,7 @@ mod operate;
 mod texts;
 
 pub use deliver::{Mailer, RETRY_MS, Sent, check_server, give_up, run_job, transmit};
-pub use letters::{TicketLetter, invitation, password_changed, password_reset, ticket_confirmation, ticket_reply};
+pub use letters::{TicketLetter, TicketPost, invitation, password_changed, password_reset, ticket_confirmation, ticket_reply};
 pub use operate::{discard, restore, retry};
 
 use domain::{

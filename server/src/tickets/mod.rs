@@ -22,6 +22,7 @@ use subtle::ConstantTimeEq;
 use crate::{
     error::Result,
     language,
+    mail::{TicketLetter, TicketPost, ticket_confirmation, ticket_reply},
     responses::Person,
     state::App,
     store::{Tx, tickets::NewAttachment},
@@ -226,8 +227,12 @@ pub async fn submit(app: &App, project: &Project, key: &str, submission: Submiss
         updated_at: now,
     };
     let person = Person { email: Some(new.email), name, ..Person::default() };
+    // What looks like spam gets no letter: whoever is named as its sender most likely knows nothing of it.
+    let post = TicketPost::new(app, project, &ticket.language).filter(|_| feedback.status != Status::Spam);
+    let path = format!("/p/{}/t/{}", project.slug, token(app, ticket.id)?);
     let (contact, message, entry) = (app.id(), app.id(), app.id());
-    app.store
+    let taken = app
+        .store
         .write_once(&format!("ticket:{}", project.id), key, now, move |tx| {
             Box::pin(async move {
                 feedback.contact = Some(tx.contact_for(&scope, &person, contact, now).await?);
@@ -237,10 +242,20 @@ pub async fn submit(app: &App, project: &Project, key: &str, submission: Submiss
                 tx.insert_ticket_message(message, &ticket, Author::Requester, None, &new.message, now).await?;
                 keep_files(tx, &ticket, message, &form, &files, now).await?;
                 tx.insert_history(entry, ticket.project, feedback.id, None, &Change::Created, now).await?;
+                if let Some(post) = post {
+                    tx.queue_letter(&ticket_confirmation(&post, letter_about(&ticket, &path)), now).await?;
+                }
                 Ok(Submitted { ticket: ticket.id, number: ticket.number, feedback: feedback.id })
             })
         })
-        .await
+        .await?;
+    app.wake_jobs();
+    Ok(taken)
+}
+
+/// What letters say of a ticket; `path` is that of its conversation.
+fn letter_about<'a>(ticket: &'a Ticket, path: &'a str) -> TicketLetter<'a> {
+    TicketLetter { ticket: ticket.id.0, number: ticket.number, subject: &ticket.subject, to: &ticket.email, path }
 }
 
 /// Stores the files of a message: new ones, and those that waited for its form.
@@ -405,8 +420,13 @@ pub async fn staff_reply(app: &App, scope: &Scope, ticket: TicketId, key: &str, 
     let Reply { body, close, seen, files, held } = reply;
     let has_files = !files.is_empty() || !held.is_empty() && !app.store.held_files(scope, &held, app.now()).await?.is_empty();
     let body = check_message(&body, has_files)?;
+    let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
+    let language = app.store.ticket(scope, ticket).await?.ok_or(Refusal::NotFound)?.language;
+    let post = TicketPost::new(app, &project, &language);
+    let path = format!("/p/{}/t/{}", project.slug, token(app, ticket)?);
     let (scope, now, message, entries) = (*scope, app.now(), app.id::<MessageId>(), Entries::new(app));
-    app.store
+    let sent = app
+        .store
         .write_once(&format!("ticket-reply:{ticket}"), key, now, move |tx| {
             Box::pin(async move {
                 let (mut ticket, mut feedback) = tx.hold_ticket(&scope, ticket).await?.ok_or(Refusal::NotFound)?;
@@ -420,10 +440,16 @@ pub async fn staff_reply(app: &App, scope: &Scope, ticket: TicketId, key: &str, 
                 ticket.resolved_at = close.then(|| ticket.resolved_at.unwrap_or(now));
                 ticket.updated_at = now;
                 note(tx, &scope, &ticket, &mut feedback, entries, Some(&Change::Replied), status, now).await?;
+                if let Some(post) = post {
+                    let by = tx.staff_name(scope.staff()).await?.filter(|name| !name.is_empty()).unwrap_or(project.name);
+                    tx.queue_letter(&ticket_reply(&post, letter_about(&ticket, &path), &by, &body, close), now).await?;
+                }
                 Ok(message)
             })
         })
-        .await
+        .await?;
+    app.wake_jobs();
+    Ok(sent)
 }
 
 /// Leaves a note for the team, once for each `key`. The requester never sees it.

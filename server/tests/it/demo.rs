@@ -27,6 +27,9 @@ on_both!(an_empty_installation_is_filled_once, |t: TestApp| async move {
     assert!(count(&t, "SELECT COUNT(*) FROM links WHERE quote IS NOT NULL").await > 30);
     assert!(count(&t, "SELECT COUNT(DISTINCT language) FROM feedback").await >= 3);
     assert!(count(&t, "SELECT COUNT(*) FROM comments").await > 5);
+    assert_eq!(count(&t, "SELECT COUNT(DISTINCT state) FROM tickets").await, 3);
+    assert!(count(&t, "SELECT COUNT(*) FROM ticket_messages").await > 12 && count(&t, "SELECT COUNT(*) FROM canned_replies").await == 3);
+    assert_eq!(count(&t, "SELECT COUNT(*) FROM letters").await, 0, "nobody in the story gets a letter");
     let (oldest, now) = (count(&t, "SELECT MIN(created_at) FROM feedback").await, t.app.now().0);
     assert!(oldest < now - 85 * 86_400_000 && count(&t, "SELECT MAX(created_at) FROM feedback").await < now);
 
@@ -34,7 +37,7 @@ on_both!(an_empty_installation_is_filled_once, |t: TestApp| async move {
     let client = t.anonymous();
     let page = client.post("/sign-in", &[("email", server::demo::EMAIL), ("password", &password)]).await;
     assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.body);
-    for path in ["inbox", "backlog", "backlog/1", "surveys", "imports"] {
+    for path in ["inbox", "tickets", "replies", "backlog", "backlog/1", "surveys", "imports"] {
         let page = client.get(&format!("/p/gantry/{path}")).await;
         assert_eq!(page.status, StatusCode::OK, "{path}");
     }

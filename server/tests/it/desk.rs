@@ -12,11 +12,14 @@ use domain::{
     projects::Project,
     tickets::{Author, Priority, State, Ticket},
 };
-use server::tickets::{self, Submitted};
+use server::{
+    config::{Config, Mail, Secret},
+    tickets::{self, Submitted},
+};
 
 use crate::{
     on_both,
-    support::{Client, Page, TestApp},
+    support::{Client, Database, Page, TestApp},
     tickets::submission,
 };
 
@@ -337,4 +340,66 @@ on_both!(the_report_counts_and_admits_when_it_has_too_few, |t: TestApp| async mo
     let report = server::desk::report(&t.app, &scope).await.unwrap();
     assert_eq!((report.total, report.written, report.first_response.n, report.resolution.n), (6, 0, 0, 0));
     assert_eq!(report.open.iter().filter(|o| o.age == 4).map(|o| o.count).sum::<i64>(), 2);
+});
+
+/// Letters about a ticket are queued with what they tell about, and the item says what became of them.
+async fn letters(database: Database) {
+    let with_mail = |config: &mut Config| {
+        config.mail = Some(Mail {
+            server: Secret("smtp://127.0.0.1:1".into()),
+            from: "feedback@example.com".parse().unwrap(),
+            base: "https://earshot.test".into(),
+            exposed: false,
+        });
+    };
+    let Some(t) = TestApp::with_config(database, with_mail).await else { return };
+    let (project, owner) = t.owner().await;
+    let scope = Scope::system(project.id);
+    let made = written(&t, &project, "key-00000001", "The till jams", "It beeps.").await;
+    let own = format!("/p/my-app/feedback/{}", made.feedback);
+    owner.post(&format!("{own}/note"), &[("note", "The SECRET spring")]).await;
+    let seen = version(&t, &project, &made).await;
+    let fields = [("idempotency_key", "answer-key-1"), ("version", seen.as_str()), ("message", "Open the lid."), ("do", "close")];
+    answer(&owner, made.feedback, &fields, &[]).await;
+    answer(&owner, made.feedback, &fields, &[]).await;
+    let letters = t.app.store.letters_of(&scope, made.ticket.0).await.unwrap();
+    assert_eq!(letters.iter().map(|l| l.kind.as_str()).collect::<Vec<_>>(), ["ticket_confirmation", "ticket_reply"]);
+    let link = format!("https://earshot.test/p/my-app/t/{}", tickets::token(&t.app, made.ticket).unwrap());
+    for letter in &letters {
+        assert_eq!((letter.recipient.as_str(), letter.link.as_str(), letter.state.as_str()), ("ann@example.com", link.as_str(), "queued"));
+        assert!(!letter.content.contains("SECRET"));
+    }
+    assert!(letters[1].content.contains("Open the lid.") && letters[0].subject.contains("#1"), "{letters:?}");
+    // Somebody else's project has no part in it.
+    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    assert!(t.app.store.letters_of(&Scope::system(other.id), made.ticket.0).await.unwrap().is_empty());
+
+    assert!(!owner.get(&own).await.body.contains("Mail is off"));
+    let (id, now) = (letters[1].id().unwrap(), t.app.now());
+    t.app.store.write(move |tx| Box::pin(async move { tx.letter_dead(id, "No such mailbox.", now).await })).await.unwrap();
+    let page = owner.get(&own).await;
+    assert!(page.body.contains("was not delivered: No such mailbox.") && page.body.contains("their link"), "{}", page.body);
+
+    // Suspected spam gets no letter: its sender is most likely somebody else.
+    let mut spam = submission("Buy", "Cheap");
+    spam.signals.honeypot = true;
+    let spam = tickets::submit(&t.app, &project, "key-spam-0001", spam).await.unwrap();
+    assert!(t.app.store.letters_of(&scope, spam.ticket.0).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn letters_go_with_what_they_tell_about_sqlite() {
+    letters(Database::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn letters_go_with_what_they_tell_about_postgres() {
+    letters(Database::Postgres).await;
+}
+
+on_both!(without_mail_the_item_says_so_and_nothing_is_queued, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let made = written(&t, &project, "key-00000001", "The till jams", "It beeps.").await;
+    assert!(owner.get(&format!("/p/my-app/feedback/{}", made.feedback)).await.body.contains("Mail is off"));
+    assert!(t.app.store.letters_of(&Scope::system(project.id), made.ticket.0).await.unwrap().is_empty());
 });

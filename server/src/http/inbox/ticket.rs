@@ -165,9 +165,20 @@ async fn followed(console: &Console, form: &Form, id: FeedbackId, message: &str,
     Ok(console.redirect(&target(console, form, Some(id))?, &flash))
 }
 
-/// Whether letters reach the requester.
-async fn delivery(_console: &Console, _scope: &Scope, _ticket: &Ticket) -> Result<Delivery> {
-    Ok(Delivery::Fine)
+/// Whether letters reach the requester: what became of the last one that was tried.
+async fn delivery(console: &Console, scope: &Scope, ticket: &Ticket) -> Result<Delivery> {
+    if console.app.config.mail.is_none() {
+        return Ok(Delivery::Off);
+    }
+    let letters = console.app.store.letters_of(scope, ticket.id.0).await?;
+    let last = letters.into_iter().rev().find(|letter| matches!(letter.state.as_str(), "sent" | "dead") || letter.tries > 0);
+    Ok(match last {
+        Some(letter) if letter.state == "dead" => {
+            Delivery::Failed(letter.last_error.unwrap_or_else(|| "the mail server did not say why.".into()))
+        }
+        Some(letter) if letter.state == "queued" => Delivery::Waiting(letter.last_error.unwrap_or_default()),
+        _ => Delivery::Fine,
+    })
 }
 
 /// `GET …/feedback/{id}/files/{file}`: for members of the project, notes' files included.

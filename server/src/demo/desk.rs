@@ -1,0 +1,196 @@
+//! The demonstration's tickets, and the texts that its team answers with.
+
+use domain::{
+    Timestamp,
+    accounts::Scope,
+    projects::Project,
+    responses::Signals,
+    tickets::{NewTicket, Priority},
+};
+
+use super::{HOUR_MS, Past};
+use crate::{
+    error::Result,
+    replies,
+    tickets::{self, Reply, Submission},
+};
+
+/// What happens in a ticket, so many hours after it was written.
+enum Step {
+    /// The team answers.
+    Answer(&'static str),
+    /// The team answers and closes.
+    Last(&'static str),
+    /// The team leaves a note.
+    Note(&'static str),
+    /// The requester writes again.
+    More(&'static str),
+    /// The team says how urgent it is.
+    Urgency(Priority),
+}
+
+struct Written {
+    hours_ago: i64,
+    name: &'static str,
+    email: &'static str,
+    subject: &'static str,
+    message: &'static str,
+    steps: &'static [(i64, Step)],
+}
+
+const REPLIES: &[(&str, &str)] = &[
+    (
+        "Asking for a file",
+        "Hello {name},\n\nthank you for writing. Could you attach the plan in which this happens? You can do so under {link}.\n\n{me}",
+    ),
+    (
+        "Mended in the next release",
+        "Hello {name},\n\nwe found what is wrong and it is mended in the next release. I will write here as soon as it is out.\n\n{me}",
+    ),
+    ("Closing after silence", "Hello {name},\n\nI close ticket {number} for now. Writing in it opens it again.\n\n{me}"),
+];
+
+const TICKETS: &[Written] = &[
+    Written {
+        hours_ago: 620,
+        name: "Petra Novak",
+        email: "petra.novak@northpier.example",
+        subject: "Invoice for October is missing",
+        message: "Our accounting asks for the invoice of October. The page with invoices shows only September.",
+        steps: &[
+            (2, Step::Answer("Hello Petra, I see it: the file was made and not attached. It is there now. Could you look?")),
+            (5, Step::More("Yes, there it is. Thank you.")),
+            (6, Step::Last("Glad to hear that.")),
+        ],
+    },
+    Written {
+        hours_ago: 480,
+        name: "",
+        email: "office@hofmann-bau.example",
+        subject: "Two people cannot be invited",
+        message: "We invite m.klein and t.klein, and both times it says that the address is in use. It is not.",
+        steps: &[
+            (1, Step::Note("Both were in the trial of last year; the old workspace still holds them.")),
+            (
+                4,
+                Step::Last("Both addresses were still part of your trial workspace. I have released them; the invitations went out again."),
+            ),
+        ],
+    },
+    Written {
+        hours_ago: 390,
+        name: "Luis Ortega",
+        email: "luis@ortega.example",
+        subject: "Export as PDF cuts off the last column",
+        message: "With more than twelve weeks the PDF ends in the middle of week 13.\n\nOn screen everything is fine.",
+        steps: &[
+            (20, Step::Answer("Hello Luis, I can see it with your plan. Until it is mended: landscape and A3 shows all of it.")),
+            (30, Step::More("That helps for now.")),
+            (200, Step::Last("Mended in 4.2.0, which you have since this morning.")),
+        ],
+    },
+    Written {
+        hours_ago: 260,
+        name: "Aiko Tanaka",
+        email: "aiko@lanternworks.example",
+        subject: "Time zone of the reminders",
+        message: "Reminders arrive at 3 in the morning. We are in Osaka.",
+        steps: &[(
+            9,
+            Step::Last("Your workspace was set to UTC. I have set it to Asia/Tokyo; you can change that under Settings, Region."),
+        )],
+    },
+    Written {
+        hours_ago: 150,
+        name: "Greta Holm",
+        email: "greta@fjordline.example",
+        subject: "Dependencies vanish after moving a phase",
+        message: "When I move a whole phase by a week, the arrows to the next phase are gone. I had to draw forty of them again.",
+        steps: &[
+            (1, Step::Urgency(Priority::High)),
+            (
+                3,
+                Step::Answer(
+                    "Hello Greta, that must not happen, and I am sorry for the work. I have brought back the arrows from this morning. Which browser do you use?",
+                ),
+            ),
+            (7, Step::Note("Same cause as the undo bug, see the backlog.")),
+            (22, Step::More("Firefox, the current one.")),
+        ],
+    },
+    Written {
+        hours_ago: 75,
+        name: "Sam Whitfield",
+        email: "sam@whitfield.example",
+        subject: "Can a plan have two owners?",
+        message: "My colleague and I share one plan. Only I can change who sees it.",
+        steps: &[(
+            26,
+            Step::Answer(
+                "Hello Sam, not yet, but you can make your colleague an admin of the plan: Share, then the menu beside the name. Does that do?",
+            ),
+        )],
+    },
+    Written {
+        hours_ago: 20,
+        name: "Petra Novak",
+        email: "petra.novak@northpier.example",
+        subject: "Nobody can sign in since this morning",
+        message: "All of us get “session expired” right after signing in. We have a review with our client at noon.",
+        steps: &[(1, Step::Urgency(Priority::Urgent)), (1, Step::Note("Clock of their single sign-on is six minutes off."))],
+    },
+    Written {
+        hours_ago: 3,
+        name: "",
+        email: "it@stadtwerke-lind.example",
+        subject: "List of sub-processors",
+        message: "For our yearly review we need the current list of sub-processors and the date of the last change.",
+        steps: &[],
+    },
+];
+
+/// Fills the desk: replies to answer with, and tickets in all states.
+pub(super) async fn fill(past: &mut Past, project: &Project, owner: &Scope, others: &[Scope], now: Timestamp) -> Result<()> {
+    for (name, body) in REPLIES {
+        let key = past.key();
+        replies::create(past.at(now.plus_days(-80)), owner, &key, name, body).await?;
+    }
+    for (n, ticket) in TICKETS.iter().enumerate() {
+        let at = now.plus_ms(-ticket.hours_ago * HOUR_MS - 7 * 60_000);
+        let submission = Submission {
+            ticket: NewTicket {
+                subject: ticket.subject.into(),
+                message: ticket.message.into(),
+                email: ticket.email.into(),
+                name: ticket.name.into(),
+            },
+            signals: Signals { elapsed_ms: Some(90_000), ..Signals::default() },
+            context: tickets::Context { language: "en".into(), ..tickets::Context::default() },
+            ..Submission::default()
+        };
+        let key = past.key();
+        let made = tickets::submit(past.at(at), project, &key, submission).await?;
+        let scope = others.get(n % others.len().max(1)).unwrap_or(owner);
+        for (hours, step) in ticket.steps {
+            let key = past.key();
+            let app = past.at(at.plus_ms(hours * HOUR_MS + 11 * 60_000));
+            let reply = |body: &str, close| Reply { body: body.into(), close, ..Reply::default() };
+            match step {
+                Step::Answer(body) => {
+                    tickets::staff_reply(app, scope, made.ticket, &key, reply(body, false)).await?;
+                }
+                Step::Last(body) => {
+                    tickets::staff_reply(app, scope, made.ticket, &key, reply(body, true)).await?;
+                }
+                Step::Note(body) => {
+                    tickets::add_note(app, scope, made.ticket, &key, body, Vec::new()).await?;
+                }
+                Step::More(body) => tickets::requester_reply(app, project, made.ticket, &key, body, Vec::new()).await?,
+                Step::Urgency(priority) => {
+                    tickets::set_priority(app, scope, made.ticket, *priority).await?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
