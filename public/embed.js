@@ -210,6 +210,7 @@ iframe{display:block;width:100%;border:0}
         if (survey) show(survey, 1);
       }),
       close,
+      portal: () => window.open(`${origin}/embed/v1/${project}/portal?` + new URLSearchParams({ page_url: location.href, release: release || "", environment: environment || "" }), "_blank", "noopener"),
       identify(person) {
         who = JSON.parse(JSON.stringify(person || {}));
         frames.forEach(sendContext);

@@ -63,7 +63,7 @@ fn main() -> Result<()> {
     }
 
     let mut files: Vec<(String, Vec<u8>)> = Vec::new();
-    for list in ["console", "respond"] {
+    for list in ["console", "respond", "portal"] {
         files.push((format!("{list}.css"), bundle(&root.join("style"), &format!("{list}.list"))?));
     }
     for entry in fs::read_dir(root.join("public"))? {

@@ -81,7 +81,7 @@ fn minify(paths: &Paths, fresh: &Path) -> Result<()> {
         opt.args(["-Oz", "--strip-debug", "--strip-producers", "--enable-reference-types", "--enable-multivalue"]);
         capture(opt.args(features).arg(&wasm).arg("-o").arg(&wasm))?;
 
-        for list in ["console", "respond"] {
+        for list in ["console", "respond", "portal"] {
             fs::write(fresh.join(format!("{list}.css")), stylesheet(&paths.root.join("style"), list)?)?;
         }
         for entry in fs::read_dir(paths.root.join("public"))? {

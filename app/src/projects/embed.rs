@@ -29,6 +29,8 @@ pub struct Embed {
     pub origins: Vec<String>,
     /// Whether the person who looks may change the origins.
     pub is_admin: bool,
+    /// Whether people may write tickets.
+    pub portal: bool,
     /// The project's live surveys.
     pub surveys: Vec<LiveSurvey>,
 }
@@ -38,6 +40,7 @@ window.earshot = window.earshot || function () { (earshot.q = earshot.q || []).p
 
 earshot("open");                          // show the live survey; or one of them: earshot("open", "SURVEY ID")
 earshot("close");
+earshot("portal");                        // opens the ticket portal in a new tab, with this page, release and environment
 earshot("identify", { id: "user-17", email: "ada@example.com", name: "Ada", attributes: { plan: "pro" } });
 earshot("track", "checkout-done");        // opens a survey that waits for this event
 earshot("on", "finish", (detail) => {});  // also: open, answer, close
@@ -49,12 +52,13 @@ pub fn EmbedPage(
     /// Its content.
     model: Embed,
 ) -> impl IntoView {
-    let Embed { slug, base, key, origins, is_admin, surveys } = model;
+    let Embed { slug, base, key, origins, is_admin, portal, surveys } = model;
     let script = format!("<script async src=\"{base}/embed.js\" data-project=\"{key}\"></script>");
     let csp = format!("script-src {base}; connect-src {base}; frame-src {base}");
     let allowed = if origins.is_empty() { "any site".to_owned() } else { origins.join(", ") };
     let none_live = surveys.is_empty();
     let shown_base = base.clone();
+    let portal_link = format!("{base}/p/{slug}");
     view! {
         <div class="narrow">
             <PageHead title="Embed" lead="Show surveys on your own site, or send people a link." />
@@ -94,6 +98,15 @@ pub fn EmbedPage(
                     </section>
                 }.into_any()
             }).collect_view()}
+            {portal.then(|| view! {
+                <section class="card stack" aria-labelledby="embed-portal">
+                    <h2 id="embed-portal">"Ticket portal"</h2>
+                    <p>"People write to the team here without an account, and read the answers behind a secret link. "
+                        <a href=portal_link.clone() target="_blank" rel="noopener">"Open it"</a></p>
+                    <CopyBox id="link-portal" label="Ticket portal: link" text=portal_link.clone() rows=1 />
+                    <p class="muted small">"On a page with the line above, a button or link can open it with "<code>"earshot(\"portal\")"</code>"."</p>
+                </section>
+            })}
             <section class="card stack" aria-labelledby="embed-csp">
                 <h2 id="embed-csp">"If your site has a Content-Security-Policy"</h2>
                 <p>"Allow "<code>{shown_base}</code>" in these three. Nothing inline, no nonce, no styles."</p>
@@ -101,7 +114,7 @@ pub fn EmbedPage(
             </section>
             <section class="card stack" aria-labelledby="embed-calls">
                 <h2 id="embed-calls">"From your own scripts"</h2>
-                <CopyBox id="snippet-calls" label="Calls" text=CALLS.to_owned() rows=10 />
+                <CopyBox id="snippet-calls" label="Calls" text=CALLS.to_owned() rows=11 />
             </section>
         </div>
         <Copy />

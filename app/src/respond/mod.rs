@@ -79,7 +79,7 @@ pub const HONEYPOT: &str = "website";
 
 /// A whole respondent document around `children`.
 #[component]
-fn RespondDocument(
+pub fn RespondDocument(
     /// Looks and language.
     look: Look,
     /// For the browser's tab.

@@ -152,23 +152,31 @@ fn find(tag: &str) -> Option<&'static Texts> {
     ALL.iter().copied().find(|t| t.code.eq_ignore_ascii_case(primary))
 }
 
-/// The texts for a page: what `?lang=` asks for, else the survey's language, else the best of `Accept-Language` (RFC 9110), else English.
+/// The best of `Accept-Language` (RFC 9110).
+fn accepted(accept: Option<&str>) -> Option<&'static Texts> {
+    let mut wishes: Vec<(&str, f32)> = accept?
+        .split(',')
+        .take(20)
+        .map(|wish| {
+            let (tag, quality) = wish.split_once(";q=").unwrap_or((wish, "1"));
+            (tag, quality.trim().parse().unwrap_or(0.0))
+        })
+        .filter(|(_, quality)| *quality > 0.0)
+        .collect();
+    wishes.sort_by(|a, b| b.1.total_cmp(&a.1));
+    wishes.into_iter().find_map(|(tag, _)| find(tag))
+}
+
+/// The texts for a page: what `?lang=` asks for, else the survey's language, else the best of `Accept-Language`, else English.
 #[must_use]
 pub fn pick(asked: Option<&str>, survey: &str, accept: Option<&str>) -> &'static Texts {
-    let accepted = || {
-        let mut wishes: Vec<(&str, f32)> = accept?
-            .split(',')
-            .take(20)
-            .map(|wish| {
-                let (tag, quality) = wish.split_once(";q=").unwrap_or((wish, "1"));
-                (tag, quality.trim().parse().unwrap_or(0.0))
-            })
-            .filter(|(_, quality)| *quality > 0.0)
-            .collect();
-        wishes.sort_by(|a, b| b.1.total_cmp(&a.1));
-        wishes.into_iter().find_map(|(tag, _)| find(tag))
-    };
-    asked.and_then(find).or_else(|| find(survey)).or_else(accepted).unwrap_or(&EN)
+    asked.and_then(find).or_else(|| find(survey)).or_else(|| accepted(accept)).unwrap_or(&EN)
+}
+
+/// The texts for a page whose words are all ours: what is asked for, else the reader's language, else the project's, else English.
+#[must_use]
+pub fn pick_for_reader(asked: Option<&str>, accept: Option<&str>, project: &str) -> &'static Texts {
+    asked.and_then(find).or_else(|| accepted(accept)).or_else(|| find(project)).unwrap_or(&EN)
 }
 
 /// `rtl` for languages written from right to left, else `ltr`.
@@ -219,6 +227,9 @@ mod tests {
         assert_eq!(pick(Some("xx"), "fr", Some("fr, en;q=0.3, de-CH;q=0.8")).code, "de");
         assert_eq!(pick(None, "fr", Some("de;q=0, it")).code, "en");
         assert_eq!(pick(None, "fr", None).code, "en");
+        assert_eq!(pick_for_reader(None, Some("de"), "en").code, "de");
+        assert_eq!(pick_for_reader(None, Some("fr"), "de").code, "de");
+        assert_eq!(pick_for_reader(Some("en"), Some("de"), "de").code, "en");
     }
 
     #[test]

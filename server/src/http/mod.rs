@@ -17,6 +17,7 @@ pub mod inbox;
 pub mod keys;
 pub mod limits;
 pub mod log;
+pub mod portal;
 pub mod projects;
 pub mod replies;
 pub mod respond;
@@ -55,6 +56,7 @@ pub fn router(app: AppState) -> Router {
         .merge(results::routes())
         .merge(imports::routes())
         .merge(desk::routes())
+        .merge(portal::console_routes())
         .merge(replies::routes())
         .merge(keys::routes())
         .layer(axum::middleware::from_fn(accounts::remember_page))
@@ -70,7 +72,7 @@ pub fn router(app: AppState) -> Router {
         .layer(CsrfLayer::new())
         .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::REQUEST_TIMEOUT, std::time::Duration::from_secs(900)));
     // Respondents: no cookies, hence nothing that a foreign page could abuse.
-    let respondents = Router::new().merge(respond::routes());
+    let respondents = Router::new().merge(respond::routes()).merge(portal::routes());
     Router::new()
         .merge(console)
         .merge(respondents)
@@ -82,6 +84,7 @@ pub fn router(app: AppState) -> Router {
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(axum::middleware::from_fn(limits::bounded))
         .merge(uploads)
+        .merge(portal::uploads())
         .layer(axum::middleware::from_fn(limits::plain_bodies))
         .layer(CatchPanicLayer::custom(error::panicked))
         // Outside of what may answer in a handler's stead, so that those answers carry the headers too.

@@ -154,6 +154,7 @@ async fn embed(console: Console, BaseUrl(base): BaseUrl) -> PageResult {
         key: project.key.clone(),
         origins: project.origins.clone(),
         is_admin: console.scope(Role::Admin).is_ok(),
+        portal: project.portal,
         surveys,
     };
     Ok(console.page("Embed", Nav::Settings, move || view! { <EmbedPage model=model /> }))

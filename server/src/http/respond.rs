@@ -35,6 +35,7 @@ pub fn routes() -> Router<AppState> {
         .route("/embed/v1/{key}/config", get(api::config).options(api::preflight))
         .route("/embed/v1/{key}/responses", post(api::begin).options(api::preflight))
         .route("/embed/v1/{key}/responses/{id}", put(api::update).options(api::preflight))
+        .route("/embed/v1/{key}/portal", get(api::portal))
         .merge(pages)
         .layer(DefaultBodyLimit::max(SUBMISSION_LIMIT))
 }
@@ -73,20 +74,20 @@ fn sender(app: &App, project: &Project, headers: &HeaderMap) -> Sender {
 }
 
 /// A text from outside: without NUL and other control characters but line ends, trimmed, cut; `None` when nothing is left.
-fn tidy(text: &str, max: usize) -> Option<String> {
+pub(super) fn tidy(text: &str, max: usize) -> Option<String> {
     let text: String = text.chars().filter(|c| !c.is_control()).take(max).collect();
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// A web address from outside; anything but http(s) is dropped, so that no `javascript:` is ever stored.
-fn web_address(text: &str) -> Option<String> {
+pub(super) fn web_address(text: &str) -> Option<String> {
     let text = tidy(text, 2000)?;
     let url = url::Url::parse(&text).ok()?;
     (matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none()).then_some(text)
 }
 
-fn user_agent(headers: &HeaderMap) -> Option<String> {
+pub(super) fn user_agent(headers: &HeaderMap) -> Option<String> {
     headers.get(header::USER_AGENT).and_then(|h| h.to_str().ok()).and_then(|text| tidy(text, 300))
 }
 

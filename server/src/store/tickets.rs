@@ -409,6 +409,27 @@ impl Tx<'_> {
         Ok(done.rows_affected())
     }
 
+    /// Removes a file that waits for a form.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn drop_held_file(&mut self, scope: &Scope, file: AttachmentId) -> Result<()> {
+        sqlx::query(
+            "DELETE FROM attachment_chunks WHERE attachment_id = $1 \
+             AND attachment_id IN (SELECT id FROM attachments WHERE id = $1 AND project_id = $2 AND message_id IS NULL)",
+        )
+        .bind(file.to_string())
+        .bind(scope.project().to_string())
+        .execute(self.conn())
+        .await?;
+        sqlx::query("DELETE FROM attachments WHERE id = $1 AND project_id = $2 AND message_id IS NULL")
+            .bind(file.to_string())
+            .bind(scope.project().to_string())
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+
     /// Removes files whose form was never sent.
     ///
     /// # Errors

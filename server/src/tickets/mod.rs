@@ -8,11 +8,11 @@ use domain::{
     accounts::{Role, Scope},
     feedback::{Feedback, Kind, Status},
     history::Change,
-    ids::{FeedbackId, HistoryId, MessageId, TicketId},
+    ids::{AttachmentId, FeedbackId, HistoryId, MessageId, TicketId},
     projects::Project,
     responses::Signals,
     tickets::{
-        Author, MAX_OWN_MESSAGES, Message, NewTicket, Priority, State, Ticket, check_message, spam_reasons, status_after_reply,
+        Attachment, Author, MAX_OWN_MESSAGES, Message, NewTicket, Priority, State, Ticket, check_message, spam_reasons, status_after_reply,
         status_after_request,
     },
 };
@@ -172,6 +172,29 @@ pub async fn hold_files(app: &App, project: &Project, form: &str, files: Vec<New
             })
         })
         .await
+}
+
+/// The files that wait for a form, after those that the person does not keep are gone.
+///
+/// # Errors
+/// When the database fails.
+pub async fn keep_held(app: &App, project: &Project, form: &str, keep: &[AttachmentId]) -> Result<Vec<Attachment>> {
+    let scope = Scope::system(project.id);
+    let held = app.store.held_files(&scope, form, app.now()).await?;
+    let (kept, gone): (Vec<_>, Vec<_>) = held.into_iter().partition(|file| keep.contains(&file.id));
+    if !gone.is_empty() {
+        app.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    for file in &gone {
+                        tx.drop_held_file(&scope, file.id).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await?;
+    }
+    Ok(kept)
 }
 
 /// Takes a ticket, once for each `key`: a retry gets the first answer. Suspected spam is stored as that.

@@ -15,6 +15,7 @@ mod inbox;
 mod keys;
 mod migrations;
 mod nodes;
+mod portal;
 mod replies;
 mod respond;
 mod results;

@@ -4,9 +4,9 @@ use app::respond::texts;
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, State, rejection::BytesRejection},
+    extract::{Path, RawQuery, State, rejection::BytesRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
 };
 use domain::{
     Error as Refusal, FieldErrors,
@@ -19,7 +19,12 @@ use serde_json::{Map, Value, json};
 use super::{SUBMISSION_LIMIT, Sender, sender, tidy, user_agent, web_address};
 use crate::{
     error::{Error, Result},
-    http::{self, address::ClientAddress, error::ApiError, forms::is_idempotency_key},
+    http::{
+        self,
+        address::ClientAddress,
+        error::{ApiError, PageResult},
+        forms::is_idempotency_key,
+    },
     responses::{self, Begun, Context, Person, Submission, Target},
     state::{App, AppState, hash_token},
 };
@@ -125,6 +130,16 @@ async fn config_of(app: &App, project: &Project, headers: &HeaderMap) -> Result<
         out.insert(header::ETAG, tag);
     }
     Ok(response)
+}
+
+/// `GET /embed/v1/{key}/portal`: leads to the project's ticket portal with what the widget says of its page.
+pub async fn portal(State(app): State<AppState>, Path(key): Path<String>, RawQuery(query): RawQuery) -> PageResult {
+    let project = project(&app, &key).await?;
+    if !project.portal {
+        return Err(Refusal::NotFound.into());
+    }
+    let query = query.filter(|q| !q.is_empty()).map(|q| format!("?{q}")).unwrap_or_default();
+    Ok(Redirect::to(&format!("/p/{}{query}", project.slug)).into_response())
 }
 
 /// `POST /embed/v1/{key}/responses`

@@ -1,0 +1,287 @@
+//! The public ticket portal: a form to write to the team, and the conversation behind its secret link. Respondents' pages: no wasm, no
+//! script at all.
+
+pub mod texts;
+
+use domain::{
+    FieldErrors,
+    tickets::{Attachment, Author, MAX_MESSAGE, MAX_NAME, MAX_SUBJECT, Message, NewTicket, State},
+};
+use leptos::prelude::*;
+
+pub use texts::Texts;
+
+use crate::{
+    components::forms::textarea_text,
+    respond::{HONEYPOT, Look, RespondDocument},
+};
+
+/// The form for a new ticket, empty or as it came back.
+#[derive(Debug, Clone, Default)]
+pub struct TicketForm {
+    /// The project's name.
+    pub project: String,
+    /// Where it posts to.
+    pub action: String,
+    /// What was typed.
+    pub typed: NewTicket,
+    /// Names and values that it carries along: where the person came from.
+    pub carried: Vec<(&'static str, String)>,
+    /// What stands at the end of it.
+    pub tail: Tail,
+}
+
+/// What the forms of the portal have in common.
+#[derive(Debug, Clone, Default)]
+pub struct Tail {
+    /// When the page was made, signed.
+    pub started: String,
+    /// Makes a repeated post one message.
+    pub key: String,
+    /// Files that wait for this form.
+    pub held: Vec<Attachment>,
+    /// What was refused, in the page's language.
+    pub errors: FieldErrors,
+    /// Why it was not taken, when that is not about a field.
+    pub message: Option<String>,
+}
+
+/// A conversation as its requester sees it.
+#[derive(Debug, Clone)]
+pub struct Conversation {
+    /// The project's name.
+    pub project: String,
+    /// The portal's page.
+    pub portal: String,
+    /// This page's path, secret included.
+    pub path: String,
+    /// This page's whole address.
+    pub link: String,
+    /// The ticket's number.
+    pub number: i64,
+    /// Its subject.
+    pub subject: String,
+    /// Whether it was sent just now.
+    pub just_sent: bool,
+    /// Who has the next word.
+    pub state: State,
+    /// Everything said, notes left out.
+    pub messages: Vec<Message>,
+    /// What was typed as an answer.
+    pub typed: String,
+    /// What stands at the end of the form.
+    pub tail: Tail,
+}
+
+/// `12 KB`, `3.4 MB`.
+fn size(bytes: i64) -> String {
+    if bytes < 1_000_000 { format!("{} KB", (bytes / 1000).max(1)) } else { format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10) }
+}
+
+fn error_at(errors: &FieldErrors, name: &'static str) -> Option<impl IntoView + use<>> {
+    errors.at(name).map(|text| view! { <p class="error" id=format!("{name}-error")>{text.to_owned()}</p> })
+}
+
+fn described(errors: &FieldErrors, name: &str, has_hint: bool) -> Option<String> {
+    let ids: Vec<String> = [(has_hint, "hint"), (errors.at(name).is_some(), "error")]
+        .into_iter()
+        .filter(|(is, _)| *is)
+        .map(|(_, part)| format!("{name}-{part}"))
+        .collect();
+    (!ids.is_empty()).then(|| ids.join(" "))
+}
+
+fn invalid(errors: &FieldErrors, name: &str) -> Option<&'static str> {
+    errors.at(name).map(|_| "true")
+}
+
+/// What went wrong, in one place at the top, with links to the fields.
+fn summary(tail: &Tail, problem: &'static str, labels: &[(&str, &'static str)]) -> impl IntoView + use<> {
+    let message = tail.message.clone().map(|text| view! { <p class="problem" role="alert">{text}</p> });
+    let items: Vec<_> = tail
+        .errors
+        .0
+        .iter()
+        .map(|e| {
+            let label = labels.iter().find(|(name, _)| *name == e.field).map_or("", |(_, label)| label);
+            view! { <li><a href=format!("#{}", e.field)>{label}": "{e.message.clone()}</a></li> }
+        })
+        .collect();
+    let list = (!items.is_empty()).then(|| view! { <div class="problem" role="alert"><h2>{problem}</h2><ul>{items}</ul></div> });
+    view! { {message}{list} }
+}
+
+/// The message of a form.
+fn message_field(label: &'static str, hint: Option<&'static str>, typed: &str, tail: &Tail, required: bool) -> impl IntoView + use<> {
+    let errors = &tail.errors;
+    let rows = if hint.is_some() { 8 } else { 5 };
+    view! {
+        <div class="field">
+            <label for="message">{label}</label>
+            {hint.map(|hint| view! { <p class="hint" id="message-hint">{hint}</p> })}
+            {error_at(errors, "message")}
+            <textarea id="message" name="message" rows=rows maxlength=MAX_MESSAGE required=required
+                aria-describedby=described(errors, "message", hint.is_some()) aria-invalid=invalid(errors, "message")
+            >{textarea_text(typed)}</textarea>
+        </div>
+    }
+}
+
+/// What every form ends with: the trap, the key, and the files. Files come last: whatever goes wrong with them, the words before them are read.
+fn tail_fields(look: &Look, words: &'static Texts, tail: &Tail) -> impl IntoView + use<> {
+    let held: Vec<_> = tail
+        .held
+        .iter()
+        .map(|file| {
+            view! {
+                <li><label class="choice">
+                    <input type="checkbox" name="keep" value=file.id.to_string() checked />
+                    <span>{file.name.clone()}" "<small>"("{size(file.size)}")"</small></span>
+                </label></li>
+            }
+        })
+        .collect();
+    let held = (!held.is_empty()).then(|| view! { <p class="hint">{words.held}</p><ul class="held">{held}</ul> });
+    view! {
+        <input type="hidden" name="started" value=tail.started.clone() />
+        <input type="hidden" name="idempotency_key" value=tail.key.clone() />
+        <input type="hidden" name="lang" value=look.texts.code />
+        <p class="trap" aria-hidden="true">
+            <label>{look.texts.leave_empty}<input type="text" name=HONEYPOT tabindex="-1" autocomplete="off" /></label>
+        </p>
+        <div class="field">
+            <label for="files">{words.files}" "<span class="req">"("{words.optional}")"</span></label>
+            <p class="hint" id="files-hint">{words.files_hint}</p>
+            {error_at(&tail.errors, "files")}
+            {held}
+            <input type="file" id="files" name="files" multiple
+                aria-describedby=described(&tail.errors, "files", true) aria-invalid=invalid(&tail.errors, "files") />
+        </div>
+    }
+}
+
+/// The page on which a ticket is written.
+#[component]
+pub fn PortalPage(
+    /// Looks and language.
+    look: Look,
+    /// The form.
+    form: TicketForm,
+) -> impl IntoView {
+    let words = texts::of(look.texts.code);
+    let TicketForm { project, action, typed, carried, tail } = form;
+    let title = words.title.replace("{project}", &project);
+    let labels =
+        [("subject", words.subject), ("message", words.message), ("email", words.email), ("name", words.name), ("files", words.files)];
+    let errors = &tail.errors;
+    let content = view! {
+        <form method="post" action=action enctype="multipart/form-data">
+            <header>
+                <h1>{title.clone()}</h1>
+                <p class="intro">{words.lead}</p>
+            </header>
+            {summary(&tail, look.texts.problem, &labels)}
+            {carried.into_iter().map(|(name, value)| view! { <input type="hidden" name=name value=value /> }).collect_view()}
+            <div class="field">
+                <label for="subject">{words.subject}</label>
+                <p class="hint" id="subject-hint">{words.subject_hint}</p>
+                {error_at(errors, "subject")}
+                <input type="text" id="subject" name="subject" value=typed.subject maxlength=MAX_SUBJECT required
+                    aria-describedby=described(errors, "subject", true) aria-invalid=invalid(errors, "subject") />
+            </div>
+            {message_field(words.message, Some(words.message_hint), &typed.message, &tail, true)}
+            <div class="field">
+                <label for="email">{words.email}</label>
+                <p class="hint" id="email-hint">{words.email_hint}</p>
+                {error_at(errors, "email")}
+                <input type="email" id="email" name="email" value=typed.email maxlength="254" autocomplete="email" required
+                    aria-describedby=described(errors, "email", true) aria-invalid=invalid(errors, "email") />
+            </div>
+            <div class="field">
+                <label for="name">{words.name}" "<span class="req">"("{words.optional}")"</span></label>
+                {error_at(errors, "name")}
+                <input type="text" id="name" name="name" value=typed.name maxlength=MAX_NAME autocomplete="name"
+                    aria-describedby=described(errors, "name", false) aria-invalid=invalid(errors, "name") />
+            </div>
+            {tail_fields(&look, words, &tail)}
+            <div class="actions"><button type="submit" class="primary">{words.send}</button></div>
+        </form>
+    };
+    view! { <RespondDocument look=look title=title scripted=false>{content}</RespondDocument> }
+}
+
+fn file(path: &str, words: &'static Texts, file: Attachment) -> impl IntoView + use<> {
+    let href = format!("{path}/files/{}", file.id);
+    if file.is_picture() {
+        let alt = format!("{}: {}", words.picture, file.name);
+        view! { <li><a href=href.clone()><img src=href.clone() alt=alt loading="lazy" /></a></li> }.into_any()
+    } else {
+        let name = file.name.clone();
+        view! { <li><a href=href download=name.clone() aria-label=format!("{}: {name}", words.download)>{name.clone()}</a>" "<small>{size(file.size)}</small></li> }.into_any()
+    }
+}
+
+fn message(view: &Conversation, words: &'static Texts, message: Message) -> impl IntoView + use<> {
+    let own = message.author == Author::Requester;
+    let who = if own { words.you.to_owned() } else { message.staff_name.unwrap_or_else(|| words.team.replace("{project}", &view.project)) };
+    let files: Vec<_> = message.attachments.into_iter().map(|own| file(&view.path, words, own)).collect();
+    view! {
+        <li class=if own { "message" } else { "message team" } id=format!("m-{}", message.id)>
+            <h3 class="who">{who}<time datetime=message.created_at.rfc3339()>{message.created_at.readable()}</time></h3>
+            {(!message.body.is_empty()).then(|| view! { <p class="body" dir="auto">{message.body.clone()}</p> })}
+            {(!files.is_empty()).then(|| view! { <ul class="files">{files}</ul> })}
+        </li>
+    }
+}
+
+/// The page behind the secret link.
+#[component]
+pub fn ConversationPage(
+    /// Looks and language.
+    look: Look,
+    /// The conversation.
+    view: Conversation,
+) -> impl IntoView {
+    let words = texts::of(look.texts.code);
+    let (state, told) = words.state(view.state);
+    let closed = view.state == State::Closed;
+    let title = format!("{} · {}", words.ticket.replace("{n}", &view.number.to_string()), view.subject);
+    let messages: Vec<_> = view.messages.clone().into_iter().map(|one| message(&view, words, one)).collect();
+    let labels = [("message", words.message), ("files", words.files)];
+    let sent = view.just_sent.then(|| {
+        view! {
+            <section class="sent" role="status">
+                <h2>{words.sent_title}": "{words.ticket.replace("{n}", &view.number.to_string())}</h2>
+                <p>{words.sent}</p>
+                <label class="vh" for="link">{words.link}</label>
+                <input type="text" id="link" readonly value=view.link.clone() />
+            </section>
+        }
+    });
+    let turn = if closed { ("reopen", words.reopen) } else { ("close", words.close) };
+    let content = view! {
+        <header>
+            <p class="where">{words.ticket.replace("{n}", &view.number.to_string())}" · "{view.project.clone()}</p>
+            <h1>{view.subject.clone()}</h1>
+            <p class="state" id="state"><strong>{state}</strong>{told}</p>
+        </header>
+        {sent}
+        {summary(&view.tail, look.texts.problem, &labels)}
+        <h2 class="vh">{words.messages}</h2>
+        <ol class="messages">{messages}</ol>
+        <section class="answer" aria-labelledby="answer">
+            <h2 id="answer">{if closed { words.answer_closed } else { words.answer }}</h2>
+            <form method="post" action=view.path.clone() enctype="multipart/form-data">
+                {message_field(words.message, None, &view.typed, &view.tail, false)}
+                {tail_fields(&look, words, &view.tail)}
+                <div class="actions"><button type="submit" class="primary">{words.send_answer}</button></div>
+            </form>
+            <form method="post" action=format!("{}/{}", view.path, turn.0) class="close">
+                <input type="hidden" name="idempotency_key" value=view.tail.key.clone() />
+                <button type="submit">{turn.1}</button>
+            </form>
+            <p><a href=view.portal.clone()>{words.new_ticket}</a></p>
+        </section>
+    };
+    view! { <RespondDocument look=look title=title scripted=false>{content}</RespondDocument> }
+}

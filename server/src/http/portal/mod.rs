@@ -1,0 +1,49 @@
+//! The public ticket portal: pages of people without an account. No cookies; a conversation is behind a link that only we can make.
+
+mod files;
+mod pages;
+mod upload;
+
+use std::time::Duration;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::StatusCode,
+    routing::{get, post},
+};
+use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
+
+use super::error;
+use crate::state::AppState;
+
+/// How long a message with files may take to arrive: ten megabytes over a bad line.
+const UPLOAD: Duration = Duration::from_secs(300);
+
+/// What only reads.
+pub fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/p/{slug}", get(pages::portal))
+        .route("/p/{slug}/t/{token}", get(pages::conversation))
+        .route("/p/{slug}/t/{token}/close", get(pages::to_conversation).post(pages::close))
+        .route("/p/{slug}/t/{token}/reopen", get(pages::to_conversation).post(pages::reopen))
+        .route("/p/{slug}/t/{token}/files/{id}", get(files::public))
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(axum::middleware::from_fn(pages::dress))
+}
+
+/// What takes files: larger bodies, and longer than other requests.
+pub fn uploads() -> Router<AppState> {
+    Router::new()
+        .route("/p/{slug}", post(pages::submit))
+        .route("/p/{slug}/t/{token}", post(pages::answer))
+        .layer(DefaultBodyLimit::max(upload::BODY_LIMIT))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, UPLOAD))
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(axum::middleware::from_fn(pages::dress))
+}
+
+/// Files of tickets for the team.
+pub fn console_routes() -> Router<AppState> {
+    Router::new().route("/p/{slug}/tickets/{ticket}/files/{id}", get(files::for_staff))
+}

@@ -1,0 +1,448 @@
+//! The public ticket portal: what strangers may do, and what they may not.
+
+use std::io::Cursor;
+
+use axum::{
+    body::{Body, to_bytes},
+    http::{HeaderMap, Method, StatusCode},
+};
+use domain::{
+    accounts::{Role, Scope},
+    feedback::Status,
+    projects::Project,
+    tickets::{Author, State, Ticket},
+};
+use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
+use server::tickets;
+
+use crate::{
+    on_both,
+    support::{Client, Page, TestApp},
+};
+
+const BOUNDARY: &str = "----earshot";
+
+/// A form as a browser sends it; a field with a file name is a file.
+fn form(fields: &[(&str, &str)], files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (name, value) in fields {
+        out.extend_from_slice(format!("--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").as_bytes());
+    }
+    for (name, bytes) in files {
+        let head = format!(
+            "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"files\"; filename=\"{name}\"\r\ncontent-type: image/png\r\n\r\n"
+        );
+        out.extend_from_slice(head.as_bytes());
+        out.extend_from_slice(bytes);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
+    out
+}
+
+async fn send_from(client: &Client, path: &str, headers: &[(&str, &str)], fields: &[(&str, &str)], files: &[(&str, &[u8])]) -> Page {
+    let kind = format!("multipart/form-data; boundary={BOUNDARY}");
+    let mut all = vec![("content-type", kind.as_str())];
+    all.extend_from_slice(headers);
+    client.send(Method::POST, path, &all, Body::from(form(fields, files))).await
+}
+
+async fn send(client: &Client, path: &str, fields: &[(&str, &str)], files: &[(&str, &[u8])]) -> Page {
+    send_from(client, path, &[], fields, files).await
+}
+
+/// The value of a hidden field.
+fn hidden(page: &Page, name: &str) -> String {
+    let from = page.body.find(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("no {name}: {}", page.body));
+    page.body[from..].split('"').nth(3).unwrap().to_owned()
+}
+
+const WORDS: [(&str, &str); 4] =
+    [("subject", "The map stays empty"), ("message", "Nothing <b>is</b> drawn."), ("email", "ann@example.com"), ("name", "Ann")];
+
+/// Opens the form, waits as a person does, and sends it.
+async fn write(t: &TestApp, key: &str, extra: &[(&str, &str)], files: &[(&str, &[u8])]) -> Page {
+    let client = t.anonymous();
+    let page = client.get("/p/my-app").await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+    t.clock.advance_ms(30_000);
+    let started = hidden(&page, "started");
+    let mut fields = WORDS.to_vec();
+    fields.extend([("started", started.as_str()), ("idempotency_key", key)]);
+    fields.extend_from_slice(extra);
+    send(&client, "/p/my-app", &fields, files).await
+}
+
+/// The path of the conversation that a sent form leads to.
+fn path(sent: &Page) -> String {
+    assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.body);
+    sent.location().strip_suffix("?sent=1").unwrap().to_owned()
+}
+
+async fn ticket_at(t: &TestApp, project: &Project, path: &str) -> Ticket {
+    tickets::by_token(&t.app, project, path.rsplit('/').next().unwrap()).await.unwrap()
+}
+
+async fn bytes(client: &Client, path: &str) -> (StatusCode, HeaderMap, Vec<u8>) {
+    let answer = client.open(path, &[]).await;
+    let (parts, body) = answer.into_parts();
+    (parts.status, parts.headers, to_bytes(body, 64 << 20).await.unwrap().to_vec())
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
+    headers.get(name).map_or("", |h| h.to_str().unwrap())
+}
+
+fn encoded(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+    let mut out = Cursor::new(Vec::new());
+    picture.write_to(&mut out, format).unwrap();
+    out.into_inner()
+}
+
+fn picture() -> DynamicImage {
+    RgbImage::from_fn(8, 4, |x, _| if x < 4 { Rgb([255, 0, 0]) } else { Rgb([0, 0, 255]) }).into()
+}
+
+/// A JPEG whose metadata says that it stands on its side, and where it was taken.
+fn jpeg_with_place() -> Vec<u8> {
+    let mut tiff = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0".to_vec();
+    tiff.extend_from_slice(b"GPSLatitude 52.5200 SECRET-PLACE");
+    let plain = encoded(&picture(), ImageFormat::Jpeg);
+    let mut out = plain[..2].to_vec();
+    out.extend_from_slice(&[0xff, 0xe1]);
+    out.extend_from_slice(&u16::try_from(tiff.len() + 2).unwrap().to_be_bytes());
+    out.extend_from_slice(&tiff);
+    out.extend_from_slice(&plain[2..]);
+    out
+}
+
+on_both!(somebody_writes_reads_answers_and_opens_again, |t: TestApp| async move {
+    let (project, _) = t.owner().await;
+    let client = t.anonymous();
+    let page = client.get("/p/my-app").await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.body.contains("Write to My app") && page.body.contains("multipart/form-data"));
+    assert!(!page.body.contains("<script") && !page.body.contains("wasm"), "{}", page.body);
+    assert!(text(&page.headers, "content-security-policy").contains("frame-ancestors 'none'"));
+    assert!(page.headers.get("set-cookie").is_none());
+
+    let sent = write(&t, "key-00000001", &[("page_url", "https://shop.example/map"), ("release", "1.2")], &[]).await;
+    let path = path(&sent);
+    assert_eq!(text(&sent.headers, "referrer-policy"), "no-referrer");
+    let page = client.get(sent.location()).await;
+    assert!(page.body.contains("Ticket 1") && page.body.contains(&format!("http://earshot.test{path}")), "{}", page.body);
+    assert!(page.body.contains("Waiting for an answer") && page.body.contains("Nothing &lt;b&gt;is&lt;/b&gt; drawn."));
+    assert_eq!(text(&page.headers, "referrer-policy"), "no-referrer");
+    assert!(text(&page.headers, "cache-control").contains("no-store") && text(&page.headers, "x-robots-tag").contains("noindex"));
+    assert!(!client.get(&path).await.body.contains("has arrived"), "only once");
+
+    let ticket = ticket_at(&t, &project, &path).await;
+    let scope = Scope::system(project.id);
+    let feedback = t.app.store.feedback_by_ids(&scope, &[ticket.feedback]).await.unwrap().remove(0);
+    assert_eq!((feedback.status, feedback.page_url.as_deref()), (Status::New, Some("https://shop.example/map")));
+    assert_eq!((feedback.release.as_deref(), ticket.name.as_deref()), (Some("1.2"), Some("Ann")));
+
+    let (staff, _) = t.member(&project, "bob@example.com", Role::Triager).await;
+    let team = t.app.store.actor(staff).await.unwrap().scope(project.id, Role::Triager).unwrap();
+    let reply = tickets::Reply { body: "Which telephone?".into(), ..tickets::Reply::default() };
+    tickets::staff_reply(&t.app, &team, ticket.id, "reply-000001", reply).await.unwrap();
+    tickets::add_note(&t.app, &team, ticket.id, "note-0000001", "An impatient one.", vec![]).await.unwrap();
+    let page = client.get(&path).await;
+    assert!(page.body.contains("Which telephone?") && page.body.contains("bob") && page.body.contains("Answered"));
+    assert!(!page.body.contains("impatient"), "{}", page.body);
+
+    let fields = [("message", "An old one."), ("idempotency_key", "answer-00001")];
+    for _ in 0..2 {
+        let answered = send(&client, &path, &fields, &[]).await;
+        assert_eq!((answered.status, answered.location()), (StatusCode::SEE_OTHER, path.as_str()), "{}", answered.body);
+    }
+    assert_eq!(client.get(&path).await.body.matches("An old one.").count(), 1);
+    assert_eq!(client.post(&format!("{path}/close"), &[]).await.location(), path);
+    assert!(client.get(&path).await.body.contains("This conversation is closed."));
+    assert_eq!(ticket_at(&t, &project, &path).await.state, State::Closed);
+    assert_eq!(client.post(&format!("{path}/reopen"), &[]).await.location(), path);
+    assert_eq!(ticket_at(&t, &project, &path).await.state, State::Open);
+    let again = client.get(&format!("{path}/reopen")).await;
+    assert_eq!((again.status, again.location()), (StatusCode::SEE_OTHER, path.as_str()), "a reload of where a form went");
+});
+
+on_both!(links_lead_nowhere_else, |t: TestApp| async move {
+    let (project, _) = t.owner().await;
+    server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    let client = t.anonymous();
+    let path = path(&write(&t, "key-00000001", &[], &[("a.png", &encoded(&picture(), ImageFormat::Png))]).await);
+    let ticket = ticket_at(&t, &project, &path).await;
+    let file = tickets::public_conversation(&t.app, ticket.clone()).await.unwrap().messages[0].attachments[0].id;
+    let token = path.rsplit('/').next().unwrap();
+    let wrong = format!("{}x", &token[..token.len() - 1]);
+    for nothing in [
+        format!("/p/my-app/t/{wrong}"),
+        format!("/p/other/t/{token}"),
+        format!("/p/my-app/t/{}", ticket.id),
+        format!("/p/my-app/t/{wrong}/files/{file}"),
+        format!("/p/other/t/{token}/files/{file}"),
+        format!("{path}/files/{}", ticket.id),
+        "/p/nobody".to_owned(),
+        "/p/%00".to_owned(),
+        "/p/my-app/t/%00".to_owned(),
+    ] {
+        let page = client.get(&nothing).await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND, "{nothing}");
+        // In the dress of the portal, in the reader's language, and with nothing of the console.
+        assert!(page.body.contains("There is nothing here") && !page.body.contains("console"), "{}", page.body);
+    }
+    let answer = [("message", "x"), ("idempotency_key", "answer-00001")];
+    assert_eq!(send(&client, &format!("/p/my-app/t/{wrong}"), &answer, &[]).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(client.post(&format!("/p/my-app/t/{wrong}/close"), &[]).await.status, StatusCode::NOT_FOUND);
+    let german = client.send(Method::GET, "/p/nobody", &[("accept-language", "de")], Body::empty()).await;
+    assert!(german.body.contains("Hier ist nichts"));
+
+    // Another ticket's file, and a file of a note, are nobody's here.
+    let other = self::path(&write(&t, "key-00000002", &[], &[]).await);
+    assert_eq!(client.get(&format!("{other}/files/{file}")).await.status, StatusCode::NOT_FOUND);
+    let mut arriving = tickets::files::Arriving::default();
+    arriving.begin("secret.txt");
+    arriving.push(&t.app, b"secret").unwrap();
+    let files = arriving.prepare(&t.app).await.unwrap();
+    let noted = files[0].file.id;
+    tickets::add_note(&t.app, &Scope::system(project.id), ticket.id, "note-0000001", "", files).await.unwrap();
+    assert_eq!(client.get(&format!("{path}/files/{noted}")).await.status, StatusCode::NOT_FOUND);
+
+    // The team reads both, each within its project.
+    let own = format!("/p/my-app/tickets/{}/files/", ticket.id);
+    let (_, viewer) = t.member(&project, "vera@example.com", Role::Viewer).await;
+    assert_eq!(viewer.get(&format!("{own}{noted}")).await.body, "secret");
+    assert_eq!(viewer.get(&format!("{own}{file}")).await.status, StatusCode::OK);
+    assert_eq!(client.get(&format!("{own}{file}")).await.status, StatusCode::SEE_OTHER, "asked to sign in");
+    let stranger = server::accounts::create_staff(&t.app, "eve@example.com", "Eve", crate::support::PASSWORD).await.unwrap();
+    let theirs = server::projects::create(&t.app, "Theirs", vec![], Some(stranger)).await.unwrap();
+    let (_, eve) = t.member(&theirs, "eva@example.com", Role::Owner).await;
+    assert_eq!(eve.get(&format!("{own}{file}")).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(eve.get(&format!("/p/theirs/tickets/{}/files/{file}", ticket.id)).await.status, StatusCode::NOT_FOUND);
+});
+
+on_both!(files_are_what_their_bytes_say, |t: TestApp| async move {
+    let (project, _) = t.owner().await;
+    let client = t.anonymous();
+    let mut polyglot = encoded(&picture(), ImageFormat::Png);
+    polyglot.extend_from_slice(b"<html><script>alert(1)</script>");
+    let html = b"<!doctype html><script>alert(1)</script>";
+    let svg = b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>";
+    let place = jpeg_with_place();
+    let long = vec![7_u8; 600 << 10];
+    let files: [(&str, &[u8]); 6] = [
+        ("polyglot.html", &polyglot),
+        ("page.png", html),
+        ("logo.svg", svg),
+        ("IMG_1.JPG", &place),
+        ("../../etc/pass%22wd", b"plain"),
+        ("long.bin", &long),
+    ];
+    let path = path(&write(&t, "key-00000001", &[], &files).await);
+    let ticket = ticket_at(&t, &project, &path).await;
+    let stored = tickets::public_conversation(&t.app, ticket).await.unwrap().messages.remove(0).attachments;
+    let names: Vec<_> = stored.iter().map(|f| f.name.as_str()).collect();
+    assert_eq!(names, ["polyglot.png", "page.png", "logo.svg", "IMG_1.JPG", "pass%22wd", "long.bin"]);
+    let mut answers = Vec::new();
+    for file in &stored {
+        let (status, headers, body) = bytes(&client, &format!("{path}/files/{}", file.id)).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(text(&headers, "x-content-type-options"), "nosniff");
+        assert_eq!(text(&headers, "content-security-policy"), "default-src 'none'; sandbox; frame-ancestors 'none'");
+        assert_eq!(text(&headers, "content-length"), body.len().to_string());
+        assert!(text(&headers, "cache-control").contains("no-store"));
+        answers.push((text(&headers, "content-type").to_owned(), text(&headers, "content-disposition").to_owned(), body));
+    }
+    let (kind, how, body) = &answers[0];
+    assert!(kind == "image/png" && how.starts_with("inline"), "{kind} {how}");
+    assert!(!String::from_utf8_lossy(body).contains("script"));
+    for n in [1, 2, 4, 5] {
+        let (kind, how, _) = &answers[n];
+        assert!(kind == "application/octet-stream" && how.starts_with("attachment"), "{n}: {kind} {how}");
+    }
+    assert_eq!((answers[1].2.as_slice(), answers[2].2.as_slice()), (html.as_slice(), svg.as_slice()));
+    assert_eq!(answers[5].2, long, "in three pieces");
+    let (kind, _, body) = &answers[3];
+    assert_eq!(kind, "image/jpeg");
+    assert!(String::from_utf8_lossy(&place).contains("SECRET-PLACE"), "the test's own picture has it");
+    assert!(!String::from_utf8_lossy(body).contains("SECRET-PLACE") && !String::from_utf8_lossy(body).contains("Exif"));
+    // It lay on its side: what was left is on top now.
+    let turned = image::load_from_memory(body).unwrap().into_rgb8();
+    assert_eq!((turned.width(), turned.height()), (4, 8));
+    let (top, bottom) = (turned.get_pixel(1, 1), turned.get_pixel(1, 6));
+    assert!(top[0] > 200 && top[2] < 60 && bottom[2] > 200 && bottom[0] < 60, "{top:?} {bottom:?}");
+    // The page shows pictures only.
+    let page = client.get(&path).await;
+    assert_eq!(page.body.matches("<img ").count(), 2);
+});
+
+on_both!(too_much_is_refused_and_the_words_stay, |t: TestApp| async move {
+    let (project, _) = t.owner().await;
+    let large = vec![0_u8; 6 << 20];
+    let page = write(&t, "key-00000001", &[], &[("a.bin", &large), ("b.bin", &large)]).await;
+    assert_eq!(page.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(page.body.contains("The map stays empty") && page.body.contains("more than 10 MB"), "{}", page.body);
+    // The room that it took is free again, whatever came of it.
+    for n in 0..8 {
+        let again = write(&t, &format!("key-1000000{n}"), &[("email", "x")], &[("a.bin", &large), ("b.bin", &large)]).await;
+        assert_eq!(again.status, StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    let mut flood = encoded(&picture(), ImageFormat::Png);
+    flood[16..24].copy_from_slice(&[0, 0, 0xea, 0x60, 0, 0, 0xea, 0x60]);
+    let page = write(&t, "key-00000002", &[], &[("a.png", &flood)]).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.body.contains("picture") && page.body.contains("Nothing &lt;b&gt;is"), "{}", page.body);
+    let many: Vec<(&str, &[u8])> = (0..11).map(|_| ("a.txt", b"a".as_slice())).collect();
+    assert_eq!(write(&t, "key-00000003", &[], &many).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let endless = "x".repeat(300 << 10);
+    assert_eq!(write(&t, "key-00000004", &[("more", &endless)], &[]).await.status, StatusCode::PAYLOAD_TOO_LARGE);
+    let client = t.anonymous();
+    let broken = client.send(Method::POST, "/p/my-app", &[("content-type", "multipart/form-data; boundary=x")], Body::from("y")).await;
+    assert!(broken.status.is_client_error(), "{}", broken.status);
+    let plain = client.post("/p/my-app", &WORDS).await;
+    assert!(plain.status.is_client_error() && plain.body.contains("That did not work"), "{}", plain.body);
+    assert!(t.app.store.ticket_of(&Scope::system(project.id), t.app.id()).await.unwrap().is_none());
+    assert!(!t.app.store.has_more_than_spam(&Scope::system(project.id)).await.unwrap(), "nothing was stored");
+});
+
+on_both!(faults_stand_at_their_fields_and_files_wait, |t: TestApp| async move {
+    let (project, _) = t.owner().await;
+    let client = t.anonymous();
+    let opened = client.get("/p/my-app").await;
+    t.clock.advance_ms(30_000);
+    let started = hidden(&opened, "started");
+    let bad = [
+        ("lang", "de"),
+        ("subject", ""),
+        ("message", "</textarea><script>alert(1)</script>"),
+        ("email", "ann"),
+        ("started", started.as_str()),
+        ("idempotency_key", "key-00000001"),
+    ];
+    let page = send(&client, "/p/my-app", &bad, &[("one.txt", b"one"), ("two.txt", b"two")]).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.body.contains("Sagen Sie in wenigen Worten") && page.body.contains("eine E-Mail-Adresse wie"), "{}", page.body);
+    assert!(page.body.contains("&lt;/textarea&gt;&lt;script&gt;") && page.body.contains("one.txt") && page.body.contains("two.txt"));
+    assert_eq!(hidden(&page, "idempotency_key"), "key-00000001");
+    // One of the two is still wanted.
+    let keep = page.body.split("name=\"keep\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let mut good = WORDS.to_vec();
+    good.extend([("keep", keep.as_str()), ("started", started.as_str()), ("idempotency_key", "key-00000001")]);
+    let path = path(&send(&client, "/p/my-app", &good, &[("three.txt", b"three")]).await);
+    let ticket = ticket_at(&t, &project, &path).await;
+    let files = tickets::public_conversation(&t.app, ticket.clone()).await.unwrap().messages.remove(0).attachments;
+    assert_eq!(files.iter().map(|f| f.name.as_str()).collect::<Vec<_>>(), ["one.txt", "three.txt"]);
+    assert_eq!(bytes(&client, &format!("{path}/files/{}", files[0].id)).await.2, b"one");
+
+    // Somebody else's form does not get them, and a purge takes what nobody sent.
+    let long = "x".repeat(10_001);
+    let answer = [("message", long.as_str()), ("idempotency_key", "answer-00001")];
+    let page = send(&client, &path, &answer, &[("late.txt", b"late")]).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.body.contains("late.txt") && page.body.contains("Use 10000 characters at most."), "{}", page.body);
+    let form = tickets::held_for(&project, &ticket.id.to_string(), "answer-00001");
+    let scope = Scope::system(project.id);
+    let held = t.app.store.held_files(&scope, &form, t.app.now()).await.unwrap();
+    assert_eq!(held.len(), 1);
+    assert_eq!(client.get(&format!("{path}/files/{}", held[0].id)).await.status, StatusCode::NOT_FOUND);
+    assert!(t.app.store.held_files(&scope, &tickets::held_for(&project, "new", "answer-00001"), t.app.now()).await.unwrap().is_empty());
+    t.clock.advance_ms(3 * 86_400_000);
+    let now = t.app.now();
+    t.app.store.write(move |tx| Box::pin(async move { tx.purge(now).await })).await.unwrap();
+    assert!(t.app.store.attachment_chunk(&scope, held[0].id, 0).await.unwrap().is_none());
+    assert!(t.app.store.attachment_chunk(&scope, files[0].id, 0).await.unwrap().is_some(), "what was sent stays");
+    // An empty answer is none, unless a file speaks.
+    let empty = send(&client, &path, &[("message", " "), ("idempotency_key", "answer-00002")], &[]).await;
+    assert_eq!(empty.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let wordless = send(&client, &path, &[("message", ""), ("idempotency_key", "answer-00003")], &[("a.txt", b"a")]).await;
+    assert_eq!(wordless.status, StatusCode::SEE_OTHER, "{}", wordless.body);
+});
+
+on_both!(a_form_is_one_ticket_and_bots_are_spam, |t: TestApp| async move {
+    let (project, _) = t.owner().await;
+    let scope = Scope::system(project.id);
+    let first = path(&write(&t, "key-00000001", &[], &[]).await);
+    assert_eq!(path(&write(&t, "key-00000001", &[], &[]).await), first);
+    assert_eq!(ticket_at(&t, &project, &first).await.number, 1);
+    let status = async |path: &str| {
+        let ticket = ticket_at(&t, &project, path).await;
+        let feedback = t.app.store.feedback_by_ids(&scope, &[ticket.feedback]).await.unwrap().remove(0);
+        (feedback.status, feedback.spam_reasons.join(" "))
+    };
+    assert_eq!(status(&first).await.0, Status::New);
+    let trapped = path(&write(&t, "key-00000002", &[("website", "http://x")], &[]).await);
+    assert_eq!(status(&trapped).await, (Status::Spam, "honeypot".into()));
+    let client = t.anonymous();
+    let mut hasty = WORDS.to_vec();
+    let started = hidden(&client.get("/p/my-app").await, "started");
+    hasty.extend([("started", started.as_str()), ("idempotency_key", "key-00000003")]);
+    assert_eq!(status(&path(&send(&client, "/p/my-app", &hasty, &[]).await)).await, (Status::Spam, "too_fast".into()));
+    let mut forged = WORDS.to_vec();
+    forged.extend([("started", "1.x"), ("idempotency_key", "key-00000004")]);
+    assert_eq!(status(&path(&send(&client, "/p/my-app", &forged, &[]).await)).await, (Status::Spam, "forged_start".into()));
+    // Without a key, or from another site, nothing is taken.
+    assert_eq!(send(&client, "/p/my-app", &WORDS, &[]).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let mut fields = WORDS.to_vec();
+    fields.push(("idempotency_key", "key-00000005"));
+    for headers in [[("sec-fetch-site", "cross-site")], [("origin", "https://evil.example")]] {
+        let page = send_from(&client, "/p/my-app", &headers, &fields, &[]).await;
+        assert_eq!(page.status, StatusCode::FORBIDDEN, "{headers:?}");
+        let page = send_from(&client, &first, &headers, &[("message", "x"), ("idempotency_key", "answer-00001")], &[]).await;
+        assert_eq!(page.status, StatusCode::FORBIDDEN, "{headers:?}");
+        let page = client.send(Method::POST, &format!("{first}/close"), &headers, Body::empty()).await;
+        assert_eq!(page.status, StatusCode::FORBIDDEN, "{headers:?}");
+    }
+    // A page without a referrer has no origin for its forms.
+    let own = send_from(&client, &first, &[("origin", "null")], &[("message", "x"), ("idempotency_key", "answer-00002")], &[]).await;
+    assert_eq!(own.status, StatusCode::SEE_OTHER);
+    let messages = tickets::public_conversation(&t.app, ticket_at(&t, &project, &first).await).await.unwrap().messages;
+    assert_eq!(messages.iter().filter(|m| m.author == Author::Requester).count(), 2);
+});
+
+on_both!(a_portal_can_be_off, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let client = t.anonymous();
+    let first = path(&write(&t, "key-00000001", &[], &[]).await);
+    let embed = owner.get("/p/my-app/embed").await;
+    assert!(embed.body.contains("http://earshot.test/p/my-app"), "{}", embed.body);
+    let widget = format!("/embed/v1/{}/portal?page_url=https%3A%2F%2Fa.example%2F", project.key);
+    assert_eq!(client.get(&widget).await.location(), "/p/my-app?page_url=https%3A%2F%2Fa.example%2F");
+    assert!(client.get("/p/my-app?page_url=https%3A%2F%2Fa.example%2F").await.body.contains("https://a.example/"));
+    assert!(!client.get("/p/my-app?page_url=javascript%3Aalert(1)").await.body.contains("javascript"));
+
+    let settings = owner.get("/p/my-app/settings").await;
+    let seen = hidden(&settings, "seen");
+    let off =
+        [("name", "My app"), ("language", "de"), ("accent", "#3868d8"), ("theme", "dark"), ("portal", "off"), ("seen", seen.as_str())];
+    assert_eq!(owner.post("/p/my-app/settings", &off).await.status, StatusCode::SEE_OTHER);
+    for path in ["/p/my-app", &first, &widget] {
+        assert_eq!(client.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    let mut fields = WORDS.to_vec();
+    fields.push(("idempotency_key", "key-00000002"));
+    assert_eq!(send(&client, "/p/my-app", &fields, &[]).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(send(&client, &first, &[("message", "x"), ("idempotency_key", "answer-00001")], &[]).await.status, StatusCode::NOT_FOUND);
+    assert!(!owner.get("/p/my-app/embed").await.body.contains("http://earshot.test/p/my-app<"));
+
+    let seen = hidden(&owner.get("/p/my-app/settings").await, "seen");
+    let on: Vec<_> = off
+        .iter()
+        .map(|(n, v)| {
+            (
+                *n,
+                if *n == "portal" {
+                    "on"
+                } else if *n == "seen" {
+                    &seen
+                } else {
+                    *v
+                },
+            )
+        })
+        .collect();
+    assert_eq!(owner.post("/p/my-app/settings", &on).await.status, StatusCode::SEE_OTHER);
+    let page = client.get("/p/my-app").await;
+    assert!(page.body.contains("Nachricht an My app") && page.body.contains("data-theme=\"dark\""), "{}", page.body);
+    let english = client.send(Method::GET, "/p/my-app", &[("accept-language", "en")], Body::empty()).await;
+    assert!(english.body.contains("Write to My app"));
+});
