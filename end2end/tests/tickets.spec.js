@@ -185,6 +185,7 @@ test('the desk has no accessibility faults and fits a phone, in light and dark @
   await page.getByLabel('Name', { exact: true }).fill('On the way');
   await page.getByLabel('Text').fill('Hello {nmae}, number {number} is on the way.');
   await page.getByRole('button', { name: 'Save reply' }).click();
+  await expect(page.locator('.replies-list')).toContainText('On the way');
   await open(page, base, 'Long words');
   await detail(page).getByLabel('Internal note').fill(NOTE);
   await detail(page).getByRole('button', { name: 'Add note' }).click();

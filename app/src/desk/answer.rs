@@ -1,7 +1,7 @@
 //! Answering a ticket, leaving a note in it, its priority. An answer and a note are two forms with two fields and differ in looks, words and
 //! buttons, so that nobody tells the requester what is meant for the team.
 
-use domain::tickets::{MAX_MESSAGE, Priority, State};
+use domain::tickets::{Author, MAX_MESSAGE, Priority, State};
 use leptos::prelude::*;
 
 use super::TicketView;
@@ -115,6 +115,7 @@ pub fn TicketForms(
     return_to: String,
 ) -> impl IntoView {
     let closed = ticket.state == State::Closed;
+    let close = if ticket.messages.iter().any(|m| m.author == Author::Staff) { "Close" } else { "Close without an answer" };
     view! {
         <div class="cluster">
             <form method="post" action=format!("{base}/priority") class="cluster" id="priority-form" data-enhance>
@@ -136,7 +137,7 @@ pub fn TicketForms(
                 view! {
                     <form method="post" action=format!("{base}/status") class="cluster" id="close-form" data-enhance>
                         <ActionFields key=format!("{form_key}-x") version=version return_to=return_to />
-                        <button type="submit" name="status" value="resolved" class="button button-small">"Close without an answer"</button>
+                        <button type="submit" name="status" value="resolved" class="button button-small">{close}</button>
                     </form>
                 }.into_any()
             }}

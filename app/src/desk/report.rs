@@ -94,7 +94,7 @@ pub fn DeskPage(
                 </section>
                 <section class="stack" aria-labelledby="desk-times">
                     <h2 id="desk-times">{format!("The last {days} days")}</h2>
-                    <div class="table-wrap">
+                    <div class="table-wrap desk-table">
                         <table class="table table-cards">
                             <caption>{format!("{} written. Times run on by night and at weekends; spam is left out.", tickets(written))}</caption>
                             <thead><tr><th scope="col">"Time from the first message"</th><th scope="col">"Median"</th><th scope="col">"Nine in ten within"</th><th scope="col" class="num">"Tickets"</th></tr></thead>
@@ -108,7 +108,7 @@ pub fn DeskPage(
                 </section>
                 <section class="stack" aria-labelledby="desk-ages">
                     <h2 id="desk-ages">"Open tickets by age"</h2>
-                    <div class="table-wrap">
+                    <div class="table-wrap desk-table">
                         <table class="table table-cards">
                             <caption>"By the time since they were written."</caption>
                             <thead><tr><th scope="col">"Age"</th><th scope="col" class="num">"Waiting for you"</th><th scope="col" class="num">"Waiting for the requester"</th><th scope="col" class="num">"Together"</th></tr></thead>

@@ -49,7 +49,7 @@ async fn show(console: Console, BaseUrl(base): BaseUrl) -> PageResult {
         now: vec![
             count("Waiting for you", sum(State::Open), None),
             count("Waiting for the requester", sum(State::Answered), None),
-            count("Nobody’s", unassigned, Some(format!("{OPEN} assignee:none"))),
+            count("Assigned to nobody", unassigned, Some(format!("{OPEN} assignee:none"))),
             count("Urgent", urgent, Some(format!("{OPEN} priority:urgent"))),
             count("No answer yet", report.unanswered, None),
         ],
