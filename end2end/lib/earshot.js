@@ -2,6 +2,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -12,14 +13,19 @@ export const OWNER = { name: 'Olga Owner', email: 'olga@example.com', password: 
 export const COLLEAGUE = { name: 'Carl Colleague', email: 'carl@example.com', password: 'nine paper lanterns' };
 
 export class Earshot {
-  /** Starts a server; with `demo`, filled with the demonstration and with its host site. */
-  static async start({ demo = false, args = [] } = {}) {
+  /**
+   * Starts a server; with `demo`, filled with the demonstration and with its host site; with `mail` (a `Mailbox` of lib/mail.js), it sends
+   * letters there.
+   */
+  static async start({ demo = false, args = [], mail } = {}) {
     if (!PROGRAM) throw new Error('start the browser tests with: cargo xtask test --only browser');
     const server = new Earshot();
     server.dir = await mkdtemp(join(tmpdir(), 'earshot-e2e-'));
     server.demo = demo;
     server.args = args;
-    await server.launch('127.0.0.1:0');
+    server.mail = mail;
+    // Links in letters begin with the address, so it must be known before the start.
+    await server.launch(mail ? `127.0.0.1:${await freePort()}` : '127.0.0.1:0');
     return server;
   }
 
@@ -27,7 +33,9 @@ export class Earshot {
     this.log = '';
     const rates = ['--rate-per-address', '100000', '--rate-per-key', '100000'];
     const args = ['serve', '--data', this.dir, '--listen', listen, ...rates, ...(this.demo ? ['--demo', '--demo-listen', '127.0.0.1:0'] : []), ...this.args];
-    this.child = spawn(PROGRAM, args, { cwd: this.dir, stdio: ['ignore', 'pipe', 'pipe'] });
+    const env = { ...process.env };
+    if (this.mail) Object.assign(env, { EARSHOT_SMTP_URL: this.mail.url, EARSHOT_MAIL_FROM: 'Earshot <feedback@earshot.test>', EARSHOT_PUBLIC_URL: `http://${listen}` });
+    this.child = spawn(PROGRAM, args, { cwd: this.dir, env, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => (this.log += text));
     }
@@ -95,6 +103,16 @@ export class Earshot {
     await this.halt();
     await rm(this.dir, { recursive: true, force: true });
   }
+}
+
+/** A port that nobody listens on. */
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 /** Signs in through the page. */

@@ -2,6 +2,7 @@
 import { test as base } from '@playwright/test';
 
 import { Earshot, ready, signIn } from './earshot.js';
+import { Mailbox } from './mail.js';
 
 /** Ends the server however `run` ends, so that none is left behind. */
 async function using(server, run) {
@@ -37,6 +38,21 @@ export const test = base.extend({
       await signIn(page, server);
       await use(server);
     });
+  },
+
+  /** As `own`, and it sends mail: `mailed.mail` is the `Mailbox` it goes to. */
+  mailed: async ({ page }, use) => {
+    const mail = await Mailbox.start();
+    try {
+      await using(await Earshot.start({ mail }), async (server) => {
+        await server.withOwner();
+        server.project = await server.createProject('Corner shop');
+        await signIn(page, server);
+        await use(server);
+      });
+    } finally {
+      await mail.stop();
+    }
   },
 
   /** Waits until the console's islands listen. */
