@@ -20,7 +20,8 @@ export class Mailbox {
         stream.on('data', (part) => parts.push(part));
         stream.on('end', async () => {
           const letter = await PostalMime.parse(Buffer.concat(parts));
-          box.letters.push({ to: session.envelope.rcptTo.map((r) => r.address), ...letter });
+          // Where it went, whatever its head says.
+          box.letters.push({ ...letter, to: session.envelope.rcptTo.map((r) => r.address) });
           done();
         });
       },
