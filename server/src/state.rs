@@ -17,6 +17,7 @@ use crate::{
     limits::Limits,
     mail::Mailer,
     metrics::Metrics,
+    responses::Remembered,
     search::Search,
     store::Store,
     tickets::files::Workshop,
@@ -38,6 +39,8 @@ pub struct App {
     pub limits: Limits,
     /// What is counted for whoever watches over the program.
     pub metrics: Metrics,
+    /// Surveys as they were last looked up.
+    pub remembered: Remembered,
     /// Key of everything this installation signs.
     pub secret: Secret<Vec<u8>>,
     /// Room for files that arrive, and hands for pictures.
@@ -73,6 +76,7 @@ impl App {
         Ok(Arc::new(Self {
             limits,
             mailer,
+            remembered: Remembered::default(),
             config,
             store,
             search,

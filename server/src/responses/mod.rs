@@ -1,6 +1,10 @@
 //! Use cases of respondents: a response is begun, added to, finished. Each is one transaction: contact, response, answers,
 //! feedback, history, change sequence.
 
+mod remembered;
+
+pub use remembered::Remembered;
+
 use domain::{
     Error as Refusal, Timestamp,
     accounts::Scope,
@@ -15,10 +19,13 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use crate::{
-    error::Result,
+    error::{Error, Result},
     language,
     state::App,
-    store::{Tx, responses::NewResponse},
+    store::{
+        Tx,
+        submissions::{Checked, Fate, Once, Submission as NewResponse},
+    },
 };
 
 /// A published survey with the version that answers are read against.
@@ -30,7 +37,9 @@ pub struct Target {
     pub project: Project,
     /// Whether people can answer.
     pub status: SurveyStatus,
-    /// The version.
+    /// The version that people answer.
+    pub live: VersionId,
+    /// The version that these answers are to: the live one, or that of a page which was opened before.
     pub version: VersionId,
     /// What that version asks.
     pub body: SurveyBody,
@@ -132,7 +141,7 @@ pub fn signals(app: &App, survey: SurveyId, start: Option<&str>, measured_ms: Op
 pub async fn target(app: &App, survey: SurveyId, version: Option<VersionId>) -> Result<Target> {
     let public = app.store.public_survey(survey).await?.filter(|s| s.status != SurveyStatus::Draft).ok_or(Refusal::NotFound)?;
     let project = app.store.project_by_id(public.project).await?.ok_or(Refusal::NotFound)?;
-    let mut target = Target { survey, project, status: public.status, version: public.version, body: public.body };
+    let mut target = Target { survey, project, status: public.status, live: public.version, version: public.version, body: public.body };
     if let Some(version) = version.filter(|v| *v != target.version) {
         let scope = Scope::system(target.project.id);
         let named = app.store.survey_version(&scope, version).await?.filter(|v| v.survey == survey).ok_or(Refusal::NotFound)?;
@@ -159,20 +168,31 @@ pub async fn begun(app: &App, project: ProjectId, response: ResponseId, proof: &
 /// # Errors
 /// A message per question that does not fit; [`Refusal::Conflict`] when the survey takes no answers.
 pub async fn begin(app: &App, target: &Target, key: &str, submission: Submission) -> Result<Begun> {
+    match send(app, target, key, submission, None).await? {
+        Fate::Stored(begun) => Ok(begun),
+        Fate::Closed | Fate::Outdated => Err(Refusal::Conflict("This survey takes no answers now.".into()).into()),
+    }
+}
+
+/// As [`begin`], for a target that was only remembered: nothing when it has changed since or does not take the answers, and has to be looked
+/// up again.
+///
+/// # Errors
+/// When the database fails or is too busy.
+pub async fn begin_remembered(app: &App, target: &Target, key: &str, submission: Submission) -> Result<Option<Begun>> {
+    let checked =
+        Checked { status: target.status, live: target.live, key: target.project.key.clone(), origins: target.project.origins.clone() };
+    match send(app, target, key, submission, Some(checked)).await {
+        Ok(Fate::Stored(begun)) => Ok(Some(begun)),
+        Ok(Fate::Closed | Fate::Outdated) | Err(Error::Refused(Refusal::Invalid(_))) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+async fn send(app: &App, target: &Target, key: &str, submission: Submission, checked: Option<Checked>) -> Result<Fate> {
     let write = Write::new(app, target, submission)?;
-    let id: ResponseId = app.id();
-    let is_live = target.status == SurveyStatus::Live;
-    let scope = format!("respond {}", target.survey);
-    app.store
-        .write_once(&scope, key, write.now, move |tx| {
-            Box::pin(async move {
-                if !is_live {
-                    return Err(Refusal::Conflict("This survey takes no answers now.".into()).into());
-                }
-                write.begin(tx, id).await
-            })
-        })
-        .await
+    let once = Once { scope: format!("respond {}", target.survey), key: key.to_owned() };
+    app.store.submit(write.into_new(app.id(), once, target.status == SurveyStatus::Live, checked)).await
 }
 
 /// Puts all answers so far in place of those before. A finished response stays as it is.
@@ -232,26 +252,27 @@ impl Write {
         })
     }
 
-    async fn begin(self, tx: &mut Tx<'_>, id: ResponseId) -> Result<Begun> {
-        let contact = tx.contact_for(&self.scope, &self.person, self.new_contact, self.now).await?;
-        tx.insert_response(&NewResponse {
+    /// As a response that is there from now on.
+    fn into_new(self, id: ResponseId, once: Once, is_live: bool, checked: Option<Checked>) -> NewResponse {
+        let language = language::detect(&self.digest.text, &self.survey_language);
+        let feedback = (!self.answers.is_empty()).then(|| (self.feedback(id, None, &self.reasons, &language), self.new_history));
+        NewResponse {
+            once,
+            checked,
+            is_live,
             id,
             project: self.scope.project(),
             survey: self.survey,
             version: self.version,
-            contact,
-            language: language::detect(&self.digest.text, &self.survey_language),
-            context: &self.context,
-            spam_reasons: &self.reasons,
-            now: self.now,
+            context: Context { contact: self.person, ..self.context },
+            contact: self.new_contact,
+            answers: self.answers,
+            language,
+            spam_reasons: self.reasons,
             finished: self.finished,
-        })
-        .await?;
-        tx.replace_answers(&self.scope, self.survey, id, &self.answers, self.now).await?;
-        if !self.answers.is_empty() {
-            self.add_feedback(tx, id, contact, &self.reasons).await?;
+            feedback,
+            now: self.now,
         }
-        Ok(Begun { id, finished: self.finished })
     }
 
     async fn update(self, tx: &mut Tx<'_>, id: ResponseId) -> Result<Begun> {
@@ -268,7 +289,11 @@ impl Write {
         tx.replace_answers(&self.scope, self.survey, id, &self.answers, self.now).await?;
         match tx.feedback_of_response(&self.scope, id).await? {
             None if self.answers.is_empty() => {}
-            None => self.add_feedback(tx, id, contact, &reasons).await?,
+            None => {
+                let feedback = self.feedback(id, Some(contact), &reasons, &language);
+                tx.insert_feedback(&feedback, None).await?;
+                tx.insert_history(self.new_history, feedback.project, feedback.id, None, &Change::Created, self.now).await?;
+            }
             Some((feedback, status)) => {
                 // Suspicion moves only what nobody has looked at yet.
                 let suspected = gained && status == Status::New;
@@ -295,21 +320,21 @@ impl Write {
         Ok(Begun { id, finished: self.finished })
     }
 
-    async fn add_feedback(&self, tx: &mut Tx<'_>, id: ResponseId, contact: ContactId, reasons: &[String]) -> Result<()> {
-        let feedback = Feedback {
+    fn feedback(&self, id: ResponseId, contact: Option<ContactId>, reasons: &[String], language: &str) -> Feedback {
+        Feedback {
             id: self.new_feedback,
             project: self.scope.project(),
             kind: Kind::SurveyResponse,
             text: self.digest.text.clone(),
             score: self.digest.score,
             score_max: self.digest.score_max,
-            contact: Some(contact),
+            contact,
             survey: Some(self.survey),
             response: Some(id),
             page_url: self.context.page_url.clone(),
             release: self.context.release.clone(),
             environment: self.context.environment.clone(),
-            language: language::detect(&self.digest.text, &self.survey_language),
+            language: language.to_owned(),
             status: if reasons.is_empty() { Status::New } else { Status::Spam },
             assignee: None,
             tags: Vec::new(),
@@ -317,8 +342,6 @@ impl Write {
             created_at: self.now,
             updated_at: self.now,
             version: 1,
-        };
-        tx.insert_feedback(&feedback, None).await?;
-        tx.insert_history(self.new_history, feedback.project, feedback.id, None, &Change::Created, self.now).await
+        }
     }
 }

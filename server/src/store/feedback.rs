@@ -1,15 +1,17 @@
 //! Feedback: the rows behind the inbox.
 
+use std::collections::HashSet;
+
 use domain::{
     Timestamp,
     accounts::Scope,
     feedback::{Feedback, Kind, Status},
-    ids::FeedbackId,
+    ids::{ContactId, FeedbackId, ImportId, ProjectId, ResponseId, StaffId, SurveyId},
     tickets::Priority,
 };
 use sqlx::FromRow;
 
-use super::{Store, Tx, id, optional_double, optional_id};
+use super::{Store, Tx, id, optional_id, rows::rows};
 use crate::error::{Error, Result};
 
 #[derive(FromRow)]
@@ -192,46 +194,112 @@ impl Tx<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn insert_feedback(&mut self, feedback: &Feedback, source_key: Option<&str>) -> Result<bool> {
-        let done = sqlx::query(
-            "INSERT INTO feedback (id, project_id, kind, text, score, score_max, contact_id, survey_id, response_id, source_key, page_url, release, \
-             environment, language, status, assignee, spam_reasons, created_at, updated_at, version) \
-             VALUES ($1, $2, $3, $4, CAST($5 AS DOUBLE PRECISION), CAST($6 AS DOUBLE PRECISION), $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, \
-             $20) ON CONFLICT DO NOTHING",
-        )
-        .bind(feedback.id.to_string())
-        .bind(feedback.project.to_string())
-        .bind(feedback.kind.as_str())
-        .bind(feedback.text.clone())
-        .bind(optional_double(feedback.score))
-        .bind(optional_double(feedback.score_max))
-        .bind(feedback.contact.map(|c| c.to_string()))
-        .bind(feedback.survey.map(|s| s.to_string()))
-        .bind(feedback.response.map(|r| r.to_string()))
-        .bind(source_key.map(ToOwned::to_owned))
-        .bind(feedback.page_url.clone())
-        .bind(feedback.release.clone())
-        .bind(feedback.environment.clone())
-        .bind(feedback.language.clone())
-        .bind(feedback.status.as_str())
-        .bind(feedback.assignee.map(|a| a.to_string()))
-        .bind(serde_json::to_string(&feedback.spam_reasons)?)
-        .bind(feedback.created_at.0)
-        .bind(feedback.updated_at.0)
-        .bind(feedback.version)
-        .execute(self.conn())
-        .await?;
-        if done.rows_affected() == 0 {
-            return Ok(false);
+        let added = self.insert_all_feedback(&[NewFeedback { feedback, source_key, import: None }]).await?;
+        Ok(!added.is_empty())
+    }
+
+    /// As [`Tx::insert_feedback`] for several, in their order. Gives those that went in.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_all_feedback(&mut self, new: &[NewFeedback<'_>]) -> Result<Vec<FeedbackId>> {
+        let rows = new.iter().map(NewRow::of).collect::<Result<Vec<_>>>()?;
+        let mut added: Vec<&Feedback> = new.iter().map(|new| new.feedback).collect();
+        if usize::try_from(self.insert_rows(&rows).await?).is_ok_and(|n| n < rows.len()) {
+            let there = self.feedback_there(&added.iter().map(|f| f.id).collect::<Vec<_>>()).await?;
+            added.retain(|feedback| there.contains(&feedback.id));
         }
-        for tag in &feedback.tags {
-            sqlx::query("INSERT INTO feedback_tags (feedback_id, project_id, tag) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
-                .bind(feedback.id.to_string())
-                .bind(feedback.project.to_string())
-                .bind(tag.clone())
-                .execute(self.conn())
-                .await?;
+        let mut tags = Vec::new();
+        for feedback in &added {
+            tags.extend(feedback.tags.iter().map(|tag| TagRow { feedback_id: feedback.id, project_id: feedback.project, tag }));
         }
-        self.feedback_made(feedback.project, feedback.id).await?;
-        Ok(true)
+        self.insert_rows(&tags).await?;
+        self.feedback_made(&added.iter().map(|f| (f.project, f.id)).collect::<Vec<_>>()).await?;
+        Ok(added.iter().map(|f| f.id).collect())
+    }
+
+    async fn feedback_there(&mut self, ids: &[FeedbackId]) -> Result<HashSet<FeedbackId>> {
+        let sql = match self.dialect() {
+            super::Dialect::Sqlite => "SELECT f.id FROM json_each($1) j CROSS JOIN feedback f ON f.id = j.value",
+            super::Dialect::Postgres => "SELECT f.id FROM json_array_elements_text(CAST($1 AS json)) j JOIN feedback f ON f.id = j",
+        };
+        let there: Vec<String> = sqlx::query_scalar(sql).bind(serde_json::to_string(ids)?).fetch_all(self.conn()).await?;
+        there.iter().map(|text| id(text)).collect()
+    }
+}
+
+/// A record to add.
+#[derive(Debug, Clone, Copy)]
+pub struct NewFeedback<'a> {
+    /// The record.
+    pub feedback: &'a Feedback,
+    /// What tells a repetition of it, in its project.
+    pub source_key: Option<&'a str>,
+    /// The import that brings it.
+    pub import: Option<ImportId>,
+}
+
+rows! {
+    /// A new record.
+    struct NewRow<'a> in "feedback" {
+        id: FeedbackId as "TEXT",
+        project_id: ProjectId as "TEXT",
+        kind: &'a str as "TEXT",
+        text: &'a str as "TEXT",
+        score: Option<f64> as "DOUBLE PRECISION",
+        score_max: Option<f64> as "DOUBLE PRECISION",
+        contact_id: Option<ContactId> as "TEXT",
+        survey_id: Option<SurveyId> as "TEXT",
+        response_id: Option<ResponseId> as "TEXT",
+        source_key: Option<&'a str> as "TEXT",
+        page_url: Option<&'a str> as "TEXT",
+        release: Option<&'a str> as "TEXT",
+        environment: Option<&'a str> as "TEXT",
+        language: &'a str as "TEXT",
+        status: &'a str as "TEXT",
+        assignee: Option<StaffId> as "TEXT",
+        spam_reasons: String as "TEXT",
+        created_at: i64 as "BIGINT",
+        updated_at: i64 as "BIGINT",
+        version: i64 as "BIGINT",
+        import_id: Option<ImportId> as "TEXT",
+    }
+}
+
+impl<'a> NewRow<'a> {
+    fn of(new: &NewFeedback<'a>) -> Result<Self> {
+        let feedback = new.feedback;
+        Ok(Self {
+            id: feedback.id,
+            project_id: feedback.project,
+            kind: feedback.kind.as_str(),
+            text: &feedback.text,
+            score: feedback.score,
+            score_max: feedback.score_max,
+            contact_id: feedback.contact,
+            survey_id: feedback.survey,
+            response_id: feedback.response,
+            source_key: new.source_key,
+            page_url: feedback.page_url.as_deref(),
+            release: feedback.release.as_deref(),
+            environment: feedback.environment.as_deref(),
+            language: &feedback.language,
+            status: feedback.status.as_str(),
+            assignee: feedback.assignee,
+            spam_reasons: serde_json::to_string(&feedback.spam_reasons)?,
+            created_at: feedback.created_at.0,
+            updated_at: feedback.updated_at.0,
+            version: feedback.version,
+            import_id: new.import,
+        })
+    }
+}
+
+rows! {
+    /// A tag of a record.
+    struct TagRow<'a> in "feedback_tags" {
+        feedback_id: FeedbackId as "TEXT",
+        project_id: ProjectId as "TEXT",
+        tag: &'a str as "TEXT",
     }
 }

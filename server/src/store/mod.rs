@@ -10,6 +10,7 @@
 
 pub mod backlog;
 pub mod backup;
+pub mod contacts;
 pub mod demo;
 pub mod desk;
 pub mod doctor;
@@ -28,9 +29,11 @@ mod reader;
 pub mod replies;
 pub mod responses;
 pub mod results;
+mod rows;
 pub mod search;
 pub mod sessions;
 pub mod staff;
+pub mod submissions;
 pub mod surveys;
 pub mod tickets;
 pub mod triage;
@@ -49,6 +52,10 @@ use tokio::sync::watch;
 
 pub use reader::Reader;
 
+use self::{
+    rows::rows,
+    submissions::{Fate, Submission},
+};
 use crate::error::{Error, Result};
 use domain::{
     Timestamp,
@@ -97,41 +104,43 @@ impl Tx<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn feedback_changed(&mut self, project: ProjectId, feedback: FeedbackId) -> Result<()> {
-        self.note_change(project, feedback, 0).await
+        self.note_changes(&[(project, feedback)], 0).await
     }
 
-    /// As [`Tx::feedback_changed`] for feedback that is new: webhooks tell the two apart.
+    /// As [`Tx::feedback_changed`] for feedback that is new, in its order: webhooks tell the two apart.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn feedback_made(&mut self, project: ProjectId, feedback: FeedbackId) -> Result<()> {
-        self.note_change(project, feedback, 1).await
+    pub async fn feedback_made(&mut self, made: &[(ProjectId, FeedbackId)]) -> Result<()> {
+        self.note_changes(made, 1).await
     }
 
-    async fn note_change(&mut self, project: ProjectId, feedback: FeedbackId, made: i64) -> Result<()> {
-        self.feedback_changed = true;
-        sqlx::query("INSERT INTO feedback_changes (feedback_id, project_id, made) VALUES ($1, $2, $3)")
-            .bind(feedback.to_string())
-            .bind(project.to_string())
-            .bind(made)
-            .execute(&mut *self.conn)
-            .await?;
+    async fn note_changes(&mut self, about: &[(ProjectId, FeedbackId)], made: i64) -> Result<()> {
+        self.feedback_changed |= !about.is_empty();
+        let rows: Vec<_> = about.iter().map(|(project_id, feedback_id)| ChangeRow { feedback_id, project_id, made }).collect();
+        self.insert_rows(&rows).await?;
         Ok(())
     }
 
-    /// As [`Tx::feedback_changed`] for everything that a contact said: their name and address are part of its search documents.
+    /// As [`Tx::feedback_changed`] for everything that some contacts said: their names and addresses are part of its search documents.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn contact_changed(&mut self, project: ProjectId, contact: ContactId) -> Result<()> {
-        let told = sqlx::query(
-            "INSERT INTO feedback_changes (feedback_id, project_id) \
-             SELECT f.id, f.project_id FROM feedback f WHERE f.contact_id = $1 AND f.project_id = $2",
-        )
-        .bind(contact.to_string())
-        .bind(project.to_string())
-        .execute(&mut *self.conn)
-        .await?;
+    pub async fn contacts_changed(&mut self, contacts: &[ContactId]) -> Result<()> {
+        if contacts.is_empty() {
+            return Ok(());
+        }
+        let sql = match self.dialect {
+            Dialect::Sqlite => {
+                "INSERT INTO feedback_changes (feedback_id, project_id) \
+                 SELECT f.id, f.project_id FROM json_each($1) j CROSS JOIN feedback f ON f.contact_id = j.value"
+            }
+            Dialect::Postgres => {
+                "INSERT INTO feedback_changes (feedback_id, project_id) \
+                 SELECT f.id, f.project_id FROM json_array_elements_text(CAST($1 AS json)) j JOIN feedback f ON f.contact_id = j"
+            }
+        };
+        let told = sqlx::query(sql).bind(serde_json::to_string(contacts)?).execute(&mut *self.conn).await?;
         self.feedback_changed |= told.rows_affected() > 0;
         Ok(())
     }
@@ -148,6 +157,15 @@ impl Tx<'_> {
             .execute(&mut *self.conn)
             .await?;
         Ok(())
+    }
+}
+
+rows! {
+    /// An entry of the change sequence.
+    struct ChangeRow<'a> in "feedback_changes" {
+        feedback_id: &'a FeedbackId as "TEXT",
+        project_id: &'a ProjectId as "TEXT",
+        made: i64 as "BIGINT",
     }
 }
 
@@ -235,6 +253,14 @@ impl Store {
         F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send + 'static,
     {
         self.writer.write(work).await
+    }
+
+    /// Stores a submission together with all others that wait (see [`submissions`]), and returns after the commit.
+    ///
+    /// # Errors
+    /// As [`Store::write`]. What is wrong with one submission is never the fault of another.
+    pub async fn submit(&self, submission: Submission) -> Result<Fate> {
+        self.writer.submit(submission).await
     }
 
     /// Like [`Store::write`], but at most once for each `key` in `scope`: a retry returns what the first call returned. Only

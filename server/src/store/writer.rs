@@ -5,11 +5,14 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use futures_util::{FutureExt, future::BoxFuture};
 use sqlx::{Any, AnyConnection, AnyPool, pool::PoolConnection};
 use tokio::{
-    sync::{Semaphore, mpsc, oneshot, watch},
+    sync::{Semaphore, SemaphorePermit, mpsc, oneshot, watch},
     time::timeout,
 };
 
-use super::{Dialect, Tx};
+use super::{
+    Dialect, Tx,
+    submissions::{Fate, Submission},
+};
 use crate::error::{Error, Result};
 
 /// Jobs that may wait for their turn; more are refused with 503 and Retry-After.
@@ -22,11 +25,25 @@ const TURNS: usize = 12;
 const WAIT: Duration = Duration::from_secs(5);
 /// How long PostgreSQL may work on one job. (SQLite ends by itself, or not at all.)
 const WORK: Duration = Duration::from_secs(30);
+/// Batches of submissions that PostgreSQL works on at a time: while they are, the next grow.
+const BATCHES: usize = 2;
 
 #[derive(Clone)]
 pub(super) enum Writer {
-    Sqlite(mpsc::Sender<Box<dyn Job>>),
-    Postgres(Arc<Pooled>),
+    Sqlite(mpsc::Sender<Waiting>),
+    Postgres(Arc<Pooled>, mpsc::Sender<Submitted>),
+}
+
+/// What waits for the one connection of SQLite.
+pub(super) enum Waiting {
+    Job(Box<dyn Job>),
+    Submission(Submitted),
+}
+
+/// A submission and who waits for its fate.
+pub(super) struct Submitted {
+    submission: Submission,
+    reply: oneshot::Sender<Result<Fate>>,
 }
 
 pub(super) struct Pooled {
@@ -34,7 +51,7 @@ pub(super) struct Pooled {
     changes: Arc<watch::Sender<u64>>,
     /// One for each job that waits or is worked on.
     places: Semaphore,
-    /// One for each job that is worked on.
+    /// One for each job or batch that is worked on.
     turns: Semaphore,
 }
 
@@ -86,9 +103,12 @@ async fn guarded<T, F>(work: F, tx: &mut Tx<'_>) -> Result<T>
 where
     F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>>,
 {
+    caught(async { work(tx).await }).await
+}
+
+async fn caught<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     // What the job left half done is rolled back, so nobody sees a broken state.
-    let ran = AssertUnwindSafe(async { work(tx).await }).catch_unwind().await;
-    ran.unwrap_or_else(|panic| {
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("?");
         Err(Error::internal("panic in a write", text))
     })
@@ -102,14 +122,17 @@ impl Writer {
     }
 
     pub(super) fn postgres(pool: AnyPool, changes: Arc<watch::Sender<u64>>) -> Self {
-        Self::Postgres(Arc::new(Pooled { pool, changes, places: Semaphore::new(QUEUE), turns: Semaphore::new(TURNS) }))
+        let pooled = Arc::new(Pooled { pool, changes, places: Semaphore::new(QUEUE), turns: Semaphore::new(TURNS) });
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        tokio::spawn(write_batches(Arc::clone(&pooled), receiver));
+        Self::Postgres(pooled, sender)
     }
 
     /// Whether a write would find a place.
     pub(super) fn has_room(&self) -> bool {
         match self {
             Self::Sqlite(queue) => !queue.is_closed() && queue.capacity() > 0,
-            Self::Postgres(pooled) => pooled.places.available_permits() > 0,
+            Self::Postgres(pooled, _) => pooled.places.available_permits() > 0,
         }
     }
 
@@ -121,37 +144,136 @@ impl Writer {
         match self {
             Self::Sqlite(queue) => {
                 let (reply, answer) = oneshot::channel();
-                queue.try_send(Box::new(Work { work, reply })).map_err(|_| domain::Error::Busy(1))?;
+                queue.try_send(Waiting::Job(Box::new(Work { work, reply }))).map_err(|_| domain::Error::Busy(1))?;
                 answer.await.map_err(|_| Error::Refused(domain::Error::Busy(1)))?
             }
-            Self::Postgres(pooled) => {
-                let Pooled { pool, changes, places, turns } = &**pooled;
-                let _place = places.try_acquire().map_err(|_| domain::Error::Busy(1))?;
-                let Ok(Ok(_turn)) = timeout(WAIT, turns.acquire()).await else { return Err(domain::Error::Busy(5).into()) };
-                let job = async {
-                    let mut transaction = pool.begin().await?;
-                    let mut tx = Tx { conn: &mut transaction, dialect: Dialect::Postgres, feedback_changed: false };
-                    let value = guarded(work, &mut tx).await?;
-                    let changed = tx.feedback_changed;
-                    transaction.commit().await?;
-                    Ok::<_, Error>((value, changed))
-                };
-                // Given up, it is rolled back, unless just the answer to COMMIT got lost: the same key then finds it done.
-                let Ok(done) = timeout(WORK, job).await else {
-                    tracing::warn!("the database did not end a write in time");
-                    return Err(domain::Error::Busy(5).into());
-                };
-                let (value, changed) = done?;
-                if changed {
-                    changes.send_modify(|n| *n += 1);
-                }
-                Ok(value)
+            Self::Postgres(pooled, _) => {
+                let _place = pooled.places.try_acquire().map_err(|_| domain::Error::Busy(1))?;
+                let _turn = pooled.turn().await?;
+                pooled.transaction(async |tx| guarded(work, tx).await).await
             }
         }
     }
+
+    pub(super) async fn submit(&self, submission: Submission) -> Result<Fate> {
+        let (reply, answer) = oneshot::channel();
+        let submitted = Submitted { submission, reply };
+        let _place = match self {
+            Self::Sqlite(queue) => {
+                queue.try_send(Waiting::Submission(submitted)).map_err(|_| domain::Error::Busy(1))?;
+                None
+            }
+            Self::Postgres(pooled, queue) => {
+                let place = pooled.places.try_acquire().map_err(|_| domain::Error::Busy(1))?;
+                queue.try_send(submitted).map_err(|_| domain::Error::Busy(1))?;
+                Some(place)
+            }
+        };
+        answer.await.map_err(|_| Error::Refused(domain::Error::Busy(1)))?
+    }
 }
 
-async fn write_groups(pool: AnyPool, mut queue: mpsc::Receiver<Box<dyn Job>>, changes: Arc<watch::Sender<u64>>) {
+impl Pooled {
+    async fn turn(&self) -> Result<SemaphorePermit<'_>> {
+        let Ok(Ok(turn)) = timeout(WAIT, self.turns.acquire()).await else { return Err(domain::Error::Busy(5).into()) };
+        Ok(turn)
+    }
+
+    async fn transaction<T>(&self, work: impl AsyncFnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        let job = async {
+            let mut transaction = self.pool.begin().await?;
+            let mut tx = Tx { conn: &mut transaction, dialect: Dialect::Postgres, feedback_changed: false };
+            let value = work(&mut tx).await?;
+            let changed = tx.feedback_changed;
+            transaction.commit().await?;
+            Ok::<_, Error>((value, changed))
+        };
+        // Given up, it is rolled back, unless just the answer to COMMIT got lost: the same key then finds it done.
+        let Ok(done) = timeout(WORK, job).await else {
+            tracing::warn!("the database did not end a write in time");
+            return Err(domain::Error::Busy(5).into());
+        };
+        let (value, changed) = done?;
+        if changed {
+            self.changes.send_modify(|n| *n += 1);
+        }
+        Ok(value)
+    }
+
+    /// Stores a batch in a transaction; if that cannot be, each of it in one of its own.
+    async fn write_batch(&self, batch: Vec<Submitted>) {
+        let (submissions, replies) = wanted(batch);
+        let _turn = match self.turn().await {
+            Ok(turn) => turn,
+            Err(busy) => return tell(Err(busy), replies),
+        };
+        let result = self.transaction(async |tx| caught(tx.insert_submissions(&submissions)).await).await;
+        if must_part(&result, submissions.len()) {
+            let mut fates = Vec::new();
+            for one in submissions.chunks(1) {
+                fates.push(self.transaction(async |tx| caught(tx.insert_submissions(one)).await).await);
+            }
+            fates.into_iter().zip(replies).for_each(|(result, reply)| tell(result, vec![reply]));
+            return;
+        }
+        tell(result, replies);
+    }
+}
+
+type Reply = oneshot::Sender<Result<Fate>>;
+
+/// Those that somebody waits for. Whoever has gone away was told, or believes, that it failed, and may have asked again.
+fn wanted(batch: Vec<Submitted>) -> (Vec<Submission>, Vec<Reply>) {
+    batch.into_iter().filter(|s| !s.reply.is_closed()).map(|Submitted { submission, reply }| (submission, reply)).unzip()
+}
+
+/// Whether a batch failed for a reason that may be one submission's alone. When the database takes no work, it takes none of a single one.
+fn must_part(result: &Result<Vec<Fate>>, size: usize) -> bool {
+    let Err(error) = result else { return false };
+    let parts = size > 1 && !is_busy(error);
+    if parts {
+        tracing::error!(db.error = %error, submissions = size, "a batch of submissions could not be stored; storing one by one");
+    }
+    parts
+}
+
+fn is_busy(error: &Error) -> bool {
+    matches!(error.refusal(), Some(domain::Error::Busy(_)))
+}
+
+/// Gives each its fate. A fault that concerns several is logged once, and is a full queue to all of them.
+fn tell(result: Result<Vec<Fate>>, mut replies: Vec<Reply>) {
+    match result {
+        // The one who asked may have gone away; what is stored stands all the same.
+        Ok(fates) => fates.into_iter().zip(replies).for_each(|(fate, reply)| drop(reply.send(Ok(fate)))),
+        Err(error) if replies.len() > 1 => {
+            tracing::error!(db.error = %error, submissions = replies.len(), "submissions were not stored");
+            replies.into_iter().for_each(|reply| drop(reply.send(Err(domain::Error::Busy(5).into()))));
+        }
+        Err(error) => drop(replies.pop().map(|reply| reply.send(Err(error)))),
+    }
+}
+
+/// Gathers what waits into batches for PostgreSQL.
+async fn write_batches(pooled: Arc<Pooled>, mut queue: mpsc::Receiver<Submitted>) {
+    let batches = Arc::new(Semaphore::new(BATCHES));
+    while let Some(first) = queue.recv().await {
+        let Ok(permit) = Arc::clone(&batches).acquire_owned().await else { return };
+        let mut batch = vec![first];
+        while batch.len() < GROUP
+            && let Ok(next) = queue.try_recv()
+        {
+            batch.push(next);
+        }
+        let pooled = Arc::clone(&pooled);
+        tokio::spawn(async move {
+            pooled.write_batch(batch).await;
+            drop(permit);
+        });
+    }
+}
+
+async fn write_groups(pool: AnyPool, mut queue: mpsc::Receiver<Waiting>, changes: Arc<watch::Sender<u64>>) {
     while let Some(first) = queue.recv().await {
         let mut conn = match begin(&pool).await {
             Ok(conn) => conn,
@@ -189,23 +311,11 @@ async fn begin(pool: &AnyPool) -> Result<PoolConnection<Any>> {
     Ok(conn)
 }
 
-async fn write_group(
-    conn: &mut AnyConnection,
-    first: Box<dyn Job>,
-    queue: &mut mpsc::Receiver<Box<dyn Job>>,
-    waiting: &mut Vec<Ran>,
-) -> Result<()> {
-    let mut next = Some(first);
-    while let Some(job) = next {
-        // Whoever has gone away was told, or believes, that it failed, and may have asked again.
-        if job.is_wanted()
-            && let Err(error) = run_in_savepoint(conn, job, waiting).await
-        {
-            // The transaction is in no known state: leave it, and the connection with it.
-            drop(sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await);
-            return Err(error);
-        }
-        next = if waiting.len() < GROUP { queue.try_recv().ok() } else { None };
+async fn write_group(conn: &mut AnyConnection, first: Waiting, queue: &mut mpsc::Receiver<Waiting>, waiting: &mut Vec<Ran>) -> Result<()> {
+    if let Err(error) = work_through(conn, first, queue, waiting).await {
+        // The transaction is in no known state: leave it, and the connection with it.
+        drop(sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await);
+        return Err(error);
     }
     if let Err(error) = sqlx::raw_sql("COMMIT").execute(&mut *conn).await {
         drop(sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await);
@@ -214,12 +324,71 @@ async fn write_group(
     Ok(())
 }
 
-async fn run_in_savepoint(conn: &mut AnyConnection, job: Box<dyn Job>, waiting: &mut Vec<Ran>) -> Result<()> {
-    sqlx::raw_sql("SAVEPOINT job").execute(&mut *conn).await?;
-    let ran = job.run(&mut *conn).await;
-    let keep = ran.keep;
-    waiting.push(ran);
+/// Works on what waits now. What comes meanwhile is the next group's: those who are here would wait for it.
+async fn work_through(conn: &mut AnyConnection, first: Waiting, queue: &mut mpsc::Receiver<Waiting>, waiting: &mut Vec<Ran>) -> Result<()> {
+    let (mut jobs, mut batch) = (Vec::new(), Vec::new());
+    let mut next = Some(first);
+    while let Some(now) = next {
+        match now {
+            // Whoever has gone away was told, or believes, that it failed, and may have asked again.
+            Waiting::Job(job) if !job.is_wanted() => {}
+            Waiting::Job(job) => jobs.push(job),
+            Waiting::Submission(submitted) => batch.push(submitted),
+        }
+        next = if jobs.len() + batch.len() < GROUP { queue.try_recv().ok() } else { None };
+    }
+    run_batch(conn, batch, waiting).await?;
+    for job in jobs {
+        sqlx::raw_sql("SAVEPOINT job").execute(&mut *conn).await?;
+        let ran = job.run(&mut *conn).await;
+        let keep = ran.keep;
+        waiting.push(ran);
+        end_savepoint(conn, keep).await?;
+    }
+    Ok(())
+}
+
+async fn end_savepoint(conn: &mut AnyConnection, keep: bool) -> Result<()> {
     let end = if keep { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
     sqlx::raw_sql(end).execute(&mut *conn).await?;
     Ok(())
+}
+
+/// Stores a batch of submissions; if that cannot be, each of it by itself.
+async fn run_batch(conn: &mut AnyConnection, batch: Vec<Submitted>, waiting: &mut Vec<Ran>) -> Result<()> {
+    let (submissions, replies) = wanted(batch);
+    if submissions.is_empty() {
+        return Ok(());
+    }
+    let stored = insert_in_savepoint(conn, &submissions).await?;
+    if !must_part(&stored.result, submissions.len()) {
+        waiting.push(stored.answered_to(replies));
+        return Ok(());
+    }
+    for (one, reply) in submissions.chunks(1).zip(replies) {
+        waiting.push(insert_in_savepoint(conn, one).await?.answered_to(vec![reply]));
+    }
+    Ok(())
+}
+
+/// A batch that was stored or refused, and not yet committed.
+struct Stored {
+    result: Result<Vec<Fate>>,
+    feedback_changed: bool,
+}
+
+async fn insert_in_savepoint(conn: &mut AnyConnection, batch: &[Submission]) -> Result<Stored> {
+    sqlx::raw_sql("SAVEPOINT job").execute(&mut *conn).await?;
+    let mut tx = Tx { conn: &mut *conn, dialect: Dialect::Sqlite, feedback_changed: false };
+    let result = caught(tx.insert_submissions(batch)).await;
+    let feedback_changed = tx.feedback_changed;
+    end_savepoint(conn, result.is_ok()).await?;
+    Ok(Stored { result, feedback_changed })
+}
+
+impl Stored {
+    fn answered_to(self, replies: Vec<Reply>) -> Ran {
+        let Self { result, feedback_changed } = self;
+        Ran { keep: result.is_ok(), feedback_changed, reply: Box::new(move |failed| tell(failed.map_or(result, Err), replies)) }
+    }
 }

@@ -1,5 +1,7 @@
 //! `/embed/v1`: what the widget asks and sends. Open to the project's sites by CORS, never with credentials.
 
+use std::sync::Arc;
+
 use app::respond::texts;
 use axum::{
     Json,
@@ -174,6 +176,13 @@ async fn answer(
 ) -> Response {
     // Counted before anything is looked up. Without the project no page may read the answer; browsers show that as an error, too.
     let counted = app.limits.address(address.bucket(), app.now()).await;
+    let mut tried = Tried::default();
+    if let (true, None, Ok(bytes)) = (counted.is_ok(), id, &body) {
+        tried = try_remembered(app, key, headers, bytes).await;
+    }
+    if let Some(response) = tried.response {
+        return response;
+    }
     let project = match project(app, key).await {
         Ok(project) => project,
         Err(error) => return ApiError(error).into_response(),
@@ -184,7 +193,7 @@ async fn answer(
         (_, Sender::Foreign, _) => foreign(),
         (.., Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => too_large(),
         (.., Err(rejection)) => problem(rejection.status(), "malformed", "The body could not be read."),
-        (.., Ok(bytes)) => match store(app, &project, id, headers, &bytes).await {
+        (.., Ok(bytes)) => match store(app, &project, id, headers, &bytes, tried.counted).await {
             Ok(response) => response,
             Err(Refused::TooLarge) => too_large(),
             Err(Refused::Malformed(detail)) => problem(StatusCode::BAD_REQUEST, "malformed", &detail),
@@ -225,8 +234,64 @@ fn has_too_many_values(json: &[u8]) -> bool {
     values > MAX_VALUES
 }
 
-async fn store(app: &App, project: &Project, id: Option<&str>, headers: &HeaderMap, bytes: &[u8]) -> Result<Response, Refused> {
-    app.limits.project(project.id, app.now()).await?;
+/// What became of a submission that was read against a survey as it was remembered.
+#[derive(Default)]
+struct Tried {
+    /// The answer, if the submission was taken or has to wait. For anything else everything is looked up.
+    response: Option<Response>,
+    /// Whether the project's limit counted it.
+    counted: bool,
+}
+
+async fn try_remembered(app: &App, key: &str, headers: &HeaderMap, bytes: &[u8]) -> Tried {
+    let mut tried = Tried::default();
+    let Some((input, target)) = remembered(app, key, bytes) else { return tried };
+    let sender = sender(app, &target.project, headers);
+    let (Ok(pairs), Ok(once)) = (read_pairs(&input), idempotency_key(&input, headers)) else { return tried };
+    if sender == Sender::Foreign {
+        return tried;
+    }
+    tried.counted = true;
+    let begun = match app.limits.project(target.project.id, app.now()).await {
+        Ok(()) => responses::begin_remembered(app, &target, &once, submission(app, &target, &input, headers, pairs)).await,
+        Err(limited) => Err(limited),
+    };
+    tried.response = match begun {
+        Ok(None) => None,
+        Ok(Some(begun)) => Some(taken(app, StatusCode::CREATED, begun).unwrap_or_else(|error| ApiError(error).into_response())),
+        Err(error) => Some(ApiError(error).into_response()),
+    };
+    tried.response = tried.response.map(|response| with_cors(response, &target.project, &sender));
+    tried
+}
+
+/// The survey that a submission is for, if it is remembered and the submission names no other project or version.
+fn remembered(app: &App, key: &str, bytes: &[u8]) -> Option<(Map<String, Value>, Arc<Target>)> {
+    if has_too_many_values(bytes) {
+        return None;
+    }
+    let Ok(Value::Object(input)) = serde_json::from_slice(bytes) else { return None };
+    let target = app.remembered.get(required_id(&input, "survey").ok()?)?;
+    let is_version = input.get("version").is_none_or(|v| v.is_null() || v.as_str() == Some(&target.version.to_string()));
+    (is_version && target.project.key == key).then_some((input, target))
+}
+
+fn taken(app: &App, status: StatusCode, begun: Begun) -> Result<Response> {
+    let body = json!({ "id": begun.id, "token": responses::token(app, begun.id)?, "finished": begun.finished });
+    Ok((status, Json(body)).into_response())
+}
+
+async fn store(
+    app: &App,
+    project: &Project,
+    id: Option<&str>,
+    headers: &HeaderMap,
+    bytes: &[u8],
+    counted: bool,
+) -> Result<Response, Refused> {
+    if !counted {
+        app.limits.project(project.id, app.now()).await?;
+    }
     if has_too_many_values(bytes) {
         return Err(Refused::TooLarge);
     }
@@ -244,7 +309,9 @@ async fn store(app: &App, project: &Project, id: Option<&str>, headers: &HeaderM
             }
             let key = idempotency_key(&input, headers)?;
             let submission = submission(app, &target, &input, headers, pairs);
-            responses::begin(app, &target, &key, submission).await.map_err(|e| at_pointers(e, &input, &target))?
+            let begun = responses::begin(app, &target, &key, submission).await.map_err(|e| at_pointers(e, &input, &target))?;
+            app.remembered.put(target);
+            begun
         }
         Some(id) => {
             let id: ResponseId = id.parse().map_err(|_| Refusal::NotFound)?;
@@ -253,9 +320,7 @@ async fn store(app: &App, project: &Project, id: Option<&str>, headers: &HeaderM
             responses::update(app, &target, id, submission).await.map_err(|e| at_pointers(e, &input, &target))?
         }
     };
-    let body = json!({ "id": begun.id, "token": responses::token(app, begun.id)?, "finished": begun.finished });
-    let status = if id.is_none() { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(body)).into_response())
+    Ok(taken(app, if id.is_none() { StatusCode::CREATED } else { StatusCode::OK }, begun)?)
 }
 
 fn text<'a>(input: &'a Map<String, Value>, name: &str) -> &'a str {

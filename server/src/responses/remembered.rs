@@ -1,0 +1,41 @@
+//! Surveys as they were last looked up.
+//!
+//! Looking a survey up costs three statements, for each submission the same. So it is remembered, and what was checked against memory is
+//! checked once more inside the transaction that stores it (see [`crate::store::submissions::Checked`]): whichever process changed the survey or
+//! its project, nothing is ever taken by an outdated rule. Refusals are never made from memory.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use domain::ids::SurveyId;
+
+use super::Target;
+
+/// Surveys remembered at most; then all are forgotten.
+const MOST: usize = 1000;
+
+/// Live surveys with their projects.
+#[derive(Debug, Default)]
+pub struct Remembered(RwLock<HashMap<SurveyId, Arc<Target>>>);
+
+impl Remembered {
+    /// A survey as it was last looked up.
+    #[must_use]
+    pub fn get(&self, survey: SurveyId) -> Option<Arc<Target>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&survey).cloned()
+    }
+
+    /// Remembers a survey, if this is the version that people answer.
+    pub fn put(&self, target: Target) {
+        if target.version != target.live {
+            return;
+        }
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= MOST {
+            all.clear();
+        }
+        all.insert(target.survey, Arc::new(target));
+    }
+}

@@ -1,0 +1,409 @@
+//! Contacts: who gave feedback. Whoever says something is met here, be it one person or those of a whole batch.
+//!
+//! Whoever has the public key may claim to be anybody. So meeting a known contact adds what is not known yet, and never replaces a name or an
+//! address.
+
+use std::collections::HashMap;
+
+use domain::{
+    Timestamp,
+    accounts::Scope,
+    ids::{ContactId, ProjectId},
+};
+use serde::Serialize;
+use sqlx::FromRow;
+
+use super::{Dialect, Tx, id, rows::rows};
+use crate::{
+    error::{Error, Result},
+    responses::Person,
+};
+
+/// Somebody who says something.
+#[derive(Debug, Clone, Copy)]
+pub struct Met<'a> {
+    /// Where.
+    pub project: ProjectId,
+    /// What is known of them now.
+    pub person: &'a Person,
+    /// The contact that they are, if that is settled already.
+    pub known: Option<ContactId>,
+    /// Their id if they are new.
+    pub new: ContactId,
+    /// When they said it: what is newer than all we have of them counts, what is older only fills gaps.
+    pub at: Timestamp,
+}
+
+/// How often we look again for persons that others add at the same moment.
+const LOOKS: usize = 3;
+
+impl Tx<'_> {
+    /// The contact that a person is: by the site's id, else by e-mail address, else a new one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn contact_for(&mut self, scope: &Scope, person: &Person, new: ContactId, at: Timestamp) -> Result<ContactId> {
+        self.meet_one(Met { project: scope.project(), person, known: None, new, at }).await
+    }
+
+    /// As [`Tx::contact_for`], for a response that has a contact: an anonymous one becomes the person they turn out to be.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn contact_again(
+        &mut self,
+        scope: &Scope,
+        current: ContactId,
+        person: &Person,
+        new: ContactId,
+        at: Timestamp,
+    ) -> Result<ContactId> {
+        if person.is_anonymous() {
+            return Ok(current);
+        }
+        let (external, email): (Option<String>, Option<String>) =
+            sqlx::query_as("SELECT external_id, email FROM contacts WHERE id = $1 AND project_id = $2")
+                .bind(current.to_string())
+                .bind(scope.project().to_string())
+                .fetch_one(self.conn())
+                .await?;
+        let same = external.is_some() && (person.external_id.is_none() || external == person.external_id);
+        let anonymous = external.is_none() && email.is_none();
+        let met = Met { project: scope.project(), person, known: None, new, at };
+        let stays = same || (anonymous && self.known_contacts(&[met]).await?.is_empty());
+        self.meet_one(Met { known: stays.then_some(current), ..met }).await
+    }
+
+    async fn meet_one(&mut self, met: Met<'_>) -> Result<ContactId> {
+        self.contacts_for(&[met]).await?.pop().ok_or_else(|| Error::internal("contact", "met nobody"))
+    }
+
+    /// The contacts of several persons, as if they were met one after the other.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn contacts_for(&mut self, met: &[Met<'_>]) -> Result<Vec<ContactId>> {
+        for _ in 0..LOOKS {
+            let mut book = Book::of(self.known_contacts(met).await?)?;
+            let ids: Vec<ContactId> = met.iter().map(|met| book.meet(met)).collect();
+            // In one order everywhere, so that two transactions that add the same people wait for each other only one way.
+            let mut named: Vec<&Contact> = book.contacts.iter().filter(|c| c.is_new && c.external_id.is_some()).collect();
+            named.sort_by_key(|c| (c.project, &c.external_id));
+            if self.insert_contacts(&named).await? < named.len() {
+                // On PostgreSQL somebody else added one of them meanwhile. Now they are known.
+                continue;
+            }
+            let unnamed: Vec<&Contact> = book.contacts.iter().filter(|c| c.is_new && c.external_id.is_none()).collect();
+            self.insert_contacts(&unnamed).await?;
+            let changed: Vec<&Contact> = book.contacts.iter().filter(|c| c.is_changed && !c.is_new).collect();
+            self.update_contacts(&changed).await?;
+            let renamed: Vec<ContactId> = changed.iter().filter(|c| c.is_renamed).map(|c| c.id).collect();
+            self.contacts_changed(&renamed).await?;
+            return Ok(ids);
+        }
+        Err(domain::Error::Busy(1).into())
+    }
+
+    /// What we have of those who are met; held until this transaction ends.
+    async fn known_contacts(&mut self, met: &[Met<'_>]) -> Result<Vec<Row>> {
+        let (mut external, mut email, mut known) = (Vec::new(), Vec::new(), Vec::new());
+        for met in met {
+            match (met.known, &met.person.external_id, &met.person.email) {
+                (Some(id), ..) => known.push(id),
+                (_, Some(value), _) => external.push(Wanted { project: met.project, value }),
+                (_, _, Some(value)) => email.push(Wanted { project: met.project, value }),
+                (None, None, None) => {}
+            }
+        }
+        if external.is_empty() && email.is_empty() && known.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = match self.dialect() {
+            Dialect::Sqlite => {
+                "SELECT id, project_id, external_id, email, name, attributes, created_at, seen_at FROM contacts WHERE id IN (\
+                 SELECT c.id FROM json_each($1) j CROSS JOIN contacts c ON c.project_id = j.value ->> 'project' AND c.external_id = j.value ->> 'value' \
+                 UNION SELECT (SELECT c.id FROM contacts c WHERE c.project_id = j.value ->> 'project' AND c.email = j.value ->> 'value' \
+                 ORDER BY c.created_at, c.id LIMIT 1) FROM json_each($2) j \
+                 UNION SELECT j.value FROM json_each($3) j) ORDER BY id"
+            }
+            Dialect::Postgres => {
+                "SELECT id, project_id, external_id, email, name, attributes, created_at, seen_at FROM contacts WHERE id IN (\
+                 SELECT c.id FROM json_to_recordset(CAST($1 AS json)) AS j (project TEXT, value TEXT) \
+                 JOIN contacts c ON c.project_id = j.project AND c.external_id = j.value \
+                 UNION SELECT (SELECT c.id FROM contacts c WHERE c.project_id = j.project AND c.email = j.value \
+                 ORDER BY c.created_at, c.id LIMIT 1) FROM json_to_recordset(CAST($2 AS json)) AS j (project TEXT, value TEXT) \
+                 UNION SELECT json_array_elements_text(CAST($3 AS json))) ORDER BY id FOR NO KEY UPDATE"
+            }
+        };
+        Ok(sqlx::query_as(sql)
+            .bind(serde_json::to_string(&external)?)
+            .bind(serde_json::to_string(&email)?)
+            .bind(serde_json::to_string(&known)?)
+            .fetch_all(self.conn())
+            .await?)
+    }
+
+    async fn insert_contacts(&mut self, contacts: &[&Contact]) -> Result<usize> {
+        let rows: Vec<NewRow<'_>> = contacts
+            .iter()
+            .map(|c| NewRow {
+                id: c.id,
+                project_id: c.project,
+                external_id: c.external_id.as_deref(),
+                email: c.email.as_deref(),
+                name: c.name.as_deref(),
+                attributes: &c.attributes,
+                created_at: c.created_at,
+                seen_at: c.seen_at,
+            })
+            .collect();
+        Ok(usize::try_from(self.insert_rows(&rows).await?).unwrap_or_default())
+    }
+
+    async fn update_contacts(&mut self, contacts: &[&Contact]) -> Result<()> {
+        if contacts.is_empty() {
+            return Ok(());
+        }
+        let sql = match self.dialect() {
+            Dialect::Sqlite => {
+                "UPDATE contacts SET external_id = j.value ->> 'external_id', email = j.value ->> 'email', name = j.value ->> 'name', \
+                 attributes = j.value ->> 'attributes', seen_at = j.value ->> 'seen_at' FROM json_each($1) j WHERE contacts.id = j.value ->> 'id'"
+            }
+            Dialect::Postgres => {
+                "UPDATE contacts SET external_id = j.external_id, email = j.email, name = j.name, attributes = j.attributes, seen_at = j.seen_at \
+                 FROM json_to_recordset(CAST($1 AS json)) AS j (id TEXT, external_id TEXT, email TEXT, name TEXT, attributes TEXT, seen_at BIGINT) \
+                 WHERE contacts.id = j.id"
+            }
+        };
+        sqlx::query(sql).bind(serde_json::to_string(contacts)?).execute(self.conn()).await?;
+        Ok(())
+    }
+
+    /// Takes away an anonymous contact that nothing points to any more.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_anonymous(&mut self, scope: &Scope, contact: ContactId) -> Result<()> {
+        sqlx::query(
+            "DELETE FROM contacts WHERE id = $1 AND project_id = $2 AND external_id IS NULL AND email IS NULL \
+             AND NOT EXISTS (SELECT 1 FROM responses WHERE contact_id = $1) AND NOT EXISTS (SELECT 1 FROM feedback WHERE contact_id = $1)",
+        )
+        .bind(contact.to_string())
+        .bind(scope.project().to_string())
+        .execute(self.conn())
+        .await?;
+        Ok(())
+    }
+}
+
+/// A person that is looked for.
+#[derive(Serialize)]
+struct Wanted<'a> {
+    project: ProjectId,
+    value: &'a str,
+}
+
+rows! {
+    /// A new contact.
+    struct NewRow<'a> in "contacts" {
+        id: ContactId as "TEXT",
+        project_id: ProjectId as "TEXT",
+        external_id: Option<&'a str> as "TEXT",
+        email: Option<&'a str> as "TEXT",
+        name: Option<&'a str> as "TEXT",
+        attributes: &'a str as "TEXT",
+        created_at: i64 as "BIGINT",
+        seen_at: i64 as "BIGINT",
+    }
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: String,
+    project_id: String,
+    external_id: Option<String>,
+    email: Option<String>,
+    name: Option<String>,
+    attributes: String,
+    created_at: i64,
+    seen_at: i64,
+}
+
+/// A contact while a batch is worked on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Contact {
+    id: ContactId,
+    #[serde(skip)]
+    project: ProjectId,
+    external_id: Option<String>,
+    email: Option<String>,
+    name: Option<String>,
+    attributes: String,
+    #[serde(skip)]
+    created_at: i64,
+    seen_at: i64,
+    #[serde(skip)]
+    is_new: bool,
+    #[serde(skip)]
+    is_changed: bool,
+    /// What searches find them by changed.
+    #[serde(skip)]
+    is_renamed: bool,
+}
+
+impl Contact {
+    /// Adds what is not known yet.
+    fn learn(&mut self, person: &Person, at: Timestamp) {
+        self.is_renamed |= (self.name.is_none() && person.name.is_some()) || (self.email.is_none() && person.email.is_some());
+        let fill = |known: &mut Option<String>, said: &Option<String>| {
+            if known.is_none() {
+                known.clone_from(said);
+            }
+        };
+        fill(&mut self.external_id, &person.external_id);
+        fill(&mut self.email, &person.email);
+        fill(&mut self.name, &person.name);
+        if let Some(attributes) = person.attributes.as_ref().filter(|_| self.seen_at <= at.0 || self.attributes == "{}") {
+            self.attributes.clone_from(attributes);
+        }
+        self.seen_at = self.seen_at.max(at.0);
+        self.is_changed = true;
+    }
+}
+
+/// The contacts that a batch is about, as they are after each of its persons was met.
+#[derive(Debug, Default)]
+struct Book {
+    contacts: Vec<Contact>,
+    by_external_id: HashMap<(ProjectId, String), usize>,
+    /// The oldest of those with the address.
+    by_email: HashMap<(ProjectId, String), usize>,
+}
+
+impl Book {
+    fn of(rows: Vec<Row>) -> Result<Self> {
+        let mut book = Self::default();
+        for row in rows {
+            book.add(Contact {
+                id: id(&row.id)?,
+                project: id(&row.project_id)?,
+                external_id: row.external_id,
+                email: row.email,
+                name: row.name,
+                attributes: row.attributes,
+                created_at: row.created_at,
+                seen_at: row.seen_at,
+                is_new: false,
+                is_changed: false,
+                is_renamed: false,
+            });
+        }
+        Ok(book)
+    }
+
+    fn add(&mut self, contact: Contact) {
+        self.contacts.push(contact);
+        self.enter(self.contacts.len() - 1);
+    }
+
+    /// Notes what a contact is found by.
+    fn enter(&mut self, at: usize) {
+        let contact = &self.contacts[at];
+        if let Some(external) = &contact.external_id {
+            self.by_external_id.entry((contact.project, external.clone())).or_insert(at);
+        }
+        if let Some(email) = &contact.email {
+            let age = |at: usize| (self.contacts[at].created_at, self.contacts[at].id);
+            let oldest = self.by_email.entry((contact.project, email.clone())).or_insert(at);
+            if age(at) < age(*oldest) {
+                *oldest = at;
+            }
+        }
+    }
+
+    fn find(&self, met: &Met<'_>) -> Option<usize> {
+        if let Some(known) = met.known {
+            return self.contacts.iter().position(|c| c.id == known);
+        }
+        match (&met.person.external_id, &met.person.email) {
+            (Some(external), _) => self.by_external_id.get(&(met.project, external.clone())).copied(),
+            (None, Some(email)) => self.by_email.get(&(met.project, email.clone())).copied(),
+            (None, None) => None,
+        }
+    }
+
+    fn meet(&mut self, met: &Met<'_>) -> ContactId {
+        let person = met.person;
+        if let Some(at) = self.find(met) {
+            self.contacts[at].learn(person, met.at);
+            self.enter(at);
+            return self.contacts[at].id;
+        }
+        self.add(Contact {
+            id: met.new,
+            project: met.project,
+            external_id: person.external_id.clone(),
+            email: person.email.clone(),
+            name: person.name.clone(),
+            attributes: person.attributes.clone().unwrap_or_else(|| "{}".into()),
+            created_at: met.at.0,
+            seen_at: met.at.0,
+            is_new: true,
+            is_changed: false,
+            is_renamed: false,
+        });
+        met.new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn person(external: Option<&str>, email: Option<&str>, name: Option<&str>) -> Person {
+        let text = |t: Option<&str>| t.map(ToOwned::to_owned);
+        Person { external_id: text(external), email: text(email), name: text(name), attributes: None }
+    }
+
+    fn meet(book: &mut Book, n: u128, person: &Person) -> u128 {
+        let met = Met {
+            project: ProjectId(Uuid::from_u128(1)),
+            person,
+            known: None,
+            new: ContactId(Uuid::from_u128(n)),
+            at: Timestamp(i64::try_from(n).unwrap()),
+        };
+        book.meet(&met).0.as_u128()
+    }
+
+    #[test]
+    fn a_batch_meets_each_person_once_and_replaces_nothing() {
+        let mut book = Book::default();
+        let (ann, bob) = (person(Some("a"), Some("ann@a.example"), None), person(None, Some("bob@a.example"), None));
+        assert_eq!(meet(&mut book, 1, &ann), 1);
+        assert_eq!(meet(&mut book, 2, &bob), 2);
+        assert_eq!(meet(&mut book, 3, &person(Some("a"), Some("evil@a.example"), Some("Ann"))), 1);
+        assert_eq!(meet(&mut book, 4, &person(Some("a"), None, Some("Not Ann"))), 1);
+        assert_eq!(meet(&mut book, 5, &person(None, Some("ann@a.example"), None)), 1, "by the address that came with the id");
+        assert_eq!(meet(&mut book, 6, &bob), 2);
+        let anonymous = person(None, None, Some("Bob"));
+        assert_eq!([meet(&mut book, 7, &anonymous), meet(&mut book, 8, &anonymous)], [7, 8], "a name alone is nobody");
+        let ann = &book.contacts[0];
+        assert_eq!((ann.email.as_deref(), ann.name.as_deref()), (Some("ann@a.example"), Some("Ann")));
+        assert_eq!(ann.seen_at, 5);
+        assert_eq!(book.contacts.len(), 4);
+    }
+
+    #[test]
+    fn only_what_is_found_by_makes_a_contact_renamed() {
+        let mut contact = Book::default();
+        meet(&mut contact, 1, &person(Some("a"), None, Some("Ann")));
+        let known = &mut contact.contacts[0];
+        known.learn(&person(Some("a"), None, Some("Other")), Timestamp(9));
+        assert!(!known.is_renamed);
+        known.learn(&person(Some("a"), Some("ann@a.example"), None), Timestamp(9));
+        assert!(known.is_renamed);
+    }
+}

@@ -1,0 +1,302 @@
+//! New responses, stored many at a time.
+//!
+//! Whatever submissions wait when the writer comes round share its transaction, and each table gets one statement for all of them. Still each
+//! has a fate of its own: a repeated key, a closed survey or a poisoned row is nobody else's. One that comes alone is a batch of one.
+
+use std::collections::{HashMap, HashSet};
+
+use domain::{
+    Timestamp,
+    feedback::Feedback,
+    history::Change,
+    ids::{ContactId, FeedbackId, HistoryId, ProjectId, ResponseId, SurveyId, VersionId},
+    surveys::{Answer, SurveyStatus},
+};
+
+use super::{
+    Dialect, Tx,
+    contacts::Met,
+    feedback::NewFeedback,
+    id,
+    responses::AnswersOf,
+    rows::{all_new, rows},
+};
+use crate::{
+    error::{Error, Result},
+    responses::{Begun, Context},
+};
+
+/// A new response with all that comes of it, decided before its transaction.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// Its place among keys: the same key gives the first answer again.
+    pub once: Once,
+    /// What it was checked against, where that was only remembered.
+    pub checked: Option<Checked>,
+    /// Whether the survey took answers when it was looked up.
+    pub is_live: bool,
+    /// Which response.
+    pub id: ResponseId,
+    /// Whose.
+    pub project: ProjectId,
+    /// To which survey.
+    pub survey: SurveyId,
+    /// And which version.
+    pub version: VersionId,
+    /// Where and by whom.
+    pub context: Context,
+    /// The id of the contact, if they are new.
+    pub contact: ContactId,
+    /// What was answered.
+    pub answers: Vec<(String, Answer)>,
+    /// The language of the answers.
+    pub language: String,
+    /// Why it is suspected.
+    pub spam_reasons: Vec<String>,
+    /// Whether these are all answers.
+    pub finished: bool,
+    /// What the inbox shows, with the id of its first entry of history; nothing before the first answer.
+    pub feedback: Option<(Feedback, HistoryId)>,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// An idempotency key where it counts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Once {
+    /// Among which keys.
+    pub scope: String,
+    /// The key.
+    pub key: String,
+}
+
+/// What a submission is checked against before its transaction, and what must not have changed since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// Whether the survey takes answers.
+    pub status: SurveyStatus,
+    /// The version that people answer.
+    pub live: VersionId,
+    /// The public key of its project.
+    pub key: String,
+    /// The origins that may embed it.
+    pub origins: Vec<String>,
+}
+
+/// What became of a submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It is stored, or was before under the same key.
+    Stored(Begun),
+    /// The survey takes no answers.
+    Closed,
+    /// What it was checked against changed meanwhile: look again.
+    Outdated,
+}
+
+impl Tx<'_> {
+    /// Stores submissions in their order, and says what became of each.
+    ///
+    /// # Errors
+    /// When the database fails, or one of them cannot be stored: then none is.
+    pub async fn insert_submissions(&mut self, batch: &[Submission]) -> Result<Vec<Fate>> {
+        let refused = self.refused(batch).await?;
+        let begun = self.claim(batch, &refused).await?;
+        let new: Vec<&Submission> =
+            batch.iter().zip(&begun).filter(|(s, begun)| begun.is_some_and(|b| b.id == s.id)).map(|(s, _)| s).collect();
+        self.insert_responses(&new).await?;
+        let fate = |(begun, refused): (Option<Begun>, Option<Fate>)| begun.map(Fate::Stored).or(refused);
+        begun
+            .into_iter()
+            .zip(refused)
+            .map(fate)
+            .collect::<Option<_>>()
+            .ok_or_else(|| Error::internal("submission", "neither stored nor refused"))
+    }
+
+    /// Why submissions are not stored unless they were before.
+    async fn refused(&mut self, batch: &[Submission]) -> Result<Vec<Option<Fate>>> {
+        let remembered: HashSet<SurveyId> = batch.iter().filter(|s| s.checked.is_some()).map(|s| s.survey).collect();
+        let now = self.checks(&remembered).await?;
+        let refused = |s: &Submission| match &s.checked {
+            Some(checked) if now.get(&s.survey) != Some(checked) => Some(Fate::Outdated),
+            _ if !s.is_live => Some(Fate::Closed),
+            _ => None,
+        };
+        Ok(batch.iter().map(refused).collect())
+    }
+
+    async fn checks(&mut self, surveys: &HashSet<SurveyId>) -> Result<HashMap<SurveyId, Checked>> {
+        if surveys.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let sql = match self.dialect() {
+            Dialect::Sqlite => {
+                "SELECT s.id, s.status, s.live_version_id, p.public_key, p.origins FROM json_each($1) j CROSS JOIN surveys s ON s.id = j.value \
+                 JOIN projects p ON p.id = s.project_id WHERE s.live_version_id IS NOT NULL"
+            }
+            Dialect::Postgres => {
+                "SELECT s.id, s.status, s.live_version_id, p.public_key, p.origins FROM json_array_elements_text(CAST($1 AS json)) j \
+                 JOIN surveys s ON s.id = j JOIN projects p ON p.id = s.project_id WHERE s.live_version_id IS NOT NULL"
+            }
+        };
+        let rows: Vec<(String, String, String, String, String)> =
+            sqlx::query_as(sql).bind(serde_json::to_string(surveys)?).fetch_all(self.conn()).await?;
+        rows.into_iter()
+            .map(|(survey, status, live, key, origins)| {
+                let status = SurveyStatus::parse(&status).ok_or_else(|| Error::internal("stored status", &status))?;
+                Ok((id(&survey)?, Checked { status, live: id(&live)?, key, origins: serde_json::from_str(&origins)? }))
+            })
+            .collect()
+    }
+
+    /// Claims the keys of what is not refused, each for the first that has it. Gives for each submission the response under its key.
+    async fn claim(&mut self, batch: &[Submission], refused: &[Option<Fate>]) -> Result<Vec<Option<Begun>>> {
+        let mut first = HashMap::new();
+        for (submission, refused) in batch.iter().zip(refused) {
+            if refused.is_none() {
+                first.entry(&submission.once).or_insert(submission);
+            }
+        }
+        // In one order everywhere: two nodes that claim the same keys then wait for each other only one way.
+        let mut claims: Vec<&Submission> = first.into_values().collect();
+        claims.sort_by_key(|s| &s.once);
+        let rows = claims.iter().map(|s| ClaimRow::of(s)).collect::<Result<Vec<_>>>()?;
+        let claimed = self.insert_rows(&rows).await?;
+        if claims.len() == batch.len() && usize::try_from(claimed).is_ok_and(|n| n == rows.len()) {
+            return Ok(batch.iter().map(|s| Some(s.begun())).collect());
+        }
+        let known = self.known_outcomes(batch).await?;
+        Ok(batch.iter().map(|s| known.get(&s.once).copied()).collect())
+    }
+
+    async fn known_outcomes(&mut self, batch: &[Submission]) -> Result<HashMap<Once, Begun>> {
+        let keys: Vec<[&str; 2]> = batch.iter().map(|s| [s.once.scope.as_str(), s.once.key.as_str()]).collect();
+        let sql = match self.dialect() {
+            Dialect::Sqlite => {
+                "SELECT i.scope, i.key, i.outcome FROM json_each($1) j CROSS JOIN idempotency i ON i.scope = j.value ->> 0 AND i.key = j.value ->> 1"
+            }
+            Dialect::Postgres => {
+                "SELECT i.scope, i.key, i.outcome FROM json_array_elements(CAST($1 AS json)) j JOIN idempotency i ON i.scope = j ->> 0 AND i.key = j ->> 1"
+            }
+        };
+        let rows: Vec<(String, String, String)> = sqlx::query_as(sql).bind(serde_json::to_string(&keys)?).fetch_all(self.conn()).await?;
+        rows.into_iter().map(|(scope, key, outcome)| Ok((Once { scope, key }, serde_json::from_str(&outcome)?))).collect()
+    }
+
+    async fn insert_responses(&mut self, new: &[&Submission]) -> Result<()> {
+        let met: Vec<Met<'_>> =
+            new.iter().map(|s| Met { project: s.project, person: &s.context.contact, known: None, new: s.contact, at: s.now }).collect();
+        let contacts = self.contacts_for(&met).await?;
+        let rows = new.iter().zip(&contacts).map(|(s, contact)| ResponseRow::of(s, *contact)).collect::<Result<Vec<_>>>()?;
+        all_new(self.insert_rows(&rows).await?, rows.len(), "responses")?;
+        let answers: Vec<AnswersOf<'_>> = new
+            .iter()
+            .map(|s| AnswersOf { project: s.project, survey: s.survey, response: s.id, answers: &s.answers, now: s.now })
+            .collect();
+        self.insert_answers(&answers).await?;
+        let mut made = Vec::new();
+        for (submission, contact) in new.iter().zip(contacts) {
+            if let Some((feedback, history)) = &submission.feedback {
+                made.push((Feedback { contact: Some(contact), ..feedback.clone() }, *history));
+            }
+        }
+        let feedback: Vec<NewFeedback<'_>> =
+            made.iter().map(|(feedback, _)| NewFeedback { feedback, source_key: None, import: None }).collect();
+        if self.insert_all_feedback(&feedback).await?.len() < feedback.len() {
+            return Err(Error::internal("feedback", "some is there already"));
+        }
+        let change = serde_json::to_string(&Change::Created)?;
+        let history: Vec<HistoryRow<'_>> = made
+            .iter()
+            .map(|(feedback, history)| HistoryRow {
+                id: *history,
+                project_id: feedback.project,
+                subject_id: feedback.id,
+                change: &change,
+                at: feedback.created_at.0,
+                version: feedback.version,
+            })
+            .collect();
+        all_new(self.insert_rows(&history).await?, history.len(), "history")
+    }
+}
+
+impl Submission {
+    fn begun(&self) -> Begun {
+        Begun { id: self.id, finished: self.finished }
+    }
+}
+
+rows! {
+    /// A key with its answer.
+    struct ClaimRow<'a> in "idempotency" {
+        scope: &'a str as "TEXT",
+        key: &'a str as "TEXT",
+        outcome: String as "TEXT",
+        created_at: i64 as "BIGINT",
+    }
+}
+
+impl<'a> ClaimRow<'a> {
+    fn of(s: &'a Submission) -> Result<Self> {
+        Ok(Self { scope: &s.once.scope, key: &s.once.key, outcome: serde_json::to_string(&s.begun())?, created_at: s.now.0 })
+    }
+}
+
+rows! {
+    /// A new response.
+    struct ResponseRow<'a> in "responses" {
+        id: ResponseId as "TEXT",
+        project_id: ProjectId as "TEXT",
+        survey_id: SurveyId as "TEXT",
+        version_id: VersionId as "TEXT",
+        contact_id: ContactId as "TEXT",
+        source: &'a str as "TEXT",
+        language: &'a str as "TEXT",
+        page_url: Option<&'a str> as "TEXT",
+        referrer: Option<&'a str> as "TEXT",
+        release: Option<&'a str> as "TEXT",
+        environment: Option<&'a str> as "TEXT",
+        user_agent: Option<&'a str> as "TEXT",
+        spam_reasons: String as "TEXT",
+        started_at: i64 as "BIGINT",
+        updated_at: i64 as "BIGINT",
+        finished_at: Option<i64> as "BIGINT",
+    }
+}
+
+impl<'a> ResponseRow<'a> {
+    fn of(s: &'a Submission, contact: ContactId) -> Result<Self> {
+        Ok(Self {
+            id: s.id,
+            project_id: s.project,
+            survey_id: s.survey,
+            version_id: s.version,
+            contact_id: contact,
+            source: &s.context.source,
+            language: &s.language,
+            page_url: s.context.page_url.as_deref(),
+            referrer: s.context.referrer.as_deref(),
+            release: s.context.release.as_deref(),
+            environment: s.context.environment.as_deref(),
+            user_agent: s.context.user_agent.as_deref(),
+            spam_reasons: serde_json::to_string(&s.spam_reasons)?,
+            started_at: s.now.0,
+            updated_at: s.now.0,
+            finished_at: s.finished.then_some(s.now.0),
+        })
+    }
+}
+
+rows! {
+    /// The first entry of a record's history.
+    struct HistoryRow<'a> in "history" {
+        id: HistoryId as "TEXT",
+        project_id: ProjectId as "TEXT",
+        subject_id: FeedbackId as "TEXT",
+        change: &'a str as "TEXT",
+        at: i64 as "BIGINT",
+        version: i64 as "BIGINT",
+    }
+}
