@@ -25,6 +25,9 @@ const PAGE: usize = 1000;
 const POLL: Duration = Duration::from_millis(500);
 /// How soon what is committed, but may still be overtaken by another transaction, is looked for again: somebody waits for it.
 const SOON: Duration = Duration::from_millis(50);
+/// How long the next look waits after a commit, whatever comes: under load each commit then takes many changes, for half the work, and still
+/// nobody waits for long. What comes when nothing came before is looked at right away.
+const REST: Duration = Duration::from_millis(25);
 /// How long a failed step waits for the next attempt, at first; building again waits longer with each failure.
 const RETRY: Duration = Duration::from_secs(1);
 /// And at most.
@@ -106,7 +109,7 @@ pub(super) async fn follow(inner: Arc<Inner>, opened: Option<(Arc<Engine>, Posit
         if !pause.is_zero() {
             tokio::select! {
                 _ = stop.changed() => {}
-                _ = wake.changed(), if pause < RETRY => {}
+                _ = wake.changed(), if pause < RETRY && pause != REST => {}
                 () = inner.nudge.notified() => {}
                 () = tokio::time::sleep(pause) => {}
             }
@@ -166,7 +169,7 @@ async fn catch_up(inner: &Arc<Inner>, now: Open) -> Result<(Open, Duration), Fai
     };
     let read = changes.len();
     publish(inner, changes, &new, last);
-    Ok((now, if read >= BATCH { Duration::ZERO } else { SOON }))
+    Ok((now, if read >= BATCH { Duration::ZERO } else { REST }))
 }
 
 /// What failed in the middle of writing is not trusted. But the commit before it is whole on disk, and most likely the disk is full: then

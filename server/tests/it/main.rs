@@ -21,6 +21,7 @@ mod respond;
 mod results;
 mod search;
 mod store;
+mod submissions;
 mod surveys;
 mod tickets;
 mod webhooks;

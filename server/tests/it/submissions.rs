@@ -1,0 +1,234 @@
+//! Submissions that are stored together: each has a fate of its own.
+
+use axum::http::{Method, StatusCode};
+use domain::{
+    accounts::Scope,
+    ids::{ContactId, SurveyId, VersionId},
+    projects::Project,
+    surveys::{Answer, SurveyStatus},
+};
+use futures_util::{FutureExt, future::join_all};
+use serde_json::json;
+use server::{
+    error::Result,
+    responses::{Context, Person},
+    store::submissions::{Checked, Fate, Once, Submission},
+};
+
+use crate::{
+    on_both,
+    support::{TestApp, sample},
+};
+
+struct Setup {
+    t: TestApp,
+    project: Project,
+    survey: SurveyId,
+    version: VersionId,
+}
+
+const BODY: &str = r#"{"title":"S","intro":"","questions":[{"id":"q1","title":"Why?","hint":"","required":false,"type":"long_text"}],
+    "thanks":"","language":"en","launch":{"on":"button","label":"Feedback"}}"#;
+
+async fn setup(t: TestApp) -> Setup {
+    let project = server::projects::create(&t.app, "My app", vec![], None).await.unwrap();
+    let setup = Setup { project, survey: t.app.id(), version: t.app.id(), t };
+    let (project, survey, version) = (setup.project.id.to_string(), setup.survey.to_string(), setup.version.to_string());
+    let insert = setup.t.app.store.write(move |tx| {
+        Box::pin(async move {
+            for sql in [
+                "INSERT INTO surveys (id, project_id, name, status, draft, draft_revision, draft_position, last_number, live_version_id, created_at, updated_at) \
+                 VALUES ($2, $1, 'S', 'live', '{}', 1, 1, 0, $3, 1, 1)",
+                "INSERT INTO survey_versions (project_id, survey_id, id, number, body, published_at) VALUES ($1, $2, $3, 1, $4, 1)",
+            ] {
+                let query = sqlx::query(sql).bind(project.clone()).bind(survey.clone()).bind(version.clone());
+                let query = if sql.contains("$4") { query.bind(BODY) } else { query };
+                query.execute(tx.conn()).await?;
+            }
+            Ok(())
+        })
+    });
+    insert.await.unwrap();
+    setup
+}
+
+impl Setup {
+    fn submission(&self, key: &str, text: &str) -> Submission {
+        let app = &self.t.app;
+        let id = app.id();
+        let mut feedback = sample(app, self.project.id, text);
+        feedback.response = Some(id);
+        feedback.survey = Some(self.survey);
+        Submission {
+            once: Once { scope: format!("respond {}", self.survey), key: key.into() },
+            checked: None,
+            is_live: true,
+            id,
+            project: self.project.id,
+            survey: self.survey,
+            version: self.version,
+            context: Context { source: "api".into(), ..Context::default() },
+            contact: app.id(),
+            answers: vec![("q1".into(), Answer::Text(text.into()))],
+            language: "en".into(),
+            spam_reasons: vec![],
+            finished: true,
+            feedback: Some((feedback, app.id())),
+            now: app.now(),
+        }
+    }
+
+    fn checked(&self) -> Checked {
+        Checked { status: SurveyStatus::Live, live: self.version, key: self.project.key.clone(), origins: self.project.origins.clone() }
+    }
+
+    /// What becomes of submissions that wait at the same time. The first two may go alone on PostgreSQL, where two batches run side by side.
+    async fn together(&self, batch: Vec<Submission>) -> Vec<Result<Fate>> {
+        let writers = self.t.busy_writers().await;
+        let mut waiting = Vec::new();
+        let warm = ["warm-up-1", "warm-up-2"].map(|key| self.submission(key, "warm"));
+        for submission in warm.into_iter().chain(batch) {
+            let store = self.t.app.store.clone();
+            let mut job = async move { store.submit(submission).await }.boxed();
+            assert!(futures_util::poll!(&mut job).is_pending());
+            waiting.push(job);
+            // Lets what gathers batches take it, so that only the last ones stay together.
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+        }
+        writers.release().await;
+        join_all(waiting).await.split_off(2)
+    }
+
+    async fn count(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(self.t.app.store.reader()).await.unwrap()
+    }
+
+    async fn run(&self, sql: &'static str) {
+        self.t.app.store.write(move |tx| Box::pin(async move { Ok(drop(sqlx::query(sql).execute(tx.conn()).await?)) })).await.unwrap();
+    }
+}
+
+fn stored(fates: &[Result<Fate>]) -> Vec<bool> {
+    fates.iter().map(|fate| matches!(fate, Ok(Fate::Stored(_)))).collect()
+}
+
+on_both!(a_poisoned_one_harms_nobody_else, |t: TestApp| async move {
+    let s = setup(t).await;
+    let mut batch: Vec<Submission> = (0..8).map(|n| s.submission(&format!("key-{n}-long-enough"), &format!("text {n}"))).collect();
+    // A version that is not there: the database refuses the row.
+    batch[3].version = s.t.app.id();
+    let fates = s.together(batch.clone()).await;
+    assert_eq!(stored(&fates), [true, true, true, false, true, true, true, true]);
+    assert!(fates[3].as_ref().unwrap_err().refusal().is_none(), "a fault, not a refusal: {:?}", fates[3]);
+    assert_eq!(s.count("SELECT COUNT(*) FROM responses").await, 9);
+    assert_eq!(s.count("SELECT COUNT(*) FROM feedback").await, 9);
+    assert_eq!(s.count("SELECT COUNT(*) FROM contacts").await, 9);
+    assert_eq!(s.count("SELECT COUNT(*) FROM idempotency WHERE key = 'key-3-long-enough'").await, 0, "it may be sent again");
+    batch[3].version = s.version;
+    assert!(matches!(s.t.app.store.submit(batch[3].clone()).await, Ok(Fate::Stored(_))));
+});
+
+on_both!(the_same_key_twice_in_a_batch_is_one_response, |t: TestApp| async move {
+    let s = setup(t).await;
+    let batch = vec![s.submission("other-key", "x"), s.submission("the-same-key", "first"), s.submission("the-same-key", "again")];
+    let (first, again) = (batch[1].id, batch[2].id);
+    let fates = s.together(batch).await;
+    for fate in &fates[1..] {
+        assert!(matches!(fate, Ok(Fate::Stored(begun)) if begun.id == first && begun.id != again), "{fate:?}");
+    }
+    assert_eq!(s.count("SELECT COUNT(*) FROM feedback WHERE text IN ('first', 'again')").await, 1);
+    // And once more later, even when the survey is closed.
+    let late = Submission { is_live: false, ..s.submission("the-same-key", "late") };
+    assert!(matches!(s.t.app.store.submit(late).await, Ok(Fate::Stored(begun)) if begun.id == first));
+});
+
+on_both!(refusals_are_each_ones_own, |t: TestApp| async move {
+    let s = setup(t).await;
+    let moved = Checked { live: s.t.app.id(), ..s.checked() };
+    let elsewhere = Checked { origins: vec!["https://other.example".into()], ..s.checked() };
+    let batch = vec![
+        Submission { checked: Some(s.checked()), ..s.submission("checked-key", "good") },
+        Submission { is_live: false, ..s.submission("closed-key", "closed") },
+        Submission { checked: Some(moved), ..s.submission("moved-key", "moved") },
+        Submission { checked: Some(elsewhere), ..s.submission("origin-key", "elsewhere") },
+        s.submission("plain-key", "good"),
+    ];
+    let fates = s.together(batch).await;
+    assert_eq!(stored(&fates), [true, false, false, false, true]);
+    assert!(matches!(fates[1], Ok(Fate::Closed)));
+    assert!(matches!((&fates[2], &fates[3]), (Ok(Fate::Outdated), Ok(Fate::Outdated))));
+    assert_eq!(s.count("SELECT COUNT(*) FROM feedback WHERE text <> 'warm'").await, 2);
+    assert_eq!(s.count("SELECT COUNT(*) FROM idempotency").await, 4, "a refused key may be sent again");
+});
+
+on_both!(a_batch_keeps_its_order, |t: TestApp| async move {
+    let s = setup(t).await;
+    let batch: Vec<Submission> = (0..50).map(|n| s.submission(&format!("key-{}-long-enough", (n * 7) % 50), &format!("{n:02}"))).collect();
+    let fates = s.together(batch).await;
+    assert!(stored(&fates).iter().all(|stored| *stored));
+    let texts: Vec<(String,)> = sqlx::query_as(
+        "SELECT f.text FROM feedback_changes c JOIN feedback f ON f.id = c.feedback_id WHERE f.text <> 'warm' ORDER BY c.seq",
+    )
+    .fetch_all(s.t.app.store.reader())
+    .await
+    .unwrap();
+    assert_eq!(texts, (0..50).map(|n| (format!("{n:02}"),)).collect::<Vec<_>>());
+});
+
+on_both!(a_batch_meets_a_person_once, |t: TestApp| async move {
+    let s = setup(t).await;
+    let known = Person { external_id: Some("ann".into()), name: Some("Ann".into()), ..Person::default() };
+    let (scope, new, at) = (Scope::system(s.project.id), s.t.app.id::<ContactId>(), s.t.app.now());
+    s.t.app.store.write(move |tx| Box::pin(async move { tx.contact_for(&scope, &known, new, at).await })).await.unwrap();
+    let said_by = |key: &str, external: &str, email: Option<&str>, name: &str| {
+        let mut submission = s.submission(key, "x");
+        submission.context.contact =
+            Person { external_id: Some(external.into()), email: email.map(Into::into), name: Some(name.into()), attributes: None };
+        submission
+    };
+    let batch = vec![
+        said_by("key-one-1", "ann", Some("ann@a.example"), "Somebody else"),
+        said_by("key-two-2", "bob", None, "Bob"),
+        said_by("key-three", "bob", Some("bob@a.example"), "Robert"),
+        said_by("key-four4", "ann", Some("evil@a.example"), "Evil"),
+    ];
+    assert_eq!(stored(&s.together(batch).await), [true; 4]);
+    let known: Vec<(String, String, String, i64)> = sqlx::query_as(
+        "SELECT c.external_id, c.name, c.email, COUNT(*) FROM contacts c JOIN feedback f ON f.contact_id = c.id \
+         WHERE c.external_id IS NOT NULL GROUP BY c.id, c.external_id, c.name, c.email ORDER BY c.external_id",
+    )
+    .fetch_all(s.t.app.store.reader())
+    .await
+    .unwrap();
+    let row = |id: &str, name: &str, email: &str| (id.to_owned(), name.to_owned(), email.to_owned(), 2);
+    assert_eq!(known, [row("ann", "Ann", "ann@a.example"), row("bob", "Bob", "bob@a.example")]);
+});
+
+on_both!(what_is_remembered_of_a_survey_is_never_believed_blindly, |t: TestApp| async move {
+    let s = setup(t).await;
+    let client = s.t.anonymous();
+    let send = async |key: &'static str| {
+        let path = format!("/embed/v1/{}/responses", s.project.key);
+        let headers = [("idempotency-key", key), ("origin", "https://site.example")];
+        let body = json!({ "survey": s.survey, "answers": [["q1", "x"]], "finished": true });
+        client.json(Method::POST, &path, &headers, &body).await.status
+    };
+    assert_eq!(send("first-key-1").await, StatusCode::CREATED);
+    assert!(s.t.app.remembered.get(s.survey).is_some(), "else this tests nothing");
+    assert_eq!(send("first-key-2").await, StatusCode::CREATED);
+    // As another process would, unseen by this one.
+    s.run("UPDATE surveys SET status = 'paused'").await;
+    assert_eq!(send("second-key").await, StatusCode::CONFLICT);
+    assert_eq!(send("first-key-2").await, StatusCode::CREATED, "a retry gets the first answer");
+    s.run("UPDATE surveys SET status = 'live'").await;
+    assert_eq!(send("second-key").await, StatusCode::CREATED);
+    s.run("UPDATE projects SET origins = '[\"https://other.example\"]'").await;
+    assert_eq!(send("third-key").await, StatusCode::FORBIDDEN);
+    s.run("UPDATE projects SET origins = '[]'").await;
+    assert_eq!(send("third-key").await, StatusCode::CREATED);
+    s.run("UPDATE projects SET public_key = 'another'").await;
+    assert_eq!(send("fourth-key").await, StatusCode::NOT_FOUND);
+    assert_eq!(s.count("SELECT COUNT(*) FROM responses").await, 4);
+});
