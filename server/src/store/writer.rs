@@ -37,7 +37,7 @@ pub(super) enum Writer {
 /// What waits for the one connection of SQLite.
 pub(super) enum Waiting {
     Job(Box<dyn Job>),
-    Submission(Submitted),
+    Submission(Box<Submitted>),
 }
 
 /// A submission and who waits for its fate.
@@ -160,7 +160,7 @@ impl Writer {
         let submitted = Submitted { submission, reply };
         let _place = match self {
             Self::Sqlite(queue) => {
-                queue.try_send(Waiting::Submission(submitted)).map_err(|_| domain::Error::Busy(1))?;
+                queue.try_send(Waiting::Submission(Box::new(submitted))).map_err(|_| domain::Error::Busy(1))?;
                 None
             }
             Self::Postgres(pooled, queue) => {
@@ -333,7 +333,7 @@ async fn work_through(conn: &mut AnyConnection, first: Waiting, queue: &mut mpsc
             // Whoever has gone away was told, or believes, that it failed, and may have asked again.
             Waiting::Job(job) if !job.is_wanted() => {}
             Waiting::Job(job) => jobs.push(job),
-            Waiting::Submission(submitted) => batch.push(submitted),
+            Waiting::Submission(submitted) => batch.push(*submitted),
         }
         next = if jobs.len() + batch.len() < GROUP { queue.try_recv().ok() } else { None };
     }

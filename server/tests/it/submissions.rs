@@ -106,7 +106,13 @@ impl Setup {
     }
 
     async fn run(&self, sql: &'static str) {
-        self.t.app.store.write(move |tx| Box::pin(async move { Ok(drop(sqlx::query(sql).execute(tx.conn()).await?)) })).await.unwrap();
+        let run = self.t.app.store.write(move |tx| {
+            Box::pin(async move {
+                sqlx::query(sql).execute(tx.conn()).await?;
+                Ok(())
+            })
+        });
+        run.await.unwrap();
     }
 }
 
