@@ -261,22 +261,23 @@ async fn build(inner: &Arc<Inner>, stop: &watch::Receiver<bool>) -> Result<Optio
         Ok::<_, Error>(Open { engine, writer, at, stems: StemsOf::default(), failures: 0 })
     })
     .await??;
-    let (mut done, mut after) = (0, None);
-    loop {
+    let mut done = 0;
+    let mut page = inner.source.documents_after(None, PAGE).await?;
+    while let Some(last) = page.last().map(|document| document.feedback.id) {
         if *stop.borrow() {
             return Ok(None);
         }
-        let page = inner.source.documents_after(after, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.feedback.id);
         done += page.len();
-        now = blocking(move || {
+        let add = blocking(move || {
             for document in &page {
                 now.writer.add(document, &mut now.stems)?;
             }
             Ok::<_, Error>(now)
-        })
-        .await??;
+        });
+        // While one page goes in, the next is read.
+        let (added, next) = tokio::join!(add, inner.source.documents_after(Some(last), PAGE));
+        now = added??;
+        page = next?;
         inner.set_building(done, total.max(done));
     }
     let instance = inner.instance.clone();
