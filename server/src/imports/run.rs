@@ -1,6 +1,6 @@
 //! Rows of a file going in, batch by batch: each batch and how far it came are one transaction.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{
@@ -24,7 +24,8 @@ use crate::{
     responses::Person,
     state::{App, AppState},
     store::{
-        Tx,
+        self, Tx,
+        contacts::Met,
         imports::{BAD_LINES_KEPT, Import},
     },
 };
@@ -89,23 +90,42 @@ pub(super) async fn run_from(
             None => break,
         }
     }
-    loop {
-        let batch = read_batch(&mut reader, &mut keys).await?;
-        if batch.is_empty() {
-            let (id, now) = (import.id, app.now());
-            app.store.write(move |tx| Box::pin(async move { tx.finish_import(id, now).await })).await?;
-            return Ok(Outcome::Done);
-        }
-        let rows = prepare(app, scope, &project.language, plan.clone(), batch).await?;
+    let mut source = Source { app, scope, language: &project.language, plan, reader, keys };
+    let mut rows = source.next().await?;
+    while !rows.is_empty() {
         let now = app.now();
-        let stored = app.store.write(move |tx| Box::pin(async move { store_batch(tx, import, rows, job, now).await })).await?;
+        let store = app.store.write(move |tx| Box::pin(async move { store_batch(tx, import, rows, job, now).await }));
+        // While these go in, the next are read.
+        let (stored, next) = tokio::join!(store, source.next());
         // Cancelled, or carried on by another worker.
-        let Some(after) = stored else { return Ok(Outcome::Done) };
+        let Some(after) = stored? else { return Ok(Outcome::Done) };
         import = after;
         let progress = Progress { bytes_done: import.bytes_done, added: import.added, known: import.known, bad: import.bad };
         if stop(&progress) {
             return Ok(Outcome::Stopped);
         }
+        rows = next?;
+    }
+    let (id, now) = (import.id, app.now());
+    app.store.write(move |tx| Box::pin(async move { tx.finish_import(id, now).await })).await?;
+    Ok(Outcome::Done)
+}
+
+/// A file on its way in.
+struct Source<'a> {
+    app: &'a AppState,
+    scope: &'a Scope,
+    language: &'a str,
+    plan: Plan,
+    reader: FileReader,
+    keys: Keys,
+}
+
+impl Source<'_> {
+    /// The next batch; empty at the end of the file.
+    async fn next(&mut self) -> Result<Vec<Prepared>> {
+        let batch = read_batch(&mut self.reader, &mut self.keys).await?;
+        if batch.is_empty() { Ok(Vec::new()) } else { prepare(self.app, self.scope, self.language, self.plan.clone(), batch).await }
     }
 }
 
@@ -246,42 +266,99 @@ async fn store_batch(tx: &mut Tx<'_>, before: Import, rows: Vec<Prepared>, job: 
     if !tx.import_progress(&before, &after, now).await? {
         return Ok(None);
     }
-    let (mut kept, mut brought) = (before.bad, Vec::new());
+    let (mut bad, mut new) = (Vec::new(), Vec::new());
     for Prepared { line, row, .. } in rows {
         match row {
-            Line::Bad(reason) => {
-                if kept < BAD_LINES_KEPT {
-                    tx.insert_bad_line(before.id, line, &reason).await?;
-                }
-                kept += 1;
-            }
+            Line::Bad(reason) => bad.push((line, reason)),
             Line::Known => after.known += 1,
-            Line::New(ready) => {
-                let Ready { mut feedback, contact, key } = *ready;
-                let scope = Scope::system(feedback.project);
-                if let Some((contact, fresh)) = contact {
-                    // Not before it is sure that the row is new: a person without feedback is none.
-                    if tx.feedback_known(feedback.project, &key).await? {
-                        after.known += 1;
-                        continue;
-                    }
-                    feedback.contact = Some(tx.contact_for(&scope, &contact, fresh, feedback.created_at).await?);
-                }
-                match tx.insert_feedback(&feedback, Some(&key)).await? {
-                    true => {
-                        after.added += 1;
-                        brought.push(feedback.id);
-                    }
-                    false => after.known += 1,
-                }
+            Line::New(ready) => new.push((line, *ready)),
+        }
+    }
+    // Not before it is sure that a row is new: a person without feedback is none.
+    let known = tx.known_feedback(before.project, &new.iter().map(|(_, ready)| ready.key.as_str()).collect::<Vec<_>>()).await?;
+    let mut seen = HashSet::new();
+    let came = new.len();
+    new.retain(|(_, ready)| !known.contains(&ready.key) && seen.insert(ready.key.clone()));
+    after.known += count(came - new.len());
+    for (stored, lines) in store_lines(tx, before.id, &mut new).await? {
+        match stored {
+            Ok(added) => {
+                after.added += count(added);
+                after.known += count(lines.len() - added);
+            }
+            Err(reason) => {
+                after.bad += count(lines.len());
+                bad.extend(lines.into_iter().map(|line| (line, reason.clone())));
             }
         }
     }
-    tx.feedback_came_with(&Scope::system(before.project), before.id, &brought).await?;
+    let room = usize::try_from(BAD_LINES_KEPT - before.bad).unwrap_or_default();
+    bad.truncate(room);
+    tx.insert_bad_lines(before.id, &bad).await?;
     let counted = Import { bytes_done: after.bytes_done, ..before };
     tx.import_progress(&counted, &after, now).await?;
     if let Some(job) = job {
         tx.job_progressed(job).await?;
     }
     Ok(Some(after))
+}
+
+fn count(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
+}
+
+/// How many of some lines went in, or why none of them can.
+type Stored = (Result<usize, String>, Vec<i64>);
+
+/// Stores new rows together, or one by one when the database does not take them so: then only what it refuses is bad.
+async fn store_lines(tx: &mut Tx<'_>, import: ImportId, new: &mut [(i64, Ready)]) -> Result<Vec<Stored>> {
+    let mut all = Vec::new();
+    let stored = store_together(tx, import, new).await?;
+    if new.len() > 1
+        && let Err(error) = &stored
+    {
+        tracing::warn!(db.error = %error, rows = new.len(), "rows of an import could not be stored together; storing one by one");
+        for one in new.chunks_mut(1) {
+            let stored = store_together(tx, import, one).await?;
+            all.push((stored.map_err(refused), one.iter().map(|(line, _)| *line).collect()));
+        }
+        return Ok(all);
+    }
+    all.push((stored.map_err(refused), new.iter().map(|(line, _)| *line).collect()));
+    Ok(all)
+}
+
+fn refused(error: Error) -> String {
+    tracing::error!(db.error = %error, "a row of an import could not be stored");
+    "The database does not take this line.".into()
+}
+
+/// Stores rows in a savepoint. The inner error is about the rows; the outer one, about the transaction or a database that takes no work.
+async fn store_together(tx: &mut Tx<'_>, import: ImportId, new: &mut [(i64, Ready)]) -> Result<Result<usize>> {
+    tx.savepoint().await?;
+    let stored = insert_lines(tx, import, new).await;
+    tx.end_savepoint(stored.is_ok()).await?;
+    match stored {
+        Err(Error::Refused(refusal)) => Err(refusal.into()),
+        stored => Ok(stored),
+    }
+}
+
+async fn insert_lines(tx: &mut Tx<'_>, import: ImportId, new: &mut [(i64, Ready)]) -> Result<usize> {
+    let met: Vec<Met<'_>> = new
+        .iter()
+        .filter_map(|(_, Ready { feedback, contact, .. })| {
+            let (person, new) = contact.as_ref()?;
+            Some(Met { project: feedback.project, person, known: None, new: *new, at: feedback.created_at })
+        })
+        .collect();
+    let mut contacts = tx.contacts_for(&met).await?.into_iter();
+    for (_, ready) in new.iter_mut().filter(|(_, ready)| ready.contact.is_some()) {
+        ready.feedback.contact = contacts.next();
+    }
+    let rows: Vec<store::feedback::NewFeedback<'_>> = new
+        .iter()
+        .map(|(_, Ready { feedback, key, .. })| store::feedback::NewFeedback { feedback, source_key: Some(key), import: Some(import) })
+        .collect();
+    Ok(tx.insert_all_feedback(&rows).await?.len())
 }

@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use domain::{
     Timestamp,
     accounts::Scope,
-    ids::{FeedbackId, ImportId, ProjectId, StaffId},
+    ids::{ImportId, ProjectId, StaffId},
     imports::{ImportStatus, Mapping},
 };
 use sqlx::FromRow;
 
-use super::{Dialect, Store, Tx, id, optional_id};
+use super::{Dialect, Store, Tx, id, optional_id, rows::rows};
 use crate::error::{Error, Result};
 
 /// Bad lines that are kept of one import; more are only counted.
@@ -260,21 +260,34 @@ impl Store {
     }
 }
 
+rows! {
+    /// A line that could not go in.
+    struct BadLineRow<'a> in "import_errors" {
+        import_id: ImportId as "TEXT",
+        line: i64 as "BIGINT",
+        reason: &'a str as "TEXT",
+    }
+}
+
+fn known(dialect: Dialect) -> &'static str {
+    match dialect {
+        // CROSS JOIN: from the list to the rows; the other way round reads all rows of the project for each key.
+        Dialect::Sqlite => {
+            "SELECT f.source_key FROM json_each($2) j CROSS JOIN feedback f ON f.source_key = j.value WHERE f.project_id = $1"
+        }
+        Dialect::Postgres => {
+            "SELECT f.source_key FROM json_array_elements_text(CAST($2 AS json)) j JOIN feedback f ON f.source_key = j WHERE f.project_id = $1"
+        }
+    }
+}
+
 impl Store {
     /// Those of the keys whose rows went in before.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn known_feedback(&self, scope: &Scope, source_keys: &[&str]) -> Result<HashSet<String>> {
-        let sql = match self.dialect() {
-            // CROSS JOIN: from the list to the rows; the other way round reads all rows of the project for each key.
-            Dialect::Sqlite => {
-                "SELECT f.source_key FROM json_each($2) j CROSS JOIN feedback f ON f.source_key = j.value WHERE f.project_id = $1"
-            }
-            Dialect::Postgres => {
-                "SELECT f.source_key FROM json_array_elements_text(CAST($2 AS json)) j JOIN feedback f ON f.source_key = j WHERE f.project_id = $1"
-            }
-        };
+        let sql = known(self.dialect());
         let keys: Vec<String> = sqlx::query_scalar(sql)
             .bind(scope.project().to_string())
             .bind(serde_json::to_string(source_keys)?)
@@ -467,37 +480,15 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Whether a row with this key went in before.
+    /// As [`Store::known_feedback`], with what this transaction did.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn feedback_known(&mut self, project: ProjectId, source_key: &str) -> Result<bool> {
-        let found: Option<String> = sqlx::query_scalar("SELECT id FROM feedback WHERE project_id = $1 AND source_key = $2")
-            .bind(project.to_string())
-            .bind(source_key.to_owned())
-            .fetch_optional(self.conn())
-            .await?;
-        Ok(found.is_some())
-    }
-
-    /// Notes which import these records came with.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn feedback_came_with(&mut self, scope: &Scope, import: ImportId, ids: &[FeedbackId]) -> Result<()> {
-        let sql = match self.dialect() {
-            Dialect::Sqlite => "UPDATE feedback SET import_id = $1 WHERE project_id = $3 AND id IN (SELECT value FROM json_each($2))",
-            Dialect::Postgres => {
-                "UPDATE feedback SET import_id = $1 WHERE project_id = $3 AND id IN (SELECT json_array_elements_text(CAST($2 AS json)))"
-            }
-        };
-        sqlx::query(sql)
-            .bind(import.to_string())
-            .bind(serde_json::to_string(ids)?)
-            .bind(scope.project().to_string())
-            .execute(self.conn())
-            .await?;
-        Ok(())
+    pub async fn known_feedback(&mut self, project: ProjectId, source_keys: &[&str]) -> Result<HashSet<String>> {
+        let sql = known(self.dialect());
+        let keys: Vec<String> =
+            sqlx::query_scalar(sql).bind(project.to_string()).bind(serde_json::to_string(source_keys)?).fetch_all(self.conn()).await?;
+        Ok(keys.into_iter().collect())
     }
 
     /// Begins to take an import back; its file goes. `false` when it still runs or was taken back. A command that was not heard of
@@ -613,17 +604,13 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Keeps a bad line.
+    /// Keeps bad lines.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn insert_bad_line(&mut self, import: ImportId, line: i64, reason: &str) -> Result<()> {
-        sqlx::query("INSERT INTO import_errors (import_id, line, reason) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
-            .bind(import.to_string())
-            .bind(line)
-            .bind(reason.to_owned())
-            .execute(self.conn())
-            .await?;
+    pub async fn insert_bad_lines(&mut self, import: ImportId, lines: &[(i64, String)]) -> Result<()> {
+        let rows: Vec<_> = lines.iter().map(|(line, reason)| BadLineRow { import_id: import, line: *line, reason }).collect();
+        self.insert_rows(&rows).await?;
         Ok(())
     }
 

@@ -99,6 +99,25 @@ impl Tx<'_> {
         self.dialect
     }
 
+    /// From here on until [`Tx::end_savepoint`] all can be undone by itself.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn savepoint(&mut self) -> Result<()> {
+        sqlx::raw_sql("SAVEPOINT part").execute(&mut *self.conn).await?;
+        Ok(())
+    }
+
+    /// Keeps or undoes what was done since [`Tx::savepoint`].
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn end_savepoint(&mut self, keep: bool) -> Result<()> {
+        let end = if keep { "RELEASE SAVEPOINT part" } else { "ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part" };
+        sqlx::raw_sql(end).execute(&mut *self.conn).await?;
+        Ok(())
+    }
+
     /// Notes in the change sequence that feedback (or what its search document holds: tags, links) changed. Part of every such write.
     ///
     /// # Errors

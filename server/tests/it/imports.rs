@@ -20,7 +20,7 @@ use server::{
 
 use crate::{
     on_both,
-    support::{Client, Page, TestApp},
+    support::{Client, Database, Page, TestApp},
 };
 
 /// The real file that the requirements speak of, where it is at hand.
@@ -123,8 +123,9 @@ on_both!(people_in_a_file_are_found_again, |t: TestApp| async move {
     assert_eq!(count(app, "SELECT COUNT(DISTINCT contact_id) FROM feedback").await, 1);
     // A name that only comes now belongs to what they said before as well, whose search documents hold it.
     let changes = count(app, "SELECT COUNT(*) FROM feedback_changes").await;
-    let later = b"id,text,email,name\n8,Eighth,bo@example.com,\n9,Ninth,bo@example.com,Bo\n";
-    assert_eq!(counts(&imported(app, &scope, map, later).await), (2, 0, 0));
+    assert_eq!(counts(&imported(app, &scope, map, b"id,text,email,name\n8,Eighth,bo@example.com,\n").await), (1, 0, 0));
+    assert_eq!(count(app, "SELECT COUNT(*) FROM feedback_changes").await, changes + 1);
+    assert_eq!(counts(&imported(app, &scope, map, b"id,text,email,name\n9,Ninth,bo@example.com,Bo\n").await), (1, 0, 0));
     assert_eq!(count(app, "SELECT COUNT(*) FROM feedback_changes").await, changes + 3);
     // What is older than all we know of somebody fills gaps and renames nobody.
     let older = b"id,text,email,name,said\n10,Tenth,bo@example.com,Robert,2020-01-02\n";
@@ -444,7 +445,7 @@ on_both!(uploads_have_a_limit_and_say_so, |t: TestApp| async move {
     assert!(page.body.contains("Choose a CSV file that is not empty."), "{}", page.body);
     let page = send_file(&owner, &list, "upload-key-2", "sheet.xlsx", b"PK\x03\x04....").await;
     assert!(page.status == StatusCode::UNPROCESSABLE_ENTITY && page.body.contains("workbook"), "{}", page.body);
-    if t.database == crate::support::Database::Sqlite {
+    if t.database == Database::Sqlite {
         let page = send_file(&owner, &list, "upload-key-3", "huge.csv", &vec![b'x'; imports::MAX_UPLOAD + (2 << 20)]).await;
         assert!(page.status == StatusCode::UNPROCESSABLE_ENTITY && page.body.contains("larger than 64 MB"), "{}", page.body);
     }
@@ -613,4 +614,34 @@ on_both!(another_projects_import_takes_nothing, |t: TestApp| async move {
     let (id, now) = (import.id, app.now());
     app.store.write(move |tx| Box::pin(async move { tx.fail_import(&foreign, id, "no", now).await })).await.unwrap();
     assert_eq!(imports::find(app, &scope, id).await.unwrap().status, ImportStatus::Running);
+});
+
+on_both!(a_line_that_the_database_refuses_is_bad_alone, |t: TestApp| async move {
+    let (app, scope) = (&t.app, project(&t.app).await);
+    let trigger = match t.database {
+        Database::Sqlite => {
+            "CREATE TRIGGER poison BEFORE INSERT ON feedback WHEN NEW.text = 'poison' BEGIN SELECT RAISE(ABORT, 'poisoned'); END"
+        }
+        Database::Postgres => {
+            "CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'poisoned'; END $$; \
+             CREATE TRIGGER poison BEFORE INSERT ON feedback FOR EACH ROW WHEN (NEW.text = 'poison') EXECUTE FUNCTION poison()"
+        }
+    };
+    let made = app.store.write(move |tx| {
+        Box::pin(async move {
+            sqlx::raw_sql(trigger).execute(tx.conn()).await?;
+            Ok(())
+        })
+    });
+    made.await.unwrap();
+    let file = b"text,email\none,ann@a.example\npoison,eve@a.example\ntwo,ann@a.example\ntwo,bob@a.example\n";
+    let import = uploaded(app, &scope, "file.csv", file).await;
+    imports::start(app, &scope, &import, Mapping::parse("text=text,contact_email=email").unwrap()).await.unwrap();
+    assert_eq!(jobs::run_due(app).await.unwrap(), 1);
+    let done = imports::find(app, &scope, import.id).await.unwrap();
+    assert_eq!((done.status, counts(&done)), (ImportStatus::Done, (3, 0, 1)));
+    let bad = app.store.bad_lines(&scope, import.id, 0, 10).await.unwrap();
+    assert_eq!(bad.iter().map(|b| b.line).collect::<Vec<_>>(), [3]);
+    assert_eq!(count(app, "SELECT COUNT(*) FROM contacts").await, 2, "nobody who said nothing");
+    assert_eq!(count(app, "SELECT COUNT(*) FROM feedback WHERE import_id IS NOT NULL").await, 3);
 });
