@@ -342,6 +342,8 @@ fn sqlite_pool(connections: u32, read_only: bool) -> AnyPoolOptions {
         .idle_timeout(None)
         .max_lifetime(None)
         .acquire_timeout(Duration::from_secs(5))
+        // A file does not go away between two statements; asking costs as much as a short statement.
+        .test_before_acquire(false)
         .after_connect(move |conn, _| {
             Box::pin(async move {
                 // FULL: an acknowledged submission survives a power cut, not only a crash of this process.
