@@ -5,7 +5,9 @@ mod import;
 mod load;
 mod mix;
 mod pages;
+mod plot;
 mod program;
+mod report;
 mod results;
 mod submit;
 mod texts;
@@ -39,6 +41,9 @@ struct Cli {
     /// The day that the report names; today when left out
     #[arg(long, value_name = "YYYY-MM-DD")]
     date: Option<String>,
+    /// Where the report goes
+    #[arg(long, value_name = "DIR", default_value = "docs")]
+    docs: PathBuf,
     /// Short windows
     #[arg(long)]
     quick: bool,
@@ -156,8 +161,7 @@ async fn run(cli: Cli) -> Result<()> {
             results.write(&bench, "others")?;
         }
     }
-    println!("{}", serde_json::to_string_pretty(&results)?);
-    Ok(())
+    report::write(&bench, &results, &cli.docs)
 }
 
 /// The day, in the world's time.
