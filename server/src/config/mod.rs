@@ -247,7 +247,7 @@ pub fn unknown_variables() -> Vec<String> {
 }
 
 fn unknown_among(names: impl Iterator<Item = String>) -> Vec<String> {
-    const KNOWN: [&str; 14] = [
+    const KNOWN: &[&str] = &[
         "EARSHOT_DATA",
         "EARSHOT_CONFIG",
         "EARSHOT_LOG",
