@@ -23,7 +23,7 @@ function kind(url) {
 }
 
 /** All kinds of pages that can be reached from `starts`; `request` is signed in or not. Gives kind → URL. */
-async function crawl(request, server, starts) {
+export async function crawl(request, server, starts) {
   const found = new Map();
   const waiting = starts.map((path) => new URL(path, server.url).href);
   while (waiting.length > 0) {

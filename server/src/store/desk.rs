@@ -11,7 +11,7 @@ use domain::{
 };
 use sqlx::FromRow;
 
-use super::{Dialect, Store, id};
+use super::{Dialect, Store, id, or_instead};
 use crate::error::{Error, Result};
 
 /// A ticket as a list shows it.
@@ -96,7 +96,7 @@ impl Store {
             let head = TicketHead {
                 number: row.number,
                 subject: row.subject,
-                priority: Priority::parse(&row.priority).ok_or_else(|| Error::internal("stored priority", &row.priority))?,
+                priority: or_instead("priority", Priority::parse(&row.priority), Priority::Normal),
                 state: state(&row.state)?,
             };
             Ok((id(&row.feedback_id)?, head))
@@ -174,5 +174,5 @@ impl Store {
 }
 
 fn state(word: &str) -> Result<State> {
-    State::parse(word).ok_or_else(|| Error::internal("stored state", word))
+    Ok(or_instead("state of a ticket", State::parse(word), State::Open))
 }

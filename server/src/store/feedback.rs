@@ -11,7 +11,7 @@ use domain::{
 };
 use sqlx::FromRow;
 
-use super::{Store, Tx, id, optional_id, rows::rows};
+use super::{Store, Tx, id, optional_id, or_instead, rows::rows};
 use crate::error::{Error, Result};
 
 #[derive(FromRow)]
@@ -42,7 +42,7 @@ impl Row {
         Ok(Feedback {
             id: id(&self.id)?,
             project: id(&self.project_id)?,
-            kind: Kind::parse(&self.kind).ok_or_else(|| Error::internal("stored kind", &self.kind))?,
+            kind: or_instead("kind of feedback", Kind::parse(&self.kind), Kind::Api),
             text: self.text,
             score: self.score,
             score_max: self.score_max,
@@ -53,10 +53,10 @@ impl Row {
             release: self.release,
             environment: self.environment,
             language: self.language,
-            status: Status::parse(&self.status).ok_or_else(|| Error::internal("stored status", &self.status))?,
+            status: or_instead("status of feedback", Status::parse(&self.status), Status::New),
             assignee: optional_id(self.assignee.as_deref())?,
             tags,
-            spam_reasons: serde_json::from_str(&self.spam_reasons)?,
+            spam_reasons: or_instead("list of spam reasons", serde_json::from_str(&self.spam_reasons).ok(), Vec::new()),
             created_at: Timestamp(self.created_at),
             updated_at: Timestamp(self.updated_at),
             version: self.version,

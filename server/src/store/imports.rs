@@ -10,7 +10,7 @@ use domain::{
 };
 use sqlx::FromRow;
 
-use super::{Dialect, Store, Tx, id, optional_id, rows::rows};
+use super::{Dialect, Store, Tx, id, optional_id, or_instead, rows::rows};
 use crate::error::{Error, Result};
 
 /// Bad lines that are kept of one import; more are only counted.
@@ -133,8 +133,8 @@ impl TryFrom<Row> for Import {
             name: row.name,
             source: if row.source == "command" { Source::Command } else { Source::Upload },
             file_hash: row.file_hash,
-            mapping: if row.mapping.is_empty() { None } else { Some(serde_json::from_str(&row.mapping)?) },
-            status: ImportStatus::parse(&row.status).ok_or_else(|| Error::internal("stored import status", &row.status))?,
+            mapping: if row.mapping.is_empty() { None } else { or_instead("mapping", serde_json::from_str(&row.mapping).ok(), None) },
+            status: or_instead("status of an import", ImportStatus::parse(&row.status), ImportStatus::Failed),
             bytes_total: row.bytes_total,
             bytes_done: row.bytes_done,
             added: row.rows_added,

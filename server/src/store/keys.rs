@@ -7,7 +7,7 @@ use domain::{
 };
 use sqlx::FromRow;
 
-use super::{Store, Tx, id};
+use super::{Store, Tx, id, or_instead};
 use crate::error::{Error, Result};
 
 /// A key as people see it.
@@ -66,7 +66,7 @@ impl TryFrom<Row> for ApiKey {
             project: id(&row.project_id)?,
             name: row.name,
             prefix: row.prefix,
-            access: Access::parse(&row.access).ok_or_else(|| Error::internal("stored access", &row.access))?,
+            access: or_instead("access of a key", Access::parse(&row.access), Access::Read),
             by: row.by_name,
             created_at: Timestamp(row.created_at),
             expires_at: row.expires_at.map(Timestamp),

@@ -376,6 +376,15 @@ pub fn optional_double(number: Option<f64>) -> Option<String> {
     number.map(|n| n.to_string())
 }
 
+/// What a stored value means. One that this program never writes is logged and read as `instead`: a row that a hand in the database
+/// or a fault long gone has left must not take its list, chart or export with it.
+fn or_instead<T>(what: &str, read: Option<T>, instead: T) -> T {
+    read.unwrap_or_else(|| {
+        tracing::warn!("a stored {what} cannot be read; something else is shown in its place");
+        instead
+    })
+}
+
 /// Reads an id that may be absent.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use domain::{
 };
 use sqlx::FromRow;
 
-use super::{Dialect, Store, Tx, id, optional_id};
+use super::{Dialect, Store, Tx, id, optional_id, or_instead};
 use crate::error::{Error, Result};
 
 /// States of a draft that are kept for undo.
@@ -264,12 +264,13 @@ impl Store {
         .bind(project)
         .fetch_all(self.reader())
         .await?;
-        rows.into_iter()
-            .map(|row| {
-                let (responses, last) = counts.iter().find(|(id, ..)| *id == row.id).map_or((0, None), |(_, n, last)| (*n, *last));
-                Ok(SurveySummary { survey: Survey::try_from(row)?, responses, last_response: last.map(Timestamp) })
-            })
-            .collect()
+        let summary = |row: Row| {
+            let (responses, last) = counts.iter().find(|(id, ..)| *id == row.id).map_or((0, None), |(_, n, last)| (*n, *last));
+            // A draft that cannot be read is left out; the others are shown.
+            let survey = or_instead("survey", Survey::try_from(row).ok().map(Some), None)?;
+            Some(SurveySummary { survey, responses, last_response: last.map(Timestamp) })
+        };
+        Ok(rows.into_iter().filter_map(summary).collect())
     }
 
     /// The version of a survey that people answer; nothing when it was never published. Public, by id alone: holds nothing of people.
@@ -309,8 +310,8 @@ impl Store {
         .await?;
         let mut buttons = Vec::new();
         for (survey, name, created_at, body) in rows {
-            let body: SurveyBody = serde_json::from_str(&body)?;
-            if matches!(body.launch, Launch::Button { .. }) {
+            let body: Option<SurveyBody> = or_instead("survey", serde_json::from_str(&body).ok().map(Some), None);
+            if body.is_some_and(|body| matches!(body.launch, Launch::Button { .. })) {
                 buttons.push(LiveButton { id: id(&survey)?, name, created_at: Timestamp(created_at) });
             }
         }

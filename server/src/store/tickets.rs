@@ -11,7 +11,7 @@ use domain::{
 };
 use sqlx::FromRow;
 
-use super::{Dialect, Store, Tx, id, optional_id};
+use super::{Dialect, Store, Tx, id, optional_id, or_instead};
 use crate::error::{Error, Result};
 
 #[derive(FromRow)]
@@ -47,8 +47,8 @@ impl TryFrom<Row> for Ticket {
             name: row.name,
             language: row.language,
             user_agent: row.user_agent,
-            priority: Priority::parse(&row.priority).ok_or_else(|| Error::internal("stored priority", &row.priority))?,
-            state: State::parse(&row.state).ok_or_else(|| Error::internal("stored state", &row.state))?,
+            priority: or_instead("priority", Priority::parse(&row.priority), Priority::Normal),
+            state: or_instead("state of a ticket", State::parse(&row.state), State::Open),
             first_response_at: row.first_response_at.map(Timestamp),
             resolved_at: row.resolved_at.map(Timestamp),
             created_at: Timestamp(row.created_at),
@@ -128,7 +128,7 @@ impl Store {
         let read = |(own, author, staff, staff_name, body, at): MessageRow| {
             Ok(Message {
                 id: id(&own)?,
-                author: Author::parse(&author).ok_or_else(|| Error::internal("stored author", &author))?,
+                author: or_instead("author of a message", Author::parse(&author), Author::Note),
                 staff: optional_id(staff.as_deref())?,
                 staff_name: staff_name.filter(|name| !name.is_empty()),
                 body,

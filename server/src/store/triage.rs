@@ -14,7 +14,7 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
-use super::{Dialect, Store, Tx, backlog, feedback::Row, id, optional_id, replies};
+use super::{Dialect, Store, Tx, backlog, feedback::Row, id, optional_id, or_instead, replies};
 use crate::error::Result;
 
 /// Something that happened to feedback after a version.
@@ -191,7 +191,10 @@ impl Store {
                 .await?;
         let mut answers = HashMap::with_capacity(rows.len());
         for (question, value) in rows {
-            answers.insert(question, serde_json::from_str(&value)?);
+            // An answer that cannot be read is shown as none.
+            if let Some(answer) = or_instead("answer", serde_json::from_str(&value).ok().map(Some), None) {
+                answers.insert(question, answer);
+            }
         }
         Ok(Some(Asked { body: serde_json::from_str(&body)?, answers, finished: finished.is_some(), user_agent }))
     }

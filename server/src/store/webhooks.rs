@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::FromRow;
 
-use super::{Dialect, Store, Tx, id, search::Seen};
+use super::{Dialect, Store, Tx, id, or_instead, search::Seen};
 use crate::{
     config::Secret,
     error::{Error, Result},
@@ -131,7 +131,7 @@ impl DeliveryRow {
         Ok(Delivery {
             event: id(&self.event_id)?,
             kind: EventKind::parse(&self.kind),
-            state: DeliveryState::parse(&self.state).ok_or_else(|| Error::internal("stored delivery", &self.state))?,
+            state: or_instead("state of a delivery", DeliveryState::parse(&self.state), DeliveryState::Dead),
             tries: self.tries,
             next_at: Timestamp(self.next_at),
             last_at: self.last_at.map(Timestamp),
@@ -291,7 +291,7 @@ impl Store {
         .await?;
         rows.into_iter()
             .map(|(endpoint, state, n)| {
-                let state = DeliveryState::parse(&state).ok_or_else(|| Error::internal("stored delivery", &state))?;
+                let state = or_instead("state of a delivery", DeliveryState::parse(&state), DeliveryState::Dead);
                 Ok((id(&endpoint)?, state, n))
             })
             .collect()

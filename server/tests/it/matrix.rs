@@ -1,0 +1,653 @@
+//! Every route, asked by everybody: who may, who may not, and nothing of another project by any way.
+//!
+//! The routes are read from the sources (and, for the API, from its document), so that a new one is refused by these tests until it is
+//! said here who may use it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::{
+    body::Body,
+    http::{Method, StatusCode},
+};
+use domain::{
+    accounts::{Role, Scope, key::Access},
+    feedback::Kind,
+    projects::Project,
+};
+use serde_json::json;
+use server::keys::Wanted;
+
+use crate::{
+    on_both,
+    support::{Client, Page, TestApp, sample},
+};
+
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Who {
+    /// Everybody; the address itself is the secret, if there is one.
+    Anyone,
+    /// Somebody without a session; others are sent on.
+    Visitor,
+    /// Whoever is signed in.
+    SignedIn,
+    /// Members of the project with at least this role.
+    Member(Role),
+    /// Who runs a project.
+    RunsAProject,
+    /// Who runs the installation.
+    Operator,
+}
+
+use Who::{Anyone, Member, Operator, RunsAProject, SignedIn, Visitor};
+
+const VIEWER: Who = Member(Role::Viewer);
+const TRIAGER: Who = Member(Role::Triager);
+const ADMIN: Who = Member(Role::Admin);
+
+/// Who may use what: methods, path, who.
+const ACCESS: &[(&str, &str, Who)] = &[
+    ("GET", "/healthz", Anyone),
+    ("GET", "/readyz", Anyone),
+    ("GET", "/metrics", Anyone),
+    ("GET", "/assets/{file}", Anyone),
+    ("GET", "/favicon.svg", Anyone),
+    ("GET", "/robots.txt", Anyone),
+    ("GET", "/embed.js", Anyone),
+    ("GET OPTIONS", "/embed/v1/{key}/config", Anyone),
+    ("OPTIONS GET", "/embed/v1/{key}/portal", Anyone),
+    ("POST OPTIONS", "/embed/v1/{key}/responses", Anyone),
+    ("PUT OPTIONS", "/embed/v1/{key}/responses/{id}", Anyone),
+    ("GET POST", "/s/{survey}", Anyone),
+    ("GET", "/s/{survey}/thanks", Anyone),
+    ("GET POST", "/p/{slug}", Anyone),
+    ("GET POST", "/p/{slug}/t/{token}", Anyone),
+    ("GET POST", "/p/{slug}/t/{token}/close", Anyone),
+    ("GET POST", "/p/{slug}/t/{token}/reopen", Anyone),
+    ("GET", "/p/{slug}/t/{token}/files/{id}", Anyone),
+    ("GET", "/api/v1/openapi.json", Anyone),
+    ("GET", "/api/docs", Anyone),
+    ("GET POST", "/setup", Anyone),
+    ("GET POST", "/sign-in", Visitor),
+    ("GET POST", "/forgot", Anyone),
+    ("GET", "/forgot/sent", Anyone),
+    ("GET POST", "/reset/{token}", Anyone),
+    ("GET POST", "/invite/{token}", Anyone),
+    ("POST", "/sign-out", Anyone),
+    ("GET", "/", SignedIn),
+    ("GET", "/inbox", SignedIn),
+    ("GET", "/backlog", SignedIn),
+    ("GET", "/surveys", SignedIn),
+    ("GET POST", "/projects/new", RunsAProject),
+    ("GET", "/p/{slug}/inbox", VIEWER),
+    ("GET", "/p/{slug}/events", VIEWER),
+    ("GET", "/p/{slug}/tickets", VIEWER),
+    ("GET", "/p/{slug}/feedback/{id}", VIEWER),
+    ("GET", "/p/{slug}/feedback/{id}/files/{file}", VIEWER),
+    ("GET", "/p/{slug}/tickets/{ticket}/files/{id}", VIEWER),
+    ("POST", "/p/{slug}/undo", VIEWER),
+    ("POST", "/p/{slug}/feedback/bulk", TRIAGER),
+    ("POST", "/p/{slug}/feedback/{id}/status", TRIAGER),
+    ("POST", "/p/{slug}/feedback/{id}/assign", TRIAGER),
+    ("POST", "/p/{slug}/feedback/{id}/tags", TRIAGER),
+    ("POST", "/p/{slug}/feedback/{id}/comments", TRIAGER),
+    ("POST", "/p/{slug}/feedback/{id}/link", TRIAGER),
+    ("GET", "/p/{slug}/feedback/{id}/link", VIEWER),
+    ("POST", "/p/{slug}/feedback/{id}/unlink", TRIAGER),
+    ("POST", "/p/{slug}/feedback/{id}/backlog", TRIAGER),
+    ("POST", "/p/{slug}/feedback/{id}/answer", TRIAGER),
+    ("POST", "/p/{slug}/feedback/{id}/note", TRIAGER),
+    ("POST", "/p/{slug}/feedback/{id}/priority", TRIAGER),
+    ("POST", "/p/{slug}/feedback/{id}/reopen", TRIAGER),
+    ("POST", "/p/{slug}/feedback/{id}/close", TRIAGER),
+    ("GET", "/p/{slug}/backlog", VIEWER),
+    ("POST", "/p/{slug}/backlog", TRIAGER),
+    ("GET", "/p/{slug}/backlog/{number}", VIEWER),
+    ("POST", "/p/{slug}/backlog/{number}", TRIAGER),
+    ("POST", "/p/{slug}/backlog/{number}/status", TRIAGER),
+    ("GET", "/p/{slug}/surveys", VIEWER),
+    ("GET POST", "/p/{slug}/surveys/new", TRIAGER),
+    ("GET", "/p/{slug}/surveys/{id}", VIEWER),
+    ("GET", "/p/{slug}/surveys/{id}/edit", VIEWER),
+    ("POST", "/p/{slug}/surveys/{id}/edit", TRIAGER),
+    ("GET", "/p/{slug}/surveys/{id}/preview", VIEWER),
+    ("POST", "/p/{slug}/surveys/{id}/status", TRIAGER),
+    ("POST", "/p/{slug}/surveys/{id}/duplicate", TRIAGER),
+    ("GET", "/p/{slug}/surveys/{id}/results", VIEWER),
+    ("GET", "/p/{slug}/surveys/{id}/results/responses", VIEWER),
+    ("GET", "/p/{slug}/surveys/{id}/results/responses/{response}", VIEWER),
+    ("GET", "/p/{slug}/imports", VIEWER),
+    ("POST", "/p/{slug}/imports", TRIAGER),
+    ("GET", "/p/{slug}/imports/{id}", VIEWER),
+    ("GET", "/p/{slug}/imports/{id}/preview", VIEWER),
+    ("POST", "/p/{slug}/imports/{id}/preview", TRIAGER),
+    ("GET", "/p/{slug}/imports/{id}/start", VIEWER),
+    ("POST", "/p/{slug}/imports/{id}/start", TRIAGER),
+    ("GET", "/p/{slug}/imports/{id}/continue", VIEWER),
+    ("POST", "/p/{slug}/imports/{id}/continue", TRIAGER),
+    ("GET", "/p/{slug}/imports/{id}/cancel", VIEWER),
+    ("POST", "/p/{slug}/imports/{id}/cancel", TRIAGER),
+    ("GET", "/p/{slug}/imports/{id}/take-back", VIEWER),
+    ("POST", "/p/{slug}/imports/{id}/take-back", TRIAGER),
+    ("GET", "/p/{slug}/imports/{id}/bad-lines.csv", TRIAGER),
+    ("GET", "/p/{slug}/replies", VIEWER),
+    ("POST", "/p/{slug}/replies", TRIAGER),
+    ("GET", "/p/{slug}/replies/{id}", VIEWER),
+    ("POST", "/p/{slug}/replies/{id}", TRIAGER),
+    ("POST", "/p/{slug}/replies/{id}/delete", TRIAGER),
+    ("GET", "/p/{slug}/settings", VIEWER),
+    ("POST", "/p/{slug}/settings", ADMIN),
+    ("GET", "/p/{slug}/embed", VIEWER),
+    ("GET", "/p/{slug}/members", VIEWER),
+    ("POST", "/p/{slug}/members", ADMIN),
+    ("GET", "/p/{slug}/members/role", VIEWER),
+    ("GET", "/p/{slug}/members/remove", VIEWER),
+    ("POST", "/p/{slug}/members/role", ADMIN),
+    ("POST", "/p/{slug}/members/remove", ADMIN),
+    ("POST", "/p/{slug}/members/restore", ADMIN),
+    ("POST", "/p/{slug}/members/revoke", ADMIN),
+    ("GET", "/p/{slug}/keys", VIEWER),
+    ("POST", "/p/{slug}/keys", ADMIN),
+    ("POST", "/p/{slug}/keys/revoke", ADMIN),
+    ("GET", "/p/{slug}/keys/revoke", VIEWER),
+];
+
+/// Reads of the console's own account pages: the same for everybody who is signed in.
+const ACCOUNT: &str = "/account";
+/// Pages of those who run the installation.
+const OPERATOR: &str = "/operator";
+
+fn who(method: &str, path: &str) -> Option<Who> {
+    if path.starts_with(ACCOUNT) {
+        return Some(SignedIn);
+    }
+    if path.starts_with(OPERATOR) {
+        return Some(Operator);
+    }
+    ACCESS.iter().find(|(methods, known, _)| *known == path && methods.split(' ').any(|m| m == method)).map(|(.., who)| *who)
+}
+
+/// All routes in the sources: method and path.
+pub fn routes() -> BTreeSet<(String, String)> {
+    fn walk(dir: &std::path::Path, found: &mut BTreeSet<(String, String)>) {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                read(&std::fs::read_to_string(&path).unwrap(), found);
+            }
+        }
+    }
+    fn read(source: &str, found: &mut BTreeSet<(String, String)>) {
+        // Tests of a module make routers of their own.
+        let source = source.split("#[cfg(test)]").next().unwrap_or_default();
+        for (at, _) in source.match_indices(".route(") {
+            let call = arguments(&source[at + ".route(".len()..]);
+            let Some(path) = call.trim_start().strip_prefix('"').and_then(|c| c.split('"').next()) else { continue };
+            let handlers = &call[call.find(',').unwrap()..];
+            let mut any = false;
+            for method in ["get", "post", "put", "patch", "delete", "options"] {
+                let called = |before: char| !before.is_alphanumeric() && before != '_' && before != ':';
+                let calls =
+                    handlers.match_indices(&format!("{method}(")).any(|(i, _)| handlers[..i].chars().next_back().is_none_or(called));
+                if calls {
+                    any = true;
+                    found.insert((method.to_uppercase(), path.to_owned()));
+                }
+            }
+            assert!(any, "no method was recognised in {call}");
+        }
+    }
+    /// What stands between the parenthesis that is open and its end.
+    fn arguments(rest: &str) -> &str {
+        let mut depth = 1;
+        for (i, c) in rest.char_indices() {
+            match c {
+                '(' => depth += 1,
+                ')' => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 {
+                return &rest[..i];
+            }
+        }
+        rest
+    }
+    let mut found = BTreeSet::new();
+    walk(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http"), &mut found);
+    found
+}
+
+#[test]
+fn of_every_route_it_is_said_who_may_use_it() {
+    let routes = routes();
+    assert!(routes.len() > 80, "{} were found", routes.len());
+    let unsaid: Vec<_> = routes.iter().filter(|(method, path)| who(method, path).is_none()).collect();
+    assert!(unsaid.is_empty(), "say in ACCESS who may use {unsaid:#?}");
+}
+
+/// A project with something of everything; each text of it holds `word`.
+pub struct Filled {
+    pub project: Project,
+    /// Values for the names in paths, by what stands before them.
+    pub ids: BTreeMap<&'static str, String>,
+}
+
+impl Filled {
+    pub async fn new(t: &TestApp, word: &str) -> Self {
+        let app = &t.app;
+        let project = server::projects::create(app, &format!("Project {word}"), vec![], None).await.unwrap();
+        let scope = Scope::system(project.id);
+        let mut ids = BTreeMap::new();
+        let key = |what: &str| format!("{what}-{word}");
+
+        let survey = server::surveys::create(app, &scope, "nps", &format!("Survey {word}"), &key("survey")).await.unwrap();
+        let draft = app.store.survey(&scope, survey).await.unwrap().unwrap();
+        server::surveys::publish(app, &scope, survey, draft.revision, &key("publish")).await.unwrap();
+        ids.insert("survey", survey.to_string());
+        let answer = json!({ "survey": survey, "finished": true, "idempotency_key": key("answer"),
+            "answers": [["q1", "3"], ["q2", format!("I say {word}")]],
+            "contact": { "id": key("contact"), "email": format!("{word}@example.com"), "name": word } });
+        let url = format!("/embed/v1/{}/responses", project.key);
+        let sent = t.anonymous().json(Method::POST, &url, &[], &answer).await;
+        assert_eq!(sent.status, StatusCode::CREATED, "{}", sent.body);
+        ids.insert("response", sent.json()["id"].as_str().unwrap().to_owned());
+
+        let mut item = sample(app, project.id, &format!("A text with {word}"));
+        (item.kind, item.tags, item.page_url) = (Kind::Api, vec![word.to_lowercase()], Some(format!("https://example.com/{word}")));
+        let feedback = item.id;
+        app.store.write(move |tx| Box::pin(async move { tx.insert_feedback(&item, None).await })).await.unwrap();
+        ids.insert("feedback", feedback.to_string());
+
+        let number = server::backlog::create(app, &scope, &key("backlog"), &format!("Item {word}"), &format!("Body {word}")).await.unwrap();
+        ids.insert("backlog", number.to_string());
+
+        let mut upload = server::imports::begin_upload(app, &scope, &format!("{word}.csv"), &key("import")).await.unwrap();
+        upload.push(app, &scope, format!("text\n{word} from a file\n").as_bytes()).await.unwrap();
+        ids.insert("imports", upload.finish(app, &scope).await.unwrap().to_string());
+
+        let reply = server::replies::create(app, &scope, &key("reply"), &format!("Reply {word}"), &format!("Hello {word}")).await.unwrap();
+        ids.insert("replies", reply.to_string());
+
+        let ticket = domain::tickets::NewTicket {
+            subject: format!("Subject {word}"),
+            message: format!("Message {word}"),
+            email: format!("{}@example.com", word.to_lowercase()),
+            name: word.to_owned(),
+        };
+        let submission = server::tickets::Submission { ticket, ..server::tickets::Submission::default() };
+        let submitted = server::tickets::submit(app, &project, &key("ticket"), submission).await.unwrap();
+        ids.insert("ticket", submitted.feedback.to_string());
+        ids.insert("token", server::tickets::token(app, submitted.ticket).unwrap());
+
+        assert!(
+            app.search.ready(std::time::Duration::from_secs(20)).await && app.search.caught_up(std::time::Duration::from_secs(20)).await
+        );
+        Self { project, ids }
+    }
+
+    /// A path with the names in it replaced; those of `ids` may be another project's.
+    pub fn path(&self, pattern: &str, ids: &BTreeMap<&'static str, String>) -> String {
+        let mut before = "";
+        let parts = pattern.split('/').map(|part| {
+            let value = match (before, part) {
+                (_, "{slug}") => self.project.slug.clone(),
+                (_, "{survey}") | ("surveys", "{id}") => ids["survey"].clone(),
+                (_, "{response}") | ("responses", "{id}") => ids["response"].clone(),
+                ("feedback", "{id}") => ids["feedback"].clone(),
+                ("backlog" | "backlog-items", _) if part.starts_with('{') => ids["backlog"].clone(),
+                ("imports", "{id}") => ids["imports"].clone(),
+                ("replies", "{id}") => ids["replies"].clone(),
+                ("v1", "{key}") => self.project.key.clone(),
+                ("t", "{token}") => ids["token"].clone(),
+                (_, part) if part.starts_with('{') => "0192aaaa-0000-7000-8000-000000000000".into(),
+                (_, part) => part.to_owned(),
+            };
+            before = part;
+            value
+        });
+        parts.collect::<Vec<_>>().join("/")
+    }
+}
+
+/// Forms that may carry files.
+const MULTIPART: [&str; 2] = ["/answer", "/imports"];
+
+/// Sends what a browser would send for `method`.
+async fn ask(client: &Client, method: &str, path: &str) -> Page {
+    match method {
+        "GET" => client.get(path).await,
+        "POST" if MULTIPART.iter().any(|end| path.ends_with(end)) => {
+            let body = "--x\r\nContent-Disposition: form-data; name=\"idempotency_key\"\r\n\r\nmatrix-000002\r\n--x--\r\n";
+            let headers = [("content-type", "multipart/form-data; boundary=x"), ("sec-fetch-site", "same-origin")];
+            client.send(Method::POST, path, &headers, Body::from(body)).await
+        }
+        "POST" => client.post(path, &[]).await,
+        _ => client.json(Method::from_bytes(method.as_bytes()).unwrap(), path, &[], &json!({})).await,
+    }
+}
+
+/// Fields that one form or another takes.
+const PLAUSIBLE: [(&str, &str); 14] = [
+    ("status", "triaged"),
+    ("assignee", ""),
+    ("add", "x"),
+    ("tags", "x"),
+    ("body", "x"),
+    ("message", "x"),
+    ("title", "x"),
+    ("name", "x"),
+    ("version", "1"),
+    ("number", "1"),
+    ("backlog", "1"),
+    ("priority", "high"),
+    ("revision", "1"),
+    ("to", "paused"),
+];
+
+fn asks_to_sign_in(page: &Page) -> bool {
+    page.status == StatusCode::UNAUTHORIZED || page.status == StatusCode::SEE_OTHER && page.location().starts_with("/sign-in")
+}
+
+/// What is in the database, but for what every visit writes.
+async fn everything(t: &TestApp) -> Vec<(&'static str, i64)> {
+    const TABLES: [(&str, &str); 16] = [
+        ("projects", "SELECT COUNT(*) FROM projects"),
+        ("members", "SELECT COUNT(*) FROM memberships"),
+        ("owners", "SELECT COUNT(*) FROM memberships WHERE role = 'owner'"),
+        ("invitations", "SELECT COUNT(*) FROM invitations"),
+        ("surveys", "SELECT CAST(COALESCE(SUM(draft_revision), 0) AS BIGINT) FROM surveys"),
+        ("closed", "SELECT COUNT(*) FROM surveys WHERE status <> 'live'"),
+        ("versions", "SELECT COUNT(*) FROM survey_versions"),
+        ("responses", "SELECT COUNT(*) FROM responses"),
+        ("feedback", "SELECT CAST(COALESCE(SUM(version), 0) AS BIGINT) FROM feedback"),
+        ("tags", "SELECT COUNT(*) FROM feedback_tags"),
+        ("comments", "SELECT COUNT(*) FROM comments"),
+        ("backlog", "SELECT CAST(COALESCE(SUM(version), 0) AS BIGINT) FROM backlog_items"),
+        ("links", "SELECT COUNT(*) FROM links"),
+        ("imports", "SELECT COUNT(*) FROM imports WHERE status = 'uploaded'"),
+        ("history", "SELECT COUNT(*) FROM history"),
+        ("messages", "SELECT COUNT(*) FROM ticket_messages"),
+    ];
+    let mut all = Vec::new();
+    for (name, sql) in TABLES {
+        all.push((name, sqlx::query_scalar::<_, i64>(sql).fetch_one(t.app.store.reader()).await.unwrap()));
+    }
+    all
+}
+
+/// Nobody, and everybody by role; none of them knows the other project.
+async fn people(t: &TestApp, own: &Project, other: &Project) -> Vec<(Option<Role>, Client)> {
+    let mut people = vec![(None, t.anonymous())];
+    for (role, email) in
+        [(Role::Viewer, "viewer@x.test"), (Role::Triager, "triager@x.test"), (Role::Admin, "admin@x.test"), (Role::Owner, "owner@x.test")]
+    {
+        people.push((Some(role), t.member(own, email, role).await.1));
+    }
+    // Somebody has to be at home in the other project, or it would be an odd one.
+    t.member(other, "elsewhere@x.test", Role::Owner).await;
+    people
+}
+
+fn may(who: Who, role: Option<Role>) -> bool {
+    match who {
+        Anyone | Visitor => true,
+        SignedIn => role.is_some(),
+        Member(need) => role.is_some_and(|role| role >= need),
+        RunsAProject => role.is_some_and(|role| role >= Role::Admin),
+        Operator => false,
+    }
+}
+
+on_both!(everybody_gets_what_their_role_allows_and_no_more, |t: TestApp| async move {
+    let (own, other) = (Filled::new(&t, "pelican").await, Filled::new(&t, "walrus").await);
+    let people = people(&t, &own.project, &other.project).await;
+    let routes = routes();
+    let before = everything(&t).await;
+    // First those who may not: nothing changes.
+    for (method, pattern) in &routes {
+        let who = who(method, pattern).unwrap_or(Operator);
+        let path = own.path(pattern, &own.ids);
+        for (role, client) in people.iter().filter(|(role, _)| !may(who, *role)) {
+            let page = match (method.as_str(), MULTIPART.iter().any(|end| path.ends_with(end))) {
+                // So much that only the role stands in the way.
+                ("POST", false) if pattern.contains("/backlog/") => {
+                    client.post(&path, &[("status", "planned"), ("title", "x"), ("body", ""), ("version", "1")]).await
+                }
+                ("POST", false) => client.post(&path, &PLAUSIBLE).await,
+                _ => ask(client, method, &path).await,
+            };
+            let refused = match role {
+                // Old addresses lead to a page that asks.
+                None if page.status == StatusCode::SEE_OTHER && method == "GET" && !asks_to_sign_in(&page) => {
+                    asks_to_sign_in(&client.get(page.location()).await)
+                }
+                None => asks_to_sign_in(&page),
+                Some(_) => page.status == StatusCode::FORBIDDEN || who == Operator && page.status == StatusCode::NOT_FOUND,
+            };
+            assert!(refused, "{method} {path} answered {} to {role:?}", page.status);
+        }
+    }
+    assert_eq!(everything(&t).await, before, "who may not, changes nothing");
+    // Then those who may read.
+    for (method, pattern) in routes.iter().filter(|(method, _)| method == "GET") {
+        let who = who(method, pattern).unwrap_or(Operator);
+        // A stream does not end; the tests of the inbox read it.
+        if pattern.ends_with("/events") {
+            continue;
+        }
+        let path = own.path(pattern, &own.ids);
+        for (role, client) in people.iter().filter(|(role, _)| who != Anyone && who != Visitor && may(who, *role)) {
+            let page = client.get(&path).await;
+            let unknown_id = path.contains("0192aaaa");
+            let answered = page.status.is_success() || page.status.is_redirection() && !asks_to_sign_in(&page);
+            assert!(answered || unknown_id && page.status == StatusCode::NOT_FOUND, "{method} {path} answered {} to {role:?}", page.status);
+            assert!(!page.body.to_lowercase().contains("walrus"), "{method} {path} tells {role:?} of another project");
+        }
+    }
+    assert_eq!(everything(&t).await, before, "reading changes nothing");
+});
+
+on_both!(another_projects_things_are_not_there, |t: TestApp| async move {
+    let (own, other) = (Filled::new(&t, "pelican").await, Filled::new(&t, "walrus").await);
+    let people = people(&t, &own.project, &other.project).await;
+    let before = everything(&t).await;
+    for (method, pattern) in &routes() {
+        let Some(Member(_)) = who(method, pattern) else { continue };
+        for (role, client) in people.iter().filter(|(role, _)| role.is_some()) {
+            // The other project as such.
+            let path = other.path(pattern, &other.ids);
+            let page = ask(client, method, &path).await;
+            assert_eq!(page.status, StatusCode::NOT_FOUND, "{method} {path} to {role:?}");
+            assert!(!page.body.to_lowercase().contains("walrus"), "{method} {path}");
+            // Its things under the own project's address.
+            let (mixed, nothing) = (own.path(pattern, &other.ids), own.path(pattern, &own.ids));
+            // Numbers of backlog items count in each project by themselves.
+            if mixed == nothing || pattern.contains("/backlog/{number}") {
+                continue;
+            }
+            let page = if method == "POST" && !MULTIPART.iter().any(|end| mixed.ends_with(end)) {
+                client.post(&mixed, &PLAUSIBLE).await
+            } else {
+                ask(client, method, &mixed).await
+            };
+            // What the form says may be refused before it is looked at which thing it is about.
+            let refused = [StatusCode::NOT_FOUND, StatusCode::FORBIDDEN, StatusCode::UNPROCESSABLE_ENTITY].contains(&page.status);
+            let old_address = method == "GET"
+                && page.status == StatusCode::SEE_OTHER
+                && client.get(page.location()).await.status == StatusCode::NOT_FOUND;
+            assert!(refused || old_address, "{method} {mixed} answered {} to {role:?}", page.status);
+            assert!(!page.body.to_lowercase().contains("walrus"), "{method} {mixed}");
+        }
+    }
+    assert_eq!(everything(&t).await, before);
+    // Searching, counting, listing.
+    let (_, owner) = people.last().unwrap();
+    for query in ["walrus", "tag:walrus", "kind:api", "", "-pelican", "contact:walrus", "survey:walrus"] {
+        let escaped: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
+        let page = owner.get(&format!("/p/{}/inbox?q={escaped}", own.project.slug)).await;
+        let told = page.body.to_lowercase().replace(&query.to_lowercase(), "").replace(&escaped.to_lowercase(), "");
+        assert!(!told.contains("walrus"), "a search for {query}");
+    }
+    // A ticket's secret address is good in its own project only.
+    let mixed = own.path("/p/{slug}/t/{token}", &other.ids);
+    assert_eq!(t.anonymous().get(&mixed).await.status, StatusCode::NOT_FOUND);
+});
+
+on_both!(a_post_from_another_site_is_refused_everywhere, |t: TestApp| async move {
+    let own = Filled::new(&t, "pelican").await;
+    let other = Filled::new(&t, "walrus").await;
+    let people = people(&t, &own.project, &other.project).await;
+    let (_, owner) = people.last().unwrap();
+    let before = everything(&t).await;
+    let mut asked = 0;
+    for (method, pattern) in routes().iter().filter(|(method, _)| method != "GET" && method != "OPTIONS") {
+        // Where there is no cookie there is nothing for a foreign page to abuse.
+        let cookieless = pattern.starts_with("/s/") || pattern.starts_with("/embed/") || pattern.starts_with("/api/");
+        let portal = pattern == "/p/{slug}" || pattern.starts_with("/p/{slug}/t/");
+        if cookieless || portal {
+            continue;
+        }
+        let path = own.path(pattern, &own.ids);
+        for headers in [
+            [("content-type", "application/x-www-form-urlencoded"), ("sec-fetch-site", "cross-site")],
+            [("content-type", "application/x-www-form-urlencoded"), ("origin", "https://evil.example")],
+        ] {
+            let body = Body::from("idempotency_key=from-another-site");
+            let page = owner.send(Method::from_bytes(method.as_bytes()).unwrap(), &path, &headers, body).await;
+            assert_eq!(page.status, StatusCode::FORBIDDEN, "{method} {path} with {headers:?}");
+            asked += 1;
+        }
+    }
+    assert!(asked > 60, "{asked}");
+    assert_eq!(everything(&t).await, before);
+    // The same from the own site is taken, so it is the site that was refused.
+    assert_ne!(owner.post("/account", &[("name", "Olga")]).await.status, StatusCode::FORBIDDEN);
+});
+
+on_both!(what_the_server_sets_is_not_for_forms_to_set, |t: TestApp| async move {
+    let (own, other) = (Filled::new(&t, "pelican").await, Filled::new(&t, "walrus").await);
+    let people = people(&t, &own.project, &other.project).await;
+    let (_, triager) = people.iter().find(|(role, _)| *role == Some(Role::Triager)).unwrap();
+    let foreign = other.project.id.to_string();
+    let columns = [
+        ("id", foreign.as_str()),
+        ("project", foreign.as_str()),
+        ("project_id", foreign.as_str()),
+        ("project.id", foreign.as_str()),
+        ("slug", other.project.slug.as_str()),
+        ("staff_id", foreign.as_str()),
+        ("created_by", foreign.as_str()),
+        ("created_at", "1"),
+        ("updated_at", "1"),
+        ("version", "999"),
+        ("number", "999"),
+        ("role", "owner"),
+        ("operator", "1"),
+        ("spam_reasons", "[]"),
+        ("source_key", "x"),
+        ("public_key", "x"),
+        ("secret", "x"),
+    ];
+    let with = |own: &[(&'static str, &'static str)]| -> Vec<(&str, &str)> {
+        own.iter().copied().chain(columns.iter().copied().filter(|(name, _)| own.iter().all(|(n, _)| n != name))).collect()
+    };
+    let of_other = async || -> i64 {
+        sqlx::query_scalar(
+            "SELECT (SELECT COUNT(*) FROM feedback WHERE project_id = $1) + (SELECT COUNT(*) FROM backlog_items WHERE project_id = $1) + \
+             (SELECT COUNT(*) FROM history WHERE project_id = $1) + (SELECT COUNT(*) FROM surveys WHERE project_id = $1) + \
+             (SELECT COUNT(*) FROM memberships WHERE project_id = $1)",
+        )
+        .bind(foreign.clone())
+        .fetch_one(t.app.store.reader())
+        .await
+        .unwrap()
+    };
+    let before = of_other().await;
+    let slug = &own.project.slug;
+    let made = triager.post(&format!("/p/{slug}/backlog"), &with(&[("title", "Mine"), ("body", "x")])).await;
+    assert!(made.status.is_redirection(), "{}", made.body);
+    triager.post(&format!("/p/{slug}/feedback/{}/comments", own.ids["feedback"]), &with(&[("body", "A comment")])).await;
+    triager.post("/account", &with(&[("name", "Tom")])).await;
+    triager.post(&format!("/p/{slug}/surveys/new"), &with(&[("template", "nps"), ("name", "Mine")])).await;
+    t.anonymous().post(&format!("/s/{}", own.ids["survey"]), &with(&[("q1", "9"), ("q2", "again")])).await;
+    assert_eq!(of_other().await, before, "nothing came to the other project");
+    let numbers: Vec<i64> = sqlx::query_scalar("SELECT number FROM backlog_items WHERE project_id = $1 ORDER BY number")
+        .bind(own.project.id.to_string())
+        .fetch_all(t.app.store.reader())
+        .await
+        .unwrap();
+    assert_eq!(numbers, [1, 2]);
+    let old: i64 = sqlx::query_scalar("SELECT (SELECT COUNT(*) FROM backlog_items WHERE created_at = 1) + (SELECT COUNT(*) FROM feedback WHERE created_at = 1 OR version = 999)")
+        .fetch_one(t.app.store.reader())
+        .await
+        .unwrap();
+    assert_eq!(old, 0);
+    let operators: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM staff WHERE operator = 1").fetch_one(t.app.store.reader()).await.unwrap();
+    let owners: i64 =
+        sqlx::query_scalar("SELECT COUNT(*) FROM memberships WHERE role = 'owner'").fetch_one(t.app.store.reader()).await.unwrap();
+    assert_eq!((operators, owners), (0, 2), "nobody rose");
+});
+
+on_both!(keys_get_what_their_access_allows_in_their_project, |t: TestApp| async move {
+    let (own, other) = (Filled::new(&t, "pelican").await, Filled::new(&t, "walrus").await);
+    let key = async |filled: &Filled, access: Access| {
+        let wanted = Wanted { name: "A program", access, days: None };
+        let (scope, once) = (Scope::system(filled.project.id), format!("{}-{access:?}", filled.project.slug));
+        let made = server::keys::create(&t.app, &scope, &wanted, &once).await.unwrap();
+        format!("Bearer {}", made.unwrap().secret)
+    };
+    let (read, write, foreign) = (key(&own, Access::Read).await, key(&own, Access::Write).await, key(&other, Access::Admin).await);
+    let people = people(&t, &own.project, &other.project).await;
+    let (_, owner) = people.last().unwrap();
+    let document = t.anonymous().get("/api/v1/openapi.json").await.json();
+    let mut operations = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for method in ["get", "post", "put", "patch", "delete"].into_iter().filter(|m| methods.get(m).is_some()) {
+            if path != "/api/v1/openapi.json" {
+                operations.push((method.to_uppercase(), path.clone()));
+            }
+        }
+    }
+    assert!(!operations.is_empty());
+    let send = async |client: &Client, method: &str, path: &str, authorization: &str| {
+        let mut headers = vec![("content-type", "application/json"), ("idempotency-key", "matrix-000001")];
+        if !authorization.is_empty() {
+            headers.push(("authorization", authorization));
+        }
+        let body = if method == "GET" || method == "DELETE" { Body::empty() } else { Body::from("{}") };
+        client.send(Method::from_bytes(method.as_bytes()).unwrap(), path, &headers, body).await
+    };
+    let before = everything(&t).await;
+    let nobody = t.anonymous();
+    for (method, pattern) in &operations {
+        let path = own.path(pattern, &own.ids);
+        for (client, authorization) in [(&nobody, ""), (owner, ""), (&nobody, "Bearer eas_nobody"), (&nobody, "Basic eas_nobody")] {
+            let page = send(client, method, &path, authorization).await;
+            assert_eq!(page.status, StatusCode::UNAUTHORIZED, "{method} {path} with {authorization:?}: {}", page.body);
+            assert!(page.headers.contains_key("www-authenticate"));
+        }
+        let page = send(&nobody, method, &path, &read).await;
+        if method == "GET" {
+            assert!(page.status.as_u16() < 500 && page.status != StatusCode::FORBIDDEN, "{method} {path}: {} {}", page.status, page.body);
+            assert!(!page.body.to_lowercase().contains("walrus"), "{method} {path}");
+        } else {
+            assert_eq!(page.status, StatusCode::FORBIDDEN, "{method} {path}: {}", page.body);
+        }
+        // With another project's key the same addresses lead to nothing, or to that project's own.
+        let page = send(&nobody, method, &path, &foreign).await;
+        assert!(page.status.as_u16() < 500, "{method} {path}: {}", page.body);
+        assert!(!page.body.to_lowercase().contains("pelican"), "{method} {path}: {}", page.body);
+        if pattern.contains('{') && !pattern.contains("backlog") {
+            let refused =
+                [StatusCode::NOT_FOUND, StatusCode::UNPROCESSABLE_ENTITY, StatusCode::PRECONDITION_REQUIRED, StatusCode::BAD_REQUEST];
+            assert!(refused.contains(&page.status), "{method} {path}: {}", page.status);
+        }
+    }
+    assert_eq!(everything(&t).await, before);
+    for (method, pattern) in operations.iter().filter(|(method, _)| method != "GET") {
+        let page = send(&nobody, method, &own.path(pattern, &own.ids), &write).await;
+        assert!(page.status.as_u16() < 500 && page.status != StatusCode::UNAUTHORIZED, "{method} {pattern}: {}", page.body);
+    }
+});
