@@ -44,6 +44,8 @@ pub struct InvitationView {
     pub by: String,
     /// Until when it works.
     pub expires: String,
+    /// How its letter fares, when there is one that has not arrived; and whether it was given up.
+    pub mail: Option<(String, bool)>,
 }
 
 /// What the members page shows.
@@ -59,6 +61,10 @@ pub struct Members {
     pub grantable: Vec<Role>,
     /// The link that was just made; shown once.
     pub link: Option<String>,
+    /// Whom that link was mailed to, too.
+    pub mailed: Option<String>,
+    /// Whether mail is on.
+    pub mail: bool,
     /// The invitation as typed.
     pub email: String,
     /// The role as chosen.
@@ -86,7 +92,7 @@ pub fn MembersPage(
     /// A fresh key for each of its forms is made from this one.
     idempotency_key: String,
 ) -> impl IntoView {
-    let Members { slug, members, invitations, grantable, link, email, role, errors } = model;
+    let Members { slug, members, invitations, grantable, link, mailed, mail, email, role, errors } = model;
     let base = format!("/p/{slug}/members");
     let key = move |part: &str| format!("{idempotency_key}-{part}");
     let may_invite = !grantable.is_empty();
@@ -98,7 +104,14 @@ pub fn MembersPage(
             <ErrorSummary errors=errors.clone() />
             {link.map(|link| view! {
                 <div class="notice notice-good" role="status">
-                    <p><strong>"Here is the invitation link."</strong>" It works once, for 7 days, and is shown only now. Send it to the person yourself."</p>
+                    {match mailed {
+                        Some(to) => view! {
+                            <p><strong>"The invitation is on its way to "{to}"."</strong>" This is its link; it works once, for 7 days, and is shown only now."</p>
+                        }.into_any(),
+                        None => view! {
+                            <p><strong>"Here is the invitation link."</strong>" It works once, for 7 days, and is shown only now. Send it to the person yourself."</p>
+                        }.into_any(),
+                    }}
                     <CopyBox id="invitation-link" label="Invitation link" text=link rows=2 />
                 </div>
             }.into_any())}
@@ -153,7 +166,7 @@ pub fn MembersPage(
                         <IdempotencyKey key=key("invite") />
                         <SelectField name="role" label="Role" options=grantable.into_iter().map(option).collect() value=role.as_str() errors=errors.clone() />
                         <TextField name="email" label="E-mail address (optional)" kind="email" value=email maxlength=254
-                            hint="To remember whom it is for. Nothing is sent; you pass the link on." errors=errors />
+                            hint=if mail { "The invitation is mailed there. Left empty, you pass the link on yourself." } else { "To remember whom it is for. Nothing is sent; you pass the link on." } errors=errors />
                         <div class="form-actions"><button type="submit" class="button button-primary">"Make an invitation link"</button></div>
                     </form>
                 </section>
@@ -172,7 +185,7 @@ pub fn MembersPage(
                                     let whom = i.email.unwrap_or_else(|| "Anybody with the link".into());
                                     view! {
                                         <tr>
-                                            <th scope="row">{whom.clone()}</th><td data-label="Role">{i.role.label()}</td><td data-label="Made by">{i.by}</td><td data-label="Works until">{i.expires}</td>
+                                            <th scope="row">{whom.clone()}{i.mail.map(|(text, dead)| view! { <div class=if dead { "field-error" } else { "muted small" }>{text}</div> })}</th><td data-label="Role">{i.role.label()}</td><td data-label="Made by">{i.by}</td><td data-label="Works until">{i.expires}</td>
                                             <td class="num">
                                                 <form method="post" action=format!("{action}/revoke") data-enhance>
                                                     <IdempotencyKey key=key(&i.id) />

@@ -4,5 +4,6 @@ pub mod account;
 pub mod door;
 pub mod invitation;
 pub mod members;
+pub mod reset;
 pub mod setup;
 pub mod sign_in;

@@ -13,6 +13,8 @@ pub struct SignIn {
     pub email: String,
     /// Where to go afterwards.
     pub next: String,
+    /// Whether the password was set a moment ago.
+    pub changed: bool,
     /// What was refused.
     pub errors: FieldErrors,
 }
@@ -25,9 +27,10 @@ pub fn SignInPage(
     /// For the form.
     idempotency_key: String,
 ) -> impl IntoView {
-    let SignIn { email, next, errors } = model;
+    let SignIn { email, next, changed, errors } = model;
     view! {
         <Door title="Sign in">
+            {changed.then(|| view! { <p class="notice notice-good" role="status">"Your password is set. Sign in with it."</p> })}
             <ErrorSummary errors=errors />
             <form method="post" action="/sign-in">
                 <IdempotencyKey key=idempotency_key />
@@ -36,10 +39,8 @@ pub fn SignInPage(
                 <TextField name="password" label="Password" kind="password" required=true autocomplete="current-password" />
                 <div class="form-actions"><button type="submit" class="button button-primary">"Sign in"</button></div>
             </form>
-            <p class="muted small">
-                "No account? Ask an admin of your project for an invitation. Forgot the password? The operator can set a new one with "
-                <code>"earshot admin set-password"</code>"."
-            </p>
+            <p><a href="/forgot">"Forgot your password?"</a></p>
+            <p class="muted small">"No account? Ask an admin of your project for an invitation."</p>
         </Door>
     }
 }

@@ -13,6 +13,7 @@ use domain::{
 use super::NewStaff;
 use crate::{
     error::Result,
+    mail,
     state::{App, hash_token},
     store::{Tx, invitations::Invitation},
 };
@@ -20,7 +21,8 @@ use crate::{
 /// Days that a link works.
 pub const DAYS: i64 = 7;
 
-/// Makes an invitation; gives the link's secret, or `None` when this form was sent before: the secret is shown only once.
+/// Makes an invitation, and mails it if it names an address and mail is on; gives the link's secret, or `None` when this form was sent before:
+/// the secret is shown only once.
 ///
 /// # Errors
 /// When the actor may not give this role, or the address is none.
@@ -43,15 +45,27 @@ pub async fn create(app: &App, scope: &Scope, role: Role, email: &str, key: &str
         expires_at: now.plus_days(DAYS),
     };
     let (id, hash) = (invitation.id, hash_token(&token));
+    let letter = match &invitation.email {
+        Some(to) if app.config.mail.is_some() => {
+            let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
+            let by = app.store.staff_by_id(by).await?.ok_or(Refusal::NotFound)?;
+            mail::invitation(app, (id, role, invitation.expires_at), &project, &by.name, to, &format!("/invite/{token}"))
+        }
+        _ => None,
+    };
     let made: InvitationId = app
         .store
         .write_once(&format!("invitation:{by}"), key, now, move |tx| {
             Box::pin(async move {
                 tx.insert_invitation(&invitation, &hash, now).await?;
+                if let Some(letter) = &letter {
+                    tx.queue_letter(letter, now).await?;
+                }
                 Ok(id)
             })
         })
         .await?;
+    app.wake_jobs();
     Ok((made == id).then_some(token))
 }
 
@@ -109,6 +123,7 @@ async fn redeem(tx: &mut Tx<'_>, invitation: &Invitation, staff: StaffId, now: T
     if by.is_none_or(|by| may_grant(by, invitation.role).is_err()) || !tx.take_invitation(invitation.id, staff, now).await? {
         return Err(Refusal::NotFound.into());
     }
+    tx.discard_letters_about(invitation.id.0, now).await?;
     let held = tx.role_of(invitation.project, staff).await?;
     tx.set_role(invitation.project, staff, joined_role(held, invitation.role), now).await
 }
@@ -120,6 +135,17 @@ async fn redeem(tx: &mut Tx<'_>, invitation: &Invitation, staff: StaffId, now: T
 pub async fn revoke(app: &App, scope: &Scope, invitation: InvitationId) -> Result<()> {
     scope.require(Role::Admin)?;
     let (project, now) = (scope.project(), app.now());
-    let done = app.store.write(move |tx| Box::pin(async move { tx.revoke_invitation(project, invitation, now).await })).await?;
+    let done = app
+        .store
+        .write(move |tx| {
+            Box::pin(async move {
+                let done = tx.revoke_invitation(project, invitation, now).await?;
+                if done {
+                    tx.discard_letters_about(invitation.0, now).await?;
+                }
+                Ok(done)
+            })
+        })
+        .await?;
     if done { Ok(()) } else { Err(Refusal::NotFound.into()) }
 }

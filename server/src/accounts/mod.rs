@@ -5,6 +5,7 @@ pub mod members;
 pub mod own;
 pub mod owner;
 pub mod password;
+pub mod reset;
 pub mod setup;
 pub mod sign_in;
 

@@ -7,6 +7,7 @@ use domain::{Error as Refusal, FieldErrors, ids::StaffId, projects::ThemeMode};
 use super::{check_name, password};
 use crate::{
     error::Result,
+    mail,
     state::{App, hash_token},
     store::staff::StaffRow,
 };
@@ -47,16 +48,22 @@ pub async fn change_password(app: &App, staff: &StaffRow, current: &str, new: &s
     }
     errors.into_result(())?;
     let hash = password::hash(app, new.to_owned()).await?;
-    let (staff, keep) = (staff.id()?, keep.to_owned());
+    let letter = mail::password_changed(app, &staff.email);
+    let (staff, keep, now) = (staff.id()?, keep.to_owned(), app.now());
     app.store
         .write(move |tx| {
             Box::pin(async move {
                 tx.set_password(staff, &hash).await?;
                 tx.delete_sessions(staff, Some(&keep)).await?;
+                if let Some(letter) = &letter {
+                    tx.queue_letter(letter, now).await?;
+                }
                 Ok(())
             })
         })
-        .await
+        .await?;
+    app.wake_jobs();
+    Ok(())
 }
 
 /// Ends one of a person's sessions.

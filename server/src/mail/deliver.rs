@@ -98,7 +98,7 @@ fn explain(error: &lettre::transport::smtp::Error) -> String {
         Some(code) => with(&format!("The mail server answered {code}")),
         None if error.is_timeout() => "The mail server did not answer in time.".into(),
         None if error.is_tls() => with("The connection to the mail server could not be encrypted"),
-        None if error.is_response() => with("The mail server gave an answer that could not be understood"),
+        None if error.is_response() => with("The mail server hung up, or gave an answer that makes no sense"),
         None if error.is_client() => with("The mail server cannot take this letter"),
         None => with("The mail server could not be reached, or hung up"),
     }
@@ -158,13 +158,14 @@ pub async fn transmit(app: &App, mail: &Mail, mailer: &Mailer, letter: &LetterRo
     Ok(if error.is_permanent() && !is_about_us(&error) { Sent::Refused(why) } else { Sent::Later(why) })
 }
 
-/// A fresh link to set a new password, its secret stored as a hash only; `None` when no account has the address.
+/// A fresh link to set a new password, its secret stored as a hash only; `None` when no account has the address, or the
+/// password was changed meanwhile.
 async fn reset_link(app: &App, mail: &Mail, letter: &LetterRow, now: Timestamp) -> Result<Option<String>> {
     let Some(staff) = app.store.staff_by_email(&letter.recipient).await? else { return Ok(None) };
     let (staff, letter, token) = (staff.id()?, letter.id()?, app.token());
     let (hash, until) = (hash_token(&token), now.plus_ms(RESET_MS));
-    app.store.write(move |tx| Box::pin(async move { tx.insert_password_reset(&hash, staff, letter, now, until).await })).await?;
-    Ok(Some(format!("{}/reset/{token}", mail.base)))
+    let made = app.store.write(move |tx| Box::pin(async move { tx.insert_password_reset(&hash, staff, letter, now, until).await })).await?;
+    Ok(made.then(|| format!("{}/reset/{token}", mail.base)))
 }
 
 /// The job of one letter.

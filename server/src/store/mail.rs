@@ -228,7 +228,7 @@ impl Tx<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn letter_for_nobody(&mut self, letter: LetterId, now: Timestamp) -> Result<()> {
-        sqlx::query("UPDATE letters SET state = 'sent', content = '', link = '', next_at = NULL, updated_at = $2 WHERE id = $1")
+        sqlx::query("UPDATE letters SET state = 'sent', content = '', link = '', next_at = NULL, updated_at = $2 WHERE id = $1 AND state = 'queued'")
             .bind(letter.to_string())
             .bind(now.0)
             .execute(self.conn())
@@ -327,7 +327,7 @@ impl Tx<'_> {
     }
 
     /// Stores a link that sets a person's password, by the hash of its secret. Those of earlier letters end; those of this letter, which was
-    /// sent before and perhaps arrived, go on working.
+    /// sent before and perhaps arrived, go on working. `false` when the letter is not to be sent any more.
     ///
     /// # Errors
     /// When the database fails.
@@ -338,21 +338,24 @@ impl Tx<'_> {
         letter: LetterId,
         now: Timestamp,
         until: Timestamp,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         sqlx::query("DELETE FROM password_resets WHERE staff_id = $1 AND letter_id <> $2")
             .bind(staff.to_string())
             .bind(letter.to_string())
             .execute(self.conn())
             .await?;
-        sqlx::query("INSERT INTO password_resets (token_hash, staff_id, letter_id, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)")
-            .bind(token_hash.to_owned())
-            .bind(staff.to_string())
-            .bind(letter.to_string())
-            .bind(now.0)
-            .bind(until.0)
-            .execute(self.conn())
-            .await?;
-        Ok(())
+        let done = sqlx::query(
+            "INSERT INTO password_resets (token_hash, staff_id, letter_id, created_at, expires_at) \
+             SELECT $1, $2, l.id, $4, $5 FROM letters l WHERE l.id = $3 AND l.state = 'queued'",
+        )
+        .bind(token_hash.to_owned())
+        .bind(staff.to_string())
+        .bind(letter.to_string())
+        .bind(now.0)
+        .bind(until.0)
+        .execute(self.conn())
+        .await?;
+        Ok(done.rows_affected() == 1)
     }
 
     /// Uses a link up and gives whose password it sets; `None` when it does not work (any more). Of two at once, one gets it.

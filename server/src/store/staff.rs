@@ -26,6 +26,8 @@ pub struct StaffRow {
     pub password_hash: String,
     /// `auto`, `light` or `dark`.
     pub theme: String,
+    /// 1: runs the installation.
+    pub operator: i64,
 }
 
 impl StaffRow {
@@ -76,7 +78,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn staff_by_id(&self, staff: StaffId) -> Result<Option<StaffRow>> {
-        Ok(sqlx::query_as("SELECT id, email, name, password_hash, theme FROM staff WHERE id = $1")
+        Ok(sqlx::query_as("SELECT id, email, name, password_hash, theme, operator FROM staff WHERE id = $1")
             .bind(staff.to_string())
             .fetch_optional(self.reader())
             .await?)
@@ -87,7 +89,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn staff_by_email(&self, email: &str) -> Result<Option<StaffRow>> {
-        Ok(sqlx::query_as("SELECT id, email, name, password_hash, theme FROM staff WHERE email = $1 AND password_hash <> ''")
+        Ok(sqlx::query_as("SELECT id, email, name, password_hash, theme, operator FROM staff WHERE email = $1 AND password_hash <> ''")
             .bind(email.to_owned())
             .fetch_optional(self.reader())
             .await?)
@@ -233,11 +235,19 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Stores a new password.
+    /// Stores a new password. Links that set one end with the old one, also those in letters that have not left yet.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn set_password(&mut self, staff: StaffId, password_hash: &str) -> Result<()> {
+        sqlx::query("DELETE FROM password_resets WHERE staff_id = $1").bind(staff.to_string()).execute(self.conn()).await?;
+        sqlx::query(
+            "UPDATE letters SET state = 'discarded' WHERE kind = 'password_reset' AND state IN ('queued', 'dead') \
+             AND recipient = (SELECT email FROM staff WHERE id = $1)",
+        )
+        .bind(staff.to_string())
+        .execute(self.conn())
+        .await?;
         sqlx::query("UPDATE staff SET password_hash = $2 WHERE id = $1")
             .bind(staff.to_string())
             .bind(password_hash.to_owned())

@@ -22,12 +22,14 @@ use super::super::{address::BaseUrl, console::Console, error::PageResult, forms:
 use crate::{
     accounts::{invitations, members},
     error::{Error, Result},
+    store::mail::LetterRow,
 };
 
 /// What a rendering adds to what is stored.
 #[derive(Default)]
 struct Extra {
     link: Option<String>,
+    mailed: Option<String>,
     email: String,
     role: Option<Role>,
     errors: FieldErrors,
@@ -55,22 +57,38 @@ async fn page(console: &Console, scope: &Scope, status: StatusCode, extra: Extra
         .collect();
     let grantable: Vec<Role> = Role::ALL.into_iter().filter(|role| may_grant(mine, *role).is_ok()).collect();
     let open = if grantable.is_empty() { Vec::new() } else { app.store.open_invitations(scope, app.now()).await? };
-    let invitations = open
-        .into_iter()
-        .map(|i| InvitationView { id: i.id.to_string(), email: i.email, role: i.role, by: i.by_name, expires: i.expires_at.readable() })
-        .collect();
+    let mut invitations = Vec::with_capacity(open.len());
+    for i in open {
+        let mail = if i.email.is_some() { how_it_fares(app.store.letters_of(scope, i.id.0).await?.pop()) } else { None };
+        let expires = i.expires_at.readable();
+        invitations.push(InvitationView { id: i.id.to_string(), email: i.email, role: i.role, by: i.by_name, expires, mail });
+    }
     let model = Members {
         slug: console.project()?.slug.clone(),
         members,
         invitations,
         grantable,
         link: extra.link,
+        mailed: extra.mailed,
+        mail: app.config.mail.is_some(),
         email: extra.email,
         role: extra.role.unwrap_or(Role::Triager),
         errors: extra.errors,
     };
     let key = console.form_key();
     Ok(console.page_with(status, "Members", Nav::Settings, move || view! { <MembersPage model=model idempotency_key=key /> }))
+}
+
+/// What there is to say of an invitation's letter.
+fn how_it_fares(letter: Option<LetterRow>) -> Option<(String, bool)> {
+    let letter = letter?;
+    let why = letter.last_error.unwrap_or_default();
+    match letter.state.as_str() {
+        "dead" => Some((format!("This mail was not delivered: {why} Pass the link on yourself, or make another."), true)),
+        "queued" if why.is_empty() => Some(("The mail is on its way.".into(), false)),
+        "queued" => Some((format!("The mail has not gone out yet: {why} It is tried again."), false)),
+        _ => None,
+    }
 }
 
 fn here(console: &Console) -> Result<String> {
@@ -102,7 +120,9 @@ pub(super) async fn invite(console: Console, BaseUrl(base): BaseUrl, form: Form)
     };
     match made {
         Ok(Some(token)) => {
-            let extra = Extra { link: Some(format!("{base}/invite/{token}")), ..Extra::default() };
+            let to = form.get("email").trim();
+            let mailed = (console.app.config.mail.is_some() && !to.is_empty()).then(|| to.to_owned());
+            let extra = Extra { link: Some(format!("{base}/invite/{token}")), mailed, ..Extra::default() };
             Ok(page(&console, &scope, StatusCode::OK, extra).await?)
         }
         Ok(None) => {
@@ -110,7 +130,8 @@ pub(super) async fn invite(console: Console, BaseUrl(base): BaseUrl, form: Form)
             Ok(console.redirect(&here(&console)?, &Flash { message: text.into(), is_error: true, undo: None }))
         }
         Err(Error::Refused(domain::Error::Invalid(errors))) => {
-            let extra = Extra { link: None, email: form.get("email").to_owned(), role: form.get("role").parse().ok(), errors };
+            let extra =
+                Extra { link: None, mailed: None, email: form.get("email").to_owned(), role: form.get("role").parse().ok(), errors };
             Ok(page(&console, &scope, StatusCode::UNPROCESSABLE_ENTITY, extra).await?)
         }
         Err(error) => Err(error.into()),

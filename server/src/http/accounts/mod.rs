@@ -3,6 +3,7 @@
 mod account;
 mod invitations;
 mod members;
+mod reset;
 mod session;
 mod setup;
 mod start;
@@ -31,6 +32,9 @@ pub fn routes() -> Router<AppState> {
         .route("/setup", get(setup::show).post(setup::run))
         .route("/sign-in", get(session::show).post(session::sign_in))
         .route("/sign-out", post(session::sign_out))
+        .route("/forgot", get(reset::show).post(reset::ask))
+        .route("/forgot/sent", get(reset::sent))
+        .route("/reset/{token}", get(reset::form).post(reset::set))
         .route("/account", get(account::show).post(account::rename))
         .route("/account/password", get(account::home).post(account::change_password))
         .route("/account/theme", post(account::set_theme))

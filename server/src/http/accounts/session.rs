@@ -29,6 +29,7 @@ use crate::{
 pub(super) struct Wanted {
     #[serde(default)]
     next: String,
+    changed: Option<String>,
 }
 
 /// `GET /sign-in`.
@@ -44,7 +45,12 @@ pub(super) async fn show(
     if setup::is_empty(&app).await? {
         return Ok(Redirect::to("/setup").into_response());
     }
-    Ok(page(&app, &nonce, StatusCode::OK, SignIn { next: safe_next(&wanted.next).to_owned(), ..SignIn::default() }))
+    Ok(page(
+        &app,
+        &nonce,
+        StatusCode::OK,
+        SignIn { next: safe_next(&wanted.next).to_owned(), changed: wanted.changed.is_some(), ..SignIn::default() },
+    ))
 }
 
 fn page(app: &AppState, nonce: &Nonce, status: StatusCode, model: SignIn) -> Response {
@@ -71,7 +77,7 @@ pub(super) async fn sign_in(
         Err(Error::Refused(refused)) => refused,
         Err(fault) => return Err(fault.into()),
     };
-    let model = |errors| SignIn { email: email.to_owned(), next: next.to_owned(), errors };
+    let model = |errors| SignIn { email: email.to_owned(), next: next.to_owned(), changed: false, errors };
     match refused {
         domain::Error::Invalid(errors) => Ok(page(&app, &nonce, StatusCode::UNPROCESSABLE_ENTITY, model(errors))),
         domain::Error::RateLimited(seconds) => {
@@ -85,7 +91,7 @@ pub(super) async fn sign_in(
     }
 }
 
-fn in_words(seconds: u64) -> String {
+pub(super) fn in_words(seconds: u64) -> String {
     match seconds {
         ..90 => format!("{seconds} seconds"),
         _ => format!("{} minutes", seconds.div_ceil(60)),

@@ -1,0 +1,99 @@
+//! A forgotten password: asking for a letter, and the page that its link leads to.
+
+use domain::FieldErrors;
+use leptos::prelude::*;
+
+use super::door::Door;
+use crate::components::forms::{ErrorSummary, IdempotencyKey, TextField};
+
+/// Asks for the address. While mail is off it says whom to ask instead.
+#[component]
+pub fn ForgotPage(
+    /// Whether mail is on.
+    mail: bool,
+    /// The address typed before.
+    email: String,
+    /// What was refused.
+    errors: FieldErrors,
+    /// For the form.
+    idempotency_key: String,
+) -> impl IntoView {
+    if !mail {
+        return view! {
+            <Door title="Forgot your password?">
+                <div class="card stack">
+                    <p>"This installation sends no mail. Ask the person who runs it: they set a new password for you with"</p>
+                    <pre class="mono">"earshot admin set-password"</pre>
+                    <p><a class="button" href="/sign-in">"Back to sign-in"</a></p>
+                </div>
+            </Door>
+        }
+        .into_any();
+    }
+    view! {
+        <Door title="Forgot your password?" lead="Write your e-mail address, and we mail you a link to set a new one.">
+            <ErrorSummary errors=errors.clone() />
+            <form method="post" action="/forgot">
+                <IdempotencyKey key=idempotency_key />
+                <TextField name="email" label="E-mail address" kind="email" value=email required=true autocomplete="username" maxlength=254 errors=errors />
+                <div class="form-actions"><button type="submit" class="button button-primary">"Send the link"</button></div>
+            </form>
+            <p><a href="/sign-in">"Back to sign-in"</a></p>
+        </Door>
+    }
+    .into_any()
+}
+
+/// The one answer, whether or not the address is known.
+#[component]
+pub fn ForgotSentPage() -> impl IntoView {
+    view! {
+        <Door title="Look into your mailbox">
+            <div class="card stack">
+                <p>"If there is an account with this address, a letter with a link is on its way. The link works once, for an hour; only the newest does."</p>
+                <p class="muted">"Nothing after some minutes? Look among the unwanted mail, and check the address. Else ask the person who runs this installation."</p>
+                <p class="cluster"><a class="button" href="/sign-in">"Back to sign-in"</a><a href="/forgot">"Try another address"</a></p>
+            </div>
+        </Door>
+    }
+}
+
+/// Sets a new password. Opening it uses nothing up: programs that check the links of letters open them too.
+#[component]
+pub fn ResetPage(
+    /// The link's secret part.
+    token: String,
+    /// Whose password it sets.
+    email: String,
+    /// What was refused.
+    errors: FieldErrors,
+    /// For the form.
+    idempotency_key: String,
+) -> impl IntoView {
+    view! {
+        <Door title="Set a new password" lead=format!("For {email}. All your sessions end.")>
+            <ErrorSummary errors=errors.clone() />
+            <form method="post" action=format!("/reset/{token}")>
+                <IdempotencyKey key=idempotency_key />
+                // For password managers, which file a new password under the name beside it.
+                <input type="email" class="visually-hidden" name="email" value=email autocomplete="username" readonly tabindex="-1" aria-hidden="true" />
+                <TextField name="password" label="New password" kind="password" required=true autocomplete="new-password" minlength=10
+                    hint="10 characters or more. A few words make a good password." errors=errors />
+                <div class="form-actions"><button type="submit" class="button button-primary">"Set the password"</button></div>
+            </form>
+        </Door>
+    }
+}
+
+/// What somebody sees whose link does not work.
+#[component]
+pub fn ResetGone() -> impl IntoView {
+    view! {
+        <Door title="This link does not work any more">
+            <div class="card stack">
+                <p>"It was used already, a newer one was sent, the password was changed meanwhile, or it is more than an hour old."</p>
+                <p class="cluster"><a class="button button-primary" href="/forgot">"Get a new link"</a><a href="/sign-in">"Sign in"</a></p>
+            </div>
+        </Door>
+    }
+}

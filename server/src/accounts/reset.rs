@@ -1,0 +1,81 @@
+//! A forgotten password: a letter with a link that sets a new one, without telling anybody who has an account.
+
+use std::net::IpAddr;
+
+use domain::{Error as Refusal, ids::StaffId, surveys::answer::is_email};
+
+use super::password;
+use crate::{
+    error::Result,
+    mail,
+    state::{App, hash_token},
+    store::staff::StaffRow,
+};
+
+/// Queues a letter to this address. Whether anybody has it is looked up when the letter is sent: here the same is done for each address, so
+/// that neither the answer nor its time tells.
+///
+/// # Errors
+/// When this is no address, or too many were asked for; [`Refusal::NotFound`] while mail is off.
+pub async fn ask(app: &App, email: &str, address: IpAddr, key: &str) -> Result<()> {
+    let email = email.trim().to_lowercase();
+    if !is_email(&email) {
+        return Err(Refusal::field("email", "email", "Write an e-mail address like name@example.com.").into());
+    }
+    let now = app.now();
+    // Not the budget of signing in to this account: who has forgotten a password has used that up, and a stranger must not.
+    let whose = hash_token(&format!("forgot:{email}"));
+    app.limits.sign_in(&whose, address, now).await?;
+    let letter = mail::password_reset(app, &email).ok_or(Refusal::NotFound)?;
+    app.store
+        .write_once(&whose, key, now, move |tx| {
+            Box::pin(async move {
+                // One letter too many is not written, and nobody is told.
+                tx.queue_letter(&letter, now).await?;
+                Ok(())
+            })
+        })
+        .await?;
+    app.wake_jobs();
+    Ok(())
+}
+
+/// Whose password a link sets.
+///
+/// # Errors
+/// [`Refusal::NotFound`] when it does not work (any more).
+pub async fn find(app: &App, token: &str) -> Result<StaffRow> {
+    let staff = app.store.password_reset(&hash_token(token), app.now()).await?.ok_or(Refusal::NotFound)?;
+    app.store.staff_by_id(staff).await?.ok_or_else(|| Refusal::NotFound.into())
+}
+
+/// Sets a new password, uses the link up, and ends all sessions.
+///
+/// # Errors
+/// When the password is not acceptable; [`Refusal::NotFound`] when the link does not work (any more); [`Refusal::RateLimited`] after too
+/// many attempts.
+pub async fn set(app: &App, token: &str, new: &str, address: IpAddr) -> Result<StaffId> {
+    let (hash, now) = (hash_token(token), app.now());
+    app.limits.sign_in(&hash, address, now).await?;
+    // Before any password is hashed: without a link nobody makes us work.
+    let row = find(app, token).await?;
+    password::check(new)?;
+    let password = password::hash(app, new.to_owned()).await?;
+    let letter = mail::password_changed(app, &row.email);
+    let staff = app
+        .store
+        .write(move |tx| {
+            Box::pin(async move {
+                let staff = tx.take_password_reset(&hash, now).await?.ok_or(Refusal::NotFound)?;
+                tx.set_password(staff, &password).await?;
+                tx.delete_sessions(staff, None).await?;
+                if let Some(letter) = &letter {
+                    tx.queue_letter(letter, now).await?;
+                }
+                Ok(staff)
+            })
+        })
+        .await?;
+    app.wake_jobs();
+    Ok(staff)
+}

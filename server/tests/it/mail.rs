@@ -1,0 +1,471 @@
+//! Letters: queued with what they tell about, sent over TCP to a mail server, tried again, given up, looked at by operators.
+
+use axum::http::StatusCode;
+use domain::{accounts::Scope, ids::LetterId, projects::Project};
+use mail_parser::Message;
+use server::{
+    config::Mail,
+    jobs,
+    mail::{self, RETRY_MS, Sent, TicketLetter},
+    store::mail::LetterRow,
+};
+
+use crate::{
+    smtp::{Next, Smtp},
+    support::{Client, Database, PASSWORD, Page, TestApp},
+};
+
+/// A program that sends mail to a server of the test.
+async fn mailing(database: Database) -> Option<(TestApp, Smtp)> {
+    let smtp = Smtp::start().await;
+    let mail = Mail::for_tests(smtp.port).unwrap();
+    Some((TestApp::with_config(database, |config| config.mail = Some(mail)).await?, smtp))
+}
+
+/// Declares a test for both databases with mail on: `mailing!(name, |t: TestApp, smtp: Smtp| async move { … })`.
+macro_rules! mailing {
+    ($name:ident, $body:expr) => {
+        mod $name {
+            use super::*;
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                let run = $body;
+                let (t, smtp) = mailing(Database::Sqlite).await.unwrap();
+                run(t, smtp).await;
+            }
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                let run = $body;
+                if let Some((t, smtp)) = mailing(Database::Postgres).await {
+                    run(t, smtp).await;
+                }
+            }
+        }
+    };
+}
+
+const ANN: &str = "ann@example.com";
+
+/// Queues the team's answer to a ticket.
+async fn reply(t: &TestApp, project: &Project, to: &str, subject: &str, body: &str) -> LetterId {
+    let about = TicketLetter { ticket: t.app.ids.uuid(), number: 12, subject, to, path: &format!("/p/{}/t/secret", project.slug) };
+    let letter = mail::ticket_reply(&t.app, project, about, "Olga Owner", body, false).unwrap();
+    let (id, now) = (letter.id, t.app.now());
+    let queued = t.app.store.write(move |tx| Box::pin(async move { tx.queue_letter(&letter, now).await })).await.unwrap();
+    assert!(queued);
+    id
+}
+
+async fn run(t: &TestApp) {
+    jobs::run_due(&t.app).await.unwrap();
+}
+
+async fn row(t: &TestApp, id: LetterId) -> LetterRow {
+    t.app.store.letter(id).await.unwrap().unwrap()
+}
+
+/// The first link of a letter's text.
+fn link(letter: &Message<'_>) -> String {
+    let text = letter.body_text(0).unwrap();
+    text.split_whitespace().find(|word| word.starts_with("http://earshot.test/")).unwrap().replace("http://earshot.test", "")
+}
+
+mailing!(a_letter_arrives_as_a_letter, |t: TestApp, smtp: Smtp| async move {
+    let (project, _) = t.owner().await;
+    let id = reply(&t, &project, ANN, "Where is the <export>?", "Hello Ann,\nit is under “Data”.\n<b>Bold</b> & so on").await;
+    assert!(smtp.letters().is_empty(), "nothing leaves before the job");
+    run(&t).await;
+    let letters = smtp.letters();
+    let [letter] = letters.as_slice() else { panic!("{} letters", letters.len()) };
+    assert_eq!(smtp.raw()[0].0, [ANN]);
+    assert_eq!(letter.subject(), Some("[My app #12] Re: Where is the <export>?"));
+    let from = letter.from().unwrap().first().unwrap();
+    assert_eq!((from.name(), from.address()), (Some("My app"), Some("feedback@earshot.test")));
+    assert_eq!(letter.message_id(), Some(format!("{id}@earshot.test").as_str()));
+    assert!(letter.references().as_text().unwrap().starts_with("ticket-"));
+    assert_eq!(letter.references().as_text(), letter.in_reply_to().as_text());
+    assert_eq!(letter.header_raw("Auto-Submitted").map(str::trim), Some("auto-generated"));
+    assert_eq!(letter.header_raw("X-Auto-Response-Suppress").map(str::trim), Some("All"));
+    assert_eq!(link(letter), format!("/p/{}/t/secret", project.slug));
+    assert!(letter.body_text(0).unwrap().contains("> it is under “Data”."));
+    let html = letter.body_html(0).unwrap();
+    assert!(html.contains("&lt;b&gt;Bold&lt;/b&gt; &amp; so on") && !html.contains("<img") && !html.contains("<b>"), "{html}");
+    let stored = row(&t, id).await;
+    assert_eq!((stored.state.as_str(), stored.link.as_str(), stored.tries), ("sent", "", 0));
+    run(&t).await;
+    assert_eq!(smtp.letters().len(), 1);
+});
+
+mailing!(what_fails_for_now_is_tried_again, |t: TestApp, smtp: Smtp| async move {
+    let (project, _) = t.owner().await;
+    smtp.next([Next::Answer(451), Next::HangUp, Next::Answer(535)]);
+    let id = reply(&t, &project, ANN, "A", "B").await;
+    for (n, words) in ["answered 451: 5.1.1 so said the server", "hung up", "did not let us in (535)"].iter().enumerate() {
+        run(&t).await;
+        let stored = row(&t, id).await;
+        assert_eq!((stored.state.as_str(), stored.tries), ("queued", i64::try_from(n).unwrap() + 1));
+        let why = stored.last_error.unwrap();
+        assert!(why.contains(words), "{why}");
+        assert_eq!(stored.next_at, Some(t.app.now().0 + RETRY_MS[n]));
+        // Not a moment earlier.
+        t.clock.advance_ms(RETRY_MS[n] - 1);
+        let before = smtp.connections();
+        run(&t).await;
+        assert_eq!(smtp.connections(), before);
+        t.clock.advance_ms(1);
+    }
+    run(&t).await;
+    assert_eq!(row(&t, id).await.state, "sent");
+    assert_eq!(smtp.letters().len(), 1);
+});
+
+mailing!(after_a_day_a_letter_is_given_up_and_sent_by_hand, |t: TestApp, smtp: Smtp| async move {
+    let (project, _) = t.owner().await;
+    let id = reply(&t, &project, ANN, "A", "B").await;
+    smtp.next(vec![Next::Answer(450); RETRY_MS.len() + 1]);
+    for pause in RETRY_MS {
+        run(&t).await;
+        assert_eq!(row(&t, id).await.state, "queued");
+        t.clock.advance_ms(pause);
+    }
+    run(&t).await;
+    let stored = row(&t, id).await;
+    assert_eq!((stored.state.as_str(), stored.next_at), ("dead", None));
+    assert!(RETRY_MS.iter().sum::<i64>() > 24 * 3_600_000);
+    t.clock.advance_ms(30 * 24 * 3_600_000);
+    run(&t).await;
+    assert!(smtp.letters().is_empty());
+
+    mail::retry(&t.app, id).await.unwrap();
+    run(&t).await;
+    assert_eq!(row(&t, id).await.state, "sent");
+    assert_eq!(smtp.letters().len(), 1);
+    // What was sent is not sent again, however often somebody presses.
+    assert!(mail::retry(&t.app, id).await.is_err());
+});
+
+mailing!(what_is_refused_for_good_is_given_up_at_once, |t: TestApp, smtp: Smtp| async move {
+    let (project, _) = t.owner().await;
+    smtp.next([Next::Answer(550)]);
+    let id = reply(&t, &project, ANN, "A", "B").await;
+    // Others are not held up by it.
+    let other = reply(&t, &project, "bob@example.com", "A", "B").await;
+    run(&t).await;
+    let stored = row(&t, id).await;
+    assert_eq!(
+        (stored.state.as_str(), stored.last_error.as_deref()),
+        ("dead", Some("The mail server answered 550: 5.1.1 so said the server."))
+    );
+    assert_eq!(row(&t, other).await.state, "sent");
+});
+
+mailing!(a_letter_that_was_sent_and_not_noted_comes_again_under_the_same_id, |t: TestApp, smtp: Smtp| async move {
+    let (project, _) = t.owner().await;
+    let id = reply(&t, &project, ANN, "A", "B").await;
+    // A worker takes the job, hands the letter over and is killed before it can say so.
+    let claimed = jobs::claim(&t.app).await.unwrap().unwrap();
+    assert_eq!(claimed.id.0, id.0);
+    let (mail, mailer) = (t.app.config.mail.as_ref().unwrap(), t.app.mailer.as_ref().unwrap());
+    assert_eq!(mail::transmit(&t.app, mail, mailer, &row(&t, id).await).await.unwrap(), Sent::Taken);
+    run(&t).await;
+    assert_eq!(smtp.letters().len(), 1, "its lease holds");
+    t.clock.advance_ms(jobs::LEASE_MS);
+    // And the server takes the next one without saying so.
+    smtp.next([Next::TakeAndHangUp]);
+    run(&t).await;
+    t.clock.advance_ms(RETRY_MS[0]);
+    run(&t).await;
+    assert_eq!(row(&t, id).await.state, "sent");
+    let letters = smtp.letters();
+    let ids: Vec<_> = letters.iter().map(|l| l.message_id().unwrap().to_owned()).collect();
+    assert_eq!(ids, vec![format!("{id}@earshot.test"); 3]);
+});
+
+mailing!(nobody_writes_headers, |t: TestApp, smtp: Smtp| async move {
+    let (mut project, _) = t.owner().await;
+    project.name = "Shop\r\nBcc: eve@evil.example".into();
+    let evil = "Hi\r\nBcc: eve@evil.example\r\n\r\n<script>alert(1)</script>\0";
+    let sent = reply(&t, &project, ANN, evil, ".\r\nRCPT TO:<eve@evil.example>\r\n.\r\n").await;
+    let mut dead = Vec::new();
+    for to in [
+        "ann@example.com\r\nBcc: eve@evil.example",
+        "ann@example.com>\r\nRCPT TO:<eve@evil.example",
+        "a,b@example.com, eve@evil.example",
+        "nobody",
+    ] {
+        dead.push(reply(&t, &project, to, "A", "B").await);
+    }
+    run(&t).await;
+    assert_eq!(row(&t, sent).await.state, "sent");
+    for id in dead {
+        let stored = row(&t, id).await;
+        assert_eq!(stored.state, "dead", "{}", stored.recipient);
+        assert!(stored.last_error.unwrap().contains("is no address that mail can be sent to"));
+    }
+    let raw = smtp.raw();
+    assert_eq!(raw.len(), 1);
+    assert_eq!(raw[0].0, [ANN]);
+    let letters = smtp.letters();
+    let names: Vec<&str> = letters[0].headers_raw().map(|(name, _)| name).collect();
+    assert!(!names.iter().any(|name| name.eq_ignore_ascii_case("bcc")), "{names:?}");
+    assert!(letters[0].subject().unwrap().contains("Hi Bcc: eve@evil.example"));
+    assert!(letters[0].body_text(0).unwrap().contains("RCPT TO:<eve@evil.example>"));
+});
+
+mailing!(addresses_of_the_world, |t: TestApp, smtp: Smtp| async move {
+    let (project, _) = t.owner().await;
+    let fits = reply(&t, &project, "ann@bücher.example", "Grüße", "Schöne Grüße").await;
+    let cannot = reply(&t, &project, "jürgen@example.com", "A", "B").await;
+    run(&t).await;
+    assert_eq!(row(&t, fits).await.state, "sent");
+    assert_eq!(smtp.raw()[0].0, ["ann@xn--bcher-kva.example"]);
+    assert!(smtp.letters()[0].body_text(0).unwrap().contains("Schöne Grüße"));
+    let stored = row(&t, cannot).await;
+    assert_eq!(stored.state, "dead");
+    assert!(stored.last_error.as_deref().unwrap().contains("SMTPUTF8"), "{:?}", stored.last_error);
+});
+
+mailing!(what_is_rolled_back_is_not_told, |t: TestApp, smtp: Smtp| async move {
+    let (project, _) = t.owner().await;
+    let about = TicketLetter { ticket: t.app.ids.uuid(), number: 1, subject: "A", to: ANN, path: "/x" };
+    let letter = mail::ticket_confirmation(&t.app, &project, about).unwrap();
+    let now = t.app.now();
+    let failed: server::error::Result<()> = t
+        .app
+        .store
+        .write(move |tx| {
+            Box::pin(async move {
+                tx.queue_letter(&letter, now).await?;
+                Err(domain::Error::NotFound.into())
+            })
+        })
+        .await;
+    assert!(failed.is_err());
+    run(&t).await;
+    assert_eq!(smtp.connections(), 0);
+    assert_eq!(t.app.store.letter_counts().await.unwrap(), server::store::mail::LetterCounts::default());
+});
+
+mailing!(nobody_is_flooded_by_those_who_type_their_address, |t: TestApp, smtp: Smtp| async move {
+    let (project, _) = t.owner().await;
+    let mut queued = 0;
+    for n in 0..30 {
+        let about = TicketLetter { ticket: t.app.ids.uuid(), number: n, subject: "A", to: ANN, path: "/x" };
+        let letter = mail::ticket_confirmation(&t.app, &project, about).unwrap();
+        let now = t.app.now();
+        queued += usize::from(t.app.store.write(move |tx| Box::pin(async move { tx.queue_letter(&letter, now).await })).await.unwrap());
+    }
+    run(&t).await;
+    assert_eq!((queued, smtp.letters().len()), (10, 10));
+    // It repeats nothing that a stranger wrote.
+    assert!(!smtp.raw()[0].1.contains("Re: A"));
+});
+
+mailing!(while_the_server_is_down_one_letter_asks_for_all, |t: TestApp, smtp: Smtp| async move {
+    let (project, _) = t.owner().await;
+    smtp.next([Next::HangUp]);
+    for _ in 0..5 {
+        reply(&t, &project, ANN, "A", "B").await;
+    }
+    run(&t).await;
+    assert_eq!(smtp.connections(), 1);
+    t.clock.advance_ms(RETRY_MS[0]);
+    run(&t).await;
+    assert_eq!(smtp.letters().len(), 5);
+});
+
+mailing!(texts_and_letters_are_forgotten_in_time, |t: TestApp, smtp: Smtp| async move {
+    let (project, _) = t.owner().await;
+    let id = reply(&t, &project, ANN, "A", "Something private").await;
+    run(&t).await;
+    assert_eq!(smtp.letters().len(), 1);
+    let purge = async || {
+        let now = t.app.now();
+        t.app.store.write(move |tx| Box::pin(async move { tx.purge(now).await })).await.unwrap();
+    };
+    purge().await;
+    assert!(row(&t, id).await.content.contains("Something private"));
+    t.clock.advance_ms(7 * 86_400_000);
+    purge().await;
+    assert_eq!(row(&t, id).await.content, "");
+    t.clock.advance_ms(83 * 86_400_000 + 1);
+    purge().await;
+    t.clock.advance_ms(8 * 86_400_000);
+    purge().await;
+    assert!(t.app.store.letter(id).await.unwrap().is_none());
+});
+
+// Forgotten passwords.
+
+async fn forgot(client: &Client, email: &str) -> Page {
+    client.post("/forgot", &[("email", email)]).await
+}
+
+async fn ask_for_link(t: &TestApp, smtp: &Smtp, visitor: &Client, email: &str) -> String {
+    let before = smtp.letters().len();
+    assert_eq!(forgot(visitor, email).await.location(), "/forgot/sent");
+    run(t).await;
+    let letters = smtp.letters();
+    assert_eq!(letters.len(), before + 1);
+    assert_eq!(letters[before].subject(), Some("Set a new password for Earshot"));
+    link(&letters[before])
+}
+
+const NEW: &str = "eleven green bottles";
+
+async fn signs_in(t: &TestApp, email: &str, password: &str) -> bool {
+    t.anonymous().post("/sign-in", &[("email", email), ("password", password)]).await.status == StatusCode::SEE_OTHER
+}
+
+mailing!(a_forgotten_password_is_set_by_the_link, |t: TestApp, smtp: Smtp| async move {
+    let (_, owner) = t.owner().await;
+    let mail = "owner@example.com";
+    let visitor = t.anonymous();
+    let link = ask_for_link(&t, &smtp, &visitor, "  Owner@Example.com ").await;
+    // Looking uses nothing up, and the secret stays in the address.
+    for _ in 0..3 {
+        let page = visitor.get(&link).await;
+        assert!(page.status == StatusCode::OK && page.body.contains("Set a new password"), "{}", page.body);
+        assert_eq!(page.headers["referrer-policy"], "same-origin");
+    }
+    assert_eq!(visitor.post(&link, &[("password", "short")]).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(signs_in(&t, mail, PASSWORD).await);
+    assert_eq!(owner.get("/account").await.status, StatusCode::OK);
+    let done = visitor.post(&link, &[("password", NEW)]).await;
+    assert_eq!((done.status, done.location()), (StatusCode::SEE_OTHER, "/sign-in?changed"));
+    assert!(visitor.get("/sign-in?changed").await.body.contains("Your password is set."));
+    assert!(!signs_in(&t, mail, PASSWORD).await);
+    assert!(signs_in(&t, mail, NEW).await);
+    // All sessions ended.
+    assert_eq!(owner.get("/account").await.status, StatusCode::SEE_OTHER);
+    // Once.
+    assert_eq!(visitor.post(&link, &[("password", "another long password")]).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(visitor.get(&link).await.status, StatusCode::NOT_FOUND);
+    assert!(signs_in(&t, mail, NEW).await);
+    run(&t).await;
+    assert_eq!(smtp.letters().last().unwrap().subject(), Some("Your Earshot password was changed"));
+    // Nothing that opens anything is stored.
+    let token = link.rsplit('/').next().unwrap().to_owned();
+    for letter in t.app.store.letters_in("sent", 100).await.unwrap() {
+        assert!(!letter.content.contains(&token) && letter.link.is_empty());
+    }
+});
+
+mailing!(links_end_with_time_with_newer_ones_and_with_the_password, |t: TestApp, smtp: Smtp| async move {
+    let (_, owner) = t.owner().await;
+    let (mail, visitor) = ("owner@example.com", t.anonymous());
+    let first = ask_for_link(&t, &smtp, &visitor, mail).await;
+    let second = ask_for_link(&t, &smtp, &visitor, mail).await;
+    assert_eq!(visitor.get(&first).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(visitor.get(&second).await.status, StatusCode::OK);
+    t.clock.advance_ms(3_600_000);
+    assert_eq!(visitor.get(&second).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(visitor.post(&second, &[("password", NEW)]).await.status, StatusCode::NOT_FOUND);
+    assert!(signs_in(&t, mail, PASSWORD).await);
+
+    let third = ask_for_link(&t, &smtp, &visitor, mail).await;
+    // One that has not left yet ends, too.
+    assert_eq!(forgot(&visitor, mail).await.location(), "/forgot/sent");
+    let changed = owner.post("/account/password", &[("current", PASSWORD), ("password", NEW)]).await;
+    assert_eq!(changed.status, StatusCode::SEE_OTHER, "{}", changed.body);
+    assert_eq!(visitor.get(&third).await.status, StatusCode::NOT_FOUND);
+    let before = smtp.letters().len();
+    run(&t).await;
+    let subjects: Vec<String> = smtp.letters()[before..].iter().map(|l| l.subject().unwrap().to_owned()).collect();
+    assert_eq!(subjects, ["Your Earshot password was changed"]);
+    assert_eq!(visitor.get("/reset/guessed").await.status, StatusCode::NOT_FOUND);
+    assert!(signs_in(&t, mail, NEW).await);
+});
+
+mailing!(the_answer_tells_nobody_who_has_an_account, |t: TestApp, smtp: Smtp| async move {
+    t.owner().await;
+    let visitor = t.anonymous();
+    // Also beyond the number of letters that an address gets.
+    for n in 0..6 {
+        let (known, unknown) = (forgot(&visitor, "owner@example.com").await, forgot(&visitor, "nobody@example.com").await);
+        let seen = |p: &Page| (p.status, p.location().to_owned(), p.body.clone());
+        assert_eq!(seen(&known), seen(&unknown), "{n}");
+        assert_eq!(known.status, StatusCode::SEE_OTHER);
+        let rows = t.app.store.letters_in("queued", 100).await.unwrap();
+        let of = |who: &str| rows.iter().filter(|r| r.recipient == who).count();
+        assert_eq!(of("owner@example.com"), of("nobody@example.com"));
+        run(&t).await;
+    }
+    assert_eq!(smtp.letters().len(), 3);
+    assert!(smtp.raw().iter().all(|(to, _)| to == &["owner@example.com"]));
+    assert_eq!(t.app.store.letter_counts().await.unwrap().dead, 0);
+    assert_eq!(forgot(&visitor, "no address").await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    // From one network address it comes to an end.
+    let mut last = StatusCode::OK;
+    for _ in 0..12 {
+        last = forgot(&visitor, "owner@example.com").await.status;
+    }
+    assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
+    // Signing in is another matter.
+    assert!(signs_in(&t, "owner@example.com", PASSWORD).await);
+});
+
+mailing!(a_link_that_came_too_late_is_not_sent, |t: TestApp, smtp: Smtp| async move {
+    t.owner().await;
+    smtp.next([Next::Answer(451), Next::Answer(451), Next::Answer(451), Next::Answer(451)]);
+    forgot(&t.anonymous(), "owner@example.com").await;
+    for pause in &RETRY_MS[..4] {
+        run(&t).await;
+        t.clock.advance_ms(*pause);
+    }
+    t.clock.advance_ms(3_600_000);
+    run(&t).await;
+    assert!(smtp.letters().is_empty());
+    let dead = t.app.store.letters_in("dead", 10).await.unwrap();
+    assert_eq!(dead.len(), 1);
+    assert!(mail::retry(&t.app, dead[0].id().unwrap()).await.is_err());
+});
+
+crate::on_both!(without_a_mail_server_nothing_is_queued_and_pages_say_so, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let about = TicketLetter { ticket: t.app.ids.uuid(), number: 1, subject: "A", to: ANN, path: "/x" };
+    assert!(mail::ticket_confirmation(&t.app, &project, about).is_none());
+    let page = t.anonymous().get("/forgot").await;
+    assert!(page.body.contains("earshot admin set-password") && !page.body.contains("<form"), "{}", page.body);
+    assert_eq!(forgot(&t.anonymous(), "owner@example.com").await.status, StatusCode::NOT_FOUND);
+    let members = format!("/p/{}/members", project.slug);
+    let made = owner.post(&members, &[("role", "viewer"), ("email", ANN)]).await;
+    assert!(made.body.contains("Send it to the person yourself."), "{}", made.body);
+    owner.post("/account/password", &[("current", PASSWORD), ("password", NEW)]).await;
+    for state in ["queued", "sent", "dead"] {
+        assert!(t.app.store.letters_in(state, 10).await.unwrap().is_empty());
+    }
+});
+
+mailing!(an_invitation_is_mailed, |t: TestApp, smtp: Smtp| async move {
+    let (project, owner) = t.owner().await;
+    let members = format!("/p/{}/members", project.slug);
+    let made = owner.post(&members, &[("role", "viewer"), ("email", ANN)]).await;
+    assert!(made.body.contains("The invitation is on its way to") && made.body.contains("/invite/"), "{}", made.body);
+    run(&t).await;
+    let letters = smtp.letters();
+    assert_eq!(letters[0].subject(), Some("Olga Owner invites you to My app"));
+    let page = t.anonymous().get(&link(&letters[0])).await;
+    assert!(page.status == StatusCode::OK && page.body.contains("Join My app"));
+
+    // One that does not arrive is shown where it was made.
+    smtp.next([Next::Answer(550)]);
+    owner.post(&members, &[("role", "viewer"), ("email", "bob@example.com")]).await;
+    run(&t).await;
+    assert!(owner.get(&members).await.body.contains("This mail was not delivered: The mail server answered 550"));
+
+    // One that is revoked does not go out any more.
+    owner.post(&members, &[("role", "viewer"), ("email", "carl@example.com")]).await;
+    let scope = Scope::system(project.id);
+    let open = t.app.store.open_invitations(&scope, t.app.now()).await.unwrap();
+    let carl = open.iter().find(|i| i.email.as_deref() == Some("carl@example.com")).unwrap();
+    owner.post(&format!("{members}/revoke"), &[("invitation", &carl.id.to_string())]).await;
+    let before = smtp.letters().len();
+    run(&t).await;
+    assert_eq!(smtp.letters().len(), before);
+    let letters = t.app.store.letters_of(&scope, carl.id.0).await.unwrap();
+    assert_eq!((letters.len(), letters[0].state.as_str(), letters[0].link.as_str()), (1, "discarded", ""));
+    // Another project hears nothing of them.
+    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    assert!(t.app.store.letters_of(&Scope::system(other.id), carl.id.0).await.unwrap().is_empty());
+});

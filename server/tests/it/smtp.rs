@@ -1,0 +1,142 @@
+//! A mail server to test against, over TCP: it takes letters, or fails in the ways that mail servers do.
+
+use std::{
+    collections::VecDeque,
+    net::IpAddr,
+    sync::{Arc, Mutex},
+};
+
+use mail_parser::{Message, MessageParser};
+use mailin::{Action, Handler, Response, SessionBuilder, response};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::{TcpListener, TcpStream},
+};
+
+/// What the server does with the next letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Answers the recipient's line with this code.
+    Answer(u16),
+    /// Hangs up after the first lines of the letter.
+    HangUp,
+    /// Takes the letter, and hangs up without saying so.
+    TakeAndHangUp,
+}
+
+#[derive(Default)]
+struct State {
+    plan: VecDeque<Next>,
+    letters: Vec<(Vec<String>, Vec<u8>)>,
+    connections: usize,
+}
+
+/// The server; it ends with the test.
+pub struct Smtp {
+    pub port: u16,
+    state: Arc<Mutex<State>>,
+}
+
+struct Taker {
+    state: Arc<Mutex<State>>,
+    to: Vec<String>,
+    data: Vec<u8>,
+}
+
+impl Handler for Taker {
+    fn mail(&mut self, _: IpAddr, _: &str, _: &str) -> Response {
+        self.to.clear();
+        response::OK
+    }
+
+    fn rcpt(&mut self, to: &str) -> Response {
+        self.to.push(to.to_owned());
+        let mut state = self.state.lock().unwrap();
+        let Some(Next::Answer(code)) = state.plan.front().copied() else { return response::OK };
+        state.plan.pop_front();
+        Response::custom(code, "5.1.1 so said\tthe server".into())
+    }
+
+    fn data_start(&mut self, _: &str, _: &str, _: bool, _: &[String]) -> Response {
+        self.data.clear();
+        response::START_DATA
+    }
+
+    fn data(&mut self, line: &[u8]) -> std::io::Result<()> {
+        self.data.extend_from_slice(line);
+        Ok(())
+    }
+
+    fn data_end(&mut self) -> Response {
+        self.state.lock().unwrap().letters.push((self.to.clone(), self.data.clone()));
+        response::OK
+    }
+}
+
+impl Smtp {
+    /// Listens on a port of its own.
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let state = Arc::new(Mutex::new(State::default()));
+        let shared = Arc::clone(&state);
+        tokio::spawn(async move {
+            while let Ok((stream, peer)) = listener.accept().await {
+                shared.lock().unwrap().connections += 1;
+                // Whoever hangs up in the middle is told so by the other side.
+                tokio::spawn(converse(stream, peer.ip(), Arc::clone(&shared)));
+            }
+        });
+        Self { port, state }
+    }
+
+    /// What happens to the letters to come, in this order; then they are taken.
+    pub fn next(&self, plan: impl IntoIterator<Item = Next>) {
+        self.state.lock().unwrap().plan.extend(plan);
+    }
+
+    /// How often somebody connected.
+    pub fn connections(&self) -> usize {
+        self.state.lock().unwrap().connections
+    }
+
+    /// The letters that were taken so far, to whom and as they came.
+    pub fn raw(&self) -> Vec<(Vec<String>, String)> {
+        let state = self.state.lock().unwrap();
+        state.letters.iter().map(|(to, data)| (to.clone(), String::from_utf8(data.clone()).unwrap())).collect()
+    }
+
+    /// The letters that were taken so far, read.
+    pub fn letters(&self) -> Vec<Message<'static>> {
+        self.raw().iter().map(|(_, raw)| MessageParser::default().parse(raw).unwrap().into_owned()).collect()
+    }
+}
+
+async fn converse(stream: TcpStream, peer: IpAddr, state: Arc<Mutex<State>>) -> std::io::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut lines = BufReader::new(read);
+    let taker = Taker { state: Arc::clone(&state), to: Vec::new(), data: Vec::new() };
+    let mut session = SessionBuilder::new("mail.test").build(peer, taker);
+    write.write_all(&session.greeting().buffer()?).await?;
+    let mut in_data = false;
+    let mut line = Vec::new();
+    while lines.read_until(b'\n', &mut line).await? > 0 {
+        let next = state.lock().unwrap().plan.front().copied();
+        let ends = in_data && line == b".\r\n";
+        if (in_data && next == Some(Next::HangUp)) || (ends && next == Some(Next::TakeAndHangUp)) {
+            if ends {
+                drop(session.process(&line));
+            }
+            state.lock().unwrap().plan.pop_front();
+            return Ok(());
+        }
+        let answer = session.process(&line);
+        in_data = answer.code == 354 || (in_data && !ends);
+        line.clear();
+        write.write_all(&answer.buffer()?).await?;
+        if answer.action == Action::Close {
+            break;
+        }
+    }
+    Ok(())
+}
