@@ -6,7 +6,7 @@ use mail_parser::Message;
 use server::{
     config::Mail,
     jobs,
-    mail::{self, RETRY_MS, Sent, TicketLetter},
+    mail::{self, RETRY_MS, Sent, TicketLetter, TicketPost},
     store::mail::LetterRow,
 };
 
@@ -49,7 +49,8 @@ const ANN: &str = "ann@example.com";
 /// Queues the team's answer to a ticket.
 async fn reply(t: &TestApp, project: &Project, to: &str, subject: &str, body: &str) -> LetterId {
     let about = TicketLetter { ticket: t.app.ids.uuid(), number: 12, subject, to, path: &format!("/p/{}/t/secret", project.slug) };
-    let letter = mail::ticket_reply(&t.app, project, about, "Olga Owner", body, false).unwrap();
+    let post = TicketPost::new(&t.app, project, "").unwrap();
+    let letter = mail::ticket_reply(&post, about, "Olga Owner", body, false);
     let (id, now) = (letter.id, t.app.now());
     let queued = t.app.store.write(move |tx| Box::pin(async move { tx.queue_letter(&letter, now).await })).await.unwrap();
     assert!(queued);
@@ -228,7 +229,7 @@ mailing!(addresses_of_the_world, |t: TestApp, smtp: Smtp| async move {
 mailing!(what_is_rolled_back_is_not_told, |t: TestApp, smtp: Smtp| async move {
     let (project, _) = t.owner().await;
     let about = TicketLetter { ticket: t.app.ids.uuid(), number: 1, subject: "A", to: ANN, path: "/x" };
-    let letter = mail::ticket_confirmation(&t.app, &project, about).unwrap();
+    let letter = mail::ticket_confirmation(&TicketPost::new(&t.app, &project, "").unwrap(), about);
     let now = t.app.now();
     let failed: server::error::Result<()> = t
         .app
@@ -251,7 +252,7 @@ mailing!(nobody_is_flooded_by_those_who_type_their_address, |t: TestApp, smtp: S
     let mut queued = 0;
     for n in 0..30 {
         let about = TicketLetter { ticket: t.app.ids.uuid(), number: n, subject: "A", to: ANN, path: "/x" };
-        let letter = mail::ticket_confirmation(&t.app, &project, about).unwrap();
+        let letter = mail::ticket_confirmation(&TicketPost::new(&t.app, &project, "").unwrap(), about);
         let now = t.app.now();
         queued += usize::from(t.app.store.write(move |tx| Box::pin(async move { tx.queue_letter(&letter, now).await })).await.unwrap());
     }
@@ -423,8 +424,7 @@ mailing!(a_link_that_came_too_late_is_not_sent, |t: TestApp, smtp: Smtp| async m
 
 crate::on_both!(without_a_mail_server_nothing_is_queued_and_pages_say_so, |t: TestApp| async move {
     let (project, owner) = t.owner().await;
-    let about = TicketLetter { ticket: t.app.ids.uuid(), number: 1, subject: "A", to: ANN, path: "/x" };
-    assert!(mail::ticket_confirmation(&t.app, &project, about).is_none());
+    assert!(TicketPost::new(&t.app, &project, "").is_none());
     let page = t.anonymous().get("/forgot").await;
     assert!(page.body.contains("earshot admin set-password") && !page.body.contains("<form"), "{}", page.body);
     assert_eq!(forgot(&t.anonymous(), "owner@example.com").await.status, StatusCode::NOT_FOUND);
