@@ -17,6 +17,7 @@ pub mod imports;
 pub mod inbox;
 pub mod islands;
 pub mod keys;
+pub mod operator;
 pub mod portal;
 pub mod projects;
 #[cfg(feature = "ssr")]

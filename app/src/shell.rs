@@ -79,6 +79,8 @@ pub struct Chrome {
     pub project: Option<ProjectRef>,
     /// All the person's projects.
     pub projects: Vec<ProjectRef>,
+    /// Whether they run the installation.
+    pub is_operator: bool,
     /// Whether they may make projects.
     pub may_create: bool,
     /// Whether they may triage here.
@@ -207,6 +209,7 @@ fn Navigation(chrome: Chrome, nav: Nav, theme: String, idempotency_key: String) 
                 <div class="menu-list">
                     <p class="menu-note">{chrome.staff_email}</p>
                     <a href="/account">"Account and sessions"</a>
+                    {chrome.is_operator.then(|| view! { <a href="/operator/mail">"Mail and background jobs"</a> })}
                     <form method="post" action="/account/theme" class="theme-switch">
                         <input type="hidden" name="idempotency_key" value=format!("{idempotency_key}-theme") />
                         <span id="theme-label">"Theme"</span>

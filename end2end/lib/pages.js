@@ -5,7 +5,8 @@ import { join } from 'node:path';
 
 import { expect } from '@playwright/test';
 
-import { signIn } from './earshot.js';
+import { Earshot, OWNER, signIn } from './earshot.js';
+import { Mailbox, linkIn } from './mail.js';
 import { finishImport, invite, publishSurvey, uploadFile } from './steps.js';
 
 const IDS = [
@@ -77,6 +78,7 @@ export async function* everyPage({ page, visitor, demo, empty }) {
   await page.goto(`${demo.url}/nowhere`);
   yield ['/nowhere signed in', page];
   yield* firstMinutes({ page, visitor, server: empty });
+  yield* lettersGoOut({ page, visitor });
 }
 
 /** Pages that no link of the demonstration leads to: set-up, invitation, what is empty yet, what was refused, an import on its way. */
@@ -149,6 +151,42 @@ async function* firstMinutes({ page, visitor, server }) {
   yield ['/p/{slug}/imports/{id} result', page];
   await page.goto(`${base}/imports`);
   yield ['/p/{slug}/imports one file', page];
+}
+
+/** Pages of a program that sends mail. */
+async function* lettersGoOut({ page, visitor }) {
+  const mail = await Mailbox.start();
+  const server = await Earshot.start({ mail });
+  try {
+    await server.withOwner();
+    server.project = await server.createProject('Corner shop');
+    await visitor.goto(`${server.url}/forgot`);
+    yield ['/forgot with mail', visitor];
+    await visitor.getByLabel('E-mail address').fill(OWNER.email);
+    await visitor.getByRole('button', { name: 'Send the link' }).click();
+    await expect(visitor.getByRole('heading', { name: 'Look into your mailbox' })).toBeVisible();
+    yield ['/forgot/sent', visitor];
+    await visitor.goto(linkIn(await mail.letter(OWNER.email), '/reset/'));
+    yield ['/reset/{token}', visitor];
+    await visitor.goto(`${server.url}/reset/used-or-wrong`);
+    yield ['/reset/{token} gone', visitor];
+    await signIn(page, server);
+    mail.refuseAll();
+    await page.goto(`${server.url}/p/${server.project.slug}/members`);
+    await page.getByLabel(/^E-mail address/).fill('ida@example.com');
+    await page.getByRole('button', { name: 'Make an invitation link' }).click();
+    yield ['/p/{slug}/members mailed', page];
+    await expect(async () => {
+      await page.goto(`${server.url}/operator/mail`);
+      await expect(page.getByText('Given up (1)')).toBeVisible({ timeout: 500 });
+    }).toPass({ timeout: 20_000 });
+    yield ['/operator/mail given up', page];
+    await page.goto(`${server.url}/p/${server.project.slug}/members`);
+    yield ['/p/{slug}/members not delivered', page];
+  } finally {
+    await server.stop();
+    await mail.stop();
+  }
 }
 
 /** A file's name for a kind of page. */

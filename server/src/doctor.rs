@@ -3,8 +3,9 @@
 use std::{fs, path::Path};
 
 use crate::{
-    config::Config,
+    config::{Config, Mail},
     error::{Error, Result},
+    mail::check_server,
     search,
     store::{
         backup,
@@ -47,6 +48,9 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
         }
     }
     found.extend(settings(config));
+    if let Some(mail) = &config.mail {
+        found.push(mail_server(mail).await);
+    }
     found
 }
 
@@ -126,6 +130,12 @@ fn about(facts: &Facts) -> Vec<Finding> {
             "Open the set-up page that the server names in its log at start, or: earshot admin create-owner --email YOU --password-stdin.",
         ));
     }
+    if facts.dead_letters > 0 {
+        found.push(Finding::wrong(
+            format!("{} letters were given up.", facts.dead_letters),
+            "Operators find them under “Mail and background jobs” in their menu, with the reasons, and can send them again.",
+        ));
+    }
     for (kind, why) in &facts.dead {
         found.push(Finding::wrong(
             format!("A background job was given up: {kind}: {why}"),
@@ -140,6 +150,22 @@ fn index(data: &Path, instance: &str) -> Finding {
         None => Finding::well("There is no search index yet; the server builds it while it serves."),
         Some(Ok(())) => Finding::well("The search index can be used."),
         Some(Err(error)) => Finding::well(format!("The search index is set aside at the next start and built again ({}).", detail(&error))),
+    }
+}
+
+async fn mail_server(mail: &Mail) -> Finding {
+    if mail.exposed {
+        return Finding::wrong(
+            "Name and password of the mail server travel to it unencrypted.",
+            "Leave ?tls= out of --smtp-url (EARSHOT_SMTP_URL), or use smtps://.",
+        );
+    }
+    match check_server(mail).await {
+        Ok(()) => Finding::well("The mail server answers and lets us in."),
+        Err(why) => Finding::wrong(
+            format!("Mail cannot be sent: {}", why.trim_end_matches('.')),
+            "Check --smtp-url (EARSHOT_SMTP_URL): name, port, user, password. Letters wait for a day meanwhile.",
+        ),
     }
 }
 

@@ -115,6 +115,14 @@ impl Console {
         Ok(self.actor.scope(self.project()?.id, need)?)
     }
 
+    /// Makes sure that the person runs the installation.
+    ///
+    /// # Errors
+    /// [`domain::Error::NotFound`] for everybody else.
+    pub fn operator(&self) -> Result<()> {
+        if self.staff.operator == 1 { Ok(()) } else { Err(domain::Error::NotFound.into()) }
+    }
+
     /// The button that takes something back and leads to `back`; none without a token.
     ///
     /// # Errors
@@ -157,6 +165,7 @@ impl Console {
                 staff_email: self.staff.email.clone(),
                 project: self.current_project().map(reference),
                 projects: self.projects.iter().map(reference).collect(),
+                is_operator: self.staff.operator == 1,
                 may_create: self.actor.runs_a_project(),
                 can_triage: may(Role::Triager),
                 is_admin: may(Role::Admin),

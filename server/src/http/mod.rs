@@ -17,6 +17,7 @@ pub mod inbox;
 pub mod keys;
 pub mod limits;
 pub mod log;
+pub mod operator;
 pub mod portal;
 pub mod projects;
 pub mod replies;
@@ -49,6 +50,7 @@ pub fn router(app: AppState) -> Router {
     // The console: pages of signed-in people (and set-up, sign-in, invitations). Cookies exist only here.
     let console = Router::new()
         .merge(accounts::routes())
+        .merge(operator::routes())
         .merge(projects::routes())
         .merge(inbox::routes())
         .merge(backlog::routes())

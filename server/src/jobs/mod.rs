@@ -259,6 +259,37 @@ async fn bury(app: &App, claimed: &Claimed, error: &str) -> Result<()> {
         .await
 }
 
+/// A kind of job, for people.
+#[must_use]
+pub fn label(kind: &str) -> &str {
+    match kind {
+        "import" => "Import of a file",
+        "take_back" => "Taking an import back",
+        "mail" => "Letter",
+        "purge" => "Hourly clean-up",
+        other => other,
+    }
+}
+
+/// Whether a given-up job of this kind is run again as it is. An import notes its own failure, and is carried on where that is shown.
+#[must_use]
+pub fn is_runnable_by_hand(kind: &str) -> bool {
+    !matches!(kind, "import" | "take_back" | "mail")
+}
+
+/// Runs a job again that was given up. Whoever calls this has made sure that an operator asks.
+///
+/// # Errors
+/// [`Refusal::Conflict`] when it was not given up, or has a page of its own for that.
+pub async fn run_again(app: &App, job: JobId) -> Result<()> {
+    let row = app.store.job(job).await?.ok_or(Refusal::NotFound)?;
+    let now = app.now();
+    let revived =
+        is_runnable_by_hand(&row.kind) && app.store.write(move |tx| Box::pin(async move { tx.revive_dead_job(job, now).await })).await?;
+    app.wake_jobs();
+    if revived { Ok(()) } else { Err(Refusal::Conflict("This job is not run again from here, or runs again already.".into()).into()) }
+}
+
 /// Five seconds, doubled with each failure up to an hour, and up to half of that more, so that many do not come back at once.
 fn backoff(app: &App, failures: i64) -> i64 {
     let pause = 5_000_i64.saturating_mul(1 << (failures - 1).clamp(0, 20)).min(HOUR_MS);

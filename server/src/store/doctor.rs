@@ -23,6 +23,8 @@ pub struct Facts {
     pub staff: i64,
     /// Jobs that were given up: what they were, and why.
     pub dead: Vec<(String, String)>,
+    /// Letters that were given up.
+    pub dead_letters: i64,
 }
 
 /// The newest migration that this program knows.
@@ -56,6 +58,10 @@ pub async fn look(config: &Config) -> Result<Facts> {
     facts.dead = sqlx::query_as("SELECT kind, COALESCE(last_error, '') FROM jobs WHERE state = 'dead' ORDER BY finished_at DESC LIMIT 5")
         .fetch_all(&mut conn)
         .await?;
+    // Databases of earlier versions have none.
+    if facts.migration >= 6 {
+        facts.dead_letters = sqlx::query_scalar("SELECT COUNT(*) FROM letters WHERE state = 'dead'").fetch_one(&mut conn).await?;
+    }
     conn.close().await.map_err(|e| Error::internal("database", e))?;
     Ok(facts)
 }

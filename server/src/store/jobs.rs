@@ -50,6 +50,8 @@ pub struct JobRow {
     pub run_at: i64,
     /// Why it failed last.
     pub last_error: Option<String>,
+    /// When it ended.
+    pub finished_at: Option<i64>,
 }
 
 impl Store {
@@ -80,10 +82,24 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn job(&self, job: JobId) -> Result<Option<JobRow>> {
-        Ok(sqlx::query_as("SELECT id, kind, state, attempts, failures, run_at, last_error FROM jobs WHERE id = $1")
+        Ok(sqlx::query_as("SELECT id, kind, state, attempts, failures, run_at, last_error, finished_at FROM jobs WHERE id = $1")
             .bind(job.to_string())
             .fetch_optional(self.reader())
             .await?)
+    }
+
+    /// Jobs that were given up, the newest first: for operators. Letters have a list of their own.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn dead_jobs(&self, limit: i64) -> Result<Vec<JobRow>> {
+        Ok(sqlx::query_as(
+            "SELECT id, kind, state, attempts, failures, run_at, last_error, finished_at FROM jobs \
+             WHERE state = 'dead' AND kind <> 'mail' ORDER BY finished_at DESC, id LIMIT $1",
+        )
+        .bind(limit)
+        .fetch_all(self.reader())
+        .await?)
     }
 }
 
@@ -115,6 +131,21 @@ impl Tx<'_> {
         let done = sqlx::query(
             "UPDATE jobs SET state = 'waiting', attempts = attempts + 1, failures = 0, run_at = $2, leased_until = NULL, last_error = NULL, \
              finished_at = NULL WHERE id = $1",
+        )
+        .bind(job.to_string())
+        .bind(now.0)
+        .execute(self.conn())
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Runs a job again that was given up; `false` when it was not.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn revive_dead_job(&mut self, job: JobId, now: Timestamp) -> Result<bool> {
+        let done = sqlx::query(
+            "UPDATE jobs SET state = 'waiting', failures = 0, run_at = $2, last_error = NULL, finished_at = NULL WHERE id = $1 AND state = 'dead'",
         )
         .bind(job.to_string())
         .bind(now.0)

@@ -469,3 +469,81 @@ mailing!(an_invitation_is_mailed, |t: TestApp, smtp: Smtp| async move {
     let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     assert!(t.app.store.letters_of(&Scope::system(other.id), carl.id.0).await.unwrap().is_empty());
 });
+
+/// The owner's browser, the owner being one of those who run the installation.
+async fn operator(t: &TestApp) -> (Project, Client) {
+    let (project, owner) = t.owner().await;
+    let staff = t.app.store.staff_by_email("owner@example.com").await.unwrap().unwrap().id().unwrap();
+    t.app.store.write(move |tx| Box::pin(async move { tx.set_operator(staff).await })).await.unwrap();
+    (project, owner)
+}
+
+mailing!(operators_see_letters_and_send_them_again, |t: TestApp, smtp: Smtp| async move {
+    let (project, operator) = operator(&t).await;
+    let empty = operator.get("/operator/mail").await;
+    assert!(empty.body.contains("No letter waits"), "{}", empty.body);
+    smtp.next([Next::Answer(550), Next::Answer(451)]);
+    let refused = reply(&t, &project, "<i>@example.com", "A", "Something private").await;
+    let dead = reply(&t, &project, ANN, "A", "Something private").await;
+    let waits = reply(&t, &project, "bob@example.com", "A", "Something private").await;
+    run(&t).await;
+    let page = operator.get("/operator/mail").await;
+    assert!(page.body.contains("Given up (2)") && page.body.contains("Waiting (1)"), "{}", page.body);
+    assert!(page.body.contains("The mail server answered 550") && page.body.contains("The mail server answered 451"));
+    assert!(!page.body.contains("Something private") && !page.body.contains("<i>@"), "texts are nobody's business");
+
+    let letter = dead.to_string();
+    let field = [("letter", letter.as_str())];
+    assert_eq!(operator.post("/operator/mail/discard", &field).await.location(), "/operator/mail");
+    let page = operator.get("/operator/mail").await;
+    assert!(page.body.contains("Given up (1)") && page.body.contains("/operator/mail/restore"), "{}", page.body);
+    assert_eq!(operator.post("/operator/mail/discard", &field).await.status, StatusCode::CONFLICT);
+    assert_eq!(operator.post("/operator/mail/restore", &field).await.location(), "/operator/mail");
+    assert_eq!(row(&t, dead).await.state, "dead");
+    assert_eq!(operator.post("/operator/mail/retry", &field).await.location(), "/operator/mail");
+    operator.post("/operator/mail/retry", &[("letter", &waits.to_string())]).await;
+    run(&t).await;
+    assert_eq!((row(&t, dead).await.state.as_str(), row(&t, waits).await.state.as_str()), ("sent", "sent"));
+    assert_eq!(row(&t, refused).await.state, "dead");
+    assert_eq!(operator.post("/operator/mail/retry", &[("letter", "nonsense")]).await.status, StatusCode::NOT_FOUND);
+
+    // A letter that waits and is discarded does not leave; brought back, it does.
+    let late = reply(&t, &project, "carl@example.com", "A", "B").await;
+    let letter = late.to_string();
+    operator.post("/operator/mail/discard", &[("letter", &letter)]).await;
+    run(&t).await;
+    assert_eq!(smtp.letters().len(), 2);
+    operator.post("/operator/mail/restore", &[("letter", &letter)]).await;
+    run(&t).await;
+    assert_eq!(smtp.letters().len(), 3);
+});
+
+crate::on_both!(operators_run_jobs_again_that_were_given_up, |t: TestApp| async move {
+    let (_, operator) = operator(&t).await;
+    assert!(operator.get("/operator/jobs").await.body.contains("Nothing was given up"));
+    let (id, now) = (t.app.id::<domain::ids::JobId>(), t.app.now());
+    t.app.store.write(move |tx| Box::pin(async move { tx.enqueue(id, &jobs::Job::Purge {}, now, now).await })).await.unwrap();
+    let claimed = jobs::claim(&t.app).await.unwrap().unwrap();
+    t.app.store.write(move |tx| Box::pin(async move { tx.bury_job(&claimed, "The disk was <full>.", now).await })).await.unwrap();
+    let page = operator.get("/operator/jobs").await;
+    assert!(page.body.contains("Hourly clean-up") && page.body.contains("The disk was &lt;full&gt;."), "{}", page.body);
+    let job = id.to_string();
+    assert_eq!(operator.post("/operator/jobs/retry", &[("job", &job)]).await.location(), "/operator/jobs");
+    run(&t).await;
+    assert_eq!(t.app.store.job(id).await.unwrap().unwrap().state, "done");
+    assert_eq!(operator.post("/operator/jobs/retry", &[("job", &job)]).await.status, StatusCode::CONFLICT);
+});
+
+crate::on_both!(only_operators_see_the_operation, |t: TestApp| async move {
+    // Not even an owner, unless they run the installation.
+    let (_, owner) = t.owner().await;
+    assert!(!owner.get("/account").await.body.contains("/operator/mail"));
+    for path in ["/operator/mail", "/operator/jobs"] {
+        assert_eq!(owner.get(path).await.status, StatusCode::NOT_FOUND);
+        assert_eq!(t.anonymous().get(path).await.status, StatusCode::SEE_OTHER);
+    }
+    for path in ["/operator/mail/retry", "/operator/mail/discard", "/operator/mail/restore", "/operator/jobs/retry"] {
+        let id = t.app.ids.uuid().to_string();
+        assert_eq!(owner.post(path, &[("letter", &id), ("job", &id)]).await.status, StatusCode::NOT_FOUND);
+    }
+});

@@ -1,0 +1,207 @@
+//! What those who run the installation look after: letters and background jobs that were given up.
+
+use leptos::prelude::*;
+
+use crate::components::{
+    forms::IdempotencyKey,
+    layout::{Empty, PageHead},
+};
+
+/// A letter in the list.
+#[derive(Debug, Clone)]
+pub struct LetterView {
+    /// Its id.
+    pub id: String,
+    /// What it is for.
+    pub kind: String,
+    /// Its project's name.
+    pub project: Option<String>,
+    /// To whom.
+    pub to: String,
+    /// Why it has not arrived.
+    pub why: Option<String>,
+    /// Attempts so far.
+    pub tries: i64,
+    /// When the next one is, RFC 3339 and for people.
+    pub next: Option<(String, String)>,
+    /// When it was written, RFC 3339 and for people.
+    pub written: (String, String),
+    /// Whether sending it still makes sense.
+    pub sendable: bool,
+}
+
+/// What the page of letters shows.
+#[derive(Debug, Clone, Default)]
+pub struct Letters {
+    /// Whether a mail server is set.
+    pub mail: bool,
+    /// Given up, the newest first; the list may be cut.
+    pub dead: Vec<LetterView>,
+    /// Waiting, the newest first; the list may be cut.
+    pub queued: Vec<LetterView>,
+    /// How many were given up in all.
+    pub dead_count: i64,
+    /// How many wait in all.
+    pub queued_count: i64,
+}
+
+/// The two pages.
+#[component]
+fn OperatorTabs(jobs: bool) -> impl IntoView {
+    let current = |is: bool| is.then_some("page");
+    view! {
+        <nav class="tabs" aria-label="Operation"><ul>
+            <li><a href="/operator/mail" aria-current=current(!jobs)>"Mail"</a></li>
+            <li><a href="/operator/jobs" aria-current=current(jobs)>"Background jobs"</a></li></ul>
+        </nav>
+    }
+}
+
+/// Letters that wait or were given up.
+#[component]
+pub fn MailPage(
+    /// Its content.
+    model: Letters,
+    /// A fresh key for each of its forms is made from this one.
+    idempotency_key: String,
+) -> impl IntoView {
+    let Letters { mail, dead, queued, dead_count, queued_count } = model;
+    let nothing = dead.is_empty() && queued.is_empty();
+    let key = idempotency_key.clone();
+    view! {
+        <div id="operator-mail" data-part>
+            <PageHead title="Mail" lead="Letters of all projects that have not arrived." />
+            <OperatorTabs jobs=false />
+            {(!mail).then(|| view! {
+                <p class="notice notice-warn">"No mail server is set, so nothing is mailed. Start the program with "<code>"EARSHOT_SMTP_URL"</code>" and "<code>"EARSHOT_MAIL_FROM"</code>"."</p>
+            })}
+            {nothing.then(|| view! {
+                <Empty title="No letter waits" text="Letters stand here while the mail server does not take them, and when it refuses them for good. You can send them again or discard them." />
+            })}
+            {(!dead.is_empty()).then(|| view! {
+                <section class="stack" aria-labelledby="letters-dead">
+                    <h2 id="letters-dead">{format!("Given up ({dead_count})")}</h2>
+                    <LetterTable letters=dead dead=true key=key />
+                </section>
+            })}
+            {(!queued.is_empty()).then(|| view! {
+                <section class="stack" aria-labelledby="letters-queued">
+                    <h2 id="letters-queued">{format!("Waiting ({queued_count})")}</h2>
+                    <LetterTable letters=queued dead=false key=idempotency_key />
+                </section>
+            })}
+        </div>
+    }
+}
+
+#[component]
+fn LetterTable(letters: Vec<LetterView>, dead: bool, key: String) -> impl IntoView {
+    view! {
+        <div class="table-wrap">
+            <table class="table table-cards">
+                <thead><tr>
+                    <th scope="col">"To"</th><th scope="col">"Letter"</th><th scope="col">"Why it has not arrived"</th><th scope="col">"Written"</th>
+                    <th scope="col"><span class="visually-hidden">"Action"</span></th>
+                </tr></thead>
+                <tbody>{letters.into_iter().map(|l| {
+                    let again = if dead { "Send again" } else { "Try now" };
+                    let form = |action: &'static str, part: &str, label: &'static str, class: &'static str| view! {
+                        <form method="post" action=format!("/operator/mail/{action}") data-enhance>
+                            <IdempotencyKey key=format!("{key}-{}-{part}", l.id) />
+                            <input type="hidden" name="letter" value=l.id.clone() />
+                            <button type="submit" class=class aria-label=format!("{label}: {} to {}", l.kind, l.to)>{label}</button>
+                        </form>
+                    };
+                    let again = l.sendable.then(|| form("retry", "again", again, "button button-small"));
+                    let discard = form("discard", "discard", "Discard", "button button-small button-danger");
+                    let tries = match l.tries {
+                        0 => String::new(),
+                        1 => "1 attempt.".to_owned(),
+                        n => format!("{n} attempts."),
+                    };
+                    view! {
+                        <tr>
+                            <th scope="row">{l.to.clone()}</th>
+                            <td data-label="Letter">{l.kind.clone()}{l.project.map(|p| view! { <div class="muted small">{p}</div> })}</td>
+                            <td data-label="Why">
+                                {l.why.unwrap_or_else(|| "It has not been tried yet.".into())}
+                                <div class="muted small">
+                                    {tries}
+                                    {l.next.map(|(at, words)| view! { " Next: "<time datetime=at>{words}</time>"." })}
+                                    {(!l.sendable).then_some(" The link in it has ended.")}
+                                </div>
+                            </td>
+                            <td data-label="Written"><time datetime=l.written.0>{l.written.1}</time></td>
+                            <td class="num"><div class="cluster">{again}{discard}</div></td>
+                        </tr>
+                    }.into_any()
+                }).collect_view()}</tbody>
+            </table>
+        </div>
+    }
+}
+
+/// A job in the list.
+#[derive(Debug, Clone)]
+pub struct JobView {
+    /// Its id.
+    pub id: String,
+    /// What it does.
+    pub kind: String,
+    /// Why it was given up.
+    pub why: String,
+    /// How often it was tried.
+    pub attempts: i64,
+    /// When it was given up, RFC 3339 and for people.
+    pub at: (String, String),
+    /// Whether it can be run again from here; else its own page can.
+    pub runnable: bool,
+}
+
+/// Background jobs that were given up.
+#[component]
+pub fn JobsPage(
+    /// The newest first.
+    jobs: Vec<JobView>,
+    /// A fresh key for each of its forms is made from this one.
+    idempotency_key: String,
+) -> impl IntoView {
+    view! {
+        <div id="operator-jobs" data-part>
+            <PageHead title="Background jobs" lead="Work that was tried several times and given up." />
+            <OperatorTabs jobs=true />
+            {if jobs.is_empty() {
+                view! { <Empty title="Nothing was given up" text="When background work, like an import or the hourly clean-up, fails again and again, it stands here with the reason, and you can run it again." /> }.into_any()
+            } else {
+                view! {
+                    <div class="table-wrap">
+                        <table class="table table-cards">
+                            <thead><tr>
+                                <th scope="col">"Job"</th><th scope="col">"Why it was given up"</th><th scope="col">"When"</th>
+                                <th scope="col"><span class="visually-hidden">"Action"</span></th>
+                            </tr></thead>
+                            <tbody>{jobs.into_iter().map(|job| view! {
+                                <tr>
+                                    <th scope="row">{job.kind.clone()}</th>
+                                    <td data-label="Why">{job.why}<div class="muted small">{format!("Tried {} times.", job.attempts)}</div></td>
+                                    <td data-label="When"><time datetime=job.at.0>{job.at.1}</time></td>
+                                    <td class="num">{if job.runnable {
+                                        view! {
+                                            <form method="post" action="/operator/jobs/retry" data-enhance>
+                                                <IdempotencyKey key=format!("{idempotency_key}-{}", job.id) />
+                                                <input type="hidden" name="job" value=job.id.clone() />
+                                                <button type="submit" class="button button-small" aria-label=format!("Run again: {}", job.kind)>"Run again"</button>
+                                            </form>
+                                        }.into_any()
+                                    } else {
+                                        view! { <span class="muted small">"Its page in the project can carry on."</span> }.into_any()
+                                    }}</td>
+                                </tr>
+                            }.into_any()).collect_view()}</tbody>
+                        </table>
+                    </div>
+                }.into_any()
+            }}
+        </div>
+    }
+}

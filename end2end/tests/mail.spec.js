@@ -1,0 +1,68 @@
+// Mail that the program sends: a forgotten password, an invitation, what does not arrive.
+import { OWNER } from '../lib/earshot.js';
+import { linkIn } from '../lib/mail.js';
+import { test, expect } from '../lib/test.js';
+
+const NEW_PASSWORD = 'eleven green bottles';
+
+test('a forgotten password is set by the link in a letter', async ({ page, mailed, browser, javaScriptEnabled }) => {
+  const context = await browser.newContext({ javaScriptEnabled });
+  const visitor = await context.newPage();
+  await visitor.goto(`${mailed.url}/sign-in`);
+  await visitor.getByRole('link', { name: 'Forgot your password?' }).click();
+  await visitor.getByLabel('E-mail address').fill(OWNER.email);
+  await visitor.getByRole('button', { name: 'Send the link' }).click();
+  await expect(visitor.getByRole('heading', { name: 'Look into your mailbox' })).toBeVisible();
+
+  const letter = await mailed.mail.letter(OWNER.email, /new password/);
+  await visitor.goto(linkIn(letter, '/reset/'));
+  await visitor.getByLabel('New password').fill(NEW_PASSWORD);
+  await visitor.getByRole('button', { name: 'Set the password' }).click();
+  await expect(visitor.getByRole('status')).toContainText('Your password is set.');
+  await visitor.getByLabel('E-mail address').fill(OWNER.email);
+  await visitor.getByLabel('Password').fill(NEW_PASSWORD);
+  await visitor.getByRole('button', { name: 'Sign in' }).click();
+  await expect(visitor).toHaveURL(/\/p\/corner-shop\/inbox/);
+
+  // The other browser is out, and the owner is told.
+  await page.goto(`${mailed.url}/account`);
+  await expect(page).toHaveURL(/\/sign-in/);
+  await mailed.mail.letter(OWNER.email, /was changed/);
+  await context.close();
+});
+
+test('an invitation arrives and is accepted', async ({ page, mailed, browser, javaScriptEnabled }) => {
+  await page.goto(`${mailed.url}/p/corner-shop/members`);
+  await page.getByLabel('Role', { exact: true }).selectOption('viewer');
+  await page.getByLabel(/^E-mail address/).fill('ida@example.com');
+  await page.getByRole('button', { name: 'Make an invitation link' }).click();
+  await expect(page.getByText('The invitation is on its way to ida@example.com.')).toBeVisible();
+
+  const letter = await mailed.mail.letter('ida@example.com', /invites you to Corner shop/);
+  const context = await browser.newContext({ javaScriptEnabled });
+  const visitor = await context.newPage();
+  await visitor.goto(linkIn(letter, '/invite/'));
+  await visitor.getByLabel('Your name').fill('Ida Invited');
+  await visitor.getByLabel('Password').fill(NEW_PASSWORD);
+  await visitor.getByRole('button', { name: 'Make an account and join' }).click();
+  await expect(visitor).toHaveURL(/\/p\/corner-shop\/inbox/);
+  await context.close();
+});
+
+test('a letter that was refused is sent again by hand', async ({ page, mailed }) => {
+  mailed.mail.refuseAll('No such mailbox');
+  await page.goto(`${mailed.url}/p/corner-shop/members`);
+  await page.getByLabel(/^E-mail address/).fill('ida@example.com');
+  await page.getByRole('button', { name: 'Make an invitation link' }).click();
+  await expect(async () => {
+    await page.goto(`${mailed.url}/operator/mail`);
+    await expect(page.getByText('The mail server answered 550: No such mailbox.')).toBeVisible({ timeout: 500 });
+  }).toPass({ timeout: 20_000 });
+  await page.getByRole('button', { name: /^Discard/ }).click();
+  await expect(page.getByRole('heading', { name: 'No letter waits' })).toBeVisible();
+  await page.getByRole('button', { name: /^Undo/ }).click();
+  await expect(page.getByRole('heading', { name: 'Given up (1)' })).toBeVisible();
+  mailed.mail.refuseNothing();
+  await page.getByRole('button', { name: /^Send again/ }).click();
+  await mailed.mail.letter('ida@example.com', /invites you/);
+});

@@ -1,0 +1,126 @@
+//! `/operator/mail` and `/operator/jobs`, for those who run the installation; for everybody else there is nothing here.
+
+use app::{
+    operator::{JobView, JobsPage, LetterView, Letters, MailPage},
+    shell::{Flash, Nav, Undo},
+};
+use axum::{
+    Router,
+    routing::{get, post},
+};
+use domain::{
+    Timestamp,
+    ids::{JobId, LetterId},
+};
+use leptos::prelude::*;
+
+use super::{console::Console, error::PageResult, forms::Form};
+use crate::{
+    error::Result,
+    jobs,
+    mail::{self, LetterKind},
+    state::AppState,
+    store::mail::LetterRow,
+};
+
+/// Rows of a list at most: it is to be emptied, not paged through.
+const SHOWN: i64 = 100;
+
+/// This capability's routes.
+pub fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/operator/mail", get(letters))
+        .route("/operator/mail/retry", post(retry_letter))
+        .route("/operator/mail/discard", post(discard))
+        .route("/operator/mail/restore", post(restore))
+        .route("/operator/jobs", get(given_up))
+        .route("/operator/jobs/retry", post(retry_job))
+}
+
+fn shown(ms: i64) -> (String, String) {
+    (Timestamp(ms).rfc3339(), Timestamp(ms).readable())
+}
+
+fn letter_view(row: LetterRow, now: Timestamp) -> LetterView {
+    LetterView {
+        kind: LetterKind::parse(&row.kind).map_or(row.kind, |kind| kind.label().to_owned()),
+        project: row.project_name,
+        to: row.recipient,
+        why: row.last_error,
+        tries: row.tries,
+        next: row.next_at.filter(|_| row.tries > 0).map(shown),
+        written: shown(row.created_at),
+        sendable: row.not_after.is_none_or(|until| until > now.0),
+        id: row.id,
+    }
+}
+
+async fn letters(console: Console) -> PageResult {
+    console.operator()?;
+    let (store, now) = (&console.app.store, console.app.now());
+    let counts = store.letter_counts().await?;
+    let list = async |state: &str| -> Result<Vec<LetterView>> {
+        Ok(store.letters_in(state, SHOWN).await?.into_iter().map(|row| letter_view(row, now)).collect())
+    };
+    let model = Letters {
+        mail: console.app.config.mail.is_some(),
+        dead: list("dead").await?,
+        queued: list("queued").await?,
+        dead_count: counts.dead,
+        queued_count: counts.queued,
+    };
+    let key = console.form_key();
+    Ok(console.page("Mail", Nav::Account, move || view! { <MailPage model=model idempotency_key=key /> }))
+}
+
+fn id<T: std::str::FromStr>(text: &str) -> Result<T> {
+    text.parse().map_err(|_| domain::Error::NotFound.into())
+}
+
+async fn retry_letter(console: Console, form: Form) -> PageResult {
+    console.operator()?;
+    form.idempotency_key()?;
+    mail::retry(&console.app, id::<LetterId>(form.get("letter"))?).await?;
+    Ok(console.done("/operator/mail", "The letter is sent again now. If it fails, it stands here with the reason."))
+}
+
+async fn discard(console: Console, form: Form) -> PageResult {
+    console.operator()?;
+    form.idempotency_key()?;
+    let letter = id::<LetterId>(form.get("letter"))?;
+    mail::discard(&console.app, letter).await?;
+    let undo = Undo { url: "/operator/mail/restore".into(), fields: vec![("letter".into(), letter.to_string())] };
+    Ok(console.redirect("/operator/mail", &Flash { message: "Letter discarded.".into(), is_error: false, undo: Some(undo) }))
+}
+
+async fn restore(console: Console, form: Form) -> PageResult {
+    console.operator()?;
+    form.idempotency_key()?;
+    mail::restore(&console.app, id::<LetterId>(form.get("letter"))?).await?;
+    Ok(console.done("/operator/mail", "The letter is back."))
+}
+
+async fn given_up(console: Console) -> PageResult {
+    console.operator()?;
+    let rows = console.app.store.dead_jobs(SHOWN).await?;
+    let jobs = rows
+        .into_iter()
+        .map(|row| JobView {
+            runnable: jobs::is_runnable_by_hand(&row.kind),
+            kind: jobs::label(&row.kind).to_owned(),
+            why: row.last_error.unwrap_or_default(),
+            attempts: row.attempts,
+            at: shown(row.finished_at.unwrap_or(row.run_at)),
+            id: row.id,
+        })
+        .collect();
+    let key = console.form_key();
+    Ok(console.page("Background jobs", Nav::Account, move || view! { <JobsPage jobs=jobs idempotency_key=key /> }))
+}
+
+async fn retry_job(console: Console, form: Form) -> PageResult {
+    console.operator()?;
+    form.idempotency_key()?;
+    jobs::run_again(&console.app, id::<JobId>(form.get("job"))?).await?;
+    Ok(console.done("/operator/jobs", "The job runs again. If it is given up once more, it stands here with the reason."))
+}
