@@ -28,7 +28,13 @@ impl From<sqlx::Error> for Error {
         match error {
             sqlx::Error::RowNotFound => Self::Refused(domain::Error::NotFound),
             // No connection in time, or none at all: the work may go through later.
-            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Io(_) => {
+            // (A connection that is closed while it is being made shows as a breach of the protocol.)
+            sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed
+            | sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_) => {
                 tracing::warn!(db.error = %error, "the database cannot take work");
                 Self::Refused(domain::Error::Busy(5))
             }

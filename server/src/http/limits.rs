@@ -30,6 +30,8 @@ const ANSWER: Duration = Duration::from_secs(20);
 const BODY: Duration = Duration::from_secs(10);
 /// …and the bytes a second that buy a longer one more time. Who sends a byte now and then holds a connection for no longer than [`BODY`].
 const PACE: u32 = 8 * 1024;
+/// More than any route takes: whoever announces more need not begin to send.
+const LARGEST: u64 = 80 << 20;
 
 /// Whether the body of a request has come to its end, or did not need to.
 #[derive(Debug, Clone, Default)]
@@ -119,9 +121,13 @@ fn refused(is_for_programs: bool, status: StatusCode, code: &str, text: &str) ->
     if is_for_programs { problem(status, code, text, Vec::new()) } else { body_refused(status) }
 }
 
-/// Refuses compressed bodies. Nothing here unpacks one, so that a small one never becomes a large one; said plainly rather than as a
+/// Refuses bodies that no route could take. Compressed ones: nothing here unpacks one, so that a small one never becomes a large one; said plainly rather than as a
 /// complaint about bytes that make no sense.
 pub async fn plain_bodies(request: Request, next: Next) -> Response {
+    if request.body().size_hint().lower() > LARGEST {
+        let text = "This is more than is taken here.";
+        return refused(is_for_programs(&request), StatusCode::PAYLOAD_TOO_LARGE, "too_large", text);
+    }
     let plain = |value: &HeaderValue| value.as_bytes().trim_ascii().is_empty() || value.as_bytes().eq_ignore_ascii_case(b"identity");
     if request.headers().get_all(header::CONTENT_ENCODING).iter().all(plain) {
         return next.run(request).await;

@@ -6,6 +6,13 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod backup;
+mod full;
+mod gone;
 mod harness;
+mod hostile;
 mod index;
 mod kill;
+mod log;
+mod second;
+mod stop;
+mod sync;

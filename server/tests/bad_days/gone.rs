@@ -1,0 +1,254 @@
+//! The database is held by somebody else, gone, or silent: honest refusals in bounded time, and all is well again by itself.
+
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use sqlx::Connection;
+
+use crate::{
+    harness::{Base, Crowd, Place, Server, alone, block, now, pause, sized, submit, within},
+    kill::{Acknowledged, complaints},
+};
+
+/// No refusal may take longer.
+const BOUND: Duration = Duration::from_secs(28);
+
+/// What a crowd met with: what was acknowledged, the keys that were not, and how often it was told to come back.
+#[derive(Default)]
+struct Met {
+    acknowledged: Acknowledged,
+    open: Vec<String>,
+    busy: usize,
+    slowest: Duration,
+}
+
+/// People who submit one after the other until they are told to stop. Anything but "taken" and an honest "busy" is a failure.
+fn people(server: &Server, place: &Arc<Place>, name: &'static str) -> Crowd<Met> {
+    let (address, place) = (server.address, Arc::clone(place));
+    Crowd::start(8, move |person, should_stop| {
+        let mut met = Met::default();
+        for n in 0.. {
+            if should_stop() {
+                break;
+            }
+            let key = format!("key-{name}-{person}-{n}");
+            let began = now();
+            let answer = submit(address, &place, &key, &format!("said in {key}")).expect("an answer, always");
+            met.slowest = met.slowest.max(began.elapsed());
+            match answer.status {
+                201 => drop(met.acknowledged.insert(key, id(&answer.body))),
+                _ => {
+                    assert!(answer.is_busy(), "{answer:?}");
+                    met.busy += 1;
+                    met.open.push(key);
+                }
+            }
+            pause(50);
+        }
+        met
+    })
+}
+
+fn id(body: &str) -> String {
+    serde_json::from_str::<serde_json::Value>(body).unwrap()["id"].as_str().unwrap().to_owned()
+}
+
+/// Lets people submit while `trouble` goes on, then shows that everything works again, that whoever was refused can ask again, and that
+/// nothing was lost or done twice.
+fn survives(server: Server, place: Arc<Place>, is_reading_possible: bool, mut trouble: impl FnMut(&dyn Fn())) {
+    let browser = server.browser();
+    let inbox = format!("/p/{}/inbox", place.project.slug);
+    // The control: without trouble nobody is refused.
+    let crowd = people(&server, &place, "calm");
+    pause(700);
+    let mut all = crowd.stop();
+    assert!(all.iter().all(|met| met.busy == 0) && all.iter().any(|met| !met.acknowledged.is_empty()));
+
+    let crowd = people(&server, &place, "trouble");
+    trouble(&|| {
+        let began = now();
+        let page = browser.get(&inbox).expect("an answer, always");
+        assert!(page.status == 200 || !is_reading_possible && page.is_busy(), "{} {:?}", page.status, page.header("retry-after"));
+        assert!(began.elapsed() < BOUND, "{:?}", began.elapsed());
+    });
+    let healed = now();
+    within(30, "submissions are taken again", || {
+        let answer = server.submit(&place, "key-healed", "well again").expect("an answer, always");
+        (answer.status == 201)
+            .then(|| all.push(Met { acknowledged: [("key-healed".to_owned(), id(&answer.body))].into(), ..Met::default() }))
+    });
+    println!("healed after {:?}", healed.elapsed());
+    all.extend(crowd.stop());
+    let busy: usize = all.iter().map(|met| met.busy).sum();
+    let slowest = all.iter().map(|met| met.slowest).max().unwrap();
+    println!("{busy} were told to come back, the slowest after {slowest:?}");
+    assert!(busy > 0, "there was no trouble");
+    assert!(slowest < BOUND, "{slowest:?}");
+
+    let mut acknowledged = Acknowledged::new();
+    for met in all {
+        acknowledged.extend(met.acknowledged);
+        for key in met.open {
+            let answer =
+                within(30, "asked again", || server.submit(&place, &key, &format!("said in {key}")).filter(|answer| !answer.is_busy()));
+            assert_eq!(answer.status, 201, "{answer:?}");
+            acknowledged.insert(key, id(&answer.body));
+        }
+    }
+    within(30, "pages are shown again", || browser.get(&inbox).filter(|page| page.status == 200));
+    // The running program finds what is new, too: its own work in the background has healed.
+    assert_eq!(server.submit(&place, "key-last", "afterwards all was well").unwrap().status, 201);
+    within(60, "what is new is found", || {
+        let page = browser.get(&format!("{inbox}?q=afterwards")).filter(|page| page.status == 200)?;
+        page.body.contains("<mark>afterwards</mark>").then_some(())
+    });
+    assert!(!server.log().contains("panic"));
+    let last = server.submit(&place, "key-last", "afterwards all was well").unwrap();
+    acknowledged.insert("key-last".to_owned(), id(&last.body));
+    server.kill();
+    assert_eq!(complaints(&place, &acknowledged), Vec::<String>::new());
+}
+
+#[test]
+fn a_database_locked_by_another_process_is_survived() {
+    let _alone = alone();
+    let place = Arc::new(Place::sqlite());
+    let server = place.start();
+    let file = place.data.join("earshot.db");
+    survives(server, Arc::clone(&place), true, |look| {
+        let (held, release) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (url, its_held, its_release) = (format!("sqlite://{}", file.display()), Arc::clone(&held), Arc::clone(&release));
+        let holder = thread::spawn(move || {
+            block(async {
+                sqlx::any::install_default_drivers();
+                let mut conn = sqlx::AnyConnection::connect(&url).await.unwrap();
+                sqlx::raw_sql("PRAGMA busy_timeout = 20000; BEGIN IMMEDIATE").execute(&mut conn).await.unwrap();
+                its_held.store(1, Ordering::SeqCst);
+                while its_release.load(Ordering::SeqCst) == 0 {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                sqlx::raw_sql("COMMIT").execute(&mut conn).await.unwrap();
+            });
+        });
+        within(20, "the lock is held", || (held.load(Ordering::SeqCst) == 1).then_some(()));
+        let began = now();
+        // Writers wait five seconds for a lock before they give up.
+        while began.elapsed() < Duration::from_secs(sized(7, 10)) {
+            look();
+            pause(200);
+        }
+        release.store(1, Ordering::SeqCst);
+        holder.join().unwrap();
+    });
+}
+
+/// How a network between the program and its database behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Line {
+    Open,
+    /// Nothing comes through and nothing is closed. Connections from before stay like that for ever.
+    Silent,
+}
+
+struct Network {
+    address: SocketAddr,
+    line: Arc<Mutex<(Line, usize)>>,
+}
+
+impl Network {
+    fn to(target: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let line = Arc::new(Mutex::new((Line::Open, 0)));
+        let its_line = Arc::clone(&line);
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                let Ok(client) = client else { continue };
+                let (now, since) = *its_line.lock().unwrap();
+                match now {
+                    Line::Silent => drop(thread::spawn(move || hold(&client))),
+                    Line::Open => {
+                        let Ok(server) = TcpStream::connect(target) else { continue };
+                        for (from, to) in [(client.try_clone().unwrap(), server.try_clone().unwrap()), (server, client)] {
+                            let line = Arc::clone(&its_line);
+                            thread::spawn(move || carry(&from, &to, &line, since));
+                        }
+                    }
+                }
+            }
+        });
+        Self { address, line }
+    }
+
+    fn turn(&self, line: Line) {
+        let mut now = self.line.lock().unwrap();
+        *now = (line, now.1 + 1);
+    }
+}
+
+/// A connection that stays, and nothing more.
+fn hold(mut stream: &TcpStream) {
+    stream.set_read_timeout(None).ok();
+    let mut lost = [0; 4096];
+    while matches!(stream.read(&mut lost), Ok(1..)) {}
+    thread::park_timeout(Duration::from_secs(120));
+}
+
+fn carry(mut from: &TcpStream, mut to: &TcpStream, line: &Mutex<(Line, usize)>, since: usize) {
+    from.set_read_timeout(Some(Duration::from_millis(50))).ok();
+    to.set_nodelay(true).ok();
+    let mut bytes = [0; 16 * 1024];
+    loop {
+        let got = from.read(&mut bytes);
+        let turns = line.lock().unwrap().1;
+        if turns != since {
+            // Whatever was silent once stays silent.
+            return hold(from);
+        }
+        match got {
+            Ok(0) => break,
+            Ok(n) if to.write_all(&bytes[..n]).is_ok() => {}
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            _ => break,
+        }
+    }
+    drop(from.shutdown(std::net::Shutdown::Both));
+    drop(to.shutdown(std::net::Shutdown::Both));
+}
+
+fn a_lost_postgres_is_survived(how: Line) {
+    let _alone = alone();
+    let Some(place) = Place::new(Base::Postgres) else { return };
+    let place = Arc::new(place);
+    let direct = place.postgres.clone().unwrap();
+    let mut url = url::Url::parse(&direct).unwrap();
+    let target = url.socket_addrs(|| Some(5432)).unwrap()[0];
+    let network = Network::to(target);
+    url.set_ip_host(network.address.ip()).unwrap();
+    url.set_port(Some(network.address.port())).unwrap();
+    let server = Server::start(|serve| {
+        serve.arg("--data").arg(&place.data).args(["--database-url", url.as_str()]);
+    });
+    survives(server, Arc::clone(&place), false, |look| {
+        network.turn(how);
+        let began = now();
+        while began.elapsed() < Duration::from_secs(sized(6, 10)) {
+            look();
+            pause(200);
+        }
+        network.turn(Line::Open);
+    });
+}
+
+#[test]
+fn a_postgres_that_falls_silent_is_survived() {
+    a_lost_postgres_is_survived(Line::Silent);
+}

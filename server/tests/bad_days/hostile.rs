@@ -1,0 +1,159 @@
+//! Requests that are too large on purpose.
+
+use std::{io::Write, time::Duration};
+
+use crate::harness::{Place, Server, alone, answer, connect, now, skipped};
+
+/// A hostile request: what it is, its head and body, which answers are right, and whether the connection may be closed without a word
+/// (because far more was sent than is read).
+struct Attack {
+    what: &'static str,
+    head: String,
+    body: Vec<u8>,
+    right: &'static [u16],
+    may_be_cut: bool,
+}
+
+fn attacks(place: &Place) -> Vec<Attack> {
+    let path = place.submit_path();
+    let survey = format!("/s/{}", place.survey);
+    let post = |path: &str, kind: &str, more: &str| format!("POST {path} HTTP/1.1\r\nContent-Type: {kind}\r\n{more}");
+    let form = "application/x-www-form-urlencoded";
+    let json = "application/json";
+    let sized = |what, path: &str, kind: &str, body: Vec<u8>, right, may_be_cut| {
+        let head = post(path, kind, &format!("Content-Length: {}\r\n", body.len()));
+        Attack { what, head, body, right, may_be_cut }
+    };
+    let deep = |open: &str, n: usize| format!("{{\"answers\":{}", open.repeat(n)).into_bytes();
+    let keys: String = (0..100_000).map(|n| format!("\"k{n}\":0,")).collect();
+    let mut endless = Vec::new();
+    for _ in 0..1024 {
+        endless.extend_from_slice(b"8000\r\n");
+        endless.extend(std::iter::repeat_n(b' ', 0x8000));
+        endless.extend_from_slice(b"\r\n");
+    }
+    vec![
+        sized("JSON 10,000 deep", &path, json, deep("[", 10_000), &[400, 413], false),
+        sized("JSON 10,000 objects deep", &path, json, deep("{\"a\":", 10_000), &[400, 413], false),
+        sized("JSON a million deep", &path, json, deep("[", 1_000_000), &[400, 413], true),
+        sized("100,000 keys", &path, json, format!("{{{keys}\"end\":0}}").into_bytes(), &[400, 413], true),
+        sized("100,000 pairs", &survey, form, "a=b&".repeat(100_000).into_bytes(), &[413, 422], true),
+        sized("100,000 pairs at sign-in", "/sign-in", form, "a=b&".repeat(100_000).into_bytes(), &[413], true),
+        sized("a large body", "/sign-in", form, vec![b'a'; 8 << 20], &[413], true),
+        Attack {
+            what: "ten gigabytes announced",
+            head: post(&path, json, "Content-Length: 10737418240\r\n"),
+            body: b"{".to_vec(),
+            right: &[413],
+            may_be_cut: false,
+        },
+        Attack {
+            what: "chunks without end",
+            head: post(&path, json, "Transfer-Encoding: chunked\r\n"),
+            body: endless.clone(),
+            right: &[413],
+            may_be_cut: true,
+        },
+        Attack {
+            what: "chunks without end at sign-in",
+            head: post("/sign-in", form, "Transfer-Encoding: chunked\r\n"),
+            body: endless,
+            right: &[413],
+            may_be_cut: true,
+        },
+        Attack {
+            what: "a compressed bomb",
+            head: post(&path, json, "Content-Encoding: gzip\r\nContent-Length: 20\r\n"),
+            body: vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            right: &[415],
+            may_be_cut: false,
+        },
+        Attack {
+            what: "a compressed form",
+            head: post("/sign-in", form, "Content-Encoding: br\r\nContent-Length: 4\r\n"),
+            body: vec![0; 4],
+            right: &[415],
+            may_be_cut: false,
+        },
+        Attack {
+            what: "1,000 headers",
+            head: format!("GET / HTTP/1.1\r\n{}", "X-Y: z\r\n".repeat(1000)),
+            body: vec![],
+            right: &[431],
+            may_be_cut: true,
+        },
+        Attack {
+            what: "a header of a megabyte",
+            head: format!("GET / HTTP/1.1\r\nX-Y: {}\r\n", "z".repeat(1 << 20)),
+            body: vec![],
+            right: &[431],
+            may_be_cut: true,
+        },
+        Attack {
+            what: "a long address",
+            head: format!("GET /{} HTTP/1.1\r\n", "a".repeat(60_000)),
+            body: vec![],
+            right: &[404, 414, 431],
+            may_be_cut: false,
+        },
+        Attack {
+            what: "a longer address",
+            head: format!("GET /{} HTTP/1.1\r\n", "a".repeat(1 << 20)),
+            body: vec![],
+            right: &[414, 431],
+            may_be_cut: true,
+        },
+        Attack { what: "no HTTP", head: "\u{0}\u{1}\u{2}".repeat(1000) + "\r\n", body: vec![], right: &[400], may_be_cut: true },
+    ]
+}
+
+#[test]
+fn large_requests_are_refused_at_once_and_cost_no_memory() {
+    let _alone = alone();
+    if !cfg!(target_os = "linux") {
+        skipped("large_requests_are_refused_at_once_and_cost_no_memory", "memory is read in /proc");
+        return;
+    }
+    let place = Place::sqlite();
+    let server = place.start();
+    // The control, and warm: an ordinary request by the same means is taken.
+    for n in 0..20 {
+        let body = place.submission(&format!("key-large-{n}"), &format!("said {n}"));
+        let head = format!("POST {} HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: {}\r\n", place.submit_path(), body.len());
+        assert_eq!(send(&server, &head, body.as_bytes()), Some(201));
+    }
+    let before = server.peak();
+    let mut slow = Vec::new();
+    for Attack { what, head, body, right, may_be_cut } in attacks(&place) {
+        let mut took = Vec::new();
+        for _ in 0..5 {
+            let began = now();
+            match send(&server, &head, &body) {
+                Some(status) => assert!(right.contains(&status), "{what}: {status}"),
+                None => assert!(may_be_cut, "{what}: no answer"),
+            }
+            took.push(began.elapsed());
+        }
+        took.sort();
+        println!("{what}: {:?}", took[2]);
+        // 50 ms on a machine with nothing else to do, of which this may not be one.
+        if took[2] > Duration::from_secs(1) {
+            slow.push((what, took[2]));
+        }
+    }
+    assert!(slow.is_empty(), "{slow:?}");
+    let grown = server.peak().saturating_sub(before);
+    println!("the program's memory: {} kB, grown by {} kB", server.peak() / 1024, grown / 1024);
+    assert!(grown < 32 << 20, "{grown} bytes");
+    assert_eq!(server.submit(&place, "key-large-end", "and all is well").unwrap().status, 201);
+}
+
+/// Sends a head (without its end) and a body, as much of it as is taken; gives the status of the answer.
+fn send(server: &Server, head: &str, body: &[u8]) -> Option<u16> {
+    let mut stream = connect(server.address).unwrap();
+    let head = format!("{head}Host: {}\r\n\r\n", server.address);
+    if stream.write_all(head.as_bytes()).is_ok() {
+        drop(stream.write_all(body));
+    }
+    answer(stream).map(|answer| answer.status)
+}
