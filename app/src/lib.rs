@@ -13,6 +13,7 @@ pub mod accounts;
 pub mod backlog;
 pub mod components;
 pub mod desk;
+pub mod export;
 pub mod imports;
 pub mod inbox;
 pub mod islands;
@@ -26,6 +27,7 @@ pub mod replies;
 pub mod respond;
 pub mod shell;
 pub mod surveys;
+pub mod webhooks;
 
 /// The browser's entry point; islands are hydrated one by one afterwards by `public/console.js`.
 #[cfg(feature = "hydrate")]

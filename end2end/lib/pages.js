@@ -108,7 +108,7 @@ async function* firstMinutes({ page, visitor, server }) {
   yield ['/sign-in refused', visitor];
 
   await signIn(page, server);
-  for (const path of ['inbox', 'inbox?q=score:what', 'tickets', 'replies', 'backlog', 'surveys', 'imports', 'embed']) {
+  for (const path of ['inbox', 'inbox?q=score:what', 'tickets', 'replies', 'backlog', 'surveys', 'imports', 'embed', 'webhooks', 'export']) {
     await page.goto(`${base}/${path}`);
     yield [`/p/{slug}/${path} empty`, page];
   }
@@ -118,6 +118,16 @@ async function* firstMinutes({ page, visitor, server }) {
   await page.getByRole('button', { name: 'Make project' }).click();
   await expect(page.getByText('There is a problem')).toBeVisible();
   yield ['/projects/new refused', page];
+
+  await page.goto(`${base}/webhooks`);
+  await page.getByLabel('URL').fill('https://10.0.0.1/hook');
+  await page.getByRole('button', { name: 'Make webhook' }).click();
+  await expect(page.getByText('There is a problem')).toBeVisible();
+  yield ['/p/{slug}/webhooks refused', page];
+  await page.getByLabel('URL').fill('https://hooks.example/a/rather/long/address/as/chats/have/them/T024BE7LH/B0QQQQQQQ/abcdefghijklmnopqrstuvwx');
+  await page.getByRole('button', { name: 'Make webhook' }).click();
+  await expect(page.getByText('Nothing sent yet')).toBeVisible();
+  yield ['/p/{slug}/webhooks/{id}', page];
 
   const link = await invite(page, server, 'triager');
   yield ['/p/{slug}/members invitation', page];

@@ -13,6 +13,7 @@ pub mod demo;
 pub mod desk;
 pub mod doctor;
 pub mod error;
+pub mod export;
 pub mod http;
 pub mod imports;
 pub mod jobs;

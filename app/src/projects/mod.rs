@@ -17,6 +17,10 @@ pub enum SettingsTab {
     Embed,
     /// Keys of the API.
     Keys,
+    /// Who is told what happens.
+    Webhooks,
+    /// Taking data along.
+    Export,
 }
 
 /// The tabs that the settings pages share.
@@ -32,6 +36,8 @@ pub fn SettingsTabs(
         (SettingsTab::Members, "members", "Members"),
         (SettingsTab::Embed, "embed", "Embed"),
         (SettingsTab::Keys, "keys", "API keys"),
+        (SettingsTab::Webhooks, "webhooks", "Webhooks"),
+        (SettingsTab::Export, "export", "Export"),
     ];
     view! {
         <nav class="tabs" aria-label="Settings">

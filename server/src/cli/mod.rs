@@ -14,6 +14,7 @@ use crate::{
     clock::{SystemClock, SystemIds},
     config::{Config, Secret, ServeArgs, StoreArgs},
     error::Result,
+    export::{self, cli::ExportArgs},
     imports::cli::{ImportArgs, run_cli},
     state::{App, AppState},
     store::Store,
@@ -35,6 +36,8 @@ enum Command {
     Serve(ServeArgs),
     /// Bring in a CSV file of feedback; the same file again adds nothing
     Import(ImportArgs),
+    /// Write everything of one kind as CSV or JSON lines, also while the server serves
+    Export(ExportArgs),
     /// Make owners and projects from the command line
     #[command(subcommand)]
     Admin(admin::Admin),
@@ -68,6 +71,10 @@ impl Cli {
             Command::Import(args) => {
                 let config = quiet(store)?;
                 run_cli(&open(&config).await?, args).await
+            }
+            Command::Export(args) => {
+                let config = quiet(store)?;
+                export::cli::run_cli(&open(&config).await?, args).await.map(|()| ExitCode::SUCCESS)
             }
             Command::Reindex => {
                 let config = quiet(store)?;

@@ -10,6 +10,7 @@ pub mod backlog;
 pub mod console;
 pub mod desk;
 pub mod error;
+pub mod export;
 pub mod forms;
 mod health;
 pub mod imports;
@@ -26,6 +27,7 @@ pub mod results;
 pub mod security;
 pub mod serve;
 pub mod surveys;
+pub mod webhooks;
 
 use axum::{Router, extract::DefaultBodyLimit};
 use tower_http::{catch_panic::CatchPanicLayer, csrf::CsrfLayer, timeout::TimeoutLayer};
@@ -59,6 +61,8 @@ pub fn router(app: AppState) -> Router {
         .merge(imports::routes())
         .merge(desk::routes())
         .merge(portal::console_routes())
+        .merge(webhooks::routes())
+        .merge(export::routes())
         .merge(replies::routes())
         .merge(keys::routes())
         .layer(axum::middleware::from_fn(accounts::remember_page))

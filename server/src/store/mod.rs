@@ -14,6 +14,7 @@ pub mod contacts;
 pub mod demo;
 pub mod desk;
 pub mod doctor;
+pub mod export;
 pub mod feedback;
 pub mod history;
 pub mod imports;

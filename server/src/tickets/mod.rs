@@ -8,13 +8,14 @@ use domain::{
     accounts::{Role, Scope},
     feedback::{Feedback, Kind, Status},
     history::Change,
-    ids::{AttachmentId, FeedbackId, HistoryId, MessageId, TicketId},
+    ids::{AttachmentId, EventId, FeedbackId, HistoryId, MessageId, TicketId},
     projects::Project,
     responses::Signals,
     tickets::{
         Attachment, Author, MAX_OWN_MESSAGES, Message, NewTicket, Priority, State, Ticket, check_message, spam_reasons, status_after_reply,
         status_after_request,
     },
+    webhooks::EventKind,
 };
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
@@ -253,7 +254,7 @@ pub async fn submit(app: &App, project: &Project, key: &str, submission: Submiss
     // What looks like spam gets no letter: whoever is named as its sender most likely knows nothing of it.
     let post = TicketPost::new(app, project, &ticket.language).filter(|_| feedback.status != Status::Spam);
     let path = format!("/p/{}/t/{}", project.slug, token(app, ticket.id)?);
-    let (contact, message, entry) = (app.id(), app.id(), app.id());
+    let (contact, message, entry, event) = (app.id(), app.id(), app.id(), app.id());
     let taken = app
         .store
         .write_once(&format!("ticket:{}", project.id), key, now, move |tx| {
@@ -267,6 +268,10 @@ pub async fn submit(app: &App, project: &Project, key: &str, submission: Submiss
                 tx.insert_history(entry, ticket.project, feedback.id, None, &Change::Created, now).await?;
                 if let Some(post) = post {
                     tx.queue_letter(&ticket_confirmation(&post, letter_about(&ticket, &path)), now).await?;
+                }
+                // Spam is nobody's news.
+                if feedback.status != Status::Spam {
+                    tx.ticket_event(event, EventKind::TicketCreated, &ticket, Some((Author::Requester, &new.message)), now).await?;
                 }
                 Ok(Submitted { ticket: ticket.id, number: ticket.number, feedback: feedback.id })
             })
@@ -302,11 +307,12 @@ async fn keep_files(
 struct Entries {
     said: HistoryId,
     moved: HistoryId,
+    told: [EventId; 2],
 }
 
 impl Entries {
     fn new(app: &App) -> Self {
-        Self { said: app.id(), moved: app.id() }
+        Self { said: app.id(), moved: app.id(), told: [app.id(), app.id()] }
     }
 }
 
@@ -365,8 +371,15 @@ pub async fn requester_reply(
                 }
                 let linked = tx.link_count(feedback.id).await? > 0;
                 let status = status_after_request(feedback.status, linked);
+                let was_closed = ticket.state == State::Closed;
                 (ticket.state, ticket.resolved_at, ticket.updated_at) = (State::Open, None, now);
-                note(tx, &scope, &ticket, &mut feedback, entries, Some(&Change::Wrote), status, now).await
+                note(tx, &scope, &ticket, &mut feedback, entries, Some(&Change::Wrote), status, now).await?;
+                let [said, opened] = entries.told;
+                tx.ticket_event(said, EventKind::TicketMessageAdded, &ticket, Some((Author::Requester, &body)), now).await?;
+                if was_closed {
+                    tx.ticket_event(opened, EventKind::TicketReopened, &ticket, None, now).await?;
+                }
+                Ok(())
             })
         })
         .await
@@ -388,7 +401,8 @@ pub async fn requester_close(app: &App, project: &Project, ticket: TicketId) -> 
                 (ticket.state, ticket.resolved_at, ticket.updated_at) = (State::Closed, Some(now), now);
                 // What is taken for spam stays where the team put it.
                 let status = if feedback.status == Status::Spam { Status::Spam } else { Status::Resolved };
-                note(tx, &scope, &ticket, &mut feedback, entries, Some(&Change::Solved), status, now).await
+                note(tx, &scope, &ticket, &mut feedback, entries, Some(&Change::Solved), status, now).await?;
+                tx.ticket_event(entries.told[0], EventKind::TicketClosed, &ticket, None, now).await
             })
         })
         .await
@@ -410,7 +424,8 @@ pub async fn requester_reopen(app: &App, project: &Project, ticket: TicketId) ->
                 let linked = tx.link_count(feedback.id).await? > 0;
                 let status = status_after_request(feedback.status, linked);
                 (ticket.state, ticket.resolved_at, ticket.updated_at) = (State::Open, None, now);
-                note(tx, &scope, &ticket, &mut feedback, entries, Some(&Change::Reopened), status, now).await
+                note(tx, &scope, &ticket, &mut feedback, entries, Some(&Change::Reopened), status, now).await?;
+                tx.ticket_event(entries.told[0], EventKind::TicketReopened, &ticket, None, now).await
             })
         })
         .await
@@ -459,6 +474,7 @@ pub async fn staff_reply(app: &App, scope: &Scope, ticket: TicketId, key: &str, 
                 let linked = tx.link_count(feedback.id).await? > 0;
                 let status = status_after_reply(feedback.status, linked, close);
                 ticket.first_response_at = ticket.first_response_at.or(Some(now));
+                let was_closed = ticket.state == State::Closed;
                 ticket.state = if close { State::Closed } else { State::Answered };
                 ticket.resolved_at = close.then(|| ticket.resolved_at.unwrap_or(now));
                 ticket.updated_at = now;
@@ -466,6 +482,13 @@ pub async fn staff_reply(app: &App, scope: &Scope, ticket: TicketId, key: &str, 
                 if let Some(post) = post {
                     let by = tx.staff_name(scope.staff()).await?.filter(|name| !name.is_empty()).unwrap_or(project.name);
                     tx.queue_letter(&ticket_reply(&post, letter_about(&ticket, &path), &by, &body, close), now).await?;
+                }
+                let [said, moved] = entries.told;
+                tx.ticket_event(said, EventKind::TicketMessageAdded, &ticket, Some((Author::Staff, &body)), now).await?;
+                if close && !was_closed {
+                    tx.ticket_event(moved, EventKind::TicketClosed, &ticket, None, now).await?;
+                } else if was_closed && !close {
+                    tx.ticket_event(moved, EventKind::TicketReopened, &ticket, None, now).await?;
                 }
                 Ok(message)
             })
@@ -576,6 +599,8 @@ async fn turn(app: &App, scope: &Scope, ticket: TicketId, closed: bool) -> Resul
                 ticket.state = if closed { State::Closed } else { State::Open };
                 (ticket.resolved_at, ticket.updated_at) = (closed.then_some(now), now);
                 note(tx, &scope, &ticket, &mut feedback, entries, None, status, now).await?;
+                let kind = if closed { EventKind::TicketClosed } else { EventKind::TicketReopened };
+                tx.ticket_event(entries.told[0], kind, &ticket, None, now).await?;
                 Ok(true)
             })
         })

@@ -10,6 +10,7 @@ use domain::{
     accounts::{Role, Scope},
     backlog::Item,
     ids::{EndpointId, EventId},
+    tickets::{Author, Ticket},
     webhooks::{EventKind, KEPT_DAYS, MAX_ENDPOINTS, MAX_NOTE, OLD_SECRET_DAYS},
 };
 use serde_json::{Value, json};
@@ -267,7 +268,41 @@ pub fn item_data(item: &Item) -> Value {
     })
 }
 
+fn ticket_data(ticket: &Ticket, said: Option<(Author, &str)>) -> Value {
+    json!({
+        "id": ticket.id,
+        "project_id": ticket.project,
+        "number": ticket.number,
+        "feedback_id": ticket.feedback,
+        "subject": ticket.subject,
+        "email": ticket.email,
+        "name": ticket.name,
+        "priority": ticket.priority.as_str(),
+        "state": ticket.state.as_str(),
+        "first_response_at": ticket.first_response_at.map(Timestamp::rfc3339),
+        "resolved_at": ticket.resolved_at.map(Timestamp::rfc3339),
+        "created_at": ticket.created_at.rfc3339(),
+        "updated_at": ticket.updated_at.rfc3339(),
+        "message": said.map(|(author, body)| json!({ "author": author.as_str(), "body": body })),
+    })
+}
+
 impl Tx<'_> {
+    /// Tells what happened in a ticket, and what was said. Notes of the team are told to nobody.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn ticket_event(
+        &mut self,
+        event: EventId,
+        kind: EventKind,
+        ticket: &Ticket,
+        said: Option<(Author, &str)>,
+        now: Timestamp,
+    ) -> Result<()> {
+        self.event(event, ticket.project, kind, &ticket_data(ticket, said), now).await
+    }
+
     /// Tells that a backlog item was made or changed.
     ///
     /// # Errors

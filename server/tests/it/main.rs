@@ -9,6 +9,7 @@ mod backlog;
 mod backup;
 mod demo;
 mod desk;
+mod export;
 mod foundation;
 mod fuzz;
 mod imports;

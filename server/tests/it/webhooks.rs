@@ -454,3 +454,50 @@ on_both!(only_admins_and_only_of_the_project_may, |t: TestApp| async move {
     assert!(webhooks::edit(&t.app, &scope, id, 1, &good).await.is_err(), "an old version");
     assert!(!format!("{:?}", stored(&t, &scope, id).await).contains("whsec_"));
 });
+
+on_both_local!(pages_make_try_and_change_webhooks, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let (receiver, port) = Receiver::on("127.0.0.1").await;
+    let base = format!("/p/{}/webhooks", project.slug);
+    assert!(owner.get(&base).await.body.contains("No webhooks yet"));
+    let refused = owner.post(&base, &[("url", "https://10.0.0.1/"), ("note", "Chat")]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.body.contains("private or special network") && refused.body.contains("Choose at least one event."));
+    let url = format!("http://127.0.0.1:{port}/hook");
+    let made = owner.post(&base, &[("url", &url), ("note", "Chat"), ("kinds", "feedback.created"), ("kinds", "ticket.closed")]).await;
+    assert_eq!(made.status, StatusCode::SEE_OTHER, "{}", made.body);
+    let here = made.location().to_owned();
+    let page = owner.get(&here).await;
+    assert!(page.body.contains("whsec_") && page.body.contains("Nothing sent yet"), "{}", page.body);
+    assert!(owner.get(&base).await.body.contains("Chat"));
+    // A test arrives, and the page says so.
+    assert_eq!(owner.post(&format!("{here}/test"), &[]).await.location(), here);
+    assert!(owner.get(&here).await.body.contains("On its way"));
+    receiver.answer((StatusCode::OK, "thanks <b>a lot</b>"));
+    assert_eq!(deliver_due(&t.app, &sender(&["127.0.0.1"])).await.unwrap(), 1);
+    let got = receiver.take();
+    assert_eq!(json(&got[0])["type"], "webhook.test");
+    let delivery = format!("{here}/deliveries/{}", head(&got[0], "webhook-id"));
+    let page = owner.get(&delivery).await;
+    assert!(page.body.contains("thanks &lt;b&gt;a lot") && page.body.contains("Answered 200"), "{}", page.body);
+    assert_eq!(owner.post(&format!("{delivery}/again"), &[]).await.location(), delivery);
+    assert_eq!(deliver_due(&t.app, &sender(&["127.0.0.1"])).await.unwrap(), 1);
+    // Off, it cannot be tried; the secret changes; a form that is out of date is shown again.
+    owner.post(&format!("{here}/enabled"), &[("on", "no")]).await;
+    assert!(!owner.get(&here).await.body.contains("Send a test"));
+    owner.post(&format!("{here}/rotate"), &[]).await;
+    assert!(owner.get(&here).await.body.contains("signs along until"));
+    let stale = owner.post(&here, &[("url", &url), ("version", "1"), ("kinds", "feedback.created")]).await;
+    assert_eq!(stale.status, StatusCode::CONFLICT);
+    // Nobody else gets in.
+    let (_, triager) = t.member(&project, "triager@example.com", Role::Triager).await;
+    assert_eq!(triager.get(&here).await.status, StatusCode::FORBIDDEN);
+    assert!(!triager.get(&base).await.body.contains(&url));
+    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    let (_, stranger) = t.member(&other, "stranger@example.com", Role::Owner).await;
+    let id = here.rsplit('/').next().unwrap();
+    assert_eq!(stranger.get(&format!("/p/{}/webhooks/{id}", other.slug)).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(stranger.get(&delivery).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(owner.post(&format!("{here}/delete"), &[]).await.location(), base);
+    assert_eq!(owner.get(&here).await.status, StatusCode::NOT_FOUND);
+});

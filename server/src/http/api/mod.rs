@@ -4,6 +4,7 @@
 mod answer;
 mod caller;
 mod document;
+mod export;
 mod me;
 mod problem;
 mod projects;
@@ -34,6 +35,7 @@ macro_rules! operations {
 }
 
 operations! {
+    export: export_feedback, export_responses, export_backlog;
     me: read_key;
     projects: list_projects, read_project;
 }

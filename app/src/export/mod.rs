@@ -1,0 +1,87 @@
+//! Taking the project's data along.
+
+use leptos::prelude::*;
+
+use crate::{
+    components::layout::PageHead,
+    projects::{SettingsTab, SettingsTabs},
+};
+
+/// What the page shows.
+#[derive(Debug, Clone)]
+pub struct ExportView {
+    /// For URLs.
+    pub slug: String,
+    /// Whether the person may export.
+    pub may_export: bool,
+    /// Id and name of each survey.
+    pub surveys: Vec<(String, String)>,
+}
+
+/// The page.
+#[component]
+pub fn ExportPage(
+    /// Its content.
+    view: ExportView,
+) -> impl IntoView {
+    let ExportView { slug, may_export, surveys } = view;
+    let action = format!("/p/{slug}/export/file");
+    view! {
+        <div class="narrow">
+            <PageHead title="Export" lead="Take everything along: as CSV for spreadsheets, or as JSON lines for programs." />
+            <SettingsTabs slug=slug current=SettingsTab::Export />
+            {if may_export {
+                view! {
+                    <Kind action=action.clone() what="feedback" title="Feedback" text="Every piece of feedback with its status, tags, person, linked backlog items and ticket number." surveys=None />
+                    {if surveys.is_empty() {
+                        view! {
+                            <section class="card" aria-labelledby="export-responses">
+                                <h2 id="export-responses">"Responses to a survey"</h2>
+                                <p class="muted">"There is no survey yet, so nobody has answered one."</p>
+                            </section>
+                        }.into_any()
+                    } else {
+                        view! { <Kind action=action.clone() what="responses" title="Responses to a survey" text="One row for each response, one column for each question, over all versions of the survey." surveys=Some(surveys) /> }.into_any()
+                    }}
+                    <Kind action=action what="backlog" title="Backlog" text="Every item with the ids of the feedback behind it." surveys=None />
+                    <p class="muted small">"A cell that begins like a formula gets a ' before it in CSV, so that no spreadsheet runs it. JSON lines hold every text as it is."</p>
+                }.into_any()
+            } else {
+                view! { <p class="notice">"Only triagers, admins and owners export: a file holds names and addresses of people."</p> }.into_any()
+            }}
+        </div>
+    }
+}
+
+#[component]
+fn Kind(
+    action: String,
+    what: &'static str,
+    title: &'static str,
+    text: &'static str,
+    surveys: Option<Vec<(String, String)>>,
+) -> impl IntoView {
+    let id = format!("export-{what}");
+    view! {
+        <section class="card" aria-labelledby=id.clone()>
+            <h2 id=id.clone()>{title}</h2>
+            <p>{text}</p>
+            <form method="get" action=action class="stack">
+                <input type="hidden" name="what" value=what />
+                {surveys.map(|surveys| view! {
+                    <div class="field">
+                        <label for="export-survey">"Survey"</label>
+                        <select id="export-survey" name="survey">
+                            {surveys.into_iter().map(|(id, name)| view! { <option value=id>{name}</option> }).collect_view()}
+                        </select>
+                    </div>
+                })}
+                <div class="form-actions">
+                    <button type="submit" class="button" name="format" value="csv" aria-label=format!("{title} as CSV")>"CSV"</button>
+                    <button type="submit" class="button" name="format" value="jsonl" aria-label=format!("{title} as JSON lines")>"JSON lines"</button>
+                </div>
+            </form>
+        </section>
+    }
+    .into_any()
+}

@@ -1,0 +1,436 @@
+//! Webhooks: where other programs are told what happens, and how that went.
+
+use domain::{FieldErrors, webhooks::DeliveryState};
+use leptos::prelude::*;
+
+use crate::{
+    components::{
+        badges::Badge,
+        forms::{ErrorSummary, IdempotencyKey, TextField},
+        layout::{Empty, PageHead, Pager},
+    },
+    islands::{copy::Copy, poll::Poll},
+    projects::{CopyBox, SettingsTab, SettingsTabs},
+};
+
+/// A webhook in the list.
+#[derive(Debug, Clone)]
+pub struct HookRow {
+    /// Its page.
+    pub href: String,
+    /// What the team calls it, or its host.
+    pub name: String,
+    /// Where to.
+    pub url: String,
+    /// How it goes.
+    pub health: Health,
+    /// Deliveries on their way.
+    pub pending: i64,
+    /// Deliveries that arrived.
+    pub delivered: i64,
+    /// Deliveries that were given up.
+    pub dead: i64,
+}
+
+/// How an endpoint does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// It takes what it gets.
+    Good,
+    /// The last tries failed.
+    Failing,
+    /// A person turned it off.
+    Off,
+    /// The program turned it off.
+    TurnedOff,
+}
+
+impl Health {
+    fn badge(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Good => ("On", "good"),
+            Self::Failing => ("Failing", "warn"),
+            Self::Off => ("Off", "neutral"),
+            Self::TurnedOff => ("Turned off", "bad"),
+        }
+    }
+}
+
+/// The form of an endpoint, as stored or as typed.
+#[derive(Debug, Clone, Default)]
+pub struct HookForm {
+    /// Where to.
+    pub url: String,
+    /// What the team calls it.
+    pub note: String,
+    /// Word, label, and whether it is wanted.
+    pub kinds: Vec<(&'static str, &'static str, bool)>,
+    /// The version that it was made from.
+    pub version: i64,
+    /// What was refused.
+    pub errors: FieldErrors,
+    /// Somebody else was faster.
+    pub conflict: Option<String>,
+}
+
+/// All webhooks of a project.
+#[derive(Debug, Clone)]
+pub struct Hooks {
+    /// For URLs.
+    pub slug: String,
+    /// Whether the person may see and change them.
+    pub may_manage: bool,
+    /// Those that there are.
+    pub rows: Vec<HookRow>,
+    /// The form of a new one.
+    pub form: HookForm,
+    /// Its key.
+    pub form_key: String,
+}
+
+/// A delivery in a list.
+#[derive(Debug, Clone)]
+pub struct DeliveryRow {
+    /// Its page.
+    pub href: String,
+    /// What happened.
+    pub kind: String,
+    /// How far it has come.
+    pub state: DeliveryState,
+    /// What came of the last try.
+    pub last: String,
+    /// When it happened: words and machine-readable.
+    pub at: (String, String),
+}
+
+/// One webhook.
+#[derive(Debug, Clone)]
+pub struct Hook {
+    /// For URLs.
+    pub slug: String,
+    /// Its own address.
+    pub url: String,
+    /// What the team calls it, or its host.
+    pub name: String,
+    /// How it goes.
+    pub health: Health,
+    /// Why the program turned it off, or since when tries fail.
+    pub trouble: Option<String>,
+    /// The secret that signs.
+    pub secret: String,
+    /// Until when the one before signs along.
+    pub old_until: Option<String>,
+    /// What it is and wants.
+    pub form: HookForm,
+    /// The states to choose from: label, address, count, whether shown.
+    pub tabs: Vec<(&'static str, String, i64, bool)>,
+    /// Deliveries, the newest first.
+    pub rows: Vec<DeliveryRow>,
+    /// Deliveries that were given up.
+    pub dead: i64,
+    /// Whether one is on its way.
+    pub is_moving: bool,
+    /// Where older ones are.
+    pub older: Option<String>,
+    /// For the forms.
+    pub form_key: String,
+}
+
+/// One try.
+#[derive(Debug, Clone)]
+pub struct Try {
+    /// Which one.
+    pub n: i64,
+    /// When: words and machine-readable.
+    pub at: (String, String),
+    /// What came of it.
+    pub outcome: String,
+    /// Whether it worked.
+    pub is_good: bool,
+    /// The beginning of the answer.
+    pub excerpt: String,
+}
+
+/// One delivery.
+#[derive(Debug, Clone)]
+pub struct DeliveryView {
+    /// Its own address.
+    pub url: String,
+    /// The webhook's address and name.
+    pub hook: (String, String),
+    /// What happened.
+    pub kind: String,
+    /// How far it has come.
+    pub state: DeliveryState,
+    /// What is next, in words.
+    pub next: Option<String>,
+    /// `webhook-id`.
+    pub id: String,
+    /// What is sent, laid out for people.
+    pub body: String,
+    /// The newest first.
+    pub tries: Vec<Try>,
+    /// Whether it can be sent again.
+    pub can_send: bool,
+    /// For the forms.
+    pub form_key: String,
+}
+
+fn tone(state: DeliveryState) -> &'static str {
+    match state {
+        DeliveryState::Pending => "info",
+        DeliveryState::Delivered => "good",
+        DeliveryState::Dead => "bad",
+    }
+}
+
+#[component]
+fn Fields(form: HookForm) -> impl IntoView {
+    let kinds_error = form.errors.at("kinds").map(ToOwned::to_owned);
+    view! {
+        <TextField name="url" label="URL" value=form.url kind="url" required=true maxlength=2000
+            hint="Where events are posted to. It begins with https://." errors=form.errors.clone() />
+        <TextField name="note" label="Name" value=form.note maxlength=200 hint="For the team. May stay empty." errors=form.errors.clone() />
+        <fieldset class="fieldset" id="kinds">
+            <legend>"Events"</legend>
+            {kinds_error.map(|error| view! { <p class="field-error">{error}</p> })}
+            <div class="check-list">
+                {form.kinds.into_iter().map(|(word, label, checked)| view! {
+                    <label class="check"><input type="checkbox" name="kinds" value=word checked=checked /><span>{label}" "<span class="muted small mono">{word}</span></span></label>
+                }).collect_view()}
+            </div>
+        </fieldset>
+    }
+    .into_any()
+}
+
+/// All webhooks of a project.
+#[component]
+pub fn HooksPage(
+    /// Its content.
+    view: Hooks,
+) -> impl IntoView {
+    let Hooks { slug, may_manage, rows, form, form_key } = view;
+    let action = format!("/p/{slug}/webhooks");
+    let open = rows.is_empty() || !form.errors.is_empty();
+    view! {
+        <div id="webhooks" data-part class="narrow">
+            <PageHead title="Webhooks" lead="Tell other programs what happens here, while it happens. Messages are signed by the Standard Webhooks specification." />
+            <SettingsTabs slug=slug current=SettingsTab::Webhooks />
+            <ErrorSummary errors=form.errors.clone() />
+            {if !may_manage {
+                view! { <p class="notice">"Only admins and owners see and make webhooks."</p> }.into_any()
+            } else {
+                view! {
+                    {if rows.is_empty() {
+                        view! { <Empty title="No webhooks yet" text="A webhook posts each event to an address of yours: to a chat, a tracker, or a program that you wrote. Make the first one below, then send it a test." /> }.into_any()
+                    } else {
+                        view! { <HookRows rows=rows /> }.into_any()
+                    }}
+                    <details class="card" open=open>
+                        <summary class="button">"New webhook"</summary>
+                        <form method="post" action=action class="stack" data-enhance>
+                            <IdempotencyKey key=form_key />
+                            <Fields form=form />
+                            <div class="form-actions"><button type="submit" class="button button-primary">"Make webhook"</button></div>
+                        </form>
+                    </details>
+                }.into_any()
+            }}
+        </div>
+    }
+}
+
+#[component]
+fn HookRows(rows: Vec<HookRow>) -> impl IntoView {
+    view! {
+        <div class="table-wrap">
+            <table class="table table-cards">
+                <thead><tr>
+                    <th scope="col">"Webhook"</th><th scope="col">"State"</th>
+                    <th scope="col" class="num">"Delivered"</th><th scope="col" class="num">"On its way"</th><th scope="col" class="num">"Given up"</th>
+                </tr></thead>
+                <tbody>
+                    {rows.into_iter().map(|row| {
+                        let (label, tone) = row.health.badge();
+                        view! {
+                            <tr>
+                                <th scope="row"><a href=row.href data-row>{row.name}</a><div class="muted small mono hook-url">{row.url}</div></th>
+                                <td data-label="State"><Badge label=label tone=tone /></td>
+                                <td class="num" data-label="Delivered">{row.delivered}</td>
+                                <td class="num" data-label="On its way">{row.pending}</td>
+                                <td class="num" data-label="Given up">{row.dead}</td>
+                            </tr>
+                        }
+                    }).collect_view()}
+                </tbody>
+            </table>
+        </div>
+    }
+    .into_any()
+}
+
+/// One webhook.
+#[component]
+pub fn HookPage(
+    /// Its content.
+    view: Hook,
+) -> impl IntoView {
+    let Hook { slug, url, name, health, trouble, secret, old_until, form, tabs, rows, dead, is_moving, older, form_key } = view;
+    let (label, tone) = health.badge();
+    let is_on = matches!(health, Health::Good | Health::Failing);
+    let post = |path: &str| format!("{url}/{path}");
+    view! {
+        <nav aria-label="Breadcrumb" class="small"><a href=format!("/p/{slug}/webhooks")>"Webhooks"</a></nav>
+        <div id="webhook" data-part data-poll=is_moving.then_some("") class="narrow stack">
+            <PageHead title=name><Badge label=label tone=tone /></PageHead>
+            <ErrorSummary errors=form.errors.clone() />
+            {form.conflict.clone().map(|text| view! { <p class="notice notice-warn" role="alert">{text}</p> })}
+            {trouble.map(|text| view! { <p class="notice notice-bad">{text}</p> })}
+            <div class="cluster">
+                {is_on.then(|| view! {
+                    <form method="post" action=post("test") data-enhance>
+                        <IdempotencyKey key=format!("{form_key}-test") />
+                        <button id="send-test" type="submit" class="button button-primary">"Send a test"</button>
+                    </form>
+                })}
+                <form method="post" action=post("enabled") data-enhance>
+                    <IdempotencyKey key=format!("{form_key}-on") />
+                    <input type="hidden" name="on" value=if is_on { "no" } else { "yes" } />
+                    <button id="turn" type="submit" class="button">{if is_on { "Turn off" } else { "Turn on" }}</button>
+                </form>
+                {(is_on && dead > 0).then(|| view! {
+                    <form method="post" action=post("again") data-enhance>
+                        <IdempotencyKey key=format!("{form_key}-again") />
+                        <button id="send-all" type="submit" class="button">{format!("Send all {dead} given up again")}</button>
+                    </form>
+                })}
+            </div>
+            <Deliveries tabs=tabs rows=rows older=older is_moving=is_moving />
+            <section class="card stack" aria-labelledby="secret-title">
+                <h2 id="secret-title">"Signing secret"</h2>
+                <p>"The receiver checks the header webhook-signature with it, and so knows that a message is from here."</p>
+                <details>
+                    <summary>"Show the secret"</summary>
+                    <CopyBox id="secret" label="Signing secret" text=secret rows=1 />
+                </details>
+                {old_until.map(|until| view! { <p class="muted small">{format!("The secret before signs along until {until}.")}</p> })}
+                <form method="post" action=post("rotate") data-enhance>
+                    <IdempotencyKey key=format!("{form_key}-rotate") />
+                    <button id="rotate" type="submit" class="button">"Replace the secret"</button>
+                </form>
+                <p class="hint">"The old one signs along for a day, so that the receiver can change over."</p>
+            </section>
+            <section class="card" aria-labelledby="edit-title">
+                <h2 id="edit-title">"Settings"</h2>
+                <form method="post" action=url.clone() class="stack" data-enhance>
+                    <IdempotencyKey key=form_key.clone() />
+                    <input type="hidden" name="version" value=form.version.to_string() />
+                    <Fields form=form />
+                    <div class="form-actions"><button type="submit" class="button button-primary">"Save"</button></div>
+                </form>
+            </section>
+            <details class="card">
+                <summary>"Delete this webhook"</summary>
+                <form method="post" action=post("delete") class="stack">
+                    <p>"It hears of nothing any more, and what is known of its deliveries is gone for good."</p>
+                    <IdempotencyKey key=format!("{form_key}-delete") />
+                    <button id="delete" type="submit" class="button button-danger">"Delete for good"</button>
+                </form>
+            </details>
+        </div>
+        <Copy />
+        <Poll />
+    }
+}
+
+#[component]
+fn Deliveries(
+    tabs: Vec<(&'static str, String, i64, bool)>,
+    rows: Vec<DeliveryRow>,
+    older: Option<String>,
+    is_moving: bool,
+) -> impl IntoView {
+    let nothing = tabs.iter().all(|(_, _, count, _)| *count == 0);
+    view! {
+        <section class="stack" aria-labelledby="deliveries-title">
+            <h2 id="deliveries-title">"Deliveries"</h2>
+            {is_moving.then(|| view! { <noscript><meta http-equiv="refresh" content="5" /></noscript> })}
+            {if nothing {
+                view! { <Empty title="Nothing sent yet" text="Each event that is sent to this webhook is listed here for 30 days, with what the receiver answered. Send a test to see the first one." /> }.into_any()
+            } else {
+                view! {
+                    <nav aria-label="State of deliveries">
+                        <ul class="tabs">
+                            {tabs.into_iter().map(|(label, href, count, current)| view! {
+                                <li><a href=href aria-current=current.then_some("page") data-enhance data-waits="webhook">{label}" "<span class="muted">{count}</span></a></li>
+                            }).collect_view()}
+                        </ul>
+                    </nav>
+                    {rows.is_empty().then(|| view! { <p class="muted">"None."</p> })}
+                    {(!rows.is_empty()).then(|| view! {
+                        <div class="table-wrap">
+                            <table class="table table-cards">
+                                <thead><tr><th scope="col">"Event"</th><th scope="col">"State"</th><th scope="col">"Last try"</th><th scope="col" class="num">"When"</th></tr></thead>
+                                <tbody>
+                                    {rows.into_iter().map(|row| view! {
+                                        <tr>
+                                            <th scope="row"><a href=row.href data-row class="mono">{row.kind}</a></th>
+                                            <td data-label="State"><Badge label=row.state.label() tone=tone(row.state) /></td>
+                                            <td data-label="Last try">{row.last}</td>
+                                            <td class="num muted" data-label="When"><time datetime=row.at.1>{row.at.0}</time></td>
+                                        </tr>
+                                    }).collect_view()}
+                                </tbody>
+                            </table>
+                        </div>
+                    })}
+                }.into_any()
+            }}
+            <Pager back=None next=older waits="webhook" next_label="Older deliveries" label="Pages of deliveries" />
+        </section>
+    }
+    .into_any()
+}
+
+/// One delivery.
+#[component]
+pub fn DeliveryPage(
+    /// Its content.
+    view: DeliveryView,
+) -> impl IntoView {
+    let DeliveryView { url, hook, kind, state, next, id, body, tries, can_send, form_key } = view;
+    let is_moving = state == DeliveryState::Pending;
+    view! {
+        <nav aria-label="Breadcrumb" class="small"><a href=hook.0>{hook.1}</a></nav>
+        <div id="delivery" data-part data-poll=is_moving.then_some("") class="narrow stack">
+            <PageHead title=kind><Badge label=state.label() tone=tone(state) /></PageHead>
+            {is_moving.then(|| view! { <noscript><meta http-equiv="refresh" content="5" /></noscript> })}
+            {next.map(|next| view! { <p role="status">{next}</p> })}
+            {can_send.then(|| view! {
+                <form method="post" action=format!("{url}/again") data-enhance>
+                    <IdempotencyKey key=form_key />
+                    <button id="send-again" type="submit" class="button">"Send again"</button>
+                </form>
+            })}
+            <section class="stack" aria-labelledby="tries-title">
+                <h2 id="tries-title">"Tries"</h2>
+                {tries.is_empty().then(|| view! { <p class="muted">"None yet."</p> })}
+                <ol class="timeline">
+                    {tries.into_iter().map(|t| view! {
+                        <li>
+                            <p><Badge label=format!("Try {}", t.n) tone=if t.is_good { "good" } else { "bad" } />" "{t.outcome}" "<time class="muted small" datetime=t.at.1>{t.at.0}</time></p>
+                            {(!t.excerpt.is_empty()).then(|| view! { <pre class="hook-text small" tabindex="0" role="region" aria-label=format!("What was answered to try {}", t.n)>{t.excerpt}</pre> })}
+                        </li>
+                    }).collect_view()}
+                </ol>
+            </section>
+            <section class="stack" aria-labelledby="body-title">
+                <h2 id="body-title">"What is sent"</h2>
+                <p class="muted small">"webhook-id: "<span class="mono">{id}</span></p>
+                <pre class="hook-text small" tabindex="0" role="region" aria-labelledby="body-title">{body}</pre>
+            </section>
+        </div>
+        <Poll />
+    }
+}

@@ -1,0 +1,247 @@
+//! Exports: everything of one kind as CSV or JSON lines, a page of rows at a time, so that memory does not grow with the data.
+//!
+//! What was there when the export began, and is not removed meanwhile, is in it exactly once, as it is when its page is read. What is added
+//! meanwhile may be in it or not. A failure ends the stream with an error, so that nobody takes a part for the whole.
+
+pub mod cli;
+pub mod rows;
+
+use std::{io, str::FromStr};
+
+use bytes::Bytes;
+use domain::{
+    Error as Refusal, Timestamp,
+    accounts::{Role, Scope},
+    ids::SurveyId,
+};
+use futures_util::{Stream, stream};
+use serde_json::{Map, Value};
+
+use self::rows::Reader;
+use crate::{
+    error::{Error, Result},
+    state::AppState,
+};
+
+/// How it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// RFC 4180, in UTF-8, with a line of names.
+    Csv,
+    /// A JSON object on each line.
+    Jsonl,
+}
+
+impl Format {
+    /// The word in addresses and on the command line, and the file's ending.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Jsonl => "jsonl",
+        }
+    }
+
+    /// For `Content-Type`.
+    #[must_use]
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Csv => "text/csv; charset=utf-8; header=present",
+            Self::Jsonl => "application/jsonl; charset=utf-8",
+        }
+    }
+}
+
+impl FromStr for Format {
+    type Err = Refusal;
+    fn from_str(text: &str) -> Result<Self, Refusal> {
+        match text {
+            "csv" => Ok(Self::Csv),
+            "jsonl" => Ok(Self::Jsonl),
+            _ => Err(Refusal::field("format", "unknown", "Choose csv or jsonl.")),
+        }
+    }
+}
+
+/// What is exported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// All feedback.
+    Feedback,
+    /// The responses to one survey.
+    Responses(SurveyId),
+    /// All backlog items.
+    Backlog,
+}
+
+impl What {
+    /// Reads the word, and for responses the survey.
+    ///
+    /// # Errors
+    /// When either does not fit.
+    pub fn read(word: &str, survey: &str) -> Result<Self, Refusal> {
+        match word {
+            "feedback" => Ok(Self::Feedback),
+            "backlog" => Ok(Self::Backlog),
+            "responses" => {
+                survey.parse().map(Self::Responses).map_err(|_| Refusal::field("survey", "required", "Say which survey’s responses."))
+            }
+            _ => Err(Refusal::field("what", "unknown", "Choose feedback, responses or backlog.")),
+        }
+    }
+
+    /// The word in addresses and on the command line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Feedback => "feedback",
+            Self::Responses(_) => "responses",
+            Self::Backlog => "backlog",
+        }
+    }
+}
+
+/// One value of a row: a column's name and what stands in it. CSV writes lists with commas between.
+pub type Row = Vec<(String, Value)>;
+
+/// How far an export has come.
+enum Stage {
+    /// The line of names comes next.
+    Names,
+    /// Rows come next.
+    Rows,
+    /// It was broken off.
+    Broken,
+    /// There is nothing left.
+    Over,
+}
+
+struct Export {
+    reader: Reader,
+    format: Format,
+    stage: Stage,
+}
+
+/// Begins an export. Gives its pieces; an error is the last one.
+///
+/// # Errors
+/// A survey that is not there; a role too low.
+pub async fn begin(
+    app: &AppState,
+    scope: &Scope,
+    what: What,
+    format: Format,
+) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>> {
+    // Names and addresses of people, all at once.
+    scope.require(Role::Triager)?;
+    let reader = Reader::open(app, scope, what).await?;
+    let stage = if format == Format::Csv { Stage::Names } else { Stage::Rows };
+    Ok(stream::unfold(Export { reader, format, stage }, Export::next))
+}
+
+impl Export {
+    /// The next piece.
+    async fn next(mut self) -> Option<(io::Result<Bytes>, Self)> {
+        let piece = match self.stage {
+            Stage::Over => return None,
+            Stage::Broken => {
+                self.stage = Stage::Over;
+                return Some((Err(io::Error::other("the export was broken off")), self));
+            }
+            Stage::Names => {
+                self.stage = Stage::Rows;
+                write_csv(std::iter::once(self.reader.columns().to_vec()))
+            }
+            Stage::Rows => match self.reader.page().await {
+                Ok(rows) if rows.is_empty() => return None,
+                Ok(rows) => self.write(rows),
+                Err(error) => Err(error),
+            },
+        };
+        match piece {
+            Ok(piece) => Some((Ok(piece), self)),
+            Err(error) => {
+                tracing::error!(error = %error, "an export was broken off");
+                // For whoever reads line by line; the connection breaks off besides.
+                self.stage = Stage::Broken;
+                let last = if self.format == Format::Jsonl { "{\"error\":\"The export was broken off. Begin it again.\"}\n" } else { "" };
+                Some((Ok(Bytes::from_static(last.as_bytes())), self))
+            }
+        }
+    }
+
+    fn write(&self, rows: Vec<Row>) -> Result<Bytes> {
+        match self.format {
+            Format::Csv => write_csv(rows.into_iter().map(|row| row.into_iter().map(|(_, value)| cell(value)).collect())),
+            Format::Jsonl => {
+                let mut out = Vec::new();
+                for row in rows {
+                    serde_json::to_writer(&mut out, &row.into_iter().collect::<Map<String, Value>>())?;
+                    out.push(b'\n');
+                }
+                Ok(out.into())
+            }
+        }
+    }
+}
+
+/// Lines as RFC 4180 has them.
+fn write_csv(lines: impl Iterator<Item = Vec<String>>) -> Result<Bytes> {
+    let broken = |e: csv::Error| Error::internal("csv", e);
+    let mut out = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    for line in lines {
+        out.write_record(&line).map_err(broken)?;
+    }
+    Ok(out.into_inner().map_err(|e| Error::internal("csv", e))?.into())
+}
+
+/// A value as text. Spreadsheets take a text that begins like a formula for one, and formulas can call out: such a text gets a `'` before it.
+fn cell(value: Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => harmless(text),
+        Value::Array(list) => harmless(
+            list.into_iter().map(|v| if let Value::String(text) = v { text } else { v.to_string() }).collect::<Vec<_>>().join(", "),
+        ),
+        other => other.to_string(),
+    }
+}
+
+fn harmless(text: String) -> String {
+    let risky = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+    if text.starts_with(risky) { format!("'{text}") } else { text }
+}
+
+/// The name of the file: `corner-shop-feedback-2026-11-23.csv`.
+#[must_use]
+pub fn file_name(slug: &str, what: What, format: Format, now: Timestamp) -> String {
+    let slug: String = slug.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+    format!("{slug}-{}-{}.{}", what.as_str(), now.day(), format.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn cells_that_look_like_formulas_are_texts() {
+        for text in ["=1+1", "+49 30", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1"] {
+            assert_eq!(cell(json!(text)), format!("'{text}"));
+        }
+        for text in ["", "1=1", "a@b.example", " =1", "'=1"] {
+            assert_eq!(cell(json!(text)), text);
+        }
+        // Numbers are no texts.
+        assert_eq!((cell(json!(-1)), cell(json!(2.5)), cell(Value::Null)), ("-1".into(), "2.5".into(), String::new()));
+        assert_eq!(cell(json!(["=a", "b"])), "'=a, b");
+    }
+
+    #[test]
+    fn lines_are_rfc_4180() {
+        let lines = [vec!["a,b".to_owned(), "say \"x\"".to_owned(), "two\nlines".to_owned()], vec![String::new(); 3]];
+        assert_eq!(write_csv(lines.into_iter()).unwrap(), "\"a,b\",\"say \"\"x\"\"\",\"two\nlines\"\r\n,,\r\n");
+        assert_eq!(write_csv(std::iter::once(vec![String::new()])).unwrap(), "\"\"\r\n");
+    }
+}

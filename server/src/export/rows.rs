@@ -1,0 +1,302 @@
+//! What stands in the rows of an export.
+
+use std::{collections::HashMap, sync::Arc};
+
+use domain::{
+    Error as Refusal, Timestamp,
+    accounts::Scope,
+    ids::SurveyId,
+    surveys::{Question, SurveyBody, answer::Answer},
+};
+use serde_json::{Map, Value, json};
+
+use super::{Row, What};
+use crate::{
+    error::Result,
+    state::AppState,
+    store::export::{FeedbackRow, ItemRow, Place, ResponseRow},
+};
+
+/// Rows of one page.
+const PAGE: i64 = 500;
+
+const FEEDBACK: [&str; 24] = [
+    "id",
+    "kind",
+    "text",
+    "score",
+    "score_max",
+    "status",
+    "tags",
+    "assignee",
+    "contact_id",
+    "contact_external_id",
+    "contact_name",
+    "contact_email",
+    "survey",
+    "survey_id",
+    "response_id",
+    "backlog",
+    "ticket",
+    "page_url",
+    "release",
+    "environment",
+    "language",
+    "spam_reasons",
+    "created_at",
+    "updated_at",
+];
+const RESPONSE: [&str; 17] = [
+    "id",
+    "version",
+    "finished",
+    "contact_id",
+    "contact_external_id",
+    "contact_name",
+    "contact_email",
+    "feedback_id",
+    "source",
+    "language",
+    "page_url",
+    "referrer",
+    "release",
+    "environment",
+    "spam_reasons",
+    "started_at",
+    "finished_at",
+];
+/// Answers to questions that are in no version that can be read.
+const OTHER: &str = "other_answers";
+const ITEM: [&str; 9] = ["id", "number", "title", "body", "status", "feedback", "created_by", "created_at", "updated_at"];
+
+/// Reads one page after another.
+pub(super) struct Reader {
+    app: AppState,
+    scope: Scope,
+    what: What,
+    after: Place,
+    columns: Vec<String>,
+    survey: Survey,
+}
+
+/// The questions of a survey over all its versions.
+#[derive(Default)]
+struct Survey {
+    /// Each with the name of its column, those of newer versions first.
+    columns: Vec<(String, String)>,
+    /// The questions of each version, to read its answers with.
+    versions: HashMap<String, Vec<Question>>,
+}
+
+impl Survey {
+    /// Versions that cannot be read are left out: their answers are exported without words.
+    fn read(versions: Vec<(String, String)>) -> Self {
+        let mut survey = Self::default();
+        for (id, body) in versions {
+            let Ok(body) = serde_json::from_str::<SurveyBody>(&body) else { continue };
+            for question in body.questions.iter().filter(|q| q.kind.takes_answer()) {
+                if !survey.columns.iter().any(|(id, _)| *id == question.id) {
+                    survey.columns.push((question.id.clone(), format!("{} [{}]", question.title, question.id)));
+                }
+            }
+            survey.versions.insert(id, body.questions);
+        }
+        survey
+    }
+}
+
+impl Reader {
+    pub(super) async fn open(app: &AppState, scope: &Scope, what: What) -> Result<Self> {
+        let mut survey = Survey::default();
+        let columns = match what {
+            What::Feedback => FEEDBACK.map(String::from).to_vec(),
+            What::Backlog => ITEM.map(String::from).to_vec(),
+            What::Responses(id) => {
+                survey = Self::survey(app, scope, id).await?;
+                let questions = survey.columns.iter().map(|(_, name)| name.clone());
+                RESPONSE.map(String::from).into_iter().chain(questions).chain([OTHER.to_owned()]).collect()
+            }
+        };
+        let after = (i64::MIN, String::new());
+        Ok(Self { app: Arc::clone(app), scope: *scope, what, after, columns, survey })
+    }
+
+    async fn survey(app: &AppState, scope: &Scope, id: SurveyId) -> Result<Survey> {
+        let known = app.store.export_surveys(scope).await?.iter().any(|(survey, _)| *survey == id);
+        if !known {
+            return Err(Refusal::NotFound.into());
+        }
+        Ok(Survey::read(app.store.export_versions(scope, id).await?))
+    }
+
+    /// The names of the columns.
+    pub(super) fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// The next rows; none at the end.
+    pub(super) async fn page(&mut self) -> Result<Vec<Row>> {
+        match self.what {
+            What::Feedback => self.feedback().await,
+            What::Responses(survey) => self.responses(survey).await,
+            What::Backlog => self.items().await,
+        }
+    }
+
+    /// Values with the names of their columns.
+    fn named(&self, values: Vec<Value>) -> Row {
+        self.columns.iter().cloned().zip(values).collect()
+    }
+
+    async fn feedback(&mut self) -> Result<Vec<Row>> {
+        let rows = self.app.store.export_feedback(&self.scope, &self.after, PAGE).await?;
+        let Some(last) = rows.last() else { return Ok(Vec::new()) };
+        self.after = (last.created_at, last.id.clone());
+        let ids: Vec<&str> = rows.iter().map(|r| r.id.as_str()).collect();
+        let mut tags: HashMap<String, Vec<String>> = HashMap::new();
+        for (feedback, tag) in self.app.store.export_tags(&self.scope, &ids).await? {
+            tags.entry(feedback).or_default().push(tag);
+        }
+        let mut links: HashMap<String, Vec<i64>> = HashMap::new();
+        for (feedback, _, number) in self.app.store.export_links(&self.scope, &ids).await? {
+            links.entry(feedback).or_default().push(number);
+        }
+        let rows = rows.into_iter().map(|r| {
+            let (tags, links) = (tags.remove(&r.id).unwrap_or_default(), links.remove(&r.id).unwrap_or_default());
+            self.named(feedback(r, tags, links))
+        });
+        Ok(rows.collect())
+    }
+
+    async fn responses(&mut self, survey: SurveyId) -> Result<Vec<Row>> {
+        let rows = self.app.store.export_responses(&self.scope, survey, &self.after, PAGE).await?;
+        let Some(last) = rows.last() else { return Ok(Vec::new()) };
+        self.after = (last.started_at, last.id.clone());
+        let ids: Vec<&str> = rows.iter().map(|r| r.id.as_str()).collect();
+        let mut answers: HashMap<String, Vec<(String, String)>> = HashMap::new();
+        for (response, question, value) in self.app.store.export_answers(&self.scope, &ids).await? {
+            answers.entry(response).or_default().push((question, value));
+        }
+        let rows = rows.into_iter().map(|r| {
+            let answers = answers.remove(&r.id).unwrap_or_default();
+            self.named(response(r, answers, &self.survey))
+        });
+        Ok(rows.collect())
+    }
+
+    async fn items(&mut self) -> Result<Vec<Row>> {
+        let rows = self.app.store.export_items(&self.scope, self.after.0, PAGE).await?;
+        let Some(last) = rows.last() else { return Ok(Vec::new()) };
+        self.after = (last.number, String::new());
+        let ids: Vec<&str> = rows.iter().map(|r| r.id.as_str()).collect();
+        let mut links: HashMap<String, Vec<String>> = HashMap::new();
+        for (feedback, item, _) in self.app.store.export_links(&self.scope, &ids).await? {
+            links.entry(item).or_default().push(feedback);
+        }
+        let rows = rows.into_iter().map(|r| {
+            let links = links.remove(&r.id).unwrap_or_default();
+            self.named(item(r, links))
+        });
+        Ok(rows.collect())
+    }
+}
+
+fn time(at: i64) -> Value {
+    Timestamp(at).rfc3339().into()
+}
+
+/// A stored list of texts; what is no list is said as it is.
+fn list(stored: String) -> Value {
+    serde_json::from_str::<Vec<String>>(&stored).map_or_else(|_| unreadable(&stored), Value::from)
+}
+
+/// What stands where something stored cannot be read.
+fn unreadable(stored: &str) -> Value {
+    format!("(not readable) {stored}").into()
+}
+
+fn feedback(r: FeedbackRow, tags: Vec<String>, links: Vec<i64>) -> Vec<Value> {
+    vec![
+        r.id.into(),
+        r.kind.into(),
+        r.text.into(),
+        json!(r.score),
+        json!(r.score_max),
+        r.status.into(),
+        tags.into(),
+        json!(r.assignee),
+        json!(r.contact_id),
+        json!(r.contact_external),
+        json!(r.contact_name),
+        json!(r.contact_email),
+        json!(r.survey),
+        json!(r.survey_id),
+        json!(r.response_id),
+        links.into(),
+        json!(r.ticket),
+        json!(r.page_url),
+        json!(r.release),
+        json!(r.environment),
+        r.language.into(),
+        list(r.spam_reasons),
+        time(r.created_at),
+        time(r.updated_at),
+    ]
+}
+
+fn response(r: ResponseRow, answers: Vec<(String, String)>, survey: &Survey) -> Vec<Value> {
+    let mut values = vec![
+        r.id.into(),
+        json!(r.version),
+        if r.finished_at.is_some() { "yes" } else { "no" }.into(),
+        json!(r.contact_id),
+        json!(r.contact_external),
+        json!(r.contact_name),
+        json!(r.contact_email),
+        json!(r.feedback_id),
+        r.source.into(),
+        r.language.into(),
+        json!(r.page_url),
+        json!(r.referrer),
+        json!(r.release),
+        json!(r.environment),
+        list(r.spam_reasons),
+        time(r.started_at),
+        r.finished_at.map_or(Value::Null, time),
+    ];
+    let questions = survey.versions.get(&r.version_id).map_or(&[][..], Vec::as_slice);
+    let read = |id: &str, stored: &str| match serde_json::from_str::<Answer>(stored) {
+        Err(_) => unreadable(stored),
+        Ok(Answer::Number(n)) => n.into(),
+        Ok(Answer::Text(text)) => text.into(),
+        Ok(Answer::Choices { chosen, other }) => {
+            let choices = questions.iter().find(|q| q.id == id).and_then(|q| q.kind.choices()).map_or(&[][..], |(all, _)| all);
+            let label = |id: String| choices.iter().find(|c| c.id == id).map_or(id, |c| c.label.clone());
+            chosen.into_iter().map(label).chain(other).collect::<Vec<_>>().into()
+        }
+    };
+    for (id, _) in &survey.columns {
+        values.push(answers.iter().find(|(question, _)| question == id).map_or(Value::Null, |(_, stored)| read(id, stored)));
+    }
+    let rest: Map<String, Value> = answers
+        .iter()
+        .filter(|(question, _)| !survey.columns.iter().any(|(id, _)| id == question))
+        .map(|(question, stored)| (question.clone(), read(question, stored)))
+        .collect();
+    values.push(if rest.is_empty() { Value::Null } else { rest.into() });
+    values
+}
+
+fn item(r: ItemRow, links: Vec<String>) -> Vec<Value> {
+    vec![
+        r.id.into(),
+        r.number.into(),
+        r.title.into(),
+        r.body.into(),
+        r.status.into(),
+        links.into(),
+        json!(r.created_by),
+        time(r.created_at),
+        time(r.updated_at),
+    ]
+}

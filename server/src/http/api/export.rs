@@ -1,0 +1,84 @@
+//! `/api/v1/export/…`: everything of one kind in one answer, as a file.
+
+use axum::{extract::State, response::Response};
+use domain::{Error as Refusal, accounts::Role, ids::SurveyId};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::{
+    caller::Caller,
+    problem::Answered,
+    sent::{Asked, Ids},
+};
+use crate::{
+    export::{self, What},
+    http::export::answer,
+    state::AppState,
+};
+
+/// How it is written.
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// A JSON object on each line.
+    #[default]
+    Jsonl,
+    /// RFC 4180, with a line of names. A text that begins like a formula gets a `'` before it.
+    Csv,
+}
+
+/// How to export.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ExportQuestions {
+    /// How it is written.
+    #[serde(default)]
+    #[param(inline)]
+    format: Format,
+}
+
+async fn file(app: &AppState, caller: &Caller, what: What, asked: ExportQuestions) -> Answered<Response> {
+    let scope = caller.scope(Role::Triager)?;
+    let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
+    let format = match asked.format {
+        Format::Jsonl => export::Format::Jsonl,
+        Format::Csv => export::Format::Csv,
+    };
+    Ok(answer(app, &scope, &project.slug, what, format).await?)
+}
+
+/// Export feedback
+///
+/// All feedback of the project, the oldest first, made while it is sent. What was there at the beginning is in it once. If it cannot be
+/// completed, the connection breaks off. Needs a key that may write.
+#[utoipa::path(get, path = "/api/v1/export/feedback", operation_id = "export_feedback", tag = "Export", params(ExportQuestions),
+    responses((status = 200, description = "The file.", content((String = "application/jsonl"), (String = "text/csv")))))]
+pub async fn export_feedback(State(app): State<AppState>, caller: Caller, Asked(asked): Asked<ExportQuestions>) -> Answered {
+    file(&app, &caller, What::Feedback, asked).await
+}
+
+/// Export the responses to a survey
+///
+/// One row for each response, one column for each question, over all versions of the survey. As the export of feedback otherwise.
+#[utoipa::path(get, path = "/api/v1/export/surveys/{survey_id}/responses", operation_id = "export_responses", tag = "Export",
+    params(("survey_id" = Uuid, Path, description = "The survey."), ExportQuestions),
+    responses((status = 200, description = "The file.", content((String = "application/jsonl"), (String = "text/csv")))))]
+pub async fn export_responses(
+    State(app): State<AppState>,
+    caller: Caller,
+    Ids([survey]): Ids<1>,
+    Asked(asked): Asked<ExportQuestions>,
+) -> Answered {
+    file(&app, &caller, What::Responses(SurveyId(survey)), asked).await
+}
+
+/// Export the backlog
+///
+/// Every item with the ids of the feedback behind it. As the export of feedback otherwise.
+#[utoipa::path(get, path = "/api/v1/export/backlog", operation_id = "export_backlog", tag = "Export", params(ExportQuestions),
+    responses((status = 200, description = "The file.", content((String = "application/jsonl"), (String = "text/csv")))))]
+pub async fn export_backlog(State(app): State<AppState>, caller: Caller, Asked(asked): Asked<ExportQuestions>) -> Answered {
+    file(&app, &caller, What::Backlog, asked).await
+}

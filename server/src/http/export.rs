@@ -1,0 +1,73 @@
+//! `/p/{slug}/export`: the page, and the files.
+
+use app::{
+    export::{ExportPage, ExportView},
+    shell::Nav,
+};
+use axum::{
+    Router,
+    body::Body,
+    extract::Query,
+    http::header,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use domain::accounts::{Role, Scope};
+use leptos::prelude::*;
+use serde::Deserialize;
+
+use super::{console::Console, error::PageResult};
+use crate::{
+    error::Result,
+    export::{self, Format, What},
+    state::AppState,
+};
+
+/// This capability's routes.
+pub fn routes() -> Router<AppState> {
+    Router::new().route("/p/{slug}/export", get(show)).route("/p/{slug}/export/file", get(file))
+}
+
+/// Which file.
+#[derive(Debug, Deserialize)]
+struct Wanted {
+    #[serde(default)]
+    what: String,
+    #[serde(default)]
+    survey: String,
+    #[serde(default)]
+    format: String,
+}
+
+async fn show(console: Console) -> PageResult {
+    let scope = console.scope(Role::Viewer)?;
+    let surveys = console.app.store.export_surveys(&scope).await?;
+    let view = ExportView {
+        slug: console.project()?.slug.clone(),
+        may_export: scope.require(Role::Triager).is_ok(),
+        surveys: surveys.into_iter().map(|(id, name)| (id.to_string(), name)).collect(),
+    };
+    Ok(console.page("Export", Nav::Settings, move || view! { <ExportPage view=view /> }))
+}
+
+async fn file(console: Console, Query(wanted): Query<Wanted>) -> PageResult {
+    let scope = console.scope(Role::Triager)?;
+    let what = What::read(&wanted.what, &wanted.survey)?;
+    let slug = console.project()?.slug.clone();
+    Ok(answer(&console.app, &scope, &slug, what, wanted.format.parse()?).await?)
+}
+
+/// A file that is made while it is sent. If it cannot be completed, the connection breaks off: what arrived is no whole file then.
+///
+/// # Errors
+/// As [`export::begin`].
+pub async fn answer(app: &AppState, scope: &Scope, slug: &str, what: What, format: Format) -> Result<Response> {
+    let pieces = export::begin(app, scope, what, format).await?;
+    let name = export::file_name(slug, what, format, app.now());
+    let headers = [
+        (header::CONTENT_TYPE, format.media_type().to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+    ];
+    Ok((headers, Body::from_stream(pieces)).into_response())
+}

@@ -1,0 +1,232 @@
+//! Exports, through the router and the command.
+
+use std::collections::HashMap;
+
+use axum::http::{StatusCode, header};
+use domain::{
+    accounts::{Role, Scope},
+    feedback::Feedback,
+    projects::Project,
+};
+use futures_util::StreamExt;
+use server::{
+    backlog,
+    export::{Format, What, begin},
+};
+
+use crate::{
+    on_both,
+    respond::setup,
+    support::{Page, TestApp, sample},
+};
+
+/// Texts that a careless writer of CSV would get wrong.
+const EXOTIC: [&str; 12] = [
+    "plain",
+    "comma, \"quotes\" and\nlines\r\nof both kinds",
+    "=HYPERLINK(\"http://evil.example\")",
+    "+49 30 1234",
+    "-1",
+    "@SUM(A1:A9)",
+    "\t=1",
+    "naïve 日本語 \u{1f600} e\u{301}",
+    "\u{202e}right to left",
+    "</script><img src=x onerror=alert(1)>",
+    "' already quoted",
+    "",
+];
+
+async fn add(t: &TestApp, project: &Project, texts: Vec<String>) -> Vec<Feedback> {
+    let all: Vec<Feedback> = texts
+        .into_iter()
+        .enumerate()
+        .map(|(n, text)| {
+            let tags = if n % 2 == 0 { vec!["billing".to_owned(), "urgent".to_owned()] } else { vec![] };
+            // Several at the same moment: the place of a page is not the time alone.
+            Feedback { tags, created_at: t.app.now().plus_ms(i64::try_from(n / 7).unwrap()), ..sample(&t.app, project.id, &text) }
+        })
+        .collect();
+    for part in all.chunks(500) {
+        let part = part.to_vec();
+        t.app
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    for feedback in &part {
+                        tx.insert_feedback(feedback, None).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+            .unwrap();
+    }
+    all
+}
+
+fn csv_rows(body: &str) -> Vec<HashMap<String, String>> {
+    csv::Reader::from_reader(body.as_bytes()).deserialize().map(Result::unwrap).collect()
+}
+
+fn json_rows(body: &str) -> Vec<serde_json::Value> {
+    body.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn url(project: &Project, rest: &str) -> String {
+    format!("/p/{}/export/file?{rest}", project.slug)
+}
+
+fn header_of<'p>(page: &'p Page, name: header::HeaderName) -> &'p str {
+    page.headers.get(name).unwrap().to_str().unwrap()
+}
+
+on_both!(everything_is_in_it_once_and_as_it_was_written, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    add(&t, &other, vec!["a secret of others".into()]).await;
+    let texts: Vec<String> = (0..5_100).map(|n| EXOTIC.get(n).map_or_else(|| format!("Number {n}"), |t| (*t).to_owned())).collect();
+    let all = add(&t, &project, texts).await;
+    let scope = Scope::system(project.id);
+    backlog::create_from(
+        &t.app,
+        &scope,
+        "some-key-1",
+        all[0].id,
+        "Faster",
+        backlog::Quoting { quote: String::new(), importance: domain::backlog::Importance::Normal },
+    )
+    .await
+    .unwrap();
+    let page = owner.get(&url(&project, "what=feedback&format=csv")).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(header_of(&page, header::CONTENT_TYPE).starts_with("text/csv"));
+    assert!(header_of(&page, header::CONTENT_DISPOSITION).starts_with("attachment; filename=\"my-app-feedback-"));
+    assert!(!page.body.contains("a secret of others"));
+    let rows = csv_rows(&page.body);
+    assert_eq!(rows.len(), all.len());
+    let by_id: HashMap<&str, &HashMap<String, String>> = rows.iter().map(|row| (row["id"].as_str(), row)).collect();
+    for feedback in &all {
+        let text = &by_id[feedback.id.to_string().as_str()]["text"];
+        let risky = feedback.text.starts_with(['=', '+', '-', '@', '\t']);
+        assert_eq!(*text, if risky { format!("'{}", feedback.text) } else { feedback.text.clone() });
+    }
+    let first = by_id[all[0].id.to_string().as_str()];
+    assert_eq!((first["tags"].as_str(), first["backlog"].as_str(), first["status"].as_str()), ("billing, urgent", "1", "linked"));
+    // JSON lines hold the same, unchanged.
+    let page = owner.get(&url(&project, "what=feedback&format=jsonl")).await;
+    let rows = json_rows(&page.body);
+    assert_eq!(rows.len(), all.len());
+    let texts: HashMap<&str, &str> = rows.iter().map(|r| (r["id"].as_str().unwrap(), r["text"].as_str().unwrap())).collect();
+    assert!(all.iter().all(|f| texts[f.id.to_string().as_str()] == f.text));
+    // It arrives in pieces, none of which is all.
+    let app = t.app.clone();
+    let pieces: Vec<_> = begin(&app, &scope, What::Feedback, Format::Csv).await.unwrap().map(|p| p.unwrap().len()).collect().await;
+    assert!(pieces.len() > 10 && pieces.iter().all(|n| *n < page.body.len() / 5), "{pieces:?}");
+    let page = owner.get(&url(&project, "what=backlog&format=jsonl")).await;
+    let rows = json_rows(&page.body);
+    assert_eq!(
+        (rows.len(), rows[0]["title"].as_str(), rows[0]["feedback"][0].as_str()),
+        (1, Some("Faster"), Some(all[0].id.to_string().as_str()))
+    );
+});
+
+on_both!(responses_have_a_column_for_each_question, |t: TestApp| async move {
+    let s = setup(t, &[]).await;
+    for n in 0..3 {
+        let answers = serde_json::json!([["q1", "9"], ["q2", "=cmd()"], ["q3", "c1"], ["q3", "c2"]]);
+        let page = s.post(&s.input(&format!("submission-{n}"), &answers, true)).await;
+        assert!(page.status.is_success(), "{}", page.body);
+    }
+    // One answer that this program did not write, and one to a question that no version has.
+    s.t.app
+        .store
+        .write(|tx| {
+            Box::pin(async move {
+                let sql = "UPDATE answers SET value = '{broken' WHERE question_id = 'q2' AND response_id = (SELECT MIN(id) FROM responses)";
+                sqlx::query(sql).execute(tx.conn()).await?;
+                let sql = "INSERT INTO answers (response_id, project_id, survey_id, question_id, value, answered_at) \
+                           SELECT MAX(id), project_id, survey_id, 'q99', '{\"text\":\"old\"}', 1 FROM responses GROUP BY project_id, survey_id";
+                sqlx::query(sql).execute(tx.conn()).await?;
+                sqlx::query("UPDATE responses SET spam_reasons = 'no list'").execute(tx.conn()).await?;
+                Ok(())
+            })
+        })
+        .await
+        .unwrap();
+    let (admin, scope) = (s.t.member(&s.project, "admin@example.com", Role::Admin).await.1, Scope::system(s.project.id));
+    let page = admin.get(&url(&s.project, &format!("what=responses&survey={}&format=csv", s.survey))).await;
+    let rows = csv_rows(&page.body);
+    assert_eq!(rows.len(), 3);
+    let mut whys: Vec<&str> = rows.iter().map(|r| r["Why? [q2]"].as_str()).collect();
+    whys.sort_unstable();
+    assert_eq!(whys, ["'=cmd()", "'=cmd()", "(not readable) {broken"]);
+    assert!(rows.iter().all(|r| r["Would you recommend us? [q1]"] == "9" && r["What do you use? [q3]"] == "Maps, Lists"));
+    assert!(rows.iter().all(|r| r["spam_reasons"] == "(not readable) no list" && r["finished"] == "yes"));
+    assert_eq!(rows.iter().filter(|r| r["other_answers"] == "{\"q99\":\"old\"}").count(), 1);
+    let page = admin.get(&url(&s.project, &format!("what=responses&survey={}&format=jsonl", s.survey))).await;
+    let rows = json_rows(&page.body);
+    assert_eq!((rows.len(), &rows[0]["What do you use? [q3]"]), (3, &serde_json::json!(["Maps", "Lists"])));
+    // A survey of somebody else, or none at all.
+    let other = server::projects::create(&s.t.app, "Other", vec![], None).await.unwrap();
+    let foreign = Scope::system(other.id);
+    assert!(begin(&s.t.app, &foreign, What::Responses(s.survey), Format::Csv).await.is_err());
+    assert!(begin(&s.t.app, &scope, What::Responses(s.t.app.id()), Format::Csv).await.is_err());
+});
+
+on_both!(viewers_and_strangers_export_nothing, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    add(&t, &project, vec!["A secret".into()]).await;
+    let (_, viewer) = t.member(&project, "viewer@example.com", Role::Viewer).await;
+    let (_, triager) = t.member(&project, "triager@example.com", Role::Triager).await;
+    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    let (_, stranger) = t.member(&other, "stranger@example.com", Role::Owner).await;
+    let file = url(&project, "what=feedback&format=csv");
+    assert_eq!(triager.get(&file).await.status, StatusCode::OK);
+    assert_eq!(viewer.get(&file).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(stranger.get(&file).await.status, StatusCode::NOT_FOUND);
+    assert_ne!(t.anonymous().get(&file).await.status, StatusCode::OK);
+    let page = viewer.get(&format!("/p/{}/export", project.slug)).await;
+    assert!(page.status == StatusCode::OK && !page.body.contains("export/file"));
+    assert!(owner.get(&format!("/p/{}/export", project.slug)).await.body.contains("export/file"));
+    for wrong in ["", "what=feedback", "what=people&format=csv", "what=responses&format=csv", "what=feedback&format=xml"] {
+        assert_eq!(owner.get(&url(&project, wrong)).await.status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
+    }
+});
+
+on_both!(a_failure_on_the_way_does_not_look_like_the_end, |t: TestApp| async move {
+    let (project, _) = t.owner().await;
+    add(&t, &project, (0..600).map(|n| format!("Number {n}")).collect()).await;
+    let scope = Scope::system(project.id);
+    for format in [Format::Csv, Format::Jsonl] {
+        let mut pieces = Box::pin(begin(&t.app, &scope, What::Feedback, format).await.unwrap());
+        if format == Format::Csv {
+            pieces.next().await.unwrap().unwrap();
+        }
+        pieces.next().await.unwrap().unwrap();
+        t.app
+            .store
+            .write(|tx| {
+                Box::pin(async move {
+                    sqlx::query("ALTER TABLE feedback_tags RENAME TO feedback_tags_away").execute(tx.conn()).await?;
+                    Ok(())
+                })
+            })
+            .await
+            .unwrap();
+        let rest: Vec<_> = pieces.collect().await;
+        assert!(rest.last().unwrap().is_err(), "the connection breaks off");
+        if format == Format::Jsonl {
+            assert!(String::from_utf8_lossy(rest[0].as_ref().unwrap()).starts_with("{\"error\""));
+        }
+        t.app
+            .store
+            .write(|tx| {
+                Box::pin(async move {
+                    sqlx::query("ALTER TABLE feedback_tags_away RENAME TO feedback_tags").execute(tx.conn()).await?;
+                    Ok(())
+                })
+            })
+            .await
+            .unwrap();
+    }
+});
