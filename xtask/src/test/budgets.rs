@@ -20,6 +20,8 @@ use crate::{
 const EMBED: usize = 3_000;
 const RESPONDENT_PAGE: usize = 12_000;
 const CONSOLE: usize = 120_000;
+/// The ticket portal of the demonstration's project.
+const PORTAL: &str = "/p/gantry";
 
 /// Starts the program with the demonstration and weighs.
 pub fn check(paths: &Paths, _: &Args) -> Result<Tally> {
@@ -40,17 +42,18 @@ pub fn check(paths: &Paths, _: &Args) -> Result<Tally> {
     }
     weigh(&mut over, "console: wasm and JavaScript", sum, CONSOLE);
 
-    for survey in server.surveys()? {
-        let page = server.get(&format!("/s/{survey}"))?;
+    let pages = server.surveys()?.into_iter().map(|survey| format!("/s/{survey}")).chain([PORTAL.to_owned()]);
+    for path in pages {
+        let page = server.get(&path)?;
         let html = page.text()?;
         if html.contains(".wasm") {
-            over.push(format!("/s/{survey} names a wasm file"));
+            over.push(format!("{path} names a wasm file"));
         }
         let mut sum = page.body.len();
         for asset in assets(&html) {
             sum += server.get(&asset)?.body.len();
         }
-        weigh(&mut over, &format!("/s/{survey} with all it loads"), sum, RESPONDENT_PAGE);
+        weigh(&mut over, &format!("{path} with all it loads"), sum, RESPONDENT_PAGE);
     }
     if over.is_empty() { Ok(Tally::GOOD) } else { Err(over.join("\n").into()) }
 }

@@ -1,0 +1,131 @@
+// The public ticket portal as a stranger meets it, with and without JavaScript: write with a picture, read, write again, close, open.
+import { deflateSync } from 'node:zlib';
+
+import AxeBuilder from '@axe-core/playwright';
+
+import { readQuestions } from '../lib/steps.js';
+import { expect, test } from '../lib/test.js';
+
+const STANDARDS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
+
+/** A green picture of 12 × 8 pixels. */
+function png() {
+  const crc = (bytes) => {
+    let sum = 0xffffffff;
+    for (const byte of bytes) {
+      sum ^= byte;
+      for (let i = 0; i < 8; i += 1) sum = sum & 1 ? (sum >>> 1) ^ 0xedb88320 : sum >>> 1;
+    }
+    return (sum ^ 0xffffffff) >>> 0;
+  };
+  const part = (name, data) => {
+    const body = Buffer.concat([Buffer.from(name), data]);
+    const out = Buffer.alloc(body.length + 8);
+    out.writeUInt32BE(data.length);
+    body.copy(out, 4);
+    out.writeUInt32BE(crc(body), body.length + 4);
+    return out;
+  };
+  const head = Buffer.from([0, 0, 0, 12, 0, 0, 0, 8, 8, 2, 0, 0, 0]);
+  const row = Buffer.concat([Buffer.from([0]), Buffer.alloc(36, Buffer.from([0, 160, 80]))]);
+  const rows = deflateSync(Buffer.concat(Array.from({ length: 8 }, () => row)));
+  return Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), part('IHDR', head), part('IDAT', rows), part('IEND', Buffer.alloc(0))]);
+}
+
+async function visitor(browser, javaScriptEnabled, options = {}) {
+  const context = await browser.newContext({ javaScriptEnabled, locale: 'en-GB', ...options });
+  return context.newPage();
+}
+
+async function fill(page, { subject = 'The till jams', message = 'It beeps twice, then nothing.', email = 'rosa@example.com' } = {}) {
+  await page.getByLabel('Subject').fill(subject);
+  await page.getByLabel('Message').fill(message);
+  await page.getByLabel('Your e-mail address').fill(email);
+}
+
+test('a stranger writes with a picture, reads, writes again, closes and opens', async ({ own, browser, javaScriptEnabled }) => {
+  const page = await visitor(browser, javaScriptEnabled);
+  const scripts = [];
+  page.on('request', (request) => ['script', 'fetch', 'xhr'].includes(request.resourceType()) && scripts.push(request.url()));
+  await page.goto(`${own.url}/p/${own.project.slug}`);
+  await fill(page);
+  await page.getByLabel(/^Files/).setInputFiles([
+    { name: 'till.png', mimeType: 'image/png', buffer: png() },
+    { name: 'page.html', mimeType: 'image/png', buffer: Buffer.from('<script>document.title = "bad"</script>') },
+  ]);
+  await readQuestions(page);
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
+  await expect(page.getByRole('heading', { name: 'Your message has arrived: Ticket 1' })).toBeVisible();
+  const link = await page.getByRole('textbox', { name: 'Link to this conversation' }).inputValue();
+  expect(page.url()).toBe(`${link}?sent=1`);
+  await expect(page.locator('#state')).toContainText('Waiting for an answer');
+  const picture = page.getByRole('img', { name: 'Picture: till.png' });
+  await picture.scrollIntoViewIfNeeded();
+  if (javaScriptEnabled) await expect.poll(() => picture.evaluate((img) => img.naturalWidth)).toBe(12);
+
+  // What is no picture is downloaded, whatever it calls itself.
+  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'Download: page.html' }).click()]);
+  expect(download.suggestedFilename()).toBe('page.html');
+
+  await page.goto(link);
+  await page.getByLabel('Message').fill('It works now.');
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
+  await expect(page.locator('.message').last()).toContainText('It works now.');
+  await page.getByRole('button', { name: 'This is solved' }).click();
+  await expect(page.locator('#state')).toContainText('Closed');
+  await page.getByRole('button', { name: 'Open again' }).click();
+  await expect(page.locator('#state')).toContainText('Waiting for an answer');
+  expect(scripts).toEqual([]);
+
+  await page.goto(`${link.slice(0, -1)}${link.endsWith('A') ? 'B' : 'A'}`);
+  await expect(page.getByRole('heading', { name: 'There is nothing here' })).toBeVisible();
+  await page.context().close();
+});
+
+test('what is refused comes back with its words and files', async ({ own, browser, javaScriptEnabled }) => {
+  const page = await visitor(browser, javaScriptEnabled, { locale: 'de-DE' });
+  await page.goto(`${own.url}/p/${own.project.slug}`);
+  await page.getByLabel('Betreff').fill('Die Kasse klemmt');
+  await page.getByLabel('Nachricht').fill('Sie piept zweimal.');
+  // A browser takes this for an address, we do not.
+  await page.getByLabel('Ihre E-Mail-Adresse').fill('rosa@-nowhere-');
+  await page.locator('form').evaluate((form) => { form.noValidate = true; }).catch(() => {});
+  await page.getByLabel(/^Dateien/).setInputFiles({ name: 'bon.txt', mimeType: 'text/plain', buffer: Buffer.from('1 Brot') });
+  await readQuestions(page);
+  await page.getByRole('button', { name: 'Absenden' }).click();
+  await expect(page.getByText('Geben Sie eine E-Mail-Adresse wie name@example.com an.').first()).toBeVisible();
+  await expect(page.getByLabel('Nachricht')).toHaveValue('Sie piept zweimal.');
+  await expect(page.getByLabel(/bon\.txt/)).toBeChecked();
+  await page.getByLabel('Ihre E-Mail-Adresse').fill('rosa@example.com');
+  await page.getByRole('button', { name: 'Absenden' }).click();
+  await expect(page.getByRole('link', { name: 'Herunterladen: bon.txt' })).toBeVisible();
+  await page.context().close();
+});
+
+test('the portal has no accessibility faults and fits a phone, in light and dark @js', async ({ own, browser }) => {
+  const page = await visitor(browser, true);
+  const portal = `${own.url}/p/${own.project.slug}`;
+  await page.goto(portal);
+  await fill(page, { subject: `Long: ${'Donaudampfschifffahrt'.repeat(4)}`, message: `It beeps.\n\nhttps://example.com/${'a'.repeat(120)}` });
+  await page.getByLabel(/^Files/).setInputFiles([{ name: 'till.png', mimeType: 'image/png', buffer: png() }, { name: 'log.txt', mimeType: 'text/plain', buffer: Buffer.from('x') }]);
+  await readQuestions(page);
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
+  const conversation = page.url();
+  const faults = [];
+  for (const scheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
+    for (const [name, url] of Object.entries({ portal, conversation, nothing: `${portal}/t/nothing` })) {
+      for (const width of [1280, 360]) {
+        await page.setViewportSize({ width, height: 800 });
+        await page.goto(url);
+        const { violations } = await new AxeBuilder({ page }).withTags(STANDARDS).analyze();
+        faults.push(...violations.map((v) => `${name} ${scheme} ${width}: ${v.id} ${v.nodes.slice(0, 2).map((n) => n.target).join(' | ')}`));
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+        if (wide > width) faults.push(`${name} ${scheme}: ${wide} px wide at ${width}`);
+        if (process.env.EARSHOT_SHOTS) await page.screenshot({ path: `${process.env.EARSHOT_SHOTS}/${name}-${scheme}-${width}.png`, fullPage: true });
+      }
+    }
+  }
+  expect(faults).toEqual([]);
+  await page.context().close();
+});
