@@ -10,6 +10,7 @@
 #![cfg_attr(feature = "hydrate", allow(missing_docs))]
 
 pub mod accounts;
+pub mod api;
 pub mod backlog;
 pub mod components;
 pub mod desk;

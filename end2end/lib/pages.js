@@ -108,7 +108,7 @@ async function* firstMinutes({ page, visitor, server }) {
   yield ['/sign-in refused', visitor];
 
   await signIn(page, server);
-  for (const path of ['inbox', 'inbox?q=score:what', 'tickets', 'replies', 'backlog', 'surveys', 'imports', 'embed', 'webhooks', 'export']) {
+  for (const path of ['inbox', 'inbox?q=score:what', 'tickets', 'replies', 'backlog', 'surveys', 'imports', 'embed', 'webhooks', 'export', 'keys']) {
     await page.goto(`${base}/${path}`);
     yield [`/p/{slug}/${path} empty`, page];
   }

@@ -16,3 +16,4 @@ CREATE INDEX api_keys_project ON api_keys (project_id, created_at);
 
 -- Lists of the API go from the newest back.
 CREATE INDEX backlog_items_time ON backlog_items (project_id, created_at, id);
+CREATE INDEX tickets_time ON tickets (project_id, created_at, id);

@@ -96,6 +96,7 @@ pub fn KeysPage(
         <div id="keys" data-part class="narrow">
             <PageHead title="API keys" lead="For programs that read this project or write into it. Each key reaches this project only." />
             <SettingsTabs slug=slug current=SettingsTab::Keys />
+            <p>"How to use one: "<a href="/api/docs">"API reference"</a>"."</p>
             <ErrorSummary errors=errors.clone() />
             {made.map(|made| view! {
                 <div class="notice notice-good stack" role="status">

@@ -1,6 +1,7 @@
 //! Use cases of the backlog: items, and their links to feedback.
 
 pub mod fold;
+pub mod patch;
 
 use domain::{
     Error as Refusal, Timestamp,
@@ -282,12 +283,12 @@ pub(crate) struct BackIds {
     entries: Entries,
 }
 
-/// Ids of what a change to an item itself writes: two entries of its history, and what webhooks are told.
-type Entries = ([HistoryId; 2], EventId);
+/// Ids of what a change to an item itself writes: up to three entries of its history, and what webhooks are told.
+type Entries = ([HistoryId; 3], EventId);
 
 impl BackIds {
     pub(crate) fn new(app: &App) -> Self {
-        Self { link: LinkIds::new(app), entries: ([app.id(), app.id()], app.id()) }
+        Self { link: LinkIds::new(app), entries: ([app.id(), app.id(), app.id()], app.id()) }
     }
 }
 
@@ -417,7 +418,7 @@ async fn change(
     work: impl FnOnce(&mut Item) -> Vec<Change> + Send + 'static,
 ) -> Result<(Item, Option<UndoId>)> {
     let (scope, now) = (*scope, app.now());
-    let entries: Entries = ([app.id(), app.id()], app.id());
+    let entries: Entries = ([app.id(), app.id(), app.id()], app.id());
     app.store
         .write(move |tx| {
             Box::pin(async move {

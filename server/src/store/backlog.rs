@@ -1,5 +1,7 @@
 //! Backlog items, and the links between them and feedback.
 
+use std::collections::HashMap;
+
 use domain::{
     Timestamp,
     accounts::Scope,
@@ -218,6 +220,69 @@ impl Store {
         .fetch_optional(self.reader())
         .await?;
         row.map(Item::try_from).transpose()
+    }
+
+    /// One item of the scope's project by its identity.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn backlog_item_by_id(&self, scope: &Scope, item: BacklogId) -> Result<Option<Item>> {
+        let row: Option<ItemRow> = sqlx::query_as(
+            "SELECT id, project_id, number, title, body, status, created_at, updated_at, version FROM backlog_items WHERE project_id = $1 AND id = $2",
+        )
+        .bind(scope.project().to_string())
+        .bind(item.to_string())
+        .fetch_optional(self.reader())
+        .await?;
+        row.map(Item::try_from).transpose()
+    }
+
+    /// Whole items that match, from the newest back, after one (its time and id).
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn backlog_page(&self, scope: &Scope, filter: &Filter, after: Option<(i64, String)>, limit: i64) -> Result<Vec<Item>> {
+        let (at, id) = after.unwrap_or((i64::MAX, String::new()));
+        let rows: Vec<ItemRow> = sqlx::query_as(
+            "SELECT id, project_id, number, title, body, status, created_at, updated_at, version FROM backlog_items \
+             WHERE project_id = $1 AND ($2 = '' OR status = $2) AND (search LIKE $3 ESCAPE '\\' OR number = $4) \
+             AND (created_at < $5 OR (created_at = $5 AND id < $6)) ORDER BY created_at DESC, id DESC LIMIT $7",
+        )
+        .bind(scope.project().to_string())
+        .bind(filter.status.map_or("", BacklogStatus::as_str))
+        .bind(filter.pattern())
+        .bind(filter.number.unwrap_or(-1))
+        .bind(at)
+        .bind(id)
+        .bind(limit)
+        .fetch_all(self.reader())
+        .await?;
+        rows.into_iter().map(Item::try_from).collect()
+    }
+
+    /// What stands behind each of these items.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn evidence_of(&self, scope: &Scope, items: &[Item]) -> Result<HashMap<BacklogId, Evidence>> {
+        let sql = match self.dialect() {
+            Dialect::Sqlite => {
+                "SELECT l.backlog_id, COUNT(DISTINCT COALESCE(f.contact_id, f.id)) AS people, COUNT(f.id) AS said, \
+                 COUNT(CASE WHEN l.importance = 'critical' THEN f.id END) AS critical \
+                 FROM json_each($2) j CROSS JOIN links l ON l.backlog_id = j.value JOIN feedback f ON f.id = l.feedback_id AND f.status <> 'spam' \
+                 WHERE l.project_id = $1 GROUP BY l.backlog_id"
+            }
+            Dialect::Postgres => {
+                "SELECT l.backlog_id, COUNT(DISTINCT COALESCE(f.contact_id, f.id)) AS people, COUNT(f.id) AS said, \
+                 COUNT(CASE WHEN l.importance = 'critical' THEN f.id END) AS critical \
+                 FROM links l JOIN json_array_elements_text(CAST($2 AS json)) j ON l.backlog_id = j \
+                 JOIN feedback f ON f.id = l.feedback_id AND f.status <> 'spam' WHERE l.project_id = $1 GROUP BY l.backlog_id"
+            }
+        };
+        let ids: Vec<BacklogId> = items.iter().map(|item| item.id).collect();
+        let rows: Vec<(String, i64, i64, i64)> =
+            sqlx::query_as(sql).bind(scope.project().to_string()).bind(serde_json::to_string(&ids)?).fetch_all(self.reader()).await?;
+        rows.into_iter().map(|(item, people, said, critical)| Ok((id(&item)?, Evidence { people, said, critical }))).collect()
     }
 
     /// Items with the best evidence first: people, then feedback, then the newest.

@@ -98,6 +98,26 @@ impl Store {
         row.map(Ticket::try_from).transpose()
     }
 
+    /// Tickets from the newest back, of one state or any, after one (its time and id).
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn tickets_page(&self, scope: &Scope, state: Option<State>, after: Option<(i64, String)>, limit: i64) -> Result<Vec<Ticket>> {
+        let (at, id) = after.unwrap_or((i64::MAX, String::new()));
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT * FROM tickets WHERE project_id = $1 AND ($2 = '' OR state = $2) AND (created_at < $3 OR (created_at = $3 AND id < $4)) \
+             ORDER BY created_at DESC, id DESC LIMIT $5",
+        )
+        .bind(scope.project().to_string())
+        .bind(state.map_or("", State::as_str))
+        .bind(at)
+        .bind(id)
+        .bind(limit)
+        .fetch_all(self.reader())
+        .await?;
+        rows.into_iter().map(Ticket::try_from).collect()
+    }
+
     /// The messages of a ticket with their files, oldest first; notes only with `notes`.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 //! it; state and status change together, in one transaction, and every step is in the history.
 
 pub mod files;
+pub mod patch;
 
 use domain::{
     Error as Refusal, Timestamp,

@@ -47,20 +47,30 @@ const PLAIN: &str = "plain.";
 /// # Errors
 /// When the database fails.
 pub async fn list(app: &App, scope: &Scope, ask: Ask) -> Result<Page> {
-    scope.require(Role::Viewer)?;
     let mut ask = ask;
     if ask.cursor.as_deref().is_some_and(|c| c.starts_with(PLAIN)) && app.search.status() == search::Status::Ready {
         ask.cursor = None;
     }
-    let mut found = app.search.search(scope, ask.clone()).await;
-    if let Err(error) = &found
-        && matches!(error.refusal(), Some(domain::Error::Invalid(_)))
-        && ask.cursor.is_some()
-    {
-        ask.cursor = None;
-        found = app.search.search(scope, ask.clone()).await;
+    match page(app, scope, ask.clone()).await {
+        Err(error) if ask.cursor.is_some() && matches!(error.refusal(), Some(domain::Error::Invalid(_))) => {
+            ask.cursor = None;
+            page(app, scope, ask).await
+        }
+        found => found,
     }
-    match found {
+}
+
+/// One page of the scope's project, for programs: a cursor goes on where it was given, and nowhere else.
+///
+/// # Errors
+/// [`domain::Error::Invalid`] for a cursor that does not fit; when the database fails.
+pub async fn page(app: &App, scope: &Scope, ask: Ask) -> Result<Page> {
+    scope.require(Role::Viewer)?;
+    // What was begun without the index goes on without it.
+    if ask.cursor.as_deref().is_some_and(|c| c.starts_with(PLAIN)) {
+        return plain(app, scope, &ask).await;
+    }
+    match app.search.search(scope, ask.clone()).await {
         Ok(found) => {
             let items = app.store.feedback_by_ids(scope, &found.ids).await?;
             Ok(Page {

@@ -3,7 +3,9 @@
 //! Each change names the version that the person saw. Where another person changed the same part meanwhile, it is refused and
 //! nobody's work is overwritten; tags, comments and links add up.
 
+pub mod add;
 pub mod list;
+pub mod patch;
 
 use domain::{
     Error as Refusal, Timestamp,

@@ -5,6 +5,7 @@
 mod support;
 
 mod accounts;
+mod api;
 mod backlog;
 mod backup;
 mod demo;
@@ -15,8 +16,8 @@ mod fuzz;
 mod imports;
 mod inbox;
 mod keys;
-mod matrix;
 mod mail;
+mod matrix;
 mod migrations;
 mod nodes;
 mod poison;

@@ -23,9 +23,15 @@ pub struct Operation {
     pub path: String,
 }
 
-fn entries(document: &Value) -> impl Iterator<Item = (&String, &String, &Value)> {
+/// Path, method and description of each operation.
+pub fn entries(document: &Value) -> impl Iterator<Item = (&String, &String, &Value)> {
     let paths = document["paths"].as_object().into_iter().flatten();
     paths.flat_map(|(path, item)| item.as_object().into_iter().flatten().map(move |(method, operation)| (path, method, operation)))
+}
+
+/// All of it, without the address of this installation.
+pub fn whole() -> &'static Value {
+    &DOCUMENT
 }
 
 /// All operations.
@@ -64,6 +70,7 @@ fn build() -> Value {
     document["security"] = json!([{ "key": [] }]);
     document["components"]["securitySchemes"] =
         json!({ "key": { "type": "http", "scheme": "bearer", "bearerFormat": "eas_…", "description": "A key of the project." } });
+    tighten(&mut document["components"]["schemas"]);
     document["components"]["headers"] = headers();
     document["components"]["responses"] = refusals();
     if let Some(paths) = document["paths"].as_object_mut() {
@@ -74,6 +81,49 @@ fn build() -> Value {
         }
     }
     document
+}
+
+/// What a text that may be empty looks like, and one that may not: something in it can be seen.
+const TEXT: &str = "^[^\\u0000]*$";
+const VISIBLE: &str = "^[^\\u0000]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000]*$";
+const TAG: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f\",:]*[^\\s\\u0000-\\u001f\\u007f-\\u009f\",:][^\\u0000-\\u001f\\u007f-\\u009f\",:]*$";
+
+/// Says of inputs what the macro has no words for: no text holds NUL, a score lies on its scale, what a contact's properties are.
+fn tighten(schemas: &mut Value) {
+    let inputs = schemas.as_object_mut().into_iter().flatten().filter(|(name, _)| name.starts_with("New") || name.ends_with("Patch"));
+    for (_, schema) in inputs {
+        for (name, property) in schema["properties"].as_object_mut().into_iter().flatten() {
+            let is_text = property["type"] == "string" || property["type"].as_array().is_some_and(|kinds| kinds.contains(&json!("string")));
+            if is_text && property.get("format").is_none() && property.get("pattern").is_none() {
+                let pattern = if property["minLength"].as_u64().is_some_and(|n| n > 0) { VISIBLE } else { TEXT };
+                property["pattern"] = json!(pattern);
+            }
+            match name.as_str() {
+                "tags" => {
+                    property["items"] = json!({ "type": "string", "minLength": 1, "maxLength": domain::feedback::MAX_TAG, "pattern": TAG })
+                }
+                "choices" => property["items"] = json!({ "type": "string", "minLength": 1, "maxLength": 20, "pattern": VISIBLE }),
+                "attributes" => {
+                    property["maxProperties"] = json!(30);
+                    property["propertyNames"] = json!({ "minLength": 1, "maxLength": 100, "pattern": TEXT });
+                    let text = json!({ "type": "string", "maxLength": 500, "pattern": TEXT });
+                    property["additionalProperties"] = json!({ "anyOf": [text, { "type": "number" }, { "type": "boolean" }] });
+                }
+                _ => {}
+            }
+        }
+    }
+    // One alternative for each scale, so that no score lies beyond the top of its own.
+    let scales: Vec<Value> = super::feedback::SCALES
+        .iter()
+        .map(|max| {
+            let properties = json!({ "value": { "type": "number", "minimum": 0, "maximum": max }, "max": { "const": max } });
+            json!({ "type": "object", "required": ["value", "max"], "additionalProperties": false, "properties": properties })
+        })
+        .collect();
+    schemas["NewScore"] = json!({ "description": "A score on its scale.", "anyOf": scales, "example": { "value": 9, "max": 10 } });
+    schemas["NewFeedbackBody"]["properties"]["score"] =
+        json!({ "anyOf": [{ "type": "null" }, { "$ref": "#/components/schemas/NewScore" }] });
 }
 
 /// Headers of answers.
@@ -98,7 +148,7 @@ fn header_refs(names: &[&str]) -> Value {
 }
 
 /// What any operation may be refused with: name, status, what it means, further headers.
-const REFUSALS: [(&str, &str, &str, &[&str]); 15] = [
+pub const REFUSALS: [(&str, &str, &str, &[&str]); 15] = [
     ("Malformed", "400", "The request cannot be read, or lacks a header that it needs.", &LIMITS),
     ("SignedOut", "401", "No key, or one that opens nothing.", &["WWW-Authenticate"]),
     ("Forbidden", "403", "The scope of the key does not allow this.", &LIMITS),

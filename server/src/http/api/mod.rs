@@ -1,14 +1,24 @@
 //! `/api/v1`: the program for other programs. An operation is a handler that `#[utoipa::path]` describes, and one word in the list of
 //! operations below: that list makes both the routes and the document, so that neither knows what the other does not.
 
+#![expect(unused_qualifications, reason = "what utoipa's macro writes")]
+
 mod answer;
+mod backlog;
 mod caller;
+mod contact;
 mod document;
 mod export;
+mod feedback;
 mod me;
+mod page;
 mod problem;
 mod projects;
+mod reference;
+mod responses;
 mod sent;
+mod surveys;
+mod tickets;
 
 use axum::{
     Router,
@@ -38,12 +48,18 @@ operations! {
     export: export_feedback, export_responses, export_backlog;
     me: read_key;
     projects: list_projects, read_project;
+    surveys: list_surveys, read_survey;
+    responses: list_responses, create_response, read_response;
+    feedback: list_feedback, create_feedback, read_feedback, update_feedback;
+    backlog: list_items, create_item, read_item, update_item, list_links, link_feedback, unlink_feedback;
+    tickets: list_tickets, create_ticket, read_ticket, create_message, update_ticket;
 }
 
 /// The routes: those that need a key, the document, and the page about it.
 pub fn routes(app: &AppState) -> Router<AppState> {
     let mut api = Router::new();
     let operations = document::operations();
+    // Several methods of one path are one route to the router.
     for (name, handler) in handlers() {
         let Some(at) = operations.iter().find(|o| o.name == name) else { continue };
         let Some(filter) = method_filter(&at.method) else { continue };
@@ -53,7 +69,10 @@ pub fn routes(app: &AppState) -> Router<AppState> {
         .method_not_allowed_fallback(problem::no_such_method)
         .fallback(problem::nowhere)
         .layer(axum::middleware::from_fn_with_state(app.clone(), caller::identify));
-    let open = Router::new().route("/api/v1/openapi.json", get(document::json)).method_not_allowed_fallback(problem::no_such_method);
+    let open = Router::new()
+        .route("/api/v1/openapi.json", get(document::json))
+        .route("/api/docs", get(reference::show))
+        .method_not_allowed_fallback(problem::no_such_method);
     open.nest(BASE, api)
 }
 

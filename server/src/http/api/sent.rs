@@ -38,6 +38,12 @@ pub struct Sent<T> {
 }
 
 impl<T> Sent<T> {
+    /// The request without its body, and the body.
+    pub fn open(self) -> (Sent<()>, T) {
+        let Self { caller, once, fingerprint, headers, body } = self;
+        (Sent { caller, once, fingerprint, headers, body: () }, body)
+    }
+
     /// The idempotency key of a request that makes something.
     ///
     /// # Errors
@@ -119,11 +125,25 @@ fn is_too_deep(json: &[u8]) -> bool {
     false
 }
 
+/// Whether a text holds NUL, which PostgreSQL cannot keep. JSON writes it in one way only.
+fn has_nul(json: &[u8]) -> bool {
+    let mut escaped = false;
+    json.iter().enumerate().any(|(at, byte)| {
+        let nul = escaped && json.get(at..at + 5) == Some(b"u0000");
+        escaped = !escaped && *byte == b'\\';
+        nul
+    })
+}
+
 /// Reads a body; a fault carries the place where it was found.
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refused> {
     let malformed = |detail: String| Refused::outside(StatusCode::BAD_REQUEST, "malformed", detail);
     if is_too_deep(bytes) {
         return Err(malformed(format!("Lists and objects may lie {MAX_DEPTH} deep in each other at most.")));
+    }
+    if has_nul(bytes) {
+        let detail = "NUL (\\u0000) cannot be kept in a text.";
+        return Err(Refused::invalid(vec![Fault::at("", "nul", detail)]));
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = match serde_path_to_error::deserialize(&mut reader) {
@@ -215,6 +235,27 @@ pub fn page() -> usize {
     PAGE
 }
 
+/// The body of a request that has none.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// For `#[serde(deserialize_with)]`: something that may be left out, and is never null.
+///
+/// # Errors
+/// When it does not fit.
+pub fn set<'de, D: serde::Deserializer<'de>, T: serde::Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// For `#[serde(deserialize_with)]`: something that may be left out, and null says that there is to be none.
+///
+/// # Errors
+/// When it does not fit.
+pub fn set_or_null<'de, D: serde::Deserializer<'de>, T: serde::Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    <Option<T> as serde::Deserialize>::deserialize(deserializer).map(Some)
+}
+
 /// The ids in the address. What is no id names nothing.
 #[derive(Debug, Clone, Copy)]
 pub struct Ids<const N: usize>(pub [Uuid; N]);
@@ -275,6 +316,12 @@ mod tests {
         assert!(is_too_deep("[".repeat(10_000).as_bytes()));
         assert!(!is_too_deep(format!("[\"{}\\\"[[[\"]", "[".repeat(100)).as_bytes()));
         assert!(!is_too_deep("[]".repeat(100).as_bytes()));
+    }
+
+    #[test]
+    fn nul_is_found_where_it_is_meant() {
+        assert!(has_nul(br#"{"name":"a\u0000"}"#) && has_nul(br#""\\\u0000""#));
+        assert!(!has_nul(br#""\\u0000""#) && !has_nul(b"\"u0000\"") && !has_nul(b"\\"));
     }
 
     proptest! {

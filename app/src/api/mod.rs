@@ -1,0 +1,205 @@
+//! The reference of the API: one page, made from the same document that programs read.
+
+use leptos::prelude::*;
+
+/// The page.
+#[derive(Debug, Clone, Default)]
+pub struct Reference {
+    /// How this installation is reached.
+    pub base: String,
+    /// What holds for all of it; paragraphs with `code` and **bold** words.
+    pub about: String,
+    /// Operations by what they are about.
+    pub groups: Vec<Group>,
+    /// What is sent and answered.
+    pub shapes: Vec<Shape>,
+    /// What may be refused: status and meaning.
+    pub refusals: Vec<(String, String)>,
+}
+
+/// Operations about one thing.
+#[derive(Debug, Clone, Default)]
+pub struct Group {
+    /// What they are about.
+    pub name: String,
+    /// In the order of their paths.
+    pub operations: Vec<Operation>,
+}
+
+/// One operation.
+#[derive(Debug, Clone, Default)]
+pub struct Operation {
+    /// Its anchor.
+    pub id: String,
+    /// In upper case.
+    pub method: String,
+    /// From the root.
+    pub path: String,
+    /// In a few words.
+    pub summary: String,
+    /// More; may be empty.
+    pub description: String,
+    /// What the address and the headers take.
+    pub parameters: Vec<Field>,
+    /// The name of what is sent.
+    pub body: Option<String>,
+    /// Status, meaning, and the name of what is answered.
+    pub answer: (String, String, Option<String>),
+    /// The statuses of what may be refused.
+    pub refusals: String,
+    /// A request for a shell.
+    pub example: String,
+}
+
+/// What is sent or answered.
+#[derive(Debug, Clone, Default)]
+pub struct Shape {
+    /// Its name, and anchor.
+    pub name: String,
+    /// What it is.
+    pub description: String,
+    /// Its fields.
+    pub fields: Vec<Field>,
+}
+
+/// A field or parameter.
+#[derive(Debug, Clone, Default)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// Where it stands, of a parameter.
+    pub place: Option<String>,
+    /// What it holds.
+    pub kind: String,
+    /// The shape that it holds.
+    pub shape: Option<String>,
+    /// Whether it has to be there.
+    pub required: bool,
+    /// What it means.
+    pub description: String,
+}
+
+/// Words with `code` and **bold** among them.
+fn words(text: &str) -> Vec<AnyView> {
+    let code = |(n, part): (usize, &str)| {
+        if n % 2 == 1 {
+            let part = part.to_owned();
+            return vec![view! { <code>{part}</code> }.into_any()];
+        }
+        let bold = |(n, part): (usize, &str)| {
+            let part = part.to_owned();
+            if n % 2 == 1 { view! { <strong>{part}</strong> }.into_any() } else { part.into_any() }
+        };
+        part.split("**").enumerate().map(bold).collect::<Vec<_>>()
+    };
+    text.split('`').enumerate().flat_map(code).collect()
+}
+
+fn fields(list: Vec<Field>) -> AnyView {
+    let row = |field: Field| {
+        let note = match (field.place, field.required) {
+            (Some(place), true) => format!("{place}, required"),
+            (Some(place), false) => place,
+            (None, true) => "required".to_owned(),
+            (None, false) => String::new(),
+        };
+        let kind = match field.shape {
+            Some(shape) => view! { <a href=format!("#shape-{shape}")>{field.kind}</a> }.into_any(),
+            None => field.kind.into_any(),
+        };
+        view! {
+            <div class="api-field">
+                <dt><code>{field.name}</code>" "<span class="muted small">{kind}</span>" "<span class="small api-note">{note}</span></dt>
+                <dd>{words(&field.description)}</dd>
+            </div>
+        }
+    };
+    view! { <dl class="api-fields">{list.into_iter().map(row).collect_view()}</dl> }.into_any()
+}
+
+fn operation(op: Operation) -> AnyView {
+    let Operation { id, method, path, summary, description, parameters, body, answer, refusals, example } = op;
+    let (status, meaning, shape) = answer;
+    let answered = shape.map(|name| view! { " "<a href=format!("#shape-{name}")>{name.clone()}</a> });
+    let title = format!("{id}-title");
+    let labelled = title.clone();
+    view! {
+        <article class="card api-operation" id=id aria-labelledby=labelled>
+            <h3 id=title>{summary.clone()}</h3>
+            <p class="api-address"><span class="badge">{method}</span>" "<code>{path}</code></p>
+            {(!description.is_empty()).then(|| view! { <p>{words(&description)}</p> })}
+            {(!parameters.is_empty()).then(|| view! { <h4>"Takes"</h4>{fields(parameters)} })}
+            {body.map(|name| view! { <p>"Body: "<a href=format!("#shape-{name}")>{name.clone()}</a></p> })}
+            <p>"Answers "<code>{status}</code>{answered}": "{meaning}</p>
+            <p class="muted small">"May be refused with "{refusals}"."</p>
+            <pre tabindex="0" role="region" aria-label=format!("Example: {summary}")><code>{example}</code></pre>
+        </article>
+    }
+    .into_any()
+}
+
+/// The reference.
+#[component]
+pub fn ReferencePage(
+    /// Its content.
+    model: Reference,
+) -> impl IntoView {
+    let Reference { base, about, groups, shapes, refusals } = model;
+    let contents =
+        groups.iter().map(|g| (g.name.clone(), g.operations.iter().map(|o| (o.id.clone(), o.summary.clone())).collect::<Vec<_>>()));
+    let contents = contents.collect::<Vec<_>>();
+    view! {
+        <div class="api-reference">
+            <header>
+                <p class="small"><a href="/">"Earshot"</a></p>
+                <h1>"API reference"</h1>
+                <p class="lead">"Reached at "<code>{format!("{base}/api/v1")}</code>". As an OpenAPI 3.1 document: "<a href="/api/v1/openapi.json">"openapi.json"</a>"."</p>
+            </header>
+            <nav class="api-contents" aria-label="Contents">
+                <details open>
+                    <summary>"Contents"</summary>
+                    <ul>
+                        {contents.into_iter().map(|(name, operations)| view! {
+                            <li>
+                                <a href=format!("#group-{name}")>{name.clone()}</a>
+                                <ul>{operations.into_iter().map(|(id, summary)| view! { <li><a href=format!("#{id}")>{summary}</a></li> }).collect_view()}</ul>
+                            </li>
+                        }).collect_view()}
+                        <li><a href="#refusals">"Refusals"</a></li>
+                        <li><a href="#shapes">"Shapes"</a></li>
+                    </ul>
+                </details>
+            </nav>
+            <div class="api-body stack">
+                <section class="api-about" aria-label="About">{about.split("\n\n").map(|text| view! { <p>{words(text)}</p> }).collect_view()}</section>
+                {groups.into_iter().map(|group| {
+                    let heading = format!("group-{}", group.name);
+                    let labelled = heading.clone();
+                    view! {
+                        <section class="stack" aria-labelledby=labelled>
+                            <h2 id=heading>{group.name}</h2>
+                            {group.operations.into_iter().map(operation).collect_view()}
+                        </section>
+                    }.into_any()
+                }).collect_view()}
+                <section class="stack" aria-labelledby="refusals">
+                    <h2 id="refusals">"Refusals"</h2>
+                    <p>"Each is a "<a href="#shape-Problem">"Problem"</a>"."</p>
+                    <dl class="api-fields">{refusals.into_iter().map(|(status, meaning)| view! {
+                        <div class="api-field"><dt><code>{status}</code></dt><dd>{words(&meaning)}</dd></div>
+                    }).collect_view()}</dl>
+                </section>
+                <section class="stack" aria-labelledby="shapes">
+                    <h2 id="shapes">"Shapes"</h2>
+                    {shapes.into_iter().map(|shape| view! {
+                        <article class="card" id=format!("shape-{}", shape.name)>
+                            <h3>{shape.name.clone()}</h3>
+                            <p>{words(&shape.description)}</p>
+                            {fields(shape.fields)}
+                        </article>
+                    }.into_any()).collect_view()}
+                </section>
+            </div>
+        </div>
+    }
+}

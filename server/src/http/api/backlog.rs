@@ -1,0 +1,410 @@
+//! `/api/v1/backlog`: items of work, and their links to feedback.
+
+use axum::{extract::State, http::HeaderMap, response::Response};
+use domain::{
+    Error as Refusal,
+    accounts::{Role, Scope},
+    backlog::{self, BacklogStatus},
+    ids::{BacklogId, FeedbackId},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::{
+    answer::{self, Written, inner_key},
+    caller::Caller,
+    page,
+    problem::{Answered, Refused},
+    sent::{self, Asked, Ids, Sent},
+};
+use crate::{
+    backlog::{
+        Quoting, Unlinking,
+        patch::{Patch, patch},
+    },
+    error::Error,
+    state::{App, AppState},
+    store::backlog::{Evidence, Filter},
+};
+
+/// How far the work has come.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ItemStatus {
+    /// Not decided.
+    Open,
+    /// Decided, not begun.
+    Planned,
+    /// Being made.
+    InProgress,
+    /// In the hands of people.
+    Shipped,
+    /// Decided against.
+    Declined,
+}
+
+impl From<BacklogStatus> for ItemStatus {
+    fn from(status: BacklogStatus) -> Self {
+        match status {
+            BacklogStatus::Open => Self::Open,
+            BacklogStatus::Planned => Self::Planned,
+            BacklogStatus::InProgress => Self::InProgress,
+            BacklogStatus::Shipped => Self::Shipped,
+            BacklogStatus::Declined => Self::Declined,
+        }
+    }
+}
+
+impl From<ItemStatus> for BacklogStatus {
+    fn from(status: ItemStatus) -> Self {
+        match status {
+            ItemStatus::Open => Self::Open,
+            ItemStatus::Planned => Self::Planned,
+            ItemStatus::InProgress => Self::InProgress,
+            ItemStatus::Shipped => Self::Shipped,
+            ItemStatus::Declined => Self::Declined,
+        }
+    }
+}
+
+/// How much an item matters to the one who said something.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Importance {
+    /// They would like it.
+    Nice,
+    /// They want it.
+    #[default]
+    Normal,
+    /// They cannot do without it.
+    Critical,
+}
+
+impl From<Importance> for backlog::Importance {
+    fn from(importance: Importance) -> Self {
+        match importance {
+            Importance::Nice => Self::Nice,
+            Importance::Normal => Self::Normal,
+            Importance::Critical => Self::Critical,
+        }
+    }
+}
+
+impl From<backlog::Importance> for Importance {
+    fn from(importance: backlog::Importance) -> Self {
+        match importance {
+            backlog::Importance::Nice => Self::Nice,
+            backlog::Importance::Normal => Self::Normal,
+            backlog::Importance::Critical => Self::Critical,
+        }
+    }
+}
+
+/// A unit of work.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BacklogItem {
+    id: Uuid,
+    /// The name on the screen: `#12`.
+    #[schema(example = 12)]
+    number: i64,
+    #[schema(example = "Export keeps all columns")]
+    title: String,
+    body: String,
+    status: ItemStatus,
+    evidence: EvidenceView,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    updated_at: String,
+    /// Grows with each change.
+    version: i64,
+}
+
+/// What stands behind an item, spam aside.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Evidence)]
+pub struct EvidenceView {
+    /// Distinct people.
+    people: i64,
+    /// Linked pieces of feedback.
+    feedback: i64,
+    /// Of these, those marked as critical.
+    critical: i64,
+}
+
+/// One page of items, from the newest back.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BacklogList {
+    items: Vec<BacklogItem>,
+    /// Leads to the page after; null on the last.
+    next_cursor: Option<String>,
+}
+
+/// A link from an item to feedback.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Link {
+    feedback_id: Uuid,
+    /// The words that are meant; null for all of it.
+    quote: Option<String>,
+    importance: Importance,
+    #[schema(format = DateTime)]
+    linked_at: String,
+}
+
+/// One page of links, from the newest back.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LinkList {
+    items: Vec<Link>,
+    /// Leads to the page after; null on the last.
+    next_cursor: Option<String>,
+}
+
+fn view(item: backlog::Item, evidence: Evidence) -> BacklogItem {
+    BacklogItem {
+        id: item.id.0,
+        number: item.number,
+        title: item.title,
+        body: item.body,
+        status: item.status.into(),
+        evidence: EvidenceView { people: evidence.people, feedback: evidence.said, critical: evidence.critical },
+        created_at: item.created_at.rfc3339(),
+        updated_at: item.updated_at.rfc3339(),
+        version: item.version,
+    }
+}
+
+async fn find(app: &App, scope: &Scope, id: Uuid) -> Answered<backlog::Item> {
+    Ok(app.store.backlog_item_by_id(scope, BacklogId(id)).await?.ok_or(Refusal::NotFound)?)
+}
+
+async fn with_evidence(app: &App, scope: &Scope, item: backlog::Item) -> Answered<BacklogItem> {
+    let evidence = app.store.backlog_evidence(scope, &item).await?;
+    Ok(view(item, evidence))
+}
+
+/// What to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct BacklogQuestions {
+    /// Words of title or body, or a number.
+    #[serde(default)]
+    #[param(max_length = 300, example = "export")]
+    q: String,
+    /// Only items that have come this far.
+    #[param(inline)]
+    status: Option<ItemStatus>,
+    /// How many items a page has.
+    #[serde(default = "sent::page", deserialize_with = "sent::limit")]
+    #[param(minimum = 1, maximum = 100, default = 25)]
+    limit: usize,
+    /// `next_cursor` of the page before.
+    #[param(max_length = 200)]
+    cursor: Option<String>,
+}
+
+/// List backlog items
+///
+/// From the newest back.
+#[utoipa::path(get, path = "/api/v1/backlog", operation_id = "list_items", tag = "Backlog", params(BacklogQuestions),
+    responses((status = 200, description = "One page.", body = BacklogList)))]
+pub async fn list_items(
+    State(app): State<AppState>,
+    caller: Caller,
+    Asked(asked): Asked<BacklogQuestions>,
+    headers: HeaderMap,
+) -> Answered {
+    let scope = caller.scope(Role::Viewer)?;
+    let after = page::place(asked.cursor.as_deref())?;
+    let status = asked.status.map(BacklogStatus::from);
+    let filter: Filter = crate::backlog::filter(&asked.q, status);
+    let mut items = app.store.backlog_page(&scope, &filter, after, page::one_more(asked.limit)).await?;
+    let next_cursor = page::cut(&mut items, asked.limit, |item| (item.created_at, item.id.0));
+    let mut evidence = app.store.evidence_of(&scope, &items).await?;
+    let items =
+        items.into_iter().map(|item| (evidence.remove(&item.id).unwrap_or_default(), item)).map(|(e, item)| view(item, e)).collect();
+    let questions = [
+        ("q", Some(asked.q).filter(|q| !q.is_empty())),
+        ("status", status.map(|s| s.as_str().to_owned())),
+        ("limit", Some(asked.limit.to_string())),
+    ];
+    let next = page::next("/api/v1/backlog", next_cursor.as_deref(), &questions);
+    answer::page(&headers, &BacklogList { items, next_cursor }, next)
+}
+
+/// Read a backlog item
+#[utoipa::path(get, path = "/api/v1/backlog/{item_id}", operation_id = "read_item", tag = "Backlog",
+    params(("item_id" = Uuid, Path, description = "The item.")),
+    responses((status = 200, description = "The item.", body = BacklogItem)))]
+pub async fn read_item(State(app): State<AppState>, caller: Caller, Ids([id]): Ids<1>, headers: HeaderMap) -> Answered {
+    let scope = caller.scope(Role::Viewer)?;
+    let item = find(&app, &scope, id).await?;
+    answer::found(&headers, &with_evidence(&app, &scope, item).await?)
+}
+
+/// An item to make.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewBacklogItem {
+    #[schema(min_length = 1, max_length = 200, example = "Export keeps all columns")]
+    title: String,
+    #[serde(default)]
+    #[schema(max_length = 20000)]
+    body: String,
+}
+
+/// Make a backlog item
+#[utoipa::path(post, path = "/api/v1/backlog", operation_id = "create_item", tag = "Backlog", request_body = NewBacklogItem,
+    responses((status = 201, description = "The new item.", body = BacklogItem)))]
+pub async fn create_item(State(app): State<AppState>, sent: Sent<NewBacklogItem>) -> Answered<Response> {
+    let (sent, body) = sent.open();
+    let (scope, key) = (sent.caller.scope(Role::Triager)?, inner_key(&sent)?);
+    answer::once(&app, &sent, async {
+        let number = crate::backlog::create(&app, &scope, &key, &body.title, &body.body).await?;
+        let item = app.store.backlog_item(&scope, number).await?.ok_or(Refusal::NotFound)?;
+        let location = format!("/api/v1/backlog/{}", item.id);
+        Ok(Written::created(location, &with_evidence(&app, &scope, item).await?)?)
+    })
+    .await
+}
+
+/// What to change; what is left out stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BacklogPatch {
+    #[serde(default, deserialize_with = "super::sent::set")]
+    #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 200)]
+    title: Option<String>,
+    #[serde(default, deserialize_with = "super::sent::set")]
+    #[schema(value_type = Option<String>, nullable = false, max_length = 20000)]
+    body: Option<String>,
+    #[serde(default, deserialize_with = "super::sent::set")]
+    #[schema(value_type = Option<ItemStatus>, nullable = false)]
+    status: Option<ItemStatus>,
+}
+
+/// Change a backlog item
+#[utoipa::path(patch, path = "/api/v1/backlog/{item_id}", operation_id = "update_item", tag = "Backlog", request_body = BacklogPatch,
+    params(("item_id" = Uuid, Path, description = "The item.")),
+    responses((status = 200, description = "The item as it is now.", body = BacklogItem)))]
+pub async fn update_item(State(app): State<AppState>, Ids([id]): Ids<1>, sent: Sent<BacklogPatch>) -> Answered<Response> {
+    let (sent, body) = sent.open();
+    let scope = sent.caller.scope(Role::Triager)?;
+    answer::once(&app, &sent, async {
+        let item = find(&app, &scope, id).await?;
+        let current = with_evidence(&app, &scope, item).await?;
+        answer::demand_match(&sent.headers, &current)?;
+        let wanted = Patch { title: body.title, body: body.body, status: body.status.map(Into::into) };
+        let before = (current.title.as_str(), current.body.as_str());
+        let changed = patch(&app, &scope, current.number, current.version, before, wanted).await;
+        changed.map_err(|error: Error| Refused::from(error).stale())?;
+        let item = find(&app, &scope, id).await?;
+        Ok(Written::changed(&with_evidence(&app, &scope, item).await?)?)
+    })
+    .await
+}
+
+/// What links of an item to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct LinkQuestions {
+    /// How many links a page has.
+    #[serde(default = "sent::page", deserialize_with = "sent::limit")]
+    #[param(minimum = 1, maximum = 100, default = 25)]
+    limit: usize,
+    /// `next_cursor` of the page before.
+    #[param(max_length = 200)]
+    cursor: Option<String>,
+}
+
+/// List the links of an item
+///
+/// The feedback that stands behind it, last linked first.
+#[utoipa::path(get, path = "/api/v1/backlog/{item_id}/links", operation_id = "list_links", tag = "Backlog",
+    params(("item_id" = Uuid, Path, description = "The item."), LinkQuestions),
+    responses((status = 200, description = "One page.", body = LinkList)))]
+pub async fn list_links(
+    State(app): State<AppState>,
+    caller: Caller,
+    Ids([id]): Ids<1>,
+    Asked(asked): Asked<LinkQuestions>,
+    headers: HeaderMap,
+) -> Answered {
+    let scope = caller.scope(Role::Viewer)?;
+    let item = find(&app, &scope, id).await?;
+    let offset = page::offset(asked.cursor.as_deref())?;
+    let mut links = app.store.linked_feedback(&scope, &item, page::one_more(asked.limit), offset).await?;
+    let more = links.len() > asked.limit;
+    links.truncate(asked.limit);
+    let next_cursor = more.then(|| page::offset_cursor(offset, asked.limit));
+    let items = links
+        .into_iter()
+        .map(|link| Link {
+            feedback_id: link.feedback.0,
+            quote: link.quote,
+            importance: link.importance.into(),
+            linked_at: link.linked_at.rfc3339(),
+        })
+        .collect();
+    let path = format!("/api/v1/backlog/{id}/links");
+    let next = page::next(&path, next_cursor.as_deref(), &[("limit", Some(asked.limit.to_string()))]);
+    answer::page(&headers, &LinkList { items, next_cursor }, next)
+}
+
+/// How feedback is linked.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewLink {
+    /// Words of the feedback that are meant; all of it when left out.
+    #[schema(max_length = 2000)]
+    quote: Option<String>,
+    #[serde(default)]
+    importance: Importance,
+}
+
+/// The two that are linked now.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Linked {
+    item_id: Uuid,
+    feedback_id: Uuid,
+    /// Whether they were not linked before.
+    is_new: bool,
+}
+
+/// Link feedback to an item
+///
+/// Linking again changes quote and importance. New or triaged feedback becomes `linked`. The quote has to stand in the feedback’s text.
+#[utoipa::path(put, path = "/api/v1/backlog/{item_id}/links/{feedback_id}", operation_id = "link_feedback", tag = "Backlog",
+    request_body = Option<NewLink>,
+    params(("item_id" = Uuid, Path, description = "The item."), ("feedback_id" = Uuid, Path, description = "The feedback.")),
+    responses((status = 200, description = "They are linked.", body = Linked)))]
+pub async fn link_feedback(State(app): State<AppState>, Ids([id, feedback]): Ids<2>, sent: Sent<NewLink>) -> Answered<Response> {
+    let (sent, body) = sent.open();
+    let scope = sent.caller.scope(Role::Triager)?;
+    answer::once(&app, &sent, async {
+        let item = find(&app, &scope, id).await?;
+        let quoting = Quoting { quote: body.quote.unwrap_or_default(), importance: body.importance.into() };
+        let linked = crate::backlog::link(&app, &scope, FeedbackId(feedback), item.number, quoting).await?;
+        Ok(Written::changed(&Linked { item_id: id, feedback_id: feedback, is_new: linked.is_new })?)
+    })
+    .await
+}
+
+/// Take a link away
+///
+/// Feedback without any link left becomes `triaged`. Taking away what is not there is no fault.
+#[utoipa::path(delete, path = "/api/v1/backlog/{item_id}/links/{feedback_id}", operation_id = "unlink_feedback", tag = "Backlog",
+    params(("item_id" = Uuid, Path, description = "The item."), ("feedback_id" = Uuid, Path, description = "The feedback.")),
+    responses((status = 204, description = "They are not linked.")))]
+pub async fn unlink_feedback(State(app): State<AppState>, Ids([id, feedback]): Ids<2>, sent: Sent<sent::Nothing>) -> Answered<Response> {
+    let (sent, _) = sent.open();
+    let scope = sent.caller.scope(Role::Triager)?;
+    answer::once(&app, &sent, async {
+        let item = find(&app, &scope, id).await?;
+        crate::backlog::unlink(&app, &scope, FeedbackId(feedback), item.number, Unlinking::default()).await?;
+        Ok(Written::gone())
+    })
+    .await
+}

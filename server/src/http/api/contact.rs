@@ -1,0 +1,116 @@
+//! Who said something, as a program tells it.
+
+use std::collections::BTreeMap;
+
+use domain::{Error as Refusal, FieldErrors, surveys::answer::is_email};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::{http::respond::web_address, responses::Person};
+
+/// Who said it. What is known of a contact already is kept; what is new is added.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewContact {
+    /// Your own id of them. Feedback with the same id is by the same contact.
+    #[schema(min_length = 1, max_length = 200, example = "user-81")]
+    id: Option<String>,
+    #[schema(format = "email", max_length = 254, example = "ann@example.com")]
+    email: Option<String>,
+    #[schema(max_length = 200, example = "Ann Archer")]
+    name: Option<String>,
+    /// Up to 30 further properties: texts of up to 500 characters, numbers, true or false.
+    #[serde(default)]
+    #[schema(value_type = Object, example = json!({ "plan": "pro", "seats": 5 }))]
+    attributes: BTreeMap<String, Value>,
+}
+
+fn short(text: &str, max: usize) -> Result<Option<String>, String> {
+    let text: String = text.chars().filter(|c| !c.is_control()).collect();
+    let text = text.trim();
+    match text.chars().count() {
+        0 => Ok(None),
+        n if n > max => Err(format!("Use {max} characters at most; this has {n}.")),
+        _ => Ok(Some(text.to_owned())),
+    }
+}
+
+/// A short text; what is too long is refused at its place.
+pub fn text(errors: &mut FieldErrors, field: &str, text: Option<&str>, max: usize) -> Option<String> {
+    short(text?, max).unwrap_or_else(|why| {
+        errors.add(field, "too_long", why);
+        None
+    })
+}
+
+/// A web address; anything but http(s) is refused at its place.
+pub fn address(errors: &mut FieldErrors, field: &str, text: Option<&str>) -> Option<String> {
+    let text = text?;
+    let read = web_address(text).filter(|_| text.chars().count() <= 2000);
+    if read.is_none() {
+        errors.add(field, "url", "Give an address that begins with http:// or https:// and holds no password.");
+    }
+    read
+}
+
+impl NewContact {
+    /// The person, or what is wrong at `place/…`.
+    pub fn read(self, place: &str, errors: &mut FieldErrors) -> Option<Person> {
+        let Self { id, email, name, attributes } = self;
+        let person = Person {
+            external_id: text(errors, &format!("{place}/id"), id.as_deref(), 200),
+            email: text(errors, &format!("{place}/email"), email.as_deref(), 254).map(|email| email.to_lowercase()),
+            name: text(errors, &format!("{place}/name"), name.as_deref(), 200),
+            attributes: (!attributes.is_empty()).then(|| serde_json::to_string(&attributes).unwrap_or_default()),
+        };
+        if person.email.as_deref().is_some_and(|email| !is_email(email)) {
+            errors.add(&format!("{place}/email"), "email", "Give an e-mail address like name@example.com.");
+        }
+        let fits = |(name, value): (&String, &Value)| {
+            let value = match value {
+                Value::String(text) => text.chars().count() <= 500,
+                Value::Number(_) | Value::Bool(_) => true,
+                _ => false,
+            };
+            value && (1..=100).contains(&name.chars().count())
+        };
+        if attributes.len() > 30 || !attributes.iter().all(fits) {
+            errors.add(
+                &format!("{place}/attributes"),
+                "malformed",
+                "Give 30 properties at most, with names of 1 to 100 characters: numbers, true, false, or texts of up to 500 characters.",
+            );
+        }
+        (person.external_id.is_some() || person.email.is_some() || person.name.is_some() || person.attributes.is_some()).then_some(person)
+    }
+}
+
+/// Who said it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Contact {
+    /// Your own id of them.
+    id: Option<String>,
+    email: Option<String>,
+    name: Option<String>,
+    /// Further properties.
+    #[schema(value_type = Object)]
+    attributes: BTreeMap<String, Value>,
+}
+
+impl Contact {
+    /// From the stored row.
+    #[must_use]
+    pub fn of(person: crate::store::triage::Person) -> Self {
+        let attributes = serde_json::from_str(&person.attributes).unwrap_or_default();
+        Self { id: person.external_id, email: person.email, name: person.name, attributes }
+    }
+}
+
+/// Ends the reading of an input.
+///
+/// # Errors
+/// When anything was refused.
+pub fn all_fits(errors: FieldErrors) -> Result<(), Refusal> {
+    errors.into_result(())
+}

@@ -1,0 +1,111 @@
+//! Opaque cursors of lists that come by time, and the address of the next page.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use domain::Timestamp;
+use url::form_urlencoded::Serializer;
+use uuid::Uuid;
+
+use super::problem::{Answered, Fault, Refused};
+
+/// Where a page ended.
+pub type Place = (i64, String);
+
+/// The refusal of a cursor that leads nowhere: none of ours, or of another list.
+pub fn lost() -> Refused {
+    let detail = "This cursor leads nowhere. Begin again without one.";
+    Refused::Outside {
+        status: axum::http::StatusCode::NOT_FOUND,
+        code: "cursor",
+        detail: detail.into(),
+        faults: vec![Fault::parameter("cursor", "cursor", detail)],
+    }
+}
+
+/// The cursor of what comes after something made at a time.
+#[must_use]
+pub fn cursor(at: Timestamp, id: Uuid) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{}.{id}", at.0))
+}
+
+/// Reads [`cursor`].
+///
+/// # Errors
+/// When it is none.
+pub fn place(cursor: Option<&str>) -> Answered<Option<Place>> {
+    let Some(cursor) = cursor else { return Ok(None) };
+    let read = || {
+        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
+        let (at, id) = text.split_once('.')?;
+        Some((at.parse().ok()?, Uuid::try_parse(id).ok()?.to_string()))
+    };
+    read().map(Some).ok_or_else(lost)
+}
+
+/// The cursor of a list that is counted off.
+#[must_use]
+pub fn offset_cursor(before: i64, limit: usize) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{}.", before.saturating_add(i64::try_from(limit).unwrap_or(i64::MAX))))
+}
+
+/// Reads [`offset_cursor`].
+///
+/// # Errors
+/// When it is none.
+pub fn offset(cursor: Option<&str>) -> Answered<i64> {
+    let Some(cursor) = cursor else { return Ok(0) };
+    let read = || String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?.strip_suffix('.')?.parse().ok();
+    read().filter(|n| *n >= 0).ok_or_else(lost)
+}
+
+/// Cuts a list that was asked for with one item too many, and gives the cursor of the page after.
+pub fn cut<T>(items: &mut Vec<T>, limit: usize, end: impl Fn(&T) -> (Timestamp, Uuid)) -> Option<String> {
+    if items.len() <= limit {
+        return None;
+    }
+    items.truncate(limit);
+    items.last().map(|last| {
+        let (at, id) = end(last);
+        cursor(at, id)
+    })
+}
+
+/// One more than the page holds, for the database.
+#[must_use]
+pub fn one_more(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)
+}
+
+/// The address of the next page, with the same questions.
+#[must_use]
+pub fn next(path: &str, cursor: Option<&str>, questions: &[(&str, Option<String>)]) -> Option<String> {
+    let cursor = cursor?;
+    let mut query = Serializer::new(String::new());
+    for (name, value) in questions {
+        if let Some(value) = value {
+            query.append_pair(name, value);
+        }
+    }
+    query.append_pair("cursor", cursor);
+    Some(format!("{path}?{}", query.finish()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_read_as_it_was_written() {
+        let id = Uuid::from_u128(7);
+        assert_eq!(place(Some(&cursor(Timestamp(-5), id))).unwrap(), Some((-5, id.to_string())));
+        assert!(place(Some("")).is_err() && place(Some("plain.1.2")).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_cursor_panics(text in ".*") {
+            drop(place(Some(&text)));
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! `/api/v1/surveys/{survey_id}/responses` and `/api/v1/responses`: what was answered, and answers that come from elsewhere.
+
+use std::collections::HashMap;
+
+use axum::{extract::State, http::HeaderMap, response::Response as Http};
+use domain::{
+    Error as Refusal, FieldErrors, Timestamp,
+    accounts::{Role, Scope},
+    ids::{ResponseId, SurveyId},
+    responses::Signals,
+    surveys::{
+        self,
+        answer::{OTHER, OTHER_CHOICE},
+    },
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::{
+    answer::{self, Written, inner_key},
+    caller::Caller,
+    contact::{NewContact, address, all_fits, text},
+    page,
+    problem::{Answered, Refused},
+    sent::{self, Asked, Ids, Sent},
+    surveys::find,
+};
+use crate::{
+    error::Error,
+    responses::{self, Context, Submission},
+    state::{App, AppState},
+    store::results::{Range, ResponseRow},
+};
+
+/// A response to a survey.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Response {
+    id: Uuid,
+    survey_id: Uuid,
+    /// The version that was answered.
+    version_id: Uuid,
+    /// The feedback made of it.
+    feedback_id: Option<Uuid>,
+    /// Who, as far as known: name, e-mail address or your own id.
+    contact: Option<String>,
+    /// `link`, `popover`, `inline`, `frame` or `api`.
+    #[schema(example = "popover")]
+    source: String,
+    language: String,
+    page_url: Option<String>,
+    release: Option<String>,
+    environment: Option<String>,
+    is_spam: bool,
+    /// Why it was suspected to be spam.
+    spam_reasons: Vec<String>,
+    #[schema(format = DateTime)]
+    started_at: String,
+    /// Null while it is partial.
+    #[schema(format = DateTime)]
+    finished_at: Option<String>,
+    answers: Vec<Answer>,
+}
+
+/// An answer. A number, a text or choices, as the question asks.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Answer {
+    #[schema(example = "q1")]
+    question_id: String,
+    number: Option<u8>,
+    text: Option<String>,
+    /// Ids of choices.
+    choices: Option<Vec<String>>,
+    /// An answer beside the choices.
+    other: Option<String>,
+}
+
+/// One page of responses, from the newest back.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ResponseList {
+    items: Vec<Response>,
+    /// Leads to the page after; null on the last.
+    next_cursor: Option<String>,
+}
+
+fn read_answer(question_id: String, value: &str) -> Option<Answer> {
+    let none = Answer { question_id, number: None, text: None, choices: None, other: None };
+    // What a later version of the program wrote does not stop the others.
+    Some(match serde_json::from_str(value).ok()? {
+        surveys::Answer::Number(number) => Answer { number: Some(number), ..none },
+        surveys::Answer::Text(text) => Answer { text: Some(text), ..none },
+        surveys::Answer::Choices { chosen, other } => Answer { choices: Some(chosen), other, ..none },
+    })
+}
+
+async fn views(app: &App, scope: &Scope, survey: SurveyId, rows: Vec<ResponseRow>) -> Answered<Vec<Response>> {
+    let ids: Vec<ResponseId> = rows.iter().map(|row| row.id).collect();
+    let mut answers: HashMap<ResponseId, Vec<Answer>> = HashMap::new();
+    for (response, question, value) in app.store.answers_of(scope, &ids).await? {
+        answers.entry(response).or_default().extend(read_answer(question, &value));
+    }
+    let view = |row: ResponseRow| {
+        let mut own = answers.remove(&row.id).unwrap_or_default();
+        own.sort_by(|a, b| a.question_id.len().cmp(&b.question_id.len()).then_with(|| a.question_id.cmp(&b.question_id)));
+        Response {
+            id: row.id.0,
+            survey_id: survey.0,
+            version_id: row.version.0,
+            feedback_id: row.feedback.map(|feedback| feedback.0),
+            contact: row.contact,
+            source: row.source,
+            language: row.language,
+            page_url: row.page_url,
+            release: row.release,
+            environment: row.environment,
+            is_spam: row.is_spam,
+            spam_reasons: row.spam_reasons,
+            started_at: row.started_at.rfc3339(),
+            finished_at: row.finished_at.map(Timestamp::rfc3339),
+            answers: own,
+        }
+    };
+    Ok(rows.into_iter().map(view).collect())
+}
+
+async fn one(app: &App, scope: &Scope, id: ResponseId) -> Answered<Response> {
+    let (survey, _) = app.store.version_of_response(scope, id).await?.ok_or(Refusal::NotFound)?;
+    let row = app.store.response_row(scope, survey, id).await?.ok_or(Refusal::NotFound)?;
+    Ok(views(app, scope, survey, vec![row]).await?.pop().ok_or(Refusal::NotFound)?)
+}
+
+/// What to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ResponseQuestions {
+    /// `only`: those taken for spam, which are left out otherwise.
+    #[param(inline)]
+    spam: Option<Spam>,
+    /// How many responses a page has.
+    #[serde(default = "sent::page", deserialize_with = "sent::limit")]
+    #[param(minimum = 1, maximum = 100, default = 25)]
+    limit: usize,
+    /// `next_cursor` of the page before.
+    #[param(max_length = 200)]
+    cursor: Option<String>,
+}
+
+/// What is listed of spam.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Spam {
+    /// Nothing else.
+    Only,
+    /// None of it.
+    Without,
+}
+
+/// List the responses to a survey
+///
+/// From the newest back, with their answers.
+#[utoipa::path(get, path = "/api/v1/surveys/{survey_id}/responses", operation_id = "list_responses", tag = "Responses",
+    params(("survey_id" = Uuid, Path, description = "The survey."), ResponseQuestions),
+    responses((status = 200, description = "One page.", body = ResponseList)))]
+pub async fn list_responses(
+    State(app): State<AppState>,
+    caller: Caller,
+    Ids([id]): Ids<1>,
+    Asked(asked): Asked<ResponseQuestions>,
+    headers: HeaderMap,
+) -> Answered {
+    let scope = caller.scope(Role::Viewer)?;
+    let survey = find(&app, &scope, id).await?.id;
+    let after = match page::place(asked.cursor.as_deref())? {
+        None => None,
+        Some((at, id)) => Some((Timestamp(at), id.parse().map_err(|_| page::lost())?)),
+    };
+    let always = Range { from: Timestamp(i64::MIN), until: Timestamp(i64::MAX) };
+    let spam = matches!(asked.spam, Some(Spam::Only));
+    let mut rows = app.store.responses_page(&scope, survey, always, spam, after, page::one_more(asked.limit)).await?;
+    let next_cursor = page::cut(&mut rows, asked.limit, |row| (row.started_at, row.id.0));
+    let items = views(&app, &scope, survey, rows).await?;
+    let path = format!("/api/v1/surveys/{id}/responses");
+    let questions = [("spam", spam.then(|| "only".to_owned())), ("limit", Some(asked.limit.to_string()))];
+    let next = page::next(&path, next_cursor.as_deref(), &questions);
+    answer::page(&headers, &ResponseList { items, next_cursor }, next)
+}
+
+/// Read a response with its answers
+#[utoipa::path(get, path = "/api/v1/responses/{response_id}", operation_id = "read_response", tag = "Responses",
+    params(("response_id" = Uuid, Path, description = "The response.")),
+    responses((status = 200, description = "The response.", body = Response)))]
+pub async fn read_response(State(app): State<AppState>, caller: Caller, Ids([id]): Ids<1>, headers: HeaderMap) -> Answered {
+    answer::found(&headers, &one(&app, &caller.scope(Role::Viewer)?, ResponseId(id)).await?)
+}
+
+/// A response that was given elsewhere.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewResponse {
+    /// At most one for each question.
+    #[schema(max_items = 50)]
+    answers: Vec<NewAnswer>,
+    /// Whether these are all answers. Then the required ones have to be there.
+    #[serde(default = "yes")]
+    #[schema(default = true)]
+    finished: bool,
+    contact: Option<NewContact>,
+    /// The page it was given on.
+    #[schema(format = "uri", max_length = 2000)]
+    page_url: Option<String>,
+    /// The release it is about.
+    #[schema(max_length = 100)]
+    release: Option<String>,
+    /// The environment.
+    #[schema(max_length = 100)]
+    environment: Option<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// An answer to one question: exactly one of `number`, `text` and `choices`, as the question asks.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAnswer {
+    #[schema(min_length = 1, max_length = 20, example = "q1")]
+    question_id: String,
+    #[schema(minimum = 0, maximum = 10, example = 9)]
+    number: Option<u8>,
+    #[schema(max_length = 10000)]
+    text: Option<String>,
+    /// Ids of choices.
+    #[schema(max_items = 50)]
+    choices: Option<Vec<String>>,
+    /// An answer beside the choices, where the question offers that.
+    #[schema(max_length = 500)]
+    other: Option<String>,
+}
+
+/// The answers as a form would send them, or what cannot be an answer.
+fn pairs(answers: &[NewAnswer], body: &surveys::SurveyBody, errors: &mut FieldErrors) -> Vec<(String, String)> {
+    let mut pairs = Vec::new();
+    for (at, answer) in answers.iter().enumerate() {
+        let id = &answer.question_id;
+        let place = format!("answers/{at}");
+        let Some(question) = body.questions.iter().find(|q| q.id == *id && q.kind.takes_answer()) else {
+            errors.add(&format!("{place}/question_id"), "unknown", format!("The survey asks no question “{id}” that takes an answer."));
+            continue;
+        };
+        if answers.iter().take(at).any(|earlier| earlier.question_id == *id) {
+            errors.add(&format!("{place}/question_id"), "duplicate", format!("“{id}” is answered twice."));
+            continue;
+        }
+        let (wanted, is_there) = if question.kind.scale().is_some() {
+            ("number", answer.number.is_some())
+        } else if question.kind.choices().is_some() {
+            ("choices", answer.choices.is_some() || answer.other.is_some())
+        } else {
+            ("text", answer.text.is_some())
+        };
+        let others = [
+            ("number", answer.number.is_some()),
+            ("text", answer.text.is_some()),
+            ("choices", answer.choices.is_some() || answer.other.is_some()),
+        ];
+        if !is_there || others.iter().any(|(name, there)| *there && *name != wanted) {
+            errors.add(&place, "type", format!("“{id}” is answered with “{wanted}”, and nothing else."));
+            continue;
+        }
+        pairs.extend(answer.number.map(|number| (id.clone(), number.to_string())));
+        pairs.extend(answer.text.clone().map(|text| (id.clone(), text)));
+        pairs.extend(answer.choices.iter().flatten().map(|choice| (id.clone(), choice.clone())));
+        if let Some(other) = &answer.other {
+            pairs.extend([(id.clone(), OTHER_CHOICE.to_owned()), (format!("{id}{OTHER}"), other.clone())]);
+        }
+    }
+    pairs
+}
+
+/// Add a response
+///
+/// To a published survey, through the same rules as the widget. It comes into the inbox as feedback.
+#[utoipa::path(post, path = "/api/v1/surveys/{survey_id}/responses", operation_id = "create_response", tag = "Responses",
+    request_body = NewResponse,
+    params(("survey_id" = Uuid, Path, description = "The survey.")),
+    responses((status = 201, description = "The new response.", body = Response)))]
+pub async fn create_response(State(app): State<AppState>, Ids([id]): Ids<1>, sent: Sent<NewResponse>) -> Answered<Http> {
+    let (sent, body) = sent.open();
+    let (scope, key) = (sent.caller.scope(Role::Triager)?, inner_key(&sent)?);
+    answer::once(&app, &sent, async {
+        // First whether it is this project's: nothing is told of others.
+        find(&app, &scope, id).await?;
+        let target = responses::target(&app, SurveyId(id), None).await.map_err(|error| match error.refusal() {
+            Some(Refusal::NotFound) => Refusal::Conflict("This survey was never published, so nobody can answer it.".into()).into(),
+            _ => error,
+        })?;
+        let mut errors = FieldErrors::default();
+        let NewResponse { answers, finished, contact, page_url, release, environment } = body;
+        let pairs = pairs(&answers, &target.body, &mut errors);
+        let context = Context {
+            source: "api".into(),
+            page_url: address(&mut errors, "page_url", page_url.as_deref()),
+            release: text(&mut errors, "release", release.as_deref(), 100),
+            environment: text(&mut errors, "environment", environment.as_deref(), 100),
+            contact: contact.and_then(|contact| contact.read("contact", &mut errors)).unwrap_or_default(),
+            ..Context::default()
+        };
+        all_fits(errors)?;
+        let submission = Submission { pairs, finished, signals: Signals::default(), context };
+        let begun = responses::begin(&app, &target, &key, submission).await.map_err(|error: Error| {
+            // What a question refuses stands at its answer; what is missing, at the list.
+            Refused::from(error).at(|question| match answers.iter().position(|answer| answer.question_id == question) {
+                Some(at) => format!("/answers/{at}"),
+                None => "/answers".to_owned(),
+            })
+        })?;
+        Ok(Written::created(format!("/api/v1/responses/{}", begun.id), &one(&app, &scope, begun.id).await?)?)
+    })
+    .await
+}

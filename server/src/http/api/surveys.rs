@@ -1,0 +1,185 @@
+//! `/api/v1/surveys`: surveys with their questions.
+
+use axum::{extract::State, http::HeaderMap};
+use domain::{
+    Error as Refusal,
+    accounts::{Role, Scope},
+    ids::SurveyId,
+    surveys::{self, SurveyBody},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::{
+    answer,
+    caller::Caller,
+    page,
+    problem::Answered,
+    sent::{self, Asked, Ids},
+};
+use crate::{
+    state::{App, AppState},
+    store::surveys::Survey as Stored,
+};
+
+/// A survey.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Survey {
+    id: Uuid,
+    /// What the team calls it.
+    #[schema(example = "After checkout")]
+    name: String,
+    /// `draft`, `live`, `paused` or `closed`.
+    #[schema(example = "live")]
+    status: String,
+    /// The version that people answer; null while it was never published.
+    version_id: Option<Uuid>,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    updated_at: String,
+}
+
+/// A survey with what it asks.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SurveyDetail {
+    #[serde(flatten)]
+    survey: Survey,
+    /// The heading that respondents see.
+    title: String,
+    /// BCP 47.
+    language: String,
+    /// The questions of the version that people answer, or of the draft while it was never published.
+    questions: Vec<Question>,
+}
+
+/// A question.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Question {
+    /// Stays the same over versions.
+    #[schema(example = "q1")]
+    id: String,
+    /// `nps`, `csat`, `ces`, `rating`, `single_choice`, `multiple_choice`, `short_text`, `long_text`, `email` or `statement`.
+    #[serde(rename = "type")]
+    #[schema(example = "nps")]
+    kind: String,
+    title: String,
+    hint: String,
+    /// Whether a response needs an answer to be finished.
+    required: bool,
+    /// The lowest number, of a question that is answered with one.
+    min: Option<u8>,
+    /// The highest number.
+    max: Option<u8>,
+    /// Most characters, of a question that is answered with a text.
+    max_length: Option<usize>,
+    /// What there is to choose from.
+    choices: Vec<Choice>,
+    /// Whether an answer of one’s own may be given beside the choices.
+    other: bool,
+}
+
+/// A choice.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Choice {
+    #[schema(example = "c1")]
+    id: String,
+    label: String,
+}
+
+/// One page of surveys, from the newest back.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SurveyList {
+    items: Vec<Survey>,
+    /// Leads to the page after; null on the last.
+    next_cursor: Option<String>,
+}
+
+impl From<&Stored> for Survey {
+    fn from(survey: &Stored) -> Self {
+        Self {
+            id: survey.id.0,
+            name: survey.name.clone(),
+            status: survey.status.as_str().into(),
+            version_id: survey.live_version.map(|version| version.0),
+            created_at: survey.created_at.rfc3339(),
+            updated_at: survey.updated_at.rfc3339(),
+        }
+    }
+}
+
+fn question(question: surveys::Question) -> Question {
+    let (choices, other) = question.kind.choices().unwrap_or((&[], false));
+    let choices = choices.iter().map(|choice| Choice { id: choice.id.clone(), label: choice.label.clone() }).collect();
+    let scale = question.kind.scale();
+    Question {
+        kind: question.kind.word().into(),
+        min: scale.map(|(low, _)| low),
+        max: scale.map(|(_, high)| high),
+        max_length: question.kind.max_chars(),
+        choices,
+        other,
+        id: question.id,
+        title: question.title,
+        hint: question.hint,
+        required: question.required,
+    }
+}
+
+/// A survey of the scope's project.
+pub(super) async fn find(app: &App, scope: &Scope, id: Uuid) -> Answered<Stored> {
+    Ok(app.store.survey(scope, SurveyId(id)).await?.ok_or(Refusal::NotFound)?)
+}
+
+/// What to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct SurveyQuestions {
+    /// How many surveys a page has.
+    #[serde(default = "sent::page", deserialize_with = "sent::limit")]
+    #[param(minimum = 1, maximum = 100, default = 25)]
+    limit: usize,
+    /// `next_cursor` of the page before.
+    #[param(max_length = 200)]
+    cursor: Option<String>,
+}
+
+/// List surveys
+#[utoipa::path(get, path = "/api/v1/surveys", operation_id = "list_surveys", tag = "Surveys", params(SurveyQuestions),
+    responses((status = 200, description = "One page.", body = SurveyList)))]
+pub async fn list_surveys(
+    State(app): State<AppState>,
+    caller: Caller,
+    Asked(asked): Asked<SurveyQuestions>,
+    headers: HeaderMap,
+) -> Answered {
+    let scope = caller.scope(Role::Viewer)?;
+    let after = page::place(asked.cursor.as_deref())?;
+    // There are never many: a project's surveys are made by hand.
+    let mut surveys: Vec<Stored> = app.store.surveys(&scope).await?.into_iter().map(|summary| summary.survey).collect();
+    if let Some(after) = after {
+        surveys.retain(|survey| (survey.created_at.0, survey.id.to_string()) < after);
+    }
+    let next_cursor = page::cut(&mut surveys, asked.limit, |survey| (survey.created_at, survey.id.0));
+    let next = page::next("/api/v1/surveys", next_cursor.as_deref(), &[("limit", Some(asked.limit.to_string()))]);
+    answer::page(&headers, &SurveyList { items: surveys.iter().map(Survey::from).collect(), next_cursor }, next)
+}
+
+/// Read a survey with its questions
+#[utoipa::path(get, path = "/api/v1/surveys/{survey_id}", operation_id = "read_survey", tag = "Surveys",
+    params(("survey_id" = Uuid, Path, description = "The survey.")),
+    responses((status = 200, description = "The survey.", body = SurveyDetail)))]
+pub async fn read_survey(State(app): State<AppState>, caller: Caller, Ids([id]): Ids<1>, headers: HeaderMap) -> Answered {
+    let scope = caller.scope(Role::Viewer)?;
+    let stored = find(&app, &scope, id).await?;
+    let survey = Survey::from(&stored);
+    let body: SurveyBody = match stored.live_version {
+        Some(version) => app.store.survey_version(&scope, version).await?.ok_or(Refusal::NotFound)?.body,
+        None => stored.draft,
+    };
+    let view =
+        SurveyDetail { survey, title: body.title, language: body.language, questions: body.questions.into_iter().map(question).collect() };
+    answer::found(&headers, &view)
+}

@@ -1,0 +1,400 @@
+//! `/api/v1/tickets`: support conversations.
+
+use axum::{extract::State, http::HeaderMap, response::Response};
+use domain::{
+    Error as Refusal, Timestamp,
+    accounts::{Role, Scope},
+    ids::{StaffId, TicketId},
+    responses::Signals,
+    tickets::{self as rules, NewTicket},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::{
+    answer::{self, Written, inner_key},
+    caller::Caller,
+    page,
+    problem::{Answered, Refused},
+    sent::{self, Asked, Ids, Sent},
+};
+use crate::{
+    error::Error,
+    state::{App, AppState},
+    tickets::{
+        self, Context, Reply, Submission,
+        patch::{Patch, patch},
+    },
+};
+
+/// How urgent a ticket is.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// Can wait.
+    Low,
+    /// As most are.
+    Normal,
+    /// Soon.
+    High,
+    /// Before anything else.
+    Urgent,
+}
+
+impl From<rules::Priority> for Priority {
+    fn from(priority: rules::Priority) -> Self {
+        match priority {
+            rules::Priority::Low => Self::Low,
+            rules::Priority::Normal => Self::Normal,
+            rules::Priority::High => Self::High,
+            rules::Priority::Urgent => Self::Urgent,
+        }
+    }
+}
+
+impl From<Priority> for rules::Priority {
+    fn from(priority: Priority) -> Self {
+        match priority {
+            Priority::Low => Self::Low,
+            Priority::Normal => Self::Normal,
+            Priority::High => Self::High,
+            Priority::Urgent => Self::Urgent,
+        }
+    }
+}
+
+/// Whose turn it is.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TicketState {
+    /// The team’s.
+    Open,
+    /// The requester’s.
+    Answered,
+    /// Nobody’s: it is done.
+    Closed,
+}
+
+impl From<rules::State> for TicketState {
+    fn from(state: rules::State) -> Self {
+        match state {
+            rules::State::Open => Self::Open,
+            rules::State::Answered => Self::Answered,
+            rules::State::Closed => Self::Closed,
+        }
+    }
+}
+
+impl From<TicketState> for rules::State {
+    fn from(state: TicketState) -> Self {
+        match state {
+            TicketState::Open => Self::Open,
+            TicketState::Answered => Self::Answered,
+            TicketState::Closed => Self::Closed,
+        }
+    }
+}
+
+/// A support conversation.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Ticket {
+    id: Uuid,
+    /// The number that the requester knows.
+    #[schema(example = 81)]
+    number: i64,
+    /// What is triaged and searched of it.
+    feedback_id: Uuid,
+    #[schema(example = "Refund for order 81")]
+    subject: String,
+    /// Who asks.
+    requester: Requester,
+    priority: Priority,
+    state: TicketState,
+    #[schema(format = DateTime)]
+    first_response_at: Option<String>,
+    #[schema(format = DateTime)]
+    resolved_at: Option<String>,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    updated_at: String,
+}
+
+/// Who asks for help.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Requester {
+    #[schema(example = "ann@example.com")]
+    email: String,
+    name: Option<String>,
+}
+
+/// A ticket with what was said.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TicketDetail {
+    #[serde(flatten)]
+    ticket: Ticket,
+    /// Who takes care of it.
+    assignee_id: Option<Uuid>,
+    /// Oldest first, notes of the team among them.
+    messages: Vec<Message>,
+    /// Grows with each change.
+    version: i64,
+}
+
+/// A message of a ticket.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Message {
+    id: Uuid,
+    /// `requester`, `staff`, or `note` for what only the team sees.
+    #[schema(example = "requester")]
+    author: String,
+    /// Who of the team wrote it.
+    author_name: Option<String>,
+    body: String,
+    attachments: Vec<Attachment>,
+    #[schema(format = DateTime)]
+    created_at: String,
+}
+
+/// A file of a message.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Attachment {
+    id: Uuid,
+    name: String,
+    media_type: String,
+    /// In bytes.
+    size: i64,
+}
+
+/// One page of tickets, from the newest back.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TicketList {
+    items: Vec<Ticket>,
+    /// Leads to the page after; null on the last.
+    next_cursor: Option<String>,
+}
+
+impl From<rules::Ticket> for Ticket {
+    fn from(ticket: rules::Ticket) -> Self {
+        Self {
+            id: ticket.id.0,
+            number: ticket.number,
+            feedback_id: ticket.feedback.0,
+            subject: ticket.subject,
+            requester: Requester { email: ticket.email, name: ticket.name },
+            priority: ticket.priority.into(),
+            state: ticket.state.into(),
+            first_response_at: ticket.first_response_at.map(Timestamp::rfc3339),
+            resolved_at: ticket.resolved_at.map(Timestamp::rfc3339),
+            created_at: ticket.created_at.rfc3339(),
+            updated_at: ticket.updated_at.rfc3339(),
+        }
+    }
+}
+
+fn message(message: rules::Message) -> Message {
+    let file = |file: rules::Attachment| Attachment { id: file.id.0, name: file.name, media_type: file.media_type, size: file.size };
+    Message {
+        id: message.id.0,
+        author: message.author.as_str().into(),
+        author_name: message.staff_name,
+        body: message.body,
+        attachments: message.attachments.into_iter().map(file).collect(),
+        created_at: message.created_at.rfc3339(),
+    }
+}
+
+async fn detail(app: &App, scope: &Scope, id: TicketId) -> Answered<TicketDetail> {
+    let ticket = app.store.ticket(scope, id).await?.ok_or(Refusal::NotFound)?;
+    let feedback = app.store.feedback_by_ids(scope, &[ticket.feedback]).await?.pop().ok_or(Refusal::NotFound)?;
+    let messages = app.store.ticket_messages(scope, ticket.id, true).await?;
+    Ok(TicketDetail {
+        ticket: ticket.into(),
+        assignee_id: feedback.assignee.map(|staff| staff.0),
+        messages: messages.into_iter().map(message).collect(),
+        version: feedback.version,
+    })
+}
+
+/// What to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct TicketQuestions {
+    /// Only tickets in this state.
+    #[param(inline)]
+    state: Option<TicketState>,
+    /// How many tickets a page has.
+    #[serde(default = "sent::page", deserialize_with = "sent::limit")]
+    #[param(minimum = 1, maximum = 100, default = 25)]
+    limit: usize,
+    /// `next_cursor` of the page before.
+    #[param(max_length = 200)]
+    cursor: Option<String>,
+}
+
+/// List tickets
+///
+/// From the newest back. Words in tickets are found with `GET /api/v1/feedback?q=kind:ticket …`.
+#[utoipa::path(get, path = "/api/v1/tickets", operation_id = "list_tickets", tag = "Tickets", params(TicketQuestions),
+    responses((status = 200, description = "One page.", body = TicketList)))]
+pub async fn list_tickets(
+    State(app): State<AppState>,
+    caller: Caller,
+    Asked(asked): Asked<TicketQuestions>,
+    headers: HeaderMap,
+) -> Answered {
+    let scope = caller.scope(Role::Viewer)?;
+    let after = page::place(asked.cursor.as_deref())?;
+    let state = asked.state.map(rules::State::from);
+    let mut tickets = app.store.tickets_page(&scope, state, after, page::one_more(asked.limit)).await?;
+    let next_cursor = page::cut(&mut tickets, asked.limit, |ticket| (ticket.created_at, ticket.id.0));
+    let questions = [("state", state.map(|s| s.as_str().to_owned())), ("limit", Some(asked.limit.to_string()))];
+    let next = page::next("/api/v1/tickets", next_cursor.as_deref(), &questions);
+    answer::page(&headers, &TicketList { items: tickets.into_iter().map(Ticket::from).collect(), next_cursor }, next)
+}
+
+/// Read a ticket with its messages
+#[utoipa::path(get, path = "/api/v1/tickets/{ticket_id}", operation_id = "read_ticket", tag = "Tickets",
+    params(("ticket_id" = Uuid, Path, description = "The ticket.")),
+    responses((status = 200, description = "The ticket.", body = TicketDetail)))]
+pub async fn read_ticket(State(app): State<AppState>, caller: Caller, Ids([id]): Ids<1>, headers: HeaderMap) -> Answered {
+    answer::found(&headers, &detail(&app, &caller.scope(Role::Viewer)?, TicketId(id)).await?)
+}
+
+/// A ticket to open for somebody.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewTicketBody {
+    #[schema(min_length = 1, max_length = 200, example = "Refund for order 81")]
+    subject: String,
+    #[schema(min_length = 1, max_length = 10000, example = "I was charged twice.")]
+    message: String,
+    /// Where the requester is reached.
+    #[schema(format = "email", max_length = 254, example = "ann@example.com")]
+    email: String,
+    #[serde(default)]
+    #[schema(max_length = 100, example = "Ann Archer")]
+    name: String,
+}
+
+/// Open a ticket
+///
+/// For a requester who asked elsewhere. They are sent what they would be sent had they written it on the portal.
+#[utoipa::path(post, path = "/api/v1/tickets", operation_id = "create_ticket", tag = "Tickets", request_body = NewTicketBody,
+    responses((status = 201, description = "The new ticket.", body = TicketDetail)))]
+pub async fn create_ticket(State(app): State<AppState>, sent: Sent<NewTicketBody>) -> Answered<Response> {
+    let (sent, body) = sent.open();
+    let (scope, key) = (sent.caller.scope(Role::Triager)?, inner_key(&sent)?);
+    answer::once(&app, &sent, async {
+        let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
+        let NewTicketBody { subject, message, email, name } = body;
+        let submission = Submission {
+            ticket: NewTicket { subject, message, email, name },
+            signals: Signals::default(),
+            context: Context { language: project.language.clone(), ..Context::default() },
+            ..Submission::default()
+        };
+        let made = tickets::submit(&app, &project, &key, submission).await?;
+        Ok(Written::created(format!("/api/v1/tickets/{}", made.ticket), &detail(&app, &scope, made.ticket).await?)?)
+    })
+    .await
+}
+
+/// What the team says.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageKind {
+    /// To the requester.
+    Reply,
+    /// Among the team; the requester never sees it.
+    Note,
+}
+
+/// A message to add.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewMessage {
+    kind: MessageKind,
+    #[schema(min_length = 1, max_length = 10000, example = "We have refunded it.")]
+    body: String,
+    /// Whether a reply also closes the ticket.
+    #[serde(default)]
+    close: bool,
+}
+
+/// Answer a ticket, or leave a note
+#[utoipa::path(post, path = "/api/v1/tickets/{ticket_id}/messages", operation_id = "create_message", tag = "Tickets",
+    request_body = NewMessage,
+    params(("ticket_id" = Uuid, Path, description = "The ticket.")),
+    responses((status = 201, description = "The ticket as it is now.", body = TicketDetail)))]
+pub async fn create_message(State(app): State<AppState>, Ids([id]): Ids<1>, sent: Sent<NewMessage>) -> Answered<Response> {
+    let (sent, body) = sent.open();
+    let (scope, key, id) = (sent.caller.scope(Role::Triager)?, inner_key(&sent)?, TicketId(id));
+    answer::once(&app, &sent, async {
+        match body.kind {
+            MessageKind::Reply => {
+                let reply = Reply { body: body.body, close: body.close, ..Reply::default() };
+                tickets::staff_reply(&app, &scope, id, &key, reply).await?;
+            }
+            MessageKind::Note => {
+                tickets::add_note(&app, &scope, id, &key, &body.body, Vec::new()).await?;
+                if body.close {
+                    tickets::close(&app, &scope, id).await?;
+                }
+            }
+        }
+        Ok(Written::created(format!("/api/v1/tickets/{id}"), &detail(&app, &scope, id).await?)?)
+    })
+    .await
+}
+
+/// A state that can be set. `answered` comes with a reply.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SettableState {
+    /// Wants the team.
+    Open,
+    /// Done.
+    Closed,
+}
+
+/// What to change; what is left out stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TicketPatch {
+    #[serde(default, deserialize_with = "super::sent::set")]
+    #[schema(value_type = Option<Priority>, nullable = false)]
+    priority: Option<Priority>,
+    #[serde(default, deserialize_with = "super::sent::set")]
+    #[schema(value_type = Option<SettableState>, nullable = false)]
+    state: Option<SettableState>,
+    /// A member of the project; null: nobody.
+    #[serde(default, deserialize_with = "super::sent::set_or_null")]
+    #[schema(value_type = Option<Uuid>)]
+    assignee_id: Option<Option<Uuid>>,
+}
+
+/// Change a ticket
+///
+/// Priority, state and assignee: all of it or, when anything does not fit, nothing. A ticket that waits for its requester is open too.
+#[utoipa::path(patch, path = "/api/v1/tickets/{ticket_id}", operation_id = "update_ticket", tag = "Tickets", request_body = TicketPatch,
+    params(("ticket_id" = Uuid, Path, description = "The ticket.")),
+    responses((status = 200, description = "The ticket as it is now.", body = TicketDetail)))]
+pub async fn update_ticket(State(app): State<AppState>, Ids([id]): Ids<1>, sent: Sent<TicketPatch>) -> Answered<Response> {
+    let (sent, body) = sent.open();
+    let (scope, id) = (sent.caller.scope(Role::Triager)?, TicketId(id));
+    answer::once(&app, &sent, async {
+        let current = detail(&app, &scope, id).await?;
+        answer::demand_match(&sent.headers, &current)?;
+        let wanted = Patch {
+            priority: body.priority.map(Into::into),
+            closed: body.state.map(|state| matches!(state, SettableState::Closed)),
+            assignee: body.assignee_id.map(|staff| staff.map(StaffId)),
+        };
+        patch(&app, &scope, id, current.version, wanted).await.map_err(|error: Error| Refused::from(error).stale())?;
+        Ok(Written::changed(&detail(&app, &scope, id).await?)?)
+    })
+    .await
+}

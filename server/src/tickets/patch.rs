@@ -1,0 +1,68 @@
+//! Several properties of one ticket changed at once, for programs: all or none, and only if nothing else changed it.
+
+use domain::{
+    Error as Refusal,
+    accounts::{Role, Scope},
+    feedback,
+    history::Change,
+    ids::{HistoryId, StaffId, TicketId},
+    tickets::{Priority, State, status_after_reply},
+};
+
+use super::{Entries, note};
+use crate::{error::Result, state::App};
+
+/// What becomes different; `None` stays as it is.
+#[derive(Debug, Clone, Default)]
+pub struct Patch {
+    /// How urgent it is.
+    pub priority: Option<Priority>,
+    /// Whether it is closed.
+    pub closed: Option<bool>,
+    /// Who takes care of it, or nobody.
+    pub assignee: Option<Option<StaffId>>,
+}
+
+/// Changes a ticket whose feedback is at `version`.
+///
+/// # Errors
+/// A role too low; not found; [`Refusal::Conflict`] at another version; an assignee who does not work in the project.
+pub async fn patch(app: &App, scope: &Scope, ticket: TicketId, version: i64, patch: Patch) -> Result<()> {
+    scope.require(Role::Triager)?;
+    let (scope, now, entries) = (*scope, app.now(), Entries::new(app));
+    let (assigned, prioritised): (HistoryId, HistoryId) = (app.id(), app.id());
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                let (mut ticket, mut held) = tx.hold_ticket(&scope, ticket).await?.ok_or(Refusal::NotFound)?;
+                if held.version != version {
+                    return Err(Refusal::Conflict("This was changed meanwhile. Read it again, and decide again.".into()).into());
+                }
+                if let Some(to) = patch.assignee {
+                    if let Some(staff) = to
+                        && !tx.is_member(scope.project(), staff).await?
+                    {
+                        return Err(Refusal::field("assignee_id", "unknown", "This is nobody who works in the project.").into());
+                    }
+                    if let Some(change) = (feedback::Change::Assigned { from: held.assignee, to }).fitted(&held) {
+                        tx.change_feedback(&mut held, scope.staff(), assigned, now, &change).await?;
+                    }
+                }
+                if let Some(to) = patch.priority.filter(|to| *to != ticket.priority) {
+                    let change = Change::Prioritised { from: ticket.priority.label().into(), to: to.label().into() };
+                    (ticket.priority, ticket.updated_at) = (to, now);
+                    tx.update_ticket(&ticket).await?;
+                    tx.note_on_feedback(&mut held, scope.staff(), prioritised, now, &change).await?;
+                }
+                if let Some(closed) = patch.closed.filter(|closed| *closed != (ticket.state == State::Closed)) {
+                    let linked = tx.link_count(held.id).await? > 0;
+                    let status = status_after_reply(held.status, linked, closed);
+                    ticket.state = if closed { State::Closed } else { State::Open };
+                    (ticket.resolved_at, ticket.updated_at) = (closed.then_some(now), now);
+                    note(tx, &scope, &ticket, &mut held, entries, None, status, now).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+}

@@ -1,0 +1,121 @@
+//! Feedback that a program brings.
+
+use domain::{
+    Error as Refusal, FieldErrors,
+    accounts::{Role, Scope},
+    feedback::{self, Feedback, Kind, Status},
+    history::Change,
+    ids::FeedbackId,
+    imports::MAX_TEXT,
+};
+
+use crate::{error::Result, language, responses::Person, state::App};
+
+/// Most tags of one item that come along with it.
+pub const MAX_TAGS: usize = 20;
+
+/// What is said about a piece of feedback when it is added.
+#[derive(Debug, Clone, Default)]
+pub struct NewFeedback {
+    /// What was said.
+    pub text: String,
+    /// The score and the top of its scale.
+    pub score: Option<(f64, f64)>,
+    /// Who said it.
+    pub person: Option<Person>,
+    /// The page it was said on.
+    pub page_url: Option<String>,
+    /// The release it is about.
+    pub release: Option<String>,
+    /// The environment.
+    pub environment: Option<String>,
+    /// BCP 47; detected from the text when left out.
+    pub language: Option<String>,
+    /// As typed.
+    pub tags: Vec<String>,
+}
+
+/// Reads tags as typed; what does not fit is refused at `tags/{n}`.
+pub(super) fn tags(typed: &[String]) -> Result<Vec<String>, FieldErrors> {
+    let mut errors = FieldErrors::default();
+    let mut tags = Vec::with_capacity(typed.len());
+    for (at, text) in typed.iter().enumerate() {
+        match feedback::tag(text) {
+            Some(tag) => tags.push(tag),
+            None => {
+                let most = feedback::MAX_TAG;
+                errors.add(&format!("tags/{at}"), "tag", format!("A tag has 1 to {most} characters, and none of \" , and :."));
+            }
+        }
+    }
+    if typed.len() > MAX_TAGS {
+        errors.add("tags", "too_many", format!("Give {MAX_TAGS} tags at most."));
+    }
+    tags.sort();
+    tags.dedup();
+    if errors.is_empty() { Ok(tags) } else { Err(errors) }
+}
+
+/// Adds feedback, once for each `key`.
+///
+/// # Errors
+/// A role too low; a message for each field that does not fit.
+pub async fn add(app: &App, scope: &Scope, key: &str, new: NewFeedback) -> Result<FeedbackId> {
+    scope.require(Role::Triager)?;
+    let mut errors = FieldErrors::default();
+    let text: String = new.text.trim().to_owned();
+    if text.is_empty() && new.score.is_none() {
+        errors.add("text", "required", "Say what was said, or give a score.");
+    }
+    if text.chars().count() > MAX_TEXT {
+        errors.add("text", "too_long", format!("The text takes {MAX_TEXT} characters at most."));
+    }
+    if new.score.is_some_and(|(value, max)| !(0.0..=max).contains(&value)) {
+        errors.add("score/value", "range", "The score has to lie between 0 and the top of its scale.");
+    }
+    let tags = match tags(&new.tags) {
+        Ok(tags) => tags,
+        Err(more) => {
+            errors.0.extend(more.0);
+            Vec::new()
+        }
+    };
+    errors.into_result(())?;
+    let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
+    let (now, scope) = (app.now(), *scope);
+    let mut feedback = Feedback {
+        id: app.id(),
+        project: project.id,
+        kind: Kind::Api,
+        language: new.language.unwrap_or_else(|| language::detect(&text, &project.language)),
+        text,
+        score: new.score.map(|(value, _)| value),
+        score_max: new.score.map(|(_, max)| max),
+        contact: None,
+        survey: None,
+        response: None,
+        page_url: new.page_url,
+        release: new.release,
+        environment: new.environment,
+        status: Status::New,
+        assignee: None,
+        tags,
+        spam_reasons: Vec::new(),
+        created_at: now,
+        updated_at: now,
+        version: 1,
+    };
+    let (contact, entry, person) = (app.id(), app.id(), new.person);
+    app.store
+        .write_once(&format!("feedback:{}", project.id), key, now, move |tx| {
+            Box::pin(async move {
+                if let Some(person) = person {
+                    feedback.contact = Some(tx.contact_for(&scope, &person, contact, now).await?);
+                }
+                tx.insert_feedback(&feedback, None).await?;
+                tx.insert_history(entry, feedback.project, feedback.id, scope.staff(), &Change::Created, now).await?;
+                Ok(feedback.id)
+            })
+        })
+        .await
+}

@@ -1,0 +1,68 @@
+//! Several properties of one piece of feedback changed at once, for programs: all or none, and only if nothing else changed it.
+
+use domain::{
+    Error as Refusal,
+    accounts::{Role, Scope},
+    feedback::{Change, Status},
+    ids::{FeedbackId, HistoryId, StaffId},
+};
+
+use super::add::tags;
+use crate::{error::Result, state::App};
+
+/// What becomes different; `None` stays as it is.
+#[derive(Debug, Clone, Default)]
+pub struct Patch {
+    /// The status.
+    pub status: Option<Status>,
+    /// Who takes care of it, or nobody.
+    pub assignee: Option<Option<StaffId>>,
+    /// All tags, as typed.
+    pub tags: Option<Vec<String>>,
+}
+
+/// Changes feedback that is at `version`.
+///
+/// # Errors
+/// A role too low; not found; [`Refusal::Conflict`] at another version; a message for each property that does not fit.
+pub async fn patch(app: &App, scope: &Scope, feedback: FeedbackId, version: i64, patch: Patch) -> Result<()> {
+    scope.require(Role::Triager)?;
+    let wanted = patch.tags.as_deref().map(tags).transpose().map_err(Refusal::Invalid)?;
+    let (scope, now) = (*scope, app.now());
+    let entries: [HistoryId; 3] = [app.id(), app.id(), app.id()];
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                let mut held = tx.feedback_for_update(&scope, feedback).await?.ok_or(Refusal::NotFound)?;
+                if held.version != version {
+                    return Err(Refusal::Conflict("This was changed meanwhile. Read it again, and decide again.".into()).into());
+                }
+                if let Some(Some(staff)) = patch.assignee
+                    && !tx.is_member(scope.project(), staff).await?
+                {
+                    return Err(Refusal::field("assignee_id", "unknown", "This is nobody who works in the project.").into());
+                }
+                let mut changes = Vec::new();
+                if let Some(to) = patch.status {
+                    if to == Status::Linked && held.status != to {
+                        return Err(Refusal::field("status", "linked", "Feedback becomes linked by linking it to a backlog item.").into());
+                    }
+                    changes.push(Change::Status { from: held.status, to });
+                }
+                if let Some(to) = patch.assignee {
+                    changes.push(Change::Assigned { from: held.assignee, to });
+                }
+                if let Some(tags) = wanted {
+                    let removed = held.tags.iter().filter(|tag| !tags.contains(tag)).cloned().collect();
+                    changes.push(Change::Tagged { added: tags, removed });
+                }
+                for (change, entry) in changes.into_iter().zip(entries) {
+                    if let Some(change) = change.fitted(&held) {
+                        tx.change_feedback(&mut held, scope.staff(), entry, now, &change).await?;
+                    }
+                }
+                Ok(())
+            })
+        })
+        .await
+}
