@@ -45,6 +45,9 @@ impl Held {
 }
 
 /// A figure that is better when it is small, never shown smaller than it is.
+/// Which figures of the other engines.
+type PickOther = fn(&Others) -> Option<&Vec<(String, Option<Spread>)>>;
+
 fn up(value: f64) -> String {
     if !value.is_finite() {
         return "—".to_owned();
@@ -328,7 +331,7 @@ fn searches(out: &mut String, results: &Results) -> Result<()> {
             "| query | results | Earshot, the page | bare tantivy | … with total and facets | SQLite FTS5 | PostgreSQL |\n|---|--:|--:|--:|--:|--:|--:|"
         )?;
         for class in &at.classes {
-            let other = |pick: fn(&Others) -> Option<&Vec<(String, Option<Spread>)>>| {
+            let other = |pick: PickOther| {
                 let all = results.others.get(&at.items).and_then(pick)?;
                 all.iter().find(|(name, _)| *name == class.name).and_then(|(_, s)| *s)
             };
@@ -387,7 +390,7 @@ fn lines(results: &Results) -> Vec<Line> {
     }
     let common = "very common word";
     line(format!("bare tantivy, {common}"), &|at| at.classes.iter().find(|c| c.name == common).map(|c| c.bare.p50));
-    let other = |at: &At, pick: fn(&Others) -> Option<&Vec<(String, Option<Spread>)>>| {
+    let other = |at: &At, pick: PickOther| {
         let all = results.others.get(&at.items).and_then(pick)?;
         all.iter().find(|(name, _)| name == common).and_then(|(_, s)| *s).map(|s| s.p50)
     };

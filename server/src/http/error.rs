@@ -180,8 +180,10 @@ pub fn body_refused(status: StatusCode) -> Response {
 }
 
 /// The answer to a path that nothing serves.
-pub async fn not_found() -> PageError {
-    PageError(Error::Refused(domain::Error::NotFound))
+pub async fn not_found(address: axum::http::Uri) -> Response {
+    let error = Error::Refused(domain::Error::NotFound);
+    // Programs are told in their own way.
+    if address.path().starts_with("/api/") { ApiError(error).into_response() } else { PageError(error).into_response() }
 }
 
 /// The answer when a handler panicked.

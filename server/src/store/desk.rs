@@ -12,7 +12,7 @@ use domain::{
 use sqlx::FromRow;
 
 use super::{Dialect, Store, id, or_instead};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// A ticket as a list shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use domain::{
 use sqlx::FromRow;
 
 use super::{Store, Tx, id, optional_id, or_instead, rows::rows};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 #[derive(FromRow)]
 pub(super) struct Row {

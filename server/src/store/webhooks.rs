@@ -11,10 +11,7 @@ use serde_json::{Value, json};
 use sqlx::FromRow;
 
 use super::{Dialect, Store, Tx, id, or_instead, search::Seen};
-use crate::{
-    config::Secret,
-    error::{Error, Result},
-};
+use crate::{config::Secret, error::Result};
 
 /// An address that is told what happens in a project.
 #[derive(Debug, Clone)]

@@ -121,15 +121,6 @@ impl Place {
         Self::new(Base::Sqlite).unwrap()
     }
 
-    /// The same installation in another directory: its files are copied.
-    pub fn copy_to(&self, data: &Path) {
-        for name in ["earshot.db", "earshot.db-wal"] {
-            if self.data.join(name).exists() {
-                std::fs::copy(self.data.join(name), data.join(name)).unwrap();
-            }
-        }
-    }
-
     /// The program's inside, over the same data; only while no process serves it.
     pub async fn open(&self) -> AppState {
         open(&self.data, self.postgres.as_deref()).await

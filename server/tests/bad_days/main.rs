@@ -3,7 +3,7 @@
 //!
 //! Sizes are small in an ordinary run and full with `cargo xtask test --long`.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod backup;
 mod full;

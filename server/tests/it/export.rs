@@ -76,7 +76,7 @@ fn url(project: &Project, rest: &str) -> String {
     format!("/p/{}/export/file?{rest}", project.slug)
 }
 
-fn header_of<'p>(page: &'p Page, name: header::HeaderName) -> &'p str {
+fn header_of(page: &Page, name: header::HeaderName) -> &str {
     page.headers.get(name).unwrap().to_str().unwrap()
 }
 

@@ -60,7 +60,7 @@ fn body() -> SurveyBody {
 pub struct Setup {
     pub t: TestApp,
     pub project: Project,
-    survey: SurveyId,
+    pub survey: SurveyId,
     version: VersionId,
 }
 

@@ -72,8 +72,16 @@ pub async fn identify(State(app): State<AppState>, mut request: Request, next: N
             (standing, next.run(request).await)
         }
         Err(error) => {
-            let Error::Refused(Refusal::RateLimited(reset)) = error else { return Refused::Inside(error).into_response() };
-            (Standing { limit: app.config.rate_per_api_key, remaining: 0, reset }, Refused::Inside(error).into_response())
+            let (limit, remaining) = (app.config.rate_per_api_key, 0);
+            let Error::Refused(Refusal::RateLimited(reset)) = error else {
+                // It cannot be counted, because the database takes no writes now: reading may go on.
+                request.extensions_mut().insert(Caller { actor: keys::actor(&key), key });
+                let mut response = next.run(request).await;
+                tell_limits(response.headers_mut(), Standing { limit, remaining, reset: 1 });
+                response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+                return response;
+            };
+            (Standing { limit, remaining, reset }, Refused::Inside(error).into_response())
         }
     };
     tell_limits(response.headers_mut(), standing);

@@ -4,7 +4,6 @@ use axum::{extract::State, response::Response};
 use domain::{Error as Refusal, accounts::Role, ids::SurveyId};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
-use uuid::Uuid;
 
 use super::{
     caller::Caller,

@@ -179,6 +179,9 @@ fn fault(error: &serde_path_to_error::Error<serde_json::Error>) -> Fault {
     if let Some(name) = named("missing field `") {
         return Fault::at(format!("{pointer}/{}", escaped(name)), "required", format!("“{name}” is missing."));
     }
+    if let Some(name) = named("duplicate field `") {
+        return Fault::at(format!("{pointer}/{}", escaped(name)), "duplicate", format!("“{name}” is given twice."));
+    }
     if let Some(name) = named("unknown field `") {
         let own = escaped(name);
         let pointer = if pointer.rsplit('/').next() == Some(own.as_str()) { pointer } else { format!("{pointer}/{own}") };
