@@ -25,7 +25,7 @@ test('a key is made, shown once, used and revoked', async ({ page, own, settle }
   expect(key).toMatch(/^eas_[\w-]{43}$/);
   await page.goto(url);
   await settle();
-  await expect(page.getByText('Nightly export')).toBeVisible();
+  await expect(page.getByRole('rowheader', { name: /Nightly export/ })).toBeVisible();
   await expect(page.locator('body')).not.toContainText(key);
 
   const ask = program(own, key);

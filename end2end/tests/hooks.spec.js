@@ -40,7 +40,7 @@ test('a webhook is made, tried, and told of feedback', async ({ page }) => {
     await page.getByRole('button', { name: 'Make webhook' }).click();
     await expect(page.getByRole('heading', { name: 'Chat' })).toBeVisible();
     await page.getByText('Show the secret').click();
-    const secret = await page.getByLabel('Signing secret').inputValue();
+    const secret = await page.getByRole('textbox', { name: 'Signing secret' }).inputValue();
     await page.getByRole('button', { name: 'Send a test' }).click();
     await expect.poll(() => listener.got.length).toBe(1);
     const { headers, body } = listener.got[0];

