@@ -158,7 +158,7 @@ async fn again(console: &Console, scope: &Scope, id: FeedbackId, form: &Form, er
 }
 
 async fn link(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
-    let scope = console.scope(Role::Viewer)?;
+    let scope = console.scope(Role::Triager)?;
     form.idempotency_key()?;
     let (id, number) = (feedback_id(&id)?, item_number(&form)?);
     let back = return_to(&console, form.get("return_to"), id)?;
@@ -175,7 +175,7 @@ async fn link(console: Console, Path((_, id)): Path<(String, String)>, form: For
 }
 
 async fn create_from(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
-    let scope = console.scope(Role::Viewer)?;
+    let scope = console.scope(Role::Triager)?;
     let id = feedback_id(&id)?;
     let back = return_to(&console, form.get("return_to"), id)?;
     match backlog::create_from(&console.app, &scope, form.idempotency_key()?, id, form.get("title"), quoting(&form)).await {
@@ -200,7 +200,7 @@ fn linked(console: &Console, id: FeedbackId, back: &str, done: &backlog::Linked,
 }
 
 async fn unlink(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
-    let scope = console.scope(Role::Viewer)?;
+    let scope = console.scope(Role::Triager)?;
     form.idempotency_key()?;
     let (id, number) = (feedback_id(&id)?, item_number(&form)?);
     let back = return_to(&console, form.get("return_to"), id)?;
