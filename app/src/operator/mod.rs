@@ -154,8 +154,6 @@ pub struct JobView {
     pub attempts: i64,
     /// When it was given up, RFC 3339 and for people.
     pub at: (String, String),
-    /// Whether it can be run again from here; else its own page can.
-    pub runnable: bool,
 }
 
 /// Background jobs that were given up.
@@ -185,17 +183,13 @@ pub fn JobsPage(
                                     <th scope="row">{job.kind.clone()}</th>
                                     <td data-label="Why">{job.why}<div class="muted small">{format!("Tried {} times.", job.attempts)}</div></td>
                                     <td data-label="When"><time datetime=job.at.0>{job.at.1}</time></td>
-                                    <td class="num">{if job.runnable {
-                                        view! {
-                                            <form method="post" action="/operator/jobs/retry" data-enhance>
-                                                <IdempotencyKey key=format!("{idempotency_key}-{}", job.id) />
-                                                <input type="hidden" name="job" value=job.id.clone() />
-                                                <button type="submit" class="button button-small" aria-label=format!("Run again: {}", job.kind)>"Run again"</button>
-                                            </form>
-                                        }.into_any()
-                                    } else {
-                                        view! { <span class="muted small">"Its page in the project can carry on."</span> }.into_any()
-                                    }}</td>
+                                    <td class="num">
+                                        <form method="post" action="/operator/jobs/retry" data-enhance>
+                                            <IdempotencyKey key=format!("{idempotency_key}-{}", job.id) />
+                                            <input type="hidden" name="job" value=job.id.clone() />
+                                            <button type="submit" class="button button-small" aria-label=format!("Run again: {}", job.kind)>"Run again"</button>
+                                        </form>
+                                    </td>
                                 </tr>
                             }.into_any()).collect_view()}</tbody>
                         </table>

@@ -106,7 +106,6 @@ async fn given_up(console: Console) -> PageResult {
     let jobs = rows
         .into_iter()
         .map(|row| JobView {
-            runnable: jobs::is_runnable_by_hand(&row.kind),
             kind: jobs::label(&row.kind).to_owned(),
             why: row.last_error.unwrap_or_default(),
             attempts: row.attempts,

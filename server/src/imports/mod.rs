@@ -10,7 +10,7 @@ mod run;
 mod take_back;
 
 pub use run::{Progress, run, run_job};
-pub use take_back::{SILENCE_MS, run_take_back, take_back};
+pub use take_back::{SILENCE_MS, run_take_back, start_take_back, take_back};
 
 use domain::{
     Error as Refusal, Timestamp,

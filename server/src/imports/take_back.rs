@@ -1,7 +1,7 @@
 //! Taking an import back: what it brought goes again, batch by batch, except what somebody has worked on meanwhile.
 
 use domain::{
-    Error as Refusal,
+    Error as Refusal, Timestamp,
     accounts::{Role, Scope},
     ids::{ImportId, JobId},
 };
@@ -10,7 +10,7 @@ use crate::{
     error::Result,
     jobs::{Context, Job, Outcome},
     state::{App, AppState},
-    store::imports::Import,
+    store::{Tx, imports::Import},
 };
 
 /// Records of one transaction.
@@ -29,7 +29,7 @@ pub async fn take_back(app: &App, scope: &Scope, import: &Import) -> Result<()> 
         .store
         .write(move |tx| {
             Box::pin(async move {
-                let begun = tx.start_take_back(&scope, id, now.plus_ms(-SILENCE_MS), now).await?;
+                let begun = start_take_back(tx, &scope, id, now).await?;
                 if begun {
                     tx.enqueue(job, &Job::TakeBack { project: scope.project(), import: id }, now, now).await?;
                 }
@@ -43,6 +43,14 @@ pub async fn take_back(app: &App, scope: &Scope, import: &Import) -> Result<()> 
         return Err(Refusal::Conflict("This import still runs. Stop it first.".into()).into());
     }
     Ok(())
+}
+
+/// Sets an import on its way back inside a transaction; `false` when it is not one that could.
+///
+/// # Errors
+/// When the database fails.
+pub async fn start_take_back(tx: &mut Tx<'_>, scope: &Scope, import: ImportId, now: Timestamp) -> Result<bool> {
+    tx.start_take_back(scope, import, now.plus_ms(-SILENCE_MS), now).await
 }
 
 /// The background job.

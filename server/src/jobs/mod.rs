@@ -271,23 +271,38 @@ pub fn label(kind: &str) -> &str {
     }
 }
 
-/// Whether a given-up job of this kind is run again as it is. An import notes its own failure, and is carried on where that is shown.
-#[must_use]
-pub fn is_runnable_by_hand(kind: &str) -> bool {
-    !matches!(kind, "import" | "take_back" | "mail")
-}
-
-/// Runs a job again that was given up. Whoever calls this has made sure that an operator asks.
+/// Runs a job again that was given up, from where it was. Whoever calls this has made sure that an operator asks.
 ///
 /// # Errors
-/// [`Refusal::Conflict`] when it was not given up, or has a page of its own for that.
+/// [`Refusal::Conflict`] when it was not given up, has a page of its own for that, or there is nothing left to carry on.
 pub async fn run_again(app: &App, job: JobId) -> Result<()> {
     let row = app.store.job(job).await?.ok_or(Refusal::NotFound)?;
-    let now = app.now();
-    let revived =
-        is_runnable_by_hand(&row.kind) && app.store.write(move |tx| Box::pin(async move { tx.revive_dead_job(job, now).await })).await?;
+    let (now, work) = (app.now(), serde_json::from_str::<Job>(&row.payload)?);
+    if matches!(work, Job::Mail { .. }) {
+        return Err(Refusal::Conflict("A letter is sent again from the page of letters.".into()).into());
+    }
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                if !tx.revive_dead_job(job, now).await? {
+                    return Err(Refusal::Conflict("This job runs again already.".into()).into());
+                }
+                // An import says itself that it failed; it has to be willing as well, or the job would find nothing to do.
+                let goes_on = match work {
+                    Job::Import { project, import } => tx.start_import(&Scope::system(project), import, None, now).await?,
+                    Job::TakeBack { project, import } => imports::start_take_back(tx, &Scope::system(project), import, now).await?,
+                    Job::Mail { .. } | Job::Purge {} => true,
+                };
+                if goes_on {
+                    return Ok(());
+                }
+                let why = "This import was carried on from its own page, or its file is no longer kept. Look at the project’s imports.";
+                Err(Refusal::Conflict(why.into()).into())
+            })
+        })
+        .await?;
     app.wake_jobs();
-    if revived { Ok(()) } else { Err(Refusal::Conflict("This job is not run again from here, or runs again already.".into()).into()) }
+    Ok(())
 }
 
 /// Five seconds, doubled with each failure up to an hour, and up to half of that more, so that many do not come back at once.

@@ -40,6 +40,8 @@ pub struct JobRow {
     pub id: String,
     /// The kind's word.
     pub kind: String,
+    /// The work, as it is stored.
+    pub payload: String,
     /// `waiting`, `running`, `done` or `dead`.
     pub state: String,
     /// Claims so far.
@@ -82,7 +84,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn job(&self, job: JobId) -> Result<Option<JobRow>> {
-        Ok(sqlx::query_as("SELECT id, kind, state, attempts, failures, run_at, last_error, finished_at FROM jobs WHERE id = $1")
+        Ok(sqlx::query_as("SELECT id, kind, payload, state, attempts, failures, run_at, last_error, finished_at FROM jobs WHERE id = $1")
             .bind(job.to_string())
             .fetch_optional(self.reader())
             .await?)
@@ -94,7 +96,7 @@ impl Store {
     /// When the database fails.
     pub async fn dead_jobs(&self, limit: i64) -> Result<Vec<JobRow>> {
         Ok(sqlx::query_as(
-            "SELECT id, kind, state, attempts, failures, run_at, last_error, finished_at FROM jobs \
+            "SELECT id, kind, payload, state, attempts, failures, run_at, last_error, finished_at FROM jobs \
              WHERE state = 'dead' AND kind <> 'mail' ORDER BY finished_at DESC, id LIMIT $1",
         )
         .bind(limit)

@@ -534,6 +534,63 @@ crate::on_both!(operators_run_jobs_again_that_were_given_up, |t: TestApp| async 
     assert_eq!(operator.post("/operator/jobs/retry", &[("job", &job)]).await.status, StatusCode::CONFLICT);
 });
 
+crate::on_both!(operators_carry_an_import_on_that_was_given_up, |t: TestApp| async move {
+    use domain::imports::{ImportStatus, Mapping};
+    use server::imports;
+    let (project, operator) = operator(&t).await;
+    let scope = Scope::system(project.id);
+    let mut upload = imports::begin_upload(&t.app, &scope, "file.csv", "upload-key").await.unwrap();
+    upload.push(&t.app, &scope, b"text\nThe first\nThe second\n").await.unwrap();
+    let id = upload.finish(&t.app, &scope).await.unwrap();
+    let find = async || imports::find(&t.app, &scope, id).await.unwrap();
+    imports::start(&t.app, &scope, &find().await, Mapping::parse("text=text").unwrap()).await.unwrap();
+    // Eight times it ends whoever works on it.
+    let mut job = None;
+    for _ in 0..8 {
+        job = Some(jobs::claim(&t.app).await.unwrap().unwrap().id);
+        t.clock.advance_ms(jobs::LEASE_MS + 1);
+    }
+    assert!(jobs::claim(&t.app).await.unwrap().is_none());
+    assert_eq!(find().await.status, ImportStatus::Failed);
+    let job = job.unwrap();
+    let page = operator.get("/operator/jobs").await;
+    assert!(page.body.contains("Import of a file") && page.body.contains("Run again"), "{}", page.body);
+    let field = [("job", job.to_string())];
+    let field: Vec<(&str, &str)> = field.iter().map(|(n, v)| (*n, v.as_str())).collect();
+    assert_eq!(operator.post("/operator/jobs/retry", &field).await.location(), "/operator/jobs");
+    assert_eq!(find().await.status, ImportStatus::Running);
+    run(&t).await;
+    let done = find().await;
+    assert_eq!((done.status, done.added), (ImportStatus::Done, 2));
+    assert!(operator.get("/operator/jobs").await.body.contains("Nothing was given up"));
+
+    // Taking it back is given up and carried on as well.
+    imports::take_back(&t.app, &scope, &done).await.unwrap();
+    let claimed = jobs::claim(&t.app).await.unwrap().unwrap();
+    let (back, now) = (claimed.id.to_string(), t.app.now());
+    let bury = t.app.store.write(move |tx| {
+        Box::pin(async move {
+            tx.bury_job(&claimed, "The disk was full.", now).await?;
+            tx.fail_take_back(&scope, id, "The disk was full.", now).await
+        })
+    });
+    bury.await.unwrap();
+    assert_eq!(operator.post("/operator/jobs/retry", &[("job", &back)]).await.location(), "/operator/jobs");
+    run(&t).await;
+    assert_eq!(t.app.store.job(back.parse().unwrap()).await.unwrap().unwrap().state, "done");
+    assert!(!t.app.store.has_more_than_spam(&scope).await.unwrap(), "all of it is gone again");
+
+    // Where there is nothing left to carry on, it says so and stays.
+    let (lost, now, project) = (t.app.id::<domain::ids::JobId>(), t.app.now(), project.id);
+    let work = jobs::Job::Import { project, import: id };
+    t.app.store.write(move |tx| Box::pin(async move { tx.enqueue(lost, &work, now, now).await })).await.unwrap();
+    let claimed = jobs::claim(&t.app).await.unwrap().unwrap();
+    t.app.store.write(move |tx| Box::pin(async move { tx.bury_job(&claimed, "No.", now).await })).await.unwrap();
+    let refused = operator.post("/operator/jobs/retry", &[("job", &lost.to_string())]).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    assert_eq!(t.app.store.job(lost).await.unwrap().unwrap().state, "dead");
+});
+
 crate::on_both!(only_operators_see_the_operation, |t: TestApp| async move {
     // Not even an owner, unless they run the installation.
     let (_, owner) = t.owner().await;
