@@ -3,7 +3,7 @@
 use domain::{
     Timestamp,
     accounts::Role,
-    ids::{InvitationId, LetterId},
+    ids::{EndpointId, InvitationId, LetterId},
     projects::Project,
 };
 use uuid::Uuid;
@@ -230,6 +230,54 @@ pub fn password_changed(app: &App, to: &str) -> Option<Letter> {
         link: format!("{}/forgot", mail.base),
         not_after: None,
     })
+}
+
+/// What letters to the admins of a project about one of its webhooks are written with, inside the transaction that turns it off.
+#[derive(Debug, Clone)]
+pub struct WebhookPost {
+    base: String,
+    project: Project,
+    endpoint: EndpointId,
+    /// What of its address may be told: the host.
+    host: String,
+    to: Vec<(LetterId, String)>,
+}
+
+impl WebhookPost {
+    /// A letter to each of `admins`; `None` while no mail server is set.
+    #[must_use]
+    pub fn new(app: &App, project: Project, (endpoint, host): (EndpointId, String), admins: Vec<String>) -> Option<Self> {
+        let base = app.config.mail.as_ref()?.base.clone();
+        let to = admins.into_iter().map(|email| (app.id(), email)).collect();
+        Some(Self { base, project, endpoint, host, to })
+    }
+
+    /// The letters, saying why.
+    #[must_use]
+    pub fn letters(&self, reason: &str) -> Vec<Letter> {
+        let Self { base, project, endpoint, host, to } = self;
+        let lead = format!("Earshot has turned off the webhook of {} that calls {}. {reason}", line(&project.name), line(host));
+        let letter = |(id, email): &(LetterId, String)| {
+            Letter {
+            id: *id,
+            project: Some(project.id),
+            kind: LetterKind::WebhookOff,
+            about: Some(endpoint.0),
+            to: email.clone(),
+            subject: line(&format!("A webhook of {} was turned off", project.name)),
+            content: Content {
+                language: "en".into(),
+                lead: vec![lead.clone(), "Nothing is sent there until somebody turns it on again. What was on its way is kept for a month and can be sent again by hand.".into()],
+                link_label: "See what failed, and turn it on again".into(),
+                footer: vec!["You get this letter because you are an admin of this project.".into()],
+                ..Content::default()
+            },
+            link: format!("{base}/p/{}/webhooks/{endpoint}", project.slug),
+            not_after: None,
+        }
+        };
+        to.iter().map(letter).collect()
+    }
 }
 
 #[cfg(test)]

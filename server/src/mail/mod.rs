@@ -11,7 +11,7 @@ mod operate;
 mod texts;
 
 pub use deliver::{Mailer, RETRY_MS, Sent, check_server, give_up, run_job, transmit};
-pub use letters::{TicketLetter, TicketPost, invitation, password_changed, password_reset, ticket_confirmation, ticket_reply};
+pub use letters::{TicketLetter, TicketPost, WebhookPost, invitation, password_changed, password_reset, ticket_confirmation, ticket_reply};
 pub use operate::{discard, restore, retry};
 
 use domain::{
@@ -36,11 +36,14 @@ pub enum LetterKind {
     PasswordReset,
     /// To whose password was changed.
     PasswordChanged,
+    /// To the admins of a project: a webhook was turned off because it failed for days.
+    WebhookOff,
 }
 
 impl LetterKind {
     /// All kinds.
-    pub const ALL: [Self; 5] = [Self::TicketConfirmation, Self::TicketReply, Self::Invitation, Self::PasswordReset, Self::PasswordChanged];
+    pub const ALL: [Self; 6] =
+        [Self::TicketConfirmation, Self::TicketReply, Self::Invitation, Self::PasswordReset, Self::PasswordChanged, Self::WebhookOff];
 
     /// The word in the table.
     #[must_use]
@@ -51,6 +54,7 @@ impl LetterKind {
             Self::Invitation => "invitation",
             Self::PasswordReset => "password_reset",
             Self::PasswordChanged => "password_changed",
+            Self::WebhookOff => "webhook_off",
         }
     }
 
@@ -63,6 +67,7 @@ impl LetterKind {
             Self::Invitation => "Invitation",
             Self::PasswordReset => "Password reset",
             Self::PasswordChanged => "Password changed",
+            Self::WebhookOff => "Webhook turned off",
         }
     }
 
@@ -112,7 +117,7 @@ pub struct Letter {
     pub project: Option<ProjectId>,
     /// What it is for.
     pub kind: LetterKind,
-    /// What it is about: the id of the ticket or the invitation.
+    /// What it is about: the id of the ticket, the invitation or the webhook.
     pub about: Option<Uuid>,
     /// To which address.
     pub to: String,

@@ -6,8 +6,9 @@ use domain::{
     Timestamp,
     accounts::Scope,
     feedback::{Feedback, Status},
-    ids::{AttachmentId, FeedbackId, MessageId, ProjectId, StaffId, TicketId},
+    ids::{AttachmentId, EventId, FeedbackId, MessageId, ProjectId, StaffId, TicketId},
     tickets::{Attachment, Author, Message, Priority, State, Ticket},
+    webhooks::EventKind,
 };
 use sqlx::FromRow;
 
@@ -297,25 +298,33 @@ impl Tx<'_> {
     }
 
     /// Keeps the ticket of feedback in step with its status: resolved feedback has a closed ticket, and none other has (spam aside, which
-    /// says nothing about the conversation).
+    /// says nothing about the conversation). Where that closes or opens it, webhooks are told under `event`.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn ticket_follows(&mut self, feedback: &Feedback, at: Timestamp) -> Result<()> {
+    pub async fn ticket_follows(&mut self, feedback: &Feedback, event: EventId, at: Timestamp) -> Result<()> {
         let sql = match feedback.status {
             Status::Spam => return Ok(()),
             Status::Resolved => {
-                "UPDATE tickets SET state = 'closed', resolved_at = $3, updated_at = $3 WHERE feedback_id = $1 AND project_id = $2 AND state <> 'closed'"
+                "UPDATE tickets SET state = 'closed', resolved_at = $3, updated_at = $3 WHERE feedback_id = $1 AND project_id = $2 AND state <> 'closed' RETURNING *"
             }
             _ => {
                 // Whose turn it is is told by who spoke last.
                 "UPDATE tickets SET state = CASE WHEN 'staff' = (SELECT m.author FROM ticket_messages m WHERE m.ticket_id = tickets.id \
                  AND m.author <> 'note' ORDER BY m.created_at DESC, m.id DESC LIMIT 1) THEN 'answered' ELSE 'open' END, \
-                 resolved_at = NULL, updated_at = $3 WHERE feedback_id = $1 AND project_id = $2 AND state = 'closed'"
+                 resolved_at = NULL, updated_at = $3 WHERE feedback_id = $1 AND project_id = $2 AND state = 'closed' RETURNING *"
             }
         };
-        sqlx::query(sql).bind(feedback.id.to_string()).bind(feedback.project.to_string()).bind(at.0).execute(self.conn()).await?;
-        Ok(())
+        let moved: Option<Row> = sqlx::query_as(sql)
+            .bind(feedback.id.to_string())
+            .bind(feedback.project.to_string())
+            .bind(at.0)
+            .fetch_optional(self.conn())
+            .await?;
+        let Some(moved) = moved else { return Ok(()) };
+        let ticket: Ticket = moved.try_into()?;
+        let kind = if ticket.state == State::Closed { EventKind::TicketClosed } else { EventKind::TicketReopened };
+        self.ticket_event(event, kind, &ticket, None, at).await
     }
 
     /// Adds what the requester said to the text that is searched.

@@ -8,7 +8,7 @@ use domain::{
     clock::DAY_MS,
     feedback::{Change, Feedback, Kind},
     history,
-    ids::{CommentId, FeedbackId, HistoryId, ProjectId, StaffId, SurveyId, UndoId},
+    ids::{CommentId, EventId, FeedbackId, HistoryId, ProjectId, StaffId, SurveyId, UndoId},
     surveys::{Answer, SurveyBody},
 };
 use serde::{Deserialize, Serialize};
@@ -357,7 +357,8 @@ impl Tx<'_> {
             .execute(self.conn())
             .await?;
         if held.kind == Kind::Ticket {
-            self.ticket_follows(held, at).await?;
+            // Each entry of the history moves a ticket once at most, so its id names what is told as well.
+            self.ticket_follows(held, EventId(entry.0), at).await?;
         }
         self.insert_history(entry, held.project, held.id, by, told, at).await?;
         self.feedback_changed(held.project, held.id).await?;

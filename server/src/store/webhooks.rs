@@ -760,18 +760,22 @@ impl Tx<'_> {
         Ok(row.map_or((0, now), |(failures, since)| (failures, Timestamp(since))))
     }
 
-    /// Turns an endpoint off on the program's own account, and gives up what was on its way.
+    /// Turns an endpoint off on the program's own account, and gives up what was on its way; `false` when it was off already.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn disable_endpoint(&mut self, endpoint: EndpointId, reason: &str, now: Timestamp) -> Result<()> {
-        sqlx::query("UPDATE webhook_endpoints SET enabled = 0, disabled_reason = $2, updated_at = $3, version = version + 1 WHERE id = $1")
-            .bind(endpoint.to_string())
-            .bind(reason.to_owned())
-            .bind(now.0)
-            .execute(self.conn())
-            .await?;
-        self.stop_deliveries(endpoint).await
+    pub async fn disable_endpoint(&mut self, endpoint: EndpointId, reason: &str, now: Timestamp) -> Result<bool> {
+        let done = sqlx::query(
+            "UPDATE webhook_endpoints SET enabled = 0, disabled_reason = $2, updated_at = $3, version = version + 1 \
+             WHERE id = $1 AND enabled <> 0",
+        )
+        .bind(endpoint.to_string())
+        .bind(reason.to_owned())
+        .bind(now.0)
+        .execute(self.conn())
+        .await?;
+        self.stop_deliveries(endpoint).await?;
+        Ok(done.rows_affected() == 1)
     }
 
     /// Gives up everything that is on its way to an endpoint.

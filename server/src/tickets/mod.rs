@@ -329,6 +329,8 @@ async fn note(
     status: Status,
     now: Timestamp,
 ) -> Result<()> {
+    // Before the status, which would move the ticket by itself: what happened says more.
+    tx.update_ticket(ticket).await?;
     let before = feedback.status;
     feedback.status = status;
     if let Some(said) = said {
@@ -338,8 +340,7 @@ async fn note(
         let moved = Change::Status { from: before.label().into(), to: status.label().into() };
         tx.note_on_feedback(feedback, scope.staff(), entries.moved, now, &moved).await?;
     }
-    // After the status, which moves the ticket by itself: what happened says more.
-    tx.update_ticket(ticket).await
+    Ok(())
 }
 
 /// Adds what the requester says to their ticket, once for each `key`; a closed one is open again.

@@ -7,6 +7,7 @@ use domain::{
     history::Change,
     ids::{HistoryId, StaffId, TicketId},
     tickets::{Priority, State, status_after_reply},
+    webhooks::EventKind,
 };
 
 use super::{Entries, note};
@@ -60,6 +61,8 @@ pub async fn patch(app: &App, scope: &Scope, ticket: TicketId, version: i64, pat
                     ticket.state = if closed { State::Closed } else { State::Open };
                     (ticket.resolved_at, ticket.updated_at) = (closed.then_some(now), now);
                     note(tx, &scope, &ticket, &mut held, entries, None, status, now).await?;
+                    let kind = if closed { EventKind::TicketClosed } else { EventKind::TicketReopened };
+                    tx.ticket_event(entries.told[0], kind, &ticket, None, now).await?;
                 }
                 Ok(())
             })

@@ -4,6 +4,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use domain::{
+    accounts::{Role, Scope},
     ids::EndpointId,
     webhooks::{DAYS_TO_DISABLE, FAILURES_TO_DISABLE, pause_after},
 };
@@ -15,6 +16,7 @@ use super::{
 };
 use crate::{
     error::Result,
+    mail::WebhookPost,
     state::{App, AppState},
     store::webhooks::{After, ClaimedDelivery, Endpoint, Tried},
 };
@@ -175,6 +177,9 @@ async fn attempt(app: &App, sender: &Sender, endpoint: &Endpoint, delivery: &Cla
         },
     };
     let (delivery, id, is_gone) = (delivery.clone(), endpoint.id, answer.status == Some(410));
+    let is_long = endpoint.failing_since.is_some_and(|since| since <= now.plus_days(1 - DAYS_TO_DISABLE));
+    let may_end = is_gone || tried.error.is_some() && is_long;
+    let post = if may_end { post(app, endpoint).await? } else { None };
     app.store
         .write(move |tx| {
             Box::pin(async move {
@@ -183,16 +188,35 @@ async fn attempt(app: &App, sender: &Sender, endpoint: &Endpoint, delivery: &Cla
                 if !tx.settle_delivery(&delivery, &tried, after).await? {
                     return Ok(());
                 }
-                if is_gone {
-                    tx.disable_endpoint(id, "The receiver answered 410 Gone: it wants no more events.", now).await?;
+                let reason = if is_gone {
+                    "The receiver answered 410 Gone: it wants no more events.".to_owned()
                 } else if failures >= FAILURES_TO_DISABLE && since <= now.plus_days(-DAYS_TO_DISABLE) {
-                    let reason = format!("Every one of {failures} tries since {} failed.", since.readable());
-                    tx.disable_endpoint(id, &reason, now).await?;
+                    format!("Every one of {failures} tries since {} failed.", since.readable())
+                } else {
+                    return Ok(());
+                };
+                if tx.disable_endpoint(id, &reason, now).await? {
+                    for letter in post.iter().flat_map(|post| post.letters(&reason)) {
+                        tx.queue_letter(&letter, now).await?;
+                    }
                 }
                 Ok(())
             })
         })
-        .await
+        .await?;
+    if may_end {
+        app.wake_jobs();
+    }
+    Ok(())
+}
+
+/// What it takes to write to the admins of an endpoint's project.
+async fn post(app: &App, endpoint: &Endpoint) -> Result<Option<WebhookPost>> {
+    let Some(project) = app.store.project_by_id(endpoint.project).await? else { return Ok(None) };
+    let members = app.store.members(&Scope::system(project.id)).await?;
+    let admins = members.into_iter().filter(|member| member.role >= Role::Admin && !member.email.is_empty());
+    let host = url::Url::parse(&endpoint.url).ok().and_then(|url| url.host_str().map(ToOwned::to_owned)).unwrap_or_default();
+    Ok(WebhookPost::new(app, project, (endpoint.id, host), admins.map(|member| member.email).collect()))
 }
 
 /// Why a try counts as failed; `None` for a 2xx.

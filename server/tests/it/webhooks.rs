@@ -20,12 +20,15 @@ use domain::{
     feedback::{Feedback, Status},
     ids::{EndpointId, EventId},
     projects::Project,
+    responses::Signals,
+    tickets::NewTicket,
     webhooks::{DeliveryState, EventKind, address::Block},
 };
 use server::{
     backlog,
     config::Secret,
     store::webhooks::Endpoint,
+    tickets::Submission,
     webhooks::{
         self, EndpointInput,
         client::{Head, Lookup, Sender, SystemLookup},
@@ -142,16 +145,25 @@ macro_rules! on_both_local {
     };
 }
 
+/// How long transactions of others on the same PostgreSQL may hold back what is told of feedback.
+const SETTLED: std::time::Duration = std::time::Duration::from_secs(20);
+
+/// As [`deliver_due`], when everything that was said can be told.
+async fn told(app: &server::state::AppState, sender: &Sender) -> server::error::Result<usize> {
+    assert!(app.search.caught_up(SETTLED).await);
+    deliver_due(app, sender).await
+}
+
 on_both_local!(feedback_is_told_once_signed_and_as_it_is, |t: TestApp| async move {
     let (project, scope) = open(&t).await;
     let (receiver, port) = Receiver::on("127.0.0.1").await;
     feedback(&t, &project, "Before anybody listened", Status::New).await;
     let id = endpoint(&t, &scope, port, &[EventKind::FeedbackCreated, EventKind::FeedbackUpdated]).await;
     let sender = sender(&["127.0.0.1"]);
-    assert_eq!(deliver_due(&t.app, &sender).await.unwrap(), 0);
+    assert_eq!(told(&t.app, &sender).await.unwrap(), 0);
     let said = feedback(&t, &project, "The export fails “always” \u{1f600}", Status::New).await;
     feedback(&t, &project, "Buy pills", Status::Spam).await;
-    assert_eq!(deliver_due(&t.app, &sender).await.unwrap(), 1);
+    assert_eq!(told(&t.app, &sender).await.unwrap(), 1);
     let got = receiver.take();
     assert_eq!(got.len(), 1);
     let event = json(&got[0]);
@@ -168,16 +180,17 @@ on_both_local!(feedback_is_told_once_signed_and_as_it_is, |t: TestApp| async mov
         let (project, id) = (project.id, said.id);
         t.app.store.write(move |tx| Box::pin(async move { tx.feedback_changed(project, id).await })).await.unwrap();
     }
-    assert_eq!(deliver_due(&t.app, &sender).await.unwrap(), 1);
+    assert_eq!(told(&t.app, &sender).await.unwrap(), 1);
     assert_eq!(json(&receiver.take()[0])["type"], "feedback.updated");
-    assert_eq!(deliver_due(&t.app, &sender).await.unwrap(), 0);
+    assert_eq!(told(&t.app, &sender).await.unwrap(), 0);
     // Two nodes that tell at the same time tell once.
     for n in 0..20 {
         feedback(&t, &project, &format!("Number {n}"), Status::New).await;
     }
+    assert!(t.app.search.caught_up(SETTLED).await);
     let (one, two) = tokio::join!(feed::tell(&t.app), feed::tell(&t.app));
     assert!(one.is_ok() && two.is_ok());
-    assert_eq!(deliver_due(&t.app, &sender).await.unwrap(), 20);
+    assert_eq!(told(&t.app, &sender).await.unwrap(), 20);
 });
 
 on_both_local!(a_submission_is_told_as_created_and_then_as_updated, |t: TestApp| async move {
@@ -188,12 +201,12 @@ on_both_local!(a_submission_is_told_as_created_and_then_as_updated, |t: TestApp|
     let sender = sender(&["127.0.0.1"]);
     let begun = s.post(&s.input("submission-1", &serde_json::json!([["q1", "9"]]), false)).await;
     assert!(begun.status.is_success(), "{}", begun.body);
-    assert_eq!(deliver_due(&s.t.app, &sender).await.unwrap(), 1);
+    assert_eq!(told(&s.t.app, &sender).await.unwrap(), 1);
     let event = json(&receiver.take()[0]);
     assert_eq!((event["type"].as_str(), event["data"]["score"].as_f64()), (Some("feedback.created"), Some(9.0)), "{event}");
     let more = s.put(&begun.json(), &s.input("submission-2", &serde_json::json!([["q1", "9"], ["q2", "Slow"]]), true)).await;
     assert!(more.status.is_success(), "{}", more.body);
-    assert_eq!(deliver_due(&s.t.app, &sender).await.unwrap(), 1);
+    assert_eq!(told(&s.t.app, &sender).await.unwrap(), 1);
     let event = json(&receiver.take()[0]);
     assert_eq!((event["type"].as_str(), event["data"]["text"].as_str()), (Some("feedback.updated"), Some("Slow")), "{event}");
 });
@@ -219,6 +232,60 @@ on_both_local!(the_backlog_tells_in_its_own_transaction, |t: TestApp| async move
     endpoint(&t, &foreign, port, &[EventKind::BacklogItemCreated]).await;
     backlog::create(&t.app, &scope, "another-key", "Mine alone", "").await.unwrap();
     assert_eq!(deliver_due(&t.app, &sender).await.unwrap(), 1);
+});
+
+on_both_local!(a_ticket_that_triage_closes_or_opens_is_told_as_from_the_desk, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let scope = Scope::system(project.id);
+    let (receiver, port) = Receiver::on("127.0.0.1").await;
+    endpoint(&t, &scope, port, &[EventKind::TicketClosed, EventKind::TicketReopened]).await;
+    let sender = sender(&["127.0.0.1"]);
+    let mut tickets = Vec::new();
+    for n in 0..3 {
+        let ticket =
+            NewTicket { subject: format!("Till {n}"), message: "It beeps.".into(), email: "ann@example.com".into(), name: String::new() };
+        let submission =
+            Submission { ticket, signals: Signals { elapsed_ms: Some(60_000), ..Signals::default() }, ..Submission::default() };
+        tickets.push(server::tickets::submit(&t.app, &project, &format!("ticket-key-{n}"), submission).await.unwrap());
+    }
+    let told = async || -> Vec<(String, i64, String)> {
+        deliver_due(&t.app, &sender).await.unwrap();
+        let mut told: Vec<_> = receiver.take().iter().map(json).collect();
+        told.sort_by_key(|event| event["data"]["number"].as_i64());
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        told.iter().map(|e| (text(&e["type"]), e["data"]["number"].as_i64().unwrap(), text(&e["data"]["state"]))).collect()
+    };
+    let version = async |n: usize| {
+        let id = tickets[n].feedback;
+        t.app.store.feedback_by_ids(&scope, &[id]).await.unwrap()[0].version
+    };
+    let set = async |n: usize, status: &str| {
+        let seen = version(n).await.to_string();
+        let done =
+            owner.post(&format!("/p/my-app/feedback/{}/status", tickets[n].feedback), &[("status", status), ("version", &seen)]).await;
+        assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.body);
+    };
+    assert!(told().await.is_empty());
+    // One by its status, …
+    set(0, "triaged").await;
+    assert!(told().await.is_empty(), "triaged is not closed");
+    set(0, "resolved").await;
+    assert_eq!(told().await, [("ticket.closed".into(), 1, "closed".into())]);
+    set(0, "new").await;
+    assert_eq!(told().await, [("ticket.reopened".into(), 1, "open".into())]);
+    // … several at once, …
+    let items = [format!("{}:{}", tickets[1].feedback, version(1).await), format!("{}:{}", tickets[2].feedback, version(2).await)];
+    let done = owner.post("/p/my-app/feedback/bulk", &[("item", &items[0]), ("item", &items[1]), ("do", "status:resolved")]).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.body);
+    assert_eq!(told().await, [("ticket.closed".into(), 2, "closed".into()), ("ticket.closed".into(), 3, "closed".into())]);
+    // … and the desk, which tells it once, as it did.
+    server::tickets::close(&t.app, &scope, tickets[0].ticket).await.unwrap();
+    assert_eq!(told().await, [("ticket.closed".into(), 1, "closed".into())]);
+    server::tickets::reopen(&t.app, &scope, tickets[0].ticket).await.unwrap();
+    assert_eq!(told().await, [("ticket.reopened".into(), 1, "open".into())]);
+    let close = server::tickets::patch::Patch { closed: Some(true), ..Default::default() };
+    server::tickets::patch::patch(&t.app, &scope, tickets[0].ticket, version(0).await, close).await.unwrap();
+    assert_eq!(told().await, [("ticket.closed".into(), 1, "closed".into())]);
 });
 
 on_both_local!(failures_are_tried_again_and_then_given_up, |t: TestApp| async move {
@@ -299,6 +366,75 @@ on_both_local!(days_of_failures_turn_an_endpoint_off, |t: TestApp| async move {
     }
     assert!(stored(&t, &scope, id).await.disabled_reason.unwrap().contains("failed"));
 });
+
+/// Who was written to, and what it said.
+async fn letters(t: &TestApp) -> Vec<(String, String, String)> {
+    sqlx::query_as("SELECT recipient, content, link FROM letters WHERE kind = 'webhook_off' ORDER BY recipient")
+        .fetch_all(t.app.store.reader())
+        .await
+        .unwrap()
+}
+
+async fn admins_hear_of_it(database: crate::support::Database) {
+    let mail = server::config::Mail::for_tests(9).unwrap();
+    let mailing = TestApp::with_config(database, |config| {
+        config.webhook_allow = blocks(&["127.0.0.1"]);
+        config.mail = Some(mail);
+    });
+    let Some(t) = mailing.await else { return };
+    let (project, _) = t.owner().await;
+    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    t.member(&project, "ada@example.com", Role::Admin).await;
+    t.member(&project, "tim@example.com", Role::Triager).await;
+    t.member(&other, "sam@example.com", Role::Owner).await;
+    let scope = Scope::system(project.id);
+    let (receiver, port) = Receiver::on("127.0.0.1").await;
+    let sender = sender(&["127.0.0.1"]);
+    let id = endpoint(&t, &scope, port, &[EventKind::FeedbackCreated]).await;
+    // A failure by itself is no reason to write.
+    receiver.answer(StatusCode::BAD_GATEWAY);
+    webhooks::test(&t.app, &scope, "test-key-1", id).await.unwrap();
+    deliver_due(&t.app, &sender).await.unwrap();
+    assert!(letters(&t).await.is_empty());
+    // Two that are on their way at once turn it off once.
+    t.clock.advance_ms(24 * 3_600_000);
+    webhooks::test(&t.app, &scope, "test-key-2", id).await.unwrap();
+    receiver.answer(StatusCode::GONE);
+    receiver.answer(StatusCode::GONE);
+    deliver_due(&t.app, &sender).await.unwrap();
+    assert!(!stored(&t, &scope, id).await.enabled);
+    let told = letters(&t).await;
+    assert_eq!(told.iter().map(|l| l.0.as_str()).collect::<Vec<_>>(), ["ada@example.com", "owner@example.com"]);
+    assert!(told.iter().all(|l| l.1.contains("410 Gone") && l.1.contains("127.0.0.1") && !l.1.contains("/hook")), "{told:?}");
+    assert!(told.iter().all(|l| l.2.ends_with(&format!("/p/my-app/webhooks/{id}"))), "{told:?}");
+
+    // Another one, that fails for days.
+    let id = endpoint(&t, &scope, port, &[EventKind::FeedbackCreated]).await;
+    for day in 0..7 {
+        if stored(&t, &scope, id).await.enabled {
+            webhooks::test(&t.app, &scope, &format!("day-key-{day}"), id).await.unwrap();
+        }
+        for _ in 0..24 {
+            receiver.answers.lock().unwrap().resize_with(8, || StatusCode::BAD_GATEWAY.into_response());
+            deliver_due(&t.app, &sender).await.unwrap();
+            t.clock.advance_ms(3_600_000);
+        }
+    }
+    assert!(!stored(&t, &scope, id).await.enabled);
+    let told = letters(&t).await;
+    assert_eq!(told.len(), 4);
+    assert_eq!(told.iter().filter(|l| l.1.contains("Every one of")).count(), 2, "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn admins_hear_of_an_endpoint_that_is_turned_off_sqlite() {
+    admins_hear_of_it(crate::support::Database::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn admins_hear_of_an_endpoint_that_is_turned_off_postgres() {
+    admins_hear_of_it(crate::support::Database::Postgres).await;
+}
 
 on_both_local!(a_new_secret_signs_beside_the_old_one_for_a_day, |t: TestApp| async move {
     let (_, scope) = open(&t).await;
