@@ -23,6 +23,8 @@ pub struct TicketForm {
     pub project: String,
     /// Where it posts to.
     pub action: String,
+    /// Whether answers are mailed too.
+    pub mail: bool,
     /// What was typed.
     pub typed: NewTicket,
     /// Names and values that it carries along: where the person came from.
@@ -169,7 +171,7 @@ pub fn PortalPage(
     form: TicketForm,
 ) -> impl IntoView {
     let words = texts::of(look.texts.code);
-    let TicketForm { project, action, typed, carried, tail } = form;
+    let TicketForm { project, action, mail, typed, carried, tail } = form;
     let title = words.title.replace("{project}", &project);
     let labels =
         [("subject", words.subject), ("message", words.message), ("email", words.email), ("name", words.name), ("files", words.files)];
@@ -192,7 +194,7 @@ pub fn PortalPage(
             {message_field(words.message, Some(words.message_hint), &typed.message, &tail, true)}
             <div class="field">
                 <label for="email">{words.email}</label>
-                <p class="hint" id="email-hint">{words.email_hint}</p>
+                <p class="hint" id="email-hint">{if mail { words.email_hint } else { words.email_hint_without_mail }}</p>
                 {error_at(errors, "email")}
                 <input type="email" id="email" name="email" value=typed.email maxlength="254" autocomplete="email" required
                     aria-describedby=described(errors, "email", true) aria-invalid=invalid(errors, "email") />

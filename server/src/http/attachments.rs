@@ -1,133 +1,191 @@
-//! Files of messages: how forms bring them, and how they are handed out.
+//! Files of messages: how forms bring them, and how they are handed out, to requesters and to the team.
 
 use axum::{
     body::Body,
-    extract::multipart::{Multipart, MultipartError},
-    http::{HeaderValue, StatusCode, header},
+    extract::multipart::{Field, Multipart, MultipartError},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use domain::{
-    Error as Refusal, FieldErrors,
+    Error as Refusal,
     accounts::Scope,
+    ids::TicketId,
     tickets::{
         Attachment,
         files::{MAX_BYTES, MAX_FILES, content_disposition},
     },
 };
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 
 use super::forms::Form;
 use crate::{
     error::{Error, Result},
-    state::AppState,
+    state::{App, AppState},
     tickets::files::Arriving,
 };
 
+/// Largest body that is read to its end: a browser that is answered before it has sent everything shows no page. What is too much is
+/// thrown away as it comes.
+pub const BODY_LIMIT: usize = 4 * MAX_BYTES;
 /// The field that files come in.
 const FILES: &str = "files";
-/// Most bytes of a form's text fields together.
+/// Most bytes of all texts of a form.
 const MAX_TEXT: usize = super::BODY_LIMIT;
-/// Most fields of a form, files aside.
-const MAX_FIELDS: usize = 50;
-/// Most bytes of a whole request with files: a little more than files may have, so that one that is too large is told so at its field.
-pub const REQUEST_LIMIT: usize = 2 * MAX_BYTES + (1 << 20);
+/// Most fields of a form.
+const MAX_FIELDS: usize = 100;
 
-/// A form with files.
+/// A form with files, as far as it could be read.
 #[derive(Debug, Default)]
-pub struct FormWithFiles {
-    /// Its text fields.
+pub struct Received {
+    /// The texts, in order.
     pub form: Form,
-    /// Its files, those that came empty left out.
+    /// The files, when all is well with them; those that came empty left out.
     pub files: Arriving,
-    /// What is wrong with the files; then there are none.
-    pub errors: FieldErrors,
+    /// Why something was not taken, and with which status to say so.
+    pub refused: Option<(StatusCode, Error)>,
 }
 
-fn broken(error: &MultipartError) -> Error {
-    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        return Refusal::field(FILES, "too_large", too_large()).into();
+impl Received {
+    fn refuse(&mut self, status: StatusCode, error: impl Into<Error>) {
+        self.files.clear();
+        self.refused.get_or_insert((status, error.into()));
     }
-    Refusal::field(FILES, "incomplete", "The form did not arrive completely. Go back and send it again.").into()
+
+    fn break_off(&mut self, error: &MultipartError) {
+        let status = error.status();
+        let why = if status == StatusCode::PAYLOAD_TOO_LARGE {
+            too_large()
+        } else {
+            Refusal::field(FILES, "incomplete", "The form did not arrive completely. Go back and send it again.")
+        };
+        self.refuse(status, why);
+    }
 }
 
-fn too_large() -> String {
-    format!("Files have {} MB together at most. Attach fewer or smaller ones.", MAX_BYTES >> 20)
+fn too_large() -> Refusal {
+    Refusal::field(FILES, "too_large", format!("Files have {} MB together at most. Attach fewer or smaller ones.", MAX_BYTES >> 20))
 }
 
-/// Reads a form to its end, so that texts after a file that is refused are not lost.
+/// Reads all of a form as it arrives, so that texts after a file that is refused are not lost, and keeps never more of it than fits.
+pub async fn receive(app: &App, mut body: Multipart) -> Received {
+    let mut got = Received::default();
+    let (mut texts, mut fields) = (0, 0);
+    loop {
+        let field = match body.next_field().await {
+            Ok(Some(field)) => field,
+            Ok(None) => break,
+            Err(error) => {
+                got.break_off(&error);
+                break;
+            }
+        };
+        fields += 1;
+        if fields > MAX_FIELDS {
+            got.refuse(StatusCode::PAYLOAD_TOO_LARGE, too_large());
+            break;
+        }
+        let name = field.name().unwrap_or_default().to_owned();
+        if name == FILES {
+            file(app, &mut got, field).await;
+        } else {
+            text(&mut got, &mut texts, name, field).await;
+        }
+    }
+    got.files.drop_empty();
+    if got.files.count() > MAX_FILES {
+        got.refuse(StatusCode::UNPROCESSABLE_ENTITY, Refusal::field(FILES, "too_many", format!("Attach {MAX_FILES} files at most.")));
+    }
+    got
+}
+
+async fn file(app: &App, got: &mut Received, mut field: Field<'_>) {
+    let name = field.file_name().unwrap_or_default().to_owned();
+    got.files.begin(&name);
+    loop {
+        match field.chunk().await {
+            Ok(None) => break,
+            // Read on, so that the browser gets to see our page; keep nothing.
+            Ok(Some(_)) if got.refused.is_some() => {}
+            Ok(Some(bytes)) if got.files.bytes() + bytes.len() > MAX_BYTES => got.refuse(StatusCode::PAYLOAD_TOO_LARGE, too_large()),
+            Ok(Some(bytes)) => {
+                if let Err(error) = got.files.push(app, &bytes) {
+                    got.refuse(StatusCode::SERVICE_UNAVAILABLE, error);
+                }
+            }
+            Err(error) => {
+                got.break_off(&error);
+                break;
+            }
+        }
+    }
+}
+
+async fn text(got: &mut Received, texts: &mut usize, name: String, mut field: Field<'_>) {
+    let mut value = Vec::new();
+    loop {
+        match field.chunk().await {
+            Ok(None) => break,
+            Ok(Some(bytes)) => {
+                *texts += bytes.len();
+                if *texts > MAX_TEXT {
+                    let why = Refusal::field("message", "too_long", "This is more than the form takes. Shorten it.");
+                    got.refuse(StatusCode::PAYLOAD_TOO_LARGE, why);
+                    continue;
+                }
+                value.extend_from_slice(&bytes);
+            }
+            Err(error) => {
+                got.break_off(&error);
+                break;
+            }
+        }
+    }
+    let mut value = String::from_utf8_lossy(&value).replace("\r\n", "\n");
+    value.retain(|c| c != '\0');
+    got.form.0.push((name, value));
+}
+
+/// Hands a file of a ticket out, piece by piece; `notes`: those of the team's notes as well. Only pictures that we encoded are shown in the
+/// browser, everything else is a download of bytes without a meaning; nothing in it runs, whatever it is.
 ///
 /// # Errors
-/// [`Refusal::Invalid`] when the form cannot be read, [`Refusal::Busy`] while too much arrives at once.
-pub async fn read(app: &AppState, mut body: Multipart) -> Result<FormWithFiles> {
-    let mut read = FormWithFiles::default();
-    let mut text = 0;
-    while let Some(mut field) = body.next_field().await.map_err(|e| broken(&e))? {
-        let Some(name) = field.name().map(ToOwned::to_owned) else { continue };
-        if name == FILES {
-            let file = field.file_name().unwrap_or_default().to_owned();
-            if read.errors.is_empty() {
-                read.files.begin(&file);
-            }
-            while let Some(bytes) = field.chunk().await.map_err(|e| broken(&e))? {
-                if !read.errors.is_empty() {
-                    continue;
-                }
-                if read.files.bytes() + bytes.len() > MAX_BYTES {
-                    read.errors.add(FILES, "too_large", too_large());
-                    read.files.clear();
-                    continue;
-                }
-                read.files.push(app, &bytes)?;
-            }
-            read.files.drop_empty();
-            if read.errors.is_empty() && read.files.count() > MAX_FILES {
-                read.errors.add(FILES, "too_many", format!("Attach {MAX_FILES} files at most."));
-                read.files.clear();
-            }
-            continue;
-        }
-        let mut value = Vec::new();
-        while let Some(bytes) = field.chunk().await.map_err(|e| broken(&e))? {
-            text += bytes.len();
-            if text > MAX_TEXT {
-                return Err(Refusal::field("form", "too_large", "This is more than the form takes. Shorten it.").into());
-            }
-            value.extend_from_slice(&bytes);
-        }
-        if read.form.0.len() >= MAX_FIELDS {
-            return Err(Refusal::field("form", "malformed", "This form is out of date. Reload the page and send it again.").into());
-        }
-        let value = String::from_utf8_lossy(&value).replace('\0', "").replace("\r\n", "\n");
-        read.form.0.push((name, value));
-    }
-    Ok(read)
-}
-
-/// Hands a file out, piece by piece. Only pictures that we encoded are shown in the browser, everything else is downloaded; nothing in it
-/// runs, whatever it is.
-pub fn send(app: &AppState, scope: &Scope, file: &Attachment) -> Response {
-    let (app, scope, id) = (app.clone(), *scope, file.id);
-    let pieces = stream::try_unfold(0_i64, move |n| {
+/// Not found.
+pub async fn send(app: &AppState, scope: &Scope, ticket: TicketId, id: &str, notes: bool) -> Result<Response> {
+    let id = id.parse().map_err(|_| Refusal::NotFound)?;
+    let file = app.store.attachment(scope, ticket, id, notes).await?.ok_or(Refusal::NotFound)?;
+    // The first piece before the head: a fault is an answer then, and no download that breaks off.
+    let first = app.store.attachment_chunk(scope, id, 0).await?.unwrap_or_default();
+    let (app, scope) = (app.clone(), *scope);
+    let rest = stream::try_unfold(1_i64, move |n| {
         let app = app.clone();
         async move {
-            let piece = app.store.attachment_chunk(&scope, id, n).await.map_err(|error| std::io::Error::other(error.to_string()))?;
+            let piece =
+                app.store.attachment_chunk(&scope, id, n).await.map_err(|_| std::io::Error::other("a piece of a file is missing"))?;
             Ok::<_, std::io::Error>(piece.map(|bytes| (Bytes::from(bytes), n + 1)))
         }
     });
-    let mut response = Body::from_stream(pieces).into_response();
+    let body = stream::iter([Ok(Bytes::from(first))]).chain(rest);
+    let mut response = (StatusCode::OK, Body::from_stream(body)).into_response();
+    head(&mut response, &file);
+    Ok(response)
+}
+
+fn head(response: &mut Response, file: &Attachment) {
+    let picture = file.is_picture();
     let headers = response.headers_mut();
-    let mut set = |name: header::HeaderName, value: &str| {
+    let mut set = |name: HeaderName, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.insert(name, value);
         }
     };
-    set(header::CONTENT_TYPE, &file.media_type);
+    set(header::CONTENT_TYPE, if picture { &file.media_type } else { "application/octet-stream" });
     set(header::CONTENT_LENGTH, &file.size.to_string());
-    set(header::CONTENT_DISPOSITION, &content_disposition(file.is_picture(), &file.name));
+    set(header::CONTENT_DISPOSITION, &content_disposition(picture, &file.name));
     set(header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox; frame-ancestors 'none'");
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    // Its bytes never change, but who may see them may.
-    set(header::CACHE_CONTROL, "private, max-age=300");
-    response
+    set(header::REFERRER_POLICY, "no-referrer");
+    set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    set(HeaderName::from_static("x-robots-tag"), "noindex");
+    set(header::CACHE_CONTROL, "private, no-store");
 }

@@ -60,7 +60,6 @@ pub fn router(app: AppState) -> Router {
         .merge(results::routes())
         .merge(imports::routes())
         .merge(desk::routes())
-        .merge(portal::console_routes())
         .merge(webhooks::routes())
         .merge(export::routes())
         .merge(replies::routes())

@@ -84,7 +84,6 @@ const ACCESS: &[(&str, &str, Who)] = &[
     ("GET", "/p/{slug}/tickets", VIEWER),
     ("GET", "/p/{slug}/feedback/{id}", VIEWER),
     ("GET", "/p/{slug}/feedback/{id}/files/{file}", VIEWER),
-    ("GET", "/p/{slug}/tickets/{ticket}/files/{id}", VIEWER),
     ("POST", "/p/{slug}/undo", VIEWER),
     ("POST", "/p/{slug}/feedback/bulk", TRIAGER),
     ("POST", "/p/{slug}/feedback/{id}/status", TRIAGER),

@@ -17,7 +17,7 @@ use server::tickets;
 
 use crate::{
     on_both,
-    support::{Client, Page, TestApp},
+    support::{Client, Database, Page, TestApp},
 };
 
 const BOUNDARY: &str = "----earshot";
@@ -209,7 +209,7 @@ on_both!(links_lead_nowhere_else, |t: TestApp| async move {
     assert_eq!(client.get(&format!("{path}/files/{noted}")).await.status, StatusCode::NOT_FOUND);
 
     // The team reads both, each within its project.
-    let own = format!("/p/my-app/tickets/{}/files/", ticket.id);
+    let own = format!("/p/my-app/feedback/{}/files/", ticket.feedback);
     let (_, viewer) = t.member(&project, "vera@example.com", Role::Viewer).await;
     assert_eq!(viewer.get(&format!("{own}{noted}")).await.body, "secret");
     assert_eq!(viewer.get(&format!("{own}{file}")).await.status, StatusCode::OK);
@@ -218,7 +218,7 @@ on_both!(links_lead_nowhere_else, |t: TestApp| async move {
     let theirs = server::projects::create(&t.app, "Theirs", vec![], Some(stranger)).await.unwrap();
     let (_, eve) = t.member(&theirs, "eva@example.com", Role::Owner).await;
     assert_eq!(eve.get(&format!("{own}{file}")).await.status, StatusCode::NOT_FOUND);
-    assert_eq!(eve.get(&format!("/p/theirs/tickets/{}/files/{file}", ticket.id)).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(eve.get(&format!("/p/theirs/feedback/{}/files/{file}", ticket.feedback)).await.status, StatusCode::NOT_FOUND);
 });
 
 on_both!(files_are_what_their_bytes_say, |t: TestApp| async move {
@@ -446,3 +446,104 @@ on_both!(a_portal_can_be_off, |t: TestApp| async move {
     let english = client.send(Method::GET, "/p/my-app", &[("accept-language", "en")], Body::empty()).await;
     assert!(english.body.contains("Write to My app"));
 });
+
+/// What a form that was opened and read by a person sends.
+async fn opened(t: &TestApp, slug: &str) -> String {
+    let page = t.anonymous().get(&format!("/p/{slug}")).await;
+    t.clock.advance_ms(30_000);
+    hidden(&page, "started")
+}
+
+fn retry_after(page: &Page) -> i64 {
+    text(&page.headers, "retry-after").parse().unwrap_or_else(|_| panic!("no Retry-After: {}", page.body))
+}
+
+async fn who_writes_too_often_waits(database: Database) {
+    let limited = TestApp::with_config(database, |config| {
+        config.trusted_proxies = 1;
+        config.rate_per_address = 3;
+    });
+    let Some(t) = limited.await else { return };
+    let (project, _) = t.owner().await;
+    let started = opened(&t, "my-app").await;
+    let client = t.anonymous();
+    let from = async |address: &str, path: &str, fields: &[(&str, &str)], files: &[(&str, &[u8])]| {
+        send_from(&client, path, &[("x-forwarded-for", address)], fields, files).await
+    };
+    let fields = |key: &'static str| {
+        let mut fields = WORDS.to_vec();
+        fields.extend([("started", started.as_str()), ("idempotency_key", key)]);
+        fields
+    };
+    let first = from("192.0.2.1", "/p/my-app", &fields("key-00000001"), &[]).await;
+    let conversation = path(&first);
+    // Answers and turns count among them.
+    let answer = [("message", "More of it."), ("idempotency_key", "answer-00001")];
+    assert_eq!(from("192.0.2.1", &conversation, &answer, &[]).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(from("192.0.2.1", &format!("{conversation}/close"), &[], &[]).await.status, StatusCode::SEE_OTHER);
+
+    let refused = from("192.0.2.1", "/p/my-app", &fields("key-00000002"), &[("late.txt", b"late")]).await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    let wait = retry_after(&refused);
+    assert!((1..=60).contains(&wait), "{wait}");
+    // What was written is still there, and says how long to wait.
+    assert!(refused.body.contains("The map stays empty") && refused.body.contains(&format!("in {wait} seconds")), "{}", refused.body);
+    assert_eq!(from("192.0.2.1", &conversation, &[("message", "x"), ("idempotency_key", "answer-00002")], &[]).await.status, 429);
+    assert_eq!(from("192.0.2.1", &format!("{conversation}/reopen"), &[], &[]).await.status, 429);
+    assert_eq!(ticket_at(&t, &project, &conversation).await.state, State::Closed);
+    // Reading is free, and so is writing from elsewhere.
+    assert_eq!(client.send(Method::GET, "/p/my-app", &[("x-forwarded-for", "192.0.2.1")], Body::empty()).await.status, StatusCode::OK);
+    assert_eq!(from("192.0.2.2", "/p/my-app", &fields("key-00000003"), &[]).await.status, StatusCode::SEE_OTHER);
+    // Afterwards the same form is taken.
+    t.clock.advance_ms(wait * 1000);
+    assert_eq!(from("192.0.2.1", "/p/my-app", &fields("key-00000002"), &[]).await.status, StatusCode::SEE_OTHER);
+}
+
+async fn a_project_takes_so_much_from_all_together(database: Database) {
+    let Some(t) = TestApp::with_config(database, |config| config.rate_per_key = 2).await else { return };
+    t.owner().await;
+    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    let (started, elsewhere) = (opened(&t, "my-app").await, opened(&t, &other.slug).await);
+    let client = t.anonymous();
+    let write = async |slug: &str, started: &str, key: &str| {
+        let mut fields = WORDS.to_vec();
+        fields.extend([("started", started), ("idempotency_key", key)]);
+        send(&client, &format!("/p/{slug}"), &fields, &[]).await
+    };
+    for key in ["key-00000001", "key-00000002"] {
+        assert_eq!(write("my-app", &started, key).await.status, StatusCode::SEE_OTHER);
+    }
+    let refused = write("my-app", &started, "key-00000003").await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    // Another project has a measure of its own, and this one gets its share again.
+    assert_eq!(write(&other.slug, &elsewhere, "key-00000004").await.status, StatusCode::SEE_OTHER);
+    t.clock.advance_ms(retry_after(&refused) * 1000);
+    assert_eq!(write("my-app", &started, "key-00000003").await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_hold_sqlite() {
+    who_writes_too_often_waits(Database::Sqlite).await;
+    a_project_takes_so_much_from_all_together(Database::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_hold_postgres() {
+    who_writes_too_often_waits(Database::Postgres).await;
+    a_project_takes_so_much_from_all_together(Database::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn letters_are_promised_only_where_they_are_sent() {
+    let without = TestApp::new(Database::Sqlite).await.unwrap();
+    without.owner().await;
+    let page = without.anonymous().get("/p/my-app").await;
+    assert!(page.body.contains("No e-mail is sent") && !page.body.contains("comes to this address"), "{}", page.body);
+    let german = without.anonymous().get("/p/my-app?lang=de").await;
+    assert!(german.body.contains("Es wird keine E-Mail verschickt") && !german.body.contains("kommt an diese Adresse"), "{}", german.body);
+    let mail = server::config::Mail::for_tests(9).unwrap();
+    let with = TestApp::with_config(Database::Sqlite, |config| config.mail = Some(mail)).await.unwrap();
+    with.owner().await;
+    let page = with.anonymous().get("/p/my-app").await;
+    assert!(!page.body.contains("No e-mail is sent") && page.body.contains("comes to this address"), "{}", page.body);
+}

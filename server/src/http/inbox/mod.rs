@@ -12,7 +12,7 @@ use axum::{
     routing::{get, post},
 };
 
-use super::attachments::REQUEST_LIMIT;
+use super::attachments::BODY_LIMIT;
 use crate::state::AppState;
 
 /// This capability's routes.
@@ -35,7 +35,7 @@ pub fn routes() -> Router<AppState> {
 
 /// Answers with files, which take larger bodies and longer than other requests.
 pub fn uploads() -> Router<AppState> {
-    Router::new().route("/p/{slug}/feedback/{id}/answer", post(ticket::answer)).layer(DefaultBodyLimit::max(REQUEST_LIMIT))
+    Router::new().route("/p/{slug}/feedback/{id}/answer", post(ticket::answer)).layer(DefaultBodyLimit::max(BODY_LIMIT))
 }
 
 /// A URL of the inbox with these parameters; those that are empty are left out.

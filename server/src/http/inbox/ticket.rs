@@ -28,7 +28,7 @@ use crate::{
     error::{Error, Result},
     http::{
         address::BaseUrl,
-        attachments::{self, FormWithFiles},
+        attachments::{self, Received},
         console::Console,
         error::PageResult,
         forms::Form,
@@ -185,9 +185,7 @@ async fn delivery(console: &Console, scope: &Scope, ticket: &Ticket) -> Result<D
 pub async fn file(console: Console, Path((_, id, file)): Path<(String, String, String)>) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     let (_, ticket) = held(&console, &scope, &id).await?;
-    let file = file.parse().map_err(|_| Refusal::NotFound)?;
-    let file = console.app.store.attachment(&scope, ticket.id, file, true).await?.ok_or(Refusal::NotFound)?;
-    Ok(attachments::send(&console.app, &scope, &file))
+    Ok(attachments::send(&console.app, &scope, ticket.id, &file, true).await?)
 }
 
 /// `POST …/feedback/{id}/answer`: `do` is `send`, `close` (send and close), or `insert`, which sends nothing and only puts a canned reply
@@ -196,13 +194,16 @@ pub async fn answer(console: Console, BaseUrl(base): BaseUrl, Path((slug, id)): 
     let scope = console.scope(Role::Triager)?;
     let (id, ticket) = held(&console, &scope, &id).await?;
     let app = &console.app;
-    let FormWithFiles { form, files, errors } = attachments::read(app, body).await?;
+    let Received { form, files, refused } = attachments::receive(app, body).await;
     let key = form.idempotency_key()?.to_owned();
     let waiting = tickets::held_for(console.project()?, &format!("desk {}", ticket.id), &key);
     let text = form.get("message").to_owned();
     let again = Again { console: &console, scope: &scope, id, form: &form, key: &key, waiting: &waiting };
-    if !errors.is_empty() {
-        return again.show(StatusCode::UNPROCESSABLE_ENTITY, Typed { answer: text, errors, ..Typed::default() }).await;
+    if let Some((status, error)) = refused {
+        return match error {
+            Error::Refused(Refusal::Invalid(errors)) => again.show(status, Typed { answer: text, errors, ..Typed::default() }).await,
+            error => Err(error.into()),
+        };
     }
     let files = match files.prepare(app).await {
         Ok(files) => files,

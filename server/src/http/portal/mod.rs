@@ -1,8 +1,6 @@
 //! The public ticket portal: pages of people without an account. No cookies; a conversation is behind a link that only we can make.
 
-mod files;
 mod pages;
-mod upload;
 
 use std::time::Duration;
 
@@ -14,7 +12,7 @@ use axum::{
 };
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 
-use super::error;
+use super::{attachments::BODY_LIMIT, error};
 use crate::state::AppState;
 
 /// How long a message with files may take to arrive: ten megabytes over a bad line.
@@ -27,7 +25,7 @@ pub fn routes() -> Router<AppState> {
         .route("/p/{slug}/t/{token}", get(pages::conversation))
         .route("/p/{slug}/t/{token}/close", get(pages::to_conversation).post(pages::close))
         .route("/p/{slug}/t/{token}/reopen", get(pages::to_conversation).post(pages::reopen))
-        .route("/p/{slug}/t/{token}/files/{id}", get(files::public))
+        .route("/p/{slug}/t/{token}/files/{id}", get(pages::file))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(axum::middleware::from_fn(pages::dress))
 }
@@ -37,13 +35,8 @@ pub fn uploads() -> Router<AppState> {
     Router::new()
         .route("/p/{slug}", post(pages::submit))
         .route("/p/{slug}/t/{token}", post(pages::answer))
-        .layer(DefaultBodyLimit::max(upload::BODY_LIMIT))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, UPLOAD))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(axum::middleware::from_fn(pages::dress))
-}
-
-/// Files of tickets for the team.
-pub fn console_routes() -> Router<AppState> {
-    Router::new().route("/p/{slug}/tickets/{ticket}/files/{id}", get(files::for_staff))
 }

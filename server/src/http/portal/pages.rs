@@ -14,6 +14,7 @@ use axum::{
 };
 use domain::{
     Error as Refusal, FieldErrors,
+    accounts::Scope,
     ids::AttachmentId,
     projects::{DEFAULT_ACCENT, Project, ThemeMode},
     tickets::{
@@ -24,12 +25,12 @@ use domain::{
 use leptos::prelude::*;
 use serde::Deserialize;
 
-use super::upload::{Received, receive};
 use crate::{
     error::{Error, Result},
     http::{
         address::{BaseUrl, ClientAddress},
         assets,
+        attachments::{self, Received, receive},
         error::{self, PageResult},
         forms::Form,
         respond::{tidy, user_agent, web_address},
@@ -184,7 +185,7 @@ impl Back {
         let held = match &self.key {
             Some(key) => {
                 let form = tickets::held_for(project, place, key);
-                app.store.held_files(&domain::accounts::Scope::system(project.id), &form, app.now()).await?
+                app.store.held_files(&Scope::system(project.id), &form, app.now()).await?
             }
             None => Vec::new(),
         };
@@ -217,6 +218,7 @@ async fn form_page(app: &App, visit: &Visit, project: &Project, status: StatusCo
     let form = TicketForm {
         project: project.name.clone(),
         action: format!("/p/{}", project.slug),
+        mail: app.config.mail.is_some(),
         typed: typed(&back.form),
         carried: carried(&visit.asked, &back.form),
         tail: back.tail(app, project, "new").await?,
@@ -422,6 +424,12 @@ pub async fn conversation(
 ) -> PageResult {
     let (project, ticket) = find(&app, &slug, &token).await?;
     Ok(conversation_page(&app, &visit, &base, (&project, ticket), StatusCode::OK, Back::default()).await?)
+}
+
+/// `GET /p/{slug}/t/{token}/files/{id}`: a file of the conversation, for whoever has its link.
+pub async fn file(State(app): State<AppState>, Path((slug, token, id)): Path<(String, String, String)>) -> PageResult {
+    let (project, ticket) = find(&app, &slug, &token).await?;
+    Ok(attachments::send(&app, &Scope::system(project.id), ticket.id, &id, false).await?)
 }
 
 /// A reload of the address that a form was posted to.
