@@ -14,6 +14,8 @@ pub struct ExportView {
     pub slug: String,
     /// Whether the person may export.
     pub may_export: bool,
+    /// The query of the inbox that feedback has to match; empty: all of it.
+    pub query: String,
     /// Id and name of each survey.
     pub surveys: Vec<(String, String)>,
 }
@@ -24,7 +26,7 @@ pub fn ExportPage(
     /// Its content.
     view: ExportView,
 ) -> impl IntoView {
-    let ExportView { slug, may_export, surveys } = view;
+    let ExportView { slug, may_export, query, surveys } = view;
     let action = format!("/p/{slug}/export/file");
     view! {
         <div class="narrow">
@@ -32,7 +34,7 @@ pub fn ExportPage(
             <SettingsTabs slug=slug current=SettingsTab::Export />
             {if may_export {
                 view! {
-                    <Kind action=action.clone() what="feedback" title="Feedback" text="Every piece of feedback with its status, tags, person, linked backlog items and ticket number." surveys=None />
+                    <Kind action=action.clone() what="feedback" title="Feedback" text="Every piece of feedback with its status, tags, person, linked backlog items and ticket number." surveys=None query=Some(query) />
                     {if surveys.is_empty() {
                         view! {
                             <section class="card" aria-labelledby="export-responses">
@@ -41,9 +43,9 @@ pub fn ExportPage(
                             </section>
                         }.into_any()
                     } else {
-                        view! { <Kind action=action.clone() what="responses" title="Responses to a survey" text="One row for each response, one column for each question, over all versions of the survey." surveys=Some(surveys) /> }.into_any()
+                        view! { <Kind action=action.clone() what="responses" title="Responses to a survey" text="One row for each response, one column for each question, over all versions of the survey." surveys=Some(surveys) query=None /> }.into_any()
                     }}
-                    <Kind action=action what="backlog" title="Backlog" text="Every item with the ids of the feedback behind it." surveys=None />
+                    <Kind action=action what="backlog" title="Backlog" text="Every item with the ids of the feedback behind it." surveys=None query=None />
                     <p class="muted small">"A cell that begins like a formula gets a ' before it in CSV, so that no spreadsheet runs it. JSON lines hold every text as it is."</p>
                 }.into_any()
             } else {
@@ -60,6 +62,7 @@ fn Kind(
     title: &'static str,
     text: &'static str,
     surveys: Option<Vec<(String, String)>>,
+    query: Option<String>,
 ) -> impl IntoView {
     let id = format!("export-{what}");
     view! {
@@ -74,6 +77,13 @@ fn Kind(
                         <select id="export-survey" name="survey">
                             {surveys.into_iter().map(|(id, name)| view! { <option value=id>{name}</option> }).collect_view()}
                         </select>
+                    </div>
+                })}
+                {query.map(|query| view! {
+                    <div class="field">
+                        <label for="export-q">"Only what this search finds"</label>
+                        <p class="hint" id="export-q-hint">"As in the inbox. Leave it empty for everything, spam too."</p>
+                        <input id="export-q" name="q" type="search" value=query maxlength="500" autocomplete="off" spellcheck="false" aria-describedby="export-q-hint" />
                     </div>
                 })}
                 <div class="form-actions">

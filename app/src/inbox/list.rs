@@ -101,6 +101,8 @@ pub struct ListView {
     pub total: Option<usize>,
     /// The query that they match.
     pub query: String,
+    /// Where they are exported, for who may; the export of everything has its own place.
+    pub export: Option<String>,
     /// The page before.
     pub prev: Option<String>,
     /// The page after.
@@ -129,7 +131,7 @@ pub fn List(
     /// What it shows.
     view: ListView,
 ) -> impl IntoView {
-    let ListView { slug, can_triage, form_key, return_to, notice, rows, empty, total, query, prev, next, members } = view;
+    let ListView { slug, can_triage, form_key, return_to, notice, rows, empty, total, query, export, prev, next, members } = view;
     let count = match total {
         Some(1) => "1 item".to_owned(),
         Some(n) => format!("{} items", thousands(n)),
@@ -171,7 +173,7 @@ pub fn List(
     view! {
         <section class="inbox-list" id="inbox-list" data-part aria-label="Results">
             {notice.map(|notice| view! { <p class="notice notice-warn" role="status">{notice}</p> })}
-            <p class="inbox-count small muted" id="inbox-count">{count}" " <button type="button" class="button button-quiet button-small keys-button" data-opens="keys">"Keys" <kbd>"?"</kbd></button></p>
+            <p class="inbox-count small muted" id="inbox-count">{count}" " {export.map(|url| view! { <a href=url>"Export these"</a> " " })}<button type="button" class="button button-quiet button-small keys-button" data-opens="keys">"Keys" <kbd>"?"</kbd></button></p>
             {rows}
             {empty.map(|why| view! { <Nothing why=why slug=base /> })}
             {(prev.is_some() || next.is_some()).then(|| view! {

@@ -52,7 +52,7 @@ async fn export(app: &AppState, args: &ExportArgs) -> Result<()> {
         Some(name) if args.what == "responses" => survey(app, &scope, name).await?.to_string(),
         _ => String::new(),
     };
-    let what = What::read(&args.what, &survey)?;
+    let what = What::read(&args.what, &survey, "")?;
     let format: Format = args.format.parse()?;
     let Some(file) = &args.out else {
         return copy(app, &scope, what, format, &mut tokio::io::stdout()).await;

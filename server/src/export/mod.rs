@@ -1,7 +1,7 @@
 //! Exports: everything of one kind as CSV or JSON lines, a page of rows at a time, so that memory does not grow with the data.
 //!
 //! What was there when the export began, and is not removed meanwhile, is in it exactly once, as it is when its page is read. What is added
-//! meanwhile may be in it or not. A failure ends the stream with an error, so that nobody takes a part for the whole.
+//! meanwhile may be in it or not. Of a query, that holds for what matches it when its page is read. A failure ends the stream with an error, so that nobody takes a part for the whole.
 
 pub mod cli;
 pub mod rows;
@@ -13,6 +13,7 @@ use domain::{
     Error as Refusal, Timestamp,
     accounts::{Role, Scope},
     ids::SurveyId,
+    triage::TriageQuery,
 };
 use futures_util::{Stream, stream};
 use serde_json::{Map, Value};
@@ -64,10 +65,12 @@ impl FromStr for Format {
 }
 
 /// What is exported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum What {
     /// All feedback.
     Feedback,
+    /// The feedback that a query of the inbox finds.
+    Matching(TriageQuery),
     /// The responses to one survey.
     Responses(SurveyId),
     /// All backlog items.
@@ -75,13 +78,14 @@ pub enum What {
 }
 
 impl What {
-    /// Reads the word, and for responses the survey.
+    /// Reads the word, for responses the survey, and for feedback the query that it has to match, if any.
     ///
     /// # Errors
-    /// When either does not fit.
-    pub fn read(word: &str, survey: &str) -> Result<Self, Refusal> {
+    /// When any of them does not fit.
+    pub fn read(word: &str, survey: &str, query: &str) -> Result<Self, Refusal> {
         match word {
-            "feedback" => Ok(Self::Feedback),
+            "feedback" if query.trim().is_empty() => Ok(Self::Feedback),
+            "feedback" => TriageQuery::parse(query).map(Self::Matching).map_err(|error| Refusal::field("q", "query", error.message)),
             "backlog" => Ok(Self::Backlog),
             "responses" => {
                 survey.parse().map(Self::Responses).map_err(|_| Refusal::field("survey", "required", "Say which survey’s responses."))
@@ -92,9 +96,9 @@ impl What {
 
     /// The word in addresses and on the command line.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
-            Self::Feedback => "feedback",
+            Self::Feedback | Self::Matching(_) => "feedback",
             Self::Responses(_) => "responses",
             Self::Backlog => "backlog",
         }
@@ -125,7 +129,7 @@ struct Export {
 /// Begins an export. Gives its pieces; an error is the last one.
 ///
 /// # Errors
-/// A survey that is not there; a role too low.
+/// A survey that is not there; a role too low; a query while there is no index to ask.
 pub async fn begin(
     app: &AppState,
     scope: &Scope,
@@ -214,7 +218,7 @@ fn harmless(text: String) -> String {
 
 /// The name of the file: `corner-shop-feedback-2026-11-23.csv`.
 #[must_use]
-pub fn file_name(slug: &str, what: What, format: Format, now: Timestamp) -> String {
+pub fn file_name(slug: &str, what: &What, format: Format, now: Timestamp) -> String {
     let slug: String = slug.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
     format!("{slug}-{}-{}.{}", what.as_str(), now.day(), format.as_str())
 }

@@ -1,24 +1,28 @@
 //! What stands in the rows of an export.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use domain::{
     Error as Refusal, Timestamp,
     accounts::Scope,
     ids::SurveyId,
     surveys::{Question, SurveyBody, answer::Answer},
+    triage::TriageQuery,
 };
 use serde_json::{Map, Value, json};
 
 use super::{Row, What};
 use crate::{
     error::Result,
+    search::{Ask, MAX_LIMIT, Sort, Status},
     state::AppState,
     store::export::{FeedbackRow, ItemRow, Place, ResponseRow},
 };
 
 /// Rows of one page.
 const PAGE: i64 = 500;
+/// How long an export of a query waits for the index to know of everything that is there.
+const INDEX_WAIT: Duration = Duration::from_secs(3);
 
 const FEEDBACK: [&str; 24] = [
     "id",
@@ -75,6 +79,8 @@ pub(super) struct Reader {
     scope: Scope,
     what: What,
     after: Place,
+    /// Of a query: the cursor of the next page; nothing after the last one.
+    found: Option<Option<String>>,
     columns: Vec<String>,
     survey: Survey,
 }
@@ -109,7 +115,7 @@ impl Reader {
     pub(super) async fn open(app: &AppState, scope: &Scope, what: What) -> Result<Self> {
         let mut survey = Survey::default();
         let columns = match what {
-            What::Feedback => FEEDBACK.map(String::from).to_vec(),
+            What::Feedback | What::Matching(_) => FEEDBACK.map(String::from).to_vec(),
             What::Backlog => ITEM.map(String::from).to_vec(),
             What::Responses(id) => {
                 survey = Self::survey(app, scope, id).await?;
@@ -117,8 +123,15 @@ impl Reader {
                 RESPONSE.map(String::from).into_iter().chain(questions).chain([OTHER.to_owned()]).collect()
             }
         };
+        if matches!(what, What::Matching(_)) {
+            // What was there when the export began is to be in it, so the index has to know of it.
+            if app.search.status() != Status::Ready {
+                return Err(Refusal::SearchUnavailable.into());
+            }
+            app.search.caught_up(INDEX_WAIT).await;
+        }
         let after = (i64::MIN, String::new());
-        Ok(Self { app: Arc::clone(app), scope: *scope, what, after, columns, survey })
+        Ok(Self { app: Arc::clone(app), scope: *scope, what, after, found: Some(None), columns, survey })
     }
 
     async fn survey(app: &AppState, scope: &Scope, id: SurveyId) -> Result<Survey> {
@@ -136,9 +149,10 @@ impl Reader {
 
     /// The next rows; none at the end.
     pub(super) async fn page(&mut self) -> Result<Vec<Row>> {
-        match self.what {
+        match &self.what {
             What::Feedback => self.feedback().await,
-            What::Responses(survey) => self.responses(survey).await,
+            What::Matching(query) => self.matching(query.clone()).await,
+            What::Responses(survey) => self.responses(*survey).await,
             What::Backlog => self.items().await,
         }
     }
@@ -152,6 +166,25 @@ impl Reader {
         let rows = self.app.store.export_feedback(&self.scope, &self.after, PAGE).await?;
         let Some(last) = rows.last() else { return Ok(Vec::new()) };
         self.after = (last.created_at, last.id.clone());
+        self.with_tags_and_links(rows).await
+    }
+
+    /// The next page of what a query finds. Records that are gone by now make it shorter, but never empty before the end.
+    async fn matching(&mut self, query: TriageQuery) -> Result<Vec<Row>> {
+        while let Some(cursor) = self.found.take() {
+            let ask = Ask { query: query.clone(), me: self.scope.staff(), sort: Sort::Oldest, cursor, limit: MAX_LIMIT };
+            let found = self.app.search.search(&self.scope, ask).await?;
+            self.found = found.next.map(Some);
+            let ids: Vec<String> = found.ids.iter().map(ToString::to_string).collect();
+            let rows = self.app.store.export_feedback_by_ids(&self.scope, &ids).await?;
+            if !rows.is_empty() {
+                return self.with_tags_and_links(rows).await;
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    async fn with_tags_and_links(&self, rows: Vec<FeedbackRow>) -> Result<Vec<Row>> {
         let ids: Vec<&str> = rows.iter().map(|r| r.id.as_str()).collect();
         let mut tags: HashMap<String, Vec<String>> = HashMap::new();
         for (feedback, tag) in self.app.store.export_tags(&self.scope, &ids).await? {

@@ -36,15 +36,18 @@ struct Wanted {
     #[serde(default)]
     survey: String,
     #[serde(default)]
+    q: String,
+    #[serde(default)]
     format: String,
 }
 
-async fn show(console: Console) -> PageResult {
+async fn show(console: Console, Query(wanted): Query<Wanted>) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     let surveys = console.app.store.export_surveys(&scope).await?;
     let view = ExportView {
         slug: console.project()?.slug.clone(),
         may_export: scope.require(Role::Triager).is_ok(),
+        query: wanted.q,
         surveys: surveys.into_iter().map(|(id, name)| (id.to_string(), name)).collect(),
     };
     Ok(console.page("Export", Nav::Settings, move || view! { <ExportPage view=view /> }))
@@ -52,7 +55,7 @@ async fn show(console: Console) -> PageResult {
 
 async fn file(console: Console, Query(wanted): Query<Wanted>) -> PageResult {
     let scope = console.scope(Role::Triager)?;
-    let what = What::read(&wanted.what, &wanted.survey)?;
+    let what = What::read(&wanted.what, &wanted.survey, &wanted.q)?;
     let slug = console.project()?.slug.clone();
     Ok(answer(&console.app, &scope, &slug, what, wanted.format.parse()?).await?)
 }
@@ -62,8 +65,8 @@ async fn file(console: Console, Query(wanted): Query<Wanted>) -> PageResult {
 /// # Errors
 /// As [`export::begin`].
 pub async fn answer(app: &AppState, scope: &Scope, slug: &str, what: What, format: Format) -> Result<Response> {
+    let name = export::file_name(slug, &what, format, app.now());
     let pieces = export::begin(app, scope, what, format).await?;
-    let name = export::file_name(slug, what, format, app.now());
     let headers = [
         (header::CONTENT_TYPE, format.media_type().to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),

@@ -77,26 +77,55 @@ pub struct ItemRow {
     pub version: i64,
 }
 
+/// The columns of [`FeedbackRow`] from records that come from somewhere, with what is asked of them.
+macro_rules! feedback_rows {
+    ($from:literal, $asked:literal) => {
+        concat!(
+            "SELECT f.id, f.kind, f.text, f.score, f.score_max, f.status, s.email AS assignee, f.contact_id, c.name AS contact_name, \
+             c.email AS contact_email, c.external_id AS contact_external, f.survey_id, v.name AS survey, f.response_id, t.number AS ticket, \
+             f.page_url, f.release, f.environment, f.language, f.spam_reasons, f.created_at, f.updated_at, f.version FROM ",
+            $from,
+            " LEFT JOIN staff s ON s.id = f.assignee LEFT JOIN contacts c ON c.id = f.contact_id LEFT JOIN surveys v ON v.id = f.survey_id \
+             LEFT JOIN tickets t ON t.feedback_id = f.id ",
+            $asked
+        )
+    };
+}
+
 impl Store {
     /// Feedback of the scope's project after a place, oldest first.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn export_feedback(&self, scope: &Scope, after: &Place, limit: i64) -> Result<Vec<FeedbackRow>> {
-        Ok(sqlx::query_as(
-            "SELECT f.id, f.kind, f.text, f.score, f.score_max, f.status, s.email AS assignee, f.contact_id, c.name AS contact_name, \
-             c.email AS contact_email, c.external_id AS contact_external, f.survey_id, v.name AS survey, f.response_id, t.number AS ticket, \
-             f.page_url, f.release, f.environment, f.language, f.spam_reasons, f.created_at, f.updated_at, f.version FROM feedback f \
-             LEFT JOIN staff s ON s.id = f.assignee LEFT JOIN contacts c ON c.id = f.contact_id LEFT JOIN surveys v ON v.id = f.survey_id \
-             LEFT JOIN tickets t ON t.feedback_id = f.id \
-             WHERE f.project_id = $1 AND (f.created_at > $2 OR (f.created_at = $2 AND f.id > $3)) ORDER BY f.created_at, f.id LIMIT $4",
-        )
+        Ok(sqlx::query_as(feedback_rows!(
+            "feedback f",
+            "WHERE f.project_id = $1 AND (f.created_at > $2 OR (f.created_at = $2 AND f.id > $3)) ORDER BY f.created_at, f.id LIMIT $4"
+        ))
         .bind(scope.project().to_string())
         .bind(after.0)
         .bind(after.1.clone())
         .bind(limit)
         .fetch_all(self.reader())
         .await?)
+    }
+
+    /// These records of the scope's project, oldest first; those that are gone are left out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn export_feedback_by_ids(&self, scope: &Scope, ids: &[String]) -> Result<Vec<FeedbackRow>> {
+        let sql = match self.dialect() {
+            Dialect::Sqlite => feedback_rows!(
+                "json_each($2) j CROSS JOIN feedback f ON f.id = j.value",
+                "WHERE f.project_id = $1 ORDER BY f.created_at, f.id"
+            ),
+            Dialect::Postgres => feedback_rows!(
+                "json_array_elements_text(CAST($2 AS json)) j JOIN feedback f ON f.id = j",
+                "WHERE f.project_id = $1 ORDER BY f.created_at, f.id"
+            ),
+        };
+        Ok(sqlx::query_as(sql).bind(scope.project().to_string()).bind(serde_json::to_string(ids)?).fetch_all(self.reader()).await?)
     }
 
     /// The tags of these records of the scope's project: record, tag.

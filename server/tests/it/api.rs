@@ -375,6 +375,8 @@ on_both!(surveys_are_read_and_answered, |t: TestApp| async move {
     let revision = t.app.store.survey(&scope, survey).await.unwrap().unwrap().revision;
     server::surveys::publish(&t.app, &scope, survey, revision, "publish-key").await.unwrap();
     assert_eq!(program.get(&path).await.json()["status"], "live");
+    // 9.0 is 9 to JSON.
+    let answers = json!({ "answers": [{ "question_id": score, "number": 9.0 }, answers["answers"][1]], "contact": answers["contact"] });
     let made = post(&program, &responses, "key-number-2", answers.clone()).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
     let response = made.json();
@@ -393,6 +395,8 @@ on_both!(surveys_are_read_and_answered, |t: TestApp| async move {
         (json!([{ "question_id": "q99", "number": 9 }]), "/answers/0/question_id"),
         (json!([{ "question_id": score, "number": 9 }, { "question_id": score, "number": 8 }]), "/answers/1/question_id"),
         (json!([{ "question_id": score, "text": "9" }]), "/answers/0"),
+        (json!([{ "question_id": score, "number": 9.5 }]), "/answers/0/number"),
+        (json!([{ "question_id": score, "number": -1 }]), "/answers/0/number"),
         (json!([{ "question_id": words, "text": "a" }, { "question_id": score, "number": 11 }]), "/answers/1"),
         (json!([]), "/answers"),
     ]
@@ -513,3 +517,115 @@ async fn each_operation_of_the_document_is_served_and_each_asks_for_a_key() {
         }
     }
 }
+
+on_both!(what_the_document_forbids_is_refused, |t: TestApp| async move {
+    let (_, _, program) = both(&t, Access::Write).await;
+    let unprocessable = StatusCode::UNPROCESSABLE_ENTITY;
+    for (path, most) in [("/api/v1/backlog", 300), ("/api/v1/feedback", 500), ("/api/v1/export/feedback", 500)] {
+        // Counted in characters, as the document does.
+        let fits = program.get(&format!("{path}?q={}", "%C3%A9".repeat(most))).await;
+        assert_eq!(fits.status, StatusCode::OK, "{path}: {}", fits.body);
+        let long = program.get(&format!("{path}?q={}", "%C3%A9".repeat(most + 1))).await;
+        assert_eq!(places(&long, unprocessable), ["q"], "{path}");
+        let document = t.anonymous().get("/api/v1/openapi.json").await.json();
+        let parameters = document["paths"][path]["get"]["parameters"].as_array().unwrap().clone();
+        let q = parameters.into_iter().find(|p| p["name"] == "q").unwrap();
+        assert_eq!(q["schema"]["maxLength"], most, "{path}");
+    }
+    let made = post(&program, "/api/v1/backlog", "key-number-1", json!({ "title": "One" })).await;
+    for no_tag in ["mine", "", "\"open", "W/", "*, \"a\""] {
+        let page = patch(&program, made.location(), no_tag, json!({ "title": "Two" })).await;
+        assert_eq!(places(&page, unprocessable), ["If-Match"], "{no_tag:?}");
+    }
+    // A reader's validator that cannot be read is passed over, as HTTP has it.
+    let read = program.send(Method::GET, made.location(), &[("if-none-match", "mine")], "").await;
+    assert_eq!((read.status, &read.json()["title"]), (StatusCode::OK, &json!("One")));
+    let several = format!("\"a\", W/{}", tag(&read));
+    let known = program.send(Method::GET, made.location(), &[("if-none-match", &several)], "").await;
+    assert_eq!(known.status, StatusCode::NOT_MODIFIED);
+    assert_eq!(patch(&program, made.location(), &format!("\"a\", {}", tag(&read)), json!({ "title": "Two" })).await.status, StatusCode::OK);
+});
+
+/// Reads a list to its end in small pages; between them `meanwhile` happens. Gives the ids.
+async fn all_pages(program: &Program, first: &str, mut meanwhile: impl AsyncFnMut(usize)) -> Vec<String> {
+    let (mut ids, mut url) = (Vec::new(), first.to_owned());
+    for n in 0..100 {
+        let page = program.get(&url).await;
+        assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+        ids.extend(page.json()["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned()));
+        let Some(next) = page.headers.get(header::LINK) else { return ids };
+        url = next.to_str().unwrap().strip_prefix('<').unwrap().strip_suffix(">; rel=\"next\"").unwrap().to_owned();
+        meanwhile(n).await;
+    }
+    panic!("the pages of {first} have no end");
+}
+
+on_both!(pages_miss_and_repeat_nothing_while_more_arrives, |t: TestApp| async move {
+    let (_, _, program) = both(&t, Access::Write).await;
+    let kinds: [(&str, fn(usize) -> Value); 3] = [
+        ("feedback", |n| json!({ "text": format!("Pear {n}") })),
+        ("backlog", |n| json!({ "title": format!("Item {n}") })),
+        ("tickets", |n| json!({ "subject": format!("Ticket {n}"), "message": "Help", "email": "a@b.example" })),
+    ];
+    for (kind, body) in kinds {
+        let path = format!("/api/v1/{kind}");
+        let mut before = Vec::new();
+        for n in 0..7 {
+            // Some in the same millisecond: the time alone is no place.
+            t.clock.advance_ms(i64::from(n % 3 == 0));
+            let made = post(&program, &path, &format!("{kind}-key-{n}"), body(n)).await;
+            before.push(made.json()["id"].as_str().unwrap().to_owned());
+        }
+        if kind == "feedback" {
+            until_found(&program, "pear", 7).await;
+        }
+        let orders: &[&str] = if kind == "feedback" { &["&q=pear&sort=newest", "&q=pear&sort=oldest"] } else { &[""] };
+        for (round, order) in orders.iter().enumerate() {
+            let ids = all_pages(&program, &format!("{path}?limit=2{order}"), async |n| {
+                t.clock.advance_ms(1);
+                let once = format!("{kind}-late-{round}-{n}");
+                // Bounded, or a list from the oldest on would have no end.
+                if n < 3 {
+                    assert_eq!(post(&program, &path, &once, body(100 + n)).await.status, StatusCode::CREATED);
+                    t.app.search.caught_up(std::time::Duration::from_secs(10)).await;
+                }
+            })
+            .await;
+            for id in &before {
+                assert_eq!(ids.iter().filter(|other| *other == id).count(), 1, "{kind}{order}: {id}");
+            }
+            let once: std::collections::HashSet<_> = ids.iter().collect();
+            assert_eq!(once.len(), ids.len(), "{kind}{order}: something came twice");
+        }
+    }
+});
+
+on_both!(facets_are_those_of_the_console, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let program = Program::new(&t, &project, Access::Write).await;
+    for n in 0..9 {
+        let tags: &[&str] = if n % 3 == 0 { &["billing"] } else { &["billing", "export"] };
+        let body = json!({ "text": format!("Pear {n}"), "tags": tags, "release": if n < 4 { "2.4.1" } else { "2.5.0" } });
+        let made = post(&program, "/api/v1/feedback", &format!("facet-key-{n}"), body).await;
+        if n % 4 == 0 {
+            assert_eq!(patch(&program, made.location(), &tag(&made), json!({ "status": "triaged" })).await.status, StatusCode::OK);
+        }
+    }
+    until_found(&program, "pear%20status:triaged", 3).await;
+    for query in ["pear", "pear%20tag:export", "pear%20status:triaged"] {
+        let list = program.get(&format!("/api/v1/feedback?q={query}")).await.json();
+        let console = owner.get(&format!("/p/my-app/inbox?q={query}")).await.body;
+        assert!(console.contains(&format!("{} item", list["total"])), "{query}: {console}");
+        let facets = list["facets"].as_object().unwrap();
+        let mut compared = 0;
+        for (field, label) in [("status", None), ("tag", Some("")), ("release", Some(""))] {
+            for (value, count) in facets[field].as_object().unwrap() {
+                let name = if label.is_none() { value[..1].to_uppercase() + &value[1..] } else { value.clone() };
+                let says = format!("aria-label=\"{name}, {count} items");
+                assert!(console.contains(&says), "{query}: the console does not say {says}");
+                compared += 1;
+            }
+        }
+        assert!(compared >= 3, "{query}: {list}");
+    }
+});

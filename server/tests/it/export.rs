@@ -230,3 +230,60 @@ on_both!(a_failure_on_the_way_does_not_look_like_the_end, |t: TestApp| async mov
             .unwrap();
     }
 });
+
+on_both!(what_a_search_finds_is_exported_completely_and_in_pieces, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    add(&t, &other, vec!["A pear of others".into()]).await;
+    // More than two pages of the search, and as much that it does not find.
+    let texts: Vec<String> = (0..900).map(|n| if n % 2 == 0 { format!("Pear {n}") } else { format!("Plum {n}") }).collect();
+    let all = add(&t, &project, texts).await;
+    let wanted: Vec<String> = all.iter().filter(|f| f.text.starts_with("Pear")).map(|f| f.id.to_string()).collect();
+    let page = owner.get(&url(&project, "what=feedback&format=jsonl&q=pear")).await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+    let found: Vec<String> = json_rows(&page.body).iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect();
+    // Everything that was there when it began, the oldest first, each once, and nothing else. (The index was not waited for here.)
+    assert_eq!(found, wanted);
+    let csv = owner.get(&url(&project, "what=feedback&format=csv&q=pear+tag:billing")).await;
+    let rows = csv_rows(&csv.body);
+    assert_eq!(rows.len(), 450);
+    assert!(rows.iter().all(|row| row["text"].starts_with("Pear") && row["tags"] == "billing, urgent"));
+    let scope = Scope::system(project.id);
+    let query = domain::triage::TriageQuery::parse("pear").unwrap();
+    let pieces = begin(&t.app, &scope, What::Matching(query), Format::Jsonl).await.unwrap();
+    let mut pieces = Box::pin(pieces);
+    let mut lines = String::from_utf8(pieces.next().await.unwrap().unwrap().to_vec()).unwrap();
+    assert!((1..400).contains(&lines.lines().count()), "not all at once");
+    // What arrives while it is sent disturbs nothing: no gap, nothing twice.
+    add(&t, &project, (0..40).map(|n| format!("Late pear {n}")).collect()).await;
+    assert!(t.app.search.caught_up(std::time::Duration::from_secs(10)).await);
+    while let Some(piece) = pieces.next().await {
+        lines.push_str(std::str::from_utf8(&piece.unwrap()).unwrap());
+    }
+    let sent: Vec<String> = json_rows(&lines).iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect();
+    assert!(wanted.iter().all(|id| sent.iter().filter(|s| *s == id).count() == 1));
+    assert_eq!(sent.iter().collect::<std::collections::HashSet<_>>().len(), sent.len());
+
+    // By a program.
+    let program = crate::keys::Program::new(&t, &project, domain::accounts::key::Access::Write).await;
+    let by_key = program.get("/api/v1/export/feedback?q=plum").await;
+    assert_eq!(json_rows(&by_key.body).len(), 450);
+    let refused = program.get("/api/v1/export/feedback?q=plum+status:what").await;
+    assert_eq!((refused.status, &refused.json()["errors"][0]["parameter"]), (StatusCode::UNPROCESSABLE_ENTITY, &serde_json::json!("q")));
+    assert_eq!(refused.json()["errors"][0]["position"], 12);
+    let wrong = owner.get(&url(&project, "what=feedback&format=csv&q=status:what")).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+
+    // The inbox leads there with what was searched for; who may not export is not led there.
+    let inbox = owner.get("/p/my-app/inbox?q=pear+tag%3Abilling").await;
+    assert!(inbox.body.contains("href=\"/p/my-app/export?q=pear+tag%3Abilling\""), "{}", inbox.body);
+    let form = owner.get("/p/my-app/export?q=pear+tag%3Abilling").await;
+    assert!(form.body.contains("name=\"q\"") && form.body.contains("value=\"pear tag:billing\""), "{}", form.body);
+    assert!(!owner.get("/p/my-app/inbox").await.body.contains("Export these"));
+    let (_, viewer) = t.member(&project, "vera@example.com", Role::Viewer).await;
+    assert!(!viewer.get("/p/my-app/inbox?q=pear").await.body.contains("Export these"));
+    // Without an index there is no complete answer, and half of one is none.
+    t.app.search.rebuild();
+    let unready = begin(&t.app, &scope, What::Matching(domain::triage::TriageQuery::parse("pear").unwrap()), Format::Csv).await;
+    assert!(unready.is_err_and(|error| matches!(error.refusal(), Some(domain::Error::SearchUnavailable))));
+});

@@ -21,10 +21,31 @@ fn tag(body: &str) -> String {
     format!("\"{}\"", hash_token(body).get(..22).unwrap_or_default())
 }
 
-/// Whether a header of `If-Match` or `If-None-Match` names a validator; `weak`: one that says so is taken as well.
-fn names(header: &HeaderValue, tag: &str, weak: bool) -> bool {
-    let text = header.to_str().unwrap_or_default().trim();
-    text == "*" || text.split(',').map(str::trim).any(|t| t == tag || weak && t.strip_prefix("W/") == Some(tag))
+/// The validators that a header of `If-Match` or `If-None-Match` names, each as it stands there; `None` when it is no list of them.
+fn validators(header: &HeaderValue) -> Option<Vec<&str>> {
+    let mut rest = header.to_str().ok()?.trim();
+    if rest == "*" {
+        return Some(vec![rest]);
+    }
+    let mut found = Vec::new();
+    loop {
+        let inside = rest.strip_prefix("W/").unwrap_or(rest).strip_prefix('"')?;
+        let (tag, after) = inside.split_once('"')?;
+        if !tag.bytes().all(|b| b.is_ascii_graphic()) {
+            return None;
+        }
+        found.push(rest.get(..rest.len() - after.len())?);
+        let after = after.trim_start();
+        if after.is_empty() {
+            return Some(found);
+        }
+        rest = after.strip_prefix(',')?.trim_start();
+    }
+}
+
+/// Whether one of these is a validator; `weak`: one that says so is taken as well.
+fn names(validators: &[&str], tag: &str, weak: bool) -> bool {
+    validators.iter().any(|t| *t == "*" || *t == tag || weak && t.strip_prefix("W/") == Some(tag))
 }
 
 /// Answers a reading request: 304 when the program has it already.
@@ -42,7 +63,8 @@ pub fn found(headers: &HeaderMap, value: &impl Serialize) -> Answered {
 pub fn page(headers: &HeaderMap, value: &impl Serialize, next: Option<String>) -> Answered {
     let body = serde_json::to_string(value).map_err(crate::error::Error::from)?;
     let tag = tag(&body);
-    let known = headers.get(header::IF_NONE_MATCH).is_some_and(|h| names(h, &tag, true));
+    // One that cannot be read says nothing: the answer is whole then.
+    let known = headers.get(header::IF_NONE_MATCH).and_then(validators).is_some_and(|all| names(&all, &tag, true));
     let mut response =
         if known { StatusCode::NOT_MODIFIED.into_response() } else { ([(header::CONTENT_TYPE, "application/json")], body).into_response() };
     set(&mut response, header::ETAG, &tag);
@@ -61,7 +83,7 @@ fn set(response: &mut Response, name: HeaderName, value: &str) {
 /// Refuses a change of something that is not as the program believes; `current` is its representation now.
 ///
 /// # Errors
-/// 428 without `If-Match`, 412 when it names another version.
+/// 428 without `If-Match`, 422 when it cannot be read, 412 when it names another version.
 pub fn demand_match(headers: &HeaderMap, current: &impl Serialize) -> Answered<()> {
     let body = serde_json::to_string(current).map_err(crate::error::Error::from)?;
     let Some(wanted) = headers.get(header::IF_MATCH) else {
@@ -73,7 +95,11 @@ pub fn demand_match(headers: &HeaderMap, current: &impl Serialize) -> Answered<(
             faults: vec![Fault::header("If-Match", "required", detail)],
         });
     };
-    if names(wanted, &tag(&body), false) {
+    let Some(wanted) = validators(wanted) else {
+        let detail = "If-Match holds an ETag as it was sent, in its quotes.";
+        return Err(Refused::invalid(vec![Fault::header("If-Match", "malformed", detail)]));
+    };
+    if names(&wanted, &tag(&body), false) {
         return Ok(());
     }
     let detail = "This was changed meanwhile. Read it again, and decide again.";
@@ -180,8 +206,12 @@ mod tests {
 
     #[test]
     fn validators_are_compared_as_the_standard_says() {
-        let names = |text: &'static str, weak| names(&HeaderValue::from_static(text), "\"a\"", weak);
-        assert!(names("\"a\"", false) && names("\"b\", \"a\"", false) && names("*", false) && names("W/\"a\"", true));
-        assert!(!names("W/\"a\"", false) && !names("\"b\"", true) && !names("a", false) && !names("", true));
+        let names = |text: &'static str, weak| names(&validators(&HeaderValue::from_static(text)).unwrap(), "\"a\"", weak);
+        assert!(names("\"a\"", false) && names("\"b\", \"a\"", false) && names(" * ", false) && names("W/\"a\"", true));
+        assert!(names("\"b,c\" ,W/\"d\",\"a\"", false));
+        assert!(!names("W/\"a\"", false) && !names("\"b\"", true) && !names("\"\"", true));
+        for not in ["", "a", "\"a", "\"a\"\"b\"", "\"a\",", ",\"a\"", "*, \"a\"", "w/\"a\"", "\"a b\""] {
+            assert!(validators(&HeaderValue::from_static(not)).is_none(), "{not}");
+        }
     }
 }

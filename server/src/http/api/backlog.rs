@@ -189,7 +189,7 @@ async fn with_evidence(app: &App, scope: &Scope, item: backlog::Item) -> Answere
 #[into_params(parameter_in = Query)]
 pub struct BacklogQuestions {
     /// Words of title or body, or a number.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "sent::at_most::<300, _>")]
     #[param(max_length = 300, example = "export")]
     q: String,
     /// Only items that have come this far.

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use serde_json::{Value, json};
 use utoipa::OpenApi;
 
-use super::{Operations, answer, problem::Answered};
+use super::{BASE, Operations, answer, problem::Answered};
 use crate::http::address::BaseUrl;
 
 /// The document without the address of this installation.
@@ -87,6 +87,9 @@ fn build() -> Value {
 const TEXT: &str = "^[^\\u0000]*$";
 const VISIBLE: &str = "^[^\\u0000]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000]*$";
 const TAG: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f\",:]*[^\\s\\u0000-\\u001f\\u007f-\\u009f\",:][^\\u0000-\\u001f\\u007f-\\u009f\",:]*$";
+
+/// What `If-Match` holds: any state, or some that are named.
+const VALIDATORS: &str = "^(\\*|(W/)?\"[!#-~]*\"( *, *(W/)?\"[!#-~]*\")*)$";
 
 /// Says of inputs what the macro has no words for: no text holds NUL, a score lies on its scale, what a contact's properties are.
 fn tighten(schemas: &mut Value) {
@@ -177,6 +180,9 @@ fn refusals() -> Value {
 /// Adds to an operation what surrounds all of them: headers that it takes and gives, and the refusals that are possible.
 fn surround(path: &str, method: &str, operation: &mut Value) {
     let writes = method != "get";
+    // A file is made while it is sent, so nothing can name its state beforehand.
+    let is_file = path.starts_with(&format!("{BASE}/export/"));
+    let has_state = !writes && !is_file;
     let makes = operation["responses"]["201"].is_object();
     let in_header = |name: &str, required: bool, description: &str, schema: Value| json!({ "name": name, "in": "header", "required": required, "description": description, "schema": schema });
     let mut parameters = Vec::new();
@@ -184,13 +190,29 @@ fn surround(path: &str, method: &str, operation: &mut Value) {
         let schema = json!({ "type": "string", "minLength": 8, "maxLength": 100, "pattern": "^[!-~]+$" });
         let description = if makes { "Fresh for each thing, the same for each retry." } else { "The same for each retry." };
         parameters.push(in_header("Idempotency-Key", makes, description, schema));
-    } else {
-        let schema = json!({ "type": "string", "pattern": "^[ !#-~\"]*$" });
-        parameters.push(in_header("If-None-Match", false, "An `ETag` that you have: 304 when it is still right.", schema));
+    }
+    if has_state {
+        // One that cannot be read is passed over, as the standard has it: so any text will do.
+        let description = "An `ETag` that you have: 304 when it is still right.";
+        parameters.push(in_header("If-None-Match", false, description, json!({ "type": "string" })));
     }
     if method == "patch" {
-        let schema = json!({ "type": "string", "pattern": "^[ !#-~\"]+$" });
+        let schema = json!({ "type": "string", "pattern": VALIDATORS });
         parameters.push(in_header("If-Match", true, "The `ETag` of what you change.", schema));
+    }
+    for parameter in operation["parameters"].as_array_mut().into_iter().flatten().filter(|p| p["in"] == "query") {
+        // Nothing can be searched for that holds NUL; a cursor is visible ASCII.
+        match parameter["name"].as_str() {
+            Some("q") => parameter["schema"]["pattern"] = json!(TEXT),
+            Some("cursor") => parameter["schema"]["pattern"] = json!("^[!-~]*$"),
+            _ => {}
+        }
+    }
+    // A body that may be left out may not be null all the same.
+    let alternatives = operation["requestBody"]["content"]["application/json"]["schema"]["oneOf"].as_array();
+    if let Some(schema) = alternatives.and_then(|all| all.iter().find(|one| one["type"] != "null").cloned()) {
+        operation["requestBody"]["content"]["application/json"]["schema"] = schema;
+        operation["requestBody"]["required"] = json!(false);
     }
     match operation["parameters"].as_array_mut() {
         Some(list) => list.extend(parameters),
@@ -198,7 +220,7 @@ fn surround(path: &str, method: &str, operation: &mut Value) {
     }
     for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
         let mut names = LIMITS.to_vec();
-        if response["content"].is_object() {
+        if response["content"].is_object() && !is_file {
             names.push("ETag");
         }
         if status == "201" {
@@ -212,7 +234,6 @@ fn surround(path: &str, method: &str, operation: &mut Value) {
         operation["responses"]["200"]["headers"]["Link"] = json!({ "$ref": "#/components/headers/Link" });
     }
     let possible = |status: &str| match status {
-        "304" => !writes,
         "400" => writes,
         "403" | "413" | "415" => writes,
         "404" => path.contains('{') || lists,
@@ -221,7 +242,7 @@ fn surround(path: &str, method: &str, operation: &mut Value) {
         "422" => writes || takes_query,
         _ => true,
     };
-    if !writes {
+    if has_state {
         operation["responses"]["304"] =
             json!({ "description": "You have it already.", "headers": header_refs(&["RateLimit", "RateLimit-Policy", "ETag"]) });
     }

@@ -1,14 +1,19 @@
 //! `/api/v1/export/…`: everything of one kind in one answer, as a file.
 
 use axum::{extract::State, response::Response};
-use domain::{Error as Refusal, accounts::Role, ids::SurveyId};
+use domain::{
+    Error as Refusal,
+    accounts::{Role, Scope},
+    ids::SurveyId,
+};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
     caller::Caller,
+    feedback::query,
     problem::Answered,
-    sent::{Asked, Ids},
+    sent::{self, Asked, Ids},
 };
 use crate::{
     export::{self, What},
@@ -38,24 +43,40 @@ pub struct ExportQuestions {
     format: Format,
 }
 
-async fn file(app: &AppState, caller: &Caller, what: What, asked: ExportQuestions) -> Answered<Response> {
-    let scope = caller.scope(Role::Triager)?;
+/// How to export feedback, and which.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct FeedbackExportQuestions {
+    /// How it is written.
+    #[serde(default)]
+    #[param(inline)]
+    format: Format,
+    /// Only what this query finds, as in `GET /api/v1/feedback`; all of it, spam too, when left out.
+    #[serde(default, deserialize_with = "sent::at_most::<500, _>")]
+    #[param(max_length = 500, example = "status:new after:7d")]
+    q: String,
+}
+
+async fn file(app: &AppState, scope: &Scope, what: What, format: Format) -> Answered<Response> {
     let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
-    let format = match asked.format {
+    let format = match format {
         Format::Jsonl => export::Format::Jsonl,
         Format::Csv => export::Format::Csv,
     };
-    Ok(answer(app, &scope, &project.slug, what, format).await?)
+    Ok(answer(app, scope, &project.slug, what, format).await?)
 }
 
 /// Export feedback
 ///
-/// All feedback of the project, the oldest first, made while it is sent. What was there at the beginning is in it once. If it cannot be
-/// completed, the connection breaks off. Needs a key that may write.
-#[utoipa::path(get, path = "/api/v1/export/feedback", operation_id = "export_feedback", tag = "Export", params(ExportQuestions),
+/// All feedback of the project, or what a query finds, the oldest first, made while it is sent. What was there at the beginning is in it once.
+/// If it cannot be completed, the connection breaks off. Needs a key that may write.
+#[utoipa::path(get, path = "/api/v1/export/feedback", operation_id = "export_feedback", tag = "Export", params(FeedbackExportQuestions),
     responses((status = 200, description = "The file.", content((String = "application/jsonl"), (String = "text/csv")))))]
-pub async fn export_feedback(State(app): State<AppState>, caller: Caller, Asked(asked): Asked<ExportQuestions>) -> Answered {
-    file(&app, &caller, What::Feedback, asked).await
+pub async fn export_feedback(State(app): State<AppState>, caller: Caller, Asked(asked): Asked<FeedbackExportQuestions>) -> Answered {
+    let scope = caller.scope(Role::Triager)?;
+    let what = if asked.q.trim().is_empty() { What::Feedback } else { What::Matching(query(&asked.q)?) };
+    file(&app, &scope, what, asked.format).await
 }
 
 /// Export the responses to a survey
@@ -70,7 +91,7 @@ pub async fn export_responses(
     Ids([survey]): Ids<1>,
     Asked(asked): Asked<ExportQuestions>,
 ) -> Answered {
-    file(&app, &caller, What::Responses(SurveyId(survey)), asked).await
+    file(&app, &caller.scope(Role::Triager)?, What::Responses(SurveyId(survey)), asked.format).await
 }
 
 /// Export the backlog
@@ -79,5 +100,5 @@ pub async fn export_responses(
 #[utoipa::path(get, path = "/api/v1/export/backlog", operation_id = "export_backlog", tag = "Export", params(ExportQuestions),
     responses((status = 200, description = "The file.", content((String = "application/jsonl"), (String = "text/csv")))))]
 pub async fn export_backlog(State(app): State<AppState>, caller: Caller, Asked(asked): Asked<ExportQuestions>) -> Answered {
-    file(&app, &caller, What::Backlog, asked).await
+    file(&app, &caller.scope(Role::Triager)?, What::Backlog, asked.format).await
 }

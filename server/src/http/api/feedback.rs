@@ -171,7 +171,7 @@ impl Order {
 #[into_params(parameter_in = Query)]
 pub struct FeedbackQuestions {
     /// A query as in the inbox: words, `"phrases"`, `-not`, and fields like `status:new tag:billing score:<=6 after:7d`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "sent::at_most::<500, _>")]
     #[param(max_length = 500, example = "refund status:new score:<=6")]
     q: String,
     #[serde(default)]
@@ -186,6 +186,17 @@ pub struct FeedbackQuestions {
     cursor: Option<String>,
 }
 
+/// Reads a query; what is not understood is refused at its place, counted in characters.
+///
+/// # Errors
+/// 422.
+pub fn query(text: &str) -> Answered<TriageQuery> {
+    TriageQuery::parse(text).map_err(|error| {
+        let before = text.get(..error.position).map_or(0, |text| text.chars().count());
+        Refused::invalid(vec![Fault { position: Some(before), ..Fault::parameter("q", "query", error.message) }])
+    })
+}
+
 /// List and search feedback
 ///
 /// Finds with the query language of the inbox, and counts what it finds. Spam is left out unless the query asks for it (`status:spam`).
@@ -198,10 +209,7 @@ pub async fn list_feedback(
     headers: HeaderMap,
 ) -> Answered {
     let scope = caller.scope(Role::Viewer)?;
-    let query = TriageQuery::parse(&asked.q).map_err(|error| {
-        let before = asked.q.get(..error.position).map_or(0, |text| text.chars().count());
-        Refused::invalid(vec![Fault { position: Some(before), ..Fault::parameter("q", "query", error.message) }])
-    })?;
+    let query = query(&asked.q)?;
     let ask = Ask { query, me: scope.staff(), sort: asked.sort.sort(), cursor: asked.cursor.clone(), limit: asked.limit };
     let found = match list::page(&app, &scope, ask).await {
         Err(error) if asked.cursor.is_some() && matches!(error.refusal(), Some(Refusal::Invalid(_))) => return Err(page::lost()),

@@ -227,6 +227,7 @@ fn yes() -> bool {
 pub struct NewAnswer {
     #[schema(min_length = 1, max_length = 20, example = "q1")]
     question_id: String,
+    #[serde(default, deserialize_with = "super::sent::whole")]
     #[schema(minimum = 0, maximum = 10, example = 9)]
     number: Option<u8>,
     #[schema(max_length = 10000)]

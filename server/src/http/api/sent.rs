@@ -232,6 +232,26 @@ pub fn limit<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<usize,
     number.ok_or_else(|| serde::de::Error::custom(format!("a page has 1 to {MAX_PAGE} items")))
 }
 
+/// For `#[serde(deserialize_with)]`: a small whole number, also one that is written `3.0`, which is the same to JSON; or none.
+///
+/// # Errors
+/// When it is no number, not whole, or out of reach.
+pub fn whole<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D::Error> {
+    let Some(number) = <Option<f64> as serde::Deserialize>::deserialize(deserializer)? else { return Ok(None) };
+    let whole = (0..=u8::MAX).find(|whole| (f64::from(*whole) - number).abs() < f64::EPSILON);
+    whole.map(Some).ok_or_else(|| serde::de::Error::custom("this is a whole number from 0 on"))
+}
+
+/// For `#[serde(deserialize_with)]`: a text of `MAX` characters at most.
+///
+/// # Errors
+/// When it is longer.
+pub fn at_most<'de, const MAX: usize, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+    let is_long = text.chars().nth(MAX).is_some();
+    if is_long { Err(serde::de::Error::custom(format!("this takes {MAX} characters at most"))) } else { Ok(text) }
+}
+
 /// [`PAGE`], for `#[serde(default)]`.
 #[must_use]
 pub fn page() -> usize {

@@ -286,6 +286,9 @@ async fn list_view(
     let asked: Vec<_> = page.items.iter().filter(|item| item.kind == Kind::Ticket).map(|item| item.id).collect();
     let tickets = console.app.store.ticket_heads(scope, &asked).await?;
     let to = |cursor: &Option<String>| cursor.as_ref().map(|c| params.url(slug, &[("cursor", c), ("item", "")]));
+    // Everything is exported from the settings; here what was searched for. Without the index there would be nothing to ask.
+    let export = (can_triage && page.without_index.is_none() && !params.q.trim().is_empty() && !page.items.is_empty())
+        .then(|| format!("/p/{slug}/export?{}", url::form_urlencoded::Serializer::new(String::new()).append_pair("q", &params.q).finish()));
     Ok(ListView {
         slug: slug.to_owned(),
         can_triage,
@@ -296,6 +299,7 @@ async fn list_view(
         empty,
         total: page.total,
         query: params.q.clone(),
+        export,
         prev: to(&page.prev),
         next: to(&page.next),
         members: names.options(),
