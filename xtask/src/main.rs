@@ -10,6 +10,7 @@ mod npm;
 mod paths;
 mod postgres;
 mod process;
+mod python;
 mod run;
 mod site;
 mod test;

@@ -1,20 +1,7 @@
 //! The sizes of what the release program really serves, compressed as a browser gets it.
 
-use std::{
-    env, fs,
-    net::SocketAddr,
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-};
-
-use super::{Args, Tally};
-use crate::{
-    Result,
-    http::{Answer, free_port, get},
-    paths::Paths,
-    process::clean_env,
-    run::wait_for,
-};
+use super::{Args, Tally, server::Server};
+use crate::{Result, paths::Paths};
 
 /// Bytes, brotli.
 const EMBED: usize = 3_000;
@@ -25,7 +12,7 @@ const PORTAL: &str = "/p/gantry";
 
 /// Starts the program with the demonstration and weighs.
 pub fn check(paths: &Paths, _: &Args) -> Result<Tally> {
-    let server = Server::start(paths)?;
+    let server = Server::start(paths, "budgets", &[])?;
     let mut over: Vec<String> = Vec::new();
 
     weigh(&mut over, "embed.js", server.get("/embed.js")?.body.len(), EMBED);
@@ -42,7 +29,7 @@ pub fn check(paths: &Paths, _: &Args) -> Result<Tally> {
     }
     weigh(&mut over, "console: wasm and JavaScript", sum, CONSOLE);
 
-    let pages = server.surveys()?.into_iter().map(|survey| format!("/s/{survey}")).chain([PORTAL.to_owned()]);
+    let pages = surveys(&server)?.into_iter().map(|survey| format!("/s/{survey}")).chain([PORTAL.to_owned()]);
     for path in pages {
         let page = server.get(&path)?;
         let html = page.text()?;
@@ -74,60 +61,12 @@ fn assets(html: &str) -> Vec<String> {
     found
 }
 
-/// The program with a demonstration project, on a free port and in a directory of its own.
-struct Server {
-    child: Child,
-    address: SocketAddr,
-    dir: PathBuf,
-}
-
-impl Server {
-    fn start(paths: &Paths) -> Result<Self> {
-        let dir = env::temp_dir().join(format!("earshot-budgets-{}", std::process::id()));
-        fs::create_dir_all(&dir)?;
-        let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
-        let mut serve = Command::new(paths.program(true));
-        clean_env(&mut serve).arg("serve").arg("--data").arg(&dir).args([
-            "--listen",
-            &address.to_string(),
-            "--demo",
-            "--demo-listen",
-            "127.0.0.1:0",
-        ]);
-        let log = fs::File::create(dir.join("log"))?;
-        let child = serve.current_dir(&dir).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
-        let mut server = Self { child, address, dir };
-        // The port is open before the demonstration is in: the first answer says that all is ready.
-        if wait_for(&mut server.child, address)? && get(address, "/healthz").is_ok() {
-            return Ok(server);
-        }
-        Err(format!("the program did not start:\n{}", server.log()).into())
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.dir.join("log")).unwrap_or_default()
-    }
-
-    fn get(&self, path: &str) -> Result<Answer> {
-        let answer = get(self.address, path)?;
-        if answer.status == 200 { Ok(answer) } else { Err(format!("{path} answered {}", answer.status).into()) }
-    }
-
-    /// The ids of the demonstration's live surveys: the program says their links when it starts.
-    fn surveys(&self) -> Result<Vec<String>> {
-        let log = self.log();
-        let id = |rest: &str| rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect::<String>();
-        let mut found: Vec<String> = log.split("/s/").skip(1).map(id).filter(|id| !id.is_empty()).collect();
-        found.sort();
-        found.dedup();
-        if found.is_empty() { Err(format!("the program named no survey when it started:\n{log}").into()) } else { Ok(found) }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-        fs::remove_dir_all(&self.dir).ok();
-    }
+/// The ids of the demonstration's live surveys: the program says their links when it starts.
+fn surveys(server: &Server) -> Result<Vec<String>> {
+    let log = server.log();
+    let id = |rest: &str| rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect::<String>();
+    let mut found: Vec<String> = log.split("/s/").skip(1).map(id).filter(|id| !id.is_empty()).collect();
+    found.sort();
+    found.dedup();
+    if found.is_empty() { Err(format!("the program named no survey when it started:\n{log}").into()) } else { Ok(found) }
 }

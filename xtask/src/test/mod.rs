@@ -3,8 +3,10 @@
 pub mod browser;
 mod budgets;
 mod checks;
+mod contract;
 mod directions;
 mod rust;
+mod server;
 
 use std::{
     process::ExitCode,
@@ -57,6 +59,7 @@ const STAGES: &[(&str, &str, Run)] = &[
     ("doctests", "examples in documentation", rust::doctests),
     ("release", "release build", |paths, _| build::program(paths, true).map(|_| Tally::GOOD)),
     ("budgets", "sizes of what is served", budgets::check),
+    ("contract", "schemathesis against the API's document", contract::check),
     ("browser", "Playwright, JavaScript on and off", browser::tests),
 ];
 
@@ -81,8 +84,9 @@ pub fn test(paths: &Paths, args: &Args) -> Result<ExitCode> {
     for &(name, what, run) in STAGES.iter().filter(|(name, ..)| wanted(name)) {
         println!("\n── {name}: {what}");
         let start = Instant::now();
-        // These two need what the release stage made; without it they could only say the same again, or test something old.
-        let blocked = matches!(name, "budgets" | "browser") && all.iter().any(|d: &Done| d.name == "release" && d.error.is_some());
+        // These need what the release stage made; without it they could only say the same again, or test something old.
+        let blocked =
+            matches!(name, "budgets" | "contract" | "browser") && all.iter().any(|d: &Done| d.name == "release" && d.error.is_some());
         let outcome = if blocked { Err("not run: there is no release build".into()) } else { run(paths, args) };
         let took = start.elapsed();
         let (tally, error) = match outcome {

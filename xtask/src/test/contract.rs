@@ -1,0 +1,202 @@
+//! schemathesis: does the API keep what its OpenAPI document promises? And does schemathesis see it when the document lies?
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+use super::{Args, Tally, server::Server};
+use crate::{
+    Result,
+    paths::Paths,
+    process::{clean_env, tee},
+    python,
+};
+
+/// Seconds of the run with all rights. What is random goes on until they are spent.
+const SECONDS: &str = "50";
+/// Fewest requests that such a run is worth; an idle machine makes several thousand.
+const FEWEST: u64 = 500;
+
+/// A program with all rights, one that may only read, one without a key; and a document that lies.
+pub fn check(paths: &Paths, _: &Args) -> Result<Tally> {
+    let home = paths.root.join("contract");
+    let programs = python::ensure(paths, "schemathesis", &home.join("requirements.txt"))?;
+    let unlimited = ["--rate-per-api-key", "100000000", "--rate-per-key", "100000000", "--rate-per-address", "100000000"];
+    let server = Server::start(paths, "contract", &unlimited)?;
+    let admin = key(&server, "admin")?;
+    let asking = Asking { home, schemathesis: programs.join(format!("schemathesis{}", std::env::consts::EXE_SUFFIX)), server: &server };
+    let served = format!("http://{}/api/v1/openapi.json", server.address);
+
+    let mut faults = Vec::new();
+    let whole = asking.ask("admin", &served, Some(&admin), &["--max-time", SECONDS])?;
+    faults.extend(whole.faults());
+    let generated = whole.0["test_cases"]["generated"].as_u64().unwrap_or_default();
+    if generated < FEWEST {
+        faults.push(format!("only {generated} requests were made, {FEWEST} at least are wanted"));
+    }
+    // A run that never gets past the door says nothing about the house.
+    faults.extend(whole.unreached().into_iter().map(|operation| format!("no valid request of {operation} was accepted")));
+
+    let once = ["--phases", "examples,coverage"];
+    faults.extend(asking.ask("read", &served, Some(&key(&server, "read")?), &once)?.faults());
+    faults.extend(asking.ask("nobody", &served, None, &once)?.faults());
+
+    let lies = server.dir.join("lies.json");
+    fs::write(&lies, falsified(&server)?.to_string())?;
+    let mut more = vec!["--url".to_owned(), format!("http://{}", server.address), "--max-examples".to_owned(), "20".to_owned()];
+    more.extend(LIES.iter().flat_map(|lie| ["--include-operation-id".to_owned(), lie.operation.to_owned()]));
+    more.extend(["--phases".to_owned(), "coverage,fuzzing".to_owned()]);
+    let more: Vec<&str> = more.iter().map(String::as_str).collect();
+    println!("   Now a document that lies {} times; each has to be found.", LIES.len());
+    let found = asking.ask("lies", &lies.display().to_string(), Some(&admin), &more)?;
+    let unseen = LIES.iter().filter(|lie| !found.sees(lie));
+    faults.extend(unseen.map(|lie| format!("schemathesis did not notice {} in {}", lie.what, lie.operation)));
+
+    if faults.is_empty() { Ok(Tally { passed: 3 + u32::try_from(LIES.len())?, failed: 0 }) } else { Err(faults.join("\n").into()) }
+}
+
+/// A falsehood in the document.
+struct Lie {
+    operation: &'static str,
+    label: &'static str,
+    what: &'static str,
+    /// The kind of failure that has to come of it.
+    failure: &'static str,
+    tell: fn(&mut Value) -> Option<()>,
+}
+
+/// One for each of the checks that the exceptions in `contract/` come near, and for those that matter most.
+const LIES: [Lie; 5] = [
+    Lie {
+        operation: "read_key",
+        label: "GET /api/v1/me",
+        what: "a changed type in an answer",
+        failure: "JsonSchemaError",
+        tell: |document| set(document, "/components/schemas/Key/properties/name/type", "integer"),
+    },
+    Lie {
+        operation: "list_feedback",
+        label: "GET /api/v1/feedback",
+        what: "a page size that is refused",
+        failure: "RejectedPositiveData",
+        tell: |document| set(parameter(document, "/api/v1/feedback", "limit")?, "/maximum", 5000),
+    },
+    Lie {
+        operation: "list_tickets",
+        label: "GET /api/v1/tickets",
+        what: "a page size that is taken though it is forbidden",
+        failure: "AcceptedNegativeData",
+        tell: |document| set(parameter(document, "/api/v1/tickets", "limit")?, "/maximum", 10),
+    },
+    Lie {
+        operation: "create_item",
+        label: "POST /api/v1/backlog",
+        what: "a title that is refused",
+        failure: "RejectedPositiveData",
+        tell: |document| set(document, "/components/schemas/NewBacklogItem/properties/title/maxLength", 2000),
+    },
+    Lie {
+        operation: "read_item",
+        label: "GET /api/v1/backlog/{item_id}",
+        what: "a status that is not mentioned",
+        failure: "UndefinedStatusCode",
+        tell: |document| {
+            let answers = document.pointer_mut("/paths/~1api~1v1~1backlog~1{item_id}/get/responses")?;
+            answers.as_object_mut()?.remove("404").map(drop)
+        },
+    },
+];
+
+fn set(document: &mut Value, place: &str, value: impl Into<Value>) -> Option<()> {
+    *document.pointer_mut(place)? = value.into();
+    Some(())
+}
+
+/// The schema of a parameter of a path's GET.
+fn parameter<'a>(document: &'a mut Value, path: &str, name: &str) -> Option<&'a mut Value> {
+    let parameters = document["paths"][path]["get"]["parameters"].as_array_mut()?;
+    parameters.iter_mut().find(|p| p["name"] == name)?.get_mut("schema")
+}
+
+/// The document with all lies told.
+fn falsified(server: &Server) -> Result<Value> {
+    let mut document: Value = serde_json::from_str(&server.get("/api/v1/openapi.json")?.text()?)?;
+    for lie in &LIES {
+        (lie.tell)(&mut document).ok_or_else(|| format!("the document no longer has what is to be falsified: {}", lie.what))?;
+    }
+    Ok(document)
+}
+
+fn key(server: &Server, scope: &str) -> Result<String> {
+    let line = server.admin(&["create-api-key", "--project", "gantry", "--scope", scope])?;
+    let made: Value = serde_json::from_str(&line)?;
+    Ok(made["key"].as_str().ok_or("no key was made")?.to_owned())
+}
+
+struct Asking<'a> {
+    home: PathBuf,
+    schemathesis: PathBuf,
+    server: &'a Server,
+}
+
+impl Asking<'_> {
+    /// Runs schemathesis and gives its report, whatever it found.
+    fn ask(&self, name: &str, document: &str, key: Option<&str>, more: &[&str]) -> Result<Report> {
+        let file = self.server.dir.join(format!("{name}.json"));
+        let mut command = Command::new(&self.schemathesis);
+        // What it notes down beside its report goes with the server's data.
+        clean_env(&mut command).current_dir(&self.server.dir);
+        command.envs([("SCHEMATHESIS_HOOKS", "hooks"), ("PYTHONDONTWRITEBYTECODE", "1")]).env("PYTHONPATH", &self.home);
+        command.arg("--config-file").arg(self.home.join("schemathesis.toml"));
+        command.args(["run", document, "--no-color", "--checks", "all"]);
+        command.args(["--report", "json", "--report-json-path"]).arg(&file).args(more);
+        if let Some(key) = key {
+            command.args(["--header", &format!("Authorization: Bearer {key}")]);
+        }
+        let (_, text) = tee(&mut command)?;
+        Report::read(&file).map_err(|error| format!("schemathesis did not run to its end: {error}\n{text}").into())
+    }
+}
+
+/// What schemathesis wrote down.
+struct Report(Value);
+
+impl Report {
+    fn read(file: &Path) -> Result<Self> {
+        let report: Value = serde_json::from_slice(&fs::read(file)?)?;
+        if report["complete"] == true { Ok(Self(report)) } else { Err("the run is not complete".into()) }
+    }
+
+    fn failures(&self) -> impl Iterator<Item = &Value> {
+        self.0["failures"].as_array().into_iter().flatten()
+    }
+
+    /// Everything that is wrong: what was found, and what could not be asked.
+    fn faults(&self) -> Vec<String> {
+        let mut faults: Vec<String> = self
+            .failures()
+            .map(|failure| format!("{} {}: {}", failure["code"], failure["title"], failure["operations"]))
+            .chain(self.0["errors"].as_array().into_iter().flatten().map(|error| format!("error: {error}")))
+            .collect();
+        let (tested, total) = (&self.0["operations"]["tested"], &self.0["operations"]["total"]);
+        if tested != total || total.as_u64().is_none_or(|n| n == 0) {
+            faults.push(format!("{tested} of {total} operations were asked"));
+        }
+        faults
+    }
+
+    fn sees(&self, lie: &Lie) -> bool {
+        self.failures().any(|failure| failure["type"] == lie.failure && failure["operations"].to_string().contains(lie.label))
+    }
+
+    /// The operations of which no valid request was ever accepted.
+    fn unreached(&self) -> Vec<String> {
+        let accepted = |phases: &Value| phases.as_object().into_iter().flatten().any(|(_, n)| n["accepted"].as_u64() > Some(0));
+        let rates = self.0["valid_rates"].as_object().into_iter().flatten();
+        rates.filter(|(_, phases)| !accepted(phases)).map(|(operation, _)| operation.clone()).collect()
+    }
+}

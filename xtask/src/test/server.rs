@@ -1,0 +1,72 @@
+//! The release program with the demonstration, on a free port and in a directory of its own.
+
+use std::{
+    env, fs,
+    net::SocketAddr,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+};
+
+use crate::{
+    Result,
+    http::{Answer, free_port, get},
+    paths::Paths,
+    process::{capture, clean_env},
+    run::wait_for,
+};
+
+/// A running program; it ends with this value, and its data with it.
+pub struct Server {
+    child: Child,
+    program: PathBuf,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its data, and room for whoever asks it.
+    pub dir: PathBuf,
+}
+
+impl Server {
+    /// Starts it and waits until all of the demonstration is there.
+    pub fn start(paths: &Paths, name: &str, settings: &[&str]) -> Result<Self> {
+        let program = paths.program(true);
+        let dir = env::temp_dir().join(format!("earshot-{name}-{}", std::process::id()));
+        fs::create_dir_all(&dir)?;
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
+        let mut serve = Command::new(&program);
+        clean_env(&mut serve).arg("serve").arg("--data").arg(&dir).args(["--listen", &address.to_string()]);
+        serve.args(["--demo", "--demo-listen", "127.0.0.1:0"]).args(settings);
+        let log = fs::File::create(dir.join("log"))?;
+        let child = serve.current_dir(&dir).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
+        let mut server = Self { child, program, address, dir };
+        // The port is open before the demonstration is in: the first answer says that all is ready.
+        if wait_for(&mut server.child, address)? && get(address, "/healthz").is_ok() {
+            return Ok(server);
+        }
+        Err(format!("the program did not start:\n{}", server.log()).into())
+    }
+
+    /// What it said so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.dir.join("log")).unwrap_or_default()
+    }
+
+    /// A page that has to be there.
+    pub fn get(&self, path: &str) -> Result<Answer> {
+        let answer = get(self.address, path)?;
+        if answer.status == 200 { Ok(answer) } else { Err(format!("{path} answered {}", answer.status).into()) }
+    }
+
+    /// What a subcommand prints, carried out beside the running server.
+    pub fn admin(&self, args: &[&str]) -> Result<String> {
+        let mut admin = Command::new(&self.program);
+        capture(clean_env(&mut admin).arg("admin").args(args).arg("--data").arg(&self.dir))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+        fs::remove_dir_all(&self.dir).ok();
+    }
+}
