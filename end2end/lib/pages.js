@@ -7,10 +7,11 @@ import { expect } from '@playwright/test';
 
 import { Earshot, OWNER, signIn } from './earshot.js';
 import { Mailbox, linkIn } from './mail.js';
-import { finishImport, invite, publishSurvey, uploadFile } from './steps.js';
+import { finishImport, invite, publishSurvey, readQuestions, uploadFile } from './steps.js';
 
 const IDS = [
   [/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, '{id}'],
+  [/\/t\/[0-9a-f]{32}-[\w-]+/g, '/t/{token}'],
   [/\/\d+(?=\/|$)/g, '/{n}'],
 ];
 
@@ -128,6 +129,19 @@ async function* firstMinutes({ page, visitor, server }) {
   await page.getByRole('button', { name: 'Make webhook' }).click();
   await expect(page.getByText('Nothing sent yet')).toBeVisible();
   yield ['/p/{slug}/webhooks/{id}', page];
+
+  await visitor.goto(base);
+  await visitor.getByLabel('Subject').fill('The till jams');
+  await visitor.getByLabel('Message').fill('It beeps twice, then nothing.');
+  await visitor.getByLabel('Your e-mail address').fill('rosa@example.com');
+  await readQuestions(visitor);
+  await visitor.getByRole('button', { name: 'Send', exact: true }).click();
+  await expect(visitor.getByRole('heading', { name: 'Your message has arrived: Ticket 1' })).toBeVisible();
+  yield ['/p/{slug}/t/{token}?sent', visitor];
+  await visitor.goto(visitor.url().split('?')[0]);
+  yield ['/p/{slug}/t/{token}', visitor];
+  await visitor.goto(`${base}/t/nothing`);
+  yield ['/p/{slug}/t/{token} gone', visitor];
 
   const link = await invite(page, server, 'triager');
   yield ['/p/{slug}/members invitation', page];

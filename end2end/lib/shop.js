@@ -10,6 +10,7 @@ const SITE = `
     history.pushState({}, '', '/second');
     document.querySelector('#view').textContent = 'The second view';
   });
+  addEventListener('click', (event) => event.target.id === 'help' && window.earshot('portal'));
   addEventListener('error', () => { document.documentElement.dataset.broken = 'yes'; });
 `;
 
@@ -17,12 +18,12 @@ export const test = base.extend({
   /** A shop that embeds the widget of a project with one live survey, and a visitor's page. */
   shop: async ({ own, page, browser }, use) => {
     const survey = await publishSurvey(page, own);
-    const tag = `<script async src="${own.url}/embed.js" data-project="${own.project.key}"></script>`;
+    const tag = `<script async src="${own.url}/embed.js" data-project="${own.project.key}" data-release="2.4.1"></script>`;
     const host = await Host.start({
       earshot: own.url,
       script: SITE,
       pages: {
-        '/': `<h1>A shop</h1><button id="go">Go on</button><div id="view">The first view</div>${tag}`,
+        '/': `<h1>A shop</h1><button id="go">Go on</button><button id="help">Help</button><div id="view">The first view</div>${tag}`,
         '/inline': `<h1>A shop</h1>${tag}<earshot-survey survey="${survey}"></earshot-survey>`,
       },
     });

@@ -163,3 +163,27 @@ test('a survey stands inside a page, and the page talks to the widget @js', asyn
   await expect(launcher(visitor)).toHaveCount(0);
   expect(wrong).toEqual([]);
 });
+
+test('it opens the ticket portal beside the page, and says where it was opened @js', async ({ shop: { host, visitor, wrong }, own, page }) => {
+  await visitor.goto(`${host.url}/?step=2`);
+  await expect(launcher(visitor)).toBeVisible();
+  const opened = visitor.context().waitForEvent('page');
+  await visitor.getByRole('button', { name: 'Help' }).click();
+  const portal = await opened;
+  await expect(portal.getByRole('heading', { name: `Write to ${own.project.name}` })).toBeVisible();
+  expect(new URL(portal.url()).pathname).toBe(`/p/${own.project.slug}`);
+  expect(await portal.evaluate(() => window.opener)).toBe(null);
+  await portal.getByLabel('Subject').fill('The cart is empty');
+  await portal.getByLabel('Message').fill('It was full before.');
+  await portal.getByLabel('Your e-mail address').fill('rosa@example.com');
+  await readQuestions(portal);
+  await portal.getByRole('button', { name: 'Send', exact: true }).click();
+  await expect(portal.getByRole('heading', { name: 'Your message has arrived: Ticket 1' })).toBeVisible();
+  // The page that the visitor came from stays as it was.
+  expect(visitor.url()).toBe(`${host.url}/?step=2`);
+  await waitForText(page, `${own.url}/p/${own.project.slug}/inbox`, '#inbox-list', 'The cart is empty');
+  await page.locator('.row-link').first().click();
+  await expect(page.locator('#inbox-detail')).toContainText(`${host.url}/?step=2`);
+  await expect(page.locator('#inbox-detail')).toContainText('2.4.1');
+  expect(wrong).toEqual([]);
+});
