@@ -34,6 +34,7 @@ pub fn ExportPage(
             <SettingsTabs slug=slug current=SettingsTab::Export />
             {if may_export {
                 view! {
+                    <p class="muted small">"A cell that begins like a formula gets a ' before it in CSV, so that no spreadsheet runs it. JSON lines hold every text as it is."</p>
                     <Kind action=action.clone() what="feedback" title="Feedback" text="Every piece of feedback with its status, tags, person, linked backlog items and ticket number." surveys=None query=Some(query) />
                     {if surveys.is_empty() {
                         view! {
@@ -46,7 +47,6 @@ pub fn ExportPage(
                         view! { <Kind action=action.clone() what="responses" title="Responses to a survey" text="One row for each response, one column for each question, over all versions of the survey." surveys=Some(surveys) query=None /> }.into_any()
                     }}
                     <Kind action=action what="backlog" title="Backlog" text="Every item with the ids of the feedback behind it." surveys=None query=None />
-                    <p class="muted small">"A cell that begins like a formula gets a ' before it in CSV, so that no spreadsheet runs it. JSON lines hold every text as it is."</p>
                 }.into_any()
             } else {
                 view! { <p class="notice">"Only triagers, admins and owners export: a file holds names and addresses of people."</p> }.into_any()

@@ -212,7 +212,8 @@ pub fn HooksPage(
 ) -> impl IntoView {
     let Hooks { slug, may_manage, rows, form, form_key } = view;
     let action = format!("/p/{slug}/webhooks");
-    let open = rows.is_empty() || !form.errors.is_empty();
+    let open = !form.errors.is_empty();
+    let first = rows.is_empty();
     view! {
         <div id="webhooks" data-part class="narrow">
             <PageHead title="Webhooks" lead="Tell other programs what happens here, while it happens. Messages are signed by the Standard Webhooks specification." />
@@ -227,17 +228,30 @@ pub fn HooksPage(
                     } else {
                         view! { <HookRows rows=rows /> }.into_any()
                     }}
-                    <details class="card" open=open>
-                        <summary class="button">"New webhook"</summary>
-                        <form method="post" action=action class="stack" data-enhance>
-                            <IdempotencyKey key=form_key />
-                            <Fields form=form />
-                            <div class="form-actions"><button type="submit" class="button button-primary">"Make webhook"</button></div>
-                        </form>
-                    </details>
+                    {if first {
+                        view! { <section class="card"><h2>"New webhook"</h2><NewHook action=action form=form form_key=form_key /></section> }.into_any()
+                    } else {
+                        view! {
+                            <details class="card" open=open>
+                                <summary class="button">"New webhook"</summary>
+                                <NewHook action=action form=form form_key=form_key />
+                            </details>
+                        }.into_any()
+                    }}
                 }.into_any()
             }}
         </div>
+    }
+}
+
+#[component]
+fn NewHook(action: String, form: HookForm, form_key: String) -> impl IntoView {
+    view! {
+        <form method="post" action=action class="stack" data-enhance>
+            <IdempotencyKey key=form_key />
+            <Fields form=form />
+            <div class="form-actions"><button type="submit" class="button button-primary">"Make webhook"</button></div>
+        </form>
     }
 }
 

@@ -161,7 +161,9 @@ pub(super) async fn change_role(console: Console, form: Form) -> PageResult {
 
 /// `POST /p/{slug}/members/remove`; also how somebody leaves.
 pub(super) async fn remove(console: Console, form: Form) -> PageResult {
-    let scope = console.scope(Role::Viewer)?;
+    // Everybody may leave; only who may remove others hears whether an id is somebody's.
+    let leaves = form.get("staff") == console.actor.staff.to_string();
+    let scope = console.scope(if leaves { Role::Viewer } else { Role::Admin })?;
     form.idempotency_key()?;
     let staff = id::<StaffId>(form.get("staff"))?;
     match members::remove(&console.app, &scope, staff).await {
