@@ -82,7 +82,7 @@ pub const MAX_QUOTE: usize = 2_000;
 /// A message for each that does not fit.
 pub fn check_item(title: &str, body: &str) -> Result<(String, String), Error> {
     let mut errors = FieldErrors::default();
-    let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
+    let title = title.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     let body = body.trim().to_owned();
     if title.is_empty() {
         errors.add("title", "required", "Give the item a title.");
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn an_item_needs_a_title() {
         assert_eq!(check_item(" a\n b ", " c ").unwrap(), ("a b".into(), "c".into()));
-        assert!(check_item(" ", "").is_err());
+        assert!(check_item(" ", "").is_err() && check_item("\u{19}", "").is_err());
         assert!(check_item(&"x".repeat(201), "").is_err());
     }
 

@@ -117,6 +117,8 @@ on_both!(what_does_not_fit_is_refused_at_its_place_and_changes_nothing, |t: Test
     for (n, (body, place)) in [
         (json!({}), "/text"),
         (json!({ "text": " \n" }), "/text"),
+        (json!({ "text": "\u{19}" }), "/text"),
+        (json!({ "text": "a", "contact": { "id": "\u{19}" } }), "/contact/id"),
         (json!({ "text": 7 }), "/text"),
         (json!({ "text": "x".repeat(20_001) }), "/text"),
         (json!({ "text": "a", "tags": ["ok", "a:b"] }), "/tags/1"),
@@ -297,6 +299,7 @@ on_both!(backlog_items_are_made_changed_linked_and_listed, |t: TestApp| async mo
     assert_eq!(patch(&program, path, &tag(&read), change).await.status, StatusCode::PRECONDITION_FAILED);
     for (body, place) in [
         (json!({ "title": "" }), "/title"),
+        (json!({ "title": "\u{19}\t" }), "/title"),
         (json!({ "title": null }), "/title"),
         (json!({ "number": 7 }), "/number"),
         (json!({ "status": "done" }), "/status"),

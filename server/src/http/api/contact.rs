@@ -58,6 +58,9 @@ impl NewContact {
     /// The person, or what is wrong at `place/…`.
     pub fn read(self, place: &str, errors: &mut FieldErrors) -> Option<Person> {
         let Self { id, email, name, attributes } = self;
+        if id.as_deref().is_some_and(|id| short(id, usize::MAX) == Ok(None)) {
+            errors.add(&format!("{place}/id"), "required", "Leave the id out, or give one that can be read.");
+        }
         let person = Person {
             external_id: text(errors, &format!("{place}/id"), id.as_deref(), 200),
             email: text(errors, &format!("{place}/email"), email.as_deref(), 254).map(|email| email.to_lowercase()),

@@ -235,7 +235,8 @@ fn surround(path: &str, method: &str, operation: &mut Value) {
     }
     let possible = |status: &str| match status {
         "400" => writes,
-        "403" | "413" | "415" => writes,
+        "403" => writes || is_file,
+        "413" | "415" => writes,
         "404" => path.contains('{') || lists,
         "409" => writes,
         "412" | "428" => method == "patch",

@@ -308,7 +308,7 @@ pub async fn create_feedback(State(app): State<AppState>, sent: Sent<NewFeedback
         if new.score.is_some_and(|(_, max)| !SCALES.contains(&max)) {
             errors.add("score/max", "range", "A scale goes up to a whole number from 1 to 10, or to 100.");
         }
-        if new.text.trim().is_empty() {
+        if new.text.chars().all(|c| c.is_whitespace() || c.is_control()) {
             errors.add("text", "required", "Say what was said.");
         }
         all_fits(errors)?;
