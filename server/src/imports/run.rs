@@ -354,7 +354,7 @@ async fn insert_lines(tx: &mut Tx<'_>, import: ImportId, new: &mut [(i64, Ready)
         .collect();
     let mut contacts = tx.contacts_for(&met).await?.into_iter();
     for (_, ready) in new.iter_mut().filter(|(_, ready)| ready.contact.is_some()) {
-        ready.feedback.contact = contacts.next();
+        ready.feedback.contact = contacts.next().map(|known| known.id);
     }
     let rows: Vec<store::feedback::NewFeedback<'_>> = new
         .iter()

@@ -9,7 +9,7 @@ use crate::{
     search::{Change, Document, Position, Source},
     store::{
         Store,
-        search::{IndexRow, Seen},
+        search::{ChangeRow, IndexRow, Seen},
     },
 };
 
@@ -24,7 +24,7 @@ impl Source for Store {
     async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>> {
         let rows = self.changes_after(after.tx, after.seq, i64::try_from(limit).unwrap_or(i64::MAX)).await?;
         let change =
-            |r: crate::store::search::ChangeRow| Change { at: Position { tx: r.tx, seq: r.seq }, project: r.project, feedback: r.feedback };
+            |r: ChangeRow| Change { at: Position { tx: r.tx, seq: r.seq }, project: r.project, feedback: r.feedback, made: r.made };
         Ok(rows.into_iter().map(change).collect())
     }
 
@@ -52,8 +52,9 @@ impl Source for Store {
         self.last_change(Seen::Settled).await.map(|(tx, seq)| Position { tx, seq })
     }
 
-    async fn documents(&self, ids: &[FeedbackId]) -> Result<Vec<Document>> {
-        Ok(self.index_rows(ids).await?.into_iter().map(document).collect())
+    async fn documents(&self, changes: &[Change]) -> Result<Vec<Document>> {
+        let changes: Vec<(FeedbackId, bool)> = changes.iter().map(|change| (change.feedback, change.made)).collect();
+        Ok(self.changed_rows(&changes).await?.into_iter().map(document).collect())
     }
 
     async fn documents_after(&self, after: Option<FeedbackId>, limit: usize) -> Result<Vec<Document>> {

@@ -142,7 +142,7 @@ async fn catch_up(inner: &Arc<Inner>, now: Open) -> Result<(Open, Duration), Fai
         let complete = now.at >= inner.source.beginning().await?;
         let mut seen = HashSet::new();
         let ids: Vec<FeedbackId> = changes.iter().map(|c| c.feedback).filter(|id| seen.insert(*id)).collect();
-        let documents = if ids.is_empty() { Vec::new() } else { inner.source.documents(&ids).await? };
+        let documents = if ids.is_empty() { Vec::new() } else { inner.source.documents(&changes).await? };
         Ok((changes, ids, documents, complete))
     };
     // The database fails now and then; the index is as good as before.
@@ -213,7 +213,8 @@ fn write(
     (last, about): (Position, FeedbackId),
 ) -> Result<(Open, HashSet<FeedbackId>)> {
     let new = now.engine.missing(ids).map_err(fault)?;
-    for id in ids {
+    // What the index does not hold need not be looked for in each of its segments once more.
+    for id in ids.iter().filter(|id| !new.contains(id)) {
         now.writer.remove(*id);
     }
     for document in documents {

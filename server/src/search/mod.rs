@@ -62,6 +62,8 @@ pub struct Change {
     pub project: ProjectId,
     /// What changed.
     pub feedback: FeedbackId,
+    /// Whether it is new with this.
+    pub made: bool,
 }
 
 /// What the index holds about one record.
@@ -96,8 +98,8 @@ pub trait Source: Send + Sync + 'static {
     async fn change_at(&self, at: Position) -> Result<Option<FeedbackId>>;
     /// The last place before which nothing can appear any more.
     async fn settled(&self) -> Result<Position>;
-    /// The records with these ids as they are now; those that are gone are left out.
-    async fn documents(&self, ids: &[FeedbackId]) -> Result<Vec<Document>>;
+    /// The records that changes in a row are about, as they were after the last of them or later; those that are gone are left out.
+    async fn documents(&self, changes: &[Change]) -> Result<Vec<Document>>;
     /// Records in the order of their ids, after one.
     async fn documents_after(&self, after: Option<FeedbackId>, limit: usize) -> Result<Vec<Document>>;
     /// How many records there are.

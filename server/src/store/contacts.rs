@@ -34,6 +34,19 @@ pub struct Met<'a> {
     pub at: Timestamp,
 }
 
+/// A contact as they are known now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Who.
+    pub id: ContactId,
+    /// What they are called.
+    pub name: Option<String>,
+    /// In lower case.
+    pub email: Option<String>,
+    /// The site's own id of them.
+    pub external_id: Option<String>,
+}
+
 /// How often we look again for persons that others add at the same moment.
 const LOOKS: usize = 3;
 
@@ -75,17 +88,18 @@ impl Tx<'_> {
     }
 
     async fn meet_one(&mut self, met: Met<'_>) -> Result<ContactId> {
-        self.contacts_for(&[met]).await?.pop().ok_or_else(|| Error::internal("contact", "met nobody"))
+        let known = self.contacts_for(&[met]).await?.pop();
+        known.map(|known| known.id).ok_or_else(|| Error::internal("contact", "met nobody"))
     }
 
     /// The contacts of several persons, as if they were met one after the other.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn contacts_for(&mut self, met: &[Met<'_>]) -> Result<Vec<ContactId>> {
+    pub async fn contacts_for(&mut self, met: &[Met<'_>]) -> Result<Vec<Known>> {
         for _ in 0..LOOKS {
             let mut book = Book::of(self.known_contacts(met).await?)?;
-            let ids: Vec<ContactId> = met.iter().map(|met| book.meet(met)).collect();
+            let places: Vec<usize> = met.iter().map(|met| book.meet(met)).collect();
             // In one order everywhere, so that two transactions that add the same people wait for each other only one way.
             let mut named: Vec<&Contact> = book.contacts.iter().filter(|c| c.is_new && c.external_id.is_some()).collect();
             named.sort_by_key(|c| (c.project, &c.external_id));
@@ -99,7 +113,7 @@ impl Tx<'_> {
             self.update_contacts(&changed).await?;
             let renamed: Vec<ContactId> = changed.iter().filter(|c| c.is_renamed).map(|c| c.id).collect();
             self.contacts_changed(&renamed).await?;
-            return Ok(ids);
+            return Ok(places.into_iter().map(|at| book.contacts[at].known()).collect());
         }
         Err(domain::Error::Busy(1).into())
     }
@@ -121,9 +135,9 @@ impl Tx<'_> {
         let sql = match self.dialect() {
             Dialect::Sqlite => {
                 "SELECT id, project_id, external_id, email, name, attributes, created_at, seen_at FROM contacts WHERE id IN (\
-                 SELECT c.id FROM json_each($1) j CROSS JOIN contacts c ON c.project_id = j.value ->> 'project' AND c.external_id = j.value ->> 'value' \
+                 SELECT c.id FROM jsonb_each($1) j CROSS JOIN contacts c ON c.project_id = j.value ->> 'project' AND c.external_id = j.value ->> 'value' \
                  UNION SELECT (SELECT c.id FROM contacts c WHERE c.project_id = j.value ->> 'project' AND c.email = j.value ->> 'value' \
-                 ORDER BY c.created_at, c.id LIMIT 1) FROM json_each($2) j \
+                 ORDER BY c.created_at, c.id LIMIT 1) FROM jsonb_each($2) j \
                  UNION SELECT j.value FROM json_each($3) j) ORDER BY id"
             }
             Dialect::Postgres => {
@@ -167,7 +181,7 @@ impl Tx<'_> {
         let sql = match self.dialect() {
             Dialect::Sqlite => {
                 "UPDATE contacts SET external_id = j.value ->> 'external_id', email = j.value ->> 'email', name = j.value ->> 'name', \
-                 attributes = j.value ->> 'attributes', seen_at = j.value ->> 'seen_at' FROM json_each($1) j WHERE contacts.id = j.value ->> 'id'"
+                 attributes = j.value ->> 'attributes', seen_at = j.value ->> 'seen_at' FROM jsonb_each($1) j WHERE contacts.id = j.value ->> 'id'"
             }
             Dialect::Postgres => {
                 "UPDATE contacts SET external_id = j.external_id, email = j.email, name = j.name, attributes = j.attributes, seen_at = j.seen_at \
@@ -252,6 +266,10 @@ struct Contact {
 }
 
 impl Contact {
+    fn known(&self) -> Known {
+        Known { id: self.id, name: self.name.clone(), email: self.email.clone(), external_id: self.external_id.clone() }
+    }
+
     /// Adds what is not known yet.
     fn learn(&mut self, person: &Person, at: Timestamp) {
         self.is_renamed |= (self.name.is_none() && person.name.is_some()) || (self.email.is_none() && person.email.is_some());
@@ -301,9 +319,11 @@ impl Book {
         Ok(book)
     }
 
-    fn add(&mut self, contact: Contact) {
+    fn add(&mut self, contact: Contact) -> usize {
         self.contacts.push(contact);
-        self.enter(self.contacts.len() - 1);
+        let at = self.contacts.len() - 1;
+        self.enter(at);
+        at
     }
 
     /// Notes what a contact is found by.
@@ -332,12 +352,13 @@ impl Book {
         }
     }
 
-    fn meet(&mut self, met: &Met<'_>) -> ContactId {
+    /// Gives the place of the contact that they are.
+    fn meet(&mut self, met: &Met<'_>) -> usize {
         let person = met.person;
         if let Some(at) = self.find(met) {
             self.contacts[at].learn(person, met.at);
             self.enter(at);
-            return self.contacts[at].id;
+            return at;
         }
         self.add(Contact {
             id: met.new,
@@ -351,8 +372,7 @@ impl Book {
             is_new: true,
             is_changed: false,
             is_renamed: false,
-        });
-        met.new
+        })
     }
 }
 
@@ -375,7 +395,8 @@ mod tests {
             new: ContactId(Uuid::from_u128(n)),
             at: Timestamp(i64::try_from(n).unwrap()),
         };
-        book.meet(&met).0.as_u128()
+        let at = book.meet(&met);
+        book.contacts[at].id.0.as_u128()
     }
 
     #[test]

@@ -267,7 +267,7 @@ rows! {
 }
 
 impl<'a> NewRow<'a> {
-    fn of(new: &NewFeedback<'a>) -> Result<Self> {
+    pub(super) fn of(new: &NewFeedback<'a>) -> Result<Self> {
         let feedback = new.feedback;
         Ok(Self {
             id: feedback.id,

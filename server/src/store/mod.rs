@@ -10,6 +10,7 @@
 
 pub mod backlog;
 pub mod backup;
+mod committed;
 pub mod contacts;
 pub mod demo;
 pub mod desk;
@@ -54,12 +55,14 @@ use tokio::sync::watch;
 pub use reader::Reader;
 
 use self::{
+    committed::{Committed, News},
     rows::rows,
     submissions::{Fate, Submission},
 };
 use crate::error::{Error, Result};
 use domain::{
     Timestamp,
+    feedback::Feedback,
     ids::{ContactId, FeedbackId, ProjectId},
 };
 
@@ -78,14 +81,14 @@ pub struct Store {
     dialect: Dialect,
     reader: Reader,
     writer: writer::Writer,
-    changes: Arc<watch::Sender<u64>>,
+    committed: Arc<Committed>,
 }
 
 /// One unit of writing: all of it happens or none.
 pub struct Tx<'c> {
     conn: &'c mut AnyConnection,
     dialect: Dialect,
-    feedback_changed: bool,
+    news: News,
 }
 
 impl Tx<'_> {
@@ -136,8 +139,9 @@ impl Tx<'_> {
     }
 
     async fn note_changes(&mut self, about: &[(ProjectId, FeedbackId)], made: i64) -> Result<()> {
-        self.feedback_changed |= !about.is_empty();
-        let rows: Vec<_> = about.iter().map(|(project_id, feedback_id)| ChangeRow { feedback_id, project_id, made }).collect();
+        self.news.feedback_changed |= !about.is_empty();
+        let rows: Vec<_> =
+            about.iter().map(|(project_id, feedback_id)| ChangeRow { feedback_id: *feedback_id, project_id: *project_id, made }).collect();
         self.insert_rows(&rows).await?;
         Ok(())
     }
@@ -161,7 +165,7 @@ impl Tx<'_> {
             }
         };
         let told = sqlx::query(sql).bind(serde_json::to_string(contacts)?).execute(&mut *self.conn).await?;
-        self.feedback_changed |= told.rows_affected() > 0;
+        self.news.feedback_changed |= told.rows_affected() > 0;
         Ok(())
     }
 
@@ -182,10 +186,17 @@ impl Tx<'_> {
 
 rows! {
     /// An entry of the change sequence.
-    struct ChangeRow<'a> in "feedback_changes" {
-        feedback_id: &'a FeedbackId as "TEXT",
-        project_id: &'a ProjectId as "TEXT",
+    struct ChangeRow in "feedback_changes" {
+        feedback_id: FeedbackId as "TEXT",
+        project_id: ProjectId as "TEXT",
         made: i64 as "BIGINT",
+    }
+}
+
+impl ChangeRow {
+    /// For feedback that is new.
+    fn made(feedback: &Feedback) -> Self {
+        Self { feedback_id: feedback.id, project_id: feedback.project, made: 1 }
     }
 }
 
@@ -216,10 +227,9 @@ impl Store {
         let writing = sqlite_pool(1, false).connect_with(options.clone()).await?;
         migrate::run(&writing, Dialect::Sqlite).await?;
         let reader = Reader(sqlite_pool(4, true).connect_with(options).await?);
-        let (changes, _) = watch::channel(0);
-        let changes = Arc::new(changes);
-        let writer = writer::Writer::sqlite(writing, Arc::clone(&changes));
-        Ok(Self { dialect: Dialect::Sqlite, reader, writer, changes })
+        let committed = Arc::<Committed>::default();
+        let writer = writer::Writer::sqlite(writing, Arc::clone(&committed));
+        Ok(Self { dialect: Dialect::Sqlite, reader, writer, committed })
     }
 
     /// Connects to PostgreSQL and migrates it.
@@ -239,10 +249,9 @@ impl Store {
             .connect_with(options)
             .await?;
         migrate::run(&pool, Dialect::Postgres).await?;
-        let (changes, _) = watch::channel(0);
-        let changes = Arc::new(changes);
-        let writer = writer::Writer::postgres(pool.clone(), Arc::clone(&changes));
-        Ok(Self { dialect: Dialect::Postgres, reader: Reader(pool), writer, changes })
+        let committed = Arc::<Committed>::default();
+        let writer = writer::Writer::postgres(pool.clone(), Arc::clone(&committed));
+        Ok(Self { dialect: Dialect::Postgres, reader: Reader(pool), writer, committed })
     }
 
     /// Which database is underneath.
@@ -260,7 +269,7 @@ impl Store {
     /// Wakes when this process committed a change to feedback. Other nodes' changes are found by looking.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
+        self.committed.subscribe()
     }
 
     /// Runs `work` in one transaction and returns after its commit. A refusal or fault rolls all of it back.

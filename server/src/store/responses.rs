@@ -48,6 +48,16 @@ rows! {
     }
 }
 
+impl<'a> AnswersOf<'a> {
+    pub(super) fn rows(&self) -> impl Iterator<Item = Result<AnswerRow<'a>>> + use<'a> {
+        let (response_id, project_id, survey_id, answered_at) = (self.response, self.project, self.survey, self.now.0);
+        self.answers.iter().map(move |(question_id, answer)| {
+            let (value, number) = (serde_json::to_string(answer)?, answer.number());
+            Ok(AnswerRow { response_id, project_id, survey_id, question_id, value, number, answered_at })
+        })
+    }
+}
+
 impl Store {
     /// Which survey and version a response answers.
     ///
@@ -136,28 +146,15 @@ impl Tx<'_> {
             .bind(scope.project().to_string())
             .execute(self.conn())
             .await?;
-        self.insert_answers(&[AnswersOf { project: scope.project(), survey, response, answers, now }]).await
+        self.insert_answers(&AnswersOf { project: scope.project(), survey, response, answers, now }).await
     }
 
-    /// Adds the answers of responses that have none yet.
+    /// Adds the answers of a response that has none yet.
     ///
     /// # Errors
     /// When the database fails.
-    pub(super) async fn insert_answers(&mut self, given: &[AnswersOf<'_>]) -> Result<()> {
-        let mut rows = Vec::new();
-        for of in given {
-            for (question, answer) in of.answers {
-                rows.push(AnswerRow {
-                    response_id: of.response,
-                    project_id: of.project,
-                    survey_id: of.survey,
-                    question_id: question,
-                    value: serde_json::to_string(answer)?,
-                    number: answer.number(),
-                    answered_at: of.now.0,
-                });
-            }
-        }
+    async fn insert_answers(&mut self, given: &AnswersOf<'_>) -> Result<()> {
+        let rows = given.rows().collect::<Result<Vec<_>>>()?;
         all_new(self.insert_rows(&rows).await?, rows.len(), "answers")
     }
 

@@ -4,6 +4,7 @@
 //! them over together: as one JSON parameter, so that the statement is the same text for any number of them and stays prepared.
 
 use serde::Serialize;
+use sqlx::AssertSqlSafe;
 
 use super::{Dialect, Tx};
 use crate::error::{Error, Result};
@@ -30,6 +31,53 @@ impl Tx<'_> {
     }
 }
 
+/// Rows for several tables, in order, that nobody else can have added: their ids are fresh.
+#[derive(Default)]
+pub(super) struct AllNew {
+    /// The statement for each database, and its parameter.
+    statements: Vec<(&'static str, &'static str, String)>,
+    rows: usize,
+}
+
+impl AllNew {
+    pub(super) fn add<R: Rows>(&mut self, rows: &[R]) -> Result<()> {
+        if !rows.is_empty() {
+            self.statements.push((R::SQLITE, R::POSTGRES, serde_json::to_string(rows)?));
+            self.rows += rows.len();
+        }
+        Ok(())
+    }
+}
+
+impl Tx<'_> {
+    /// Adds all of them. SQLite takes the statements together, for one thread hop; PostgreSQL prepares them one by one.
+    ///
+    /// # Errors
+    /// When some were not new.
+    pub(super) async fn insert_all_new(&mut self, all: AllNew, what: &str) -> Result<()> {
+        let mut added = 0;
+        match self.dialect() {
+            _ if all.statements.is_empty() => {}
+            Dialect::Sqlite => {
+                let numbered = |(n, (sql, ..)): (usize, &(&'static str, &'static str, String))| sql.replace("$1", &format!("${}", n + 1));
+                let sql = all.statements.iter().enumerate().map(numbered).collect::<Vec<_>>().join("; ");
+                // Put together from constants.
+                let mut query = sqlx::query(AssertSqlSafe(sql));
+                for (.., rows) in all.statements {
+                    query = query.bind(rows);
+                }
+                added += query.execute(self.conn()).await?.rows_affected();
+            }
+            Dialect::Postgres => {
+                for (_, sql, rows) in all.statements {
+                    added += sqlx::query(sql).bind(rows).execute(self.conn()).await?.rows_affected();
+                }
+            }
+        }
+        all_new(added, all.rows, what)
+    }
+}
+
 /// For rows that nobody else can have added: their ids are fresh.
 ///
 /// # Errors
@@ -44,22 +92,22 @@ pub(super) fn all_new(added: u64, rows: usize, what: &str) -> Result<()> {
 /// Declares a struct whose fields are columns of a table: `rows! { struct Row<'a> in "table" { id: &'a str as "TEXT", … } }`.
 /// The types are PostgreSQL's; SQLite's columns know their own.
 macro_rules! rows {
-    ($(#[$doc:meta])* struct $name:ident<$life:lifetime> in $table:literal {
+    ($(#[$doc:meta])* struct $name:ident$(<$life:lifetime>)? in $table:literal {
         $first:ident: $first_type:ty as $first_sql:literal $(, $column:ident: $type:ty as $sql:literal)* $(,)?
     }) => {
         $(#[$doc])*
         #[derive(serde::Serialize)]
-        struct $name<$life> {
-            $first: $first_type,
-            $($column: $type,)*
+        pub(in crate::store) struct $name$(<$life>)? {
+            pub(in crate::store) $first: $first_type,
+            $(pub(in crate::store) $column: $type,)*
         }
 
-        impl $crate::store::rows::Rows for $name<'_> {
+        impl$(<$life>)? $crate::store::rows::Rows for $name$(<$life>)? {
             const SQLITE: &'static str = concat!(
                 "INSERT INTO ", $table, " (", stringify!($first) $(, ", ", stringify!($column))*, ") ",
                 "SELECT value ->> '", stringify!($first), "'" $(, ", value ->> '", stringify!($column), "'")*,
                 // Without a condition SQLite takes ON for that of a join.
-                " FROM json_each($1) WHERE 1 = 1 ON CONFLICT DO NOTHING"
+                " FROM jsonb_each($1) WHERE 1 = 1 ON CONFLICT DO NOTHING"
             );
             const POSTGRES: &'static str = concat!(
                 "INSERT INTO ", $table, " (", stringify!($first) $(, ", ", stringify!($column))*, ") ",

@@ -2,6 +2,8 @@
 //!
 //! These functions take no scope: they serve the index, which holds all projects and asks for a scope itself.
 
+use std::collections::HashMap;
+
 use domain::{
     Timestamp,
     feedback::Feedback,
@@ -24,6 +26,8 @@ pub struct ChangeRow {
     pub project: ProjectId,
     /// What changed.
     pub feedback: FeedbackId,
+    /// Whether it is new with this.
+    pub made: bool,
 }
 
 /// A record with what its search document needs besides.
@@ -157,9 +161,9 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn changes_after(&self, tx: i64, seq: i64, limit: i64) -> Result<Vec<ChangeRow>> {
-        let rows: Vec<(i64, i64, String, String)> = match self.dialect() {
+        let rows: Vec<(i64, i64, String, String, i64)> = match self.dialect() {
             Dialect::Sqlite => {
-                sqlx::query_as("SELECT 0, seq, project_id, feedback_id FROM feedback_changes WHERE seq > $1 ORDER BY seq LIMIT $2")
+                sqlx::query_as("SELECT 0, seq, project_id, feedback_id, made FROM feedback_changes WHERE seq > $1 ORDER BY seq LIMIT $2")
                     .bind(seq)
                     .bind(limit)
                     .fetch_all(self.reader())
@@ -167,7 +171,7 @@ impl Store {
             }
             Dialect::Postgres => {
                 sqlx::query_as(
-                    "SELECT CAST(CAST(xid AS TEXT) AS BIGINT), seq, project_id, feedback_id FROM feedback_changes \
+                    "SELECT CAST(CAST(xid AS TEXT) AS BIGINT), seq, project_id, feedback_id, made FROM feedback_changes \
                      WHERE (xid, seq) > (CAST(CAST($1 AS TEXT) AS xid8), CAST($2 AS BIGINT)) \
                      AND xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY xid, seq LIMIT $3",
                 )
@@ -179,7 +183,9 @@ impl Store {
             }
         };
         rows.into_iter()
-            .map(|(tx, seq, project, feedback)| Ok(ChangeRow { tx, seq, project: id(&project)?, feedback: id(&feedback)? }))
+            .map(|(tx, seq, project, feedback, made)| {
+                Ok(ChangeRow { tx, seq, project: id(&project)?, feedback: id(&feedback)?, made: made != 0 })
+            })
             .collect()
     }
 
@@ -213,6 +219,28 @@ impl Store {
     pub async fn last_change(&self, seen: Seen) -> Result<(i64, i64)> {
         let sql = seen.last(self.dialect());
         Ok(sqlx::query_as(sql).fetch_optional(self.reader()).await?.unwrap_or_default())
+    }
+
+    /// The records that some changes in a row are about (each an id, and whether the change made it) as they were after the last of those
+    /// changes or are now; those that are gone are left out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn changed_rows(&self, changes: &[(FeedbackId, bool)]) -> Result<Vec<IndexRow>> {
+        let mut times = HashMap::<FeedbackId, u32>::with_capacity(changes.len());
+        for (feedback, _) in changes {
+            *times.entry(*feedback).or_default() += 1;
+        }
+        // What was made here and not changed since, as far as these changes go, need not be read. What changes after them comes once more.
+        let just_made = changes.iter().filter(|(feedback, made)| *made && times.get(feedback) == Some(&1)).map(|(feedback, _)| *feedback);
+        let mut rows = self.committed.take(just_made);
+        for row in &rows {
+            times.remove(&row.feedback.id);
+        }
+        if !times.is_empty() {
+            rows.extend(self.index_rows(&times.into_keys().collect::<Vec<_>>()).await?);
+        }
+        Ok(rows)
     }
 
     /// The records with these ids as they are now; those that are gone are left out.
@@ -297,7 +325,7 @@ impl Store {
             }
         };
         let tags: Vec<(String, String)> = sqlx::query_as(sql).bind(list).fetch_all(self.reader()).await?;
-        let mut tags_of = std::collections::HashMap::<String, Vec<String>>::new();
+        let mut tags_of = HashMap::<String, Vec<String>>::new();
         for (feedback, tag) in tags {
             tags_of.entry(feedback).or_default().push(tag);
         }

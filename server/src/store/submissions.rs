@@ -14,12 +14,13 @@ use domain::{
 };
 
 use super::{
-    Dialect, Tx,
-    contacts::Met,
-    feedback::NewFeedback,
+    ChangeRow, Dialect, Tx,
+    contacts::{Known, Met},
+    feedback::{NewFeedback, NewRow},
     id,
     responses::AnswersOf,
-    rows::{all_new, rows},
+    rows::{AllNew, rows},
+    search::IndexRow,
 };
 use crate::{
     error::{Error, Result},
@@ -188,41 +189,48 @@ impl Tx<'_> {
         let met: Vec<Met<'_>> =
             new.iter().map(|s| Met { project: s.project, person: &s.context.contact, known: None, new: s.contact, at: s.now }).collect();
         let contacts = self.contacts_for(&met).await?;
-        let rows = new.iter().zip(&contacts).map(|(s, contact)| ResponseRow::of(s, *contact)).collect::<Result<Vec<_>>>()?;
-        all_new(self.insert_rows(&rows).await?, rows.len(), "responses")?;
-        let answers: Vec<AnswersOf<'_>> = new
-            .iter()
-            .map(|s| AnswersOf { project: s.project, survey: s.survey, response: s.id, answers: &s.answers, now: s.now })
-            .collect();
-        self.insert_answers(&answers).await?;
         let mut made = Vec::new();
-        for (submission, contact) in new.iter().zip(contacts) {
+        for (submission, contact) in new.iter().zip(&contacts) {
             if let Some((feedback, history)) = &submission.feedback {
-                made.push((Feedback { contact: Some(contact), ..feedback.clone() }, *history));
+                made.push((just_made(feedback, contact), *history));
             }
         }
-        let feedback: Vec<NewFeedback<'_>> =
-            made.iter().map(|(feedback, _)| NewFeedback { feedback, source_key: None, import: None }).collect();
-        if self.insert_all_feedback(&feedback).await?.len() < feedback.len() {
-            return Err(Error::internal("feedback", "some is there already"));
-        }
+        let mut all = AllNew::default();
+        all.add(&new.iter().zip(&contacts).map(|(s, contact)| ResponseRow::of(s, contact.id)).collect::<Result<Vec<_>>>()?)?;
+        all.add(&new.iter().flat_map(|s| s.answers_of().rows()).collect::<Result<Vec<_>>>()?)?;
+        let feedback = made.iter().map(|(row, _)| NewFeedback { feedback: &row.feedback, source_key: None, import: None });
+        all.add(&feedback.map(|new| NewRow::of(&new)).collect::<Result<Vec<_>>>()?)?;
+        all.add(&made.iter().map(|(row, _)| ChangeRow::made(&row.feedback)).collect::<Vec<_>>())?;
         let change = serde_json::to_string(&Change::Created)?;
-        let history: Vec<HistoryRow<'_>> = made
-            .iter()
-            .map(|(feedback, history)| HistoryRow {
-                id: *history,
-                project_id: feedback.project,
-                subject_id: feedback.id,
-                change: &change,
-                at: feedback.created_at.0,
-                version: feedback.version,
-            })
-            .collect();
-        all_new(self.insert_rows(&history).await?, history.len(), "history")
+        all.add(&made.iter().map(|(row, history)| HistoryRow::of(&row.feedback, *history, &change)).collect::<Vec<_>>())?;
+        self.insert_all_new(all, "submissions").await?;
+        self.news.feedback_changed |= !made.is_empty();
+        // On PostgreSQL a later change may come first in the sequence, so what was made is no safe reading of it.
+        if self.dialect() == Dialect::Sqlite {
+            self.news.made.extend(made.into_iter().map(|(row, _)| row));
+        }
+        Ok(())
+    }
+}
+
+/// The feedback of a submission as the index wants it.
+fn just_made(feedback: &Feedback, contact: &Known) -> IndexRow {
+    IndexRow {
+        feedback: Feedback { contact: Some(contact.id), ..feedback.clone() },
+        linked: false,
+        commented: false,
+        contact_name: contact.name.clone(),
+        contact_email: contact.email.clone(),
+        contact_external: contact.external_id.clone(),
+        ticket: None,
     }
 }
 
 impl Submission {
+    fn answers_of(&self) -> AnswersOf<'_> {
+        AnswersOf { project: self.project, survey: self.survey, response: self.id, answers: &self.answers, now: self.now }
+    }
+
     fn begun(&self) -> Begun {
         Begun { id: self.id, finished: self.finished }
     }
@@ -298,5 +306,12 @@ rows! {
         change: &'a str as "TEXT",
         at: i64 as "BIGINT",
         version: i64 as "BIGINT",
+    }
+}
+
+impl<'a> HistoryRow<'a> {
+    fn of(feedback: &Feedback, id: HistoryId, change: &'a str) -> Self {
+        let (project_id, subject_id) = (feedback.project, feedback.id);
+        Self { id, project_id, subject_id, change, at: feedback.created_at.0, version: feedback.version }
     }
 }

@@ -5,12 +5,13 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use futures_util::{FutureExt, future::BoxFuture};
 use sqlx::{Any, AnyConnection, AnyPool, pool::PoolConnection};
 use tokio::{
-    sync::{Semaphore, SemaphorePermit, mpsc, oneshot, watch},
+    sync::{Semaphore, SemaphorePermit, mpsc, oneshot},
     time::timeout,
 };
 
 use super::{
     Dialect, Tx,
+    committed::{Committed, News},
     submissions::{Fate, Submission},
 };
 use crate::error::{Error, Result};
@@ -48,7 +49,7 @@ pub(super) struct Submitted {
 
 pub(super) struct Pooled {
     pool: AnyPool,
-    changes: Arc<watch::Sender<u64>>,
+    committed: Arc<Committed>,
     /// One for each job that waits or is worked on.
     places: Semaphore,
     /// One for each job or batch that is worked on.
@@ -58,7 +59,7 @@ pub(super) struct Pooled {
 /// A job's work done, its answer held back until the commit.
 pub(super) struct Ran {
     keep: bool,
-    feedback_changed: bool,
+    news: News,
     reply: Box<dyn FnOnce(Option<Error>) + Send>,
 }
 
@@ -86,11 +87,11 @@ where
     fn run<'c>(self: Box<Self>, conn: &'c mut AnyConnection) -> BoxFuture<'c, Ran> {
         Box::pin(async move {
             let Self { work, reply } = *self;
-            let mut tx = Tx { conn, dialect: Dialect::Sqlite, feedback_changed: false };
+            let mut tx = Tx { conn, dialect: Dialect::Sqlite, news: News::default() };
             let result = guarded(work, &mut tx).await;
             Ran {
                 keep: result.is_ok(),
-                feedback_changed: tx.feedback_changed,
+                news: tx.news,
                 // The one who asked may have gone away; the work stands all the same.
                 reply: Box::new(move |failed| drop(reply.send(failed.map_or(result, Err)))),
             }
@@ -115,14 +116,14 @@ async fn caught<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 }
 
 impl Writer {
-    pub(super) fn sqlite(pool: AnyPool, changes: Arc<watch::Sender<u64>>) -> Self {
+    pub(super) fn sqlite(pool: AnyPool, committed: Arc<Committed>) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        tokio::spawn(write_groups(pool, receiver, changes));
+        tokio::spawn(write_groups(pool, receiver, committed));
         Self::Sqlite(sender)
     }
 
-    pub(super) fn postgres(pool: AnyPool, changes: Arc<watch::Sender<u64>>) -> Self {
-        let pooled = Arc::new(Pooled { pool, changes, places: Semaphore::new(QUEUE), turns: Semaphore::new(TURNS) });
+    pub(super) fn postgres(pool: AnyPool, committed: Arc<Committed>) -> Self {
+        let pooled = Arc::new(Pooled { pool, committed, places: Semaphore::new(QUEUE), turns: Semaphore::new(TURNS) });
         let (sender, receiver) = mpsc::channel(QUEUE);
         tokio::spawn(write_batches(Arc::clone(&pooled), receiver));
         Self::Postgres(pooled, sender)
@@ -182,21 +183,19 @@ impl Pooled {
     async fn transaction<T>(&self, work: impl AsyncFnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
         let job = async {
             let mut transaction = self.pool.begin().await?;
-            let mut tx = Tx { conn: &mut transaction, dialect: Dialect::Postgres, feedback_changed: false };
+            let mut tx = Tx { conn: &mut transaction, dialect: Dialect::Postgres, news: News::default() };
             let value = work(&mut tx).await?;
-            let changed = tx.feedback_changed;
+            let news = tx.news;
             transaction.commit().await?;
-            Ok::<_, Error>((value, changed))
+            Ok::<_, Error>((value, news))
         };
         // Given up, it is rolled back, unless just the answer to COMMIT got lost: the same key then finds it done.
         let Ok(done) = timeout(WORK, job).await else {
             tracing::warn!("the database did not end a write in time");
             return Err(domain::Error::Busy(5).into());
         };
-        let (value, changed) = done?;
-        if changed {
-            self.changes.send_modify(|n| *n += 1);
-        }
+        let (value, news) = done?;
+        self.committed.tell(news);
         Ok(value)
     }
 
@@ -273,7 +272,7 @@ async fn write_batches(pooled: Arc<Pooled>, mut queue: mpsc::Receiver<Submitted>
     }
 }
 
-async fn write_groups(pool: AnyPool, mut queue: mpsc::Receiver<Waiting>, changes: Arc<watch::Sender<u64>>) {
+async fn write_groups(pool: AnyPool, mut queue: mpsc::Receiver<Waiting>, committed: Arc<Committed>) {
     while let Some(first) = queue.recv().await {
         let mut conn = match begin(&pool).await {
             Ok(conn) => conn,
@@ -289,15 +288,14 @@ async fn write_groups(pool: AnyPool, mut queue: mpsc::Receiver<Waiting>, changes
         let mut waiting = Vec::with_capacity(GROUP);
         let outcome = write_group(&mut conn, first, &mut queue, &mut waiting).await;
         drop(conn);
-        let changed = outcome.is_ok() && waiting.iter().any(|ran| ran.keep && ran.feedback_changed);
-        if changed {
-            changes.send_modify(|n| *n += 1);
-        }
         let failed = outcome.err();
         if let Some(error) = &failed {
             tracing::error!(db.error = %error, jobs = waiting.len(), "a group of writes was not committed");
         }
         for ran in waiting {
+            if ran.keep && failed.is_none() {
+                committed.tell(ran.news);
+            }
             // A refusal stands even when the commit failed: it changed nothing.
             let failure = if ran.keep { failed.as_ref().map(|_| Error::Refused(domain::Error::Busy(5))) } else { None };
             (ran.reply)(failure);
@@ -354,19 +352,28 @@ async fn end_savepoint(conn: &mut AnyConnection, keep: bool) -> Result<()> {
     Ok(())
 }
 
-/// Stores a batch of submissions; if that cannot be, each of it by itself.
+/// Stores a batch of submissions; if that cannot be, each of it by itself. A batch is the first in its transaction, so one that failed is undone
+/// by beginning again: a savepoint would keep a copy of each page that is changed after it.
 async fn run_batch(conn: &mut AnyConnection, batch: Vec<Submitted>, waiting: &mut Vec<Ran>) -> Result<()> {
     let (submissions, replies) = wanted(batch);
     if submissions.is_empty() {
         return Ok(());
     }
-    let stored = insert_in_savepoint(conn, &submissions).await?;
+    let stored = insert(conn, &submissions).await;
+    if stored.result.is_err() {
+        // A full disk, say, may have ended the transaction already.
+        drop(sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await);
+        sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *conn).await?;
+    }
     if !must_part(&stored.result, submissions.len()) {
         waiting.push(stored.answered_to(replies));
         return Ok(());
     }
     for (one, reply) in submissions.chunks(1).zip(replies) {
-        waiting.push(insert_in_savepoint(conn, one).await?.answered_to(vec![reply]));
+        sqlx::raw_sql("SAVEPOINT job").execute(&mut *conn).await?;
+        let stored = insert(conn, one).await;
+        end_savepoint(conn, stored.result.is_ok()).await?;
+        waiting.push(stored.answered_to(vec![reply]));
     }
     Ok(())
 }
@@ -374,21 +381,18 @@ async fn run_batch(conn: &mut AnyConnection, batch: Vec<Submitted>, waiting: &mu
 /// A batch that was stored or refused, and not yet committed.
 struct Stored {
     result: Result<Vec<Fate>>,
-    feedback_changed: bool,
+    news: News,
 }
 
-async fn insert_in_savepoint(conn: &mut AnyConnection, batch: &[Submission]) -> Result<Stored> {
-    sqlx::raw_sql("SAVEPOINT job").execute(&mut *conn).await?;
-    let mut tx = Tx { conn: &mut *conn, dialect: Dialect::Sqlite, feedback_changed: false };
+async fn insert(conn: &mut AnyConnection, batch: &[Submission]) -> Stored {
+    let mut tx = Tx { conn, dialect: Dialect::Sqlite, news: News::default() };
     let result = caught(tx.insert_submissions(batch)).await;
-    let feedback_changed = tx.feedback_changed;
-    end_savepoint(conn, result.is_ok()).await?;
-    Ok(Stored { result, feedback_changed })
+    Stored { result, news: tx.news }
 }
 
 impl Stored {
     fn answered_to(self, replies: Vec<Reply>) -> Ran {
-        let Self { result, feedback_changed } = self;
-        Ran { keep: result.is_ok(), feedback_changed, reply: Box::new(move |failed| tell(failed.map_or(result, Err), replies)) }
+        let Self { result, news } = self;
+        Ran { keep: result.is_ok(), news, reply: Box::new(move |failed| tell(failed.map_or(result, Err), replies)) }
     }
 }

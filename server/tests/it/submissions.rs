@@ -12,7 +12,10 @@ use serde_json::json;
 use server::{
     error::Result,
     responses::{Context, Person},
-    store::submissions::{Checked, Fate, Once, Submission},
+    store::{
+        search::IndexRow,
+        submissions::{Checked, Fate, Once, Submission},
+    },
 };
 
 use crate::{
@@ -237,4 +240,44 @@ on_both!(what_is_remembered_of_a_survey_is_never_believed_blindly, |t: TestApp| 
     s.run("UPDATE projects SET public_key = 'another'").await;
     assert_eq!(send("fourth-key").await, StatusCode::NOT_FOUND);
     assert_eq!(s.count("SELECT COUNT(*) FROM responses").await, 4);
+});
+
+on_both!(the_index_sees_what_was_just_made_and_never_an_older_state, |t: TestApp| async move {
+    let s = setup(t).await;
+    // This test is the index.
+    s.t.app.search.stop().await;
+    let store = &s.t.app.store;
+    let submission = |key: &str, name: Option<&str>| {
+        let mut submission = s.submission(key, "as it was made");
+        submission.context.contact =
+            Person { external_id: name.map(|_| key.to_owned()), name: name.map(ToOwned::to_owned), ..Person::default() };
+        submission
+    };
+    let (known, anonymous) = (submission("known-1", Some("Ann")), submission("anonymous-1", None));
+    let ids = [&known, &anonymous].map(|s| s.feedback.as_ref().unwrap().0.id);
+    for submission in [known, anonymous] {
+        assert!(matches!(store.submit(submission).await, Ok(Fate::Stored(_))));
+    }
+    let seen = |rows: Vec<IndexRow>| {
+        let mut seen: Vec<String> = rows.iter().map(|row| format!("{row:?}")).collect();
+        seen.sort();
+        seen
+    };
+    // Both as they are handed over and as they are read, they are the same.
+    let made = ids.map(|id| (id, true));
+    let handed_over = seen(store.changed_rows(&made).await.unwrap());
+    assert_eq!(handed_over, seen(store.index_rows(&ids).await.unwrap()));
+    assert_eq!(handed_over.len(), 2);
+    // Handed over once: from then on it is read.
+    s.run("UPDATE feedback SET text = 'changed'").await;
+    assert!(store.changed_rows(&made).await.unwrap().iter().all(|row| row.feedback.text == "changed"));
+    // What was changed since it was made, or is changed and nothing else, is read.
+    let again = [submission("again-1", None), submission("again-2", Some("Bob"))];
+    let [one, two] = [&again[0], &again[1]].map(|s| s.feedback.as_ref().unwrap().0.id);
+    for submission in again {
+        assert!(matches!(store.submit(submission).await, Ok(Fate::Stored(_))));
+    }
+    s.run("UPDATE feedback SET text = 'changed again'").await;
+    let rows = store.changed_rows(&[(one, true), (two, false), (one, false)]).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.feedback.text.as_str()).collect::<Vec<_>>(), ["changed again"; 2]);
 });
