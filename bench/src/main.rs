@@ -127,41 +127,65 @@ async fn run(cli: Cli) -> Result<()> {
     }
     let wanted = |name: &str| cli.only.is_empty() || cli.only.iter().any(|only| only == name);
     let mut results = Results::read(&bench)?;
+    // One that fails does not keep the others from being measured; how it failed stands in the report's place and in the exit code.
+    let mut failed = Vec::new();
+    let mut note = |name: &str, done: Result<()>| {
+        if let Err(error) = done {
+            eprintln!("bench: {name} failed: {error}");
+            failed.push(name.to_owned());
+        }
+    };
     if wanted("submit") {
-        results.submit = Some(submit::run(&bench).await?);
-        results.write(&bench, "submit")?;
+        let done = submit::run(&bench).await.and_then(|done| {
+            results.submit = Some(done);
+            results.write(&bench, "submit")
+        });
+        note("submit", done);
     }
     if wanted("fresh") {
-        results.fresh = Some(submit::fresh(&bench).await?);
-        results.write(&bench, "fresh")?;
+        let done = submit::fresh(&bench).await.and_then(|done| {
+            results.fresh = Some(done);
+            results.write(&bench, "fresh")
+        });
+        note("fresh", done);
     }
     if wanted("idle") {
-        results.idle = Some(import::idle(&bench).await?);
-        results.write(&bench, "idle")?;
+        let done = import::idle(&bench).await.and_then(|done| {
+            results.idle = Some(done);
+            results.write(&bench, "idle")
+        });
+        note("idle", done);
     }
     if wanted("import") {
-        results.import = Some(import::run(&bench, largest).await?);
-        results.write(&bench, "import")?;
+        let done = import::run(&bench, largest).await.and_then(|done| {
+            results.import = Some(done);
+            results.write(&bench, "import")
+        });
+        note("import", done);
     }
     if wanted("rebuild") {
-        results.rebuild = Some(pages::rebuild(&bench, largest).await?);
-        results.write(&bench, "rebuild")?;
+        let done = pages::rebuild(&bench, largest).await.and_then(|done| {
+            results.rebuild = Some(done);
+            results.write(&bench, "rebuild")
+        });
+        note("rebuild", done);
     }
-    if wanted("read") {
-        for size in &sizes {
-            let at = pages::read(&bench, *size).await?;
-            results.read.insert(*size, at);
-            results.write(&bench, "read")?;
-        }
+    for size in sizes.iter().filter(|_| wanted("read")) {
+        let done = pages::read(&bench, *size).await.and_then(|done| {
+            results.read.insert(*size, done);
+            results.write(&bench, "read")
+        });
+        note("read", done);
     }
-    if wanted("others") {
-        for size in &sizes {
-            let others = pages::others(&bench, *size).await?;
-            results.others.insert(*size, others);
-            results.write(&bench, "others")?;
-        }
+    for size in sizes.iter().filter(|_| wanted("others")) {
+        let done = pages::others(&bench, *size).await.and_then(|done| {
+            results.others.insert(*size, done);
+            results.write(&bench, "others")
+        });
+        note("others", done);
     }
-    report::write(&bench, &results, &cli.docs)
+    report::write(&bench, &results, &cli.docs)?;
+    if failed.is_empty() { Ok(()) } else { Err(format!("failed, and not measured anew: {}", failed.join(", ")).into()) }
 }
 
 /// The day, in the world's time.

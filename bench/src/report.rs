@@ -52,7 +52,11 @@ fn up(value: f64) -> String {
     if !value.is_finite() {
         return "—".to_owned();
     }
-    let places = if value >= 100.0 { 0 } else { if value >= 10.0 { 1 } else { 2 } };
+    let places = match value {
+        ..10.0 => 2,
+        ..100.0 => 1,
+        _ => 0,
+    };
     let scale = 10_f64.powi(places);
     format!("{:.*}", usize::try_from(places).unwrap_or_default(), (value * scale - 1e-9).ceil() / scale)
 }
