@@ -1,13 +1,9 @@
-//! One pass over what a query matches: how many, the page asked for, and the counts of each facet.
+//! The page of a list: where results stand, the cursors that say so, and the best of what is offered.
 
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BinaryHeap;
 
 use domain::ids::FeedbackId;
-use tantivy::{
-    DocId, Score as Relevance, SegmentOrdinal, SegmentReader,
-    collector::{Collector, SegmentCollector},
-    columnar::{Column, StrColumn},
-};
+use tantivy::Score as Relevance;
 use uuid::Uuid;
 
 use super::Sort;
@@ -22,7 +18,7 @@ pub(super) struct Key {
 }
 
 impl Key {
-    fn new(sort: Sort, relevance: Relevance, created: i64, id: u128) -> Self {
+    pub(super) fn new(sort: Sort, relevance: Relevance, created: i64, id: u128) -> Self {
         // The order of the signed, kept among the unsigned.
         let time = created.cast_unsigned() ^ (1 << 63);
         match sort {
@@ -31,6 +27,11 @@ impl Key {
             // The bits of floats that are not negative are ordered as they are.
             Sort::Relevance => Self { relevance: !relevance.max(0.0).to_bits(), time: !time, id: !id },
         }
+    }
+
+    /// How relevant it is.
+    fn said(self) -> Relevance {
+        Relevance::from_bits(!self.relevance)
     }
 
     fn feedback(self, sort: Sort) -> FeedbackId {
@@ -78,110 +79,45 @@ fn letter(sort: Sort) -> char {
     }
 }
 
-/// What to collect.
-pub(super) struct Pass {
+/// The page that is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Page {
     pub(super) sort: Sort,
-    /// Whether the relevance of each match is to be computed.
-    pub(super) scored: bool,
     pub(super) place: Option<Place>,
     pub(super) limit: usize,
-    /// Names of the columns to count.
-    pub(super) count: Vec<&'static str>,
 }
 
-/// What one pass found.
-#[derive(Debug, Default)]
-pub(super) struct Collected {
+impl Page {
+    /// Whether it ends at its place in the list, in place of beginning there.
+    pub(super) fn is_backward(&self) -> bool {
+        matches!(self.place, Some(Place::Before(_)))
+    }
+
+    /// How many of `len` things that are in the order of their keys come before the place.
+    pub(super) fn begin(&self, len: usize, key: impl Fn(usize) -> Key) -> usize {
+        let is_before = |key: Key| match self.place {
+            None => false,
+            Some(Place::After(place)) => key <= place,
+            Some(Place::Before(place)) => key < place,
+        };
+        let (mut low, mut high) = (0, len);
+        while low < high {
+            let middle = low.midpoint(high);
+            if is_before(key(middle)) { low = middle + 1 } else { high = middle }
+        }
+        low
+    }
+}
+
+/// The best of what was offered so far, for one page.
+pub(super) struct Top {
+    pub(super) page: Page,
+    /// Matches on all pages.
     pub(super) total: usize,
-    /// Matches on the other side of the place.
-    behind: usize,
-    /// At most one more than the limit, in order.
-    keys: Vec<Key>,
-    pub(super) counts: Vec<BTreeMap<String, usize>>,
-}
-
-impl Collected {
-    /// The page: its ids, and the cursors after and before it.
-    pub(super) fn page(mut self, pass: &Pass) -> (Vec<FeedbackId>, Option<String>, Option<String>) {
-        let backward = matches!(pass.place, Some(Place::Before(_)));
-        let more = self.keys.len() > pass.limit;
-        if more && backward {
-            self.keys.remove(0);
-        }
-        self.keys.truncate(pass.limit);
-        let (has_next, has_prev) = if backward { (self.behind > 0, more) } else { (more, self.behind > 0) };
-        let next = self.keys.last().filter(|_| has_next).map(|key| cursor(pass.sort, 'a', *key));
-        let prev = self.keys.first().filter(|_| has_prev).map(|key| cursor(pass.sort, 'b', *key));
-        (self.keys.iter().map(|key| key.feedback(pass.sort)).collect(), next, prev)
-    }
-}
-
-impl Collector for Pass {
-    type Fruit = Collected;
-    type Child = Segment;
-
-    fn for_segment(&self, _: SegmentOrdinal, segment: &SegmentReader) -> tantivy::Result<Segment> {
-        let columns = segment.fast_fields();
-        let counted = self.count.iter().map(|name| {
-            let column = columns.str(name)?;
-            let counts = vec![0; column.as_ref().map_or(0, |c| c.num_terms())];
-            Ok((column, counts))
-        });
-        Ok(Segment {
-            sort: self.sort,
-            place: self.place,
-            keep: self.limit.saturating_add(1),
-            paged: self.limit > 0,
-            created: columns.i64("created")?,
-            high: columns.u64("id_high")?,
-            low: columns.u64("id_low")?,
-            counted: counted.collect::<tantivy::Result<_>>()?,
-            total: 0,
-            behind: 0,
-            heap: BinaryHeap::new(),
-        })
-    }
-
-    fn requires_scoring(&self) -> bool {
-        self.scored
-    }
-
-    fn merge_fruits(&self, segments: Vec<tantivy::Result<Collected>>) -> tantivy::Result<Collected> {
-        let mut all = Collected { counts: vec![BTreeMap::new(); self.count.len()], ..Collected::default() };
-        for segment in segments {
-            let segment = segment?;
-            all.total += segment.total;
-            all.behind += segment.behind;
-            all.keys.extend(segment.keys);
-            for (sum, counts) in all.counts.iter_mut().zip(segment.counts) {
-                for (value, n) in counts {
-                    *sum.entry(value).or_default() += n;
-                }
-            }
-        }
-        all.keys.sort_unstable();
-        let keep = self.limit.saturating_add(1);
-        if matches!(self.place, Some(Place::Before(_))) {
-            all.keys.drain(..all.keys.len().saturating_sub(keep));
-        }
-        all.keys.truncate(keep);
-        Ok(all)
-    }
-}
-
-/// The pass over one segment.
-pub(super) struct Segment {
-    sort: Sort,
-    place: Option<Place>,
-    keep: usize,
-    paged: bool,
-    created: Column<i64>,
-    high: Column<u64>,
-    low: Column<u64>,
-    counted: Vec<(Option<StrColumn>, Vec<usize>)>,
-    total: usize,
-    behind: usize,
-    /// The worst of those kept on top. Going backward, keys are turned around, so that "worst" is the farthest from the place.
+    /// Whether anything was offered that is on the other side of the place.
+    behind: bool,
+    /// One more than the page takes, the worst of them first. Going backward, keys are turned around, so that the worst is the farthest
+    /// from the place.
     heap: BinaryHeap<Turned>,
 }
 
@@ -198,36 +134,27 @@ impl Turned {
     }
 }
 
-impl SegmentCollector for Segment {
-    type Fruit = tantivy::Result<Collected>;
+impl Top {
+    pub(super) fn new(page: Page) -> Self {
+        Self { page, total: 0, behind: false, heap: BinaryHeap::new() }
+    }
 
-    fn collect(&mut self, doc: DocId, relevance: Relevance) {
-        self.total += 1;
-        for (column, counts) in &mut self.counted {
-            if let Some(column) = column {
-                for ord in column.term_ords(doc) {
-                    if let Some(n) = usize::try_from(ord).ok().and_then(|ord| counts.get_mut(ord)) {
-                        *n += 1;
-                    }
-                }
-            }
-        }
-        if !self.paged {
-            return;
-        }
-        let id = u128::from(self.high.first(doc).unwrap_or_default()) << 64 | u128::from(self.low.first(doc).unwrap_or_default());
-        let key = Key::new(self.sort, relevance, self.created.first(doc).unwrap_or_default(), id);
-        let (wanted, backward) = match self.place {
-            None => (true, false),
-            Some(Place::After(place)) => (key > place, false),
-            Some(Place::Before(place)) => (key < place, true),
+    fn keep(&self) -> usize {
+        self.page.limit.saturating_add(1)
+    }
+
+    pub(super) fn offer(&mut self, key: Key) {
+        let is_wanted = match self.page.place {
+            None => true,
+            Some(Place::After(place)) => key > place,
+            Some(Place::Before(place)) => key < place,
         };
-        if !wanted {
-            self.behind += 1;
+        if !is_wanted {
+            self.behind = true;
             return;
         }
-        let turned = Turned::new(key, backward);
-        if self.heap.len() < self.keep {
+        let turned = Turned::new(key, self.page.is_backward());
+        if self.heap.len() < self.keep() {
             self.heap.push(turned);
         } else if self.heap.peek().is_some_and(|worst| turned < *worst) {
             self.heap.pop();
@@ -235,22 +162,45 @@ impl SegmentCollector for Segment {
         }
     }
 
-    fn harvest(self) -> Self::Fruit {
-        let mut counts = Vec::with_capacity(self.counted.len());
-        for (column, numbers) in self.counted {
-            let mut named = BTreeMap::new();
-            if let Some(column) = column {
-                for (ord, n) in (0_u64..).zip(numbers).filter(|(_, n)| *n > 0) {
-                    let mut name = String::new();
-                    if column.ord_to_str(ord, &mut name)? {
-                        named.insert(name, n);
-                    }
-                }
-            }
-            counts.push(named);
+    /// The relevance below which nothing can come onto the page.
+    pub(super) fn least(&self) -> Relevance {
+        match self.page.place {
+            // Better than the place, and then as near to it as can be: all that are better have to be seen.
+            Some(Place::Before(place)) => place.said(),
+            _ if self.heap.len() < self.keep() => Relevance::MIN,
+            _ => self.heap.peek().map_or(Relevance::MIN, |worst| Relevance::from_bits(!worst.0)),
         }
-        let backward = matches!(self.place, Some(Place::Before(_)));
-        let keys = self.heap.into_iter().map(|turned| turned.key(backward)).collect();
-        Ok(Collected { total: self.total, behind: self.behind, keys, counts })
     }
+
+    /// What the page is.
+    pub(super) fn collected(self) -> Collected {
+        let (page, backward) = (self.page, self.page.is_backward());
+        let mut keys: Vec<Key> = self.heap.into_iter().map(|turned| turned.key(backward)).collect();
+        keys.sort_unstable();
+        let more = keys.len() > page.limit;
+        if more && backward {
+            keys.remove(0);
+        }
+        keys.truncate(page.limit);
+        let (has_next, has_prev) = if backward { (self.behind, more) } else { (more, self.behind) };
+        Collected {
+            total: self.total,
+            ids: keys.iter().map(|key| key.feedback(page.sort)).collect(),
+            next: keys.last().filter(|_| has_next).map(|key| cursor(page.sort, 'a', *key)),
+            prev: keys.first().filter(|_| has_prev).map(|key| cursor(page.sort, 'b', *key)),
+        }
+    }
+}
+
+/// What one search found.
+#[derive(Debug)]
+pub(super) struct Collected {
+    /// On all pages.
+    pub(super) total: usize,
+    /// The page.
+    pub(super) ids: Vec<FeedbackId>,
+    /// The cursor of the page after, if there is one.
+    pub(super) next: Option<String>,
+    /// The cursor of the page before, if there is one.
+    pub(super) prev: Option<String>,
 }

@@ -15,6 +15,7 @@ use tantivy::{
 
 use super::{
     Document, Position,
+    kept::Kept,
     text::{Stems, Token, tokens},
 };
 use crate::error::{Error, Result};
@@ -105,6 +106,7 @@ pub(super) struct Engine {
     index: Index,
     reader: IndexReader,
     pub(super) fields: Fields,
+    pub(super) kept: Kept,
 }
 
 impl Engine {
@@ -141,7 +143,7 @@ impl Engine {
         index.tokenizers().register("words", TextAnalyzer::from(Words));
         index.tokenizers().register("stems", TextAnalyzer::from(WhitespaceTokenizer::default()));
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map_err(fault)?;
-        Ok(Self { index, reader, fields })
+        Ok(Self { index, reader, fields, kept: Kept::default() })
     }
 
     pub(super) fn writer(&self) -> Result<Writer> {
@@ -166,18 +168,31 @@ impl Engine {
 
     /// Lets searches see the last commit.
     pub(super) fn reload(&self) -> Result<()> {
-        self.reader.reload().map_err(fault)
+        self.reader.reload().map_err(fault)?;
+        self.kept.only(self.searcher().segment_readers());
+        Ok(())
+    }
+
+    /// Makes what searches will want to have been kept, so that the first of them need not; ends early when told to.
+    pub(super) fn warm(&self, stop: impl Fn() -> bool) -> tantivy::Result<()> {
+        for segment in self.searcher().segment_readers() {
+            let kept = self.kept.of(segment);
+            for field in super::FACETS {
+                if stop() {
+                    return Ok(());
+                }
+                kept.values(segment, super::column(field))?;
+            }
+            kept.by_time(segment)?;
+        }
+        Ok(())
     }
 
     /// The languages that the index holds.
-    pub(super) fn languages(&self, searcher: &Searcher) -> tantivy::Result<BTreeSet<String>> {
+    pub(super) fn languages(&self) -> tantivy::Result<BTreeSet<String>> {
         let mut found = BTreeSet::new();
-        for segment in searcher.segment_readers() {
-            let inverted = segment.inverted_index(self.fields.lang)?;
-            let mut stream = inverted.terms().stream()?;
-            while stream.advance() {
-                found.insert(String::from_utf8_lossy(stream.key()).into_owned());
-            }
+        for segment in self.searcher().segment_readers() {
+            found.extend(self.kept.of(segment).values(segment, "lang")?.names().map(ToOwned::to_owned));
         }
         Ok(found)
     }

@@ -285,6 +285,7 @@ async fn build(inner: &Arc<Inner>, stop: &watch::Receiver<bool>) -> Result<Optio
     now = blocking(move || {
         now.writer.commit(&instance, at, about)?;
         now.engine.reload()?;
+        now.engine.warm(|| false).map_err(fault)?;
         Ok::<_, Error>(now)
     })
     .await??;

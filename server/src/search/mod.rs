@@ -8,12 +8,13 @@ mod collect;
 mod engine;
 mod follow;
 mod highlight;
+mod kept;
 mod query;
-mod steady;
+mod run;
+mod sets;
 pub mod text;
 
 use std::{
-    cmp::Reverse,
     collections::{HashMap, HashSet},
     path::{Path, PathBuf},
     sync::{
@@ -38,7 +39,7 @@ use tokio::{
 };
 
 use crate::error::{Error, Result};
-use collect::{Collected, Pass, parse_cursor};
+use collect::{Page, parse_cursor};
 use engine::Engine;
 pub use highlight::{Snippet, highlight, snippet};
 use tantivy::TantivyError;
@@ -346,6 +347,11 @@ impl Search {
             None => self.inner.set_building(0, 0),
         }
         let (stop, stopped) = watch::channel(false);
+        if let Some((engine, _)) = &opened {
+            let (engine, stopped) = (Arc::clone(engine), stopped.clone());
+            // Beside everything else, and what goes wrong with it goes wrong again where it matters.
+            drop(tokio::task::spawn_blocking(move || engine.warm(|| *stopped.borrow())));
+        }
         let task = tokio::spawn(follow::follow(Arc::clone(&self.inner), opened, stopped, lock));
         *follower = Some(Follower { stop, task });
         Ok(())
@@ -413,19 +419,15 @@ impl Search {
         let (project, now) = (scope.project(), self.inner.clock.now());
         let _turn = self.inner.turns.acquire().await.map_err(|_| unavailable())?;
         let run = tokio::task::spawn_blocking(move || {
-            let page = Pass {
-                sort: ask.sort,
-                scored: ask.sort == Sort::Relevance && ask.query.has_text(),
-                place,
-                limit: ask.limit.clamp(1, MAX_LIMIT),
-                count: Vec::new(),
-            };
-            run(&engine, project, &ask, page, now, &names)
+            let context = query::Context { fields: engine.fields, me: ask.me, now, languages: engine.languages()?, names: &names };
+            // Counted where tickets are asked for, so that nobody else pays for it.
+            let tickets = ask.query.has(Field::Kind, Kind::Ticket.as_str()) || ask.query.tests(Field::Priority).next().is_some();
+            let count: Vec<Field> = FACETS.into_iter().chain(tickets.then_some(Field::Priority)).collect();
+            let page = Page { sort: ask.sort, place, limit: ask.limit.clamp(1, MAX_LIMIT) };
+            run::run(&engine, project, &ask.query, &context.plan(&ask.query), page, &count)
         });
         let failure = match run.await {
-            Ok(Ok((collected, facets, page))) => {
-                let total = collected.total;
-                let (ids, next, prev) = collected.page(&page);
+            Ok(Ok((collect::Collected { total, ids, next, prev }, facets))) => {
                 return Ok(Found { ids, total, facets, next, prev, took: started.elapsed() });
             }
             // The fault of the query, not of the index.
@@ -553,41 +555,3 @@ fn column(field: Field) -> &'static str {
 
 /// How long after a rebuild that a failed search asked for another one may ask again.
 const REBUILD_AFTER_MS: i64 = 600_000;
-
-/// Most values of one facet.
-const MAX_VALUES: usize = 50;
-
-fn run(
-    engine: &Engine,
-    project: ProjectId,
-    ask: &Ask,
-    mut page: Pass,
-    now: Timestamp,
-    names: &HashMap<(Field, String), Vec<String>>,
-) -> tantivy::Result<(Collected, Vec<Facet>, Pass)> {
-    let searcher = engine.searcher();
-    let languages = engine.languages(&searcher)?;
-    let context = query::Context { fields: engine.fields, project, me: ask.me, now, languages, names };
-    // Spam is left out by a test of the status that nobody wrote, so the status is always counted apart.
-    let apart = |field: Field| field == Field::Status || ask.query.tests(field).next().is_some();
-    // Counted where tickets are asked for, so that nobody else pays for it.
-    let tickets = ask.query.has(Field::Kind, Kind::Ticket.as_str()) || ask.query.tests(Field::Priority).next().is_some();
-    let fields: Vec<Field> = FACETS.into_iter().chain(tickets.then_some(Field::Priority)).collect();
-    page.count = fields.iter().copied().filter(|field| !apart(*field)).map(column).collect();
-    let mut collected = searcher.search(&context.build(&ask.query, None), &page)?;
-    let mut together = std::mem::take(&mut collected.counts).into_iter();
-    let mut facets = Vec::with_capacity(fields.len());
-    for field in fields {
-        let counts = if apart(field) {
-            let count = Pass { sort: Sort::Newest, scored: false, place: None, limit: 0, count: vec![column(field)] };
-            searcher.search(&context.build(&ask.query, Some(field)), &count)?.counts.pop()
-        } else {
-            together.next()
-        };
-        let mut values: Vec<(String, usize)> = counts.unwrap_or_default().into_iter().collect();
-        values.sort_by_key(|(_, n)| Reverse(*n));
-        values.truncate(MAX_VALUES);
-        facets.push(Facet { field, values });
-    }
-    Ok((collected, facets, page))
-}

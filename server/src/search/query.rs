@@ -1,4 +1,4 @@
-//! From a [`TriageQuery`] to what tantivy runs. The project is always the first thing that must hold.
+//! From a [`TriageQuery`] to what is looked up in the index.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -7,28 +7,24 @@ use std::{
 
 use domain::{
     Timestamp,
-    ids::{ProjectId, StaffId},
-    triage::{Assignee, Field, Score, Test, TriageQuery, What},
+    feedback::Status,
+    ids::StaffId,
+    triage::{Assignee, Field, Score, Test, TriageQuery, What, When},
 };
 use tantivy::{
     Term,
-    query::{
-        BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, FuzzyTermQuery, InvertedIndexRangeQuery, Occur, PhraseQuery, Query,
-        RangeQuery, TermQuery,
-    },
+    query::{BooleanQuery, EmptyQuery, Query, RangeQuery, TermQuery},
     schema::{Field as Column, IndexRecordOption},
 };
 
 use super::{
     engine::{Fields, NOBODY, value},
-    steady::Steady,
     text::{MIN_PREFIX, Stems, Token, tokens, typing_errors},
 };
 
 /// What a query needs to know besides itself.
 pub(super) struct Context<'a> {
     pub(super) fields: Fields,
-    pub(super) project: ProjectId,
     pub(super) me: Option<StaffId>,
     pub(super) now: Timestamp,
     /// The languages that the index holds.
@@ -37,77 +33,120 @@ pub(super) struct Context<'a> {
     pub(super) names: &'a HashMap<(Field, String), Vec<String>>,
 }
 
-type Clause = Box<dyn Query>;
+/// What a query asks, in pieces that are looked up one by one in each segment.
+pub(super) struct Plan {
+    /// Each must match, or must not.
+    pub(super) words: Vec<Words>,
+    /// One for each field that is tested; all must hold.
+    pub(super) tests: Vec<Tests>,
+}
+
+/// Ways to match one word or phrase of the query: any of them; the more of them, and the stronger, the better.
+pub(super) struct Words {
+    pub(super) negated: bool,
+    pub(super) any: Vec<Part>,
+}
+
+/// One way, and how much it says.
+pub(super) struct Part {
+    pub(super) what: Find,
+    pub(super) boost: f32,
+}
+
+/// What is looked up.
+pub(super) enum Find {
+    /// As good as it is rare and as it is often said.
+    Term(Term),
+    /// Terms at these distances, as good as they are rare.
+    Run(Vec<(usize, Term)>),
+    /// Words that begin so, all alike.
+    Beginning(Term),
+    /// Words that become this one by so many changes, all alike.
+    Like(Term, u8),
+}
+
+/// The tests of one field.
+pub(super) struct Tests {
+    pub(super) field: Field,
+    /// Any of them must hold, if there are some.
+    pub(super) any: Vec<Leaf>,
+    /// None of them may hold.
+    pub(super) none: Vec<Leaf>,
+}
+
+/// One test.
+pub(super) enum Leaf {
+    /// A column has a value.
+    Value(&'static str, String),
+    /// Anything else.
+    Query(Box<dyn Query>),
+}
 
 impl Context<'_> {
-    /// The query, without its tests of the field `skip`.
-    pub(super) fn build(&self, query: &TriageQuery, skip: Option<Field>) -> BooleanQuery {
-        let mut clauses: Vec<(Occur, Clause)> = vec![(Occur::Must, silent(self.exact(self.fields.project, &self.project.to_string())))];
-        for part in &query.parts {
-            match &part.what {
-                What::Word(word) => clauses.extend(self.word(word, part.negated).map(|c| must(part.negated, c))),
-                What::Phrase(phrase) => clauses.extend(self.phrase(phrase).map(|c| must(part.negated, c))),
-                What::Test(test) if part.negated && Some(test.field()) != skip => clauses.push(must(true, self.test(test))),
-                What::Test(_) => {}
-            }
-        }
-        for field in Field::ALL.iter().copied().filter(|field| Some(*field) != skip) {
-            let any: Vec<Clause> = match field {
-                Field::Score => query.score_ranges().into_iter().flatten().map(|all| self.scores(&all)).collect(),
-                _ => query.tests(field).filter(|(negated, _)| !negated).map(|(_, test)| self.test(test)).collect(),
+    pub(super) fn plan(&self, query: &TriageQuery) -> Plan {
+        let words = query.parts.iter().filter_map(|part| {
+            let any = match &part.what {
+                What::Word(word) => self.word(word, part.negated),
+                What::Phrase(phrase) => self.run(&whole(&tokens(phrase))),
+                What::Test(_) => Vec::new(),
             };
-            if !any.is_empty() {
-                clauses.push((Occur::Must, silent(any_of(any))));
-            }
-        }
-        if skip != Some(Field::Status) && !query.wants_spam() {
-            clauses.push((Occur::MustNot, self.exact(self.fields.status, domain::feedback::Status::Spam.as_str())));
-        }
-        BooleanQuery::new(clauses)
+            (!any.is_empty()).then_some(Words { negated: part.negated, any })
+        });
+        let tests =
+            Field::ALL.iter().map(|field| self.tests(query, *field)).filter(|tests| !tests.any.is_empty() || !tests.none.is_empty());
+        Plan { words: words.collect(), tests: tests.collect() }
     }
 
-    fn exact(&self, field: Column, text: &str) -> Clause {
-        Box::new(TermQuery::new(Term::from_field_text(field, text), IndexRecordOption::Basic))
+    fn tests(&self, query: &TriageQuery, field: Field) -> Tests {
+        let all = |negated: bool| query.tests(field).filter(move |(not, _)| *not == negated).flat_map(|(_, test)| self.test(test));
+        let any: Vec<Leaf> = match field {
+            Field::Score => query.score_ranges().into_iter().flatten().map(|range| self.scores(&range)).collect(),
+            _ => all(false).collect(),
+        };
+        let mut none: Vec<Leaf> = all(true).collect();
+        if field == Field::Status && !query.wants_spam() {
+            none.push(Leaf::Value("status", Status::Spam.as_str().to_owned()));
+        }
+        // A name that nobody has: the field was tested, and nothing passes.
+        let nobody = any.is_empty() && query.tests(field).any(|(negated, _)| !negated);
+        Tests { field, any: if nobody { vec![Leaf::Query(Box::new(EmptyQuery))] } else { any }, none }
     }
 
-    fn test(&self, test: &Test) -> Clause {
+    fn test(&self, test: &Test) -> Vec<Leaf> {
         let f = &self.fields;
+        let is = |column: &'static str, text: &str| vec![Leaf::Value(column, text.to_owned())];
+        let exact = |field: Column, text: &str| {
+            vec![Leaf::Query(Box::new(TermQuery::new(Term::from_field_text(field, text), IndexRecordOption::Basic)))]
+        };
+        let time = |low, high| vec![Leaf::Query(Box::new(RangeQuery::new(low, high)))];
+        let at = |when: &When| Term::from_field_i64(f.created, when.at(self.now).0);
         match test {
-            Test::Status(status) => self.exact(f.status, status.as_str()),
-            Test::Kind(kind) => self.exact(f.kind, kind.as_str()),
-            Test::Priority(priority) => self.exact(f.priority, priority.as_str()),
-            Test::Tag(tag) => self.exact(f.tag, &value(tag)),
-            Test::Score(score) => self.scores(&[*score]),
-            Test::Assignee(Assignee::Me) => match self.me {
-                Some(me) => self.exact(f.assignee, &me.to_string()),
-                None => Box::new(EmptyQuery),
-            },
-            Test::Assignee(Assignee::Nobody) => self.exact(f.assignee, NOBODY),
-            Test::Assignee(Assignee::Member(who)) => self.named(f.assignee, Field::Assignee, who),
-            Test::Has(flag) => self.exact(f.has, flag.as_str()),
-            Test::Survey(survey) => self.named(f.survey, Field::Survey, survey),
-            Test::Before(when) => {
-                let end = Term::from_field_i64(f.created, when.at(self.now).0);
-                Box::new(RangeQuery::new(Bound::Unbounded, Bound::Excluded(end)))
-            }
-            Test::After(when) => {
-                let start = Term::from_field_i64(f.created, when.at(self.now).0);
-                Box::new(RangeQuery::new(Bound::Included(start), Bound::Unbounded))
-            }
-            Test::Release(release) => self.exact(f.release, &value(release)),
-            Test::Env(environment) => self.exact(f.environment, &value(environment)),
-            Test::Lang(language) => self.exact(f.lang, language),
+            Test::Status(status) => is("status", status.as_str()),
+            Test::Kind(kind) => is("kind", kind.as_str()),
+            Test::Priority(priority) => is("priority", priority.as_str()),
+            Test::Tag(tag) => is("tag", &value(tag)),
+            Test::Score(score) => vec![self.scores(&[*score])],
+            Test::Assignee(Assignee::Me) => self.me.iter().flat_map(|me| is("assignee", &me.to_string())).collect(),
+            Test::Assignee(Assignee::Nobody) => is("assignee", NOBODY),
+            Test::Assignee(Assignee::Member(who)) => self.named("assignee", Field::Assignee, who),
+            Test::Has(flag) => exact(f.has, flag.as_str()),
+            Test::Survey(survey) => self.named("survey", Field::Survey, survey),
+            Test::Before(when) => time(Bound::Unbounded, Bound::Excluded(at(when))),
+            Test::After(when) => time(Bound::Included(at(when)), Bound::Unbounded),
+            Test::Release(release) => is("release", &value(release)),
+            Test::Env(environment) => exact(f.environment, &value(environment)),
+            Test::Lang(language) => is("lang", language),
         }
     }
 
-    fn named(&self, column: Column, field: Field, name: &str) -> Clause {
+    fn named(&self, column: &'static str, field: Field, name: &str) -> Vec<Leaf> {
         let ids = self.names.get(&(field, name.to_owned())).map(Vec::as_slice).unwrap_or_default();
-        any_of(ids.iter().map(|id| self.exact(column, id)).collect())
+        ids.iter().map(|id| Leaf::Value(column, id.clone())).collect()
     }
 
-    fn scores(&self, all: &[Score]) -> Clause {
+    fn scores(&self, all: &[Score]) -> Leaf {
         let term = |n: f64| Term::from_field_f64(self.fields.score, n);
-        let one = |score: &Score| -> Clause {
+        let one = |score: &Score| -> Box<dyn Query> {
             let (low, high) = match *score {
                 Score::Is(n) => (Bound::Included(term(n)), Bound::Included(term(n))),
                 Score::Below(n) => (Bound::Unbounded, Bound::Excluded(term(n))),
@@ -118,107 +157,55 @@ impl Context<'_> {
             };
             Box::new(RangeQuery::new(low, high))
         };
-        steady(Box::new(BooleanQuery::intersection(all.iter().map(one).collect())))
+        Leaf::Query(Box::new(BooleanQuery::intersection(all.iter().map(one).collect())))
     }
 
-    /// `None` for what has no token at all, such as punctuation.
-    fn phrase(&self, text: &str) -> Option<Clause> {
-        let parts: Vec<Token> = tokens(text).into_iter().filter(|t| !t.joined).collect();
-        self.run(&parts)
-    }
-
-    /// Tokens next to each other, in what was said or in what is about it.
-    fn run(&self, parts: &[Token]) -> Option<Clause> {
-        let first = parts.first()?.position;
-        let within = |field: Column| -> Clause {
-            match parts {
-                [one] => Box::new(TermQuery::new(Term::from_field_text(field, &one.folded), IndexRecordOption::WithFreqs)),
-                _ => {
-                    let terms = parts.iter().map(|t| (t.position - first, Term::from_field_text(field, &t.folded)));
-                    steady(Box::new(PhraseQuery::new_with_offset(terms.collect())))
-                }
-            }
+    /// Tokens next to each other, in what was said or in what is about it. Nothing for what has no token at all, such as punctuation.
+    fn run(&self, parts: &[Token]) -> Vec<Part> {
+        let Some(first) = parts.first().map(|token| token.position) else { return Vec::new() };
+        let within = |field: Column| match parts {
+            [one] => Find::Term(Term::from_field_text(field, &one.folded)),
+            _ => Find::Run(parts.iter().map(|t| (t.position - first, Term::from_field_text(field, &t.folded))).collect()),
         };
-        Some(sum_of(vec![boosted(within(self.fields.text), 3.0), boosted(within(self.fields.about), 1.0)]))
+        vec![Part { what: within(self.fields.text), boost: 3.0 }, Part { what: within(self.fields.about), boost: 1.0 }]
     }
 
-    fn word(&self, word: &str, negated: bool) -> Option<Clause> {
+    fn word(&self, word: &str, negated: bool) -> Vec<Part> {
         let all = tokens(word);
-        let parts: Vec<Token> = all.iter().filter(|t| !t.joined).cloned().collect();
-        if parts.len() == 1 {
-            return parts.first().map(|part| self.single(part, negated));
+        let parts = whole(&all);
+        if let [one] = &parts[..] {
+            return self.single(one, negated);
         }
-        let run = self.run(&parts)?;
         // The parts of a compound next to each other, or the compound written together.
-        Some(match all.iter().find(|t| t.joined) {
-            Some(joined) => sum_of(vec![run, self.single(joined, negated)]),
-            None => run,
-        })
+        let joined = all.iter().find(|t| t.joined && !parts.is_empty()).map(|joined| self.single(joined, negated));
+        self.run(&parts).into_iter().chain(joined.into_iter().flatten()).collect()
     }
 
-    fn single(&self, token: &Token, negated: bool) -> Clause {
+    fn single(&self, token: &Token, negated: bool) -> Vec<Part> {
         let f = &self.fields;
         let term = |field: Column| Term::from_field_text(field, &token.folded);
-        let scored = |term: Term| -> Clause { Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs)) };
-        let mut any: Vec<Clause> = vec![boosted(scored(term(f.text)), 3.0), boosted(scored(term(f.about)), 1.0)];
+        let mut any = vec![Part { what: Find::Term(term(f.text)), boost: 3.0 }, Part { what: Find::Term(term(f.about)), boost: 1.0 }];
         if token.single {
-            return sum_of(any);
+            return any;
         }
-        for language in &self.languages {
-            if let Some(mut stems) = Stems::new(language) {
-                any.push(boosted(scored(Term::from_field_text(f.stems, &stems.stem(&token.lower))), 2.0));
-            }
+        for mut stems in self.languages.iter().filter_map(|language| Stems::new(language)) {
+            any.push(Part { what: Find::Term(Term::from_field_text(f.stems, &stems.stem(&token.lower))), boost: 2.0 });
         }
         // Leaving something out is exact: nobody means "nothing that looks a little like it".
         if !negated {
             if token.folded.chars().count() >= MIN_PREFIX {
-                any.extend([f.text, f.about].map(|field| constant(starting_with(field, &token.folded), 0.5)));
+                any.extend([f.text, f.about].map(|field| Part { what: Find::Beginning(term(field)), boost: 0.5 }));
             }
             let errors = typing_errors(&token.folded);
             if errors > 0 {
-                any.push(constant(Box::new(FuzzyTermQuery::new(term(f.text), errors, true)), 0.25));
+                any.push(Part { what: Find::Like(term(f.text), errors), boost: 0.25 });
             }
         }
-        sum_of(any)
+        any
     }
 }
 
-fn must(not: bool, clause: Clause) -> (Occur, Clause) {
-    if not { (Occur::MustNot, steady(clause)) } else { (Occur::Must, clause) }
-}
-
-fn steady(clause: Clause) -> Clause {
-    Box::new(Steady(clause))
-}
-
-fn boosted(clause: Clause, boost: f32) -> Clause {
-    Box::new(BoostQuery::new(clause, boost))
-}
-
-fn constant(clause: Clause, score: f32) -> Clause {
-    Box::new(ConstScoreQuery::new(clause, score))
-}
-
-/// Must hold, and says nothing about how good a result is.
-fn silent(clause: Clause) -> Clause {
-    constant(clause, 0.0)
-}
-
-/// Any of them; the more of them, and the stronger, the better.
-fn sum_of(clauses: Vec<Clause>) -> Clause {
-    Box::new(BooleanQuery::union(clauses))
-}
-
-fn any_of(mut clauses: Vec<Clause>) -> Clause {
-    match clauses.len() {
-        0 => Box::new(EmptyQuery),
-        1 => clauses.remove(0),
-        _ => Box::new(BooleanQuery::union(clauses)),
-    }
-}
-
-fn starting_with(field: Column, prefix: &str) -> Clause {
-    let after: String = prefix.chars().chain([char::MAX]).collect();
-    let (low, high) = (Term::from_field_text(field, prefix), Term::from_field_text(field, &after));
-    Box::new(InvertedIndexRangeQuery::new(Bound::Included(low), Bound::Excluded(high)))
+/// The tokens that are not made of others.
+fn whole(tokens: &[Token]) -> Vec<Token> {
+    tokens.iter().filter(|token| !token.joined).cloned().collect()
 }

@@ -339,6 +339,89 @@ on_both!(pages_have_no_gaps_and_no_repeats, |t: TestApp| async move {
     }
 });
 
+on_both!(pages_and_counts_agree_with_the_whole, |t: TestApp| async move {
+    use rand::{Rng, SeedableRng, seq::IndexedRandom};
+    let (p, other) = (project(&t).await.id, server::projects::create(&t.app, "Another", vec![], None).await.unwrap().id);
+    let mut random = rand::rngs::StdRng::seed_from_u64(7);
+    let words = ["card", "cards", "cardinal", "carf", "wait", "waiting", "delivery", "delivry", "money", "top", "up"];
+    let tags = ["card", "payment", "top-up", "money"];
+    for round in 0..4 {
+        let mut items = Vec::new();
+        for n in 0..60 {
+            t.clock.advance_ms(n % 3);
+            let text: Vec<&str> = (0..random.random_range(1..9)).map(|_| *words.choose(&mut random).unwrap()).collect();
+            let mut item = sample(&t.app, if n % 7 == 6 { other } else { p }, &text.join(" "));
+            item.language = if random.random_bool(0.8) { "en" } else { "de" }.to_owned();
+            item.tags = tags.iter().filter(|_| random.random_bool(0.3)).map(|tag| (*tag).to_owned()).collect();
+            item.status = *[Status::New, Status::New, Status::Triaged, Status::Spam].choose(&mut random).unwrap();
+            items.push(item);
+        }
+        add(&t, items).await;
+        // So that there are several segments.
+        assert!(t.app.search.ready(SOON).await && t.app.search.caught_up(SOON).await, "{round}");
+    }
+    // Some are taken out of their segments again.
+    let some: Vec<FeedbackId> = find(&t, p, "wait").await.ids.into_iter().step_by(5).collect();
+    t.app
+        .store
+        .write(move |tx| {
+            Box::pin(async move {
+                for id in some {
+                    tx.feedback_changed(p, id).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+        .unwrap();
+    assert!(t.app.search.caught_up(SOON).await);
+    let queries = [
+        "",
+        "card",
+        "cards wait",
+        "delivery",
+        "\"card wait\" money",
+        "card -wait",
+        "tag:card money",
+        "status:new tag:payment card",
+        "status:spam",
+    ];
+    for query in queries {
+        for sort in Sort::ALL {
+            let base = Ask { sort, limit: 200, ..ask(query) };
+            let whole = t.app.search.search(&Scope::system(p), base.clone()).await.unwrap();
+            assert!(whole.total == whole.ids.len() && whole.total > 2, "{query}: {}", whole.total);
+            let (mut ids, mut cursor) = (Vec::new(), None);
+            loop {
+                let page = t.app.search.search(&Scope::system(p), Ask { cursor, limit: 5, ..base.clone() }).await.unwrap();
+                if let Some(prev) = &page.prev {
+                    let back = Ask { cursor: Some(prev.clone()), limit: 5, ..base.clone() };
+                    let back = t.app.search.search(&Scope::system(p), back).await.unwrap();
+                    assert_eq!(back.ids, ids[ids.len() - 5..], "{sort:?} {query}");
+                }
+                ids.extend(page.ids);
+                cursor = page.next;
+                if cursor.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(ids, whole.ids, "{sort:?} {query}");
+        }
+        // Each count is what is found with that value asked for.
+        let found = find(&t, p, query).await;
+        let asked = TriageQuery::parse(query).unwrap();
+        for (field, values) in found.facets.iter().map(|f| (f.field, &f.values)) {
+            for (value, count) in values.iter().filter(|_| [Field::Status, Field::Tag, Field::Lang].contains(&field)) {
+                let mut alone = asked.clone();
+                alone.parts.retain(|part| !matches!(&part.what, domain::triage::What::Test(test) if test.field() == field));
+                let alone = alone.with(field, value);
+                let there = t.app.search.search(&Scope::system(p), Ask { query: alone.clone(), ..ask("") }).await.unwrap().total;
+                assert_eq!(there, *count, "{query} / {alone}");
+            }
+        }
+    }
+});
+
 on_both!(changes_and_removals_are_followed, |t: TestApp| async move {
     let p = project(&t).await.id;
     let mut arrivals = t.app.search.arrivals();
