@@ -107,8 +107,7 @@ pub async fn prepare(app: &AppState) -> Result<Option<Demo>> {
         return fill(app).await.map(Some);
     }
     let Some(owner) = app.store.staff_by_email(EMAIL).await? else { return Ok(None) };
-    let actor = app.store.actor(owner.id()?).await?;
-    for project in app.store.projects_of(&actor).await? {
+    for project in app.store.projects_of(owner.id()?).await? {
         let scope = Scope::system(project.id);
         let live = app.store.surveys(&scope).await?.into_iter().map(|s| s.survey).filter(|s| s.status == SurveyStatus::Live);
         // The one that the widget shows behind its button.

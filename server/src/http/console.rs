@@ -66,9 +66,8 @@ impl FromRequestParts<AppState> for Console {
         if parts.method != Method::GET {
             renew(app, &session).await?;
         }
-        let row = app.store.staff_by_id(staff).await?.ok_or(domain::Error::SignedOut)?;
-        let actor = app.store.actor(staff).await?;
-        let projects = app.store.projects_of(&actor).await?;
+        let (row, actor, projects) = tokio::try_join!(app.store.staff_by_id(staff), app.store.actor(staff), app.store.projects_of(staff))?;
+        let row = row.ok_or(domain::Error::SignedOut)?;
         let params: HashMap<String, String> = Path::from_request_parts(parts, app).await.map(|Path(p)| p).unwrap_or_default();
         let project = match params.get("slug") {
             None => None,

@@ -64,6 +64,14 @@ impl Row {
     }
 }
 
+#[derive(FromRow)]
+struct TaggedRow {
+    #[sqlx(flatten)]
+    row: Row,
+    /// As JSON.
+    tags: String,
+}
+
 /// A record with what else a query may ask about it.
 #[derive(Debug, Clone)]
 pub struct Listed {
@@ -171,17 +179,22 @@ impl Store {
         // Ids travel as one JSON list, so that the statement is the same text for any number of them.
         let list = serde_json::to_string(ids)?;
         let sql = match self.dialect() {
-            super::Dialect::Sqlite => "SELECT f.* FROM json_each($2) j CROSS JOIN feedback f ON f.id = j.value WHERE f.project_id = $1",
+            // The order makes SQLite find all rows first: handed over one by one as they are found, each would wake the reader.
+            super::Dialect::Sqlite => {
+                "SELECT f.*, (SELECT json_group_array(CAST(t.tag AS TEXT)) FROM feedback_tags t WHERE t.feedback_id = f.id) AS tags \
+                 FROM json_each($2) j CROSS JOIN feedback f ON f.id = j.value WHERE f.project_id = $1 ORDER BY j.key"
+            }
             super::Dialect::Postgres => {
-                "SELECT f.* FROM feedback f JOIN json_array_elements_text(CAST($2 AS json)) j ON f.id = j WHERE f.project_id = $1"
+                "SELECT f.*, (SELECT CAST(COALESCE(json_agg(t.tag), '[]') AS TEXT) FROM feedback_tags t WHERE t.feedback_id = f.id) AS tags \
+                 FROM feedback f JOIN json_array_elements_text(CAST($2 AS json)) j ON f.id = j WHERE f.project_id = $1"
             }
         };
-        let rows: Vec<Row> = sqlx::query_as(sql).bind(scope.project().to_string()).bind(list.clone()).fetch_all(self.reader()).await?;
-        let mut tags = self.tags_of(scope, &list).await?;
+        let rows: Vec<TaggedRow> = sqlx::query_as(sql).bind(scope.project().to_string()).bind(list).fetch_all(self.reader()).await?;
         let mut by_id = std::collections::HashMap::with_capacity(rows.len());
         for row in rows {
-            let own = tags.remove(&row.id).unwrap_or_default();
-            let feedback = row.with_tags(own)?;
+            let mut tags: Vec<String> = serde_json::from_str(&row.tags)?;
+            tags.sort_unstable();
+            let feedback = row.row.with_tags(tags)?;
             by_id.insert(feedback.id, feedback);
         }
         Ok(ids.iter().filter_map(|id| by_id.remove(id)).collect())

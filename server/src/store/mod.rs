@@ -364,7 +364,8 @@ fn sqlite_pool(connections: u32, read_only: bool) -> AnyPoolOptions {
                 .execute(&mut *conn)
                 .await?;
                 if read_only {
-                    sqlx::raw_sql("PRAGMA query_only = ON").execute(&mut *conn).await?;
+                    // Each reader has a cache of its own; beyond what they all need, the system's serves them together.
+                    sqlx::raw_sql("PRAGMA query_only = ON; PRAGMA cache_size = -4000").execute(&mut *conn).await?;
                 }
                 Ok(())
             })

@@ -2,8 +2,7 @@
 
 use domain::{
     Timestamp,
-    accounts::Actor,
-    ids::ProjectId,
+    ids::{ProjectId, StaffId},
     projects::{Project, ThemeMode},
 };
 use sqlx::FromRow;
@@ -101,12 +100,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn projects_of(&self, actor: &Actor) -> Result<Vec<Project>> {
+    pub async fn projects_of(&self, staff: StaffId) -> Result<Vec<Project>> {
         let rows: Vec<Row> = sqlx::query_as(
             "SELECT p.id, p.slug, p.name, p.public_key, p.origins, p.language, p.accent, p.theme, p.portal, p.created_at \
              FROM projects p JOIN memberships m ON m.project_id = p.id WHERE m.staff_id = $1 ORDER BY p.name, p.id",
         )
-        .bind(actor.staff.to_string())
+        .bind(staff.to_string())
         .fetch_all(self.reader())
         .await?;
         rows.into_iter().map(Project::try_from).collect()

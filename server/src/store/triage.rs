@@ -144,15 +144,16 @@ impl Store {
         rows.into_iter().map(|(survey, name)| Ok((id(&survey)?, name))).collect()
     }
 
-    /// The tags in use, the most used first.
+    /// The tags in use, in the order of the alphabet; the first of them, if there are very many.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn tags_in_use(&self, scope: &Scope) -> Result<Vec<String>> {
-        Ok(sqlx::query_scalar("SELECT tag FROM feedback_tags WHERE project_id = $1 GROUP BY tag ORDER BY COUNT(*) DESC, tag LIMIT 200")
-            .bind(scope.project().to_string())
-            .fetch_all(self.reader())
-            .await?)
+        // From tag to tag through the index, not through all that have them.
+        let sql = "WITH RECURSIVE used (tag) AS (SELECT MIN(tag) FROM feedback_tags WHERE project_id = $1 UNION ALL \
+                   SELECT (SELECT MIN(t.tag) FROM feedback_tags t WHERE t.project_id = $1 AND t.tag > used.tag) FROM used WHERE used.tag IS NOT NULL) \
+                   SELECT tag FROM used WHERE tag IS NOT NULL LIMIT 500";
+        Ok(sqlx::query_scalar(sql).bind(scope.project().to_string()).fetch_all(self.reader()).await?)
     }
 
     /// Who gave this feedback.

@@ -105,15 +105,18 @@ pub(super) async fn view(
     let Some(item) = store.feedback_by_ids(scope, &[id]).await?.pop() else { return Ok(None) };
     let slug = console.project()?.slug.clone();
     let now = console.app.now();
-    let person = store.person_behind(scope, &item).await?;
-    let asked = store.response_behind(scope, &item).await?;
-    let comments = store.comments_on(scope, id).await?;
-    let history = store.history_of(scope, id).await?;
+    let can_triage = scope.require(Role::Triager).is_ok();
     let here = within.map_or_else(|| format!("/p/{slug}/feedback/{id}"), |params| params.url(&slug, &[]));
     let panel = PanelOn { feedback: &item, here: &here, return_to: &here, query: link_q };
-    let links = link_panel(console, scope, &panel).await?;
-    let can_triage = scope.require(Role::Triager).is_ok();
-    let known_tags = if can_triage { store.tags_in_use(scope).await? } else { Vec::new() };
+    let known_tags = async { if can_triage { store.tags_in_use(scope).await } else { Ok(Vec::new()) } };
+    let (person, asked, comments, history, links, known_tags) = tokio::try_join!(
+        store.person_behind(scope, &item),
+        store.response_behind(scope, &item),
+        store.comments_on(scope, id),
+        store.history_of(scope, id),
+        link_panel(console, scope, &panel),
+        known_tags,
+    )?;
     let event = |entry: crate::store::history::HistoryEntry| EventView {
         text: format!("{} {}", entry.staff.as_deref().unwrap_or(entry.change.outsider()), entry.change.sentence()),
         age: entry.at.ago(now),

@@ -97,7 +97,8 @@ pub(super) struct Names {
 impl Names {
     pub(super) async fn read(console: &Console, scope: &Scope) -> Result<Self> {
         let store = &console.app.store;
-        Ok(Self { members: store.assignable(scope).await?, surveys: store.survey_names(scope).await? })
+        let (members, surveys) = tokio::try_join!(store.assignable(scope), store.survey_names(scope))?;
+        Ok(Self { members, surveys })
     }
 
     pub(super) fn member(&self, staff: StaffId) -> String {
@@ -123,20 +124,21 @@ pub(super) async fn answer(console: &Console, params: Params, refused: Option<Re
     let scope = console.scope(Role::Viewer)?;
     let can_triage = scope.require(Role::Triager).is_ok();
     let slug = console.project()?.slug.clone();
-    let names = Names::read(console, &scope).await?;
     let mut params = params;
     params.q = params.q.trim().to_owned();
     let parsed = TriageQuery::parse(&params.q);
     let sort = Sort::parse(&params.sort);
     let query = parsed.as_ref().cloned().unwrap_or_default();
 
-    let page = if parsed.is_ok() {
+    let page = async {
+        if parsed.is_err() {
+            return Ok(None);
+        }
         let cursor = Some(params.cursor.clone()).filter(|c| !c.is_empty());
         let ask = Ask { query: query.clone(), me: scope.staff(), sort: sort.unwrap_or_default(), cursor, limit: PAGE };
-        Some(list::list(&console.app, &scope, ask).await?)
-    } else {
-        None
+        list::list(&console.app, &scope, ask).await.map(Some)
     };
+    let (names, page) = tokio::try_join!(Names::read(console, &scope), page)?;
     let mut detail = match params.item.parse() {
         Ok(id) if parsed.is_ok() => item::view(console, &scope, &names, id, &query, Some(&params), &params.link_q).await?,
         _ => None,
