@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Bench, Result,
+    baseline::Bare,
     load::{Connection, Spread, Times, get},
     program::{Memory, Place, memory},
 };
@@ -95,6 +96,9 @@ pub struct Idle {
     pub memory: Memory,
     /// After somebody signed in and looked at the empty inbox.
     pub memory_signed_in: Memory,
+    /// Starts of a bare axum server, and what it takes.
+    pub bare_start: Spread,
+    pub bare_memory: Memory,
 }
 
 pub async fn idle(bench: &Bench) -> Result<Idle> {
@@ -128,7 +132,22 @@ pub async fn idle(bench: &Bench) -> Result<Idle> {
     let memory_signed_in = memory(served.id())?;
     served.stop()?;
     drop(fs::remove_dir_all(&data));
-    Ok(Idle { first_start: first.spread(), start: again.spread(), memory: idle, memory_signed_in })
+    let (mut bare_start, mut bare_memory) = (Times::default(), Memory::default());
+    for _ in 0..rounds {
+        let started = Instant::now();
+        let bare = Bare::start(&bench.work, "route")?;
+        bare.ready().await?;
+        bare_start.push(started.elapsed());
+        bare_memory = memory(bare.id())?;
+    }
+    Ok(Idle {
+        first_start: first.spread(),
+        start: again.spread(),
+        memory: idle,
+        memory_signed_in,
+        bare_start: bare_start.spread(),
+        bare_memory,
+    })
 }
 
 #[cfg(test)]

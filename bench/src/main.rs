@@ -47,6 +47,9 @@ struct Cli {
     /// Short windows
     #[arg(long)]
     quick: bool,
+    /// Leave the items where they are, for a next run
+    #[arg(long)]
+    keep: bool,
     /// Only this benchmark; may be repeated
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
@@ -184,8 +187,25 @@ async fn run(cli: Cli) -> Result<()> {
         });
         note("others", done);
     }
+    if cli.only.is_empty() && !cli.keep {
+        bench.say("cleaning up");
+        remove_data(&bench.work)?;
+    }
     report::write(&bench, &results, &cli.docs)?;
     if failed.is_empty() { Ok(()) } else { Err(format!("failed, and not measured anew: {}", failed.join(", ")).into()) }
+}
+
+/// Removes all but the results.
+fn remove_data(work: &std::path::Path) -> Result<()> {
+    for entry in std::fs::read_dir(work)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            std::fs::remove_dir_all(entry.path())?;
+        } else if entry.path().extension().is_some_and(|end| end == "csv") {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// The day, in the world's time.

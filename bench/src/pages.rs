@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Bench, Result,
-    baseline::{self, Asked, ByClass},
-    load::{Connection, Spread, Times, get},
+    baseline::{self, Asked, ByClass, Engine},
+    load::{Connection, Spread, Times, get, post_json},
     mix,
     program::{Memory, Place, Project, Served, escaped, megabytes, memory},
     texts,
@@ -45,6 +45,8 @@ pub struct At {
     pub items: usize,
     pub classes: Vec<Class>,
     pub inbox: Spread,
+    /// The inbox as it is first seen after something new has become searchable.
+    pub inbox_changed: Spread,
     pub detail: Spread,
     pub survey: Spread,
     /// A route that does nothing, of the same program: what HTTP costs here.
@@ -64,8 +66,8 @@ pub struct At {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Others {
     pub items: usize,
-    pub fts5: ByClass,
-    pub postgres: Option<ByClass>,
+    pub fts5: Engine,
+    pub postgres: Option<Engine>,
 }
 
 /// The index built again.
@@ -145,7 +147,7 @@ pub async fn read(bench: &Bench, items: usize) -> Result<At> {
     let healthz = first_bytes("/healthz").await?;
     let inbox_time = first_bytes(&inbox).await?;
     let detail = first_bytes(&detail).await?;
-    let survey = first_bytes(&format!("/s/{survey}")).await?;
+    let survey_time = first_bytes(&format!("/s/{survey}")).await?;
 
     bench.say(&format!("{items} items: searches"));
     let mix = mix::of(&bench.texts, items);
@@ -173,6 +175,7 @@ pub async fn read(bench: &Bench, items: usize) -> Result<At> {
         found.push((class.clone(), hits, times.spread()));
     }
     let memory_used = memory(served.id())?;
+    let inbox_changed = changed(&mut connection, &project, &survey, &inbox, &cookie, if bench.quick { 5 } else { 30 }).await?;
     served.stop()?;
 
     bench.say(&format!("{items} items: bare tantivy"));
@@ -186,8 +189,9 @@ pub async fn read(bench: &Bench, items: usize) -> Result<At> {
         items,
         classes,
         inbox: inbox_time,
+        inbox_changed,
         detail,
-        survey,
+        survey: survey_time,
         healthz,
         memory_ready,
         memory_used,
@@ -224,6 +228,25 @@ async fn first_bytes(connection: &mut Connection, path: &str, cookie: &str, roun
         // The first ones warm up.
         if round >= 5 {
             times.push(answer.first_byte);
+        }
+    }
+    Ok(times.spread())
+}
+
+/// First bytes of the inbox, each after a submission that it has not shown yet.
+async fn changed(connection: &mut Connection, project: &Project, survey: &str, inbox: &str, cookie: &str, rounds: usize) -> Result<Spread> {
+    let mut times = Times::default();
+    for round in 0..rounds {
+        let body = format!(r#"{{"survey":"{survey}","answers":[["q1","9"],["q2","Something new, number {round}"]],"finished":true}}"#);
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos());
+        let answer = connection.send(&post_json(&format!("/embed/v1/{}/responses", project.key), &now.to_string(), &body)).await?;
+        if answer.status != 201 {
+            return Err(format!("a submission was answered {}: {}", answer.status, connection.body()).into());
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        times.push(connection.send(&get(inbox, cookie)).await?.first_byte);
+        if !connection.body().contains(&format!("Something new, number {round}")) {
+            return Err("what was acknowledged a quarter of a second ago is not listed".into());
         }
     }
     Ok(times.spread())

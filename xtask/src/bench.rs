@@ -30,6 +30,9 @@ pub struct Args {
     /// Use the release program as it is, without building
     #[arg(long)]
     no_build: bool,
+    /// Leave the items where they are when all is measured, for a next run
+    #[arg(long)]
+    keep: bool,
     /// Leave PostgreSQL out
     #[arg(long)]
     no_postgres: bool,
@@ -46,6 +49,9 @@ pub fn bench(paths: &Paths, args: &Args) -> Result<ExitCode> {
     bench.args(["--sizes", &args.sizes]);
     if args.quick {
         bench.arg("--quick");
+    }
+    if args.keep {
+        bench.arg("--keep");
     }
     for name in &args.only {
         bench.args(["--only", name]);

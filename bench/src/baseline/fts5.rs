@@ -11,7 +11,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteConnection},
 };
 
-use super::{Asked, ByClass, PAGE};
+use super::{Asked, Engine, PAGE};
 use crate::{Result, load::Times, texts::Texts};
 
 /// Opens the items, after putting them in if they are not there.
@@ -54,8 +54,10 @@ async fn open(texts: &Texts, size: usize, dir: &Path) -> Result<SqliteConnection
 }
 
 /// The first page of each query, by rank, without counting.
-pub async fn run(texts: &Texts, size: usize, dir: &Path, mix: &[(String, Vec<Asked>)], budget: Duration) -> Result<ByClass> {
+pub async fn run(texts: &Texts, size: usize, dir: &Path, mix: &[(String, Vec<Asked>)], budget: Duration) -> Result<Engine> {
+    let begun = Instant::now();
     let mut conn = open(texts, size, dir).await?;
+    let built = begun.elapsed().as_secs_f64();
     let mut out = Vec::new();
     for (class, asked) in mix {
         let mut times = Times::default();
@@ -90,7 +92,7 @@ pub async fn run(texts: &Texts, size: usize, dir: &Path, mix: &[(String, Vec<Ask
         }
         out.push((class.clone(), (times.len() > 0).then(|| times.spread())));
     }
-    Ok(out)
+    Ok(Engine { built, times: out })
 }
 
 fn expression(asked: &Asked) -> String {

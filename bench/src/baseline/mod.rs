@@ -12,6 +12,8 @@ use std::{
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     Result,
     load::{Connection, Spread},
@@ -37,11 +39,11 @@ impl Bare {
     }
 
     pub async fn ready(&self) -> Result<()> {
-        for _ in 0..2000 {
+        for _ in 0..20_000 {
             if Connection::new(self.address).send(&crate::load::get("/", "")).await.is_ok() {
                 return Ok(());
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_micros(500)).await;
         }
         Err("the bare server did not start".into())
     }
@@ -68,6 +70,14 @@ pub enum Asked {
 
 /// Times of one engine by the class of query; an engine leaves out what it cannot do.
 pub type ByClass = Vec<(String, Option<Spread>)>;
+
+/// Another engine with the same items.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Engine {
+    /// Seconds that its rows and its index took to be made.
+    pub built: f64,
+    pub times: ByClass,
+}
 
 /// Results on one page.
 pub const PAGE: usize = 50;

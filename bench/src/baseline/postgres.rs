@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::{Connection as _, PgConnection};
 
-use super::{Asked, ByClass, PAGE};
+use super::{Asked, Engine, PAGE};
 use crate::{Result, load::Times, texts::Texts};
 
 /// The URL of another database on the same server.
@@ -39,7 +39,8 @@ pub async fn remove(server: &str, database: &'static str) -> Result<()> {
 }
 
 /// The first page of each query, by rank, without counting.
-pub async fn run(texts: &Texts, size: usize, server: &str, mix: &[(String, Vec<Asked>)], budget: Duration) -> Result<ByClass> {
+pub async fn run(texts: &Texts, size: usize, server: &str, mix: &[(String, Vec<Asked>)], budget: Duration) -> Result<Engine> {
+    let begun = Instant::now();
     let url = fresh(server, "earshot_bench_texts").await?;
     let mut conn = PgConnection::connect(&url).await?;
     // As much as it takes and no more: the index is measured, not the writing.
@@ -68,6 +69,7 @@ pub async fn run(texts: &Texts, size: usize, server: &str, mix: &[(String, Vec<A
     ] {
         sqlx::raw_sql(sql).execute(&mut conn).await?;
     }
+    let built = begun.elapsed().as_secs_f64();
     let mut out = Vec::new();
     for (class, asked) in mix {
         let mut times = Times::default();
@@ -106,7 +108,7 @@ pub async fn run(texts: &Texts, size: usize, server: &str, mix: &[(String, Vec<A
     }
     conn.close().await?;
     remove(server, "earshot_bench_texts").await?;
-    Ok(out)
+    Ok(Engine { built, times: out })
 }
 
 fn expression(asked: &Asked) -> String {
