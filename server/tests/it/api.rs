@@ -565,12 +565,12 @@ async fn all_pages(program: &Program, first: &str, mut meanwhile: impl AsyncFnMu
 
 on_both!(pages_miss_and_repeat_nothing_while_more_arrives, |t: TestApp| async move {
     let (_, _, program) = both(&t, Access::Write).await;
-    let kinds: [(&str, fn(usize) -> Value); 3] = [
-        ("feedback", |n| json!({ "text": format!("Pear {n}") })),
-        ("backlog", |n| json!({ "title": format!("Item {n}") })),
-        ("tickets", |n| json!({ "subject": format!("Ticket {n}"), "message": "Help", "email": "a@b.example" })),
-    ];
-    for (kind, body) in kinds {
+    for kind in ["feedback", "backlog", "tickets"] {
+        let body = |n: usize| match kind {
+            "feedback" => json!({ "text": format!("Pear {n}") }),
+            "backlog" => json!({ "title": format!("Item {n}") }),
+            _ => json!({ "subject": format!("Ticket {n}"), "message": "Help", "email": "a@b.example" }),
+        };
         let path = format!("/api/v1/{kind}");
         let mut before = Vec::new();
         for n in 0..7 {
