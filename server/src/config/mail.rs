@@ -18,6 +18,8 @@ pub struct Mail {
     pub base: String,
     /// Whether name and password would travel in the clear to another machine.
     pub exposed: bool,
+    /// Authorities to trust besides those of the machine, certificates in DER: none outside of tests.
+    pub authorities: Vec<Vec<u8>>,
 }
 
 impl Mail {
@@ -31,7 +33,7 @@ impl Mail {
         let base = public_url
             .ok_or_else(|| wrong("public_url", "EARSHOT_PUBLIC_URL", "mail needs it, since links in letters begin with it"))?
             .to_owned();
-        Ok(Some(Self { server: Secret(server), from, base, exposed }))
+        Ok(Some(Self { server: Secret(server), from, base, exposed, authorities: Vec::new() }))
     }
 }
 
@@ -77,9 +79,17 @@ impl Mail {
     /// # Errors
     /// Never for a port.
     pub fn for_tests(port: u16) -> Result<Self> {
-        let url = format!("smtp://127.0.0.1:{port}");
+        Self::for_tests_at(&format!("smtp://127.0.0.1:{port}"), Vec::new())
+    }
+
+    /// For tests: the server at a URL, trusting these authorities as well.
+    ///
+    /// # Errors
+    /// When the URL does not fit.
+    pub fn for_tests_at(url: &str, authorities: Vec<Vec<u8>>) -> Result<Self> {
+        let url = url.to_owned();
         let mail = Self::read(Some(url), Some("Earshot <feedback@earshot.test>".into()), Some("http://earshot.test"))?;
-        mail.ok_or_else(|| Error::Internal("no mail".into()))
+        mail.map(|mail| Self { authorities, ..mail }).ok_or_else(|| Error::Internal("no mail".into()))
     }
 }
 

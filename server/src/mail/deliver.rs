@@ -6,7 +6,10 @@ use std::{
 };
 
 use domain::{Timestamp, ids::LetterId};
-use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
+use lettre::{
+    AsyncSmtpTransport, AsyncTransport, Tokio1Executor,
+    transport::smtp::client::{Certificate, Tls, TlsParameters},
+};
 
 use super::{
     LetterKind,
@@ -60,8 +63,28 @@ pub enum Sent {
 fn transport(mail: &Mail) -> Result<AsyncSmtpTransport<Tokio1Executor>> {
     let Secret(url) = &mail.server;
     // The message may hold the URL, and so the password.
-    let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).map_err(|_| Error::internal("mail server", "cannot be used"))?;
+    let mut builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).map_err(|_| Error::internal("mail server", "cannot be used"))?;
+    if !mail.authorities.is_empty() {
+        builder = builder.tls(encryption(mail)?);
+    }
     Ok(builder.timeout(Some(PATIENCE)).build())
+}
+
+/// The encryption that the URL asks for, with authorities to trust besides those of the machine.
+fn encryption(mail: &Mail) -> Result<Tls> {
+    let broken = |why: &str| Error::internal("mail server", why);
+    let url = url::Url::parse(&mail.server.0).map_err(|_| broken("cannot be used"))?;
+    let mut tls = TlsParameters::builder(url.host_str().unwrap_or_default().to_owned());
+    for authority in &mail.authorities {
+        tls = tls.add_root_certificate(Certificate::from_der(authority.clone()).map_err(|_| broken("an authority cannot be read"))?);
+    }
+    let tls = tls.build_rustls().map_err(|_| broken("cannot encrypt"))?;
+    Ok(match (url.scheme(), url.query()) {
+        ("smtps", _) => Tls::Wrapper(tls),
+        (_, Some("tls=required")) => Tls::Required(tls),
+        (_, Some("tls=opportunistic")) => Tls::Opportunistic(tls),
+        _ => Tls::None,
+    })
 }
 
 impl Mailer {

@@ -12,7 +12,7 @@ use domain::webhooks::{
     address::{Block, is_allowed, is_public, is_web_port},
 };
 use reqwest::{
-    Client,
+    Certificate, Client,
     dns::{Addrs, Name, Resolve, Resolving},
     header::{CONTENT_TYPE, RETRY_AFTER},
     redirect::Policy,
@@ -135,6 +135,12 @@ impl Sender {
     /// A sender that may reach the public internet and what the operator allows besides.
     #[must_use]
     pub fn new(allowed: &[Block], lookup: Arc<dyn Lookup>) -> Self {
+        Self::trusting(allowed, lookup, &[])
+    }
+
+    /// As [`Sender::new`], that trusts these authorities (certificates in DER) besides those of the machine.
+    #[must_use]
+    pub fn trusting(allowed: &[Block], lookup: Arc<dyn Lookup>, authorities: &[Vec<u8>]) -> Self {
         // Somebody else may have installed it before; it is the same.
         drop(rustls::crypto::ring::default_provider().install_default());
         let allowed: Arc<[Block]> = allowed.into();
@@ -152,7 +158,8 @@ impl Sender {
                 .http1_only()
                 .user_agent(concat!("Earshot/", env!("CARGO_PKG_VERSION")));
             // Plain http needs no certificates, so it works where the machine has none.
-            let builder = if only_allowed { builder.tls_certs_only([]) } else { builder.https_only(true) };
+            let trusted = authorities.iter().filter_map(|der| Certificate::from_der(der).ok());
+            let builder = if only_allowed { builder.tls_certs_only([]) } else { builder.https_only(true).tls_certs_merge(trusted) };
             builder.build().map_err(|error| {
                 tracing::error!(error = %chain(&error), "webhooks cannot be sent");
                 "This server has no certificates to check the receiver's with. The operator can install them.".to_owned()

@@ -350,6 +350,7 @@ async fn letters(database: Database) {
             from: "feedback@example.com".parse().unwrap(),
             base: "https://earshot.test".into(),
             exposed: false,
+            authorities: Vec::new(),
         });
     };
     let Some(t) = TestApp::with_config(database, with_mail).await else { return };

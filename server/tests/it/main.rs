@@ -31,4 +31,5 @@ mod store;
 mod submissions;
 mod surveys;
 mod tickets;
+mod tls;
 mod webhooks;

@@ -7,11 +7,15 @@ use std::{
 };
 
 use mail_parser::{Message, MessageParser};
-use mailin::{Action, Handler, Response, SessionBuilder, response};
+use mailin::{Action, AuthMechanism, Handler, Response, Session, SessionBuilder, response};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
 };
+use tokio_rustls::TlsAcceptor;
+
+/// Who may send where the server asks for it.
+pub const LOGIN: (&str, &str) = ("robot", "s3cret @/:");
 
 /// What the server does with the next letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +33,8 @@ struct State {
     plan: VecDeque<Next>,
     letters: Vec<(Vec<String>, Vec<u8>)>,
     connections: usize,
+    logins: Vec<(String, String)>,
+    encrypted: usize,
 }
 
 /// The server; it ends with the test.
@@ -57,6 +63,11 @@ impl Handler for Taker {
         Response::custom(code, "5.1.1 so said\tthe server".into())
     }
 
+    fn auth_plain(&mut self, _: &str, name: &str, password: &str) -> Response {
+        self.state.lock().unwrap().logins.push((name.to_owned(), password.to_owned()));
+        if (name, password) == LOGIN { response::AUTH_OK } else { response::INVALID_CREDENTIALS }
+    }
+
     fn data_start(&mut self, _: &str, _: &str, _: bool, _: &[String]) -> Response {
         self.data.clear();
         response::START_DATA
@@ -76,6 +87,11 @@ impl Handler for Taker {
 impl Smtp {
     /// Listens on a port of its own.
     pub async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    /// As [`Smtp::start`]; with a certificate it offers STARTTLS, and wants a [`LOGIN`] then.
+    pub async fn start_with(tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(Mutex::new(State::default()));
@@ -84,7 +100,7 @@ impl Smtp {
             while let Ok((stream, peer)) = listener.accept().await {
                 shared.lock().unwrap().connections += 1;
                 // Whoever hangs up in the middle is told so by the other side.
-                tokio::spawn(converse(stream, peer.ip(), Arc::clone(&shared)));
+                tokio::spawn(converse(stream, peer.ip(), Arc::clone(&shared), tls.clone()));
             }
         });
         Self { port, state }
@@ -93,6 +109,16 @@ impl Smtp {
     /// What happens to the letters to come, in this order; then they are taken.
     pub fn next(&self, plan: impl IntoIterator<Item = Next>) {
         self.state.lock().unwrap().plan.extend(plan);
+    }
+
+    /// Names and passwords that were tried; they are asked for on encrypted connections only.
+    pub fn logins(&self) -> Vec<(String, String)> {
+        self.state.lock().unwrap().logins.clone()
+    }
+
+    /// How many connections were encrypted.
+    pub fn encrypted(&self) -> usize {
+        self.state.lock().unwrap().encrypted
     }
 
     /// How often somebody connected.
@@ -112,12 +138,29 @@ impl Smtp {
     }
 }
 
-async fn converse(stream: TcpStream, peer: IpAddr, state: Arc<Mutex<State>>) -> std::io::Result<()> {
-    let (read, mut write) = stream.into_split();
-    let mut lines = BufReader::new(read);
+async fn converse(mut stream: TcpStream, peer: IpAddr, state: Arc<Mutex<State>>, tls: Option<TlsAcceptor>) -> std::io::Result<()> {
     let taker = Taker { state: Arc::clone(&state), to: Vec::new(), data: Vec::new() };
-    let mut session = SessionBuilder::new("mail.test").build(peer, taker);
-    write.write_all(&session.greeting().buffer()?).await?;
+    let mut builder = SessionBuilder::new("mail.test");
+    if tls.is_some() {
+        builder.enable_start_tls().enable_auth(AuthMechanism::Plain);
+    }
+    let mut session = builder.build(peer, taker);
+    stream.write_all(&session.greeting().buffer()?).await?;
+    let (Some(stream), Some(tls)) = (talk(stream, &mut session, &state).await?, tls) else { return Ok(()) };
+    let stream = tls.accept(stream).await?;
+    state.lock().unwrap().encrypted += 1;
+    session.tls_active();
+    talk(stream, &mut session, &state).await?;
+    Ok(())
+}
+
+/// Answers commands; gives the connection back when it is to be encrypted.
+async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    session: &mut Session<Taker>,
+    state: &Mutex<State>,
+) -> std::io::Result<Option<S>> {
+    let mut lines = BufReader::new(stream);
     let mut in_data = false;
     let mut line = Vec::new();
     while lines.read_until(b'\n', &mut line).await? > 0 {
@@ -128,15 +171,17 @@ async fn converse(stream: TcpStream, peer: IpAddr, state: Arc<Mutex<State>>) -> 
                 drop(session.process(&line));
             }
             state.lock().unwrap().plan.pop_front();
-            return Ok(());
+            return Ok(None);
         }
         let answer = session.process(&line);
         in_data = answer.code == 354 || (in_data && !ends);
         line.clear();
-        write.write_all(&answer.buffer()?).await?;
-        if answer.action == Action::Close {
-            break;
+        lines.get_mut().write_all(&answer.buffer()?).await?;
+        match answer.action {
+            Action::Close => break,
+            Action::UpgradeTls => return Ok(Some(lines.into_inner())),
+            _ => {}
         }
     }
-    Ok(())
+    Ok(None)
 }
