@@ -9,7 +9,7 @@ use domain::Timestamp;
 
 use crate::{
     error::{Error, Result},
-    search,
+    machine, search,
     store::{
         Store,
         backup::{self, Contents},
@@ -34,8 +34,8 @@ pub async fn back_up(data: &Path, file: &Path) -> Result<Contents> {
         return Err(Error::internal("the file is there already", format_args!("{}; choose another name", file.display())));
     }
     let part = with_suffix(file, ".part");
-    // A leftover of a backup that was cut off.
-    drop(fs::remove_file(&part));
+    // In the place of a leftover of a backup that was cut off.
+    machine::private_file(&part).map_err(|e| fault(file, &e))?;
     let made = async {
         backup::copy(&from, &part).await?;
         let contents = backup::check(&part).await?;
@@ -75,7 +75,7 @@ pub async fn restore(data: &Path, file: &Path, replace: bool, instance: &str, no
     }
     // Whole and on disk before anything is moved.
     let part = with_suffix(&place, ".part");
-    drop(fs::remove_file(&part));
+    machine::private_file(&part).map_err(|e| fault(&part, &e))?;
     // Not the file's bytes: of a database that was set aside after a crash, the newest writes stand in the log beside it.
     backup::copy(file, &part).await?;
     File::open(&part).and_then(|f| f.sync_all()).map_err(|e| fault(&part, &e))?;
@@ -117,5 +117,5 @@ fn sync_directory(file: &Path) -> Result<()> {
 }
 
 fn fault(path: &Path, error: &std::io::Error) -> Error {
-    Error::Internal(format!("{}: {error}", path.display()))
+    Error::Internal(format!("{} cannot be written: {error}", path.display()))
 }

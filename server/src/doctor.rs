@@ -5,6 +5,8 @@ use std::{fs, path::Path};
 use crate::{
     config::{Config, Mail},
     error::{Error, Result},
+    http::serve::{MOST_CONNECTIONS, connections},
+    machine,
     mail::check_server,
     search,
     store::{
@@ -12,6 +14,9 @@ use crate::{
         doctor::{Facts, look, newest_migration},
     },
 };
+
+/// Bytes on the disk under which it is time to make room.
+const LITTLE_ROOM: u64 = 500 << 20;
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +41,8 @@ impl Finding {
 pub async fn examine(config: &Config) -> Vec<Finding> {
     let mut found = vec![directory(&config.data)];
     if found.iter().all(|f| f.todo.is_none()) {
+        found.extend(open_to_others(&config.data));
+        found.extend(machine::free_space(&config.data).map(|free| room(free, database_size(config))));
         found.push(server(&config.data));
         match database(config).await {
             Ok(facts) => {
@@ -47,10 +54,14 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
             Err(finding) => found.push(finding),
         }
     }
+    found.push(files(connections()));
     found.extend(settings(config));
-    if let Some(mail) = &config.mail {
-        found.push(mail_server(mail).await);
-    }
+    found.push(match &config.mail {
+        Some(mail) => mail_server(mail).await,
+        None => Finding::well(
+            "Mail is off: invitations are passed on by hand, tickets are followed by their links alone. --smtp-url (EARSHOT_SMTP_URL) turns it on.",
+        ),
+    });
     found
 }
 
@@ -70,6 +81,47 @@ fn directory(data: &Path) -> Finding {
             "Free some space, or give the account that Earshot runs under the right to write there.",
         ),
     }
+}
+
+/// What people wrote, and the hashes of passwords, are nobody else's business.
+fn open_to_others(data: &Path) -> Option<Finding> {
+    let shown = data.display();
+    let what = || format!("Every account of this machine can look into the data directory {shown}.");
+    machine::is_open_to_others(data).then(|| Finding::wrong(what(), format!("chmod -R go= {shown}")))
+}
+
+/// The bytes of the embedded database, with what is not yet in its main file.
+fn database_size(config: &Config) -> u64 {
+    let size = |name: &str| fs::metadata(config.data.join(name)).map_or(0, |file| file.len());
+    size("earshot.db") + size("earshot.db-wal")
+}
+
+/// Room for what comes: when there is none, nothing is taken in.
+fn room(free: u64, database: u64) -> Finding {
+    let megabytes = free >> 20;
+    if free < LITTLE_ROOM {
+        return Finding::wrong(
+            format!("The disk of the data directory has {megabytes} MB free."),
+            "Free some space, or move the directory to a larger disk: while it is full, writes are refused.",
+        );
+    }
+    Finding::well(match database >> 20 {
+        0 => format!("The disk of the data directory has {megabytes} MB free."),
+        size => format!("The disk of the data directory has {megabytes} MB free; the database has {size} MB."),
+    })
+}
+
+/// Connections are open files.
+fn files(connections: usize) -> Finding {
+    if connections < MOST_CONNECTIONS {
+        return Finding::wrong(
+            format!(
+                "A server started like this holds {connections} connections at once; with more open files it would hold {MOST_CONNECTIONS}."
+            ),
+            "Raise the hard limit of open files: LimitNOFILE=16384 in the systemd unit, --ulimit nofile=16384 for a container, or ulimit -Hn.",
+        );
+    }
+    Finding::well(format!("Open files suffice for {connections} connections at once."))
 }
 
 fn server(data: &Path) -> Finding {
@@ -112,6 +164,10 @@ fn detail(error: &Error) -> String {
     }
 }
 
+fn many(n: i64, one: &str, more: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { more })
+}
+
 fn about(facts: &Facts) -> Vec<Finding> {
     let newest = newest_migration();
     let mut found = vec![match facts.migration {
@@ -121,7 +177,8 @@ fn about(facts: &Facts) -> Vec<Finding> {
         ),
         n if n < newest => Finding::well(format!("The database has schema {n}; the next start brings it to {newest}.")),
         n => {
-            Finding::well(format!("The database is sound: schema {n}, {} projects, {} pieces of feedback.", facts.projects, facts.feedback))
+            let (projects, feedback) = (many(facts.projects, "project", "projects"), many(facts.feedback, "piece", "pieces"));
+            Finding::well(format!("The database is sound: schema {n}, {projects}, {feedback} of feedback."))
         }
     }];
     if facts.staff == 0 {
@@ -132,8 +189,20 @@ fn about(facts: &Facts) -> Vec<Finding> {
     }
     if facts.dead_letters > 0 {
         found.push(Finding::wrong(
-            format!("{} letters were given up.", facts.dead_letters),
+            format!("{} given up.", many(facts.dead_letters, "letter was", "letters were")),
             "Operators find them under “Mail and background jobs” in their menu, with the reasons, and can send them again.",
+        ));
+    }
+    if facts.dead_deliveries > 0 {
+        found.push(Finding::wrong(
+            format!("{} given up.", many(facts.dead_deliveries, "delivery to a webhook was", "deliveries to webhooks were")),
+            "Admins find them under Settings, Webhooks, with what the receivers answered, and can send them again.",
+        ));
+    }
+    if facts.webhooks_off > 0 {
+        found.push(Finding::wrong(
+            format!("{} turned off because nothing but failures came back.", many(facts.webhooks_off, "webhook was", "webhooks were")),
+            "Mend their receivers, then turn them on again under Settings, Webhooks.",
         ));
     }
     for (kind, why) in &facts.dead {
@@ -177,6 +246,12 @@ fn settings(config: &Config) -> Vec<Finding> {
             "Set --trusted-proxies (EARSHOT_TRUSTED_PROXIES) to the number of proxies.",
         ));
     }
+    if !config.webhook_allow.is_empty() {
+        let blocks = config.webhook_allow.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        found.push(Finding::well(format!(
+            "Webhooks may call {blocks}, as --webhook-allow (EARSHOT_WEBHOOK_ALLOW) says: admins of projects can post to these and read the beginning of the answers."
+        )));
+    }
     if config.public_url.is_none() && !config.listen.ip().is_loopback() {
         found.push(Finding::wrong(
             format!("The server is reachable at {} without a public URL.", config.listen),
@@ -184,4 +259,16 @@ fn settings(config: &Config) -> Vec<Finding> {
         ));
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn little_room_and_few_files_are_something_to_do() {
+        assert!(room(499 << 20, 0).todo.is_some() && room(500 << 20, 0).todo.is_none());
+        assert_eq!(room(2 << 30, 7 << 20).what, "The disk of the data directory has 2048 MB free; the database has 7 MB.");
+        assert!(files(768).todo.is_some() && files(MOST_CONNECTIONS).todo.is_none());
+    }
 }

@@ -20,6 +20,7 @@ pub mod jobs;
 pub mod keys;
 pub mod language;
 pub mod limits;
+pub mod machine;
 pub mod mail;
 pub mod metrics;
 pub mod projects;

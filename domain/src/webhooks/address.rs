@@ -1,7 +1,10 @@
 //! Which network addresses the program may call on somebody's behalf. An admin of a project chooses a webhook's URL, but the program stands
 //! in the operator's network: what only that network can reach is refused, unless the operator allows it.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use thiserror::Error;
 
@@ -10,6 +13,12 @@ use thiserror::Error;
 pub struct Block {
     first: IpAddr,
     bits: u32,
+}
+
+impl fmt::Display for Block {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.first, self.bits)
+    }
 }
 
 /// Why a block could not be read.

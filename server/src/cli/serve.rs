@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use tokio::{net::TcpListener, signal};
+use tokio::signal;
 
 use super::open;
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     config::{Config, unknown_variables},
     demo,
     error::{Error, Result},
-    search,
+    http, search,
 };
 
 /// Serves until a signal asks to stop; with the demonstration when it has a place for its site.
@@ -21,9 +21,9 @@ pub(super) async fn run(config: Config, demo_site: Option<SocketAddr>) -> Result
     }
     let asked = config.listen;
     let listener =
-        TcpListener::bind(asked).await.map_err(|e| Error::Internal(format!("cannot listen on {asked} (--listen, EARSHOT_LISTEN): {e}")))?;
-    // Before the database is opened, which may change it: another server may be using it. (It is taken for good when serving begins.)
-    drop(search::claim(&config.data.join("index"))?);
+        http::serve::listen(asked).map_err(|e| Error::Internal(format!("cannot listen on {asked} (--listen, EARSHOT_LISTEN): {e}")))?;
+    // Before the database is opened, which may change it: another server may be using it. Held until serving begins, which takes it for good.
+    let claimed = search::claim(&config.data.join("index"))?;
     let app = open(&config).await?;
     let mut address = listener.local_addr().map_err(|e| Error::internal("listen", e))?;
     if address.ip().is_unspecified() {
@@ -44,6 +44,7 @@ pub(super) async fn run(config: Config, demo_site: Option<SocketAddr>) -> Result
         // The one secret that is meant for the log: it is how the operator proves to be the operator.
         tracing::info!("Nobody has an account yet. Set up at {base}/setup?token={token}");
     }
+    drop(claimed);
     crate::serve(listener, app, stop()).await?;
     tracing::info!("Stopped.");
     Ok(())

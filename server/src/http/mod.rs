@@ -19,6 +19,7 @@ pub mod keys;
 pub mod limits;
 pub mod log;
 pub mod operator;
+mod pace;
 pub mod portal;
 pub mod projects;
 pub mod replies;

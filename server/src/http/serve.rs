@@ -1,6 +1,6 @@
 //! From a listener to the router: connections, their time limits, and the orderly end.
 
-use std::{net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{body::Body, extract::ConnectInfo};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
@@ -9,33 +9,54 @@ use hyper_util::{
     server::graceful::GracefulShutdown,
 };
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::Semaphore,
 };
-use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
-use super::limits;
-use crate::{error::Result, state::AppState};
+use super::{
+    limits,
+    pace::{Pace, PacedReader},
+};
+use crate::{error::Result, machine, state::AppState};
 
 /// How long a client may take to send the head of a request, from the connection or the answer before on. (Body and answer: [`limits`].)
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a client may read nothing of an answer that is on its way.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How an answer that is on its way is to be read: as bodies are to be sent ([`limits`]).
+const READING: Pace = Pace { patience: Duration::from_secs(10), bytes: 8 * 1024 };
+/// How much of an answer waits in the system beside what is on its way, at most. By itself it takes megabytes and says nothing until a third of
+/// them is read, so that a slow reader would look like one who reads nothing.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 64 * 1024;
 /// Longest head, address and all headers together; it is kept in memory for each connection.
 const HEAD_BYTES: usize = 64 * 1024;
 /// How long running requests may take to end once we stop.
 const END_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections at once; more wait in the listener's queue.
-const CONNECTIONS: usize = 4096;
+pub const MOST_CONNECTIONS: usize = 4096;
 /// Files that the database, the search index and everything else may have open beside the connections.
 const FILES: usize = 256;
+/// Connections that may wait to be taken, as far as the system allows: where the queue is full, a client's next try is a second away.
+const QUEUE: u32 = 4096;
 
-/// How many connections we can have without taking the files away from the database and the index.
-fn connections() -> usize {
-    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let may_open = limits.lines().find_map(|l| l.strip_prefix("Max open files")?.split_whitespace().next()?.parse::<usize>().ok());
-    may_open.map_or(CONNECTIONS, |n| CONNECTIONS.min(n.saturating_sub(FILES).max(n / 2)))
+/// A place where connections come in.
+///
+/// # Errors
+/// When somebody else listens there, or we may not.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A restart need not wait until the last connections of the process before are forgotten.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(QUEUE)
+}
+
+/// How many connections we may have at once, without taking the files away from the database and the index.
+#[must_use]
+pub fn connections() -> usize {
+    let may_open = machine::take_open_files().map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+    may_open.map_or(MOST_CONNECTIONS, |n| MOST_CONNECTIONS.min(n.saturating_sub(FILES).max(n / 2)))
 }
 
 /// Serves until `shutdown` resolves, then lets running requests end.
@@ -67,7 +88,7 @@ pub async fn serve(listener: TcpListener, app: AppState, shutdown: impl Future<O
             },
             () = &mut shutdown => break,
         };
-        let connection = graceful.watch(connection(stream, peer, WRITE_TIMEOUT, router.clone()));
+        let connection = graceful.watch(connection(stream, peer, READING, router.clone()));
         tokio::spawn(async move {
             let _slot = slot;
             if let Err(error) = connection.await {
@@ -83,13 +104,13 @@ pub async fn serve(listener: TcpListener, app: AppState, shutdown: impl Future<O
     Ok(())
 }
 
-/// A connection whose writing has a time limit, as hyper takes it.
-type Stream = TokioIo<Pin<Box<TimeoutStream<TcpStream>>>>;
+/// A connection as hyper takes it.
+type Stream = TokioIo<PacedReader<TcpStream>>;
 
 fn connection(
     stream: TcpStream,
     peer: SocketAddr,
-    write_timeout: Duration,
+    reading: Pace,
     router: axum::Router,
 ) -> http1::Connection<
     Stream,
@@ -105,14 +126,13 @@ fn connection(
         request.extensions_mut().insert(ConnectInfo(peer));
         router.clone().oneshot(limits::paced(request).map(Body::new))
     });
-    // hyper has no limit for writing: a client that asks much and reads nothing would hold its connection for ever.
-    let mut stream = Box::pin(TimeoutStream::new(stream));
-    stream.as_mut().set_write_timeout_pinned(Some(write_timeout));
+    #[cfg(target_os = "linux")]
+    drop(socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT));
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(PacedReader::new(stream, reading)), service)
 }
 
 #[cfg(test)]
@@ -128,7 +148,7 @@ mod tests {
         let (stream, peer) = listener.accept().await.unwrap();
         // More than the buffers of both ends take.
         let router = axum::Router::new().route("/", axum::routing::get(|| async { vec![b'x'; 64 << 20] }));
-        let served = tokio::spawn(connection(stream, peer, Duration::from_millis(50), router));
+        let served = tokio::spawn(connection(stream, peer, Pace { patience: Duration::from_millis(50), bytes: 8 << 20 }, router));
         client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
         let ended = tokio::time::timeout(Duration::from_secs(20), served).await;
         assert!(ended.expect("it is still held").unwrap().is_err());

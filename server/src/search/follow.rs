@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, HashSet},
     fs::{File, TryLockError},
     path::{Path, PathBuf},
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -15,7 +15,10 @@ use super::{
     Arrived, Change, Document, Inner, Position,
     engine::{Engine, StemsOf, Writer, fault},
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    machine,
+};
 
 /// Changes taken into one commit at most.
 const BATCH: usize = 2000;
@@ -43,10 +46,12 @@ impl Lock {
     /// When another process uses the same data directory, or the directory cannot be written.
     pub(super) fn take(index: &Path) -> Result<Self> {
         if let Some(parent) = index.parent() {
-            std::fs::create_dir_all(parent).map_err(|e| Error::internal("search index", e))?;
+            machine::private_directory(parent)
+                .map_err(|e| Error::Internal(format!("the data directory {} cannot be made: {e}", parent.display())))?;
         }
         let path = index.with_extension("lock");
-        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(|e| Error::internal("search index", e))?;
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(|e| Error::Internal(format!("the data directory cannot be written: {}: {e}", path.display())))?;
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
             Err(TryLockError::WouldBlock) => Err(Error::internal(
@@ -229,6 +234,12 @@ fn write(
 
 fn publish(inner: &Inner, changes: Vec<Change>, new: &HashSet<FeedbackId>, last: Position) {
     inner.reached.send_replace(last);
+    tell(inner, changes, new, last);
+}
+
+/// Tells whoever listens what can be found now.
+fn tell(inner: &Inner, changes: Vec<Change>, new: &HashSet<FeedbackId>, last: Position) {
+    *inner.told.lock().unwrap_or_else(PoisonError::into_inner) = last;
     let mut by_project = BTreeMap::<ProjectId, Vec<FeedbackId>>::new();
     for change in changes {
         let ids = by_project.entry(change.project).or_default();
@@ -291,7 +302,23 @@ async fn build(inner: &Arc<Inner>, stop: &watch::Receiver<bool>) -> Result<Optio
     .await??;
     inner.set_ready(&now.engine, at);
     tracing::info!(search.records = done, "the search index is built");
+    tell_of_what_was_built(inner, at).await;
     Ok(Some(now))
+}
+
+/// What came after listeners were last told and before the place from which following goes on stands in the built index: nobody else tells.
+async fn tell_of_what_was_built(inner: &Arc<Inner>, at: Position) {
+    loop {
+        let told = *inner.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changes = match inner.source.changes(told, BATCH).await {
+            Ok(changes) => changes,
+            // The index is good all the same; open pages hear of it with their next look.
+            Err(error) => return tracing::warn!(search.error = %error, "open pages were not told what came while the index was built"),
+        };
+        changes.retain(|change| change.at <= at);
+        let Some(last) = changes.last().map(|change| change.at) else { return };
+        tell(inner, changes, &HashSet::new(), last);
+    }
 }
 
 /// Moves what is there out of the way first, so that a half-removed index is never opened.

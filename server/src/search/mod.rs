@@ -239,6 +239,8 @@ struct Inner {
     status: watch::Sender<Status>,
     arrived: broadcast::Sender<Arrived>,
     reached: watch::Sender<Position>,
+    /// Up to where in the change sequence listeners were told, or had nothing to be told.
+    told: std::sync::Mutex<Position>,
     /// Set by a search that met a broken index; the follower builds it again.
     broken: AtomicBool,
     nudge: Notify,
@@ -292,6 +294,7 @@ impl Search {
             status: watch::channel(Status::Off).0,
             arrived: broadcast::channel(256).0,
             reached: watch::channel(Position::default()).0,
+            told: std::sync::Mutex::default(),
             broken: AtomicBool::new(false),
             nudge: Notify::new(),
             rebuilt: std::sync::Mutex::new(None),
@@ -307,6 +310,11 @@ impl Search {
     /// # Errors
     /// When another process uses the same directory, it cannot be written, or the database fails.
     pub async fn start(&self) -> Result<()> {
+        self.begin(true).await
+    }
+
+    /// As [`Search::start`]; with `keep` false an index that is there is not even looked at.
+    async fn begin(&self, keep: bool) -> Result<()> {
         let mut follower = self.inner.follower.lock().await;
         if follower.is_some() {
             return Ok(());
@@ -316,7 +324,7 @@ impl Search {
         let (dir, instance) = (self.inner.dir.clone(), self.inner.instance.clone());
         let (lock, opened) = tokio::task::spawn_blocking(move || {
             let lock = follow::Lock::take(&dir)?;
-            let opened = if dir.exists() { Some(Engine::open(&dir, &instance)) } else { None };
+            let opened = if keep && dir.exists() { Some(Engine::open(&dir, &instance)) } else { None };
             Ok::<_, Error>((lock, opened))
         })
         .await
@@ -342,6 +350,12 @@ impl Search {
             }
             None => None,
         };
+        // What comes from now on is told, even when it is there before the first look at the database.
+        let told = match &opened {
+            Some((_, at)) => *at,
+            None => self.inner.source.settled().await?,
+        };
+        *self.inner.told.lock().unwrap_or_else(PoisonError::into_inner) = told;
         match &opened {
             Some((engine, at)) => self.inner.set_ready(engine, *at),
             None => self.inner.set_building(0, 0),
@@ -522,15 +536,12 @@ pub fn claim(dir: &Path) -> Result<impl Send + use<>> {
 /// When another process uses the data directory, or the database fails.
 pub async fn reindex(app: &crate::state::App, mut progress: impl FnMut(Status)) -> Result<u64> {
     let search = &app.search;
-    search.start().await?;
-    search.rebuild();
+    search.begin(false).await?;
     let mut status = search.watch_status();
     loop {
-        // Asked before the status: an index that was ready, or made, before the follower heard of the wish is not the one.
-        let unheard = search.inner.broken.load(Ordering::SeqCst);
         let now = *status.borrow_and_update();
         progress(now);
-        if now == Status::Ready && !unheard || status.changed().await.is_err() {
+        if now == Status::Ready || status.changed().await.is_err() {
             break;
         }
     }

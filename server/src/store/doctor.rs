@@ -25,6 +25,10 @@ pub struct Facts {
     pub dead: Vec<(String, String)>,
     /// Letters that were given up.
     pub dead_letters: i64,
+    /// Deliveries to webhooks that were given up.
+    pub dead_deliveries: i64,
+    /// Webhooks that the program turned off because they kept failing.
+    pub webhooks_off: i64,
 }
 
 /// The newest migration that this program knows.
@@ -61,6 +65,14 @@ pub async fn look(config: &Config) -> Result<Facts> {
     // Databases of earlier versions have none.
     if facts.migration >= 6 {
         facts.dead_letters = sqlx::query_scalar("SELECT COUNT(*) FROM letters WHERE state = 'dead'").fetch_one(&mut conn).await?;
+    }
+    if facts.migration >= 8 {
+        (facts.dead_deliveries, facts.webhooks_off) = sqlx::query_as(
+            "SELECT (SELECT COUNT(*) FROM webhook_deliveries d JOIN webhook_endpoints e ON e.id = d.endpoint_id WHERE d.state = 'dead' AND e.enabled = 1), \
+             (SELECT COUNT(*) FROM webhook_endpoints WHERE enabled = 0 AND disabled_reason IS NOT NULL)",
+        )
+        .fetch_one(&mut conn)
+        .await?;
     }
     conn.close().await.map_err(|e| Error::internal("database", e))?;
     Ok(facts)

@@ -222,8 +222,11 @@ impl Store {
     /// When the directory or file cannot be used or a migration fails.
     pub async fn open_sqlite(dir: &Path) -> Result<Self> {
         sqlx::any::install_default_drivers();
-        std::fs::create_dir_all(dir).map_err(|e| Error::internal("data directory", e))?;
-        let options = sqlite_options(&dir.join("earshot.db"), "rwc")?;
+        crate::machine::private_directory(dir).map_err(|e| Error::internal("data directory", e))?;
+        let file = dir.join("earshot.db");
+        crate::machine::private_file_unless_there(&file).map_err(|e| Error::Internal(format!("{} cannot be used: {e}", file.display())))?;
+        // Connections never make the file: one that is opened while it is gone would go on with an empty database.
+        let options = sqlite_options(&file, "rw")?;
         let writing = sqlite_pool(1, false).connect_with(options.clone()).await?;
         migrate::run(&writing, Dialect::Sqlite).await?;
         let reader = Reader(sqlite_pool(4, true).connect_with(options).await?);

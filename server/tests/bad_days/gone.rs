@@ -14,7 +14,7 @@ use std::{
 use sqlx::Connection;
 
 use crate::{
-    harness::{Base, Crowd, Place, Server, alone, block, now, pause, sized, submit, within},
+    harness::{Base, Crowd, Place, Server, alone, block, note, now, pause, sized, submit, within},
     kill::{Acknowledged, complaints},
 };
 
@@ -63,7 +63,13 @@ fn id(body: &str) -> String {
 
 /// Lets people submit while `trouble` goes on, then shows that everything works again, that whoever was refused can ask again, and that
 /// nothing was lost or done twice.
-fn survives(server: Server, place: Arc<Place>, is_reading_possible: bool, mut trouble: impl FnMut(&dyn Fn())) {
+fn survives(server: Server, place: Arc<Place>, is_reading_possible: bool, trouble: impl FnMut(&dyn Fn())) {
+    let busy = survives_with(server, place, is_reading_possible, trouble);
+    assert!(busy > 0, "there was no trouble");
+}
+
+/// As [`survives`], of trouble that need not be felt; gives how many were told to come back.
+fn survives_with(server: Server, place: Arc<Place>, is_reading_possible: bool, mut trouble: impl FnMut(&dyn Fn())) -> usize {
     let browser = server.browser();
     let inbox = format!("/p/{}/inbox", place.project.slug);
     // The control: without trouble nobody is refused.
@@ -85,12 +91,11 @@ fn survives(server: Server, place: Arc<Place>, is_reading_possible: bool, mut tr
         (answer.status == 201)
             .then(|| all.push(Met { acknowledged: [("key-healed".to_owned(), id(&answer.body))].into(), ..Met::default() }))
     });
-    println!("healed after {:?}", healed.elapsed());
+    let healed = healed.elapsed();
     all.extend(crowd.stop());
     let busy: usize = all.iter().map(|met| met.busy).sum();
     let slowest = all.iter().map(|met| met.slowest).max().unwrap();
-    println!("{busy} were told to come back, the slowest after {slowest:?}");
-    assert!(busy > 0, "there was no trouble");
+    note(&format!("{busy} were told to come back, the slowest after {slowest:?}; well again after {healed:?}"));
     assert!(slowest < BOUND, "{slowest:?}");
 
     let mut acknowledged = Acknowledged::new();
@@ -115,6 +120,7 @@ fn survives(server: Server, place: Arc<Place>, is_reading_possible: bool, mut tr
     acknowledged.insert("key-last".to_owned(), id(&last.body));
     server.kill();
     assert_eq!(complaints(&place, &acknowledged), Vec::<String>::new());
+    busy
 }
 
 #[test]
@@ -150,10 +156,97 @@ fn a_database_locked_by_another_process_is_survived() {
     });
 }
 
+#[test]
+fn tables_of_postgres_locked_by_somebody_else_are_survived() {
+    let _alone = alone();
+    let Some(place) = Place::new(Base::Postgres) else { return };
+    let place = Arc::new(place);
+    let server = place.start();
+    survives(server, Arc::clone(&place), false, |look| {
+        let (held, release) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (url, its_held, its_release) = (place.postgres.clone().unwrap(), Arc::clone(&held), Arc::clone(&release));
+        let holder = thread::spawn(move || {
+            block(async {
+                let mut conn = sqlx::AnyConnection::connect(&url).await.unwrap();
+                sqlx::raw_sql("BEGIN; LOCK TABLE responses, feedback IN ACCESS EXCLUSIVE MODE").execute(&mut conn).await.unwrap();
+                its_held.store(1, Ordering::SeqCst);
+                while its_release.load(Ordering::SeqCst) == 0 {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                sqlx::raw_sql("COMMIT").execute(&mut conn).await.unwrap();
+            });
+        });
+        within(20, "the lock is held", || (held.load(Ordering::SeqCst) == 1).then_some(()));
+        let began = now();
+        // A statement waits ten seconds for its answer before it is given up.
+        while began.elapsed() < Duration::from_secs(sized(13, 20)) {
+            look();
+            pause(200);
+        }
+        release.store(1, Ordering::SeqCst);
+        holder.join().unwrap();
+    });
+}
+
+#[test]
+fn a_postgres_whose_disk_is_full_is_survived() {
+    let _alone = alone();
+    let Some(place) = Place::new(Base::Postgres) else { return };
+    let place = Arc::new(place);
+    let server = place.start();
+    let said = |sql: &'static str| {
+        block(async {
+            let pool = place.pool().await;
+            sqlx::raw_sql(sql).execute(&pool).await.unwrap();
+            pool.close().await;
+        });
+    };
+    survives(server, Arc::clone(&place), true, |look| {
+        // What a server says that cannot extend its files, in the middle of a transaction.
+        said(
+            "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS \
+             $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$; \
+             CREATE TRIGGER no_room BEFORE INSERT ON feedback FOR EACH ROW EXECUTE FUNCTION no_room()",
+        );
+        let began = now();
+        while began.elapsed() < Duration::from_secs(sized(3, 10)) {
+            look();
+            pause(200);
+        }
+        said("DROP TRIGGER no_room ON feedback");
+    });
+}
+
+#[test]
+fn a_data_directory_that_is_away_for_a_while_is_survived() {
+    let _alone = alone();
+    let place = Arc::new(Place::sqlite());
+    let server = place.start();
+    let away = place.data.with_extension("away");
+    // A disk that is unplugged and plugged in again, to a program that has its files open: what is written meanwhile is in them, and
+    // whatever has to be opened anew is not there.
+    survives_with(server, Arc::clone(&place), false, |look| {
+        std::fs::rename(&place.data, &away).unwrap();
+        let began = now();
+        while began.elapsed() < Duration::from_secs(sized(6, 10)) {
+            look();
+            pause(200);
+        }
+        assert!(!place.data.join("earshot.db").exists(), "an empty database was begun in its place");
+        within(10, "it is there again", || {
+            // An index that was begun there meanwhile.
+            drop(std::fs::remove_dir_all(&place.data));
+            std::fs::rename(&away, &place.data).ok()
+        });
+    });
+}
+
 /// How a network between the program and its database behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Line {
     Open,
+    /// Connections are closed, and new ones at once.
+    Cut,
     /// Nothing comes through and nothing is closed. Connections from before stay like that for ever.
     Silent,
 }
@@ -174,6 +267,7 @@ impl Network {
                 let Ok(client) = client else { continue };
                 let (now, since) = *its_line.lock().unwrap();
                 match now {
+                    Line::Cut => drop(client),
                     Line::Silent => drop(thread::spawn(move || hold(&client))),
                     Line::Open => {
                         let Ok(server) = TcpStream::connect(target) else { continue };
@@ -208,10 +302,13 @@ fn carry(mut from: &TcpStream, mut to: &TcpStream, line: &Mutex<(Line, usize)>, 
     let mut bytes = [0; 16 * 1024];
     loop {
         let got = from.read(&mut bytes);
-        let turns = line.lock().unwrap().1;
+        let (now, turns) = *line.lock().unwrap();
         if turns != since {
-            // Whatever was silent once stays silent.
-            return hold(from);
+            match now {
+                Line::Cut => break,
+                // Whatever was silent once stays silent.
+                _ => return hold(from),
+            }
         }
         match got {
             Ok(0) => break,
@@ -224,7 +321,7 @@ fn carry(mut from: &TcpStream, mut to: &TcpStream, line: &Mutex<(Line, usize)>, 
     drop(to.shutdown(std::net::Shutdown::Both));
 }
 
-fn a_lost_postgres_is_survived(how: Line) {
+fn a_lost_postgres_is_survived(how: Line, seconds: u64) {
     let _alone = alone();
     let Some(place) = Place::new(Base::Postgres) else { return };
     let place = Arc::new(place);
@@ -240,7 +337,7 @@ fn a_lost_postgres_is_survived(how: Line) {
     survives(server, Arc::clone(&place), false, |look| {
         network.turn(how);
         let began = now();
-        while began.elapsed() < Duration::from_secs(sized(6, 10)) {
+        while began.elapsed() < Duration::from_secs(sized(seconds, 10)) {
             look();
             pause(200);
         }
@@ -249,6 +346,11 @@ fn a_lost_postgres_is_survived(how: Line) {
 }
 
 #[test]
+fn a_postgres_that_is_gone_is_survived() {
+    a_lost_postgres_is_survived(Line::Cut, 3);
+}
+
+#[test]
 fn a_postgres_that_falls_silent_is_survived() {
-    a_lost_postgres_is_survived(Line::Silent);
+    a_lost_postgres_is_survived(Line::Silent, 6);
 }

@@ -45,9 +45,20 @@ pub fn alone() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Says what was measured, or what else a person should hear of a test that passes. `cargo xtask test` shows it at its end.
+pub fn note(text: &str) {
+    let text = format!("{}: {text}", thread::current().name().unwrap_or_default());
+    println!("{text}");
+    #[expect(clippy::disallowed_methods, reason = "where to write is told by the environment")]
+    if let Some(file) = std::env::var_os("EARSHOT_TEST_NOTES") {
+        let mut file = File::options().append(true).create(true).open(file).unwrap();
+        file.write_all(format!("{text}\n").as_bytes()).unwrap();
+    }
+}
+
 /// Says loudly that a test could not be done here, and why.
 pub fn skipped(test: &str, why: &str) {
-    eprintln!("\n!!! SKIPPED {test}: {why}\n");
+    note(&format!("!!! SKIPPED {test}: {why}"));
 }
 
 /// For how long something has been going on.
@@ -112,7 +123,7 @@ impl Place {
             },
         };
         let dir = tempfile::tempdir().unwrap();
-        let data = dir.path().to_owned();
+        let data = dir.path().join("data");
         let (project, survey, version) = block(prepare(&data, postgres.as_deref()));
         Some(Self { _dir: dir, data, postgres, project, survey, version })
     }
@@ -144,12 +155,17 @@ impl Place {
     /// Puts in so many pieces of feedback at once, past the program; each says `filler`. They stand in no change sequence: an index that
     /// is there does not hear of them, one that is built holds them.
     pub fn fill(&self, rows: i64) {
+        self.fill_with(rows, 0);
+    }
+
+    /// As [`Place::fill`], each with so many letters more.
+    pub fn fill_with(&self, rows: i64, letters: i64) {
         let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1) \
                    INSERT INTO feedback (id, project_id, kind, text, language, status, created_at, updated_at, version) \
-                   SELECT printf('0190a000-0000-7000-8000-%012x', i), $2, 'api', 'filler number ' || i, 'en', 'new', i, i, 1 FROM n";
+                   SELECT printf('0190a000-0000-7000-8000-%012x', i), $2, 'api', 'filler number ' || i || ' ' || hex(zeroblob($3 / 2)), 'en', 'new', i, i, 1 FROM n";
         block(async {
             let pool = self.pool().await;
-            sqlx::query(sql).bind(rows).bind(self.project.id.to_string()).execute(&pool).await.unwrap();
+            sqlx::query(sql).bind(rows).bind(self.project.id.to_string()).bind(letters).execute(&pool).await.unwrap();
             pool.close().await;
         });
     }

@@ -164,10 +164,10 @@ fn nothing_acknowledged_is_lost(base: Base, rounds: usize) {
 
 #[test]
 fn nothing_acknowledged_is_lost_on_sqlite() {
-    nothing_acknowledged_is_lost(Base::Sqlite, sized(10, 40));
+    nothing_acknowledged_is_lost(Base::Sqlite, sized(20, 100));
 }
 
 #[test]
 fn nothing_acknowledged_is_lost_on_postgres() {
-    nothing_acknowledged_is_lost(Base::Postgres, sized(5, 20));
+    nothing_acknowledged_is_lost(Base::Postgres, sized(20, 100));
 }

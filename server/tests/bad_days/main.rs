@@ -13,6 +13,8 @@ mod hostile;
 mod index;
 mod kill;
 mod log;
+mod nodes;
 mod second;
+mod slow;
 mod stop;
 mod sync;

@@ -6,7 +6,9 @@ use std::{
     thread,
 };
 
-use crate::harness::{Place, Server, alone, answer, connect, now, pause, within};
+use domain::{accounts::Scope, imports::Mapping};
+
+use crate::harness::{Place, Server, alone, answer, block, connect, note, now, pause, within};
 
 /// A submission of which half has been sent: the stream and the other half.
 fn half_sent(server: &Server, place: &Place, key: &str) -> (TcpStream, String) {
@@ -55,10 +57,76 @@ fn what_is_in_flight_is_finished_and_nothing_new_is_taken() {
     server.kill();
     drop(stream.write_all(rest.as_bytes()));
     assert!(answer(stream).is_none());
-    let stored = crate::harness::block(place.count("SELECT COUNT(*) FROM responses"));
+    let stored = block(place.count("SELECT COUNT(*) FROM responses"));
     assert_eq!(stored, 1);
 
     let (success, took) = waits.join().unwrap();
-    println!("with a request that never ends: {took:?}");
+    note(&format!("the end with a request that never ends: {took:?}"));
     assert!(success && took.as_secs() < 30, "{took:?}");
+}
+
+/// Lines of the file whose import is interrupted: more than are read before the program is told to end.
+const LINES: i64 = 20_000;
+
+/// An installation in which an import waits to be worked on.
+fn with_an_import() -> Place {
+    let place = Place::sqlite();
+    block(async {
+        let (app, scope) = (place.open().await, Scope::system(place.project.id));
+        let mut upload = server::imports::begin_upload(&app, &scope, "f.csv", "key-for-upload").await.unwrap();
+        upload.push(&app, &scope, b"text,score\n").await.unwrap();
+        for n in 0..LINES {
+            upload.push(&app, &scope, format!("imported line {n},{}\n", n % 11).as_bytes()).await.unwrap();
+        }
+        let id = upload.finish(&app, &scope).await.unwrap();
+        let import = server::imports::find(&app, &scope, id).await.unwrap();
+        server::imports::start(&app, &scope, &import, Mapping::parse("text=text,score=score").unwrap()).await.unwrap();
+        app.store.reader().close().await;
+    });
+    place
+}
+
+/// Starts the program and waits until it is in the middle of the import.
+fn in_the_middle(place: &Place) -> Server {
+    let server = place.start();
+    within(60, "the import began", || (imported(place) > 0).then_some(()));
+    server
+}
+
+fn imported(place: &Place) -> i64 {
+    block(place.count("SELECT COUNT(*) FROM feedback"))
+}
+
+#[test]
+fn an_import_comes_to_a_good_place_and_the_index_is_closed() {
+    let _alone = alone();
+    let waiting = "SELECT COUNT(*) FROM jobs WHERE kind = 'import' AND state = 'waiting'";
+    let place = with_an_import();
+    let mut server = in_the_middle(&place);
+    server.signal("TERM");
+    let status = within(30, "the end", || server.child.try_wait().unwrap());
+    assert!(status.success() && !server.log().contains("cut off"), "{}", server.log());
+    let half = imported(&place);
+    assert!(half < LINES, "the import was over before the end came: take more lines");
+    assert_eq!(block(place.count(waiting)), 1, "the job waits for whoever comes next");
+    note(&format!("stopped in the middle of an import, with {half} of {LINES} lines stored"));
+
+    // Whoever comes next carries on at once, and each line is there once, in the index as well, which is good as it is.
+    let server = place.start();
+    assert_eq!(server.search(), "ready", "the index was closed in order");
+    within(60, "the import is carried on", || (imported(&place) > half).then_some(()));
+    within(300, "the import came to its end", || {
+        (block(place.count("SELECT COUNT(*) FROM imports WHERE status = 'done'")) == 1).then_some(())
+    });
+    assert_eq!(imported(&place), LINES);
+    let browser = server.browser();
+    let last = format!("imported+line+{}", LINES - 1);
+    within(60, "the last line is found", || browser.inbox(&place, &last).contains("<mark>").then_some(()));
+    assert!(!server.log().contains("building it again"), "{}", server.log());
+
+    // The control: killed, the same job belongs to the dead for as long as its lease lasts.
+    let place = with_an_import();
+    in_the_middle(&place).kill();
+    assert!(imported(&place) < LINES);
+    assert_eq!(block(place.count(waiting)), 0);
 }

@@ -57,6 +57,8 @@ async fn a_backup_is_made_while_others_write_and_is_restored() {
     let (made, ()) = tokio::join!(backup::back_up(&t.app.config.data, &file), writing);
     let made = made.unwrap();
     assert!((20..=70).contains(&made.feedback) && made.projects == 1, "{made:?}");
+    #[cfg(unix)]
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&file).unwrap().permissions()) & 0o077, 0, "others can read it");
     assert!(!out.path().join("today.db.part").exists());
 
     // Somewhere else: everything that was said before is there, and found.
@@ -137,7 +139,7 @@ async fn the_doctor_names_what_is_wrong_and_changes_nothing() {
     let config = t.app.config.clone();
     let (wrong, well) = examined(&config).await;
     assert!(wrong.is_empty(), "{wrong:?}");
-    assert!(well.iter().any(|w| w.contains("1 projects, 1 pieces of feedback")), "{well:?}");
+    assert!(well.iter().any(|w| w.contains("1 project, 1 piece of feedback")), "{well:?}");
     assert!(well.iter().any(|w| w == "A server uses the directory now."), "{well:?}");
 
     // Settings that do not fit each other.
@@ -147,10 +149,50 @@ async fn the_doctor_names_what_is_wrong_and_changes_nothing() {
     let (wrong, _) = examined(&behind).await;
     assert!(wrong.len() == 2 && wrong[0].contains("--trusted-proxies is 0") && wrong[1].contains("without a public URL"), "{wrong:?}");
 
+    // What is no fault, but good to know.
+    let (wrong, well) =
+        examined(&Config { webhook_allow: vec![domain::webhooks::address::Block::parse("10.1.0.0/16").unwrap()], ..config.clone() }).await;
+    assert!(wrong.is_empty() && well.iter().any(|w| w.contains("Webhooks may call 10.1.0.0/16")), "{wrong:?} {well:?}");
+    assert!(well.iter().any(|w| w.starts_with("Mail is off")) && well.iter().any(|w| w.contains("MB free")), "{well:?}");
+
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |bits| fs::set_permissions(&config.data, fs::Permissions::from_mode(bits)).unwrap();
+        mode(0o755);
+        let (wrong, well) = examined(&config).await;
+        assert!(wrong.len() == 1 && wrong[0].starts_with("Every account of this machine can look into the data directory"), "{wrong:?}");
+        assert!(well.iter().any(|w| w.starts_with("The database is sound")), "it looks at the rest all the same");
+        mode(0o700);
+    }
+
+    // What was given up.
+    let id = project.id.to_string();
+    t.app
+        .store
+        .write(move |tx| {
+            Box::pin(async move {
+                for sql in [
+                    "INSERT INTO webhook_endpoints (id, project_id, url, note, kinds, secret, enabled, disabled_reason, version, created_at, updated_at) \
+                     VALUES ('on', $1, 'https://x.example/', '', '', 's', 1, NULL, 1, 0, 0), ('off', $1, 'https://y.example/', '', '', 's', 0, 'gone', 1, 0, 0)",
+                    "INSERT INTO webhook_events (id, project_id, kind, body, created_at) VALUES ('event', $1, 'feedback.created', '{}', 0)",
+                    "INSERT INTO webhook_deliveries (event_id, endpoint_id, project_id, kind, state, next_at, created_at) \
+                     SELECT 'event', id, $1, 'feedback.created', 'dead', 0, 0 FROM webhook_endpoints",
+                ] {
+                    sqlx::query(sql).bind(id.clone()).execute(tx.conn()).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+        .unwrap();
+    let given_up = ["1 delivery to a webhook was given up.", "1 webhook was turned off because nothing but failures came back."];
+    assert_eq!(examined(&config).await.0, given_up);
+
     // A damaged database, an index of another one.
     t.app.search.stop().await;
     let file = config.data.join("earshot.db");
-    let hurt = tempfile::tempdir().unwrap();
+    let hurt = crate::support::private_dir();
     backup::back_up(&config.data, &hurt.path().join("earshot.db")).await.unwrap();
     let mut bytes = fs::read(hurt.path().join("earshot.db")).unwrap();
     let middle = bytes.len() / 2;
@@ -161,7 +203,7 @@ async fn the_doctor_names_what_is_wrong_and_changes_nothing() {
     assert_eq!(fs::read(hurt.path().join("earshot.db")).unwrap(), bytes);
     t.app.store.write(|tx| Box::pin(async move { tx.set_instance("another").await })).await.unwrap();
     let (wrong, well) = examined(&config).await;
-    assert!(wrong.is_empty() && well.iter().any(|w| w.contains("built again (search index: of another database)")), "{well:?}");
+    assert!(wrong == given_up && well.iter().any(|w| w.contains("built again (search index: of another database)")), "{well:?}");
 
     // Nothing at all, and nobody.
     let (wrong, _) = examined(&Config::for_tests(hurt.path().join("nowhere"))).await;

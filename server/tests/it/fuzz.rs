@@ -20,6 +20,15 @@ fn inputs(ordinary: usize) -> usize {
     if long { 1_000_000 } else { ordinary }
 }
 
+/// Says how many inputs met with what.
+fn note(text: &str) {
+    #[expect(clippy::disallowed_methods, reason = "where to write is told by the environment")]
+    if let Some(file) = std::env::var_os("EARSHOT_TEST_NOTES") {
+        let mut file = std::fs::File::options().append(true).create(true).open(file).unwrap();
+        std::io::Write::write_all(&mut file, format!("{text}\n").as_bytes()).unwrap();
+    }
+}
+
 /// Changes a text as a careless or hostile hand would: bytes turned, cut out, doubled, and pieces that mean something put in.
 fn spoil(random: &mut StdRng, seed: &[u8], pieces: &[&str]) -> Vec<u8> {
     let mut text = seed.to_vec();
@@ -98,6 +107,7 @@ fn any_query_is_understood_or_refused_with_its_place() {
             }
         }
     }
+    note(&format!("generated queries: {understood} understood, {refused} refused"));
     assert!(understood > 1000 && refused > 1000, "both happen: {understood}, {refused}");
 }
 
@@ -160,6 +170,7 @@ async fn any_submission_is_taken_or_refused() {
         assert!(page.status.as_u16() < 500, "{method} {path} {shown:?}: {} {}", page.status, page.body);
         *seen.entry(page.status.as_u16()).or_default() += 1;
     }
+    note(&format!("generated submissions, by status: {seen:?}"));
     assert!(seen.keys().any(|s| *s < 400) && seen.keys().any(|s| *s >= 400), "some are taken, some are refused: {seen:?}");
     assert_eq!(client.get(&format!("/s/{survey}")).await.status, StatusCode::OK);
 }
@@ -236,5 +247,6 @@ async fn any_file_is_imported_or_refused() {
         added += import.added;
         bad += import.bad;
     }
+    note(&format!("generated lines of CSV: {lines}, {added} added, {bad} bad, {refused} files refused"));
     assert!(added > 0 && bad > 0, "both happen: {added} added, {bad} bad, {refused} files refused");
 }

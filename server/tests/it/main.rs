@@ -6,6 +6,7 @@ mod support;
 
 mod accounts;
 mod api;
+mod arrivals;
 mod backlog;
 mod backup;
 mod demo;

@@ -110,6 +110,14 @@ macro_rules! on_both {
     };
 }
 
+/// A directory as the program makes one for its data.
+pub fn private_dir() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    #[cfg(unix)]
+    std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    dir
+}
+
 /// The program under test.
 pub struct TestApp {
     pub app: AppState,
@@ -188,7 +196,7 @@ impl TestApp {
     }
 
     async fn node(url: Option<String>, clock: Arc<TestClock>, first_id: u64, change: impl FnOnce(&mut Config)) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = private_dir();
         let (database, store) = match &url {
             None => (Database::Sqlite, Store::open_sqlite(dir.path()).await.unwrap()),
             Some(url) => (Database::Postgres, Store::open_postgres(url).await.unwrap()),

@@ -24,7 +24,7 @@ pub struct Args {
     /// Leave these stages out (repeatable)
     #[arg(long, value_name = "STAGE")]
     skip: Vec<String>,
-    /// The bad days (kill -9, power loss, lost databases) in full size: some minutes more
+    /// The bad days (kill -9, power loss, lost databases) and the generated inputs in full size: half an hour more
     #[arg(long)]
     long: bool,
     /// Arguments for Playwright, after `--`, as in: test --only browser -- -g inbox
@@ -81,6 +81,7 @@ pub fn test(paths: &Paths, args: &Args) -> Result<ExitCode> {
     }
     let wanted = |name: &str| (args.only.is_empty() || args.only.iter().any(|n| n == name)) && !args.skip.iter().any(|n| n == name);
     let mut all = Vec::new();
+    rust::forget_notes(paths);
     for &(name, what, run) in STAGES.iter().filter(|(name, ..)| wanted(name)) {
         println!("\n── {name}: {what}");
         let start = Instant::now();
@@ -99,6 +100,11 @@ pub fn test(paths: &Paths, args: &Args) -> Result<ExitCode> {
             Some(error) => println!("   {name}: FAILED ({:.1} s)\n{error}", took.as_secs_f64()),
         }
         all.push(Done { name, what, took, tally, error });
+    }
+    // A test that passes is not heard: what it measured, and what it could not do here, is said at the end.
+    let notes = rust::notes(paths);
+    if !notes.is_empty() {
+        println!("\n{notes}");
     }
     Ok(report(&all))
 }

@@ -1,6 +1,6 @@
 //! The Rust tests.
 
-use std::process::Command;
+use std::{fs, path::PathBuf, process::Command};
 
 use super::{Args, Tally};
 use crate::{
@@ -20,19 +20,33 @@ pub fn tests(paths: &Paths, args: &Args) -> Result<Tally> {
     } else {
         command.args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]);
     }
-    clean_env(&mut command).env(VARIABLE, &postgres.url);
+    clean_env(&mut command).env(VARIABLE, &postgres.url).env("EARSHOT_TEST_NOTES", notes_file(paths));
     if args.long {
         command.env("EARSHOT_TEST_LONG", "1");
     }
     outcome(&mut command)
 }
 
-/// The program that counts how often another one waits for the disk. Without it one test says that it was skipped; so do we, because a
-/// test that passes is not heard.
+/// The program that counts how often another one waits for the disk. Without it one test says that it was skipped.
 fn tracer() {
     if cfg!(target_os = "linux") && which("strace").is_none() && !matches!(apt_install(&["strace"]), Ok(true)) {
-        println!("!!! SKIPPED: that every commit reaches the disk. Install strace to test it.");
+        println!("strace could not be installed");
     }
+}
+
+/// Where tests write what a person should read though they pass.
+fn notes_file(paths: &Paths) -> PathBuf {
+    paths.target.join("test-notes")
+}
+
+/// What the tests of this run wrote there.
+pub fn notes(paths: &Paths) -> String {
+    fs::read_to_string(notes_file(paths)).unwrap_or_default()
+}
+
+/// Takes away what the run before wrote.
+pub fn forget_notes(paths: &Paths) {
+    fs::remove_file(notes_file(paths)).ok();
 }
 
 /// The examples in documentation comments.

@@ -1,0 +1,145 @@
+//! A connection whose other end reads at a pace, or is let go.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, Sleep},
+};
+
+/// A stream that waits for its reader only so long. hyper has no limit for writing, so a client that asks much and reads nothing, or a byte
+/// now and then, would hold its connection for ever.
+pub(super) struct PacedReader<S> {
+    stream: S,
+    patience: Patience,
+    end: Option<Pin<Box<Sleep>>>,
+}
+
+/// What is asked of a reader.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    /// How long it may read nothing.
+    pub(super) patience: Duration,
+    /// The bytes a second that cost it none of that.
+    pub(super) bytes: u32,
+}
+
+/// How long we may still wait for a reader. Waiting uses it up, what is read gives it back.
+struct Patience {
+    pace: Pace,
+    left: Duration,
+    waits_since: Option<Instant>,
+}
+
+impl Patience {
+    fn new(pace: Pace) -> Self {
+        Self { pace, left: pace.patience, waits_since: None }
+    }
+
+    /// Nothing can be written: until when to wait.
+    fn ends(&mut self, now: Instant) -> Instant {
+        *self.waits_since.get_or_insert(now) + self.left
+    }
+
+    /// So much was taken.
+    fn took(&mut self, now: Instant, bytes: usize) {
+        if let Some(since) = self.waits_since.take() {
+            self.left = self.left.saturating_sub(now - since);
+        }
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.left = self.pace.patience.min(self.left + Duration::from_secs(1) * bytes / self.pace.bytes);
+    }
+}
+
+impl<S> PacedReader<S> {
+    pub(super) fn new(stream: S, pace: Pace) -> Self {
+        Self { stream, patience: Patience::new(pace), end: None }
+    }
+
+    /// What the stream said to a write, with an end to waiting.
+    fn timed(&mut self, context: &mut Context<'_>, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        #[expect(clippy::disallowed_methods, reason = "how long a reader takes")]
+        let now = Instant::now();
+        if let Poll::Ready(done) = polled {
+            self.patience.took(now, *done.as_ref().unwrap_or(&0));
+            return Poll::Ready(done);
+        }
+        let end = self.patience.ends(now);
+        let sleep = self.end.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(end)));
+        if sleep.deadline() != end {
+            sleep.as_mut().reset(end);
+        }
+        ready!(sleep.as_mut().poll(context));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the answer was read too slowly")))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for PacedReader<S> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, into)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for PacedReader<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.timed(context, polled)
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, parts: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        self.timed(context, polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// After how many seconds a reader who takes so many bytes once a second is let go; who lasts for an hour stays.
+    fn lasts(bytes: usize) -> Option<u64> {
+        #[expect(clippy::disallowed_methods, reason = "some time to count from")]
+        let began = Instant::now();
+        let mut patience = Patience::new(Pace { patience: Duration::from_secs(10), bytes: 1000 });
+        (0..3600).find(|second| {
+            let now = began + Duration::from_secs(*second);
+            let is_over = patience.ends(now) < now + Duration::from_secs(1);
+            patience.took(now + Duration::from_secs(1), bytes);
+            is_over
+        })
+    }
+
+    #[test]
+    fn who_reads_slower_than_the_pace_is_let_go() {
+        assert_eq!((lasts(1000), lasts(100_000)), (None, None));
+        assert_eq!((lasts(0), lasts(1)), (Some(10), Some(10)));
+        assert_eq!(lasts(200), Some(12));
+        assert_eq!(lasts(900), Some(91));
+    }
+
+    #[test]
+    fn a_good_start_saves_no_patience() {
+        #[expect(clippy::disallowed_methods, reason = "some time to count from")]
+        let now = Instant::now();
+        let mut patience = Patience::new(Pace { patience: Duration::from_secs(10), bytes: 1000 });
+        patience.took(now, 100_000_000);
+        assert_eq!(patience.ends(now), now + Duration::from_secs(10));
+    }
+}

@@ -1,0 +1,40 @@
+//! Two processes on one PostgreSQL: each finds what the other took in, a session holds at both, and one goes on when the other is killed.
+
+use crate::harness::{Base, Browser, Place, Server, alone, note, now, within};
+
+#[test]
+fn two_processes_share_one_database() {
+    let _alone = alone();
+    let Some(place) = Place::new(Base::Postgres) else { return };
+    let elsewhere = tempfile::tempdir().unwrap();
+    let first = place.start();
+    let second = Server::start(|serve| {
+        serve.arg("--data").arg(elsewhere.path()).args(["--database-url", place.postgres.as_ref().unwrap()]);
+    });
+    for server in [&first, &second] {
+        within(20, "the index is ready", || (server.search() == "ready").then_some(()));
+    }
+    let at_first = first.browser();
+    let at_second = Browser { address: second.address, cookie: at_first.cookie.clone() };
+    let is_found = |browser: &Browser, word: &str| browser.inbox(&place, word).contains(&format!("<mark>{word}</mark>"));
+
+    let mut slowest = std::time::Duration::ZERO;
+    for (n, (from, to)) in [(&first, &at_second), (&second, &at_first)].into_iter().cycle().take(10).enumerate() {
+        let word = format!("word{n}");
+        // The control: what was not said yet is not found.
+        assert!(!is_found(to, &word));
+        let began = now();
+        assert_eq!(from.submit(&place, &format!("key-nodes-{n}"), &format!("said {word}")).unwrap().status, 201);
+        within(20, "the other process finds it", || is_found(to, &word).then_some(()));
+        slowest = slowest.max(began.elapsed());
+    }
+    note(&format!("found at the other process of two after {slowest:?} at the latest, of ten (a second is promised)"));
+    assert!(slowest.as_secs() < 5, "{slowest:?}");
+
+    // The other goes on alone, with the session that the first one gave.
+    first.kill();
+    assert_eq!(second.submit(&place, "key-nodes-alone", "said alone").unwrap().status, 201);
+    within(20, "it is found", || is_found(&at_second, "alone").then_some(()));
+    assert!(is_found(&at_second, "word0") && is_found(&at_second, "word1"));
+    assert!(at_first.get("/account").is_none(), "the killed one answers nothing");
+}
