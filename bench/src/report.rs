@@ -142,9 +142,11 @@ fn text(bench: &Bench, results: &Results) -> Result<String> {
     let missed: Vec<&Row> = rows.iter().filter(|row| row.held.iter().any(|held| !held.is_hit())).collect();
     if !missed.is_empty() {
         writeln!(out, "\n## What was missed, and what the profile shows\n")?;
-        for row in missed {
-            let note = note(row.key).unwrap_or("Not profiled yet.");
-            writeln!(out, "- **{}**: {note}", row.what)?;
+        // Rows that one sentence explains stand together.
+        for rows in missed.chunk_by(|one, next| one.key == next.key) {
+            let note = note(rows[0].key).unwrap_or("Not profiled yet.");
+            let names: Vec<_> = rows.iter().map(|row| format!("**{}**", row.what)).collect();
+            writeln!(out, "- {}: {note}", names.join(", "))?;
         }
     }
     searches(&mut out, results)?;
