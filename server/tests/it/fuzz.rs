@@ -117,7 +117,7 @@ async fn any_submission_is_taken_or_refused() {
     let own = Filled::new(&t, "pelican").await;
     let (key, survey) = (&own.project.key, &own.ids["survey"]);
     let json = format!(
-        r#"{{"survey":"{survey}","finished":true,"idempotency_key":"0123456789abcdef","answers":[["q1","9"],["q2","a text"]],"page_url":"https://x.example/a","contact":{{"id":"7","email":"a@x.example","plan":"pro"}}}}"#
+        r#"{{"survey":"{survey}","finished":true,"idempotency_key":"0123456789abcdef","answers":[["q1","9"],["q2","a text"]],"context":{{"page_url":"https://x.example/a","release":"1.2","contact":{{"id":"7","email":"a@x.example","attributes":{{"plan":"pro"}}}}}}}}"#
     );
     let form = "idempotency_key=0123456789abcdef&q1=9&q2=a+text&website=";
     const PIECES: [&str; 26] = [
