@@ -11,7 +11,7 @@ use domain::{
 };
 
 use super::{Entries, note};
-use crate::{error::Result, state::App};
+use crate::{error::Result, state::App, triage::patch::fits};
 
 /// What becomes different; `None` stays as it is.
 #[derive(Debug, Clone, Default)]
@@ -36,18 +36,11 @@ pub async fn patch(app: &App, scope: &Scope, ticket: TicketId, version: i64, pat
         .write(move |tx| {
             Box::pin(async move {
                 let (mut ticket, mut held) = tx.hold_ticket(&scope, ticket).await?.ok_or(Refusal::NotFound)?;
-                if held.version != version {
-                    return Err(Refusal::Conflict("This was changed meanwhile. Read it again, and decide again.".into()).into());
-                }
-                if let Some(to) = patch.assignee {
-                    if let Some(staff) = to
-                        && !tx.is_member(scope.project(), staff).await?
-                    {
-                        return Err(Refusal::field("assignee_id", "unknown", "This is nobody who works in the project.").into());
-                    }
-                    if let Some(change) = (feedback::Change::Assigned { from: held.assignee, to }).fitted(&held) {
-                        tx.change_feedback(&mut held, scope.staff(), assigned, now, &change).await?;
-                    }
+                fits(tx, &scope, &held, version, patch.assignee).await?;
+                if let Some(to) = patch.assignee
+                    && let Some(change) = (feedback::Change::Assigned { from: held.assignee, to }).fitted(&held)
+                {
+                    tx.change_feedback(&mut held, scope.staff(), assigned, now, &change).await?;
                 }
                 if let Some(to) = patch.priority.filter(|to| *to != ticket.priority) {
                     let change = Change::Prioritised { from: ticket.priority.label().into(), to: to.label().into() };

@@ -3,12 +3,12 @@
 use domain::{
     Error as Refusal,
     accounts::{Role, Scope},
-    feedback::{Change, Status},
+    feedback::{Change, Feedback, Status},
     ids::{FeedbackId, HistoryId, StaffId},
 };
 
 use super::add::tags;
-use crate::{error::Result, state::App};
+use crate::{error::Result, state::App, store::Tx};
 
 /// What becomes different; `None` stays as it is.
 #[derive(Debug, Clone, Default)]
@@ -34,14 +34,7 @@ pub async fn patch(app: &App, scope: &Scope, feedback: FeedbackId, version: i64,
         .write(move |tx| {
             Box::pin(async move {
                 let mut held = tx.feedback_for_update(&scope, feedback).await?.ok_or(Refusal::NotFound)?;
-                if held.version != version {
-                    return Err(Refusal::Conflict("This was changed meanwhile. Read it again, and decide again.".into()).into());
-                }
-                if let Some(Some(staff)) = patch.assignee
-                    && !tx.is_member(scope.project(), staff).await?
-                {
-                    return Err(Refusal::field("assignee_id", "unknown", "This is nobody who works in the project.").into());
-                }
+                fits(tx, &scope, &held, version, patch.assignee).await?;
                 let mut changes = Vec::new();
                 if let Some(to) = patch.status {
                     if to == Status::Linked && held.status != to {
@@ -65,4 +58,17 @@ pub async fn patch(app: &App, scope: &Scope, feedback: FeedbackId, version: i64,
             })
         })
         .await
+}
+
+/// What every patch asks: that nothing else changed what is `held`, and that whoever is to take care of it works here.
+pub(crate) async fn fits(tx: &mut Tx<'_>, scope: &Scope, held: &Feedback, version: i64, assignee: Option<Option<StaffId>>) -> Result<()> {
+    if held.version != version {
+        return Err(Refusal::Conflict("This was changed meanwhile. Read it again, and decide again.".into()).into());
+    }
+    if let Some(Some(staff)) = assignee
+        && !tx.is_member(scope.project(), staff).await?
+    {
+        return Err(Refusal::field("assignee_id", "unknown", "This is nobody who works in the project.").into());
+    }
+    Ok(())
 }

@@ -123,36 +123,41 @@ fn survives_with(server: Server, place: Arc<Place>, is_reading_possible: bool, m
     busy
 }
 
+/// Holds a lock, taken by `sql` on a connection of its own, for some seconds, and looks at the server meanwhile.
+fn locked(url: &str, sql: &'static str, seconds: u64, look: &dyn Fn()) {
+    let (held, release) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (url, its_held, its_release) = (url.to_owned(), Arc::clone(&held), Arc::clone(&release));
+    let holder = thread::spawn(move || {
+        block(async {
+            sqlx::any::install_default_drivers();
+            let mut conn = sqlx::AnyConnection::connect(&url).await.unwrap();
+            sqlx::raw_sql(sql).execute(&mut conn).await.unwrap();
+            its_held.store(1, Ordering::SeqCst);
+            while its_release.load(Ordering::SeqCst) == 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            sqlx::raw_sql("COMMIT").execute(&mut conn).await.unwrap();
+        });
+    });
+    within(20, "the lock is held", || (held.load(Ordering::SeqCst) == 1).then_some(()));
+    let began = now();
+    while began.elapsed() < Duration::from_secs(seconds) {
+        look();
+        pause(200);
+    }
+    release.store(1, Ordering::SeqCst);
+    holder.join().unwrap();
+}
+
 #[test]
 fn a_database_locked_by_another_process_is_survived() {
     let _alone = alone();
     let place = Arc::new(Place::sqlite());
     let server = place.start();
-    let file = place.data.join("earshot.db");
+    let url = format!("sqlite://{}", place.data.join("earshot.db").display());
     survives(server, Arc::clone(&place), true, |look| {
-        let (held, release) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let (url, its_held, its_release) = (format!("sqlite://{}", file.display()), Arc::clone(&held), Arc::clone(&release));
-        let holder = thread::spawn(move || {
-            block(async {
-                sqlx::any::install_default_drivers();
-                let mut conn = sqlx::AnyConnection::connect(&url).await.unwrap();
-                sqlx::raw_sql("PRAGMA busy_timeout = 20000; BEGIN IMMEDIATE").execute(&mut conn).await.unwrap();
-                its_held.store(1, Ordering::SeqCst);
-                while its_release.load(Ordering::SeqCst) == 0 {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-                sqlx::raw_sql("COMMIT").execute(&mut conn).await.unwrap();
-            });
-        });
-        within(20, "the lock is held", || (held.load(Ordering::SeqCst) == 1).then_some(()));
-        let began = now();
         // Writers wait five seconds for a lock before they give up.
-        while began.elapsed() < Duration::from_secs(sized(7, 10)) {
-            look();
-            pause(200);
-        }
-        release.store(1, Ordering::SeqCst);
-        holder.join().unwrap();
+        locked(&url, "PRAGMA busy_timeout = 20000; BEGIN IMMEDIATE", sized(7, 10), look);
     });
 }
 
@@ -162,29 +167,10 @@ fn tables_of_postgres_locked_by_somebody_else_are_survived() {
     let Some(place) = Place::new(Base::Postgres) else { return };
     let place = Arc::new(place);
     let server = place.start();
+    let url = place.postgres.clone().unwrap();
     survives(server, Arc::clone(&place), false, |look| {
-        let (held, release) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let (url, its_held, its_release) = (place.postgres.clone().unwrap(), Arc::clone(&held), Arc::clone(&release));
-        let holder = thread::spawn(move || {
-            block(async {
-                let mut conn = sqlx::AnyConnection::connect(&url).await.unwrap();
-                sqlx::raw_sql("BEGIN; LOCK TABLE responses, feedback IN ACCESS EXCLUSIVE MODE").execute(&mut conn).await.unwrap();
-                its_held.store(1, Ordering::SeqCst);
-                while its_release.load(Ordering::SeqCst) == 0 {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-                sqlx::raw_sql("COMMIT").execute(&mut conn).await.unwrap();
-            });
-        });
-        within(20, "the lock is held", || (held.load(Ordering::SeqCst) == 1).then_some(()));
-        let began = now();
         // A statement waits ten seconds for its answer before it is given up.
-        while began.elapsed() < Duration::from_secs(sized(13, 20)) {
-            look();
-            pause(200);
-        }
-        release.store(1, Ordering::SeqCst);
-        holder.join().unwrap();
+        locked(&url, "BEGIN; LOCK TABLE responses, feedback IN ACCESS EXCLUSIVE MODE", sized(13, 20), look);
     });
 }
 
