@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::{Row, What};
 use crate::{
     error::Result,
-    search::{Ask, MAX_LIMIT, Sort, Status},
+    search::{Ask, MAX_LIMIT, Sort},
     state::AppState,
     store::export::{FeedbackRow, ItemRow, Place, ResponseRow},
 };
@@ -22,7 +22,7 @@ use crate::{
 /// Rows of one page.
 const PAGE: i64 = 500;
 /// How long an export of a query waits for the index to know of everything that is there.
-const INDEX_WAIT: Duration = Duration::from_secs(3);
+const INDEX_WAIT: Duration = Duration::from_secs(10);
 
 const FEEDBACK: [&str; 24] = [
     "id",
@@ -125,10 +125,10 @@ impl Reader {
         };
         if matches!(what, What::Matching(_)) {
             // What was there when the export began is to be in it, so the index has to know of it.
-            if app.search.status() != Status::Ready {
+            // Without it nothing is exported: half of an answer would look like a whole one.
+            if !app.search.caught_up(INDEX_WAIT).await {
                 return Err(Refusal::SearchUnavailable.into());
             }
-            app.search.caught_up(INDEX_WAIT).await;
         }
         let after = (i64::MIN, String::new());
         Ok(Self { app: Arc::clone(app), scope: *scope, what, after, found: Some(None), columns, survey })

@@ -74,7 +74,9 @@ fn describe(error: &Error) -> (StatusCode, &'static str, String) {
         domain::Error::Busy(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, "The database cannot take this now. Nothing was lost; try again in a moment.".into())
         }
-        domain::Error::SearchUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "Search is being rebuilt. Try again in a moment.".into()),
+        domain::Error::SearchUnavailable => {
+            (StatusCode::SERVICE_UNAVAILABLE, "Search is being brought up to date. Try again in a moment.".into())
+        }
     };
     (status, refusal.code(), text)
 }

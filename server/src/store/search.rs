@@ -74,6 +74,18 @@ pub enum Seen {
 /// Days for which changes are kept at least: an index that has not followed for longer is built again.
 const CHANGES_DAYS: i64 = 7;
 
+/// On PostgreSQL, the oldest transaction that may still put something into the change sequence, or the next one to begin: what is older is
+/// settled. Of those that ran when the snapshot was taken, only such as are seen to run in another database of the server cannot: theirs
+/// may take hours, and ours are not to wait for them.
+macro_rules! unsettled {
+    () => {
+        "COALESCE((SELECT x FROM pg_snapshot_xip(pg_current_snapshot()) AS x WHERE NOT EXISTS (\
+         SELECT 1 FROM pg_stat_get_activity(NULL) a WHERE a.backend_xid = CAST(x AS xid) \
+         AND a.datid <> (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())\
+         ) ORDER BY x LIMIT 1), pg_snapshot_xmax(pg_current_snapshot()))"
+    };
+}
+
 impl Seen {
     /// The statement that asks for the last place.
     pub(super) fn last(self, dialect: Dialect) -> &'static str {
@@ -82,10 +94,11 @@ impl Seen {
             (Dialect::Postgres, Self::Committed) => {
                 "SELECT CAST(CAST(xid AS TEXT) AS BIGINT), seq FROM feedback_changes ORDER BY xid DESC, seq DESC LIMIT 1"
             }
-            (Dialect::Postgres, Self::Settled) => {
-                "SELECT CAST(CAST(xid AS TEXT) AS BIGINT), seq FROM feedback_changes \
-                 WHERE xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY xid DESC, seq DESC LIMIT 1"
-            }
+            (Dialect::Postgres, Self::Settled) => concat!(
+                "SELECT CAST(CAST(xid AS TEXT) AS BIGINT), seq FROM feedback_changes WHERE xid < ",
+                unsettled!(),
+                " ORDER BY xid DESC, seq DESC LIMIT 1"
+            ),
         }
     }
 }
@@ -170,11 +183,12 @@ impl Store {
                     .await?
             }
             Dialect::Postgres => {
-                sqlx::query_as(
+                sqlx::query_as(concat!(
                     "SELECT CAST(CAST(xid AS TEXT) AS BIGINT), seq, project_id, feedback_id, made FROM feedback_changes \
-                     WHERE (xid, seq) > (CAST(CAST($1 AS TEXT) AS xid8), CAST($2 AS BIGINT)) \
-                     AND xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY xid, seq LIMIT $3",
-                )
+                     WHERE (xid, seq) > (CAST(CAST($1 AS TEXT) AS xid8), CAST($2 AS BIGINT)) AND xid < ",
+                    unsettled!(),
+                    " ORDER BY xid, seq LIMIT $3"
+                ))
                 .bind(tx.to_string())
                 .bind(seq)
                 .bind(limit)

@@ -222,21 +222,6 @@ impl NewEvent {
     }
 }
 
-/// A change to feedback that webhooks have not been told of.
-#[derive(Debug, Clone, Copy)]
-pub struct Told {
-    /// Place in the change sequence.
-    pub tx: i64,
-    /// Place in the change sequence.
-    pub seq: i64,
-    /// Whose.
-    pub project: ProjectId,
-    /// What changed.
-    pub feedback: FeedbackId,
-    /// Whether this change made it.
-    pub made: bool,
-}
-
 /// What a delivery to one endpoint is, of a try that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum After {
@@ -383,39 +368,6 @@ impl Store {
     /// When the database fails.
     pub async fn webhook_cursor(&self) -> Result<(i64, i64)> {
         Ok(sqlx::query_as("SELECT tx, seq FROM webhook_cursor WHERE id = 1").fetch_one(self.reader()).await?)
-    }
-
-    /// Changes to feedback after a place; see [`Store::changes_after`] for which.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn changes_to_tell(&self, tx: i64, seq: i64, limit: i64) -> Result<Vec<Told>> {
-        let rows: Vec<(i64, i64, String, String, i64)> = match self.dialect() {
-            Dialect::Sqlite => {
-                sqlx::query_as("SELECT 0, seq, project_id, feedback_id, made FROM feedback_changes WHERE seq > $1 ORDER BY seq LIMIT $2")
-                    .bind(seq)
-                    .bind(limit)
-                    .fetch_all(self.reader())
-                    .await?
-            }
-            Dialect::Postgres => {
-                sqlx::query_as(
-                    "SELECT CAST(CAST(xid AS TEXT) AS BIGINT), seq, project_id, feedback_id, made FROM feedback_changes \
-                     WHERE (xid, seq) > (CAST(CAST($1 AS TEXT) AS xid8), CAST($2 AS BIGINT)) \
-                     AND xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY xid, seq LIMIT $3",
-                )
-                .bind(tx.to_string())
-                .bind(seq)
-                .bind(limit)
-                .fetch_all(self.reader())
-                .await?
-            }
-        };
-        rows.into_iter()
-            .map(|(tx, seq, project, feedback, made)| {
-                Ok(Told { tx, seq, project: id(&project)?, feedback: id(&feedback)?, made: made != 0 })
-            })
-            .collect()
     }
 
     /// Those of these records that an import brought.

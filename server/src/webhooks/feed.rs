@@ -30,7 +30,7 @@ pub async fn tell(app: &App) -> Result<bool> {
         return Ok(false);
     }
     let from = app.store.webhook_cursor().await?;
-    let changes = app.store.changes_to_tell(from.0, from.1, BATCH).await?;
+    let changes = app.store.changes_after(from.0, from.1, BATCH).await?;
     let Some(last) = changes.last() else { return Ok(false) };
     let to = (last.tx, last.seq);
     // Several changes in one batch are one event, which tells how things are now.

@@ -566,7 +566,7 @@ on_both!(old_changes_are_removed_and_who_missed_them_starts_over, |t: TestApp| a
     // A node that looks away here.
     t.app.search.stop().await;
     add(&t, vec![sample(&t.app, p, "card two"), sample(&t.app, p, "card three")]).await;
-    // On PostgreSQL other transactions, also of other databases, may hold the end of the sequence back for a moment.
+    // On PostgreSQL other transactions may hold the end of the sequence back for a moment.
     while t.app.store.last_change(Seen::Settled).await.unwrap() != t.app.store.last_change(Seen::Committed).await.unwrap() {
         tokio::task::yield_now().await;
     }
@@ -655,6 +655,19 @@ on_both!(a_transaction_that_commits_late_is_not_skipped, |t: TestApp| async move
         assert!(t.app.search.caught_up(SOON).await);
         assert_eq!(find(&t, p, "").await.total, before + 2);
     }
+});
+
+on_both!(transactions_of_other_databases_hold_nothing_back, |t: TestApp| async move {
+    use sqlx::Connection as _;
+    if t.database == Database::Sqlite {
+        return;
+    }
+    let p = project(&t).await.id;
+    let mut neighbour = sqlx::AnyConnection::connect(&crate::support::fresh_postgres().await.unwrap()).await.unwrap();
+    sqlx::raw_sql("BEGIN; SELECT CAST(pg_current_xact_id() AS TEXT)").execute(&mut neighbour).await.unwrap();
+    say(&t, p, &[("found all the same", &plain)]).await;
+    assert_eq!(find(&t, p, "same").await.total, 1);
+    sqlx::raw_sql("COMMIT").execute(&mut neighbour).await.unwrap();
 });
 
 on_both!(a_database_restored_on_another_server_is_followed, |t: TestApp| async move {

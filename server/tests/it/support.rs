@@ -125,7 +125,7 @@ pub struct TestApp {
     pub clock: Arc<TestClock>,
     pub database: Database,
     /// Where PostgreSQL is.
-    url: Option<String>,
+    pub url: Option<String>,
     _dir: tempfile::TempDir,
 }
 
