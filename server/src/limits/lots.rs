@@ -19,6 +19,8 @@ use crate::{
 
 /// A lot is this part of a full bucket.
 const PARTS: u32 = 20;
+/// And at most so many, so that of a large bucket little is lost with a node that starts again and again.
+const MOST: u32 = 1000;
 /// How long a lot may be used, in milliseconds.
 const LOT_MS: i64 = 10_000;
 /// Keys kept; beyond it, lots that have lapsed are forgotten, and then all.
@@ -67,7 +69,7 @@ impl Lots {
         if let Some(known) = self.at_hand(&key, limit, now) {
             return Ok(known?);
         }
-        let (rows, want) = (vec![(key.to_string(), limit)], (limit.burst / PARTS).max(1));
+        let (rows, want) = (vec![(key.to_string(), limit)], (limit.burst / PARTS).clamp(1, MOST));
         let taken = store.write(move |tx| Box::pin(async move { tx.take_from_buckets(&rows, want, now).await })).await;
         let nothing = Lot { left: 0, until: now, beyond: 0, reset: 0, empty_until: now };
         let lot = match taken.as_deref() {
