@@ -13,8 +13,8 @@ use domain::{
 };
 use tantivy::{
     Term,
-    query::{BooleanQuery, EmptyQuery, Query, RangeQuery, TermQuery},
-    schema::{Field as Column, IndexRecordOption},
+    query::{BooleanQuery, EmptyQuery, Query, RangeQuery},
+    schema::Field as Column,
 };
 
 use super::{
@@ -115,9 +115,6 @@ impl Context<'_> {
     fn test(&self, test: &Test) -> Vec<Leaf> {
         let f = &self.fields;
         let is = |column: &'static str, text: &str| vec![Leaf::Value(column, text.to_owned())];
-        let exact = |field: Column, text: &str| {
-            vec![Leaf::Query(Box::new(TermQuery::new(Term::from_field_text(field, text), IndexRecordOption::Basic)))]
-        };
         let time = |low, high| vec![Leaf::Query(Box::new(RangeQuery::new(low, high)))];
         let at = |when: &When| Term::from_field_i64(f.created, when.at(self.now).0);
         match test {
@@ -129,12 +126,12 @@ impl Context<'_> {
             Test::Assignee(Assignee::Me) => self.me.iter().flat_map(|me| is("assignee", &me.to_string())).collect(),
             Test::Assignee(Assignee::Nobody) => is("assignee", NOBODY),
             Test::Assignee(Assignee::Member(who)) => self.named("assignee", Field::Assignee, who),
-            Test::Has(flag) => exact(f.has, flag.as_str()),
+            Test::Has(flag) => is("has", flag.as_str()),
             Test::Survey(survey) => self.named("survey", Field::Survey, survey),
             Test::Before(when) => time(Bound::Unbounded, Bound::Excluded(at(when))),
             Test::After(when) => time(Bound::Included(at(when)), Bound::Unbounded),
             Test::Release(release) => is("release", &value(release)),
-            Test::Env(environment) => exact(f.environment, &value(environment)),
+            Test::Env(environment) => is("environment", &value(environment)),
             Test::Lang(language) => is("lang", language),
         }
     }
