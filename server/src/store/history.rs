@@ -86,7 +86,7 @@ impl Tx<'_> {
     pub async fn answered_further(&mut self, id: HistoryId, scope: &Scope, feedback: FeedbackId, now: Timestamp) -> Result<()> {
         let told = sqlx::query(
             "UPDATE history SET at = $3, version = (SELECT f.version FROM feedback f WHERE f.id = $1) \
-             WHERE change = $4 AND staff_id IS NULL AND project_id = $2 \
+             WHERE subject_id = $1 AND change = $4 AND staff_id IS NULL AND project_id = $2 \
              AND id = (SELECT n.id FROM history n WHERE n.subject_id = $1 ORDER BY n.at DESC, n.id DESC LIMIT 1)",
         )
         .bind(feedback.to_string())

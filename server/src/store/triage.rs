@@ -225,12 +225,12 @@ impl Store {
         let sql = match self.dialect() {
             Dialect::Sqlite => {
                 "SELECT f.id, f.version, h.change, s.name FROM json_each($2) j CROSS JOIN feedback f ON f.id = j.value \
-                 LEFT JOIN history h ON h.id = (SELECT n.id FROM history n WHERE n.subject_id = f.id ORDER BY n.at DESC, n.id DESC LIMIT 1) \
+                 LEFT JOIN history h ON h.subject_id = f.id AND h.id = (SELECT n.id FROM history n WHERE n.subject_id = f.id ORDER BY n.at DESC, n.id DESC LIMIT 1) \
                  LEFT JOIN staff s ON s.id = h.staff_id WHERE f.project_id = $1"
             }
             Dialect::Postgres => {
                 "SELECT f.id, f.version, h.change, s.name FROM feedback f JOIN json_array_elements_text(CAST($2 AS json)) j ON f.id = j \
-                 LEFT JOIN history h ON h.id = (SELECT n.id FROM history n WHERE n.subject_id = f.id ORDER BY n.at DESC, n.id DESC LIMIT 1) \
+                 LEFT JOIN history h ON h.subject_id = f.id AND h.id = (SELECT n.id FROM history n WHERE n.subject_id = f.id ORDER BY n.at DESC, n.id DESC LIMIT 1) \
                  LEFT JOIN staff s ON s.id = h.staff_id WHERE f.project_id = $1"
             }
         };
