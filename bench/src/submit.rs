@@ -69,7 +69,9 @@ impl Messages {
             turn % 40,
             turn % 5,
         );
-        (format!("{}-{client}-{n}", self.run), body)
+        // As those of survey.js, it begins with the time.
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_millis());
+        (format!("{now:012x}-{:x}-{client}-{n}", self.run), body)
     }
 
     fn request(&self, client: usize, n: u64) -> Vec<u8> {

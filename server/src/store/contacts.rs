@@ -47,6 +47,9 @@ pub struct Known {
     pub external_id: Option<String>,
 }
 
+/// How much later somebody has to be seen again for it to be noted, in milliseconds: most who say something more say it within minutes, and
+/// the row would be written for nothing else.
+const SEEN_MS: i64 = 3_600_000;
 /// How often we look again for persons that others add at the same moment.
 const LOOKS: usize = 3;
 
@@ -273,19 +276,22 @@ impl Contact {
     /// Adds what is not known yet.
     fn learn(&mut self, person: &Person, at: Timestamp) {
         self.is_renamed |= (self.name.is_none() && person.name.is_some()) || (self.email.is_none() && person.email.is_some());
-        let fill = |known: &mut Option<String>, said: &Option<String>| {
-            if known.is_none() {
+        let mut is_more = false;
+        let mut fill = |known: &mut Option<String>, said: &Option<String>| {
+            if known.is_none() && said.is_some() {
                 known.clone_from(said);
+                is_more = true;
             }
         };
         fill(&mut self.external_id, &person.external_id);
         fill(&mut self.email, &person.email);
         fill(&mut self.name, &person.name);
         if let Some(attributes) = person.attributes.as_ref().filter(|_| self.seen_at <= at.0 || self.attributes == "{}") {
+            is_more |= *attributes != self.attributes;
             self.attributes.clone_from(attributes);
         }
+        self.is_changed |= is_more || at.0 >= self.seen_at.saturating_add(SEEN_MS);
         self.seen_at = self.seen_at.max(at.0);
-        self.is_changed = true;
     }
 }
 
