@@ -47,6 +47,8 @@ pub struct At {
     pub inbox: Spread,
     /// The inbox as it is first seen after something new has become searchable.
     pub inbox_changed: Spread,
+    /// The inbox after as long a pause, with nothing new.
+    pub inbox_rested: Spread,
     pub detail: Spread,
     pub survey: Spread,
     /// A route that does nothing, of the same program: what HTTP costs here.
@@ -175,7 +177,8 @@ pub async fn read(bench: &Bench, items: usize) -> Result<At> {
         found.push((class.clone(), hits, times.spread()));
     }
     let memory_used = memory(served.id())?;
-    let inbox_changed = changed(&mut connection, &project, &survey, &inbox, &cookie, if bench.quick { 5 } else { 30 }).await?;
+    let (inbox_changed, inbox_rested) =
+        changed(&mut connection, &project, &survey, &inbox, &cookie, if bench.quick { 5 } else { 30 }).await?;
     served.stop()?;
 
     bench.say(&format!("{items} items: bare tantivy"));
@@ -190,6 +193,7 @@ pub async fn read(bench: &Bench, items: usize) -> Result<At> {
         classes,
         inbox: inbox_time,
         inbox_changed,
+        inbox_rested,
         detail,
         survey: survey_time,
         healthz,
@@ -233,9 +237,16 @@ async fn first_bytes(connection: &mut Connection, path: &str, cookie: &str, roun
     Ok(times.spread())
 }
 
-/// First bytes of the inbox, each after a submission that it has not shown yet.
-async fn changed(connection: &mut Connection, project: &Project, survey: &str, inbox: &str, cookie: &str, rounds: usize) -> Result<Spread> {
-    let mut times = Times::default();
+/// First bytes of the inbox, each after a submission that it has not shown yet; and after pauses without one.
+async fn changed(
+    connection: &mut Connection,
+    project: &Project,
+    survey: &str,
+    inbox: &str,
+    cookie: &str,
+    rounds: usize,
+) -> Result<(Spread, Spread)> {
+    let (mut times, mut rested) = (Times::default(), Times::default());
     for round in 0..rounds {
         let body = format!(r#"{{"survey":"{survey}","answers":[["q1","9"],["q2","Something new, number {round}"]],"finished":true}}"#);
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos());
@@ -248,8 +259,10 @@ async fn changed(connection: &mut Connection, project: &Project, survey: &str, i
         if !connection.body().contains(&format!("Something new, number {round}")) {
             return Err("what was acknowledged a quarter of a second ago is not listed".into());
         }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        rested.push(connection.send(&get(inbox, cookie)).await?.first_byte);
     }
-    Ok(times.spread())
+    Ok((times.spread(), rested.spread()))
 }
 
 /// What a person types.

@@ -251,7 +251,11 @@ fn rows(results: &Results) -> Vec<Row> {
             last.map(|at| {
                 let spread = page(at);
                 let held = vec![Held::AtMost(spread.p50, 2.0, "ms"), Held::AtMost(spread.p99, 10.0, "ms")];
-                (both(spread), format!("`/healthz`, which does nothing: {}", both(&at.healthz)), held)
+                let pause = match name {
+                    "inbox, right after something new" => format!("after the same pause with nothing new: {}; ", both(&at.inbox_rested)),
+                    _ => String::new(),
+                };
+                (both(spread), format!("{pause}`/healthz`, which does nothing: {}", both(&at.healthz)), held)
             }),
         );
     }

@@ -67,7 +67,7 @@ impl OfSegment {
     pub(super) fn project(&self, segment: &SegmentReader, field: Field, project: ProjectId) -> tantivy::Result<Set> {
         let records = self.projects.get(project, || {
             let (set, _) = posted(segment, &Term::from_field_text(field, &project.to_string()))?;
-            Ok(Records::of(set.iter().collect(), segment.max_doc()))
+            Ok(Records::of(set, segment.max_doc()))
         })?;
         Ok(records.set(segment.max_doc()))
     }
@@ -77,12 +77,16 @@ impl OfSegment {
         self.by_time.get((), || {
             let columns = segment.fast_fields();
             let (created, high, low) = (columns.i64("created")?, columns.u64("id_high")?, columns.u64("id_low")?);
-            let mut order: Vec<(i64, DocId)> = (0..segment.max_doc()).map(|doc| (created.first(doc).unwrap_or_default(), doc)).collect();
-            order.sort_unstable_by(|(a, x), (b, y)| {
-                let id = |doc: DocId| (high.first(doc).unwrap_or_default(), low.first(doc).unwrap_or_default());
-                a.cmp(b).then_with(|| id(*x).cmp(&id(*y)))
-            });
-            Ok(order.into_iter().map(|(_, doc)| doc).collect())
+            let key = |doc: DocId| {
+                let id = (high.first(doc).unwrap_or_default(), low.first(doc).unwrap_or_default());
+                (created.first(doc).unwrap_or_default(), id)
+            };
+            let mut order: Vec<DocId> = (0..segment.max_doc()).collect();
+            // Most come in their order. The keys are not kept beside: that would be four times the memory.
+            if !order.is_sorted_by_key(|doc| key(*doc)) {
+                order.sort_unstable_by_key(|doc| key(*doc));
+            }
+            Ok(order)
         })
     }
 }
@@ -133,13 +137,21 @@ enum Records {
 }
 
 impl Records {
-    fn of(list: Vec<DocId>, records: DocId) -> Self {
-        if list.len() * SPARSE < records as usize {
-            return Self::Few(list);
+    fn of(set: Set, records: DocId) -> Self {
+        if set.len() * SPARSE < records as usize { Self::Few(set.iter().collect()) } else { Self::Many(set) }
+    }
+
+    /// None, with room for so many.
+    fn with_room(many: usize, records: DocId) -> Self {
+        if many * SPARSE < records as usize { Self::Few(Vec::with_capacity(many)) } else { Self::Many(Set::new(records)) }
+    }
+
+    /// Adds one that comes after the others.
+    fn push(&mut self, doc: DocId) {
+        match self {
+            Self::Many(set) => set.insert(doc),
+            Self::Few(list) => list.push(doc),
         }
-        let mut set = Set::new(records);
-        list.into_iter().for_each(|doc| set.insert(doc));
-        Self::Many(set)
     }
 
     fn add_to(&self, set: &mut Set) {
@@ -215,21 +227,28 @@ impl Numbered {
 
 impl Values {
     fn of(column: &StrColumn, records: DocId) -> tantivy::Result<Self> {
-        let mut lists: Vec<Vec<DocId>> = vec![Vec::new(); column.num_terms()];
-        for doc in 0..records {
-            for ord in column.term_ords(doc) {
-                if let Some(list) = usize::try_from(ord).ok().and_then(|ord| lists.get_mut(ord)) {
-                    list.push(doc);
-                }
+        let place = |ord: u64| usize::try_from(ord).unwrap_or(usize::MAX);
+        // Gone through twice, so that no list grows into what it will not be.
+        let mut counts = vec![0; column.num_terms()];
+        for ord in (0..records).flat_map(|doc| column.term_ords(doc)) {
+            if let Some(n) = counts.get_mut(place(ord)) {
+                *n += 1;
             }
         }
-        let largest = lists.iter().enumerate().max_by_key(|(_, list)| list.len()).map(|(n, _)| n);
+        let largest = counts.iter().enumerate().max_by_key(|(_, n)| **n).map(|(n, _)| n);
         let rest = largest.filter(|_| column.ords().get_cardinality() == Cardinality::Full);
-        let mut having = Vec::with_capacity(lists.len());
-        for (ord, list) in (0_u64..).zip(lists) {
+        let mut having = Vec::with_capacity(counts.len());
+        for (ord, n) in (0_u64..).zip(counts) {
             let mut name = String::new();
             column.ord_to_str(ord, &mut name)?;
-            having.push((name, Records::of(list, records)));
+            having.push((name, Records::with_room(n, records)));
+        }
+        for doc in 0..records {
+            for ord in column.term_ords(doc) {
+                if let Some((_, of)) = having.get_mut(place(ord)) {
+                    of.push(doc);
+                }
+            }
         }
         let numbered = if having.len() > MANY { Numbered::of(column, records) } else { None };
         Ok(Self { having, rest, numbered })
