@@ -37,7 +37,7 @@ struct Lot {
     beyond: u32,
     reset: u64,
     /// The bucket was empty; there is nothing to ask for before then.
-    empty_until: Timestamp,
+    empty_until: Option<Timestamp>,
 }
 
 /// The lots of this node.
@@ -71,17 +71,18 @@ impl Lots {
         }
         let (rows, want) = (vec![(key.to_string(), limit)], (limit.burst / PARTS).clamp(1, MOST));
         let taken = store.write(move |tx| Box::pin(async move { tx.take_from_buckets(&rows, want, now).await })).await;
-        let nothing = Lot { left: 0, until: now, beyond: 0, reset: 0, empty_until: now };
+        let nothing = Lot { left: 0, until: now, beyond: 0, reset: 0, empty_until: None };
         let lot = match taken.as_deref() {
             Ok([taken]) => Lot { left: taken.count - 1, until: now.plus_ms(LOT_MS), beyond: taken.left, reset: taken.full_in, ..nothing },
             Err(Error::Refused(Refusal::RateLimited(seconds))) => {
-                Lot { empty_until: now.plus_ms(i64::try_from(*seconds).unwrap_or(1).saturating_mul(1000)), ..nothing }
+                let until = now.plus_ms(i64::try_from(*seconds).unwrap_or(1).saturating_mul(1000));
+                Lot { empty_until: Some(until), ..nothing }
             }
             _ => return Err(taken.err().unwrap_or_else(|| Error::internal("limits", "not one bucket"))),
         };
         let mut lots = self.lock();
         if lots.len() >= KEPT {
-            lots.retain(|_, lot| lot.until > now || lot.empty_until > now);
+            lots.retain(|_, lot| lot.until > now || lot.empty_until.is_some_and(|until| until > now));
             if lots.len() >= KEPT {
                 lots.clear();
             }
@@ -95,8 +96,8 @@ impl Lots {
     fn at_hand(&self, key: &Key, limit: Limit, now: Timestamp) -> Option<Result<Standing, Refusal>> {
         let mut lots = self.lock();
         let lot = lots.get_mut(key)?;
-        if lot.empty_until > now {
-            return Some(Err(refusal((lot.empty_until.0 - now.0).unsigned_abs().div_ceil(1000))));
+        if let Some(until) = lot.empty_until.filter(|until| *until > now) {
+            return Some(Err(refusal((until.0 - now.0).unsigned_abs().div_ceil(1000))));
         }
         if lot.left == 0 || lot.until <= now {
             return None;

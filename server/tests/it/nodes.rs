@@ -51,6 +51,14 @@ async fn many_requests_at_once_take_no_more_than_there_is() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_came_earlier_and_is_counted_later_is_let_through() {
+    let Some((one, _other)) = two(|_| {}).await else { return };
+    let (project, now) = (one.app.id(), one.app.now());
+    one.app.limits.project(project, now.plus_ms(1)).await.unwrap();
+    one.app.limits.project(project, now).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn guessing_at_two_nodes_is_one_guessing() {
     let Some((one, other)) = two(|_| {}).await else { return };
     one.owner().await;
