@@ -13,8 +13,11 @@ use crate::support::fresh_postgres;
 const PROJECT: &str = "01990000-0000-7000-8000-000000000001";
 const SCORE: &str = "01990000-0000-7000-8000-000000000002";
 const WORDS: &str = "01990000-0000-7000-8000-000000000003";
+const SURVEY: &str = "01990000-0000-7000-8000-000000000004";
+const VERSION: &str = "01990000-0000-7000-8000-000000000005";
+const RESPONSE: &str = "01990000-0000-7000-8000-000000000006";
 
-/// The schema of the first release, with a project and two pieces of feedback.
+/// The schema of the first release, with a project, two pieces of feedback, and a response with its answers and its key.
 async fn first_release(url: &str, migrations: &str) {
     let from = tempfile::tempdir().unwrap();
     let all = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations").join(migrations);
@@ -25,7 +28,17 @@ async fn first_release(url: &str, migrations: &str) {
         "INSERT INTO projects (id, slug, name, public_key, accent, created_at) VALUES ('{PROJECT}', 'old', 'Old', 'key', '#000000', 1); \
          INSERT INTO feedback (id, project_id, kind, text, score, score_max, language, status, created_at, updated_at, version) VALUES \
          ('{SCORE}', '{PROJECT}', 'survey_response', '9 / 10', 9, 10, 'en', 'triaged', 5, 6, 3), \
-         ('{WORDS}', '{PROJECT}', 'api', 'The export fails', NULL, NULL, 'en', 'new', 7, 7, 1);"
+         ('{WORDS}', '{PROJECT}', 'api', 'The export fails', NULL, NULL, 'en', 'new', 7, 7, 1); \
+         INSERT INTO surveys (id, project_id, name, status, draft, draft_revision, draft_position, last_number, created_at, updated_at) \
+         VALUES ('{SURVEY}', '{PROJECT}', 'Old', 'draft', '{{}}', 1, 0, 1, 2, 2); \
+         INSERT INTO survey_versions (id, project_id, survey_id, number, body, published_at) VALUES ('{VERSION}', '{PROJECT}', '{SURVEY}', 1, '{{}}', 3); \
+         INSERT INTO responses (id, project_id, survey_id, version_id, source, language, started_at, updated_at) \
+         VALUES ('{RESPONSE}', '{PROJECT}', '{SURVEY}', '{VERSION}', 'page', 'en', 4, 5); \
+         INSERT INTO answers (response_id, project_id, survey_id, question_id, value, number, answered_at) VALUES \
+         ('{RESPONSE}', '{PROJECT}', '{SURVEY}', 'q2', 'two', NULL, 5), ('{RESPONSE}', '{PROJECT}', '{SURVEY}', 'q1', 'nine', 9, 4); \
+         INSERT INTO history (id, project_id, subject_id, change, version, at) VALUES \
+         ('h2', '{PROJECT}', '{SCORE}', 'second', 3, 6), ('h1', '{PROJECT}', '{SCORE}', 'first', 1, 5); \
+         INSERT INTO idempotency (scope, key, outcome, created_at) VALUES ('respond', 'key', 'done', 4);"
     );
     sqlx::raw_sql(sqlx::AssertSqlSafe(rows)).execute(&pool).await.unwrap();
     pool.close().await;
@@ -38,6 +51,14 @@ async fn check(store: &Store) {
     assert_eq!(found.len(), 2);
     assert_eq!((found[0].text.as_str(), found[0].score, found[0].status, found[0].version), ("", Some(9.0), Status::Triaged, 3));
     assert_eq!((found[1].text.as_str(), found[1].created_at.0), ("The export fails", 7));
+    let all = async |sql: &'static str| -> Vec<(String, i64)> { sqlx::query_as(sql).fetch_all(store.reader()).await.unwrap() };
+    let rows = |rows: &[(&str, i64)]| rows.iter().map(|(text, at)| ((*text).to_owned(), *at)).collect::<Vec<_>>();
+    let answers = "SELECT question_id || ' ' || value || ' ' || survey_id || ' ' || CAST(number IS NOT NULL AS TEXT), answered_at FROM answers ORDER BY 2";
+    let answers: Vec<String> =
+        all(answers).await.into_iter().map(|(text, at)| format!("{} {at}", text.replace("true", "1").replace("false", "0"))).collect();
+    assert_eq!(answers, [format!("q1 nine {SURVEY} 1 4"), format!("q2 two {SURVEY} 0 5")]);
+    assert_eq!(all("SELECT id || ' ' || change, version FROM history ORDER BY at").await, rows(&[("h1 first", 1), ("h2 second", 3)]));
+    assert_eq!(all("SELECT scope || ' ' || key || ' ' || outcome, created_at FROM idempotency").await, rows(&[("respond key done", 4)]));
 }
 
 #[tokio::test]
