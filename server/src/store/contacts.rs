@@ -433,4 +433,20 @@ mod tests {
         known.learn(&person(Some("a"), Some("ann@a.example"), None), Timestamp(9));
         assert!(known.is_renamed);
     }
+
+    #[test]
+    fn who_is_seen_again_soon_with_nothing_new_to_tell_is_not_written() {
+        let mut book = Book::default();
+        meet(&mut book, 1, &person(Some("a"), None, Some("Ann")));
+        let known = &mut book.contacts[0];
+        let hour = 1 + SEEN_MS;
+        known.learn(&person(Some("a"), None, Some("Ann")), Timestamp(hour - 1));
+        assert!(!known.is_changed);
+        known.seen_at = 1;
+        known.learn(&person(Some("a"), None, None), Timestamp(hour));
+        assert!(known.is_changed);
+        known.is_changed = false;
+        known.learn(&person(Some("a"), Some("ann@a.example"), None), Timestamp(hour));
+        assert!(known.is_changed, "an address is something new");
+    }
 }
