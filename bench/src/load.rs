@@ -159,6 +159,11 @@ pub fn get(path: &str, cookie: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: bench.example\r\nAccept: text/html\r\n{cookie}\r\n").into_bytes()
 }
 
+/// The time since 1970.
+pub fn since_epoch() -> Duration {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
+}
+
 /// A `POST` of JSON.
 pub fn post_json(path: &str, key: &str, body: &str) -> Vec<u8> {
     format!(

@@ -237,6 +237,9 @@ async fn first_bytes(connection: &mut Connection, path: &str, cookie: &str, roun
     Ok(times.spread())
 }
 
+/// Between two looks at the inbox: by then what is acknowledged is to be found.
+const PAUSE: Duration = Duration::from_millis(250);
+
 /// First bytes of the inbox, each after a submission that it has not shown yet; and after pauses without one.
 async fn changed(
     connection: &mut Connection,
@@ -249,17 +252,17 @@ async fn changed(
     let (mut times, mut rested) = (Times::default(), Times::default());
     for round in 0..rounds {
         let body = format!(r#"{{"survey":"{survey}","answers":[["q1","9"],["q2","Something new, number {round}"]],"finished":true}}"#);
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos());
+        let now = crate::load::since_epoch().as_nanos();
         let answer = connection.send(&post_json(&format!("/embed/v1/{}/responses", project.key), &now.to_string(), &body)).await?;
         if answer.status != 201 {
             return Err(format!("a submission was answered {}: {}", answer.status, connection.body()).into());
         }
-        tokio::time::sleep(Duration::from_millis(250)).await;
+        tokio::time::sleep(PAUSE).await;
         times.push(connection.send(&get(inbox, cookie)).await?.first_byte);
         if !connection.body().contains(&format!("Something new, number {round}")) {
             return Err("what was acknowledged a quarter of a second ago is not listed".into());
         }
-        tokio::time::sleep(Duration::from_millis(250)).await;
+        tokio::time::sleep(PAUSE).await;
         rested.push(connection.send(&get(inbox, cookie)).await?.first_byte);
     }
     Ok((times.spread(), rested.spread()))

@@ -185,7 +185,7 @@ impl Drop for Served {
 
 /// A posted form.
 pub fn form(path: &str, cookie: &str, fields: &[(&str, &str)], key: &str) -> Vec<u8> {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos());
+    let now = crate::load::since_epoch().as_nanos();
     let mut body = format!("idempotency_key=bench-{key}-{now}");
     for (name, value) in fields {
         body.push_str(&format!("&{name}={}", escaped(value)));

@@ -237,13 +237,14 @@ fn rows(results: &Results) -> Vec<Row> {
         }),
     );
     type Page = fn(&At) -> &Spread;
-    let pages: [(&str, Page); 4] = [
-        ("inbox", |at| &at.inbox),
-        ("inbox, right after something new", |at| &at.inbox_changed),
-        ("detail", |at| &at.detail),
-        ("survey page", |at| &at.survey),
+    // Each with what it is held against besides.
+    let pages: [(&str, Page, Option<Page>); 4] = [
+        ("inbox", |at| &at.inbox, None),
+        ("inbox, right after something new", |at| &at.inbox_changed, Some(|at| &at.inbox_rested)),
+        ("detail", |at| &at.detail, None),
+        ("survey page", |at| &at.survey, None),
     ];
-    for (name, page) in pages {
+    for (name, page, rested) in pages {
         row(
             "pages",
             &format!("first byte of the {name}{}", last.map(|at| format!(" at {}", size(at.items))).unwrap_or_default()),
@@ -251,10 +252,8 @@ fn rows(results: &Results) -> Vec<Row> {
             last.map(|at| {
                 let spread = page(at);
                 let held = vec![Held::AtMost(spread.p50, 2.0, "ms"), Held::AtMost(spread.p99, 10.0, "ms")];
-                let pause = match name {
-                    "inbox, right after something new" => format!("after the same pause with nothing new: {}; ", both(&at.inbox_rested)),
-                    _ => String::new(),
-                };
+                let pause =
+                    rested.map(|rested| format!("after the same pause with nothing new: {}; ", both(rested(at)))).unwrap_or_default();
                 (both(spread), format!("{pause}`/healthz`, which does nothing: {}", both(&at.healthz)), held)
             }),
         );

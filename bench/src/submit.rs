@@ -51,7 +51,7 @@ struct Messages {
 impl Messages {
     fn new(bench: &Bench, project: Project, survey: String) -> Arc<Self> {
         let texts = bench.texts.items(4096).map(|i| serde_json::Value::String(i.text).to_string()).collect();
-        let run = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos());
+        let run = load::since_epoch().as_nanos();
         Arc::new(Self { project, survey, texts, run })
     }
 
@@ -70,7 +70,7 @@ impl Messages {
             turn % 5,
         );
         // As those of survey.js, it begins with the time.
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_millis());
+        let now = load::since_epoch().as_millis();
         (format!("{now:012x}-{:x}-{client}-{n}", self.run), body)
     }
 
