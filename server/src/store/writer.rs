@@ -278,10 +278,13 @@ async fn write_groups(pool: AnyPool, mut queue: mpsc::Receiver<Waiting>, committ
             Ok(conn) => conn,
             Err(error) => {
                 tracing::error!(db.error = %error, "the database takes no writes");
-                // Each of the others would wait as long again for the same: whoever asks again later gets a new place. A job that is
-                // dropped answers Busy.
-                drop(first);
-                while queue.try_recv().is_ok() {}
+                // Each of the others would wait as long again for the same: whoever asks again later gets a new place. All are taken
+                // before the first is told, so that none who asks again at once is refused with them. A job that is dropped answers Busy.
+                let mut refused = vec![first];
+                while let Ok(next) = queue.try_recv() {
+                    refused.push(next);
+                }
+                drop(refused);
                 continue;
             }
         };
