@@ -48,11 +48,12 @@ impl From<sqlx::Error> for Error {
 }
 
 /// SQLite: busy (5), locked (6), not to be written (8: a disk that failed is), I/O error (10), disk full (13), not to be opened (14), with
-/// their extended codes. PostgreSQL: connection (08), resources and disk full (53), shutting down (57), rolled back in favour of others (40).
+/// their extended codes. PostgreSQL: connection (08), resources and disk full (53), shutting down (57), rolled back in favour of others (40),
+/// ended because we were silent in the midst of a transaction (25P03).
 fn is_unavailable(error: &dyn sqlx::error::DatabaseError) -> bool {
     let Some(code) = error.code() else { return false };
     if code.len() == 5 && !code.starts_with('0') || code.starts_with("08") {
-        return ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class));
+        return ["08", "40", "53", "57", "25P03"].iter().any(|class| code.starts_with(class));
     }
     code.parse::<u32>().is_ok_and(|n| matches!(n & 0xff, 5 | 6 | 8 | 10 | 13 | 14))
 }

@@ -233,6 +233,8 @@ enum Line {
     Open,
     /// Connections are closed, and new ones at once.
     Cut,
+    /// As [`Line::Silent`] as soon as somebody says COMMIT: the server does not hear it, and believes that the transaction goes on.
+    SilentAtCommit,
     /// Nothing comes through and nothing is closed. Connections from before stay like that for ever.
     Silent,
 }
@@ -255,7 +257,7 @@ impl Network {
                 match now {
                     Line::Cut => drop(client),
                     Line::Silent => drop(thread::spawn(move || hold(&client))),
-                    Line::Open => {
+                    Line::Open | Line::SilentAtCommit => {
                         let Ok(server) = TcpStream::connect(target) else { continue };
                         for (from, to) in [(client.try_clone().unwrap(), server.try_clone().unwrap()), (server, client)] {
                             let line = Arc::clone(&its_line);
@@ -288,9 +290,15 @@ fn carry(mut from: &TcpStream, mut to: &TcpStream, line: &Mutex<(Line, usize)>, 
     let mut bytes = [0; 16 * 1024];
     loop {
         let got = from.read(&mut bytes);
-        let (now, turns) = *line.lock().unwrap();
+        let mut line = line.lock().unwrap();
+        if line.0 == Line::SilentAtCommit && got.as_ref().is_ok_and(|n| bytes[..*n].windows(6).any(|said| said == b"COMMIT")) {
+            *line = (Line::Silent, line.1 + 1);
+        }
+        let (now, turns) = *line;
+        drop(line);
         if turns != since {
             match now {
+                Line::SilentAtCommit => {}
                 Line::Cut => break,
                 // Whatever was silent once stays silent.
                 _ => return hold(from),
@@ -338,5 +346,5 @@ fn a_postgres_that_is_gone_is_survived() {
 
 #[test]
 fn a_postgres_that_falls_silent_is_survived() {
-    a_lost_postgres_is_survived(Line::Silent, 6);
+    a_lost_postgres_is_survived(Line::SilentAtCommit, 6);
 }
