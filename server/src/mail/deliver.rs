@@ -121,6 +121,7 @@ fn explain(error: &lettre::transport::smtp::Error) -> String {
         Some(code) => with(&format!("The mail server answered {code}")),
         None if error.is_timeout() => "The mail server did not answer in time.".into(),
         None if error.is_tls() => with("The connection to the mail server could not be encrypted"),
+        None if is_about_trust(error) => with("The mail server could not be trusted, so nothing was sent"),
         None if error.is_response() => with("The mail server hung up, or gave an answer that makes no sense"),
         None if error.is_client() => with("The mail server cannot take this letter"),
         None => with("The mail server could not be reached, or hung up"),
@@ -130,6 +131,12 @@ fn explain(error: &lettre::transport::smtp::Error) -> String {
 /// An answer to our name and password and not to the letter: an operator can mend it, and the letter may go then.
 fn is_about_us(error: &lettre::transport::smtp::Error) -> bool {
     error.status().is_some_and(|code| matches!(u16::from(code), 530 | 534 | 535 | 538))
+}
+
+/// Whether encryption failed in the handshake, as over a certificate that nobody vouches for. It comes as an error of the connection.
+fn is_about_trust(error: &(dyn std::error::Error + 'static)) -> bool {
+    let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    inner.is_some_and(|inner| inner.is::<rustls::Error>()) || error.source().is_some_and(is_about_trust)
 }
 
 /// Tries to send a letter, and notes nothing.

@@ -249,7 +249,7 @@ pub fn shell(script: &str) -> Command {
 
 pub fn clean(mut command: Command) -> Command {
     command.env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-    command.env("EARSHOT_LOG", "error").stdin(Stdio::null());
+    command.env("EARSHOT_LOG", "warn").stdin(Stdio::null());
     command
 }
 

@@ -471,9 +471,7 @@ on_both!(programs_need_no_origin_and_a_browser_on_another_site_gets_nothing, |t:
     assert!(preflight.headers.get(header::ACCESS_CONTROL_ALLOW_METHODS).is_none());
 });
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_is_told_what_is_left_and_stopped_when_nothing_is() {
-    let t = TestApp::with_config(crate::support::Database::Sqlite, |config| config.rate_per_api_key = 3).await.unwrap();
+on_both!(a_key_is_told_what_is_left_and_stopped_when_nothing_is, |config| config.rate_per_api_key = 3, |t: TestApp| async move {
     let (project, _, program) = both(&t, Access::Read).await;
     for left in [2, 1, 0] {
         let page = program.get("/api/v1/me").await;
@@ -490,7 +488,7 @@ async fn a_key_is_told_what_is_left_and_stopped_when_nothing_is() {
     assert_eq!(Program::new(&t, &project, Access::Read).await.get("/api/v1/me").await.status, StatusCode::OK);
     t.clock.advance_ms(wait * 1000);
     assert_eq!(program.get("/api/v1/me").await.status, StatusCode::OK);
-}
+});
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_operation_of_the_document_is_served_and_each_asks_for_a_key() {

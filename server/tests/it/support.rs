@@ -85,24 +85,28 @@ pub enum Database {
     Postgres,
 }
 
-/// Declares a test for both databases: `on_both!(name, |t| async move { … })` with `t: TestApp`.
+/// Declares a test for both databases: `on_both!(name, |t| async move { … })` with `t: TestApp`; changed settings go before it:
+/// `on_both!(name, |config| …, |t| async move { … })`.
 #[macro_export]
 macro_rules! on_both {
     ($name:ident, $body:expr) => {
+        $crate::on_both!($name, |_| {}, $body);
+    };
+    ($name:ident, $change:expr, $body:expr) => {
         mod $name {
             #[allow(unused_imports)]
             use super::*;
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn sqlite() {
                 let run = $body;
-                if let Some(t) = $crate::support::TestApp::new($crate::support::Database::Sqlite).await {
+                if let Some(t) = $crate::support::TestApp::with_config($crate::support::Database::Sqlite, $change).await {
                     run(t).await;
                 }
             }
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn postgres() {
                 let run = $body;
-                if let Some(t) = $crate::support::TestApp::new($crate::support::Database::Postgres).await {
+                if let Some(t) = $crate::support::TestApp::with_config($crate::support::Database::Postgres, $change).await {
                     run(t).await;
                 }
             }
