@@ -74,44 +74,52 @@ pub enum Seen {
 /// Days for which changes are kept at least: an index that has not followed for longer is built again.
 const CHANGES_DAYS: i64 = 7;
 
+/// On PostgreSQL, the transactions that run in other databases of the server: they put nothing into the change sequence and may take hours,
+/// so nobody waits for them. Asked before the snapshot that [`unsettled`] looks at: what begins in between is younger than all that is
+/// committed already, so what was settled once stays so.
+const ELSEWHERE: &str = "SELECT COALESCE(string_agg(CAST(a.backend_xid AS TEXT), ','), '') FROM pg_stat_get_activity(NULL) a \
+     WHERE a.backend_xid IS NOT NULL AND a.datid <> (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())";
+
 /// On PostgreSQL, the oldest transaction that may still put something into the change sequence, or the next one to begin: what is older is
-/// settled. Of those that ran when the snapshot was taken, only such as are seen to run in another database of the server cannot: theirs
-/// may take hours, and ours are not to wait for them.
+/// settled. The parameter is what [`ELSEWHERE`] gave.
 macro_rules! unsettled {
-    () => {
-        "COALESCE((SELECT x FROM pg_snapshot_xip(pg_current_snapshot()) AS x WHERE NOT EXISTS (\
-         SELECT 1 FROM pg_stat_get_activity(NULL) a WHERE a.backend_xid = CAST(x AS xid) \
-         AND a.datid <> (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())\
-         ) ORDER BY x LIMIT 1), pg_snapshot_xmax(pg_current_snapshot()))"
+    ($elsewhere:literal) => {
+        concat!(
+            "COALESCE((SELECT x FROM pg_snapshot_xip(pg_current_snapshot()) AS x WHERE CAST(CAST(x AS xid) AS TEXT) <> ALL (string_to_array(",
+            $elsewhere,
+            ", ',')) ORDER BY x LIMIT 1), pg_snapshot_xmax(pg_current_snapshot()))"
+        )
     };
 }
 
-impl Seen {
-    /// The statement that asks for the last place.
-    pub(super) fn last(self, dialect: Dialect) -> &'static str {
-        match (dialect, self) {
-            (Dialect::Sqlite, _) => "SELECT 0, seq FROM feedback_changes ORDER BY seq DESC LIMIT 1",
-            (Dialect::Postgres, Self::Committed) => {
-                "SELECT CAST(CAST(xid AS TEXT) AS BIGINT), seq FROM feedback_changes ORDER BY xid DESC, seq DESC LIMIT 1"
-            }
-            (Dialect::Postgres, Self::Settled) => concat!(
-                "SELECT CAST(CAST(xid AS TEXT) AS BIGINT), seq FROM feedback_changes WHERE xid < ",
-                unsettled!(),
-                " ORDER BY xid DESC, seq DESC LIMIT 1"
-            ),
-        }
-    }
-}
+const LAST: &str = "SELECT 0, seq FROM feedback_changes ORDER BY seq DESC LIMIT 1";
+const LAST_COMMITTED: &str = "SELECT CAST(CAST(xid AS TEXT) AS BIGINT), seq FROM feedback_changes ORDER BY xid DESC, seq DESC LIMIT 1";
+const LAST_SETTLED: &str = concat!(
+    "SELECT CAST(CAST(xid AS TEXT) AS BIGINT), seq FROM feedback_changes WHERE xid < ",
+    unsettled!("$1"),
+    " ORDER BY xid DESC, seq DESC LIMIT 1"
+);
 
 impl Tx<'_> {
+    /// The last place of the change sequence before which nothing can appear any more.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn last_settled(&mut self) -> Result<Option<(i64, i64)>> {
+        if self.dialect() == Dialect::Sqlite {
+            return Ok(sqlx::query_as(LAST).fetch_optional(self.conn()).await?);
+        }
+        let elsewhere: String = sqlx::query_scalar(ELSEWHERE).fetch_one(self.conn()).await?;
+        Ok(sqlx::query_as(LAST_SETTLED).bind(elsewhere).fetch_optional(self.conn()).await?)
+    }
+
     /// Removes changes that are old, and keeps in mind how far. Those of the last week stay, and always the last one: it
     /// says where the sequence is.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn prune_changes(&mut self, now: Timestamp) -> Result<()> {
-        let last: Option<(i64, i64)> = sqlx::query_as(Seen::Settled.last(self.dialect())).fetch_optional(self.conn()).await?;
-        if let Some((tx, seq)) = last {
+        if let Some((tx, seq)) = self.last_settled().await? {
             // One mark a day is enough.
             sqlx::query(
                 "INSERT INTO change_marks (at, tx, seq, pruned) SELECT CAST($1 AS BIGINT), CAST($2 AS BIGINT), CAST($3 AS BIGINT), 0 \
@@ -183,15 +191,17 @@ impl Store {
                     .await?
             }
             Dialect::Postgres => {
+                let elsewhere: String = sqlx::query_scalar(ELSEWHERE).fetch_one(self.reader()).await?;
                 sqlx::query_as(concat!(
                     "SELECT CAST(CAST(xid AS TEXT) AS BIGINT), seq, project_id, feedback_id, made FROM feedback_changes \
                      WHERE (xid, seq) > (CAST(CAST($1 AS TEXT) AS xid8), CAST($2 AS BIGINT)) AND xid < ",
-                    unsettled!(),
+                    unsettled!("$4"),
                     " ORDER BY xid, seq LIMIT $3"
                 ))
                 .bind(tx.to_string())
                 .bind(seq)
                 .bind(limit)
+                .bind(elsewhere)
                 .fetch_all(self.reader())
                 .await?
             }
@@ -231,8 +241,15 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn last_change(&self, seen: Seen) -> Result<(i64, i64)> {
-        let sql = seen.last(self.dialect());
-        Ok(sqlx::query_as(sql).fetch_optional(self.reader()).await?.unwrap_or_default())
+        let last = match (self.dialect(), seen) {
+            (Dialect::Sqlite, _) => sqlx::query_as(LAST).fetch_optional(self.reader()).await?,
+            (Dialect::Postgres, Seen::Committed) => sqlx::query_as(LAST_COMMITTED).fetch_optional(self.reader()).await?,
+            (Dialect::Postgres, Seen::Settled) => {
+                let elsewhere: String = sqlx::query_scalar(ELSEWHERE).fetch_one(self.reader()).await?;
+                sqlx::query_as(LAST_SETTLED).bind(elsewhere).fetch_optional(self.reader()).await?
+            }
+        };
+        Ok(last.unwrap_or_default())
     }
 
     /// The records that some changes in a row are about (each an id, and whether the change made it) as they were after the last of those

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::FromRow;
 
-use super::{Dialect, Store, Tx, id, or_instead, search::Seen};
+use super::{Dialect, Store, Tx, id, or_instead};
 use crate::{config::Secret, error::Result};
 
 /// An address that is told what happens in a project.
@@ -498,8 +498,7 @@ impl Tx<'_> {
                 .fetch_optional(self.conn())
                 .await?;
         if listening.is_none() {
-            let sql = Seen::Settled.last(self.dialect());
-            let (tx, seq): (i64, i64) = sqlx::query_as(sql).fetch_optional(self.conn()).await?.unwrap_or_default();
+            let (tx, seq) = self.last_settled().await?.unwrap_or_default();
             sqlx::query("UPDATE webhook_cursor SET tx = $1, seq = $2 WHERE id = 1").bind(tx).bind(seq).execute(self.conn()).await?;
         }
         Ok(())
