@@ -11,10 +11,11 @@ use domain::{
 };
 use futures_util::StreamExt;
 use server::triage::{self, Edit, Seen};
+use sqlx::Connection;
 
 use crate::{
     on_both,
-    support::{TestApp, sample},
+    support::{Database, TestApp, sample},
 };
 
 /// Adds feedback, changed by `change`, and gives its id.
@@ -441,6 +442,7 @@ on_both!(search_marks_filters_and_counts, |t: TestApp| async move {
     // An item that was dealt with is gone from the list that the answer leads to.
     let here = format!("/p/{slug}/inbox?q=status%3Anew");
     client.post(&format!("/p/{slug}/feedback/{slow}/status"), &[("status", "resolved"), ("version", "1"), ("return_to", &here)]).await;
+    searchable(&t).await;
     assert!(!client.get(&here).await.body.contains(&format!("row-{slow}")));
 });
 
@@ -556,7 +558,7 @@ on_both!(all_that_match_are_changed_and_taken_back_in_one, |t: TestApp| async mo
     let (project, client) = t.owner().await;
     let slug = &project.slug;
     let scope = Scope::system(project.id);
-    let items: Vec<Feedback> = (0..1_204)
+    let items: Vec<Feedback> = (0..604)
         .map(|n| Feedback {
             status: if n % 2 == 0 { Status::New } else { Status::Triaged },
             ..sample(&t.app, project.id, &format!("The printer jams, number {n}"))
@@ -579,7 +581,7 @@ on_both!(all_that_match_are_changed_and_taken_back_in_one, |t: TestApp| async mo
     assert!(t.app.search.caught_up(std::time::Duration::from_secs(30)).await);
     let here = format!("/p/{slug}/inbox?q=printer");
     let page = client.get(&here).await;
-    assert!(page.body.contains("Select all 1,204 that match") && page.body.contains("Select all on this page"), "{}", page.body);
+    assert!(page.body.contains("Select all 604 that match") && page.body.contains("Select all on this page"), "{}", page.body);
     // Somebody else changes one meanwhile: a change by query is about what is there now.
     let (_, bob) = person(&t, &project, "Bob", Role::Triager).await;
     triage::edit(&t.app, &bob, &seen(ids[0], 1), Edit::Status(Status::Spam)).await.unwrap();
@@ -588,19 +590,19 @@ on_both!(all_that_match_are_changed_and_taken_back_in_one, |t: TestApp| async mo
     let done = client.post(&format!("/p/{slug}/feedback/bulk"), &fields).await;
     assert_eq!((done.status, done.location()), (StatusCode::SEE_OTHER, here.as_str()), "{}", done.body);
     let page = client.get(&here).await;
-    assert!(page.body.contains("1,203 items set to Resolved."), "{}", page.body);
+    assert!(page.body.contains("603 items set to Resolved."), "{}", page.body);
     let count = async |status: Status| {
         let items = t.app.store.feedback_by_ids(&scope, &ids).await.unwrap();
         items.into_iter().filter(|i| i.status == status).count()
     };
-    assert_eq!((count(Status::Resolved).await, now_status(&t, &scope, other).await), (1_203, Status::New));
+    assert_eq!((count(Status::Resolved).await, now_status(&t, &scope, other).await), (603, Status::New));
 
     // One undo for all of it, except for what was changed again since.
     triage::edit(&t.app, &bob, &seen(ids[2], 2), Edit::Status(Status::Triaged)).await.unwrap();
     let token = undo_token(&page.body);
     let undone = client.post(&format!("/p/{slug}/undo"), &[("token", &token), ("return_to", &here)]).await;
-    assert!(client.get(undone.location()).await.body.contains("Undone for 1,202."));
-    assert_eq!([count(Status::New).await, count(Status::Triaged).await, count(Status::Resolved).await], [601, 602, 0]);
+    assert!(client.get(undone.location()).await.body.contains("Undone for 602."));
+    assert_eq!([count(Status::New).await, count(Status::Triaged).await, count(Status::Resolved).await], [301, 302, 0]);
     let again = client.post(&format!("/p/{slug}/undo"), &[("token", &token), ("return_to", &here)]).await;
     assert!(client.get(again.location()).await.body.contains("nothing to take back"));
 
@@ -616,6 +618,17 @@ on_both!(all_that_match_are_changed_and_taken_back_in_one, |t: TestApp| async mo
     }
     let (_, viewer) = t.member(&project, "viewer@example.com", Role::Viewer).await;
     assert_eq!(viewer.post(&format!("/p/{slug}/feedback/bulk"), &fields).await.status, StatusCode::FORBIDDEN);
+    // What the index does not know of yet would be changed by what it was.
+    if t.database == Database::Postgres {
+        let mut slow = sqlx::AnyConnection::connect(t.url.as_deref().unwrap()).await.unwrap();
+        sqlx::raw_sql("BEGIN; SELECT CAST(pg_current_xact_id() AS TEXT)").execute(&mut slow).await.unwrap();
+        let late = said(&t, project.id, "One more printer", |_| {}).await;
+        let page = bulk("printer", "late").await;
+        assert!(client.get(page.location()).await.body.contains("not up to date, so nothing was changed"));
+        sqlx::raw_sql("ROLLBACK").execute(&mut slow).await.unwrap();
+        assert!(client.get(bulk("printer", "late").await.location()).await.body.contains("604 items tagged"));
+        assert_eq!(now(&t, &scope, late).await.tags, ["late"]);
+    }
 });
 
 async fn now_status(t: &TestApp, scope: &Scope, id: FeedbackId) -> Status {

@@ -22,6 +22,9 @@ use crate::{
 /// How long an answer waits for the index, so that the list it leads to is right.
 pub(super) const INDEX_WAIT: Duration = Duration::from_millis(500);
 
+/// How long a change of all that match waits for the index: what it does not know of would be changed wrongly, or left out.
+const MATCH_WAIT: Duration = Duration::from_secs(10);
+
 /// `POST …/feedback/{id}/status`.
 pub async fn status(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let to = read_status(form.get("status"))?;
@@ -86,7 +89,9 @@ pub async fn bulk(console: Console, form: Form) -> PageResult {
         let app = console.app.clone();
         // A task of its own: what takes longer than the answer may is done to its end.
         let work = tokio::spawn(async move {
-            app.search.caught_up(INDEX_WAIT).await;
+            if !app.search.caught_up(MATCH_WAIT).await {
+                return Err(Refusal::SearchUnavailable.into());
+            }
             triage::edit_matching(&app, &scope, &query, edit).await
         });
         work.await.unwrap_or_else(|panic| Err(Error::internal("bulk change", panic)))
@@ -96,7 +101,7 @@ pub async fn bulk(console: Console, form: Form) -> PageResult {
         Err(Error::Refused(Refusal::Invalid(errors))) => return Ok(sorry(&console, &form, None, &sentences(&errors))?),
         Err(Error::Refused(Refusal::Conflict(why))) => return Ok(sorry(&console, &form, None, &why)?),
         Err(Error::Refused(Refusal::SearchUnavailable)) => {
-            let why = "The search index is being built, so nothing was changed. Select the items of a page, or try again in a moment.";
+            let why = "The search index is not up to date, so nothing was changed. Select the items of a page, or try again in a moment.";
             return Ok(sorry(&console, &form, None, why)?);
         }
         Err(error) => return Err(error.into()),
