@@ -43,7 +43,11 @@ impl Bucket {
         let window = u32::try_from(limit.window_ms.max(1)).unwrap_or(u32::MAX);
         let burst = f64::from(limit.burst);
         self.tokens = (self.tokens + burst * f64::from(passed) / f64::from(window)).min(burst);
-        self.at = now;
+        // Whose clock is a little behind must not set the time back, else the next would refill the same time again. When the clock was set
+        // back by more than a window, the time that was kept is the wrong one.
+        if now > self.at || self.at.0 - now.0 > limit.window_ms {
+            self.at = now;
+        }
     }
 
     /// Takes one attempt.
@@ -155,5 +159,13 @@ mod tests {
         assert!(bucket.take(LIMIT, now).is_err());
         assert!(!bucket.is_full(LIMIT, now));
         assert!(bucket.is_full(LIMIT, now.plus_ms(30_000)));
+    }
+
+    #[test]
+    fn clocks_that_differ_a_little_give_no_more() {
+        let (here, there) = (Timestamp(1_000_000), Timestamp(1_010_000));
+        let mut bucket = Bucket::full(LIMIT, here);
+        let taken = [here, there].into_iter().cycle().take(40).filter(|now| bucket.take(LIMIT, *now).is_ok()).count();
+        assert_eq!(taken, 4, "three, and one for the ten seconds");
     }
 }
