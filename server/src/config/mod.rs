@@ -185,7 +185,8 @@ impl Config {
     pub fn start_log(&self) {
         // The filter was checked; anything else would have stopped the start.
         let filter = EnvFilter::try_new(&self.log).unwrap_or_default();
-        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        // A log that cannot be written, as on a full disk, is no reason to stop: told on standard error as well, it would be.
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
         let started = match self.log_format {
             LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
             LogFormat::Json => log.json().try_init(),
