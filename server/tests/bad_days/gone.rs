@@ -30,9 +30,10 @@ struct Met {
     slowest: Duration,
 }
 
-/// People who submit one after the other until they are told to stop. Anything but "taken" and an honest "busy" is a failure.
-fn people(server: &Server, place: &Arc<Place>, name: &'static str) -> Crowd<Met> {
-    let (address, place) = (server.address, Arc::clone(place));
+/// People who submit one after the other until they are told to stop. Anything but "taken" and an honest "busy" is a failure. `refused`
+/// counts how many were told to come back.
+fn people(server: &Server, place: &Arc<Place>, name: &'static str, refused: &Arc<AtomicUsize>) -> Crowd<Met> {
+    let (address, place, refused) = (server.address, Arc::clone(place), Arc::clone(refused));
     Crowd::start(8, move |person, should_stop| {
         let mut met = Met::default();
         for n in 0.. {
@@ -48,6 +49,7 @@ fn people(server: &Server, place: &Arc<Place>, name: &'static str) -> Crowd<Met>
                 _ => {
                     assert!(answer.is_busy(), "{answer:?}");
                     met.busy += 1;
+                    refused.fetch_add(1, Ordering::SeqCst);
                     met.open.push(key);
                 }
             }
@@ -63,30 +65,33 @@ fn id(body: &str) -> String {
 
 /// Lets people submit while `trouble` goes on, then shows that everything works again, that whoever was refused can ask again, and that
 /// nothing was lost or done twice.
-fn survives(server: Server, place: Arc<Place>, is_reading_possible: bool, trouble: impl FnMut(&dyn Fn())) {
+fn survives(server: Server, place: Arc<Place>, is_reading_possible: bool, trouble: impl FnMut(&dyn Fn() -> usize)) {
     let busy = survives_with(server, place, is_reading_possible, trouble);
     assert!(busy > 0, "there was no trouble");
 }
 
-/// As [`survives`], of trouble that need not be felt; gives how many were told to come back.
-fn survives_with(server: Server, place: Arc<Place>, is_reading_possible: bool, mut trouble: impl FnMut(&dyn Fn())) -> usize {
+/// As [`survives`], of trouble that need not be felt; gives how many were told to come back. `trouble` gets what looks at a page and says
+/// how many were told so far.
+fn survives_with(server: Server, place: Arc<Place>, is_reading_possible: bool, mut trouble: impl FnMut(&dyn Fn() -> usize)) -> usize {
+    let refused = Arc::default();
     let browser = server.browser();
     let inbox = format!("/p/{}/inbox", place.project.slug);
     // The control: without trouble nobody is refused.
-    let crowd = people(&server, &place, "calm");
+    let crowd = people(&server, &place, "calm", &refused);
     pause(700);
     let mut all = crowd.stop();
     assert!(all.iter().all(|met| met.busy == 0) && all.iter().any(|met| !met.acknowledged.is_empty()));
 
-    let crowd = people(&server, &place, "trouble");
+    let crowd = people(&server, &place, "trouble", &refused);
     trouble(&|| {
         let began = now();
         let page = browser.get(&inbox).expect("an answer, always");
         assert!(page.status == 200 || !is_reading_possible && page.is_busy(), "{} {:?}", page.status, page.header("retry-after"));
         assert!(began.elapsed() < BOUND, "{:?}", began.elapsed());
+        refused.load(Ordering::SeqCst)
     });
     let healed = now();
-    within(30, "submissions are taken again", || {
+    within(60, "submissions are taken again", || {
         let answer = server.submit(&place, "key-healed", "well again").expect("an answer, always");
         (answer.status == 201)
             .then(|| all.push(Met { acknowledged: [("key-healed".to_owned(), id(&answer.body))].into(), ..Met::default() }))
@@ -123,8 +128,9 @@ fn survives_with(server: Server, place: Arc<Place>, is_reading_possible: bool, m
     busy
 }
 
-/// Holds a lock, taken by `sql` on a connection of its own, for some seconds, and looks at the server meanwhile.
-fn locked(url: &str, sql: &'static str, seconds: u64, look: &dyn Fn()) {
+/// Holds a lock, taken by `sql` on a connection of its own, for some seconds and until somebody was refused for it, and looks at the server
+/// meanwhile.
+fn locked(url: &str, sql: &'static str, seconds: u64, look: &dyn Fn() -> usize) {
     let (held, release) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (url, its_held, its_release) = (url.to_owned(), Arc::clone(&held), Arc::clone(&release));
     let holder = thread::spawn(move || {
@@ -141,8 +147,7 @@ fn locked(url: &str, sql: &'static str, seconds: u64, look: &dyn Fn()) {
     });
     within(20, "the lock is held", || (held.load(Ordering::SeqCst) == 1).then_some(()));
     let began = now();
-    while began.elapsed() < Duration::from_secs(seconds) {
-        look();
+    while look() == 0 && began.elapsed() < Duration::from_secs(60) || began.elapsed() < Duration::from_secs(seconds) {
         pause(200);
     }
     release.store(1, Ordering::SeqCst);

@@ -8,7 +8,7 @@ use std::{
 use domain::{accounts::Scope, triage::TriageQuery};
 use server::search::{Ask, Sort};
 
-use crate::harness::{Base, Crowd, Place, alone, block, pause, sized, submit};
+use crate::harness::{Base, Crowd, Place, alone, block, pause, sized, submit, within};
 
 /// How many people submit at once.
 const CLIENTS: usize = 16;
@@ -65,9 +65,7 @@ fn kill_under_load(place: &Arc<Place>, rounds: usize) -> Acknowledged {
             // Nobody tells them to stop: they end when every key has its answer.
             unanswered = crowd.join();
         } else {
-            while acknowledged.lock().unwrap().len() < before + ENOUGH {
-                pause(1);
-            }
+            within(180, "enough was acknowledged", || (acknowledged.lock().unwrap().len() >= before + ENOUGH).then_some(()));
             server.kill();
             unanswered = crowd.stop();
         }

