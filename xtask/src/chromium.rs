@@ -22,8 +22,11 @@ pub fn ensure(paths: &Paths) -> Result<Option<PathBuf>> {
     if let Some(browser) = system() {
         return Ok(Some(browser));
     }
-    if apt_install(&["chromium", "fonts-liberation"])?
-        && let Some(browser) = system()
+    // Where the system has no package of this name, Playwright's own is next.
+    if apt_install(&["chromium", "fonts-liberation"]).unwrap_or_else(|error| {
+        eprintln!("{error}");
+        false
+    }) && let Some(browser) = system()
     {
         return Ok(Some(browser));
     }

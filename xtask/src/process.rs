@@ -98,8 +98,11 @@ pub fn apt_install(packages: &[&str]) -> Result<bool> {
         return Ok(false);
     }
     step(&format!("installing {} (apt)", packages.join(", ")), || {
-        capture(Command::new("apt-get").args(["update", "-q"]))?;
+        // Another installation may be going on, as after the start of a machine, and a download may fail once.
+        let patient = ["-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=3"];
+        capture(Command::new("apt-get").args(patient).args(["update", "-q"]))?;
         let mut install = Command::new("apt-get");
+        install.args(patient);
         install.env("DEBIAN_FRONTEND", "noninteractive").args(["install", "-y", "-q", "--no-install-recommends"]).args(packages);
         capture(&mut install)?;
         Ok(true)
