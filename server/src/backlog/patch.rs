@@ -2,32 +2,31 @@
 
 use domain::{
     accounts::{Role, Scope},
-    backlog::{BacklogStatus, check_item},
+    backlog::BacklogStatus,
     history::Change,
 };
 
 use super::{change, write_over};
 use crate::{error::Result, state::App};
 
-/// What becomes different; `None` stays as it is.
-#[derive(Debug, Clone, Default)]
+/// What an item is to be. Title and description are what [`domain::backlog::check_item`] gave.
+#[derive(Debug, Clone)]
 pub struct Patch {
     /// The title.
-    pub title: Option<String>,
+    pub title: String,
     /// The description.
-    pub body: Option<String>,
-    /// How far it has come.
+    pub body: String,
+    /// How far it has come; `None` stays as it is.
     pub status: Option<BacklogStatus>,
 }
 
-/// Changes the item of this number that is at `version`, with `now` its title and description there.
+/// Changes the item of this number that is at `version`.
 ///
 /// # Errors
-/// A role too low; not found; [`domain::Error::Conflict`] at another version; texts that do not fit.
-pub async fn patch(app: &App, scope: &Scope, number: i64, version: i64, now: (&str, &str), patch: Patch) -> Result<()> {
+/// A role too low; not found; [`domain::Error::Conflict`] at another version.
+pub async fn patch(app: &App, scope: &Scope, number: i64, version: i64, patch: Patch) -> Result<()> {
     scope.require(Role::Triager)?;
     let Patch { title, body, status } = patch;
-    let (title, body) = check_item(title.as_deref().unwrap_or(now.0), body.as_deref().unwrap_or(now.1))?;
     let work = move |item: &mut domain::backlog::Item| {
         let mut changes = write_over(item, title, body);
         if let Some(to) = status.filter(|to| *to != item.status) {

@@ -36,11 +36,13 @@ pub struct NewFeedback {
 }
 
 /// Reads tags as typed; what does not fit is refused at `tags/{n}`.
-pub(super) fn tags(typed: &[String]) -> Result<Vec<String>, FieldErrors> {
+pub(crate) fn tags(typed: &[String]) -> Result<Vec<String>, FieldErrors> {
     let mut errors = FieldErrors::default();
     let mut tags = Vec::with_capacity(typed.len());
     for (at, text) in typed.iter().enumerate() {
-        match feedback::tag(text) {
+        // Programs are taken at their word: what is too long as sent is not made to fit.
+        let is_plain = text.chars().count() <= feedback::MAX_TAG && !text.chars().any(char::is_control);
+        match feedback::tag(text).filter(|_| is_plain) {
             Some(tag) => tags.push(tag),
             None => {
                 let most = feedback::MAX_TAG;

@@ -7,7 +7,6 @@ use domain::{
     ids::{FeedbackId, HistoryId, StaffId},
 };
 
-use super::add::tags;
 use crate::{error::Result, state::App, store::Tx};
 
 /// What becomes different; `None` stays as it is.
@@ -17,7 +16,7 @@ pub struct Patch {
     pub status: Option<Status>,
     /// Who takes care of it, or nobody.
     pub assignee: Option<Option<StaffId>>,
-    /// All tags, as typed.
+    /// All tags, as [`super::add::tags`] gives them.
     pub tags: Option<Vec<String>>,
 }
 
@@ -27,7 +26,6 @@ pub struct Patch {
 /// A role too low; not found; [`Refusal::Conflict`] at another version; a message for each property that does not fit.
 pub async fn patch(app: &App, scope: &Scope, feedback: FeedbackId, version: i64, patch: Patch) -> Result<()> {
     scope.require(Role::Triager)?;
-    let wanted = patch.tags.as_deref().map(tags).transpose().map_err(Refusal::Invalid)?;
     let (scope, now) = (*scope, app.now());
     let entries: [HistoryId; 3] = [app.id(), app.id(), app.id()];
     app.store
@@ -45,7 +43,7 @@ pub async fn patch(app: &App, scope: &Scope, feedback: FeedbackId, version: i64,
                 if let Some(to) = patch.assignee {
                     changes.push(Change::Assigned { from: held.assignee, to });
                 }
-                if let Some(tags) = wanted {
+                if let Some(tags) = patch.tags {
                     let removed = held.tags.iter().filter(|tag| !tags.contains(tag)).cloned().collect();
                     changes.push(Change::Tagged { added: tags, removed });
                 }

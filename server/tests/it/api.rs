@@ -550,6 +550,86 @@ on_both!(what_the_document_forbids_is_refused, |t: TestApp| async move {
     assert_eq!(patch(&program, made.location(), &format!("\"a\", {}", tag(&read)), json!({ "title": "Two" })).await.status, StatusCode::OK);
 });
 
+/// An id of nothing.
+const ANY: &str = "01990000-0000-7000-8000-000000000000";
+
+/// The texts in what a schema describes: where each stands, its longest length, and what lies around it, with null in its place. Lists of
+/// words (tags, choices) are read on their own.
+fn texts(document: &Value, schema: &Value) -> Vec<(String, usize, Value)> {
+    if let Some(name) = schema["$ref"].as_str() {
+        return texts(document, document.pointer(name.trim_start_matches('#')).unwrap());
+    }
+    let around = |part: &str, schema: &Value, wrap: &dyn Fn(Value) -> Value| -> Vec<(String, usize, Value)> {
+        let inner = texts(document, schema).into_iter();
+        inner.map(|(place, most, body)| (format!("/{part}{place}"), most, wrap(body))).collect()
+    };
+    let mut found: Vec<_> =
+        schema["maxLength"].as_u64().map(|most| (String::new(), usize::try_from(most).unwrap(), Value::Null)).into_iter().collect();
+    found.extend(["oneOf", "anyOf", "allOf"].iter().filter_map(|of| schema[of].as_array()).flatten().flat_map(|one| texts(document, one)));
+    found.extend(
+        schema["properties"].as_object().into_iter().flatten().flat_map(|(name, one)| around(name, one, &|body| json!({ name: body }))),
+    );
+    if schema["items"]["type"] != "string" && schema["items"].is_object() {
+        found.extend(around("0", &schema["items"], &|body| json!([body])));
+    }
+    found
+}
+
+on_both!(lengths_are_those_of_what_was_sent, |t: TestApp| async move {
+    let (_, _, program) = both(&t, Access::Write).await;
+    let document = t.anonymous().get("/api/v1/openapi.json").await.json();
+    let mut seen = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (verb, operation) in item.as_object().unwrap() {
+            let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+            for (place, most, body) in texts(&document, schema) {
+                // What is not kept of a text counts too.
+                let send = async |text: String| {
+                    let body = body.to_string().replace("null", &json!(text).to_string());
+                    let path = path
+                        .replace("{survey_id}", ANY)
+                        .replace("{ticket_id}", ANY)
+                        .replace("{item_id}", ANY)
+                        .replace("{feedback_id}", ANY);
+                    program
+                        .send(verb.to_uppercase().parse().unwrap(), &path, &[("idempotency-key", "key-number-1"), ("if-match", "*")], &body)
+                        .await
+                };
+                let long = send(format!("\u{1}{} ", "é".repeat(most - 1))).await;
+                assert_eq!(places(&long, StatusCode::UNPROCESSABLE_ENTITY), [place.as_str()], "{path}");
+                assert_eq!(long.json()["errors"][0]["code"], "too_long", "{path}");
+                let fits = send("é".repeat(most)).await;
+                assert!(!fits.body.contains("too_long"), "{path} {place}: {}", fits.body);
+                seen.push(format!("{path}{place}"));
+            }
+        }
+    }
+    assert!(seen.len() > 25, "{seen:?}");
+    assert!(
+        seen.iter().any(|place| place.ends_with("/answers/0/text")) && seen.iter().any(|place| place.ends_with("/contact/name")),
+        "{seen:?}"
+    );
+});
+
+on_both!(what_can_never_be_done_is_refused_before_the_state_is_looked_at, |t: TestApp| async move {
+    let (_, _, program) = both(&t, Access::Write).await;
+    let item = post(&program, "/api/v1/backlog", "key-number-1", json!({ "title": "One" })).await;
+    let feedback = post(&program, "/api/v1/feedback", "key-number-2", json!({ "text": "One" })).await;
+    let bad = [
+        (item.location(), json!({ "title": "\u{1} " }), "/title"),
+        (feedback.location(), json!({ "tags": ["fine", "\"odd\""] }), "/tags/1"),
+        (feedback.location(), json!({ "tags": ["a\tb"] }), "/tags/0"),
+        (feedback.location(), json!({ "tags": [format!("a{}b", " ".repeat(59))] }), "/tags/0"),
+    ];
+    for (path, body, place) in bad {
+        let page = patch(&program, path, "\"other\"", body).await;
+        assert_eq!(places(&page, StatusCode::UNPROCESSABLE_ENTITY), [place]);
+    }
+    for (path, body) in [(item.location(), json!({ "title": "Two" })), (feedback.location(), json!({ "tags": ["fine"] }))] {
+        assert_eq!(patch(&program, path, "\"other\"", body).await.status, StatusCode::PRECONDITION_FAILED);
+    }
+});
+
 /// Reads a list to its end in small pages; between them `meanwhile` happens. Gives the ids.
 async fn all_pages(program: &Program, first: &str, mut meanwhile: impl AsyncFnMut(usize)) -> Vec<String> {
     let (mut ids, mut url) = (Vec::new(), first.to_owned());

@@ -247,9 +247,10 @@ pub async fn read_item(State(app): State<AppState>, caller: Caller, Ids([id]): I
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewBacklogItem {
+    #[serde(deserialize_with = "super::sent::at_most::<200, _>")]
     #[schema(min_length = 1, max_length = 200, example = "Export keeps all columns")]
     title: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::sent::at_most::<20000, _>")]
     #[schema(max_length = 20000)]
     body: String,
 }
@@ -273,10 +274,10 @@ pub async fn create_item(State(app): State<AppState>, sent: Sent<NewBacklogItem>
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BacklogPatch {
-    #[serde(default, deserialize_with = "super::sent::set")]
+    #[serde(default, deserialize_with = "super::sent::set_at_most::<200, _>")]
     #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 200)]
     title: Option<String>,
-    #[serde(default, deserialize_with = "super::sent::set")]
+    #[serde(default, deserialize_with = "super::sent::set_at_most::<20000, _>")]
     #[schema(value_type = Option<String>, nullable = false, max_length = 20000)]
     body: Option<String>,
     #[serde(default, deserialize_with = "super::sent::set")]
@@ -294,10 +295,12 @@ pub async fn update_item(State(app): State<AppState>, Ids([id]): Ids<1>, sent: S
     answer::once(&app, &sent, async {
         let item = find(&app, &scope, id).await?;
         let current = with_evidence(&app, &scope, item).await?;
+        // What can never be done is refused whatever the state is (RFC 9110, section 13.2.1).
+        let (title, text) =
+            backlog::check_item(body.title.as_deref().unwrap_or(&current.title), body.body.as_deref().unwrap_or(&current.body))?;
         answer::demand_match(&sent.headers, &current)?;
-        let wanted = Patch { title: body.title, body: body.body, status: body.status.map(Into::into) };
-        let before = (current.title.as_str(), current.body.as_str());
-        let changed = patch(&app, &scope, current.number, current.version, before, wanted).await;
+        let wanted = Patch { title, body: text, status: body.status.map(Into::into) };
+        let changed = patch(&app, &scope, current.number, current.version, wanted).await;
         changed.map_err(|error: Error| Refused::from(error).stale())?;
         let item = find(&app, &scope, id).await?;
         Ok(Written::changed(&with_evidence(&app, &scope, item).await?)?)
@@ -358,6 +361,7 @@ pub async fn list_links(
 #[serde(deny_unknown_fields)]
 pub struct NewLink {
     /// Words of the feedback that are meant; all of it when left out.
+    #[serde(default, deserialize_with = "super::sent::at_most_or_null::<2000, _>")]
     #[schema(max_length = 2000)]
     quote: Option<String>,
     #[serde(default)]

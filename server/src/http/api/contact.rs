@@ -14,10 +14,13 @@ use crate::{http::respond::web_address, responses::Person};
 #[serde(deny_unknown_fields)]
 pub struct NewContact {
     /// Your own id of them. Feedback with the same id is by the same contact.
+    #[serde(default, deserialize_with = "super::sent::at_most_or_null::<200, _>")]
     #[schema(min_length = 1, max_length = 200, example = "user-81")]
     id: Option<String>,
+    #[serde(default, deserialize_with = "super::sent::at_most_or_null::<254, _>")]
     #[schema(format = "email", max_length = 254, example = "ann@example.com")]
     email: Option<String>,
+    #[serde(default, deserialize_with = "super::sent::at_most_or_null::<200, _>")]
     #[schema(max_length = 200, example = "Ann Archer")]
     name: Option<String>,
     /// Up to 30 further properties: texts of up to 500 characters, numbers, true or false.

@@ -261,17 +261,21 @@ pub async fn read_feedback(State(app): State<AppState>, caller: Caller, Ids([id]
 #[serde(deny_unknown_fields)]
 pub struct NewFeedbackBody {
     /// What was said.
+    #[serde(deserialize_with = "super::sent::at_most::<20000, _>")]
     #[schema(min_length = 1, max_length = 20000, example = "The export forgets the last column.")]
     text: String,
     score: Option<Score>,
     contact: Option<NewContact>,
     /// The page it was said on.
+    #[serde(default, deserialize_with = "super::sent::at_most_or_null::<2000, _>")]
     #[schema(format = "uri", max_length = 2000, example = "https://shop.example/cart")]
     page_url: Option<String>,
     /// The release it is about.
+    #[serde(default, deserialize_with = "super::sent::at_most_or_null::<200, _>")]
     #[schema(max_length = 200, example = "2.4.1")]
     release: Option<String>,
     /// The environment.
+    #[serde(default, deserialize_with = "super::sent::at_most_or_null::<200, _>")]
     #[schema(max_length = 200, example = "production")]
     environment: Option<String>,
     /// BCP 47, the primary language only; found out from the text when left out.
@@ -363,6 +367,8 @@ pub async fn update_feedback(State(app): State<AppState>, Ids([id]): Ids<1>, sen
     let (scope, id) = (sent.caller.scope(Role::Triager)?, FeedbackId(id));
     answer::once(&app, &sent, async {
         let current = detail(&app, &scope, id).await?;
+        // What can never be done is refused whatever the state is (RFC 9110, section 13.2.1).
+        let tags = body.tags.as_deref().map(crate::triage::add::tags).transpose().map_err(Refusal::Invalid)?;
         answer::demand_match(&sent.headers, &current)?;
         let status = body.status.map(|status| match status {
             SettableStatus::New => Status::New,
@@ -370,7 +376,7 @@ pub async fn update_feedback(State(app): State<AppState>, Ids([id]): Ids<1>, sen
             SettableStatus::Resolved => Status::Resolved,
             SettableStatus::Spam => Status::Spam,
         });
-        let wanted = Patch { status, assignee: body.assignee_id.map(|staff| staff.map(StaffId)), tags: body.tags };
+        let wanted = Patch { status, assignee: body.assignee_id.map(|staff| staff.map(StaffId)), tags };
         patch(&app, &scope, id, current.feedback.version, wanted).await.map_err(|error: Error| Refused::from(error).stale())?;
         Ok(Written::changed(&detail(&app, &scope, id).await?)?)
     })

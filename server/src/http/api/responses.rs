@@ -207,12 +207,15 @@ pub struct NewResponse {
     finished: bool,
     contact: Option<NewContact>,
     /// The page it was given on.
+    #[serde(default, deserialize_with = "super::sent::at_most_or_null::<2000, _>")]
     #[schema(format = "uri", max_length = 2000)]
     page_url: Option<String>,
     /// The release it is about.
+    #[serde(default, deserialize_with = "super::sent::at_most_or_null::<100, _>")]
     #[schema(max_length = 100)]
     release: Option<String>,
     /// The environment.
+    #[serde(default, deserialize_with = "super::sent::at_most_or_null::<100, _>")]
     #[schema(max_length = 100)]
     environment: Option<String>,
 }
@@ -225,17 +228,20 @@ fn yes() -> bool {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewAnswer {
+    #[serde(deserialize_with = "super::sent::at_most::<20, _>")]
     #[schema(min_length = 1, max_length = 20, example = "q1")]
     question_id: String,
     #[serde(default, deserialize_with = "super::sent::whole")]
     #[schema(minimum = 0, maximum = 10, example = 9)]
     number: Option<u8>,
+    #[serde(default, deserialize_with = "super::sent::at_most_or_null::<10000, _>")]
     #[schema(max_length = 10000)]
     text: Option<String>,
     /// Ids of choices.
     #[schema(max_items = 50)]
     choices: Option<Vec<String>>,
     /// An answer beside the choices, where the question offers that.
+    #[serde(default, deserialize_with = "super::sent::at_most_or_null::<500, _>")]
     #[schema(max_length = 500)]
     other: Option<String>,
 }

@@ -187,6 +187,9 @@ fn fault(error: &serde_path_to_error::Error<serde_json::Error>) -> Fault {
         let pointer = if pointer.rsplit('/').next() == Some(own.as_str()) { pointer } else { format!("{pointer}/{own}") };
         return Fault::at(pointer, "unknown_field", format!("“{name}” is not something that can be set here."));
     }
+    if text.starts_with(TOO_LONG) {
+        return Fault::at(pointer, "too_long", format!("{text}."));
+    }
     Fault::at(pointer, "type", format!("This does not fit: {text}."))
 }
 
@@ -242,15 +245,41 @@ pub fn whole<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option
     whole.map(Some).ok_or_else(|| serde::de::Error::custom("this is a whole number from 0 on"))
 }
 
-/// For `#[serde(deserialize_with)]`: a text of `MAX` characters at most.
+/// How the error of a text that is too long begins.
+const TOO_LONG: &str = "Use ";
+
+/// For `#[serde(deserialize_with)]`: a text of `MAX` characters at most, counted as they were sent: a document can say nothing of what is
+/// left of a text once it is tidied.
 ///
 /// # Errors
 /// When it is longer.
 pub fn at_most<'de, const MAX: usize, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = <String as serde::Deserialize>::deserialize(deserializer)?;
-    let is_long = text.chars().nth(MAX).is_some();
-    if is_long { Err(serde::de::Error::custom(format!("this takes {MAX} characters at most"))) } else { Ok(text) }
+    if text.chars().nth(MAX).is_none() {
+        return Ok(text);
+    }
+    Err(serde::de::Error::custom(format!("{TOO_LONG}{MAX} characters at most; this has {}", text.chars().count())))
 }
+
+/// [`at_most`], or null.
+///
+/// # Errors
+/// When it is longer.
+pub fn at_most_or_null<'de, const MAX: usize, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = <Option<AtMost<MAX>> as serde::Deserialize>::deserialize(deserializer)?;
+    Ok(text.map(|AtMost(text)| text))
+}
+
+/// [`at_most`] for what may be left out, and is never null.
+///
+/// # Errors
+/// When it is longer.
+pub fn set_at_most<'de, const MAX: usize, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    at_most::<MAX, D>(deserializer).map(Some)
+}
+
+#[derive(serde::Deserialize)]
+struct AtMost<const MAX: usize>(#[serde(deserialize_with = "at_most::<MAX, _>")] String);
 
 /// [`PAGE`], for `#[serde(default)]`.
 #[must_use]
@@ -304,6 +333,7 @@ mod tests {
     #[serde(deny_unknown_fields)]
     #[expect(dead_code, reason = "only read")]
     struct Outer {
+        #[serde(deserialize_with = "at_most::<3, _>")]
         name: String,
         #[serde(default)]
         items: Vec<Inner>,
@@ -313,7 +343,8 @@ mod tests {
     #[serde(deny_unknown_fields)]
     #[expect(dead_code, reason = "only read")]
     struct Inner {
-        text: String,
+        #[serde(deserialize_with = "at_most_or_null::<3, _>")]
+        text: Option<String>,
     }
 
     fn place(json: &str) -> (String, String) {
@@ -328,10 +359,12 @@ mod tests {
         assert_eq!(place("{}"), ("/name".into(), "required".into()));
         assert_eq!(place(r#"{"name":1}"#), ("/name".into(), "type".into()));
         assert_eq!(place(r#"{"name":"a","id":1}"#), ("/id".into(), "unknown_field".into()));
-        assert_eq!(place(r#"{"name":"a","items":[{"text":"b"},{"text":null}]}"#), ("/items/1/text".into(), "type".into()));
+        assert_eq!(place(r#"{"name":"a","items":[{"text":"b"},{"text":1}]}"#), ("/items/1/text".into(), "type".into()));
         assert_eq!(place(r#"{"name":"a","items":[{"text":"b","x~/y":1}]}"#), ("/items/0/x~0~1y".into(), "unknown_field".into()));
         assert_eq!(place(r#"{"name":"a","items":[{}]}"#), ("/items/0/text".into(), "required".into()));
         assert_eq!(place("[]").0, "");
+        assert_eq!(place(r#"{"name":"\u0001ab "}"#), ("/name".into(), "too_long".into()));
+        assert_eq!(place(r#"{"name":"a","items":[{"text":"b"},{"text":"abcd"}]}"#), ("/items/1/text".into(), "too_long".into()));
     }
 
     #[test]

@@ -267,14 +267,17 @@ pub async fn read_ticket(State(app): State<AppState>, caller: Caller, Ids([id]):
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewTicketBody {
+    #[serde(deserialize_with = "super::sent::at_most::<200, _>")]
     #[schema(min_length = 1, max_length = 200, example = "Refund for order 81")]
     subject: String,
+    #[serde(deserialize_with = "super::sent::at_most::<10000, _>")]
     #[schema(min_length = 1, max_length = 10000, example = "I was charged twice.")]
     message: String,
     /// Where the requester is reached.
+    #[serde(deserialize_with = "super::sent::at_most::<254, _>")]
     #[schema(format = "email", max_length = 254, example = "ann@example.com")]
     email: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::sent::at_most::<100, _>")]
     #[schema(max_length = 100, example = "Ann Archer")]
     name: String,
 }
@@ -317,6 +320,7 @@ pub enum MessageKind {
 #[serde(deny_unknown_fields)]
 pub struct NewMessage {
     kind: MessageKind,
+    #[serde(deserialize_with = "super::sent::at_most::<10000, _>")]
     #[schema(min_length = 1, max_length = 10000, example = "We have refunded it.")]
     body: String,
     /// Whether a reply also closes the ticket.

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How long an answer waits for the index, so that the list it leads to is right.
-pub(super) const INDEX_WAIT: Duration = Duration::from_millis(500);
+pub(super) const INDEX_WAIT: Duration = Duration::from_secs(2);
 
 /// How long a change of all that match waits for the index: what it does not know of would be changed wrongly, or left out.
 const MATCH_WAIT: Duration = Duration::from_secs(10);
