@@ -39,16 +39,16 @@ export class Earshot {
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => (this.log += text));
     }
-    this.url = await this.logged(/serves (http:\/\/[^\s]+)/);
+    this.url = await this.logged(/serves (http:\/\/\S+)(?=\s)/);
     if (this.demo) {
-      this.survey = await this.logged(/its survey is at (http:\/\/\S+)/);
-      this.hostUrl = (await this.logged(/site with the widget is at (http:\/\/\S+)/)).replace(/\/$/, '');
+      this.survey = await this.logged(/its survey is at (http:\/\/\S+)(?=\s)/);
+      this.hostUrl = (await this.logged(/site with the widget is at (http:\/\/\S+)(?=\s)/)).replace(/\/$/, '');
     }
   }
 
   /** Waits for a line of the log and gives what the pattern's group found. */
   async logged(pattern) {
-    const end = Date.now() + 60_000;
+    const end = Date.now() + 180_000;
     while (Date.now() < end) {
       const found = this.log.match(pattern);
       if (found) return found[1];
@@ -60,7 +60,7 @@ export class Earshot {
 
   /** Where an empty installation is set up. */
   setupUrl() {
-    return this.logged(/(http:\/\/\S+\/setup\?token=\S+)/);
+    return this.logged(/(http:\/\/\S+\/setup\?token=\S+)(?=\s)/);
   }
 
   /** Runs `earshot …` on the same data and gives its output. */

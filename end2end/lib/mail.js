@@ -50,7 +50,7 @@ export class Mailbox {
    * so that asking again waits for the next one.
    */
   async letter(to, subject = /./) {
-    const end = Date.now() + 20_000;
+    const end = Date.now() + 90_000;
     while (Date.now() < end) {
       const at = this.letters.findIndex((l) => l.to.includes(to) && subject.test(l.subject));
       if (at >= 0) return this.letters.splice(at, 1)[0];

@@ -199,11 +199,12 @@ async function* lettersGoOut({ page, visitor }) {
     await page.goto(`${server.url}/p/${server.project.slug}/members`);
     await page.getByLabel(/^E-mail address/).fill('ida@example.com');
     await page.getByRole('button', { name: 'Make an invitation link' }).click();
+    await expect(page.getByRole('textbox', { name: 'Invitation link' })).toBeVisible();
     yield ['/p/{slug}/members mailed', page];
     await expect(async () => {
       await page.goto(`${server.url}/operator/mail`);
       await expect(page.getByText('Given up (1)')).toBeVisible({ timeout: 500 });
-    }).toPass({ timeout: 20_000 });
+    }).toPass({ timeout: 90_000 });
     yield ['/operator/mail given up', page];
     await page.goto(`${server.url}/p/${server.project.slug}/members`);
     yield ['/p/{slug}/members not delivered', page];

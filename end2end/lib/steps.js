@@ -37,7 +37,14 @@ export async function waitForText(page, url, selector, text) {
   await expect(async () => {
     await page.goto(url);
     await expect(page.locator(selector)).toContainText(text, { timeout: 500 });
-  }).toPass({ timeout: 20_000 });
+  }).toPass({ timeout: 90_000 });
+}
+
+/** Loads the page again and waits until it is told of changes: the server listens for them before it answers. */
+export async function listening(page) {
+  const told = page.waitForResponse((response) => new URL(response.url()).pathname.endsWith('/events'));
+  await page.reload();
+  await told;
 }
 
 /** Puts `texts` into the inbox and waits until the search knows them; the inbox is open then. */
@@ -50,7 +57,7 @@ export async function said(server, page, texts) {
     await expect(page.locator('.inbox-row')).not.toHaveCount(0, { timeout: 500 });
     // The last line is the newest, and stands first.
     await expect(page.locator('#inbox-list')).toContainText(texts.at(-1), { timeout: 500 });
-  }).toPass({ timeout: 20_000 });
+  }).toPass({ timeout: 90_000 });
 }
 
 /** Uploads a CSV file and chooses its columns: `text`, and one for tags if it is named. Ends on the page with the preview. */
@@ -67,7 +74,7 @@ export async function uploadFile(page, server, file, tags) {
 /** Starts the uploaded import and waits for its result. */
 export async function finishImport(page) {
   await page.getByRole('button', { name: 'Start the import' }).click();
-  await expect(page.getByRole('heading', { name: 'Result' })).toBeVisible({ timeout: 120_000 });
+  await expect(page.getByRole('heading', { name: 'Result' })).toBeVisible({ timeout: 300_000 });
 }
 
 /** Imports a CSV file through the page. */

@@ -22,7 +22,7 @@ export const test = base.extend({
         await use(server);
       });
     },
-    { scope: 'worker', timeout: 90_000 },
+    { scope: 'worker', timeout: 240_000 },
   ],
 
   /** A server where nobody has been yet. */

@@ -12,6 +12,7 @@ test('a late answer draws a skeleton, and a failed one gives back what was there
   await page.route(/[?&]q=/, (route) => new Promise((done) => (answer = (how) => done(how(route)))));
   await page.getByLabel('Search feedback').fill('export');
   await page.keyboard.press('Enter');
+  await expect.poll(() => typeof answer).toBe('function');
   await expect(list).toHaveAttribute('data-waiting', '');
   await expect(list).toHaveAttribute('aria-busy', 'true');
   await expect(list.locator('.inbox-row').first()).toBeHidden();

@@ -23,7 +23,7 @@ function generated(rows) {
 }
 
 test('a real file is imported and searched', async ({ page, own }, info) => {
-  test.setTimeout(240_000);
+  test.setTimeout(600_000);
   let [file, expected, word, least] = [real, 10_003, 'contactless', 30];
   if (!file) {
     [file, expected, word, least] = [info.outputPath('messages.csv'), 4_000, 'voucher', 80];
@@ -40,7 +40,7 @@ test('a real file is imported and searched', async ({ page, own }, info) => {
   await expect(async () => {
     await page.goto(`${own.url}/p/${own.project.slug}/inbox`);
     await expect(page.locator('#inbox-count')).toContainText(number, { timeout: 1_000 });
-  }).toPass({ timeout: 60_000 });
+  }).toPass({ timeout: 120_000 });
   await page.getByRole('searchbox', { name: 'Search feedback' }).fill(word);
   await page.getByRole('button', { name: 'Search' }).click();
   await expect(page.locator('#inbox-list mark').first()).toHaveText(new RegExp(word, 'i'));
@@ -72,7 +72,7 @@ test('an import with the wrong columns is taken back and the file imported again
   await page.getByRole('button', { name: 'Remove 1,200 items' }).click();
   await expect(async () => {
     await expect(page.getByText('Taken back: 1,200 items removed.')).toBeVisible({ timeout: 2_000 });
-  }).toPass({ timeout: 60_000 });
+  }).toPass({ timeout: 120_000 });
   await expect(page.getByText('Take this import back')).toHaveCount(0);
   await importFile(page, own, file);
   await expect(page.locator('.imports-counts div').filter({ hasText: 'Added' }).locator('dd')).toHaveText('1,200');

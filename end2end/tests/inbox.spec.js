@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { signIn } from '../lib/earshot.js';
+import { listening } from '../lib/steps.js';
 import { expect, test } from '../lib/test.js';
 
 /** A project with items to triage, brought in from a file. */
@@ -17,7 +18,7 @@ async function listed(page, server, query, count) {
   await expect(async () => {
     await page.goto(`${server.url}/p/corner-shop/inbox?q=${query}`);
     await expect(page.locator('#inbox-count')).toContainText(`${count} item`, { timeout: 300 });
-  }).toPass({ timeout: 20_000 });
+  }).toPass({ timeout: 90_000 });
 }
 
 test('twenty items are triaged by keyboard alone @js', async ({ page, own, settle }) => {
@@ -79,9 +80,10 @@ test('two browsers on one item hear of each other @js', async ({ page, browser, 
   await withItems(own, 3);
   await listed(page, own, '', 3);
   await page.locator('.row-link').first().click();
-  await settle();
   const one = page.locator('#inbox-detail');
   await expect(one).toHaveAttribute('data-open', '');
+  await listening(page);
+  await settle();
   const context = await browser.newContext();
   const other = await context.newPage();
   await signIn(other, own);
@@ -100,6 +102,7 @@ test('two browsers on one item hear of each other @js', async ({ page, browser, 
 test('what arrives waits behind a button @js', async ({ page, own, settle }) => {
   await withItems(own, 2);
   await listed(page, own, '', 2);
+  await listening(page);
   await settle();
   const file = join(own.dir, 'more.csv');
   await writeFile(file, 'text\n"brand new"\n');

@@ -25,15 +25,15 @@ function listen() {
 const heard = (page) => page.evaluate(() => window.heard);
 
 test('it opens by itself after a while, once, and takes no focus @js', async ({ shop: { host, visitor, wrong, frame }, own, page }) => {
-  const survey = await publishSurvey(page, own, after(30));
+  const survey = await publishSurvey(page, own, after(1_000));
   const shown = visitor.locator(`iframe[src*="${survey}"]`);
   await visitor.clock.install();
   await visitor.goto(`${host.url}/`);
   await expect(launcher(visitor)).toBeVisible();
   await visitor.locator('#go').focus();
-  await visitor.clock.fastForward(28_000);
+  await visitor.clock.fastForward(600_000);
   await expect(shown).toHaveCount(0);
-  await visitor.clock.fastForward(3_000);
+  await visitor.clock.fastForward(401_000);
   await expect(shown).toBeVisible();
   await expect(frame.locator('#survey')).toBeVisible();
   await expect(visitor.locator('#go')).toBeFocused();
@@ -43,7 +43,7 @@ test('it opens by itself after a while, once, and takes no focus @js', async ({ 
   // Who dismissed it is not asked again.
   await visitor.reload();
   await expect(launcher(visitor)).toBeVisible();
-  await visitor.clock.fastForward(60_000);
+  await visitor.clock.fastForward(1_100_000);
   await launcher(visitor).click();
   await expect(frame.locator('#survey')).toBeVisible();
   await expect(shown).toHaveCount(0);
@@ -99,8 +99,8 @@ test('what the site says of a person stands beside what they say @js', async ({ 
   );
   await launcher(visitor).click();
   await frame.locator('label', { hasText: /^7$/ }).click();
-  await readQuestions(visitor);
   await frame.getByRole('textbox').first().fill('The engine computes by itself');
+  await readQuestions(visitor);
   await frame.getByRole('button', { name: 'Send' }).click();
   await expect(frame.locator('#thanks')).toBeVisible();
   const events = async () => [...new Set((await heard(visitor)).map((entry) => entry.join(' ')))];

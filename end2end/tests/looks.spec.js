@@ -8,7 +8,7 @@ const STANDARDS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
 
 for (const theme of ['light', 'dark']) {
   test(`no page has accessibility faults in ${theme} @js`, async ({ page, demo, empty, browser }) => {
-    test.setTimeout(300_000);
+    test.setTimeout(1_200_000);
     const visitor = await (await browser.newContext()).newPage();
     for (const shown of [page, visitor]) await shown.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });
     const faults = [];
@@ -27,7 +27,7 @@ for (const theme of ['light', 'dark']) {
 }
 
 test('every page fits a phone of 360 px', async ({ page, demo, empty, browser, javaScriptEnabled }) => {
-  test.setTimeout(300_000);
+  test.setTimeout(1_200_000);
   const visitor = await (await browser.newContext({ javaScriptEnabled })).newPage();
   for (const shown of [page, visitor]) await shown.setViewportSize({ width: 360, height: 740 });
   const wide = [];

@@ -57,7 +57,7 @@ test('a letter that was refused is sent again by hand', async ({ page, mailed })
   await expect(async () => {
     await page.goto(`${mailed.url}/operator/mail`);
     await expect(page.getByText('The mail server answered 550: No such mailbox.')).toBeVisible({ timeout: 500 });
-  }).toPass({ timeout: 20_000 });
+  }).toPass({ timeout: 90_000 });
   await page.getByRole('button', { name: /^Discard/ }).click();
   await expect(page.getByRole('heading', { name: 'No letter waits' })).toBeVisible();
   await page.getByRole('button', { name: /^Undo/ }).click();

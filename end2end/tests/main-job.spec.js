@@ -46,7 +46,7 @@ test('from set-up to a backlog item with evidence', async ({ page, context, empt
   await expect(async () => {
     await page.goto(`${empty.url}/p/corner-shop/inbox?q=umbrella`);
     await expect(page.locator('#inbox-list mark').first()).toHaveText(/umbrella/i, { timeout: 500 });
-  }).toPass({ timeout: 20_000 });
+  }).toPass({ timeout: 90_000 });
   await page.locator('a.row-link').first().click();
   const detail = page.locator('#inbox-detail');
   await expect(detail.locator('[data-quote-source]')).toContainText('The umbrella stand blocks the door.');

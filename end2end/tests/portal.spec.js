@@ -110,6 +110,7 @@ test('the portal has no accessibility faults and fits a phone, in light and dark
   await page.getByLabel(/^Files/).setInputFiles([{ name: 'till.png', mimeType: 'image/png', buffer: png() }, { name: 'log.txt', mimeType: 'text/plain', buffer: Buffer.from('x') }]);
   await readQuestions(page);
   await page.getByRole('button', { name: 'Send', exact: true }).click();
+  await page.waitForURL(/\/t\//);
   const conversation = page.url();
   const faults = [];
   for (const scheme of ['light', 'dark']) {

@@ -68,7 +68,7 @@ test('the page is selected, then all that match, changed and taken back in one @
   await expect(async () => {
     await page.goto(inbox);
     await expect(page.locator('#inbox-count')).toContainText('60 items', { timeout: 500 });
-  }).toPass({ timeout: 20_000 });
+  }).toPass({ timeout: 90_000 });
   await settle();
   const [whole, count] = [page.getByLabel('Select all on this page'), page.locator('#bulk-count')];
   await whole.check();

@@ -94,12 +94,11 @@ test('the host page notices nothing when the server is down @js', async ({ shop:
 });
 
 test('an answer survives a failed request and arrives once @js', async ({ shop: { host, visitor, frame }, own, page }) => {
-  test.setTimeout(120_000);
   await visitor.goto(`${host.url}/`);
   await launcher(visitor).click();
   await frame.locator('label', { hasText: /^7$/ }).click();
-  await readQuestions(visitor);
   await frame.getByRole('textbox').first().fill('Written while the line was down');
+  await readQuestions(visitor);
   const next = frame.getByRole('button', { name: /Send|Try again/ });
   await own.halt();
   await next.click();
@@ -108,7 +107,7 @@ test('an answer survives a failed request and arrives once @js', async ({ shop: 
   await expect(async () => {
     if (await next.isVisible()) await next.click({ timeout: 500 }).catch(() => {});
     await expect(frame.locator('#thanks')).toBeVisible({ timeout: 1_000 });
-  }).toPass({ timeout: 60_000 });
+  }).toPass({ timeout: 90_000 });
   await waitForText(page, `${own.url}/p/${own.project.slug}/inbox`, '#inbox-list', 'Written while the line was down');
   await expect(page.locator('.inbox-row')).toHaveCount(1);
 });
@@ -135,12 +134,12 @@ test('a survey that comes by itself waits until the open one is closed @js', asy
 test('what is too long on the way is said at its field, and nothing is lost @js', async ({ shop: { visitor, survey }, own, page }) => {
   await visitor.goto(`${own.url}/s/${survey}`);
   await visitor.locator('label', { hasText: /^7$/ }).click();
-  await readQuestions(visitor);
   await visitor.route('**/embed/v1/*/responses*/**', (route) => route.fulfill({ status: 413 }));
   await visitor.route('**/embed/v1/*/responses', (route) => route.fulfill({ status: 413 }));
   // More than browsers let outlive a page, and legal.
   const long = `${'字'.repeat(9_000)} the end`;
   await visitor.getByRole('textbox').first().fill(long);
+  await readQuestions(visitor);
   await visitor.getByRole('button', { name: 'Send' }).click();
   await expect(visitor.getByText('This is too long to be sent. Please shorten it.').first()).toBeVisible();
   await expect(visitor.getByRole('textbox').first()).toHaveValue(long);

@@ -42,7 +42,7 @@ test('the watch itself sees what runs', async ({ page }) => {
 });
 
 test('no text runs on any page', async ({ page, browser }) => {
-  test.setTimeout(240_000);
+  test.setTimeout(600_000);
   const server = await Earshot.start();
   try {
     await server.withOwner({ name: brief('owner'), email: 'olga@example.com', password: 'seven wooden horses' });
@@ -79,6 +79,7 @@ test('no text runs on any page', async ({ page, browser }) => {
     await page.goto(`${server.url}/p/${slug}/keys`);
     await page.getByLabel('Name').fill(brief('key'));
     await page.getByRole('button', { name: 'Make key' }).click();
+    await expect(page.getByLabel('API key', { exact: true })).toBeVisible();
 
     // The portal, as a stranger.
     const visitor = await browser.newPage();
@@ -104,7 +105,7 @@ test('no text runs on any page', async ({ page, browser }) => {
     await page.getByLabel('Text', { exact: true }).selectOption('text');
     await page.getByRole('button', { name: 'Update preview' }).click();
     await page.getByRole('button', { name: 'Start the import' }).click();
-    await expect(page.getByRole('heading', { name: 'Result' })).toBeVisible({ timeout: 60_000 });
+    await expect(page.getByRole('heading', { name: 'Result' })).toBeVisible({ timeout: 300_000 });
 
     await waitForText(page, `${server.url}/p/${slug}/inbox`, '#inbox-list', 'xcell');
     const items = await page.locator('.inbox-row a').evaluateAll((links) => links.map((a) => a.href));
