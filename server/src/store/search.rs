@@ -75,7 +75,7 @@ pub enum Seen {
 const CHANGES_DAYS: i64 = 7;
 
 /// On PostgreSQL, the transactions that run in other databases of the server: they put nothing into the change sequence and may take hours,
-/// so nobody waits for them. Asked before the snapshot that [`unsettled`] looks at: what begins in between is younger than all that is
+/// so nobody waits for them. Asked before the snapshot that `unsettled!` looks at: what begins in between is younger than all that is
 /// committed already, so what was settled once stays so.
 const ELSEWHERE: &str = "SELECT COALESCE(string_agg(CAST(a.backend_xid AS TEXT), ','), '') FROM pg_stat_get_activity(NULL) a \
      WHERE a.backend_xid IS NOT NULL AND a.datid <> (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())";

@@ -16,7 +16,7 @@ pub struct Patch {
     pub status: Option<Status>,
     /// Who takes care of it, or nobody.
     pub assignee: Option<Option<StaffId>>,
-    /// All tags, as [`super::add::tags`] gives them.
+    /// All tags, as stored.
     pub tags: Option<Vec<String>>,
 }
 
