@@ -29,28 +29,17 @@ pub struct NewContact {
     attributes: BTreeMap<String, Value>,
 }
 
-fn short(text: &str, max: usize) -> Result<Option<String>, String> {
-    let text: String = text.chars().filter(|c| !c.is_control()).collect();
+/// A text as it is kept, if anything in it can be seen. How long it may be was seen to when it was read.
+pub fn text(text: Option<&str>) -> Option<String> {
+    let text: String = text?.chars().filter(|c| !c.is_control()).collect();
     let text = text.trim();
-    match text.chars().count() {
-        0 => Ok(None),
-        n if n > max => Err(format!("Use {max} characters at most; this has {n}.")),
-        _ => Ok(Some(text.to_owned())),
-    }
-}
-
-/// A short text; what is too long is refused at its place.
-pub fn text(errors: &mut FieldErrors, field: &str, text: Option<&str>, max: usize) -> Option<String> {
-    short(text?, max).unwrap_or_else(|why| {
-        errors.add(field, "too_long", why);
-        None
-    })
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// A web address; anything but http(s) is refused at its place.
 pub fn address(errors: &mut FieldErrors, field: &str, text: Option<&str>) -> Option<String> {
     let text = text?;
-    let read = web_address(text).filter(|_| text.chars().count() <= 2000);
+    let read = web_address(text);
     if read.is_none() {
         errors.add(field, "url", "Give an address that begins with http:// or https:// and holds no password.");
     }
@@ -61,13 +50,14 @@ impl NewContact {
     /// The person, or what is wrong at `place/…`.
     pub fn read(self, place: &str, errors: &mut FieldErrors) -> Option<Person> {
         let Self { id, email, name, attributes } = self;
-        if id.as_deref().is_some_and(|id| short(id, usize::MAX) == Ok(None)) {
+        let external_id = text(id.as_deref());
+        if id.is_some() && external_id.is_none() {
             errors.add(&format!("{place}/id"), "required", "Leave the id out, or give one that can be read.");
         }
         let person = Person {
-            external_id: text(errors, &format!("{place}/id"), id.as_deref(), 200),
-            email: text(errors, &format!("{place}/email"), email.as_deref(), 254).map(|email| email.to_lowercase()),
-            name: text(errors, &format!("{place}/name"), name.as_deref(), 200),
+            external_id,
+            email: text(email.as_deref()).map(|email| email.to_lowercase()),
+            name: text(name.as_deref()),
             attributes: (!attributes.is_empty()).then(|| serde_json::to_string(&attributes).unwrap_or_default()),
         };
         if person.email.as_deref().is_some_and(|email| !is_email(email)) {

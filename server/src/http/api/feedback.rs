@@ -298,8 +298,8 @@ pub async fn create_feedback(State(app): State<AppState>, sent: Sent<NewFeedback
         let mut errors = FieldErrors::default();
         let new = NewFeedback {
             page_url: address(&mut errors, "page_url", body.page_url.as_deref()),
-            release: text(&mut errors, "release", body.release.as_deref(), 200),
-            environment: text(&mut errors, "environment", body.environment.as_deref(), 200),
+            release: text(body.release.as_deref()),
+            environment: text(body.environment.as_deref()),
             person: body.contact.and_then(|contact| contact.read("contact", &mut errors)),
             score: body.score.map(|score| (score.value, score.max)),
             language: body.language,

@@ -309,8 +309,8 @@ pub async fn create_response(State(app): State<AppState>, Ids([id]): Ids<1>, sen
         let context = Context {
             source: "api".into(),
             page_url: address(&mut errors, "page_url", page_url.as_deref()),
-            release: text(&mut errors, "release", release.as_deref(), 100),
-            environment: text(&mut errors, "environment", environment.as_deref(), 100),
+            release: text(release.as_deref()),
+            environment: text(environment.as_deref()),
             contact: contact.and_then(|contact| contact.read("contact", &mut errors)).unwrap_or_default(),
             ..Context::default()
         };
