@@ -24,7 +24,7 @@ pub struct Args {
     /// Leave these stages out (repeatable)
     #[arg(long, value_name = "STAGE")]
     skip: Vec<String>,
-    /// The bad days (kill -9, power loss, lost databases) and the generated inputs in full size: half an hour more
+    /// The bad days (kill -9, power loss, lost databases) and the generated inputs in full size: three quarters of an hour more
     #[arg(long)]
     long: bool,
     /// Arguments for Playwright, after `--`, as in: test --only browser -- -g inbox
