@@ -25,6 +25,8 @@ words! {
         BacklogItemCreated = "backlog_item.created" / "A backlog item was made",
         /// A backlog item's title, description or status changed.
         BacklogItemUpdated = "backlog_item.updated" / "A backlog item changed",
+        /// A backlog item was removed, because making it was undone. Its number is not given again.
+        BacklogItemDeleted = "backlog_item.deleted" / "A backlog item was removed",
         /// Somebody tries out an endpoint; goes to that one only, whatever it listens to.
         Test = "webhook.test" / "Test",
     }

@@ -21,6 +21,7 @@ use crate::{
     store::{
         Tx,
         backlog::{Filter, Quoted, Step},
+        numbers::Numbered,
         triage::Undoable,
     },
 };
@@ -107,7 +108,7 @@ fn new_item(app: &App, scope: &Scope, title: String, body: String) -> Item {
 }
 
 async fn insert(tx: &mut Tx<'_>, scope: &Scope, mut item: Item, (entry, event): (HistoryId, EventId)) -> Result<Item> {
-    item.number = tx.next_backlog_number(item.project).await?;
+    item.number = tx.next_number(item.project, Numbered::Backlog).await?;
     tx.insert_backlog_item(&item, &searchable(&item.title, &item.body), scope.staff()).await?;
     tx.insert_history(entry, item.project, item.id, scope.staff(), &Change::Created, item.created_at).await?;
     tx.item_event(event, EventKind::BacklogItemCreated, &item).await?;
@@ -124,7 +125,10 @@ pub async fn link(app: &App, scope: &Scope, feedback: FeedbackId, number: i64, q
     app.store
         .write(move |tx| {
             Box::pin(async move {
-                let item = tx.hold_backlog_item(scope.project(), number).await?.ok_or(Refusal::NotFound)?;
+                let Some(item) = tx.hold_backlog_item(scope.project(), number).await? else {
+                    let gone = removed(tx, &scope, number).await?;
+                    return Err(gone.map_or(Refusal::NotFound, |text| Refusal::field("link_q", "removed", text)).into());
+                };
                 attach(tx, &scope, ids, feedback, &item, &quoting, now).await
             })
         })
@@ -158,6 +162,23 @@ pub async fn create_from(app: &App, scope: &Scope, key: &str, feedback: Feedback
         .await
 }
 
+/// An item by its number, held until this transaction ends.
+///
+/// # Errors
+/// [`Refusal::Conflict`] for the number of an item that was removed, [`Refusal::NotFound`] for one that was never given.
+async fn held(tx: &mut Tx<'_>, scope: &Scope, number: i64) -> Result<Item> {
+    if let Some(item) = tx.hold_backlog_item(scope.project(), number).await? {
+        return Ok(item);
+    }
+    Err(removed(tx, scope, number).await?.map_or(Refusal::NotFound, Refusal::Conflict).into())
+}
+
+/// What to say of a number whose item was removed; `None` when no item ever had it.
+async fn removed(tx: &mut Tx<'_>, scope: &Scope, number: i64) -> Result<Option<String>> {
+    let was_given = tx.was_given(scope.project(), Numbered::Backlog, number).await?;
+    Ok(was_given.then(|| format!("Backlog item #{number} was removed, so nothing was changed. Choose another item or create one.")))
+}
+
 /// What a change to a link is taken back with.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Unlinking {
@@ -173,13 +194,13 @@ pub struct Unlinking {
 /// Not found; a role too low.
 pub async fn unlink(app: &App, scope: &Scope, feedback: FeedbackId, number: i64, undo: Unlinking) -> Result<Unlinked> {
     scope.require(Role::Triager)?;
-    let (ids, scope, now) = (LinkIds::new(app), *scope, app.now());
+    let (ids, event, scope, now) = (LinkIds::new(app), app.id::<EventId>(), *scope, app.now());
     let restore = undo.restore.filter(|s| matches!(s, Status::New | Status::Triaged)).unwrap_or(Status::Triaged);
     app.store
         .write(move |tx| {
             Box::pin(async move {
                 let project = scope.project();
-                let item = tx.hold_backlog_item(project, number).await?.ok_or(Refusal::NotFound)?;
+                let item = held(tx, &scope, number).await?;
                 let (before, _) = tx.hold_feedback_for_link(project, feedback).await?.ok_or(Refusal::NotFound)?;
                 let was = tx.delete_link(feedback, &item).await?;
                 if was.is_some() {
@@ -189,6 +210,10 @@ pub async fn unlink(app: &App, scope: &Scope, feedback: FeedbackId, number: i64,
                     record(tx, &scope, ids, feedback, &item, &change, (before, after), now).await?;
                 }
                 let gone = undo.with_item && was.is_some() && item.version == 1 && tx.delete_unlinked_item(&item).await?;
+                if gone {
+                    let last = Item { updated_at: now, ..item.clone() };
+                    tx.item_event(event, EventKind::BacklogItemDeleted, &last).await?;
+                }
                 let was_linked = was.is_some();
                 let again = match was {
                     Some(was) if !gone => {
@@ -422,7 +447,7 @@ async fn change(
     app.store
         .write(move |tx| {
             Box::pin(async move {
-                let mut item = tx.hold_backlog_item(scope.project(), number).await?.ok_or(Refusal::NotFound)?;
+                let mut item = held(tx, &scope, number).await?;
                 let before = item.clone();
                 let changes = work(&mut item);
                 // Wanting what is already so is no conflict.

@@ -12,7 +12,7 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
-use super::{Dialect, Store, Tx, id};
+use super::{Dialect, Store, Tx, id, or_instead};
 use crate::error::{Error, Result};
 
 #[derive(FromRow)]
@@ -28,12 +28,12 @@ struct ItemRow {
     version: i64,
 }
 
-fn status(text: &str) -> Result<BacklogStatus> {
-    BacklogStatus::parse(text).ok_or_else(|| Error::internal("stored backlog status", text))
+fn status(text: &str) -> BacklogStatus {
+    or_instead("status of a backlog item", BacklogStatus::parse(text), BacklogStatus::Open)
 }
 
-fn importance(text: &str) -> Result<Importance> {
-    Importance::parse(text).ok_or_else(|| Error::internal("stored importance", text))
+fn importance(text: &str) -> Importance {
+    or_instead("importance of a link", Importance::parse(text), Importance::Normal)
 }
 
 impl TryFrom<ItemRow> for Item {
@@ -46,7 +46,7 @@ impl TryFrom<ItemRow> for Item {
             number: row.number,
             title: row.title,
             body: row.body,
-            status: status(&row.status)?,
+            status: status(&row.status),
             created_at: Timestamp(row.created_at),
             updated_at: Timestamp(row.updated_at),
             version: row.version,
@@ -308,17 +308,14 @@ impl Store {
         .bind(offset)
         .fetch_all(self.reader())
         .await?;
-        rows.into_iter()
-            .map(|row| {
-                Ok(ListedItem {
-                    number: row.number,
-                    title: row.title,
-                    status: status(&row.status)?,
-                    updated_at: Timestamp(row.updated_at),
-                    evidence: Evidence { people: row.people, said: row.said, critical: row.critical },
-                })
-            })
-            .collect()
+        let listed = rows.into_iter().map(|row| ListedItem {
+            number: row.number,
+            title: row.title,
+            status: status(&row.status),
+            updated_at: Timestamp(row.updated_at),
+            evidence: Evidence { people: row.people, said: row.said, critical: row.critical },
+        });
+        Ok(listed.collect())
     }
 
     /// How many items of each status match the filter's text; statuses without any are left out.
@@ -334,7 +331,15 @@ impl Store {
         .bind(filter.number.unwrap_or(-1))
         .fetch_all(self.reader())
         .await?;
-        rows.into_iter().map(|(text, n)| Ok((status(&text)?, n))).collect()
+        let mut counts: Vec<(BacklogStatus, i64)> = Vec::with_capacity(rows.len());
+        for (text, n) in rows {
+            let status = status(&text);
+            match counts.iter_mut().find(|(known, _)| *known == status) {
+                Some((_, sum)) => *sum += n,
+                None => counts.push((status, n)),
+            }
+        }
+        Ok(counts)
     }
 
     /// What stands behind one item.
@@ -366,11 +371,14 @@ impl Store {
         .bind(feedback.to_string())
         .fetch_all(self.reader())
         .await?;
-        rows.into_iter()
-            .map(|(number, title, state, quote, weight)| {
-                Ok(LinkedItem { number, title, status: status(&state)?, quote, importance: importance(&weight)? })
-            })
-            .collect()
+        let linked = |(number, title, state, quote, weight): (i64, String, String, Option<String>, String)| LinkedItem {
+            number,
+            title,
+            status: status(&state),
+            quote,
+            importance: importance(&weight),
+        };
+        Ok(rows.into_iter().map(linked).collect())
     }
 
     /// The feedback linked to an item, last linked first.
@@ -395,7 +403,7 @@ impl Store {
                 Ok(LinkedFeedback {
                     feedback: id(&row.feedback_id)?,
                     quote: row.quote,
-                    importance: importance(&row.importance)?,
+                    importance: importance(&row.importance),
                     linked_at: Timestamp(row.created_at),
                     who,
                 })
@@ -405,24 +413,6 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// The project's next item number. Whoever else makes an item there waits until this transaction ends.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn next_backlog_number(&mut self, project: ProjectId) -> Result<i64> {
-        if self.dialect() == Dialect::Postgres {
-            // Not FOR UPDATE: that would also hold up everything that refers to the project.
-            let _: Option<String> = sqlx::query_scalar("SELECT id FROM projects WHERE id = $1 FOR NO KEY UPDATE")
-                .bind(project.to_string())
-                .fetch_optional(self.conn())
-                .await?;
-        }
-        Ok(sqlx::query_scalar("SELECT COALESCE(MAX(number), 0) + 1 FROM backlog_items WHERE project_id = $1")
-            .bind(project.to_string())
-            .fetch_one(self.conn())
-            .await?)
-    }
-
     /// Adds an item; `search` is its folded title and body.
     ///
     /// # Errors
@@ -496,7 +486,7 @@ impl Tx<'_> {
         };
         let row: Option<(String, String)> =
             sqlx::query_as(sql).bind(project.to_string()).bind(feedback.to_string()).fetch_optional(self.conn()).await?;
-        row.map(|(word, text)| Ok((Status::parse(&word).ok_or_else(|| Error::internal("stored status", &word))?, text))).transpose()
+        Ok(row.map(|(word, text)| (or_instead("status of feedback", Status::parse(&word), Status::New), text)))
     }
 
     /// Gives held feedback a status, a new version and time, and notes the change.
@@ -539,7 +529,7 @@ impl Tx<'_> {
                 .bind(item.id.to_string())
                 .fetch_optional(self.conn())
                 .await?;
-        row.map(|(quote, weight)| Ok(Quoted { quote, importance: importance(&weight)? })).transpose()
+        Ok(row.map(|(quote, weight)| Quoted { quote, importance: importance(&weight) }))
     }
 
     /// Makes a link say something else.
@@ -599,10 +589,10 @@ impl Tx<'_> {
                 .bind(item.id.to_string())
                 .fetch_optional(self.conn())
                 .await?;
-        row.map(|(quote, weight)| Ok(Quoted { quote, importance: importance(&weight)? })).transpose()
+        Ok(row.map(|(quote, weight)| Quoted { quote, importance: importance(&weight) }))
     }
 
-    /// Takes an item and its history away if no feedback is linked to it; `false` when some is. Its number is free again.
+    /// Takes an item and its history away if no feedback is linked to it; `false` when some is. Its number is not given again.
     ///
     /// # Errors
     /// When the database fails.

@@ -26,6 +26,7 @@ pub mod keys;
 pub mod limits;
 pub mod mail;
 pub mod migrate;
+pub mod numbers;
 pub mod projects;
 mod reader;
 pub mod replies;
@@ -53,6 +54,7 @@ use sqlx::{
 use tokio::sync::watch;
 
 pub use reader::Reader;
+pub(crate) use reader::schema_changed;
 
 use self::{
     committed::{Committed, News},
@@ -233,7 +235,7 @@ impl Store {
         // Connections never make the file: one that is opened while it is gone would go on with an empty database.
         let options = sqlite_options(&file, "rw")?;
         let writing = sqlite_pool(1, false).connect_with(options.clone()).await?;
-        migrate::run(&writing, Dialect::Sqlite).await?;
+        migrate::run(&writing, &migrate::SQLITE).await?;
         let reader = Reader(sqlite_pool(4, true).connect_with(options).await?);
         let committed = Arc::<Committed>::default();
         let writer = writer::Writer::sqlite(writing, Arc::clone(&committed));
@@ -245,6 +247,14 @@ impl Store {
     /// # Errors
     /// When the server cannot be reached or a migration fails.
     pub async fn open_postgres(url: &str) -> Result<Self> {
+        Self::open_postgres_with(url, &migrate::POSTGRES).await
+    }
+
+    /// As [`Store::open_postgres`], with another list of migrations: tests run versions side by side.
+    ///
+    /// # Errors
+    /// As [`Store::open_postgres`].
+    pub async fn open_postgres_with(url: &str, migrations: &migrate::Migrator) -> Result<Self> {
         sqlx::any::install_default_drivers();
         let options = AnyConnectOptions::from_str(url).map_err(|_| Error::internal("DATABASE_URL", "not a postgres:// URL"))?;
         let pool = AnyPoolOptions::new()
@@ -257,7 +267,7 @@ impl Store {
             .after_connect(|conn, _| Box::pin(async move { sqlx::raw_sql(SESSION).execute(conn).await.map(drop) }))
             .connect_with(options)
             .await?;
-        migrate::run(&pool, Dialect::Postgres).await?;
+        migrate::run(&pool, migrations).await?;
         let committed = Arc::<Committed>::default();
         let writer = writer::Writer::postgres(pool.clone(), Arc::clone(&committed));
         Ok(Self { dialect: Dialect::Postgres, reader: Reader(pool), writer, committed })

@@ -12,8 +12,16 @@ use domain::{
 };
 use sqlx::FromRow;
 
-use super::{Dialect, Store, Tx, id, optional_id, or_instead};
+use super::{Store, Tx, id, optional_id, or_instead};
 use crate::error::{Error, Result};
+
+/// The columns of [`Row`].
+macro_rules! columns {
+    () => {
+        "id, project_id, number, feedback_id, subject, email, name, language, user_agent, priority, state, first_response_at, resolved_at, \
+         created_at, updated_at"
+    };
+}
 
 #[derive(FromRow)]
 struct Row {
@@ -78,7 +86,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn ticket(&self, scope: &Scope, ticket: TicketId) -> Result<Option<Ticket>> {
-        let row: Option<Row> = sqlx::query_as("SELECT * FROM tickets WHERE id = $1 AND project_id = $2")
+        let row: Option<Row> = sqlx::query_as(concat!("SELECT ", columns!(), " FROM tickets WHERE id = $1 AND project_id = $2"))
             .bind(ticket.to_string())
             .bind(scope.project().to_string())
             .fetch_optional(self.reader())
@@ -91,7 +99,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn ticket_of(&self, scope: &Scope, feedback: FeedbackId) -> Result<Option<Ticket>> {
-        let row: Option<Row> = sqlx::query_as("SELECT * FROM tickets WHERE feedback_id = $1 AND project_id = $2")
+        let row: Option<Row> = sqlx::query_as(concat!("SELECT ", columns!(), " FROM tickets WHERE feedback_id = $1 AND project_id = $2"))
             .bind(feedback.to_string())
             .bind(scope.project().to_string())
             .fetch_optional(self.reader())
@@ -106,8 +114,8 @@ impl Store {
     pub async fn tickets_page(&self, scope: &Scope, state: Option<State>, after: Option<(i64, String)>, limit: i64) -> Result<Vec<Ticket>> {
         let (at, id) = after.unwrap_or((i64::MAX, String::new()));
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT * FROM tickets WHERE project_id = $1 AND ($2 = '' OR state = $2) AND (created_at < $3 OR (created_at = $3 AND id < $4)) \
-             ORDER BY created_at DESC, id DESC LIMIT $5",
+            concat!("SELECT ", columns!(), " FROM tickets WHERE project_id = $1 AND ($2 = '' OR state = $2) AND (created_at < $3 OR (created_at = $3 AND id < $4)) \
+             ORDER BY created_at DESC, id DESC LIMIT $5"),
         )
         .bind(scope.project().to_string())
         .bind(state.map_or("", State::as_str))
@@ -213,23 +221,6 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// The number of the project's next ticket. Who asks at the same time waits for this transaction.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn next_ticket_number(&mut self, project: ProjectId) -> Result<i64> {
-        if self.dialect() == Dialect::Postgres {
-            let _: Option<String> = sqlx::query_scalar("SELECT id FROM projects WHERE id = $1 FOR NO KEY UPDATE")
-                .bind(project.to_string())
-                .fetch_optional(self.conn())
-                .await?;
-        }
-        Ok(sqlx::query_scalar("SELECT COALESCE(MAX(number), 0) + 1 FROM tickets WHERE project_id = $1")
-            .bind(project.to_string())
-            .fetch_one(self.conn())
-            .await?)
-    }
-
     /// Adds a ticket; its feedback is there already.
     ///
     /// # Errors
@@ -269,7 +260,7 @@ impl Tx<'_> {
             .await?;
         let Some(feedback) = feedback else { return Ok(None) };
         let Some(held) = self.feedback_for_update(scope, id(&feedback)?).await? else { return Ok(None) };
-        let row: Row = sqlx::query_as("SELECT * FROM tickets WHERE id = $1 AND project_id = $2")
+        let row: Row = sqlx::query_as(concat!("SELECT ", columns!(), " FROM tickets WHERE id = $1 AND project_id = $2"))
             .bind(ticket.to_string())
             .bind(scope.project().to_string())
             .fetch_one(self.conn())
@@ -306,13 +297,13 @@ impl Tx<'_> {
         let sql = match feedback.status {
             Status::Spam => return Ok(()),
             Status::Resolved => {
-                "UPDATE tickets SET state = 'closed', resolved_at = $3, updated_at = $3 WHERE feedback_id = $1 AND project_id = $2 AND state <> 'closed' RETURNING *"
+                concat!("UPDATE tickets SET state = 'closed', resolved_at = $3, updated_at = $3 WHERE feedback_id = $1 AND project_id = $2 AND state <> 'closed' RETURNING ", columns!())
             }
             _ => {
                 // Whose turn it is is told by who spoke last.
-                "UPDATE tickets SET state = CASE WHEN 'staff' = (SELECT m.author FROM ticket_messages m WHERE m.ticket_id = tickets.id \
+                concat!("UPDATE tickets SET state = CASE WHEN 'staff' = (SELECT m.author FROM ticket_messages m WHERE m.ticket_id = tickets.id \
                  AND m.author <> 'note' ORDER BY m.created_at DESC, m.id DESC LIMIT 1) THEN 'answered' ELSE 'open' END, \
-                 resolved_at = NULL, updated_at = $3 WHERE feedback_id = $1 AND project_id = $2 AND state = 'closed' RETURNING *"
+                 resolved_at = NULL, updated_at = $3 WHERE feedback_id = $1 AND project_id = $2 AND state = 'closed' RETURNING ", columns!())
             }
         };
         let moved: Option<Row> = sqlx::query_as(sql)
@@ -459,19 +450,24 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Removes files whose form was never sent.
+    /// Removes up to `at_most` pieces of files whose form was never sent, and the files of which no piece is left. Gives how many rows.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn purge_attachments(&mut self, now: Timestamp) -> Result<()> {
-        let before = now.plus_ms(-2 * HELD_MS).0;
-        sqlx::query(
-            "DELETE FROM attachment_chunks WHERE attachment_id IN (SELECT id FROM attachments WHERE message_id IS NULL AND created_at <= $1)",
-        )
-        .bind(before)
-        .execute(self.conn())
-        .await?;
-        sqlx::query("DELETE FROM attachments WHERE message_id IS NULL AND created_at <= $1").bind(before).execute(self.conn()).await?;
-        Ok(())
+    pub(super) async fn purge_attachments(&mut self, now: Timestamp, at_most: i64) -> Result<u64> {
+        let before = now.plus_ms(-2 * HELD_MS);
+        let statements = [
+            (
+                "DELETE FROM attachment_chunks WHERE (attachment_id, n) IN (SELECT c.attachment_id, c.n FROM attachments a \
+                 JOIN attachment_chunks c ON c.attachment_id = a.id WHERE a.message_id IS NULL AND a.created_at <= $1 LIMIT $2)",
+                before,
+            ),
+            (
+                "DELETE FROM attachments WHERE id IN (SELECT a.id FROM attachments a WHERE a.message_id IS NULL AND a.created_at <= $1 \
+                 AND NOT EXISTS (SELECT 1 FROM attachment_chunks c WHERE c.attachment_id = a.id) LIMIT $2) AND message_id IS NULL",
+                before,
+            ),
+        ];
+        self.purge_by(&statements, at_most).await
     }
 }

@@ -27,7 +27,7 @@ use crate::{
     mail::{TicketLetter, TicketPost, ticket_confirmation, ticket_reply},
     responses::Person,
     state::App,
-    store::{Tx, tickets::NewAttachment},
+    store::{Tx, numbers::Numbered, tickets::NewAttachment},
 };
 
 /// Where a ticket was written; hearsay from the page, cut to size.
@@ -262,7 +262,7 @@ pub async fn submit(app: &App, project: &Project, key: &str, submission: Submiss
             Box::pin(async move {
                 feedback.contact = Some(tx.contact_for(&scope, &person, contact, now).await?);
                 tx.insert_feedback(&feedback, None).await?;
-                ticket.number = tx.next_ticket_number(ticket.project).await?;
+                ticket.number = tx.next_number(ticket.project, Numbered::Ticket).await?;
                 tx.insert_ticket(&ticket).await?;
                 tx.insert_ticket_message(message, &ticket, Author::Requester, None, &new.message, now).await?;
                 keep_files(tx, &ticket, message, &form, &files, now).await?;

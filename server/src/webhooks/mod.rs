@@ -11,7 +11,7 @@ use domain::{
     backlog::Item,
     ids::{EndpointId, EventId},
     tickets::{Author, Ticket},
-    webhooks::{EventKind, KEPT_DAYS, MAX_ENDPOINTS, MAX_NOTE, OLD_SECRET_DAYS},
+    webhooks::{EventKind, MAX_ENDPOINTS, MAX_NOTE, OLD_SECRET_DAYS},
 };
 use serde_json::{Value, json};
 
@@ -242,16 +242,6 @@ pub async fn send_again(app: &App, scope: &Scope, endpoint: EndpointId, event: O
         .await
 }
 
-/// Removes what was told more than a month ago, a portion in each transaction.
-///
-/// # Errors
-/// When the database fails.
-pub async fn purge(app: &App, now: Timestamp) -> Result<()> {
-    let before = now.plus_days(-KEPT_DAYS);
-    while app.store.write(move |tx| Box::pin(async move { tx.purge_webhooks(before).await })).await? > 0 {}
-    Ok(())
-}
-
 /// What is told about a backlog item.
 #[must_use]
 pub fn item_data(item: &Item) -> Value {
@@ -303,7 +293,7 @@ impl Tx<'_> {
         self.event(event, ticket.project, kind, &ticket_data(ticket, said), now).await
     }
 
-    /// Tells that a backlog item was made or changed.
+    /// Tells that a backlog item was made, changed or removed.
     ///
     /// # Errors
     /// When the database fails.

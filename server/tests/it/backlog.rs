@@ -133,6 +133,44 @@ on_both!(taking_back_a_creation_takes_the_item_only_while_it_is_untouched, |t: T
     }
 });
 
+on_both!(a_number_is_never_given_to_a_second_item, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let scope = Scope::system(project.id);
+    let said = feedback(&t, &project, "Dark mode, please", None).await;
+    let made = backlog::create_from(&t.app, &scope, "key-00001", said, "", all()).await.unwrap();
+    let undo = || Unlinking { restore: Some(made.before), with_item: true };
+    assert!(backlog::unlink(&t.app, &scope, said, made.number, undo()).await.unwrap().gone);
+    let next = backlog::create(&t.app, &scope, "key-00002", "Something else", "").await.unwrap();
+    assert_eq!((made.number, next), (1, 2), "the number of the removed item stays unused");
+
+    // A link form that was open meanwhile still names #1: it is refused, and what was typed stays in the form.
+    let form = [("item", "1"), ("quote", "Dark mode"), ("importance", "critical")];
+    let page = owner.post(&format!("/p/{}/feedback/{said}/link", project.slug), &form).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.body.contains("Backlog item #1 was removed") && page.body.contains("Dark mode</textarea>"), "{}", page.body);
+    assert!(t.app.store.linked_items(&scope, said).await.unwrap().is_empty());
+    // So are the undo sent twice, and a form for the item itself.
+    let again = backlog::unlink(&t.app, &scope, said, 1, undo()).await.unwrap_err();
+    assert!(matches!(again.refusal(), Some(domain::Error::Conflict(text)) if text.contains("#1 was removed")), "{again}");
+    let edit = [("title", "x"), ("body", ""), ("version", "1")];
+    let page = owner.post(&format!("/p/{}/backlog/1", project.slug), &edit).await;
+    assert!(page.status == StatusCode::NOT_FOUND || page.status == StatusCode::CONFLICT, "{}", page.status);
+    // A number that no item ever had is not found, as before.
+    let never = backlog::link(&t.app, &scope, said, 3, all()).await.unwrap_err();
+    assert!(matches!(never.refusal(), Some(domain::Error::NotFound)), "{never}");
+
+    // A node of the version before takes the highest number and one more, and does not move the counter.
+    let (id, own) = (t.app.id::<uuid::Uuid>().to_string(), project.id.to_string());
+    let by_the_version_before = "INSERT INTO backlog_items (id, project_id, number, title, body, search, status, created_at, updated_at, version) \
+                                 SELECT $1, $2, MAX(number) + 1, 'Old', '', 'old', 'open', 1, 1, 1 FROM backlog_items WHERE project_id = $2";
+    t.app
+        .store
+        .write(move |tx| Box::pin(async move { Ok(sqlx::query(by_the_version_before).bind(id).bind(own).execute(tx.conn()).await?) }))
+        .await
+        .unwrap();
+    assert_eq!(backlog::create(&t.app, &scope, "key-00003", "New", "").await.unwrap(), 4);
+});
+
 on_both!(concurrent_links_of_one_pair_are_one, |t: TestApp| async move {
     let (project, scope) = project(&t).await;
     let said = feedback(&t, &project, "Slow", None).await;

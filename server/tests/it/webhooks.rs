@@ -234,6 +234,29 @@ on_both_local!(the_backlog_tells_in_its_own_transaction, |t: TestApp| async move
     assert_eq!(deliver_due(&t.app, &sender).await.unwrap(), 1);
 });
 
+on_both_local!(an_item_that_goes_with_its_undo_is_announced_as_deleted, |t: TestApp| async move {
+    let (project, scope) = open(&t).await;
+    let (receiver, port) = Receiver::on("127.0.0.1").await;
+    endpoint(&t, &scope, port, &[EventKind::BacklogItemDeleted]).await;
+    let feedback = sample(&t.app, project.id, "Dark mode");
+    let said = feedback.id;
+    t.app.store.write(move |tx| Box::pin(async move { tx.insert_feedback(&feedback, None).await })).await.unwrap();
+    let quoting = || backlog::Quoting { quote: String::new(), importance: domain::backlog::Importance::Normal };
+    let made = backlog::create_from(&t.app, &scope, "key-00001", said, "", quoting()).await.unwrap();
+    let sender = sender(&["127.0.0.1"]);
+    // Removing only the link removes no item.
+    backlog::unlink(&t.app, &scope, said, made.number, backlog::Unlinking::default()).await.unwrap();
+    assert_eq!(deliver_due(&t.app, &sender).await.unwrap(), 0);
+    backlog::link(&t.app, &scope, said, made.number, quoting()).await.unwrap();
+    t.clock.advance_ms(1000);
+    let undo = backlog::Unlinking { restore: Some(made.before), with_item: true };
+    assert!(backlog::unlink(&t.app, &scope, said, made.number, undo).await.unwrap().gone);
+    assert_eq!(deliver_due(&t.app, &sender).await.unwrap(), 1);
+    let event = json(&receiver.take()[0]);
+    assert_eq!((event["type"].as_str(), event["data"]["number"].as_i64()), (Some("backlog_item.deleted"), Some(made.number)), "{event}");
+    assert!(event["data"]["updated_at"].as_str() > event["data"]["created_at"].as_str(), "{event}");
+});
+
 on_both_local!(a_ticket_that_triage_closes_or_opens_is_told_as_from_the_desk, |t: TestApp| async move {
     let (project, owner) = t.owner().await;
     let scope = Scope::system(project.id);

@@ -1,0 +1,71 @@
+//! Numbers that people see, counted for each project. A number is given once: when what had it is gone, it stays unused.
+
+use domain::ids::ProjectId;
+
+use super::{Dialect, Tx};
+use crate::error::Result;
+
+/// What is numbered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Numbered {
+    /// Items of the backlog.
+    Backlog,
+    /// Tickets.
+    Ticket,
+}
+
+impl Numbered {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Backlog => "backlog",
+            Self::Ticket => "ticket",
+        }
+    }
+}
+
+impl Tx<'_> {
+    /// The project's next number. Others who ask for one wait until this transaction ends.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn next_number(&mut self, project: ProjectId, of: Numbered) -> Result<i64> {
+        if self.dialect() == Dialect::Postgres {
+            // During an upgrade, nodes of the version before hold this row while they number. Not FOR UPDATE: that would also hold up
+            // everything that refers to the project.
+            let _: Option<String> = sqlx::query_scalar("SELECT id FROM projects WHERE id = $1 FOR NO KEY UPDATE")
+                .bind(project.to_string())
+                .fetch_optional(self.conn())
+                .await?;
+        }
+        // The table is looked at as well, because those nodes do not move the counter.
+        let sql = match of {
+            Numbered::Backlog => {
+                "INSERT INTO counters (project_id, kind, last) \
+                 VALUES ($1, $2, (SELECT COALESCE(MAX(number), 0) + 1 FROM backlog_items WHERE project_id = $1)) \
+                 ON CONFLICT (project_id, kind) DO UPDATE \
+                 SET last = CASE WHEN excluded.last > counters.last THEN excluded.last ELSE counters.last + 1 END RETURNING last"
+            }
+            Numbered::Ticket => {
+                "INSERT INTO counters (project_id, kind, last) \
+                 VALUES ($1, $2, (SELECT COALESCE(MAX(number), 0) + 1 FROM tickets WHERE project_id = $1)) \
+                 ON CONFLICT (project_id, kind) DO UPDATE \
+                 SET last = CASE WHEN excluded.last > counters.last THEN excluded.last ELSE counters.last + 1 END RETURNING last"
+            }
+        };
+        Ok(sqlx::query_scalar(sql).bind(project.to_string()).bind(of.as_str()).fetch_one(self.conn()).await?)
+    }
+
+    /// Whether the project gave this number to something, which may be gone by now.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn was_given(&mut self, project: ProjectId, of: Numbered, number: i64) -> Result<bool> {
+        let found: Option<i64> = sqlx::query_scalar("SELECT last FROM counters WHERE project_id = $1 AND kind = $2 AND last >= $3")
+            .bind(project.to_string())
+            .bind(of.as_str())
+            .bind(number)
+            .fetch_optional(self.conn())
+            .await?;
+        Ok(number > 0 && found.is_some())
+    }
+}
