@@ -38,6 +38,11 @@ impl From<sqlx::Error> for Error {
                 tracing::warn!(db.error = %error, "the database cannot take work");
                 Self::Refused(domain::Error::Busy(5))
             }
+            sqlx::Error::Database(ref inner) if is_outdated_statement(inner.as_ref()) => {
+                tracing::warn!(db.error = %error, "the schema changed under a prepared statement; connections are opened anew");
+                crate::store::schema_changed();
+                Self::Refused(domain::Error::Busy(1))
+            }
             sqlx::Error::Database(ref inner) if is_unavailable(inner.as_ref()) => {
                 tracing::warn!(db.error = %error, "the database cannot take work");
                 Self::Refused(domain::Error::Busy(5))
@@ -45,6 +50,12 @@ impl From<sqlx::Error> for Error {
             other => Self::Database(other),
         }
     }
+}
+
+/// PostgreSQL's "cached plan must not change result type" (0A000): during an upgrade, a newer node's migration changed a table. The same
+/// statement works on a new connection.
+fn is_outdated_statement(error: &dyn sqlx::error::DatabaseError) -> bool {
+    error.code().is_some_and(|code| code == "0A000")
 }
 
 /// SQLite: busy (5), locked (6), not to be written (8: a disk that failed is), I/O error (10), disk full (13), not to be opened (14), with

@@ -14,6 +14,15 @@ use sqlx::FromRow;
 use super::{Store, Tx, id, optional_id, or_instead, rows::rows};
 use crate::error::Result;
 
+/// The columns of [`Row`], of the table `feedback` as `f`: named, so that a column that a later version adds changes no statement.
+macro_rules! feedback_columns {
+    () => {
+        "f.id, f.project_id, f.kind, f.text, f.score, f.score_max, f.contact_id, f.survey_id, f.response_id, f.page_url, f.release, f.environment, \
+         f.language, f.status, f.assignee, f.spam_reasons, f.created_at, f.updated_at, f.version"
+    };
+}
+pub(super) use feedback_columns;
+
 #[derive(FromRow)]
 pub(super) struct Row {
     pub(super) id: String,
@@ -104,21 +113,21 @@ impl Store {
     /// When the database fails.
     pub async fn list_feedback(&self, scope: &Scope, newest: bool, after: Option<(i64, String)>, limit: i64) -> Result<Vec<Listed>> {
         let sql = if newest {
-            "SELECT f.*, (SELECT COUNT(*) FROM links l WHERE l.feedback_id = f.id) AS linked, \
+            concat!("SELECT ", feedback_columns!(), ", (SELECT COUNT(*) FROM links l WHERE l.feedback_id = f.id) AS linked, \
              (SELECT COUNT(*) FROM comments c WHERE c.feedback_id = f.id) AS commented, \
              (SELECT COUNT(*) FROM contacts p WHERE p.id = f.contact_id \
              AND COALESCE(p.name, '') || COALESCE(p.email, '') || COALESCE(p.external_id, '') <> '') AS known, \
              (SELECT t.priority FROM tickets t WHERE t.feedback_id = f.id) AS priority FROM feedback f \
              WHERE f.project_id = $1 AND (f.created_at < $2 OR (f.created_at = $2 AND f.id < $3)) \
-             ORDER BY f.created_at DESC, f.id DESC LIMIT $4"
+             ORDER BY f.created_at DESC, f.id DESC LIMIT $4")
         } else {
-            "SELECT f.*, (SELECT COUNT(*) FROM links l WHERE l.feedback_id = f.id) AS linked, \
+            concat!("SELECT ", feedback_columns!(), ", (SELECT COUNT(*) FROM links l WHERE l.feedback_id = f.id) AS linked, \
              (SELECT COUNT(*) FROM comments c WHERE c.feedback_id = f.id) AS commented, \
              (SELECT COUNT(*) FROM contacts p WHERE p.id = f.contact_id \
              AND COALESCE(p.name, '') || COALESCE(p.email, '') || COALESCE(p.external_id, '') <> '') AS known, \
              (SELECT t.priority FROM tickets t WHERE t.feedback_id = f.id) AS priority FROM feedback f \
              WHERE f.project_id = $1 AND (f.created_at > $2 OR (f.created_at = $2 AND f.id > $3)) \
-             ORDER BY f.created_at, f.id LIMIT $4"
+             ORDER BY f.created_at, f.id LIMIT $4")
         };
         let (at, id) = after.unwrap_or(if newest { (i64::MAX, String::new()) } else { (i64::MIN, String::new()) });
         let rows: Vec<ListedRow> =
@@ -181,12 +190,12 @@ impl Store {
         let sql = match self.dialect() {
             // The order makes SQLite find all rows first: handed over one by one as they are found, each would wake the reader.
             super::Dialect::Sqlite => {
-                "SELECT f.*, (SELECT json_group_array(CAST(t.tag AS TEXT)) FROM feedback_tags t WHERE t.feedback_id = f.id) AS tags \
-                 FROM json_each($2) j CROSS JOIN feedback f ON f.id = j.value WHERE f.project_id = $1 ORDER BY j.key"
+                concat!("SELECT ", feedback_columns!(), ", (SELECT json_group_array(CAST(t.tag AS TEXT)) FROM feedback_tags t WHERE t.feedback_id = f.id) AS tags \
+                 FROM json_each($2) j CROSS JOIN feedback f ON f.id = j.value WHERE f.project_id = $1 ORDER BY j.key")
             }
             super::Dialect::Postgres => {
-                "SELECT f.*, (SELECT CAST(COALESCE(json_agg(t.tag), '[]') AS TEXT) FROM feedback_tags t WHERE t.feedback_id = f.id) AS tags \
-                 FROM feedback f JOIN json_array_elements_text(CAST($2 AS json)) j ON f.id = j WHERE f.project_id = $1"
+                concat!("SELECT ", feedback_columns!(), ", (SELECT CAST(COALESCE(json_agg(t.tag), '[]') AS TEXT) FROM feedback_tags t WHERE t.feedback_id = f.id) AS tags \
+                 FROM feedback f JOIN json_array_elements_text(CAST($2 AS json)) j ON f.id = j WHERE f.project_id = $1")
             }
         };
         let rows: Vec<TaggedRow> = sqlx::query_as(sql).bind(scope.project().to_string()).bind(list).fetch_all(self.reader()).await?;

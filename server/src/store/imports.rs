@@ -101,6 +101,14 @@ pub struct BadLine {
     pub reason: String,
 }
 
+/// The columns of [`Row`].
+macro_rules! columns {
+    () => {
+        "id, project_id, name, source, file_hash, mapping, status, bytes_total, bytes_done, rows_added, rows_known, rows_bad, rows_removed, error, \
+         created_by, created_at, updated_at, finished_at"
+    };
+}
+
 #[derive(FromRow)]
 struct Row {
     id: String,
@@ -157,7 +165,7 @@ impl Store {
     /// When the database fails.
     pub async fn imports(&self, scope: &Scope, most: i64) -> Result<Vec<Import>> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT * FROM imports WHERE project_id = $1 AND status <> 'uploading' ORDER BY created_at DESC, id DESC LIMIT $2",
+            concat!("SELECT ", columns!(), " FROM imports WHERE project_id = $1 AND status <> 'uploading' ORDER BY created_at DESC, id DESC LIMIT $2"),
         )
         .bind(scope.project().to_string())
         .bind(most)
@@ -171,7 +179,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn import(&self, scope: &Scope, import: ImportId) -> Result<Option<Import>> {
-        let row: Option<Row> = sqlx::query_as("SELECT * FROM imports WHERE project_id = $1 AND id = $2")
+        let row: Option<Row> = sqlx::query_as(concat!("SELECT ", columns!(), " FROM imports WHERE project_id = $1 AND id = $2"))
             .bind(scope.project().to_string())
             .bind(import.to_string())
             .fetch_optional(self.reader())
@@ -185,7 +193,7 @@ impl Store {
     /// When the database fails.
     pub async fn import_of_file(&self, scope: &Scope, file_hash: &str, but: ImportId) -> Result<Option<Import>> {
         let row: Option<Row> = sqlx::query_as(
-            "SELECT * FROM imports WHERE project_id = $1 AND file_hash = $2 AND id <> $3 AND status = 'done' ORDER BY created_at DESC LIMIT 1",
+            concat!("SELECT ", columns!(), " FROM imports WHERE project_id = $1 AND file_hash = $2 AND id <> $3 AND status = 'done' ORDER BY created_at DESC LIMIT 1"),
         )
         .bind(scope.project().to_string())
         .bind(file_hash.to_owned())
@@ -201,8 +209,8 @@ impl Store {
     /// When the database fails.
     pub async fn unfinished_command(&self, scope: &Scope, file_hash: &str, mapping: &Mapping) -> Result<Option<Import>> {
         let row: Option<Row> = sqlx::query_as(
-            "SELECT * FROM imports WHERE project_id = $1 AND file_hash = $2 AND mapping = $3 AND source = 'command' AND status = 'running' \
-             ORDER BY created_at DESC LIMIT 1",
+            concat!("SELECT ", columns!(), " FROM imports WHERE project_id = $1 AND file_hash = $2 AND mapping = $3 AND source = 'command' AND status = 'running' \
+             ORDER BY created_at DESC LIMIT 1"),
         )
         .bind(scope.project().to_string())
         .bind(file_hash.to_owned())
@@ -650,20 +658,30 @@ impl Tx<'_> {
     }
 
     /// Removes uploads that nobody started or finished within a week, and the files of those that were stopped.
-    pub(super) async fn purge_imports(&mut self, now: Timestamp) -> Result<()> {
-        sqlx::query(
-            "DELETE FROM import_chunks WHERE import_id IN (SELECT id FROM imports \
-             WHERE (status = 'uploading' AND updated_at <= $1) OR (status IN ('ready', 'cancelled', 'failed') AND updated_at <= $2))",
-        )
-        .bind(now.plus_days(-1).0)
-        .bind(now.plus_days(-7).0)
-        .execute(self.conn())
-        .await?;
-        sqlx::query("DELETE FROM imports WHERE (status = 'uploading' AND updated_at <= $1) OR (status = 'ready' AND updated_at <= $2)")
-            .bind(now.plus_days(-1).0)
-            .bind(now.plus_days(-7).0)
-            .execute(self.conn())
-            .await?;
-        Ok(())
+    pub(super) async fn purge_imports(&mut self, now: Timestamp, at_most: i64) -> Result<u64> {
+        let (day, week) = (now.plus_days(-1), now.plus_days(-7));
+        let statements = [
+            (
+                "DELETE FROM import_chunks WHERE (import_id, n) IN (SELECT c.import_id, c.n FROM imports i \
+                 JOIN import_chunks c ON c.import_id = i.id WHERE i.status = 'uploading' AND i.updated_at <= $1 LIMIT $2)",
+                day,
+            ),
+            (
+                "DELETE FROM import_chunks WHERE (import_id, n) IN (SELECT c.import_id, c.n FROM imports i \
+                 JOIN import_chunks c ON c.import_id = i.id WHERE i.status IN ('ready', 'cancelled', 'failed') AND i.updated_at <= $1 LIMIT $2)",
+                week,
+            ),
+            (
+                "DELETE FROM imports WHERE id IN (SELECT i.id FROM imports i WHERE i.status = 'uploading' AND i.updated_at <= $1 \
+                 AND NOT EXISTS (SELECT 1 FROM import_chunks c WHERE c.import_id = i.id) LIMIT $2) AND status = 'uploading'",
+                day,
+            ),
+            (
+                "DELETE FROM imports WHERE id IN (SELECT i.id FROM imports i WHERE i.status = 'ready' AND i.updated_at <= $1 \
+                 AND NOT EXISTS (SELECT 1 FROM import_chunks c WHERE c.import_id = i.id) LIMIT $2) AND status = 'ready'",
+                week,
+            ),
+        ];
+        self.purge_by(&statements, at_most).await
     }
 }

@@ -1,8 +1,8 @@
 //! Schema migrations, run forward at start. The same names exist for both databases; a test compares the lists.
 
-use sqlx::{AnyPool, migrate::Migrator};
+use sqlx::AnyPool;
+pub use sqlx::migrate::Migrator;
 
-use super::Dialect;
 use crate::error::{Error, Result};
 
 /// The migrations for SQLite.
@@ -14,11 +14,7 @@ pub static POSTGRES: Migrator = sqlx::migrate!("../migrations/postgres");
 ///
 /// # Errors
 /// When a migration fails, or the database was migrated by a newer program.
-pub async fn run(pool: &AnyPool, dialect: Dialect) -> Result<()> {
-    let migrator = match dialect {
-        Dialect::Sqlite => &SQLITE,
-        Dialect::Postgres => &POSTGRES,
-    };
+pub async fn run(pool: &AnyPool, migrator: &Migrator) -> Result<()> {
     migrator.run(pool).await.map_err(|e| Error::internal("migration", e))
 }
 

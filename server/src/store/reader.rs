@@ -1,6 +1,10 @@
 //! Reading with a limit: a database that stopped answering is an error after some seconds, not a wait without end.
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use futures_util::{
     StreamExt, TryStreamExt,
@@ -76,14 +80,37 @@ impl<'p> Executor<'p> for &'p Reader {
     }
 }
 
+/// When a statement failed because the schema is no longer the one that it was prepared for.
+static SCHEMA_CHANGED: Mutex<Option<Instant>> = Mutex::new(None);
+
+/// Notes that a newer node's migration changed what a prepared statement gives. Every connection from before then is closed instead of being
+/// used again: it would refuse that statement for as long as it lives.
+pub(crate) fn schema_changed() {
+    #[expect(clippy::disallowed_methods, reason = "how old connections are, not what time it is")]
+    let now = Instant::now();
+    *SCHEMA_CHANGED.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+}
+
+/// Whether a connection was opened before the schema was seen to change.
+fn is_outdated(known: &PoolConnectionMetadata) -> bool {
+    let changed = *SCHEMA_CHANGED.lock().unwrap_or_else(PoisonError::into_inner);
+    changed.is_some_and(|at| known.age >= at.elapsed())
+}
+
 /// For a pool, before it gives a connection out: one that was just used is believed, any other has to answer.
 pub(super) fn before_use(conn: &mut AnyConnection, known: PoolConnectionMetadata) -> BoxFuture<'_, Result<bool, Error>> {
-    Box::pin(async move { if known.idle_for < PING { Ok(true) } else { answers(conn).await } })
+    Box::pin(async move {
+        match () {
+            () if is_outdated(&known) => Ok(false),
+            () if known.idle_for < PING => Ok(true),
+            () => answers(conn).await,
+        }
+    })
 }
 
 /// For a pool that gets a connection back: without a limit, one that hangs would take its place for ever.
-pub(super) fn after_use(conn: &mut AnyConnection, _: PoolConnectionMetadata) -> BoxFuture<'_, Result<bool, Error>> {
-    Box::pin(answers(conn))
+pub(super) fn after_use(conn: &mut AnyConnection, known: PoolConnectionMetadata) -> BoxFuture<'_, Result<bool, Error>> {
+    Box::pin(async move { if is_outdated(&known) { Ok(false) } else { answers(conn).await } })
 }
 
 async fn answers(conn: &mut AnyConnection) -> Result<bool, Error> {

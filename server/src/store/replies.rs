@@ -12,6 +12,13 @@ use sqlx::FromRow;
 use super::{Dialect, Store, Tx, id};
 use crate::error::Result;
 
+/// The columns of [`Row`]: named, so that a column that a later version adds changes no statement.
+macro_rules! columns {
+    () => {
+        "id, project_id, name, body, created_at, updated_at, version"
+    };
+}
+
 #[derive(FromRow)]
 struct Row {
     id: String,
@@ -78,7 +85,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn replies(&self, scope: &Scope) -> Result<Vec<Reply>> {
-        let rows: Vec<Row> = sqlx::query_as("SELECT * FROM canned_replies WHERE project_id = $1 ORDER BY name_key, id")
+        let rows: Vec<Row> = sqlx::query_as(concat!("SELECT ", columns!(), " FROM canned_replies WHERE project_id = $1 ORDER BY name_key, id"))
             .bind(scope.project().to_string())
             .fetch_all(self.reader())
             .await?;
@@ -90,7 +97,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn reply(&self, scope: &Scope, reply: ReplyId) -> Result<Option<Reply>> {
-        let row: Option<Row> = sqlx::query_as("SELECT * FROM canned_replies WHERE project_id = $1 AND id = $2")
+        let row: Option<Row> = sqlx::query_as(concat!("SELECT ", columns!(), " FROM canned_replies WHERE project_id = $1 AND id = $2"))
             .bind(scope.project().to_string())
             .bind(reply.to_string())
             .fetch_optional(self.reader())
@@ -106,8 +113,8 @@ impl Tx<'_> {
     /// When the database fails.
     pub async fn hold_reply(&mut self, project: ProjectId, reply: ReplyId) -> Result<Option<Reply>> {
         let sql = match self.dialect() {
-            Dialect::Sqlite => "SELECT * FROM canned_replies WHERE project_id = $1 AND id = $2",
-            Dialect::Postgres => "SELECT * FROM canned_replies WHERE project_id = $1 AND id = $2 FOR UPDATE",
+            Dialect::Sqlite => concat!("SELECT ", columns!(), " FROM canned_replies WHERE project_id = $1 AND id = $2"),
+            Dialect::Postgres => concat!("SELECT ", columns!(), " FROM canned_replies WHERE project_id = $1 AND id = $2 FOR UPDATE"),
         };
         let row: Option<Row> = sqlx::query_as(sql).bind(project.to_string()).bind(reply.to_string()).fetch_optional(self.conn()).await?;
         row.map(Row::reply).transpose()

@@ -12,7 +12,11 @@ use domain::{
 };
 use sqlx::FromRow;
 
-use super::{Dialect, Store, Tx, feedback::Row, id};
+use super::{
+    Dialect, Store, Tx,
+    feedback::{Row, feedback_columns},
+    id,
+};
 use crate::error::Result;
 
 /// One entry of the change sequence.
@@ -113,12 +117,12 @@ impl Tx<'_> {
         Ok(sqlx::query_as(LAST_SETTLED).bind(elsewhere).fetch_optional(self.conn()).await?)
     }
 
-    /// Removes changes that are old, and keeps in mind how far. Those of the last week stay, and always the last one: it
-    /// says where the sequence is.
+    /// Removes up to `at_most` changes that are old, and keeps in mind how far. Those of the last week stay, and always the last one: it
+    /// says where the sequence is. Gives how many.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn prune_changes(&mut self, now: Timestamp) -> Result<()> {
+    pub(super) async fn prune_changes(&mut self, now: Timestamp, at_most: i64) -> Result<u64> {
         if let Some((tx, seq)) = self.last_settled().await? {
             // One mark a day is enough.
             sqlx::query(
@@ -132,29 +136,34 @@ impl Tx<'_> {
             .execute(self.conn())
             .await?;
         }
-        let old: Option<(i64, i64, i64)> =
-            sqlx::query_as("SELECT at, tx, seq FROM change_marks WHERE at <= $1 AND pruned = 0 ORDER BY at DESC LIMIT 1")
-                .bind(now.plus_days(-CHANGES_DAYS).0)
-                .fetch_optional(self.conn())
-                .await?;
-        let Some((at, tx, seq)) = old else { return Ok(()) };
-        match self.dialect() {
+        // Marked before the first piece goes: a follower that is further behind must not go on from what is left.
+        let old: Option<i64> = sqlx::query_scalar("SELECT at FROM change_marks WHERE at <= $1 AND pruned = 0 ORDER BY at DESC LIMIT 1")
+            .bind(now.plus_days(-CHANGES_DAYS).0)
+            .fetch_optional(self.conn())
+            .await?;
+        if let Some(at) = old {
+            sqlx::query("UPDATE change_marks SET pruned = 1 WHERE at = $1").bind(at).execute(self.conn()).await?;
+            sqlx::query("DELETE FROM change_marks WHERE at < $1").bind(at).execute(self.conn()).await?;
+        }
+        let begin: Option<(i64, i64)> = sqlx::query_as(CHANGES_BEGIN).fetch_optional(self.conn()).await?;
+        let Some((tx, seq)) = begin else { return Ok(0) };
+        let gone = match self.dialect() {
             Dialect::Sqlite => {
-                sqlx::query("DELETE FROM feedback_changes WHERE seq < $1").bind(seq).execute(self.conn()).await?;
+                let sql = "DELETE FROM feedback_changes WHERE seq IN (SELECT seq FROM feedback_changes WHERE seq < $1 ORDER BY seq LIMIT $2)";
+                sqlx::query(sql).bind(seq).bind(at_most).execute(self.conn()).await?
             }
             Dialect::Postgres => {
-                sqlx::query("DELETE FROM feedback_changes WHERE (xid, seq) < (CAST(CAST($1 AS TEXT) AS xid8), CAST($2 AS BIGINT))")
-                    .bind(tx.to_string())
-                    .bind(seq)
-                    .execute(self.conn())
-                    .await?;
+                let sql = "DELETE FROM feedback_changes WHERE seq IN (SELECT seq FROM feedback_changes \
+                           WHERE (xid, seq) < (CAST(CAST($1 AS TEXT) AS xid8), CAST($2 AS BIGINT)) ORDER BY xid, seq LIMIT $3)";
+                sqlx::query(sql).bind(tx.to_string()).bind(seq).bind(at_most).execute(self.conn()).await?
             }
-        }
-        sqlx::query("UPDATE change_marks SET pruned = 1 WHERE at = $1").bind(at).execute(self.conn()).await?;
-        sqlx::query("DELETE FROM change_marks WHERE at < $1").bind(at).execute(self.conn()).await?;
-        Ok(())
+        };
+        Ok(gone.rows_affected())
     }
 }
+
+/// The place before which changes are removed.
+const CHANGES_BEGIN: &str = "SELECT tx, seq FROM change_marks WHERE pruned = 1 ORDER BY at DESC LIMIT 1";
 
 impl Store {
     /// The place before which changes were removed: transaction and sequence number, both 0 when none were.
@@ -162,8 +171,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn changes_begin(&self) -> Result<(i64, i64)> {
-        let sql = "SELECT tx, seq FROM change_marks WHERE pruned = 1 ORDER BY at DESC LIMIT 1";
-        Ok(sqlx::query_as(sql).fetch_optional(self.reader()).await?.unwrap_or_default())
+        Ok(sqlx::query_as(CHANGES_BEGIN).fetch_optional(self.reader()).await?.unwrap_or_default())
     }
 
     /// Which feedback the change with this sequence number is about.
@@ -281,12 +289,16 @@ impl Store {
     pub async fn index_rows(&self, ids: &[FeedbackId]) -> Result<Vec<IndexRow>> {
         let sql = match self.dialect() {
             Dialect::Sqlite => concat!(
-                "SELECT f.*, EXISTS (SELECT 1 FROM links l WHERE l.feedback_id = f.id) AS linked, ",
+                "SELECT ",
+                feedback_columns!(),
+                ", EXISTS (SELECT 1 FROM links l WHERE l.feedback_id = f.id) AS linked, ",
                 "EXISTS (SELECT 1 FROM comments m WHERE m.feedback_id = f.id) AS commented, c.name AS contact_name, c.email AS contact_email, c.external_id AS contact_external, k.number AS ticket_number, k.priority AS ticket_priority ",
                 "FROM feedback f JOIN json_each($1) j ON f.id = j.value LEFT JOIN contacts c ON c.id = f.contact_id LEFT JOIN tickets k ON f.kind = 'ticket' AND k.feedback_id = f.id ORDER BY f.id",
             ),
             Dialect::Postgres => concat!(
-                "SELECT f.*, CAST(EXISTS (SELECT 1 FROM links l WHERE l.feedback_id = f.id) AS INT)::BIGINT AS linked, ",
+                "SELECT ",
+                feedback_columns!(),
+                ", CAST(EXISTS (SELECT 1 FROM links l WHERE l.feedback_id = f.id) AS INT)::BIGINT AS linked, ",
                 "CAST(EXISTS (SELECT 1 FROM comments m WHERE m.feedback_id = f.id) AS INT)::BIGINT AS commented, c.name AS contact_name, c.email AS contact_email, c.external_id AS contact_external, k.number AS ticket_number, k.priority AS ticket_priority ",
                 "FROM feedback f JOIN json_array_elements_text(CAST($1 AS json)) j ON f.id = j LEFT JOIN contacts c ON c.id = f.contact_id LEFT JOIN tickets k ON f.kind = 'ticket' AND k.feedback_id = f.id ORDER BY f.id",
             ),

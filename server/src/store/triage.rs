@@ -14,7 +14,7 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
-use super::{Dialect, Store, Tx, backlog, feedback::Row, id, optional_id, or_instead, replies};
+use super::{Dialect, Store, Tx, backlog, feedback::{Row, feedback_columns}, id, optional_id, or_instead, replies};
 use crate::error::Result;
 
 /// Something that happened to feedback after a version.
@@ -197,7 +197,9 @@ impl Store {
                 answers.insert(question, answer);
             }
         }
-        Ok(Some(Asked { body: serde_json::from_str(&body)?, answers, finished: finished.is_some(), user_agent }))
+        // Without its survey's text, feedback is shown as it was understood when it came.
+        let Some(body) = or_instead("survey", serde_json::from_str(&body).ok().map(Some), None) else { return Ok(None) };
+        Ok(Some(Asked { body, answers, finished: finished.is_some(), user_agent }))
     }
 
     /// The comments on this feedback, oldest first.
@@ -252,8 +254,8 @@ impl Tx<'_> {
     /// When the database fails.
     pub async fn feedback_for_update(&mut self, scope: &Scope, feedback: FeedbackId) -> Result<Option<Feedback>> {
         let sql = match self.dialect() {
-            Dialect::Sqlite => "SELECT * FROM feedback WHERE id = $1 AND project_id = $2",
-            Dialect::Postgres => "SELECT * FROM feedback WHERE id = $1 AND project_id = $2 FOR UPDATE",
+            Dialect::Sqlite => concat!("SELECT ", feedback_columns!(), " FROM feedback f WHERE f.id = $1 AND f.project_id = $2"),
+            Dialect::Postgres => concat!("SELECT ", feedback_columns!(), " FROM feedback f WHERE f.id = $1 AND f.project_id = $2 FOR UPDATE"),
         };
         let row: Option<Row> =
             sqlx::query_as(sql).bind(feedback.to_string()).bind(scope.project().to_string()).fetch_optional(self.conn()).await?;

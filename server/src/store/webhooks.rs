@@ -44,6 +44,13 @@ pub struct Endpoint {
     pub version: i64,
 }
 
+/// The columns of [`EndpointRow`].
+macro_rules! columns {
+    () => {
+        "id, project_id, url, note, kinds, secret, old_secret, old_secret_until, enabled, disabled_reason, failures, failing_since, created_at, version"
+    };
+}
+
 #[derive(FromRow)]
 struct EndpointRow {
     id: String,
@@ -239,7 +246,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn endpoints(&self, scope: &Scope) -> Result<Vec<Endpoint>> {
-        let rows: Vec<EndpointRow> = sqlx::query_as("SELECT * FROM webhook_endpoints WHERE project_id = $1 ORDER BY created_at, id")
+        let rows: Vec<EndpointRow> = sqlx::query_as(concat!("SELECT ", columns!(), " FROM webhook_endpoints WHERE project_id = $1 ORDER BY created_at, id"))
             .bind(scope.project().to_string())
             .fetch_all(self.reader())
             .await?;
@@ -251,7 +258,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn endpoint(&self, scope: &Scope, endpoint: EndpointId) -> Result<Option<Endpoint>> {
-        let row: Option<EndpointRow> = sqlx::query_as("SELECT * FROM webhook_endpoints WHERE project_id = $1 AND id = $2")
+        let row: Option<EndpointRow> = sqlx::query_as(concat!("SELECT ", columns!(), " FROM webhook_endpoints WHERE project_id = $1 AND id = $2"))
             .bind(scope.project().to_string())
             .bind(endpoint.to_string())
             .fetch_optional(self.reader())
@@ -341,8 +348,8 @@ impl Store {
     /// When the database fails.
     pub async fn endpoints_due(&self, now: Timestamp) -> Result<Vec<Endpoint>> {
         let rows: Vec<EndpointRow> = sqlx::query_as(
-            "SELECT e.* FROM webhook_endpoints e WHERE e.enabled = 1 AND EXISTS (SELECT 1 FROM webhook_deliveries d \
-             WHERE d.endpoint_id = e.id AND d.state = 'pending' AND d.next_at <= $1)",
+            concat!("SELECT ", columns!(), " FROM webhook_endpoints e WHERE e.enabled = 1 AND EXISTS (SELECT 1 FROM webhook_deliveries d \
+             WHERE d.endpoint_id = e.id AND d.state = 'pending' AND d.next_at <= $1)"),
         )
         .bind(now.0)
         .fetch_all(self.reader())
@@ -545,8 +552,8 @@ impl Tx<'_> {
     /// When the database fails.
     pub async fn hold_endpoint(&mut self, scope: &Scope, endpoint: EndpointId) -> Result<Option<Endpoint>> {
         let sql = match self.dialect() {
-            Dialect::Sqlite => "SELECT * FROM webhook_endpoints WHERE project_id = $1 AND id = $2",
-            Dialect::Postgres => "SELECT * FROM webhook_endpoints WHERE project_id = $1 AND id = $2 FOR UPDATE",
+            Dialect::Sqlite => concat!("SELECT ", columns!(), " FROM webhook_endpoints WHERE project_id = $1 AND id = $2"),
+            Dialect::Postgres => concat!("SELECT ", columns!(), " FROM webhook_endpoints WHERE project_id = $1 AND id = $2 FOR UPDATE"),
         };
         let row: Option<EndpointRow> =
             sqlx::query_as(sql).bind(scope.project().to_string()).bind(endpoint.to_string()).fetch_optional(self.conn()).await?;
@@ -768,19 +775,29 @@ impl Tx<'_> {
         Ok(done.rows_affected())
     }
 
-    /// Removes events that are older than `before`, with their deliveries, a portion at a time. Gives how many.
+    /// Removes up to `at_most` tries, deliveries and events that are older than `before`. Gives how many.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn purge_webhooks(&mut self, before: Timestamp) -> Result<u64> {
-        let mut gone = 0;
-        for sql in [
-            "DELETE FROM webhook_attempts WHERE event_id IN (SELECT id FROM webhook_events WHERE created_at <= $1 ORDER BY created_at, id LIMIT 1000)",
-            "DELETE FROM webhook_deliveries WHERE event_id IN (SELECT id FROM webhook_events WHERE created_at <= $1 ORDER BY created_at, id LIMIT 1000)",
-            "DELETE FROM webhook_events WHERE id IN (SELECT id FROM webhook_events WHERE created_at <= $1 ORDER BY created_at, id LIMIT 1000)",
-        ] {
-            gone = sqlx::query(sql).bind(before.0).execute(self.conn()).await?.rows_affected();
-        }
-        Ok(gone)
+    pub(super) async fn purge_webhooks(&mut self, before: Timestamp, at_most: i64) -> Result<u64> {
+        let statements = [
+            (
+                "DELETE FROM webhook_attempts WHERE (event_id, endpoint_id, n) IN (SELECT t.event_id, t.endpoint_id, t.n FROM webhook_events e \
+                 JOIN webhook_attempts t ON t.event_id = e.id WHERE e.created_at <= $1 LIMIT $2)",
+                before,
+            ),
+            (
+                "DELETE FROM webhook_deliveries WHERE (event_id, endpoint_id) IN (SELECT d.event_id, d.endpoint_id FROM webhook_events e \
+                 JOIN webhook_deliveries d ON d.event_id = e.id WHERE e.created_at <= $1 AND NOT EXISTS \
+                 (SELECT 1 FROM webhook_attempts t WHERE t.event_id = d.event_id AND t.endpoint_id = d.endpoint_id) LIMIT $2)",
+                before,
+            ),
+            (
+                "DELETE FROM webhook_events WHERE id IN (SELECT e.id FROM webhook_events e WHERE e.created_at <= $1 \
+                 AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.event_id = e.id) LIMIT $2)",
+                before,
+            ),
+        ];
+        self.purge_by(&statements, at_most).await
     }
 }

@@ -33,4 +33,5 @@ mod submissions;
 mod surveys;
 mod tickets;
 mod tls;
+mod upgrade;
 mod webhooks;

@@ -16,8 +16,8 @@ use server::{
 };
 
 use crate::{
-    on_both,
-    support::{Database, TestApp, sample},
+    on_both, on_one,
+    support::{Database, TestApp, sample, skipped},
 };
 
 const SOON: Duration = Duration::from_secs(20);
@@ -557,8 +557,7 @@ on_both!(old_changes_are_removed_and_who_missed_them_starts_over, |t: TestApp| a
     let p = project(&t).await.id;
     let purge = async |days: i64| {
         t.clock.advance_ms(days * 86_400_000);
-        let now = t.app.now();
-        t.app.store.write(move |tx| Box::pin(async move { tx.purge(now).await })).await.unwrap();
+        server::jobs::purge(&t.app, &|| false).await.unwrap();
     };
     let kept =
         async || -> i64 { sqlx::query_scalar("SELECT COUNT(*) FROM feedback_changes").fetch_one(t.app.store.reader()).await.unwrap() };
@@ -609,13 +608,10 @@ on_both!(one_process_for_each_data_directory, |t: TestApp| async move {
     assert_eq!(t.app.search.status(), Health::Ready);
 });
 
-on_both!(a_transaction_that_commits_late_is_not_skipped, |t: TestApp| async move {
+// On SQLite there is one writer: sequence numbers are in commit order.
+on_one!(a_transaction_that_commits_late_is_not_skipped, Postgres, |t: TestApp| async move {
     use std::sync::Arc;
     use tokio::sync::Notify;
-    if t.database == Database::Sqlite {
-        // One writer: sequence numbers are in commit order.
-        return;
-    }
     let p = project(&t).await.id;
     say(&t, p, &[("earlier", &plain)]).await;
     for first_is_older in [true, false] {
@@ -657,11 +653,8 @@ on_both!(a_transaction_that_commits_late_is_not_skipped, |t: TestApp| async move
     }
 });
 
-on_both!(transactions_of_other_databases_hold_nothing_back, |t: TestApp| async move {
+on_one!(transactions_of_other_databases_hold_nothing_back, Postgres, |t: TestApp| async move {
     use sqlx::Connection as _;
-    if t.database == Database::Sqlite {
-        return;
-    }
     let p = project(&t).await.id;
     let mut neighbour = sqlx::AnyConnection::connect(&crate::support::fresh_postgres().await.unwrap()).await.unwrap();
     sqlx::raw_sql("BEGIN; SELECT CAST(pg_current_xact_id() AS TEXT)").execute(&mut neighbour).await.unwrap();
@@ -670,10 +663,7 @@ on_both!(transactions_of_other_databases_hold_nothing_back, |t: TestApp| async m
     sqlx::raw_sql("COMMIT").execute(&mut neighbour).await.unwrap();
 });
 
-on_both!(a_database_restored_on_another_server_is_followed, |t: TestApp| async move {
-    if t.database == Database::Sqlite {
-        return;
-    }
+on_one!(a_database_restored_on_another_server_is_followed, Postgres, |t: TestApp| async move {
     let p = project(&t).await.id;
     say(&t, p, &[("one", &plain)]).await;
     t.app.search.stop().await;
@@ -819,7 +809,10 @@ on_both!(what_is_found_is_what_is_marked, |t: TestApp| async move {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_real_messages() {
     #[expect(clippy::disallowed_methods, reason = "what to measure with is told by the environment")]
-    let Ok(path) = std::env::var("EARSHOT_TEST_QUERIES") else { return };
+    let Ok(path) = std::env::var("EARSHOT_TEST_QUERIES") else {
+        skipped("real queries", "EARSHOT_TEST_QUERIES names no file");
+        return;
+    };
     let t = TestApp::new(Database::Sqlite).await.unwrap();
     let p = project(&t).await.id;
     let mut reader = csv::Reader::from_path(path).unwrap();

@@ -30,7 +30,7 @@ use server::{
     config::Config,
     http,
     state::{App, AppState},
-    store::Store,
+    store::{Store, migrate::Migrator},
 };
 use tokio::{sync::Semaphore, task::JoinHandle};
 use tower::ServiceExt;
@@ -107,6 +107,20 @@ macro_rules! on_both {
                 if let Some(t) = $crate::support::TestApp::with_config($crate::support::Database::Postgres, $change).await {
                     run(t).await;
                 }
+            }
+        }
+    };
+}
+
+/// As [`on_both!`] for what only one of the databases has: `on_one!(name, Postgres, |t| async move { … })`.
+#[macro_export]
+macro_rules! on_one {
+    ($name:ident, $database:ident, $body:expr) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            let run = $body;
+            if let Some(t) = $crate::support::TestApp::new($crate::support::Database::$database).await {
+                run(t).await;
             }
         }
     };
@@ -199,12 +213,31 @@ impl TestApp {
         Self::node(self.url.clone(), Arc::clone(&self.clock), first_id, change).await
     }
 
+    /// As [`TestApp::beside`], of a version that has other migrations.
+    pub async fn newer(&self, first_id: u64, migrations: &Migrator) -> Self {
+        let url = self.url.clone().unwrap();
+        let store = Store::open_postgres_with(&url, migrations).await.unwrap();
+        Self::over(Some(url), store, private_dir(), Arc::clone(&self.clock), first_id, |_| {}).await
+    }
+
     async fn node(url: Option<String>, clock: Arc<TestClock>, first_id: u64, change: impl FnOnce(&mut Config)) -> Self {
         let dir = private_dir();
-        let (database, store) = match &url {
-            None => (Database::Sqlite, Store::open_sqlite(dir.path()).await.unwrap()),
-            Some(url) => (Database::Postgres, Store::open_postgres(url).await.unwrap()),
+        let store = match &url {
+            None => Store::open_sqlite(dir.path()).await.unwrap(),
+            Some(url) => Store::open_postgres(url).await.unwrap(),
         };
+        Self::over(url, store, dir, clock, first_id, change).await
+    }
+
+    async fn over(
+        url: Option<String>,
+        store: Store,
+        dir: tempfile::TempDir,
+        clock: Arc<TestClock>,
+        first_id: u64,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
+        let database = if url.is_some() { Database::Postgres } else { Database::Sqlite };
         let mut config = Config::for_tests(PathBuf::from(dir.path()));
         change(&mut config);
         let app = App::new(config, store, clock.clone(), Arc::new(TestIds::starting_at(first_id))).await.unwrap();
@@ -315,10 +348,27 @@ pub fn sample(app: &App, project: ProjectId, text: &str) -> Feedback {
     }
 }
 
-/// A database of its own on the server that tests may use; `None` without one.
+/// Says that a test did not run, where `cargo xtask test` shows it at its end, though the test passes.
+pub fn skipped(test: &str, why: &str) {
+    let text = format!("!!! SKIPPED {test}: {why}");
+    eprintln!("{text}");
+    #[expect(clippy::disallowed_methods, reason = "where to write is told by the environment")]
+    let file = std::env::var_os("EARSHOT_TEST_NOTES");
+    let file = file.and_then(|file| std::fs::OpenOptions::new().create(true).append(true).open(file).ok());
+    if let Some(mut file) = file {
+        std::io::Write::write_all(&mut file, format!("{text}\n").as_bytes()).unwrap();
+    }
+}
+
+/// A database of its own on the server that tests may use; `None` without one, and then it is said that the test was skipped.
 pub async fn fresh_postgres() -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "where to test is told by the environment")]
-    let admin = std::env::var("EARSHOT_TEST_POSTGRES").ok()?;
+    let admin = std::env::var("EARSHOT_TEST_POSTGRES").ok();
+    let Some(admin) = admin else {
+        let test = std::thread::current().name().unwrap_or("a test on PostgreSQL").to_owned();
+        skipped(&test, "EARSHOT_TEST_POSTGRES names no server; cargo xtask test starts one");
+        return None;
+    };
     sqlx::any::install_default_drivers();
     #[expect(clippy::disallowed_methods, reason = "a name that no other test run uses")]
     let name = format!("t_{}", Uuid::now_v7().simple());

@@ -60,9 +60,35 @@ pub fn check(paths: &Paths, _: &Args) -> Result<Tally> {
             }
         }
     }
+    columns(paths, &mut breaches)?;
     migrations(paths, &mut breaches)?;
     styles(paths, &mut breaches)?;
     if breaches.is_empty() { Ok(Tally::GOOD) } else { Err(breaches.join("\n").into()) }
+}
+
+/// Statements name their columns. `SELECT *` has another result once a newer node's migration added a column, and PostgreSQL then refuses the
+/// prepared statements of the nodes that still run.
+fn columns(paths: &Paths, breaches: &mut Vec<String>) -> Result<()> {
+    for file in files(&paths.root.join("server/src/store"), "rs")? {
+        for (number, line) in fs::read_to_string(&file)?.lines().enumerate() {
+            if takes_every_column(line) {
+                breaches.push(format!("{}:{}: name the columns instead of `*`", file.strip_prefix(&paths.root)?.display(), number + 1));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a line of a statement asks for all columns: `SELECT *`, `RETURNING *` or `f.*`. `COUNT(*)` and products do not.
+fn takes_every_column(line: &str) -> bool {
+    let line = line.trim_start();
+    !line.starts_with("//")
+        && line.match_indices('*').any(|(at, _)| {
+            let before = line[..at].trim_end();
+            let word = |word: &str| before.get(before.len().saturating_sub(word.len())..).is_some_and(|end| end.eq_ignore_ascii_case(word));
+            let alias = line[..at].strip_suffix('.').is_some_and(|rest| rest.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_'));
+            alias || word("SELECT") || word("DISTINCT") || word("ALL") || word("RETURNING") || before.ends_with(',') && line[at + 1..].starts_with(" FROM")
+        })
 }
 
 /// The two databases have the same migrations.
@@ -101,4 +127,26 @@ fn files(dir: &Path, ending: &str) -> Result<Vec<PathBuf>> {
     }
     found.sort();
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::takes_every_column;
+
+    #[test]
+    fn a_star_for_all_columns_is_seen() {
+        for line in [
+            "\"SELECT * FROM tickets\"",
+            "\"SELECT f.*, 1 AS one FROM feedback f\"",
+            "WHERE id = $1 RETURNING *\"",
+            "select  * from x",
+            "SELECT id, * FROM x",
+            "SELECT DISTINCT * FROM x",
+        ] {
+            assert!(takes_every_column(line), "{line}");
+        }
+        for line in ["SELECT COUNT(*) FROM x", "// SELECT * is forbidden", "let ms = 2 * HOUR;", "*self.conn()", "SELECT a * b FROM x", "/// `f.*`"] {
+            assert!(!takes_every_column(line), "{line}");
+        }
+    }
 }
