@@ -22,8 +22,10 @@ use crate::{
     error::{Error, Result},
     imports, mail,
     state::{App, AppState},
-    store::{Tx, jobs::Claimed},
-    webhooks,
+    store::{
+        Tx,
+        jobs::{Claimed, Purged},
+    },
 };
 
 /// How long a worker holds a job without saying that it is alive.
@@ -189,13 +191,29 @@ async fn perform(app: &AppState, payload: &str, context: &Context) -> Result<Out
         Job::Import { project, import } => imports::run_job(app, &Scope::system(project), import, context).await,
         Job::TakeBack { project, import } => imports::run_take_back(app, &Scope::system(project), import, context).await,
         Job::Mail { letter } => mail::run_job(app, letter).await,
-        Job::Purge {} => {
-            let now = app.now();
-            app.store.write(move |tx| Box::pin(async move { tx.purge(now).await })).await?;
-            webhooks::purge(app, now).await?;
-            Ok(Outcome::Done)
+        Job::Purge {} => purge(app, &|| context.should_stop()).await,
+    }
+}
+
+/// Removes what has served its time, a bounded piece in each transaction, so that neither a long standstill nor a large table makes one
+/// that cannot end in time. Stops between two pieces.
+///
+/// # Errors
+/// When the database fails.
+pub async fn purge(app: &App, should_stop: &(dyn Fn() -> bool + Sync)) -> Result<Outcome> {
+    let now = app.now();
+    for (what, at_most) in Purged::ALL {
+        loop {
+            if should_stop() {
+                return Ok(Outcome::Stopped);
+            }
+            let gone = app.store.write(move |tx| Box::pin(async move { tx.purge(what, now, at_most).await })).await?;
+            if gone < at_most.unsigned_abs() {
+                break;
+            }
         }
     }
+    Ok(Outcome::Done)
 }
 
 /// Writes down how a job ended.

@@ -1,6 +1,6 @@
 //! The queue of background work: rows that one worker at a time holds under a lease.
 
-use domain::{Timestamp, ids::JobId};
+use domain::{Timestamp, ids::JobId, webhooks::KEPT_DAYS};
 use sqlx::FromRow;
 
 use super::{Dialect, Store, Tx, id};
@@ -31,6 +31,44 @@ impl Row {
     fn claimed(self) -> Result<Claimed> {
         Ok(Claimed { id: id(&self.id)?, payload: self.payload, attempt: self.attempts, failures: self.failures })
     }
+}
+
+/// What the hourly clean-up removes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purged {
+    /// Sessions that ended.
+    Sessions,
+    /// Old idempotency keys.
+    Keys,
+    /// Jobs that are done.
+    Jobs,
+    /// Limits that nobody spends.
+    Limits,
+    /// Old letters, links of letters, and what letters said.
+    Letters,
+    /// Old entries of the change sequence.
+    Changes,
+    /// Files whose form was never sent.
+    Attachments,
+    /// Uploads that nobody started, and files of imports that ended.
+    Imports,
+    /// Old events of webhooks, and how they were delivered.
+    Webhooks,
+}
+
+impl Purged {
+    /// All of it, with how many rows one transaction removes: rows that hold a piece of a file are large.
+    pub const ALL: [(Self, i64); 9] = [
+        (Self::Sessions, 1_000),
+        (Self::Keys, 1_000),
+        (Self::Jobs, 1_000),
+        (Self::Limits, 1_000),
+        (Self::Letters, 1_000),
+        (Self::Changes, 1_000),
+        (Self::Attachments, 64),
+        (Self::Imports, 32),
+        (Self::Webhooks, 1_000),
+    ];
 }
 
 /// A job as an operator sees it.
@@ -273,19 +311,47 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Removes what has served its time: sessions and jobs that ended, old idempotency keys, old changes, uploads that nobody started.
+    /// Removes up to `at_most` rows of one kind that have served their time. Gives how many were removed or emptied: with fewer than
+    /// `at_most`, none is left.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn purge(&mut self, now: Timestamp) -> Result<()> {
-        sqlx::query("DELETE FROM sessions WHERE expires_at <= $1").bind(now.0).execute(self.conn()).await?;
-        // A respondent's page keeps its key, and tries again, for as long as its tab is open.
-        sqlx::query("DELETE FROM idempotency WHERE created_at <= $1").bind(now.plus_days(-30).0).execute(self.conn()).await?;
-        sqlx::query("DELETE FROM jobs WHERE state = 'done' AND finished_at <= $1").bind(now.plus_days(-7).0).execute(self.conn()).await?;
-        self.purge_limits(now).await?;
-        self.purge_letters(now).await?;
-        self.prune_changes(now).await?;
-        self.purge_attachments(now).await?;
-        self.purge_imports(now).await
+    pub async fn purge(&mut self, what: Purged, now: Timestamp, at_most: i64) -> Result<u64> {
+        let (sql, before) = match what {
+            Purged::Sessions => (
+                "DELETE FROM sessions WHERE id_hash IN (SELECT id_hash FROM sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2) AND expires_at <= $1",
+                now,
+            ),
+            // A respondent's page keeps its key, and tries again, for as long as its tab is open.
+            Purged::Keys => (
+                "DELETE FROM idempotency WHERE (scope, key) IN \
+                 (SELECT scope, key FROM idempotency WHERE created_at <= $1 ORDER BY created_at LIMIT $2)",
+                now.plus_days(-30),
+            ),
+            Purged::Jobs => (
+                "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE state = 'done' AND finished_at <= $1 ORDER BY run_at LIMIT $2)",
+                now.plus_days(-7),
+            ),
+            Purged::Limits => return self.purge_limits(now, at_most).await,
+            Purged::Letters => return self.purge_letters(now, at_most).await,
+            Purged::Changes => return self.prune_changes(now, at_most).await,
+            Purged::Attachments => return self.purge_attachments(now, at_most).await,
+            Purged::Imports => return self.purge_imports(now, at_most).await,
+            Purged::Webhooks => return self.purge_webhooks(now.plus_days(-KEPT_DAYS), at_most).await,
+        };
+        Ok(sqlx::query(sql).bind(before.0).bind(at_most).execute(self.conn()).await?.rows_affected())
+    }
+
+    /// Runs statements with a time and a limit, the next only when those before left room, so that together they touch `at_most` rows.
+    pub(super) async fn purge_by(&mut self, statements: &[(&'static str, Timestamp)], at_most: i64) -> Result<u64> {
+        let mut touched = 0;
+        for (sql, before) in statements {
+            let room = at_most - i64::try_from(touched).unwrap_or(at_most);
+            if room <= 0 {
+                break;
+            }
+            touched += sqlx::query(*sql).bind(before.0).bind(room).execute(self.conn()).await?.rows_affected();
+        }
+        Ok(touched)
     }
 }

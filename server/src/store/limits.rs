@@ -81,12 +81,12 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Forgets buckets that are full by now.
+    /// Forgets up to `at_most` buckets that are full by now. Gives how many.
     ///
     /// # Errors
     /// When the database fails.
-    pub(super) async fn purge_limits(&mut self, now: Timestamp) -> Result<()> {
-        sqlx::query("DELETE FROM limits WHERE at <= $1").bind(now.plus_ms(-KEPT_MS).0).execute(self.conn()).await?;
-        Ok(())
+    pub(super) async fn purge_limits(&mut self, now: Timestamp, at_most: i64) -> Result<u64> {
+        let sql = "DELETE FROM limits WHERE key IN (SELECT key FROM limits WHERE at <= $1 ORDER BY at LIMIT $2)";
+        self.purge_by(&[(sql, now.plus_ms(-KEPT_MS))], at_most).await
     }
 }

@@ -376,24 +376,29 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn purge_letters(&mut self, now: Timestamp) -> Result<()> {
-        sqlx::query("DELETE FROM password_resets WHERE expires_at <= $1").bind(now.0).execute(self.conn()).await?;
-        sqlx::query(
-            "UPDATE letters SET content = '', link = '' WHERE state IN ('sent', 'discarded') AND content <> '' AND updated_at <= $1",
-        )
-        .bind(now.plus_days(-7).0)
-        .execute(self.conn())
-        .await?;
-        sqlx::query("UPDATE letters SET link = '' WHERE link <> '' AND not_after <= $1").bind(now.0).execute(self.conn()).await?;
-        // Of an address that nobody has, or that a visitor mistyped, nothing stays longer than it must.
-        sqlx::query("DELETE FROM letters WHERE kind = 'password_reset' AND state IN ('sent', 'discarded') AND updated_at <= $1")
-            .bind(now.plus_days(-1).0)
-            .execute(self.conn())
-            .await?;
-        sqlx::query("DELETE FROM letters WHERE state <> 'queued' AND updated_at <= $1")
-            .bind(now.plus_days(-90).0)
-            .execute(self.conn())
-            .await?;
-        Ok(())
+    pub(super) async fn purge_letters(&mut self, now: Timestamp, at_most: i64) -> Result<u64> {
+        let statements = [
+            (
+                "DELETE FROM password_resets WHERE token_hash IN (SELECT token_hash FROM password_resets WHERE expires_at <= $1 LIMIT $2)",
+                now,
+            ),
+            (
+                "UPDATE letters SET content = '', link = '' WHERE id IN (SELECT id FROM letters WHERE state IN ('sent', 'discarded') \
+                 AND content <> '' AND updated_at <= $1 LIMIT $2) AND state <> 'queued'",
+                now.plus_days(-7),
+            ),
+            ("UPDATE letters SET link = '' WHERE id IN (SELECT id FROM letters WHERE link <> '' AND not_after <= $1 LIMIT $2)", now),
+            // Of an address that nobody has, or that a visitor mistyped, nothing stays longer than it must.
+            (
+                "DELETE FROM letters WHERE id IN (SELECT id FROM letters WHERE kind = 'password_reset' AND state IN ('sent', 'discarded') \
+                 AND updated_at <= $1 LIMIT $2) AND state <> 'queued'",
+                now.plus_days(-1),
+            ),
+            (
+                "DELETE FROM letters WHERE id IN (SELECT id FROM letters WHERE state <> 'queued' AND updated_at <= $1 LIMIT $2) AND state <> 'queued'",
+                now.plus_days(-90),
+            ),
+        ];
+        self.purge_by(&statements, at_most).await
     }
 }

@@ -347,8 +347,7 @@ on_both!(faults_stand_at_their_fields_and_files_wait, |t: TestApp| async move {
     assert_eq!(client.get(&format!("{path}/files/{}", held[0].id)).await.status, StatusCode::NOT_FOUND);
     assert!(t.app.store.held_files(&scope, &tickets::held_for(&project, "new", "answer-00001"), t.app.now()).await.unwrap().is_empty());
     t.clock.advance_ms(3 * 86_400_000);
-    let now = t.app.now();
-    t.app.store.write(move |tx| Box::pin(async move { tx.purge(now).await })).await.unwrap();
+    server::jobs::purge(&t.app, &|| false).await.unwrap();
     assert!(t.app.store.attachment_chunk(&scope, held[0].id, 0).await.unwrap().is_none());
     assert!(t.app.store.attachment_chunk(&scope, files[0].id, 0).await.unwrap().is_some(), "what was sent stays");
     // An empty answer is none, unless a file speaks.
