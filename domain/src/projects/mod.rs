@@ -1,6 +1,7 @@
 //! A project and how it looks and where it may be embedded.
 
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::{FieldErrors, Timestamp, colour::is_colour, ids::ProjectId, language::is_language_tag};
 
@@ -91,25 +92,53 @@ pub fn slug(name: &str) -> String {
     if out.is_empty() { "project".into() } else { out }
 }
 
-/// Reads origins, one per line or separated by white space, as `scheme://host[:port]` (RFC 6454) without a path.
+/// Reads origins, one per line or separated by white space, and gives each as browsers send it in `Origin`
+/// (<https://html.spec.whatwg.org/multipage/browsers.html#ascii-serialisation-of-an-origin>): lower case, international names in punycode,
+/// without a port that is the scheme's own.
 ///
 /// # Errors
-/// A message per origin that is not one.
+/// A message per word that is no origin.
 pub fn parse_origins(text: &str) -> Result<Vec<String>, FieldErrors> {
     let mut errors = FieldErrors::default();
     let mut out: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
-        let lower = word.trim_end_matches('/').to_ascii_lowercase();
-        let host = lower.strip_prefix("https://").or_else(|| lower.strip_prefix("http://"));
-        let fits =
-            host.is_some_and(|h| !h.is_empty() && h.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']')));
-        if !fits {
-            errors.add("origins", "origin", format!("“{word}” is not an origin. Write it like https://www.example.com, without a path."));
-        } else if !out.contains(&lower) {
-            out.push(lower);
+        match parse_origin(word) {
+            Ok(origin) if out.contains(&origin) => {}
+            Ok(origin) => out.push(origin),
+            Err(message) => errors.add("origins", "origin", message),
         }
     }
     if errors.is_empty() { Ok(out) } else { Err(errors) }
+}
+
+/// One origin as browsers send it; see [`parse_origins`].
+///
+/// # Errors
+/// What to write instead.
+pub fn parse_origin(text: &str) -> Result<String, String> {
+    let wrong = |why: &str| Err(format!("“{text}” {why}"));
+    let no_origin = "is not an origin. Write it like https://www.example.com.";
+    let (scheme, after) = text.split_once("://").unwrap_or(("", text));
+    if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        return match Url::parse(&format!("https://{text}")) {
+            Ok(url) if scheme.is_empty() && url.host_str().is_some_and(|host| host.contains('.')) => {
+                wrong(&format!("has no scheme. Write it like {}.", url.origin().ascii_serialization()))
+            }
+            _ => wrong(no_origin),
+        };
+    }
+    let Ok(url) = Url::parse(text) else { return wrong(no_origin) };
+    let origin = url.origin().ascii_serialization();
+    if after.contains('*') {
+        return wrong("has a wildcard, which browsers do not send. List each site of its own.");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return wrong(&format!("holds a sign-in. Write only {origin}."));
+    }
+    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+        return wrong(&format!("has more than scheme, host and port. Write only {origin}."));
+    }
+    Ok(origin)
 }
 
 /// Reads a colour as `#rrggbb`, in lower case.
@@ -172,9 +201,48 @@ mod tests {
     }
 
     #[test]
-    fn origins_have_no_path() {
-        assert_eq!(parse_origins("https://A.example/ http://localhost:8080").unwrap().len(), 2);
-        assert!(parse_origins("https://a.example/path").is_err());
-        assert!(parse_origins("javascript:alert(1)").is_err());
+    fn origins_are_kept_as_browsers_send_them() {
+        for (typed, sent) in [
+            ("https://www.example.com", "https://www.example.com"),
+            ("https://www.example.com/", "https://www.example.com"),
+            ("HTTPS://A.Example", "https://a.example"),
+            ("https://x.example:443", "https://x.example"),
+            ("http://x.example:80/", "http://x.example"),
+            ("https://x.example:8443", "https://x.example:8443"),
+            ("http://localhost:8080", "http://localhost:8080"),
+            ("https://bücher.example", "https://xn--bcher-kva.example"),
+            ("https://BÜCHER.example", "https://xn--bcher-kva.example"),
+            ("https://bu\u{308}cher.example", "https://xn--bcher-kva.example"),
+            ("https://例え.テスト:443", "https://xn--r8jz45g.xn--zckzah"),
+            ("http://[::1]:3000", "http://[::1]:3000"),
+            ("http://[0:0:0:0:0:0:0:1]", "http://[::1]"),
+        ] {
+            assert_eq!(parse_origin(typed).as_deref(), Ok(sent), "{typed}");
+            assert_eq!(parse_origin(sent).as_deref(), Ok(sent), "what was stored is read back");
+        }
+        assert_eq!(parse_origins("https://a.example:443\nhttps://A.example/ https://b.example").unwrap().len(), 2);
+        assert_eq!(parse_origins(" \n ").unwrap(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_no_origin_is_told_with_what_to_write() {
+        for (typed, told) in [
+            ("https://a.example/path", "Write only https://a.example."),
+            ("https://a.example/?q=1", "Write only https://a.example."),
+            ("https://a.example#top", "Write only https://a.example."),
+            ("https://ann:secret@a.example", "Write only https://a.example."),
+            ("www.example.com", "Write it like https://www.example.com."),
+            ("bücher.example/shop", "Write it like https://xn--bcher-kva.example."),
+            ("https://*.example.com", "wildcard"),
+            ("javascript:alert(1)", "is not an origin"),
+            ("ftp://a.example", "is not an origin"),
+            ("null", "is not an origin"),
+            ("https://", "is not an origin"),
+            ("https://a.example:99999", "is not an origin"),
+            ("https://a b", "is not an origin"),
+        ] {
+            let errors = parse_origins(typed).unwrap_err();
+            assert!(errors.at("origins").is_some_and(|text| text.contains(told)), "{typed}: {errors:?}");
+        }
     }
 }

@@ -172,7 +172,7 @@ impl Config {
                 return Err(wrong(name, variable, "it must be 1 or more: 0 would refuse everything"));
             }
         }
-        if self.metrics_token.as_ref().is_some_and(|Secret(token)| token.len() < 16) {
+        if self.metrics_token.as_ref().is_some_and(|Secret(token)| token.chars().count() < 16) {
             return Err(wrong("metrics_token", "EARSHOT_METRICS_TOKEN", "it must have 16 characters or more, so that nobody guesses it"));
         }
         if let Err(error) = EnvFilter::try_new(&self.log) {

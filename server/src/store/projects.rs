@@ -3,11 +3,11 @@
 use domain::{
     Timestamp,
     ids::{ProjectId, StaffId},
-    projects::{Project, ThemeMode},
+    projects::{Project, ThemeMode, parse_origin},
 };
 use sqlx::FromRow;
 
-use super::{Store, Tx, id};
+use super::{Store, Tx, id, or_instead};
 use crate::error::Result;
 
 #[derive(FromRow)]
@@ -33,7 +33,7 @@ impl TryFrom<Row> for Project {
             slug: row.slug,
             name: row.name,
             key: row.public_key,
-            origins: serde_json::from_str(&row.origins)?,
+            origins: origins(&row.origins),
             language: row.language,
             accent: row.accent,
             theme: ThemeMode::parse(&row.theme),
@@ -41,6 +41,13 @@ impl TryFrom<Row> for Project {
             created_at: Timestamp(row.created_at),
         })
     }
+}
+
+/// Origins as browsers send them; older versions stored them as they were typed. A list that cannot be read allows no site, since an empty
+/// one would allow all.
+pub(super) fn origins(stored: &str) -> Vec<String> {
+    let list: Vec<String> = or_instead("list of origins", serde_json::from_str(stored).ok(), vec!["https://unreadable.invalid".into()]);
+    list.into_iter().map(|origin| parse_origin(&origin).unwrap_or(origin)).collect()
 }
 
 const BY_ID: &str = "SELECT id, slug, name, public_key, origins, language, accent, theme, portal, created_at FROM projects WHERE id = $1";

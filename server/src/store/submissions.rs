@@ -146,7 +146,7 @@ impl Tx<'_> {
         rows.into_iter()
             .map(|(survey, status, live, key, origins)| {
                 let status = SurveyStatus::parse(&status).ok_or_else(|| Error::internal("stored status", &status))?;
-                Ok((id(&survey)?, Checked { status, live: id(&live)?, key, origins: serde_json::from_str(&origins)? }))
+                Ok((id(&survey)?, Checked { status, live: id(&live)?, key, origins: super::projects::origins(&origins) }))
             })
             .collect()
     }
