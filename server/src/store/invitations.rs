@@ -7,7 +7,7 @@ use domain::{
 };
 use sqlx::FromRow;
 
-use super::{Store, Tx, id};
+use super::{Store, Tx, id, or_instead};
 use crate::error::Result;
 
 /// An invitation that can still be used.
@@ -51,7 +51,7 @@ impl TryFrom<Row> for Invitation {
             id: id(&row.id)?,
             project: id(&row.project_id)?,
             project_name: row.project_name,
-            role: row.role.parse()?,
+            role: or_instead("role of an invitation", row.role.parse().ok(), Role::Viewer),
             email: row.email,
             by: id(&row.created_by)?,
             by_name: row.by_name,

@@ -10,10 +10,10 @@ use domain::{
 };
 
 use super::{
-    Dialect, Store, Tx, id, optional_double,
+    Dialect, Store, Tx, id, optional_double, or_instead,
     rows::{all_new, rows},
 };
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// What an update must know of a response.
 #[derive(Debug, Clone)]
@@ -93,7 +93,7 @@ impl Tx<'_> {
         .fetch_optional(self.conn())
         .await?;
         row.map(|(contact, reasons, finished)| {
-            Ok(ResponseState { contact: id(&contact)?, spam_reasons: serde_json::from_str(&reasons)?, finished: finished.is_some() })
+            Ok(ResponseState { contact: id(&contact)?, spam_reasons: or_instead("list of spam reasons", serde_json::from_str(&reasons).ok(), Vec::new()), finished: finished.is_some() })
         })
         .transpose()
     }
@@ -169,8 +169,7 @@ impl Tx<'_> {
         };
         let row: Option<(String, String)> =
             sqlx::query_as(sql).bind(response.to_string()).bind(scope.project().to_string()).fetch_optional(self.conn()).await?;
-        row.map(|(feedback, status)| Ok((id(&feedback)?, Status::parse(&status).ok_or_else(|| Error::internal("stored status", &status))?)))
-            .transpose()
+        row.map(|(feedback, status)| Ok((id(&feedback)?, or_instead("status of feedback", Status::parse(&status), Status::New)))).transpose()
     }
 
     /// Brings feedback up to date with its response.

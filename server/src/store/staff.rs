@@ -10,7 +10,7 @@ use domain::{
 };
 use sqlx::FromRow;
 
-use super::{Store, Tx, id};
+use super::{Store, Tx, id, or_instead};
 use crate::error::Result;
 
 /// A member of the team, as stored.
@@ -116,7 +116,10 @@ impl Store {
             .await?;
         let mut roles = Vec::with_capacity(rows.len());
         for (project, role) in rows {
-            roles.push((id::<ProjectId>(&project)?, Role::from_str(&role)?));
+            // A role that cannot be read allows nothing, and takes no other project away.
+            if let Some(role) = or_instead("role", Role::from_str(&role).ok().map(Some), None) {
+                roles.push((id::<ProjectId>(&project)?, role));
+            }
         }
         Ok(Actor { staff, roles })
     }
