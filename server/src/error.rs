@@ -26,7 +26,6 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match error {
-            sqlx::Error::RowNotFound => Self::Refused(domain::Error::NotFound),
             // No connection in time, or none at all: the work may go through later.
             // (A connection that is closed while it is being made shows as a breach of the protocol.)
             sqlx::Error::PoolTimedOut

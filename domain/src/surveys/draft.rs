@@ -168,7 +168,7 @@ impl SurveyBody {
         self.questions
             .iter()
             .position(|q| q.id == id)
-            .ok_or_else(|| Error::field("questions", "gone", "This question is not in the draft any more. Reload the page."))
+            .ok_or_else(|| Error::field("questions", "gone", "This question is not in the draft any more: somebody deleted it meanwhile."))
     }
 
     /// Applies an operation. `used` is the highest number that an id of this survey ever had; it grows with each new id. Gives the
@@ -253,7 +253,7 @@ impl SurveyBody {
         self.questions[at]
             .kind
             .choices_mut()
-            .ok_or_else(|| Error::field("questions", "gone", "This question has no choices any more. Reload the page."))
+            .ok_or_else(|| Error::field("questions", "gone", "This question has no choices any more: somebody changed it meanwhile."))
     }
 
     /// Reads the editor's whole form. `question` names the questions in order; the fields of each begin with its id, as in `q3-title`;

@@ -4,6 +4,7 @@ use std::any::Any;
 
 use app::{
     accounts::door::Door,
+    components::forms::textarea_text,
     render,
     shell::{ConsoleAssets, ConsoleDocument, Nav, Shell},
 };
@@ -16,6 +17,7 @@ use axum::{
 use leptos::prelude::*;
 use serde_json::json;
 
+use super::refusal::{Posted, Reason};
 use crate::error::Error;
 
 /// A failed request, rendered as an HTML page.
@@ -116,7 +118,7 @@ impl IntoResponse for PageError {
             return (axum::Extension(AskToSignIn), axum::response::Redirect::to("/sign-in")).into_response();
         }
         let (status, _, text) = describe(&self.0);
-        let mut response = (status, Html(error_page(status, &text))).into_response();
+        let mut response = refusal(status, text);
         retry_after(&self.0, &mut response);
         response
     }
@@ -138,7 +140,15 @@ impl IntoResponse for ApiError {
     }
 }
 
-fn error_page(status: StatusCode, text: &str) -> String {
+/// The page of a refusal, and the reason beside it for [`super::refusal::explain`].
+fn refusal(status: StatusCode, text: String) -> Response {
+    let page = Html(error_page(status, &text, None));
+    (status, axum::Extension(Reason(text)), page).into_response()
+}
+
+/// The page of a refusal. Scripts read the sentence by its mark; of `posted` it shows what was typed, and offers to send it again where
+/// that may help.
+pub fn error_page(status: StatusCode, text: &str, posted: Option<Posted>) -> String {
     let title = match status {
         StatusCode::NOT_FOUND => "Not found",
         StatusCode::FORBIDDEN => "Not allowed",
@@ -147,6 +157,7 @@ fn error_page(status: StatusCode, text: &str) -> String {
         StatusCode::PAYLOAD_TOO_LARGE => "Too large",
         StatusCode::BAD_REQUEST | StatusCode::UNSUPPORTED_MEDIA_TYPE => "That did not work",
         StatusCode::TOO_MANY_REQUESTS => "Too many attempts",
+        StatusCode::REQUEST_TIMEOUT => "Too slow",
         StatusCode::SERVICE_UNAVAILABLE => "Busy",
         _ => "Something went wrong",
     };
@@ -161,10 +172,13 @@ fn error_page(status: StatusCode, text: &str) -> String {
         idempotency_key: String::new(),
     };
     let text = text.to_owned();
+    let may_pass = matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS) || status.is_server_error();
     render::document(move || {
         view! {
             <ConsoleDocument shell=shell>
-                <Door title=title lead=text>
+                <Door title=title>
+                    <p class="lead" data-refusal>{text}</p>
+                    {posted.map(|posted| view! { <Typed posted=posted may_pass=may_pass /> })}
                     <p class="form-actions"><a class="button" href="/">"Go to the start"</a></p>
                 </Door>
             </ConsoleDocument>
@@ -172,13 +186,42 @@ fn error_page(status: StatusCode, text: &str) -> String {
     })
 }
 
+/// What was typed, and a button that sends the same once more: with the same key, so that it is done once.
+#[component]
+fn Typed(posted: Posted, may_pass: bool) -> impl IntoView {
+    let texts: Vec<String> = posted.texts().map(ToOwned::to_owned).collect();
+    let shown = (!texts.is_empty()).then(|| {
+        let areas = texts.into_iter().map(|text| {
+            let rows = text.lines().count().clamp(2, 12);
+            view! { <textarea readonly rows=rows aria-labelledby="typed-title">{textarea_text(&text)}</textarea> }
+        });
+        view! {
+            <section class="stack-s" aria-labelledby="typed-title">
+                <h2 id="typed-title">"What you wrote"</h2>
+                {areas.collect_view()}
+            </section>
+        }
+    });
+    let again = (may_pass && posted.complete).then(|| {
+        let fields = posted.pairs.into_iter().map(|(name, value)| view! { <input type="hidden" name=name value=value /> });
+        view! {
+            <form method="post" action=posted.action>
+                {fields.collect_view()}
+                <button type="submit" class="button button-primary">"Send again"</button>
+            </form>
+        }
+    });
+    view! { {shown} {again} }
+}
+
 /// The answer to a form whose body was not taken.
 pub fn body_refused(status: StatusCode) -> Response {
     let text = match status {
-        StatusCode::PAYLOAD_TOO_LARGE => "This is more than the form takes. Go back, shorten it and send it again.",
-        _ => "This form could not be read. Go back, reload the page and send it again.",
+        StatusCode::PAYLOAD_TOO_LARGE => "This is more than the form takes. Shorten it and send it again.",
+        StatusCode::REQUEST_TIMEOUT => "This took too long to arrive, so nothing was changed. Check your connection and send it again.",
+        _ => "This form could not be read. Open the page in a new tab and send it from there.",
     };
-    (status, Html(error_page(status, text))).into_response()
+    refusal(status, text.into())
 }
 
 /// The answer to a path that nothing serves.

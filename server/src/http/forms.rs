@@ -7,7 +7,7 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 
-use super::error::body_refused;
+use super::{error::body_refused, refusal::Sent};
 use crate::error::Result;
 use domain::Error;
 
@@ -45,7 +45,8 @@ impl Form {
         if is_idempotency_key(key) {
             Ok(key)
         } else {
-            Err(Error::field("idempotency_key", "required", "This form is out of date. Reload the page and send it again.").into())
+            Err(Error::field("idempotency_key", "required", "This form is out of date. Open the page in a new tab and send it from there.")
+                .into())
         }
     }
 
@@ -55,8 +56,9 @@ impl Form {
     /// [`Error::Invalid`] when the type wants a field that the form has not.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T> {
         let object = self.0.iter().map(|(n, v)| (n.clone(), serde_json::Value::String(v.clone()))).collect();
-        serde_json::from_value(serde_json::Value::Object(object))
-            .map_err(|_| Error::field("form", "malformed", "This form is out of date. Reload the page and send it again.").into())
+        serde_json::from_value(serde_json::Value::Object(object)).map_err(|_| {
+            Error::field("form", "malformed", "This form is out of date. Open the page in a new tab and send it from there.").into()
+        })
     }
 }
 
@@ -64,6 +66,7 @@ impl<S: Send + Sync> FromRequest<S> for Form {
     type Rejection = Response;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        let sent = request.extensions().get::<Sent>().cloned();
         let RawForm(bytes) =
             RawForm::from_request(request, state).await.map_err(|rejection| body_refused(rejection.into_response().status()))?;
         // A pair takes many times its bytes in memory.
@@ -77,6 +80,9 @@ impl<S: Send + Sync> FromRequest<S> for Form {
             if value.contains('\r') {
                 *value = value.replace("\r\n", "\n");
             }
+        }
+        if let Some(sent) = sent {
+            sent.keep(&pairs, true);
         }
         Ok(Self(pairs))
     }

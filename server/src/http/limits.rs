@@ -21,7 +21,10 @@ use axum::{
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep};
 
-use super::error::{ApiError, PageError, body_refused, problem};
+use super::{
+    error::{ApiError, PageError, body_refused, problem},
+    refusal::Watched,
+};
 use crate::error::Error;
 
 /// How long a request may take, from its head to the head of its answer.
@@ -104,8 +107,9 @@ fn is_for_programs(request: &Request) -> bool {
 }
 
 /// Answers in the handler's stead when that takes too long: it is the client who does not send, or a database that does not answer.
-pub async fn bounded(request: Request, next: Next) -> Response {
+pub async fn bounded(mut request: Request, next: Next) -> Response {
     let (complete, is_for_programs) = (request.extensions().get::<Complete>().cloned(), is_for_programs(&request));
+    let watched = Watched::begin(&mut request);
     if let Ok(response) = tokio::time::timeout(ANSWER, next.run(request)).await {
         return response;
     }
@@ -114,7 +118,7 @@ pub async fn bounded(request: Request, next: Next) -> Response {
     }
     tracing::warn!("a request was given up: nothing came back in time");
     let busy = Error::Refused(domain::Error::Busy(5));
-    if is_for_programs { ApiError(busy).into_response() } else { PageError(busy).into_response() }
+    if is_for_programs { ApiError(busy).into_response() } else { watched.explained(PageError(busy).into_response()) }
 }
 
 fn refused(is_for_programs: bool, status: StatusCode, code: &str, text: &str) -> Response {

@@ -22,6 +22,7 @@ pub mod operator;
 mod pace;
 pub mod portal;
 pub mod projects;
+pub mod refusal;
 pub mod replies;
 pub mod respond;
 pub mod results;
@@ -68,7 +69,8 @@ pub fn router(app: AppState) -> Router {
         .layer(axum::middleware::from_fn(accounts::remember_page))
         .layer(sessions.clone())
         .layer(axum::middleware::from_fn(accounts::explain_sessions))
-        .layer(CsrfLayer::new());
+        .layer(CsrfLayer::new())
+        .layer(axum::middleware::from_fn(refusal::explain));
     // Files take longer than other requests, and more room.
     let uploads = Router::new()
         .merge(imports::uploads())
@@ -76,7 +78,8 @@ pub fn router(app: AppState) -> Router {
         .layer(sessions)
         .layer(axum::middleware::from_fn(accounts::explain_sessions))
         .layer(CsrfLayer::new())
-        .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::REQUEST_TIMEOUT, std::time::Duration::from_secs(900)));
+        .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::REQUEST_TIMEOUT, std::time::Duration::from_secs(900)))
+        .layer(axum::middleware::from_fn(refusal::explain));
     // Respondents: no cookies, hence nothing that a foreign page could abuse.
     let respondents = Router::new().merge(respond::routes()).merge(portal::routes());
     Router::new()

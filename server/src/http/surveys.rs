@@ -188,7 +188,7 @@ async fn save(Path((slug, id)): Path<(String, String)>, console: Console, BaseUr
     let survey = parse_id(&id)?;
     let key = form.idempotency_key()?.to_owned();
     let action = Action::parse(form.get("action"))
-        .ok_or_else(|| Refusal::field("action", "unknown", "This button is not known any more. Reload the page."))?;
+        .ok_or_else(|| Refusal::field("action", "unknown", "This button is not known any more. Open the page in a new tab."))?;
     let revision: i64 = form.get("revision").parse().unwrap_or(0);
     let pairs = form.0;
     let posted = Posted { pairs: pairs.clone(), revision, action: action.clone() };
@@ -251,7 +251,6 @@ fn refused(refusal: Refusal, pairs: &[(String, String)], row: &Survey, revision:
 fn autosaved(done: Result<surveys::Edited>) -> PageResult {
     match done {
         Ok(edited) => Ok(edited.revision.to_string().into_response()),
-        Err(Error::Refused(Refusal::Conflict(message))) => Ok((StatusCode::CONFLICT, message).into_response()),
         Err(other) => Err(other.into()),
     }
 }

@@ -62,7 +62,9 @@ impl Tx<'_> {
             Dialect::Sqlite => "SELECT tokens, at FROM limits WHERE key = $1",
             Dialect::Postgres => "SELECT tokens, at FROM limits WHERE key = $1 FOR UPDATE",
         };
-        let (tokens, at): (f64, i64) = sqlx::query_as(sql).bind(key.to_owned()).fetch_one(self.conn()).await?;
+        // One that was purged in between is full.
+        let row: Option<(f64, i64)> = sqlx::query_as(sql).bind(key.to_owned()).fetch_optional(self.conn()).await?;
+        let (tokens, at) = row.unwrap_or((f64::from(limit.burst), now.0));
         Ok(Bucket::of(tokens, Timestamp(at)))
     }
 

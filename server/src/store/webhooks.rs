@@ -330,8 +330,12 @@ impl Store {
         .fetch_optional(self.reader())
         .await?;
         let Some(row) = row else { return Ok(None) };
-        let body: String =
-            sqlx::query_scalar("SELECT body FROM webhook_events WHERE id = $1").bind(event.to_string()).fetch_one(self.reader()).await?;
+        // It may have been purged since the row above was read.
+        let body: Option<String> = sqlx::query_scalar("SELECT body FROM webhook_events WHERE id = $1")
+            .bind(event.to_string())
+            .fetch_optional(self.reader())
+            .await?;
+        let Some(body) = body else { return Ok(None) };
         let attempts = sqlx::query_as(
             "SELECT n, at, took_ms, status, error, excerpt FROM webhook_attempts WHERE event_id = $1 AND endpoint_id = $2 ORDER BY n DESC LIMIT 50",
         )

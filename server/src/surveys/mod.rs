@@ -48,7 +48,7 @@ async fn store(tx: &mut Tx<'_>, survey: &Survey, seen: i64) -> Result<()> {
         return Ok(());
     }
     // Somebody's transaction came between reading and writing.
-    Err(Refusal::Conflict("Somebody else saved this survey at the same moment. Reload the page and try again.".into()).into())
+    Err(Refusal::Conflict("Somebody else saved this survey at the same moment, so your change was not applied. Try again.".into()).into())
 }
 
 /// Makes a survey from a template in the project's language, named after it when `name` is empty. A repeat with the same key gives the same survey.

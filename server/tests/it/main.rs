@@ -23,6 +23,7 @@ mod migrations;
 mod nodes;
 mod poison;
 mod portal;
+mod refusals;
 mod replies;
 mod respond;
 mod results;

@@ -5,6 +5,7 @@ use app::{
     shell::{Flash, Undo},
 };
 use axum::{
+    Extension,
     extract::{Multipart, Path},
     http::StatusCode,
 };
@@ -32,6 +33,7 @@ use crate::{
         console::Console,
         error::PageResult,
         forms::Form,
+        refusal::Sent,
     },
     search::highlight,
     tickets::{self, Conversation, Reply},
@@ -104,7 +106,9 @@ async fn held(console: &Console, scope: &Scope, id: &str) -> Result<(FeedbackId,
 }
 
 fn version(form: &Form) -> Result<i64> {
-    form.get("version").parse().map_err(|_| Refusal::field("version", "required", "Reload the page and try again.").into())
+    form.get("version").parse().map_err(|_| {
+        Refusal::field("version", "required", "This form is out of date. Open the page in a new tab and send it from there.").into()
+    })
 }
 
 /// `POST …/feedback/{id}/note`.
@@ -190,11 +194,20 @@ pub async fn file(console: Console, Path((_, id, file)): Path<(String, String, S
 
 /// `POST …/feedback/{id}/answer`: `do` is `send`, `close` (send and close), or `insert`, which sends nothing and only puts a canned reply
 /// into the text, so that choosing one works without scripts.
-pub async fn answer(console: Console, BaseUrl(base): BaseUrl, Path((slug, id)): Path<(String, String)>, body: Multipart) -> PageResult {
+pub async fn answer(
+    console: Console,
+    BaseUrl(base): BaseUrl,
+    Path((slug, id)): Path<(String, String)>,
+    Extension(sent): Extension<Sent>,
+    body: Multipart,
+) -> PageResult {
+    console.scope(Role::Viewer)?;
+    let app = &console.app;
+    // Read before the role is asked for: who has lost theirs meanwhile gets back what they wrote.
+    let Received { form, files, refused } = attachments::receive(app, body).await;
+    sent.keep(&form.0, false);
     let scope = console.scope(Role::Triager)?;
     let (id, ticket) = held(&console, &scope, &id).await?;
-    let app = &console.app;
-    let Received { form, files, refused } = attachments::receive(app, body).await;
     let key = form.idempotency_key()?.to_owned();
     let waiting = tickets::held_for(console.project()?, &format!("desk {}", ticket.id), &key);
     let text = form.get("message").to_owned();

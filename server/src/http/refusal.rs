@@ -1,0 +1,151 @@
+//! Refusals as people see them: every answer of the console that failed is a page with the reason, marked `data-refusal` for the scripts,
+//! and with what was typed into the form that failed. Going back does not bring that back everywhere: Firefox forgets the fields of
+//! pages that are not to be stored, and all pages of the console are such.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::{
+    body::Body,
+    extract::Request,
+    http::{HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::Response,
+};
+
+use super::error::error_page;
+
+/// The sentence of a refusal, in the extensions of an answer that has no page of its own but the one for errors.
+#[derive(Debug, Clone)]
+pub struct Reason(pub String);
+
+/// What a form sent, put into the request's extensions by [`Watched`] and filled when the form is read.
+#[derive(Debug, Clone, Default)]
+pub struct Sent(Arc<Mutex<Option<Posted>>>);
+
+/// A form as it came.
+#[derive(Debug, Clone)]
+pub struct Posted {
+    /// Where it was sent to.
+    pub action: String,
+    /// Its fields in order.
+    pub pairs: Vec<(String, String)>,
+    /// Whether sending just these fields again is the same request; files are not kept.
+    pub complete: bool,
+}
+
+/// Fields that nobody types into.
+const TECHNICAL: [&str; 12] =
+    ["idempotency_key", "version", "return_to", "revision", "whole", "action", "do", "item", "all", "status", "started", "next"];
+
+impl Sent {
+    /// Remembers the fields of a form; `complete` as in [`Posted`].
+    pub fn keep(&self, pairs: &[(String, String)], complete: bool) {
+        let posted = Posted { action: String::new(), pairs: pairs.to_vec(), complete };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(posted);
+    }
+
+    /// The form, unless it holds something that must not be shown again.
+    fn take(&self, action: String) -> Option<Posted> {
+        let posted = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let is_secret = |name: &str| name.contains("password") || name.contains("token") || name.contains("secret");
+        (!posted.pairs.iter().any(|(name, _)| is_secret(name))).then_some(Posted { action, ..posted })
+    }
+}
+
+impl Posted {
+    /// The texts that a person typed, as far as a form tells.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        let is_text = |value: &str| value.contains(char::is_whitespace) || !value.is_ascii();
+        // The survey editor sends every setting along; only its sentences are worth showing.
+        let whole = self.pairs.iter().any(|(name, _)| name == "whole");
+        let typed = move |name: &str, value: &str| {
+            let plain = !whole && value.parse::<f64>().is_err() && value.parse::<uuid::Uuid>().is_err();
+            !TECHNICAL.contains(&name) && !value.trim().is_empty() && (is_text(value) || plain)
+        };
+        self.pairs.iter().filter(move |(name, value)| typed(name, value)).map(|(_, value)| value.as_str())
+    }
+}
+
+/// A request whose answer is explained if it is a refusal.
+pub struct Watched {
+    sent: Sent,
+    action: String,
+}
+
+impl Watched {
+    /// Notes where the request goes, and makes room for the form that it may bring.
+    pub fn begin(request: &mut Request) -> Self {
+        let sent = request.extensions_mut().get_or_insert_default::<Sent>().clone();
+        Self { sent, action: request.uri().path_and_query().map_or("/", |p| p.as_str()).to_owned() }
+    }
+
+    /// The answer; a failed one without a page of its own gets one that says why and shows what was typed.
+    pub fn explained(self, response: Response) -> Response {
+        let status = response.status();
+        if !status.is_client_error() && !status.is_server_error() {
+            return response;
+        }
+        let reason = response.extensions().get::<Reason>().map(|reason| reason.0.clone());
+        let is_page = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+        let posted = self.sent.take(self.action);
+        if is_page && (reason.is_none() || posted.is_none()) {
+            return response;
+        }
+        let page = error_page(status, reason.as_deref().unwrap_or(unexplained(status)), posted);
+        let (mut parts, _) = response.into_parts();
+        parts.headers.remove(header::CONTENT_LENGTH);
+        parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        Response::from_parts(parts, Body::from(page))
+    }
+}
+
+/// A layer around everything that may refuse a request of the console, outside its handlers too.
+pub async fn explain(mut request: Request, next: Next) -> Response {
+    let watched = Watched::begin(&mut request);
+    watched.explained(next.run(request).await)
+}
+
+/// What to say for layers that answer with a bare status.
+fn unexplained(status: StatusCode) -> &'static str {
+    match status {
+        // The check of the origin is the only one that refuses without words.
+        StatusCode::FORBIDDEN => {
+            "This form was sent from a page of another site, so nothing was changed. Open Earshot at its usual address and send the form from there."
+        }
+        StatusCode::NOT_FOUND => "There is nothing at this address, or it is not yours to see.",
+        StatusCode::METHOD_NOT_ALLOWED => "This address takes no such request. Start from the page with the form.",
+        StatusCode::REQUEST_TIMEOUT => "This took too long to arrive, so nothing was changed. Check your connection and send it again.",
+        StatusCode::PAYLOAD_TOO_LARGE => "This is more than the form takes. Shorten it and send it again.",
+        StatusCode::TOO_MANY_REQUESTS => "Too many requests. Wait a minute and try again.",
+        StatusCode::SERVICE_UNAVAILABLE => "The server is busy. Try again in a moment.",
+        status if status.is_client_error() => "This request could not be read. Open the page in a new tab and try again from there.",
+        _ => "Something went wrong on our side. Try again in a moment.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(pairs: &[(&str, &str)]) -> Option<Posted> {
+        let sent = Sent::default();
+        let pairs: Vec<_> = pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        sent.keep(&pairs, true);
+        sent.take("/x".into())
+    }
+
+    #[test]
+    fn what_was_typed_is_shown_and_what_was_not_is_left_out() {
+        let key = "0199c0de-0000-7000-8000-000000000001";
+        let posted = sent(&[("idempotency_key", key), ("assignee", key), ("version", "3"), ("body", "A long\ncomment"), ("add", "till")]);
+        assert_eq!(posted.unwrap().texts().collect::<Vec<_>>(), ["A long\ncomment", "till"]);
+        let posted = sent(&[("whole", "1"), ("q1-kind", "nps"), ("q1-title", "How likely?")]);
+        assert_eq!(posted.unwrap().texts().collect::<Vec<_>>(), ["How likely?"]);
+    }
+
+    #[test]
+    fn passwords_are_never_shown_again() {
+        assert!(sent(&[("email", "a@b.example"), ("password", "x")]).is_none());
+        assert!(sent(&[("new_password", "x")]).is_none());
+    }
+}

@@ -1,0 +1,171 @@
+//! Each way to be refused, with its status, its words and their mark; and what was typed, which comes back.
+
+use axum::{
+    body::Body,
+    http::{Method, StatusCode, header},
+    response::IntoResponse,
+};
+use domain::accounts::Role;
+use server::http::error::PageError;
+
+use crate::{
+    on_both,
+    support::{Client, Page, TestApp, sample},
+};
+
+/// What a script shows of a refused page.
+fn reason(page: &Page) -> &str {
+    let (_, rest) = page.body.split_once("data-refusal").unwrap_or_else(|| panic!("{}: no reason in {}", page.status, page.body));
+    let (_, rest) = rest.split_once('>').unwrap();
+    rest.split_once("</p>").unwrap().0
+}
+
+fn refused(page: &Page, status: StatusCode, words: &str) {
+    assert_eq!(page.status, status, "{}", page.body);
+    assert!(page.headers[header::CONTENT_TYPE].to_str().unwrap().starts_with("text/html"), "{status}");
+    assert!(reason(page).starts_with(words), "{status}: {}", reason(page));
+    // The only thing that a reload does is to lose what was typed.
+    assert!(!page.body.to_lowercase().contains("reload"), "{status}: {}", page.body);
+}
+
+async fn cross_site(client: &Client, path: &str, fields: &str) -> Page {
+    let headers = [("content-type", "application/x-www-form-urlencoded"), ("sec-fetch-site", "cross-site")];
+    client.send(Method::POST, path, &headers, Body::from(fields.to_owned())).await
+}
+
+const TYPED: &str = "Words that took\nan hour </textarea><b>to write</b>";
+const SHOWN: &str = "Words that took\nan hour &lt;/textarea&gt;&lt;b&gt;to write&lt;/b&gt;</textarea>";
+
+on_both!(every_refusal_says_why_and_keeps_what_was_typed, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let (_, viewer) = t.member(&project, "vic@example.com", Role::Viewer).await;
+    let item = sample(&t.app, project.id, "Said");
+    let base = format!("/p/{}/feedback/{}", project.slug, item.id);
+    let ticket = item.id;
+    t.app.store.write(move |tx| Box::pin(async move { tx.insert_feedback(&item, None).await })).await.unwrap();
+    let comments = format!("{base}/comments");
+    let comment = [("idempotency_key", "refusal-key-1"), ("version", "1"), ("body", TYPED)];
+
+    // 403: the role was taken away meanwhile.
+    let page = viewer.post(&comments, &comment).await;
+    refused(&page, StatusCode::FORBIDDEN, "Your role in this project does not allow this.");
+    assert!(page.body.contains(SHOWN) && !page.body.contains("Send again"), "{}", page.body);
+    let boundary = "----refusals";
+    let part = |name: &str, value: &str| format!("--{boundary}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+    let body = format!("{}{}--{boundary}--\r\n", part("idempotency_key", "refusal-key-2"), part("message", TYPED));
+    let kind = format!("multipart/form-data; boundary={boundary}");
+    let headers = [("content-type", kind.as_str()), ("sec-fetch-site", "same-origin")];
+    let page = viewer.send(Method::POST, &format!("{base}/answer"), &headers, Body::from(body)).await;
+    refused(&page, StatusCode::FORBIDDEN, "Your role in this project does not allow this.");
+    assert!(page.body.contains(SHOWN), "{}", page.body);
+
+    // 403: another site's page sent it. What it sent is not ours to show.
+    let page = cross_site(&owner, &comments, "idempotency_key=refusal-key-3&version=1&body=smuggled").await;
+    refused(&page, StatusCode::FORBIDDEN, "This form was sent from a page of another site, so nothing was changed.");
+    assert!(!page.body.contains("smuggled") && !owner.get(&base).await.body.contains("smuggled"));
+
+    // 404: the path, and what it names.
+    for path in ["/p/nobody/inbox", &format!("/p/{}/backlog/999", project.slug), "/nowhere"] {
+        refused(&owner.get(path).await, StatusCode::NOT_FOUND, "There is nothing at this address");
+    }
+    // 405.
+    refused(
+        &owner.post(&format!("/p/{}/inbox", project.slug), &[]).await,
+        StatusCode::METHOD_NOT_ALLOWED,
+        "This address takes no such request.",
+    );
+
+    // 409: somebody was faster.
+    let made = owner.post(&format!("/p/{}/surveys/new", project.slug), &[("template", "nps"), ("name", "")]).await;
+    let edit = made.location().split('?').next().unwrap().to_owned();
+    let page = owner.get(&edit).await.body;
+    let (_, revision) = page.split_once("name=\"revision\" value=\"").unwrap();
+    let published = owner.post(&edit, &[("action", "publish"), ("revision", revision.split('"').next().unwrap())]).await;
+    assert_eq!(published.status, StatusCode::SEE_OTHER, "{}", published.body);
+    let page = owner.post(&edit.replace("/edit", "/status"), &[("was", "paused"), ("status", "closed")]).await;
+    refused(&page, StatusCode::CONFLICT, "Somebody changed the survey meanwhile: it is live now.");
+
+    // 413: more than the form takes; and a body that is no form.
+    let huge = "x".repeat(300_000);
+    refused(&owner.post(&comments, &[("body", &huge)]).await, StatusCode::PAYLOAD_TOO_LARGE, "This is more than the form takes.");
+    let page =
+        owner.send(Method::POST, &comments, &[("content-type", "text/plain"), ("sec-fetch-site", "same-origin")], Body::from("x")).await;
+    refused(&page, StatusCode::UNSUPPORTED_MEDIA_TYPE, "This form could not be read.");
+    let page = owner
+        .send(
+            Method::POST,
+            &format!("{base}/answer"),
+            &[("content-type", "text/plain"), ("sec-fetch-site", "same-origin")],
+            Body::from("x"),
+        )
+        .await;
+    refused(&page, StatusCode::BAD_REQUEST, "This request could not be read.");
+
+    // 422 without a page that shows the form again.
+    let page = owner.post(&comments, &[("idempotency_key", "no"), ("version", "1"), ("body", TYPED)]).await;
+    refused(&page, StatusCode::UNPROCESSABLE_ENTITY, "This form is out of date. Open the page in a new tab");
+    assert!(page.body.contains(SHOWN), "{}", page.body);
+
+    // 429: too many wrong passwords, which are never shown.
+    let wrong = [("current", "not mine at all"), ("password", "neither is this one")];
+    let mut page = owner.post("/account/password", &wrong).await;
+    for _ in 0..50 {
+        if page.status == StatusCode::TOO_MANY_REQUESTS {
+            break;
+        }
+        page = owner.post("/account/password", &wrong).await;
+    }
+    refused(&page, StatusCode::TOO_MANY_REQUESTS, "Too many attempts. Try again in ");
+    assert!(page.headers.contains_key(header::RETRY_AFTER));
+    assert!(!page.body.contains("not mine") && !page.body.contains("neither is"), "{}", page.body);
+
+    // 503: the same is sent again from the page, and done once.
+    let full = t.full_queue().await;
+    let page = owner.post(&comments, &comment).await;
+    refused(&page, StatusCode::SERVICE_UNAVAILABLE, "The database cannot take this now. Nothing was lost");
+    assert!(
+        page.headers.contains_key(header::RETRY_AFTER) && page.body.contains(SHOWN) && page.body.contains("Send again"),
+        "{}",
+        page.body
+    );
+    assert!(page.body.contains(&format!("action=\"{comments}\"")) && page.body.contains("value=\"refusal-key-1\""), "{}", page.body);
+    full.release().await;
+    assert_eq!(owner.post(&comments, &comment).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(owner.post(&comments, &comment).await.status, StatusCode::SEE_OTHER);
+    let scope = domain::accounts::Scope::system(project.id);
+    assert_eq!(t.app.store.comments_on(&scope, ticket).await.unwrap().len(), 1);
+
+    // 401 of a page leads to sign-in.
+    let page = t.anonymous().post(&comments, &comment).await;
+    assert_eq!((page.status, page.location().split('?').next()), (StatusCode::SEE_OTHER, Some("/sign-in")));
+});
+
+on_both!(a_bare_status_never_reaches_a_person, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    // Extractors refuse what they cannot read with plain text, layers with nothing at all.
+    for path in [format!("/p/{}/inbox?q=%FF&item=%ZZ&q=1&q=2", project.slug), format!("/p/{}/feedback/%FF", project.slug)] {
+        let page = owner.get(&path).await;
+        assert!(page.status == StatusCode::OK || !reason(&page).is_empty(), "{path}: {} {}", page.status, page.body);
+        assert!(page.headers[header::CONTENT_TYPE].to_str().unwrap().starts_with("text/html"), "{path}");
+    }
+    // Programs get theirs as before.
+    let page = owner.get("/api/v1/me").await;
+    assert_eq!((page.status, page.json()["code"].as_str()), (StatusCode::UNAUTHORIZED, Some("signed_out")));
+    let page = owner.get("/api/nowhere").await;
+    assert_eq!((page.status, page.json()["code"].as_str()), (StatusCode::NOT_FOUND, Some("not_found")));
+});
+
+#[tokio::test]
+async fn a_row_that_must_be_there_and_is_not_is_our_fault() {
+    let error = server::error::Error::from(sqlx::Error::RowNotFound);
+    assert!(error.refusal().is_none(), "it is logged, and no 404");
+    let response = PageError(error).into_response();
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    let page = Page {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        headers: axum::http::HeaderMap::default(),
+        body: String::from_utf8_lossy(&body).into_owned(),
+    };
+    assert!(reason(&page).starts_with("Something went wrong on our side."), "{}", page.body);
+}
