@@ -71,6 +71,8 @@ pub enum Nav {
 /// The signed-in frame around a page.
 #[derive(Debug, Clone)]
 pub struct Chrome {
+    /// The account's id: what is kept on the device belongs to it.
+    pub staff_id: String,
     /// The person's name.
     pub staff_name: String,
     /// Their e-mail address.
@@ -122,6 +124,7 @@ pub fn ConsoleDocument(
     let wasm = assets.wasm.clone();
     let can_triage = chrome.as_ref().is_some_and(|c| c.can_triage);
     let signed_in = chrome.is_some();
+    let staff = chrome.as_ref().map(|c| c.staff_id.clone());
     view! {
         <html lang="en" data-theme=theme.clone()>
             <head>
@@ -136,7 +139,7 @@ pub fn ConsoleDocument(
                     <script type="module" src=assets.js nonce=nonce></script>
                 })}
             </head>
-            <body class=if signed_in { "console" } else { "plain" }>
+            <body class=if signed_in { "console" } else { "plain" } data-staff=staff>
                 <a class="skip-link" href="#main">"Skip to content"</a>
                 {chrome.map(|chrome| view! { <Navigation chrome=chrome nav=nav theme=theme.clone() idempotency_key=idempotency_key.clone() /> })}
                 <main id="main" tabindex="-1">{children()}</main>

@@ -4,6 +4,15 @@ use leptos::prelude::*;
 
 type Keys = &'static [(&'static str, &'static str)];
 
+/// The keys that send what is being written, for `aria-keyshortcuts` at a button `data-send`.
+pub const SEND_KEYS: &str = "Control+Enter Meta+Enter";
+
+/// The same keys on the button; its name stays what it does.
+#[component]
+pub fn SendKeys() -> impl IntoView {
+    view! { <kbd aria-hidden="true" class="send-keys">"Ctrl ⏎"</kbd> }
+}
+
 const EVERYWHERE: Keys = &[
     ("G I", "inbox"),
     ("G T", "tickets"),
@@ -13,7 +22,8 @@ const EVERYWHERE: Keys = &[
     ("K", "previous item"),
     ("Enter", "open the item"),
     ("/", "search"),
-    ("Z", "undo"),
+    ("Z", "undo; again for the step before"),
+    ("Ctrl ⏎", "send what you are writing (⌘ ⏎ on a Mac)"),
     ("Esc", "close, leave a field"),
     ("?", "these keys"),
 ];
@@ -23,6 +33,7 @@ const INBOX: Keys = &[("[", "previous page"), ("]", "next page")];
 const TRIAGING: Keys = &[
     ("E", "resolve"),
     ("S", "mark as spam, or say that it is none"),
+    ("1 2 3", "set to New, Triaged, Resolved"),
     ("A", "assign"),
     ("T", "tag"),
     ("L", "link to a backlog item"),

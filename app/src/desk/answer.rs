@@ -5,7 +5,18 @@ use domain::tickets::{Author, MAX_MESSAGE, Priority, State};
 use leptos::prelude::*;
 
 use super::TicketView;
-use crate::{components::forms::textarea_text, inbox::ActionFields};
+use crate::{
+    components::{
+        forms::textarea_text,
+        keys::{SEND_KEYS, SendKeys},
+    },
+    inbox::ActionFields,
+};
+
+/// The id of the item whose address this is.
+fn item_id(base: &str) -> String {
+    base.rsplit('/').next().unwrap_or_default().to_owned()
+}
 
 /// The form of an answer.
 #[component]
@@ -28,7 +39,7 @@ pub fn AnswerForm(
     let key = if kept { typed.key } else { format!("{form_key}-answer") };
     let describedby = if bad { "answer-who answer-error" } else { "answer-who" };
     view! {
-        <form method="post" action=format!("{base}/answer") enctype="multipart/form-data" class="answer-form stack-s" id="answer-form" data-enhance>
+        <form method="post" action=format!("{base}/answer") enctype="multipart/form-data" class="answer-form stack-s" id="answer-form" data-draft=item_id(&base) data-enhance>
             <ActionFields key=key version=version return_to=return_to />
             {typed.conflict.map(|why| view! {
                 <div class="notice notice-warn" role="alert" id="answer-conflict"><p><strong>"Not sent yet. "</strong>{why}</p></div>
@@ -59,7 +70,7 @@ pub fn AnswerForm(
                 <p class="small">"Attached already: " {typed.files.join(", ")}</p>
             })}
             <div class="cluster">
-                <button type="submit" id="answer-send" name="do" value="send" class="button button-primary">"Send"</button>
+                <button type="submit" id="answer-send" name="do" value="send" class="button button-primary" data-send aria-keyshortcuts=SEND_KEYS>"Send"<SendKeys /></button>
                 <button type="submit" id="answer-close" name="do" value="close" class="button">{if state == State::Closed { "Send and keep closed" } else { "Send and close" }}</button>
             </div>
         </form>
@@ -86,7 +97,7 @@ pub fn NoteForm(
     let bad = error.is_some();
     let describedby = if bad { "note-who body-error" } else { "note-who" };
     view! {
-        <form method="post" action=format!("{base}/note") class="note-form stack-s" id="note-form" data-enhance>
+        <form method="post" action=format!("{base}/note") class="note-form stack-s" id="note-form" data-draft=item_id(&base) data-enhance>
             <ActionFields key=format!("{form_key}-note") version=version return_to=return_to />
             <div class="field" class:field-invalid=bad>
                 <label for="body">"Internal note " <kbd>"C"</kbd></label>
@@ -94,7 +105,7 @@ pub fn NoteForm(
                 {error.map(|message| view! { <p class="field-error" id="body-error">{message}</p> })}
                 <textarea id="body" name="note" rows="2" maxlength=MAX_MESSAGE aria-describedby=describedby aria-invalid=bad.then_some("true")>{textarea_text(&typed.note)}</textarea>
             </div>
-            <div><button type="submit" id="note-send" class="button button-small">"Add note"</button></div>
+            <div><button type="submit" id="note-send" class="button button-small" data-send aria-keyshortcuts=SEND_KEYS>"Add note"<SendKeys /></button></div>
         </form>
     }
     .into_any()

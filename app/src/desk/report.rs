@@ -35,6 +35,8 @@ pub struct Count {
 pub struct DeskView {
     /// The project's name in URLs.
     pub slug: String,
+    /// How many tickets are open, and where the inbox lists them.
+    pub open: (i64, String),
     /// Where people write tickets.
     pub portal: String,
     /// Days that it looks back.
@@ -65,12 +67,12 @@ pub fn DeskPage(
     /// What it shows.
     view: DeskView,
 ) -> impl IntoView {
-    let DeskView { slug, portal, days, total, now, longest, written, first_response, resolution, ages } = view;
-    let inbox = format!("/p/{slug}/inbox?q=kind%3Aticket+-status%3Aresolved");
+    let DeskView { slug, open, portal, days, total, now, longest, written, first_response, resolution, ages } = view;
+    let (open, inbox) = open;
     let first = portal.clone();
     view! {
         <PageHead title="Tickets" lead="How long people wait for an answer, and what waits now. The tickets themselves are in the inbox.">
-            <a class="button button-primary" href=inbox>"Open tickets in the inbox"</a>
+            <a class="button button-primary" href=inbox>{format!("Open tickets in the inbox ({})", count(open))}</a>
             <a class="button" href=format!("/p/{slug}/replies")>"Canned replies"</a>
         </PageHead>
         {(total == 0).then(|| view! {

@@ -9,7 +9,10 @@ use leptos::prelude::*;
 use super::{ActionFields, Marked, Piece, ScoreView, tone, wordless};
 use crate::{
     backlog::{LinkPanel, LinkPanelView},
-    components::badges::Badge,
+    components::{
+        badges::Badge,
+        keys::{SEND_KEYS, SendKeys},
+    },
     desk::{
         TicketView,
         answer::{AnswerForm, NoteForm, TicketForms},
@@ -238,8 +241,10 @@ fn Ticket(view: DetailView, ticket: TicketView, base: String) -> impl IntoView {
 #[component]
 fn Actions(view: DetailView, base: String) -> impl IntoView {
     let DetailView { version, return_to, form_key, status, assignee, members, tags, known_tags, errors, typed_tag, ticket, .. } = view;
+    let is_new = errors.0.iter().any(|e| e.code == NEW_TAG);
     let tag_error = errors.at("add").map(ToOwned::to_owned);
     let tag_bad = tag_error.is_some();
+    let create_tag = typed_tag.clone();
     let offered = [(Status::New, None), (Status::Triaged, None), (Status::Resolved, Some("E")), (Status::Spam, Some("S"))];
     view! {
         <form method="post" action=format!("{base}/status") class="cluster" id="status-form" data-enhance>
@@ -283,16 +288,33 @@ fn Actions(view: DetailView, base: String) -> impl IntoView {
                 aria-invalid=tag_bad.then_some("true") aria-describedby=tag_bad.then_some("add-error") />
             <button type="submit" class="button button-small">"Add"</button>
             {tag_error.map(|message| view! { <p class="field-error" id="add-error">{message}</p> })}
+            {is_new.then(|| view! { <CreateTag typed=create_tag /> })}
             <datalist id="known-tags">{known_tags.into_iter().map(|tag| view! { <option value=tag></option> }).collect_view()}</datalist>
         </form>
     }
     .into_any()
 }
 
+/// The code of the refusal of a tag that the project does not have yet: a slip of the finger must not make one.
+pub const NEW_TAG: &str = "new_tag";
+
+/// The button that adds tags which the project does not have yet.
+#[component]
+pub fn CreateTag(
+    /// What was typed: a tag, or several with commas between them.
+    typed: String,
+) -> impl IntoView {
+    let says = match domain::feedback::tag(&typed) {
+        Some(tag) => format!("Create tag “{tag}”"),
+        None => format!("Create tags “{}”", typed.trim()),
+    };
+    view! { <button type="submit" name="create" value=typed class="button button-small create-tag" autofocus>{says}</button> }
+}
+
 /// Comments and history.
 #[component]
 fn Talk(view: DetailView, base: String) -> impl IntoView {
-    let DetailView { version, return_to, form_key, can_triage, comments, history, errors, typed_comment, ticket, .. } = view;
+    let DetailView { id, version, return_to, form_key, can_triage, comments, history, errors, typed_comment, ticket, .. } = view;
     let error = errors.at("body").map(ToOwned::to_owned);
     let bad = error.is_some();
     let none = comments.is_empty();
@@ -310,14 +332,14 @@ fn Talk(view: DetailView, base: String) -> impl IntoView {
                 </ol>
             })}
             {(can_triage && !is_ticket).then(|| view! {
-                <form method="post" action=format!("{base}/comments") class="stack" data-enhance>
+                <form method="post" action=format!("{base}/comments") class="stack" data-draft=id data-enhance>
                     <ActionFields key=format!("{form_key}-c") version=version return_to=return_to />
                     <div class="field" class:field-invalid=bad>
                         <label for="body">"Comment" " " <kbd>"C"</kbd></label>
                         {error.map(|message| view! { <p class="field-error" id="body-error">{message}</p> })}
                         <textarea id="body" name="body" rows="2" maxlength="10000" aria-invalid=bad.then_some("true") aria-describedby=bad.then_some("body-error")>{crate::components::forms::textarea_text(&typed_comment)}</textarea>
                     </div>
-                    <div><button type="submit" id="comment-send" class="button button-small">"Comment"</button></div>
+                    <div><button type="submit" id="comment-send" class="button button-small" data-send aria-keyshortcuts=SEND_KEYS>"Comment"<SendKeys /></button></div>
                 </form>
             })}
         </div> })}

@@ -7,7 +7,7 @@ use domain::{
 };
 use leptos::prelude::*;
 
-use super::{Marked, Piece, ScoreView, tone, wordless};
+use super::{Marked, Piece, ScoreView, detail::CreateTag, tone, wordless};
 use crate::{
     components::{badges::Badge, forms::IdempotencyKey, layout},
     desk::{priority_tone, state_label, state_tone},
@@ -55,6 +55,17 @@ pub struct RowTicket {
     pub state: State,
     /// How urgent the team finds it.
     pub priority: Priority,
+}
+
+/// A change of many items that waits for a word: the tag is a new one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BulkRefused {
+    /// Why.
+    pub message: String,
+    /// The tag as typed.
+    pub tag: String,
+    /// The items that were selected.
+    pub items: Vec<String>,
 }
 
 /// Why there is nothing to list.
@@ -109,6 +120,8 @@ pub struct ListView {
     pub next: Option<String>,
     /// Whom items can be assigned to: id and name.
     pub members: Vec<(String, String)>,
+    /// A change of many items that was not made.
+    pub bulk: Option<BulkRefused>,
 }
 
 /// A number with its thousands apart.
@@ -131,7 +144,7 @@ pub fn List(
     /// What it shows.
     view: ListView,
 ) -> impl IntoView {
-    let ListView { slug, can_triage, form_key, return_to, notice, rows, empty, total, query, export, prev, next, members } = view;
+    let ListView { slug, can_triage, form_key, return_to, notice, rows, empty, total, query, export, prev, next, members, bulk } = view;
     let count = match total {
         Some(1) => "1 item".to_owned(),
         Some(n) => format!("{} items", thousands(n)),
@@ -140,7 +153,12 @@ pub fn List(
     let base = slug.clone();
     let rows = (!rows.is_empty()).then(|| {
         let here = rows.len();
-        let rows = rows.into_iter().map(|row| view! { <Row row=row can_triage=can_triage /> }).collect_view();
+        let selected = bulk.as_ref().map(|b| b.items.clone()).unwrap_or_default();
+        let rows = rows.into_iter().map(|row| {
+            let checked = selected.contains(&row.id);
+            view! { <Row row=row can_triage=can_triage checked=checked /> }
+        });
+        let rows = rows.collect_view();
         let list = view! { <ul class="inbox-rows" aria-label="Feedback">{rows}</ul> };
         if can_triage {
             view! {
@@ -153,7 +171,7 @@ pub fn List(
                         <input type="checkbox" id="check-page" autocomplete="off" />
                         "Select all on this page"
                     </label>
-                    <Bulk members=members />
+                    <Bulk members=members refused=bulk />
                     {total.filter(|total| *total > here).map(|total| view! { <Offer here=here total=total /> })}
                     {list}
                 </form>
@@ -209,7 +227,9 @@ fn Offer(here: usize, total: usize) -> impl IntoView {
 
 /// What can be done to all checked items. Enter in the tag field adds the tag: that button stands first.
 #[component]
-fn Bulk(members: Vec<(String, String)>) -> impl IntoView {
+fn Bulk(members: Vec<(String, String)>, refused: Option<BulkRefused>) -> impl IntoView {
+    let typed = refused.as_ref().map(|r| r.tag.clone()).unwrap_or_default();
+    let bad = refused.is_some();
     view! {
         <div class="bulk" role="group" aria-label="Change all selected items">
             <button type="submit" name="do" value="tag" class="visually-hidden" tabindex="-1" aria-hidden="true">"Add tag"</button>
@@ -228,17 +248,22 @@ fn Bulk(members: Vec<(String, String)>) -> impl IntoView {
             </span>
             <span class="bulk-pair">
                 <label for="bulk-tag" class="visually-hidden">"Tag for selected"</label>
-                <input id="bulk-tag" name="tag" type="text" placeholder="Tag" maxlength=MAX_TAG autocomplete="off" list="known-tags" />
+                <input id="bulk-tag" name="tag" type="text" value=typed placeholder="Tag" maxlength=MAX_TAG autocomplete="off" list="known-tags"
+                    aria-invalid=bad.then_some("true") aria-describedby=bad.then_some("bulk-refused") />
                 <button type="submit" name="do" value="tag" class="button button-small">"Add"</button>
                 <button type="submit" name="do" value="untag" class="button button-small">"Remove"</button>
             </span>
+            {refused.map(|refused| view! {
+                <p class="field-error" id="bulk-refused">{refused.message}</p>
+                <CreateTag typed=refused.tag />
+            })}
         </div>
     }
     .into_any()
 }
 
 #[component]
-fn Row(row: RowView, can_triage: bool) -> impl IntoView {
+fn Row(row: RowView, can_triage: bool, checked: bool) -> impl IntoView {
     let link = format!("open-{}", row.id);
     let scored = row.score.is_some();
     let bare = row.snippet.is_empty() && row.ticket.is_some();
@@ -246,7 +271,7 @@ fn Row(row: RowView, can_triage: bool) -> impl IntoView {
         <li class="inbox-row" id=format!("row-{}", row.id) data-id=row.id.clone() data-version=row.version data-status=row.status.as_str() data-open=row.current.then_some("")>
             {can_triage.then(|| view! {
                 <label class="row-select">
-                    <input type="checkbox" class="row-check" name="item" value=format!("{}:{}", row.id, row.version) aria-labelledby=link.clone() />
+                    <input type="checkbox" class="row-check" name="item" value=format!("{}:{}", row.id, row.version) checked=checked aria-labelledby=link.clone() />
                 </label>
             })}
             <a class="row-link" id=link.clone() href=row.url data-enhance data-waits="inbox-detail" aria-current=row.current.then_some("true")>

@@ -11,7 +11,7 @@ pub mod search;
 use leptos::prelude::*;
 
 pub use detail::{Detail, DetailView};
-pub use list::{Empty, ListView, RowTicket, RowView, thousands};
+pub use list::{BulkRefused, Empty, ListView, RowTicket, RowView, thousands};
 pub use search::{FacetValue, FacetView, QueryErrorView, SearchView};
 
 use crate::{components::forms::IdempotencyKey, islands::inbox::InboxKeys};

@@ -71,6 +71,11 @@ pub fn parse(html: &str) -> Option<Document> {
     Some(page)
 }
 
+/// The sentence of a fetched page that is a refusal.
+pub fn refusal(page: &Document) -> Option<String> {
+    page.query_selector("[data-refusal]").ok()??.text_content()
+}
+
 /// Fetches with the page's cookies. `body` as a form post when given. Gives the final URL (after redirects), the status and the text.
 ///
 /// # Errors

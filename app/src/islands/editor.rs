@@ -31,7 +31,7 @@ mod browser {
         HtmlSelectElement, HtmlTextAreaElement, KeyboardEvent, PointerEvent, SubmitEvent, UrlSearchParams,
     };
 
-    use crate::islands::dom;
+    use crate::islands::{dom, toasts};
 
     /// How long after the last key the form is saved.
     const PAUSE: Duration = Duration::from_millis(600);
@@ -63,6 +63,8 @@ mod browser {
         running: bool,
         /// Something was typed that no post has taken yet.
         dirty: bool,
+        /// Something was typed into the field with the focus since it has it: Ctrl+Z there is the field's own.
+        typed: bool,
         failed: bool,
         /// The last save was refused for good: the same again would be refused again.
         refused: bool,
@@ -161,6 +163,7 @@ mod browser {
         }
         with(|s| {
             s.dirty = true;
+            s.typed = true;
             s.refused = false;
         });
         if in_conflict() {
@@ -217,8 +220,7 @@ mod browser {
         }
         let action = match key.to_lowercase().as_str() {
             "s" => "autosave",
-            "z" if dom::is_typing(event) => return,
-            "y" if dom::is_typing(event) => return,
+            "z" | "y" if dom::is_typing(event) && with(|s| s.typed) => return,
             "z" if event.shift_key() => "redo",
             "z" => "undo",
             "y" => "redo",
@@ -311,8 +313,10 @@ mod browser {
             status("Not saved: no connection. Nothing is lost.", true);
             return false;
         };
+        let next = dom::parse(&text);
+        let refusal = next.as_ref().and_then(dom::refusal);
         if matches!(code, 408 | 429 | 500..) {
-            status("Not saved: the server is busy. Nothing is lost.", true);
+            status(&format!("Not saved. {}", refusal.as_deref().unwrap_or("The server is busy. Nothing is lost.")), true);
             return false;
         }
         if web_sys::Url::new(&to).is_ok_and(|to| to.pathname() != url()) {
@@ -330,14 +334,14 @@ mod browser {
                 return true;
             }
         }
-        let Some(next) = dom::parse(&text) else { return true };
+        let Some(next) = next else { return true };
         if next.get_element_by_id("editor-form").is_none() {
             with(|s| {
                 s.dirty = true;
                 s.refused = true;
             });
-            let reason = next.query_selector(".empty p").ok().flatten().and_then(|p| p.text_content());
-            status(&format!("Not saved. {}", reason.unwrap_or_default()), true);
+            let reason = refusal.as_deref().unwrap_or("What you typed is still here; try again.");
+            status(&format!("Not saved. {reason}"), true);
             return true;
         }
         put_in_place(&next, &to, code, action, &sent);
@@ -373,6 +377,7 @@ mod browser {
                 drop(part.replace_with_with_node_1(&new));
             }
         }
+        toasts::begin();
         let mut put = false;
         for (id, value) in &typed {
             put |= dom::document().get_element_by_id(id).is_some_and(|e| set_value(&e, value));
@@ -424,6 +429,7 @@ mod browser {
 
     /// The preview turns to the question that somebody goes to.
     fn on_focus(event: &web_sys::Event) {
+        with(|s| s.typed = false);
         let Some(id) = dom::closest(event, ".question").and_then(|q| q.get_attribute("data-question")) else { return };
         if with(|s| std::mem::replace(&mut s.shown, id.clone())) != id {
             refresh_preview();

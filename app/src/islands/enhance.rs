@@ -14,7 +14,7 @@ pub fn Enhance() -> impl IntoView {
 }
 
 #[cfg(feature = "hydrate")]
-pub use browser::visit;
+pub use browser::{has_more, replace, send, visit};
 
 #[cfg(feature = "hydrate")]
 mod browser {
@@ -27,17 +27,18 @@ mod browser {
     use leptos::{ev, leptos_dom::helpers::TimeoutHandle, prelude::*};
     use wasm_bindgen::{JsCast, JsValue};
     use web_sys::{
-        CustomEvent, Element, FormData, HtmlElement, HtmlFormElement, HtmlInputElement, HtmlTextAreaElement, SubmitEvent, UrlSearchParams,
+        CustomEvent, Document, Element, FormData, HtmlElement, HtmlFormElement, HtmlInputElement, HtmlTextAreaElement, SubmitEvent,
+        UrlSearchParams,
     };
 
-    use crate::islands::dom;
+    use crate::islands::{dom, drafts, guard, menus, toasts};
 
     pub fn start() {
         let submit = window_event_listener(ev::submit, |event| on_submit(&event));
         let click = window_event_listener(ev::click, |event| on_click(&event));
         let back = window_event_listener(ev::popstate, |_| {
             let url = dom::window().location().href().unwrap_or_default();
-            enqueue(Load { url, body: None, push: false, form: None, waits: None });
+            enqueue(Load { url, body: None, place: Place::Known, form: None, waits: None });
         });
         let keys = window_event_listener(ev::keydown, |event| on_key(&event));
         let change = window_event_listener(ev::change, |event| {
@@ -51,8 +52,12 @@ mod browser {
                 switch.set_checked(false);
             }
         }
-        leave_toast();
+        toasts::begin();
+        let (drafts, guard, menus) = (drafts::start(), guard::start(), menus::start());
         on_cleanup(move || {
+            for handle in drafts.into_iter().chain(guard).chain(menus) {
+                handle.remove();
+            }
             change.remove();
             submit.remove();
             click.remove();
@@ -69,9 +74,19 @@ mod browser {
         if !form.has_attribute("data-enhance") {
             return;
         }
+        event.prevent_default();
+        post(form, event.submitter().and_then(|b| b.dyn_into::<HtmlElement>().ok()).as_ref());
+    }
+
+    /// Sends a form that is no part of the page any more.
+    pub fn send(form: &HtmlFormElement) {
+        post(form.clone(), None);
+    }
+
+    fn post(form: HtmlFormElement, button: Option<&HtmlElement>) {
         let Ok(data) = FormData::new_with_form(&form) else { return };
         let mut action = form.get_attribute("action").unwrap_or_default();
-        if let Some(button) = event.submitter().and_then(|b| b.dyn_into::<HtmlElement>().ok()) {
+        if let Some(button) = button {
             if let Some(name) = button.get_attribute("name") {
                 drop(data.append_with_str(&name, &button.get_attribute("value").unwrap_or_default()));
             }
@@ -82,7 +97,6 @@ mod browser {
         // Files travel as they would without us.
         let has_files = form.enctype() == "multipart/form-data";
         let Ok(params) = UrlSearchParams::new_with_str_sequence_sequence(&data) else { return };
-        event.prevent_default();
         drop(form.set_attribute("aria-busy", "true"));
         let waits = form.get_attribute("data-waits");
         let (url, body) = if form.method() == "post" {
@@ -90,7 +104,7 @@ mod browser {
         } else {
             (format!("{action}?{}", String::from(params.to_string())), None)
         };
-        enqueue(Load { url, body, push: true, form: Some(form), waits });
+        enqueue(Load { url, body, place: Place::New, form: Some(form), waits });
     }
 
     fn on_click(event: &web_sys::MouseEvent) {
@@ -106,11 +120,19 @@ mod browser {
         let Some(link) = dom::closest(event, "a[data-enhance]") else { return };
         let Some(url) = link.get_attribute("href") else { return };
         event.prevent_default();
-        enqueue(Load { url, body: None, push: true, form: None, waits: link.get_attribute("data-waits") });
+        enqueue(Load { url, body: None, place: Place::New, form: None, waits: link.get_attribute("data-waits") });
     }
 
-    /// `g` then a letter goes to a section; `z` takes back; Escape closes menus.
+    /// `g` then a letter goes to a section; `z` takes back; Escape closes menus; Ctrl or Cmd and Enter send what is being written.
     fn on_key(event: &web_sys::KeyboardEvent) {
+        if event.key() == "Enter" && (event.ctrl_key() || event.meta_key()) {
+            let form = dom::closest(event, "form:not([aria-busy])");
+            if let Some(button) = form.and_then(|form| form.query_selector("[data-send]").ok().flatten()) {
+                event.prevent_default();
+                button.unchecked_into::<HtmlElement>().click();
+            }
+            return;
+        }
         if dom::is_typing(event) || event.ctrl_key() || event.meta_key() || event.alt_key() {
             return;
         }
@@ -138,12 +160,7 @@ mod browser {
                     drop(body.dataset().set("keys", "g"));
                 }
             }
-            "z" => {
-                if let Some(button) = dom::first("#toasts button") {
-                    event.prevent_default();
-                    button.click();
-                }
-            }
+            "z" if toasts::undo() => event.prevent_default(),
             "j" if dom::first(".inbox").is_none() && step(1) => event.prevent_default(),
             "k" if dom::first(".inbox").is_none() && step(-1) => event.prevent_default(),
             "/" if dom::first(".inbox").is_none() => {
@@ -152,11 +169,7 @@ mod browser {
                     drop(search.focus());
                 }
             }
-            "Escape" => {
-                for menu in dom::all("details.menu[open]") {
-                    drop(menu.remove_attribute("open"));
-                }
-            }
+            "Escape" => menus::close(),
             _ => {}
         }
     }
@@ -177,11 +190,22 @@ mod browser {
     struct Load {
         url: String,
         body: Option<JsValue>,
-        push: bool,
+        place: Place,
         /// The form that was sent: what was typed into it is not put back.
         form: Option<HtmlFormElement>,
         /// Ids of the regions that the answer will replace.
         waits: Option<String>,
+    }
+
+    /// What a load does to the browser's history.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum Place {
+        /// A page to come back from.
+        New,
+        /// In the place of the one before: a step in a list is no page to come back to.
+        Instead,
+        /// The history is there already.
+        Known,
     }
 
     thread_local! {
@@ -191,7 +215,17 @@ mod browser {
 
     /// Goes to a page of ours by replacing the parts of this one.
     pub fn visit(url: String) {
-        enqueue(Load { url, body: None, push: true, form: None, waits: None });
+        enqueue(Load { url, body: None, place: Place::New, form: None, waits: None });
+    }
+
+    /// As [`visit`], without a page to come back to.
+    pub fn replace(url: String, waits: &str) {
+        enqueue(Load { url, body: None, place: Place::Instead, form: None, waits: Some(waits.into()) });
+    }
+
+    /// Whether something was asked for since the load that has just ended.
+    pub fn has_more() -> bool {
+        WAITING.with_borrow(|waiting| !waiting.is_empty())
     }
 
     /// Loads run one after the other, so that answers never overtake each other; of several navigations that wait, the last counts.
@@ -265,34 +299,38 @@ mod browser {
     /// Fetches and puts the answer's parts in place. An answer that shares no part with this page becomes an ordinary
     /// navigation, or a message when it is a refusal.
     async fn run(load: Load) {
+        let is_undo = load.form.as_ref().is_some_and(toasts::take);
+        let refuse = |message: &str| {
+            toasts::say(message);
+            if let (true, Some(form)) = (is_undo, &load.form) {
+                toasts::offer(form.clone());
+            }
+            tell("earshot:refused");
+        };
         let Ok((to, status, html)) = dom::fetch(&load.url, load.body.as_ref()).await else {
-            say("No connection. Nothing was lost; try again.");
+            refuse("No connection. Nothing was lost; try again.");
             return;
         };
         // Signed out meanwhile: what was typed stays where it is.
         let asks_to_sign_in = web_sys::Url::new(&to).is_ok_and(|to| to.pathname() == "/sign-in");
         if asks_to_sign_in && load.body.is_some() {
-            say("You are signed out. Sign in in another tab, then send this again.");
+            refuse("You are signed out. Sign in in another tab, then send this again.");
             return;
         }
         let Some(next) = dom::parse(&html) else { return };
-        let focus = dom::document().active_element().map(|e| e.id()).filter(|id| !id.is_empty());
-        let mut replaced = 0;
-        for part in dom::all("[data-part]") {
-            let Some(new) = next.get_element_by_id(&part.id()) else { continue };
-            let scroll = part.scroll_top();
-            let typed = typed(&part, load.form.as_ref());
-            drop(part.replace_with_with_node_1(&new));
-            new.set_scroll_top(scroll);
-            put_back(&typed);
-            if part.id() != "toasts" {
-                replaced += 1;
-            }
+        // What answers a post at its own address is no page to come back to.
+        let is_place = load.body.is_none() || (status < 400 && !to.ends_with(&load.url));
+        let is_done = load.body.is_some() && is_place && next.query_selector(".toast-error").is_ok_and(|e| e.is_none());
+        if let (true, Some(form)) = (is_done, &load.form) {
+            drafts::forget(form);
         }
-        if replaced == 0 {
-            if status >= 400 && load.body.is_some() {
-                let reason = next.query_selector(".empty p").ok().flatten().and_then(|p| p.text_content());
-                say(&reason.unwrap_or_else(|| "That did not work. Reload the page and try again.".into()));
+        let focus = dom::document().active_element().map(|e| e.id()).filter(|id| !id.is_empty());
+        if put_in_place(&next, load.form.as_ref()) == 0 {
+            let reason = dom::refusal(&next);
+            if status >= 400 && load.place != Place::Known && (load.body.is_some() || reason.is_some()) {
+                refuse(&reason.unwrap_or_else(|| {
+                    "That did not work, and the server did not say why. What you typed is still here; try again.".into()
+                }));
             } else {
                 drop(dom::window().location().set_href(&to));
             }
@@ -300,28 +338,54 @@ mod browser {
         }
         dom::document().set_title(&next.title());
         let came_from = dom::window().location().pathname().unwrap_or_default();
-        // What answers a post at its own address is no page to come back to.
-        let is_place = load.body.is_none() || (status < 400 && !to.ends_with(&load.url));
-        if load.push && is_place && to != dom::window().location().href().unwrap_or_default() {
-            drop(dom::window().history().and_then(|h| h.push_state_with_url(&JsValue::NULL, "", Some(&to))));
+        if load.place != Place::Known
+            && is_place
+            && to != dom::window().location().href().unwrap_or_default()
+            && let Ok(history) = dom::window().history()
+        {
+            drop(match load.place {
+                Place::Instead => history.replace_state_with_url(&JsValue::NULL, "", Some(&to)),
+                _ => history.push_state_with_url(&JsValue::NULL, "", Some(&to)),
+            });
         }
-        let wanted = dom::first("[data-part] [autofocus]").filter(|_| load.body.is_some()).map(Element::from);
+        let summary = || dom::first("[data-part] .error-summary").filter(|_| status >= 400);
+        let wanted = dom::first("[data-part] [autofocus]").or_else(summary).filter(|_| load.body.is_some()).map(Element::from);
         if let Some(element) = wanted.or_else(|| focus.and_then(|id| dom::document().get_element_by_id(&id))) {
             drop(element.unchecked_into::<HtmlElement>().focus());
         }
         // Another page: from its beginning, and with the focus in it.
         let is_elsewhere = dom::window().location().pathname().is_ok_and(|path| path != came_from);
         let is_lost = dom::document().active_element().is_none_or(|e| e.tag_name() == "BODY");
-        if load.push && is_elsewhere && is_lost && dom::first(".inbox").is_none() {
+        if load.place == Place::New && is_elsewhere && is_lost && dom::first(".inbox").is_none() {
             dom::window().scroll_to_with_x_and_y(0.0, 0.0);
             if let Some(main) = dom::first("#main") {
                 drop(main.focus());
             }
         }
-        leave_toast();
-        if let Ok(event) = CustomEvent::new("earshot:loaded") {
-            drop(dom::window().dispatch_event(&event));
+        tell("earshot:loaded");
+    }
+
+    fn tell(event: &str) {
+        drop(CustomEvent::new(event).map(|event| dom::window().dispatch_event(&event)));
+    }
+
+    /// Puts the parts of a page in the place of those here; gives how many there were, messages aside.
+    fn put_in_place(next: &Document, sent: Option<&HtmlFormElement>) -> usize {
+        let mut replaced = 0;
+        for part in dom::all("[data-part]") {
+            let Some(new) = next.get_element_by_id(&part.id()) else { continue };
+            if part.id() == "toasts" {
+                toasts::replace(&part, &new);
+                continue;
+            }
+            let scroll = part.scroll_top();
+            let typed = typed(&part, sent);
+            drop(part.replace_with_with_node_1(&new));
+            new.set_scroll_top(scroll);
+            put_back(&typed);
+            replaced += 1;
         }
+        replaced
     }
 
     /// What stands in text fields of `part` unsent: the form's action, the field's id, the text.
@@ -358,36 +422,5 @@ mod browser {
                 input.set_value(text);
             }
         }
-    }
-
-    fn say(message: &str) {
-        let Some(toasts) = dom::first("#toasts") else { return };
-        let (Ok(toast), Ok(text)) = (dom::document().create_element("div"), dom::document().create_element("p")) else { return };
-        toast.set_class_name("toast toast-error");
-        text.set_text_content(Some(message));
-        toasts.set_text_content(None);
-        drop(toast.append_child(&text));
-        drop(toasts.append_child(&toast));
-    }
-
-    /// How long a message stays that offers nothing to do.
-    const READING_TIME: Duration = Duration::from_secs(6);
-
-    /// A message goes by itself, unless it offers something or somebody is at it.
-    fn leave_toast() {
-        let Some(toast) = dom::first("#toasts .toast:not(.toast-error)") else { return };
-        if toast.query_selector("form").is_ok_and(|form| form.is_some()) {
-            return;
-        }
-        set_timeout(
-            move || {
-                if toast.matches(":hover, :focus-within").unwrap_or_default() {
-                    leave_toast();
-                } else {
-                    toast.remove();
-                }
-            },
-            READING_TIME,
-        );
     }
 }

@@ -3,8 +3,16 @@
 pub mod copy;
 #[cfg(feature = "hydrate")]
 pub mod dom;
+#[cfg(feature = "hydrate")]
+mod drafts;
 pub mod editor;
 pub mod enhance;
+#[cfg(feature = "hydrate")]
+mod guard;
 pub mod inbox;
+#[cfg(feature = "hydrate")]
+mod menus;
 pub mod poll;
 pub mod quote;
+#[cfg(feature = "hydrate")]
+pub mod toasts;

@@ -151,7 +151,7 @@ pub fn NewSurveyPage(
                             <p>{template.description}</p>
                             <ol class="template-questions muted small">{questions}</ol>
                             <button type="submit" class="button" name="template" value=template.key>
-                                "Use "<span class="visually-hidden">{template.name}</span><span aria-hidden="true">"this"</span>
+                                "Use "{template.name}
                             </button>
                         </li>
                     }

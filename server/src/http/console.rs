@@ -160,6 +160,7 @@ impl Console {
             theme: self.staff.theme.clone(),
             assets: console_assets(),
             chrome: Some(Chrome {
+                staff_id: self.staff.id.clone(),
                 staff_name: self.staff.name.clone(),
                 staff_email: self.staff.email.clone(),
                 project: self.current_project().map(reference),
@@ -239,8 +240,26 @@ fn console_assets() -> ConsoleAssets {
 
 // The flash travels in a signed cookie rather than in the session, so that showing it writes nothing.
 
+/// Most characters of a flash message in its cookie: browsers drop cookies of more than 4096 bytes.
+const FLASH_MESSAGE: usize = 300;
+/// Most bytes of the place that an undo leads back to. A longer one, of a query in percent signs, is left out: it leads to the inbox then.
+const FLASH_PLACE: usize = 1200;
+
+/// The flash, as much of it as fits a cookie: a message without its end and an undo that leads elsewhere are better than none.
+fn fitted(flash: &Flash) -> Flash {
+    let mut flash = flash.clone();
+    if let Some((end, _)) = flash.message.char_indices().nth(FLASH_MESSAGE) {
+        flash.message.truncate(end);
+        flash.message.push('…');
+    }
+    if let Some(undo) = &mut flash.undo {
+        undo.fields.retain(|(name, value)| name != "return_to" || value.len() <= FLASH_PLACE);
+    }
+    flash
+}
+
 fn flash_cookie(app: &AppState, flash: &Flash) -> Result<String> {
-    let body = URL_SAFE_NO_PAD.encode(serde_json::to_vec(flash)?);
+    let body = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&fitted(flash))?);
     let signature = app.sign("flash", &body)?;
     let secure = if app.config.secure_cookies { "; Secure" } else { "" };
     Ok(format!("{FLASH}={body}.{signature}; Path=/; Max-Age=60; HttpOnly; SameSite=Lax{secure}"))

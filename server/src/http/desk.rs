@@ -24,8 +24,10 @@ pub fn routes() -> Router<AppState> {
     Router::new().route("/p/{slug}/tickets", get(show))
 }
 
-/// What is open, in the language of the inbox.
+/// Tickets that are open, in the language of the inbox.
 const OPEN: &str = "kind:ticket -status:resolved";
+/// Only conversations have a priority. What was imported as a ticket has none: nobody waits for an answer there.
+const CONVERSATIONS: &str = "priority:low priority:normal priority:high priority:urgent";
 
 async fn show(console: Console, BaseUrl(base): BaseUrl) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
@@ -33,23 +35,24 @@ async fn show(console: Console, BaseUrl(base): BaseUrl) -> PageResult {
     let report = desk::report(&console.app, &scope).await?;
     let now = console.app.now();
     let inbox = |query: &str| super::inbox::inbox_url(&slug, &[("q", query)]);
-    let sum = |state: State| report.open.iter().filter(|o| o.state == state).map(|o| o.count).sum();
+    let sum = |state: State| -> i64 { report.open.iter().filter(|o| o.state == state).map(|o| o.count).sum() };
     let (unassigned, urgent) = (report.open.iter().map(|o| o.unassigned).sum(), report.open.iter().map(|o| o.urgent).sum());
     let count = |label, n, query: Option<String>| Count { label, n, href: query.map(|q| inbox(&q)) };
     let ages = AGES.iter().enumerate().map(|(group, (_, from))| {
         let of = |state| report.open.iter().filter(|o| o.age == group && o.state == state).map(|o| o.count).sum();
         let older = if *from > 0 { format!(" before:{}d", from / DAY_MS) } else { String::new() };
         let younger = AGES.get(group + 1).map_or_else(String::new, |(_, to)| format!(" after:{}d", to / DAY_MS));
-        AgeRow { open: of(State::Open), answered: of(State::Answered), href: inbox(&format!("{OPEN}{older}{younger}")) }
+        AgeRow { open: of(State::Open), answered: of(State::Answered), href: inbox(&format!("{OPEN} {CONVERSATIONS}{older}{younger}")) }
     });
     let view = DeskView {
+        open: (sum(State::Open) + sum(State::Answered), inbox(&format!("{OPEN} {CONVERSATIONS}"))),
         portal: format!("{base}/p/{slug}"),
         days: desk::DAYS,
         total: report.total,
         now: vec![
             count("Waiting for you", sum(State::Open), None),
             count("Waiting for the requester", sum(State::Answered), None),
-            count("Assigned to nobody", unassigned, Some(format!("{OPEN} assignee:none"))),
+            count("Assigned to nobody", unassigned, Some(format!("{OPEN} {CONVERSATIONS} assignee:none"))),
             count("Urgent", urgent, Some(format!("{OPEN} priority:urgent"))),
             count("No answer yet", report.unanswered, None),
         ],

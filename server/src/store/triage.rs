@@ -156,6 +156,17 @@ impl Store {
         Ok(sqlx::query_scalar(sql).bind(scope.project().to_string()).fetch_all(self.reader()).await?)
     }
 
+    /// Whether any feedback has this tag.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn has_tag(&self, scope: &Scope, tag: &str) -> Result<bool> {
+        let sql = "SELECT tag FROM feedback_tags WHERE project_id = $1 AND tag = $2 LIMIT 1";
+        let found: Option<String> =
+            sqlx::query_scalar(sql).bind(scope.project().to_string()).bind(tag.to_owned()).fetch_optional(self.reader()).await?;
+        Ok(found.is_some())
+    }
+
     /// Who gave this feedback.
     ///
     /// # Errors

@@ -304,6 +304,20 @@ fn checked(edit: Edit) -> Result<Edit> {
     }
 }
 
+/// The tags in `typed`, with commas between them, that no feedback of the project has yet.
+///
+/// # Errors
+/// When the database fails.
+pub async fn new_tags(app: &App, scope: &Scope, typed: &str) -> Result<Vec<String>> {
+    let mut new = Vec::new();
+    for tag in typed.split(',').filter_map(feedback::tag) {
+        if !app.store.has_tag(scope, &tag).await? {
+            new.push(tag);
+        }
+    }
+    Ok(new)
+}
+
 /// What the edit changes in this item; `None` when it is so already.
 fn change(held: &Feedback, edit: &Edit) -> Option<Change> {
     match edit {

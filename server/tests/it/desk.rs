@@ -174,7 +174,7 @@ on_both!(an_answer_is_not_sent_over_words_nobody_read, |t: TestApp| async move {
     assert!(refused.body.contains("ann answered the requester"), "{}", refused.body);
     // A tag in between is no reason to hold an answer back.
     let seen = version(&t, &project, &made).await;
-    ann.post(&format!("{own}/tags"), &[("version", seen.as_str()), ("add", "till")]).await;
+    ann.post(&format!("{own}/tags"), &[("version", seen.as_str()), ("create", "till")]).await;
     let fine = [("idempotency_key", "answer-key-3"), ("version", seen.as_str()), ("message", "Me too"), ("do", "send")];
     assert_eq!(answer(&owner, made.feedback, &fine, &[]).await.status, StatusCode::SEE_OTHER);
 

@@ -202,7 +202,12 @@ on_both!(actions_come_back_to_where_they_were_and_can_be_undone, |t: TestApp| as
     // The other forms of the page.
     let staff = t.app.store.staff_by_email("owner@example.com").await.unwrap().unwrap().id;
     client.post(&format!("{base}/assign"), &[("assignee", &staff), ("version", "3"), ("return_to", &base)]).await;
-    client.post(&format!("{base}/tags"), &[("add", "speed, web"), ("version", "3"), ("return_to", &base)]).await;
+    // Tags that nobody has used yet take a second word: keys that land in the field must make none.
+    let slip = client.post(&format!("{base}/tags"), &[("add", "speed, web"), ("version", "3"), ("return_to", &base)]).await;
+    assert_eq!(slip.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let asked = ["There are no tags “speed”, “web” yet.", "name=\"create\" value=\"speed, web\"", "Create tags “speed, web”"];
+    assert!(asked.iter().all(|words| slip.body.contains(words)), "{}", slip.body);
+    client.post(&format!("{base}/tags"), &[("create", "speed, web"), ("add", "speed, web"), ("version", "3"), ("return_to", &base)]).await;
     client.post(&format!("{base}/tags"), &[("remove", "web"), ("version", "3"), ("return_to", &base)]).await;
     client.post(&format!("{base}/comments"), &[("body", "Looking into it"), ("version", "3"), ("return_to", &base)]).await;
     let page = client.get(&base).await.body;
@@ -251,7 +256,17 @@ on_both!(a_form_without_javascript_changes_many, |t: TestApp| async move {
         assert!(page.body.contains(&format!("name=\"item\" value=\"{value}\"")), "{}", page.body);
     }
     assert!(page.body.contains("value=\"status:resolved\""));
-    let fields = [("item", values[0].as_str()), ("item", &values[1]), ("do", "tag"), ("tag", "Bulk tag")];
+    let mut fields = [("item", values[0].as_str()), ("item", &values[1]), ("do", "tag"), ("tag", "Bulk tag")];
+    // A new tag takes a second word; what was selected stays selected.
+    let asked = client.post(&format!("/p/{slug}/feedback/bulk"), &fields).await;
+    assert_eq!(asked.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(asked.body.contains("There is no tag “bulk-tag” yet.") && asked.body.contains("Create tag “bulk-tag”"), "{}", asked.body);
+    for (value, selected) in values.iter().zip([true, true, false]) {
+        let at = asked.body.find(&format!("value=\"{value}\"")).unwrap();
+        let tag = &asked.body[at..at + asked.body[at..].find('>').unwrap()];
+        assert_eq!(tag.contains(" checked"), selected, "{tag}");
+    }
+    fields[2] = ("create", "Bulk tag");
     let done = client.post(&format!("/p/{slug}/feedback/bulk"), &fields).await;
     assert_eq!((done.status, done.location()), (StatusCode::SEE_OTHER, format!("/p/{slug}/inbox").as_str()));
     let page = client.get(&format!("/p/{slug}/inbox")).await.body;
@@ -267,6 +282,33 @@ on_both!(a_form_without_javascript_changes_many, |t: TestApp| async move {
     assert_eq!(client.post(&path, &[("item", &values[0]), ("do", "burn")]).await.status, StatusCode::UNPROCESSABLE_ENTITY);
     let foreign = format!("{}:1", t.app.id::<FeedbackId>());
     assert_eq!(client.post(&path, &[("item", &foreign), ("do", "status:spam")]).await.status, StatusCode::NOT_FOUND);
+});
+
+on_both!(a_long_query_does_not_cost_the_message_and_its_undo, |t: TestApp| async move {
+    let (project, client) = t.owner().await;
+    let slug = &project.slug;
+    let id = said(&t, project.id, "移动端很慢", |_| {}).await;
+    let text = "移动端".repeat(100);
+    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("q", &text).append_pair("item", &id.to_string()).finish();
+    let here = format!("/p/{slug}/inbox?{query}");
+    assert!((2_700..4_000).contains(&here.len()), "{}", here.len());
+    let fields = [("status", "resolved"), ("version", "1"), ("return_to", here.as_str())];
+    let done = client.post(&format!("/p/{slug}/feedback/{id}/status"), &fields).await;
+    assert_eq!((done.status, done.location()), (StatusCode::SEE_OTHER, here.as_str()));
+    let flash: Vec<_> = done.headers.get_all("set-cookie").iter().filter(|c| c.to_str().unwrap().contains("flash")).collect();
+    assert_eq!(flash.len(), 1);
+    assert!(flash[0].len() < 4096, "a browser drops it: {}", flash[0].len());
+    let page = client.get(&here).await.body;
+    assert!(page.contains("Status set to Resolved."), "{page}");
+    let undone = client.post(&format!("/p/{slug}/undo"), &[("token", &undo_token(&page))]).await;
+    assert_eq!((undone.status, undone.location()), (StatusCode::SEE_OTHER, format!("/p/{slug}/inbox").as_str()));
+    assert_eq!(now_status(&t, &Scope::system(project.id), id).await, Status::New);
+    // Words of others are shortened alike: a conflict names who changed what.
+    let item = said(&t, project.id, "x", |_| {}).await;
+    let wide = "慢".repeat(domain::feedback::MAX_TAG);
+    let tags = (0..9).map(|n| format!("{n}{}", &wide[..wide.len() - 3])).collect::<Vec<_>>().join(",");
+    let done = client.post(&format!("/p/{slug}/feedback/{item}/tags"), &[("create", &tags), ("version", "1"), ("return_to", &here)]).await;
+    assert!(done.headers.get_all("set-cookie").iter().all(|c| c.len() < 4096));
 });
 
 on_both!(viewers_read_and_strangers_find_nothing, |t: TestApp| async move {
@@ -545,7 +587,7 @@ on_both!(what_is_refused_at_an_item_keeps_the_list_around_it, |t: TestApp| async
         );
     }
     let fits = "x".repeat(domain::feedback::MAX_TAG);
-    let done = client.post(&format!("/p/{slug}/feedback/{id}/tags"), &[("add", &fits), ("version", "1"), ("return_to", &here)]).await;
+    let done = client.post(&format!("/p/{slug}/feedback/{id}/tags"), &[("create", &fits), ("version", "1"), ("return_to", &here)]).await;
     assert_eq!((done.status, done.location()), (StatusCode::SEE_OTHER, here.as_str()));
     // One length everywhere.
     let page = client.get(&here).await;
@@ -608,7 +650,7 @@ on_both!(all_that_match_are_changed_and_taken_back_in_one, |t: TestApp| async mo
 
     // Refused as a whole: a query that cannot be read, nothing that matches, a tag that cannot be.
     let bulk = async |q: &str, tag: &str| {
-        let fields = [("all", "1"), ("q", q), ("do", "tag"), ("tag", tag), ("return_to", here.as_str())];
+        let fields = [("all", "1"), ("q", q), ("create", tag), ("return_to", here.as_str())];
         client.post(&format!("/p/{slug}/feedback/bulk"), &fields).await
     };
     assert_eq!(bulk("score:x", "a").await.status, StatusCode::UNPROCESSABLE_ENTITY);

@@ -6,14 +6,25 @@ use leptos::{ev, prelude::*};
 use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, HtmlElement, HtmlFormElement, HtmlInputElement, KeyboardEvent};
 
-use crate::islands::dom;
+use crate::islands::{dom, drafts, enhance, menus, toasts};
 
 #[derive(Default)]
 struct State {
-    /// The row the person is at: its item and its place in the list.
+    /// The row the person is at: its item and its place in the list. While an item is open, it is that item's row, or the one whose item
+    /// is on its way.
     cursor: Option<(String, usize)>,
     /// The field to go to when the item that it belongs to is there.
     then: Option<&'static str>,
+    /// A key dealt with the open item: when it has left the list, the next one opens.
+    advance: bool,
+    /// What a field was for is sent: the focus goes back to the row.
+    leave: bool,
+    /// A search is sent from its field: the focus goes to the first result.
+    searched: bool,
+    /// What is checked is sent.
+    sent: bool,
+    /// Items of the list before the last load.
+    listed: Vec<String>,
     /// Items that are checked.
     checked: Vec<String>,
     /// The last one that was checked by hand.
@@ -32,14 +43,17 @@ pub fn start() {
     let change = window_event_listener(ev::change, |event| on_change(&event));
     let submit = window_event_listener(ev::submit, |event| on_submit(&event));
     let focus = window_event_listener(ev::focusin, |event| {
-        if let Some(row) = dom::closest(&event, ".inbox-row") {
+        // Beside an open item its row stays the current one, wherever the focus is.
+        if let (None, Some(row)) = (shown(), dom::closest(&event, ".inbox-row")) {
             remember(&row);
         }
     });
     let loaded = window_event_listener_untyped("earshot:loaded", |_| on_loaded());
+    let refused = window_event_listener_untyped("earshot:refused", |_| on_refused());
     if let Some(row) = dom::first(".inbox-row[data-open]") {
         remember(&row);
     }
+    note_listed();
     on_cleanup(move || {
         keys.remove();
         click.remove();
@@ -47,6 +61,7 @@ pub fn start() {
         submit.remove();
         focus.remove();
         loaded.remove();
+        refused.remove();
     });
 }
 
@@ -64,6 +79,25 @@ fn link_of(row: &Element) -> Option<HtmlElement> {
 
 fn check_of(row: &Element) -> Option<HtmlInputElement> {
     row.query_selector(".row-check").ok()??.dyn_into().ok()
+}
+
+fn note_listed() {
+    let listed = rows().iter().map(item_of).collect();
+    STATE.with_borrow_mut(|s| s.listed = listed);
+}
+
+fn row_of(item: &str) -> Option<HtmlElement> {
+    rows().into_iter().find(|row| item_of(row) == item)
+}
+
+/// The item that is open.
+fn shown() -> Option<String> {
+    dom::first("#inbox-detail[data-open]")?.dataset().get("id")
+}
+
+/// Whether an answer is on its way: the open item may not be the one that was asked for last.
+fn is_loading() -> bool {
+    dom::first("body[data-loading]").is_some()
 }
 
 /// The row the person is at, and its place.
@@ -101,9 +135,22 @@ fn step(by: isize) -> bool {
         None => Some(0),
     };
     if let Some(row) = next.and_then(|at| rows.get(at)) {
+        let beside = shown().is_some();
         go_to(row);
+        if beside {
+            show(row);
+        }
     }
     true
+}
+
+/// Opens the item in the place of the one that is open.
+fn show(row: &HtmlElement) {
+    let Some(link) = link_of(row) else { return };
+    show_as_open(&link);
+    if let Some(url) = link.get_attribute("href") {
+        enhance::replace(url, "inbox-detail");
+    }
 }
 
 fn on_key(event: &KeyboardEvent) {
@@ -136,17 +183,24 @@ fn on_key(event: &KeyboardEvent) {
         "x" | "X" => check(event.shift_key()),
         "e" => set_status("resolved"),
         "s" => set_status("spam"),
+        "1" => set_status("new"),
+        "2" => set_status("triaged"),
+        "3" => set_status("resolved"),
         "a" => field("assignee", "bulk-assignee"),
         "t" => field("add", "bulk-tag"),
         "l" => field("link_q", ""),
         "c" => field("body", ""),
         "r" => field("answer", ""),
         "p" => field("priority", ""),
-        "u" => press("#toasts button"),
+        "u" => toasts::undo(),
         "[" => press("a[data-page=prev]"),
         "]" => press("a[data-page=next]"),
         "/" => focus("q"),
-        "Escape" => close(),
+        "Escape" if dom::closest(event, ".create-tag").is_some() => cursor().is_some_and(|(_, row)| {
+            go_to(&row);
+            true
+        }),
+        "Escape" if !menus::is_open() => close(),
         _ => false,
     };
     if done {
@@ -286,16 +340,24 @@ fn select_matching(all: bool) {
     focus(if all { "select-page" } else { "select-matching" });
 }
 
-/// Sets the status of all that is checked, else of the row at the cursor, else of the item that fills the page.
+/// Sets the status of all that is checked, else of the open item, else of the row at the cursor. Nothing else is ever changed: an item
+/// that nobody looks at stays as it is.
 fn set_status(status: &str) -> bool {
     if !checked().is_empty() {
         return press(&format!("#bulk button[value='status:{status}']"));
     }
-    let Some((_, row)) = cursor() else {
+    if shown().is_some() {
+        // Whatever comes is not on the screen yet.
+        if is_loading() {
+            return true;
+        }
         let is = dom::first("#status-form button[aria-pressed=true]").and_then(|b| b.get_attribute("value"));
         let to = if status == "spam" && is.as_deref() == Some("spam") { "new" } else { status };
-        return press(&format!("#status-form button[value='{to}']"));
-    };
+        let done = press(&format!("#status-form button[value='{to}']"));
+        STATE.with_borrow_mut(|s| s.advance = done);
+        return done;
+    }
+    let Some((_, row)) = cursor() else { return false };
     let Some(form) = dom::first("#quick").and_then(|f| f.dyn_into::<HtmlFormElement>().ok()) else { return false };
     let data = row.dataset();
     let to = if status == "spam" && data.get("status").as_deref() == Some("spam") { "new" } else { status };
@@ -318,10 +380,14 @@ fn field(id: &'static str, bulk: &'static str) -> bool {
     if !bulk.is_empty() && !checked().is_empty() {
         return focus(bulk);
     }
-    let shown = dom::first("#inbox-detail").and_then(|d| d.dataset().get("id"));
-    match cursor() {
-        Some((_, row)) if shown.as_deref() != Some(item_of(&row).as_str()) => {
-            STATE.with_borrow_mut(|s| s.then = Some(id));
+    let wait = || STATE.with_borrow_mut(|s| s.then = Some(id));
+    match (shown(), cursor()) {
+        (Some(_), _) if is_loading() => {
+            wait();
+            true
+        }
+        (None, Some((_, row))) => {
+            wait();
             open(&row)
         }
         _ => focus(id),
@@ -382,35 +448,87 @@ fn on_change(event: &Event) {
     }
 }
 
-/// What was checked has been dealt with once it is sent.
+/// Notes what is to be done when the answer is there.
 fn on_submit(event: &web_sys::SubmitEvent) {
-    let sent = event.target().and_then(|t| t.dyn_into::<HtmlElement>().ok());
-    if sent.is_some_and(|form| form.id() == "bulk") {
-        STATE.with_borrow_mut(|s| {
-            s.checked.clear();
-            s.matching = None;
-        });
+    let Some(form) = event.target().and_then(|t| t.dyn_into::<HtmlElement>().ok()) else { return };
+    let from = dom::document().active_element().filter(|e| form.contains(Some(e)));
+    let from_field = from.as_ref().is_some_and(|e| matches!(e.tag_name().as_str(), "INPUT" | "SELECT"));
+    STATE.with_borrow_mut(|s| match form.id().as_str() {
+        "bulk" => s.sent = true,
+        "tags-form" | "assign-form" | "priority-form" => s.leave = from_field,
+        _ => s.searched = from.is_some_and(|e| e.id() == "q"),
+    });
+}
+
+/// What was asked for did not come: the open item's row is the current one again.
+fn on_refused() {
+    STATE.with_borrow_mut(|s| {
+        s.then = None;
+        (s.advance, s.leave, s.searched, s.sent) = (false, false, false, false);
+    });
+    if let Some(link) = shown().and_then(|id| row_of(&id)).and_then(|row| link_of(&row)) {
+        show_as_open(&link);
     }
 }
 
 fn on_loaded() {
+    let failed = dom::first("#toasts .toast-error, #bulk-refused, #tags-form [aria-invalid], #q-error").is_some();
+    let (then, advance, leave, searched, listed) = STATE.with_borrow_mut(|s| {
+        // What was checked has been dealt with.
+        if std::mem::take(&mut s.sent) && !failed {
+            s.checked.clear();
+            s.matching = None;
+        }
+        let flags = (std::mem::take(&mut s.advance), std::mem::take(&mut s.leave), std::mem::take(&mut s.searched));
+        (s.then.take(), flags.0 && !failed, flags.1 && !failed, flags.2 && !failed, std::mem::take(&mut s.listed))
+    });
+    note_listed();
     put_back();
-    if let Some(id) = STATE.with_borrow_mut(|s| s.then.take())
-        && focus(id)
-    {
+    // Where the person is by now, the next answer shows.
+    if enhance::has_more() {
         return;
     }
-    // An item that was opened is where the person is.
+    if then.is_some_and(focus) {
+        return;
+    }
     let rows = rows();
-    let at = cursor().map(|(_, row)| row).or_else(|| {
-        // The item left the list: the one that took its place is next.
+    let was_undo = toasts::was_undo();
+    let back = was_undo.then(|| rows.iter().find(|row| !listed.contains(&item_of(row)))).flatten();
+    if let Some(row) = rows.first().filter(|_| searched).or(back.filter(|_| shown().is_none())) {
+        go_to(row);
+        return;
+    }
+    // The item left the list: the one that took its place is next.
+    let next = || {
         let place = STATE.with_borrow(|s| s.cursor.as_ref().map(|(_, place)| *place))?;
         rows.get(place).or(rows.last()).cloned()
-    });
-    if let Some(row) = at {
+    };
+    if let Some(shown) = shown() {
+        if let Some(row) = row_of(&shown) {
+            if leave || focus_is_lost() { go_to(&row) } else { remember(&row) }
+        } else if advance {
+            if let Some(row) = next() {
+                go_to(&row);
+                show(&row);
+            } else {
+                press("#inbox-detail a[data-back]");
+            }
+        } else if leave {
+            leave_focus();
+        }
+        return;
+    }
+    if let Some(row) = cursor().map(|(_, row)| row).or_else(next) {
         if focus_is_lost() { go_to(&row) } else { remember(&row) }
     } else if focus_is_lost() && !rows.is_empty() {
         STATE.with_borrow_mut(|s| s.cursor = None);
+    }
+}
+
+/// Where there is no row to go back to, keys work again all the same.
+fn leave_focus() {
+    if let Some(element) = dom::document().active_element().and_then(|e| e.dyn_into::<HtmlElement>().ok()) {
+        drop(element.blur());
     }
 }
 
@@ -434,4 +552,5 @@ pub fn put_back() {
     if let Some((_, row)) = cursor() {
         remember(&row);
     }
+    drafts::mark();
 }

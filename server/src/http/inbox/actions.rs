@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use app::{inbox::list::thousands, shell::Flash};
+use app::{
+    inbox::{BulkRefused, detail::NEW_TAG, list::thousands},
+    shell::Flash,
+};
 use axum::{extract::Path, http::StatusCode, response::Response};
 use domain::{
     Error as Refusal, FieldErrors,
@@ -12,7 +15,11 @@ use domain::{
     triage::TriageQuery,
 };
 
-use super::{inbox_url, item, item::Refused};
+use super::{
+    inbox_url, item,
+    item::Refused,
+    page::{self, Params},
+};
 use crate::{
     error::{Error, Result},
     http::{back::return_to, console::Console, error::PageResult, forms::Form},
@@ -37,15 +44,41 @@ pub async fn assign(console: Console, Path((_, id)): Path<(String, String)>, for
     one(&console, &id, &form, Edit::Assign(to), if to.is_some() { "Assigned." } else { "Assigned to nobody." }).await
 }
 
-/// `POST …/feedback/{id}/tags`: `remove` names a tag to take off, else `add` is what to add.
+/// `POST …/feedback/{id}/tags`: `remove` names a tag to take off, else `add` is what to add, and `create` what to add though the project
+/// does not have it yet.
 pub async fn tags(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let remove: Vec<String> = form.all("remove").filter(|t| !t.is_empty()).map(ToOwned::to_owned).collect();
     let (edit, message) = if remove.is_empty() {
-        (Edit::Tags { add: vec![form.get("add").to_owned()], remove }, "Tag added.")
+        let scope = console.scope(Role::Triager)?;
+        if let Some(errors) = new_tag(&console, &scope, &form, "add").await? {
+            let refused = Refused { errors, tag: form.get("add"), status: StatusCode::UNPROCESSABLE_ENTITY, ..Refused::default() };
+            return item::refused(&console, &scope, read_id(&id)?, form.get("return_to"), refused).await;
+        }
+        (Edit::Tags { add: vec![tag_of(&form, "add").to_owned()], remove }, "Tag added.")
     } else {
         (Edit::Tags { add: Vec::new(), remove }, "Tag removed.")
     };
     one(&console, &id, &form, edit, message).await
+}
+
+/// The tag that a form adds: what its button creates, else what was typed.
+fn tag_of<'f>(form: &'f Form, field: &str) -> &'f str {
+    Some(form.get("create")).filter(|tag| !tag.is_empty()).unwrap_or_else(|| form.get(field))
+}
+
+/// Why what was typed is not added at once: the project has no such tag, and nobody said to create it. Keys that land in the wrong field
+/// would make tags otherwise.
+async fn new_tag(console: &Console, scope: &Scope, form: &Form, field: &str) -> Result<Option<FieldErrors>> {
+    if !form.get("create").is_empty() {
+        return Ok(None);
+    }
+    let new = triage::new_tags(&console.app, scope, form.get(field)).await?;
+    let message = match new.as_slice() {
+        [] => return Ok(None),
+        [tag] => format!("There is no tag “{tag}” yet. Choose another one, or create it."),
+        tags => format!("There are no tags “{}” yet. Choose others, or create them.", tags.join("”, “")),
+    };
+    Ok(Some(FieldErrors::one("add", NEW_TAG, message)))
 }
 
 /// `POST …/feedback/{id}/comments`.
@@ -66,14 +99,23 @@ pub async fn comment(console: Console, Path((_, id)): Path<(String, String)>, fo
 pub async fn bulk(console: Console, form: Form) -> PageResult {
     let scope = console.scope(Role::Triager)?;
     form.idempotency_key()?;
-    let wanted = form.get("do");
+    let wanted = if form.get("create").is_empty() { form.get("do") } else { "tag" };
+    if wanted == "tag"
+        && let Some(errors) = new_tag(&console, &scope, &form, "tag").await?
+    {
+        let items = form.all("item").filter_map(|item| Some(item.split_once(':')?.0.to_owned())).collect();
+        let bulk = BulkRefused { message: sentences(&errors), tag: form.get("tag").to_owned(), items };
+        let refused = Refused { status: StatusCode::UNPROCESSABLE_ENTITY, bulk: Some(bulk), ..Refused::default() };
+        let params = Params::of_inbox(&console.project()?.slug, form.get("return_to")).unwrap_or_default();
+        return Ok(page::answer(&console, params, Some(refused)).await?);
+    }
     let (edit, done) = if let Some(status) = wanted.strip_prefix("status:") {
         let to = read_status(status)?;
         (Edit::Status(to), format!("set to {}", to.label()))
     } else {
         match wanted {
             "assign" => (Edit::Assign(read_staff(form.get("assignee"))?), "assigned".to_owned()),
-            "tag" => (Edit::Tags { add: vec![form.get("tag").to_owned()], remove: vec![] }, "tagged".to_owned()),
+            "tag" => (Edit::Tags { add: vec![tag_of(&form, "tag").to_owned()], remove: vec![] }, "tagged".to_owned()),
             "untag" => {
                 let tag = domain::feedback::tag(form.get("tag")).into_iter().collect();
                 (Edit::Tags { add: vec![], remove: tag }, "without the tag now".to_owned())
@@ -143,7 +185,9 @@ pub async fn undo(console: Console, form: Form) -> PageResult {
 async fn one(console: &Console, id: &str, form: &Form, edit: Edit, message: &str) -> PageResult {
     let (scope, id): (Scope, _) = (console.scope(Role::Triager)?, read_id(id)?);
     form.idempotency_key()?;
-    let version = form.get("version").parse().map_err(|_| Refusal::field("version", "required", "Reload the page and try again."))?;
+    let version = form.get("version").parse().map_err(|_| {
+        Refusal::field("version", "required", "This form is out of date. Open the page in a new tab and send it from there.")
+    })?;
     let is_tags = matches!(edit, Edit::Tags { .. });
     match triage::edit(&console.app, &scope, &[Seen { id, version }], edit).await {
         Ok(outcome) if outcome.changed == 0 => Ok(back(console, form, Some(id), "It was so already.", None).await?),

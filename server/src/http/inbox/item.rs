@@ -3,7 +3,7 @@
 use app::{
     desk::Typed,
     inbox::{
-        DetailView, FeedbackPage,
+        BulkRefused, DetailView, FeedbackPage,
         detail::{CommentView, EventView},
         score,
     },
@@ -60,6 +60,8 @@ pub(super) struct Refused<'a> {
     pub tag: &'a str,
     /// Answer and note of a ticket.
     pub ticket: Option<Typed>,
+    /// A change of many items.
+    pub bulk: Option<BulkRefused>,
 }
 
 impl Refused<'_> {

@@ -145,10 +145,11 @@ pub(super) async fn answer(console: &Console, params: Params, refused: Option<Re
     };
     let search = search_view(&slug, &params, parsed.as_ref(), sort, page.as_ref(), &names, scope.staff());
     let was_refused = refused.as_ref().map(|r| r.status);
+    let bulk = refused.as_ref().and_then(|r| r.bulk.clone());
     if let (Some(refused), Some(detail)) = (refused, &mut detail) {
         refused.put_on(detail);
     }
-    let list = list_view(console, &scope, &slug, &params, &query, page, &names, can_triage).await?;
+    let list = ListView { bulk, ..list_view(console, &scope, &slug, &params, &query, page, &names, can_triage).await? };
     let status = was_refused.unwrap_or(if parsed.is_err() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK });
     let view = InboxView { slug, search, list, detail };
     Ok(console.page_with(status, "Inbox", Nav::Inbox, move || view! { <InboxPage view=view /> }))
@@ -305,6 +306,7 @@ async fn list_view(
         prev: to(&page.prev),
         next: to(&page.next),
         members: names.options(),
+        bulk: None,
     })
 }
 

@@ -1,0 +1,135 @@
+//! Messages that pass, and what they offer to take back. A message goes by itself; `z` takes back the last steps for some minutes more,
+//! one after the other.
+
+use std::{
+    cell::{Cell, RefCell},
+    time::Duration,
+};
+
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use web_sys::{Element, HtmlElement, HtmlFormElement};
+
+use super::{dom, enhance};
+
+/// How long a message stays that offers nothing to do.
+const READING_TIME: Duration = Duration::from_secs(6);
+/// How long one stays that offers to take something back.
+const CHOOSING_TIME: Duration = Duration::from_secs(10);
+/// How long steps can be taken back by key, in milliseconds. After that nobody remembers what the key would do.
+const MEMORY: f64 = 300_000.0;
+/// How many steps.
+const STEPS: usize = 20;
+
+thread_local! {
+    /// The forms that take something back, the last step last, and when each was offered.
+    static STEPS_BACK: RefCell<Vec<(HtmlFormElement, f64)>> = const { RefCell::new(Vec::new()) };
+    /// Something is being taken back.
+    static TAKEN_BACK: Cell<bool> = const { Cell::new(false) };
+}
+
+fn form_of(toast: &Element) -> Option<HtmlFormElement> {
+    toast.query_selector("form").ok()??.dyn_into().ok()
+}
+
+/// Notes what the page's message offers, and lets it go in time.
+pub fn begin() {
+    let Some(toast) = dom::first("#toasts .toast:not(.toast-error)") else { return };
+    let form = form_of(&toast);
+    let time = if form.is_some() { CHOOSING_TIME } else { READING_TIME };
+    if let Some(form) = form {
+        offer(form);
+    }
+    leave(toast, time);
+}
+
+/// Puts the form on top of the steps that can be taken back.
+pub fn offer(form: HtmlFormElement) {
+    STEPS_BACK.with_borrow_mut(|steps| {
+        steps.push((form, js_sys::Date::now()));
+        if steps.len() > STEPS {
+            steps.remove(0);
+        }
+    });
+}
+
+/// A message goes by itself, unless somebody is at it.
+fn leave(toast: HtmlElement, time: Duration) {
+    set_timeout(
+        move || {
+            if toast.matches(":hover, :focus-within").unwrap_or_default() {
+                leave(toast, time);
+            } else {
+                toast.remove();
+            }
+        },
+        time,
+    );
+}
+
+/// The messages of a fetched page take the place of those here. Without any, what can still be taken back stays to be seen.
+pub fn replace(old: &Element, new: &Element) {
+    if new.first_element_child().is_some() {
+        drop(old.replace_with_with_node_1(new));
+        begin();
+    } else if let Ok(Some(error)) = old.query_selector(".toast-error") {
+        error.remove();
+    }
+}
+
+/// Takes back the last step that can be.
+pub fn undo() -> bool {
+    let oldest = js_sys::Date::now() - MEMORY;
+    let last = STEPS_BACK.with_borrow_mut(|steps| {
+        steps.retain(|(_, at)| *at > oldest);
+        steps.last().map(|(form, _)| form.clone())
+    });
+    let Some(form) = last else { return false };
+    if form.is_connected() {
+        return form.request_submit().is_ok();
+    }
+    // The survey editor takes its own steps back, by its own keys.
+    if dom::first("#editor").is_none() {
+        enhance::send(&form);
+    }
+    true
+}
+
+/// A form is sent: whether it takes something back. If so, the step is none any more.
+pub fn take(form: &HtmlFormElement) -> bool {
+    STEPS_BACK.with_borrow_mut(|steps| {
+        let before = steps.len();
+        steps.retain(|(step, _)| !step.is_same_node(Some(form)));
+        let taken = steps.len() < before;
+        TAKEN_BACK.set(taken);
+        taken
+    })
+}
+
+/// Whether the page that has just come took something back; asked once.
+pub fn was_undo() -> bool {
+    TAKEN_BACK.take()
+}
+
+/// Shows an error until it is closed or another page comes.
+pub fn say(message: &str) {
+    let Some(toasts) = dom::first("#toasts") else { return };
+    let make = |tag: &str, class: &str, text: &str| {
+        let element = dom::document().create_element(tag).ok()?;
+        element.set_class_name(class);
+        element.set_text_content(Some(text));
+        Some(element)
+    };
+    let (Some(toast), Some(text), Some(close)) =
+        (make("div", "toast toast-error", ""), make("p", "", message), make("button", "button button-quiet toast-close", "×"))
+    else {
+        return;
+    };
+    for (name, value) in [("type", "button"), ("data-close-toast", ""), ("aria-label", "Close this message")] {
+        drop(close.set_attribute(name, value));
+    }
+    toasts.set_text_content(None);
+    drop(toast.append_child(&text));
+    drop(toast.append_child(&close));
+    drop(toasts.append_child(&toast));
+}
