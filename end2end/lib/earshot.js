@@ -15,14 +15,14 @@ export const COLLEAGUE = { name: 'Carl Colleague', email: 'carl@example.com', pa
 export class Earshot {
   /**
    * Starts a server; with `demo`, filled with the demonstration and with its host site; with `mail` (a `Mailbox` of lib/mail.js), it sends
-   * letters there.
+   * letters there; `limits` are the flags of its rate limits.
    */
-  static async start({ demo = false, args = [], mail } = {}) {
+  static async start({ demo = false, args = [], mail, limits = ['--rate-per-address', '100000', '--rate-per-key', '100000'] } = {}) {
     if (!PROGRAM) throw new Error('start the browser tests with: cargo xtask test --only browser');
     const server = new Earshot();
     server.dir = await mkdtemp(join(tmpdir(), 'earshot-e2e-'));
     server.demo = demo;
-    server.args = args;
+    server.args = [...limits, ...args];
     server.mail = mail;
     // Links in letters begin with the address, so it must be known before the start.
     await server.launch(mail ? `127.0.0.1:${await freePort()}` : '127.0.0.1:0');
@@ -31,8 +31,7 @@ export class Earshot {
 
   async launch(listen) {
     this.log = '';
-    const rates = ['--rate-per-address', '100000', '--rate-per-key', '100000'];
-    const args = ['serve', '--data', this.dir, '--listen', listen, ...rates, ...(this.demo ? ['--demo', '--demo-listen', '127.0.0.1:0'] : []), ...this.args];
+    const args = ['serve', '--data', this.dir, '--listen', listen, ...(this.demo ? ['--demo', '--demo-listen', '127.0.0.1:0'] : []), ...this.args];
     const env = { ...process.env };
     if (this.mail) Object.assign(env, { EARSHOT_SMTP_URL: this.mail.url, EARSHOT_MAIL_FROM: 'Earshot <feedback@earshot.test>', EARSHOT_PUBLIC_URL: `http://${listen}` });
     this.child = spawn(PROGRAM, args, { cwd: this.dir, env, stdio: ['ignore', 'pipe', 'pipe'] });

@@ -47,14 +47,16 @@ test('twenty items are triaged by keyboard alone @js', async ({ page, own, settl
   await expect.poll(focused).toBe('add');
   await keyboard.type('slow');
   await keyboard.press('Enter');
+  await expect(page.getByRole('button', { name: 'Create tag “slow”' })).toBeFocused();
+  await keyboard.press('Enter');
   await expect(page.locator('#tags-form .tag')).toContainText('slow');
-  await keyboard.press('Escape');
+  await expect.poll(focused).toMatch(/^open-/);
   await keyboard.press('a');
   await expect.poll(focused).toBe('assignee');
   await keyboard.press('ArrowDown');
   await keyboard.press('Enter');
   await expect(page.locator('#toasts')).toContainText('Assigned');
-  await keyboard.press('Escape');
+  await expect.poll(focused).toMatch(/^open-/);
   await keyboard.press('c');
   await keyboard.type('Seen it too');
   await keyboard.press('Tab');

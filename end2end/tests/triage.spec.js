@@ -14,6 +14,7 @@ test('an item is triaged, commented, tagged and taken back', async ({ page, own 
 
   await detail.getByLabel(/^Tags/).fill('hardware');
   await detail.getByRole('button', { name: 'Add', exact: true }).click();
+  await detail.getByRole('button', { name: 'Create tag “hardware”' }).click();
   await expect(detail.locator('.tag', { hasText: 'hardware' })).toBeVisible();
   await detail.getByLabel(/^Assignee/).selectOption({ label: OWNER.name });
   await detail.getByRole('button', { name: 'Assign' }).click();
@@ -57,6 +58,7 @@ test('what is refused at an item is mended without losing the list', async ({ pa
   await expect(page.getByRole('searchbox', { name: 'Search feedback' })).toHaveValue('shelf');
   await detail.getByLabel(/^Tags/).fill('furniture');
   await detail.getByRole('button', { name: 'Add', exact: true }).click();
+  await detail.getByRole('button', { name: 'Create tag “furniture”' }).click();
   await expect(detail.locator('.tag', { hasText: 'furniture' })).toBeVisible();
   await expect(page).toHaveURL(/inbox\?q=shelf/);
 });
