@@ -15,6 +15,7 @@ pub mod forms;
 mod health;
 pub mod imports;
 pub mod inbox;
+mod json;
 pub mod keys;
 pub mod limits;
 pub mod log;

@@ -15,7 +15,7 @@ use super::{
     problem::{Fault, Refused},
 };
 use crate::{
-    http::{BODY_LIMIT, forms::is_idempotency_key},
+    http::{BODY_LIMIT, forms::is_idempotency_key, json::well_formed},
     state::{AppState, hash_token},
 };
 
@@ -137,6 +137,7 @@ fn has_nul(json: &[u8]) -> bool {
 
 /// Reads a body; a fault carries the place where it was found.
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refused> {
+    let bytes: &[u8] = &well_formed(bytes);
     let malformed = |detail: String| Refused::outside(StatusCode::BAD_REQUEST, "malformed", detail);
     if is_too_deep(bytes) {
         return Err(malformed(format!("Lists and objects may lie {MAX_DEPTH} deep in each other at most.")));

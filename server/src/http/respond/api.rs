@@ -26,6 +26,7 @@ use crate::{
         address::ClientAddress,
         error::{ApiError, PageResult},
         forms::is_idempotency_key,
+        json::well_formed,
     },
     responses::{self, Begun, Context, Person, Submission, Target},
     state::{App, AppState, hash_token},
@@ -270,7 +271,7 @@ fn remembered(app: &App, key: &str, bytes: &[u8]) -> Option<(Map<String, Value>,
     if has_too_many_values(bytes) {
         return None;
     }
-    let Ok(Value::Object(input)) = serde_json::from_slice(bytes) else { return None };
+    let Ok(Value::Object(input)) = serde_json::from_slice(&well_formed(bytes)) else { return None };
     let target = app.remembered.get(required_id(&input, "survey").ok()?)?;
     let is_version = input.get("version").is_none_or(|v| v.is_null() || v.as_str() == Some(&target.version.to_string()));
     (is_version && target.project.key == key).then_some((input, target))
@@ -295,7 +296,7 @@ async fn store(
     if has_too_many_values(bytes) {
         return Err(Refused::TooLarge);
     }
-    let value: Value = serde_json::from_slice(bytes).map_err(|e| Refused::Malformed(format!("This is not JSON: {e}.")))?;
+    let value: Value = serde_json::from_slice(&well_formed(bytes)).map_err(|e| Refused::Malformed(format!("This is not JSON: {e}.")))?;
     let Value::Object(input) = value else { return Err(Refused::Malformed("The body has to be a JSON object.".into())) };
     let pairs = read_pairs(&input)?;
     let begun: Begun = match id {
