@@ -31,6 +31,8 @@ pub struct Embed {
     pub is_admin: bool,
     /// Whether people may write tickets.
     pub portal: bool,
+    /// Query parameters of pages that are kept.
+    pub kept_parameters: Vec<String>,
     /// The project's live surveys.
     pub surveys: Vec<LiveSurvey>,
 }
@@ -40,7 +42,8 @@ window.earshot = window.earshot || function () { (earshot.q = earshot.q || []).p
 
 earshot("open");                          // show the live survey; or one of them: earshot("open", "SURVEY ID")
 earshot("close");
-earshot("portal");                        // opens the ticket portal in a new tab, with this page, release and environment
+earshot("portal");                        // opens the ticket portal in a new tab, with this page, release and environment;
+                                          // with two projects on the page: earshot("portal", "PROJECT KEY")
 earshot("identify", { id: "user-17", email: "ada@example.com", name: "Ada", attributes: { plan: "pro" } });
 earshot("track", "checkout-done");        // opens a survey that waits for this event
 earshot("on", "finish", (detail) => {});  // also: open, answer, close
@@ -52,7 +55,8 @@ pub fn EmbedPage(
     /// Its content.
     model: Embed,
 ) -> impl IntoView {
-    let Embed { slug, base, key, origins, is_admin, portal, surveys } = model;
+    let Embed { slug, base, key, origins, is_admin, portal, kept_parameters, surveys } = model;
+    let keeps = if kept_parameters.is_empty() { String::new() } else { format!(", and these parameters: {}", kept_parameters.join(", ")) };
     let script = format!("<script async src=\"{base}/embed.js\" data-project=\"{key}\"></script>");
     let csp = format!("script-src {base}; connect-src {base}; frame-src {base}");
     let allowed = if origins.is_empty() { "any site".to_owned() } else { origins.join(", ") };
@@ -71,10 +75,15 @@ pub fn EmbedPage(
             <section class="card stack" aria-labelledby="embed-script">
                 <h2 id="embed-script">"On every page: one line"</h2>
                 <p>"Paste it before "<code>"</body>"</code>" or into the "<code>"<head>"</code>". It shows the project’s live surveys, one at a time, and never slows or restyles your site."</p>
+                <p class="muted small">"It also works with "<code>"crossorigin"</code>" or "<code>"type=\"module\""</code>", and beside the line of another project."</p>
                 <CopyBox id="snippet-script" label="Script for your site" text=script rows=3 />
                 <p class="muted small">
                     "Shown on: "{allowed}". "
                     {is_admin.then(|| view! { <a href=format!("/p/{slug}/settings#origins")>"Change"</a> })}
+                </p>
+                <p class="muted small">
+                    "Of the address of a page, only the part before "<code>"?"</code>" and "<code>"#"</code>" leaves the page"{keeps}". "
+                    {is_admin.then(|| view! { <a href=format!("/p/{slug}/settings#kept_parameters")>"Change"</a> })}
                 </p>
             </section>
             {surveys.into_iter().map(|s| {
@@ -86,7 +95,7 @@ pub fn EmbedPage(
                         <h2 id=heading>{name.clone()}</h2>
                         {note.map(|text| view! { <p class="notice notice-warn">{text}</p> })}
                         <h3>"Inside a page"</h3>
-                        <p class="muted small">"Where this element stands; needs the line above on the page."</p>
+                        <p class="muted small">"Where this element stands; needs the line above on the page. Give it "<code>"display: block; min-height: 280px"</code>" in your style sheet, and nothing moves when it comes."</p>
                         <CopyBox id=format!("element-{id}") label=format!("{name}: element") text=format!("<earshot-survey survey=\"{id}\"></earshot-survey>") />
                         <h3>"As a plain frame"</h3>
                         <p class="muted small">"Without any script of ours. Its height does not follow the questions."</p>
@@ -114,7 +123,7 @@ pub fn EmbedPage(
             </section>
             <section class="card stack" aria-labelledby="embed-calls">
                 <h2 id="embed-calls">"From your own scripts"</h2>
-                <CopyBox id="snippet-calls" label="Calls" text=CALLS.to_owned() rows=11 />
+                <CopyBox id="snippet-calls" label="Calls" text=CALLS.to_owned() rows=12 />
             </section>
         </div>
         <Copy />

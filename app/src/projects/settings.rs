@@ -26,6 +26,8 @@ pub struct Settings {
     pub theme: String,
     /// Whether people may write tickets.
     pub portal: bool,
+    /// Query parameters that are kept in addresses, separated by commas.
+    pub kept_parameters: String,
     /// A remark about the colour, when it is hard to see.
     pub accent_warning: Option<String>,
     /// What the form is compared with when it comes back.
@@ -61,7 +63,8 @@ pub fn SettingsPage(
     /// For the form.
     idempotency_key: String,
 ) -> impl IntoView {
-    let Settings { slug, name, origins, language, accent, theme, portal, accent_warning, seen, may_change, errors } = model;
+    let Settings { slug, name, origins, language, accent, theme, portal, kept_parameters, accent_warning, seen, may_change, errors } =
+        model;
     let mut languages: Vec<(String, String)> =
         LANGUAGES.iter().map(|(code, name)| ((*code).to_owned(), format!("{name} ({code})"))).collect();
     if !languages.iter().any(|(code, _)| *code == language) {
@@ -96,7 +99,9 @@ pub fn SettingsPage(
                     </div>
                     <SelectField name="theme" label="Looks of the pages that people answer on" options=themes.to_vec() value=theme errors=errors.clone() />
                     <SelectField name="portal" label="Ticket portal" options=portals.to_vec() value=if portal { "on" } else { "off" }
-                        hint="A public page of this project: people write to the team there, and read the answers." errors=errors />
+                        hint="A public page of this project: people write to the team there, and read the answers." errors=errors.clone() />
+                    <TextField name="kept_parameters" label="Query parameters to keep (optional)" value=kept_parameters maxlength=2000
+                        hint="Names like utm_source, plan. Of the addresses of pages, everything else after ? and # is left out before it is stored: it may hold secrets." errors=errors />
                     {may_change.then(|| view! {
                         <div class="form-actions"><button type="submit" class="button button-primary">"Save settings"</button></div>
                     })}

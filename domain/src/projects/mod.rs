@@ -62,6 +62,9 @@ pub struct Project {
     /// Whether people may write tickets at `/p/{slug}`.
     #[serde(default = "has_portal")]
     pub portal: bool,
+    /// Names of query parameters that are kept in the addresses of pages; everything else after `?` and `#` is not stored.
+    #[serde(default)]
+    pub kept_parameters: Vec<String>,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -141,6 +144,33 @@ pub fn parse_origin(text: &str) -> Result<String, String> {
     Ok(origin)
 }
 
+/// Most query parameters that a project keeps.
+const MAX_KEPT: usize = 30;
+
+/// Reads names of query parameters, separated by white space or commas.
+///
+/// # Errors
+/// A message for each that cannot be one, and for more than [`MAX_KEPT`].
+pub fn parse_parameters(text: &str) -> Result<Vec<String>, FieldErrors> {
+    let mut errors = FieldErrors::default();
+    let mut out: Vec<String> = Vec::new();
+    for word in text.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty()) {
+        // What URLs carry unescaped, so that a name is compared as it is written.
+        let fits = word.len() <= 50 && word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~'));
+        if !fits {
+            let message =
+                format!("“{word}” is not a name that can be kept. Use letters, digits, hyphens, dots and underscores, like utm_source.");
+            errors.add("kept_parameters", "parameter", message);
+        } else if !out.iter().any(|name| name == word) {
+            out.push(word.to_owned());
+        }
+    }
+    if out.len() > MAX_KEPT {
+        errors.add("kept_parameters", "too_many", format!("Keep {MAX_KEPT} parameters at most."));
+    }
+    if errors.is_empty() { Ok(out) } else { Err(errors) }
+}
+
 /// Reads a colour as `#rrggbb`, in lower case.
 ///
 /// # Errors
@@ -167,6 +197,17 @@ impl Project {
     #[must_use]
     pub fn allows(&self, origin: &str) -> bool {
         self.origins.is_empty() || self.origins.iter().any(|o| o == origin)
+    }
+
+    /// The address of a page as it is stored: without its fragment, and of its query only the parameters that the project keeps. Sites put
+    /// secrets there, such as tokens to set a new password.
+    #[must_use]
+    pub fn stored_address(&self, address: &str) -> String {
+        let address = address.split('#').next().unwrap_or_default();
+        let (page, query) = address.split_once('?').unwrap_or((address, ""));
+        let is_kept = |pair: &&str| self.kept_parameters.iter().any(|name| pair.split('=').next() == Some(name));
+        let kept: Vec<&str> = query.split('&').filter(is_kept).collect();
+        if kept.is_empty() { page.to_owned() } else { format!("{page}?{}", kept.join("&")) }
     }
 }
 
@@ -243,6 +284,47 @@ mod tests {
         ] {
             let errors = parse_origins(typed).unwrap_err();
             assert!(errors.at("origins").is_some_and(|text| text.contains(told)), "{typed}: {errors:?}");
+        }
+    }
+
+    #[test]
+    fn addresses_keep_the_parameters_that_are_listed() {
+        let kept = |address: &str| {
+            let project = Project {
+                id: ProjectId(uuid::Uuid::nil()),
+                slug: String::new(),
+                name: String::new(),
+                key: String::new(),
+                origins: Vec::new(),
+                language: "en".into(),
+                accent: DEFAULT_ACCENT.into(),
+                theme: ThemeMode::Auto,
+                portal: true,
+                kept_parameters: parse_parameters("plan, utm_source\nplan").unwrap(),
+                created_at: Timestamp(0),
+            };
+            assert_eq!(project.kept_parameters, ["plan", "utm_source"]);
+            project.stored_address(address)
+        };
+        for (address, stored) in [
+            ("https://a.example/reset?token=SECRET#frag", "https://a.example/reset"),
+            ("https://a.example/x?plan=pro&token=S&utm_source=a%20b#plan=1", "https://a.example/x?plan=pro&utm_source=a%20b"),
+            ("https://a.example/x?token=?plan=pro", "https://a.example/x"),
+            ("https://a.example/x?Plan=pro&planet=x&pl%61n=y", "https://a.example/x"),
+            ("https://a.example/x?plan", "https://a.example/x?plan"),
+            ("https://a.example/#?plan=pro", "https://a.example/"),
+            ("https://a.example/x?", "https://a.example/x"),
+            ("", ""),
+        ] {
+            assert_eq!(kept(address), stored, "{address}");
+        }
+    }
+
+    #[test]
+    fn parameters_are_names() {
+        assert_eq!(parse_parameters("").unwrap(), Vec::<String>::new());
+        for bad in ["a=b", "?a", "ä", "a[]", &"x".repeat(51), &(0..31).map(|n| format!("p{n} ")).collect::<String>()] {
+            assert!(parse_parameters(bad).unwrap_err().at("kept_parameters").is_some(), "{bad}");
         }
     }
 }

@@ -86,6 +86,7 @@ fn settings_page(console: &Console, status: StatusCode, typed: Option<(&Settings
         accent: project.accent.clone(),
         theme: project.theme.as_str().into(),
         portal: project.portal,
+        kept_parameters: project.kept_parameters.join(", "),
         accent_warning: accent_warning(project),
         seen: projects::stamp(project),
         may_change: console.scope(Role::Admin).is_ok(),
@@ -96,6 +97,7 @@ fn settings_page(console: &Console, status: StatusCode, typed: Option<(&Settings
         model.origins.clone_from(&typed.origins);
         model.language.clone_from(&typed.language);
         model.theme.clone_from(&typed.theme);
+        model.kept_parameters.clone_from(&typed.kept_parameters);
         model.portal = if typed.portal.is_empty() { model.portal } else { typed.portal == "on" };
         // Another text would leave the colour field black.
         if domain::projects::parse_accent(&typed.accent).is_ok() {
@@ -155,6 +157,7 @@ async fn embed(console: Console, BaseUrl(base): BaseUrl) -> PageResult {
         origins: project.origins.clone(),
         is_admin: console.scope(Role::Admin).is_ok(),
         portal: project.portal,
+        kept_parameters: project.kept_parameters.clone(),
         surveys,
     };
     Ok(console.page("Embed", Nav::Settings, move || view! { <EmbedPage model=model /> }))

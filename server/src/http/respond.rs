@@ -80,11 +80,16 @@ pub(super) fn tidy(text: &str, max: usize) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// A web address from outside; anything but http(s) is dropped, so that no `javascript:` is ever stored.
+/// A web address from outside, without a name and password in it; anything but http(s) is dropped, so that no `javascript:` is ever stored.
 pub(super) fn web_address(text: &str) -> Option<String> {
     let text = tidy(text, 2000)?;
-    let url = url::Url::parse(&text).ok()?;
-    (matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none()).then_some(text)
+    let mut url = url::Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    if url.username().is_empty() && url.password().is_none() {
+        return Some(text);
+    }
+    url.set_username("").ok()?;
+    url.set_password(None).ok()?;
+    Some(url.into())
 }
 
 pub(super) fn user_agent(headers: &HeaderMap) -> Option<String> {
@@ -98,7 +103,8 @@ mod tests {
     #[test]
     fn only_web_addresses_are_kept() {
         assert_eq!(web_address("https://a.example/x?y#z").as_deref(), Some("https://a.example/x?y#z"));
-        for bad in ["javascript:alert(1)", "data:text/html,x", "//a.example", "https://user:secret@a.example/", "", "\0"] {
+        assert_eq!(web_address("https://user:secret@a.example/x?y").as_deref(), Some("https://a.example/x?y"));
+        for bad in ["javascript:alert(1)", "data:text/html,x", "//a.example", "", "\0"] {
             assert_eq!(web_address(bad), None, "{bad}");
         }
     }

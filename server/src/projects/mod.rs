@@ -4,7 +4,7 @@ use domain::{
     Error as Refusal, FieldErrors,
     accounts::{Actor, Role, Scope},
     ids::{ProjectId, StaffId},
-    projects::{DEFAULT_ACCENT, Project, ThemeMode, parse_accent, parse_language, parse_origins, slug},
+    projects::{DEFAULT_ACCENT, Project, ThemeMode, parse_accent, parse_language, parse_origins, parse_parameters, slug},
 };
 
 use serde::Deserialize;
@@ -34,6 +34,7 @@ pub fn draft(app: &App, name: &str, origins: Vec<String>) -> Result<Project> {
         accent: DEFAULT_ACCENT.into(),
         theme: ThemeMode::Auto,
         portal: true,
+        kept_parameters: Vec::new(),
         created_at: app.now(),
     })
 }
@@ -126,6 +127,9 @@ pub struct Settings {
     pub theme: String,
     /// Whether people may write tickets: `on` or `off`; anything else leaves it as it is.
     pub portal: String,
+    /// Names of query parameters that are kept in the addresses of pages.
+    #[validate(length(max = 2000, message = "Keep fewer parameters; this is too long."))]
+    pub kept_parameters: String,
     /// What [`stamp`] gave when the form was made.
     pub seen: String,
 }
@@ -133,8 +137,8 @@ pub struct Settings {
 /// What a settings form is compared with when it comes back: other settings give another stamp.
 #[must_use]
 pub fn stamp(project: &Project) -> String {
-    let Project { name, origins, language, accent, theme, portal, .. } = project;
-    hash_token(&format!("{name}\n{origins:?}\n{language}\n{accent}\n{}\n{portal}", theme.as_str()))
+    let Project { name, origins, language, accent, theme, portal, kept_parameters, .. } = project;
+    hash_token(&format!("{name}\n{origins:?}\n{language}\n{accent}\n{}\n{portal}\n{kept_parameters:?}", theme.as_str()))
 }
 
 /// What each field would say about a change that somebody else made to it meanwhile.
@@ -157,6 +161,7 @@ fn changed_meanwhile(now: &Project, wanted: &Project) -> FieldErrors {
     compare("theme", now.theme.as_str(), wanted.theme.as_str());
     let word = |on: bool| if on { "on" } else { "off" };
     compare("portal", word(now.portal), word(wanted.portal));
+    compare("kept_parameters", &now.kept_parameters.join(", "), &wanted.kept_parameters.join(", "));
     errors
 }
 
@@ -177,6 +182,10 @@ pub async fn change(app: &App, scope: &Scope, input: Settings) -> Result<Project
     take(parse_accent(&input.accent), &mut project.accent);
     match parse_origins(&input.origins) {
         Ok(origins) => project.origins = origins,
+        Err(found) => errors.0.extend(found.0),
+    }
+    match parse_parameters(&input.kept_parameters) {
+        Ok(names) => project.kept_parameters = names,
         Err(found) => errors.0.extend(found.0),
     }
     project.theme = ThemeMode::parse(&input.theme);

@@ -180,8 +180,14 @@ pub async fn begin(app: &App, target: &Target, key: &str, submission: Submission
 /// # Errors
 /// When the database fails or is too busy.
 pub async fn begin_remembered(app: &App, target: &Target, key: &str, submission: Submission) -> Result<Option<Begun>> {
-    let checked =
-        Checked { status: target.status, live: target.live, key: target.project.key.clone(), origins: target.project.origins.clone() };
+    let project = &target.project;
+    let checked = Checked {
+        status: target.status,
+        live: target.live,
+        key: project.key.clone(),
+        origins: project.origins.clone(),
+        kept_parameters: project.kept_parameters.clone(),
+    };
     match send(app, target, key, submission, Some(checked)).await {
         Ok(Fate::Stored(begun)) => Ok(Some(begun)),
         Ok(Fate::Closed | Fate::Outdated) | Err(Error::Refused(Refusal::Invalid(_))) => Ok(None),
@@ -225,7 +231,10 @@ struct Write {
 
 impl Write {
     fn new(app: &App, target: &Target, submission: Submission) -> Result<Self> {
-        let Submission { pairs, finished, signals, context } = submission;
+        let Submission { pairs, finished, signals, mut context } = submission;
+        for address in [&mut context.page_url, &mut context.referrer] {
+            *address = address.take().map(|address| target.project.stored_address(&address));
+        }
         let answers = target.body.read_answers(&pairs, finished).map_err(Refusal::Invalid)?;
         let digest = digest(&target.body, &answers);
         let mut person = context.contact.clone();

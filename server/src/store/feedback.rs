@@ -113,21 +113,29 @@ impl Store {
     /// When the database fails.
     pub async fn list_feedback(&self, scope: &Scope, newest: bool, after: Option<(i64, String)>, limit: i64) -> Result<Vec<Listed>> {
         let sql = if newest {
-            concat!("SELECT ", feedback_columns!(), ", (SELECT COUNT(*) FROM links l WHERE l.feedback_id = f.id) AS linked, \
+            concat!(
+                "SELECT ",
+                feedback_columns!(),
+                ", (SELECT COUNT(*) FROM links l WHERE l.feedback_id = f.id) AS linked, \
              (SELECT COUNT(*) FROM comments c WHERE c.feedback_id = f.id) AS commented, \
              (SELECT COUNT(*) FROM contacts p WHERE p.id = f.contact_id \
              AND COALESCE(p.name, '') || COALESCE(p.email, '') || COALESCE(p.external_id, '') <> '') AS known, \
              (SELECT t.priority FROM tickets t WHERE t.feedback_id = f.id) AS priority FROM feedback f \
              WHERE f.project_id = $1 AND (f.created_at < $2 OR (f.created_at = $2 AND f.id < $3)) \
-             ORDER BY f.created_at DESC, f.id DESC LIMIT $4")
+             ORDER BY f.created_at DESC, f.id DESC LIMIT $4"
+            )
         } else {
-            concat!("SELECT ", feedback_columns!(), ", (SELECT COUNT(*) FROM links l WHERE l.feedback_id = f.id) AS linked, \
+            concat!(
+                "SELECT ",
+                feedback_columns!(),
+                ", (SELECT COUNT(*) FROM links l WHERE l.feedback_id = f.id) AS linked, \
              (SELECT COUNT(*) FROM comments c WHERE c.feedback_id = f.id) AS commented, \
              (SELECT COUNT(*) FROM contacts p WHERE p.id = f.contact_id \
              AND COALESCE(p.name, '') || COALESCE(p.email, '') || COALESCE(p.external_id, '') <> '') AS known, \
              (SELECT t.priority FROM tickets t WHERE t.feedback_id = f.id) AS priority FROM feedback f \
              WHERE f.project_id = $1 AND (f.created_at > $2 OR (f.created_at = $2 AND f.id > $3)) \
-             ORDER BY f.created_at, f.id LIMIT $4")
+             ORDER BY f.created_at, f.id LIMIT $4"
+            )
         };
         let (at, id) = after.unwrap_or(if newest { (i64::MAX, String::new()) } else { (i64::MIN, String::new()) });
         let rows: Vec<ListedRow> =
@@ -190,12 +198,20 @@ impl Store {
         let sql = match self.dialect() {
             // The order makes SQLite find all rows first: handed over one by one as they are found, each would wake the reader.
             super::Dialect::Sqlite => {
-                concat!("SELECT ", feedback_columns!(), ", (SELECT json_group_array(CAST(t.tag AS TEXT)) FROM feedback_tags t WHERE t.feedback_id = f.id) AS tags \
-                 FROM json_each($2) j CROSS JOIN feedback f ON f.id = j.value WHERE f.project_id = $1 ORDER BY j.key")
+                concat!(
+                    "SELECT ",
+                    feedback_columns!(),
+                    ", (SELECT json_group_array(CAST(t.tag AS TEXT)) FROM feedback_tags t WHERE t.feedback_id = f.id) AS tags \
+                 FROM json_each($2) j CROSS JOIN feedback f ON f.id = j.value WHERE f.project_id = $1 ORDER BY j.key"
+                )
             }
             super::Dialect::Postgres => {
-                concat!("SELECT ", feedback_columns!(), ", (SELECT CAST(COALESCE(json_agg(t.tag), '[]') AS TEXT) FROM feedback_tags t WHERE t.feedback_id = f.id) AS tags \
-                 FROM feedback f JOIN json_array_elements_text(CAST($2 AS json)) j ON f.id = j WHERE f.project_id = $1")
+                concat!(
+                    "SELECT ",
+                    feedback_columns!(),
+                    ", (SELECT CAST(COALESCE(json_agg(t.tag), '[]') AS TEXT) FROM feedback_tags t WHERE t.feedback_id = f.id) AS tags \
+                 FROM feedback f JOIN json_array_elements_text(CAST($2 AS json)) j ON f.id = j WHERE f.project_id = $1"
+                )
             }
         };
         let rows: Vec<TaggedRow> = sqlx::query_as(sql).bind(scope.project().to_string()).bind(list).fetch_all(self.reader()).await?;

@@ -164,9 +164,11 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn imports(&self, scope: &Scope, most: i64) -> Result<Vec<Import>> {
-        let rows: Vec<Row> = sqlx::query_as(
-            concat!("SELECT ", columns!(), " FROM imports WHERE project_id = $1 AND status <> 'uploading' ORDER BY created_at DESC, id DESC LIMIT $2"),
-        )
+        let rows: Vec<Row> = sqlx::query_as(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM imports WHERE project_id = $1 AND status <> 'uploading' ORDER BY created_at DESC, id DESC LIMIT $2"
+        ))
         .bind(scope.project().to_string())
         .bind(most)
         .fetch_all(self.reader())
@@ -192,9 +194,11 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn import_of_file(&self, scope: &Scope, file_hash: &str, but: ImportId) -> Result<Option<Import>> {
-        let row: Option<Row> = sqlx::query_as(
-            concat!("SELECT ", columns!(), " FROM imports WHERE project_id = $1 AND file_hash = $2 AND id <> $3 AND status = 'done' ORDER BY created_at DESC LIMIT 1"),
-        )
+        let row: Option<Row> = sqlx::query_as(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM imports WHERE project_id = $1 AND file_hash = $2 AND id <> $3 AND status = 'done' ORDER BY created_at DESC LIMIT 1"
+        ))
         .bind(scope.project().to_string())
         .bind(file_hash.to_owned())
         .bind(but.to_string())
@@ -208,10 +212,12 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn unfinished_command(&self, scope: &Scope, file_hash: &str, mapping: &Mapping) -> Result<Option<Import>> {
-        let row: Option<Row> = sqlx::query_as(
-            concat!("SELECT ", columns!(), " FROM imports WHERE project_id = $1 AND file_hash = $2 AND mapping = $3 AND source = 'command' AND status = 'running' \
-             ORDER BY created_at DESC LIMIT 1"),
-        )
+        let row: Option<Row> = sqlx::query_as(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM imports WHERE project_id = $1 AND file_hash = $2 AND mapping = $3 AND source = 'command' AND status = 'running' \
+             ORDER BY created_at DESC LIMIT 1"
+        ))
         .bind(scope.project().to_string())
         .bind(file_hash.to_owned())
         .bind(serde_json::to_string(mapping)?)

@@ -21,6 +21,7 @@ struct Row {
     accent: String,
     theme: String,
     portal: i64,
+    kept_parameters: String,
     created_at: i64,
 }
 
@@ -38,6 +39,7 @@ impl TryFrom<Row> for Project {
             accent: row.accent,
             theme: ThemeMode::parse(&row.theme),
             portal: row.portal != 0,
+            kept_parameters: or_instead("list of kept parameters", serde_json::from_str(&row.kept_parameters).ok(), Vec::new()),
             created_at: Timestamp(row.created_at),
         })
     }
@@ -50,7 +52,8 @@ pub(super) fn origins(stored: &str) -> Vec<String> {
     list.into_iter().map(|origin| parse_origin(&origin).unwrap_or(origin)).collect()
 }
 
-const BY_ID: &str = "SELECT id, slug, name, public_key, origins, language, accent, theme, portal, created_at FROM projects WHERE id = $1";
+const BY_ID: &str =
+    "SELECT id, slug, name, public_key, origins, language, accent, theme, portal, kept_parameters, created_at FROM projects WHERE id = $1";
 
 impl Store {
     /// A project by the key of its embed snippet. Public: holds nothing of people.
@@ -59,7 +62,7 @@ impl Store {
     /// When the database fails.
     pub async fn project_by_key(&self, key: &str) -> Result<Option<Project>> {
         let row: Option<Row> = sqlx::query_as(
-            "SELECT id, slug, name, public_key, origins, language, accent, theme, portal, created_at FROM projects WHERE public_key = $1",
+            "SELECT id, slug, name, public_key, origins, language, accent, theme, portal, kept_parameters, created_at FROM projects WHERE public_key = $1",
         )
         .bind(key.to_owned())
         .fetch_optional(self.reader())
@@ -82,7 +85,7 @@ impl Store {
     /// When the database fails.
     pub async fn project_by_slug(&self, slug: &str) -> Result<Option<Project>> {
         let row: Option<Row> = sqlx::query_as(
-            "SELECT id, slug, name, public_key, origins, language, accent, theme, portal, created_at FROM projects WHERE slug = $1",
+            "SELECT id, slug, name, public_key, origins, language, accent, theme, portal, kept_parameters, created_at FROM projects WHERE slug = $1",
         )
         .bind(slug.to_owned())
         .fetch_optional(self.reader())
@@ -96,7 +99,7 @@ impl Store {
     /// When the database fails.
     pub async fn all_projects(&self) -> Result<Vec<Project>> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT id, slug, name, public_key, origins, language, accent, theme, portal, created_at FROM projects ORDER BY name, id",
+            "SELECT id, slug, name, public_key, origins, language, accent, theme, portal, kept_parameters, created_at FROM projects ORDER BY name, id",
         )
         .fetch_all(self.reader())
         .await?;
@@ -109,7 +112,7 @@ impl Store {
     /// When the database fails.
     pub async fn projects_of(&self, staff: StaffId) -> Result<Vec<Project>> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT p.id, p.slug, p.name, p.public_key, p.origins, p.language, p.accent, p.theme, p.portal, p.created_at \
+            "SELECT p.id, p.slug, p.name, p.public_key, p.origins, p.language, p.accent, p.theme, p.portal, p.kept_parameters, p.created_at \
              FROM projects p JOIN memberships m ON m.project_id = p.id WHERE m.staff_id = $1 ORDER BY p.name, p.id",
         )
         .bind(staff.to_string())
@@ -130,12 +133,12 @@ impl Tx<'_> {
         Ok(row.is_some())
     }
 
-    /// Changes what people may set of a project: name, origins, language, accent, theme and portal.
+    /// Changes what people may set of a project: name, origins, language, accent, theme, portal and kept parameters.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn update_project(&mut self, project: &Project) -> Result<()> {
-        sqlx::query("UPDATE projects SET name = $2, origins = $3, language = $4, accent = $5, theme = $6, portal = $7 WHERE id = $1")
+        sqlx::query("UPDATE projects SET name = $2, origins = $3, language = $4, accent = $5, theme = $6, portal = $7, kept_parameters = $8 WHERE id = $1")
             .bind(project.id.to_string())
             .bind(project.name.clone())
             .bind(serde_json::to_string(&project.origins)?)
@@ -143,6 +146,7 @@ impl Tx<'_> {
             .bind(project.accent.clone())
             .bind(project.theme.as_str())
             .bind(i64::from(project.portal))
+            .bind(serde_json::to_string(&project.kept_parameters)?)
             .execute(self.conn())
             .await?;
         Ok(())
@@ -181,8 +185,8 @@ impl Tx<'_> {
     /// When the database fails.
     pub async fn insert_project(&mut self, project: &Project) -> Result<()> {
         sqlx::query(
-            "INSERT INTO projects (id, slug, name, public_key, origins, language, accent, theme, portal, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            "INSERT INTO projects (id, slug, name, public_key, origins, language, accent, theme, portal, kept_parameters, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         )
         .bind(project.id.to_string())
         .bind(project.slug.clone())
@@ -193,6 +197,7 @@ impl Tx<'_> {
         .bind(project.accent.clone())
         .bind(project.theme.as_str())
         .bind(i64::from(project.portal))
+        .bind(serde_json::to_string(&project.kept_parameters)?)
         .bind(project.created_at.0)
         .execute(self.conn())
         .await?;

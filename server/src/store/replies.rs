@@ -85,10 +85,11 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn replies(&self, scope: &Scope) -> Result<Vec<Reply>> {
-        let rows: Vec<Row> = sqlx::query_as(concat!("SELECT ", columns!(), " FROM canned_replies WHERE project_id = $1 ORDER BY name_key, id"))
-            .bind(scope.project().to_string())
-            .fetch_all(self.reader())
-            .await?;
+        let rows: Vec<Row> =
+            sqlx::query_as(concat!("SELECT ", columns!(), " FROM canned_replies WHERE project_id = $1 ORDER BY name_key, id"))
+                .bind(scope.project().to_string())
+                .fetch_all(self.reader())
+                .await?;
         rows.into_iter().map(Row::reply).collect()
     }
 

@@ -93,7 +93,11 @@ impl Tx<'_> {
         .fetch_optional(self.conn())
         .await?;
         row.map(|(contact, reasons, finished)| {
-            Ok(ResponseState { contact: id(&contact)?, spam_reasons: or_instead("list of spam reasons", serde_json::from_str(&reasons).ok(), Vec::new()), finished: finished.is_some() })
+            Ok(ResponseState {
+                contact: id(&contact)?,
+                spam_reasons: or_instead("list of spam reasons", serde_json::from_str(&reasons).ok(), Vec::new()),
+                finished: finished.is_some(),
+            })
         })
         .transpose()
     }
@@ -169,7 +173,8 @@ impl Tx<'_> {
         };
         let row: Option<(String, String)> =
             sqlx::query_as(sql).bind(response.to_string()).bind(scope.project().to_string()).fetch_optional(self.conn()).await?;
-        row.map(|(feedback, status)| Ok((id(&feedback)?, or_instead("status of feedback", Status::parse(&status), Status::New)))).transpose()
+        row.map(|(feedback, status)| Ok((id(&feedback)?, or_instead("status of feedback", Status::parse(&status), Status::New))))
+            .transpose()
     }
 
     /// Brings feedback up to date with its response.

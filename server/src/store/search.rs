@@ -149,7 +149,8 @@ impl Tx<'_> {
         let Some((tx, seq)) = begin else { return Ok(0) };
         let gone = match self.dialect() {
             Dialect::Sqlite => {
-                let sql = "DELETE FROM feedback_changes WHERE seq IN (SELECT seq FROM feedback_changes WHERE seq < $1 ORDER BY seq LIMIT $2)";
+                let sql =
+                    "DELETE FROM feedback_changes WHERE seq IN (SELECT seq FROM feedback_changes WHERE seq < $1 ORDER BY seq LIMIT $2)";
                 sqlx::query(sql).bind(seq).bind(at_most).execute(self.conn()).await?
             }
             Dialect::Postgres => {

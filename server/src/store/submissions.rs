@@ -82,6 +82,8 @@ pub struct Checked {
     pub key: String,
     /// The origins that may embed it.
     pub origins: Vec<String>,
+    /// The query parameters that it keeps.
+    pub kept_parameters: Vec<String>,
 }
 
 /// What became of a submission.
@@ -133,20 +135,21 @@ impl Tx<'_> {
         }
         let sql = match self.dialect() {
             Dialect::Sqlite => {
-                "SELECT s.id, s.status, s.live_version_id, p.public_key, p.origins FROM json_each($1) j CROSS JOIN surveys s ON s.id = j.value \
+                "SELECT s.id, s.status, s.live_version_id, p.public_key, p.origins, p.kept_parameters FROM json_each($1) j CROSS JOIN surveys s ON s.id = j.value \
                  JOIN projects p ON p.id = s.project_id WHERE s.live_version_id IS NOT NULL"
             }
             Dialect::Postgres => {
-                "SELECT s.id, s.status, s.live_version_id, p.public_key, p.origins FROM json_array_elements_text(CAST($1 AS json)) j \
+                "SELECT s.id, s.status, s.live_version_id, p.public_key, p.origins, p.kept_parameters FROM json_array_elements_text(CAST($1 AS json)) j \
                  JOIN surveys s ON s.id = j JOIN projects p ON p.id = s.project_id WHERE s.live_version_id IS NOT NULL"
             }
         };
-        let rows: Vec<(String, String, String, String, String)> =
+        let rows: Vec<(String, String, String, String, String, String)> =
             sqlx::query_as(sql).bind(serde_json::to_string(surveys)?).fetch_all(self.conn()).await?;
         rows.into_iter()
-            .map(|(survey, status, live, key, origins)| {
+            .map(|(survey, status, live, key, origins, kept)| {
                 let status = SurveyStatus::parse(&status).ok_or_else(|| Error::internal("stored status", &status))?;
-                Ok((id(&survey)?, Checked { status, live: id(&live)?, key, origins: super::projects::origins(&origins) }))
+                let kept_parameters = or_instead("list of kept parameters", serde_json::from_str(&kept).ok(), Vec::new());
+                Ok((id(&survey)?, Checked { status, live: id(&live)?, key, origins: super::projects::origins(&origins), kept_parameters }))
             })
             .collect()
     }

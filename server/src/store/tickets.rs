@@ -113,10 +113,12 @@ impl Store {
     /// When the database fails.
     pub async fn tickets_page(&self, scope: &Scope, state: Option<State>, after: Option<(i64, String)>, limit: i64) -> Result<Vec<Ticket>> {
         let (at, id) = after.unwrap_or((i64::MAX, String::new()));
-        let rows: Vec<Row> = sqlx::query_as(
-            concat!("SELECT ", columns!(), " FROM tickets WHERE project_id = $1 AND ($2 = '' OR state = $2) AND (created_at < $3 OR (created_at = $3 AND id < $4)) \
-             ORDER BY created_at DESC, id DESC LIMIT $5"),
-        )
+        let rows: Vec<Row> = sqlx::query_as(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM tickets WHERE project_id = $1 AND ($2 = '' OR state = $2) AND (created_at < $3 OR (created_at = $3 AND id < $4)) \
+             ORDER BY created_at DESC, id DESC LIMIT $5"
+        ))
         .bind(scope.project().to_string())
         .bind(state.map_or("", State::as_str))
         .bind(at)
@@ -297,13 +299,19 @@ impl Tx<'_> {
         let sql = match feedback.status {
             Status::Spam => return Ok(()),
             Status::Resolved => {
-                concat!("UPDATE tickets SET state = 'closed', resolved_at = $3, updated_at = $3 WHERE feedback_id = $1 AND project_id = $2 AND state <> 'closed' RETURNING ", columns!())
+                concat!(
+                    "UPDATE tickets SET state = 'closed', resolved_at = $3, updated_at = $3 WHERE feedback_id = $1 AND project_id = $2 AND state <> 'closed' RETURNING ",
+                    columns!()
+                )
             }
             _ => {
                 // Whose turn it is is told by who spoke last.
-                concat!("UPDATE tickets SET state = CASE WHEN 'staff' = (SELECT m.author FROM ticket_messages m WHERE m.ticket_id = tickets.id \
+                concat!(
+                    "UPDATE tickets SET state = CASE WHEN 'staff' = (SELECT m.author FROM ticket_messages m WHERE m.ticket_id = tickets.id \
                  AND m.author <> 'note' ORDER BY m.created_at DESC, m.id DESC LIMIT 1) THEN 'answered' ELSE 'open' END, \
-                 resolved_at = NULL, updated_at = $3 WHERE feedback_id = $1 AND project_id = $2 AND state = 'closed' RETURNING ", columns!())
+                 resolved_at = NULL, updated_at = $3 WHERE feedback_id = $1 AND project_id = $2 AND state = 'closed' RETURNING ",
+                    columns!()
+                )
             }
         };
         let moved: Option<Row> = sqlx::query_as(sql)

@@ -14,7 +14,11 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
-use super::{Dialect, Store, Tx, backlog, feedback::{Row, feedback_columns}, id, optional_id, or_instead, replies};
+use super::{
+    Dialect, Store, Tx, backlog,
+    feedback::{Row, feedback_columns},
+    id, optional_id, or_instead, replies,
+};
 use crate::error::Result;
 
 /// Something that happened to feedback after a version.
@@ -266,7 +270,9 @@ impl Tx<'_> {
     pub async fn feedback_for_update(&mut self, scope: &Scope, feedback: FeedbackId) -> Result<Option<Feedback>> {
         let sql = match self.dialect() {
             Dialect::Sqlite => concat!("SELECT ", feedback_columns!(), " FROM feedback f WHERE f.id = $1 AND f.project_id = $2"),
-            Dialect::Postgres => concat!("SELECT ", feedback_columns!(), " FROM feedback f WHERE f.id = $1 AND f.project_id = $2 FOR UPDATE"),
+            Dialect::Postgres => {
+                concat!("SELECT ", feedback_columns!(), " FROM feedback f WHERE f.id = $1 AND f.project_id = $2 FOR UPDATE")
+            }
         };
         let row: Option<Row> =
             sqlx::query_as(sql).bind(feedback.to_string()).bind(scope.project().to_string()).fetch_optional(self.conn()).await?;

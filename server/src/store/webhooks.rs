@@ -246,10 +246,11 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn endpoints(&self, scope: &Scope) -> Result<Vec<Endpoint>> {
-        let rows: Vec<EndpointRow> = sqlx::query_as(concat!("SELECT ", columns!(), " FROM webhook_endpoints WHERE project_id = $1 ORDER BY created_at, id"))
-            .bind(scope.project().to_string())
-            .fetch_all(self.reader())
-            .await?;
+        let rows: Vec<EndpointRow> =
+            sqlx::query_as(concat!("SELECT ", columns!(), " FROM webhook_endpoints WHERE project_id = $1 ORDER BY created_at, id"))
+                .bind(scope.project().to_string())
+                .fetch_all(self.reader())
+                .await?;
         rows.into_iter().map(EndpointRow::read).collect()
     }
 
@@ -258,11 +259,12 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn endpoint(&self, scope: &Scope, endpoint: EndpointId) -> Result<Option<Endpoint>> {
-        let row: Option<EndpointRow> = sqlx::query_as(concat!("SELECT ", columns!(), " FROM webhook_endpoints WHERE project_id = $1 AND id = $2"))
-            .bind(scope.project().to_string())
-            .bind(endpoint.to_string())
-            .fetch_optional(self.reader())
-            .await?;
+        let row: Option<EndpointRow> =
+            sqlx::query_as(concat!("SELECT ", columns!(), " FROM webhook_endpoints WHERE project_id = $1 AND id = $2"))
+                .bind(scope.project().to_string())
+                .bind(endpoint.to_string())
+                .fetch_optional(self.reader())
+                .await?;
         row.map(EndpointRow::read).transpose()
     }
 
@@ -351,10 +353,12 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn endpoints_due(&self, now: Timestamp) -> Result<Vec<Endpoint>> {
-        let rows: Vec<EndpointRow> = sqlx::query_as(
-            concat!("SELECT ", columns!(), " FROM webhook_endpoints e WHERE e.enabled = 1 AND EXISTS (SELECT 1 FROM webhook_deliveries d \
-             WHERE d.endpoint_id = e.id AND d.state = 'pending' AND d.next_at <= $1)"),
-        )
+        let rows: Vec<EndpointRow> = sqlx::query_as(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM webhook_endpoints e WHERE e.enabled = 1 AND EXISTS (SELECT 1 FROM webhook_deliveries d \
+             WHERE d.endpoint_id = e.id AND d.state = 'pending' AND d.next_at <= $1)"
+        ))
         .bind(now.0)
         .fetch_all(self.reader())
         .await?;

@@ -222,7 +222,7 @@ pub async fn submit(app: &App, project: &Project, key: &str, submission: Submiss
         contact: None,
         survey: None,
         response: None,
-        page_url: context.page_url,
+        page_url: context.page_url.map(|address| project.stored_address(&address)),
         release: context.release,
         environment: context.environment,
         status: if reasons.is_empty() { Status::New } else { Status::Spam },

@@ -96,7 +96,7 @@ pub async fn add(app: &App, scope: &Scope, key: &str, new: NewFeedback) -> Resul
         contact: None,
         survey: None,
         response: None,
-        page_url: new.page_url,
+        page_url: new.page_url.map(|address| project.stored_address(&address)),
         release: new.release,
         environment: new.environment,
         status: Status::New,

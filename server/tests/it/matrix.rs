@@ -322,7 +322,13 @@ impl Filled {
         let rows: [(&str, Vec<String>); 4] = [
             (
                 "INSERT INTO comments (id, project_id, feedback_id, staff_id, body, created_at) VALUES ($1, $2, $3, $4, $5, 1)",
-                vec![app.id::<uuid::Uuid>().to_string(), project.id.to_string(), feedback.to_string(), staff.to_string(), format!("A word: {word}")],
+                vec![
+                    app.id::<uuid::Uuid>().to_string(),
+                    project.id.to_string(),
+                    feedback.to_string(),
+                    staff.to_string(),
+                    format!("A word: {word}"),
+                ],
             ),
             (
                 "INSERT INTO invitations (id, project_id, role, email, token_hash, created_by, created_at, expires_at) \
@@ -453,7 +459,9 @@ fn plausible<'a>(pattern: &str, ids: &'a BTreeMap<&'static str, String>) -> Vec<
         ("on", "0"),
         ("role", "viewer"),
     ];
-    form.extend([("item", "backlog"), ("key", "key"), ("staff", "staff"), ("invitation", "invitation")].map(|(name, id)| (name, ids[id].as_str())));
+    form.extend(
+        [("item", "backlog"), ("key", "key"), ("staff", "staff"), ("invitation", "invitation")].map(|(name, id)| (name, ids[id].as_str())),
+    );
     form
 }
 
@@ -485,7 +493,10 @@ async fn everything(t: &TestApp) -> Vec<(&'static str, Vec<String>)> {
         ("letters", "SELECT id || state FROM letters"),
         ("jobs", "SELECT id || state FROM jobs"),
         ("keys", "SELECT id || access || CAST(COALESCE(revoked_at, 0) AS TEXT) FROM api_keys"),
-        ("webhooks", "SELECT id || url || note || kinds || secret || CAST(enabled AS TEXT) || CAST(version AS TEXT) FROM webhook_endpoints"),
+        (
+            "webhooks",
+            "SELECT id || url || note || kinds || secret || CAST(enabled AS TEXT) || CAST(version AS TEXT) FROM webhook_endpoints",
+        ),
         ("deliveries", "SELECT event_id || endpoint_id || state FROM webhook_deliveries"),
         ("replies", "SELECT id || name || body FROM canned_replies"),
         ("counters", "SELECT project_id || kind || CAST(last AS TEXT) FROM counters"),

@@ -77,7 +77,13 @@ on_both!(one_row_that_cannot_be_read_breaks_nothing_else, |t: TestApp| async mov
     let key = server::keys::create(&t.app, &Scope::system(own.project.id), &wanted, "poison-key").await.unwrap().unwrap().secret;
     let (key, program) = (format!("Bearer {key}"), t.anonymous());
     let document = program.get("/api/v1/openapi.json").await.json();
-    let mut api: Vec<String> = document["paths"].as_object().unwrap().iter().filter(|(_, methods)| methods.get("get").is_some()).map(|(path, _)| own.path(path, &own.ids)).collect();
+    let mut api: Vec<String> = document["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .filter(|(_, methods)| methods.get("get").is_some())
+        .map(|(path, _)| own.path(path, &own.ids))
+        .collect();
     api.extend(["/api/v1/projects".to_owned(), format!("/api/v1/projects/{}", own.project.id)]);
     api.retain(|path| !path.contains("0192aaaa"));
     let whole = sample(&t.app, own.project.id, "The whole one");
@@ -120,7 +126,8 @@ on_both!(one_row_that_cannot_be_read_breaks_nothing_else, |t: TestApp| async mov
         for page in &all {
             let answered = read(page).await;
             // What is about the row alone may fail: without a draft there is no editor, without a version nothing to preview or to add up.
-            let about_it = matches!(*table, "surveys" | "survey_versions") && page.contains(&own.ids["survey"]) || *table == "survey_versions" && page.contains(&own.ids["response"]);
+            let about_it = matches!(*table, "surveys" | "survey_versions") && page.contains(&own.ids["survey"])
+                || *table == "survey_versions" && page.contains(&own.ids["response"]);
             if !(about_it || answered.status.is_success() || answered.status.is_redirection()) {
                 wrong.push(format!("{page} with {table}.{column} = {value:?}: {}", answered.status));
             }

@@ -126,7 +126,7 @@ on_both!(somebody_writes_reads_answers_and_opens_again, |t: TestApp| async move 
     assert!(text(&page.headers, "content-security-policy").contains("frame-ancestors 'none'"));
     assert!(page.headers.get("set-cookie").is_none());
 
-    let sent = write(&t, "key-00000001", &[("page_url", "https://shop.example/map"), ("release", "1.2")], &[]).await;
+    let sent = write(&t, "key-00000001", &[("page_url", "https://shop.example/map?token=SECRET#x"), ("release", "1.2")], &[]).await;
     let path = path(&sent);
     assert_eq!(text(&sent.headers, "referrer-policy"), "no-referrer");
     let page = client.get(sent.location()).await;

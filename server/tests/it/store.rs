@@ -14,11 +14,7 @@ use domain::{
     ids::{FeedbackId, ProjectId, StaffId},
 };
 use futures_util::{FutureExt, future::join_all};
-use server::{
-    jobs,
-    state::AppState,
-    store::jobs::Purged,
-};
+use server::{jobs, state::AppState, store::jobs::Purged};
 use sqlx::Connection;
 
 use crate::{

@@ -83,7 +83,13 @@ impl Setup {
     }
 
     fn checked(&self) -> Checked {
-        Checked { status: SurveyStatus::Live, live: self.version, key: self.project.key.clone(), origins: self.project.origins.clone() }
+        Checked {
+            status: SurveyStatus::Live,
+            live: self.version,
+            key: self.project.key.clone(),
+            origins: self.project.origins.clone(),
+            kept_parameters: Vec::new(),
+        }
     }
 
     /// What becomes of submissions that wait at the same time, after two others.

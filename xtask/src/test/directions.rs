@@ -87,7 +87,12 @@ fn takes_every_column(line: &str) -> bool {
             let before = line[..at].trim_end();
             let word = |word: &str| before.get(before.len().saturating_sub(word.len())..).is_some_and(|end| end.eq_ignore_ascii_case(word));
             let alias = line[..at].strip_suffix('.').is_some_and(|rest| rest.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_'));
-            alias || word("SELECT") || word("DISTINCT") || word("ALL") || word("RETURNING") || before.ends_with(',') && line[at + 1..].starts_with(" FROM")
+            alias
+                || word("SELECT")
+                || word("DISTINCT")
+                || word("ALL")
+                || word("RETURNING")
+                || before.ends_with(',') && line[at + 1..].starts_with(" FROM")
         })
 }
 
@@ -145,7 +150,9 @@ mod tests {
         ] {
             assert!(takes_every_column(line), "{line}");
         }
-        for line in ["SELECT COUNT(*) FROM x", "// SELECT * is forbidden", "let ms = 2 * HOUR;", "*self.conn()", "SELECT a * b FROM x", "/// `f.*`"] {
+        for line in
+            ["SELECT COUNT(*) FROM x", "// SELECT * is forbidden", "let ms = 2 * HOUR;", "*self.conn()", "SELECT a * b FROM x", "/// `f.*`"]
+        {
             assert!(!takes_every_column(line), "{line}");
         }
     }

@@ -36,12 +36,12 @@ pub fn text(text: Option<&str>) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// A web address; anything but http(s) is refused at its place.
+/// A web address without a password in it; anything but http(s) is refused at its place.
 pub fn address(errors: &mut FieldErrors, field: &str, text: Option<&str>) -> Option<String> {
     let text = text?;
     let read = web_address(text);
     if read.is_none() {
-        errors.add(field, "url", "Give an address that begins with http:// or https:// and holds no password.");
+        errors.add(field, "url", "Give an address that begins with http:// or https://.");
     }
     read
 }

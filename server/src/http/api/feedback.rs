@@ -266,7 +266,7 @@ pub struct NewFeedbackBody {
     text: String,
     score: Option<Score>,
     contact: Option<NewContact>,
-    /// The page it was said on.
+    /// The page it was said on. Of its query only the parameters that the project keeps are stored, and no fragment.
     #[serde(default, deserialize_with = "super::sent::at_most_or_null::<2000, _>")]
     #[schema(format = "uri", max_length = 2000, example = "https://shop.example/cart")]
     page_url: Option<String>,

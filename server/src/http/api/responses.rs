@@ -206,7 +206,7 @@ pub struct NewResponse {
     #[schema(default = true)]
     finished: bool,
     contact: Option<NewContact>,
-    /// The page it was given on.
+    /// The page it was given on. Of its query only the parameters that the project keeps are stored, and no fragment.
     #[serde(default, deserialize_with = "super::sent::at_most_or_null::<2000, _>")]
     #[schema(format = "uri", max_length = 2000)]
     page_url: Option<String>,

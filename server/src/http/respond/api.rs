@@ -121,7 +121,10 @@ async fn config_of(app: &App, project: &Project, headers: &HeaderMap) -> Result<
         })
         .collect();
     let on_accent = domain::colour::on_colour(&project.accent);
-    let body = json!({ "accent": project.accent, "onAccent": on_accent, "theme": project.theme, "surveys": surveys }).to_string();
+    let body = json!({
+        "accent": project.accent, "onAccent": on_accent, "theme": project.theme, "keep": project.kept_parameters, "surveys": surveys,
+    })
+    .to_string();
     let tag = format!("\"{}\"", hash_token(&body).get(..16).unwrap_or_default());
     let known = headers.get(header::IF_NONE_MATCH).and_then(|h| h.to_str().ok());
     let fresh = known.is_some_and(|h| h.split(',').any(|t| t.trim().trim_start_matches("W/") == tag));
