@@ -41,6 +41,7 @@ pub struct Texts {
     pub missing: &'static str,
     pub too_large: &'static str,
     pub shorten: &'static str,
+    pub refused: &'static str,
     pub error_required: &'static str,
     pub error_range: &'static str,
     pub error_choice: &'static str,
@@ -85,6 +86,7 @@ pub const EN: Texts = Texts {
     missing: "The link may be incomplete, or the survey was taken away.",
     too_large: "Your answers are too long to be sent. Go back and shorten them.",
     shorten: "This is too long to be sent. Please shorten it.",
+    refused: "Your answers were not accepted. They are still here: copy what you wrote, then reload the page and send it again.",
     error_required: "This question needs an answer.",
     error_range: "Choose a number from {low} to {high}.",
     error_choice: "This choice is not offered any more. Choose again.",
@@ -129,6 +131,7 @@ pub const DE: Texts = Texts {
     missing: "Vielleicht ist der Link unvollständig, oder die Umfrage gibt es nicht mehr.",
     too_large: "Ihre Antworten sind zu lang zum Absenden. Gehen Sie zurück und kürzen Sie sie.",
     shorten: "Das ist zu lang zum Absenden. Bitte kürzen Sie es.",
+    refused: "Ihre Antworten wurden nicht angenommen. Sie stehen noch hier: Kopieren Sie Ihren Text, laden Sie die Seite neu und senden Sie ihn noch einmal.",
     error_required: "Diese Frage braucht eine Antwort.",
     error_range: "Wählen Sie eine Zahl von {low} bis {high}.",
     error_choice: "Diese Auswahl gibt es nicht mehr. Bitte wählen Sie neu.",
@@ -230,6 +233,13 @@ mod tests {
         assert_eq!(pick_for_reader(None, Some("de"), "en").code, "de");
         assert_eq!(pick_for_reader(None, Some("fr"), "de").code, "de");
         assert_eq!(pick_for_reader(Some("en"), Some("de"), "de").code, "en");
+    }
+
+    #[test]
+    fn other_is_stored_under_the_name_that_people_see() {
+        for texts in ALL {
+            assert_eq!(domain::surveys::answer::other_label(texts.code), texts.other);
+        }
     }
 
     #[test]

@@ -62,6 +62,15 @@ pub const OTHER: &str = "_other";
 /// The value of the "Other" choice.
 pub const OTHER_CHOICE: &str = "other";
 
+/// What "Other" is called in a survey of this language, the same as on the respondent's page.
+#[must_use]
+pub fn other_label(language: &str) -> &'static str {
+    match language.split(['-', '_']).next() {
+        Some("de") => "Anderes",
+        _ => "Other",
+    }
+}
+
 /// An e-mail address as HTML's `type=email` takes it, roughly: something, `@`, a host with no spaces.
 #[must_use]
 pub fn is_email(text: &str) -> bool {
@@ -87,7 +96,7 @@ impl SurveyBody {
         let mut errors = FieldErrors::default();
         let mut answers = Vec::new();
         for question in self.questions.iter().filter(|q| q.kind.takes_answer()) {
-            match read_one(question, pairs) {
+            match read_one(question, pairs, &self.language) {
                 Ok(Some(answer)) => answers.push((question.id.clone(), answer)),
                 Ok(None) if finished && question.required => errors.add(&question.id, "required", "This question needs an answer."),
                 Ok(None) => {}
@@ -98,7 +107,7 @@ impl SurveyBody {
     }
 }
 
-fn read_one(question: &Question, pairs: &[(String, String)]) -> Result<Option<Answer>, (&'static str, String)> {
+fn read_one(question: &Question, pairs: &[(String, String)], language: &str) -> Result<Option<Answer>, (&'static str, String)> {
     let values: Vec<&str> = pairs.iter().filter(|(n, _)| *n == question.id).map(|(_, v)| v.trim()).filter(|v| !v.is_empty()).collect();
     if let Some((low, high)) = question.kind.scale() {
         let Some(value) = values.first() else { return Ok(None) };
@@ -114,7 +123,7 @@ fn read_one(question: &Question, pairs: &[(String, String)]) -> Result<Option<An
             return Err(("choice", "This choice is not offered any more. Choose again.".into()));
         }
         let other = if wants_other {
-            let text = other_text.unwrap_or("Other");
+            let text = other_text.unwrap_or_else(|| other_label(language));
             if text.chars().count() > 500 {
                 return Err(("too_long", "“Other” takes 500 characters at most.".into()));
             }
@@ -215,6 +224,11 @@ mod tests {
         survey.questions[4].kind = QuestionKind::SingleChoice { choices: vec![Choice { id: "c1".into(), label: "A".into() }], other: true };
         let answers = survey.read_answers(&pairs(&[("q4", "other"), ("q4_other", "mine")]), false).unwrap();
         assert_eq!(answers[0].1.display(&survey.questions[4]), "mine");
+        for (language, label) in [("en", "Other"), ("de-AT", "Anderes"), ("fr", "Other")] {
+            survey.language = language.into();
+            let answers = survey.read_answers(&pairs(&[("q4", "other")]), false).unwrap();
+            assert_eq!(answers[0].1.text(), Some(label));
+        }
     }
 
     proptest! {
