@@ -79,6 +79,8 @@
 
   let busy = false;
   let failures = 0;
+  // Refused for good: nothing more is sent by itself.
+  let over = false;
   let timer;
   // `quiet`: only for those who listen, because it can be seen elsewhere.
   const say = (words, quiet) => {
@@ -136,21 +138,21 @@
         if (state.finished && !state.dirty) return done();
       } else if (response.status === 422) {
         state.finished = false;
-        refuse(body.errors || []);
+        refuse(body.errors || [], body.detail);
       } else if (response.status === 413) {
         // Something on the way takes less than the server does.
         state.finished = false;
         const longest = [...form.querySelectorAll("textarea")].sort((a, b) => b.value.length - a.value.length)[0];
         refuse([{ pointer: longest && "/answers/" + longest.name, detail: text.shorten }]);
-      } else if (/40[349]|410/.test(response.status)) {
-        // Closed meanwhile, or not ours to answer: trying again would not help.
-        forget();
-        say(text.closed);
-        settle();
-        return;
-      } else {
+      } else if (response.status >= 500 || [408, 425, 429].includes(response.status)) {
         failed = true;
         wait = Number(response.headers.get("retry-after")) * 1000;
+      } else {
+        // Closed meanwhile, or not ours to answer: the same request would be refused again. What was typed stays, and Send begins anew.
+        over = true;
+        state = { key: uuid(), version: state.version, pairs: state.pairs, finished: false, dirty: false, tried: false };
+        say({ 403: text.foreign, 404: text.closed, 409: text.closed, 410: text.closed }[response.status] || body.detail || text.refused);
+        settle();
       }
     } catch {
       failed = true;
@@ -165,7 +167,7 @@
       timer = setTimeout(send, Math.max(wait || 0, Math.min(60000, 1000 * 2 ** failures)) * (0.75 + Math.random() / 2));
     }
     keep();
-    if (!failed && state.dirty) send();
+    if (!failed && !over && state.dirty) send();
   }
   addEventListener("online", () => send());
 
@@ -179,7 +181,8 @@
     if (!finished && (!now.length || JSON.stringify(now) === JSON.stringify(state.pairs))) return;
     state.pairs = now;
     state.finished ||= Boolean(finished);
-    state.dirty = true;
+    over &&= !finished;
+    state.dirty = !over;
     keep();
     if (failures && !finished) return; // The retry takes it along.
     send();
@@ -223,7 +226,7 @@
     return !words;
   }
 
-  function refuse(errors) {
+  function refuse(errors, detail) {
     let first = -1;
     for (const { pointer, detail } of errors) {
       const card = cards.findIndex((c) => "/answers/" + c.dataset.question === pointer);
@@ -232,8 +235,8 @@
       if (first < 0 || card < first) first = card;
     }
     settle();
-    show(Math.max(first, 0), true);
-    say(errors.map((e) => e.detail).join(" "), first >= 0);
+    show(first < 0 ? at : first, true);
+    say(errors.map((e) => e.detail).join(" ") || detail || text.refused, first >= 0);
   }
 
   // --- Cards. ---

@@ -159,7 +159,7 @@ pub fn SurveyPage(
                 data-survey=ticket.survey data-version=version data-key=ticket.key data-parent=ticket.parent
                 data-lang=texts.code data-next=texts.next data-send=texts.send data-progress=texts.progress data-required=texts.error_required
                 data-email=texts.error_email data-not-sent=texts.not_sent data-sent-late=texts.sent_late data-closed=texts.closed
-                data-try-again=texts.try_again data-shorten=texts.shorten
+                data-try-again=texts.try_again data-shorten=texts.shorten data-refused=texts.refused data-foreign=texts.foreign
             >
                 {preview.then(|| view! { <p class="note" lang=own_language>{texts.preview}</p> })}
                 <header>
