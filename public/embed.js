@@ -1,179 +1,224 @@
 // The loader that people paste: <script async src="https://HOST/embed.js" data-project="KEY"></script>
 // It asks once which surveys are live, and makes a frame only when one is shown. It must never be noticed where it is not
-// wanted: every entry is guarded, nothing of the host is patched, and all looks live in a shadow root and in constructed style
-// sheets, which a Content-Security-Policy without 'unsafe-inline' allows.
+// wanted: every entry is guarded, nothing of the host is patched, and all looks live in shadow roots and in constructed style
+// sheets, which a Content-Security-Policy without 'unsafe-inline' allows. One copy serves the page: further scripts, of other
+// projects or after a shutdown, hand their project to the copy that came first.
 (() => {
   try {
-    const script = document.currentScript || document.querySelector('script[data-project][src*="/embed.js"]');
+    const doc = document;
+    const tag = "earshot-survey";
     const before = window.earshot;
-    if (!script || (before && before.shutdown && before.shutdown.own)) return;
-    const { project, release, environment } = script.dataset;
-    const origin = new URL(script.src).origin;
-    const root = document.documentElement;
-    const shelf = "earshot:" + project;
-    const timers = [];
-    const listeners = {};
-    let frames = [];
-    let who = {};
-    let config;
-    let widget;
-    let popover;
-    let launcher;
-    let waiting = new Set();
-    let dead;
+    // Modules have no `currentScript`.
+    const scripts = doc.currentScript ? [doc.currentScript] : doc.querySelectorAll('script[data-project][src*="/embed.js"]');
+    const first = customElements.get(tag);
+    if (first) return first.add(scripts, before);
+
+    let projects, calls, timers, frames, waiting, buttons, listeners, who, widget, popover;
+    const reset = () => {
+      projects = [];
+      calls = [];
+      timers = [];
+      frames = [];
+      buttons = [];
+      waiting = new Set();
+      listeners = {};
+      who = {};
+      widget = popover = 0;
+    };
+    reset();
+    const elements = new Set();
 
     // No error of ours reaches the host.
     const guard = (fn) => (...args) => {
       try {
-        return dead ? undefined : fn(...args);
+        return fn(...args);
       } catch {}
     };
+    const later = (fn, ms) => timers.push(setTimeout(guard(fn), ms));
     // The host's own handlers fail on their own account.
-    const emit = (event, detail) => (listeners[event] || []).forEach((fn) => setTimeout(fn, 0, detail));
-    const make = (tag, properties) => Object.assign(document.createElement(tag), properties);
+    const emit = (event, survey) => listeners[event]?.forEach((fn) => setTimeout(fn, 0, { survey: survey.id }));
+    const make = (name, properties) => Object.assign(doc.createElement(name), properties);
+    const shade = (host, css) => {
+      const shadow = host.shadowRoot || host.attachShadow({ mode: "open" });
+      try {
+        const sheet = new CSSStyleSheet();
+        sheet.replaceSync(css);
+        shadow.adoptedStyleSheets = [sheet];
+      } catch {
+        shadow.append(make("style", { textContent: css }));
+      }
+      return shadow;
+    };
 
     // What this browser answered or dismissed is not shown by itself again.
-    const recall = () => {
-      try {
-        return JSON.parse(localStorage.getItem(shelf)) || {};
-      } catch {
-        return {};
-      }
-    };
-    const remember = (survey, what) => {
-      try {
-        const known = recall();
-        if (known[survey] !== "answered") localStorage.setItem(shelf, JSON.stringify({ ...known, [survey]: what }));
-      } catch {}
-    };
+    const recall = (survey) => guard(() => JSON.parse(localStorage.getItem(survey.shelf)))() || {};
+    const remember = guard((survey, what) => {
+      const known = recall(survey);
+      if (known[survey.id] !== "answered") localStorage.setItem(survey.shelf, JSON.stringify({ ...known, [survey.id]: what }));
+    });
+
+    // An address without what may be secret, which never leaves the page: of the query stays what the project keeps.
+    const address = guard((text, { keep = [] }) => {
+      const url = new URL(text);
+      url.hash = url.username = url.password = "";
+      url.search = new URLSearchParams([...url.searchParams].filter(([name]) => keep.includes(name)));
+      return url.href;
+    });
 
     // --- Frames: messages go to and come from our origin and that very window only. ---
 
-    const post = (frame, message) => frame.contentWindow.postMessage({ earshot: 1, ...message }, origin);
-    const sendContext = (entry) =>
-      post(entry.frame, {
-        type: "context",
-        source: entry.source,
-        context: { page_url: location.href, referrer: document.referrer, release, environment, contact: who },
-      });
-    const frameOf = (survey, title, source, hooks) => {
-      const parent = location.origin === "null" ? "" : "&parent=" + encodeURIComponent(location.origin);
-      const frame = make("iframe", { title, src: origin + "/s/" + encodeURIComponent(survey) + "?embed=1" + parent });
+    // A page without an origin (a local file, or sandboxed, whatever `location` says) neither gets nor sends any.
+    const nowhere = window.origin === "null";
+    const post = ({ frame, survey }, message) => nowhere || frame.contentWindow?.postMessage({ earshot: 1, ...message }, survey.project.origin);
+    const sendContext = (entry) => {
+      const { project } = entry.survey;
+      const { release, environment } = project;
+      const context = { page_url: address(location, project), referrer: address(doc.referrer, project), release, environment, contact: who };
+      post(entry, { type: "context", source: entry.source, context });
+    };
+    const frameOf = (survey, source, hooks) => {
+      const src = survey.project.origin + "/s/" + encodeURIComponent(survey.id) + "?embed=1&parent=" + encodeURIComponent(window.origin);
+      const frame = make("iframe", { title: survey.title, referrerPolicy: "origin", src });
       const entry = { frame, survey, source, ...hooks };
       frames.push(entry);
-      // A page without an origin of its own (a local file) gets no messages.
-      if (!parent) frame.onload = guard(() => entry.ready(480));
+      if (nowhere) {
+        frame.onload = guard(() => {
+          frame.style.height = "480px";
+          entry.ready?.();
+        });
+      }
       return entry;
     };
-    const onMessage = guard((event) => {
-      const data = event.data;
-      if (event.origin !== origin || !data || data.earshot !== 1) return;
-      const entry = frames.find((e) => e.frame.contentWindow === event.source);
-      if (!entry) return;
+    addEventListener("message", guard(({ data, origin, source }) => {
+      const entry = frames.find((e) => e.frame.contentWindow === source && e.survey.project.origin === origin);
+      if (!entry || data.earshot !== 1) return;
       const { type, height } = data;
+      if (height) entry.frame.style.height = height + "px";
       if (type === "ready") {
         sendContext(entry);
-        entry.ready(height);
-      } else if (type === "height") entry.frame.style.height = Math.min(+height || 0, 20000) + "px";
-      else if (type === "close") entry.close();
-      else if (type === "answer" || type === "finish") {
+        entry.ready?.();
+      } else if (type === "close") entry.close?.();
+      else if (type !== "height") {
         remember(entry.survey, "answered");
-        emit(type, { survey: entry.survey });
+        emit(type, entry.survey);
       }
-    });
-    addEventListener("message", onMessage);
+    }));
 
-    // --- The popover and its button, in a shadow root beside the body, where no framework clears them away. ---
+    // --- The popover and its buttons, in a shadow root at the end of the body: anywhere else, React would find one element too
+    // many when it hydrates a document. ---
 
-    const looks = () => {
-      const dark = "--b:#1c2027;--t:#e7eaf0;--l:#6d7788;color-scheme:dark";
-      const { accent, onAccent, theme } = config;
-      return `:host{all:initial;--b:#fff;--t:#1b1f27;--l:#868f9f;color-scheme:${theme === "dark" ? dark : "light"}}
-${theme === "auto" ? `@media(prefers-color-scheme:dark){:host{${dark}}}` : ""}
-button{font:600 15px/1.2 system-ui,sans-serif;cursor:pointer;min-height:44px;border-radius:22px;position:fixed;z-index:2147483646}
+    const dark = "{--b:#1c2027;--t:#e7eaf0;--l:#6d7788;color-scheme:dark}";
+    // What is important in a shadow root wins over everything that the page says about its host.
+    const looks = `:host{all:initial!important;display:block!important;position:fixed!important;z-index:2147483647!important}
+div,button{--b:#fff;--t:#1b1f27;--l:#868f9f;color-scheme:light;position:fixed;bottom:16px;inset-inline-end:16px;border:0}
+.dark${dark}@media(prefers-color-scheme:dark){.auto${dark}}
+button{font:600 15px/1.2 system-ui,sans-serif;cursor:pointer;min-height:44px;border-radius:22px;padding:0 18px;box-shadow:0 2px 12px #0005}
 button:focus-visible{outline:3px solid var(--t);outline-offset:2px;box-shadow:0 0 0 2px var(--b)}
-.launcher{bottom:16px;inset-inline-end:16px;padding:0 18px;border:0;background:${accent};color:${onAccent};box-shadow:0 2px 12px #0005}
-.popover{position:fixed;z-index:2147483647;bottom:16px;inset-inline-end:16px;box-sizing:border-box;width:min(400px,100vw - 32px);max-height:calc(100vh - 32px);overflow:auto;background:var(--b);color:var(--t);border:1px solid var(--l);border-radius:12px;box-shadow:0 8px 32px #0006;visibility:hidden}
-.popover.shown{visibility:visible}
-.close{position:absolute;top:4px;inset-inline-end:4px;width:44px;border:0;background:none;color:inherit;font-size:22px}
-iframe{display:block;width:100%;border:0}
-@media(prefers-reduced-motion:no-preference){.shown{animation:i .15s}@keyframes i{from{opacity:0;transform:translateY(8px)}}}`;
-    };
+div{box-sizing:border-box;width:min(400px,100vw - 32px);max-height:calc(100vh - 32px);overflow:auto;background:var(--b);color:var(--t);border:1px solid var(--l);border-radius:12px;box-shadow:0 8px 32px #0006;opacity:0;visibility:hidden}
+.shown{opacity:1;visibility:visible;transition:opacity .15s}
+.close{position:absolute;bottom:auto;top:4px;inset-inline-end:4px;width:44px;padding:0;background:none;color:inherit;font-size:22px;box-shadow:none}
+iframe{display:block;width:100%;border:0}`;
+
+    // Puts it where it can be seen and pressed: back when something took it away, and into a modal dialog, outside of which all is
+    // inert. In the top layer nothing that the host does to its ancestors moves or cuts it.
+    const place = guard(() => {
+      if (!widget) return;
+      const modal = [...doc.querySelectorAll("dialog:modal")].pop();
+      const home = modal || doc.body;
+      moved.disconnect();
+      // A dialog may go from any place of the page, and takes along what is in it.
+      moved.observe(doc, { childList: true, subtree: !!modal });
+      for (const node of [doc.documentElement, doc.body]) moved.observe(node, { childList: true });
+      if (widget.parentNode === home) return;
+      try {
+        // Does not load the frame again.
+        home.moveBefore(widget, null);
+        widget.hidePopover();
+      } catch {
+        home.append(widget);
+      }
+      widget.showPopover();
+    });
+    // Now and then, for somebody else may be as stubborn.
+    let soon;
+    const moved = new MutationObserver(() => {
+      soon ||= setTimeout(() => {
+        soon = 0;
+        place();
+      }, 99);
+    });
+    new MutationObserver(place).observe(doc, { subtree: true, attributeFilter: ["open"] });
     const stage = () => {
       if (!widget) {
-        widget = make("div", { id: "earshot-widget" });
-        const shadow = widget.attachShadow({ mode: "open" });
-        try {
-          const sheet = new CSSStyleSheet();
-          sheet.replaceSync(looks());
-          shadow.adoptedStyleSheets = [sheet];
-        } catch {
-          shadow.append(make("style", { textContent: looks() }));
-        }
+        widget = make("div", { id: "earshot-widget", popover: "manual" });
+        shade(widget, looks);
+        // Not amid what the parser still reads.
+        if (doc.readyState === "loading") addEventListener("DOMContentLoaded", place);
+        else place();
       }
-      if (!widget.isConnected) root.append(widget);
       return widget.shadowRoot;
     };
 
-    const close = () => {
-      if (!popover) return;
-      const { box, survey, back, timer } = popover;
-      const inside = stage().activeElement;
+    const hideButtons = (hidden) => buttons.forEach((button) => (button.hidden = hidden));
+    const end = () => {
+      frames = frames.filter((e) => e !== popover);
+      popover.box.remove();
       popover = 0;
-      clearTimeout(timer);
-      frames = frames.filter((e) => !box.contains(e.frame));
       removeEventListener("keydown", onKey);
-      box.remove();
-      if (launcher) launcher.hidden = false;
-      remember(survey, "dismissed");
-      if (inside) (back && back.isConnected && back !== document.body ? back : launcher || root).focus();
-      emit("close", { survey });
-      next();
+      hideButtons(false);
     };
-    const onKey = guard((event) => event.key === "Escape" && close());
+    const close = guard(() => {
+      if (!popover) return;
+      const { survey, back } = popover;
+      const inside = widget.shadowRoot.activeElement;
+      end();
+      remember(survey, "dismissed");
+      if (inside) (back?.isConnected && back !== doc.body ? back : buttons[0] || doc.documentElement).focus();
+      emit("close", survey);
+      next();
+    });
+    const onKey = (event) => event.key === "Escape" && close();
 
     // `wanted`: a person asked for it just now, so the focus goes there. What comes by itself takes nobody's focus away.
     const show = (survey, wanted) => {
       if (popover) return;
       const shadow = stage();
-      const active = document.activeElement;
-      const back = shadow.activeElement || active;
-      const box = make("div", { className: "popover", dir: survey.dir });
-      box.setAttribute("role", "dialog");
-      box.setAttribute("aria-label", survey.title);
-      const x = make("button", { className: "close", type: "button", textContent: "×", onclick: guard(close) });
-      x.setAttribute("aria-label", survey.close);
-      const entry = frameOf(survey.id, survey.title, "popover", {
+      const active = doc.activeElement;
+      const box = make("div", { className: "popover " + survey.project.theme, dir: survey.dir, role: "dialog", ariaLabel: survey.title });
+      let shown;
+      const entry = frameOf(survey, "popover", {
+        box,
+        back: shadow.activeElement || active,
         close,
-        ready(height) {
-          clearTimeout(popover.timer);
-          entry.frame.style.height = height + "px";
+        ready() {
+          // Once: a frame that was moved loads again.
+          if (shown) return;
+          shown = 1;
           box.classList.add("shown");
-          if (launcher) launcher.hidden = true;
+          hideButtons(true);
           addEventListener("keydown", onKey);
-          if (wanted || !active || active === document.body) {
+          if (wanted || !active || active === doc.body) {
             entry.frame.focus();
-            post(entry.frame, { type: "focus" });
+            post(entry, { type: "focus" });
           }
-          emit("open", { survey: survey.id });
+          emit("open", survey);
         },
       });
-      box.append(entry.frame, x);
-      // When the frame does not come to life, it is as if nothing had been.
-      const timer = setTimeout(guard(() => {
-        popover = 0;
-        frames = frames.filter((e) => e !== entry);
-        box.remove();
-        next();
-      }), 15000);
-      popover = { box, survey: survey.id, back, timer };
+      popover = entry;
+      box.append(entry.frame, make("button", { type: "button", className: "close", textContent: "×", ariaLabel: survey.close, onclick: close }));
       shadow.append(box);
+      // When the frame does not come to life, it is as if nothing had been.
+      later(() => {
+        if (shown || popover !== entry) return;
+        end();
+        next();
+      }, 15000);
     };
     // By itself: at most once for each survey, in any tab, and after the one that is open.
     const offer = (survey) => {
-      if (recall()[survey.id]) return;
+      if (recall(survey)[survey.id]) return;
       if (!popover) show(survey);
-      else if (popover.survey !== survey.id) waiting.add(survey);
+      else if (popover.survey !== survey) waiting.add(survey);
     };
     const next = () => {
       const all = waiting;
@@ -181,88 +226,108 @@ iframe{display:block;width:100%;border:0}
       all.forEach(offer);
     };
 
-    const ready = project
-      ? fetch(origin + "/embed/v1/" + encodeURIComponent(project) + "/config", { credentials: "omit" })
-          .then((response) => (response.ok ? response.json() : 0))
-          .catch(() => 0)
-      : Promise.resolve(0);
-    const live = (fn) => void ready.then(guard(() => config && fn(config.surveys)));
+    // --- <earshot-survey survey="ID">: the frame lies in its shadow root, so that React finds it as it was rendered. ---
 
-    ready.then(guard((answer) => {
-      if (!answer || !answer.surveys.length) return;
-      config = answer;
-      for (const survey of config.surveys) {
+    const fill = (element) => {
+      const id = element.getAttribute("survey");
+      const bare = projects.find((p) => !p.key);
+      const survey = projects.flatMap((p) => p.surveys || []).find((s) => s.id === id) || (bare && { id, title: element.title || "Survey", project: bare });
+      if (!survey || frames.some((e) => e.element === element)) return;
+      shade(element, ":host(:not([hidden])){display:block}iframe{display:block;width:100%;height:0;border:0}").append(
+        frameOf(survey, "inline", { element }).frame,
+      );
+    };
+
+    // --- Projects, and what the site may call: earshot.open(id) or earshot("open", id). ---
+
+    // Is done with the surveys of every project, also of those that come later.
+    const live = (call) => {
+      calls = [...calls.slice(-99), call];
+      projects.forEach((p) => p.surveys && call(p.surveys));
+    };
+    const start = (project) => {
+      for (const survey of project.surveys) {
+        Object.assign(survey, { project, shelf: "earshot:" + project.key });
         const { on, label, seconds } = survey.launch;
-        if (on === "button" && !launcher) {
-          launcher = make("button", { className: "launcher", type: "button", textContent: label, dir: survey.dir });
-          launcher.onclick = guard(() => show(survey, 1));
-          stage().append(launcher);
-        } else if (on === "delay") timers.push(setTimeout(guard(() => offer(survey)), seconds * 1000));
+        if (on === "button" && !project.button) {
+          project.button = make("button", { type: "button", className: "launcher " + project.theme, textContent: label, dir: survey.dir, onclick: guard(() => show(survey, 1)) });
+          const { style } = project.button;
+          style.background = project.accent;
+          style.color = project.onAccent;
+          // One above the other.
+          style.bottom = 16 + 56 * (buttons.push(project.button) - 1) + "px";
+          stage().append(project.button);
+        } else if (on === "delay") later(() => offer(survey), seconds * 1000);
       }
-    }));
-
-    // --- What the site may call, as earshot.open(id) or earshot("open", id), also before we came: its stub may keep the calls
-    // in earshot.q, as lists or as `arguments`. ---
-
+      calls.forEach((call) => guard(call)(project.surveys));
+      elements.forEach(fill);
+    };
+    const add = (scripts, before) => {
+      window.earshot = api;
+      for (const { dataset, src } of scripts) {
+        const { project: key, release = "", environment = "" } = dataset;
+        const { origin } = new URL(src);
+        if (projects.some((p) => p.key === key && p.origin === origin)) continue;
+        const project = { key, release, environment, origin };
+        projects.push(project);
+        if (!key) elements.forEach(fill);
+        else {
+          fetch(origin + "/embed/v1/" + encodeURIComponent(key) + "/config", { credentials: "omit", referrerPolicy: "origin" })
+            .then((response) => response.json())
+            .then((answer) => answer.surveys && projects.includes(project) && start(Object.assign(project, answer)))
+            .catch(() => {});
+        }
+      }
+      // Calls from before we came: the site's stub may keep them in earshot.q, as lists or as `arguments`.
+      for (const call of before?.q || before || []) api(...call);
+    };
     const api = Object.assign((name, ...args) => api[name] && api[name](...args), {
-      open: (id) => live((surveys) => {
-        const survey = id ? surveys.find((s) => s.id === id) : surveys[0];
-        if (survey) show(survey, 1);
-      }),
+      open(id) {
+        let done;
+        live((surveys) => {
+          const survey = !done && (id ? surveys.find((s) => s.id === id) : surveys[0]);
+          if (survey) show(survey, (done = 1));
+        });
+      },
       close,
-      portal: () => window.open(`${origin}/embed/v1/${project}/portal?` + new URLSearchParams({ page_url: location.href, release: release || "", environment: environment || "" }), "_blank", "noopener"),
+      portal(key) {
+        const project = projects.find((p) => !key || p.key === key);
+        const { release, environment } = project;
+        const asked = new URLSearchParams({ page_url: address(location, project), release, environment });
+        window.open(`${project.origin}/embed/v1/${project.key}/portal?` + asked, "_blank", "noopener");
+      },
       identify(person) {
         who = JSON.parse(JSON.stringify(person || {}));
         frames.forEach(sendContext);
       },
-      track: (name) => live((surveys) => surveys.filter((s) => s.launch.on === "event" && s.launch.name === name).forEach(offer)),
+      track: (name) => live((surveys) => surveys.forEach((s) => s.launch.on === "event" && s.launch.name === name && offer(s))),
       on(event, fn) {
-        (listeners[event] = listeners[event] || []).push(fn);
+        (listeners[event] ||= []).push(fn);
       },
       shutdown() {
         timers.forEach(clearTimeout);
         waiting.clear();
         close();
-        removeEventListener("message", onMessage);
+        moved.disconnect();
         frames.forEach((e) => e.frame.remove());
         if (widget) widget.remove();
-        api.shutdown.own = 0;
-        dead = 1;
+        reset();
       },
     });
     for (const name in api) api[name] = guard(api[name]);
-    api.shutdown.own = 1;
-    window.earshot = api;
-    const queue = Array.isArray(before) ? before : (before && before.q) || [];
-    for (const call of queue) api(...call);
 
-    // --- <earshot-survey survey="ID"> ---
-
-    if (!customElements.get("earshot-survey")) {
-      customElements.define("earshot-survey", class extends HTMLElement {
-        connectedCallback() {
-          guard(() => {
-            const id = this.getAttribute("survey");
-            const put = (title) => {
-              if (!this.isConnected || this.firstElementChild || dead) return;
-              const entry = frameOf(id, title, "inline", { close() {}, ready: (height) => (entry.frame.style.height = height + "px") });
-              const { style } = entry.frame;
-              this.style.display = style.display = "block";
-              style.width = "100%";
-              style.border = style.height = "0";
-              this.append(entry.frame);
-            };
-            if (!project) return put(this.title || "Survey");
-            live((surveys) => surveys.forEach((s) => s.id === id && put(s.title)));
-          })();
-        }
-        disconnectedCallback() {
-          guard(() => {
-            frames = frames.filter((e) => !this.contains(e.frame));
-            this.replaceChildren();
-          })();
-        }
-      });
+    class Survey extends HTMLElement {
+      connectedCallback() {
+        elements.add(this);
+        guard(fill)(this);
+      }
+      disconnectedCallback() {
+        elements.delete(this);
+        frames = frames.filter((e) => e.element !== this || e.frame.remove());
+      }
     }
+    Survey.add = add;
+    customElements.define(tag, Survey);
+    add(scripts, before);
   } catch {}
 })();

@@ -3,7 +3,10 @@ import { createServer } from 'node:http';
 import { once } from 'node:events';
 
 export class Host {
-  /** Serves `pages` (path → HTML body); scripts of its own come from /site.js. */
+  /**
+   * Serves `pages`: path → HTML body, or `{ html, headers, type }` for a whole document with headers of its own and without our policy.
+   * Scripts of its own come from /site.js.
+   */
   static async start({ earshot, pages, script = '' }) {
     const host = new Host();
     const csp = `default-src 'none'; script-src 'self' ${earshot}; connect-src ${earshot}; frame-src ${earshot}`;
@@ -11,6 +14,9 @@ export class Host {
       const path = new URL(request.url, 'http://host').pathname;
       if (path === '/site.js') return response.writeHead(200, { 'content-type': 'text/javascript' }).end(script);
       const body = pages[path];
+      if (body?.html !== undefined) {
+        return response.writeHead(200, { 'content-type': body.type ?? 'text/html; charset=utf-8', ...body.headers }).end(body.html);
+      }
       response.writeHead(body === undefined ? 404 : 200, { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': csp });
       response.end(`<!doctype html><html lang="en"><head><title>A shop</title><script src="/site.js"></script></head><body>${body ?? ''}</body></html>`);
     });

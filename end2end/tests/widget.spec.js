@@ -182,7 +182,9 @@ test('it opens the ticket portal beside the page, and says where it was opened @
   expect(visitor.url()).toBe(`${host.url}/?step=2`);
   await waitForText(page, `${own.url}/p/${own.project.slug}/inbox`, '#inbox-list', 'The cart is empty');
   await page.locator('.row-link').first().click();
-  await expect(page.locator('#inbox-detail')).toContainText(`${host.url}/?step=2`);
+  // Without its query, which may hold a secret.
+  await expect(page.locator('#inbox-detail')).toContainText(`${host.url}/`);
+  await expect(page.locator('#inbox-detail')).not.toContainText('step=2');
   await expect(page.locator('#inbox-detail')).toContainText('2.4.1');
   expect(wrong).toEqual([]);
 });

@@ -5,6 +5,7 @@ mod bench;
 mod build;
 mod chromium;
 mod dev;
+mod firefox;
 mod http;
 mod npm;
 mod paths;

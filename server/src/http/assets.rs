@@ -3,7 +3,7 @@
 use axum::{
     Router,
     extract::Path,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -88,6 +88,8 @@ fn serve(asset: &'static Asset, headers: &HeaderMap, caching: &'static str) -> R
         response
     };
     let out = response.headers_mut();
+    // Public files. A survey in a sandboxed frame has no origin, so its own files come from another one.
+    out.insert(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("cross-origin"));
     out.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.mime));
     out.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
     out.insert(header::VARY, HeaderValue::from_static("accept-encoding"));

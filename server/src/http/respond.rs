@@ -6,7 +6,7 @@ mod pages;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    http::{HeaderMap, HeaderName, HeaderValue, header},
+    http::{HeaderMap, HeaderValue, header},
     response::Response,
     routing::{get, post, put},
 };
@@ -40,11 +40,10 @@ pub fn routes() -> Router<AppState> {
         .layer(DefaultBodyLimit::max(SUBMISSION_LIMIT))
 }
 
-/// The loader under the name that people paste.
+/// The loader under the name that people paste. A tag with `crossorigin` or `type="module"` asks for it by CORS.
 async fn loader(headers: HeaderMap) -> Response {
     let mut response = assets::plain("embed.js", &headers);
-    let any = HeaderValue::from_static("cross-origin");
-    response.headers_mut().insert(HeaderName::from_static("cross-origin-resource-policy"), any);
+    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     response
 }
 

@@ -50,6 +50,11 @@ pub async fn headers(State(app): State<AppState>, mut request: Request, next: Ne
     if framed.is_none() {
         set(header::X_FRAME_OPTIONS, "DENY");
     }
+    if framed.is_some_and(|FramedBy(origins)| origins != ["'self'"]) {
+        // A page that is isolated from other origins frames only what says that it may, and that it is as strict itself.
+        set(HeaderName::from_static("cross-origin-resource-policy"), "cross-origin");
+        set(HeaderName::from_static("cross-origin-embedder-policy"), "require-corp");
+    }
     if secure {
         set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
     }

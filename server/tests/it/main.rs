@@ -36,3 +36,4 @@ mod tickets;
 mod tls;
 mod upgrade;
 mod webhooks;
+mod widget;

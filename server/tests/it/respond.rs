@@ -138,7 +138,7 @@ impl Setup {
             .unwrap();
     }
 
-    async fn count(&self, sql: &'static str) -> i64 {
+    pub async fn count(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(self.t.app.store.reader()).await.unwrap()
     }
 
@@ -149,14 +149,14 @@ impl Setup {
         entries.iter().map(|e| format!("{} {}", e.staff.as_deref().unwrap_or(e.change.outsider()), e.change.sentence())).collect()
     }
 
-    async fn feedback(&self) -> Vec<Feedback> {
+    pub async fn feedback(&self) -> Vec<Feedback> {
         let ids: Vec<String> =
             sqlx::query_scalar("SELECT id FROM feedback ORDER BY created_at, id").fetch_all(self.t.app.store.reader()).await.unwrap();
         let ids: Vec<FeedbackId> = ids.iter().map(|id| id.parse().unwrap()).collect();
         self.t.app.store.feedback_by_ids(&Scope::system(self.project.id), &ids).await.unwrap()
     }
 
-    fn url(&self, rest: &str) -> String {
+    pub fn url(&self, rest: &str) -> String {
         format!("/embed/v1/{}/{rest}", self.project.key)
     }
 

@@ -1,10 +1,10 @@
-//! Playwright against the release program.
+//! Playwright against the release program, in Chromium; the widget's cases in Firefox as well.
 
 use std::process::{Command, ExitCode};
 
 use super::{Args, Tally};
 use crate::{
-    Result, build, chromium, npm,
+    Result, build, chromium, firefox, npm,
     paths::Paths,
     process::{clean_env, tee},
 };
@@ -12,8 +12,15 @@ use crate::{
 /// All specs, with JavaScript on and off.
 pub fn tests(paths: &Paths, args: &Args) -> Result<Tally> {
     let mut playwright = playwright(paths)?;
+    let firefox = firefox::ensure();
+    if let Some(browser) = &firefox {
+        playwright.env("EARSHOT_FIREFOX", browser);
+    }
     let (success, text) = tee(playwright.arg("test").args(&args.extra))?;
     let tally = count(&text);
+    if firefox.is_none() {
+        println!("   skipped: the widget's cases in Firefox. Install Firefox, or set EARSHOT_FIREFOX to where it is");
+    }
     if success || tally.failed > 0 { Ok(tally) } else { Err("the browser tests did not run to their end".into()) }
 }
 
