@@ -17,7 +17,7 @@ use super::{
     ChangeRow, Dialect, Tx,
     contacts::{Known, Met},
     feedback::{NewFeedback, NewRow},
-    id,
+    id, or_instead,
     responses::AnswersOf,
     rows::{AllNew, rows},
     search::IndexRow,

@@ -75,7 +75,8 @@ on_both!(half_an_emoji_is_taken_wherever_texts_come_in, |t: TestApp| async move 
     let made = program.send(Method::POST, "/api/v1/feedback", &once, r#"{"text":"cut \ud83d here","tags":["a\ude00"]}"#).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
     assert_eq!((&made.json()["text"], &made.json()["tags"][0]), (&json!("cut \u{FFFD} here"), &json!("a\u{FFFD}")));
-    let whole = program.send(Method::POST, "/api/v1/feedback", &[("idempotency-key", "key-number-2")], r#"{"text":"whole \ud83d\ude00"}"#).await;
+    let whole =
+        program.send(Method::POST, "/api/v1/feedback", &[("idempotency-key", "key-number-2")], r#"{"text":"whole \ud83d\ude00"}"#).await;
     assert_eq!(whole.json()["text"], "whole 😀");
     assert_eq!(program.get("/api/v1/feedback?q=%ED%A0%BD").await.status, StatusCode::OK);
     // Still no JSON.
@@ -116,14 +117,17 @@ on_both!(addresses_are_stored_without_what_may_be_secret, |t: TestApp| async mov
         let config = s.t.anonymous().get(&s.url("config")).await.json();
         assert_eq!(config["keep"].as_array().unwrap().len(), kept.split(',').filter(|name| !name.is_empty()).count());
 
-        let once = [("idempotency-key", &*format!("key-number-{n}"))].map(|(name, key)| (name, key.to_owned()));
-        let once = [(once[0].0, once[0].1.as_str())];
-        let body = json!({ "text": "by a program", "page_url": SECRET }).to_string();
-        let made = program.send(Method::POST, "/api/v1/feedback", &once, &body).await;
-        assert_eq!((made.status, &made.json()["page_url"]), (StatusCode::CREATED, &json!(stored)), "{}", made.body);
-        let body = json!({ "answers": [{ "question_id": "q1", "number": 3 }], "page_url": SECRET }).to_string();
-        let made = program.send(Method::POST, &format!("/api/v1/surveys/{}/responses", s.survey), &once, &body).await;
-        assert_eq!((made.status, &made.json()["page_url"]), (StatusCode::CREATED, &json!(stored)), "{}", made.body);
+        for (path, body) in [
+            ("/api/v1/feedback".to_owned(), json!({ "text": "by a program", "page_url": SECRET })),
+            (
+                format!("/api/v1/surveys/{}/responses", s.survey),
+                json!({ "answers": [{ "question_id": "q1", "number": 3 }], "page_url": SECRET }),
+            ),
+        ] {
+            let key = format!("key-number-{n}-{}", path.len());
+            let made = program.send(Method::POST, &path, &[("idempotency-key", &key)], &body.to_string()).await;
+            assert_eq!((made.status, &made.json()["page_url"]), (StatusCode::CREATED, &json!(stored)), "{}", made.body);
+        }
     }
     for column in ["page_url", "referrer"] {
         let sql = match column {
@@ -152,7 +156,11 @@ on_both!(the_parameters_to_keep_are_a_setting, |t: TestApp| async move {
     };
     let refused = post("plan a=b", &seen).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(refused.body.contains("“a=b” is not a name that can be kept") && refused.body.contains("value=\"plan a=b\""), "{}", refused.body);
+    assert!(
+        refused.body.contains("“a=b” is not a name that can be kept") && refused.body.contains("value=\"plan a=b\""),
+        "{}",
+        refused.body
+    );
     assert_eq!(post("plan utm_source plan", &seen).await.status, StatusCode::SEE_OTHER);
     let page = owner.get("/p/my-app/settings").await;
     assert!(page.body.contains("value=\"plan, utm_source\""), "{}", page.body);
@@ -184,5 +192,8 @@ on_both!(isolated_and_sandboxed_pages_may_load_it, |t: TestApp| async move {
     }
     // Pages of the console stay closed to others.
     let console = client.get("/sign-in").await;
-    assert_eq!((of(&console, "cross-origin-resource-policy"), console.headers[header::X_FRAME_OPTIONS].to_str().unwrap()), (String::new(), "DENY"));
+    assert_eq!(
+        (of(&console, "cross-origin-resource-policy"), console.headers[header::X_FRAME_OPTIONS].to_str().unwrap()),
+        (String::new(), "DENY")
+    );
 });
