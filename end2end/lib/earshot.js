@@ -15,9 +15,9 @@ export const COLLEAGUE = { name: 'Carl Colleague', email: 'carl@example.com', pa
 export class Earshot {
   /**
    * Starts a server; with `demo`, filled with the demonstration and with its host site; with `mail` (a `Mailbox` of lib/mail.js), it sends
-   * letters there; `limits` are the flags of its rate limits.
+   * letters there; `limits` are the flags of its rate limits; `listen` is its address, for tests that need it before the start.
    */
-  static async start({ demo = false, args = [], mail, limits = ['--rate-per-address', '100000', '--rate-per-key', '100000'] } = {}) {
+  static async start({ demo = false, args = [], mail, listen, limits = ['--rate-per-address', '100000', '--rate-per-key', '100000'] } = {}) {
     if (!PROGRAM) throw new Error('start the browser tests with: cargo xtask test --only browser');
     const server = new Earshot();
     server.dir = await mkdtemp(join(tmpdir(), 'earshot-e2e-'));
@@ -25,7 +25,7 @@ export class Earshot {
     server.args = [...limits, ...args];
     server.mail = mail;
     // Links in letters begin with the address, so it must be known before the start.
-    await server.launch(mail ? `127.0.0.1:${await freePort()}` : '127.0.0.1:0');
+    await server.launch(listen ?? (mail ? `127.0.0.1:${await freePort()}` : '127.0.0.1:0'));
     return server;
   }
 
@@ -38,7 +38,7 @@ export class Earshot {
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => (this.log += text));
     }
-    this.url = await this.logged(/serves (http:\/\/\S+)(?=\s)/);
+    this.url = await this.logged(/serves (https?:\/\/\S+)(?=\s)/);
     if (this.demo) {
       this.survey = await this.logged(/its survey is at (http:\/\/\S+)(?=\s)/);
       this.hostUrl = (await this.logged(/site with the widget is at (http:\/\/\S+)(?=\s)/)).replace(/\/$/, '');
@@ -105,7 +105,7 @@ export class Earshot {
 }
 
 /** A port that nobody listens on. */
-async function freePort() {
+export async function freePort() {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address();

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use crate::{
-    config::{Config, Mail},
+    config::{Config, Mail, TrustedProxies},
     error::{Error, Result},
     http::serve::{MOST_CONNECTIONS, connections},
     machine,
@@ -240,10 +240,16 @@ async fn mail_server(mail: &Mail) -> Finding {
 
 fn settings(config: &Config) -> Vec<Finding> {
     let mut found = Vec::new();
-    if config.secure_cookies && config.trusted_proxies == 0 {
+    if config.secure_cookies && config.trusted_proxies.is_none() {
         found.push(Finding::wrong(
-            "The public URL is https, so a proxy stands in front, but --trusted-proxies is 0: all visitors share one limit.",
-            "Set --trusted-proxies (EARSHOT_TRUSTED_PROXIES) to the number of proxies.",
+            "The public URL is https, so a proxy stands in front, but --trusted-proxies is not set: all visitors share one limit.",
+            "Set --trusted-proxies (EARSHOT_TRUSTED_PROXIES) to the proxy's address, like 127.0.0.1.",
+        ));
+    }
+    if let (TrustedProxies::Hops(_), false) = (&config.trusted_proxies, config.listen.ip().is_loopback()) {
+        found.push(Finding::wrong(
+            format!("Everybody who reaches {} directly can choose the address that limits count by.", config.listen),
+            "Name the proxies by address in --trusted-proxies (EARSHOT_TRUSTED_PROXIES), like 10.1.0.0/16, or listen on 127.0.0.1.",
         ));
     }
     if !config.webhook_allow.is_empty() {

@@ -31,10 +31,10 @@ pub(super) async fn run(config: Config, demo_site: Option<SocketAddr>) -> Result
     }
     let base = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     tracing::info!("Earshot {} serves {base}", env!("CARGO_PKG_VERSION"));
-    if config.secure_cookies && config.trusted_proxies == 0 {
+    if config.secure_cookies && config.trusted_proxies.is_none() {
         tracing::warn!(
-            "The public URL is https, so a proxy stands in front, but --trusted-proxies (EARSHOT_TRUSTED_PROXIES) is 0: \
-             all visitors count as one address and share its limits. Set it to the number of proxies."
+            "The public URL is https, so a proxy stands in front, but --trusted-proxies (EARSHOT_TRUSTED_PROXIES) is not set: \
+             all visitors count as one address and share its limits. Set it to the proxy's address, like 127.0.0.1."
         );
     }
     if let Some(site) = demo_site {

@@ -7,7 +7,7 @@ use std::{
 
 use serde::Deserialize;
 
-use super::LogFormat;
+use super::{Hsts, LogFormat, TrustedProxies};
 use crate::error::{Error, Result};
 
 /// What the file may say. Unknown names are refused: a misspelt setting must not be taken for the default.
@@ -18,7 +18,8 @@ pub(super) struct File {
     pub database_url: Option<String>,
     pub listen: Option<SocketAddr>,
     pub public_url: Option<String>,
-    pub trusted_proxies: Option<usize>,
+    pub trusted_proxies: Option<TrustedProxies>,
+    pub hsts: Option<Hsts>,
     pub rate_per_address: Option<u32>,
     pub rate_per_key: Option<u32>,
     pub rate_per_api_key: Option<u32>,

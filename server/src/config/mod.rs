@@ -4,8 +4,10 @@
 
 mod file;
 mod mail;
+mod proxies;
 
 pub use mail::Mail;
+pub use proxies::TrustedProxies;
 
 use std::{
     net::SocketAddr,
@@ -30,8 +32,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// How people reach us, `https://feedback.example.com` without a slash at the end; from the `Host` header when unset.
     pub public_url: Option<String>,
-    /// How many reverse proxies in front of us may be believed about `X-Forwarded-For`; 0: none.
-    pub trusted_proxies: usize,
+    /// Which reverse proxies in front of us are believed about `X-Forwarded-For` and `X-Forwarded-Proto`.
+    pub trusted_proxies: TrustedProxies,
+    /// What browsers are told about HTTPS; only sent when `public_url` is https.
+    pub hsts: Hsts,
     /// Whether cookies are marked `Secure` and `__Host-`; on when `public_url` is https.
     pub secure_cookies: bool,
     /// Submissions per minute from one address.
@@ -63,6 +67,31 @@ pub enum LogFormat {
     Json,
 }
 
+/// What `Strict-Transport-Security` (RFC 6797) says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Hsts {
+    /// This host and its subdomains (OWASP ASVS 5.0 3.4.1).
+    #[default]
+    Subdomains,
+    /// This host alone: another service on a subdomain has no HTTPS.
+    Host,
+    /// Not sent: the proxy does.
+    Off,
+}
+
+impl Hsts {
+    /// The header's value.
+    #[must_use]
+    pub fn value(self) -> Option<&'static str> {
+        match self {
+            Self::Subdomains => Some("max-age=31536000; includeSubDomains"),
+            Self::Host => Some("max-age=31536000"),
+            Self::Off => None,
+        }
+    }
+}
+
 /// The settings that every subcommand takes.
 #[derive(Debug, Clone, Default, Args)]
 pub struct StoreArgs {
@@ -92,9 +121,14 @@ pub struct ServeArgs {
     /// How people reach this installation, for example `https://feedback.example.com`; with https, cookies are Secure
     #[arg(long, env = "EARSHOT_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
-    /// How many reverse proxies in front may be believed about X-Forwarded-For [default: 0, none]
-    #[arg(long, env = "EARSHOT_TRUSTED_PROXIES", value_name = "N")]
-    pub trusted_proxies: Option<usize>,
+    /// Reverse proxies in front that are believed about X-Forwarded-For: their addresses (127.0.0.1,10.1.0.0/16), or how many
+    /// stand in a row where nobody else reaches this port [default: none]
+    #[arg(long, env = "EARSHOT_TRUSTED_PROXIES", value_name = "CIDR,…|N")]
+    pub trusted_proxies: Option<TrustedProxies>,
+    /// Strict-Transport-Security, sent when the public URL is https: for this host and its subdomains, this host alone, or not at all
+    /// [default: subdomains]
+    #[arg(long, env = "EARSHOT_HSTS", value_name = "WHAT")]
+    pub hsts: Option<Hsts>,
     /// Submissions each minute from one network address, at most [default: 60]
     #[arg(long, env = "EARSHOT_RATE_PER_ADDRESS", value_name = "N")]
     pub rate_per_address: Option<u32>,
@@ -143,7 +177,8 @@ impl Config {
             listen: serve.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 3000))),
             secure_cookies: public_url.as_ref().is_some_and(|url| url.starts_with("https://")),
             public_url,
-            trusted_proxies: serve.trusted_proxies.or(file.trusted_proxies).unwrap_or(0),
+            trusted_proxies: serve.trusted_proxies.or(file.trusted_proxies).unwrap_or_default(),
+            hsts: serve.hsts.or(file.hsts).unwrap_or_default(),
             rate_per_address: serve.rate_per_address.or(file.rate_per_address).unwrap_or(60),
             rate_per_key: serve.rate_per_key.or(file.rate_per_key).unwrap_or(600),
             rate_per_api_key: serve.rate_per_api_key.or(file.rate_per_api_key).unwrap_or(600),
@@ -202,7 +237,8 @@ impl Config {
             database_url: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             public_url: None,
-            trusted_proxies: 0,
+            trusted_proxies: TrustedProxies::None,
+            hsts: Hsts::default(),
             secure_cookies: false,
             rate_per_address: 10_000,
             rate_per_key: 100_000,
@@ -233,7 +269,8 @@ fn public_url(text: &str) -> Result<String> {
         matches!(url.scheme(), "http" | "https") && url.has_host() && url.path() == "/" && url.query().is_none() && url.fragment().is_none()
     });
     if fits && trimmed.split("//").nth(1).is_some_and(|host| !host.contains('@')) {
-        Ok(trimmed.to_ascii_lowercase())
+        // As browsers write an origin: without the scheme's own port, and names in ASCII.
+        Ok(url::Url::parse(trimmed).map_or_else(|_| trimmed.to_ascii_lowercase(), |url| url.origin().ascii_serialization()))
     } else {
         Err(wrong("public_url", "EARSHOT_PUBLIC_URL", "write it like https://feedback.example.com, without a path"))
     }
@@ -256,6 +293,7 @@ fn unknown_among(names: impl Iterator<Item = String>) -> Vec<String> {
         "EARSHOT_LISTEN",
         "EARSHOT_PUBLIC_URL",
         "EARSHOT_TRUSTED_PROXIES",
+        "EARSHOT_HSTS",
         "EARSHOT_RATE_PER_ADDRESS",
         "EARSHOT_RATE_PER_KEY",
         "EARSHOT_RATE_PER_API_KEY",
@@ -314,9 +352,13 @@ mod tests {
             file("listen = \"127.0.0.1:4000\"\ntrusted_proxies = 2\nlog_format = \"json\"\npublic_url = \"https://F.example/\"\n");
         let config = load(&["--config", &path, "--listen", "0.0.0.0:5000"]).unwrap();
         assert_eq!(config.listen.to_string(), "0.0.0.0:5000");
-        assert_eq!((config.trusted_proxies, config.log_format), (2, LogFormat::Json));
+        assert_eq!((config.trusted_proxies, config.log_format), (TrustedProxies::Hops(2), LogFormat::Json));
         assert_eq!(config.public_url.as_deref(), Some("https://f.example"));
         assert!(config.secure_cookies);
+        assert_eq!(
+            load(&["--public-url", "https://Bücher.example:443"]).unwrap().public_url.as_deref(),
+            Some("https://xn--bcher-kva.example")
+        );
         assert_eq!((config.rate_per_address, config.rate_per_key), (60, 600));
     }
 
@@ -332,6 +374,7 @@ mod tests {
         assert!(refusal(&["--public-url", "https://a.example/path"]).contains("--public-url"));
         assert!(refusal(&["--rate-per-key", "0"]).contains("--rate-per-key"));
         assert!(refusal(&["--webhook-allow", "10.0.0.0/8,lan"]).contains("“lan”"));
+        assert!(refusal(&["--trusted-proxies", "10.0.0.0/8,lan"]).contains("“lan”"));
         assert!(refusal(&["--log", "a=b=c"]).contains("EARSHOT_LOG"));
         assert!(refusal(&["--config", "/nowhere/earshot.toml"]).contains("/nowhere/earshot.toml"));
     }

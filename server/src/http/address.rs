@@ -9,8 +9,7 @@ use axum::{
 
 use crate::state::AppState;
 
-/// The client's address. Behind `trusted_proxies` = n, the n-th `X-Forwarded-For` entry from the right, with or without a port. Entries are
-/// counted whether they can be read or not, since those further left are the client's own words.
+/// The client's address: who opened the connection, or whom trusted proxies name in `X-Forwarded-For`, with or without a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
 
@@ -32,19 +31,22 @@ impl FromRequestParts<AppState> for ClientAddress {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Self::Rejection> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map_or(IpAddr::from([127, 0, 0, 1]), |c| c.0.ip());
-        let hops = app.config.trusted_proxies;
-        if hops == 0 {
-            return Ok(Self(peer));
-        }
-        Ok(Self(forwarded(&parts.headers, hops).unwrap_or(peer)))
+        Ok(Self(app.config.trusted_proxies.client(peer(parts), &forwarded(&parts.headers))))
     }
 }
 
-/// The `hops`-th entry from the right; `None` when there are fewer, or it is no address.
-fn forwarded(headers: &HeaderMap, hops: usize) -> Option<IpAddr> {
-    let entries: Vec<&[u8]> = headers.get_all("x-forwarded-for").iter().flat_map(|h| h.as_bytes().split(|b| *b == b',')).collect();
-    let entry = std::str::from_utf8(entries.get(entries.len().checked_sub(hops)?)?).ok()?.trim();
+/// Who opened the connection.
+fn peer(parts: &Parts) -> IpAddr {
+    parts.extensions.get::<ConnectInfo<SocketAddr>>().map_or(IpAddr::from([127, 0, 0, 1]), |c| c.0.ip())
+}
+
+/// The entries of `X-Forwarded-For` from left to right, over all headers of the name; `None` for those that are no address.
+fn forwarded(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+    let entries = headers.get_all("x-forwarded-for").iter().flat_map(|h| h.as_bytes().split(|b| *b == b','));
+    entries.map(|entry| entry_address(std::str::from_utf8(entry).ok()?.trim())).collect()
+}
+
+fn entry_address(entry: &str) -> Option<IpAddr> {
     let bracketed = || entry.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
     entry.parse().ok().or_else(|| Some(entry.parse::<SocketAddr>().ok()?.ip())).or_else(bracketed)
 }
@@ -64,7 +66,8 @@ impl FromRequestParts<AppState> for BaseUrl {
         let plain = |host: &&str| !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || ".-:[]".contains(c));
         let host = text("host").filter(plain).map_or_else(|| app.config.listen.to_string(), ToOwned::to_owned);
         // A proxy in front says how it was reached, if we were told to believe it.
-        let https = app.config.trusted_proxies > 0 && text("x-forwarded-proto").is_some_and(|p| p.eq_ignore_ascii_case("https"));
+        let https =
+            app.config.trusted_proxies.trusts(peer(parts)) && text("x-forwarded-proto").is_some_and(|p| p.eq_ignore_ascii_case("https"));
         Ok(Self(format!("{}://{host}", if https { "https" } else { "http" })))
     }
 }
@@ -74,23 +77,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_entry_is_counted_from_the_right_whatever_stands_left_of_it() {
-        let address = |values: &[&str], hops| {
+    fn entries_are_read_with_or_without_a_port() {
+        let read = |values: &[&str]| {
             let mut headers = HeaderMap::new();
             for value in values {
                 headers.append("x-forwarded-for", value.parse().unwrap());
             }
-            forwarded(&headers, hops).map(|a| a.to_string())
+            forwarded(&headers).iter().map(|a| a.map_or_else(|| "-".to_owned(), |a| a.to_string())).collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(address(&["198.51.100.7, 203.0.113.9"], 1).as_deref(), Some("203.0.113.9"));
-        assert_eq!(address(&["198.51.100.7, 203.0.113.9:5678"], 1).as_deref(), Some("203.0.113.9"));
-        assert_eq!(address(&["198.51.100.7", "[2001:db8::1]:443"], 1).as_deref(), Some("2001:db8::1"));
-        assert_eq!(address(&["198.51.100.7,[2001:db8::1]"], 1).as_deref(), Some("2001:db8::1"));
-        assert_eq!(address(&["203.0.113.9, 10.0.0.1"], 2).as_deref(), Some("203.0.113.9"));
-        // What the proxy could not name is nobody, and not whom the client claims to be.
-        assert_eq!(address(&["198.51.100.7, unknown"], 1), None);
-        assert_eq!(address(&["198.51.100.7, "], 1), None);
-        assert_eq!(address(&["203.0.113.9"], 2), None);
-        assert_eq!(address(&[], 1), None);
+        assert_eq!(read(&["198.51.100.7, 203.0.113.9:5678"]), "198.51.100.7 203.0.113.9");
+        assert_eq!(read(&["198.51.100.7", "[2001:db8::1]:443,[2001:db8::2]"]), "198.51.100.7 2001:db8::1 2001:db8::2");
+        assert_eq!(read(&["198.51.100.7, unknown, "]), "198.51.100.7 - -");
+        assert_eq!(read(&[]), "");
     }
 }

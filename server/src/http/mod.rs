@@ -33,7 +33,7 @@ pub mod surveys;
 pub mod webhooks;
 
 use axum::{Router, extract::DefaultBodyLimit};
-use tower_http::{catch_panic::CatchPanicLayer, csrf::CsrfLayer, timeout::TimeoutLayer};
+use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 
 use tower_sessions::{Expiry, SessionManagerLayer, cookie::SameSite};
 
@@ -70,7 +70,7 @@ pub fn router(app: AppState) -> Router {
         .layer(axum::middleware::from_fn(accounts::remember_page))
         .layer(sessions.clone())
         .layer(axum::middleware::from_fn(accounts::explain_sessions))
-        .layer(CsrfLayer::new())
+        .layer(security::csrf(&app))
         .layer(axum::middleware::from_fn(refusal::explain));
     // Files take longer than other requests, and more room.
     let uploads = Router::new()
@@ -78,7 +78,7 @@ pub fn router(app: AppState) -> Router {
         .merge(inbox::uploads())
         .layer(sessions)
         .layer(axum::middleware::from_fn(accounts::explain_sessions))
-        .layer(CsrfLayer::new())
+        .layer(security::csrf(&app))
         .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::REQUEST_TIMEOUT, std::time::Duration::from_secs(900)))
         .layer(axum::middleware::from_fn(refusal::explain));
     // Respondents: no cookies, hence nothing that a foreign page could abuse.

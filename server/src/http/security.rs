@@ -8,7 +8,9 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use crate::state::AppState;
+use tower_http::csrf::CsrfLayer;
+
+use crate::state::{App, AppState};
 
 /// The request's CSP nonce, minted by [`headers`].
 #[derive(Debug, Clone)]
@@ -26,6 +28,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Nonce {
     }
 }
 
+/// Refuses what another site makes a browser post. A request whose `Origin` is the public URL is ours, also where a proxy changes the
+/// `Host` header on the way.
+pub(super) fn csrf(app: &App) -> CsrfLayer {
+    let Some(url) = &app.config.public_url else { return CsrfLayer::new() };
+    CsrfLayer::new().add_trusted_origin(url).unwrap_or_else(|error| {
+        // The configuration was checked: an origin.
+        tracing::warn!("the public URL is no origin that browsers send: {error}");
+        CsrfLayer::new()
+    })
+}
+
 /// Mints the nonce and sets the headers; one place decides the policy for every page.
 pub async fn headers(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
     let mut bytes = [0_u8; 16];
@@ -35,7 +48,7 @@ pub async fn headers(State(app): State<AppState>, mut request: Request, next: Ne
     let mut response = next.run(request).await;
     let framed = response.extensions().get::<FramedBy>().cloned();
     let policy = policy(&nonce.0, framed.as_ref());
-    let secure = app.config.secure_cookies;
+    let hsts = app.config.hsts.value().filter(|_| app.config.secure_cookies);
     let headers = response.headers_mut();
     let mut set = |name: HeaderName, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
@@ -55,8 +68,8 @@ pub async fn headers(State(app): State<AppState>, mut request: Request, next: Ne
         set(HeaderName::from_static("cross-origin-resource-policy"), "cross-origin");
         set(HeaderName::from_static("cross-origin-embedder-policy"), "require-corp");
     }
-    if secure {
-        set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+    if let Some(hsts) = hsts {
+        set(header::STRICT_TRANSPORT_SECURITY, hsts);
     }
     set(header::CACHE_CONTROL, "no-store");
     response

@@ -147,7 +147,10 @@ async fn the_doctor_names_what_is_wrong_and_changes_nothing() {
     behind.secure_cookies = true;
     behind.listen = "0.0.0.0:3000".parse().unwrap();
     let (wrong, _) = examined(&behind).await;
-    assert!(wrong.len() == 2 && wrong[0].contains("--trusted-proxies is 0") && wrong[1].contains("without a public URL"), "{wrong:?}");
+    assert!(
+        wrong.len() == 2 && wrong[0].contains("--trusted-proxies is not set") && wrong[1].contains("without a public URL"),
+        "{wrong:?}"
+    );
 
     // What is no fault, but good to know.
     let (wrong, well) =

@@ -714,7 +714,7 @@ async fn too_many_submissions_wait() {
 async fn behind_a_proxy_the_client_does_not_choose_the_address_that_is_counted() {
     let t = TestApp::with_config(Database::Sqlite, |c| {
         c.rate_per_address = 1;
-        c.trusted_proxies = 1;
+        c.trusted_proxies = server::config::TrustedProxies::Hops(1);
     });
     let s = setup(t.await.unwrap(), &[]).await;
     let mut statuses = Vec::new();

@@ -1,12 +1,15 @@
 //! Playwright against the release program, in Chromium; the widget's cases in Firefox as well.
 
-use std::process::{Command, ExitCode};
+use std::{
+    path::PathBuf,
+    process::{Command, ExitCode},
+};
 
 use super::{Args, Tally};
 use crate::{
     Result, build, chromium, firefox, npm,
     paths::Paths,
-    process::{clean_env, tee},
+    process::{apt_install, clean_env, tee, which},
 };
 
 /// All specs, with JavaScript on and off.
@@ -45,15 +48,31 @@ fn playwright(paths: &Paths) -> Result<Command> {
     }
     let browser = chromium::ensure(paths)?;
     let real = std::env::var_os("EARSHOT_REAL_CSV");
+    let nginx = nginx();
     let mut command = npm::tool(paths, "playwright")?;
     clean_env(&mut command).env("EARSHOT_PROGRAM", program).env("FORCE_COLOR", "0");
     if let Some(browser) = browser {
         command.env("EARSHOT_CHROMIUM", browser);
     }
+    if let Some(nginx) = nginx {
+        command.env("EARSHOT_NGINX", nginx);
+    }
     if let Some(csv) = real {
         command.env("EARSHOT_REAL_CSV", csv);
     }
     Ok(command)
+}
+
+/// The proxy that docs/operation.md describes. Without it two tests say that they were skipped.
+fn nginx() -> Option<PathBuf> {
+    // Debian keeps it outside of the PATH of ordinary users.
+    let find = || which("nginx").or_else(|| Some(PathBuf::from("/usr/sbin/nginx")).filter(|p| p.is_file()));
+    find().or_else(|| {
+        if !matches!(apt_install(&["nginx-light"]), Ok(true)) {
+            println!("nginx could not be installed: what is tested behind it is skipped");
+        }
+        find()
+    })
 }
 
 /// Adds up Playwright's closing lines: `  12 passed (30.1s)`, `  1 failed`, `  1 flaky`, `  3 did not run`.
