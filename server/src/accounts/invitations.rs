@@ -103,7 +103,7 @@ pub async fn join_as_new(app: &App, token: &str, name: &str, email: &str, passwo
     if name.trim().is_empty() {
         return Err(Refusal::field("name", "required", "Write your name.").into());
     }
-    let person = NewStaff::check(app, email, name, password).await?;
+    let person = NewStaff::check(app, email, name, password, Some(&invitation.project_name)).await?;
     let now = app.now();
     app.store
         .write(move |tx| {

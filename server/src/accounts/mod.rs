@@ -27,11 +27,11 @@ pub struct NewStaff {
 }
 
 impl NewStaff {
-    /// Checks everything and hashes the password.
+    /// Checks everything and hashes the password; `project` is the name of the project that they join first.
     ///
     /// # Errors
     /// When the address, name or password is not acceptable.
-    pub async fn check(app: &App, email: &str, name: &str, password: &str) -> Result<Self> {
+    pub async fn check(app: &App, email: &str, name: &str, password: &str, project: Option<&str>) -> Result<Self> {
         let email = email.trim().to_lowercase();
         let mut errors = FieldErrors::default();
         if !is_email(&email) {
@@ -44,7 +44,8 @@ impl NewStaff {
         if let Err(message) = check_name(&name) {
             errors.add("name", "length", message);
         }
-        if let Err(Refusal::Invalid(found)) = password::check(password) {
+        let known = password::Context::new([email.as_str(), &name].into_iter().chain(project));
+        if let Err(Refusal::Invalid(found)) = password::check(password, &known) {
             errors.0.extend(found.0);
         }
         errors.into_result(())?;
@@ -78,6 +79,6 @@ pub fn check_name(name: &str) -> Result<(), &'static str> {
 /// # Errors
 /// When the address or password is not acceptable, or the address is taken.
 pub async fn create_staff(app: &App, email: &str, name: &str, password: &str) -> Result<StaffId> {
-    let staff = NewStaff::check(app, email, name, password).await?;
+    let staff = NewStaff::check(app, email, name, password, None).await?;
     app.store.write(move |tx| Box::pin(async move { staff.insert(tx).await })).await
 }

@@ -1,16 +1,9 @@
 //! What people change about themselves.
 
-use std::net::IpAddr;
-
 use domain::{Error as Refusal, FieldErrors, ids::StaffId, projects::ThemeMode};
 
 use super::{check_name, password};
-use crate::{
-    error::Result,
-    mail,
-    state::{App, hash_token},
-    store::staff::StaffRow,
-};
+use crate::{error::Result, mail, state::App, store::staff::StaffRow};
 
 /// Changes a person's name.
 ///
@@ -34,16 +27,17 @@ pub async fn set_theme(app: &App, staff: StaffId, theme: ThemeMode) -> Result<()
 ///
 /// # Errors
 /// When the current password is wrong or the new one not acceptable; [`Refusal::RateLimited`] after too many attempts.
-pub async fn change_password(app: &App, staff: &StaffRow, current: &str, new: &str, keep: &str, address: IpAddr) -> Result<()> {
-    // A session left open must not become a place to guess the password at.
-    let attempt = app.limits.sign_in(&hash_token(&staff.email), address, app.now()).await?;
+pub async fn change_password(app: &App, staff: &StaffRow, current: &str, new: &str, keep: &str) -> Result<()> {
+    // A session left open must not become a place to guess the password at. Counted apart from signing in, which strangers can use up.
+    let attempt = app.limits.change_password(staff.id()?, app.now()).await?;
+    let known = password::known(app, staff).await?;
     let mut errors = FieldErrors::default();
     if current.len() > password::MAX_BYTES || !password::verify(current.to_owned(), Some(staff.password_hash.clone())).await? {
         errors.add("current", "wrong", "This is not your current password.");
     } else {
         app.limits.give_back(attempt).await?;
     }
-    if let Err(Refusal::Invalid(found)) = password::check(new) {
+    if let Err(Refusal::Invalid(found)) = password::check(new, &known) {
         errors.0.extend(found.0);
     }
     errors.into_result(())?;

@@ -24,7 +24,7 @@ pub struct Owner {
 /// # Errors
 /// When the address or password is not acceptable, or the address has an account that is not to be promoted.
 pub async fn create(app: &App, email: &str, name: &str, password: &str, promote: bool) -> Result<Owner> {
-    let new = NewStaff::check(app, email, name, password).await?;
+    let new = NewStaff::check(app, email, name, password, None).await?;
     app.store
         .write(move |tx| {
             Box::pin(async move {
@@ -61,7 +61,11 @@ pub async fn create(app: &App, email: &str, name: &str, password: &str, promote:
 /// When there is no such account or the password is not acceptable.
 pub async fn set_password(app: &App, email: &str, password: &str) -> Result<StaffId> {
     let email = email.trim().to_lowercase();
-    password::check(password)?;
+    let known = match app.store.staff_by_email(&email).await? {
+        Some(row) => password::known(app, &row).await?,
+        None => password::Context::default(),
+    };
+    password::check(password, &known)?;
     let hash = password::hash(app, password.to_owned()).await?;
     app.store
         .write(move |tx| {

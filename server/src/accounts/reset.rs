@@ -23,9 +23,8 @@ pub async fn ask(app: &App, email: &str, address: IpAddr, key: &str) -> Result<(
         return Err(Refusal::field("email", "email", "Write an e-mail address like name@example.com.").into());
     }
     let now = app.now();
-    // Not the budget of signing in to this account: who has forgotten a password has used that up, and a stranger must not.
     let whose = hash_token(&format!("forgot:{email}"));
-    app.limits.sign_in(&whose, address, now).await?;
+    app.limits.forgot(&whose, address, now).await?;
     let letter = mail::password_reset(app, &email).ok_or(Refusal::NotFound)?;
     app.store
         .write_once(&whose, key, now, move |tx| {
@@ -56,10 +55,10 @@ pub async fn find(app: &App, token: &str) -> Result<StaffRow> {
 /// many attempts.
 pub async fn set(app: &App, token: &str, new: &str, address: IpAddr) -> Result<StaffId> {
     let (hash, now) = (hash_token(token), app.now());
-    app.limits.sign_in(&hash, address, now).await?;
+    app.limits.sign_in(&hash, address, None, now).await?;
     // Before any password is hashed: without a link nobody makes us work.
     let row = find(app, token).await?;
-    password::check(new)?;
+    password::check(new, &password::known(app, &row).await?)?;
     let password = password::hash(app, new.to_owned()).await?;
     let letter = mail::password_changed(app, &row.email);
     let staff = app

@@ -90,7 +90,7 @@ pub async fn run(app: &App, token: &str, input: Setup) -> Result<(StaffId, Proje
         other => Err(other),
     };
     collect(Refusal::Invalid(field_errors(&input)).into(), None)?;
-    let staff = NewStaff::check(app, &input.email, &input.name, &input.password)
+    let staff = NewStaff::check(app, &input.email, &input.name, &input.password, Some(&input.project))
         .await
         .map_or_else(|e| collect(e, None).map(|()| None), |s| Ok(Some(s)))?;
     let origins = parse_origins(&input.origins).map_or_else(|e| collect(Refusal::Invalid(e).into(), None).map(|()| Vec::new()), Ok)?;

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use domain::{Error as Refusal, ids::StaffId};
+use subtle::ConstantTimeEq;
 
 use super::password;
 use crate::{
@@ -10,18 +11,42 @@ use crate::{
     state::{App, hash_token},
 };
 
+/// What device cookies are signed for.
+const DEVICE: &str = "device";
+
 /// The one refusal, whatever was wrong.
 fn wrong() -> Refusal {
     Refusal::field("email", "credentials", "The e-mail address or the password is not right.")
 }
 
-/// Who this is. The same work is done, and the same budget spent, whether the account exists or not.
+/// What a browser keeps after somebody signed in with it (a "device cookie", OWASP: Slow Down Online Guessing Attacks with Device
+/// Cookies): a random part, and the proof that it was given to this account. It opens nothing. It gives this browser attempts of its
+/// own, which nobody else can use up.
+///
+/// # Errors
+/// Never in practice.
+pub fn new_device(app: &App, email: &str) -> Result<String> {
+    let (nonce, account) = (app.token(), hash_token(&email.trim().to_lowercase()));
+    Ok(format!("{nonce}.{}", app.sign(DEVICE, &format!("{account} {nonce}"))?))
+}
+
+/// The random part of a device cookie that was given to this account.
+fn known_device<'d>(app: &App, account: &str, device: &'d str) -> Option<&'d str> {
+    let (nonce, proof) = device.split_once('.')?;
+    let expected = app.sign(DEVICE, &format!("{account} {nonce}")).ok()?;
+    bool::from(expected.as_bytes().ct_eq(proof.as_bytes())).then_some(nonce)
+}
+
+/// Who this is. The same work is done, and the same budget spent, whether the account exists or not. `device` is what [`new_device`] gave
+/// to this browser when somebody signed in with it before.
 ///
 /// # Errors
 /// [`Refusal::Invalid`] when the pair does not fit, [`Refusal::RateLimited`] after too many attempts.
-pub async fn sign_in(app: &App, email: &str, password: &str, address: IpAddr) -> Result<StaffId> {
+pub async fn sign_in(app: &App, email: &str, password: &str, address: IpAddr, device: Option<&str>) -> Result<StaffId> {
     let email = email.trim().to_lowercase();
-    let attempt = app.limits.sign_in(&hash_token(&email), address, app.now()).await?;
+    let account = hash_token(&email);
+    let device = device.and_then(|device| known_device(app, &account, device));
+    let attempt = app.limits.sign_in(&account, address, device, app.now()).await?;
     let row = app.store.staff_by_email(&email).await?;
     let fits_in = password.len() <= password::MAX_BYTES;
     let stored = row.as_ref().filter(|_| fits_in).map(|r| r.password_hash.clone());

@@ -11,7 +11,11 @@ use std::{
     net::{IpAddr, Ipv6Addr},
 };
 
-use domain::{Error as Refusal, Timestamp, accounts::throttle::Limit, ids::ProjectId};
+use domain::{
+    Error as Refusal, Timestamp,
+    accounts::throttle::Limit,
+    ids::{ProjectId, StaffId},
+};
 
 use self::{lots::Lots, memory::Buckets};
 use crate::{
@@ -22,14 +26,22 @@ use crate::{
 
 const MINUTE_MS: i64 = 60_000;
 const QUARTER_HOUR_MS: i64 = 15 * MINUTE_MS;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
 /// One e-mail address from one network address: a person who mistypes.
 const PAIR: Limit = Limit { burst: 10, window_ms: QUARTER_HOUR_MS };
 /// One network address over all accounts: an office, or somebody trying one password on many accounts.
 const ADDRESS: Limit = Limit { burst: 50, window_ms: QUARTER_HOUR_MS };
-/// One e-mail address from everywhere: many machines guessing together. High, so that a stranger cannot easily lock somebody out.
+/// One e-mail address from everywhere: many machines guessing together. Above [`NETWORK`], so that no single customer of an internet
+/// provider can lock somebody out; browsers that signed in before have attempts of their own ([`Key::SignInDevice`]).
 const EMAIL: Limit = Limit { burst: 200, window_ms: QUARTER_HOUR_MS };
 /// One IPv6 /48, which a single customer may hold: 65,536 times what counts as one address.
-const NETWORK: Limit = Limit { burst: 500, window_ms: QUARTER_HOUR_MS };
+const NETWORK: Limit = Limit { burst: 100, window_ms: QUARTER_HOUR_MS };
+/// Letters to set a new password that one network asks for, for one e-mail address.
+const FORGOT: Limit = Limit { burst: 3, window_ms: HOUR_MS };
+/// Letters that one network has us send to addresses that nobody has confirmed, and to how many for one project. They ruin the sender's
+/// name when strangers choose where they go.
+const LETTERS_NETWORK: Limit = Limit { burst: 20, window_ms: 24 * HOUR_MS };
+const LETTERS_PROJECT: Limit = Limit { burst: 200, window_ms: HOUR_MS };
 
 /// What is counted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -48,6 +60,16 @@ pub enum Key {
     SignInNetwork([u16; 3]),
     /// Attempts to sign in to an account, from everywhere.
     SignInEmail(String),
+    /// Attempts to sign in with a browser that signed in to this account before, by the random part of its cookie.
+    SignInDevice(String),
+    /// Attempts of a signed-in person to change their password.
+    ChangePassword(StaffId),
+    /// Letters to set a new password, for an account (the hash of its e-mail address) and a network (see [`whole_network`]).
+    Forgot(String, IpAddr),
+    /// Letters to addresses that nobody has confirmed, by network.
+    LettersNetwork(IpAddr),
+    /// Letters to addresses that nobody has confirmed, by project.
+    LettersProject(ProjectId),
 }
 
 impl fmt::Display for Key {
@@ -61,6 +83,11 @@ impl fmt::Display for Key {
             Self::SignInAddress(address) => write!(f, "sign-in address {address}"),
             Self::SignInNetwork([a, b, c]) => write!(f, "sign-in network {a:x}:{b:x}:{c:x}"),
             Self::SignInEmail(email) => write!(f, "sign-in {email}"),
+            Self::SignInDevice(device) => write!(f, "sign-in device {device}"),
+            Self::ChangePassword(staff) => write!(f, "change-password {staff}"),
+            Self::Forgot(email, network) => write!(f, "forgot {email} {network}"),
+            Self::LettersNetwork(network) => write!(f, "letters network {network}"),
+            Self::LettersProject(project) => write!(f, "letters project {project}"),
         }
     }
 }
@@ -145,11 +172,14 @@ impl Limits {
 
     /// Takes one attempt to sign in, for an e-mail address (given as a hash) and a network address. What is counted is the attempt, never
     /// whether the account exists. One that is refused for any reason counts for nothing: who is refused by address must not use up the
-    /// account's attempts.
+    /// account's attempts. A `device` that signed in before has attempts of its own, and uses up nobody else's.
     ///
     /// # Errors
     /// [`Refusal::RateLimited`] with the seconds to wait.
-    pub async fn sign_in(&self, email_hash: &str, address: IpAddr, now: Timestamp) -> Result<Attempt> {
+    pub async fn sign_in(&self, email_hash: &str, address: IpAddr, device: Option<&str>, now: Timestamp) -> Result<Attempt> {
+        if let Some(device) = device {
+            return self.attempt(vec![(Key::SignInDevice(device.into()), PAIR)], now).await;
+        }
         let mut keys = vec![
             (Key::SignInPair(email_hash.into(), address), PAIR),
             (Key::SignInAddress(address), ADDRESS),
@@ -158,6 +188,39 @@ impl Limits {
         if let IpAddr::V6(v6) = address {
             keys.push((network(v6), NETWORK));
         }
+        self.attempt(keys, now).await
+    }
+
+    /// Takes one attempt of a signed-in person to change their password.
+    ///
+    /// # Errors
+    /// As [`Limits::sign_in`].
+    pub async fn change_password(&self, staff: StaffId, now: Timestamp) -> Result<Attempt> {
+        self.attempt(vec![(Key::ChangePassword(staff), PAIR)], now).await
+    }
+
+    /// Counts one request for a letter that sets a new password. None of what signing in uses up is needed: who forgot a password has
+    /// used that up.
+    ///
+    /// # Errors
+    /// As [`Limits::sign_in`].
+    pub async fn forgot(&self, email_hash: &str, address: IpAddr, now: Timestamp) -> Result<()> {
+        let network = whole_network(address);
+        let keys = vec![(Key::Forgot(email_hash.into(), network), FORGOT), (Key::LettersNetwork(network), LETTERS_NETWORK)];
+        self.attempt(keys, now).await.map(drop)
+    }
+
+    /// Counts one letter that somebody at `address` has us send for a project, to an address that they typed.
+    ///
+    /// # Errors
+    /// As [`Limits::sign_in`].
+    pub async fn letter(&self, project: ProjectId, address: IpAddr, now: Timestamp) -> Result<()> {
+        let keys = vec![(Key::LettersNetwork(whole_network(address)), LETTERS_NETWORK), (Key::LettersProject(project), LETTERS_PROJECT)];
+        self.attempt(keys, now).await.map(drop)
+    }
+
+    /// Takes one from each bucket, or nothing from any.
+    async fn attempt(&self, mut keys: Vec<(Key, Limit)>, now: Timestamp) -> Result<Attempt> {
         // In one order for all, so that two transactions never wait for each other.
         keys.sort_by(|a, b| a.0.cmp(&b.0));
         match &self.kept {
@@ -193,6 +256,17 @@ fn rows(keys: &[(Key, Limit)]) -> Vec<(String, Limit)> {
 fn network(address: Ipv6Addr) -> Key {
     let [a, b, c, ..] = address.segments();
     Key::SignInNetwork([a, b, c])
+}
+
+/// What one customer may hold: an IPv4 address, or an IPv6 /48.
+fn whole_network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(v6) => {
+            let [a, b, c, ..] = v6.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
+        }
+        v4 @ IpAddr::V4(_) => v4,
+    }
 }
 
 /// The refusal for so many seconds.

@@ -81,7 +81,8 @@ impl LetterKind {
     fn per_hour(self) -> Option<i64> {
         match self {
             Self::TicketConfirmation => Some(10),
-            Self::PasswordReset => Some(3),
+            // Each of these links works until one is used, so one letter too many takes nothing from anybody.
+            Self::PasswordReset => Some(6),
             _ => None,
         }
     }

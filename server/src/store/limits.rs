@@ -9,7 +9,7 @@ use super::{Dialect, Tx};
 use crate::error::Result;
 
 /// How long a bucket is kept that nobody takes from: longer than any takes to fill.
-const KEPT_MS: i64 = 3_600_000;
+const KEPT_MS: i64 = 86_400_000;
 
 /// What was taken from a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -326,8 +326,8 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Stores a link that sets a person's password, by the hash of its secret. Those of earlier letters end; those of this letter, which was
-    /// sent before and perhaps arrived, go on working. `false` when the letter is not to be sent any more.
+    /// Stores a link that sets a person's password, by the hash of its secret. Those of other letters go on working
+    /// until one of them is used: somebody else who asks for a letter must not be able to end the link that its owner is about to follow. `false` when the letter is not to be sent any more.
     ///
     /// # Errors
     /// When the database fails.
@@ -339,11 +339,6 @@ impl Tx<'_> {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<bool> {
-        sqlx::query("DELETE FROM password_resets WHERE staff_id = $1 AND letter_id <> $2")
-            .bind(staff.to_string())
-            .bind(letter.to_string())
-            .execute(self.conn())
-            .await?;
         let done = sqlx::query(
             "INSERT INTO password_resets (token_hash, staff_id, letter_id, created_at, expires_at) \
              SELECT $1, $2, l.id, $4, $5 FROM letters l WHERE l.id = $3 AND l.state = 'queued'",

@@ -56,6 +56,8 @@ pub struct Submission {
     pub signals: Signals,
     /// Where.
     pub context: Context,
+    /// Whether no confirmation is mailed: strangers of this network, or of this project, had too many letters sent of late.
+    pub without_letter: bool,
 }
 
 /// A ticket that was taken.
@@ -204,7 +206,7 @@ pub async fn keep_held(app: &App, project: &Project, form: &str, keep: &[Attachm
 /// # Errors
 /// A message for each field that does not fit.
 pub async fn submit(app: &App, project: &Project, key: &str, submission: Submission) -> Result<Submitted> {
-    let Submission { ticket, files, signals, context } = submission;
+    let Submission { ticket, files, signals, context, without_letter } = submission;
     let new = ticket.checked().map_err(Refusal::Invalid)?;
     let reasons = spam_reasons(signals, &new);
     let now = app.now();
@@ -253,7 +255,7 @@ pub async fn submit(app: &App, project: &Project, key: &str, submission: Submiss
     };
     let person = Person { email: Some(new.email), name, ..Person::default() };
     // What looks like spam gets no letter: whoever is named as its sender most likely knows nothing of it.
-    let post = TicketPost::new(app, project, &ticket.language).filter(|_| feedback.status != Status::Spam);
+    let post = TicketPost::new(app, project, &ticket.language).filter(|_| feedback.status != Status::Spam && !without_letter);
     let path = format!("/p/{}/t/{}", project.slug, token(app, ticket.id)?);
     let (contact, message, entry, event) = (app.id(), app.id(), app.id(), app.id());
     let taken = app

@@ -14,6 +14,7 @@ mod desk;
 mod export;
 mod foundation;
 mod fuzz;
+mod guessing;
 mod imports;
 mod inbox;
 mod keys;

@@ -459,7 +459,7 @@ fn retry_after(page: &Page) -> i64 {
 
 async fn who_writes_too_often_waits(database: Database) {
     let limited = TestApp::with_config(database, |config| {
-        config.trusted_proxies = 1;
+        config.trusted_proxies = server::config::TrustedProxies::Hops(1);
         config.rate_per_address = 3;
     });
     let Some(t) = limited.await else { return };
@@ -545,4 +545,47 @@ async fn letters_are_promised_only_where_they_are_sent() {
     with.owner().await;
     let page = with.anonymous().get("/p/my-app").await;
     assert!(!page.body.contains("No e-mail is sent") && page.body.contains("comes to this address"), "{}", page.body);
+}
+
+async fn letters_to_strangers_have_an_end(database: Database) {
+    let smtp = crate::smtp::Smtp::start().await;
+    let mail = server::config::Mail::for_tests(smtp.port).unwrap();
+    let mailing = TestApp::with_config(database, |config| {
+        config.mail = Some(mail);
+        config.trusted_proxies = server::config::TrustedProxies::Hops(1);
+    });
+    let Some(t) = mailing.await else { return };
+    t.owner().await;
+    let started = opened(&t, "my-app").await;
+    let client = t.anonymous();
+    let write = async |address: &str, n: usize| {
+        let (email, key) = (format!("stranger{n}@example.com"), format!("letter-key-{n:05}"));
+        let fields =
+            [("subject", "Help"), ("message", "It stopped."), ("email", &*email), ("started", &*started), ("idempotency_key", &*key)];
+        send_from(&client, "/p/my-app", &[("x-forwarded-for", address)], &fields, &[]).await
+    };
+    // A customer's whole /48 has twenty letters a day. The tickets beyond are taken all the same, and lead to their conversation.
+    for n in 0..24 {
+        let page = write(&format!("2001:db8:7:{n:x}::1"), n).await;
+        assert_eq!(page.status, StatusCode::SEE_OTHER, "{n}: {}", page.body);
+    }
+    server::jobs::run_due(&t.app).await.unwrap();
+    assert_eq!(smtp.letters().len(), 20);
+    assert_eq!(write("198.51.100.7", 99).await.status, StatusCode::SEE_OTHER);
+    server::jobs::run_due(&t.app).await.unwrap();
+    assert_eq!(smtp.letters().len(), 21, "others still get theirs");
+    t.clock.advance_ms(24 * 3_600_000);
+    assert_eq!(write("2001:db8:7::1", 100).await.status, StatusCode::SEE_OTHER);
+    server::jobs::run_due(&t.app).await.unwrap();
+    assert_eq!(smtp.letters().len(), 22, "a day later the network has letters again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn letters_to_strangers_have_an_end_sqlite() {
+    letters_to_strangers_have_an_end(Database::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn letters_to_strangers_have_an_end_postgres() {
+    letters_to_strangers_have_an_end(Database::Postgres).await;
 }

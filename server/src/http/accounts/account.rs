@@ -15,7 +15,7 @@ use domain::{
 };
 use leptos::prelude::*;
 
-use super::super::{address::ClientAddress, console::Console, error::PageResult, forms::Form};
+use super::super::{console::Console, error::PageResult, forms::Form};
 use crate::{
     accounts::own,
     error::{Error, Result},
@@ -75,10 +75,10 @@ pub(super) async fn rename(console: Console, form: Form) -> PageResult {
 }
 
 /// `POST /account/password`.
-pub(super) async fn change_password(console: Console, address: ClientAddress, form: Form) -> PageResult {
+pub(super) async fn change_password(console: Console, form: Form) -> PageResult {
     form.idempotency_key()?;
     let this = this_session(&console);
-    match own::change_password(&console.app, &console.staff, form.get("current"), form.get("password"), &this, address.bucket()).await {
+    match own::change_password(&console.app, &console.staff, form.get("current"), form.get("password"), &this).await {
         Ok(()) => {
             // The session that stays gets a new id too: whoever knew the old one is out.
             console.session.cycle_id().await?;

@@ -11,12 +11,15 @@ use leptos::prelude::*;
 use serde::Deserialize;
 use tower_sessions::Session;
 
-use super::super::{
-    address::ClientAddress,
-    console::{Console, plain_page},
-    error::{PageError, PageResult},
-    forms::Form,
-    security::Nonce,
+use super::{
+    super::{
+        address::ClientAddress,
+        console::{Console, plain_page},
+        error::{PageError, PageResult},
+        forms::Form,
+        security::Nonce,
+    },
+    device,
 };
 use crate::{
     accounts::{setup, sign_in as use_case},
@@ -68,11 +71,14 @@ pub(super) async fn sign_in(
     form: Form,
 ) -> PageResult {
     form.idempotency_key()?;
+    let known = device::sent(&app, &headers);
     let (email, next) = (form.get("email"), safe_next(form.get("next")));
-    let refused = match use_case::sign_in(&app, email, form.get("password"), address.bucket()).await {
+    let refused = match use_case::sign_in(&app, email, form.get("password"), address.bucket(), known.as_deref()).await {
         Ok(staff) => {
             begin_session(&app, &session, staff, &headers, address).await?;
-            return Ok(Redirect::to(next).into_response());
+            let mut response = Redirect::to(next).into_response();
+            device::remember(&app, email, &mut response)?;
+            return Ok(response);
         }
         Err(Error::Refused(refused)) => refused,
         Err(fault) => return Err(fault.into()),

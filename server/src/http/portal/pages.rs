@@ -336,7 +336,11 @@ pub async fn submit(
                     user_agent: user_agent(&visit.headers),
                 };
                 let signals = tickets::signals(&app, &project, got.form.get("started"), honeypot);
-                match tickets::submit(&app, &project, &key, Submission { ticket, files, signals, context }).await {
+                let without_letter = match app.limits.letter(project.id, address.bucket(), app.now()).await {
+                    Err(error) if !matches!(error.refusal(), Some(Refusal::RateLimited(_))) => return Err(error.into()),
+                    counted => counted.is_err(),
+                };
+                match tickets::submit(&app, &project, &key, Submission { ticket, files, signals, context, without_letter }).await {
                     Ok(made) => {
                         let token = tickets::token(&app, made.ticket)?;
                         return Ok(secret(Redirect::to(&format!("/p/{}/t/{token}?sent=1", project.slug)).into_response()));

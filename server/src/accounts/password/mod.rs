@@ -1,4 +1,9 @@
-//! argon2id with OWASP's parameters (19 MiB, 2 passes, 1 lane), off the async threads, a few at a time.
+//! Passwords: which are acceptable ([`rules`]), and argon2id with OWASP's parameters (19 MiB, 2 passes, 1 lane), off the async threads,
+//! a few at a time.
+
+mod rules;
+
+pub use rules::{Context, MAX_BYTES, MIN_CHARS, check};
 
 use std::{
     sync::{Arc, LazyLock},
@@ -11,12 +16,17 @@ use tokio::sync::Semaphore;
 use crate::{
     error::{Error, Result},
     state::App,
+    store::staff::StaffRow,
 };
 
-/// Fewest characters (NIST SP 800-63B asks for 8 at least; length is what helps).
-pub const MIN_CHARS: usize = 10;
-/// Most bytes, so that hashing is bounded.
-pub const MAX_BYTES: usize = 1024;
+/// What an attacker knows about somebody who has an account: their address, their name, their projects.
+///
+/// # Errors
+/// When the database fails.
+pub async fn known(app: &App, staff: &StaffRow) -> Result<Context> {
+    let projects = app.store.projects_of(staff.id()?).await?;
+    Ok(Context::new([staff.email.as_str(), &staff.name].into_iter().chain(projects.iter().map(|p| p.name.as_str()))))
+}
 
 /// Hashes that may run at once: each takes a core and 19 MiB, and submissions must not wait for sign-ins.
 static SLOTS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
@@ -30,27 +40,6 @@ const PATIENCE: Duration = Duration::from_secs(3);
 fn argon2() -> Result<Argon2<'static>> {
     let params = Params::new(19_456, 2, 1, None).map_err(|e| Error::internal("argon2", e))?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
-}
-
-/// Whether a new password is acceptable.
-///
-/// # Errors
-/// When it is too short or too long.
-pub fn check(password: &str) -> Result<(), domain::Error> {
-    if password.chars().count() < MIN_CHARS {
-        return Err(domain::Error::field(
-            "password",
-            "too_short",
-            format!("Use {MIN_CHARS} characters or more. A few words make a good password."),
-        ));
-    }
-    if password.trim().is_empty() {
-        return Err(domain::Error::field("password", "blank", "Use more than spaces. A few words make a good password."));
-    }
-    if password.len() > MAX_BYTES {
-        return Err(domain::Error::field("password", "too_long", "This password is too long."));
-    }
-    Ok(())
 }
 
 async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {

@@ -1,0 +1,185 @@
+//! Which new passwords are acceptable: NIST SP 800-63B-4, section 3.1.1.2, and OWASP ASVS 5.0 6.2.4 and 6.2.11. Length is what
+//! protects; no classes of characters are demanded. Passwords that an attacker tries first are refused.
+
+use domain::Error;
+
+/// Fewest characters (NIST asks for 8 at least where there is a second factor, 15 without one; a long list of refused passwords lies between).
+pub const MIN_CHARS: usize = 10;
+/// Most bytes, so that hashing is bounded.
+pub const MAX_BYTES: usize = 1024;
+/// Fewest characters that have to be left when everything an attacker knows about the account is taken out.
+const MIN_OWN_CHARS: usize = 6;
+/// Fewest different characters: `aaaaaaaaaaaa` and `1212121212` are tried first.
+const MIN_DISTINCT: usize = 5;
+/// Shorter words would refuse good passwords by accident.
+const MIN_WORD: usize = 4;
+
+/// The 100,000 most frequent passwords of [`MIN_CHARS`] characters or more, in lower case, sorted by bytes, one a line. Taken from the
+/// ranking of the ten million passwords that Mark Burnett put into the public domain in 2015.
+static COMMON: &str = include_str!("common.txt");
+
+/// What an attacker knows about an account and tries first, in parts of words.
+#[derive(Debug, Clone, Default)]
+pub struct Context {
+    words: Vec<String>,
+}
+
+impl Context {
+    /// The words of an e-mail address, and of names: the person's, their projects'.
+    #[must_use]
+    pub fn new<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut words: Vec<String> = vec!["earshot".into(), "password".into()];
+        for text in texts {
+            let text = text.trim().to_lowercase();
+            words.extend(text.split(|c: char| !c.is_alphanumeric()).filter(|w| w.chars().count() >= MIN_WORD).map(ToOwned::to_owned));
+            words.push(text.chars().filter(|c| c.is_alphanumeric()).collect());
+        }
+        words.retain(|word| word.chars().count() >= MIN_WORD);
+        // The longest first: a name is taken out before its parts are.
+        words.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        words.dedup();
+        Self { words }
+    }
+
+    /// How many characters of a password in lower case are its own.
+    fn own_chars(&self, password: &str) -> usize {
+        let mut rest: String = password.chars().filter(|c| c.is_alphanumeric()).collect();
+        for word in &self.words {
+            rest = rest.replace(word.as_str(), " ");
+        }
+        let symbols = password.chars().filter(|c| !c.is_alphanumeric() && !c.is_whitespace()).count();
+        rest.chars().filter(|c| *c != ' ').count() + symbols
+    }
+}
+
+/// Whether a new password is acceptable for an account that `context` tells of.
+///
+/// # Errors
+/// [`Error::Invalid`] at the field `password`, with what to do.
+pub fn check(password: &str, context: &Context) -> Result<(), Error> {
+    let refused = |code: &'static str, text: &str| Err(Error::field("password", code, text));
+    if password.chars().count() < MIN_CHARS {
+        return refused("too_short", &format!("Use {MIN_CHARS} characters or more. A few words make a good password."));
+    }
+    if password.trim().is_empty() {
+        return refused("blank", "Use more than spaces. A few words make a good password.");
+    }
+    if password.len() > MAX_BYTES {
+        return refused("too_long", "This password is too long.");
+    }
+    let lower = password.trim().to_lowercase();
+    if is_common(&lower) || distinct(&lower) < MIN_DISTINCT || is_sequence(&lower) {
+        return refused(
+            "common",
+            "Many people use this password, so it is easy to guess. Choose another one: a few unrelated words make a good password.",
+        );
+    }
+    if context.own_chars(&lower) < MIN_OWN_CHARS {
+        return refused(
+            "guessable",
+            "This password is made of your name, your e-mail address or the name of the product. Choose another one: a few unrelated words make a good password.",
+        );
+    }
+    Ok(())
+}
+
+fn distinct(password: &str) -> usize {
+    let mut chars: Vec<char> = password.chars().collect();
+    chars.sort_unstable();
+    chars.dedup();
+    chars.len()
+}
+
+/// Whether each character is the next, or the one before, of the character before it: `abcdefghij`, `0987654321`.
+fn is_sequence(password: &str) -> bool {
+    let codes: Vec<i64> = password.chars().map(|c| i64::from(u32::from(c))).collect();
+    let steps = |step: i64| codes.windows(2).filter(|pair| pair[1] - pair[0] == step).count();
+    // `1234567890` has one step that is none.
+    let most = codes.len().saturating_sub(2);
+    steps(1) >= most || steps(-1) >= most
+}
+
+/// Whether the list has this line.
+fn is_common(password: &str) -> bool {
+    let (wanted, list) = (password.as_bytes(), COMMON.as_bytes());
+    let (mut from, mut to) = (0, list.len());
+    while from < to {
+        let middle = from + (to - from) / 2;
+        let start = list[from..middle].iter().rposition(|b| *b == b'\n').map_or(from, |at| from + at + 1);
+        let end = list[middle..to].iter().position(|b| *b == b'\n').map_or(to, |at| middle + at);
+        match list[start..end].cmp(wanted) {
+            std::cmp::Ordering::Equal => return true,
+            std::cmp::Ordering::Less => from = end + 1,
+            std::cmp::Ordering::Greater => to = start,
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(password: &str, context: &Context) -> Option<String> {
+        match check(password, context) {
+            Ok(()) => None,
+            Err(Error::Invalid(errors)) => Some(errors.0[0].code.to_string()),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn the_list_is_whole_sorted_and_every_line_of_it_is_found() {
+        let lines: Vec<&str> = COMMON.lines().collect();
+        assert_eq!(lines.len(), 100_000);
+        assert!(lines.windows(2).all(|pair| pair[0].as_bytes() < pair[1].as_bytes()));
+        assert!(lines.iter().all(|line| line.chars().count() >= MIN_CHARS && *line == line.to_lowercase() && is_common(line)));
+        for other in ["", "0", "zzzzzzzzzzzzzzzzzzz", "qwertyuio", "qwertyuiop\n", "correct horse battery"] {
+            assert!(!is_common(other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn what_attackers_try_first_is_refused() {
+        let nobody = Context::default();
+        for common in [
+            "1234567890",
+            "password12",
+            "Password12",
+            "QWERTYUIOP",
+            " qwertyuiop ",
+            "aaaaaaaaaaaa",
+            "121212121212",
+            "abcdefghijkl",
+            "9876543210",
+        ] {
+            assert_eq!(code(common, &nobody).as_deref(), Some("common"), "{common}");
+        }
+        assert_eq!(code("short", &nobody).as_deref(), Some("too_short"));
+        assert_eq!(code("           ", &nobody).as_deref(), Some("blank"));
+        assert_eq!(code(&"long ".repeat(300), &nobody).as_deref(), Some("too_long"));
+        for good in ["correct horse battery", "seven wooden horses", "Übung macht Meister", "我的密码是一句很长的话吧", "0f3c9a77d1"]
+        {
+            assert_eq!(code(good, &nobody), None, "{good}");
+        }
+    }
+
+    #[test]
+    fn what_is_known_about_the_account_is_no_password() {
+        let context = Context::new(["cfo@bigcorp.test", "Jane Fairweather", "Acme Shop"]);
+        for guess in [
+            "cfo@bigcorp.test",
+            "bigcorp2026!",
+            "janefairweather",
+            "Fairweather1",
+            "AcmeShop2026",
+            "earshot12345",
+            "jane.fairweather",
+            "Password-Acme",
+        ] {
+            assert_eq!(code(guess, &context).as_deref(), Some("guessable"), "{guess}");
+        }
+        assert_eq!(code("fairweather never lasts long", &context), None);
+        assert_eq!(code("correct horse battery", &context), None);
+    }
+}
