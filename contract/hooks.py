@@ -15,6 +15,8 @@ FORESEEN = {
     # A query is a language; the document holds its length and alphabet, its grammar stands in words.
     "list_feedback": {("query", "q")},
     "export_feedback": {("query", "q")},
+    # Nothing was said before 1970 or in the future, and an id of another system names one record and is visible.
+    "create_feedback": {("time", "/created_at"), ("future", "/created_at"), ("taken", "/external_id"), ("external_id", "/external_id")},
     # Only members of the project can be put in charge.
     "update_feedback": {("unknown", "/assignee_id")},
     "update_ticket": {("unknown", "/assignee_id")},

@@ -26,6 +26,7 @@ use crate::{
     error::{Error, Result},
     state::AppState,
     store::imports::{Import, Source},
+    triage::add::source_key,
 };
 
 /// Bad lines that are named at the end.
@@ -194,7 +195,7 @@ async fn try_out(app: &AppState, scope: &Scope, mut reader: FileReader, plan: do
         let mut good = Vec::new();
         for (record, key) in batch {
             match run::read_row(&plan, record.fields.as_deref(), now) {
-                Ok(row) => good.push(row.external_id.map_or(key, |id| format!("id:{id}"))),
+                Ok(row) => good.push(row.external_id.map_or(key, |id| source_key(&id))),
                 Err(reason) => {
                     summary.bad += 1;
                     if summary.named.len() < NAMED {

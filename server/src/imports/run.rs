@@ -28,6 +28,7 @@ use crate::{
         contacts::Met,
         imports::{BAD_LINES_KEPT, Import},
     },
+    triage::add::source_key,
 };
 
 /// Records of one transaction: enough that commits do not count, few enough that submissions do not wait.
@@ -205,7 +206,7 @@ async fn prepare(app: &AppState, scope: &Scope, language: &str, plan: Plan, batc
         .into_iter()
         .map(|(record, key)| {
             let row = read_row(&plan, record.fields.as_deref(), now);
-            let key = row.as_ref().ok().and_then(|row| row.external_id.as_ref()).map_or(key, |id| format!("id:{id}"));
+            let key = row.as_ref().ok().and_then(|row| row.external_id.as_ref()).map_or(key, |id| source_key(id));
             (record.line, record.end, key, row)
         })
         .collect();

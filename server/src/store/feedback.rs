@@ -226,6 +226,21 @@ impl Store {
     }
 }
 
+impl Store {
+    /// The id that a record has in the system that it came from; `None` for one that came without.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn feedback_external_id(&self, scope: &Scope, feedback: FeedbackId) -> Result<Option<String>> {
+        let key: Option<Option<String>> = sqlx::query_scalar("SELECT source_key FROM feedback WHERE project_id = $1 AND id = $2")
+            .bind(scope.project().to_string())
+            .bind(feedback.to_string())
+            .fetch_optional(self.reader())
+            .await?;
+        Ok(key.flatten().and_then(|key| Some(key.strip_prefix("id:")?.to_owned())))
+    }
+}
+
 impl Tx<'_> {
     /// Adds a record with its tags and notes the change; `false` when `source_key` was added before.
     ///

@@ -1,7 +1,7 @@
 //! Feedback that a program brings.
 
 use domain::{
-    Error as Refusal, FieldErrors,
+    Error as Refusal, FieldErrors, Timestamp,
     accounts::{Role, Scope},
     feedback::{self, Feedback, Kind, Status},
     history::Change,
@@ -33,6 +33,10 @@ pub struct NewFeedback {
     pub language: Option<String>,
     /// As typed.
     pub tags: Vec<String>,
+    /// When it was said; now when left out.
+    pub created_at: Option<Timestamp>,
+    /// What the program that brings it calls it: one record for each in a project, imported ones included.
+    pub external_id: Option<String>,
 }
 
 /// Reads tags as typed; what does not fit is refused at `tags/{n}`.
@@ -58,6 +62,13 @@ pub(crate) fn tags(typed: &[String]) -> Result<Vec<String>, FieldErrors> {
     if errors.is_empty() { Ok(tags) } else { Err(errors) }
 }
 
+/// What a record with an id of its own from elsewhere is known by; the same for imports, so that what came by one way does not come again
+/// by the other.
+#[must_use]
+pub fn source_key(external_id: &str) -> String {
+    format!("id:{external_id}")
+}
+
 /// Adds feedback, once for each `key`.
 ///
 /// # Errors
@@ -74,6 +85,9 @@ pub async fn add(app: &App, scope: &Scope, key: &str, new: NewFeedback) -> Resul
     }
     if new.score.is_some_and(|(value, max)| !(0.0..=max).contains(&value)) {
         errors.add("score/value", "range", "The score has to lie between 0 and the top of its scale.");
+    }
+    if new.created_at.is_some_and(|at| at > app.now().plus_days(1)) {
+        errors.add("created_at", "future", "This is in the future. Give the time at which it was said, or leave it out.");
     }
     let tags = match tags(&new.tags) {
         Ok(tags) => tags,
@@ -103,18 +117,22 @@ pub async fn add(app: &App, scope: &Scope, key: &str, new: NewFeedback) -> Resul
         assignee: None,
         tags,
         spam_reasons: Vec::new(),
-        created_at: now,
+        created_at: new.created_at.map_or(now, |at| at.min(now)),
         updated_at: now,
         version: 1,
     };
     let (contact, entry, person) = (app.id(), app.id(), new.person);
+    let source_key = new.external_id.as_deref().map(source_key);
     app.store
         .write_once(&format!("feedback:{}", project.id), key, now, move |tx| {
             Box::pin(async move {
                 if let Some(person) = person {
                     feedback.contact = Some(tx.contact_for(&scope, &person, contact, now).await?);
                 }
-                tx.insert_feedback(&feedback, None).await?;
+                if !tx.insert_feedback(&feedback, source_key.as_deref()).await? {
+                    let text = "Feedback with this external_id exists already. Change that one, or give another id.";
+                    return Err(Refusal::field("external_id", "taken", text).into());
+                }
                 tx.insert_history(entry, feedback.project, feedback.id, scope.staff(), &Change::Created, now).await?;
                 Ok(feedback.id)
             })

@@ -713,3 +713,28 @@ on_both!(facets_are_those_of_the_console, |t: TestApp| async move {
         assert!(compared >= 3, "{query}: {list}");
     }
 });
+
+on_both!(feedback_of_another_system_keeps_its_time_and_its_id, |t: TestApp| async move {
+    let (_, _, program) = both(&t, Access::Write).await;
+    let body = json!({ "text": "From the old help desk.", "created_at": "2026-05-04T11:30:00+02:00", "external_id": "desk-4711" });
+    let made = post(&program, "/api/v1/feedback", "move-key-0001", body.clone()).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+    assert_eq!((&made.json()["created_at"], &made.json()["external_id"]), (&json!("2026-05-04T09:30:00Z"), &json!("desk-4711")));
+    assert_eq!(program.get(made.location()).await.json()["external_id"], "desk-4711");
+    // A retry under a fresh key, as of a program that forgot the first one, makes no second record.
+    let again = post(&program, "/api/v1/feedback", "move-key-0002", body).await;
+    assert_eq!(places(&again, StatusCode::UNPROCESSABLE_ENTITY), ["/external_id"]);
+    for (at, place) in [
+        (json!({ "text": "x", "created_at": "2127-01-01T00:00:00Z" }), "/created_at"),
+        (json!({ "text": "x", "created_at": "yesterday" }), "/created_at"),
+        (json!({ "text": "x", "created_at": "1969-12-31T23:59:59Z" }), "/created_at"),
+        (json!({ "text": "x", "external_id": " \u{7}" }), "/external_id"),
+    ] {
+        let refused = post(&program, "/api/v1/feedback", &format!("move-key-{at}").replace(' ', "")[..40], at.clone()).await;
+        assert_eq!(places(&refused, StatusCode::UNPROCESSABLE_ENTITY), [place], "{at}");
+    }
+    let found = until_found(&program, "desk%20before:2026-06-01", 1).await.json();
+    assert_eq!(found["items"][0]["id"], made.json()["id"]);
+    let without = post(&program, "/api/v1/feedback", "move-key-0003", json!({ "text": "Now" })).await.json();
+    assert_eq!(without["external_id"], Value::Null);
+});

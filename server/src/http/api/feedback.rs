@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::{extract::State, http::HeaderMap, response::Response};
 use domain::{
-    Error as Refusal, FieldErrors,
+    Error as Refusal, FieldErrors, Timestamp,
     accounts::{Role, Scope},
     feedback::{self, Status},
     ids::{FeedbackId, StaffId},
@@ -73,6 +73,8 @@ pub struct Feedback {
 pub struct FeedbackDetail {
     #[serde(flatten)]
     feedback: Feedback,
+    /// What your system calls it, for feedback that was added or imported with an id of its own.
+    external_id: Option<String>,
     /// Who said it, as far as known.
     contact: Option<Contact>,
     /// The backlog items that it is linked to.
@@ -245,7 +247,8 @@ async fn detail(app: &App, scope: &Scope, id: FeedbackId) -> Answered<FeedbackDe
             importance: link.importance.as_str().into(),
         })
         .collect();
-    Ok(FeedbackDetail { feedback: item.into(), contact, links })
+    let external_id = app.store.feedback_external_id(scope, id).await?;
+    Ok(FeedbackDetail { feedback: item.into(), external_id, contact, links })
 }
 
 /// Read feedback
@@ -284,6 +287,14 @@ pub struct NewFeedbackBody {
     #[serde(default)]
     #[schema(max_items = 20, example = json!(["billing"]))]
     tags: Vec<String>,
+    /// When it was said, for feedback that comes from another system; now when left out. Not in the future.
+    #[serde(default)]
+    #[schema(format = DateTime, example = "2026-05-04T09:30:00Z")]
+    created_at: Option<String>,
+    /// What your system calls it. A project has one piece of feedback for each, imported ones included: a second one is refused.
+    #[serde(default, deserialize_with = "super::sent::at_most_or_null::<200, _>")]
+    #[schema(min_length = 1, max_length = 200, example = "helpdesk-4711")]
+    external_id: Option<String>,
 }
 
 /// Add feedback
@@ -305,6 +316,8 @@ pub async fn create_feedback(State(app): State<AppState>, sent: Sent<NewFeedback
             language: body.language,
             text: body.text,
             tags: body.tags,
+            created_at: body.created_at.as_deref().and_then(|text| time("created_at", text, &mut errors)),
+            external_id: body.external_id.as_deref().and_then(|id| external_id(id, &mut errors)),
         };
         if new.language.as_deref().is_some_and(|l| !(2..=3).contains(&l.len()) || !l.bytes().all(|b| b.is_ascii_lowercase())) {
             errors.add("language", "language", "Write a language like en, in small letters.");
@@ -320,6 +333,25 @@ pub async fn create_feedback(State(app): State<AppState>, sent: Sent<NewFeedback
         Ok(Written::created(format!("/api/v1/feedback/{id}"), &detail(&app, &scope, id).await?)?)
     })
     .await
+}
+
+/// A time as RFC 3339 has it.
+fn time(field: &str, text: &str, errors: &mut FieldErrors) -> Option<Timestamp> {
+    let read = Timestamp::parse(text).filter(|at| text.contains('T') && at.0 >= 0);
+    if read.is_none() {
+        errors.add(field, "time", "Write a time like 2026-05-04T09:30:00Z.");
+    }
+    read
+}
+
+/// An id of another system.
+fn external_id(text: &str, errors: &mut FieldErrors) -> Option<String> {
+    let trimmed = text.trim();
+    if trimmed.is_empty() || trimmed.chars().any(char::is_control) {
+        errors.add("external_id", "external_id", "Give an id of visible characters, or leave it out.");
+        return None;
+    }
+    Some(trimmed.to_owned())
 }
 
 /// The tops of scales that there are.
