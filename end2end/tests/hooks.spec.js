@@ -69,8 +69,9 @@ test('exports are downloaded and complete', async ({ page, demo }) => {
   await page.getByRole('link', { name: 'Settings' }).click();
   await page.getByRole('link', { name: 'Export', exact: true }).click();
   const open = async (name) => {
-    const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name }).click()]);
-    return { name: download.suggestedFilename(), text: await readFile(await download.path(), 'utf8') };
+    const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name, exact: true }).click()]);
+    const bytes = await readFile(await download.path());
+    return { name: download.suggestedFilename(), bytes, text: bytes.toString('utf8') };
   };
   const lines = await open('Feedback as JSON lines');
   expect(lines.name).toMatch(/-feedback-\d{4}-\d\d-\d\d\.jsonl$/);
@@ -80,6 +81,10 @@ test('exports are downloaded and complete', async ({ page, demo }) => {
   const table = await open('Feedback as CSV');
   expect(table.text.startsWith('id,kind,text,')).toBe(true);
   for (const item of items) expect(table.text).toContain(item.id);
+  expect((await open('Feedback as CSV with BOM')).bytes.subarray(0, 3)).toEqual(Buffer.from([0xef, 0xbb, 0xbf]));
+  const workbook = await open('Feedback as Excel');
+  expect(workbook.name).toMatch(/-feedback-\d{4}-\d\d-\d\d\.xlsx$/);
+  expect(workbook.bytes.subarray(0, 4)).toEqual(Buffer.from('PK\u0003\u0004'));
   const responses = await open('Responses to a survey as CSV');
   expect(responses.text.split('\r\n')[0]).toMatch(/ \[[^\]]+\]/);
   const backlog = await open('Backlog as JSON lines');

@@ -30,11 +30,11 @@ pub fn ExportPage(
     let action = format!("/p/{slug}/export/file");
     view! {
         <div class="narrow">
-            <PageHead title="Export" lead="Take everything along: as CSV for spreadsheets, or as JSON lines for programs." />
+            <PageHead title="Export" lead="Download everything: as an Excel workbook, as CSV, or as JSON lines for programs." />
             <SettingsTabs slug=slug current=SettingsTab::Export />
             {if may_export {
                 view! {
-                    <p class="muted small">"A cell that begins like a formula gets a ' before it in CSV, so that no spreadsheet runs it. JSON lines hold every text as it is."</p>
+                    <p class="muted small">"Use Excel for spreadsheets: its cells have types, so no text is ever run as a formula; texts of more than 32,767 characters are cut. In CSV, a ' is put before anything that a spreadsheet could take for a formula; “CSV with BOM” is for programs that show ü as Ã¼. JSON lines hold every text unchanged."</p>
                     <Kind action=action.clone() what="feedback" title="Feedback" text="Every piece of feedback with its status, tags, person, linked backlog items and ticket number." surveys=None query=Some(query) />
                     {if surveys.is_empty() {
                         view! {
@@ -87,7 +87,9 @@ fn Kind(
                     </div>
                 })}
                 <div class="form-actions">
+                    <button type="submit" class="button" name="format" value="xlsx" aria-label=format!("{title} as Excel")>"Excel"</button>
                     <button type="submit" class="button" name="format" value="csv" aria-label=format!("{title} as CSV")>"CSV"</button>
+                    <button type="submit" class="button" name="format" value="csv-bom" aria-label=format!("{title} as CSV with BOM")>"CSV with BOM"</button>
                     <button type="submit" class="button" name="format" value="jsonl" aria-label=format!("{title} as JSON lines")>"JSON lines"</button>
                 </div>
             </form>

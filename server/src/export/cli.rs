@@ -25,8 +25,8 @@ pub struct ExportArgs {
     /// For responses: the survey, by name or id
     #[arg(long, value_name = "NAME-OR-ID", required_if_eq("what", "responses"))]
     survey: Option<String>,
-    /// How to write it: csv, or jsonl for a JSON object on each line
-    #[arg(long, value_name = "FORMAT", default_value = "csv", value_parser = ["csv", "jsonl"])]
+    /// How to write it: csv; csv-bom, with a byte order mark for Excel; xlsx, an Excel workbook; jsonl, a JSON object on each line
+    #[arg(long, value_name = "FORMAT", default_value = "csv", value_parser = ["csv", "csv-bom", "xlsx", "jsonl"])]
     format: String,
     /// Where to; standard output without it
     #[arg(long, value_name = "FILE")]

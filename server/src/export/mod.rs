@@ -3,8 +3,12 @@
 //! What was there when the export began, and is not removed meanwhile, is in it exactly once, as it is when its page is read. What is added
 //! meanwhile may be in it or not. Of a query, that holds for what matches it when its page is read. A failure ends the stream with an error, so that nobody takes a part for the whole.
 
+mod cell;
 pub mod cli;
 pub mod rows;
+mod xlsx;
+
+pub use cell::spreadsheet_text;
 
 use std::{io, str::FromStr};
 
@@ -18,7 +22,7 @@ use domain::{
 use futures_util::{Stream, stream};
 use serde_json::{Map, Value};
 
-use self::rows::Reader;
+use self::{rows::Reader, xlsx::Workbook};
 use crate::{
     error::{Error, Result},
     state::AppState,
@@ -29,16 +33,21 @@ use crate::{
 pub enum Format {
     /// RFC 4180, in UTF-8, with a line of names.
     Csv,
+    /// The same with a byte order mark at the beginning: without one, Excel reads UTF-8 as another encoding.
+    CsvBom,
+    /// An Excel workbook (ISO/IEC 29500). Its cells have types, so no text in it is ever a formula.
+    Xlsx,
     /// A JSON object on each line.
     Jsonl,
 }
 
 impl Format {
-    /// The word in addresses and on the command line, and the file's ending.
+    /// The file's ending.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub fn ending(self) -> &'static str {
         match self {
-            Self::Csv => "csv",
+            Self::Csv | Self::CsvBom => "csv",
+            Self::Xlsx => "xlsx",
             Self::Jsonl => "jsonl",
         }
     }
@@ -47,19 +56,23 @@ impl Format {
     #[must_use]
     pub fn media_type(self) -> &'static str {
         match self {
-            Self::Csv => "text/csv; charset=utf-8; header=present",
+            Self::Csv | Self::CsvBom => "text/csv; charset=utf-8; header=present",
+            Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
             Self::Jsonl => "application/jsonl; charset=utf-8",
         }
     }
 }
 
 impl FromStr for Format {
+    /// The words in addresses and on the command line.
     type Err = Refusal;
     fn from_str(text: &str) -> Result<Self, Refusal> {
         match text {
             "csv" => Ok(Self::Csv),
+            "csv-bom" => Ok(Self::CsvBom),
+            "xlsx" => Ok(Self::Xlsx),
             "jsonl" => Ok(Self::Jsonl),
-            _ => Err(Refusal::field("format", "unknown", "Choose csv or jsonl.")),
+            _ => Err(Refusal::field("format", "unknown", "Choose csv, csv-bom, xlsx or jsonl.")),
         }
     }
 }
@@ -108,12 +121,17 @@ impl What {
 /// One value of a row: a column's name and what stands in it. CSV writes lists with commas between.
 pub type Row = Vec<(String, Value)>;
 
+/// What UTF-8 text may begin with, for programs that take it for another encoding otherwise.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
 /// How far an export has come.
 enum Stage {
     /// The line of names comes next.
     Names,
     /// Rows come next.
     Rows,
+    /// A workbook is filled and then sent.
+    Workbook(Box<Workbook>),
     /// It was broken off.
     Broken,
     /// There is nothing left.
@@ -138,15 +156,20 @@ pub async fn begin(
 ) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>> {
     // Names and addresses of people, all at once.
     scope.require(Role::Triager)?;
+    let what_is_in_it = what.as_str();
     let reader = Reader::open(app, scope, what).await?;
-    let stage = if format == Format::Csv { Stage::Names } else { Stage::Rows };
+    let stage = match format {
+        Format::Csv | Format::CsvBom => Stage::Names,
+        Format::Xlsx => Stage::Workbook(Box::new(Workbook::new(what_is_in_it, reader.columns().to_vec()))),
+        Format::Jsonl => Stage::Rows,
+    };
     Ok(stream::unfold(Export { reader, format, stage }, Export::next))
 }
 
 impl Export {
     /// The next piece.
     async fn next(mut self) -> Option<(io::Result<Bytes>, Self)> {
-        let piece = match self.stage {
+        let piece = match &mut self.stage {
             Stage::Over => return None,
             Stage::Broken => {
                 self.stage = Stage::Over;
@@ -154,8 +177,14 @@ impl Export {
             }
             Stage::Names => {
                 self.stage = Stage::Rows;
-                write_csv(std::iter::once(self.reader.columns().to_vec()))
+                let names = self.reader.columns().iter().map(|name| spreadsheet_text(name)).collect();
+                write_csv(std::iter::once(names))
+                    .map(|names| if self.format == Format::CsvBom { [BOM, &names].concat().into() } else { names })
             }
+            Stage::Workbook(workbook) => match workbook.next(&mut self.reader).await {
+                Ok(piece) if piece.is_empty() => return None,
+                piece => piece,
+            },
             Stage::Rows => match self.reader.page().await {
                 Ok(rows) if rows.is_empty() => return None,
                 Ok(rows) => self.write(rows),
@@ -176,8 +205,9 @@ impl Export {
 
     fn write(&self, rows: Vec<Row>) -> Result<Bytes> {
         match self.format {
-            Format::Csv => write_csv(rows.into_iter().map(|row| row.into_iter().map(|(_, value)| cell(value)).collect())),
-            Format::Jsonl => {
+            Format::Csv | Format::CsvBom => write_csv(rows.into_iter().map(|row| row.into_iter().map(|(_, value)| cell(value)).collect())),
+            // A workbook writes its own rows.
+            Format::Jsonl | Format::Xlsx => {
                 let mut out = Vec::new();
                 for row in rows {
                     serde_json::to_writer(&mut out, &row.into_iter().collect::<Map<String, Value>>())?;
@@ -199,28 +229,23 @@ fn write_csv(lines: impl Iterator<Item = Vec<String>>) -> Result<Bytes> {
     Ok(out.into_inner().map_err(|e| Error::internal("csv", e))?.into())
 }
 
-/// A value as text. Spreadsheets take a text that begins like a formula for one, and formulas can call out: such a text gets a `'` before it.
+/// A value as text that no spreadsheet takes for a formula.
 fn cell(value: Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) => harmless(text),
-        Value::Array(list) => harmless(
-            list.into_iter().map(|v| if let Value::String(text) = v { text } else { v.to_string() }).collect::<Vec<_>>().join(", "),
+        Value::String(text) => spreadsheet_text(&text),
+        Value::Array(list) => spreadsheet_text(
+            &list.into_iter().map(|v| if let Value::String(text) = v { text } else { v.to_string() }).collect::<Vec<_>>().join(", "),
         ),
         other => other.to_string(),
     }
-}
-
-fn harmless(text: String) -> String {
-    let risky = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
-    if text.starts_with(risky) { format!("'{text}") } else { text }
 }
 
 /// The name of the file: `corner-shop-feedback-2026-11-23.csv`.
 #[must_use]
 pub fn file_name(slug: &str, what: &What, format: Format, now: Timestamp) -> String {
     let slug: String = slug.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
-    format!("{slug}-{}-{}.{}", what.as_str(), now.day(), format.as_str())
+    format!("{slug}-{}-{}.{}", what.as_str(), now.day(), format.ending())
 }
 
 #[cfg(test)]
@@ -231,12 +256,8 @@ mod tests {
 
     #[test]
     fn cells_that_look_like_formulas_are_texts() {
-        for text in ["=1+1", "+49 30", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1"] {
-            assert_eq!(cell(json!(text)), format!("'{text}"));
-        }
-        for text in ["", "1=1", "a@b.example", " =1", "'=1"] {
-            assert_eq!(cell(json!(text)), text);
-        }
+        assert_eq!(cell(json!("=1+1")), "'=1+1");
+        assert_eq!(cell(json!("1=1")), "1=1");
         // Numbers are no texts.
         assert_eq!((cell(json!(-1)), cell(json!(2.5)), cell(Value::Null)), ("-1".into(), "2.5".into(), String::new()));
         assert_eq!(cell(json!(["=a", "b"])), "'=a, b");

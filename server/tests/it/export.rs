@@ -107,9 +107,7 @@ on_both!(everything_is_in_it_once_and_as_it_was_written, |t: TestApp| async move
     assert_eq!(rows.len(), all.len());
     let by_id: HashMap<&str, &HashMap<String, String>> = rows.iter().map(|row| (row["id"].as_str(), row)).collect();
     for feedback in &all {
-        let text = &by_id[feedback.id.to_string().as_str()]["text"];
-        let risky = feedback.text.starts_with(['=', '+', '-', '@', '\t']);
-        assert_eq!(*text, if risky { format!("'{}", feedback.text) } else { feedback.text.clone() });
+        assert_eq!(by_id[feedback.id.to_string().as_str()]["text"], server::export::spreadsheet_text(&feedback.text));
     }
     let first = by_id[all[0].id.to_string().as_str()];
     assert_eq!((first["tags"].as_str(), first["backlog"].as_str(), first["status"].as_str()), ("billing, urgent", "1", "linked"));
@@ -296,4 +294,53 @@ on_both!(what_a_search_finds_is_exported_completely_and_in_pieces, |t: TestApp| 
     t.app.search.rebuild();
     let unready = begin(&t.app, &scope, What::Matching(domain::triage::TriageQuery::parse("pear").unwrap()), Format::Csv).await;
     assert!(unready.is_err_and(|error| matches!(error.refusal(), Some(domain::Error::SearchUnavailable))));
+});
+
+/// The cells of a workbook's first sheet as texts.
+fn workbook(bytes: Vec<u8>) -> Vec<Vec<String>> {
+    use calamine::Reader as _;
+    let mut book: calamine::Xlsx<_> = calamine::open_workbook_from_rs(std::io::Cursor::new(bytes)).unwrap();
+    let sheet = book.worksheet_range_at(0).unwrap().unwrap();
+    assert!(book.worksheet_formula(&book.sheet_names()[0].clone()).unwrap().used_cells().next().is_none(), "no cell holds a formula");
+    sheet.rows().map(|row| row.iter().map(ToString::to_string).collect()).collect()
+}
+
+async fn bytes_of(t: &TestApp, scope: &Scope, what: What, format: Format) -> Vec<u8> {
+    let pieces: Vec<_> = begin(&t.app, scope, what, format).await.unwrap().collect().await;
+    pieces.into_iter().flat_map(|piece| piece.unwrap().to_vec()).collect()
+}
+
+on_both!(a_workbook_holds_every_text_as_it_was_written, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let texts: Vec<String> = (0..1_200).map(|n| EXOTIC.get(n).map_or_else(|| format!("Number {n}"), |t| (*t).to_owned())).collect();
+    let all = add(&t, &project, texts).await;
+    let rows = workbook(bytes_of(&t, &Scope::system(project.id), What::Feedback, Format::Xlsx).await);
+    assert_eq!(rows.len(), all.len() + 1);
+    let (id, text) = (rows[0].iter().position(|name| name == "id").unwrap(), rows[0].iter().position(|name| name == "text").unwrap());
+    let by_id: HashMap<&str, &str> = rows[1..].iter().map(|row| (row[id].as_str(), row[text].as_str())).collect();
+    for feedback in &all {
+        // XML readers make one line end of each kind.
+        assert_eq!(by_id[feedback.id.to_string().as_str()].replace("\r\n", "\n"), feedback.text.replace("\r\n", "\n"));
+    }
+    let page = owner.get(&url(&project, "what=feedback&format=xlsx")).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(header_of(&page, header::CONTENT_TYPE).contains("spreadsheetml"));
+    assert!(header_of(&page, header::CONTENT_DISPOSITION).ends_with(".xlsx\""));
+    // Nothing yet: a file with its line of names.
+    assert_eq!(workbook(bytes_of(&t, &Scope::system(project.id), What::Backlog, Format::Xlsx).await).len(), 1);
+});
+
+on_both!(csv_is_safe_where_the_semicolon_separates, |t: TestApp| async move {
+    let (project, _) = t.owner().await;
+    add(&t, &project, ["x;=cmd|' /C calc'!A0;", "y;+1", "z\n@SUM(A1)", "w;\"=1"].map(String::from).to_vec()).await;
+    let scope = Scope::system(project.id);
+    let file = bytes_of(&t, &scope, What::Feedback, Format::Csv).await;
+    for delimiter in *b",;\t|" {
+        let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).has_headers(false).from_reader(&file[..]);
+        for cell in reader.records().flat_map(|record| record.unwrap().iter().map(ToOwned::to_owned).collect::<Vec<_>>()) {
+            assert!(!cell.trim_start_matches([' ', '"']).starts_with(['=', '+', '-', '@']), "{cell:?}");
+        }
+    }
+    let with_mark = bytes_of(&t, &scope, What::Feedback, Format::CsvBom).await;
+    assert_eq!(with_mark, [b"\xef\xbb\xbf".as_slice(), &file].concat());
 });

@@ -23,13 +23,17 @@ use crate::{
 
 /// How it is written.
 #[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Format {
     /// A JSON object on each line.
     #[default]
     Jsonl,
-    /// RFC 4180, with a line of names. A text that begins like a formula gets a `'` before it.
+    /// RFC 4180, with a line of names. What a spreadsheet could take for a formula gets a `'` before it.
     Csv,
+    /// The same with a byte order mark, for Excel.
+    CsvBom,
+    /// An Excel workbook, whose texts are never formulas.
+    Xlsx,
 }
 
 /// How to export.
@@ -63,6 +67,8 @@ async fn file(app: &AppState, scope: &Scope, what: What, format: Format) -> Answ
     let format = match format {
         Format::Jsonl => export::Format::Jsonl,
         Format::Csv => export::Format::Csv,
+        Format::CsvBom => export::Format::CsvBom,
+        Format::Xlsx => export::Format::Xlsx,
     };
     Ok(answer(app, scope, &project.slug, what, format).await?)
 }
@@ -72,7 +78,7 @@ async fn file(app: &AppState, scope: &Scope, what: What, format: Format) -> Answ
 /// All feedback of the project, or what a query finds, the oldest first, made while it is sent. What was there at the beginning is in it once.
 /// If it cannot be completed, the connection breaks off. Needs a key that may write.
 #[utoipa::path(get, path = "/api/v1/export/feedback", operation_id = "export_feedback", tag = "Export", params(FeedbackExportQuestions),
-    responses((status = 200, description = "The file.", content((String = "application/jsonl"), (String = "text/csv")))))]
+    responses((status = 200, description = "The file.", content((String = "application/jsonl"), (String = "text/csv"), (String = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")))))]
 pub async fn export_feedback(State(app): State<AppState>, caller: Caller, Asked(asked): Asked<FeedbackExportQuestions>) -> Answered {
     let scope = caller.scope(Role::Triager)?;
     let what = if asked.q.trim().is_empty() { What::Feedback } else { What::Matching(query(&asked.q)?) };
@@ -84,7 +90,7 @@ pub async fn export_feedback(State(app): State<AppState>, caller: Caller, Asked(
 /// One row for each response, one column for each question, over all versions of the survey. As the export of feedback otherwise.
 #[utoipa::path(get, path = "/api/v1/export/surveys/{survey_id}/responses", operation_id = "export_responses", tag = "Export",
     params(("survey_id" = Uuid, Path, description = "The survey."), ExportQuestions),
-    responses((status = 200, description = "The file.", content((String = "application/jsonl"), (String = "text/csv")))))]
+    responses((status = 200, description = "The file.", content((String = "application/jsonl"), (String = "text/csv"), (String = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")))))]
 pub async fn export_responses(
     State(app): State<AppState>,
     caller: Caller,
@@ -98,7 +104,7 @@ pub async fn export_responses(
 ///
 /// Every item with the ids of the feedback behind it. As the export of feedback otherwise.
 #[utoipa::path(get, path = "/api/v1/export/backlog", operation_id = "export_backlog", tag = "Export", params(ExportQuestions),
-    responses((status = 200, description = "The file.", content((String = "application/jsonl"), (String = "text/csv")))))]
+    responses((status = 200, description = "The file.", content((String = "application/jsonl"), (String = "text/csv"), (String = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")))))]
 pub async fn export_backlog(State(app): State<AppState>, caller: Caller, Asked(asked): Asked<ExportQuestions>) -> Answered {
     file(&app, &caller.scope(Role::Triager)?, What::Backlog, asked.format).await
 }
