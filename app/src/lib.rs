@@ -15,6 +15,7 @@ pub mod backlog;
 pub mod components;
 pub mod desk;
 pub mod export;
+pub mod identity;
 pub mod imports;
 pub mod inbox;
 pub mod islands;

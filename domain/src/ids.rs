@@ -40,6 +40,8 @@ ids! {
     StaffId,
     /// A key of the API; also the [`StaffId`] that it acts as.
     ApiKeyId,
+    /// A secret that a project's own servers sign identities with.
+    IdentitySecretId,
     /// An invitation for a member of the team.
     InvitationId,
     /// A survey, over all its versions.

@@ -15,6 +15,7 @@ pub mod doctor;
 pub mod error;
 pub mod export;
 pub mod http;
+pub mod identity;
 pub mod imports;
 pub mod jobs;
 pub mod keys;

@@ -15,6 +15,8 @@ pub enum SettingsTab {
     Members,
     /// The snippets.
     Embed,
+    /// Who visitors are.
+    Identity,
     /// Keys of the API.
     Keys,
     /// Who is told what happens.
@@ -35,6 +37,7 @@ pub fn SettingsTabs(
         (SettingsTab::General, "settings", "General"),
         (SettingsTab::Members, "members", "Members"),
         (SettingsTab::Embed, "embed", "Embed"),
+        (SettingsTab::Identity, "identity", "Identity"),
         (SettingsTab::Keys, "keys", "API keys"),
         (SettingsTab::Webhooks, "webhooks", "Webhooks"),
         (SettingsTab::Export, "export", "Export"),

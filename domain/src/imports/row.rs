@@ -3,8 +3,8 @@
 use crate::{
     Timestamp,
     clock::DAY_MS,
+    email,
     feedback::{Kind, MAX_TAG, Status, tag},
-    surveys::answer::is_email,
 };
 
 use super::{Plan, Target};
@@ -140,9 +140,10 @@ impl Plan {
     }
 
     fn contact(&self, fields: &[&str]) -> Result<Option<NewContact>, String> {
-        let email = short(self.get(fields, Target::ContactEmail), 254, "e-mail address")?.map(|e| e.to_lowercase());
-        if let Some(wrong) = email.as_deref().filter(|e| !is_email(e)) {
-            return Err(format!("“{}” is not an e-mail address.", brief(wrong)));
+        let typed = short(self.get(fields, Target::ContactEmail), 254, "e-mail address")?;
+        let email = typed.as_deref().and_then(email::read);
+        if let Some(wrong) = typed.filter(|_| email.is_none()) {
+            return Err(format!("“{}” is not an e-mail address.", brief(&wrong)));
         }
         let external_id = short(self.get(fields, Target::ContactId), MAX_SHORT, "person's id")?;
         let name = short(self.get(fields, Target::ContactName), MAX_SHORT, "person's name")?;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::{FieldErrors, Timestamp, colour::is_colour, ids::ProjectId, language::is_language_tag};
+use crate::{FieldErrors, Timestamp, colour::is_colour, identity::UnsignedIdentity, ids::ProjectId, language::is_language_tag};
 
 /// Light, dark, or as the person's system asks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +65,9 @@ pub struct Project {
     /// Names of query parameters that are kept in the addresses of pages; everything else after `?` and `#` is not stored.
     #[serde(default)]
     pub kept_parameters: Vec<String>,
+    /// What becomes of claims about visitors that nobody signed.
+    #[serde(default)]
+    pub unsigned_identity: UnsignedIdentity,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -301,6 +304,7 @@ mod tests {
                 theme: ThemeMode::Auto,
                 portal: true,
                 kept_parameters: parse_parameters("plan, utm_source\nplan").unwrap(),
+                unsigned_identity: UnsignedIdentity::Shown,
                 created_at: Timestamp(0),
             };
             assert_eq!(project.kept_parameters, ["plan", "utm_source"]);

@@ -20,6 +20,7 @@ use domain::{
     backlog::Importance,
     clock::DAY_MS,
     feedback::Status,
+    identity::Claim,
     ids::{FeedbackId, ProjectId, StaffId, SurveyId},
     imports::Mapping,
     projects::Project,
@@ -247,7 +248,7 @@ async fn answer(past: &mut Past, surveys: &BTreeMap<To, SurveyId>, story: Vec<Sa
                 page_url: Some(said.page.clone()),
                 release: Some(said.release.to_owned()),
                 environment: Some("production".into()),
-                contact: Person { external_id: id, email, name, attributes: None },
+                contact: Person { external_id: id, email, name, attributes: None, claim: Claim::Verified },
                 ..Context::default()
             },
         };

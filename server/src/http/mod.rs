@@ -13,6 +13,7 @@ pub mod error;
 pub mod export;
 pub mod forms;
 mod health;
+pub mod identity;
 pub mod imports;
 pub mod inbox;
 mod json;
@@ -66,6 +67,7 @@ pub fn router(app: AppState) -> Router {
         .merge(webhooks::routes())
         .merge(export::routes())
         .merge(replies::routes())
+        .merge(identity::routes())
         .merge(keys::routes())
         .layer(axum::middleware::from_fn(accounts::remember_page))
         .layer(sessions.clone())

@@ -7,6 +7,7 @@ use domain::{
     Error as Refusal, Timestamp,
     accounts::{Role, Scope},
     feedback::Feedback,
+    identity::Claim,
     ids::{ContactId, FeedbackId, ImportId, JobId, ProjectId},
     imports::{ImportStatus, NewContact, NewFeedback, Plan},
 };
@@ -253,7 +254,7 @@ fn ready(app: &App, default_language: &str, project: ProjectId, row: NewFeedback
         version: 1,
     };
     let person = |NewContact { external_id, email, name }: NewContact| {
-        (Person { external_id, email, name, attributes: None }, app.id::<ContactId>())
+        (Person { external_id, email, name, attributes: None, claim: Claim::Team }, app.id::<ContactId>())
     };
     Ready { feedback, contact: row.contact.map(person), key }
 }

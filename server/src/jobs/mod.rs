@@ -12,7 +12,8 @@ use std::{sync::Arc, time::Duration};
 use domain::{
     Error as Refusal, Timestamp,
     accounts::Scope,
-    ids::{ImportId, JobId, LetterId, ProjectId},
+    email,
+    ids::{ContactId, ImportId, JobId, LetterId, ProjectId},
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -59,6 +60,8 @@ pub enum Job {
     },
     /// Removes what has served its time.
     Purge {},
+    /// Puts addresses of contacts that an earlier version stored into their one form.
+    FoldAddresses {},
 }
 
 impl Job {
@@ -70,6 +73,7 @@ impl Job {
             Self::TakeBack { .. } => "take_back",
             Self::Mail { .. } => "mail",
             Self::Purge {} => "purge",
+            Self::FoldAddresses {} => "fold_addresses",
         }
     }
 }
@@ -192,6 +196,7 @@ async fn perform(app: &AppState, payload: &str, context: &Context) -> Result<Out
         Job::TakeBack { project, import } => imports::run_take_back(app, &Scope::system(project), import, context).await,
         Job::Mail { letter } => mail::run_job(app, letter).await,
         Job::Purge {} => purge(app, &|| context.should_stop()).await,
+        Job::FoldAddresses {} => fold_addresses(app, &|| context.should_stop()).await,
     }
 }
 
@@ -214,6 +219,44 @@ pub async fn purge(app: &App, should_stop: &(dyn Fn() -> bool + Sync)) -> Result
         }
     }
     Ok(Outcome::Done)
+}
+
+/// Contacts whose address is folded in one transaction.
+const ADDRESSES: i64 = 200;
+
+/// Puts addresses that are not in their one form into it, a bounded piece in each transaction. SQL cannot: neither database knows punycode.
+///
+/// # Errors
+/// When the database fails.
+pub async fn fold_addresses(app: &App, should_stop: &(dyn Fn() -> bool + Sync)) -> Result<Outcome> {
+    let mut after = String::new();
+    loop {
+        let found = app.store.addresses_to_fold(&after, ADDRESSES).await?;
+        let Some((last, _)) = found.last() else { return Ok(Outcome::Done) };
+        after.clone_from(last);
+        let mut other = Vec::new();
+        for (contact, was) in &found {
+            let is = email::canonical(was);
+            if is != *was {
+                other.push((crate::store::id::<ContactId>(contact)?, was.clone(), is));
+            }
+        }
+        if should_stop() {
+            return Ok(Outcome::Stopped);
+        }
+        if !other.is_empty() {
+            app.store
+                .write(move |tx| {
+                    Box::pin(async move {
+                        for (contact, was, is) in &other {
+                            tx.fold_address(*contact, was, is).await?;
+                        }
+                        Ok(())
+                    })
+                })
+                .await?;
+        }
+    }
 }
 
 /// Writes down how a job ended.
@@ -268,7 +311,7 @@ async fn bury(app: &App, claimed: &Claimed, error: &str) -> Result<()> {
                         Ok(Job::Import { project, import }) => tx.fail_import(&Scope::system(project), import, &error, now).await?,
                         Ok(Job::TakeBack { project, import }) => tx.fail_take_back(&Scope::system(project), import, &error, now).await?,
                         Ok(Job::Mail { letter }) => mail::give_up(tx, letter, &error, now).await?,
-                        Ok(Job::Purge {}) | Err(_) => {}
+                        Ok(Job::Purge {} | Job::FoldAddresses {}) | Err(_) => {}
                     }
                 }
                 Ok(())
@@ -285,6 +328,7 @@ pub fn label(kind: &str) -> &str {
         "take_back" => "Taking an import back",
         "mail" => "Letter",
         "purge" => "Hourly clean-up",
+        "fold_addresses" => "Weekly check of contacts’ addresses",
         other => other,
     }
 }
@@ -309,7 +353,7 @@ pub async fn run_again(app: &App, job: JobId) -> Result<()> {
                 let goes_on = match work {
                     Job::Import { project, import } => tx.start_import(&Scope::system(project), import, None, now).await?,
                     Job::TakeBack { project, import } => imports::start_take_back(tx, &Scope::system(project), import, now).await?,
-                    Job::Mail { .. } | Job::Purge {} => true,
+                    Job::Mail { .. } | Job::Purge {} | Job::FoldAddresses {} => true,
                 };
                 if goes_on {
                     return Ok(());
@@ -337,5 +381,15 @@ async fn enqueue_periodic(app: &App) -> Result<()> {
     let hour = now.0.div_euclid(HOUR_MS);
     // The id says which hour, so that a second attempt to add it does nothing.
     let id = JobId(Uuid::from_u128(0x7075_7267_6500_8000_8000_0000_0000_0000 | u128::from(hour.unsigned_abs())));
-    app.store.write(move |tx| Box::pin(async move { tx.enqueue(id, &Job::Purge {}, now, now).await })).await
+    // Addresses that a node of an earlier version stored meanwhile are found the next time.
+    let week = now.0.div_euclid(7 * 24 * HOUR_MS);
+    let weekly = JobId(Uuid::from_u128(0x666f_6c64_6500_8000_8000_0000_0000_0000 | u128::from(week.unsigned_abs())));
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                tx.enqueue(id, &Job::Purge {}, now, now).await?;
+                tx.enqueue(weekly, &Job::FoldAddresses {}, now, now).await
+            })
+        })
+        .await
 }

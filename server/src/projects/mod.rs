@@ -3,6 +3,7 @@
 use domain::{
     Error as Refusal, FieldErrors,
     accounts::{Actor, Role, Scope},
+    identity::UnsignedIdentity,
     ids::{ProjectId, StaffId},
     projects::{DEFAULT_ACCENT, Project, ThemeMode, parse_accent, parse_language, parse_origins, parse_parameters, slug},
 };
@@ -35,6 +36,7 @@ pub fn draft(app: &App, name: &str, origins: Vec<String>) -> Result<Project> {
         theme: ThemeMode::Auto,
         portal: true,
         kept_parameters: Vec::new(),
+        unsigned_identity: UnsignedIdentity::Shown,
         created_at: app.now(),
     })
 }

@@ -5,11 +5,15 @@ mod remembered;
 
 pub use remembered::Remembered;
 
+use std::borrow::Cow;
+
 use domain::{
     Error as Refusal, Timestamp,
     accounts::Scope,
+    email,
     feedback::{Feedback, Kind, Status},
     history::Change,
+    identity::{Claim, Signed, UnsignedIdentity},
     ids::{ContactId, FeedbackId, HistoryId, ProjectId, ResponseId, SurveyId, VersionId},
     projects::Project,
     responses::{Digest, Signals, digest, spam_reasons},
@@ -20,7 +24,7 @@ use subtle::ConstantTimeEq;
 
 use crate::{
     error::{Error, Result},
-    language,
+    identity, language,
     state::App,
     store::{
         Tx,
@@ -75,6 +79,8 @@ pub struct Context {
     pub user_agent: Option<String>,
     /// Who, as the site says.
     pub contact: Person,
+    /// The signature of that, not checked yet.
+    pub signed: Option<Signed>,
 }
 
 /// A contact as a site or an answer names them.
@@ -88,6 +94,8 @@ pub struct Person {
     pub name: Option<String>,
     /// A JSON object of further properties.
     pub attributes: Option<String>,
+    /// What that is worth.
+    pub claim: Claim,
 }
 
 impl Person {
@@ -95,6 +103,22 @@ impl Person {
     #[must_use]
     pub fn is_anonymous(&self) -> bool {
         self.external_id.is_none() && self.email.is_none()
+    }
+
+    /// The same person with their address in its one form.
+    #[must_use]
+    pub fn canonical(&self) -> Cow<'_, Self> {
+        match self.email.as_deref().map(email::canonical) {
+            Some(one) if self.email.as_ref() != Some(&one) => Cow::Owned(Self { email: Some(one), ..self.clone() }),
+            _ => Cow::Borrowed(self),
+        }
+    }
+
+    /// What the claim is worth, if it says anything about anybody or had a signature that does not hold.
+    #[must_use]
+    pub fn identity(&self) -> Option<Claim> {
+        let says = !self.is_anonymous() || self.name.is_some() || self.attributes.is_some();
+        (says || matches!(self.claim, Claim::Expired | Claim::Wrong)).then_some(self.claim)
     }
 }
 
@@ -187,6 +211,7 @@ pub async fn begin_remembered(app: &App, target: &Target, key: &str, submission:
         key: project.key.clone(),
         origins: project.origins.clone(),
         kept_parameters: project.kept_parameters.clone(),
+        unsigned_identity: project.unsigned_identity,
     };
     match send(app, target, key, submission, Some(checked)).await {
         Ok(Fate::Stored(begun)) => Ok(Some(begun)),
@@ -196,9 +221,17 @@ pub async fn begin_remembered(app: &App, target: &Target, key: &str, submission:
 }
 
 async fn send(app: &App, target: &Target, key: &str, submission: Submission, checked: Option<Checked>) -> Result<Fate> {
-    let write = Write::new(app, target, submission)?;
+    let write = Write::new(app, target, judged(app, target, submission).await?)?;
     let once = Once { scope: format!("respond {}", target.survey), key: key.to_owned() };
     app.store.submit(write.into_new(app.id(), once, target.status == SurveyStatus::Live, checked)).await
+}
+
+/// Checks who the site says it is. A signature that does not hold costs nobody their answers: the claim is then one that nobody signed.
+async fn judged(app: &App, target: &Target, mut submission: Submission) -> Result<Submission> {
+    if let Some(signed) = submission.context.signed.take() {
+        submission.context.contact.claim = identity::judge(app, target.project.id, &signed).await?;
+    }
+    Ok(submission)
 }
 
 /// Puts all answers so far in place of those before. A finished response stays as it is.
@@ -206,7 +239,7 @@ async fn send(app: &App, target: &Target, key: &str, submission: Submission, che
 /// # Errors
 /// A message per question that does not fit.
 pub async fn update(app: &App, target: &Target, response: ResponseId, submission: Submission) -> Result<Begun> {
-    let write = Write::new(app, target, submission)?;
+    let write = Write::new(app, target, judged(app, target, submission).await?)?;
     app.store.write(move |tx| Box::pin(async move { write.update(tx, response).await })).await
 }
 
@@ -238,9 +271,12 @@ impl Write {
         let answers = target.body.read_answers(&pairs, finished).map_err(Refusal::Invalid)?;
         let digest = digest(&target.body, &answers);
         let mut person = context.contact.clone();
-        // Who the site says it is stands before what an answer says.
-        if person.email.is_none() {
+        // Who the site says it is counts before what an answer says, and nothing is added to what was signed.
+        if person.email.is_none() && !person.claim.is_trusted() {
             person.email.clone_from(&digest.email);
+        }
+        if target.project.unsigned_identity == UnsignedIdentity::Off && !person.claim.is_trusted() {
+            person = Person { claim: person.claim, ..Person::default() };
         }
         Ok(Self {
             now: app.now(),
@@ -289,12 +325,22 @@ impl Write {
         if before.finished {
             return Ok(Begun { id, finished: true });
         }
-        let contact = tx.contact_again(&self.scope, before.contact, &self.person, self.new_contact, self.now).await?;
+        // Whoever was proven to have begun it is not somebody else because a page says so.
+        let is_settled = before.identity.is_some_and(Claim::is_trusted) && !self.person.claim.is_trusted();
+        let (contact, known) = if is_settled {
+            (before.contact, None)
+        } else {
+            tx.contact_again(&self.scope, before.contact, &self.person, self.new_contact, self.now).await?
+        };
         let gained = self.reasons.iter().any(|r| !before.spam_reasons.contains(r));
         let mut reasons = before.spam_reasons.clone();
         reasons.extend(self.reasons.iter().filter(|r| !before.spam_reasons.contains(r)).cloned());
         let language = language::detect(&self.digest.text, &self.survey_language);
         tx.update_response(&self.scope, id, contact, &language, &reasons, self.finished.then_some(self.now), self.now).await?;
+        if let Some(identity) = self.person.identity().filter(|_| !is_settled) {
+            let claimed = known.and_then(|known| known.not_known(&self.person));
+            tx.set_identity(&self.scope, id, identity, claimed).await?;
+        }
         tx.replace_answers(&self.scope, self.survey, id, &self.answers, self.now).await?;
         match tx.feedback_of_response(&self.scope, id).await? {
             None if self.answers.is_empty() => {}

@@ -18,6 +18,7 @@ pub mod doctor;
 pub mod export;
 pub mod feedback;
 pub mod history;
+pub mod identity;
 pub mod imports;
 pub mod installation;
 pub mod invitations;

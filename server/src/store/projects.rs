@@ -2,6 +2,7 @@
 
 use domain::{
     Timestamp,
+    identity::UnsignedIdentity,
     ids::{ProjectId, StaffId},
     projects::{Project, ThemeMode, parse_origin},
 };
@@ -22,6 +23,7 @@ struct Row {
     theme: String,
     portal: i64,
     kept_parameters: String,
+    unsigned_identity: String,
     created_at: i64,
 }
 
@@ -40,9 +42,15 @@ impl TryFrom<Row> for Project {
             theme: ThemeMode::parse(&row.theme),
             portal: row.portal != 0,
             kept_parameters: or_instead("list of kept parameters", serde_json::from_str(&row.kept_parameters).ok(), Vec::new()),
+            unsigned_identity: unsigned(&row.unsigned_identity),
             created_at: Timestamp(row.created_at),
         })
     }
+}
+
+/// What cannot be read is the default.
+pub(super) fn unsigned(stored: &str) -> UnsignedIdentity {
+    or_instead("setting of unsigned identity", UnsignedIdentity::parse(stored), UnsignedIdentity::Shown)
 }
 
 /// Origins as browsers send them; older versions stored them as they were typed. A list that cannot be read allows no site, since an empty
@@ -52,8 +60,7 @@ pub(super) fn origins(stored: &str) -> Vec<String> {
     list.into_iter().map(|origin| parse_origin(&origin).unwrap_or(origin)).collect()
 }
 
-const BY_ID: &str =
-    "SELECT id, slug, name, public_key, origins, language, accent, theme, portal, kept_parameters, created_at FROM projects WHERE id = $1";
+const BY_ID: &str = "SELECT id, slug, name, public_key, origins, language, accent, theme, portal, kept_parameters, unsigned_identity, created_at FROM projects WHERE id = $1";
 
 impl Store {
     /// A project by the key of its embed snippet. Public: holds nothing of people.
@@ -62,7 +69,7 @@ impl Store {
     /// When the database fails.
     pub async fn project_by_key(&self, key: &str) -> Result<Option<Project>> {
         let row: Option<Row> = sqlx::query_as(
-            "SELECT id, slug, name, public_key, origins, language, accent, theme, portal, kept_parameters, created_at FROM projects WHERE public_key = $1",
+            "SELECT id, slug, name, public_key, origins, language, accent, theme, portal, kept_parameters, unsigned_identity, created_at FROM projects WHERE public_key = $1",
         )
         .bind(key.to_owned())
         .fetch_optional(self.reader())
@@ -85,7 +92,7 @@ impl Store {
     /// When the database fails.
     pub async fn project_by_slug(&self, slug: &str) -> Result<Option<Project>> {
         let row: Option<Row> = sqlx::query_as(
-            "SELECT id, slug, name, public_key, origins, language, accent, theme, portal, kept_parameters, created_at FROM projects WHERE slug = $1",
+            "SELECT id, slug, name, public_key, origins, language, accent, theme, portal, kept_parameters, unsigned_identity, created_at FROM projects WHERE slug = $1",
         )
         .bind(slug.to_owned())
         .fetch_optional(self.reader())
@@ -99,7 +106,7 @@ impl Store {
     /// When the database fails.
     pub async fn all_projects(&self) -> Result<Vec<Project>> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT id, slug, name, public_key, origins, language, accent, theme, portal, kept_parameters, created_at FROM projects ORDER BY name, id",
+            "SELECT id, slug, name, public_key, origins, language, accent, theme, portal, kept_parameters, unsigned_identity, created_at FROM projects ORDER BY name, id",
         )
         .fetch_all(self.reader())
         .await?;
@@ -112,7 +119,7 @@ impl Store {
     /// When the database fails.
     pub async fn projects_of(&self, staff: StaffId) -> Result<Vec<Project>> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT p.id, p.slug, p.name, p.public_key, p.origins, p.language, p.accent, p.theme, p.portal, p.kept_parameters, p.created_at \
+            "SELECT p.id, p.slug, p.name, p.public_key, p.origins, p.language, p.accent, p.theme, p.portal, p.kept_parameters, p.unsigned_identity, p.created_at \
              FROM projects p JOIN memberships m ON m.project_id = p.id WHERE m.staff_id = $1 ORDER BY p.name, p.id",
         )
         .bind(staff.to_string())

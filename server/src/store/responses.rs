@@ -4,6 +4,7 @@ use domain::{
     Timestamp,
     accounts::Scope,
     feedback::Status,
+    identity::Claim,
     ids::{ContactId, FeedbackId, ProjectId, ResponseId, SurveyId, VersionId},
     responses::Digest,
     surveys::Answer,
@@ -24,6 +25,8 @@ pub struct ResponseState {
     pub spam_reasons: Vec<String>,
     /// Whether it takes no more answers.
     pub finished: bool,
+    /// What the claim of who gave it was worth; `None` when nobody was named.
+    pub identity: Option<Claim>,
 }
 
 /// The answers of one response.
@@ -85,18 +88,19 @@ impl Tx<'_> {
             .bind(scope.project().to_string())
             .execute(self.conn())
             .await?;
-        let row: Option<(String, String, Option<i64>)> = sqlx::query_as(
-            "SELECT contact_id, spam_reasons, finished_at FROM responses WHERE id = $1 AND project_id = $2 AND contact_id IS NOT NULL",
+        let row: Option<(String, String, Option<i64>, Option<String>)> = sqlx::query_as(
+            "SELECT contact_id, spam_reasons, finished_at, identity FROM responses WHERE id = $1 AND project_id = $2 AND contact_id IS NOT NULL",
         )
         .bind(response.to_string())
         .bind(scope.project().to_string())
         .fetch_optional(self.conn())
         .await?;
-        row.map(|(contact, reasons, finished)| {
+        row.map(|(contact, reasons, finished, identity)| {
             Ok(ResponseState {
                 contact: id(&contact)?,
                 spam_reasons: or_instead("list of spam reasons", serde_json::from_str(&reasons).ok(), Vec::new()),
                 finished: finished.is_some(),
+                identity: identity.as_deref().and_then(Claim::parse),
             })
         })
         .transpose()
@@ -130,6 +134,21 @@ impl Tx<'_> {
         .bind(scope.project().to_string())
         .execute(self.conn())
         .await?;
+        Ok(())
+    }
+
+    /// Notes what the claim of who gave a response is worth, and what it said that is not known of the contact.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_identity(&mut self, scope: &Scope, response: ResponseId, identity: Claim, claimed: Option<String>) -> Result<()> {
+        sqlx::query("UPDATE responses SET identity = $3, claimed = $4 WHERE id = $1 AND project_id = $2")
+            .bind(response.to_string())
+            .bind(scope.project().to_string())
+            .bind(identity.as_str())
+            .bind(claimed)
+            .execute(self.conn())
+            .await?;
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use domain::{
     Timestamp,
     feedback::Feedback,
     history::Change,
+    identity::{Claim, UnsignedIdentity},
     ids::{ContactId, FeedbackId, HistoryId, ProjectId, ResponseId, SurveyId, VersionId},
     surveys::{Answer, SurveyStatus},
 };
@@ -17,7 +18,7 @@ use super::{
     ChangeRow, Dialect, Tx,
     contacts::{Known, Met},
     feedback::{NewFeedback, NewRow},
-    id, or_instead,
+    id, or_instead, projects,
     responses::AnswersOf,
     rows::{AllNew, rows},
     search::IndexRow,
@@ -84,6 +85,8 @@ pub struct Checked {
     pub origins: Vec<String>,
     /// The query parameters that it keeps.
     pub kept_parameters: Vec<String>,
+    /// What becomes of unsigned claims.
+    pub unsigned_identity: UnsignedIdentity,
 }
 
 /// What became of a submission.
@@ -135,21 +138,22 @@ impl Tx<'_> {
         }
         let sql = match self.dialect() {
             Dialect::Sqlite => {
-                "SELECT s.id, s.status, s.live_version_id, p.public_key, p.origins, p.kept_parameters FROM json_each($1) j CROSS JOIN surveys s ON s.id = j.value \
+                "SELECT s.id, s.status, s.live_version_id, p.public_key, p.origins, p.kept_parameters, p.unsigned_identity FROM json_each($1) j CROSS JOIN surveys s ON s.id = j.value \
                  JOIN projects p ON p.id = s.project_id WHERE s.live_version_id IS NOT NULL"
             }
             Dialect::Postgres => {
-                "SELECT s.id, s.status, s.live_version_id, p.public_key, p.origins, p.kept_parameters FROM json_array_elements_text(CAST($1 AS json)) j \
+                "SELECT s.id, s.status, s.live_version_id, p.public_key, p.origins, p.kept_parameters, p.unsigned_identity FROM json_array_elements_text(CAST($1 AS json)) j \
                  JOIN surveys s ON s.id = j JOIN projects p ON p.id = s.project_id WHERE s.live_version_id IS NOT NULL"
             }
         };
-        let rows: Vec<(String, String, String, String, String, String)> =
+        let rows: Vec<(String, String, String, String, String, String, String)> =
             sqlx::query_as(sql).bind(serde_json::to_string(surveys)?).fetch_all(self.conn()).await?;
         rows.into_iter()
-            .map(|(survey, status, live, key, origins, kept)| {
+            .map(|(survey, status, live, key, origins, kept, unsigned)| {
                 let status = SurveyStatus::parse(&status).ok_or_else(|| Error::internal("stored status", &status))?;
+                let (origins, unsigned_identity) = (projects::origins(&origins), projects::unsigned(&unsigned));
                 let kept_parameters = or_instead("list of kept parameters", serde_json::from_str(&kept).ok(), Vec::new());
-                Ok((id(&survey)?, Checked { status, live: id(&live)?, key, origins: super::projects::origins(&origins), kept_parameters }))
+                Ok((id(&survey)?, Checked { status, live: id(&live)?, key, origins, kept_parameters, unsigned_identity }))
             })
             .collect()
     }
@@ -199,7 +203,7 @@ impl Tx<'_> {
             }
         }
         let mut all = AllNew::default();
-        all.add(&new.iter().zip(&contacts).map(|(s, contact)| ResponseRow::of(s, contact.id)).collect::<Result<Vec<_>>>()?)?;
+        all.add(&new.iter().zip(&contacts).map(|(s, contact)| ResponseRow::of(s, contact)).collect::<Result<Vec<_>>>()?)?;
         all.add(&new.iter().flat_map(|s| s.answers_of().rows()).collect::<Result<Vec<_>>>()?)?;
         let feedback = made.iter().map(|(row, _)| NewFeedback { feedback: &row.feedback, source_key: None, import: None });
         all.add(&feedback.map(|new| NewRow::of(&new)).collect::<Result<Vec<_>>>()?)?;
@@ -274,17 +278,20 @@ rows! {
         started_at: i64 as "BIGINT",
         updated_at: i64 as "BIGINT",
         finished_at: Option<i64> as "BIGINT",
+        identity: Option<&'static str> as "TEXT",
+        claimed: Option<String> as "TEXT",
     }
 }
 
 impl<'a> ResponseRow<'a> {
-    fn of(s: &'a Submission, contact: ContactId) -> Result<Self> {
+    fn of(s: &'a Submission, contact: &Known) -> Result<Self> {
+        let person = &s.context.contact;
         Ok(Self {
             id: s.id,
             project_id: s.project,
             survey_id: s.survey,
             version_id: s.version,
-            contact_id: contact,
+            contact_id: contact.id,
             source: &s.context.source,
             language: &s.language,
             page_url: s.context.page_url.as_deref(),
@@ -296,6 +303,8 @@ impl<'a> ResponseRow<'a> {
             started_at: s.now.0,
             updated_at: s.now.0,
             finished_at: s.finished.then_some(s.now.0),
+            identity: person.identity().map(Claim::as_str),
+            claimed: contact.not_known(person),
         })
     }
 }

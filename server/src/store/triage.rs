@@ -8,6 +8,7 @@ use domain::{
     clock::DAY_MS,
     feedback::{Change, Feedback, Kind},
     history,
+    identity::Claim,
     ids::{CommentId, EventId, FeedbackId, HistoryId, ProjectId, StaffId, SurveyId, UndoId},
     surveys::{Answer, SurveyBody},
 };
@@ -69,6 +70,40 @@ pub struct Person {
     pub name: Option<String>,
     /// JSON object.
     pub attributes: String,
+    /// Bits of what is verified: 1 id, 2 address, 4 name, 8 properties.
+    #[sqlx(rename = "verified")]
+    pub verified_bits: i64,
+    /// What the claim was worth, as stored.
+    pub identity: Option<String>,
+    /// JSON object of what an unverified claim said otherwise.
+    pub claimed: Option<String>,
+}
+
+impl Person {
+    /// The names of what is verified.
+    #[must_use]
+    pub fn verified(&self) -> Vec<&'static str> {
+        verified_names(self.verified_bits)
+    }
+
+    /// What the claim behind this feedback is worth.
+    #[must_use]
+    pub fn claim(&self, feedback: &Feedback) -> Claim {
+        claim_behind(feedback, self.identity.as_deref())
+    }
+}
+
+/// The names of the bits of what is verified of a contact.
+#[must_use]
+pub fn verified_names(bits: i64) -> Vec<&'static str> {
+    ["id", "email", "name", "attributes"].into_iter().enumerate().filter(|(n, _)| bits >> n & 1 == 1).map(|(_, name)| name).collect()
+}
+
+/// What the claim behind feedback is worth. Without a response it came by the API or an import, or is a ticket, whose requester nobody checked.
+#[must_use]
+pub fn claim_behind(feedback: &Feedback, stored: Option<&str>) -> Claim {
+    let by_team = feedback.response.is_none() && feedback.kind != Kind::Ticket;
+    stored.and_then(Claim::parse).unwrap_or(if by_team { Claim::Team } else { Claim::Unsigned })
 }
 
 /// The response behind a piece of feedback: the version that was asked, and the answers by question id.
@@ -177,11 +212,35 @@ impl Store {
     /// When the database fails.
     pub async fn person_behind(&self, scope: &Scope, feedback: &Feedback) -> Result<Option<Person>> {
         let Some(contact) = feedback.contact else { return Ok(None) };
-        Ok(sqlx::query_as("SELECT external_id, email, name, attributes FROM contacts WHERE id = $1 AND project_id = $2")
-            .bind(contact.to_string())
-            .bind(scope.project().to_string())
-            .fetch_optional(self.reader())
-            .await?)
+        Ok(sqlx::query_as(
+            "SELECT c.external_id, c.email, c.name, c.attributes, c.verified, r.identity, r.claimed FROM contacts c \
+             LEFT JOIN responses r ON r.id = $3 AND r.project_id = $2 WHERE c.id = $1 AND c.project_id = $2",
+        )
+        .bind(contact.to_string())
+        .bind(scope.project().to_string())
+        .bind(feedback.response.map(|response| response.to_string()).unwrap_or_default())
+        .fetch_optional(self.reader())
+        .await?)
+    }
+
+    /// Of feedback with a contact: bits of what is verified of them, what the claim was worth, and JSON of what it said otherwise.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn identities_of(&self, ids: &[FeedbackId]) -> Result<HashMap<FeedbackId, (i64, Option<String>, Option<String>)>> {
+        let sql = match self.dialect() {
+            Dialect::Sqlite => {
+                "SELECT f.id, c.verified, r.identity, r.claimed FROM json_each($1) j CROSS JOIN feedback f ON f.id = j.value \
+                 JOIN contacts c ON c.id = f.contact_id LEFT JOIN responses r ON r.id = f.response_id"
+            }
+            Dialect::Postgres => {
+                "SELECT f.id, c.verified, r.identity, r.claimed FROM json_array_elements_text(CAST($1 AS json)) j JOIN feedback f ON f.id = j \
+                 JOIN contacts c ON c.id = f.contact_id LEFT JOIN responses r ON r.id = f.response_id"
+            }
+        };
+        let rows: Vec<(String, i64, Option<String>, Option<String>)> =
+            sqlx::query_as(sql).bind(serde_json::to_string(ids)?).fetch_all(self.reader()).await?;
+        rows.into_iter().map(|(feedback, verified, identity, claimed)| Ok((id(&feedback)?, (verified, identity, claimed)))).collect()
     }
 
     /// The response behind this feedback.

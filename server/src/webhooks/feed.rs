@@ -14,7 +14,11 @@ use serde_json::{Value, json};
 use crate::{
     error::Result,
     state::App,
-    store::{search::IndexRow, webhooks::NewEvent},
+    store::{
+        search::IndexRow,
+        triage::{claim_behind, verified_names},
+        webhooks::NewEvent,
+    },
 };
 
 /// Changes that are told in one transaction.
@@ -62,6 +66,7 @@ async fn events(app: &App, order: &[FeedbackId], made: &HashMap<FeedbackId, bool
         return Ok(Vec::new());
     }
     let imported = app.store.imported_among(order).await?;
+    let identities = app.store.identities_of(order).await?;
     let rows: HashMap<FeedbackId, IndexRow> = app.store.index_rows(order).await?.into_iter().map(|row| (row.feedback.id, row)).collect();
     let mut slugs: HashMap<ProjectId, String> = HashMap::new();
     let (now, mut events) = (app.now(), Vec::new());
@@ -79,12 +84,16 @@ async fn events(app: &App, order: &[FeedbackId], made: &HashMap<FeedbackId, bool
         }
         let url = app.config.public_url.as_ref().zip(slugs.get(&project)).map(|(base, slug)| format!("{base}/p/{slug}/feedback/{id}"));
         let kind = if made { EventKind::FeedbackCreated } else { EventKind::FeedbackUpdated };
-        events.push(NewEvent::new(app.id::<EventId>(), project, kind, &data(row, url), now));
+        events.push(NewEvent::new(app.id::<EventId>(), project, kind, &data(row, identities.get(id), url), now));
     }
     Ok(events)
 }
 
-fn data(row: &IndexRow, url: Option<String>) -> Value {
+type Identity = (i64, Option<String>, Option<String>);
+
+fn data(row: &IndexRow, identity: Option<&Identity>, url: Option<String>) -> Value {
+    let (verified, stored, claimed) = identity.cloned().unwrap_or_default();
+    let claimed = claimed.and_then(|json| serde_json::from_str::<Value>(&json).ok());
     let f = &row.feedback;
     json!({
         "id": f.id,
@@ -102,6 +111,9 @@ fn data(row: &IndexRow, url: Option<String>) -> Value {
             "name": row.contact_name,
             "email": row.contact_email,
             "external_id": row.contact_external,
+            "verified": verified_names(verified),
+            "identity": claim_behind(f, stored.as_deref()).as_str(),
+            "claimed": claimed,
         })),
         "survey_id": f.survey,
         "response_id": f.response,

@@ -74,7 +74,8 @@ on_both!(feedback_is_added_once_found_read_and_triaged, |t: TestApp| async move 
     assert_eq!((&item["kind"], &item["status"], &item["tags"]), (&json!("api"), &json!("new"), &json!(["billing", "two-words"])));
     assert_eq!(
         item["contact"],
-        json!({ "id": "u81", "email": "bob@example.com", "name": "Bob", "attributes": { "plan": "pro", "seats": 5 } })
+        json!({ "id": "u81", "email": "bob@example.com", "name": "Bob", "attributes": { "plan": "pro", "seats": 5 },
+            "verified": ["id", "email", "name", "attributes"], "identity": "team", "claimed": null })
     );
     let path = made.location().to_owned();
     assert_eq!(path, format!("/api/v1/feedback/{}", item["id"].as_str().unwrap()));

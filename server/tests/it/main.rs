@@ -15,6 +15,7 @@ mod export;
 mod foundation;
 mod fuzz;
 mod guessing;
+mod identity;
 mod imports;
 mod inbox;
 mod keys;

@@ -158,6 +158,10 @@ const ACCESS: &[(&str, &str, Who)] = &[
     ("POST", "/p/{slug}/members/remove", ADMIN),
     ("POST", "/p/{slug}/members/restore", ADMIN),
     ("POST", "/p/{slug}/members/revoke", ADMIN),
+    ("GET", "/p/{slug}/identity", VIEWER),
+    ("POST", "/p/{slug}/identity", ADMIN),
+    ("POST", "/p/{slug}/identity/retire", ADMIN),
+    ("POST", "/p/{slug}/identity/unsigned", ADMIN),
     ("GET", "/p/{slug}/keys", VIEWER),
     ("POST", "/p/{slug}/keys", ADMIN),
     ("POST", "/p/{slug}/keys/revoke", ADMIN),
@@ -312,6 +316,9 @@ impl Filled {
         let made = server::keys::create(app, &scope, &wanted, &key("key")).await.unwrap().unwrap();
         ids.insert("key", made.key.id.to_string());
 
+        server::identity::create(app, &scope, &key("secret")).await.unwrap().unwrap();
+        ids.insert("secret", app.store.identity_secrets(&scope).await.unwrap()[0].id.to_string());
+
         let quoting = server::backlog::Quoting { quote: word.to_owned(), importance: domain::backlog::Importance::Normal };
         server::backlog::link(app, &scope, feedback, number, quoting).await.unwrap();
         let item = app.store.backlog_item(&scope, number).await.unwrap().unwrap();
@@ -363,7 +370,7 @@ impl Filled {
             app.store
                 .write(move |tx| {
                     Box::pin(async move {
-                        let query = values.into_iter().fold(sqlx::query(sql), sqlx::query::Query::bind);
+                        let query = values.into_iter().fold(sqlx::query(sql), |query, value| query.bind(value));
                         Ok(query.execute(tx.conn()).await?)
                     })
                 })
@@ -418,8 +425,13 @@ impl Filled {
 const MULTIPART: [&str; 2] = ["/answer", "/imports"];
 
 /// Forms that name in a field what they are about.
-const NAMED_IN_THE_FORM: [&str; 4] =
-    ["/p/{slug}/keys/revoke", "/p/{slug}/members/role", "/p/{slug}/members/remove", "/p/{slug}/members/revoke"];
+const NAMED_IN_THE_FORM: [&str; 5] = [
+    "/p/{slug}/identity/retire",
+    "/p/{slug}/keys/revoke",
+    "/p/{slug}/members/role",
+    "/p/{slug}/members/remove",
+    "/p/{slug}/members/revoke",
+];
 
 /// Sends what a browser would send for `method`.
 async fn ask(client: &Client, method: &str, path: &str) -> Page {
@@ -460,7 +472,8 @@ fn plausible<'a>(pattern: &str, ids: &'a BTreeMap<&'static str, String>) -> Vec<
         ("role", "viewer"),
     ];
     form.extend(
-        [("item", "backlog"), ("key", "key"), ("staff", "staff"), ("invitation", "invitation")].map(|(name, id)| (name, ids[id].as_str())),
+        [("item", "backlog"), ("key", "key"), ("staff", "staff"), ("invitation", "invitation"), ("secret", "secret")]
+            .map(|(name, id)| (name, ids[id].as_str())),
     );
     form
 }
@@ -471,7 +484,7 @@ fn asks_to_sign_in(page: &Page) -> bool {
 
 /// What is in the database, but for what every visit writes: of each table what a person could have changed.
 async fn everything(t: &TestApp) -> Vec<(&'static str, Vec<String>)> {
-    const TABLES: [(&str, &str); 26] = [
+    const TABLES: [(&str, &str); 27] = [
         ("projects", "SELECT id || slug || name || origins || language || accent || theme || CAST(portal AS TEXT) FROM projects"),
         ("members", "SELECT project_id || staff_id || role FROM memberships"),
         ("invitations", "SELECT id || role || COALESCE(used_by, '') || CAST(COALESCE(revoked_at, 0) AS TEXT) FROM invitations"),
@@ -499,6 +512,7 @@ async fn everything(t: &TestApp) -> Vec<(&'static str, Vec<String>)> {
         ),
         ("deliveries", "SELECT event_id || endpoint_id || state FROM webhook_deliveries"),
         ("replies", "SELECT id || name || body FROM canned_replies"),
+        ("identity", "SELECT id || secret || CAST(COALESCE(retired_at, 0) AS TEXT) FROM identity_secrets"),
         ("counters", "SELECT project_id || kind || CAST(last AS TEXT) FROM counters"),
         ("undone", "SELECT id || CAST(COALESCE(undone_at, 0) AS TEXT) FROM undo_operations"),
     ];

@@ -20,6 +20,7 @@ use server::{
 };
 
 use crate::{
+    identity::{EXPIRES, signed},
     on_both,
     support::{Database, Page, TestApp},
 };
@@ -479,14 +480,14 @@ on_both!(a_person_is_one_contact, |t: TestApp| async move {
         json!({ "id": 42, "email": "Bo@Site.example", "name": "Bo", "attributes": { "plan": "pro", "deep": {} } });
     s.post(&input).await;
     input["idempotency_key"] = json!("key-000002");
-    // Anybody can claim to be 42: a name that is known stays.
+    // Anybody can claim to be 42: what is known stays, properties too.
     input["context"]["contact"] = json!({ "id": "42", "name": "Eve", "email": "eve@site.example", "attributes": { "plan": "free" } });
     s.post(&input).await;
     // Known by the address alone, from an answer.
     s.post(&s.input("key-000003", &json!([["q1", "1"], ["q4", "bo@site.example"]]), true)).await;
     let row: Vec<(String, String, String, String)> =
         sqlx::query_as("SELECT external_id, email, name, attributes FROM contacts").fetch_all(s.t.app.store.reader()).await.unwrap();
-    let expected = ("42".into(), "bo@site.example".into(), "Bo".into(), r#"{"plan":"free"}"#.into());
+    let expected = ("42".into(), "bo@site.example".into(), "Bo".into(), r#"{"plan":"pro"}"#.into());
     assert_eq!(row, vec![expected]);
     // Anonymous at first, then found to be Bo: nobody is left over.
     let begun = s.post(&s.input("key-000004", &json!([["q1", "5"]]), false)).await.json();
@@ -509,7 +510,9 @@ on_both!(what_a_person_said_before_is_found_by_their_new_name, |t: TestApp| asyn
     assert_eq!(told().await, 1);
     s.t.clock.advance_ms(1_000);
     input["idempotency_key"] = json!("key-000002");
-    input["context"]["contact"] = json!({ "id": "42", "name": "Bo", "email": "bo@site.example" });
+    let secret = server::identity::create(&s.t.app, &Scope::system(s.project.id), "secret-key-1").await.unwrap().unwrap();
+    let claim = json!({ "id": "42", "name": "Bo", "email": "bo@site.example", "expires": EXPIRES });
+    input["context"]["contact"] = signed(&secret, claim);
     s.post(&input).await;
     assert_eq!(told().await, 2, "its search document holds the name");
     // The same again changes nothing.

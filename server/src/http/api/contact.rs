@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Error as Refusal, FieldErrors, surveys::answer::is_email};
+use domain::{Error as Refusal, FieldErrors, email, feedback::Feedback, identity::Claim};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{http::respond::web_address, responses::Person};
 
-/// Who said it. What is known of a contact already is kept; what is new is added.
+/// Who said it. What is known of a contact already is kept; what is new is added, and counts as verified by your team.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewContact {
@@ -50,17 +50,19 @@ impl NewContact {
     /// The person, or what is wrong at `place/…`.
     pub fn read(self, place: &str, errors: &mut FieldErrors) -> Option<Person> {
         let Self { id, email, name, attributes } = self;
+        let email = text(email.as_deref());
         let external_id = text(id.as_deref());
         if id.is_some() && external_id.is_none() {
             errors.add(&format!("{place}/id"), "required", "Leave the id out, or give one that can be read.");
         }
         let person = Person {
             external_id,
-            email: text(email.as_deref()).map(|email| email.to_lowercase()),
+            email: email.as_deref().and_then(email::read),
             name: text(name.as_deref()),
             attributes: (!attributes.is_empty()).then(|| serde_json::to_string(&attributes).unwrap_or_default()),
+            claim: Claim::Team,
         };
-        if person.email.as_deref().is_some_and(|email| !is_email(email)) {
+        if email.is_some() && person.email.is_none() {
             errors.add(&format!("{place}/email"), "email", "Give an e-mail address like name@example.com.");
         }
         let fits = |(name, value): (&String, &Value)| {
@@ -92,14 +94,31 @@ pub struct Contact {
     /// Further properties.
     #[schema(value_type = Object)]
     attributes: BTreeMap<String, Value>,
+    /// Which of these are verified: stated by a signed claim or by your team. Of `id`, `email`, `name`, `attributes`.
+    verified: Vec<&'static str>,
+    /// What the claim of this very feedback is worth: `verified` (signed by your server), `team` (API or import), `unsigned`, or `expired`
+    /// or `wrong` for a signature that does not hold.
+    #[schema(example = "verified")]
+    identity: &'static str,
+    /// What an unverified claim said otherwise. It is kept with this feedback and changes nothing of the contact.
+    #[schema(value_type = Option<Object>)]
+    claimed: Option<BTreeMap<String, Value>>,
 }
 
 impl Contact {
     /// From the stored row.
     #[must_use]
-    pub fn of(person: crate::store::triage::Person) -> Self {
+    pub fn of(person: crate::store::triage::Person, feedback: &Feedback) -> Self {
         let attributes = serde_json::from_str(&person.attributes).unwrap_or_default();
-        Self { id: person.external_id, email: person.email, name: person.name, attributes }
+        Self {
+            verified: person.verified(),
+            identity: person.claim(feedback).as_str(),
+            claimed: person.claimed.as_deref().and_then(|json| serde_json::from_str(json).ok()),
+            id: person.external_id,
+            email: person.email,
+            name: person.name,
+            attributes,
+        }
     }
 }
 

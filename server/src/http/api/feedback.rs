@@ -235,7 +235,7 @@ pub async fn list_feedback(
 
 async fn detail(app: &App, scope: &Scope, id: FeedbackId) -> Answered<FeedbackDetail> {
     let item = app.store.feedback_by_ids(scope, &[id]).await?.pop().ok_or(Refusal::NotFound)?;
-    let contact = app.store.person_behind(scope, &item).await?.map(Contact::of);
+    let contact = app.store.person_behind(scope, &item).await?.map(|person| Contact::of(person, &item));
     let links = app.store.linked_items(scope, id).await?;
     let links = links
         .into_iter()

@@ -18,6 +18,7 @@ use domain::{
     FieldErrors,
     accounts::{Role, Scope},
     feedback::{Feedback, Kind},
+    identity::Claim,
     ids::FeedbackId,
     triage::TriageQuery,
 };
@@ -143,7 +144,7 @@ pub(super) async fn view(
         finished: asked.as_ref().is_none_or(|a| a.finished),
         facts: facts(&item, names, asked.as_ref()),
         answers: asked.map(answers).unwrap_or_default(),
-        contact: person.map(contact).unwrap_or_default(),
+        contact: person.map(|person| contact(person, &item)).unwrap_or_default(),
         page: item.page_url.clone().map(|url| {
             let safe = url::Url::parse(&url).is_ok_and(|u| matches!(u.scheme(), "http" | "https"));
             (url, safe)
@@ -173,14 +174,27 @@ fn answers(asked: Asked) -> Vec<(String, String)> {
     body.questions.iter().filter_map(|q| answers.get(&q.id).map(|a| (q.title.clone(), a.display(q)))).collect()
 }
 
-fn contact(person: Person) -> Vec<(String, String)> {
+fn contact(person: Person, item: &Feedback) -> Vec<(String, String)> {
+    let claim = person.claim(item);
+    let claimed: serde_json::Map<String, serde_json::Value> =
+        person.claimed.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+    let plain = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
     let own = [("Name", person.name), ("E-mail", person.email), ("Id in your product", person.external_id)];
     let mut out: Vec<(String, String)> = own.into_iter().filter_map(|(label, value)| Some((label.to_owned(), value?))).collect();
     if let Ok(serde_json::Value::Object(attributes)) = serde_json::from_str(&person.attributes) {
         for (name, value) in attributes {
-            let value = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
-            out.push((name, value));
+            out.push((name, plain(&value)));
         }
+    }
+    // What is known is marked as what this very claim is worth; what it says otherwise stands apart.
+    if !out.is_empty() || matches!(claim, Claim::Expired | Claim::Wrong) {
+        out.push(("Identity".into(), claim.label().into()));
+    }
+    for (field, label) in [("id", "Claimed id"), ("email", "Claimed e-mail"), ("name", "Claimed name")] {
+        out.extend(claimed.get(field).map(|value| (format!("{label} (not verified)"), plain(value))));
+    }
+    for (name, value) in claimed.get("attributes").and_then(serde_json::Value::as_object).into_iter().flatten() {
+        out.push((format!("Claimed {name} (not verified)"), plain(value)));
     }
     if out.is_empty() { vec![("Contact".into(), "Anonymous".into())] } else { out }
 }

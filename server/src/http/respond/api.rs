@@ -11,10 +11,10 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use domain::{
-    Error as Refusal, FieldErrors,
+    Error as Refusal, FieldErrors, email,
+    identity::{Claim, Signed},
     ids::{ResponseId, SurveyId, VersionId},
     projects::Project,
-    surveys::answer::is_email,
 };
 use serde_json::{Map, Value, json};
 
@@ -432,10 +432,12 @@ fn context(input: &Map<String, Value>, headers: &HeaderMap) -> Context {
         user_agent: user_agent(headers),
         contact: Person {
             external_id,
-            email: tidy(text(contact, "email"), 254).map(|e| e.to_lowercase()).filter(|e| is_email(e)),
+            email: tidy(text(contact, "email"), 254).and_then(|e| email::read(&e)),
             name: tidy(text(contact, "name"), 200),
             attributes: (!attributes.is_empty()).then(|| Value::Object(attributes).to_string()),
+            claim: Claim::Unsigned,
         },
+        signed: Signed::of(contact),
     }
 }
 

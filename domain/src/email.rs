@@ -1,0 +1,100 @@
+//! E-mail addresses in one form, so that one person is one contact however their address was typed or sent.
+
+use unicode_normalization::UnicodeNormalization;
+
+use crate::surveys::answer::is_email;
+
+/// The form under which addresses are compared and kept: lower case, composed characters (NFC), and the domain as people read it:
+/// browsers send `xn--bcher-kva.example` for `bücher.example`. What is no address is only tidied.
+#[must_use]
+pub fn canonical(text: &str) -> String {
+    let text: String = text.trim().nfc().collect();
+    let Some((local, host)) = text.rsplit_once('@') else { return lower(&text) };
+    format!("{}@{}", lower(local), domain(host))
+}
+
+/// An address in its one form; `None` for what is none.
+#[must_use]
+pub fn read(text: &str) -> Option<String> {
+    let canonical = canonical(text);
+    (is_email(&canonical) || is_email(text.trim())).then_some(canonical)
+}
+
+fn lower(text: &str) -> String {
+    text.to_lowercase().nfc().collect()
+}
+
+fn domain(host: &str) -> String {
+    let plain = lower(host);
+    if plain.is_ascii() && !plain.split('.').any(|label| label.starts_with("xn--")) {
+        return plain;
+    }
+    let Ok(ascii) = idna::domain_to_ascii(&plain) else { return plain };
+    // What the mapping makes of full-width signs, an `@` for one, is no part of a domain.
+    if !ascii.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.')) {
+        return plain;
+    }
+    match idna::domain_to_unicode(&ascii) {
+        (readable, Ok(())) => readable,
+        (_, Err(_)) => ascii,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn one_person_has_one_address() {
+        for (forms, kept) in [
+            (
+                &["user@bücher.example", "user@xn--bcher-kva.example", "USER@BÜCHER.example", "user@bu\u{308}cher.example"][..],
+                "user@bücher.example",
+            ),
+            (&["jos\u{e9}@a.example", "jose\u{301}@a.example", "JOS\u{c9}@A.Example", " jose\u{301}@a.example "], "jos\u{e9}@a.example"),
+            (&["Ann@Mail.Example", "ann@mail.example"], "ann@mail.example"),
+            (&["a@例え.テスト", "a@xn--r8jz45g.xn--zckzah"], "a@例え.テスト"),
+        ] {
+            for form in forms {
+                assert_eq!(canonical(form), kept, "{form}");
+                assert_eq!(read(form).as_deref(), Some(kept), "{form}");
+            }
+        }
+    }
+
+    #[test]
+    fn different_people_stay_different() {
+        let all = [
+            "a@example.com",
+            "a+b@example.com",
+            "a.b@example.com",
+            "a@sub.example.com",
+            "a@faß.example",
+            "a@fass.example",
+            "ä@example.com",
+        ];
+        for (i, one) in all.iter().enumerate() {
+            for other in &all[i + 1..] {
+                assert_ne!(canonical(one), canonical(other));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_and_breaks_nothing() {
+        for text in ["", "@", "a@", "@b", "a b@c.d", "xn--", "a@xn--\u{0}", "no address"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+        assert_eq!(canonical("a@xn--zzzzzz99999.example").split('@').count(), 2);
+    }
+
+    proptest! {
+        #[test]
+        fn the_form_is_its_own_form(text in "\\PC{0,12}@\\PC{1,20}") {
+            let once = canonical(&text);
+            prop_assert_eq!(canonical(&once), once);
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! `/p/{slug}/identity`: secrets for signed identity.
+
+use app::{
+    identity::{Identity, IdentityPage, SecretView},
+    shell::{Flash, Nav},
+};
+use axum::{
+    Router,
+    http::StatusCode,
+    response::Response,
+    routing::{get, post},
+};
+use domain::{Error as Refusal, accounts::Role, identity::UnsignedIdentity, ids::IdentitySecretId};
+use leptos::prelude::*;
+
+use super::{console::Console, error::PageResult, forms::Form};
+use crate::{
+    error::Result,
+    identity::{self, MAX_VALID},
+    state::AppState,
+};
+
+/// This capability's routes.
+pub fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/p/{slug}/identity", get(show).post(create))
+        .route("/p/{slug}/identity/retire", post(retire))
+        .route("/p/{slug}/identity/unsigned", post(unsigned))
+}
+
+async fn page(console: &Console, made: Option<String>) -> Result<Response> {
+    let scope = console.scope(Role::Viewer)?;
+    let may_manage = scope.require(Role::Admin).is_ok();
+    let stored = if may_manage { console.app.store.identity_secrets(&scope).await? } else { Vec::new() };
+    let now = console.app.now();
+    let valid = stored.iter().filter(|secret| secret.retired_at.is_none()).count();
+    let project = console.project()?;
+    let model = Identity {
+        slug: project.slug.clone(),
+        has_room: i64::try_from(valid).is_ok_and(|n| n < MAX_VALID),
+        secrets: stored
+            .into_iter()
+            .map(|secret| SecretView {
+                id: secret.id.to_string(),
+                ending: secret.ending,
+                made: format!("{} by {}", secret.created_at.ago(now), secret.by.as_deref().unwrap_or("the command line")),
+                retired: secret.retired_at.map(|at| format!("Retired {}", at.ago(now))),
+            })
+            .collect(),
+        may_manage,
+        made,
+        unsigned: project.unsigned_identity,
+    };
+    let key = console.form_key();
+    Ok(console.page_with(StatusCode::OK, "Identity", Nav::Settings, move || view! { <IdentityPage model=model idempotency_key=key /> }))
+}
+
+fn here(console: &Console) -> Result<String> {
+    Ok(format!("/p/{}/identity", console.project()?.slug))
+}
+
+/// `GET /p/{slug}/identity`.
+async fn show(console: Console) -> PageResult {
+    Ok(page(&console, None).await?)
+}
+
+/// `POST /p/{slug}/identity`: makes a secret. The answer is the page itself with the secret, which no other answer shows again.
+async fn create(console: Console, form: Form) -> PageResult {
+    let scope = console.scope(Role::Admin)?;
+    match identity::create(&console.app, &scope, form.idempotency_key()?).await? {
+        Some(secret) => Ok(page(&console, Some(secret)).await?),
+        None => {
+            let message = "This secret was made already, and was shown once. If you lost it, retire it and make another.".into();
+            Ok(console.redirect(&here(&console)?, &Flash { message, is_error: true, undo: None }))
+        }
+    }
+}
+
+/// `POST /p/{slug}/identity/retire`.
+async fn retire(console: Console, form: Form) -> PageResult {
+    let scope = console.scope(Role::Admin)?;
+    form.idempotency_key()?;
+    let secret: IdentitySecretId = form.get("secret").parse().map_err(|_| Refusal::NotFound)?;
+    identity::retire(&console.app, &scope, secret).await?;
+    Ok(console.done(&here(&console)?, "Secret retired. Claims signed with it count as unverified now."))
+}
+
+/// `POST /p/{slug}/identity/unsigned`.
+async fn unsigned(console: Console, form: Form) -> PageResult {
+    let scope = console.scope(Role::Admin)?;
+    form.idempotency_key()?;
+    let to = UnsignedIdentity::parse(form.get("unsigned"))
+        .ok_or_else(|| Refusal::field("unsigned", "unknown", "Choose what becomes of unsigned claims."))?;
+    identity::set_unsigned(&console.app, &scope, to).await?;
+    Ok(console.done(&here(&console)?, "Saved."))
+}

@@ -1,0 +1,109 @@
+//! Who somebody claims to be: the secrets that sites sign with, and what a signed claim is worth.
+
+use domain::{
+    Error as Refusal,
+    accounts::{Role, Scope},
+    identity::{Claim, Signed, UnsignedIdentity},
+    ids::{IdentitySecretId, ProjectId},
+};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::{
+    error::{Error, Result},
+    state::App,
+};
+
+/// Secrets that are valid at a time: the one in use, and the next while servers change over.
+pub const MAX_VALID: i64 = 2;
+/// How a secret begins, so that a scanner for leaked secrets knows it.
+pub const MARK: &str = "eis_";
+
+/// Makes a secret, once for each `key`; `None` when it was made before: a secret is given only once.
+///
+/// # Errors
+/// [`Refusal::Forbidden`] below admin, [`Refusal::Conflict`] when two are valid already.
+pub async fn create(app: &App, scope: &Scope, key: &str) -> Result<Option<String>> {
+    scope.require(Role::Admin)?;
+    let (secret, own, now, scope) = (format!("{MARK}{}", app.token()), app.id::<IdentitySecretId>(), app.now(), *scope);
+    let stored = secret.clone();
+    let made: IdentitySecretId = app
+        .store
+        .write_once(&format!("identity:{}", scope.project()), key, now, move |tx| {
+            Box::pin(async move {
+                if tx.count_identity_secrets(&scope).await? >= MAX_VALID {
+                    return Err(Refusal::Conflict("Two secrets are valid already. Retire one before you make another.".into()).into());
+                }
+                tx.insert_identity_secret(&scope, own, &stored, scope.staff(), now).await?;
+                Ok(own)
+            })
+        })
+        .await?;
+    Ok((made == own).then_some(secret))
+}
+
+/// Makes a secret invalid for good. Claims that are signed with it count as unverified from then on.
+///
+/// # Errors
+/// [`Refusal::Forbidden`] below admin, [`Refusal::NotFound`] when there is none that is valid.
+pub async fn retire(app: &App, scope: &Scope, own: IdentitySecretId) -> Result<()> {
+    scope.require(Role::Admin)?;
+    let (scope, now) = (*scope, app.now());
+    let done = app.store.write(move |tx| Box::pin(async move { tx.retire_identity_secret(&scope, own, now).await })).await?;
+    if done { Ok(()) } else { Err(Refusal::NotFound.into()) }
+}
+
+/// Sets what becomes of claims without a valid signature.
+///
+/// # Errors
+/// [`Refusal::Forbidden`] below admin.
+pub async fn set_unsigned(app: &App, scope: &Scope, to: UnsignedIdentity) -> Result<()> {
+    scope.require(Role::Admin)?;
+    let scope = *scope;
+    app.store.write(move |tx| Box::pin(async move { tx.set_unsigned_identity(&scope, to).await })).await
+}
+
+/// What a claim is worth now.
+///
+/// # Errors
+/// When the database fails.
+pub async fn judge(app: &App, project: ProjectId, signed: &Signed) -> Result<Claim> {
+    for secret in app.store.valid_identity_secrets(project).await? {
+        if is_signed_with(&secret, signed)? {
+            return Ok(signed.worth(app.now()));
+        }
+    }
+    Ok(Claim::Wrong)
+}
+
+fn is_signed_with(secret: &str, signed: &Signed) -> Result<bool> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).map_err(|e| Error::internal("hmac", e))?;
+    mac.update(&signed.message);
+    Ok(mac.verify_slice(&signed.signature).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Signed texts and their signatures; `docs/identity.md` and its examples are tested with the same file.
+    const VECTORS: &str = include_str!("../../../docs/identity-vectors.json");
+
+    #[test]
+    fn the_documented_vectors_are_signed_as_documented() {
+        let vectors: serde_json::Value = serde_json::from_str(VECTORS).unwrap();
+        let secret = vectors["secret"].as_str().unwrap();
+        let cases = vectors["cases"].as_array().unwrap();
+        assert!(cases.len() >= 5);
+        for case in cases {
+            let mut claim = case["claim"].as_object().unwrap().clone();
+            claim.insert("signature".into(), case["signature"].clone());
+            let signed = Signed::of(&claim).unwrap();
+            assert_eq!(String::from_utf8_lossy(&signed.message), case["message"].as_str().unwrap());
+            assert!(is_signed_with(secret, &signed).unwrap(), "{case}");
+            assert!(!is_signed_with("eis_another", &signed).unwrap());
+            claim.insert("id".into(), "somebody else".into());
+            assert!(!is_signed_with(secret, &Signed::of(&claim).unwrap()).unwrap());
+        }
+    }
+}

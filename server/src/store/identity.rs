@@ -1,0 +1,143 @@
+//! Secrets that a project's own servers sign identities with.
+
+use domain::{
+    Timestamp,
+    accounts::Scope,
+    identity::UnsignedIdentity,
+    ids::{IdentitySecretId, ProjectId, StaffId},
+};
+use sqlx::FromRow;
+
+use super::{Dialect, Store, Tx, id};
+use crate::error::Result;
+
+/// A secret as people see it: not the secret itself, which is shown once.
+#[derive(Debug, Clone)]
+pub struct IdentitySecret {
+    /// Identity.
+    pub id: IdentitySecretId,
+    /// How it ends.
+    pub ending: String,
+    /// Who made it.
+    pub by: Option<String>,
+    /// When.
+    pub created_at: Timestamp,
+    /// When it stopped being valid.
+    pub retired_at: Option<Timestamp>,
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: String,
+    ending: String,
+    by_name: Option<String>,
+    created_at: i64,
+    retired_at: Option<i64>,
+}
+
+impl Store {
+    /// The secrets of the scope's project, the newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn identity_secrets(&self, scope: &Scope) -> Result<Vec<IdentitySecret>> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT i.id, SUBSTR(i.secret, LENGTH(i.secret) - 3) AS ending, s.name AS by_name, i.created_at, i.retired_at \
+             FROM identity_secrets i LEFT JOIN staff s ON s.id = i.created_by WHERE i.project_id = $1 ORDER BY i.created_at DESC, i.id DESC",
+        )
+        .bind(scope.project().to_string())
+        .fetch_all(self.reader())
+        .await?;
+        let read = |row: Row| {
+            Ok(IdentitySecret {
+                id: id(&row.id)?,
+                ending: row.ending,
+                by: row.by_name,
+                created_at: Timestamp(row.created_at),
+                retired_at: row.retired_at.map(Timestamp),
+            })
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    /// The secrets that are valid now.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn valid_identity_secrets(&self, project: ProjectId) -> Result<Vec<String>> {
+        Ok(sqlx::query_scalar("SELECT secret FROM identity_secrets WHERE project_id = $1 AND retired_at IS NULL ORDER BY created_at DESC")
+            .bind(project.to_string())
+            .fetch_all(self.reader())
+            .await?)
+    }
+}
+
+impl Tx<'_> {
+    /// How many secrets of a project are valid. Others who ask wait until this transaction ends.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn count_identity_secrets(&mut self, scope: &Scope) -> Result<i64> {
+        let project = scope.project().to_string();
+        if self.dialect() == Dialect::Postgres {
+            let _: Option<String> = sqlx::query_scalar("SELECT id FROM projects WHERE id = $1 FOR NO KEY UPDATE")
+                .bind(project.clone())
+                .fetch_optional(self.conn())
+                .await?;
+        }
+        Ok(sqlx::query_scalar("SELECT COUNT(*) FROM identity_secrets WHERE project_id = $1 AND retired_at IS NULL")
+            .bind(project)
+            .fetch_one(self.conn())
+            .await?)
+    }
+
+    /// Adds a secret.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_identity_secret(
+        &mut self,
+        scope: &Scope,
+        own: IdentitySecretId,
+        secret: &str,
+        by: Option<StaffId>,
+        now: Timestamp,
+    ) -> Result<()> {
+        sqlx::query("INSERT INTO identity_secrets (id, project_id, secret, created_by, created_at) VALUES ($1, $2, $3, $4, $5)")
+            .bind(own.to_string())
+            .bind(scope.project().to_string())
+            .bind(secret.to_owned())
+            .bind(by.map(|staff| staff.to_string()))
+            .bind(now.0)
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+
+    /// Makes a secret invalid; `false` when there is none that is valid.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn retire_identity_secret(&mut self, scope: &Scope, own: IdentitySecretId, now: Timestamp) -> Result<bool> {
+        let done = sqlx::query("UPDATE identity_secrets SET retired_at = $3 WHERE id = $1 AND project_id = $2 AND retired_at IS NULL")
+            .bind(own.to_string())
+            .bind(scope.project().to_string())
+            .bind(now.0)
+            .execute(self.conn())
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Sets what becomes of unsigned claims.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_unsigned_identity(&mut self, scope: &Scope, to: UnsignedIdentity) -> Result<()> {
+        sqlx::query("UPDATE projects SET unsigned_identity = $2 WHERE id = $1")
+            .bind(scope.project().to_string())
+            .bind(to.as_str())
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+}
