@@ -53,7 +53,7 @@
   const misfit = (name) => [...form.elements].some((field) => field.name === name && field.validity.typeMismatch);
   const pairs = () => [...new FormData(form)].filter(([name, value]) => value.trim() && asks(name) && !misfit(name));
   // `tried`: a first request went out, so there may be a response that we do not know of yet.
-  let state = { key: uuid(), version: text.version, pairs: [], finished: false, dirty: false, tried: false };
+  let state = { key: uuid(), version: text.version, pairs: [], finished: false, dirty: false, tried: false, started: form.elements.started?.value };
   const keep = () => {
     if (preview) return;
     try {
@@ -96,7 +96,8 @@
       finished: state.finished,
       idempotency_key: state.key,
       token: state.token,
-      started: form.elements.started.value,
+      // Of the page that the first answers were sent from: with the key it says that these are the same person's.
+      started: (state.started ||= form.elements.started.value),
       elapsed_ms: Math.round(performance.now() - began),
       honeypot: form.elements.website.value,
       language: text.lang,

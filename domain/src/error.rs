@@ -71,6 +71,9 @@ pub enum Error {
     /// Somebody else changed it meanwhile; the text says what.
     #[error("{0}")]
     Conflict(String),
+    /// The key of this write was used for other content before.
+    #[error("this key was used for something else")]
+    KeyReused,
     /// Too many requests; try again after this many seconds.
     #[error("too many requests")]
     RateLimited(u64),
@@ -98,6 +101,7 @@ impl Error {
             Self::SignedOut => "signed_out",
             Self::Forbidden => "forbidden",
             Self::Conflict(_) => "conflict",
+            Self::KeyReused => "reused",
             Self::RateLimited(_) => "rate_limited",
             Self::Busy(_) => "busy",
             Self::SearchUnavailable => "search_unavailable",

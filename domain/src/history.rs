@@ -86,6 +86,8 @@ pub enum Change {
     Answered,
     /// The respondent finished a survey begun before.
     Finished,
+    /// The respondent sent other answers to a survey finished before.
+    Reanswered,
     /// The team answered the requester of a ticket.
     Replied,
     /// The team left a note in a ticket.
@@ -113,7 +115,7 @@ impl Change {
     #[must_use]
     pub fn outsider(&self) -> &'static str {
         match self {
-            Self::Answered | Self::Finished => "The person who answered",
+            Self::Answered | Self::Finished | Self::Reanswered => "The person who answered",
             Self::Wrote | Self::Solved | Self::Reopened => "The requester",
             Self::Replied | Self::Noted => "A program",
             _ => "Earshot",
@@ -144,6 +146,7 @@ impl Change {
             Self::Restored => "restored this".into(),
             Self::Answered => "added more answers".into(),
             Self::Finished => "finished the survey".into(),
+            Self::Reanswered => "changed the answers".into(),
             Self::Replied => "answered the requester".into(),
             Self::Noted => "left a note".into(),
             Self::Prioritised { from, to } => format!("changed the priority from {from} to {to}"),

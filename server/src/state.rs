@@ -133,7 +133,13 @@ impl App {
 /// What is kept of a secret token: its SHA-256, URL-safe. Enough for tokens of 256 random bits.
 #[must_use]
 pub fn hash_token(token: &str) -> String {
-    URL_SAFE_NO_PAD.encode(Sha256::digest(token.as_bytes()))
+    encode_hash(&Sha256::digest(token.as_bytes()))
+}
+
+/// A hash as text, URL-safe.
+#[must_use]
+pub fn encode_hash(hash: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(hash)
 }
 
 /// Streams of live events that are open, by person. They are connections that stay: one script must not use them all up.

@@ -63,6 +63,8 @@ pub struct Members {
     pub link: Option<String>,
     /// Whom that link was mailed to, too.
     pub mailed: Option<String>,
+    /// Whether that invitation replaced an open one for the same address.
+    pub replaced: bool,
     /// Whether mail is on.
     pub mail: bool,
     /// The invitation as typed.
@@ -92,7 +94,7 @@ pub fn MembersPage(
     /// A fresh key for each of its forms is made from this one.
     idempotency_key: String,
 ) -> impl IntoView {
-    let Members { slug, members, invitations, grantable, link, mailed, mail, email, role, errors } = model;
+    let Members { slug, members, invitations, grantable, link, mailed, replaced, mail, email, role, errors } = model;
     let base = format!("/p/{slug}/members");
     let key = move |part: &str| format!("{idempotency_key}-{part}");
     let may_invite = !grantable.is_empty();
@@ -112,6 +114,7 @@ pub fn MembersPage(
                             <p><strong>"Here is the invitation link."</strong>" It works once, for 7 days, and is shown only now. Send it to the person yourself."</p>
                         }.into_any(),
                     }}
+                    {replaced.then(|| view! { <p>"It replaces the earlier invitation for this address, whose link no longer works."</p> })}
                     <CopyBox id="invitation-link" label="Invitation link" text=link rows=2 />
                 </div>
             }.into_any())}

@@ -197,7 +197,7 @@ impl NewTicket {
         };
         let mut errors = FieldErrors::default();
         measure(&mut errors, "subject", &ticket.subject, MAX_SUBJECT, Some("Say in a few words what this is about."));
-        measure(&mut errors, "message", &ticket.message, MAX_MESSAGE, Some("Write a message."));
+        measure(&mut errors, "message", &ticket.message, MAX_MESSAGE, Some(NO_MESSAGE));
         if ticket.email.is_empty() {
             errors.add("email", "required", "Write your e-mail address, so that the answer finds you.");
         } else if !is_email(&ticket.email) {
@@ -214,6 +214,9 @@ impl NewTicket {
     }
 }
 
+/// What a message without text and files is asked for.
+const NO_MESSAGE: &str = "Write a message.";
+
 /// The text of a message as stored; with a file it may be empty.
 ///
 /// # Errors
@@ -221,8 +224,14 @@ impl NewTicket {
 pub fn check_message(body: &str, has_files: bool) -> Result<String, Error> {
     let body = lines(body);
     let mut errors = FieldErrors::default();
-    measure(&mut errors, "message", &body, MAX_MESSAGE, (!has_files).then_some("Write a message."));
+    measure(&mut errors, "message", &body, MAX_MESSAGE, (!has_files).then_some(NO_MESSAGE));
     errors.into_result(body)
+}
+
+/// The refusal of a message that has neither text nor file.
+#[must_use]
+pub fn empty_message() -> Error {
+    Error::field("message", "required", NO_MESSAGE)
 }
 
 /// Why a new ticket is suspected to be spam; the words that responses are suspected with.

@@ -15,18 +15,27 @@ use crate::{
     error::Result,
     mail,
     state::{App, hash_token},
-    store::{Tx, invitations::Invitation},
+    store::{Fingerprint, Once, Tx, invitations::Invitation},
 };
 
 /// Days that a link works.
 pub const DAYS: i64 = 7;
 
-/// Makes an invitation, and mails it if it names an address and mail is on; gives the link's secret, or `None` when this form was sent before:
-/// the secret is shown only once.
+/// An invitation that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invited {
+    /// The link's secret, which nothing gives a second time.
+    pub token: String,
+    /// Whether an open invitation for the same address was replaced: its link does not work any more.
+    pub replaced: bool,
+}
+
+/// Makes an invitation, and mails it if it names an address and mail is on; `None` when this form was sent before: the link is shown only
+/// once. Of each address a project has one open invitation, the newest.
 ///
 /// # Errors
 /// When the actor may not give this role, or the address is none.
-pub async fn create(app: &App, scope: &Scope, role: Role, email: &str, key: &str) -> Result<Option<String>> {
+pub async fn create(app: &App, scope: &Scope, role: Role, email: &str, key: &str) -> Result<Option<Invited>> {
     may_grant(scope.role(), role)?;
     let by = scope.staff().ok_or(Refusal::Forbidden)?;
     let email = email.trim().to_lowercase();
@@ -53,20 +62,31 @@ pub async fn create(app: &App, scope: &Scope, role: Role, email: &str, key: &str
         }
         _ => None,
     };
-    let made: InvitationId = app
+    let project = scope.project();
+    let content = Fingerprint::of([project.to_string().as_str(), role.as_str(), invitation.email.as_deref().unwrap_or_default()]);
+    let (made, replaced): (InvitationId, bool) = app
         .store
-        .write_once(&format!("invitation:{by}"), key, now, move |tx| {
+        .write_once(Once::form(format!("invite:{by}"), key, content), now, move |tx| {
             Box::pin(async move {
+                let mut replaced = false;
+                if let Some(email) = &invitation.email {
+                    // Two who invite the same person at once take turns.
+                    tx.lock_project(project).await?;
+                    for old in tx.revoke_invitations_of(project, email, now).await? {
+                        tx.discard_letters_about(old.id.0, now).await?;
+                        replaced |= old.was_open;
+                    }
+                }
                 tx.insert_invitation(&invitation, &hash, now).await?;
                 if let Some(letter) = &letter {
                     tx.queue_letter(letter, now).await?;
                 }
-                Ok(id)
+                Ok((id, replaced))
             })
         })
         .await?;
     app.wake_jobs();
-    Ok((made == id).then_some(token))
+    Ok((made == id).then_some(Invited { token, replaced }))
 }
 
 /// The open invitation behind a link's secret.

@@ -9,7 +9,7 @@ use crate::{
     error::Result,
     mail,
     state::{App, hash_token},
-    store::staff::StaffRow,
+    store::{Fingerprint, Once, staff::StaffRow},
 };
 
 /// Queues a letter to this address. Whether anybody has it is looked up when the letter is sent: here the same is done for each address, so
@@ -27,7 +27,7 @@ pub async fn ask(app: &App, email: &str, address: IpAddr, key: &str) -> Result<(
     app.limits.forgot(&whose, address, now).await?;
     let letter = mail::password_reset(app, &email).ok_or(Refusal::NotFound)?;
     app.store
-        .write_once(&whose, key, now, move |tx| {
+        .write_once(Once::form(whose, key, Fingerprint::of([&email])), now, move |tx| {
             Box::pin(async move {
                 // One letter too many is not written, and nobody is told.
                 tx.queue_letter(&letter, now).await?;

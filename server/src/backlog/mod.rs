@@ -19,7 +19,7 @@ use crate::{
     error::Result,
     state::App,
     store::{
-        Tx,
+        Fingerprint, Once, Tx,
         backlog::{Filter, Quoted, Step},
         numbers::Numbered,
         triage::Undoable,
@@ -86,10 +86,10 @@ pub struct Unlinked {
 pub async fn create(app: &App, scope: &Scope, key: &str, title: &str, body: &str) -> Result<i64> {
     scope.require(Role::Triager)?;
     let (title, body) = check_item(title, body)?;
+    let once = Once::form(format!("backlog:{}", scope.project()), key, Fingerprint::of([&title, &body]));
     let (item, entry, scope) = (new_item(app, scope, title, body), (app.id(), app.id()), *scope);
-    let once = format!("backlog:{}", scope.project());
     let now = app.now();
-    app.store.write_once(&once, key, now, move |tx| Box::pin(async move { Ok(insert(tx, &scope, item, entry).await?.number) })).await
+    app.store.write_once(once, now, move |tx| Box::pin(async move { Ok(insert(tx, &scope, item, entry).await?.number) })).await
 }
 
 fn new_item(app: &App, scope: &Scope, title: String, body: String) -> Item {
@@ -142,10 +142,11 @@ pub async fn link(app: &App, scope: &Scope, feedback: FeedbackId, number: i64, q
 pub async fn create_from(app: &App, scope: &Scope, key: &str, feedback: FeedbackId, title: &str, quoting: Quoting) -> Result<Linked> {
     scope.require(Role::Triager)?;
     let (item, entry, ids) = (new_item(app, scope, title.to_owned(), String::new()), (app.id(), app.id()), LinkIds::new(app));
-    let once = format!("backlog:{}", scope.project());
+    let content = Fingerprint::of([feedback.to_string().as_str(), title.trim(), &quoting.quote, quoting.importance.as_str()]);
+    let once = Once::form(format!("backlog-from:{}", scope.project()), key, content);
     let (scope, now) = (*scope, app.now());
     app.store
-        .write_once(&once, key, now, move |tx| {
+        .write_once(once, now, move |tx| {
             Box::pin(async move {
                 let (_, text) = tx.hold_feedback_for_link(scope.project(), feedback).await?.ok_or(Refusal::NotFound)?;
                 let mut item = item;

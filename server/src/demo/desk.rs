@@ -12,7 +12,7 @@ use super::{HOUR_MS, Past};
 use crate::{
     error::Result,
     replies,
-    tickets::{self, Reply, Submission},
+    tickets::{self, Addition, Reply, Submission},
 };
 
 /// What happens in a ticket, so many hours after it was written.
@@ -164,7 +164,7 @@ pub(super) async fn fill(past: &mut Past, project: &Project, owner: &Scope, othe
                 email: ticket.email.into(),
                 name: ticket.name.into(),
             },
-            signals: Signals { elapsed_ms: Some(90_000), ..Signals::default() },
+            signals: Some(Signals { elapsed_ms: Some(90_000), ..Signals::default() }),
             context: tickets::Context { language: "en".into(), ..tickets::Context::default() },
             ..Submission::default()
         };
@@ -185,7 +185,10 @@ pub(super) async fn fill(past: &mut Past, project: &Project, owner: &Scope, othe
                 Step::Note(body) => {
                     tickets::add_note(app, scope, made.ticket, &key, body, Vec::new()).await?;
                 }
-                Step::More(body) => tickets::requester_reply(app, project, made.ticket, &key, body, Vec::new()).await?,
+                Step::More(body) => {
+                    let addition = Addition { body: (*body).to_owned(), ..Addition::default() };
+                    tickets::requester_reply(app, project, made.ticket, &key, addition).await?;
+                }
                 Step::Urgency(priority) => {
                     tickets::set_priority(app, scope, made.ticket, *priority).await?;
                 }

@@ -243,6 +243,7 @@ async fn answer(past: &mut Past, surveys: &BTreeMap<To, SurveyId>, story: Vec<Sa
             pairs,
             finished: said.finished,
             signals: Signals { honeypot: said.is_spam, forged_start: false, elapsed_ms: Some(21_000) },
+            page: None,
             context: Context {
                 source: if said.to == To::Nps { "popover" } else { "link" }.into(),
                 page_url: Some(said.page.clone()),
@@ -253,7 +254,7 @@ async fn answer(past: &mut Past, surveys: &BTreeMap<To, SurveyId>, story: Vec<Sa
             },
         };
         let key = past.key();
-        let begun = responses::begin(past.at(said.at), target, &key, submission).await?;
+        let begun = responses::begin(past.at(said.at), target, &key, &submission).await?;
         if let Some(feedback) = past.app.store.feedback_of(target.project.id, begun.id).await? {
             heard.push(Heard { said, feedback });
         }

@@ -18,7 +18,7 @@ use domain::{
 };
 use futures_util::{StreamExt, stream};
 
-use super::forms::Form;
+use super::forms::{Form, file_name};
 use crate::{
     error::{Error, Result},
     state::{App, AppState},
@@ -92,6 +92,10 @@ pub async fn receive(app: &App, mut body: Multipart) -> Received {
             text(&mut got, &mut texts, name, field).await;
         }
     }
+    if let Some(name) = got.files.first_empty() {
+        let text = format!("The file “{name}” is empty. Attach it again once there is something in it, or send the form without it.");
+        got.refuse(StatusCode::UNPROCESSABLE_ENTITY, Refusal::field(FILES, "empty", text));
+    }
     got.files.drop_empty();
     if got.files.count() > MAX_FILES {
         got.refuse(StatusCode::UNPROCESSABLE_ENTITY, Refusal::field(FILES, "too_many", format!("Attach {MAX_FILES} files at most.")));
@@ -100,7 +104,7 @@ pub async fn receive(app: &App, mut body: Multipart) -> Received {
 }
 
 async fn file(app: &App, got: &mut Received, mut field: Field<'_>) {
-    let name = field.file_name().unwrap_or_default().to_owned();
+    let name = file_name(field.file_name().unwrap_or_default());
     got.files.begin(&name);
     loop {
         match field.chunk().await {

@@ -70,6 +70,9 @@ fn describe(error: &Error) -> (StatusCode, &'static str, String) {
             (StatusCode::FORBIDDEN, "Your role in this project does not allow this. An admin of the project can change your role.".into())
         }
         domain::Error::Conflict(text) => (StatusCode::CONFLICT, text.clone()),
+        domain::Error::KeyReused => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "This was sent before with other content. Reload the page and send it again.".into())
+        }
         domain::Error::RateLimited(seconds) => {
             (StatusCode::TOO_MANY_REQUESTS, format!("Too many attempts. Try again in {seconds} seconds."))
         }

@@ -17,6 +17,13 @@ pub fn is_idempotency_key(text: &str) -> bool {
     (8..=100).contains(&text.len()) && text.chars().all(|c| c.is_ascii_graphic())
 }
 
+/// The name of a file as it is on the sender's disk. Browsers write quotation marks and line ends in it as `%22`, `%0A` and `%0D`, and nothing
+/// else so: <https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data>.
+#[must_use]
+pub fn file_name(sent: &str) -> String {
+    sent.replace("%22", "\"").replace("%0A", "\n").replace("%0D", "\r")
+}
+
 /// Most pairs in one form; the largest, a survey of 50 questions with 50 choices each in the editor, has about half as many.
 const MAX_PAIRS: usize = 10_000;
 

@@ -19,7 +19,11 @@ use domain::{
 };
 use leptos::prelude::*;
 
-use super::{console::Console, error::PageResult, forms::Form};
+use super::{
+    console::Console,
+    error::PageResult,
+    forms::{Form, file_name},
+};
 use crate::{
     error::{Error, Result},
     imports::{self, MAX_UPLOAD, SILENCE_MS},
@@ -102,7 +106,7 @@ async fn receive(console: &Console, mut body: Multipart) -> Result<ImportId> {
         match field.name() {
             Some("idempotency_key") => key.0.push(("idempotency_key".into(), field.text().await.map_err(|e| broken(&e))?)),
             Some("file") => {
-                let name = field.file_name().unwrap_or_default().to_owned();
+                let name = file_name(field.file_name().unwrap_or_default());
                 let mut upload = imports::begin_upload(app, &scope, &name, key.idempotency_key()?).await?;
                 while let Some(bytes) = field.chunk().await.map_err(|e| broken(&e))? {
                     upload.push(app, &scope, &bytes).await?;

@@ -262,8 +262,7 @@ async fn rotate(console: Console, Path((_, id)): Path<(String, String)>, form: F
 
 async fn all_again(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
-    form.idempotency_key()?;
-    let done = webhooks::send_again(&console.app, &scope, endpoint_id(&id)?, None).await;
+    let done = webhooks::send_again(&console.app, &scope, form.idempotency_key()?, endpoint_id(&id)?, None).await;
     back(&console, &id, done.map(|n| format!("{n} on their way again.")))
 }
 
@@ -321,10 +320,9 @@ async fn delivery(console: Console, Path((_, id, event)): Path<(String, String, 
 
 async fn again(console: Console, Path((_, id, event)): Path<(String, String, String)>, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
-    form.idempotency_key()?;
     let event = event_id(&event)?;
     let url = format!("{}/{}/deliveries/{event}", base(&console)?, endpoint_id(&id)?);
-    match webhooks::send_again(&console.app, &scope, endpoint_id(&id)?, Some(event)).await {
+    match webhooks::send_again(&console.app, &scope, form.idempotency_key()?, endpoint_id(&id)?, Some(event)).await {
         Ok(_) => Ok(console.done(&url, "It is on its way again.")),
         Err(Error::Refused(Refusal::Conflict(text))) => Ok(console.redirect(&url, &Flash { message: text, is_error: true, undo: None })),
         Err(error) => Err(error.into()),

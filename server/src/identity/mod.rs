@@ -12,6 +12,7 @@ use sha2::Sha256;
 use crate::{
     error::{Error, Result},
     state::App,
+    store::{Fingerprint, Once},
 };
 
 /// Secrets that are valid at a time: the one in use, and the next while servers change over.
@@ -27,9 +28,11 @@ pub async fn create(app: &App, scope: &Scope, key: &str) -> Result<Option<String
     scope.require(Role::Admin)?;
     let (secret, own, now, scope) = (format!("{MARK}{}", app.token()), app.id::<IdentitySecretId>(), app.now(), *scope);
     let stored = secret.clone();
+    // The form has no content beside its key.
+    let once = Once::form(format!("identity:{}", scope.project()), key, Fingerprint::of(["make"]));
     let made: IdentitySecretId = app
         .store
-        .write_once(&format!("identity:{}", scope.project()), key, now, move |tx| {
+        .write_once(once, now, move |tx| {
             Box::pin(async move {
                 if tx.count_identity_secrets(&scope).await? >= MAX_VALID {
                     return Err(Refusal::Conflict("Two secrets are valid already. Retire one before you make another.".into()).into());

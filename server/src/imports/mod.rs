@@ -26,7 +26,10 @@ use crate::{
     error::{Error, Result},
     jobs::Job,
     state::App,
-    store::imports::{Import, Source},
+    store::{
+        Fingerprint, Once,
+        imports::{Import, Source},
+    },
 };
 
 /// Largest file that a browser may send.
@@ -53,9 +56,11 @@ pub struct Upload {
 pub async fn begin_upload(app: &App, scope: &Scope, name: &str, key: &str) -> Result<Upload> {
     scope.require(Role::Admin)?;
     let import = new_import(app, scope, name, Source::Upload, String::new());
+    // Its bytes are still to come: `finish` compares them with what arrived under this key before.
+    let once = Once::form(format!("imports:{}", scope.project()), key, Fingerprint::of([&import.name]));
     let id = app
         .store
-        .write_once(&format!("imports:{}", scope.project()), key, app.now(), move |tx| {
+        .write_once(once, app.now(), move |tx| {
             Box::pin(async move {
                 if tx.waiting_imports(import.project).await? >= MAX_WAITING {
                     let text = format!("{MAX_WAITING} files wait already. Start or stop some of them first.");

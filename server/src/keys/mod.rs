@@ -17,7 +17,7 @@ use domain::{
 use crate::{
     error::Result,
     state::{App, hash_token},
-    store::keys::ApiKey,
+    store::{Fingerprint, Once, keys::ApiKey},
 };
 
 /// Days that a key may be given, besides none at all.
@@ -67,9 +67,11 @@ pub async fn create(app: &App, scope: &Scope, wanted: &Wanted<'_>, once: &str) -
     };
     let (made, hash) = (key.clone(), hash_token(&secret));
     let whose = by.map_or_else(|| format!("key:{}", scope.project()), |staff| format!("key:{staff}"));
+    let days = wanted.days.map(|days| days.to_string()).unwrap_or_default();
+    let content = Fingerprint::of([scope.project().to_string().as_str(), &key.name, wanted.access.as_str(), &days]);
     let id: ApiKeyId = app
         .store
-        .write_once(&whose, once, now, move |tx| {
+        .write_once(Once::form(whose, once, content), now, move |tx| {
             Box::pin(async move {
                 tx.insert_api_key(&made, &hash, by).await?;
                 Ok(made.id)

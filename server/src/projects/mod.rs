@@ -14,7 +14,7 @@ use validator::Validate;
 use crate::{
     error::{Result, field_errors, not_blank},
     state::{App, hash_token},
-    store::Tx,
+    store::{Fingerprint, Once, Tx},
 };
 
 /// A project that is not stored yet.
@@ -95,9 +95,9 @@ pub async fn create_once(app: &App, name: &str, origins: &str, actor: &Actor, ke
     });
     errors.into_result(())?;
     let project = draft(app, name, origins)?;
-    app.store
-        .write_once(&format!("project:{owner}"), key, app.now(), move |tx| Box::pin(async move { insert(tx, project, &[owner]).await }))
-        .await
+    let content = std::iter::once(project.name.as_str()).chain(project.origins.iter().map(String::as_str));
+    let once = Once::form(format!("project:{owner}"), key, Fingerprint::of(content));
+    app.store.write_once(once, app.now(), move |tx| Box::pin(async move { insert(tx, project, &[owner]).await })).await
 }
 
 /// Whether a person may make a project: an account alone is no reason, since everybody who was ever invited has one.

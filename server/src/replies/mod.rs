@@ -11,7 +11,7 @@ use domain::{
 use crate::{
     error::Result,
     state::App,
-    store::{Tx, replies::Step, triage::Undoable},
+    store::{Fingerprint, Once, Tx, replies::Step, triage::Undoable},
 };
 
 fn taken() -> Refusal {
@@ -26,10 +26,11 @@ pub async fn create(app: &App, scope: &Scope, key: &str, name: &str, body: &str)
     scope.require(Role::Triager)?;
     let (name, body) = check_reply(name, body)?;
     let now = app.now();
+    let once = Once::form(format!("reply:{}", scope.project()), key, Fingerprint::of([&name, &body]));
     let reply = Reply { id: app.id(), project: scope.project(), name, body, created_at: now, updated_at: now, version: 1 };
     let (scope, entry) = (*scope, app.id::<HistoryId>());
     app.store
-        .write_once(&format!("reply:{}", scope.project()), key, now, move |tx| {
+        .write_once(once, now, move |tx| {
             Box::pin(async move {
                 if tx.count_replies(scope.project()).await? >= MAX_REPLIES {
                     return Err(Refusal::field(

@@ -28,7 +28,8 @@ use crate::{
     state::App,
     store::{
         Tx,
-        submissions::{Checked, Fate, Once, Submission as NewResponse},
+        once::{Fingerprint, Place},
+        submissions::{Checked, Fate, Submission as NewResponse},
     },
 };
 
@@ -58,6 +59,8 @@ pub struct Submission {
     pub finished: bool,
     /// How it came about.
     pub signals: Signals,
+    /// The signed time of the page that it was filled in on, as sent: whoever sends it opened that page.
+    pub page: Option<String>,
     /// Where and by whom.
     pub context: Context,
 }
@@ -158,6 +161,12 @@ pub fn signals(app: &App, survey: SurveyId, start: Option<&str>, measured_ms: Op
     Signals { honeypot, forged_start: genuine.is_none(), elapsed_ms: genuine.map(|at| app.now().0 - at.0) }
 }
 
+/// The signed time of a page, where it is genuine.
+#[must_use]
+pub fn page(start: Option<&str>, signals: Signals) -> Option<String> {
+    start.filter(|start| !start.is_empty() && !signals.forged_start).map(ToOwned::to_owned)
+}
+
 /// The survey of an id with the version that new answers are read against: the one named, else the live one.
 ///
 /// # Errors
@@ -187,23 +196,41 @@ pub async fn begun(app: &App, project: ProjectId, response: ResponseId, proof: &
     target(app, survey, Some(version)).await
 }
 
-/// Begins a response, once for each `key`: a retry gets the first answer.
+/// Begins a response, once for each `key` and content: a retry gets the first answer. Other answers from the same page are the same person's,
+/// who went back or whose first attempt did not seem to arrive: they take the place of those before. Other answers from another page are
+/// somebody else's, and a response of their own.
 ///
 /// # Errors
-/// A message per question that does not fit; [`Refusal::Conflict`] when the survey takes no answers.
-pub async fn begin(app: &App, target: &Target, key: &str, submission: Submission) -> Result<Begun> {
-    match send(app, target, key, submission, None).await? {
-        Fate::Stored(begun) => Ok(begun),
-        Fate::Closed | Fate::Outdated => Err(Refusal::Conflict("This survey takes no answers now.".into()).into()),
+/// A message per question that does not fit; [`Refusal::Conflict`] when the survey takes no answers; [`Refusal::KeyReused`] for other answers
+/// from no page of ours.
+pub async fn begin(app: &App, target: &Target, key: &str, submission: &Submission) -> Result<Begun> {
+    let mut place = place(target, key);
+    loop {
+        let (fate, fingerprint) = send(app, target, &place, submission, None).await?;
+        match fate {
+            Fate::Stored(begun) => return Ok(begun),
+            Fate::Closed | Fate::Outdated => return Err(closed().into()),
+            Fate::Reused { begun, same_page: true } => return change(app, target, begun.id, place, fingerprint, submission).await,
+            Fate::Reused { .. } if submission.page.is_some() => place.key = fingerprint.own_key(&place.key),
+            Fate::Reused { .. } => return Err(Refusal::KeyReused.into()),
+        }
     }
 }
 
-/// As [`begin`], for a target that was only remembered: nothing when it has changed since or does not take the answers, and has to be looked
-/// up again.
+fn closed() -> Refusal {
+    Refusal::Conflict("This survey takes no answers now.".into())
+}
+
+fn place(target: &Target, key: &str) -> Place {
+    Place { scope: format!("respond {}", target.survey), key: key.to_owned() }
+}
+
+/// As [`begin`], for a target that was only remembered: nothing when it has changed since or does not take the answers, or the key was used
+/// for others, and everything has to be looked up.
 ///
 /// # Errors
 /// When the database fails or is too busy.
-pub async fn begin_remembered(app: &App, target: &Target, key: &str, submission: Submission) -> Result<Option<Begun>> {
+pub async fn begin_remembered(app: &App, target: &Target, key: &str, submission: &Submission) -> Result<Option<Begun>> {
     let project = &target.project;
     let checked = Checked {
         status: target.status,
@@ -213,33 +240,47 @@ pub async fn begin_remembered(app: &App, target: &Target, key: &str, submission:
         kept_parameters: project.kept_parameters.clone(),
         unsigned_identity: project.unsigned_identity,
     };
-    match send(app, target, key, submission, Some(checked)).await {
-        Ok(Fate::Stored(begun)) => Ok(Some(begun)),
-        Ok(Fate::Closed | Fate::Outdated) | Err(Error::Refused(Refusal::Invalid(_))) => Ok(None),
+    match send(app, target, &place(target, key), submission, Some(checked)).await {
+        Ok((Fate::Stored(begun), _)) => Ok(Some(begun)),
+        Ok(_) | Err(Error::Refused(Refusal::Invalid(_))) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-async fn send(app: &App, target: &Target, key: &str, submission: Submission, checked: Option<Checked>) -> Result<Fate> {
-    let write = Write::new(app, target, judged(app, target, submission).await?)?;
-    let once = Once { scope: format!("respond {}", target.survey), key: key.to_owned() };
-    app.store.submit(write.into_new(app.id(), once, target.status == SurveyStatus::Live, checked)).await
+async fn send(app: &App, target: &Target, place: &Place, submission: &Submission, checked: Option<Checked>) -> Result<(Fate, Fingerprint)> {
+    let write = Write::new(app, target, submission).await?;
+    let fingerprint = write.fingerprint(submission)?;
+    let new = write.into_new(app.id(), place.clone(), fingerprint.clone(), checked);
+    Ok((app.store.submit(new).await?, fingerprint))
 }
 
-/// Checks who the site says it is. A signature that does not hold costs nobody their answers: the claim is then one that nobody signed.
-async fn judged(app: &App, target: &Target, mut submission: Submission) -> Result<Submission> {
-    if let Some(signed) = submission.context.signed.take() {
-        submission.context.contact.claim = identity::judge(app, target.project.id, &signed).await?;
-    }
-    Ok(submission)
+/// Puts other answers from the same page in place of those that a key stood for.
+async fn change(
+    app: &App,
+    target: &Target,
+    response: ResponseId,
+    place: Place,
+    fingerprint: Fingerprint,
+    submission: &Submission,
+) -> Result<Begun> {
+    let write = Write::new(app, target, submission).await?;
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                let begun = write.update(tx, response).await?;
+                tx.replace_fingerprint(&place, &fingerprint).await?;
+                Ok(begun)
+            })
+        })
+        .await
 }
 
-/// Puts all answers so far in place of those before. A finished response stays as it is.
+/// Puts all answers so far in place of those before. A finished response changes only by answers that are finished too: others are late.
 ///
 /// # Errors
-/// A message per question that does not fit.
-pub async fn update(app: &App, target: &Target, response: ResponseId, submission: Submission) -> Result<Begun> {
-    let write = Write::new(app, target, judged(app, target, submission).await?)?;
+/// A message per question that does not fit; [`Refusal::Conflict`] when a finished response would change and the survey takes no answers.
+pub async fn update(app: &App, target: &Target, response: ResponseId, submission: &Submission) -> Result<Begun> {
+    let write = Write::new(app, target, submission).await?;
     app.store.write(move |tx| Box::pin(async move { write.update(tx, response).await })).await
 }
 
@@ -256,6 +297,7 @@ struct Write {
     context: Context,
     reasons: Vec<String>,
     finished: bool,
+    is_live: bool,
     new_contact: ContactId,
     new_feedback: FeedbackId,
     new_history: HistoryId,
@@ -263,12 +305,17 @@ struct Write {
 }
 
 impl Write {
-    fn new(app: &App, target: &Target, submission: Submission) -> Result<Self> {
-        let Submission { pairs, finished, signals, mut context } = submission;
+    async fn new(app: &App, target: &Target, submission: &Submission) -> Result<Self> {
+        let Submission { pairs, finished, signals, context, page: _ } = submission;
+        let (finished, mut context) = (*finished, context.clone());
         for address in [&mut context.page_url, &mut context.referrer] {
             *address = address.take().map(|address| target.project.stored_address(&address));
         }
-        let answers = target.body.read_answers(&pairs, finished).map_err(Refusal::Invalid)?;
+        // A signature that does not hold costs nobody their answers: the claim is then one that nobody signed.
+        if let Some(signed) = context.signed.take() {
+            context.contact.claim = identity::judge(app, target.project.id, &signed).await?;
+        }
+        let answers = target.body.read_answers(pairs, finished).map_err(Refusal::Invalid)?;
         let digest = digest(&target.body, &answers);
         let mut person = context.contact.clone();
         // Who the site says it is counts before what an answer says, and nothing is added to what was signed.
@@ -284,12 +331,13 @@ impl Write {
             survey: target.survey,
             version: target.version,
             survey_language: target.body.language.clone(),
-            reasons: spam_reasons(signals, &answers, finished),
+            reasons: spam_reasons(*signals, &answers, finished),
             answers,
             digest,
             person,
             context,
             finished,
+            is_live: target.status == SurveyStatus::Live,
             new_contact: app.id(),
             new_feedback: app.id(),
             new_history: app.id(),
@@ -297,14 +345,27 @@ impl Write {
         })
     }
 
+    /// Of the answers and, where the page proves to be one of ours, of that page and the version that it asks. What the page says of itself
+    /// and its visitor is no content: it changes between two attempts.
+    fn fingerprint(&self, submission: &Submission) -> Result<Fingerprint> {
+        let version = self.version.to_string();
+        let answers = serde_json::to_string(&self.answers)?;
+        let content = Fingerprint::of([version.as_str(), if self.finished { "finished" } else { "" }, &answers]);
+        Ok(match &submission.page {
+            Some(page) => content.from_page(&format!("{page} {version}")),
+            None => content,
+        })
+    }
+
     /// As a response that is there from now on.
-    fn into_new(self, id: ResponseId, once: Once, is_live: bool, checked: Option<Checked>) -> NewResponse {
+    fn into_new(self, id: ResponseId, place: Place, fingerprint: Fingerprint, checked: Option<Checked>) -> NewResponse {
         let language = language::detect(&self.digest.text, &self.survey_language);
         let feedback = (!self.answers.is_empty()).then(|| (self.feedback(id, None, &self.reasons, &language), self.new_history));
         NewResponse {
-            once,
+            place,
+            fingerprint,
             checked,
-            is_live,
+            is_live: self.is_live,
             id,
             project: self.scope.project(),
             survey: self.survey,
@@ -322,9 +383,16 @@ impl Write {
 
     async fn update(self, tx: &mut Tx<'_>, id: ResponseId) -> Result<Begun> {
         let before = tx.lock_response(&self.scope, id).await?.ok_or(Refusal::NotFound)?;
-        if before.finished {
-            return Ok(Begun { id, finished: true });
+        if before.finished_at.is_some() {
+            // What was on its way when the last answer was sent, or a retry of it.
+            if !self.finished || tx.answers_are(&self.scope, id, &self.answers).await? {
+                return Ok(Begun { id, finished: true });
+            }
+            if !self.is_live {
+                return Err(closed().into());
+            }
         }
+        let finished_at = before.finished_at.or(self.finished.then_some(self.now));
         // Whoever was proven to have begun it is not somebody else because a page says so.
         let is_settled = before.identity.is_some_and(Claim::is_trusted) && !self.person.claim.is_trusted();
         let (contact, known) = if is_settled {
@@ -336,7 +404,7 @@ impl Write {
         let mut reasons = before.spam_reasons.clone();
         reasons.extend(self.reasons.iter().filter(|r| !before.spam_reasons.contains(r)).cloned());
         let language = language::detect(&self.digest.text, &self.survey_language);
-        tx.update_response(&self.scope, id, contact, &language, &reasons, self.finished.then_some(self.now), self.now).await?;
+        tx.update_response(&self.scope, id, contact, &language, &reasons, finished_at, self.now).await?;
         if let Some(identity) = self.person.identity().filter(|_| !is_settled) {
             let claimed = known.and_then(|known| known.not_known(&self.person));
             tx.set_identity(&self.scope, id, identity, claimed).await?;
@@ -356,7 +424,9 @@ impl Write {
                 tx.update_feedback_of_response(&self.scope, feedback, &self.digest, contact, &language, now_status, &reasons, self.now)
                     .await?;
                 let project = self.scope.project();
-                if self.finished {
+                if before.finished_at.is_some() {
+                    tx.insert_history(self.new_history, project, feedback, None, &Change::Reanswered, self.now).await?;
+                } else if self.finished {
                     tx.insert_history(self.new_history, project, feedback, None, &Change::Finished, self.now).await?;
                 } else {
                     tx.answered_further(self.new_history, &self.scope, feedback, self.now).await?;

@@ -11,7 +11,7 @@ use domain::{
 };
 use sqlx::FromRow;
 
-use super::{Store, Tx, id, optional_id, or_instead, rows::rows};
+use super::{Store, Tx, id, optional_id, or_instead, rows::rows, withheld::WithheldRow};
 use crate::error::Result;
 
 /// The columns of [`Row`], of the table `feedback` as `f`: named, so that a column that a later version adds changes no statement.
@@ -267,6 +267,9 @@ impl Tx<'_> {
             tags.extend(feedback.tags.iter().map(|tag| TagRow { feedback_id: feedback.id, project_id: feedback.project, tag }));
         }
         self.insert_rows(&tags).await?;
+        let told: HashSet<FeedbackId> = added.iter().map(|feedback| feedback.id).collect();
+        let withheld: Vec<_> = new.iter().filter(|new| told.contains(&new.feedback.id)).flat_map(WithheldRow::of).collect();
+        self.insert_rows(&withheld).await?;
         self.feedback_made(&added.iter().map(|f| (f.project, f.id)).collect::<Vec<_>>()).await?;
         Ok(added.iter().map(|f| f.id).collect())
     }

@@ -31,6 +31,15 @@ pub struct Invitation {
     pub expires_at: Timestamp,
 }
 
+/// An invitation that was revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Revoked {
+    /// Which.
+    pub id: InvitationId,
+    /// Whether its link worked until now.
+    pub was_open: bool,
+}
+
 #[derive(FromRow)]
 struct Row {
     id: String,
@@ -134,6 +143,23 @@ impl Tx<'_> {
         .execute(self.conn())
         .await?;
         Ok(done.rows_affected() == 1)
+    }
+
+    /// Revokes the invitations of this project for an address that nobody has used.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn revoke_invitations_of(&mut self, project: ProjectId, email: &str, now: Timestamp) -> Result<Vec<Revoked>> {
+        let rows: Vec<(String, i64)> = sqlx::query_as(
+            "UPDATE invitations SET revoked_at = $3 WHERE project_id = $1 AND email = $2 AND used_at IS NULL AND revoked_at IS NULL \
+             RETURNING id, expires_at",
+        )
+        .bind(project.to_string())
+        .bind(email.to_owned())
+        .bind(now.0)
+        .fetch_all(self.conn())
+        .await?;
+        rows.iter().map(|(own, expires_at)| Ok(Revoked { id: id(own)?, was_open: *expires_at > now.0 })).collect()
     }
 
     /// Revokes an invitation of this project that nobody has used; `false` when there is none.

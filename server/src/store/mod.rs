@@ -28,6 +28,7 @@ pub mod limits;
 pub mod mail;
 pub mod migrate;
 pub mod numbers;
+pub mod once;
 pub mod projects;
 mod reader;
 pub mod replies;
@@ -42,6 +43,7 @@ pub mod surveys;
 pub mod tickets;
 pub mod triage;
 pub mod webhooks;
+mod withheld;
 mod writer;
 
 use std::{path::Path, str::FromStr, sync::Arc, time::Duration};
@@ -54,6 +56,7 @@ use sqlx::{
 };
 use tokio::sync::watch;
 
+pub use once::{Fingerprint, Once};
 pub use reader::Reader;
 pub(crate) use reader::schema_changed;
 
@@ -174,20 +177,6 @@ impl Tx<'_> {
         };
         let told = sqlx::query(sql).bind(serde_json::to_string(contacts)?).execute(&mut *self.conn).await?;
         self.news.feedback_changed |= told.rows_affected() > 0;
-        Ok(())
-    }
-
-    /// Puts another outcome in place of what [`Store::write_once`] remembers.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn replace_outcome(&mut self, scope: &str, key: &str, outcome: &str) -> Result<()> {
-        sqlx::query("UPDATE idempotency SET outcome = $3 WHERE scope = $1 AND key = $2")
-            .bind(scope.to_owned())
-            .bind(key.to_owned())
-            .bind(outcome.to_owned())
-            .execute(&mut *self.conn)
-            .await?;
         Ok(())
     }
 }
@@ -312,43 +301,23 @@ impl Store {
         self.writer.submit(submission).await
     }
 
-    /// Like [`Store::write`], but at most once for each `key` in `scope`: a retry returns what the first call returned. Only
-    /// success is remembered; a refused attempt may be repeated with the same key.
+    /// Like [`Store::write`], but once for each key and content: a retry returns what the first call returned. Only success is
+    /// remembered; a refused attempt may be repeated with the same key.
     ///
     /// # Errors
-    /// As [`Store::write`].
-    pub async fn write_once<T, F>(&self, scope: &str, key: &str, now: Timestamp, work: F) -> Result<T>
+    /// As [`Store::write`]; [`domain::Error::KeyReused`] where a program's key stands for other content.
+    pub async fn write_once<T, F>(&self, mut once: Once, now: Timestamp, work: F) -> Result<T>
     where
         T: Serialize + DeserializeOwned + Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send + 'static,
     {
-        let (scope, key) = (scope.to_owned(), key.to_owned());
         self.write(move |tx| {
             Box::pin(async move {
-                // Claiming the key first makes a concurrent twin wait for this transaction instead of doing the work again.
-                let claimed =
-                    sqlx::query("INSERT INTO idempotency (scope, key, outcome, created_at) VALUES ($1, $2, '', $3) ON CONFLICT DO NOTHING")
-                        .bind(scope.clone())
-                        .bind(key.clone())
-                        .bind(now.0)
-                        .execute(tx.conn())
-                        .await?
-                        .rows_affected();
-                if claimed == 0 {
-                    let outcome: String = sqlx::query_scalar("SELECT outcome FROM idempotency WHERE scope = $1 AND key = $2")
-                        .bind(scope)
-                        .bind(key)
-                        .fetch_one(tx.conn())
-                        .await?;
+                if let Some(outcome) = tx.claim(&mut once, now).await? {
                     return Ok(serde_json::from_str(&outcome)?);
                 }
                 let value = work(tx).await?;
-                sqlx::query("UPDATE idempotency SET outcome = $3 WHERE scope = $1 AND key = $2")
-                    .bind(scope)
-                    .bind(key)
-                    .bind(serde_json::to_string(&value)?)
-                    .execute(tx.conn())
-                    .await?;
+                tx.replace_outcome(&once.place.scope, &once.place.key, &serde_json::to_string(&value)?).await?;
                 Ok(value)
             })
         })

@@ -23,8 +23,8 @@ pub struct ResponseState {
     pub contact: ContactId,
     /// Why it is suspected.
     pub spam_reasons: Vec<String>,
-    /// Whether it takes no more answers.
-    pub finished: bool,
+    /// When it was finished, if it is.
+    pub finished_at: Option<Timestamp>,
     /// What the claim of who gave it was worth; `None` when nobody was named.
     pub identity: Option<Claim>,
 }
@@ -99,7 +99,7 @@ impl Tx<'_> {
             Ok(ResponseState {
                 contact: id(&contact)?,
                 spam_reasons: or_instead("list of spam reasons", serde_json::from_str(&reasons).ok(), Vec::new()),
-                finished: finished.is_some(),
+                finished_at: finished.map(Timestamp),
                 identity: identity.as_deref().and_then(Claim::parse),
             })
         })
@@ -150,6 +150,24 @@ impl Tx<'_> {
             .execute(self.conn())
             .await?;
         Ok(())
+    }
+
+    /// Whether these are the answers of a response, and all of them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn answers_are(&mut self, scope: &Scope, response: ResponseId, answers: &[(String, Answer)]) -> Result<bool> {
+        let mut stored: Vec<(String, String)> =
+            sqlx::query_as("SELECT question_id, value FROM answers WHERE response_id = $1 AND project_id = $2")
+                .bind(response.to_string())
+                .bind(scope.project().to_string())
+                .fetch_all(self.conn())
+                .await?;
+        let mut given =
+            answers.iter().map(|(question, answer)| Ok((question.clone(), serde_json::to_string(answer)?))).collect::<Result<Vec<_>>>()?;
+        stored.sort_unstable();
+        given.sort_unstable();
+        Ok(stored == given)
     }
 
     /// Puts `answers` in place of all answers of a response.

@@ -18,10 +18,13 @@ use super::{
     ChangeRow, Dialect, Tx,
     contacts::{Known, Met},
     feedback::{NewFeedback, NewRow},
-    id, or_instead, projects,
+    id,
+    once::{Fingerprint, Place},
+    or_instead, projects,
     responses::AnswersOf,
     rows::{AllNew, rows},
     search::IndexRow,
+    withheld::WithheldRow,
 };
 use crate::{
     error::{Error, Result},
@@ -31,8 +34,10 @@ use crate::{
 /// A new response with all that comes of it, decided before its transaction.
 #[derive(Debug, Clone)]
 pub struct Submission {
-    /// Its place among keys: the same key gives the first answer again.
-    pub once: Once,
+    /// Its place among keys: the same key with the same content gives the first answer again.
+    pub place: Place,
+    /// What was sent with the key.
+    pub fingerprint: Fingerprint,
     /// What it was checked against, where that was only remembered.
     pub checked: Option<Checked>,
     /// Whether the survey took answers when it was looked up.
@@ -63,15 +68,6 @@ pub struct Submission {
     pub now: Timestamp,
 }
 
-/// An idempotency key where it counts.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Once {
-    /// Among which keys.
-    pub scope: String,
-    /// The key.
-    pub key: String,
-}
-
 /// What a submission is checked against before its transaction, and what must not have changed since.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
@@ -94,6 +90,13 @@ pub struct Checked {
 pub enum Fate {
     /// It is stored, or was before under the same key.
     Stored(Begun),
+    /// The key stands for a response with other content; nothing was done.
+    Reused {
+        /// That response, as it was when the key was used.
+        begun: Begun,
+        /// Whether this was sent from the same page as that, and so by the same person.
+        same_page: bool,
+    },
     /// The survey takes no answers.
     Closed,
     /// What it was checked against changed meanwhile: look again.
@@ -107,12 +110,16 @@ impl Tx<'_> {
     /// When the database fails, or one of them cannot be stored: then none is.
     pub async fn insert_submissions(&mut self, batch: &[Submission]) -> Result<Vec<Fate>> {
         let refused = self.refused(batch).await?;
-        let begun = self.claim(batch, &refused).await?;
-        let new: Vec<&Submission> =
-            batch.iter().zip(&begun).filter(|(s, begun)| begun.is_some_and(|b| b.id == s.id)).map(|(s, _)| s).collect();
+        let known = self.claim_all(batch, &refused).await?;
+        let is_new = |(s, known): &(&Submission, &Option<Fate>)| matches!(known, Some(Fate::Stored(begun)) if begun.id == s.id);
+        let new: Vec<&Submission> = batch.iter().zip(&known).filter(is_new).map(|(s, _)| s).collect();
         self.insert_responses(&new).await?;
-        let fate = |(begun, refused): (Option<Begun>, Option<Fate>)| begun.map(Fate::Stored).or(refused);
-        begun
+        // What has to be looked up again has to be so whatever its key stands for.
+        let fate = |(known, refused): (Option<Fate>, Option<Fate>)| match (known, refused) {
+            (Some(Fate::Reused { .. }), Some(Fate::Outdated)) => Some(Fate::Outdated),
+            (known, refused) => known.or(refused),
+        };
+        known
             .into_iter()
             .zip(refused)
             .map(fate)
@@ -158,38 +165,53 @@ impl Tx<'_> {
             .collect()
     }
 
-    /// Claims the keys of what is not refused, each for the first that has it. Gives for each submission the response under its key.
-    async fn claim(&mut self, batch: &[Submission], refused: &[Option<Fate>]) -> Result<Vec<Option<Begun>>> {
+    /// Claims the keys of what is not refused, each for the first that has it. Gives what each key stands for.
+    async fn claim_all(&mut self, batch: &[Submission], refused: &[Option<Fate>]) -> Result<Vec<Option<Fate>>> {
         let mut first = HashMap::new();
         for (submission, refused) in batch.iter().zip(refused) {
             if refused.is_none() {
-                first.entry(&submission.once).or_insert(submission);
+                first.entry(&submission.place).or_insert(submission);
             }
         }
         // In one order everywhere: two nodes that claim the same keys then wait for each other only one way.
         let mut claims: Vec<&Submission> = first.into_values().collect();
-        claims.sort_by_key(|s| &s.once);
+        claims.sort_by_key(|s| &s.place);
         let rows = claims.iter().map(|s| ClaimRow::of(s)).collect::<Result<Vec<_>>>()?;
         let claimed = self.insert_rows(&rows).await?;
         if claims.len() == batch.len() && usize::try_from(claimed).is_ok_and(|n| n == rows.len()) {
-            return Ok(batch.iter().map(|s| Some(s.begun())).collect());
+            return Ok(batch.iter().map(|s| Some(Fate::Stored(s.begun()))).collect());
         }
         let known = self.known_outcomes(batch).await?;
-        Ok(batch.iter().map(|s| known.get(&s.once).copied()).collect())
+        let stands_for = |s: &Submission| {
+            known.get(&s.place).map(|(begun, fingerprint)| {
+                if s.fingerprint.matches(fingerprint) {
+                    Fate::Stored(*begun)
+                } else {
+                    Fate::Reused { begun: *begun, same_page: s.fingerprint.shares_page(fingerprint) }
+                }
+            })
+        };
+        Ok(batch.iter().map(stands_for).collect())
     }
 
-    async fn known_outcomes(&mut self, batch: &[Submission]) -> Result<HashMap<Once, Begun>> {
-        let keys: Vec<[&str; 2]> = batch.iter().map(|s| [s.once.scope.as_str(), s.once.key.as_str()]).collect();
+    /// What the keys of submissions stand for: the response, and the fingerprint of what was sent.
+    async fn known_outcomes(&mut self, batch: &[Submission]) -> Result<HashMap<Place, (Begun, String)>> {
+        let keys: Vec<[&str; 2]> = batch.iter().map(|s| [s.place.scope.as_str(), s.place.key.as_str()]).collect();
         let sql = match self.dialect() {
             Dialect::Sqlite => {
-                "SELECT i.scope, i.key, i.outcome FROM json_each($1) j CROSS JOIN idempotency i ON i.scope = j.value ->> 0 AND i.key = j.value ->> 1"
+                "SELECT i.scope, i.key, i.outcome, i.fingerprint FROM json_each($1) j \
+                 CROSS JOIN idempotency i ON i.scope = j.value ->> 0 AND i.key = j.value ->> 1"
             }
             Dialect::Postgres => {
-                "SELECT i.scope, i.key, i.outcome FROM json_array_elements(CAST($1 AS json)) j JOIN idempotency i ON i.scope = j ->> 0 AND i.key = j ->> 1"
+                "SELECT i.scope, i.key, i.outcome, i.fingerprint FROM json_array_elements(CAST($1 AS json)) j \
+                 JOIN idempotency i ON i.scope = j ->> 0 AND i.key = j ->> 1"
             }
         };
-        let rows: Vec<(String, String, String)> = sqlx::query_as(sql).bind(serde_json::to_string(&keys)?).fetch_all(self.conn()).await?;
-        rows.into_iter().map(|(scope, key, outcome)| Ok((Once { scope, key }, serde_json::from_str(&outcome)?))).collect()
+        let rows: Vec<(String, String, String, String)> =
+            sqlx::query_as(sql).bind(serde_json::to_string(&keys)?).fetch_all(self.conn()).await?;
+        rows.into_iter()
+            .map(|(scope, key, outcome, fingerprint)| Ok((Place { scope, key }, (serde_json::from_str(&outcome)?, fingerprint))))
+            .collect()
     }
 
     async fn insert_responses(&mut self, new: &[&Submission]) -> Result<()> {
@@ -205,8 +227,10 @@ impl Tx<'_> {
         let mut all = AllNew::default();
         all.add(&new.iter().zip(&contacts).map(|(s, contact)| ResponseRow::of(s, contact)).collect::<Result<Vec<_>>>()?)?;
         all.add(&new.iter().flat_map(|s| s.answers_of().rows()).collect::<Result<Vec<_>>>()?)?;
-        let feedback = made.iter().map(|(row, _)| NewFeedback { feedback: &row.feedback, source_key: None, import: None });
-        all.add(&feedback.map(|new| NewRow::of(&new)).collect::<Result<Vec<_>>>()?)?;
+        let feedback: Vec<_> =
+            made.iter().map(|(row, _)| NewFeedback { feedback: &row.feedback, source_key: None, import: None }).collect();
+        all.add(&feedback.iter().map(NewRow::of).collect::<Result<Vec<_>>>()?)?;
+        all.add(&feedback.iter().flat_map(WithheldRow::of).collect::<Vec<_>>())?;
         all.add(&made.iter().map(|(row, _)| ChangeRow::made(&row.feedback)).collect::<Vec<_>>())?;
         let change = serde_json::to_string(&Change::Created)?;
         all.add(&made.iter().map(|(row, history)| HistoryRow::of(&row.feedback, *history, &change)).collect::<Vec<_>>())?;
@@ -250,12 +274,19 @@ rows! {
         key: &'a str as "TEXT",
         outcome: String as "TEXT",
         created_at: i64 as "BIGINT",
+        fingerprint: &'a str as "TEXT",
     }
 }
 
 impl<'a> ClaimRow<'a> {
     fn of(s: &'a Submission) -> Result<Self> {
-        Ok(Self { scope: &s.once.scope, key: &s.once.key, outcome: serde_json::to_string(&s.begun())?, created_at: s.now.0 })
+        Ok(Self {
+            scope: &s.place.scope,
+            key: &s.place.key,
+            outcome: serde_json::to_string(&s.begun())?,
+            created_at: s.now.0,
+            fingerprint: s.fingerprint.as_str(),
+        })
     }
 }
 

@@ -270,6 +270,36 @@ impl Tx<'_> {
         Ok(Some((row.try_into()?, held)))
     }
 
+    /// The ticket behind feedback that is held.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn ticket_behind(&mut self, feedback: &Feedback) -> Result<Option<Ticket>> {
+        let row: Option<Row> = sqlx::query_as("SELECT * FROM tickets WHERE feedback_id = $1 AND project_id = $2")
+            .bind(feedback.id.to_string())
+            .bind(feedback.project.to_string())
+            .fetch_optional(self.conn())
+            .await?;
+        row.map(Ticket::try_from).transpose()
+    }
+
+    /// What was said in a ticket so far, oldest first, without notes and files.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn said_in_ticket(&mut self, ticket: &Ticket) -> Result<Vec<(MessageId, Author, String)>> {
+        let rows: Vec<(String, String, String)> = sqlx::query_as(
+            "SELECT id, author, body FROM ticket_messages WHERE ticket_id = $1 AND project_id = $2 AND author <> 'note' ORDER BY created_at, id",
+        )
+        .bind(ticket.id.to_string())
+        .bind(ticket.project.to_string())
+        .fetch_all(self.conn())
+        .await?;
+        rows.into_iter()
+            .map(|(own, author, body)| Ok((id(&own)?, or_instead("author of a message", Author::parse(&author), Author::Requester), body)))
+            .collect()
+    }
+
     /// Writes what can change of a ticket that is held.
     ///
     /// # Errors

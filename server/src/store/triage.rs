@@ -6,7 +6,7 @@ use domain::{
     Timestamp,
     accounts::Scope,
     clock::DAY_MS,
-    feedback::{Change, Feedback, Kind},
+    feedback::{Change, Feedback, Kind, Status},
     history,
     identity::Claim,
     ids::{CommentId, EventId, FeedbackId, HistoryId, ProjectId, StaffId, SurveyId, UndoId},
@@ -436,6 +436,9 @@ impl Tx<'_> {
             .execute(self.conn())
             .await?;
         if held.kind == Kind::Ticket {
+            if held.status != Status::Spam {
+                self.tell_withheld_ticket(held, at).await?;
+            }
             // Each entry of the history moves a ticket once at most, so its id names what is told as well.
             self.ticket_follows(held, EventId(entry.0), at).await?;
         }

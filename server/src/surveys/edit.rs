@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 use super::{load, store};
 use crate::{
     error::Result,
-    state::{App, hash_token},
+    state::App,
     store::{
-        Tx,
+        Fingerprint, Once, Tx,
         surveys::{DraftState, KEPT_STATES, Survey},
     },
 };
@@ -62,10 +62,9 @@ pub(super) async fn conflict(tx: &mut Tx<'_>, survey: &Survey) -> Result<Refusal
 pub async fn edit(app: &App, scope: &Scope, survey: SurveyId, posted: Posted, key: &str) -> Result<Edited> {
     scope.require(Role::Admin)?;
     let (scope, now) = (*scope, app.now());
-    // A form reached by the browser's Back button has an old key and perhaps new words: only the same words are a retry.
-    let key = format!("{key}:{}", hash_token(&format!("{:?}", (&posted.action, &posted.pairs))));
+    let content = Fingerprint::of([format!("{:?}", (&posted.action, &posted.pairs))]);
     app.store
-        .write_once(&format!("survey-edit:{survey}"), &key, now, move |tx| {
+        .write_once(Once::form(format!("survey-edit:{survey}"), key, content), now, move |tx| {
             Box::pin(async move {
                 let mut row = load(tx, &scope, survey).await?;
                 let seen = row.revision;

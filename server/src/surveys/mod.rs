@@ -16,7 +16,7 @@ pub use edit::{Edited, Posted, edit};
 use crate::{
     error::Result,
     state::App,
-    store::{Tx, surveys::Survey},
+    store::{Fingerprint, Once, Tx, surveys::Survey},
 };
 
 /// What publishing did.
@@ -67,7 +67,8 @@ pub async fn create(app: &App, scope: &Scope, template: &str, name: &str, key: &
     };
     // Templates are written in English; the survey is in the project's language, and so are our words around it.
     let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
-    create_with(app, scope, name, SurveyBody { language: project.language, ..(template.body)() }, key).await
+    let content = Fingerprint::of(["template", template.key, name]);
+    make(app, scope, name, SurveyBody { language: project.language, ..(template.body)() }, (key, content)).await
 }
 
 /// Makes a survey with this content as its draft. A repeat with the same key gives the same survey.
@@ -75,6 +76,11 @@ pub async fn create(app: &App, scope: &Scope, template: &str, name: &str, key: &
 /// # Errors
 /// When the role is too low or the name empty or too long.
 pub async fn create_with(app: &App, scope: &Scope, name: &str, draft: SurveyBody, key: &str) -> Result<SurveyId> {
+    let content = Fingerprint::of(["draft", name, &serde_json::to_string(&draft)?]);
+    make(app, scope, name, draft, (key, content)).await
+}
+
+async fn make(app: &App, scope: &Scope, name: &str, draft: SurveyBody, (key, content): (&str, Fingerprint)) -> Result<SurveyId> {
     scope.require(Role::Admin)?;
     let name = check_name(name)?;
     let now = app.now();
@@ -92,9 +98,9 @@ pub async fn create_with(app: &App, scope: &Scope, name: &str, draft: SurveyBody
         updated_by: scope.staff(),
         updated_at: now,
     };
-    let once = format!("survey-create:{}", scope.project());
+    let once = Once::form(format!("survey-create:{}", scope.project()), key, content);
     app.store
-        .write_once(&once, key, now, move |tx| {
+        .write_once(once, now, move |tx| {
             Box::pin(async move {
                 tx.insert_survey(&survey).await?;
                 Ok(survey.id)
@@ -111,7 +117,9 @@ pub async fn duplicate(app: &App, scope: &Scope, survey: SurveyId, key: &str) ->
     scope.require(Role::Admin)?;
     let original = app.store.survey(scope, survey).await?.ok_or(Refusal::NotFound)?;
     let name: String = format!("{} (copy)", original.name.chars().take(MAX_TITLE - 7).collect::<String>());
-    create_with(app, scope, &name, original.draft, key).await
+    // Not what is copied: it may have changed between an attempt and its retry.
+    let content = Fingerprint::of(["copy", &survey.to_string()]);
+    make(app, scope, &name, original.draft, (key, content)).await
 }
 
 /// Publishes the draft that has the revision `seen`: checks it, freezes it as a version, and opens the survey to answers.
@@ -121,8 +129,10 @@ pub async fn duplicate(app: &App, scope: &Scope, survey: SurveyId, key: &str) ->
 pub async fn publish(app: &App, scope: &Scope, survey: SurveyId, seen: i64, key: &str) -> Result<Published> {
     scope.require(Role::Admin)?;
     let (scope, now, version) = (*scope, app.now(), app.id::<VersionId>());
+    // What is published is the draft of this revision, which the scope names.
+    let once = Once::form(format!("survey-publish:{survey}:{seen}"), key, Fingerprint::of([seen.to_string()]));
     app.store
-        .write_once(&format!("survey-publish:{survey}:{seen}"), key, now, move |tx| {
+        .write_once(once, now, move |tx| {
             Box::pin(async move {
                 let mut row = load(tx, &scope, survey).await?;
                 if row.revision != seen {

@@ -96,6 +96,13 @@ impl Arriving {
         self.files.len()
     }
 
+    /// The cleaned name of the first file that was chosen and has no bytes.
+    #[must_use]
+    pub fn first_empty(&self) -> Option<String> {
+        let empty = self.files.iter().find(|(name, bytes)| bytes.is_empty() && !name.is_empty())?;
+        Some(clean_name(&empty.0, FileType::Other))
+    }
+
     /// Takes out a file without a byte: what a browser sends for an empty field.
     pub fn drop_empty(&mut self) {
         self.files.retain(|(_, bytes)| !bytes.is_empty());

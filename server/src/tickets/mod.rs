@@ -13,8 +13,8 @@ use domain::{
     projects::Project,
     responses::Signals,
     tickets::{
-        Attachment, Author, MAX_OWN_MESSAGES, Message, NewTicket, Priority, State, Ticket, check_message, spam_reasons, status_after_reply,
-        status_after_request,
+        Attachment, Author, MAX_OWN_MESSAGES, Message, NewTicket, Priority, State, Ticket, check_message, empty_message, spam_reasons,
+        status_after_reply, status_after_request,
     },
     webhooks::EventKind,
 };
@@ -22,12 +22,12 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use crate::{
-    error::Result,
+    error::{Error, Result},
     language,
     mail::{TicketLetter, TicketPost, ticket_confirmation, ticket_reply},
     responses::Person,
     state::App,
-    store::{Tx, numbers::Numbered, tickets::NewAttachment},
+    store::{Fingerprint, Once, Tx, numbers::Numbered, tickets::NewAttachment},
 };
 
 /// Where a ticket was written; hearsay from the page, cut to size.
@@ -52,12 +52,25 @@ pub struct Submission {
     pub ticket: NewTicket,
     /// Its files.
     pub files: Vec<NewAttachment>,
-    /// How it came about.
-    pub signals: Signals,
+    /// Files that wait for this form and come along; see [`hold_files`].
+    pub kept: Vec<AttachmentId>,
+    /// How it came about, for the portal's rules against spam. `None`: a program with a key sent it, which those rules do not judge.
+    pub signals: Option<Signals>,
     /// Where.
     pub context: Context,
     /// Whether no confirmation is mailed: strangers of this network, or of this project, had too many letters sent of late.
     pub without_letter: bool,
+}
+
+/// What the requester adds to their ticket.
+#[derive(Debug, Clone, Default)]
+pub struct Addition {
+    /// The text, as typed.
+    pub body: String,
+    /// Files.
+    pub files: Vec<NewAttachment>,
+    /// Files that wait for this form and come along; see [`hold_files`].
+    pub kept: Vec<AttachmentId>,
 }
 
 /// A ticket that was taken.
@@ -201,14 +214,33 @@ pub async fn keep_held(app: &App, project: &Project, form: &str, keep: &[Attachm
     Ok(kept)
 }
 
-/// Takes a ticket, once for each `key`: a retry gets the first answer. Suspected spam is stored as that.
+/// The fingerprint of a message: its words, the files that wait for it, and the bytes of those that came with it.
+async fn fingerprint(mut words: Vec<String>, kept: &[AttachmentId], files: &[NewAttachment]) -> Result<Fingerprint> {
+    // What is waiting is named by what was sent: after the first attempt it waits no more.
+    let kept = Fingerprint::of(kept.iter().map(ToString::to_string));
+    let files = files.to_vec();
+    // Ten megabytes take a while.
+    let files = tokio::task::spawn_blocking(move || {
+        Fingerprint::of(files.iter().flat_map(|new| [new.file.name.as_bytes(), new.file.media_type.as_bytes(), &new.bytes]))
+    });
+    words.push(kept.as_str().to_owned());
+    words.push(files.await.map_err(|e| Error::internal("fingerprint", e))?.as_str().to_owned());
+    Ok(Fingerprint::of(words))
+}
+
+/// Takes a ticket, once for each `key` and content: a retry gets the first answer, and another message from the same form is another ticket.
+/// Suspected spam is stored as that.
 ///
 /// # Errors
 /// A message for each field that does not fit.
 pub async fn submit(app: &App, project: &Project, key: &str, submission: Submission) -> Result<Submitted> {
-    let Submission { ticket, files, signals, context, without_letter } = submission;
+    let Submission { ticket, files, kept, signals, context, without_letter } = submission;
     let new = ticket.checked().map_err(Refusal::Invalid)?;
-    let reasons = spam_reasons(signals, &new);
+    let reasons = signals.map(|signals| spam_reasons(signals, &new)).unwrap_or_default();
+    let place = [&context.page_url, &context.release, &context.environment].map(|of| of.clone().unwrap_or_default());
+    let words = [&new.subject, &new.message, &new.email, &new.name].map(Clone::clone);
+    let content = fingerprint([words.to_vec(), place.to_vec()].concat(), &kept, &files).await?;
+    let once = Once::form(format!("ticket:{}", project.id), key, content);
     let now = app.now();
     let scope = Scope::system(project.id);
     let text = new.text();
@@ -260,22 +292,19 @@ pub async fn submit(app: &App, project: &Project, key: &str, submission: Submiss
     let (contact, message, entry, event) = (app.id(), app.id(), app.id(), app.id());
     let taken = app
         .store
-        .write_once(&format!("ticket:{}", project.id), key, now, move |tx| {
+        .write_once(once, now, move |tx| {
             Box::pin(async move {
                 feedback.contact = Some(tx.contact_for(&scope, &person, contact, now).await?);
                 tx.insert_feedback(&feedback, None).await?;
                 ticket.number = tx.next_number(ticket.project, Numbered::Ticket).await?;
                 tx.insert_ticket(&ticket).await?;
                 tx.insert_ticket_message(message, &ticket, Author::Requester, None, &new.message, now).await?;
-                keep_files(tx, &ticket, message, &form, &files, now).await?;
+                keep_files(tx, &ticket, message, (&form, kept.len()), &files, now).await?;
                 tx.insert_history(entry, ticket.project, feedback.id, None, &Change::Created, now).await?;
                 if let Some(post) = post {
                     tx.queue_letter(&ticket_confirmation(&post, letter_about(&ticket, &path)), now).await?;
                 }
-                // Spam is nobody's news.
-                if feedback.status != Status::Spam {
-                    tx.ticket_event(event, EventKind::TicketCreated, &ticket, Some((Author::Requester, &new.message)), now).await?;
-                }
+                tx.ticket_event(event, EventKind::TicketCreated, &ticket, Some((Author::Requester, &new.message)), now).await?;
                 Ok(Submitted { ticket: ticket.id, number: ticket.number, feedback: feedback.id })
             })
         })
@@ -289,20 +318,27 @@ fn letter_about<'a>(ticket: &'a Ticket, path: &'a str) -> TicketLetter<'a> {
     TicketLetter { ticket: ticket.id.0, number: ticket.number, subject: &ticket.subject, to: &ticket.email, path }
 }
 
-/// Stores the files of a message: new ones, and those that waited for its form.
+/// Stores the files of a message: new ones, and those that waited for its form. Gives how many there are.
+///
+/// # Errors
+/// [`Refusal::Invalid`] when fewer waited than the form believes.
 async fn keep_files(
     tx: &mut Tx<'_>,
     ticket: &Ticket,
     message: MessageId,
-    form: &str,
+    (form, expected): (&str, usize),
     files: &[NewAttachment],
     now: Timestamp,
-) -> Result<()> {
-    tx.release_held_files(ticket, message, form, now).await?;
+) -> Result<usize> {
+    let waited = usize::try_from(tx.release_held_files(ticket, message, form, now).await?).unwrap_or(usize::MAX);
+    if waited < expected {
+        let text = "Some of the files that were kept for this form are no longer there. Choose your files again.";
+        return Err(Refusal::field("files", "gone", text).into());
+    }
     for file in files {
         tx.insert_attachment(ticket.project, Some((ticket.id, message)), None, file, now).await?;
     }
-    Ok(())
+    Ok(waited + files.len())
 }
 
 /// Ids of the entries that one step may write.
@@ -331,6 +367,9 @@ async fn note(
     status: Status,
     now: Timestamp,
 ) -> Result<()> {
+    if status != Status::Spam {
+        tx.tell_withheld_ticket(feedback, now).await?;
+    }
     // Before the status, which would move the ticket by itself: what happened says more.
     tx.update_ticket(ticket).await?;
     let before = feedback.status;
@@ -345,31 +384,29 @@ async fn note(
     Ok(())
 }
 
-/// Adds what the requester says to their ticket, once for each `key`; a closed one is open again.
+/// Adds what the requester says to their ticket, once for each `key` and content; a closed one is open again.
 ///
 /// # Errors
 /// A message that does not fit; [`Refusal::Conflict`] when there are too many; not found.
-pub async fn requester_reply(
-    app: &App,
-    project: &Project,
-    ticket: TicketId,
-    key: &str,
-    body: &str,
-    files: Vec<NewAttachment>,
-) -> Result<()> {
+pub async fn requester_reply(app: &App, project: &Project, ticket: TicketId, key: &str, addition: Addition) -> Result<()> {
+    let Addition { body, files, kept } = addition;
     let form = held_for(project, &ticket.to_string(), key);
     let (scope, now, message, entries) = (Scope::system(project.id), app.now(), app.id(), Entries::new(app));
-    let has_files = !files.is_empty() || !app.store.held_files(&scope, &form, now).await?.is_empty();
-    let body = check_message(body, has_files)?;
+    // Whether a file comes along is known once the key is: what a first attempt took waits no more.
+    let body = check_message(&body, true)?;
+    let content = fingerprint(vec![body.clone()], &kept, &files).await?;
     app.store
-        .write_once(&format!("ticket-answer:{ticket}"), key, now, move |tx| {
+        .write_once(Once::form(format!("ticket-answer:{ticket}"), key, content), now, move |tx| {
             Box::pin(async move {
                 let (mut ticket, mut feedback) = tx.hold_ticket(&scope, ticket).await?.ok_or(Refusal::NotFound)?;
                 if usize::try_from(tx.requester_messages(&ticket).await?).unwrap_or(usize::MAX) >= MAX_OWN_MESSAGES {
                     return Err(Refusal::Conflict("This ticket has too many messages. Write a new one.".into()).into());
                 }
                 tx.insert_ticket_message(message, &ticket, Author::Requester, None, &body, now).await?;
-                keep_files(tx, &ticket, message, &form, &files, now).await?;
+                let files = keep_files(tx, &ticket, message, (&form, kept.len()), &files, now).await?;
+                if files == 0 && body.is_empty() {
+                    return Err(empty_message().into());
+                }
                 if !body.is_empty() {
                     tx.extend_feedback_text(&mut feedback, &body).await?;
                 }
@@ -453,15 +490,15 @@ async fn unheard(tx: &mut Tx<'_>, scope: &Scope, feedback: &Feedback, seen: Opti
     }
 }
 
-/// Answers the requester, once for each `key`, and closes the ticket if asked to.
+/// Answers the requester, once for each `key` and content, and closes the ticket if asked to.
 ///
 /// # Errors
 /// A message that does not fit; [`Refusal::Conflict`] when somebody else answered or the requester wrote since; a role too low; not found.
 pub async fn staff_reply(app: &App, scope: &Scope, ticket: TicketId, key: &str, reply: Reply) -> Result<MessageId> {
     scope.require(Role::Triager)?;
     let Reply { body, close, seen, files, held } = reply;
-    let has_files = !files.is_empty() || !held.is_empty() && !app.store.held_files(scope, &held, app.now()).await?.is_empty();
-    let body = check_message(&body, has_files)?;
+    let body = check_message(&body, true)?;
+    let content = fingerprint(vec![body.clone(), close.to_string()], &[], &files).await?;
     let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
     let language = app.store.ticket(scope, ticket).await?.ok_or(Refusal::NotFound)?.language;
     let post = TicketPost::new(app, &project, &language);
@@ -469,14 +506,20 @@ pub async fn staff_reply(app: &App, scope: &Scope, ticket: TicketId, key: &str, 
     let (scope, now, message, entries) = (*scope, app.now(), app.id::<MessageId>(), Entries::new(app));
     let sent = app
         .store
-        .write_once(&format!("ticket-reply:{ticket}"), key, now, move |tx| {
+        .write_once(Once::form(format!("ticket-reply:{ticket}"), key, content), now, move |tx| {
             Box::pin(async move {
                 let (mut ticket, mut feedback) = tx.hold_ticket(&scope, ticket).await?.ok_or(Refusal::NotFound)?;
                 unheard(tx, &scope, &feedback, seen, now).await?;
-                tx.insert_ticket_message(message, &ticket, Author::Staff, scope.staff(), &body, now).await?;
-                keep_files(tx, &ticket, message, &held, &files, now).await?;
+                // Before the message, which is told by itself.
                 let linked = tx.link_count(feedback.id).await? > 0;
                 let status = status_after_reply(feedback.status, linked, close);
+                if status != Status::Spam {
+                    tx.tell_withheld_ticket(&feedback, now).await?;
+                }
+                tx.insert_ticket_message(message, &ticket, Author::Staff, scope.staff(), &body, now).await?;
+                if keep_files(tx, &ticket, message, (&held, 0), &files, now).await? == 0 && body.is_empty() {
+                    return Err(empty_message().into());
+                }
                 ticket.first_response_at = ticket.first_response_at.or(Some(now));
                 let was_closed = ticket.state == State::Closed;
                 ticket.state = if close { State::Closed } else { State::Answered };
@@ -502,20 +545,21 @@ pub async fn staff_reply(app: &App, scope: &Scope, ticket: TicketId, key: &str, 
     Ok(sent)
 }
 
-/// Leaves a note for the team, once for each `key`. The requester never sees it.
+/// Leaves a note for the team, once for each `key` and content. The requester never sees it.
 ///
 /// # Errors
 /// A text that does not fit; a role too low; not found.
 pub async fn add_note(app: &App, scope: &Scope, ticket: TicketId, key: &str, body: &str, files: Vec<NewAttachment>) -> Result<MessageId> {
     scope.require(Role::Triager)?;
     let body = check_message(body, !files.is_empty())?;
+    let content = fingerprint(vec![body.clone()], &[], &files).await?;
     let (scope, now, message, entry) = (*scope, app.now(), app.id::<MessageId>(), app.id());
     app.store
-        .write_once(&format!("ticket-note:{ticket}"), key, now, move |tx| {
+        .write_once(Once::form(format!("ticket-note:{ticket}"), key, content), now, move |tx| {
             Box::pin(async move {
                 let (ticket, mut feedback) = tx.hold_ticket(&scope, ticket).await?.ok_or(Refusal::NotFound)?;
                 tx.insert_ticket_message(message, &ticket, Author::Note, scope.staff(), &body, now).await?;
-                keep_files(tx, &ticket, message, "", &files, now).await?;
+                keep_files(tx, &ticket, message, ("", 0), &files, now).await?;
                 tx.note_on_feedback(&mut feedback, scope.staff(), entry, now, &Change::Noted).await?;
                 Ok(message)
             })

@@ -9,7 +9,13 @@ use domain::{
     imports::MAX_TEXT,
 };
 
-use crate::{error::Result, language, responses::Person, state::App};
+use crate::{
+    error::Result,
+    language,
+    responses::Person,
+    state::App,
+    store::{Fingerprint, Once},
+};
 
 /// Most tags of one item that come along with it.
 pub const MAX_TAGS: usize = 20;
@@ -37,6 +43,30 @@ pub struct NewFeedback {
     pub created_at: Option<Timestamp>,
     /// What the program that brings it calls it: one record for each in a project, imported ones included.
     pub external_id: Option<String>,
+}
+
+impl NewFeedback {
+    /// Of all that was said, with text and tags as they are stored.
+    fn fingerprint(&self, text: &str, tags: &[String]) -> Fingerprint {
+        let person = self.person.as_ref();
+        let score = self.score.map(|(value, max)| format!("{value} of {max}"));
+        let created_at = self.created_at.map(Timestamp::rfc3339);
+        let optional = [
+            score.as_deref(),
+            person.and_then(|p| p.external_id.as_deref()),
+            person.and_then(|p| p.email.as_deref()),
+            person.and_then(|p| p.name.as_deref()),
+            person.and_then(|p| p.attributes.as_deref()),
+            self.page_url.as_deref(),
+            self.release.as_deref(),
+            self.environment.as_deref(),
+            self.language.as_deref(),
+            created_at.as_deref(),
+            self.external_id.as_deref(),
+        ];
+        let optional = optional.into_iter().map(Option::unwrap_or_default);
+        Fingerprint::of(std::iter::once(text).chain(optional).chain(tags.iter().map(String::as_str)))
+    }
 }
 
 /// Reads tags as typed; what does not fit is refused at `tags/{n}`.
@@ -97,6 +127,7 @@ pub async fn add(app: &App, scope: &Scope, key: &str, new: NewFeedback) -> Resul
         }
     };
     errors.into_result(())?;
+    let content = new.fingerprint(&text, &tags);
     let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
     let (now, scope) = (app.now(), *scope);
     let mut feedback = Feedback {
@@ -123,8 +154,9 @@ pub async fn add(app: &App, scope: &Scope, key: &str, new: NewFeedback) -> Resul
     };
     let (contact, entry, person) = (app.id(), app.id(), new.person);
     let source_key = new.external_id.as_deref().map(source_key);
+    let once = Once::program(format!("feedback:{}", project.id), key, content);
     app.store
-        .write_once(&format!("feedback:{}", project.id), key, now, move |tx| {
+        .write_once(once, now, move |tx| {
             Box::pin(async move {
                 if let Some(person) = person {
                     feedback.contact = Some(tx.contact_for(&scope, &person, contact, now).await?);

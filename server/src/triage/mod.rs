@@ -23,7 +23,7 @@ use crate::{
     search::{self, Ask, Sort},
     state::App,
     store::{
-        Tx,
+        Fingerprint, Once, Tx,
         triage::{Step, Undoable},
     },
 };
@@ -204,8 +204,9 @@ pub async fn comment(app: &App, scope: &Scope, feedback: FeedbackId, body: &str,
         return Err(Refusal::field("body", "too_long", format!("A comment takes {MAX_COMMENT} characters at most.")).into());
     }
     let (scope, now, id, entry) = (*scope, app.now(), app.id::<CommentId>(), app.id::<HistoryId>());
+    let once = Once::form(format!("comment:{staff}"), key, Fingerprint::of([feedback.to_string().as_str(), &body]));
     app.store
-        .write_once(&format!("comment:{staff}"), key, now, move |tx| {
+        .write_once(once, now, move |tx| {
             Box::pin(async move {
                 let mut held = tx.feedback_for_update(&scope, feedback).await?.ok_or(Refusal::NotFound)?;
                 tx.insert_comment(id, &held, staff, &body, now).await?;

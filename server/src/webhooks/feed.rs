@@ -47,12 +47,16 @@ pub async fn tell(app: &App) -> Result<bool> {
         });
         *entry |= change.made;
     }
-    let events = events(app, &order, &made).await?;
+    let told = told(app, &order, &made).await?;
     app.store
         .write(move |tx| {
             Box::pin(async move {
                 if tx.move_webhook_cursor(from, to).await? {
-                    tx.insert_events(&events).await?;
+                    tx.insert_events(&told.events).await?;
+                    tx.withhold_feedback(&told.withheld).await?;
+                    for feedback in told.released {
+                        tx.release_event(feedback, EventKind::FeedbackCreated).await?;
+                    }
                 }
                 Ok(())
             })
@@ -61,32 +65,53 @@ pub async fn tell(app: &App) -> Result<bool> {
     Ok(i64::try_from(changes.len()).unwrap_or(BATCH) >= BATCH)
 }
 
-async fn events(app: &App, order: &[FeedbackId], made: &HashMap<FeedbackId, bool>) -> Result<Vec<NewEvent>> {
+/// What is told of a batch of changes.
+#[derive(Default)]
+struct Told {
+    events: Vec<NewEvent>,
+    /// New, but spam by now: told of when it is set free.
+    withheld: Vec<FeedbackId>,
+    /// Told of now, and held back no more.
+    released: Vec<FeedbackId>,
+}
+
+async fn told(app: &App, order: &[FeedbackId], made: &HashMap<FeedbackId, bool>) -> Result<Told> {
+    let mut told = Told::default();
     if order.is_empty() {
-        return Ok(Vec::new());
+        return Ok(told);
     }
     let imported = app.store.imported_among(order).await?;
     let identities = app.store.identities_of(order).await?;
+    let withheld = app.store.withheld_among(order).await?;
     let rows: HashMap<FeedbackId, IndexRow> = app.store.index_rows(order).await?.into_iter().map(|row| (row.feedback.id, row)).collect();
     let mut slugs: HashMap<ProjectId, String> = HashMap::new();
-    let (now, mut events) = (app.now(), Vec::new());
+    let now = app.now();
     for id in order {
         // What is gone by now is not told of.
         let Some(row) = rows.get(id) else { continue };
         let made = made.get(id).copied().unwrap_or_default();
-        // A file of a million lines is no million events, and spam is nobody's news.
-        if made && (imported.contains(id) || row.feedback.status == Status::Spam) {
+        // A file of a million lines is no million events.
+        if made && imported.contains(id) {
             continue;
+        }
+        let (is_withheld, is_spam) = (withheld.contains(id), row.feedback.status == Status::Spam);
+        // Spam is not told of, unless it was before it was taken for that.
+        if is_spam && (made || is_withheld) {
+            told.withheld.push(*id);
+            continue;
+        }
+        if is_withheld {
+            told.released.push(*id);
         }
         let project = row.feedback.project;
         if let Entry::Vacant(slug) = slugs.entry(project) {
             slug.insert(app.store.project_by_id(project).await?.map(|p| p.slug).unwrap_or_default());
         }
         let url = app.config.public_url.as_ref().zip(slugs.get(&project)).map(|(base, slug)| format!("{base}/p/{slug}/feedback/{id}"));
-        let kind = if made { EventKind::FeedbackCreated } else { EventKind::FeedbackUpdated };
-        events.push(NewEvent::new(app.id::<EventId>(), project, kind, &data(row, identities.get(id), url), now));
+        let kind = if made || is_withheld { EventKind::FeedbackCreated } else { EventKind::FeedbackUpdated };
+        told.events.push(NewEvent::new(app.id::<EventId>(), project, kind, &data(row, identities.get(id), url), now));
     }
-    Ok(events)
+    Ok(told)
 }
 
 type Identity = (i64, Option<String>, Option<String>);

@@ -9,6 +9,7 @@ use domain::{
     Error as Refusal, FieldErrors, Timestamp,
     accounts::{Role, Scope},
     backlog::Item,
+    feedback::Feedback,
     ids::{EndpointId, EventId},
     tickets::{Author, Ticket},
     webhooks::{EventKind, MAX_ENDPOINTS, MAX_NOTE, OLD_SECRET_DAYS},
@@ -19,7 +20,7 @@ use crate::{
     error::Result,
     state::App,
     store::{
-        Tx,
+        Fingerprint, Once, Tx,
         webhooks::{Endpoint, NewEvent},
     },
 };
@@ -86,9 +87,11 @@ pub async fn create(app: &App, scope: &Scope, key: &str, input: &EndpointInput) 
         created_at: now,
         version: 1,
     };
-    let (once, scope) = (format!("webhook:{}", scope.project()), *scope);
+    let kinds = endpoint.kinds.iter().map(|kind| kind.as_str());
+    let content = Fingerprint::of([endpoint.url.as_str(), endpoint.note.as_str()].into_iter().chain(kinds));
+    let (once, scope) = (Once::form(format!("webhook:{}", scope.project()), key, content), *scope);
     app.store
-        .write_once(&once, key, now, move |tx| {
+        .write_once(once, now, move |tx| {
             Box::pin(async move {
                 if tx.endpoint_count(scope.project()).await? >= i64::try_from(MAX_ENDPOINTS).unwrap_or(i64::MAX) {
                     let text = format!("A project takes {MAX_ENDPOINTS} webhooks at most. Delete one first.");
@@ -135,6 +138,10 @@ pub async fn edit(app: &App, scope: &Scope, endpoint: EndpointId, version: i64, 
     scope.require(Role::Admin)?;
     let Checked { url, note, kinds } = check(app, input)?;
     change(app, scope, endpoint, move |held| {
+        // Wanting what is already so is no conflict.
+        if held.url == url && held.note == note && held.kinds == kinds {
+            return Ok(());
+        }
         if held.version != version {
             return Err(Refusal::Conflict("Somebody else changed this webhook meanwhile. Look at it as it is now.".into()));
         }
@@ -167,9 +174,10 @@ pub async fn set_enabled(app: &App, scope: &Scope, endpoint: EndpointId, on: boo
 pub async fn rotate(app: &App, scope: &Scope, key: &str, endpoint: EndpointId) -> Result<()> {
     scope.require(Role::Admin)?;
     let (fresh, now) = (sign::new_secret(app), app.now());
-    let (once, scope) = (format!("webhook:{}", scope.project()), *scope);
+    let once = Once::form(format!("webhook-rotate:{}", scope.project()), key, Fingerprint::of([endpoint.to_string()]));
+    let scope = *scope;
     app.store
-        .write_once(&once, key, now, move |tx| {
+        .write_once(once, now, move |tx| {
             Box::pin(async move {
                 let mut held = tx.hold_endpoint(&scope, endpoint).await?.ok_or(Refusal::NotFound)?;
                 let old = std::mem::replace(&mut held.secret, fresh);
@@ -203,9 +211,10 @@ pub async fn test(app: &App, scope: &Scope, key: &str, endpoint: EndpointId) -> 
     let now = app.now();
     let data = json!({ "endpoint_id": endpoint, "project_id": scope.project() });
     let event = NewEvent::new(app.id(), scope.project(), EventKind::Test, &data, now);
-    let (once, scope) = (format!("webhook:{}", scope.project()), *scope);
+    let once = Once::form(format!("webhook-test:{}", scope.project()), key, Fingerprint::of([endpoint.to_string()]));
+    let scope = *scope;
     app.store
-        .write_once(&once, key, now, move |tx| {
+        .write_once(once, now, move |tx| {
             Box::pin(async move {
                 let held = tx.hold_endpoint(&scope, endpoint).await?.ok_or(Refusal::NotFound)?;
                 if !held.enabled {
@@ -222,15 +231,18 @@ fn off() -> crate::error::Error {
     Refusal::Conflict("This webhook is turned off. Turn it on first.".into()).into()
 }
 
-/// Puts one delivery, or all that were given up, on their way once more. Gives how many.
+/// Puts one delivery, or all that were given up, on their way once more, once for each `key`: a repeat would send again what has arrived
+/// meanwhile. Gives how many.
 ///
 /// # Errors
 /// Not found; [`Refusal::Conflict`] when the endpoint is off; a role too low.
-pub async fn send_again(app: &App, scope: &Scope, endpoint: EndpointId, event: Option<EventId>) -> Result<u64> {
+pub async fn send_again(app: &App, scope: &Scope, key: &str, endpoint: EndpointId, event: Option<EventId>) -> Result<u64> {
     scope.require(Role::Admin)?;
+    let content = Fingerprint::of([endpoint.to_string(), event.map(|event| event.to_string()).unwrap_or_default()]);
+    let once = Once::form(format!("webhook-again:{}", scope.project()), key, content);
     let (scope, now) = (*scope, app.now());
     app.store
-        .write(move |tx| {
+        .write_once(once, now, move |tx| {
             Box::pin(async move {
                 let held = tx.hold_endpoint(&scope, endpoint).await?.ok_or(Refusal::NotFound)?;
                 if !held.enabled {
@@ -278,7 +290,8 @@ fn ticket_data(ticket: &Ticket, said: Option<(Author, &str)>) -> Value {
 }
 
 impl Tx<'_> {
-    /// Tells what happened in a ticket, and what was said. Notes of the team are told to nobody.
+    /// Tells what happened in a ticket, and what was said. Notes of the team are told to nobody, and nothing of a ticket that was not told of
+    /// because it looks like spam.
     ///
     /// # Errors
     /// When the database fails.
@@ -290,7 +303,28 @@ impl Tx<'_> {
         said: Option<(Author, &str)>,
         now: Timestamp,
     ) -> Result<()> {
+        if self.is_withheld(ticket.feedback, EventKind::TicketCreated).await? {
+            return Ok(());
+        }
         self.event(event, ticket.project, kind, &ticket_data(ticket, said), now).await
+    }
+
+    /// Tells of a ticket that is not taken for spam any more, if that was held back until now: that it was opened, and what was said since.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn tell_withheld_ticket(&mut self, feedback: &Feedback, now: Timestamp) -> Result<()> {
+        if !self.release_event(feedback.id, EventKind::TicketCreated).await? {
+            return Ok(());
+        }
+        let Some(ticket) = self.ticket_behind(feedback).await? else { return Ok(()) };
+        let mut kind = EventKind::TicketCreated;
+        for (message, author, body) in self.said_in_ticket(&ticket).await? {
+            // Each message is told once at most, so its id names what is told as well.
+            self.ticket_event(EventId(message.0), kind, &ticket, Some((author, &body)), now).await?;
+            kind = EventKind::TicketMessageAdded;
+        }
+        Ok(())
     }
 
     /// Tells that a backlog item was made, changed or removed.

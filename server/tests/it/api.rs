@@ -463,6 +463,28 @@ on_both!(tickets_are_opened_answered_and_closed, |t: TestApp| async move {
     assert_eq!(program.get("/api/v1/tickets?state=closed").await.json()["items"], json!([]));
 });
 
+on_both!(a_program_with_a_key_is_not_judged_by_the_portals_rules, |t: TestApp| async move {
+    let (_, _, program) = both(&t, Access::Write).await;
+    let links = "http://a.example http://b.example http://c.example http://d.example";
+    let body = json!({ "subject": "Broken links", "message": links, "email": "bob@example.com" });
+    let made = post(&program, "/api/v1/tickets", "key-number-1", body.clone()).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+    let feedback = program.get(&format!("/api/v1/feedback/{}", made.json()["feedback_id"].as_str().unwrap())).await.json();
+    assert_eq!(feedback["status"], "new", "{feedback}");
+    // The same key with other content is refused, and does not lead to the first ticket.
+    let other = json!({ "subject": "Broken links", "message": links, "email": "eve@example.com" });
+    let refused = post(&program, "/api/v1/tickets", "key-number-1", other).await;
+    assert!(refused.status == StatusCode::UNPROCESSABLE_ENTITY && refused.body.contains("reused"), "{}", refused.body);
+    assert!(!refused.body.contains(made.json()["id"].as_str().unwrap()));
+    // A note that closes does so once, as the reference says.
+    let messages = format!("{}/messages", made.location());
+    for _ in 0..2 {
+        let note = post(&program, &messages, "key-number-2", json!({ "kind": "note", "body": "Solved by phone", "close": true })).await;
+        assert_eq!((note.status, &note.json()["state"]), (StatusCode::CREATED, &json!("closed")), "{}", note.body);
+        assert_eq!(note.json()["messages"].as_array().unwrap().len(), 2);
+    }
+});
+
 on_both!(programs_need_no_origin_and_a_browser_on_another_site_gets_nothing, |t: TestApp| async move {
     let (_, _, program) = both(&t, Access::Write).await;
     let headers = [("idempotency-key", "key-number-1"), ("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")];

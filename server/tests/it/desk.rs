@@ -20,7 +20,7 @@ use server::{
 use crate::{
     on_both,
     support::{Client, Database, Page, TestApp},
-    tickets::submission,
+    tickets::{adding, submission},
 };
 
 /// A ticket as the portal takes it.
@@ -149,7 +149,7 @@ on_both!(an_answer_is_not_sent_over_words_nobody_read, |t: TestApp| async move {
     let made = written(&t, &project, "key-00000001", "The till jams", "It beeps.").await;
     let own = format!("/p/my-app/feedback/{}", made.feedback);
     let first = version(&t, &project, &made).await;
-    tickets::requester_reply(&t.app, &project, made.ticket, "more-000001", "Now it burns.", vec![]).await.unwrap();
+    tickets::requester_reply(&t.app, &project, made.ticket, "more-000001", adding("Now it burns.")).await.unwrap();
 
     let stale = [("idempotency_key", "answer-key-1"), ("version", first.as_str()), ("message", "My long draft"), ("do", "send")];
     let refused = answer(&ann, made.feedback, &stale, &[("photo.txt", b"bytes")]).await;
@@ -287,7 +287,7 @@ on_both!(priority_is_set_contested_taken_back_and_found, |t: TestApp| async move
     assert!(!owner.get("/p/my-app/inbox").await.body.contains(">Priority<"));
     // By number, by what was said in it later, and linked like any feedback.
     assert!(owner.get("/p/my-app/inbox?q=%232").await.body.contains("A question"));
-    tickets::requester_reply(&t.app, &project, made.ticket, "more-000001", "It smells of lavender now.", vec![]).await.unwrap();
+    tickets::requester_reply(&t.app, &project, made.ticket, "more-000001", adding("It smells of lavender now.")).await.unwrap();
     assert!(t.app.search.caught_up(std::time::Duration::from_secs(20)).await);
     assert!(owner.get("/p/my-app/inbox?q=lavender").await.body.contains("The till jams"));
     // Back again, by the button of the message.
@@ -383,7 +383,7 @@ async fn letters(database: Database) {
 
     // Suspected spam gets no letter: its sender is most likely somebody else.
     let mut spam = submission("Buy", "Cheap");
-    spam.signals.honeypot = true;
+    spam.signals = Some(domain::responses::Signals { honeypot: true, ..Default::default() });
     let spam = tickets::submit(&t.app, &project, "key-spam-0001", spam).await.unwrap();
     assert!(t.app.store.letters_of(&scope, spam.ticket.0).await.unwrap().is_empty());
 }

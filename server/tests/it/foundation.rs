@@ -16,7 +16,7 @@ on_both!(a_retry_with_the_same_key_writes_once, |t: crate::support::TestApp| asy
     let once = async |name: &str| {
         let (id, name) = (app.id::<domain::ids::StaffId>(), name.to_owned());
         app.store
-            .write_once("test", "key-00001", now, move |tx| {
+            .write_once(server::store::Once::form("test", "key-00001", server::store::Fingerprint::of(["x"])), now, move |tx| {
                 Box::pin(async move {
                     assert!(tx.insert_staff(id, &format!("{name}@example.com"), &name, "x", now).await?);
                     Ok(name)

@@ -23,6 +23,7 @@ mod mail;
 mod matrix;
 mod migrations;
 mod nodes;
+mod once;
 mod poison;
 mod portal;
 mod refusals;

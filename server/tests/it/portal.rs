@@ -589,3 +589,91 @@ async fn letters_to_strangers_have_an_end_sqlite() {
 async fn letters_to_strangers_have_an_end_postgres() {
     letters_to_strangers_have_an_end(Database::Postgres).await;
 }
+on_both!(a_form_sent_again_with_other_words_is_another_ticket, |t: TestApp| async move {
+    let (project, _) = t.owner().await;
+    let client = t.anonymous();
+    let page = client.get("/p/my-app").await;
+    t.clock.advance_ms(30_000);
+    let (started, key) = (hidden(&page, "started"), hidden(&page, "idempotency_key"));
+    let put = async |subject: &str, email: &str, files: &[(&str, &[u8])]| {
+        let fields = [
+            ("subject", subject),
+            ("message", "It beeps."),
+            ("email", email),
+            ("started", started.as_str()),
+            ("idempotency_key", key.as_str()),
+        ];
+        path(&send(&client, "/p/my-app", &fields, files).await)
+    };
+    let first = put("The till jams", "ann@example.com", &[]).await;
+    assert_eq!(put("The till jams", "ann@example.com", &[]).await, first, "a retry");
+    // After going back: another subject, another file, another address. Each is a ticket, and a retry of it is none.
+    let mut all = vec![first.clone()];
+    for (subject, email, files) in [
+        ("The map stays empty", "ann@example.com", &[][..]),
+        ("The till jams", "ann@example.com", &[("log.txt", &b"one"[..])][..]),
+        ("The till jams", "ann@example.com", &[("log.txt", &b"two"[..])][..]),
+        ("The till jams", "ann@example.com", &[("other.txt", &b"two"[..])][..]),
+        // Somebody else who knows the key is not led to the ticket of the first.
+        ("The till jams", "eve@example.com", &[][..]),
+    ] {
+        let made = put(subject, email, files).await;
+        assert!(!all.contains(&made), "{subject} {email}");
+        assert_eq!(put(subject, email, files).await, made);
+        all.push(made);
+    }
+    let numbers: Vec<i64> =
+        futures_util::future::join_all(all.iter().map(|path| ticket_at(&t, &project, path))).await.iter().map(|t| t.number).collect();
+    assert_eq!(numbers, [1, 2, 3, 4, 5, 6]);
+
+    // The same in the conversation.
+    let page = client.get(&first).await;
+    let key = hidden(&page, "idempotency_key");
+    for words in ["It still jams.", "It still jams.", "Now it smokes, too.", "Now it smokes, too.", "It still jams."] {
+        let sent = send(&client, &first, &[("message", words), ("idempotency_key", &key)], &[]).await;
+        assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.body);
+    }
+    let said = tickets::public_conversation(&t.app, ticket_at(&t, &project, &first).await).await.unwrap().messages;
+    assert_eq!(said.iter().map(|m| m.body.as_str()).collect::<Vec<_>>(), ["It beeps.", "It still jams.", "Now it smokes, too."]);
+});
+
+on_both!(a_retried_answer_that_is_only_a_file_is_an_answer, |t: TestApp| async move {
+    let (project, _) = t.owner().await;
+    let client = t.anonymous();
+    let path = path(&write(&t, "key-00000001", &[], &[]).await);
+    // The first attempt is refused for its words, and the file waits. Then the person leaves the words out.
+    let long = "x".repeat(10_001);
+    let page = send(&client, &path, &[("message", &long), ("idempotency_key", "answer-00001")], &[("log.txt", b"log")]).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let keep = hidden(&page, "keep");
+    let fields = [("message", ""), ("keep", keep.as_str()), ("idempotency_key", "answer-00001")];
+    for _ in 0..2 {
+        let sent = send(&client, &path, &fields, &[]).await;
+        assert_eq!((sent.status, sent.location()), (StatusCode::SEE_OTHER, path.as_str()), "{}", sent.body);
+    }
+    let said = async || tickets::public_conversation(&t.app, ticket_at(&t, &project, &path).await).await.unwrap().messages;
+    let files = |message: &domain::tickets::Message| message.attachments.iter().map(|f| f.name.clone()).collect::<Vec<_>>();
+    assert_eq!(said().await.iter().map(files).collect::<Vec<_>>(), [vec![], vec!["log.txt".to_owned()]]);
+    // Other words with the same file: it is not there a second time, and that is told, with the words kept.
+    let fields = [("message", "As I said."), ("keep", keep.as_str()), ("idempotency_key", "answer-00001")];
+    let told = send(&client, &path, &fields, &[]).await;
+    assert_eq!(told.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(told.body.contains("As I said.") && told.body.contains("Choose your files again"), "{}", told.body);
+    assert_eq!(said().await.len(), 2);
+});
+
+on_both!(names_are_read_back_and_empty_files_are_told, |t: TestApp| async move {
+    let (project, _) = t.owner().await;
+    let client = t.anonymous();
+    // What browsers write for: 12" screen.png with a line end in it.
+    let sent = path(&write(&t, "key-00000001", &[], &[("12%22 scr%0D%0Aeen 5%.txt", b"x")]).await);
+    let files = tickets::public_conversation(&t.app, ticket_at(&t, &project, &sent).await).await.unwrap().messages.remove(0).attachments;
+    assert_eq!(files[0].name, "12_ screen 5%.txt");
+    let refused = write(&t, "key-00000002", &[("lang", "de")], &[("empty.txt", b""), ("full.txt", b"x")]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.body.contains("Eine der Dateien ist leer") && refused.body.contains("The map stays empty"), "{}", refused.body);
+    // A field in which nothing was chosen is none.
+    path(&write(&t, "key-00000002", &[], &[("", b"")]).await);
+    let answer = send(&client, &sent, &[("message", "x"), ("idempotency_key", "answer-00001")], &[("empty.txt", b"")]).await;
+    assert!(answer.status == StatusCode::UNPROCESSABLE_ENTITY && answer.body.contains("One of the files is empty"), "{}", answer.body);
+});

@@ -825,3 +825,88 @@ on_both!(scores_kept_as_texts_become_scores, |t: TestApp| async move {
     let texts: Vec<String> = s.feedback().await.into_iter().map(|f| f.text).collect();
     assert_eq!(texts, ["", "10 / 10"]);
 });
+
+on_both!(answers_changed_after_going_back_change_the_response, |t: TestApp| async move {
+    let s = setup(t, &[]).await;
+    let client = s.t.anonymous();
+    let page = client.get(&format!("/s/{}", s.survey)).await;
+    s.t.clock.advance_ms(20_000);
+    let (version, started, key) = (hidden(&page, "version"), hidden(&page, "started"), hidden(&page, "idempotency_key"));
+    let url = format!("/s/{}?lang=en", s.survey);
+    let put = async |score: &str, why: &str| {
+        let fields = [("version", version.as_str()), ("started", &started), ("idempotency_key", &key), ("q1", score), ("q2", why)];
+        client.post(&url, &fields).await
+    };
+    let thanked =
+        |page: &Page| assert_eq!((page.status, page.location().contains("/thanks")), (StatusCode::SEE_OTHER, true), "{}", page.body);
+    for (score, why) in
+        [("7", "first words"), ("7", "first words"), ("3", "quite other words"), ("3", "quite other words"), ("7", "first words")]
+    {
+        thanked(&put(score, why).await);
+        let feedback = s.feedback().await;
+        assert_eq!((feedback.len(), feedback[0].text.as_str()), (1, why));
+        assert_eq!(feedback[0].score, score.parse().ok());
+        s.t.clock.advance_ms(1_000);
+    }
+    let changed = "The person who answered changed the answers";
+    assert_eq!(s.history().await, [changed, changed, "Earshot created this"]);
+    assert_eq!(s.count("SELECT COUNT(*) FROM responses").await, 1);
+    assert_eq!(s.count("SELECT COUNT(*) FROM responses WHERE finished_at < updated_at").await, 1, "finished when it was first");
+    // A retry is thanked for after the survey was closed, a change is told that it comes too late.
+    s.status("closed").await;
+    thanked(&put("7", "first words").await);
+    let late = put("0", "too late").await;
+    assert!(late.status == StatusCode::CONFLICT && late.body.contains("This survey is closed"), "{} {}", late.status, late.body);
+    assert_eq!(s.feedback().await[0].text, "first words");
+});
+
+on_both!(a_key_alone_gives_nobody_another_persons_response, |t: TestApp| async move {
+    let s = setup(t, &[]).await;
+    let client = s.t.anonymous();
+    let page = async || {
+        let page = client.get(&format!("/s/{}", s.survey)).await;
+        s.t.clock.advance_ms(20_000);
+        hidden(&page, "started")
+    };
+    let from = |started: &str, answers: Value, finished: bool| {
+        let mut input = s.input("key-000001", &answers, finished);
+        input["started"] = json!(started);
+        input
+    };
+    let (mine, other) = (page().await, page().await);
+    let first = s.post(&from(&mine, json!([["q1", "9"]]), false)).await.json();
+    // Another page: a response of its own, be the answers the same or not; and a retry of that is one.
+    for answers in [json!([["q1", "9"]]), json!([["q1", "2"]])] {
+        let others = s.post(&from(&other, answers.clone(), false)).await;
+        assert_eq!(others.status, StatusCode::CREATED, "{}", others.body);
+        assert_ne!(others.json()["id"], first["id"]);
+        assert_ne!(others.json()["token"], first["token"]);
+    }
+    // No page of ours, or a made-up one, and other answers: refused, and nothing is told of the response.
+    for started in ["", "1.made-up"] {
+        let refused = s.post(&from(started, json!([["q1", "1"]]), false)).await;
+        assert_eq!(
+            (refused.status, refused.json()["code"].clone()),
+            (StatusCode::UNPROCESSABLE_ENTITY, json!("reused")),
+            "{}",
+            refused.body
+        );
+        assert!(!refused.body.contains(first["id"].as_str().unwrap()));
+    }
+    // The same page: the same person, whose first attempt did not seem to arrive, and who said more meanwhile.
+    let more = s.post(&from(&mine, json!([["q1", "9"], ["q2", "Fast"]]), true)).await.json();
+    assert_eq!(
+        (more["id"].clone(), more["token"].clone(), more["finished"].clone()),
+        (first["id"].clone(), first["token"].clone(), json!(true))
+    );
+    let texts: Vec<String> = s.feedback().await.into_iter().map(|f| f.text).collect();
+    assert_eq!(texts.iter().filter(|text| *text == "Fast").count(), 1);
+    // A first attempt that was on its way all the time takes nothing back.
+    let late = s.post(&from(&mine, json!([["q1", "9"]]), false)).await.json();
+    assert_eq!((late["id"].clone(), late["finished"].clone()), (first["id"].clone(), json!(true)));
+    assert_eq!(s.feedback().await.into_iter().filter(|f| f.text == "Fast").count(), 1);
+    // What was finished and is finished once more with other answers, as when the answer to the first got lost, is changed.
+    let changed = s.put(&first, &s.input("", &json!([["q1", "1"], ["q2", "Slow"]]), true)).await;
+    assert_eq!(changed.status, StatusCode::OK, "{}", changed.body);
+    assert_eq!(s.feedback().await.into_iter().filter(|f| f.text == "Slow").count(), 1);
+});

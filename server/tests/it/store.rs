@@ -14,7 +14,11 @@ use domain::{
     ids::{FeedbackId, ProjectId, StaffId},
 };
 use futures_util::{FutureExt, future::join_all};
-use server::{jobs, state::AppState, store::jobs::Purged};
+use server::{
+    jobs,
+    state::AppState,
+    store::{Fingerprint, Once, jobs::Purged},
+};
 use sqlx::Connection;
 
 use crate::{
@@ -76,7 +80,7 @@ on_both!(concurrent_twins_do_the_work_once, |t: TestApp| async move {
     let runs = Arc::new(AtomicUsize::new(0));
     let calls = (0..20).map(|n| {
         let runs = Arc::clone(&runs);
-        t.app.store.write_once("twins", "the-same-key", t.app.now(), move |_| {
+        t.app.store.write_once(Once::form("twins", "the-same-key", Fingerprint::of(["x"])), t.app.now(), move |_| {
             Box::pin(async move {
                 runs.fetch_add(1, Ordering::SeqCst);
                 Ok(n)
@@ -90,7 +94,7 @@ on_both!(concurrent_twins_do_the_work_once, |t: TestApp| async move {
 
 on_both!(a_refused_attempt_may_be_repeated_with_its_key, |t: TestApp| async move {
     let attempt = |fails: bool| {
-        t.app.store.write_once("again", "the-same-key", t.app.now(), move |_| {
+        t.app.store.write_once(Once::form("again", "the-same-key", Fingerprint::of(["x"])), t.app.now(), move |_| {
             Box::pin(async move { if fails { Err(domain::Error::Forbidden.into()) } else { Ok(7) } })
         })
     };

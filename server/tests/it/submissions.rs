@@ -13,8 +13,10 @@ use server::{
     error::Result,
     responses::{Context, Person},
     store::{
+        Fingerprint,
+        once::Place,
         search::IndexRow,
-        submissions::{Checked, Fate, Once, Submission},
+        submissions::{Checked, Fate, Submission},
     },
 };
 use sqlx::Connection;
@@ -64,7 +66,8 @@ impl Setup {
         feedback.response = Some(id);
         feedback.survey = Some(self.survey);
         Submission {
-            once: Once { scope: format!("respond {}", self.survey), key: key.into() },
+            place: Place { scope: format!("respond {}", self.survey), key: key.into() },
+            fingerprint: Fingerprint::of(["the same"]),
             checked: None,
             is_live: true,
             id,
@@ -111,9 +114,9 @@ impl Setup {
         // On PostgreSQL two batches run side by side, and the third gathers while they do: they wait for keys that somebody else holds.
         let mut holder = sqlx::AnyConnection::connect(url).await.unwrap();
         sqlx::raw_sql("BEGIN").execute(&mut holder).await.unwrap();
-        for Submission { once, .. } in &warm {
+        for Submission { place, .. } in &warm {
             let hold = sqlx::query("INSERT INTO idempotency (scope, key, outcome, created_at) VALUES ($1, $2, '', 0)");
-            hold.bind(once.scope.clone()).bind(once.key.clone()).execute(&mut holder).await.unwrap();
+            hold.bind(place.scope.clone()).bind(place.key.clone()).execute(&mut holder).await.unwrap();
         }
         let mut waiting = Vec::new();
         for (n, submission) in warm.into_iter().enumerate() {
@@ -175,6 +178,28 @@ on_both!(the_same_key_twice_in_a_batch_is_one_response, |t: TestApp| async move 
     // And once more later, even when the survey is closed.
     let late = Submission { is_live: false, ..s.submission("the-same-key", "late") };
     assert!(matches!(s.t.app.store.submit(late).await, Ok(Fate::Stored(begun)) if begun.id == first));
+});
+
+on_both!(a_key_with_other_content_is_told_apart, |t: TestApp| async move {
+    let s = setup(t).await;
+    let with = |content: &str, page: Option<&str>| {
+        let fingerprint = Fingerprint::of([content]);
+        let fingerprint = page.map_or(fingerprint.clone(), |page| fingerprint.from_page(page));
+        Submission { fingerprint, ..s.submission("the-same-key", content) }
+    };
+    let batch = vec![with("a", Some("p")), with("a", Some("p")), with("b", Some("p")), with("b", Some("q")), with("b", None)];
+    let first = batch[0].id;
+    let fates = s.together(batch).await;
+    assert!(fates[..2].iter().all(|fate| matches!(fate, Ok(Fate::Stored(begun)) if begun.id == first)), "{fates:?}");
+    for (fate, same) in fates[2..].iter().zip([true, false, false]) {
+        assert!(matches!(fate, Ok(Fate::Reused { begun, same_page }) if begun.id == first && *same_page == same), "{fate:?}");
+    }
+    assert_eq!(s.count("SELECT COUNT(*) FROM feedback WHERE text IN ('a', 'b')").await, 1);
+    // Also when it is closed, but not against a survey as it was remembered.
+    let late = Submission { is_live: false, ..with("b", Some("p")) };
+    assert!(matches!(s.t.app.store.submit(late).await, Ok(Fate::Reused { same_page: true, .. })));
+    let moved = Submission { checked: Some(Checked { live: s.t.app.id(), ..s.checked() }), ..with("b", Some("p")) };
+    assert!(matches!(s.t.app.store.submit(moved).await, Ok(Fate::Outdated)));
 });
 
 on_both!(refusals_are_each_ones_own, |t: TestApp| async move {

@@ -10,7 +10,7 @@ use domain::{
     tickets::{Author, NewTicket, Priority, State, Ticket},
 };
 use server::{
-    tickets::{self, Reply, Submission, Submitted},
+    tickets::{self, Addition, Reply, Submission, Submitted},
     triage::{Edit, Seen},
 };
 
@@ -20,7 +20,7 @@ use crate::{on_both, support::TestApp};
 pub fn submission(subject: &str, message: &str) -> Submission {
     Submission {
         ticket: NewTicket { subject: subject.into(), message: message.into(), email: "Ann@Example.com".into(), name: "Ann".into() },
-        signals: Signals { elapsed_ms: Some(60_000), ..Signals::default() },
+        signals: Some(Signals { elapsed_ms: Some(60_000), ..Signals::default() }),
         ..Submission::default()
     }
 }
@@ -46,6 +46,11 @@ async fn histories(t: &TestApp, project: &Project, feedback: FeedbackId) -> Vec<
     all.into_iter().map(|e| format!("{} {}", e.staff.unwrap_or_else(|| e.change.outsider().into()), e.change.sentence())).collect()
 }
 
+/// Words of the requester, without files.
+pub fn adding(body: &str) -> Addition {
+    Addition { body: body.into(), ..Addition::default() }
+}
+
 fn reply(body: &str) -> Reply {
     Reply { body: body.into(), ..Reply::default() }
 }
@@ -68,7 +73,7 @@ on_both!(a_conversation_from_beginning_to_end, |t: TestApp| async move {
     let (answered, status, _) = now(&t, &project, &made).await;
     assert_eq!((answered.state, status, answered.first_response_ms()), (State::Answered, Status::Triaged, Some(120_000)));
 
-    tickets::requester_reply(&t.app, &project, made.ticket, "answer-00001", "A very old one.", vec![]).await.unwrap();
+    tickets::requester_reply(&t.app, &project, made.ticket, "answer-00001", adding("A very old one.")).await.unwrap();
     let (open, _, text) = now(&t, &project, &made).await;
     assert_eq!(open.state, State::Open);
     assert!(text.ends_with("\n\nA very old one."));
@@ -80,7 +85,7 @@ on_both!(a_conversation_from_beginning_to_end, |t: TestApp| async move {
     assert_eq!((closed.state, status, closed.resolution_ms()), (State::Closed, Status::Resolved, Some(180_000)));
     assert_eq!(closed.first_response_ms(), Some(120_000), "the first answer stays the first");
 
-    tickets::requester_reply(&t.app, &project, made.ticket, "answer-00002", "Still empty.", vec![]).await.unwrap();
+    tickets::requester_reply(&t.app, &project, made.ticket, "answer-00002", adding("Still empty.")).await.unwrap();
     let (again, status, _) = now(&t, &project, &made).await;
     assert_eq!((again.state, status, again.resolution_ms()), (State::Open, Status::New, None));
     tickets::requester_close(&t.app, &project, made.ticket).await.unwrap();
@@ -150,7 +155,7 @@ on_both!(triage_and_conversation_stay_in_step, |t: TestApp| async move {
     let quoting = server::backlog::Quoting { quote: String::new(), importance: domain::backlog::Importance::Normal };
     server::backlog::link(&t.app, &scope, made.feedback, item, quoting).await.unwrap();
     tickets::close(&t.app, &scope, made.ticket).await.unwrap();
-    tickets::requester_reply(&t.app, &project, made.ticket, "answer-00001", "No.", vec![]).await.unwrap();
+    tickets::requester_reply(&t.app, &project, made.ticket, "answer-00001", adding("No.")).await.unwrap();
     assert_eq!(now(&t, &project, &made).await.1, Status::Linked);
 });
 
@@ -172,7 +177,7 @@ on_both!(a_repeated_key_is_one_ticket_and_numbers_have_no_gaps_or_doubles, |t: T
     for _ in 0..2 {
         tickets::staff_reply(&t.app, &scope, first.ticket, "reply-000001", reply("Hello.")).await.unwrap();
         tickets::add_note(&t.app, &scope, first.ticket, "note-0000001", "Note.", vec![]).await.unwrap();
-        tickets::requester_reply(&t.app, &project, first.ticket, "answer-00001", "Hello.", vec![]).await.unwrap();
+        tickets::requester_reply(&t.app, &project, first.ticket, "answer-00001", adding("Hello.")).await.unwrap();
     }
     assert_eq!(tickets::read(&t.app, &scope, first.feedback).await.unwrap().unwrap().messages.len(), 4);
 });
@@ -200,7 +205,7 @@ on_both!(refusals_of_the_team, |t: TestApp| async move {
     assert!(t.app.store.ticket_messages(&bob, foreign.ticket, true).await.unwrap().is_empty());
     // Nobody talks over what they have not read.
     let seen = Reply { seen: Some(1), ..reply("Hello.") };
-    tickets::requester_reply(&t.app, &project, made.ticket, "answer-00001", "One more thing.", vec![]).await.unwrap();
+    tickets::requester_reply(&t.app, &project, made.ticket, "answer-00001", adding("One more thing.")).await.unwrap();
     let refused = tickets::staff_reply(&t.app, &bob, made.ticket, "reply-000002", seen.clone()).await.unwrap_err();
     assert!(matches!(refused.refusal(), Some(Refusal::Conflict(why)) if why.starts_with("The requester wrote again")), "{refused}");
     tickets::staff_reply(&t.app, &bob, made.ticket, "reply-000003", Reply { seen: Some(2), ..seen }).await.unwrap();
@@ -235,13 +240,13 @@ on_both!(a_token_leads_to_one_ticket_of_one_project, |t: TestApp| async move {
 on_both!(suspected_spam_is_kept_as_spam, |t: TestApp| async move {
     let (project, _) = t.owner().await;
     let bot = Submission {
-        signals: Signals { honeypot: true, ..Signals::default() },
+        signals: Some(Signals { honeypot: true, ..Signals::default() }),
         ..submission("Buy", "http://a http://b http://c http://d")
     };
     let made = tickets::submit(&t.app, &project, "key-00000001", bot).await.unwrap();
     let feedback = t.app.store.feedback_by_ids(&Scope::system(project.id), &[made.feedback]).await.unwrap().remove(0);
     assert_eq!((feedback.status, feedback.spam_reasons.join(" ").as_str()), (Status::Spam, "honeypot links"));
-    tickets::requester_reply(&t.app, &project, made.ticket, "answer-00001", "Hello?", vec![]).await.unwrap();
+    tickets::requester_reply(&t.app, &project, made.ticket, "answer-00001", adding("Hello?")).await.unwrap();
     tickets::requester_close(&t.app, &project, made.ticket).await.unwrap();
     assert_eq!(now(&t, &project, &made).await.1, Status::Spam);
 });

@@ -268,7 +268,7 @@ on_both_local!(a_ticket_that_triage_closes_or_opens_is_told_as_from_the_desk, |t
         let ticket =
             NewTicket { subject: format!("Till {n}"), message: "It beeps.".into(), email: "ann@example.com".into(), name: String::new() };
         let submission =
-            Submission { ticket, signals: Signals { elapsed_ms: Some(60_000), ..Signals::default() }, ..Submission::default() };
+            Submission { ticket, signals: Some(Signals { elapsed_ms: Some(60_000), ..Signals::default() }), ..Submission::default() };
         tickets.push(server::tickets::submit(&t.app, &project, &format!("ticket-key-{n}"), submission).await.unwrap());
     }
     let told = async || -> Vec<(String, i64, String)> {
@@ -334,15 +334,18 @@ on_both_local!(failures_are_tried_again_and_then_given_up, |t: TestApp| async mo
     assert_ne!(head(&got[0], "webhook-signature"), head(&got[1], "webhook-signature"));
     // Sent again by hand, it begins anew.
     receiver.answers.lock().unwrap().clear();
-    assert_eq!(webhooks::send_again(&t.app, &scope, id, None).await.unwrap(), 1);
+    assert_eq!(webhooks::send_again(&t.app, &scope, "again-key-0", id, None).await.unwrap(), 1);
     assert_eq!(deliver_due(&t.app, &sender).await.unwrap(), 1);
     let (delivery, _, _) = t.app.store.delivery(&scope, id, event).await.unwrap().unwrap();
     assert_eq!((delivery.state, delivery.tries), (DeliveryState::Delivered, 9));
     assert_eq!(stored(&t, &scope, id).await.failures, 0);
-    assert_eq!(webhooks::send_again(&t.app, &scope, id, None).await.unwrap(), 0);
+    assert_eq!(webhooks::send_again(&t.app, &scope, "again-key-1", id, None).await.unwrap(), 0);
     // What was delivered can be sent once more too.
-    assert_eq!(webhooks::send_again(&t.app, &scope, id, Some(event)).await.unwrap(), 1);
+    assert_eq!(webhooks::send_again(&t.app, &scope, "again-key-2", id, Some(event)).await.unwrap(), 1);
     assert_eq!(deliver_due(&t.app, &sender).await.unwrap(), 1);
+    // A retry of that form sends nothing a third time.
+    assert_eq!(webhooks::send_again(&t.app, &scope, "again-key-2", id, Some(event)).await.unwrap(), 1);
+    assert_eq!(deliver_due(&t.app, &sender).await.unwrap(), 0);
 });
 
 on_both_local!(receivers_say_when_and_that_they_are_gone, |t: TestApp| async move {
@@ -607,7 +610,7 @@ on_both!(only_admins_and_only_of_the_project_may, |t: TestApp| async move {
     assert!(webhooks::set_enabled(&t.app, &foreign, id, false).await.is_err());
     assert!(webhooks::rotate(&t.app, &foreign, "some-key-3", id).await.is_err());
     assert!(webhooks::test(&t.app, &foreign, "some-key-4", id).await.is_err());
-    assert!(webhooks::send_again(&t.app, &foreign, id, None::<EventId>).await.is_err());
+    assert!(webhooks::send_again(&t.app, &foreign, "again-key-1", id, None::<EventId>).await.is_err());
     assert!(webhooks::delete(&t.app, &foreign, id).await.is_err());
     webhooks::edit(&t.app, &scope, id, 1, &good).await.unwrap();
     assert!(webhooks::edit(&t.app, &scope, id, 1, &good).await.is_err(), "an old version");
@@ -659,4 +662,109 @@ on_both_local!(pages_make_try_and_change_webhooks, |t: TestApp| async move {
     assert_eq!(stranger.get(&delivery).await.status, StatusCode::NOT_FOUND);
     assert_eq!(owner.post(&format!("{here}/delete"), &[]).await.location(), base);
     assert_eq!(owner.get(&here).await.status, StatusCode::NOT_FOUND);
+});
+
+/// A ticket that the portal's rules take for spam.
+fn suspicious(subject: &str) -> Submission {
+    let ticket = NewTicket { subject: subject.into(), message: "It beeps.".into(), email: "ann@example.com".into(), name: String::new() };
+    Submission { ticket, signals: Some(Signals { honeypot: true, ..Signals::default() }), ..Submission::default() }
+}
+
+on_both_local!(spam_that_is_set_free_is_told_once_and_nothing_before, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let scope = Scope::system(project.id);
+    let (receiver, port) = Receiver::on("127.0.0.1").await;
+    let kinds: Vec<EventKind> = EventKind::ALL.iter().copied().filter(|kind| kind.is_offered()).collect();
+    endpoint(&t, &scope, port, &kinds).await;
+    let sender = sender(&["127.0.0.1"]);
+    let heard = async || -> Vec<(String, String)> {
+        told(&t.app, &sender).await.unwrap();
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let what = |event: &serde_json::Value| match &event["data"]["message"] {
+            serde_json::Value::Null => text(&event["data"]["state"]),
+            message => text(&message["body"]),
+        };
+        let mut all: Vec<_> = receiver.take().iter().map(json).map(|event| (text(&event["type"]), what(&event))).collect();
+        all.sort();
+        all
+    };
+    let pair = |kind: &str, what: &str| (kind.to_owned(), what.to_owned());
+    let set = async |id: domain::ids::FeedbackId, status: &str| {
+        let seen = t.app.store.feedback_by_ids(&scope, &[id]).await.unwrap()[0].version.to_string();
+        let done = owner.post(&format!("/p/my-app/feedback/{id}/status"), &[("status", status), ("version", &seen)]).await;
+        assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.body);
+    };
+    let tag = async |id: domain::ids::FeedbackId, tag: &str| {
+        let seen = t.app.store.feedback_by_ids(&scope, &[id]).await.unwrap()[0].version;
+        let edit = server::triage::Edit::Tags { add: vec![tag.to_owned()], remove: vec![] };
+        server::triage::edit(&t.app, &scope, &[server::triage::Seen { id, version: seen }], edit).await.unwrap();
+    };
+
+    // Feedback: born as spam, changed, set free, changed, spam again, free again.
+    let spam = feedback(&t, &project, "Buy pills", Status::Spam).await.id;
+    assert!(heard().await.is_empty());
+    tag(spam, "pills").await;
+    assert!(heard().await.is_empty(), "nothing is told of what was not told of");
+    set(spam, "new").await;
+    assert_eq!(heard().await, [pair("feedback.created", "")]);
+    tag(spam, "health").await;
+    set(spam, "spam").await;
+    set(spam, "triaged").await;
+    assert_eq!(heard().await, [pair("feedback.updated", "")]);
+    // Taken for spam before anybody was told: as if born so.
+    let quick = feedback(&t, &project, "Buy more", Status::New).await.id;
+    set(quick, "spam").await;
+    assert!(heard().await.is_empty());
+    set(quick, "new").await;
+    assert_eq!(heard().await, [pair("feedback.created", "")]);
+
+    // A ticket: what its writer says and does is not told while the ticket itself is not.
+    let made = server::tickets::submit(&t.app, &project, "ticket-key-1", suspicious("Till")).await.unwrap();
+    let more = server::tickets::Addition { body: "Hello?".into(), ..Default::default() };
+    server::tickets::requester_reply(&t.app, &project, made.ticket, "answer-key-1", more).await.unwrap();
+    server::tickets::requester_close(&t.app, &project, made.ticket).await.unwrap();
+    server::tickets::requester_reopen(&t.app, &project, made.ticket).await.unwrap();
+    assert!(heard().await.is_empty());
+    set(made.feedback, "new").await;
+    assert_eq!(heard().await, [pair("feedback.created", ""), pair("ticket.created", "It beeps."), pair("ticket.message_added", "Hello?")]);
+    set(made.feedback, "spam").await;
+    set(made.feedback, "new").await;
+    assert_eq!(heard().await, [pair("feedback.updated", "")], "and once only");
+
+    // Set free by an answer, or by closing it: first that it was opened, then that.
+    let made = server::tickets::submit(&t.app, &project, "ticket-key-2", suspicious("Map")).await.unwrap();
+    let reply = server::tickets::Reply { body: "Which one?".into(), ..Default::default() };
+    server::tickets::staff_reply(&t.app, &scope, made.ticket, "reply-key-1", reply).await.unwrap();
+    assert_eq!(
+        heard().await,
+        [pair("feedback.created", ""), pair("ticket.created", "It beeps."), pair("ticket.message_added", "Which one?")]
+    );
+    for (key, by_status) in [("ticket-key-3", true), ("ticket-key-4", false)] {
+        let made = server::tickets::submit(&t.app, &project, key, suspicious("Door")).await.unwrap();
+        if by_status {
+            set(made.feedback, "resolved").await;
+        } else {
+            server::tickets::close(&t.app, &scope, made.ticket).await.unwrap();
+        }
+        assert_eq!(heard().await, [pair("feedback.created", ""), pair("ticket.closed", "closed"), pair("ticket.created", "It beeps.")]);
+    }
+});
+
+on_both_local!(a_response_taken_for_spam_is_told_when_it_is_set_free, |t: TestApp| async move {
+    let s = setup(t, &[]).await;
+    let (receiver, port) = Receiver::on("127.0.0.1").await;
+    let scope = Scope::system(s.project.id);
+    endpoint(&s.t, &scope, port, &[EventKind::FeedbackCreated, EventKind::FeedbackUpdated]).await;
+    let sender = sender(&["127.0.0.1"]);
+    let links = serde_json::json!([["q1", "9"], ["q2", "http://a http://b http://c http://d"]]);
+    let begun = s.post(&s.input("submission-1", &links, false)).await;
+    assert!(begun.status.is_success(), "{}", begun.body);
+    let more = s.put(&begun.json(), &s.input("submission-2", &links, true)).await;
+    assert!(more.status.is_success(), "{}", more.body);
+    assert_eq!(told(&s.t.app, &sender).await.unwrap(), 0);
+    let id = s.feedback().await[0].id;
+    let seen = server::triage::Seen { id, version: s.feedback().await[0].version };
+    server::triage::edit(&s.t.app, &scope, &[seen], server::triage::Edit::Status(Status::New)).await.unwrap();
+    assert_eq!(told(&s.t.app, &sender).await.unwrap(), 1);
+    assert_eq!(json(&receiver.take()[0])["type"], "feedback.created");
 });

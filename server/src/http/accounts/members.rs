@@ -20,7 +20,10 @@ use leptos::prelude::*;
 
 use super::super::{address::BaseUrl, console::Console, error::PageResult, forms::Form};
 use crate::{
-    accounts::{invitations, members},
+    accounts::{
+        invitations::{self, Invited},
+        members,
+    },
     error::{Error, Result},
     store::mail::LetterRow,
 };
@@ -30,6 +33,7 @@ use crate::{
 struct Extra {
     link: Option<String>,
     mailed: Option<String>,
+    replaced: bool,
     email: String,
     role: Option<Role>,
     errors: FieldErrors,
@@ -70,6 +74,7 @@ async fn page(console: &Console, scope: &Scope, status: StatusCode, extra: Extra
         grantable,
         link: extra.link,
         mailed: extra.mailed,
+        replaced: extra.replaced,
         mail: app.config.mail.is_some(),
         email: extra.email,
         role: extra.role.unwrap_or(Role::Triager),
@@ -119,10 +124,10 @@ pub(super) async fn invite(console: Console, BaseUrl(base): BaseUrl, form: Form)
         Err(error) => Err(error.into()),
     };
     match made {
-        Ok(Some(token)) => {
+        Ok(Some(Invited { token, replaced })) => {
             let to = form.get("email").trim();
             let mailed = (console.app.config.mail.is_some() && !to.is_empty()).then(|| to.to_owned());
-            let extra = Extra { link: Some(format!("{base}/invite/{token}")), mailed, ..Extra::default() };
+            let extra = Extra { link: Some(format!("{base}/invite/{token}")), mailed, replaced, ..Extra::default() };
             Ok(page(&console, &scope, StatusCode::OK, extra).await?)
         }
         Ok(None) => {
@@ -130,8 +135,7 @@ pub(super) async fn invite(console: Console, BaseUrl(base): BaseUrl, form: Form)
             Ok(console.redirect(&here(&console)?, &Flash { message: text.into(), is_error: true, undo: None }))
         }
         Err(Error::Refused(domain::Error::Invalid(errors))) => {
-            let extra =
-                Extra { link: None, mailed: None, email: form.get("email").to_owned(), role: form.get("role").parse().ok(), errors };
+            let extra = Extra { email: form.get("email").to_owned(), role: form.get("role").parse().ok(), errors, ..Extra::default() };
             Ok(page(&console, &scope, StatusCode::UNPROCESSABLE_ENTITY, extra).await?)
         }
         Err(error) => Err(error.into()),

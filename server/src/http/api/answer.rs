@@ -5,6 +5,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use domain::Error as Refusal;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -12,8 +13,9 @@ use super::{
     sent::Sent,
 };
 use crate::{
-    error::Result,
+    error::{Error, Result},
     state::{App, hash_token},
+    store::{Fingerprint, Once},
 };
 
 /// The strong validator of a representation. It holds the version, so two versions never share one.
@@ -171,10 +173,18 @@ pub async fn once<T>(app: &App, sent: &Sent<T>, work: impl Future<Output = Answe
     let Some(key) = sent.once.as_deref() else { return Ok(work.await?.into_response()) };
     let (scope, key) = (format!("api:{}", sent.caller.key.id), key.to_owned());
     let claim = Kept { fingerprint: sent.fingerprint.clone(), written: None };
-    let kept: Kept = app.store.write_once(&scope, &key, app.now(), move |_| Box::pin(async move { Ok(claim) })).await?;
-    if kept.fingerprint != sent.fingerprint {
+    let reused = || {
         let detail = "This Idempotency-Key was used for another request. Send a fresh one.";
-        return Err(Refused::invalid(vec![Fault::header("Idempotency-Key", "reused", detail)]));
+        Refused::invalid(vec![Fault::header("Idempotency-Key", "reused", detail)])
+    };
+    let once = Once::program(scope.clone(), key.clone(), Fingerprint::of([&sent.fingerprint]));
+    let kept: Kept = match app.store.write_once(once, app.now(), move |_| Box::pin(async move { Ok(claim) })).await {
+        Err(Error::Refused(Refusal::KeyReused)) => return Err(reused()),
+        kept => kept?,
+    };
+    // A key from before fingerprints had a column of their own.
+    if kept.fingerprint != sent.fingerprint {
+        return Err(reused());
     }
     if let Some(written) = kept.written {
         let mut response = written.into_response();

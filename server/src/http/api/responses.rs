@@ -315,8 +315,8 @@ pub async fn create_response(State(app): State<AppState>, Ids([id]): Ids<1>, sen
             ..Context::default()
         };
         all_fits(errors)?;
-        let submission = Submission { pairs, finished, signals: Signals::default(), context };
-        let begun = responses::begin(&app, &target, &key, submission).await.map_err(|error: Error| {
+        let submission = Submission { pairs, finished, signals: Signals::default(), page: None, context };
+        let begun = responses::begin(&app, &target, &key, &submission).await.map_err(|error: Error| {
             // What a question refuses stands at its answer; what is missing, at the list.
             Refused::from(error).at(|question| match answers.iter().position(|answer| answer.question_id == question) {
                 Some(at) => format!("/answers/{at}"),

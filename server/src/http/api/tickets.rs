@@ -5,7 +5,6 @@ use domain::{
     Error as Refusal, Timestamp,
     accounts::{Role, Scope},
     ids::{StaffId, TicketId},
-    responses::Signals,
     tickets::{self as rules, NewTicket},
 };
 use serde::{Deserialize, Serialize};
@@ -284,7 +283,8 @@ pub struct NewTicketBody {
 
 /// Open a ticket
 ///
-/// For a requester who asked elsewhere. They are sent what they would be sent had they written it on the portal.
+/// For a requester who asked elsewhere. They are sent what they would be sent had they written it on the portal. The portal's rules against
+/// spam do not apply: who has a key is trusted.
 #[utoipa::path(post, path = "/api/v1/tickets", operation_id = "create_ticket", tag = "Tickets", request_body = NewTicketBody,
     responses((status = 201, description = "The new ticket.", body = TicketDetail)))]
 pub async fn create_ticket(State(app): State<AppState>, sent: Sent<NewTicketBody>) -> Answered<Response> {
@@ -295,7 +295,6 @@ pub async fn create_ticket(State(app): State<AppState>, sent: Sent<NewTicketBody
         let NewTicketBody { subject, message, email, name } = body;
         let submission = Submission {
             ticket: NewTicket { subject, message, email, name },
-            signals: Signals::default(),
             context: Context { language: project.language.clone(), ..Context::default() },
             ..Submission::default()
         };
@@ -323,7 +322,7 @@ pub struct NewMessage {
     #[serde(deserialize_with = "super::sent::at_most::<10000, _>")]
     #[schema(min_length = 1, max_length = 10000, example = "We have refunded it.")]
     body: String,
-    /// Whether a reply also closes the ticket.
+    /// Whether the ticket is closed with this message. A note closes it without a word to the requester.
     #[serde(default)]
     close: bool,
 }

@@ -38,7 +38,7 @@ use crate::{
     },
     state::{App, AppState},
     store::tickets::NewAttachment,
-    tickets::{self, Context, Submission},
+    tickets::{self, Addition, Context, Submission},
 };
 
 /// How a page is asked for.
@@ -267,6 +267,8 @@ fn after(mut response: Response, seconds: Option<u64>) -> Response {
 struct Posted {
     key: String,
     files: Vec<NewAttachment>,
+    /// Files that wait for the form and are to come along.
+    kept: Vec<AttachmentId>,
 }
 
 /// Everything that may go wrong with a post before its words are looked at.
@@ -300,7 +302,7 @@ async fn ready(
         return Err((Some(StatusCode::PAYLOAD_TOO_LARGE), Refusal::field("files", "too_large", "Choose fewer files.").into()));
     }
     let files = std::mem::take(&mut got.files).prepare(app).await.map_err(|error| (None, error))?;
-    Ok(Posted { key, files })
+    Ok(Posted { key, files, kept: keep })
 }
 
 /// `POST /p/{slug}`
@@ -320,7 +322,7 @@ pub async fn submit(
     let words = texts::of(look.texts.code);
     let posted = ready(&app, &visit, &project, "new", counted, &mut got).await;
     let (key, status, error) = match posted {
-        Ok(Posted { key, files }) => {
+        Ok(Posted { key, files, kept }) => {
             let ticket = typed(&got.form);
             if let Err(errors) = ticket.clone().checked() {
                 tickets::hold_files(&app, &project, &tickets::held_for(&project, "new", &key), files).await?;
@@ -335,12 +337,12 @@ pub async fn submit(
                     environment: find("environment"),
                     user_agent: user_agent(&visit.headers),
                 };
-                let signals = tickets::signals(&app, &project, got.form.get("started"), honeypot);
+                let signals = Some(tickets::signals(&app, &project, got.form.get("started"), honeypot));
                 let without_letter = match app.limits.letter(project.id, address.bucket(), app.now()).await {
                     Err(error) if !matches!(error.refusal(), Some(Refusal::RateLimited(_))) => return Err(error.into()),
                     counted => counted.is_err(),
                 };
-                match tickets::submit(&app, &project, &key, Submission { ticket, files, signals, context, without_letter }).await {
+                match tickets::submit(&app, &project, &key, Submission { ticket, files, kept, signals, context, without_letter }).await {
                     Ok(made) => {
                         let token = tickets::token(&app, made.ticket)?;
                         return Ok(secret(Redirect::to(&format!("/p/{}/t/{token}?sent=1", project.slug)).into_response()));
@@ -458,14 +460,15 @@ pub async fn answer(
     let words = texts::of(look.texts.code);
     let place = ticket.id.to_string();
     let (key, status, error) = match ready(&app, &visit, &project, &place, counted, &mut got).await {
-        Ok(Posted { key, files }) => {
+        Ok(Posted { key, files, kept }) => {
             let text = got.form.get("message");
             let wrong = check_message(text, true).err();
             if let Some(wrong) = wrong {
                 tickets::hold_files(&app, &project, &tickets::held_for(&project, &place, &key), files).await?;
                 (Some(key), None, wrong.into())
             } else {
-                match tickets::requester_reply(&app, &project, ticket.id, &key, text, files).await {
+                let addition = Addition { body: text.to_owned(), files, kept };
+                match tickets::requester_reply(&app, &project, ticket.id, &key, addition).await {
                     Ok(()) => return Ok(Redirect::to(&format!("/p/{slug}/t/{token}")).into_response()),
                     Err(error) => (Some(key), None, error),
                 }

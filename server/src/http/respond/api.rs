@@ -257,7 +257,7 @@ async fn try_remembered(app: &App, key: &str, headers: &HeaderMap, bytes: &[u8])
     }
     tried.counted = true;
     let begun = match app.limits.project(target.project.id, app.now()).await {
-        Ok(()) => responses::begin_remembered(app, &target, &once, submission(app, &target, &input, headers, pairs)).await,
+        Ok(()) => responses::begin_remembered(app, &target, &once, &submission(app, &target, &input, headers, pairs)).await,
         Err(limited) => Err(limited),
     };
     tried.response = match begun {
@@ -313,7 +313,7 @@ async fn store(
             }
             let key = idempotency_key(&input, headers)?;
             let submission = submission(app, &target, &input, headers, pairs);
-            let begun = responses::begin(app, &target, &key, submission).await.map_err(|e| at_pointers(e, &input, &target))?;
+            let begun = responses::begin(app, &target, &key, &submission).await.map_err(|e| at_pointers(e, &input, &target))?;
             app.remembered.put(target);
             begun
         }
@@ -321,7 +321,7 @@ async fn store(
             let id: ResponseId = id.parse().map_err(|_| Refusal::NotFound)?;
             let target = responses::begun(app, project.id, id, text(&input, "token")).await?;
             let submission = submission(app, &target, &input, headers, pairs);
-            responses::update(app, &target, id, submission).await.map_err(|e| at_pointers(e, &input, &target))?
+            responses::update(app, &target, id, &submission).await.map_err(|e| at_pointers(e, &input, &target))?
         }
     };
     Ok(taken(app, if id.is_none() { StatusCode::CREATED } else { StatusCode::OK }, begun)?)
@@ -385,10 +385,13 @@ fn at_pointers(error: Error, input: &Map<String, Value>, target: &Target) -> Err
 fn submission(app: &App, target: &Target, input: &Map<String, Value>, headers: &HeaderMap, pairs: Vec<(String, String)>) -> Submission {
     let measured = input.get("elapsed_ms").and_then(Value::as_i64).filter(|ms| *ms >= 0);
     let honeypot = !text(input, "honeypot").trim().is_empty();
+    let started = input.get("started").and_then(Value::as_str);
+    let signals = responses::signals(app, target.survey, started, measured, honeypot);
     Submission {
         pairs,
         finished: input.get("finished").and_then(Value::as_bool).unwrap_or(false),
-        signals: responses::signals(app, target.survey, input.get("started").and_then(Value::as_str), measured, honeypot),
+        page: responses::page(started, signals),
+        signals,
         context: context(input, headers),
     }
 }

@@ -222,7 +222,7 @@ pub async fn submit(
     };
     let begun = match counted {
         Err(limited) => Err(limited),
-        Ok(()) => responses::begin(&app, &target, &key, submission(&app, &target, &asked, &headers, &posted)).await,
+        Ok(()) => responses::begin(&app, &target, &key, &submission(&app, &target, &asked, &headers, &posted)).await,
     };
     let error = match begun {
         Ok(_) => {
@@ -242,12 +242,9 @@ fn submission(app: &App, target: &Target, asked: &Asked, headers: &HeaderMap, po
         user_agent: user_agent(headers),
         ..Context::default()
     };
-    Submission {
-        pairs: posted.0.clone(),
-        finished: true,
-        signals: responses::signals(app, target.survey, Some(posted.get("started")), None, honeypot),
-        context,
-    }
+    let started = Some(posted.get("started"));
+    let signals = responses::signals(app, target.survey, started, None, honeypot);
+    Submission { pairs: posted.0.clone(), finished: true, page: responses::page(started, signals), signals, context }
 }
 
 /// The answer to answers that were not taken: but for a survey that takes none, the form with all that was filled in.
