@@ -50,6 +50,12 @@ impl Timestamp {
         self.offset().format(format).unwrap_or_default()
     }
 
+    /// The day in UTC, for people: `23 Nov 2026`.
+    #[must_use]
+    pub fn readable_day(self) -> String {
+        self.offset().format(format_description!("[day padding:none] [month repr:short] [year]")).unwrap_or_default()
+    }
+
     /// How long before `now` this was, in words: `just now`, `5 min ago`, `3 h ago`, `2 days ago`, then the day.
     #[must_use]
     pub fn ago(self, now: Self) -> String {

@@ -77,3 +77,75 @@ test('an import with the wrong columns is taken back and the file imported again
   await importFile(page, own, file);
   await expect(page.locator('.imports-counts div').filter({ hasText: 'Added' }).locator('dd')).toHaveText('1,200');
 });
+
+/** Uploads a file; ends on the page with the columns. */
+async function upload(page, own, name, buffer) {
+  await page.goto(`${own.url}/p/${own.project.slug}/imports`);
+  await page.getByLabel('CSV file').setInputFiles({ name, mimeType: 'text/csv', buffer });
+  await page.getByRole('button', { name: 'Upload and choose columns' }).click();
+  await expect(page.getByRole('heading', { name: 'Preview' })).toBeVisible();
+}
+
+/** Chooses in a list of the form; with scripts the preview follows by itself. */
+async function choose(page, settle, label, value, javaScriptEnabled) {
+  await settle();
+  await page.getByLabel(label, { exact: true }).selectOption(value);
+  if (!javaScriptEnabled) await page.getByRole('button', { name: 'Update preview' }).click();
+}
+
+test('the encoding of a file is shown and can be changed', async ({ page, own, settle, javaScriptEnabled }) => {
+  // "Größe;Ärger" as Excel writes it on a Mac's neighbour: Windows-1252.
+  await upload(page, own, 'excel.csv', Buffer.from('Größe;Stars\nDie Übersicht fehlt und lädt nie;4\nSchön wäre größer;2\n', 'latin1'));
+  await expect(page.getByLabel('Encoding', { exact: true })).toHaveValue('windows-1252');
+  await expect(page.getByText('Detected: Western European (Windows-1252).')).toBeVisible();
+  await choose(page, settle, 'Text', 'Größe', javaScriptEnabled);
+  const preview = page.locator('.imports-preview');
+  await expect(preview).toContainText('Die Übersicht fehlt und lädt nie');
+  await expect(preview).toContainText('4 of 5');
+
+  // Read as Mac Roman the letters are others; the column that was chosen stays, by its other name.
+  await choose(page, settle, 'Encoding', 'macintosh', javaScriptEnabled);
+  await expect(preview).toContainText('Die ‹bersicht');
+  await expect(page.getByLabel('Text', { exact: true })).toHaveValue('Gr\u02c6\ufb02e');
+  await choose(page, settle, 'Encoding', 'windows-1252', javaScriptEnabled);
+  await expect(preview).toContainText('Die Übersicht');
+  await page.getByRole('button', { name: 'Start the import' }).click();
+  await expect(page.getByText('All rows were imported.')).toBeVisible({ timeout: 60_000 });
+});
+
+test('dates that can be read in two ways are asked about', async ({ page, own, settle, javaScriptEnabled }) => {
+  await upload(page, own, 'dates.csv', Buffer.from('text,date\nOne,01/02/2025\nTwo,03/04/2025 10:30\n'));
+  const order = page.getByLabel('Order of day and month');
+  await expect(order).toHaveValue('');
+  await expect(order.locator('option')).toHaveText(['Choose the order', 'Day first: 1 Feb 2025', 'Month first: 2 Jan 2025']);
+  await page.getByRole('button', { name: 'Start the import' }).click();
+  await expect(page.getByRole('alert')).toContainText('Dates like 01/02/2025 can be read in two ways.');
+  await choose(page, settle, 'Order of day and month', 'mdy', javaScriptEnabled);
+  await expect(page.locator('.imports-preview')).toContainText('2 Jan 2025');
+  await page.getByRole('button', { name: 'Start the import' }).click();
+  await expect(page.getByText('All rows were imported.')).toBeVisible({ timeout: 60_000 });
+  await page.getByText('How columns were used').click();
+  await expect(page.getByText('Month first')).toBeVisible();
+});
+
+test('when nothing was imported, the columns are changed and the same file goes in', async ({ page, own, settle, javaScriptEnabled }) => {
+  const lines = Array.from({ length: 40 }, (_, n) => `,Message number ${n},01.09.2026`);
+  await upload(page, own, 'usual.csv', Buffer.from(`text,words,date\n${lines.join('\n')}\n`));
+  await expect(page.getByText('None of the first 40 rows can be imported.')).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Start the import' })).toHaveCount(0);
+  await page.getByRole('button', { name: 'Start anyway' }).click();
+  await expect(page.getByRole('heading', { name: 'Nothing imported' })).toBeVisible({ timeout: 60_000 });
+  await expect(page.getByText('Done', { exact: true })).toHaveCount(0);
+  const problems = page.locator('.imports-problems');
+  await expect(problems).toContainText('40 ×');
+  await expect(problems).toContainText('No text');
+
+  await page.getByRole('button', { name: 'Change columns' }).click();
+  await expect(page.getByText('None of the first 40 rows can be imported.')).toBeVisible();
+  await choose(page, settle, 'Text', 'words', javaScriptEnabled);
+  await expect(page.locator('.imports-preview')).toContainText('Message number 0');
+  await expect(page.locator('.imports-preview')).toContainText('1 Sep 2026');
+  await page.getByRole('button', { name: 'Start the import' }).click();
+  await expect(page.getByText('All rows were imported.')).toBeVisible({ timeout: 60_000 });
+  await expect(page.locator('.imports-counts div').filter({ hasText: 'Added' }).locator('dd')).toHaveText('40');
+});

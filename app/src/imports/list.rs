@@ -3,9 +3,8 @@
 use domain::{FieldErrors, imports::ImportStatus};
 use leptos::prelude::*;
 
-use super::{number, tone};
+use super::{StatusBadge, number};
 use crate::components::{
-    badges::Badge,
     forms::{ErrorSummary, IdempotencyKey},
     layout::{Empty, PageHead},
 };
@@ -19,6 +18,8 @@ pub struct ImportRow {
     pub name: String,
     /// How far it has come.
     pub status: ImportStatus,
+    /// Whether it was read to its end and nothing of it is here.
+    pub brought_nothing: bool,
     /// Rows that went in.
     pub added: i64,
     /// Rows that were there.
@@ -63,7 +64,7 @@ pub fn ImportsPage(
                 <div class="field" class:field-invalid=error.is_some()>
                     <label for="file">"CSV file"</label>
                     <p class="hint" id="file-hint">
-                        "UTF-8, up to 64 MB, the first line naming the columns. You choose next what each column is."
+                        "Up to 64 MB, in any usual encoding, with the column names in the first line. Next, you choose what each column is."
                     </p>
                     {error.clone().map(|error| view! { <p class="field-error" id="file-error">{error}</p> })}
                     <input
@@ -108,7 +109,7 @@ pub fn ImportsPage(
                                 {view.rows.into_iter().map(|row| view! {
                                     <tr>
                                         <th scope="row"><a href=row.href>{row.name}</a></th>
-                                        <td><Badge label=row.status.label() tone=tone(row.status) /></td>
+                                        <td><StatusBadge status=row.status nothing=row.brought_nothing failed=row.bad /></td>
                                         <td class="num">{number(row.added)}</td>
                                         <td class="num">{number(row.known)}</td>
                                         <td class="num">{number(row.bad)}</td>

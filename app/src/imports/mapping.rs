@@ -2,11 +2,11 @@
 
 use domain::{
     FieldErrors,
-    imports::{Mapping, Target},
+    imports::{DateOrder, Encoding, Groups, MAX_HEADER_ROWS, Mapping, Target},
 };
 use leptos::prelude::*;
 
-use super::size;
+use super::{ProblemList, counted, number, size};
 use crate::{
     components::{
         forms::{ErrorSummary, IdempotencyKey, SelectField, TextField},
@@ -22,6 +22,19 @@ pub struct PreviewRow {
     pub line: u64,
     /// Text, tags, score, person, other fields; or the reason.
     pub row: Result<[String; 5], String>,
+    /// What of it is left out, and why.
+    pub left_out: Vec<String>,
+}
+
+/// The question whether the day or the month comes first.
+#[derive(Debug, Clone)]
+pub struct DateChoice {
+    /// A value that can be read both ways.
+    pub example: String,
+    /// What it would be in each order.
+    pub readings: Vec<(DateOrder, String)>,
+    /// Whether the other values of the column answer the question.
+    pub is_clear: bool,
 }
 
 /// All that the page shows.
@@ -41,12 +54,26 @@ pub struct MappingView {
     pub columns: Vec<String>,
     /// What is chosen.
     pub mapping: Mapping,
+    /// The tag for every row, as it was typed.
+    pub add_tag: String,
     /// What is wrong with that.
     pub errors: FieldErrors,
+    /// The encoding that the file seems to be in.
+    pub detected: Encoding,
+    /// How dates are read, where it makes a difference.
+    pub dates: Option<DateChoice>,
     /// The first rows.
     pub rows: Vec<PreviewRow>,
+    /// How many rows were looked at.
+    pub checked: usize,
+    /// What is wrong with those.
+    pub groups: Groups,
+    /// Whether not one of them can be imported.
+    pub nothing: bool,
     /// When the same file was imported before, if it was.
     pub before: Option<String>,
+    /// Rows that an earlier run of this import brought.
+    pub brought: i64,
 }
 
 /// Targets that most files have; the others are folded away.
@@ -57,9 +84,9 @@ fn hint(target: Target) -> Option<String> {
         Target::Text => "What the person said. Needed.",
         Target::Tag => "Several in one cell may be separated by comma or semicolon.",
         Target::ScoreMax => "The best possible score, as a number for all rows or a column.",
-        Target::CreatedAt => "Like 2026-11-23 or 2026-11-23T10:30:00Z. Without it: today.",
+        Target::CreatedAt => "When it was said. Most formats are recognised; times without a zone are UTC.",
         Target::ExternalId => "An id by which a row is known when it is imported again, even with another text.",
-        Target::Kind => "survey_response, ticket, idea, usability or api.",
+        Target::Kind => "survey_response, idea, usability or api. Without it: import.",
         Target::Status => "new, triaged, resolved or spam.",
         _ => return None,
     };
@@ -79,7 +106,9 @@ pub fn MappingPage(
     /// What it shows.
     view: MappingView,
 ) -> impl IntoView {
-    let MappingView { url, list_url, form_key, name, bytes, columns, mapping, errors, rows, before } = view;
+    let MappingView { url, list_url, form_key, name, bytes, columns, mapping, errors, rows, before, brought, .. } = view;
+    let MappingView { detected, dates, checked, groups, nothing, add_tag, .. } = view;
+    let dates = dates.map(|choice| view! { <Dates choice=choice chosen=mapping.dates errors=errors.clone() /> }.into_any());
     let select = {
         let (columns, mapping, errors) = (columns.clone(), mapping.clone(), errors.clone());
         move |target: Target| {
@@ -97,7 +126,11 @@ pub fn MappingPage(
     };
     let more = Target::ALL.iter().copied().filter(|t| !FIRST.contains(t)).collect::<Vec<_>>();
     let more_open = more.iter().any(|t| mapping.column(*t).is_some() || errors.at(t.as_str()).is_some());
-    let bad = rows.iter().filter(|r| r.row.is_err()).count();
+    let (encoding, header_rows) = (mapping.encoding.unwrap_or(detected), mapping.header_rows.unwrap_or(1));
+    let lines =
+        (1..=MAX_HEADER_ROWS).map(|n| (n.to_string(), if n == 1 { "The first line".to_owned() } else { format!("The first {n} lines") }));
+    let encoding_hint = format!("Detected: {}. Choose another one if letters look wrong in the preview.", detected.label());
+    let encodings = Encoding::ALL.iter().map(|e| (e.as_str().to_owned(), e.label().to_owned())).collect::<Vec<_>>();
     let (start_url, preview_url, cancel_url) = (format!("{url}/start"), format!("{url}/preview"), format!("{url}/cancel"));
     let lead = format!("{} with {} columns. Choose what each column is; the preview shows what would come in.", size(bytes), columns.len());
     view! {
@@ -107,34 +140,49 @@ pub fn MappingPage(
             {before.map(|at| view! {
                 <p class="notice notice-info">{format!("The same file was imported on {at}. Importing it again adds nothing twice.")}</p>
             })}
+            {(brought > 0).then(|| view! {
+                <p class="notice notice-info">
+                    {format!("{} from this file went in before and stay as they are. To import them with other columns, take the import back first.",
+                        counted(brought, "row", "rows"))}
+                </p>
+            })}
             <ErrorSummary errors=errors.clone() />
             <div class="imports-mapping">
                 <form id="mapping" class="card stack" method="post" action=start_url data-enhance data-autosubmit>
                     <h2>"Columns"</h2>
                     <IdempotencyKey key=form_key.clone() />
+                    <input type="hidden" name="drawn_encoding" value=encoding.as_str() />
+                    <input type="hidden" name="drawn_header_rows" value=header_rows.to_string() />
                     {FIRST.into_iter().map(select.clone()).collect_view()}
+                    {dates}
                     <details open=more_open>
                         <summary>"More fields"</summary>
                         <div class="stack">{more.into_iter().map(select).collect_view()}</div>
                     </details>
                     <TextField
-                        name="add_tag" label="Also tag every row" value=mapping.add_tag.clone().unwrap_or_default()
-                        hint="So that you find in the inbox what came with this file. May be empty." errors=errors maxlength=60
+                        name="add_tag" label="Also tag every row" value=add_tag
+                        hint="So that you find in the inbox what came with this file. May be empty." errors=errors.clone() maxlength=60
+                    />
+                    <h2>"File"</h2>
+                    <SelectField
+                        name="encoding" label="Encoding" options=encodings value=encoding.as_str() hint=encoding_hint errors=errors.clone()
+                    />
+                    <SelectField
+                        name="header_rows" label="Column names" options=lines.collect() value=header_rows.to_string()
+                        hint="Survey tools often write them in two lines." errors=errors
                     />
                     <div class="form-actions">
-                        <button type="submit" class="button button-primary">"Start the import"</button>
+                        {if nothing {
+                            view! { <button type="submit" class="button" name="anyway" value="1">"Start anyway"</button> }.into_any()
+                        } else {
+                            view! { <button type="submit" class="button button-primary">"Start the import"</button> }.into_any()
+                        }}
                         <button type="submit" class="button" formaction=preview_url formnovalidate data-preview>"Update preview"</button>
                     </div>
                 </form>
                 <section class="stack" aria-labelledby="preview-title">
                     <h2 id="preview-title">"Preview"</h2>
-                    <p class="muted small" role="status">
-                        {match (rows.len(), bad) {
-                            (0, _) => "Choose the column that holds the text to see the first rows.".to_owned(),
-                            (n, 0) => format!("The first {n} rows as they would come in."),
-                            (n, bad) => format!("The first {n} rows as they would come in; {bad} of them cannot."),
-                        }}
-                    </p>
+                    <PreviewSummary shown=rows.len() checked=checked groups=groups nothing=nothing />
                     {(!rows.is_empty()).then(|| view! {
                         <div class="table-wrap" tabindex="0" role="region" aria-labelledby="preview-title">
                             <table class="table imports-preview">
@@ -163,12 +211,77 @@ pub fn MappingPage(
     }
 }
 
+/// Whether the day or the month comes first, shown with a value of the file.
+#[component]
+fn Dates(choice: DateChoice, chosen: Option<DateOrder>, errors: FieldErrors) -> impl IntoView {
+    let DateChoice { example, readings, is_clear } = choice;
+    let ask = (!is_clear).then(|| (String::new(), "Choose the order".to_owned()));
+    let option = |(order, day): (DateOrder, String)| (order.as_str().to_owned(), format!("{}: {day}", order.label()));
+    let hint = if is_clear {
+        format!("Detected from the other dates of the column. How {example} is read:")
+    } else {
+        format!("The dates of this column can be read in two ways. Choose what {example} means:")
+    };
+    view! {
+        <SelectField
+            name="dates" label="Order of day and month" options=ask.into_iter().chain(readings.into_iter().map(option)).collect()
+            value=chosen.map(DateOrder::as_str).unwrap_or_default() hint=hint errors=errors
+        />
+    }
+}
+
+/// What the preview found out, in words.
+#[component]
+fn PreviewSummary(shown: usize, checked: usize, groups: Groups, nothing: bool) -> impl IntoView {
+    let (lost, left_out) = (groups.of(true), groups.of(false));
+    let failing: i64 = lost.iter().map(|g| g.rows).sum();
+    let of = if checked == 1 {
+        "the first row".to_owned()
+    } else {
+        format!("the first {} rows", number(i64::try_from(checked).unwrap_or(i64::MAX)))
+    };
+    let say = match shown {
+        0 => "Choose the column that holds the text to see the first rows.".to_owned(),
+        1 => "The first row as it would be imported.".to_owned(),
+        n => format!("The first {n} rows as they would be imported."),
+    };
+    view! {
+        <div role="status" class="stack">
+            <p class="muted small">{say}</p>
+            {(!lost.is_empty()).then(|| view! {
+                <div class="notice" class:notice-bad=nothing class:notice-warn=!nothing>
+                    <p>
+                        <strong>
+                            {if nothing {
+                                format!("None of {of} can be imported.")
+                            } else {
+                                format!("Of {of}, {} cannot be imported.", number(failing))
+                            }}
+                        </strong>
+                        {nothing.then_some(" Check the columns, the encoding and the separator of the file.")}
+                    </p>
+                    <ProblemList groups=lost />
+                </div>
+            })}
+            {(!left_out.is_empty()).then(|| view! {
+                <div class="notice notice-warn">
+                    <p><strong>"Some values cannot be read."</strong>" Their rows are imported without them."</p>
+                    <ProblemList groups=left_out />
+                </div>
+            })}
+        </div>
+    }
+}
+
 fn preview_row(row: PreviewRow) -> AnyView {
     match row.row {
         Ok([text, tags, score, person, other]) => view! {
             <tr>
                 <td class="num muted">{row.line}</td>
-                <td class="imports-text">{text}</td>
+                <td class="imports-text">
+                    {text}
+                    {row.left_out.into_iter().map(|reason| view! { <span class="imports-left-out">"Left out: "{reason}</span> }).collect_view()}
+                </td>
                 <td>{tags.split_whitespace().map(|t| view! { <span class="tag">{t.to_owned()}</span>" " }).collect_view()}</td>
                 <td class="num">{score}</td>
                 <td>{person}</td>
@@ -179,7 +292,7 @@ fn preview_row(row: PreviewRow) -> AnyView {
         Err(reason) => view! {
             <tr class="imports-bad">
                 <td class="num muted">{row.line}</td>
-                <td colspan="5"><strong>"Cannot come in: "</strong>{reason}</td>
+                <td colspan="5"><strong>"Cannot be imported: "</strong>{reason}</td>
             </tr>
         }
         .into_any(),

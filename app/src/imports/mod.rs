@@ -5,19 +5,61 @@ mod mapping;
 mod progress;
 
 pub use list::{ImportRow, ImportsPage, ImportsView};
-pub use mapping::{MappingPage, MappingView, PreviewRow};
+pub use mapping::{DateChoice, MappingPage, MappingView, PreviewRow};
 pub use progress::{BadRow, ProgressPage, ProgressView};
 
-use domain::imports::ImportStatus;
+use domain::imports::{Group, ImportStatus};
+use leptos::prelude::*;
 
-/// The colour of a status.
-fn tone(status: ImportStatus) -> &'static str {
-    match status {
-        ImportStatus::Done => "good",
-        ImportStatus::Running | ImportStatus::TakingBack => "info",
-        ImportStatus::Failed => "bad",
-        ImportStatus::Ready | ImportStatus::Cancelled => "warn",
-        ImportStatus::Uploading | ImportStatus::TakenBack => "neutral",
+use crate::components::badges::Badge;
+
+/// How an import stands: its status, or that it brought nothing, or not all.
+#[component]
+fn StatusBadge(
+    /// How far it has come.
+    status: ImportStatus,
+    /// Whether it was read to its end and nothing of it is here.
+    nothing: bool,
+    /// Rows that failed.
+    failed: i64,
+) -> impl IntoView {
+    let (label, tone) = match status {
+        ImportStatus::Done if nothing => ("Nothing imported", "bad"),
+        ImportStatus::Done if failed > 0 => ("Partly imported", "warn"),
+        ImportStatus::Done => (status.label(), "good"),
+        ImportStatus::Running | ImportStatus::TakingBack => (status.label(), "info"),
+        ImportStatus::Failed => (status.label(), "bad"),
+        ImportStatus::Ready | ImportStatus::Cancelled => (status.label(), "warn"),
+        ImportStatus::Uploading | ImportStatus::TakenBack => (status.label(), "neutral"),
+    };
+    view! { <Badge label=label tone=tone /> }
+}
+
+/// Problems by kind, with how many rows have each and the first of them.
+#[component]
+fn ProblemList(
+    /// The largest first.
+    groups: Vec<Group>,
+) -> impl IntoView {
+    view! {
+        <ul class="imports-problems">
+            {groups.into_iter().map(|group| {
+                let examples = group.examples.into_iter().map(|e| match e.value.as_str() {
+                    "" => format!("line {}", number(e.line)),
+                    value => format!("line {}: “{value}”", number(e.line)),
+                });
+                let examples = examples.collect::<Vec<_>>().join(", ");
+                view! {
+                    <li>
+                        <strong class="imports-times">{number(group.rows)}" ×"</strong>
+                        <span>
+                            {group.fault.label()}
+                            <span class="imports-examples">{examples}</span>
+                        </span>
+                    </li>
+                }
+            }).collect_view()}
+        </ul>
     }
 }
 

@@ -1,11 +1,11 @@
 //! A running or ended import: how far it is, what came in, and which lines could not.
 
-use domain::imports::ImportStatus;
+use domain::imports::{Group, ImportStatus};
 use leptos::prelude::*;
 
-use super::{counted, number, size, tone};
+use super::{ProblemList, StatusBadge, counted, number, size};
 use crate::{
-    components::{badges::Badge, forms::IdempotencyKey, layout::PageHead},
+    components::{forms::IdempotencyKey, layout::PageHead},
     islands::poll::Poll,
 };
 
@@ -51,6 +51,14 @@ pub struct ProgressView {
     pub untouched: i64,
     /// Rows of it that somebody worked on: these stay.
     pub touched: i64,
+    /// Whether it was read to its end and nothing of it is here.
+    pub brought_nothing: bool,
+    /// Whether its file is kept, so that columns can be changed.
+    pub can_change: bool,
+    /// Why rows failed, by kind.
+    pub failed: Vec<Group>,
+    /// What was left out of rows that went in, by kind.
+    pub left_out: Vec<Group>,
     /// Whether every row got a tag, by which the inbox finds them.
     pub has_tag: bool,
     /// Why it failed.
@@ -91,6 +99,7 @@ pub fn ProgressPage(
             <PageHead title=name />
             {running.then(|| view! { <noscript><meta http-equiv="refresh" content="3" /></noscript> })}
             <State view=view.clone() running=running />
+            <Problems view=view.clone() />
             <Counts view=view.clone() />
             <TakeBack view=view.clone() running=running />
             <BadLines view=view />
@@ -103,12 +112,13 @@ pub fn ProgressPage(
 fn State(view: ProgressView, running: bool) -> impl IntoView {
     let ProgressView { url, form_key, status, by_command, is_silent, bytes_total, bytes_done, error, added, known, bad, inbox_url, .. } =
         view;
-    let ProgressView { removed, untouched, touched, has_tag, .. } = view;
+    let ProgressView { removed, untouched, touched, has_tag, brought_nothing, can_change, left_out, .. } = view;
     let (done, total) = if status == ImportStatus::TakingBack { (removed, removed + untouched) } else { (bytes_done, bytes_total) };
     let percent = if total > 0 { (done.saturating_mul(100) / total).clamp(0, 100) } else { 0 };
     let title = match status {
         ImportStatus::TakingBack if running => format!("{percent} % taken back"),
         _ if running => format!("{percent} % read"),
+        ImportStatus::Done if brought_nothing => "Nothing imported".to_owned(),
         _ => "Result".to_owned(),
     };
     let stay = match touched {
@@ -122,9 +132,14 @@ fn State(view: ProgressView, running: bool) -> impl IntoView {
         }
         ImportStatus::Running if by_command => "A command is reading this file.".into(),
         ImportStatus::Running => "You can leave this page; the import goes on.".into(),
+        ImportStatus::Done if brought_nothing && can_change => {
+            format!("All {} of this file failed. Change the columns and start again; the file is still here.", counted(bad, "row", "rows"))
+        }
+        ImportStatus::Done if brought_nothing => format!("All {} of this file failed.", counted(bad, "row", "rows")),
         ImportStatus::Done if bad == 0 && added == 0 => "Everything in this file was here already.".into(),
-        ImportStatus::Done if bad == 0 => "Everything went in.".into(),
-        ImportStatus::Done => format!("{} could not go in; they are listed below.", counted(bad, "line", "lines")),
+        ImportStatus::Done if bad == 0 && left_out.is_empty() => "All rows were imported.".into(),
+        ImportStatus::Done if bad == 0 => "All rows were imported, some of them without a value.".into(),
+        ImportStatus::Done => format!("{} could not be imported; they are listed below.", counted(bad, "row", "rows")),
         ImportStatus::Cancelled => "This import was stopped. What went in stays; it can be carried on.".into(),
         ImportStatus::Failed => error.unwrap_or_else(|| "This import failed.".into()),
         ImportStatus::TakingBack if running => "You can leave this page; taking back goes on.".into(),
@@ -137,10 +152,10 @@ fn State(view: ProgressView, running: bool) -> impl IntoView {
     let can_go_on = !by_command && matches!(status, ImportStatus::Cancelled | ImportStatus::Failed);
     let refresh = url.clone();
     view! {
-        <section class="card stack" aria-labelledby="state-title">
+        <section class="card stack" class:imports-nothing=brought_nothing aria-labelledby="state-title">
             <div class="spread">
                 <h2 id="state-title">{title}</h2>
-                <Badge label=status.label() tone=tone(status) />
+                <StatusBadge status=status nothing=brought_nothing failed=bad />
             </div>
             {(status == ImportStatus::Running || running).then(|| view! {
                 <progress class="progress" max="100" value=percent.to_string() aria-labelledby="state-title">{format!("{percent} %")}</progress>
@@ -160,6 +175,15 @@ fn State(view: ProgressView, running: bool) -> impl IntoView {
                         <button id="stop" type="submit" class="button">"Stop"</button>
                     </form>
                 })}
+                {can_change.then(|| {
+                    let class = if brought_nothing { "button button-primary" } else { "button" };
+                    view! {
+                        <form method="post" action=format!("{url}/change") data-enhance>
+                            <IdempotencyKey key=format!("{form_key}-change") />
+                            <button id="change" type="submit" class=class>"Change columns"</button>
+                        </form>
+                    }
+                })}
                 {can_go_on.then(|| view! {
                     <form method="post" action=format!("{url}/continue") data-enhance>
                         <IdempotencyKey key=form_key />
@@ -169,6 +193,28 @@ fn State(view: ProgressView, running: bool) -> impl IntoView {
             </div>
         </section>
     }
+}
+
+/// Why rows failed or lack a value: each reason once.
+#[component]
+fn Problems(view: ProgressView) -> impl IntoView {
+    let ProgressView { failed, left_out, .. } = view;
+    (!failed.is_empty() || !left_out.is_empty()).then(|| {
+        view! {
+            <section class="card stack" aria-labelledby="problems-title">
+                <h2 id="problems-title">"Problems"</h2>
+                {(!failed.is_empty()).then(|| view! {
+                    <h3>"Rows that were not imported"</h3>
+                    <ProblemList groups=failed />
+                })}
+                {(!left_out.is_empty()).then(|| view! {
+                    <h3>"Values that were left out"</h3>
+                    <p class="muted small">"Their rows were imported without them."</p>
+                    <ProblemList groups=left_out />
+                })}
+            </section>
+        }
+    })
 }
 
 #[component]

@@ -55,8 +55,10 @@ words! {
         Idea = "idea" / "Idea",
         /// A usability test.
         Usability = "usability" / "Usability",
-        /// The API or an import.
+        /// The API.
         Api = "api" / "API",
+        /// A file that was imported.
+        Import = "import" / "Import",
     }
 }
 

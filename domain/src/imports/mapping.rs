@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::words;
+use super::{DateOrder, Encoding, Order, is_nothing, usual_scale, words};
 use crate::{Error, FieldErrors, feedback};
 
 words! {
@@ -70,16 +70,31 @@ impl Target {
             Self::Score => &["score", "rating", "stars", "nps", "csat", "ces", "grade", "bewertung", "note"],
             Self::ScoreMax => &["scoremax", "maxscore", "outof", "scale"],
             Self::CreatedAt => &["createdat", "created", "date", "time", "timestamp", "submittedat", "submitted", "datum"],
-            Self::ContactId => &["contactid", "userid", "customerid", "user", "customer"],
-            Self::ContactEmail => &["contactemail", "email", "emailaddress", "useremail", "customeremail"],
-            Self::ContactName => &["contactname", "name", "username", "customername", "fullname", "author"],
+            Self::ContactId => &["contactid", "userid", "customerid", "accountid", "clientid"],
+            Self::ContactEmail => &["contactemail", "email", "emailaddress", "useremail", "customeremail", "mail"],
+            Self::ContactName => &[
+                "contactname",
+                "name",
+                "username",
+                "customername",
+                "fullname",
+                "author",
+                "reviewer",
+                "customer",
+                "user",
+                "client",
+                "kunde",
+                "person",
+                "requester",
+                "respondent",
+            ],
             Self::PageUrl => &["pageurl", "url", "page", "link"],
             Self::Release => &["release", "version", "appversion"],
             Self::Environment => &["environment", "env", "stage"],
             Self::Language => &["language", "lang", "locale", "sprache"],
-            Self::Kind => &["kind", "source", "channel"],
+            Self::Kind => &["kind"],
             Self::Status => &["status", "state"],
-            Self::ExternalId => &["externalid", "id", "rowid", "responseid", "feedbackid", "ticketid", "uuid"],
+            Self::ExternalId => &["externalid", "id", "rowid", "responseid", "respondentid", "feedbackid", "ticketid", "uuid"],
         }
     }
 }
@@ -103,14 +118,30 @@ pub fn columns(header: &[String]) -> Vec<String> {
     header.iter().enumerate().map(named).collect()
 }
 
-/// Which column becomes what, and what every row gets besides.
+/// Most lines that may name the columns of a file.
+pub const MAX_HEADER_ROWS: usize = 3;
+
+/// How a file is read and which column becomes what, and what every row gets besides.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mapping {
     /// Target and column; tags may have several columns.
     pub columns: Vec<(Target, String)>,
     /// A tag that every row gets.
     pub add_tag: Option<String>,
+    /// The file's encoding; detected where it is `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<Encoding>,
+    /// Whether the day or the month comes first in dates of numbers alone; `None`: not known, or not needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dates: Option<DateOrder>,
+    /// How many rows name the columns, at most [`MAX_HEADER_ROWS`]; detected where it is `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header_rows: Option<usize>,
 }
+
+/// The form's fields that are not targets, with their labels.
+const SETTINGS: [(&str, &str); 4] =
+    [("add_tag", "Tag on every row"), ("encoding", "Encoding"), ("dates", "Dates in numbers"), ("header_rows", "Header rows")];
 
 impl Mapping {
     /// Reads `text=COLUMN,tag=COLUMN,…`. A column name with a comma stands in double quotes.
@@ -143,6 +174,13 @@ impl Mapping {
     /// # Errors
     /// A message per field.
     pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, Error> {
+        let (mapping, errors) = Self::read_pairs(pairs);
+        errors.into_result(mapping)
+    }
+
+    /// As [`Mapping::from_pairs`], with what can be read of a form that is not right.
+    #[must_use]
+    pub fn read_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> (Self, FieldErrors) {
         let mut mapping = Self::default();
         let mut errors = FieldErrors::default();
         for (name, value) in pairs {
@@ -155,11 +193,26 @@ impl Mapping {
                         format!("A tag has up to {} characters, without comma, colon or quotation mark.", feedback::MAX_TAG),
                     );
                 }
+            } else if name == "encoding" && !value.is_empty() {
+                mapping.encoding = Encoding::parse(value);
+                if mapping.encoding.is_none() {
+                    errors.add("encoding", "unknown", "Choose one of the encodings.");
+                }
+            } else if name == "dates" && !value.is_empty() {
+                mapping.dates = DateOrder::parse(value);
+                if mapping.dates.is_none() {
+                    errors.add("dates", "unknown", "Choose whether the day or the month comes first.");
+                }
+            } else if name == "header_rows" && !value.is_empty() {
+                mapping.header_rows = value.parse().ok().filter(|n| (1..=MAX_HEADER_ROWS).contains(n));
+                if mapping.header_rows.is_none() {
+                    errors.add("header_rows", "unknown", format!("Choose a number from 1 to {MAX_HEADER_ROWS}."));
+                }
             } else if let (Some(target), false) = (Target::parse(name), value.is_empty()) {
                 mapping.set(target, value, &mut errors, name);
             }
         }
-        errors.into_result(mapping)
+        (mapping, errors)
     }
 
     fn set(&mut self, target: Target, column: &str, errors: &mut FieldErrors, field: &str) {
@@ -174,7 +227,36 @@ impl Mapping {
     #[must_use]
     pub fn pairs(&self) -> Vec<(String, String)> {
         let columns = self.columns.iter().map(|(t, c)| (t.as_str().to_owned(), c.clone()));
-        columns.chain(self.add_tag.iter().map(|t| ("add_tag".to_owned(), t.clone()))).collect()
+        columns.chain(self.settings().into_iter().map(|(name, value)| (name.to_owned(), value))).collect()
+    }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let values = [
+            self.add_tag.clone(),
+            self.encoding.map(|e| e.as_str().to_owned()),
+            self.dates.map(|d| d.as_str().to_owned()),
+            self.header_rows.map(|n| n.to_string()),
+        ];
+        SETTINGS.iter().zip(values).filter_map(|((name, _), value)| Some((*name, value?))).collect()
+    }
+
+    /// Whether a form's field of this name is part of a mapping.
+    #[must_use]
+    pub fn is_field(name: &str) -> bool {
+        Target::parse(name).is_some() || SETTINGS.iter().any(|(known, _)| *known == name)
+    }
+
+    /// Label and value of all that is set, to show to a person.
+    #[must_use]
+    pub fn facts(&self) -> Vec<(&'static str, String)> {
+        let columns = self.columns.iter().map(|(t, c)| (t.label(), c.clone()));
+        let values = [
+            self.add_tag.clone(),
+            self.encoding.map(|e| e.label().to_owned()),
+            self.dates.map(|d| d.label().to_owned()),
+            self.header_rows.filter(|n| *n > 1).map(|n| n.to_string()),
+        ];
+        columns.chain(SETTINGS.iter().zip(values).filter_map(|((_, label), value)| Some((*label, value?)))).collect()
     }
 
     /// The (first) column of a target.
@@ -183,9 +265,9 @@ impl Mapping {
         self.columns.iter().find(|(t, _)| *t == target).map(|(_, c)| c.as_str())
     }
 
-    /// What the names of a file's columns suggest. A file with one column is all text.
+    /// What the names of a file's columns, and its first rows, suggest. A file with one column is all text.
     #[must_use]
-    pub fn guess(header: &[String]) -> Self {
+    pub fn guess(header: &[String], rows: &[Vec<String>]) -> Self {
         let names = columns(header);
         let normals: Vec<String> = names.iter().map(|n| normal(n)).collect();
         let mut taken = vec![false; names.len()];
@@ -200,7 +282,41 @@ impl Mapping {
         if let ([only], None) = (names.as_slice(), mapping.column(Target::Text)) {
             mapping.columns = vec![(Target::Text, only.clone())];
         }
+        let cells = |column: &str| cells(&names, rows, column).collect::<Vec<_>>();
+        // A column called "customer" may well hold addresses.
+        if mapping.column(Target::ContactEmail).is_none()
+            && let Some((target, column)) = mapping.columns.iter_mut().find(|(t, _)| matches!(t, Target::ContactName | Target::ContactId))
+            && mostly(cells(column), |cell| super::address(cell).is_some())
+        {
+            *target = Target::ContactEmail;
+        }
+        if mapping.column(Target::ScoreMax).is_none()
+            && let Some(column) = mapping.column(Target::Score)
+            && let Some(scale) = known_scale(column).or_else(|| usual_scale(cells(column)))
+        {
+            mapping.columns.push((Target::ScoreMax, scale.to_owned()));
+        }
+        mapping.columns.sort_by_key(|(target, _)| *target);
         mapping
+    }
+
+    /// What the dates of a file say about their order, as far as they are mapped.
+    #[must_use]
+    pub fn order(&self, header: &[String], rows: &[Vec<String>]) -> Order {
+        let names = columns(header);
+        let column = self.column(Target::CreatedAt).and_then(|wanted| position(&names, wanted));
+        column.map_or(Order::Irrelevant, |i| Order::seen(rows.iter().filter_map(|row| row.get(i)).map(String::as_str)))
+    }
+
+    /// The same columns by the names that they have in `after`, where they stand in `before`: names change with the encoding.
+    #[must_use]
+    pub fn renamed(&self, before: &[String], after: &[String]) -> Self {
+        let (before, after) = (columns(before), columns(after));
+        let rename = |(target, column): &(Target, String)| {
+            let same = position(&after, column).is_none().then(|| position(&before, column)).flatten();
+            (*target, same.and_then(|i| after.get(i)).unwrap_or(column).clone())
+        };
+        Self { columns: self.columns.iter().map(rename).collect(), ..self.clone() }
     }
 
     /// Ties the mapping to a file's header.
@@ -210,11 +326,11 @@ impl Mapping {
     pub fn plan(&self, header: &[String]) -> Result<Plan, Error> {
         let names = columns(header);
         let mut errors = FieldErrors::default();
-        let mut plan = Plan { columns: Vec::new(), fixed: Vec::new(), width: header.len(), add_tag: self.add_tag.clone() };
+        let mut plan =
+            Plan { columns: Vec::new(), fixed: Vec::new(), width: header.len(), add_tag: self.add_tag.clone(), dates: self.dates };
         for (target, column) in &self.columns {
             let wanted = column.trim();
-            let exact = names.iter().position(|n| n == wanted);
-            match exact.or_else(|| names.iter().position(|n| n.to_lowercase() == wanted.to_lowercase())) {
+            match position(&names, wanted) {
                 Some(i) => plan.columns.push((*target, i)),
                 None if is_fixed(*target, wanted) => plan.fixed.push((*target, wanted.to_owned())),
                 None => {
@@ -233,6 +349,56 @@ impl Mapping {
         }
         errors.into_result(plan)
     }
+}
+
+/// Where a column stands, by its exact name or else without regard to case.
+fn position(names: &[String], wanted: &str) -> Option<usize> {
+    let wanted = wanted.trim();
+    let exact = names.iter().position(|n| n == wanted);
+    exact.or_else(|| names.iter().position(|n| n.to_lowercase() == wanted.to_lowercase()))
+}
+
+fn cells<'a>(names: &[String], rows: &'a [Vec<String>], column: &str) -> impl Iterator<Item = &'a str> {
+    let at = position(names, column);
+    rows.iter().filter_map(move |row| at.and_then(|i| row.get(i))).map(String::as_str)
+}
+
+/// Whether most of the cells that have a value are such.
+fn mostly(cells: Vec<&str>, is_such: impl Fn(&str) -> bool) -> bool {
+    let values: Vec<&str> = cells.into_iter().filter(|c| !is_nothing(c)).collect();
+    !values.is_empty() && values.iter().filter(|v| is_such(v)).count() * 2 > values.len()
+}
+
+/// What survey tools write under the names of their columns, in lower case.
+const SUBTITLES: &[&str] = &["response", "open-ended response", "other (please specify)"];
+
+/// How many of a file's first rows name its columns: survey tools write the questions into one line and what is asked of each into the next,
+/// and then perhaps their own ids.
+#[must_use]
+pub fn header_rows(first: &[Vec<String>]) -> usize {
+    let Some(header) = first.first() else { return 1 };
+    let cell = |row: &[String], i: usize| row.get(i).map(|c| c.trim().to_lowercase()).unwrap_or_default();
+    let is_ids = |row: &Vec<String>| row.len() > 1 && row.iter().all(|c| c.trim_start().starts_with("{\"ImportId\""));
+    if let Some(n) = first.iter().take(MAX_HEADER_ROWS).position(is_ids).filter(|n| *n > 0) {
+        return n + 1;
+    }
+    let Some(second) = first.get(1) else { return 1 };
+    let used = (0..header.len()).filter(|i| !cell(second, *i).is_empty()).collect::<Vec<_>>();
+    // Under each blank name stands one; with no blank names, only what survey tools write counts.
+    let blank = (0..header.len()).filter(|i| cell(header, *i).is_empty()).collect::<Vec<_>>();
+    let fills = !blank.is_empty() && blank.iter().all(|i| used.contains(i));
+    let known = |i: &usize| SUBTITLES.contains(&cell(second, *i).as_str());
+    let is_second = if blank.is_empty() { !used.is_empty() && used.iter().all(known) } else { fills && used.iter().any(known) };
+    // Ids and dates have nothing under their names.
+    if is_second && used.len() < header.len() { 2 } else { 1 }
+}
+
+/// The names of columns out of the rows that name them: the first row's, and where that has none the next one's.
+#[must_use]
+pub fn header(rows: &[Vec<String>]) -> Vec<String> {
+    let width = rows.first().map_or(0, Vec::len);
+    let name = |i: usize| rows.iter().filter_map(|row| row.get(i)).map(|c| c.trim()).find(|c| !c.is_empty()).unwrap_or_default();
+    (0..width).map(|i| name(i).to_owned()).collect()
 }
 
 /// Whether the value itself may stand where a column's name is expected: `score_max=5`, `kind=ticket`, `status=triaged`.
@@ -262,6 +428,15 @@ pub struct Plan {
     pub(super) fixed: Vec<(Target, String)>,
     pub(super) width: usize,
     pub(super) add_tag: Option<String>,
+    pub(super) dates: Option<DateOrder>,
+}
+
+impl Plan {
+    /// How many columns the file has.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.width
+    }
 }
 
 fn split_quoted(text: &str) -> Vec<String> {
@@ -307,7 +482,13 @@ mod tests {
 
     #[test]
     fn a_form_reads_back_what_it_shows() {
-        let mapping = Mapping { add_tag: Some("spring".into()), ..Mapping::parse("text=a,tag=b,tag=c").unwrap() };
+        let mapping = Mapping {
+            add_tag: Some("spring".into()),
+            encoding: Some(Encoding::Macintosh),
+            dates: Some(DateOrder::DayFirst),
+            header_rows: Some(2),
+            ..Mapping::parse("text=a,tag=b,tag=c").unwrap()
+        };
         let pairs = mapping.pairs();
         assert_eq!(Mapping::from_pairs(pairs.iter().map(|(n, v)| (n.as_str(), v.as_str()))).unwrap(), mapping);
         assert!(Mapping::from_pairs([("add_tag", "a:b")]).is_err());
@@ -316,14 +497,71 @@ mod tests {
 
     #[test]
     fn names_suggest_a_mapping() {
-        let guess = Mapping::guess(&header(&["ID", "E-Mail", "Comment", "Category", "Rating", "Created at", "?"]));
+        let guess = Mapping::guess(&header(&["ID", "E-Mail", "Comment", "Category", "Rating", "Created at", "?"]), &[]);
         assert_eq!(guess.column(Target::Text), Some("Comment"));
         assert_eq!(guess.column(Target::Tag), Some("Category"));
         assert_eq!(guess.column(Target::ContactEmail), Some("E-Mail"));
         assert_eq!(guess.column(Target::ExternalId), Some("ID"));
         assert_eq!(guess.column(Target::CreatedAt), Some("Created at"));
-        assert_eq!(Mapping::guess(&header(&["whatever"])).column(Target::Text), Some("whatever"));
-        assert_eq!(Mapping::guess(&header(&["a", "b"])).column(Target::Text), None);
+        assert_eq!(Mapping::guess(&header(&["whatever"]), &[]).column(Target::Text), Some("whatever"));
+        assert_eq!(Mapping::guess(&header(&["a", "b"]), &[]).column(Target::Text), None);
+    }
+
+    #[test]
+    fn b8_values_suggest_the_scale_and_who_the_customer_is() {
+        let names = header(&["Message", "Customer", "Rating"]);
+        let guess = Mapping::guess(&names, &[header(&["Fine", "Ann Lee", "4"]), header(&["Bad", "", "n/a"])]);
+        assert_eq!((guess.column(Target::ContactName), guess.column(Target::ContactId)), (Some("Customer"), None));
+        assert_eq!(guess.column(Target::ScoreMax), Some("5"));
+        assert!(guess.plan(&names).is_ok());
+        let guess = Mapping::guess(&names, &[header(&["Fine", "ann@example.com", "9"]), header(&["Bad", "bo@example.com", ""])]);
+        assert_eq!((guess.column(Target::ContactEmail), guess.column(Target::ContactName)), (Some("Customer"), None));
+        assert_eq!(guess.column(Target::ScoreMax), Some("10"));
+        assert_eq!(Mapping::guess(&header(&["Text", "NPS"]), &[header(&["a", "3"])]).column(Target::ScoreMax), Some("10"));
+    }
+
+    #[test]
+    fn c29_a_second_line_of_names_is_recognised() {
+        let first = [
+            header(&["Respondent ID", "How was it?", ""]),
+            header(&["", "Response", "Other (please specify)"]),
+            header(&["1", "Fine", "more"]),
+        ];
+        assert_eq!(header_rows(&first), 2);
+        assert_eq!(super::header(&first[..2]), ["Respondent ID", "How was it?", "Other (please specify)"]);
+        let ids = [header(&["a", "b"]), header(&["What?", "When?"]), header(&["{\"ImportId\":\"x\"}", "{\"ImportId\":\"y\"}"])];
+        assert_eq!(header_rows(&ids), 3);
+        for rows in [
+            &[header(&["text", "score"]), header(&["Response", "4"])][..],
+            &[header(&["text", ""]), header(&["Fine", "note"])],
+            &[header(&["text", "tag", "score"]), header(&["Great product", "", ""])],
+            &[header(&["text"]), header(&["Comment"])],
+            &[header(&["text"])],
+            &[],
+        ] {
+            assert_eq!(header_rows(rows), 1, "{rows:?}");
+        }
+    }
+
+    #[test]
+    fn columns_keep_their_place_when_their_names_change() {
+        let mapping = Mapping::parse("text=GrÃ¶ÃŸe,score=n").unwrap();
+        let renamed = mapping.renamed(&header(&["n", "GrÃ¶ÃŸe"]), &header(&["n", "Größe"]));
+        assert_eq!(renamed.columns, [(Target::Text, "Größe".into()), (Target::Score, "n".into())]);
+    }
+
+    #[test]
+    fn settings_are_read_from_the_form() {
+        let fields = [("text", "t"), ("encoding", "shift_jis"), ("dates", "mdy"), ("header_rows", "2")];
+        let mapping = Mapping::from_pairs(fields).unwrap();
+        assert_eq!(
+            (mapping.encoding, mapping.dates, mapping.header_rows),
+            (Some(Encoding::ShiftJis), Some(DateOrder::MonthFirst), Some(2))
+        );
+        assert_eq!(mapping.pairs().len(), 4);
+        for wrong in [("encoding", "utf-7"), ("dates", "ymd"), ("header_rows", "0"), ("header_rows", "4")] {
+            assert!(Mapping::from_pairs([wrong]).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]
@@ -345,7 +583,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_input_panics(text in ".*", names in prop::collection::vec(".*", 0..6)) {
-            drop(Mapping::guess(&names).plan(&names));
+            drop(Mapping::guess(&names, &[names.clone()]).plan(&names));
+            drop((header_rows(&[names.clone(), names.clone()]), super::header(&[names.clone()])));
             drop(Mapping::parse(&text).map(|m| m.plan(&names)));
         }
 

@@ -1,11 +1,19 @@
 //! Importing a file: which column becomes what ([`Mapping`]), and one line of the file as feedback ([`Plan::row`]). Pure rules; reading
 //! the file and storing the rows is the server's part.
 
+mod dates;
+mod encoding;
 mod mapping;
+mod problem;
 mod row;
+mod values;
 
-pub use mapping::{Mapping, Plan, Target, columns};
-pub use row::{MAX_TEXT, NewContact, NewFeedback};
+pub use dates::{DateOrder, Order, Unread, read as read_date};
+pub use encoding::{Encoding, UNREADABLE};
+pub use mapping::{MAX_HEADER_ROWS, Mapping, Plan, Target, columns, header, header_rows};
+pub use problem::{Example, Fault, Group, Groups, Problem};
+pub use row::{MAX_TEXT, NewContact, NewFeedback, NewRow};
+pub use values::{Score, address, is_nothing, score, usual_scale};
 
 use serde::{Deserialize, Serialize};
 

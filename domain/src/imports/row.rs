@@ -7,7 +7,7 @@ use crate::{
     feedback::{Kind, MAX_TAG, Status, tag},
 };
 
-use super::{Plan, Target};
+use super::{Fault, Plan, Problem, Target, UNREADABLE, Unread, address, is_nothing, problem::brief, read_date, score};
 
 /// Most characters of a text.
 pub const MAX_TEXT: usize = 20_000;
@@ -60,52 +60,69 @@ pub struct NewContact {
     pub name: Option<String>,
 }
 
+/// A row that goes in, and what of it does not.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewRow {
+    /// What goes in.
+    pub feedback: NewFeedback,
+    /// Cells of optional columns that cannot be read and are left out.
+    pub left_out: Vec<Problem>,
+}
+
 impl Plan {
-    /// Reads one line's fields.
+    /// Reads one line's cells; cells that are missing at its end are empty. An optional cell that cannot be read is left out.
     ///
     /// # Errors
-    /// The reason why the line cannot go in, as a sentence for a person.
-    pub fn row(&self, fields: &[&str], now: Timestamp) -> Result<NewFeedback, String> {
+    /// Why the line cannot go in.
+    pub fn row(&self, fields: &[&str], now: Timestamp) -> Result<NewRow, Problem> {
         self.check_width(fields)?;
         let text = clean(self.get(fields, Target::Text), true);
         let length = text.chars().count();
         if text.is_empty() {
-            return Err("The text is empty.".into());
+            return Err(Problem::new(Fault::NoText, "", "The text is empty."));
+        }
+        if text.contains(UNREADABLE) {
+            let message = "The text has bytes that are not valid in the chosen encoding. Choose another encoding.";
+            return Err(Problem::new(Fault::Encoding, &text.replace(UNREADABLE, "\u{FFFD}"), message));
         }
         if length > MAX_TEXT {
-            return Err(format!("The text has {length} characters; the most is {MAX_TEXT}. Perhaps a quotation mark is not closed."));
+            let message = format!("The text has {length} characters; the most is {MAX_TEXT}. Perhaps a quotation mark is not closed.");
+            return Err(Problem::new(Fault::TextTooLong, &text, message));
         }
-        let score = number(self.get(fields, Target::Score), "score")?;
-        let score_max = number(self.get(fields, Target::ScoreMax), "top of the scale")?;
-        if let Some(max) = score_max.filter(|max| *max <= 0.0 || *max > 1000.0) {
-            return Err(format!("The top of the scale, {max}, is not between 0 and 1000."));
-        }
-        let most = score_max.unwrap_or(1000.0);
-        if let Some(score) = score.filter(|score| *score < 0.0 || *score > most) {
-            return Err(format!("The score {score} is not between 0 and {most}."));
-        }
-        Ok(NewFeedback {
+        let mut left = LeftOut::default();
+        let (score, score_max) = self.score(fields, &mut left);
+        let short = |target, most, left: &mut LeftOut| left.short(self.get(fields, target), most, target.label());
+        let feedback = NewFeedback {
             text,
-            tags: self.tags(fields)?,
+            tags: self.tags(fields, &mut left),
             score,
-            score_max: score.and(score_max),
-            kind: word(self.get(fields, Target::Kind), Kind::Api, Kind::parse, "kind")?,
-            status: self.status(fields)?,
-            created_at: created_at(self.get(fields, Target::CreatedAt), now)?,
-            language: language(self.get(fields, Target::Language))?,
-            page_url: short(self.get(fields, Target::PageUrl), MAX_URL, "page address")?,
-            release: short(self.get(fields, Target::Release), MAX_SHORT, "release")?,
-            environment: short(self.get(fields, Target::Environment), MAX_SHORT, "environment")?,
-            contact: self.contact(fields)?,
-            external_id: short(self.get(fields, Target::ExternalId), MAX_SHORT, "row id")?,
-        })
+            score_max,
+            kind: self.kind(fields, &mut left),
+            status: self.status(fields, &mut left),
+            created_at: self.created_at(fields, now, &mut left),
+            language: self.language(fields, &mut left),
+            page_url: short(Target::PageUrl, MAX_URL, &mut left),
+            release: short(Target::Release, MAX_SHORT, &mut left),
+            environment: short(Target::Environment, MAX_SHORT, &mut left),
+            contact: self.contact(fields, &mut left),
+            external_id: short(Target::ExternalId, MAX_SHORT, &mut left),
+        };
+        Ok(NewRow { feedback, left_out: left.0 })
     }
 
-    /// A line with fewer or more fields than the header has slipped: a quotation mark or separator is wrong in it.
-    fn check_width(&self, fields: &[&str]) -> Result<(), String> {
+    /// A line with more cells than the header has slipped: a quotation mark or separator is wrong in it.
+    fn check_width(&self, fields: &[&str]) -> Result<(), Problem> {
         let used = fields.iter().rposition(|f| !f.trim().is_empty()).map_or(0, |i| i + 1);
-        if fields.len() < self.width || used > self.width {
-            return Err(format!("The line has {} fields; the header has {}.", fields.len(), self.width));
+        if used > self.width {
+            let message = format!(
+                "The line has {used} cells; the header has {}. Perhaps a cell with a separator in it lacks its quotation marks.",
+                self.width
+            );
+            return Err(Problem::new(
+                Fault::TooManyCells,
+                fields[self.width..].iter().find(|f| !f.trim().is_empty()).unwrap_or(&""),
+                message,
+            ));
         }
         Ok(())
     }
@@ -115,40 +132,160 @@ impl Plan {
         column.or_else(|| self.fixed.iter().find(|(t, _)| *t == target).map(|(_, v)| v.as_str())).unwrap_or_default()
     }
 
-    fn tags(&self, fields: &[&str]) -> Result<Vec<String>, String> {
+    /// The score and the top of its scale: the cell's own (`4/5`), or else the mapped one.
+    fn score(&self, fields: &[&str], left: &mut LeftOut) -> (Option<f64>, Option<f64>) {
+        let Some(cell) = left.value(self.get(fields, Target::Score)) else { return (None, None) };
+        let Some(read) = score(&cell) else {
+            left.add(Fault::Score, &cell, format!("The score “{}” is not a number.", brief(&cell)));
+            return (None, None);
+        };
+        let mapped = left.value(self.get(fields, Target::ScoreMax)).and_then(|cell| {
+            let max = score(&cell).filter(|s| s.max.is_none()).map(|s| s.score).filter(|max| *max > 0.0 && *max <= 1000.0);
+            if max.is_none() {
+                left.add(Fault::ScoreMax, &cell, format!("The top of the scale, “{}”, is not a number between 0 and 1000.", brief(&cell)));
+            }
+            max
+        });
+        let max = read.max.or(mapped).or(read.usual_max);
+        let most = max.unwrap_or(1000.0);
+        if !(0.0..=most.min(1000.0)).contains(&read.score) {
+            left.add(Fault::ScoreRange, &cell, format!("The score {} is not between 0 and {most}.", read.score));
+            return (None, None);
+        }
+        (Some(read.score), max)
+    }
+
+    fn tags(&self, fields: &[&str], left: &mut LeftOut) -> Vec<String> {
         let cells = self.columns.iter().filter(|(t, _)| *t == Target::Tag).filter_map(|(_, i)| fields.get(*i));
-        let mut tags: Vec<String> = self.add_tag.iter().cloned().collect();
-        for one in cells.flat_map(|cell| cell.split([',', ';'])).map(|t| clean(t, false)).filter(|t| !t.is_empty()) {
-            tags.push(
-                tag(&one).ok_or_else(|| {
-                    format!("“{}” is not a tag: up to {MAX_TAG} characters, without colon or quotation mark.", brief(&one))
-                })?,
-            );
+        let mut tags: Vec<String> = Vec::new();
+        for one in cells.flat_map(|cell| cell.split([',', ';'])).map(|t| clean(t, false)).filter(|t| !is_nothing(t)) {
+            match tag(&one).filter(|t| !t.contains(UNREADABLE)) {
+                Some(tag) => tags.push(tag),
+                None => {
+                    let message = format!("“{}” is not a tag: up to {MAX_TAG} characters, without colon or quotation mark.", brief(&one));
+                    left.add(Fault::Tag, &one, message);
+                }
+            }
         }
         tags.sort();
         tags.dedup();
-        if tags.len() > MAX_TAGS {
-            return Err(format!("The line has {} tags; the most is {MAX_TAGS}.", tags.len()));
+        let room = MAX_TAGS - usize::from(self.add_tag.is_some());
+        if tags.len() > room {
+            left.add(Fault::Tags, &tags[room], format!("The line has {} tags; the most is {MAX_TAGS}.", tags.len()));
+            tags.truncate(room);
         }
-        Ok(tags)
+        tags.extend(self.add_tag.clone());
+        tags.sort();
+        tags.dedup();
+        tags
     }
 
-    fn status(&self, fields: &[&str]) -> Result<Status, String> {
-        let status = word(self.get(fields, Target::Status), Status::New, Status::parse, "status")?;
-        // Linked means linked to a backlog item of ours, and an import links nothing.
-        Ok(if status == Status::Linked { Status::Triaged } else { status })
+    /// Records of an import are of kind `import` unless a column says otherwise. A ticket has a conversation, and no file brings one.
+    fn kind(&self, fields: &[&str], left: &mut LeftOut) -> Kind {
+        let Some(cell) = left.value(self.get(fields, Target::Kind)) else { return Kind::Import };
+        match Kind::parse(&word(&cell)) {
+            Some(Kind::Ticket) => {
+                left.add(Fault::Kind, &cell, "A file cannot bring tickets, which have a conversation. The kind is “import”.");
+                Kind::Import
+            }
+            Some(kind) => kind,
+            None => {
+                left.add(Fault::Kind, &cell, format!("“{}” is not a kind of feedback.", brief(&cell)));
+                Kind::Import
+            }
+        }
     }
 
-    fn contact(&self, fields: &[&str]) -> Result<Option<NewContact>, String> {
-        let typed = short(self.get(fields, Target::ContactEmail), 254, "e-mail address")?;
-        let email = typed.as_deref().and_then(email::read);
-        if let Some(wrong) = typed.filter(|_| email.is_none()) {
-            return Err(format!("“{}” is not an e-mail address.", brief(&wrong)));
+    fn status(&self, fields: &[&str], left: &mut LeftOut) -> Status {
+        let Some(cell) = left.value(self.get(fields, Target::Status)) else { return Status::New };
+        match word(&cell).as_str() {
+            // Linked means linked to a backlog item of ours, and an import links nothing.
+            "linked" | "pending" | "in_progress" => Status::Triaged,
+            "open" => Status::New,
+            "closed" | "solved" | "done" => Status::Resolved,
+            word => Status::parse(word).unwrap_or_else(|| {
+                left.add(Fault::Status, &cell, format!("“{}” is not a status.", brief(&cell)));
+                Status::New
+            }),
         }
-        let external_id = short(self.get(fields, Target::ContactId), MAX_SHORT, "person's id")?;
-        let name = short(self.get(fields, Target::ContactName), MAX_SHORT, "person's name")?;
+    }
+
+    fn created_at(&self, fields: &[&str], now: Timestamp, left: &mut LeftOut) -> Option<Timestamp> {
+        let cell = left.value(self.get(fields, Target::CreatedAt))?;
+        match read_date(&cell, self.dates) {
+            // A day of grace for clocks and time zones.
+            Ok(at) if at.0 > now.0 + DAY_MS => {
+                left.add(Fault::Future, &cell, format!("The date “{}” is in the future.", brief(&cell)));
+                None
+            }
+            Ok(at) => Some(at),
+            Err(Unread::NoDate) => {
+                left.add(Fault::Date, &cell, format!("“{}” is not a date.", brief(&cell)));
+                None
+            }
+            Err(Unread::Swappable) => {
+                let message = format!("“{}” can be two dates. Choose whether the day or the month comes first.", brief(&cell));
+                left.add(Fault::DateOrder, &cell, message);
+                None
+            }
+        }
+    }
+
+    fn language(&self, fields: &[&str], left: &mut LeftOut) -> Option<String> {
+        let cell = left.value(self.get(fields, Target::Language))?;
+        let lower = cell.to_lowercase();
+        let primary = lower.split(['-', '_']).next().unwrap_or_default();
+        if (2..=3).contains(&primary.len()) && primary.chars().all(|c| c.is_ascii_lowercase()) {
+            return Some(primary.to_owned());
+        }
+        left.add(Fault::Language, &cell, format!("“{}” is not a language code like en or de-AT.", brief(&cell)));
+        None
+    }
+
+    fn contact(&self, fields: &[&str], left: &mut LeftOut) -> Option<NewContact> {
+        let found = left.value(self.get(fields, Target::ContactEmail)).and_then(|cell| {
+            let found = address(&cell);
+            if found.is_none() {
+                left.add(Fault::Email, &cell, format!("“{}” is not an e-mail address.", brief(&cell)));
+            }
+            found
+        });
+        let (email, with_it) = found.unzip();
+        let external_id = left.short(self.get(fields, Target::ContactId), MAX_SHORT, "Person: id");
+        let name = left.short(self.get(fields, Target::ContactName), MAX_SHORT, "Person: name");
+        let name = name.or_else(|| with_it.flatten().filter(|name| name.chars().count() <= MAX_SHORT));
         let known = external_id.is_some() || email.is_some() || name.is_some();
-        Ok(known.then_some(NewContact { external_id, email, name }))
+        known.then_some(NewContact { external_id, email, name })
+    }
+}
+
+/// What of a row cannot be read.
+#[derive(Default)]
+struct LeftOut(Vec<Problem>);
+
+impl LeftOut {
+    fn add(&mut self, fault: Fault, value: &str, message: impl Into<String>) {
+        self.0.push(Problem::new(fault, value, message));
+    }
+
+    /// A cell of an optional column, tidied; `None` when it has no value.
+    fn value(&mut self, cell: &str) -> Option<String> {
+        let cell = clean(cell, false);
+        if cell.contains(UNREADABLE) {
+            let message = "A cell has bytes that are not valid in the chosen encoding.";
+            self.add(Fault::Bytes, &cell.replace(UNREADABLE, "\u{FFFD}"), message);
+            return None;
+        }
+        (!is_nothing(&cell)).then_some(cell)
+    }
+
+    fn short(&mut self, cell: &str, most: usize, what: &str) -> Option<String> {
+        let cell = self.value(cell)?;
+        if cell.chars().count() > most {
+            self.add(Fault::TooLong, &cell, format!("The value for “{what}” is longer than {most} characters."));
+            return None;
+        }
+        Some(cell)
     }
 }
 
@@ -164,66 +301,9 @@ fn clean(text: &str, lines: bool) -> String {
     kept.collect::<String>().trim().to_owned()
 }
 
-/// The beginning of a value, to show in a reason.
-fn brief(text: &str) -> String {
-    let start: String = text.chars().take(40).collect();
-    if start.len() < text.len() { format!("{start}…") } else { start }
-}
-
-fn short(text: &str, most: usize, what: &str) -> Result<Option<String>, String> {
-    let text = clean(text, false);
-    if text.chars().count() > most {
-        return Err(format!("The {what} is longer than {most} characters."));
-    }
-    Ok((!text.is_empty()).then_some(text))
-}
-
-fn number(text: &str, what: &str) -> Result<Option<f64>, String> {
-    let text = clean(text, false);
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let number: Option<f64> = text.parse().ok().or_else(|| text.replacen(',', ".", 1).parse().ok());
-    number.filter(|n| n.is_finite()).map(Some).ok_or_else(|| format!("The {what} “{}” is not a number.", brief(&text)))
-}
-
-fn word<T>(text: &str, default: T, parse: impl Fn(&str) -> Option<T>, what: &str) -> Result<T, String> {
-    let text = clean(text, false).to_lowercase().replace([' ', '-'], "_");
-    if text.is_empty() { Ok(default) } else { parse(&text).ok_or_else(|| format!("“{}” is not a {what}.", brief(&text))) }
-}
-
-fn language(text: &str) -> Result<Option<String>, String> {
-    let text = clean(text, false).to_lowercase();
-    let primary = text.split(['-', '_']).next().unwrap_or_default();
-    if primary.is_empty() {
-        return Ok(None);
-    }
-    if (2..=3).contains(&primary.len()) && primary.chars().all(|c| c.is_ascii_lowercase()) {
-        return Ok(Some(primary.to_owned()));
-    }
-    Err(format!("“{}” is not a language code like en or de-AT.", brief(&text)))
-}
-
-/// RFC 3339, a day, or a day and a time in UTC without the `T`.
-fn created_at(text: &str, now: Timestamp) -> Result<Option<Timestamp>, String> {
-    let text = clean(text, false);
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let with_zone = || {
-        let (day, time) = text.split_once([' ', 'T'])?;
-        let time = time.trim_end_matches('Z');
-        let seconds = if time.matches(':').count() == 1 { ":00" } else { "" };
-        Timestamp::parse(&format!("{day}T{time}{seconds}Z"))
-    };
-    let at = Timestamp::parse(&text)
-        .or_else(with_zone)
-        .ok_or_else(|| format!("“{}” is not a date like 2026-11-23 or 2026-11-23T10:30:00Z.", brief(&text)))?;
-    // A day of grace for clocks and time zones.
-    if at.0 > now.0 + DAY_MS {
-        return Err(format!("The date {} is in the future.", at.day()));
-    }
-    Ok(Some(at))
+/// A cell as a stored word: `In progress` is `in_progress`.
+fn word(cell: &str) -> String {
+    cell.to_lowercase().replace([' ', '-'], "_")
 }
 
 #[cfg(test)]
@@ -234,14 +314,18 @@ mod tests {
 
     const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
-    fn read(map: &str, header: &[&str], fields: &[&str]) -> Result<NewFeedback, String> {
+    fn row(map: &str, header: &[&str], fields: &[&str]) -> Result<NewRow, Problem> {
         let header: Vec<String> = header.iter().map(|h| (*h).to_owned()).collect();
         Mapping::parse(map).unwrap().plan(&header).unwrap().row(fields, NOW)
     }
 
+    fn read(map: &str, header: &[&str], fields: &[&str]) -> NewFeedback {
+        row(map, header, fields).unwrap().feedback
+    }
+
     #[test]
     fn a_full_row_is_read() {
-        let row = read(
+        let row = row(
             "text=t,tag=g,score=s,score_max=10,created_at=d,contact_email=e,contact_name=n,language=l,status=st,external_id=i,page_url=u",
             &["t", "g", "s", "d", "e", "n", "l", "st", "i", "u"],
             &[
@@ -258,51 +342,116 @@ mod tests {
             ],
         )
         .unwrap();
+        assert_eq!(row.left_out, []);
+        let row = row.feedback;
         assert_eq!(row.text, "Hi\nthere");
         assert_eq!(row.tags, ["card-arrival", "new"]);
         assert_eq!((row.score, row.score_max), (Some(7.5), Some(10.0)));
         assert_eq!(row.created_at, Timestamp::parse("2026-11-20T08:30:00Z"));
         assert_eq!(row.contact.unwrap().email.as_deref(), Some("a@b.example"));
-        assert_eq!((row.language.as_deref(), row.status, row.kind), (Some("de"), Status::Resolved, Kind::Api));
+        assert_eq!((row.language.as_deref(), row.status, row.kind), (Some("de"), Status::Resolved, Kind::Import));
     }
 
     #[test]
-    fn bad_lines_say_why() {
-        let reason =
-            |fields: &[&str]| read("text=t,score=s,score_max=5,created_at=d,contact_email=e", &["t", "s", "d", "e"], fields).unwrap_err();
-        assert_eq!(reason(&[" ", "", "", ""]), "The text is empty.");
-        assert!(reason(&["a", "ten", "", ""]).contains("not a number"));
-        assert!(reason(&["a", "-1", "", ""]).contains("between 0 and 5"));
-        assert!(reason(&["a", "", "yesterday", ""]).contains("not a date"));
-        assert!(reason(&["a", "", "2999-01-01", ""]).contains("future"));
-        assert!(reason(&["a", "", "", "nobody"]).contains("e-mail"));
-        assert_eq!(reason(&["a", ""]), "The line has 2 fields; the header has 4.");
-        assert!(reason(&["a", "", "", "", "more"]).contains("5 fields"));
-        assert!(reason(&[&"x".repeat(MAX_TEXT + 1), "", "", ""]).contains("20001 characters"));
+    fn only_the_text_can_cost_the_row() {
+        let problem = |fields: &[&str]| row("text=t,score=s", &["t", "s"], fields).unwrap_err();
+        assert_eq!((problem(&[" ", ""]).fault, problem(&[" ", ""]).message.as_str()), (Fault::NoText, "The text is empty."));
+        assert_eq!(problem(&["a", "", "more"]).fault, Fault::TooManyCells);
+        let long = problem(&[&"x".repeat(MAX_TEXT + 1), ""]);
+        assert!(long.fault == Fault::TextTooLong && long.message.contains("20001 characters"));
+        assert_eq!(problem(&[&format!("M{UNREADABLE}ller"), ""]).fault, Fault::Encoding);
     }
 
     #[test]
-    fn empty_fields_at_the_end_are_no_harm() {
-        assert!(read("text=t", &["t", "u"], &["a", "", "", ""]).is_ok());
+    fn c19_c20_optional_cells_that_cannot_be_read_are_left_out_and_named() {
+        let map = "text=t,score=s,score_max=5,created_at=d,contact_email=e,language=l,kind=k,status=st,release=r,tag=g";
+        let header = ["t", "s", "d", "e", "l", "k", "st", "r", "g"];
+        let long = "x".repeat(MAX_SHORT + 1);
+        for (column, cell, fault) in [
+            (1, "ten", Fault::Score),
+            (1, "-1", Fault::ScoreRange),
+            (1, "6", Fault::ScoreRange),
+            (2, "yesterday", Fault::Date),
+            (2, "2999-01-01", Fault::Future),
+            (2, "01/02/2020", Fault::DateOrder),
+            (3, "nobody", Fault::Email),
+            (4, "English", Fault::Language),
+            (5, "rant", Fault::Kind),
+            (5, "ticket", Fault::Kind),
+            (6, "odd", Fault::Status),
+            (7, long.as_str(), Fault::TooLong),
+            (8, "a:b", Fault::Tag),
+            (7, "1\u{FDD0}0", Fault::Bytes),
+        ] {
+            let mut fields = ["Hi", "", "", "", "", "", "", "", ""];
+            fields[column] = cell;
+            let read = row(map, &header, &fields).unwrap();
+            assert_eq!(read.left_out.iter().map(|p| p.fault).collect::<Vec<_>>(), [fault], "{cell}");
+            assert!(fault.left_out().is_some());
+            assert_eq!(read.feedback, row(map, &header, &["Hi"]).unwrap().feedback, "{cell}");
+        }
+        let nothing = ["Hi", "n/a", "NULL", "-", "nan", "#N/A", "None", "--", "n/a; -"];
+        let read = row(map, &header, &nothing).unwrap();
+        assert_eq!((read.left_out, read.feedback.contact, read.feedback.score), (vec![], None, None));
+    }
+
+    #[test]
+    fn c07_cells_missing_at_the_end_are_empty() {
+        assert_eq!(read("text=t,contact_email=e", &["t", "c", "e"], &["a"]).contact, None);
+        assert_eq!(read("text=t", &["t", "u"], &["a", "", "", ""]).text, "a");
+    }
+
+    #[test]
+    fn c19_an_address_brings_its_name_unless_a_column_does() {
+        let contact = |fields: &[&str]| read("text=t,contact_email=e,contact_name=n", &["t", "e", "n"], fields).contact.unwrap();
+        assert_eq!(contact(&["a", "Ann Lee <Ann@x.example>"]).name.as_deref(), Some("Ann Lee"));
+        assert_eq!(contact(&["a", "Ann Lee <Ann@x.example>"]).email.as_deref(), Some("ann@x.example"));
+        assert_eq!(contact(&["a", "Ann Lee <ann@x.example>", "Dr Lee"]).name.as_deref(), Some("Dr Lee"));
+    }
+
+    #[test]
+    fn c22_a_scores_own_scale_goes_before_the_mapped_one() {
+        let score = |cell: &str| {
+            let row = read("text=t,score=s,score_max=5", &["t", "s"], &["a", cell]);
+            (row.score, row.score_max)
+        };
+        assert_eq!(score("4/5"), (Some(4.0), Some(5.0)));
+        assert_eq!(score("★★★★☆"), (Some(4.0), Some(5.0)));
+        assert_eq!(score("4 stars"), (Some(4.0), Some(5.0)));
+        assert_eq!(score("80 %"), (Some(80.0), Some(100.0)));
+        assert_eq!(score("9/5"), (None, None));
     }
 
     #[test]
     fn a_column_that_names_a_well_known_score_brings_its_scale() {
-        assert_eq!(read("text=t,score=nps", &["t", "NPS"], &["a", "9"]).unwrap().score_max, Some(10.0));
-        assert_eq!(read("text=t,score=s", &["t", "s"], &["a", "9"]).unwrap().score_max, None);
-        assert!(read("text=t,score=csat", &["t", "csat"], &["a", "9"]).is_err());
+        assert_eq!(read("text=t,score=nps", &["t", "NPS"], &["a", "9"]).score_max, Some(10.0));
+        assert_eq!(read("text=t,score=s", &["t", "s"], &["a", "9"]).score_max, None);
+        assert_eq!(read("text=t,score=csat", &["t", "csat"], &["a", "9"]).score, None);
     }
 
     #[test]
-    fn linked_rows_come_in_as_triaged() {
-        assert_eq!(read("text=t,status=s", &["t", "s"], &["a", "linked"]).unwrap().status, Status::Triaged);
+    fn other_systems_words_for_a_status_are_known() {
+        let status = |cell: &str| read("text=t,status=s", &["t", "s"], &["a", cell]).status;
+        assert_eq!(status("linked"), Status::Triaged);
+        assert_eq!((status("Open"), status("In progress"), status("Closed")), (Status::New, Status::Triaged, Status::Resolved));
+    }
+
+    #[test]
+    fn too_many_tags_are_cut_and_the_imports_own_stays() {
+        let many = (0..30).map(|n| format!("t{n}")).collect::<Vec<_>>().join(";");
+        let header: Vec<String> = ["t", "g"].map(String::from).into();
+        let mapping = Mapping { add_tag: Some("spring".into()), ..Mapping::parse("text=t,tag=g").unwrap() };
+        let read = mapping.plan(&header).unwrap().row(&["a", &many], NOW).unwrap();
+        assert!(read.feedback.tags.len() == MAX_TAGS && read.feedback.tags.contains(&"spring".to_owned()));
+        assert_eq!(read.left_out[0].fault, Fault::Tags);
     }
 
     proptest! {
         #[test]
         fn what_goes_in_keeps_the_limits(fields in prop::collection::vec(".{0,60}", 6)) {
             let all: Vec<&str> = fields.iter().map(String::as_str).collect();
-            if let Ok(row) = read("text=a,tag=b,score=c,created_at=d,language=e,contact_name=f", &["a", "b", "c", "d", "e", "f"], &all) {
+            if let Ok(row) = row("text=a,tag=b,score=c,created_at=d,language=e,contact_name=f", &["a", "b", "c", "d", "e", "f"], &all) {
+                let row = row.feedback;
                 prop_assert!(!row.text.is_empty() && row.text.chars().count() <= MAX_TEXT && !row.text.contains('\0'));
                 prop_assert!(row.tags.iter().all(|t| tag(t).as_deref() == Some(t)));
                 prop_assert!(row.score.is_none_or(|s| (0.0..=1000.0).contains(&s)));

@@ -387,10 +387,8 @@ async fn import_some(past: &mut Past, owner: &Scope, now: Timestamp) -> Result<(
     let mut upload = imports::begin_upload(&app, owner, "help-desk-2026.csv", &key).await?;
     upload.push(&app, owner, file.as_bytes()).await?;
     let import = imports::find(&app, owner, upload.finish(&app, owner).await?).await?;
-    let mapping = Mapping {
-        add_tag: Some("help-desk-2026".into()),
-        ..Mapping::parse("text=message,tag=area,created_at=date,external_id=id,kind=ticket")?
-    };
+    let mapping =
+        Mapping { add_tag: Some("help-desk-2026".into()), ..Mapping::parse("text=message,tag=area,created_at=date,external_id=id")? };
     imports::start(&app, owner, &import, mapping).await?;
     imports::run(&app, owner, import.id, |_| false).await?;
     past.at(now.plus_days(-12).plus_ms(2 * DAY_MS / 24));

@@ -1,7 +1,7 @@
 //! Imports of files.
 
 use app::{
-    imports::{BadRow, ImportRow, ImportsPage, ImportsView, MappingPage, MappingView, PreviewRow, ProgressPage, ProgressView},
+    imports::{BadRow, DateChoice, ImportRow, ImportsPage, ImportsView, MappingPage, MappingView, PreviewRow, ProgressPage, ProgressView},
     shell::Nav,
 };
 use axum::{
@@ -15,7 +15,7 @@ use domain::{
     Error as Refusal, FieldErrors,
     accounts::Role,
     ids::ImportId,
-    imports::{ImportStatus, Mapping, NewFeedback, Target},
+    imports::{DateOrder, ImportStatus, Mapping, NewRow, Order, read_date},
 };
 use leptos::prelude::*;
 
@@ -43,6 +43,7 @@ pub fn routes() -> Router<AppState> {
         .route("/p/{slug}/imports/{id}/start", get(to_import).post(start))
         .route("/p/{slug}/imports/{id}/continue", get(to_import).post(carry_on))
         .route("/p/{slug}/imports/{id}/cancel", get(to_import).post(cancel))
+        .route("/p/{slug}/imports/{id}/change", get(to_import).post(change))
         .route("/p/{slug}/imports/{id}/take-back", get(to_import).post(take_back))
         .route("/p/{slug}/imports/{id}/bad-lines.csv", get(bad_lines))
 }
@@ -66,6 +67,7 @@ async fn list_page(console: &Console, status: StatusCode, errors: FieldErrors) -
         };
         rows.push(ImportRow {
             href: format!("{url}/{}", import.id),
+            brought_nothing: import.brought_nothing(),
             name: import.name,
             status: import.status,
             added: import.added,
@@ -134,15 +136,10 @@ async fn to_import(console: Console, Path((_, id)): Path<(String, String)>) -> P
 async fn show(console: Console, Path((_, id)): Path<(String, String)>, Query(query): Query<Vec<(String, String)>>) -> PageResult {
     let import = find(&console, &id).await?;
     if import.status == ImportStatus::Ready {
-        let pairs: Vec<_> = query.iter().filter(|(name, _)| name == "add_tag" || Target::parse(name).is_some()).collect();
-        if pairs.is_empty() {
-            return Ok(mapping_page(&console, &import, None, FieldErrors::default(), StatusCode::OK).await?);
-        }
-        return Ok(match Mapping::from_pairs(pairs.iter().map(|(n, v)| (n.as_str(), v.as_str()))) {
-            Ok(mapping) => mapping_page(&console, &import, Some(mapping), FieldErrors::default(), StatusCode::OK).await?,
-            Err(Refusal::Invalid(errors)) => mapping_page(&console, &import, None, errors, StatusCode::OK).await?,
-            Err(other) => return Err(other.into()),
-        });
+        let pairs: Vec<_> = query.iter().filter(|(name, _)| Mapping::is_field(name)).collect();
+        let (mapping, errors) = Mapping::read_pairs(pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())));
+        let mapping = (!pairs.is_empty()).then_some(mapping);
+        return Ok(mapping_page(&console, &import, mapping, None, errors, StatusCode::OK).await?);
     }
     let after = query.iter().find(|(name, _)| name == "after").and_then(|(_, n)| n.parse().ok()).unwrap_or(0);
     Ok(progress_page(&console, &import, after).await?)
@@ -152,16 +149,19 @@ async fn mapping_page(
     console: &Console,
     import: &Import,
     mapping: Option<Mapping>,
+    typed_tag: Option<&str>,
     mut errors: FieldErrors,
     status: StatusCode,
 ) -> Result<Response> {
     let (app, scope, list_url) = (&console.app, console.scope(Role::Admin)?, list_url(console)?);
     let preview = imports::preview(app, &scope, import, mapping).await?;
+    let nothing = preview.nothing_goes_in();
     // A guess that lacks the text is no mistake of the person's; a choice that lacks it is told at the field.
     if status != StatusCode::OK {
         errors.0.extend(preview.errors.0.into_iter().filter(|e| errors.at(&e.field).is_none()).collect::<Vec<_>>());
     }
     let before = app.store.import_of_file(&scope, &import.file_hash, import.id).await?.map(|i| i.created_at.readable());
+    let brought = app.store.brought_by(&scope, import.id).await?;
     let view = MappingView {
         url: format!("{list_url}/{}", import.id),
         list_url,
@@ -169,16 +169,42 @@ async fn mapping_page(
         name: import.name.clone(),
         bytes: import.bytes_total,
         columns: preview.columns,
+        detected: preview.detected,
+        dates: date_choice(&preview.order),
+        add_tag: typed_tag.map(ToOwned::to_owned).or_else(|| preview.mapping.add_tag.clone()).unwrap_or_default(),
         mapping: preview.mapping,
         errors,
-        rows: preview.rows.into_iter().map(|(line, row)| PreviewRow { line, row: row.map(cells) }).collect(),
+        rows: preview.rows.into_iter().map(|(line, row)| preview_row(line, row)).collect(),
+        checked: preview.checked,
+        groups: preview.groups,
+        nothing,
         before,
+        brought: brought.touched + brought.untouched,
     };
     Ok(console.page_with(status, "Import a file", Nav::Imports, move || view! { <MappingPage view=view /> }))
 }
 
+/// The question whether the day or the month comes first, where it makes a difference.
+fn date_choice(order: &Order) -> Option<DateChoice> {
+    let (example, is_clear) = match order {
+        Order::Irrelevant => return None,
+        Order::Clear(_, example) => (example, true),
+        Order::Ambiguous(example) => (example, false),
+    };
+    let read = |order: DateOrder| read_date(example, Some(order)).ok().map(|at| (order, at.readable_day()));
+    let readings: Vec<_> = DateOrder::ALL.iter().copied().filter_map(read).collect();
+    let differ = readings.windows(2).any(|pair| pair[0].1 != pair[1].1);
+    differ.then(|| DateChoice { example: example.clone(), readings, is_clear })
+}
+
+fn preview_row(line: u64, row: Result<NewRow, domain::imports::Problem>) -> PreviewRow {
+    let left_out = row.iter().flat_map(|row| &row.left_out).map(|problem| problem.message.clone()).collect();
+    PreviewRow { line, row: row.map(cells).map_err(|problem| problem.message), left_out }
+}
+
 /// A row as the preview's cells: text, tags, score, person, the rest.
-fn cells(row: NewFeedback) -> [String; 5] {
+fn cells(row: NewRow) -> [String; 5] {
+    let row = row.feedback;
     let text: String = if row.text.chars().count() > 300 { row.text.chars().take(300).chain(['…']).collect() } else { row.text };
     let score = match (row.score, row.score_max) {
         (Some(score), Some(max)) => format!("{score} of {max}"),
@@ -188,31 +214,42 @@ fn cells(row: NewFeedback) -> [String; 5] {
     let contact = row.contact.unwrap_or_default();
     let person = [contact.name, contact.email, contact.external_id].into_iter().flatten().collect::<Vec<_>>().join(", ");
     let status = (row.status != domain::feedback::Status::New).then(|| row.status.label().to_owned());
-    let kind = (row.kind != domain::feedback::Kind::Api).then(|| row.kind.label().to_owned());
-    let rest = [row.created_at.map(|t| t.day()), row.language, kind, status, row.release, row.environment, row.page_url, row.external_id];
+    let kind = (row.kind != domain::feedback::Kind::Import).then(|| row.kind.label().to_owned());
+    let date = row.created_at.map(domain::Timestamp::readable_day);
+    let rest = [date, row.language, kind, status, row.release, row.environment, row.page_url, row.external_id];
     [text, row.tags.join(" "), score, person, rest.into_iter().flatten().collect::<Vec<_>>().join(", ")]
 }
 
-fn mapping_of(form: &Form) -> Result<Mapping, Refusal> {
-    Mapping::from_pairs(form.0.iter().map(|(n, v)| (n.as_str(), v.as_str())))
+/// A form's mapping, and what is wrong with it. Its columns have the names of the encoding and header that the form was drawn with; here they
+/// get those of the ones that it asks for.
+async fn mapping_of(console: &Console, import: &Import, form: &Form) -> Result<(Mapping, FieldErrors)> {
+    let (mapping, errors) = Mapping::read_pairs(form.0.iter().map(|(n, v)| (n.as_str(), v.as_str())));
+    let (drawn, _) = Mapping::read_pairs([("encoding", form.get("drawn_encoding")), ("header_rows", form.get("drawn_header_rows"))]);
+    Ok((imports::renamed(&console.app, &console.scope(Role::Admin)?, import, &drawn, mapping).await?, errors))
+}
+
+async fn refused(console: &Console, import: &Import, form: &Form, mapping: Mapping, errors: FieldErrors) -> Result<Response> {
+    mapping_page(console, import, Some(mapping), Some(form.get("add_tag")), errors, StatusCode::UNPROCESSABLE_ENTITY).await
 }
 
 /// Shows the preview under another mapping, with the mapping in the address.
 async fn preview(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let import = find(&console, &id).await?;
     form.idempotency_key()?;
-    match mapping_of(&form) {
-        Err(Refusal::Invalid(errors)) => Ok(mapping_page(&console, &import, None, errors, StatusCode::UNPROCESSABLE_ENTITY).await?),
-        Err(other) => Err(other.into()),
-        Ok(mapping) => {
-            let mut query = url::form_urlencoded::Serializer::new(String::new());
-            query.extend_pairs(mapping.pairs());
-            if mapping.add_tag.is_none() {
-                query.append_pair("add_tag", "");
-            }
-            Ok(axum::response::Redirect::to(&format!("{}/{}?{}", list_url(&console)?, import.id, query.finish())).into_response())
-        }
+    let url = format!("{}/{}", list_url(&console)?, import.id);
+    if import.status != ImportStatus::Ready {
+        return Ok(axum::response::Redirect::to(&url).into_response());
     }
+    let (mapping, errors) = mapping_of(&console, &import, &form).await?;
+    if !errors.is_empty() {
+        return Ok(refused(&console, &import, &form, mapping, errors).await?);
+    }
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(mapping.pairs());
+    if mapping.add_tag.is_none() {
+        query.append_pair("add_tag", "");
+    }
+    Ok(axum::response::Redirect::to(&format!("{url}?{}", query.finish())).into_response())
 }
 
 async fn start(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
@@ -222,16 +259,17 @@ async fn start(console: Console, Path((_, id)): Path<(String, String)>, form: Fo
     if import.status != ImportStatus::Ready {
         return Ok(axum::response::Redirect::to(&url).into_response());
     }
-    let mapping = match mapping_of(&form) {
-        Ok(mapping) => mapping,
-        Err(Refusal::Invalid(errors)) => return Ok(mapping_page(&console, &import, None, errors, StatusCode::UNPROCESSABLE_ENTITY).await?),
-        Err(other) => return Err(other.into()),
+    let (mapping, errors) = mapping_of(&console, &import, &form).await?;
+    if !errors.is_empty() {
+        return Ok(refused(&console, &import, &form, mapping, errors).await?);
+    }
+    let started = match form.get("anyway") {
+        "" => imports::start(&console.app, &scope, &import, mapping.clone()).await,
+        _ => imports::start_anyway(&console.app, &scope, &import, mapping.clone()).await,
     };
-    match imports::start(&console.app, &scope, &import, mapping.clone()).await {
+    match started {
         Ok(()) => Ok(console.done(&url, "The import has begun.")),
-        Err(Error::Refused(Refusal::Invalid(errors))) => {
-            Ok(mapping_page(&console, &import, Some(mapping), errors, StatusCode::UNPROCESSABLE_ENTITY).await?)
-        }
+        Err(Error::Refused(Refusal::Invalid(errors))) => Ok(refused(&console, &import, &form, mapping, errors).await?),
         Err(other) => Err(other.into()),
     }
 }
@@ -254,6 +292,14 @@ async fn cancel(console: Console, Path((_, id)): Path<(String, String)>, form: F
     }
 }
 
+/// Back to the columns after a run, with the same file.
+async fn change(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+    let (import, scope) = (find(&console, &id).await?, console.scope(Role::Admin)?);
+    form.idempotency_key()?;
+    imports::reopen(&console.app, &scope, &import).await?;
+    Ok(console.done(&format!("{}/{}", list_url(&console)?, import.id), "Change the columns, then start the import again."))
+}
+
 async fn take_back(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let (import, scope) = (find(&console, &id).await?, console.scope(Role::Admin)?);
     form.idempotency_key()?;
@@ -265,6 +311,9 @@ async fn progress_page(console: &Console, import: &Import, after: i64) -> Result
     let (app, scope, list_url) = (&console.app, console.scope(Role::Admin)?, list_url(console)?);
     let mut bad = app.store.bad_lines(&scope, import.id, after, PAGE + 1).await?;
     let brought = app.store.brought_by(&scope, import.id).await?;
+    let problems = app.store.import_problems(&scope, import.id).await?;
+    let has_file = matches!(import.status, ImportStatus::Done | ImportStatus::Cancelled | ImportStatus::Failed)
+        && app.store.keeps_import_file(&scope, import.id).await?;
     let url = format!("{list_url}/{}", import.id);
     let more_url = (bad.len() > usize::try_from(PAGE).unwrap_or(usize::MAX)).then(|| {
         bad.pop();
@@ -276,7 +325,6 @@ async fn progress_page(console: &Console, import: &Import, after: i64) -> Result
         query.append_pair("q", &format!("tag:{tag}"));
     }
     let inbox = format!("/p/{}/inbox?{}", console.project()?.slug, query.finish());
-    let label = |(target, column): (String, String)| (Target::parse(&target).map_or("Tag on every row", Target::label).to_owned(), column);
     let by_command = import.source == Source::Command;
     let view = ProgressView {
         url,
@@ -296,7 +344,11 @@ async fn progress_page(console: &Console, import: &Import, after: i64) -> Result
         touched: brought.touched,
         has_tag: mapping.add_tag.is_some(),
         error: import.error.clone(),
-        mapping: mapping.pairs().into_iter().map(label).collect(),
+        mapping: mapping.facts().into_iter().map(|(label, value)| (label.to_owned(), value)).collect(),
+        brought_nothing: import.brought_nothing(),
+        can_change: has_file,
+        failed: problems.of(true),
+        left_out: problems.of(false),
         inbox_url: inbox.trim_end_matches('?').to_owned(),
         bad_rows: bad.into_iter().map(|b| BadRow { line: b.line, reason: b.reason }).collect(),
         more_url,

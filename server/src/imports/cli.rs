@@ -12,13 +12,15 @@ use domain::{
     Error as Refusal,
     accounts::Scope,
     feedback,
-    imports::{ImportStatus, Mapping},
+    imports::{DateOrder, Encoding, Group, Groups, ImportStatus, MAX_HEADER_ROWS, Mapping},
 };
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncReadExt;
 
 use super::{
+    encoding::Detector,
     hex, new_import,
+    preview::Sample,
     reader::{Bytes, CHUNK, FileReader},
     run,
 };
@@ -37,7 +39,7 @@ const PATIENCE: u32 = 60;
 /// What `earshot import` takes.
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// A CSV file in UTF-8; its first line names the columns
+    /// A CSV file; its first line names the columns
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// The project, by name or id
@@ -50,14 +52,40 @@ pub struct ImportArgs {
     /// A tag for every row
     #[arg(long, value_name = "TAG")]
     tag: Option<String>,
+    /// The file's encoding, like utf-8, utf-16le, windows-1252, macintosh, shift_jis, gb18030 or euc-kr; detected unless given
+    #[arg(long, value_name = "ENCODING", value_parser = encoding)]
+    encoding: Option<Encoding>,
+    /// How dates like 01/02/2026 are read: dmy (day first) or mdy (month first); detected unless given
+    #[arg(long, value_name = "ORDER", value_parser = dates)]
+    dates: Option<DateOrder>,
+    /// How many lines name the columns; detected unless given
+    #[arg(long, value_name = "N", value_parser = header_rows)]
+    header_rows: Option<usize>,
     /// Read the whole file and say what would happen, but change nothing
     #[arg(long)]
     dry_run: bool,
 }
 
+fn encoding(text: &str) -> Result<Encoding, String> {
+    let known = || Encoding::ALL.iter().map(|e| e.as_str()).collect::<Vec<_>>().join(", ");
+    Encoding::parse(&text.to_lowercase()).ok_or_else(|| format!("choose one of {}", known()))
+}
+
+fn dates(text: &str) -> Result<DateOrder, String> {
+    DateOrder::parse(&text.to_lowercase()).ok_or_else(|| "choose dmy or mdy".into())
+}
+
+fn header_rows(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| (1..=MAX_HEADER_ROWS).contains(n)).ok_or_else(|| format!("choose a number from 1 to {MAX_HEADER_ROWS}"))
+}
+
 /// How it went.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
+    /// The encoding that the file was read in.
+    pub encoding: Option<Encoding>,
+    /// What was wrong with rows, by kind.
+    pub groups: Groups,
     /// Rows that went in.
     pub added: i64,
     /// Rows that were there already.
@@ -83,6 +111,15 @@ pub async fn run_cli(app: &AppState, args: ImportArgs) -> Result<ExitCode> {
     };
     let would = if args.dry_run { "would be " } else { "" };
     println!("{}: {} {would}added, {} already there, {} bad", args.file.display(), summary.added, summary.known, summary.bad);
+    if let Some(encoding) = summary.encoding.filter(|e| *e != Encoding::Utf8) {
+        println!("  read as {}", encoding.label());
+    }
+    for group in summary.groups.of(false) {
+        println!("  {}", left_out(&group));
+    }
+    for group in summary.groups.of(true) {
+        println!("  {} × {}", group.rows, group.fault.label().to_lowercase());
+    }
     for (line, reason) in &summary.named {
         println!("  line {line}: {reason}");
     }
@@ -92,6 +129,11 @@ pub async fn run_cli(app: &AppState, args: ImportArgs) -> Result<ExitCode> {
     }
     let nothing = summary.added + summary.known == 0 && summary.bad > 0;
     Ok(if nothing { ExitCode::from(2) } else { ExitCode::SUCCESS })
+}
+
+fn left_out(group: &Group) -> String {
+    let example = group.examples.first().map(|e| format!(", as on line {}: “{}”", e.line, e.value)).unwrap_or_default();
+    format!("{} × without {}: {}{example}", group.rows, group.fault.left_out().unwrap_or("value"), group.fault.label().to_lowercase())
 }
 
 fn spoken(error: &Error) -> String {
@@ -115,11 +157,18 @@ pub async fn import(app: &AppState, args: &ImportArgs) -> Result<Summary> {
         };
         mapping.add_tag = Some(feedback::tag(tag).ok_or_else(wrong)?);
     }
-    let (hash, bytes) = weigh(open(args).await?).await?;
-    let reader = FileReader::open(Bytes::File(open(args).await?)).await?;
-    let plan = mapping.plan(&reader.header)?;
+    (mapping.dates, mapping.header_rows) = (args.dates, args.header_rows);
+    let (hash, bytes, detected) = weigh(open(args).await?).await?;
+    let from_start = async || FileReader::open(Bytes::File(open(args).await?), args.encoding.or(Some(detected)), args.header_rows).await;
+    let mut reader = from_start().await?;
+    mapping.plan(&reader.header)?;
+    let (_, unclear) = Sample::read(&mut reader).await?.settle(&mut mapping, &reader);
+    if !unclear.is_empty() {
+        let text = unclear.0.iter().map(|e| e.message.as_str()).collect::<Vec<_>>().join(" ");
+        return Err(Refusal::field("dates", "required", format!("{text} Say --dates dmy or --dates mdy.")).into());
+    }
     if args.dry_run {
-        return try_out(app, &scope, reader, plan).await;
+        return try_out(app, &scope, from_start().await?, mapping.plan(&reader.header)?).await;
     }
     let import = match app.store.unfinished_command(&scope, &hash, &mapping).await? {
         Some(import) => import,
@@ -151,22 +200,30 @@ pub async fn import(app: &AppState, args: &ImportArgs) -> Result<Summary> {
     }
     let done = app.store.import(&scope, import.id).await?.ok_or(Refusal::NotFound)?;
     let named = app.store.bad_lines(&scope, import.id, 0, i64::try_from(NAMED).unwrap_or(0)).await?;
-    Ok(Summary { added: done.added, known: done.known, bad: done.bad, named: named.into_iter().map(|b| (b.line, b.reason)).collect() })
+    Ok(Summary {
+        encoding: Some(reader.encoding),
+        groups: app.store.import_problems(&scope, import.id).await?,
+        added: done.added,
+        known: done.known,
+        bad: done.bad,
+        named: named.into_iter().map(|b| (b.line, b.reason)).collect(),
+    })
 }
 
 async fn open(args: &ImportArgs) -> Result<tokio::fs::File> {
     tokio::fs::File::open(&args.file).await.map_err(|e| Error::Internal(format!("cannot read {}: {e}", args.file.display())))
 }
 
-/// Hash and size of a file.
-async fn weigh(mut file: tokio::fs::File) -> Result<(String, i64)> {
-    let (mut hash, mut bytes, mut piece) = (Sha256::new(), 0, vec![0; CHUNK]);
+/// Hash, size and encoding of a file.
+async fn weigh(mut file: tokio::fs::File) -> Result<(String, i64, Encoding)> {
+    let (mut hash, mut detector, mut bytes, mut piece) = (Sha256::new(), Detector::default(), 0, vec![0; CHUNK]);
     loop {
         let read = file.read(&mut piece).await.map_err(|e| Error::internal("reading the file", e))?;
         if read == 0 {
-            return Ok((hex(&hash.finalize()), bytes));
+            return Ok((hex(&hash.finalize()), bytes, detector.finish()));
         }
         hash.update(&piece[..read]);
+        detector.feed(&piece[..read]);
         bytes += i64::try_from(read).unwrap_or(0);
     }
 }
@@ -186,7 +243,8 @@ async fn begin(app: &AppState, scope: &Scope, args: &ImportArgs, mapping: Mappin
 
 /// Reads everything and counts what would happen.
 async fn try_out(app: &AppState, scope: &Scope, mut reader: FileReader, plan: domain::imports::Plan) -> Result<Summary> {
-    let (mut keys, mut summary, now) = (run::Keys::default(), Summary::default(), app.now());
+    let (mut keys, now) = (run::Keys::default(), app.now());
+    let mut summary = Summary { encoding: Some(reader.encoding), ..Summary::default() };
     loop {
         let batch = run::read_batch(&mut reader, &mut keys).await?;
         if batch.is_empty() {
@@ -194,12 +252,17 @@ async fn try_out(app: &AppState, scope: &Scope, mut reader: FileReader, plan: do
         }
         let mut good = Vec::new();
         for (record, key) in batch {
-            match run::read_row(&plan, record.fields.as_deref(), now) {
-                Ok(row) => good.push(row.external_id.map_or(key, |id| source_key(&id))),
-                Err(reason) => {
+            let line = i64::try_from(record.line).unwrap_or(0);
+            match run::read_row(&plan, &record, now) {
+                Ok(row) => {
+                    row.left_out.iter().for_each(|problem| summary.groups.add(line, problem));
+                    good.push(row.feedback.external_id.map_or(key, |id| source_key(&id)));
+                }
+                Err(problem) => {
                     summary.bad += 1;
+                    summary.groups.add(line, &problem);
                     if summary.named.len() < NAMED {
-                        summary.named.push((i64::try_from(record.line).unwrap_or(0), reason));
+                        summary.named.push((line, problem.message));
                     }
                 }
             }

@@ -4,31 +4,37 @@
 //! the same file again adds nothing, whatever happened in between.
 
 pub mod cli;
+pub mod encoding;
+mod preview;
 pub mod reader;
 pub mod records;
 mod run;
 mod take_back;
 
+pub use preview::{PREVIEW, Preview, preview, renamed};
 pub use run::{Progress, run, run_job};
 pub use take_back::{SILENCE_MS, run_take_back, start_take_back, take_back};
 
 use domain::{
-    Error as Refusal, Timestamp,
+    Error as Refusal,
     accounts::{Role, Scope},
     feedback,
     ids::{ImportId, JobId},
-    imports::{ImportStatus, Mapping, NewFeedback, columns},
+    imports::{ImportStatus, Mapping},
 };
 use sha2::{Digest, Sha256};
 
-use self::reader::{Bytes, CHUNK, FileReader};
+use self::{
+    encoding::Detector,
+    reader::{Bytes, CHUNK, FileReader},
+};
 use crate::{
     error::{Error, Result},
     jobs::Job,
     state::App,
     store::{
         Fingerprint, Once,
-        imports::{Import, Source},
+        imports::{Arrived, Import, Source},
     },
 };
 
@@ -36,14 +42,13 @@ use crate::{
 pub const MAX_UPLOAD: usize = 64 << 20;
 /// Files of a project that may lie here without being imported: what nobody starts is kept for a week, and must not fill the disk.
 const MAX_WAITING: i64 = 20;
-/// Rows of a preview.
-const PREVIEW: usize = 20;
 
 /// A file on its way in.
 pub struct Upload {
     /// Its import.
     pub id: ImportId,
     hash: Sha256,
+    detector: Detector,
     waiting: Vec<u8>,
     chunks: i64,
     bytes: i64,
@@ -71,7 +76,7 @@ pub async fn begin_upload(app: &App, scope: &Scope, name: &str, key: &str) -> Re
             })
         })
         .await?;
-    Ok(Upload { id, hash: Sha256::new(), waiting: Vec::new(), chunks: 0, bytes: 0 })
+    Ok(Upload { id, hash: Sha256::new(), detector: Detector::default(), waiting: Vec::new(), chunks: 0, bytes: 0 })
 }
 
 fn new_import(app: &App, scope: &Scope, name: &str, source: Source, file_hash: String) -> Import {
@@ -82,6 +87,7 @@ fn new_import(app: &App, scope: &Scope, name: &str, source: Source, file_hash: S
         name: if name.trim().is_empty() { "file.csv".into() } else { name },
         source,
         file_hash,
+        encoding: None,
         mapping: None,
         status: ImportStatus::Uploading,
         bytes_total: 0,
@@ -105,6 +111,7 @@ impl Upload {
     /// When the file is too large or the database fails.
     pub async fn push(&mut self, app: &App, scope: &Scope, bytes: &[u8]) -> Result<()> {
         self.hash.update(bytes);
+        self.detector.feed(bytes);
         self.bytes += i64::try_from(bytes.len()).unwrap_or(i64::MAX);
         if self.bytes > i64::try_from(MAX_UPLOAD).unwrap_or(i64::MAX) {
             return Err(Refusal::field("file", "too_large", "The file is larger than 64 MB. Split it, or use earshot import.").into());
@@ -141,10 +148,12 @@ impl Upload {
         if !last.is_empty() {
             self.put(app, scope, last).await?;
         }
-        FileReader::open(stored(app, scope, self.id)).await?;
-        let (scope, id, hash, bytes, chunks, now) = (*scope, self.id, hex(&self.hash.finalize()), self.bytes, self.chunks, app.now());
-        let sent = hash.clone();
-        app.store.write(move |tx| Box::pin(async move { tx.import_arrived(&scope, id, &hash, bytes, chunks, now).await })).await?;
+        let encoding = self.detector.finish();
+        FileReader::open(stored(app, scope, self.id), Some(encoding), None).await?;
+        let (scope, id, now) = (*scope, self.id, app.now());
+        let file = Arrived { hash: hex(&self.hash.finalize()), encoding, bytes: self.bytes, chunks: self.chunks };
+        let sent = file.hash.clone();
+        app.store.write(move |tx| Box::pin(async move { tx.import_arrived(&scope, id, &file, now).await })).await?;
         // The same form again, out of the browser's memory, but with another file: that one is not here.
         if app.store.import(&scope, id).await?.is_some_and(|import| import.file_hash != sent) {
             return Err(Refusal::field(
@@ -176,42 +185,6 @@ pub async fn find(app: &App, scope: &Scope, import: ImportId) -> Result<Import> 
     found.ok_or_else(|| Refusal::NotFound.into())
 }
 
-/// What a file would become.
-pub struct Preview {
-    /// The names of its columns.
-    pub columns: Vec<String>,
-    /// What was previewed: the given mapping or a guess.
-    pub mapping: Mapping,
-    /// What is wrong with the mapping.
-    pub errors: domain::FieldErrors,
-    /// The first rows: line, and what it becomes or why it is bad. Empty while the mapping is wrong.
-    pub rows: Vec<(u64, Result<NewFeedback, String>)>,
-}
-
-/// Shows what an uploaded file would become under a mapping, or under a guessed one.
-///
-/// # Errors
-/// When there is no such import.
-pub async fn preview(app: &App, scope: &Scope, import: &Import, mapping: Option<Mapping>) -> Result<Preview> {
-    scope.require(Role::Admin)?;
-    preview_of(FileReader::open(stored(app, scope, import.id)).await?, mapping, guessed_tag(&import.name), app.now()).await
-}
-
-async fn preview_of(mut reader: FileReader, mapping: Option<Mapping>, add_tag: Option<String>, now: Timestamp) -> Result<Preview> {
-    let mapping = mapping.unwrap_or_else(|| Mapping { add_tag, ..Mapping::guess(&reader.header) });
-    let mut preview = Preview { columns: columns(&reader.header), errors: domain::FieldErrors::default(), rows: Vec::new(), mapping };
-    match preview.mapping.plan(&reader.header) {
-        Err(Refusal::Invalid(errors)) => preview.errors = errors,
-        Err(other) => return Err(other.into()),
-        Ok(plan) => {
-            while let Some(record) = reader.next().await?.filter(|_| preview.rows.len() < PREVIEW) {
-                preview.rows.push((record.line, run::read_row(&plan, record.fields.as_deref(), now)));
-            }
-        }
-    }
-    Ok(preview)
-}
-
 /// A tag made of the file's name, so that what came with a file can be found.
 fn guessed_tag(name: &str) -> Option<String> {
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
@@ -223,12 +196,45 @@ fn guessed_tag(name: &str) -> Option<String> {
 /// Sets an uploaded file going under a mapping. Again: does nothing.
 ///
 /// # Errors
-/// When the mapping does not fit the file.
+/// When the mapping does not fit the file, dates can be read in two ways and nobody chose, or none of the first rows can go in.
 pub async fn start(app: &App, scope: &Scope, import: &Import, mapping: Mapping) -> Result<()> {
+    let preview = preview(app, scope, import, Some(mapping)).await?;
+    if preview.nothing_goes_in() {
+        let most =
+            preview.groups.of(true).first().map(|g| format!(" Most of them: {}.", g.fault.label().to_lowercase())).unwrap_or_default();
+        let text = format!("None of the first {} rows can be imported.{most} Choose other columns, or start anyway.", preview.checked);
+        return Err(Refusal::field("text", "nothing", text).into());
+    }
+    begin(app, scope, import, preview).await
+}
+
+/// As [`start`], also when none of the first rows can go in.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_anyway(app: &App, scope: &Scope, import: &Import, mapping: Mapping) -> Result<()> {
+    let preview = preview(app, scope, import, Some(mapping)).await?;
+    begin(app, scope, import, preview).await
+}
+
+async fn begin(app: &App, scope: &Scope, import: &Import, preview: Preview) -> Result<()> {
+    preview.errors.into_result(())?;
+    set_going(app, scope, import.id, Some(preview.mapping)).await
+}
+
+/// Goes back to choosing columns after a run, with the same file. What went in stays, and is known when it comes again.
+///
+/// # Errors
+/// [`Refusal::Conflict`] when its file is no longer kept, or it runs.
+pub async fn reopen(app: &App, scope: &Scope, import: &Import) -> Result<()> {
     scope.require(Role::Admin)?;
-    let reader = FileReader::open(stored(app, scope, import.id)).await?;
-    mapping.plan(&reader.header)?;
-    set_going(app, scope, import.id, Some(mapping)).await
+    let (scope, id, now) = (*scope, import.id, app.now());
+    let done = app.store.write(move |tx| Box::pin(async move { tx.reopen_import(&scope, id, now).await })).await?;
+    // A second click.
+    if !done && app.store.import(&scope, id).await?.is_none_or(|i| i.status != ImportStatus::Ready) {
+        return Err(Refusal::Conflict("The file of this import is no longer kept. Upload it again to choose other columns.".into()).into());
+    }
+    Ok(())
 }
 
 /// Carries a stopped or failed import on from where it was.

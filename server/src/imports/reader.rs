@@ -1,9 +1,19 @@
 //! A file to import, from wherever it is: opened (encoding, separator, header), then read record by record.
 
-use domain::{Error as Refusal, accounts::Scope, ids::ImportId};
+use std::collections::VecDeque;
+
+use domain::{
+    Error as Refusal,
+    accounts::Scope,
+    ids::ImportId,
+    imports::{Encoding, MAX_HEADER_ROWS, UNREADABLE},
+};
 use tokio::io::AsyncReadExt;
 
-use super::records::{Record, Records, guess_delimiter};
+use super::{
+    encoding::{Decoder, Detector, byte_order_mark},
+    records::{Record, Records, guess_delimiter, named_delimiter},
+};
 use crate::{
     error::{Error, Result},
     store::Store,
@@ -11,7 +21,7 @@ use crate::{
 
 /// Largest piece of an uploaded file in the database.
 pub const CHUNK: usize = 512 << 10;
-/// How much of a file is looked at to find its separator.
+/// How much of a file is looked at to find its separator and, where nobody says, its encoding.
 const HEAD: usize = 64 << 10;
 
 /// Where the bytes are.
@@ -49,22 +59,48 @@ impl Bytes {
     }
 }
 
-/// An opened file.
+/// An opened file: text in UTF-8, cut into records.
 pub struct FileReader {
     bytes: Bytes,
+    decoder: Option<Decoder>,
+    /// The decoded piece that is being read, where in it we are, and what it was before it was decoded.
     buffer: Vec<u8>,
     at: usize,
+    piece: Piece,
     records: Records,
-    /// The first record.
+    /// Records that were read to find the header.
+    ahead: VecDeque<Record>,
+    /// The names of the columns.
     pub header: Vec<String>,
+    /// The encoding it is read in.
+    pub encoding: Encoding,
+    /// How many rows name the columns.
+    pub header_rows: usize,
+}
+
+/// A piece of the file: where it begins and how long it is, in the file and decoded.
+#[derive(Default)]
+struct Piece {
+    file_start: u64,
+    file_length: u64,
+    text_start: u64,
+    text_length: u64,
+}
+
+impl Piece {
+    /// The place in the file of a place in its text. Within a piece it is a guess; it grows, and is exact where pieces end.
+    fn file_at(&self, text: u64) -> u64 {
+        let inside = text.saturating_sub(self.text_start).saturating_mul(self.file_length) / self.text_length.max(1);
+        self.file_start + inside.min(self.file_length)
+    }
 }
 
 impl FileReader {
-    /// Reads the beginning: what kind of file it is, and its header.
+    /// Reads the beginning: what kind of file it is, and its header. What is `None` is found out.
     ///
     /// # Errors
-    /// A refusal when it is no CSV file in UTF-8, or empty.
-    pub async fn open(mut bytes: Bytes) -> Result<Self> {
+    /// A refusal when it is no CSV file, or empty.
+    pub async fn open(mut bytes: Bytes, encoding: Option<Encoding>, header_rows: Option<usize>) -> Result<Self> {
         let mut head = Vec::new();
         while head.len() < HEAD {
             let piece = bytes.piece().await?;
@@ -74,45 +110,112 @@ impl FileReader {
             head.extend(piece);
         }
         let refuse = |code: &str, text: &str| Error::from(Refusal::field("file", code, text));
-        if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
-            return Err(refuse("utf16", "This file is UTF-16 text. Save it as “CSV UTF-8” and import that."));
-        }
         if head.starts_with(b"PK\x03\x04") || head.starts_with(&[0xd0, 0xcf, 0x11, 0xe0]) {
             return Err(refuse("workbook", "This is a workbook, not a CSV file. Save its sheet as “CSV UTF-8” and import that."));
         }
-        if head.iter().take(4096).filter(|b| **b == 0).count() > 16 {
+        let detected = || {
+            let mut detector = Detector::default();
+            detector.feed(&head);
+            detector.finish()
+        };
+        let encoding = encoding.unwrap_or_else(detected);
+        let is_utf16 = matches!(encoding, Encoding::Utf16Le | Encoding::Utf16Be);
+        if !is_utf16 && head.iter().take(4096).filter(|b| **b == 0).count() > 16 {
             return Err(refuse("binary", "This is not a text file. Choose a CSV file."));
         }
-        let mark = if head.starts_with(&[0xef, 0xbb, 0xbf]) { 3 } else { 0 };
-        let records = Records::new(guess_delimiter(&head[mark..]), mark as u64);
-        let mut reader = Self { bytes, buffer: head, at: mark, records, header: Vec::new() };
-        let first = reader
-            .next()
-            .await?
-            .ok_or_else(|| refuse("empty", "This file is empty. It needs a first line with the names of its columns."))?;
-        let fields = first.fields.ok_or_else(|| refuse("header", "The first line is too long to be the names of columns."))?;
-        reader.header = fields.into_iter().map(|f| String::from_utf8_lossy(&f).replace('\0', "").trim().to_owned()).collect();
+        let mark = byte_order_mark(&head).filter(|(marked, _)| *marked == encoding).map_or(0, |(_, length)| length);
+        let (mut decoder, mut text) = (Decoder::new(encoding), String::new());
+        decoder.decode(&head[mark..], false, &mut text);
+        let buffer = text.into_bytes();
+        let (delimiter, line, at) = match named_delimiter(&buffer) {
+            Some((delimiter, length)) => (delimiter, 2, length),
+            None => (guess_delimiter(&buffer), 1, 0),
+        };
+        let (skipped, file_length, text_length) = (mark as u64, (head.len() - mark) as u64, buffer.len() as u64);
+        // What the records count begins behind the line that names the separator.
+        let piece = Piece { file_start: skipped, file_length, text_start: 0, text_length };
+        let mut reader = Self {
+            bytes,
+            decoder: Some(decoder),
+            buffer,
+            at,
+            piece,
+            records: Records::new(delimiter, line, at as u64),
+            ahead: VecDeque::new(),
+            header: Vec::new(),
+            encoding,
+            header_rows: 1,
+        };
+        let mut first = Vec::new();
+        while first.len() < MAX_HEADER_ROWS
+            && let Some(record) = reader.next().await?
+        {
+            if record.fields.is_none() && first.is_empty() {
+                return Err(refuse("header", "The first line is too long to be the names of columns."));
+            }
+            first.push(record);
+        }
+        if first.is_empty() {
+            return Err(refuse("empty", "This file is empty. It needs a first line with the names of its columns."));
+        }
+        let names: Vec<Vec<String>> = first.iter().map(|record| cells(record).unwrap_or_default()).collect();
+        reader.header_rows = header_rows.unwrap_or_else(|| domain::imports::header_rows(&names)).clamp(1, first.len());
+        reader.header = domain::imports::header(&names[..reader.header_rows]).iter().map(|name| name.replace('\0', "")).collect();
+        reader.ahead = first.split_off(reader.header_rows).into();
         Ok(reader)
     }
 
-    /// The next record.
+    /// The next record; its end is a place in the file.
     ///
     /// # Errors
     /// When the bytes cannot be read.
     pub async fn next(&mut self) -> Result<Option<Record>> {
+        if let Some(record) = self.ahead.pop_front() {
+            return Ok(Some(record));
+        }
         loop {
             while self.at < self.buffer.len() {
                 let (taken, record) = self.records.next(&self.buffer[self.at..]);
                 self.at += taken;
-                if record.is_some() {
-                    return Ok(record);
+                if let Some(record) = record {
+                    return Ok(Some(self.placed(record)));
                 }
             }
-            self.buffer = self.bytes.piece().await?;
-            self.at = 0;
-            if self.buffer.is_empty() {
-                return Ok(self.records.finish());
+            if self.decoder.is_none() {
+                let last = self.records.finish();
+                return Ok(last.map(|record| self.placed(record)));
             }
+            self.read_on().await?;
         }
     }
+
+    fn placed(&self, record: Record) -> Record {
+        Record { end: self.piece.file_at(record.end), ..record }
+    }
+
+    async fn read_on(&mut self) -> Result<()> {
+        let raw = self.bytes.piece().await?;
+        let mut text = String::new();
+        if let Some(decoder) = &mut self.decoder {
+            decoder.decode(&raw, raw.is_empty(), &mut text);
+        }
+        if raw.is_empty() {
+            self.decoder = None;
+        }
+        self.piece = Piece {
+            file_start: self.piece.file_start + self.piece.file_length,
+            file_length: raw.len() as u64,
+            text_start: self.piece.text_start + self.piece.text_length,
+            text_length: text.len() as u64,
+        };
+        self.buffer = text.into_bytes();
+        self.at = 0;
+        Ok(())
+    }
+}
+
+/// A record's cells as text; `None` when it was too large to keep. They are UTF-8: separators and quotation marks never cut a character.
+pub fn cells(record: &Record) -> Option<Vec<String>> {
+    let fields = record.fields.as_ref()?;
+    Some(fields.iter().map(|field| String::from_utf8_lossy(field).replace(UNREADABLE, "\u{FFFD}")).collect())
 }

@@ -12,14 +12,46 @@ const MAX_FIELDS: usize = 4096;
 pub struct Record {
     /// The line it begins at, from 1, as an editor counts.
     pub line: u64,
-    /// How many bytes of the file are read when it ends.
+    /// The line it ends on.
+    pub last: u64,
+    /// How many bytes are read when it ends.
     pub end: u64,
+    /// What is wrong with its quotation marks.
+    pub quote: Option<Quote>,
     /// Its fields; `None` when it was too large to keep.
     pub fields: Option<Vec<Vec<u8>>>,
 }
 
+/// A quotation mark that does not do what its writer meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quote {
+    /// Opened on this line, and open when the file ends.
+    Unclosed(u64),
+    /// Opened on this line, and closed with more of the cell after it.
+    Stray(u64),
+}
+
+/// Where in a record the next byte is, as the parser sees it: it does not tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum At {
+    /// At the beginning of a cell.
+    Start,
+    /// In a cell without quotation marks, or after its closing one.
+    Plain,
+    /// Between quotation marks.
+    Quoted,
+    /// After a quotation mark that closes the cell, unless another follows.
+    Quote,
+}
+
 /// Takes bytes, gives records.
 pub struct Records {
+    delimiter: u8,
+    at: At,
+    opened: u64,
+    quote: Option<Quote>,
+    last: u64,
+    line_began: bool,
     core: Reader,
     out: Vec<u8>,
     out_len: usize,
@@ -34,10 +66,16 @@ pub struct Records {
 }
 
 impl Records {
-    /// For fields separated by `delimiter`; `read` bytes of the file (a byte order mark) are already behind us.
+    /// For fields separated by `delimiter`; `read` bytes are already behind us, and the next is the first of line `line`.
     #[must_use]
-    pub fn new(delimiter: u8, read: u64) -> Self {
+    pub fn new(delimiter: u8, line: u64, read: u64) -> Self {
         Self {
+            delimiter,
+            at: At::Start,
+            opened: line,
+            quote: None,
+            last: line,
+            line_began: true,
             core: ReaderBuilder::new().delimiter(delimiter).build(),
             out: vec![0; 8 << 10],
             out_len: 0,
@@ -45,8 +83,8 @@ impl Records {
             ends_len: 0,
             too_large: false,
             inside: false,
-            start_line: 1,
-            line: 1,
+            start_line: line,
+            line,
             after_cr: false,
             read,
         }
@@ -70,7 +108,14 @@ impl Records {
 
     /// The record that ends with the file, if one does.
     pub fn finish(&mut self) -> Option<Record> {
-        if self.inside { self.advance(&[]).1 } else { None }
+        if !self.inside {
+            return None;
+        }
+        self.last = if self.line_began { self.line - 1 } else { self.line };
+        if self.at == At::Quoted {
+            self.quote = Some(Quote::Unclosed(self.opened));
+        }
+        self.advance(&[]).1
     }
 
     fn advance(&mut self, input: &[u8]) -> (usize, Option<Record>) {
@@ -120,12 +165,35 @@ impl Records {
         self.too_large = false;
         self.out_len = 0;
         self.ends_len = 0;
-        Record { line: self.start_line, end: self.read, fields }
+        self.at = At::Start;
+        Record { line: self.start_line, last: self.last, end: self.read, quote: self.quote.take(), fields }
     }
 
     fn count(&mut self, bytes: &[u8]) {
         self.read += bytes.len() as u64;
         for byte in bytes {
+            let ends_line = matches!(byte, b'\n' | b'\r');
+            self.at = match (self.at, *byte) {
+                (At::Quoted, b'"') => At::Quote,
+                (At::Quoted, _) => At::Quoted,
+                (_, b'\n' | b'\r') => {
+                    if !(self.after_cr && *byte == b'\n') {
+                        self.last = self.line;
+                    }
+                    At::Start
+                }
+                (_, byte) if byte == self.delimiter => At::Start,
+                (At::Start, b'"') => {
+                    self.opened = self.line;
+                    At::Quoted
+                }
+                (At::Quote, b'"') => At::Quoted,
+                (At::Quote, _) => {
+                    self.quote.get_or_insert(Quote::Stray(self.opened));
+                    At::Plain
+                }
+                (At::Start | At::Plain, _) => At::Plain,
+            };
             match byte {
                 b'\n' if self.after_cr => self.after_cr = false,
                 b'\n' => self.line += 1,
@@ -135,8 +203,25 @@ impl Records {
                 }
                 _ => self.after_cr = false,
             }
+            self.line_began = ends_line;
         }
     }
+}
+
+/// The separator that a first line `sep=;` names (spreadsheets write and read it), and how long that line is with its end.
+#[must_use]
+pub fn named_delimiter(head: &[u8]) -> Option<(u8, usize)> {
+    let end = head.iter().position(|b| matches!(b, b'\r' | b'\n'))?;
+    let line = head.get(..end)?;
+    let named = line.strip_prefix(b"\"").and_then(|l| l.strip_suffix(b"\"")).unwrap_or(line);
+    let sep = named.get(..4).filter(|s| s.eq_ignore_ascii_case(b"sep=")).and_then(|_| named.get(4..))?;
+    // Programs that know nothing of it write as many separators as the other lines have.
+    let delimiter = *sep.first().filter(|b| b.is_ascii() && !matches!(b, b'"' | b'\0'))?;
+    if sep.iter().any(|b| *b != delimiter) {
+        return None;
+    }
+    let ended = end + if head.get(end..end + 2) == Some(b"\r\n") { 2 } else { 1 };
+    Some((delimiter, ended))
 }
 
 /// The separator that stands most often in a file's first record, outside of quotation marks: comma, semicolon, tab or bar.
@@ -169,7 +254,7 @@ mod tests {
     use super::*;
 
     fn read(text: &[u8], piece: usize) -> Vec<Record> {
-        let mut records = Records::new(b',', 0);
+        let mut records = Records::new(b',', 1, 0);
         let mut out = Vec::new();
         for mut input in text.chunks(piece) {
             while !input.is_empty() {
@@ -216,7 +301,35 @@ mod tests {
         assert_eq!(guess_delimiter(b"text"), b',');
     }
 
+    #[test]
+    fn c14_a_quotation_mark_that_swallows_lines_is_seen() {
+        let quotes = |text: &str| read(text.as_bytes(), 5).into_iter().map(|r| (r.line, r.last, r.quote)).collect::<Vec<_>>();
+        let file = "text,category\nFirst,a\n\"Second,b\nThird,c\nFourth,d\n";
+        assert_eq!(quotes(file), [(1, 1, None), (2, 2, None), (3, 5, Some(Quote::Unclosed(3)))]);
+        let file = "t,c\r\nx,\"open\r\ny,\"closed\" z\r\nlast,\"fine\nhere\"\r\n";
+        assert_eq!(quotes(file), [(1, 1, None), (2, 3, Some(Quote::Stray(2))), (4, 5, None)]);
+        assert_eq!(quotes("a,\"b \"\"c\"\"\"\nd\"e,f"), [(1, 1, None), (2, 2, None)]);
+    }
+
+    #[test]
+    fn c05_a_first_line_may_name_the_separator() {
+        assert_eq!(named_delimiter(b"sep=;\r\ntext;category\r\n"), Some((b';', 7)));
+        assert_eq!(named_delimiter(b"SEP=,,,\ntext"), Some((b',', 8)));
+        assert_eq!(named_delimiter(b"\"sep=\t\"\ntext"), Some((b'\t', 8)));
+        for other in [&b"text;sep=;\n"[..], b"sep=\n", b"sep=;text\n", b"sep=;", b"sep", b""] {
+            assert_eq!(named_delimiter(other), None);
+        }
+    }
+
     proptest! {
+        #[test]
+        fn the_parser_and_we_agree_on_what_is_unclosed(text in "[a,\"\r\n ]{0,60}") {
+            let unclosed = read(text.as_bytes(), 7).last().is_some_and(|r| matches!(r.quote, Some(Quote::Unclosed(_))));
+            let more = read(format!("{text}\nend,x\n").as_bytes(), 7);
+            let swallowed = more.last().and_then(|r| r.fields.clone()) != Some(vec![b"end".to_vec(), b"x".to_vec()]);
+            prop_assert_eq!(swallowed, unclosed);
+        }
+
         #[test]
         fn pieces_make_no_difference(text in "[a,\"\r\n ]{0,60}", piece in 1_usize..9) {
             prop_assert_eq!(read(text.as_bytes(), piece), read(text.as_bytes(), 1000));

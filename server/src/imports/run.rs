@@ -9,13 +9,13 @@ use domain::{
     feedback::Feedback,
     identity::Claim,
     ids::{ContactId, FeedbackId, ImportId, JobId, ProjectId},
-    imports::{ImportStatus, NewContact, NewFeedback, Plan},
+    imports::{Groups, ImportStatus, NewContact, NewRow, Plan, Problem},
 };
 use sha2::{Digest, Sha256};
 
 use super::{
     reader::{Bytes, FileReader},
-    records::{MAX_RECORD, Record},
+    records::{Quote, Record},
     stored,
 };
 use crate::{
@@ -81,8 +81,8 @@ pub(super) async fn run_from(
         return Ok(Outcome::Done);
     }
     let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
-    let mut reader = FileReader::open(bytes).await?;
     let mapping = import.mapping.clone().ok_or_else(|| Error::internal("import", "running without a mapping"))?;
+    let mut reader = FileReader::open(bytes, mapping.encoding.or(import.encoding), mapping.header_rows).await?;
     let plan = mapping.plan(&reader.header)?;
     let mut keys = Keys::default();
     // What an earlier run dealt with is read again, for the sake of the how-manieth of equal rows.
@@ -169,15 +169,21 @@ impl Keys {
     }
 }
 
-/// One row read by the plan's rules; `None` fields: it was too large to keep.
-pub(super) fn read_row(plan: &Plan, fields: Option<&[Vec<u8>]>, now: Timestamp) -> Result<NewFeedback, String> {
-    let Some(fields) = fields else {
-        return Err(format!("The line has more than {MAX_RECORD} bytes. Perhaps a quotation mark is not closed."));
-    };
-    let mut texts = Vec::with_capacity(fields.len());
-    for (n, field) in fields.iter().enumerate() {
-        texts.push(std::str::from_utf8(field).map_err(|_| format!("Field {} is not UTF-8 text. Save the file as “CSV UTF-8”.", n + 1))?);
+/// One row read by the plan's rules.
+pub(super) fn read_row(plan: &Plan, record: &Record, now: Timestamp) -> Result<NewRow, Problem> {
+    let fields = record.fields.as_deref();
+    match record.quote {
+        Some(Quote::Unclosed(line)) => return Err(Problem::quote(line, record.last, true)),
+        // One that is closed in the middle of a cell is no harm unless it took lines along and the row is none of the header's any more.
+        Some(Quote::Stray(line)) if record.last > line && fields.is_none_or(|fields| fields.len() != plan.width()) => {
+            return Err(Problem::quote(line, record.last, false));
+        }
+        _ => {}
     }
+    let Some(fields) = fields else { return Err(Problem::too_large(record.line, record.last)) };
+    // Decoded text: nothing is replaced here.
+    let texts: Vec<_> = fields.iter().map(|field| String::from_utf8_lossy(field)).collect();
+    let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
     plan.row(&texts, now)
 }
 
@@ -189,7 +195,7 @@ struct Prepared {
 }
 
 enum Line {
-    Bad(String),
+    Bad(Problem),
     Known,
     New(Box<Ready>),
 }
@@ -198,6 +204,7 @@ struct Ready {
     feedback: Feedback,
     contact: Option<(Person, ContactId)>,
     key: String,
+    left_out: Vec<Problem>,
 }
 
 /// Applies the rules to a batch, off the async threads: detecting languages takes a while.
@@ -206,8 +213,8 @@ async fn prepare(app: &AppState, scope: &Scope, language: &str, plan: Plan, batc
     let read: Vec<_> = batch
         .into_iter()
         .map(|(record, key)| {
-            let row = read_row(&plan, record.fields.as_deref(), now);
-            let key = row.as_ref().ok().and_then(|row| row.external_id.as_ref()).map_or(key, |id| source_key(id));
+            let row = read_row(&plan, &record, now);
+            let key = row.as_ref().ok().and_then(|row| row.feedback.external_id.as_ref()).map_or(key, |id| source_key(id));
             (record.line, record.end, key, row)
         })
         .collect();
@@ -215,11 +222,11 @@ async fn prepare(app: &AppState, scope: &Scope, language: &str, plan: Plan, batc
     let known = app.store.known_feedback(scope, &keys).await?;
     let (app, language, project) = (AppState::clone(app), language.to_owned(), scope.project());
     let work = move || {
-        let one = |(line, end, key, row): (u64, u64, String, Result<NewFeedback, String>)| Prepared {
+        let one = |(line, end, key, row): (u64, u64, String, Result<NewRow, Problem>)| Prepared {
             line: i64::try_from(line).unwrap_or(i64::MAX),
             end: i64::try_from(end).unwrap_or(i64::MAX),
             row: match row {
-                Err(reason) => Line::Bad(reason),
+                Err(problem) => Line::Bad(problem),
                 Ok(_) if known.contains(&key) => Line::Known,
                 Ok(row) => Line::New(Box::new(ready(&app, &language, project, row, key, now))),
             },
@@ -229,7 +236,8 @@ async fn prepare(app: &AppState, scope: &Scope, language: &str, plan: Plan, batc
     tokio::task::spawn_blocking(work).await.map_err(|e| Error::internal("import", e))
 }
 
-fn ready(app: &App, default_language: &str, project: ProjectId, row: NewFeedback, key: String, now: Timestamp) -> Ready {
+fn ready(app: &App, default_language: &str, project: ProjectId, row: NewRow, key: String, now: Timestamp) -> Ready {
+    let NewRow { feedback: row, left_out } = row;
     let language = row.language.unwrap_or_else(|| language::detect(&row.text, default_language));
     let feedback = Feedback {
         id: app.id::<FeedbackId>(),
@@ -256,7 +264,7 @@ fn ready(app: &App, default_language: &str, project: ProjectId, row: NewFeedback
     let person = |NewContact { external_id, email, name }: NewContact| {
         (Person { external_id, email, name, attributes: None, claim: Claim::Team }, app.id::<ContactId>())
     };
-    Ready { feedback, contact: row.contact.map(person), key }
+    Ready { feedback, contact: row.contact.map(person), key, left_out }
 }
 
 /// Stores a batch and how far the import is with it; `None` and nothing stored when the import no longer runs from there.
@@ -268,10 +276,13 @@ async fn store_batch(tx: &mut Tx<'_>, before: Import, rows: Vec<Prepared>, job: 
     if !tx.import_progress(&before, &after, now).await? {
         return Ok(None);
     }
-    let (mut bad, mut new) = (Vec::new(), Vec::new());
+    let (mut bad, mut new, mut groups) = (Vec::new(), Vec::new(), Groups::default());
     for Prepared { line, row, .. } in rows {
         match row {
-            Line::Bad(reason) => bad.push((line, reason)),
+            Line::Bad(problem) => {
+                groups.add(line, &problem);
+                bad.push((line, problem.message));
+            }
             Line::Known => after.known += 1,
             Line::New(ready) => new.push((line, *ready)),
         }
@@ -287,16 +298,23 @@ async fn store_batch(tx: &mut Tx<'_>, before: Import, rows: Vec<Prepared>, job: 
             Ok(added) => {
                 after.added += count(added);
                 after.known += count(lines.len() - added);
+                for (line, left_out) in lines {
+                    left_out.iter().for_each(|problem| groups.add(line, problem));
+                }
             }
-            Err(reason) => {
+            Err(problem) => {
                 after.bad += count(lines.len());
-                bad.extend(lines.into_iter().map(|line| (line, reason.clone())));
+                for (line, _) in lines {
+                    groups.add(line, &problem);
+                    bad.push((line, problem.message.clone()));
+                }
             }
         }
     }
     let room = usize::try_from(BAD_LINES_KEPT - before.bad).unwrap_or_default();
     bad.truncate(room);
     tx.insert_bad_lines(before.id, &bad).await?;
+    tx.count_problems(before.id, groups).await?;
     let counted = Import { bytes_done: after.bytes_done, ..before };
     tx.import_progress(&counted, &after, now).await?;
     if let Some(job) = job {
@@ -309,8 +327,8 @@ fn count(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
 }
 
-/// How many of some lines went in, or why none of them can.
-type Stored = (Result<usize, String>, Vec<i64>);
+/// How many of some lines went in, or why none of them can; and each line with what it leaves out.
+type Stored = (Result<usize, Problem>, Vec<(i64, Vec<Problem>)>);
 
 /// Stores new rows together, or one by one when the database does not take them so: then only what it refuses is bad.
 async fn store_lines(tx: &mut Tx<'_>, import: ImportId, new: &mut [(i64, Ready)]) -> Result<Vec<Stored>> {
@@ -322,17 +340,21 @@ async fn store_lines(tx: &mut Tx<'_>, import: ImportId, new: &mut [(i64, Ready)]
         tracing::warn!(db.error = %error, rows = new.len(), "rows of an import could not be stored together; storing one by one");
         for one in new.chunks_mut(1) {
             let stored = store_together(tx, import, one).await?;
-            all.push((stored.map_err(refused), one.iter().map(|(line, _)| *line).collect()));
+            all.push((stored.map_err(refused), told(one)));
         }
         return Ok(all);
     }
-    all.push((stored.map_err(refused), new.iter().map(|(line, _)| *line).collect()));
+    all.push((stored.map_err(refused), told(new)));
     Ok(all)
 }
 
-fn refused(error: Error) -> String {
+fn told(lines: &mut [(i64, Ready)]) -> Vec<(i64, Vec<Problem>)> {
+    lines.iter_mut().map(|(line, ready)| (*line, std::mem::take(&mut ready.left_out))).collect()
+}
+
+fn refused(error: Error) -> Problem {
     tracing::error!(db.error = %error, "a row of an import could not be stored");
-    "The database does not take this line.".into()
+    Problem::database()
 }
 
 /// Stores rows in a savepoint. The inner error is about the rows; the outer one, about the transaction or a database that takes no work.

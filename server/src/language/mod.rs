@@ -22,13 +22,39 @@ static DETECTOR: LazyLock<Detector> =
 #[must_use]
 pub fn detect(text: &str, fallback: &str) -> String {
     let Some(most) = text.char_indices().nth(LEAST - 1).map(|_| text.char_indices().nth(MOST).map_or(text, |(end, _)| &text[..end])) else {
-        return fallback.to_owned();
+        return by_script(text).unwrap_or(fallback).to_owned();
     };
     if let Some(language) = words::language(most) {
         return language.to_owned();
     }
     let found = DETECTOR.detect(most).filter(whatlang::Info::is_reliable);
     found.and_then(|info| two_letters(info.lang().code())).unwrap_or(fallback).to_owned()
+}
+
+/// The language of a short text whose letters are those of one language that we know: a word says enough then. Han alone is Chinese; kana make it
+/// Japanese. Latin, Cyrillic and Arabic letters serve many.
+fn by_script(text: &str) -> Option<&'static str> {
+    let (mut han, mut found) = (false, None);
+    for c in text.chars().filter(|c| c.is_alphabetic()) {
+        let language = match c {
+            '\u{3040}'..='\u{30ff}' | '\u{31f0}'..='\u{31ff}' | '\u{ff66}'..='\u{ff9f}' => "ja",
+            '\u{1100}'..='\u{11ff}' | '\u{3130}'..='\u{318f}' | '\u{ac00}'..='\u{d7af}' => "ko",
+            '\u{370}'..='\u{3ff}' | '\u{1f00}'..='\u{1fff}' => "el",
+            '\u{b80}'..='\u{bff}' => "ta",
+            '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{20000}'..='\u{323af}' => {
+                han = true;
+                continue;
+            }
+            // Names of products and people stand in any text.
+            c if c.is_ascii() => continue,
+            _ => return None,
+        };
+        if found.is_some_and(|known| known != language) {
+            return None;
+        }
+        found = Some(language);
+    }
+    found.or(han.then_some("zh"))
 }
 
 /// ISO 639-1 for the ISO 639-3 codes of languages that search stems or segments; others keep the fallback.
@@ -70,6 +96,17 @@ mod tests {
     fn sure_texts_are_named_and_others_fall_back() {
         assert_eq!(detect("Ich warte seit zwei Wochen auf meine neue Karte und niemand antwortet mir.", "en"), "de");
         assert_eq!(detect("ok", "en"), "en");
+        for (text, language) in [
+            ("移动端很慢", "zh"),
+            ("検索が遅い", "ja"),
+            ("검색이 느려요", "ko"),
+            ("Αργό", "el"),
+            ("iOS 很慢", "zh"),
+            ("Überblick", "en"),
+            ("日本", "zh"),
+        ] {
+            assert_eq!(detect(text, "en"), language, "{text}");
+        }
         assert_eq!(detect("Я уже две недели жду свою новую карту, и никто мне не отвечает.", "en"), "ru");
         assert_eq!(detect("xyzzy plugh 4711 0815 foo bar", "en"), "en");
         assert_eq!(detect(&"Ich warte seit zwei Wochen auf meine neue Karte. ".repeat(1000), "en"), "de");

@@ -22,7 +22,7 @@ use super::{
 use crate::error::{Error, Result};
 
 /// Grows with every change to the schema or to what tokens are: an index of another version is built again.
-pub(super) const VERSION: u32 = 4;
+pub(super) const VERSION: u32 = 5;
 /// The writer's memory.
 const WRITER_BYTES: usize = 50_000_000;
 /// Segments of fewer records than this are merged as if they were alike. With the ten thousand that tantivy has by default, what came

@@ -6,7 +6,7 @@ use domain::{
     Timestamp,
     accounts::Scope,
     ids::{ImportId, ProjectId, StaffId},
-    imports::{ImportStatus, Mapping},
+    imports::{Encoding, Example, Fault, Group, Groups, ImportStatus, Mapping},
 };
 use sqlx::FromRow;
 
@@ -15,6 +15,9 @@ use crate::error::{Error, Result};
 
 /// Bad lines that are kept of one import; more are only counted.
 pub const BAD_LINES_KEPT: i64 = 10_000;
+
+/// Files of a project that are kept after their import, for a week, so that it can be done again with other columns.
+const FILES_KEPT: i64 = 5;
 
 /// One import.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +32,8 @@ pub struct Import {
     pub source: Source,
     /// SHA-256 of the file.
     pub file_hash: String,
+    /// The encoding that it seems to be in; `None` until all of it is here.
+    pub encoding: Option<Encoding>,
     /// Which column becomes what; `None` until somebody said so.
     pub mapping: Option<Mapping>,
     /// How far it has come.
@@ -63,6 +68,12 @@ impl Import {
     pub fn is_taken_back(&self) -> bool {
         matches!(self.status, ImportStatus::TakingBack | ImportStatus::TakenBack)
     }
+
+    /// Whether it was read to its end and there is nothing of it: no row went in, and none was there before.
+    #[must_use]
+    pub fn brought_nothing(&self) -> bool {
+        self.status == ImportStatus::Done && self.bad > 0 && self.added + self.known == 0
+    }
 }
 
 /// Where an import's file is.
@@ -81,6 +92,19 @@ impl Source {
             Self::Command => "command",
         }
     }
+}
+
+/// A file that arrived whole.
+#[derive(Debug, Clone)]
+pub struct Arrived {
+    /// Its SHA-256.
+    pub hash: String,
+    /// The encoding that it seems to be in.
+    pub encoding: Encoding,
+    /// Its size.
+    pub bytes: i64,
+    /// How many pieces it is kept in.
+    pub chunks: i64,
 }
 
 /// What is left of an import's rows.
@@ -104,7 +128,7 @@ pub struct BadLine {
 /// The columns of [`Row`].
 macro_rules! columns {
     () => {
-        "id, project_id, name, source, file_hash, mapping, status, bytes_total, bytes_done, rows_added, rows_known, rows_bad, rows_removed, error, \
+        "id, project_id, name, source, file_hash, encoding, mapping, status, bytes_total, bytes_done, rows_added, rows_known, rows_bad, rows_removed, error, \
          created_by, created_at, updated_at, finished_at"
     };
 }
@@ -116,6 +140,7 @@ struct Row {
     name: String,
     source: String,
     file_hash: String,
+    encoding: String,
     mapping: String,
     status: String,
     bytes_total: i64,
@@ -141,6 +166,7 @@ impl TryFrom<Row> for Import {
             name: row.name,
             source: if row.source == "command" { Source::Command } else { Source::Upload },
             file_hash: row.file_hash,
+            encoding: Encoding::parse(&row.encoding),
             mapping: if row.mapping.is_empty() { None } else { or_instead("mapping", serde_json::from_str(&row.mapping).ok(), None) },
             status: or_instead("status of an import", ImportStatus::parse(&row.status), ImportStatus::Failed),
             bytes_total: row.bytes_total,
@@ -241,6 +267,37 @@ impl Store {
         .await?)
     }
 
+    /// Whether the file of an import is still here.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn keeps_import_file(&self, scope: &Scope, import: ImportId) -> Result<bool> {
+        let first: Option<i64> = sqlx::query_scalar(
+            "SELECT c.n FROM import_chunks c JOIN imports i ON i.id = c.import_id WHERE i.project_id = $1 AND c.import_id = $2 LIMIT 1",
+        )
+        .bind(scope.project().to_string())
+        .bind(import.to_string())
+        .fetch_optional(self.reader())
+        .await?;
+        Ok(first.is_some())
+    }
+
+    /// What was wrong with an import's rows, by kind.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn import_problems(&self, scope: &Scope, import: ImportId) -> Result<Groups> {
+        let rows: Vec<ProblemRow> = sqlx::query_as(
+            "SELECT p.fault, p.row_count, p.examples FROM import_problems p JOIN imports i ON i.id = p.import_id \
+             WHERE i.project_id = $1 AND p.import_id = $2",
+        )
+        .bind(scope.project().to_string())
+        .bind(import.to_string())
+        .fetch_all(self.reader())
+        .await?;
+        Ok(groups(rows))
+    }
+
     /// What is left of the rows that an import brought. One that ran before rows named their import has none.
     ///
     /// # Errors
@@ -272,6 +329,25 @@ impl Store {
         .fetch_all(self.reader())
         .await?)
     }
+}
+
+#[derive(FromRow)]
+struct ProblemRow {
+    fault: String,
+    row_count: i64,
+    examples: String,
+}
+
+fn groups(rows: Vec<ProblemRow>) -> Groups {
+    let mut groups = Groups::default();
+    for row in rows {
+        // A kind that only a newer version knows is not shown.
+        if let Some(fault) = Fault::parse(&row.fault) {
+            let examples: Vec<Example> = or_instead("list of examples", serde_json::from_str(&row.examples).ok(), Vec::new());
+            groups.join(Group { fault, rows: row.row_count, examples });
+        }
+    }
+    groups
 }
 
 rows! {
@@ -367,33 +443,27 @@ impl Tx<'_> {
         if done.rows_affected() == 0 { Err(domain::Error::NotFound.into()) } else { Ok(()) }
     }
 
-    /// The whole file is here, in `chunks` pieces.
+    /// The whole file is here.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn import_arrived(
-        &mut self,
-        scope: &Scope,
-        import: ImportId,
-        file_hash: &str,
-        bytes: i64,
-        chunks: i64,
-        now: Timestamp,
-    ) -> Result<()> {
+    pub async fn import_arrived(&mut self, scope: &Scope, import: ImportId, file: &Arrived, now: Timestamp) -> Result<()> {
         sqlx::query("DELETE FROM import_chunks WHERE import_id = (SELECT id FROM imports WHERE id = $1 AND project_id = $3) AND n >= $2")
             .bind(import.to_string())
-            .bind(chunks)
+            .bind(file.chunks)
             .bind(scope.project().to_string())
             .execute(self.conn())
             .await?;
         sqlx::query(
-            "UPDATE imports SET status = 'ready', file_hash = $2, bytes_total = $3, updated_at = $4 WHERE id = $1 AND project_id = $5 AND status = 'uploading'",
+            "UPDATE imports SET status = 'ready', file_hash = $2, bytes_total = $3, updated_at = $4, encoding = $6 \
+             WHERE id = $1 AND project_id = $5 AND status = 'uploading'",
         )
         .bind(import.to_string())
-        .bind(file_hash.to_owned())
-        .bind(bytes)
+        .bind(file.hash.clone())
+        .bind(file.bytes)
         .bind(now.0)
         .bind(scope.project().to_string())
+        .bind(file.encoding.as_str())
         .execute(self.conn())
         .await?;
         Ok(())
@@ -433,13 +503,14 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Stops an import; what went in stays. `false` when it was not running.
+    /// Stops an import, or gives up choosing other columns for one that ran before; what went in stays. `false` when there is nothing to stop.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn cancel_import(&mut self, scope: &Scope, import: ImportId, now: Timestamp) -> Result<bool> {
         let done = sqlx::query(
-            "UPDATE imports SET status = 'cancelled', updated_at = $3, finished_at = $3 WHERE project_id = $1 AND id = $2 AND status = 'running'",
+            "UPDATE imports SET status = 'cancelled', updated_at = $3, finished_at = $3 \
+             WHERE project_id = $1 AND id = $2 AND status IN ('running', 'ready')",
         )
         .bind(scope.project().to_string())
         .bind(import.to_string())
@@ -449,20 +520,81 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Removes an import that never ran, with its file; `false` when it did run.
+    /// Goes back to choosing columns after a run, with the same file; `false` when that is gone, or the import runs.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn reopen_import(&mut self, scope: &Scope, import: ImportId, now: Timestamp) -> Result<bool> {
+        let done = sqlx::query(
+            "UPDATE imports SET status = 'ready', bytes_done = 0, rows_added = 0, rows_known = 0, rows_bad = 0, error = NULL, finished_at = NULL, \
+             updated_at = $3 WHERE project_id = $1 AND id = $2 AND source = 'upload' AND status IN ('done', 'cancelled', 'failed') \
+             AND EXISTS (SELECT 1 FROM import_chunks c WHERE c.import_id = imports.id)",
+        )
+        .bind(scope.project().to_string())
+        .bind(import.to_string())
+        .bind(now.0)
+        .execute(self.conn())
+        .await?;
+        if done.rows_affected() == 1 {
+            self.forget_problems(import).await?;
+        }
+        Ok(done.rows_affected() == 1)
+    }
+
+    async fn forget_problems(&mut self, import: ImportId) -> Result<()> {
+        for sql in ["DELETE FROM import_errors WHERE import_id = $1", "DELETE FROM import_problems WHERE import_id = $1"] {
+            sqlx::query(sql).bind(import.to_string()).execute(self.conn()).await?;
+        }
+        Ok(())
+    }
+
+    /// Adds to what was counted of an import's problems.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn count_problems(&mut self, import: ImportId, more: Groups) -> Result<()> {
+        if more.all().is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<ProblemRow> = sqlx::query_as("SELECT fault, row_count, examples FROM import_problems WHERE import_id = $1")
+            .bind(import.to_string())
+            .fetch_all(self.conn())
+            .await?;
+        let mut all = groups(rows);
+        more.all().iter().cloned().for_each(|group| all.join(group));
+        for Group { fault, rows, examples } in all.all() {
+            sqlx::query(
+                "INSERT INTO import_problems (import_id, fault, row_count, examples) VALUES ($1, $2, $3, $4) \
+                 ON CONFLICT (import_id, fault) DO UPDATE SET row_count = excluded.row_count, examples = excluded.examples",
+            )
+            .bind(import.to_string())
+            .bind(fault.as_str())
+            .bind(*rows)
+            .bind(serde_json::to_string(examples)?)
+            .execute(self.conn())
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Removes an import that brought nothing and does not run, with its file; `false` when it did run.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn discard_import(&mut self, scope: &Scope, import: ImportId) -> Result<bool> {
-        let found: Option<String> = sqlx::query_scalar("SELECT id FROM imports WHERE project_id = $1 AND id = $2 AND status = 'ready'")
-            .bind(scope.project().to_string())
-            .bind(import.to_string())
-            .fetch_optional(self.conn())
-            .await?;
+        let found: Option<String> = sqlx::query_scalar(
+            "SELECT id FROM imports WHERE project_id = $1 AND id = $2 AND status = 'ready' \
+             AND NOT EXISTS (SELECT 1 FROM feedback f WHERE f.import_id = imports.id)",
+        )
+        .bind(scope.project().to_string())
+        .bind(import.to_string())
+        .fetch_optional(self.conn())
+        .await?;
         if found.is_none() {
             return Ok(false);
         }
         self.drop_import_file(import).await?;
+        self.forget_problems(import).await?;
         sqlx::query("DELETE FROM imports WHERE id = $1").bind(import.to_string()).execute(self.conn()).await?;
         Ok(true)
     }
@@ -628,7 +760,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The file is read to its end: the import is done and its file goes.
+    /// The file is read to its end: the import is done. Its file goes, unless there is reason to read it again in another way; of these the
+    /// project keeps the latest [`FILES_KEPT`].
     ///
     /// # Errors
     /// When the database fails.
@@ -641,7 +774,20 @@ impl Tx<'_> {
         .execute(self.conn())
         .await?;
         if done.rows_affected() == 1 {
-            self.drop_import_file(import).await?;
+            sqlx::query(
+                "DELETE FROM import_chunks WHERE import_id = $1 AND NOT EXISTS (SELECT 1 FROM import_problems p WHERE p.import_id = $1)",
+            )
+            .bind(import.to_string())
+            .execute(self.conn())
+            .await?;
+            sqlx::query(
+                "DELETE FROM import_chunks WHERE import_id IN (SELECT id FROM imports WHERE status = 'done' \
+                 AND project_id = (SELECT project_id FROM imports WHERE id = $1) ORDER BY finished_at DESC, id DESC LIMIT 1000 OFFSET $2)",
+            )
+            .bind(import.to_string())
+            .bind(FILES_KEPT)
+            .execute(self.conn())
+            .await?;
         }
         Ok(())
     }
@@ -663,7 +809,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Removes uploads that nobody started or finished within a week, and the files of those that were stopped.
+    /// Removes uploads that nobody started or finished within a week, and the files of those that ended.
     pub(super) async fn purge_imports(&mut self, now: Timestamp, at_most: i64) -> Result<u64> {
         let (day, week) = (now.plus_days(-1), now.plus_days(-7));
         let statements = [
@@ -674,7 +820,13 @@ impl Tx<'_> {
             ),
             (
                 "DELETE FROM import_chunks WHERE (import_id, n) IN (SELECT c.import_id, c.n FROM imports i \
-                 JOIN import_chunks c ON c.import_id = i.id WHERE i.status IN ('ready', 'cancelled', 'failed') AND i.updated_at <= $1 LIMIT $2)",
+                 JOIN import_chunks c ON c.import_id = i.id WHERE i.status IN ('ready', 'done', 'cancelled', 'failed') AND i.updated_at <= $1 LIMIT $2)",
+                week,
+            ),
+            // Rows of an earlier run still name it.
+            (
+                "UPDATE imports SET status = 'cancelled', finished_at = updated_at WHERE id IN (SELECT i.id FROM imports i WHERE i.status = 'ready' \
+                 AND i.updated_at <= $1 AND EXISTS (SELECT 1 FROM feedback f WHERE f.import_id = i.id) LIMIT $2)",
                 week,
             ),
             (
@@ -684,7 +836,8 @@ impl Tx<'_> {
             ),
             (
                 "DELETE FROM imports WHERE id IN (SELECT i.id FROM imports i WHERE i.status = 'ready' AND i.updated_at <= $1 \
-                 AND NOT EXISTS (SELECT 1 FROM import_chunks c WHERE c.import_id = i.id) LIMIT $2) AND status = 'ready'",
+                 AND NOT EXISTS (SELECT 1 FROM import_chunks c WHERE c.import_id = i.id) \
+                 AND NOT EXISTS (SELECT 1 FROM feedback f WHERE f.import_id = i.id) LIMIT $2) AND status = 'ready'",
                 week,
             ),
         ];

@@ -275,7 +275,7 @@ impl Tx<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn ticket_behind(&mut self, feedback: &Feedback) -> Result<Option<Ticket>> {
-        let row: Option<Row> = sqlx::query_as("SELECT * FROM tickets WHERE feedback_id = $1 AND project_id = $2")
+        let row: Option<Row> = sqlx::query_as(concat!("SELECT ", columns!(), " FROM tickets WHERE feedback_id = $1 AND project_id = $2"))
             .bind(feedback.id.to_string())
             .bind(feedback.project.to_string())
             .fetch_optional(self.conn())

@@ -9,7 +9,7 @@ use axum::{
 use domain::{
     accounts::{Role, Scope},
     ids::{ImportId, JobId, ProjectId},
-    imports::{ImportStatus, Mapping},
+    imports::{DateOrder, Encoding, Fault, ImportStatus, Mapping},
 };
 use server::{
     imports,
@@ -100,15 +100,20 @@ on_both!(a_file_goes_in_once_however_often_it_comes, |t: TestApp| async move {
 
 on_both!(bad_lines_are_named_and_good_ones_go_in, |t: TestApp| async move {
     let (app, scope) = (&t.app, project(&t.app).await);
+    // The byte order mark says UTF-8, so one letter of another encoding costs its row, and not the others.
     let mut file = b"\xef\xbb\xbfNote;Stars;When\r\nGood one;5;2026-01-02\r\n;3;\r\n\"two\r\nlines\";9;\r\n".to_vec();
     file.extend(b"M\xfcller;1;\r\nslipped;1\r\n\r\nnul\0inside;2;2026-01-02T10:00:00Z\r\nlater;1;2999-01-01");
     let import = imported(app, &scope, "text=note,score=stars,score_max=5,created_at=when", &file).await;
-    assert_eq!((import.status, counts(&import)), (ImportStatus::Done, (2, 0, 5)));
+    assert_eq!((import.status, counts(&import)), (ImportStatus::Done, (5, 0, 2)));
     let bad = app.store.bad_lines(&scope, import.id, 0, 100).await.unwrap();
-    assert_eq!(bad.iter().map(|b| b.line).collect::<Vec<_>>(), [3, 4, 6, 7, 10]);
+    assert_eq!(bad.iter().map(|b| b.line).collect::<Vec<_>>(), [3, 6]);
     assert_eq!(bad[0].reason, "The text is empty.");
-    assert!(bad[2].reason.contains("UTF-8") && bad[3].reason.contains("2 fields"), "{bad:?}");
-    assert_eq!(texts(app, &scope).await, ["Good one", "nulinside"]);
+    assert!(bad[1].reason.contains("encoding"), "{bad:?}");
+    assert_eq!(texts(app, &scope).await, ["Good one", "later", "nulinside", "slipped", "two\nlines"]);
+    let problems = app.store.import_problems(&scope, import.id).await.unwrap();
+    let named = |lost| problems.of(lost).iter().map(|g| (g.fault, g.rows, g.examples[0].line)).collect::<Vec<_>>();
+    assert_eq!(named(true), [(Fault::NoText, 1, 3), (Fault::Encoding, 1, 6)]);
+    assert_eq!(named(false), [(Fault::Future, 1, 10), (Fault::ScoreRange, 1, 4)]);
     let foreign = Scope::system(server::projects::create(app, "Other", vec![], None).await.unwrap().id);
     assert!(app.store.bad_lines(&foreign, import.id, 0, 100).await.unwrap().is_empty());
     assert!(imports::find(app, &foreign, import.id).await.is_err());
@@ -186,8 +191,7 @@ on_both!(a_stopped_import_keeps_its_rows_and_can_go_on, |t: TestApp| async move 
 
 on_both!(what_is_no_csv_file_is_refused_with_a_reason, |t: TestApp| async move {
     let (app, scope) = (&t.app, project(&t.app).await);
-    for (bytes, word) in [(&b"\xff\xfet\0e\0"[..], "UTF-16"), (b"PK\x03\x04rest", "workbook"), (&[0; 64], "text file"), (b"\n\n", "empty")]
-    {
+    for (bytes, word) in [(&b"PK\x03\x04rest"[..], "workbook"), (&[0; 64], "text file"), (b"\n\n", "empty")] {
         let mut upload = imports::begin_upload(app, &scope, "f", &format!("key-{word}-0000")).await.unwrap();
         upload.push(app, &scope, bytes).await.unwrap();
         let error = upload.finish(app, &scope).await.unwrap_err();
@@ -195,6 +199,382 @@ on_both!(what_is_no_csv_file_is_refused_with_a_reason, |t: TestApp| async move {
         assert!(errors.at("file").unwrap().contains(word), "{errors:?}");
     }
     assert!(app.store.imports(&scope, 10).await.unwrap().is_empty());
+});
+
+/// What a file of the case collection must become.
+struct Case {
+    id: &'static str,
+    file: &'static [u8],
+    map: &'static str,
+    encoding: Encoding,
+    /// Rows that go in, and rows that do not.
+    counts: (i64, i64),
+    /// Text, score as `score/top`, day, address: as they are stored.
+    rows: &'static [&'static str],
+    /// Problems and how many rows have them.
+    problems: &'static [(Fault, i64)],
+}
+
+const CASE: Case =
+    Case { id: "", file: b"", map: "text=text,tag=category", encoding: Encoding::Utf8, counts: (0, 0), rows: &[], problems: &[] };
+
+macro_rules! file {
+    ($name:literal) => {
+        include_bytes!(concat!("../data/imports/", $name))
+    };
+}
+
+const CASES: &[Case] = &[
+    Case { id: "C02", file: file!("C02-utf16.csv"), encoding: Encoding::Utf16Le, counts: (1, 0), rows: &["Äpfel"], ..CASE },
+    Case {
+        id: "C03",
+        file: file!("C03-cp1252.csv"),
+        encoding: Encoding::Windows1252,
+        counts: (2, 0),
+        rows: &["plain", "Äpfel für Zürich"],
+        ..CASE
+    },
+    Case { id: "C05", file: file!("C05-sep.csv"), counts: (1, 0), rows: &["Hallo"], ..CASE },
+    Case {
+        id: "C07",
+        file: file!("C07-short.csv"),
+        map: "text=text,tag=category,contact_email=email",
+        counts: (3, 0),
+        rows: &["First x@example.test", "Second", "Third"],
+        ..CASE
+    },
+    Case { id: "C14", file: file!("C14-unclosed.csv"), counts: (1, 1), rows: &["First"], problems: &[(Fault::Quote, 1)], ..CASE },
+    Case {
+        id: "C15",
+        file: file!("C15-dates-de.csv"),
+        map: "text=text,created_at=date",
+        counts: (2, 0),
+        rows: &["Eins 2025-11-23T00:00:00Z", "Zwei 2025-02-01T10:30:00Z"],
+        ..CASE
+    },
+    Case {
+        id: "C17",
+        file: file!("C17-dates-odd.csv"),
+        map: "text=text,created_at=date",
+        counts: (5, 0),
+        rows: &[
+            "Five 2021-11-01T10:00:00Z",
+            "Four 2021-11-01T10:00:00Z",
+            "One 2021-11-01T00:00:00Z",
+            "Three 2021-11-01T04:30:00.123Z",
+            "Two 2021-11-16T00:00:00Z",
+        ],
+        ..CASE
+    },
+    Case {
+        id: "C19",
+        file: file!("C19-mails.csv"),
+        map: "text=text,contact_email=email",
+        counts: (9, 0),
+        rows: &[
+            "a ann+test@example.test",
+            "b o'brien@example.test",
+            "c user@müller.example",
+            "d 用户@例子.广告",
+            "e Ann ann@example.test",
+            "f Ann ann@example.test",
+            "g Ann ann@example.test",
+            "h",
+            "i",
+        ],
+        ..CASE
+    },
+    Case {
+        id: "C20",
+        file: file!("C20-na.csv"),
+        map: "text=text,score=score",
+        counts: (6, 0),
+        rows: &["a 9", "b", "c", "d", "e", "f"],
+        ..CASE
+    },
+    Case {
+        id: "C22",
+        file: file!("C22-stars.csv"),
+        map: "text=text,score=rating,score_max=5",
+        counts: (3, 0),
+        rows: &["a 4/5", "b 4/5", "c 4/5"],
+        ..CASE
+    },
+    Case {
+        id: "C29",
+        file: file!("C29-twohead.csv"),
+        map: "text=How was it?,external_id=Respondent ID",
+        counts: (1, 0),
+        rows: &["Fine"],
+        ..CASE
+    },
+    Case { id: "C37", file: file!("C37-sjis.csv"), encoding: Encoding::ShiftJis, counts: (1, 0), rows: &["検索が遅い"], ..CASE },
+    Case {
+        id: "C15, slashes that show their order",
+        file: b"text,date\nOne,11/23/2025\nTwo,01/02/2025 1:05 PM\n",
+        map: "text=text,created_at=date",
+        counts: (2, 0),
+        rows: &["One 2025-11-23T00:00:00Z", "Two 2025-01-02T13:05:00Z"],
+        ..CASE
+    },
+    Case {
+        id: "C19 and C20, what is neither a value nor none",
+        file: b"text,score,date,email,status\na,ten,yesterday,ann,odd\nb,11/10,2999-01-01,,\n",
+        map: "text=text,score=score,created_at=date,contact_email=email,status=status",
+        counts: (2, 0),
+        rows: &["a", "b"],
+        problems: &[(Fault::Date, 1), (Fault::Future, 1), (Fault::Score, 1), (Fault::ScoreRange, 1), (Fault::Email, 1), (Fault::Status, 1)],
+        ..CASE
+    },
+];
+
+/// An import's rows in one line each, as [`Case::rows`] has them.
+async fn stored_rows(app: &AppState, import: &Import, map: &str) -> Vec<String> {
+    let all: Vec<(String, Option<f64>, Option<f64>, i64, Option<String>, Option<String>, String)> = sqlx::query_as(
+        "SELECT f.text, f.score, f.score_max, f.created_at, c.name, c.email, f.kind FROM feedback f LEFT JOIN contacts c ON c.id = f.contact_id \
+         WHERE f.import_id = $1 ORDER BY f.text",
+    )
+    .bind(import.id.to_string())
+    .fetch_all(app.store.reader())
+    .await
+    .unwrap();
+    let now = app.now();
+    let mut rows: Vec<String> = all
+        .into_iter()
+        .map(|(text, score, max, at, name, email, kind)| {
+            assert_eq!(kind, "import");
+            let score = score.map(|s| max.map_or_else(|| s.to_string(), |max| format!("{s}/{max}")));
+            let at = (map.contains("created_at") && at != now.0).then(|| domain::Timestamp(at).rfc3339());
+            [Some(text), score, at, name, email].into_iter().flatten().collect::<Vec<_>>().join(" ")
+        })
+        .collect();
+    rows.sort();
+    rows
+}
+
+on_both!(files_of_the_case_collection_come_in, |t: TestApp| async move {
+    for case in CASES {
+        let (app, scope) = (&t.app, project(&t.app).await);
+        let import = imported(app, &scope, case.map, case.file).await;
+        assert_eq!((import.status, (import.added, import.bad)), (ImportStatus::Done, case.counts), "{}", case.id);
+        assert_eq!(import.encoding, Some(case.encoding), "{}", case.id);
+        let mut expected: Vec<String> = case.rows.iter().map(|row| (*row).to_owned()).collect();
+        expected.sort();
+        assert_eq!(stored_rows(app, &import, case.map).await, expected, "{}", case.id);
+        let problems = app.store.import_problems(&scope, import.id).await.unwrap();
+        let found: Vec<_> = problems.all().iter().map(|g| (g.fault, g.rows)).collect();
+        assert_eq!(found, case.problems, "{}", case.id);
+        // Again: nothing doubles.
+        assert_eq!(imported(app, &scope, case.map, case.file).await.added, 0, "{}", case.id);
+    }
+});
+
+on_both!(a_quotation_mark_that_is_never_closed_is_named_with_the_lines_it_took, |t: TestApp| async move {
+    let (app, scope) = (&t.app, project(&t.app).await);
+    let import = imported(app, &scope, "text=text,tag=category", file!("C14-unclosed.csv")).await;
+    let bad = app.store.bad_lines(&scope, import.id, 0, 10).await.unwrap();
+    assert_eq!(bad.len(), 1);
+    assert_eq!(bad[0].line, 3);
+    assert!(bad[0].reason.contains("quotation mark (\") opened on line 3 is never closed"), "{}", bad[0].reason);
+    assert!(bad[0].reason.contains("The 2 lines after it, to line 5"), "{}", bad[0].reason);
+    // One that a later line happens to close.
+    let file = b"text,category\n\"one,a\ntwo,\"b\" x\nthree,c\n";
+    let import = imported(app, &scope, "text=text,tag=category", file).await;
+    let bad = app.store.bad_lines(&scope, import.id, 0, 10).await.unwrap();
+    assert_eq!((counts(&import), bad.len(), bad[0].line), ((1, 0, 1), 1, 2));
+    assert!(bad[0].reason.contains("opened on line 2 is closed in the wrong place"), "{}", bad[0].reason);
+});
+
+on_both!(a_file_reads_the_same_in_every_encoding, |t: TestApp| async move {
+    let (app, scope) = (&t.app, project(&t.app).await);
+    let western = "text;note\n\"Größe und Übersicht fehlen;\nbitte ändern\";é\nWo ist die Straße?;ü\n".repeat(3);
+    let japanese = "text;note\n検索が遅いです。画面も出ません。;メモ\n\"ログインできない。\r\n直してください。\";あ\n";
+    let utf16 = |text: &str, big: bool, mark: bool| {
+        let units = mark.then_some(0xfeff).into_iter().chain(text.encode_utf16());
+        units.flat_map(|u| if big { u.to_be_bytes() } else { u.to_le_bytes() }).collect::<Vec<u8>>()
+    };
+    let legacy = |text: &str, encoding: &'static encoding_rs::Encoding| encoding.encode(text).0.into_owned();
+    for (text, rows) in [(western.as_str(), 8), (japanese, 2)] {
+        let first = imported(app, &scope, "text=text", text.as_bytes()).await;
+        assert_eq!((first.encoding, counts(&first).0), (Some(Encoding::Utf8), rows));
+        let mut others = vec![
+            (Encoding::Utf8, format!("\u{feff}{text}").into_bytes()),
+            (Encoding::Utf16Le, utf16(text, false, true)),
+            (Encoding::Utf16Be, utf16(text, true, true)),
+            (Encoding::Utf16Le, utf16(text, false, false)),
+            (Encoding::Utf16Be, utf16(text, true, false)),
+        ];
+        if rows == 2 {
+            others.push((Encoding::ShiftJis, legacy(text, encoding_rs::SHIFT_JIS)));
+            others.push((Encoding::EucJp, legacy(text, encoding_rs::EUC_JP)));
+        } else {
+            others.push((Encoding::Windows1252, legacy(text, encoding_rs::WINDOWS_1252)));
+            others.push((Encoding::Macintosh, legacy(text, encoding_rs::MACINTOSH)));
+        }
+        for (encoding, bytes) in others {
+            let again = imported(app, &scope, "text=text", &bytes).await;
+            // Each row is known by what it says: it reads as the same text.
+            assert_eq!((again.encoding, counts(&again)), (Some(encoding), (0, rows, 0)));
+            assert_eq!(again.bytes_done, bytes.len() as i64);
+        }
+    }
+    // A guess that is wrong is put right.
+    let bytes = legacy("text\nŽluťoučký kůň\n", encoding_rs::WINDOWS_1250);
+    let import = uploaded(app, &scope, "f.csv", &bytes).await;
+    let mapping = Mapping { encoding: Some(Encoding::Windows1250), ..Mapping::parse("text=text").unwrap() };
+    imports::start(app, &scope, &import, mapping).await.unwrap();
+    jobs::run_due(app).await.unwrap();
+    assert!(texts(app, &scope).await.contains(&"Žluťoučký kůň".to_owned()));
+});
+
+on_both!(a_large_file_in_another_encoding_is_carried_on_where_it_was, |t: TestApp| async move {
+    let (app, scope) = (&t.app, project(&t.app).await);
+    let text: String = std::iter::once("text,n\n".to_owned()).chain((0..60_000).map(|n| format!("Größe {n} fehlt,{n}\n"))).collect();
+    let bytes = encoding_rs::WINDOWS_1252.encode(&text).0.into_owned();
+    assert!(bytes.len() > 2 * imports::reader::CHUNK);
+    let import = uploaded(app, &scope, "f.csv", &bytes).await;
+    imports::start(app, &scope, &import, Mapping::parse("text=text").unwrap()).await.unwrap();
+    imports::run(app, &scope, import.id, |p| p.added >= 31_000).await.unwrap();
+    let half = imports::find(app, &scope, import.id).await.unwrap();
+    assert!(half.bytes_done > 0 && half.bytes_done < bytes.len() as i64);
+    imports::run(app, &scope, import.id, |_| false).await.unwrap();
+    let done = imports::find(app, &scope, import.id).await.unwrap();
+    assert_eq!((done.status, counts(&done)), (ImportStatus::Done, (60_000, 0, 0)));
+    assert_eq!(count(app, "SELECT COUNT(*) FROM feedback WHERE text = 'Größe 59999 fehlt'").await, 1);
+});
+
+on_both!(swappable_dates_are_asked_about, |t: TestApp| async move {
+    let (app, scope) = (&t.app, project(&t.app).await);
+    let file = b"text,date\nOne,01/02/2025\nTwo,03/04/2025 10:30\n";
+    let import = uploaded(app, &scope, "f.csv", file).await;
+    let map = |dates| Mapping { dates, ..Mapping::parse("text=text,created_at=date").unwrap() };
+    let refused = imports::start(app, &scope, &import, map(None)).await.unwrap_err();
+    assert!(format!("{:?}", refused.refusal()).contains("Dates like 01/02/2025 can be read in two ways"), "{refused}");
+    imports::start(app, &scope, &import, map(Some(DateOrder::MonthFirst))).await.unwrap();
+    jobs::run_due(app).await.unwrap();
+    let import = imports::find(app, &scope, import.id).await.unwrap();
+    let rows = stored_rows(app, &import, "created_at").await;
+    assert_eq!(rows, ["One 2025-01-02T00:00:00Z", "Two 2025-03-04T10:30:00Z"]);
+    assert_eq!(import.mapping.unwrap().dates, Some(DateOrder::MonthFirst));
+});
+
+on_both!(an_import_in_which_all_rows_fail_says_so_and_leads_back_to_the_columns, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let (app, scope) = (&t.app, Scope::system(project.id));
+    let mut file = String::from("text,note,date\n");
+    (0..500).for_each(|n| file.push_str(&format!("Message {n},,01.09.2026\n")));
+    let list = format!("/p/{}/imports", project.slug);
+    let url = send_file(&owner, &list, "upload-key-1", "excel.csv", file.as_bytes()).await.location().to_owned();
+    // The start is refused while not one row of the preview can go in, and offered all the same.
+    let wrong = [("text", "note"), ("created_at", "date")];
+    let page = owner.post(&format!("{url}/start"), &wrong).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.body.contains("None of the first 500 rows can be imported.") && page.body.contains("Start anyway"), "{}", page.body);
+    assert!(!page.body.contains("Start the import"), "{}", page.body);
+    let anyway = [("text", "note"), ("created_at", "date"), ("anyway", "1")];
+    assert_eq!(owner.post(&format!("{url}/start"), &anyway).await.location(), url);
+    jobs::run_due(app).await.unwrap();
+    let page = owner.get(&url).await;
+    for words in ["Nothing imported", "500 ×", "No text", "line 2, line 3, line 4", "All 500 rows of this file failed.", "Change columns"]
+    {
+        assert!(page.body.contains(words), "{words}: {}", page.body);
+    }
+    assert!(!page.body.contains(">Done<"), "{}", page.body);
+    assert!(owner.get(&list).await.body.contains("Nothing imported"));
+    // Back to the columns, with the same file and the choices made; a second click changes nothing.
+    for _ in 0..2 {
+        assert_eq!(owner.post(&format!("{url}/change"), &[]).await.location(), url);
+    }
+    let page = owner.get(&url).await;
+    assert!(page.body.contains("None of the first 500 rows"), "{}", page.body);
+    assert!(app.store.bad_lines(&scope, url.rsplit('/').next().unwrap().parse().unwrap(), 0, 10).await.unwrap().is_empty());
+    assert_eq!(owner.post(&format!("{url}/start"), &[("text", "text"), ("created_at", "date")]).await.location(), url);
+    jobs::run_due(app).await.unwrap();
+    let page = owner.get(&url).await;
+    assert!(page.body.contains("All rows were imported.") && !page.body.contains("Change columns"), "{}", page.body);
+    assert_eq!(count(app, "SELECT COUNT(*) FROM feedback WHERE created_at = 1788220800000").await, 500);
+    assert_eq!(count(app, "SELECT COUNT(*) FROM import_chunks").await, 0);
+    assert_eq!(owner.post(&format!("{url}/change"), &[]).await.status, StatusCode::CONFLICT);
+});
+
+on_both!(an_import_in_which_some_rows_fail_can_be_done_again_with_other_columns, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let (app, scope) = (&t.app, Scope::system(project.id));
+    let file = b"text,subject,date\nFirst,,2026-01-02\n,Second,2026-01-02\nThird,,soon\n";
+    let import = imported(app, &scope, "text=text,created_at=date", file).await;
+    assert_eq!(counts(&import), (2, 0, 1));
+    let url = format!("/p/{}/imports/{}", project.slug, import.id);
+    let page = owner.get(&url).await;
+    for words in ["Partly imported", "No text", "Not a date", "line 4: “soon”", "Change columns"] {
+        assert!(page.body.contains(words), "{words}: {}", page.body);
+    }
+    owner.post(&format!("{url}/change"), &[]).await;
+    let page = owner.get(&url).await;
+    assert!(page.body.contains("2 rows from this file went in before and stay as they are."), "{}", page.body);
+    // Given up: what went in stays, and it can be taken up again.
+    owner.post(&format!("{url}/cancel"), &[]).await;
+    assert_eq!(texts(app, &scope).await, ["First", "Third"]);
+    owner.post(&format!("{url}/change"), &[]).await;
+    owner.post(&format!("{url}/start"), &[("text", "subject"), ("created_at", "date")]).await;
+    jobs::run_due(app).await.unwrap();
+    assert_eq!(texts(app, &scope).await, ["First", "Second", "Third"]);
+    // All that this import brought is taken back together.
+    assert_eq!(app.store.brought_by(&scope, import.id).await.unwrap().untouched, 3);
+});
+
+on_both!(files_of_ended_imports_do_not_pile_up, |t: TestApp| async move {
+    let (app, scope) = (&t.app, project(&t.app).await);
+    for n in 0..7 {
+        imported(app, &scope, "text=text", format!("text,n\nfine {n},1\n,{n}\n").as_bytes()).await;
+        t.clock.advance_ms(1_000);
+    }
+    assert_eq!(count(app, "SELECT COUNT(DISTINCT import_id) FROM import_chunks").await, 5);
+    t.clock.advance_ms(8 * 86_400_000);
+    enqueued(app, Job::Purge {}).await;
+    jobs::run_due(app).await.unwrap();
+    assert_eq!(count(app, "SELECT COUNT(*) FROM import_chunks").await, 0);
+    assert_eq!(app.store.imports(&scope, 10).await.unwrap().len(), 7);
+});
+
+on_both!(imported_rows_are_of_a_kind_of_their_own, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let (app, scope) = (&t.app, Scope::system(project.id));
+    let file = "text,customer,rating,kind\n移动端很慢,Ann Lee,4,ticket\nI would like to see all of my invoices in one place.,Bo,2,idea\n";
+    let import = uploaded(app, &scope, "b8.csv", file.as_bytes()).await;
+    let preview = imports::preview(app, &scope, &import, None).await.unwrap();
+    let guess = |target: &str| preview.mapping.column(domain::imports::Target::parse(target).unwrap());
+    assert_eq!((guess("contact_name"), guess("contact_id"), guess("score_max")), (Some("customer"), None, Some("5")));
+    imports::start(app, &scope, &import, preview.mapping.clone()).await.unwrap();
+    jobs::run_due(app).await.unwrap();
+    let all: Vec<(String, String, f64)> =
+        sqlx::query_as("SELECT kind, language, score_max FROM feedback ORDER BY kind").fetch_all(app.store.reader()).await.unwrap();
+    // A ticket has a conversation, and no file brings one.
+    assert_eq!(all, [("idea".into(), "en".into(), 5.0), ("import".into(), "zh".into(), 5.0)]);
+    let problems = app.store.import_problems(&scope, import.id).await.unwrap();
+    assert_eq!(problems.of(false).iter().map(|g| g.fault).collect::<Vec<_>>(), [Fault::Kind]);
+    // Found, counted and named by it.
+    assert!(app.search.caught_up(std::time::Duration::from_secs(20)).await);
+    let page = owner.get(&format!("/p/{}/inbox?q=kind%3Aimport", project.slug)).await;
+    assert!(page.body.contains("移动端很慢") && !page.body.contains("invoices"), "{}", page.body);
+    assert!(owner.get(&format!("/p/{}/inbox", project.slug)).await.body.contains(">Import<"));
+});
+
+on_both!(rows_of_earlier_imports_get_their_kind, |t: TestApp| async move {
+    let (app, scope) = (&t.app, project(&t.app).await);
+    imported(app, &scope, "text=text,kind=kind", b"text,kind\na,\nb,\nc,idea\nd,\n").await;
+    sqlx_execute(app, "UPDATE feedback SET kind = 'api' WHERE text = 'a'").await;
+    sqlx_execute(app, "UPDATE feedback SET kind = 'ticket' WHERE text = 'b'").await;
+    // As one that came through the API.
+    sqlx_execute(app, "UPDATE feedback SET kind = 'api', import_id = NULL WHERE text = 'd'").await;
+    let migration = match t.database {
+        Database::Sqlite => include_str!("../../../migrations/sqlite/0020_imports.sql"),
+        Database::Postgres => include_str!("../../../migrations/postgres/0020_imports.sql"),
+    };
+    sqlx_execute(app, &migration[migration.find("UPDATE feedback").unwrap()..]).await;
+    let all: Vec<(String, String)> =
+        sqlx::query_as("SELECT text, kind FROM feedback ORDER BY text").fetch_all(app.store.reader()).await.unwrap();
+    let kinds: Vec<_> = all.iter().map(|(text, kind)| format!("{text} {kind}")).collect();
+    assert_eq!(kinds, ["a import", "b import", "c idea", "d api"]);
 });
 
 on_both!(the_real_file_has_10003_rows, |t: TestApp| async move {
@@ -330,6 +710,21 @@ on_both!(the_command_line_imports_and_carries_on, |t: TestApp| async move {
     assert_eq!(app.store.imports(&scope, 10).await.unwrap().len(), 1);
     assert_eq!(count(app, "SELECT COUNT(*) FROM feedback_tags WHERE tag = 'bank-2026'").await, 1_200);
 
+    // Encoding and dates are found out, or said.
+    std::fs::write(&path, encoding_rs::WINDOWS_1252.encode("text,date\nGröße fehlt,01/02/2025\nn,n/a\n").0).unwrap();
+    let dated = |more: &[&str]| {
+        let words = ["import", "--project", "my app", "--map", "text=text,created_at=date", path.to_str().unwrap()];
+        Line::parse_from(words.iter().chain(more).copied()).import
+    };
+    let refused = imports::cli::import(app, &dated(&[])).await.unwrap_err();
+    assert!(format!("{:?}", refused.refusal()).contains("Say --dates dmy or --dates mdy."), "{refused}");
+    let wrong = imports::cli::import(app, &dated(&["--dates", "dmy", "--encoding", "shift_jis", "--dry-run"])).await.unwrap();
+    assert_eq!(wrong.encoding, Some(Encoding::ShiftJis));
+    let done = imports::cli::import(app, &dated(&["--dates", "dmy"])).await.unwrap();
+    assert_eq!((done.encoding, done.added, done.bad, done.groups.all().len()), (Some(Encoding::Windows1252), 2, 0, 0));
+    assert_eq!(count(app, "SELECT COUNT(*) FROM feedback WHERE text = 'Größe fehlt' AND created_at = 1738368000000").await, 1);
+    assert!(Line::try_parse_from(["import", "--project", "x", "--map", "text=t", "f", "--encoding", "utf-7"]).is_err());
+
     for (project, map) in [("nobody's", "text=text"), ("my app", "text=nothing")] {
         let line = Line::parse_from(["import", "--project", project, "--map", map, path.to_str().unwrap()]).import;
         assert!(matches!(imports::cli::import(app, &line).await.unwrap_err().refusal(), Some(domain::Error::Invalid(_))));
@@ -401,7 +796,7 @@ on_both!(a_file_goes_through_the_pages, |t: TestApp| async move {
     assert_eq!(owner.post(&format!("{import}/start"), &fields).await.location(), import);
     assert_eq!(jobs::run_due(&t.app).await.unwrap(), 1);
     let page = owner.get(&import).await;
-    assert!(!page.body.contains("data-poll") && page.body.contains("2 lines could not go in"), "{}", page.body);
+    assert!(!page.body.contains("data-poll") && page.body.contains("2 rows could not be imported"), "{}", page.body);
     assert!(page.body.contains(&format!("/p/{}/inbox?q=tag%3Aspring", project.slug)), "{}", page.body);
     assert!(page.body.contains("The text is empty."));
     let csv = owner.get(&format!("{import}/bad-lines.csv")).await;
@@ -427,7 +822,7 @@ on_both!(only_admins_import_and_only_their_own, |t: TestApp| async move {
         assert_eq!(member.get(&list).await.status, StatusCode::FORBIDDEN);
         assert_eq!(member.get(&import).await.status, StatusCode::FORBIDDEN);
         assert_eq!(send_file(&member, &list, "upload-key-9", "a.csv", b"text\nx\n").await.status, StatusCode::FORBIDDEN);
-        for action in ["start", "preview", "cancel", "continue", "take-back"] {
+        for action in ["start", "preview", "cancel", "continue", "change", "take-back"] {
             assert_eq!(member.post(&format!("{import}/{action}"), &[("text", "text")]).await.status, StatusCode::FORBIDDEN, "{action}");
         }
     }

@@ -1,0 +1,212 @@
+//! What is wrong with a row, or with one cell of it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::feedback::words;
+
+words! {
+    /// The kind of problem. Problems are counted by it.
+    Fault {
+        /// There is nothing in the text's cell.
+        NoText = "no_text" / "No text",
+        /// The text is longer than feedback may be.
+        TextTooLong = "text_too_long" / "Text longer than 20,000 characters",
+        /// More cells than the header has columns.
+        TooManyCells = "too_many_cells" / "More cells than columns",
+        /// A quotation mark swallows the lines after it.
+        Quote = "quote" / "Quotation mark not closed",
+        /// The row is larger than a row may be.
+        TooLarge = "too_large" / "Row larger than 1 MB",
+        /// Bytes that are not valid in the file's encoding.
+        Encoding = "encoding" / "Not readable in this encoding",
+        /// Bytes of an optional cell that are not valid in the file's encoding.
+        Bytes = "bytes" / "Not readable in this encoding",
+        /// The database refused the row.
+        Database = "database" / "Refused by the database",
+        /// Not a date that we know how to read.
+        Date = "date" / "Not a date",
+        /// A date whose day and month can be swapped, while nobody said which comes first.
+        DateOrder = "date_order" / "Day and month can be swapped",
+        /// A date later than tomorrow.
+        Future = "future" / "Date in the future",
+        /// Not a score that we know how to read.
+        Score = "score" / "Not a score",
+        /// A score below 0 or above its scale.
+        ScoreRange = "score_range" / "Score outside its scale",
+        /// The top of the scale is no number that could be one.
+        ScoreMax = "score_max" / "Not the top of a scale",
+        /// Not an e-mail address.
+        Email = "email" / "Not an e-mail address",
+        /// Not a tag.
+        Tag = "tag" / "Not a tag",
+        /// More tags than one record may have.
+        Tags = "tags" / "More than 20 tags",
+        /// Not a language code.
+        Language = "language" / "Not a language code",
+        /// Not a kind of feedback that an import can bring.
+        Kind = "kind" / "Not a kind of feedback",
+        /// Not a status.
+        Status = "status" / "Not a status",
+        /// Longer than its field may be.
+        TooLong = "too_long" / "Value too long",
+    }
+}
+
+impl Fault {
+    /// The field that is left out because of it; `None` where the whole row is.
+    #[must_use]
+    pub fn left_out(self) -> Option<&'static str> {
+        Some(match self {
+            Self::NoText | Self::TextTooLong | Self::TooManyCells | Self::Quote | Self::TooLarge | Self::Encoding | Self::Database => {
+                return None;
+            }
+            Self::Date | Self::DateOrder | Self::Future => "date",
+            Self::Score | Self::ScoreRange => "score",
+            Self::ScoreMax => "top of the scale",
+            Self::Email => "e-mail address",
+            Self::Tag | Self::Tags => "tag",
+            Self::Language => "language",
+            Self::Kind => "kind",
+            Self::Status => "status",
+            Self::TooLong | Self::Bytes => "value",
+        })
+    }
+}
+
+/// One problem of one row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Its kind.
+    pub fault: Fault,
+    /// The beginning of the value that is wrong; may be empty.
+    pub value: String,
+    /// The whole of it, as a sentence for a person.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem with a value.
+    #[must_use]
+    pub fn new(fault: Fault, value: &str, message: impl Into<String>) -> Self {
+        Self { fault, value: brief(value), message: message.into() }
+    }
+
+    /// A quotation mark opened at `line` ran on to line `last`: to the end of the file, or to the next quotation mark.
+    #[must_use]
+    pub fn quote(line: u64, last: u64, at_end: bool) -> Self {
+        let swallowed = last.saturating_sub(line);
+        let lines = match swallowed {
+            0 => String::new(),
+            1 => format!(" The line after it, {last}, was read as part of the same cell."),
+            n => format!(" The {n} lines after it, to line {last}, were read as part of the same cell."),
+        };
+        let what = if at_end { "is never closed" } else { "is closed in the wrong place" };
+        let advice = "Close it, or write it twice if it belongs to the text.";
+        Self::new(Fault::Quote, "", format!("The quotation mark (\") opened on line {line} {what}.{lines} {advice}"))
+    }
+
+    /// The row is too large to keep.
+    #[must_use]
+    pub fn too_large(line: u64, last: u64) -> Self {
+        let text =
+            format!("The row is larger than 1 MB; it runs from line {line} to line {last}. Perhaps a quotation mark (\") is not closed.");
+        Self::new(Fault::TooLarge, "", text)
+    }
+
+    /// The database refused the row.
+    #[must_use]
+    pub fn database() -> Self {
+        Self::new(Fault::Database, "", "The database does not take this line.")
+    }
+}
+
+/// The beginning of a value, to show in a reason.
+pub(super) fn brief(text: &str) -> String {
+    let start: String = text.chars().take(40).collect();
+    if start.len() < text.len() { format!("{start}…") } else { start }
+}
+
+/// Rows with the same kind of problem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// The kind of problem.
+    pub fault: Fault,
+    /// How many rows have it.
+    pub rows: i64,
+    /// The first of them.
+    pub examples: Vec<Example>,
+}
+
+/// One row of a [`Group`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Example {
+    /// Its line in the file.
+    pub line: i64,
+    /// The beginning of the value that is wrong; may be empty.
+    pub value: String,
+}
+
+/// Problems counted by kind, in the order of [`Fault::ALL`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Groups(Vec<Group>);
+
+impl Groups {
+    /// Examples kept of each kind.
+    pub const EXAMPLES: usize = 3;
+
+    /// Counts a row's problem.
+    pub fn add(&mut self, line: i64, problem: &Problem) {
+        self.join(Group { fault: problem.fault, rows: 1, examples: vec![Example { line, value: problem.value.clone() }] });
+    }
+
+    /// Adds what was counted elsewhere, of later rows.
+    pub fn join(&mut self, group: Group) {
+        let Some(known) = self.0.iter_mut().find(|g| g.fault == group.fault) else {
+            self.0.push(group);
+            return self.0.sort_by_key(|g| g.fault);
+        };
+        known.rows += group.rows;
+        known.examples.extend(group.examples);
+        known.examples.truncate(Self::EXAMPLES);
+    }
+
+    /// All groups.
+    #[must_use]
+    pub fn all(&self) -> &[Group] {
+        &self.0
+    }
+
+    /// Groups of rows that are lost (`true`), or that go in without one field (`false`); the largest first.
+    #[must_use]
+    pub fn of(&self, lost: bool) -> Vec<Group> {
+        let mut groups: Vec<Group> = self.0.iter().filter(|g| g.fault.left_out().is_none() == lost).cloned().collect();
+        groups.sort_by_key(|g| std::cmp::Reverse(g.rows));
+        groups
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problems_are_counted_by_kind_with_the_first_examples() {
+        let mut groups = Groups::default();
+        for line in 2..502 {
+            groups.add(line, &Problem::new(Fault::Date, "tomorrow", "…"));
+        }
+        groups.add(7, &Problem::new(Fault::NoText, "", "…"));
+        let [date] = groups.of(false).try_into().unwrap();
+        assert_eq!((date.rows, date.examples.len(), date.examples[2].line), (500, 3, 4));
+        assert_eq!(groups.of(true).len(), 1);
+    }
+
+    #[test]
+    fn a_quotation_mark_is_told_with_the_lines_it_swallows() {
+        let text = Problem::quote(3, 5, true).message;
+        assert!(
+            text.contains("quotation mark (\") opened on line 3 is never closed") && text.contains("2 lines after it, to line 5"),
+            "{text}"
+        );
+    }
+}

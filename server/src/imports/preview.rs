@@ -1,0 +1,160 @@
+//! What a file would become: found out from its first rows, before anything goes in.
+
+use domain::{
+    Error as Refusal, FieldErrors, Timestamp,
+    accounts::{Role, Scope},
+    imports::{Encoding, Groups, Mapping, NewRow, Order, Problem, columns},
+};
+
+use super::{
+    guessed_tag,
+    reader::{FileReader, cells},
+    records::Record,
+    run, stored,
+};
+use crate::{error::Result, state::App, store::imports::Import};
+
+/// Rows that are shown.
+pub const PREVIEW: usize = 20;
+/// Rows that are looked at, to see the order of dates and the scale of scores.
+const SAMPLE: usize = 5_000;
+/// Bytes of these at most.
+const SAMPLE_BYTES: usize = 4 << 20;
+
+/// What a file would become under a mapping.
+pub struct Preview {
+    /// The names of its columns.
+    pub columns: Vec<String>,
+    /// What was previewed: the given mapping or a guess, with all that was found out about the file.
+    pub mapping: Mapping,
+    /// What is wrong with the mapping.
+    pub errors: FieldErrors,
+    /// The first rows: line, and what it becomes or why it cannot go in. Empty while the mapping is wrong.
+    pub rows: Vec<(u64, Result<NewRow, Problem>)>,
+    /// How many rows were looked at.
+    pub checked: usize,
+    /// How many of them can go in.
+    pub good: usize,
+    /// What is wrong with those that cannot, or not whole.
+    pub groups: Groups,
+    /// The encoding that the file seems to be in.
+    pub detected: Encoding,
+    /// What the dates say about their order.
+    pub order: Order,
+}
+
+impl Preview {
+    /// Whether not one of the rows that were looked at can go in.
+    #[must_use]
+    pub fn nothing_goes_in(&self) -> bool {
+        self.checked > 0 && self.good == 0
+    }
+}
+
+/// The first rows of a file.
+pub(super) struct Sample {
+    records: Vec<Record>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Sample {
+    pub(super) async fn read(reader: &mut FileReader) -> Result<Self> {
+        let (mut sample, mut bytes) = (Self { records: Vec::new(), rows: Vec::new() }, 0);
+        while sample.records.len() < SAMPLE
+            && bytes < SAMPLE_BYTES
+            && let Some(record) = reader.next().await?
+        {
+            bytes += record.fields.iter().flatten().map(Vec::len).sum::<usize>();
+            sample.rows.push(cells(&record).unwrap_or_default());
+            sample.records.push(record);
+        }
+        Ok(sample)
+    }
+
+    /// Writes into a mapping what the file itself says: encoding, header, order of dates. Refuses what only a person can know.
+    pub(super) fn settle(&self, mapping: &mut Mapping, reader: &FileReader) -> (Order, FieldErrors) {
+        let mut errors = FieldErrors::default();
+        mapping.encoding = Some(reader.encoding);
+        mapping.header_rows = Some(reader.header_rows);
+        let order = mapping.order(&reader.header, &self.rows);
+        match &order {
+            Order::Irrelevant => {}
+            Order::Clear(found, _) => mapping.dates = mapping.dates.or(Some(*found)),
+            Order::Ambiguous(example) if mapping.dates.is_none() => {
+                errors.add(
+                    "dates",
+                    "required",
+                    format!("Dates like {example} can be read in two ways. Choose whether the day or the month comes first."),
+                );
+            }
+            Order::Ambiguous(_) => {}
+        }
+        (order, errors)
+    }
+}
+
+/// Shows what an uploaded file would become under a mapping, or under the one it ran with, or under a guessed one.
+///
+/// # Errors
+/// When there is no such import.
+pub async fn preview(app: &App, scope: &Scope, import: &Import, mapping: Option<Mapping>) -> Result<Preview> {
+    scope.require(Role::Admin)?;
+    let mapping = mapping.or_else(|| import.mapping.clone());
+    let encoding = mapping.as_ref().and_then(|m| m.encoding).or(import.encoding);
+    let header_rows = mapping.as_ref().and_then(|m| m.header_rows);
+    let mut reader = FileReader::open(stored(app, scope, import.id), encoding, header_rows).await?;
+    let sample = Sample::read(&mut reader).await?;
+    let guess = || Mapping { add_tag: guessed_tag(&import.name), ..Mapping::guess(&reader.header, &sample.rows) };
+    let mapping = mapping.unwrap_or_else(guess);
+    preview_of(&reader, &sample, mapping, import.encoding.unwrap_or(reader.encoding), app.now())
+}
+
+fn preview_of(reader: &FileReader, sample: &Sample, mut mapping: Mapping, detected: Encoding, now: Timestamp) -> Result<Preview> {
+    let (order, errors) = sample.settle(&mut mapping, reader);
+    let mut preview = Preview {
+        columns: columns(&reader.header),
+        mapping,
+        errors,
+        rows: Vec::new(),
+        checked: 0,
+        good: 0,
+        groups: Groups::default(),
+        detected,
+        order,
+    };
+    match preview.mapping.plan(&reader.header) {
+        Err(Refusal::Invalid(wrong)) => preview.errors.0.extend(wrong.0),
+        Err(other) => return Err(other.into()),
+        Ok(plan) => {
+            for record in &sample.records {
+                let (row, line) = (run::read_row(&plan, record, now), i64::try_from(record.line).unwrap_or(i64::MAX));
+                preview.checked += 1;
+                match &row {
+                    Ok(row) => {
+                        preview.good += 1;
+                        row.left_out.iter().for_each(|problem| preview.groups.add(line, problem));
+                    }
+                    Err(problem) => preview.groups.add(line, problem),
+                }
+                if preview.rows.len() < PREVIEW {
+                    preview.rows.push((record.line, row));
+                }
+            }
+        }
+    }
+    Ok(preview)
+}
+
+/// A mapping made while the file was read in another encoding, or with another header: the same columns by their present names.
+///
+/// # Errors
+/// When the file cannot be read.
+pub async fn renamed(app: &App, scope: &Scope, import: &Import, before: &Mapping, mapping: Mapping) -> Result<Mapping> {
+    scope.require(Role::Admin)?;
+    if (before.encoding, before.header_rows) == (mapping.encoding, mapping.header_rows) {
+        return Ok(mapping);
+    }
+    let open = |m: &Mapping| FileReader::open(stored(app, scope, import.id), m.encoding.or(import.encoding), m.header_rows);
+    let (old, new) = (open(before).await?, open(&mapping).await?);
+    Ok(mapping.renamed(&old.header, &new.header))
+}
