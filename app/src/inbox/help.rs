@@ -14,7 +14,7 @@ const SYNTAX: &[(&str, &str)] = &[
     ("has:link", "link, comment, contact, text, score or tag"),
     ("survey:\"After checkout\"", "a survey by its name"),
     ("after:7d before:2026-11-01", "a day, or 7d, 2w, 3m ago"),
-    ("release:2.4 env:production lang:de kind:api", "where it came from"),
+    ("release:2.4 env:production lang:de kind:import", "where it came from"),
 ];
 
 /// The query language in a fold under the search box.

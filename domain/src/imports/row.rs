@@ -3,7 +3,6 @@
 use crate::{
     Timestamp,
     clock::DAY_MS,
-    email,
     feedback::{Kind, MAX_TAG, Status, tag},
 };
 

@@ -1,6 +1,6 @@
 //! Values as people's files write them: cells that mean nothing, scores with their scale, addresses with a name.
 
-use crate::surveys::answer::is_email;
+use crate::email;
 
 /// What spreadsheets, databases and statistics programs write into a cell that has no value, in lower case.
 const NOTHING: &[&str] = &[

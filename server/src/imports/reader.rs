@@ -219,3 +219,43 @@ pub fn cells(record: &Record) -> Option<Vec<String>> {
     let fields = record.fields.as_ref()?;
     Some(fields.iter().map(|field| String::from_utf8_lossy(field).replace(UNREADABLE, "\u{FFFD}")).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    async fn records(bytes: &[u8], encoding: Option<Encoding>) -> Result<Vec<Record>> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        std::io::Seek::rewind(&mut file).unwrap();
+        let mut reader = FileReader::open(Bytes::File(tokio::fs::File::from_std(file)), encoding, None).await?;
+        let mut all = Vec::new();
+        while let Some(record) = reader.next().await? {
+            all.push(record);
+        }
+        Ok(all)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn any_file_is_read_to_its_end_or_refused(
+            bytes in prop_oneof![prop::collection::vec(any::<u8>(), 0..200), "[a,\"\r\n;é ]{0,200}".prop_map(String::into_bytes)],
+            n in prop::option::of(0..Encoding::ALL.len()),
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            match runtime.block_on(records(&bytes, n.map(|n| Encoding::ALL[n]))) {
+                Ok(all) => {
+                    prop_assert!(all.iter().all(|r| r.end <= bytes.len() as u64 && r.line <= r.last));
+                    prop_assert!(all.is_sorted_by_key(|r| r.end));
+                }
+                Err(error) => prop_assert!(error.refusal().is_some()),
+            }
+        }
+    }
+}

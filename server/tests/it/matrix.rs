@@ -123,6 +123,8 @@ const ACCESS: &[(&str, &str, Who)] = &[
     ("POST", "/p/{slug}/imports/{id}/preview", ADMIN),
     ("GET", "/p/{slug}/imports/{id}/start", ADMIN),
     ("POST", "/p/{slug}/imports/{id}/start", ADMIN),
+    ("GET", "/p/{slug}/imports/{id}/change", ADMIN),
+    ("POST", "/p/{slug}/imports/{id}/change", ADMIN),
     ("GET", "/p/{slug}/imports/{id}/continue", ADMIN),
     ("POST", "/p/{slug}/imports/{id}/continue", ADMIN),
     ("GET", "/p/{slug}/imports/{id}/cancel", ADMIN),

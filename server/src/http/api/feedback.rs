@@ -37,7 +37,7 @@ use crate::{
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Feedback {
     id: Uuid,
-    /// What brought it: `survey_response`, `ticket`, `idea`, `usability` or `api`.
+    /// What brought it: `survey_response`, `ticket`, `idea`, `usability`, `api` or `import`.
     #[schema(example = "api")]
     kind: String,
     /// What was said; empty where there is only a score.
