@@ -70,6 +70,7 @@ pub async fn scrape(app: &App) -> Result<String> {
     registry.register("build", "The program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
     registry.register("http_requests", "Requests that were answered", app.metrics.requests.clone());
     registry.register_with_unit("http_request_duration", "How long answers took", Unit::Seconds, app.metrics.took.clone());
+    registry.register("budget_refusals", "What was refused because a budget of strangers was used up", app.budget.refusals.family());
     let mut gauge = |name: &str, help: &str, value: i64| {
         let gauge: Gauge = Gauge::default();
         gauge.set(value);
@@ -83,6 +84,10 @@ pub async fn scrape(app: &App) -> Result<String> {
         gauge("search_behind_changes", "Changes that the search index has not taken in yet", behind);
     }
     gauge("event_streams", "Open inboxes that hear of changes", i64::try_from(app.streams.count()).unwrap_or(i64::MAX));
+    for (whose, (bytes, most)) in ["strangers", "team"].into_iter().zip(app.budget.bodies()) {
+        gauge(&format!("bodies_{whose}_bytes"), "Bodies of requests in memory, small ones left out", count(bytes));
+        gauge(&format!("bodies_{whose}_limit_bytes"), "The most of them", count(most));
+    }
     for (state, help) in
         [("waiting", "Jobs that are due or wait"), ("running", "Jobs that are worked on"), ("dead", "Jobs that were given up")]
     {
@@ -98,6 +103,10 @@ pub async fn scrape(app: &App) -> Result<String> {
     let mut text = String::new();
     encode(&mut text, &registry).map_err(|e| Error::internal("metrics", e))?;
     Ok(text)
+}
+
+fn count(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
 }
 
 /// Resident bytes and open files of this process, where the system tells them as Linux does.

@@ -14,7 +14,7 @@ use crate::{
     config::{Config, Secret},
     error::{Error, Result},
     keys::Uses,
-    limits::Limits,
+    limits::{Limits, budget::Budget},
     mail::Mailer,
     metrics::Metrics,
     responses::Remembered,
@@ -37,6 +37,8 @@ pub struct App {
     pub ids: Arc<dyn IdSource>,
     /// How often something may be done.
     pub limits: Limits,
+    /// What people without an account may use.
+    pub budget: Arc<Budget>,
     /// What is counted for whoever watches over the program.
     pub metrics: Metrics,
     /// Surveys as they were last looked up.
@@ -82,6 +84,7 @@ impl App {
             search,
             clock,
             ids,
+            budget: Arc::new(Budget::of_this_machine()),
             metrics: Metrics::default(),
             secret: Secret(secret),
             workshop: Workshop::default(),

@@ -18,10 +18,13 @@ use domain::{
 };
 use futures_util::{StreamExt, stream};
 
-use super::forms::{Form, file_name};
+use super::{
+    forms::{Form, file_name},
+    limits::{AGAIN, InFlight},
+};
 use crate::{
     error::{Error, Result},
-    state::{App, AppState},
+    state::AppState,
     tickets::files::Arriving,
 };
 
@@ -47,20 +50,30 @@ pub struct Received {
 }
 
 impl Received {
-    fn refuse(&mut self, status: StatusCode, error: impl Into<Error>) {
+    fn refuse(&mut self, room: &InFlight, status: StatusCode, error: impl Into<Error>) {
+        room.give_back(self.files.bytes());
         self.files.clear();
         self.refused.get_or_insert((status, error.into()));
     }
 
-    fn break_off(&mut self, error: &MultipartError) {
+    fn break_off(&mut self, room: &InFlight, error: &MultipartError) {
         let status = error.status();
         let why = if status == StatusCode::PAYLOAD_TOO_LARGE {
             too_large()
         } else {
             Refusal::field(FILES, "incomplete", "The form did not arrive completely. Go back and send it again.")
         };
-        self.refuse(status, why);
+        self.refuse(room, status, why);
     }
+}
+
+/// Whether the files of a form are kept, or read and thrown away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Files {
+    /// They are wanted.
+    Kept,
+    /// The form is refused whatever it says; only what was typed comes back.
+    Ignored,
 }
 
 fn too_large() -> Refusal {
@@ -68,7 +81,8 @@ fn too_large() -> Refusal {
 }
 
 /// Reads all of a form as it arrives, so that texts after a file that is refused are not lost, and keeps never more of it than fits.
-pub async fn receive(app: &App, mut body: Multipart) -> Received {
+pub async fn receive(room: &InFlight, mut body: Multipart, files: Files) -> Received {
+    room.by_hand();
     let mut got = Received::default();
     let (mut texts, mut fields) = (0, 0);
     loop {
@@ -76,56 +90,53 @@ pub async fn receive(app: &App, mut body: Multipart) -> Received {
             Ok(Some(field)) => field,
             Ok(None) => break,
             Err(error) => {
-                got.break_off(&error);
+                got.break_off(room, &error);
                 break;
             }
         };
         fields += 1;
         if fields > MAX_FIELDS {
-            got.refuse(StatusCode::PAYLOAD_TOO_LARGE, too_large());
+            got.refuse(room, StatusCode::PAYLOAD_TOO_LARGE, too_large());
             break;
         }
         let name = field.name().unwrap_or_default().to_owned();
         if name == FILES {
-            file(app, &mut got, field).await;
+            file(room, &mut got, field, files).await;
         } else {
-            text(&mut got, &mut texts, name, field).await;
+            text(room, &mut got, &mut texts, name, field).await;
         }
     }
     if let Some(name) = got.files.first_empty() {
         let text = format!("The file “{name}” is empty. Attach it again once there is something in it, or send the form without it.");
-        got.refuse(StatusCode::UNPROCESSABLE_ENTITY, Refusal::field(FILES, "empty", text));
+        got.refuse(room, StatusCode::UNPROCESSABLE_ENTITY, Refusal::field(FILES, "empty", text));
     }
     got.files.drop_empty();
     if got.files.count() > MAX_FILES {
-        got.refuse(StatusCode::UNPROCESSABLE_ENTITY, Refusal::field(FILES, "too_many", format!("Attach {MAX_FILES} files at most.")));
+        got.refuse(room, StatusCode::UNPROCESSABLE_ENTITY, Refusal::field(FILES, "too_many", format!("Attach {MAX_FILES} files at most.")));
     }
     got
 }
 
-async fn file(app: &App, got: &mut Received, mut field: Field<'_>) {
+async fn file(room: &InFlight, got: &mut Received, mut field: Field<'_>, files: Files) {
     let name = file_name(field.file_name().unwrap_or_default());
     got.files.begin(&name);
     loop {
         match field.chunk().await {
             Ok(None) => break,
             // Read on, so that the browser gets to see our page; keep nothing.
-            Ok(Some(_)) if got.refused.is_some() => {}
-            Ok(Some(bytes)) if got.files.bytes() + bytes.len() > MAX_BYTES => got.refuse(StatusCode::PAYLOAD_TOO_LARGE, too_large()),
-            Ok(Some(bytes)) => {
-                if let Err(error) = got.files.push(app, &bytes) {
-                    got.refuse(StatusCode::SERVICE_UNAVAILABLE, error);
-                }
-            }
+            Ok(Some(_)) if got.refused.is_some() || files == Files::Ignored => {}
+            Ok(Some(bytes)) if got.files.bytes() + bytes.len() > MAX_BYTES => got.refuse(room, StatusCode::PAYLOAD_TOO_LARGE, too_large()),
+            Ok(Some(bytes)) if room.take(bytes.len()) => got.files.push(&bytes),
+            Ok(Some(_)) => got.refuse(room, StatusCode::SERVICE_UNAVAILABLE, Refusal::Busy(AGAIN)),
             Err(error) => {
-                got.break_off(&error);
+                got.break_off(room, &error);
                 break;
             }
         }
     }
 }
 
-async fn text(got: &mut Received, texts: &mut usize, name: String, mut field: Field<'_>) {
+async fn text(room: &InFlight, got: &mut Received, texts: &mut usize, name: String, mut field: Field<'_>) {
     let mut value = Vec::new();
     loop {
         match field.chunk().await {
@@ -134,13 +145,17 @@ async fn text(got: &mut Received, texts: &mut usize, name: String, mut field: Fi
                 *texts += bytes.len();
                 if *texts > MAX_TEXT {
                     let why = Refusal::field("message", "too_long", "This is more than the form takes. Shorten it.");
-                    got.refuse(StatusCode::PAYLOAD_TOO_LARGE, why);
+                    got.refuse(room, StatusCode::PAYLOAD_TOO_LARGE, why);
+                    continue;
+                }
+                if !room.take(bytes.len()) {
+                    got.refuse(room, StatusCode::SERVICE_UNAVAILABLE, Refusal::Busy(AGAIN));
                     continue;
                 }
                 value.extend_from_slice(&bytes);
             }
             Err(error) => {
-                got.break_off(&error);
+                got.break_off(room, &error);
                 break;
             }
         }

@@ -68,6 +68,7 @@ impl FromRequestParts<AppState> for Console {
         }
         let (row, actor, projects) = tokio::try_join!(app.store.staff_by_id(staff), app.store.actor(staff), app.store.projects_of(staff))?;
         let row = row.ok_or(domain::Error::SignedOut)?;
+        super::limits::of_the_team(&parts.extensions);
         let params: HashMap<String, String> = Path::from_request_parts(parts, app).await.map(|Path(p)| p).unwrap_or_default();
         let project = match params.get("slug") {
             None => None,

@@ -222,9 +222,14 @@ pub fn body_refused(status: StatusCode) -> Response {
     let text = match status {
         StatusCode::PAYLOAD_TOO_LARGE => "This is more than the form takes. Shorten it and send it again.",
         StatusCode::REQUEST_TIMEOUT => "This took too long to arrive, so nothing was changed. Check your connection and send it again.",
+        StatusCode::SERVICE_UNAVAILABLE => "Too much is arriving at once, so nothing was changed. Send the form again in a moment.",
         _ => "This form could not be read. Open the page in a new tab and send it from there.",
     };
-    refusal(status, text.into())
+    let mut response = refusal(status, text.into());
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(super::limits::AGAIN));
+    }
+    response
 }
 
 /// The answer to a path that nothing serves.

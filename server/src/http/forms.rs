@@ -7,7 +7,7 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{error::body_refused, refusal::Sent};
+use super::{error::body_refused, limits::InFlight, refusal::Sent};
 use crate::error::Result;
 use domain::Error;
 
@@ -74,8 +74,9 @@ impl<S: Send + Sync> FromRequest<S> for Form {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
         let sent = request.extensions().get::<Sent>().cloned();
-        let RawForm(bytes) =
-            RawForm::from_request(request, state).await.map_err(|rejection| body_refused(rejection.into_response().status()))?;
+        let room = InFlight::of(request.extensions());
+        let read = RawForm::from_request(request, state).await;
+        let RawForm(bytes) = read.map_err(|rejection| body_refused(room.status(rejection.into_response().status())))?;
         // A pair takes many times its bytes in memory.
         if bytes.iter().filter(|b| **b == b'&').count() >= MAX_PAIRS {
             return Err(body_refused(StatusCode::PAYLOAD_TOO_LARGE));

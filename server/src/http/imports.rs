@@ -23,6 +23,7 @@ use super::{
     console::Console,
     error::PageResult,
     forms::{Form, file_name},
+    limits::InFlight,
 };
 use crate::{
     error::{Error, Result},
@@ -85,8 +86,10 @@ async fn list(console: Console) -> PageResult {
     Ok(list_page(&console, StatusCode::OK, FieldErrors::default()).await?)
 }
 
-async fn upload(console: Console, body: Multipart) -> PageResult {
+async fn upload(console: Console, room: InFlight, body: Multipart) -> PageResult {
     console.scope(Role::Admin)?;
+    // It is stored as it comes.
+    room.by_hand();
     match receive(&console, body).await {
         Ok(id) => Ok(console.done(&format!("{}/{id}", list_url(&console)?), "The file is here. Now choose its columns.")),
         Err(Error::Refused(Refusal::Invalid(errors))) => Ok(list_page(&console, StatusCode::UNPROCESSABLE_ENTITY, errors).await?),

@@ -1,4 +1,4 @@
-//! How long a request may take and what its body may be, the same for all routes.
+//! How long a request may take and what its body may be, the same for all routes; and whose room a body takes ([`crate::limits::budget`]).
 
 use std::{
     io,
@@ -13,8 +13,8 @@ use std::{
 
 use axum::{
     body::Bytes,
-    extract::Request,
-    http::{HeaderValue, StatusCode, header},
+    extract::{FromRequestParts, Request, State},
+    http::{Extensions, HeaderValue, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -22,46 +22,63 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep};
 
 use super::{
+    address::ClientAddress,
     error::{ApiError, PageError, body_refused, problem},
+    pace::{Pace, Patience},
     refusal::Watched,
 };
-use crate::error::Error;
+use crate::{
+    error::Error,
+    limits::budget::{SMALL, Share},
+    state::AppState,
+};
 
 /// How long a request may take, from its head to the head of its answer.
 const ANSWER: Duration = Duration::from_secs(20);
-/// How long the body of a request may take however short it is…
-const BODY: Duration = Duration::from_secs(10);
-/// …and the bytes a second that buy a longer one more time. Who sends a byte now and then holds a connection for no longer than [`BODY`].
-const PACE: u32 = 8 * 1024;
+/// How long nothing of a body may come, and the bytes a second that cost none of that. Who sends a byte now and then holds a connection for
+/// ten seconds.
+const SENDING: Pace = Pace { patience: Duration::from_secs(10), bytes: 8 * 1024 };
+/// What is more than an ordinary request has to come faster, unless the team sends it: it takes memory for as long as it comes.
+const LARGE: usize = super::BODY_LIMIT;
+/// The bytes a second of a large body.
+const LARGE_PACE: u32 = 64 * 1024;
+/// How long until a body that found no room should be sent again, in seconds.
+pub const AGAIN: u64 = 10;
 /// More than any route takes: whoever announces more need not begin to send.
 const LARGEST: u64 = 80 << 20;
 
-/// Whether the body of a request has come to its end, or did not need to.
+/// How far the body of a request has come.
 #[derive(Debug, Clone, Default)]
-struct Complete(Arc<AtomicBool>);
+struct Progress(Arc<Course>);
+
+#[derive(Debug, Default)]
+struct Course {
+    /// Whether it has come to its end, or did not need to.
+    is_complete: AtomicBool,
+    /// Whether one of the team sends it.
+    of_the_team: AtomicBool,
+}
 
 /// A body that comes at a pace or fails.
 pub struct Paced {
     body: Incoming,
-    began: Instant,
+    patience: Patience,
     /// Bytes so far.
-    came: u32,
+    came: usize,
     /// Runs only while somebody waits for more.
     end: Pin<Box<Sleep>>,
-    complete: Complete,
+    progress: Progress,
 }
 
 /// The request with its body at a pace.
 #[must_use]
 pub fn paced(request: hyper::Request<Incoming>) -> hyper::Request<Paced> {
     let (mut parts, body) = request.into_parts();
-    let complete = Complete::default();
-    complete.0.store(body.is_end_stream(), Ordering::Relaxed);
-    parts.extensions.insert(complete.clone());
-    #[expect(clippy::disallowed_methods, reason = "how long a body takes")]
-    let began = Instant::now();
-    let body = Paced { body, began, came: 0, end: Box::pin(tokio::time::sleep(BODY)), complete };
-    hyper::Request::from_parts(parts, body)
+    let progress = Progress::default();
+    progress.0.is_complete.store(body.is_end_stream(), Ordering::Relaxed);
+    parts.extensions.insert(progress.clone());
+    let end = Box::pin(tokio::time::sleep(SENDING.patience));
+    hyper::Request::from_parts(parts, Paced { body, patience: Patience::new(SENDING), came: 0, end, progress })
 }
 
 impl Body for Paced {
@@ -70,22 +87,31 @@ impl Body for Paced {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = &mut *self;
+        #[expect(clippy::disallowed_methods, reason = "how long a body takes")]
+        let now = Instant::now();
         match Pin::new(&mut this.body).poll_frame(context) {
             Poll::Ready(Some(Ok(frame))) => {
                 let more = frame.data_ref().map_or(0, Bytes::len);
-                this.came = this.came.saturating_add(u32::try_from(more).unwrap_or(u32::MAX));
-                this.end.as_mut().reset(this.began + BODY + Duration::from_secs(1) * this.came / PACE);
+                this.came = this.came.saturating_add(more);
+                if this.came > LARGE && !this.progress.0.of_the_team.load(Ordering::Relaxed) {
+                    this.patience.at_pace(LARGE_PACE);
+                }
+                this.patience.took(now, more);
                 if this.body.is_end_stream() {
-                    this.complete.0.store(true, Ordering::Relaxed);
+                    this.progress.0.is_complete.store(true, Ordering::Relaxed);
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(None) => {
-                this.complete.0.store(true, Ordering::Relaxed);
+                this.progress.0.is_complete.store(true, Ordering::Relaxed);
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
             Poll::Pending => {
+                let end = this.patience.ends(now);
+                if this.end.deadline() != end {
+                    this.end.as_mut().reset(end);
+                }
                 let too_slow = || io::Error::new(io::ErrorKind::TimedOut, "the body came too slowly");
                 this.end.as_mut().poll(context).map(|()| Some(Err(too_slow().into())))
             }
@@ -101,6 +127,92 @@ impl Body for Paced {
     }
 }
 
+/// A body whose bytes take room, or fail where there is none.
+struct Counted {
+    body: axum::body::Body,
+    share: Share,
+}
+
+impl Body for Counted {
+    type Data = Bytes;
+    type Error = axum::BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            let more = frame.data_ref().map_or(0, Bytes::len);
+            if !self.share.is_by_hand() && !self.share.take(more) {
+                return Poll::Ready(Some(Err(io::Error::other("there is no room for the body").into())));
+            }
+        }
+        polled.map_err(Into::into)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The room that the body of a request takes; `None` for a small one, which takes none.
+#[derive(Debug, Clone)]
+pub struct InFlight(pub Option<Share>);
+
+impl InFlight {
+    /// What stands in a request.
+    #[must_use]
+    pub fn of(extensions: &Extensions) -> Self {
+        Self(extensions.get::<Share>().cloned())
+    }
+
+    /// The status for a body that could not be read: whether that was for want of room.
+    #[must_use]
+    pub fn status(&self, otherwise: StatusCode) -> StatusCode {
+        if self.0.as_ref().is_some_and(Share::was_refused) { StatusCode::SERVICE_UNAVAILABLE } else { otherwise }
+    }
+
+    /// What is kept of the body takes room from now on, not what comes of it; see [`Share::by_hand`].
+    pub fn by_hand(&self) {
+        if let Some(share) = &self.0 {
+            share.by_hand();
+        }
+    }
+
+    /// See [`Share::take`].
+    #[must_use]
+    pub fn take(&self, bytes: usize) -> bool {
+        self.0.as_ref().is_none_or(|share| share.take(bytes))
+    }
+
+    /// See [`Share::give_back`].
+    pub fn give_back(&self, bytes: usize) {
+        if let Some(share) = &self.0 {
+            share.give_back(bytes);
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for InFlight {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self::of(&parts.extensions))
+    }
+}
+
+/// The request turned out to be from one of the team, or from a program of theirs: it waits behind no stranger.
+pub fn of_the_team(extensions: &Extensions) {
+    if let Some(progress) = extensions.get::<Progress>() {
+        progress.0.of_the_team.store(true, Ordering::Relaxed);
+    }
+    if let Some(share) = extensions.get::<Share>() {
+        share.of_the_team();
+    }
+}
+
 /// Whether a path is for programs, which want errors as problems and not as pages.
 fn is_for_programs(request: &Request) -> bool {
     request.uri().path().starts_with("/embed/") || request.uri().path().starts_with("/api/")
@@ -108,12 +220,12 @@ fn is_for_programs(request: &Request) -> bool {
 
 /// Answers in the handler's stead when that takes too long: it is the client who does not send, or a database that does not answer.
 pub async fn bounded(mut request: Request, next: Next) -> Response {
-    let (complete, is_for_programs) = (request.extensions().get::<Complete>().cloned(), is_for_programs(&request));
+    let (progress, is_for_programs) = (request.extensions().get::<Progress>().cloned(), is_for_programs(&request));
     let watched = Watched::begin(&mut request);
     if let Ok(response) = tokio::time::timeout(ANSWER, next.run(request)).await {
         return response;
     }
-    if complete.is_some_and(|complete| !complete.0.load(Ordering::Relaxed)) {
+    if progress.is_some_and(|progress| !progress.0.is_complete.load(Ordering::Relaxed)) {
         return refused(is_for_programs, StatusCode::REQUEST_TIMEOUT, "too_slow", "The body of this request came too slowly.");
     }
     tracing::warn!("a request was given up: nothing came back in time");
@@ -126,18 +238,29 @@ fn refused(is_for_programs: bool, status: StatusCode, code: &str, text: &str) ->
 }
 
 /// Refuses bodies that no route could take. Compressed ones: nothing here unpacks one, so that a small one never becomes a large one; said plainly rather than as a
-/// complaint about bytes that make no sense.
-pub async fn plain_bodies(request: Request, next: Next) -> Response {
-    if request.body().size_hint().lower() > LARGEST {
+/// complaint about bytes that make no sense. All others take room while they are in memory.
+pub async fn bodies(State(app): State<AppState>, request: Request, next: Next) -> Response {
+    let size = request.body().size_hint();
+    if size.lower() > LARGEST {
         let text = "This is more than is taken here.";
         return refused(is_for_programs(&request), StatusCode::PAYLOAD_TOO_LARGE, "too_large", text);
     }
     let plain = |value: &HeaderValue| value.as_bytes().trim_ascii().is_empty() || value.as_bytes().eq_ignore_ascii_case(b"identity");
-    if request.headers().get_all(header::CONTENT_ENCODING).iter().all(plain) {
+    if !request.headers().get_all(header::CONTENT_ENCODING).iter().all(plain) {
+        let text = "Send the body as it is, without Content-Encoding.";
+        let mut response = refused(is_for_programs(&request), StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoded", text);
+        response.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        return response;
+    }
+    if size.upper().is_some_and(|most| most <= SMALL as u64) {
         return next.run(request).await;
     }
-    let text = "Send the body as it is, without Content-Encoding.";
-    let mut response = refused(is_for_programs(&request), StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoded", text);
-    response.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    let (mut parts, body) = request.into_parts();
+    let Ok(ClientAddress(address)) = ClientAddress::from_request_parts(&mut parts, &app).await;
+    let share = Share::new(&app.budget, address);
+    parts.extensions.insert(share.clone());
+    // Held until there is an answer: whoever read the body works with it until then.
+    let response = next.run(Request::from_parts(parts, axum::body::Body::new(Counted { body, share: share.clone() }))).await;
+    drop(share);
     response
 }

@@ -97,7 +97,7 @@ pub fn router(app: AppState) -> Router {
         .layer(axum::middleware::from_fn(limits::bounded))
         .merge(uploads)
         .merge(portal::uploads())
-        .layer(axum::middleware::from_fn(limits::plain_bodies))
+        .layer(axum::middleware::from_fn_with_state(app.clone(), limits::bodies))
         .layer(CatchPanicLayer::custom(error::panicked))
         // Outside of what may answer in a handler's stead, so that those answers carry the headers too.
         .layer(axum::middleware::from_fn_with_state(app.clone(), security::headers))

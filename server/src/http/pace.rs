@@ -20,7 +20,7 @@ pub(super) struct PacedReader<S> {
     end: Option<Pin<Box<Sleep>>>,
 }
 
-/// What is asked of a reader.
+/// What is asked of the other end.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     /// How long it may read nothing.
@@ -29,25 +29,30 @@ pub(super) struct Pace {
     pub(super) bytes: u32,
 }
 
-/// How long we may still wait for a reader. Waiting uses it up, what is read gives it back.
-struct Patience {
+/// How long we may still wait for the other end. Waiting uses it up, what is read (or sent, [`super::limits`]) gives it back.
+pub(super) struct Patience {
     pace: Pace,
     left: Duration,
     waits_since: Option<Instant>,
 }
 
 impl Patience {
-    fn new(pace: Pace) -> Self {
+    pub(super) fn new(pace: Pace) -> Self {
         Self { pace, left: pace.patience, waits_since: None }
     }
 
     /// Nothing can be written: until when to wait.
-    fn ends(&mut self, now: Instant) -> Instant {
+    pub(super) fn ends(&mut self, now: Instant) -> Instant {
         *self.waits_since.get_or_insert(now) + self.left
     }
 
+    /// From now on so many bytes a second cost nothing.
+    pub(super) fn at_pace(&mut self, bytes: u32) {
+        self.pace.bytes = bytes;
+    }
+
     /// So much was taken.
-    fn took(&mut self, now: Instant, bytes: usize) {
+    pub(super) fn took(&mut self, now: Instant, bytes: usize) {
         if let Some(since) = self.waits_since.take() {
             self.left = self.left.saturating_sub(now - since);
         }

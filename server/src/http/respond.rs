@@ -12,16 +12,26 @@ use axum::{
 };
 use domain::{
     projects::Project,
-    surveys::{MAX_QUESTIONS, question::MAX_ANSWER},
+    surveys::{MAX_QUESTIONS, SurveyBody, question::MAX_ANSWER},
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::{assets, error};
+use super::{BODY_LIMIT, assets, error};
 use crate::state::{App, AppState};
 
-/// Largest submission, in bytes: what the largest survey may need. A character takes twelve bytes at most, in a form (`%F0%9F%98%80`) and in
-/// JSON (`\ud83d\ude00`). The rest is for everything that is no long text: names, choices, what the site says of its visitor.
-pub const SUBMISSION_LIMIT: usize = MAX_QUESTIONS * MAX_ANSWER * 12 + 128 * 1024;
+/// Most bytes of a character, in a form (`%F0%9F%98%80`) and in JSON (`\ud83d\ude00`).
+const CHARACTER: usize = 12;
+/// For everything in a submission that is no text: names, choices, what the site says of its visitor.
+const REST: usize = 128 * 1024;
+/// Largest submission, in bytes: what the largest survey may need.
+pub const SUBMISSION_LIMIT: usize = MAX_QUESTIONS * MAX_ANSWER * CHARACTER + REST;
+
+/// Largest submission to a survey, in bytes.
+#[must_use]
+pub fn most_bytes(survey: &SurveyBody) -> usize {
+    let characters: usize = survey.questions.iter().filter_map(|question| question.kind.max_chars()).sum();
+    (characters * CHARACTER + REST).clamp(BODY_LIMIT, SUBMISSION_LIMIT)
+}
 
 /// This capability's routes.
 pub fn routes() -> Router<AppState> {
@@ -37,7 +47,8 @@ pub fn routes() -> Router<AppState> {
         .route("/embed/v1/{key}/responses/{id}", put(api::update).options(api::preflight))
         .route("/embed/v1/{key}/portal", get(api::portal))
         .merge(pages)
-        .layer(DefaultBodyLimit::max(SUBMISSION_LIMIT))
+        // Who needs more asks for it, once the head has said what for.
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
 }
 
 /// The loader under the name that people paste. A tag with `crossorigin` or `type="module"` asks for it by CORS.

@@ -3,6 +3,7 @@
 //! Over SQLite there is one process, and the buckets are in its memory. Over PostgreSQL they are rows, so that a limit holds over all
 //! nodes; what is counted often is taken from there in small lots, so that most requests ask nobody.
 
+pub mod budget;
 mod lots;
 mod memory;
 

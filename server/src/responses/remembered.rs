@@ -5,7 +5,7 @@
 //! its project, nothing is ever taken by an outdated rule. Refusals are never made from memory.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -13,12 +13,12 @@ use domain::ids::SurveyId;
 
 use super::Target;
 
-/// Surveys remembered at most; then all are forgotten.
+/// Surveys, and keys, remembered at most; then all are forgotten.
 const MOST: usize = 1000;
 
-/// Live surveys with their projects.
+/// Live surveys with their projects, and keys of projects that were there.
 #[derive(Debug, Default)]
-pub struct Remembered(RwLock<HashMap<SurveyId, Arc<Target>>>);
+pub struct Remembered(RwLock<HashMap<SurveyId, Arc<Target>>>, RwLock<HashSet<String>>);
 
 impl Remembered {
     /// A survey as it was last looked up.
@@ -37,5 +37,22 @@ impl Remembered {
             all.clear();
         }
         all.insert(target.survey, Arc::new(target));
+    }
+    /// Whether there was a project with this key.
+    #[must_use]
+    pub fn knows(&self, key: &str) -> bool {
+        self.1.read().unwrap_or_else(PoisonError::into_inner).contains(key)
+    }
+
+    /// Remembers that there is a project with this key.
+    pub fn put_key(&self, key: &str) {
+        if self.knows(key) {
+            return;
+        }
+        let mut all = self.1.write().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= MOST {
+            all.clear();
+        }
+        all.insert(key.to_owned());
     }
 }

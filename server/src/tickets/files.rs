@@ -1,4 +1,4 @@
-//! Files that arrive with messages: how much of them is in memory at once, and what becomes of pictures. A picture is decoded and encoded
+//! Files that arrive with messages, and what becomes of pictures. A picture is decoded and encoded
 //! anew: what is not a picture of it (place and time it was taken, a page hidden behind it) is not kept, and its bytes are of our making.
 
 use std::{io::Cursor, sync::Arc};
@@ -18,12 +18,10 @@ use image::{
         jpeg::JpegEncoder,
     },
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::{error::Result, state::App, store::tickets::NewAttachment};
 
-/// Kibibytes of files that may be in memory on their way in, over all requests.
-const ROOM_KIB: usize = 64 << 10;
 /// Pictures that are worked on at once.
 const HANDS: usize = 2;
 /// Longest side of a picture.
@@ -42,23 +40,20 @@ const JPEG_QUALITY: u8 = 88;
 /// What limits how many files are worked on at a time.
 #[derive(Debug)]
 pub struct Workshop {
-    room: Arc<Semaphore>,
     hands: Arc<Semaphore>,
 }
 
 impl Default for Workshop {
     fn default() -> Self {
-        Self { room: Arc::new(Semaphore::new(ROOM_KIB)), hands: Arc::new(Semaphore::new(HANDS)) }
+        Self { hands: Arc::new(Semaphore::new(HANDS)) }
     }
 }
 
-/// Files of one request, in memory, with the room that they take.
+/// Files of one request, in memory.
 #[derive(Debug, Default)]
 pub struct Arriving {
     files: Vec<(String, Vec<u8>)>,
-    room: Vec<OwnedSemaphorePermit>,
     bytes: usize,
-    reserved: usize,
 }
 
 impl Arriving {
@@ -68,20 +63,11 @@ impl Arriving {
     }
 
     /// Adds bytes to the file begun last.
-    ///
-    /// # Errors
-    /// [`Refusal::Busy`] while too much arrives at once.
-    pub fn push(&mut self, app: &App, bytes: &[u8]) -> Result<()> {
-        while self.reserved < self.bytes + bytes.len() {
-            let permit = Arc::clone(&app.workshop.room).try_acquire_many_owned(64).map_err(|_| Refusal::Busy(10))?;
-            self.room.push(permit);
-            self.reserved += 64 << 10;
-        }
+    pub fn push(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len();
         if let Some((_, file)) = self.files.last_mut() {
             file.extend_from_slice(bytes);
         }
-        Ok(())
     }
 
     /// Bytes of all files.

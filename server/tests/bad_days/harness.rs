@@ -283,12 +283,25 @@ impl Server {
     }
 
     /// As [`Server::start`], by another command that ends up as the program.
-    pub fn start_as(mut serve: Command, change: impl FnOnce(&mut Command)) -> Self {
+    pub fn start_as(serve: Command, change: impl FnOnce(&mut Command)) -> Self {
+        Self::begin(serve, |serve| {
+            // Many come from one address here.
+            serve.args(["--rate-per-address", "1000000", "--rate-per-key", "1000000"]);
+            change(serve);
+        })
+    }
+
+    /// With the limits that an installation has by default.
+    pub fn start_with_defaults(place: &Place) -> Self {
+        Self::begin(earshot(), |serve| {
+            serve.args(place.args());
+        })
+    }
+
+    fn begin(mut serve: Command, change: impl FnOnce(&mut Command)) -> Self {
         let address = free_port();
         let log = tempfile::NamedTempFile::new().unwrap();
         serve.arg("serve").arg("--listen").arg(address.to_string());
-        // Many come from one address here.
-        serve.args(["--rate-per-address", "1000000", "--rate-per-key", "1000000"]);
         change(&mut serve);
         let out = File::options().append(true).open(log.path()).unwrap();
         let child = serve.stdout(out.try_clone().unwrap()).stderr(out).spawn().unwrap();
@@ -336,6 +349,22 @@ impl Server {
         kilobytes.unwrap() * 1024
     }
 
+    /// The memory in use now, in bytes, by the program and by what it started.
+    #[cfg(target_os = "linux")]
+    pub fn resident(&self) -> u64 {
+        family(self.child.id()).into_iter().filter_map(|process| status(process, "VmRSS:")).sum::<u64>() * 1024
+    }
+
+    /// The processor time used so far, by the program and by what it started and has ended.
+    #[cfg(target_os = "linux")]
+    pub fn processor(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        // After the name, which may hold anything: user and system time, then those of children.
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        let ticks: u64 = fields[11..15].iter().map(|n| n.parse::<u64>().unwrap()).sum();
+        Duration::from_millis(ticks * 10)
+    }
+
     /// What `/readyz` says about the search.
     pub fn search(&self) -> String {
         let body = self.get("/readyz").map(|answer| answer.body).unwrap_or_default();
@@ -351,6 +380,22 @@ impl Server {
         let cookie = answer.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
         Browser { address: self.address, cookie }
     }
+}
+
+/// A process and those that it started.
+#[cfg(target_os = "linux")]
+fn family(process: u32) -> Vec<u32> {
+    let children = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().filter_map(Result::ok);
+    let children = children.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let children: Vec<u32> = children.flat_map(|list| list.split_whitespace().filter_map(|n| n.parse().ok()).collect::<Vec<_>>()).collect();
+    std::iter::once(process).chain(children).collect()
+}
+
+/// A number in a process's status; `None` when it is gone.
+#[cfg(target_os = "linux")]
+fn status(process: u32, name: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok())
 }
 
 pub fn submit(address: SocketAddr, place: &Place, key: &str, text: &str) -> Option<Answer> {
@@ -413,14 +458,33 @@ pub fn connect(address: SocketAddr) -> Option<TcpStream> {
     Some(stream)
 }
 
+/// As [`connect`], from `127.0.0.n`: another visitor.
+pub fn connect_from(n: u8, address: SocketAddr) -> Option<TcpStream> {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).ok()?;
+    socket.bind(&SocketAddr::from(([127, 0, 0, n], 0)).into()).ok()?;
+    socket.connect(&address.into()).ok()?;
+    let stream: TcpStream = socket.into();
+    stream.set_read_timeout(Some(Duration::from_secs(40))).ok()?;
+    stream.set_write_timeout(Some(Duration::from_secs(40))).ok()?;
+    stream.set_nodelay(true).ok()?;
+    Some(stream)
+}
+
 /// One request on a connection of its own; `None` when there is no answer to it.
 pub fn request(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Option<Answer> {
-    let mut stream = connect(address)?;
+    request_on(connect(address)?, method, path, headers, body.as_bytes())
+}
+
+/// One request on a fresh connection; `None` when there is no answer to it.
+pub fn request_on(mut stream: TcpStream, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Option<Answer> {
+    let address = stream.peer_addr().ok()?;
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
-    stream.write_all(format!("{head}\r\n{body}").as_bytes()).ok()?;
+    stream.write_all(format!("{head}\r\n").as_bytes()).ok()?;
+    // An answer may come before all is sent.
+    drop(stream.write_all(body));
     answer(stream)
 }
 

@@ -16,5 +16,6 @@ mod log;
 mod nodes;
 mod second;
 mod slow;
+mod spend;
 mod stop;
 mod sync;

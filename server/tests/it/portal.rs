@@ -202,7 +202,7 @@ on_both!(links_lead_nowhere_else, |t: TestApp| async move {
     assert_eq!(client.get(&format!("{other}/files/{file}")).await.status, StatusCode::NOT_FOUND);
     let mut arriving = tickets::files::Arriving::default();
     arriving.begin("secret.txt");
-    arriving.push(&t.app, b"secret").unwrap();
+    arriving.push(b"secret");
     let files = arriving.prepare(&t.app).await.unwrap();
     let noted = files[0].file.id;
     tickets::add_note(&t.app, &Scope::system(project.id), ticket.id, "note-0000001", "", files).await.unwrap();

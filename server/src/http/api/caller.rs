@@ -14,6 +14,7 @@ use domain::{
 use super::problem::{Refused, signed_out};
 use crate::{
     error::{Error, Result},
+    http::limits,
     keys,
     limits::Standing,
     state::AppState,
@@ -65,6 +66,7 @@ pub async fn identify(State(app): State<AppState>, mut request: Request, next: N
         Ok(key) => key,
         Err(error) => return Refused::Inside(error).into_response(),
     };
+    limits::of_the_team(request.extensions());
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let (standing, mut response) = match app.limits.api_key(key.id.0, app.now()).await {
         Ok(standing) => {

@@ -15,7 +15,12 @@ use super::{
     problem::{Fault, Refused},
 };
 use crate::{
-    http::{BODY_LIMIT, forms::is_idempotency_key, json::well_formed},
+    http::{
+        BODY_LIMIT,
+        forms::is_idempotency_key,
+        json::well_formed,
+        limits::{AGAIN, InFlight},
+    },
     state::{AppState, hash_token},
 };
 
@@ -71,7 +76,10 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Sent<T> {
         caller.scope(Role::Triager)?;
         let once = once(&parts.headers)?;
         let (method, path, headers) = (parts.method.clone(), parts.uri.path().to_owned(), parts.headers.clone());
-        let bytes = Bytes::from_request(Request::from_parts(parts, body), app).await.map_err(|rejection| match rejection.status() {
+        let room = InFlight::of(&parts.extensions);
+        let came = Bytes::from_request(Request::from_parts(parts, body), app).await;
+        let bytes = came.map_err(|rejection| match room.status(rejection.status()) {
+            StatusCode::SERVICE_UNAVAILABLE => Refused::Inside(domain::Error::Busy(AGAIN).into()),
             StatusCode::PAYLOAD_TOO_LARGE => {
                 Refused::outside(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("A body takes {} kB at most.", BODY_LIMIT / 1024))
             }

@@ -29,10 +29,11 @@ use crate::{
     error::{Error, Result},
     http::{
         address::BaseUrl,
-        attachments::{self, Received},
+        attachments::{self, Files, Received},
         console::Console,
         error::PageResult,
         forms::Form,
+        limits::InFlight,
         refusal::Sent,
     },
     search::highlight,
@@ -199,12 +200,13 @@ pub async fn answer(
     BaseUrl(base): BaseUrl,
     Path((slug, id)): Path<(String, String)>,
     Extension(sent): Extension<Sent>,
+    room: InFlight,
     body: Multipart,
 ) -> PageResult {
     console.scope(Role::Viewer)?;
     let app = &console.app;
     // Read before the role is asked for: who has lost theirs meanwhile gets back what they wrote.
-    let Received { form, files, refused } = attachments::receive(app, body).await;
+    let Received { form, files, refused } = attachments::receive(&room, body, Files::Kept).await;
     sent.keep(&form.0, false);
     let scope = console.scope(Role::Triager)?;
     let (id, ticket) = held(&console, &scope, &id).await?;

@@ -30,9 +30,10 @@ use crate::{
     http::{
         address::{BaseUrl, ClientAddress},
         assets,
-        attachments::{self, Received, receive},
+        attachments::{self, Files, Received, receive},
         error::{self, PageResult},
         forms::Form,
+        limits::InFlight,
         respond::{tidy, user_agent, web_address},
         security::Nonce,
     },
@@ -263,6 +264,11 @@ fn after(mut response: Response, seconds: Option<u64>) -> Response {
     response
 }
 
+/// Who writes too often gets the words back, and takes no room with files.
+fn wanted(counted: &Result<()>) -> Files {
+    if counted.is_ok() { Files::Kept } else { Files::Ignored }
+}
+
 /// A message as it was posted, with its files ready to be stored.
 struct Posted {
     key: String,
@@ -311,12 +317,13 @@ pub async fn submit(
     Path(slug): Path<String>,
     address: ClientAddress,
     visit: Visit,
+    room: InFlight,
     body: Multipart,
 ) -> PageResult {
     // Counted before anything is looked up; only the form comes back then, with what was filled in.
     let counted = app.limits.address(address.bucket(), app.now()).await;
     let project = project(&app, &slug).await?;
-    let mut got = receive(&app, body).await;
+    let mut got = receive(&room, body, wanted(&counted)).await;
     let lang = got.form.get("lang").to_owned();
     let look = visit.look(&project, Some(&lang).filter(|l| !l.is_empty()).map(String::as_str));
     let words = texts::of(look.texts.code);
@@ -451,11 +458,12 @@ pub async fn answer(
     address: ClientAddress,
     BaseUrl(base): BaseUrl,
     visit: Visit,
+    room: InFlight,
     body: Multipart,
 ) -> PageResult {
     let counted = app.limits.address(address.bucket(), app.now()).await;
     let (project, ticket) = find(&app, &slug, &token).await?;
-    let mut got = receive(&app, body).await;
+    let mut got = receive(&room, body, wanted(&counted)).await;
     let look = visit.look(&project, Some(ticket.language.as_str()));
     let words = texts::of(look.texts.code);
     let place = ticket.id.to_string();

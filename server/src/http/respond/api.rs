@@ -6,7 +6,7 @@ use app::respond::texts;
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, RawQuery, State, rejection::BytesRejection},
+    extract::{DefaultBodyLimit, FromRequest, Path, RawQuery, Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
@@ -16,17 +16,19 @@ use domain::{
     ids::{ResponseId, SurveyId, VersionId},
     projects::Project,
 };
+use hyper::body::SizeHint;
 use serde_json::{Map, Value, json};
 
-use super::{SUBMISSION_LIMIT, Sender, sender, tidy, user_agent, web_address};
+use super::{Sender, most_bytes, sender, tidy, user_agent, web_address};
 use crate::{
     error::{Error, Result},
     http::{
-        self,
+        self, BODY_LIMIT,
         address::ClientAddress,
         error::{ApiError, PageResult},
         forms::is_idempotency_key,
         json::well_formed,
+        limits::{AGAIN, InFlight},
     },
     responses::{self, Begun, Context, Person, Submission, Target},
     state::{App, AppState, hash_token},
@@ -37,8 +39,8 @@ fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
     http::error::problem(status, code, detail, Vec::new())
 }
 
-fn too_large() -> Response {
-    problem(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &format!("A submission takes {} kB at most.", SUBMISSION_LIMIT / 1024))
+fn too_large(limit: usize) -> Response {
+    problem(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &format!("A submission takes {} kB at most.", limit / 1024))
 }
 
 /// Adds what lets an allowed page read the answer, errors included.
@@ -149,14 +151,8 @@ pub async fn portal(State(app): State<AppState>, Path(key): Path<String>, RawQue
 }
 
 /// `POST /embed/v1/{key}/responses`
-pub async fn begin(
-    State(app): State<AppState>,
-    Path(key): Path<String>,
-    address: ClientAddress,
-    headers: HeaderMap,
-    body: std::result::Result<Bytes, BytesRejection>,
-) -> Response {
-    answer(&app, &key, None, address, &headers, body).await
+pub async fn begin(State(app): State<AppState>, Path(key): Path<String>, address: ClientAddress, request: Request) -> Response {
+    answer(&app, &key, None, address, request).await
 }
 
 /// `PUT /embed/v1/{key}/responses/{id}`
@@ -164,47 +160,96 @@ pub async fn update(
     State(app): State<AppState>,
     Path((key, id)): Path<(String, String)>,
     address: ClientAddress,
-    headers: HeaderMap,
-    body: std::result::Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Response {
-    answer(&app, &key, Some(&id), address, &headers, body).await
+    answer(&app, &key, Some(&id), address, request).await
 }
 
-async fn answer(
-    app: &App,
-    key: &str,
-    id: Option<&str>,
-    address: ClientAddress,
-    headers: &HeaderMap,
-    body: std::result::Result<Bytes, BytesRejection>,
-) -> Response {
-    // Counted before anything is looked up. Without the project no page may read the answer; browsers show that as an error, too.
-    let counted = app.limits.address(address.bucket(), app.now()).await;
+async fn answer(app: &App, key: &str, id: Option<&str>, address: ClientAddress, request: Request) -> Response {
+    let headers = request.headers().clone();
+    let size = hyper::body::Body::size_hint(request.body());
+    let Admitted { looked_up, limit } = match admit(app, key, address, &headers, &size).await {
+        Ok(admitted) => admitted,
+        Err(response) => return response,
+    };
+    let body = read(app, request, limit).await;
     let mut tried = Tried::default();
-    if let (true, None, Ok(bytes)) = (counted.is_ok(), id, &body) {
-        tried = try_remembered(app, key, headers, bytes).await;
+    if let (None, Ok(bytes)) = (id, &body) {
+        tried = try_remembered(app, key, &headers, bytes).await;
     }
     if let Some(response) = tried.response {
         return response;
     }
-    let project = match project(app, key).await {
-        Ok(project) => project,
-        Err(error) => return ApiError(error).into_response(),
+    let project = match looked_up {
+        Some(project) => project,
+        None => match project(app, key).await {
+            Ok(project) => project,
+            Err(error) => return ApiError(error).into_response(),
+        },
     };
-    let sender = sender(app, &project, headers);
-    let response = match (counted, &sender, body) {
-        (Err(limited), ..) => ApiError(limited).into_response(),
-        (_, Sender::Foreign, _) => foreign(),
-        (.., Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => too_large(),
-        (.., Err(rejection)) => problem(rejection.status(), "malformed", "The body could not be read."),
-        (.., Ok(bytes)) => match store(app, &project, id, headers, &bytes, tried.counted).await {
+    let sender = sender(app, &project, &headers);
+    let response = match (&sender, body) {
+        (Sender::Foreign, _) => foreign(),
+        (_, Err(refused)) => refused,
+        (_, Ok(bytes)) => match store(app, &project, id, &headers, &bytes, tried.counted).await {
             Ok(response) => response,
-            Err(Refused::TooLarge) => too_large(),
+            Err(Refused::TooLarge) => too_large(limit),
             Err(Refused::Malformed(detail)) => problem(StatusCode::BAD_REQUEST, "malformed", &detail),
             Err(Refused::Error(error)) => ApiError(error).into_response(),
         },
     };
     with_cors(response, &project, &sender)
+}
+
+/// A submission whose body may be read.
+struct Admitted {
+    /// The project, if it was looked up.
+    looked_up: Option<Project>,
+    /// The most bytes.
+    limit: usize,
+}
+
+/// Judges a submission by its head: who sends too often, to a key that does not exist, from a foreign page, or more than any survey of the
+/// project needs, is refused before the body is read. A key that is known needs no look-up; that a project is gone shows later.
+async fn admit(app: &App, key: &str, address: ClientAddress, headers: &HeaderMap, size: &SizeHint) -> Result<Admitted, Response> {
+    // Counted before anything is looked up. Without the project no page may read the answer; browsers show that as an error, too.
+    let counted = app.limits.address(address.bucket(), app.now()).await;
+    let is_ordinary = size.upper().is_some_and(|most| most <= BODY_LIMIT as u64);
+    if counted.is_ok() && is_ordinary && app.remembered.knows(key) {
+        return Ok(Admitted { looked_up: None, limit: BODY_LIMIT });
+    }
+    let project = project(app, key).await.map_err(|error| ApiError(error).into_response())?;
+    let sender = sender(app, &project, headers);
+    let judged = match (counted, &sender) {
+        (Err(limited), _) => Err(ApiError(limited).into_response()),
+        (_, Sender::Foreign) => Err(foreign()),
+        _ if is_ordinary => Ok(BODY_LIMIT),
+        _ => most_of(app, &project).await.map_err(|error| ApiError(error).into_response()),
+    };
+    match judged {
+        Ok(limit) if size.lower() > limit as u64 => Err(with_cors(too_large(limit), &project, &sender)),
+        Ok(limit) => {
+            app.remembered.put_key(key);
+            Ok(Admitted { looked_up: Some(project), limit })
+        }
+        Err(response) => Err(with_cors(response, &project, &sender)),
+    }
+}
+
+/// The largest submission to any survey of a project that takes answers.
+async fn most_of(app: &App, project: &Project) -> Result<usize> {
+    let surveys = app.store.live_surveys(project.id).await?;
+    Ok(surveys.iter().map(|survey| most_bytes(&survey.body)).max().unwrap_or(BODY_LIMIT))
+}
+
+async fn read(app: &App, mut request: Request, limit: usize) -> Result<Bytes, Response> {
+    let room = InFlight::of(request.extensions());
+    DefaultBodyLimit::max(limit).apply(&mut request);
+    Bytes::from_request(request, app).await.map_err(|rejection| match room.status(rejection.status()) {
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(limit),
+        StatusCode::SERVICE_UNAVAILABLE => ApiError(Refusal::Busy(AGAIN).into()).into_response(),
+        status => problem(status, "malformed", "The body could not be read."),
+    })
 }
 
 enum Refused {

@@ -6,7 +6,7 @@ use app::{
 };
 use axum::{
     body::Body,
-    extract::{Path, Query, Request, State},
+    extract::{DefaultBodyLimit, FromRequest, Path, Query, Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{Html, IntoResponse, Redirect, Response},
@@ -20,7 +20,7 @@ use domain::{
 use leptos::prelude::*;
 use serde::Deserialize;
 
-use super::{Sender, sender, user_agent};
+use super::{Sender, most_bytes, sender, user_agent};
 use crate::{
     error::{Error, Result},
     http::{
@@ -30,6 +30,7 @@ use crate::{
         forms::Form,
         security::{FramedBy, Nonce},
     },
+    limits::budget::SMALL,
     responses::{self, Context, Submission, Target},
     state::{App, AppState},
 };
@@ -200,13 +201,24 @@ pub async fn submit(
     nonce: Nonce,
     address: ClientAddress,
     headers: HeaderMap,
-    posted: Form,
+    mut request: Request,
 ) -> PageResult {
     let survey = survey_id(&id)?;
-    // Counted before anything is looked up; only the form comes back then, with what was filled in.
+    // Counted before anything is looked up; only the form comes back then, with what was filled in, if that is little.
     let counted = app.limits.address(address.bucket(), app.now()).await;
-    let version = posted.get("version").parse().ok();
-    let target = responses::target(&app, survey, version).await?;
+    let mut target = responses::target(&app, survey, None).await?;
+    let limit = if counted.is_ok() { most_bytes(&target.body) } else { SMALL };
+    DefaultBodyLimit::max(limit).apply(&mut request);
+    let posted = match (Form::from_request(request, &()).await, &counted) {
+        (Ok(posted), _) => posted,
+        (Err(response), Err(_)) if response.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            return counted.map(|()| response).map_err(Into::into);
+        }
+        (Err(response), _) => return Ok(response),
+    };
+    if let Some(version) = posted.get("version").parse().ok().filter(|version| *version != target.version) {
+        target = responses::target(&app, survey, Some(version)).await?;
+    }
     let look = look(&target, &asked, &headers, nonce);
     if sender(&app, &target.project, &headers) == Sender::Foreign {
         let (title, text) = words(look.texts, &Method::POST, StatusCode::FORBIDDEN);
