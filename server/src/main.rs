@@ -9,13 +9,23 @@ use clap::Parser;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match server::cli::Cli::parse().run().await {
+fn main() -> ExitCode {
+    let cli = server::cli::Cli::parse();
+    let done = match cli.picture() {
+        // By itself, without the threads of everything else.
+        Some(means) => server::tickets::picture::serve(means).map(|()| ExitCode::SUCCESS).map_err(|error| error.to_string()),
+        None => run(cli),
+    };
+    match done {
         Ok(code) => code,
         Err(error) => {
             eprintln!("earshot: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn run(cli: server::cli::Cli) -> Result<ExitCode, String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| error.to_string())?;
+    runtime.block_on(cli.run()).map_err(|error| error.to_string())
 }

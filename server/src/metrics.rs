@@ -11,6 +11,7 @@ use prometheus_client::{
 
 use crate::{
     error::{Error, Result},
+    machine,
     search::Status,
     state::App,
 };
@@ -87,6 +88,10 @@ pub async fn scrape(app: &App) -> Result<String> {
     for (whose, (bytes, most)) in ["strangers", "team"].into_iter().zip(app.budget.bodies()) {
         gauge(&format!("bodies_{whose}_bytes"), "Bodies of requests in memory, small ones left out", count(bytes));
         gauge(&format!("bodies_{whose}_limit_bytes"), "The most of them", count(most));
+    }
+    gauge("pictures_busy", "Pictures that are worked on, or wait for it", count(app.studio.busy()));
+    if let Some(free) = machine::free_space(&app.config.data) {
+        gauge("disk_free_bytes", "Room on the disk of the data directory", i64::try_from(free).unwrap_or(i64::MAX));
     }
     for (state, help) in
         [("waiting", "Jobs that are due or wait"), ("running", "Jobs that are worked on"), ("dead", "Jobs that were given up")]

@@ -20,7 +20,7 @@ use crate::{
     responses::Remembered,
     search::Search,
     store::Store,
-    tickets::files::Workshop,
+    tickets::studio::Studio,
 };
 
 /// The running program. Handlers get it as [`AppState`].
@@ -45,8 +45,8 @@ pub struct App {
     pub remembered: Remembered,
     /// Key of everything this installation signs.
     pub secret: Secret<Vec<u8>>,
-    /// Room for files that arrive, and hands for pictures.
-    pub workshop: Workshop,
+    /// Where pictures are worked on.
+    pub studio: Studio,
     /// Turns true when the program stops: what never ends by itself ends then.
     pub closing: tokio::sync::watch::Sender<bool>,
     /// Streams of live events that are open.
@@ -75,7 +75,9 @@ impl App {
         let search = Search::new(config.data.join("index"), installation.instance, Arc::new(store.clone()), Arc::clone(&clock));
         let limits = Limits::new(&config, &store);
         let mailer = config.mail.as_ref().map(Mailer::new).transpose()?;
+        let studio = Studio::new(&config.program);
         Ok(Arc::new(Self {
+            studio,
             limits,
             mailer,
             remembered: Remembered::default(),
@@ -87,7 +89,6 @@ impl App {
             budget: Arc::new(Budget::of_this_machine()),
             metrics: Metrics::default(),
             secret: Secret(secret),
-            workshop: Workshop::default(),
             closing: tokio::sync::watch::Sender::new(false),
             streams: Streams::default(),
             key_uses: Uses::default(),

@@ -71,6 +71,30 @@ impl Bucket {
         Ok(1 + more)
     }
 
+    /// Takes exactly so many, or none.
+    ///
+    /// # Errors
+    /// In how many seconds there are so many; never, if the bucket does not hold them: then when it is full.
+    pub fn take_exactly(&mut self, count: u32, limit: Limit, now: Timestamp) -> Result<(), u64> {
+        self.refill(limit, now);
+        if self.tokens + 1e-9 >= f64::from(count) {
+            self.tokens = (self.tokens - f64::from(count)).max(0.0);
+            return Ok(());
+        }
+        let missing = f64::from(count.min(limit.burst)) - self.tokens;
+        let window = u32::try_from(limit.window_ms.max(0)).unwrap_or(u32::MAX);
+        let seconds = (missing / f64::from(limit.burst.max(1)) * f64::from(window) / 1000.0).ceil().max(1.0);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and never negative")]
+        let seconds = seconds as u64;
+        Err(seconds)
+    }
+
+    /// Takes so many as were used after all, as far as there are any.
+    pub fn take_after_all(&mut self, count: u32, limit: Limit, now: Timestamp) {
+        self.refill(limit, now);
+        self.tokens = (self.tokens - f64::from(count)).max(0.0);
+    }
+
     /// How many whole attempts were left when it was last looked at.
     #[must_use]
     pub fn left(&self) -> u32 {
@@ -145,6 +169,21 @@ mod tests {
         assert_eq!(bucket.take(LIMIT, now.plus_ms(4_000)), Err(6));
         assert_eq!(bucket.take(LIMIT, now.plus_ms(10_000)), Ok(()));
         assert_eq!(bucket.take(LIMIT, now.plus_ms(10_000)), Err(10));
+    }
+
+    #[test]
+    fn many_are_taken_together_or_not_at_all() {
+        let limit = Limit { burst: 100, window_ms: 100_000 };
+        let now = Timestamp(1_000_000);
+        let mut bucket = Bucket::full(limit, now);
+        assert_eq!(bucket.take_exactly(60, limit, now), Ok(()));
+        assert_eq!(bucket.take_exactly(60, limit, now), Err(20));
+        assert_eq!(bucket.take_exactly(40, limit, now), Ok(()));
+        assert_eq!(bucket.take_exactly(1, limit, now), Err(1));
+        assert_eq!(bucket.take_exactly(500, limit, now), Err(100));
+        assert_eq!(bucket.take_exactly(20, limit, now.plus_ms(20_000)), Ok(()));
+        bucket.take_after_all(500, limit, now.plus_ms(30_000));
+        assert_eq!(bucket.take_exactly(1, limit, now.plus_ms(30_000)), Err(1));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Tickets: support conversations. What is searched and triaged of one is its feedback; this is the conversation itself.
 
 pub mod files;
+pub mod pictures;
 
 use serde::{Deserialize, Serialize};
 

@@ -13,11 +13,12 @@ use clap::{Parser, Subcommand};
 use crate::{
     clock::{SystemClock, SystemIds},
     config::{Config, Secret, ServeArgs, StoreArgs},
-    error::Result,
+    error::{Error, Result},
     export::{self, cli::ExportArgs},
     imports::cli::{ImportArgs, run_cli},
     state::{App, AppState},
     store::Store,
+    tickets::picture::{self, Means},
 };
 
 /// Earshot closes the feedback loop: surveys on your site, one searchable inbox, a backlog that knows who asked.
@@ -49,9 +50,18 @@ enum Command {
     Doctor(ServeArgs),
     /// Put a backup in place; for a server that is stopped
     Restore(backup::RestoreArgs),
+    /// Decode a picture from standard input; the server starts this for each one
+    #[command(hide = true)]
+    DecodePicture(Means),
 }
 
 impl Cli {
+    /// What a picture may cost, if one is to be decoded: that needs nothing of the rest.
+    #[must_use]
+    pub fn picture(&self) -> Option<Means> {
+        if let Command::DecodePicture(means) = &self.command { Some(*means) } else { None }
+    }
+
     /// Runs the subcommand and gives the exit code.
     ///
     /// # Errors
@@ -89,6 +99,9 @@ impl Cli {
                 Ok(doctor::run(&config).await)
             }
             Command::Backup(args) => backup::back_up(&quiet(store)?, args).await.map(|()| ExitCode::SUCCESS),
+            Command::DecodePicture(means) => {
+                picture::serve(means).map_err(|error| Error::internal("picture", error)).map(|()| ExitCode::SUCCESS)
+            }
             Command::Restore(args) => backup::restore(&quiet(store)?, args).await.map(|()| ExitCode::SUCCESS),
         }
     }

@@ -44,6 +44,14 @@ pub struct Config {
     pub rate_per_key: u32,
     /// Requests per minute with one API key.
     pub rate_per_api_key: u32,
+    /// Bytes of files of one project from which on strangers may add no more.
+    pub files_per_project: u64,
+    /// The same for all projects together.
+    pub files_in_all: u64,
+    /// Bytes of the disk that files leave free.
+    pub keep_free: u64,
+    /// The program of this process; pictures are decoded by others of it.
+    pub program: PathBuf,
     /// How mail goes out; `None`: no mail is sent.
     pub mail: Option<Mail>,
     /// What a program must present to read `/metrics`; nobody reads them when unset.
@@ -138,6 +146,15 @@ pub struct ServeArgs {
     /// Requests each minute with one API key, at most [default: 600]
     #[arg(long, env = "EARSHOT_RATE_PER_API_KEY", value_name = "N")]
     pub rate_per_api_key: Option<u32>,
+    /// Megabytes of files in one project from which on visitors may attach no more [default: 5000]
+    #[arg(long, env = "EARSHOT_FILES_PER_PROJECT", value_name = "MB")]
+    pub files_per_project: Option<u64>,
+    /// Megabytes of files in all projects from which on visitors may attach no more [default: 20000]
+    #[arg(long, env = "EARSHOT_FILES_IN_ALL", value_name = "MB")]
+    pub files_in_all: Option<u64>,
+    /// Megabytes of the disk that attached files leave free [default: 500]
+    #[arg(long, env = "EARSHOT_KEEP_FREE", value_name = "MB")]
+    pub keep_free: Option<u64>,
     /// Mail server: `smtp://user:password@host:587` (STARTTLS) or `smtps://…`; without it no mail is sent
     #[arg(long, env = "EARSHOT_SMTP_URL", value_name = "URL", hide_env_values = true)]
     pub smtp_url: Option<String>,
@@ -172,6 +189,7 @@ impl Config {
         let mail = Mail::read(serve.smtp_url.or(file.smtp_url), serve.mail_from.or(file.mail_from), public_url.as_deref())?;
         let config = Self {
             mail,
+            program: own_program(),
             data: store.data.or(file.data).unwrap_or_else(|| Path::new("data").to_owned()),
             database_url: store.database_url.or(file.database_url).map(Secret),
             listen: serve.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 3000))),
@@ -182,6 +200,9 @@ impl Config {
             rate_per_address: serve.rate_per_address.or(file.rate_per_address).unwrap_or(60),
             rate_per_key: serve.rate_per_key.or(file.rate_per_key).unwrap_or(600),
             rate_per_api_key: serve.rate_per_api_key.or(file.rate_per_api_key).unwrap_or(600),
+            files_per_project: megabytes(serve.files_per_project.or(file.files_per_project).unwrap_or(5_000)),
+            files_in_all: megabytes(serve.files_in_all.or(file.files_in_all).unwrap_or(20_000)),
+            keep_free: megabytes(serve.keep_free.or(file.keep_free).unwrap_or(500)),
             metrics_token: serve.metrics_token.or(file.metrics_token).map(Secret),
             webhook_allow: blocks(&serve.webhook_allow.or(file.webhook_allow).unwrap_or_default())?,
             log: store.log.or(file.log).unwrap_or_else(|| "info".into()),
@@ -243,6 +264,10 @@ impl Config {
             rate_per_address: 10_000,
             rate_per_key: 100_000,
             rate_per_api_key: 100_000,
+            files_per_project: megabytes(5_000),
+            files_in_all: megabytes(20_000),
+            keep_free: 0,
+            program: own_program(),
             mail: None,
             metrics_token: None,
             webhook_allow: Vec::new(),
@@ -250,6 +275,16 @@ impl Config {
             log_format: LogFormat::Text,
         }
     }
+}
+
+fn megabytes(n: u64) -> u64 {
+    n.saturating_mul(1 << 20)
+}
+
+/// Where the program of this process is, also after another one was put in its place.
+fn own_program() -> PathBuf {
+    let linked = Path::new("/proc/self/exe");
+    if linked.exists() { linked.to_owned() } else { std::env::current_exe().unwrap_or_else(|_| "earshot".into()) }
 }
 
 /// Names the wrong setting in all the ways it can be set.
@@ -297,6 +332,9 @@ fn unknown_among(names: impl Iterator<Item = String>) -> Vec<String> {
         "EARSHOT_RATE_PER_ADDRESS",
         "EARSHOT_RATE_PER_KEY",
         "EARSHOT_RATE_PER_API_KEY",
+        "EARSHOT_FILES_PER_PROJECT",
+        "EARSHOT_FILES_IN_ALL",
+        "EARSHOT_KEEP_FREE",
         "EARSHOT_SMTP_URL",
         "EARSHOT_MAIL_FROM",
         "EARSHOT_METRICS_TOKEN",

@@ -45,6 +45,8 @@ pub struct Received {
     pub form: Form,
     /// The files, when all is well with them; those that came empty left out.
     pub files: Arriving,
+    /// Whether files came at all, kept or not.
+    pub had_files: bool,
     /// Why something was not taken, and with which status to say so.
     pub refused: Option<(StatusCode, Error)>,
 }
@@ -74,10 +76,22 @@ pub enum Files {
     Kept,
     /// The form is refused whatever it says; only what was typed comes back.
     Ignored,
+    /// There is no room for them; without any, the form is taken.
+    NoRoom,
 }
 
 fn too_large() -> Refusal {
     Refusal::field(FILES, "too_large", format!("Files have {} MB together at most. Attach fewer or smaller ones.", MAX_BYTES >> 20))
+}
+
+/// The refusal of files that would find no room where they are stored.
+#[must_use]
+pub fn no_room() -> Refusal {
+    Refusal::field(
+        FILES,
+        "files_full",
+        "Files cannot be taken now: there is too little room for them. Send your message without files, and tell the operator.",
+    )
 }
 
 /// Reads all of a form as it arrives, so that texts after a file that is refused are not lost, and keeps never more of it than fits.
@@ -121,10 +135,13 @@ async fn file(room: &InFlight, got: &mut Received, mut field: Field<'_>, files: 
     let name = file_name(field.file_name().unwrap_or_default());
     got.files.begin(&name);
     loop {
-        match field.chunk().await {
+        let piece = field.chunk().await;
+        got.had_files |= matches!(&piece, Ok(Some(bytes)) if !bytes.is_empty());
+        match piece {
             Ok(None) => break,
             // Read on, so that the browser gets to see our page; keep nothing.
             Ok(Some(_)) if got.refused.is_some() || files == Files::Ignored => {}
+            Ok(Some(_)) if files == Files::NoRoom => got.refuse(room, StatusCode::INSUFFICIENT_STORAGE, no_room()),
             Ok(Some(bytes)) if got.files.bytes() + bytes.len() > MAX_BYTES => got.refuse(room, StatusCode::PAYLOAD_TOO_LARGE, too_large()),
             Ok(Some(bytes)) if room.take(bytes.len()) => got.files.push(&bytes),
             Ok(Some(_)) => got.refuse(room, StatusCode::SERVICE_UNAVAILABLE, Refusal::Busy(AGAIN)),

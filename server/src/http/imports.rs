@@ -28,8 +28,10 @@ use super::{
 use crate::{
     error::{Error, Result},
     imports::{self, MAX_UPLOAD, SILENCE_MS},
+    limits::budget::Payer,
     state::AppState,
     store::imports::{BAD_LINES_KEPT, Import, Source},
+    tickets::files::is_room,
 };
 
 /// Bad lines of one page.
@@ -106,6 +108,10 @@ fn broken(error: &MultipartError) -> Error {
 
 async fn receive(console: &Console, mut body: Multipart) -> Result<ImportId> {
     let (app, scope) = (&console.app, console.scope(Role::Admin)?);
+    if !is_room(app, scope.project(), Payer::Team).await? {
+        let text = "There is too little room on the disk for a file. Ask the operator to free some, then try again.";
+        return Err(Refusal::field("file", "full", text).into());
+    }
     let mut key = Form::default();
     while let Some(mut field) = body.next_field().await.map_err(|e| broken(&e))? {
         match field.name() {

@@ -10,13 +10,16 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
+use domain::{Timestamp, accounts::throttle::Limit, ids::ProjectId};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family},
 };
 
+use super::{Key, memory::Buckets};
 use crate::machine;
 
 /// Bytes of a body that belong to its connection: they are counted nowhere else, and never refused.
@@ -26,11 +29,17 @@ const MB: usize = 1 << 20;
 const PARTS: usize = 8;
 /// …and never less than this: the largest form with files.
 const LEAST_SHARE: usize = 12 * MB;
+/// Milliseconds of processor time for pictures of one address: ten large ones at once, and a sixth of a processor in the long run.
+const PICTURES: Limit = Limit { burst: 20_000, window_ms: 120_000 };
+/// How long the bytes of stored files are not counted again.
+const STORED_MS: i64 = 60_000;
+/// Bytes of files that may wait for forms of strangers to be sent again.
+const HELD: i64 = 200 << 20;
 /// An IPv6 /48 has the shares of so many addresses.
 pub(crate) const NETWORK_SHARES: usize = 2;
 
 /// Who pays: an IPv4 address, or an IPv6 /64, and the /48 around that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Network {
     /// An IPv4 address, or the first address of an IPv6 /64.
     Address(IpAddr),
@@ -54,6 +63,26 @@ impl Network {
     /// How many shares of an address it has.
     pub(crate) fn shares(self) -> usize {
         if matches!(self, Self::Wide(_)) { NETWORK_SHARES } else { 1 }
+    }
+}
+
+/// At whose cost something is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Payer {
+    /// Somebody without an account, by address (see [`crate::http::address::ClientAddress::bucket`]).
+    Stranger(IpAddr),
+    /// One of the team.
+    Team,
+}
+
+impl Payer {
+    /// The address of a stranger.
+    #[must_use]
+    pub fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Stranger(address) => Some(address),
+            Self::Team => None,
+        }
     }
 }
 
@@ -87,11 +116,48 @@ pub struct Budget {
     strangers: Room,
     /// Bodies of requests by the team and its programs.
     team: Room,
+    /// Processor time for pictures, by address.
+    pictures: Buckets,
+    /// When files were last counted, and their bytes.
+    stored: Mutex<Option<(Timestamp, Arc<HashMap<ProjectId, u64>>)>>,
+    /// Bytes of files that may wait for forms of strangers.
+    pub held_bytes: i64,
     /// What was refused.
     pub refusals: Refusals,
 }
 
 impl Budget {
+    /// Whether an address has processor time left for another picture.
+    ///
+    /// # Errors
+    /// [`domain::Error::RateLimited`].
+    pub fn may_decode(&self, address: IpAddr, now: Timestamp) -> Result<(), domain::Error> {
+        let keys: Vec<(Key, Limit)> = Network::of(address).map(pictures_of).collect();
+        self.pictures.take_exactly(&keys, 1, now)
+    }
+
+    /// The bytes of files of each project, as they were counted within the last minute.
+    pub fn stored(&self, now: Timestamp) -> Option<Arc<HashMap<ProjectId, u64>>> {
+        let stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        stored.as_ref().filter(|(at, _)| (0..STORED_MS).contains(&(now.0 - at.0))).map(|(_, bytes)| Arc::clone(bytes))
+    }
+
+    /// Keeps what was counted.
+    pub fn keep_stored(&self, bytes: Vec<(ProjectId, i64)>, now: Timestamp) -> Arc<HashMap<ProjectId, u64>> {
+        let bytes = bytes.into_iter().map(|(project, bytes)| (project, u64::try_from(bytes).unwrap_or_default())).collect();
+        let bytes = Arc::new(bytes);
+        *self.stored.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, Arc::clone(&bytes)));
+        bytes
+    }
+
+    /// Counts the processor time that a picture of an address took.
+    pub fn decoded(&self, address: IpAddr, used: Duration, now: Timestamp) {
+        let millis = u32::try_from(used.as_millis()).unwrap_or(u32::MAX);
+        for (key, limit) in Network::of(address).map(pictures_of) {
+            self.pictures.take_after_all(key, limit, millis, now);
+        }
+    }
+
     /// Budgets for the machine that this process runs on.
     #[must_use]
     pub fn of_this_machine() -> Self {
@@ -108,6 +174,9 @@ impl Budget {
             strangers: Room::new(bodies, Some(share)),
             // A network's address is no measure of a team: all of an office may have the same.
             team: Room::new(bodies, None),
+            pictures: Buckets::default(),
+            stored: Mutex::default(),
+            held_bytes: HELD,
             refusals: Refusals::default(),
         }
     }
@@ -117,6 +186,12 @@ impl Budget {
     pub fn bodies(&self) -> [(usize, usize); 2] {
         [&self.strangers, &self.team].map(|room| (room.lock().all, room.most))
     }
+}
+
+/// The processor time for pictures of a network.
+fn pictures_of(network: Network) -> (Key, Limit) {
+    let shares = u32::try_from(network.shares()).unwrap_or(1);
+    (Key::Pictures(network), Limit { burst: PICTURES.burst * shares, ..PICTURES })
 }
 
 /// Bytes of memory that requests share.
@@ -354,6 +429,20 @@ mod tests {
         assert_eq!(budget.bodies().map(|(taken, _)| taken), [0, 11 * MB - SMALL]);
         share.give_back(11 * MB);
         assert_eq!(budget.bodies().map(|(taken, _)| taken), [0, 0]);
+    }
+
+    #[test]
+    fn processor_time_is_counted_as_it_was_used() {
+        let (budget, now) = (budget(), Timestamp(1_800_000_000_000));
+        for n in 0..5 {
+            assert_eq!(budget.may_decode(v6(1, n), now), Ok(()), "{n}");
+            budget.decoded(v6(1, n), Duration::from_secs(8), now);
+        }
+        // A /48 has used up two shares; others none, and it has some again after a while.
+        assert!(budget.may_decode(v6(1, 9), now).is_err());
+        assert!(budget.may_decode(v6(2, 9), now).is_ok());
+        assert!(budget.may_decode(v4(1), now).is_ok());
+        assert!(budget.may_decode(v6(1, 9), now.plus_ms(10_000)).is_ok());
     }
 
     #[test]

@@ -92,6 +92,14 @@ impl Lots {
         taken.map(|_| standing(lot, limit))
     }
 
+    /// What was taken was not used.
+    pub(super) fn give_back(&self, key: &Key) {
+        if let Some(lot) = self.lock().get_mut(key) {
+            lot.left += 1;
+            lot.empty_until = None;
+        }
+    }
+
     /// What can be said without asking.
     fn at_hand(&self, key: &Key, limit: Limit, now: Timestamp) -> Option<Result<Standing, Refusal>> {
         let mut lots = self.lock();

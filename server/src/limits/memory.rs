@@ -48,6 +48,32 @@ impl Buckets {
         Ok(())
     }
 
+    /// Takes so much from each of several buckets, or nothing from any.
+    pub(super) fn take_exactly(&self, keys: &[(Key, Limit)], count: u32, now: Timestamp) -> Result<(), Refusal> {
+        let mut buckets = self.lock();
+        make_room(&mut buckets, now);
+        let wait = keys.iter().filter_map(|(key, limit)| {
+            let mut bucket = buckets.get(key).map_or_else(|| Bucket::full(*limit, now), |(bucket, _)| *bucket);
+            bucket.take_exactly(count, *limit, now).err()
+        });
+        if let Some(wait) = wait.max() {
+            return Err(refusal(wait));
+        }
+        for (key, limit) in keys {
+            // There is enough: that was looked at above.
+            let bucket = buckets.entry(key.clone()).or_insert_with(|| (Bucket::full(*limit, now), *limit));
+            let _taken = bucket.0.take_exactly(count, *limit, now);
+        }
+        Ok(())
+    }
+
+    /// Takes what was used, as far as there is any.
+    pub(super) fn take_after_all(&self, key: Key, limit: Limit, count: u32, now: Timestamp) {
+        let mut buckets = self.lock();
+        make_room(&mut buckets, now);
+        buckets.entry(key).or_insert_with(|| (Bucket::full(limit, now), limit)).0.take_after_all(count, limit, now);
+    }
+
     pub(super) fn give_back(&self, keys: &[(Key, Limit)]) {
         let mut buckets = self.lock();
         for (key, limit) in keys {

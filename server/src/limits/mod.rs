@@ -18,7 +18,7 @@ use domain::{
     ids::{ProjectId, StaffId},
 };
 
-use self::{lots::Lots, memory::Buckets};
+use self::{budget::Network, lots::Lots, memory::Buckets};
 use crate::{
     config::Config,
     error::Result,
@@ -44,13 +44,48 @@ const FORGOT: Limit = Limit { burst: 3, window_ms: HOUR_MS };
 const LETTERS_NETWORK: Limit = Limit { burst: 20, window_ms: 24 * HOUR_MS };
 const LETTERS_PROJECT: Limit = Limit { burst: 200, window_ms: HOUR_MS };
 
+/// An IPv6 /48 may send what so many addresses may.
+const NETWORK_ADDRESSES: u32 = 5;
+/// Kibibytes of files that are stored for one address in an hour: the largest message twice.
+pub const FILES: Limit = Limit { burst: 20 << 10, window_ms: 60 * MINUTE_MS };
+/// The same for an IPv6 /48.
+const NETWORK_FILES: Limit = Limit { burst: 3 * FILES.burst, window_ms: FILES.window_ms };
+/// Keys of the API that open nothing, from one address: a program with an old key that asks each second.
+const WRONG_KEYS: Limit = Limit { burst: 60, window_ms: MINUTE_MS };
+
+/// A submission that was counted for its project.
+#[derive(Debug)]
+pub struct Intake(Key);
+
+impl Intake {
+    /// It was not stored: it counts for nothing.
+    pub fn was_refused(self, limits: &Limits) {
+        match &limits.kept {
+            Kept::Here(buckets) => buckets.give_back(&[(self.0, limits.per_project)]),
+            Kept::Shared(_, lots) => lots.give_back(&self.0),
+        }
+    }
+}
+
 /// What is counted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Key {
     /// Submissions from a network address.
     Address(IpAddr),
-    /// Submissions for a project.
+    /// Submissions from an IPv6 /48.
+    Network([u16; 3]),
+    /// Answers to surveys of a project that are stored.
     Project(ProjectId),
+    /// Messages to the portal of a project that are stored.
+    Portal(ProjectId),
+    /// Kibibytes of files from an address that are stored.
+    Files(IpAddr),
+    /// Kibibytes of files from an IPv6 /48 that are stored.
+    NetworkFiles([u16; 3]),
+    /// Milliseconds of processor time for pictures of a network; counted by each process for itself.
+    Pictures(Network),
+    /// Keys of the API from an address that open nothing.
+    WrongKeys(IpAddr),
     /// Requests with an API key.
     ApiKey(uuid::Uuid),
     /// Attempts to sign in: an account (the hash of its e-mail address) from a network address.
@@ -78,7 +113,13 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(address) => write!(f, "address {address}"),
+            Self::Network([a, b, c]) => write!(f, "network {a:x}:{b:x}:{c:x}"),
             Self::Project(project) => write!(f, "project {project}"),
+            Self::Portal(project) => write!(f, "portal {project}"),
+            Self::Files(address) => write!(f, "files {address}"),
+            Self::NetworkFiles([a, b, c]) => write!(f, "network files {a:x}:{b:x}:{c:x}"),
+            Self::Pictures(network) => write!(f, "pictures {network:?}"),
+            Self::WrongKeys(address) => write!(f, "wrong-keys {address}"),
             Self::ApiKey(key) => write!(f, "api-key {key}"),
             Self::SignInPair(email, address) => write!(f, "sign-in {email} {address}"),
             Self::SignInAddress(address) => write!(f, "sign-in address {address}"),
@@ -107,6 +148,7 @@ pub struct Standing {
 /// The limits of this installation.
 pub struct Limits {
     per_address: Limit,
+    per_network: Limit,
     per_project: Limit,
     per_api_key: Limit,
     kept: Kept,
@@ -132,8 +174,11 @@ impl Limits {
             Dialect::Sqlite => Kept::Here(Buckets::default()),
             Dialect::Postgres => Kept::Shared(store.clone(), Box::default()),
         };
+        // Half of what a project takes, so that one customer's network never closes a project for everybody; an address has its own in any case.
+        let network = config.rate_per_address.saturating_mul(NETWORK_ADDRESSES).min(config.rate_per_key / 2).max(config.rate_per_address);
         Self {
             per_address: per_minute(config.rate_per_address),
+            per_network: per_minute(network),
             per_project: per_minute(config.rate_per_key),
             per_api_key: per_minute(config.rate_per_api_key),
             kept,
@@ -145,15 +190,63 @@ impl Limits {
     /// # Errors
     /// [`Refusal::RateLimited`] when there were too many.
     pub async fn address(&self, address: IpAddr, now: Timestamp) -> Result<()> {
-        self.count(Key::Address(address), self.per_address, now).await.map(drop)
+        self.count(Key::Address(address), self.per_address, now).await?;
+        if let IpAddr::V6(v6) = address {
+            let [a, b, c, ..] = v6.segments();
+            self.count(Key::Network([a, b, c]), self.per_network, now).await?;
+        }
+        Ok(())
     }
 
-    /// Counts one submission for a project.
+    /// Counts one submission for a project. What is not stored after all is given back ([`Intake::was_refused`]): nobody closes a project by sending
+    /// it what it does not take.
     ///
     /// # Errors
     /// As [`Limits::address`].
-    pub async fn project(&self, project: ProjectId, now: Timestamp) -> Result<()> {
-        self.count(Key::Project(project), self.per_project, now).await.map(drop)
+    pub async fn project(&self, project: ProjectId, now: Timestamp) -> Result<Intake> {
+        self.intake(Key::Project(project), now).await
+    }
+
+    /// Counts one message to the portal of a project, as [`Limits::project`] does for surveys.
+    ///
+    /// # Errors
+    /// As [`Limits::address`].
+    pub async fn portal(&self, project: ProjectId, now: Timestamp) -> Result<Intake> {
+        self.intake(Key::Portal(project), now).await
+    }
+
+    async fn intake(&self, key: Key, now: Timestamp) -> Result<Intake> {
+        self.count(key.clone(), self.per_project, now).await?;
+        Ok(Intake(key))
+    }
+
+    /// Counts bytes of files from an address that are about to be stored.
+    ///
+    /// # Errors
+    /// [`Refusal::RateLimited`] when there were too many of late.
+    pub async fn files(&self, address: IpAddr, bytes: u64, now: Timestamp) -> Result<()> {
+        let mut keys = vec![(Key::Files(address), FILES)];
+        if let IpAddr::V6(v6) = address {
+            let [a, b, c, ..] = v6.segments();
+            keys.push((Key::NetworkFiles([a, b, c]), NETWORK_FILES));
+        }
+        let count = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+        match &self.kept {
+            Kept::Here(buckets) => Ok(buckets.take_exactly(&keys, count, now)?),
+            Kept::Shared(store, _) => {
+                keys.sort_by(|a, b| a.0.cmp(&b.0));
+                let rows = rows(&keys);
+                store.write(move |tx| Box::pin(async move { tx.take_exactly_from_buckets(&rows, count, now).await })).await
+            }
+        }
+    }
+
+    /// Counts a key of the API that opens nothing.
+    ///
+    /// # Errors
+    /// As [`Limits::address`].
+    pub async fn wrong_key(&self, address: IpAddr, now: Timestamp) -> Result<()> {
+        self.count(Key::WrongKeys(address), WRONG_KEYS, now).await.map(drop)
     }
 
     /// Counts one request with an API key.

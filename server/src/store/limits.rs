@@ -50,6 +50,27 @@ impl Tx<'_> {
         }
     }
 
+    /// Takes so many from each bucket, or nothing from any. Whoever takes from several names them in the same order as everybody.
+    ///
+    /// # Errors
+    /// [`Refusal::RateLimited`] with the seconds to wait when one of them has not so many.
+    pub async fn take_exactly_from_buckets(&mut self, buckets: &[(String, Limit)], count: u32, now: Timestamp) -> Result<()> {
+        let mut wait = None;
+        for (key, limit) in buckets {
+            let mut bucket = self.bucket(key, *limit, now).await?;
+            wait = wait.max(bucket.take_exactly(count, *limit, now).err());
+            let (tokens, at) = bucket.parts();
+            sqlx::query("UPDATE limits SET tokens = $2, at = $3 WHERE key = $1")
+                .bind(key.clone())
+                .bind(tokens)
+                .bind(at.0)
+                .execute(self.conn())
+                .await?;
+        }
+        // Nothing of the above is stored then.
+        wait.map_or(Ok(()), |seconds| Err(Refusal::RateLimited(seconds).into()))
+    }
+
     /// A bucket, held until this transaction ends.
     async fn bucket(&mut self, key: &str, limit: Limit, now: Timestamp) -> Result<Bucket> {
         sqlx::query("INSERT INTO limits (key, tokens, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")

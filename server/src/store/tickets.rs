@@ -77,8 +77,10 @@ pub struct NewAttachment {
 
 /// Bytes of one row of a file: what a reader holds in memory at a time.
 pub const CHUNK: usize = 256 << 10;
-/// How long a file is held for a form that was not sent.
-const HELD_MS: i64 = domain::clock::DAY_MS;
+/// How long a file is held for a form that was not sent…
+const HELD_MS: i64 = 3_600_000;
+/// …and how much longer it is kept for a process whose clock is behind.
+const HELD_MARGIN_MS: i64 = 600_000;
 
 impl Store {
     /// A ticket of the scope's project.
@@ -202,6 +204,17 @@ impl Store {
         .bind(scope.project().to_string())
         .fetch_optional(self.reader())
         .await?)
+    }
+
+    /// The bytes of all files of each project.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn file_bytes(&self) -> Result<Vec<(ProjectId, i64)>> {
+        let rows: Vec<(String, i64)> = sqlx::query_as("SELECT project_id, CAST(SUM(size) AS BIGINT) FROM attachments GROUP BY project_id")
+            .fetch_all(self.reader())
+            .await?;
+        rows.into_iter().map(|(project, bytes)| Ok((id(&project)?, bytes))).collect()
     }
 
     /// The files that are held for a form.
@@ -447,6 +460,16 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// The bytes of all files that are held for forms.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn held_bytes(&mut self) -> Result<i64> {
+        Ok(sqlx::query_scalar("SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM attachments WHERE message_id IS NULL")
+            .fetch_one(self.conn())
+            .await?)
+    }
+
     /// Gives the files that are held for a form to its message.
     ///
     /// # Errors
@@ -493,7 +516,7 @@ impl Tx<'_> {
     /// # Errors
     /// When the database fails.
     pub(super) async fn purge_attachments(&mut self, now: Timestamp, at_most: i64) -> Result<u64> {
-        let before = now.plus_ms(-2 * HELD_MS);
+        let before = now.plus_ms(-HELD_MS - HELD_MARGIN_MS);
         let statements = [
             (
                 "DELETE FROM attachment_chunks WHERE (attachment_id, n) IN (SELECT c.attachment_id, c.n FROM attachments a \

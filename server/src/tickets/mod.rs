@@ -3,6 +3,8 @@
 
 pub mod files;
 pub mod patch;
+pub mod picture;
+pub mod studio;
 
 use domain::{
     Error as Refusal, Timestamp,
@@ -24,6 +26,7 @@ use subtle::ConstantTimeEq;
 use crate::{
     error::{Error, Result},
     language,
+    limits::budget::Payer,
     mail::{TicketLetter, TicketPost, ticket_confirmation, ticket_reply},
     responses::Person,
     state::App,
@@ -170,22 +173,31 @@ pub fn held_for(project: &Project, place: &str, key: &str) -> String {
     crate::state::hash_token(&format!("{}\n{place}\n{key}", project.id))
 }
 
-/// Keeps files of a form that comes back with its faults, so that nobody chooses them again.
+/// Keeps files of a form that comes back with its faults, so that nobody chooses them again. Strangers' files are kept only as long as not too
+/// many wait; gives whether these are.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn hold_files(app: &App, project: &Project, form: &str, files: Vec<NewAttachment>) -> Result<()> {
+pub async fn hold_files(app: &App, payer: Payer, project: &Project, form: &str, files: Vec<NewAttachment>) -> Result<bool> {
     if files.is_empty() {
-        return Ok(());
+        return Ok(true);
     }
     let (project, form, now) = (project.id, form.to_owned(), app.now());
+    let most = match payer {
+        Payer::Team => i64::MAX,
+        Payer::Stranger(_) => app.budget.held_bytes,
+    };
+    let size: i64 = files.iter().map(|file| file.file.size).sum();
     app.store
         .write(move |tx| {
             Box::pin(async move {
+                if tx.held_bytes().await?.saturating_add(size) > most {
+                    return Ok(false);
+                }
                 for file in &files {
                     tx.insert_attachment(project, None, Some(&form), file, now).await?;
                 }
-                Ok(())
+                Ok(true)
             })
         })
         .await

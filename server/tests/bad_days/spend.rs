@@ -2,12 +2,14 @@
 //! While each attack goes on, other visitors notice nothing.
 
 use std::{
-    io::{ErrorKind, Write},
+    io::{ErrorKind, Read, Write},
     net::TcpStream,
+    process::Stdio,
+    thread,
     time::Duration,
 };
 
-use crate::harness::{Answer, Place, Server, alone, connect_from, note, now, pause, request_on, skipped, within};
+use crate::harness::{Answer, Place, Server, alone, connect_from, earshot, note, now, pause, request_on, skipped, within};
 
 const MB: u64 = 1 << 20;
 /// The most memory that an attack may cost.
@@ -190,4 +192,240 @@ fn quiet_uploads_of_one_address_stop_nobody_else() {
     // But small ones.
     others(&server, &place, "full", 3);
     drop(held);
+}
+
+/// A GIF whose canvas says one size and whose frames have another, all of one colour.
+fn gif(canvas: (u16, u16), frame: (u16, u16), frames: usize) -> Vec<u8> {
+    let mut out = b"GIF89a".to_vec();
+    out.extend(canvas.0.to_le_bytes());
+    out.extend(canvas.1.to_le_bytes());
+    out.extend([0x80, 0, 0, 0, 0, 0, 255, 255, 255]);
+    let data = one_colour(usize::from(frame.0) * usize::from(frame.1));
+    for _ in 0..frames {
+        out.extend([0x2c, 0, 0, 0, 0]);
+        out.extend(frame.0.to_le_bytes());
+        out.extend(frame.1.to_le_bytes());
+        out.extend([0, 2]);
+        for piece in data.chunks(255) {
+            out.push(u8::try_from(piece.len()).unwrap());
+            out.extend_from_slice(piece);
+        }
+        out.push(0);
+    }
+    out.push(0x3b);
+    out
+}
+
+/// Bits, the lowest first.
+#[derive(Default)]
+struct Bits {
+    out: Vec<u8>,
+    rest: u32,
+    count: u32,
+}
+
+impl Bits {
+    fn push(&mut self, bits: u32, count: u32) {
+        self.rest |= bits << self.count;
+        self.count += count;
+        while self.count >= 8 {
+            self.out.push((self.rest & 0xff) as u8);
+            self.rest >>= 8;
+            self.count -= 8;
+        }
+    }
+
+    fn end(mut self) -> Vec<u8> {
+        self.push(0, 7);
+        self.out
+    }
+}
+
+/// So many pixels of colour 0, as LZW: each code stands for one pixel more than the one before.
+fn one_colour(pixels: usize) -> Vec<u8> {
+    const CLEAR: u32 = 4;
+    let width = |next: u32| (u32::BITS - next.leading_zeros()).clamp(3, 12);
+    let mut bits = Bits::default();
+    let (mut left, mut next) = (pixels, 6);
+    while left > 0 {
+        bits.push(CLEAR, width(next));
+        bits.push(0, 3);
+        left -= 1;
+        next = 6;
+        let mut run = 2;
+        while left > 0 && next < 4096 {
+            if run <= left {
+                bits.push(next, width(next));
+                left -= run;
+                run += 1;
+            } else {
+                bits.push(0, width(next));
+                left -= 1;
+                run = 2;
+            }
+            next += 1;
+        }
+    }
+    bits.push(CLEAR + 1, width(next));
+    bits.end()
+}
+
+/// A black PNG, with sixteen bits for each of three colours, that says it is to be turned.
+fn deep_png(side: u32) -> Vec<u8> {
+    fn chunk(out: &mut Vec<u8>, name: &[u8], data: &[u8]) {
+        out.extend(u32::try_from(data.len()).unwrap().to_be_bytes());
+        let named = [name, data].concat();
+        let mut crc = u32::MAX;
+        for byte in &named {
+            crc ^= u32::from(*byte);
+            for _ in 0..8 {
+                crc = if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
+            }
+        }
+        out.extend(named);
+        out.extend((!crc).to_be_bytes());
+    }
+    let mut out = b"\x89PNG\r\n\x1a\n".to_vec();
+    chunk(&mut out, b"IHDR", &[&side.to_be_bytes()[..], &side.to_be_bytes()[..], &[16, 2, 0, 0, 0]].concat());
+    chunk(&mut out, b"eXIf", b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0");
+    // Nothing but zeros, packed: one, and then "258 bytes as the one before" again and again.
+    let bytes = u64::from(side) * (1 + 6 * u64::from(side));
+    let mut bits = Bits { out: vec![0x78, 1], ..Bits::default() };
+    bits.push(0b011, 3);
+    // Codes have their highest bit first: literals have eight bits, from 0x30 on; 285 is 0xc5.
+    let literal = 0b0000_1100;
+    bits.push(literal, 8);
+    for _ in 0..(bytes - 1) / 258 {
+        bits.push(0b1010_0011, 8);
+        bits.push(0, 5);
+    }
+    for _ in 0..(bytes - 1) % 258 {
+        bits.push(literal, 8);
+    }
+    bits.push(0, 7);
+    let mut data = bits.end();
+    let sum = u32::try_from(bytes % 65_521).unwrap() << 16 | 1;
+    data.extend(sum.to_be_bytes());
+    chunk(&mut out, b"IDAT", &data);
+    chunk(&mut out, b"IEND", b"");
+    out
+}
+
+/// Gives a picture to the process that decodes, with these means: what it answered with, and whether the system ended it.
+fn decode(picture: &[u8], memory: u64, seconds: u64) -> (Vec<u8>, bool) {
+    let mut command = earshot();
+    command.args(["decode-picture", "--memory", &memory.to_string(), "--seconds", &seconds.to_string()]);
+    command.env("MIMALLOC_DISALLOW_ARENA_ALLOC", "1").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let mut into = child.stdin.take().unwrap();
+    let picture = picture.to_owned();
+    let writer = thread::spawn(move || drop(into.write_all(&picture)));
+    let mut out = Vec::new();
+    child.stdout.take().unwrap().read_to_end(&mut out).unwrap();
+    writer.join().unwrap();
+    let status = child.wait().unwrap();
+    (out, status.code().is_none())
+}
+
+#[test]
+fn a_picture_gets_no_more_memory_and_time_than_it_was_given() {
+    let _alone = alone();
+    if !can_measure("a_picture_gets_no_more_memory_and_time_than_it_was_given") {
+        return;
+    }
+    // The controls: with enough, both are decoded.
+    let (deep, long) = (deep_png(1000), gif((300, 300), (300, 300), 3));
+    assert_eq!(decode(&deep, 256 * MB, 60).0.first(), Some(&b'p'));
+    assert_eq!(decode(&long, 256 * MB, 60).0.first(), Some(&b'g'));
+    // 6 MB are needed at least.
+    let (out, ended) = decode(&deep, 4 * MB, 60);
+    assert!(out.first() != Some(&b'p'), "it was decoded with four megabytes");
+    note(&format!("with too little memory: {}", if ended { "ended by the system" } else { "refused" }));
+    // Frames as large as they say, and far too many of them: nothing but time is in the way.
+    let began = now();
+    let (out, ended) = decode(&gif((8000, 7990), (8000, 7990), 200), 256 * MB, 1);
+    assert!(out.is_empty() && ended, "{out:?}");
+    note(&format!("with a second of processor time it was ended after {:?}", began.elapsed()));
+}
+
+#[test]
+fn pictures_that_say_little_and_hold_much_cost_nothing() {
+    let _alone = alone();
+    if !can_measure("pictures_that_say_little_and_hold_much_cost_nothing") {
+        return;
+    }
+    let place = Place::sqlite();
+    let server = Server::start_with_defaults(&place);
+    let calm = others(&server, &place, "calm", 20);
+    // The control: honest pictures of these kinds are taken, by the same means.
+    for (n, picture) in [gif((300, 300), (300, 300), 3), deep_png(500)].iter().enumerate() {
+        let sent = upload(&server, &place, 1, &form(&format!("key-honest-{n}"), &[], &[("a.png", picture)])).unwrap();
+        assert_eq!(sent.status, 303, "{}", sent.body);
+    }
+    for (visitor, what, picture) in [
+        (2, "a GIF with a small canvas and large frames", gif((1, 1), (8000, 7990), 1)),
+        (3, "a GIF with twenty such frames", gif((1, 1), (8000, 7990), 20)),
+        (4, "a GIF with a hundred and ten such frames", gif((1, 1), (8000, 7990), 110)),
+        (5, "a PNG with sixteen bits and forty-three million pixels", deep_png(6600)),
+    ] {
+        let (memory, processor) = (server.resident(), server.processor());
+        let body = form("key-attack-1", &[("website", "x")], &[("a.gif", &picture)]);
+        let attacks = 8;
+        let mut most = 0;
+        thread::scope(|scope| {
+            let sending: Vec<_> = (0..attacks).map(|_| scope.spawn(|| upload(&server, &place, visitor, &body))).collect();
+            while !sending.iter().all(thread::ScopedJoinHandle::is_finished) {
+                most = most.max(server.resident());
+                pause(5);
+            }
+            for sent in sending {
+                let sent = sent.join().unwrap().unwrap();
+                assert!(matches!(sent.status, 422 | 503), "{what}: {sent:?}");
+            }
+        });
+        let beside = others(&server, &place, &format!("beside-{visitor}"), 10);
+        let (grown, used) = (most.saturating_sub(memory), (server.processor() - processor) / attacks);
+        note(&format!("{what}, {} kB, {attacks} times: {} MB more memory, {used:?} of a processor each", picture.len() / 1024, grown / MB));
+        assert!(grown < MEMORY, "{what}: {grown} bytes");
+        assert!(used < Duration::from_secs(1), "{what}: {used:?}");
+        unnoticed(what, calm, beside);
+    }
+}
+
+#[test]
+fn one_address_stores_twenty_megabytes_an_hour() {
+    let _alone = alone();
+    if !can_measure("one_address_stores_twenty_megabytes_an_hour") {
+        return;
+    }
+    let place = Place::sqlite();
+    let server = Server::start_with_defaults(&place);
+    let bytes: Vec<u8> = (0..9_900_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let size = || std::fs::metadata(place.data.join("earshot.db")).unwrap().len();
+    let stored = || crate::harness::block(place.count("SELECT COALESCE(SUM(size), 0) FROM attachments"));
+    // Forms of programs, which are refused: nothing of them is kept.
+    let before = size();
+    for n in 0..12 {
+        let fields = [("subject", ""), ("website", "spam")];
+        let sent = upload(&server, &place, 1, &form(&format!("key-spam-{n}"), &fields, &[("r", &bytes)])).unwrap();
+        assert!(matches!(sent.status, 422 | 503), "{}", sent.status);
+    }
+    assert_eq!(stored(), 0);
+    // Forms that are taken: twenty megabytes, then words alone.
+    let mut statuses = Vec::new();
+    for n in 0..12 {
+        let sent = upload(&server, &place, 1, &form(&format!("key-full-{n}"), &[], &[("r", &bytes)])).unwrap();
+        statuses.push(sent.status);
+        if sent.status == 429 {
+            assert!(sent.body.contains("send it without files") && sent.body.contains("Message"), "{}", sent.body);
+            assert!(sent.header("retry-after").is_some());
+        }
+    }
+    note(&format!("{} MB stored, the database grew by {} MB; answers {statuses:?}", stored() >> 20, size().saturating_sub(before) >> 20));
+    assert_eq!((&statuses[..2], statuses[11]), (&[303, 303][..], 429));
+    assert!(stored() <= 20 << 20);
+    assert_eq!(upload(&server, &place, 1, &form("key-words-1", &[], &[])).unwrap().status, 303, "words are taken");
+    // The control: another address has its own twenty.
+    assert_eq!(upload(&server, &place, 2, &form("key-other-1", &[], &[("r", &bytes)])).unwrap().status, 303);
+    assert!(stored() > 20 << 20);
 }

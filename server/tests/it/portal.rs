@@ -203,7 +203,7 @@ on_both!(links_lead_nowhere_else, |t: TestApp| async move {
     let mut arriving = tickets::files::Arriving::default();
     arriving.begin("secret.txt");
     arriving.push(b"secret");
-    let files = arriving.prepare(&t.app).await.unwrap();
+    let files = arriving.prepare(&t.app, server::limits::budget::Payer::Team).await.unwrap();
     let noted = files[0].file.id;
     tickets::add_note(&t.app, &Scope::system(project.id), ticket.id, "note-0000001", "", files).await.unwrap();
     assert_eq!(client.get(&format!("{path}/files/{noted}")).await.status, StatusCode::NOT_FOUND);
@@ -446,6 +446,105 @@ on_both!(a_portal_can_be_off, |t: TestApp| async move {
     assert!(english.body.contains("Write to My app"));
 });
 
+on_both!(a_refused_form_keeps_files_of_people_only, |t: TestApp| async move {
+    t.owner().await;
+    let client = t.anonymous();
+    let started = opened(&t, "my-app").await;
+    let held = async || t.app.store.write(|tx| Box::pin(async move { tx.held_bytes().await })).await.unwrap();
+    let bad = |key: &'static str, started: &str, website: &str| {
+        let text = |text: &str| text.to_owned();
+        [("subject", text("")), ("message", text("Do not lose me")), ("email", text("ann@example.com"))]
+            .into_iter()
+            .chain([("started", text(started)), ("website", text(website)), ("idempotency_key", text(key))])
+            .collect::<Vec<_>>()
+    };
+    let picture = encoded(&picture(), ImageFormat::Png);
+    let post = async |key: &'static str, started: &str, website: &str| {
+        let fields = bad(key, started, website);
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let page = send(&client, "/p/my-app", &fields, &[("a.txt", b"some words"), ("a.png", &picture)]).await;
+        assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(page.body.contains("Do not lose me") && page.body.contains("Say in a few words"), "{}", page.body);
+        page.body.contains("Please choose your files again.")
+    };
+    assert!(post("key-00000001", "1.x", "").await, "a forged start");
+    assert!(post("key-00000002", &started, "http://x").await, "a filled trap");
+    assert_eq!(held().await, 0);
+    // The control: a person's wait.
+    assert!(!post("key-00000003", &started, "").await);
+    assert!(held().await > 10);
+    // But not when very many wait already.
+    let id = t.app.id();
+    let file = domain::tickets::Attachment { id, name: "x".into(), media_type: "text/plain".into(), size: t.app.budget.held_bytes };
+    let large = server::store::tickets::NewAttachment { file, bytes: bytes::Bytes::from_static(b"x") };
+    let (project, now) = (t.app.store.project_by_slug("my-app").await.unwrap().unwrap().id, t.app.now());
+    t.app
+        .store
+        .write(move |tx| Box::pin(async move { tx.insert_attachment(project, None, Some("another form"), &large, now).await }))
+        .await
+        .unwrap();
+    let before = held().await;
+    assert!(post("key-00000004", &started, "").await);
+    assert_eq!(held().await, before);
+    // After an hour and a little nothing waits any more.
+    t.clock.advance_ms(4_300_000);
+    let now = t.app.now();
+    t.app.store.write(move |tx| Box::pin(async move { tx.purge(now).await })).await.unwrap();
+    assert_eq!(held().await, 0);
+});
+
+on_both!(an_address_stores_so_many_files_in_an_hour, |config| config.trusted_proxies = 1, |t: TestApp| async move {
+    t.owner().await;
+    let client = t.anonymous();
+    let started = opened(&t, "my-app").await;
+    let large = vec![0_u8; 9 << 20];
+    let from = async |address: &str, key: &str, files: &[(&str, &[u8])]| {
+        let mut fields = WORDS.to_vec();
+        fields.extend([("started", started.as_str()), ("idempotency_key", key)]);
+        send_from(&client, "/p/my-app", &[("x-forwarded-for", address)], &fields, files).await
+    };
+    let files: [(&str, &[u8]); 1] = [("a.bin", &large)];
+    for key in ["key-00000001", "key-00000002"] {
+        assert_eq!(from("192.0.2.1", key, &files).await.status, StatusCode::SEE_OTHER);
+    }
+    let refused = from("192.0.2.1", "key-00000003", &files).await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(refused.body.contains("send it without files") && refused.body.contains("The map stays empty"), "{}", refused.body);
+    assert_eq!(retry_after(&refused), 3600);
+    assert_eq!(from("192.0.2.1", "key-00000003", &[]).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(from("192.0.2.2", "key-00000004", &files).await.status, StatusCode::SEE_OTHER);
+    // Of an IPv6 /48 all together have three shares.
+    for subnet in 0..6 {
+        let key = format!("key-1000000{subnet}");
+        assert_eq!(from(&format!("2001:db8:1:{subnet}::1"), &key, &files).await.status, StatusCode::SEE_OTHER, "{subnet}");
+    }
+    assert_eq!(from("2001:db8:1:7::1", "key-20000001", &files).await.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(from("2001:db8:2:7::1", "key-20000002", &files).await.status, StatusCode::SEE_OTHER);
+    t.clock.advance_ms(3_600_000);
+    assert_eq!(from("192.0.2.1", "key-00000005", &files).await.status, StatusCode::SEE_OTHER);
+});
+
+on_both!(a_project_holds_so_many_files, |config| config.files_per_project = 10, |t: TestApp| async move {
+    t.owner().await;
+    assert_eq!(write(&t, "key-00000001", &[], &[("a.txt", b"a few words")]).await.status, StatusCode::SEE_OTHER);
+    t.clock.advance_ms(60_000);
+    let full = write(&t, "key-00000002", &[], &[("a.txt", b"a few words")]).await;
+    assert_eq!(full.status, StatusCode::INSUFFICIENT_STORAGE);
+    assert!(full.body.contains("Files cannot be taken here now") && full.body.contains("The map stays empty"), "{}", full.body);
+    assert!(retry_after(&full) > 0);
+    assert_eq!(write(&t, "key-00000002", &[], &[]).await.status, StatusCode::SEE_OTHER, "words are taken");
+});
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_is_nearly_full_takes_words_and_no_files() {
+    let t = TestApp::with_config(Database::Sqlite, |config| config.keep_free = u64::MAX).await.unwrap();
+    t.owner().await;
+    let full = write(&t, "key-00000001", &[], &[("a.txt", b"a few words")]).await;
+    assert_eq!(full.status, StatusCode::INSUFFICIENT_STORAGE);
+    assert!(full.body.contains("Files cannot be taken here now") && full.body.contains("The map stays empty"), "{}", full.body);
+    assert_eq!(write(&t, "key-00000001", &[], &[]).await.status, StatusCode::SEE_OTHER, "words are taken");
+}
+
 /// What a form that was opened and read by a person sends.
 async fn opened(t: &TestApp, slug: &str) -> String {
     let page = t.anonymous().get(&format!("/p/{slug}")).await;
@@ -514,6 +613,12 @@ async fn a_project_takes_so_much_from_all_together(database: Database) {
     }
     let refused = write("my-app", &started, "key-00000003").await;
     assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    // What is not taken does not count, or else strangers would close a portal by sending nonsense.
+    for n in 0..5 {
+        let key = format!("key-1000000{n}");
+        let nonsense = send(&client, &format!("/p/{}", other.slug), &[("subject", "x"), ("idempotency_key", &key)], &[]).await;
+        assert_eq!(nonsense.status, StatusCode::UNPROCESSABLE_ENTITY);
+    }
     // Another project has a measure of its own, and this one gets its share again.
     assert_eq!(write(&other.slug, &elsewhere, "key-00000004").await.status, StatusCode::SEE_OTHER);
     t.clock.advance_ms(retry_after(&refused) * 1000);

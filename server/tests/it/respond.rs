@@ -743,6 +743,104 @@ async fn one_project_does_not_use_up_anothers_limit() {
     assert_eq!(page.status, StatusCode::NOT_FOUND, "its own budget is whole");
 }
 
+on_both!(a_project_is_closed_by_what_is_stored_alone, |c| (c.rate_per_key, c.trusted_proxies) = (3, 1), |t: TestApp| async move {
+    let s = setup(t, &[]).await;
+    let from = async |address: &str, input: &Value| {
+        s.t.anonymous().json(Method::POST, &s.url("responses"), &[("x-forwarded-for", address)], input).await.status
+    };
+    let good = |key: &str| s.input(key, &json!([["q1", "9"]]), true);
+    // Nonsense, and answers that do not fit, before the survey is remembered and after.
+    for round in 0..2 {
+        for n in 0..5 {
+            let address = format!("192.0.2.{n}");
+            assert_eq!(from(&address, &json!({})).await, StatusCode::UNPROCESSABLE_ENTITY);
+            let wrong = s.input(&format!("key-wrong-{round}-{n}"), &json!([["q1", "99"]]), true);
+            assert_eq!(from(&address, &wrong).await, StatusCode::UNPROCESSABLE_ENTITY);
+            let form = s.t.anonymous().post(&format!("/s/{}", s.survey), &[("q1", "99")]).await;
+            assert_eq!(form.status, StatusCode::UNPROCESSABLE_ENTITY);
+        }
+        if round == 0 {
+            assert_eq!(from("192.0.2.9", &good("key-000001")).await, StatusCode::CREATED);
+        }
+    }
+    assert_eq!(from("192.0.2.9", &good("key-000002")).await, StatusCode::CREATED);
+    assert_eq!(from("192.0.2.9", &good("key-000003")).await, StatusCode::CREATED);
+    // The control: what is stored counts.
+    assert_eq!(from("192.0.2.9", &good("key-000004")).await, StatusCode::TOO_MANY_REQUESTS);
+});
+
+on_both!(
+    a_network_is_counted_as_a_whole,
+    |c| (c.rate_per_address, c.rate_per_key, c.trusted_proxies) = (3, 20, 1),
+    |t: TestApp| async move {
+        let s = setup(t, &[]).await;
+        let from = async |address: String, n: u32| {
+            let input = s.input(&format!("key-{n:06}"), &json!([["q1", "9"]]), true);
+            s.t.anonymous().json(Method::POST, &s.url("responses"), &[("x-forwarded-for", &address)], &input).await.status
+        };
+        let mut taken = 0;
+        for n in 0..30 {
+            taken += u32::from(from(format!("2001:db8:1:{n:x}::1"), n).await == StatusCode::CREATED);
+        }
+        assert_eq!(taken, 10, "half of what the project takes");
+        assert_eq!(from("2001:db8:2:1::1".into(), 100).await, StatusCode::CREATED);
+        assert_eq!(from("192.0.2.1".into(), 101).await, StatusCode::CREATED);
+    }
+);
+
+on_both!(what_the_head_tells_is_judged_before_the_body, |c| (c.rate_per_address, c.trusted_proxies) = (5, 1), |t: TestApp| async move {
+    let s = setup(t, &[SITE]).await;
+    let input = s.input("key-000001", &json!([["q1", "9"]]), true).to_string();
+    let post = async |path: &str, address: &str, more: &[(&str, &str)], length: Option<u64>| {
+        let asked = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let (seen, text) = (asked.clone(), input.clone());
+        let stream = futures_util::stream::once(async move {
+            seen.store(true, std::sync::atomic::Ordering::SeqCst);
+            Ok::<_, std::io::Error>(text)
+        });
+        let mut headers = vec![("content-type", "application/json"), ("x-forwarded-for", address)];
+        headers.extend_from_slice(more);
+        let body = Body::new(Announced { body: Body::from_stream(stream), length });
+        let page = s.t.anonymous().send(Method::POST, path, &headers, body).await;
+        (page.status, asked.load(std::sync::atomic::Ordering::SeqCst))
+    };
+    let own = s.url("responses");
+    // The control: what is taken is read.
+    assert_eq!(post(&own, "192.0.2.1", &[], None).await, (StatusCode::CREATED, true));
+    assert_eq!(post("/embed/v1/nokey/responses", "192.0.2.1", &[], None).await, (StatusCode::NOT_FOUND, false));
+    assert_eq!(post("/s/nothing", "192.0.2.1", &[], None).await, (StatusCode::NOT_FOUND, false));
+    let foreign = [("origin", "https://evil.example")];
+    assert_eq!(post(&own, "192.0.2.2", &foreign, Some(6 << 20)).await, (StatusCode::FORBIDDEN, false));
+    // No survey of this project needs six megabytes.
+    assert_eq!(post(&own, "192.0.2.2", &[], Some(6 << 20)).await, (StatusCode::PAYLOAD_TOO_LARGE, false));
+    for _ in 0..5 {
+        post(&own, "192.0.2.3", &[], None).await;
+    }
+    assert_eq!(post(&own, "192.0.2.3", &[], None).await, (StatusCode::TOO_MANY_REQUESTS, false));
+});
+
+/// A body that says how long it is, whatever it is.
+struct Announced {
+    body: Body,
+    length: Option<u64>,
+}
+
+impl hyper::body::Body for Announced {
+    type Data = bytes::Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<bytes::Bytes>, axum::Error>>> {
+        std::pin::Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn size_hint(&self) -> hyper::body::SizeHint {
+        self.length.map_or_else(hyper::body::SizeHint::default, hyper::body::SizeHint::with_exact)
+    }
+}
+
 on_both!(a_full_queue_asks_the_widget_to_come_back, |t: TestApp| async move {
     let s = setup(t, &[]).await;
     let input = s.input("full-queue", &json!([["q1", "9"]]), false);

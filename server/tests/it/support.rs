@@ -239,6 +239,7 @@ impl TestApp {
     ) -> Self {
         let database = if url.is_some() { Database::Postgres } else { Database::Sqlite };
         let mut config = Config::for_tests(PathBuf::from(dir.path()));
+        config.program = PathBuf::from(env!("CARGO_BIN_EXE_earshot"));
         change(&mut config);
         let app = App::new(config, store, clock.clone(), Arc::new(TestIds::starting_at(first_id))).await.unwrap();
         app.search.start().await.unwrap();

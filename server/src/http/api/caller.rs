@@ -14,7 +14,7 @@ use domain::{
 use super::problem::{Refused, signed_out};
 use crate::{
     error::{Error, Result},
-    http::limits,
+    http::{address::ClientAddress, limits},
     keys,
     limits::Standing,
     state::AppState,
@@ -57,14 +57,30 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     (all.next().is_none() && scheme.eq_ignore_ascii_case("bearer")).then(|| key.trim())
 }
 
+/// The refusal of a key that opens nothing; who sends too many of them is told to wait. Keys that work are not in question: what others behind
+/// the same address send is none of theirs.
+async fn wrong_key(app: &AppState, address: ClientAddress, error: Error) -> Error {
+    if !matches!(error.refusal(), Some(Refusal::SignedOut)) {
+        return error;
+    }
+    match app.limits.wrong_key(address.bucket(), app.now()).await {
+        Err(limited @ Error::Refused(Refusal::RateLimited(_))) => {
+            app.budget.refusals.count("api_keys");
+            tracing::warn!("an address sends many API keys that open nothing");
+            limited
+        }
+        _ => error,
+    }
+}
+
 /// Finds the caller, counts the request and says how the key stands. Around everything below `/api/v1` but its document.
-pub async fn identify(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
+pub async fn identify(State(app): State<AppState>, address: ClientAddress, mut request: Request, next: Next) -> Response {
     let Some(secret) = bearer(request.headers()) else {
         return signed_out(request.headers().contains_key(header::AUTHORIZATION));
     };
     let key = match keys::find(&app, secret).await {
         Ok(key) => key,
-        Err(error) => return Refused::Inside(error).into_response(),
+        Err(error) => return Refused::Inside(wrong_key(&app, address, error).await).into_response(),
     };
     limits::of_the_team(request.extensions());
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);

@@ -36,8 +36,9 @@ use crate::{
         limits::InFlight,
         refusal::Sent,
     },
+    limits::budget::Payer,
     search::highlight,
-    tickets::{self, Conversation, Reply},
+    tickets::{self, Conversation, Reply, files::is_room},
 };
 
 /// The ticket behind feedback; `None` for feedback that is none.
@@ -203,10 +204,10 @@ pub async fn answer(
     room: InFlight,
     body: Multipart,
 ) -> PageResult {
-    console.scope(Role::Viewer)?;
-    let app = &console.app;
+    let (reader, app) = (console.scope(Role::Viewer)?, &console.app);
+    let wanted = if is_room(app, reader.project(), Payer::Team).await? { Files::Kept } else { Files::NoRoom };
     // Read before the role is asked for: who has lost theirs meanwhile gets back what they wrote.
-    let Received { form, files, refused } = attachments::receive(&room, body, Files::Kept).await;
+    let Received { form, files, refused, .. } = attachments::receive(&room, body, wanted).await;
     sent.keep(&form.0, false);
     let scope = console.scope(Role::Triager)?;
     let (id, ticket) = held(&console, &scope, &id).await?;
@@ -217,18 +218,23 @@ pub async fn answer(
     if let Some((status, error)) = refused {
         return match error {
             Error::Refused(Refusal::Invalid(errors)) => again.show(status, Typed { answer: text, errors, ..Typed::default() }).await,
+            Error::Refused(Refusal::Busy(_)) => again.show(status, Typed { answer: text, errors: busy(), ..Typed::default() }).await,
             error => Err(error.into()),
         };
     }
-    let files = match files.prepare(app).await {
+    let files = match files.prepare(app, Payer::Team).await {
         Ok(files) => files,
         Err(Error::Refused(Refusal::Invalid(errors))) => {
             return again.show(StatusCode::UNPROCESSABLE_ENTITY, Typed { answer: text, errors, ..Typed::default() }).await;
         }
+        Err(Error::Refused(Refusal::Busy(_))) => {
+            let typed = Typed { answer: text, errors: busy(), ..Typed::default() };
+            return again.show(StatusCode::SERVICE_UNAVAILABLE, typed).await;
+        }
         Err(error) => return Err(error.into()),
     };
     if form.get("do") == "insert" {
-        tickets::hold_files(app, console.project()?, &waiting, files).await?;
+        tickets::hold_files(app, Payer::Team, console.project()?, &waiting, files).await?;
         let chosen = match form.get("reply").parse::<ReplyId>() {
             Ok(reply) => app.store.reply(&scope, reply).await?,
             Err(_) => None,
@@ -249,7 +255,7 @@ pub async fn answer(
     match tickets::staff_reply(app, &scope, ticket.id, &key, reply).await {
         Ok(_) => Ok(back(&console, &form, Some(id), if close { "Answer sent, ticket closed." } else { "Answer sent." }, None).await?),
         Err(Error::Refused(refusal @ (Refusal::Invalid(_) | Refusal::Conflict(_)))) => {
-            tickets::hold_files(app, console.project()?, &waiting, files).await?;
+            tickets::hold_files(app, Payer::Team, console.project()?, &waiting, files).await?;
             let (status, errors, conflict) = match refusal {
                 Refusal::Conflict(why) => (StatusCode::CONFLICT, FieldErrors::default(), Some(why)),
                 Refusal::Invalid(errors) => (StatusCode::UNPROCESSABLE_ENTITY, errors, None),
@@ -259,6 +265,12 @@ pub async fn answer(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Files found no room, or no hands.
+fn busy() -> FieldErrors {
+    let text = "The files could not be taken now. Your answer is still here: attach them again and send it in a moment.";
+    FieldErrors::one("files", "busy", text)
 }
 
 /// The page that an answer came from once more, with all that was typed and attached.

@@ -37,10 +37,14 @@ use crate::{
         respond::{tidy, user_agent, web_address},
         security::Nonce,
     },
+    limits::{Intake, budget::Payer},
     state::{App, AppState},
     store::tickets::NewAttachment,
-    tickets::{self, Addition, Context, Submission},
+    tickets::{self, Addition, Context, Submission, files::is_room},
 };
+
+/// When to come back with files for which there is no room now, in seconds.
+const FILES_AGAIN: u64 = 3600;
 
 /// How a page is asked for.
 #[derive(Debug, Default, Deserialize)]
@@ -250,7 +254,9 @@ fn trouble(error: &Error, words: &'static texts::Texts) -> (StatusCode, String, 
 fn refusal(status: Option<StatusCode>, error: &Error, words: &'static texts::Texts, back: &mut Back) -> (StatusCode, Option<u64>) {
     if let Some(Refusal::Invalid(errors)) = error.refusal() {
         back.errors = words.translate(errors);
-        return (status.unwrap_or(StatusCode::UNPROCESSABLE_ENTITY), None);
+        let status = status.unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);
+        let pause = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::INSUFFICIENT_STORAGE).then_some(FILES_AGAIN);
+        return (status, pause);
     }
     let (own, message, after) = trouble(error, words);
     back.message = Some(message);
@@ -264,9 +270,13 @@ fn after(mut response: Response, seconds: Option<u64>) -> Response {
     response
 }
 
-/// Who writes too often gets the words back, and takes no room with files.
-fn wanted(counted: &Result<()>) -> Files {
-    if counted.is_ok() { Files::Kept } else { Files::Ignored }
+/// What becomes of files, as far as that can be told before they come: who writes too often gets the words back, and takes no room with files.
+async fn wanted(app: &App, project: &Project, address: ClientAddress, counted: &Result<()>) -> Result<Files> {
+    if counted.is_err() {
+        return Ok(Files::Ignored);
+    }
+    let is_room = is_room(app, project.id, Payer::Stranger(address.bucket())).await?;
+    Ok(if is_room { Files::Kept } else { Files::NoRoom })
 }
 
 /// A message as it was posted, with its files ready to be stored.
@@ -275,31 +285,44 @@ struct Posted {
     files: Vec<NewAttachment>,
     /// Files that wait for the form and are to come along.
     kept: Vec<AttachmentId>,
+    intake: Intake,
 }
 
-/// Everything that may go wrong with a post before its words are looked at.
+/// What a post says of itself before anything is done with its files.
+struct Words {
+    /// What is wrong with the fields.
+    faults: Option<Refusal>,
+    /// Whether it looks like the work of a program: its files do not wait for it.
+    is_suspicious: bool,
+}
+
+/// Everything that may go wrong with a post, the cheap before the dear: pictures are decoded only for a form that would be taken otherwise, or
+/// comes back to somebody who has seen it.
 async fn ready(
     app: &App,
     visit: &Visit,
     project: &Project,
-    place: &str,
+    (place, address): (&str, ClientAddress),
     counted: Result<()>,
+    words: Words,
     got: &mut Received,
 ) -> std::result::Result<Posted, (Option<StatusCode>, Error)> {
     if visit.is_foreign(app) {
         return Err((Some(StatusCode::FORBIDDEN), Refusal::Forbidden.into()));
     }
-    let unprocessable = |error| (Some(StatusCode::UNPROCESSABLE_ENTITY), error);
-    let key = got.form.idempotency_key().map(ToOwned::to_owned).map_err(unprocessable)?;
-    counted.map_err(|error| (None, error))?;
-    app.limits.project(project.id, app.now()).await.map_err(|error| (None, error))?;
+    let own = |error| (None, error);
+    let key = got.form.idempotency_key().map(ToOwned::to_owned).map_err(|error| (Some(StatusCode::UNPROCESSABLE_ENTITY), error))?;
+    counted.map_err(own)?;
     if let Some((status, error)) = got.refused.take() {
         return Err((Some(status), error));
+    }
+    if let Some(faults) = words.faults.as_ref().filter(|_| words.is_suspicious) {
+        return Err((None, choose_again(faults.clone(), got.files.count() > 0).into()));
     }
     // Files that waited count as well; those that are not ticked any more go.
     let form = tickets::held_for(project, place, &key);
     let keep: Vec<AttachmentId> = got.form.all("keep").filter_map(|id| id.parse().ok()).collect();
-    let held = tickets::keep_held(app, project, &form, &keep).await.map_err(|error| (None, error))?;
+    let held = tickets::keep_held(app, project, &form, &keep).await.map_err(own)?;
     let waiting: i64 = held.iter().map(|file| file.size).sum();
     if held.len() + got.files.count() > MAX_FILES {
         return Err((None, Refusal::field("files", "too_many", "Choose fewer files.").into()));
@@ -307,8 +330,50 @@ async fn ready(
     if usize::try_from(waiting).unwrap_or(usize::MAX).saturating_add(got.files.bytes()) > MAX_BYTES && got.files.count() > 0 {
         return Err((Some(StatusCode::PAYLOAD_TOO_LARGE), Refusal::field("files", "too_large", "Choose fewer files.").into()));
     }
-    let files = std::mem::take(&mut got.files).prepare(app).await.map_err(|error| (None, error))?;
-    Ok(Posted { key, files, kept: keep })
+    // Given back when nothing is stored: who sends what is not taken closes no project.
+    let intake = app.limits.portal(project.id, app.now()).await.map_err(own)?;
+    let payer = Payer::Stranger(address.bucket());
+    let had_files = got.files.count() > 0;
+    let files = std::mem::take(&mut got.files).prepare(app, payer).await;
+    let refused = match (words.faults, files) {
+        (None, Ok(files)) => return Ok(Posted { key, files, kept: keep, intake }),
+        (Some(faults), Ok(files)) => {
+            let is_held = tickets::hold_files(app, payer, project, &form, files).await;
+            is_held.map(|is_held| choose_again(faults, had_files && !is_held).into()).unwrap_or_else(|error| error)
+        }
+        // Both are told at once.
+        (Some(Refusal::Invalid(faults)), Err(Error::Refused(Refusal::Invalid(more)))) => {
+            Refusal::Invalid(FieldErrors(faults.0.into_iter().chain(more.0).collect())).into()
+        }
+        (_, Err(error)) => error,
+    };
+    intake.was_refused(&app.limits);
+    Err((status_of(&refused), refused))
+}
+
+/// The faults, and that files are to be chosen again.
+fn choose_again(faults: Refusal, are_lost: bool) -> Refusal {
+    match faults {
+        Refusal::Invalid(mut errors) if are_lost => {
+            errors.add("files", "choose_again", "Choose your files again.");
+            Refusal::Invalid(errors)
+        }
+        faults => faults,
+    }
+}
+
+/// Whether a refusal says nothing of the files that came, and they do not wait either.
+fn loses_files(error: &Error) -> bool {
+    match error.refusal() {
+        Some(Refusal::Invalid(errors)) => errors.at("idempotency_key").is_some(),
+        _ => true,
+    }
+}
+
+/// The status of a refusal at the files that is about what was sent before.
+fn status_of(error: &Error) -> Option<StatusCode> {
+    let Some(Refusal::Invalid(errors)) = error.refusal() else { return None };
+    errors.0.iter().any(|error| error.code == "files_later").then_some(StatusCode::TOO_MANY_REQUESTS)
 }
 
 /// `POST /p/{slug}`
@@ -323,38 +388,39 @@ pub async fn submit(
     // Counted before anything is looked up; only the form comes back then, with what was filled in.
     let counted = app.limits.address(address.bucket(), app.now()).await;
     let project = project(&app, &slug).await?;
-    let mut got = receive(&room, body, wanted(&counted)).await;
+    let mut got = receive(&room, body, wanted(&app, &project, address, &counted).await?).await;
     let lang = got.form.get("lang").to_owned();
     let look = visit.look(&project, Some(&lang).filter(|l| !l.is_empty()).map(String::as_str));
     let words = texts::of(look.texts.code);
-    let posted = ready(&app, &visit, &project, "new", counted, &mut got).await;
+    let ticket = typed(&got.form);
+    let honeypot = !got.form.get(HONEYPOT).trim().is_empty();
+    let signals = tickets::signals(&app, &project, got.form.get("started"), honeypot);
+    let said =
+        Words { faults: ticket.clone().checked().err().map(Refusal::Invalid), is_suspicious: signals.honeypot || signals.forged_start };
+    let posted = ready(&app, &visit, &project, ("new", address), counted, said, &mut got).await;
     let (key, status, error) = match posted {
-        Ok(Posted { key, files, kept }) => {
-            let ticket = typed(&got.form);
-            if let Err(errors) = ticket.clone().checked() {
-                tickets::hold_files(&app, &project, &tickets::held_for(&project, "new", &key), files).await?;
-                (Some(key), None, Refusal::Invalid(errors).into())
-            } else {
-                let honeypot = !got.form.get(HONEYPOT).trim().is_empty();
-                let find = |name: &str| carried(&Asked::default(), &got.form).into_iter().find(|(n, _)| *n == name).map(|(_, value)| value);
-                let context = Context {
-                    language: look.texts.code.into(),
-                    page_url: find("page_url"),
-                    release: find("release"),
-                    environment: find("environment"),
-                    user_agent: user_agent(&visit.headers),
-                };
-                let signals = Some(tickets::signals(&app, &project, got.form.get("started"), honeypot));
-                let without_letter = match app.limits.letter(project.id, address.bucket(), app.now()).await {
-                    Err(error) if !matches!(error.refusal(), Some(Refusal::RateLimited(_))) => return Err(error.into()),
-                    counted => counted.is_err(),
-                };
-                match tickets::submit(&app, &project, &key, Submission { ticket, files, kept, signals, context, without_letter }).await {
-                    Ok(made) => {
-                        let token = tickets::token(&app, made.ticket)?;
-                        return Ok(secret(Redirect::to(&format!("/p/{}/t/{token}?sent=1", project.slug)).into_response()));
-                    }
-                    Err(error) => (Some(key), None, error),
+        Ok(Posted { key, files, kept, intake }) => {
+            let find = |name: &str| carried(&Asked::default(), &got.form).into_iter().find(|(n, _)| *n == name).map(|(_, value)| value);
+            let context = Context {
+                language: look.texts.code.into(),
+                page_url: find("page_url"),
+                release: find("release"),
+                environment: find("environment"),
+                user_agent: user_agent(&visit.headers),
+            };
+            let without_letter = match app.limits.letter(project.id, address.bucket(), app.now()).await {
+                Err(error) if !matches!(error.refusal(), Some(Refusal::RateLimited(_))) => return Err(error.into()),
+                counted => counted.is_err(),
+            };
+            let submission = Submission { ticket, files, kept, signals: Some(signals), context, without_letter };
+            match tickets::submit(&app, &project, &key, submission).await {
+                Ok(made) => {
+                    let token = tickets::token(&app, made.ticket)?;
+                    return Ok(secret(Redirect::to(&format!("/p/{}/t/{token}?sent=1", project.slug)).into_response()));
+                }
+                Err(error) => {
+                    intake.was_refused(&app.limits);
+                    (Some(key), None, error)
                 }
             }
         }
@@ -362,6 +428,9 @@ pub async fn submit(
     };
     let mut back = Back { form: std::mem::take(&mut got.form), key, ..Back::default() };
     let (status, pause) = told(status, &error, &look, words, &mut back);
+    if got.had_files && loses_files(&error) {
+        back.errors.add("files", "choose_again", words.choose_again);
+    }
     Ok(after(form_page(&app, &visit, &project, status, back).await?, pause))
 }
 
@@ -463,22 +532,19 @@ pub async fn answer(
 ) -> PageResult {
     let counted = app.limits.address(address.bucket(), app.now()).await;
     let (project, ticket) = find(&app, &slug, &token).await?;
-    let mut got = receive(&room, body, wanted(&counted)).await;
+    let mut got = receive(&room, body, wanted(&app, &project, address, &counted).await?).await;
     let look = visit.look(&project, Some(ticket.language.as_str()));
     let words = texts::of(look.texts.code);
     let place = ticket.id.to_string();
-    let (key, status, error) = match ready(&app, &visit, &project, &place, counted, &mut got).await {
-        Ok(Posted { key, files, kept }) => {
-            let text = got.form.get("message");
-            let wrong = check_message(text, true).err();
-            if let Some(wrong) = wrong {
-                tickets::hold_files(&app, &project, &tickets::held_for(&project, &place, &key), files).await?;
-                (Some(key), None, wrong.into())
-            } else {
-                let addition = Addition { body: text.to_owned(), files, kept };
-                match tickets::requester_reply(&app, &project, ticket.id, &key, addition).await {
-                    Ok(()) => return Ok(Redirect::to(&format!("/p/{slug}/t/{token}")).into_response()),
-                    Err(error) => (Some(key), None, error),
+    let said = Words { faults: check_message(got.form.get("message"), true).err(), is_suspicious: false };
+    let (key, status, error) = match ready(&app, &visit, &project, (&place, address), counted, said, &mut got).await {
+        Ok(Posted { key, files, kept, intake }) => {
+            let addition = Addition { body: got.form.get("message").to_owned(), files, kept };
+            match tickets::requester_reply(&app, &project, ticket.id, &key, addition).await {
+                Ok(()) => return Ok(Redirect::to(&format!("/p/{slug}/t/{token}")).into_response()),
+                Err(error) => {
+                    intake.was_refused(&app.limits);
+                    (Some(key), None, error)
                 }
             }
         }
@@ -486,6 +552,9 @@ pub async fn answer(
     };
     let mut back = Back { form: std::mem::take(&mut got.form), key, ..Back::default() };
     let (status, pause) = told(status, &error, &look, words, &mut back);
+    if got.had_files && loses_files(&error) {
+        back.errors.add("files", "choose_again", words.choose_again);
+    }
     Ok(after(conversation_page(&app, &visit, &base, (&project, ticket), status, back).await?, pause))
 }
 

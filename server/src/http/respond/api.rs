@@ -30,6 +30,7 @@ use crate::{
         json::well_formed,
         limits::{AGAIN, InFlight},
     },
+    limits::Intake,
     responses::{self, Begun, Context, Person, Submission, Target},
     state::{App, AppState, hash_token},
 };
@@ -288,8 +289,8 @@ fn has_too_many_values(json: &[u8]) -> bool {
 struct Tried {
     /// The answer, if the submission was taken or has to wait. For anything else everything is looked up.
     response: Option<Response>,
-    /// Whether the project's limit counted it.
-    counted: bool,
+    /// The project's limit counted it.
+    counted: Option<Intake>,
 }
 
 async fn try_remembered(app: &App, key: &str, headers: &HeaderMap, bytes: &[u8]) -> Tried {
@@ -300,11 +301,18 @@ async fn try_remembered(app: &App, key: &str, headers: &HeaderMap, bytes: &[u8])
     if sender == Sender::Foreign {
         return tried;
     }
-    tried.counted = true;
     let begun = match app.limits.project(target.project.id, app.now()).await {
-        Ok(()) => responses::begin_remembered(app, &target, &once, &submission(app, &target, &input, headers, pairs)).await,
+        Ok(intake) => {
+            tried.counted = Some(intake);
+            responses::begin_remembered(app, &target, &once, &submission(app, &target, &input, headers, pairs)).await
+        }
         Err(limited) => Err(limited),
     };
+    if begun.is_err()
+        && let Some(intake) = tried.counted.take()
+    {
+        intake.was_refused(&app.limits);
+    }
     tried.response = match begun {
         Ok(None) => None,
         Ok(Some(begun)) => Some(taken(app, StatusCode::CREATED, begun).unwrap_or_else(|error| ApiError(error).into_response())),
@@ -336,11 +344,17 @@ async fn store(
     id: Option<&str>,
     headers: &HeaderMap,
     bytes: &[u8],
-    counted: bool,
+    counted: Option<Intake>,
 ) -> Result<Response, Refused> {
-    if !counted {
-        app.limits.project(project.id, app.now()).await?;
-    }
+    let intake = match counted {
+        Some(intake) => intake,
+        None => app.limits.project(project.id, app.now()).await?,
+    };
+    let stored = store_counted(app, project, id, headers, bytes).await;
+    stored.inspect_err(|_| intake.was_refused(&app.limits))
+}
+
+async fn store_counted(app: &App, project: &Project, id: Option<&str>, headers: &HeaderMap, bytes: &[u8]) -> Result<Response, Refused> {
     if has_too_many_values(bytes) {
         return Err(Refused::TooLarge);
     }

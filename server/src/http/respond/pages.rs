@@ -230,11 +230,14 @@ pub async fn submit(
     };
     let counted = match counted {
         Ok(()) => app.limits.project(target.project.id, app.now()).await,
-        limited => limited,
+        Err(limited) => Err(limited),
     };
     let begun = match counted {
         Err(limited) => Err(limited),
-        Ok(()) => responses::begin(&app, &target, &key, &submission(&app, &target, &asked, &headers, &posted)).await,
+        Ok(intake) => {
+            let begun = responses::begin(&app, &target, &key, &submission(&app, &target, &asked, &headers, &posted)).await;
+            begun.inspect_err(|_| intake.was_refused(&app.limits))
+        }
     };
     let error = match begun {
         Ok(_) => {
