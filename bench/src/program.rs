@@ -71,7 +71,8 @@ impl Place {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let listen = address.to_string();
         // No limits: one address sends all the load.
-        let args = ["serve", "--listen", &listen, "--rate-per-address", "4000000000", "--rate-per-key", "4000000000"];
+        let rates = ["--rate-per-address", "4000000000", "--rate-per-key", "4000000000", "--connections-per-address", "4000000000"];
+        let args = [&["serve", "--listen", &listen], &rates[..]].concat();
         let started = Instant::now();
         Ok(Served { child: self.spawn(&args)?, address, started })
     }

@@ -89,6 +89,7 @@ pub async fn scrape(app: &App) -> Result<String> {
         gauge(&format!("bodies_{whose}_bytes"), "Bodies of requests in memory, small ones left out", count(bytes));
         gauge(&format!("bodies_{whose}_limit_bytes"), "The most of them", count(most));
     }
+    gauge("connections_open", "Connections", count(app.door.count()));
     gauge("pictures_busy", "Pictures that are worked on, or wait for it", count(app.studio.busy()));
     if let Some(free) = machine::free_space(&app.config.data) {
         gauge("disk_free_bytes", "Room on the disk of the data directory", i64::try_from(free).unwrap_or(i64::MAX));

@@ -14,7 +14,7 @@ use crate::{
     config::{Config, Secret},
     error::{Error, Result},
     keys::Uses,
-    limits::{Limits, budget::Budget},
+    limits::{Limits, budget::Budget, connections::Door},
     mail::Mailer,
     metrics::Metrics,
     responses::Remembered,
@@ -39,6 +39,8 @@ pub struct App {
     pub limits: Limits,
     /// What people without an account may use.
     pub budget: Arc<Budget>,
+    /// The connections that are open.
+    pub door: Arc<Door>,
     /// What is counted for whoever watches over the program.
     pub metrics: Metrics,
     /// Surveys as they were last looked up.
@@ -76,7 +78,9 @@ impl App {
         let limits = Limits::new(&config, &store);
         let mailer = config.mail.as_ref().map(Mailer::new).transpose()?;
         let studio = Studio::new(&config.program);
+        let door = Door::new((config.trusted_proxies == 0).then_some(config.connections_per_address));
         Ok(Arc::new(Self {
+            door,
             studio,
             limits,
             mailer,

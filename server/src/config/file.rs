@@ -23,6 +23,7 @@ pub(super) struct File {
     pub rate_per_address: Option<u32>,
     pub rate_per_key: Option<u32>,
     pub rate_per_api_key: Option<u32>,
+    pub connections_per_address: Option<usize>,
     pub files_per_project: Option<u64>,
     pub files_in_all: Option<u64>,
     pub keep_free: Option<u64>,

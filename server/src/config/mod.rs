@@ -44,6 +44,8 @@ pub struct Config {
     pub rate_per_key: u32,
     /// Requests per minute with one API key.
     pub rate_per_api_key: u32,
+    /// Connections at once from one address; only where no proxy stands in front.
+    pub connections_per_address: usize,
     /// Bytes of files of one project from which on strangers may add no more.
     pub files_per_project: u64,
     /// The same for all projects together.
@@ -146,6 +148,9 @@ pub struct ServeArgs {
     /// Requests each minute with one API key, at most [default: 600]
     #[arg(long, env = "EARSHOT_RATE_PER_API_KEY", value_name = "N")]
     pub rate_per_api_key: Option<u32>,
+    /// Connections at once from one network address, at most, where no proxy stands in front [default: 64]
+    #[arg(long, env = "EARSHOT_CONNECTIONS_PER_ADDRESS", value_name = "N")]
+    pub connections_per_address: Option<usize>,
     /// Megabytes of files in one project from which on visitors may attach no more [default: 5000]
     #[arg(long, env = "EARSHOT_FILES_PER_PROJECT", value_name = "MB")]
     pub files_per_project: Option<u64>,
@@ -200,6 +205,7 @@ impl Config {
             rate_per_address: serve.rate_per_address.or(file.rate_per_address).unwrap_or(60),
             rate_per_key: serve.rate_per_key.or(file.rate_per_key).unwrap_or(600),
             rate_per_api_key: serve.rate_per_api_key.or(file.rate_per_api_key).unwrap_or(600),
+            connections_per_address: serve.connections_per_address.or(file.connections_per_address).unwrap_or(64),
             files_per_project: megabytes(serve.files_per_project.or(file.files_per_project).unwrap_or(5_000)),
             files_in_all: megabytes(serve.files_in_all.or(file.files_in_all).unwrap_or(20_000)),
             keep_free: megabytes(serve.keep_free.or(file.keep_free).unwrap_or(500)),
@@ -227,6 +233,9 @@ impl Config {
             if rate == 0 {
                 return Err(wrong(name, variable, "it must be 1 or more: 0 would refuse everything"));
             }
+        }
+        if self.connections_per_address == 0 {
+            return Err(wrong("connections_per_address", "EARSHOT_CONNECTIONS_PER_ADDRESS", "it must be 1 or more: 0 would refuse everybody"));
         }
         if self.metrics_token.as_ref().is_some_and(|Secret(token)| token.chars().count() < 16) {
             return Err(wrong("metrics_token", "EARSHOT_METRICS_TOKEN", "it must have 16 characters or more, so that nobody guesses it"));
@@ -264,6 +273,7 @@ impl Config {
             rate_per_address: 10_000,
             rate_per_key: 100_000,
             rate_per_api_key: 100_000,
+            connections_per_address: 64,
             files_per_project: megabytes(5_000),
             files_in_all: megabytes(20_000),
             keep_free: 0,
@@ -332,6 +342,7 @@ fn unknown_among(names: impl Iterator<Item = String>) -> Vec<String> {
         "EARSHOT_RATE_PER_ADDRESS",
         "EARSHOT_RATE_PER_KEY",
         "EARSHOT_RATE_PER_API_KEY",
+        "EARSHOT_CONNECTIONS_PER_ADDRESS",
         "EARSHOT_FILES_PER_PROJECT",
         "EARSHOT_FILES_IN_ALL",
         "EARSHOT_KEEP_FREE",

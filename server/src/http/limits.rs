@@ -29,7 +29,10 @@ use super::{
 };
 use crate::{
     error::Error,
-    limits::budget::{SMALL, Share},
+    limits::{
+        budget::{SMALL, Share},
+        connections::Visit,
+    },
     state::AppState,
 };
 
@@ -210,6 +213,9 @@ pub fn of_the_team(extensions: &Extensions) {
     }
     if let Some(share) = extensions.get::<Share>() {
         share.of_the_team();
+    }
+    if let Some(visit) = extensions.get::<Arc<Visit>>() {
+        visit.of_the_team();
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
     limits,
     pace::{Pace, PacedReader},
 };
-use crate::{error::Result, machine, state::AppState};
+use crate::{error::Result, limits::connections::Visit, machine, state::AppState};
 
 /// How long a client may take to send the head of a request, from the connection or the answer before on. (Body and answer: [`limits`].)
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -72,6 +72,9 @@ pub async fn serve(listener: TcpListener, app: AppState, shutdown: impl Future<O
     let slots = Arc::new(Semaphore::new(connections()));
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
+        if slots.available_permits() == 0 {
+            app.door.make_place();
+        }
         let slot = tokio::select! {
             slot = Arc::clone(&slots).acquire_owned() => slot,
             () = &mut shutdown => break,
@@ -88,11 +91,20 @@ pub async fn serve(listener: TcpListener, app: AppState, shutdown: impl Future<O
             },
             () = &mut shutdown => break,
         };
-        let connection = graceful.watch(connection(stream, peer, READING, router.clone()));
+        let Some(visit) = app.door.enter(peer.ip().to_canonical()).map(Arc::new) else {
+            app.budget.refusals.count("connections");
+            continue;
+        };
+        let connection = graceful.watch(connection(stream, peer, READING, router.clone(), Some(Arc::clone(&visit))));
         tokio::spawn(async move {
             let _slot = slot;
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
+            tokio::select! {
+                ended = connection => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%error, "a connection ended early");
+                    }
+                }
+                () = visit.dismissed() => tracing::debug!("a connection that said nothing made place for another one"),
             }
         });
     }
@@ -112,6 +124,7 @@ fn connection(
     peer: SocketAddr,
     reading: Pace,
     router: axum::Router,
+    visit: Option<Arc<Visit>>,
 ) -> http1::Connection<
     Stream,
     impl hyper::service::Service<
@@ -124,6 +137,10 @@ fn connection(
     drop(stream.set_nodelay(true));
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        if let Some(visit) = &visit {
+            visit.was_heard();
+            request.extensions_mut().insert(Arc::clone(visit));
+        }
         router.clone().oneshot(limits::paced(request).map(Body::new))
     });
     #[cfg(target_os = "linux")]
@@ -148,7 +165,7 @@ mod tests {
         let (stream, peer) = listener.accept().await.unwrap();
         // More than the buffers of both ends take.
         let router = axum::Router::new().route("/", axum::routing::get(|| async { vec![b'x'; 64 << 20] }));
-        let served = tokio::spawn(connection(stream, peer, Pace { patience: Duration::from_millis(50), bytes: 8 << 20 }, router));
+        let served = tokio::spawn(connection(stream, peer, Pace { patience: Duration::from_millis(50), bytes: 8 << 20 }, router, None));
         client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
         let ended = tokio::time::timeout(Duration::from_secs(20), served).await;
         assert!(ended.expect("it is still held").unwrap().is_err());

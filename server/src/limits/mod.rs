@@ -4,6 +4,7 @@
 //! nodes; what is counted often is taken from there in small lots, so that most requests ask nobody.
 
 pub mod budget;
+pub mod connections;
 mod lots;
 mod memory;
 

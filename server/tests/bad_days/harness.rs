@@ -286,7 +286,7 @@ impl Server {
     pub fn start_as(serve: Command, change: impl FnOnce(&mut Command)) -> Self {
         Self::begin(serve, |serve| {
             // Many come from one address here.
-            serve.args(["--rate-per-address", "1000000", "--rate-per-key", "1000000"]);
+            serve.args(["--rate-per-address", "1000000", "--rate-per-key", "1000000", "--connections-per-address", "1000000"]);
             change(serve);
         })
     }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crate::harness::{Answer, Place, Server, alone, connect_from, earshot, note, now, pause, request_on, skipped, within};
+use crate::harness::{Answer, Place, Server, alone, answer, connect_from, earshot, note, now, pause, request_on, skipped, within};
 
 const MB: u64 = 1 << 20;
 /// The most memory that an attack may cost.
@@ -428,4 +428,52 @@ fn one_address_stores_twenty_megabytes_an_hour() {
     // The control: another address has its own twenty.
     assert_eq!(upload(&server, &place, 2, &form("key-other-1", &[], &[("r", &bytes)])).unwrap().status, 303);
     assert!(stored() > 20 << 20);
+}
+
+#[test]
+fn idle_connections_of_one_address_are_in_nobodys_way() {
+    let _alone = alone();
+    if !can_measure("idle_connections_of_one_address_are_in_nobodys_way") {
+        return;
+    }
+    let place = Place::sqlite();
+    let server = Server::start_with_defaults(&place);
+    let calm = others(&server, &place, "calm", 20);
+    let mut held = Vec::new();
+    // As many as this process may open, up to those of the attack.
+    for _ in 0..4600 {
+        let Some(stream) = connect_from(1, server.address) else { break };
+        held.push(stream);
+    }
+    let is_open = |stream: &mut TcpStream| {
+        stream.set_nonblocking(true).unwrap();
+        matches!(stream.read(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock)
+    };
+    let beside = others(&server, &place, "beside", 20);
+    let count = held.len();
+    within(10, "all but the last are let go", || (held.iter_mut().map(&is_open).filter(|is_open| *is_open).count() <= 64).then_some(()));
+    note(&format!("{count} idle connections of one address"));
+    unnoticed("idle connections", calm, beside);
+    // Its own next one is served as well: those that say nothing go first.
+    let page = request_on(connect_from(1, server.address).unwrap(), "GET", "/healthz", &[], b"").unwrap();
+    assert_eq!(page.status, 200);
+    drop(held);
+    // Those that said something stay, and then the address has no more; another one has.
+    let head = format!("GET /healthz HTTP/1.1\r\nHost: {}\r\n\r\n", server.address);
+    let mut spoken: Vec<TcpStream> = Vec::new();
+    for _ in 0..64 {
+        let mut stream = connect_from(2, server.address).unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
+        assert_eq!(stream.read(&mut [0; 2048]).map(|n| n > 12).unwrap_or_default(), true);
+        spoken.push(stream);
+    }
+    let ask = |visitor| {
+        let mut stream = connect_from(visitor, server.address)?;
+        stream.write_all(head.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n").as_bytes()).ok()?;
+        answer(stream).map(|answer| answer.status)
+    };
+    assert_eq!((ask(2), ask(3)), (None, Some(200)));
+    // The control: with one fewer, it has one more.
+    spoken.pop();
+    within(5, "a place is free again", || ask(2));
 }
