@@ -78,7 +78,7 @@ impl App {
         let limits = Limits::new(&config, &store);
         let mailer = config.mail.as_ref().map(Mailer::new).transpose()?;
         let studio = Studio::new(&config.program);
-        let door = Door::new((config.trusted_proxies == 0).then_some(config.connections_per_address));
+        let door = Door::new(config.trusted_proxies.is_none().then_some(config.connections_per_address));
         Ok(Arc::new(Self {
             door,
             studio,

@@ -235,7 +235,11 @@ impl Config {
             }
         }
         if self.connections_per_address == 0 {
-            return Err(wrong("connections_per_address", "EARSHOT_CONNECTIONS_PER_ADDRESS", "it must be 1 or more: 0 would refuse everybody"));
+            return Err(wrong(
+                "connections_per_address",
+                "EARSHOT_CONNECTIONS_PER_ADDRESS",
+                "it must be 1 or more: 0 would refuse everybody",
+            ));
         }
         if self.metrics_token.as_ref().is_some_and(|Secret(token)| token.chars().count() < 16) {
             return Err(wrong("metrics_token", "EARSHOT_METRICS_TOKEN", "it must have 16 characters or more, so that nobody guesses it"));

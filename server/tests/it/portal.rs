@@ -488,41 +488,44 @@ on_both!(a_refused_form_keeps_files_of_people_only, |t: TestApp| async move {
     assert_eq!(held().await, before);
     // After an hour and a little nothing waits any more.
     t.clock.advance_ms(4_300_000);
-    let now = t.app.now();
-    t.app.store.write(move |tx| Box::pin(async move { tx.purge(now).await })).await.unwrap();
+    server::jobs::purge(&t.app, &|| false).await.unwrap();
     assert_eq!(held().await, 0);
 });
 
-on_both!(an_address_stores_so_many_files_in_an_hour, |config| config.trusted_proxies = 1, |t: TestApp| async move {
-    t.owner().await;
-    let client = t.anonymous();
-    let started = opened(&t, "my-app").await;
-    let large = vec![0_u8; 9 << 20];
-    let from = async |address: &str, key: &str, files: &[(&str, &[u8])]| {
-        let mut fields = WORDS.to_vec();
-        fields.extend([("started", started.as_str()), ("idempotency_key", key)]);
-        send_from(&client, "/p/my-app", &[("x-forwarded-for", address)], &fields, files).await
-    };
-    let files: [(&str, &[u8]); 1] = [("a.bin", &large)];
-    for key in ["key-00000001", "key-00000002"] {
-        assert_eq!(from("192.0.2.1", key, &files).await.status, StatusCode::SEE_OTHER);
+on_both!(
+    an_address_stores_so_many_files_in_an_hour,
+    |config: &mut server::config::Config| config.trusted_proxies = server::config::TrustedProxies::Hops(1),
+    |t: TestApp| async move {
+        t.owner().await;
+        let client = t.anonymous();
+        let started = opened(&t, "my-app").await;
+        let large = vec![0_u8; 9 << 20];
+        let from = async |address: &str, key: &str, files: &[(&str, &[u8])]| {
+            let mut fields = WORDS.to_vec();
+            fields.extend([("started", started.as_str()), ("idempotency_key", key)]);
+            send_from(&client, "/p/my-app", &[("x-forwarded-for", address)], &fields, files).await
+        };
+        let files: [(&str, &[u8]); 1] = [("a.bin", &large)];
+        for key in ["key-00000001", "key-00000002"] {
+            assert_eq!(from("192.0.2.1", key, &files).await.status, StatusCode::SEE_OTHER);
+        }
+        let refused = from("192.0.2.1", "key-00000003", &files).await;
+        assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+        assert!(refused.body.contains("send it without files") && refused.body.contains("The map stays empty"), "{}", refused.body);
+        assert_eq!(retry_after(&refused), 3600);
+        assert_eq!(from("192.0.2.1", "key-00000003", &[]).await.status, StatusCode::SEE_OTHER);
+        assert_eq!(from("192.0.2.2", "key-00000004", &files).await.status, StatusCode::SEE_OTHER);
+        // Of an IPv6 /48 all together have three shares.
+        for subnet in 0..6 {
+            let key = format!("key-1000000{subnet}");
+            assert_eq!(from(&format!("2001:db8:1:{subnet}::1"), &key, &files).await.status, StatusCode::SEE_OTHER, "{subnet}");
+        }
+        assert_eq!(from("2001:db8:1:7::1", "key-20000001", &files).await.status, StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(from("2001:db8:2:7::1", "key-20000002", &files).await.status, StatusCode::SEE_OTHER);
+        t.clock.advance_ms(3_600_000);
+        assert_eq!(from("192.0.2.1", "key-00000005", &files).await.status, StatusCode::SEE_OTHER);
     }
-    let refused = from("192.0.2.1", "key-00000003", &files).await;
-    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
-    assert!(refused.body.contains("send it without files") && refused.body.contains("The map stays empty"), "{}", refused.body);
-    assert_eq!(retry_after(&refused), 3600);
-    assert_eq!(from("192.0.2.1", "key-00000003", &[]).await.status, StatusCode::SEE_OTHER);
-    assert_eq!(from("192.0.2.2", "key-00000004", &files).await.status, StatusCode::SEE_OTHER);
-    // Of an IPv6 /48 all together have three shares.
-    for subnet in 0..6 {
-        let key = format!("key-1000000{subnet}");
-        assert_eq!(from(&format!("2001:db8:1:{subnet}::1"), &key, &files).await.status, StatusCode::SEE_OTHER, "{subnet}");
-    }
-    assert_eq!(from("2001:db8:1:7::1", "key-20000001", &files).await.status, StatusCode::TOO_MANY_REQUESTS);
-    assert_eq!(from("2001:db8:2:7::1", "key-20000002", &files).await.status, StatusCode::SEE_OTHER);
-    t.clock.advance_ms(3_600_000);
-    assert_eq!(from("192.0.2.1", "key-00000005", &files).await.status, StatusCode::SEE_OTHER);
-});
+);
 
 on_both!(a_project_holds_so_many_files, |config| config.files_per_project = 10, |t: TestApp| async move {
     t.owner().await;

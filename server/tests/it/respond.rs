@@ -743,7 +743,7 @@ async fn one_project_does_not_use_up_anothers_limit() {
     assert_eq!(page.status, StatusCode::NOT_FOUND, "its own budget is whole");
 }
 
-on_both!(a_project_is_closed_by_what_is_stored_alone, |c| (c.rate_per_key, c.trusted_proxies) = (3, 1), |t: TestApp| async move {
+on_both!(a_project_is_closed_by_what_is_stored_alone, |c| (c.rate_per_key, c.trusted_proxies) = (3, server::config::TrustedProxies::Hops(1)), |t: TestApp| async move {
     let s = setup(t, &[]).await;
     let from = async |address: &str, input: &Value| {
         s.t.anonymous().json(Method::POST, &s.url("responses"), &[("x-forwarded-for", address)], input).await.status
@@ -771,7 +771,7 @@ on_both!(a_project_is_closed_by_what_is_stored_alone, |c| (c.rate_per_key, c.tru
 
 on_both!(
     a_network_is_counted_as_a_whole,
-    |c| (c.rate_per_address, c.rate_per_key, c.trusted_proxies) = (3, 20, 1),
+    |c| (c.rate_per_address, c.rate_per_key, c.trusted_proxies) = (3, 20, server::config::TrustedProxies::Hops(1)),
     |t: TestApp| async move {
         let s = setup(t, &[]).await;
         let from = async |address: String, n: u32| {
@@ -788,7 +788,7 @@ on_both!(
     }
 );
 
-on_both!(what_the_head_tells_is_judged_before_the_body, |c| (c.rate_per_address, c.trusted_proxies) = (5, 1), |t: TestApp| async move {
+on_both!(what_the_head_tells_is_judged_before_the_body, |c| (c.rate_per_address, c.trusted_proxies) = (5, server::config::TrustedProxies::Hops(1)), |t: TestApp| async move {
     let s = setup(t, &[SITE]).await;
     let input = s.input("key-000001", &json!([["q1", "9"]]), true).to_string();
     let post = async |path: &str, address: &str, more: &[(&str, &str)], length: Option<u64>| {
