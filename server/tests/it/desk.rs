@@ -86,10 +86,11 @@ on_both!(a_ticket_is_answered_noted_and_closed, |t: TestApp| async move {
     assert_eq!((noted.status, noted.location()), (StatusCode::SEE_OTHER, own.as_str()));
     let seen = version(&t, &project, &made).await;
     let sent = [("idempotency_key", "answer-key-1"), ("version", seen.as_str()), ("message", "Please open the lid."), ("do", "send")];
-    let done = answer(&ann, made.feedback, &sent, &[("note.txt", b"How to open it")]).await;
+    let files: [File<'_>; 1] = [("note.txt", b"How to open it")];
+    let done = answer(&ann, made.feedback, &sent, &files).await;
     assert_eq!((done.status, done.location()), (StatusCode::SEE_OTHER, own.as_str()), "{}", done.body);
     // A double click.
-    assert_eq!(answer(&ann, made.feedback, &sent, &[]).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(answer(&ann, made.feedback, &sent, &files).await.status, StatusCode::SEE_OTHER);
     assert_eq!(
         bodies(&t, &project, &made).await,
         [
@@ -98,6 +99,10 @@ on_both!(a_ticket_is_answered_noted_and_closed, |t: TestApp| async move {
             (Author::Staff, "Please open the lid.".to_owned())
         ]
     );
+    // After going back, other words are another answer.
+    let other = [("idempotency_key", "answer-key-1"), ("version", seen.as_str()), ("message", "Gently."), ("do", "send")];
+    assert_eq!(answer(&ann, made.feedback, &other, &[]).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(bodies(&t, &project, &made).await.last().unwrap().1, "Gently.");
     let page = owner.get(&own).await;
     for words in ["Internal note", "First answer after 2 h 5 min", "Waiting for requester", "note.txt"] {
         assert!(page.body.contains(words), "{words}: {}", page.body);

@@ -38,7 +38,13 @@ async fn first_release(url: &str, migrations: &str) {
          ('{RESPONSE}', '{PROJECT}', '{SURVEY}', 'q2', 'two', NULL, 5), ('{RESPONSE}', '{PROJECT}', '{SURVEY}', 'q1', 'nine', 9, 4); \
          INSERT INTO history (id, project_id, subject_id, change, version, at) VALUES \
          ('h2', '{PROJECT}', '{SCORE}', 'second', 3, 6), ('h1', '{PROJECT}', '{SCORE}', 'first', 1, 5); \
-         INSERT INTO idempotency (scope, key, outcome, created_at) VALUES ('respond', 'key', 'done', 4);"
+         INSERT INTO idempotency (scope, key, outcome, created_at) VALUES ('respond', 'key', 'done', 4), \
+         ('backlog:p', 'new', '7', 5), ('backlog:p', 'from', '{{\"number\":8}}', 6), ('webhook:p', 'new', '\"w\"', 7), \
+         ('webhook:p', 'x-test', '\"e\"', 8), ('webhook:p', 'x-rotate', 'null', 9), ('invitation:s', 'new', '\"i\"', 10); \
+         INSERT INTO feedback (id, project_id, kind, text, language, status, created_at, updated_at, version) VALUES \
+         ('born-spam', '{PROJECT}', 'api', 'Buy', 'en', 'spam', 8, 8, 1), ('made-spam', '{PROJECT}', 'api', 'Buy', 'en', 'spam', 9, 9, 2); \
+         INSERT INTO history (id, project_id, subject_id, change, version, at) VALUES \
+         ('h3', '{PROJECT}', 'made-spam', '{{\"what\":\"status\",\"from\":\"New\",\"to\":\"Spam\"}}', 2, 9);"
     );
     sqlx::raw_sql(sqlx::AssertSqlSafe(rows)).execute(&pool).await.unwrap();
     pool.close().await;
@@ -56,8 +62,25 @@ async fn check(store: &Store) {
     let answers = "SELECT question_id || ' ' || value || ' ' || survey_id || ' ' || COALESCE(CAST(CAST(number AS INTEGER) AS TEXT), '-'), answered_at \
                    FROM answers ORDER BY 2";
     assert_eq!(all(answers).await, rows(&[(&format!("q1 nine {SURVEY} 9"), 4), (&format!("q2 two {SURVEY} -"), 5)]));
-    assert_eq!(all("SELECT id || ' ' || change, version FROM history ORDER BY at").await, rows(&[("h1 first", 1), ("h2 second", 3)]));
-    assert_eq!(all("SELECT scope || ' ' || key || ' ' || outcome, created_at FROM idempotency").await, rows(&[("respond key done", 4)]));
+    assert_eq!(
+        all("SELECT id || ' ' || change, version FROM history WHERE at < 9 ORDER BY at").await,
+        rows(&[("h1 first", 1), ("h2 second", 3)])
+    );
+    // Each scope has outcomes of one type, and what was used before fingerprints were kept stands for any content.
+    let keys = [
+        ("respond key done", 4),
+        ("backlog:p new 7", 5),
+        ("backlog-from:p from {\"number\":8}", 6),
+        ("webhook:p new \"w\"", 7),
+        ("webhook-test:p x-test \"e\"", 8),
+        ("webhook-rotate:p x-rotate null", 9),
+        ("invite:s new [\"i\",false]", 10),
+    ];
+    let stored = "SELECT scope || ' ' || key || ' ' || outcome, created_at FROM idempotency WHERE fingerprint = '' ORDER BY 2";
+    assert_eq!(all(stored).await, rows(&keys));
+    // What was told of as feedback, and made spam by the team, is told of; what looked like spam from the beginning never was.
+    let withheld = "SELECT w.feedback_id || ' ' || w.kind, f.created_at FROM withheld_events w JOIN feedback f ON f.id = w.feedback_id";
+    assert_eq!(all(withheld).await, rows(&[("born-spam feedback.created", 8)]));
 }
 
 #[tokio::test]

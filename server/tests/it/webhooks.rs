@@ -612,8 +612,10 @@ on_both!(only_admins_and_only_of_the_project_may, |t: TestApp| async move {
     assert!(webhooks::test(&t.app, &foreign, "some-key-4", id).await.is_err());
     assert!(webhooks::send_again(&t.app, &foreign, "again-key-1", id, None::<EventId>).await.is_err());
     assert!(webhooks::delete(&t.app, &foreign, id).await.is_err());
-    webhooks::edit(&t.app, &scope, id, 1, &good).await.unwrap();
-    assert!(webhooks::edit(&t.app, &scope, id, 1, &good).await.is_err(), "an old version");
+    let other = |note: &str| EndpointInput { note: note.into(), ..good.clone() };
+    webhooks::edit(&t.app, &scope, id, 1, &other("Ours")).await.unwrap();
+    assert!(webhooks::edit(&t.app, &scope, id, 1, &other("Theirs")).await.is_err(), "an old version");
+    webhooks::edit(&t.app, &scope, id, 1, &other("Ours")).await.unwrap();
     assert!(!format!("{:?}", stored(&t, &scope, id).await).contains("whsec_"));
 });
 
