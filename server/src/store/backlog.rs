@@ -381,20 +381,31 @@ impl Store {
         Ok(rows.into_iter().map(linked).collect())
     }
 
-    /// The feedback linked to an item, last linked first.
+    /// The feedback linked to an item, last linked first, after some (when it was linked, and its id), leaving out so many.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn linked_feedback(&self, scope: &Scope, item: &Item, limit: i64, offset: i64) -> Result<Vec<LinkedFeedback>> {
+    pub async fn linked_feedback(
+        &self,
+        scope: &Scope,
+        item: &Item,
+        after: Option<(i64, String)>,
+        limit: i64,
+        offset: i64,
+    ) -> Result<Vec<LinkedFeedback>> {
+        let (at, feedback) = after.unwrap_or((i64::MAX, String::new()));
         let rows: Vec<SaidRow> = sqlx::query_as(
             "SELECT l.feedback_id, l.quote, l.importance, l.created_at, c.name, c.email FROM links l \
              JOIN feedback f ON f.id = l.feedback_id LEFT JOIN contacts c ON c.id = f.contact_id \
-             WHERE l.project_id = $1 AND l.backlog_id = $2 ORDER BY l.created_at DESC, l.id DESC LIMIT $3 OFFSET $4",
+             WHERE l.project_id = $1 AND l.backlog_id = $2 AND (l.created_at < $5 OR (l.created_at = $5 AND l.feedback_id < $6)) \
+             ORDER BY l.created_at DESC, l.feedback_id DESC LIMIT $3 OFFSET $4",
         )
         .bind(scope.project().to_string())
         .bind(item.id.to_string())
         .bind(limit)
         .bind(offset)
+        .bind(at)
+        .bind(feedback)
         .fetch_all(self.reader())
         .await?;
         rows.into_iter()

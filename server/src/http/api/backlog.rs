@@ -337,11 +337,9 @@ pub async fn list_links(
 ) -> Answered {
     let scope = caller.scope(Role::Viewer)?;
     let item = find(&app, &scope, id).await?;
-    let offset = page::offset(asked.cursor.as_deref())?;
-    let mut links = app.store.linked_feedback(&scope, &item, page::one_more(asked.limit), offset).await?;
-    let more = links.len() > asked.limit;
-    links.truncate(asked.limit);
-    let next_cursor = more.then(|| page::offset_cursor(offset, asked.limit));
+    let after = page::place(asked.cursor.as_deref())?;
+    let mut links = app.store.linked_feedback(&scope, &item, after, page::one_more(asked.limit), 0).await?;
+    let next_cursor = page::cut(&mut links, asked.limit, |link| (link.linked_at, link.feedback.0));
     let items = links
         .into_iter()
         .map(|link| Link {

@@ -41,22 +41,6 @@ pub fn place(cursor: Option<&str>) -> Answered<Option<Place>> {
     read().map(Some).ok_or_else(lost)
 }
 
-/// The cursor of a list that is counted off.
-#[must_use]
-pub fn offset_cursor(before: i64, limit: usize) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{}.", before.saturating_add(i64::try_from(limit).unwrap_or(i64::MAX))))
-}
-
-/// Reads [`offset_cursor`].
-///
-/// # Errors
-/// When it is none.
-pub fn offset(cursor: Option<&str>) -> Answered<i64> {
-    let Some(cursor) = cursor else { return Ok(0) };
-    let read = || String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?.strip_suffix('.')?.parse().ok();
-    read().filter(|n| *n >= 0).ok_or_else(lost)
-}
-
 /// Cuts a list that was asked for with one item too many, and gives the cursor of the page after.
 pub fn cut<T>(items: &mut Vec<T>, limit: usize, end: impl Fn(&T) -> (Timestamp, Uuid)) -> Option<String> {
     if items.len() <= limit {

@@ -180,7 +180,7 @@ async fn item(console: Console, Path((_, n)): Path<(String, String)>, Query(quer
 async fn item_page(console: &Console, scope: &Scope, item: Item, page: i64, code: StatusCode, typed: Option<EditItem>) -> PageResult {
     let (store, slug, now) = (&console.app.store, console.project()?.slug.clone(), console.app.now());
     let evidence = store.backlog_evidence(scope, &item).await?;
-    let mut links = store.linked_feedback(scope, &item, SAID + 1, (page - 1) * SAID).await?;
+    let mut links = store.linked_feedback(scope, &item, None, SAID + 1, (page - 1) * SAID).await?;
     let more = links.len() > usize::try_from(SAID).unwrap_or(usize::MAX);
     links.truncate(usize::try_from(SAID).unwrap_or(usize::MAX));
     let ids: Vec<_> = links.iter().map(|l| l.feedback).collect();
