@@ -4,9 +4,10 @@ use leptos::prelude::*;
 
 const SYNTAX: &[(&str, &str)] = &[
     ("slow checkout", "both words, in any of their forms; longer words may be misspelled"),
+    ("invoice OR bill", "either word; also between phrases"),
     ("\"log in\"", "these words next to each other"),
-    ("-refund", "without this; works before everything below too"),
-    ("status:new", "new, triaged, linked, resolved or spam; written twice, either"),
+    ("-refund", "without this; works before everything below too, not before numbers"),
+    ("status:new", "new, triaged, linked, resolved or spam; written twice, either; is:new is the same"),
     ("score:<=6", "also >=, <, >, one number, or a range like 3..5"),
     ("tag:billing", "a tag"),
     ("kind:ticket priority:urgent", "tickets: low, normal, high or urgent"),

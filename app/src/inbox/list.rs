@@ -30,6 +30,8 @@ pub struct RowView {
     pub ticket: Option<RowTicket>,
     /// The words with the best matches.
     pub snippet: Vec<Piece>,
+    /// The address of the page it came from, where that alone matches.
+    pub page: Option<Vec<Piece>>,
     /// Tags.
     pub tags: Vec<String>,
     /// Who takes care of it.
@@ -78,6 +80,8 @@ pub enum Empty {
     },
     /// Nothing fits the query: each part that can be left out, with the inbox without it.
     NoHits(Vec<(String, String)>),
+    /// The query has nothing that can be searched for.
+    NoWords,
     /// Not on this page, but elsewhere: what to say, and where to go.
     Elsewhere {
         /// What is not here.
@@ -291,6 +295,7 @@ fn Row(row: RowView, can_triage: bool, checked: bool) -> impl IntoView {
                 <span class="row-text">
                     {if bare { ().into_any() } else if row.snippet.is_empty() { view! { <span class="muted">{wordless(scored)}</span> }.into_any() } else { view! { <Marked pieces=row.snippet /> }.into_any() }}
                 </span>
+                {row.page.map(|page| view! { <span class="row-page small muted">"On the page "<Marked pieces=page /></span> })}
                 {(!row.tags.is_empty() || row.assignee.is_some()).then(|| view! {
                     <span class="row-tags">
                         {row.tags.into_iter().map(|tag| view! { <span class="tag">{tag}</span> }).collect_view()}
@@ -320,6 +325,12 @@ fn Nothing(why: Empty, slug: String) -> impl IntoView {
         Empty::NoHits(parts) => view! {
             <layout::Empty title="Nothing fits this search" text="Leave something out, or clear the search to see everything.">
                 {parts.into_iter().map(|(part, url)| view! { <a class="button" href=url data-enhance data-waits="inbox-list">"Without " <code>{part}</code></a> }).collect_view()}
+                <a class="button button-quiet" href=format!("/p/{slug}/inbox") data-enhance data-waits="inbox-list">"Clear the search"</a>
+            </layout::Empty>
+        }
+        .into_any(),
+        Empty::NoWords => view! {
+            <layout::Empty title="There is nothing to search for" text="This search has only punctuation, which is not searched for. Write a word, a number or an emoji.">
                 <a class="button button-quiet" href=format!("/p/{slug}/inbox") data-enhance data-waits="inbox-list">"Clear the search"</a>
             </layout::Empty>
         }

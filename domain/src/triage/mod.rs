@@ -1,7 +1,8 @@
 //! The language of the inbox: `words "phrase" -not status:new score:<=6`.
 //!
 //! One field written several times means "any of these"; different fields, words and phrases must all hold; `-` in front of
-//! anything negates it. Values with spaces stand in quotes. What is not a field is a word: `12:30` and `https://…` are searched for.
+//! anything negates it, and `OR` between words or phrases asks for any of them. Values with spaces stand in quotes. What is not a field is a
+//! word: `12:30`, `std::vector` and `https://…` are searched for. So are `--flag` and `-1`, which are pasted more often than meant.
 
 mod parse;
 
@@ -18,7 +19,7 @@ use crate::{
 
 /// Most items that one change to all that match a query may take.
 pub const MAX_MATCHING: usize = 10_000;
-/// Longest query, in bytes.
+/// Longest query, in characters.
 pub const MAX_QUERY: usize = 2000;
 /// Most words and phrases in one query.
 pub const MAX_WORDS: usize = 32;
@@ -58,6 +59,8 @@ pub enum What {
     Word(String),
     /// Words next to each other, as written.
     Phrase(String),
+    /// Any of these words and phrases.
+    Any(Vec<What>),
     /// A property.
     Test(Test),
 }
@@ -289,7 +292,7 @@ impl Test {
 impl fmt::Display for Test {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let value = self.value();
-        let quote = if value.contains(char::is_whitespace) { "\"" } else { "" };
+        let quote = if value.contains(|c: char| c.is_whitespace() || parse::is_quote(c)) { "\"" } else { "" };
         write!(f, "{}:{quote}{value}{quote}", self.field().as_str())
     }
 }
@@ -299,10 +302,25 @@ impl fmt::Display for Part {
         if self.negated {
             f.write_str("-")?;
         }
-        match &self.what {
-            What::Word(word) => f.write_str(word),
-            What::Phrase(phrase) => write!(f, "\"{phrase}\""),
-            What::Test(test) => test.fmt(f),
+        self.what.fmt(f)
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Word(word) => f.write_str(word),
+            Self::Phrase(phrase) => write!(f, "\"{phrase}\""),
+            Self::Test(test) => test.fmt(f),
+            Self::Any(any) => {
+                for (n, what) in any.iter().enumerate() {
+                    if n > 0 {
+                        f.write_str(" OR ")?;
+                    }
+                    what.fmt(f)?;
+                }
+                Ok(())
+            }
         }
     }
 }
@@ -397,7 +415,7 @@ impl TriageQuery {
     pub fn with(&self, field: Field, value: &str) -> Self {
         let mut query = self.clone();
         if let Ok(test) = Test::parse(field, &value.replace('"', " ")) {
-            query.parts.retain(|part| part.what != What::Test(test.clone()));
+            query.parts.retain(|part| part.what != What::Test(test.clone()) && !parse::is_marks(&part.what));
             query.parts.push(Part { negated: false, what: What::Test(test) });
         }
         query
@@ -412,6 +430,13 @@ impl TriageQuery {
         }
         query
     }
+}
+
+/// Whether two names are the same but for case and spaces, on any database: what databases fold differs.
+#[must_use]
+pub fn is_same_name(a: &str, b: &str) -> bool {
+    let folded = |name: &str| parse::spaced(&name.replace('"', " ")).chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect::<String>();
+    folded(a) == folded(b)
 }
 
 /// A part of a text: whether the words in it are to be marked.

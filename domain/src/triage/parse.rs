@@ -7,17 +7,21 @@ use crate::{
     tickets::Priority,
 };
 
+/// A piece of a query, as it is written.
+enum Piece {
+    Part(Part),
+    Or,
+    And,
+}
+
 pub(super) fn query(text: &str) -> Result<TriageQuery, QueryError> {
     let fail = |position: usize, message: String| QueryError { position, message };
-    if text.len() > MAX_QUERY {
-        let mut position = MAX_QUERY;
-        while !text.is_char_boundary(position) {
-            position -= 1;
-        }
-        return Err(fail(position, format!("This search is too long; {MAX_QUERY} characters are allowed.")));
+    if let Some((position, _)) = text.char_indices().nth(MAX_QUERY) {
+        let length = text.chars().count();
+        return Err(fail(position, format!("This search has {length} characters; {MAX_QUERY} are allowed.")));
     }
-    let mut parts: Vec<Part> = Vec::new();
-    let mut words = 0;
+    let mut pieces: Vec<(usize, Piece)> = Vec::new();
+    let (mut words, mut count) = (0, 0);
     let mut at = 0;
     while let Some(c) = text[at..].chars().next() {
         if is_space(c) {
@@ -25,56 +29,194 @@ pub(super) fn query(text: &str) -> Result<TriageQuery, QueryError> {
             continue;
         }
         let start = at;
-        let negated = c == '-';
+        let negated = c == '-' && negates(&text[at + 1..]);
         if negated {
             at += 1;
         }
-        let what = if text[at..].starts_with('"') {
+        let what = if text[at..].starts_with(is_quote) {
             let (inside, end) = quoted(text, at);
             at = end;
-            let phrase = spaced(inside);
-            if phrase.is_empty() { None } else { Some(What::Phrase(phrase)) }
+            What::Phrase(spaced(inside))
         } else {
-            let end = end_of_word(text, at);
-            let word = &text[at..end];
+            let word = &text[at..end_of_word(text, at)];
             let word_start = at;
-            at = end;
-            let opens_quote = text[end..].starts_with('"');
-            match word.split_once(':').filter(|(name, _)| is_name(name)) {
-                Some((name, rest)) => match Field::parse(&name.to_ascii_lowercase()) {
-                    Some(field) => {
-                        let value_at = word_start + name.len() + 1;
-                        let value = if rest.is_empty() && opens_quote {
-                            let (inside, end) = quoted(text, at);
-                            at = end;
-                            inside
-                        } else {
-                            rest
-                        };
-                        let position = value_at.min(text.len());
-                        let value = spaced(value);
-                        if value.is_empty() {
-                            return Err(fail(position, format!("Write a value right after “{}:”.", field.as_str())));
-                        }
-                        Some(What::Test(test(field, &value).map_err(|message| fail(position, message))?))
+            at += word.len();
+            match (word, negated) {
+                ("OR", false) => {
+                    pieces.push((start, Piece::Or));
+                    continue;
+                }
+                ("AND", false) => {
+                    pieces.push((start, Piece::And));
+                    continue;
+                }
+                _ => {}
+            }
+            match field(word, text[at..].starts_with(is_quote)) {
+                Name::Field(field, value_at) => {
+                    let position = word_start + value_at;
+                    let value = if position == at && text[at..].starts_with(is_quote) {
+                        let (inside, end) = quoted(text, at);
+                        at = end;
+                        inside
+                    } else {
+                        &text[position..at]
+                    };
+                    let value = spaced(value);
+                    if value.is_empty() {
+                        return Err(fail(position, format!("Write a value right after “{}:”.", field.as_str())));
                     }
-                    None if rest.starts_with("//") || rest.is_empty() && !opens_quote => Some(What::Word(word.to_owned())),
-                    None => return Err(fail(word_start, unknown(name))),
-                },
-                None if word.chars().all(|c| c.is_ascii_punctuation()) => None,
-                None => Some(What::Word(word.to_owned())),
+                    What::Test(test(field, &value).map_err(|message| fail(position, message))?)
+                }
+                Name::Wrong(message) => return Err(fail(word_start, message)),
+                Name::None => What::Word(word.to_owned()),
             }
         };
-        let Some(what) = what else { continue };
-        if !matches!(what, What::Test(_)) {
+        count += 1;
+        if !matches!(what, What::Test(_)) && !is_marks(&what) {
             words += 1;
         }
-        if words > MAX_WORDS || parts.len() >= MAX_PARTS {
+        if words > MAX_WORDS || count > MAX_PARTS {
             return Err(fail(start, format!("Too many words; {MAX_WORDS} words and {MAX_PARTS} parts are allowed.")));
         }
-        parts.push(Part { negated, what });
+        pieces.push((start, Piece::Part(Part { negated, what })));
     }
-    Ok(TriageQuery { parts })
+    // Punctuation between words means nothing. Alone it is kept: a search for it finds nothing, not everything.
+    let means = |piece: &Piece| !matches!(piece, Piece::Part(part) if is_marks(&part.what));
+    if pieces.iter().any(|(_, piece)| means(piece)) {
+        pieces.retain(|(_, piece)| means(piece));
+    }
+    Ok(TriageQuery { parts: joined(pieces)? })
+}
+
+/// Joins what `OR` stands between. `AND` between two parts is what is meant anyway. Where they stand beside nothing, they are the words
+/// themselves, as in quotes.
+fn joined(pieces: Vec<(usize, Piece)>) -> Result<Vec<Part>, QueryError> {
+    let mut parts: Vec<Part> = Vec::new();
+    let mut pieces = pieces.into_iter().peekable();
+    let word = |word: &str| Part { negated: false, what: What::Phrase(word.to_owned()) };
+    while let Some((at, piece)) = pieces.next() {
+        let next = pieces.peek().map(|(_, piece)| match piece {
+            Piece::Part(part) => part.clone(),
+            Piece::Or => word("OR"),
+            Piece::And => word("AND"),
+        });
+        let is_or = matches!(piece, Piece::Or);
+        match piece {
+            Piece::Part(part) => parts.push(part),
+            Piece::Or | Piece::And if parts.is_empty() || next.is_none() => parts.push(word(if is_or { "OR" } else { "AND" })),
+            Piece::And => {}
+            Piece::Or => {
+                let (Some(left), Some(right)) = (parts.last_mut(), next) else { continue };
+                match (&mut left.what, right.what) {
+                    _ if left.negated || right.negated => return Err(or(at)),
+                    // Values of one field mean any of them anyway.
+                    (What::Test(a), What::Test(b)) if a.field() == b.field() => continue,
+                    (What::Test(_), _) | (_, What::Test(_)) => return Err(or(at)),
+                    (What::Any(any), what) => any.push(what),
+                    (what, right) => *what = What::Any(vec![what.clone(), right]),
+                }
+                pieces.next();
+            }
+        }
+    }
+    Ok(parts)
+}
+
+fn or(position: usize) -> QueryError {
+    let message = "OR stands between words or phrases, or between values of one field (tag:a OR tag:b). To search for the word, write it in small letters.";
+    QueryError { position, message: message.into() }
+}
+
+/// Whether a `-` in front of this negates it. In front of a digit or another dash it is a part of what was pasted: `-1`, `--flag`.
+fn negates(rest: &str) -> bool {
+    rest.chars().next().is_some_and(|c| c != '-' && !c.is_numeric() && !is_space(c))
+}
+
+/// Whether there is nothing but punctuation.
+pub(super) fn is_marks(what: &What) -> bool {
+    match what {
+        What::Word(text) | What::Phrase(text) => text.chars().all(|c| c.is_ascii_punctuation() || c == ' '),
+        What::Any(_) | What::Test(_) => false,
+    }
+}
+
+/// What stands before the colon of a word.
+enum Name {
+    /// A field, and where its value begins.
+    Field(Field, usize),
+    /// Most likely meant as a field, but none: what to say.
+    Wrong(String),
+    /// Nothing: the word is text.
+    None,
+}
+
+/// Names that other programs have for what is here under another name, or not at all.
+const OTHERS: [(&str, &str); 22] = [
+    ("attr", "What a site tells about a contact cannot be searched for."),
+    ("attribute", "What a site tells about a contact cannot be searched for."),
+    ("author", "Search for the name or the e-mail address itself."),
+    ("contact", "Search for the name or the e-mail address itself, or for has:contact."),
+    ("created", "Use after: and before:."),
+    ("date", "Use after: and before:."),
+    ("email", "Search for the e-mail address itself."),
+    ("environment", "Use env:."),
+    ("from", "Search for the name or the e-mail address itself."),
+    ("label", "Use tag:."),
+    ("labels", "Use tag:."),
+    ("language", "Use lang:."),
+    ("owner", "Use assignee:."),
+    ("page", "Search for a part of the page’s address itself."),
+    ("rating", "Use score:."),
+    ("since", "Use after:."),
+    ("state", "Use status:."),
+    ("tags", "Use tag:."),
+    ("type", "Use kind:."),
+    ("until", "Use before:."),
+    ("url", "Search for a part of the page’s address itself."),
+    ("version", "Use release:."),
+];
+
+/// Reads what stands before the colon of a word, which may be the wide one of Chinese and Japanese keyboards. Only what looks like a
+/// field is one: `C:\dir`, `std::vector` and `ad:33:af` are text.
+fn field(word: &str, opens_quote: bool) -> Name {
+    let Some((at, colon)) = word.char_indices().find(|(_, c)| matches!(c, ':' | '：')) else { return Name::None };
+    let (name, value_at) = (&word[..at], at + colon.len_utf8());
+    let (lower, rest) = (name.to_ascii_lowercase(), &word[value_at..]);
+    match Field::parse(&lower) {
+        _ if rest.starts_with(':') => return Name::None,
+        Some(field) => return Name::Field(field, value_at),
+        None if rest.starts_with(['/', '\\']) || rest.is_empty() && !opens_quote => return Name::None,
+        None => {}
+    }
+    let first = lower.split('.').next().unwrap_or_default();
+    let is_name = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphabetic());
+    let other = OTHERS.iter().find(|(other, _)| *other == first && (first == lower || first.starts_with("attr")));
+    let nearest = Field::ALL.iter().filter(|field| is_name(&lower) && is_typing_error(&lower, field.as_str())).map(|field| format!("{}:", field.as_str()));
+    let hint = match (other, nearest.collect::<Vec<_>>()) {
+        (Some((_, hint)), _) => (*hint).to_owned(),
+        (None, near) if near.is_empty() => return Name::None,
+        (None, near) => format!("Did you mean {}?", near.join(" or ")),
+    };
+    let known = Field::ALL.iter().map(|f| format!("{}:", f.as_str())).collect::<Vec<_>>().join(" ");
+    Name::Wrong(format!("There is no field “{name}:”. {hint} Fields are {known}. To search for the text itself, put it in quotes."))
+}
+
+/// Whether a name is most likely another, typed wrong: a letter added, left out or swapped with its neighbour, in longer names also
+/// another letter. In short ones that would make too many words of texts into errors.
+fn is_typing_error(name: &str, field: &str) -> bool {
+    let (a, b) = (name.as_bytes(), field.as_bytes());
+    let begin = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    let (a, b) = (&a[begin..], &b[begin..]);
+    let end = a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count();
+    // What differs, between what is the same.
+    let (a, b) = (&a[..a.len() - end], &b[..b.len() - end]);
+    match (a, b) {
+        ([_], []) | ([], [_]) => name.len() > 2 && field.len() > 2,
+        ([x, y], [z, w]) => x == w && y == z,
+        ([_], [_]) => name.len() > 3,
+        _ => false,
+    }
 }
 
 /// Control characters separate too: databases do not take all of them.
@@ -82,27 +224,29 @@ fn is_space(c: char) -> bool {
     c.is_whitespace() || c.is_control()
 }
 
-fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphabetic())
-}
-
-fn spaced(text: &str) -> String {
+pub(super) fn spaced(text: &str) -> String {
     text.split(is_space).filter(|s| !s.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// What stands in the quotes that open at `at`, and where the text goes on; a quote that nobody closed ends with the text.
+/// A quotation mark of any language. Phones and word processors write these in place of `"`.
+pub(super) fn is_quote(c: char) -> bool {
+    matches!(c, '"' | '“' | '”' | '„' | '‟' | '«' | '»' | '「' | '」' | '『' | '』' | '＂')
+}
+
+/// What stands in the quotes that open at `at`, and where the text goes on; a quote that nobody closed ends with the text. `"` closes
+/// what it opened, so that names with other quotes in them can be written; those close each other.
 fn quoted(text: &str, at: usize) -> (&str, usize) {
-    let inside = &text[at + 1..];
-    inside.find('"').map_or((inside, text.len()), |end| (&inside[..end], at + 1 + end + 1))
+    let open = text[at..].chars().next().unwrap_or('"');
+    let inside = &text[at + open.len_utf8()..];
+    let closing = inside.char_indices().find(|(_, c)| if open == '"' { *c == '"' } else { is_quote(*c) });
+    match closing {
+        Some((end, c)) => (&inside[..end], at + open.len_utf8() + end + c.len_utf8()),
+        None => (inside, text.len()),
+    }
 }
 
 fn end_of_word(text: &str, at: usize) -> usize {
-    text[at..].find(|c: char| is_space(c) || c == '"').map_or(text.len(), |n| at + n)
-}
-
-fn unknown(name: &str) -> String {
-    let known = Field::ALL.iter().map(|f| format!("{}:", f.as_str())).collect::<Vec<_>>().join(" ");
-    format!("There is no field “{name}:”. Fields are {known}. To search for the text itself, put it in quotes.")
+    text[at..].find(|c: char| is_space(c) || is_quote(c)).map_or(text.len(), |n| at + n)
 }
 
 fn one_of(what: &str, values: impl Iterator<Item = &'static str>) -> String {

@@ -21,8 +21,21 @@ fn words_phrases_fields_and_negation() {
 }
 
 #[test]
-fn addresses_and_clock_times_are_words() {
-    for text in ["http://example.com/a:b", "12:30", "note:", "re: card", "https://x.org/?q=status:new"] {
+fn what_is_no_field_is_a_word() {
+    for text in [
+        r"C:\Users\ann\export.csv",
+        "RE:SOLVE",
+        "std::vector",
+        "ad:33:af:cc:e4:9d",
+        "foo:bar",
+        "was:here",
+        "tag::x",
+        "--no-sandbox",
+        "-1",
+        "-٣",
+        "---",
+        "note：x",
+"http://example.com/a:b", "12:30", "note:", "re: card", "https://x.org/?q=status:new"] {
         assert!(parse(text).texts().count() >= 1, "{text}");
         assert_eq!(parse(text).to_string(), text);
     }
@@ -30,9 +43,26 @@ fn addresses_and_clock_times_are_words() {
 
 #[test]
 fn an_unknown_field_names_the_known_ones_and_its_place() {
-    let error = TriageQuery::parse("card foo:bar").unwrap_err();
-    assert_eq!(error.position, 5);
-    assert!(error.message.contains("foo") && error.message.contains("status:") && error.message.contains("release:"), "{error}");
+    for (name, hint) in [
+        ("statsu", "mean status:?"),
+        ("prioritty", "mean priority:?"),
+        ("relaese", "mean release:?"),
+        ("tga", "mean tag:?"),
+        ("assignee.name", ""),
+        ("evn", "mean env:?"),
+        ("label", "Use tag:."),
+        ("attr.plan", "a site tells about a contact"),
+        ("Created", "Use after: and before:."),
+    ] {
+        let parsed = TriageQuery::parse(&format!("card {name}:bar"));
+        if hint.is_empty() {
+            assert!(parsed.is_ok(), "{name}");
+            continue;
+        }
+        let error = parsed.unwrap_err();
+        assert_eq!(error.position, 5);
+        assert!(error.message.contains(name) && error.message.contains(hint) && error.message.contains("release:"), "{error}");
+    }
     let error = TriageQuery::parse("card status:open").unwrap_err();
     assert_eq!(error.position, 12);
     assert!(error.message.contains("triaged"), "{error}");
@@ -66,12 +96,47 @@ fn canonical_forms() {
         ("lang:de-AT", "lang:de"),
         ("priority:Urgent", "priority:urgent"),
         ("\"open phrase", "\"open phrase\""),
-        ("\"\" - -- -\"\" ! ...", ""),
+        ("\"\" - -- -\"\" ! ... a", "a"),
+        ("+", "+"),
+        (" >>> \"+\"", ">>> \"+\""),
+        ("\"\"", "\"\""),
+        ("“mechanical engineer” «a b» „x y“ 「日 本」 \"a “b” c\"", "\"mechanical engineer\" \"a b\" \"x y\" \"日 本\" \"a “b” c\""),
+        ("survey:“After  checkout”", "survey:\"After checkout\""),
+        ("survey:\"The “best”\"", "survey:\"The “best”\""),
+        ("survey:\"“Best”\"", "survey:\"“Best”\""),
+        ("status：new", "status:new"),
+        ("a AND b", "a b"),
+        ("AND a AND", "\"AND\" a \"AND\""),
+        ("a OR + b OR \"c d\" e", "a OR b OR \"c d\" e"),
+        ("OR a OR", "\"OR\" a \"OR\""),
+        ("tag:a OR tag:b x", "tag:a tag:b x"),
+        ("- a --b -3 -x", "a --b -3 -x"),
         ("after:2026-11-01 before:7d", "after:2026-11-01 before:7d"),
         ("assignee:Anna@Example.com", "assignee:anna@example.com"),
     ] {
         assert_eq!(parse(text).to_string(), canonical, "{text}");
     }
+}
+
+#[test]
+fn or_joins_words_and_phrases() {
+    let query = parse(r#"billing OR invoice OR "card fee" status:new"#);
+    let any = [What::Word("billing".into()), What::Word("invoice".into()), What::Phrase("card fee".into())];
+    assert_eq!(query.parts[0], Part { negated: false, what: What::Any(any.to_vec()) });
+    assert_eq!((query.parts.len(), query.texts().count(), parse("billing or invoice").parts.len()), (2, 1, 3));
+    for (wrong, position) in [("a OR -b", 2), ("-a OR b", 3), ("status:new OR card", 11), ("card OR tag:x", 5), ("tag:a OR status:new", 6)] {
+        let error = TriageQuery::parse(wrong).unwrap_err();
+        assert_eq!(error.position, position, "{wrong}");
+        assert!(error.message.starts_with("OR stands"), "{error}");
+    }
+}
+
+#[test]
+fn names_are_the_same_in_any_case_and_spacing() {
+    for (a, b) in [("Übersicht", "übersicht"), ("A  B", "A B"), ("ΟΔΟΣ", "οδος"), ("Straße", "STRASSE"), (" a\tb", "A B"), ("İ", "i\u{307}")] {
+        assert!(is_same_name(a, b) && is_same_name(b, a), "{a} {b}");
+    }
+    assert!(!is_same_name("A B", "AB") && !is_same_name("a", "ä"));
 }
 
 #[test]
@@ -95,7 +160,10 @@ fn score_bounds_make_a_range_when_there_is_one() {
 
 #[test]
 fn too_much_is_refused() {
-    assert!(TriageQuery::parse(&"ä ".repeat(MAX_QUERY)).is_err());
+    // Q1: characters are counted, as the message says.
+    let error = TriageQuery::parse(&"问".repeat(MAX_QUERY + 1)).unwrap_err();
+    assert_eq!((error.position, error.message.as_str()), (MAX_QUERY * 3, "This search has 2001 characters; 2000 are allowed."));
+    assert!(TriageQuery::parse(&"问".repeat(MAX_QUERY)).is_ok());
     assert!(TriageQuery::parse(&"a ".repeat(MAX_WORDS)).is_ok());
     assert!(TriageQuery::parse(&"a ".repeat(MAX_WORDS + 1)).is_err());
 }
@@ -115,6 +183,13 @@ fn query_like() -> impl Strategy<Value = String> {
         Just(" ".to_owned()),
         Just("\u{3000}".to_owned()),
         Just("http://".to_owned()),
+        Just(" OR ".to_owned()),
+        Just(" AND ".to_owned()),
+        Just("“".to_owned()),
+        Just("」".to_owned()),
+        Just("：".to_owned()),
+        Just("+".to_owned()),
+        Just("statsu:".to_owned()),
         Just("12:30".to_owned()),
         Just("score:<=6".to_owned()),
         Just("score:".to_owned()),

@@ -17,25 +17,74 @@ pub(super) struct Key {
     id: u128,
 }
 
+/// The relevance of what comes after everything that has one: see [`Key::late`].
+const LATE: u32 = 1 << 31;
+
 impl Key {
     pub(super) fn new(sort: Sort, relevance: Relevance, created: i64, id: u128) -> Self {
-        // The order of the signed, kept among the unsigned.
-        let time = created.cast_unsigned() ^ (1 << 63);
+        let time = unsigned(created);
         match sort {
             Sort::Oldest => Self { relevance: 0, time, id },
             Sort::Newest => Self { relevance: 0, time: !time, id: !id },
-            // The bits of floats that are not negative are ordered as they are.
-            Sort::Relevance => Self { relevance: !relevance.max(0.0).to_bits(), time: !time, id: !id },
+            // The bits of floats that are not negative are ordered as they are, and the first of them is not set.
+            Sort::Relevance => Self { relevance: LATE - 1 - relevance.max(0.0).to_bits(), time: !time, id: !id },
         }
+    }
+
+    /// The key of a record whose words were changed after the first page of a list by relevance was made: its relevance then is not
+    /// known any more, so it comes after all others, the oldest first. It is not left out, whatever it is by its new words.
+    pub(super) fn late(created: i64, id: u128) -> Self {
+        Self { relevance: LATE, time: unsigned(created), id }
     }
 
     /// How relevant it is.
     fn said(self) -> Relevance {
-        Relevance::from_bits(!self.relevance)
+        if self.relevance >= LATE { Relevance::MIN } else { Relevance::from_bits(LATE - 1 - self.relevance) }
     }
 
     fn feedback(self, sort: Sort) -> FeedbackId {
-        FeedbackId(Uuid::from_u128(if sort == Sort::Oldest { self.id } else { !self.id }))
+        let as_it_is = sort == Sort::Oldest || self.relevance >= LATE;
+        FeedbackId(Uuid::from_u128(if as_it_is { self.id } else { !self.id }))
+    }
+}
+
+/// The order of the signed, kept among the unsigned.
+fn unsigned(n: i64) -> u64 {
+    n.cast_unsigned() ^ (1 << 63)
+}
+
+/// What the relevance of a record is computed with besides its own words. The first page of a list takes it from the index, and cursors
+/// carry it on: so each page gives a record the same place, on any node, whatever is written meanwhile in any project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Measure {
+    /// [`Engine::stamp`](super::engine::Engine::stamp) when the list began.
+    pub(super) since: u64,
+    /// How long what was said is on average, and how many stems it has, in 1/256 of a token; never 0.
+    pub(super) lengths: [u32; 2],
+    /// For each word and phrase that must be there, how rare it is: half of all records have it, a quarter, an eighth, … From 1 to
+    /// [`RAREST`].
+    pub(super) rarity: Vec<u8>,
+}
+
+/// What is found in one record of so many halved is as rare as can be.
+pub(super) const RAREST: u8 = 20;
+
+impl Measure {
+    fn parse(digits: &str) -> Option<Self> {
+        let rarity = digits.get(28..)?.as_bytes().chunks(2).map(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok());
+        let measure = Self {
+            since: u64::from_str_radix(digits.get(..12)?, 16).ok()?,
+            lengths: [u32::from_str_radix(digits.get(12..20)?, 16).ok()?, u32::from_str_radix(digits.get(20..28)?, 16).ok()?],
+            rarity: rarity.collect::<Option<_>>()?,
+        };
+        let is_sound = measure.lengths.iter().all(|n| *n > 0) && measure.rarity.iter().all(|n| (1..=RAREST).contains(n));
+        is_sound.then_some(measure)
+    }
+
+    fn write(&self) -> String {
+        let [said, stems] = self.lengths;
+        let rarity: String = self.rarity.iter().map(|n| format!("{n:02x}")).collect();
+        format!("{:012x}{said:08x}{stems:08x}{rarity}", self.since)
     }
 }
 
@@ -48,27 +97,34 @@ pub(super) enum Place {
     Before(Key),
 }
 
-/// Reads a cursor of lists sorted this way.
-pub(super) fn parse_cursor(text: &str, sort: Sort) -> Option<Place> {
+/// Reads a cursor of lists sorted this way, by a query that looks up so many words and phrases.
+pub(super) fn parse_cursor(text: &str, sort: Sort, words: usize) -> Option<(Place, Option<Measure>)> {
     let rest = text.strip_prefix(letter(sort))?;
     let (direction, digits) = rest.split_at_checked(1)?;
-    if digits.len() != 56 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+    if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;
     }
+    let (key, measure) = digits.split_at_checked(56)?;
     let key = Key {
-        relevance: u32::from_str_radix(digits.get(..8)?, 16).ok()?,
-        time: u64::from_str_radix(digits.get(8..24)?, 16).ok()?,
-        id: u128::from_str_radix(digits.get(24..)?, 16).ok()?,
+        relevance: u32::from_str_radix(key.get(..8)?, 16).ok()?,
+        time: u64::from_str_radix(key.get(8..24)?, 16).ok()?,
+        id: u128::from_str_radix(key.get(24..)?, 16).ok()?,
+    };
+    let measure = match sort {
+        Sort::Relevance => Some(Measure::parse(measure).filter(|measure| measure.rarity.len() == words)?),
+        _ if measure.is_empty() => None,
+        _ => return None,
     };
     match direction {
-        "a" => Some(Place::After(key)),
-        "b" => Some(Place::Before(key)),
+        "a" => Some((Place::After(key), measure)),
+        "b" => Some((Place::Before(key), measure)),
         _ => None,
     }
 }
 
-fn cursor(sort: Sort, direction: char, key: Key) -> String {
-    format!("{}{direction}{:08x}{:016x}{:032x}", letter(sort), key.relevance, key.time, key.id)
+fn cursor(sort: Sort, direction: char, key: Key, measure: Option<&Measure>) -> String {
+    let measure = measure.map(Measure::write).unwrap_or_default();
+    format!("{}{direction}{:08x}{:016x}{:032x}{measure}", letter(sort), key.relevance, key.time, key.id)
 }
 
 fn letter(sort: Sort) -> char {
@@ -168,12 +224,12 @@ impl Top {
             // Better than the place, and then as near to it as can be: all that are better have to be seen.
             Some(Place::Before(place)) => place.said(),
             _ if self.heap.len() < self.keep() => Relevance::MIN,
-            _ => self.heap.peek().map_or(Relevance::MIN, |worst| Relevance::from_bits(!worst.0)),
+            _ => self.heap.peek().map_or(Relevance::MIN, |worst| Key { relevance: worst.0, time: 0, id: 0 }.said()),
         }
     }
 
-    /// What the page is.
-    pub(super) fn collected(self) -> Collected {
+    /// What the page is; `measure` is what relevance was computed with.
+    pub(super) fn collected(self, measure: Option<&Measure>) -> Collected {
         let (page, backward) = (self.page, self.page.is_backward());
         let mut keys: Vec<Key> = self.heap.into_iter().map(|turned| turned.key(backward)).collect();
         keys.sort_unstable();
@@ -186,8 +242,8 @@ impl Top {
         Collected {
             total: self.total,
             ids: keys.iter().map(|key| key.feedback(page.sort)).collect(),
-            next: keys.last().filter(|_| has_next).map(|key| cursor(page.sort, 'a', *key)),
-            prev: keys.first().filter(|_| has_prev).map(|key| cursor(page.sort, 'b', *key)),
+            next: keys.last().filter(|_| has_next).map(|key| cursor(page.sort, 'a', *key, measure)),
+            prev: keys.first().filter(|_| has_prev).map(|key| cursor(page.sort, 'b', *key, measure)),
         }
     }
 }

@@ -1,14 +1,16 @@
 //! The index on disk: its schema, how it is opened and written, and the place in the change sequence that it holds.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeSet, HashMap},
+    hash::{DefaultHasher, Hash, Hasher},
     path::Path,
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use domain::{feedback::Feedback, ids::FeedbackId, triage::Flag};
 use serde::{Deserialize, Serialize};
 use tantivy::{
-    Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyDocument, Term,
+    DocSet, Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TERMINATED, TantivyDocument, Term,
     indexer::LogMergePolicy,
     schema::{BytesOptions, Field, IndexRecordOption, NumericOptions, Schema, TextFieldIndexing, TextOptions},
     tokenizer::{TextAnalyzer, Token as IndexToken, TokenStream, Tokenizer, WhitespaceTokenizer},
@@ -17,7 +19,7 @@ use tantivy::{
 use super::{
     Document, Position,
     kept::Kept,
-    text::{Stems, Token, tokens},
+    text::{Stems, Token, has_stem, tokens},
 };
 use crate::error::{Error, Result};
 
@@ -58,6 +60,9 @@ pub(super) struct Fields {
     environment: Field,
     pub(super) score: Field,
     has: Field,
+    /// A hash of the words, and the stamp of the commit that last changed them; 0 for those that never were.
+    words: Field,
+    changed: Field,
 }
 
 fn schema() -> (Schema, Fields) {
@@ -90,6 +95,8 @@ fn schema() -> (Schema, Fields) {
         environment: schema.add_text_field("environment", value()),
         score: schema.add_f64_field("score", number()),
         has: schema.add_text_field("has", value()),
+        words: schema.add_u64_field("words", number()),
+        changed: schema.add_u64_field("changed", number()),
     };
     (schema.build(), fields)
 }
@@ -104,6 +111,8 @@ struct Payload {
     /// The record that the change at this place is about: another database, or another course of this one, has another there.
     #[serde(default)]
     about: Option<FeedbackId>,
+    #[serde(default)]
+    stamp: u64,
 }
 
 /// An open index.
@@ -112,6 +121,14 @@ pub(super) struct Engine {
     reader: IndexReader,
     pub(super) fields: Fields,
     pub(super) kept: Kept,
+    stamp: AtomicU64,
+}
+
+/// What the index knows of the words of a record.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known {
+    words: u64,
+    changed: u64,
 }
 
 impl Engine {
@@ -131,6 +148,7 @@ impl Engine {
             return Err(Error::internal("search index", "of another database"));
         }
         let engine = Self::over(index, fields)?;
+        engine.stamp.store(payload.stamp, Ordering::SeqCst);
         Ok((engine, Position { tx: payload.tx, seq: payload.seq }, payload.about))
     }
 
@@ -148,7 +166,7 @@ impl Engine {
         index.tokenizers().register("words", TextAnalyzer::from(Words));
         index.tokenizers().register("stems", TextAnalyzer::from(WhitespaceTokenizer::default()));
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map_err(fault)?;
-        Ok(Self { index, reader, fields, kept: Kept::default() })
+        Ok(Self { index, reader, fields, kept: Kept::default(), stamp: AtomicU64::new(0) })
     }
 
     pub(super) fn writer(&self) -> Result<Writer> {
@@ -163,22 +181,39 @@ impl Engine {
         self.reader.searcher()
     }
 
-    /// Those of `ids` that the last commit does not hold.
-    pub(super) fn missing(&self, ids: &[FeedbackId]) -> tantivy::Result<HashSet<FeedbackId>> {
-        let searcher = self.searcher();
-        let mut missing = HashSet::new();
-        for id in ids {
-            if searcher.doc_freq(&Term::from_field_bytes(self.fields.id, id.0.as_bytes()))? == 0 {
-                missing.insert(*id);
-            }
-        }
-        Ok(missing)
+    /// The stamp of the commit that searches see, or of one before it.
+    pub(super) fn stamp(&self) -> u64 {
+        self.stamp.load(Ordering::SeqCst)
     }
 
-    /// Lets searches see the last commit.
-    pub(super) fn reload(&self) -> Result<()> {
+    /// What the last commit knows of those of `ids` that it holds.
+    pub(super) fn known(&self, ids: &[FeedbackId]) -> tantivy::Result<HashMap<FeedbackId, Known>> {
+        let searcher = self.searcher();
+        let mut known = HashMap::new();
+        for segment in searcher.segment_readers() {
+            let inverted = segment.inverted_index(self.fields.id)?;
+            for id in ids {
+                let term = Term::from_field_bytes(self.fields.id, id.0.as_bytes());
+                let Some(mut postings) = inverted.read_postings(&term, IndexRecordOption::Basic)? else { continue };
+                while postings.doc() != TERMINATED {
+                    let doc = postings.doc();
+                    if segment.alive_bitset().is_none_or(|alive| alive.is_alive(doc)) {
+                        let columns = segment.fast_fields();
+                        let of = |name| Ok::<_, tantivy::TantivyError>(columns.u64(name)?.first(doc).unwrap_or_default());
+                        known.insert(*id, Known { words: of("words")?, changed: of("changed")? });
+                    }
+                    postings.advance();
+                }
+            }
+        }
+        Ok(known)
+    }
+
+    /// Lets searches see the last commit, which has this stamp.
+    pub(super) fn reload(&self, stamp: u64) -> Result<()> {
         self.reader.reload().map_err(fault)?;
         self.kept.only(self.searcher().segment_readers());
+        self.stamp.store(stamp, Ordering::SeqCst);
         Ok(())
     }
 
@@ -219,14 +254,20 @@ impl Writer {
         self.inner.delete_term(Term::from_field_bytes(self.fields.id, id.0.as_bytes()));
     }
 
-    pub(super) fn add(&self, document: &Document, stems: &mut StemsOf) -> Result<()> {
-        self.inner.add_document(self.build(document, stems)).map_err(fault)?;
+    /// Puts a record in. `known` is what the index knows of it, with the stamp that the commit to come has.
+    pub(super) fn add(&self, document: &Document, stems: &mut StemsOf, known: Option<(Known, u64)>) -> Result<()> {
+        let mut doc = self.build(document, stems);
+        let words = words(&document.feedback);
+        let changed = known.map_or(0, |(known, stamp)| if known.words == words { known.changed } else { stamp });
+        doc.add_u64(self.fields.words, words);
+        doc.add_u64(self.fields.changed, changed);
+        self.inner.add_document(doc).map_err(fault)?;
         Ok(())
     }
 
     /// Makes everything since the last commit durable, together with the place it brings the index to.
-    pub(super) fn commit(&mut self, instance: &str, at: Position, about: Option<FeedbackId>) -> Result<()> {
-        let payload = Payload { version: VERSION, instance: instance.to_owned(), tx: at.tx, seq: at.seq, about };
+    pub(super) fn commit(&mut self, instance: &str, at: Position, about: Option<FeedbackId>, stamp: u64) -> Result<()> {
+        let payload = Payload { version: VERSION, instance: instance.to_owned(), tx: at.tx, seq: at.seq, about, stamp };
         let mut commit = self.inner.prepare_commit().map_err(fault)?;
         commit.set_payload(&serde_json::to_string(&payload)?);
         commit.commit().map_err(fault)?;
@@ -283,6 +324,13 @@ impl Writer {
     }
 }
 
+/// A hash of what relevance is computed from, short enough to cost little room.
+fn words(said: &Feedback) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (&said.text, &said.language).hash(&mut hasher);
+    hasher.finish() >> 32
+}
+
 fn flags(document: &Document) -> impl Iterator<Item = Flag> {
     let Feedback { text, score, tags, .. } = &document.feedback;
     let all = [
@@ -310,19 +358,19 @@ fn about(document: &Document) -> String {
 }
 
 /// A value as it is compared: white space as the query language keeps it, and not longer than it is worth.
-pub(super) fn value(text: &str) -> String {
+pub(crate) fn value(text: &str) -> String {
     text.replace('"', " ").split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_VALUE).collect()
 }
 
 /// The stemmers, made once for each language met.
 #[derive(Default)]
-pub(super) struct StemsOf(std::collections::HashMap<String, Option<Stems>>);
+pub(super) struct StemsOf(HashMap<String, Option<Stems>>);
 
 impl StemsOf {
     fn of(&mut self, language: &str, text: &str) -> String {
         let stems = self.0.entry(language.to_owned()).or_insert_with(|| Stems::new(language));
         let Some(stems) = stems else { return String::new() };
-        tokens(text).iter().filter(|t| !t.single).map(|t| stems.stem(&t.lower)).collect::<Vec<_>>().join(" ")
+        tokens(text).iter().filter(|token| has_stem(token)).map(|t| stems.stem(&t.lower)).collect::<Vec<_>>().join(" ")
     }
 }
 

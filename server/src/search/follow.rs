@@ -167,7 +167,9 @@ async fn catch_up(inner: &Arc<Inner>, now: Open) -> Result<(Open, Duration), Fai
         return Ok((now, pause));
     };
     let (instance, failures) = (inner.instance.clone(), now.failures + 1);
-    let written = blocking(move || write(now, &ids, &documents, &instance, (last, about))).await.and_then(|done| done);
+    // It grows with each commit, whatever the clock does.
+    let stamp = stamp(inner).max(now.engine.stamp() + 1);
+    let written = blocking(move || write(now, &ids, &documents, &instance, (last, about), stamp)).await.and_then(|done| done);
     let (now, new) = match written {
         Ok(written) => written,
         Err(error) => return Err((reopen(inner, failures).await, error)),
@@ -175,6 +177,11 @@ async fn catch_up(inner: &Arc<Inner>, now: Open) -> Result<(Open, Duration), Fai
     let read = changes.len();
     publish(inner, changes, &new, last);
     Ok((now, if read >= BATCH { Duration::ZERO } else { REST }))
+}
+
+/// The stamp of a commit made now. It is a time, so that nodes, each with an index of its own, nearly agree.
+fn stamp(inner: &Inner) -> u64 {
+    u64::try_from(inner.clock.now().0).unwrap_or_default()
 }
 
 /// What failed in the middle of writing is not trusted. But the commit before it is whole on disk, and most likely the disk is full: then
@@ -216,17 +223,19 @@ fn write(
     documents: &[Document],
     instance: &str,
     (last, about): (Position, FeedbackId),
+    stamp: u64,
 ) -> Result<(Open, HashSet<FeedbackId>)> {
-    let new = now.engine.missing(ids).map_err(fault)?;
+    let known = now.engine.known(ids).map_err(fault)?;
+    let new: HashSet<FeedbackId> = ids.iter().copied().filter(|id| !known.contains_key(id)).collect();
     // What the index does not hold need not be looked for in each of its segments once more.
-    for id in ids.iter().filter(|id| !new.contains(id)) {
+    for id in known.keys() {
         now.writer.remove(*id);
     }
     for document in documents {
-        now.writer.add(document, &mut now.stems)?;
+        now.writer.add(document, &mut now.stems, known.get(&document.feedback.id).map(|known| (*known, stamp)))?;
     }
-    now.writer.commit(instance, last, Some(about))?;
-    now.engine.reload()?;
+    now.writer.commit(instance, last, Some(about), stamp)?;
+    now.engine.reload(stamp)?;
     now.at = last;
     now.failures = 0;
     Ok((now, new))
@@ -282,7 +291,7 @@ async fn build(inner: &Arc<Inner>, stop: &watch::Receiver<bool>) -> Result<Optio
         done += page.len();
         let add = blocking(move || {
             for document in &page {
-                now.writer.add(document, &mut now.stems)?;
+                now.writer.add(document, &mut now.stems, None)?;
             }
             Ok::<_, Error>(now)
         });
@@ -292,10 +301,10 @@ async fn build(inner: &Arc<Inner>, stop: &watch::Receiver<bool>) -> Result<Optio
         page = next?;
         inner.set_building(done, total.max(done));
     }
-    let instance = inner.instance.clone();
+    let (instance, stamp) = (inner.instance.clone(), stamp(inner));
     now = blocking(move || {
-        now.writer.commit(&instance, at, about)?;
-        now.engine.reload()?;
+        now.writer.commit(&instance, at, about, stamp)?;
+        now.engine.reload(stamp)?;
         now.engine.warm(|| false).map_err(fault)?;
         Ok::<_, Error>(now)
     })

@@ -2,9 +2,12 @@
 
 use std::ops::Range;
 
-use domain::triage::{TriageQuery, What};
+use domain::triage::TriageQuery;
 
-use super::text::{MIN_PREFIX, Stems, Token, tokens, typing_errors, within};
+use super::{
+    query::asked,
+    text::{Form, MIN_PREFIX, Stems, Token, has_stem, tokens, typing_errors, within},
+};
 
 /// The byte ranges of `text` that the words and phrases of the query match, in order and apart from each other.
 #[must_use]
@@ -15,45 +18,41 @@ pub fn highlight(query: &TriageQuery, text: &str, language: &str) -> Vec<Range<u
     let mut stems = Stems::new(language);
     let there = tokens(text);
     let there_stems: Vec<String> = match &mut stems {
-        Some(stems) => there.iter().map(|t| if t.single { String::new() } else { stems.stem(&t.lower) }).collect(),
+        Some(stems) => there.iter().map(|t| if has_stem(t) { stems.stem(&t.lower) } else { String::new() }).collect(),
         None => Vec::new(),
     };
-    let parts: Vec<&Token> = there.iter().filter(|t| !t.joined).collect();
-    let mut hits: Vec<Range<usize>> = Vec::new();
-    for what in query.texts() {
-        let (asked, loose) = match what {
-            What::Word(word) => (tokens(word), true),
-            What::Phrase(phrase) => (tokens(phrase), false),
-            What::Test(_) => continue,
-        };
-        let asked_parts: Vec<&Token> = asked.iter().filter(|t| !t.joined).collect();
-        if asked_parts.is_empty() {
-            continue;
+    // Several tokens may stand at one position.
+    let mut at: Vec<Vec<&Token>> = Vec::new();
+    for token in &there {
+        at.resize(at.len().max(token.position + 1), Vec::new());
+        if let Some(tokens) = at.get_mut(token.position) {
+            tokens.push(token);
         }
-        if asked_parts.len() > 1 || !loose {
-            for run in parts.windows(asked_parts.len()) {
-                if run.iter().zip(&asked_parts).all(|(a, b)| a.folded == b.folded) {
-                    hits.extend(run.iter().map(|t| t.range.clone()));
+    }
+    let mut hits: Vec<Range<usize>> = Vec::new();
+    for asked in query.texts().flat_map(asked) {
+        for run in &asked.runs {
+            for begin in 0..at.len() {
+                let one = |(distance, folded): &(usize, String)| at.get(begin + distance)?.iter().find(|t| t.folded == *folded).copied();
+                if let Some(tokens) = run.iter().map(one).collect::<Option<Vec<&Token>>>() {
+                    hits.extend(tokens.iter().map(|t| t.range.clone()));
                 }
             }
         }
-        if loose {
-            // A compound also matches written together.
-            let single = asked.iter().find(|t| t.joined).or(if asked_parts.len() == 1 { asked.first() } else { None });
-            if let Some(word) = single {
-                let stem = stems.as_mut().map(|s| s.stem(&word.lower));
-                let errors = typing_errors(&word.folded);
-                let long = !word.single && word.folded.chars().count() >= MIN_PREFIX;
-                for (n, token) in there.iter().enumerate() {
-                    let hit = token.folded == word.folded
-                        || !word.single
-                            && !token.single
-                            && (stem.as_ref().is_some_and(|stem| there_stems.get(n) == Some(stem))
-                                || long && token.folded.starts_with(&word.folded)
-                                || errors > 0 && within(&word.folded, &token.folded, errors));
-                    if hit {
-                        hits.push(token.range.clone());
-                    }
+        for word in &asked.words {
+            let is_single = word.form == Form::Single;
+            let stem = stems.as_mut().map(|s| s.stem(&word.lower));
+            let errors = typing_errors(&word.folded);
+            let long = !is_single && word.folded.chars().count() >= MIN_PREFIX;
+            for (n, token) in there.iter().enumerate() {
+                let hit = token.folded == word.folded
+                    || !is_single
+                        && token.form != Form::Single
+                        && (has_stem(token) && stem.as_ref().is_some_and(|stem| there_stems.get(n) == Some(stem))
+                            || long && token.folded.starts_with(&word.folded)
+                            || errors > 0 && within(&word.folded, &token.folded, errors));
+                if hit {
+                    hits.push(token.range.clone());
                 }
             }
         }

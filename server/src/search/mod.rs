@@ -41,7 +41,9 @@ use tokio::{
 use crate::error::{Error, Result};
 use collect::{Page, parse_cursor};
 use engine::Engine;
+pub(crate) use engine::value;
 pub use highlight::{Snippet, highlight, snippet};
+pub use query::is_void;
 use tantivy::TantivyError;
 
 /// A place in the change sequence. On PostgreSQL changes are ordered by transaction first, for a sequence number alone can become
@@ -116,7 +118,8 @@ pub trait Source: Send + Sync + 'static {
 /// In which order results come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Sort {
-    /// Best first; newest first when no words are asked for.
+    /// Best first; newest first when no words are asked for. A record keeps its place while the list is paged, whatever is written: only
+    /// one whose own words are changed meanwhile comes (again, if it was there before) at the end.
     #[default]
     Relevance,
     /// Newest first.
@@ -423,11 +426,16 @@ impl Search {
         let started = Instant::now();
         let unavailable = || Error::Refused(domain::Error::SearchUnavailable);
         let engine = self.inner.engine().ok_or_else(unavailable)?;
-        let place = match &ask.cursor {
-            Some(text) => Some(parse_cursor(text, ask.sort).ok_or_else(|| {
-                domain::Error::field("cursor", "invalid", "This page link is not valid any more. Start again from the first page.")
-            })?),
-            None => None,
+        // Without words everything is as relevant.
+        let sort = if ask.sort == Sort::Relevance && !ask.query.has_text() { Sort::Newest } else { ask.sort };
+        let (place, measure) = match &ask.cursor {
+            Some(text) => {
+                let (place, measure) = parse_cursor(text, sort, query::looked_up(&ask.query)).ok_or_else(|| {
+                    domain::Error::field("cursor", "invalid", "This page link is not valid any more. Start again from the first page.")
+                })?;
+                (Some(place), measure)
+            }
+            None => (None, None),
         };
         let names = self.names(scope.project(), &ask.query).await?;
         let (project, now) = (scope.project(), self.inner.clock.now());
@@ -437,8 +445,8 @@ impl Search {
             // Counted where tickets are asked for, so that nobody else pays for it.
             let tickets = ask.query.has(Field::Kind, Kind::Ticket.as_str()) || ask.query.tests(Field::Priority).next().is_some();
             let count: Vec<Field> = FACETS.into_iter().chain(tickets.then_some(Field::Priority)).collect();
-            let page = Page { sort: ask.sort, place, limit: ask.limit.clamp(1, MAX_LIMIT) };
-            run::run(&engine, project, &ask.query, &context.plan(&ask.query), page, &count)
+            let page = Page { sort, place, limit: ask.limit.clamp(1, MAX_LIMIT) };
+            run::run(&engine, project, &ask.query, &context.plan(&ask.query), page, measure, &count)
         });
         let failure = match run.await {
             Ok(Ok((collect::Collected { total, ids, next, prev }, facets))) => {

@@ -19,7 +19,7 @@ use tantivy::{
 
 use super::{
     engine::{Fields, NOBODY, value},
-    text::{MIN_PREFIX, Stems, Token, tokens, typing_errors},
+    text::{Asked, Form, MIN_PREFIX, Stems, Token, typing_errors},
 };
 
 /// What a query needs to know besides itself.
@@ -37,6 +37,8 @@ pub(super) struct Context<'a> {
 pub(super) struct Plan {
     /// Each must match, or must not.
     pub(super) words: Vec<Words>,
+    /// Something was asked for, and none of it can be looked up: nothing matches.
+    pub(super) is_void: bool,
     /// One for each field that is tested; all must hold.
     pub(super) tests: Vec<Tests>,
 }
@@ -47,10 +49,18 @@ pub(super) struct Words {
     pub(super) any: Vec<Part>,
 }
 
-/// One way, and how much it says.
+/// One way, and how much it says. What is about a record says nothing of its relevance: what somebody said comes before what merely
+/// stands in the address of a page, and what the team does to a record (its tags) moves it in no list.
 pub(super) struct Part {
     pub(super) what: Find,
     pub(super) boost: f32,
+}
+
+impl Part {
+    /// Whether how good a match of it is depends on the record.
+    pub(super) fn is_scored(&self) -> bool {
+        self.boost > 0.0 && matches!(self.what, Find::Term(_) | Find::Run(_))
+    }
 }
 
 /// What is looked up.
@@ -85,16 +95,12 @@ pub(super) enum Leaf {
 impl Context<'_> {
     pub(super) fn plan(&self, query: &TriageQuery) -> Plan {
         let words = query.parts.iter().filter_map(|part| {
-            let any = match &part.what {
-                What::Word(word) => self.word(word, part.negated),
-                What::Phrase(phrase) => self.run(&whole(&tokens(phrase))),
-                What::Test(_) => Vec::new(),
-            };
+            let any: Vec<Part> = asked(&part.what).iter().flat_map(|asked| self.ways(asked, part.negated)).collect();
             (!any.is_empty()).then_some(Words { negated: part.negated, any })
         });
         let tests =
             Field::ALL.iter().map(|field| self.tests(query, *field)).filter(|tests| !tests.any.is_empty() || !tests.none.is_empty());
-        Plan { words: words.collect(), tests: tests.collect() }
+        Plan { words: words.collect(), is_void: is_void(query), tests: tests.collect() }
     }
 
     fn tests(&self, query: &TriageQuery, field: Field) -> Tests {
@@ -157,32 +163,25 @@ impl Context<'_> {
         Leaf::Query(Box::new(BooleanQuery::intersection(all.iter().map(one).collect())))
     }
 
-    /// Tokens next to each other, in what was said or in what is about it. Nothing for what has no token at all, such as punctuation.
-    fn run(&self, parts: &[Token]) -> Vec<Part> {
-        let Some(first) = parts.first().map(|token| token.position) else { return Vec::new() };
-        let within = |field: Column| match parts {
-            [one] => Find::Term(Term::from_field_text(field, &one.folded)),
-            _ => Find::Run(parts.iter().map(|t| (t.position - first, Term::from_field_text(field, &t.folded))).collect()),
-        };
-        vec![Part { what: within(self.fields.text), boost: 3.0 }, Part { what: within(self.fields.about), boost: 1.0 }]
+    fn ways(&self, asked: &Asked, negated: bool) -> Vec<Part> {
+        let runs = asked.runs.iter().flat_map(|run| self.run(run));
+        runs.chain(asked.words.iter().flat_map(|word| self.single(word, negated))).collect()
     }
 
-    fn word(&self, word: &str, negated: bool) -> Vec<Part> {
-        let all = tokens(word);
-        let parts = whole(&all);
-        if let [one] = &parts[..] {
-            return self.single(one, negated);
-        }
-        // The parts of a compound next to each other, or the compound written together.
-        let joined = all.iter().find(|t| t.joined && !parts.is_empty()).map(|joined| self.single(joined, negated));
-        self.run(&parts).into_iter().chain(joined.into_iter().flatten()).collect()
+    /// Tokens next to each other, in what was said or in what is about it.
+    fn run(&self, run: &[(usize, String)]) -> [Part; 2] {
+        let within = |field: Column| match run {
+            [(_, one)] => Find::Term(Term::from_field_text(field, one)),
+            _ => Find::Run(run.iter().map(|(distance, token)| (*distance, Term::from_field_text(field, token))).collect()),
+        };
+        [Part { what: within(self.fields.text), boost: 3.0 }, Part { what: within(self.fields.about), boost: 0.0 }]
     }
 
     fn single(&self, token: &Token, negated: bool) -> Vec<Part> {
         let f = &self.fields;
         let term = |field: Column| Term::from_field_text(field, &token.folded);
-        let mut any = vec![Part { what: Find::Term(term(f.text)), boost: 3.0 }, Part { what: Find::Term(term(f.about)), boost: 1.0 }];
-        if token.single {
+        let mut any = vec![Part { what: Find::Term(term(f.text)), boost: 3.0 }, Part { what: Find::Term(term(f.about)), boost: 0.0 }];
+        if token.form == Form::Single {
             return any;
         }
         for mut stems in self.languages.iter().filter_map(|language| Stems::new(language)) {
@@ -191,7 +190,8 @@ impl Context<'_> {
         // Leaving something out is exact: nobody means "nothing that looks a little like it".
         if !negated {
             if token.folded.chars().count() >= MIN_PREFIX {
-                any.extend([f.text, f.about].map(|field| Part { what: Find::Beginning(term(field)), boost: 0.5 }));
+                any.push(Part { what: Find::Beginning(term(f.text)), boost: 0.5 });
+                any.push(Part { what: Find::Beginning(term(f.about)), boost: 0.0 });
             }
             let errors = typing_errors(&token.folded);
             if errors > 0 {
@@ -202,7 +202,26 @@ impl Context<'_> {
     }
 }
 
-/// The tokens that are not made of others.
-fn whole(tokens: &[Token]) -> Vec<Token> {
-    tokens.iter().filter(|token| !token.joined).cloned().collect()
+/// What a part of a query looks up: each of its words and phrases, of which any may match; nothing for tests, and for what has no token,
+/// such as punctuation.
+pub(super) fn asked(what: &What) -> Vec<Asked> {
+    let mut all = match what {
+        What::Word(word) => vec![Asked::word(word)],
+        What::Phrase(phrase) => vec![Asked::phrase(phrase)],
+        What::Any(any) => any.iter().flat_map(asked).collect(),
+        What::Test(_) => Vec::new(),
+    };
+    all.retain(|asked| !asked.is_empty());
+    all
+}
+
+/// How many words and phrases that must be there a query looks up.
+pub(super) fn looked_up(query: &TriageQuery) -> usize {
+    query.texts().filter(|what| !asked(what).is_empty()).count()
+}
+
+/// Whether a query asks for something, and none of it can be looked up: it has neither tests nor letters, digits or emoji.
+#[must_use]
+pub fn is_void(query: &TriageQuery) -> bool {
+    !query.is_empty() && query.parts.iter().all(|part| !matches!(part.what, What::Test(_)) && asked(&part.what).is_empty())
 }

@@ -4,7 +4,7 @@
 //! facets leave a part of the query out; counting is counting what two sets have in common; and a page by time is read off the order of
 //! time. Only relevance is computed, for those records alone that can come onto the page.
 
-use std::{cmp::Reverse, sync::Arc};
+use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 
 use domain::{
     ids::ProjectId,
@@ -15,15 +15,15 @@ use tantivy::{
     columnar::Column,
     index::InvertedIndexReader,
     postings::TermInfo,
-    query::{BooleanQuery, BoostQuery, EnableScoring, FuzzyTermQuery, PhraseQuery, Query, Scorer, TermQuery, Weight},
-    schema::IndexRecordOption,
+    query::{BooleanQuery, BoostQuery, Bm25StatisticsProvider, EnableScoring, FuzzyTermQuery, PhraseQuery, Query, Scorer, TermQuery, Weight},
+    schema::{Field as IndexField, IndexRecordOption},
 };
 
 use super::{
     Facet, Sort,
-    collect::{Collected, Key, Page, Top},
+    collect::{Collected, Key, Measure, Page, RAREST, Top},
     column,
-    engine::Engine,
+    engine::{Engine, Fields},
     kept::{Counts, OfSegment},
     query::{Find, Leaf, Part, Plan, Tests},
     sets::Set,
@@ -37,17 +37,26 @@ const RARE: usize = 32;
 /// Sums of the same numbers in another order differ by less.
 const ALIKE: Score = 1e-3;
 
-/// Runs a plan for a project, counting the values of some fields.
+/// Runs a plan for a project, counting the values of some fields. `measure` is what cursors of this list carry.
 pub(super) fn run(
     engine: &Engine,
     project: ProjectId,
     query: &TriageQuery,
     plan: &Plan,
     page: Page,
+    measure: Option<Measure>,
     count: &[Field],
 ) -> tantivy::Result<(Collected, Vec<Facet>)> {
+    // In this order: what is changed in between counts as changed later, and that is always right.
+    let since = engine.stamp();
     let searcher = engine.searcher();
-    let scored = (page.sort == Sort::Relevance && query.has_text()).then(|| Scored::new(&searcher, plan)).transpose()?;
+    let scored = match page.sort {
+        Sort::Relevance => Some(match measure {
+            Some(measure) => Scored::new(&searcher, engine.fields, plan, measure)?,
+            None => Scored::new(&searcher, engine.fields, plan, Measure::of(&searcher, engine.fields, plan, since)?)?,
+        }),
+        _ => None,
+    };
     let mut counts = vec![Counts::new(); count.len()];
     let mut top = Top::new(page);
     // The largest first: what they have keeps most of the others out.
@@ -59,12 +68,12 @@ pub(super) fn run(
         if let Some(alive) = segment.alive_bitset() {
             (0..segment.max_doc()).filter(|doc| !alive.is_alive(*doc)).for_each(|doc| all.remove(doc));
         }
-        if all.is_empty() {
+        if all.is_empty() || plan.is_void {
             continue;
         }
         let mut found: Vec<Vec<Looked>> = Vec::new();
         for words in &plan.words {
-            let looked = look_up(&searcher, segment, &words.any, scored.is_some() && !words.negated)?;
+            let looked = look_up(&searcher, segment, &words.any, scored.as_ref().filter(|_| !words.negated))?;
             let mut any = Set::new(segment.max_doc());
             looked.iter().for_each(|one| any.add(&one.set));
             if words.negated {
@@ -117,7 +126,15 @@ pub(super) fn run(
         }
         let keys = Keys::new(segment, top.page.sort)?;
         match &scored {
-            Some(scored) => scored.best(segment, &matches, total, &found, &keys, &mut top)?,
+            Some(scored) => {
+                let mut matches = matches;
+                let changed = changed_since(segment, &matches, scored.measure.since)?;
+                for doc in &changed {
+                    matches.remove(*doc);
+                    top.offer(keys.late(*doc));
+                }
+                scored.best(segment, &matches, total - changed.len(), &found, &keys, &mut top)?;
+            }
             None => by_time(segment, &kept, &matches, total, &keys, &mut top)?,
         }
     }
@@ -127,7 +144,16 @@ pub(super) fn run(
         values.truncate(MAX_VALUES);
         Facet { field: *field, values }
     });
-    Ok((top.collected(), facets.collect()))
+    Ok((top.collected(scored.as_ref().map(|scored| &scored.measure)), facets.collect()))
+}
+
+/// Those of the matches whose words were changed later than a stamp of the index.
+fn changed_since(segment: &SegmentReader, matches: &Set, since: u64) -> tantivy::Result<Vec<DocId>> {
+    let changed = segment.fast_fields().u64("changed")?;
+    if changed.max_value() <= since {
+        return Ok(Vec::new());
+    }
+    Ok(matches.iter().filter(|doc| changed.first(*doc).is_some_and(|at| at > since)).collect())
 }
 
 /// What the parts of a word were found to match in a segment.
@@ -142,7 +168,7 @@ struct Looked {
     scores: Vec<(DocId, Score)>,
 }
 
-fn look_up(searcher: &Searcher, segment: &SegmentReader, parts: &[Part], scored: bool) -> tantivy::Result<Vec<Looked>> {
+fn look_up(searcher: &Searcher, segment: &SegmentReader, parts: &[Part], scored: Option<&Scored>) -> tantivy::Result<Vec<Looked>> {
     let mut all: Vec<Looked> = Vec::with_capacity(parts.len());
     for (n, part) in parts.iter().enumerate() {
         // What a word matches is what words that begin like it match as well, and what is like it.
@@ -154,7 +180,7 @@ fn look_up(searcher: &Searcher, segment: &SegmentReader, parts: &[Part], scored:
         let mut looked = Looked { set: Set::default(), postings: 0, is_term: false, constant: None, scores: Vec::new() };
         match &part.what {
             Find::Term(term) => {
-                looked.is_term = true;
+                looked.is_term = part.is_scored();
                 (looked.set, looked.postings) = posted(segment, term)?;
             }
             Find::Beginning(term) => {
@@ -185,15 +211,15 @@ fn look_up(searcher: &Searcher, segment: &SegmentReader, parts: &[Part], scored:
             }
             Find::Run(terms) => {
                 looked.set = Set::new(segment.max_doc());
-                let scoring =
-                    if scored { EnableScoring::enabled_from_searcher(searcher) } else { EnableScoring::disabled_from_searcher(searcher) };
-                let weight = PhraseQuery::new_with_offset(terms.clone()).weight(scoring)?;
-                if scored {
+                let query = PhraseQuery::new_with_offset(terms.clone());
+                if let Some(scored) = scored.filter(|_| part.is_scored()) {
+                    let weight = query.weight(EnableScoring::enabled_from_statistics_provider(scored, searcher))?;
                     weight.for_each(segment, &mut |doc, score| {
                         looked.set.insert(doc);
                         looked.scores.push((doc, score * part.boost));
                     })?;
                 } else {
+                    let weight = query.weight(EnableScoring::disabled_from_searcher(searcher))?;
                     fill(&*weight, segment, &mut looked.set)?;
                 }
             }
@@ -259,8 +285,15 @@ impl Keys {
     }
 
     fn of(&self, doc: DocId, relevance: Score) -> Key {
-        let id = u128::from(self.high.first(doc).unwrap_or_default()) << 64 | u128::from(self.low.first(doc).unwrap_or_default());
-        Key::new(self.sort, relevance, self.created.first(doc).unwrap_or_default(), id)
+        Key::new(self.sort, relevance, self.created.first(doc).unwrap_or_default(), self.id(doc))
+    }
+
+    fn late(&self, doc: DocId) -> Key {
+        Key::late(self.created.first(doc).unwrap_or_default(), self.id(doc))
+    }
+
+    fn id(&self, doc: DocId) -> u128 {
+        u128::from(self.high.first(doc).unwrap_or_default()) << 64 | u128::from(self.low.first(doc).unwrap_or_default())
     }
 }
 
@@ -287,30 +320,112 @@ fn by_time(segment: &SegmentReader, kept: &OfSegment, matches: &Set, total: usiz
     Ok(())
 }
 
+/// As many records as rarity is reckoned among.
+const AMONG: u64 = 1 << RAREST;
+
+impl Measure {
+    /// What relevance is computed with as the index is now.
+    fn of(searcher: &Searcher, fields: Fields, plan: &Plan, since: u64) -> tantivy::Result<Self> {
+        let records = searcher.total_num_docs()?.max(1);
+        let length = |field: IndexField| -> tantivy::Result<u32> {
+            let tokens = searcher.total_num_tokens(field)?;
+            Ok(u32::try_from(tokens.saturating_mul(256) / records).unwrap_or(u32::MAX).max(1))
+        };
+        let mut rarity = Vec::new();
+        for words in plan.words.iter().filter(|words| !words.negated) {
+            // A word is as common as its commonest form, a run as its rarest token.
+            let mut common = 0;
+            for part in words.any.iter().filter(|part| part.is_scored()) {
+                let frequency = match &part.what {
+                    Find::Term(term) => searcher.doc_freq(term)?,
+                    Find::Run(terms) => terms.iter().map(|(_, term)| searcher.doc_freq(term)).try_fold(u64::MAX, |least, n| n.map(|n| least.min(n)))?,
+                    Find::Beginning(_) | Find::Like(..) => 0,
+                };
+                common = common.max(frequency);
+            }
+            let halved = u8::try_from((records / common.max(1)).max(1).ilog2()).unwrap_or(RAREST);
+            rarity.push(halved.clamp(1, RAREST));
+        }
+        Ok(Self { since, lengths: [length(fields.text)?, length(fields.stems)?], rarity })
+    }
+}
+
 /// How relevance is computed.
 struct Scored {
+    measure: Measure,
+    fields: Fields,
+    /// How many of [`AMONG`] records have each term.
+    frequencies: HashMap<Term, u64>,
     /// Each term of the words that must be there, in their order.
     terms: Vec<Box<dyn Weight>>,
     /// All of these terms together, which leaves out what cannot be good enough; none where there are runs of words, which it does not know.
     union: Option<Box<dyn Weight>>,
 }
 
+/// The statistics of the list's first page, for tantivy.
+impl Bm25StatisticsProvider for Scored {
+    fn total_num_tokens(&self, field: IndexField) -> tantivy::Result<u64> {
+        Ok(u64::from(self.length(field)).saturating_mul(AMONG / 256))
+    }
+
+    fn total_num_docs(&self) -> tantivy::Result<u64> {
+        Ok(AMONG)
+    }
+
+    fn doc_freq(&self, term: &Term) -> tantivy::Result<u64> {
+        Ok(self.frequencies.get(term).copied().unwrap_or(1))
+    }
+}
+
 impl Scored {
-    fn new(searcher: &Searcher, plan: &Plan) -> tantivy::Result<Self> {
-        let parts = || plan.words.iter().filter(|words| !words.negated).flat_map(|words| &words.any);
+    fn new(searcher: &Searcher, fields: Fields, plan: &Plan, measure: Measure) -> tantivy::Result<Self> {
+        let words = || plan.words.iter().filter(|words| !words.negated);
+        let parts = || words().flat_map(|words| &words.any).filter(|part| part.is_scored());
+        let mut frequencies = HashMap::new();
+        for (words, rarity) in words().zip(&measure.rarity) {
+            for part in words.any.iter().filter(|part| part.is_scored()) {
+                let frequency = AMONG >> rarity;
+                match &part.what {
+                    Find::Term(term) => _ = frequencies.entry(term.clone()).or_insert(frequency),
+                    Find::Run(terms) => terms.iter().for_each(|(_, term)| _ = frequencies.entry(term.clone()).or_insert(frequency)),
+                    Find::Beginning(_) | Find::Like(..) => {}
+                }
+            }
+        }
         let query = |part: &Part| -> Option<Box<dyn Query>> {
             let Find::Term(term) = &part.what else { return None };
             Some(Box::new(BoostQuery::new(Box::new(TermQuery::new(term.clone(), IndexRecordOption::WithFreqs)), part.boost)))
         };
-        let scoring = EnableScoring::enabled_from_searcher(searcher);
-        let terms: Vec<Box<dyn Query>> = parts().filter_map(query).collect();
-        Ok(Self {
-            terms: terms.iter().map(|query| query.weight(scoring)).collect::<tantivy::Result<_>>()?,
-            union: match parts().any(|part| matches!(part.what, Find::Run(_))) {
-                true => None,
-                false => Some(BooleanQuery::union(terms).weight(scoring)?),
-            },
-        })
+        let queries: Vec<Box<dyn Query>> = parts().filter_map(query).collect();
+        let mut scored = Self { measure, fields, frequencies, terms: Vec::new(), union: None };
+        let scoring = EnableScoring::enabled_from_statistics_provider(&scored, searcher);
+        let terms = queries.iter().map(|query| query.weight(scoring)).collect::<tantivy::Result<_>>()?;
+        let union = match parts().any(|part| matches!(part.what, Find::Run(_))) {
+            true => None,
+            false => Some(BooleanQuery::union(queries).weight(scoring)?),
+        };
+        (scored.terms, scored.union) = (terms, union);
+        Ok(scored)
+    }
+
+    /// The average length of a field, in 1/256 of a token.
+    fn length(&self, field: IndexField) -> u32 {
+        let [said, stems] = self.measure.lengths;
+        if field == self.fields.stems { stems } else { said }
+    }
+
+    /// By how much the best of a block of postings may be better than the segment believes. It keeps for each block which record is the
+    /// best by the segment's own average length; by another one another record may be, but by no more than the two averages differ.
+    fn doubt(&self, segment: &SegmentReader) -> tantivy::Result<Score> {
+        let mut doubt: Score = 1.0;
+        for field in [self.fields.text, self.fields.stems] {
+            let tokens = segment.inverted_index(field)?.total_num_tokens();
+            if tokens > 0 {
+                let ratio = tokens as Score * 256.0 / (segment.max_doc().max(1) as Score * self.length(field) as Score);
+                doubt = doubt.max(ratio).max(ratio.recip());
+            }
+        }
+        Ok(doubt)
     }
 
     /// Offers those of the matches that can come onto the page.
@@ -327,7 +442,7 @@ impl Scored {
             terms: self.terms.iter().map(|weight| weight.scorer(segment, 1.0)).collect::<tantivy::Result<_>>()?,
             found: found.iter().flatten().filter(|looked| !looked.is_term).map(|looked| (looked, 0)).collect(),
         };
-        let postings: usize = found.iter().flatten().map(|looked| looked.postings).sum();
+        let postings: usize = found.iter().flatten().filter(|looked| looked.is_term).map(|looked| looked.postings).sum();
         let union = self.union.as_ref().filter(|_| total.saturating_mul(RARE) > postings);
         let Some(union) = union else {
             matches.iter().for_each(|doc| top.offer(keys.of(doc, relevance.of(doc))));
@@ -335,11 +450,13 @@ impl Scored {
         };
         // A record is good enough when its terms say as much as the page's last does, less what else may be said of it.
         let more = relevance.most_constant() + ALIKE;
-        union.for_each_pruning(top.least() - more, segment, &mut |doc, said| {
+        let doubt = self.doubt(segment)?;
+        let enough = |least: Score| ((least - more) / doubt).min(least - more);
+        union.for_each_pruning(enough(top.least()), segment, &mut |doc, said| {
             if matches.holds(doc) && said + relevance.constant(doc) + ALIKE >= top.least() {
                 top.offer(keys.of(doc, relevance.of(doc)));
             }
-            top.least() - more
+            enough(top.least())
         })?;
         // What has none of the terms, but begins like one or is like one.
         if top.least() <= more {

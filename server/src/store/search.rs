@@ -9,6 +9,7 @@ use domain::{
     feedback::Feedback,
     ids::{FeedbackId, ProjectId, StaffId, SurveyId},
     tickets::Priority,
+    triage::is_same_name,
 };
 use sqlx::FromRow;
 
@@ -345,17 +346,16 @@ impl Store {
         found.map(|(text,)| id(&text)).transpose()
     }
 
-    /// The surveys of a project with a name, in any case.
+    /// The surveys of a project with a name, in any case and spacing. Compared here: SQLite folds nothing but ASCII.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn survey_ids_by_name(&self, project: ProjectId, name: &str) -> Result<Vec<SurveyId>> {
-        let rows: Vec<(String,)> = sqlx::query_as("SELECT id FROM surveys WHERE project_id = $1 AND LOWER(name) = LOWER($2)")
+        let rows: Vec<(String, String)> = sqlx::query_as("SELECT id, name FROM surveys WHERE project_id = $1")
             .bind(project.to_string())
-            .bind(name.to_owned())
             .fetch_all(self.reader())
             .await?;
-        rows.iter().map(|(text,)| id(text)).collect()
+        rows.iter().filter(|(_, own)| is_same_name(own, name)).map(|(text, _)| id(text)).collect()
     }
 
     async fn with_tags(&self, rows: Vec<Joined>) -> Result<Vec<IndexRow>> {

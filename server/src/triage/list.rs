@@ -7,12 +7,12 @@ use domain::{
     accounts::{Role, Scope},
     feedback::{Feedback, Status},
     ids::{StaffId, SurveyId},
-    triage::{Assignee, Flag, Score, Test, TriageQuery, What},
+    triage::{Assignee, Flag, Score, Test, TriageQuery, What, is_same_name},
 };
 
 use crate::{
     error::Result,
-    search::{self, Ask, Facet, Sort},
+    search::{self, Ask, Facet, Sort, text},
     state::App,
     store::feedback::Listed,
 };
@@ -91,6 +91,7 @@ pub async fn page(app: &App, scope: &Scope, ask: Ask) -> Result<Page> {
 /// The page by reading: newest first (or oldest), each record held against the query.
 async fn plain(app: &App, scope: &Scope, ask: &Ask) -> Result<Page> {
     let newest = ask.sort != Sort::Oldest;
+    let is_void = search::is_void(&ask.query);
     let members = app.store.assignable(scope).await?;
     let surveys = app.store.survey_names(scope).await?;
     let holder = Holder {
@@ -116,7 +117,7 @@ async fn plain(app: &App, scope: &Scope, ask: &Ask) -> Result<Page> {
                 break;
             }
             after = Some((listed.feedback.created_at.0, listed.feedback.id.to_string()));
-            if holder.holds(&listed) {
+            if !is_void && holder.holds(&listed) {
                 items.push(listed.feedback);
             }
         }
@@ -131,7 +132,7 @@ async fn plain(app: &App, scope: &Scope, ask: &Ask) -> Result<Page> {
     Ok(Page { items, total: None, facets: Vec::new(), next, prev: None, without_index: Some(app.search.status()), goes_on })
 }
 
-/// A query held against one record at a time. Words are looked for as written.
+/// A query held against one record at a time. Words are looked for as written, but for case, accents and how characters are encoded.
 struct Holder<'a> {
     query: &'a TriageQuery,
     now: Timestamp,
@@ -146,12 +147,12 @@ impl Holder<'_> {
         if item.status == Status::Spam && !self.query.wants_spam() {
             return false;
         }
-        let text = item.text.to_lowercase();
+        let said = text::plain(&item.text);
         let mut by_field: HashMap<&str, bool> = HashMap::new();
         for part in &self.query.parts {
             match &part.what {
-                What::Word(words) | What::Phrase(words) => {
-                    if text.contains(&words.to_lowercase()) == part.negated {
+                What::Word(_) | What::Phrase(_) | What::Any(_) => {
+                    if says(&said, &part.what) == part.negated {
                         return false;
                     }
                 }
@@ -173,7 +174,8 @@ impl Holder<'_> {
 
     fn passes(&self, listed: &Listed, test: &Test) -> bool {
         let item = &listed.feedback;
-        let same = |have: Option<&str>, asked: &str| have.is_some_and(|h| h.eq_ignore_ascii_case(asked));
+        // As the index has them.
+        let same = |have: Option<&str>, asked: &str| have.is_some_and(|have| search::value(have) == search::value(asked));
         match test {
             Test::Status(status) => item.status == *status,
             Test::Kind(kind) => item.kind == *kind,
@@ -193,13 +195,22 @@ impl Holder<'_> {
             Test::Has(Flag::Tag) => !item.tags.is_empty(),
             Test::Survey(asked) => item
                 .survey
-                .is_some_and(|s| s.to_string() == *asked || self.surveys.get(&s).is_some_and(|n| n.to_lowercase() == asked.to_lowercase())),
+                .is_some_and(|s| s.to_string() == *asked || self.surveys.get(&s).is_some_and(|name| is_same_name(name, asked))),
             Test::Before(when) => item.created_at < when.at(self.now),
             Test::After(when) => item.created_at >= when.at(self.now),
             Test::Release(release) => same(item.release.as_deref(), release),
             Test::Env(env) => same(item.environment.as_deref(), env),
             Test::Lang(lang) => same(Some(&item.language), lang),
         }
+    }
+}
+
+/// Whether a text, made plain, has a word, a phrase, or any of several.
+fn says(said: &str, what: &What) -> bool {
+    match what {
+        What::Word(words) | What::Phrase(words) => said.contains(&text::plain(words)),
+        What::Any(any) => any.iter().any(|what| says(said, what)),
+        What::Test(_) => false,
     }
 }
 

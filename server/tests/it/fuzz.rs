@@ -56,12 +56,14 @@ fn spoil(random: &mut StdRng, seed: &[u8], pieces: &[&str]) -> Vec<u8> {
 
 #[test]
 fn any_query_is_understood_or_refused_with_its_place() {
-    const SEEDS: [&str; 6] = [
-        "card tag:billing -status:done",
-        "\"never came\" score:<=6 created:>2026-01-01",
-        "assignee:me (kind:ticket OR kind:api)",
-        "delivery~1 has:contact",
-        "release:2.* url:/checkout",
+    const SEEDS: [&str; 8] = [
+        "card tag:billing -status:resolved",
+        "\"never came\" score:<=6 after:2026-01-01",
+        "assignee:me kind:ticket priority:urgent",
+        "delivery OR \"top up\" has:contact",
+        "release:2.4 before:7d lang:de -env:test",
+        "https://shop.example/a?b=c C:\\dir std::vector --flag",
+        "survey:“After checkout” score:7..9 is:spam",
         "",
     ];
     const PIECES: [&str; 24] = [
@@ -85,11 +87,14 @@ fn any_query_is_understood_or_refused_with_its_place() {
         "tag:",
         "score:",
         "9e999",
-        "created:",
+        "after:",
         "2026-13-45",
         "🙂",
         "\u{feff}",
     ];
+    for seed in SEEDS {
+        assert!(TriageQuery::parse(seed).is_ok(), "{seed}");
+    }
     let mut random = StdRng::seed_from_u64(7);
     let (mut understood, mut refused) = (0, 0);
     for n in 0..inputs(100_000) {
@@ -108,7 +113,8 @@ fn any_query_is_understood_or_refused_with_its_place() {
         }
     }
     note(&format!("generated queries: {understood} understood, {refused} refused"));
-    assert!(understood > 1000 && refused > 1000, "both happen: {understood}, {refused}");
+    let all = understood + refused;
+    assert!(understood > all / 3 && refused > all / 20, "both happen, and often: {understood}, {refused}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

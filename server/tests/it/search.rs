@@ -20,9 +20,11 @@ use crate::{
     support::{Database, TestApp, sample, skipped},
 };
 
-const SOON: Duration = Duration::from_secs(20);
+/// How long the index may take.
+pub const SOON: Duration = Duration::from_secs(20);
 
-async fn add(t: &TestApp, items: Vec<Feedback>) {
+/// Adds records as they are.
+pub async fn add(t: &TestApp, items: Vec<Feedback>) {
     t.app
         .store
         .write(move |tx| {
@@ -38,10 +40,10 @@ async fn add(t: &TestApp, items: Vec<Feedback>) {
 }
 
 /// What somebody said, and what else is to be known about it.
-type Said<'a> = (&'a str, &'a dyn Fn(&mut Feedback));
+pub type Said<'a> = (&'a str, &'a dyn Fn(&mut Feedback));
 
 /// Adds records, each changed by its function, and gives their ids.
-async fn say(t: &TestApp, project: ProjectId, what: &[Said<'_>]) -> Vec<FeedbackId> {
+pub async fn say(t: &TestApp, project: ProjectId, what: &[Said<'_>]) -> Vec<FeedbackId> {
     let mut items = Vec::new();
     for (text, change) in what {
         t.clock.advance_ms(1000);
@@ -55,9 +57,11 @@ async fn say(t: &TestApp, project: ProjectId, what: &[Said<'_>]) -> Vec<Feedback
     ids
 }
 
-fn plain(_: &mut Feedback) {}
+/// Nothing else is to be known.
+pub fn plain(_: &mut Feedback) {}
 
-async fn project(t: &TestApp) -> Project {
+/// A project of nobody's.
+pub async fn project(t: &TestApp) -> Project {
     server::projects::create(&t.app, "My app", vec![], None).await.unwrap()
 }
 
@@ -70,7 +74,7 @@ async fn find(t: &TestApp, project: ProjectId, query: &str) -> Found {
 }
 
 /// Which of `ids` a query finds, as numbers.
-async fn hits(t: &TestApp, project: ProjectId, ids: &[FeedbackId], query: &str) -> Vec<usize> {
+pub async fn hits(t: &TestApp, project: ProjectId, ids: &[FeedbackId], query: &str) -> Vec<usize> {
     let found = find(t, project, query).await;
     assert_eq!(found.total, found.ids.len());
     found.ids.iter().map(|id| ids.iter().position(|i| i == id).expect("an id of this project")).collect()

@@ -16,7 +16,7 @@ use domain::{
     feedback::{Feedback, Kind, Status},
     ids::{StaffId, SurveyId},
     tickets::Priority,
-    triage::{Field, QueryError, TriageQuery, marked},
+    triage::{Field, QueryError, TriageQuery, is_same_name, marked},
 };
 use leptos::prelude::*;
 use serde::Deserialize;
@@ -215,7 +215,7 @@ fn facet_view(slug: &str, params: &Params, query: &TriageQuery, facet: &Facet, n
             },
             Field::Survey => match value.parse::<SurveyId>().ok().and_then(|s| names.surveys.get(&s)) {
                 Some(name) => {
-                    let unique = names.surveys.values().filter(|other| other.to_lowercase() == name.to_lowercase()).count() == 1;
+                    let unique = names.surveys.values().filter(|other| is_same_name(other, name)).count() == 1;
                     let plain = unique && !name.contains('"');
                     (plain.then(|| name.clone()).into_iter().chain([own]).collect(), name.clone())
                 }
@@ -270,6 +270,8 @@ async fn list_view(
             text: "That was all of it.",
             link: ("Back to the first page", params.url(slug, &[("cursor", ""), ("item", "")])),
         })
+    } else if search::is_void(query) {
+        Some(Empty::NoWords)
     } else if query.is_empty() {
         Some(unfiltered(console, scope, slug).await?)
     } else {
@@ -357,6 +359,12 @@ fn row(
     let text = ticket.and_then(|t| item.text.strip_prefix(&t.subject)).map_or(item.text.as_str(), str::trim_start);
     let ranges = highlight(query, text, &item.language);
     let cut = snippet(text, &ranges, SNIPPET);
+    let subject = ticket.map(|t| highlight(query, &t.subject, &item.language));
+    // What is found by its page alone says so: nothing else in the row would show why it is here.
+    let page = item.page_url.as_deref().filter(|_| ranges.is_empty() && subject.as_ref().is_none_or(Vec::is_empty)).and_then(|url| {
+        let ranges = highlight(query, url, &item.language);
+        (!ranges.is_empty()).then(|| pieces(url, &ranges))
+    });
     let mut pieces = pieces(&cut.text, &cut.ranges);
     if cut.cut_before {
         pieces.insert(0, Piece { hit: false, text: "… ".into() });
@@ -374,11 +382,12 @@ fn row(
         score: score(item.score, item.score_max),
         ticket: ticket.map(|t| RowTicket {
             number: t.number,
-            subject: self::pieces(&t.subject, &highlight(query, &t.subject, &item.language)),
+            subject: self::pieces(&t.subject, &subject.unwrap_or_default()),
             state: t.state,
             priority: t.priority,
         }),
         snippet: pieces,
+        page,
         tags: item.tags.clone(),
         assignee: item.assignee.map(|a| names.member(a)),
         source: names.source(item),
