@@ -227,6 +227,13 @@ impl TryFrom<VersionRow> for SurveyVersion {
     }
 }
 
+impl SurveyVersion {
+    /// The version, unless what it asks cannot be read: lists leave it out, and by itself it is not there.
+    fn readable(row: VersionRow) -> Option<Self> {
+        or_instead("version of a survey", Self::try_from(row).ok().map(Some), None)
+    }
+}
+
 macro_rules! version_where {
     ($rest:literal) => {
         concat!(
@@ -293,7 +300,8 @@ impl Store {
                 .bind(project.to_string())
                 .fetch_all(self.reader())
                 .await?;
-        rows.into_iter().map(PublicSurvey::try_from).collect()
+        // One that cannot be read is left out: the others are still offered.
+        Ok(rows.into_iter().filter_map(|row| or_instead("survey", PublicSurvey::try_from(row).ok().map(Some), None)).collect())
     }
 
     /// The live surveys that open by a button, in the order in which the widget looks for one: it shows that of the first.
@@ -328,7 +336,7 @@ impl Store {
             .bind(version.to_string())
             .fetch_optional(self.reader())
             .await?;
-        row.map(SurveyVersion::try_from).transpose()
+        Ok(row.and_then(SurveyVersion::readable))
     }
 
     /// All published versions of a survey, the newest first.
@@ -341,7 +349,7 @@ impl Store {
             .bind(survey.to_string())
             .fetch_all(self.reader())
             .await?;
-        rows.into_iter().map(SurveyVersion::try_from).collect()
+        Ok(rows.into_iter().filter_map(SurveyVersion::readable).collect())
     }
 
     /// Whether the draft can go a step back, and a step forward.
