@@ -57,8 +57,11 @@ async fn write(t: &TestApp, own: &Filled, client: &Client, round: usize) -> Vec<
         "answers": [["q1", "3"], ["q2", format!("Round {round}")]], "contact": { "id": format!("person-{round}") } });
     let url = format!("/embed/v1/{}/responses", own.project.key);
     done.push(("answer", t.anonymous().json(axum::http::Method::POST, &url, &[], &answer).await.status));
-    let tag = format!("/p/{slug}/feedback/{}/tags", own.ids["feedback"]);
-    done.push(("tags", client.post(&tag, &[("add", &format!("round-{round}"))]).await.status));
+    let link = format!("/p/{slug}/feedback/{}/link", own.ids["ticket"]);
+    done.push((
+        "link",
+        client.post(&link, &[("item", "1"), ("importance", if round % 2 == 0 { "critical" } else { "normal" })]).await.status,
+    ));
     done
 }
 
