@@ -292,7 +292,8 @@ impl Test {
 impl fmt::Display for Test {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let value = self.value();
-        let quote = if value.contains(|c: char| c.is_whitespace() || parse::is_quote(c)) { "\"" } else { "" };
+        // Two colons in a row are text, as in `std::vector`.
+        let quote = if value.starts_with(':') || value.contains(|c: char| c.is_whitespace() || parse::is_quote(c)) { "\"" } else { "" };
         write!(f, "{}:{quote}{value}{quote}", self.field().as_str())
     }
 }

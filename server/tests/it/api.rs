@@ -140,7 +140,7 @@ on_both!(what_does_not_fit_is_refused_at_its_place_and_changes_nothing, |t: Test
         (json!({ "text": "a", "kind": "ticket" }), "/kind"),
         (json!({ "text": "a", "project_id": project.id }), "/project_id"),
         (json!({ "text": "a", "version": 9 }), "/version"),
-        (json!({ "text": "a", "created_at": "2020-01-01T00:00:00Z" }), "/created_at"),
+        (json!({ "text": "a", "kind": "idea" }), "/kind"),
         (json!({ "text": "a", "contact": { "name": "A", "x/y": 1 } }), "/contact/x~1y"),
     ]
     .into_iter()

@@ -266,6 +266,7 @@ fn submission(app: &App, target: &Target, asked: &Asked, headers: &HeaderMap, po
 fn refused(app: &App, target: &Target, asked: &Asked, look: Look, error: &Error, filled: Filled) -> Result<Response> {
     error::log(error);
     let texts = look.texts;
+    let mut filled = filled;
     let (status, message, after) = match error.refusal() {
         Some(Refusal::Invalid(errors)) => {
             let errors = texts.translate(errors, &target.body);
@@ -274,6 +275,11 @@ fn refused(app: &App, target: &Target, asked: &Asked, look: Look, error: &Error,
         Some(Refusal::Conflict(_)) => return Ok(closed(target, StatusCode::CONFLICT, look)),
         Some(Refusal::RateLimited(seconds)) => {
             (StatusCode::TOO_MANY_REQUESTS, texts.wait.replace("{seconds}", &seconds.to_string()), Some(*seconds))
+        }
+        // The form comes back with a key of its own, so that sending it again is taken.
+        Some(Refusal::KeyReused) => {
+            filled.key = None;
+            (StatusCode::UNPROCESSABLE_ENTITY, texts.again.to_owned(), None)
         }
         Some(Refusal::Busy(seconds)) => (StatusCode::SERVICE_UNAVAILABLE, texts.again.to_owned(), Some(*seconds)),
         _ => (StatusCode::INTERNAL_SERVER_ERROR, texts.again.to_owned(), None),
