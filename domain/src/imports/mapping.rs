@@ -583,8 +583,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_input_panics(text in ".*", names in prop::collection::vec(".*", 0..6)) {
-            drop(Mapping::guess(&names, &[names.clone()]).plan(&names));
-            drop((header_rows(&[names.clone(), names.clone()]), super::header(&[names.clone()])));
+            drop(Mapping::guess(&names, std::slice::from_ref(&names)).plan(&names));
+            drop((header_rows(&[names.clone(), names.clone()]), super::header(std::slice::from_ref(&names))));
             drop(Mapping::parse(&text).map(|m| m.plan(&names)));
         }
 

@@ -436,7 +436,9 @@ impl TriageQuery {
 /// Whether two names are the same but for case and spaces, on any database: what databases fold differs.
 #[must_use]
 pub fn is_same_name(a: &str, b: &str) -> bool {
-    let folded = |name: &str| parse::spaced(&name.replace('"', " ")).chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect::<String>();
+    let folded = |name: &str| {
+        parse::spaced(&name.replace('"', " ")).chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect::<String>()
+    };
     folded(a) == folded(b)
 }
 

@@ -192,7 +192,10 @@ fn field(word: &str, opens_quote: bool) -> Name {
     let first = lower.split('.').next().unwrap_or_default();
     let is_name = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphabetic());
     let other = OTHERS.iter().find(|(other, _)| *other == first && (first == lower || first.starts_with("attr")));
-    let nearest = Field::ALL.iter().filter(|field| is_name(&lower) && is_typing_error(&lower, field.as_str())).map(|field| format!("{}:", field.as_str()));
+    let nearest = Field::ALL
+        .iter()
+        .filter(|field| is_name(&lower) && is_typing_error(&lower, field.as_str()))
+        .map(|field| format!("{}:", field.as_str()));
     let hint = match (other, nearest.collect::<Vec<_>>()) {
         (Some((_, hint)), _) => (*hint).to_owned(),
         (None, near) if near.is_empty() => return Name::None,

@@ -35,7 +35,12 @@ fn what_is_no_field_is_a_word() {
         "-٣",
         "---",
         "note：x",
-"http://example.com/a:b", "12:30", "note:", "re: card", "https://x.org/?q=status:new"] {
+        "http://example.com/a:b",
+        "12:30",
+        "note:",
+        "re: card",
+        "https://x.org/?q=status:new",
+    ] {
         assert!(parse(text).texts().count() >= 1, "{text}");
         assert_eq!(parse(text).to_string(), text);
     }
@@ -124,7 +129,8 @@ fn or_joins_words_and_phrases() {
     let any = [What::Word("billing".into()), What::Word("invoice".into()), What::Phrase("card fee".into())];
     assert_eq!(query.parts[0], Part { negated: false, what: What::Any(any.to_vec()) });
     assert_eq!((query.parts.len(), query.texts().count(), parse("billing or invoice").parts.len()), (2, 1, 3));
-    for (wrong, position) in [("a OR -b", 2), ("-a OR b", 3), ("status:new OR card", 11), ("card OR tag:x", 5), ("tag:a OR status:new", 6)] {
+    for (wrong, position) in [("a OR -b", 2), ("-a OR b", 3), ("status:new OR card", 11), ("card OR tag:x", 5), ("tag:a OR status:new", 6)]
+    {
         let error = TriageQuery::parse(wrong).unwrap_err();
         assert_eq!(error.position, position, "{wrong}");
         assert!(error.message.starts_with("OR stands"), "{error}");
@@ -133,7 +139,9 @@ fn or_joins_words_and_phrases() {
 
 #[test]
 fn names_are_the_same_in_any_case_and_spacing() {
-    for (a, b) in [("Übersicht", "übersicht"), ("A  B", "A B"), ("ΟΔΟΣ", "οδος"), ("Straße", "STRASSE"), (" a\tb", "A B"), ("İ", "i\u{307}")] {
+    for (a, b) in
+        [("Übersicht", "übersicht"), ("A  B", "A B"), ("ΟΔΟΣ", "οδος"), ("Straße", "STRASSE"), (" a\tb", "A B"), ("İ", "i\u{307}")]
+    {
         assert!(is_same_name(a, b) && is_same_name(b, a), "{a} {b}");
     }
     assert!(!is_same_name("A B", "AB") && !is_same_name("a", "ä"));

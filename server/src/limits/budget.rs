@@ -109,6 +109,9 @@ impl Refusals {
     }
 }
 
+/// When files were counted, and the bytes of each project.
+type Counted = (Timestamp, Arc<HashMap<ProjectId, u64>>);
+
 /// The budgets of this process.
 #[derive(Debug)]
 pub struct Budget {
@@ -119,7 +122,7 @@ pub struct Budget {
     /// Processor time for pictures, by address.
     pictures: Buckets,
     /// When files were last counted, and their bytes.
-    stored: Mutex<Option<(Timestamp, Arc<HashMap<ProjectId, u64>>)>>,
+    stored: Mutex<Option<Counted>>,
     /// Bytes of files that may wait for forms of strangers.
     pub held_bytes: i64,
     /// What was refused.

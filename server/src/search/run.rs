@@ -15,7 +15,9 @@ use tantivy::{
     columnar::Column,
     index::InvertedIndexReader,
     postings::TermInfo,
-    query::{BooleanQuery, BoostQuery, Bm25StatisticsProvider, EnableScoring, FuzzyTermQuery, PhraseQuery, Query, Scorer, TermQuery, Weight},
+    query::{
+        Bm25StatisticsProvider, BooleanQuery, BoostQuery, EnableScoring, FuzzyTermQuery, PhraseQuery, Query, Scorer, TermQuery, Weight,
+    },
     schema::{Field as IndexField, IndexRecordOption},
 };
 
@@ -338,7 +340,9 @@ impl Measure {
             for part in words.any.iter().filter(|part| part.is_scored()) {
                 let frequency = match &part.what {
                     Find::Term(term) => searcher.doc_freq(term)?,
-                    Find::Run(terms) => terms.iter().map(|(_, term)| searcher.doc_freq(term)).try_fold(u64::MAX, |least, n| n.map(|n| least.min(n)))?,
+                    Find::Run(terms) => {
+                        terms.iter().map(|(_, term)| searcher.doc_freq(term)).try_fold(u64::MAX, |least, n| n.map(|n| least.min(n)))?
+                    }
                     Find::Beginning(_) | Find::Like(..) => 0,
                 };
                 common = common.max(frequency);

@@ -149,13 +149,8 @@ impl Cutter {
         let lower: String = word.iter().take(MAX_TOKEN).flat_map(|(c, _)| c.to_lowercase()).collect();
         let folded = fold(&lower);
         if !folded.is_empty() {
-            let spelled = spelled(&lower).map(|lower| Token {
-                folded: fold(&lower),
-                lower,
-                position,
-                range: range.clone(),
-                form: Form::Spelled,
-            });
+            let spelled =
+                spelled(&lower).map(|lower| Token { folded: fold(&lower), lower, position, range: range.clone(), form: Form::Spelled });
             let parts = inner_words(&word).map(|at| {
                 let rest = word.get(at..).unwrap_or_default();
                 let lower: String = rest.iter().take(MAX_TOKEN).flat_map(|(c, _)| c.to_lowercase()).collect();
@@ -614,14 +609,16 @@ mod tests {
 
     #[test]
     fn what_is_in_a_word_is_found_beside_it() {
-        assert_eq!(folded("getUserName XMLParser iPhone McX ÖlPreis"), [
-            "getusername", "username", "name", "xmlparser", "parser", "iphone", "phone", "mcx", "olpreis", "oelpreis", "preis"
-        ]);
+        assert_eq!(
+            folded("getUserName XMLParser iPhone McX ÖlPreis"),
+            ["getusername", "username", "name", "xmlparser", "parser", "iphone", "phone", "mcx", "olpreis", "oelpreis", "preis"]
+        );
         assert_eq!(folded("v2.3.1 iPhone15 a1b2"), ["v2", "2", "3", "1", "iphone15", "15", "phone15", "a1b2"]);
         assert_eq!(folded("Tür für Öre Åse"), ["tur", "tuer", "fur", "fuer", "ore", "oere", "ase", "aase"]);
-        assert_eq!(folded("1,234,567 or 1.234.567 or 1\u{202F}234"), [
-            "1", "1234567", "234", "567", "or", "1", "1234567", "234", "567", "or", "1", "1234", "234"
-        ]);
+        assert_eq!(
+            folded("1,234,567 or 1.234.567 or 1\u{202F}234"),
+            ["1", "1234567", "234", "567", "or", "1", "1234567", "234", "567", "or", "1", "1234", "234"]
+        );
         assert_eq!(folded("1,23 2023-1,234 1234,567"), ["1", "23", "2023", "20231", "1", "234", "1234", "567"]);
         assert_eq!(folded("⭐⭐ 🇩🇪🇫🇷 ⌚"), ["⭐", "⭐", "🇩🇪", "🇫🇷", "⌚"]);
         assert_eq!(folded("می\u{200C}خواهم"), ["مي", "ميخواهم", "خواهم"]);
@@ -631,7 +628,9 @@ mod tests {
     #[test]
     fn addresses_are_asked_for_whole() {
         let words = |text: &str| Asked::word(text).words.into_iter().map(|t| t.folded).collect::<Vec<_>>();
-        let runs = |text: &str| Asked::word(text).runs.into_iter().map(|run| run.into_iter().map(|(_, t)| t).collect::<Vec<_>>().join(" ")).collect::<Vec<_>>();
+        let runs = |text: &str| {
+            Asked::word(text).runs.into_iter().map(|run| run.into_iter().map(|(_, t)| t).collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
+        };
         assert_eq!((words("card"), runs("card")), (vec!["card".to_owned()], vec![]));
         assert_eq!((words("pi-h"), runs("pi-h")), (vec!["pih".to_owned()], vec!["pi h".to_owned()]));
         assert_eq!((words("a-user@x.test"), runs("a-user@x.test")), (vec![], vec!["a user x test".to_owned()]));

@@ -351,10 +351,8 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn survey_ids_by_name(&self, project: ProjectId, name: &str) -> Result<Vec<SurveyId>> {
-        let rows: Vec<(String, String)> = sqlx::query_as("SELECT id, name FROM surveys WHERE project_id = $1")
-            .bind(project.to_string())
-            .fetch_all(self.reader())
-            .await?;
+        let rows: Vec<(String, String)> =
+            sqlx::query_as("SELECT id, name FROM surveys WHERE project_id = $1").bind(project.to_string()).fetch_all(self.reader()).await?;
         rows.iter().filter(|(_, own)| is_same_name(own, name)).map(|(text, _)| id(text)).collect()
     }
 

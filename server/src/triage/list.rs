@@ -193,9 +193,9 @@ impl Holder<'_> {
             Test::Has(Flag::Text) => !item.text.trim().is_empty(),
             Test::Has(Flag::Score) => item.score.is_some(),
             Test::Has(Flag::Tag) => !item.tags.is_empty(),
-            Test::Survey(asked) => item
-                .survey
-                .is_some_and(|s| s.to_string() == *asked || self.surveys.get(&s).is_some_and(|name| is_same_name(name, asked))),
+            Test::Survey(asked) => {
+                item.survey.is_some_and(|s| s.to_string() == *asked || self.surveys.get(&s).is_some_and(|name| is_same_name(name, asked)))
+            }
             Test::Before(when) => item.created_at < when.at(self.now),
             Test::After(when) => item.created_at >= when.at(self.now),
             Test::Release(release) => same(item.release.as_deref(), release),

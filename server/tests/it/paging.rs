@@ -84,7 +84,8 @@ async fn console(client: &Client, path: &str) -> (Vec<FeedbackId>, usize, Option
     let page = client.get(path).await;
     assert_eq!(page.status.as_u16(), 200, "{}", page.body);
     let ids = page.body.split("id=\"row-").skip(1).map(|row| row[..36].parse().unwrap()).collect();
-    let count = page.body.split("id=\"inbox-count\"").nth(1).unwrap().split('>').nth(1).unwrap().split(" item").next().unwrap().parse().unwrap();
+    let count =
+        page.body.split("id=\"inbox-count\"").nth(1).unwrap().split('>').nth(1).unwrap().split(" item").next().unwrap().parse().unwrap();
     let next = page.body.split("<a ").find(|link| link.contains("rel=\"next\"")).map(|link| {
         let url = link.split("href=\"").nth(1).unwrap().split('"').next().unwrap();
         url.replace("&amp;", "&")
@@ -182,10 +183,12 @@ on_both!(whatever_is_written_between_pages_they_are_whole, CALM, |t: TestApp| as
 
 /// How many zebras earlier rounds left besides `ids` and `arrived`.
 async fn before(t: &TestApp, ids: &[FeedbackId], arrived: &BTreeSet<FeedbackId>) -> usize {
-    let all: Vec<String> = sqlx::query_scalar("SELECT f.id FROM feedback f JOIN projects p ON p.id = f.project_id WHERE p.name = 'My app' AND f.text LIKE '%zebra%'")
-        .fetch_all(t.app.store.reader())
-        .await
-        .unwrap();
+    let all: Vec<String> = sqlx::query_scalar(
+        "SELECT f.id FROM feedback f JOIN projects p ON p.id = f.project_id WHERE p.name = 'My app' AND f.text LIKE '%zebra%'",
+    )
+    .fetch_all(t.app.store.reader())
+    .await
+    .unwrap();
     all.iter().filter(|id| id.parse().is_ok_and(|id| !ids.contains(&id) && !arrived.contains(&id))).count()
 }
 
@@ -205,7 +208,10 @@ on_both!(what_is_reworded_comes_at_the_end, CALM, |t: TestApp| async move {
     assert_eq!((total, next), (29, None));
     assert_eq!(third[third.len() - 2..].iter().collect::<BTreeSet<_>>(), [&unseen[0], &first[0]].into());
     let counts = counted(&[first.clone(), second, third].concat());
-    assert!(ids.iter().all(|id| counts.get(id).copied().unwrap_or_default() == if *id == unseen[1] { 0 } else { 1 + usize::from(*id == first[0]) }));
+    assert!(
+        ids.iter()
+            .all(|id| counts.get(id).copied().unwrap_or_default() == if *id == unseen[1] { 0 } else { 1 + usize::from(*id == first[0]) })
+    );
     // A new search ranks it by what it says now.
     assert_eq!(api(&program, "zebra", None).await.0[0], unseen[0]);
 });
@@ -291,7 +297,9 @@ on_both!(links_are_listed_whole_while_others_link, CALM, |t: TestApp| async move
     loop {
         let place = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
         let page = program.get(&format!("{path}/links?limit=10{place}")).await.json();
-        given.extend(page["items"].as_array().unwrap().iter().map(|item| item["feedback_id"].as_str().unwrap().parse::<FeedbackId>().unwrap()));
+        given.extend(
+            page["items"].as_array().unwrap().iter().map(|item| item["feedback_id"].as_str().unwrap().parse::<FeedbackId>().unwrap()),
+        );
         cursor = page["next_cursor"].as_str().map(ToOwned::to_owned);
         match given.len() {
             // One more is linked, and one that was listed no longer is.

@@ -743,31 +743,35 @@ async fn one_project_does_not_use_up_anothers_limit() {
     assert_eq!(page.status, StatusCode::NOT_FOUND, "its own budget is whole");
 }
 
-on_both!(a_project_is_closed_by_what_is_stored_alone, |c| (c.rate_per_key, c.trusted_proxies) = (3, server::config::TrustedProxies::Hops(1)), |t: TestApp| async move {
-    let s = setup(t, &[]).await;
-    let from = async |address: &str, input: &Value| {
-        s.t.anonymous().json(Method::POST, &s.url("responses"), &[("x-forwarded-for", address)], input).await.status
-    };
-    let good = |key: &str| s.input(key, &json!([["q1", "9"]]), true);
-    // Nonsense, and answers that do not fit, before the survey is remembered and after.
-    for round in 0..2 {
-        for n in 0..5 {
-            let address = format!("192.0.2.{n}");
-            assert_eq!(from(&address, &json!({})).await, StatusCode::UNPROCESSABLE_ENTITY);
-            let wrong = s.input(&format!("key-wrong-{round}-{n}"), &json!([["q1", "99"]]), true);
-            assert_eq!(from(&address, &wrong).await, StatusCode::UNPROCESSABLE_ENTITY);
-            let form = s.t.anonymous().post(&format!("/s/{}", s.survey), &[("q1", "99")]).await;
-            assert_eq!(form.status, StatusCode::UNPROCESSABLE_ENTITY);
+on_both!(
+    a_project_is_closed_by_what_is_stored_alone,
+    |c| (c.rate_per_key, c.trusted_proxies) = (3, server::config::TrustedProxies::Hops(1)),
+    |t: TestApp| async move {
+        let s = setup(t, &[]).await;
+        let from = async |address: &str, input: &Value| {
+            s.t.anonymous().json(Method::POST, &s.url("responses"), &[("x-forwarded-for", address)], input).await.status
+        };
+        let good = |key: &str| s.input(key, &json!([["q1", "9"]]), true);
+        // Nonsense, and answers that do not fit, before the survey is remembered and after.
+        for round in 0..2 {
+            for n in 0..5 {
+                let address = format!("192.0.2.{n}");
+                assert_eq!(from(&address, &json!({})).await, StatusCode::UNPROCESSABLE_ENTITY);
+                let wrong = s.input(&format!("key-wrong-{round}-{n}"), &json!([["q1", "99"]]), true);
+                assert_eq!(from(&address, &wrong).await, StatusCode::UNPROCESSABLE_ENTITY);
+                let form = s.t.anonymous().post(&format!("/s/{}", s.survey), &[("q1", "99")]).await;
+                assert_eq!(form.status, StatusCode::UNPROCESSABLE_ENTITY);
+            }
+            if round == 0 {
+                assert_eq!(from("192.0.2.9", &good("key-000001")).await, StatusCode::CREATED);
+            }
         }
-        if round == 0 {
-            assert_eq!(from("192.0.2.9", &good("key-000001")).await, StatusCode::CREATED);
-        }
+        assert_eq!(from("192.0.2.9", &good("key-000002")).await, StatusCode::CREATED);
+        assert_eq!(from("192.0.2.9", &good("key-000003")).await, StatusCode::CREATED);
+        // The control: what is stored counts.
+        assert_eq!(from("192.0.2.9", &good("key-000004")).await, StatusCode::TOO_MANY_REQUESTS);
     }
-    assert_eq!(from("192.0.2.9", &good("key-000002")).await, StatusCode::CREATED);
-    assert_eq!(from("192.0.2.9", &good("key-000003")).await, StatusCode::CREATED);
-    // The control: what is stored counts.
-    assert_eq!(from("192.0.2.9", &good("key-000004")).await, StatusCode::TOO_MANY_REQUESTS);
-});
+);
 
 on_both!(
     a_network_is_counted_as_a_whole,
@@ -788,36 +792,40 @@ on_both!(
     }
 );
 
-on_both!(what_the_head_tells_is_judged_before_the_body, |c| (c.rate_per_address, c.trusted_proxies) = (5, server::config::TrustedProxies::Hops(1)), |t: TestApp| async move {
-    let s = setup(t, &[SITE]).await;
-    let input = s.input("key-000001", &json!([["q1", "9"]]), true).to_string();
-    let post = async |path: &str, address: &str, more: &[(&str, &str)], length: Option<u64>| {
-        let asked = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-        let (seen, text) = (asked.clone(), input.clone());
-        let stream = futures_util::stream::once(async move {
-            seen.store(true, std::sync::atomic::Ordering::SeqCst);
-            Ok::<_, std::io::Error>(text)
-        });
-        let mut headers = vec![("content-type", "application/json"), ("x-forwarded-for", address)];
-        headers.extend_from_slice(more);
-        let body = Body::new(Announced { body: Body::from_stream(stream), length });
-        let page = s.t.anonymous().send(Method::POST, path, &headers, body).await;
-        (page.status, asked.load(std::sync::atomic::Ordering::SeqCst))
-    };
-    let own = s.url("responses");
-    // The control: what is taken is read.
-    assert_eq!(post(&own, "192.0.2.1", &[], None).await, (StatusCode::CREATED, true));
-    assert_eq!(post("/embed/v1/nokey/responses", "192.0.2.1", &[], None).await, (StatusCode::NOT_FOUND, false));
-    assert_eq!(post("/s/nothing", "192.0.2.1", &[], None).await, (StatusCode::NOT_FOUND, false));
-    let foreign = [("origin", "https://evil.example")];
-    assert_eq!(post(&own, "192.0.2.2", &foreign, Some(6 << 20)).await, (StatusCode::FORBIDDEN, false));
-    // No survey of this project needs six megabytes.
-    assert_eq!(post(&own, "192.0.2.2", &[], Some(6 << 20)).await, (StatusCode::PAYLOAD_TOO_LARGE, false));
-    for _ in 0..5 {
-        post(&own, "192.0.2.3", &[], None).await;
+on_both!(
+    what_the_head_tells_is_judged_before_the_body,
+    |c| (c.rate_per_address, c.trusted_proxies) = (5, server::config::TrustedProxies::Hops(1)),
+    |t: TestApp| async move {
+        let s = setup(t, &[SITE]).await;
+        let input = s.input("key-000001", &json!([["q1", "9"]]), true).to_string();
+        let post = async |path: &str, address: &str, more: &[(&str, &str)], length: Option<u64>| {
+            let asked = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+            let (seen, text) = (asked.clone(), input.clone());
+            let stream = futures_util::stream::once(async move {
+                seen.store(true, std::sync::atomic::Ordering::SeqCst);
+                Ok::<_, std::io::Error>(text)
+            });
+            let mut headers = vec![("content-type", "application/json"), ("x-forwarded-for", address)];
+            headers.extend_from_slice(more);
+            let body = Body::new(Announced { body: Body::from_stream(stream), length });
+            let page = s.t.anonymous().send(Method::POST, path, &headers, body).await;
+            (page.status, asked.load(std::sync::atomic::Ordering::SeqCst))
+        };
+        let own = s.url("responses");
+        // The control: what is taken is read.
+        assert_eq!(post(&own, "192.0.2.1", &[], None).await, (StatusCode::CREATED, true));
+        assert_eq!(post("/embed/v1/nokey/responses", "192.0.2.1", &[], None).await, (StatusCode::NOT_FOUND, false));
+        assert_eq!(post("/s/nothing", "192.0.2.1", &[], None).await, (StatusCode::NOT_FOUND, false));
+        let foreign = [("origin", "https://evil.example")];
+        assert_eq!(post(&own, "192.0.2.2", &foreign, Some(6 << 20)).await, (StatusCode::FORBIDDEN, false));
+        // No survey of this project needs six megabytes.
+        assert_eq!(post(&own, "192.0.2.2", &[], Some(6 << 20)).await, (StatusCode::PAYLOAD_TOO_LARGE, false));
+        for _ in 0..5 {
+            post(&own, "192.0.2.3", &[], None).await;
+        }
+        assert_eq!(post(&own, "192.0.2.3", &[], None).await, (StatusCode::TOO_MANY_REQUESTS, false));
     }
-    assert_eq!(post(&own, "192.0.2.3", &[], None).await, (StatusCode::TOO_MANY_REQUESTS, false));
-});
+);
 
 /// A body that says how long it is, whatever it is.
 struct Announced {

@@ -15,7 +15,12 @@ use crate::{
 type Case = (&'static str, &'static [&'static str], &'static str, &'static [usize]);
 
 const CASES: &[Case] = &[
-    ("S07", &["\u{1112}\u{1161}\u{11AB}\u{1100}\u{1173}\u{11AF} \u{1100}\u{1165}\u{11B7}\u{1109}\u{1162}\u{11A8}이 안 됩니다"], "검색", &[0]),
+    (
+        "S07",
+        &["\u{1112}\u{1161}\u{11AB}\u{1100}\u{1173}\u{11AF} \u{1100}\u{1165}\u{11B7}\u{1109}\u{1162}\u{11A8}이 안 됩니다"],
+        "검색",
+        &[0],
+    ),
     ("S08", &["학점인정 오류"], "\u{1112}\u{1161}\u{11A8}\u{110C}\u{1165}\u{11B7}", &[0]),
     ("S14", &["أهلا يا محمـــد"], "محمد", &[0]),
     ("S17", &["كتابي خوب"], "کتابی", &[0]),
@@ -34,7 +39,12 @@ const CASES: &[Case] = &[
     ("S31, skin", &["thanks 👍🏽", "no"], "👍", &[0]),
     ("S35", &["crash in v2.3.1 on start", "crash in v2.3.2", "12.3.1"], "2.3.1", &[0]),
     ("S40", &["mail a-user@example.test please", "mail b-user@example.test please"], "a-user@example.test", &[0]),
-    ("B9", &["elif.haddad@vertex-legal.example wrote", "vertex-legal.example is down", "elif haddad wrote", "vertexlegal"], "elif.haddad@vertex-legal.example", &[0]),
+    (
+        "B9",
+        &["elif.haddad@vertex-legal.example wrote", "vertex-legal.example is down", "elif haddad wrote", "vertexlegal"],
+        "elif.haddad@vertex-legal.example",
+        &[0],
+    ),
     ("B9, no typing errors", &["ask @maria", "ask @mario", "marias"], "@maria", &[0]),
     ("S44", &["device ad:33:af:cc:e4:9d is offline", "device other"], "ad:33:af:cc:e4:9d", &[0]),
     ("S46", &["RE:SOLVE TECH is down", "nothing"], "RE:SOLVE", &[0]),
