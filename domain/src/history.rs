@@ -105,6 +105,8 @@ pub enum Change {
     Solved,
     /// The requester opened a ticket again.
     Reopened,
+    /// The requester's link to a ticket was renewed.
+    LinkRenewed,
     /// Written by a later version of the program.
     #[serde(other)]
     Unknown,
@@ -153,6 +155,7 @@ impl Change {
             Self::Wrote => "wrote again".into(),
             Self::Solved => "closed this as solved".into(),
             Self::Reopened => "opened this again".into(),
+            Self::LinkRenewed => "renewed the requester’s link".into(),
             Self::Unknown => "changed this".into(),
         }
     }

@@ -181,3 +181,43 @@ test('who has an account joins with it, and a revoked link joins nobody', async 
     await expect(late.getByRole('heading', { name: 'This invitation does not work' })).toBeVisible();
   });
 });
+
+test('a removal shows what somebody leaves behind, and hands over what is to go on', async ({ page, own, browser, javaScriptEnabled }) => {
+  const link = await invite(page, own, 'admin');
+  await elsewhere(browser, { javaScriptEnabled }, async (ida) => {
+    await ida.goto(link);
+    await ida.getByLabel('Your name').fill('Ida Invited');
+    await ida.getByLabel('E-mail address').fill('ida@example.com');
+    await ida.getByLabel('Password').fill(NEW_PASSWORD);
+    await ida.getByRole('button', { name: 'Make an account and join' }).click();
+    await expect(ida).toHaveURL(/\/p\/corner-shop\/inbox/);
+    const makeKey = async (name) => {
+      await ida.goto(`${own.url}/p/corner-shop/keys`);
+      await expect(ida.getByLabel('Works for')).toHaveValue('90');
+      await ida.getByLabel('Name').fill(name);
+      await ida.getByRole('button', { name: 'Make key' }).click();
+      return ida.getByLabel('API key', { exact: true }).inputValue();
+    };
+    const [nightly, forgotten] = [await makeKey('Nightly export'), await makeKey('Forgotten test')];
+    const status = async (key) => (await fetch(`${own.url}/api/v1/me`, { headers: { authorization: `Bearer ${key}` } })).status;
+    expect([await status(nightly), await status(forgotten)]).toEqual([200, 200]);
+
+    await page.goto(`${own.url}/p/corner-shop/members`);
+    await page.getByRole('button', { name: 'Remove Ida Invited' }).click();
+    await expect(page.getByRole('heading', { name: 'Remove Ida Invited' })).toBeVisible();
+    await expect(page.getByText('What acts for Ida Invited: 2 API keys.')).toBeVisible();
+    // Asking changes nothing.
+    await page.getByRole('link', { name: 'Cancel' }).click();
+    expect([await status(nightly), await status(forgotten)]).toEqual([200, 200]);
+
+    await page.getByRole('button', { name: 'Remove Ida Invited' }).click();
+    await expect(page.getByLabel('What becomes of Forgotten test')).toHaveValue('');
+    await page.getByLabel('What becomes of Nightly export').selectOption({ label: 'Hand over to the project' });
+    await page.getByRole('button', { name: 'Remove', exact: true }).click();
+    await expect(page.locator('#toasts')).toContainText('Member removed. 1 API key revoked, 1 thing handed over.');
+    expect([await status(nightly), await status(forgotten)]).toEqual([200, 401]);
+    expect((await ida.goto(`${own.url}/p/corner-shop/inbox`)).status()).toBe(404);
+  });
+  await page.goto(`${own.url}/p/corner-shop/keys`);
+  await expect(page.getByRole('row', { name: /Nightly export/ })).toContainText('Handed over to the project');
+});

@@ -28,6 +28,7 @@ pub mod projects;
 pub mod replies;
 pub mod responses;
 pub mod search;
+pub mod signing;
 pub mod state;
 pub mod store;
 pub mod surveys;

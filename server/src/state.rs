@@ -7,19 +7,19 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{Clock, IdSource, Timestamp, ids::StaffId};
-use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    config::{Config, Secret},
-    error::{Error, Result},
+    config::Config,
+    error::Result,
     keys::Uses,
     limits::{Limits, budget::Budget, connections::Door},
     mail::Mailer,
     metrics::Metrics,
     responses::Remembered,
     search::Search,
-    store::Store,
+    signing::{Keyring, seal},
+    store::{Store, installation::SigningSecret},
     tickets::studio::Studio,
 };
 
@@ -45,8 +45,8 @@ pub struct App {
     pub metrics: Metrics,
     /// Surveys as they were last looked up.
     pub remembered: Remembered,
-    /// Key of everything this installation signs.
-    pub secret: Secret<Vec<u8>>,
+    /// Secrets of everything this installation signs.
+    pub keyring: Keyring,
     /// Where pictures are worked on.
     pub studio: Studio,
     /// Turns true when the program stops: what never ends by itself ends then.
@@ -70,10 +70,15 @@ impl App {
     /// # Errors
     /// When the database fails.
     pub async fn new(config: Config, store: Store, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Result<AppState> {
-        let mut fresh = [0_u8; 32];
-        ids.random(&mut fresh);
-        let installation = store.installation(&ids.uuid().to_string(), &URL_SAFE_NO_PAD.encode(fresh), clock.now()).await?;
-        let secret = URL_SAFE_NO_PAD.decode(installation.secret).map_err(|e| Error::internal("installation secret", e))?;
+        let installation = store.installation(&ids.uuid().to_string(), clock.now()).await?;
+        let keyring = Keyring::default();
+        let mut secrets = store.signing_secrets().await?;
+        if secrets.is_empty() {
+            let (first, now) = (new_secret(&config, ids.as_ref(), 1, Timestamp(0))?, clock.now());
+            store.write(move |tx| Box::pin(async move { tx.insert_signing_secret(&first, now).await })).await?;
+            secrets = store.signing_secrets().await?;
+        }
+        keyring.load(secrets, config.secret.as_ref())?;
         let search = Search::new(config.data.join("index"), installation.instance, Arc::new(store.clone()), Arc::clone(&clock));
         let limits = Limits::new(&config, &store);
         let mailer = config.mail.as_ref().map(Mailer::new).transpose()?;
@@ -92,7 +97,7 @@ impl App {
             ids,
             budget: Arc::new(Budget::of_this_machine()),
             metrics: Metrics::default(),
-            secret: Secret(secret),
+            keyring,
             closing: tokio::sync::watch::Sender::new(false),
             streams: Streams::default(),
             key_uses: Uses::default(),
@@ -125,17 +130,73 @@ impl App {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// HMAC-SHA256 of `parts` under the installation's secret, URL-safe; `purpose` keeps uses apart.
+    /// Signs a text for one purpose; see [`Keyring::sign`].
     ///
     /// # Errors
-    /// Never in practice: HMAC takes a key of any length.
+    /// Never in practice.
     pub fn sign(&self, purpose: &str, text: &str) -> Result<String> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret.0).map_err(|e| Error::internal("hmac", e))?;
-        mac.update(purpose.as_bytes());
-        mac.update(b"\0");
-        mac.update(text.as_bytes());
-        Ok(URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+        self.keyring.sign(purpose, text, self.now())
     }
+
+    /// Whether we signed this text for this purpose, and still stand by it; see [`Keyring::verify`].
+    ///
+    /// # Errors
+    /// Never in practice.
+    pub fn verify(&self, purpose: &str, text: &str, proof: &str) -> Result<bool> {
+        self.keyring.verify(purpose, text, proof)
+    }
+
+    /// Looks which secrets are accepted now: another process may have added or removed one.
+    ///
+    /// # Errors
+    /// When the database fails, or a secret needs a file that is not there.
+    pub async fn reload_secrets(&self) -> Result<()> {
+        self.keyring.load(self.store.signing_secrets().await?, self.config.secret.as_ref())
+    }
+
+    /// Makes the secret of the next generation, which signs once every process has looked, and gives its number. Those before still verify.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn rotate_secret(&self) -> Result<i64> {
+        let now = self.now();
+        let (config, ids) = (self.config.clone(), Arc::clone(&self.ids));
+        let generation = self
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let generation = tx.newest_generation().await? + 1;
+                    let new = new_secret(&config, ids.as_ref(), generation, now.plus_ms(SPREAD_MS))?;
+                    if !tx.insert_signing_secret(&new, now).await? {
+                        return Err(domain::Error::Conflict("Somebody else rotated the secret just now.".into()).into());
+                    }
+                    Ok(generation)
+                })
+            })
+            .await?;
+        self.reload_secrets().await?;
+        Ok(generation)
+    }
+
+    /// Ends all secrets but the newest: what they signed does not work any more. Gives how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn retire_secrets(&self) -> Result<u64> {
+        let gone = self.store.write(|tx| Box::pin(async move { tx.retire_signing_secrets().await })).await?;
+        self.reload_secrets().await?;
+        Ok(gone)
+    }
+}
+
+/// How long a new signing secret waits until it signs: by then every process has looked for it (see `jobs/runner.rs`).
+pub const SPREAD_MS: i64 = 600_000;
+
+fn new_secret(config: &Config, ids: &dyn IdSource, generation: i64, active_from: Timestamp) -> Result<SigningSecret> {
+    let mut fresh = [0_u8; 32];
+    ids.random(&mut fresh);
+    let sealed = config.secret.as_ref().map(|file| seal(file, generation)).transpose()?;
+    Ok(SigningSecret { generation, secret: URL_SAFE_NO_PAD.encode(fresh), sealed, active_from: active_from.0 })
 }
 
 /// What is kept of a secret token: its SHA-256, URL-safe. Enough for tokens of 256 random bits.

@@ -23,6 +23,8 @@ pub struct Invited {
     pub name: String,
     /// The address as typed, or as the invitation says.
     pub email: String,
+    /// Whether the invitation names it, so that it cannot be another.
+    pub bound: bool,
     /// What was refused.
     pub errors: FieldErrors,
 }
@@ -35,7 +37,7 @@ pub fn InvitationPage(
     /// For the form.
     idempotency_key: String,
 ) -> impl IntoView {
-    let Invited { token, project, by, role, signed_in, name, email, errors } = model;
+    let Invited { token, project, by, role, signed_in, name, email, bound, errors } = model;
     let action = format!("/invite/{token}");
     let may = match role {
         Role::Viewer => "read everything",
@@ -59,8 +61,13 @@ pub fn InvitationPage(
                     <form method="post" action=action.clone()>
                         <IdempotencyKey key=idempotency_key />
                         <TextField name="name" label="Your name" value=name required=true autocomplete="name" maxlength=80 errors=errors.clone() />
-                        <TextField name="email" label="E-mail address" kind="email" value=email required=true autocomplete="username" maxlength=254
-                            hint="You sign in with it." errors=errors.clone() />
+                        {if bound {
+                            view! { <TextField name="email" label="E-mail address" kind="email" value=email readonly=true autocomplete="username"
+                                hint="The invitation is for this address. You sign in with it." errors=errors.clone() /> }.into_any()
+                        } else {
+                            view! { <TextField name="email" label="E-mail address" kind="email" value=email required=true autocomplete="username" maxlength=254
+                                hint="You sign in with it." errors=errors.clone() /> }.into_any()
+                        }}
                         <TextField name="password" label="Password" kind="password" required=true autocomplete="new-password" minlength=10
                             hint="10 characters or more. A few words make a good password." errors=errors />
                         <div class="form-actions"><button type="submit" class="button button-primary">"Make an account and join"</button></div>

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod door;
 pub mod invitation;
+pub mod leaving;
 pub mod members;
 pub mod reset;
 pub mod setup;

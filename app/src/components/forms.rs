@@ -55,6 +55,9 @@ pub fn TextField(
     /// Whether the browser insists on a value.
     #[prop(optional)]
     required: bool,
+    /// Whether it is only shown, and sent as it is.
+    #[prop(optional)]
+    readonly: bool,
     /// What a password manager or autofill should put here.
     #[prop(optional, into)]
     autocomplete: Option<String>,
@@ -74,7 +77,7 @@ pub fn TextField(
             {hint.map(|hint| view! { <p class="hint" id=format!("{name}-hint")>{hint}</p> })}
             {error.map(|error| view! { <p class="field-error" id=format!("{name}-error")>{error}</p> })}
             <input
-                id=name.clone() name=name type=kind value=value required=required autocomplete=autocomplete
+                id=name.clone() name=name type=kind value=value required=required readonly=readonly autocomplete=autocomplete
                 maxlength=maxlength minlength=minlength aria-describedby=described aria-invalid=invalid.then_some("true")
             />
         </div>

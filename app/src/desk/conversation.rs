@@ -4,7 +4,12 @@ use domain::tickets::Author;
 use leptos::prelude::*;
 
 use super::{Delivery, FileView, MessageView, TicketView, priority_tone, state_label, state_tone};
-use crate::{components::badges::Badge, inbox::Marked};
+use crate::{
+    components::{badges::Badge, layout::PageHead},
+    inbox::{ActionFields, Marked},
+    islands::copy::Copy,
+    projects::CopyBox,
+};
 
 /// State and priority.
 #[component]
@@ -45,7 +50,7 @@ pub fn DeliveryNotice(
     match ticket.delivery {
         Delivery::Fine => ().into_any(),
         Delivery::Off => view! {
-            <p class="notice notice-warn small">"Mail is off: the requester sees answers only through " <a href=ticket.link>"their link"</a> "."</p>
+            <p class="notice notice-warn small">"Mail is off: the requester sees answers only through the link that they were given."</p>
         }
         .into_any(),
         Delivery::Waiting(why) => view! {
@@ -53,9 +58,71 @@ pub fn DeliveryNotice(
         }
         .into_any(),
         Delivery::Failed(why) => view! {
-            <p class="notice notice-bad small">"A letter to the requester was not delivered: " {why} " They see the answer only through " <a href=ticket.link>"their link"</a> "."</p>
+            <p class="notice notice-bad small">"A letter to the requester was not delivered: " {why} " They see the answer only through the link that they have."</p>
         }
         .into_any(),
+    }
+}
+
+/// What the requester sees, and a new link for them. Their link is a secret of theirs: nobody of the team sees it in passing.
+#[component]
+pub fn RequesterLink(
+    /// The ticket.
+    ticket: TicketView,
+    /// The item's address.
+    base: String,
+    /// A fresh key.
+    form_key: String,
+    /// The version on the screen.
+    version: i64,
+    /// Where the answer leads.
+    return_to: String,
+) -> impl IntoView {
+    let TicketView { preview, mail, .. } = ticket;
+    let says = if mail {
+        "The link that the requester has ends at once. Send them the new one, or show it and pass it on yourself."
+    } else {
+        "The link that the requester has ends at once. Mail is off: pass the new one on yourself."
+    };
+    view! {
+        <div class="cluster small">
+            <a href=preview target="_blank" rel="noopener">"See what the requester sees"</a>
+            <details class="new-link">
+                <summary>"New link"</summary>
+                <form method="post" action=format!("{base}/new-link") class="stack-s" id="new-link-form">
+                    <ActionFields key=format!("{form_key}-link") version=version return_to=return_to />
+                    <p>{says}</p>
+                    <div class="cluster">
+                        {mail.then(|| view! { <button type="submit" name="do" value="mail" class="button button-small">"Send a new link"</button> })}
+                        <button type="submit" name="do" value="show" class="button button-small">"Show a new link"</button>
+                    </div>
+                </form>
+            </details>
+        </div>
+    }
+    .into_any()
+}
+
+/// A link that was just made; shown once.
+#[component]
+pub fn NewLinkPage(
+    /// The ticket's number.
+    number: i64,
+    /// The link.
+    link: String,
+    /// The ticket's page.
+    back: String,
+) -> impl IntoView {
+    view! {
+        <div class="narrow stack">
+            <PageHead title=format!("New link to ticket #{number}") />
+            <div class="notice notice-good" role="status">
+                <p>"Pass it on to the requester. Whoever has it reads this ticket and writes as the requester. It is shown only now; earlier links do not work any more."</p>
+                <CopyBox id="ticket-link" label="Link to the ticket" text=link rows=2 />
+            </div>
+            <p><a href=back>"Back to the ticket"</a></p>
+        </div>
+        <Copy />
     }
 }
 
@@ -76,6 +143,7 @@ pub fn Conversation(
 #[component]
 fn Message(message: MessageView) -> impl IntoView {
     let (class, says) = match message.author {
+        Author::Requester if message.by_link => ("message message-requester", "Requester, by link"),
         Author::Requester => ("message message-requester", "Requester"),
         Author::Staff => ("message message-staff", "Team"),
         Author::Note => ("message message-note", "Internal note"),

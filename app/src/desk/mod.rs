@@ -33,6 +33,8 @@ pub struct MessageView {
     pub id: String,
     /// Who wrote it, and for whom.
     pub author: Author,
+    /// Whether it came through the requester's link: from whoever has that.
+    pub by_link: bool,
     /// Their name.
     pub name: String,
     /// The text, matches marked.
@@ -90,8 +92,10 @@ pub struct TicketView {
     pub requester: String,
     /// Where answers go.
     pub email: String,
-    /// The requester's own link.
-    pub link: String,
+    /// The page that shows what the requester sees.
+    pub preview: String,
+    /// Whether a renewed link can be mailed to the requester.
+    pub mail: bool,
     /// How long the first answer took, or for how long there has been none: `answered after 2 h`, `waiting for 3 h`.
     pub first_response: String,
     /// How long it took until it was closed.

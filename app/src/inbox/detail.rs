@@ -16,7 +16,7 @@ use crate::{
     desk::{
         TicketView,
         answer::{AnswerForm, NoteForm, TicketForms},
-        conversation::{Conversation, DeliveryNotice, TicketBadges, TicketFacts},
+        conversation::{Conversation, DeliveryNotice, RequesterLink, TicketBadges, TicketFacts},
     },
 };
 
@@ -228,6 +228,7 @@ fn Ticket(view: DetailView, ticket: TicketView, base: String) -> impl IntoView {
             {can_triage.then(|| view! {
                 <DeliveryNotice ticket=ticket.clone() />
                 <AnswerForm ticket=ticket.clone() base=base.clone() form_key=form_key.clone() version=version return_to=return_to.clone() />
+                <RequesterLink ticket=ticket.clone() base=base.clone() form_key=form_key.clone() version=version return_to=return_to.clone() />
             })}
         </div>
         {can_triage.then(|| view! {

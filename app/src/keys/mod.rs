@@ -29,10 +29,14 @@ pub struct KeyView {
     pub used: String,
     /// Why it does not work any more, or until when it does; `None`: until it is revoked.
     pub end: Option<String>,
+    /// Whose authority it acts with, where that changed.
+    pub authority: Option<String>,
     /// Whether it opens anything.
     pub works: bool,
     /// Whether it can be revoked.
     pub revocable: bool,
+    /// Whether the person who looks may make it the project's.
+    pub can_be_handed_over: bool,
 }
 
 /// A key that was just made.
@@ -142,18 +146,31 @@ pub fn KeysPage(
 }
 
 fn row(key: KeyView, base: &str, idempotency_key: &str) -> AnyView {
-    let KeyView { id, name, prefix, access, made, used, end, works, revocable } = key;
+    let KeyView { id, name, prefix, access, made, used, end, authority, works, revocable, can_be_handed_over } = key;
     let (action, form_key) = (format!("{base}/revoke"), format!("{idempotency_key}-{id}"));
+    let (over, over_key, over_id) = (format!("{base}/hand-over"), format!("{idempotency_key}-over-{id}"), id.clone());
     view! {
         <tr class:key-ended=!works>
             <th scope="row">
                 {name.clone()}{end.map(|end| view! { " "<span class="badge">{end}</span> })}
                 <div class="muted small mono">{prefix}"…"</div>
+                {authority.map(|text| view! { <div class=if works { "muted small" } else { "field-error" }>{text}</div> })}
             </th>
             <td data-label="Scope">{access.label()}</td>
             <td data-label="Last used">{used}</td>
             <td data-label="Made">{made}</td>
-            <td class="key-action">{revocable.then(|| view! {
+            <td class="key-action">{can_be_handed_over.then(|| view! {
+                <details class="key-revoke">
+                    <summary class="button button-small" aria-label=format!("Hand over {name}")>"Hand over"</summary>
+                    <form method="post" action=over data-enhance>
+                        <IdempotencyKey key=over_key />
+                        <input type="hidden" name="key" value=over_id />
+                        <p>{format!("Make “{name}” the project’s? It keeps working when the person who made it leaves or may do less. Whoever has it can still use it.")}</p>
+                        <button type="submit" class="button button-small">"Hand over to the project"</button>
+                    </form>
+                </details>
+            })}
+            {revocable.then(|| view! {
                 <details class="key-revoke">
                     <summary class="button button-small" aria-label=format!("Revoke {name}")>"Revoke"</summary>
                     <form method="post" action=action data-enhance>

@@ -63,6 +63,8 @@ pub struct Conversation {
     pub number: i64,
     /// Its subject.
     pub subject: String,
+    /// Whether a member of the team looks at it: then nothing can be written.
+    pub preview: bool,
     /// Whether it was sent just now.
     pub just_sent: bool,
     /// Who has the next word.
@@ -261,6 +263,23 @@ pub fn ConversationPage(
         }
     });
     let turn = if closed { ("reopen", words.reopen) } else { ("close", words.close) };
+    let answer = (!view.preview).then(|| {
+        view! {
+            <section class="answer" aria-labelledby="answer">
+                <h2 id="answer">{if closed { words.answer_closed } else { words.answer }}</h2>
+                <form method="post" action=view.path.clone() enctype="multipart/form-data">
+                    {message_field(words.message, None, &view.typed, &view.tail, false)}
+                    {tail_fields(&look, words, &view.tail)}
+                    <div class="actions"><button type="submit" class="primary">{words.send_answer}</button></div>
+                </form>
+                <form method="post" action=format!("{}/{}", view.path, turn.0) class="close">
+                    <input type="hidden" name="idempotency_key" value=view.tail.key.clone() />
+                    <button type="submit">{turn.1}</button>
+                </form>
+                <p><a href=view.portal.clone()>{words.new_ticket}</a></p>
+            </section>
+        }
+    });
     let content = view! {
         <header>
             <p class="where">{words.ticket.replace("{n}", &view.number.to_string())}" · "{view.project.clone()}</p>
@@ -271,19 +290,7 @@ pub fn ConversationPage(
         {summary(&view.tail, look.texts.problem, &labels)}
         <h2 class="vh">{words.messages}</h2>
         <ol class="messages">{messages}</ol>
-        <section class="answer" aria-labelledby="answer">
-            <h2 id="answer">{if closed { words.answer_closed } else { words.answer }}</h2>
-            <form method="post" action=view.path.clone() enctype="multipart/form-data">
-                {message_field(words.message, None, &view.typed, &view.tail, false)}
-                {tail_fields(&look, words, &view.tail)}
-                <div class="actions"><button type="submit" class="primary">{words.send_answer}</button></div>
-            </form>
-            <form method="post" action=format!("{}/{}", view.path, turn.0) class="close">
-                <input type="hidden" name="idempotency_key" value=view.tail.key.clone() />
-                <button type="submit">{turn.1}</button>
-            </form>
-            <p><a href=view.portal.clone()>{words.new_ticket}</a></p>
-        </section>
+        {answer}
     };
     view! { <RespondDocument look=look title=title scripted=false>{content}</RespondDocument> }
 }

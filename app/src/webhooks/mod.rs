@@ -116,6 +116,10 @@ pub struct Hook {
     pub health: Health,
     /// Why the program turned it off, or since when tries fail.
     pub trouble: Option<String>,
+    /// The person it acts for; `None`: the project.
+    pub acts_for: Option<String>,
+    /// Whether the person who looks may make it the project's.
+    pub can_be_handed_over: bool,
     /// The secret that signs.
     pub secret: String,
     /// Until when the one before signs along.
@@ -290,7 +294,24 @@ pub fn HookPage(
     /// Its content.
     view: Hook,
 ) -> impl IntoView {
-    let Hook { slug, url, name, health, trouble, secret, old_until, form, tabs, rows, dead, is_moving, older, form_key } = view;
+    let Hook {
+        slug,
+        url,
+        name,
+        health,
+        trouble,
+        acts_for,
+        can_be_handed_over,
+        secret,
+        old_until,
+        form,
+        tabs,
+        rows,
+        dead,
+        is_moving,
+        older,
+        form_key,
+    } = view;
     let (label, tone) = health.badge();
     let is_on = matches!(health, Health::Good | Health::Failing);
     let post = |path: &str| format!("{url}/{path}");
@@ -335,6 +356,18 @@ pub fn HookPage(
                 </form>
                 <p class="hint">"The old one signs along for a day, so that the receiver can change over."</p>
             </section>
+            {acts_for.map(|name| view! {
+                <section class="card stack" aria-labelledby="authority-title">
+                    <h2 id="authority-title">"Acts for "{name.clone()}</h2>
+                    <p>{format!("It is turned off when {name} leaves this project or is not an admin any more.")}</p>
+                    {can_be_handed_over.then(|| view! {
+                        <form method="post" action=post("hand-over") data-enhance>
+                            <IdempotencyKey key=format!("{form_key}-over") />
+                            <button id="hand-over" type="submit" class="button">"Hand over to the project"</button>
+                        </form>
+                    })}
+                </section>
+            })}
             <section class="card" aria-labelledby="edit-title">
                 <h2 id="edit-title">"Settings"</h2>
                 <form method="post" action=url.clone() class="stack" data-enhance>

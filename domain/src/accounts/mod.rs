@@ -1,5 +1,6 @@
 //! Who acts, and what they may do.
 
+pub mod authority;
 pub mod device;
 pub mod key;
 pub mod rules;

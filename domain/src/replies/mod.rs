@@ -36,7 +36,7 @@ pub const PLACEHOLDERS: &[(&str, &str)] = &[
     ("{name}", "the requester’s name; “there” where it is not known"),
     ("{number}", "the ticket’s number"),
     ("{subject}", "the ticket’s subject"),
-    ("{link}", "the requester’s link to the ticket"),
+    ("{link}", "the requester’s link to the ticket, put in when the answer is sent"),
     ("{me}", "your name"),
 ];
 
@@ -49,7 +49,7 @@ pub struct Filling<'a> {
     pub number: i64,
     /// The ticket's subject.
     pub subject: &'a str,
-    /// The requester's link to the ticket.
+    /// What stands for the requester's link to the ticket.
     pub link: &'a str,
     /// The name of who answers.
     pub me: &'a str,

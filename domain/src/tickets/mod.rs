@@ -91,6 +91,8 @@ pub struct Ticket {
     pub first_response_at: Option<Timestamp>,
     /// When it was closed, if it is.
     pub resolved_at: Option<Timestamp>,
+    /// How often its secret link was renewed: earlier ones do not work.
+    pub link_generation: i64,
     /// When it was written.
     pub created_at: Timestamp,
     /// When something was last said or done.

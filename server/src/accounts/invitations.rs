@@ -97,12 +97,18 @@ pub async fn find(app: &App, token: &str) -> Result<Invitation> {
     app.store.invitation_by_token(&hash_token(token), app.now()).await?.ok_or_else(|| Refusal::NotFound.into())
 }
 
-/// Lets a signed-in person join.
+/// Lets a signed-in person join. An invitation that names an address is for whoever has that address.
 ///
 /// # Errors
-/// [`Refusal::NotFound`] when the invitation does not work (any more).
+/// [`Refusal::NotFound`] when the invitation does not work (any more), [`Refusal::Invalid`] when it is for somebody else.
 pub async fn join(app: &App, token: &str, staff: StaffId) -> Result<Invitation> {
     let invitation = find(app, token).await?;
+    let own = app.store.staff_by_id(staff).await?.ok_or(Refusal::SignedOut)?.email;
+    if invitation.email.as_ref().is_some_and(|email| *email != own) {
+        let text =
+            "This invitation is for another address than yours. Sign out and open the link again, or ask for an invitation of your own.";
+        return Err(Refusal::field("email", "other", text).into());
+    }
     let now = app.now();
     app.store
         .write(move |tx| {
@@ -114,7 +120,8 @@ pub async fn join(app: &App, token: &str, staff: StaffId) -> Result<Invitation> 
         .await
 }
 
-/// Makes an account for a new person and lets them join: both or neither.
+/// Makes an account for a new person and lets them join: both or neither. Where the invitation names an address, the account has that one,
+/// whatever was typed.
 ///
 /// # Errors
 /// What is wrong with the input; [`Refusal::NotFound`] when the invitation does not work (any more).
@@ -123,6 +130,7 @@ pub async fn join_as_new(app: &App, token: &str, name: &str, email: &str, passwo
     if name.trim().is_empty() {
         return Err(Refusal::field("name", "required", "Write your name.").into());
     }
+    let email = invitation.email.as_deref().unwrap_or(email);
     let person = NewStaff::check(app, email, name, password, Some(&invitation.project_name)).await?;
     let now = app.now();
     app.store

@@ -9,14 +9,15 @@ use domain::{
     ids::StaffId,
 };
 
+use super::leaving::{Decisions, Settled, Supplies, settle};
 use crate::{error::Result, state::App};
 
-/// Gives a member another role.
+/// Gives a member another role. What acts with more than that from then on is revoked, unless `decisions` hands it over.
 ///
 /// # Errors
-/// See [`may_change`]; [`Refusal::NotFound`] when they are no member.
-pub async fn change_role(app: &App, scope: &Scope, staff: StaffId, to: Role) -> Result<()> {
-    let (scope, now) = (*scope, app.now());
+/// See [`may_change`]; [`Refusal::NotFound`] when they are no member; [`Refusal::Forbidden`] when somebody below owner hands over.
+pub async fn change_role(app: &App, scope: &Scope, staff: StaffId, to: Role, decisions: Decisions) -> Result<Settled> {
+    let (scope, now, supplies) = (*scope, app.now(), Supplies::new(app, scope).await?);
     app.store
         .write(move |tx| {
             Box::pin(async move {
@@ -27,19 +28,22 @@ pub async fn change_role(app: &App, scope: &Scope, staff: StaffId, to: Role) -> 
                 actor.ge(&Role::Admin).then_some(()).ok_or(Refusal::Forbidden)?;
                 let from = tx.role_of(project, staff).await?.ok_or(Refusal::NotFound)?;
                 may_change(actor, from, to, tx.owners(project).await?)?;
-                tx.set_role(project, staff, to, now).await
+                let settled = settle(tx, &scope, actor, (staff, Some(to)), &decisions, supplies, now).await?;
+                tx.set_role(project, staff, to, now).await?;
+                Ok(settled)
             })
         })
         .await
 }
 
-/// Takes somebody out of a project; gives the role that they had.
+/// Takes somebody out of a project; gives the role that they had. What acts with their authority ends, unless `decisions` hands it over.
 ///
 /// # Errors
-/// See [`may_remove`]; [`Refusal::NotFound`] when they are no member.
-pub async fn remove(app: &App, scope: &Scope, staff: StaffId) -> Result<Role> {
-    let scope = *scope;
-    app.store
+/// See [`may_remove`]; [`Refusal::NotFound`] when they are no member; [`Refusal::Forbidden`] when somebody below owner hands over.
+pub async fn remove(app: &App, scope: &Scope, staff: StaffId, decisions: Decisions) -> Result<(Role, Settled)> {
+    let (scope, now, supplies) = (*scope, app.now(), Supplies::new(app, scope).await?);
+    let done = app
+        .store
         .write(move |tx| {
             Box::pin(async move {
                 let project = scope.project();
@@ -51,11 +55,14 @@ pub async fn remove(app: &App, scope: &Scope, staff: StaffId) -> Result<Role> {
                 }
                 let held = tx.role_of(project, staff).await?.ok_or(Refusal::NotFound)?;
                 may_remove(actor, held, tx.owners(project).await?, me == staff)?;
+                let settled = settle(tx, &scope, actor, (staff, None), &decisions, supplies, now).await?;
                 tx.delete_membership(project, staff).await?;
-                Ok(held)
+                Ok((held, settled))
             })
         })
-        .await
+        .await?;
+    app.wake_jobs();
+    Ok(done)
 }
 
 fn acting(role: Option<Role>) -> Result<Role, Refusal> {
@@ -87,21 +94,20 @@ pub fn restore_fields(app: &App, scope: &Scope, staff: StaffId, role: Role) -> R
 /// # Errors
 /// When the proof does not fit or is too old, or the actor may not give the role.
 pub async fn restore(app: &App, scope: &Scope, staff: StaffId, role: Role, until: i64, proof: &str) -> Result<()> {
-    use subtle::ConstantTimeEq;
     may_grant(scope.role(), role)?;
-    let expected = app.sign("restore-member", &restore_text(scope, staff, role, until))?;
-    if !bool::from(expected.as_bytes().ct_eq(proof.as_bytes())) {
+    if !app.verify("restore-member", &restore_text(scope, staff, role, until), proof)? {
         return Err(Refusal::NotFound.into());
     }
     let now = app.now();
     if now.0 > until {
         return Err(Refusal::Conflict("This was too long ago to take back. Invite the person again.".into()).into());
     }
-    let project = scope.project();
+    let (project, me) = (scope.project(), scope.staff().ok_or(Refusal::Forbidden)?);
     app.store
         .write(move |tx| {
             Box::pin(async move {
                 tx.lock_project(project).await?;
+                may_grant(acting(tx.role_of(project, me).await?)?, role)?;
                 // Somebody may have brought them back meanwhile, with another role.
                 if tx.role_of(project, staff).await?.is_none() {
                     tx.set_role(project, staff, role, now).await?;

@@ -1,6 +1,8 @@
 //! Use cases of people: set-up, signing in and out, passwords, sessions, invitations, roles.
 
+pub mod authority;
 pub mod invitations;
+pub mod leaving;
 pub mod members;
 pub mod own;
 pub mod owner;

@@ -14,7 +14,7 @@ use crate::{
     error::{Error, Result},
     keys::{self, NewKey, Wanted},
     projects,
-    state::App,
+    state::{App, SPREAD_MS},
 };
 
 /// What `earshot admin` can do.
@@ -52,6 +52,12 @@ pub(super) enum Admin {
         /// An origin that may embed its surveys, like `https://www.example.com`; may be repeated; none: any site
         #[arg(long, value_name = "ORIGIN")]
         origin: Vec<String>,
+    },
+    /// Make a new secret to sign links with; it signs after 10 minutes, and what older secrets signed goes on working. Prints one line of JSON
+    RotateSecret {
+        /// Make none, but end all secrets except the newest: links that they signed stop working
+        #[arg(long)]
+        retire: bool,
     },
     /// Make a key of the API; prints one line of JSON with the key, which nothing shows again
     CreateApiKey {
@@ -106,6 +112,17 @@ impl Admin {
                 let origins = parse_origins(&origin.join("\n")).map_err(|e| spoken(domain::Error::Invalid(e).into()))?;
                 let project = projects::create_for_operators(app, &name, origins).await.map_err(spoken)?;
                 json!({ "id": project.id.to_string(), "key": project.key, "slug": project.slug, "name": project.name })
+            }
+            Self::RotateSecret { retire: false } => {
+                let generation = app.rotate_secret().await.map_err(spoken)?;
+                json!({ "generation": generation, "signs_from": app.now().plus_ms(SPREAD_MS).rfc3339(), "needs_file": app.config.secret.is_some() })
+            }
+            Self::RotateSecret { retire: true } => {
+                let retired = app.retire_secrets().await?;
+                if retired == 0 {
+                    return Err(Error::Internal("there is only one secret: make a new one first, with rotate-secret alone".into()));
+                }
+                json!({ "retired": retired })
             }
             Self::CreateApiKey { project: wanted, scope, name, days } => {
                 let project = project(app, &wanted).await?;

@@ -31,6 +31,7 @@ pub(super) struct File {
     pub mail_from: Option<String>,
     pub metrics_token: Option<String>,
     pub webhook_allow: Option<String>,
+    pub secret_file: Option<PathBuf>,
     pub log: Option<String>,
     pub log_format: Option<LogFormat>,
 }

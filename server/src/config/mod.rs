@@ -60,6 +60,8 @@ pub struct Config {
     pub metrics_token: Option<Secret<String>>,
     /// Addresses of private networks that webhooks may call all the same; what is public needs no mention.
     pub webhook_allow: Vec<Block>,
+    /// What signs together with what the database holds, from a file that no backup of the database has.
+    pub secret: Option<Secret<Vec<u8>>>,
     /// What is logged, in the syntax of `tracing`'s filters.
     pub log: String,
     /// How it is written.
@@ -114,6 +116,9 @@ pub struct StoreArgs {
     /// TOML file with any of these settings, named as the flags are, with _ for -
     #[arg(long, env = "EARSHOT_CONFIG", value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
+    /// File with a secret of 32 characters or more that signs links together with the database's own; keep it out of backups of the database
+    #[arg(long, env = "EARSHOT_SECRET_FILE", value_name = "FILE", global = true)]
+    pub secret_file: Option<PathBuf>,
     /// What to log: error, warn, info, debug, or a filter like info,server=debug [default: info]
     #[arg(long, env = "EARSHOT_LOG", value_name = "FILTER", global = true)]
     pub log: Option<String>,
@@ -211,6 +216,7 @@ impl Config {
             keep_free: megabytes(serve.keep_free.or(file.keep_free).unwrap_or(500)),
             metrics_token: serve.metrics_token.or(file.metrics_token).map(Secret),
             webhook_allow: blocks(&serve.webhook_allow.or(file.webhook_allow).unwrap_or_default())?,
+            secret: store.secret_file.or(file.secret_file).map(|path| secret(&path)).transpose()?,
             log: store.log.or(file.log).unwrap_or_else(|| "info".into()),
             log_format: store.log_format.or(file.log_format).unwrap_or_default(),
         };
@@ -285,6 +291,7 @@ impl Config {
             mail: None,
             metrics_token: None,
             webhook_allow: Vec::new(),
+            secret: None,
             log: "info".into(),
             log_format: LogFormat::Text,
         }
@@ -305,6 +312,17 @@ fn own_program() -> PathBuf {
 fn wrong(name: &str, variable: &str, why: &str) -> Error {
     let flag = name.replace('_', "-");
     Error::Internal(format!("the setting {name} (--{flag}, {variable}) is wrong: {why}"))
+}
+
+/// The secret in a file, without the white space around it.
+fn secret(path: &Path) -> Result<Secret<Vec<u8>>> {
+    let why = |why: &str| wrong("secret_file", "EARSHOT_SECRET_FILE", &format!("{} {why}", path.display()));
+    let bytes = std::fs::read(path).map_err(|e| why(&format!("cannot be read: {e}")))?;
+    let bytes = bytes.trim_ascii();
+    if bytes.len() < 32 {
+        return Err(why("must hold 32 characters or more, for example of `openssl rand -hex 32`"));
+    }
+    Ok(Secret(bytes.to_vec()))
 }
 
 fn blocks(text: &str) -> Result<Vec<Block>> {
@@ -354,6 +372,7 @@ fn unknown_among(names: impl Iterator<Item = String>) -> Vec<String> {
         "EARSHOT_MAIL_FROM",
         "EARSHOT_METRICS_TOKEN",
         "EARSHOT_WEBHOOK_ALLOW",
+        "EARSHOT_SECRET_FILE",
     ];
     names.filter(|n| n.starts_with("EARSHOT_") && !n.starts_with("EARSHOT_TEST_") && !KNOWN.contains(&n.as_str())).collect()
 }
@@ -440,6 +459,18 @@ mod tests {
         assert!(!format!("{config:?}").contains("hunter2"));
         let (_dir, path) = file("database_url = 7 # hunter2\n");
         assert!(!refusal(&["--config", &path]).contains("hunter2"));
+    }
+
+    #[test]
+    fn a_secret_file_is_read_and_told_nowhere() {
+        let (_dir, path) = file("hunter2hunter2hunter2hunter2hunter2\n");
+        let config = load(&["--secret-file", &path]).unwrap();
+        assert_eq!(config.secret.as_ref().unwrap().0, b"hunter2hunter2hunter2hunter2hunter2");
+        assert!(!format!("{config:?}").contains("hunter2"));
+        let (_dir, path) = file("hunter2\n");
+        let text = refusal(&["--secret-file", &path]);
+        assert!(text.contains("EARSHOT_SECRET_FILE") && text.contains("32") && !text.contains("hunter2"), "{text}");
+        assert!(refusal(&["--secret-file", "/nowhere/secret"]).contains("/nowhere/secret"));
     }
 
     #[test]

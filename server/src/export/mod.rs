@@ -24,6 +24,7 @@ use serde_json::{Map, Value};
 
 use self::{rows::Reader, xlsx::Workbook};
 use crate::{
+    accounts::authority::Authority,
     error::{Error, Result},
     state::AppState,
 };
@@ -138,19 +139,48 @@ enum Stage {
     Over,
 }
 
-struct Export {
+/// Pages of rows, for those who may still have them.
+struct Pages {
+    app: AppState,
+    authority: Authority,
     reader: Reader,
+}
+
+impl Pages {
+    /// The next rows; empty after the last.
+    async fn next(&mut self) -> Result<Vec<Row>> {
+        self.authority.ask(&self.app, Role::Triager).await?;
+        self.reader.page().await
+    }
+}
+
+struct Export {
+    pages: Pages,
     format: Format,
     stage: Stage,
 }
 
-/// Begins an export. Gives its pieces; an error is the last one.
+/// Begins an export. Gives its pieces; an error is the last one. It breaks off when whoever asked for it may not export any more.
 ///
 /// # Errors
 /// A survey that is not there; a role too low; a query while there is no index to ask.
 pub async fn begin(
     app: &AppState,
     scope: &Scope,
+    what: What,
+    format: Format,
+) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>> {
+    begin_in(app, scope, None, what, format).await
+}
+
+/// As [`begin`]; it breaks off with the session too, whose hash is `session`.
+///
+/// # Errors
+/// As [`begin`].
+pub async fn begin_in(
+    app: &AppState,
+    scope: &Scope,
+    session: Option<String>,
     what: What,
     format: Format,
 ) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>> {
@@ -163,7 +193,8 @@ pub async fn begin(
         Format::Xlsx => Stage::Workbook(Box::new(Workbook::new(what_is_in_it, reader.columns().to_vec()))),
         Format::Jsonl => Stage::Rows,
     };
-    Ok(stream::unfold(Export { reader, format, stage }, Export::next))
+    let pages = Pages { app: AppState::clone(app), authority: Authority::new(scope, session), reader };
+    Ok(stream::unfold(Export { pages, format, stage }, Export::next))
 }
 
 impl Export {
@@ -177,15 +208,15 @@ impl Export {
             }
             Stage::Names => {
                 self.stage = Stage::Rows;
-                let names = self.reader.columns().iter().map(|name| spreadsheet_text(name)).collect();
+                let names = self.pages.reader.columns().iter().map(|name| spreadsheet_text(name)).collect();
                 write_csv(std::iter::once(names))
                     .map(|names| if self.format == Format::CsvBom { [BOM, &names].concat().into() } else { names })
             }
-            Stage::Workbook(workbook) => match workbook.next(&mut self.reader).await {
+            Stage::Workbook(workbook) => match workbook.next(&mut self.pages).await {
                 Ok(piece) if piece.is_empty() => return None,
                 piece => piece,
             },
-            Stage::Rows => match self.reader.page().await {
+            Stage::Rows => match self.pages.next().await {
                 Ok(rows) if rows.is_empty() => return None,
                 Ok(rows) => self.write(rows),
                 Err(error) => Err(error),
@@ -194,7 +225,11 @@ impl Export {
         match piece {
             Ok(piece) => Some((Ok(piece), self)),
             Err(error) => {
-                tracing::error!(error = %error, "an export was broken off");
+                if error.refusal().is_some() {
+                    tracing::info!(error = %error, "an export was broken off");
+                } else {
+                    tracing::error!(error = %error, "an export was broken off");
+                }
                 // For whoever reads line by line; the connection breaks off besides.
                 self.stage = Stage::Broken;
                 let last = if self.format == Format::Jsonl { "{\"error\":\"The export was broken off. Begin it again.\"}\n" } else { "" };

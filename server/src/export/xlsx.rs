@@ -7,7 +7,7 @@ use bytes::Bytes;
 use rust_xlsxwriter::{Format, Workbook as Book};
 use serde_json::Value;
 
-use super::{Row, rows::Reader};
+use super::{Pages, Row};
 use crate::error::{Error, Result};
 
 /// Rows of one sheet, with the line of names (the format's own limit is 1,048,576).
@@ -41,9 +41,9 @@ impl Workbook {
     }
 
     /// The next piece of the file; empty after the last one.
-    pub(super) async fn next(&mut self, reader: &mut Reader) -> Result<Bytes> {
+    pub(super) async fn next(&mut self, pages: &mut Pages) -> Result<Bytes> {
         while let Some(mut filling) = self.book.take() {
-            let rows = reader.page().await?;
+            let rows = pages.next().await?;
             let (title, columns) = (self.title, self.columns.clone());
             if rows.is_empty() {
                 self.packed = Some(blocking(move || filling.pack(title, &columns)).await?);

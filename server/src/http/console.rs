@@ -18,7 +18,6 @@ use domain::{
     projects::Project,
 };
 use leptos::prelude::*;
-use subtle::ConstantTimeEq;
 use tower_sessions::Session;
 
 use super::{assets, error::PageError, security::Nonce};
@@ -26,12 +25,14 @@ use crate::{
     error::{Error, Result},
     state::AppState,
     store::{
-        sessions::{RENEWED, STAFF},
+        sessions::{RENEWED, STAFF, session_hash},
         staff::StaffRow,
     },
 };
 
 const FLASH: &str = "earshot_flash";
+/// How long a flash may be shown, in milliseconds.
+const FLASH_MS: i64 = 60_000;
 /// Which project's pages were seen last: a convenience, not a secret, and worth no write to the database.
 const LAST_PROJECT: &str = "earshot_project";
 /// A session is renewed this long after its last renewal.
@@ -75,8 +76,8 @@ impl FromRequestParts<AppState> for Console {
             Some(slug) => Some(projects.iter().find(|p| p.slug == *slug).cloned().ok_or(domain::Error::NotFound)?),
         };
         let Nonce(nonce) = Nonce::from_request_parts(parts, app).await.unwrap_or_else(|never| match never {});
-        let flash = read_flash(app, parts);
-        let last_project = cookie(parts, LAST_PROJECT).map(ToOwned::to_owned);
+        let flash = read_flash(app, staff, parts);
+        let last_project = cookie(parts, &cookie_name(app, LAST_PROJECT)).map(ToOwned::to_owned);
         Ok(Self { app: app.clone(), actor, staff: row, projects, session, project, nonce, flash, last_project })
     }
 }
@@ -113,6 +114,12 @@ impl Console {
     /// Not found or forbidden, see [`Actor::scope`].
     pub fn scope(&self, need: Role) -> Result<Scope> {
         Ok(self.actor.scope(self.project()?.id, need)?)
+    }
+
+    /// The hash of the session, for work that ends with it.
+    #[must_use]
+    pub fn session_hash(&self) -> Option<String> {
+        self.session.id().map(|id| session_hash(&id))
     }
 
     /// Makes sure that the person runs the installation.
@@ -178,12 +185,10 @@ impl Console {
         let html = render::document(move || view! { <ConsoleDocument shell=shell>{view()}</ConsoleDocument> });
         let mut response = (status, Html(html)).into_response();
         if self.flash.is_some() {
-            append_cookie(&mut response, &format!("{FLASH}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"));
+            append_cookie(&mut response, &set_cookie(&self.app, FLASH, "", 0));
         }
         if let Some(project) = self.project.as_ref().filter(|p| Some(&p.slug) != self.last_project.as_ref()) {
-            let secure = if self.app.config.secure_cookies { "; Secure" } else { "" };
-            let cookie = format!("{LAST_PROJECT}={}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax{secure}", project.slug);
-            append_cookie(&mut response, &cookie);
+            append_cookie(&mut response, &set_cookie(&self.app, LAST_PROJECT, &project.slug, 31_536_000));
         }
         response
     }
@@ -195,14 +200,14 @@ impl Console {
 
     /// Answers a post: 303 to `url`, where `flash` is shown once.
     pub fn redirect(&self, url: &str, flash: &Flash) -> Response {
-        redirect_with(&self.app, url, flash)
+        redirect_with(&self.app, self.actor.staff, url, flash)
     }
 }
 
-/// 303 to `url`, where `flash` is shown once. For handlers of people who were not signed in before.
-pub fn redirect_with(app: &AppState, url: &str, flash: &Flash) -> Response {
+/// 303 to `url`, where `flash` is shown once to `staff`. For handlers of people who were not signed in before.
+pub fn redirect_with(app: &AppState, staff: StaffId, url: &str, flash: &Flash) -> Response {
     let mut response = Redirect::to(url).into_response();
-    if let Ok(cookie) = flash_cookie(app, flash) {
+    if let Ok(cookie) = flash_cookie(app, staff, flash) {
         append_cookie(&mut response, &cookie);
     }
     response
@@ -239,7 +244,10 @@ fn console_assets() -> ConsoleAssets {
     }
 }
 
-// The flash travels in a signed cookie rather than in the session, so that showing it writes nothing.
+/// A cookie's whole name: over https one that no other host and no page without encryption can set.
+fn cookie_name(app: &AppState, name: &str) -> String {
+    if app.config.secure_cookies { format!("__Host-{name}") } else { name.to_owned() }
+}
 
 /// Most characters of a flash message in its cookie: browsers drop cookies of more than 4096 bytes.
 const FLASH_MESSAGE: usize = 300;
@@ -259,11 +267,24 @@ fn fitted(flash: &Flash) -> Flash {
     flash
 }
 
-fn flash_cookie(app: &AppState, flash: &Flash) -> Result<String> {
-    let body = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&fitted(flash))?);
-    let signature = app.sign("flash", &body)?;
+/// A cookie of ours as a header; with the age 0 it is removed.
+fn set_cookie(app: &AppState, name: &str, value: &str, max_age_s: i64) -> String {
     let secure = if app.config.secure_cookies { "; Secure" } else { "" };
-    Ok(format!("{FLASH}={body}.{signature}; Path=/; Max-Age=60; HttpOnly; SameSite=Lax{secure}"))
+    format!("{}={value}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Lax{secure}", cookie_name(app, name))
+}
+
+// The flash travels in a signed cookie rather than in the session, so that showing it writes nothing. It is for one person and for a minute: it
+// may hold a form, and the browser may be somebody else's next.
+
+fn flash_text(staff: StaffId, until: i64, body: &str) -> String {
+    format!("{staff} {until} {body}")
+}
+
+fn flash_cookie(app: &AppState, staff: StaffId, flash: &Flash) -> Result<String> {
+    let body = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&fitted(flash))?);
+    let until = app.now().plus_ms(FLASH_MS).0;
+    let signature = app.sign("flash", &flash_text(staff, until, &body))?;
+    Ok(set_cookie(app, FLASH, &format!("{body}.{until}.{signature}"), FLASH_MS / 1000))
 }
 
 fn cookie<'p>(parts: &'p Parts, name: &str) -> Option<&'p str> {
@@ -271,11 +292,12 @@ fn cookie<'p>(parts: &'p Parts, name: &str) -> Option<&'p str> {
     cookies.filter_map(|c| c.trim().split_once('=')).find(|(n, _)| *n == name).map(|(_, value)| value)
 }
 
-fn read_flash(app: &AppState, parts: &Parts) -> Option<Flash> {
-    let value = cookie(parts, FLASH)?;
-    let (body, signature) = value.split_once('.')?;
-    let expected = app.sign("flash", body).ok()?;
-    if !bool::from(expected.as_bytes().ct_eq(signature.as_bytes())) {
+fn read_flash(app: &AppState, staff: StaffId, parts: &Parts) -> Option<Flash> {
+    let value = cookie(parts, &cookie_name(app, FLASH))?;
+    let (body, rest) = value.split_once('.')?;
+    let (until, signature) = rest.split_once('.')?;
+    let until: i64 = until.parse().ok()?;
+    if app.now().0 > until || !app.verify("flash", &flash_text(staff, until, body), signature).ok()? {
         return None;
     }
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(body).ok()?).ok()

@@ -57,16 +57,16 @@ async fn file(console: Console, Query(wanted): Query<Wanted>) -> PageResult {
     let scope = console.scope(Role::Triager)?;
     let what = What::read(&wanted.what, &wanted.survey, &wanted.q)?;
     let slug = console.project()?.slug.clone();
-    Ok(answer(&console.app, &scope, &slug, what, wanted.format.parse()?).await?)
+    Ok(answer(&console.app, &scope, console.session_hash(), &slug, what, wanted.format.parse()?).await?)
 }
 
 /// A file that is made while it is sent. If it cannot be completed, the connection breaks off: what arrived is no whole file then.
 ///
 /// # Errors
-/// As [`export::begin`].
-pub async fn answer(app: &AppState, scope: &Scope, slug: &str, what: What, format: Format) -> Result<Response> {
+/// As [`export::begin_in`].
+pub async fn answer(app: &AppState, scope: &Scope, session: Option<String>, slug: &str, what: What, format: Format) -> Result<Response> {
     let name = export::file_name(slug, &what, format, app.now());
-    let pieces = export::begin(app, scope, what, format).await?;
+    let pieces = export::begin_in(app, scope, session, what, format).await?;
     let headers = [
         (header::CONTENT_TYPE, format.media_type().to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),

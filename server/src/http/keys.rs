@@ -8,11 +8,11 @@ use axum::{
     Router,
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
-    routing::get,
+    routing::{get, post},
 };
 use domain::{
     Error as Refusal, FieldErrors, Timestamp,
-    accounts::{Role, key::Access},
+    accounts::{Role, authority::Backing, key::Access},
     ids::ApiKeyId,
 };
 use leptos::prelude::*;
@@ -20,14 +20,17 @@ use leptos::prelude::*;
 use super::{address::BaseUrl, console::Console, error::PageResult, forms::Form};
 use crate::{
     error::{Error, Result},
-    keys::{self, LIFETIMES, Wanted},
+    keys::{self, LIFETIME, LIFETIMES, Wanted},
     state::AppState,
     store::keys::ApiKey,
 };
 
 /// This capability's routes.
 pub fn routes() -> Router<AppState> {
-    Router::new().route("/p/{slug}/keys", get(show).post(create)).route("/p/{slug}/keys/revoke", get(home).post(revoke))
+    Router::new()
+        .route("/p/{slug}/keys", get(show).post(create))
+        .route("/p/{slug}/keys/revoke", get(home).post(revoke))
+        .route("/p/{slug}/keys/hand-over", post(hand_over))
 }
 
 /// What a rendering adds to what is stored.
@@ -41,19 +44,34 @@ struct Extra {
 
 impl Default for Extra {
     fn default() -> Self {
-        Self { made: None, name: String::new(), access: Access::Read, days: String::new(), errors: FieldErrors::default() }
+        Self { made: None, name: String::new(), access: Access::Read, days: LIFETIME.to_string(), errors: FieldErrors::default() }
     }
 }
 
-fn view(key: ApiKey, now: Timestamp) -> KeyView {
-    let works = key.works(now);
+/// What became of a key's authority, where that is worth telling.
+fn authority(key: &ApiKey) -> Option<String> {
+    let who = key.backer.as_deref().unwrap_or("its person");
+    match (key.backing, key.role()) {
+        (Backing::Project, _) => key.by.is_some().then(|| "Handed over to the project".to_owned()),
+        (Backing::Person(..), None) => Some(format!("Stopped: {who} is not a member any more")),
+        (Backing::Person(_, Some(role)), Some(now)) if now < key.access.role() => Some(format!("Does less: {who} is {} now", role.label())),
+        (Backing::Person(..), Some(_)) if key.backer != key.by => Some(format!("Acts for {who}")),
+        (Backing::Person(..), Some(_)) => None,
+    }
+}
+
+fn view(key: ApiKey, now: Timestamp, may_hand_over: bool) -> KeyView {
+    let in_time = key.works(now);
+    let works = in_time && key.role().is_some();
     let end = match (key.revoked_at, key.expires_at) {
         (Some(at), _) => Some(format!("Revoked {}", at.ago(now))),
-        (None, Some(end)) if works => Some(format!("Until {}", end.day())),
+        (None, Some(end)) if in_time => Some(format!("Until {}", end.day())),
         (None, Some(end)) => Some(format!("Ended {}", end.day())),
         (None, None) => None,
     };
     KeyView {
+        authority: if in_time { authority(&key) } else { None },
+        can_be_handed_over: may_hand_over && in_time && matches!(key.backing, Backing::Person(..)),
         id: key.id.to_string(),
         name: key.name,
         prefix: key.prefix,
@@ -62,7 +80,7 @@ fn view(key: ApiKey, now: Timestamp) -> KeyView {
         used: key.used_at.map_or_else(|| "Never".to_owned(), |at| at.ago(now)),
         end,
         works,
-        revocable: works,
+        revocable: in_time,
     }
 }
 
@@ -73,7 +91,7 @@ async fn page(console: &Console, status: StatusCode, extra: Extra) -> Result<Res
     let now = console.app.now();
     let model = Keys {
         slug: console.project()?.slug.clone(),
-        keys: stored.into_iter().map(|key| view(key, now)).collect(),
+        keys: stored.into_iter().map(|key| view(key, now, scope.role() == Role::Owner)).collect(),
         may_manage,
         made: extra.made,
         name: extra.name,
@@ -140,4 +158,13 @@ async fn revoke(console: Console, form: Form) -> PageResult {
     let key: ApiKeyId = form.get("key").parse().map_err(|_| Refusal::NotFound)?;
     keys::revoke(&console.app, &scope, key).await?;
     Ok(console.done(&here(&console)?, "Key revoked. Programs that use it are refused now."))
+}
+
+/// `POST /p/{slug}/keys/hand-over`: the key acts for the project from now on.
+async fn hand_over(console: Console, form: Form) -> PageResult {
+    let scope = console.scope(Role::Owner)?;
+    form.idempotency_key()?;
+    let key: ApiKeyId = form.get("key").parse().map_err(|_| Refusal::NotFound)?;
+    keys::hand_over(&console.app, &scope, key).await?;
+    Ok(console.done(&here(&console)?, "Handed over. The key goes on, whoever leaves the project."))
 }

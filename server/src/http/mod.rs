@@ -71,6 +71,7 @@ pub fn router(app: AppState) -> Router {
         .merge(keys::routes())
         .layer(axum::middleware::from_fn(accounts::remember_page))
         .layer(sessions.clone())
+        .layer(axum::middleware::from_fn(accounts::whole_removal))
         .layer(axum::middleware::from_fn(accounts::explain_sessions))
         .layer(security::csrf(&app))
         .layer(axum::middleware::from_fn(refusal::explain));
@@ -79,6 +80,7 @@ pub fn router(app: AppState) -> Router {
         .merge(imports::uploads())
         .merge(inbox::uploads())
         .layer(sessions)
+        .layer(axum::middleware::from_fn(accounts::whole_removal))
         .layer(axum::middleware::from_fn(accounts::explain_sessions))
         .layer(security::csrf(&app))
         .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::REQUEST_TIMEOUT, std::time::Duration::from_secs(900)))

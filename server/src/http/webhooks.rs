@@ -38,6 +38,7 @@ pub fn routes() -> Router<AppState> {
         .route("/p/{slug}/webhooks/{id}/test", post(test))
         .route("/p/{slug}/webhooks/{id}/enabled", post(turn))
         .route("/p/{slug}/webhooks/{id}/rotate", post(rotate))
+        .route("/p/{slug}/webhooks/{id}/hand-over", post(hand_over))
         .route("/p/{slug}/webhooks/{id}/again", post(all_again))
         .route("/p/{slug}/webhooks/{id}/delete", post(delete))
         .route("/p/{slug}/webhooks/{id}/deliveries/{event}", get(delivery))
@@ -172,12 +173,26 @@ async fn one_page(console: &Console, scope: &Scope, endpoint: &Endpoint, shown: 
             since.readable()
         ))
     };
+    let acts_for = match endpoint.answers_to {
+        None => None,
+        Some(staff) => {
+            let name = store.staff_by_id(staff).await?.map(|s| s.name).unwrap_or_default();
+            let holds = store.present_role(scope.project(), staff, now).await?.is_some_and(|role| role >= Role::Admin);
+            Some((name, holds))
+        }
+    };
+    let stopped = || {
+        let (name, _) = acts_for.as_ref().filter(|(_, holds)| !holds && endpoint.enabled)?;
+        Some(format!("Nothing is sent: {name}, for whom this webhook acts, is not an admin of this project any more."))
+    };
     let turned_off = endpoint.disabled_reason.as_ref().map(|why| format!("Earshot turned this webhook off. {why}"));
     let view = Hook {
         slug: console.project()?.slug.clone(),
         name: name(endpoint),
         health: health(endpoint),
-        trouble: turned_off.or_else(failing),
+        trouble: turned_off.or_else(stopped).or_else(failing),
+        acts_for: acts_for.as_ref().map(|(name, _)| name.clone()),
+        can_be_handed_over: acts_for.is_some() && scope.role() == Role::Owner,
         secret: endpoint.secret.0.clone(),
         old_until: endpoint.old_secret.as_ref().filter(|(_, until)| *until > now).map(|(_, until)| until.readable()),
         form,
@@ -258,6 +273,13 @@ async fn rotate(console: Console, Path((_, id)): Path<(String, String)>, form: F
     let scope = console.scope(Role::Admin)?;
     let done = webhooks::rotate(&console.app, &scope, form.idempotency_key()?, endpoint_id(&id)?).await;
     back(&console, &id, done.map(|()| "There is a new secret. The old one signs along for a day.".into()))
+}
+
+async fn hand_over(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+    let scope = console.scope(Role::Owner)?;
+    form.idempotency_key()?;
+    let done = webhooks::hand_over(&console.app, &scope, endpoint_id(&id)?).await;
+    back(&console, &id, done.map(|()| "Handed over to the project, with a new secret. The old one signs along for a day.".into()))
 }
 
 async fn all_again(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {

@@ -126,9 +126,15 @@ impl Upload {
     }
 
     async fn put(&mut self, app: &App, scope: &Scope, chunk: Vec<u8>) -> Result<()> {
-        let (scope, id, n) = (*scope, self.id, self.chunks);
+        let (scope, id, n, now) = (*scope, self.id, self.chunks, app.now());
         self.chunks += 1;
-        let put = app.store.write(move |tx| Box::pin(async move { tx.put_import_chunk(&scope, id, n, chunk).await })).await;
+        let put = app.store.write(move |tx| {
+            Box::pin(async move {
+                tx.still(&scope, Role::Admin, now).await?;
+                tx.put_import_chunk(&scope, id, n, chunk).await
+            })
+        });
+        let put = put.await;
         match put {
             // A repeated post of a file that arrived before.
             Err(Error::Refused(Refusal::NotFound)) => Ok(()),
@@ -153,7 +159,14 @@ impl Upload {
         let (scope, id, now) = (*scope, self.id, app.now());
         let file = Arrived { hash: hex(&self.hash.finalize()), encoding, bytes: self.bytes, chunks: self.chunks };
         let sent = file.hash.clone();
-        app.store.write(move |tx| Box::pin(async move { tx.import_arrived(&scope, id, &file, now).await })).await?;
+        app.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    tx.still(&scope, Role::Admin, now).await?;
+                    tx.import_arrived(&scope, id, &file, now).await
+                })
+            })
+            .await?;
         // The same form again, out of the browser's memory, but with another file: that one is not here.
         if app.store.import(&scope, id).await?.is_some_and(|import| import.file_hash != sent) {
             return Err(Refusal::field(

@@ -60,6 +60,9 @@ async fn tend(app: AppState, mut stopping: watch::Receiver<bool>) {
         if let Err(error) = enqueue_periodic(&app).await {
             tracing::warn!(error = %error, "the hourly work was not put into the queue");
         }
+        if let Err(error) = app.reload_secrets().await {
+            tracing::warn!(error = %error, "the signing secrets were not looked at");
+        }
         tokio::select! {
             _ = stopping.changed() => {}
             () = tokio::time::sleep(PERIODIC) => {}

@@ -9,6 +9,7 @@ use domain::{
     Error as Refusal, Timestamp,
     accounts::{
         Actor, Role, Scope,
+        authority::{Backing, Heir},
         key::{Access, MARK, PREFIX, check_name},
     },
     ids::{ApiKeyId, StaffId},
@@ -22,6 +23,8 @@ use crate::{
 
 /// Days that a key may be given, besides none at all.
 pub const LIFETIMES: [i64; 3] = [30, 90, 365];
+/// Days that a new key is given unless somebody chooses otherwise.
+pub const LIFETIME: i64 = 90;
 /// How exact the time of the last use is.
 const USE_MS: i64 = 60_000;
 
@@ -60,6 +63,8 @@ pub async fn create(app: &App, scope: &Scope, wanted: &Wanted<'_>, once: &str) -
         prefix: secret.get(..PREFIX).unwrap_or_default().to_owned(),
         access: wanted.access,
         by: None,
+        backing: by.map_or(Backing::Project, |staff| Backing::Person(staff, Some(scope.role()))),
+        backer: None,
         created_at: now,
         expires_at: wanted.days.map(|days| now.plus_days(days)),
         used_at: None,
@@ -92,21 +97,41 @@ pub async fn revoke(app: &App, scope: &Scope, key: ApiKeyId) -> Result<()> {
     if done { Ok(()) } else { Err(Refusal::NotFound.into()) }
 }
 
+/// Makes a key act for the project instead of a person, so that it goes on when that person leaves.
+///
+/// # Errors
+/// [`Refusal::Forbidden`] below owner, [`Refusal::NotFound`] when there is none that was not revoked.
+pub async fn hand_over(app: &App, scope: &Scope, key: ApiKeyId) -> Result<()> {
+    scope.require(Role::Owner)?;
+    let (scope, now) = (*scope, app.now());
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                tx.still(&scope, Role::Owner, now).await?;
+                let done = tx.hand_over_api_key(scope.project(), key, Heir::Project).await?;
+                done.then_some(()).ok_or_else(|| Refusal::NotFound.into())
+            })
+        })
+        .await
+}
+
 /// The key that a program sent. Whatever it sent, one hash is made and one row is sought, so time tells nothing.
 ///
 /// # Errors
-/// [`Refusal::SignedOut`] when it opens nothing (any more).
+/// [`Refusal::SignedOut`] when it opens nothing (any more). A key that has stopped, see [`ApiKey::role`], is found.
 pub async fn find(app: &App, secret: &str) -> Result<ApiKey> {
     let key = app.store.api_key_by_hash(&hash_token(secret)).await?;
     let key = key.filter(|key| key.works(app.now())).ok_or(Refusal::SignedOut)?;
-    note_use(app, &key);
+    if key.role().is_some() {
+        note_use(app, &key);
+    }
     Ok(key)
 }
 
-/// Whom a key acts as.
+/// Whom a key acts as: with what it was made for, and no more than its person may do now.
 #[must_use]
 pub fn actor(key: &ApiKey) -> Actor {
-    Actor { staff: StaffId(key.id.0), roles: vec![(key.project, key.access.role())] }
+    Actor { staff: StaffId(key.id.0), roles: key.role().map(|role| (key.project, role)).into_iter().collect() }
 }
 
 /// When each key's use was last written, so that a busy key is one write each minute.

@@ -22,6 +22,7 @@ use crate::{
     jobs::Outcome,
     state::{App, hash_token},
     store::{Tx, mail::LetterRow},
+    tickets,
 };
 
 const MINUTE: i64 = 60_000;
@@ -150,13 +151,18 @@ pub async fn transmit(app: &App, mail: &Mail, mailer: &Mailer, letter: &LetterRo
         return Ok(Sent::Resting(rest));
     }
     let mut link = letter.link.clone();
-    if letter.kind()? == LetterKind::PasswordReset {
-        match reset_link(app, mail, letter, now).await? {
+    let mut content = letter.content()?;
+    match letter.kind()? {
+        LetterKind::PasswordReset => match reset_link(app, mail, letter, now).await? {
             Some(made) => link = made,
             None => return Ok(Sent::Nobody),
+        },
+        LetterKind::TicketConfirmation | LetterKind::TicketReply | LetterKind::TicketLink => {
+            link = tickets::link_when_sent(app, &link).await?;
+            content.quote = content.quote.map(|text| text.replace(tickets::LINK_PLACEHOLDER, &link));
         }
+        _ => {}
     }
-    let content = letter.content()?;
     let parts = Parts {
         id: letter.id.clone(),
         to: &letter.recipient,

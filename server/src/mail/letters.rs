@@ -25,7 +25,7 @@ pub struct TicketLetter<'a> {
     pub subject: &'a str,
     /// The requester's address.
     pub to: &'a str,
-    /// The conversation's page, with a slash at the front: `/p/{slug}/t/{token}`.
+    /// The conversation's page, with a slash at the front and the ticket's id in place of the secret, which is put in when the letter leaves.
     pub path: &'a str,
 }
 
@@ -73,8 +73,14 @@ impl TicketPost {
     #[must_use]
     pub fn new(app: &App, project: &Project, language: &str) -> Option<Self> {
         let base = app.config.mail.as_ref()?.base.clone();
+        Some(Self::with(app.id(), base, project, language))
+    }
+
+    /// As [`TicketPost::new`], where the letter's id and the address of this installation are there already.
+    #[must_use]
+    pub fn with(id: LetterId, base: String, project: &Project, language: &str) -> Self {
         let language = if language.is_empty() { &project.language } else { language };
-        Some(Self { id: app.id(), base, project: project.clone(), language: language.to_owned() })
+        Self { id, base, project: project.clone(), language: language.to_owned() }
     }
 }
 
@@ -129,6 +135,16 @@ pub fn ticket_confirmation(post: &TicketPost, about: TicketLetter<'_>) -> Letter
             quote: None,
             after: Vec::new(),
         }
+    })
+}
+
+/// The link to a ticket was renewed: those in earlier letters have ended.
+#[must_use]
+pub fn ticket_link(post: &TicketPost, about: TicketLetter<'_>) -> Letter {
+    ticket(post, about, LetterKind::TicketLink, |texts| {
+        let number = about.number.to_string();
+        let values = [("project", post.project.name.as_str()), ("number", number.as_str())];
+        Said { subject: fill(texts.link_subject, &values), lead: vec![fill(texts.new_link, &values)], quote: None, after: Vec::new() }
     })
 }
 

@@ -11,7 +11,9 @@ mod operate;
 mod texts;
 
 pub use deliver::{Mailer, RETRY_MS, Sent, check_server, give_up, run_job, transmit};
-pub use letters::{TicketLetter, TicketPost, WebhookPost, invitation, password_changed, password_reset, ticket_confirmation, ticket_reply};
+pub use letters::{
+    TicketLetter, TicketPost, WebhookPost, invitation, password_changed, password_reset, ticket_confirmation, ticket_link, ticket_reply,
+};
 pub use operate::{discard, restore, retry};
 
 use domain::{
@@ -30,6 +32,8 @@ pub enum LetterKind {
     TicketConfirmation,
     /// To who wrote a ticket: the team answered.
     TicketReply,
+    /// To who wrote a ticket: its link was renewed.
+    TicketLink,
     /// To who is to join a project.
     Invitation,
     /// To who forgot a password; whether the address has an account is looked up when it is sent, and the link is made then.
@@ -42,8 +46,15 @@ pub enum LetterKind {
 
 impl LetterKind {
     /// All kinds.
-    pub const ALL: [Self; 6] =
-        [Self::TicketConfirmation, Self::TicketReply, Self::Invitation, Self::PasswordReset, Self::PasswordChanged, Self::WebhookOff];
+    pub const ALL: [Self; 7] = [
+        Self::TicketConfirmation,
+        Self::TicketReply,
+        Self::TicketLink,
+        Self::Invitation,
+        Self::PasswordReset,
+        Self::PasswordChanged,
+        Self::WebhookOff,
+    ];
 
     /// The word in the table.
     #[must_use]
@@ -51,6 +62,7 @@ impl LetterKind {
         match self {
             Self::TicketConfirmation => "ticket_confirmation",
             Self::TicketReply => "ticket_reply",
+            Self::TicketLink => "ticket_link",
             Self::Invitation => "invitation",
             Self::PasswordReset => "password_reset",
             Self::PasswordChanged => "password_changed",
@@ -64,6 +76,7 @@ impl LetterKind {
         match self {
             Self::TicketConfirmation => "Ticket confirmation",
             Self::TicketReply => "Ticket reply",
+            Self::TicketLink => "New ticket link",
             Self::Invitation => "Invitation",
             Self::PasswordReset => "Password reset",
             Self::PasswordChanged => "Password changed",

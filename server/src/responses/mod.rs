@@ -20,7 +20,6 @@ use domain::{
     surveys::{Answer, SurveyBody, SurveyStatus},
 };
 use serde::{Deserialize, Serialize};
-use subtle::ConstantTimeEq;
 
 use crate::{
     error::{Error, Result},
@@ -150,6 +149,11 @@ pub fn start_token(app: &App, survey: SurveyId, now: Timestamp) -> Result<String
     Ok(format!("{}.{}", now.0, app.sign("started", &format!("{survey} {}", now.0))?))
 }
 
+/// Whether what stands after the dot of `start` signs `text`.
+pub(crate) fn proves(app: &App, purpose: &str, text: &str, start: &str) -> bool {
+    start.split_once('.').is_some_and(|(_, proof)| app.verify(purpose, text, proof).unwrap_or_default())
+}
+
 /// The signals of a submission: what the page measured counts only where the signed time is missing.
 #[must_use]
 pub fn signals(app: &App, survey: SurveyId, start: Option<&str>, measured_ms: Option<i64>, honeypot: bool) -> Signals {
@@ -157,7 +161,7 @@ pub fn signals(app: &App, survey: SurveyId, start: Option<&str>, measured_ms: Op
         return Signals { honeypot, forged_start: false, elapsed_ms: measured_ms };
     };
     let at = start.split_once('.').and_then(|(ms, _)| ms.parse().ok()).map(Timestamp);
-    let genuine = at.filter(|at| start_token(app, survey, *at).is_ok_and(|own| bool::from(own.as_bytes().ct_eq(start.as_bytes()))));
+    let genuine = at.filter(|at| proves(app, "started", &format!("{survey} {}", at.0), start));
     Signals { honeypot, forged_start: genuine.is_none(), elapsed_ms: genuine.map(|at| app.now().0 - at.0) }
 }
 
@@ -189,7 +193,7 @@ pub async fn target(app: &App, survey: SurveyId, version: Option<VersionId>) -> 
 /// # Errors
 /// Not found, also for a wrong token or another project.
 pub async fn begun(app: &App, project: ProjectId, response: ResponseId, proof: &str) -> Result<Target> {
-    if !bool::from(token(app, response)?.as_bytes().ct_eq(proof.as_bytes())) {
+    if !app.verify("response", &response.to_string(), proof)? {
         return Err(Refusal::NotFound.into());
     }
     let (survey, version) = app.store.version_of_response(&Scope::system(project), response).await?.ok_or(Refusal::NotFound)?;

@@ -128,6 +128,37 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// The open invitations of a project that somebody made, with the role that each gives.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn invitations_of(&mut self, project: ProjectId, by: StaffId, now: Timestamp) -> Result<Vec<(InvitationId, Role)>> {
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT id, role FROM invitations WHERE project_id = $1 AND created_by = $2 AND used_at IS NULL AND revoked_at IS NULL \
+             AND expires_at > $3 ORDER BY id",
+        )
+        .bind(project.to_string())
+        .bind(by.to_string())
+        .bind(now.0)
+        .fetch_all(self.conn())
+        .await?;
+        rows.into_iter().map(|(own, role)| Ok((id(&own)?, role.parse()?))).collect()
+    }
+
+    /// Makes an open invitation somebody else's.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn hand_over_invitation(&mut self, project: ProjectId, invitation: InvitationId, to: StaffId) -> Result<()> {
+        sqlx::query("UPDATE invitations SET created_by = $3 WHERE id = $1 AND project_id = $2")
+            .bind(invitation.to_string())
+            .bind(project.to_string())
+            .bind(to.to_string())
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+
     /// Uses an invitation up for `staff`; `false` when it does not work (any more). Of two at once, one gets `true`.
     ///
     /// # Errors

@@ -2,12 +2,20 @@
 
 use domain::{
     Timestamp,
-    accounts::{Scope, key::Access},
+    accounts::{
+        Role, Scope,
+        authority::{Backing, Heir},
+        key::Access,
+    },
     ids::{ApiKeyId, ProjectId, StaffId},
 };
 use sqlx::FromRow;
 
-use super::{Store, Tx, id, or_instead};
+use super::{
+    Store, Tx,
+    authority::{backing, heir},
+    id, or_instead,
+};
 use crate::error::{Error, Result};
 
 /// A key as people see it.
@@ -25,6 +33,10 @@ pub struct ApiKey {
     pub access: Access,
     /// Who made it; `None`: the command line.
     pub by: Option<String>,
+    /// Whose role it acts with.
+    pub backing: Backing,
+    /// The name of that person.
+    pub backer: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
     /// Until when it works; `None`: until it is revoked.
@@ -41,6 +53,12 @@ impl ApiKey {
     pub fn works(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
     }
+
+    /// The role that it acts with now; `None`: it has stopped, because its person is not a member any more.
+    #[must_use]
+    pub fn role(&self) -> Option<Role> {
+        self.backing.lends(self.access.role())
+    }
 }
 
 #[derive(FromRow)]
@@ -51,6 +69,9 @@ struct Row {
     prefix: String,
     access: String,
     by_name: Option<String>,
+    backer_id: Option<String>,
+    backer_name: Option<String>,
+    backer_role: Option<String>,
     created_at: i64,
     expires_at: Option<i64>,
     used_at: Option<i64>,
@@ -68,6 +89,8 @@ impl TryFrom<Row> for ApiKey {
             prefix: row.prefix,
             access: or_instead("access of a key", Access::parse(&row.access), Access::Read),
             by: row.by_name,
+            backing: backing(row.backer_id.as_deref(), row.backer_role.as_deref())?,
+            backer: row.backer_name,
             created_at: Timestamp(row.created_at),
             expires_at: row.expires_at.map(Timestamp),
             used_at: row.used_at.map(Timestamp),
@@ -79,8 +102,11 @@ impl TryFrom<Row> for ApiKey {
 macro_rules! key_where {
     ($rest:literal) => {
         concat!(
-            "SELECT k.id, k.project_id, n.name, k.prefix, k.access, s.name AS by_name, k.created_at, k.expires_at, k.used_at, k.revoked_at \
-             FROM api_keys k JOIN staff n ON n.id = k.id LEFT JOIN staff s ON s.id = k.created_by WHERE ",
+            "SELECT k.id, k.project_id, n.name, k.prefix, k.access, s.name AS by_name, k.created_at, k.expires_at, k.used_at, k.revoked_at, \
+             COALESCE(k.handed_to, k.created_by) AS backer_id, b.name AS backer_name, m.role AS backer_role \
+             FROM api_keys k JOIN staff n ON n.id = k.id LEFT JOIN staff s ON s.id = k.created_by \
+             LEFT JOIN staff b ON b.id = COALESCE(k.handed_to, k.created_by) \
+             LEFT JOIN memberships m ON m.project_id = k.project_id AND m.staff_id = COALESCE(k.handed_to, k.created_by) WHERE ",
             $rest
         )
     };
@@ -112,6 +138,37 @@ impl Store {
 }
 
 impl Tx<'_> {
+    /// The keys of a project that act with the role of `staff` and have not ended.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn api_keys_of(&mut self, project: ProjectId, staff: StaffId, now: Timestamp) -> Result<Vec<ApiKey>> {
+        let rows: Vec<Row> = sqlx::query_as(key_where!(
+            "k.project_id = $1 AND COALESCE(k.handed_to, k.created_by) = $2 AND k.revoked_at IS NULL \
+             AND (k.expires_at IS NULL OR k.expires_at > $3) ORDER BY k.created_at, k.id"
+        ))
+        .bind(project.to_string())
+        .bind(staff.to_string())
+        .bind(now.0)
+        .fetch_all(self.conn())
+        .await?;
+        rows.into_iter().map(ApiKey::try_from).collect()
+    }
+
+    /// From now on a key of this project acts with the authority of `to`; `false` when there is none that was not revoked.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn hand_over_api_key(&mut self, project: ProjectId, key: ApiKeyId, to: Heir) -> Result<bool> {
+        let done = sqlx::query("UPDATE api_keys SET handed_to = $3 WHERE id = $1 AND project_id = $2 AND revoked_at IS NULL")
+            .bind(key.to_string())
+            .bind(project.to_string())
+            .bind(heir(to))
+            .execute(self.conn())
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
     /// Stores a key, and the somebody that it acts as.
     ///
     /// # Errors

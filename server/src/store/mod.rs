@@ -8,6 +8,7 @@
 //! one `BEGIN IMMEDIATE … COMMIT` (group commit), each job in a savepoint of its own; nobody is answered before the commit. On
 //! PostgreSQL each job is a transaction of its own, some at a time so that reading goes on. What waits is bounded on both.
 
+mod authority;
 pub mod backlog;
 pub mod backup;
 mod committed;

@@ -18,8 +18,8 @@ use crate::error::{Error, Result};
 /// The columns of [`Row`].
 macro_rules! columns {
     () => {
-        "id, project_id, number, feedback_id, subject, email, name, language, user_agent, priority, state, first_response_at, resolved_at, \
-         created_at, updated_at"
+        "id, project_id, number, feedback_id, subject, email, name, language, user_agent, priority, state, link_generation, first_response_at, \
+         resolved_at, created_at, updated_at"
     };
 }
 
@@ -38,6 +38,7 @@ struct Row {
     state: String,
     first_response_at: Option<i64>,
     resolved_at: Option<i64>,
+    link_generation: i64,
     created_at: i64,
     updated_at: i64,
 }
@@ -60,6 +61,7 @@ impl TryFrom<Row> for Ticket {
             state: or_instead("state of a ticket", State::parse(&row.state), State::Open),
             first_response_at: row.first_response_at.map(Timestamp),
             resolved_at: row.resolved_at.map(Timestamp),
+            link_generation: row.link_generation,
             created_at: Timestamp(row.created_at),
             updated_at: Timestamp(row.updated_at),
         })
@@ -107,6 +109,28 @@ impl Store {
             .fetch_optional(self.reader())
             .await?;
         row.map(Ticket::try_from).transpose()
+    }
+
+    /// How often the link of a ticket was renewed; `None` for one that is not there.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn link_generation(&self, ticket: TicketId) -> Result<Option<i64>> {
+        Ok(sqlx::query_scalar("SELECT link_generation FROM tickets WHERE id = $1")
+            .bind(ticket.to_string())
+            .fetch_optional(self.reader())
+            .await?)
+    }
+
+    /// How many tickets of the scope's project have a link that members of the team may have seen.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn shown_links(&self, scope: &Scope) -> Result<i64> {
+        Ok(sqlx::query_scalar("SELECT COUNT(*) FROM tickets WHERE project_id = $1 AND link_shown = 1")
+            .bind(scope.project().to_string())
+            .fetch_one(self.reader())
+            .await?)
     }
 
     /// Tickets from the newest back, of one state or any, after one (its time and id).
@@ -242,8 +266,8 @@ impl Tx<'_> {
     /// When the database fails.
     pub async fn insert_ticket(&mut self, ticket: &Ticket) -> Result<()> {
         sqlx::query(
-            "INSERT INTO tickets (id, project_id, number, feedback_id, subject, email, name, language, user_agent, priority, state, created_at, updated_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+            "INSERT INTO tickets (id, project_id, number, feedback_id, subject, email, name, language, user_agent, priority, state, created_at, updated_at, link_shown) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0)",
         )
         .bind(ticket.id.to_string())
         .bind(ticket.project.to_string())
@@ -311,6 +335,36 @@ impl Tx<'_> {
         rows.into_iter()
             .map(|(own, author, body)| Ok((id(&own)?, or_instead("author of a message", Author::parse(&author), Author::Requester), body)))
             .collect()
+    }
+
+    /// Gives the link of a ticket that is held another generation; `shown`: a member of the team sees it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_link(&mut self, ticket: &Ticket, generation: i64, shown: bool) -> Result<()> {
+        sqlx::query("UPDATE tickets SET link_generation = $3, link_shown = $4 WHERE id = $1 AND project_id = $2")
+            .bind(ticket.id.to_string())
+            .bind(ticket.project.to_string())
+            .bind(generation)
+            .bind(i64::from(shown))
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+
+    /// Renews the links of a project that members of the team may have seen. Gives those tickets, as they are now.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn renew_shown_links(&mut self, project: ProjectId) -> Result<Vec<Ticket>> {
+        let rows: Vec<Row> = sqlx::query_as(concat!(
+            "UPDATE tickets SET link_generation = link_generation + 1, link_shown = 0 WHERE project_id = $1 AND link_shown = 1 RETURNING ",
+            columns!()
+        ))
+        .bind(project.to_string())
+        .fetch_all(self.conn())
+        .await?;
+        rows.into_iter().map(Ticket::try_from).collect()
     }
 
     /// Writes what can change of a ticket that is held.

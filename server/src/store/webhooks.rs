@@ -2,15 +2,22 @@
 
 use domain::{
     Timestamp,
-    accounts::Scope,
-    ids::{EndpointId, EventId, FeedbackId, ProjectId},
+    accounts::{
+        Role, Scope,
+        authority::{Backing, Heir},
+    },
+    ids::{EndpointId, EventId, FeedbackId, ProjectId, StaffId},
     webhooks::{DeliveryState, EventKind},
 };
 use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::FromRow;
 
-use super::{Dialect, Store, Tx, id, or_instead};
+use super::{
+    Dialect, Store, Tx,
+    authority::{backing, heir},
+    id, or_instead,
+};
 use crate::{config::Secret, error::Result};
 
 /// An address that is told what happens in a project.
@@ -38,6 +45,8 @@ pub struct Endpoint {
     pub failures: i64,
     /// Since when.
     pub failing_since: Option<Timestamp>,
+    /// Whose authority it acts with: a person who must be an admin, or the project.
+    pub answers_to: Option<StaffId>,
     /// When it was made.
     pub created_at: Timestamp,
     /// Grows with each change by a person.
@@ -47,7 +56,8 @@ pub struct Endpoint {
 /// The columns of [`EndpointRow`].
 macro_rules! columns {
     () => {
-        "id, project_id, url, note, kinds, secret, old_secret, old_secret_until, enabled, disabled_reason, failures, failing_since, created_at, version"
+        "id, project_id, url, note, kinds, secret, old_secret, old_secret_until, enabled, disabled_reason, failures, failing_since, \
+         created_by, handed_to, created_at, version"
     };
 }
 
@@ -65,13 +75,20 @@ struct EndpointRow {
     disabled_reason: Option<String>,
     failures: i64,
     failing_since: Option<i64>,
+    created_by: Option<String>,
+    handed_to: Option<String>,
     created_at: i64,
     version: i64,
 }
 
 impl EndpointRow {
     fn read(self) -> Result<Endpoint> {
+        let answers_to = match backing(self.handed_to.as_deref().or(self.created_by.as_deref()), None)? {
+            Backing::Project => None,
+            Backing::Person(staff, _) => Some(staff),
+        };
         Ok(Endpoint {
+            answers_to,
             id: id(&self.id)?,
             project: id(&self.project_id)?,
             url: self.url,
@@ -554,6 +571,30 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// The endpoints of a project that are on and act with the authority of `staff`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn endpoints_of(&mut self, project: ProjectId, staff: StaffId) -> Result<Vec<EndpointId>> {
+        let rows: Vec<String> = sqlx::query_scalar(
+            "SELECT id FROM webhook_endpoints WHERE project_id = $1 AND COALESCE(handed_to, created_by) = $2 AND enabled = 1 ORDER BY id",
+        )
+        .bind(project.to_string())
+        .bind(staff.to_string())
+        .fetch_all(self.conn())
+        .await?;
+        rows.iter().map(|text| id(text)).collect()
+    }
+
+    /// Whether whoever an endpoint acts for is an admin of its project now.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn endpoint_is_backed(&mut self, endpoint: &Endpoint, now: Timestamp) -> Result<bool> {
+        let Some(staff) = endpoint.answers_to else { return Ok(true) };
+        Ok(self.present_role(endpoint.project, staff, now).await?.is_some_and(|role| role >= Role::Admin))
+    }
+
     /// An endpoint of the scope's project, held until this transaction ends.
     ///
     /// # Errors
@@ -576,7 +617,8 @@ impl Tx<'_> {
         let (old, until) = endpoint.old_secret.as_ref().map(|(s, t)| (s.0.clone(), t.0)).unzip();
         sqlx::query(
             "UPDATE webhook_endpoints SET url = $3, note = $4, kinds = $5, secret = $6, old_secret = $7, old_secret_until = $8, enabled = $9, \
-             disabled_reason = $10, failures = $11, failing_since = $12, updated_at = $13, version = version + 1 WHERE id = $1 AND project_id = $2",
+             disabled_reason = $10, failures = $11, failing_since = $12, updated_at = $13, handed_to = $14, version = version + 1 \
+             WHERE id = $1 AND project_id = $2",
         )
         .bind(endpoint.id.to_string())
         .bind(endpoint.project.to_string())
@@ -591,6 +633,7 @@ impl Tx<'_> {
         .bind(endpoint.failures)
         .bind(endpoint.failing_since.map(|t| t.0))
         .bind(now.0)
+        .bind(heir(endpoint.answers_to.map_or(Heir::Project, Heir::Member)))
         .execute(self.conn())
         .await?;
         Ok(())

@@ -153,6 +153,8 @@ async fn apply(
     app.store
         .write(move |tx| {
             Box::pin(async move {
+                // What is done in pieces asks before each.
+                tx.still(&scope, Role::Triager, now).await?;
                 if let Edit::Assign(Some(staff)) = edit
                     && !tx.is_member(scope.project(), staff).await?
                 {
@@ -248,6 +250,7 @@ async fn undo_piece(app: &App, scope: &Scope, token: UndoId) -> Result<Option<Ou
     app.store
         .write(move |tx| {
             Box::pin(async move {
+                tx.still(&scope, Role::Triager, now).await?;
                 let Some(done) = tx.take_undo(token, (scope.project(), staff), now).await? else { return Ok(None) };
                 let mut outcome = Outcome::default();
                 let steps = match done {

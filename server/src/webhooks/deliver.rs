@@ -134,9 +134,21 @@ async fn start_due(app: &AppState, sender: &mut Option<Arc<Sender>>, running: &m
     Ok(())
 }
 
+/// Takes what is due, if whoever the endpoint acts for may still have anything sent. Else it is turned off.
 async fn claim(app: &App, endpoint: &Endpoint, room: usize) -> Result<Vec<ClaimedDelivery>> {
-    let (id, now, limit) = (endpoint.id, app.now(), i64::try_from(room).unwrap_or(1));
-    app.store.write(move |tx| Box::pin(async move { tx.claim_deliveries(id, now, now.plus_ms(LEASE_MS), limit).await })).await
+    let (endpoint, now, limit, fresh) = (endpoint.clone(), app.now(), i64::try_from(room).unwrap_or(1), sign::new_secret(app));
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                if tx.endpoint_is_backed(&endpoint, now).await? {
+                    return tx.claim_deliveries(endpoint.id, now, now.plus_ms(LEASE_MS), limit).await;
+                }
+                let name = tx.staff_name(endpoint.answers_to).await?.unwrap_or_default();
+                tx.stop_endpoint(&Scope::system(endpoint.project), endpoint.id, &name, fresh, now).await?;
+                Ok(Vec::new())
+            })
+        })
+        .await
 }
 
 /// Tells of feedback and sends everything that is due, one after the other; says how many tries that were.

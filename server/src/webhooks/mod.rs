@@ -7,7 +7,7 @@ pub mod sign;
 
 use domain::{
     Error as Refusal, FieldErrors, Timestamp,
-    accounts::{Role, Scope},
+    accounts::{Role, Scope, authority::Heir},
     backlog::Item,
     feedback::Feedback,
     ids::{EndpointId, EventId},
@@ -17,6 +17,7 @@ use domain::{
 use serde_json::{Value, json};
 
 use crate::{
+    config::Secret,
     error::Result,
     state::App,
     store::{
@@ -84,6 +85,7 @@ pub async fn create(app: &App, scope: &Scope, key: &str, input: &EndpointInput) 
         disabled_reason: None,
         failures: 0,
         failing_since: None,
+        answers_to: scope.staff(),
         created_at: now,
         version: 1,
     };
@@ -105,11 +107,12 @@ pub async fn create(app: &App, scope: &Scope, key: &str, input: &EndpointInput) 
         .await
 }
 
+/// Changes an endpoint; `work` is told whether the person that it acts for is an admin still.
 async fn change(
     app: &App,
     scope: &Scope,
     endpoint: EndpointId,
-    work: impl FnOnce(&mut Endpoint) -> Result<(), Refusal> + Send + 'static,
+    work: impl FnOnce(&mut Endpoint, bool) -> Result<(), Refusal> + Send + 'static,
 ) -> Result<()> {
     scope.require(Role::Admin)?;
     let (scope, now) = (*scope, app.now());
@@ -119,7 +122,9 @@ async fn change(
                 // Before the endpoint is held: whoever begins to tell waits for this first.
                 tx.begin_telling().await?;
                 let mut held = tx.hold_endpoint(&scope, endpoint).await?.ok_or(Refusal::NotFound)?;
-                work(&mut held)?;
+                tx.still(&scope, Role::Admin, now).await?;
+                let backed = tx.endpoint_is_backed(&held, now).await?;
+                work(&mut held, backed)?;
                 tx.update_endpoint(&held, now).await?;
                 if !held.enabled {
                     tx.stop_deliveries(endpoint).await?;
@@ -137,7 +142,7 @@ async fn change(
 pub async fn edit(app: &App, scope: &Scope, endpoint: EndpointId, version: i64, input: &EndpointInput) -> Result<()> {
     scope.require(Role::Admin)?;
     let Checked { url, note, kinds } = check(app, input)?;
-    change(app, scope, endpoint, move |held| {
+    change(app, scope, endpoint, move |held, _| {
         // Wanting what is already so is no conflict.
         if held.url == url && held.note == note && held.kinds == kinds {
             return Ok(());
@@ -151,16 +156,47 @@ pub async fn edit(app: &App, scope: &Scope, endpoint: EndpointId, version: i64, 
     .await
 }
 
-/// Turns an endpoint on or off. Off, what is on its way is given up; it can be sent again later.
+/// Turns an endpoint on or off. Off, what is on its way is given up; it can be sent again later. Who turns on what acted for somebody who is
+/// not an admin any more stands in for it from then on, with a new secret.
 ///
 /// # Errors
 /// Not found; a role too low.
 pub async fn set_enabled(app: &App, scope: &Scope, endpoint: EndpointId, on: bool) -> Result<()> {
-    change(app, scope, endpoint, move |held| {
+    let (me, fresh, now) = (scope.staff(), sign::new_secret(app), app.now());
+    change(app, scope, endpoint, move |held, backed| {
+        if on && !backed {
+            held.answers_to = me;
+            renew_secret(held, fresh, now);
+        }
         if held.enabled != on {
             held.enabled = on;
             held.disabled_reason = None;
             (held.failures, held.failing_since) = (0, None);
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// The secret before signs along for a day, so that the receiver has time to take the new one.
+fn renew_secret(held: &mut Endpoint, fresh: Secret<String>, now: Timestamp) {
+    let old = std::mem::replace(&mut held.secret, fresh);
+    held.old_secret = Some((old, now.plus_days(OLD_SECRET_DAYS)));
+}
+
+/// Makes an endpoint act for the project instead of a person, so that it goes on when that person leaves. It gets a new secret, because
+/// that person knows the one before.
+///
+/// # Errors
+/// Not found; a role below owner.
+pub async fn hand_over(app: &App, scope: &Scope, endpoint: EndpointId) -> Result<()> {
+    scope.require(Role::Owner)?;
+    let (fresh, now) = (sign::new_secret(app), app.now());
+    change(app, scope, endpoint, move |held, _| {
+        // Twice is once: a second secret would surprise.
+        if held.answers_to.is_some() {
+            held.answers_to = None;
+            renew_secret(held, fresh, now);
         }
         Ok(())
     })
@@ -180,8 +216,7 @@ pub async fn rotate(app: &App, scope: &Scope, key: &str, endpoint: EndpointId) -
         .write_once(once, now, move |tx| {
             Box::pin(async move {
                 let mut held = tx.hold_endpoint(&scope, endpoint).await?.ok_or(Refusal::NotFound)?;
-                let old = std::mem::replace(&mut held.secret, fresh);
-                held.old_secret = Some((old, now.plus_days(OLD_SECRET_DAYS)));
+                renew_secret(&mut held, fresh, now);
                 tx.update_endpoint(&held, now).await
             })
         })
@@ -290,6 +325,49 @@ fn ticket_data(ticket: &Ticket, said: Option<(Author, &str)>) -> Value {
 }
 
 impl Tx<'_> {
+    /// Turns an endpoint off because whoever it acted for is not an admin any more, with a new secret that they do not know. `name` is theirs.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn stop_endpoint(
+        &mut self,
+        scope: &Scope,
+        endpoint: EndpointId,
+        name: &str,
+        fresh: Secret<String>,
+        now: Timestamp,
+    ) -> Result<()> {
+        let Some(mut held) = self.hold_endpoint(scope, endpoint).await?.filter(|held| held.enabled) else { return Ok(()) };
+        held.enabled = false;
+        held.disabled_reason =
+            Some(format!("{name}, for whom it acted, is not an admin of this project any more. Whoever turns it on stands in for it."));
+        (held.secret, held.old_secret) = (fresh, None);
+        (held.failures, held.failing_since) = (0, None);
+        self.update_endpoint(&held, now).await?;
+        self.stop_deliveries(endpoint).await
+    }
+
+    /// Makes an endpoint act for `to`, with a new secret.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn hand_over_endpoint(
+        &mut self,
+        scope: &Scope,
+        endpoint: EndpointId,
+        to: Heir,
+        fresh: Secret<String>,
+        now: Timestamp,
+    ) -> Result<()> {
+        let Some(mut held) = self.hold_endpoint(scope, endpoint).await? else { return Ok(()) };
+        held.answers_to = match to {
+            Heir::Project => None,
+            Heir::Member(staff) => Some(staff),
+        };
+        renew_secret(&mut held, fresh, now);
+        self.update_endpoint(&held, now).await
+    }
+
     /// Tells what happened in a ticket, and what was said. Notes of the team are told to nobody, and nothing of a ticket that was not told of
     /// because it looks like spam.
     ///

@@ -7,6 +7,7 @@ mod support;
 mod accounts;
 mod api;
 mod arrivals;
+mod authority;
 mod backlog;
 mod backup;
 mod demo;

@@ -45,6 +45,7 @@ use Who::{Anyone, Member, Operator, RunsAProject, SignedIn, Visitor};
 const VIEWER: Who = Member(Role::Viewer);
 const TRIAGER: Who = Member(Role::Triager);
 const ADMIN: Who = Member(Role::Admin);
+const OWNER: Who = Member(Role::Owner);
 
 /// Who may use what: methods, path, who.
 const ACCESS: &[(&str, &str, Who)] = &[
@@ -96,6 +97,8 @@ const ACCESS: &[(&str, &str, Who)] = &[
     ("POST", "/p/{slug}/feedback/{id}/unlink", TRIAGER),
     ("POST", "/p/{slug}/feedback/{id}/backlog", TRIAGER),
     ("POST", "/p/{slug}/feedback/{id}/answer", TRIAGER),
+    ("GET", "/p/{slug}/feedback/{id}/as-requester", VIEWER),
+    ("POST", "/p/{slug}/feedback/{id}/new-link", TRIAGER),
     ("POST", "/p/{slug}/feedback/{id}/note", TRIAGER),
     ("POST", "/p/{slug}/feedback/{id}/priority", TRIAGER),
     ("POST", "/p/{slug}/feedback/{id}/reopen", TRIAGER),
@@ -147,6 +150,7 @@ const ACCESS: &[(&str, &str, Who)] = &[
     ("POST", "/p/{slug}/webhooks/{id}/delete", ADMIN),
     ("POST", "/p/{slug}/webhooks/{id}/deliveries/{event}/again", ADMIN),
     ("POST", "/p/{slug}/webhooks/{id}/enabled", ADMIN),
+    ("POST", "/p/{slug}/webhooks/{id}/hand-over", OWNER),
     ("POST", "/p/{slug}/webhooks/{id}/rotate", ADMIN),
     ("POST", "/p/{slug}/webhooks/{id}/test", ADMIN),
     ("GET", "/p/{slug}/settings", VIEWER),
@@ -166,6 +170,7 @@ const ACCESS: &[(&str, &str, Who)] = &[
     ("POST", "/p/{slug}/identity/unsigned", ADMIN),
     ("GET", "/p/{slug}/keys", VIEWER),
     ("POST", "/p/{slug}/keys", ADMIN),
+    ("POST", "/p/{slug}/keys/hand-over", OWNER),
     ("POST", "/p/{slug}/keys/revoke", ADMIN),
     ("GET", "/p/{slug}/keys/revoke", VIEWER),
 ];
@@ -406,6 +411,7 @@ impl Filled {
                 (_, "{slug}") => self.project.slug.clone(),
                 (_, "{survey}") | ("surveys", "{id}") => ids["survey"].clone(),
                 (_, "{response}") | ("responses", "{id}") => ids["response"].clone(),
+                ("feedback", "{id}") if pattern.ends_with("/as-requester") => ids["ticket"].clone(),
                 ("feedback", "{id}") => ids["feedback"].clone(),
                 ("backlog", "{number}") => ids["backlog"].clone(),
                 ("imports", "{id}") => ids["imports"].clone(),

@@ -414,6 +414,13 @@ impl Client {
         self.send(Method::GET, path, &[], Body::empty()).await
     }
 
+    /// Opens a page with one cookie more.
+    pub async fn get_with_cookie(&self, path: &str, cookie: &str) -> Page {
+        let (name, value) = cookie.split_once('=').unwrap();
+        self.cookies.lock().unwrap().insert(name.to_owned(), value.to_owned());
+        self.get(path).await
+    }
+
     /// Sends a form, with a fresh idempotency key unless `fields` has one.
     pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Page {
         let mut form = url::form_urlencoded::Serializer::new(String::new());

@@ -56,7 +56,8 @@ fn page(
         role: invitation.role,
         signed_in: who.map(|c| format!("{} ({})", c.staff.name, c.staff.email)),
         name: typed.name.to_owned(),
-        email: typed.email.map(ToOwned::to_owned).or_else(|| invitation.email.clone()).unwrap_or_default(),
+        email: invitation.email.clone().or_else(|| typed.email.map(ToOwned::to_owned)).unwrap_or_default(),
+        bound: invitation.email.is_some(),
         errors: typed.errors,
     };
     let key = app.ids.uuid().to_string();
@@ -97,7 +98,7 @@ pub(super) async fn accept(
 ) -> PageResult {
     form.idempotency_key()?;
     let joined = match &console {
-        Ok(console) => invitations::join(&app, &token, console.actor.staff).await,
+        Ok(console) => invitations::join(&app, &token, console.actor.staff).await.map(|invitation| (console.actor.staff, invitation)),
         Err(_) => {
             // Whoever holds a link must not learn by it, at speed, who else has an account.
             app.limits.sign_in(&hash_token(&token), address.bucket(), None, app.now()).await?;
@@ -105,17 +106,17 @@ pub(super) async fn accept(
             match new {
                 Ok((staff, invitation)) => {
                     begin_session(&app, &session, staff, &headers, address).await?;
-                    Ok(invitation)
+                    Ok((staff, invitation))
                 }
                 Err(error) => Err(error),
             }
         }
     };
     match joined {
-        Ok(invitation) => {
+        Ok((staff, invitation)) => {
             let project = app.store.project_by_id(invitation.project).await?.ok_or(domain::Error::NotFound)?;
             let message = format!("Welcome to {}.", project.name);
-            Ok(redirect_with(&app, &format!("/p/{}/inbox", project.slug), &Flash { message, is_error: false, undo: None }))
+            Ok(redirect_with(&app, staff, &format!("/p/{}/inbox", project.slug), &Flash { message, is_error: false, undo: None }))
         }
         Err(Error::Refused(domain::Error::Invalid(errors))) => {
             let invitation = invitations::find(&app, &token).await?;

@@ -1,10 +1,14 @@
 //! `/p/{slug}/members`.
 
 use app::{
-    accounts::members::{InvitationView, MemberView, Members, MembersPage},
+    accounts::{
+        leaving::{Leaving, LeavingPage, LeftView},
+        members::{InvitationView, MemberView, Members, MembersPage},
+    },
     shell::{Flash, Nav, Undo},
 };
 use axum::{
+    extract::Query,
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
@@ -12,20 +16,24 @@ use domain::{
     FieldErrors,
     accounts::{
         Role, Scope,
+        authority::Heir,
         rules::{may_change, may_grant, may_remove},
     },
     ids::{InvitationId, StaffId},
 };
 use leptos::prelude::*;
+use serde::Deserialize;
+use uuid::Uuid;
 
 use super::super::{address::BaseUrl, console::Console, error::PageResult, forms::Form};
 use crate::{
     accounts::{
         invitations::{self, Invited},
+        leaving::{self, Decisions, Left},
         members,
     },
     error::{Error, Result},
-    store::mail::LetterRow,
+    store::{mail::LetterRow, webhooks::Endpoint},
 };
 
 /// What a rendering adds to what is stored.
@@ -110,9 +118,110 @@ pub(super) async fn show(console: Console) -> PageResult {
     Ok(page(&console, &scope, StatusCode::OK, Extra::default()).await?)
 }
 
-/// A reload of a page that a refused form was answered with.
-pub(super) async fn home(console: Console) -> PageResult {
-    Ok(Redirect::to(&here(&console)?).into_response())
+/// Whom a page about a change of membership is about.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct About {
+    #[serde(default)]
+    staff: String,
+    #[serde(default)]
+    role: String,
+}
+
+/// `GET /p/{slug}/members/remove`: what a member leaves behind. Without one, a reload of a page that a refused form was answered with.
+pub(super) async fn remove_page(console: Console, Query(about): Query<About>) -> PageResult {
+    match id::<StaffId>(&about.staff) {
+        Ok(staff) => leaving_page(&console, staff, None, StatusCode::OK, &Form::default(), FieldErrors::default()).await,
+        Err(_) => Ok(Redirect::to(&here(&console)?).into_response()),
+    }
+}
+
+/// `GET /p/{slug}/members/role`: what a lower role ends. Otherwise as [`remove_page`].
+pub(super) async fn role_page(console: Console, Query(about): Query<About>) -> PageResult {
+    match (id::<StaffId>(&about.staff), about.role.parse::<Role>()) {
+        (Ok(staff), Ok(role)) => leaving_page(&console, staff, Some(role), StatusCode::OK, &Form::default(), FieldErrors::default()).await,
+        _ => Ok(Redirect::to(&here(&console)?).into_response()),
+    }
+}
+
+/// What a webhook is called on the page: its name, or its host.
+fn hook_name(endpoint: &Endpoint) -> String {
+    let host = || url::Url::parse(&endpoint.url).ok().and_then(|u| u.host_str().map(ToOwned::to_owned)).unwrap_or_default();
+    if endpoint.note.is_empty() { host() } else { endpoint.note.clone() }
+}
+
+/// Asks before a membership is changed, and shows what that ends; `form`: what was chosen already.
+async fn leaving_page(
+    console: &Console,
+    staff: StaffId,
+    to: Option<Role>,
+    status: StatusCode,
+    form: &Form,
+    errors: FieldErrors,
+) -> PageResult {
+    let is_you = staff == console.actor.staff;
+    let scope = console.scope(if is_you && to.is_none() { Role::Viewer } else { Role::Admin })?;
+    let app = &console.app;
+    let members = app.store.members(&scope).await?;
+    let name = members.iter().find(|m| m.staff == staff).map(|m| m.name.clone()).ok_or(domain::Error::NotFound)?;
+    let Left { keys, webhooks, invitations, links } = leaving::left_behind(app, &scope, staff, to).await?;
+    let may_hand_over = scope.role() == Role::Owner;
+    let others = members.iter().filter(|m| may_hand_over && m.staff != staff && m.role >= Role::Admin);
+    let people: Vec<(String, String)> = others.map(|m| (m.staff.to_string(), format!("Hand over to {}", m.name))).collect();
+    let everybody: Vec<(String, String)> = may_hand_over
+        .then(|| ("project".to_owned(), "Hand over to the project".to_owned()))
+        .into_iter()
+        .chain(people.iter().cloned())
+        .collect();
+    let left = |id: String, name: String, detail: String, heirs: &[(String, String)]| {
+        let chosen = form.get(&format!("hand:{id}")).to_owned();
+        LeftView { id, name, detail, heirs: heirs.to_vec(), chosen }
+    };
+    let view = Leaving {
+        slug: console.project()?.slug.clone(),
+        staff: staff.to_string(),
+        name,
+        is_you,
+        to,
+        keys: keys
+            .into_iter()
+            .map(|k| left(k.id.to_string(), k.name, format!("{} · {}…", k.access.label(), k.prefix), &everybody))
+            .collect(),
+        webhooks: webhooks.into_iter().map(|w| left(w.id.to_string(), hook_name(&w), w.url, &everybody)).collect(),
+        invitations: invitations
+            .into_iter()
+            .map(|i| left(i.id.to_string(), i.email.unwrap_or_else(|| "Anybody with the link".into()), i.role.label().into(), &people))
+            .collect(),
+        may_hand_over,
+        // Links are of no matter to somebody's role.
+        links: if to.is_none() && scope.role() >= Role::Admin { links } else { 0 },
+        mail: app.config.mail.is_some(),
+        errors,
+    };
+    let key = console.form_key();
+    Ok(console.page_with(status, "Members", Nav::Settings, move || view! { <LeavingPage view=view idempotency_key=key /> }))
+}
+
+/// What a form decides about what is left behind.
+fn decisions(form: &Form) -> Result<Decisions> {
+    let mut decisions = Decisions { renew_links: form.get("renew_links") == "yes", ..Decisions::default() };
+    for (name, value) in &form.0 {
+        let Some(thing) = name.strip_prefix("hand:").filter(|_| !value.is_empty()) else { continue };
+        let heir = if value == "project" { Heir::Project } else { Heir::Member(id(value)?) };
+        decisions.heirs.insert(id::<Uuid>(thing)?, heir);
+    }
+    Ok(decisions)
+}
+
+/// Where a change that would end something is asked about first; `None` when it ends nothing, or that was seen already.
+async fn asks_first(console: &Console, scope: &Scope, form: &Form, staff: StaffId, to: Option<Role>) -> Result<Option<Response>> {
+    if !form.get("confirmed").is_empty() || leaving::left_behind(&console.app, scope, staff, to).await?.is_empty() {
+        return Ok(None);
+    }
+    let page = match to {
+        None => format!("{}/remove?staff={staff}", here(console)?),
+        Some(role) => format!("{}/role?staff={staff}&role={role}", here(console)?),
+    };
+    Ok(Some(Redirect::to(&page).into_response()))
 }
 
 /// `POST /p/{slug}/members`: makes an invitation. The answer is the page itself with the link, which no other answer shows again.
@@ -143,8 +252,11 @@ pub(super) async fn invite(console: Console, BaseUrl(base): BaseUrl, form: Form)
 }
 
 /// A refused change as a page with the message, all else as usual.
-async fn refused(console: &Console, scope: &Scope, error: Error) -> PageResult {
+async fn refused(console: &Console, scope: &Scope, (staff, to, form): (StaffId, Option<Role>, &Form), error: Error) -> PageResult {
     match error {
+        Error::Refused(domain::Error::Invalid(errors)) if !form.get("confirmed").is_empty() => {
+            leaving_page(console, staff, to, StatusCode::UNPROCESSABLE_ENTITY, form, errors).await
+        }
         Error::Refused(domain::Error::Invalid(errors)) => {
             Ok(page(console, scope, StatusCode::UNPROCESSABLE_ENTITY, Extra { errors, ..Extra::default() }).await?)
         }
@@ -157,9 +269,12 @@ pub(super) async fn change_role(console: Console, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     form.idempotency_key()?;
     let (staff, role) = (id::<StaffId>(form.get("staff"))?, form.get("role").parse::<Role>()?);
-    match members::change_role(&console.app, &scope, staff, role).await {
-        Ok(()) => Ok(console.done(&here(&console)?, "Role changed.")),
-        Err(error) => refused(&console, &scope, error).await,
+    if let Some(page) = asks_first(&console, &scope, &form, staff, Some(role)).await? {
+        return Ok(page);
+    }
+    match members::change_role(&console.app, &scope, staff, role, decisions(&form)?).await {
+        Ok(settled) => Ok(console.done(&here(&console)?, &format!("Role changed.{}", settled.sentence()))),
+        Err(error) => refused(&console, &scope, (staff, Some(role), &form), error).await,
     }
 }
 
@@ -170,14 +285,18 @@ pub(super) async fn remove(console: Console, form: Form) -> PageResult {
     let scope = console.scope(if leaves { Role::Viewer } else { Role::Admin })?;
     form.idempotency_key()?;
     let staff = id::<StaffId>(form.get("staff"))?;
-    match members::remove(&console.app, &scope, staff).await {
+    if let Some(page) = asks_first(&console, &scope, &form, staff, None).await? {
+        return Ok(page);
+    }
+    match members::remove(&console.app, &scope, staff, decisions(&form)?).await {
         Ok(_) if staff == console.actor.staff => Ok(console.done("/", &format!("You left {}.", console.project()?.name))),
-        Ok(role) => {
+        Ok((role, settled)) => {
+            let message = format!("Member removed.{}", settled.sentence());
             let undo =
                 Undo { url: format!("{}/restore", here(&console)?), fields: members::restore_fields(&console.app, &scope, staff, role)? };
-            Ok(console.redirect(&here(&console)?, &Flash { message: "Member removed.".into(), is_error: false, undo: Some(undo) }))
+            Ok(console.redirect(&here(&console)?, &Flash { message, is_error: false, undo: Some(undo) }))
         }
-        Err(error) => refused(&console, &scope, error).await,
+        Err(error) => refused(&console, &scope, (staff, None, &form), error).await,
     }
 }
 
@@ -187,7 +306,7 @@ pub(super) async fn restore(console: Console, form: Form) -> PageResult {
     form.idempotency_key()?;
     let (staff, role) = (id::<StaffId>(form.get("staff"))?, form.get("role").parse::<Role>()?);
     members::restore(&console.app, &scope, staff, role, id(form.get("until"))?, form.get("proof")).await?;
-    Ok(console.done(&here(&console)?, "The member is back."))
+    Ok(console.done(&here(&console)?, "The member is back. What was revoked stays revoked."))
 }
 
 /// `POST /p/{slug}/members/revoke`.

@@ -42,8 +42,8 @@ pub fn routes() -> Router<AppState> {
         .route("/account/sessions/end", post(account::end_session))
         .route("/account/sessions/end-others", post(account::end_other_sessions))
         .route("/p/{slug}/members", get(members::show).post(members::invite))
-        .route("/p/{slug}/members/role", get(members::home).post(members::change_role))
-        .route("/p/{slug}/members/remove", get(members::home).post(members::remove))
+        .route("/p/{slug}/members/role", get(members::role_page).post(members::change_role))
+        .route("/p/{slug}/members/remove", get(members::remove_page).post(members::remove))
         .route("/p/{slug}/members/restore", post(members::restore))
         .route("/p/{slug}/members/revoke", post(members::revoke))
         .route("/invite/{token}", get(invitations::show).post(invitations::accept))
@@ -57,6 +57,25 @@ pub async fn explain_sessions(request: Request, next: Next) -> Response {
         Some(failure) if response.status() == StatusCode::INTERNAL_SERVER_ERROR => PageError(failure).into_response(),
         _ => response,
     }
+}
+
+/// The session's cookie removed, with the attributes that it was set with.
+const REMOVED: &str = "__Host-earshot=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0";
+
+/// Makes the removal of the session's cookie one that browsers obey: without `Secure` they ignore it for a name that begins with `__Host-`.
+/// tower-sessions leaves the attributes out. A layer around that one.
+pub async fn whole_removal(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let is_removal = |text: &str| text.starts_with("__Host-earshot=") && text.contains("Max-Age=0") && !text.contains("Secure");
+    let all: Vec<HeaderValue> = response.headers().get_all(header::SET_COOKIE).iter().cloned().collect();
+    if all.iter().any(|value| value.to_str().is_ok_and(is_removal)) {
+        response.headers_mut().remove(header::SET_COOKIE);
+        for value in all {
+            let whole = value.to_str().is_ok_and(is_removal).then(|| HeaderValue::from_static(REMOVED));
+            response.headers_mut().append(header::SET_COOKIE, whole.unwrap_or(value));
+        }
+    }
+    response
 }
 
 /// Sends a person who must sign in first back to the page that they asked for afterwards, or whose form they sent. A layer over the whole console.

@@ -3,7 +3,7 @@
 use app::accounts::sign_in::{SignIn, SignInPage};
 use axum::{
     extract::{Query, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
 use domain::{FieldErrors, accounts::safe_next, ids::StaffId};
@@ -132,5 +132,8 @@ pub async fn begin_session(app: &AppState, session: &Session, staff: StaffId, he
 pub(super) async fn sign_out(session: Session, form: Form) -> PageResult {
     form.idempotency_key()?;
     session.flush().await?;
-    Ok(Redirect::to("/sign-in").into_response())
+    let mut response = Redirect::to("/sign-in").into_response();
+    // Drafts and pages that the browser kept are the person's, and the browser may be somebody else's next.
+    response.headers_mut().insert(HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cache\", \"storage\""));
+    Ok(response)
 }

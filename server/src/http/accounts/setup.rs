@@ -73,7 +73,7 @@ pub(super) async fn run(
         Ok((owner, project)) => {
             begin_session(&app, &session, owner, &headers, address).await?;
             let message = format!("{} is ready. Make its first survey.", project.name);
-            Ok(redirect_with(&app, &format!("/p/{}/surveys", project.slug), &Flash { message, is_error: false, undo: None }))
+            Ok(redirect_with(&app, owner, &format!("/p/{}/surveys", project.slug), &Flash { message, is_error: false, undo: None }))
         }
         Err(Error::Refused(domain::Error::Invalid(errors))) => {
             let field = |name| form.get(name).to_owned();

@@ -11,7 +11,7 @@ use domain::{
     accounts::{Actor, Role, Scope},
 };
 
-use super::problem::{Refused, signed_out};
+use super::problem::{Refused, signed_out, stopped};
 use crate::{
     error::{Error, Result},
     http::{address::ClientAddress, limits},
@@ -82,6 +82,9 @@ pub async fn identify(State(app): State<AppState>, address: ClientAddress, mut r
         Ok(key) => key,
         Err(error) => return Refused::Inside(wrong_key(&app, address, error).await).into_response(),
     };
+    if key.role().is_none() {
+        return stopped();
+    }
     limits::of_the_team(request.extensions());
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let (standing, mut response) = match app.limits.api_key(key.id.0, app.now()).await {

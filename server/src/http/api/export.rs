@@ -70,7 +70,7 @@ async fn file(app: &AppState, scope: &Scope, what: What, format: Format) -> Answ
         Format::CsvBom => export::Format::CsvBom,
         Format::Xlsx => export::Format::Xlsx,
     };
-    Ok(answer(app, scope, &project.slug, what, format).await?)
+    Ok(answer(app, scope, None, &project.slug, what, format).await?)
 }
 
 /// Export feedback

@@ -1,7 +1,7 @@
 //! `/api/v1/me`: the key itself.
 
 use axum::http::HeaderMap;
-use domain::Timestamp;
+use domain::{Timestamp, accounts::Role};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -18,7 +18,7 @@ pub struct Key {
     /// How the key begins.
     #[schema(example = "eas_3f9Qx1Lk")]
     prefix: String,
-    /// `read`, `write` or `admin`.
+    /// `read`, `write` or `admin`: what it may do now. Less than it was made for when the person it acts for may do less.
     scope: Access,
     /// The one project that it reaches.
     project_id: Uuid,
@@ -41,12 +41,12 @@ pub enum Access {
     Admin,
 }
 
-impl From<domain::accounts::key::Access> for Access {
-    fn from(access: domain::accounts::key::Access) -> Self {
-        match access {
-            domain::accounts::key::Access::Read => Self::Read,
-            domain::accounts::key::Access::Write => Self::Write,
-            domain::accounts::key::Access::Admin => Self::Admin,
+impl From<Role> for Access {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Viewer => Self::Read,
+            Role::Triager => Self::Write,
+            Role::Admin | Role::Owner => Self::Admin,
         }
     }
 }
@@ -56,12 +56,13 @@ impl From<domain::accounts::key::Access> for Access {
 /// What the key is called, what it may do, and until when it works. A good first request.
 #[utoipa::path(get, path = "/api/v1/me", operation_id = "read_key", tag = "Key", responses((status = 200, description = "The key.", body = Key)))]
 pub async fn read_key(caller: Caller, headers: HeaderMap) -> Answered {
+    let role = caller.scope(Role::Viewer)?.role();
     let key = caller.key;
     let view = Key {
         id: key.id.0,
         name: key.name,
         prefix: key.prefix,
-        scope: key.access.into(),
+        scope: role.into(),
         project_id: key.project.0,
         created_at: key.created_at.rfc3339(),
         expires_at: key.expires_at.map(Timestamp::rfc3339),

@@ -142,7 +142,8 @@ impl IntoResponse for Refused {
         match self {
             Self::Inside(Error::Refused(Refusal::SignedOut)) => signed_out(true),
             Self::Inside(Error::Refused(Refusal::Forbidden)) => {
-                let detail = "The scope of this key does not allow this. An admin of the project can make a key with another scope.";
+                let detail = "This key may not do this: its scope is too low, or the role of the person it acts for. \
+                              An admin of the project can make another key.";
                 problem(StatusCode::FORBIDDEN, "forbidden", detail, Vec::new())
             }
             Self::Inside(Error::Refused(Refusal::Invalid(errors))) => {
@@ -166,6 +167,16 @@ pub fn signed_out(tried: bool) -> Response {
         ("Bearer realm=\"Earshot\"", "Send an API key of the project: Authorization: Bearer eas_…")
     };
     let mut response = problem(StatusCode::UNAUTHORIZED, "signed_out", detail, Vec::new());
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    response
+}
+
+/// 401 for a key whose person is not a member of the project any more.
+pub fn stopped() -> Response {
+    let detail = "This API key has stopped: the person it acts for is not a member of the project any more. \
+                  An owner of the project can hand it over to the project, or an admin can make another key.";
+    let mut response = problem(StatusCode::UNAUTHORIZED, "key_stopped", detail, Vec::new());
+    let challenge = "Bearer realm=\"Earshot\", error=\"invalid_token\"";
     response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     response
 }

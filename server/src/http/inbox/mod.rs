@@ -30,6 +30,8 @@ pub fn routes() -> Router<AppState> {
         .route("/p/{slug}/feedback/{id}/note", post(ticket::note))
         .route("/p/{slug}/feedback/{id}/priority", post(ticket::priority))
         .route("/p/{slug}/feedback/{id}/reopen", post(ticket::reopen))
+        .route("/p/{slug}/feedback/{id}/as-requester", get(ticket::as_requester))
+        .route("/p/{slug}/feedback/{id}/new-link", post(ticket::new_link))
         .route("/p/{slug}/feedback/{id}/files/{file}", get(ticket::file))
 }
 

@@ -1,8 +1,8 @@
 //! A ticket at the item of the inbox: its conversation, answers, notes, priority, files.
 
 use app::{
-    desk::{Delivery, FileView, MessageView, TicketView, Typed, size},
-    shell::{Flash, Undo},
+    desk::{Delivery, FileView, MessageView, TicketView, Typed, conversation::NewLinkPage, size},
+    shell::{Flash, Nav, Undo},
 };
 use axum::{
     Extension,
@@ -19,6 +19,7 @@ use domain::{
     tickets::{Author, Message, Priority, State, Ticket},
     triage::TriageQuery,
 };
+use leptos::prelude::*;
 
 use super::{
     actions::{back, sorry, target},
@@ -26,6 +27,7 @@ use super::{
     page::pieces,
 };
 use crate::{
+    accounts::authority::Authority,
     error::{Error, Result},
     http::{
         address::BaseUrl,
@@ -34,6 +36,7 @@ use crate::{
         error::PageResult,
         forms::Form,
         limits::InFlight,
+        portal::{self, Visit},
         refusal::Sent,
     },
     limits::budget::Payer,
@@ -50,7 +53,10 @@ pub(super) async fn view(console: &Console, scope: &Scope, item: &Feedback, quer
     let marked = |text: &str| pieces(text, &highlight(query, text, &item.language));
     let requester = requester(&ticket);
     let file_base = format!("/p/{slug}/feedback/{}/files", item.id);
+    let first = messages.first().map(|message| message.id);
     let message = |message: Message| MessageView {
+        // The first one came with the form; what came later, came through the link.
+        by_link: message.author == Author::Requester && Some(message.id) != first,
         id: message.id.to_string(),
         name: match message.author {
             Author::Requester => requester.clone(),
@@ -78,7 +84,8 @@ pub(super) async fn view(console: &Console, scope: &Scope, item: &Feedback, quer
         state: ticket.state,
         priority: ticket.priority,
         email: ticket.email.clone(),
-        link: format!("/p/{slug}/t/{}", tickets::token(app, ticket.id)?),
+        preview: format!("/p/{slug}/feedback/{}/as-requester", item.id),
+        mail: app.config.mail.is_some(),
         first_response: first_response(&ticket, now),
         resolution: ticket.resolution_ms().map(|ms| format!("Closed after {}", duration(ms))),
         messages: messages.into_iter().map(message).collect(),
@@ -194,12 +201,36 @@ pub async fn file(console: Console, Path((_, id, file)): Path<(String, String, S
     Ok(attachments::send(&console.app, &scope, ticket.id, &file, true).await?)
 }
 
+/// `GET …/feedback/{id}/as-requester`: what the requester sees, for members of the project.
+pub async fn as_requester(console: Console, visit: Visit, Path((slug, id)): Path<(String, String)>) -> PageResult {
+    let scope = console.scope(Role::Viewer)?;
+    let (id, ticket) = held(&console, &scope, &id).await?;
+    Ok(portal::preview(&console.app, &visit, console.project()?, ticket, format!("/p/{slug}/feedback/{id}")).await?)
+}
+
+/// `POST …/feedback/{id}/new-link`: renews the requester's link; `do` is `mail` or `show`.
+pub async fn new_link(console: Console, BaseUrl(base): BaseUrl, Path((slug, id)): Path<(String, String)>, form: Form) -> PageResult {
+    let scope = console.scope(Role::Triager)?;
+    let (id, ticket) = held(&console, &scope, &id).await?;
+    let (key, shown) = (form.idempotency_key()?, form.get("do") == "show");
+    let generation = match tickets::renew_link(&console.app, &scope, ticket.id, key, shown).await {
+        Ok(generation) => generation,
+        Err(Error::Refused(Refusal::Conflict(why))) => return Ok(sorry(&console, &form, Some(id), &why)?),
+        Err(error) => return Err(error.into()),
+    };
+    if !shown {
+        return Ok(back(&console, &form, Some(id), "The requester gets a new link by mail.", None).await?);
+    }
+    let link = format!("{base}/p/{slug}/t/{}", tickets::link_token(&console.app, ticket.id, generation)?);
+    let (number, back) = (ticket.number, format!("/p/{slug}/feedback/{id}"));
+    Ok(console.page("New link", Nav::Inbox, move || view! { <NewLinkPage number=number link=link back=back /> }))
+}
+
 /// `POST …/feedback/{id}/answer`: `do` is `send`, `close` (send and close), or `insert`, which sends nothing and only puts a canned reply
 /// into the text, so that choosing one works without scripts.
 pub async fn answer(
     console: Console,
-    BaseUrl(base): BaseUrl,
-    Path((slug, id)): Path<(String, String)>,
+    Path((_, id)): Path<(String, String)>,
     Extension(sent): Extension<Sent>,
     room: InFlight,
     body: Multipart,
@@ -210,6 +241,8 @@ pub async fn answer(
     let Received { form, files, refused, .. } = attachments::receive(&room, body, wanted).await;
     sent.keep(&form.0, false);
     let scope = console.scope(Role::Triager)?;
+    // That may have taken minutes.
+    Authority::new(&scope, console.session_hash()).ask(app, Role::Triager).await?;
     let (id, ticket) = held(&console, &scope, &id).await?;
     let key = form.idempotency_key()?.to_owned();
     let waiting = tickets::held_for(console.project()?, &format!("desk {}", ticket.id), &key);
@@ -243,9 +276,9 @@ pub async fn answer(
             let errors = FieldErrors::one("reply", "required", "Choose a canned reply first.");
             return again.show(StatusCode::UNPROCESSABLE_ENTITY, Typed { answer: text, errors, ..Typed::default() }).await;
         };
-        let link = format!("{base}/p/{slug}/t/{}", tickets::token(app, ticket.id)?);
-        let filling =
-            Filling { name: ticket.name.as_deref(), number: ticket.number, subject: &ticket.subject, link: &link, me: &console.staff.name };
+        let (name, me) = (ticket.name.as_deref(), console.staff.name.as_str());
+        // The link itself is put in where the requester reads it.
+        let filling = Filling { name, number: ticket.number, subject: &ticket.subject, link: tickets::LINK_PLACEHOLDER, me };
         let put = filling.fill(&reply.body);
         let answer = if text.trim().is_empty() { put } else { format!("{}\n\n{put}", text.trim_end()) };
         return again.show(StatusCode::OK, Typed { answer, ..Typed::default() }).await;

@@ -2,6 +2,8 @@
 
 mod pages;
 
+pub use pages::{Visit, preview};
+
 use std::time::Duration;
 
 use axum::{

@@ -18,7 +18,7 @@ use domain::{
     ids::AttachmentId,
     projects::{DEFAULT_ACCENT, Project, ThemeMode},
     tickets::{
-        NewTicket, Ticket, check_message,
+        Author, Message, NewTicket, Ticket, check_message,
         files::{MAX_BYTES, MAX_FILES},
     },
 };
@@ -475,8 +475,9 @@ async fn conversation_page(
     back: Back,
 ) -> Result<Response> {
     let look = visit.look(project, Some(ticket.language.as_str()));
-    let token = tickets::token(app, ticket.id)?;
+    let token = tickets::link_token(app, ticket.id, ticket.link_generation)?;
     let path = format!("/p/{}/t/{token}", project.slug);
+    let link = format!("{base}{path}");
     let place = ticket.id.to_string();
     let typed = back.form.get("message").to_owned();
     let conversation = tickets::public_conversation(app, ticket).await?;
@@ -484,17 +485,52 @@ async fn conversation_page(
     let view = Conversation {
         project: project.name.clone(),
         portal: format!("/p/{}", project.slug),
-        link: format!("{base}{path}"),
+        messages: with_link(conversation.messages, &link),
+        link,
         path,
+        preview: false,
         number: ticket.number,
         subject: ticket.subject,
         just_sent: visit.asked.sent.is_some() && status == StatusCode::OK,
         state: ticket.state,
-        messages: conversation.messages,
         typed,
         tail: back.tail(app, project, &place).await?,
     };
     Ok(page(status, move || view! { <ConversationPage look=look view=view /> }))
+}
+
+/// The messages with the requester's link where the team's answers name it.
+fn with_link(mut messages: Vec<Message>, link: &str) -> Vec<Message> {
+    for message in messages.iter_mut().filter(|message| message.author == Author::Staff) {
+        message.body = message.body.replace(tickets::LINK_PLACEHOLDER, link);
+    }
+    messages
+}
+
+/// The conversation as its requester sees it, for a member of the team: without the secret, and nothing can be written. `base` is where its
+/// files are.
+///
+/// # Errors
+/// When the database fails.
+pub async fn preview(app: &App, visit: &Visit, project: &Project, ticket: Ticket, base: String) -> Result<Response> {
+    let look = visit.look(project, Some(ticket.language.as_str()));
+    let conversation = tickets::public_conversation(app, ticket).await?;
+    let ticket = conversation.ticket;
+    let view = Conversation {
+        project: project.name.clone(),
+        portal: format!("/p/{}", project.slug),
+        link: String::new(),
+        path: base,
+        number: ticket.number,
+        subject: ticket.subject,
+        preview: true,
+        just_sent: false,
+        state: ticket.state,
+        messages: conversation.messages,
+        typed: String::new(),
+        tail: Tail::default(),
+    };
+    Ok(page(StatusCode::OK, move || view! { <ConversationPage look=look view=view /> }))
 }
 
 /// `GET /p/{slug}/t/{token}`

@@ -1,0 +1,212 @@
+//! What acts with a member's authority, before they are removed or may do less.
+
+use domain::{FieldErrors, accounts::Role};
+use leptos::prelude::*;
+
+use crate::components::{
+    forms::{ErrorSummary, IdempotencyKey},
+    layout::PageHead,
+};
+
+/// Something that is left behind.
+#[derive(Debug, Clone)]
+pub struct LeftView {
+    /// Its id.
+    pub id: String,
+    /// What it is called.
+    pub name: String,
+    /// What it may do, or where it leads.
+    pub detail: String,
+    /// Who may take it over: a value of the form, and how it is called. Empty: nobody.
+    pub heirs: Vec<(String, String)>,
+    /// What was chosen already.
+    pub chosen: String,
+}
+
+/// What the page shows.
+#[derive(Debug, Clone)]
+pub struct Leaving {
+    /// For URLs.
+    pub slug: String,
+    /// The member's id.
+    pub staff: String,
+    /// Their name.
+    pub name: String,
+    /// Whether it is the person who looks.
+    pub is_you: bool,
+    /// The role that they get; `None`: they are removed.
+    pub to: Option<Role>,
+    /// Keys that act for them.
+    pub keys: Vec<LeftView>,
+    /// Webhooks that act for them.
+    pub webhooks: Vec<LeftView>,
+    /// Their open invitations.
+    pub invitations: Vec<LeftView>,
+    /// Whether the person who looks may hand over.
+    pub may_hand_over: bool,
+    /// Tickets whose secret link members of the team may have seen.
+    pub links: i64,
+    /// Whether requesters get a renewed link by mail.
+    pub mail: bool,
+    /// What was refused.
+    pub errors: FieldErrors,
+}
+
+fn count(n: usize, one: &str, many: &str) -> Option<String> {
+    match n {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        n => Some(format!("{n} {many}")),
+    }
+}
+
+/// `1 API key, 2 webhooks and 1 invitation`
+fn summary(view: &Leaving) -> String {
+    let parts = [
+        count(view.keys.len(), "API key", "API keys"),
+        count(view.webhooks.len(), "webhook", "webhooks"),
+        count(view.invitations.len(), "open invitation", "open invitations"),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    match parts.as_slice() {
+        [] => "nothing".into(),
+        [one] => one.clone(),
+        [before @ .., last] => format!("{} and {last}", before.join(", ")),
+    }
+}
+
+fn list(heading: &'static str, fate: &'static str, left: Vec<LeftView>) -> AnyView {
+    if left.is_empty() {
+        return ().into_any();
+    }
+    let row = |one: LeftView| {
+        let LeftView { id, name, detail, heirs, chosen } = one;
+        let field = format!("hand:{id}");
+        let choice = if heirs.is_empty() {
+            view! { <span>{fate}</span> }.into_any()
+        } else {
+            let options = heirs.into_iter().map(|(value, label)| {
+                let selected = value == chosen;
+                view! { <option value=value selected=selected>{label}</option> }
+            });
+            let options = options.collect_view();
+            view! {
+                <select name=field aria-label=format!("What becomes of {name}")>
+                    <option value="">{fate}</option>
+                    {options}
+                </select>
+            }
+            .into_any()
+        };
+        view! {
+            <tr>
+                <th scope="row">{name}<div class="muted small">{detail}</div></th>
+                <td>{choice}</td>
+            </tr>
+        }
+    };
+    view! {
+        <section class="stack-s">
+            <h2>{heading}</h2>
+            <div class="table-wrap"><table class="table table-cards">
+                <thead><tr><th scope="col">"Name"</th><th scope="col">"What becomes of it"</th></tr></thead>
+                <tbody>{left.into_iter().map(row).collect_view()}</tbody>
+            </table></div>
+        </section>
+    }
+    .into_any()
+}
+
+/// The page.
+#[component]
+pub fn LeavingPage(
+    /// Its content.
+    view: Leaving,
+    /// For the form.
+    idempotency_key: String,
+) -> impl IntoView {
+    let sum = summary(&view);
+    let Leaving { slug, staff, name, is_you, to, keys, webhooks, invitations, may_hand_over, links, mail, errors } = view;
+    let back = format!("/p/{slug}/members");
+    let whose = if is_you { "you".to_owned() } else { name.clone() };
+    let (title, action, button) = match to {
+        None if is_you => ("Leave this project".to_owned(), format!("{back}/remove"), "Leave".to_owned()),
+        None => (format!("Remove {name}"), format!("{back}/remove"), "Remove".to_owned()),
+        Some(role) => (format!("Make {name} {}", role.label()), format!("{back}/role"), format!("Change the role to {}", role.label())),
+    };
+    let lead = match to {
+        None => format!("What acts for {whose}: {sum}. It ends with the membership unless it is handed over."),
+        Some(role) => format!("What acts for {whose} with more than the role {} allows: {sum}.", role.label()),
+    };
+    let key_fate = if to.is_some() { "Goes on with the lower role" } else { "Revoke" };
+    let handing = if may_hand_over {
+        "What is handed over keeps working. Whoever has the secret of a key can still use it; a webhook gets a new secret."
+    } else {
+        "Only an owner of the project can hand these over instead."
+    };
+    view! {
+        <div id="leaving" data-part class="narrow stack">
+            <PageHead title=title lead=lead />
+            <ErrorSummary errors=errors />
+            <form method="post" action=action class="stack" id="leaving-form">
+                <IdempotencyKey key=idempotency_key />
+                <input type="hidden" name="staff" value=staff />
+                <input type="hidden" name="confirmed" value="yes" />
+                {to.map(|role| view! { <input type="hidden" name="role" value=role.as_str() /> })}
+                {list("API keys", key_fate, keys)}
+                {list("Webhooks", "Turn off", webhooks)}
+                {list("Open invitations", "Revoke", invitations)}
+                <p class="muted">{handing}</p>
+                {(links > 0).then(|| {
+                    let what = if links == 1 {
+                        "Also renew the secret link of 1 ticket that the team may have seen".to_owned()
+                    } else {
+                        format!("Also renew the secret links of {links} tickets that the team may have seen")
+                    };
+                    let then = if mail {
+                        "Requesters of open tickets get the new link by mail. The old links end."
+                    } else {
+                        "Mail is off: requesters lose their way to these tickets until you pass a new link on."
+                    };
+                    view! {
+                        <div class="field">
+                            <label class="check"><input type="checkbox" name="renew_links" value="yes" aria-describedby="renew-hint" /> <span>{what}</span></label>
+                            <p class="hint" id="renew-hint">{then}</p>
+                        </div>
+                    }
+                })}
+                <div class="form-actions">
+                    <button type="submit" class="button button-danger">{button}</button>
+                    <a class="button" href=back>"Cancel"</a>
+                </div>
+            </form>
+        </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_is_counted() {
+        let one = LeftView { id: String::new(), name: String::new(), detail: String::new(), heirs: vec![], chosen: String::new() };
+        let mut view = Leaving {
+            slug: String::new(),
+            staff: String::new(),
+            name: String::new(),
+            is_you: false,
+            to: None,
+            keys: vec![one.clone(); 3],
+            webhooks: vec![one.clone()],
+            invitations: vec![one.clone(), one],
+            may_hand_over: false,
+            links: 0,
+            mail: false,
+            errors: FieldErrors::default(),
+        };
+        assert_eq!(summary(&view), "3 API keys, 1 webhook and 2 open invitations");
+        (view.webhooks, view.invitations) = (vec![], vec![]);
+        assert_eq!(summary(&view), "3 API keys");
+    }
+}

@@ -1,0 +1,73 @@
+//! The present role of whoever lent something their authority.
+
+use std::str::FromStr;
+
+use domain::{
+    Timestamp,
+    accounts::{
+        Role,
+        authority::{Backing, Heir},
+        key::Access,
+    },
+    ids::{ProjectId, StaffId},
+};
+
+use super::{Store, Tx, id};
+use crate::error::Result;
+
+/// Where the authority of a row comes from: who it was handed to, else who made it; empty or null: the project.
+pub(super) fn backing(backer: Option<&str>, role: Option<&str>) -> Result<Backing> {
+    match backer.filter(|backer| !backer.is_empty()) {
+        None => Ok(Backing::Project),
+        Some(backer) => Ok(Backing::Person(id(backer)?, role.map(Role::from_str).transpose()?)),
+    }
+}
+
+/// What the column `handed_to` holds for `to`.
+pub(super) fn heir(to: Heir) -> String {
+    match to {
+        Heir::Project => String::new(),
+        Heir::Member(staff) => staff.to_string(),
+    }
+}
+
+/// A person's role, in one row with what a key of that id may do. Whoever is neither has none.
+const PRESENT: &str = "SELECT (SELECT m.role FROM memberships m WHERE m.project_id = $1 AND m.staff_id = $2) AS role, k.access, \
+     COALESCE(k.handed_to, k.created_by) AS backer, \
+     (SELECT m.role FROM memberships m WHERE m.project_id = $1 AND m.staff_id = COALESCE(k.handed_to, k.created_by)) AS backer_role \
+     FROM (SELECT 1 AS one) o LEFT JOIN api_keys k ON k.id = $2 AND k.project_id = $1 AND k.revoked_at IS NULL \
+     AND (k.expires_at IS NULL OR k.expires_at > $3)";
+
+type Present = (Option<String>, Option<String>, Option<String>, Option<String>);
+
+fn read((role, access, backer, backer_role): Present) -> Result<Option<Role>> {
+    if let Some(role) = role {
+        return Ok(Some(role.parse()?));
+    }
+    let Some(access) = access.as_deref().and_then(Access::parse) else { return Ok(None) };
+    Ok(backing(backer.as_deref(), backer_role.as_deref())?.lends(access.role()))
+}
+
+impl Store {
+    /// The role that a person, or an API key, has in a project now.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn present_role(&self, project: ProjectId, who: StaffId, now: Timestamp) -> Result<Option<Role>> {
+        let row: Present =
+            sqlx::query_as(PRESENT).bind(project.to_string()).bind(who.to_string()).bind(now.0).fetch_one(self.reader()).await?;
+        read(row)
+    }
+}
+
+impl Tx<'_> {
+    /// As [`Store::present_role`], inside the transaction.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn present_role(&mut self, project: ProjectId, who: StaffId, now: Timestamp) -> Result<Option<Role>> {
+        let row: Present =
+            sqlx::query_as(PRESENT).bind(project.to_string()).bind(who.to_string()).bind(now.0).fetch_one(self.conn()).await?;
+        read(row)
+    }
+}
