@@ -246,7 +246,7 @@ fn Actions(view: DetailView, base: String) -> impl IntoView {
     let tag_error = errors.at("add").map(ToOwned::to_owned);
     let tag_bad = tag_error.is_some();
     let create_tag = typed_tag.clone();
-    let offered = [(Status::New, None), (Status::Triaged, None), (Status::Resolved, Some("E")), (Status::Spam, Some("S"))];
+    let offered = [(Status::New, None), (Status::Triaged, Some("2")), (Status::Resolved, Some("E")), (Status::Spam, Some("S"))];
     view! {
         <form method="post" action=format!("{base}/status") class="cluster" id="status-form" data-enhance>
             <ActionFields key=format!("{form_key}-s") version=version return_to=return_to.clone() />

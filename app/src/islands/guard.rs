@@ -17,6 +17,10 @@ thread_local! {
 pub fn start() -> [WindowListenerHandle; 2] {
     [
         window_event_listener(ev::submit, |event| {
+            // Fetched forms leave no page.
+            if event.default_prevented() {
+                return;
+            }
             let form = event.target().and_then(|t| t.dyn_into::<HtmlFormElement>().ok());
             SENT.with_borrow_mut(|sent| *sent = form);
         }),
