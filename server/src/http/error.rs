@@ -208,7 +208,7 @@ fn Typed(posted: Posted, may_pass: bool) -> impl IntoView {
     let again = (may_pass && posted.complete).then(|| {
         let fields = posted.pairs.into_iter().map(|(name, value)| view! { <input type="hidden" name=name value=value /> });
         view! {
-            <form method="post" action=posted.action>
+            <form method="post" action=posted.action class="send-again">
                 {fields.collect_view()}
                 <button type="submit" class="button button-primary">"Send again"</button>
             </form>

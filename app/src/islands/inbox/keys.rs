@@ -472,6 +472,11 @@ fn on_refused() {
 }
 
 fn on_loaded() {
+    // Where the person is by now, the next answer shows.
+    if enhance::has_more() {
+        put_back();
+        return;
+    }
     let failed = dom::first("#toasts .toast-error, #bulk-refused, #tags-form [aria-invalid], #q-error").is_some();
     let (then, advance, leave, searched, listed) = STATE.with_borrow_mut(|s| {
         // What was checked has been dealt with.
@@ -484,10 +489,6 @@ fn on_loaded() {
     });
     note_listed();
     put_back();
-    // Where the person is by now, the next answer shows.
-    if enhance::has_more() {
-        return;
-    }
     if then.is_some_and(focus) {
         return;
     }
