@@ -397,7 +397,8 @@ on_both!(messages_through_the_link_say_so, |t: TestApp| async move {
     let made = ticket(&t, &project, "ticket-key-1").await;
     let item = format!("/p/my-app/feedback/{}", made.feedback);
     assert!(!owner.get(&item).await.body.contains("by link"));
-    tickets::requester_reply(&t.app, &project, made.ticket, "answer-key-1", "Still beeps.", Vec::new()).await.unwrap();
+    let addition = tickets::Addition { body: "Still beeps.".into(), ..tickets::Addition::default() };
+    tickets::requester_reply(&t.app, &project, made.ticket, "answer-key-1", addition).await.unwrap();
     let page = owner.get(&item).await;
     assert_eq!(page.body.matches("Requester, by link").count(), 1, "{}", page.body);
 });
