@@ -172,7 +172,7 @@ impl Order {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct FeedbackQuestions {
-    /// A query as in the inbox: words, `"phrases"`, `-not`, and fields like `status:new tag:billing score:<=6 after:7d`.
+    /// A query as in the inbox: words, `"phrases"`, `this OR that`, `-not`, and fields like `status:new tag:billing score:<=6 after:7d`.
     #[serde(default, deserialize_with = "sent::at_most::<500, _>")]
     #[param(max_length = 500, example = "refund status:new score:<=6")]
     q: String,
@@ -202,6 +202,7 @@ pub fn query(text: &str) -> Answered<TriageQuery> {
 /// List and search feedback
 ///
 /// Finds with the query language of the inbox, and counts what it finds. Spam is left out unless the query asks for it (`status:spam`).
+/// What others write meanwhile moves nothing from one page to another; by relevance, an item whose own text changes comes once more, at the end.
 #[utoipa::path(get, path = "/api/v1/feedback", operation_id = "list_feedback", tag = "Feedback", params(FeedbackQuestions),
     responses((status = 200, description = "One page.", body = FeedbackList)))]
 pub async fn list_feedback(
