@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    export::spreadsheet_text,
     imports::{self, MAX_UPLOAD, SILENCE_MS},
     limits::budget::Payer,
     state::AppState,
@@ -366,10 +367,7 @@ async fn progress_page(console: &Console, import: &Import, after: i64) -> Result
     Ok(console.page("Import", Nav::Imports, move || view! { <ProgressPage view=view /> }))
 }
 
-/// A cell that no spreadsheet takes for a formula.
-fn inert(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
-}
+
 
 async fn bad_lines(console: Console, Path((_, id)): Path<(String, String)>) -> PageResult {
     let (import, scope) = (find(&console, &id).await?, console.scope(Role::Admin)?);
@@ -377,21 +375,10 @@ async fn bad_lines(console: Console, Path((_, id)): Path<(String, String)>) -> P
     let broken = |e: csv::Error| Error::internal("csv", e);
     out.write_record(["line", "reason"]).map_err(broken)?;
     for bad in console.app.store.bad_lines(&scope, import.id, 0, BAD_LINES_KEPT).await? {
-        out.write_record([bad.line.to_string(), inert(&bad.reason)]).map_err(broken)?;
+        out.write_record([bad.line.to_string(), spreadsheet_text(&bad.reason)]).map_err(broken)?;
     }
     let body = out.into_inner().map_err(|e| Error::internal("csv", e))?;
     let headers =
         [(header::CONTENT_TYPE, "text/csv; charset=utf-8"), (header::CONTENT_DISPOSITION, "attachment; filename=\"bad-lines.csv\"")];
     Ok((headers, body).into_response())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::inert;
-
-    #[test]
-    fn formulas_become_text() {
-        assert_eq!(inert("=1+1"), "'=1+1");
-        assert_eq!(inert("The text is empty."), "The text is empty.");
-    }
 }
