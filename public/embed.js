@@ -54,7 +54,7 @@
     const recall = (survey) => guard(() => JSON.parse(localStorage.getItem(survey.shelf)))() || {};
     const remember = guard((survey, what) => {
       const known = recall(survey);
-      if (known[survey.id] !== "answered") localStorage.setItem(survey.shelf, JSON.stringify({ ...known, [survey.id]: what }));
+      if (survey.shelf && known[survey.id] !== "answered") localStorage.setItem(survey.shelf, JSON.stringify({ ...known, [survey.id]: what }));
     });
 
     // An address without what may be secret, which never leaves the page: of the query stays what the project keeps.
@@ -123,7 +123,8 @@ iframe{display:block;width:100%;border:0}`;
     // inert. In the top layer nothing that the host does to its ancestors moves or cuts it.
     const place = guard(() => {
       if (!widget) return;
-      const modal = [...doc.querySelectorAll("dialog:modal")].pop();
+      // Older browsers do not know `:modal`.
+      const modal = guard(() => [...doc.querySelectorAll("dialog:modal")].pop())();
       const home = modal || doc.body;
       moved.disconnect();
       // A dialog may go from any place of the page, and takes along what is in it.
