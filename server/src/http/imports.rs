@@ -367,8 +367,6 @@ async fn progress_page(console: &Console, import: &Import, after: i64) -> Result
     Ok(console.page("Import", Nav::Imports, move || view! { <ProgressPage view=view /> }))
 }
 
-
-
 async fn bad_lines(console: Console, Path((_, id)): Path<(String, String)>) -> PageResult {
     let (import, scope) = (find(&console, &id).await?, console.scope(Role::Admin)?);
     let mut out = csv::Writer::from_writer(Vec::new());

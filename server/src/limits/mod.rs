@@ -101,7 +101,7 @@ pub enum Key {
     SignInDevice(String),
     /// Attempts of a signed-in person to change their password.
     ChangePassword(StaffId),
-    /// Letters to set a new password, for an account (the hash of its e-mail address) and a network (see [`whole_network`]).
+    /// Letters to set a new password, for an account (the hash of its e-mail address) and a network (see `whole_network`).
     Forgot(String, IpAddr),
     /// Letters to addresses that nobody has confirmed, by network.
     LettersNetwork(IpAddr),

@@ -761,7 +761,7 @@ impl Tx<'_> {
     }
 
     /// The file is read to its end: the import is done. Its file goes, unless there is reason to read it again in another way; of these the
-    /// project keeps the latest [`FILES_KEPT`].
+    /// project keeps the latest `FILES_KEPT`.
     ///
     /// # Errors
     /// When the database fails.

@@ -2,7 +2,7 @@
 //!
 //! A key alone says nothing about what was sent with it: a form reached by the browser's Back button carries the key of what was sent from it
 //! before, and a stranger may know a key. So each key is kept with a fingerprint of its content. The same key with the same content is a retry
-//! and gets the first outcome; with other content it is something else, see [`Reuse`].
+//! and gets the first outcome; with other content it is something else, see `Reuse`.
 
 use sha2::{Digest, Sha256};
 

@@ -1,4 +1,4 @@
-//! Passwords: which are acceptable ([`rules`]), and argon2id with OWASP's parameters (19 MiB, 2 passes, 1 lane), off the async threads,
+//! Passwords: which are acceptable (`rules`), and argon2id with OWASP's parameters (19 MiB, 2 passes, 1 lane), off the async threads,
 //! a few at a time.
 
 mod rules;
