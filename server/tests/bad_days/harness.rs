@@ -377,7 +377,9 @@ impl Server {
         let headers = [("Content-Type", "application/x-www-form-urlencoded"), ("Sec-Fetch-Site", "same-origin")];
         let answer = request(self.address, "POST", "/sign-in", &headers, &form).unwrap();
         assert_eq!(answer.status, 303, "{}", answer.body);
-        let cookie = answer.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+        // The session's, not the one of the device.
+        let mut cookies = answer.headers.iter().filter(|(name, _)| name == "set-cookie").map(|(_, value)| value);
+        let cookie = cookies.find(|value| value.starts_with("earshot=")).unwrap().split(';').next().unwrap().to_owned();
         Browser { address: self.address, cookie }
     }
 }

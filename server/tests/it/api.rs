@@ -153,8 +153,7 @@ on_both!(what_does_not_fit_is_refused_at_its_place_and_changes_nothing, |t: Test
     let once = ("idempotency-key", "key-number-1");
     assert_eq!(places(&send(&[], r#"{"text":"a"}"#).await, StatusCode::BAD_REQUEST), ["Idempotency-Key"]);
     assert_eq!(places(&send(&[("idempotency-key", "short")], r#"{"text":"a"}"#).await, unprocessable), ["Idempotency-Key"]);
-    for broken in ["{", "nul", "{\"text\":\"a\"} x", "{\"text\":\"\\ud800\"}", "\u{feff}{}", &"[".repeat(10_000), &"{\"a\":".repeat(10_000)]
-    {
+    for broken in ["{", "nul", "{\"text\":\"a\"} x", "\u{feff}{}", &"[".repeat(10_000), &"{\"a\":".repeat(10_000)] {
         assert!(places(&send(&[once], broken).await, StatusCode::BAD_REQUEST).is_empty(), "{}", &broken[..broken.len().min(20)]);
     }
     assert_eq!(places(&send(&[once], r#"{"text":"a","text":"b"}"#).await, unprocessable), ["/text"]);

@@ -527,7 +527,7 @@ on_both!(cookies_are_for_one_person_and_go_for_good, |config| config.secure_cook
     // The session of somebody else in the same browser.
     let with = async |client: &Client, cookie: &str| {
         let page = client.get_with_cookie("/account", cookie).await;
-        page.body.contains("class=\"toast")
+        page.body.contains("Name saved.")
     };
     assert!(!with(&other, &pair).await, "another person's");
     assert!(with(&owner, &pair).await);

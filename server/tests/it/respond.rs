@@ -70,17 +70,19 @@ pub async fn setup(t: TestApp, origins: &[&str]) -> Setup {
     let project = server::projects::create(&t.app, "My app", origins, None).await.unwrap();
     let survey: SurveyId = t.app.id();
     let (id, now) = (project.id, t.app.now().0);
+    let draft = serde_json::to_string(&body()).unwrap();
     t.app
         .store
         .write(move |tx| {
             Box::pin(async move {
                 sqlx::query(
                     "INSERT INTO surveys (id, project_id, name, status, draft, draft_revision, draft_position, last_number, created_at, updated_at) \
-                     VALUES ($1, $2, 'S', 'draft', '{}', 1, 1, 0, $3, $3)",
+                     VALUES ($1, $2, 'S', 'draft', $4, 1, 1, 0, $3, $3)",
                 )
                 .bind(survey.to_string())
                 .bind(id.to_string())
                 .bind(now)
+                .bind(draft)
                 .execute(tx.conn())
                 .await?;
                 Ok(())

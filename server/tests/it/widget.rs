@@ -86,8 +86,10 @@ on_both!(half_an_emoji_is_taken_wherever_texts_come_in, |t: TestApp| async move 
 
 const SECRET: &str = "https://ann:pw@site.example/reset?token=SECRET&plan=pro&utm_source=mail#SECRET";
 
-fn settings(s: &Setup, kept: &str) -> Settings {
+async fn settings(s: &Setup, kept: &str) -> Settings {
+    let now = s.t.app.store.project_by_id(s.project.id).await.unwrap().unwrap();
     Settings {
+        seen: projects::stamp(&now),
         name: "My app".into(),
         language: "en".into(),
         accent: s.project.accent.clone(),
@@ -108,7 +110,7 @@ on_both!(addresses_are_stored_without_what_may_be_secret, |t: TestApp| async mov
     ];
     for (kept, stored) in steps {
         // The survey is remembered from before, and with it the project as it was.
-        projects::change(&s.t.app, &Scope::system(s.project.id), settings(&s, kept)).await.unwrap();
+        projects::change(&s.t.app, &Scope::system(s.project.id), settings(&s, kept).await).await.unwrap();
         n += 1;
         let mut input = s.input(&format!("key-00000{n}"), &json!([["q1", "2"]]), true);
         input["context"] = json!({ "page_url": SECRET, "referrer": SECRET });

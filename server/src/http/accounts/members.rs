@@ -214,7 +214,10 @@ fn decisions(form: &Form) -> Result<Decisions> {
 
 /// Where a change that would end something is asked about first; `None` when it ends nothing, or that was seen already.
 async fn asks_first(console: &Console, scope: &Scope, form: &Form, staff: StaffId, to: Option<Role>) -> Result<Option<Response>> {
-    if !form.get("confirmed").is_empty() || leaving::left_behind(&console.app, scope, staff, to).await?.is_empty() {
+    // A higher role takes nothing from anything that acts for somebody.
+    let held = console.app.store.actor(staff).await?.role(scope.project());
+    let is_raised = to.is_some_and(|to| held.is_some_and(|held| to >= held));
+    if is_raised || !form.get("confirmed").is_empty() || leaving::left_behind(&console.app, scope, staff, to).await?.is_empty() {
         return Ok(None);
     }
     let page = match to {
