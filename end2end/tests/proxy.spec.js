@@ -47,7 +47,7 @@ test('the documented nginx serves over TLS, with Secure cookies and the visitorâ
     await signInAndWork(page, url);
     const cookies = await context.cookies(url);
     expect(cookies.find((c) => c.name === '__Host-earshot')).toMatchObject({ secure: true, httpOnly: true });
-    const answer = await page.request.get(`${url}/sign-in`);
+    const answer = await page.goto(`${url}/account`);
     expect(answer.headers()['strict-transport-security']).toContain('includeSubDomains');
   });
 });
