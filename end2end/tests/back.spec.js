@@ -108,20 +108,3 @@ test('an answer that is changed while the first attempt seems lost arrives as it
   await expect(page.locator('.inbox-row')).toHaveCount(1);
   await context.close();
 });
-
-test('a survey that was sent says so after Back @js', async ({ own, page }) => {
-  const survey = await publishSurvey(page, own);
-  await withHistory(true, async (visitor) => {
-    const address = `${own.url}/s/${survey}`;
-    await visitor.goto(address);
-    await visitor.locator('label', { hasText: /^7$/ }).click();
-    await visitor.getByRole('textbox').first().fill('The first words.');
-    await readQuestions(visitor);
-    await visitor.locator('#next').click();
-    await expect(visitor.locator('#thanks')).toBeVisible();
-    await visitor.goto(`${own.url}/p/${own.project.slug}`);
-    await pressBack(visitor, address);
-    await expect(visitor.locator('#thanks')).toBeVisible();
-    await expect(visitor.locator('#survey')).toBeHidden();
-  });
-});
