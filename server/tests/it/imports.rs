@@ -328,9 +328,12 @@ const CASES: &[Case] = &[
     },
 ];
 
+/// Text, score and its top, time, the person's name and address, kind.
+type StoredRow = (String, Option<f64>, Option<f64>, i64, Option<String>, Option<String>, String);
+
 /// An import's rows in one line each, as [`Case::rows`] has them.
 async fn stored_rows(app: &AppState, import: &Import, map: &str) -> Vec<String> {
-    let all: Vec<(String, Option<f64>, Option<f64>, i64, Option<String>, Option<String>, String)> = sqlx::query_as(
+    let all: Vec<StoredRow> = sqlx::query_as(
         "SELECT f.text, f.score, f.score_max, f.created_at, c.name, c.email, f.kind FROM feedback f LEFT JOIN contacts c ON c.id = f.contact_id \
          WHERE f.import_id = $1 ORDER BY f.text",
     )

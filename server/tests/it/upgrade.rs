@@ -60,7 +60,7 @@ async fn write(t: &TestApp, own: &Filled, client: &Client, round: usize) -> Vec<
     let link = format!("/p/{slug}/feedback/{}/link", own.ids["ticket"]);
     done.push((
         "link",
-        client.post(&link, &[("item", "1"), ("importance", if round % 2 == 0 { "critical" } else { "normal" })]).await.status,
+        client.post(&link, &[("item", "1"), ("importance", if round.is_multiple_of(2) { "critical" } else { "normal" })]).await.status,
     ));
     done
 }
