@@ -153,7 +153,7 @@ const MAX_KEPT: usize = 30;
 /// Reads names of query parameters, separated by white space or commas.
 ///
 /// # Errors
-/// A message for each that cannot be one, and for more than [`MAX_KEPT`].
+/// A message for each that cannot be one, and for more than `MAX_KEPT`.
 pub fn parse_parameters(text: &str) -> Result<Vec<String>, FieldErrors> {
     let mut errors = FieldErrors::default();
     let mut out: Vec<String> = Vec::new();
