@@ -100,7 +100,7 @@ fn list(heading: &'static str, fate: &'static str, left: Vec<LeftView>) -> AnyVi
         };
         view! {
             <tr>
-                <th scope="row">{name}<div class="muted small">{detail}</div></th>
+                <th scope="row">{name}<div class="muted small hook-url">{detail}</div></th>
                 <td>{choice}</td>
             </tr>
         }
@@ -132,7 +132,11 @@ pub fn LeavingPage(
     let (title, action, button) = match to {
         None if is_you => ("Leave this project".to_owned(), format!("{back}/remove"), "Leave".to_owned()),
         None => (format!("Remove {name}"), format!("{back}/remove"), "Remove".to_owned()),
-        Some(role) => (format!("Make {name} {}", role.label()), format!("{back}/role"), format!("Change the role to {}", role.label())),
+        Some(role) => (
+            format!("Change the role of {name} to {}", role.label()),
+            format!("{back}/role"),
+            format!("Change the role to {}", role.label()),
+        ),
     };
     let lead = match to {
         None => format!("What acts for {whose}: {sum}. It ends with the membership unless it is handed over."),

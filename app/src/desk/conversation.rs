@@ -88,7 +88,7 @@ pub fn RequesterLink(
         <div class="cluster small">
             <a href=preview target="_blank" rel="noopener">"See what the requester sees"</a>
             <details class="new-link">
-                <summary>"New link"</summary>
+                <summary class="button button-small">"New link"</summary>
                 <form method="post" action=format!("{base}/new-link") class="stack-s" id="new-link-form">
                     <ActionFields key=format!("{form_key}-link") version=version return_to=return_to />
                     <p>{says}</p>

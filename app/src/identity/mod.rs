@@ -101,12 +101,14 @@ pub fn IdentityPage(
                         <IdempotencyKey key=key("unsigned") />
                         <fieldset class="stack">
                             <legend>"When a page says who its visitor is, without a valid signature"</legend>
-                            {UnsignedIdentity::ALL.iter().map(|choice| view! {
-                                <label class="choice">
-                                    <input type="radio" name="unsigned" value=choice.as_str() checked=*choice == unsigned />
-                                    " "{choice.label()}
-                                </label>
-                            }).collect_view()}
+                            <div class="check-list">
+                                {UnsignedIdentity::ALL.iter().map(|choice| view! {
+                                    <label class="check">
+                                        <input type="radio" name="unsigned" value=choice.as_str() checked=*choice == unsigned />
+                                        <span>{choice.label()}</span>
+                                    </label>
+                                }).collect_view()}
+                            </div>
                         </fieldset>
                         <div class="form-actions"><button type="submit" class="button">"Save"</button></div>
                     </form>

@@ -91,10 +91,10 @@ pub fn ImportsPage(
             }.into_any()
         } else {
             view! {
-                <section class="stack" aria-labelledby="imports-title">
+                <section class="stack">
                     <h2 id="imports-title">"Files so far"</h2>
                     <div class="table-wrap" tabindex="0" role="region" aria-labelledby="imports-title">
-                        <table class="table">
+                        <table class="table table-cards">
                             <thead>
                                 <tr>
                                     <th scope="col">"File"</th>
@@ -109,11 +109,11 @@ pub fn ImportsPage(
                                 {view.rows.into_iter().map(|row| view! {
                                     <tr>
                                         <th scope="row"><a href=row.href>{row.name}</a></th>
-                                        <td><StatusBadge status=row.status nothing=row.brought_nothing failed=row.bad /></td>
-                                        <td class="num">{number(row.added)}</td>
-                                        <td class="num">{number(row.known)}</td>
-                                        <td class="num">{number(row.bad)}</td>
-                                        <td><time datetime=row.at.1>{row.at.0}</time>" "<span class="muted">{row.by}</span></td>
+                                        <td data-label="Status"><StatusBadge status=row.status nothing=row.brought_nothing failed=row.bad /></td>
+                                        <td class="num" data-label="Added">{number(row.added)}</td>
+                                        <td class="num" data-label="Known">{number(row.known)}</td>
+                                        <td class="num" data-label="Bad">{number(row.bad)}</td>
+                                        <td data-label="Begun"><time datetime=row.at.1>{row.at.0}</time>" "<span class="muted">{row.by}</span></td>
                                     </tr>
                                 }).collect_view()}
                             </tbody>

@@ -180,7 +180,7 @@ pub fn MappingPage(
                         <button type="submit" class="button" formaction=preview_url formnovalidate data-preview>"Update preview"</button>
                     </div>
                 </form>
-                <section class="stack" aria-labelledby="preview-title">
+                <section class="stack">
                     <h2 id="preview-title">"Preview"</h2>
                     <PreviewSummary shown=rows.len() checked=checked groups=groups nothing=nothing />
                     {(!rows.is_empty()).then(|| view! {

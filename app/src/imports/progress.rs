@@ -139,7 +139,8 @@ fn State(view: ProgressView, running: bool) -> impl IntoView {
         ImportStatus::Done if bad == 0 && added == 0 => "Everything in this file was here already.".into(),
         ImportStatus::Done if bad == 0 && left_out.is_empty() => "All rows were imported.".into(),
         ImportStatus::Done if bad == 0 => "All rows were imported, some of them without a value.".into(),
-        ImportStatus::Done => format!("{} could not be imported; they are listed below.", counted(bad, "row", "rows")),
+        ImportStatus::Done if bad == 1 => "1 row could not be imported; it is listed below.".into(),
+        ImportStatus::Done => format!("{} rows could not be imported; they are listed below.", number(bad)),
         ImportStatus::Cancelled => "This import was stopped. What went in stays; it can be carried on.".into(),
         ImportStatus::Failed => error.unwrap_or_else(|| "This import failed.".into()),
         ImportStatus::TakingBack if running => "You can leave this page; taking back goes on.".into(),
@@ -269,7 +270,7 @@ fn BadLines(view: ProgressView) -> impl IntoView {
     let first = view.url.clone();
     (!view.bad_rows.is_empty()).then(|| {
         view! {
-            <section class="stack" aria-labelledby="bad-title">
+            <section class="stack">
                 <div class="spread">
                     <h2 id="bad-title">"Lines that could not go in"</h2>
                     <a class="button button-small" href=download download>"Download as CSV"</a>

@@ -122,7 +122,7 @@ pub const EN: Texts = Texts {
     too_many_files: "Choose {max} files at most.",
     picture_large: "A picture has too many pixels. Make it smaller, or pack it into a ZIP file.",
     picture_broken: "A picture cannot be read. Save it again, or pack it into a ZIP file.",
-    empty_file: "One of the files is empty (0 bytes). Choose your files again, without it or with something in it.",
+    empty_file: "One of the files is empty (0 bytes). Choose your files again and leave the empty one out.",
     files_later: "So many files came from your network that no more are taken for now. Your message is still here: send it without files, or with them in an hour.",
     files_full: "Files cannot be taken here now. Your message is still here: send it without files.",
     choose_again: "Please choose your files again.",

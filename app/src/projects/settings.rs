@@ -101,7 +101,7 @@ pub fn SettingsPage(
                     <SelectField name="portal" label="Ticket portal" options=portals.to_vec() value=if portal { "on" } else { "off" }
                         hint="A public page of this project: people write to the team there, and read the answers." errors=errors.clone() />
                     <TextField name="kept_parameters" label="Query parameters to keep (optional)" value=kept_parameters maxlength=2000
-                        hint="Names like utm_source, plan. Of the addresses of pages, everything else after ? and # is left out before it is stored: it may hold secrets." errors=errors />
+                        hint="Names separated by commas, like utm_source, plan. Everything else after ? or # in a page’s address may hold secrets, so it is not stored." errors=errors />
                     {may_change.then(|| view! {
                         <div class="form-actions"><button type="submit" class="button button-primary">"Save settings"</button></div>
                     })}
