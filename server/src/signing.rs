@@ -1,7 +1,7 @@
 //! What proves that a text is ours: HMAC-SHA256 under a key derived for each purpose (HKDF-SHA256, RFC 5869) from the secret of a generation.
 //!
-//! Signed are links to tickets, tokens that go on with a response, the times at which forms were made, messages shown once (flashes), and
-//! offers to take a removal of a member back. Sessions, API keys, invitations and links to set a password are random and stored as
+//! Signed are links to tickets, tokens that go on with a response, the times at which forms were made, messages shown once (flashes),
+//! cookies of browsers that signed in before, and offers to take a removal of a member back. Sessions, API keys, invitations and links to set a password are random and stored as
 //! hashes; nothing here is about them.
 
 use std::sync::{Arc, PoisonError, RwLock};

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use domain::{Error as Refusal, ids::StaffId};
-use subtle::ConstantTimeEq;
 
 use super::password;
 use crate::{
@@ -33,8 +32,7 @@ pub fn new_device(app: &App, email: &str) -> Result<String> {
 /// The random part of a device cookie that was given to this account.
 fn known_device<'d>(app: &App, account: &str, device: &'d str) -> Option<&'d str> {
     let (nonce, proof) = device.split_once('.')?;
-    let expected = app.sign(DEVICE, &format!("{account} {nonce}")).ok()?;
-    bool::from(expected.as_bytes().ct_eq(proof.as_bytes())).then_some(nonce)
+    app.verify(DEVICE, &format!("{account} {nonce}"), proof).ok()?.then_some(nonce)
 }
 
 /// Who this is. The same work is done, and the same budget spent, whether the account exists or not. `device` is what [`new_device`] gave

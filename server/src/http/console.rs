@@ -8,7 +8,7 @@ use app::{
 };
 use axum::{
     extract::{FromRequestParts, Path},
-    http::{HeaderValue, Method, StatusCode, header, request::Parts},
+    http::{Method, StatusCode, request::Parts},
     response::{Html, IntoResponse, Redirect, Response},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -20,7 +20,7 @@ use domain::{
 use leptos::prelude::*;
 use tower_sessions::Session;
 
-use super::{assets, error::PageError, security::Nonce};
+use super::{assets, cookies, error::PageError, security::Nonce};
 use crate::{
     error::{Error, Result},
     state::AppState,
@@ -77,7 +77,7 @@ impl FromRequestParts<AppState> for Console {
         };
         let Nonce(nonce) = Nonce::from_request_parts(parts, app).await.unwrap_or_else(|never| match never {});
         let flash = read_flash(app, staff, parts);
-        let last_project = cookie(parts, &cookie_name(app, LAST_PROJECT)).map(ToOwned::to_owned);
+        let last_project = cookies::sent(app, &parts.headers, LAST_PROJECT).map(ToOwned::to_owned);
         Ok(Self { app: app.clone(), actor, staff: row, projects, session, project, nonce, flash, last_project })
     }
 }
@@ -185,10 +185,10 @@ impl Console {
         let html = render::document(move || view! { <ConsoleDocument shell=shell>{view()}</ConsoleDocument> });
         let mut response = (status, Html(html)).into_response();
         if self.flash.is_some() {
-            append_cookie(&mut response, &set_cookie(&self.app, FLASH, "", 0));
+            cookies::set(&self.app, &mut response, FLASH, "", 0);
         }
         if let Some(project) = self.project.as_ref().filter(|p| Some(&p.slug) != self.last_project.as_ref()) {
-            append_cookie(&mut response, &set_cookie(&self.app, LAST_PROJECT, &project.slug, 31_536_000));
+            cookies::set(&self.app, &mut response, LAST_PROJECT, &project.slug, 31_536_000);
         }
         response
     }
@@ -207,8 +207,8 @@ impl Console {
 /// 303 to `url`, where `flash` is shown once to `staff`. For handlers of people who were not signed in before.
 pub fn redirect_with(app: &AppState, staff: StaffId, url: &str, flash: &Flash) -> Response {
     let mut response = Redirect::to(url).into_response();
-    if let Ok(cookie) = flash_cookie(app, staff, flash) {
-        append_cookie(&mut response, &cookie);
+    if let Ok(value) = flash_value(app, staff, flash) {
+        cookies::set(app, &mut response, FLASH, &value, FLASH_MS / 1000);
     }
     response
 }
@@ -244,11 +244,6 @@ fn console_assets() -> ConsoleAssets {
     }
 }
 
-/// A cookie's whole name: over https one that no other host and no page without encryption can set.
-fn cookie_name(app: &AppState, name: &str) -> String {
-    if app.config.secure_cookies { format!("__Host-{name}") } else { name.to_owned() }
-}
-
 /// Most characters of a flash message in its cookie: browsers drop cookies of more than 4096 bytes.
 const FLASH_MESSAGE: usize = 300;
 /// Most bytes of the place that an undo leads back to. A longer one, of a query in percent signs, is left out: it leads to the inbox then.
@@ -267,12 +262,6 @@ fn fitted(flash: &Flash) -> Flash {
     flash
 }
 
-/// A cookie of ours as a header; with the age 0 it is removed.
-fn set_cookie(app: &AppState, name: &str, value: &str, max_age_s: i64) -> String {
-    let secure = if app.config.secure_cookies { "; Secure" } else { "" };
-    format!("{}={value}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Lax{secure}", cookie_name(app, name))
-}
-
 // The flash travels in a signed cookie rather than in the session, so that showing it writes nothing. It is for one person and for a minute: it
 // may hold a form, and the browser may be somebody else's next.
 
@@ -280,20 +269,15 @@ fn flash_text(staff: StaffId, until: i64, body: &str) -> String {
     format!("{staff} {until} {body}")
 }
 
-fn flash_cookie(app: &AppState, staff: StaffId, flash: &Flash) -> Result<String> {
+fn flash_value(app: &AppState, staff: StaffId, flash: &Flash) -> Result<String> {
     let body = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&fitted(flash))?);
     let until = app.now().plus_ms(FLASH_MS).0;
     let signature = app.sign("flash", &flash_text(staff, until, &body))?;
-    Ok(set_cookie(app, FLASH, &format!("{body}.{until}.{signature}"), FLASH_MS / 1000))
-}
-
-fn cookie<'p>(parts: &'p Parts, name: &str) -> Option<&'p str> {
-    let cookies = parts.headers.get_all(header::COOKIE).iter().filter_map(|h| h.to_str().ok()).flat_map(|h| h.split(';'));
-    cookies.filter_map(|c| c.trim().split_once('=')).find(|(n, _)| *n == name).map(|(_, value)| value)
+    Ok(format!("{body}.{until}.{signature}"))
 }
 
 fn read_flash(app: &AppState, staff: StaffId, parts: &Parts) -> Option<Flash> {
-    let value = cookie(parts, &cookie_name(app, FLASH))?;
+    let value = cookies::sent(app, &parts.headers, FLASH)?;
     let (body, rest) = value.split_once('.')?;
     let (until, signature) = rest.split_once('.')?;
     let until: i64 = until.parse().ok()?;
@@ -301,10 +285,4 @@ fn read_flash(app: &AppState, staff: StaffId, parts: &Parts) -> Option<Flash> {
         return None;
     }
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(body).ok()?).ok()
-}
-
-fn append_cookie(response: &mut Response, cookie: &str) {
-    if let Ok(value) = HeaderValue::from_str(cookie) {
-        response.headers_mut().append(header::SET_COOKIE, value);
-    }
 }

@@ -8,6 +8,7 @@ pub mod attachments;
 pub mod back;
 pub mod backlog;
 pub mod console;
+mod cookies;
 pub mod desk;
 pub mod error;
 pub mod export;

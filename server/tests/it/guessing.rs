@@ -60,6 +60,15 @@ on_both!(a_browser_that_signed_in_before_has_attempts_of_its_own, behind_a_proxy
         "a control: the account is at its limit"
     );
     assert_eq!(guess(&known, "198.51.100.9", PASSWORD).await, StatusCode::SEE_OTHER);
+    // It is known still when this installation signs with a new secret.
+    t.app.rotate_secret().await.unwrap();
+    t.clock.advance_ms(server::state::SPREAD_MS);
+    assert_eq!(known.post("/sign-out", &[]).await.status, StatusCode::SEE_OTHER);
+    for n in 0..200 {
+        guess(&stranger, &format!("203.0.113.{n}"), "wrong").await;
+    }
+    assert_eq!(guess(&t.anonymous(), "198.51.100.8", PASSWORD).await, StatusCode::TOO_MANY_REQUESTS, "a control: still at its limit");
+    assert_eq!(guess(&known, "198.51.100.9", PASSWORD).await, StatusCode::SEE_OTHER);
     // It is no way around the limit: such a browser guesses ten times, and for its own account only.
     for _ in 0..10 {
         assert_eq!(guess(&known, "198.51.100.9", "wrong").await, StatusCode::UNPROCESSABLE_ENTITY);

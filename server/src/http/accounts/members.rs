@@ -25,7 +25,7 @@ use leptos::prelude::*;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::super::{address::BaseUrl, console::Console, error::PageResult, forms::Form};
+use super::super::{address::BaseUrl, console::Console, error::PageResult, forms::Form, webhooks};
 use crate::{
     accounts::{
         invitations::{self, Invited},
@@ -33,7 +33,7 @@ use crate::{
         members,
     },
     error::{Error, Result},
-    store::{mail::LetterRow, webhooks::Endpoint},
+    store::mail::LetterRow,
 };
 
 /// What a rendering adds to what is stored.
@@ -143,12 +143,6 @@ pub(super) async fn role_page(console: Console, Query(about): Query<About>) -> P
     }
 }
 
-/// What a webhook is called on the page: its name, or its host.
-fn hook_name(endpoint: &Endpoint) -> String {
-    let host = || url::Url::parse(&endpoint.url).ok().and_then(|u| u.host_str().map(ToOwned::to_owned)).unwrap_or_default();
-    if endpoint.note.is_empty() { host() } else { endpoint.note.clone() }
-}
-
 /// Asks before a membership is changed, and shows what that ends; `form`: what was chosen already.
 async fn leaving_page(
     console: &Console,
@@ -186,7 +180,7 @@ async fn leaving_page(
             .into_iter()
             .map(|k| left(k.id.to_string(), k.name, format!("{} · {}…", k.access.label(), k.prefix), &everybody))
             .collect(),
-        webhooks: webhooks.into_iter().map(|w| left(w.id.to_string(), hook_name(&w), w.url, &everybody)).collect(),
+        webhooks: webhooks.into_iter().map(|w| left(w.id.to_string(), webhooks::name(&w), w.url, &everybody)).collect(),
         invitations: invitations
             .into_iter()
             .map(|i| left(i.id.to_string(), i.email.unwrap_or_else(|| "Anybody with the link".into()), i.role.label().into(), &people))

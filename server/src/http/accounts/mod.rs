@@ -1,7 +1,6 @@
 //! Set-up, sign-in and out, account, members, invitations.
 
 mod account;
-mod device;
 mod invitations;
 mod members;
 mod reset;

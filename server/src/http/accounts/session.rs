@@ -11,15 +11,13 @@ use leptos::prelude::*;
 use serde::Deserialize;
 use tower_sessions::Session;
 
-use super::{
-    super::{
-        address::ClientAddress,
-        console::{Console, plain_page},
-        error::{PageError, PageResult},
-        forms::Form,
-        security::Nonce,
-    },
-    device,
+use super::super::{
+    address::ClientAddress,
+    console::{Console, plain_page},
+    cookies,
+    error::{PageError, PageResult},
+    forms::Form,
+    security::Nonce,
 };
 use crate::{
     accounts::{setup, sign_in as use_case},
@@ -27,6 +25,9 @@ use crate::{
     state::AppState,
     store::sessions::{ADDRESS, AGENT, RENEWED, STAFF},
 };
+
+/// The cookie of a browser that signed in before; see [`use_case::new_device`].
+const DEVICE: &str = "earshot_device";
 
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Wanted {
@@ -71,13 +72,13 @@ pub(super) async fn sign_in(
     form: Form,
 ) -> PageResult {
     form.idempotency_key()?;
-    let known = device::sent(&app, &headers);
+    let known = cookies::sent(&app, &headers, DEVICE);
     let (email, next) = (form.get("email"), safe_next(form.get("next")));
-    let refused = match use_case::sign_in(&app, email, form.get("password"), address.bucket(), known.as_deref()).await {
+    let refused = match use_case::sign_in(&app, email, form.get("password"), address.bucket(), known).await {
         Ok(staff) => {
             begin_session(&app, &session, staff, &headers, address).await?;
             let mut response = Redirect::to(next).into_response();
-            device::remember(&app, email, &mut response)?;
+            cookies::set(&app, &mut response, DEVICE, &use_case::new_device(&app, email)?, 31_536_000);
             return Ok(response);
         }
         Err(Error::Refused(refused)) => refused,
