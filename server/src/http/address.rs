@@ -1,13 +1,13 @@
 //! Where a request came from, for limits and the list of sessions. No header is believed unless proxies are configured.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use axum::{
     extract::{ConnectInfo, FromRequestParts},
     http::{HeaderMap, request::Parts},
 };
 
-use crate::state::AppState;
+use crate::{limits::budget::narrow, state::AppState};
 
 /// The client's address: who opened the connection, or whom trusted proxies name in `X-Forwarded-For`, with or without a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,13 +17,7 @@ impl ClientAddress {
     /// What limits count by: the address, for IPv6 its /64, since a household or server has at least that.
     #[must_use]
     pub fn bucket(self) -> IpAddr {
-        match self.0.to_canonical() {
-            IpAddr::V6(v6) => {
-                let [a, b, c, d, ..] = v6.segments();
-                IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-            }
-            v4 @ IpAddr::V4(_) => v4,
-        }
+        narrow(self.0)
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -50,19 +51,49 @@ pub enum Network {
 impl Network {
     /// The networks of an address, from the narrow to the wide.
     pub fn of(address: IpAddr) -> impl Iterator<Item = Self> {
-        let (address, wide) = match address.to_canonical() {
-            IpAddr::V4(v4) => (IpAddr::V4(v4), None),
-            IpAddr::V6(v6) => {
-                let [a, b, c, d, ..] = v6.segments();
-                (IpAddr::from([a, b, c, d, 0, 0, 0, 0]), Some(Self::Wide([a, b, c])))
-            }
-        };
-        [Some(Self::Address(address)), wide].into_iter().flatten()
+        [Some(Self::Address(narrow(address))), wide(address).map(Self::Wide)].into_iter().flatten()
+    }
+
+    /// All that one customer may hold: an IPv4 address, or an IPv6 /48.
+    pub fn widest(address: IpAddr) -> Self {
+        wide(address).map_or_else(|| Self::Address(narrow(address)), Self::Wide)
     }
 
     /// How many shares of an address it has.
     pub(crate) fn shares(self) -> usize {
         if matches!(self, Self::Wide(_)) { NETWORK_SHARES } else { 1 }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => write!(f, "{address}"),
+            Self::Wide([a, b, c]) => write!(f, "{a:x}:{b:x}:{c:x}::/48"),
+        }
+    }
+}
+
+/// What limits count by: an IPv4 address, or the first address of an IPv6 /64, since a household or server has at least that.
+#[must_use]
+pub fn narrow(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
+        }
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+/// The /48 of an IPv6 address.
+pub(super) fn wide(address: IpAddr) -> Option<[u16; 3]> {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => {
+            let [a, b, c, ..] = v6.segments();
+            Some([a, b, c])
+        }
+        IpAddr::V4(_) => None,
     }
 }
 

@@ -111,7 +111,7 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
     use super::{
-        super::{ADDRESS, EMAIL, NETWORK, PAIR, network},
+        super::{ADDRESS, EMAIL, NETWORK, PAIR, wide},
         *,
     };
 
@@ -127,8 +127,8 @@ mod tests {
             (Key::SignInAddress(address), ADDRESS),
             (Key::SignInEmail(email.into()), EMAIL),
         ];
-        if let IpAddr::V6(v6) = address {
-            keys.push((network(v6), NETWORK));
+        if let Some(wide) = wide(address) {
+            keys.push((Key::SignInNetwork(wide), NETWORK));
         }
         buckets.take_all(&keys, NOW)
     }

@@ -8,10 +8,7 @@ pub mod connections;
 mod lots;
 mod memory;
 
-use std::{
-    fmt,
-    net::{IpAddr, Ipv6Addr},
-};
+use std::{fmt, net::IpAddr};
 
 use domain::{
     Error as Refusal, Timestamp,
@@ -19,7 +16,11 @@ use domain::{
     ids::{ProjectId, StaffId},
 };
 
-use self::{budget::Network, lots::Lots, memory::Buckets};
+use self::{
+    budget::{Network, wide},
+    lots::Lots,
+    memory::Buckets,
+};
 use crate::{
     config::Config,
     error::Result,
@@ -101,10 +102,10 @@ pub enum Key {
     SignInDevice(String),
     /// Attempts of a signed-in person to change their password.
     ChangePassword(StaffId),
-    /// Letters to set a new password, for an account (the hash of its e-mail address) and a network (see `whole_network`).
-    Forgot(String, IpAddr),
+    /// Letters to set a new password, for an account (the hash of its e-mail address) and a network.
+    Forgot(String, Network),
     /// Letters to addresses that nobody has confirmed, by network.
-    LettersNetwork(IpAddr),
+    LettersNetwork(Network),
     /// Letters to addresses that nobody has confirmed, by project.
     LettersProject(ProjectId),
 }
@@ -119,7 +120,7 @@ impl fmt::Display for Key {
             Self::Portal(project) => write!(f, "portal {project}"),
             Self::Files(address) => write!(f, "files {address}"),
             Self::NetworkFiles([a, b, c]) => write!(f, "network files {a:x}:{b:x}:{c:x}"),
-            Self::Pictures(network) => write!(f, "pictures {network:?}"),
+            Self::Pictures(network) => write!(f, "pictures {network}"),
             Self::WrongKeys(address) => write!(f, "wrong-keys {address}"),
             Self::ApiKey(key) => write!(f, "api-key {key}"),
             Self::SignInPair(email, address) => write!(f, "sign-in {email} {address}"),
@@ -192,9 +193,8 @@ impl Limits {
     /// [`Refusal::RateLimited`] when there were too many.
     pub async fn address(&self, address: IpAddr, now: Timestamp) -> Result<()> {
         self.count(Key::Address(address), self.per_address, now).await?;
-        if let IpAddr::V6(v6) = address {
-            let [a, b, c, ..] = v6.segments();
-            self.count(Key::Network([a, b, c]), self.per_network, now).await?;
+        if let Some(wide) = wide(address) {
+            self.count(Key::Network(wide), self.per_network, now).await?;
         }
         Ok(())
     }
@@ -227,9 +227,8 @@ impl Limits {
     /// [`Refusal::RateLimited`] when there were too many of late.
     pub async fn files(&self, address: IpAddr, bytes: u64, now: Timestamp) -> Result<()> {
         let mut keys = vec![(Key::Files(address), FILES)];
-        if let IpAddr::V6(v6) = address {
-            let [a, b, c, ..] = v6.segments();
-            keys.push((Key::NetworkFiles([a, b, c]), NETWORK_FILES));
+        if let Some(wide) = wide(address) {
+            keys.push((Key::NetworkFiles(wide), NETWORK_FILES));
         }
         let count = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
         match &self.kept {
@@ -280,8 +279,8 @@ impl Limits {
             (Key::SignInAddress(address), ADDRESS),
             (Key::SignInEmail(email_hash.into()), EMAIL),
         ];
-        if let IpAddr::V6(v6) = address {
-            keys.push((network(v6), NETWORK));
+        if let Some(wide) = wide(address) {
+            keys.push((Key::SignInNetwork(wide), NETWORK));
         }
         self.attempt(keys, now).await
     }
@@ -300,7 +299,7 @@ impl Limits {
     /// # Errors
     /// As [`Limits::sign_in`].
     pub async fn forgot(&self, email_hash: &str, address: IpAddr, now: Timestamp) -> Result<()> {
-        let network = whole_network(address);
+        let network = Network::widest(address);
         let keys = vec![(Key::Forgot(email_hash.into(), network), FORGOT), (Key::LettersNetwork(network), LETTERS_NETWORK)];
         self.attempt(keys, now).await.map(drop)
     }
@@ -310,7 +309,7 @@ impl Limits {
     /// # Errors
     /// As [`Limits::sign_in`].
     pub async fn letter(&self, project: ProjectId, address: IpAddr, now: Timestamp) -> Result<()> {
-        let keys = vec![(Key::LettersNetwork(whole_network(address)), LETTERS_NETWORK), (Key::LettersProject(project), LETTERS_PROJECT)];
+        let keys = vec![(Key::LettersNetwork(Network::widest(address)), LETTERS_NETWORK), (Key::LettersProject(project), LETTERS_PROJECT)];
         self.attempt(keys, now).await.map(drop)
     }
 
@@ -346,22 +345,6 @@ impl Limits {
 
 fn rows(keys: &[(Key, Limit)]) -> Vec<(String, Limit)> {
     keys.iter().map(|(key, limit)| (key.to_string(), *limit)).collect()
-}
-
-fn network(address: Ipv6Addr) -> Key {
-    let [a, b, c, ..] = address.segments();
-    Key::SignInNetwork([a, b, c])
-}
-
-/// What one customer may hold: an IPv4 address, or an IPv6 /48.
-fn whole_network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V6(v6) => {
-            let [a, b, c, ..] = v6.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
-        }
-        v4 @ IpAddr::V4(_) => v4,
-    }
 }
 
 /// The refusal for so many seconds.

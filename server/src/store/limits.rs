@@ -36,13 +36,7 @@ impl Tx<'_> {
                 Ok(count) => taken.push(Taken { count, left: bucket.left(), full_in: bucket.full_in(*limit, now) }),
                 Err(seconds) => wait = wait.max(Some(seconds)),
             }
-            let (tokens, at) = bucket.parts();
-            sqlx::query("UPDATE limits SET tokens = $2, at = $3 WHERE key = $1")
-                .bind(key.clone())
-                .bind(tokens)
-                .bind(at.0)
-                .execute(self.conn())
-                .await?;
+            self.put_bucket(key, &bucket).await?;
         }
         match wait {
             Some(seconds) => Err(Refusal::RateLimited(seconds).into()),
@@ -59,13 +53,7 @@ impl Tx<'_> {
         for (key, limit) in buckets {
             let mut bucket = self.bucket(key, *limit, now).await?;
             wait = wait.max(bucket.take_exactly(count, *limit, now).err());
-            let (tokens, at) = bucket.parts();
-            sqlx::query("UPDATE limits SET tokens = $2, at = $3 WHERE key = $1")
-                .bind(key.clone())
-                .bind(tokens)
-                .bind(at.0)
-                .execute(self.conn())
-                .await?;
+            self.put_bucket(key, &bucket).await?;
         }
         // Nothing of the above is stored then.
         wait.map_or(Ok(()), |seconds| Err(Refusal::RateLimited(seconds).into()))
@@ -87,6 +75,17 @@ impl Tx<'_> {
         let row: Option<(f64, i64)> = sqlx::query_as(sql).bind(key.to_owned()).fetch_optional(self.conn()).await?;
         let (tokens, at) = row.unwrap_or((f64::from(limit.burst), now.0));
         Ok(Bucket::of(tokens, Timestamp(at)))
+    }
+
+    async fn put_bucket(&mut self, key: &str, bucket: &Bucket) -> Result<()> {
+        let (tokens, at) = bucket.parts();
+        sqlx::query("UPDATE limits SET tokens = $2, at = $3 WHERE key = $1")
+            .bind(key.to_owned())
+            .bind(tokens)
+            .bind(at.0)
+            .execute(self.conn())
+            .await?;
+        Ok(())
     }
 
     /// Gives one back to each bucket.
