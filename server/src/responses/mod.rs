@@ -315,11 +315,11 @@ impl Write {
         for address in [&mut context.page_url, &mut context.referrer] {
             *address = address.take().map(|address| target.project.stored_address(&address));
         }
+        let answers = target.body.read_answers(pairs, finished).map_err(Refusal::Invalid)?;
         // A signature that does not hold costs nobody their answers: the claim is then one that nobody signed.
         if let Some(signed) = context.signed.take() {
             context.contact.claim = identity::judge(app, target.project.id, &signed).await?;
         }
-        let answers = target.body.read_answers(pairs, finished).map_err(Refusal::Invalid)?;
         let digest = digest(&target.body, &answers);
         let mut person = context.contact.clone();
         // Who the site says it is counts before what an answer says, and nothing is added to what was signed.

@@ -1,7 +1,5 @@
 //! The present role of whoever lent something their authority.
 
-use std::str::FromStr;
-
 use domain::{
     Timestamp,
     accounts::{
@@ -12,14 +10,14 @@ use domain::{
     ids::{ProjectId, StaffId},
 };
 
-use super::{Store, Tx, id};
+use super::{Store, Tx, id, or_none};
 use crate::error::Result;
 
 /// Where the authority of a row comes from: who it was handed to, else who made it; empty or null: the project.
 pub(super) fn backing(backer: Option<&str>, role: Option<&str>) -> Result<Backing> {
     match backer.filter(|backer| !backer.is_empty()) {
         None => Ok(Backing::Project),
-        Some(backer) => Ok(Backing::Person(id(backer)?, role.map(Role::from_str).transpose()?)),
+        Some(backer) => Ok(Backing::Person(id(backer)?, role.and_then(|role| or_none("role", role.parse().ok())))),
     }
 }
 
@@ -42,7 +40,7 @@ type Present = (Option<String>, Option<String>, Option<String>, Option<String>);
 
 fn read((role, access, backer, backer_role): Present) -> Result<Option<Role>> {
     if let Some(role) = role {
-        return Ok(Some(role.parse()?));
+        return Ok(or_none("role", role.parse().ok()));
     }
     let Some(access) = access.as_deref().and_then(Access::parse) else { return Ok(None) };
     Ok(backing(backer.as_deref(), backer_role.as_deref())?.lends(access.role()))

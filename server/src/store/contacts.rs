@@ -293,8 +293,8 @@ impl Tx<'_> {
         .bind(contact.to_string())
         .fetch_optional(self.conn())
         .await?;
-        self.contacts_changed(&[contact]).await?;
         let Some(other) = other.filter(|_| external.is_none()) else {
+            self.contacts_changed(&[contact]).await?;
             sqlx::query("UPDATE contacts SET email = $2 WHERE id = $1")
                 .bind(contact.to_string())
                 .bind(is.to_owned())
@@ -302,6 +302,17 @@ impl Tx<'_> {
                 .await?;
             return Ok(());
         };
+        // What is known of the one that goes fills what is not known of the one that stays.
+        sqlx::query(
+            "UPDATE contacts SET name = COALESCE(name, (SELECT c.name FROM contacts c WHERE c.id = $1)), \
+             attributes = CASE WHEN attributes = '{}' THEN (SELECT c.attributes FROM contacts c WHERE c.id = $1) ELSE attributes END \
+             WHERE id = $2",
+        )
+        .bind(contact.to_string())
+        .bind(other.clone())
+        .execute(self.conn())
+        .await?;
+        self.contacts_changed(&[contact, id(&other)?]).await?;
         for sql in [
             "UPDATE feedback SET contact_id = $2 WHERE contact_id = $1",
             "UPDATE responses SET contact_id = $2 WHERE contact_id = $1",

@@ -8,7 +8,7 @@ use domain::{
 };
 use sqlx::FromRow;
 
-use super::{Dialect, Store, Tx, id};
+use super::{Store, Tx, id};
 use crate::error::Result;
 
 /// A secret as people see it: not the secret itself, which is shown once.
@@ -79,12 +79,7 @@ impl Tx<'_> {
     /// When the database fails.
     pub async fn count_identity_secrets(&mut self, scope: &Scope) -> Result<i64> {
         let project = scope.project().to_string();
-        if self.dialect() == Dialect::Postgres {
-            let _: Option<String> = sqlx::query_scalar("SELECT id FROM projects WHERE id = $1 FOR NO KEY UPDATE")
-                .bind(project.clone())
-                .fetch_optional(self.conn())
-                .await?;
-        }
+        self.hold_project(scope.project()).await?;
         Ok(sqlx::query_scalar("SELECT COUNT(*) FROM identity_secrets WHERE project_id = $1 AND retired_at IS NULL")
             .bind(project)
             .fetch_one(self.conn())

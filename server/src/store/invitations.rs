@@ -142,7 +142,7 @@ impl Tx<'_> {
         .bind(now.0)
         .fetch_all(self.conn())
         .await?;
-        rows.into_iter().map(|(own, role)| Ok((id(&own)?, role.parse()?))).collect()
+        rows.into_iter().map(|(own, role)| Ok((id(&own)?, or_instead("role of an invitation", role.parse().ok(), Role::Viewer)))).collect()
     }
 
     /// Makes an open invitation somebody else's.

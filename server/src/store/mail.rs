@@ -326,8 +326,9 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Stores a link that sets a person's password, by the hash of its secret. Those of other letters go on working
-    /// until one of them is used: somebody else who asks for a letter must not be able to end the link that its owner is about to follow. `false` when the letter is not to be sent any more.
+    /// Stores a link that sets a person's password, by the hash of its secret. Links of other letters go on working until one of
+    /// them is used: somebody else who asks for a letter must not be able to end the link that its owner is about to follow. `false` when the
+    /// letter is not to be sent any more.
     ///
     /// # Errors
     /// When the database fails.

@@ -386,6 +386,11 @@ fn or_instead<T>(what: &str, read: Option<T>, instead: T) -> T {
     })
 }
 
+/// As [`or_instead`], for what is left out.
+fn or_none<T>(what: &str, read: Option<T>) -> Option<T> {
+    or_instead(what, read.map(Some), None)
+}
+
 /// Reads an id that may be absent.
 ///
 /// # Errors

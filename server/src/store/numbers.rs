@@ -2,7 +2,7 @@
 
 use domain::ids::ProjectId;
 
-use super::{Dialect, Tx};
+use super::Tx;
 use crate::error::Result;
 
 /// What is numbered.
@@ -29,14 +29,8 @@ impl Tx<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn next_number(&mut self, project: ProjectId, of: Numbered) -> Result<i64> {
-        if self.dialect() == Dialect::Postgres {
-            // During an upgrade, nodes of the version before hold this row while they number. Not FOR UPDATE: that would also hold up
-            // everything that refers to the project.
-            let _: Option<String> = sqlx::query_scalar("SELECT id FROM projects WHERE id = $1 FOR NO KEY UPDATE")
-                .bind(project.to_string())
-                .fetch_optional(self.conn())
-                .await?;
-        }
+        // During an upgrade, nodes of the version before hold this row while they number.
+        self.hold_project(project).await?;
         // The table is looked at as well, because those nodes do not move the counter.
         let sql = match of {
             Numbered::Backlog => {

@@ -118,12 +118,14 @@ impl Tx<'_> {
             if claimed > 0 {
                 return Ok(None);
             }
-            let (outcome, stored): (String, String) =
+            let row: Option<(String, String)> =
                 sqlx::query_as("SELECT outcome, fingerprint FROM idempotency WHERE scope = $1 AND key = $2")
                     .bind(once.place.scope.clone())
                     .bind(once.place.key.clone())
-                    .fetch_one(self.conn())
+                    .fetch_optional(self.conn())
                     .await?;
+            // One that was purged in between is free again.
+            let Some((outcome, stored)) = row else { continue };
             if once.fingerprint.matches(&stored) {
                 return Ok(Some(outcome));
             }

@@ -8,7 +8,7 @@ use domain::{
 };
 use sqlx::FromRow;
 
-use super::{Store, Tx, id, or_instead};
+use super::{Dialect, Store, Tx, id, or_instead};
 use crate::error::Result;
 
 #[derive(FromRow)]
@@ -41,7 +41,7 @@ impl TryFrom<Row> for Project {
             accent: row.accent,
             theme: ThemeMode::parse(&row.theme),
             portal: row.portal != 0,
-            kept_parameters: or_instead("list of kept parameters", serde_json::from_str(&row.kept_parameters).ok(), Vec::new()),
+            kept_parameters: kept(&row.kept_parameters),
             unsigned_identity: unsigned(&row.unsigned_identity),
             created_at: Timestamp(row.created_at),
         })
@@ -60,7 +60,19 @@ pub(super) fn origins(stored: &str) -> Vec<String> {
     list.into_iter().map(|origin| parse_origin(&origin).unwrap_or(origin)).collect()
 }
 
-const BY_ID: &str = "SELECT id, slug, name, public_key, origins, language, accent, theme, portal, kept_parameters, unsigned_identity, created_at FROM projects WHERE id = $1";
+/// Names of query parameters that are kept; a list that cannot be read keeps none.
+pub(super) fn kept(stored: &str) -> Vec<String> {
+    or_instead("list of kept parameters", serde_json::from_str(stored).ok(), Vec::new())
+}
+
+/// The columns of [`Row`].
+macro_rules! columns {
+    () => {
+        "p.id, p.slug, p.name, p.public_key, p.origins, p.language, p.accent, p.theme, p.portal, p.kept_parameters, p.unsigned_identity, p.created_at"
+    };
+}
+
+const BY_ID: &str = concat!("SELECT ", columns!(), " FROM projects p WHERE p.id = $1");
 
 impl Store {
     /// A project by the key of its embed snippet. Public: holds nothing of people.
@@ -68,12 +80,10 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn project_by_key(&self, key: &str) -> Result<Option<Project>> {
-        let row: Option<Row> = sqlx::query_as(
-            "SELECT id, slug, name, public_key, origins, language, accent, theme, portal, kept_parameters, unsigned_identity, created_at FROM projects WHERE public_key = $1",
-        )
-        .bind(key.to_owned())
-        .fetch_optional(self.reader())
-        .await?;
+        let row: Option<Row> = sqlx::query_as(concat!("SELECT ", columns!(), " FROM projects p WHERE p.public_key = $1"))
+            .bind(key.to_owned())
+            .fetch_optional(self.reader())
+            .await?;
         row.map(Project::try_from).transpose()
     }
 
@@ -91,12 +101,10 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn project_by_slug(&self, slug: &str) -> Result<Option<Project>> {
-        let row: Option<Row> = sqlx::query_as(
-            "SELECT id, slug, name, public_key, origins, language, accent, theme, portal, kept_parameters, unsigned_identity, created_at FROM projects WHERE slug = $1",
-        )
-        .bind(slug.to_owned())
-        .fetch_optional(self.reader())
-        .await?;
+        let row: Option<Row> = sqlx::query_as(concat!("SELECT ", columns!(), " FROM projects p WHERE p.slug = $1"))
+            .bind(slug.to_owned())
+            .fetch_optional(self.reader())
+            .await?;
         row.map(Project::try_from).transpose()
     }
 
@@ -105,11 +113,8 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn all_projects(&self) -> Result<Vec<Project>> {
-        let rows: Vec<Row> = sqlx::query_as(
-            "SELECT id, slug, name, public_key, origins, language, accent, theme, portal, kept_parameters, unsigned_identity, created_at FROM projects ORDER BY name, id",
-        )
-        .fetch_all(self.reader())
-        .await?;
+        let rows: Vec<Row> =
+            sqlx::query_as(concat!("SELECT ", columns!(), " FROM projects p ORDER BY p.name, p.id")).fetch_all(self.reader()).await?;
         rows.into_iter().map(Project::try_from).collect()
     }
 
@@ -118,10 +123,11 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn projects_of(&self, staff: StaffId) -> Result<Vec<Project>> {
-        let rows: Vec<Row> = sqlx::query_as(
-            "SELECT p.id, p.slug, p.name, p.public_key, p.origins, p.language, p.accent, p.theme, p.portal, p.kept_parameters, p.unsigned_identity, p.created_at \
-             FROM projects p JOIN memberships m ON m.project_id = p.id WHERE m.staff_id = $1 ORDER BY p.name, p.id",
-        )
+        let rows: Vec<Row> = sqlx::query_as(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM projects p JOIN memberships m ON m.project_id = p.id WHERE m.staff_id = $1 ORDER BY p.name, p.id"
+        ))
         .bind(staff.to_string())
         .fetch_all(self.reader())
         .await?;
@@ -130,6 +136,18 @@ impl Store {
 }
 
 impl Tx<'_> {
+    /// Makes others who count or number in this project wait until this transaction ends. SQLite has one writer anyway.
+    pub(super) async fn hold_project(&mut self, project: ProjectId) -> Result<()> {
+        if self.dialect() == Dialect::Postgres {
+            // Not FOR UPDATE: that would also hold up everything that refers to the project.
+            let _: Option<String> = sqlx::query_scalar("SELECT id FROM projects WHERE id = $1 FOR NO KEY UPDATE")
+                .bind(project.to_string())
+                .fetch_optional(self.conn())
+                .await?;
+        }
+        Ok(())
+    }
+
     /// Whether a project has this name in URLs.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use domain::{
 };
 use sqlx::FromRow;
 
-use super::{Store, Tx, id, or_instead};
+use super::{Store, Tx, id, or_none};
 use crate::error::Result;
 
 /// A member of the team, as stored.
@@ -117,7 +117,7 @@ impl Store {
         let mut roles = Vec::with_capacity(rows.len());
         for (project, role) in rows {
             // A role that cannot be read allows nothing, and takes no other project away.
-            if let Some(role) = or_instead("role", Role::from_str(&role).ok().map(Some), None) {
+            if let Some(role) = or_none("role", Role::from_str(&role).ok()) {
                 roles.push((id::<ProjectId>(&project)?, role));
             }
         }

@@ -20,7 +20,7 @@ use super::{
     feedback::{NewFeedback, NewRow},
     id,
     once::{Fingerprint, Place},
-    or_instead, projects,
+    projects,
     responses::AnswersOf,
     rows::{AllNew, rows},
     search::IndexRow,
@@ -159,7 +159,7 @@ impl Tx<'_> {
             .map(|(survey, status, live, key, origins, kept, unsigned)| {
                 let status = SurveyStatus::parse(&status).ok_or_else(|| Error::internal("stored status", &status))?;
                 let (origins, unsigned_identity) = (projects::origins(&origins), projects::unsigned(&unsigned));
-                let kept_parameters = or_instead("list of kept parameters", serde_json::from_str(&kept).ok(), Vec::new());
+                let kept_parameters = projects::kept(&kept);
                 Ok((id(&survey)?, Checked { status, live: id(&live)?, key, origins, kept_parameters, unsigned_identity }))
             })
             .collect()

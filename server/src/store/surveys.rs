@@ -8,7 +8,7 @@ use domain::{
 };
 use sqlx::FromRow;
 
-use super::{Dialect, Store, Tx, id, optional_id, or_instead};
+use super::{Dialect, Store, Tx, id, optional_id, or_none};
 use crate::error::{Error, Result};
 
 /// States of a draft that are kept for undo.
@@ -230,7 +230,7 @@ impl TryFrom<VersionRow> for SurveyVersion {
 impl SurveyVersion {
     /// The version, unless what it asks cannot be read: lists leave it out, and by itself it is not there.
     fn readable(row: VersionRow) -> Option<Self> {
-        or_instead("version of a survey", Self::try_from(row).ok().map(Some), None)
+        or_none("version of a survey", Self::try_from(row).ok())
     }
 }
 
@@ -274,7 +274,7 @@ impl Store {
         let summary = |row: Row| {
             let (responses, last) = counts.iter().find(|(id, ..)| *id == row.id).map_or((0, None), |(_, n, last)| (*n, *last));
             // A draft that cannot be read is left out; the others are shown.
-            let survey = or_instead("survey", Survey::try_from(row).ok().map(Some), None)?;
+            let survey = or_none("survey", Survey::try_from(row).ok())?;
             Some(SurveySummary { survey, responses, last_response: last.map(Timestamp) })
         };
         Ok(rows.into_iter().filter_map(summary).collect())
@@ -301,7 +301,7 @@ impl Store {
                 .fetch_all(self.reader())
                 .await?;
         // One that cannot be read is left out: the others are still offered.
-        Ok(rows.into_iter().filter_map(|row| or_instead("survey", PublicSurvey::try_from(row).ok().map(Some), None)).collect())
+        Ok(rows.into_iter().filter_map(|row| or_none("survey", PublicSurvey::try_from(row).ok())).collect())
     }
 
     /// The live surveys that open by a button, in the order in which the widget looks for one: it shows that of the first.
@@ -318,7 +318,7 @@ impl Store {
         .await?;
         let mut buttons = Vec::new();
         for (survey, name, created_at, body) in rows {
-            let body: Option<SurveyBody> = or_instead("survey", serde_json::from_str(&body).ok().map(Some), None);
+            let body: Option<SurveyBody> = or_none("survey", serde_json::from_str(&body).ok());
             if body.is_some_and(|body| matches!(body.launch, Launch::Button { .. })) {
                 buttons.push(LiveButton { id: id(&survey)?, name, created_at: Timestamp(created_at) });
             }

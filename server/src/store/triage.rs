@@ -18,7 +18,7 @@ use sqlx::FromRow;
 use super::{
     Dialect, Store, Tx, backlog,
     feedback::{Row, feedback_columns},
-    id, optional_id, or_instead, replies,
+    id, optional_id, or_none, replies,
 };
 use crate::error::Result;
 
@@ -267,12 +267,12 @@ impl Store {
         let mut answers = HashMap::with_capacity(rows.len());
         for (question, value) in rows {
             // An answer that cannot be read is shown as none.
-            if let Some(answer) = or_instead("answer", serde_json::from_str(&value).ok().map(Some), None) {
+            if let Some(answer) = or_none("answer", serde_json::from_str(&value).ok()) {
                 answers.insert(question, answer);
             }
         }
         // Without its survey's text, feedback is shown as it was understood when it came.
-        let Some(body) = or_instead("survey", serde_json::from_str(&body).ok().map(Some), None) else { return Ok(None) };
+        let Some(body) = or_none("survey", serde_json::from_str(&body).ok()) else { return Ok(None) };
         Ok(Some(Asked { body, answers, finished: finished.is_some(), user_agent }))
     }
 

@@ -321,19 +321,22 @@ on_both!(one_person_is_one_contact_however_their_address_is_written, |t: TestApp
         (ids[2].clone(), "zo\u{eb}@b.example", Some("9")),
     ];
     let said = p.said("late", &json!({})).await.to_string();
-    let (first, said_by) = (ids[0].clone(), said.clone());
+    let (first, said_by, named) = (ids[0].clone(), said.clone(), ids[1].clone());
     t.app
         .store
         .write(move |tx| {
             Box::pin(async move {
                 for (id, email, external) in rows {
                     sqlx::query(
-                        "INSERT INTO contacts (id, project_id, external_id, email, created_at, seen_at) VALUES ($1, $2, $3, $4, 5, 5)",
+                        "INSERT INTO contacts (id, project_id, external_id, email, name, attributes, created_at, seen_at) \
+                         VALUES ($1, $2, $3, $4, $5, $6, 5, 5)",
                     )
-                    .bind(id)
+                    .bind(id.clone())
                     .bind(project.clone())
                     .bind(external.map(ToOwned::to_owned))
                     .bind(email.to_owned())
+                    .bind((id == named).then_some("Zo\u{eb}"))
+                    .bind(if id == named { r#"{"plan":"pro"}"# } else { "{}" })
                     .execute(tx.conn())
                     .await?;
                 }
@@ -351,6 +354,15 @@ on_both!(one_person_is_one_contact_however_their_address_is_written, |t: TestApp
         .await
         .unwrap();
     assert_eq!(whose, ["user@bücher.example"]);
+
+    // Of two that become one, nothing that only one of them knew is lost.
+    let known: Vec<(Option<String>, String)> = sqlx::query_as("SELECT name, attributes FROM contacts WHERE id IN ($1, $2)")
+        .bind(ids[1].clone())
+        .bind(ids[2].clone())
+        .fetch_all(t.app.store.reader())
+        .await
+        .unwrap();
+    assert_eq!(known, [(Some("Zo\u{eb}".to_owned()), r#"{"plan":"pro"}"#.to_owned())]);
 });
 
 /// The programs of the documentation, where this machine can run them: language, heading, command, what comes before and after.
