@@ -304,8 +304,7 @@ impl Mapping {
     #[must_use]
     pub fn order(&self, header: &[String], rows: &[Vec<String>]) -> Order {
         let names = columns(header);
-        let column = self.column(Target::CreatedAt).and_then(|wanted| position(&names, wanted));
-        column.map_or(Order::Irrelevant, |i| Order::seen(rows.iter().filter_map(|row| row.get(i)).map(String::as_str)))
+        self.column(Target::CreatedAt).map_or(Order::Irrelevant, |column| Order::seen(cells(&names, rows, column)))
     }
 
     /// The same columns by the names that they have in `after`, where they stand in `before`: names change with the encoding.

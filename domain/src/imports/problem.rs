@@ -53,6 +53,13 @@ words! {
 }
 
 impl Fault {
+    /// The label within a sentence.
+    #[must_use]
+    pub fn phrase(self) -> String {
+        let (first, rest) = self.label().split_at(1);
+        first.to_lowercase() + rest
+    }
+
     /// The field that is left out because of it; `None` where the whole row is.
     #[must_use]
     pub fn left_out(self) -> Option<&'static str> {

@@ -15,7 +15,7 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use domain::webhooks::address::Block;
+use domain::{projects::parse_origin, webhooks::address::Block};
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
@@ -326,21 +326,13 @@ fn secret(path: &Path) -> Result<Secret<Vec<u8>>> {
 }
 
 fn blocks(text: &str) -> Result<Vec<Block>> {
-    let parts = text.split(',').filter(|part| !part.trim().is_empty());
-    parts.map(|part| Block::parse(part).map_err(|e| wrong("webhook_allow", "EARSHOT_WEBHOOK_ALLOW", &e.to_string()))).collect()
+    proxies::blocks(text).map_err(|e| wrong("webhook_allow", "EARSHOT_WEBHOOK_ALLOW", &e.to_string()))
 }
 
+/// The URL as browsers write an origin: without the scheme's own port, and names in ASCII.
 fn public_url(text: &str) -> Result<String> {
-    let trimmed = text.trim_end_matches('/');
-    let fits = url::Url::parse(trimmed).is_ok_and(|url| {
-        matches!(url.scheme(), "http" | "https") && url.has_host() && url.path() == "/" && url.query().is_none() && url.fragment().is_none()
-    });
-    if fits && trimmed.split("//").nth(1).is_some_and(|host| !host.contains('@')) {
-        // As browsers write an origin: without the scheme's own port, and names in ASCII.
-        Ok(url::Url::parse(trimmed).map_or_else(|_| trimmed.to_ascii_lowercase(), |url| url.origin().ascii_serialization()))
-    } else {
-        Err(wrong("public_url", "EARSHOT_PUBLIC_URL", "write it like https://feedback.example.com, without a path"))
-    }
+    parse_origin(text.trim_end_matches('/'))
+        .map_err(|_| wrong("public_url", "EARSHOT_PUBLIC_URL", "write it like https://feedback.example.com, without a path"))
 }
 
 /// `EARSHOT_*` variables of this process that are no setting, most likely misspelt.

@@ -58,6 +58,11 @@ impl TrustedProxies {
     }
 }
 
+/// A list of addresses and networks, with commas between.
+pub(super) fn blocks(text: &str) -> Result<Vec<Block>, NoBlock> {
+    text.split(',').filter(|part| !part.trim().is_empty()).map(Block::parse).collect()
+}
+
 fn holds(blocks: &[Block], address: IpAddr) -> bool {
     let address = address.to_canonical();
     blocks.iter().any(|block| block.holds(address))
@@ -80,7 +85,7 @@ impl FromStr for TrustedProxies {
         if let Ok(hops) = text.trim().parse::<usize>() {
             return Ok(if hops == 0 { Self::None } else { Self::Hops(hops) });
         }
-        let blocks: Vec<Block> = text.split(',').filter(|part| !part.trim().is_empty()).map(Block::parse).collect::<Result<_, _>>()?;
+        let blocks = blocks(text)?;
         Ok(if blocks.is_empty() { Self::None } else { Self::Addresses(blocks) })
     }
 }

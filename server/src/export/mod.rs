@@ -264,14 +264,17 @@ fn write_csv(lines: impl Iterator<Item = Vec<String>>) -> Result<Bytes> {
     Ok(out.into_inner().map_err(|e| Error::internal("csv", e))?.into())
 }
 
+/// The values of a list with commas between.
+fn joined(list: Vec<Value>) -> String {
+    list.into_iter().map(|v| if let Value::String(text) = v { text } else { v.to_string() }).collect::<Vec<_>>().join(", ")
+}
+
 /// A value as text that no spreadsheet takes for a formula.
 fn cell(value: Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => spreadsheet_text(&text),
-        Value::Array(list) => spreadsheet_text(
-            &list.into_iter().map(|v| if let Value::String(text) = v { text } else { v.to_string() }).collect::<Vec<_>>().join(", "),
-        ),
+        Value::Array(list) => spreadsheet_text(&joined(list)),
         other => other.to_string(),
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use rust_xlsxwriter::{Format, Workbook as Book};
 use serde_json::Value;
 
-use super::{Pages, Row};
+use super::{Pages, Row, joined};
 use crate::error::{Error, Result};
 
 /// Rows of one sheet, with the line of names (the format's own limit is 1,048,576).
@@ -110,10 +110,7 @@ impl Filling {
                         }
                     }
                     Value::String(text) => drop(sheet.write_string(self.rows, at, cut(&text)).map_err(broken)?),
-                    Value::Array(list) => {
-                        let texts = list.into_iter().map(|v| if let Value::String(text) = v { text } else { v.to_string() });
-                        sheet.write_string(self.rows, at, cut(&texts.collect::<Vec<_>>().join(", "))).map_err(broken)?;
-                    }
+                    Value::Array(list) => drop(sheet.write_string(self.rows, at, cut(&joined(list))).map_err(broken)?),
                     object @ Value::Object(_) => drop(sheet.write_string(self.rows, at, cut(&object.to_string())).map_err(broken)?),
                 }
             }

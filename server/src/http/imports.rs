@@ -61,6 +61,10 @@ fn list_url(console: &Console) -> Result<String> {
     Ok(format!("/p/{}/imports", console.project()?.slug))
 }
 
+fn import_url(console: &Console, import: &Import) -> Result<String> {
+    Ok(format!("{}/{}", list_url(console)?, import.id))
+}
+
 async fn list_page(console: &Console, status: StatusCode, errors: FieldErrors) -> Result<Response> {
     let (scope, now, url) = (console.scope(Role::Admin)?, console.app.now(), list_url(console)?);
     let mut rows = Vec::new();
@@ -140,7 +144,7 @@ async fn find(console: &Console, id: &str) -> Result<Import> {
 /// A reload of the address that a form was posted to.
 async fn to_import(console: Console, Path((_, id)): Path<(String, String)>) -> PageResult {
     let import = find(&console, &id).await?;
-    Ok(axum::response::Redirect::to(&format!("{}/{}", list_url(&console)?, import.id)).into_response())
+    Ok(axum::response::Redirect::to(&import_url(&console, &import)?).into_response())
 }
 
 async fn show(console: Console, Path((_, id)): Path<(String, String)>, Query(query): Query<Vec<(String, String)>>) -> PageResult {
@@ -242,18 +246,24 @@ async fn refused(console: &Console, import: &Import, form: &Form, mapping: Mappi
     mapping_page(console, import, Some(mapping), Some(form.get("add_tag")), errors, StatusCode::UNPROCESSABLE_ENTITY).await
 }
 
+/// The mapping that a form asks for; else the answer to it, where the import has gone on or the form has faults.
+async fn asked(console: &Console, import: &Import, form: &Form) -> Result<Result<Mapping, Response>> {
+    form.idempotency_key()?;
+    if import.status != ImportStatus::Ready {
+        return Ok(Err(axum::response::Redirect::to(&import_url(console, import)?).into_response()));
+    }
+    let (mapping, errors) = mapping_of(console, import, form).await?;
+    if errors.is_empty() { Ok(Ok(mapping)) } else { Ok(Err(refused(console, import, form, mapping, errors).await?)) }
+}
+
 /// Shows the preview under another mapping, with the mapping in the address.
 async fn preview(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let import = find(&console, &id).await?;
-    form.idempotency_key()?;
-    let url = format!("{}/{}", list_url(&console)?, import.id);
-    if import.status != ImportStatus::Ready {
-        return Ok(axum::response::Redirect::to(&url).into_response());
-    }
-    let (mapping, errors) = mapping_of(&console, &import, &form).await?;
-    if !errors.is_empty() {
-        return Ok(refused(&console, &import, &form, mapping, errors).await?);
-    }
+    let mapping = match asked(&console, &import, &form).await? {
+        Ok(mapping) => mapping,
+        Err(answer) => return Ok(answer),
+    };
+    let url = import_url(&console, &import)?;
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.extend_pairs(mapping.pairs());
     if mapping.add_tag.is_none() {
@@ -264,15 +274,11 @@ async fn preview(console: Console, Path((_, id)): Path<(String, String)>, form: 
 
 async fn start(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let (import, scope) = (find(&console, &id).await?, console.scope(Role::Admin)?);
-    form.idempotency_key()?;
-    let url = format!("{}/{}", list_url(&console)?, import.id);
-    if import.status != ImportStatus::Ready {
-        return Ok(axum::response::Redirect::to(&url).into_response());
-    }
-    let (mapping, errors) = mapping_of(&console, &import, &form).await?;
-    if !errors.is_empty() {
-        return Ok(refused(&console, &import, &form, mapping, errors).await?);
-    }
+    let mapping = match asked(&console, &import, &form).await? {
+        Ok(mapping) => mapping,
+        Err(answer) => return Ok(answer),
+    };
+    let url = import_url(&console, &import)?;
     let started = match form.get("anyway") {
         "" => imports::start(&console.app, &scope, &import, mapping.clone()).await,
         _ => imports::start_anyway(&console.app, &scope, &import, mapping.clone()).await,
@@ -288,7 +294,7 @@ async fn carry_on(console: Console, Path((_, id)): Path<(String, String)>, form:
     let (import, scope) = (find(&console, &id).await?, console.scope(Role::Admin)?);
     form.idempotency_key()?;
     imports::resume(&console.app, &scope, &import).await?;
-    Ok(console.done(&format!("{}/{}", list_url(&console)?, import.id), "The import goes on."))
+    Ok(console.done(&import_url(&console, &import)?, "The import goes on."))
 }
 
 async fn cancel(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
@@ -307,14 +313,14 @@ async fn change(console: Console, Path((_, id)): Path<(String, String)>, form: F
     let (import, scope) = (find(&console, &id).await?, console.scope(Role::Admin)?);
     form.idempotency_key()?;
     imports::reopen(&console.app, &scope, &import).await?;
-    Ok(console.done(&format!("{}/{}", list_url(&console)?, import.id), "Change the columns, then start the import again."))
+    Ok(console.done(&import_url(&console, &import)?, "Change the columns, then start the import again."))
 }
 
 async fn take_back(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let (import, scope) = (find(&console, &id).await?, console.scope(Role::Admin)?);
     form.idempotency_key()?;
     imports::take_back(&console.app, &scope, &import).await?;
-    Ok(console.done(&format!("{}/{}", list_url(&console)?, import.id), "The import is being taken back."))
+    Ok(console.done(&import_url(&console, &import)?, "The import is being taken back."))
 }
 
 async fn progress_page(console: &Console, import: &Import, after: i64) -> Result<Response> {

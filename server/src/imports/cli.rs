@@ -118,7 +118,7 @@ pub async fn run_cli(app: &AppState, args: ImportArgs) -> Result<ExitCode> {
         println!("  {}", left_out(&group));
     }
     for group in summary.groups.of(true) {
-        println!("  {} × {}", group.rows, group.fault.label().to_lowercase());
+        println!("  {} × {}", group.rows, group.fault.phrase());
     }
     for (line, reason) in &summary.named {
         println!("  line {line}: {reason}");
@@ -133,7 +133,7 @@ pub async fn run_cli(app: &AppState, args: ImportArgs) -> Result<ExitCode> {
 
 fn left_out(group: &Group) -> String {
     let example = group.examples.first().map(|e| format!(", as on line {}: “{}”", e.line, e.value)).unwrap_or_default();
-    format!("{} × without {}: {}{example}", group.rows, group.fault.left_out().unwrap_or("value"), group.fault.label().to_lowercase())
+    format!("{} × without {}: {}{example}", group.rows, group.fault.left_out().unwrap_or("value"), group.fault.phrase())
 }
 
 fn spoken(error: &Error) -> String {

@@ -209,7 +209,7 @@ mod tests {
     }
 
     /// As a program of that time would have written it.
-    pub(in crate::imports) fn encoded(encoding: Encoding, text: &str) -> Vec<u8> {
+    fn encoded(encoding: Encoding, text: &str) -> Vec<u8> {
         match encoding {
             Encoding::Utf16Le => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
             Encoding::Utf16Be => text.encode_utf16().flat_map(u16::to_be_bytes).collect(),

@@ -213,8 +213,7 @@ fn guessed_tag(name: &str) -> Option<String> {
 pub async fn start(app: &App, scope: &Scope, import: &Import, mapping: Mapping) -> Result<()> {
     let preview = preview(app, scope, import, Some(mapping)).await?;
     if preview.nothing_goes_in() {
-        let most =
-            preview.groups.of(true).first().map(|g| format!(" Most of them: {}.", g.fault.label().to_lowercase())).unwrap_or_default();
+        let most = preview.groups.of(true).first().map(|g| format!(" Most of them: {}.", g.fault.phrase())).unwrap_or_default();
         let text = format!("None of the first {} rows can be imported.{most} Choose other columns, or start anyway.", preview.checked);
         return Err(Refusal::field("text", "nothing", text).into());
     }
