@@ -18,7 +18,8 @@ use crate::{error::Result, state::App};
 /// See [`may_change`]; [`Refusal::NotFound`] when they are no member; [`Refusal::Forbidden`] when somebody below owner hands over.
 pub async fn change_role(app: &App, scope: &Scope, staff: StaffId, to: Role, decisions: Decisions) -> Result<Settled> {
     let (scope, now, supplies) = (*scope, app.now(), Supplies::new(app, scope).await?);
-    app.store
+    let settled = app
+        .store
         .write(move |tx| {
             Box::pin(async move {
                 let project = scope.project();
@@ -33,7 +34,9 @@ pub async fn change_role(app: &App, scope: &Scope, staff: StaffId, to: Role, dec
                 Ok(settled)
             })
         })
-        .await
+        .await?;
+    app.wake_jobs();
+    Ok(settled)
 }
 
 /// Takes somebody out of a project; gives the role that they had. What acts with their authority ends, unless `decisions` hands it over.

@@ -24,6 +24,9 @@ pub fn file_name(sent: &str) -> String {
     sent.replace("%22", "\"").replace("%0A", "\n").replace("%0D", "\r")
 }
 
+/// The refusal of a form that has not what ours have.
+const STALE: &str = "This form is out of date. Open the page in a new tab and send it from there.";
+
 /// Most pairs in one form; the largest, a survey of 50 questions with 50 choices each in the editor, has about half as many.
 const MAX_PAIRS: usize = 10_000;
 
@@ -49,12 +52,15 @@ impl Form {
     /// When the form carries none, or an impossible one.
     pub fn idempotency_key(&self) -> Result<&str> {
         let key = self.get("idempotency_key");
-        if is_idempotency_key(key) {
-            Ok(key)
-        } else {
-            Err(Error::field("idempotency_key", "required", "This form is out of date. Open the page in a new tab and send it from there.")
-                .into())
-        }
+        if is_idempotency_key(key) { Ok(key) } else { Err(Error::field("idempotency_key", "required", STALE).into()) }
+    }
+
+    /// The version that the form was made from.
+    ///
+    /// # Errors
+    /// When the form carries none.
+    pub fn version(&self) -> Result<i64> {
+        self.get("version").parse().map_err(|_| Error::field("version", "required", STALE).into())
     }
 
     /// The fields as an input type of a use case, which checks it; fields that are missing are empty.
@@ -63,9 +69,7 @@ impl Form {
     /// [`Error::Invalid`] when the type wants a field that the form has not.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T> {
         let object = self.0.iter().map(|(n, v)| (n.clone(), serde_json::Value::String(v.clone()))).collect();
-        serde_json::from_value(serde_json::Value::Object(object)).map_err(|_| {
-            Error::field("form", "malformed", "This form is out of date. Open the page in a new tab and send it from there.").into()
-        })
+        serde_json::from_value(serde_json::Value::Object(object)).map_err(|_| Error::field("form", "malformed", STALE).into())
     }
 }
 

@@ -96,9 +96,7 @@ async fn edit(console: Console, Path((_, id)): Path<(String, String)>, form: For
     form.idempotency_key()?;
     let reply = load(&console, &scope, &id).await?;
     let (name, body) = (form.get("name"), form.get("body"));
-    let version = form.get("version").parse().map_err(|_| {
-        Refusal::field("version", "required", "This form is out of date. Open the page in a new tab and send it from there.")
-    })?;
+    let version = form.version()?;
     let typed = |errors: FieldErrors, conflict| {
         Some(ReplyForm { name: name.to_owned(), body: body.to_owned(), errors, conflict, ..ReplyForm::default() })
     };

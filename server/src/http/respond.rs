@@ -69,12 +69,17 @@ enum Sender {
     Foreign,
 }
 
+/// Whether an `Origin` is that of our own pages.
+pub(super) fn is_own(app: &App, origin: &str, headers: &HeaderMap) -> bool {
+    let authority = origin.split_once("://").map(|(_, rest)| rest);
+    let host = headers.get(header::HOST).and_then(|h| h.to_str().ok());
+    app.config.public_url.as_deref() == Some(origin) || (authority.is_some() && authority == host)
+}
+
 fn sender(app: &App, project: &Project, headers: &HeaderMap) -> Sender {
     let Some(origin) = headers.get(header::ORIGIN) else { return Sender::Own };
     let Ok(origin) = origin.to_str() else { return Sender::Foreign };
-    let authority = origin.split_once("://").map(|(_, rest)| rest);
-    let host = headers.get(header::HOST).and_then(|h| h.to_str().ok());
-    if app.config.public_url.as_deref() == Some(origin) || (authority.is_some() && authority == host) {
+    if is_own(app, origin, headers) {
         Sender::Own
     } else if project.allows(origin) {
         Sender::Allowed(origin.to_owned())

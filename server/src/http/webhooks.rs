@@ -57,7 +57,8 @@ async fn load(console: &Console, scope: &Scope, text: &str) -> Result<Endpoint> 
     console.app.store.endpoint(scope, endpoint_id(text)?).await?.ok_or_else(|| Refusal::NotFound.into())
 }
 
-fn name(endpoint: &Endpoint) -> String {
+/// What a webhook is called on pages: its name, or its host.
+pub(super) fn name(endpoint: &Endpoint) -> String {
     let host = || url::Url::parse(&endpoint.url).ok().and_then(|u| u.host_str().map(ToOwned::to_owned)).unwrap_or_default();
     if endpoint.note.is_empty() { host() } else { endpoint.note.clone() }
 }

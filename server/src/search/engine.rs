@@ -192,15 +192,16 @@ impl Engine {
         let mut known = HashMap::new();
         for segment in searcher.segment_readers() {
             let inverted = segment.inverted_index(self.fields.id)?;
+            let columns = segment.fast_fields();
+            let (words, changed) = (columns.u64("words")?, columns.u64("changed")?);
             for id in ids {
                 let term = Term::from_field_bytes(self.fields.id, id.0.as_bytes());
                 let Some(mut postings) = inverted.read_postings(&term, IndexRecordOption::Basic)? else { continue };
                 while postings.doc() != TERMINATED {
                     let doc = postings.doc();
                     if segment.alive_bitset().is_none_or(|alive| alive.is_alive(doc)) {
-                        let columns = segment.fast_fields();
-                        let of = |name| Ok::<_, tantivy::TantivyError>(columns.u64(name)?.first(doc).unwrap_or_default());
-                        known.insert(*id, Known { words: of("words")?, changed: of("changed")? });
+                        let of = |column: &tantivy::columnar::Column<u64>| column.first(doc).unwrap_or_default();
+                        known.insert(*id, Known { words: of(&words), changed: of(&changed) });
                     }
                     postings.advance();
                 }

@@ -90,8 +90,12 @@ pub async fn page(app: &App, scope: &Scope, ask: Ask) -> Result<Page> {
 
 /// The page by reading: newest first (or oldest), each record held against the query.
 async fn plain(app: &App, scope: &Scope, ask: &Ask) -> Result<Page> {
+    // Nothing to look for is found nowhere.
+    if search::is_void(&ask.query) {
+        let without_index = Some(app.search.status());
+        return Ok(Page { items: Vec::new(), total: None, facets: Vec::new(), next: None, prev: None, without_index, goes_on: false });
+    }
     let newest = ask.sort != Sort::Oldest;
-    let is_void = search::is_void(&ask.query);
     let members = app.store.assignable(scope).await?;
     let surveys = app.store.survey_names(scope).await?;
     let holder = Holder {
@@ -117,7 +121,7 @@ async fn plain(app: &App, scope: &Scope, ask: &Ask) -> Result<Page> {
                 break;
             }
             after = Some((listed.feedback.created_at.0, listed.feedback.id.to_string()));
-            if !is_void && holder.holds(&listed) {
+            if holder.holds(&listed) {
                 items.push(listed.feedback);
             }
         }

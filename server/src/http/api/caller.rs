@@ -82,12 +82,14 @@ pub async fn identify(State(app): State<AppState>, address: ClientAddress, mut r
         Ok(key) => key,
         Err(error) => return Refused::Inside(wrong_key(&app, address, error).await).into_response(),
     };
-    if key.role().is_none() {
-        return stopped();
+    let is_stopped = key.role().is_none();
+    if !is_stopped {
+        limits::of_the_team(request.extensions());
     }
-    limits::of_the_team(request.extensions());
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let (standing, mut response) = match app.limits.api_key(key.id.0, app.now()).await {
+        // Counted like any other: a program that does not notice asks for ever.
+        Ok(standing) if is_stopped => (standing, stopped()),
         Ok(standing) => {
             request.extensions_mut().insert(Caller { actor: keys::actor(&key), key });
             (standing, next.run(request).await)
@@ -95,6 +97,9 @@ pub async fn identify(State(app): State<AppState>, address: ClientAddress, mut r
         Err(error) => {
             let (limit, remaining) = (app.config.rate_per_api_key, 0);
             let Error::Refused(Refusal::RateLimited(reset)) = error else {
+                if is_stopped {
+                    return stopped();
+                }
                 // It cannot be counted, because the database takes no writes now: reading may go on.
                 request.extensions_mut().insert(Caller { actor: keys::actor(&key), key });
                 let mut response = next.run(request).await;

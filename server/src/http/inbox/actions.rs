@@ -185,9 +185,7 @@ pub async fn undo(console: Console, form: Form) -> PageResult {
 async fn one(console: &Console, id: &str, form: &Form, edit: Edit, message: &str) -> PageResult {
     let (scope, id): (Scope, _) = (console.scope(Role::Triager)?, read_id(id)?);
     form.idempotency_key()?;
-    let version = form.get("version").parse().map_err(|_| {
-        Refusal::field("version", "required", "This form is out of date. Open the page in a new tab and send it from there.")
-    })?;
+    let version = form.version()?;
     let is_tags = matches!(edit, Edit::Tags { .. });
     match triage::edit(&console.app, &scope, &[Seen { id, version }], edit).await {
         Ok(outcome) if outcome.changed == 0 => Ok(back(console, form, Some(id), "It was so already.", None).await?),

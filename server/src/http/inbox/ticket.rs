@@ -114,12 +114,6 @@ async fn held(console: &Console, scope: &Scope, id: &str) -> Result<(FeedbackId,
     Ok((id, ticket))
 }
 
-fn version(form: &Form) -> Result<i64> {
-    form.get("version").parse().map_err(|_| {
-        Refusal::field("version", "required", "This form is out of date. Open the page in a new tab and send it from there.").into()
-    })
-}
-
 /// `POST …/feedback/{id}/note`.
 pub async fn note(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let scope = console.scope(Role::Triager)?;
@@ -144,7 +138,7 @@ pub async fn priority(console: Console, Path((slug, id)): Path<(String, String)>
     form.idempotency_key()?;
     let to = Priority::parse(form.get("priority"))
         .ok_or_else(|| Refusal::field("priority", "unknown", "Choose low, normal, high or urgent."))?;
-    let done = match tickets::prioritise(&console.app, &scope, ticket.id, to, Some(version(&form)?)).await {
+    let done = match tickets::prioritise(&console.app, &scope, ticket.id, to, Some(form.version()?)).await {
         Ok(done) => done,
         Err(Error::Refused(Refusal::Conflict(why))) => return Ok(sorry(&console, &form, Some(id), &why)?),
         Err(error) => return Err(error.into()),
@@ -248,23 +242,23 @@ pub async fn answer(
     let waiting = tickets::held_for(console.project()?, &format!("desk {}", ticket.id), &key);
     let text = form.get("message").to_owned();
     let again = Again { console: &console, scope: &scope, id, form: &form, key: &key, waiting: &waiting };
-    if let Some((status, error)) = refused {
-        return match error {
-            Error::Refused(Refusal::Invalid(errors)) => again.show(status, Typed { answer: text, errors, ..Typed::default() }).await,
-            Error::Refused(Refusal::Busy(_)) => again.show(status, Typed { answer: text, errors: busy(), ..Typed::default() }).await,
-            error => Err(error.into()),
-        };
-    }
-    let files = match files.prepare(app, Payer::Team).await {
+    let prepared = match refused {
+        Some(refused) => Err(refused),
+        None => files.prepare(app, Payer::Team).await.map_err(|error| {
+            let is_busy = matches!(error.refusal(), Some(Refusal::Busy(_)));
+            (if is_busy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::UNPROCESSABLE_ENTITY }, error)
+        }),
+    };
+    let files = match prepared {
         Ok(files) => files,
-        Err(Error::Refused(Refusal::Invalid(errors))) => {
-            return again.show(StatusCode::UNPROCESSABLE_ENTITY, Typed { answer: text, errors, ..Typed::default() }).await;
+        Err((status, error)) => {
+            let errors = match error {
+                Error::Refused(Refusal::Invalid(errors)) => errors,
+                Error::Refused(Refusal::Busy(_)) => busy(),
+                error => return Err(error.into()),
+            };
+            return again.show(status, Typed { answer: text, errors, ..Typed::default() }).await;
         }
-        Err(Error::Refused(Refusal::Busy(_))) => {
-            let typed = Typed { answer: text, errors: busy(), ..Typed::default() };
-            return again.show(StatusCode::SERVICE_UNAVAILABLE, typed).await;
-        }
-        Err(error) => return Err(error.into()),
     };
     if form.get("do") == "insert" {
         tickets::hold_files(app, Payer::Team, console.project()?, &waiting, files).await?;
@@ -284,7 +278,7 @@ pub async fn answer(
         return again.show(StatusCode::OK, Typed { answer, ..Typed::default() }).await;
     }
     let close = form.get("do") == "close";
-    let reply = Reply { body: text.clone(), close, seen: Some(version(&form)?), files: files.clone(), held: waiting.clone() };
+    let reply = Reply { body: text.clone(), close, seen: Some(form.version()?), files: files.clone(), held: waiting.clone() };
     match tickets::staff_reply(app, &scope, ticket.id, &key, reply).await {
         Ok(_) => Ok(back(&console, &form, Some(id), if close { "Answer sent, ticket closed." } else { "Answer sent." }, None).await?),
         Err(Error::Refused(refusal @ (Refusal::Invalid(_) | Refusal::Conflict(_)))) => {

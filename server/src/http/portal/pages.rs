@@ -34,7 +34,7 @@ use crate::{
         error::{self, PageResult},
         forms::Form,
         limits::InFlight,
-        respond::{tidy, user_agent, web_address},
+        respond::{is_own, tidy, user_agent, web_address},
         security::Nonce,
     },
     limits::{Intake, budget::Payer},
@@ -106,8 +106,7 @@ impl Visit {
             return !matches!(site, "same-origin" | "none");
         }
         let Some(origin) = text("origin").filter(|origin| *origin != "null") else { return false };
-        let authority = origin.split_once("://").map(|(_, rest)| rest);
-        app.config.public_url.as_deref() != Some(origin) && authority != text("host")
+        !is_own(app, origin, &self.headers)
     }
 }
 
