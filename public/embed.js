@@ -280,7 +280,7 @@ iframe{display:block;width:100%;border:0}`;
         }
       }
       // Calls from before we came: the site's stub may keep them in earshot.q, as lists or as `arguments`.
-      for (const call of before?.q || before || []) api(...call);
+      for (const call of before?.q || (Array.isArray(before) ? before : [])) api(...call);
     };
     const api = Object.assign((name, ...args) => api[name] && api[name](...args), {
       open(id) {

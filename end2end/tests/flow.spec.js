@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { COLLEAGUE, signIn } from '../lib/earshot.js';
+import { COLLEAGUE, ready, signIn } from '../lib/earshot.js';
 import { publishSurvey, readQuestions, said, waitForText } from '../lib/steps.js';
 import { expect, test } from '../lib/test.js';
 
@@ -90,7 +90,7 @@ test('an answer and a note are drafts of their own @js', async ({ page, own, bro
   expect(await drafts(page)).toBe(0);
 });
 
-test('a refused answer is the newer draft, and a canned reply too @js', async ({ page, own, settle }) => {
+test('a refused comment stays as a draft @js', async ({ page, own, settle }) => {
   await inbox(page, own, settle);
   await open(page, 'till');
   await comment(page).fill('Ask the supplier');
@@ -328,7 +328,7 @@ test('enter in the search leads to the first result @js', async ({ page, own, se
 test('the number of open tickets is the number that the inbox lists', async ({ page, own, browser, settle }) => {
   await ticket(page, own, browser, 'The till jams');
   await ticket(page, own, browser, 'The lid is stuck');
-  // What was imported as a ticket is no conversation: nobody waits for an answer there.
+  // A file brings no tickets, whatever its column says: nobody waits for an answer there.
   const file = join(own.dir, 'old.csv');
   await writeFile(file, 'text,kind\n"From the old system",ticket\n"Another one",ticket\n');
   await own.command(['import', '--project', own.project.name, file, '--map', 'text=text', '--map', 'kind=kind']);
@@ -356,7 +356,6 @@ test('a comment is sent by its keys @js', async ({ page, own, settle }) => {
   await comment(page).fill('By keys');
   await comment(page).press('Control+Enter');
   await expect(page.locator('.comments')).toContainText('By keys');
-  // Once, however often the keys are pressed.
   await expect(page.locator('.comments li')).toHaveCount(1);
 });
 
@@ -404,7 +403,7 @@ test('settings that are not saved are not left without a question @js', async ({
 test('a move in the editor is taken back from the field it leads to @js', async ({ page, own }) => {
   await publishSurvey(page, own, async () => {}, 'First days');
   await page.reload();
-  await page.locator('html[data-ready]').waitFor({ state: 'attached' });
+  await ready(page);
   const fields = page.locator('[name$="-title"]');
   const titles = () => fields.evaluateAll((all) => all.map((field) => field.value));
   const before = await titles();

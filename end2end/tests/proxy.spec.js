@@ -2,8 +2,10 @@
 import { chromium, expect, test } from '@playwright/test';
 
 import { browser } from '../playwright.config.js';
-import { Earshot, OWNER, freePort } from '../lib/earshot.js';
+import { Earshot, freePort, signIn } from '../lib/earshot.js';
 import { NGINX, Nginx, documented } from '../lib/nginx.js';
+
+const VISITOR = '203.0.113.9';
 
 /** A program behind nginx, and a browser for which the proxy's name leads to this machine. */
 async function behind({ url, change, javaScriptEnabled }, run) {
@@ -16,7 +18,9 @@ async function behind({ url, change, javaScriptEnabled }, run) {
   try {
     await server.withOwner();
     await server.createProject('Corner shop');
-    const context = await own.newContext({ ignoreHTTPSErrors: true, javaScriptEnabled });
+    // As if another proxy of ours stood in front, which names the visitor.
+    const extraHTTPHeaders = { 'x-forwarded-for': VISITOR };
+    const context = await own.newContext({ ignoreHTTPSErrors: true, javaScriptEnabled, extraHTTPHeaders });
     await run({ page: await context.newPage(), context, server });
   } finally {
     await own.close();
@@ -26,11 +30,7 @@ async function behind({ url, change, javaScriptEnabled }, run) {
 }
 
 async function signInAndWork(page, url) {
-  await page.goto(`${url}/sign-in`);
-  await page.getByLabel('E-mail address').fill(OWNER.email);
-  await page.getByLabel('Password').fill(OWNER.password);
-  await page.getByRole('button', { name: 'Sign in' }).click();
-  await page.waitForURL((at) => !at.pathname.startsWith('/sign-in'));
+  await signIn(page, { url });
   await page.goto(`${url}/account`);
   await page.getByLabel('Name', { exact: true }).fill('Olga Behind');
   await page.getByRole('button', { name: 'Save' }).first().click();
@@ -49,6 +49,7 @@ test('the documented nginx serves over TLS, with Secure cookies and the visitorâ
     expect(cookies.find((c) => c.name === '__Host-earshot')).toMatchObject({ secure: true, httpOnly: true });
     const answer = await page.goto(`${url}/account`);
     expect(answer.headers()['strict-transport-security']).toContain('includeSubDomains');
+    await expect(page.locator('td[data-label="Address"]')).toHaveText(VISITOR);
   });
 });
 

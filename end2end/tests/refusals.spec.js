@@ -1,6 +1,6 @@
 // Every refusal is read by the person it concerns, and what they typed stays. Each comes from the real server for a real reason, with
 // JavaScript and without.
-import { COLLEAGUE, Earshot, signIn } from '../lib/earshot.js';
+import { COLLEAGUE, Earshot, ready, signIn } from '../lib/earshot.js';
 import { holdWriteLock } from '../lib/lock.js';
 import { publishSurvey, readQuestions, said } from '../lib/steps.js';
 import { expect, test } from '../lib/test.js';
@@ -26,11 +26,8 @@ async function openItem(page, server, settle) {
   return field;
 }
 
-const sendComment = (page) => page.locator('#comment-send').click();
-
-test('403: the role was taken away meanwhile', async ({ page, own, browser, settle, javaScriptEnabled }) => {
-  const field = await openItem(page, own, settle);
-  await field.fill(WORDS);
+/** A colleague makes a viewer of the owner. */
+async function demoteOwner(own, browser) {
   await own.withOwner(COLLEAGUE);
   const admin = await (await browser.newContext()).newPage();
   await signIn(admin, own, COLLEAGUE);
@@ -38,12 +35,20 @@ test('403: the role was taken away meanwhile', async ({ page, own, browser, sett
   await admin.getByLabel('Role of Olga Owner', { exact: true }).selectOption('viewer');
   await admin.getByRole('button', { name: 'Save the role of Olga Owner' }).click();
   await expect(admin.locator('#toasts')).toContainText('Role changed.');
+  await admin.context().close();
+}
+
+const sendComment = (page) => page.locator('#comment-send').click();
+
+test('403: the role was taken away meanwhile', async ({ page, own, browser, settle, javaScriptEnabled }) => {
+  const field = await openItem(page, own, settle);
+  await field.fill(WORDS);
+  await demoteOwner(own, browser);
   await sendComment(page);
   await expect(reason(page, javaScriptEnabled)).toContainText('Your role in this project does not allow this.');
   await keepsWords(page, field, javaScriptEnabled);
   // Trying again helps nobody.
   await expect(page.getByRole('button', { name: 'Send again' })).toHaveCount(0);
-  await admin.context().close();
 });
 
 test('409: somebody else changed it meanwhile', async ({ page, own, context, settle }) => {
@@ -199,7 +204,7 @@ test('503: a link that fails leaves the page as it is @js', async ({ page, own, 
 test('the editor says why it did not save, and saves later @js', async ({ page, own, browser }) => {
   await publishSurvey(page, own);
   await page.reload();
-  await page.locator('html[data-ready]').waitFor({ state: 'attached' });
+  await ready(page);
   const field = page.locator('[name$="-title"]').first();
   const status = page.locator('#editor-status');
 
@@ -213,23 +218,16 @@ test('the editor says why it did not save, and saves later @js', async ({ page, 
   await page.getByRole('button', { name: 'Retry' }).click();
   await expect(status).toHaveText('Saved');
 
-  await own.withOwner(COLLEAGUE);
-  const admin = await (await browser.newContext()).newPage();
-  await signIn(admin, own, COLLEAGUE);
-  await admin.goto(`${own.url}/p/${own.project.slug}/members`);
-  await admin.getByLabel('Role of Olga Owner', { exact: true }).selectOption('viewer');
-  await admin.getByRole('button', { name: 'Save the role of Olga Owner' }).click();
-  await expect(admin.locator('#toasts')).toContainText('Role changed.');
+  await demoteOwner(own, browser);
   await field.fill('Typed without the role');
   await expect(status).toContainText('Not saved. Your role in this project does not allow this.');
   await expect(field).toHaveValue('Typed without the role');
-  await admin.context().close();
 });
 
 test('the editor keeps what is too large @js', async ({ page, own }) => {
   await publishSurvey(page, own);
   await page.reload();
-  await page.locator('html[data-ready]').waitFor({ state: 'attached' });
+  await ready(page);
   const intro = page.locator('#editor textarea').first();
   await intro.evaluate((area) => {
     area.removeAttribute('maxlength');

@@ -63,12 +63,12 @@ fn playwright(paths: &Paths) -> Result<Command> {
     Ok(command)
 }
 
-/// The proxy that docs/operation.md describes. Without it two tests say that they were skipped.
+/// The proxy that docs/operation.md describes, and what makes its certificate. Without them two tests say that they were skipped.
 fn nginx() -> Option<PathBuf> {
     // Debian keeps it outside of the PATH of ordinary users.
-    let find = || which("nginx").or_else(|| Some(PathBuf::from("/usr/sbin/nginx")).filter(|p| p.is_file()));
+    let find = || which("openssl").and_then(|_| which("nginx").or_else(|| Some(PathBuf::from("/usr/sbin/nginx")).filter(|p| p.is_file())));
     find().or_else(|| {
-        if !matches!(apt_install(&["nginx-light"]), Ok(true)) {
+        if !matches!(apt_install(&["nginx-light", "openssl"]), Ok(true)) {
             println!("nginx could not be installed: what is tested behind it is skipped");
         }
         find()
