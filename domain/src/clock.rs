@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use time::{Date, OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
 /// A point in time: milliseconds since the Unix epoch, UTC. What the database stores.
@@ -27,62 +27,20 @@ impl Timestamp {
         self.plus_ms(days.saturating_mul(DAY_MS))
     }
 
-    fn offset(self) -> OffsetDateTime {
+    /// The same moment, with the parts of a date and a time.
+    pub(crate) fn utc(self) -> OffsetDateTime {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 
     /// RFC 3339 in UTC, for `<time datetime>` and JSON: `2026-11-23T03:58:00Z`.
     #[must_use]
     pub fn rfc3339(self) -> String {
-        self.offset().format(&Rfc3339).unwrap_or_default()
+        self.utc().format(&Rfc3339).unwrap_or_default()
     }
 
-    /// The day in UTC: `2026-11-23`.
-    #[must_use]
-    pub fn day(self) -> String {
-        self.offset().format(format_description!("[year]-[month]-[day]")).unwrap_or_default()
-    }
-
-    /// For people: `23 Nov 2026, 03:58 UTC`.
-    #[must_use]
-    pub fn readable(self) -> String {
-        let format = format_description!("[day padding:none] [month repr:short] [year], [hour]:[minute] UTC");
-        self.offset().format(format).unwrap_or_default()
-    }
-
-    /// The day in UTC, for people: `23 Nov 2026`.
-    #[must_use]
-    pub fn readable_day(self) -> String {
-        self.offset().format(format_description!("[day padding:none] [month repr:short] [year]")).unwrap_or_default()
-    }
-
-    /// How long before `now` this was, in words: `just now`, `5 min ago`, `3 h ago`, `2 days ago`, then the day.
-    #[must_use]
-    pub fn ago(self, now: Self) -> String {
-        let minutes = (now.0 - self.0) / 60_000;
-        match minutes {
-            ..1 => "just now".into(),
-            1..60 => format!("{minutes} min ago"),
-            60..1440 => format!("{} h ago", minutes / 60),
-            1440..2880 => "yesterday".into(),
-            2880..43_200 => format!("{} days ago", minutes / 1440),
-            _ => self.day(),
-        }
-    }
-
-    /// Midnight UTC of a day written `YYYY-MM-DD`.
-    #[must_use]
-    pub fn from_day(text: &str) -> Option<Self> {
-        let date = Date::parse(text, format_description!("[year]-[month]-[day]")).ok()?;
-        Some(Self(date.midnight().assume_utc().unix_timestamp() * 1000))
-    }
-
-    /// Reads RFC 3339 (`2026-11-23T03:58:00Z`) or a bare day.
+    /// Reads RFC 3339: `2026-11-23T03:58:00Z`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        if let Some(day) = Self::from_day(text) {
-            return Some(day);
-        }
         let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
         i64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok().map(Self)
     }
@@ -113,19 +71,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_and_instants_parse() {
-        assert_eq!(Timestamp::from_day("1970-01-02"), Some(Timestamp(DAY_MS)));
+    fn instants_parse() {
         assert_eq!(Timestamp::parse("1970-01-01T00:00:01Z"), Some(Timestamp(1000)));
         assert_eq!(Timestamp::parse("yesterday"), None);
         assert_eq!(Timestamp(0).rfc3339(), "1970-01-01T00:00:00Z");
-    }
-
-    #[test]
-    fn ago_is_words_then_the_day() {
-        let now = Timestamp(100 * DAY_MS);
-        assert_eq!(now.ago(now), "just now");
-        assert_eq!(now.plus_ms(-5 * 60_000).ago(now), "5 min ago");
-        assert_eq!(now.plus_days(-1).ago(now), "yesterday");
-        assert_eq!(now.plus_days(-99).ago(now), "1970-01-02");
     }
 }

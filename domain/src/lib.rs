@@ -24,6 +24,8 @@ pub mod surveys;
 pub mod tickets;
 pub mod triage;
 pub mod webhooks;
+pub mod zone;
 
 pub use clock::{Clock, IdSource, Timestamp};
 pub use error::{Error, FieldError, FieldErrors};
+pub use zone::{Day, Present, Zone};

@@ -72,6 +72,8 @@ pub struct MappingView {
     pub nothing: bool,
     /// When the same file was imported before, if it was.
     pub before: Option<String>,
+    /// The zone of times that the file writes without one.
+    pub zone: String,
     /// Rows that an earlier run of this import brought.
     pub brought: i64,
 }
@@ -79,12 +81,14 @@ pub struct MappingView {
 /// Targets that most files have; the others are folded away.
 const FIRST: [Target; 5] = [Target::Text, Target::Tag, Target::Score, Target::ScoreMax, Target::CreatedAt];
 
-fn hint(target: Target) -> Option<String> {
+fn hint(target: Target, zone: &str) -> Option<String> {
     let text = match target {
         Target::Text => "What the person said. Needed.",
         Target::Tag => "Several in one cell may be separated by comma or semicolon.",
         Target::ScoreMax => "The best possible score, as a number for all rows or a column.",
-        Target::CreatedAt => "When it was said. Most formats are recognised; times without a zone are UTC.",
+        Target::CreatedAt => {
+            return Some(format!("When it was said. Most formats are recognised; times without a zone are read in the project’s, {zone}."));
+        }
         Target::ExternalId => "An id by which a row is known when it is imported again, even with another text.",
         Target::Kind => "survey_response, idea, usability or api. Without it: import.",
         Target::Status => "new, triaged, resolved or spam.",
@@ -107,14 +111,14 @@ pub fn MappingPage(
     view: MappingView,
 ) -> impl IntoView {
     let MappingView { url, list_url, form_key, name, bytes, columns, mapping, errors, rows, before, brought, .. } = view;
-    let MappingView { detected, dates, checked, groups, nothing, add_tag, .. } = view;
+    let MappingView { zone, detected, dates, checked, groups, nothing, add_tag, .. } = view;
     let dates = dates.map(|choice| view! { <Dates choice=choice chosen=mapping.dates errors=errors.clone() /> }.into_any());
     let select = {
         let (columns, mapping, errors) = (columns.clone(), mapping.clone(), errors.clone());
         move |target: Target| {
             let value = mapping.column(target).unwrap_or_default().to_owned();
             // A hint is no optional prop of a view that has none: both spellings draw the same field.
-            match hint(target) {
+            match hint(target, &zone) {
                 Some(hint) => view! {
                     <SelectField name=target.as_str() label=target.label() options=options(target, &columns) value=value hint=hint errors=errors.clone() />
                 }.into_any(),

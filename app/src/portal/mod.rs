@@ -4,7 +4,7 @@
 pub mod texts;
 
 use domain::{
-    FieldErrors,
+    FieldErrors, Zone,
     tickets::{Attachment, Author, MAX_MESSAGE, MAX_NAME, MAX_SUBJECT, Message, NewTicket, State},
 };
 use leptos::prelude::*;
@@ -69,6 +69,8 @@ pub struct Conversation {
     pub just_sent: bool,
     /// Who has the next word.
     pub state: State,
+    /// The time zone of the project.
+    pub zone: Zone,
     /// Everything said, notes left out.
     pub messages: Vec<Message>,
     /// What was typed as an answer.
@@ -231,7 +233,7 @@ fn message(view: &Conversation, words: &'static Texts, message: Message) -> impl
     let files: Vec<_> = message.attachments.into_iter().map(|own| file(&view.path, words, own)).collect();
     view! {
         <li class=if own { "message" } else { "message team" } id=format!("m-{}", message.id)>
-            <h3 class="who">{who}<time datetime=message.created_at.rfc3339()>{message.created_at.readable()}</time></h3>
+            <h3 class="who">{who}<time datetime=message.created_at.rfc3339()>{view.zone.readable(message.created_at)}</time></h3>
             {(!message.body.is_empty()).then(|| view! { <p class="body" dir="auto">{message.body.clone()}</p> })}
             {(!files.is_empty()).then(|| view! { <ul class="files">{files}</ul> })}
         </li>

@@ -34,6 +34,8 @@ pub fn NewProjectPage(
             <ErrorSummary errors=errors.clone() />
             <form method="post" action="/projects/new" class="card">
                 <IdempotencyKey key=idempotency_key />
+                // The script of the console writes the browser's zone here; left empty, the project begins with UTC.
+                <input type="hidden" name="time_zone" data-local-zone />
                 <TextField name="name" label="Name" value=name required=true maxlength=80 errors=errors.clone() />
                 <TextArea name="origins" label="Sites that may show its surveys (optional)" value=origins rows=3
                     hint="One for each line, like https://www.example.com. Left empty, any site may." errors=errors />

@@ -20,6 +20,12 @@ pub struct Settings {
     pub origins: String,
     /// The language of texts that name none.
     pub language: String,
+    /// The time zone, by its name in the IANA database.
+    pub time_zone: String,
+    /// The zones to choose from.
+    pub time_zones: Vec<String>,
+    /// What clocks show there.
+    pub time_now: String,
     /// `#rrggbb`.
     pub accent: String,
     /// `auto`, `light` or `dark`.
@@ -55,6 +61,39 @@ const LANGUAGES: [(&str, &str); 14] = [
     ("ja", "日本語"),
 ];
 
+/// The choice of a time zone: places under their part of the world, so that typing the name of a city finds it.
+#[component]
+fn ZoneField(zone: String, mut zones: Vec<String>, now: String, errors: FieldErrors) -> impl IntoView {
+    if !zones.contains(&zone) {
+        zones.push(zone.clone());
+        zones.sort_unstable();
+    }
+    let (places, others): (Vec<String>, Vec<String>) = zones.into_iter().partition(|name| name.contains('/'));
+    let error = errors.at("time_zone").map(ToOwned::to_owned);
+    let invalid = error.is_some();
+    let described = if invalid { "time_zone-hint time_zone-error" } else { "time_zone-hint" };
+    let option = move |name: &String| {
+        let place = name.split_once('/').map_or(name.as_str(), |(_, place)| place).replace('_', " ").replace('/', ", ");
+        view! { <option value=name.clone() selected=*name == zone>{place}</option> }
+    };
+    let others = others.iter().map(&option).collect_view();
+    let regions = places
+        .chunk_by(|a, b| a.split('/').next() == b.split('/').next())
+        .map(|places| {
+            let region = places.first().and_then(|name| name.split('/').next()).unwrap_or_default().to_owned();
+            view! { <optgroup label=region>{places.iter().map(&option).collect_view()}</optgroup> }
+        })
+        .collect_view();
+    view! {
+        <div class="field" class:field-invalid=invalid>
+            <label for="time_zone">"Time zone"</label>
+            <p class="hint" id="time_zone-hint">{format!("Its days are meant in searches, results, imports and exports. There it is now {now}.")}</p>
+            {error.map(|error| view! { <p class="field-error" id="time_zone-error">{error}</p> })}
+            <select id="time_zone" name="time_zone" aria-describedby=described aria-invalid=invalid.then_some("true")>{others}{regions}</select>
+        </div>
+    }
+}
+
 /// The page.
 #[component]
 pub fn SettingsPage(
@@ -63,8 +102,23 @@ pub fn SettingsPage(
     /// For the form.
     idempotency_key: String,
 ) -> impl IntoView {
-    let Settings { slug, name, origins, language, accent, theme, portal, kept_parameters, accent_warning, seen, may_change, errors } =
-        model;
+    let Settings {
+        slug,
+        name,
+        origins,
+        language,
+        time_zone,
+        time_zones,
+        time_now,
+        accent,
+        theme,
+        portal,
+        kept_parameters,
+        accent_warning,
+        seen,
+        may_change,
+        errors,
+    } = model;
     let mut languages: Vec<(String, String)> =
         LANGUAGES.iter().map(|(code, name)| ((*code).to_owned(), format!("{name} ({code})"))).collect();
     if !languages.iter().any(|(code, _)| *code == language) {
@@ -90,6 +144,7 @@ pub fn SettingsPage(
                         hint="One for each line, like https://www.example.com. Left empty, any site may." errors=errors.clone() />
                     <SelectField name="language" label="Default language" options=languages value=language
                         hint="For surveys and feedback that name no language." errors=errors.clone() />
+                    <ZoneField zone=time_zone zones=time_zones now=time_now errors=errors.clone() />
                     <div class="field" class:field-invalid=accent_invalid>
                         <label for="accent">"Accent colour"</label>
                         <p class="hint" id="accent-hint">"Buttons and marks on the pages that people answer on."</p>

@@ -35,6 +35,8 @@ pub struct RangeView {
     pub presets: Vec<Preset>,
     /// First day, as typed.
     pub from: String,
+    /// The zone whose days they are.
+    pub zone: String,
     /// Last day, as typed.
     pub to: String,
     /// What was wrong with them.
@@ -190,6 +192,7 @@ fn RangeForm(range: RangeView, action: String) -> impl IntoView {
                 <label for="to">"to"</label>
                 <input id="to" name="to" type="date" value=range.to aria-invalid=to_error.is_some().then_some("true") />
                 <button type="submit" class="button">"Show"</button>
+                <span class="muted small">{format!("Days in {}", range.zone)}</span>
             </form>
         </div>
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use time::{Date, Month, PrimitiveDateTime, Time, UtcOffset};
 
 use super::values::is_nothing;
-use crate::{Timestamp, feedback::words};
+use crate::{Timestamp, Zone, feedback::words};
 
 words! {
     /// Which number comes first where a date is written in numbers alone with the year last.
@@ -82,14 +82,15 @@ pub enum Unread {
     Swappable,
 }
 
-/// Reads a date, or a date and a time.
+/// Reads a date, or a date and a time; what is written without a zone is meant in `zone`.
 ///
 /// # Errors
 /// When it is no date, or can be two and no `order` is given.
-pub fn read(text: &str, order: Option<DateOrder>) -> Result<Timestamp, Unread> {
+pub fn read(text: &str, order: Option<DateOrder>, zone: &Zone) -> Result<Timestamp, Unread> {
     let Parsed { date, time, offset } = parse(text).ok_or(Unread::NoDate)?;
     let date = match date {
         Days::At(at) => return Ok(at),
+        Days::Shown(at) => return Ok(zone.at(at)),
         Days::Date(date) => date,
         Days::Numbers { a, b, year, .. } => {
             let (day, month) = match (a, b, order) {
@@ -107,19 +108,16 @@ pub fn read(text: &str, order: Option<DateOrder>) -> Result<Timestamp, Unread> {
         Some(offset) => {
             Timestamp(at.assume_utc().unix_timestamp() * 1000 + i64::from(at.millisecond()) - i64::from(offset.whole_seconds()) * 1000)
         }
-        None => in_project_zone(at),
+        None => zone.at(at),
     })
-}
-
-/// A time that a file writes without a zone. The one place that decides which zone is meant.
-fn in_project_zone(at: PrimitiveDateTime) -> Timestamp {
-    Timestamp(at.assume_utc().unix_timestamp() * 1000 + i64::from(at.millisecond()))
 }
 
 /// A date as written.
 enum Days {
     /// A point in time already.
     At(Timestamp),
+    /// What a clock of the zone shows.
+    Shown(PrimitiveDateTime),
     /// One day, without doubt.
     Date(Date),
     /// Two numbers and a year.
@@ -182,7 +180,8 @@ fn number(text: &str) -> Option<Days> {
             let day: f64 = text.parse().ok()?;
             #[expect(clippy::cast_possible_truncation, reason = "a number of days within these bounds is far from the limits")]
             let seconds = ((day - 25_569.0) * 86_400.0).round() as i64;
-            Some(Days::At(Timestamp(seconds * 1000)))
+            let shown = Timestamp(seconds * 1000).utc();
+            Some(Days::Shown(PrimitiveDateTime::new(shown.date(), shown.time())))
         }
         8 if part.is_empty() => {
             let piece = |from: usize, to: usize| whole.get(from..to)?.parse::<u32>().ok();
@@ -445,9 +444,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::zone::UTC;
 
     fn shown(text: &str, order: Option<DateOrder>) -> Result<String, Unread> {
-        read(text, order).map(|at| at.rfc3339())
+        read(text, order, &UTC).map(|at| at.rfc3339())
     }
 
     #[test]
@@ -520,7 +520,7 @@ mod tests {
             "2021-11-01T10:00:00+99:00",
             "12345678901234567890123",
         ] {
-            assert_eq!(read(text, Some(DateOrder::DayFirst)), Err(Unread::NoDate), "{text}");
+            assert_eq!(read(text, Some(DateOrder::DayFirst), &UTC), Err(Unread::NoDate), "{text}");
         }
     }
 
@@ -533,7 +533,7 @@ mod tests {
         assert_eq!(Order::seen(["n/a", "1/2/2025", "3/4/2025 10:00"]), Order::Ambiguous("1/2/2025".into()));
         assert_eq!(Order::seen(["23/11/2025", "11/23/2025", "1/2/2025"]), Order::Ambiguous("1/2/2025".into()));
         assert_eq!(Order::seen(["2025-01-02", "1637020800", "01 NOV 2021", "words"]), Order::Irrelevant);
-        assert_eq!(read("01/02/2025", None), Err(Unread::Swappable));
+        assert_eq!(read("01/02/2025", None, &UTC), Err(Unread::Swappable));
         assert_eq!(shown("01/02/2025", Some(DayFirst)).unwrap(), "2025-02-01T00:00:00Z");
         assert_eq!(shown("01/02/2025 10:30", Some(MonthFirst)).unwrap(), "2025-01-02T10:30:00Z");
         assert_eq!(shown("01.02.2025 10:30", Some(DayFirst)).unwrap(), "2025-02-01T10:30:00Z");
@@ -542,12 +542,12 @@ mod tests {
     proptest! {
         #[test]
         fn no_input_panics(text in ".{0,40}") {
-            let _ = (read(&text, None), read(&text, Some(DateOrder::MonthFirst)), Order::seen([text.as_str()]));
+            let _ = (read(&text, None, &UTC), read(&text, Some(DateOrder::MonthFirst), &UTC), Order::seen([text.as_str()]));
         }
 
         #[test]
         fn nothing_like_a_date_panics(text in "[0-9/:.+ TZ年-]{0,30}( UTC| GMT| pm| p.m.| Nov)?") {
-            let _ = (read(&text, None), read(&text, Some(DateOrder::DayFirst)));
+            let _ = (read(&text, None, &UTC), read(&text, Some(DateOrder::DayFirst), &UTC));
         }
 
         #[test]
@@ -560,14 +560,14 @@ mod tests {
                 (format!("{y}-{m}-{d} {time}+00"), None),
                 (format!("{d}.{m}.{y} {time}"), Some(DateOrder::DayFirst)),
                 (format!("{m}/{d}/{y} {time} UTC"), Some(DateOrder::MonthFirst)),
-                (at.readable(), None),
+                (UTC.readable(at), None),
             ] {
                 let expected = if text.ends_with("UTC") && text.contains(',') { seconds / 60 * 60 } else { seconds };
-                prop_assert_eq!(read(&text, order), Ok(Timestamp(expected * 1000)), "{}", text);
+                prop_assert_eq!(read(&text, order, &UTC), Ok(Timestamp(expected * 1000)), "{}", text);
             }
             if seconds >= 100_000_000 {
-                prop_assert_eq!(read(&seconds.to_string(), None), Ok(at));
-                prop_assert_eq!(read(&(seconds * 1000).to_string(), None), Ok(at));
+                prop_assert_eq!(read(&seconds.to_string(), None, &UTC), Ok(at));
+                prop_assert_eq!(read(&(seconds * 1000).to_string(), None, &UTC), Ok(at));
             }
         }
     }

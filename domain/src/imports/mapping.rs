@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::{DateOrder, Encoding, Order, is_nothing, usual_scale, words};
-use crate::{Error, FieldErrors, feedback};
+use crate::{Error, FieldErrors, Zone, feedback};
 
 words! {
     /// What a column can become.
@@ -318,15 +318,21 @@ impl Mapping {
         Self { columns: self.columns.iter().map(rename).collect(), ..self.clone() }
     }
 
-    /// Ties the mapping to a file's header.
+    /// Ties the mapping to a file's header, and times that the file writes without a zone to `zone`.
     ///
     /// # Errors
     /// When the text is not mapped, or a column is not in the file; the message names the columns that are.
-    pub fn plan(&self, header: &[String]) -> Result<Plan, Error> {
+    pub fn plan(&self, header: &[String], zone: &Zone) -> Result<Plan, Error> {
         let names = columns(header);
         let mut errors = FieldErrors::default();
-        let mut plan =
-            Plan { columns: Vec::new(), fixed: Vec::new(), width: header.len(), add_tag: self.add_tag.clone(), dates: self.dates };
+        let mut plan = Plan {
+            columns: Vec::new(),
+            fixed: Vec::new(),
+            width: header.len(),
+            add_tag: self.add_tag.clone(),
+            dates: self.dates,
+            zone: zone.clone(),
+        };
         for (target, column) in &self.columns {
             let wanted = column.trim();
             match position(&names, wanted) {
@@ -428,6 +434,7 @@ pub struct Plan {
     pub(super) width: usize,
     pub(super) add_tag: Option<String>,
     pub(super) dates: Option<DateOrder>,
+    pub(super) zone: Zone,
 }
 
 impl Plan {
@@ -512,7 +519,7 @@ mod tests {
         let guess = Mapping::guess(&names, &[header(&["Fine", "Ann Lee", "4"]), header(&["Bad", "", "n/a"])]);
         assert_eq!((guess.column(Target::ContactName), guess.column(Target::ContactId)), (Some("Customer"), None));
         assert_eq!(guess.column(Target::ScoreMax), Some("5"));
-        assert!(guess.plan(&names).is_ok());
+        assert!(guess.plan(&names, &crate::zone::UTC).is_ok());
         let guess = Mapping::guess(&names, &[header(&["Fine", "ann@example.com", "9"]), header(&["Bad", "bo@example.com", ""])]);
         assert_eq!((guess.column(Target::ContactEmail), guess.column(Target::ContactName)), (Some("Customer"), None));
         assert_eq!(guess.column(Target::ScoreMax), Some("10"));
@@ -571,20 +578,20 @@ mod tests {
     #[test]
     fn a_plan_needs_the_text_and_columns_that_exist() {
         let head = header(&["Text", "n"]);
-        assert!(Mapping::parse("text=text,score=n,score_max=5,kind=ticket").unwrap().plan(&head).is_ok());
-        let Error::Invalid(errors) = Mapping::parse("tag=area").unwrap().plan(&head).unwrap_err() else { panic!() };
+        assert!(Mapping::parse("text=text,score=n,score_max=5,kind=ticket").unwrap().plan(&head, &crate::zone::UTC).is_ok());
+        let Error::Invalid(errors) = Mapping::parse("tag=area").unwrap().plan(&head, &crate::zone::UTC).unwrap_err() else { panic!() };
         assert!(errors.at("tag").unwrap().contains("“Text”, “n”"), "{errors:?}");
         assert!(errors.at("text").is_some());
-        assert!(Mapping::parse("text=text,score_max=-1").unwrap().plan(&head).is_err());
-        assert!(Mapping::parse("text=text,status=linked").unwrap().plan(&head).is_err());
+        assert!(Mapping::parse("text=text,score_max=-1").unwrap().plan(&head, &crate::zone::UTC).is_err());
+        assert!(Mapping::parse("text=text,status=linked").unwrap().plan(&head, &crate::zone::UTC).is_err());
     }
 
     proptest! {
         #[test]
         fn no_input_panics(text in ".*", names in prop::collection::vec(".*", 0..6)) {
-            drop(Mapping::guess(&names, std::slice::from_ref(&names)).plan(&names));
+            drop(Mapping::guess(&names, std::slice::from_ref(&names)).plan(&names, &crate::zone::UTC));
             drop((header_rows(&[names.clone(), names.clone()]), super::header(std::slice::from_ref(&names))));
-            drop(Mapping::parse(&text).map(|m| m.plan(&names)));
+            drop(Mapping::parse(&text).map(|m| m.plan(&names, &crate::zone::UTC)));
         }
 
         #[test]

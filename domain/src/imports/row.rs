@@ -211,7 +211,7 @@ impl Plan {
 
     fn created_at(&self, fields: &[&str], now: Timestamp, left: &mut LeftOut) -> Option<Timestamp> {
         let cell = left.value(self.get(fields, Target::CreatedAt))?;
-        match read_date(&cell, self.dates) {
+        match read_date(&cell, self.dates, &self.zone) {
             // A day of grace for clocks and time zones.
             Ok(at) if at.0 > now.0 + DAY_MS => {
                 left.add(Fault::Future, &cell, format!("The date “{}” is in the future.", brief(&cell)));
@@ -315,7 +315,7 @@ mod tests {
 
     fn row(map: &str, header: &[&str], fields: &[&str]) -> Result<NewRow, Problem> {
         let header: Vec<String> = header.iter().map(|h| (*h).to_owned()).collect();
-        Mapping::parse(map).unwrap().plan(&header).unwrap().row(fields, NOW)
+        Mapping::parse(map).unwrap().plan(&header, &crate::zone::UTC).unwrap().row(fields, NOW)
     }
 
     fn read(map: &str, header: &[&str], fields: &[&str]) -> NewFeedback {
@@ -440,7 +440,7 @@ mod tests {
         let many = (0..30).map(|n| format!("t{n}")).collect::<Vec<_>>().join(";");
         let header: Vec<String> = ["t", "g"].map(String::from).into();
         let mapping = Mapping { add_tag: Some("spring".into()), ..Mapping::parse("text=t,tag=g").unwrap() };
-        let read = mapping.plan(&header).unwrap().row(&["a", &many], NOW).unwrap();
+        let read = mapping.plan(&header, &crate::zone::UTC).unwrap().row(&["a", &many], NOW).unwrap();
         assert!(read.feedback.tags.len() == MAX_TAGS && read.feedback.tags.contains(&"spring".to_owned()));
         assert_eq!(read.left_out[0].fault, Fault::Tags);
     }

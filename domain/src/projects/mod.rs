@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::{FieldErrors, Timestamp, colour::is_colour, identity::UnsignedIdentity, ids::ProjectId, language::is_language_tag};
+use crate::{FieldErrors, Timestamp, Zone, colour::is_colour, identity::UnsignedIdentity, ids::ProjectId, language::is_language_tag};
 
 /// Light, dark, or as the person's system asks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +55,9 @@ pub struct Project {
     pub origins: Vec<String>,
     /// BCP 47 language of texts that name none.
     pub language: String,
+    /// Whose days results, filters, imports and exports mean.
+    #[serde(default)]
+    pub zone: Zone,
     /// Accent colour, `#rrggbb`.
     pub accent: String,
     /// Looks of the respondent pages.
@@ -145,6 +148,14 @@ pub fn parse_origin(text: &str) -> Result<String, String> {
         return wrong(&format!("has more than scheme, host and port. Write only {origin}."));
     }
     Ok(origin)
+}
+
+/// Reads the name of a time zone.
+///
+/// # Errors
+/// A message for the person who chose it.
+pub fn parse_zone(text: &str) -> Result<Zone, FieldErrors> {
+    Zone::try_from(text.to_owned()).map_err(|message| FieldErrors::one("time_zone", "time_zone", message))
 }
 
 /// Most query parameters that a project keeps.
@@ -304,6 +315,7 @@ mod tests {
                 theme: ThemeMode::Auto,
                 portal: true,
                 kept_parameters: parse_parameters("plan, utm_source\nplan").unwrap(),
+                zone: Zone::default(),
                 unsigned_identity: UnsignedIdentity::Shown,
                 created_at: Timestamp(0),
             };

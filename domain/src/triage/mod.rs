@@ -11,7 +11,7 @@ use std::{fmt, ops::Range};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Timestamp,
+    Day, Timestamp, Zone,
     clock::DAY_MS,
     feedback::{Kind, Status, words},
     tickets::Priority,
@@ -131,8 +131,8 @@ pub enum Assignee {
 /// A point in time as written in a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum When {
-    /// The beginning of a day in UTC.
-    Day(Timestamp),
+    /// The beginning of a day in the project's zone.
+    Day(Day),
     /// So many days before now.
     DaysAgo(u32),
     /// So many weeks before now.
@@ -142,12 +142,12 @@ pub enum When {
 }
 
 impl When {
-    /// The point in time it means at `now`.
+    /// The point in time it means at `now` in a zone.
     #[must_use]
-    pub fn at(self, now: Timestamp) -> Timestamp {
+    pub fn at(self, now: Timestamp, zone: &Zone) -> Timestamp {
         let ago = |n: u32, days: i64| now.plus_ms(-(i64::from(n).saturating_mul(days).saturating_mul(DAY_MS)));
         match self {
-            Self::Day(day) => day,
+            Self::Day(day) => zone.start_of(day),
             Self::DaysAgo(n) => ago(n, 1),
             Self::WeeksAgo(n) => ago(n, 7),
             Self::MonthsAgo(n) => ago(n, 30),
@@ -158,7 +158,7 @@ impl When {
 impl fmt::Display for When {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Day(day) => f.write_str(&day.day()),
+            Self::Day(day) => day.fmt(f),
             Self::DaysAgo(n) => write!(f, "{n}d"),
             Self::WeeksAgo(n) => write!(f, "{n}w"),
             Self::MonthsAgo(n) => write!(f, "{n}m"),

@@ -2,7 +2,7 @@
 
 use super::{Assignee, Field, Flag, MAX_PARTS, MAX_QUERY, MAX_WORDS, Part, QueryError, Score, Test, TriageQuery, What, When};
 use crate::{
-    Timestamp,
+    Day,
     feedback::{self, Kind, Status},
     tickets::Priority,
 };
@@ -324,7 +324,7 @@ fn score(text: &str) -> Option<Score> {
 fn when(text: &str) -> Result<When, String> {
     let wrong = || "A time is a day like 2026-11-23, or 7d, 2w, 3m for so many days, weeks, months ago.".to_owned();
     if text.starts_with(|c: char| c.is_ascii_digit()) && text.len() == 10 {
-        return Timestamp::from_day(text).map(When::Day).ok_or_else(wrong);
+        return Day::parse(text).map(When::Day).ok_or_else(wrong);
     }
     let (digits, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
     if digits.is_empty() || !digits.chars().all(|c| c.is_ascii_digit()) {

@@ -11,6 +11,7 @@ use domain::{
     history::Change,
     ids::{BacklogId, EventId, FeedbackId, HistoryId, LinkId, UndoId},
     webhooks::EventKind,
+    zone::UTC,
 };
 use serde::{Deserialize, Serialize};
 
@@ -344,7 +345,7 @@ pub(crate) async fn take_back(tx: &mut Tx<'_>, scope: &Scope, ids: BackIds, step
         Step::Edited { version, title, body, .. } => {
             if item.version != version {
                 let (who, at) = tx.last_edit(scope.project(), item.id).await?.unwrap_or(("Somebody".into(), item.updated_at));
-                return Err(stands(&format!("{who} changed this item {}.", at.ago(now))).into());
+                return Err(stands(&format!("{who} changed this item {}.", UTC.ago(at, now))).into());
             }
             let changes = write_over(&mut item, title, body);
             save(tx, scope, &mut item, ids.entries, &changes, now).await?;
@@ -457,7 +458,7 @@ async fn change(
                 }
                 if before.version != version {
                     let (who, at) = tx.last_edit(scope.project(), item.id).await?.unwrap_or(("Somebody".into(), item.updated_at));
-                    return Err(Refusal::Conflict(format!("{who} changed this item {} ({}).", at.ago(now), at.readable())).into());
+                    return Err(Refusal::Conflict(format!("{who} changed this item {} ({}).", UTC.ago(at, now), UTC.readable(at))).into());
                 }
                 save(tx, &scope, &mut item, entries, &changes, now).await?;
                 let kept = match undo {

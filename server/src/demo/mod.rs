@@ -26,6 +26,7 @@ use domain::{
     projects::Project,
     responses::Signals,
     surveys::{Launch, SurveyStatus, templates},
+    zone::UTC,
 };
 
 use tokio::net::TcpListener;
@@ -377,7 +378,7 @@ async fn import_some(past: &mut Past, owner: &Scope, now: Timestamp) -> Result<(
     for n in 0..40_i64 {
         let topic = past.dice.pick(TOPICS);
         let text = past.dice.pick(topic.texts).replace('"', "\"\"");
-        let day = now.plus_days(-60 + n).day();
+        let day = UTC.day(now.plus_days(-60 + n));
         file.push_str(&format!("T-{},{day},\"{text}\",{},\n", 4_000 + n, topic.tag));
     }
     file.push_str("T-4040,,,export,\nT-4041,yesterday,The date of this one cannot be read.,search,\n");

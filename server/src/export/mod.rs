@@ -14,7 +14,7 @@ use std::{io, str::FromStr};
 
 use bytes::Bytes;
 use domain::{
-    Error as Refusal, Timestamp,
+    Day, Error as Refusal,
     accounts::{Role, Scope},
     ids::SurveyId,
     triage::TriageQuery,
@@ -281,9 +281,9 @@ fn cell(value: Value) -> String {
 
 /// The name of the file: `corner-shop-feedback-2026-11-23.csv`.
 #[must_use]
-pub fn file_name(slug: &str, what: &What, format: Format, now: Timestamp) -> String {
+pub fn file_name(slug: &str, what: &What, format: Format, day: Day) -> String {
     let slug: String = slug.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
-    format!("{slug}-{}-{}.{}", what.as_str(), now.day(), format.ending())
+    format!("{slug}-{}-{}.{}", what.as_str(), day, format.ending())
 }
 
 #[cfg(test)]

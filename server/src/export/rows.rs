@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use domain::{
-    Error as Refusal, Timestamp,
+    Error as Refusal, Timestamp, Zone,
     accounts::Scope,
     ids::SurveyId,
     surveys::{Question, SurveyBody, answer::Answer},
@@ -77,6 +77,8 @@ const ITEM: [&str; 9] = ["id", "number", "title", "body", "status", "feedback", 
 pub(super) struct Reader {
     app: AppState,
     scope: Scope,
+    /// Whose clocks times are written by.
+    zone: Zone,
     what: What,
     after: Place,
     /// Of a query: the cursor of the next page; nothing after the last one.
@@ -131,7 +133,8 @@ impl Reader {
             }
         }
         let after = (i64::MIN, String::new());
-        Ok(Self { app: Arc::clone(app), scope: *scope, what, after, found: Some(None), columns, survey })
+        let zone = app.store.zone(scope).await?;
+        Ok(Self { app: Arc::clone(app), scope: *scope, zone, what, after, found: Some(None), columns, survey })
     }
 
     async fn survey(app: &AppState, scope: &Scope, id: SurveyId) -> Result<Survey> {
@@ -172,7 +175,8 @@ impl Reader {
     /// The next page of what a query finds. Records that are gone by now make it shorter, but never empty before the end.
     async fn matching(&mut self, query: TriageQuery) -> Result<Vec<Row>> {
         while let Some(cursor) = self.found.take() {
-            let ask = Ask { query: query.clone(), me: self.scope.staff(), sort: Sort::Oldest, cursor, limit: MAX_LIMIT };
+            let ask =
+                Ask { query: query.clone(), me: self.scope.staff(), zone: self.zone.clone(), sort: Sort::Oldest, cursor, limit: MAX_LIMIT };
             let found = self.app.search.search(&self.scope, ask).await?;
             self.found = found.next.map(Some);
             let ids: Vec<String> = found.ids.iter().map(ToString::to_string).collect();
@@ -196,7 +200,7 @@ impl Reader {
         }
         let rows = rows.into_iter().map(|r| {
             let (tags, links) = (tags.remove(&r.id).unwrap_or_default(), links.remove(&r.id).unwrap_or_default());
-            self.named(feedback(r, tags, links))
+            self.named(feedback(r, tags, links, &self.zone))
         });
         Ok(rows.collect())
     }
@@ -212,7 +216,7 @@ impl Reader {
         }
         let rows = rows.into_iter().map(|r| {
             let answers = answers.remove(&r.id).unwrap_or_default();
-            self.named(response(r, answers, &self.survey))
+            self.named(response(r, answers, &self.survey, &self.zone))
         });
         Ok(rows.collect())
     }
@@ -228,14 +232,15 @@ impl Reader {
         }
         let rows = rows.into_iter().map(|r| {
             let links = links.remove(&r.id).unwrap_or_default();
-            self.named(item(r, links))
+            self.named(item(r, links, &self.zone))
         });
         Ok(rows.collect())
     }
 }
 
-fn time(at: i64) -> Value {
-    Timestamp(at).rfc3339().into()
+/// A point in time as clocks of the project show it, with their offset from UTC.
+fn time(at: i64, zone: &Zone) -> Value {
+    zone.rfc3339(Timestamp(at)).into()
 }
 
 /// A stored list of texts; what is no list is said as it is.
@@ -248,7 +253,7 @@ fn unreadable(stored: &str) -> Value {
     format!("(not readable) {stored}").into()
 }
 
-fn feedback(r: FeedbackRow, tags: Vec<String>, links: Vec<i64>) -> Vec<Value> {
+fn feedback(r: FeedbackRow, tags: Vec<String>, links: Vec<i64>, zone: &Zone) -> Vec<Value> {
     vec![
         r.id.into(),
         r.kind.into(),
@@ -272,12 +277,12 @@ fn feedback(r: FeedbackRow, tags: Vec<String>, links: Vec<i64>) -> Vec<Value> {
         json!(r.environment),
         r.language.into(),
         list(r.spam_reasons),
-        time(r.created_at),
-        time(r.updated_at),
+        time(r.created_at, zone),
+        time(r.updated_at, zone),
     ]
 }
 
-fn response(r: ResponseRow, answers: Vec<(String, String)>, survey: &Survey) -> Vec<Value> {
+fn response(r: ResponseRow, answers: Vec<(String, String)>, survey: &Survey, zone: &Zone) -> Vec<Value> {
     let mut values = vec![
         r.id.into(),
         json!(r.version),
@@ -294,8 +299,8 @@ fn response(r: ResponseRow, answers: Vec<(String, String)>, survey: &Survey) -> 
         json!(r.release),
         json!(r.environment),
         list(r.spam_reasons),
-        time(r.started_at),
-        r.finished_at.map_or(Value::Null, time),
+        time(r.started_at, zone),
+        r.finished_at.map_or(Value::Null, |at| time(at, zone)),
     ];
     let questions = survey.versions.get(&r.version_id).map_or(&[][..], Vec::as_slice);
     let read = |id: &str, stored: &str| match serde_json::from_str::<Answer>(stored) {
@@ -320,7 +325,7 @@ fn response(r: ResponseRow, answers: Vec<(String, String)>, survey: &Survey) -> 
     values
 }
 
-fn item(r: ItemRow, links: Vec<String>) -> Vec<Value> {
+fn item(r: ItemRow, links: Vec<String>, zone: &Zone) -> Vec<Value> {
     vec![
         r.id.into(),
         r.number.into(),
@@ -329,7 +334,7 @@ fn item(r: ItemRow, links: Vec<String>) -> Vec<Value> {
         r.status.into(),
         links.into(),
         json!(r.created_by),
-        time(r.created_at),
-        time(r.updated_at),
+        time(r.created_at, zone),
+        time(r.updated_at, zone),
     ]
 }

@@ -13,6 +13,7 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{
+    Present,
     accounts::{Actor, Role, Scope},
     ids::{StaffId, UndoId},
     projects::Project,
@@ -106,6 +107,12 @@ impl Console {
     /// [`domain::Error::NotFound`] on routes without a `{slug}`.
     pub fn project(&self) -> Result<&Project> {
         self.project.as_ref().ok_or_else(|| domain::Error::NotFound.into())
+    }
+
+    /// Now, in the zone of the project of the path; on pages of no project, in UTC.
+    #[must_use]
+    pub fn present(&self) -> Present {
+        Present { now: self.app.now(), zone: self.project.as_ref().map(|project| project.zone.clone()).unwrap_or_default() }
     }
 
     /// The capability to work in the project of the path with at least the role `need`.

@@ -13,6 +13,7 @@ use axum::{
     routing::get,
 };
 use domain::accounts::{Role, Scope};
+use domain::projects::Project;
 use leptos::prelude::*;
 use serde::Deserialize;
 
@@ -46,6 +47,7 @@ async fn show(console: Console, Query(wanted): Query<Wanted>) -> PageResult {
     let surveys = console.app.store.export_surveys(&scope).await?;
     let view = ExportView {
         slug: console.project()?.slug.clone(),
+        zone: console.present().zone.into(),
         may_export: scope.require(Role::Triager).is_ok(),
         query: wanted.q,
         surveys: surveys.into_iter().map(|(id, name)| (id.to_string(), name)).collect(),
@@ -56,16 +58,23 @@ async fn show(console: Console, Query(wanted): Query<Wanted>) -> PageResult {
 async fn file(console: Console, Query(wanted): Query<Wanted>) -> PageResult {
     let scope = console.scope(Role::Triager)?;
     let what = What::read(&wanted.what, &wanted.survey, &wanted.q)?;
-    let slug = console.project()?.slug.clone();
-    Ok(answer(&console.app, &scope, console.session_hash(), &slug, what, wanted.format.parse()?).await?)
+    let project = console.project()?;
+    Ok(answer(&console.app, &scope, console.session_hash(), project, what, wanted.format.parse()?).await?)
 }
 
 /// A file that is made while it is sent. If it cannot be completed, the connection breaks off: what arrived is no whole file then.
 ///
 /// # Errors
 /// As [`export::begin_in`].
-pub async fn answer(app: &AppState, scope: &Scope, session: Option<String>, slug: &str, what: What, format: Format) -> Result<Response> {
-    let name = export::file_name(slug, &what, format, app.now());
+pub async fn answer(
+    app: &AppState,
+    scope: &Scope,
+    session: Option<String>,
+    project: &Project,
+    what: What,
+    format: Format,
+) -> Result<Response> {
+    let name = export::file_name(&project.slug, &what, format, project.zone.day(app.now()));
     let pieces = export::begin_in(app, scope, session, what, format).await?;
     let headers = [
         (header::CONTENT_TYPE, format.media_type().to_owned()),

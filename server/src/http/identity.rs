@@ -32,7 +32,7 @@ async fn page(console: &Console, made: Option<String>) -> Result<Response> {
     let scope = console.scope(Role::Viewer)?;
     let may_manage = scope.require(Role::Admin).is_ok();
     let stored = if may_manage { console.app.store.identity_secrets(&scope).await? } else { Vec::new() };
-    let now = console.app.now();
+    let present = console.present();
     let valid = stored.iter().filter(|secret| secret.retired_at.is_none()).count();
     let project = console.project()?;
     let model = Identity {
@@ -43,8 +43,8 @@ async fn page(console: &Console, made: Option<String>) -> Result<Response> {
             .map(|secret| SecretView {
                 id: secret.id.to_string(),
                 ending: secret.ending,
-                made: format!("{} by {}", secret.created_at.ago(now), secret.by.as_deref().unwrap_or("the command line")),
-                retired: secret.retired_at.map(|at| format!("Retired {}", at.ago(now))),
+                made: format!("{} by {}", present.ago(secret.created_at), secret.by.as_deref().unwrap_or("the command line")),
+                retired: secret.retired_at.map(|at| format!("Retired {}", present.ago(at))),
             })
             .collect(),
         may_manage,

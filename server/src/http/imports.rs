@@ -12,7 +12,7 @@ use axum::{
     routing::{get, post},
 };
 use domain::{
-    Error as Refusal, FieldErrors,
+    Error as Refusal, FieldErrors, Zone,
     accounts::Role,
     ids::ImportId,
     imports::{DateOrder, ImportStatus, Mapping, NewRow, Order, read_date},
@@ -66,7 +66,7 @@ fn import_url(console: &Console, import: &Import) -> Result<String> {
 }
 
 async fn list_page(console: &Console, status: StatusCode, errors: FieldErrors) -> Result<Response> {
-    let (scope, now, url) = (console.scope(Role::Admin)?, console.app.now(), list_url(console)?);
+    let (scope, present, url) = (console.scope(Role::Admin)?, console.present(), list_url(console)?);
     let mut rows = Vec::new();
     for import in console.app.store.imports(&scope, 100).await? {
         let by = match import.created_by {
@@ -81,7 +81,7 @@ async fn list_page(console: &Console, status: StatusCode, errors: FieldErrors) -
             added: import.added,
             known: import.known,
             bad: import.bad,
-            at: (import.created_at.ago(now), import.created_at.rfc3339()),
+            at: present.moment(import.created_at),
             by,
         });
     }
@@ -168,13 +168,14 @@ async fn mapping_page(
     status: StatusCode,
 ) -> Result<Response> {
     let (app, scope, list_url) = (&console.app, console.scope(Role::Admin)?, list_url(console)?);
+    let zone = &console.present().zone;
     let preview = imports::preview(app, &scope, import, mapping).await?;
     let nothing = preview.nothing_goes_in();
     // A guess that lacks the text is no mistake of the person's; a choice that lacks it is told at the field.
     if status != StatusCode::OK {
         errors.0.extend(preview.errors.0.into_iter().filter(|e| errors.at(&e.field).is_none()).collect::<Vec<_>>());
     }
-    let before = app.store.import_of_file(&scope, &import.file_hash, import.id).await?.map(|i| i.created_at.readable());
+    let before = app.store.import_of_file(&scope, &import.file_hash, import.id).await?.map(|i| console.present().readable(i.created_at));
     let brought = app.store.brought_by(&scope, import.id).await?;
     let view = MappingView {
         url: format!("{list_url}/{}", import.id),
@@ -184,11 +185,12 @@ async fn mapping_page(
         bytes: import.bytes_total,
         columns: preview.columns,
         detected: preview.detected,
-        dates: date_choice(&preview.order),
+        dates: date_choice(&preview.order, zone),
+        zone: zone.to_string(),
         add_tag: typed_tag.map(ToOwned::to_owned).or_else(|| preview.mapping.add_tag.clone()).unwrap_or_default(),
         mapping: preview.mapping,
         errors,
-        rows: preview.rows.into_iter().map(|(line, row)| preview_row(line, row)).collect(),
+        rows: preview.rows.into_iter().map(|(line, row)| preview_row(line, row, zone)).collect(),
         checked: preview.checked,
         groups: preview.groups,
         nothing,
@@ -199,25 +201,25 @@ async fn mapping_page(
 }
 
 /// The question whether the day or the month comes first, where it makes a difference.
-fn date_choice(order: &Order) -> Option<DateChoice> {
+fn date_choice(order: &Order, zone: &Zone) -> Option<DateChoice> {
     let (example, is_clear) = match order {
         Order::Irrelevant => return None,
         Order::Clear(_, example) => (example, true),
         Order::Ambiguous(example) => (example, false),
     };
-    let read = |order: DateOrder| read_date(example, Some(order)).ok().map(|at| (order, at.readable_day()));
+    let read = |order: DateOrder| read_date(example, Some(order), zone).ok().map(|at| (order, zone.day(at).readable()));
     let readings: Vec<_> = DateOrder::ALL.iter().copied().filter_map(read).collect();
     let differ = readings.windows(2).any(|pair| pair[0].1 != pair[1].1);
     differ.then(|| DateChoice { example: example.clone(), readings, is_clear })
 }
 
-fn preview_row(line: u64, row: Result<NewRow, domain::imports::Problem>) -> PreviewRow {
+fn preview_row(line: u64, row: Result<NewRow, domain::imports::Problem>, zone: &Zone) -> PreviewRow {
     let left_out = row.iter().flat_map(|row| &row.left_out).map(|problem| problem.message.clone()).collect();
-    PreviewRow { line, row: row.map(cells).map_err(|problem| problem.message), left_out }
+    PreviewRow { line, row: row.map(|row| cells(row, zone)).map_err(|problem| problem.message), left_out }
 }
 
 /// A row as the preview's cells: text, tags, score, person, the rest.
-fn cells(row: NewRow) -> [String; 5] {
+fn cells(row: NewRow, zone: &Zone) -> [String; 5] {
     let row = row.feedback;
     let text: String = if row.text.chars().count() > 300 { row.text.chars().take(300).chain(['…']).collect() } else { row.text };
     let score = match (row.score, row.score_max) {
@@ -229,7 +231,10 @@ fn cells(row: NewRow) -> [String; 5] {
     let person = [contact.name, contact.email, contact.external_id].into_iter().flatten().collect::<Vec<_>>().join(", ");
     let status = (row.status != domain::feedback::Status::New).then(|| row.status.label().to_owned());
     let kind = (row.kind != domain::feedback::Kind::Import).then(|| row.kind.label().to_owned());
-    let date = row.created_at.map(domain::Timestamp::readable_day);
+    let date = row.created_at.map(|at| {
+        let day = zone.day(at);
+        if zone.start_of(day) == at { day.readable() } else { zone.readable(at) }
+    });
     let rest = [date, row.language, kind, status, row.release, row.environment, row.page_url, row.external_id];
     [text, row.tags.join(" "), score, person, rest.into_iter().flatten().collect::<Vec<_>>().join(", ")]
 }

@@ -11,7 +11,7 @@ use axum::{
     routing::{get, post},
 };
 use domain::{
-    Error as Refusal, FieldErrors, Timestamp,
+    Error as Refusal, FieldErrors, Present,
     accounts::{Role, authority::Backing, key::Access},
     ids::ApiKeyId,
 };
@@ -60,13 +60,13 @@ fn authority(key: &ApiKey) -> Option<String> {
     }
 }
 
-fn view(key: ApiKey, now: Timestamp, may_hand_over: bool) -> KeyView {
-    let in_time = key.works(now);
+fn view(key: ApiKey, present: &Present, may_hand_over: bool) -> KeyView {
+    let in_time = key.works(present.now);
     let works = in_time && key.role().is_some();
     let end = match (key.revoked_at, key.expires_at) {
-        (Some(at), _) => Some(format!("Revoked {}", at.ago(now))),
-        (None, Some(end)) if in_time => Some(format!("Until {}", end.day())),
-        (None, Some(end)) => Some(format!("Ended {}", end.day())),
+        (Some(at), _) => Some(format!("Revoked {}", present.ago(at))),
+        (None, Some(end)) if in_time => Some(format!("Until {}", present.day(end))),
+        (None, Some(end)) => Some(format!("Ended {}", present.day(end))),
         (None, None) => None,
     };
     KeyView {
@@ -76,8 +76,8 @@ fn view(key: ApiKey, now: Timestamp, may_hand_over: bool) -> KeyView {
         name: key.name,
         prefix: key.prefix,
         access: key.access,
-        made: format!("{} by {}", key.created_at.ago(now), key.by.as_deref().unwrap_or("the command line")),
-        used: key.used_at.map_or_else(|| "Never".to_owned(), |at| at.ago(now)),
+        made: format!("{} by {}", present.ago(key.created_at), key.by.as_deref().unwrap_or("the command line")),
+        used: key.used_at.map_or_else(|| "Never".to_owned(), |at| present.ago(at)),
         end,
         works,
         revocable: in_time,
@@ -88,10 +88,10 @@ async fn page(console: &Console, status: StatusCode, extra: Extra) -> Result<Res
     let scope = console.scope(Role::Viewer)?;
     let may_manage = scope.require(Role::Admin).is_ok();
     let stored = if may_manage { console.app.store.api_keys(&scope).await? } else { Vec::new() };
-    let now = console.app.now();
+    let present = console.present();
     let model = Keys {
         slug: console.project()?.slug.clone(),
-        keys: stored.into_iter().map(|key| view(key, now, scope.role() == Role::Owner)).collect(),
+        keys: stored.into_iter().map(|key| view(key, &present, scope.role() == Role::Owner)).collect(),
         may_manage,
         made: extra.made,
         name: extra.name,

@@ -11,6 +11,7 @@ use axum::{
 use domain::{
     Timestamp,
     ids::{JobId, LetterId},
+    zone::UTC,
 };
 use leptos::prelude::*;
 
@@ -38,7 +39,7 @@ pub fn routes() -> Router<AppState> {
 }
 
 fn shown(ms: i64) -> (String, String) {
-    (Timestamp(ms).rfc3339(), Timestamp(ms).readable())
+    (Timestamp(ms).rfc3339(), UTC.readable(Timestamp(ms)))
 }
 
 fn letter_view(row: LetterRow, now: Timestamp) -> LetterView {

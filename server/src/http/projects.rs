@@ -10,7 +10,7 @@ use app::{
 };
 use axum::{Router, http::StatusCode, response::Response, routing::get};
 use domain::{
-    FieldErrors,
+    FieldErrors, Zone,
     accounts::Role,
     colour::{DARK_GROUND, LIGHT_GROUND, contrast},
     projects::{Project, ThemeMode},
@@ -49,7 +49,7 @@ async fn new(console: Console) -> PageResult {
 async fn create(console: Console, form: Form) -> PageResult {
     let key = form.idempotency_key()?;
     let (name, origins) = (form.get("name"), form.get("origins"));
-    match projects::create_once(&console.app, name, origins, &console.actor, key).await {
+    match projects::create_once(&console.app, name, origins, form.get("time_zone"), &console.actor, key).await {
         Ok(project) => {
             Ok(console.done(&format!("/p/{}/surveys", project.slug), &format!("{} is ready. Make its first survey.", project.name)))
         }
@@ -83,6 +83,9 @@ fn settings_page(console: &Console, status: StatusCode, typed: Option<(&Settings
         name: project.name.clone(),
         origins: project.origins.join("\n"),
         language: project.language.clone(),
+        time_zone: project.zone.name().to_owned(),
+        time_zones: Zone::names(),
+        time_now: console.present().readable(console.app.now()),
         accent: project.accent.clone(),
         theme: project.theme.as_str().into(),
         portal: project.portal,
@@ -96,6 +99,9 @@ fn settings_page(console: &Console, status: StatusCode, typed: Option<(&Settings
         model.name.clone_from(&typed.name);
         model.origins.clone_from(&typed.origins);
         model.language.clone_from(&typed.language);
+        if !typed.time_zone.is_empty() {
+            model.time_zone.clone_from(&typed.time_zone);
+        }
         model.theme.clone_from(&typed.theme);
         model.kept_parameters.clone_from(&typed.kept_parameters);
         model.portal = if typed.portal.is_empty() { model.portal } else { typed.portal == "on" };

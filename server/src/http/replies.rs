@@ -39,13 +39,13 @@ async fn list(console: Console) -> PageResult {
 
 async fn list_page(console: &Console, code: StatusCode, new: ReplyForm) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
-    let now = console.app.now();
+    let present = console.present();
     let row = |reply: Reply| Row {
         id: reply.id.to_string(),
         unknown: unknown_placeholders(&reply.body),
         name: reply.name,
         body: reply.body,
-        updated: (reply.updated_at.ago(now), reply.updated_at.rfc3339()),
+        updated: present.moment(reply.updated_at),
     };
     let view = RepliesView {
         slug: console.project()?.slug.clone(),

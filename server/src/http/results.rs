@@ -14,7 +14,7 @@ use axum::{
     routing::get,
 };
 use domain::{
-    Error as Refusal, Timestamp,
+    Error as Refusal, Present, Timestamp,
     accounts::Role,
     ids::{ResponseId, SurveyId},
 };
@@ -76,16 +76,12 @@ fn survey_id(text: &str) -> Result<SurveyId> {
     text.parse().map_err(|_| Refusal::NotFound.into())
 }
 
-fn moment(at: Timestamp, now: Timestamp) -> (String, String) {
-    (at.ago(now), at.rfc3339())
-}
-
 async fn summary(console: Console, Path((_, id)): Path<(String, String)>, Query(query): Query<ResultsQuery>) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
-    let (id, now) = (survey_id(&id)?, console.app.now());
+    let (id, present) = (survey_id(&id)?, console.present());
     let days = query.days();
-    let (range, errors) = days.range(now);
-    let found = results::results(&console.app, &scope, id, range).await?;
+    let (range, errors) = days.range(present.now, &present.zone);
+    let found = results::results(&console.app, &scope, id, range, &present.zone).await?;
     let base = format!("/p/{}/surveys/{id}", console.project()?.slug);
     let preset = |label: &'static str, last: Option<i64>| Preset {
         label,
@@ -97,11 +93,11 @@ async fn summary(console: Console, Path((_, id)): Path<(String, String)>, Query(
     let view = ResultsView {
         survey: SurveyRef { slug: console.project()?.slug.clone(), id: id.to_string(), name: name.clone(), status: found.survey.status },
         query: query.kept(&[]),
-        range: RangeView { presets, from: days.from.clone(), to: days.to.clone(), errors },
+        range: RangeView { presets, from: days.from.clone(), to: days.to.clone(), zone: present.zone.to_string(), errors },
         started: found.counts.started,
         finished: found.counts.finished,
         spam: found.counts.spam,
-        days: found.columns.iter().map(|c| DayView { day: c.day.day(), started: c.started, finished: c.finished }).collect(),
+        days: found.columns.iter().map(|c| DayView { day: c.day.to_string(), started: c.started, finished: c.finished }).collect(),
         by_week: found.by_week,
         questions: found
             .questions
@@ -110,7 +106,7 @@ async fn summary(console: Console, Path((_, id)): Path<(String, String)>, Query(
                 texts: q
                     .texts
                     .into_iter()
-                    .map(|t| TextView { text: t.text, href: format!("{base}/results/responses/{}", t.response), at: moment(t.at, now) })
+                    .map(|t| TextView { text: t.text, href: format!("{base}/results/responses/{}", t.response), at: present.moment(t.at) })
                     .collect(),
                 question: q.question,
                 is_asked: q.is_asked,
@@ -127,20 +123,20 @@ fn cursor(text: &str) -> Option<ResponseCursor> {
     Some((Timestamp(at.parse().ok()?), id.parse::<ResponseId>().ok()?))
 }
 
-fn shown(base: &str, answered: AnsweredResponse, now: Timestamp) -> ResponseView {
+fn shown(base: &str, answered: AnsweredResponse, present: &Present) -> ResponseView {
     ResponseView {
         href: format!("{base}/results/responses/{}", answered.row.id),
         contact: answered.row.contact,
         is_finished: answered.row.finished_at.is_some(),
-        at: (answered.row.started_at.ago(now), answered.row.started_at.rfc3339()),
+        at: present.moment(answered.row.started_at),
         answers: answered.answers,
     }
 }
 
 async fn responses(console: Console, Path((_, id)): Path<(String, String)>, Query(query): Query<ResultsQuery>) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
-    let (id, now) = (survey_id(&id)?, console.app.now());
-    let (range, _) = query.days().range(now);
+    let (id, present) = (survey_id(&id)?, console.present());
+    let (range, _) = query.days().range(present.now, &present.zone);
     let is_spam = query.spam == "1";
     let after = cursor(&query.after);
     let page = results::responses(&console.app, &scope, id, range, is_spam, after, PAGE).await?;
@@ -154,14 +150,14 @@ async fn responses(console: Console, Path((_, id)): Path<(String, String)>, Quer
         is_spam,
         next: page.next.map(|(at, id)| format!("{list}{}", query.kept(&[("spam", spam), ("after", &format!("{}_{id}", at.0))]))),
         first: after.map(|_| format!("{list}{}", query.kept(&[("spam", spam)]))),
-        responses: page.responses.into_iter().map(|r| shown(&base, r, now)).collect(),
+        responses: page.responses.into_iter().map(|r| shown(&base, r, &present)).collect(),
     };
     Ok(console.page(&format!("Answers to {name}"), Nav::Surveys, move || view! { <ResponsesPage view=view /> }))
 }
 
 async fn response(console: Console, Path((_, id, response)): Path<(String, String, String)>) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
-    let (id, now) = (survey_id(&id)?, console.app.now());
+    let (id, present) = (survey_id(&id)?, console.present());
     let response: ResponseId = response.parse().map_err(|_| Refusal::NotFound)?;
     let (survey, answered) = results::response(&console.app, &scope, id, response).await?;
     let slug = &console.project()?.slug;
@@ -177,7 +173,7 @@ async fn response(console: Console, Path((_, id, response)): Path<(String, Strin
     let view = ResponseDetail {
         responses: format!("{base}/results/responses"),
         name: survey.name,
-        response: shown(&base, answered, now),
+        response: shown(&base, answered, &present),
         facts: facts.into_iter().filter_map(|(label, value)| value.filter(|v| !v.is_empty()).map(|v| (label, v))).collect(),
         feedback: row.feedback.map(|f| format!("/p/{slug}/feedback/{f}")),
         spam: row.is_spam.then(|| match row.spam_reasons.as_slice() {

@@ -52,7 +52,7 @@ pub fn routes() -> Router<AppState> {
 
 async fn list(console: Console) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
-    let now = console.app.now();
+    let present = console.present();
     let mut rows = Vec::new();
     for summary in console.app.store.surveys(&scope).await? {
         let survey = summary.survey;
@@ -68,7 +68,7 @@ async fn list(console: Console) -> PageResult {
             launch: launch_words(&survey.draft.launch),
             questions: survey.draft.questions.len(),
             responses: summary.responses,
-            last: summary.last_response.map(|at| (at.ago(now), at.rfc3339())),
+            last: summary.last_response.map(|at| present.moment(at)),
             key: console.form_key(),
         });
     }
@@ -139,7 +139,7 @@ async fn editor(console: &Console, scope: &Scope, base: &str, survey: Survey, sh
         .map(|v| VersionLine {
             id: v.id.to_string(),
             number: v.number,
-            at: v.published_at.readable(),
+            at: console.present().readable(v.published_at),
             at_iso: v.published_at.rfc3339(),
             by: v.published_by.clone(),
             questions: v.body.questions.len(),

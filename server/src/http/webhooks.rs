@@ -152,7 +152,7 @@ async fn one(console: Console, Path((_, id)): Path<(String, String)>, Query(show
 }
 
 async fn one_page(console: &Console, scope: &Scope, endpoint: &Endpoint, shown: &Shown, code: StatusCode, form: HookForm) -> PageResult {
-    let (store, now, url) = (&console.app.store, console.app.now(), format!("{}/{}", base(console)?, endpoint.id));
+    let (store, present, url) = (&console.app.store, console.present(), format!("{}/{}", base(console)?, endpoint.id));
     let state = DeliveryState::parse(&shown.state);
     let after = shown.after.split_once('_').and_then(|(at, event)| Some((at.parse().ok()?, event.to_owned())));
     let mut rows = store.deliveries(scope, endpoint.id, state, after, PAGE + 1).await?;
@@ -171,14 +171,14 @@ async fn one_page(console: &Console, scope: &Scope, endpoint: &Endpoint, shown: 
         Some(format!(
             "The last {} tries failed, since {}. After days of this the webhook is turned off.",
             endpoint.failures,
-            since.readable()
+            present.readable(since)
         ))
     };
     let acts_for = match endpoint.answers_to {
         None => None,
         Some(staff) => {
             let name = store.staff_by_id(staff).await?.map(|s| s.name).unwrap_or_default();
-            let holds = store.present_role(scope.project(), staff, now).await?.is_some_and(|role| role >= Role::Admin);
+            let holds = store.present_role(scope.project(), staff, present.now).await?.is_some_and(|role| role >= Role::Admin);
             Some((name, holds))
         }
     };
@@ -195,7 +195,7 @@ async fn one_page(console: &Console, scope: &Scope, endpoint: &Endpoint, shown: 
         acts_for: acts_for.as_ref().map(|(name, _)| name.clone()),
         can_be_handed_over: acts_for.is_some() && scope.role() == Role::Owner,
         secret: endpoint.secret.0.clone(),
-        old_until: endpoint.old_secret.as_ref().filter(|(_, until)| *until > now).map(|(_, until)| until.readable()),
+        old_until: endpoint.old_secret.as_ref().filter(|(_, until)| *until > present.now).map(|(_, until)| present.readable(*until)),
         form,
         tabs,
         dead: count(Some(DeliveryState::Dead)),
@@ -208,7 +208,7 @@ async fn one_page(console: &Console, scope: &Scope, endpoint: &Endpoint, shown: 
                 kind: d.kind.map_or_else(|| "unknown".to_owned(), |k| k.as_str().to_owned()),
                 state: d.state,
                 last: last(d),
-                at: (d.created_at.ago(now), d.created_at.rfc3339()),
+                at: present.moment(d.created_at),
             })
             .collect(),
         older,
@@ -305,13 +305,13 @@ async fn delivery(console: Console, Path((_, id, event)): Path<(String, String, 
     let endpoint = load(&console, &scope, &id).await?;
     let found = console.app.store.delivery(&scope, endpoint.id, event_id(&event)?).await?;
     let (delivery, body, tries) = found.ok_or(Refusal::NotFound)?;
-    let (now, hook) = (console.app.now(), format!("{}/{}", base(&console)?, endpoint.id));
+    let (present, hook) = (console.present(), format!("{}/{}", base(&console)?, endpoint.id));
     let pretty = serde_json::from_str::<serde_json::Value>(&body).and_then(|v| serde_json::to_string_pretty(&v)).unwrap_or(body);
     let next = (delivery.state == DeliveryState::Pending).then(|| {
-        if delivery.next_at <= now.plus_ms(60_000) {
+        if delivery.next_at <= present.now.plus_ms(60_000) {
             "It is sent in a moment.".to_owned()
         } else {
-            format!("Next try: {}.", delivery.next_at.readable())
+            format!("Next try: {}.", present.readable(delivery.next_at))
         }
     });
     let view = DeliveryView {
@@ -328,7 +328,7 @@ async fn delivery(console: Console, Path((_, id, event)): Path<(String, String, 
                 let at = domain::Timestamp(t.at);
                 Try {
                     n: t.n,
-                    at: (at.ago(now), at.rfc3339()),
+                    at: present.moment(at),
                     is_good: t.error.is_none(),
                     outcome: t.error.unwrap_or_else(|| format!("Answered {} in {} ms.", t.status.unwrap_or_default(), t.took_ms)),
                     excerpt: t.excerpt,

@@ -148,8 +148,8 @@ fn spoken(error: &Error) -> String {
 /// # Errors
 /// When the project or a column does not exist, the file cannot be read, or the database fails.
 pub async fn import(app: &AppState, args: &ImportArgs) -> Result<Summary> {
-    let project = crate::projects::by_name_or_id(app, &args.project).await?.id;
-    let scope = Scope::system(project);
+    let project = crate::projects::by_name_or_id(app, &args.project).await?;
+    let scope = Scope::system(project.id);
     let mut mapping = Mapping::parse(&args.map.join(","))?;
     if let Some(tag) = &args.tag {
         let wrong = || {
@@ -161,14 +161,14 @@ pub async fn import(app: &AppState, args: &ImportArgs) -> Result<Summary> {
     let (hash, bytes, detected) = weigh(open(args).await?).await?;
     let from_start = async || FileReader::open(Bytes::File(open(args).await?), args.encoding.or(Some(detected)), args.header_rows).await;
     let mut reader = from_start().await?;
-    mapping.plan(&reader.header)?;
+    mapping.plan(&reader.header, &project.zone)?;
     let (_, unclear) = Sample::read(&mut reader).await?.settle(&mut mapping, &reader);
     if !unclear.is_empty() {
         let text = unclear.0.iter().map(|e| e.message.as_str()).collect::<Vec<_>>().join(" ");
         return Err(Refusal::field("dates", "required", format!("{text} Say --dates dmy or --dates mdy.")).into());
     }
     if args.dry_run {
-        return try_out(app, &scope, from_start().await?, mapping.plan(&reader.header)?).await;
+        return try_out(app, &scope, from_start().await?, mapping.plan(&reader.header, &project.zone)?).await;
     }
     let import = match app.store.unfinished_command(&scope, &hash, &mapping).await? {
         Some(import) => import,

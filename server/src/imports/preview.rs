@@ -1,7 +1,7 @@
 //! What a file would become: found out from its first rows, before anything goes in.
 
 use domain::{
-    Error as Refusal, FieldErrors, Timestamp,
+    Error as Refusal, FieldErrors, Present,
     accounts::{Role, Scope},
     imports::{Encoding, Groups, Mapping, NewRow, Order, Problem, columns},
 };
@@ -106,10 +106,16 @@ pub async fn preview(app: &App, scope: &Scope, import: &Import, mapping: Option<
     let sample = Sample::read(&mut reader).await?;
     let guess = || Mapping { add_tag: guessed_tag(&import.name), ..Mapping::guess(&reader.header, &sample.rows) };
     let mapping = mapping.unwrap_or_else(guess);
-    preview_of(&reader, &sample, mapping, import.encoding.unwrap_or(reader.encoding), app.now())
+    preview_of(
+        &reader,
+        &sample,
+        mapping,
+        import.encoding.unwrap_or(reader.encoding),
+        &Present { now: app.now(), zone: app.store.zone(scope).await? },
+    )
 }
 
-fn preview_of(reader: &FileReader, sample: &Sample, mut mapping: Mapping, detected: Encoding, now: Timestamp) -> Result<Preview> {
+fn preview_of(reader: &FileReader, sample: &Sample, mut mapping: Mapping, detected: Encoding, present: &Present) -> Result<Preview> {
     let (order, errors) = sample.settle(&mut mapping, reader);
     let mut preview = Preview {
         columns: columns(&reader.header),
@@ -122,12 +128,12 @@ fn preview_of(reader: &FileReader, sample: &Sample, mut mapping: Mapping, detect
         detected,
         order,
     };
-    match preview.mapping.plan(&reader.header) {
+    match preview.mapping.plan(&reader.header, &present.zone) {
         Err(Refusal::Invalid(wrong)) => preview.errors.0.extend(wrong.0),
         Err(other) => return Err(other.into()),
         Ok(plan) => {
             for record in &sample.records {
-                let (row, line) = (run::read_row(&plan, record, now), i64::try_from(record.line).unwrap_or(i64::MAX));
+                let (row, line) = (run::read_row(&plan, record, present.now), i64::try_from(record.line).unwrap_or(i64::MAX));
                 preview.checked += 1;
                 match &row {
                     Ok(row) => {

@@ -83,7 +83,7 @@ pub(super) async fn run_from(
     let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
     let mapping = import.mapping.clone().ok_or_else(|| Error::internal("import", "running without a mapping"))?;
     let mut reader = FileReader::open(bytes, mapping.encoding.or(import.encoding), mapping.header_rows).await?;
-    let plan = mapping.plan(&reader.header)?;
+    let plan = mapping.plan(&reader.header, &project.zone)?;
     let mut keys = Keys::default();
     // What an earlier run dealt with is read again, for the sake of the how-manieth of equal rows.
     for _ in 0..import.added + import.known + import.bad {

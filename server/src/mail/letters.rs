@@ -5,6 +5,7 @@ use domain::{
     accounts::Role,
     ids::{EndpointId, InvitationId, LetterId},
     projects::Project,
+    zone::UTC,
 };
 use uuid::Uuid;
 
@@ -186,7 +187,7 @@ pub fn invitation(
             lead: vec![format!("{} invites you to work in {} on Earshot, as {role}.", line(by), line(&project.name))],
             link_label: "Look at the invitation and join".into(),
             footer: vec![
-                format!("The link works once, until {}.", until.readable()),
+                format!("The link works once, until {}.", UTC.readable(until)),
                 "If you did not expect this, you need not do anything.".into(),
             ],
             ..Content::default()
@@ -238,7 +239,7 @@ pub fn password_changed(app: &App, to: &str) -> Option<Letter> {
         subject: "Your Earshot password was changed".into(),
         content: Content {
             language: "en".into(),
-            lead: vec![format!("The password of your account was changed on {}.", app.now().readable())],
+            lead: vec![format!("The password of your account was changed on {}.", UTC.readable(app.now()))],
             link_label: "If that was not you, set a new password at once".into(),
             footer: vec!["If it was you, you need not do anything.".into()],
             ..Content::default()

@@ -1,11 +1,11 @@
 //! Use cases of projects.
 
 use domain::{
-    Error as Refusal, FieldErrors,
+    Error as Refusal, FieldErrors, Zone,
     accounts::{Actor, Role, Scope},
     identity::UnsignedIdentity,
     ids::{ProjectId, StaffId},
-    projects::{DEFAULT_ACCENT, Project, ThemeMode, parse_accent, parse_language, parse_origins, parse_parameters, slug},
+    projects::{DEFAULT_ACCENT, Project, ThemeMode, parse_accent, parse_language, parse_origins, parse_parameters, parse_zone, slug},
 };
 
 use serde::Deserialize;
@@ -32,6 +32,7 @@ pub fn draft(app: &App, name: &str, origins: Vec<String>) -> Result<Project> {
         key: format!("pk_{key}"),
         origins,
         language: "en".into(),
+        zone: Zone::default(),
         accent: DEFAULT_ACCENT.into(),
         theme: ThemeMode::Auto,
         portal: true,
@@ -80,7 +81,7 @@ pub async fn create(app: &App, name: &str, origins: Vec<String>, owner: Option<S
 ///
 /// # Errors
 /// As [`create`]; [`Refusal::Forbidden`] for everybody else.
-pub async fn create_once(app: &App, name: &str, origins: &str, actor: &Actor, key: &str) -> Result<Project> {
+pub async fn create_once(app: &App, name: &str, origins: &str, zone: &str, actor: &Actor, key: &str) -> Result<Project> {
     if !may_create(app, actor).await? {
         return Err(Refusal::Forbidden.into());
     }
@@ -94,7 +95,9 @@ pub async fn create_once(app: &App, name: &str, origins: &str, actor: &Actor, ke
         Vec::new()
     });
     errors.into_result(())?;
-    let project = draft(app, name, origins)?;
+    let mut project = draft(app, name, origins)?;
+    // A guess of the browser, which nobody typed: one that is not known is no mistake of the person.
+    project.zone = Zone::parse(zone).unwrap_or_default();
     let content = std::iter::once(project.name.as_str()).chain(project.origins.iter().map(String::as_str));
     let once = Once::form(format!("project:{owner}"), key, Fingerprint::of(content));
     app.store.write_once(once, app.now(), move |tx| Box::pin(async move { insert(tx, project, &[owner]).await })).await
@@ -123,6 +126,8 @@ pub struct Settings {
     pub origins: String,
     /// Language of texts that name none.
     pub language: String,
+    /// Time zone, by its name in the IANA database.
+    pub time_zone: String,
     /// Accent colour.
     pub accent: String,
     /// Looks of respondent pages.
@@ -139,8 +144,8 @@ pub struct Settings {
 /// What a settings form is compared with when it comes back: other settings give another stamp.
 #[must_use]
 pub fn stamp(project: &Project) -> String {
-    let Project { name, origins, language, accent, theme, portal, kept_parameters, .. } = project;
-    hash_token(&format!("{name}\n{origins:?}\n{language}\n{accent}\n{}\n{portal}\n{kept_parameters:?}", theme.as_str()))
+    let Project { name, origins, language, zone, accent, theme, portal, kept_parameters, .. } = project;
+    hash_token(&format!("{name}\n{origins:?}\n{language}\n{zone}\n{accent}\n{}\n{portal}\n{kept_parameters:?}", theme.as_str()))
 }
 
 /// What each field would say about a change that somebody else made to it meanwhile.
@@ -159,6 +164,7 @@ fn changed_meanwhile(now: &Project, wanted: &Project) -> FieldErrors {
     compare("name", &now.name, &wanted.name);
     compare("origins", &now.origins.join(", "), &wanted.origins.join(", "));
     compare("language", &now.language, &wanted.language);
+    compare("time_zone", now.zone.name(), wanted.zone.name());
     compare("accent", &now.accent, &wanted.accent);
     compare("theme", now.theme.as_str(), wanted.theme.as_str());
     let word = |on: bool| if on { "on" } else { "off" };
@@ -182,6 +188,13 @@ pub async fn change(app: &App, scope: &Scope, input: Settings) -> Result<Project
     };
     take(parse_language(&input.language), &mut project.language);
     take(parse_accent(&input.accent), &mut project.accent);
+    // A form that knows nothing of it leaves it as it is.
+    if !input.time_zone.is_empty() {
+        match parse_zone(&input.time_zone) {
+            Ok(zone) => project.zone = zone,
+            Err(found) => errors.0.extend(found.0),
+        }
+    }
     match parse_origins(&input.origins) {
         Ok(origins) => project.origins = origins,
         Err(found) => errors.0.extend(found.0),

@@ -6,6 +6,7 @@ use domain::{
     history::Change,
     ids::{HistoryId, ReplyId, UndoId},
     replies::{MAX_REPLIES, Reply, check_reply},
+    zone::UTC,
 };
 
 use crate::{
@@ -67,7 +68,7 @@ pub async fn edit(app: &App, scope: &Scope, reply: ReplyId, version: i64, name: 
                 }
                 if held.version != version {
                     let (who, at) = tx.last_edit(scope.project(), reply).await?.unwrap_or(("Somebody".into(), held.updated_at));
-                    return Err(Refusal::Conflict(format!("{who} changed this reply {}.", at.ago(now))).into());
+                    return Err(Refusal::Conflict(format!("{who} changed this reply {}.", UTC.ago(at, now))).into());
                 }
                 let before = held.clone();
                 put(tx, &scope, &mut held, name, body, entries, now).await?;

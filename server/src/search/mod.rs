@@ -26,7 +26,7 @@ use std::{
 
 use async_trait::async_trait;
 use domain::{
-    Clock, Timestamp,
+    Clock, Timestamp, Zone,
     accounts::Scope,
     feedback::{Feedback, Kind},
     ids::{FeedbackId, ProjectId, StaffId, SurveyId},
@@ -156,6 +156,8 @@ pub struct Ask {
     pub query: TriageQuery,
     /// Who `assignee:me` is.
     pub me: Option<StaffId>,
+    /// The zone of the days in `before:` and `after:`: the project's.
+    pub zone: Zone,
     /// In which order.
     pub sort: Sort,
     /// Where to go on: [`Found::next`] or [`Found::prev`] of the page before.
@@ -441,7 +443,8 @@ impl Search {
         let (project, now) = (scope.project(), self.inner.clock.now());
         let _turn = self.inner.turns.acquire().await.map_err(|_| unavailable())?;
         let run = tokio::task::spawn_blocking(move || {
-            let context = query::Context { fields: engine.fields, me: ask.me, now, languages: engine.languages()?, names: &names };
+            let context =
+                query::Context { fields: engine.fields, me: ask.me, now, zone: &ask.zone, languages: engine.languages()?, names: &names };
             // Counted where tickets are asked for, so that nobody else pays for it.
             let tickets = ask.query.has(Field::Kind, Kind::Ticket.as_str()) || ask.query.tests(Field::Priority).next().is_some();
             let count: Vec<Field> = FACETS.into_iter().chain(tickets.then_some(Field::Priority)).collect();

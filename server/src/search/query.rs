@@ -6,7 +6,7 @@ use std::{
 };
 
 use domain::{
-    Timestamp,
+    Timestamp, Zone,
     feedback::Status,
     ids::StaffId,
     triage::{Assignee, Field, Score, Test, TriageQuery, What, When},
@@ -27,6 +27,8 @@ pub(super) struct Context<'a> {
     pub(super) fields: Fields,
     pub(super) me: Option<StaffId>,
     pub(super) now: Timestamp,
+    /// Whose days are meant.
+    pub(super) zone: &'a Zone,
     /// The languages that the index holds.
     pub(super) languages: BTreeSet<String>,
     /// Ids of the members and surveys that the query names.
@@ -122,7 +124,7 @@ impl Context<'_> {
         let f = &self.fields;
         let is = |column: &'static str, text: &str| vec![Leaf::Value(column, text.to_owned())];
         let time = |low, high| vec![Leaf::Query(Box::new(RangeQuery::new(low, high)))];
-        let at = |when: &When| Term::from_field_i64(f.created, when.at(self.now).0);
+        let at = |when: &When| Term::from_field_i64(f.created, when.at(self.now, self.zone).0);
         match test {
             Test::Status(status) => is("status", status.as_str()),
             Test::Kind(kind) => is("kind", kind.as_str()),

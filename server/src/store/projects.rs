@@ -1,7 +1,8 @@
 //! Projects.
 
 use domain::{
-    Timestamp,
+    Timestamp, Zone,
+    accounts::Scope,
     identity::UnsignedIdentity,
     ids::{ProjectId, StaffId},
     projects::{Project, ThemeMode, parse_origin},
@@ -19,6 +20,7 @@ struct Row {
     public_key: String,
     origins: String,
     language: String,
+    time_zone: String,
     accent: String,
     theme: String,
     portal: i64,
@@ -38,6 +40,7 @@ impl TryFrom<Row> for Project {
             key: row.public_key,
             origins: origins(&row.origins),
             language: row.language,
+            zone: zone(&row.time_zone),
             accent: row.accent,
             theme: ThemeMode::parse(&row.theme),
             portal: row.portal != 0,
@@ -46,6 +49,11 @@ impl TryFrom<Row> for Project {
             created_at: Timestamp(row.created_at),
         })
     }
+}
+
+/// A zone that this version does not know counts as UTC.
+fn zone(stored: &str) -> Zone {
+    or_instead("time zone", Zone::parse(stored), Zone::default())
 }
 
 /// What cannot be read is the default.
@@ -68,13 +76,25 @@ pub(super) fn kept(stored: &str) -> Vec<String> {
 /// The columns of [`Row`].
 macro_rules! columns {
     () => {
-        "p.id, p.slug, p.name, p.public_key, p.origins, p.language, p.accent, p.theme, p.portal, p.kept_parameters, p.unsigned_identity, p.created_at"
+        "p.id, p.slug, p.name, p.public_key, p.origins, p.language, p.time_zone, p.accent, p.theme, p.portal, p.kept_parameters, p.unsigned_identity, p.created_at"
     };
 }
 
 const BY_ID: &str = concat!("SELECT ", columns!(), " FROM projects p WHERE p.id = $1");
 
 impl Store {
+    /// The time zone of a scope's project.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn zone(&self, scope: &Scope) -> Result<Zone> {
+        let stored: Option<String> = sqlx::query_scalar("SELECT time_zone FROM projects WHERE id = $1")
+            .bind(scope.project().to_string())
+            .fetch_optional(self.reader())
+            .await?;
+        Ok(stored.as_deref().map(zone).unwrap_or_default())
+    }
+
     /// A project by the key of its embed snippet. Public: holds nothing of people.
     ///
     /// # Errors
@@ -158,22 +178,26 @@ impl Tx<'_> {
         Ok(row.is_some())
     }
 
-    /// Changes what people may set of a project: name, origins, language, accent, theme, portal and kept parameters.
+    /// Changes what people may set of a project: name, origins, language, time zone, accent, theme, portal and kept parameters.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn update_project(&mut self, project: &Project) -> Result<()> {
-        sqlx::query("UPDATE projects SET name = $2, origins = $3, language = $4, accent = $5, theme = $6, portal = $7, kept_parameters = $8 WHERE id = $1")
-            .bind(project.id.to_string())
-            .bind(project.name.clone())
-            .bind(serde_json::to_string(&project.origins)?)
-            .bind(project.language.clone())
-            .bind(project.accent.clone())
-            .bind(project.theme.as_str())
-            .bind(i64::from(project.portal))
-            .bind(serde_json::to_string(&project.kept_parameters)?)
-            .execute(self.conn())
-            .await?;
+        sqlx::query(
+            "UPDATE projects SET name = $2, origins = $3, language = $4, accent = $5, theme = $6, portal = $7, kept_parameters = $8, \
+             time_zone = $9 WHERE id = $1",
+        )
+        .bind(project.id.to_string())
+        .bind(project.name.clone())
+        .bind(serde_json::to_string(&project.origins)?)
+        .bind(project.language.clone())
+        .bind(project.accent.clone())
+        .bind(project.theme.as_str())
+        .bind(i64::from(project.portal))
+        .bind(serde_json::to_string(&project.kept_parameters)?)
+        .bind(project.zone.name().to_owned())
+        .execute(self.conn())
+        .await?;
         Ok(())
     }
 
@@ -210,8 +234,8 @@ impl Tx<'_> {
     /// When the database fails.
     pub async fn insert_project(&mut self, project: &Project) -> Result<()> {
         sqlx::query(
-            "INSERT INTO projects (id, slug, name, public_key, origins, language, accent, theme, portal, kept_parameters, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            "INSERT INTO projects (id, slug, name, public_key, origins, language, accent, theme, portal, kept_parameters, time_zone, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         )
         .bind(project.id.to_string())
         .bind(project.slug.clone())
@@ -223,6 +247,7 @@ impl Tx<'_> {
         .bind(project.theme.as_str())
         .bind(i64::from(project.portal))
         .bind(serde_json::to_string(&project.kept_parameters)?)
+        .bind(project.zone.name().to_owned())
         .bind(project.created_at.0)
         .execute(self.conn())
         .await?;

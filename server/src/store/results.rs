@@ -3,7 +3,7 @@
 //! A response is spam when triage says so of its feedback; one without feedback when its own signals say so.
 
 use domain::{
-    Timestamp,
+    Day, Timestamp, Zone,
     accounts::Scope,
     clock::DAY_MS,
     ids::{FeedbackId, ResponseId, SurveyId, VersionId},
@@ -51,10 +51,10 @@ pub struct ResponseCounts {
 }
 
 /// Responses that began on one day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DayCount {
-    /// Days since the Unix epoch, UTC.
-    pub day: i64,
+    /// The day.
+    pub day: Day,
     /// Begun.
     pub started: i64,
     /// Of these, finished by now.
@@ -178,25 +178,37 @@ impl Store {
         .await?)
     }
 
-    /// How many responses began on each day that has any, spam aside.
+    /// How many responses began on each day of a zone that has any, spam aside.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn responses_by_day(&self, scope: &Scope, survey: SurveyId, range: Range) -> Result<Vec<DayCount>> {
-        Ok(sqlx::query_as(concat!(
-            "SELECT r.started_at / $5 AS day, COUNT(*) AS started, COUNT(r.finished_at) AS finished",
-            in_range!(),
-            "AND NOT ",
-            is_spam!(),
-            " GROUP BY 1 ORDER BY 1"
-        ))
-        .bind(scope.project().to_string())
-        .bind(survey.to_string())
-        .bind(range.from.0)
-        .bind(range.until.0)
-        .bind(DAY_MS)
-        .fetch_all(self.reader())
-        .await?)
+    pub async fn responses_by_day(&self, scope: &Scope, survey: SurveyId, range: Range, zone: &Zone) -> Result<Vec<DayCount>> {
+        let mut days: Vec<DayCount> = Vec::new();
+        // Between two changes of the clocks, days are of one length.
+        for part in zone.stretches(range.from, range.until) {
+            let rows: Vec<(i64, i64, i64)> = sqlx::query_as(concat!(
+                "SELECT (r.started_at + $6) / $5 AS day, COUNT(*) AS started, COUNT(r.finished_at) AS finished",
+                in_range!(),
+                "AND NOT ",
+                is_spam!(),
+                " GROUP BY 1 ORDER BY 1"
+            ))
+            .bind(scope.project().to_string())
+            .bind(survey.to_string())
+            .bind(part.from.0)
+            .bind(part.until.0)
+            .bind(DAY_MS)
+            .bind(part.offset_ms)
+            .fetch_all(self.reader())
+            .await?;
+            for (day, started, finished) in rows {
+                match days.iter_mut().rev().take(2).find(|known| known.day.0 == day) {
+                    Some(known) => (known.started, known.finished) = (known.started + started, known.finished + finished),
+                    None => days.push(DayCount { day: Day(day), started, finished }),
+                }
+            }
+        }
+        Ok(days)
     }
 
     /// The answers of a range, spam aside: question, stored value, and how often. All texts of a question count as one value, `text`.

@@ -8,6 +8,7 @@ use domain::{
         SurveyBody,
         draft::{Action, Edit, MAX_TITLE},
     },
+    zone::UTC,
 };
 use serde::{Deserialize, Serialize};
 
@@ -51,7 +52,7 @@ pub struct Edited {
 /// Who was faster and when.
 pub(super) async fn conflict(tx: &mut Tx<'_>, survey: &Survey) -> Result<Refusal> {
     let who = tx.staff_name(survey.updated_by).await?.unwrap_or_else(|| "Somebody".into());
-    Ok(Refusal::Conflict(format!("{who} saved this survey on {}, after you opened it.", survey.updated_at.readable())))
+    Ok(Refusal::Conflict(format!("{who} saved this survey on {}, after you opened it.", UTC.readable(survey.updated_at))))
 }
 
 /// Saves the form and applies its button. [`Action::Publish`] only saves here; see [`super::publish`].

@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 
 use domain::{
-    Error as Refusal, FieldErrors, Timestamp,
+    Day, Error as Refusal, FieldErrors, Timestamp, Zone,
     accounts::{Role, Scope},
-    clock::DAY_MS,
     ids::{ResponseId, SurveyId},
     surveys::{
         Answer, Question,
@@ -39,30 +38,30 @@ pub struct Days {
 }
 
 impl Days {
-    /// The moments; days that are none are named and left out.
+    /// The moments in a zone; days that are none are named and left out.
     #[must_use]
-    pub fn range(&self, now: Timestamp) -> (Range, FieldErrors) {
+    pub fn range(&self, now: Timestamp, zone: &Zone) -> (Range, FieldErrors) {
         let mut errors = FieldErrors::default();
-        let tomorrow = Timestamp(now.0 - now.0.rem_euclid(DAY_MS)).plus_days(1);
+        let tomorrow = zone.day(now).plus(1);
         // A clock of another machine may be ahead of ours.
-        let mut range = Range { from: Timestamp(0), until: tomorrow.plus_days(1) };
+        let mut range = Range { from: Timestamp(0), until: zone.start_of(tomorrow.plus(1)) };
         if let Some(days) = self.last {
-            range.from = tomorrow.plus_days(-days.clamp(1, 36_500));
+            range.from = zone.start_of(tomorrow.plus(-days.clamp(1, 36_500)));
             return (range, errors);
         }
         let mut day = |name: &str, text: &str| {
             let text = text.trim();
-            let day = Timestamp::from_day(text);
+            let day = Day::parse(text);
             if day.is_none() && !text.is_empty() {
                 errors.add(name, "date", "Write a day like 2026-11-23.");
             }
             day
         };
         if let Some(from) = day("from", &self.from) {
-            range.from = from;
+            range.from = zone.start_of(from);
         }
         if let Some(to) = day("to", &self.to) {
-            range.until = to.plus_days(1);
+            range.until = zone.start_of(to.plus(1));
         }
         if range.until <= range.from {
             errors.add("to", "order", "The last day is before the first.");
@@ -99,7 +98,7 @@ pub struct QuestionResult {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Column {
     /// Its first day.
-    pub day: Timestamp,
+    pub day: Day,
     /// Begun.
     pub started: i64,
     /// Of these, finished.
@@ -126,15 +125,14 @@ async fn survey(app: &App, scope: &Scope, id: SurveyId) -> Result<Survey> {
     app.store.survey(scope, id).await?.ok_or_else(|| Refusal::NotFound.into())
 }
 
-/// Counts everything of a range.
+/// Counts everything of a range, by the days of a zone.
 ///
 /// # Errors
 /// Not found.
-pub async fn results(app: &App, scope: &Scope, id: SurveyId, range: Range) -> Result<Results> {
+pub async fn results(app: &App, scope: &Scope, id: SurveyId, range: Range, zone: &Zone) -> Result<Results> {
     let survey = survey(app, scope, id).await?;
     let store = &app.store;
     let counts = store.response_counts(scope, id, range).await?;
-    let days = store.responses_by_day(scope, id, range).await?;
     let versions = store.survey_versions(scope, id).await?;
     let mut answers: HashMap<String, Vec<(String, u64)>> = HashMap::new();
     for (question, value, n) in store.answer_counts(scope, id, range).await? {
@@ -165,7 +163,8 @@ pub async fn results(app: &App, scope: &Scope, id: SurveyId, range: Range) -> Re
     questions.sort_by_key(|q| !q.is_asked);
     let from = counts.first.map_or(range.from, |first| if range.from.0 == 0 { Timestamp(first) } else { range.from });
     let until = range.until.min(app.now().plus_ms(1)).max(from.plus_ms(1));
-    let (columns, by_week) = columns(&days, from, until);
+    let days = store.responses_by_day(scope, id, Range { from, ..range }, zone).await?;
+    let (columns, by_week) = columns(&days, zone.day(from), zone.day(until.plus_ms(-1)));
     Ok(Results { survey, counts, columns, by_week, questions })
 }
 
@@ -175,25 +174,22 @@ fn read(value: &str) -> Option<Answer> {
 }
 
 /// Every day (or week, Monday first) of the range, those without responses too.
-fn columns(days: &[DayCount], from: Timestamp, until: Timestamp) -> (Vec<Column>, bool) {
-    let day_of = |t: Timestamp| t.0.div_euclid(DAY_MS);
-    let (mut first, mut last) = (day_of(from), day_of(until.plus_ms(-1)));
+fn columns(days: &[DayCount], mut first: Day, mut last: Day) -> (Vec<Column>, bool) {
     if let (Some(a), Some(b)) = (days.first(), days.last()) {
         (first, last) = (first.min(a.day), last.max(b.day));
     }
-    let by_week = last - first >= BY_WEEK;
-    // The first day of the Unix epoch was a Thursday.
-    let start = |day: i64| if by_week { day - (day + 3).rem_euclid(7) } else { day };
+    let by_week = last.0 - first.0 >= BY_WEEK;
+    let start = |day: Day| if by_week { day.monday() } else { day };
     let step = if by_week { 7 } else { 1 };
     let mut columns: Vec<Column> = Vec::new();
     let mut at = start(first);
     // A range of centuries needs no chart of its every week.
     while at <= last && columns.len() < 1500 {
-        columns.push(Column { day: Timestamp(at.saturating_mul(DAY_MS)), started: 0, finished: 0 });
-        at += step;
+        columns.push(Column { day: at, started: 0, finished: 0 });
+        at = at.plus(step);
     }
     for day in days {
-        let place = usize::try_from((start(day.day) - start(first)) / step).ok();
+        let place = usize::try_from((start(day.day).0 - start(first).0) / step).ok();
         if let Some(column) = place.and_then(|p| columns.get_mut(p)) {
             column.started += day.started;
             column.finished += day.finished;
@@ -279,31 +275,38 @@ async fn in_words(app: &App, scope: &Scope, id: SurveyId, rows: Vec<ResponseRow>
 
 #[cfg(test)]
 mod tests {
+    use domain::zone::UTC;
+
     use super::*;
 
     #[test]
     fn days_that_are_none_are_named() {
         let now = Timestamp::parse("2026-11-23T10:00:00Z").unwrap();
         let days = |from: &str, to: &str| Days { from: from.into(), to: to.into(), last: None };
-        let (range, errors) = days("2026-11-01", "2026-11-02").range(now);
+        let (range, errors) = days("2026-11-01", "2026-11-02").range(now, &UTC);
         assert!(errors.is_empty());
-        assert_eq!((range.until.0 - range.from.0) / DAY_MS, 2);
-        assert!(days("2026-11-02", "2026-11-01").range(now).1.at("to").is_some());
-        assert!(days("tomorrow", "").range(now).1.at("from").is_some());
-        let (range, _) = Days { last: Some(7), ..Days::default() }.range(now);
-        assert_eq!(range.from.day(), "2026-11-17");
+        assert_eq!((range.until.0 - range.from.0) / 3_600_000, 48);
+        assert!(days("2026-11-02", "2026-11-01").range(now, &UTC).1.at("to").is_some());
+        assert!(days("tomorrow", "").range(now, &UTC).1.at("from").is_some());
+        let (range, _) = Days { last: Some(7), ..Days::default() }.range(now, &UTC);
+        assert_eq!(range.from.rfc3339(), "2026-11-17T00:00:00Z");
+        // In Tokyo it is seven in the evening; in Kiritimati the next day has begun.
+        let from = |zone: &str| Days { last: Some(1), ..Days::default() }.range(now, &Zone::parse(zone).unwrap()).0.from.rfc3339();
+        assert_eq!([from("Asia/Tokyo"), from("Pacific/Kiritimati")], ["2026-11-22T15:00:00Z", "2026-11-23T10:00:00Z"]);
+        let (range, _) = days("2026-03-29", "2026-03-29").range(now, &Zone::parse("Europe/Berlin").unwrap());
+        assert_eq!((range.until.0 - range.from.0) / 3_600_000, 23);
     }
 
     #[test]
     fn the_chart_has_no_gaps_and_counts_weeks_from_monday() {
-        let day = |text: &str| Timestamp::from_day(text).unwrap();
-        let count = |text: &str| DayCount { day: day(text).0 / DAY_MS, started: 2, finished: 1 };
-        let (list, by_week) = columns(&[count("2026-11-20"), count("2026-11-23")], day("2026-11-20"), day("2026-11-24"));
+        let day = |text: &str| Day::parse(text).unwrap();
+        let count = |text: &str| DayCount { day: day(text), started: 2, finished: 1 };
+        let (list, by_week) = columns(&[count("2026-11-20"), count("2026-11-23")], day("2026-11-20"), day("2026-11-23"));
         assert!(!by_week);
         assert_eq!(list.iter().map(|c| c.started).collect::<Vec<_>>(), [2, 0, 0, 2]);
-        let (list, by_week) = columns(&[count("2026-11-22"), count("2026-11-23")], day("2026-01-01"), day("2026-11-24"));
+        let (list, by_week) = columns(&[count("2026-11-22"), count("2026-11-23")], day("2026-01-01"), day("2026-11-23"));
         assert!(by_week);
-        let tail: Vec<_> = list.iter().rev().take(2).map(|c| (c.day.day(), c.started)).collect();
+        let tail: Vec<_> = list.iter().rev().take(2).map(|c| (c.day.to_string(), c.started)).collect();
         assert_eq!(tail, [("2026-11-23".to_owned(), 2), ("2026-11-16".to_owned(), 2)]);
     }
 }

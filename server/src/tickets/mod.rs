@@ -19,6 +19,7 @@ use domain::{
         status_after_reply, status_after_request,
     },
     webhooks::EventKind,
+    zone::UTC,
 };
 use serde::{Deserialize, Serialize};
 
@@ -609,7 +610,7 @@ async fn unheard(tx: &mut Tx<'_>, scope: &Scope, feedback: &Feedback, seen: Opti
     match other {
         None => Ok(()),
         Some(event) => {
-            let why = format!("{} {} {}. Read that first, then send yours.", event.name, event.change.sentence(), event.at.ago(now));
+            let why = format!("{} {} {}. Read that first, then send yours.", event.name, event.change.sentence(), UTC.ago(event.at, now));
             Err(Refusal::Conflict(why).into())
         }
     }
@@ -727,7 +728,7 @@ pub async fn prioritise(app: &App, scope: &Scope, ticket: TicketId, priority: Pr
                 if let Some(seen) = seen.filter(|seen| *seen < feedback.version) {
                     let since = tx.history_since(feedback.project, feedback.id, seen).await?;
                     if let Some(event) = since.into_iter().find(|e| matches!(e.change, Change::Prioritised { .. })) {
-                        let why = format!("{} {} {}.", event.name, event.change.sentence(), event.at.ago(now));
+                        let why = format!("{} {} {}.", event.name, event.change.sentence(), UTC.ago(event.at, now));
                         return Err(Refusal::Conflict(format!("{why} Your change was not applied.")).into());
                     }
                 }

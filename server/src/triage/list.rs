@@ -98,13 +98,7 @@ async fn plain(app: &App, scope: &Scope, ask: &Ask) -> Result<Page> {
     let newest = ask.sort != Sort::Oldest;
     let members = app.store.assignable(scope).await?;
     let surveys = app.store.survey_names(scope).await?;
-    let holder = Holder {
-        query: &ask.query,
-        now: app.now(),
-        me: ask.me,
-        members: members.iter().map(|m| (m.id, m.email.as_str())).collect(),
-        surveys: &surveys,
-    };
+    let holder = Holder { ask, now: app.now(), members: members.iter().map(|m| (m.id, m.email.as_str())).collect(), surveys: &surveys };
     let mut after = ask.cursor.as_deref().and_then(|c| c.strip_prefix(PLAIN)).and_then(|c| {
         let (at, id) = c.split_once('.')?;
         Some((at.parse::<i64>().ok()?, id.to_owned()))
@@ -138,9 +132,8 @@ async fn plain(app: &App, scope: &Scope, ask: &Ask) -> Result<Page> {
 
 /// A query held against one record at a time. Words are looked for as written, but for case, accents and how characters are encoded.
 struct Holder<'a> {
-    query: &'a TriageQuery,
+    ask: &'a Ask,
     now: Timestamp,
-    me: Option<StaffId>,
     members: Vec<(StaffId, &'a str)>,
     surveys: &'a HashMap<SurveyId, String>,
 }
@@ -148,12 +141,12 @@ struct Holder<'a> {
 impl Holder<'_> {
     fn holds(&self, listed: &Listed) -> bool {
         let item = &listed.feedback;
-        if item.status == Status::Spam && !self.query.wants_spam() {
+        if item.status == Status::Spam && !self.ask.query.wants_spam() {
             return false;
         }
         let said = text::plain(&item.text);
         let mut by_field: HashMap<&str, bool> = HashMap::new();
-        for part in &self.query.parts {
+        for part in &self.ask.query.parts {
             match &part.what {
                 What::Word(_) | What::Phrase(_) | What::Any(_) => {
                     if says(&said, &part.what) == part.negated {
@@ -173,7 +166,7 @@ impl Holder<'_> {
             }
         }
         let score = |range: &Vec<Score>| item.score.is_some_and(|n| range.iter().all(|s| s.holds(n)));
-        by_field.values().all(|any| *any) && self.query.score_ranges().is_none_or(|ranges| ranges.iter().any(score))
+        by_field.values().all(|any| *any) && self.ask.query.score_ranges().is_none_or(|ranges| ranges.iter().any(score))
     }
 
     fn passes(&self, listed: &Listed, test: &Test) -> bool {
@@ -186,7 +179,7 @@ impl Holder<'_> {
             Test::Priority(priority) => listed.priority == Some(*priority),
             Test::Tag(tag) => item.tags.contains(tag),
             Test::Score(score) => item.score.is_some_and(|n| score.holds(n)),
-            Test::Assignee(Assignee::Me) => item.assignee.is_some() && item.assignee == self.me,
+            Test::Assignee(Assignee::Me) => item.assignee.is_some() && item.assignee == self.ask.me,
             Test::Assignee(Assignee::Nobody) => item.assignee.is_none(),
             Test::Assignee(Assignee::Member(who)) => item.assignee.is_some_and(|a| {
                 a.to_string() == *who || self.members.iter().any(|(id, email)| *id == a && email.eq_ignore_ascii_case(who))
@@ -200,8 +193,8 @@ impl Holder<'_> {
             Test::Survey(asked) => {
                 item.survey.is_some_and(|s| s.to_string() == *asked || self.surveys.get(&s).is_some_and(|name| is_same_name(name, asked)))
             }
-            Test::Before(when) => item.created_at < when.at(self.now),
-            Test::After(when) => item.created_at >= when.at(self.now),
+            Test::Before(when) => item.created_at < when.at(self.now, &self.ask.zone),
+            Test::After(when) => item.created_at >= when.at(self.now, &self.ask.zone),
             Test::Release(release) => same(item.release.as_deref(), release),
             Test::Env(env) => same(item.environment.as_deref(), env),
             Test::Lang(lang) => same(Some(&item.language), lang),

@@ -14,6 +14,7 @@ use domain::{
     history,
     ids::{CommentId, FeedbackId, HistoryId, StaffId, UndoId},
     triage::{MAX_MATCHING, TriageQuery},
+    zone::UTC,
 };
 
 use crate::{
@@ -121,8 +122,9 @@ pub async fn edit_matching(app: &App, scope: &Scope, query: &TriageQuery, edit: 
 /// Every item that matches, before anything is changed: a change may take items out of the search.
 async fn matching(app: &App, scope: &Scope, query: &TriageQuery) -> Result<Vec<FeedbackId>> {
     let (mut ids, mut cursor) = (Vec::new(), None);
+    let zone = app.store.zone(scope).await?;
     loop {
-        let ask = Ask { query: query.clone(), me: scope.staff(), sort: Sort::Newest, cursor, limit: search::MAX_LIMIT };
+        let ask = Ask { query: query.clone(), me: scope.staff(), zone: zone.clone(), sort: Sort::Newest, cursor, limit: search::MAX_LIMIT };
         let found = app.search.search(scope, ask).await?;
         if found.total > MAX_MATCHING {
             let why = format!("{} items match; {MAX_MATCHING} at most can be changed at once. Narrow the search.", found.total);
@@ -352,5 +354,5 @@ async fn contested(
     if event.by.is_some() && event.by == except {
         return Ok(None);
     }
-    Ok(Some(format!("{} {} {}.", event.name, event.change.sentence(), event.at.ago(now))))
+    Ok(Some(format!("{} {} {}.", event.name, event.change.sentence(), UTC.ago(event.at, now))))
 }

@@ -7,6 +7,7 @@ use domain::{
     accounts::{Role, Scope},
     ids::EndpointId,
     webhooks::{DAYS_TO_DISABLE, FAILURES_TO_DISABLE, pause_after},
+    zone::UTC,
 };
 use tokio::{sync::watch, task::JoinSet};
 
@@ -203,7 +204,7 @@ async fn attempt(app: &App, sender: &Sender, endpoint: &Endpoint, delivery: &Cla
                 let reason = if is_gone {
                     "The receiver answered 410 Gone: it wants no more events.".to_owned()
                 } else if failures >= FAILURES_TO_DISABLE && since <= now.plus_days(-DAYS_TO_DISABLE) {
-                    format!("Every one of {failures} tries since {} failed.", since.readable())
+                    format!("Every one of {failures} tries since {} failed.", UTC.readable(since))
                 } else {
                     return Ok(());
                 };

@@ -111,7 +111,7 @@ pub fn complaints(place: &Place, acknowledged: &Acknowledged) -> Vec<String> {
             let mut cursor = None;
             loop {
                 let query = TriageQuery::parse(query).unwrap();
-                let ask = Ask { query, me: None, sort: Sort::Newest, cursor, limit: 200 };
+                let ask = Ask { query, me: None, zone: domain::Zone::default(), sort: Sort::Newest, cursor, limit: 200 };
                 let page = app.search.search(&Scope::system(place.project.id), ask).await.unwrap();
                 indexed.extend(page.ids.iter().map(ToString::to_string));
                 cursor = page.next;

@@ -32,6 +32,7 @@ async fn found(t: &TestApp, data: &Path, project: domain::ids::ProjectId, word: 
     let ask = server::search::Ask {
         query: domain::triage::TriageQuery::parse(word).unwrap(),
         me: None,
+        zone: domain::Zone::default(),
         sort: server::search::Sort::default(),
         cursor: None,
         limit: 10,

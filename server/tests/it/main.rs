@@ -43,3 +43,4 @@ mod tls;
 mod upgrade;
 mod webhooks;
 mod widget;
+mod zones;

@@ -103,7 +103,14 @@ async fn each_node_finds_what_the_other_took_in() {
             loop {
                 // Asks again whenever the index of that node took something in.
                 let mut arrivals = to.app.search.arrivals();
-                let ask = Ask { query: TriageQuery::parse("pelican").unwrap(), me: None, sort: Sort::Oldest, cursor: None, limit: 10 };
+                let ask = Ask {
+                    query: TriageQuery::parse("pelican").unwrap(),
+                    me: None,
+                    zone: domain::Zone::default(),
+                    sort: Sort::Oldest,
+                    cursor: None,
+                    limit: 10,
+                };
                 let found = to.app.search.search(&scope, ask).await;
                 if found.is_ok_and(|found| found.ids.contains(&id)) {
                     return began.elapsed();

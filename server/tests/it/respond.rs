@@ -898,7 +898,7 @@ on_both!(a_score_is_no_text_and_nobody_is_no_contact, |t: TestApp| async move {
             ("score:10", vec![0]),
         ] {
             let query = domain::triage::TriageQuery::parse(query).unwrap();
-            let ask = Ask { query: query.clone(), me: None, sort: Sort::Oldest, cursor: None, limit: 50 };
+            let ask = Ask { query: query.clone(), me: None, zone: domain::Zone::default(), sort: Sort::Oldest, cursor: None, limit: 50 };
             let page = list(app, &scope, ask).await.unwrap();
             assert_eq!(page.without_index.is_none(), with_index);
             let found: Vec<usize> = page.items.iter().map(|f| ids.iter().position(|id| *id == f.id).unwrap()).collect();

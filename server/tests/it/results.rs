@@ -2,12 +2,13 @@
 
 use axum::http::StatusCode;
 use domain::{
-    Timestamp,
+    Timestamp, Zone,
     accounts::{Role, Scope},
     clock::DAY_MS,
     ids::{ResponseId, SurveyId, VersionId},
     projects::Project,
     surveys::{Answer, Choice, Launch, Question, QuestionKind, SurveyBody, stats},
+    zone::UTC,
 };
 use server::surveys::results::{self, Days, Results};
 
@@ -60,8 +61,11 @@ impl<'a> Fixture<'a> {
 
     /// A response that began so many days before now, with answers as they are stored.
     async fn respond(&self, days_ago: i64, finished: bool, spam: &str, answers: &[(&str, String)]) -> ResponseId {
-        let id = self.t.app.id::<ResponseId>();
-        let at = NOW - days_ago * DAY_MS;
+        self.respond_at(Timestamp(NOW - days_ago * DAY_MS), finished, spam, answers).await
+    }
+
+    async fn respond_at(&self, at: Timestamp, finished: bool, spam: &str, answers: &[(&str, String)]) -> ResponseId {
+        let (id, at) = (self.t.app.id::<ResponseId>(), at.0);
         let (project, survey, version) = (self.project.id.to_string(), self.survey.to_string(), self.version.to_string());
         let spam = spam.to_owned();
         let answers: Vec<(String, String)> = answers.iter().map(|(q, v)| ((*q).to_owned(), v.clone())).collect();
@@ -104,9 +108,9 @@ impl<'a> Fixture<'a> {
     }
 
     async fn results(&self, days: Days) -> Results {
-        let (range, errors) = days.range(self.t.app.now());
+        let (range, errors) = days.range(self.t.app.now(), &self.project.zone);
         assert!(errors.is_empty());
-        results::results(&self.t.app, &self.scope, self.survey, range).await.unwrap()
+        results::results(&self.t.app, &self.scope, self.survey, range, &self.project.zone).await.unwrap()
     }
 
     fn url(&self, rest: &str) -> String {
@@ -169,6 +173,38 @@ on_both!(numbers_are_those_counted_by_hand, |t: TestApp| async move {
     assert_eq!(found.columns.iter().map(|c| (c.started, c.finished)).collect::<Vec<_>>(), [(4, 3), (5, 3), (4, 3)]);
 });
 
+on_both!(h20_days_are_those_of_the_project, |t: TestApp| async move {
+    let at = |text: &str| Timestamp::parse(text).unwrap();
+    let mut project = quiet(&t).await;
+    project.zone = Zone::parse("Europe/Berlin").unwrap();
+    let f = Fixture::new(&t, project).await;
+    // Before and after midnight in Berlin, in winter and in summer; 29 March has 23 hours, 25 October has 25.
+    for text in [
+        "2026-03-28T22:59:59Z",
+        "2026-03-28T23:00:00Z",
+        "2026-03-29T21:59:59Z",
+        "2026-03-29T22:00:00Z",
+        "2026-10-24T22:00:00Z",
+        "2026-10-25T22:59:59Z",
+        "2026-10-25T23:00:00Z",
+    ] {
+        f.respond_at(at(text), true, "[]", &[]).await;
+    }
+    let day = |text: &str| Days { from: text.into(), to: text.into(), last: None };
+    for (text, expected) in [("2026-03-28", 1), ("2026-03-29", 2), ("2026-03-30", 1), ("2026-10-25", 2), ("2026-10-26", 1)] {
+        let found = f.results(day(text)).await;
+        let columns: Vec<_> = found.columns.iter().map(|c| (c.day.to_string(), c.started)).collect();
+        assert_eq!((found.counts.started, columns), (expected, vec![(text.to_owned(), expected)]));
+    }
+    let whole = f.results(Days { from: "2026-03-28".into(), to: "2026-10-26".into(), last: None }).await;
+    let weeks: Vec<_> = whole.columns.iter().filter(|c| c.started > 0).map(|c| (c.day.to_string(), c.started)).collect();
+    let expected = [("2026-03-23", 3), ("2026-03-30", 1), ("2026-10-19", 2), ("2026-10-26", 1)];
+    assert_eq!((whole.by_week, weeks), (true, expected.map(|(day, n)| (day.to_owned(), n)).to_vec()));
+    // Of all time, the chart begins with the first response.
+    let whole = f.results(Days::default()).await;
+    assert_eq!((whole.columns[0].day.to_string(), whole.columns.iter().map(|c| c.started).sum::<i64>()), ("2026-03-23".to_owned(), 7));
+});
+
 on_both!(only_the_chosen_days_count, |t: TestApp| async move {
     let f = Fixture::new(&t, quiet(&t).await).await;
     for days_ago in [0, 5, 6, 7, 40, 400] {
@@ -181,7 +217,7 @@ on_both!(only_the_chosen_days_count, |t: TestApp| async move {
     let all = f.results(Days::default()).await;
     assert_eq!(all.counts.started, 6);
     assert!(all.by_week && all.columns.iter().map(|c| c.started).sum::<i64>() == 6);
-    let day = |ago: i64| Timestamp(NOW - ago * DAY_MS).day();
+    let day = |ago: i64| UTC.day(Timestamp(NOW - ago * DAY_MS)).to_string();
     let found = f.results(Days { from: day(7), to: day(6), last: None }).await;
     assert_eq!(found.counts.started, 2, "both days are meant");
 });
@@ -263,7 +299,7 @@ on_both!(single_answers_come_in_pages, |t: TestApp| async move {
         // Several began at the same moment: the id decides.
         made.push(f.respond(n / 3, true, "[]", &[("q4", text(&format!("Number {n}")))]).await);
     }
-    let (range, _) = Days::default().range(t.app.now());
+    let (range, _) = Days::default().range(t.app.now(), &UTC);
     let (mut seen, mut after) = (Vec::new(), None);
     loop {
         let page = results::responses(&t.app, &f.scope, f.survey, range, false, after, 2).await.unwrap();

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use domain::{
-    Error as Refusal,
+    Error as Refusal, Zone,
     accounts::Scope,
     feedback::{Feedback, Kind, Status},
     ids::{FeedbackId, ProjectId, StaffId},
@@ -66,7 +66,7 @@ pub async fn project(t: &TestApp) -> Project {
 }
 
 fn ask(query: &str) -> Ask {
-    Ask { query: TriageQuery::parse(query).unwrap(), me: None, sort: Sort::Oldest, cursor: None, limit: 100 }
+    Ask { query: TriageQuery::parse(query).unwrap(), me: None, zone: Zone::default(), sort: Sort::Oldest, cursor: None, limit: 100 }
 }
 
 async fn find(t: &TestApp, project: ProjectId, query: &str) -> Found {
@@ -186,7 +186,7 @@ on_both!(every_field, |t: TestApp| async move {
         ],
     )
     .await;
-    let month_old = now.plus_ms(-30 * day).day();
+    let month_old = domain::zone::UTC.day(now.plus_ms(-30 * day));
     let cases = [
         ("", vec![0, 1, 2, 3]),
         ("is:spam", vec![4]),
@@ -756,7 +756,11 @@ on_both!(ten_thousand_odd_queries_are_answered, |t: TestApp| async move {
             understood += 1;
             let sort = *Sort::ALL.choose(&mut random).unwrap();
             let cursor = random.random_bool(0.1).then(|| text.clone());
-            let result = t.app.search.search(&Scope::system(p), Ask { query: query.clone(), me: None, sort, cursor, limit: 5 }).await;
+            let result = t
+                .app
+                .search
+                .search(&Scope::system(p), Ask { query: query.clone(), me: None, zone: Zone::default(), sort, cursor, limit: 5 })
+                .await;
             match result {
                 Ok(found) => slow += usize::from(found.took > Duration::from_secs(2)),
                 Err(error) => assert!(matches!(error.refusal(), Some(Refusal::Invalid(_))), "{text:?}: {error}"),

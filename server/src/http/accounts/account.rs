@@ -12,6 +12,7 @@ use domain::{
     FieldErrors, Timestamp,
     accounts::{device::device, safe_next},
     projects::ThemeMode,
+    zone::UTC,
 };
 use leptos::prelude::*;
 
@@ -28,7 +29,7 @@ fn this_session(console: &Console) -> String {
 
 async fn page(console: &Console, status: StatusCode, name: Option<&str>, errors: FieldErrors) -> Result<Response> {
     let (now, this) = (console.app.now(), this_session(console));
-    let shown = |ms: i64| (Timestamp(ms).rfc3339(), Timestamp(ms).ago(now));
+    let shown = |ms: i64| (Timestamp(ms).rfc3339(), UTC.ago(Timestamp(ms), now));
     let sessions = console.app.store.sessions_of(console.actor.staff, now).await?;
     let sessions = sessions
         .into_iter()

@@ -72,7 +72,7 @@ async fn page(console: &Console, scope: &Scope, status: StatusCode, extra: Extra
     let mut invitations = Vec::with_capacity(open.len());
     for i in open {
         let mail = if i.email.is_some() { how_it_fares(app.store.letters_of(scope, i.id.0).await?.pop()) } else { None };
-        let expires = i.expires_at.readable();
+        let expires = console.present().readable(i.expires_at);
         invitations.push(InvitationView { id: i.id.to_string(), email: i.email, role: i.role, by: i.by_name, expires, mail });
     }
     let model = Members {

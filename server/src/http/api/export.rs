@@ -70,12 +70,12 @@ async fn file(app: &AppState, scope: &Scope, what: What, format: Format) -> Answ
         Format::CsvBom => export::Format::CsvBom,
         Format::Xlsx => export::Format::Xlsx,
     };
-    Ok(answer(app, scope, None, &project.slug, what, format).await?)
+    Ok(answer(app, scope, None, &project, what, format).await?)
 }
 
 /// Export feedback
 ///
-/// All feedback of the project, or what a query finds, the oldest first, made while it is sent. What was there at the beginning is in it once.
+/// All feedback of the project, or what a query finds, the oldest first, made while it is sent. Times are those of the project's time zone, with their offset from UTC. What was there at the beginning is in it once.
 /// If it cannot be completed, the connection breaks off. Needs a key that may write.
 #[utoipa::path(get, path = "/api/v1/export/feedback", operation_id = "export_feedback", tag = "Export", params(FeedbackExportQuestions),
     responses((status = 200, description = "The file.", content((String = "application/jsonl"), (String = "text/csv"), (String = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")))))]

@@ -173,6 +173,7 @@ impl Order {
 #[into_params(parameter_in = Query)]
 pub struct FeedbackQuestions {
     /// A query as in the inbox: words, `"phrases"`, `this OR that`, `-not`, and fields like `status:new tag:billing score:<=6 after:7d`.
+    /// A day, as in `before:2026-11-01`, begins at midnight in the project's time zone.
     #[serde(default, deserialize_with = "sent::at_most::<500, _>")]
     #[param(max_length = 500, example = "refund status:new score:<=6")]
     q: String,
@@ -213,7 +214,14 @@ pub async fn list_feedback(
 ) -> Answered {
     let scope = caller.scope(Role::Viewer)?;
     let query = query(&asked.q)?;
-    let ask = Ask { query, me: scope.staff(), sort: asked.sort.sort(), cursor: asked.cursor.clone(), limit: asked.limit };
+    let ask = Ask {
+        query,
+        me: scope.staff(),
+        zone: app.store.zone(&scope).await?,
+        sort: asked.sort.sort(),
+        cursor: asked.cursor.clone(),
+        limit: asked.limit,
+    };
     let found = match list::page(&app, &scope, ask).await {
         Err(error) if asked.cursor.is_some() && matches!(error.refusal(), Some(Refusal::Invalid(_))) => return Err(page::lost()),
         found => found?,

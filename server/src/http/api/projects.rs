@@ -25,6 +25,9 @@ pub struct Project {
     /// Language of texts that name none (BCP 47).
     #[schema(example = "en")]
     language: String,
+    /// Whose days searches, results and exports mean: a name of the IANA time zone database.
+    #[schema(example = "Asia/Tokyo")]
+    time_zone: String,
     #[schema(format = DateTime)]
     created_at: String,
 }
@@ -44,6 +47,7 @@ impl From<projects::Project> for Project {
             public_key: project.key,
             origins: project.origins,
             language: project.language,
+            time_zone: project.zone.into(),
             created_at: project.created_at.rfc3339(),
         }
     }

@@ -17,7 +17,7 @@ use axum::{
     routing::{get, post},
 };
 use domain::{
-    Error as Refusal, FieldErrors, Timestamp,
+    Error as Refusal, FieldErrors, Present,
     accounts::{Role, Scope},
     backlog::{BacklogStatus, Item, find_quote},
     feedback::Feedback,
@@ -114,7 +114,7 @@ async fn list_page(console: &Console, query: &ListQuery, code: StatusCode, new: 
         is_current: status == Some(*s),
     }));
     tabs.push(Tab { label: "All", href: url(ALL, 1), count: counts.iter().map(|(_, n)| n).sum(), is_current: all });
-    let now = console.app.now();
+    let present = console.present();
     let word = status.map_or(if all { ALL } else { "" }, BacklogStatus::as_str);
     let view = BacklogView {
         tabs,
@@ -130,7 +130,7 @@ async fn list_page(console: &Console, query: &ListQuery, code: StatusCode, new: 
                 people: i.evidence.people,
                 said: i.evidence.said,
                 critical: i.evidence.critical,
-                updated: (i.updated_at.ago(now), i.updated_at.rfc3339()),
+                updated: present.moment(i.updated_at),
             })
             .collect(),
         is_empty,
@@ -178,14 +178,14 @@ async fn item(console: Console, Path((_, n)): Path<(String, String)>, Query(quer
 
 /// `typed`: what a refused edit form held.
 async fn item_page(console: &Console, scope: &Scope, item: Item, page: i64, code: StatusCode, typed: Option<EditItem>) -> PageResult {
-    let (store, slug, now) = (&console.app.store, console.project()?.slug.clone(), console.app.now());
+    let (store, slug, present) = (&console.app.store, console.project()?.slug.clone(), console.present());
     let evidence = store.backlog_evidence(scope, &item).await?;
     let mut links = store.linked_feedback(scope, &item, None, SAID + 1, (page - 1) * SAID).await?;
     let more = links.len() > usize::try_from(SAID).unwrap_or(usize::MAX);
     links.truncate(usize::try_from(SAID).unwrap_or(usize::MAX));
     let ids: Vec<_> = links.iter().map(|l| l.feedback).collect();
     let pieces = store.feedback_by_ids(scope, &ids).await?;
-    let said = pieces.into_iter().filter_map(|f| links.iter().find(|l| l.feedback == f.id).map(|l| said(&f, l, now))).collect();
+    let said = pieces.into_iter().filter_map(|f| links.iter().find(|l| l.feedback == f.id).map(|l| said(&f, l, &present))).collect();
     let history = store.history_of(scope, item.id).await?;
     let history = history
         .into_iter()
@@ -201,7 +201,7 @@ async fn item_page(console: &Console, scope: &Scope, item: Item, page: i64, code
                 who: entry.staff.unwrap_or_else(|| "Earshot".into()),
                 what,
                 href: feedback.map(|id| format!("/p/{slug}/feedback/{id}")),
-                at: (entry.at.ago(now), entry.at.rfc3339()),
+                at: present.moment(entry.at),
             }
         })
         .collect();
@@ -235,7 +235,7 @@ async fn item_page(console: &Console, scope: &Scope, item: Item, page: i64, code
     Ok(console.page_with(code, &title, Nav::Backlog, move || view! { <ItemPage view=view /> }))
 }
 
-fn said(feedback: &Feedback, link: &LinkedFeedback, now: Timestamp) -> Said {
+fn said(feedback: &Feedback, link: &LinkedFeedback, present: &Present) -> Said {
     let place = link.quote.as_deref().and_then(|q| find_quote(&feedback.text, q));
     let text = match &place {
         Some(at) => {
@@ -256,7 +256,7 @@ fn said(feedback: &Feedback, link: &LinkedFeedback, now: Timestamp) -> Said {
         kind: feedback.kind,
         status: feedback.status,
         score,
-        at: (feedback.created_at.ago(now), feedback.created_at.rfc3339()),
+        at: present.moment(feedback.created_at),
     }
 }
 

@@ -15,7 +15,7 @@ use axum::{
     response::Response,
 };
 use domain::{
-    FieldErrors,
+    FieldErrors, Present,
     accounts::{Role, Scope},
     feedback::{Feedback, Kind},
     identity::Claim,
@@ -107,7 +107,7 @@ pub(super) async fn view(
     let store = &console.app.store;
     let Some(item) = store.feedback_by_ids(scope, &[id]).await?.pop() else { return Ok(None) };
     let slug = console.project()?.slug.clone();
-    let now = console.app.now();
+    let present = console.present();
     let can_triage = scope.require(Role::Triager).is_ok();
     let here = within.map_or_else(|| format!("/p/{slug}/feedback/{id}"), |params| params.url(&slug, &[]));
     let panel = PanelOn { feedback: &item, here: &here, return_to: &here, query: link_q };
@@ -122,11 +122,14 @@ pub(super) async fn view(
     )?;
     let event = |entry: crate::store::history::HistoryEntry| EventView {
         text: format!("{} {}", entry.staff.as_deref().unwrap_or(entry.change.outsider()), entry.change.sentence()),
-        age: entry.at.ago(now),
+        age: present.ago(entry.at),
         at: entry.at.rfc3339(),
     };
-    let said =
-        EventView { text: format!("Said through {}", names.source(&item)), age: item.created_at.ago(now), at: item.created_at.rfc3339() };
+    let said = EventView {
+        text: format!("Said through {}", names.source(&item)),
+        age: present.ago(item.created_at),
+        at: item.created_at.rfc3339(),
+    };
     let ticket = if item.kind == Kind::Ticket { ticket::view(console, scope, &item, query).await? } else { None };
     Ok(Some(DetailView {
         ticket,
@@ -142,7 +145,7 @@ pub(super) async fn view(
         score: score(item.score, item.score_max),
         text: pieces(&item.text, &highlight(query, &item.text, &item.language)),
         finished: asked.as_ref().is_none_or(|a| a.finished),
-        facts: facts(&item, names, asked.as_ref()),
+        facts: facts(&item, names, asked.as_ref(), &present),
         answers: asked.map(answers).unwrap_or_default(),
         contact: person.map(|person| contact(person, &item)).unwrap_or_default(),
         page: item.page_url.clone().map(|url| {
@@ -156,10 +159,10 @@ pub(super) async fn view(
         known_tags,
         comments: comments
             .into_iter()
-            .map(|c| CommentView { name: c.name, body: c.body, age: c.at.ago(now), at: c.at.rfc3339() })
+            .map(|c| CommentView { name: c.name, body: c.body, age: present.ago(c.at), at: c.at.rfc3339() })
             .collect(),
         history: history.into_iter().map(event).chain([said]).collect(),
-        age: item.created_at.ago(now),
+        age: present.ago(item.created_at),
         at: item.created_at.rfc3339(),
         errors: FieldErrors::default(),
         typed_comment: String::new(),
@@ -199,7 +202,7 @@ fn contact(person: Person, item: &Feedback) -> Vec<(String, String)> {
     if out.is_empty() { vec![("Contact".into(), "Anonymous".into())] } else { out }
 }
 
-fn facts(item: &Feedback, names: &Names, asked: Option<&Asked>) -> Vec<(&'static str, String)> {
+fn facts(item: &Feedback, names: &Names, asked: Option<&Asked>, present: &Present) -> Vec<(&'static str, String)> {
     let survey = item.survey.and_then(|s| names.surveys.get(&s).cloned());
     let browser = asked.and_then(|a| a.user_agent.clone());
     [
@@ -208,7 +211,7 @@ fn facts(item: &Feedback, names: &Names, asked: Option<&Asked>) -> Vec<(&'static
         ("Environment", item.environment.clone()),
         ("Language", Some(item.language.clone())),
         ("Browser", browser),
-        ("Said", Some(item.created_at.readable())),
+        ("Said", Some(present.readable(item.created_at))),
     ]
     .into_iter()
     .filter_map(|(label, value)| Some((label, value?)))

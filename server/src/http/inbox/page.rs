@@ -11,7 +11,7 @@ use app::{
 };
 use axum::{extract::Query, http::StatusCode, response::Response};
 use domain::{
-    Timestamp,
+    Present,
     accounts::{Role, Scope},
     feedback::{Feedback, Kind, Status},
     ids::{StaffId, SurveyId},
@@ -135,7 +135,14 @@ pub(super) async fn answer(console: &Console, params: Params, refused: Option<Re
             return Ok(None);
         }
         let cursor = Some(params.cursor.clone()).filter(|c| !c.is_empty());
-        let ask = Ask { query: query.clone(), me: scope.staff(), sort: sort.unwrap_or_default(), cursor, limit: PAGE };
+        let ask = Ask {
+            query: query.clone(),
+            me: scope.staff(),
+            zone: console.present().zone,
+            sort: sort.unwrap_or_default(),
+            cursor,
+            limit: PAGE,
+        };
         list::list(&console.app, &scope, ask).await.map(Some)
     };
     let (names, page) = tokio::try_join!(Names::read(console, &scope), page)?;
@@ -254,7 +261,7 @@ async fn list_view(
     names: &Names,
     can_triage: bool,
 ) -> Result<ListView> {
-    let now = console.app.now();
+    let present = console.present();
     let understood = page.is_some();
     let page =
         page.unwrap_or(Page { items: vec![], total: None, facets: vec![], next: None, prev: None, without_index: None, goes_on: false });
@@ -300,7 +307,7 @@ async fn list_view(
         form_key: console.form_key(),
         return_to: params.url(slug, &[]),
         notice,
-        rows: page.items.iter().map(|item| row(slug, params, query, item, tickets.get(&item.id), names, now)).collect(),
+        rows: page.items.iter().map(|item| row(slug, params, query, item, tickets.get(&item.id), names, &present)).collect(),
         empty,
         total: page.total,
         query: params.q.clone(),
@@ -353,7 +360,7 @@ fn row(
     item: &Feedback,
     ticket: Option<&TicketHead>,
     names: &Names,
-    now: Timestamp,
+    present: &Present,
 ) -> RowView {
     // A ticket's text begins with its subject, which has a line of its own.
     let text = ticket.and_then(|t| item.text.strip_prefix(&t.subject)).map_or(item.text.as_str(), str::trim_start);
@@ -391,7 +398,7 @@ fn row(
         tags: item.tags.clone(),
         assignee: item.assignee.map(|a| names.member(a)),
         source: names.source(item),
-        age: item.created_at.ago(now),
+        age: present.ago(item.created_at),
         at: item.created_at.rfc3339(),
     }
 }

@@ -49,7 +49,7 @@ pub(super) async fn view(console: &Console, scope: &Scope, item: &Feedback, quer
     let app = &console.app;
     let Some(Conversation { ticket, messages }) = tickets::read(app, scope, item.id).await? else { return Ok(None) };
     let slug = &console.project()?.slug;
-    let now = app.now();
+    let present = console.present();
     let marked = |text: &str| pieces(text, &highlight(query, text, &item.language));
     let requester = requester(&ticket);
     let file_base = format!("/p/{slug}/feedback/{}/files", item.id);
@@ -74,7 +74,7 @@ pub(super) async fn view(console: &Console, scope: &Scope, item: &Feedback, quer
                 name: file.name,
             })
             .collect(),
-        age: message.created_at.ago(now),
+        age: present.ago(message.created_at),
         at: message.created_at.rfc3339(),
     };
     let replies = if scope.require(Role::Triager).is_ok() { app.store.replies(scope).await? } else { Vec::new() };
@@ -86,7 +86,7 @@ pub(super) async fn view(console: &Console, scope: &Scope, item: &Feedback, quer
         email: ticket.email.clone(),
         preview: format!("/p/{slug}/feedback/{}/as-requester", item.id),
         mail: app.config.mail.is_some(),
-        first_response: first_response(&ticket, now),
+        first_response: first_response(&ticket, present.now),
         resolution: ticket.resolution_ms().map(|ms| format!("Closed after {}", duration(ms))),
         messages: messages.into_iter().map(message).collect(),
         replies: replies.into_iter().map(|r| (r.id.to_string(), r.name)).collect(),

@@ -483,6 +483,7 @@ async fn conversation_page(
     let ticket = conversation.ticket;
     let view = Conversation {
         project: project.name.clone(),
+        zone: project.zone.clone(),
         portal: format!("/p/{}", project.slug),
         messages: with_link(conversation.messages, &link),
         link,
@@ -517,6 +518,7 @@ pub async fn preview(app: &App, visit: &Visit, project: &Project, ticket: Ticket
     let ticket = conversation.ticket;
     let view = Conversation {
         project: project.name.clone(),
+        zone: project.zone.clone(),
         portal: format!("/p/{}", project.slug),
         link: String::new(),
         path: base,
