@@ -74,7 +74,7 @@ test('409: somebody else changed it meanwhile', async ({ page, own, context, set
   await expect(page.locator('.replies-list')).toContainText('It left today.');
 });
 
-test('413: more than the form takes', async ({ page, own, settle, javaScriptEnabled }) => {
+test('413: more than the form accepts', async ({ page, own, settle, javaScriptEnabled }) => {
   const field = await openItem(page, own, settle);
   // More than the field lets through, as another program or an old page may send it.
   const length = await field.evaluate((area) => {
@@ -83,7 +83,7 @@ test('413: more than the form takes', async ({ page, own, settle, javaScriptEnab
     return area.value.length;
   });
   await sendComment(page);
-  await expect(reason(page, javaScriptEnabled)).toContainText('This is more than the form takes. Shorten it and send it again.');
+  await expect(reason(page, javaScriptEnabled)).toContainText('This is larger than the form accepts. Shorten it and send it again.');
   await expect(page.locator('body')).not.toContainText(/reload/i);
   if (javaScriptEnabled) {
     expect(await field.evaluate((area) => area.value.length)).toBe(length);
@@ -112,7 +112,7 @@ test('413: a file too large for an answer leaves its words', async ({ page, own,
   await field.fill(WORDS);
   await page.locator('#answer-files').setInputFiles({ name: 'film.bin', mimeType: 'application/octet-stream', buffer: Buffer.alloc(11 << 20, 7) });
   await page.locator('#answer-send').click();
-  await expect(page.locator('#answer-error')).toContainText('10 MB together at most');
+  await expect(page.locator('#answer-files-error')).toContainText('10 MB together at most');
   await expect(field).toHaveValue(WORDS);
   expect(javaScriptEnabled).toBe(await page.evaluate(() => 'ready' in document.documentElement.dataset));
 });
@@ -234,7 +234,7 @@ test('the editor keeps what is too large @js', async ({ page, own }) => {
     area.value = 'words '.repeat(60_000);
     area.dispatchEvent(new Event('input', { bubbles: true }));
   });
-  await expect(page.locator('#editor-status')).toContainText('Not saved. This is more than the form takes. Shorten it and send it again.');
+  await expect(page.locator('#editor-status')).toContainText('Not saved. This is larger than the form accepts. Shorten it and send it again.');
   await intro.fill('Fewer words');
   await expect(page.locator('#editor-status')).toHaveText('Saved');
 });

@@ -126,6 +126,7 @@ pub fn LeavingPage(
     idempotency_key: String,
 ) -> impl IntoView {
     let sum = summary(&view);
+    let nothing = view.keys.is_empty() && view.webhooks.is_empty() && view.invitations.is_empty();
     let Leaving { slug, staff, name, is_you, to, keys, webhooks, invitations, may_hand_over, links, mail, errors } = view;
     let back = format!("/p/{slug}/members");
     let whose = if is_you { "you".to_owned() } else { name.clone() };
@@ -139,6 +140,11 @@ pub fn LeavingPage(
         ),
     };
     let lead = match to {
+        None if is_you && nothing => "You lose access immediately. Only an admin of this project can invite you again.".to_owned(),
+        None if is_you => {
+            format!("You lose access immediately, and only an admin can invite you again. Unless you hand them over, these end too: {sum}.")
+        }
+        None if nothing => format!("Nothing acts for {whose}."),
         None => format!("What acts for {whose}: {sum}. It ends with the membership unless it is handed over."),
         Some(role) => format!("What acts for {whose} with more than the role {} allows: {sum}.", role.label()),
     };
@@ -160,7 +166,7 @@ pub fn LeavingPage(
                 {list("API keys", key_fate, keys)}
                 {list("Webhooks", "Turn off", webhooks)}
                 {list("Open invitations", "Revoke", invitations)}
-                <p class="muted">{handing}</p>
+                {(!nothing).then(|| view! { <p class="muted">{handing}</p> })}
                 {(links > 0).then(|| {
                     let what = if links == 1 {
                         "Also renew the secret link of 1 ticket that the team may have seen".to_owned()

@@ -33,8 +33,9 @@ pub fn AnswerForm(
     return_to: String,
 ) -> impl IntoView {
     let TicketView { requester, state, replies, typed, .. } = ticket;
-    let error = typed.errors.at("message").or_else(|| typed.errors.at("files")).or_else(|| typed.errors.at("reply")).map(ToOwned::to_owned);
-    let bad = error.is_some();
+    let error_at = |field: &str| typed.errors.at(field).map(ToOwned::to_owned);
+    let (error, reply_error, files_error) = (error_at("message"), error_at("reply"), error_at("files"));
+    let (bad, bad_reply, bad_files) = (error.is_some(), reply_error.is_some(), files_error.is_some());
     let kept = !typed.key.is_empty();
     let key = if kept { typed.key } else { format!("{form_key}-answer") };
     let describedby = if bad { "answer-who answer-error" } else { "answer-who" };
@@ -53,8 +54,9 @@ pub fn AnswerForm(
             <div class="answer-more">
                 {(!replies.is_empty()).then(|| view! {
                     <span class="cluster">
+                        {reply_error.map(|message| view! { <p class="field-error" id="canned-error">{message}</p> })}
                         <label for="canned">"Canned reply"</label>
-                        <select id="canned" name="reply" class="fit">
+                        <select id="canned" name="reply" class="fit" aria-describedby=bad_reply.then_some("canned-error") aria-invalid=bad_reply.then_some("true")>
                             <option value="">"Choose…"</option>
                             {replies.into_iter().map(|(id, name)| view! { <option value=id>{name}</option> }).collect_view()}
                         </select>
@@ -62,8 +64,9 @@ pub fn AnswerForm(
                     </span>
                 })}
                 <span class="cluster answer-files">
+                    {files_error.map(|message| view! { <p class="field-error" id="answer-files-error">{message}</p> })}
                     <label for="answer-files">"Files"</label>
-                    <input type="file" id="answer-files" name="files" multiple />
+                    <input type="file" id="answer-files" name="files" multiple aria-describedby=bad_files.then_some("answer-files-error") aria-invalid=bad_files.then_some("true") />
                 </span>
             </div>
             {(!typed.files.is_empty()).then(|| view! {

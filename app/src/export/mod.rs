@@ -37,7 +37,7 @@ pub fn ExportPage(
             {if may_export {
                 view! {
                     <p class="muted small">"Use Excel for spreadsheets: its cells have types, so no text is ever run as a formula; texts of more than 32,767 characters are cut. In CSV, a ' is put before anything that a spreadsheet could take for a formula; “CSV with BOM” is for programs that show ü as Ã¼. JSON lines hold every text unchanged."</p>
-                    <p class="muted small">{format!("Times are those of the project’s time zone, {zone}, and say how far it is from UTC.")}</p>
+                    <p class="muted small">{format!("Times are in the project’s time zone, {zone}, and include the UTC offset.")}</p>
                     <Kind action=action.clone() what="feedback" title="Feedback" text="Every piece of feedback with its status, tags, person, linked backlog items and ticket number." surveys=None query=Some(query) />
                     {if surveys.is_empty() {
                         view! {

@@ -87,7 +87,9 @@ fn hint(target: Target, zone: &str) -> Option<String> {
         Target::Tag => "Several in one cell may be separated by comma or semicolon.",
         Target::ScoreMax => "The best possible score, as a number for all rows or a column.",
         Target::CreatedAt => {
-            return Some(format!("When it was said. Most formats are recognised; times without a zone are read in the project’s, {zone}."));
+            return Some(format!(
+                "When it was said. Most formats are recognised. Times without a zone are read in the project’s time zone, {zone}."
+            ));
         }
         Target::ExternalId => "An id by which a row is known when it is imported again, even with another text.",
         Target::Kind => "survey_response, idea, usability or api. Without it: import.",

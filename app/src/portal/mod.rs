@@ -65,6 +65,8 @@ pub struct Conversation {
     pub subject: String,
     /// Whether a member of the team looks at it: then nothing can be written.
     pub preview: bool,
+    /// Where that member came from.
+    pub back: String,
     /// Whether it was sent just now.
     pub just_sent: bool,
     /// Who has the next word.
@@ -264,6 +266,15 @@ pub fn ConversationPage(
             </section>
         }
     });
+    // For the team, so in the language of the console.
+    let preview = view.preview.then(|| {
+        view! {
+            <p class="sent" lang="en" role="note">
+                <strong>"Preview for the team."</strong>" The requester sees the same, with a form for their answer below. "
+                <a href=view.back.clone()>"Back to the ticket"</a>
+            </p>
+        }
+    });
     let turn = if closed { ("reopen", words.reopen) } else { ("close", words.close) };
     let answer = (!view.preview).then(|| {
         view! {
@@ -288,6 +299,7 @@ pub fn ConversationPage(
             <h1>{view.subject.clone()}</h1>
             <p class="state" id="state"><strong>{state}</strong>{told}</p>
         </header>
+        {preview}
         {sent}
         {summary(&view.tail, look.texts.problem, &labels)}
         <h2 class="vh">{words.messages}</h2>

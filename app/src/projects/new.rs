@@ -47,13 +47,27 @@ pub fn NewProjectPage(
 
 /// For people who may make none, and perhaps are in none: what to do.
 #[component]
-pub fn NoProject() -> impl IntoView {
+pub fn NoProject(
+    /// Whether they are in any project.
+    is_member: bool,
+) -> impl IntoView {
+    let (title, text) = if is_member {
+        (
+            "Projects are made by admins",
+            "You belong to the projects in the menu above. To work in another one, ask one of its admins for an invitation; admins and owners of a project can also make a new one.",
+        )
+    } else {
+        (
+            "You are not in any project",
+            "Ask an admin of a project for an invitation. Admins and owners of a project can also create new ones.",
+        )
+    };
     view! {
-        <Empty
-            title="Projects are made by admins"
-            text="You belong to the projects in the menu above. To work in another one, ask one of its admins for an invitation; admins and owners of a project can also make a new one."
-        >
-            <a class="button" href="/account">"Your account"</a>
-        </Empty>
+        <div class="narrow">
+            <PageHead title="Projects" />
+            <Empty title=title text=text>
+                <a class="button" href="/account">"Your account"</a>
+            </Empty>
+        </div>
     }
 }

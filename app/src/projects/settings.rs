@@ -87,7 +87,7 @@ fn ZoneField(zone: String, mut zones: Vec<String>, now: String, errors: FieldErr
     view! {
         <div class="field" class:field-invalid=invalid>
             <label for="time_zone">"Time zone"</label>
-            <p class="hint" id="time_zone-hint">{format!("Its days are meant in searches, results, imports and exports. There it is now {now}.")}</p>
+            <p class="hint" id="time_zone-hint">{format!("Days in searches, results, imports and exports follow this zone. Its current time is {now}.")}</p>
             {error.map(|error| view! { <p class="field-error" id="time_zone-error">{error}</p> })}
             <select id="time_zone" name="time_zone" aria-describedby=described aria-invalid=invalid.then_some("true")>{others}{regions}</select>
         </div>

@@ -161,7 +161,7 @@ async fn text(room: &InFlight, got: &mut Received, texts: &mut usize, name: Stri
             Ok(Some(bytes)) => {
                 *texts += bytes.len();
                 if *texts > MAX_TEXT {
-                    let why = Refusal::field("message", "too_long", "This is more than the form takes. Shorten it.");
+                    let why = Refusal::field("message", "too_long", "This is larger than the form accepts. Shorten it.");
                     got.refuse(room, StatusCode::PAYLOAD_TOO_LARGE, why);
                     continue;
                 }

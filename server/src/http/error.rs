@@ -76,9 +76,10 @@ fn describe(error: &Error) -> (StatusCode, &'static str, String) {
         domain::Error::RateLimited(seconds) => {
             (StatusCode::TOO_MANY_REQUESTS, format!("Too many attempts. Try again in {seconds} seconds."))
         }
-        domain::Error::Busy(_) => {
-            (StatusCode::SERVICE_UNAVAILABLE, "The database cannot take this now. Nothing was lost; try again in a moment.".into())
-        }
+        domain::Error::Busy(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Earshot is too busy to accept this right now. Nothing was changed; try again in a moment.".into(),
+        ),
         domain::Error::SearchUnavailable => {
             (StatusCode::SERVICE_UNAVAILABLE, "Search is being brought up to date. Try again in a moment.".into())
         }
@@ -181,6 +182,8 @@ pub fn error_page(status: StatusCode, text: &str, posted: Option<Posted>) -> Str
             <ConsoleDocument shell=shell>
                 <Door title=title>
                     <p class="lead" data-refusal>{text}</p>
+                    // The body was not read, so only the browser still has it.
+                    {(status == StatusCode::PAYLOAD_TOO_LARGE).then(|| view! { <p>"Your browser’s Back button brings back what you wrote."</p> })}
                     {posted.map(|posted| view! { <Typed posted=posted may_pass=may_pass /> })}
                     <p class="form-actions"><a class="button" href="/">"Go to the start"</a></p>
                 </Door>
@@ -220,7 +223,7 @@ fn Typed(posted: Posted, may_pass: bool) -> impl IntoView {
 /// The answer to a form whose body was not taken.
 pub fn body_refused(status: StatusCode) -> Response {
     let text = match status {
-        StatusCode::PAYLOAD_TOO_LARGE => "This is more than the form takes. Shorten it and send it again.",
+        StatusCode::PAYLOAD_TOO_LARGE => "This is larger than the form accepts. Shorten it and send it again.",
         StatusCode::REQUEST_TIMEOUT => "This took too long to arrive, so nothing was changed. Check your connection and send it again.",
         StatusCode::SERVICE_UNAVAILABLE => "Too much is arriving at once, so nothing was changed. Send the form again in a moment.",
         _ => "This form could not be read. Open the page in a new tab and send it from there.",

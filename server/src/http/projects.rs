@@ -40,7 +40,8 @@ fn new_page(console: &Console, status: StatusCode, model: NewProject) -> Respons
 /// `GET /projects/new`.
 async fn new(console: Console) -> PageResult {
     if !projects::may_create(&console.app, &console.actor).await? {
-        return Ok(console.page_with(StatusCode::FORBIDDEN, "New project", Nav::Account, || view! { <NoProject /> }));
+        let is_member = !console.projects.is_empty();
+        return Ok(console.page_with(StatusCode::FORBIDDEN, "Projects", Nav::Account, move || view! { <NoProject is_member /> }));
     }
     Ok(new_page(&console, StatusCode::OK, NewProject::default()))
 }

@@ -115,7 +115,7 @@ fn unexplained(status: StatusCode) -> &'static str {
         StatusCode::NOT_FOUND => "There is nothing at this address, or it is not yours to see.",
         StatusCode::METHOD_NOT_ALLOWED => "This address takes no such request. Start from the page with the form.",
         StatusCode::REQUEST_TIMEOUT => "This took too long to arrive, so nothing was changed. Check your connection and send it again.",
-        StatusCode::PAYLOAD_TOO_LARGE => "This is more than the form takes. Shorten it and send it again.",
+        StatusCode::PAYLOAD_TOO_LARGE => "This is larger than the form accepts. Shorten it and send it again.",
         StatusCode::TOO_MANY_REQUESTS => "Too many requests. Wait a minute and try again.",
         StatusCode::SERVICE_UNAVAILABLE => "The server is busy. Try again in a moment.",
         status if status.is_client_error() => "This request could not be read. Open the page in a new tab and try again from there.",

@@ -381,14 +381,15 @@ async fn enqueue_periodic(app: &App) -> Result<()> {
     let hour = now.0.div_euclid(HOUR_MS);
     // The id says which hour, so that a second attempt to add it does nothing.
     let id = JobId(Uuid::from_u128(0x7075_7267_6500_8000_8000_0000_0000_0000 | u128::from(hour.unsigned_abs())));
-    // Addresses that a node of an earlier version stored meanwhile are found the next time.
+    // Addresses that a node of an earlier version stored meanwhile are found the next time. Such a node does not know this work, so it begins
+    // when an update of all nodes is over.
     let week = now.0.div_euclid(7 * 24 * HOUR_MS);
     let weekly = JobId(Uuid::from_u128(0x666f_6c64_6500_8000_8000_0000_0000_0000 | u128::from(week.unsigned_abs())));
     app.store
         .write(move |tx| {
             Box::pin(async move {
                 tx.enqueue(id, &Job::Purge {}, now, now).await?;
-                tx.enqueue(weekly, &Job::FoldAddresses {}, now, now).await
+                tx.enqueue(weekly, &Job::FoldAddresses {}, now.plus_ms(HOUR_MS), now).await
             })
         })
         .await

@@ -491,6 +491,24 @@ on_both!(the_last_owner_stays, |t: TestApp| async move {
     assert_eq!(owners, 1);
 });
 
+on_both!(who_leaves_is_asked_first_and_told_what_is_left, |t: TestApp| async move {
+    let (project, _) = t.owner().await;
+    let (staff, client) = t.member(&project, "member@example.com", Role::Viewer).await;
+    let staff = staff.to_string();
+    let page = client.post("/p/my-app/members/remove", &[("staff", &staff)]).await;
+    assert_eq!(page.location(), format!("/p/my-app/members/remove?staff={staff}"));
+    let page = client.get(page.location()).await;
+    assert!(page.body.contains("Only an admin of this project can invite you again."), "{}", page.body);
+    assert!(!page.body.contains("nothing."), "{}", page.body);
+    let page = client.post("/p/my-app/members/remove", &[("staff", &staff), ("confirmed", "yes")]).await;
+    assert_eq!(client.get(page.location()).await.location(), "/projects/new");
+    // Without any project there is no menu to send somebody to.
+    let page = client.get("/projects/new").await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN);
+    assert!(page.body.contains("<h1>Projects</h1>") && page.body.contains("You are not in any project"), "{}", page.body);
+    assert!(page.body.contains("You left My app.") && !page.body.contains("in the menu above"), "{}", page.body);
+});
+
 on_both!(a_removed_member_is_out_at_once_and_back_by_undo, |t: TestApp| async move {
     let (project, owner) = t.owner().await;
     let (staff, client) = t.member(&project, "member@example.com", Role::Admin).await;
@@ -578,7 +596,7 @@ on_both!(projects_are_made_once_and_set_up, |t: TestApp| async move {
     let huge = "x".repeat(300_000);
     let page = owner.post("/p/web-shop/settings", &[("name", &huge)]).await;
     assert_eq!(page.status, StatusCode::PAYLOAD_TOO_LARGE);
-    assert!(page.body.contains("<title>Too large") && page.body.contains("This is more than the form takes."), "{:.300}", page.body);
+    assert!(page.body.contains("<title>Too large") && page.body.contains("This is larger than the form accepts."), "{:.300}", page.body);
 
     let page = owner.get("/p/web-shop/embed").await;
     let line = format!("&lt;script async src=\"http://earshot.test/embed.js\" data-project=\"{}\"&gt;&lt;/script&gt;", project.key);

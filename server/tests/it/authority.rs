@@ -366,6 +366,8 @@ on_both!(a_tickets_link_is_renewed_and_seen_by_nobody_of_the_team_in_passing, |t
     // What the requester sees, and no way to write as them.
     let preview = viewer.get(&format!("{item}/as-requester")).await;
     assert!(preview.body.contains("It beeps.") && !preview.body.contains("<form"), "{}", preview.body);
+    assert!(preview.body.contains("Preview for the team.") && preview.body.contains(&format!("href=\"{item}\"")), "{}", preview.body);
+    assert!(!anyone.get(&first).await.body.contains("Preview for the team."));
 
     assert_eq!(viewer.post(&format!("{item}/new-link"), &[("do", "show")]).await.status, StatusCode::FORBIDDEN);
     let refused = triager.post(&format!("{item}/new-link"), &[("do", "mail")]).await;

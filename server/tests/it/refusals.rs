@@ -87,7 +87,7 @@ on_both!(every_refusal_says_why_and_keeps_what_was_typed, |t: TestApp| async mov
 
     // 413: more than the form takes; and a body that is no form.
     let huge = "x".repeat(300_000);
-    refused(&owner.post(&comments, &[("body", &huge)]).await, StatusCode::PAYLOAD_TOO_LARGE, "This is more than the form takes.");
+    refused(&owner.post(&comments, &[("body", &huge)]).await, StatusCode::PAYLOAD_TOO_LARGE, "This is larger than the form accepts.");
     let page =
         owner.send(Method::POST, &comments, &[("content-type", "text/plain"), ("sec-fetch-site", "same-origin")], Body::from("x")).await;
     refused(&page, StatusCode::UNSUPPORTED_MEDIA_TYPE, "This form could not be read.");
@@ -122,7 +122,7 @@ on_both!(every_refusal_says_why_and_keeps_what_was_typed, |t: TestApp| async mov
     // 503: the same is sent again from the page, and done once.
     let full = t.full_queue().await;
     let page = owner.post(&comments, &comment).await;
-    refused(&page, StatusCode::SERVICE_UNAVAILABLE, "The database cannot take this now. Nothing was lost");
+    refused(&page, StatusCode::SERVICE_UNAVAILABLE, "Earshot is too busy to accept this right now. Nothing was changed");
     assert!(
         page.headers.contains_key(header::RETRY_AFTER) && page.body.contains(SHOWN) && page.body.contains("Send again"),
         "{}",

@@ -86,7 +86,8 @@ on_both!(h20_files_come_and_go_in_the_zone_of_the_project, |t: TestApp| async mo
     upload.push(&t.app, &scope, file.as_bytes()).await.unwrap();
     let import = server::imports::find(&t.app, &scope, upload.finish(&t.app, &scope).await.unwrap()).await.unwrap();
     let page = client.get(&format!("/p/{}/imports/{}", project.slug, import.id)).await.body;
-    for told in ["23 Nov 2026, 00:30 UTC+9", "23 Nov 2026, 12:00 UTC+9", "23 Nov 2026, 08:30 UTC+9", "read in the project’s, Asia/Tokyo"]
+    for told in
+        ["23 Nov 2026, 00:30 UTC+9", "23 Nov 2026, 12:00 UTC+9", "23 Nov 2026, 08:30 UTC+9", "read in the project’s time zone, Asia/Tokyo"]
     {
         assert!(page.contains(told), "{told}: {page}");
     }

@@ -211,7 +211,12 @@ async fn asks_first(console: &Console, scope: &Scope, form: &Form, staff: StaffI
     // A higher role takes nothing from anything that acts for somebody.
     let held = console.app.store.actor(staff).await?.role(scope.project());
     let is_raised = to.is_some_and(|to| held.is_some_and(|held| to >= held));
-    if is_raised || !form.get("confirmed").is_empty() || leaving::left_behind(&console.app, scope, staff, to).await?.is_empty() {
+    if is_raised || !form.get("confirmed").is_empty() {
+        return Ok(None);
+    }
+    // Who leaves cannot come back by themselves, so that is asked even where nothing else ends.
+    let leaves = to.is_none() && staff == console.actor.staff;
+    if !leaves && leaving::left_behind(&console.app, scope, staff, to).await?.is_empty() {
         return Ok(None);
     }
     let page = match to {
@@ -288,7 +293,9 @@ pub(super) async fn remove(console: Console, form: Form) -> PageResult {
     match members::remove(&console.app, &scope, staff, decisions(&form)?).await {
         Ok(_) if staff == console.actor.staff => Ok(console.done("/", &format!("You left {}.", console.project()?.name))),
         Ok((role, settled)) => {
-            let message = format!("Member removed.{}", settled.sentence());
+            let ended = settled.sentence();
+            let limits = if ended.is_empty() { "" } else { " Undo brings back the membership alone." };
+            let message = format!("Member removed.{ended}{limits}");
             let undo =
                 Undo { url: format!("{}/restore", here(&console)?), fields: members::restore_fields(&console.app, &scope, staff, role)? };
             Ok(console.redirect(&here(&console)?, &Flash { message, is_error: false, undo: Some(undo) }))

@@ -166,7 +166,7 @@ pub const REFUSALS: [(&str, &str, &str, &[&str]); 15] = [
     ("MatchRequired", "428", "`If-Match` is missing.", &LIMITS),
     ("TooMany", "429", "The key asked too often.", &["RateLimit", "RateLimit-Policy", "Retry-After"]),
     ("Fault", "500", "Something went wrong on our side.", &[]),
-    ("Busy", "503", "The database cannot take this now; try again.", &["Retry-After"]),
+    ("Busy", "503", "Earshot is too busy to accept this right now; try again.", &["Retry-After"]),
 ];
 
 fn refusals() -> Value {

@@ -25,7 +25,7 @@ pub struct Project {
     /// Language of texts that name none (BCP 47).
     #[schema(example = "en")]
     language: String,
-    /// Whose days searches, results and exports mean: a name of the IANA time zone database.
+    /// The time zone of days in searches, results and exports: a name of the IANA time zone database.
     #[schema(example = "Asia/Tokyo")]
     time_zone: String,
     #[schema(format = DateTime)]

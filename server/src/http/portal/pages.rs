@@ -489,6 +489,7 @@ async fn conversation_page(
         link,
         path,
         preview: false,
+        back: String::new(),
         number: ticket.number,
         subject: ticket.subject,
         just_sent: visit.asked.sent.is_some() && status == StatusCode::OK,
@@ -507,12 +508,12 @@ fn with_link(mut messages: Vec<Message>, link: &str) -> Vec<Message> {
     messages
 }
 
-/// The conversation as its requester sees it, for a member of the team: without the secret, and nothing can be written. `base` is where its
-/// files are.
+/// The conversation as its requester sees it, for a member of the team: without the secret, and nothing can be written. `item` is the page
+/// that they came from; below it are the files.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn preview(app: &App, visit: &Visit, project: &Project, ticket: Ticket, base: String) -> Result<Response> {
+pub async fn preview(app: &App, visit: &Visit, project: &Project, ticket: Ticket, item: String) -> Result<Response> {
     let look = visit.look(project, Some(ticket.language.as_str()));
     let conversation = tickets::public_conversation(app, ticket).await?;
     let ticket = conversation.ticket;
@@ -521,10 +522,11 @@ pub async fn preview(app: &App, visit: &Visit, project: &Project, ticket: Ticket
         zone: project.zone.clone(),
         portal: format!("/p/{}", project.slug),
         link: String::new(),
-        path: base,
+        path: item.clone(),
         number: ticket.number,
         subject: ticket.subject,
         preview: true,
+        back: item,
         just_sent: false,
         state: ticket.state,
         messages: conversation.messages,
