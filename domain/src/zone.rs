@@ -183,16 +183,21 @@ impl Zone {
     /// For people: `23 Nov 2026, 12:58 UTC+9`.
     #[must_use]
     pub fn readable(&self, at: Timestamp) -> String {
-        let shown = self.shown(at);
         let format = format_description!("[day padding:none] [month repr:short] [year], [hour]:[minute]");
-        let (hours, minutes, _) = shown.offset().as_hms();
+        format!("{} {}", self.shown(at).format(format).unwrap_or_default(), self.offset(at))
+    }
+
+    /// How far its clocks are from UTC at a moment, for people: `UTC+9`, `UTC`.
+    #[must_use]
+    pub fn offset(&self, at: Timestamp) -> String {
+        let (hours, minutes, _) = self.shown(at).offset().as_hms();
         let sign = if hours < 0 || minutes < 0 { '\u{2212}' } else { '+' };
         let offset = match (hours.unsigned_abs(), minutes.unsigned_abs()) {
             (0, 0) => String::new(),
             (hours, 0) => format!("{sign}{hours}"),
             (hours, minutes) => format!("{sign}{hours}:{minutes:02}"),
         };
-        format!("{} UTC{offset}", shown.format(format).unwrap_or_default())
+        format!("UTC{offset}")
     }
 
     /// How long before `now` something was, in words: `just now`, `5 min ago`, `3 h ago`, `2 days ago`, after a month the day.

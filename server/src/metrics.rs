@@ -89,6 +89,12 @@ pub async fn scrape(app: &App) -> Result<String> {
         gauge(&format!("bodies_{whose}_bytes"), "Bodies of requests in memory, small ones left out", count(bytes));
         gauge(&format!("bodies_{whose}_limit_bytes"), "The most of them", count(most));
     }
+    if let Some(stored) = app.budget.stored(app.now()) {
+        let bytes = stored.values().sum::<u64>();
+        gauge("files_stored_bytes", "Files of all projects, as they were last counted", i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+    let limit = i64::try_from(app.config.files_in_all).unwrap_or(i64::MAX);
+    gauge("files_stored_limit_bytes", "The most of them that strangers may add to", limit);
     gauge("connections_open", "Connections", count(app.door.count()));
     gauge("pictures_busy", "Pictures that are worked on, or wait for it", count(app.studio.busy()));
     if let Some(free) = machine::free_space(&app.config.data) {

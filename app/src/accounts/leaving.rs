@@ -180,7 +180,7 @@ pub fn LeavingPage(
                     };
                     view! {
                         <div class="field">
-                            <label class="check"><input type="checkbox" name="renew_links" value="yes" aria-describedby="renew-hint" /> <span>{what}</span></label>
+                            <label class="check"><input type="checkbox" name="renew_links" value="yes" checked=mail aria-describedby="renew-hint" /> <span>{what}</span></label>
                             <p class="hint" id="renew-hint">{then}</p>
                         </div>
                     }

@@ -155,7 +155,8 @@ pub fn MembersPage(
                                                 {if m.is_you { "Leave" } else { "Remove" }}
                                             </button>
                                         </form>
-                                    })}</td>
+                                    })}
+                                    {(m.is_you && !m.removable).then(|| view! { <span class="muted small">"The only owner cannot leave. Make somebody else owner first."</span> })}</td>
                                 </tr>
                             }.into_any()
                         }).collect_view()}

@@ -19,6 +19,10 @@ pub struct SetupForm {
     pub project: String,
     /// The site that will embed.
     pub origins: String,
+    /// The time zone of the browser, as far as known.
+    pub time_zone: String,
+    /// The request's CSP nonce.
+    pub nonce: String,
     /// What was refused.
     pub errors: FieldErrors,
 }
@@ -31,9 +35,9 @@ pub fn SetupPage(
     /// For the form.
     idempotency_key: String,
 ) -> impl IntoView {
-    let SetupForm { token, name, email, project, origins, errors } = model;
+    let SetupForm { token, name, email, project, origins, time_zone, nonce, errors } = model;
     view! {
-        <Door title="Set up Earshot" lead="Make your account and the first project. You can change everything later.">
+        <Door title="Set up Earshot" lead="Make your account and the first project. You can change the project’s settings later.">
             <ErrorSummary errors=errors.clone() />
             <form method="post" action="/setup">
                 <IdempotencyKey key=idempotency_key />
@@ -47,6 +51,8 @@ pub fn SetupPage(
                     hint="The product that you collect feedback about, like “Web shop”." errors=errors.clone() />
                 <TextField name="origins" label="Address of the site that will show surveys (optional)" value=origins
                     hint="Like https://www.example.com. Left empty, any site may show them." errors=errors />
+                <input type="hidden" name="time_zone" id="time_zone" value=time_zone />
+                <script nonce=nonce>"document.getElementById('time_zone').value=Intl.DateTimeFormat().resolvedOptions().timeZone||''"</script>
                 <div class="form-actions"><button type="submit" class="button button-primary">"Set up"</button></div>
             </form>
         </Door>

@@ -181,10 +181,8 @@ fn Rows(rows: Vec<Row>, base: String) -> impl IntoView {
 /// The form, folded away unless there is nothing else to do on the page or it was refused.
 #[component]
 fn NewItemForm(new: NewItem, action: String, is_first: bool) -> impl IntoView {
-    let open = is_first || !new.errors.is_empty();
-    view! {
-        <details class="card backlog-new" open=open>
-            {(!is_first).then(|| view! { <summary class="button button-primary">"New item"</summary> })}
+    let open = !new.errors.is_empty();
+    let form = view! {
             <form method="post" action=action class="stack">
                 <ErrorSummary errors=new.errors.clone() />
                 <IdempotencyKey key=new.form_key />
@@ -192,7 +190,13 @@ fn NewItemForm(new: NewItem, action: String, is_first: bool) -> impl IntoView {
                 <TextArea name="body" label="Description" hint="May stay empty." value=new.body rows=4 maxlength=20_000 errors=new.errors />
                 <div class="form-actions"><button type="submit" class="button button-primary">"Create item"</button></div>
             </form>
-        </details>
+    };
+    // The first one is what the page is for, so its form is not folded.
+    if is_first {
+        view! { <section class="card stack backlog-first" aria-labelledby="new-item"><h2 id="new-item">"New item"</h2>{form}</section> }
+            .into_any()
+    } else {
+        view! { <details class="card backlog-new" open=open><summary class="button button-primary">"New item"</summary>{form}</details> }
+            .into_any()
     }
-    .into_any()
 }

@@ -38,7 +38,7 @@ pub struct DeskView {
     /// How many tickets are open, and where the inbox lists them.
     pub open: (i64, String),
     /// Where people write tickets.
-    pub portal: String,
+    pub portal: Option<String>,
     /// Days that it looks back.
     pub days: i64,
     /// Tickets that there ever were.
@@ -69,15 +69,18 @@ pub fn DeskPage(
 ) -> impl IntoView {
     let DeskView { slug, open, portal, days, total, now, longest, written, first_response, resolution, ages } = view;
     let (open, inbox) = open;
-    let first = portal.clone();
+    let (first, settings) = (portal.clone(), format!("/p/{slug}/settings#portal"));
     view! {
         <PageHead title="Tickets" lead="How long people wait for an answer, and what waits now. The tickets themselves are in the inbox.">
             <a class="button button-primary" href=inbox>{format!("Open tickets in the inbox ({})", count(open))}</a>
             <a class="button" href=format!("/p/{slug}/replies")>"Canned replies"</a>
         </PageHead>
         {(total == 0).then(|| view! {
-            <Empty title="No tickets yet" text="People write tickets in the portal and read the answers there. Put a link to it where they look for help.">
-                <a class="button button-primary" href=first>"Open the portal"</a>
+            <Empty title="No tickets yet" text=match first { Some(_) => "People write tickets in the portal and read the answers there. Put a link to it where they look for help.", None => "The ticket portal is off, so nobody can write tickets. An admin can turn it on." }>
+                {match first {
+                    Some(first) => view! { <a class="button button-primary" href=first>"Open the portal"</a> },
+                    None => view! { <a class="button" href=settings>"Settings"</a> },
+                }}
             </Empty>
         })}
         {(total > 0).then(|| view! {
@@ -130,7 +133,10 @@ pub fn DeskPage(
                         </table>
                     </div>
                 </section>
-                <p class="small muted">"People write tickets at " <a href=portal.clone()>{portal.clone()}</a></p>
+                {match portal {
+                    Some(portal) => view! { <p class="small muted">"People write tickets at " <a href=portal.clone()>{portal.clone()}</a></p> },
+                    None => view! { <p class="small muted">"The ticket portal is off: no new tickets can be written."</p> },
+                }}
             </div>
         })}
     }

@@ -1,9 +1,13 @@
 //! Taking the project's data along.
 
+use domain::FieldErrors;
 use leptos::prelude::*;
 
 use crate::{
-    components::layout::PageHead,
+    components::{
+        forms::{ErrorSummary, TextField},
+        layout::PageHead,
+    },
     projects::{SettingsTab, SettingsTabs},
 };
 
@@ -18,6 +22,8 @@ pub struct ExportView {
     pub may_export: bool,
     /// The query of the inbox that feedback has to match; empty: all of it.
     pub query: String,
+    /// What is wrong with it.
+    pub errors: FieldErrors,
     /// Id and name of each survey.
     pub surveys: Vec<(String, String)>,
 }
@@ -28,17 +34,18 @@ pub fn ExportPage(
     /// Its content.
     view: ExportView,
 ) -> impl IntoView {
-    let ExportView { slug, zone, may_export, query, surveys } = view;
+    let ExportView { slug, zone, may_export, query, errors, surveys } = view;
     let action = format!("/p/{slug}/export/file");
     view! {
         <div class="narrow">
             <PageHead title="Export" lead="Download everything: as an Excel workbook, as CSV, or as JSON lines for programs." />
             <SettingsTabs slug=slug current=SettingsTab::Export />
+            <ErrorSummary errors=errors.clone() />
             {if may_export {
                 view! {
                     <p class="muted small">"Use Excel for spreadsheets: its cells have types, so no text is ever run as a formula; texts of more than 32,767 characters are cut. In CSV, a ' is put before anything that a spreadsheet could take for a formula; “CSV with BOM” is for programs that show ü as Ã¼. JSON lines hold every text unchanged."</p>
                     <p class="muted small">{format!("Times are in the project’s time zone, {zone}, and include the UTC offset.")}</p>
-                    <Kind action=action.clone() what="feedback" title="Feedback" text="Every piece of feedback with its status, tags, person, linked backlog items and ticket number." surveys=None query=Some(query) />
+                    <Kind action=action.clone() what="feedback" title="Feedback" text="Every piece of feedback with its status, tags, person, linked backlog items and ticket number." surveys=None query=Some((query, errors)) />
                     {if surveys.is_empty() {
                         view! {
                             <section class="card" aria-labelledby="export-responses">
@@ -65,7 +72,7 @@ fn Kind(
     title: &'static str,
     text: &'static str,
     surveys: Option<Vec<(String, String)>>,
-    query: Option<String>,
+    query: Option<(String, FieldErrors)>,
 ) -> impl IntoView {
     let id = format!("export-{what}");
     view! {
@@ -82,12 +89,9 @@ fn Kind(
                         </select>
                     </div>
                 })}
-                {query.map(|query| view! {
-                    <div class="field">
-                        <label for="export-q">"Only what this search finds"</label>
-                        <p class="hint" id="export-q-hint">"As in the inbox. Leave it empty for everything, spam too."</p>
-                        <input id="export-q" name="q" type="search" value=query maxlength="500" autocomplete="off" spellcheck="false" aria-describedby="export-q-hint" />
-                    </div>
+                {query.map(|(query, errors)| view! {
+                    <TextField name="q" label="Only what this search finds" value=query maxlength=500
+                        hint="As in the inbox. Leave it empty for everything, spam too." errors=errors />
                 })}
                 <div class="form-actions">
                     <button type="submit" class="button" name="format" value="xlsx" aria-label=format!("{title} as Excel")>"Excel"</button>

@@ -53,8 +53,8 @@ pub struct Tail {
 pub struct Conversation {
     /// The project's name.
     pub project: String,
-    /// The portal's page.
-    pub portal: String,
+    /// The portal's page, while it takes new tickets.
+    pub portal: Option<String>,
     /// This page's path, secret included.
     pub path: String,
     /// This page's whole address.
@@ -289,7 +289,7 @@ pub fn ConversationPage(
                     <input type="hidden" name="idempotency_key" value=view.tail.key.clone() />
                     <button type="submit">{turn.1}</button>
                 </form>
-                <p><a href=view.portal.clone()>{words.new_ticket}</a></p>
+                {view.portal.clone().map(|portal| view! { <p><a href=portal>{words.new_ticket}</a></p> })}
             </section>
         }
     });

@@ -56,7 +56,8 @@ pub fn EmbedPage(
     model: Embed,
 ) -> impl IntoView {
     let Embed { slug, base, key, origins, is_admin, portal, kept_parameters, surveys } = model;
-    let keeps = if kept_parameters.is_empty() { String::new() } else { format!(", and these parameters: {}", kept_parameters.join(", ")) };
+    let keeps =
+        if kept_parameters.is_empty() { ". ".to_owned() } else { format!(", and these parameters: {}. ", kept_parameters.join(", ")) };
     let script = format!("<script async src=\"{base}/embed.js\" data-project=\"{key}\"></script>");
     let csp = format!("script-src {base}; connect-src {base}; frame-src {base}");
     let allowed = if origins.is_empty() { "any site".to_owned() } else { origins.join(", ") };
@@ -82,7 +83,7 @@ pub fn EmbedPage(
                     {is_admin.then(|| view! { <a href=format!("/p/{slug}/settings#origins")>"Change"</a> })}
                 </p>
                 <p class="muted small">
-                    "Of the address of a page, only the part before "<code>"?"</code>" and "<code>"#"</code>" leaves the page"{keeps}". "
+                    "Of the address of a page, only the part before "<code>"?"</code>" and "<code>"#"</code>" leaves the page"{keeps}
                     {is_admin.then(|| view! { <a href=format!("/p/{slug}/settings#kept_parameters")>"Change"</a> })}
                 </p>
             </section>

@@ -22,8 +22,8 @@ pub struct Settings {
     pub language: String,
     /// The time zone, by its name in the IANA database.
     pub time_zone: String,
-    /// The zones to choose from.
-    pub time_zones: Vec<String>,
+    /// The zones to choose from, each with its present offset from UTC.
+    pub time_zones: Vec<(String, String)>,
     /// What clocks show there.
     pub time_now: String,
     /// `#rrggbb`.
@@ -63,31 +63,33 @@ const LANGUAGES: [(&str, &str); 14] = [
 
 /// The choice of a time zone: places under their part of the world, so that typing the name of a city finds it.
 #[component]
-fn ZoneField(zone: String, mut zones: Vec<String>, now: String, errors: FieldErrors) -> impl IntoView {
-    if !zones.contains(&zone) {
-        zones.push(zone.clone());
+fn ZoneField(zone: String, mut zones: Vec<(String, String)>, now: String, errors: FieldErrors) -> impl IntoView {
+    if !zones.iter().any(|(name, _)| *name == zone) {
+        zones.push((zone.clone(), String::new()));
         zones.sort_unstable();
     }
-    let (places, others): (Vec<String>, Vec<String>) = zones.into_iter().partition(|name| name.contains('/'));
+    let hint = format!("Days in searches, results, imports and exports follow this zone. In {zone} it is now {now}.");
+    let (places, others): (Vec<_>, Vec<_>) = zones.into_iter().partition(|(name, _)| name.contains('/'));
     let error = errors.at("time_zone").map(ToOwned::to_owned);
     let invalid = error.is_some();
     let described = if invalid { "time_zone-hint time_zone-error" } else { "time_zone-hint" };
-    let option = move |name: &String| {
+    let option = move |(name, offset): &(String, String)| {
         let place = name.split_once('/').map_or(name.as_str(), |(_, place)| place).replace('_', " ").replace('/', ", ");
-        view! { <option value=name.clone() selected=*name == zone>{place}</option> }
+        let label = if offset.is_empty() || *offset == place { place } else { format!("{place} ({offset})") };
+        view! { <option value=name.clone() selected=*name == zone>{label}</option> }
     };
     let others = others.iter().map(&option).collect_view();
     let regions = places
-        .chunk_by(|a, b| a.split('/').next() == b.split('/').next())
+        .chunk_by(|a, b| a.0.split('/').next() == b.0.split('/').next())
         .map(|places| {
-            let region = places.first().and_then(|name| name.split('/').next()).unwrap_or_default().to_owned();
+            let region = places.first().and_then(|(name, _)| name.split('/').next()).unwrap_or_default().to_owned();
             view! { <optgroup label=region>{places.iter().map(&option).collect_view()}</optgroup> }
         })
         .collect_view();
     view! {
         <div class="field" class:field-invalid=invalid>
             <label for="time_zone">"Time zone"</label>
-            <p class="hint" id="time_zone-hint">{format!("Days in searches, results, imports and exports follow this zone. Its current time is {now}.")}</p>
+            <p class="hint" id="time_zone-hint">{hint}</p>
             {error.map(|error| view! { <p class="field-error" id="time_zone-error">{error}</p> })}
             <select id="time_zone" name="time_zone" aria-describedby=described aria-invalid=invalid.then_some("true")>{others}{regions}</select>
         </div>
@@ -154,7 +156,7 @@ pub fn SettingsPage(
                     </div>
                     <SelectField name="theme" label="Looks of the pages that people answer on" options=themes.to_vec() value=theme errors=errors.clone() />
                     <SelectField name="portal" label="Ticket portal" options=portals.to_vec() value=if portal { "on" } else { "off" }
-                        hint="A public page of this project: people write to the team there, and read the answers." errors=errors.clone() />
+                        hint="The public page where people write tickets. Turned off, it takes no new ones; existing conversations go on." errors=errors.clone() />
                     <TextField name="kept_parameters" label="Query parameters to keep (optional)" value=kept_parameters maxlength=2000
                         hint="Names separated by commas, like utm_source, plan. Everything else after ? or # in a page’s address may hold secrets, so it is not stored." errors=errors />
                     {may_change.then(|| view! {

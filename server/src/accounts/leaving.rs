@@ -37,10 +37,10 @@ pub struct Left {
 }
 
 impl Left {
-    /// Whether there is anything to decide about. Links alone are not: nobody knows who looked at them.
+    /// Whether there is anything to decide about.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty() && self.webhooks.is_empty() && self.invitations.is_empty()
+        self.keys.is_empty() && self.webhooks.is_empty() && self.invitations.is_empty() && self.links == 0
     }
 }
 
@@ -69,7 +69,9 @@ pub async fn left_behind(app: &App, scope: &Scope, staff: StaffId, to: Option<Ro
     let webhooks = app.store.endpoints(scope).await?.into_iter().filter(hooks).collect();
     let open = |invitation: &Invitation| invitation.by == staff && invitation_loses(invitation.role, to);
     let invitations = app.store.open_invitations(scope, now).await?.into_iter().filter(open).collect();
-    Ok(Left { keys, webhooks, invitations, links: app.store.shown_links(scope).await? })
+    // With a lower role, a member goes on seeing tickets.
+    let links = if to.is_none() { app.store.shown_links(scope).await? } else { 0 };
+    Ok(Left { keys, webhooks, invitations, links })
 }
 
 /// What was decided about it, by id. What is not named is revoked.

@@ -1,7 +1,7 @@
 //! The first visit of an empty installation: the first owner and project, behind a one-time token from the log.
 
 use domain::{
-    Error as Refusal, FieldErrors,
+    Error as Refusal, FieldErrors, Zone,
     ids::StaffId,
     projects::{Project, parse_origins},
 };
@@ -36,6 +36,9 @@ pub struct Setup {
     /// Origins that may embed its surveys; empty: any.
     #[validate(length(max = 4000, message = "Write fewer origins; this is too long."))]
     pub origins: String,
+    /// The time zone of the owner's browser, which the project begins with; one that is not known counts as UTC.
+    #[serde(default)]
+    pub time_zone: String,
 }
 
 /// Whether nobody has an account yet.
@@ -94,8 +97,10 @@ pub async fn run(app: &App, token: &str, input: Setup) -> Result<(StaffId, Proje
         .await
         .map_or_else(|e| collect(e, None).map(|()| None), |s| Ok(Some(s)))?;
     let origins = parse_origins(&input.origins).map_or_else(|e| collect(Refusal::Invalid(e).into(), None).map(|()| Vec::new()), Ok)?;
-    let project =
-        projects::draft(app, &input.project, origins).map_or_else(|e| collect(e, Some("project")).map(|()| None), |p| Ok(Some(p)))?;
+    let zoned = |project| Project { zone: Zone::parse(&input.time_zone).unwrap_or_default(), ..project };
+    let project = projects::draft(app, &input.project, origins)
+        .map(zoned)
+        .map_or_else(|e| collect(e, Some("project")).map(|()| None), |p| Ok(Some(p)))?;
     errors.into_result(())?;
     let (Some(staff), Some(project)) = (staff, project) else { return Err(Refusal::NotFound.into()) };
     let hash = hash_token(token);

@@ -37,7 +37,7 @@ enum Command {
     Serve(ServeArgs),
     /// Bring in a CSV file of feedback; the same file again adds nothing
     Import(ImportArgs),
-    /// Write everything of one kind as CSV or JSON lines, also while the server serves
+    /// Write everything of one kind as CSV, an Excel workbook or JSON lines, also while the server serves
     Export(ExportArgs),
     /// Make owners and projects from the command line
     #[command(subcommand)]

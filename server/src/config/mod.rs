@@ -147,13 +147,13 @@ pub struct ServeArgs {
     /// Submissions each minute from one network address, at most [default: 60]
     #[arg(long, env = "EARSHOT_RATE_PER_ADDRESS", value_name = "N")]
     pub rate_per_address: Option<u32>,
-    /// Submissions each minute for one project, at most [default: 600]
+    /// Submissions each minute that one project stores, at most, from surveys and from the portal each [default: 600]
     #[arg(long, env = "EARSHOT_RATE_PER_KEY", value_name = "N")]
     pub rate_per_key: Option<u32>,
     /// Requests each minute with one API key, at most [default: 600]
     #[arg(long, env = "EARSHOT_RATE_PER_API_KEY", value_name = "N")]
     pub rate_per_api_key: Option<u32>,
-    /// Connections at once from one network address, at most, where no proxy stands in front [default: 64]
+    /// Connections at once from one network address, at most, where no proxy stands in front; those of signed-in people do not count [default: 64]
     #[arg(long, env = "EARSHOT_CONNECTIONS_PER_ADDRESS", value_name = "N")]
     pub connections_per_address: Option<usize>,
     /// Megabytes of files in one project from which on visitors may attach no more [default: 5000]

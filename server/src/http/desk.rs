@@ -46,7 +46,7 @@ async fn show(console: Console, BaseUrl(base): BaseUrl) -> PageResult {
     });
     let view = DeskView {
         open: (sum(State::Open) + sum(State::Answered), inbox(&format!("{OPEN} {CONVERSATIONS}"))),
-        portal: format!("{base}/p/{slug}"),
+        portal: console.project()?.portal.then(|| format!("{base}/p/{slug}")),
         days: desk::DAYS,
         total: report.total,
         now: vec![

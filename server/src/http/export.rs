@@ -8,12 +8,15 @@ use axum::{
     Router,
     body::Body,
     extract::Query,
-    http::header,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
-use domain::accounts::{Role, Scope};
-use domain::projects::Project;
+use domain::{
+    Error as Refusal, FieldErrors,
+    accounts::{Role, Scope},
+    projects::Project,
+};
 use leptos::prelude::*;
 use serde::Deserialize;
 
@@ -43,6 +46,10 @@ struct Wanted {
 }
 
 async fn show(console: Console, Query(wanted): Query<Wanted>) -> PageResult {
+    page(&console, StatusCode::OK, wanted, FieldErrors::default()).await
+}
+
+async fn page(console: &Console, status: StatusCode, wanted: Wanted, errors: FieldErrors) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     let surveys = console.app.store.export_surveys(&scope).await?;
     let view = ExportView {
@@ -50,14 +57,19 @@ async fn show(console: Console, Query(wanted): Query<Wanted>) -> PageResult {
         zone: console.present().zone.into(),
         may_export: scope.require(Role::Triager).is_ok(),
         query: wanted.q,
+        errors,
         surveys: surveys.into_iter().map(|(id, name)| (id.to_string(), name)).collect(),
     };
-    Ok(console.page("Export", Nav::Settings, move || view! { <ExportPage view=view /> }))
+    Ok(console.page_with(status, "Export", Nav::Settings, move || view! { <ExportPage view=view /> }))
 }
 
 async fn file(console: Console, Query(wanted): Query<Wanted>) -> PageResult {
     let scope = console.scope(Role::Triager)?;
-    let what = What::read(&wanted.what, &wanted.survey, &wanted.q)?;
+    let what = match What::read(&wanted.what, &wanted.survey, &wanted.q) {
+        Ok(what) => what,
+        Err(Refusal::Invalid(errors)) => return page(&console, StatusCode::UNPROCESSABLE_ENTITY, wanted, errors).await,
+        Err(error) => return Err(error.into()),
+    };
     let project = console.project()?;
     Ok(answer(&console.app, &scope, console.session_hash(), project, what, wanted.format.parse()?).await?)
 }

@@ -46,6 +46,12 @@ impl Form {
         self.0.iter().filter(move |(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
+    /// How much text it holds, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.iter().map(|(_, value)| value.len()).sum()
+    }
+
     /// The key that makes a repeated post one write.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use app::{
 };
 use axum::{Router, http::StatusCode, response::Response, routing::get};
 use domain::{
-    FieldErrors, Zone,
+    FieldErrors, Timestamp, Zone,
     accounts::Role,
     colour::{DARK_GROUND, LIGHT_GROUND, contrast},
     projects::{Project, ThemeMode},
@@ -62,6 +62,12 @@ async fn create(console: Console, form: Form) -> PageResult {
     }
 }
 
+/// The time zones to choose from, each with its offset from UTC now.
+fn zones(now: Timestamp) -> Vec<(String, String)> {
+    let offset = |name: &String| Zone::parse(name).map(|zone| zone.offset(now)).unwrap_or_default();
+    Zone::names().into_iter().map(|name| (name.clone(), offset(&name))).collect()
+}
+
 /// A remark about a colour that is hard to see on the pages that it is for.
 fn accent_warning(project: &Project) -> Option<String> {
     let (light, dark) = ((LIGHT_GROUND, "a white page"), (DARK_GROUND, "a dark page"));
@@ -85,7 +91,7 @@ fn settings_page(console: &Console, status: StatusCode, typed: Option<(&Settings
         origins: project.origins.join("\n"),
         language: project.language.clone(),
         time_zone: project.zone.name().to_owned(),
-        time_zones: Zone::names(),
+        time_zones: zones(console.app.now()),
         time_now: console.present().readable(console.app.now()),
         accent: project.accent.clone(),
         theme: project.theme.as_str().into(),

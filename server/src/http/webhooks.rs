@@ -168,11 +168,8 @@ async fn one_page(console: &Console, scope: &Scope, endpoint: &Endpoint, shown: 
     tabs.extend(DeliveryState::ALL.iter().map(|s| (s.label(), format!("{url}?state={}", s.as_str()), count(Some(*s)), state == Some(*s))));
     let failing = || {
         let since = endpoint.failing_since.filter(|_| endpoint.enabled)?;
-        Some(format!(
-            "The last {} tries failed, since {}. After days of this the webhook is turned off.",
-            endpoint.failures,
-            present.readable(since)
-        ))
+        let tries = if endpoint.failures == 1 { "The last attempt".to_owned() } else { format!("The last {} attempts", endpoint.failures) };
+        Some(format!("{tries} failed, since {}. After several days of failures the webhook is turned off.", present.readable(since)))
     };
     let acts_for = match endpoint.answers_to {
         None => None,

@@ -48,10 +48,14 @@ const LETTERS_PROJECT: Limit = Limit { burst: 200, window_ms: HOUR_MS };
 
 /// An IPv6 /48 may send what so many addresses may.
 const NETWORK_ADDRESSES: u32 = 5;
-/// Kibibytes of files that are stored for one address in an hour: the largest message twice.
+/// Kibibytes that are stored for one address in an hour, files and long texts together: the largest message twice.
 pub const FILES: Limit = Limit { burst: 20 << 10, window_ms: 60 * MINUTE_MS };
 /// The same for an IPv6 /48.
 const NETWORK_FILES: Limit = Limit { burst: 3 * FILES.burst, window_ms: FILES.window_ms };
+/// Bytes of each text that count for nothing as stored: those of an ordinary answer, so that the people of one office do not share a few megabytes.
+const SMALL_TEXT: usize = 1024;
+/// Bytes on the disk that a byte of text becomes: its rows, their log and the search index. Measured with messages of 10,000 characters.
+const TEXT_COST: u64 = 16;
 /// Keys of the API that open nothing, from one address: a program with an old key that asks each second.
 const WRONG_KEYS: Limit = Limit { burst: 60, window_ms: MINUTE_MS };
 
@@ -238,6 +242,17 @@ impl Limits {
                 let rows = rows(&keys);
                 store.write(move |tx| Box::pin(async move { tx.take_exactly_from_buckets(&rows, count, now).await })).await
             }
+        }
+    }
+
+    /// Counts the text of a message or an answer from an address as what it will take on the disk, together with [`Limits::files`].
+    ///
+    /// # Errors
+    /// As [`Limits::files`].
+    pub async fn text(&self, address: IpAddr, bytes: usize, now: Timestamp) -> Result<()> {
+        match bytes.saturating_sub(SMALL_TEXT) {
+            0 => Ok(()),
+            counted => self.files(address, (counted as u64).saturating_mul(TEXT_COST), now).await,
         }
     }
 

@@ -89,7 +89,7 @@ impl fmt::Display for NotCalled {
         f.write_str(if self.0 {
             "Not called: without https only addresses that the operator allows are called."
         } else {
-            "Not called: the address belongs to a private or special network. The operator can allow it."
+            "Not called: the address belongs to a private or special network. The operator can allow it with the setting EARSHOT_WEBHOOK_ALLOW."
         })
     }
 }
@@ -249,7 +249,7 @@ pub fn check_url(text: &str, allowed: &[Block]) -> Result<Url, String> {
     match url.scheme() {
         "https" => {}
         "http" if !allowed.is_empty() => {}
-        "http" => return Err("Use https: what people wrote would be readable on the way.".into()),
+        "http" => return Err("Use https, so that nobody on the way can read what people wrote. For receivers in your own network, the operator can allow http with the setting EARSHOT_WEBHOOK_ALLOW.".into()),
         _ => return Err("The URL begins with https://.".into()),
     }
     if !url.username().is_empty() || url.password().is_some() {

@@ -135,17 +135,23 @@ fn unfinished_submissions_take_little_memory() {
     ] {
         // Each from an address of its own, for its own budget.
         let visitor = u8::try_from(what.len()).unwrap();
-        let before = server.resident();
+        let (before, worked) = (server.resident(), server.processor());
         let mut head = post(path, kind, length);
         if bytes == 0 {
             head.push_str(&format!("{:x}\r\n", 1 << 20));
         }
         let heads: Vec<(u8, String)> = (0..100).map(|_| (visitor, head.clone())).collect();
         let (held, taken) = pour(&server, &heads, if bytes == 0 { 1 << 20 } else { bytes }, 3);
+        let worked = (server.processor() - worked) / 100;
         let beside = others(&server, &place, &what.replace(' ', "-"), 20);
         let grown = server.resident().saturating_sub(before);
-        note(&format!("{what}, 100 times: {} MB more memory, {} MB on the way", grown / MB, taken as u64 / MB));
+        note(&format!(
+            "{what}, 100 times: {} MB more memory, {} MB on the way, {worked:?} of processor each",
+            grown / MB,
+            taken as u64 / MB
+        ));
         assert!(grown < MEMORY, "{what}: {grown} bytes");
+        assert!(worked < Duration::from_millis(100), "{what}: {worked:?} for each");
         unnoticed(what, calm, beside);
         drop(held);
     }
@@ -166,12 +172,14 @@ fn quiet_uploads_of_one_address_stop_nobody_else() {
     let head = post(&portal, &format!("multipart/form-data; boundary={BOUNDARY}"), "Content-Length: 10450000") + start;
     let file = vec![3_u8; 3 << 20];
     let large = |n: u32| form(&format!("key-large-{n}"), &[], &[("a.bin", &file)]);
-    let before = server.resident();
+    let (before, worked) = (server.resident(), server.processor());
     let (held, _) = pour(&server, &vec![(1, head.clone()); 7], 10_400_000, 3);
+    let worked = (server.processor() - worked) / 7;
     let beside = others(&server, &place, "beside", 20);
     let grown = server.resident().saturating_sub(before);
-    note(&format!("seven quiet uploads: {} MB more memory", grown / MB));
+    note(&format!("seven quiet uploads: {} MB more memory, {worked:?} of processor each", grown / MB));
     assert!(grown < MEMORY, "{grown} bytes");
+    assert!(worked < Duration::from_secs(1), "{worked:?} for each");
     unnoticed("seven quiet uploads", calm, beside);
     // What others send is more than what is always taken, and is taken all the same; the address itself has used up its share.
     assert_eq!(upload(&server, &place, 2, &large(1)).unwrap().status, 303);
@@ -453,6 +461,7 @@ fn idle_connections_of_one_address_are_in_nobodys_way() {
     };
     let beside = others(&server, &place, "beside", 20);
     let count = held.len();
+    assert!(count > 1000, "only {count} connections: let this process open more files");
     within(10, "all but the last are let go", || (held.iter_mut().map(&is_open).filter(|is_open| *is_open).count() <= 64).then_some(()));
     note(&format!("{count} idle connections of one address"));
     unnoticed("idle connections", calm, beside);

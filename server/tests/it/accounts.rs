@@ -137,12 +137,13 @@ on_both!(a_post_from_another_site_is_refused, |t: TestApp| async move {
     assert_ne!(client.get("/").await.location(), "/sign-in");
 });
 
-const SETUP: [(&str, &str); 5] = [
+const SETUP: [(&str, &str); 6] = [
     ("name", "Ada"),
     ("email", "Ada@Example.com"),
     ("password", PASSWORD),
     ("project", "Web shop"),
     ("origins", "https://www.example.com/"),
+    ("time_zone", "America/New_York"),
 ];
 
 async fn set_up(client: &Client, token: &str, changed: &[(&str, &str)]) -> Page {
@@ -177,7 +178,7 @@ on_both!(set_up_needs_the_token_once, |t: TestApp| async move {
     assert_eq!((page.status, page.location()), (StatusCode::SEE_OTHER, "/p/web-shop/surveys"));
     assert_eq!(client.get("/").await.location(), "/p/web-shop/inbox");
     let project = t.app.store.all_projects().await.unwrap().remove(0);
-    assert_eq!(project.origins, ["https://www.example.com"]);
+    assert_eq!((project.origins, project.zone.name()), (vec!["https://www.example.com".to_owned()], "America/New_York"));
 
     // It is over: for the owner, for strangers, and for the next start.
     assert_eq!(client.get(&format!("/setup?token={token}")).await.location(), "/");
@@ -474,7 +475,7 @@ on_both!(the_last_owner_stays, |t: TestApp| async move {
     let me = t.app.store.staff_by_email("owner@example.com").await.unwrap().unwrap().id;
     for page in [
         owner.post("/p/my-app/members/role", &[("staff", &me), ("role", "admin")]).await,
-        owner.post("/p/my-app/members/remove", &[("staff", &me)]).await,
+        owner.post("/p/my-app/members/remove", &[("staff", &me), ("confirmed", "yes")]).await,
     ] {
         assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
         assert!(page.body.contains("only owner"), "{}", page.body);
@@ -533,7 +534,7 @@ on_both!(a_removed_member_is_out_at_once_and_back_by_undo, |t: TestApp| async mo
     assert_eq!(post(undo("admin")).await, StatusCode::SEE_OTHER);
     assert_eq!(client.get("/p/my-app/members").await.status, StatusCode::OK);
     // And somebody may leave by themselves.
-    assert_eq!(client.post("/p/my-app/members/remove", &[("staff", &staff)]).await.location(), "/");
+    assert_eq!(client.post("/p/my-app/members/remove", &[("staff", &staff), ("confirmed", "yes")]).await.location(), "/");
     t.clock.advance_ms(11 * MINUTE);
     assert_eq!(post(undo("admin")).await, StatusCode::CONFLICT);
 });

@@ -414,13 +414,17 @@ on_both!(a_portal_can_be_off, |t: TestApp| async move {
     let off =
         [("name", "My app"), ("language", "de"), ("accent", "#3868d8"), ("theme", "dark"), ("portal", "off"), ("seen", seen.as_str())];
     assert_eq!(owner.post("/p/my-app/settings", &off).await.status, StatusCode::SEE_OTHER);
-    for path in ["/p/my-app", &first, &widget] {
+    for path in ["/p/my-app", &widget] {
         assert_eq!(client.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
     }
+    // Who wrote already reads on and answers; nothing leads to a form that is not there.
+    let page = client.get(&first).await;
+    assert!(page.status == StatusCode::OK && !page.body.contains("href=\"/p/my-app\""), "{}", page.body);
     let mut fields = WORDS.to_vec();
     fields.push(("idempotency_key", "key-00000002"));
     assert_eq!(send(&client, "/p/my-app", &fields, &[]).await.status, StatusCode::NOT_FOUND);
-    assert_eq!(send(&client, &first, &[("message", "x"), ("idempotency_key", "answer-00001")], &[]).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(send(&client, &first, &[("message", "x"), ("idempotency_key", "answer-00001")], &[]).await.status, StatusCode::SEE_OTHER);
+    assert!(owner.get("/p/my-app/tickets").await.body.contains("The ticket portal is off: no new tickets can be written."));
     assert!(!owner.get("/p/my-app/embed").await.body.contains("http://earshot.test/p/my-app<"));
 
     let seen = hidden(&owner.get("/p/my-app/settings").await, "seen");
@@ -524,6 +528,48 @@ on_both!(
         assert_eq!(from("2001:db8:2:7::1", "key-20000002", &files).await.status, StatusCode::SEE_OTHER);
         t.clock.advance_ms(3_600_000);
         assert_eq!(from("192.0.2.1", "key-00000005", &files).await.status, StatusCode::SEE_OTHER);
+    }
+);
+
+on_both!(
+    long_texts_of_an_address_count_as_what_they_take_on_the_disk,
+    |config: &mut server::config::Config| {
+        config.trusted_proxies = server::config::TrustedProxies::Hops(1);
+        config.rate_per_address = 10_000;
+        config.rate_per_key = 10_000;
+    },
+    |t: TestApp| async move {
+        t.owner().await;
+        let client = t.anonymous();
+        let started = opened(&t, "my-app").await;
+        let from = async |address: &str, key: &str, message: &str| {
+            let fields = [
+                ("subject", "The map"),
+                ("message", message),
+                ("email", "visitor@example.com"),
+                ("started", started.as_str()),
+                ("idempotency_key", key),
+            ];
+            send_from(&client, "/p/my-app", &[("x-forwarded-for", address)], &fields, &[]).await
+        };
+        // Nine thousand letters are counted as 144 KB of the 20 MB.
+        let (long, mut taken) = ("a word ".repeat(1_428), 0);
+        let refused = loop {
+            let page = from("192.0.2.1", &format!("key-{taken:08}"), &long).await;
+            if page.status != StatusCode::SEE_OTHER {
+                break page;
+            }
+            taken += 1;
+            assert!(taken < 200, "20 MB of texts are more than the budget");
+        };
+        assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+        assert!(refused.body.contains("a word a word") && retry_after(&refused) > 0, "{}", refused.body);
+        assert!((130..=145).contains(&taken), "{taken}");
+        // Ordinary messages, and other addresses, go on.
+        assert_eq!(from("192.0.2.1", "key-10000001", "It stays empty.").await.status, StatusCode::SEE_OTHER);
+        assert_eq!(from("192.0.2.2", "key-10000002", &long).await.status, StatusCode::SEE_OTHER);
+        t.clock.advance_ms(3_600_000);
+        assert_eq!(from("192.0.2.1", "key-10000003", &long).await.status, StatusCode::SEE_OTHER);
     }
 );
 

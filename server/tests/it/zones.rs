@@ -72,6 +72,10 @@ on_both!(h20_a_day_in_a_search_is_a_day_of_the_project, |t: TestApp| async move 
             assert_eq!([0, 1].map(|n: usize| page.contains(&format!("row-{}", ids[n]))), found, "{query} with an index: {has_index}");
         }
     }
+    // A search that is not understood is told on the page of exports, too.
+    let page = client.get(&format!("/p/{}/export/file?what=feedback&format=csv&q=before:soon", project.slug)).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.body.contains("id=\"q-error\"") && page.body.contains("value=\"before:soon\""), "{}", page.body);
     // What is told of a record is told in the same zone.
     let page = client.get(&format!("/p/{}/feedback/{}", project.slug, ids[1])).await.body;
     assert!(page.contains("23 Nov 2026, 00:30 UTC+9"), "{page}");

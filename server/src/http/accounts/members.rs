@@ -186,8 +186,7 @@ async fn leaving_page(
             .map(|i| left(i.id.to_string(), i.email.unwrap_or_else(|| "Anybody with the link".into()), i.role.label().into(), &people))
             .collect(),
         may_hand_over,
-        // Links are of no matter to somebody's role.
-        links: if to.is_none() && scope.role() >= Role::Admin { links } else { 0 },
+        links: if scope.role() >= Role::Admin { links } else { 0 },
         mail: app.config.mail.is_some(),
         errors,
     };

@@ -51,6 +51,7 @@ fn locked(app: &AppState, nonce: &Nonce) -> Response {
 }
 
 fn page(app: &AppState, nonce: &Nonce, status: StatusCode, model: SetupForm) -> Response {
+    let model = SetupForm { nonce: nonce.0.clone(), ..model };
     let key = app.ids.uuid().to_string();
     plain_page(app, nonce, status, "Set up", move || view! { <SetupPage model=model idempotency_key=key /> })
 }
@@ -83,6 +84,8 @@ pub(super) async fn run(
                 email: field("email"),
                 project: field("project"),
                 origins: field("origins"),
+                time_zone: field("time_zone"),
+                nonce: String::new(),
                 errors,
             };
             Ok(page(&app, &nonce, StatusCode::UNPROCESSABLE_ENTITY, model))

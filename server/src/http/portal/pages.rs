@@ -115,11 +115,17 @@ impl Visit {
 /// # Errors
 /// Not found, also where the portal is off.
 pub async fn project(app: &App, slug: &str) -> Result<Project> {
+    let project = named(app, slug).await?;
+    if project.portal { Ok(project) } else { Err(Refusal::NotFound.into()) }
+}
+
+/// The project of a name, whether or not its portal takes new tickets.
+async fn named(app: &App, slug: &str) -> Result<Project> {
     // What cannot be a slug is not looked up: PostgreSQL would fault on NUL.
     if !slug.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(Refusal::NotFound.into());
     }
-    Ok(app.store.project_by_slug(slug).await?.filter(|project| project.portal).ok_or(Refusal::NotFound)?)
+    Ok(app.store.project_by_slug(slug).await?.ok_or(Refusal::NotFound)?)
 }
 
 fn page<V: IntoView + 'static>(status: StatusCode, view: impl FnOnce() -> V) -> Response {
@@ -329,6 +335,9 @@ async fn ready(
     if usize::try_from(waiting).unwrap_or(usize::MAX).saturating_add(got.files.bytes()) > MAX_BYTES && got.files.count() > 0 {
         return Err((Some(StatusCode::PAYLOAD_TOO_LARGE), Refusal::field("files", "too_large", "Choose fewer files.").into()));
     }
+    if words.faults.is_none() {
+        app.limits.text(address.bucket(), got.form.bytes(), app.now()).await.map_err(own)?;
+    }
     // Given back when nothing is stored: who sends what is not taken closes no project.
     let intake = app.limits.portal(project.id, app.now()).await.map_err(own)?;
     let payer = Payer::Stranger(address.bucket());
@@ -460,7 +469,8 @@ fn told(
 }
 
 async fn find(app: &App, slug: &str, token: &str) -> Result<(Project, Ticket)> {
-    let project = project(app, slug).await?;
+    // Conversations go on when the portal takes no new tickets.
+    let project = named(app, slug).await?;
     let ticket = tickets::by_token(app, &project, token).await?;
     Ok((project, ticket))
 }
@@ -484,7 +494,7 @@ async fn conversation_page(
     let view = Conversation {
         project: project.name.clone(),
         zone: project.zone.clone(),
-        portal: format!("/p/{}", project.slug),
+        portal: project.portal.then(|| format!("/p/{}", project.slug)),
         messages: with_link(conversation.messages, &link),
         link,
         path,
@@ -520,7 +530,7 @@ pub async fn preview(app: &App, visit: &Visit, project: &Project, ticket: Ticket
     let view = Conversation {
         project: project.name.clone(),
         zone: project.zone.clone(),
-        portal: format!("/p/{}", project.slug),
+        portal: project.portal.then(|| format!("/p/{}", project.slug)),
         link: String::new(),
         path: item.clone(),
         number: ticket.number,

@@ -173,7 +173,13 @@ async fn answer(app: &App, key: &str, id: Option<&str>, address: ClientAddress, 
         Ok(admitted) => admitted,
         Err(response) => return response,
     };
-    let body = read(app, request, limit).await;
+    let body = match read(app, request, limit).await {
+        Ok(bytes) => {
+            let counted = app.limits.text(address.bucket(), bytes.len(), app.now()).await;
+            counted.map(|()| bytes).map_err(|error| text_refused(app, error).into_response())
+        }
+        refused => refused,
+    };
     let mut tried = Tried::default();
     if let (None, Ok(bytes)) = (id, &body) {
         tried = try_remembered(app, key, &headers, bytes).await;
@@ -235,6 +241,14 @@ async fn admit(app: &App, key: &str, address: ClientAddress, headers: &HeaderMap
         }
         Err(response) => Err(with_cors(response, &project, &sender)),
     }
+}
+
+/// The answer to a text for which an address has no room left; what else went wrong as it is.
+pub(super) fn text_refused(app: &App, error: Error) -> ApiError {
+    if matches!(error.refusal(), Some(Refusal::RateLimited(_))) {
+        app.budget.refusals.count("texts");
+    }
+    ApiError(error)
 }
 
 /// The largest submission to any survey of a project that takes answers.

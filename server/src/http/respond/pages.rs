@@ -229,6 +229,10 @@ pub async fn submit(
         return Ok(form(&app, &target, &asked, look, StatusCode::UNPROCESSABLE_ENTITY, filled)?);
     };
     let counted = match counted {
+        Ok(()) => app.limits.text(address.bucket(), posted.bytes(), app.now()).await,
+        Err(limited) => Err(limited),
+    };
+    let counted = match counted {
         Ok(()) => app.limits.project(target.project.id, app.now()).await,
         Err(limited) => Err(limited),
     };
