@@ -2,7 +2,7 @@
 
 use axum::{
     body::Body,
-    extract::multipart::{Field, Multipart, MultipartError},
+    extract::multipart::MultipartError,
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -21,6 +21,7 @@ use futures_util::{StreamExt, stream};
 use super::{
     forms::{Form, file_name},
     limits::{AGAIN, InFlight},
+    upload::{Part, Upload},
 };
 use crate::{
     error::{Error, Result},
@@ -95,13 +96,13 @@ pub fn no_room() -> Refusal {
 }
 
 /// Reads all of a form as it arrives, so that texts after a file that is refused are not lost, and keeps never more of it than fits.
-pub async fn receive(room: &InFlight, mut body: Multipart, files: Files) -> Received {
+pub async fn receive(room: &InFlight, mut body: Upload, files: Files) -> Received {
     room.by_hand();
     let mut got = Received::default();
     let (mut texts, mut fields) = (0, 0);
     loop {
-        let field = match body.next_field().await {
-            Ok(Some(field)) => field,
+        let part = match body.next_field().await {
+            Ok(Some(part)) => part,
             Ok(None) => break,
             Err(error) => {
                 got.break_off(room, &error);
@@ -113,11 +114,11 @@ pub async fn receive(room: &InFlight, mut body: Multipart, files: Files) -> Rece
             got.refuse(room, StatusCode::PAYLOAD_TOO_LARGE, too_large());
             break;
         }
-        let name = field.name().unwrap_or_default().to_owned();
+        let name = part.name();
         if name == FILES {
-            file(room, &mut got, field, files).await;
+            file(room, &mut got, part, files).await;
         } else {
-            text(room, &mut got, &mut texts, name, field).await;
+            text(room, &mut got, &mut texts, name, part).await;
         }
     }
     if let Some(name) = got.files.first_empty() {
@@ -131,11 +132,11 @@ pub async fn receive(room: &InFlight, mut body: Multipart, files: Files) -> Rece
     got
 }
 
-async fn file(room: &InFlight, got: &mut Received, mut field: Field<'_>, files: Files) {
-    let name = file_name(field.file_name().unwrap_or_default());
+async fn file(room: &InFlight, got: &mut Received, mut part: Part<'_>, files: Files) {
+    let name = file_name(part.file_name());
     got.files.begin(&name);
     loop {
-        let piece = field.chunk().await;
+        let piece = part.chunk().await;
         got.had_files |= matches!(&piece, Ok(Some(bytes)) if !bytes.is_empty());
         match piece {
             Ok(None) => break,
@@ -153,10 +154,10 @@ async fn file(room: &InFlight, got: &mut Received, mut field: Field<'_>, files: 
     }
 }
 
-async fn text(room: &InFlight, got: &mut Received, texts: &mut usize, name: String, mut field: Field<'_>) {
+async fn text(room: &InFlight, got: &mut Received, texts: &mut usize, name: String, mut part: Part<'_>) {
     let mut value = Vec::new();
     loop {
-        match field.chunk().await {
+        match part.chunk().await {
             Ok(None) => break,
             Ok(Some(bytes)) => {
                 *texts += bytes.len();

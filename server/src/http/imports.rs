@@ -6,7 +6,7 @@ use app::{
 };
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Multipart, Path, Query, multipart::MultipartError},
+    extract::{DefaultBodyLimit, Path, Query, multipart::MultipartError},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -24,6 +24,7 @@ use super::{
     error::PageResult,
     forms::{Form, file_name},
     limits::InFlight,
+    upload::Upload,
 };
 use crate::{
     error::{Error, Result},
@@ -93,7 +94,7 @@ async fn list(console: Console) -> PageResult {
     Ok(list_page(&console, StatusCode::OK, FieldErrors::default()).await?)
 }
 
-async fn upload(console: Console, room: InFlight, body: Multipart) -> PageResult {
+async fn upload(console: Console, room: InFlight, body: Upload) -> PageResult {
     console.scope(Role::Admin)?;
     // It is stored as it comes.
     room.by_hand();
@@ -111,20 +112,29 @@ fn broken(error: &MultipartError) -> Error {
     Refusal::field("file", "incomplete", "The file did not arrive completely. Try again.").into()
 }
 
-async fn receive(console: &Console, mut body: Multipart) -> Result<ImportId> {
+async fn receive(console: &Console, mut body: Upload) -> Result<ImportId> {
     let (app, scope) = (&console.app, console.scope(Role::Admin)?);
     if !is_room(app, scope.project(), Payer::Team).await? {
         let text = "There is too little room on the disk for a file. Ask the operator to free some, then try again.";
         return Err(Refusal::field("file", "full", text).into());
     }
     let mut key = Form::default();
-    while let Some(mut field) = body.next_field().await.map_err(|e| broken(&e))? {
-        match field.name() {
-            Some("idempotency_key") => key.0.push(("idempotency_key".into(), field.text().await.map_err(|e| broken(&e))?)),
-            Some("file") => {
-                let name = file_name(field.file_name().unwrap_or_default());
+    while let Some(mut part) = body.next_field().await.map_err(|e| broken(&e))? {
+        match part.name().as_str() {
+            "idempotency_key" => {
+                let mut value = Vec::new();
+                while let Some(bytes) = part.chunk().await.map_err(|e| broken(&e))? {
+                    // More than any key has.
+                    if value.len() < 1000 {
+                        value.extend_from_slice(&bytes);
+                    }
+                }
+                key.0.push(("idempotency_key".into(), String::from_utf8_lossy(&value).into_owned()));
+            }
+            "file" => {
+                let name = file_name(part.file_name());
                 let mut upload = imports::begin_upload(app, &scope, &name, key.idempotency_key()?).await?;
-                while let Some(bytes) = field.chunk().await.map_err(|e| broken(&e))? {
+                while let Some(bytes) = part.chunk().await.map_err(|e| broken(&e))? {
                     upload.push(app, &scope, &bytes).await?;
                 }
                 return upload.finish(app, &scope).await;

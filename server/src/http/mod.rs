@@ -32,6 +32,7 @@ pub mod results;
 pub mod security;
 pub mod serve;
 pub mod surveys;
+mod upload;
 pub mod webhooks;
 
 use axum::{Router, extract::DefaultBodyLimit};

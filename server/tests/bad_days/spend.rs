@@ -194,7 +194,7 @@ fn quiet_uploads_of_one_address_stop_nobody_else() {
     drop(held);
     // The control: where many addresses use up all the room, everybody is told to come back.
     let heads: Vec<(u8, String)> = (10..20).map(|visitor| (visitor, head.clone())).collect();
-    let (held, _) = pour(&server, &heads, 10_400_000, 3);
+    let (held, _) = pour(&server, &heads, 10_400_000, 8);
     // What is left when the last of them was refused is less than this one has.
     let larger = form("key-larger-1", &[], &[("a.bin", &vec![3_u8; 9 << 20])]);
     let refused = upload(&server, &place, 3, &larger).unwrap();

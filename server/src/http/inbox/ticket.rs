@@ -4,11 +4,7 @@ use app::{
     desk::{Delivery, FileView, MessageView, TicketView, Typed, conversation::NewLinkPage, size},
     shell::{Flash, Nav, Undo},
 };
-use axum::{
-    Extension,
-    extract::{Multipart, Path},
-    http::StatusCode,
-};
+use axum::{Extension, extract::Path, http::StatusCode};
 use domain::{
     Error as Refusal, FieldErrors, Timestamp,
     accounts::{Role, Scope},
@@ -38,6 +34,7 @@ use crate::{
         limits::InFlight,
         portal::{self, Visit},
         refusal::Sent,
+        upload::Upload,
     },
     limits::budget::Payer,
     search::highlight,
@@ -227,7 +224,7 @@ pub async fn answer(
     Path((_, id)): Path<(String, String)>,
     Extension(sent): Extension<Sent>,
     room: InFlight,
-    body: Multipart,
+    body: Upload,
 ) -> PageResult {
     let (reader, app) = (console.scope(Role::Viewer)?, &console.app);
     let wanted = if is_room(app, reader.project(), Payer::Team).await? { Files::Kept } else { Files::NoRoom };
