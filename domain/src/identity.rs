@@ -70,9 +70,11 @@ impl Signed {
             Value::String(text) => text.parse::<i64>().ok(),
             other => other.as_i64(),
         });
+        // What is stored has no control characters and no spaces around it, and is cut off: two ids that differ in that alone would become one.
+        let is_exact = ["id", "email"].iter().filter_map(|name| contact.get(*name).and_then(Value::as_str)).all(is_stored_as_it_is);
         Some(Self {
             message: message(contact),
-            signature: signature.as_str().and_then(unhex).unwrap_or_default(),
+            signature: signature.as_str().filter(|_| is_exact).and_then(unhex).unwrap_or_default(),
             expires: expires.and_then(|seconds| seconds.checked_mul(1000)).map(Timestamp),
         })
     }
@@ -114,6 +116,11 @@ fn plain(value: &Value) -> Option<String> {
         Value::Bool(is) => Some(is.to_string()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
+}
+
+/// Whether a signed id or address is what will be stored.
+fn is_stored_as_it_is(text: &str) -> bool {
+    text.trim() == text && !text.chars().any(char::is_control) && text.chars().count() <= 200
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

@@ -398,18 +398,21 @@ impl Write {
         }
         let finished_at = before.finished_at.or(self.finished.then_some(self.now));
         // Whoever was proven to have begun it is not somebody else because a page says so.
-        let is_settled = before.identity.is_some_and(Claim::is_trusted) && !self.person.claim.is_trusted();
+        let was_proven = before.identity.is_some_and(Claim::is_trusted);
+        let is_settled = was_proven && !self.person.claim.is_trusted();
         let (contact, known) = if is_settled {
             (before.contact, None)
         } else {
-            tx.contact_again(&self.scope, before.contact, &self.person, self.new_contact, self.now).await?
+            tx.contact_again(&self.scope, (before.contact, was_proven), &self.person, self.new_contact, self.now).await?
         };
         let gained = self.reasons.iter().any(|r| !before.spam_reasons.contains(r));
         let mut reasons = before.spam_reasons.clone();
         reasons.extend(self.reasons.iter().filter(|r| !before.spam_reasons.contains(r)).cloned());
         let language = language::detect(&self.digest.text, &self.survey_language);
         tx.update_response(&self.scope, id, contact, &language, &reasons, finished_at, self.now).await?;
-        if let Some(identity) = self.person.identity().filter(|_| !is_settled) {
+        // A claim that names nobody proves nothing of whom another one named.
+        let names_nobody = self.person.is_anonymous() && self.person.claim.is_trusted() && !was_proven;
+        if let Some(identity) = self.person.identity().filter(|_| !is_settled && !names_nobody) {
             let claimed = known.and_then(|known| known.not_known(&self.person));
             tx.set_identity(&self.scope, id, identity, claimed).await?;
         }

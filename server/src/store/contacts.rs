@@ -94,14 +94,16 @@ impl Tx<'_> {
         Ok(self.meet_one(Met { project: scope.project(), person, known: None, new, at }).await?.id)
     }
 
-    /// As [`Tx::contact_for`], for a response that has a contact: an anonymous one becomes the person they turn out to be.
+    /// As [`Tx::contact_for`], for a response that has a contact: an anonymous one becomes the person they turn out to be. `is_proven`: whether
+    /// a claim that can be trusted led to that contact. Otherwise anybody may have named it, and a trusted claim says nothing of it unless it
+    /// names the same id.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn contact_again(
         &mut self,
         scope: &Scope,
-        current: ContactId,
+        (current, is_proven): (ContactId, bool),
         person: &Person,
         new: ContactId,
         at: Timestamp,
@@ -109,6 +111,7 @@ impl Tx<'_> {
         if person.is_anonymous() {
             return Ok((current, None));
         }
+        let may_be_somebody_else = person.claim.is_trusted() && !is_proven;
         let person = &person.canonical();
         let (external, email): (Option<String>, Option<String>) =
             sqlx::query_as("SELECT external_id, email FROM contacts WHERE id = $1 AND project_id = $2")
@@ -116,7 +119,7 @@ impl Tx<'_> {
                 .bind(scope.project().to_string())
                 .fetch_one(self.conn())
                 .await?;
-        let same = external.is_some() && (person.external_id.is_none() || external == person.external_id);
+        let same = external.is_some() && (external == person.external_id || (person.external_id.is_none() && !may_be_somebody_else));
         let anonymous = external.is_none() && email.is_none();
         let met = Met { project: scope.project(), person, known: None, new, at };
         let stays = same || (anonymous && self.known_contacts(&[met]).await?.is_empty());

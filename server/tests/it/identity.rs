@@ -53,6 +53,20 @@ impl<'a> Place<'a> {
         self.t.anonymous().json(Method::POST, &url, &[], &body).await
     }
 
+    /// Begins to answer, or goes on with the response of this id and token.
+    async fn put(&self, key: &str, begun: Option<(&str, &str)>, contact: &Value) -> Page {
+        let mut body = json!({ "survey": self.survey, "answers": [["q1", "9"]], "finished": begun.is_some(),
+            "idempotency_key": format!("answer-{key}"), "elapsed_ms": 60_000, "context": { "contact": contact } });
+        let url = format!("/embed/v1/{}/responses", self.project.key);
+        match begun {
+            None => self.t.anonymous().json(Method::POST, &url, &[], &body).await,
+            Some((id, token)) => {
+                body["token"] = token.into();
+                self.t.anonymous().json(Method::PUT, &format!("{url}/{id}"), &[], &body).await
+            }
+        }
+    }
+
     /// As [`Place::answer`], which has to be taken; gives the feedback.
     async fn said(&self, key: &str, contact: &Value) -> FeedbackId {
         let page = self.answer(key, contact).await;
@@ -278,6 +292,48 @@ on_both!(what_was_known_before_stays_and_a_proven_response_keeps_its_owner, |t: 
         .rows("SELECT c.external_id || ' ' || r.identity FROM responses r JOIN contacts c ON c.id = r.contact_id ORDER BY r.started_at DESC, r.id DESC LIMIT 1")
         .await;
     assert_eq!(owners, ["7 verified"]);
+});
+
+on_both!(a_claim_proves_nothing_of_whom_an_unsigned_one_named, |t: TestApp| async move {
+    let p = Place::new(&t).await;
+    let secret = p.secret("secret-key-1").await;
+    let owner =
+        json!({ "id": "ceo", "email": "ceo@corp.example", "name": "Carla", "attributes": { "plan": "enterprise" }, "expires": EXPIRES });
+    let known = "ceo ceo@corp.example Carla {\"plan\":\"enterprise\"} 15";
+    p.said("owner", &signed(&secret, owner)).await;
+    assert_eq!(p.contacts().await, [known]);
+    // A stranger begins as the owner, without a signature, and goes on with a claim of their own that names nobody or somebody else.
+    for (n, claim) in [
+        json!({ "email": "mallory@evil.example", "name": "Mallory", "attributes": { "plan": "free" }, "expires": EXPIRES }),
+        json!({ "name": "Mallory", "expires": EXPIRES }),
+        json!({ "attributes": { "theme": "dark" }, "expires": EXPIRES }),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let key = format!("mallory-{n}");
+        let begun = p.put(&key, None, &json!({ "id": "ceo" })).await;
+        assert_eq!(begun.status, StatusCode::CREATED, "{}", begun.body);
+        let begun = begun.json();
+        let id = begun["id"].as_str().unwrap().to_owned();
+        let went_on = p.put(&key, Some((&id, begun["token"].as_str().unwrap())), &signed(&secret, claim)).await;
+        assert_eq!(went_on.status, StatusCode::OK, "{}", went_on.body);
+        assert_eq!(p.contacts().await[0], known, "{n}");
+        let (identity, email): (Option<String>, Option<String>) =
+            sqlx::query_as("SELECT r.identity, c.email FROM responses r JOIN contacts c ON c.id = r.contact_id WHERE r.id = $1")
+                .bind(id)
+                .fetch_one(t.app.store.reader())
+                .await
+                .unwrap();
+        assert!(identity.as_deref() != Some("verified") || email.as_deref() == Some("mallory@evil.example"), "{n}: {identity:?} {email:?}");
+    }
+    // What is signed is what is stored: an id that becomes another one on the way proves nothing.
+    for (n, id) in ["ceo\u{0}", " ceo", "ceo\n", "ceo\u{a0}"].into_iter().enumerate() {
+        let claim = signed(&secret, json!({ "id": id, "email": "m2@evil.example", "name": "Mallory", "expires": EXPIRES }));
+        let said = p.said(&format!("odd-{n}"), &claim).await;
+        assert_eq!(p.claim(said).await.0.as_deref(), Some("wrong"), "{id:?}");
+        assert_eq!(p.contacts().await[0], known, "{id:?}");
+    }
 });
 
 on_both!(one_person_is_one_contact_however_their_address_is_written, |t: TestApp| async move {
