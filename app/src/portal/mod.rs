@@ -73,7 +73,11 @@ pub struct Conversation {
     pub state: State,
     /// The time zone of the project.
     pub zone: Zone,
-    /// Everything said, notes left out.
+    /// Where the messages before these are, if there are any.
+    pub earlier: Option<String>,
+    /// Where the newest messages are, if these are older ones.
+    pub newest: Option<String>,
+    /// What was said, notes left out.
     pub messages: Vec<Message>,
     /// What was typed as an answer.
     pub typed: String,
@@ -303,7 +307,9 @@ pub fn ConversationPage(
         {sent}
         {summary(&view.tail, look.texts.problem, &labels)}
         <h2 class="vh">{words.messages}</h2>
+        {view.earlier.clone().map(|earlier| view! { <p class="more"><a href=earlier>{words.earlier}</a></p> })}
         <ol class="messages">{messages}</ol>
+        {view.newest.clone().map(|newest| view! { <p class="more"><a href=newest>{words.newest}</a></p> })}
         {answer}
     };
     view! { <RespondDocument look=look title=title scripted=false>{content}</RespondDocument> }

@@ -141,7 +141,7 @@ pub async fn by_token(app: &App, project: &Project, wanted: &str) -> Result<Tick
     let (named, proof) = wanted.split_once('-').ok_or(Refusal::NotFound)?;
     let (id, generation) = match named.split_once('.') {
         None => (named, 0),
-        Some((id, number)) => (id, number.parse().ok().filter(|n| *n > 0).ok_or(Refusal::NotFound)?),
+        Some((id, number)) => (id, number.parse().ok().filter(|n: &i64| *n > 0 && n.to_string() == number).ok_or(Refusal::NotFound)?),
     };
     let ticket: TicketId = id.parse().map_err(|_| Refusal::NotFound)?;
     if !app.verify("ticket", &link_text(ticket, generation), proof)? {

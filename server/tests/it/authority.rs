@@ -386,6 +386,9 @@ on_both!(a_tickets_link_is_renewed_and_seen_by_nobody_of_the_team_in_passing, |t
         assert_eq!(anyone.post(&format!("{link}/close"), &[]).await.status, StatusCode::NOT_FOUND);
     }
     assert!(owner.get(&item).await.body.contains("renewed the requester’s link"));
+    // One link has one spelling.
+    let renewed = anyone.get(&first.replacen(&made.ticket.0.simple().to_string(), &format!("{}.01", made.ticket.0.simple()), 1)).await;
+    assert_eq!(renewed.status, StatusCode::NOT_FOUND);
     // The generation is part of what is signed.
     let forged = fresh.replace(".1-", ".2-");
     assert_ne!(forged, fresh);

@@ -725,13 +725,19 @@ async fn letters_to_strangers_have_an_end(database: Database) {
     }
     server::jobs::run_due(&t.app).await.unwrap();
     assert_eq!(smtp.letters().len(), 20);
+    // Letters for a new password are none of these: who shares the network gets theirs.
+    let form = [("x-forwarded-for", "2001:db8:7:1::1"), ("content-type", "application/x-www-form-urlencoded")];
+    let forgot = Body::from("email=owner%40example.com&idempotency_key=forgot-key-1");
+    assert_eq!(client.send(Method::POST, "/forgot", &form, forgot).await.status, StatusCode::SEE_OTHER);
+    server::jobs::run_due(&t.app).await.unwrap();
+    assert_eq!(smtp.letters().len(), 21);
     assert_eq!(write("198.51.100.7", 99).await.status, StatusCode::SEE_OTHER);
     server::jobs::run_due(&t.app).await.unwrap();
-    assert_eq!(smtp.letters().len(), 21, "others still get theirs");
+    assert_eq!(smtp.letters().len(), 22, "others still get theirs");
     t.clock.advance_ms(24 * 3_600_000);
     assert_eq!(write("2001:db8:7::1", 100).await.status, StatusCode::SEE_OTHER);
     server::jobs::run_due(&t.app).await.unwrap();
-    assert_eq!(smtp.letters().len(), 22, "a day later the network has letters again");
+    assert_eq!(smtp.letters().len(), 23, "a day later the network has letters again");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -743,6 +749,41 @@ async fn letters_to_strangers_have_an_end_sqlite() {
 async fn letters_to_strangers_have_an_end_postgres() {
     letters_to_strangers_have_an_end(Database::Postgres).await;
 }
+
+on_both!(a_long_conversation_comes_in_pages, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let client = t.anonymous();
+    let first = path(&write(&t, "key-00000001", &[], &[]).await);
+    for n in 0..60 {
+        t.clock.advance_ms(60_000);
+        let (message, key) = (format!("Answer number {n}."), format!("answer-{n:05}"));
+        let sent = send(&client, &first, &[("message", &message), ("idempotency_key", &key)], &[]).await;
+        assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.body);
+    }
+    let preview = format!("/p/my-app/feedback/{}/as-requester", ticket_at(&t, &project, &first).await.feedback);
+    for (reader, start) in [(&client, &first), (&owner, &preview)] {
+        let newest = reader.get(start).await.body;
+        assert!(newest.contains("Answer number 59.") && newest.contains("Answer number 10."), "{newest}");
+        assert!(!newest.contains("Answer number 9.") && !newest.contains("Show the newest messages"), "{newest}");
+        let earlier = newest.split(&format!("href=\"{start}?before=")).nth(1).unwrap().split('"').next().unwrap();
+        let earlier = reader.get(&format!("{start}?before={earlier}")).await.body;
+        assert!(earlier.contains("The map stays empty") && earlier.contains("Answer number 9."), "{earlier}");
+        assert!(!earlier.contains("Answer number 10.") && !earlier.contains("Show earlier messages"), "{earlier}");
+        assert!(earlier.contains(&format!("href=\"{start}\">Show the newest messages")), "{earlier}");
+        // A message of nobody's leads to the newest.
+        assert!(reader.get(&format!("{start}?before=x")).await.body.contains("Answer number 59."));
+    }
+    // However little there is of others, long ones are no large page.
+    let long = "&".repeat(9_900);
+    for n in 0..30 {
+        t.clock.advance_ms(3_600_000);
+        let key = format!("long-{n:06}");
+        assert_eq!(send(&client, &first, &[("message", &long), ("idempotency_key", &key)], &[]).await.status, StatusCode::SEE_OTHER);
+    }
+    let page = client.get(&first).await.body;
+    assert!(page.len() < 700_000 && page.contains("Show earlier messages"), "{}", page.len());
+});
+
 on_both!(a_form_sent_again_with_other_words_is_another_ticket, |t: TestApp| async move {
     let (project, _) = t.owner().await;
     let client = t.anonymous();

@@ -7,7 +7,7 @@ use app::{
 };
 use axum::{
     body::Body,
-    extract::{Multipart, Path, Query, Request, State},
+    extract::{Path, Query, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{Html, IntoResponse, Redirect, Response},
@@ -36,6 +36,7 @@ use crate::{
         limits::InFlight,
         respond::{is_own, tidy, user_agent, web_address},
         security::Nonce,
+        upload::Upload,
     },
     limits::{Intake, budget::Payer},
     state::{App, AppState},
@@ -45,6 +46,9 @@ use crate::{
 
 /// When to come back with files for which there is no room now, in seconds.
 const FILES_AGAIN: u64 = 3600;
+/// Most messages, and bytes of what they say, on one page of a conversation; one is shown however long it is.
+const PAGE_MESSAGES: usize = 50;
+const PAGE_BYTES: usize = 100_000;
 
 /// How a page is asked for.
 #[derive(Debug, Default, Deserialize)]
@@ -59,6 +63,8 @@ pub struct Asked {
     environment: Option<String>,
     /// Set after a ticket was sent.
     sent: Option<String>,
+    /// Only messages of a conversation before this one.
+    before: Option<String>,
 }
 
 /// Put into the extensions of answers that are pages of the portal, whatever their status.
@@ -391,7 +397,7 @@ pub async fn submit(
     address: ClientAddress,
     visit: Visit,
     room: InFlight,
-    body: Multipart,
+    body: Upload,
 ) -> PageResult {
     // Counted before anything is looked up; only the form comes back then, with what was filled in.
     let counted = app.limits.address(address.bucket(), app.now()).await;
@@ -416,13 +422,24 @@ pub async fn submit(
                 environment: find("environment"),
                 user_agent: user_agent(&visit.headers),
             };
-            let without_letter = match app.limits.letter(project.id, address.bucket(), app.now()).await {
-                Err(error) if !matches!(error.refusal(), Some(Refusal::RateLimited(_))) => return Err(error.into()),
-                counted => counted.is_err(),
+            // Without mail there is no letter to count.
+            let without_letter = match &app.config.mail {
+                None => false,
+                Some(_) => match app.limits.letter(project.id, address.bucket(), app.now()).await {
+                    Err(error) if !matches!(error.refusal(), Some(Refusal::RateLimited(_))) => return Err(error.into()),
+                    counted => counted.is_err(),
+                },
             };
             let submission = Submission { ticket, files, kept, signals: Some(signals), context, without_letter };
             match tickets::submit(&app, &project, &key, submission).await {
                 Ok(made) => {
+                    // A retry of what was sent before its link was renewed. Whoever knows the key of a form gets no newer link by it.
+                    if app.store.link_generation(made.ticket).await?.is_some_and(|generation| generation > 0) {
+                        return Ok(page(
+                            StatusCode::OK,
+                            move || view! { <NoticePage look=look title=words.sent_title text=words.renewed /> },
+                        ));
+                    }
                     let token = tickets::token(&app, made.ticket)?;
                     return Ok(secret(Redirect::to(&format!("/p/{}/t/{token}?sent=1", project.slug)).into_response()));
                 }
@@ -491,11 +508,15 @@ async fn conversation_page(
     let typed = back.form.get("message").to_owned();
     let conversation = tickets::public_conversation(app, ticket).await?;
     let ticket = conversation.ticket;
+    let (messages, is_cut, is_older) = page_of(conversation.messages, visit.asked.before.as_deref());
+    let (earlier, newest) = neighbours(&path, &messages, (is_cut, is_older));
     let view = Conversation {
         project: project.name.clone(),
         zone: project.zone.clone(),
         portal: project.portal.then(|| format!("/p/{}", project.slug)),
-        messages: with_link(conversation.messages, &link),
+        messages: with_link(messages, &link),
+        earlier,
+        newest,
         link,
         path,
         preview: false,
@@ -508,6 +529,27 @@ async fn conversation_page(
         tail: back.tail(app, project, &place).await?,
     };
     Ok(page(status, move || view! { <ConversationPage look=look view=view /> }))
+}
+
+/// The messages of one page: the newest, or those before one of them; whether there are earlier ones, and whether there are newer ones. Bounded,
+/// so that a long conversation that is read slowly holds little memory.
+fn page_of(mut messages: Vec<Message>, before: Option<&str>) -> (Vec<Message>, bool, bool) {
+    let end = before.and_then(|id| messages.iter().position(|message| message.id.to_string() == id));
+    messages.truncate(end.unwrap_or(messages.len()));
+    let mut bytes = 0;
+    let fits = |message: &&Message| {
+        bytes += message.body.len();
+        bytes <= PAGE_BYTES
+    };
+    let shown = messages.iter().rev().take(PAGE_MESSAGES).take_while(fits).count().max(1);
+    let hidden = messages.len().saturating_sub(shown);
+    (messages.split_off(hidden), hidden > 0, end.is_some())
+}
+
+/// Where the messages before these are, and the newest ones.
+fn neighbours(here: &str, messages: &[Message], (earlier, newer): (bool, bool)) -> (Option<String>, Option<String>) {
+    let first = messages.first().filter(|_| earlier);
+    (first.map(|first| format!("{here}?before={}", first.id)), newer.then(|| here.to_owned()))
 }
 
 /// The messages with the requester's link where the team's answers name it.
@@ -527,10 +569,14 @@ pub async fn preview(app: &App, visit: &Visit, project: &Project, ticket: Ticket
     let look = visit.look(project, Some(ticket.language.as_str()));
     let conversation = tickets::public_conversation(app, ticket).await?;
     let ticket = conversation.ticket;
+    let (messages, is_cut, is_older) = page_of(conversation.messages, visit.asked.before.as_deref());
+    let (earlier, newest) = neighbours(&format!("{item}/as-requester"), &messages, (is_cut, is_older));
     let view = Conversation {
         project: project.name.clone(),
         zone: project.zone.clone(),
         portal: project.portal.then(|| format!("/p/{}", project.slug)),
+        earlier,
+        newest,
         link: String::new(),
         path: item.clone(),
         number: ticket.number,
@@ -539,7 +585,7 @@ pub async fn preview(app: &App, visit: &Visit, project: &Project, ticket: Ticket
         back: item,
         just_sent: false,
         state: ticket.state,
-        messages: conversation.messages,
+        messages,
         typed: String::new(),
         tail: Tail::default(),
     };
@@ -577,7 +623,7 @@ pub async fn answer(
     BaseUrl(base): BaseUrl,
     visit: Visit,
     room: InFlight,
-    body: Multipart,
+    body: Upload,
 ) -> PageResult {
     let counted = app.limits.address(address.bucket(), app.now()).await;
     let (project, ticket) = find(&app, &slug, &token).await?;
