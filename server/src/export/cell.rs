@@ -7,6 +7,9 @@ const RISKY: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
 /// not among them: a cell that holds one is quoted.
 const SEPARATORS: [char; 5] = [';', '\t', '\r', '\n', '|'];
 
+/// Signs without a width, which a spreadsheet may leave out before it looks for a formula.
+const INVISIBLE: [char; 6] = ['\u{feff}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{200e}', '\u{2060}'];
+
 /// The text with a `'` before whatever a spreadsheet could take for a formula: formulas can send what stands in other cells to strangers.
 #[must_use]
 pub fn spreadsheet_text(text: &str) -> String {
@@ -19,7 +22,7 @@ pub fn spreadsheet_text(text: &str) -> String {
             out.push('\'');
         }
         out.push(c);
-        begins_cell = is_separator || (begins_cell && (c.is_whitespace() || c == '"' || c.is_control()));
+        begins_cell = is_separator || (begins_cell && (c.is_whitespace() || c == '"' || c.is_control() || INVISIBLE.contains(&c)));
     }
     out
 }
@@ -38,6 +41,8 @@ mod tests {
             ("-1", "'-1"),
             ("@SUM(A1)", "'@SUM(A1)"),
             ("＝1", "'＝1"),
+            ("\u{feff}=1", "\u{feff}'=1"),
+            ("a;\u{200b}@x", "a;\u{200b}'@x"),
             ("\t=1", "'\t'=1"),
             (" =1", " '=1"),
             ("x;=cmd|' /C calc'!A0;", "x;'=cmd|' /C calc'!A0;"),
@@ -56,7 +61,7 @@ mod tests {
 
     /// Whether a spreadsheet could take a cell for a formula.
     fn is_risky(cell: &str) -> bool {
-        cell.trim_start_matches(|c: char| c.is_whitespace() || c == '"' || c.is_control()).starts_with(RISKY)
+        cell.trim_start_matches(|c: char| c.is_whitespace() || c == '"' || c.is_control() || INVISIBLE.contains(&c)).starts_with(RISKY)
     }
 
     fn cells(file: &[u8], delimiter: u8) -> Vec<String> {

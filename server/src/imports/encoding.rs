@@ -3,8 +3,9 @@
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use domain::imports::{Encoding, UNREADABLE};
 
-/// How much of a file that is not plain ASCII is looked at to tell encodings apart; validity as UTF-8 is checked for all of it.
-const LOOKED_AT: usize = 2 << 20;
+/// How much of a file that is not plain ASCII is looked at to tell encodings apart, which takes 0.1 s a megabyte; validity as UTF-8 is checked
+/// for all of it.
+const LOOKED_AT: usize = 256 << 10;
 /// How much of a file's beginning shows whether it is UTF-16.
 const HEAD: usize = 64 << 10;
 

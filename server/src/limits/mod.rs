@@ -108,6 +108,8 @@ pub enum Key {
     ChangePassword(StaffId),
     /// Letters to set a new password, for an account (the hash of its e-mail address) and a network.
     Forgot(String, Network),
+    /// Letters to set a new password, by network.
+    ForgotNetwork(Network),
     /// Letters to addresses that nobody has confirmed, by network.
     LettersNetwork(Network),
     /// Letters to addresses that nobody has confirmed, by project.
@@ -134,6 +136,7 @@ impl fmt::Display for Key {
             Self::SignInDevice(device) => write!(f, "sign-in device {device}"),
             Self::ChangePassword(staff) => write!(f, "change-password {staff}"),
             Self::Forgot(email, network) => write!(f, "forgot {email} {network}"),
+            Self::ForgotNetwork(network) => write!(f, "forgot network {network}"),
             Self::LettersNetwork(network) => write!(f, "letters network {network}"),
             Self::LettersProject(project) => write!(f, "letters project {project}"),
         }
@@ -315,7 +318,7 @@ impl Limits {
     /// As [`Limits::sign_in`].
     pub async fn forgot(&self, email_hash: &str, address: IpAddr, now: Timestamp) -> Result<()> {
         let network = Network::widest(address);
-        let keys = vec![(Key::Forgot(email_hash.into(), network), FORGOT), (Key::LettersNetwork(network), LETTERS_NETWORK)];
+        let keys = vec![(Key::Forgot(email_hash.into(), network), FORGOT), (Key::ForgotNetwork(network), LETTERS_NETWORK)];
         self.attempt(keys, now).await.map(drop)
     }
 

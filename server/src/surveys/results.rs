@@ -23,6 +23,8 @@ use crate::{
 
 /// Texts shown of each question.
 const TEXTS: i64 = 5;
+/// The most days that a chart goes back before the first response.
+const MOST_DAYS: i64 = 3660;
 /// Beyond this many days, the chart counts by week.
 const BY_WEEK: i64 = 92;
 
@@ -161,10 +163,17 @@ pub async fn results(app: &App, scope: &Scope, id: SurveyId, range: Range, zone:
         questions.push(QuestionResult { question, is_asked, tally, texts });
     }
     questions.sort_by_key(|q| !q.is_asked);
-    let from = counts.first.map_or(range.from, |first| if range.from.0 == 0 { Timestamp(first) } else { range.from });
-    let until = range.until.min(app.now().plus_ms(1)).max(from.plus_ms(1));
-    let days = store.responses_by_day(scope, id, Range { from, ..range }, zone).await?;
-    let (columns, by_week) = columns(&days, zone.day(from), zone.day(until.plus_ms(-1)));
+    let (columns, by_week) = match counts.first.map(Timestamp) {
+        None => (Vec::new(), false),
+        Some(first) => {
+            let until = range.until.min(app.now().plus_ms(1)).max(first.plus_ms(1));
+            let days = store.responses_by_day(scope, id, Range { from: first, until }, zone).await?;
+            let last = zone.day(until.plus_ms(-1));
+            // A chart of centuries before the first response shows nothing.
+            let from = if last.0 - zone.day(range.from).0 > MOST_DAYS { first } else { range.from };
+            columns(&days, zone.day(from), last)
+        }
+    };
     Ok(Results { survey, counts, columns, by_week, questions })
 }
 

@@ -200,6 +200,13 @@ on_both!(h20_days_are_those_of_the_project, |t: TestApp| async move {
     let weeks: Vec<_> = whole.columns.iter().filter(|c| c.started > 0).map(|c| (c.day.to_string(), c.started)).collect();
     let expected = [("2026-03-23", 3), ("2026-03-30", 1), ("2026-10-19", 2), ("2026-10-26", 1)];
     assert_eq!((whole.by_week, weeks), (true, expected.map(|(day, n)| (day.to_owned(), n)).to_vec()));
+    // However far a range goes, the chart is about the time of the responses.
+    for (from, to) in [("", "9999-12-31"), ("-9999-01-01", ""), ("0001-01-01", "9999-12-31")] {
+        let found = f.results(Days { from: from.into(), to: to.into(), last: None }).await;
+        let counted = found.columns.iter().map(|c| c.started).sum::<i64>();
+        assert_eq!((found.counts.started, counted, found.columns[0].day.to_string().as_str()), (7, 7, "2026-03-23"), "{from} {to}");
+        assert!(found.columns.len() < 60, "{}", found.columns.len());
+    }
     // Of all time, the chart begins with the first response.
     let whole = f.results(Days::default()).await;
     assert_eq!((whole.columns[0].day.to_string(), whole.columns.iter().map(|c| c.started).sum::<i64>()), ("2026-03-23".to_owned(), 7));
