@@ -178,7 +178,7 @@ test('503: the database is busy, and the same is sent again', async ({ page, own
   const release = await holdWriteLock(own);
   try {
     await sendComment(page);
-    await expect(reason(page, javaScriptEnabled)).toContainText('The database cannot take this now. Nothing was lost; try again in a moment.');
+    await expect(reason(page, javaScriptEnabled)).toContainText('Earshot is too busy to accept this right now. Nothing was changed; try again in a moment.');
     await keepsWords(page, field, javaScriptEnabled);
   } finally {
     await release();
@@ -211,7 +211,7 @@ test('the editor says why it did not save, and saves later @js', async ({ page, 
   const release = await holdWriteLock(own);
   try {
     await field.fill('Typed while busy');
-    await expect(status).toContainText('Not saved. The database cannot take this now. Nothing was lost; try again in a moment.');
+    await expect(status).toContainText('Not saved. Earshot is too busy to accept this right now. Nothing was changed; try again in a moment.');
   } finally {
     await release();
   }

@@ -21,6 +21,9 @@ pub fn tests(paths: &Paths, args: &Args) -> Result<Tally> {
     }
     let (success, text) = tee(playwright.arg("test").args(&args.extra))?;
     let tally = count(&text);
+    if let Some(skipped) = skipped(&text) {
+        println!("   skipped: {skipped} browser tests, for what is not installed here");
+    }
     if firefox.is_none() {
         println!("   skipped: the widget's cases in Firefox. Install Firefox, or set EARSHOT_FIREFOX to where it is");
     }
@@ -90,13 +93,19 @@ fn count(text: &str) -> Tally {
     tally
 }
 
+/// How many tests Playwright left out, from its closing lines.
+fn skipped(text: &str) -> Option<u32> {
+    text.lines().rev().find_map(|line| line.trim().strip_suffix(" skipped")?.parse().ok())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::count;
+    use super::{count, skipped};
 
     #[test]
     fn closing_lines_are_added_up() {
         let tally = count("  1 failed\n    [js] › a.spec.js:3:1 › x\n  2 did not run\n  3 skipped\n  12 passed (30.1s)\n");
         assert_eq!((tally.passed, tally.failed), (12, 3));
+        assert_eq!((skipped("  3 skipped\n  12 passed (30.1s)\n"), skipped("  12 passed\n")), (Some(3), None));
     }
 }
