@@ -73,8 +73,9 @@ fn unnoticed(what: &str, calm: (Duration, Duration), beside: (Duration, Duration
     assert!(beside.0 < calm.0 * 4 + Duration::from_millis(500), "{what}: {:?} became {:?}", calm.0, beside.0);
 }
 
-/// Begins requests with a body of this size and sends as much of each as is taken, for a while; gives the connections, which stay open.
-fn pour(server: &Server, heads: &[(u8, String)], bytes: usize, seconds: u64) -> (Vec<TcpStream>, usize) {
+/// Begins requests with a body of this size and sends as much of each as is taken, until nothing more is taken for a second; gives the
+/// connections, which stay open.
+fn pour(server: &Server, heads: &[(u8, String)], bytes: usize) -> (Vec<TcpStream>, usize) {
     let piece = vec![b'a'; 64 << 10];
     let mut streams: Vec<(TcpStream, usize)> = Vec::new();
     for (visitor, head) in heads {
@@ -83,12 +84,15 @@ fn pour(server: &Server, heads: &[(u8, String)], bytes: usize, seconds: u64) -> 
             streams.push((stream, 0));
         }
     }
-    let began = now();
-    while began.elapsed() < Duration::from_secs(seconds) {
+    let (began, mut last_taken) = (now(), now());
+    while last_taken.elapsed() < Duration::from_secs(1) && began.elapsed() < Duration::from_secs(30) {
         for (stream, sent) in &mut streams {
             while *sent < bytes {
                 match stream.write(&piece[..piece.len().min(bytes - *sent)]) {
-                    Ok(n) => *sent += n,
+                    Ok(n) => {
+                        *sent += n;
+                        last_taken = now();
+                    }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                     Err(_) => *sent = usize::MAX,
                 }
@@ -122,7 +126,7 @@ fn unfinished_submissions_take_little_memory() {
     let start = String::from_utf8(form("key-control-1", &[], &[("a.bin", b"")])).unwrap();
     let start = start.split_once(&format!("\r\n--{BOUNDARY}--")).unwrap().0;
     let head = post(&portal, &format!("multipart/form-data; boundary={BOUNDARY}"), "Content-Length: 10000000") + start;
-    let (held, _) = pour(&server, &[(1, head)], 9_900_000, 2);
+    let (held, _) = pour(&server, &[(1, head)], 9_900_000);
     let grown = server.resident().saturating_sub(before);
     assert!(grown > 4 * MB, "the control: a body of 9.9 MB in memory adds {grown} bytes");
     drop(held);
@@ -141,7 +145,7 @@ fn unfinished_submissions_take_little_memory() {
             head.push_str(&format!("{:x}\r\n", 1 << 20));
         }
         let heads: Vec<(u8, String)> = (0..100).map(|_| (visitor, head.clone())).collect();
-        let (held, taken) = pour(&server, &heads, if bytes == 0 { 1 << 20 } else { bytes }, 3);
+        let (held, taken) = pour(&server, &heads, if bytes == 0 { 1 << 20 } else { bytes });
         let worked = (server.processor() - worked) / 100;
         let beside = others(&server, &place, &what.replace(' ', "-"), 20);
         let grown = server.resident().saturating_sub(before);
@@ -173,7 +177,7 @@ fn quiet_uploads_of_one_address_stop_nobody_else() {
     let file = vec![3_u8; 3 << 20];
     let large = |n: u32| form(&format!("key-large-{n}"), &[], &[("a.bin", &file)]);
     let (before, worked) = (server.resident(), server.processor());
-    let (held, _) = pour(&server, &vec![(1, head.clone()); 7], 10_400_000, 3);
+    let (held, _) = pour(&server, &vec![(1, head.clone()); 7], 10_400_000);
     let worked = (server.processor() - worked) / 7;
     let beside = others(&server, &place, "beside", 20);
     let grown = server.resident().saturating_sub(before);
@@ -194,7 +198,7 @@ fn quiet_uploads_of_one_address_stop_nobody_else() {
     drop(held);
     // The control: where many addresses use up all the room, everybody is told to come back.
     let heads: Vec<(u8, String)> = (10..20).map(|visitor| (visitor, head.clone())).collect();
-    let (held, _) = pour(&server, &heads, 10_400_000, 8);
+    let (held, _) = pour(&server, &heads, 10_400_000);
     // What is left when the last of them was refused is less than this one has.
     let larger = form("key-larger-1", &[], &[("a.bin", &vec![3_u8; 9 << 20])]);
     let refused = upload(&server, &place, 3, &larger).unwrap();
