@@ -9,7 +9,7 @@ use domain::Timestamp;
 
 use crate::{
     error::{Error, Result},
-    machine, search,
+    machine, state,
     store::{
         Store,
         backup::{self, Contents},
@@ -67,7 +67,7 @@ pub struct Restored {
 /// When a server uses the directory, the backup is damaged or newer than this program, or there is a database and `replace` is not set.
 pub async fn restore(data: &Path, file: &Path, replace: bool, instance: &str, now: Timestamp) -> Result<Restored> {
     backup::check(file).await?;
-    let lock = search::claim(&data.join("index"))?;
+    let lock = state::claim(data)?;
     let place = data.join(DATABASE);
     if place.exists() && !replace {
         let hint = format_args!("{}; with --replace it is set aside and the backup takes its place", place.display());

@@ -8,7 +8,7 @@ use crate::{
     http::serve::{MOST_CONNECTIONS, connections},
     machine,
     mail::check_server,
-    search,
+    state,
     store::{
         backup,
         doctor::{Facts, look, newest_migration},
@@ -125,7 +125,7 @@ fn files(connections: usize) -> Finding {
 }
 
 fn server(data: &Path) -> Finding {
-    match search::claim(&data.join("index")) {
+    match state::claim(data) {
         Ok(lock) => {
             drop(lock);
             Finding::well("No server uses the directory now.")
@@ -218,7 +218,7 @@ fn index(data: &Path, instance: &str) -> Finding {
     match search::inspect(&data.join("index"), instance) {
         None => Finding::well("There is no search index yet; the server builds it while it serves."),
         Some(Ok(())) => Finding::well("The search index can be used."),
-        Some(Err(error)) => Finding::well(format!("The search index is set aside at the next start and built again ({}).", detail(&error))),
+        Some(Err(error)) => Finding::well(format!("The search index is set aside at the next start and built again ({error}).")),
     }
 }
 

@@ -93,6 +93,16 @@ pub fn not_blank(text: &str) -> std::result::Result<(), ValidationError> {
     if text.trim().is_empty() { Err(ValidationError::new("required")) } else { Ok(()) }
 }
 
+impl From<search::Error> for Error {
+    fn from(error: search::Error) -> Self {
+        match error {
+            search::Error::Refused(refusal) => Self::Refused(refusal),
+            search::Error::Source(source) => source.downcast().map_or_else(|other| Self::Internal(other.to_string()), |own| *own),
+            search::Error::Internal(text) => Self::Internal(text),
+        }
+    }
+}
+
 impl From<serde_json::Error> for Error {
     fn from(error: serde_json::Error) -> Self {
         Self::internal("stored JSON", error)

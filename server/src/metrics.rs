@@ -8,11 +8,11 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::{Registry, Unit},
 };
+use search::Status;
 
 use crate::{
     error::{Error, Result},
     machine,
-    search::Status,
     state::App,
 };
 

@@ -2,22 +2,25 @@
 
 use std::{
     collections::HashMap,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{Clock, IdSource, Timestamp, ids::StaffId};
+use search::Search;
 use sha2::{Digest, Sha256};
 
 use crate::{
     config::Config,
-    error::Result,
+    error::{Error, Result},
+    jobs::index::Documents,
     keys::Uses,
     limits::{Limits, budget::Budget, connections::Door},
+    machine,
     mail::Mailer,
     metrics::Metrics,
     responses::Remembered,
-    search::Search,
     signing::{Keyring, seal},
     store::{Store, installation::SigningSecret},
     tickets::studio::Studio,
@@ -64,6 +67,15 @@ pub struct App {
 /// Shared by all handlers.
 pub type AppState = Arc<App>;
 
+/// Proof that no other process serves from the data directory, which is made when it is not there, while it is held.
+///
+/// # Errors
+/// When one does, or the directory cannot be made or written.
+pub fn claim(data: &Path) -> Result<impl Send + use<>> {
+    machine::private_directory(data).map_err(|e| Error::Internal(format!("the data directory {} cannot be made: {e}", data.display())))?;
+    Ok(search::claim(&data.join("index"))?)
+}
+
 impl App {
     /// The program over an open store; makes the installation's secret on first use.
     ///
@@ -79,7 +91,7 @@ impl App {
             secrets = store.signing_secrets().await?;
         }
         keyring.load(secrets, config.secret.as_ref())?;
-        let search = Search::new(config.data.join("index"), installation.instance, Arc::new(store.clone()), Arc::clone(&clock));
+        let search = Search::new(config.data.join("index"), installation.instance, Arc::new(Documents(store.clone())), Arc::clone(&clock));
         let limits = Limits::new(&config, &store);
         let mailer = config.mail.as_ref().map(Mailer::new).transpose()?;
         let studio = Studio::new(&config.program);

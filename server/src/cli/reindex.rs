@@ -1,15 +1,13 @@
 //! `earshot reindex`.
 
-use crate::{
-    error::Result,
-    search::{self, Status},
-    state::App,
-};
+use search::{self, Status};
+
+use crate::{error::Result, state::App};
 
 /// Builds the search index again, telling how far it is.
 pub(super) async fn run(app: &App) -> Result<()> {
     let mut told = None;
-    let indexed = search::reindex(app, |status| {
+    let indexed = search::reindex(&app.search, |status| {
         if let Status::Building { done, total } = status {
             // A line for each tenth, not for each thousand.
             let tenth = done.saturating_mul(10).checked_div(total).unwrap_or_default();

@@ -10,7 +10,7 @@ use crate::{
     config::{Config, unknown_variables},
     demo,
     error::{Error, Result},
-    http, search,
+    http, state,
 };
 
 /// Serves until a signal asks to stop; with the demonstration when it has a place for its site.
@@ -23,7 +23,7 @@ pub(super) async fn run(config: Config, demo_site: Option<SocketAddr>) -> Result
     let listener =
         http::serve::listen(asked).map_err(|e| Error::Internal(format!("cannot listen on {asked} (--listen, EARSHOT_LISTEN): {e}")))?;
     // Before the database is opened, which may change it: another server may be using it. Held until serving begins, which takes it for good.
-    let claimed = search::claim(&config.data.join("index"))?;
+    let claimed = state::claim(&config.data)?;
     let app = open(&config).await?;
     let mut address = listener.local_addr().map_err(|e| Error::internal("listen", e))?;
     if address.ip().is_unspecified() {

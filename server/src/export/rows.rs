@@ -9,12 +9,12 @@ use domain::{
     surveys::{Question, SurveyBody, answer::Answer},
     triage::TriageQuery,
 };
+use search::{Ask, MAX_LIMIT, Sort};
 use serde_json::{Map, Value, json};
 
 use super::{Row, What};
 use crate::{
     error::Result,
-    search::{Ask, MAX_LIMIT, Sort},
     state::AppState,
     store::export::{FeedbackRow, ItemRow, Place, ResponseRow},
 };

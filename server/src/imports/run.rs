@@ -11,6 +11,7 @@ use domain::{
     ids::{ContactId, FeedbackId, ImportId, JobId, ProjectId},
     imports::{Groups, ImportStatus, NewContact, NewRow, Plan, Problem},
 };
+use search::language;
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -21,7 +22,6 @@ use super::{
 use crate::{
     error::{Error, Result},
     jobs::{Context, Outcome},
-    language,
     responses::Person,
     state::{App, AppState},
     store::{

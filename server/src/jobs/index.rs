@@ -2,16 +2,27 @@
 
 use async_trait::async_trait;
 use domain::ids::{FeedbackId, ProjectId, StaffId, SurveyId};
+use search::{Change, Document, Position, Source};
 use tokio::sync::watch;
 
 use crate::{
-    error::Result,
-    search::{Change, Document, Position, Source},
+    error::Error,
     store::{
         Store,
         search::{ChangeRow, IndexRow, Seen},
     },
 };
+
+/// The store as the search index knows it.
+pub struct Documents(pub Store);
+
+/// An error of the store, as the index passes it on.
+fn failed(error: Error) -> search::Error {
+    match error {
+        Error::Refused(refusal) => search::Error::Refused(refusal),
+        other => search::Error::Source(Box::new(other)),
+    }
+}
 
 fn document(row: IndexRow) -> Document {
     let known = [&row.contact_name, &row.contact_email, &row.contact_external].into_iter().flatten().any(|t| !t.is_empty());
@@ -20,61 +31,61 @@ fn document(row: IndexRow) -> Document {
 }
 
 #[async_trait]
-impl Source for Store {
-    async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>> {
-        let rows = self.changes_after(after.tx, after.seq, i64::try_from(limit).unwrap_or(i64::MAX)).await?;
+impl Source for Documents {
+    async fn changes(&self, after: Position, limit: usize) -> search::Result<Vec<Change>> {
+        let rows = self.0.changes_after(after.tx, after.seq, i64::try_from(limit).unwrap_or(i64::MAX)).await.map_err(failed)?;
         let change =
             |r: ChangeRow| Change { at: Position { tx: r.tx, seq: r.seq }, project: r.project, feedback: r.feedback, made: r.made };
         Ok(rows.into_iter().map(change).collect())
     }
 
-    async fn mend(&self) -> Result<()> {
-        let mended = self.mend_changes().await?;
+    async fn mend(&self) -> search::Result<()> {
+        let mended = self.0.mend_changes().await.map_err(failed)?;
         if mended > 0 {
             tracing::warn!(search.changes = mended, "the database was moved to another server; its changes are followed anew");
         }
         Ok(())
     }
 
-    async fn head(&self) -> Result<Position> {
-        self.last_change(Seen::Committed).await.map(|(tx, seq)| Position { tx, seq })
+    async fn head(&self) -> search::Result<Position> {
+        self.0.last_change(Seen::Committed).await.map_err(failed).map(|(tx, seq)| Position { tx, seq })
     }
 
-    async fn beginning(&self) -> Result<Position> {
-        self.changes_begin().await.map(|(tx, seq)| Position { tx, seq })
+    async fn beginning(&self) -> search::Result<Position> {
+        self.0.changes_begin().await.map_err(failed).map(|(tx, seq)| Position { tx, seq })
     }
 
-    async fn change_at(&self, at: Position) -> Result<Option<FeedbackId>> {
-        self.change_about(at.seq).await
+    async fn change_at(&self, at: Position) -> search::Result<Option<FeedbackId>> {
+        self.0.change_about(at.seq).await.map_err(failed)
     }
 
-    async fn settled(&self) -> Result<Position> {
-        self.last_change(Seen::Settled).await.map(|(tx, seq)| Position { tx, seq })
+    async fn settled(&self) -> search::Result<Position> {
+        self.0.last_change(Seen::Settled).await.map_err(failed).map(|(tx, seq)| Position { tx, seq })
     }
 
-    async fn documents(&self, changes: &[Change]) -> Result<Vec<Document>> {
+    async fn documents(&self, changes: &[Change]) -> search::Result<Vec<Document>> {
         let changes: Vec<(FeedbackId, bool)> = changes.iter().map(|change| (change.feedback, change.made)).collect();
-        Ok(self.changed_rows(&changes).await?.into_iter().map(document).collect())
+        Ok(self.0.changed_rows(&changes).await.map_err(failed)?.into_iter().map(document).collect())
     }
 
-    async fn documents_after(&self, after: Option<FeedbackId>, limit: usize) -> Result<Vec<Document>> {
-        let rows = self.index_rows_after(after, i64::try_from(limit).unwrap_or(i64::MAX)).await?;
+    async fn documents_after(&self, after: Option<FeedbackId>, limit: usize) -> search::Result<Vec<Document>> {
+        let rows = self.0.index_rows_after(after, i64::try_from(limit).unwrap_or(i64::MAX)).await.map_err(failed)?;
         Ok(rows.into_iter().map(document).collect())
     }
 
-    async fn count(&self) -> Result<usize> {
-        self.feedback_total().await.map(|n| usize::try_from(n).unwrap_or_default())
+    async fn count(&self) -> search::Result<usize> {
+        self.0.feedback_total().await.map_err(failed).map(|n| usize::try_from(n).unwrap_or_default())
     }
 
-    async fn member(&self, project: ProjectId, email: &str) -> Result<Option<StaffId>> {
-        self.member_id_by_email(project, email).await
+    async fn member(&self, project: ProjectId, email: &str) -> search::Result<Option<StaffId>> {
+        self.0.member_id_by_email(project, email).await.map_err(failed)
     }
 
-    async fn surveys(&self, project: ProjectId, name: &str) -> Result<Vec<SurveyId>> {
-        self.survey_ids_by_name(project, name).await
+    async fn surveys(&self, project: ProjectId, name: &str) -> search::Result<Vec<SurveyId>> {
+        self.0.survey_ids_by_name(project, name).await.map_err(failed)
     }
 
     fn wake(&self) -> watch::Receiver<u64> {
-        self.changes()
+        self.0.changes()
     }
 }

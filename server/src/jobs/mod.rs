@@ -2,7 +2,7 @@
 //!
 //! A new kind of work is a variant of [`Job`] with its arm in [`Job::kind`] and in `perform`.
 
-mod index;
+pub mod index;
 mod runner;
 
 pub use runner::Runner;

@@ -19,11 +19,12 @@ use domain::{
     responses::{Digest, Signals, digest, spam_reasons},
     surveys::{Answer, SurveyBody, SurveyStatus},
 };
+use search::language;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Error, Result},
-    identity, language,
+    identity,
     state::App,
     store::{
         Tx,

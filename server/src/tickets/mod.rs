@@ -21,11 +21,11 @@ use domain::{
     webhooks::EventKind,
     zone::UTC,
 };
+use search::language;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Error, Result},
-    language,
     limits::budget::Payer,
     mail::{TicketLetter, TicketPost, ticket_confirmation, ticket_link, ticket_reply},
     responses::{Person, proves},

@@ -8,10 +8,10 @@ use domain::{
     ids::FeedbackId,
     imports::MAX_TEXT,
 };
+use search::language;
 
 use crate::{
     error::Result,
-    language,
     responses::Person,
     state::App,
     store::{Fingerprint, Once},

@@ -9,13 +9,9 @@ use domain::{
     ids::{StaffId, SurveyId},
     triage::{Assignee, Flag, Score, Test, TriageQuery, What, is_same_name},
 };
+use search::{self, Ask, Facet, Sort, text};
 
-use crate::{
-    error::Result,
-    search::{self, Ask, Facet, Sort, text},
-    state::App,
-    store::feedback::Listed,
-};
+use crate::{error::Result, state::App, store::feedback::Listed};
 
 /// One page of the inbox.
 #[derive(Debug, Clone)]
@@ -84,7 +80,7 @@ pub async fn page(app: &App, scope: &Scope, ask: Ask) -> Result<Page> {
             })
         }
         Err(error) if matches!(error.refusal(), Some(domain::Error::SearchUnavailable)) => plain(app, scope, &ask).await,
-        Err(error) => Err(error),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -16,12 +16,12 @@ use domain::{
     triage::{MAX_MATCHING, TriageQuery},
     zone::UTC,
 };
+use search::{self, Ask, Sort};
 
 use crate::{
     backlog::{self, BackIds},
     error::Result,
     replies,
-    search::{self, Ask, Sort},
     state::App,
     store::{
         Fingerprint, Once, Tx,

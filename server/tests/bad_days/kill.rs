@@ -6,7 +6,7 @@ use std::{
 };
 
 use domain::{accounts::Scope, triage::TriageQuery};
-use server::search::{Ask, Sort};
+use search::{Ask, Sort};
 
 use crate::harness::{Base, Crowd, Place, alone, block, pause, sized, submit, within};
 

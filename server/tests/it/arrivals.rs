@@ -4,10 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use domain::ids::{FeedbackId, ProjectId, StaffId, SurveyId};
-use server::{
-    error::Result,
-    search::{Change, Document, Position, Search, Source},
-};
+use search::{Change, Document, Position, Result, Search, Source};
+use server::jobs::index::Documents;
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
@@ -86,7 +84,7 @@ on_both!(what_came_before_the_index_was_read_is_told, |t: TestApp| async move {
     let old = add("there before the start").await;
 
     let (dir, go) = (tempfile::tempdir().unwrap(), Arc::new(Semaphore::new(0)));
-    let source = Waiting { store: Arc::new(t.app.store.clone()), go: Arc::clone(&go) };
+    let source = Waiting { store: Arc::new(Documents(t.app.store.clone())), go: Arc::clone(&go) };
     let search = Search::new(dir.path().join("index"), "instance".into(), Arc::new(source), t.clock.clone());
     let mut arrivals = search.arrivals();
     let mut told = async || tokio::time::timeout(SOON, arrivals.recv()).await.expect("nobody was told").unwrap().feedback;

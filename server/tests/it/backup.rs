@@ -29,11 +29,11 @@ async fn found(t: &TestApp, data: &Path, project: domain::ids::ProjectId, word: 
     let app = App::new(Config::for_tests(data.to_owned()), store, t.clock.clone(), ids).await.unwrap();
     app.search.start().await.unwrap();
     assert!(app.search.ready(std::time::Duration::from_secs(20)).await);
-    let ask = server::search::Ask {
+    let ask = search::Ask {
         query: domain::triage::TriageQuery::parse(word).unwrap(),
         me: None,
         zone: domain::Zone::default(),
-        sort: server::search::Sort::default(),
+        sort: search::Sort::default(),
         cursor: None,
         limit: 10,
     };

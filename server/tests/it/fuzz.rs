@@ -6,7 +6,8 @@ use axum::{
 };
 use domain::{accounts::Scope, imports::Mapping, triage::TriageQuery};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
-use server::{imports, jobs, search::highlight};
+use search::highlight;
+use server::{imports, jobs};
 
 use crate::{
     matrix::Filled,

@@ -4,10 +4,8 @@ use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use domain::{Error as Refusal, accounts::Scope, ids::JobId, triage::TriageQuery};
-use server::{
-    jobs::{Job, Runner},
-    search::{Ask, Sort},
-};
+use search::{Ask, Sort};
+use server::jobs::{Job, Runner};
 
 use crate::support::{Database, PASSWORD, TestApp, sample};
 

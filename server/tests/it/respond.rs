@@ -11,13 +11,11 @@ use domain::{
     projects::Project,
     surveys::{Choice, Launch, Question, QuestionKind, SurveyBody},
 };
+use search::{Ask, Sort};
 use serde_json::{Value, json};
 use server::http::respond::SUBMISSION_LIMIT;
 
-use server::{
-    search::{Ask, Sort},
-    triage::list::list,
-};
+use server::triage::list::list;
 
 use crate::{
     identity::{EXPIRES, signed},

@@ -10,10 +10,8 @@ use domain::{
     projects::Project,
     triage::{Field, TriageQuery},
 };
-use server::{
-    search::{Ask, Found, Search, Sort, Status as Health, highlight},
-    store::search::Seen,
-};
+use search::{Ask, Found, Search, Sort, Status as Health, highlight};
+use server::{jobs::index::Documents, store::search::Seen};
 
 use crate::{
     on_both, on_one,
@@ -595,7 +593,12 @@ on_both!(old_changes_are_removed_and_who_missed_them_starts_over, |t: TestApp| a
 
 on_both!(one_process_for_each_data_directory, |t: TestApp| async move {
     let another = |instance: &str| {
-        Search::new(t.app.config.data.join("index"), instance.into(), std::sync::Arc::new(t.app.store.clone()), t.app.clock.clone())
+        Search::new(
+            t.app.config.data.join("index"),
+            instance.into(),
+            std::sync::Arc::new(Documents(t.app.store.clone())),
+            t.app.clock.clone(),
+        )
     };
     let refused = another("x").start().await.unwrap_err().to_string();
     assert!(refused.contains("another earshot"), "{refused}");
@@ -607,7 +610,7 @@ on_both!(one_process_for_each_data_directory, |t: TestApp| async move {
     assert!(search.ready(SOON).await);
     search.stop().await;
     add(&t, vec![sample(&t.app, project(&t).await.id, "one record")]).await;
-    assert_eq!(server::search::reindex(&t.app, |_| {}).await.unwrap(), 1);
+    assert_eq!(search::reindex(&t.app.search, |_| {}).await.unwrap(), 1);
     t.app.search.start().await.unwrap();
     assert_eq!(t.app.search.status(), Health::Ready);
 });
@@ -686,7 +689,8 @@ on_one!(a_database_restored_on_another_server_is_followed, Postgres, |t: TestApp
 
 on_both!(two_nodes_follow_one_database, |t: TestApp| async move {
     let p = project(&t).await.id;
-    let other = Search::new(t.app.config.data.join("other"), "x".into(), std::sync::Arc::new(t.app.store.clone()), t.app.clock.clone());
+    let other =
+        Search::new(t.app.config.data.join("other"), "x".into(), std::sync::Arc::new(Documents(t.app.store.clone())), t.app.clock.clone());
     other.start().await.unwrap();
     assert!(other.ready(SOON).await);
     say(&t, p, &[("seen by both", &plain)]).await;
@@ -829,7 +833,7 @@ async fn ten_thousand_real_messages() {
         let items = chunk.iter().map(|(text, tag)| {
             let mut item = sample(&t.app, p, text);
             item.tags = vec![tag.clone()];
-            item.language = server::language::detect(text, "en");
+            item.language = search::language::detect(text, "en");
             item
         });
         add(&t, items.collect()).await;

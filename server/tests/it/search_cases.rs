@@ -2,7 +2,7 @@
 //! texts are to be found; the ids are those of the collection of cases.
 
 use domain::triage::TriageQuery;
-use server::search::highlight;
+use search::highlight;
 
 use crate::{
     keys::Program,

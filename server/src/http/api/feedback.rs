@@ -10,6 +10,7 @@ use domain::{
     ids::{FeedbackId, StaffId},
     triage::TriageQuery,
 };
+use search::{Ask, Sort};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -24,7 +25,6 @@ use super::{
 };
 use crate::{
     error::Error,
-    search::{Ask, Sort},
     state::{App, AppState},
     triage::{
         add::{self, NewFeedback},

@@ -18,6 +18,7 @@ use domain::{
     ids::StaffId,
 };
 use futures_util::stream;
+use search::Arrived;
 use tokio::{
     sync::{
         broadcast::{Receiver, error::RecvError},
@@ -29,7 +30,6 @@ use tokio::{
 use crate::{
     error::Result,
     http::{console::Console, error::PageResult},
-    search::Arrived,
     state::{AppState, OpenStream},
     store::sessions::session_hash,
 };

@@ -23,6 +23,7 @@ use domain::{
     triage::TriageQuery,
 };
 use leptos::prelude::*;
+use search::highlight;
 
 use super::{
     page::{Names, Params, pieces},
@@ -35,7 +36,6 @@ use crate::{
         console::Console,
         error::PageResult,
     },
-    search::highlight,
     store::triage::{Asked, Person},
 };
 

@@ -19,6 +19,7 @@ use domain::{
     triage::{Field, QueryError, TriageQuery, is_same_name, marked},
 };
 use leptos::prelude::*;
+use search::{self, Ask, Facet, Sort, highlight, snippet};
 use serde::Deserialize;
 
 use super::{
@@ -28,7 +29,6 @@ use super::{
 use crate::{
     error::Result,
     http::{back, console::Console, error::PageResult},
-    search::{self, Ask, Facet, Sort, highlight, snippet},
     store::{desk::TicketHead, triage::Assignable},
     triage::list::{self, Page, without_each},
 };

@@ -16,6 +16,7 @@ use domain::{
     triage::TriageQuery,
 };
 use leptos::prelude::*;
+use search::highlight;
 
 use super::{
     actions::{back, sorry, target},
@@ -37,7 +38,6 @@ use crate::{
         upload::Upload,
     },
     limits::budget::Payer,
-    search::highlight,
     tickets::{self, Conversation, Reply, files::is_room},
 };
 

@@ -4,16 +4,16 @@ use tantivy::DocId;
 
 /// A set of records of one segment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Set(Vec<u64>);
+pub(crate) struct Set(Vec<u64>);
 
 impl Set {
     /// The empty set, with room for so many records.
-    pub(super) fn new(records: DocId) -> Self {
+    pub(crate) fn new(records: DocId) -> Self {
         Self(vec![0; records.div_ceil(64) as usize])
     }
 
     /// All records.
-    pub(super) fn full(records: DocId) -> Self {
+    pub(crate) fn full(records: DocId) -> Self {
         let mut set = Self(vec![u64::MAX; records.div_ceil(64) as usize]);
         if let Some(last) = set.0.last_mut().filter(|_| !records.is_multiple_of(64)) {
             *last = (1 << (records % 64)) - 1;
@@ -21,49 +21,49 @@ impl Set {
         set
     }
 
-    pub(super) fn insert(&mut self, doc: DocId) {
+    pub(crate) fn insert(&mut self, doc: DocId) {
         if let Some(word) = self.0.get_mut(doc as usize / 64) {
             *word |= 1 << (doc % 64);
         }
     }
 
-    pub(super) fn remove(&mut self, doc: DocId) {
+    pub(crate) fn remove(&mut self, doc: DocId) {
         if let Some(word) = self.0.get_mut(doc as usize / 64) {
             *word &= !(1 << (doc % 64));
         }
     }
 
-    pub(super) fn holds(&self, doc: DocId) -> bool {
+    pub(crate) fn holds(&self, doc: DocId) -> bool {
         self.0.get(doc as usize / 64).is_some_and(|word| word >> (doc % 64) & 1 == 1)
     }
 
-    pub(super) fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a |= b);
     }
 
-    pub(super) fn keep(&mut self, other: &Self) {
+    pub(crate) fn keep(&mut self, other: &Self) {
         self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a &= b);
     }
 
-    pub(super) fn take_out(&mut self, other: &Self) {
+    pub(crate) fn take_out(&mut self, other: &Self) {
         self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a &= !b);
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.iter().all(|word| *word == 0)
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.iter().map(|word| word.count_ones() as usize).sum()
     }
 
     /// How many are in both.
-    pub(super) fn common(&self, other: &Self) -> usize {
+    pub(crate) fn common(&self, other: &Self) -> usize {
         self.0.iter().zip(&other.0).map(|(a, b)| (a & b).count_ones() as usize).sum()
     }
 
     /// In ascending order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = DocId> + '_ {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = DocId> + '_ {
         (0_u32..).zip(&self.0).flat_map(|(n, word)| {
             let mut rest = *word;
             std::iter::from_fn(move || {

@@ -1,4 +1,4 @@
-//! The tantivy index that follows the change sequence. tantivy's types stay in here.
+//! Full-text search: the tantivy index that follows the change sequence. tantivy's types stay in here.
 //!
 //! The index is a cache of the database: it may be deleted at any time and builds itself again while the program serves. It
 //! knows nothing of SQL: whoever opens it gives it a [`Source`]. Each commit of the index carries the place in the change
@@ -6,9 +6,11 @@
 
 mod collect;
 mod engine;
+mod error;
 mod follow;
 mod highlight;
 mod kept;
+pub mod language;
 mod query;
 mod run;
 mod sets;
@@ -38,10 +40,10 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::error::{Error, Result};
 use collect::{Page, parse_cursor};
 use engine::Engine;
-pub(crate) use engine::value;
+pub use engine::value;
+pub use error::{Error, Result};
 pub use highlight::{Snippet, highlight, snippet};
 pub use query::is_void;
 use tantivy::TantivyError;
@@ -533,7 +535,7 @@ pub fn inspect(dir: &Path, instance: &str) -> Option<Result<()>> {
     dir.exists().then(|| Engine::open(dir, instance).map(|_| ()))
 }
 
-/// Proof that no server uses the index in `dir`, nor the database beside it, while it is held.
+/// Proof that no server uses the index in `dir`, nor the database beside it, while it is held. The directory around it is there.
 ///
 /// # Errors
 /// When one does, or the directory cannot be written.
@@ -545,8 +547,7 @@ pub fn claim(dir: &Path) -> Result<impl Send + use<>> {
 ///
 /// # Errors
 /// When another process uses the data directory, or the database fails.
-pub async fn reindex(app: &crate::state::App, mut progress: impl FnMut(Status)) -> Result<u64> {
-    let search = &app.search;
+pub async fn reindex(search: &Search, mut progress: impl FnMut(Status)) -> Result<u64> {
     search.begin(false).await?;
     let mut status = search.watch_status();
     loop {

@@ -11,14 +11,11 @@ use std::{
 use domain::ids::{FeedbackId, ProjectId};
 use tokio::sync::watch;
 
-use super::{
+use crate::{
     Arrived, Change, Document, Inner, Position,
     engine::{Engine, StemsOf, Writer, fault},
 };
-use crate::{
-    error::{Error, Result},
-    machine,
-};
+use crate::{Error, Result};
 
 /// Changes taken into one commit at most.
 const BATCH: usize = 2000;
@@ -39,16 +36,12 @@ const LONGEST_RETRY: Duration = Duration::from_secs(10);
 const WRITES: u32 = 3;
 
 /// Proof that no other process uses the index; given up when dropped.
-pub(super) struct Lock(#[expect(dead_code, reason = "held, not read")] File);
+pub(crate) struct Lock(#[expect(dead_code, reason = "held, not read")] File);
 
 impl Lock {
     /// # Errors
     /// When another process uses the same data directory, or the directory cannot be written.
-    pub(super) fn take(index: &Path) -> Result<Self> {
-        if let Some(parent) = index.parent() {
-            machine::private_directory(parent)
-                .map_err(|e| Error::Internal(format!("the data directory {} cannot be made: {e}", parent.display())))?;
-        }
+    pub(crate) fn take(index: &Path) -> Result<Self> {
         let path = index.with_extension("lock");
         let file = File::options().create(true).truncate(false).write(true).open(&path);
         let file = file.map_err(|e| Error::Internal(format!("the data directory cannot be written: {}: {e}", path.display())))?;
@@ -77,7 +70,7 @@ struct Open {
 }
 
 /// Follows until `stop`. `opened` is the index found at the start, if it can be used.
-pub(super) async fn follow(inner: Arc<Inner>, opened: Option<(Arc<Engine>, Position)>, mut stop: watch::Receiver<bool>, lock: Lock) {
+pub(crate) async fn follow(inner: Arc<Inner>, opened: Option<(Arc<Engine>, Position)>, mut stop: watch::Receiver<bool>, lock: Lock) {
     let mut wake = inner.source.wake();
     let mut open = None;
     let mut opened = opened;

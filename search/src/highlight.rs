@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use domain::triage::TriageQuery;
 
-use super::{
+use crate::{
     query::asked,
     text::{Form, MIN_PREFIX, Stems, Token, has_stem, tokens, typing_errors, within},
 };

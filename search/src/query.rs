@@ -17,56 +17,56 @@ use tantivy::{
     schema::Field as Column,
 };
 
-use super::{
+use crate::{
     engine::{Fields, NOBODY, value},
     text::{Asked, Form, MIN_PREFIX, Stems, Token, typing_errors},
 };
 
 /// What a query needs to know besides itself.
-pub(super) struct Context<'a> {
-    pub(super) fields: Fields,
-    pub(super) me: Option<StaffId>,
-    pub(super) now: Timestamp,
+pub(crate) struct Context<'a> {
+    pub(crate) fields: Fields,
+    pub(crate) me: Option<StaffId>,
+    pub(crate) now: Timestamp,
     /// Whose days are meant.
-    pub(super) zone: &'a Zone,
+    pub(crate) zone: &'a Zone,
     /// The languages that the index holds.
-    pub(super) languages: BTreeSet<String>,
+    pub(crate) languages: BTreeSet<String>,
     /// Ids of the members and surveys that the query names.
-    pub(super) names: &'a HashMap<(Field, String), Vec<String>>,
+    pub(crate) names: &'a HashMap<(Field, String), Vec<String>>,
 }
 
 /// What a query asks, in pieces that are looked up one by one in each segment.
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// Each must match, or must not.
-    pub(super) words: Vec<Words>,
+    pub(crate) words: Vec<Words>,
     /// Something was asked for, and none of it can be looked up: nothing matches.
-    pub(super) is_void: bool,
+    pub(crate) is_void: bool,
     /// One for each field that is tested; all must hold.
-    pub(super) tests: Vec<Tests>,
+    pub(crate) tests: Vec<Tests>,
 }
 
 /// Ways to match one word or phrase of the query: any of them; the more of them, and the stronger, the better.
-pub(super) struct Words {
-    pub(super) negated: bool,
-    pub(super) any: Vec<Part>,
+pub(crate) struct Words {
+    pub(crate) negated: bool,
+    pub(crate) any: Vec<Part>,
 }
 
 /// One way, and how much it says. What is about a record says nothing of its relevance: what somebody said comes before what merely
 /// stands in the address of a page, and what the team does to a record (its tags) moves it in no list.
-pub(super) struct Part {
-    pub(super) what: Find,
-    pub(super) boost: f32,
+pub(crate) struct Part {
+    pub(crate) what: Find,
+    pub(crate) boost: f32,
 }
 
 impl Part {
     /// Whether how good a match of it is depends on the record.
-    pub(super) fn is_scored(&self) -> bool {
+    pub(crate) fn is_scored(&self) -> bool {
         self.boost > 0.0 && matches!(self.what, Find::Term(_) | Find::Run(_))
     }
 }
 
 /// What is looked up.
-pub(super) enum Find {
+pub(crate) enum Find {
     /// As good as it is rare and as it is often said.
     Term(Term),
     /// Terms at these distances, as good as they are rare.
@@ -78,16 +78,16 @@ pub(super) enum Find {
 }
 
 /// The tests of one field.
-pub(super) struct Tests {
-    pub(super) field: Field,
+pub(crate) struct Tests {
+    pub(crate) field: Field,
     /// Any of them must hold, if there are some.
-    pub(super) any: Vec<Leaf>,
+    pub(crate) any: Vec<Leaf>,
     /// None of them may hold.
-    pub(super) none: Vec<Leaf>,
+    pub(crate) none: Vec<Leaf>,
 }
 
 /// One test.
-pub(super) enum Leaf {
+pub(crate) enum Leaf {
     /// A column has a value.
     Value(&'static str, String),
     /// Anything else.
@@ -95,7 +95,7 @@ pub(super) enum Leaf {
 }
 
 impl Context<'_> {
-    pub(super) fn plan(&self, query: &TriageQuery) -> Plan {
+    pub(crate) fn plan(&self, query: &TriageQuery) -> Plan {
         let words = query.parts.iter().filter_map(|part| {
             let any: Vec<Part> = asked(&part.what).iter().flat_map(|asked| self.ways(asked, part.negated)).collect();
             (!any.is_empty()).then_some(Words { negated: part.negated, any })
@@ -206,7 +206,7 @@ impl Context<'_> {
 
 /// What a part of a query looks up: each of its words and phrases, of which any may match; nothing for tests, and for what has no token,
 /// such as punctuation.
-pub(super) fn asked(what: &What) -> Vec<Asked> {
+pub(crate) fn asked(what: &What) -> Vec<Asked> {
     let mut all = match what {
         What::Word(word) => vec![Asked::word(word)],
         What::Phrase(phrase) => vec![Asked::phrase(phrase)],
@@ -218,7 +218,7 @@ pub(super) fn asked(what: &What) -> Vec<Asked> {
 }
 
 /// How many words and phrases that must be there a query looks up.
-pub(super) fn looked_up(query: &TriageQuery) -> usize {
+pub(crate) fn looked_up(query: &TriageQuery) -> usize {
     query.texts().filter(|what| !asked(what).is_empty()).count()
 }
 

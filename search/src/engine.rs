@@ -16,39 +16,39 @@ use tantivy::{
     tokenizer::{TextAnalyzer, Token as IndexToken, TokenStream, Tokenizer, WhitespaceTokenizer},
 };
 
-use super::{
+use crate::{
     Document, Position,
     kept::Kept,
     text::{Stems, Token, has_stem, tokens},
 };
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 
 /// Grows with every change to the schema or to what tokens are: an index of another version is built again.
-pub(super) const VERSION: u32 = 5;
+pub(crate) const VERSION: u32 = 5;
 /// The writer's memory.
 const WRITER_BYTES: usize = 50_000_000;
 /// Segments of fewer records than this are merged as if they were alike. With the ten thousand that tantivy has by default, what came
 /// first is written anew with each handful of small commits until ten thousand have come.
 const SMALLEST: u32 = 1000;
 /// Longest value of a field that is searched exactly, in characters.
-pub(super) const MAX_VALUE: usize = 200;
+pub(crate) const MAX_VALUE: usize = 200;
 /// What stands for "nobody" among assignees.
-pub(super) const NOBODY: &str = "none";
+pub(crate) const NOBODY: &str = "none";
 
 /// The fields of the schema.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Fields {
-    pub(super) id: Field,
+pub(crate) struct Fields {
+    pub(crate) id: Field,
     id_high: Field,
     id_low: Field,
-    pub(super) project: Field,
-    pub(super) created: Field,
+    pub(crate) project: Field,
+    pub(crate) created: Field,
     /// What was said, folded, with positions.
-    pub(super) text: Field,
+    pub(crate) text: Field,
     /// Contact, page and tags, folded, with positions.
-    pub(super) about: Field,
+    pub(crate) about: Field,
     /// `en:wait`
-    pub(super) stems: Field,
+    pub(crate) stems: Field,
     status: Field,
     kind: Field,
     priority: Field,
@@ -58,7 +58,7 @@ pub(super) struct Fields {
     lang: Field,
     release: Field,
     environment: Field,
-    pub(super) score: Field,
+    pub(crate) score: Field,
     has: Field,
     /// A hash of the words, and the stamp of the commit that last changed them; 0 for those that never were.
     words: Field,
@@ -116,17 +116,17 @@ struct Payload {
 }
 
 /// An open index.
-pub(super) struct Engine {
+pub(crate) struct Engine {
     index: Index,
     reader: IndexReader,
-    pub(super) fields: Fields,
-    pub(super) kept: Kept,
+    pub(crate) fields: Fields,
+    pub(crate) kept: Kept,
     stamp: AtomicU64,
 }
 
 /// What the index knows of the words of a record.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Known {
+pub(crate) struct Known {
     words: u64,
     changed: u64,
 }
@@ -136,7 +136,7 @@ impl Engine {
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub(super) fn open(dir: &Path, instance: &str) -> Result<(Self, Position, Option<FeedbackId>)> {
+    pub(crate) fn open(dir: &Path, instance: &str) -> Result<(Self, Position, Option<FeedbackId>)> {
         let index = Index::open_in_dir(dir).map_err(fault)?;
         let payload = index.load_metas().map_err(fault)?.payload.ok_or_else(|| Error::internal("search index", "not finished"))?;
         let payload: Payload = serde_json::from_str(&payload)?;
@@ -156,7 +156,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the directory cannot be written.
-    pub(super) fn create(dir: &Path) -> Result<Self> {
+    pub(crate) fn create(dir: &Path) -> Result<Self> {
         std::fs::create_dir_all(dir).map_err(|e| Error::internal("search index", e))?;
         let (schema, fields) = schema();
         Self::over(Index::create_in_dir(dir, schema).map_err(fault)?, fields)
@@ -169,7 +169,7 @@ impl Engine {
         Ok(Self { index, reader, fields, kept: Kept::default(), stamp: AtomicU64::new(0) })
     }
 
-    pub(super) fn writer(&self) -> Result<Writer> {
+    pub(crate) fn writer(&self) -> Result<Writer> {
         let inner = self.index.writer_with_num_threads(1, WRITER_BYTES).map_err(fault)?;
         let mut merges = LogMergePolicy::default();
         merges.set_min_layer_size(SMALLEST);
@@ -177,17 +177,17 @@ impl Engine {
         Ok(Writer { inner, fields: self.fields })
     }
 
-    pub(super) fn searcher(&self) -> Searcher {
+    pub(crate) fn searcher(&self) -> Searcher {
         self.reader.searcher()
     }
 
     /// The stamp of the commit that searches see, or of one before it.
-    pub(super) fn stamp(&self) -> u64 {
+    pub(crate) fn stamp(&self) -> u64 {
         self.stamp.load(Ordering::SeqCst)
     }
 
     /// What the last commit knows of those of `ids` that it holds.
-    pub(super) fn known(&self, ids: &[FeedbackId]) -> tantivy::Result<HashMap<FeedbackId, Known>> {
+    pub(crate) fn known(&self, ids: &[FeedbackId]) -> tantivy::Result<HashMap<FeedbackId, Known>> {
         let searcher = self.searcher();
         let mut known = HashMap::new();
         for segment in searcher.segment_readers() {
@@ -211,7 +211,7 @@ impl Engine {
     }
 
     /// Lets searches see the last commit, which has this stamp.
-    pub(super) fn reload(&self, stamp: u64) -> Result<()> {
+    pub(crate) fn reload(&self, stamp: u64) -> Result<()> {
         self.reader.reload().map_err(fault)?;
         self.kept.only(self.searcher().segment_readers());
         self.stamp.store(stamp, Ordering::SeqCst);
@@ -219,14 +219,14 @@ impl Engine {
     }
 
     /// Makes what searches will want to have been kept, so that the first of them need not; ends early when told to.
-    pub(super) fn warm(&self, stop: impl Fn() -> bool) -> tantivy::Result<()> {
+    pub(crate) fn warm(&self, stop: impl Fn() -> bool) -> tantivy::Result<()> {
         for segment in self.searcher().segment_readers() {
             let kept = self.kept.of(segment);
-            for field in super::FACETS {
+            for field in crate::FACETS {
                 if stop() {
                     return Ok(());
                 }
-                kept.values(segment, super::column(field))?;
+                kept.values(segment, crate::column(field))?;
             }
             kept.by_time(segment)?;
         }
@@ -234,7 +234,7 @@ impl Engine {
     }
 
     /// The languages that the index holds.
-    pub(super) fn languages(&self) -> tantivy::Result<BTreeSet<String>> {
+    pub(crate) fn languages(&self) -> tantivy::Result<BTreeSet<String>> {
         let mut found = BTreeSet::new();
         for segment in self.searcher().segment_readers() {
             found.extend(self.kept.of(segment).values(segment, "lang")?.names().map(ToOwned::to_owned));
@@ -244,19 +244,19 @@ impl Engine {
 }
 
 /// The one writer of an index.
-pub(super) struct Writer {
+pub(crate) struct Writer {
     inner: IndexWriter,
     fields: Fields,
 }
 
 impl Writer {
     /// Takes a record out; part of replacing it.
-    pub(super) fn remove(&self, id: FeedbackId) {
+    pub(crate) fn remove(&self, id: FeedbackId) {
         self.inner.delete_term(Term::from_field_bytes(self.fields.id, id.0.as_bytes()));
     }
 
     /// Puts a record in. `known` is what the index knows of it, with the stamp that the commit to come has.
-    pub(super) fn add(&self, document: &Document, stems: &mut StemsOf, known: Option<(Known, u64)>) -> Result<()> {
+    pub(crate) fn add(&self, document: &Document, stems: &mut StemsOf, known: Option<(Known, u64)>) -> Result<()> {
         let mut doc = self.build(document, stems);
         let words = words(&document.feedback);
         let changed = known.map_or(0, |(known, stamp)| if known.words == words { known.changed } else { stamp });
@@ -267,7 +267,7 @@ impl Writer {
     }
 
     /// Makes everything since the last commit durable, together with the place it brings the index to.
-    pub(super) fn commit(&mut self, instance: &str, at: Position, about: Option<FeedbackId>, stamp: u64) -> Result<()> {
+    pub(crate) fn commit(&mut self, instance: &str, at: Position, about: Option<FeedbackId>, stamp: u64) -> Result<()> {
         let payload = Payload { version: VERSION, instance: instance.to_owned(), tx: at.tx, seq: at.seq, about, stamp };
         let mut commit = self.inner.prepare_commit().map_err(fault)?;
         commit.set_payload(&serde_json::to_string(&payload)?);
@@ -276,7 +276,7 @@ impl Writer {
     }
 
     /// Lets merges end.
-    pub(super) fn close(self) {
+    pub(crate) fn close(self) {
         if let Err(error) = self.inner.wait_merging_threads() {
             tracing::warn!(search.error = %error, "the search index did not close cleanly; it is checked at the next start");
         }
@@ -359,13 +359,13 @@ fn about(document: &Document) -> String {
 }
 
 /// A value as it is compared: white space as the query language keeps it, and not longer than it is worth.
-pub(crate) fn value(text: &str) -> String {
+pub fn value(text: &str) -> String {
     text.replace('"', " ").split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_VALUE).collect()
 }
 
 /// The stemmers, made once for each language met.
 #[derive(Default)]
-pub(super) struct StemsOf(HashMap<String, Option<Stems>>);
+pub(crate) struct StemsOf(HashMap<String, Option<Stems>>);
 
 impl StemsOf {
     fn of(&mut self, language: &str, text: &str) -> String {
@@ -376,7 +376,7 @@ impl StemsOf {
 }
 
 /// Any fault of tantivy's.
-pub(super) fn fault(error: impl std::fmt::Display) -> Error {
+pub(crate) fn fault(error: impl std::fmt::Display) -> Error {
     Error::internal("search index", error)
 }
 

@@ -6,12 +6,12 @@ use domain::ids::FeedbackId;
 use tantivy::Score as Relevance;
 use uuid::Uuid;
 
-use super::Sort;
+use crate::Sort;
 
 /// Where a result stands: lower keys come first. It holds everything that orders results, so it is a place in the list that new
 /// results do not move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key {
+pub(crate) struct Key {
     relevance: u32,
     time: u64,
     id: u128,
@@ -21,7 +21,7 @@ pub(super) struct Key {
 const LATE: u32 = 1 << 31;
 
 impl Key {
-    pub(super) fn new(sort: Sort, relevance: Relevance, created: i64, id: u128) -> Self {
+    pub(crate) fn new(sort: Sort, relevance: Relevance, created: i64, id: u128) -> Self {
         let time = unsigned(created);
         match sort {
             Sort::Oldest => Self { relevance: 0, time, id },
@@ -33,7 +33,7 @@ impl Key {
 
     /// The key of a record whose words were changed after the first page of a list by relevance was made: its relevance then is not
     /// known any more, so it comes after all others, the oldest first. It is not left out, whatever it is by its new words.
-    pub(super) fn late(created: i64, id: u128) -> Self {
+    pub(crate) fn late(created: i64, id: u128) -> Self {
         Self { relevance: LATE, time: unsigned(created), id }
     }
 
@@ -56,18 +56,18 @@ fn unsigned(n: i64) -> u64 {
 /// What the relevance of a record is computed with besides its own words. The first page of a list takes it from the index, and cursors
 /// carry it on: so each page gives a record the same place, on any node, whatever is written meanwhile in any project.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Measure {
-    /// [`Engine::stamp`](super::engine::Engine::stamp) when the list began.
-    pub(super) since: u64,
+pub(crate) struct Measure {
+    /// [`Engine::stamp`](crate::engine::Engine::stamp) when the list began.
+    pub(crate) since: u64,
     /// How long what was said is on average, and how many stems it has, in 1/256 of a token; never 0.
-    pub(super) lengths: [u32; 2],
+    pub(crate) lengths: [u32; 2],
     /// For each word and phrase that must be there, how rare it is: half of all records have it, a quarter, an eighth, … From 1 to
     /// [`RAREST`].
-    pub(super) rarity: Vec<u8>,
+    pub(crate) rarity: Vec<u8>,
 }
 
 /// What is found in one record of so many halved is as rare as can be.
-pub(super) const RAREST: u8 = 20;
+pub(crate) const RAREST: u8 = 20;
 
 impl Measure {
     fn parse(digits: &str) -> Option<Self> {
@@ -90,7 +90,7 @@ impl Measure {
 
 /// Where a page begins or ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// What comes after.
     After(Key),
     /// What comes before.
@@ -98,7 +98,7 @@ pub(super) enum Place {
 }
 
 /// Reads a cursor of lists sorted this way, by a query that looks up so many words and phrases.
-pub(super) fn parse_cursor(text: &str, sort: Sort, words: usize) -> Option<(Place, Option<Measure>)> {
+pub(crate) fn parse_cursor(text: &str, sort: Sort, words: usize) -> Option<(Place, Option<Measure>)> {
     let rest = text.strip_prefix(letter(sort))?;
     let (direction, digits) = rest.split_at_checked(1)?;
     if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
@@ -137,20 +137,20 @@ fn letter(sort: Sort) -> char {
 
 /// The page that is asked for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Page {
-    pub(super) sort: Sort,
-    pub(super) place: Option<Place>,
-    pub(super) limit: usize,
+pub(crate) struct Page {
+    pub(crate) sort: Sort,
+    pub(crate) place: Option<Place>,
+    pub(crate) limit: usize,
 }
 
 impl Page {
     /// Whether it ends at its place in the list, in place of beginning there.
-    pub(super) fn is_backward(&self) -> bool {
+    pub(crate) fn is_backward(&self) -> bool {
         matches!(self.place, Some(Place::Before(_)))
     }
 
     /// How many of `len` things that are in the order of their keys come before the place.
-    pub(super) fn begin(&self, len: usize, key: impl Fn(usize) -> Key) -> usize {
+    pub(crate) fn begin(&self, len: usize, key: impl Fn(usize) -> Key) -> usize {
         let is_before = |key: Key| match self.place {
             None => false,
             Some(Place::After(place)) => key <= place,
@@ -166,10 +166,10 @@ impl Page {
 }
 
 /// The best of what was offered so far, for one page.
-pub(super) struct Top {
-    pub(super) page: Page,
+pub(crate) struct Top {
+    pub(crate) page: Page,
     /// Matches on all pages.
-    pub(super) total: usize,
+    pub(crate) total: usize,
     /// Whether anything was offered that is on the other side of the place.
     behind: bool,
     /// One more than the page takes, the worst of them first. Going backward, keys are turned around, so that the worst is the farthest
@@ -191,7 +191,7 @@ impl Turned {
 }
 
 impl Top {
-    pub(super) fn new(page: Page) -> Self {
+    pub(crate) fn new(page: Page) -> Self {
         Self { page, total: 0, behind: false, heap: BinaryHeap::new() }
     }
 
@@ -199,7 +199,7 @@ impl Top {
         self.page.limit.saturating_add(1)
     }
 
-    pub(super) fn offer(&mut self, key: Key) {
+    pub(crate) fn offer(&mut self, key: Key) {
         let is_wanted = match self.page.place {
             None => true,
             Some(Place::After(place)) => key > place,
@@ -219,7 +219,7 @@ impl Top {
     }
 
     /// The relevance below which nothing can come onto the page.
-    pub(super) fn least(&self) -> Relevance {
+    pub(crate) fn least(&self) -> Relevance {
         match self.page.place {
             // Better than the place, and then as near to it as can be: all that are better have to be seen.
             Some(Place::Before(place)) => place.said(),
@@ -229,7 +229,7 @@ impl Top {
     }
 
     /// What the page is; `measure` is what relevance was computed with.
-    pub(super) fn collected(self, measure: Option<&Measure>) -> Collected {
+    pub(crate) fn collected(self, measure: Option<&Measure>) -> Collected {
         let (page, backward) = (self.page, self.page.is_backward());
         let mut keys: Vec<Key> = self.heap.into_iter().map(|turned| turned.key(backward)).collect();
         keys.sort_unstable();
@@ -250,13 +250,13 @@ impl Top {
 
 /// What one search found.
 #[derive(Debug)]
-pub(super) struct Collected {
+pub(crate) struct Collected {
     /// On all pages.
-    pub(super) total: usize,
+    pub(crate) total: usize,
     /// The page.
-    pub(super) ids: Vec<FeedbackId>,
+    pub(crate) ids: Vec<FeedbackId>,
     /// The cursor of the page after, if there is one.
-    pub(super) next: Option<String>,
+    pub(crate) next: Option<String>,
     /// The cursor of the page before, if there is one.
-    pub(super) prev: Option<String>,
+    pub(crate) prev: Option<String>,
 }

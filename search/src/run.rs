@@ -21,7 +21,7 @@ use tantivy::{
     schema::{Field as IndexField, IndexRecordOption},
 };
 
-use super::{
+use crate::{
     Facet, Sort,
     collect::{Collected, Key, Measure, Page, RAREST, Top},
     column,
@@ -40,7 +40,7 @@ const RARE: usize = 32;
 const ALIKE: Score = 1e-3;
 
 /// Runs a plan for a project, counting the values of some fields. `measure` is what cursors of this list carry.
-pub(super) fn run(
+pub(crate) fn run(
     engine: &Engine,
     project: ProjectId,
     query: &TriageQuery,
@@ -232,7 +232,7 @@ fn look_up(searcher: &Searcher, segment: &SegmentReader, parts: &[Part], scored:
 }
 
 /// The records that have a term, and how many these are; a set without room for any where no record has it.
-pub(super) fn posted(segment: &SegmentReader, term: &Term) -> tantivy::Result<(Set, usize)> {
+pub(crate) fn posted(segment: &SegmentReader, term: &Term) -> tantivy::Result<(Set, usize)> {
     let inverted = segment.inverted_index(term.field())?;
     let Some(info) = inverted.get_term_info(term)? else { return Ok((Set::default(), 0)) };
     let mut set = Set::new(segment.max_doc());

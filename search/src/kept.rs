@@ -16,7 +16,7 @@ use tantivy::{
     schema::Field,
 };
 
-use super::{run::posted, sets::Set};
+use crate::{run::posted, sets::Set};
 
 /// A set in which fewer than one in so many records are is kept as a list: it takes less memory then.
 const SPARSE: usize = 32;
@@ -25,19 +25,19 @@ const SPARSE: usize = 32;
 const MANY: usize = 16;
 
 /// How many records have each value.
-pub(super) type Counts = BTreeMap<String, usize>;
+pub(crate) type Counts = BTreeMap<String, usize>;
 
 /// What is kept, by segment.
 #[derive(Debug, Default)]
-pub(super) struct Kept(Shelf<SegmentId, OfSegment>);
+pub(crate) struct Kept(Shelf<SegmentId, OfSegment>);
 
 impl Kept {
-    pub(super) fn of(&self, segment: &SegmentReader) -> Arc<OfSegment> {
+    pub(crate) fn of(&self, segment: &SegmentReader) -> Arc<OfSegment> {
         self.0.get_or(segment.segment_id(), OfSegment::default)
     }
 
     /// Forgets segments that are no more.
-    pub(super) fn only(&self, segments: &[SegmentReader]) {
+    pub(crate) fn only(&self, segments: &[SegmentReader]) {
         let there: Vec<SegmentId> = segments.iter().map(SegmentReader::segment_id).collect();
         self.0.lock().retain(|segment, _| there.contains(segment));
     }
@@ -45,18 +45,18 @@ impl Kept {
 
 /// What is kept about one segment.
 #[derive(Debug, Default)]
-pub(super) struct OfSegment {
+pub(crate) struct OfSegment {
     columns: Shelf<&'static str, Values>,
     projects: Shelf<ProjectId, Records>,
     by_time: Shelf<(), Vec<DocId>>,
     /// The counts of everything a project has in the segment, and after which deletion they were made: what an inbox shows that nothing
     /// was asked of.
-    pub(super) whole: Shelf<ProjectId, (Option<Opstamp>, Vec<Counts>)>,
+    pub(crate) whole: Shelf<ProjectId, (Option<Opstamp>, Vec<Counts>)>,
 }
 
 impl OfSegment {
     /// The values of a column.
-    pub(super) fn values(&self, segment: &SegmentReader, name: &'static str) -> tantivy::Result<Arc<Values>> {
+    pub(crate) fn values(&self, segment: &SegmentReader, name: &'static str) -> tantivy::Result<Arc<Values>> {
         self.columns.get(name, || match segment.fast_fields().str(name)? {
             Some(column) => Values::of(&column, segment.max_doc()),
             None => Ok(Values::default()),
@@ -64,7 +64,7 @@ impl OfSegment {
     }
 
     /// The records of a project, also those that were taken out.
-    pub(super) fn project(&self, segment: &SegmentReader, field: Field, project: ProjectId) -> tantivy::Result<Set> {
+    pub(crate) fn project(&self, segment: &SegmentReader, field: Field, project: ProjectId) -> tantivy::Result<Set> {
         let records = self.projects.get(project, || {
             let (set, _) = posted(segment, &Term::from_field_text(field, &project.to_string()))?;
             Ok(Records::of(set, segment.max_doc()))
@@ -73,7 +73,7 @@ impl OfSegment {
     }
 
     /// All records, oldest first.
-    pub(super) fn by_time(&self, segment: &SegmentReader) -> tantivy::Result<Arc<Vec<DocId>>> {
+    pub(crate) fn by_time(&self, segment: &SegmentReader) -> tantivy::Result<Arc<Vec<DocId>>> {
         self.by_time.get((), || {
             let columns = segment.fast_fields();
             let (created, high, low) = (columns.i64("created")?, columns.u64("id_high")?, columns.u64("id_low")?);
@@ -88,7 +88,7 @@ impl OfSegment {
 
 /// Things that are made when they are first asked for.
 #[derive(Debug)]
-pub(super) struct Shelf<K, V>(Mutex<HashMap<K, Arc<V>>>);
+pub(crate) struct Shelf<K, V>(Mutex<HashMap<K, Arc<V>>>);
 
 impl<K, V> Default for Shelf<K, V> {
     fn default() -> Self {
@@ -113,11 +113,11 @@ impl<K: Eq + Hash, V> Shelf<K, V> {
         Arc::clone(self.lock().entry(key).or_insert_with(|| Arc::new(make())))
     }
 
-    pub(super) fn find(&self, key: &K) -> Option<Arc<V>> {
+    pub(crate) fn find(&self, key: &K) -> Option<Arc<V>> {
         self.lock().get(key).map(Arc::clone)
     }
 
-    pub(super) fn put(&self, key: K, value: V) -> Arc<V> {
+    pub(crate) fn put(&self, key: K, value: V) -> Arc<V> {
         let value = Arc::new(value);
         self.lock().insert(key, Arc::clone(&value));
         value
@@ -177,7 +177,7 @@ impl Records {
 
 /// The records with each value of one column of one segment.
 #[derive(Debug, Default)]
-pub(super) struct Values {
+pub(crate) struct Values {
     /// In the order of the names.
     having: Vec<(String, Records)>,
     /// The value that need not be counted: each record has one value, so it has what the others leave.
@@ -250,12 +250,12 @@ impl Values {
     }
 
     /// The names of all values.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.having.iter().map(|(name, _)| name.as_str())
     }
 
     /// Adds the records that have a value.
-    pub(super) fn add_to(&self, value: &str, set: &mut Set) {
+    pub(crate) fn add_to(&self, value: &str, set: &mut Set) {
         if let Ok(n) = self.having.binary_search_by(|(name, _)| name.as_str().cmp(value))
             && let Some((_, records)) = self.having.get(n)
         {
@@ -264,7 +264,7 @@ impl Values {
     }
 
     /// How many of the matches have each value; `total` is how many matches there are.
-    pub(super) fn count(&self, matches: &Set, total: usize) -> Counts {
+    pub(crate) fn count(&self, matches: &Set, total: usize) -> Counts {
         let counts = match &self.numbered {
             Some(numbered) => numbered.count(self.having.len(), matches),
             None => self.lay_over(matches, total),

@@ -1,0 +1,42 @@
+//! Errors of the search index.
+
+use std::fmt;
+
+/// Why the index cannot answer or follow.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A refusal that the person can act on.
+    #[error(transparent)]
+    Refused(#[from] domain::Error),
+    /// The [`crate::Source`] failed, with its own error.
+    #[error(transparent)]
+    Source(Box<dyn std::error::Error + Send + Sync>),
+    /// The index or its directory failed. The text is for the log.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// What the index returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
+        Self::internal("what the index says of itself", error)
+    }
+}
+
+impl Error {
+    /// A failure with the place it happened at.
+    pub(crate) fn internal(what: &str, detail: impl fmt::Display) -> Self {
+        Self::Internal(format!("{what}: {detail}"))
+    }
+
+    /// The refusal, if it is one rather than a failure.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&domain::Error> {
+        match self {
+            Self::Refused(refusal) => Some(refusal),
+            Self::Source(_) | Self::Internal(_) => None,
+        }
+    }
+}
