@@ -6,14 +6,15 @@ use std::{
 };
 
 use domain::Timestamp;
+use store::{
+    Store,
+    backup::{self, Contents},
+    files,
+};
 
 use crate::{
     error::{Error, Result},
-    machine, state,
-    store::{
-        Store,
-        backup::{self, Contents},
-    },
+    state,
 };
 
 /// The database in its directory.
@@ -35,7 +36,7 @@ pub async fn back_up(data: &Path, file: &Path) -> Result<Contents> {
     }
     let part = with_suffix(file, ".part");
     // In the place of a leftover of a backup that was cut off.
-    machine::private_file(&part).map_err(|e| fault(file, &e))?;
+    files::private_file(&part).map_err(|e| fault(file, &e))?;
     let made = async {
         backup::copy(&from, &part).await?;
         let contents = backup::check(&part).await?;
@@ -75,7 +76,7 @@ pub async fn restore(data: &Path, file: &Path, replace: bool, instance: &str, no
     }
     // Whole and on disk before anything is moved.
     let part = with_suffix(&place, ".part");
-    machine::private_file(&part).map_err(|e| fault(&part, &e))?;
+    files::private_file(&part).map_err(|e| fault(&part, &e))?;
     // Not the file's bytes: of a database that was set aside after a crash, the newest writes stand in the log beside it.
     backup::copy(file, &part).await?;
     File::open(&part).and_then(|f| f.sync_all()).map_err(|e| fault(&part, &e))?;

@@ -2,6 +2,12 @@
 
 use std::{fs, path::Path};
 
+use domain::Secret;
+use store::{
+    backup,
+    doctor::{Facts, look, newest_migration},
+};
+
 use crate::{
     config::{Config, Mail, TrustedProxies},
     error::{Error, Result},
@@ -9,10 +15,6 @@ use crate::{
     machine,
     mail::check_server,
     state,
-    store::{
-        backup,
-        doctor::{Facts, look, newest_migration},
-    },
 };
 
 /// Bytes on the disk under which it is time to make room.
@@ -136,7 +138,7 @@ fn server(data: &Path) -> Finding {
 
 async fn database(config: &Config) -> Result<Facts, Finding> {
     if config.database_url.is_some() {
-        return look(config).await.map_err(|error| {
+        return look(config.database_url.as_ref().map(|Secret(url)| url.as_str()), &config.data).await.map_err(|error| {
             Finding::wrong(
                 format!("PostgreSQL cannot be used: {}.", detail(&error)),
                 "Check DATABASE_URL, that the server runs, and that it lets this account in.",
@@ -154,7 +156,7 @@ async fn database(config: &Config) -> Result<Facts, Finding> {
         )
     };
     backup::check(&file).await.map_err(|e| damaged(&e))?;
-    look(config).await.map_err(|e| damaged(&e))
+    look(config.database_url.as_ref().map(|Secret(url)| url.as_str()), &config.data).await.map_err(|e| damaged(&e))
 }
 
 fn detail(error: &Error) -> String {

@@ -1,4 +1,4 @@
-//! The Earshot program: HTTP, use cases, store, search, jobs. See ARCHITECTURE.md for the map.
+//! The Earshot program: HTTP, use cases, jobs. See ARCHITECTURE.md for the map.
 
 // A page's type is as deep as its elements.
 #![recursion_limit = "512"]
@@ -28,7 +28,6 @@ pub mod replies;
 pub mod responses;
 pub mod signing;
 pub mod state;
-pub mod store;
 pub mod surveys;
 pub mod tickets;
 pub mod triage;
@@ -42,7 +41,7 @@ use tokio::net::TcpListener;
 /// # Errors
 /// When the listener fails, or another process uses the data directory.
 pub async fn serve(listener: TcpListener, app: state::AppState, shutdown: impl Future<Output = ()> + Send + 'static) -> error::Result<()> {
-    app.search.start().await?;
+    app.search.start().await.map_err(error::of_search)?;
     let search = app.search.clone();
     let jobs = jobs::Runner::start(&app);
     let served = http::serve::serve(listener, app, shutdown).await;

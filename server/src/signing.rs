@@ -7,17 +7,14 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::Timestamp;
+use domain::{Secret, Timestamp};
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use store::installation::SigningSecret;
 use subtle::ConstantTimeEq;
 
-use crate::{
-    config::Secret,
-    error::{Error, Result},
-    store::installation::SigningSecret,
-};
+use crate::error::{Error, Result};
 
 /// What was signed before keys were derived, straight under the first secret. Links in letters live for years.
 const BEFORE_DERIVATION: [&str; 5] = ["ticket", "response", "started", "ticket-started", "restore-member"];

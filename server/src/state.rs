@@ -9,20 +9,18 @@ use std::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{Clock, IdSource, Timestamp, ids::StaffId};
 use search::Search;
-use sha2::{Digest, Sha256};
+use store::{Store, files, installation::SigningSecret};
 
 use crate::{
     config::Config,
-    error::{Error, Result},
+    error::{Error, Result, of_search},
     jobs::index::Documents,
     keys::Uses,
     limits::{Limits, budget::Budget, connections::Door},
-    machine,
     mail::Mailer,
     metrics::Metrics,
     responses::Remembered,
     signing::{Keyring, seal},
-    store::{Store, installation::SigningSecret},
     tickets::studio::Studio,
 };
 
@@ -72,8 +70,8 @@ pub type AppState = Arc<App>;
 /// # Errors
 /// When one does, or the directory cannot be made or written.
 pub fn claim(data: &Path) -> Result<impl Send + use<>> {
-    machine::private_directory(data).map_err(|e| Error::Internal(format!("the data directory {} cannot be made: {e}", data.display())))?;
-    Ok(search::claim(&data.join("index"))?)
+    files::private_directory(data).map_err(|e| Error::Internal(format!("the data directory {} cannot be made: {e}", data.display())))?;
+    search::claim(&data.join("index")).map_err(of_search)
 }
 
 impl App {
@@ -209,18 +207,6 @@ fn new_secret(config: &Config, ids: &dyn IdSource, generation: i64, active_from:
     ids.random(&mut fresh);
     let sealed = config.secret.as_ref().map(|file| seal(file, generation)).transpose()?;
     Ok(SigningSecret { generation, secret: URL_SAFE_NO_PAD.encode(fresh), sealed, active_from: active_from.0 })
-}
-
-/// What is kept of a secret token: its SHA-256, URL-safe. Enough for tokens of 256 random bits.
-#[must_use]
-pub fn hash_token(token: &str) -> String {
-    encode_hash(&Sha256::digest(token.as_bytes()))
-}
-
-/// A hash as text, URL-safe.
-#[must_use]
-pub fn encode_hash(hash: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(hash)
 }
 
 /// Streams of live events that are open, by person. They are connections that stay: one script must not use them all up.

@@ -1,5 +1,9 @@
 //! What a response says in the inbox, and what makes it look like spam.
 
+mod given;
+
+pub use given::{Begun, Context, Person};
+
 use crate::surveys::{Answer, Question, QuestionKind, SurveyBody};
 
 /// A response as the inbox shows it.

@@ -1,11 +1,11 @@
 //! Long work asks anew who it is done for: a role may have been taken away since it began.
 
 use domain::{
-    Error as Refusal, Timestamp,
+    Error as Refusal,
     accounts::{Role, Scope},
 };
 
-use crate::{error::Result, state::App, store::Tx};
+use crate::{error::Result, state::App};
 
 /// Who long work is done for.
 #[derive(Debug, Clone)]
@@ -35,17 +35,5 @@ impl Authority {
             holds = app.store.sessions_of(who, now).await?.iter().any(|s| s.id_hash == *session);
         }
         if holds { Ok(()) } else { Err(Refusal::Forbidden.into()) }
-    }
-}
-
-impl Tx<'_> {
-    /// Makes sure, inside the transaction that writes, that whoever acts still has at least the role `need`.
-    ///
-    /// # Errors
-    /// [`Refusal::Forbidden`] when they do not; when the database fails.
-    pub async fn still(&mut self, scope: &Scope, need: Role, now: Timestamp) -> Result<()> {
-        let Some(who) = scope.staff() else { return Ok(()) };
-        let role = self.present_role(scope.project(), who, now).await?;
-        if role.is_some_and(|role| role >= need) { Ok(()) } else { Err(Refusal::Forbidden.into()) }
     }
 }

@@ -9,14 +9,10 @@ use domain::{
     ids::{InvitationId, StaffId},
     surveys::answer::is_email,
 };
+use store::{Fingerprint, Once, Tx, hash::hash_token, invitations::Invitation};
 
 use super::NewStaff;
-use crate::{
-    error::Result,
-    mail,
-    state::{App, hash_token},
-    store::{Fingerprint, Once, Tx, invitations::Invitation},
-};
+use crate::{error::Result, mail, state::App};
 
 /// Days that a link works.
 pub const DAYS: i64 = 7;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use domain::{
-    Error as Refusal, Timestamp,
+    Error as Refusal, Secret, Timestamp,
     accounts::{
         Role, Scope,
         authority::{Backing, Heir},
@@ -12,13 +12,12 @@ use domain::{
     ids::StaffId,
     webhooks::MAX_ENDPOINTS,
 };
+use store::{Tx, invitations::Invitation, keys::ApiKey, webhooks::Endpoint};
 use uuid::Uuid;
 
 use crate::{
-    config::Secret,
     error::Result,
     state::App,
-    store::{Tx, invitations::Invitation, keys::ApiKey, webhooks::Endpoint},
     tickets::{self, LinkPost},
     webhooks::sign::new_secret,
 };

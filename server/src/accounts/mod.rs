@@ -12,8 +12,9 @@ pub mod setup;
 pub mod sign_in;
 
 use domain::{Error as Refusal, FieldErrors, Timestamp, ids::StaffId, surveys::answer::is_email};
+use store::Tx;
 
-use crate::{error::Result, state::App, store::Tx};
+use crate::{error::Result, state::App};
 
 /// A new member's record, checked, with the password hashed off the async threads; not stored yet.
 #[derive(Debug, Clone)]

@@ -1,9 +1,10 @@
 //! What people change about themselves.
 
 use domain::{Error as Refusal, FieldErrors, ids::StaffId, projects::ThemeMode};
+use store::staff::StaffRow;
 
 use super::{check_name, password};
-use crate::{error::Result, mail, state::App, store::staff::StaffRow};
+use crate::{error::Result, mail, state::App};
 
 /// Changes a person's name.
 ///

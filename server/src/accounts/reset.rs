@@ -3,14 +3,10 @@
 use std::net::IpAddr;
 
 use domain::{Error as Refusal, ids::StaffId, surveys::answer::is_email};
+use store::{Fingerprint, Once, hash::hash_token, staff::StaffRow};
 
 use super::password;
-use crate::{
-    error::Result,
-    mail,
-    state::{App, hash_token},
-    store::{Fingerprint, Once, staff::StaffRow},
-};
+use crate::{error::Result, mail, state::App};
 
 /// Queues a letter to this address. Whether anybody has it is looked up when the letter is sent: here the same is done for each address, so
 /// that neither the answer nor its time tells.

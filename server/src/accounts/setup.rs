@@ -6,6 +6,7 @@ use domain::{
     projects::{Project, parse_origins},
 };
 use serde::Deserialize;
+use store::hash::hash_token;
 use subtle::ConstantTimeEq;
 use validator::Validate;
 
@@ -13,7 +14,7 @@ use super::NewStaff;
 use crate::{
     error::{Error, Result, field_errors, not_blank},
     projects,
-    state::{App, hash_token},
+    state::App,
 };
 
 /// What the set-up page asks for.

@@ -3,12 +3,10 @@
 use std::net::IpAddr;
 
 use domain::{Error as Refusal, ids::StaffId};
+use store::hash::hash_token;
 
 use super::password;
-use crate::{
-    error::Result,
-    state::{App, hash_token},
-};
+use crate::{error::Result, state::App};
 
 /// What device cookies are signed for.
 const DEVICE: &str = "device";

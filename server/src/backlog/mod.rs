@@ -14,18 +14,15 @@ use domain::{
     zone::UTC,
 };
 use serde::{Deserialize, Serialize};
+use store::{
+    Fingerprint, Once, Tx,
+    backlog::{Filter, Quoted, Step},
+    numbers::Numbered,
+    triage::Undoable,
+};
 
 use self::fold::fold;
-use crate::{
-    error::Result,
-    state::App,
-    store::{
-        Fingerprint, Once, Tx,
-        backlog::{Filter, Quoted, Step},
-        numbers::Numbered,
-        triage::Undoable,
-    },
-};
+use crate::{error::Result, state::App};
 
 /// What a search for items is looked up with: `#12`, `12`, or words of title or body.
 #[must_use]

@@ -9,15 +9,16 @@ mod serve;
 use std::{process::ExitCode, sync::Arc};
 
 use clap::{Parser, Subcommand};
+use domain::Secret;
+use store::Store;
 
 use crate::{
     clock::{SystemClock, SystemIds},
-    config::{Config, Secret, ServeArgs, StoreArgs},
+    config::{Config, ServeArgs, StoreArgs},
     error::{Error, Result},
     export::{self, cli::ExportArgs},
     imports::cli::{ImportArgs, run_cli},
     state::{App, AppState},
-    store::Store,
     tickets::picture::{self, Means},
 };
 

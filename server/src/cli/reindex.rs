@@ -2,7 +2,10 @@
 
 use search::{self, Status};
 
-use crate::{error::Result, state::App};
+use crate::{
+    error::{Result, of_search},
+    state::App,
+};
 
 /// Builds the search index again, telling how far it is.
 pub(super) async fn run(app: &App) -> Result<()> {
@@ -17,7 +20,8 @@ pub(super) async fn run(app: &App) -> Result<()> {
             }
         }
     })
-    .await?;
+    .await
+    .map_err(of_search)?;
     println!("{}", serde_json::json!({ "indexed": indexed }));
     Ok(())
 }

@@ -15,7 +15,7 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use domain::{projects::parse_origin, webhooks::address::Block};
+use domain::{Secret, projects::parse_origin, webhooks::address::Block};
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
@@ -367,16 +367,6 @@ fn unknown_among(names: impl Iterator<Item = String>) -> Vec<String> {
         "EARSHOT_SECRET_FILE",
     ];
     names.filter(|n| n.starts_with("EARSHOT_") && !n.starts_with("EARSHOT_TEST_") && !KNOWN.contains(&n.as_str())).collect()
-}
-
-/// A value that never shows in logs or errors.
-#[derive(Clone)]
-pub struct Secret<T>(pub T);
-
-impl<T> std::fmt::Debug for Secret<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("[secret]")
-    }
 }
 
 #[cfg(test)]

@@ -24,11 +24,10 @@ use domain::{
     ids::{FeedbackId, ProjectId, StaffId, SurveyId},
     imports::Mapping,
     projects::Project,
-    responses::Signals,
+    responses::{Context, Person, Signals},
     surveys::{Launch, SurveyStatus, templates},
     zone::UTC,
 };
-
 use tokio::net::TcpListener;
 
 use self::{
@@ -41,7 +40,7 @@ use crate::{
     config::Config,
     error::{Error, Result},
     imports, projects,
-    responses::{self, Context, Person, Submission},
+    responses::{self, Submission},
     state::{App, AppState},
     surveys,
     triage::{self, Edit, Seen},

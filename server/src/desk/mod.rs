@@ -5,8 +5,9 @@ use domain::{
     accounts::{Role, Scope},
     desk::Times,
 };
+use store::desk::OpenTickets;
 
-use crate::{error::Result, state::App, store::desk::OpenTickets};
+use crate::{error::Result, state::App};
 
 /// Days that the report looks back.
 pub const DAYS: i64 = 30;

@@ -11,12 +11,12 @@ use domain::{
 };
 use search::{Ask, MAX_LIMIT, Sort};
 use serde_json::{Map, Value, json};
+use store::export::{FeedbackRow, ItemRow, Place, ResponseRow};
 
 use super::{Row, What};
 use crate::{
-    error::Result,
+    error::{Result, of_search},
     state::AppState,
-    store::export::{FeedbackRow, ItemRow, Place, ResponseRow},
 };
 
 /// Rows of one page.
@@ -177,7 +177,7 @@ impl Reader {
         while let Some(cursor) = self.found.take() {
             let ask =
                 Ask { query: query.clone(), me: self.scope.staff(), zone: self.zone.clone(), sort: Sort::Oldest, cursor, limit: MAX_LIMIT };
-            let found = self.app.search.search(&self.scope, ask).await?;
+            let found = self.app.search.search(&self.scope, ask).await.map_err(of_search)?;
             self.found = found.next.map(Some);
             let ids: Vec<String> = found.ids.iter().map(ToString::to_string).collect();
             let rows = self.app.store.export_feedback_by_ids(&self.scope, &ids).await?;

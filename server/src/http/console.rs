@@ -19,16 +19,16 @@ use domain::{
     projects::Project,
 };
 use leptos::prelude::*;
+use store::{
+    sessions::{RENEWED, STAFF, session_hash},
+    staff::StaffRow,
+};
 use tower_sessions::Session;
 
 use super::{assets, cookies, error::PageError, security::Nonce};
 use crate::{
     error::{Error, Result},
     state::AppState,
-    store::{
-        sessions::{RENEWED, STAFF, session_hash},
-        staff::StaffRow,
-    },
 };
 
 const FLASH: &str = "earshot_flash";

@@ -9,13 +9,13 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use domain::Secret;
 use search::Status;
 use serde_json::json;
 use subtle::ConstantTimeEq;
 
 use super::error::PageResult;
-
-use crate::{config::Secret, state::AppState};
+use crate::state::AppState;
 
 /// How long the database may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(2);

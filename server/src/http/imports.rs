@@ -18,6 +18,7 @@ use domain::{
     imports::{DateOrder, ImportStatus, Mapping, NewRow, Order, read_date},
 };
 use leptos::prelude::*;
+use store::imports::{BAD_LINES_KEPT, Import, Source};
 
 use super::{
     console::Console,
@@ -32,7 +33,6 @@ use crate::{
     imports::{self, MAX_UPLOAD, SILENCE_MS},
     limits::budget::Payer,
     state::AppState,
-    store::imports::{BAD_LINES_KEPT, Import, Source},
     tickets::files::is_room,
 };
 

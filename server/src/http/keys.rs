@@ -16,13 +16,13 @@ use domain::{
     ids::ApiKeyId,
 };
 use leptos::prelude::*;
+use store::keys::ApiKey;
 
 use super::{address::BaseUrl, console::Console, error::PageResult, forms::Form};
 use crate::{
     error::{Error, Result},
     keys::{self, LIFETIME, LIFETIMES, Wanted},
     state::AppState,
-    store::keys::ApiKey,
 };
 
 /// This capability's routes.

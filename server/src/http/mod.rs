@@ -36,14 +36,11 @@ mod upload;
 pub mod webhooks;
 
 use axum::{Router, extract::DefaultBodyLimit};
+use store::sessions::{SESSION_DAYS, Sessions};
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
-
 use tower_sessions::{Expiry, SessionManagerLayer, cookie::SameSite};
 
-use crate::{
-    state::AppState,
-    store::sessions::{SESSION_DAYS, Sessions},
-};
+use crate::state::AppState;
 
 /// Largest body of an ordinary request, in bytes. Uploads set their own.
 pub const BODY_LIMIT: usize = 256 * 1024;

@@ -14,6 +14,7 @@ use domain::{
     zone::UTC,
 };
 use leptos::prelude::*;
+use store::mail::LetterRow;
 
 use super::{console::Console, error::PageResult, forms::Form};
 use crate::{
@@ -21,7 +22,6 @@ use crate::{
     jobs,
     mail::{self, LetterKind},
     state::AppState,
-    store::mail::LetterRow,
 };
 
 /// Rows of a list at most: it is to be emptied, not paged through.

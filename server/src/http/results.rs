@@ -20,12 +20,12 @@ use domain::{
 };
 use leptos::prelude::*;
 use serde::Deserialize;
+use store::results::ResponseCursor;
 
 use super::{console::Console, error::PageResult};
 use crate::{
     error::Result,
     state::AppState,
-    store::results::ResponseCursor,
     surveys::results::{self, AnsweredResponse, Days},
 };
 

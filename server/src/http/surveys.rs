@@ -22,6 +22,7 @@ use domain::{
 };
 use leptos::prelude::*;
 use serde::Deserialize;
+use store::surveys::Survey;
 
 use super::{
     address::BaseUrl,
@@ -34,7 +35,6 @@ use super::{
 use crate::{
     error::{Error, Result},
     state::AppState,
-    store::surveys::Survey,
     surveys::{self, Posted, Rival},
 };
 

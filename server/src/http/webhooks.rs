@@ -18,12 +18,12 @@ use domain::{
 };
 use leptos::prelude::*;
 use serde::Deserialize;
+use store::webhooks::{Delivery, Endpoint};
 
 use super::{console::Console, error::PageResult, forms::Form};
 use crate::{
     error::{Error, Result},
     state::AppState,
-    store::webhooks::{Delivery, Endpoint},
     webhooks::{self, EndpointInput},
 };
 

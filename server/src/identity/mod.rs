@@ -8,11 +8,11 @@ use domain::{
 };
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use store::{Fingerprint, Once};
 
 use crate::{
     error::{Error, Result},
     state::App,
-    store::{Fingerprint, Once},
 };
 
 /// Secrets that are valid at a time: the one in use, and the next while servers change over.

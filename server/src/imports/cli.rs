@@ -15,6 +15,7 @@ use domain::{
     imports::{DateOrder, Encoding, Group, Groups, ImportStatus, MAX_HEADER_ROWS, Mapping},
 };
 use sha2::{Digest, Sha256};
+use store::imports::{Import, Source};
 use tokio::io::AsyncReadExt;
 
 use super::{
@@ -27,7 +28,6 @@ use super::{
 use crate::{
     error::{Error, Result},
     state::AppState,
-    store::imports::{Import, Source},
     triage::add::source_key,
 };
 

@@ -23,6 +23,10 @@ use domain::{
     imports::{ImportStatus, Mapping},
 };
 use sha2::{Digest, Sha256};
+use store::{
+    Fingerprint, Once,
+    imports::{Arrived, Import, Source},
+};
 
 use self::{
     encoding::Detector,
@@ -32,10 +36,6 @@ use crate::{
     error::{Error, Result},
     jobs::Job,
     state::App,
-    store::{
-        Fingerprint, Once,
-        imports::{Arrived, Import, Source},
-    },
 };
 
 /// Largest file that a browser may send.

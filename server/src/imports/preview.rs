@@ -5,6 +5,7 @@ use domain::{
     accounts::{Role, Scope},
     imports::{Encoding, Groups, Mapping, NewRow, Order, Problem, columns},
 };
+use store::imports::Import;
 
 use super::{
     guessed_tag,
@@ -12,7 +13,7 @@ use super::{
     records::Record,
     run, stored,
 };
-use crate::{error::Result, state::App, store::imports::Import};
+use crate::{error::Result, state::App};
 
 /// Rows that are shown.
 pub const PREVIEW: usize = 20;

@@ -8,16 +8,14 @@ use domain::{
     ids::ImportId,
     imports::{Encoding, MAX_HEADER_ROWS, UNREADABLE},
 };
+use store::Store;
 use tokio::io::AsyncReadExt;
 
 use super::{
     encoding::{Decoder, Detector, byte_order_mark},
     records::{Record, Records, guess_delimiter, named_delimiter},
 };
-use crate::{
-    error::{Error, Result},
-    store::Store,
-};
+use crate::error::{Error, Result};
 
 /// Largest piece of an uploaded file in the database.
 pub const CHUNK: usize = 512 << 10;

@@ -10,9 +10,15 @@ use domain::{
     identity::Claim,
     ids::{ContactId, FeedbackId, ImportId, JobId, ProjectId},
     imports::{Groups, ImportStatus, NewContact, NewRow, Plan, Problem},
+    responses::Person,
 };
 use search::language;
 use sha2::{Digest, Sha256};
+use store::{
+    self, Tx,
+    contacts::Met,
+    imports::{BAD_LINES_KEPT, Import},
+};
 
 use super::{
     reader::{Bytes, FileReader},
@@ -22,13 +28,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     jobs::{Context, Outcome},
-    responses::Person,
     state::{App, AppState},
-    store::{
-        self, Tx,
-        contacts::Met,
-        imports::{BAD_LINES_KEPT, Import},
-    },
     triage::add::source_key,
 };
 

@@ -5,12 +5,12 @@ use domain::{
     accounts::{Role, Scope},
     ids::{ImportId, JobId},
 };
+use store::{Tx, imports::Import};
 
 use crate::{
     error::Result,
     jobs::{Context, Job, Outcome},
     state::{App, AppState},
-    store::{Tx, imports::Import},
 };
 
 /// Records of one transaction.

@@ -3,15 +3,13 @@
 use async_trait::async_trait;
 use domain::ids::{FeedbackId, ProjectId, StaffId, SurveyId};
 use search::{Change, Document, Position, Source};
+use store::{
+    Store,
+    search::{ChangeRow, IndexRow, Seen},
+};
 use tokio::sync::watch;
 
-use crate::{
-    error::Error,
-    store::{
-        Store,
-        search::{ChangeRow, IndexRow, Seen},
-    },
-};
+use crate::error::Error;
 
 /// The store as the search index knows it.
 pub struct Documents(pub Store);

@@ -5,6 +5,7 @@
 pub mod index;
 mod runner;
 
+pub use domain::jobs::Job;
 pub use runner::Runner;
 
 use std::{sync::Arc, time::Duration};
@@ -13,9 +14,9 @@ use domain::{
     Error as Refusal, Timestamp,
     accounts::Scope,
     email,
-    ids::{ContactId, ImportId, JobId, LetterId, ProjectId},
+    ids::{ContactId, JobId},
 };
-use serde::{Deserialize, Serialize};
+use store::jobs::{Claimed, Purged};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -23,10 +24,6 @@ use crate::{
     error::{Error, Result},
     imports, mail,
     state::{App, AppState},
-    store::{
-        Tx,
-        jobs::{Claimed, Purged},
-    },
 };
 
 /// How long a worker holds a job without saying that it is alive.
@@ -34,49 +31,6 @@ pub const LEASE_MS: i64 = 60_000;
 /// Claims in a row that may come to nothing before a job is given up.
 pub const MAX_FAILURES: i64 = 8;
 const HOUR_MS: i64 = 3_600_000;
-
-/// A unit of background work.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "job", rename_all = "snake_case")]
-pub enum Job {
-    /// Reads an uploaded file into a project.
-    Import {
-        /// Whose.
-        project: ProjectId,
-        /// Which.
-        import: ImportId,
-    },
-    /// Removes again what an import brought.
-    TakeBack {
-        /// Whose.
-        project: ProjectId,
-        /// Which.
-        import: ImportId,
-    },
-    /// Sends a letter.
-    Mail {
-        /// Which.
-        letter: LetterId,
-    },
-    /// Removes what has served its time.
-    Purge {},
-    /// Puts addresses of contacts that an earlier version stored into their one form.
-    FoldAddresses {},
-}
-
-impl Job {
-    /// The word in the table.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Import { .. } => "import",
-            Self::TakeBack { .. } => "take_back",
-            Self::Mail { .. } => "mail",
-            Self::Purge {} => "purge",
-            Self::FoldAddresses {} => "fold_addresses",
-        }
-    }
-}
 
 /// How a job ended, when it did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,31 +55,6 @@ impl Context {
     #[must_use]
     pub fn should_stop(&self) -> bool {
         *self.stop.borrow()
-    }
-}
-
-impl Tx<'_> {
-    /// Puts work into the queue, to be done after this transaction commits and not before `run_at`. Call [`App::wake_jobs`] after the
-    /// commit, so that nobody waits for the next look at the queue.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn enqueue(&mut self, id: JobId, job: &Job, run_at: Timestamp, now: Timestamp) -> Result<()> {
-        let payload = serde_json::to_string(job)?;
-        self.insert_job(id, job.kind(), &payload, run_at, now).await?;
-        Ok(())
-    }
-
-    /// As [`Tx::enqueue`] for work of which there may be a job already, that ended or was given up: that one is run again.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn requeue(&mut self, id: JobId, job: &Job, now: Timestamp) -> Result<()> {
-        let payload = serde_json::to_string(job)?;
-        if !self.insert_job(id, job.kind(), &payload, now, now).await? {
-            self.revive_job(id, now).await?;
-        }
-        Ok(())
     }
 }
 
@@ -238,7 +167,7 @@ pub async fn fold_addresses(app: &App, should_stop: &(dyn Fn() -> bool + Sync)) 
         for (contact, was) in &found {
             let is = email::canonical(was);
             if is != *was {
-                other.push((crate::store::id::<ContactId>(contact)?, was.clone(), is));
+                other.push((store::id::<ContactId>(contact)?, was.clone(), is));
             }
         }
         if should_stop() {

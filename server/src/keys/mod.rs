@@ -14,12 +14,9 @@ use domain::{
     },
     ids::{ApiKeyId, StaffId},
 };
+use store::{Fingerprint, Once, hash::hash_token, keys::ApiKey};
 
-use crate::{
-    error::Result,
-    state::{App, hash_token},
-    store::{Fingerprint, Once, keys::ApiKey},
-};
+use crate::{error::Result, state::App};
 
 /// Days that a key may be given, besides none at all.
 pub const LIFETIMES: [i64; 3] = [30, 90, 365];

@@ -10,12 +10,10 @@ use std::{
 };
 
 use domain::{Error as Refusal, Timestamp, accounts::throttle::Limit};
+use store::Store;
 
 use super::{Key, Standing, refusal};
-use crate::{
-    error::{Error, Result},
-    store::Store,
-};
+use crate::error::{Error, Result};
 
 /// A lot is this part of a full bucket.
 const PARTS: u32 = 20;

@@ -15,17 +15,14 @@ use domain::{
     accounts::throttle::Limit,
     ids::{ProjectId, StaffId},
 };
+use store::{Dialect, Store};
 
 use self::{
     budget::{Network, wide},
     lots::Lots,
     memory::Buckets,
 };
-use crate::{
-    config::Config,
-    error::Result,
-    store::{Dialect, Store},
-};
+use crate::{config::Config, error::Result};
 
 const MINUTE_MS: i64 = 60_000;
 const QUARTER_HOUR_MS: i64 = 15 * MINUTE_MS;

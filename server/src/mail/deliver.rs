@@ -5,11 +5,12 @@ use std::{
     time::Duration,
 };
 
-use domain::{Timestamp, ids::LetterId};
+use domain::{Secret, Timestamp, ids::LetterId};
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Tokio1Executor,
     transport::smtp::client::{Certificate, Tls, TlsParameters},
 };
+use store::{Tx, hash::hash_token, mail::LetterRow};
 
 use super::{
     LetterKind,
@@ -17,11 +18,10 @@ use super::{
     message::{Parts, compose},
 };
 use crate::{
-    config::{Mail, Secret},
+    config::Mail,
     error::{Error, Result},
     jobs::Outcome,
-    state::{App, hash_token},
-    store::{Tx, mail::LetterRow},
+    state::App,
     tickets,
 };
 

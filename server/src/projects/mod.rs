@@ -7,14 +7,13 @@ use domain::{
     ids::{ProjectId, StaffId},
     projects::{DEFAULT_ACCENT, Project, ThemeMode, parse_accent, parse_language, parse_origins, parse_parameters, parse_zone, slug},
 };
-
 use serde::Deserialize;
+use store::{Fingerprint, Once, Tx, hash::hash_token};
 use validator::Validate;
 
 use crate::{
     error::{Result, field_errors, not_blank},
-    state::{App, hash_token},
-    store::{Fingerprint, Once, Tx},
+    state::App,
 };
 
 /// A project that is not stored yet.

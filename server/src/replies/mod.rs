@@ -8,12 +8,9 @@ use domain::{
     replies::{MAX_REPLIES, Reply, check_reply},
     zone::UTC,
 };
+use store::{Fingerprint, Once, Tx, replies::Step, triage::Undoable};
 
-use crate::{
-    error::Result,
-    state::App,
-    store::{Fingerprint, Once, Tx, replies::Step, triage::Undoable},
-};
+use crate::{error::Result, state::App};
 
 fn taken() -> Refusal {
     Refusal::field("name", "taken", "Another reply has this name. Choose a different one.")

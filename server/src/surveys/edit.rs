@@ -11,16 +11,13 @@ use domain::{
     zone::UTC,
 };
 use serde::{Deserialize, Serialize};
+use store::{
+    Fingerprint, Once, Tx,
+    surveys::{DraftState, KEPT_STATES, Survey},
+};
 
 use super::{load, store};
-use crate::{
-    error::Result,
-    state::App,
-    store::{
-        Fingerprint, Once, Tx,
-        surveys::{DraftState, KEPT_STATES, Survey},
-    },
-};
+use crate::{error::Result, state::App};
 
 /// Typing within this time is one step of undo.
 const TYPING_MS: i64 = 15_000;

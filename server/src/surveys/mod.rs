@@ -13,11 +13,8 @@ use serde::{Deserialize, Serialize};
 
 pub use edit::{Edited, Posted, edit};
 
-use crate::{
-    error::Result,
-    state::App,
-    store::{Fingerprint, Once, Tx, surveys::Survey},
-};
+use crate::{error::Result, state::App};
+use store::{Fingerprint, Once, Tx, surveys::Survey};
 
 /// What publishing did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,15 +11,12 @@ use domain::{
         stats::{Tally, all_questions},
     },
 };
-
-use crate::{
-    error::Result,
-    state::App,
-    store::{
-        results::{DayCount, Range, ResponseCounts, ResponseCursor, ResponseRow},
-        surveys::Survey,
-    },
+use store::{
+    results::{DayCount, Range, ResponseCounts, ResponseCursor, ResponseRow},
+    surveys::Survey,
 };
+
+use crate::{error::Result, state::App};
 
 /// Texts shown of each question.
 const TEXTS: i64 = 5;

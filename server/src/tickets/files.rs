@@ -10,6 +10,7 @@ use domain::{
         pictures::Wrong,
     },
 };
+use store::{Dialect, tickets::NewAttachment};
 
 use super::studio::Trouble;
 use crate::{
@@ -17,7 +18,6 @@ use crate::{
     limits::budget::Payer,
     machine,
     state::App,
-    store::{Dialect, tickets::NewAttachment},
 };
 
 /// Files of one request, in memory.

@@ -13,7 +13,7 @@ use domain::{
     history::Change,
     ids::{AttachmentId, EventId, FeedbackId, HistoryId, LetterId, MessageId, TicketId},
     projects::Project,
-    responses::Signals,
+    responses::{Person, Signals},
     tickets::{
         Attachment, Author, MAX_OWN_MESSAGES, Message, NewTicket, Priority, State, Ticket, check_message, empty_message, spam_reasons,
         status_after_reply, status_after_request,
@@ -23,14 +23,14 @@ use domain::{
 };
 use search::language;
 use serde::{Deserialize, Serialize};
+use store::{Fingerprint, Once, Tx, numbers::Numbered, tickets::NewAttachment};
 
 use crate::{
     error::{Error, Result},
     limits::budget::Payer,
     mail::{TicketLetter, TicketPost, ticket_confirmation, ticket_link, ticket_reply},
-    responses::{Person, proves},
+    responses::proves,
     state::App,
-    store::{Fingerprint, Once, Tx, numbers::Numbered, tickets::NewAttachment},
 };
 
 /// Where a ticket was written; hearsay from the page, cut to size.
@@ -190,7 +190,7 @@ pub async fn read(app: &App, scope: &Scope, feedback: FeedbackId) -> Result<Opti
 /// The key under which files wait for a form to be sent.
 #[must_use]
 pub fn held_for(project: &Project, place: &str, key: &str) -> String {
-    crate::state::hash_token(&format!("{}\n{place}\n{key}", project.id))
+    store::hash::hash_token(&format!("{}\n{place}\n{key}", project.id))
 }
 
 /// Keeps files of a form that comes back with its faults, so that nobody chooses them again. Strangers' files are kept only as long as not too

@@ -7,15 +7,12 @@ use domain::{
     history::Change,
     ids::FeedbackId,
     imports::MAX_TEXT,
+    responses::Person,
 };
 use search::language;
+use store::{Fingerprint, Once};
 
-use crate::{
-    error::Result,
-    responses::Person,
-    state::App,
-    store::{Fingerprint, Once},
-};
+use crate::{error::Result, state::App};
 
 /// Most tags of one item that come along with it.
 pub const MAX_TAGS: usize = 20;

@@ -10,8 +10,12 @@ use domain::{
     triage::{Assignee, Flag, Score, Test, TriageQuery, What, is_same_name},
 };
 use search::{self, Ask, Facet, Sort, text};
+use store::feedback::Listed;
 
-use crate::{error::Result, state::App, store::feedback::Listed};
+use crate::{
+    error::{Result, of_search},
+    state::App,
+};
 
 /// One page of the inbox.
 #[derive(Debug, Clone)]
@@ -80,7 +84,7 @@ pub async fn page(app: &App, scope: &Scope, ask: Ask) -> Result<Page> {
             })
         }
         Err(error) if matches!(error.refusal(), Some(domain::Error::SearchUnavailable)) => plain(app, scope, &ask).await,
-        Err(error) => Err(error.into()),
+        Err(error) => Err(of_search(error)),
     }
 }
 

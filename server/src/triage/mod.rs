@@ -17,16 +17,16 @@ use domain::{
     zone::UTC,
 };
 use search::{self, Ask, Sort};
+use store::{
+    Fingerprint, Once, Tx,
+    triage::{Step, Undoable},
+};
 
 use crate::{
     backlog::{self, BackIds},
-    error::Result,
+    error::{Result, of_search},
     replies,
     state::App,
-    store::{
-        Fingerprint, Once, Tx,
-        triage::{Step, Undoable},
-    },
 };
 
 /// Most items in one change.
@@ -125,7 +125,7 @@ async fn matching(app: &App, scope: &Scope, query: &TriageQuery) -> Result<Vec<F
     let zone = app.store.zone(scope).await?;
     loop {
         let ask = Ask { query: query.clone(), me: scope.staff(), zone: zone.clone(), sort: Sort::Newest, cursor, limit: search::MAX_LIMIT };
-        let found = app.search.search(scope, ask).await?;
+        let found = app.search.search(scope, ask).await.map_err(of_search)?;
         if found.total > MAX_MATCHING {
             let why = format!("{} items match; {MAX_MATCHING} at most can be changed at once. Narrow the search.", found.total);
             return Err(Refusal::field("item", "too_many", why).into());

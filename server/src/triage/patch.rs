@@ -6,8 +6,9 @@ use domain::{
     feedback::{Change, Feedback, Status},
     ids::{FeedbackId, HistoryId, StaffId},
 };
+use store::Tx;
 
-use crate::{error::Result, state::App, store::Tx};
+use crate::{error::Result, state::App};
 
 /// What becomes different; `None` stays as it is.
 #[derive(Debug, Clone, Default)]

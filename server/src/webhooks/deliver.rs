@@ -9,6 +9,7 @@ use domain::{
     webhooks::{DAYS_TO_DISABLE, FAILURES_TO_DISABLE, pause_after},
     zone::UTC,
 };
+use store::webhooks::{After, ClaimedDelivery, Endpoint, Tried};
 use tokio::{sync::watch, task::JoinSet};
 
 use super::{
@@ -19,7 +20,6 @@ use crate::{
     error::Result,
     mail::WebhookPost,
     state::{App, AppState},
-    store::webhooks::{After, ClaimedDelivery, Endpoint, Tried},
 };
 
 /// How long a claimed delivery is left to its worker: more than a request can take.

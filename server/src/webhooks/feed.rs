@@ -10,16 +10,13 @@ use domain::{
     webhooks::EventKind,
 };
 use serde_json::{Value, json};
-
-use crate::{
-    error::Result,
-    state::App,
-    store::{
-        search::IndexRow,
-        triage::{claim_behind, verified_names},
-        webhooks::NewEvent,
-    },
+use store::{
+    search::IndexRow,
+    triage::{claim_behind, verified_names},
+    webhooks::NewEvent,
 };
+
+use crate::{error::Result, state::App};
 
 /// Changes that are told in one transaction.
 const BATCH: i64 = 200;

@@ -1,15 +1,14 @@
 //! Secrets and signatures as <https://www.standardwebhooks.com> has them.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use domain::{Timestamp, ids::EventId};
+use domain::{Secret, Timestamp, ids::EventId};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use store::webhooks::Endpoint;
 
 use crate::{
-    config::Secret,
     error::{Error, Result},
     state::App,
-    store::webhooks::Endpoint,
 };
 
 const PREFIX: &str = "whsec_";

@@ -19,9 +19,9 @@ use server::{
     clock::{SystemClock, SystemIds},
     config::Config,
     state::{App, AppState},
-    store::Store,
 };
 use sqlx::AnyPool;
+use store::Store;
 
 /// The owner of every installation here.
 pub const OWNER: &str = "owner@example.com";

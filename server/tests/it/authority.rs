@@ -8,6 +8,7 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{
+    Secret,
     accounts::{Actor, Role, Scope, key::Access},
     ids::{EndpointId, StaffId},
     projects::Project,
@@ -17,10 +18,8 @@ use domain::{
 use futures_util::StreamExt;
 use hmac::{Hmac, KeyInit, Mac};
 use server::{
-    config::Secret,
     keys::Wanted,
     state::SPREAD_MS,
-    store::{keys::ApiKey, webhooks::Endpoint},
     tickets::{self, Submission},
     webhooks::{
         self, EndpointInput,
@@ -28,6 +27,7 @@ use server::{
         deliver::deliver_due,
     },
 };
+use store::{keys::ApiKey, webhooks::Endpoint};
 
 use crate::{
     keys::Program,

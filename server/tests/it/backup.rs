@@ -3,7 +3,8 @@
 use std::{fs, path::Path};
 
 use domain::accounts::Scope;
-use server::{backup, config::Config, state::App, store::Store};
+use server::{backup, config::Config, state::App};
+use store::Store;
 
 use crate::support::{Database, TestApp, TestIds, sample};
 

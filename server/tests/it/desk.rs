@@ -5,6 +5,7 @@ use axum::{
     http::{Method, StatusCode},
 };
 use domain::{
+    Secret,
     accounts::{Role, Scope},
     clock::DAY_MS,
     feedback::Status,
@@ -13,7 +14,7 @@ use domain::{
     tickets::{Author, Priority, State, Ticket},
 };
 use server::{
-    config::{Config, Mail, Secret},
+    config::{Config, Mail},
     tickets::{self, Submitted},
 };
 

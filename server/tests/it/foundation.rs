@@ -1,7 +1,8 @@
 //! What every page shares.
 
-use crate::on_both;
 use axum::http::StatusCode;
+
+use crate::on_both;
 
 on_both!(unknown_pages_are_404_with_a_way_on, |t: crate::support::TestApp| async move {
     let page = t.anonymous().get("/nowhere").await;
@@ -16,7 +17,7 @@ on_both!(a_retry_with_the_same_key_writes_once, |t: crate::support::TestApp| asy
     let once = async |name: &str| {
         let (id, name) = (app.id::<domain::ids::StaffId>(), name.to_owned());
         app.store
-            .write_once(server::store::Once::form("test", "key-00001", server::store::Fingerprint::of(["x"])), now, move |tx| {
+            .write_once(store::Once::form("test", "key-00001", store::Fingerprint::of(["x"])), now, move |tx| {
                 Box::pin(async move {
                     assert!(tx.insert_staff(id, &format!("{name}@example.com"), &name, "x", now).await?);
                     Ok(name)
@@ -56,7 +57,7 @@ on_both!(metrics_are_for_who_has_the_token, |t: crate::support::TestApp| async m
         t.anonymous().send(axum::http::Method::GET, "/metrics", &headers, axum::body::Body::empty()).await
     };
     assert_eq!(scrape(&t, "Bearer ").await.status, StatusCode::NOT_FOUND, "off unless set");
-    let set = |c: &mut server::config::Config| c.metrics_token = Some(server::config::Secret("a token of the operator".into()));
+    let set = |c: &mut server::config::Config| c.metrics_token = Some(domain::Secret("a token of the operator".into()));
     let Some(t) = crate::support::TestApp::with_config(t.database, set).await else { return };
     assert!(t.app.search.ready(std::time::Duration::from_secs(20)).await);
     for wrong in ["", "Bearer ", "Bearer a token of the operatoR", "Basic a token of the operator"] {

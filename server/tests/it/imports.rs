@@ -15,8 +15,8 @@ use server::{
     imports,
     jobs::{self, Job, Outcome},
     state::AppState,
-    store::imports::Import,
 };
+use store::imports::Import;
 
 use crate::{
     on_both,
@@ -995,7 +995,7 @@ on_both!(what_has_served_its_time_goes, |t: TestApp| async move {
     let (app, scope) = (&t.app, project(&t.app).await);
     uploaded(app, &scope, "forgotten.csv", b"text\nx\n").await;
     let now = app.now();
-    let once = server::store::Once::form("test", "key-00001", server::store::Fingerprint::of(["x"]));
+    let once = store::Once::form("test", "key-00001", store::Fingerprint::of(["x"]));
     app.store.write_once(once, now, |_| Box::pin(async { Ok(1) })).await.unwrap();
     t.clock.advance_ms(31 * 86_400_000);
     enqueued(app, Job::Purge {}).await;

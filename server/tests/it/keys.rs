@@ -8,7 +8,8 @@ use domain::{
     accounts::{Role, Scope, key::Access},
     projects::Project,
 };
-use server::{keys::Wanted, store::keys::ApiKey};
+use server::keys::Wanted;
+use store::keys::ApiKey;
 
 use crate::{
     on_both,

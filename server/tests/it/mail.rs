@@ -7,8 +7,8 @@ use server::{
     config::Mail,
     jobs,
     mail::{self, RETRY_MS, Sent, TicketLetter, TicketPost},
-    store::mail::LetterRow,
 };
+use store::mail::LetterRow;
 
 use crate::{
     smtp::{Next, Smtp},
@@ -244,7 +244,7 @@ mailing!(what_is_rolled_back_is_not_told, |t: TestApp, smtp: Smtp| async move {
     assert!(failed.is_err());
     run(&t).await;
     assert_eq!(smtp.connections(), 0);
-    assert_eq!(t.app.store.letter_counts().await.unwrap(), server::store::mail::LetterCounts::default());
+    assert_eq!(t.app.store.letter_counts().await.unwrap(), store::mail::LetterCounts::default());
 });
 
 mailing!(nobody_is_flooded_by_those_who_type_their_address, |t: TestApp, smtp: Smtp| async move {

@@ -16,7 +16,8 @@ use domain::{
     tickets::Attachment,
 };
 use serde_json::json;
-use server::{keys::Wanted, store::tickets::NewAttachment};
+use server::keys::Wanted;
+use store::tickets::NewAttachment;
 
 use crate::{
     on_both,

@@ -5,8 +5,8 @@ use domain::{
     feedback::Status,
     ids::{FeedbackId, ProjectId},
 };
-use server::store::Store;
 use sqlx::{AnyPool, migrate::Migrator};
+use store::Store;
 
 use crate::support::fresh_postgres;
 

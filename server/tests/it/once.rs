@@ -5,10 +5,8 @@ use domain::{
     Error as Refusal,
     accounts::{Role, Scope},
 };
-use server::{
-    error::Result,
-    store::{Fingerprint, Once},
-};
+use server::error::Result;
+use store::{Fingerprint, Once};
 
 use crate::{
     on_both,

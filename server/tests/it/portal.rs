@@ -480,7 +480,7 @@ on_both!(a_refused_form_keeps_files_of_people_only, |t: TestApp| async move {
     // But not when very many wait already.
     let id = t.app.id();
     let file = domain::tickets::Attachment { id, name: "x".into(), media_type: "text/plain".into(), size: t.app.budget.held_bytes };
-    let large = server::store::tickets::NewAttachment { file, bytes: bytes::Bytes::from_static(b"x") };
+    let large = store::tickets::NewAttachment { file, bytes: bytes::Bytes::from_static(b"x") };
     let (project, now) = (t.app.store.project_by_slug("my-app").await.unwrap().unwrap().id, t.app.now());
     t.app
         .store

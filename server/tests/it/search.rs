@@ -11,7 +11,8 @@ use domain::{
     triage::{Field, TriageQuery},
 };
 use search::{Ask, Found, Search, Sort, Status as Health, highlight};
-use server::{jobs::index::Documents, store::search::Seen};
+use server::jobs::index::Documents;
+use store::search::Seen;
 
 use crate::{
     on_both, on_one,

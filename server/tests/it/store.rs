@@ -14,12 +14,9 @@ use domain::{
     ids::{FeedbackId, ProjectId, StaffId},
 };
 use futures_util::{FutureExt, future::join_all};
-use server::{
-    jobs,
-    state::AppState,
-    store::{Fingerprint, Once, jobs::Purged},
-};
+use server::{jobs, state::AppState};
 use sqlx::Connection;
+use store::{Fingerprint, Once, jobs::Purged};
 
 use crate::{
     on_both, on_one,

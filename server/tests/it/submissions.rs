@@ -5,21 +5,19 @@ use domain::{
     accounts::Scope,
     ids::{ContactId, SurveyId, VersionId},
     projects::Project,
+    responses::{Context, Person},
     surveys::{Answer, SurveyStatus},
 };
 use futures_util::{FutureExt, future::join_all};
 use serde_json::json;
-use server::{
-    error::Result,
-    responses::{Context, Person},
-    store::{
-        Fingerprint,
-        once::Place,
-        search::IndexRow,
-        submissions::{Checked, Fate, Submission},
-    },
-};
+use server::error::Result;
 use sqlx::Connection;
+use store::{
+    Fingerprint,
+    once::Place,
+    search::IndexRow,
+    submissions::{Checked, Fate, Submission},
+};
 
 use crate::{
     on_both,

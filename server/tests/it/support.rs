@@ -30,8 +30,8 @@ use server::{
     config::Config,
     http,
     state::{App, AppState},
-    store::{Store, migrate::Migrator},
 };
+use store::{Store, migrate::Migrator};
 use tokio::{sync::Semaphore, task::JoinHandle};
 use tower::ServiceExt;
 use uuid::Uuid;

@@ -10,11 +10,11 @@ use std::{
 
 use axum::http::StatusCode;
 use domain::accounts::Role;
-use server::store::migrate::{Migrator, POSTGRES};
 use sqlx::{
     AnyPool, AssertSqlSafe, SqlSafeStr,
     migrate::{Migration, MigrationType},
 };
+use store::migrate::{Migrator, POSTGRES};
 
 use crate::{
     matrix::{Filled, routes},
@@ -133,7 +133,7 @@ async fn a_running_node_serves_while_a_newer_one_migrates_and_beside_it() {
     let numbers: Vec<i64> = sqlx::query_scalar("SELECT number FROM backlog_items ORDER BY number").fetch_all(&pool).await.unwrap();
     assert_eq!(numbers, (1..=8).collect::<Vec<_>>());
     // A node of the version before does not start on the newer schema.
-    let refused = server::store::Store::open_postgres(old.url.as_deref().unwrap()).await.err().unwrap();
+    let refused = store::Store::open_postgres(old.url.as_deref().unwrap()).await.err().unwrap();
     assert!(refused.to_string().contains("9999"), "{refused}");
 }
 

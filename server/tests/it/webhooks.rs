@@ -16,6 +16,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use domain::{
+    Secret,
     accounts::{Role, Scope},
     feedback::{Feedback, Status},
     ids::{EndpointId, EventId},
@@ -26,8 +27,6 @@ use domain::{
 };
 use server::{
     backlog,
-    config::Secret,
-    store::webhooks::Endpoint,
     tickets::Submission,
     webhooks::{
         self, EndpointInput,
@@ -36,6 +35,7 @@ use server::{
         feed, sign,
     },
 };
+use store::webhooks::Endpoint;
 
 use crate::{
     on_both,

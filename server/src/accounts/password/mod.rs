@@ -11,12 +11,12 @@ use std::{
 };
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version, password_hash::phc::PasswordHash};
+use store::staff::StaffRow;
 use tokio::sync::Semaphore;
 
 use crate::{
     error::{Error, Result},
     state::App,
-    store::staff::StaffRow,
 };
 
 /// What an attacker knows about somebody who has an account: their address, their name, their projects.

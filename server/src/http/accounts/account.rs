@@ -15,12 +15,12 @@ use domain::{
     zone::UTC,
 };
 use leptos::prelude::*;
+use store::sessions::session_hash;
 
 use super::super::{console::Console, error::PageResult, forms::Form};
 use crate::{
     accounts::own,
     error::{Error, Result},
-    store::sessions::session_hash,
 };
 
 fn this_session(console: &Console) -> String {

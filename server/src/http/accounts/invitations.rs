@@ -11,6 +11,7 @@ use axum::{
 };
 use domain::FieldErrors;
 use leptos::prelude::*;
+use store::{hash::hash_token, invitations::Invitation};
 use tower_sessions::Session;
 
 use super::{
@@ -26,8 +27,7 @@ use super::{
 use crate::{
     accounts::invitations,
     error::{Error, Result},
-    state::{AppState, hash_token},
-    store::invitations::Invitation,
+    state::AppState,
 };
 
 fn gone(app: &AppState, nonce: &Nonce) -> Response {

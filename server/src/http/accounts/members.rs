@@ -23,6 +23,7 @@ use domain::{
 };
 use leptos::prelude::*;
 use serde::Deserialize;
+use store::mail::LetterRow;
 use uuid::Uuid;
 
 use super::super::{address::BaseUrl, console::Console, error::PageResult, forms::Form, webhooks};
@@ -33,7 +34,6 @@ use crate::{
         members,
     },
     error::{Error, Result},
-    store::mail::LetterRow,
 };
 
 /// What a rendering adds to what is stored.

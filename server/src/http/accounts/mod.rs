@@ -16,9 +16,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use store::sessions;
 
 use super::error::{AskToSignIn, PageError};
-use crate::{state::AppState, store::sessions};
+use crate::state::AppState;
 
 pub use session::begin_session;
 

@@ -9,6 +9,7 @@ use axum::{
 use domain::{FieldErrors, accounts::safe_next, ids::StaffId};
 use leptos::prelude::*;
 use serde::Deserialize;
+use store::sessions::{ADDRESS, AGENT, RENEWED, STAFF};
 use tower_sessions::Session;
 
 use super::super::{
@@ -23,7 +24,6 @@ use crate::{
     accounts::{setup, sign_in as use_case},
     error::{Error, Result},
     state::AppState,
-    store::sessions::{ADDRESS, AGENT, RENEWED, STAFF},
 };
 
 /// The cookie of a browser that signed in before; see [`use_case::new_device`].

@@ -7,6 +7,7 @@ use axum::{
 };
 use domain::Error as Refusal;
 use serde::{Deserialize, Serialize};
+use store::{Fingerprint, Once, hash::hash_token};
 
 use super::{
     problem::{Answered, Fault, Refused},
@@ -14,8 +15,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    state::{App, hash_token},
-    store::{Fingerprint, Once},
+    state::App,
 };
 
 /// The strong validator of a representation. It holds the version, so two versions never share one.
@@ -164,7 +164,7 @@ struct Kept {
 }
 
 /// Carries a write out once for each idempotency key, and answers a retry with the first answer. The key is taken before the work, with
-/// what it was sent for; work whose repetition would do harm is handed a key for [`crate::store::Store::write_once`] (see [`inner_key`]) or is
+/// what it was sent for; work whose repetition would do harm is handed a key for [`store::Store::write_once`] (see [`inner_key`]) or is
 /// guarded by a version, so that a crash between the work and keeping its answer does no harm either.
 ///
 /// # Errors

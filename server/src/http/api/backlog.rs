@@ -8,6 +8,7 @@ use domain::{
     ids::{BacklogId, FeedbackId},
 };
 use serde::{Deserialize, Serialize};
+use store::backlog::{Evidence, Filter};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -25,7 +26,6 @@ use crate::{
     },
     error::Error,
     state::{App, AppState},
-    store::backlog::{Evidence, Filter},
 };
 
 /// How far the work has come.

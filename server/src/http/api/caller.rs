@@ -10,6 +10,7 @@ use domain::{
     Error as Refusal,
     accounts::{Actor, Role, Scope},
 };
+use store::keys::ApiKey;
 
 use super::problem::{Refused, signed_out, stopped};
 use crate::{
@@ -18,7 +19,6 @@ use crate::{
     keys,
     limits::Standing,
     state::AppState,
-    store::keys::ApiKey,
 };
 
 /// A program with a key that works. Taking it as an argument says that a handler reads.

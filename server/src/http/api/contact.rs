@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Error as Refusal, FieldErrors, email, feedback::Feedback, identity::Claim};
+use domain::{Error as Refusal, FieldErrors, email, feedback::Feedback, identity::Claim, responses::Person};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::{http::respond::web_address, responses::Person};
+use crate::http::respond::web_address;
 
 /// Who said it. What is known of a contact already is kept; what is new is added, and counts as verified by your team.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -108,7 +108,7 @@ pub struct Contact {
 impl Contact {
     /// From the stored row.
     #[must_use]
-    pub fn of(person: crate::store::triage::Person, feedback: &Feedback) -> Self {
+    pub fn of(person: store::triage::Person, feedback: &Feedback) -> Self {
         let attributes = serde_json::from_str(&person.attributes).unwrap_or_default();
         Self {
             verified: person.verified(),

@@ -7,13 +7,14 @@ use domain::{
     Error as Refusal, FieldErrors, Timestamp,
     accounts::{Role, Scope},
     ids::{ResponseId, SurveyId},
-    responses::Signals,
+    responses::{Context, Signals},
     surveys::{
         self,
         answer::{OTHER, OTHER_CHOICE},
     },
 };
 use serde::{Deserialize, Serialize};
+use store::results::{Range, ResponseRow};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -28,9 +29,8 @@ use super::{
 };
 use crate::{
     error::Error,
-    responses::{self, Context, Submission},
+    responses::{self, Submission},
     state::{App, AppState},
-    store::results::{Range, ResponseRow},
 };
 
 /// A response to a survey.

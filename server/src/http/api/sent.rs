@@ -8,6 +8,7 @@ use axum::{
 use domain::{Error as Refusal, accounts::Role};
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
+use store::hash::hash_token;
 use uuid::Uuid;
 
 use super::{
@@ -21,7 +22,7 @@ use crate::{
         json::well_formed,
         limits::{AGAIN, InFlight},
     },
-    state::{AppState, hash_token},
+    state::AppState,
 };
 
 /// How deep lists and objects may lie in each other; the deepest input of ours has four levels.

@@ -8,6 +8,7 @@ use domain::{
     surveys::{self, SurveyBody},
 };
 use serde::{Deserialize, Serialize};
+use store::surveys::Survey as Stored;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -18,10 +19,7 @@ use super::{
     problem::Answered,
     sent::{self, Asked, Ids},
 };
-use crate::{
-    state::{App, AppState},
-    store::surveys::Survey as Stored,
-};
+use crate::state::{App, AppState};
 
 /// A survey.
 #[derive(Debug, Serialize, ToSchema)]

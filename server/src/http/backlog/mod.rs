@@ -36,8 +36,8 @@ use crate::{
     backlog,
     error::{Error, Result},
     state::AppState,
-    store::backlog::LinkedFeedback,
 };
+use store::backlog::LinkedFeedback;
 
 /// The word for the list of all items; without a word it shows those that are not done with.
 const ALL: &str = "all";

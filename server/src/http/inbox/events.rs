@@ -19,6 +19,7 @@ use domain::{
 };
 use futures_util::stream;
 use search::Arrived;
+use store::sessions::session_hash;
 use tokio::{
     sync::{
         broadcast::{Receiver, error::RecvError},
@@ -31,7 +32,6 @@ use crate::{
     error::Result,
     http::{console::Console, error::PageResult},
     state::{AppState, OpenStream},
-    store::sessions::session_hash,
 };
 
 /// How often the session is looked at; also keeps the connection alive.
@@ -121,7 +121,7 @@ impl Listener {
         }
         match self.app.store.feedback_heads(&self.scope, &arrived.feedback).await {
             Ok(heads) => {
-                let line = |head: &crate::store::triage::Head| {
+                let line = |head: &store::triage::Head| {
                     let by = head.by.as_deref().unwrap_or_default().replace(['\r', '\n'], " ");
                     // An answer may grow before it is heard of at all: its version says nothing.
                     let new = arrived.new.contains(&head.id) || head.version == 1;

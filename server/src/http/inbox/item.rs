@@ -24,6 +24,7 @@ use domain::{
 };
 use leptos::prelude::*;
 use search::highlight;
+use store::triage::{Asked, Person};
 
 use super::{
     page::{Names, Params, pieces},
@@ -36,7 +37,6 @@ use crate::{
         console::Console,
         error::PageResult,
     },
-    store::triage::{Asked, Person},
 };
 
 /// `GET /p/{slug}/feedback/{id}`.
@@ -120,7 +120,7 @@ pub(super) async fn view(
         link_panel(console, scope, &panel),
         known_tags,
     )?;
-    let event = |entry: crate::store::history::HistoryEntry| EventView {
+    let event = |entry: store::history::HistoryEntry| EventView {
         text: format!("{} {}", entry.staff.as_deref().unwrap_or(entry.change.outsider()), entry.change.sentence()),
         age: present.ago(entry.at),
         at: entry.at.rfc3339(),

@@ -21,6 +21,7 @@ use domain::{
 use leptos::prelude::*;
 use search::{self, Ask, Facet, Sort, highlight, snippet};
 use serde::Deserialize;
+use store::{desk::TicketHead, triage::Assignable};
 
 use super::{
     inbox_url,
@@ -29,7 +30,6 @@ use super::{
 use crate::{
     error::Result,
     http::{back, console::Console, error::PageResult},
-    store::{desk::TicketHead, triage::Assignable},
     triage::list::{self, Page, without_each},
 };
 

@@ -24,6 +24,7 @@ use domain::{
 };
 use leptos::prelude::*;
 use serde::Deserialize;
+use store::tickets::NewAttachment;
 
 use crate::{
     error::{Error, Result},
@@ -40,7 +41,6 @@ use crate::{
     },
     limits::{Intake, budget::Payer},
     state::{App, AppState},
-    store::tickets::NewAttachment,
     tickets::{self, Addition, Context, Submission, files::is_room},
 };
 

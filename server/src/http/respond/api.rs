@@ -15,9 +15,11 @@ use domain::{
     identity::{Claim, Signed},
     ids::{ResponseId, SurveyId, VersionId},
     projects::Project,
+    responses::{Begun, Context, Person},
 };
 use hyper::body::SizeHint;
 use serde_json::{Map, Value, json};
+use store::hash::hash_token;
 
 use super::{Sender, most_bytes, sender, tidy, user_agent, web_address};
 use crate::{
@@ -31,8 +33,8 @@ use crate::{
         limits::{AGAIN, InFlight},
     },
     limits::Intake,
-    responses::{self, Begun, Context, Person, Submission, Target},
-    state::{App, AppState, hash_token},
+    responses::{self, Submission, Target},
+    state::{App, AppState},
 };
 
 /// A refusal that has no place among the errors of use cases.

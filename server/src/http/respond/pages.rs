@@ -15,6 +15,7 @@ use domain::{
     Error as Refusal, FieldErrors,
     ids::SurveyId,
     projects::{DEFAULT_ACCENT, ThemeMode},
+    responses::Context,
     surveys::SurveyStatus,
 };
 use leptos::prelude::*;
@@ -31,7 +32,7 @@ use crate::{
         security::{FramedBy, Nonce},
     },
     limits::budget::SMALL,
-    responses::{self, Context, Submission, Target},
+    responses::{self, Submission, Target},
     state::{App, AppState},
 };
 

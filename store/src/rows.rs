@@ -97,12 +97,12 @@ macro_rules! rows {
     }) => {
         $(#[$doc])*
         #[derive(serde::Serialize)]
-        pub(in crate::store) struct $name$(<$life>)? {
-            pub(in crate::store) $first: $first_type,
-            $(pub(in crate::store) $column: $type,)*
+        pub(crate) struct $name$(<$life>)? {
+            pub(crate) $first: $first_type,
+            $(pub(crate) $column: $type,)*
         }
 
-        impl$(<$life>)? $crate::store::rows::Rows for $name$(<$life>)? {
+        impl$(<$life>)? $crate::rows::Rows for $name$(<$life>)? {
             const SQLITE: &'static str = concat!(
                 "INSERT INTO ", $table, " (", stringify!($first) $(, ", ", stringify!($column))*, ") ",
                 "SELECT value ->> '", stringify!($first), "'" $(, ", value ->> '", stringify!($column), "'")*,

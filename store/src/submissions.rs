@@ -11,6 +11,7 @@ use domain::{
     history::Change,
     identity::{Claim, UnsignedIdentity},
     ids::{ContactId, FeedbackId, HistoryId, ProjectId, ResponseId, SurveyId, VersionId},
+    responses::{Begun, Context},
     surveys::{Answer, SurveyStatus},
 };
 
@@ -26,10 +27,7 @@ use super::{
     search::IndexRow,
     withheld::WithheldRow,
 };
-use crate::{
-    error::{Error, Result},
-    responses::{Begun, Context},
-};
+use crate::error::{Error, Result};
 
 /// A new response with all that comes of it, decided before its transaction.
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-//! The database: the truth. SQL text appears only below this module.
+//! The database: the truth. SQL text appears in this crate only.
 //!
 //! Rules: a look-up gives `Ok(None)` for what is not there; whatever reads people's data takes a [`domain::accounts::Scope`];
 //! nothing here reads the clock or makes ids. One SQL text serves SQLite and PostgreSQL, through sqlx's `Any` driver, with the
@@ -16,8 +16,12 @@ pub mod contacts;
 pub mod demo;
 pub mod desk;
 pub mod doctor;
+mod error;
+pub mod events;
 pub mod export;
 pub mod feedback;
+pub mod files;
+pub mod hash;
 pub mod history;
 pub mod identity;
 pub mod imports;
@@ -57,6 +61,7 @@ use sqlx::{
 };
 use tokio::sync::watch;
 
+pub use error::{Error, Result};
 pub use once::{Fingerprint, Once};
 pub use reader::Reader;
 pub(crate) use reader::schema_changed;
@@ -66,7 +71,6 @@ use self::{
     rows::rows,
     submissions::{Fate, Submission},
 };
-use crate::error::{Error, Result};
 use domain::{
     Timestamp,
     feedback::Feedback,
@@ -220,9 +224,9 @@ impl Store {
     /// When the directory or file cannot be used or a migration fails.
     pub async fn open_sqlite(dir: &Path) -> Result<Self> {
         sqlx::any::install_default_drivers();
-        crate::machine::private_directory(dir).map_err(|e| Error::internal("data directory", e))?;
+        files::private_directory(dir).map_err(|e| Error::internal("data directory", e))?;
         let file = dir.join("earshot.db");
-        crate::machine::private_file_unless_there(&file).map_err(|e| Error::Internal(format!("{} cannot be used: {e}", file.display())))?;
+        files::private_file_unless_there(&file).map_err(|e| Error::Internal(format!("{} cannot be used: {e}", file.display())))?;
         // Connections never make the file: one that is opened while it is gone would go on with an empty database.
         let options = sqlite_options(&file, "rw")?;
         let writing = sqlite_pool(1, false).connect_with(options.clone()).await?;

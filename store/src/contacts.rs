@@ -10,15 +10,13 @@ use domain::{
     accounts::Scope,
     identity::Claim,
     ids::{ContactId, ProjectId},
+    responses::Person,
 };
 use serde::Serialize;
 use sqlx::FromRow;
 
 use super::{Dialect, Store, Tx, id, rows::rows};
-use crate::{
-    error::{Error, Result},
-    responses::Person,
-};
+use crate::error::{Error, Result};
 
 /// Somebody who says something.
 #[derive(Debug, Clone, Copy)]

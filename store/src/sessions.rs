@@ -14,7 +14,7 @@ use tower_sessions::{
 use super::{Store, Tx};
 use crate::{
     error::{Error, Result},
-    state::hash_token,
+    hash::hash_token,
 };
 
 /// The key in a session's data under which the signed-in person's id stands.

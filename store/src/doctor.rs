@@ -1,12 +1,11 @@
 //! A look at a database that changes nothing, not even its schema.
 
+use std::path::Path;
+
 use sqlx::{AnyConnection, Connection};
 
 use super::{migrate, sqlite_options};
-use crate::{
-    config::{Config, Secret},
-    error::{Error, Result},
-};
+use crate::error::{Error, Result};
 
 /// What a database says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,15 +36,15 @@ pub fn newest_migration() -> i64 {
     migrate::SQLITE.iter().map(|m| m.version).max().unwrap_or_default()
 }
 
-/// Reads the facts.
+/// Reads the facts of the database at `url`, else of the embedded one in `data`.
 ///
 /// # Errors
 /// When the database cannot be reached or is not one of Earshot.
-pub async fn look(config: &Config) -> Result<Facts> {
+pub async fn look(url: Option<&str>, data: &Path) -> Result<Facts> {
     sqlx::any::install_default_drivers();
-    let mut conn = match &config.database_url {
-        Some(Secret(url)) => AnyConnection::connect(url).await?,
-        None => AnyConnection::connect_with(&sqlite_options(&config.data.join("earshot.db"), "ro")?).await?,
+    let mut conn = match url {
+        Some(url) => AnyConnection::connect(url).await?,
+        None => AnyConnection::connect_with(&sqlite_options(&data.join("earshot.db"), "ro")?).await?,
     };
     let migration: Option<Option<i64>> =
         sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations WHERE success").fetch_optional(&mut conn).await.unwrap_or_default();

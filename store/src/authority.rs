@@ -1,9 +1,9 @@
 //! The present role of whoever lent something their authority.
 
 use domain::{
-    Timestamp,
+    Error as Refusal, Timestamp,
     accounts::{
-        Role,
+        Role, Scope,
         authority::{Backing, Heir},
         key::Access,
     },
@@ -67,5 +67,17 @@ impl Tx<'_> {
         let row: Present =
             sqlx::query_as(PRESENT).bind(project.to_string()).bind(who.to_string()).bind(now.0).fetch_one(self.conn()).await?;
         read(row)
+    }
+}
+
+impl Tx<'_> {
+    /// Makes sure, inside the transaction that writes, that whoever acts still has at least the role `need`.
+    ///
+    /// # Errors
+    /// [`Refusal::Forbidden`] when they do not; when the database fails.
+    pub async fn still(&mut self, scope: &Scope, need: Role, now: Timestamp) -> Result<()> {
+        let Some(who) = scope.staff() else { return Ok(()) };
+        let role = self.present_role(scope.project(), who, now).await?;
+        if role.is_some_and(|role| role >= need) { Ok(()) } else { Err(Refusal::Forbidden.into()) }
     }
 }

@@ -1,6 +1,6 @@
 //! The queue of background work: rows that one worker at a time holds under a lease.
 
-use domain::{Timestamp, ids::JobId, webhooks::KEPT_DAYS};
+use domain::{Timestamp, ids::JobId, jobs::Job, webhooks::KEPT_DAYS};
 use sqlx::FromRow;
 
 use super::{Dialect, Store, Tx, id};
@@ -11,7 +11,7 @@ use crate::error::Result;
 pub struct Claimed {
     /// Identity.
     pub id: JobId,
-    /// JSON of [`crate::jobs::Job`].
+    /// JSON of [`domain::jobs::Job`].
     pub payload: String,
     /// Which claim this is: tells this holder from a later one.
     pub attempt: i64,
@@ -353,5 +353,30 @@ impl Tx<'_> {
             touched += sqlx::query(*sql).bind(before.0).bind(room).execute(self.conn()).await?.rows_affected();
         }
         Ok(touched)
+    }
+}
+
+impl Tx<'_> {
+    /// Puts work into the queue, to be done after this transaction commits and not before `run_at`. Wake the runner of jobs after the
+    /// commit, so that nobody waits for the next look at the queue.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn enqueue(&mut self, id: JobId, job: &Job, run_at: Timestamp, now: Timestamp) -> Result<()> {
+        let payload = serde_json::to_string(job)?;
+        self.insert_job(id, job.kind(), &payload, run_at, now).await?;
+        Ok(())
+    }
+
+    /// As [`Tx::enqueue`] for work of which there may be a job already, that ended or was given up: that one is run again.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn requeue(&mut self, id: JobId, job: &Job, now: Timestamp) -> Result<()> {
+        let payload = serde_json::to_string(job)?;
+        if !self.insert_job(id, job.kind(), &payload, now, now).await? {
+            self.revive_job(id, now).await?;
+        }
+        Ok(())
     }
 }

@@ -4,14 +4,14 @@
 //! before, and a stranger may know a key. So each key is kept with a fingerprint of its content. The same key with the same content is a retry
 //! and gets the first outcome; with other content it is something else, see `Reuse`.
 
+use domain::{Error as Refusal, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::Tx;
 use crate::{
     error::Result,
-    state::{encode_hash, hash_token},
+    hash::{encode_hash, hash_token},
 };
-use domain::{Error as Refusal, Timestamp};
 
 /// SHA-256 of what was sent, URL-safe. It covers what a person or program meant to say, files included; never the server's time or ids.
 #[derive(Debug, Clone, PartialEq, Eq)]

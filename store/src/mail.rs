@@ -3,16 +3,16 @@
 use domain::{
     Timestamp,
     accounts::Scope,
+    ids::JobId,
     ids::{LetterId, StaffId},
+    jobs::Job,
+    mail::{Content, Letter, LetterKind},
 };
 use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::{Store, Tx, id};
-use crate::{
-    error::{Error, Result},
-    mail::{Content, Letter, LetterKind},
-};
+use crate::error::{Error, Result};
 
 /// A letter, as stored.
 #[derive(Debug, Clone, FromRow)]
@@ -396,5 +396,25 @@ impl Tx<'_> {
             ),
         ];
         self.purge_by(&statements, at_most).await
+    }
+}
+
+impl Tx<'_> {
+    /// Queues a letter, to be sent after this transaction commits; call `wake_jobs` of the program then, so that it goes at once.
+    /// `false`: this address got too many of this kind, and gets none. A wrong address is no error here: the letter is given up then, where
+    /// people see it, and what it tells about stands.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn queue_letter(&mut self, letter: &Letter, now: Timestamp) -> Result<bool> {
+        if let Some(limit) = letter.kind.per_hour()
+            && self.letters_since(letter.kind.as_str(), &letter.to, now.plus_ms(-3_600_000)).await? >= limit
+        {
+            return Ok(false);
+        }
+        self.insert_letter(letter, now).await?;
+        // The job has the letter's id: there is never a second one.
+        self.enqueue(JobId(letter.id.0), &Job::Mail { letter: letter.id }, now, now).await?;
+        Ok(true)
     }
 }

@@ -1,6 +1,7 @@
 //! Schema migrations, run forward at start. The same names exist for both databases; a test compares the lists.
 
 use sqlx::AnyPool;
+
 pub use sqlx::migrate::Migrator;
 
 use crate::error::{Error, Result};

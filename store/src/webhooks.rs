@@ -1,7 +1,7 @@
 //! Webhooks: endpoints, what happened (events), and its way to each endpoint (deliveries, attempts).
 
 use domain::{
-    Timestamp,
+    Secret, Timestamp,
     accounts::{
         Role, Scope,
         authority::{Backing, Heir},
@@ -18,7 +18,7 @@ use super::{
     authority::{backing, heir},
     id, or_instead,
 };
-use crate::{config::Secret, error::Result};
+use crate::error::Result;
 
 /// An address that is told what happens in a project.
 #[derive(Debug, Clone)]

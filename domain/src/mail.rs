@@ -1,0 +1,130 @@
+//! Letters: what they are for, and what they say.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    Timestamp,
+    ids::{LetterId, ProjectId},
+};
+
+/// What a letter is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LetterKind {
+    /// To who wrote a ticket: it arrived, and here is the link.
+    TicketConfirmation,
+    /// To who wrote a ticket: the team answered.
+    TicketReply,
+    /// To who wrote a ticket: its link was renewed.
+    TicketLink,
+    /// To who is to join a project.
+    Invitation,
+    /// To who forgot a password; whether the address has an account is looked up when it is sent, and the link is made then.
+    PasswordReset,
+    /// To whose password was changed.
+    PasswordChanged,
+    /// To the admins of a project: a webhook was turned off because it failed for days.
+    WebhookOff,
+}
+
+impl LetterKind {
+    /// All kinds.
+    pub const ALL: [Self; 7] = [
+        Self::TicketConfirmation,
+        Self::TicketReply,
+        Self::TicketLink,
+        Self::Invitation,
+        Self::PasswordReset,
+        Self::PasswordChanged,
+        Self::WebhookOff,
+    ];
+
+    /// The word in the table.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TicketConfirmation => "ticket_confirmation",
+            Self::TicketReply => "ticket_reply",
+            Self::TicketLink => "ticket_link",
+            Self::Invitation => "invitation",
+            Self::PasswordReset => "password_reset",
+            Self::PasswordChanged => "password_changed",
+            Self::WebhookOff => "webhook_off",
+        }
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::TicketConfirmation => "Ticket confirmation",
+            Self::TicketReply => "Ticket reply",
+            Self::TicketLink => "New ticket link",
+            Self::Invitation => "Invitation",
+            Self::PasswordReset => "Password reset",
+            Self::PasswordChanged => "Password changed",
+            Self::WebhookOff => "Webhook turned off",
+        }
+    }
+
+    /// The kind of a word of the table.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
+    /// How many letters an hour anybody may have us send to an address that they typed.
+    #[must_use]
+    pub fn per_hour(self) -> Option<i64> {
+        match self {
+            Self::TicketConfirmation => Some(10),
+            // Each of these links works until one is used, so one letter too many takes nothing from anybody.
+            Self::PasswordReset => Some(6),
+            _ => None,
+        }
+    }
+}
+
+/// What a letter says, in plain text.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    /// BCP 47 language of the texts.
+    pub language: String,
+    /// Who it comes from, beside the configured address: a project's name.
+    pub from_name: Option<String>,
+    /// Paragraphs before everything else.
+    pub lead: Vec<String>,
+    /// What a person wrote.
+    pub quote: Option<String>,
+    /// Paragraphs after that.
+    pub after: Vec<String>,
+    /// What the link does.
+    pub link_label: String,
+    /// Small print.
+    pub footer: Vec<String>,
+    /// What letters of one conversation have in common.
+    pub thread: Option<String>,
+}
+
+/// A letter that is to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// Identity; its Message-ID is made from it.
+    pub id: LetterId,
+    /// Whose it is; `None` for letters about accounts.
+    pub project: Option<ProjectId>,
+    /// What it is for.
+    pub kind: LetterKind,
+    /// What it is about: the id of the ticket, the invitation or the webhook.
+    pub about: Option<Uuid>,
+    /// To which address.
+    pub to: String,
+    /// Its subject line.
+    pub subject: String,
+    /// What it says.
+    pub content: Content,
+    /// Where its link leads; may be empty.
+    pub link: String,
+    /// When it is of no use any more.
+    pub not_after: Option<Timestamp>,
+}

@@ -1,0 +1,89 @@
+//! What goes wrong in a use case or in the database: a refusal, or a failure of ours.
+
+use std::fmt;
+
+use thiserror::Error as ThisError;
+
+/// What use cases and the store return.
+#[derive(Debug, ThisError)]
+pub enum Error {
+    /// A refusal that the person can act on.
+    #[error(transparent)]
+    Refused(#[from] domain::Error),
+    /// The database failed. The detail goes to the log, never to the person.
+    #[error("database: {0}")]
+    Database(sqlx::Error),
+    /// Anything else that is our fault; the text is for the log.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// What use cases and the store return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            // No connection in time, or none at all: the work may go through later.
+            // (A connection that is closed while it is being made shows as a breach of the protocol.)
+            sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed
+            | sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_) => {
+                tracing::warn!(db.error = %error, "the database cannot take work");
+                Self::Refused(domain::Error::Busy(5))
+            }
+            sqlx::Error::Database(ref inner) if is_outdated_statement(inner.as_ref()) => {
+                tracing::warn!(db.error = %error, "the schema changed under a prepared statement; connections are opened anew");
+                crate::schema_changed();
+                Self::Refused(domain::Error::Busy(1))
+            }
+            sqlx::Error::Database(ref inner) if is_unavailable(inner.as_ref()) => {
+                tracing::warn!(db.error = %error, "the database cannot take work");
+                Self::Refused(domain::Error::Busy(5))
+            }
+            other => Self::Database(other),
+        }
+    }
+}
+
+/// PostgreSQL's "cached plan must not change result type" (0A000): during an upgrade, a newer node's migration changed a table. The same
+/// statement works on a new connection.
+fn is_outdated_statement(error: &dyn sqlx::error::DatabaseError) -> bool {
+    error.code().is_some_and(|code| code == "0A000")
+}
+
+/// SQLite: busy (5), locked (6), not to be written (8: a disk that failed is), I/O error (10), disk full (13), not to be opened (14), with
+/// their extended codes. PostgreSQL: connection (08), resources and disk full (53), shutting down (57), rolled back in favour of others (40),
+/// ended because we were silent in the midst of a transaction (25P03).
+fn is_unavailable(error: &dyn sqlx::error::DatabaseError) -> bool {
+    let Some(code) = error.code() else { return false };
+    if code.len() == 5 && !code.starts_with('0') || code.starts_with("08") {
+        return ["08", "40", "53", "57", "25P03"].iter().any(|class| code.starts_with(class));
+    }
+    code.parse::<u32>().is_ok_and(|n| matches!(n & 0xff, 5 | 6 | 8 | 10 | 13 | 14))
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
+        Self::internal("stored JSON", error)
+    }
+}
+
+impl Error {
+    /// A fault with the place it happened at.
+    pub fn internal(what: &str, detail: impl fmt::Display) -> Self {
+        Self::Internal(format!("{what}: {detail}"))
+    }
+
+    /// Whether this is a refusal to a person rather than a fault.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&domain::Error> {
+        match self {
+            Self::Refused(refusal) => Some(refusal),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Events for other programs, told in the transaction of what happened; and what ends or moves an endpoint with the person it acts for.
+
+use domain::{
+    Secret, Timestamp,
+    accounts::{Scope, authority::Heir},
+    backlog::Item,
+    feedback::Feedback,
+    ids::{EndpointId, EventId},
+    tickets::{Author, Ticket},
+    webhooks::{EventKind, OLD_SECRET_DAYS},
+};
+use serde_json::{Value, json};
+
+use crate::{Tx, error::Result, webhooks::Endpoint};
+
+/// The secret before signs along for a day, so that the receiver has time to take the new one.
+pub fn renew_secret(held: &mut Endpoint, fresh: Secret<String>, now: Timestamp) {
+    let old = std::mem::replace(&mut held.secret, fresh);
+    held.old_secret = Some((old, now.plus_days(OLD_SECRET_DAYS)));
+}
+
+/// What is told about a backlog item.
+#[must_use]
+pub fn item_data(item: &Item) -> Value {
+    json!({
+        "id": item.id,
+        "project_id": item.project,
+        "number": item.number,
+        "title": item.title,
+        "body": item.body,
+        "status": item.status.as_str(),
+        "created_at": item.created_at.rfc3339(),
+        "updated_at": item.updated_at.rfc3339(),
+        "version": item.version,
+    })
+}
+
+fn ticket_data(ticket: &Ticket, said: Option<(Author, &str)>) -> Value {
+    json!({
+        "id": ticket.id,
+        "project_id": ticket.project,
+        "number": ticket.number,
+        "feedback_id": ticket.feedback,
+        "subject": ticket.subject,
+        "email": ticket.email,
+        "name": ticket.name,
+        "priority": ticket.priority.as_str(),
+        "state": ticket.state.as_str(),
+        "first_response_at": ticket.first_response_at.map(Timestamp::rfc3339),
+        "resolved_at": ticket.resolved_at.map(Timestamp::rfc3339),
+        "created_at": ticket.created_at.rfc3339(),
+        "updated_at": ticket.updated_at.rfc3339(),
+        "message": said.map(|(author, body)| json!({ "author": author.as_str(), "body": body })),
+    })
+}
+
+impl Tx<'_> {
+    /// Turns an endpoint off because whoever it acted for is not an admin any more, with a new secret that they do not know. `name` is theirs.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn stop_endpoint(
+        &mut self,
+        scope: &Scope,
+        endpoint: EndpointId,
+        name: &str,
+        fresh: Secret<String>,
+        now: Timestamp,
+    ) -> Result<()> {
+        let Some(mut held) = self.hold_endpoint(scope, endpoint).await?.filter(|held| held.enabled) else { return Ok(()) };
+        held.enabled = false;
+        held.disabled_reason =
+            Some(format!("{name}, for whom it acted, is not an admin of this project any more. Whoever turns it on stands in for it."));
+        (held.secret, held.old_secret) = (fresh, None);
+        (held.failures, held.failing_since) = (0, None);
+        self.update_endpoint(&held, now).await?;
+        self.stop_deliveries(endpoint).await
+    }
+
+    /// Makes an endpoint act for `to`, with a new secret.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn hand_over_endpoint(
+        &mut self,
+        scope: &Scope,
+        endpoint: EndpointId,
+        to: Heir,
+        fresh: Secret<String>,
+        now: Timestamp,
+    ) -> Result<()> {
+        let Some(mut held) = self.hold_endpoint(scope, endpoint).await? else { return Ok(()) };
+        held.answers_to = match to {
+            Heir::Project => None,
+            Heir::Member(staff) => Some(staff),
+        };
+        renew_secret(&mut held, fresh, now);
+        self.update_endpoint(&held, now).await
+    }
+
+    /// Tells what happened in a ticket, and what was said. Notes of the team are told to nobody, and nothing of a ticket that was not told of
+    /// because it looks like spam.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn ticket_event(
+        &mut self,
+        event: EventId,
+        kind: EventKind,
+        ticket: &Ticket,
+        said: Option<(Author, &str)>,
+        now: Timestamp,
+    ) -> Result<()> {
+        if self.is_withheld(ticket.feedback, EventKind::TicketCreated).await? {
+            return Ok(());
+        }
+        self.event(event, ticket.project, kind, &ticket_data(ticket, said), now).await
+    }
+
+    /// Tells of a ticket that is not taken for spam any more, if that was held back until now: that it was opened, and what was said since.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn tell_withheld_ticket(&mut self, feedback: &Feedback, now: Timestamp) -> Result<()> {
+        if !self.release_event(feedback.id, EventKind::TicketCreated).await? {
+            return Ok(());
+        }
+        let Some(ticket) = self.ticket_behind(feedback).await? else { return Ok(()) };
+        let mut kind = EventKind::TicketCreated;
+        for (message, author, body) in self.said_in_ticket(&ticket).await? {
+            // Each message is told once at most, so its id names what is told as well.
+            self.ticket_event(EventId(message.0), kind, &ticket, Some((author, &body)), now).await?;
+            kind = EventKind::TicketMessageAdded;
+        }
+        Ok(())
+    }
+
+    /// Tells that a backlog item was made, changed or removed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn item_event(&mut self, event: EventId, kind: EventKind, item: &Item) -> Result<()> {
+        self.event(event, item.project, kind, &item_data(item), item.updated_at).await
+    }
+}
