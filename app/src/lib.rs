@@ -1,8 +1,8 @@
 //! What people see: pages and components as functions of plain view models, and the console's islands.
 //!
 //! Pages are rendered on the server only ([`render`], feature `ssr`); nothing here fetches data, so a page is a pure function
-//! of its arguments. The same crate, built for wasm32 with the feature `hydrate`, is the console's browser half: it holds the islands
-//! and nothing else survives the linker. Respondent pages ship no wasm at all.
+//! of its arguments. Built for wasm32 with the feature `hydrate`, the same crate is the console's browser half, which `app-wasm` makes a
+//! library of: it holds the islands, and nothing else survives the linker. Respondent pages ship no wasm at all.
 
 // A page is one deeply nested type.
 #![recursion_limit = "512"]
@@ -30,10 +30,3 @@ pub mod respond;
 pub mod shell;
 pub mod surveys;
 pub mod webhooks;
-
-/// The browser's entry point; islands are hydrated one by one afterwards by `public/console.js`.
-#[cfg(feature = "hydrate")]
-#[wasm_bindgen::prelude::wasm_bindgen]
-pub fn hydrate() {
-    leptos::mount::hydrate_islands();
-}

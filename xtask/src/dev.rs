@@ -16,8 +16,20 @@ use crate::{
 };
 
 /// What is watched.
-const SOURCES: &[&str] =
-    &["Cargo.toml", "app", "domain", "server/src", "server/build.rs", "server/Cargo.toml", "style", "public", "migrations"];
+const SOURCES: &[&str] = &[
+    "Cargo.toml",
+    "app",
+    "app-wasm",
+    "domain",
+    "store",
+    "search",
+    "server/src",
+    "server/build.rs",
+    "server/Cargo.toml",
+    "style",
+    "public",
+    "migrations",
+];
 
 type Stamps = BTreeMap<PathBuf, SystemTime>;
 

@@ -27,11 +27,11 @@ pub fn build(paths: &Paths, release: bool, reload: bool) -> Result<()> {
     let profile = if release { "wasm-release" } else { "dev" };
     step(&format!("building the console's wasm ({profile})"), || {
         let mut build = cargo(paths);
-        build.args(["build", "--package", "earshot-app", "--lib", "--target", TARGET, "--features", "hydrate", "--profile", profile]);
+        build.args(["build", "--package", "earshot-app-wasm", "--lib", "--target", TARGET, "--profile", profile]);
         run(&mut build)
     })?;
     let dir = if release { "wasm-release" } else { "debug" };
-    let wasm = paths.target.join(TARGET).join(dir).join("app.wasm");
+    let wasm = paths.target.join(TARGET).join(dir).join("app_wasm.wasm");
     let site = paths.site(release);
     let fresh = paths.target.join("site").join(if release { "release.new" } else { "debug.new" });
     if fresh.exists() {

@@ -23,8 +23,8 @@ pub fn clippy(paths: &Paths, _: &Args) -> Result<Tally> {
 /// The browser's half.
 pub fn clippy_wasm(paths: &Paths, _: &Args) -> Result<Tally> {
     site::ensure_target(paths)?;
-    let wasm = ["clippy", "--package", "earshot-app", "--lib", "--target", "wasm32-unknown-unknown", "--features", "hydrate"];
-    run(cargo(paths).args(wasm).args(["--", "-D", "warnings"]))?;
+    let wasm = ["clippy", "--package", "earshot-app", "--package", "earshot-app-wasm", "--lib", "--target", "wasm32-unknown-unknown"];
+    run(cargo(paths).args(wasm).args(["--features", "earshot-app/hydrate", "--", "-D", "warnings"]))?;
     Ok(Tally::GOOD)
 }
 
