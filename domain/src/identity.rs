@@ -5,7 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Timestamp, clock::DAY_MS, feedback::words};
+use crate::{
+    Timestamp,
+    clock::DAY_MS,
+    feedback::words,
+    responses::{MAX_EMAIL, MAX_ID, tidy},
+};
 
 words! {
     /// What a claim about a contact is worth.
@@ -70,8 +75,11 @@ impl Signed {
             Value::String(text) => text.parse::<i64>().ok(),
             other => other.as_i64(),
         });
-        // What is stored has no control characters and no spaces around it, and is cut off: two ids that differ in that alone would become one.
-        let is_exact = ["id", "email"].iter().filter_map(|name| contact.get(*name).and_then(Value::as_str)).all(is_stored_as_it_is);
+        // Two ids that differ only in what is not stored would become one.
+        let is_stored = |name: &str, max: usize| {
+            contact.get(name).and_then(Value::as_str).is_none_or(|text| tidy(text, max).unwrap_or_default() == text)
+        };
+        let is_exact = is_stored("id", MAX_ID) && is_stored("email", MAX_EMAIL);
         Some(Self {
             message: message(contact),
             signature: signature.as_str().filter(|_| is_exact).and_then(unhex).unwrap_or_default(),
@@ -118,11 +126,6 @@ fn plain(value: &Value) -> Option<String> {
     }
 }
 
-/// Whether a signed id or address is what will be stored.
-fn is_stored_as_it_is(text: &str) -> bool {
-    text.trim() == text && !text.chars().any(char::is_control) && text.chars().count() <= 200
-}
-
 fn unhex(text: &str) -> Option<Vec<u8>> {
     if text.len() != 64 || !text.is_ascii() {
         return None;
@@ -138,6 +141,18 @@ mod tests {
 
     fn object(value: Value) -> Map<String, Value> {
         value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn a_signature_counts_only_for_what_is_stored() {
+        let signed = |id: &str, email: &str| Signed::of(&object(json!({ "id": id, "email": email, "signature": "0".repeat(64) }))).unwrap();
+        let long = format!("{}@example.com", "a".repeat(242));
+        for (id, email) in [("ceo", "a@example.com"), ("", &long), (&"i".repeat(200), "")] {
+            assert!(!signed(id, email).signature.is_empty(), "{id} {email}");
+        }
+        for (id, email) in [("ceo ", ""), ("ceo\0", ""), (&"i".repeat(201), ""), ("", &format!("a{long}")), ("", "a@example.com\n")] {
+            assert!(signed(id, email).signature.is_empty(), "{id:?} {email:?}");
+        }
     }
 
     #[test]

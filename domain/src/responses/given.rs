@@ -10,6 +10,20 @@ use crate::{
     ids::ResponseId,
 };
 
+/// Longest id of a person that a site gives, in characters.
+pub const MAX_ID: usize = 200;
+/// Longest e-mail address, in characters (RFC 5321, 4.5.3.1.3, with its brackets).
+pub const MAX_EMAIL: usize = 254;
+
+/// A short text from a page as it is stored: without control characters and surrounding spaces, cut off after `max` characters; `None` when
+/// nothing is left.
+#[must_use]
+pub fn tidy(text: &str, max: usize) -> Option<String> {
+    let text: String = text.chars().filter(|c| !c.is_control()).take(max).collect();
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
 /// Where and by whom a response was given. All of it is hearsay from the page, cut to size; none of it is needed.
 #[derive(Debug, Clone, Default)]
 pub struct Context {
@@ -77,4 +91,16 @@ pub struct Begun {
     pub id: ResponseId,
     /// Whether it is finished.
     pub finished: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tidy;
+
+    #[test]
+    fn texts_from_outside_are_tidied() {
+        assert_eq!(tidy(" a\0b\n ", 10).as_deref(), Some("ab"));
+        assert_eq!(tidy("äöü", 2).as_deref(), Some("äö"));
+        assert_eq!(tidy("\0", 2), None);
+    }
 }

@@ -2,7 +2,7 @@
 
 mod given;
 
-pub use given::{Begun, Context, Person};
+pub use given::{Begun, Context, MAX_EMAIL, MAX_ID, Person, tidy};
 
 use crate::surveys::{Answer, Question, QuestionKind, SurveyBody};
 
