@@ -2,12 +2,13 @@
 
 use std::{
     collections::HashMap,
+    net::IpAddr,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::{Clock, IdSource, Timestamp, ids::StaffId};
+use domain::{Clock, Error as Refusal, IdSource, Timestamp, ids::StaffId};
 use search::Search;
 use store::{Store, files, installation::SigningSecret};
 
@@ -75,6 +76,18 @@ pub fn claim(data: &Path) -> Result<impl Send + use<>> {
 }
 
 impl App {
+    /// Counts text that a stranger wants stored; what is refused shows in the metrics.
+    ///
+    /// # Errors
+    /// As [`Limits::text`].
+    pub async fn count_text(&self, address: IpAddr, bytes: usize) -> Result<()> {
+        let counted = self.limits.text(address, bytes, self.now()).await;
+        if counted.as_ref().is_err_and(|error| matches!(error.refusal(), Some(Refusal::RateLimited(_)))) {
+            self.budget.refusals.count("texts");
+        }
+        counted
+    }
+
     /// The program over an open store; makes the installation's secret on first use.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ use domain::{
     accounts::Scope,
     ids::AttachmentId,
     projects::{DEFAULT_ACCENT, Project, ThemeMode},
+    responses::tidy,
     tickets::{
         Author, Message, NewTicket, Ticket, check_message,
         files::{MAX_BYTES, MAX_FILES},
@@ -35,7 +36,7 @@ use crate::{
         error::{self, PageResult},
         forms::Form,
         limits::InFlight,
-        respond::{is_own, tidy, user_agent, web_address},
+        respond::{is_own, user_agent, web_address},
         security::Nonce,
         upload::Upload,
     },
@@ -342,7 +343,7 @@ async fn ready(
         return Err((Some(StatusCode::PAYLOAD_TOO_LARGE), Refusal::field("files", "too_large", "Choose fewer files.").into()));
     }
     if words.faults.is_none() {
-        app.limits.text(address.bucket(), got.form.bytes(), app.now()).await.map_err(own)?;
+        app.count_text(address.bucket(), got.form.bytes()).await.map_err(own)?;
     }
     // Given back when nothing is stored: who sends what is not taken closes no project.
     let intake = app.limits.portal(project.id, app.now()).await.map_err(own)?;
@@ -508,8 +509,7 @@ async fn conversation_page(
     let typed = back.form.get("message").to_owned();
     let conversation = tickets::public_conversation(app, ticket).await?;
     let ticket = conversation.ticket;
-    let (messages, is_cut, is_older) = page_of(conversation.messages, visit.asked.before.as_deref());
-    let (earlier, newest) = neighbours(&path, &messages, (is_cut, is_older));
+    let MessagePage { messages, earlier, newest } = MessagePage::new(conversation.messages, visit.asked.before.as_deref(), &path);
     let view = Conversation {
         project: project.name.clone(),
         zone: project.zone.clone(),
@@ -531,25 +531,30 @@ async fn conversation_page(
     Ok(page(status, move || view! { <ConversationPage look=look view=view /> }))
 }
 
-/// The messages of one page: the newest, or those before one of them; whether there are earlier ones, and whether there are newer ones. Bounded,
-/// so that a long conversation that is read slowly holds little memory.
-fn page_of(mut messages: Vec<Message>, before: Option<&str>) -> (Vec<Message>, bool, bool) {
-    let end = before.and_then(|id| messages.iter().position(|message| message.id.to_string() == id));
-    messages.truncate(end.unwrap_or(messages.len()));
-    let mut bytes = 0;
-    let fits = |message: &&Message| {
-        bytes += message.body.len();
-        bytes <= PAGE_BYTES
-    };
-    let shown = messages.iter().rev().take(PAGE_MESSAGES).take_while(fits).count().max(1);
-    let hidden = messages.len().saturating_sub(shown);
-    (messages.split_off(hidden), hidden > 0, end.is_some())
+/// The messages of one page of a conversation, and where its neighbours are.
+struct MessagePage {
+    messages: Vec<Message>,
+    earlier: Option<String>,
+    newest: Option<String>,
 }
 
-/// Where the messages before these are, and the newest ones.
-fn neighbours(here: &str, messages: &[Message], (earlier, newer): (bool, bool)) -> (Option<String>, Option<String>) {
-    let first = messages.first().filter(|_| earlier);
-    (first.map(|first| format!("{here}?before={}", first.id)), newer.then(|| here.to_owned()))
+impl MessagePage {
+    /// The newest messages of the conversation at `here`, or those before the message `before`. Bounded, so that a long conversation that is
+    /// read slowly holds little memory.
+    fn new(mut messages: Vec<Message>, before: Option<&str>, here: &str) -> Self {
+        let end = before.and_then(|id| messages.iter().position(|message| message.id.to_string() == id));
+        messages.truncate(end.unwrap_or(messages.len()));
+        let mut bytes = 0;
+        let fits = |message: &&Message| {
+            bytes += message.body.len();
+            bytes <= PAGE_BYTES
+        };
+        let shown = messages.iter().rev().take(PAGE_MESSAGES).take_while(fits).count().max(1);
+        let hidden = messages.len().saturating_sub(shown);
+        let messages = messages.split_off(hidden);
+        let earlier = messages.first().filter(|_| hidden > 0).map(|first| format!("{here}?before={}", first.id));
+        Self { messages, earlier, newest: end.map(|_| here.to_owned()) }
+    }
 }
 
 /// The messages with the requester's link where the team's answers name it.
@@ -569,8 +574,8 @@ pub async fn preview(app: &App, visit: &Visit, project: &Project, ticket: Ticket
     let look = visit.look(project, Some(ticket.language.as_str()));
     let conversation = tickets::public_conversation(app, ticket).await?;
     let ticket = conversation.ticket;
-    let (messages, is_cut, is_older) = page_of(conversation.messages, visit.asked.before.as_deref());
-    let (earlier, newest) = neighbours(&format!("{item}/as-requester"), &messages, (is_cut, is_older));
+    let here = format!("{item}/as-requester");
+    let MessagePage { messages, earlier, newest } = MessagePage::new(conversation.messages, visit.asked.before.as_deref(), &here);
     let view = Conversation {
         project: project.name.clone(),
         zone: project.zone.clone(),

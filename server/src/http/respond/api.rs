@@ -15,13 +15,13 @@ use domain::{
     identity::{Claim, Signed},
     ids::{ResponseId, SurveyId, VersionId},
     projects::Project,
-    responses::{Begun, Context, Person},
+    responses::{Begun, Context, MAX_EMAIL, MAX_ID, Person, tidy},
 };
 use hyper::body::SizeHint;
 use serde_json::{Map, Value, json};
 use store::hash::hash_token;
 
-use super::{Sender, most_bytes, sender, tidy, user_agent, web_address};
+use super::{Sender, most_bytes, sender, user_agent, web_address};
 use crate::{
     error::{Error, Result},
     http::{
@@ -177,8 +177,8 @@ async fn answer(app: &App, key: &str, id: Option<&str>, address: ClientAddress, 
     };
     let body = match read(app, request, limit).await {
         Ok(bytes) => {
-            let counted = app.limits.text(address.bucket(), bytes.len(), app.now()).await;
-            counted.map(|()| bytes).map_err(|error| text_refused(app, error).into_response())
+            let counted = app.count_text(address.bucket(), bytes.len()).await;
+            counted.map(|()| bytes).map_err(|error| ApiError(error).into_response())
         }
         refused => refused,
     };
@@ -243,14 +243,6 @@ async fn admit(app: &App, key: &str, address: ClientAddress, headers: &HeaderMap
         }
         Err(response) => Err(with_cors(response, &project, &sender)),
     }
-}
-
-/// The answer to a text for which an address has no room left; what else went wrong as it is.
-pub(super) fn text_refused(app: &App, error: Error) -> ApiError {
-    if matches!(error.refusal(), Some(Refusal::RateLimited(_))) {
-        app.budget.refusals.count("texts");
-    }
-    ApiError(error)
 }
 
 /// The largest submission to any survey of a project that takes answers.
@@ -498,7 +490,7 @@ fn context(input: &Map<String, Value>, headers: &HeaderMap) -> Context {
     // The site's own ids are often numbers.
     let external_id = match contact.get("id") {
         Some(Value::Number(number)) => Some(number.to_string()),
-        Some(Value::String(text)) => tidy(text, 200),
+        Some(Value::String(text)) => tidy(text, MAX_ID),
         _ => None,
     };
     Context {
@@ -510,7 +502,7 @@ fn context(input: &Map<String, Value>, headers: &HeaderMap) -> Context {
         user_agent: user_agent(headers),
         contact: Person {
             external_id,
-            email: tidy(text(contact, "email"), 254).and_then(|e| email::read(&e)),
+            email: tidy(text(contact, "email"), MAX_EMAIL).and_then(|e| email::read(&e)),
             name: tidy(text(contact, "name"), 200),
             attributes: (!attributes.is_empty()).then(|| Value::Object(attributes).to_string()),
             claim: Claim::Unsigned,

@@ -230,7 +230,7 @@ pub async fn submit(
         return Ok(form(&app, &target, &asked, look, StatusCode::UNPROCESSABLE_ENTITY, filled)?);
     };
     let counted = match counted {
-        Ok(()) => app.limits.text(address.bucket(), posted.bytes(), app.now()).await,
+        Ok(()) => app.count_text(address.bucket(), posted.bytes()).await,
         Err(limited) => Err(limited),
     };
     let counted = match counted {
