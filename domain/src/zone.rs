@@ -3,7 +3,7 @@
 //! A project has one zone: its days are what "today", "7 days" and `before:2026-11-01` mean. The database is built in, so that the same
 //! program says the same on every machine.
 
-use std::fmt;
+use std::{fmt, sync::LazyLock};
 
 use jiff::{
     Timestamp as Instant,
@@ -70,7 +70,7 @@ impl fmt::Display for Day {
 
 /// Part of a range of time in which clocks differ from UTC by the same amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stretch {
+pub struct OffsetSpan {
     /// Its first moment.
     pub from: Timestamp,
     /// The first moment after it.
@@ -107,16 +107,17 @@ impl Zone {
         self.0.iana_name().unwrap_or("UTC")
     }
 
-    /// The names to choose from, in alphabetical order: one of each zone, those of places and UTC.
+    /// The zones to choose from, in alphabetical order: those of places, each under its primary name, and UTC.
     #[must_use]
-    pub fn names() -> Vec<String> {
-        let places = tz::db()
-            .available()
-            .map(|name| name.to_string())
-            .filter(|name| name.contains('/') && !name.starts_with("Etc/") && TimeZone::get(name).is_ok_and(|zone| zone.is_primary()));
-        let mut names: Vec<String> = places.chain(["UTC".to_owned()]).collect();
-        names.sort_unstable();
-        names
+    pub fn all() -> &'static [Self] {
+        static ALL: LazyLock<Vec<Zone>> = LazyLock::new(|| {
+            let names = tz::db().available().filter(|name| name.as_str().contains('/') && !name.as_str().starts_with("Etc/"));
+            let places = names.filter_map(|name| TimeZone::get(name.as_str()).ok()).filter(TimeZone::is_primary).map(Zone);
+            let mut zones: Vec<Zone> = places.chain([UTC.clone()]).collect();
+            zones.sort_unstable_by(|a, b| a.name().cmp(b.name()));
+            zones
+        });
+        &ALL
     }
 
     /// How far its clocks are ahead of UTC at a moment, in milliseconds.
@@ -132,15 +133,15 @@ impl Zone {
 
     /// The first moment of a day: midnight, or later where clocks skip midnight.
     #[must_use]
-    pub fn start_of(&self, day: Day) -> Timestamp {
-        self.at(PrimitiveDateTime::new(day.date(), time::Time::MIDNIGHT))
+    pub fn start_of_day(&self, day: Day) -> Timestamp {
+        self.from_local(PrimitiveDateTime::new(day.date(), time::Time::MIDNIGHT))
     }
 
-    /// The moment at which its clocks show this. Of two, the earlier one; where clocks skip it, as much later as they skip.
+    /// The moment of a local time. Of two, the earlier one; where clocks skip it, as much later as they skip.
     #[must_use]
-    pub fn at(&self, shown: PrimitiveDateTime) -> Timestamp {
-        let utc = shown.assume_utc().unix_timestamp() * 1000 + i64::from(shown.millisecond());
-        let (date, time) = (shown.date(), shown.time());
+    pub fn from_local(&self, local: PrimitiveDateTime) -> Timestamp {
+        let utc = local.assume_utc().unix_timestamp() * 1000 + i64::from(local.millisecond());
+        let (date, time) = (local.date(), local.time());
         // Each fits: `time` has checked the parts of a date and a time.
         let civil = || -> Option<DateTime> {
             let year = i16::try_from(date.year()).ok()?;
@@ -155,19 +156,19 @@ impl Zone {
 
     /// A range of time, cut where clocks are changed.
     #[must_use]
-    pub fn stretches(&self, from: Timestamp, until: Timestamp) -> Vec<Stretch> {
+    pub fn offset_spans(&self, from: Timestamp, until: Timestamp) -> Vec<OffsetSpan> {
         let mut cuts = vec![from];
         if let Ok(start) = Instant::from_millisecond(from.0) {
             let changes = self.0.following(start).map(|change| Timestamp(change.timestamp().as_millisecond()));
             cuts.extend(changes.take_while(|at| *at < until));
         }
         let ends = cuts.iter().copied().skip(1).chain([until]);
-        let stretches = cuts.iter().copied().zip(ends).filter(|(from, until)| from < until);
-        stretches.map(|(from, until)| Stretch { from, until, offset_ms: self.offset_ms(from) }).collect()
+        let spans = cuts.iter().copied().zip(ends).filter(|(from, until)| from < until);
+        spans.map(|(from, until)| OffsetSpan { from, until, offset_ms: self.offset_ms(from) }).collect()
     }
 
-    /// What its clocks show at a moment.
-    fn shown(&self, at: Timestamp) -> OffsetDateTime {
+    /// The local time at a moment.
+    fn local(&self, at: Timestamp) -> OffsetDateTime {
         let seconds = i32::try_from(self.offset_ms(at) / 1000).unwrap_or(0);
         let offset = UtcOffset::from_whole_seconds(seconds).unwrap_or(UtcOffset::UTC);
         at.utc().checked_to_offset(offset).unwrap_or_else(|| at.utc())
@@ -177,20 +178,20 @@ impl Zone {
     #[must_use]
     pub fn rfc3339(&self, at: Timestamp) -> String {
         // Local mean time before 1900 had seconds, which RFC 3339 cannot write.
-        self.shown(at).format(&Rfc3339).unwrap_or_else(|_| at.rfc3339())
+        self.local(at).format(&Rfc3339).unwrap_or_else(|_| at.rfc3339())
     }
 
     /// For people: `23 Nov 2026, 12:58 UTC+9`.
     #[must_use]
     pub fn readable(&self, at: Timestamp) -> String {
         let format = format_description!("[day padding:none] [month repr:short] [year], [hour]:[minute]");
-        format!("{} {}", self.shown(at).format(format).unwrap_or_default(), self.offset(at))
+        format!("{} {}", self.local(at).format(format).unwrap_or_default(), self.offset(at))
     }
 
     /// How far its clocks are from UTC at a moment, for people: `UTC+9`, `UTC`.
     #[must_use]
     pub fn offset(&self, at: Timestamp) -> String {
-        let (hours, minutes, _) = self.shown(at).offset().as_hms();
+        let (hours, minutes, _) = self.local(at).offset().as_hms();
         let sign = if hours < 0 || minutes < 0 { '\u{2212}' } else { '+' };
         let offset = match (hours.unsigned_abs(), minutes.unsigned_abs()) {
             (0, 0) => String::new(),
@@ -301,7 +302,7 @@ mod tests {
         assert_eq!(tokyo.name(), "Asia/Tokyo");
         assert_eq!(tokyo.day(at("2026-11-22T15:00:00Z")).to_string(), "2026-11-23");
         assert_eq!(tokyo.day(at("2026-11-22T14:59:59Z")).to_string(), "2026-11-22");
-        assert_eq!(tokyo.start_of(Day::parse("2026-11-23").unwrap()), at("2026-11-22T15:00:00Z"));
+        assert_eq!(tokyo.start_of_day(Day::parse("2026-11-23").unwrap()), at("2026-11-22T15:00:00Z"));
         assert_eq!(tokyo.rfc3339(at("2026-11-23T03:58:00Z")), "2026-11-23T12:58:00+09:00");
         assert_eq!(tokyo.readable(at("2026-11-23T03:58:00Z")), "23 Nov 2026, 12:58 UTC+9");
         assert_eq!(zone("Asia/Kolkata").readable(Timestamp(0)), "1 Jan 1970, 05:30 UTC+5:30");
@@ -315,11 +316,11 @@ mod tests {
         let berlin = zone("Europe/Berlin");
         let hours = |day: &str| {
             let day = Day::parse(day).unwrap();
-            (berlin.start_of(day.plus(1)).0 - berlin.start_of(day).0) / 3_600_000
+            (berlin.start_of_day(day.plus(1)).0 - berlin.start_of_day(day).0) / 3_600_000
         };
         assert_eq!([hours("2026-03-28"), hours("2026-03-29"), hours("2026-10-25")], [24, 23, 25]);
         let cut: Vec<(String, i64)> = berlin
-            .stretches(at("2026-03-01T00:00:00Z"), at("2026-11-01T00:00:00Z"))
+            .offset_spans(at("2026-03-01T00:00:00Z"), at("2026-11-01T00:00:00Z"))
             .into_iter()
             .map(|s| (s.from.rfc3339(), s.offset_ms / 3_600_000))
             .collect();
@@ -327,20 +328,20 @@ mod tests {
         assert_eq!(cut, expected.map(|(from, hours)| (from.to_owned(), hours)));
         // Chile's clocks skip midnight; the day begins at one o'clock.
         let santiago = zone("America/Santiago");
-        assert_eq!(santiago.rfc3339(santiago.start_of(Day::parse("2026-09-06").unwrap())), "2026-09-06T01:00:00-03:00");
+        assert_eq!(santiago.rfc3339(santiago.start_of_day(Day::parse("2026-09-06").unwrap())), "2026-09-06T01:00:00-03:00");
         // Two o'clock at night came twice: the earlier is meant.
-        assert_eq!(berlin.at(datetime!(2026-10-25 02:30)), at("2026-10-25T00:30:00Z"));
-        assert_eq!(berlin.at(datetime!(2026-03-29 02:30)), at("2026-03-29T01:30:00Z"));
+        assert_eq!(berlin.from_local(datetime!(2026-10-25 02:30)), at("2026-10-25T00:30:00Z"));
+        assert_eq!(berlin.from_local(datetime!(2026-03-29 02:30)), at("2026-03-29T01:30:00Z"));
     }
 
     #[test]
     fn a_list_has_each_zone_once_and_names_of_places() {
-        let names = Zone::names();
+        let names: Vec<&str> = Zone::all().iter().map(Zone::name).collect();
         for name in ["UTC", "Asia/Tokyo", "Asia/Kolkata", "Europe/Kyiv", "America/Argentina/Buenos_Aires"] {
-            assert!(names.iter().any(|n| n == name), "{name}");
+            assert!(names.contains(&name), "{name}");
         }
         for name in ["Asia/Calcutta", "Etc/GMT+5", "US/Pacific", "EST"] {
-            assert!(!names.iter().any(|n| n == name), "{name}");
+            assert!(!names.contains(&name), "{name}");
         }
         assert!(names.len() > 300, "{}", names.len());
         assert!(names.iter().all(|name| Zone::parse(name).is_some()));
@@ -360,12 +361,11 @@ mod tests {
     proptest! {
         #[test]
         fn every_moment_is_within_its_day(ms in -2_000_000_000_000i64..4_000_000_000_000, n in 0usize..1000) {
-            let names = Zone::names();
-            let zone = zone(&names[n % names.len()]);
+            let zone = &Zone::all()[n % Zone::all().len()];
             let (at, day) = (Timestamp(ms), zone.day(Timestamp(ms)));
             // Clocks that were set back over midnight show a day once more: the moment is after the start, and before the day after next.
-            prop_assert!(zone.start_of(day) <= at && at < zone.start_of(day.plus(2)), "{zone} {day} {at}");
-            let parts = zone.stretches(at, at.plus_days(800));
+            prop_assert!(zone.start_of_day(day) <= at && at < zone.start_of_day(day.plus(2)), "{zone} {day} {at}");
+            let parts = zone.offset_spans(at, at.plus_days(800));
             prop_assert_eq!(parts.first().map(|s| s.from), Some(at));
             prop_assert!(parts.windows(2).all(|w| w[0].until == w[1].from));
             prop_assert_eq!(parts.last().map(|s| s.until), Some(at.plus_days(800)));
@@ -374,7 +374,7 @@ mod tests {
         #[test]
         fn nothing_panics(ms in any::<i64>(), day in any::<i64>(), name in "[A-Za-z/_+:0-9-]{0,20}") {
             let zone = Zone::parse(&name).unwrap_or_else(|| zone("Pacific/Apia"));
-            let _ = (zone.readable(Timestamp(ms)), zone.rfc3339(Timestamp(ms)), zone.day(Timestamp(ms)), zone.start_of(Day(day)));
+            let _ = (zone.readable(Timestamp(ms)), zone.rfc3339(Timestamp(ms)), zone.day(Timestamp(ms)), zone.start_of_day(Day(day)));
             let _ = (Day(day).monday(), Day(day).readable(), zone.ago(Timestamp(ms), Timestamp(0)));
         }
     }

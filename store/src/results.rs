@@ -185,7 +185,7 @@ impl Store {
     pub async fn responses_by_day(&self, scope: &Scope, survey: SurveyId, range: Range, zone: &Zone) -> Result<Vec<DayCount>> {
         let mut days: Vec<DayCount> = Vec::new();
         // Between two changes of the clocks, days are of one length.
-        for part in zone.stretches(range.from, range.until) {
+        for part in zone.offset_spans(range.from, range.until) {
             let rows: Vec<(i64, i64, i64)> = sqlx::query_as(concat!(
                 "SELECT (r.started_at + $6) / $5 AS day, COUNT(*) AS started, COUNT(r.finished_at) AS finished",
                 in_range!(),

@@ -4,7 +4,7 @@ use domain::FieldErrors;
 use leptos::prelude::*;
 
 use super::door::Door;
-use crate::components::forms::{ErrorSummary, IdempotencyKey, TextField};
+use crate::components::forms::{BrowserZone, ErrorSummary, IdempotencyKey, TextField};
 
 /// What the set-up page shows. The password is never sent back.
 #[derive(Debug, Clone, Default)]
@@ -51,8 +51,7 @@ pub fn SetupPage(
                     hint="The product that you collect feedback about, like “Web shop”." errors=errors.clone() />
                 <TextField name="origins" label="Address of the site that will show surveys (optional)" value=origins
                     hint="Like https://www.example.com. Left empty, any site may show them." errors=errors />
-                <input type="hidden" name="time_zone" id="time_zone" value=time_zone />
-                <script nonce=nonce>"document.getElementById('time_zone').value=Intl.DateTimeFormat().resolvedOptions().timeZone||''"</script>
+                <BrowserZone value=time_zone nonce=nonce />
                 <div class="form-actions"><button type="submit" class="button button-primary">"Set up"</button></div>
             </form>
         </Door>

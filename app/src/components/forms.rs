@@ -176,6 +176,21 @@ pub fn SelectField(
     }
 }
 
+/// The browser's time zone as a hidden field. Without JavaScript it stays as it is.
+#[component]
+pub fn BrowserZone(
+    /// As it was sent before.
+    #[prop(optional, into)]
+    value: String,
+    /// The request's CSP nonce.
+    nonce: String,
+) -> impl IntoView {
+    view! {
+        <input type="hidden" name="time_zone" id="time_zone" value=value />
+        <script nonce=nonce>"document.getElementById('time_zone').value=Intl.DateTimeFormat().resolvedOptions().timeZone||''"</script>
+    }
+}
+
 fn describe(name: &str, hint: bool, error: bool) -> Option<String> {
     let ids: Vec<String> =
         [(hint, "hint"), (error, "error")].into_iter().filter(|(is, _)| *is).map(|(_, part)| format!("{name}-{part}")).collect();

@@ -14,7 +14,7 @@ const SYNTAX: &[(&str, &str)] = &[
     ("assignee:me", "me, none, or an e-mail address"),
     ("has:link", "link, comment, contact, text, score or tag"),
     ("survey:\"After checkout\"", "a survey by its name"),
-    ("after:7d before:2026-11-01", "from a day on, or before it (in the project’s time zone); 7d, 2w, 3m ago"),
+    ("after:7d before:2026-11-01", "since a day, or before one, in the project’s time zone; also 7d, 2w, 3m ago"),
     ("release:2.4 env:production lang:de kind:import", "where it came from"),
 ];
 

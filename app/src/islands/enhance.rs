@@ -52,7 +52,6 @@ mod browser {
                 switch.set_checked(false);
             }
         }
-        guess_zone();
         toasts::begin();
         let (drafts, guard, menus) = (drafts::start(), guard::start(), menus::start());
         on_cleanup(move || {
@@ -65,14 +64,6 @@ mod browser {
             back.remove();
             keys.remove();
         });
-    }
-
-    /// Writes the browser's time zone where a form asks for it.
-    fn guess_zone() {
-        let Some(field) = dom::first("[data-local-zone]").and_then(|e| e.dyn_into::<HtmlInputElement>().ok()) else { return };
-        let options = js_sys::Intl::DateTimeFormat::new(&js_sys::Array::new(), &js_sys::Object::new()).resolved_options();
-        let zone = js_sys::Reflect::get(&options, &JsValue::from_str("timeZone")).ok().and_then(|zone| zone.as_string());
-        field.set_value(&zone.unwrap_or_default());
     }
 
     fn on_submit(event: &SubmitEvent) {

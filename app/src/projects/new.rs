@@ -4,7 +4,7 @@ use domain::FieldErrors;
 use leptos::prelude::*;
 
 use crate::components::{
-    forms::{ErrorSummary, IdempotencyKey, TextArea, TextField},
+    forms::{BrowserZone, ErrorSummary, IdempotencyKey, TextArea, TextField},
     layout::{Empty, PageHead},
 };
 
@@ -15,6 +15,8 @@ pub struct NewProject {
     pub name: String,
     /// The origins as typed.
     pub origins: String,
+    /// The request's CSP nonce.
+    pub nonce: String,
     /// What was refused.
     pub errors: FieldErrors,
 }
@@ -27,15 +29,14 @@ pub fn NewProjectPage(
     /// For the form.
     idempotency_key: String,
 ) -> impl IntoView {
-    let NewProject { name, origins, errors } = model;
+    let NewProject { name, origins, nonce, errors } = model;
     view! {
         <div class="narrow">
             <PageHead title="New project" lead="One product that you collect feedback about. It has its own surveys, inbox, backlog and members." />
             <ErrorSummary errors=errors.clone() />
             <form method="post" action="/projects/new" class="card">
                 <IdempotencyKey key=idempotency_key />
-                // The script of the console writes the browser's zone here; left empty, the project begins with UTC.
-                <input type="hidden" name="time_zone" data-local-zone />
+                <BrowserZone nonce=nonce />
                 <TextField name="name" label="Name" value=name required=true maxlength=80 errors=errors.clone() />
                 <TextArea name="origins" label="Sites that may show its surveys (optional)" value=origins rows=3
                     hint="One for each line, like https://www.example.com. Left empty, any site may." errors=errors />

@@ -90,7 +90,7 @@ pub fn read(text: &str, order: Option<DateOrder>, zone: &Zone) -> Result<Timesta
     let Parsed { date, time, offset } = parse(text).ok_or(Unread::NoDate)?;
     let date = match date {
         Days::At(at) => return Ok(at),
-        Days::Shown(at) => return Ok(zone.at(at)),
+        Days::Local(at) => return Ok(zone.from_local(at)),
         Days::Date(date) => date,
         Days::Numbers { a, b, year, .. } => {
             let (day, month) = match (a, b, order) {
@@ -108,7 +108,7 @@ pub fn read(text: &str, order: Option<DateOrder>, zone: &Zone) -> Result<Timesta
         Some(offset) => {
             Timestamp(at.assume_utc().unix_timestamp() * 1000 + i64::from(at.millisecond()) - i64::from(offset.whole_seconds()) * 1000)
         }
-        None => zone.at(at),
+        None => zone.from_local(at),
     })
 }
 
@@ -116,8 +116,8 @@ pub fn read(text: &str, order: Option<DateOrder>, zone: &Zone) -> Result<Timesta
 enum Days {
     /// A point in time already.
     At(Timestamp),
-    /// What a clock of the zone shows.
-    Shown(PrimitiveDateTime),
+    /// A local time of the zone.
+    Local(PrimitiveDateTime),
     /// One day, without doubt.
     Date(Date),
     /// Two numbers and a year.
@@ -181,7 +181,7 @@ fn number(text: &str) -> Option<Days> {
             #[expect(clippy::cast_possible_truncation, reason = "a number of days within these bounds is far from the limits")]
             let seconds = ((day - 25_569.0) * 86_400.0).round() as i64;
             let shown = Timestamp(seconds * 1000).utc();
-            Some(Days::Shown(PrimitiveDateTime::new(shown.date(), shown.time())))
+            Some(Days::Local(PrimitiveDateTime::new(shown.date(), shown.time())))
         }
         8 if part.is_empty() => {
             let piece = |from: usize, to: usize| whole.get(from..to)?.parse::<u32>().ok();

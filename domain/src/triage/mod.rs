@@ -147,7 +147,7 @@ impl When {
     pub fn at(self, now: Timestamp, zone: &Zone) -> Timestamp {
         let ago = |n: u32, days: i64| now.plus_ms(-(i64::from(n).saturating_mul(days).saturating_mul(DAY_MS)));
         match self {
-            Self::Day(day) => zone.start_of(day),
+            Self::Day(day) => zone.start_of_day(day),
             Self::DaysAgo(n) => ago(n, 1),
             Self::WeeksAgo(n) => ago(n, 7),
             Self::MonthsAgo(n) => ago(n, 30),

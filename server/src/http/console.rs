@@ -109,6 +109,12 @@ impl Console {
         self.project.as_ref().ok_or_else(|| domain::Error::NotFound.into())
     }
 
+    /// The CSP nonce of this request.
+    #[must_use]
+    pub fn nonce(&self) -> &str {
+        &self.nonce
+    }
+
     /// Now, in the zone of the project of the path; on pages of no project, in UTC.
     #[must_use]
     pub fn present(&self) -> Present {

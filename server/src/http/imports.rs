@@ -185,7 +185,7 @@ async fn mapping_page(
     if status != StatusCode::OK {
         errors.0.extend(preview.errors.0.into_iter().filter(|e| errors.at(&e.field).is_none()).collect::<Vec<_>>());
     }
-    let before = app.store.import_of_file(&scope, &import.file_hash, import.id).await?.map(|i| console.present().readable(i.created_at));
+    let before = app.store.import_of_file(&scope, &import.file_hash, import.id).await?.map(|i| zone.readable(i.created_at));
     let brought = app.store.brought_by(&scope, import.id).await?;
     let view = MappingView {
         url: format!("{list_url}/{}", import.id),
@@ -243,7 +243,7 @@ fn cells(row: NewRow, zone: &Zone) -> [String; 5] {
     let kind = (row.kind != domain::feedback::Kind::Import).then(|| row.kind.label().to_owned());
     let date = row.created_at.map(|at| {
         let day = zone.day(at);
-        if zone.start_of(day) == at { day.readable() } else { zone.readable(at) }
+        if zone.start_of_day(day) == at { day.readable() } else { zone.readable(at) }
     });
     let rest = [date, row.language, kind, status, row.release, row.environment, row.page_url, row.external_id];
     [text, row.tags.join(" "), score, person, rest.into_iter().flatten().collect::<Vec<_>>().join(", ")]

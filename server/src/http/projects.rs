@@ -34,6 +34,7 @@ pub fn routes() -> Router<AppState> {
 
 fn new_page(console: &Console, status: StatusCode, model: NewProject) -> Response {
     let key = console.form_key();
+    let model = NewProject { nonce: console.nonce().to_owned(), ..model };
     console.page_with(status, "New project", Nav::Account, move || view! { <NewProjectPage model=model idempotency_key=key /> })
 }
 
@@ -55,7 +56,7 @@ async fn create(console: Console, form: Form) -> PageResult {
             Ok(console.done(&format!("/p/{}/surveys", project.slug), &format!("{} is ready. Make its first survey.", project.name)))
         }
         Err(Error::Refused(domain::Error::Invalid(errors))) => {
-            let model = NewProject { name: name.into(), origins: origins.into(), errors };
+            let model = NewProject { name: name.into(), origins: origins.into(), errors, ..NewProject::default() };
             Ok(new_page(&console, StatusCode::UNPROCESSABLE_ENTITY, model))
         }
         Err(error) => Err(error.into()),
@@ -64,8 +65,7 @@ async fn create(console: Console, form: Form) -> PageResult {
 
 /// The time zones to choose from, each with its offset from UTC now.
 fn zones(now: Timestamp) -> Vec<(String, String)> {
-    let offset = |name: &String| Zone::parse(name).map(|zone| zone.offset(now)).unwrap_or_default();
-    Zone::names().into_iter().map(|name| (name.clone(), offset(&name))).collect()
+    Zone::all().iter().map(|zone| (zone.name().to_owned(), zone.offset(now))).collect()
 }
 
 /// A remark about a colour that is hard to see on the pages that it is for.

@@ -43,9 +43,9 @@ impl Days {
         let mut errors = FieldErrors::default();
         let tomorrow = zone.day(now).plus(1);
         // A clock of another machine may be ahead of ours.
-        let mut range = Range { from: Timestamp(0), until: zone.start_of(tomorrow.plus(1)) };
+        let mut range = Range { from: Timestamp(0), until: zone.start_of_day(tomorrow.plus(1)) };
         if let Some(days) = self.last {
-            range.from = zone.start_of(tomorrow.plus(-days.clamp(1, 36_500)));
+            range.from = zone.start_of_day(tomorrow.plus(-days.clamp(1, 36_500)));
             return (range, errors);
         }
         let mut day = |name: &str, text: &str| {
@@ -57,10 +57,10 @@ impl Days {
             day
         };
         if let Some(from) = day("from", &self.from) {
-            range.from = zone.start_of(from);
+            range.from = zone.start_of_day(from);
         }
         if let Some(to) = day("to", &self.to) {
-            range.until = zone.start_of(to.plus(1));
+            range.until = zone.start_of_day(to.plus(1));
         }
         if range.until <= range.from {
             errors.add("to", "order", "The last day is before the first.");
