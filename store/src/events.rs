@@ -1,23 +1,16 @@
-//! Events for other programs, told in the transaction of what happened; and what ends or moves an endpoint with the person it acts for.
+//! Events for other programs, recorded in the transaction of what happened.
 
 use domain::{
-    Secret, Timestamp,
-    accounts::{Scope, authority::Heir},
+    Timestamp,
     backlog::Item,
     feedback::Feedback,
-    ids::{EndpointId, EventId},
+    ids::EventId,
     tickets::{Author, Ticket},
-    webhooks::{EventKind, OLD_SECRET_DAYS},
+    webhooks::EventKind,
 };
 use serde_json::{Value, json};
 
-use crate::{Tx, error::Result, webhooks::Endpoint};
-
-/// The secret before signs along for a day, so that the receiver has time to take the new one.
-pub fn renew_secret(held: &mut Endpoint, fresh: Secret<String>, now: Timestamp) {
-    let old = std::mem::replace(&mut held.secret, fresh);
-    held.old_secret = Some((old, now.plus_days(OLD_SECRET_DAYS)));
-}
+use crate::{Tx, error::Result};
 
 /// What is told about a backlog item.
 #[must_use]
@@ -55,49 +48,6 @@ fn ticket_data(ticket: &Ticket, said: Option<(Author, &str)>) -> Value {
 }
 
 impl Tx<'_> {
-    /// Turns an endpoint off because whoever it acted for is not an admin any more, with a new secret that they do not know. `name` is theirs.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn stop_endpoint(
-        &mut self,
-        scope: &Scope,
-        endpoint: EndpointId,
-        name: &str,
-        fresh: Secret<String>,
-        now: Timestamp,
-    ) -> Result<()> {
-        let Some(mut held) = self.hold_endpoint(scope, endpoint).await?.filter(|held| held.enabled) else { return Ok(()) };
-        held.enabled = false;
-        held.disabled_reason =
-            Some(format!("{name}, for whom it acted, is not an admin of this project any more. Whoever turns it on stands in for it."));
-        (held.secret, held.old_secret) = (fresh, None);
-        (held.failures, held.failing_since) = (0, None);
-        self.update_endpoint(&held, now).await?;
-        self.stop_deliveries(endpoint).await
-    }
-
-    /// Makes an endpoint act for `to`, with a new secret.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn hand_over_endpoint(
-        &mut self,
-        scope: &Scope,
-        endpoint: EndpointId,
-        to: Heir,
-        fresh: Secret<String>,
-        now: Timestamp,
-    ) -> Result<()> {
-        let Some(mut held) = self.hold_endpoint(scope, endpoint).await? else { return Ok(()) };
-        held.answers_to = match to {
-            Heir::Project => None,
-            Heir::Member(staff) => Some(staff),
-        };
-        renew_secret(&mut held, fresh, now);
-        self.update_endpoint(&held, now).await
-    }
-
     /// Tells what happened in a ticket, and what was said. Notes of the team are told to nobody, and nothing of a ticket that was not told of
     /// because it looks like spam.
     ///

@@ -159,7 +159,7 @@ pub async fn set_enabled(app: &App, scope: &Scope, endpoint: EndpointId, on: boo
     change(app, scope, endpoint, move |held, backed| {
         if on && !backed {
             held.answers_to = me;
-            store::events::renew_secret(held, fresh, now);
+            held.renew_secret(fresh, now);
         }
         if held.enabled != on {
             held.enabled = on;
@@ -183,7 +183,7 @@ pub async fn hand_over(app: &App, scope: &Scope, endpoint: EndpointId) -> Result
         // Twice is once: a second secret would surprise.
         if held.answers_to.is_some() {
             held.answers_to = None;
-            store::events::renew_secret(held, fresh, now);
+            held.renew_secret(fresh, now);
         }
         Ok(())
     })
@@ -203,7 +203,7 @@ pub async fn rotate(app: &App, scope: &Scope, key: &str, endpoint: EndpointId) -
         .write_once(once, now, move |tx| {
             Box::pin(async move {
                 let mut held = tx.hold_endpoint(&scope, endpoint).await?.ok_or(Refusal::NotFound)?;
-                store::events::renew_secret(&mut held, fresh, now);
+                held.renew_secret(fresh, now);
                 tx.update_endpoint(&held, now).await
             })
         })

@@ -1,0 +1,63 @@
+//! Webhook endpoints and the person whose authority they act with: secrets, handing over, turning off.
+
+use domain::{
+    Secret, Timestamp,
+    accounts::{Scope, authority::Heir},
+    ids::EndpointId,
+    webhooks::OLD_SECRET_DAYS,
+};
+
+use crate::{Tx, error::Result, webhooks::Endpoint};
+
+impl Endpoint {
+    /// Takes a new secret. The old one stays valid for [`OLD_SECRET_DAYS`], so that the receiver has time to change.
+    pub fn renew_secret(&mut self, fresh: Secret<String>, now: Timestamp) {
+        let old = std::mem::replace(&mut self.secret, fresh);
+        self.old_secret = Some((old, now.plus_days(OLD_SECRET_DAYS)));
+    }
+}
+
+impl Tx<'_> {
+    /// Turns an endpoint off because whoever it acted for is not an admin any more, with a new secret that they do not know. `name` is theirs.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn stop_endpoint(
+        &mut self,
+        scope: &Scope,
+        endpoint: EndpointId,
+        name: &str,
+        fresh: Secret<String>,
+        now: Timestamp,
+    ) -> Result<()> {
+        let Some(mut held) = self.hold_endpoint(scope, endpoint).await?.filter(|held| held.enabled) else { return Ok(()) };
+        held.enabled = false;
+        held.disabled_reason =
+            Some(format!("{name}, for whom it acted, is not an admin of this project any more. Whoever turns it on stands in for it."));
+        (held.secret, held.old_secret) = (fresh, None);
+        (held.failures, held.failing_since) = (0, None);
+        self.update_endpoint(&held, now).await?;
+        self.stop_deliveries(endpoint).await
+    }
+
+    /// Makes an endpoint act for `to`, with a new secret.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn hand_over_endpoint(
+        &mut self,
+        scope: &Scope,
+        endpoint: EndpointId,
+        to: Heir,
+        fresh: Secret<String>,
+        now: Timestamp,
+    ) -> Result<()> {
+        let Some(mut held) = self.hold_endpoint(scope, endpoint).await? else { return Ok(()) };
+        held.answers_to = match to {
+            Heir::Project => None,
+            Heir::Member(staff) => Some(staff),
+        };
+        held.renew_secret(fresh, now);
+        self.update_endpoint(&held, now).await
+    }
+}
