@@ -49,7 +49,7 @@ const NETWORK_ADDRESSES: u32 = 5;
 pub const FILES: Limit = Limit { burst: 20 << 10, window_ms: 60 * MINUTE_MS };
 /// The same for an IPv6 /48.
 const NETWORK_FILES: Limit = Limit { burst: 3 * FILES.burst, window_ms: FILES.window_ms };
-/// Bytes of each text that count for nothing as stored: those of an ordinary answer, so that the people of one office do not share a few megabytes.
+/// Bytes of each text that are not charged as stored. Ordinary answers stay below, so that people behind one address do not limit each other.
 const SMALL_TEXT: usize = 1024;
 /// Bytes on the disk that a byte of text becomes: its rows, their log and the search index. Measured with messages of 10,000 characters.
 const TEXT_COST: u64 = 16;
