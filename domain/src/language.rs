@@ -11,6 +11,12 @@ pub fn is_language_tag(text: &str) -> bool {
         && parts.all(|p| (1..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
+/// The primary part of a BCP 47 tag: `de` of `de-AT`.
+#[must_use]
+pub fn primary(tag: &str) -> &str {
+    tag.trim().split(['-', '_']).next().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::is_language_tag;

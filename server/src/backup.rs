@@ -6,15 +6,14 @@ use std::{
 };
 
 use domain::Timestamp;
+use service::{
+    error::{Error, Result},
+    state,
+};
 use store::{
     Store,
     backup::{self, Contents},
     files,
-};
-
-use crate::{
-    error::{Error, Result},
-    state,
 };
 
 /// The database in its directory.

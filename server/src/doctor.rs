@@ -3,18 +3,21 @@
 use std::{fs, path::Path};
 
 use domain::Secret;
+use service::{
+    error::{Error, Result},
+    machine,
+    mail::check_server,
+    settings::Mail,
+    state,
+};
 use store::{
     backup,
     doctor::{Facts, look, newest_migration},
 };
 
 use crate::{
-    config::{Config, Mail, TrustedProxies},
-    error::{Error, Result},
+    config::{Config, TrustedProxies},
     http::serve::{MOST_CONNECTIONS, connections},
-    machine,
-    mail::check_server,
-    state,
 };
 
 /// Bytes on the disk under which it is time to make room.
@@ -41,16 +44,16 @@ impl Finding {
 
 /// Looks at the data directory, the database, the index and the settings. Each step that fails leaves out what depends on it.
 pub async fn examine(config: &Config) -> Vec<Finding> {
-    let mut found = vec![directory(&config.data)];
+    let mut found = vec![directory(&config.settings.data)];
     if found.iter().all(|f| f.todo.is_none()) {
-        found.extend(open_to_others(&config.data));
-        found.extend(machine::free_space(&config.data).map(|free| room(free, database_size(config))));
-        found.push(server(&config.data));
+        found.extend(open_to_others(&config.settings.data));
+        found.extend(machine::free_space(&config.settings.data).map(|free| room(free, database_size(config))));
+        found.push(server(&config.settings.data));
         match database(config).await {
             Ok(facts) => {
                 found.extend(about(&facts));
                 if let Some(instance) = &facts.instance {
-                    found.push(index(&config.data, instance));
+                    found.push(index(&config.settings.data, instance));
                 }
             }
             Err(finding) => found.push(finding),
@@ -58,7 +61,7 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
     }
     found.push(files(connections()));
     found.extend(settings(config));
-    found.push(match &config.mail {
+    found.push(match &config.settings.mail {
         Some(mail) => mail_server(mail).await,
         None => Finding::well(
             "Mail is off: invitations are passed on by hand, tickets are followed by their links alone. --smtp-url (EARSHOT_SMTP_URL) turns it on.",
@@ -94,7 +97,7 @@ fn open_to_others(data: &Path) -> Option<Finding> {
 
 /// The bytes of the embedded database, with what is not yet in its main file.
 fn database_size(config: &Config) -> u64 {
-    let size = |name: &str| fs::metadata(config.data.join(name)).map_or(0, |file| file.len());
+    let size = |name: &str| fs::metadata(config.settings.data.join(name)).map_or(0, |file| file.len());
     size("earshot.db") + size("earshot.db-wal")
 }
 
@@ -138,14 +141,14 @@ fn server(data: &Path) -> Finding {
 
 async fn database(config: &Config) -> Result<Facts, Finding> {
     if config.database_url.is_some() {
-        return look(config.database_url.as_ref().map(|Secret(url)| url.as_str()), &config.data).await.map_err(|error| {
+        return look(config.database_url.as_ref().map(|Secret(url)| url.as_str()), &config.settings.data).await.map_err(|error| {
             Finding::wrong(
                 format!("PostgreSQL cannot be used: {}.", detail(&error)),
                 "Check DATABASE_URL, that the server runs, and that it lets this account in.",
             )
         });
     }
-    let file = config.data.join("earshot.db");
+    let file = config.settings.data.join("earshot.db");
     if !file.exists() {
         return Err(Finding::well("There is no database yet; the first start makes it."));
     }
@@ -156,7 +159,7 @@ async fn database(config: &Config) -> Result<Facts, Finding> {
         )
     };
     backup::check(&file).await.map_err(|e| damaged(&e))?;
-    look(config.database_url.as_ref().map(|Secret(url)| url.as_str()), &config.data).await.map_err(|e| damaged(&e))
+    look(config.database_url.as_ref().map(|Secret(url)| url.as_str()), &config.settings.data).await.map_err(|e| damaged(&e))
 }
 
 fn detail(error: &Error) -> String {
@@ -242,7 +245,7 @@ async fn mail_server(mail: &Mail) -> Finding {
 
 fn settings(config: &Config) -> Vec<Finding> {
     let mut found = Vec::new();
-    if config.secure_cookies && config.trusted_proxies.is_none() {
+    if config.settings.is_https() && config.trusted_proxies.is_none() {
         found.push(Finding::wrong(
             "The public URL is https, so a proxy stands in front, but --trusted-proxies is not set: all visitors share one limit.",
             "Set --trusted-proxies (EARSHOT_TRUSTED_PROXIES) to the proxy's address, like 127.0.0.1.",
@@ -254,13 +257,13 @@ fn settings(config: &Config) -> Vec<Finding> {
             "Name the proxies by address in --trusted-proxies (EARSHOT_TRUSTED_PROXIES), like 10.1.0.0/16, or listen on 127.0.0.1.",
         ));
     }
-    if !config.webhook_allow.is_empty() {
-        let blocks = config.webhook_allow.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if !config.settings.webhook_allow.is_empty() {
+        let blocks = config.settings.webhook_allow.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         found.push(Finding::well(format!(
             "Webhooks may call {blocks}, as --webhook-allow (EARSHOT_WEBHOOK_ALLOW) says: admins of projects can post to these and read the beginning of the answers."
         )));
     }
-    if config.public_url.is_none() && !config.listen.ip().is_loopback() {
+    if config.settings.public_url.is_none() && !config.listen.ip().is_loopback() {
         found.push(Finding::wrong(
             format!("The server is reachable at {} without a public URL.", config.listen),
             "Set --public-url (EARSHOT_PUBLIC_URL): links in invitations and snippets are made from it, and cookies are marked Secure with https.",

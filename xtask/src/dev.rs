@@ -23,6 +23,7 @@ const SOURCES: &[&str] = &[
     "domain",
     "store",
     "search",
+    "service",
     "server/src",
     "server/build.rs",
     "server/Cargo.toml",

@@ -150,7 +150,7 @@ pub fn SurveyPage(
         view! { <div class="problem" role="alert"><h2>{texts.problem}</h2><ul>{items.collect_view()}</ul></div> }
     });
     // Our words in another language than the survey's say so.
-    let own_language = (texts::primary(&look.language) != texts.code).then_some(texts.code);
+    let own_language = (domain::language::primary(&look.language) != texts.code).then_some(texts.code);
     view! {
         <RespondDocument look=look title=title.clone() scripted=true>
             <form

@@ -2,7 +2,7 @@
 //!
 //! Adding a language: one more constant and one more line in [`ALL`]. The survey's own texts are the team's and stand in the survey.
 
-use domain::{FieldErrors, surveys::SurveyBody};
+use domain::{FieldErrors, language::primary, surveys::SurveyBody};
 
 /// The words of the respondent pages and of the widget in one language. `{low}`, `{high}`, `{max}`, `{n}`, `{of}`, `{seconds}` are filled in.
 #[derive(Debug, PartialEq, Eq)]
@@ -143,12 +143,6 @@ pub const DE: Texts = Texts {
 
 /// All languages; the first stands in for those that are missing.
 pub const ALL: &[&Texts] = &[&EN, &DE];
-
-/// The primary part of a BCP 47 tag: `de` of `de-AT`.
-#[must_use]
-pub fn primary(tag: &str) -> &str {
-    tag.trim().split(['-', '_']).next().unwrap_or_default()
-}
 
 fn find(tag: &str) -> Option<&'static Texts> {
     let primary = primary(tag);

@@ -8,8 +8,7 @@ use domain::{
     projects::{Project, parse_origins},
 };
 use serde_json::json;
-
-use crate::{
+use service::{
     accounts,
     error::{Error, Result},
     keys::{self, NewKey, Wanted},
@@ -115,7 +114,7 @@ impl Admin {
             }
             Self::RotateSecret { retire: false } => {
                 let generation = app.rotate_secret().await.map_err(spoken)?;
-                json!({ "generation": generation, "signs_from": app.now().plus_ms(SPREAD_MS).rfc3339(), "needs_file": app.config.secret.is_some() })
+                json!({ "generation": generation, "signs_from": app.now().plus_ms(SPREAD_MS).rfc3339(), "needs_file": app.settings.secret.is_some() })
             }
             Self::RotateSecret { retire: true } => {
                 let retired = app.retire_secrets().await?;

@@ -3,15 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use domain::{Clock, IdSource};
 use serde_json::json;
-
-use crate::{
-    backup,
+use service::{
     clock::{SystemClock, SystemIds},
-    config::Config,
     error::{Error, Result},
 };
-use domain::{Clock, IdSource};
+
+use crate::{backup, config::Config};
 
 /// What `earshot backup` is told.
 #[derive(Debug, Args)]
@@ -44,7 +43,7 @@ fn embedded(config: &Config, tool: &str) -> Result<()> {
 
 pub(super) async fn back_up(config: &Config, args: BackupArgs) -> Result<()> {
     embedded(config, "pg_dump")?;
-    let contents = backup::back_up(&config.data, &args.file).await?;
+    let contents = backup::back_up(&config.settings.data, &args.file).await?;
     println!("{}", json!({ "file": args.file, "projects": contents.projects, "feedback": contents.feedback }));
     Ok(())
 }
@@ -52,7 +51,7 @@ pub(super) async fn back_up(config: &Config, args: BackupArgs) -> Result<()> {
 pub(super) async fn restore(config: &Config, args: RestoreArgs) -> Result<()> {
     embedded(config, "pg_restore")?;
     let instance = SystemIds.uuid().to_string();
-    let done = backup::restore(&config.data, &args.file, args.replace, &instance, SystemClock.now()).await?;
+    let done = backup::restore(&config.settings.data, &args.file, args.replace, &instance, SystemClock.now()).await?;
     let contents = done.contents;
     println!("{}", json!({ "projects": contents.projects, "feedback": contents.feedback, "set_aside": done.set_aside }));
     Ok(())

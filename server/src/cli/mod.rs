@@ -3,24 +3,25 @@
 mod admin;
 mod backup;
 mod doctor;
+mod export;
+pub mod import;
 mod reindex;
 mod serve;
 
 use std::{process::ExitCode, sync::Arc};
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use domain::Secret;
-use store::Store;
-
-use crate::{
+use service::{
     clock::{SystemClock, SystemIds},
-    config::{Config, ServeArgs, StoreArgs},
     error::{Error, Result},
-    export::{self, cli::ExportArgs},
-    imports::cli::{ImportArgs, run_cli},
     state::{App, AppState},
     tickets::picture::{self, Means},
 };
+use store::Store;
+
+use self::{export::ExportArgs, import::ImportArgs};
+use crate::config::{Config, ServeArgs, StoreArgs};
 
 /// Earshot closes the feedback loop: surveys on your site, one searchable inbox, a backlog that knows who asked.
 #[derive(Debug, Parser)]
@@ -53,14 +54,25 @@ enum Command {
     Restore(backup::RestoreArgs),
     /// Decode a picture from standard input; the server starts this for each one
     #[command(hide = true)]
-    DecodePicture(Means),
+    DecodePicture(PictureArgs),
+}
+
+/// What one picture may cost its process.
+#[derive(Debug, Args)]
+struct PictureArgs {
+    /// Bytes of memory beside the program itself
+    #[arg(long)]
+    memory: u64,
+    /// Seconds of processor time
+    #[arg(long)]
+    seconds: u64,
 }
 
 impl Cli {
     /// What a picture may cost, if one is to be decoded: that needs nothing of the rest.
     #[must_use]
     pub fn picture(&self) -> Option<Means> {
-        if let Command::DecodePicture(means) = &self.command { Some(*means) } else { None }
+        if let Command::DecodePicture(means) = &self.command { Some(Means { memory: means.memory, seconds: means.seconds }) } else { None }
     }
 
     /// Runs the subcommand and gives the exit code.
@@ -81,11 +93,11 @@ impl Cli {
             }
             Command::Import(args) => {
                 let config = quiet(store)?;
-                run_cli(&open(&config).await?, args).await
+                import::run(&open(&config).await?, args).await
             }
             Command::Export(args) => {
                 let config = quiet(store)?;
-                export::cli::run_cli(&open(&config).await?, args).await.map(|()| ExitCode::SUCCESS)
+                export::run(&open(&config).await?, args).await.map(|()| ExitCode::SUCCESS)
             }
             Command::Reindex => {
                 let config = quiet(store)?;
@@ -100,8 +112,8 @@ impl Cli {
                 Ok(doctor::run(&config).await)
             }
             Command::Backup(args) => backup::back_up(&quiet(store)?, args).await.map(|()| ExitCode::SUCCESS),
-            Command::DecodePicture(means) => {
-                picture::serve(means).map_err(|error| Error::internal("picture", error)).map(|()| ExitCode::SUCCESS)
+            Command::DecodePicture(PictureArgs { memory, seconds }) => {
+                picture::serve(Means { memory, seconds }).map_err(|error| Error::internal("picture", error)).map(|()| ExitCode::SUCCESS)
             }
             Command::Restore(args) => backup::restore(&quiet(store)?, args).await.map(|()| ExitCode::SUCCESS),
         }
@@ -123,7 +135,7 @@ fn quiet(mut store: StoreArgs) -> Result<Config> {
 pub async fn open(config: &Config) -> Result<AppState> {
     let store = match &config.database_url {
         Some(Secret(url)) => Store::open_postgres(url).await?,
-        None => Store::open_sqlite(&config.data).await?,
+        None => Store::open_sqlite(&config.settings.data).await?,
     };
-    App::new(config.clone(), store, Arc::new(SystemClock), Arc::new(SystemIds)).await
+    App::new(config.settings.clone(), store, Arc::new(SystemClock), Arc::new(SystemIds)).await
 }

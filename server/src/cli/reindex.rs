@@ -1,8 +1,7 @@
 //! `earshot reindex`.
 
 use search::{self, Status};
-
-use crate::{
+use service::{
     error::{Result, of_search},
     state::App,
 };

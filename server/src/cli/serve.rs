@@ -2,15 +2,18 @@
 
 use std::net::SocketAddr;
 
+use service::{
+    accounts::setup,
+    error::{Error, Result},
+    state,
+};
 use tokio::signal;
 
 use super::open;
 use crate::{
-    accounts::setup,
     config::{Config, unknown_variables},
     demo,
-    error::{Error, Result},
-    http, state,
+    http::{self, Web},
 };
 
 /// Serves until a signal asks to stop; with the demonstration when it has a place for its site.
@@ -23,15 +26,15 @@ pub(super) async fn run(config: Config, demo_site: Option<SocketAddr>) -> Result
     let listener =
         http::serve::listen(asked).map_err(|e| Error::Internal(format!("cannot listen on {asked} (--listen, EARSHOT_LISTEN): {e}")))?;
     // Before the database is opened, which may change it: another server may be using it. Held until serving begins, which takes it for good.
-    let claimed = state::claim(&config.data)?;
+    let claimed = state::claim(&config.settings.data)?;
     let app = open(&config).await?;
     let mut address = listener.local_addr().map_err(|e| Error::internal("listen", e))?;
     if address.ip().is_unspecified() {
         address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }
-    let base = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let base = config.settings.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     tracing::info!("Earshot {} serves {base}", env!("CARGO_PKG_VERSION"));
-    if config.secure_cookies && config.trusted_proxies.is_none() {
+    if config.settings.is_https() && config.trusted_proxies.is_none() {
         tracing::warn!(
             "The public URL is https, so a proxy stands in front, but --trusted-proxies (EARSHOT_TRUSTED_PROXIES) is not set: \
              all visitors count as one address and share its limits. Set it to the proxy's address, like 127.0.0.1."
@@ -45,7 +48,7 @@ pub(super) async fn run(config: Config, demo_site: Option<SocketAddr>) -> Result
         tracing::info!("Nobody has an account yet. Set up at {base}/setup?token={token}");
     }
     drop(claimed);
-    crate::serve(listener, app, stop()).await?;
+    crate::serve(listener, Web::new(app, config), stop()).await?;
     tracing::info!("Stopped.");
     Ok(())
 }

@@ -6,9 +6,9 @@ use std::{
 };
 
 use serde::Deserialize;
+use service::error::{Error, Result};
 
 use super::{Hsts, LogFormat, TrustedProxies};
-use crate::error::{Error, Result};
 
 /// What the file may say. Unknown names are refused: a misspelt setting must not be taken for the default.
 #[derive(Default, Deserialize)]

@@ -3,10 +3,8 @@
 //! A flag wins over a variable, a variable over the file, the file over the default.
 
 mod file;
-mod mail;
 mod proxies;
 
-pub use mail::Mail;
 pub use proxies::TrustedProxies;
 
 use std::{
@@ -17,51 +15,29 @@ use std::{
 use clap::{Args, ValueEnum};
 use domain::{Secret, projects::parse_origin, webhooks::address::Block};
 use serde::Deserialize;
+use service::{
+    error::Result,
+    settings::{Mail, Settings, megabytes, own_program, wrong},
+};
 use tracing_subscriber::EnvFilter;
-
-use crate::error::{Error, Result};
 
 /// All settings of `earshot serve`, checked.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The data directory: SQLite, the search index.
-    pub data: PathBuf,
+    /// What the use cases need.
+    pub settings: Settings,
     /// `postgres://…` instead of SQLite. Holds a password: never logged.
     pub database_url: Option<Secret<String>>,
     /// Where to listen.
     pub listen: SocketAddr,
-    /// How people reach us, `https://feedback.example.com` without a slash at the end; from the `Host` header when unset.
-    pub public_url: Option<String>,
     /// Which reverse proxies in front of us are believed about `X-Forwarded-For` and `X-Forwarded-Proto`.
     pub trusted_proxies: TrustedProxies,
-    /// What browsers are told about HTTPS; only sent when `public_url` is https.
+    /// What browsers are told about HTTPS; only sent when the public URL is https.
     pub hsts: Hsts,
-    /// Whether cookies are marked `Secure` and `__Host-`; on when `public_url` is https.
-    pub secure_cookies: bool,
-    /// Submissions per minute from one address.
-    pub rate_per_address: u32,
-    /// Submissions per minute for one project key.
-    pub rate_per_key: u32,
-    /// Requests per minute with one API key.
-    pub rate_per_api_key: u32,
     /// Connections at once from one address; only where no proxy stands in front.
     pub connections_per_address: usize,
-    /// Bytes of files of one project from which on strangers may add no more.
-    pub files_per_project: u64,
-    /// The same for all projects together.
-    pub files_in_all: u64,
-    /// Bytes of the disk that files leave free.
-    pub keep_free: u64,
-    /// The program of this process; pictures are decoded by others of it.
-    pub program: PathBuf,
-    /// How mail goes out; `None`: no mail is sent.
-    pub mail: Option<Mail>,
     /// What a program must present to read `/metrics`; nobody reads them when unset.
     pub metrics_token: Option<Secret<String>>,
-    /// Addresses of private networks that webhooks may call all the same; what is public needs no mention.
-    pub webhook_allow: Vec<Block>,
-    /// What signs together with what the database holds, from a file that no backup of the database has.
-    pub secret: Option<Secret<Vec<u8>>>,
     /// What is logged, in the syntax of `tracing`'s filters.
     pub log: String,
     /// How it is written.
@@ -198,25 +174,26 @@ impl Config {
         let public_url = serve.public_url.or(file.public_url).map(|url| public_url(&url)).transpose()?;
         let mail = Mail::read(serve.smtp_url.or(file.smtp_url), serve.mail_from.or(file.mail_from), public_url.as_deref())?;
         let config = Self {
-            mail,
-            program: own_program(),
-            data: store.data.or(file.data).unwrap_or_else(|| Path::new("data").to_owned()),
+            settings: Settings {
+                mail,
+                program: own_program(),
+                data: store.data.or(file.data).unwrap_or_else(|| Path::new("data").to_owned()),
+                public_url,
+                rate_per_address: serve.rate_per_address.or(file.rate_per_address).unwrap_or(60),
+                rate_per_key: serve.rate_per_key.or(file.rate_per_key).unwrap_or(600),
+                rate_per_api_key: serve.rate_per_api_key.or(file.rate_per_api_key).unwrap_or(600),
+                files_per_project: megabytes(serve.files_per_project.or(file.files_per_project).unwrap_or(5_000)),
+                files_in_all: megabytes(serve.files_in_all.or(file.files_in_all).unwrap_or(20_000)),
+                keep_free: megabytes(serve.keep_free.or(file.keep_free).unwrap_or(500)),
+                webhook_allow: blocks(&serve.webhook_allow.or(file.webhook_allow).unwrap_or_default())?,
+                secret: store.secret_file.or(file.secret_file).map(|path| secret(&path)).transpose()?,
+            },
             database_url: store.database_url.or(file.database_url).map(Secret),
             listen: serve.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 3000))),
-            secure_cookies: public_url.as_ref().is_some_and(|url| url.starts_with("https://")),
-            public_url,
             trusted_proxies: serve.trusted_proxies.or(file.trusted_proxies).unwrap_or_default(),
             hsts: serve.hsts.or(file.hsts).unwrap_or_default(),
-            rate_per_address: serve.rate_per_address.or(file.rate_per_address).unwrap_or(60),
-            rate_per_key: serve.rate_per_key.or(file.rate_per_key).unwrap_or(600),
-            rate_per_api_key: serve.rate_per_api_key.or(file.rate_per_api_key).unwrap_or(600),
             connections_per_address: serve.connections_per_address.or(file.connections_per_address).unwrap_or(64),
-            files_per_project: megabytes(serve.files_per_project.or(file.files_per_project).unwrap_or(5_000)),
-            files_in_all: megabytes(serve.files_in_all.or(file.files_in_all).unwrap_or(20_000)),
-            keep_free: megabytes(serve.keep_free.or(file.keep_free).unwrap_or(500)),
             metrics_token: serve.metrics_token.or(file.metrics_token).map(Secret),
-            webhook_allow: blocks(&serve.webhook_allow.or(file.webhook_allow).unwrap_or_default())?,
-            secret: store.secret_file.or(file.secret_file).map(|path| secret(&path)).transpose()?,
             log: store.log.or(file.log).unwrap_or_else(|| "info".into()),
             log_format: store.log_format.or(file.log_format).unwrap_or_default(),
         };
@@ -232,9 +209,9 @@ impl Config {
             return Err(wrong("database_url", "DATABASE_URL", "it must begin with postgres:// (leave it out for the embedded SQLite)"));
         }
         for (name, variable, rate) in [
-            ("rate_per_address", "EARSHOT_RATE_PER_ADDRESS", self.rate_per_address),
-            ("rate_per_key", "EARSHOT_RATE_PER_KEY", self.rate_per_key),
-            ("rate_per_api_key", "EARSHOT_RATE_PER_API_KEY", self.rate_per_api_key),
+            ("rate_per_address", "EARSHOT_RATE_PER_ADDRESS", self.settings.rate_per_address),
+            ("rate_per_key", "EARSHOT_RATE_PER_KEY", self.settings.rate_per_key),
+            ("rate_per_api_key", "EARSHOT_RATE_PER_API_KEY", self.settings.rate_per_api_key),
         ] {
             if rate == 0 {
                 return Err(wrong(name, variable, "it must be 1 or more: 0 would refuse everything"));
@@ -273,45 +250,17 @@ impl Config {
     #[must_use]
     pub fn for_tests(data: PathBuf) -> Self {
         Self {
-            data,
+            settings: Settings::for_tests(data),
             database_url: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            public_url: None,
             trusted_proxies: TrustedProxies::None,
             hsts: Hsts::default(),
-            secure_cookies: false,
-            rate_per_address: 10_000,
-            rate_per_key: 100_000,
-            rate_per_api_key: 100_000,
             connections_per_address: 64,
-            files_per_project: megabytes(5_000),
-            files_in_all: megabytes(20_000),
-            keep_free: 0,
-            program: own_program(),
-            mail: None,
             metrics_token: None,
-            webhook_allow: Vec::new(),
-            secret: None,
             log: "info".into(),
             log_format: LogFormat::Text,
         }
     }
-}
-
-fn megabytes(n: u64) -> u64 {
-    n.saturating_mul(1 << 20)
-}
-
-/// Where the program of this process is, also after another one was put in its place.
-fn own_program() -> PathBuf {
-    let linked = Path::new("/proc/self/exe");
-    if linked.exists() { linked.to_owned() } else { std::env::current_exe().unwrap_or_else(|_| "earshot".into()) }
-}
-
-/// Names the wrong setting in all the ways it can be set.
-fn wrong(name: &str, variable: &str, why: &str) -> Error {
-    let flag = name.replace('_', "-");
-    Error::Internal(format!("the setting {name} (--{flag}, {variable}) is wrong: {why}"))
 }
 
 /// The secret in a file, without the white space around it.
@@ -384,7 +333,8 @@ mod tests {
     }
 
     fn load(args: &[&str]) -> Result<Config> {
-        let line = Line::try_parse_from(std::iter::once(&"earshot").chain(args)).map_err(|e| Error::Internal(e.to_string()))?;
+        let line =
+            Line::try_parse_from(std::iter::once(&"earshot").chain(args)).map_err(|e| service::error::Error::Internal(e.to_string()))?;
         Config::load(line.store, line.serve)
     }
 
@@ -407,13 +357,13 @@ mod tests {
         let config = load(&["--config", &path, "--listen", "0.0.0.0:5000"]).unwrap();
         assert_eq!(config.listen.to_string(), "0.0.0.0:5000");
         assert_eq!((config.trusted_proxies, config.log_format), (TrustedProxies::Hops(2), LogFormat::Json));
-        assert_eq!(config.public_url.as_deref(), Some("https://f.example"));
-        assert!(config.secure_cookies);
+        assert_eq!(config.settings.public_url.as_deref(), Some("https://f.example"));
+        assert!(config.settings.is_https());
         assert_eq!(
-            load(&["--public-url", "https://Bücher.example:443"]).unwrap().public_url.as_deref(),
+            load(&["--public-url", "https://Bücher.example:443"]).unwrap().settings.public_url.as_deref(),
             Some("https://xn--bcher-kva.example")
         );
-        assert_eq!((config.rate_per_address, config.rate_per_key), (60, 600));
+        assert_eq!((config.settings.rate_per_address, config.settings.rate_per_key), (60, 600));
     }
 
     #[test]
@@ -447,7 +397,7 @@ mod tests {
     fn a_secret_file_is_read_and_told_nowhere() {
         let (_dir, path) = file("hunter2hunter2hunter2hunter2hunter2\n");
         let config = load(&["--secret-file", &path]).unwrap();
-        assert_eq!(config.secret.as_ref().unwrap().0, b"hunter2hunter2hunter2hunter2hunter2");
+        assert_eq!(config.settings.secret.as_ref().unwrap().0, b"hunter2hunter2hunter2hunter2hunter2");
         assert!(!format!("{config:?}").contains("hunter2"));
         let (_dir, path) = file("hunter2\n");
         let text = refusal(&["--secret-file", &path]);

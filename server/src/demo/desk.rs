@@ -7,13 +7,13 @@ use domain::{
     responses::Signals,
     tickets::{NewTicket, Priority},
 };
-
-use super::{HOUR_MS, Past};
-use crate::{
+use service::{
     error::Result,
     replies,
     tickets::{self, Addition, Reply, Submission},
 };
+
+use super::{HOUR_MS, Past};
 
 /// What happens in a ticket, so many hours after it was written.
 enum Step {

@@ -28,22 +28,22 @@ use domain::{
     surveys::{Launch, SurveyStatus, templates},
     zone::UTC,
 };
+use service::{
+    accounts,
+    backlog::{self, Quoting},
+    error::{Error, Result},
+    imports, projects,
+    responses::{self, Submission},
+    settings::Settings,
+    state::{App, AppState},
+    surveys,
+    triage::{self, Edit, Seen},
+};
 use tokio::net::TcpListener;
 
 use self::{
     story::{Dice, Said, To},
     texts::{BACKLOG, REMARKS, TOPICS, Work},
-};
-use crate::{
-    accounts,
-    backlog::{self, Quoting},
-    config::Config,
-    error::{Error, Result},
-    imports, projects,
-    responses::{self, Submission},
-    state::{App, AppState},
-    surveys,
-    triage::{self, Edit, Seen},
 };
 
 /// Who signs in.
@@ -83,8 +83,8 @@ impl Past {
     async fn new(app: &AppState) -> Result<Self> {
         let clock = Arc::new(StoryClock(AtomicI64::new(app.now().0)));
         // Nobody in the story gets a letter.
-        let config = Config { mail: None, ..app.config.clone() };
-        let past = App::new(config, app.store.clone(), clock.clone(), Arc::clone(&app.ids)).await?;
+        let settings = Settings { mail: None, ..app.settings.clone() };
+        let past = App::new(settings, app.store.clone(), clock.clone(), Arc::clone(&app.ids)).await?;
         Ok(Self { app: past, clock, dice: Dice(90), keys: 0 })
     }
 

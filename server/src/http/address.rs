@@ -6,8 +6,9 @@ use axum::{
     extract::{ConnectInfo, FromRequestParts},
     http::{HeaderMap, request::Parts},
 };
+use service::limits::budget::narrow;
 
-use crate::{limits::budget::narrow, state::AppState};
+use crate::http::Web;
 
 /// The client's address: who opened the connection, or whom trusted proxies name in `X-Forwarded-For`, with or without a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,11 +22,11 @@ impl ClientAddress {
     }
 }
 
-impl FromRequestParts<AppState> for ClientAddress {
+impl FromRequestParts<Web> for ClientAddress {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Self::Rejection> {
-        Ok(Self(app.config.trusted_proxies.client(peer(parts), &forwarded(&parts.headers))))
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Self::Rejection> {
+        Ok(Self(web.config.trusted_proxies.client(peer(parts), &forwarded(&parts.headers))))
     }
 }
 
@@ -49,19 +50,19 @@ fn entry_address(entry: &str) -> Option<IpAddr> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseUrl(pub String);
 
-impl FromRequestParts<AppState> for BaseUrl {
+impl FromRequestParts<Web> for BaseUrl {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Self::Rejection> {
-        if let Some(url) = &app.config.public_url {
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Self::Rejection> {
+        if let Some(url) = &web.app.settings.public_url {
             return Ok(Self(url.clone()));
         }
         let text = |name: &str| parts.headers.get(name).and_then(|h| h.to_str().ok());
         let plain = |host: &&str| !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || ".-:[]".contains(c));
-        let host = text("host").filter(plain).map_or_else(|| app.config.listen.to_string(), ToOwned::to_owned);
+        let host = text("host").filter(plain).map_or_else(|| web.config.listen.to_string(), ToOwned::to_owned);
         // A proxy in front says how it was reached, if we were told to believe it.
         let https =
-            app.config.trusted_proxies.trusts(peer(parts)) && text("x-forwarded-proto").is_some_and(|p| p.eq_ignore_ascii_case("https"));
+            web.config.trusted_proxies.trusts(peer(parts)) && text("x-forwarded-proto").is_some_and(|p| p.eq_ignore_ascii_case("https"));
         Ok(Self(format!("{}://{host}", if https { "https" } else { "http" })))
     }
 }

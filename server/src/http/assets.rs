@@ -8,7 +8,7 @@ use axum::{
     routing::get,
 };
 
-use crate::state::AppState;
+use crate::http::Web;
 
 /// One file as `build.rs` prepared it.
 pub struct Asset {
@@ -41,7 +41,7 @@ pub fn url(name: &str) -> String {
 }
 
 /// `/assets/*`, and the few files whose names the world knows.
-pub fn routes() -> Router<AppState> {
+pub fn routes() -> Router<Web> {
     Router::new()
         .route("/assets/{file}", get(hashed))
         .route("/favicon.svg", get(async |headers: HeaderMap| plain("favicon.svg", &headers)))

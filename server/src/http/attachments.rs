@@ -17,16 +17,16 @@ use domain::{
     },
 };
 use futures_util::{StreamExt, stream};
+use service::{
+    error::{Error, Result},
+    state::AppState,
+    tickets::files::Arriving,
+};
 
 use super::{
     forms::{Form, file_name},
     limits::{AGAIN, InFlight},
     upload::{Part, Upload},
-};
-use crate::{
-    error::{Error, Result},
-    state::AppState,
-    tickets::files::Arriving,
 };
 
 /// Largest body that is read to its end: a browser that is answered before it has sent everything shows no page. What is too much is

@@ -19,6 +19,10 @@ use domain::{
     projects::Project,
 };
 use leptos::prelude::*;
+use service::{
+    error::{Error, Result},
+    state::AppState,
+};
 use store::{
     sessions::{RENEWED, STAFF, session_hash},
     staff::StaffRow,
@@ -26,10 +30,7 @@ use store::{
 use tower_sessions::Session;
 
 use super::{assets, cookies, error::PageError, security::Nonce};
-use crate::{
-    error::{Error, Result},
-    state::AppState,
-};
+use crate::http::Web;
 
 const FLASH: &str = "earshot_flash";
 /// How long a flash may be shown, in milliseconds.
@@ -58,11 +59,12 @@ pub struct Console {
     last_project: Option<String>,
 }
 
-impl FromRequestParts<AppState> for Console {
+impl FromRequestParts<Web> for Console {
     type Rejection = PageError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, PageError> {
-        let session = Session::from_request_parts(parts, app).await.map_err(|(_, text)| Error::internal("session", text))?;
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, PageError> {
+        let app = &web.app;
+        let session = Session::from_request_parts(parts, web).await.map_err(|(_, text)| Error::internal("session", text))?;
         let staff: Option<StaffId> = session.get(STAFF).await?;
         let staff = staff.ok_or(domain::Error::SignedOut)?;
         if parts.method != Method::GET {
@@ -71,12 +73,12 @@ impl FromRequestParts<AppState> for Console {
         let (row, actor, projects) = tokio::try_join!(app.store.staff_by_id(staff), app.store.actor(staff), app.store.projects_of(staff))?;
         let row = row.ok_or(domain::Error::SignedOut)?;
         super::limits::of_the_team(&parts.extensions);
-        let params: HashMap<String, String> = Path::from_request_parts(parts, app).await.map(|Path(p)| p).unwrap_or_default();
+        let params: HashMap<String, String> = Path::from_request_parts(parts, web).await.map(|Path(p)| p).unwrap_or_default();
         let project = match params.get("slug") {
             None => None,
             Some(slug) => Some(projects.iter().find(|p| p.slug == *slug).cloned().ok_or(domain::Error::NotFound)?),
         };
-        let Nonce(nonce) = Nonce::from_request_parts(parts, app).await.unwrap_or_else(|never| match never {});
+        let Nonce(nonce) = Nonce::from_request_parts(parts, web).await.unwrap_or_else(|never| match never {});
         let flash = read_flash(app, staff, parts);
         let last_project = cookies::sent(app, &parts.headers, LAST_PROJECT).map(ToOwned::to_owned);
         Ok(Self { app: app.clone(), actor, staff: row, projects, session, project, nonce, flash, last_project })

@@ -4,12 +4,11 @@ use axum::{
     http::{HeaderMap, HeaderValue, header},
     response::Response,
 };
-
-use crate::state::App;
+use service::state::App;
 
 /// The whole name: over https one that no other host and no page without encryption can set (RFC 6265bis, 4.1.3.2).
 fn whole_name(app: &App, name: &str) -> String {
-    if app.config.secure_cookies { format!("__Host-{name}") } else { name.to_owned() }
+    if app.settings.is_https() { format!("__Host-{name}") } else { name.to_owned() }
 }
 
 /// The value that the browser sent.
@@ -21,7 +20,7 @@ pub(super) fn sent<'h>(app: &App, headers: &'h HeaderMap, name: &str) -> Option<
 
 /// Makes the browser keep a value for so many seconds; with 0 it forgets the cookie. A value that no header can hold is left out.
 pub(super) fn set(app: &App, response: &mut Response, name: &str, value: &str, max_age_s: i64) {
-    let secure = if app.config.secure_cookies { "; Secure" } else { "" };
+    let secure = if app.settings.is_https() { "; Secure" } else { "" };
     let cookie = format!("{}={value}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Lax{secure}", whole_name(app, name));
     if let Ok(value) = HeaderValue::from_str(&cookie) {
         response.headers_mut().append(header::SET_COOKIE, value);

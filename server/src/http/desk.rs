@@ -15,12 +15,13 @@ use domain::{
     tickets::State,
 };
 use leptos::prelude::*;
+use service::desk;
 
 use super::{address::BaseUrl, console::Console, error::PageResult};
-use crate::{desk, state::AppState};
+use crate::http::Web;
 
 /// This capability's routes.
-pub fn routes() -> Router<AppState> {
+pub fn routes() -> Router<Web> {
     Router::new().route("/p/{slug}/tickets", get(show))
 }
 

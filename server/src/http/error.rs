@@ -16,9 +16,9 @@ use axum::{
 };
 use leptos::prelude::*;
 use serde_json::json;
+use service::error::Error;
 
 use super::refusal::{Posted, Reason};
-use crate::error::Error;
 
 /// A failed request, rendered as an HTML page.
 pub struct PageError(pub Error);

@@ -19,16 +19,17 @@ use domain::{
 };
 use leptos::prelude::*;
 use serde::Deserialize;
-
-use super::{console::Console, error::PageResult};
-use crate::{
+use service::{
     error::Result,
     export::{self, Format, What},
     state::AppState,
 };
 
+use super::{console::Console, error::PageResult};
+use crate::http::Web;
+
 /// This capability's routes.
-pub fn routes() -> Router<AppState> {
+pub fn routes() -> Router<Web> {
     Router::new().route("/p/{slug}/export", get(show)).route("/p/{slug}/export/file", get(file))
 }
 

@@ -5,11 +5,11 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use domain::Error;
 use serde::de::DeserializeOwned;
+use service::error::Result;
 
 use super::{error::body_refused, limits::InFlight, refusal::Sent};
-use crate::error::Result;
-use domain::Error;
 
 /// Whether a text can be the key of a write: 8 to 100 visible ASCII characters.
 #[must_use]

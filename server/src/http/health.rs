@@ -12,30 +12,35 @@ use axum::{
 use domain::Secret;
 use search::Status;
 use serde_json::json;
+use service::{
+    metrics::{self, Connections},
+    state::AppState,
+};
 use subtle::ConstantTimeEq;
 
 use super::error::PageResult;
-use crate::state::AppState;
+use crate::http::Web;
 
 /// How long the database may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// This capability's routes.
-pub fn routes() -> Router<AppState> {
-    Router::new().route("/healthz", get(async || "ok")).route("/readyz", get(ready)).route("/metrics", get(metrics))
+pub fn routes() -> Router<Web> {
+    Router::new().route("/healthz", get(async || "ok")).route("/readyz", get(ready)).route("/metrics", get(show_metrics))
 }
 
 /// `GET /metrics`: for whoever presents the operator's token; for all others there is no such page.
-async fn metrics(State(app): State<AppState>, headers: HeaderMap) -> PageResult {
+async fn show_metrics(State(web): State<Web>, headers: HeaderMap) -> PageResult {
     let presented = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-    let allowed = match (&app.config.metrics_token, presented) {
+    let allowed = match (&web.config.metrics_token, presented) {
         (Some(Secret(token)), Some(presented)) => bool::from(token.as_bytes().ct_eq(presented)),
         _ => false,
     };
     if !allowed {
         return Err(domain::Error::NotFound.into());
     }
-    let text = crate::metrics::scrape(&app).await?;
+    let open = Connections { streams: web.streams.count(), all: web.door.count() };
+    let text = metrics::scrape(&web.app, &open).await?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store")], text).into_response())
 }

@@ -12,16 +12,16 @@ use axum::{
 };
 use domain::{Error as Refusal, accounts::Role, identity::UnsignedIdentity, ids::IdentitySecretId};
 use leptos::prelude::*;
-
-use super::{console::Console, error::PageResult, forms::Form};
-use crate::{
+use service::{
     error::Result,
     identity::{self, MAX_VALID},
-    state::AppState,
 };
 
+use super::{console::Console, error::PageResult, forms::Form};
+use crate::http::Web;
+
 /// This capability's routes.
-pub fn routes() -> Router<AppState> {
+pub fn routes() -> Router<Web> {
     Router::new()
         .route("/p/{slug}/identity", get(show).post(create))
         .route("/p/{slug}/identity/retire", post(retire))

@@ -18,6 +18,13 @@ use domain::{
     imports::{DateOrder, ImportStatus, Mapping, NewRow, Order, read_date},
 };
 use leptos::prelude::*;
+use service::{
+    error::{Error, Result},
+    export::spreadsheet_text,
+    imports::{self, MAX_UPLOAD, SILENCE_MS},
+    limits::budget::Payer,
+    tickets::files::is_room,
+};
 use store::imports::{BAD_LINES_KEPT, Import, Source};
 
 use super::{
@@ -27,20 +34,13 @@ use super::{
     limits::InFlight,
     upload::Upload,
 };
-use crate::{
-    error::{Error, Result},
-    export::spreadsheet_text,
-    imports::{self, MAX_UPLOAD, SILENCE_MS},
-    limits::budget::Payer,
-    state::AppState,
-    tickets::files::is_room,
-};
+use crate::http::Web;
 
 /// Bad lines of one page.
 const PAGE: i64 = 100;
 
 /// This capability's routes.
-pub fn routes() -> Router<AppState> {
+pub fn routes() -> Router<Web> {
     Router::new()
         .route("/p/{slug}/imports", get(list))
         .route("/p/{slug}/imports/{id}", get(show))
@@ -54,7 +54,7 @@ pub fn routes() -> Router<AppState> {
 }
 
 /// The upload, which takes larger bodies and longer than other requests.
-pub fn uploads() -> Router<AppState> {
+pub fn uploads() -> Router<Web> {
     Router::new().route("/p/{slug}/imports", post(upload)).layer(DefaultBodyLimit::max(MAX_UPLOAD + (1 << 20)))
 }
 

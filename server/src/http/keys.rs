@@ -16,17 +16,17 @@ use domain::{
     ids::ApiKeyId,
 };
 use leptos::prelude::*;
+use service::{
+    error::{Error, Result},
+    keys::{self, LIFETIME, LIFETIMES, Wanted},
+};
 use store::keys::ApiKey;
 
 use super::{address::BaseUrl, console::Console, error::PageResult, forms::Form};
-use crate::{
-    error::{Error, Result},
-    keys::{self, LIFETIME, LIFETIMES, Wanted},
-    state::AppState,
-};
+use crate::http::Web;
 
 /// This capability's routes.
-pub fn routes() -> Router<AppState> {
+pub fn routes() -> Router<Web> {
     Router::new()
         .route("/p/{slug}/keys", get(show).post(create))
         .route("/p/{slug}/keys/revoke", get(home).post(revoke))

@@ -1,4 +1,4 @@
-//! How long a request may take and what its body may be, the same for all routes; and whose room a body takes ([`crate::limits::budget`]).
+//! How long a request may take and what its body may be, the same for all routes; and whose room a body takes ([`service::limits::budget`]).
 
 use std::{
     io,
@@ -19,21 +19,19 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use service::{
+    error::Error,
+    limits::budget::{SMALL, Share},
+};
 use tokio::time::{Instant, Sleep};
 
 use super::{
+    Web,
     address::ClientAddress,
+    connections::Visit,
     error::{ApiError, PageError, body_refused, problem},
     pace::{Pace, Patience},
     refusal::Watched,
-};
-use crate::{
-    error::Error,
-    limits::{
-        budget::{SMALL, Share},
-        connections::Visit,
-    },
-    state::AppState,
 };
 
 /// How long a request may take, from its head to the head of its answer.
@@ -245,7 +243,7 @@ fn refused(is_for_programs: bool, status: StatusCode, code: &str, text: &str) ->
 
 /// Refuses bodies that no route could take. Compressed ones: nothing here unpacks one, so that a small one never becomes a large one; said plainly rather than as a
 /// complaint about bytes that make no sense. All others take room while they are in memory.
-pub async fn bodies(State(app): State<AppState>, request: Request, next: Next) -> Response {
+pub async fn bodies(State(web): State<Web>, request: Request, next: Next) -> Response {
     let size = request.body().size_hint();
     if size.lower() > LARGEST {
         let text = "This is more than is taken here.";
@@ -262,8 +260,8 @@ pub async fn bodies(State(app): State<AppState>, request: Request, next: Next) -
         return next.run(request).await;
     }
     let (mut parts, body) = request.into_parts();
-    let Ok(ClientAddress(address)) = ClientAddress::from_request_parts(&mut parts, &app).await;
-    let share = Share::new(&app.budget, address);
+    let Ok(ClientAddress(address)) = ClientAddress::from_request_parts(&mut parts, &web).await;
+    let share = Share::new(&web.app.budget, address);
     parts.extensions.insert(share.clone());
     // Held until there is an answer: whoever read the body works with it until then.
     let response = next.run(Request::from_parts(parts, axum::body::Body::new(Counted { body, share: share.clone() }))).await;

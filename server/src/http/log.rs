@@ -8,10 +8,8 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-
+use service::state::AppState;
 use tracing::Instrument;
-
-use crate::state::AppState;
 
 tokio::task_local! {
     static REQUEST_ID: RefCell<String>;

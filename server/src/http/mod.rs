@@ -7,6 +7,7 @@ pub mod assets;
 pub mod attachments;
 pub mod back;
 pub mod backlog;
+mod connections;
 pub mod console;
 mod cookies;
 pub mod desk;
@@ -31,6 +32,8 @@ pub mod respond;
 pub mod results;
 pub mod security;
 pub mod serve;
+mod state;
+mod streams;
 pub mod surveys;
 mod upload;
 pub mod webhooks;
@@ -40,17 +43,18 @@ use store::sessions::{SESSION_DAYS, Sessions};
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 use tower_sessions::{Expiry, SessionManagerLayer, cookie::SameSite};
 
-use crate::state::AppState;
+pub use state::Web;
 
 /// Largest body of an ordinary request, in bytes. Uploads set their own.
 pub const BODY_LIMIT: usize = 256 * 1024;
 
 /// The whole program as a service.
-pub fn router(app: AppState) -> Router {
+pub fn router(web: Web) -> Router {
+    let app = &web.app;
     let sessions = SessionManagerLayer::new(Sessions::new(app.store.clone(), app.clock.clone()))
-        .with_name(if app.config.secure_cookies { "__Host-earshot" } else { "earshot" })
+        .with_name(if app.settings.is_https() { "__Host-earshot" } else { "earshot" })
         .with_same_site(SameSite::Lax)
-        .with_secure(app.config.secure_cookies)
+        .with_secure(app.settings.is_https())
         .with_expiry(Expiry::OnInactivity(time::Duration::days(SESSION_DAYS)));
     // The console: pages of signed-in people (and set-up, sign-in, invitations). Cookies exist only here.
     let console = Router::new()
@@ -72,7 +76,7 @@ pub fn router(app: AppState) -> Router {
         .layer(sessions.clone())
         .layer(axum::middleware::from_fn(accounts::whole_removal))
         .layer(axum::middleware::from_fn(accounts::explain_sessions))
-        .layer(security::csrf(&app))
+        .layer(security::csrf(app))
         .layer(axum::middleware::from_fn(refusal::explain));
     // Files take longer than other requests, and more room.
     let uploads = Router::new()
@@ -81,7 +85,7 @@ pub fn router(app: AppState) -> Router {
         .layer(sessions)
         .layer(axum::middleware::from_fn(accounts::whole_removal))
         .layer(axum::middleware::from_fn(accounts::explain_sessions))
-        .layer(security::csrf(&app))
+        .layer(security::csrf(app))
         .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::REQUEST_TIMEOUT, std::time::Duration::from_secs(900)))
         .layer(axum::middleware::from_fn(refusal::explain));
     // Respondents: no cookies, hence nothing that a foreign page could abuse.
@@ -90,7 +94,7 @@ pub fn router(app: AppState) -> Router {
         .merge(console)
         .merge(respondents)
         // Programs: known by their key alone. A cookie counts for nothing there, so there is nothing that a foreign page could abuse.
-        .merge(api::routes(&app))
+        .merge(api::routes(&web))
         .merge(assets::routes())
         .merge(health::routes())
         .fallback(error::not_found)
@@ -98,10 +102,10 @@ pub fn router(app: AppState) -> Router {
         .layer(axum::middleware::from_fn(limits::bounded))
         .merge(uploads)
         .merge(portal::uploads())
-        .layer(axum::middleware::from_fn_with_state(app.clone(), limits::bodies))
+        .layer(axum::middleware::from_fn_with_state(web.clone(), limits::bodies))
         .layer(CatchPanicLayer::custom(error::panicked))
         // Outside of what may answer in a handler's stead, so that those answers carry the headers too.
-        .layer(axum::middleware::from_fn_with_state(app.clone(), security::headers))
+        .layer(axum::middleware::from_fn_with_state(web.clone(), security::headers))
         .layer(axum::middleware::from_fn_with_state(app.clone(), log::requests))
-        .with_state(app)
+        .with_state(web)
 }

@@ -14,21 +14,21 @@ use domain::{
     zone::UTC,
 };
 use leptos::prelude::*;
-use store::mail::LetterRow;
-
-use super::{console::Console, error::PageResult, forms::Form};
-use crate::{
+use service::{
     error::Result,
     jobs,
     mail::{self, LetterKind},
-    state::AppState,
 };
+use store::mail::LetterRow;
+
+use super::{console::Console, error::PageResult, forms::Form};
+use crate::http::Web;
 
 /// Rows of a list at most: it is to be emptied, not paged through.
 const SHOWN: i64 = 100;
 
 /// This capability's routes.
-pub fn routes() -> Router<AppState> {
+pub fn routes() -> Router<Web> {
     Router::new()
         .route("/operator/mail", get(letters))
         .route("/operator/mail/retry", post(retry_letter))
@@ -64,7 +64,7 @@ async fn letters(console: Console) -> PageResult {
         Ok(store.letters_in(state, SHOWN).await?.into_iter().map(|row| letter_view(row, now)).collect())
     };
     let model = Letters {
-        mail: console.app.config.mail.is_some(),
+        mail: console.app.settings.mail.is_some(),
         dead: list("dead").await?,
         queued: list("queued").await?,
         dead_count: counts.dead,

@@ -16,16 +16,16 @@ use domain::{
     projects::{Project, ThemeMode},
 };
 use leptos::prelude::*;
-
-use super::{address::BaseUrl, console::Console, error::PageResult, forms::Form};
-use crate::{
+use service::{
     error::{Error, Result},
     projects::{self, Settings},
-    state::AppState,
 };
 
+use super::{address::BaseUrl, console::Console, error::PageResult, forms::Form};
+use crate::http::Web;
+
 /// This capability's routes.
-pub fn routes() -> Router<AppState> {
+pub fn routes() -> Router<Web> {
     Router::new()
         .route("/projects/new", get(new).post(create))
         .route("/p/{slug}/settings", get(settings).post(change))

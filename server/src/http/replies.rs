@@ -17,16 +17,16 @@ use domain::{
     replies::{Reply, unknown_placeholders},
 };
 use leptos::prelude::*;
-
-use super::{console::Console, error::PageResult, forms::Form};
-use crate::{
+use service::{
     error::{Error, Result},
     replies,
-    state::AppState,
 };
 
+use super::{console::Console, error::PageResult, forms::Form};
+use crate::http::Web;
+
 /// This capability's routes.
-pub fn routes() -> Router<AppState> {
+pub fn routes() -> Router<Web> {
     Router::new()
         .route("/p/{slug}/replies", get(list).post(create))
         .route("/p/{slug}/replies/{id}", get(show).post(edit))

@@ -15,10 +15,11 @@ use domain::{
     responses::tidy,
     surveys::{MAX_QUESTIONS, SurveyBody, question::MAX_ANSWER},
 };
+use service::state::App;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{BODY_LIMIT, assets, error};
-use crate::state::{App, AppState};
+use crate::http::Web;
 
 /// Most bytes of a character, in a form (`%F0%9F%98%80`) and in JSON (`\ud83d\ude00`).
 const CHARACTER: usize = 12;
@@ -35,7 +36,7 @@ pub fn most_bytes(survey: &SurveyBody) -> usize {
 }
 
 /// This capability's routes.
-pub fn routes() -> Router<AppState> {
+pub fn routes() -> Router<Web> {
     let pages = Router::new()
         .route("/s/{survey}", get(pages::survey).post(pages::submit))
         .route("/s/{survey}/thanks", get(pages::thanks))
@@ -74,7 +75,7 @@ enum Sender {
 pub(super) fn is_own(app: &App, origin: &str, headers: &HeaderMap) -> bool {
     let authority = origin.split_once("://").map(|(_, rest)| rest);
     let host = headers.get(header::HOST).and_then(|h| h.to_str().ok());
-    app.config.public_url.as_deref() == Some(origin) || (authority.is_some() && authority == host)
+    app.settings.public_url.as_deref() == Some(origin) || (authority.is_some() && authority == host)
 }
 
 fn sender(app: &App, project: &Project, headers: &HeaderMap) -> Sender {

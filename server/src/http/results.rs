@@ -20,20 +20,20 @@ use domain::{
 };
 use leptos::prelude::*;
 use serde::Deserialize;
+use service::{
+    error::Result,
+    surveys::results::{self, AnsweredResponse, Days},
+};
 use store::results::ResponseCursor;
 
 use super::{console::Console, error::PageResult};
-use crate::{
-    error::Result,
-    state::AppState,
-    surveys::results::{self, AnsweredResponse, Days},
-};
+use crate::http::Web;
 
 /// Responses on one page.
 const PAGE: usize = 30;
 
 /// This capability's routes.
-pub fn routes() -> Router<AppState> {
+pub fn routes() -> Router<Web> {
     Router::new()
         .route("/p/{slug}/surveys/{id}/results", get(summary))
         .route("/p/{slug}/surveys/{id}/results/responses", get(responses))

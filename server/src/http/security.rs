@@ -7,10 +7,10 @@ use axum::{
     response::Response,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-
+use service::state::App;
 use tower_http::csrf::CsrfLayer;
 
-use crate::state::{App, AppState};
+use crate::http::Web;
 
 /// The request's CSP nonce, minted by [`headers`].
 #[derive(Debug, Clone)]
@@ -31,7 +31,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Nonce {
 /// Refuses what another site makes a browser post. A request whose `Origin` is the public URL is ours, also where a proxy changes the
 /// `Host` header on the way.
 pub(super) fn csrf(app: &App) -> CsrfLayer {
-    let Some(url) = &app.config.public_url else { return CsrfLayer::new() };
+    let Some(url) = &app.settings.public_url else { return CsrfLayer::new() };
     CsrfLayer::new().add_trusted_origin(url).unwrap_or_else(|error| {
         // The configuration was checked: an origin.
         tracing::warn!("the public URL is no origin that browsers send: {error}");
@@ -40,15 +40,15 @@ pub(super) fn csrf(app: &App) -> CsrfLayer {
 }
 
 /// Mints the nonce and sets the headers; one place decides the policy for every page.
-pub async fn headers(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
+pub async fn headers(State(web): State<Web>, mut request: Request, next: Next) -> Response {
     let mut bytes = [0_u8; 16];
-    app.ids.random(&mut bytes);
+    web.app.ids.random(&mut bytes);
     let nonce = Nonce(STANDARD.encode(bytes));
     request.extensions_mut().insert(nonce.clone());
     let mut response = next.run(request).await;
     let framed = response.extensions().get::<FramedBy>().cloned();
     let policy = policy(&nonce.0, framed.as_ref());
-    let hsts = app.config.hsts.value().filter(|_| app.config.secure_cookies);
+    let hsts = web.config.hsts.value().filter(|_| web.app.settings.is_https());
     let headers = response.headers_mut();
     let mut set = |name: HeaderName, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {

@@ -8,6 +8,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
+use service::{error::Result, machine};
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
     sync::Semaphore,
@@ -15,10 +16,11 @@ use tokio::{
 use tower::ServiceExt;
 
 use super::{
+    Web,
+    connections::Visit,
     limits,
     pace::{Pace, PacedReader},
 };
-use crate::{error::Result, limits::connections::Visit, machine, state::AppState};
 
 /// How long a client may take to send the head of a request, from the connection or the answer before on. (Body and answer: [`limits`].)
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -66,14 +68,14 @@ pub fn connections() -> usize {
 ///
 /// # Errors
 /// Never at present; a connection that fails concerns only itself.
-pub async fn serve(listener: TcpListener, app: AppState, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<()> {
-    let router = super::router(Arc::clone(&app));
+pub async fn serve(listener: TcpListener, web: Web, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<()> {
+    let router = super::router(web.clone());
     let graceful = GracefulShutdown::new();
     let slots = Arc::new(Semaphore::new(connections()));
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         if slots.available_permits() == 0 {
-            app.door.make_place();
+            web.door.make_place();
         }
         let slot = tokio::select! {
             slot = Arc::clone(&slots).acquire_owned() => slot,
@@ -91,8 +93,8 @@ pub async fn serve(listener: TcpListener, app: AppState, shutdown: impl Future<O
             },
             () = &mut shutdown => break,
         };
-        let Some(visit) = app.door.enter(peer.ip().to_canonical()).map(Arc::new) else {
-            app.budget.refusals.count("connections");
+        let Some(visit) = web.door.enter(peer.ip().to_canonical()).map(Arc::new) else {
+            web.app.budget.refusals.count("connections");
             continue;
         };
         let connection = graceful.watch(connection(stream, peer, READING, router.clone(), Some(Arc::clone(&visit))));
@@ -109,7 +111,7 @@ pub async fn serve(listener: TcpListener, app: AppState, shutdown: impl Future<O
         });
     }
     drop(listener);
-    app.closing.send_replace(true);
+    web.closing.send_replace(true);
     if tokio::time::timeout(END_TIMEOUT, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests were still running and were cut off");
     }

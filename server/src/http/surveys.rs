@@ -22,6 +22,10 @@ use domain::{
 };
 use leptos::prelude::*;
 use serde::Deserialize;
+use service::{
+    error::{Error, Result},
+    surveys::{self, Posted, Rival},
+};
 use store::surveys::Survey;
 
 use super::{
@@ -32,14 +36,10 @@ use super::{
     forms::Form,
     security::{FramedBy, Nonce},
 };
-use crate::{
-    error::{Error, Result},
-    state::AppState,
-    surveys::{self, Posted, Rival},
-};
+use crate::http::Web;
 
 /// This capability's routes.
-pub fn routes() -> Router<AppState> {
+pub fn routes() -> Router<Web> {
     Router::new()
         .route("/p/{slug}/surveys", get(list))
         .route("/p/{slug}/surveys/new", get(gallery).post(create))

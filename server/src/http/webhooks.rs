@@ -18,20 +18,20 @@ use domain::{
 };
 use leptos::prelude::*;
 use serde::Deserialize;
+use service::{
+    error::{Error, Result},
+    webhooks::{self, EndpointInput},
+};
 use store::webhooks::{Delivery, Endpoint};
 
 use super::{console::Console, error::PageResult, forms::Form};
-use crate::{
-    error::{Error, Result},
-    state::AppState,
-    webhooks::{self, EndpointInput},
-};
+use crate::http::Web;
 
 /// Deliveries on one page.
 const PAGE: i64 = 50;
 
 /// This capability's routes.
-pub fn routes() -> Router<AppState> {
+pub fn routes() -> Router<Web> {
     Router::new()
         .route("/p/{slug}/webhooks", get(list).post(create))
         .route("/p/{slug}/webhooks/{id}", get(one).post(edit))

@@ -15,9 +15,9 @@ use std::{
 };
 
 use domain::{accounts::Scope, projects::Project};
-use server::{
+use service::{
     clock::{SystemClock, SystemIds},
-    config::Config,
+    settings::Settings,
     state::{App, AppState},
 };
 use sqlx::AnyPool;
@@ -205,17 +205,17 @@ async fn open(data: &Path, postgres: Option<&str>) -> AppState {
         None => Store::open_sqlite(data).await.unwrap(),
         Some(url) => Store::open_postgres(url).await.unwrap(),
     };
-    App::new(Config::for_tests(data.to_owned()), store, Arc::new(SystemClock), Arc::new(SystemIds)).await.unwrap()
+    App::new(Settings::for_tests(data.to_owned()), store, Arc::new(SystemClock), Arc::new(SystemIds)).await.unwrap()
 }
 
 async fn prepare(data: &Path, postgres: Option<&str>) -> (Project, String, String) {
     let app = open(data, postgres).await;
-    let owner = server::accounts::create_staff(&app, OWNER, "Olga Owner", PASSWORD).await.unwrap();
-    let project = server::projects::create(&app, "P", vec![], Some(owner)).await.unwrap();
+    let owner = service::accounts::create_staff(&app, OWNER, "Olga Owner", PASSWORD).await.unwrap();
+    let project = service::projects::create(&app, "P", vec![], Some(owner)).await.unwrap();
     let scope = Scope::system(project.id);
-    let survey = server::surveys::create(&app, &scope, "nps", "NPS", "key-0001").await.unwrap();
+    let survey = service::surveys::create(&app, &scope, "nps", "NPS", "key-0001").await.unwrap();
     let draft = app.store.survey(&scope, survey).await.unwrap().unwrap();
-    server::surveys::publish(&app, &scope, survey, draft.revision, "key-0002").await.unwrap();
+    service::surveys::publish(&app, &scope, survey, draft.revision, "key-0002").await.unwrap();
     let live = app.store.survey(&scope, survey).await.unwrap().unwrap();
     app.store.reader().close().await;
     (project, survey.to_string(), live.live_version.unwrap().to_string())

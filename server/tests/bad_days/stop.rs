@@ -81,14 +81,14 @@ fn with_an_import() -> Place {
         app.search.start().await.unwrap();
         assert!(app.search.ready(std::time::Duration::from_secs(60)).await);
         app.search.stop().await;
-        let mut upload = server::imports::begin_upload(&app, &scope, "f.csv", "key-for-upload").await.unwrap();
+        let mut upload = service::imports::begin_upload(&app, &scope, "f.csv", "key-for-upload").await.unwrap();
         upload.push(&app, &scope, b"text,score\n").await.unwrap();
         for n in 0..LINES {
             upload.push(&app, &scope, format!("imported line {n},{}\n", n % 11).as_bytes()).await.unwrap();
         }
         let id = upload.finish(&app, &scope).await.unwrap();
-        let import = server::imports::find(&app, &scope, id).await.unwrap();
-        server::imports::start(&app, &scope, &import, Mapping::parse("text=text,score=score").unwrap()).await.unwrap();
+        let import = service::imports::find(&app, &scope, id).await.unwrap();
+        service::imports::start(&app, &scope, &import, Mapping::parse("text=text,score=score").unwrap()).await.unwrap();
         app.store.reader().close().await;
     });
     place

@@ -159,8 +159,8 @@ on_both!(set_up_needs_the_token_once, |t: TestApp| async move {
         assert_eq!(client.get(path).await.location(), "/setup", "{path}");
     }
     assert_eq!(client.get("/setup").await.status, StatusCode::FORBIDDEN);
-    let stale = server::accounts::setup::offer(&t.app).await.unwrap().unwrap();
-    let token = server::accounts::setup::offer(&t.app).await.unwrap().unwrap();
+    let stale = service::accounts::setup::offer(&t.app).await.unwrap().unwrap();
+    let token = service::accounts::setup::offer(&t.app).await.unwrap().unwrap();
     assert_eq!(client.get(&format!("/setup?token={stale}")).await.status, StatusCode::FORBIDDEN);
     let page = client.get(&format!("/setup?token={token}")).await;
     assert!(page.status == StatusCode::OK && page.body.contains(&token), "{}", page.body);
@@ -184,13 +184,13 @@ on_both!(set_up_needs_the_token_once, |t: TestApp| async move {
     assert_eq!(client.get(&format!("/setup?token={token}")).await.location(), "/");
     assert_eq!(set_up(&t.anonymous(), &token, &[("email", "eve@example.com")]).await.location(), "/");
     assert!(t.app.store.staff_by_email("eve@example.com").await.unwrap().is_none());
-    assert!(server::accounts::setup::offer(&t.app).await.unwrap().is_none());
-    assert!(!server::accounts::setup::fits(&t.app, &token).await.unwrap());
+    assert!(service::accounts::setup::offer(&t.app).await.unwrap().is_none());
+    assert!(!service::accounts::setup::fits(&t.app, &token).await.unwrap());
     assert_eq!(try_sign_in(&t.anonymous(), "ada@example.com", PASSWORD).await.status, StatusCode::SEE_OTHER);
 });
 
 on_both!(of_two_set_ups_at_once_one_wins, |t: TestApp| async move {
-    let token = server::accounts::setup::offer(&t.app).await.unwrap().unwrap();
+    let token = service::accounts::setup::offer(&t.app).await.unwrap().unwrap();
     let (one, two) = (t.anonymous(), t.anonymous());
     let one = set_up(&one, &token, &[]);
     let two = set_up(&two, &token, &[("email", "b@example.com")]);
@@ -201,11 +201,11 @@ on_both!(of_two_set_ups_at_once_one_wins, |t: TestApp| async move {
 });
 
 on_both!(the_command_line_makes_owners_and_projects, |t: TestApp| async move {
-    server::accounts::setup::offer(&t.app).await.unwrap().unwrap();
-    let owner = server::accounts::owner::create(&t.app, "Op@example.com", "", PASSWORD, false).await.unwrap();
+    service::accounts::setup::offer(&t.app).await.unwrap().unwrap();
+    let owner = service::accounts::owner::create(&t.app, "Op@example.com", "", PASSWORD, false).await.unwrap();
     assert!(owner.created && owner.projects == 0);
-    let project = server::projects::create_for_operators(&t.app, "Web shop", vec![]).await.unwrap();
-    let again = server::projects::create_for_operators(&t.app, "Web shop", vec![]).await.unwrap();
+    let project = service::projects::create_for_operators(&t.app, "Web shop", vec![]).await.unwrap();
+    let again = service::projects::create_for_operators(&t.app, "Web shop", vec![]).await.unwrap();
     assert_eq!((project.slug.as_str(), again.slug.as_str()), ("web-shop", "web-shop-2"));
     // The set-up link is dead, and the owner is one of both projects.
     assert_eq!(t.app.store.setup_token_hash().await.unwrap(), None);
@@ -213,31 +213,31 @@ on_both!(the_command_line_makes_owners_and_projects, |t: TestApp| async move {
     assert_eq!(actor.roles.len(), 2);
     // A forgotten password: a new one ends all sessions and changes no role.
     let (staff, viewer) = t.member(&project, "v@example.com", Role::Viewer).await;
-    server::accounts::owner::set_password(&t.app, "V@example.com", "a new good password").await.unwrap();
+    service::accounts::owner::set_password(&t.app, "V@example.com", "a new good password").await.unwrap();
     assert_eq!(viewer.get("/").await.location(), "/sign-in");
     assert_eq!(try_sign_in(&t.anonymous(), "v@example.com", "a new good password").await.status, StatusCode::SEE_OTHER);
     let roles = t.app.store.actor(staff).await.unwrap().roles;
     assert_eq!(roles, [(project.id, Role::Viewer)]);
-    assert!(server::accounts::owner::set_password(&t.app, "nobody@example.com", PASSWORD).await.is_err());
-    assert!(server::accounts::owner::set_password(&t.app, "v@example.com", "short").await.is_err());
+    assert!(service::accounts::owner::set_password(&t.app, "nobody@example.com", PASSWORD).await.is_err());
+    assert!(service::accounts::owner::set_password(&t.app, "v@example.com", "short").await.is_err());
 
     // An existing account becomes an owner only when that is asked for, gets the password, and is signed out everywhere.
-    assert!(server::accounts::owner::create(&t.app, "v@example.com", "", "another good password", false).await.is_err());
+    assert!(service::accounts::owner::create(&t.app, "v@example.com", "", "another good password", false).await.is_err());
     assert_eq!(t.app.store.actor(staff).await.unwrap().roles.len(), 1);
-    let again = server::accounts::owner::create(&t.app, "op@example.com", "", PASSWORD, false).await.unwrap();
+    let again = service::accounts::owner::create(&t.app, "op@example.com", "", PASSWORD, false).await.unwrap();
     assert!(!again.created, "who runs it already may be named again");
     let (_, viewer) = (staff, t.anonymous());
     assert_eq!(try_sign_in(&viewer, "v@example.com", "a new good password").await.status, StatusCode::SEE_OTHER);
-    let promoted = server::accounts::owner::create(&t.app, "v@example.com", "", "another good password", true).await.unwrap();
+    let promoted = service::accounts::owner::create(&t.app, "v@example.com", "", "another good password", true).await.unwrap();
     assert!(!promoted.created && promoted.projects == 2);
     assert_eq!(viewer.get("/").await.location(), "/sign-in");
     assert_eq!(try_sign_in(&t.anonymous(), "v@example.com", "another good password").await.status, StatusCode::SEE_OTHER);
 
     for text in [project.id.to_string(), "web-shop".into()] {
-        assert_eq!(server::projects::by_name_or_id(&t.app, &text).await.unwrap().id, project.id);
+        assert_eq!(service::projects::by_name_or_id(&t.app, &text).await.unwrap().id, project.id);
     }
-    assert!(server::projects::by_name_or_id(&t.app, "WEB SHOP").await.is_err(), "two have this name");
-    assert!(server::projects::by_name_or_id(&t.app, "nowhere").await.is_err());
+    assert!(service::projects::by_name_or_id(&t.app, "WEB SHOP").await.is_err(), "two have this name");
+    assert!(service::projects::by_name_or_id(&t.app, "nowhere").await.is_err());
 });
 
 fn value_of<'b>(body: &'b str, before: &str) -> &'b str {
@@ -386,7 +386,7 @@ on_both!(invitations_end_by_time_by_revoking_and_with_their_makers_role, |t: Tes
     let list = owner.get("/p/my-app/members").await;
     let id = value_of(&list.body, "name=\"invitation\" value=\"").to_owned();
     // Not by the owner of another project.
-    server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     let other = t.app.store.all_projects().await.unwrap().into_iter().find(|p| p.slug == "other").unwrap();
     let (_, stranger) = t.member(&other, "stranger@example.com", Role::Owner).await;
     assert_eq!(stranger.post("/p/other/members/revoke", &[("invitation", &id)]).await.status, StatusCode::NOT_FOUND);
@@ -460,11 +460,11 @@ on_both!(roles_decide_who_manages_members, |t: TestApp| async move {
     assert_eq!(set(&boss, "viewer").await, StatusCode::SEE_OTHER);
     assert_eq!(set(&boss, "emperor").await, StatusCode::UNPROCESSABLE_ENTITY);
     // Foreign projects and people are not there at all.
-    server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     for path in ["/p/other/members", "/p/other/settings", "/p/other/embed", "/p/nowhere/embed"] {
         assert_eq!(owner.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
     }
-    let stranger = server::accounts::create_staff(&t.app, "s@example.com", "", PASSWORD).await.unwrap().to_string();
+    let stranger = service::accounts::create_staff(&t.app, "s@example.com", "", PASSWORD).await.unwrap().to_string();
     assert_eq!(set(&stranger, "viewer").await, StatusCode::NOT_FOUND);
     let forged = [("staff", stranger.as_str()), ("role", "viewer"), ("until", "9999999999999"), ("proof", "x")];
     assert_eq!(owner.post("/p/my-app/members/restore", &forged).await.status, StatusCode::NOT_FOUND);

@@ -17,7 +17,7 @@ use crate::{
 /// A project, another one, and a program with a key for the first.
 async fn both(t: &TestApp, access: Access) -> (Project, Project, Program) {
     let (project, _) = t.owner().await;
-    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     let program = Program::new(t, &project, access).await;
     (project, other, program)
 }
@@ -215,7 +215,7 @@ on_both!(a_key_reaches_its_scope_and_its_project_only, |t: TestApp| async move {
     let ticket =
         post(&admin, "/api/v1/tickets", "key-number-3", json!({ "subject": "Ours alone", "message": "Help", "email": "a@b.example" }))
             .await;
-    let survey = server::surveys::create(&t.app, &Scope::system(project.id), "nps", "Survey", "survey-key").await.unwrap();
+    let survey = service::surveys::create(&t.app, &Scope::system(project.id), "nps", "Survey", "survey-key").await.unwrap();
     until_found(&admin, "ours", 2).await;
     let (feedback_path, item_path, ticket_path) = (made.location(), item.location(), ticket.location());
     let (feedback_id, item_id) = (made.json()["id"].as_str().unwrap().to_owned(), item.json()["id"].as_str().unwrap().to_owned());
@@ -364,7 +364,7 @@ on_both!(feedback_pages_join_up, |t: TestApp| async move {
 on_both!(surveys_are_read_and_answered, |t: TestApp| async move {
     let (project, _, program) = both(&t, Access::Write).await;
     let scope = Scope::system(project.id);
-    let survey = server::surveys::create(&t.app, &scope, "nps", "Survey", "survey-key").await.unwrap();
+    let survey = service::surveys::create(&t.app, &scope, "nps", "Survey", "survey-key").await.unwrap();
     let path = format!("/api/v1/surveys/{survey}");
     let draft = program.get(&path).await.json();
     assert_eq!((&draft["status"], &draft["version_id"]), (&json!("draft"), &Value::Null));
@@ -379,7 +379,7 @@ on_both!(surveys_are_read_and_answered, |t: TestApp| async move {
     let early = post(&program, &responses, "key-number-1", answers.clone()).await;
     assert_eq!(early.status, StatusCode::CONFLICT, "{}", early.body);
     let revision = t.app.store.survey(&scope, survey).await.unwrap().unwrap().revision;
-    server::surveys::publish(&t.app, &scope, survey, revision, "publish-key").await.unwrap();
+    service::surveys::publish(&t.app, &scope, survey, revision, "publish-key").await.unwrap();
     assert_eq!(program.get(&path).await.json()["status"], "live");
     // 9.0 is 9 to JSON.
     let answers = json!({ "answers": [{ "question_id": score, "number": 9.0 }, answers["answers"][1]], "contact": answers["contact"] });
@@ -496,7 +496,7 @@ on_both!(programs_need_no_origin_and_a_browser_on_another_site_gets_nothing, |t:
     assert!(preflight.headers.get(header::ACCESS_CONTROL_ALLOW_METHODS).is_none());
 });
 
-on_both!(a_key_is_told_what_is_left_and_stopped_when_nothing_is, |config| config.rate_per_api_key = 3, |t: TestApp| async move {
+on_both!(a_key_is_told_what_is_left_and_stopped_when_nothing_is, |config| config.settings.rate_per_api_key = 3, |t: TestApp| async move {
     let (project, _, program) = both(&t, Access::Read).await;
     for left in [2, 1, 0] {
         let page = program.get("/api/v1/me").await;

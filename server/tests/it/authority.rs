@@ -17,7 +17,7 @@ use domain::{
 };
 use futures_util::StreamExt;
 use hmac::{Hmac, KeyInit, Mac};
-use server::{
+use service::{
     keys::Wanted,
     state::SPREAD_MS,
     tickets::{self, Submission},
@@ -222,7 +222,7 @@ on_both!(new_keys_are_given_ninety_days_unless_chosen_otherwise, |t: TestApp| as
 
 on_both!(
     a_webhook_is_silent_once_its_person_is_no_admin,
-    |config| config.webhook_allow = vec![Block::parse("127.0.0.1").unwrap()],
+    |config| config.settings.webhook_allow = vec![Block::parse("127.0.0.1").unwrap()],
     |t: TestApp| async move {
         let (project, _) = t.owner().await;
         let (staff, _) = t.member(&project, "adm@example.com", Role::Admin).await;
@@ -230,7 +230,7 @@ on_both!(
         let port = listener.local_addr().unwrap().port();
         let receiver = axum::Router::new().fallback(|| async { StatusCode::NO_CONTENT });
         tokio::spawn(async move { axum::serve(listener, receiver).await.unwrap() });
-        let sender = Sender::new(&t.app.config.webhook_allow, Arc::new(SystemLookup));
+        let sender = Sender::new(&t.app.settings.webhook_allow, Arc::new(SystemLookup));
         let scope = scope_of(staff, &project, Role::Admin);
         let input = EndpointInput {
             url: format!("http://127.0.0.1:{port}/hook"),
@@ -319,21 +319,21 @@ on_both!(what_takes_long_asks_again_when_it_commits, |t: TestApp| async move {
     let made = ticket(&t, &project, "ticket-key-1").await;
     // The scopes of requests that began before the role was lowered.
     let (stale, undone) = (scope_of(staff, &project, Role::Admin), format!("/p/my-app/feedback/{}/status", made.feedback));
-    let mut upload = server::imports::begin_upload(&t.app, &stale, "a.csv", "import-key-1").await.unwrap();
+    let mut upload = service::imports::begin_upload(&t.app, &stale, "a.csv", "import-key-1").await.unwrap();
     upload.push(&t.app, &stale, b"text\nSaid\n").await.unwrap();
     let moved = admin.post(&undone, &[("version", "1"), ("status", "triaged")]).await;
     let toast = admin.get(moved.location()).await.body;
     let token = value_of(&toast, "name=\"token\" value=\"").parse().unwrap();
     set_role(&t, &project, staff, Some(Role::Viewer)).await;
 
-    let forbidden = |error: server::error::Error| matches!(error.refusal(), Some(domain::Error::Forbidden));
+    let forbidden = |error: service::error::Error| matches!(error.refusal(), Some(domain::Error::Forbidden));
     assert!(forbidden(upload.finish(&t.app, &stale).await.unwrap_err()));
-    assert!(forbidden(server::triage::undo(&t.app, &stale, token).await.unwrap_err()));
+    assert!(forbidden(service::triage::undo(&t.app, &stale, token).await.unwrap_err()));
     let reply = tickets::Reply { body: "Open the lid.".into(), ..tickets::Reply::default() };
     assert!(forbidden(tickets::staff_reply(&t.app, &stale, made.ticket, "answer-key-1", reply.clone()).await.unwrap_err()));
     // With the role they go through, so it is the role that was missing.
     set_role(&t, &project, staff, Some(Role::Admin)).await;
-    assert_eq!(server::triage::undo(&t.app, &stale, token).await.unwrap().changed, 1);
+    assert_eq!(service::triage::undo(&t.app, &stale, token).await.unwrap().changed, 1);
     tickets::staff_reply(&t.app, &stale, made.ticket, "answer-key-1", reply).await.unwrap();
 });
 
@@ -393,7 +393,7 @@ on_both!(a_tickets_link_is_renewed_and_seen_by_nobody_of_the_team_in_passing, |t
     let forged = fresh.replace(".1-", ".2-");
     assert_ne!(forged, fresh);
     assert_eq!(anyone.get(&forged).await.status, StatusCode::NOT_FOUND);
-    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     assert_eq!(anyone.get(&fresh.replace("/my-app/", &format!("/{}/", other.slug))).await.status, StatusCode::NOT_FOUND);
 });
 
@@ -474,7 +474,7 @@ on_one!(another_process_takes_a_new_secret_over, Postgres, |t: TestApp| async mo
 
 on_both!(
     a_secret_file_is_needed_beside_the_database,
-    |config| config.secret = Some(Secret(b"a secret of forty characters or even more".to_vec())),
+    |config| config.settings.secret = Some(Secret(b"a secret of forty characters or even more".to_vec())),
     |t: TestApp| async move {
         let sealed: Option<String> =
             sqlx::query_scalar("SELECT sealed FROM signing_secrets").fetch_one(t.app.store.reader()).await.unwrap();
@@ -484,7 +484,7 @@ on_both!(
         let own = format!("/p/my-app/t/{}", tickets::token(&t.app, made.ticket).unwrap());
         assert_eq!(t.anonymous().get(&own).await.status, StatusCode::OK);
         // Whoever has the database alone makes no link.
-        let forged = server::signing::Keyring::default();
+        let forged = service::signing::Keyring::default();
         let mut stored = t.app.store.signing_secrets().await.unwrap();
         stored[0].sealed = None;
         forged.load(stored, None).unwrap();
@@ -521,43 +521,47 @@ on_both!(an_invitation_for_an_address_is_for_that_address, |t: TestApp| async mo
     assert_eq!(signed_in.post(&open, &[]).await.location(), "/p/my-app/inbox");
 });
 
-on_both!(cookies_are_for_one_person_and_go_for_good, |config| config.secure_cookies = true, |t: TestApp| async move {
-    let (project, owner) = t.owner().await;
-    let (_, other) = t.member(&project, "adm@example.com", Role::Admin).await;
-    let set = |page: &Page, name: &str| {
-        let all = page.headers.get_all("set-cookie").iter().map(|v| v.to_str().unwrap().to_owned());
-        all.filter(|c| c.starts_with(&format!("{name}="))).collect::<Vec<_>>()
-    };
-    let done = owner.post("/account", &[("name", "Olga")]).await;
-    let flash = set(&done, "__Host-earshot_flash").pop().expect("a flash");
-    assert!(flash.contains("; Path=/;") && flash.contains("; Secure") && !flash.contains("Domain"), "{flash}");
-    let pair = flash.split(';').next().unwrap().to_owned();
-    // The session of somebody else in the same browser.
-    let with = async |client: &Client, cookie: &str| {
-        let page = client.get_with_cookie("/account", cookie).await;
-        page.body.contains("Name saved.")
-    };
-    assert!(!with(&other, &pair).await, "another person's");
-    assert!(with(&owner, &pair).await);
-    t.clock.advance_ms(60_001);
-    assert!(!with(&owner, &pair).await, "expired");
+on_both!(
+    cookies_are_for_one_person_and_go_for_good,
+    |config| config.settings.public_url = Some("https://earshot.test".into()),
+    |t: TestApp| async move {
+        let (project, owner) = t.owner().await;
+        let (_, other) = t.member(&project, "adm@example.com", Role::Admin).await;
+        let set = |page: &Page, name: &str| {
+            let all = page.headers.get_all("set-cookie").iter().map(|v| v.to_str().unwrap().to_owned());
+            all.filter(|c| c.starts_with(&format!("{name}="))).collect::<Vec<_>>()
+        };
+        let done = owner.post("/account", &[("name", "Olga")]).await;
+        let flash = set(&done, "__Host-earshot_flash").pop().expect("a flash");
+        assert!(flash.contains("; Path=/;") && flash.contains("; Secure") && !flash.contains("Domain"), "{flash}");
+        let pair = flash.split(';').next().unwrap().to_owned();
+        // The session of somebody else in the same browser.
+        let with = async |client: &Client, cookie: &str| {
+            let page = client.get_with_cookie("/account", cookie).await;
+            page.body.contains("Name saved.")
+        };
+        assert!(!with(&other, &pair).await, "another person's");
+        assert!(with(&owner, &pair).await);
+        t.clock.advance_ms(60_001);
+        assert!(!with(&owner, &pair).await, "expired");
 
-    let seen = other.get("/p/my-app/inbox").await;
-    let last = set(&seen, "__Host-earshot_project").pop().expect("the project");
-    assert!(last.contains("; Secure") && last.contains("; Path=/;"), "{last}");
-    let out = owner.post("/sign-out", &[]).await;
-    assert_eq!(out.headers["clear-site-data"], "\"cache\", \"storage\"");
-    let gone = set(&out, "__Host-earshot");
-    assert_eq!(gone.len(), 1, "{gone:?}");
-    for attribute in ["Secure", "Path=/", "Max-Age=0", "SameSite=Lax", "HttpOnly"] {
-        assert!(gone[0].contains(attribute), "{attribute}: {}", gone[0]);
+        let seen = other.get("/p/my-app/inbox").await;
+        let last = set(&seen, "__Host-earshot_project").pop().expect("the project");
+        assert!(last.contains("; Secure") && last.contains("; Path=/;"), "{last}");
+        let out = owner.post("/sign-out", &[]).await;
+        assert_eq!(out.headers["clear-site-data"], "\"cache\", \"storage\"");
+        let gone = set(&out, "__Host-earshot");
+        assert_eq!(gone.len(), 1, "{gone:?}");
+        for attribute in ["Secure", "Path=/", "Max-Age=0", "SameSite=Lax", "HttpOnly"] {
+            assert!(gone[0].contains(attribute), "{attribute}: {}", gone[0]);
+        }
     }
-});
+);
 
 on_both!(what_the_command_line_made_is_nobodys, |t: TestApp| async move {
     let (project, _) = t.owner().await;
     let wanted = Wanted { name: "Machine", access: Access::Admin, days: None };
-    let made = server::keys::create(&t.app, &Scope::system(project.id), &wanted, "machine-0001").await.unwrap().unwrap();
+    let made = service::keys::create(&t.app, &Scope::system(project.id), &wanted, "machine-0001").await.unwrap().unwrap();
     assert_eq!(made.key.role(), Some(Role::Admin));
     assert_eq!(key_named(&t, &project, "Machine").await.role(), Some(Role::Admin));
 });

@@ -8,7 +8,7 @@ use domain::{
     ids::{ContactId, FeedbackId},
     projects::Project,
 };
-use server::backlog::{self, Quoting, Unlinking};
+use service::backlog::{self, Quoting, Unlinking};
 
 use crate::{
     on_both,
@@ -52,7 +52,7 @@ fn all() -> Quoting {
 
 /// A project without anybody signed in.
 async fn project(t: &TestApp) -> (Project, Scope) {
-    let project = server::projects::create(&t.app, "Quiet", vec![], None).await.unwrap();
+    let project = service::projects::create(&t.app, "Quiet", vec![], None).await.unwrap();
     let scope = Scope::system(project.id);
     (project, scope)
 }
@@ -391,8 +391,8 @@ on_both!(an_edit_of_an_item_is_taken_back_while_it_stands, |t: TestApp| async mo
 });
 
 on_both!(a_change_meanwhile_is_not_overwritten, |t: TestApp| async move {
-    let staff = server::accounts::create_staff(&t.app, "olga@example.com", "Olga Owner", PASSWORD).await.unwrap();
-    let project = server::projects::create(&t.app, "My app", vec![], Some(staff)).await.unwrap();
+    let staff = service::accounts::create_staff(&t.app, "olga@example.com", "Olga Owner", PASSWORD).await.unwrap();
+    let project = service::projects::create(&t.app, "My app", vec![], Some(staff)).await.unwrap();
     let scope = t.app.store.actor(staff).await.unwrap().scope(project.id, Role::Owner).unwrap();
     let number = backlog::create(&t.app, &scope, "key-00001", "Export", "").await.unwrap();
     backlog::edit(&t.app, &scope, number, 1, "Export as CSV", "").await.unwrap();

@@ -3,7 +3,8 @@
 use std::{fs, path::Path};
 
 use domain::accounts::Scope;
-use server::{backup, config::Config, state::App};
+use server::{backup, config::Config};
+use service::{settings::Settings, state::App};
 use store::Store;
 
 use crate::support::{Database, TestApp, TestIds, sample};
@@ -27,7 +28,7 @@ fn instance(t: &TestApp) -> String {
 async fn found(t: &TestApp, data: &Path, project: domain::ids::ProjectId, word: &str) -> usize {
     let store = Store::open_sqlite(data).await.unwrap();
     let ids = std::sync::Arc::new(TestIds::starting_at(9_000));
-    let app = App::new(Config::for_tests(data.to_owned()), store, t.clock.clone(), ids).await.unwrap();
+    let app = App::new(Settings::for_tests(data.to_owned()), store, t.clock.clone(), ids).await.unwrap();
     app.search.start().await.unwrap();
     assert!(app.search.ready(std::time::Duration::from_secs(20)).await);
     let ask = search::Ask {
@@ -56,7 +57,7 @@ async fn a_backup_is_made_while_others_write_and_is_restored() {
             say(&t, project.id, &format!("meanwhile {n}")).await;
         }
     };
-    let (made, ()) = tokio::join!(backup::back_up(&t.app.config.data, &file), writing);
+    let (made, ()) = tokio::join!(backup::back_up(&t.app.settings.data, &file), writing);
     let made = made.unwrap();
     assert!((20..=70).contains(&made.feedback) && made.projects == 1, "{made:?}");
     #[cfg(unix)]
@@ -68,7 +69,7 @@ async fn a_backup_is_made_while_others_write_and_is_restored() {
     let done = backup::restore(other.path(), &file, false, &instance(&t), t.app.now()).await.unwrap();
     assert_eq!((done.contents.feedback, done.set_aside), (made.feedback, None));
     assert_eq!(found(&t, other.path(), project.id, "before").await, 20);
-    assert_eq!(found(&t, &t.app.config.data.clone().join("nowhere"), project.id, "before").await, 0, "a search can find nothing");
+    assert_eq!(found(&t, &t.app.settings.data.clone().join("nowhere"), project.id, "before").await, 0, "a search can find nothing");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,10 +78,10 @@ async fn a_restore_takes_the_place_only_when_told_and_deletes_nothing() {
     say(&t, project.id, "old words").await;
     let out = tempfile::tempdir().unwrap();
     let file = out.path().join("old.db");
-    backup::back_up(&t.app.config.data, &file).await.unwrap();
+    backup::back_up(&t.app.settings.data, &file).await.unwrap();
     say(&t, project.id, "new words").await;
     assert!(t.app.search.caught_up(std::time::Duration::from_secs(20)).await);
-    let data = t.app.config.data.clone();
+    let data = t.app.settings.data.clone();
 
     let used = backup::restore(&data, &file, true, &instance(&t), t.app.now()).await.unwrap_err().to_string();
     assert!(used.contains("another earshot uses"), "{used}");
@@ -105,8 +106,8 @@ async fn damaged_and_foreign_files_are_refused_and_change_nothing() {
     }
     let out = tempfile::tempdir().unwrap();
     let file = out.path().join("b.db");
-    backup::back_up(&t.app.config.data, &file).await.unwrap();
-    let twice = backup::back_up(&t.app.config.data, &file).await.unwrap_err().to_string();
+    backup::back_up(&t.app.settings.data, &file).await.unwrap();
+    let twice = backup::back_up(&t.app.settings.data, &file).await.unwrap_err().to_string();
     assert!(twice.contains("there already"), "{twice}");
     let missing = backup::back_up(&out.path().join("nothing"), &out.path().join("c.db")).await.unwrap_err().to_string();
     assert!(missing.contains("is --data right?"), "{missing}");
@@ -138,7 +139,7 @@ async fn examined(config: &Config) -> (Vec<String>, Vec<String>) {
 async fn the_doctor_names_what_is_wrong_and_changes_nothing() {
     let (t, project) = program().await;
     say(&t, project.id, "words").await;
-    let config = t.app.config.clone();
+    let config = t.config.clone();
     let (wrong, well) = examined(&config).await;
     assert!(wrong.is_empty(), "{wrong:?}");
     assert!(well.iter().any(|w| w.contains("1 project, 1 piece of feedback")), "{well:?}");
@@ -146,24 +147,24 @@ async fn the_doctor_names_what_is_wrong_and_changes_nothing() {
 
     // Settings that do not fit each other.
     let mut behind = config.clone();
-    behind.secure_cookies = true;
-    behind.listen = "0.0.0.0:3000".parse().unwrap();
+    behind.settings.public_url = Some("https://feedback.example".into());
     let (wrong, _) = examined(&behind).await;
-    assert!(
-        wrong.len() == 2 && wrong[0].contains("--trusted-proxies is not set") && wrong[1].contains("without a public URL"),
-        "{wrong:?}"
-    );
+    assert!(wrong.len() == 1 && wrong[0].contains("--trusted-proxies is not set"), "{wrong:?}");
+    let open = Config { listen: "0.0.0.0:3000".parse().unwrap(), ..config.clone() };
+    let (wrong, _) = examined(&open).await;
+    assert!(wrong.len() == 1 && wrong[0].contains("without a public URL"), "{wrong:?}");
 
     // What is no fault, but good to know.
-    let (wrong, well) =
-        examined(&Config { webhook_allow: vec![domain::webhooks::address::Block::parse("10.1.0.0/16").unwrap()], ..config.clone() }).await;
+    let mut inside = config.clone();
+    inside.settings.webhook_allow = vec![domain::webhooks::address::Block::parse("10.1.0.0/16").unwrap()];
+    let (wrong, well) = examined(&inside).await;
     assert!(wrong.is_empty() && well.iter().any(|w| w.contains("Webhooks may call 10.1.0.0/16")), "{wrong:?} {well:?}");
     assert!(well.iter().any(|w| w.starts_with("Mail is off")) && well.iter().any(|w| w.contains("MB free")), "{well:?}");
 
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let mode = |bits| fs::set_permissions(&config.data, fs::Permissions::from_mode(bits)).unwrap();
+        let mode = |bits| fs::set_permissions(&config.settings.data, fs::Permissions::from_mode(bits)).unwrap();
         mode(0o755);
         let (wrong, well) = examined(&config).await;
         assert!(wrong.len() == 1 && wrong[0].starts_with("Every account of this machine can look into the data directory"), "{wrong:?}");
@@ -196,9 +197,9 @@ async fn the_doctor_names_what_is_wrong_and_changes_nothing() {
 
     // A damaged database, an index of another one.
     t.app.search.stop().await;
-    let file = config.data.join("earshot.db");
+    let file = config.settings.data.join("earshot.db");
     let hurt = crate::support::private_dir();
-    backup::back_up(&config.data, &hurt.path().join("earshot.db")).await.unwrap();
+    backup::back_up(&config.settings.data, &hurt.path().join("earshot.db")).await.unwrap();
     let mut bytes = fs::read(hurt.path().join("earshot.db")).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle..middle + 4096].fill(0x55);
@@ -214,7 +215,7 @@ async fn the_doctor_names_what_is_wrong_and_changes_nothing() {
     let (wrong, _) = examined(&Config::for_tests(hurt.path().join("nowhere"))).await;
     assert!(wrong.len() == 1 && wrong[0].contains("There is no data directory"), "{wrong:?}");
     let fresh = TestApp::new(Database::Sqlite).await.unwrap();
-    let (wrong, _) = examined(&fresh.app.config).await;
+    let (wrong, _) = examined(&fresh.config).await;
     assert_eq!(wrong, ["Nobody has an account."]);
     assert!(file.exists());
 }

@@ -13,15 +13,16 @@ use domain::{
     projects::Project,
     tickets::{Author, Priority, State, Ticket},
 };
-use server::{
-    config::{Config, Mail},
+use server::config::Config;
+use service::{
+    settings::Mail,
     tickets::{self, Submitted},
 };
+use testing::{adding, submission};
 
 use crate::{
     on_both,
     support::{Client, Database, Page, TestApp},
-    tickets::{adding, submission},
 };
 
 /// A ticket as the portal takes it.
@@ -232,7 +233,7 @@ on_both!(a_canned_reply_is_put_into_the_answer_without_sending, |t: TestApp| asy
 on_both!(viewers_read_and_strangers_do_not, |t: TestApp| async move {
     let (project, owner) = t.owner().await;
     let (_, viewer) = t.member(&project, "vera@example.com", Role::Viewer).await;
-    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     let (_, stranger) = t.member(&other, "sam@example.com", Role::Owner).await;
     let made = written(&t, &project, "key-00000001", "The till jams", "It beeps.").await;
     let own = format!("/p/my-app/feedback/{}", made.feedback);
@@ -330,7 +331,7 @@ on_both!(the_report_counts_and_admits_when_it_has_too_few, |t: TestApp| async mo
     owner.post(&format!("/p/my-app/feedback/{}/status", spam.feedback), &[("version", "1"), ("status", "spam")]).await;
     assert_eq!(t.app.store.feedback_by_ids(&scope, &[spam.feedback]).await.unwrap()[0].status, Status::Spam);
     t.clock.advance_ms(2 * DAY_MS);
-    let report = server::desk::report(&t.app, &scope).await.unwrap();
+    let report = service::desk::report(&t.app, &scope).await.unwrap();
     assert_eq!((report.total, report.written, report.unanswered), (6, 6, 1));
     assert_eq!((report.first_response.n, report.first_response.median, report.first_response.p90), (5, Some(3 * 60_000), None));
     assert_eq!((report.resolution.n, report.resolution.median), (4, None));
@@ -343,7 +344,7 @@ on_both!(the_report_counts_and_admits_when_it_has_too_few, |t: TestApp| async mo
     }
     // What happened longer ago than the report looks back.
     t.clock.advance_ms(40 * DAY_MS);
-    let report = server::desk::report(&t.app, &scope).await.unwrap();
+    let report = service::desk::report(&t.app, &scope).await.unwrap();
     assert_eq!((report.total, report.written, report.first_response.n, report.resolution.n), (6, 0, 0, 0));
     assert_eq!(report.open.iter().filter(|o| o.age == 4).map(|o| o.count).sum::<i64>(), 2);
 });
@@ -351,7 +352,7 @@ on_both!(the_report_counts_and_admits_when_it_has_too_few, |t: TestApp| async mo
 /// Letters about a ticket are queued with what they tell about, and the item says what became of them.
 async fn letters(database: Database) {
     let with_mail = |config: &mut Config| {
-        config.mail = Some(Mail {
+        config.settings.mail = Some(Mail {
             server: Secret("smtp://127.0.0.1:1".into()),
             from: "feedback@example.com".parse().unwrap(),
             base: "https://earshot.test".into(),
@@ -359,7 +360,7 @@ async fn letters(database: Database) {
             authorities: Vec::new(),
         });
     };
-    let Some(t) = TestApp::with_config(database, with_mail).await else { return };
+    let Some(t) = TestApp::with_settings(database, with_mail).await else { return };
     let (project, owner) = t.owner().await;
     let scope = Scope::system(project.id);
     let made = written(&t, &project, "key-00000001", "The till jams", "It beeps.").await;
@@ -379,7 +380,7 @@ async fn letters(database: Database) {
     }
     assert!(letters[1].content.contains("Open the lid.") && letters[0].subject.contains("#1"), "{letters:?}");
     // Somebody else's project has no part in it.
-    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     assert!(t.app.store.letters_of(&Scope::system(other.id), made.ticket.0).await.unwrap().is_empty());
 
     assert!(!owner.get(&own).await.body.contains("Mail is off"));

@@ -9,7 +9,7 @@ use domain::{
     projects::Project,
 };
 use futures_util::StreamExt;
-use server::{
+use service::{
     backlog,
     export::{Format, What, begin},
 };
@@ -83,7 +83,7 @@ fn header_of(page: &Page, name: header::HeaderName) -> &str {
 
 on_both!(everything_is_in_it_once_and_as_it_was_written, |t: TestApp| async move {
     let (project, owner) = t.owner().await;
-    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     add(&t, &other, vec!["a secret of others".into()]).await;
     let texts: Vec<String> = (0..5_100).map(|n| EXOTIC.get(n).map_or_else(|| format!("Number {n}"), |t| (*t).to_owned())).collect();
     let all = add(&t, &project, texts).await;
@@ -107,7 +107,7 @@ on_both!(everything_is_in_it_once_and_as_it_was_written, |t: TestApp| async move
     assert_eq!(rows.len(), all.len());
     let by_id: HashMap<&str, &HashMap<String, String>> = rows.iter().map(|row| (row["id"].as_str(), row)).collect();
     for feedback in &all {
-        assert_eq!(by_id[feedback.id.to_string().as_str()]["text"], server::export::spreadsheet_text(&feedback.text));
+        assert_eq!(by_id[feedback.id.to_string().as_str()]["text"], service::export::spreadsheet_text(&feedback.text));
     }
     let first = by_id[all[0].id.to_string().as_str()];
     assert_eq!((first["tags"].as_str(), first["backlog"].as_str(), first["status"].as_str()), ("billing, urgent", "1", "linked"));
@@ -166,7 +166,7 @@ on_both!(responses_have_a_column_for_each_question, |t: TestApp| async move {
     let rows = json_rows(&page.body);
     assert_eq!((rows.len(), &rows[0]["What do you use? [q3]"]), (3, &serde_json::json!(["Maps", "Lists"])));
     // A survey of somebody else, or none at all.
-    let other = server::projects::create(&s.t.app, "Other", vec![], None).await.unwrap();
+    let other = service::projects::create(&s.t.app, "Other", vec![], None).await.unwrap();
     let foreign = Scope::system(other.id);
     assert!(begin(&s.t.app, &foreign, What::Responses(s.survey), Format::Csv).await.is_err());
     assert!(begin(&s.t.app, &scope, What::Responses(s.t.app.id()), Format::Csv).await.is_err());
@@ -177,7 +177,7 @@ on_both!(viewers_and_strangers_export_nothing, |t: TestApp| async move {
     add(&t, &project, vec!["A secret".into()]).await;
     let (_, viewer) = t.member(&project, "viewer@example.com", Role::Viewer).await;
     let (_, triager) = t.member(&project, "triager@example.com", Role::Triager).await;
-    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     let (_, stranger) = t.member(&other, "stranger@example.com", Role::Owner).await;
     let file = url(&project, "what=feedback&format=csv");
     assert_eq!(triager.get(&file).await.status, StatusCode::OK);
@@ -232,7 +232,7 @@ on_both!(a_failure_on_the_way_does_not_look_like_the_end, |t: TestApp| async mov
 
 on_both!(what_a_search_finds_is_exported_completely_and_in_pieces, |t: TestApp| async move {
     let (project, owner) = t.owner().await;
-    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     add(&t, &other, vec!["A pear of others".into()]).await;
     // More than two pages of the search, and as much that it does not find.
     let texts: Vec<String> = (0..900).map(|n| if n % 2 == 0 { format!("Pear {n}") } else { format!("Plum {n}") }).collect();

@@ -7,7 +7,7 @@ use axum::{
 use domain::{accounts::Scope, imports::Mapping, triage::TriageQuery};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use search::highlight;
-use server::{imports, jobs};
+use service::{imports, jobs};
 
 use crate::{
     matrix::Filled,
@@ -120,7 +120,9 @@ fn any_query_is_understood_or_refused_with_its_place() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn any_submission_is_taken_or_refused() {
-    let t = TestApp::with_config(Database::Sqlite, |c| (c.rate_per_address, c.rate_per_key) = (u32::MAX, u32::MAX)).await.unwrap();
+    let t = TestApp::with_settings(Database::Sqlite, |c| (c.settings.rate_per_address, c.settings.rate_per_key) = (u32::MAX, u32::MAX))
+        .await
+        .unwrap();
     let own = Filled::new(&t, "pelican").await;
     let (key, survey) = (&own.project.key, &own.ids["survey"]);
     let json = format!(
@@ -185,7 +187,7 @@ async fn any_submission_is_taken_or_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn any_file_is_imported_or_refused() {
     let t = TestApp::new(Database::Sqlite).await.unwrap();
-    let project = server::projects::create(&t.app, "P", vec![], None).await.unwrap();
+    let project = service::projects::create(&t.app, "P", vec![], None).await.unwrap();
     let scope = Scope::system(project.id);
     const PIECES: [&str; 20] = [
         "\"",

@@ -62,7 +62,7 @@ on_both!(a_browser_that_signed_in_before_has_attempts_of_its_own, behind_a_proxy
     assert_eq!(guess(&known, "198.51.100.9", PASSWORD).await, StatusCode::SEE_OTHER);
     // It is known still when this installation signs with a new secret.
     t.app.rotate_secret().await.unwrap();
-    t.clock.advance_ms(server::state::SPREAD_MS);
+    t.clock.advance_ms(service::state::SPREAD_MS);
     assert_eq!(known.post("/sign-out", &[]).await.status, StatusCode::SEE_OTHER);
     for n in 0..200 {
         guess(&stranger, &format!("203.0.113.{n}"), "wrong").await;
@@ -98,7 +98,7 @@ on_both!(a_signed_in_person_can_change_their_password_while_strangers_guess, beh
 });
 
 on_both!(passwords_that_are_tried_first_are_refused_wherever_one_is_set, |t: TestApp| async move {
-    let token = server::accounts::setup::offer(&t.app).await.unwrap().unwrap();
+    let token = service::accounts::setup::offer(&t.app).await.unwrap().unwrap();
     let visitor = t.anonymous();
     let setup = |password: &'static str| {
         let token = token.clone();
@@ -134,8 +134,8 @@ on_both!(passwords_that_are_tried_first_are_refused_wherever_one_is_set, |t: Tes
         assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{password}");
     }
     // From the command line.
-    assert!(server::accounts::create_staff(&t.app, "eve@engine.test", "Eve", "Password12").await.is_err());
-    assert!(server::accounts::owner::set_password(&t.app, "ada@engine.test", "lovelace1815").await.is_err());
+    assert!(service::accounts::create_staff(&t.app, "eve@engine.test", "Eve", "Password12").await.is_err());
+    assert!(service::accounts::owner::set_password(&t.app, "ada@engine.test", "lovelace1815").await.is_err());
     // By invitation.
     let invited = ada.post("/p/difference/members", &[("role", "viewer"), ("email", "")]).await;
     let link = invited.body.split("/invite/").nth(1).unwrap().split(['"', '<', '&']).next().unwrap().to_owned();
@@ -150,7 +150,7 @@ on_both!(passwords_that_are_tried_first_are_refused_wherever_one_is_set, |t: Tes
 
 on_both!(
     posts_with_the_public_url_as_origin_are_ours,
-    |c: &mut server::config::Config| c.public_url = Some("http://intranet.test:4280".into()),
+    |c: &mut server::config::Config| c.settings.public_url = Some("http://intranet.test:4280".into()),
     |t: TestApp| async move {
         let client = t.anonymous();
         // As a proxy hands it on that drops the port from Host, over plain HTTP where browsers send no Sec-Fetch-Site.
@@ -165,10 +165,14 @@ on_both!(
     }
 );
 
-on_both!(https_is_told_for_subdomains_too, |c: &mut server::config::Config| c.secure_cookies = true, |t: TestApp| async move {
-    let page = t.anonymous().get("/sign-in").await;
-    assert_eq!(page.headers["strict-transport-security"], "max-age=31536000; includeSubDomains");
-});
+on_both!(
+    https_is_told_for_subdomains_too,
+    |c: &mut server::config::Config| c.settings.public_url = Some("https://earshot.test".into()),
+    |t: TestApp| async move {
+        let page = t.anonymous().get("/sign-in").await;
+        assert_eq!(page.headers["strict-transport-security"], "max-age=31536000; includeSubDomains");
+    }
+);
 
 on_both!(
     a_proxy_that_is_not_named_is_not_believed,

@@ -12,7 +12,7 @@ use domain::{
 };
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
-use server::{backlog, jobs, keys::Wanted};
+use service::{backlog, jobs, keys::Wanted};
 use sha2::Sha256;
 
 use crate::{
@@ -35,9 +35,9 @@ impl<'a> Place<'a> {
     async fn new(t: &'a TestApp) -> Self {
         let (project, owner) = t.owner().await;
         let scope = Scope::system(project.id);
-        let survey = server::surveys::create(&t.app, &scope, "nps", "How is it?", "survey-key-1").await.unwrap();
+        let survey = service::surveys::create(&t.app, &scope, "nps", "How is it?", "survey-key-1").await.unwrap();
         let draft = t.app.store.survey(&scope, survey).await.unwrap().unwrap();
-        server::surveys::publish(&t.app, &scope, survey, draft.revision, "publish-key-1").await.unwrap();
+        service::surveys::publish(&t.app, &scope, survey, draft.revision, "publish-key-1").await.unwrap();
         Self { t, project, owner, survey: survey.to_string() }
     }
 
@@ -177,7 +177,7 @@ on_both!(only_what_is_signed_fills_or_replaces_what_is_known, |t: TestApp| async
     assert!(page.contains("Verified by a signature") && !page.contains("Claimed"), "{page}");
     // … so does the API, …
     let wanted = Wanted { name: "A reader", access: Access::Read, days: None };
-    let key = server::keys::create(&t.app, &p.scope(), &wanted, "api-key-1").await.unwrap().unwrap().secret;
+    let key = service::keys::create(&t.app, &p.scope(), &wanted, "api-key-1").await.unwrap().unwrap().secret;
     let authorization = format!("Bearer {key}");
     let read = async |item: FeedbackId| {
         let path = format!("/api/v1/feedback/{item}");
@@ -191,15 +191,15 @@ on_both!(only_what_is_signed_fills_or_replaces_what_is_known, |t: TestApp| async
     let contact = read(verified).await;
     assert_eq!((&contact["identity"], &contact["claimed"]), (&json!("verified"), &Value::Null), "{contact}");
     // … and webhooks.
-    let input = server::webhooks::EndpointInput {
+    let input = service::webhooks::EndpointInput {
         url: "https://hooks.example.com/in".into(),
         note: String::new(),
         kinds: vec!["feedback.created".into()],
     };
-    server::webhooks::create(&t.app, &p.scope(), "hook-key-1", &input).await.unwrap();
+    service::webhooks::create(&t.app, &p.scope(), "hook-key-1", &input).await.unwrap();
     p.said("told", &evil).await;
     let told = async || {
-        while server::webhooks::feed::tell(&t.app).await.unwrap() {}
+        while service::webhooks::feed::tell(&t.app).await.unwrap() {}
         let bodies = p.rows("SELECT body FROM webhook_events WHERE kind = 'feedback.created'").await;
         bodies
             .iter()
@@ -229,8 +229,8 @@ on_both!(two_secrets_are_valid_while_servers_change_over, |t: TestApp| async mov
     assert_eq!(p.owner.post(&format!("{url}/retire"), &[("secret", &old)]).await.status, StatusCode::NOT_FOUND);
     p.secret("secret-key-3").await;
     // Another project's secret proves nothing here, and only admins see the page's content.
-    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
-    let foreign = server::identity::create(&t.app, &Scope::system(other.id), "secret-key-4").await.unwrap().unwrap();
+    let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    let foreign = service::identity::create(&t.app, &Scope::system(other.id), "secret-key-4").await.unwrap().unwrap();
     assert_eq!(worth("e", &foreign).await, "wrong");
     let (_, triager) = t.member(&p.project, "tom@example.com", Role::Triager).await;
     assert!(!triager.get(&url).await.body.contains("eis_"));
@@ -340,7 +340,7 @@ on_both!(one_person_is_one_contact_however_their_address_is_written, |t: TestApp
     let p = Place::new(&t).await;
     let number = backlog::create(&t.app, &p.scope(), "item-key-1", "An item", "").await.unwrap();
     let wanted = Wanted { name: "A writer", access: Access::Write, days: None };
-    let key = server::keys::create(&t.app, &p.scope(), &wanted, "api-key-1").await.unwrap().unwrap().secret;
+    let key = service::keys::create(&t.app, &p.scope(), &wanted, "api-key-1").await.unwrap().unwrap().secret;
     let authorization = format!("Bearer {key}");
     let pairs = [("user@bücher.example", "USER@xn--bcher-kva.example"), ("jos\u{e9}@a.example", "jose\u{301}@a.example")];
     for (n, (one, other)) in pairs.iter().enumerate() {
@@ -356,8 +356,8 @@ on_both!(one_person_is_one_contact_however_their_address_is_written, |t: TestApp
             email: (*other).to_owned(),
             name: String::new(),
         };
-        let submission = server::tickets::Submission { ticket, ..server::tickets::Submission::default() };
-        let by_portal = server::tickets::submit(&t.app, &p.project, &format!("ticket-{n}-key"), submission).await.unwrap().feedback;
+        let submission = service::tickets::Submission { ticket, ..service::tickets::Submission::default() };
+        let by_portal = service::tickets::submit(&t.app, &p.project, &format!("ticket-{n}-key"), submission).await.unwrap().feedback;
         for item in [by_widget, by_api, by_portal] {
             let quoting = backlog::Quoting { quote: String::new(), importance: Importance::Normal };
             backlog::link(&t.app, &p.scope(), item, number, quoting).await.unwrap();

@@ -11,7 +11,7 @@ use domain::{
     ids::{ImportId, JobId, ProjectId},
     imports::{DateOrder, Encoding, Fault, ImportStatus, Mapping},
 };
-use server::{
+use service::{
     imports,
     jobs::{self, Job, Outcome},
     state::AppState,
@@ -27,7 +27,7 @@ use crate::{
 const REAL: &str = "EARSHOT_TEST_QUERIES";
 
 async fn project(app: &AppState) -> Scope {
-    Scope::system(server::projects::create(app, "My app", vec![], None).await.unwrap().id)
+    Scope::system(service::projects::create(app, "My app", vec![], None).await.unwrap().id)
 }
 
 async fn uploaded(app: &AppState, scope: &Scope, name: &str, bytes: &[u8]) -> Import {
@@ -114,7 +114,7 @@ on_both!(bad_lines_are_named_and_good_ones_go_in, |t: TestApp| async move {
     let named = |lost| problems.of(lost).iter().map(|g| (g.fault, g.rows, g.examples[0].line)).collect::<Vec<_>>();
     assert_eq!(named(true), [(Fault::NoText, 1, 3), (Fault::Encoding, 1, 6)]);
     assert_eq!(named(false), [(Fault::Future, 1, 10), (Fault::ScoreRange, 1, 4)]);
-    let foreign = Scope::system(server::projects::create(app, "Other", vec![], None).await.unwrap().id);
+    let foreign = Scope::system(service::projects::create(app, "Other", vec![], None).await.unwrap().id);
     assert!(app.store.bad_lines(&foreign, import.id, 0, 100).await.unwrap().is_empty());
     assert!(imports::find(app, &foreign, import.id).await.is_err());
 });
@@ -688,7 +688,7 @@ on_both!(the_command_line_imports_and_carries_on, |t: TestApp| async move {
     #[derive(Parser)]
     struct Line {
         #[command(flatten)]
-        import: imports::cli::ImportArgs,
+        import: server::cli::import::ImportArgs,
     }
     let (app, scope) = (&t.app, project(&t.app).await);
     let dir = tempfile::tempdir().unwrap();
@@ -699,16 +699,16 @@ on_both!(the_command_line_imports_and_carries_on, |t: TestApp| async move {
         words.extend(more);
         Line::parse_from(words).import
     };
-    let tried = imports::cli::import(app, &line("my app", &["--dry-run"])).await.unwrap();
+    let tried = server::cli::import::import(app, &line("my app", &["--dry-run"])).await.unwrap();
     assert_eq!((tried.added, tried.known, tried.bad), (1_200, 0, 1));
     assert!(texts(app, &scope).await.is_empty());
 
     // A run that ended in the middle: its row and two batches are there.
-    let first = imports::cli::import(app, &line("my app", &["--tag", "Bank 2026"])).await.unwrap();
+    let first = server::cli::import::import(app, &line("my app", &["--tag", "Bank 2026"])).await.unwrap();
     assert_eq!((first.added, first.known, first.bad), (1_200, 0, 1));
     assert_eq!(first.named[0].1, "The text is empty.");
     sqlx_execute(app, "UPDATE imports SET status = 'running', bytes_done = 0, rows_added = 0, rows_known = 0, rows_bad = 0").await;
-    let again = imports::cli::import(app, &line(&scope.project().to_string(), &["--tag", "Bank 2026"])).await.unwrap();
+    let again = server::cli::import::import(app, &line(&scope.project().to_string(), &["--tag", "Bank 2026"])).await.unwrap();
     assert_eq!((again.added, again.known, again.bad), (0, 1_200, 1));
     // The same row of the list was carried on.
     assert_eq!(app.store.imports(&scope, 10).await.unwrap().len(), 1);
@@ -720,18 +720,18 @@ on_both!(the_command_line_imports_and_carries_on, |t: TestApp| async move {
         let words = ["import", "--project", "my app", "--map", "text=text,created_at=date", path.to_str().unwrap()];
         Line::parse_from(words.iter().chain(more).copied()).import
     };
-    let refused = imports::cli::import(app, &dated(&[])).await.unwrap_err();
+    let refused = server::cli::import::import(app, &dated(&[])).await.unwrap_err();
     assert!(format!("{:?}", refused.refusal()).contains("Say --dates dmy or --dates mdy."), "{refused}");
-    let wrong = imports::cli::import(app, &dated(&["--dates", "dmy", "--encoding", "shift_jis", "--dry-run"])).await.unwrap();
+    let wrong = server::cli::import::import(app, &dated(&["--dates", "dmy", "--encoding", "shift_jis", "--dry-run"])).await.unwrap();
     assert_eq!(wrong.encoding, Some(Encoding::ShiftJis));
-    let done = imports::cli::import(app, &dated(&["--dates", "dmy"])).await.unwrap();
+    let done = server::cli::import::import(app, &dated(&["--dates", "dmy"])).await.unwrap();
     assert_eq!((done.encoding, done.added, done.bad, done.groups.all().len()), (Some(Encoding::Windows1252), 2, 0, 0));
     assert_eq!(count(app, "SELECT COUNT(*) FROM feedback WHERE text = 'Größe fehlt' AND created_at = 1738368000000").await, 1);
     assert!(Line::try_parse_from(["import", "--project", "x", "--map", "text=t", "f", "--encoding", "utf-7"]).is_err());
 
     for (project, map) in [("nobody's", "text=text"), ("my app", "text=nothing")] {
         let line = Line::parse_from(["import", "--project", project, "--map", map, path.to_str().unwrap()]).import;
-        assert!(matches!(imports::cli::import(app, &line).await.unwrap_err().refusal(), Some(domain::Error::Invalid(_))));
+        assert!(matches!(server::cli::import::import(app, &line).await.unwrap_err().refusal(), Some(domain::Error::Invalid(_))));
     }
 });
 
@@ -830,7 +830,7 @@ on_both!(only_admins_import_and_only_their_own, |t: TestApp| async move {
             assert_eq!(member.post(&format!("{import}/{action}"), &[("text", "text")]).await.status, StatusCode::FORBIDDEN, "{action}");
         }
     }
-    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     let (_, stranger) = t.member(&other, "stranger@example.com", Role::Owner).await;
     assert_eq!(stranger.get(&import).await.status, StatusCode::NOT_FOUND);
     let here = import.replace(&format!("/p/{}/", project.slug), &format!("/p/{}/", other.slug));
@@ -869,7 +869,7 @@ async fn enqueued(app: &AppState, job: Job) -> JobId {
 }
 
 on_both!(files_that_nobody_starts_do_not_pile_up, |t: TestApp| async move {
-    let project = server::projects::create(&t.app, "Shop", vec![], None).await.unwrap();
+    let project = service::projects::create(&t.app, "Shop", vec![], None).await.unwrap();
     let scope = Scope::system(project.id);
     for n in 0..20 {
         imports::begin_upload(&t.app, &scope, "a.csv", &format!("key-{n:05}")).await.unwrap();
@@ -880,7 +880,7 @@ on_both!(files_that_nobody_starts_do_not_pile_up, |t: TestApp| async move {
 });
 
 on_both!(another_file_under_the_same_form_is_not_taken_for_the_first, |t: TestApp| async move {
-    let project = server::projects::create(&t.app, "Shop", vec![], None).await.unwrap();
+    let project = service::projects::create(&t.app, "Shop", vec![], None).await.unwrap();
     let scope = Scope::system(project.id);
     let send = async |bytes: &[u8]| {
         let mut upload = imports::begin_upload(&t.app, &scope, "a.csv", "key-00001").await.unwrap();
@@ -1007,7 +1007,7 @@ on_both!(what_has_served_its_time_goes, |t: TestApp| async move {
 
 on_both!(another_projects_import_takes_nothing, |t: TestApp| async move {
     let (app, scope) = (&t.app, project(&t.app).await);
-    let foreign = Scope::system(server::projects::create(app, "Other", vec![], None).await.unwrap().id);
+    let foreign = Scope::system(service::projects::create(app, "Other", vec![], None).await.unwrap().id);
     let mut upload = imports::begin_upload(app, &scope, "f.csv", "key-uploading").await.unwrap();
     let refused = upload.push(app, &foreign, &vec![b'x'; 3 << 20]).await;
     drop(refused);

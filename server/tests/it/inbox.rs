@@ -10,7 +10,7 @@ use domain::{
     projects::Project,
 };
 use futures_util::StreamExt;
-use server::triage::{self, Edit, Seen};
+use service::triage::{self, Edit, Seen};
 use sqlx::Connection;
 
 use crate::{
@@ -29,7 +29,7 @@ async fn said(t: &TestApp, project: ProjectId, text: &str, change: impl FnOnce(&
 
 /// A member of the project without a browser, and the capability to act as them.
 async fn person(t: &TestApp, project: &Project, name: &str, role: Role) -> (StaffId, Scope) {
-    let staff = server::accounts::create_staff(&t.app, &format!("{name}@example.com"), name, crate::support::PASSWORD).await.unwrap();
+    let staff = service::accounts::create_staff(&t.app, &format!("{name}@example.com"), name, crate::support::PASSWORD).await.unwrap();
     let (id, now) = (project.id, t.app.now());
     t.app.store.write(move |tx| Box::pin(async move { tx.set_role(id, staff, role, now).await })).await.unwrap();
     let actor = t.app.store.actor(staff).await.unwrap();
@@ -37,14 +37,14 @@ async fn person(t: &TestApp, project: &Project, name: &str, role: Role) -> (Staf
 }
 
 async fn project(t: &TestApp) -> Project {
-    server::projects::create(&t.app, "My app", vec![], None).await.unwrap()
+    service::projects::create(&t.app, "My app", vec![], None).await.unwrap()
 }
 
 async fn now(t: &TestApp, scope: &Scope, id: FeedbackId) -> Feedback {
     t.app.store.feedback_by_ids(scope, &[id]).await.unwrap().remove(0)
 }
 
-fn refused<T: std::fmt::Debug>(result: server::error::Result<T>) -> Refusal {
+fn refused<T: std::fmt::Debug>(result: service::error::Result<T>) -> Refusal {
     result.unwrap_err().refusal().expect("a refusal").clone()
 }
 
@@ -145,7 +145,7 @@ on_both!(many_at_once_and_taken_back, |t: TestApp| async move {
 
 on_both!(roles_and_foreign_items_are_respected, |t: TestApp| async move {
     let mine = project(&t).await;
-    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     let (_, ann) = person(&t, &mine, "Ann", Role::Triager).await;
     let (_, vic) = person(&t, &mine, "Vic", Role::Viewer).await;
     let (eve, _) = person(&t, &other, "Eve", Role::Owner).await;
@@ -327,7 +327,7 @@ on_both!(viewers_read_and_strangers_find_nothing, |t: TestApp| async move {
     }
     assert_eq!(viewer.post(&format!("/p/{}/undo", project.slug), &[("token", "x")]).await.status, StatusCode::FORBIDDEN);
     // Another project's member, and another project's id under one's own project.
-    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     let (_, eve) = t.member(&other, "eve@example.com", Role::Owner).await;
     for path in
         [base.clone(), format!("/p/{}/inbox", project.slug), format!("/p/{}/events", project.slug), format!("/p/other/feedback/{id}")]
@@ -434,7 +434,7 @@ async fn heard(events: &mut axum::body::BodyDataStream) -> String {
 
 on_both!(open_inboxes_hear_what_happens, |t: TestApp| async move {
     let (project, client) = t.owner().await;
-    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     let path = format!("/p/{}/events", project.slug);
     let answer = client.open(&path, &[]).await;
     assert_eq!(answer.status(), StatusCode::OK);
@@ -456,7 +456,7 @@ on_both!(open_inboxes_hear_what_happens, |t: TestApp| async move {
     let mut again = client.open(&path, &[("last-event-id", "0.1")]).await.into_body().into_data_stream();
     assert!(heard(&mut again).await.contains("event: resync"));
     // A program that stops does not wait for those who listen.
-    t.app.closing.send_replace(true);
+    t.web.closing.send_replace(true);
     let end = async { while events.next().await.is_some() {} };
     tokio::time::timeout(std::time::Duration::from_secs(10), end).await.expect("an end");
     // Nobody listens without being asked in.

@@ -8,7 +8,7 @@ use domain::{
     accounts::{Role, Scope, key::Access},
     projects::Project,
 };
-use server::keys::Wanted;
+use service::keys::Wanted;
 use store::keys::ApiKey;
 
 use crate::{
@@ -31,7 +31,7 @@ impl Program {
     pub async fn lasting(t: &TestApp, project: &Project, access: Access, days: Option<i64>) -> Self {
         let wanted = Wanted { name: "Night train", access, days };
         let once = t.app.ids.uuid().to_string();
-        let made = server::keys::create(&t.app, &Scope::system(project.id), &wanted, &once).await.unwrap().unwrap();
+        let made = service::keys::create(&t.app, &Scope::system(project.id), &wanted, &once).await.unwrap().unwrap();
         Self { client: t.anonymous(), secret: made.secret }
     }
 
@@ -103,7 +103,7 @@ on_both!(a_key_is_made_shown_once_used_and_revoked, |t: TestApp| async move {
 
 on_both!(only_admins_manage_keys_and_only_those_of_their_project, |t: TestApp| async move {
     let (project, _) = t.owner().await;
-    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     let (_, triager) = t.member(&project, "tri@example.com", Role::Triager).await;
     let (_, admin) = t.member(&project, "adm@example.com", Role::Admin).await;
     Program::new(&t, &other, Access::Read).await;
@@ -191,7 +191,7 @@ on_both!(the_last_use_is_written_beside_the_request_and_once_a_minute, |t: TestA
 });
 
 on_both!(a_key_alone_is_no_set_up, |t: TestApp| async move {
-    let project = server::projects::create(&t.app, "My app", vec![], None).await.unwrap();
+    let project = service::projects::create(&t.app, "My app", vec![], None).await.unwrap();
     Program::new(&t, &project, Access::Read).await;
     assert!(!t.app.store.any_staff().await.unwrap());
 });

@@ -3,8 +3,8 @@
 use axum::http::StatusCode;
 use domain::{accounts::Scope, ids::LetterId, projects::Project};
 use mail_parser::Message;
-use server::{
-    config::Mail,
+use service::settings::Mail;
+use service::{
     jobs,
     mail::{self, RETRY_MS, Sent, TicketLetter, TicketPost},
 };
@@ -19,7 +19,7 @@ use crate::{
 async fn mailing(database: Database) -> Option<(TestApp, Smtp)> {
     let smtp = Smtp::start().await;
     let mail = Mail::for_tests(smtp.port).unwrap();
-    Some((TestApp::with_config(database, |config| config.mail = Some(mail)).await?, smtp))
+    Some((TestApp::with_settings(database, |config| config.settings.mail = Some(mail)).await?, smtp))
 }
 
 /// Declares a test for both databases with mail on: `mailing!(name, |t: TestApp, smtp: Smtp| async move { … })`.
@@ -166,7 +166,7 @@ mailing!(a_letter_that_was_sent_and_not_noted_comes_again_under_the_same_id, |t:
     // A worker takes the job, hands the letter over and is killed before it can say so.
     let claimed = jobs::claim(&t.app).await.unwrap().unwrap();
     assert_eq!(claimed.id.0, id.0);
-    let (mail, mailer) = (t.app.config.mail.as_ref().unwrap(), t.app.mailer.as_ref().unwrap());
+    let (mail, mailer) = (t.app.settings.mail.as_ref().unwrap(), t.app.mailer.as_ref().unwrap());
     assert_eq!(mail::transmit(&t.app, mail, mailer, &row(&t, id).await).await.unwrap(), Sent::Taken);
     run(&t).await;
     assert_eq!(smtp.letters().len(), 1, "its lease holds");
@@ -231,7 +231,7 @@ mailing!(what_is_rolled_back_is_not_told, |t: TestApp, smtp: Smtp| async move {
     let about = TicketLetter { ticket: t.app.ids.uuid(), number: 1, subject: "A", to: ANN, path: "/x" };
     let letter = mail::ticket_confirmation(&TicketPost::new(&t.app, &project, "").unwrap(), about);
     let now = t.app.now();
-    let failed: server::error::Result<()> = t
+    let failed: service::error::Result<()> = t
         .app
         .store
         .write(move |tx| {
@@ -466,7 +466,7 @@ mailing!(an_invitation_is_mailed, |t: TestApp, smtp: Smtp| async move {
     let letters = t.app.store.letters_of(&scope, carl.id.0).await.unwrap();
     assert_eq!((letters.len(), letters[0].state.as_str(), letters[0].link.as_str()), (1, "discarded", ""));
     // Another project hears nothing of them.
-    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     assert!(t.app.store.letters_of(&Scope::system(other.id), carl.id.0).await.unwrap().is_empty());
 });
 
@@ -536,7 +536,7 @@ crate::on_both!(operators_run_jobs_again_that_were_given_up, |t: TestApp| async 
 
 crate::on_both!(operators_carry_an_import_on_that_was_given_up, |t: TestApp| async move {
     use domain::imports::{ImportStatus, Mapping};
-    use server::imports;
+    use service::imports;
     let (project, operator) = operator(&t).await;
     let scope = Scope::system(project.id);
     let mut upload = imports::begin_upload(&t.app, &scope, "file.csv", "upload-key").await.unwrap();

@@ -16,7 +16,7 @@ use domain::{
     tickets::Attachment,
 };
 use serde_json::json;
-use server::keys::Wanted;
+use service::keys::Wanted;
 use store::tickets::NewAttachment;
 
 use crate::{
@@ -261,14 +261,14 @@ pub struct Filled {
 impl Filled {
     pub async fn new(t: &TestApp, word: &str) -> Self {
         let app = &t.app;
-        let project = server::projects::create(app, &format!("Project {word}"), vec![], None).await.unwrap();
+        let project = service::projects::create(app, &format!("Project {word}"), vec![], None).await.unwrap();
         let scope = Scope::system(project.id);
         let mut ids = BTreeMap::new();
         let key = |what: &str| format!("{what}-{word}");
 
-        let survey = server::surveys::create(app, &scope, "nps", &format!("Survey {word}"), &key("survey")).await.unwrap();
+        let survey = service::surveys::create(app, &scope, "nps", &format!("Survey {word}"), &key("survey")).await.unwrap();
         let draft = app.store.survey(&scope, survey).await.unwrap().unwrap();
-        server::surveys::publish(app, &scope, survey, draft.revision, &key("publish")).await.unwrap();
+        service::surveys::publish(app, &scope, survey, draft.revision, &key("publish")).await.unwrap();
         ids.insert("survey", survey.to_string());
         let answer = json!({ "survey": survey, "finished": true, "idempotency_key": key("answer"),
             "answers": [["q1", "3"], ["q2", format!("I say {word}")]],
@@ -284,14 +284,15 @@ impl Filled {
         app.store.write(move |tx| Box::pin(async move { tx.insert_feedback(&item, None).await })).await.unwrap();
         ids.insert("feedback", feedback.to_string());
 
-        let number = server::backlog::create(app, &scope, &key("backlog"), &format!("Item {word}"), &format!("Body {word}")).await.unwrap();
+        let number =
+            service::backlog::create(app, &scope, &key("backlog"), &format!("Item {word}"), &format!("Body {word}")).await.unwrap();
         ids.insert("backlog", number.to_string());
 
-        let mut upload = server::imports::begin_upload(app, &scope, &format!("{word}.csv"), &key("import")).await.unwrap();
+        let mut upload = service::imports::begin_upload(app, &scope, &format!("{word}.csv"), &key("import")).await.unwrap();
         upload.push(app, &scope, format!("text\n{word} from a file\n").as_bytes()).await.unwrap();
         ids.insert("imports", upload.finish(app, &scope).await.unwrap().to_string());
 
-        let reply = server::replies::create(app, &scope, &key("reply"), &format!("Reply {word}"), &format!("Hello {word}")).await.unwrap();
+        let reply = service::replies::create(app, &scope, &key("reply"), &format!("Reply {word}"), &format!("Hello {word}")).await.unwrap();
         ids.insert("replies", reply.to_string());
 
         let ticket = domain::tickets::NewTicket {
@@ -305,34 +306,34 @@ impl Filled {
         let file = Attachment { id: app.id(), name: format!("{word}.txt"), media_type: "text/plain".into(), size };
         ids.insert("file", file.id.to_string());
         let files = vec![NewAttachment { file, bytes }];
-        let submission = server::tickets::Submission { ticket, files, ..server::tickets::Submission::default() };
-        let submitted = server::tickets::submit(app, &project, &key("ticket"), submission).await.unwrap();
+        let submission = service::tickets::Submission { ticket, files, ..service::tickets::Submission::default() };
+        let submitted = service::tickets::submit(app, &project, &key("ticket"), submission).await.unwrap();
         ids.insert("ticket", submitted.feedback.to_string());
-        ids.insert("token", server::tickets::token(app, submitted.ticket).unwrap());
+        ids.insert("token", service::tickets::token(app, submitted.ticket).unwrap());
         ids.insert("ticket_id", submitted.ticket.to_string());
 
-        let input = server::webhooks::EndpointInput {
+        let input = service::webhooks::EndpointInput {
             url: format!("https://hooks.example.com/{word}"),
             note: format!("Hook {word}"),
             kinds: vec!["feedback.created".into(), "ticket.created".into()],
         };
-        let hook = server::webhooks::create(app, &scope, &key("webhook"), &input).await.unwrap();
+        let hook = service::webhooks::create(app, &scope, &key("webhook"), &input).await.unwrap();
         ids.insert("webhook", hook.to_string());
-        ids.insert("event", server::webhooks::test(app, &scope, &key("event"), hook).await.unwrap().to_string());
+        ids.insert("event", service::webhooks::test(app, &scope, &key("event"), hook).await.unwrap().to_string());
 
         let wanted = Wanted { name: &format!("Key {word}"), access: Access::Read, days: None };
-        let made = server::keys::create(app, &scope, &wanted, &key("key")).await.unwrap().unwrap();
+        let made = service::keys::create(app, &scope, &wanted, &key("key")).await.unwrap().unwrap();
         ids.insert("key", made.key.id.to_string());
 
-        server::identity::create(app, &scope, &key("secret")).await.unwrap().unwrap();
+        service::identity::create(app, &scope, &key("secret")).await.unwrap().unwrap();
         ids.insert("secret", app.store.identity_secrets(&scope).await.unwrap()[0].id.to_string());
 
-        let quoting = server::backlog::Quoting { quote: word.to_owned(), importance: domain::backlog::Importance::Normal };
-        server::backlog::link(app, &scope, feedback, number, quoting).await.unwrap();
+        let quoting = service::backlog::Quoting { quote: word.to_owned(), importance: domain::backlog::Importance::Normal };
+        service::backlog::link(app, &scope, feedback, number, quoting).await.unwrap();
         let item = app.store.backlog_item(&scope, number).await.unwrap().unwrap();
         ids.insert("item", item.id.to_string());
 
-        let staff = server::accounts::create_staff(app, &format!("filler-{word}@x.test"), "Filler", PASSWORD).await.unwrap();
+        let staff = service::accounts::create_staff(app, &format!("filler-{word}@x.test"), "Filler", PASSWORD).await.unwrap();
         ids.insert("staff", staff.to_string());
         let rows: [(&str, Vec<String>); 4] = [
             (
@@ -789,7 +790,7 @@ on_both!(keys_get_what_their_access_allows_in_their_project, |t: TestApp| async 
     let key = async |filled: &Filled, access: Access| {
         let wanted = Wanted { name: "A program", access, days: None };
         let (scope, once) = (Scope::system(filled.project.id), format!("{}-{access:?}", filled.project.slug));
-        let made = server::keys::create(&t.app, &scope, &wanted, &once).await.unwrap();
+        let made = service::keys::create(&t.app, &scope, &wanted, &once).await.unwrap();
         format!("Bearer {}", made.unwrap().secret)
     };
     let (read, write, foreign) = (key(&own, Access::Read).await, key(&own, Access::Write).await, key(&other, Access::Admin).await);

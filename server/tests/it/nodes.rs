@@ -5,20 +5,20 @@ use std::time::{Duration, Instant};
 use axum::http::StatusCode;
 use domain::{Error as Refusal, accounts::Scope, ids::JobId, triage::TriageQuery};
 use search::{Ask, Sort};
-use server::jobs::{Job, Runner};
+use service::jobs::{Job, Runner};
 
 use crate::support::{Database, PASSWORD, TestApp, sample};
 
 /// Two nodes over one database; none without PostgreSQL.
 async fn two(change: impl FnOnce(&mut server::config::Config)) -> Option<(TestApp, TestApp)> {
-    let one = TestApp::with_config(Database::Postgres, change).await?;
+    let one = TestApp::with_settings(Database::Postgres, change).await?;
     let other = one.beside(1 << 40).await;
     Some((one, other))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_limit_holds_over_all_nodes() {
-    let Some((one, other)) = two(|c| c.rate_per_address = 60).await else { return };
+    let Some((one, other)) = two(|c| c.settings.rate_per_address = 60).await else { return };
     let address = "203.0.113.9".parse().unwrap();
     let mut through = 0;
     for n in 0..200 {
@@ -38,7 +38,7 @@ async fn a_limit_holds_over_all_nodes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_requests_at_once_take_no_more_than_there_is() {
-    let Some((one, other)) = two(|c| c.rate_per_key = 100).await else { return };
+    let Some((one, other)) = two(|c| c.settings.rate_per_key = 100).await else { return };
     let project = one.app.id();
     let all = (0..400).map(|n| {
         let node = if n % 2 == 0 { &one } else { &other };
@@ -89,7 +89,7 @@ async fn a_session_is_one_at_all_nodes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_node_finds_what_the_other_took_in() {
     let Some((one, other)) = two(|_| {}).await else { return };
-    let project = server::projects::create(&one.app, "P", vec![], None).await.unwrap();
+    let project = service::projects::create(&one.app, "P", vec![], None).await.unwrap();
     let scope = Scope::system(project.id);
     for (n, (from, to)) in [(&one, &other), (&other, &one)].into_iter().enumerate() {
         let item = sample(&from.app, project.id, &format!("Number {n}: the pelican has landed"));

@@ -5,7 +5,7 @@ use domain::{
     Error as Refusal,
     accounts::{Role, Scope},
 };
-use server::error::Result;
+use service::error::Result;
 use store::{Fingerprint, Once};
 
 use crate::{
@@ -84,7 +84,7 @@ on_both!(what_a_person_writes_after_going_back_is_written, |t: TestApp| async mo
     let record = sample(&t.app, project.id, "The map stays empty. Nothing is drawn.");
     let feedback = record.id;
     t.app.store.write(move |tx| Box::pin(async move { tx.insert_feedback(&record, None).await })).await.unwrap();
-    let made = server::tickets::submit(&t.app, &project, "key-00000001", crate::tickets::submission("Till", "It beeps.")).await.unwrap();
+    let made = service::tickets::submit(&t.app, &project, "key-00000001", testing::submission("Till", "It beeps.")).await.unwrap();
     let form = |path: String, fixed: &[(&'static str, &'static str)], typed, rows| Console { path, fixed: fixed.to_vec(), typed, rows };
     let forms = [
         form(format!("/p/my-app/feedback/{feedback}/comments"), &[], ("body", "First", "Second"), "SELECT COUNT(*) FROM comments"),

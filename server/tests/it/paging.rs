@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{accounts::Scope, accounts::key::Access, feedback::Status, ids::FeedbackId, projects::Project};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
-use server::triage::{Edit, Seen, edit};
+use service::triage::{Edit, Seen, edit};
+use testing::feedback::{SOON, add};
 
 use crate::{
     keys::Program,
     on_both,
-    search::{SOON, add},
     support::{Client, Database, TestApp, sample},
 };
 
 const CALM: fn(&mut server::config::Config) = |config| {
-    (config.rate_per_address, config.rate_per_key) = (u32::MAX, u32::MAX);
+    (config.settings.rate_per_address, config.settings.rate_per_key) = (u32::MAX, u32::MAX);
 };
 
 async fn settled(t: &TestApp) {
@@ -105,7 +105,7 @@ fn counted(given: &[FeedbackId]) -> BTreeMap<FeedbackId, usize> {
 // H08, as it was reported: a record without the word arrives after the second page; then one in another project.
 on_both!(what_arrives_moves_nothing, CALM, |t: TestApp| async move {
     let (project, client) = t.owner().await;
-    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     let program = Program::new(&t, &project, Access::Read).await;
     let ids: BTreeSet<FeedbackId> = zebras(&t, &project, 60).await.into_iter().collect();
     for (whose, text) in [(&project, "something unrelated"), (&other, "something unrelated"), (&other, "a zebra elsewhere")] {
@@ -137,7 +137,7 @@ on_both!(what_arrives_moves_nothing, CALM, |t: TestApp| async move {
 // Everything that may be written between two pages, in any order.
 on_both!(whatever_is_written_between_pages_they_are_whole, CALM, |t: TestApp| async move {
     let (project, _) = t.owner().await;
-    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     let program = Program::new(&t, &project, Access::Read).await;
     let ids = zebras(&t, &project, 60).await;
     for seed in 0..4 {

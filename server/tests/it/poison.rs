@@ -5,7 +5,7 @@ use axum::{
     http::{Method, StatusCode},
 };
 use domain::accounts::{Role, Scope, key::Access};
-use server::keys::Wanted;
+use service::keys::Wanted;
 
 use crate::{
     matrix::{Filled, routes},
@@ -74,7 +74,7 @@ on_both!(one_row_that_cannot_be_read_breaks_nothing_else, |t: TestApp| async mov
         .await
         .unwrap();
     let wanted = Wanted { name: "A reader", access: Access::Write, days: None };
-    let key = server::keys::create(&t.app, &Scope::system(own.project.id), &wanted, "poison-key").await.unwrap().unwrap().secret;
+    let key = service::keys::create(&t.app, &Scope::system(own.project.id), &wanted, "poison-key").await.unwrap().unwrap().secret;
     let (key, program) = (format!("Bearer {key}"), t.anonymous());
     let document = program.get("/api/v1/openapi.json").await.json();
     let mut api: Vec<String> = document["paths"]
@@ -156,7 +156,7 @@ on_both!(one_row_that_cannot_be_read_breaks_nothing_else, |t: TestApp| async mov
     let sql = "UPDATE feedback SET kind = '!', status = '!', spam_reasons = '!' WHERE text <> 'The whole one'";
     t.app.store.write(move |tx| Box::pin(async move { Ok(sqlx::query(sql).execute(tx.conn()).await?) })).await.unwrap();
     t.app.search.stop().await;
-    std::fs::remove_dir_all(t.app.config.data.join("index")).unwrap();
+    std::fs::remove_dir_all(t.app.settings.data.join("index")).unwrap();
     t.app.search.start().await.unwrap();
     assert!(t.app.search.ready(std::time::Duration::from_secs(20)).await);
     let found = client.get(&format!("/p/{}/inbox?q=whole", own.project.slug)).await;

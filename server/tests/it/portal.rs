@@ -13,7 +13,7 @@ use domain::{
     tickets::{Author, State, Ticket},
 };
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
-use server::tickets;
+use service::tickets;
 
 use crate::{
     on_both,
@@ -168,7 +168,7 @@ on_both!(somebody_writes_reads_answers_and_opens_again, |t: TestApp| async move 
 
 on_both!(links_lead_nowhere_else, |t: TestApp| async move {
     let (project, _) = t.owner().await;
-    server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     let client = t.anonymous();
     let path = path(&write(&t, "key-00000001", &[], &[("a.png", &encoded(&picture(), ImageFormat::Png))]).await);
     let ticket = ticket_at(&t, &project, &path).await;
@@ -203,7 +203,7 @@ on_both!(links_lead_nowhere_else, |t: TestApp| async move {
     let mut arriving = tickets::files::Arriving::default();
     arriving.begin("secret.txt");
     arriving.push(b"secret");
-    let files = arriving.prepare(&t.app, server::limits::budget::Payer::Team).await.unwrap();
+    let files = arriving.prepare(&t.app, service::limits::budget::Payer::Team).await.unwrap();
     let noted = files[0].file.id;
     tickets::add_note(&t.app, &Scope::system(project.id), ticket.id, "note-0000001", "", files).await.unwrap();
     assert_eq!(client.get(&format!("{path}/files/{noted}")).await.status, StatusCode::NOT_FOUND);
@@ -214,8 +214,8 @@ on_both!(links_lead_nowhere_else, |t: TestApp| async move {
     assert_eq!(viewer.get(&format!("{own}{noted}")).await.body, "secret");
     assert_eq!(viewer.get(&format!("{own}{file}")).await.status, StatusCode::OK);
     assert_eq!(client.get(&format!("{own}{file}")).await.status, StatusCode::SEE_OTHER, "asked to sign in");
-    let stranger = server::accounts::create_staff(&t.app, "eve@example.com", "Eve", crate::support::PASSWORD).await.unwrap();
-    let theirs = server::projects::create(&t.app, "Theirs", vec![], Some(stranger)).await.unwrap();
+    let stranger = service::accounts::create_staff(&t.app, "eve@example.com", "Eve", crate::support::PASSWORD).await.unwrap();
+    let theirs = service::projects::create(&t.app, "Theirs", vec![], Some(stranger)).await.unwrap();
     let (_, eve) = t.member(&theirs, "eva@example.com", Role::Owner).await;
     assert_eq!(eve.get(&format!("{own}{file}")).await.status, StatusCode::NOT_FOUND);
     assert_eq!(eve.get(&format!("/p/theirs/feedback/{}/files/{file}", ticket.feedback)).await.status, StatusCode::NOT_FOUND);
@@ -347,7 +347,7 @@ on_both!(faults_stand_at_their_fields_and_files_wait, |t: TestApp| async move {
     assert_eq!(client.get(&format!("{path}/files/{}", held[0].id)).await.status, StatusCode::NOT_FOUND);
     assert!(t.app.store.held_files(&scope, &tickets::held_for(&project, "new", "answer-00001"), t.app.now()).await.unwrap().is_empty());
     t.clock.advance_ms(3 * 86_400_000);
-    server::jobs::purge(&t.app, &|| false).await.unwrap();
+    service::jobs::purge(&t.app, &|| false).await.unwrap();
     assert!(t.app.store.attachment_chunk(&scope, held[0].id, 0).await.unwrap().is_none());
     assert!(t.app.store.attachment_chunk(&scope, files[0].id, 0).await.unwrap().is_some(), "what was sent stays");
     // An empty answer is none, unless a file speaks.
@@ -492,7 +492,7 @@ on_both!(a_refused_form_keeps_files_of_people_only, |t: TestApp| async move {
     assert_eq!(held().await, before);
     // After an hour and a little nothing waits any more.
     t.clock.advance_ms(4_300_000);
-    server::jobs::purge(&t.app, &|| false).await.unwrap();
+    service::jobs::purge(&t.app, &|| false).await.unwrap();
     assert_eq!(held().await, 0);
 });
 
@@ -535,8 +535,8 @@ on_both!(
     long_texts_of_an_address_count_as_what_they_take_on_the_disk,
     |config: &mut server::config::Config| {
         config.trusted_proxies = server::config::TrustedProxies::Hops(1);
-        config.rate_per_address = 10_000;
-        config.rate_per_key = 10_000;
+        config.settings.rate_per_address = 10_000;
+        config.settings.rate_per_key = 10_000;
     },
     |t: TestApp| async move {
         t.owner().await;
@@ -573,7 +573,7 @@ on_both!(
     }
 );
 
-on_both!(a_project_holds_so_many_files, |config| config.files_per_project = 10, |t: TestApp| async move {
+on_both!(a_project_holds_so_many_files, |config| config.settings.files_per_project = 10, |t: TestApp| async move {
     t.owner().await;
     assert_eq!(write(&t, "key-00000001", &[], &[("a.txt", b"a few words")]).await.status, StatusCode::SEE_OTHER);
     t.clock.advance_ms(60_000);
@@ -586,7 +586,7 @@ on_both!(a_project_holds_so_many_files, |config| config.files_per_project = 10, 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disk_that_is_nearly_full_takes_words_and_no_files() {
-    let t = TestApp::with_config(Database::Sqlite, |config| config.keep_free = u64::MAX).await.unwrap();
+    let t = TestApp::with_settings(Database::Sqlite, |config| config.settings.keep_free = u64::MAX).await.unwrap();
     t.owner().await;
     let full = write(&t, "key-00000001", &[], &[("a.txt", b"a few words")]).await;
     assert_eq!(full.status, StatusCode::INSUFFICIENT_STORAGE);
@@ -606,9 +606,9 @@ fn retry_after(page: &Page) -> i64 {
 }
 
 async fn who_writes_too_often_waits(database: Database) {
-    let limited = TestApp::with_config(database, |config| {
+    let limited = TestApp::with_settings(database, |config| {
         config.trusted_proxies = server::config::TrustedProxies::Hops(1);
-        config.rate_per_address = 3;
+        config.settings.rate_per_address = 3;
     });
     let Some(t) = limited.await else { return };
     let (project, _) = t.owner().await;
@@ -647,9 +647,9 @@ async fn who_writes_too_often_waits(database: Database) {
 }
 
 async fn a_project_takes_so_much_from_all_together(database: Database) {
-    let Some(t) = TestApp::with_config(database, |config| config.rate_per_key = 2).await else { return };
+    let Some(t) = TestApp::with_settings(database, |config| config.settings.rate_per_key = 2).await else { return };
     t.owner().await;
-    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     let (started, elsewhere) = (opened(&t, "my-app").await, opened(&t, &other.slug).await);
     let client = t.anonymous();
     let write = async |slug: &str, started: &str, key: &str| {
@@ -694,8 +694,8 @@ async fn letters_are_promised_only_where_they_are_sent() {
     assert!(page.body.contains("No e-mail is sent") && !page.body.contains("comes to this address"), "{}", page.body);
     let german = without.anonymous().get("/p/my-app?lang=de").await;
     assert!(german.body.contains("Es wird keine E-Mail verschickt") && !german.body.contains("kommt an diese Adresse"), "{}", german.body);
-    let mail = server::config::Mail::for_tests(9).unwrap();
-    let with = TestApp::with_config(Database::Sqlite, |config| config.mail = Some(mail)).await.unwrap();
+    let mail = service::settings::Mail::for_tests(9).unwrap();
+    let with = TestApp::with_settings(Database::Sqlite, |config| config.settings.mail = Some(mail)).await.unwrap();
     with.owner().await;
     let page = with.anonymous().get("/p/my-app").await;
     assert!(!page.body.contains("No e-mail is sent") && page.body.contains("comes to this address"), "{}", page.body);
@@ -703,9 +703,9 @@ async fn letters_are_promised_only_where_they_are_sent() {
 
 async fn letters_to_strangers_have_an_end(database: Database) {
     let smtp = crate::smtp::Smtp::start().await;
-    let mail = server::config::Mail::for_tests(smtp.port).unwrap();
-    let mailing = TestApp::with_config(database, |config| {
-        config.mail = Some(mail);
+    let mail = service::settings::Mail::for_tests(smtp.port).unwrap();
+    let mailing = TestApp::with_settings(database, |config| {
+        config.settings.mail = Some(mail);
         config.trusted_proxies = server::config::TrustedProxies::Hops(1);
     });
     let Some(t) = mailing.await else { return };
@@ -723,20 +723,20 @@ async fn letters_to_strangers_have_an_end(database: Database) {
         let page = write(&format!("2001:db8:7:{n:x}::1"), n).await;
         assert_eq!(page.status, StatusCode::SEE_OTHER, "{n}: {}", page.body);
     }
-    server::jobs::run_due(&t.app).await.unwrap();
+    service::jobs::run_due(&t.app).await.unwrap();
     assert_eq!(smtp.letters().len(), 20);
     // Letters for a new password are none of these: who shares the network gets theirs.
     let form = [("x-forwarded-for", "2001:db8:7:1::1"), ("content-type", "application/x-www-form-urlencoded")];
     let forgot = Body::from("email=owner%40example.com&idempotency_key=forgot-key-1");
     assert_eq!(client.send(Method::POST, "/forgot", &form, forgot).await.status, StatusCode::SEE_OTHER);
-    server::jobs::run_due(&t.app).await.unwrap();
+    service::jobs::run_due(&t.app).await.unwrap();
     assert_eq!(smtp.letters().len(), 21);
     assert_eq!(write("198.51.100.7", 99).await.status, StatusCode::SEE_OTHER);
-    server::jobs::run_due(&t.app).await.unwrap();
+    service::jobs::run_due(&t.app).await.unwrap();
     assert_eq!(smtp.letters().len(), 22, "others still get theirs");
     t.clock.advance_ms(24 * 3_600_000);
     assert_eq!(write("2001:db8:7::1", 100).await.status, StatusCode::SEE_OTHER);
-    server::jobs::run_due(&t.app).await.unwrap();
+    service::jobs::run_due(&t.app).await.unwrap();
     assert_eq!(smtp.letters().len(), 23, "a day later the network has letters again");
 }
 

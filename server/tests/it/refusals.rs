@@ -157,7 +157,7 @@ on_both!(a_bare_status_never_reaches_a_person, |t: TestApp| async move {
 
 #[tokio::test]
 async fn a_row_that_must_be_there_and_is_not_is_our_fault() {
-    let error = server::error::Error::from(sqlx::Error::RowNotFound);
+    let error = service::error::Error::from(sqlx::Error::RowNotFound);
     assert!(error.refusal().is_none(), "it is logged, and no 404");
     let response = PageError(error).into_response();
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);

@@ -66,7 +66,7 @@ on_both!(a_reply_is_written_changed_deleted_and_taken_back, |t: TestApp| async m
 on_both!(replies_belong_to_their_project_and_viewers_only_read, |t: TestApp| async move {
     let (project, owner) = t.owner().await;
     let (_, viewer) = t.member(&project, "vera@example.com", Role::Viewer).await;
-    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     let (_, stranger) = t.member(&other, "sam@example.com", Role::Owner).await;
     owner.post("/p/my-app/replies", &[("name", "Secret"), ("body", "Inside words")]).await;
     let id = t.app.store.replies(&Scope::system(project.id)).await.unwrap()[0].id;

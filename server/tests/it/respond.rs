@@ -15,7 +15,7 @@ use search::{Ask, Sort};
 use serde_json::{Value, json};
 use server::http::respond::SUBMISSION_LIMIT;
 
-use server::triage::list::list;
+use service::triage::list::list;
 
 use crate::{
     identity::{EXPIRES, signed},
@@ -65,7 +65,7 @@ pub struct Setup {
 
 pub async fn setup(t: TestApp, origins: &[&str]) -> Setup {
     let origins = origins.iter().map(|o| (*o).to_owned()).collect();
-    let project = server::projects::create(&t.app, "My app", origins, None).await.unwrap();
+    let project = service::projects::create(&t.app, "My app", origins, None).await.unwrap();
     let survey: SurveyId = t.app.id();
     let (id, now) = (project.id, t.app.now().0);
     let draft = serde_json::to_string(&body()).unwrap();
@@ -278,12 +278,12 @@ on_both!(suspicion_that_comes_later_is_told_in_the_history, |t: TestApp| async m
     assert_eq!(s.feedback().await[0].status, Status::Spam);
     assert_eq!(s.history().await[0], "Earshot changed the status from New to Spam");
     // Whoever still saw it as new is told why it is not.
-    let staff = server::accounts::create_staff(&s.t.app, "ann@example.com", "Ann", crate::support::PASSWORD).await.unwrap();
+    let staff = service::accounts::create_staff(&s.t.app, "ann@example.com", "Ann", crate::support::PASSWORD).await.unwrap();
     let (project, now) = (s.project.id, s.t.app.now());
     s.t.app.store.write(move |tx| Box::pin(async move { tx.set_role(project, staff, Role::Triager, now).await })).await.unwrap();
     let ann = s.t.app.store.actor(staff).await.unwrap().scope(project, Role::Triager).unwrap();
-    let seen = [server::triage::Seen { id, version: 1 }];
-    let refused = server::triage::edit(&s.t.app, &ann, &seen, server::triage::Edit::Status(Status::Resolved)).await.unwrap_err();
+    let seen = [service::triage::Seen { id, version: 1 }];
+    let refused = service::triage::edit(&s.t.app, &ann, &seen, service::triage::Edit::Status(Status::Resolved)).await.unwrap_err();
     assert!(refused.to_string().contains("Earshot changed the status from New to Spam"), "{refused}");
 });
 
@@ -291,7 +291,7 @@ on_both!(nothing_is_written_to_another_projects_response, |t: TestApp| async mov
     let s = setup(t, &[]).await;
     let begun = s.post(&s.input("key-000001", &json!([["q1", "2"], ["q2", "Mine"]]), false)).await.json();
     let response: ResponseId = begun["id"].as_str().unwrap().parse().unwrap();
-    let other = Scope::system(server::projects::create(&s.t.app, "Other", vec![], None).await.unwrap().id);
+    let other = Scope::system(service::projects::create(&s.t.app, "Other", vec![], None).await.unwrap().id);
     let (survey, feedback, now) = (s.survey, s.feedback().await.remove(0), s.t.app.now());
     let contact = feedback.contact.unwrap();
     let digest = domain::responses::digest(&body(), &[]);
@@ -318,7 +318,7 @@ on_both!(only_who_began_a_response_adds_to_it, |t: TestApp| async move {
     let begun = s.post(&s.input("key-000001", &json!([["q1", "2"]]), false)).await.json();
     let mut forged = begun.clone();
     forged["token"] = json!("x");
-    let other = server::projects::create(&s.t.app, "Other", vec![], None).await.unwrap();
+    let other = service::projects::create(&s.t.app, "Other", vec![], None).await.unwrap();
     assert_eq!(s.put(&forged, &s.input("", &json!([]), true)).await.status, StatusCode::NOT_FOUND);
     let mut input = s.input("", &json!([]), true);
     input["token"] = begun["token"].clone();
@@ -510,7 +510,7 @@ on_both!(what_a_person_said_before_is_found_by_their_new_name, |t: TestApp| asyn
     assert_eq!(told().await, 1);
     s.t.clock.advance_ms(1_000);
     input["idempotency_key"] = json!("key-000002");
-    let secret = server::identity::create(&s.t.app, &Scope::system(s.project.id), "secret-key-1").await.unwrap().unwrap();
+    let secret = service::identity::create(&s.t.app, &Scope::system(s.project.id), "secret-key-1").await.unwrap().unwrap();
     let claim = json!({ "id": "42", "name": "Bo", "email": "bo@site.example", "expires": EXPIRES });
     input["context"]["contact"] = signed(&secret, claim);
     s.post(&input).await;
@@ -691,7 +691,7 @@ on_both!(pages_speak_the_asked_language, |t: TestApp| async move {
 
 #[tokio::test]
 async fn too_many_submissions_wait() {
-    let t = TestApp::with_config(Database::Sqlite, |c| c.rate_per_address = 3).await.unwrap();
+    let t = TestApp::with_settings(Database::Sqlite, |c| c.settings.rate_per_address = 3).await.unwrap();
     let s = setup(t, &[]).await;
     for n in 0..3 {
         assert_eq!(s.post(&s.input(&format!("key-{n:06}"), &json!([["q1", "9"]]), true)).await.status, StatusCode::CREATED);
@@ -717,8 +717,8 @@ async fn too_many_submissions_wait() {
 
 #[tokio::test]
 async fn behind_a_proxy_the_client_does_not_choose_the_address_that_is_counted() {
-    let t = TestApp::with_config(Database::Sqlite, |c| {
-        c.rate_per_address = 1;
+    let t = TestApp::with_settings(Database::Sqlite, |c| {
+        c.settings.rate_per_address = 1;
         c.trusted_proxies = server::config::TrustedProxies::Hops(1);
     });
     let s = setup(t.await.unwrap(), &[]).await;
@@ -733,13 +733,13 @@ async fn behind_a_proxy_the_client_does_not_choose_the_address_that_is_counted()
 
 #[tokio::test]
 async fn one_project_does_not_use_up_anothers_limit() {
-    let t = TestApp::with_config(Database::Sqlite, |c| c.rate_per_key = 2).await.unwrap();
+    let t = TestApp::with_settings(Database::Sqlite, |c| c.settings.rate_per_key = 2).await.unwrap();
     let s = setup(t, &[]).await;
     for n in 0..3 {
         let page = s.post(&s.input(&format!("key-{n:06}"), &json!([["q1", "9"]]), true)).await;
         assert_eq!(page.status == StatusCode::TOO_MANY_REQUESTS, n == 2, "{n}");
     }
-    let other = server::projects::create(&s.t.app, "Other", vec![], None).await.unwrap();
+    let other = service::projects::create(&s.t.app, "Other", vec![], None).await.unwrap();
     let url = format!("/embed/v1/{}/responses", other.key);
     let page = s.t.anonymous().json(Method::POST, &url, &[], &s.input("key-000009", &json!([]), true)).await;
     assert_eq!(page.status, StatusCode::NOT_FOUND, "its own budget is whole");
@@ -747,7 +747,7 @@ async fn one_project_does_not_use_up_anothers_limit() {
 
 on_both!(
     a_project_is_closed_by_what_is_stored_alone,
-    |c| (c.rate_per_key, c.trusted_proxies) = (3, server::config::TrustedProxies::Hops(1)),
+    |c| (c.settings.rate_per_key, c.trusted_proxies) = (3, server::config::TrustedProxies::Hops(1)),
     |t: TestApp| async move {
         let s = setup(t, &[]).await;
         let from = async |address: &str, input: &Value| {
@@ -777,7 +777,7 @@ on_both!(
 
 on_both!(
     a_network_is_counted_as_a_whole,
-    |c| (c.rate_per_address, c.rate_per_key, c.trusted_proxies) = (3, 20, server::config::TrustedProxies::Hops(1)),
+    |c| (c.settings.rate_per_address, c.settings.rate_per_key, c.trusted_proxies) = (3, 20, server::config::TrustedProxies::Hops(1)),
     |t: TestApp| async move {
         let s = setup(t, &[]).await;
         let from = async |address: String, n: u32| {
@@ -796,7 +796,7 @@ on_both!(
 
 on_both!(
     what_the_head_tells_is_judged_before_the_body,
-    |c| (c.rate_per_address, c.trusted_proxies) = (5, server::config::TrustedProxies::Hops(1)),
+    |c| (c.settings.rate_per_address, c.trusted_proxies) = (5, server::config::TrustedProxies::Hops(1)),
     |t: TestApp| async move {
         let s = setup(t, &[SITE]).await;
         let input = s.input("key-000001", &json!([["q1", "9"]]), true).to_string();
@@ -1017,4 +1017,40 @@ on_both!(a_key_alone_gives_nobody_another_persons_response, |t: TestApp| async m
     let changed = s.put(&first, &s.input("", &json!([["q1", "1"], ["q2", "Slow"]]), true)).await;
     assert_eq!(changed.status, StatusCode::OK, "{}", changed.body);
     assert_eq!(s.feedback().await.into_iter().filter(|f| f.text == "Slow").count(), 1);
+});
+
+on_both!(what_is_remembered_of_a_survey_is_never_believed_blindly, |t: TestApp| async move {
+    let s = setup(t, &[]).await;
+    let client = s.t.anonymous();
+    let run = async |sql: &'static str| {
+        let change = s.t.app.store.write(move |tx| {
+            Box::pin(async move {
+                sqlx::query(sql).execute(tx.conn()).await?;
+                Ok(())
+            })
+        });
+        change.await.unwrap();
+    };
+    let send = async |key: &'static str| {
+        let path = format!("/embed/v1/{}/responses", s.project.key);
+        let headers = [("idempotency-key", key), ("origin", SITE)];
+        let body = json!({ "survey": s.survey, "answers": [["q1", "9"]], "finished": true });
+        client.json(Method::POST, &path, &headers, &body).await.status
+    };
+    assert_eq!(send("first-key-1").await, StatusCode::CREATED);
+    assert!(s.t.app.remembered.get(s.survey).is_some(), "else this tests nothing");
+    assert_eq!(send("first-key-2").await, StatusCode::CREATED);
+    // As another process would, unseen by this one.
+    run("UPDATE surveys SET status = 'paused'").await;
+    assert_eq!(send("second-key").await, StatusCode::CONFLICT);
+    assert_eq!(send("first-key-2").await, StatusCode::CREATED, "a retry gets the first answer");
+    run("UPDATE surveys SET status = 'live'").await;
+    assert_eq!(send("second-key").await, StatusCode::CREATED);
+    run("UPDATE projects SET origins = '[\"https://other.example\"]'").await;
+    assert_eq!(send("third-key").await, StatusCode::FORBIDDEN);
+    run("UPDATE projects SET origins = '[]'").await;
+    assert_eq!(send("third-key").await, StatusCode::CREATED);
+    run("UPDATE projects SET public_key = 'another'").await;
+    assert_eq!(send("fourth-key").await, StatusCode::NOT_FOUND);
+    assert_eq!(s.count("SELECT COUNT(*) FROM responses").await, 4);
 });

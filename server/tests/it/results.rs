@@ -10,7 +10,7 @@ use domain::{
     surveys::{Answer, Choice, Launch, Question, QuestionKind, SurveyBody, stats},
     zone::UTC,
 };
-use server::surveys::results::{self, Days, Results};
+use service::surveys::results::{self, Days, Results};
 
 use crate::{on_both, support::TestApp};
 
@@ -53,9 +53,9 @@ struct Fixture<'a> {
 impl<'a> Fixture<'a> {
     async fn new(t: &'a TestApp, project: Project) -> Self {
         let scope = Scope::system(project.id);
-        let survey = server::surveys::create_with(&t.app, &scope, "How is it", body(), "key-00001").await.unwrap();
+        let survey = service::surveys::create_with(&t.app, &scope, "How is it", body(), "key-00001").await.unwrap();
         let row = t.app.store.survey(&scope, survey).await.unwrap().unwrap();
-        let version = server::surveys::publish(&t.app, &scope, survey, row.revision, "key-00002").await.unwrap().version;
+        let version = service::surveys::publish(&t.app, &scope, survey, row.revision, "key-00002").await.unwrap().version;
         Self { t, project, scope, survey, version }
     }
 
@@ -132,7 +132,7 @@ fn chosen(ids: &[&str], other: Option<&str>) -> String {
 }
 
 async fn quiet(t: &TestApp) -> Project {
-    server::projects::create(&t.app, "Quiet", vec![], None).await.unwrap()
+    service::projects::create(&t.app, "Quiet", vec![], None).await.unwrap()
 }
 
 on_both!(numbers_are_those_counted_by_hand, |t: TestApp| async move {

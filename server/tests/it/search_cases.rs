@@ -4,10 +4,11 @@
 use domain::triage::TriageQuery;
 use search::highlight;
 
+use testing::feedback::{SOON, add, hits, plain, project, say};
+
 use crate::{
     keys::Program,
     on_both,
-    search::{SOON, add, hits, plain, project, say},
     support::{TestApp, sample},
 };
 
@@ -170,7 +171,7 @@ on_both!(surveys_are_found_by_their_names, |t: TestApp| async move {
     .into_iter()
     .enumerate()
     {
-        let survey = server::surveys::create(&t.app, &scope, "blank", name, &format!("key-{n}-of-test")).await.unwrap();
+        let survey = service::surveys::create(&t.app, &scope, "blank", name, &format!("key-{n}-of-test")).await.unwrap();
         let ids = say(&t, project.id, &[(&format!("said there {n}"), &|f| f.survey = Some(survey))]).await;
         for query in queries {
             let query = format!("survey:{query}");

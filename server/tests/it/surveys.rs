@@ -5,7 +5,7 @@ use domain::{
     accounts::{Role, Scope},
     surveys::{Launch, QuestionKind, SurveyStatus, question::KINDS, templates::TEMPLATES},
 };
-use server::surveys;
+use service::surveys;
 
 use crate::{
     on_both,
@@ -13,7 +13,7 @@ use crate::{
 };
 
 on_both!(every_template_becomes_a_survey_that_people_can_answer, |t: TestApp| async move {
-    let project = server::projects::create(&t.app, "My app", vec![], None).await.unwrap();
+    let project = service::projects::create(&t.app, "My app", vec![], None).await.unwrap();
     let scope = Scope::system(project.id);
     for template in TEMPLATES {
         let key = format!("create-{}", template.key);
@@ -39,7 +39,7 @@ on_both!(every_template_becomes_a_survey_that_people_can_answer, |t: TestApp| as
 
 on_both!(a_new_survey_speaks_the_projects_language, |t: TestApp| async move {
     let (project, owner) = t.owner().await;
-    let seen = server::projects::stamp(&project);
+    let seen = service::projects::stamp(&project);
     let settings = [("seen", seen.as_str()), ("name", "My app"), ("language", "de"), ("accent", "#3868d8"), ("theme", "auto")];
     assert_eq!(owner.post("/p/my-app/settings", &settings).await.status, StatusCode::SEE_OTHER);
     let scope = Scope::system(project.id);
@@ -52,7 +52,7 @@ on_both!(a_new_survey_speaks_the_projects_language, |t: TestApp| async move {
 
 #[tokio::test]
 async fn behind_a_proxy_links_are_those_that_people_reached_us_by() {
-    let t = TestApp::with_config(crate::support::Database::Sqlite, |c| c.trusted_proxies = server::config::TrustedProxies::Hops(1))
+    let t = TestApp::with_settings(crate::support::Database::Sqlite, |c| c.trusted_proxies = server::config::TrustedProxies::Hops(1))
         .await
         .unwrap();
     let (project, owner) = t.owner().await;
@@ -99,7 +99,7 @@ on_both!(a_second_button_is_told_to_be_hidden, |t: TestApp| async move {
 });
 
 on_both!(only_an_admin_makes_surveys, |t: TestApp| async move {
-    let project = server::projects::create(&t.app, "My app", vec![], None).await.unwrap();
+    let project = service::projects::create(&t.app, "My app", vec![], None).await.unwrap();
     let staff = domain::ids::StaffId(t.app.ids.uuid());
     let actor = domain::accounts::Actor { staff, roles: vec![(project.id, Role::Triager)] };
     let scope = actor.scope(project.id, Role::Viewer).unwrap();
@@ -511,8 +511,8 @@ on_both!(low_roles_look_and_strangers_see_nothing, |t: TestApp| async move {
         assert_eq!(low.post(&url.replace("edit", "duplicate"), &[]).await.status, StatusCode::FORBIDDEN);
     }
     // An admin of another project, through their own project's address.
-    let staff = server::accounts::create_staff(&t.app, "eve@example.com", "Eve", PASSWORD).await.unwrap();
-    server::projects::create(&t.app, "Other app", vec![], Some(staff)).await.unwrap();
+    let staff = service::accounts::create_staff(&t.app, "eve@example.com", "Eve", PASSWORD).await.unwrap();
+    service::projects::create(&t.app, "Other app", vec![], Some(staff)).await.unwrap();
     let eve = t.anonymous();
     eve.post("/sign-in", &[("email", "eve@example.com"), ("password", PASSWORD)]).await;
     let foreign = url.replace("my-app", "other-app");

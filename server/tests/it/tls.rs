@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use domain::webhooks::address::Block;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer};
-use server::{
-    config::Mail,
+use service::settings::Mail;
+use service::{
     jobs,
     mail::{self, TicketLetter, TicketPost},
     webhooks::client::{Answer, Head, Lookup, Sender},
@@ -109,7 +109,7 @@ async fn webhooks_are_sent_over_tls_to_whom_an_authority_knows() {
 async fn mailing(smtp: &Smtp, login: &str, authorities: Vec<Vec<u8>>) -> TestApp {
     let url = format!("smtp://{login}@127.0.0.1:{}?tls=required", smtp.port);
     let mail = Mail::for_tests_at(&url, authorities).unwrap();
-    TestApp::with_config(Database::Sqlite, |config| config.mail = Some(mail)).await.unwrap()
+    TestApp::with_settings(Database::Sqlite, |config| config.settings.mail = Some(mail)).await.unwrap()
 }
 
 /// Sends a letter, and gives how it stands.

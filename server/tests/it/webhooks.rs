@@ -25,7 +25,7 @@ use domain::{
     tickets::NewTicket,
     webhooks::{DeliveryState, EventKind, address::Block},
 };
-use server::{
+use service::{
     backlog,
     tickets::Submission,
     webhooks::{
@@ -93,7 +93,7 @@ async fn open(t: &TestApp) -> (Project, Scope) {
 }
 
 async fn local(database: crate::support::Database) -> Option<TestApp> {
-    TestApp::with_config(database, |config| config.webhook_allow = blocks(&["127.0.0.1"])).await
+    TestApp::with_settings(database, |config| config.settings.webhook_allow = blocks(&["127.0.0.1"])).await
 }
 
 fn input(url: &str, kinds: &[EventKind]) -> EndpointInput {
@@ -149,7 +149,7 @@ macro_rules! on_both_local {
 const SETTLED: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// As [`deliver_due`], when everything that was said can be told.
-async fn told(app: &server::state::AppState, sender: &Sender) -> server::error::Result<usize> {
+async fn told(app: &service::state::AppState, sender: &Sender) -> service::error::Result<usize> {
     assert!(app.search.caught_up(SETTLED).await);
     deliver_due(app, sender).await
 }
@@ -227,7 +227,7 @@ on_both_local!(the_backlog_tells_in_its_own_transaction, |t: TestApp| async move
     assert_eq!((got[0]["type"].as_str(), got[0]["data"]["title"].as_str()), (Some("backlog_item.created"), Some("Faster export")));
     assert_eq!((got[1]["type"].as_str(), got[1]["data"]["title"].as_str()), (Some("backlog_item.updated"), Some("Much faster export")));
     // Another project's webhook hears nothing of it.
-    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     let foreign = Scope::system(other.id);
     endpoint(&t, &foreign, port, &[EventKind::BacklogItemCreated]).await;
     backlog::create(&t.app, &scope, "another-key", "Mine alone", "").await.unwrap();
@@ -269,7 +269,7 @@ on_both_local!(a_ticket_that_triage_closes_or_opens_is_told_as_from_the_desk, |t
             NewTicket { subject: format!("Till {n}"), message: "It beeps.".into(), email: "ann@example.com".into(), name: String::new() };
         let submission =
             Submission { ticket, signals: Some(Signals { elapsed_ms: Some(60_000), ..Signals::default() }), ..Submission::default() };
-        tickets.push(server::tickets::submit(&t.app, &project, &format!("ticket-key-{n}"), submission).await.unwrap());
+        tickets.push(service::tickets::submit(&t.app, &project, &format!("ticket-key-{n}"), submission).await.unwrap());
     }
     let told = async || -> Vec<(String, i64, String)> {
         deliver_due(&t.app, &sender).await.unwrap();
@@ -302,12 +302,12 @@ on_both_local!(a_ticket_that_triage_closes_or_opens_is_told_as_from_the_desk, |t
     assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.body);
     assert_eq!(told().await, [("ticket.closed".into(), 2, "closed".into()), ("ticket.closed".into(), 3, "closed".into())]);
     // … and the desk, which tells it once, as it did.
-    server::tickets::close(&t.app, &scope, tickets[0].ticket).await.unwrap();
+    service::tickets::close(&t.app, &scope, tickets[0].ticket).await.unwrap();
     assert_eq!(told().await, [("ticket.closed".into(), 1, "closed".into())]);
-    server::tickets::reopen(&t.app, &scope, tickets[0].ticket).await.unwrap();
+    service::tickets::reopen(&t.app, &scope, tickets[0].ticket).await.unwrap();
     assert_eq!(told().await, [("ticket.reopened".into(), 1, "open".into())]);
-    let close = server::tickets::patch::Patch { closed: Some(true), ..Default::default() };
-    server::tickets::patch::patch(&t.app, &scope, tickets[0].ticket, version(0).await, close).await.unwrap();
+    let close = service::tickets::patch::Patch { closed: Some(true), ..Default::default() };
+    service::tickets::patch::patch(&t.app, &scope, tickets[0].ticket, version(0).await, close).await.unwrap();
     assert_eq!(told().await, [("ticket.closed".into(), 1, "closed".into())]);
 });
 
@@ -402,14 +402,14 @@ async fn letters(t: &TestApp) -> Vec<(String, String, String)> {
 }
 
 async fn admins_hear_of_it(database: crate::support::Database) {
-    let mail = server::config::Mail::for_tests(9).unwrap();
-    let mailing = TestApp::with_config(database, |config| {
-        config.webhook_allow = blocks(&["127.0.0.1"]);
-        config.mail = Some(mail);
+    let mail = service::settings::Mail::for_tests(9).unwrap();
+    let mailing = TestApp::with_settings(database, |config| {
+        config.settings.webhook_allow = blocks(&["127.0.0.1"]);
+        config.settings.mail = Some(mail);
     });
     let Some(t) = mailing.await else { return };
     let (project, _) = t.owner().await;
-    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     t.member(&project, "ada@example.com", Role::Admin).await;
     t.member(&project, "tim@example.com", Role::Triager).await;
     t.member(&other, "sam@example.com", Role::Owner).await;
@@ -496,10 +496,10 @@ on_both_local!(what_was_told_a_month_ago_is_forgotten, |t: TestApp| async move {
     let event = webhooks::test(&t.app, &scope, "test-key-1", id).await.unwrap();
     deliver_due(&t.app, &sender(&["127.0.0.1"])).await.unwrap();
     t.clock.advance_ms(29 * 86_400_000);
-    server::jobs::purge(&t.app, &|| false).await.unwrap();
+    service::jobs::purge(&t.app, &|| false).await.unwrap();
     assert!(t.app.store.delivery(&scope, id, event).await.unwrap().is_some());
     t.clock.advance_ms(2 * 86_400_000);
-    server::jobs::purge(&t.app, &|| false).await.unwrap();
+    service::jobs::purge(&t.app, &|| false).await.unwrap();
     assert!(t.app.store.delivery(&scope, id, event).await.unwrap().is_none());
     webhooks::delete(&t.app, &scope, id).await.unwrap();
     assert!(t.app.store.endpoint(&scope, id).await.unwrap().is_none());
@@ -604,7 +604,7 @@ on_both!(only_admins_and_only_of_the_project_may, |t: TestApp| async move {
     ] {
         assert!(webhooks::create(&t.app, &scope, "some-key-2", &input(url, kinds)).await.is_err(), "{url}");
     }
-    let foreign = Scope::system(server::projects::create(&t.app, "Other", vec![], None).await.unwrap().id);
+    let foreign = Scope::system(service::projects::create(&t.app, "Other", vec![], None).await.unwrap().id);
     assert!(t.app.store.endpoint(&foreign, id).await.unwrap().is_none());
     assert!(webhooks::edit(&t.app, &foreign, id, 1, &good).await.is_err());
     assert!(webhooks::set_enabled(&t.app, &foreign, id, false).await.is_err());
@@ -657,7 +657,7 @@ on_both_local!(pages_make_try_and_change_webhooks, |t: TestApp| async move {
     let (_, triager) = t.member(&project, "triager@example.com", Role::Triager).await;
     assert_eq!(triager.get(&here).await.status, StatusCode::FORBIDDEN);
     assert!(!triager.get(&base).await.body.contains(&url));
-    let other = server::projects::create(&t.app, "Other", vec![], None).await.unwrap();
+    let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     let (_, stranger) = t.member(&other, "stranger@example.com", Role::Owner).await;
     let id = here.rsplit('/').next().unwrap();
     assert_eq!(stranger.get(&format!("/p/{}/webhooks/{id}", other.slug)).await.status, StatusCode::NOT_FOUND);
@@ -698,8 +698,8 @@ on_both_local!(spam_that_is_set_free_is_told_once_and_nothing_before, |t: TestAp
     };
     let tag = async |id: domain::ids::FeedbackId, tag: &str| {
         let seen = t.app.store.feedback_by_ids(&scope, &[id]).await.unwrap()[0].version;
-        let edit = server::triage::Edit::Tags { add: vec![tag.to_owned()], remove: vec![] };
-        server::triage::edit(&t.app, &scope, &[server::triage::Seen { id, version: seen }], edit).await.unwrap();
+        let edit = service::triage::Edit::Tags { add: vec![tag.to_owned()], remove: vec![] };
+        service::triage::edit(&t.app, &scope, &[service::triage::Seen { id, version: seen }], edit).await.unwrap();
     };
 
     // Feedback: born as spam, changed, set free, changed, spam again, free again.
@@ -721,11 +721,11 @@ on_both_local!(spam_that_is_set_free_is_told_once_and_nothing_before, |t: TestAp
     assert_eq!(heard().await, [pair("feedback.created", "")]);
 
     // A ticket: what its writer says and does is not told while the ticket itself is not.
-    let made = server::tickets::submit(&t.app, &project, "ticket-key-1", suspicious("Till")).await.unwrap();
-    let more = server::tickets::Addition { body: "Hello?".into(), ..Default::default() };
-    server::tickets::requester_reply(&t.app, &project, made.ticket, "answer-key-1", more).await.unwrap();
-    server::tickets::requester_close(&t.app, &project, made.ticket).await.unwrap();
-    server::tickets::requester_reopen(&t.app, &project, made.ticket).await.unwrap();
+    let made = service::tickets::submit(&t.app, &project, "ticket-key-1", suspicious("Till")).await.unwrap();
+    let more = service::tickets::Addition { body: "Hello?".into(), ..Default::default() };
+    service::tickets::requester_reply(&t.app, &project, made.ticket, "answer-key-1", more).await.unwrap();
+    service::tickets::requester_close(&t.app, &project, made.ticket).await.unwrap();
+    service::tickets::requester_reopen(&t.app, &project, made.ticket).await.unwrap();
     assert!(heard().await.is_empty());
     set(made.feedback, "new").await;
     assert_eq!(heard().await, [pair("feedback.created", ""), pair("ticket.created", "It beeps."), pair("ticket.message_added", "Hello?")]);
@@ -734,19 +734,19 @@ on_both_local!(spam_that_is_set_free_is_told_once_and_nothing_before, |t: TestAp
     assert_eq!(heard().await, [pair("feedback.updated", "")], "and once only");
 
     // Set free by an answer, or by closing it: first that it was opened, then that.
-    let made = server::tickets::submit(&t.app, &project, "ticket-key-2", suspicious("Map")).await.unwrap();
-    let reply = server::tickets::Reply { body: "Which one?".into(), ..Default::default() };
-    server::tickets::staff_reply(&t.app, &scope, made.ticket, "reply-key-1", reply).await.unwrap();
+    let made = service::tickets::submit(&t.app, &project, "ticket-key-2", suspicious("Map")).await.unwrap();
+    let reply = service::tickets::Reply { body: "Which one?".into(), ..Default::default() };
+    service::tickets::staff_reply(&t.app, &scope, made.ticket, "reply-key-1", reply).await.unwrap();
     assert_eq!(
         heard().await,
         [pair("feedback.created", ""), pair("ticket.created", "It beeps."), pair("ticket.message_added", "Which one?")]
     );
     for (key, by_status) in [("ticket-key-3", true), ("ticket-key-4", false)] {
-        let made = server::tickets::submit(&t.app, &project, key, suspicious("Door")).await.unwrap();
+        let made = service::tickets::submit(&t.app, &project, key, suspicious("Door")).await.unwrap();
         if by_status {
             set(made.feedback, "resolved").await;
         } else {
-            server::tickets::close(&t.app, &scope, made.ticket).await.unwrap();
+            service::tickets::close(&t.app, &scope, made.ticket).await.unwrap();
         }
         assert_eq!(heard().await, [pair("feedback.created", ""), pair("ticket.closed", "closed"), pair("ticket.created", "It beeps.")]);
     }
@@ -765,8 +765,8 @@ on_both_local!(a_response_taken_for_spam_is_told_when_it_is_set_free, |t: TestAp
     assert!(more.status.is_success(), "{}", more.body);
     assert_eq!(told(&s.t.app, &sender).await.unwrap(), 0);
     let id = s.feedback().await[0].id;
-    let seen = server::triage::Seen { id, version: s.feedback().await[0].version };
-    server::triage::edit(&s.t.app, &scope, &[seen], server::triage::Edit::Status(Status::New)).await.unwrap();
+    let seen = service::triage::Seen { id, version: s.feedback().await[0].version };
+    service::triage::edit(&s.t.app, &scope, &[seen], service::triage::Edit::Status(Status::New)).await.unwrap();
     assert_eq!(told(&s.t.app, &sender).await.unwrap(), 1);
     assert_eq!(json(&receiver.take()[0])["type"], "feedback.created");
 });

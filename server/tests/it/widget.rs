@@ -6,7 +6,7 @@ use axum::{
 };
 use domain::accounts::{Scope, key::Access};
 use serde_json::{Value, json};
-use server::projects::{self, Settings};
+use service::projects::{self, Settings};
 
 use crate::{
     keys::Program,

@@ -5,10 +5,10 @@ use axum::{
     http::{Method, StatusCode, header},
 };
 use domain::{Timestamp, accounts::Role, projects::Project};
+use testing::feedback::{plain, say};
 
 use crate::{
     on_both,
-    search::{plain, say},
     support::{Client, TestApp},
 };
 
@@ -86,9 +86,9 @@ on_both!(h20_files_come_and_go_in_the_zone_of_the_project, |t: TestApp| async mo
     let scope = domain::accounts::Scope::system(project.id);
     let file = "text,created_at\nplain,2026-11-23 00:30\nserial,46349.5\nzoned,2026-11-23T00:30:00+01:00\n";
     let key = "key-00001";
-    let mut upload = server::imports::begin_upload(&t.app, &scope, "file.csv", key).await.unwrap();
+    let mut upload = service::imports::begin_upload(&t.app, &scope, "file.csv", key).await.unwrap();
     upload.push(&t.app, &scope, file.as_bytes()).await.unwrap();
-    let import = server::imports::find(&t.app, &scope, upload.finish(&t.app, &scope).await.unwrap()).await.unwrap();
+    let import = service::imports::find(&t.app, &scope, upload.finish(&t.app, &scope).await.unwrap()).await.unwrap();
     let page = client.get(&format!("/p/{}/imports/{}", project.slug, import.id)).await.body;
     for told in
         ["23 Nov 2026, 00:30 UTC+9", "23 Nov 2026, 12:00 UTC+9", "23 Nov 2026, 08:30 UTC+9", "read in the project’s time zone, Asia/Tokyo"]
@@ -96,8 +96,8 @@ on_both!(h20_files_come_and_go_in_the_zone_of_the_project, |t: TestApp| async mo
         assert!(page.contains(told), "{told}: {page}");
     }
     let mapping = domain::imports::Mapping::parse("text=text,created_at=created_at").unwrap();
-    server::imports::start(&t.app, &scope, &import, mapping).await.unwrap();
-    server::jobs::run_due(&t.app).await.unwrap();
+    service::imports::start(&t.app, &scope, &import, mapping).await.unwrap();
+    service::jobs::run_due(&t.app).await.unwrap();
     let stored: Vec<(String, i64)> =
         sqlx::query_as("SELECT text, created_at FROM feedback ORDER BY text").fetch_all(t.app.store.reader()).await.unwrap();
     let stored: Vec<(String, String)> = stored.into_iter().map(|(text, at)| (text, Timestamp(at).rfc3339())).collect();

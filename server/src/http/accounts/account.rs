@@ -15,13 +15,13 @@ use domain::{
     zone::UTC,
 };
 use leptos::prelude::*;
-use store::sessions::session_hash;
-
-use super::super::{console::Console, error::PageResult, forms::Form};
-use crate::{
+use service::{
     accounts::own,
     error::{Error, Result},
 };
+use store::sessions::session_hash;
+
+use super::super::{console::Console, error::PageResult, forms::Form};
 
 fn this_session(console: &Console) -> String {
     console.session.id().as_ref().map(session_hash).unwrap_or_default()

@@ -11,6 +11,11 @@ use axum::{
 };
 use domain::FieldErrors;
 use leptos::prelude::*;
+use service::{
+    accounts::invitations,
+    error::{Error, Result},
+    state::AppState,
+};
 use store::{hash::hash_token, invitations::Invitation};
 use tower_sessions::Session;
 
@@ -23,11 +28,6 @@ use super::{
         security::Nonce,
     },
     begin_session,
-};
-use crate::{
-    accounts::invitations,
-    error::{Error, Result},
-    state::AppState,
 };
 
 fn gone(app: &AppState, nonce: &Nonce) -> Response {

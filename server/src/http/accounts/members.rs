@@ -23,11 +23,7 @@ use domain::{
 };
 use leptos::prelude::*;
 use serde::Deserialize;
-use store::mail::LetterRow;
-use uuid::Uuid;
-
-use super::super::{address::BaseUrl, console::Console, error::PageResult, forms::Form, webhooks};
-use crate::{
+use service::{
     accounts::{
         invitations::{self, Invited},
         leaving::{self, Decisions, Left},
@@ -35,6 +31,10 @@ use crate::{
     },
     error::{Error, Result},
 };
+use store::mail::LetterRow;
+use uuid::Uuid;
+
+use super::super::{address::BaseUrl, console::Console, error::PageResult, forms::Form, webhooks};
 
 /// What a rendering adds to what is stored.
 #[derive(Default)]
@@ -83,7 +83,7 @@ async fn page(console: &Console, scope: &Scope, status: StatusCode, extra: Extra
         link: extra.link,
         mailed: extra.mailed,
         replaced: extra.replaced,
-        mail: app.config.mail.is_some(),
+        mail: app.settings.mail.is_some(),
         email: extra.email,
         role: extra.role.unwrap_or(Role::Triager),
         errors: extra.errors,
@@ -187,7 +187,7 @@ async fn leaving_page(
             .collect(),
         may_hand_over,
         links: if scope.role() >= Role::Admin { links } else { 0 },
-        mail: app.config.mail.is_some(),
+        mail: app.settings.mail.is_some(),
         errors,
     };
     let key = console.form_key();
@@ -236,7 +236,7 @@ pub(super) async fn invite(console: Console, BaseUrl(base): BaseUrl, form: Form)
     match made {
         Ok(Some(Invited { token, replaced })) => {
             let to = form.get("email").trim();
-            let mailed = (console.app.config.mail.is_some() && !to.is_empty()).then(|| to.to_owned());
+            let mailed = (console.app.settings.mail.is_some() && !to.is_empty()).then(|| to.to_owned());
             let extra = Extra { link: Some(format!("{base}/invite/{token}")), mailed, replaced, ..Extra::default() };
             Ok(page(&console, &scope, StatusCode::OK, extra).await?)
         }

@@ -19,12 +19,12 @@ use axum::{
 use store::sessions;
 
 use super::error::{AskToSignIn, PageError};
-use crate::state::AppState;
+use crate::http::Web;
 
 pub use session::begin_session;
 
 /// This capability's routes.
-pub fn routes() -> Router<AppState> {
+pub fn routes() -> Router<Web> {
     Router::new()
         .route("/", get(start::home))
         .route("/inbox", get(start::inbox))

@@ -8,15 +8,15 @@ use axum::{
 };
 use domain::FieldErrors;
 use leptos::prelude::*;
+use service::{accounts::reset, error::Error, state::AppState};
 
 use super::{
     super::{address::ClientAddress, console::plain_page, error::PageResult, forms::Form, security::Nonce},
     session::in_words,
 };
-use crate::{accounts::reset, error::Error, state::AppState};
 
 fn ask_page(app: &AppState, nonce: &Nonce, status: StatusCode, email: &str, errors: FieldErrors) -> Response {
-    let (mail, email, key) = (app.config.mail.is_some(), email.to_owned(), app.ids.uuid().to_string());
+    let (mail, email, key) = (app.settings.mail.is_some(), email.to_owned(), app.ids.uuid().to_string());
     plain_page(app, nonce, status, "Forgot your password?", move || {
         view! { <ForgotPage mail=mail email=email errors=errors idempotency_key=key /> }
     })

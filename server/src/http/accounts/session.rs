@@ -9,6 +9,11 @@ use axum::{
 use domain::{FieldErrors, accounts::safe_next, ids::StaffId};
 use leptos::prelude::*;
 use serde::Deserialize;
+use service::{
+    accounts::{setup, sign_in as use_case},
+    error::{Error, Result},
+    state::AppState,
+};
 use store::sessions::{ADDRESS, AGENT, RENEWED, STAFF};
 use tower_sessions::Session;
 
@@ -19,11 +24,6 @@ use super::super::{
     error::{PageError, PageResult},
     forms::Form,
     security::Nonce,
-};
-use crate::{
-    accounts::{setup, sign_in as use_case},
-    error::{Error, Result},
-    state::AppState,
 };
 
 /// The cookie of a browser that signed in before; see [`use_case::new_device`].

@@ -11,6 +11,11 @@ use axum::{
 };
 use leptos::prelude::*;
 use serde::Deserialize;
+use service::{
+    accounts::setup::{self, Setup},
+    error::Error,
+    state::AppState,
+};
 use tower_sessions::Session;
 
 use super::{
@@ -22,11 +27,6 @@ use super::{
         security::Nonce,
     },
     begin_session,
-};
-use crate::{
-    accounts::setup::{self, Setup},
-    error::Error,
-    state::AppState,
 };
 
 #[derive(Debug, Default, Deserialize)]

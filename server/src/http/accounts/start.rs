@@ -4,12 +4,12 @@ use axum::{
     extract::{RawQuery, State},
     response::{IntoResponse, Redirect, Response},
 };
+use service::{accounts::setup, error::Result, state::AppState};
 
 use super::super::{
     console::Console,
     error::{PageError, PageResult},
 };
-use crate::{accounts::setup, error::Result, state::AppState};
 
 fn lead_on(console: &Console, page: &str, query: Option<&str>) -> Response {
     let Some(project) = console.current_project() else { return Redirect::to("/projects/new").into_response() };

@@ -7,15 +7,15 @@ use axum::{
 };
 use domain::Error as Refusal;
 use serde::{Deserialize, Serialize};
+use service::{
+    error::{Error, Result},
+    state::App,
+};
 use store::{Fingerprint, Once, hash::hash_token};
 
 use super::{
     problem::{Answered, Fault, Refused},
     sent::Sent,
-};
-use crate::{
-    error::{Error, Result},
-    state::App,
 };
 
 /// The strong validator of a representation. It holds the version, so two versions never share one.
@@ -63,7 +63,7 @@ pub fn found(headers: &HeaderMap, value: &impl Serialize) -> Answered {
 /// # Errors
 /// Never in practice.
 pub fn page(headers: &HeaderMap, value: &impl Serialize, next: Option<String>) -> Answered {
-    let body = serde_json::to_string(value).map_err(crate::error::Error::from)?;
+    let body = serde_json::to_string(value).map_err(service::error::Error::from)?;
     let tag = tag(&body);
     // One that cannot be read says nothing: the answer is whole then.
     let known = headers.get(header::IF_NONE_MATCH).and_then(validators).is_some_and(|all| names(&all, &tag, true));
@@ -87,7 +87,7 @@ fn set(response: &mut Response, name: HeaderName, value: &str) {
 /// # Errors
 /// 428 without `If-Match`, 422 when it cannot be read, 412 when it names another version.
 pub fn demand_match(headers: &HeaderMap, current: &impl Serialize) -> Answered<()> {
-    let body = serde_json::to_string(current).map_err(crate::error::Error::from)?;
+    let body = serde_json::to_string(current).map_err(service::error::Error::from)?;
     let Some(wanted) = headers.get(header::IF_MATCH) else {
         let detail = "Send If-Match with the ETag of what you changed, so that nobody’s work is overwritten.";
         return Err(Refused::Outside {
@@ -193,7 +193,7 @@ pub async fn once<T>(app: &App, sent: &Sent<T>, work: impl Future<Output = Answe
     }
     let written = work.await?;
     let kept = Kept { fingerprint: kept.fingerprint, written: Some(written.clone()) };
-    let outcome = serde_json::to_string(&kept).map_err(crate::error::Error::from)?;
+    let outcome = serde_json::to_string(&kept).map_err(service::error::Error::from)?;
     let keeping = app.store.write(move |tx| Box::pin(async move { tx.replace_outcome(&scope, &key, &outcome).await })).await;
     if let Err(error) = keeping {
         // The work is done all the same, and that is what the program must hear.

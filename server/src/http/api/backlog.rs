@@ -8,6 +8,14 @@ use domain::{
     ids::{BacklogId, FeedbackId},
 };
 use serde::{Deserialize, Serialize};
+use service::{
+    backlog::{
+        Quoting, Unlinking,
+        patch::{Patch, patch},
+    },
+    error::Error,
+    state::{App, AppState},
+};
 use store::backlog::{Evidence, Filter};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -18,14 +26,6 @@ use super::{
     page,
     problem::{Answered, Refused},
     sent::{self, Asked, Ids, Sent},
-};
-use crate::{
-    backlog::{
-        Quoting, Unlinking,
-        patch::{Patch, patch},
-    },
-    error::Error,
-    state::{App, AppState},
 };
 
 /// How far the work has come.
@@ -218,7 +218,7 @@ pub async fn list_items(
     let scope = caller.scope(Role::Viewer)?;
     let after = page::place(asked.cursor.as_deref())?;
     let status = asked.status.map(BacklogStatus::from);
-    let filter: Filter = crate::backlog::filter(&asked.q, status);
+    let filter: Filter = service::backlog::filter(&asked.q, status);
     let mut items = app.store.backlog_page(&scope, &filter, after, page::one_more(asked.limit)).await?;
     let next_cursor = page::cut(&mut items, asked.limit, |item| (item.created_at, item.id.0));
     let mut evidence = app.store.evidence_of(&scope, &items).await?;
@@ -262,7 +262,7 @@ pub async fn create_item(State(app): State<AppState>, sent: Sent<NewBacklogItem>
     let (sent, body) = sent.open();
     let (scope, key) = (sent.caller.scope(Role::Triager)?, inner_key(&sent)?);
     answer::once(&app, &sent, async {
-        let number = crate::backlog::create(&app, &scope, &key, &body.title, &body.body).await?;
+        let number = service::backlog::create(&app, &scope, &key, &body.title, &body.body).await?;
         let item = app.store.backlog_item(&scope, number).await?.ok_or(Refusal::NotFound)?;
         let location = format!("/api/v1/backlog/{}", item.id);
         Ok(Written::created(location, &with_evidence(&app, &scope, item).await?)?)
@@ -388,7 +388,7 @@ pub async fn link_feedback(State(app): State<AppState>, Ids([id, feedback]): Ids
     answer::once(&app, &sent, async {
         let item = find(&app, &scope, id).await?;
         let quoting = Quoting { quote: body.quote.unwrap_or_default(), importance: body.importance.into() };
-        let linked = crate::backlog::link(&app, &scope, FeedbackId(feedback), item.number, quoting).await?;
+        let linked = service::backlog::link(&app, &scope, FeedbackId(feedback), item.number, quoting).await?;
         Ok(Written::changed(&Linked { item_id: id, feedback_id: feedback, is_new: linked.is_new })?)
     })
     .await
@@ -405,7 +405,7 @@ pub async fn unlink_feedback(State(app): State<AppState>, Ids([id, feedback]): I
     let scope = sent.caller.scope(Role::Triager)?;
     answer::once(&app, &sent, async {
         let item = find(&app, &scope, id).await?;
-        crate::backlog::unlink(&app, &scope, FeedbackId(feedback), item.number, Unlinking::default()).await?;
+        service::backlog::unlink(&app, &scope, FeedbackId(feedback), item.number, Unlinking::default()).await?;
         Ok(Written::gone())
     })
     .await

@@ -10,16 +10,16 @@ use domain::{
     Error as Refusal,
     accounts::{Actor, Role, Scope},
 };
-use store::keys::ApiKey;
-
-use super::problem::{Refused, signed_out, stopped};
-use crate::{
+use service::{
     error::{Error, Result},
-    http::{address::ClientAddress, limits},
     keys,
     limits::Standing,
     state::AppState,
 };
+use store::keys::ApiKey;
+
+use super::problem::{Refused, signed_out, stopped};
+use crate::http::{address::ClientAddress, limits};
 
 /// A program with a key that works. Taking it as an argument says that a handler reads.
 #[derive(Debug, Clone)]
@@ -95,7 +95,7 @@ pub async fn identify(State(app): State<AppState>, address: ClientAddress, mut r
             (standing, next.run(request).await)
         }
         Err(error) => {
-            let (limit, remaining) = (app.config.rate_per_api_key, 0);
+            let (limit, remaining) = (app.settings.rate_per_api_key, 0);
             let Error::Refused(Refusal::RateLimited(reset)) = error else {
                 if is_stopped {
                     return stopped();

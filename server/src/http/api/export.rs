@@ -7,6 +7,10 @@ use domain::{
     ids::SurveyId,
 };
 use serde::Deserialize;
+use service::{
+    export::{self, What},
+    state::AppState,
+};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
@@ -15,11 +19,7 @@ use super::{
     problem::Answered,
     sent::{self, Asked, Ids},
 };
-use crate::{
-    export::{self, What},
-    http::export::answer,
-    state::AppState,
-};
+use crate::http::export::answer;
 
 /// How it is written.
 #[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]

@@ -12,6 +12,15 @@ use domain::{
 };
 use search::{Ask, Sort};
 use serde::{Deserialize, Serialize};
+use service::{
+    error::Error,
+    state::{App, AppState},
+    triage::{
+        add::{self, NewFeedback},
+        list,
+        patch::{Patch, patch},
+    },
+};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -22,15 +31,6 @@ use super::{
     page,
     problem::{Answered, Fault, Refused},
     sent::{self, Asked, Ids, Sent},
-};
-use crate::{
-    error::Error,
-    state::{App, AppState},
-    triage::{
-        add::{self, NewFeedback},
-        list,
-        patch::{Patch, patch},
-    },
 };
 
 /// A piece of feedback.
@@ -409,7 +409,7 @@ pub async fn update_feedback(State(app): State<AppState>, Ids([id]): Ids<1>, sen
     answer::once(&app, &sent, async {
         let current = detail(&app, &scope, id).await?;
         // What can never be done is refused whatever the state is (RFC 9110, section 13.2.1).
-        let tags = body.tags.as_deref().map(crate::triage::add::tags).transpose().map_err(Refusal::Invalid)?;
+        let tags = body.tags.as_deref().map(service::triage::add::tags).transpose().map_err(Refusal::Invalid)?;
         answer::demand_match(&sent.headers, &current)?;
         let status = body.status.map(|status| match status {
             SettableStatus::New => Status::New,

@@ -26,7 +26,7 @@ use axum::{
 };
 use utoipa::OpenApi;
 
-use crate::state::AppState;
+use crate::http::Web;
 
 /// Where all of it lies.
 const BASE: &str = "/api/v1";
@@ -38,7 +38,7 @@ macro_rules! operations {
         #[openapi(paths($($($module::$handler),+),+), components(schemas(problem::Problem)))]
         struct Operations;
 
-        fn handlers() -> Vec<(&'static str, fn(MethodFilter) -> MethodRouter<AppState>)> {
+        fn handlers() -> Vec<(&'static str, fn(MethodFilter) -> MethodRouter<Web>)> {
             vec![$($((stringify!($handler), |method| on(method, $module::$handler))),+),+]
         }
     };
@@ -56,7 +56,7 @@ operations! {
 }
 
 /// The routes: those that need a key, the document, and the page about it.
-pub fn routes(app: &AppState) -> Router<AppState> {
+pub fn routes(web: &Web) -> Router<Web> {
     let mut api = Router::new();
     let operations = document::operations();
     // Several methods of one path are one route to the router.
@@ -68,7 +68,7 @@ pub fn routes(app: &AppState) -> Router<AppState> {
     let api = api
         .method_not_allowed_fallback(problem::no_such_method)
         .fallback(problem::nowhere)
-        .layer(axum::middleware::from_fn_with_state(app.clone(), caller::identify));
+        .layer(axum::middleware::from_fn_with_state(web.clone(), caller::identify));
     let open = Router::new()
         .route("/api/v1/openapi.json", get(document::json))
         .route("/api/docs", get(reference::show))

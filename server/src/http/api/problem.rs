@@ -7,12 +7,10 @@ use axum::{
 use domain::Error as Refusal;
 use serde::Serialize;
 use serde_json::json;
+use service::error::Error;
 use utoipa::ToSchema;
 
-use crate::{
-    error::Error,
-    http::error::{ApiError, problem},
-};
+use crate::http::error::{ApiError, problem};
 
 /// One fault in what was sent. Exactly one of `pointer`, `parameter` and `header` says where.
 #[derive(Debug, Clone, Serialize, ToSchema)]

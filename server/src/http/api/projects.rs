@@ -3,11 +3,11 @@
 use axum::{extract::State, http::HeaderMap};
 use domain::{Error as Refusal, accounts::Role, ids::ProjectId, projects};
 use serde::Serialize;
+use service::state::{App, AppState};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{answer, caller::Caller, problem::Answered, sent::Ids};
-use crate::state::{App, AppState};
 
 /// A project.
 #[derive(Debug, Serialize, ToSchema)]

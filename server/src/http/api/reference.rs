@@ -4,12 +4,10 @@ use app::api::{Field, Group, Operation, Reference, ReferencePage, Shape};
 use axum::{extract::State, http::StatusCode, response::Response};
 use leptos::prelude::*;
 use serde_json::{Map, Value, json};
+use service::state::AppState;
 
 use super::document::{self, REFUSALS};
-use crate::{
-    http::{address::BaseUrl, console, security::Nonce},
-    state::AppState,
-};
+use crate::http::{address::BaseUrl, console, security::Nonce};
 
 fn text(value: &Value, name: &str) -> String {
     value[name].as_str().unwrap_or_default().to_owned()

@@ -14,6 +14,11 @@ use domain::{
     },
 };
 use serde::{Deserialize, Serialize};
+use service::{
+    error::Error,
+    responses::{self, Submission},
+    state::{App, AppState},
+};
 use store::results::{Range, ResponseRow};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -26,11 +31,6 @@ use super::{
     problem::{Answered, Refused},
     sent::{self, Asked, Ids, Sent},
     surveys::find,
-};
-use crate::{
-    error::Error,
-    responses::{self, Submission},
-    state::{App, AppState},
 };
 
 /// A response to a survey.

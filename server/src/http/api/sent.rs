@@ -15,14 +15,11 @@ use super::{
     caller::Caller,
     problem::{Fault, Refused},
 };
-use crate::{
-    http::{
-        BODY_LIMIT,
-        forms::is_idempotency_key,
-        json::well_formed,
-        limits::{AGAIN, InFlight},
-    },
-    state::AppState,
+use crate::http::{
+    BODY_LIMIT, Web,
+    forms::is_idempotency_key,
+    json::well_formed,
+    limits::{AGAIN, InFlight},
 };
 
 /// How deep lists and objects may lie in each other; the deepest input of ours has four levels.
@@ -67,18 +64,18 @@ impl<T> Sent<T> {
     }
 }
 
-impl<T: DeserializeOwned> FromRequest<AppState> for Sent<T> {
+impl<T: DeserializeOwned> FromRequest<Web> for Sent<T> {
     type Rejection = Refused;
 
-    async fn from_request(request: Request, app: &AppState) -> Result<Self, Refused> {
+    async fn from_request(request: Request, web: &Web) -> Result<Self, Refused> {
         let (mut parts, body) = request.into_parts();
-        let caller = Caller::from_request_parts(&mut parts, app).await?;
+        let caller = Caller::from_request_parts(&mut parts, web).await?;
         // Before anything of the body is looked at.
         caller.scope(Role::Triager)?;
         let once = once(&parts.headers)?;
         let (method, path, headers) = (parts.method.clone(), parts.uri.path().to_owned(), parts.headers.clone());
         let room = InFlight::of(&parts.extensions);
-        let came = Bytes::from_request(Request::from_parts(parts, body), app).await;
+        let came = Bytes::from_request(Request::from_parts(parts, body), web).await;
         let bytes = came.map_err(|rejection| match room.status(rejection.status()) {
             StatusCode::SERVICE_UNAVAILABLE => Refused::Inside(domain::Error::Busy(AGAIN).into()),
             StatusCode::PAYLOAD_TOO_LARGE => {

@@ -8,6 +8,7 @@ use domain::{
     surveys::{self, SurveyBody},
 };
 use serde::{Deserialize, Serialize};
+use service::state::{App, AppState};
 use store::surveys::Survey as Stored;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -19,7 +20,6 @@ use super::{
     problem::Answered,
     sent::{self, Asked, Ids},
 };
-use crate::state::{App, AppState};
 
 /// A survey.
 #[derive(Debug, Serialize, ToSchema)]

@@ -8,6 +8,14 @@ use domain::{
     tickets::{self as rules, NewTicket},
 };
 use serde::{Deserialize, Serialize};
+use service::{
+    error::Error,
+    state::{App, AppState},
+    tickets::{
+        self, Context, Reply, Submission,
+        patch::{Patch, patch},
+    },
+};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -17,14 +25,6 @@ use super::{
     page,
     problem::{Answered, Refused},
     sent::{self, Asked, Ids, Sent},
-};
-use crate::{
-    error::Error,
-    state::{App, AppState},
-    tickets::{
-        self, Context, Reply, Submission,
-        patch::{Patch, patch},
-    },
 };
 
 /// How urgent a ticket is.

@@ -20,19 +20,18 @@ use domain::{
 };
 use leptos::prelude::*;
 use serde::Deserialize;
-
-use crate::http::{back, console::Console, error::PageResult, forms::Form};
-use crate::{
+use service::{
     backlog::{self, Quoting, Unlinking},
     error::{Error, Result},
-    state::AppState,
 };
+
+use crate::http::{Web, back, console::Console, error::PageResult, forms::Form};
 
 /// Items offered by the link panel.
 const HITS: i64 = 6;
 
 /// The routes of links.
-pub fn routes() -> Router<AppState> {
+pub fn routes() -> Router<Web> {
     Router::new()
         .route("/p/{slug}/feedback/{id}/link", post(link).get(link_page))
         .route("/p/{slug}/feedback/{id}/unlink", post(unlink))

@@ -26,16 +26,17 @@ use domain::{
 use leptos::prelude::*;
 use serde::Deserialize;
 
+use crate::http::Web;
+
 pub use self::links::{PanelOn, link_panel};
 use super::{
     console::Console,
     error::{PageError, PageResult},
     forms::Form,
 };
-use crate::{
+use service::{
     backlog,
     error::{Error, Result},
-    state::AppState,
 };
 use store::backlog::LinkedFeedback;
 
@@ -49,7 +50,7 @@ const SAID: i64 = 50;
 const AROUND: usize = 400;
 
 /// This capability's routes.
-pub fn routes() -> Router<AppState> {
+pub fn routes() -> Router<Web> {
     Router::new()
         .route("/p/{slug}/backlog", get(list).post(create))
         .route("/p/{slug}/backlog/{number}", get(item).post(edit))

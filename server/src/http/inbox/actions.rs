@@ -14,17 +14,17 @@ use domain::{
     ids::{FeedbackId, StaffId},
     triage::TriageQuery,
 };
+use service::{
+    error::{Error, Result},
+    triage::{self, Edit, Outcome, Seen},
+};
 
 use super::{
     inbox_url, item,
     item::Refused,
     page::{self, Params},
 };
-use crate::{
-    error::{Error, Result},
-    http::{back::return_to, console::Console, error::PageResult, forms::Form},
-    triage::{self, Edit, Outcome, Seen},
-};
+use crate::http::{back::return_to, console::Console, error::PageResult, forms::Form};
 
 /// How long an answer waits for the index, so that the list it leads to is right.
 pub(super) const INDEX_WAIT: Duration = Duration::from_secs(2);

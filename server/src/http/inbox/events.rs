@@ -7,6 +7,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use axum::{
+    extract::State,
     http::HeaderMap,
     response::{
         IntoResponse, Response,
@@ -19,6 +20,7 @@ use domain::{
 };
 use futures_util::stream;
 use search::Arrived;
+use service::{error::Result, state::AppState};
 use store::sessions::session_hash;
 use tokio::{
     sync::{
@@ -28,11 +30,7 @@ use tokio::{
     time::{Interval, MissedTickBehavior, interval},
 };
 
-use crate::{
-    error::Result,
-    http::{console::Console, error::PageResult},
-    state::{AppState, OpenStream},
-};
+use crate::http::{Web, console::Console, error::PageResult, streams::OpenStream};
 
 /// How often the session is looked at; also keeps the connection alive.
 const CHECK: Duration = Duration::from_secs(15);
@@ -53,9 +51,9 @@ struct Listener {
 }
 
 /// `GET /p/{slug}/events`.
-pub async fn stream(console: Console, headers: HeaderMap) -> PageResult {
+pub async fn stream(State(web): State<Web>, console: Console, headers: HeaderMap) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
-    let open = console.app.streams.open(console.actor.staff)?;
+    let open = web.streams.open(console.actor.staff)?;
     // Subscribed before the answer begins, so that nothing falls between.
     let arrivals = console.app.search.arrivals();
     let mut clock = interval(CHECK);
@@ -70,7 +68,7 @@ pub async fn stream(console: Console, headers: HeaderMap) -> PageResult {
         scope,
         arrivals,
         clock,
-        closing: console.app.closing.subscribe(),
+        closing: web.closing.subscribe(),
         _open: open,
         greeting: Some(greeting.retry(Duration::from_secs(3))),
     };

@@ -24,19 +24,17 @@ use domain::{
 };
 use leptos::prelude::*;
 use search::highlight;
+use service::error::Result;
 use store::triage::{Asked, Person};
 
 use super::{
     page::{Names, Params, pieces},
     ticket,
 };
-use crate::{
-    error::Result,
-    http::{
-        backlog::{PanelOn, link_panel},
-        console::Console,
-        error::PageResult,
-    },
+use crate::http::{
+    backlog::{PanelOn, link_panel},
+    console::Console,
+    error::PageResult,
 };
 
 /// `GET /p/{slug}/feedback/{id}`.

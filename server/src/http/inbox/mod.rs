@@ -13,10 +13,10 @@ use axum::{
 };
 
 use super::attachments::BODY_LIMIT;
-use crate::state::AppState;
+use crate::http::Web;
 
 /// This capability's routes.
-pub fn routes() -> Router<AppState> {
+pub fn routes() -> Router<Web> {
     Router::new()
         .route("/p/{slug}/inbox", get(page::show))
         .route("/p/{slug}/events", get(events::stream))
@@ -36,7 +36,7 @@ pub fn routes() -> Router<AppState> {
 }
 
 /// Answers with files, which take larger bodies and longer than other requests.
-pub fn uploads() -> Router<AppState> {
+pub fn uploads() -> Router<Web> {
     Router::new().route("/p/{slug}/feedback/{id}/answer", post(ticket::answer)).layer(DefaultBodyLimit::max(BODY_LIMIT))
 }
 

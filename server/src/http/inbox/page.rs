@@ -21,17 +21,17 @@ use domain::{
 use leptos::prelude::*;
 use search::{self, Ask, Facet, Sort, highlight, snippet};
 use serde::Deserialize;
+use service::{
+    error::Result,
+    triage::list::{self, Page, without_each},
+};
 use store::{desk::TicketHead, triage::Assignable};
 
 use super::{
     inbox_url,
     item::{self, Refused},
 };
-use crate::{
-    error::Result,
-    http::{back, console::Console, error::PageResult},
-    triage::list::{self, Page, without_each},
-};
+use crate::http::{back, console::Console, error::PageResult};
 
 /// Items on one page.
 const PAGE: usize = 50;

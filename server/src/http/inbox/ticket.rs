@@ -17,28 +17,28 @@ use domain::{
 };
 use leptos::prelude::*;
 use search::highlight;
+use service::{
+    accounts::authority::Authority,
+    error::{Error, Result},
+    limits::budget::Payer,
+    tickets::{self, Conversation, Reply, files::is_room},
+};
 
 use super::{
     actions::{back, sorry, target},
     item::{self, Refused},
     page::pieces,
 };
-use crate::{
-    accounts::authority::Authority,
-    error::{Error, Result},
-    http::{
-        address::BaseUrl,
-        attachments::{self, Files, Received},
-        console::Console,
-        error::PageResult,
-        forms::Form,
-        limits::InFlight,
-        portal::{self, Visit},
-        refusal::Sent,
-        upload::Upload,
-    },
-    limits::budget::Payer,
-    tickets::{self, Conversation, Reply, files::is_room},
+use crate::http::{
+    address::BaseUrl,
+    attachments::{self, Files, Received},
+    console::Console,
+    error::PageResult,
+    forms::Form,
+    limits::InFlight,
+    portal::{self, Visit},
+    refusal::Sent,
+    upload::Upload,
 };
 
 /// The ticket behind feedback; `None` for feedback that is none.
@@ -82,7 +82,7 @@ pub(super) async fn view(console: &Console, scope: &Scope, item: &Feedback, quer
         priority: ticket.priority,
         email: ticket.email.clone(),
         preview: format!("/p/{slug}/feedback/{}/as-requester", item.id),
-        mail: app.config.mail.is_some(),
+        mail: app.settings.mail.is_some(),
         first_response: first_response(&ticket, present.now),
         resolution: ticket.resolution_ms().map(|ms| format!("Closed after {}", duration(ms))),
         messages: messages.into_iter().map(message).collect(),
@@ -171,7 +171,7 @@ async fn followed(console: &Console, form: &Form, id: FeedbackId, message: &str,
 
 /// Whether letters reach the requester: what became of the last one that was tried.
 async fn delivery(console: &Console, scope: &Scope, ticket: &Ticket) -> Result<Delivery> {
-    if console.app.config.mail.is_none() {
+    if console.app.settings.mail.is_none() {
         return Ok(Delivery::Off);
     }
     let letters = console.app.store.letters_of(scope, ticket.id.0).await?;

@@ -15,13 +15,13 @@ use axum::{
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 
 use super::{attachments::BODY_LIMIT, error};
-use crate::state::AppState;
+use crate::http::Web;
 
 /// How long a message with files may take to arrive: ten megabytes over a bad line.
 const UPLOAD: Duration = Duration::from_secs(300);
 
 /// What only reads.
-pub fn routes() -> Router<AppState> {
+pub fn routes() -> Router<Web> {
     Router::new()
         .route("/p/{slug}", get(pages::portal))
         .route("/p/{slug}/t/{token}", get(pages::conversation))
@@ -33,7 +33,7 @@ pub fn routes() -> Router<AppState> {
 }
 
 /// What takes files: larger bodies, and longer than other requests.
-pub fn uploads() -> Router<AppState> {
+pub fn uploads() -> Router<Web> {
     Router::new()
         .route("/p/{slug}", post(pages::submit))
         .route("/p/{slug}/t/{token}", post(pages::answer))

@@ -25,24 +25,25 @@ use domain::{
 };
 use leptos::prelude::*;
 use serde::Deserialize;
-use store::tickets::NewAttachment;
-
-use crate::{
+use service::{
     error::{Error, Result},
-    http::{
-        address::{BaseUrl, ClientAddress},
-        assets,
-        attachments::{self, Files, Received, receive},
-        error::{self, PageResult},
-        forms::Form,
-        limits::InFlight,
-        respond::{is_own, user_agent, web_address},
-        security::Nonce,
-        upload::Upload,
-    },
     limits::{Intake, budget::Payer},
     state::{App, AppState},
     tickets::{self, Addition, Context, Submission, files::is_room},
+};
+use store::tickets::NewAttachment;
+
+use crate::http::{
+    Web,
+    address::{BaseUrl, ClientAddress},
+    assets,
+    attachments::{self, Files, Received, receive},
+    error::{self, PageResult},
+    forms::Form,
+    limits::InFlight,
+    respond::{is_own, user_agent, web_address},
+    security::Nonce,
+    upload::Upload,
 };
 
 /// When to come back with files for which there is no room now, in seconds.
@@ -79,12 +80,12 @@ pub struct Visit {
     asked: Asked,
 }
 
-impl axum::extract::FromRequestParts<AppState> for Visit {
+impl axum::extract::FromRequestParts<Web> for Visit {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request_parts(parts: &mut axum::http::request::Parts, app: &AppState) -> std::result::Result<Self, Self::Rejection> {
+    async fn from_request_parts(parts: &mut axum::http::request::Parts, web: &Web) -> std::result::Result<Self, Self::Rejection> {
         let asked = Query::<Asked>::try_from_uri(&parts.uri).map(|Query(asked)| asked).unwrap_or_default();
-        Ok(Self { nonce: Nonce::from_request_parts(parts, app).await?, headers: parts.headers.clone(), asked })
+        Ok(Self { nonce: Nonce::from_request_parts(parts, web).await?, headers: parts.headers.clone(), asked })
     }
 }
 
@@ -235,7 +236,7 @@ async fn form_page(app: &App, visit: &Visit, project: &Project, status: StatusCo
     let form = TicketForm {
         project: project.name.clone(),
         action: format!("/p/{}", project.slug),
-        mail: app.config.mail.is_some(),
+        mail: app.settings.mail.is_some(),
         typed: typed(&back.form),
         carried: carried(&visit.asked, &back.form),
         tail: back.tail(app, project, "new").await?,
@@ -424,7 +425,7 @@ pub async fn submit(
                 user_agent: user_agent(&visit.headers),
             };
             // Without mail there is no letter to count.
-            let without_letter = match &app.config.mail {
+            let without_letter = match &app.settings.mail {
                 None => false,
                 Some(_) => match app.limits.letter(project.id, address.bucket(), app.now()).await {
                     Err(error) if !matches!(error.refusal(), Some(Refusal::RateLimited(_))) => return Err(error.into()),

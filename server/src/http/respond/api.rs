@@ -19,22 +19,22 @@ use domain::{
 };
 use hyper::body::SizeHint;
 use serde_json::{Map, Value, json};
-use store::hash::hash_token;
-
-use super::{Sender, most_bytes, sender, user_agent, web_address};
-use crate::{
+use service::{
     error::{Error, Result},
-    http::{
-        self, BODY_LIMIT,
-        address::ClientAddress,
-        error::{ApiError, PageResult},
-        forms::is_idempotency_key,
-        json::well_formed,
-        limits::{AGAIN, InFlight},
-    },
     limits::Intake,
     responses::{self, Submission, Target},
     state::{App, AppState},
+};
+use store::hash::hash_token;
+
+use super::{Sender, most_bytes, sender, user_agent, web_address};
+use crate::http::{
+    self, BODY_LIMIT,
+    address::ClientAddress,
+    error::{ApiError, PageResult},
+    forms::is_idempotency_key,
+    json::well_formed,
+    limits::{AGAIN, InFlight},
 };
 
 /// A refusal that has no place among the errors of use cases.

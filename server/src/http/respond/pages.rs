@@ -20,20 +20,20 @@ use domain::{
 };
 use leptos::prelude::*;
 use serde::Deserialize;
-
-use super::{Sender, most_bytes, sender, user_agent};
-use crate::{
+use service::{
     error::{Error, Result},
-    http::{
-        address::ClientAddress,
-        assets,
-        error::{self, PageResult},
-        forms::Form,
-        security::{FramedBy, Nonce},
-    },
     limits::budget::SMALL,
     responses::{self, Submission, Target},
     state::{App, AppState},
+};
+
+use super::{Sender, most_bytes, sender, user_agent};
+use crate::http::{
+    address::ClientAddress,
+    assets,
+    error::{self, PageResult},
+    forms::Form,
+    security::{FramedBy, Nonce},
 };
 
 /// How the page is asked for.

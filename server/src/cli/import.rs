@@ -1,0 +1,144 @@
+//! `earshot import`: a file of any size from the command line, carried on by running the same command again.
+
+use std::{
+    io::{IsTerminal, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::Args;
+use domain::{
+    Error as Refusal,
+    accounts::Scope,
+    feedback,
+    imports::{DateOrder, Encoding, Group, MAX_HEADER_ROWS, Mapping},
+};
+use service::{
+    error::{Error, Result},
+    imports::{
+        file::{FileImport, Summary, import_file},
+        run::Progress,
+    },
+    projects::by_name_or_id,
+    state::AppState,
+};
+
+/// What `earshot import` takes.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// A CSV file; its first line names the columns
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The project, by name or id
+    #[arg(long, value_name = "NAME-OR-ID")]
+    project: String,
+    /// Which column becomes what: text=COLUMN,tag=COLUMN,score=COLUMN,…; may be repeated. Targets: text, tag, score, score_max,
+    /// created_at, contact_id, contact_email, contact_name, page_url, release, environment, language, kind, status, external_id
+    #[arg(long, value_name = "TARGET=COLUMN,…", required = true)]
+    map: Vec<String>,
+    /// A tag for every row
+    #[arg(long, value_name = "TAG")]
+    tag: Option<String>,
+    /// The file's encoding, like utf-8, utf-16le, windows-1252, macintosh, shift_jis, gb18030 or euc-kr; detected unless given
+    #[arg(long, value_name = "ENCODING", value_parser = encoding)]
+    encoding: Option<Encoding>,
+    /// How dates like 01/02/2026 are read: dmy (day first) or mdy (month first); detected unless given
+    #[arg(long, value_name = "ORDER", value_parser = dates)]
+    dates: Option<DateOrder>,
+    /// How many lines name the columns; detected unless given
+    #[arg(long, value_name = "N", value_parser = header_rows)]
+    header_rows: Option<usize>,
+    /// Read the whole file and say what would happen, but change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+fn encoding(text: &str) -> Result<Encoding, String> {
+    let known = || Encoding::ALL.iter().map(|e| e.as_str()).collect::<Vec<_>>().join(", ");
+    Encoding::parse(&text.to_lowercase()).ok_or_else(|| format!("choose one of {}", known()))
+}
+
+fn dates(text: &str) -> Result<DateOrder, String> {
+    DateOrder::parse(&text.to_lowercase()).ok_or_else(|| "choose dmy or mdy".into())
+}
+
+fn header_rows(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| (1..=MAX_HEADER_ROWS).contains(n)).ok_or_else(|| format!("choose a number from 1 to {MAX_HEADER_ROWS}"))
+}
+
+/// Imports a file and reports on standard output; progress goes to standard error when that is a terminal. The exit code is 2 when not one
+/// line could be read.
+///
+/// # Errors
+/// A sentence for the person at the terminal.
+pub async fn run(app: &AppState, args: ImportArgs) -> Result<ExitCode> {
+    let summary = match import(app, &args).await {
+        Ok(summary) => summary,
+        Err(error) => {
+            eprintln!("earshot: {}", spoken(&error));
+            return Ok(ExitCode::from(2));
+        }
+    };
+    let would = if args.dry_run { "would be " } else { "" };
+    println!("{}: {} {would}added, {} already there, {} bad", args.file.display(), summary.added, summary.known, summary.bad);
+    if let Some(encoding) = summary.encoding.filter(|e| *e != Encoding::Utf8) {
+        println!("  read as {}", encoding.label());
+    }
+    for group in summary.groups.of(false) {
+        println!("  {}", left_out(&group));
+    }
+    for group in summary.groups.of(true) {
+        println!("  {} × {}", group.rows, group.fault.phrase());
+    }
+    for (line, reason) in &summary.named {
+        println!("  line {line}: {reason}");
+    }
+    let more = summary.bad - i64::try_from(summary.named.len()).unwrap_or(0);
+    if more > 0 {
+        println!("  and {more} more; the console lists them under Imports");
+    }
+    let nothing = summary.added + summary.known == 0 && summary.bad > 0;
+    Ok(if nothing { ExitCode::from(2) } else { ExitCode::SUCCESS })
+}
+
+fn left_out(group: &Group) -> String {
+    let example = group.examples.first().map(|e| format!(", as on line {}: “{}”", e.line, e.value)).unwrap_or_default();
+    format!("{} × without {}: {}{example}", group.rows, group.fault.left_out().unwrap_or("value"), group.fault.phrase())
+}
+
+fn spoken(error: &Error) -> String {
+    match error.refusal() {
+        Some(Refusal::Invalid(errors)) => errors.0.iter().map(|e| e.message.as_str()).collect::<Vec<_>>().join(" "),
+        _ => error.to_string(),
+    }
+}
+
+/// Does the work of [`run`] and gives the numbers.
+///
+/// # Errors
+/// As [`import_file`], and when the project is not there.
+pub async fn import(app: &AppState, args: &ImportArgs) -> Result<Summary> {
+    let project = by_name_or_id(app, &args.project).await?;
+    let mut mapping = Mapping::parse(&args.map.join(","))?;
+    if let Some(tag) = &args.tag {
+        let wrong = || {
+            Refusal::field("tag", "tag", format!("“{tag}” is not a tag: up to {} characters, without colon or comma.", feedback::MAX_TAG))
+        };
+        mapping.add_tag = Some(feedback::tag(tag).ok_or_else(wrong)?);
+    }
+    (mapping.dates, mapping.header_rows) = (args.dates, args.header_rows);
+    let file = FileImport { path: args.file.clone(), mapping, encoding: args.encoding, dry_run: args.dry_run };
+    let shown = std::io::stderr().is_terminal() && !args.dry_run;
+    let show = |p: &Progress, bytes: i64| {
+        if shown {
+            let percent = p.bytes_done * 100 / bytes.max(1);
+            eprint!("\r{percent:>3} %  {} added, {} already there, {} bad ", p.added, p.known, p.bad);
+            drop(std::io::stderr().flush());
+        }
+    };
+    let summary = import_file(app, &Scope::system(project.id), &project.zone, file, show).await?;
+    if shown {
+        eprintln!();
+    }
+    Ok(summary)
+}

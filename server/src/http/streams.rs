@@ -1,0 +1,77 @@
+//! Live events for open pages: how many connections one person may hold for them.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use domain::ids::StaffId;
+use service::error::Result;
+
+/// Streams of live events that are open, by person. They are connections that stay: one script must not use them all up.
+#[derive(Debug, Default)]
+pub struct Streams(Arc<Mutex<HashMap<StaffId, usize>>>);
+
+/// One open stream; ends being counted when it is dropped.
+#[derive(Debug)]
+pub struct OpenStream {
+    staff: StaffId,
+    open: Arc<Mutex<HashMap<StaffId, usize>>>,
+}
+
+impl Streams {
+    /// Streams of one person at once: a dozen tabs.
+    const PER_PERSON: usize = 12;
+    /// Streams of all people at once.
+    const IN_ALL: usize = 1024;
+
+    /// How many are open.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
+    }
+
+    /// Counts one more stream of a person.
+    ///
+    /// # Errors
+    /// [`domain::Error::Busy`] when they, or all together, have too many.
+    pub fn open(&self, staff: StaffId) -> Result<OpenStream> {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = open.get(&staff).copied().unwrap_or_default();
+        if own >= Self::PER_PERSON || open.values().sum::<usize>() >= Self::IN_ALL {
+            return Err(domain::Error::Busy(30).into());
+        }
+        open.insert(staff, own + 1);
+        Ok(OpenStream { staff, open: Arc::clone(&self.0) })
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = open.get_mut(&self.staff) {
+            *own -= 1;
+            if *own == 0 {
+                open.remove(&self.staff);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_person_cannot_use_up_the_streams() {
+        let streams = Streams::default();
+        let (ann, bob) = (StaffId(uuid::Uuid::from_u128(1)), StaffId(uuid::Uuid::from_u128(2)));
+        let mut open: Vec<OpenStream> = (0..Streams::PER_PERSON).map(|_| streams.open(ann).unwrap()).collect();
+        assert!(streams.open(ann).is_err());
+        assert!(streams.open(bob).is_ok());
+        open.pop();
+        assert!(streams.open(ann).is_ok());
+        drop(open);
+        assert!(streams.0.lock().unwrap().is_empty());
+    }
+}

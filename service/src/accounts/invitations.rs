@@ -1,0 +1,175 @@
+//! Invitations: a link that works once, for a week, for one project.
+
+use domain::{
+    Error as Refusal, Timestamp,
+    accounts::{
+        Role, Scope,
+        rules::{joined_role, may_grant},
+    },
+    ids::{InvitationId, StaffId},
+    surveys::answer::is_email,
+};
+use store::{Fingerprint, Once, Tx, hash::hash_token, invitations::Invitation};
+
+use super::NewStaff;
+use crate::{error::Result, mail, state::App};
+
+/// Days that a link works.
+pub const DAYS: i64 = 7;
+
+/// An invitation that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invited {
+    /// The link's secret, which nothing gives a second time.
+    pub token: String,
+    /// Whether an open invitation for the same address was replaced: its link does not work any more.
+    pub replaced: bool,
+}
+
+/// Makes an invitation, and mails it if it names an address and mail is on; `None` when this form was sent before: the link is shown only
+/// once. Of each address a project has one open invitation, the newest.
+///
+/// # Errors
+/// When the actor may not give this role, or the address is none.
+pub async fn create(app: &App, scope: &Scope, role: Role, email: &str, key: &str) -> Result<Option<Invited>> {
+    may_grant(scope.role(), role)?;
+    let by = scope.staff().ok_or(Refusal::Forbidden)?;
+    let email = email.trim().to_lowercase();
+    if !email.is_empty() && !is_email(&email) {
+        return Err(Refusal::field("email", "email", "Write an e-mail address like name@example.com, or leave it out.").into());
+    }
+    let (token, now) = (app.token(), app.now());
+    let invitation = Invitation {
+        id: app.id(),
+        project: scope.project(),
+        project_name: String::new(),
+        role,
+        email: (!email.is_empty()).then_some(email),
+        by,
+        by_name: String::new(),
+        expires_at: now.plus_days(DAYS),
+    };
+    let (id, hash) = (invitation.id, hash_token(&token));
+    let letter = match &invitation.email {
+        Some(to) if app.settings.mail.is_some() => {
+            let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
+            let by = app.store.staff_by_id(by).await?.ok_or(Refusal::NotFound)?;
+            mail::invitation(app, (id, role, invitation.expires_at), &project, &by.name, to, &format!("/invite/{token}"))
+        }
+        _ => None,
+    };
+    let project = scope.project();
+    let content = Fingerprint::of([project.to_string().as_str(), role.as_str(), invitation.email.as_deref().unwrap_or_default()]);
+    let (made, replaced): (InvitationId, bool) = app
+        .store
+        .write_once(Once::form(format!("invite:{by}"), key, content), now, move |tx| {
+            Box::pin(async move {
+                let mut replaced = false;
+                if let Some(email) = &invitation.email {
+                    // Two who invite the same person at once take turns.
+                    tx.lock_project(project).await?;
+                    for old in tx.revoke_invitations_of(project, email, now).await? {
+                        tx.discard_letters_about(old.id.0, now).await?;
+                        replaced |= old.was_open;
+                    }
+                }
+                tx.insert_invitation(&invitation, &hash, now).await?;
+                if let Some(letter) = &letter {
+                    tx.queue_letter(letter, now).await?;
+                }
+                Ok((id, replaced))
+            })
+        })
+        .await?;
+    app.wake_jobs();
+    Ok((made == id).then_some(Invited { token, replaced }))
+}
+
+/// The open invitation behind a link's secret.
+///
+/// # Errors
+/// [`Refusal::NotFound`] when it does not work (any more).
+pub async fn find(app: &App, token: &str) -> Result<Invitation> {
+    app.store.invitation_by_token(&hash_token(token), app.now()).await?.ok_or_else(|| Refusal::NotFound.into())
+}
+
+/// Lets a signed-in person join. An invitation that names an address is for whoever has that address.
+///
+/// # Errors
+/// [`Refusal::NotFound`] when the invitation does not work (any more), [`Refusal::Invalid`] when it is for somebody else.
+pub async fn join(app: &App, token: &str, staff: StaffId) -> Result<Invitation> {
+    let invitation = find(app, token).await?;
+    let own = app.store.staff_by_id(staff).await?.ok_or(Refusal::SignedOut)?.email;
+    if invitation.email.as_ref().is_some_and(|email| *email != own) {
+        let text =
+            "This invitation is for another address than yours. Sign out and open the link again, or ask for an invitation of your own.";
+        return Err(Refusal::field("email", "other", text).into());
+    }
+    let now = app.now();
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                redeem(tx, &invitation, staff, now).await?;
+                Ok(invitation)
+            })
+        })
+        .await
+}
+
+/// Makes an account for a new person and lets them join: both or neither. Where the invitation names an address, the account has that one,
+/// whatever was typed.
+///
+/// # Errors
+/// What is wrong with the input; [`Refusal::NotFound`] when the invitation does not work (any more).
+pub async fn join_as_new(app: &App, token: &str, name: &str, email: &str, password: &str) -> Result<(StaffId, Invitation)> {
+    let invitation = find(app, token).await?;
+    if name.trim().is_empty() {
+        return Err(Refusal::field("name", "required", "Write your name.").into());
+    }
+    let email = invitation.email.as_deref().unwrap_or(email);
+    let person = NewStaff::check(app, email, name, password, Some(&invitation.project_name)).await?;
+    let now = app.now();
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                let staff = person.insert(tx).await?;
+                redeem(tx, &invitation, staff, now).await?;
+                Ok((staff, invitation))
+            })
+        })
+        .await
+}
+
+async fn redeem(tx: &mut Tx<'_>, invitation: &Invitation, staff: StaffId, now: Timestamp) -> Result<()> {
+    tx.lock_project(invitation.project).await?;
+    // Whoever invited must still be allowed to: a link does not outlive the role that it was made with.
+    let by = tx.role_of(invitation.project, invitation.by).await?;
+    if by.is_none_or(|by| may_grant(by, invitation.role).is_err()) || !tx.take_invitation(invitation.id, staff, now).await? {
+        return Err(Refusal::NotFound.into());
+    }
+    tx.discard_letters_about(invitation.id.0, now).await?;
+    let held = tx.role_of(invitation.project, staff).await?;
+    tx.set_role(invitation.project, staff, joined_role(held, invitation.role), now).await
+}
+
+/// Revokes an open invitation of this project.
+///
+/// # Errors
+/// [`Refusal::Forbidden`] below admin, [`Refusal::NotFound`] when there is none.
+pub async fn revoke(app: &App, scope: &Scope, invitation: InvitationId) -> Result<()> {
+    scope.require(Role::Admin)?;
+    let (project, now) = (scope.project(), app.now());
+    let done = app
+        .store
+        .write(move |tx| {
+            Box::pin(async move {
+                let done = tx.revoke_invitation(project, invitation, now).await?;
+                if done {
+                    tx.discard_letters_about(invitation.0, now).await?;
+                }
+                Ok(done)
+            })
+        })
+        .await?;
+    if done { Ok(()) } else { Err(Refusal::NotFound.into()) }
+}

@@ -1,0 +1,309 @@
+//! Exports: everything of one kind as CSV or JSON lines, a page of rows at a time, so that memory does not grow with the data.
+//!
+//! What was there when the export began, and is not removed meanwhile, is in it exactly once, as it is when its page is read. What is added
+//! meanwhile may be in it or not. Of a query, that holds for what matches it when its page is read. A failure ends the stream with an error, so that nobody takes a part for the whole.
+
+mod cell;
+pub mod rows;
+mod xlsx;
+
+pub use cell::spreadsheet_text;
+
+use std::{io, str::FromStr};
+
+use bytes::Bytes;
+use domain::{
+    Day, Error as Refusal,
+    accounts::{Role, Scope},
+    ids::SurveyId,
+    triage::TriageQuery,
+};
+use futures_util::{Stream, stream};
+use serde_json::{Map, Value};
+
+use self::{rows::Reader, xlsx::Workbook};
+use crate::{
+    accounts::authority::Authority,
+    error::{Error, Result},
+    state::AppState,
+};
+
+/// How it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// RFC 4180, in UTF-8, with a line of names.
+    Csv,
+    /// The same with a byte order mark at the beginning: without one, Excel reads UTF-8 as another encoding.
+    CsvBom,
+    /// An Excel workbook (ISO/IEC 29500). Its cells have types, so no text in it is ever a formula.
+    Xlsx,
+    /// A JSON object on each line.
+    Jsonl,
+}
+
+impl Format {
+    /// The file's ending.
+    #[must_use]
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::Csv | Self::CsvBom => "csv",
+            Self::Xlsx => "xlsx",
+            Self::Jsonl => "jsonl",
+        }
+    }
+
+    /// For `Content-Type`.
+    #[must_use]
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Csv | Self::CsvBom => "text/csv; charset=utf-8; header=present",
+            Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            Self::Jsonl => "application/jsonl; charset=utf-8",
+        }
+    }
+}
+
+impl FromStr for Format {
+    /// The words in addresses and on the command line.
+    type Err = Refusal;
+    fn from_str(text: &str) -> Result<Self, Refusal> {
+        match text {
+            "csv" => Ok(Self::Csv),
+            "csv-bom" => Ok(Self::CsvBom),
+            "xlsx" => Ok(Self::Xlsx),
+            "jsonl" => Ok(Self::Jsonl),
+            _ => Err(Refusal::field("format", "unknown", "Choose csv, csv-bom, xlsx or jsonl.")),
+        }
+    }
+}
+
+/// What is exported.
+#[derive(Debug, Clone, PartialEq)]
+pub enum What {
+    /// All feedback.
+    Feedback,
+    /// The feedback that a query of the inbox finds.
+    Matching(TriageQuery),
+    /// The responses to one survey.
+    Responses(SurveyId),
+    /// All backlog items.
+    Backlog,
+}
+
+impl What {
+    /// Reads the word, for responses the survey, and for feedback the query that it has to match, if any.
+    ///
+    /// # Errors
+    /// When any of them does not fit.
+    pub fn read(word: &str, survey: &str, query: &str) -> Result<Self, Refusal> {
+        match word {
+            "feedback" if query.trim().is_empty() => Ok(Self::Feedback),
+            "feedback" => TriageQuery::parse(query).map(Self::Matching).map_err(|error| Refusal::field("q", "query", error.message)),
+            "backlog" => Ok(Self::Backlog),
+            "responses" => {
+                survey.parse().map(Self::Responses).map_err(|_| Refusal::field("survey", "required", "Say which survey’s responses."))
+            }
+            _ => Err(Refusal::field("what", "unknown", "Choose feedback, responses or backlog.")),
+        }
+    }
+
+    /// The word in addresses and on the command line.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Feedback | Self::Matching(_) => "feedback",
+            Self::Responses(_) => "responses",
+            Self::Backlog => "backlog",
+        }
+    }
+}
+
+/// One value of a row: a column's name and what stands in it. CSV writes lists with commas between.
+pub type Row = Vec<(String, Value)>;
+
+/// What UTF-8 text may begin with, for programs that take it for another encoding otherwise.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// How far an export has come.
+enum Stage {
+    /// The line of names comes next.
+    Names,
+    /// Rows come next.
+    Rows,
+    /// A workbook is filled and then sent.
+    Workbook(Box<Workbook>),
+    /// It was broken off.
+    Broken,
+    /// There is nothing left.
+    Over,
+}
+
+/// Pages of rows, for those who may still have them.
+struct Pages {
+    app: AppState,
+    authority: Authority,
+    reader: Reader,
+}
+
+impl Pages {
+    /// The next rows; empty after the last.
+    async fn next(&mut self) -> Result<Vec<Row>> {
+        self.authority.ask(&self.app, Role::Triager).await?;
+        self.reader.page().await
+    }
+}
+
+struct Export {
+    pages: Pages,
+    format: Format,
+    stage: Stage,
+}
+
+/// Begins an export. Gives its pieces; an error is the last one. It breaks off when whoever asked for it may not export any more.
+///
+/// # Errors
+/// A survey that is not there; a role too low; a query while there is no index to ask.
+pub async fn begin(
+    app: &AppState,
+    scope: &Scope,
+    what: What,
+    format: Format,
+) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>> {
+    begin_in(app, scope, None, what, format).await
+}
+
+/// As [`begin`]; it breaks off with the session too, whose hash is `session`.
+///
+/// # Errors
+/// As [`begin`].
+pub async fn begin_in(
+    app: &AppState,
+    scope: &Scope,
+    session: Option<String>,
+    what: What,
+    format: Format,
+) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>> {
+    // Names and addresses of people, all at once.
+    scope.require(Role::Triager)?;
+    let what_is_in_it = what.as_str();
+    let reader = Reader::open(app, scope, what).await?;
+    let stage = match format {
+        Format::Csv | Format::CsvBom => Stage::Names,
+        Format::Xlsx => Stage::Workbook(Box::new(Workbook::new(what_is_in_it, reader.columns().to_vec()))),
+        Format::Jsonl => Stage::Rows,
+    };
+    let pages = Pages { app: AppState::clone(app), authority: Authority::new(scope, session), reader };
+    Ok(stream::unfold(Export { pages, format, stage }, Export::next))
+}
+
+impl Export {
+    /// The next piece.
+    async fn next(mut self) -> Option<(io::Result<Bytes>, Self)> {
+        let piece = match &mut self.stage {
+            Stage::Over => return None,
+            Stage::Broken => {
+                self.stage = Stage::Over;
+                return Some((Err(io::Error::other("the export was broken off")), self));
+            }
+            Stage::Names => {
+                self.stage = Stage::Rows;
+                let names = self.pages.reader.columns().iter().map(|name| spreadsheet_text(name)).collect();
+                write_csv(std::iter::once(names))
+                    .map(|names| if self.format == Format::CsvBom { [BOM, &names].concat().into() } else { names })
+            }
+            Stage::Workbook(workbook) => match workbook.next(&mut self.pages).await {
+                Ok(piece) if piece.is_empty() => return None,
+                piece => piece,
+            },
+            Stage::Rows => match self.pages.next().await {
+                Ok(rows) if rows.is_empty() => return None,
+                Ok(rows) => self.write(rows),
+                Err(error) => Err(error),
+            },
+        };
+        match piece {
+            Ok(piece) => Some((Ok(piece), self)),
+            Err(error) => {
+                if error.refusal().is_some() {
+                    tracing::info!(error = %error, "an export was broken off");
+                } else {
+                    tracing::error!(error = %error, "an export was broken off");
+                }
+                // For whoever reads line by line; the connection breaks off besides.
+                self.stage = Stage::Broken;
+                let last = if self.format == Format::Jsonl { "{\"error\":\"The export was broken off. Begin it again.\"}\n" } else { "" };
+                Some((Ok(Bytes::from_static(last.as_bytes())), self))
+            }
+        }
+    }
+
+    fn write(&self, rows: Vec<Row>) -> Result<Bytes> {
+        match self.format {
+            Format::Csv | Format::CsvBom => write_csv(rows.into_iter().map(|row| row.into_iter().map(|(_, value)| cell(value)).collect())),
+            // A workbook writes its own rows.
+            Format::Jsonl | Format::Xlsx => {
+                let mut out = Vec::new();
+                for row in rows {
+                    serde_json::to_writer(&mut out, &row.into_iter().collect::<Map<String, Value>>())?;
+                    out.push(b'\n');
+                }
+                Ok(out.into())
+            }
+        }
+    }
+}
+
+/// Lines as RFC 4180 has them.
+fn write_csv(lines: impl Iterator<Item = Vec<String>>) -> Result<Bytes> {
+    let broken = |e: csv::Error| Error::internal("csv", e);
+    let mut out = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    for line in lines {
+        out.write_record(&line).map_err(broken)?;
+    }
+    Ok(out.into_inner().map_err(|e| Error::internal("csv", e))?.into())
+}
+
+/// The values of a list with commas between.
+fn joined(list: Vec<Value>) -> String {
+    list.into_iter().map(|v| if let Value::String(text) = v { text } else { v.to_string() }).collect::<Vec<_>>().join(", ")
+}
+
+/// A value as text that no spreadsheet takes for a formula.
+fn cell(value: Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => spreadsheet_text(&text),
+        Value::Array(list) => spreadsheet_text(&joined(list)),
+        other => other.to_string(),
+    }
+}
+
+/// The name of the file: `corner-shop-feedback-2026-11-23.csv`.
+#[must_use]
+pub fn file_name(slug: &str, what: &What, format: Format, day: Day) -> String {
+    let slug: String = slug.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+    format!("{slug}-{}-{}.{}", what.as_str(), day, format.ending())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn cells_that_look_like_formulas_are_texts() {
+        assert_eq!(cell(json!("=1+1")), "'=1+1");
+        assert_eq!(cell(json!("1=1")), "1=1");
+        // Numbers are no texts.
+        assert_eq!((cell(json!(-1)), cell(json!(2.5)), cell(Value::Null)), ("-1".into(), "2.5".into(), String::new()));
+        assert_eq!(cell(json!(["=a", "b"])), "'=a, b");
+    }
+
+    #[test]
+    fn lines_are_rfc_4180() {
+        let lines = [vec!["a,b".to_owned(), "say \"x\"".to_owned(), "two\nlines".to_owned()], vec![String::new(); 3]];
+        assert_eq!(write_csv(lines.into_iter()).unwrap(), "\"a,b\",\"say \"\"x\"\"\",\"two\nlines\"\r\n,,\r\n");
+        assert_eq!(write_csv(std::iter::once(vec![String::new()])).unwrap(), "\"\"\r\n");
+    }
+}

@@ -1,0 +1,186 @@
+//! A whole file from the disk of this machine, carried on by running it again.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use domain::{
+    Error as Refusal,
+    accounts::Scope,
+    imports::{Encoding, Groups, ImportStatus, Mapping},
+    zone::Zone,
+};
+use sha2::{Digest, Sha256};
+use store::imports::{Import, Source};
+use tokio::io::AsyncReadExt;
+
+use super::{
+    encoding::Detector,
+    hex, new_import,
+    preview::Sample,
+    reader::{Bytes, CHUNK, FileReader},
+    run,
+};
+use crate::{
+    error::{Error, Result},
+    state::AppState,
+    triage::add::source_key,
+};
+
+/// Failed lines that a summary names.
+const NAMED: usize = 20;
+/// Seconds to wait for a database that is busy.
+const PATIENCE: u32 = 60;
+
+/// A file that is to be imported.
+#[derive(Debug, Clone)]
+pub struct FileImport {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What its columns become; dates and header rows as they were asked for.
+    pub mapping: Mapping,
+    /// Its encoding; detected when `None`.
+    pub encoding: Option<Encoding>,
+    /// Reads it all, and changes nothing.
+    pub dry_run: bool,
+}
+
+/// How it went.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// The encoding that the file was read in.
+    pub encoding: Option<Encoding>,
+    /// What was wrong with rows, by kind.
+    pub groups: Groups,
+    /// Rows that went in.
+    pub added: i64,
+    /// Rows that were there already.
+    pub known: i64,
+    /// Lines that could not go in.
+    pub bad: i64,
+    /// The first of those, with the reason.
+    pub named: Vec<(i64, String)>,
+}
+
+/// Imports a file, or finds out what would happen. `watch` is called with the progress and the size of the file in bytes.
+///
+/// # Errors
+/// When a column does not exist, the file cannot be read, or the database fails.
+pub async fn import_file(
+    app: &AppState,
+    scope: &Scope,
+    zone: &Zone,
+    file: FileImport,
+    watch: impl Fn(&run::Progress, i64) + Send + Sync,
+) -> Result<Summary> {
+    let FileImport { path, mut mapping, encoding, dry_run } = file;
+    let (hash, bytes, detected) = weigh(open(&path).await?).await?;
+    let header_rows = mapping.header_rows;
+    let from_start = async || FileReader::open(Bytes::File(open(&path).await?), encoding.or(Some(detected)), header_rows).await;
+    let mut reader = from_start().await?;
+    mapping.plan(&reader.header, zone)?;
+    let (_, unclear) = Sample::read(&mut reader).await?.settle(&mut mapping, &reader);
+    if !unclear.is_empty() {
+        let text = unclear.0.iter().map(|e| e.message.as_str()).collect::<Vec<_>>().join(" ");
+        return Err(Refusal::field("dates", "required", format!("{text} Say --dates dmy or --dates mdy.")).into());
+    }
+    if dry_run {
+        return try_out(app, scope, from_start().await?, mapping.plan(&reader.header, zone)?).await;
+    }
+    let import = match app.store.unfinished_command(scope, &hash, &mapping).await? {
+        Some(import) => import,
+        None => begin(app, scope, &path, mapping, hash, bytes).await?,
+    };
+    let mut busy = 0;
+    loop {
+        let show = |progress: &run::Progress| {
+            watch(progress, bytes);
+            false
+        };
+        match run::run_from(app, scope, import.id, Bytes::File(open(&path).await?), None, show).await {
+            Ok(_) => break,
+            // A server is at work on the same database: it goes first.
+            Err(Error::Refused(Refusal::Busy(_))) if busy < PATIENCE => {
+                busy += 1;
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let done = app.store.import(scope, import.id).await?.ok_or(Refusal::NotFound)?;
+    let named = app.store.bad_lines(scope, import.id, 0, i64::try_from(NAMED).unwrap_or(0)).await?;
+    Ok(Summary {
+        encoding: Some(reader.encoding),
+        groups: app.store.import_problems(scope, import.id).await?,
+        added: done.added,
+        known: done.known,
+        bad: done.bad,
+        named: named.into_iter().map(|b| (b.line, b.reason)).collect(),
+    })
+}
+
+async fn open(path: &Path) -> Result<tokio::fs::File> {
+    tokio::fs::File::open(path).await.map_err(|e| Error::Internal(format!("cannot read {}: {e}", path.display())))
+}
+
+/// Hash, size and encoding of a file.
+async fn weigh(mut file: tokio::fs::File) -> Result<(String, i64, Encoding)> {
+    let (mut hash, mut detector, mut bytes, mut piece) = (Sha256::new(), Detector::default(), 0, vec![0; CHUNK]);
+    loop {
+        let read = file.read(&mut piece).await.map_err(|e| Error::internal("reading the file", e))?;
+        if read == 0 {
+            return Ok((hex(&hash.finalize()), bytes, detector.finish()));
+        }
+        hash.update(&piece[..read]);
+        detector.feed(&piece[..read]);
+        bytes += i64::try_from(read).unwrap_or(0);
+    }
+}
+
+async fn begin(app: &AppState, scope: &Scope, path: &Path, mapping: Mapping, hash: String, bytes: i64) -> Result<Import> {
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let import = Import {
+        status: ImportStatus::Running,
+        mapping: Some(mapping),
+        bytes_total: bytes,
+        ..new_import(app, scope, &name, Source::Command, hash)
+    };
+    let begun = import.clone();
+    app.store.write(move |tx| Box::pin(async move { tx.insert_import(&import).await })).await?;
+    Ok(begun)
+}
+
+/// Reads everything and counts what would happen.
+async fn try_out(app: &AppState, scope: &Scope, mut reader: FileReader, plan: domain::imports::Plan) -> Result<Summary> {
+    let (mut keys, now) = (run::Keys::default(), app.now());
+    let mut summary = Summary { encoding: Some(reader.encoding), ..Summary::default() };
+    loop {
+        let batch = run::read_batch(&mut reader, &mut keys).await?;
+        if batch.is_empty() {
+            return Ok(summary);
+        }
+        let mut good = Vec::new();
+        for (record, key) in batch {
+            let line = i64::try_from(record.line).unwrap_or(0);
+            match run::read_row(&plan, &record, now) {
+                Ok(row) => {
+                    row.left_out.iter().for_each(|problem| summary.groups.add(line, problem));
+                    good.push(row.feedback.external_id.map_or(key, |id| source_key(&id)));
+                }
+                Err(problem) => {
+                    summary.bad += 1;
+                    summary.groups.add(line, &problem);
+                    if summary.named.len() < NAMED {
+                        summary.named.push((line, problem.message));
+                    }
+                }
+            }
+        }
+        let keys: Vec<&str> = good.iter().map(String::as_str).collect();
+        let known = app.store.known_feedback(scope, &keys).await?;
+        let known = i64::try_from(good.iter().filter(|k| known.contains(*k)).count()).unwrap_or(0);
+        summary.known += known;
+        summary.added += i64::try_from(good.len()).unwrap_or(0) - known;
+    }
+}

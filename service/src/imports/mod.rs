@@ -1,0 +1,303 @@
+//! Use cases of imports: a file arrives, its columns are mapped, its rows go in, and it can be stopped and carried on at any time.
+//!
+//! Every row has a key (its own id if the file has one, else a hash of what it says and the how-manieth of its equals it is), so that
+//! the same file again adds nothing, whatever happened in between.
+
+pub mod encoding;
+pub mod file;
+mod preview;
+pub mod reader;
+pub mod records;
+pub mod run;
+mod take_back;
+
+pub use preview::{PREVIEW, Preview, preview, renamed};
+pub use run::{Progress, run, run_job};
+pub use take_back::{SILENCE_MS, run_take_back, start_take_back, take_back};
+
+use domain::{
+    Error as Refusal,
+    accounts::{Role, Scope},
+    feedback,
+    ids::{ImportId, JobId},
+    imports::{ImportStatus, Mapping},
+};
+use sha2::{Digest, Sha256};
+use store::{
+    Fingerprint, Once,
+    imports::{Arrived, Import, Source},
+};
+
+use self::{
+    encoding::Detector,
+    reader::{Bytes, CHUNK, FileReader},
+};
+use crate::{
+    error::{Error, Result},
+    jobs::Job,
+    state::App,
+};
+
+/// Largest file that a browser may send.
+pub const MAX_UPLOAD: usize = 64 << 20;
+/// Files of a project that may lie here without being imported: what nobody starts is kept for a week, and must not fill the disk.
+const MAX_WAITING: i64 = 20;
+
+/// A file on its way in.
+pub struct Upload {
+    /// Its import.
+    pub id: ImportId,
+    hash: Sha256,
+    detector: Detector,
+    waiting: Vec<u8>,
+    chunks: i64,
+    bytes: i64,
+}
+
+/// Begins an upload; the same `key` names the same import.
+///
+/// # Errors
+/// [`Refusal::Forbidden`] below admin; too many files that wait.
+pub async fn begin_upload(app: &App, scope: &Scope, name: &str, key: &str) -> Result<Upload> {
+    scope.require(Role::Admin)?;
+    let import = new_import(app, scope, name, Source::Upload, String::new());
+    // Its bytes are still to come: `finish` compares them with what arrived under this key before.
+    let once = Once::form(format!("imports:{}", scope.project()), key, Fingerprint::of([&import.name]));
+    let id = app
+        .store
+        .write_once(once, app.now(), move |tx| {
+            Box::pin(async move {
+                if tx.waiting_imports(import.project).await? >= MAX_WAITING {
+                    let text = format!("{MAX_WAITING} files wait already. Start or stop some of them first.");
+                    return Err(Refusal::field("file", "too_many", text).into());
+                }
+                tx.insert_import(&import).await?;
+                Ok(import.id)
+            })
+        })
+        .await?;
+    Ok(Upload { id, hash: Sha256::new(), detector: Detector::default(), waiting: Vec::new(), chunks: 0, bytes: 0 })
+}
+
+fn new_import(app: &App, scope: &Scope, name: &str, source: Source, file_hash: String) -> Import {
+    let name = name.rsplit(['/', '\\']).next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(120).collect::<String>();
+    Import {
+        id: app.id(),
+        project: scope.project(),
+        name: if name.trim().is_empty() { "file.csv".into() } else { name },
+        source,
+        file_hash,
+        encoding: None,
+        mapping: None,
+        status: ImportStatus::Uploading,
+        bytes_total: 0,
+        bytes_done: 0,
+        added: 0,
+        known: 0,
+        bad: 0,
+        removed: 0,
+        error: None,
+        created_by: scope.staff(),
+        created_at: app.now(),
+        updated_at: app.now(),
+        finished_at: None,
+    }
+}
+
+impl Upload {
+    /// Takes the next bytes of the file.
+    ///
+    /// # Errors
+    /// When the file is too large or the database fails.
+    pub async fn push(&mut self, app: &App, scope: &Scope, bytes: &[u8]) -> Result<()> {
+        self.hash.update(bytes);
+        self.detector.feed(bytes);
+        self.bytes += i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+        if self.bytes > i64::try_from(MAX_UPLOAD).unwrap_or(i64::MAX) {
+            return Err(Refusal::field("file", "too_large", "The file is larger than 64 MB. Split it, or use earshot import.").into());
+        }
+        self.waiting.extend_from_slice(bytes);
+        while self.waiting.len() >= CHUNK {
+            let rest = self.waiting.split_off(CHUNK);
+            let chunk = std::mem::replace(&mut self.waiting, rest);
+            self.put(app, scope, chunk).await?;
+        }
+        Ok(())
+    }
+
+    async fn put(&mut self, app: &App, scope: &Scope, chunk: Vec<u8>) -> Result<()> {
+        let (scope, id, n, now) = (*scope, self.id, self.chunks, app.now());
+        self.chunks += 1;
+        let put = app.store.write(move |tx| {
+            Box::pin(async move {
+                tx.still(&scope, Role::Admin, now).await?;
+                tx.put_import_chunk(&scope, id, n, chunk).await
+            })
+        });
+        let put = put.await;
+        match put {
+            // A repeated post of a file that arrived before.
+            Err(Error::Refused(Refusal::NotFound)) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// The file is complete.
+    ///
+    /// # Errors
+    /// When it is no CSV file, or the database fails.
+    pub async fn finish(mut self, app: &App, scope: &Scope) -> Result<ImportId> {
+        if self.bytes == 0 {
+            return Err(Refusal::field("file", "required", "Choose a CSV file that is not empty.").into());
+        }
+        let last = std::mem::take(&mut self.waiting);
+        if !last.is_empty() {
+            self.put(app, scope, last).await?;
+        }
+        let encoding = self.detector.finish();
+        FileReader::open(stored(app, scope, self.id), Some(encoding), None).await?;
+        let (scope, id, now) = (*scope, self.id, app.now());
+        let file = Arrived { hash: hex(&self.hash.finalize()), encoding, bytes: self.bytes, chunks: self.chunks };
+        let sent = file.hash.clone();
+        app.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    tx.still(&scope, Role::Admin, now).await?;
+                    tx.import_arrived(&scope, id, &file, now).await
+                })
+            })
+            .await?;
+        // The same form again, out of the browser's memory, but with another file: that one is not here.
+        if app.store.import(&scope, id).await?.is_some_and(|import| import.file_hash != sent) {
+            return Err(Refusal::field(
+                "file",
+                "repeated",
+                "Another file was sent with this form before. Reload the page and choose the file again.",
+            )
+            .into());
+        }
+        Ok(id)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn stored(app: &App, scope: &Scope, import: ImportId) -> Bytes {
+    Bytes::Stored { store: app.store.clone(), scope: *scope, import, next: 0 }
+}
+
+/// One import, for those who may import.
+///
+/// # Errors
+/// Not found alike for what is not there and what is not theirs.
+pub async fn find(app: &App, scope: &Scope, import: ImportId) -> Result<Import> {
+    scope.require(Role::Admin)?;
+    let found = app.store.import(scope, import).await?.filter(|i| i.status != ImportStatus::Uploading);
+    found.ok_or_else(|| Refusal::NotFound.into())
+}
+
+/// A tag made of the file's name, so that what came with a file can be found.
+fn guessed_tag(name: &str) -> Option<String> {
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let clean: String =
+        stem.chars().map(|c| if matches!(c, '"' | ',' | ':' | ';' | '_') { '-' } else { c }).take(feedback::MAX_TAG).collect();
+    feedback::tag(&clean)
+}
+
+/// Sets an uploaded file going under a mapping. Again: does nothing.
+///
+/// # Errors
+/// When the mapping does not fit the file, dates can be read in two ways and nobody chose, or none of the first rows can go in.
+pub async fn start(app: &App, scope: &Scope, import: &Import, mapping: Mapping) -> Result<()> {
+    let preview = preview(app, scope, import, Some(mapping)).await?;
+    if preview.nothing_goes_in() {
+        let most = preview.groups.of(true).first().map(|g| format!(" Most of them: {}.", g.fault.phrase())).unwrap_or_default();
+        let text = format!("None of the first {} rows can be imported.{most} Choose other columns, or start anyway.", preview.checked);
+        return Err(Refusal::field("text", "nothing", text).into());
+    }
+    begin(app, scope, import, preview).await
+}
+
+/// As [`start`], also when none of the first rows can go in.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_anyway(app: &App, scope: &Scope, import: &Import, mapping: Mapping) -> Result<()> {
+    let preview = preview(app, scope, import, Some(mapping)).await?;
+    begin(app, scope, import, preview).await
+}
+
+async fn begin(app: &App, scope: &Scope, import: &Import, preview: Preview) -> Result<()> {
+    preview.errors.into_result(())?;
+    set_going(app, scope, import.id, Some(preview.mapping)).await
+}
+
+/// Goes back to choosing columns after a run, with the same file. What went in stays, and is known when it comes again.
+///
+/// # Errors
+/// [`Refusal::Conflict`] when its file is no longer kept, or it runs.
+pub async fn reopen(app: &App, scope: &Scope, import: &Import) -> Result<()> {
+    scope.require(Role::Admin)?;
+    let (scope, id, now) = (*scope, import.id, app.now());
+    let done = app.store.write(move |tx| Box::pin(async move { tx.reopen_import(&scope, id, now).await })).await?;
+    // A second click.
+    if !done && app.store.import(&scope, id).await?.is_none_or(|i| i.status != ImportStatus::Ready) {
+        return Err(Refusal::Conflict("The file of this import is no longer kept. Upload it again to choose other columns.".into()).into());
+    }
+    Ok(())
+}
+
+/// Carries a stopped or failed import on from where it was.
+///
+/// # Errors
+/// [`Refusal::Conflict`] when its file is no longer kept.
+pub async fn resume(app: &App, scope: &Scope, import: &Import) -> Result<()> {
+    scope.require(Role::Admin)?;
+    set_going(app, scope, import.id, None).await?;
+    let now = app.store.import(scope, import.id).await?.map(|i| i.status);
+    match now {
+        Some(ImportStatus::Running | ImportStatus::Done) => Ok(()),
+        _ => {
+            Err(Refusal::Conflict("The file of this import is no longer kept. Upload it again: what went in is not added twice.".into())
+                .into())
+        }
+    }
+}
+
+async fn set_going(app: &App, scope: &Scope, import: ImportId, mapping: Option<Mapping>) -> Result<()> {
+    let (scope, now, job) = (*scope, app.now(), app.id::<JobId>());
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                if tx.start_import(&scope, import, mapping.as_ref(), now).await? {
+                    tx.enqueue(job, &Job::Import { project: scope.project(), import }, now, now).await?;
+                }
+                Ok(())
+            })
+        })
+        .await?;
+    app.wake_jobs();
+    Ok(())
+}
+
+/// Stops a running import (what went in stays), or removes one that never ran. Says whether the import is still there.
+///
+/// # Errors
+/// When the database fails.
+pub async fn cancel(app: &App, scope: &Scope, import: &Import) -> Result<bool> {
+    scope.require(Role::Admin)?;
+    let (scope, id, now) = (*scope, import.id, app.now());
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                if tx.discard_import(&scope, id).await? {
+                    return Ok(false);
+                }
+                tx.cancel_import(&scope, id, now).await?;
+                Ok(true)
+            })
+        })
+        .await
+}

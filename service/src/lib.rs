@@ -1,0 +1,26 @@
+//! What Earshot does: the use cases over database and search, their jobs, mail, webhooks and limits. Knows neither pages nor HTTP requests.
+
+pub mod accounts;
+pub mod backlog;
+pub mod clock;
+pub mod desk;
+pub mod error;
+pub mod export;
+pub mod identity;
+pub mod imports;
+pub mod jobs;
+pub mod keys;
+pub mod limits;
+pub mod machine;
+pub mod mail;
+pub mod metrics;
+pub mod projects;
+pub mod replies;
+pub mod responses;
+pub mod settings;
+pub mod signing;
+pub mod state;
+pub mod surveys;
+pub mod tickets;
+pub mod triage;
+pub mod webhooks;

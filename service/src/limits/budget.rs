@@ -1,0 +1,490 @@
+//! What people without an account may use of this machine, and what is kept free for the team: one place for all of it.
+//!
+//! Sizes follow from the machine. Each address has a share of everything, so that one alone never uses it up: an IPv4 address, an IPv6 /64, and,
+//! since one customer may hold a /48, that as well. Who is signed in, or has an API key, has room of their own ([`Share::of_the_team`]).
+
+use std::{
+    collections::HashMap,
+    fmt,
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use domain::{Timestamp, accounts::throttle::Limit, ids::ProjectId};
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family},
+};
+
+use super::{Key, memory::Buckets};
+use crate::machine;
+
+/// Bytes of a body that belong to its connection: they are counted nowhere else, and never refused.
+pub const SMALL: usize = 16 << 10;
+const MB: usize = 1 << 20;
+/// An address may have this part of the room for bodies…
+const PARTS: usize = 8;
+/// …and never less than this: the largest form with files.
+const LEAST_SHARE: usize = 12 * MB;
+/// Milliseconds of processor time for pictures of one address: ten large ones at once, and a sixth of a processor in the long run.
+const PICTURES: Limit = Limit { burst: 20_000, window_ms: 120_000 };
+/// How long the bytes of stored files are not counted again.
+const STORED_MS: i64 = 60_000;
+/// Bytes of files that may wait for forms of strangers to be sent again.
+const HELD: i64 = 200 << 20;
+/// An IPv6 /48 has the shares of so many addresses.
+pub(crate) const NETWORK_SHARES: usize = 2;
+
+/// Who pays: an IPv4 address, or an IPv6 /64, and the /48 around that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Network {
+    /// An IPv4 address, or the first address of an IPv6 /64.
+    Address(IpAddr),
+    /// An IPv6 /48.
+    Wide([u16; 3]),
+}
+
+impl Network {
+    /// The networks of an address, from the narrow to the wide.
+    pub fn of(address: IpAddr) -> impl Iterator<Item = Self> {
+        [Some(Self::Address(narrow(address))), wide(address).map(Self::Wide)].into_iter().flatten()
+    }
+
+    /// All that one customer may hold: an IPv4 address, or an IPv6 /48.
+    pub fn widest(address: IpAddr) -> Self {
+        wide(address).map_or_else(|| Self::Address(narrow(address)), Self::Wide)
+    }
+
+    /// How many shares of an address it has.
+    #[must_use]
+    pub fn shares(self) -> usize {
+        if matches!(self, Self::Wide(_)) { NETWORK_SHARES } else { 1 }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => write!(f, "{address}"),
+            Self::Wide([a, b, c]) => write!(f, "{a:x}:{b:x}:{c:x}::/48"),
+        }
+    }
+}
+
+/// What limits count by: an IPv4 address, or the first address of an IPv6 /64, since a household or server has at least that.
+#[must_use]
+pub fn narrow(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
+        }
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+/// The /48 of an IPv6 address.
+pub(super) fn wide(address: IpAddr) -> Option<[u16; 3]> {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => {
+            let [a, b, c, ..] = v6.segments();
+            Some([a, b, c])
+        }
+        IpAddr::V4(_) => None,
+    }
+}
+
+/// At whose cost something is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Payer {
+    /// Somebody without an account, by address (see [`narrow`]).
+    Stranger(IpAddr),
+    /// One of the team.
+    Team,
+}
+
+impl Payer {
+    /// The address of a stranger.
+    #[must_use]
+    pub fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Stranger(address) => Some(address),
+            Self::Team => None,
+        }
+    }
+}
+
+/// The budget that was used up when something was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct What {
+    what: &'static str,
+}
+
+/// How often each budget refused something.
+#[derive(Debug, Clone, Default)]
+pub struct Refusals(Family<What, Counter>);
+
+impl Refusals {
+    /// Counts a refusal; `what` is one of a few fixed words.
+    pub fn count(&self, what: &'static str) {
+        self.0.get_or_create(&What { what }).inc();
+    }
+
+    /// The counters, for `/metrics`.
+    #[must_use]
+    pub fn family(&self) -> Family<What, Counter> {
+        self.0.clone()
+    }
+}
+
+/// When files were counted, and the bytes of each project.
+type Counted = (Timestamp, Arc<HashMap<ProjectId, u64>>);
+
+/// The budgets of this process.
+#[derive(Debug)]
+pub struct Budget {
+    /// Bodies of requests by people without an account.
+    strangers: Room,
+    /// Bodies of requests by the team and its programs.
+    team: Room,
+    /// Processor time for pictures, by address.
+    pictures: Buckets,
+    /// When files were last counted, and their bytes.
+    stored: Mutex<Option<Counted>>,
+    /// Bytes of files that may wait for forms of strangers.
+    pub held_bytes: i64,
+    /// What was refused.
+    pub refusals: Refusals,
+}
+
+impl Budget {
+    /// Whether an address has processor time left for another picture.
+    ///
+    /// # Errors
+    /// [`domain::Error::RateLimited`].
+    pub fn may_decode(&self, address: IpAddr, now: Timestamp) -> Result<(), domain::Error> {
+        let keys: Vec<(Key, Limit)> = Network::of(address).map(pictures_of).collect();
+        self.pictures.take_exactly(&keys, 1, now)
+    }
+
+    /// The bytes of files of each project, as they were counted within the last minute.
+    pub fn stored(&self, now: Timestamp) -> Option<Arc<HashMap<ProjectId, u64>>> {
+        let stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        stored.as_ref().filter(|(at, _)| (0..STORED_MS).contains(&(now.0 - at.0))).map(|(_, bytes)| Arc::clone(bytes))
+    }
+
+    /// Keeps what was counted.
+    pub fn keep_stored(&self, bytes: Vec<(ProjectId, i64)>, now: Timestamp) -> Arc<HashMap<ProjectId, u64>> {
+        let bytes = bytes.into_iter().map(|(project, bytes)| (project, u64::try_from(bytes).unwrap_or_default())).collect();
+        let bytes = Arc::new(bytes);
+        *self.stored.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, Arc::clone(&bytes)));
+        bytes
+    }
+
+    /// Counts the processor time that a picture of an address took.
+    pub fn decoded(&self, address: IpAddr, used: Duration, now: Timestamp) {
+        let millis = u32::try_from(used.as_millis()).unwrap_or(u32::MAX);
+        for (key, limit) in Network::of(address).map(pictures_of) {
+            self.pictures.take_after_all(key, limit, millis, now);
+        }
+    }
+
+    /// Budgets for the machine that this process runs on.
+    #[must_use]
+    pub fn of_this_machine() -> Self {
+        Self::for_memory(machine::memory())
+    }
+
+    /// Budgets for so many bytes of memory; `None` where nothing says how much there is.
+    #[must_use]
+    pub fn for_memory(memory: Option<u64>) -> Self {
+        let memory = memory.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        let bodies = (memory / 16).clamp(3 * LEAST_SHARE, PARTS * LEAST_SHARE);
+        let share = (bodies / PARTS).max(LEAST_SHARE);
+        Self {
+            strangers: Room::new(bodies, Some(share)),
+            // A network's address is no measure of a team: all of an office may have the same.
+            team: Room::new(bodies, None),
+            pictures: Buckets::default(),
+            stored: Mutex::default(),
+            held_bytes: HELD,
+            refusals: Refusals::default(),
+        }
+    }
+
+    /// Bytes of bodies in memory, and how many there may be: of strangers, then of the team.
+    #[must_use]
+    pub fn bodies(&self) -> [(usize, usize); 2] {
+        [&self.strangers, &self.team].map(|room| (room.lock().all, room.most))
+    }
+}
+
+/// The processor time for pictures of a network.
+fn pictures_of(network: Network) -> (Key, Limit) {
+    let shares = u32::try_from(network.shares()).unwrap_or(1);
+    (Key::Pictures(network), Limit { burst: PICTURES.burst * shares, ..PICTURES })
+}
+
+/// Bytes of memory that requests share.
+#[derive(Debug)]
+struct Room {
+    most: usize,
+    /// The most for one address; `None`: no measure.
+    share: Option<usize>,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    all: usize,
+    by: HashMap<Network, usize>,
+}
+
+impl Room {
+    fn new(most: usize, share: Option<usize>) -> Self {
+        Self { most, share, taken: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes all of it, or nothing.
+    fn take(&self, address: IpAddr, bytes: usize) -> bool {
+        let mut taken = self.lock();
+        if taken.all + bytes > self.most {
+            return false;
+        }
+        if let Some(share) = self.share {
+            let has = |network: &Network| taken.by.get(network).copied().unwrap_or_default();
+            if Network::of(address).any(|network| has(&network) + bytes > share * network.shares()) {
+                return false;
+            }
+            for network in Network::of(address) {
+                *taken.by.entry(network).or_default() += bytes;
+            }
+        }
+        taken.all += bytes;
+        true
+    }
+
+    fn give_back(&self, address: IpAddr, bytes: usize) {
+        let mut taken = self.lock();
+        taken.all = taken.all.saturating_sub(bytes);
+        if self.share.is_none() {
+            return;
+        }
+        for network in Network::of(address) {
+            if let Some(has) = taken.by.get_mut(&network) {
+                *has = has.saturating_sub(bytes);
+                if *has == 0 {
+                    taken.by.remove(&network);
+                }
+            }
+        }
+    }
+}
+
+/// What one request has in memory of its body. Gives everything back when the last of its clones is dropped.
+#[derive(Debug, Clone)]
+pub struct Share(Arc<Inside>);
+
+#[derive(Debug)]
+struct Inside {
+    budget: Arc<Budget>,
+    address: IpAddr,
+    has: Mutex<Has>,
+    /// Whether the reader of the body says itself what it keeps.
+    by_hand: AtomicBool,
+    refused: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Has {
+    bytes: usize,
+    reserved: usize,
+    team: bool,
+}
+
+impl Share {
+    /// Nothing yet, for a request from an address.
+    #[must_use]
+    pub fn new(budget: &Arc<Budget>, address: IpAddr) -> Self {
+        Self(Arc::new(Inside {
+            budget: Arc::clone(budget),
+            address,
+            has: Mutex::default(),
+            by_hand: AtomicBool::new(false),
+            refused: AtomicBool::new(false),
+        }))
+    }
+
+    /// Takes room for more bytes; `false` when there is none.
+    #[must_use]
+    pub fn take(&self, bytes: usize) -> bool {
+        let mut has = self.0.lock();
+        let more = (has.bytes + bytes).saturating_sub(SMALL).saturating_sub(has.reserved);
+        let taken = more == 0 || self.0.room(has.team).take(self.0.address, more);
+        if taken {
+            has.bytes += bytes;
+            has.reserved += more;
+        } else if !self.0.refused.swap(true, Ordering::Relaxed) {
+            self.0.budget.refusals.count("bodies");
+        }
+        taken
+    }
+
+    /// Gives room back for bytes that are not kept any more.
+    pub fn give_back(&self, bytes: usize) {
+        let mut has = self.0.lock();
+        has.bytes = has.bytes.saturating_sub(bytes);
+        let less = has.reserved - has.bytes.saturating_sub(SMALL).min(has.reserved);
+        has.reserved -= less;
+        if less > 0 {
+            self.0.room(has.team).give_back(self.0.address, less);
+        }
+    }
+
+    /// From now on it is not counted what comes, but what [`Share::take`] is asked for: the reader keeps only a part.
+    pub fn by_hand(&self) {
+        self.0.by_hand.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the reader says what it keeps.
+    #[must_use]
+    pub fn is_by_hand(&self) -> bool {
+        self.0.by_hand.load(Ordering::Relaxed)
+    }
+
+    /// Whether there was no room at some time.
+    #[must_use]
+    pub fn was_refused(&self) -> bool {
+        self.0.refused.load(Ordering::Relaxed)
+    }
+
+    /// The sender turned out to be one of the team, or a program of theirs: strangers are not in their way.
+    pub fn of_the_team(&self) {
+        let mut has = self.0.lock();
+        if !has.team && self.0.room(true).take(self.0.address, has.reserved) {
+            self.0.room(false).give_back(self.0.address, has.reserved);
+            has.team = true;
+        }
+    }
+}
+
+impl Inside {
+    fn lock(&self) -> MutexGuard<'_, Has> {
+        self.has.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn room(&self, team: bool) -> &Room {
+        if team { &self.budget.team } else { &self.budget.strangers }
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        let has = self.has.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let (reserved, team) = (std::mem::take(&mut has.reserved), has.team);
+        if reserved > 0 {
+            self.room(team).give_back(self.address, reserved);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use super::*;
+
+    fn v4(n: u8) -> IpAddr {
+        Ipv4Addr::new(192, 0, 2, n).into()
+    }
+
+    fn v6(net: u16, subnet: u16) -> IpAddr {
+        Ipv6Addr::new(0x2001, 0xdb8, net, subnet, 1, 2, 3, 4).into()
+    }
+
+    fn budget() -> Arc<Budget> {
+        Arc::new(Budget::for_memory(None))
+    }
+
+    #[test]
+    fn one_address_takes_its_share_and_no_more() {
+        let budget = budget();
+        let mut held = Vec::new();
+        let full = |address: IpAddr, held: &mut Vec<Share>| {
+            let mut taken = 0;
+            loop {
+                let share = Share::new(&budget, address);
+                if !share.take(MB) {
+                    return taken;
+                }
+                held.push(share);
+                taken += 1;
+            }
+        };
+        assert_eq!(full(v4(1), &mut held), 12);
+        assert_eq!(full(v6(1, 1), &mut held), 12);
+        assert_eq!(full(v6(1, 2), &mut held), 12);
+        assert_eq!(full(v6(1, 3), &mut held), 0, "a /48 has two shares");
+        assert_eq!(full(v6(2, 1), &mut held), 12);
+        for n in 2..=5 {
+            assert!(full(v4(n), &mut held) >= 12, "{n}");
+        }
+        // All together have an end as well.
+        let small = Share::new(&budget, v4(9));
+        assert!(!small.take(2 * MB));
+        assert!(small.was_refused());
+        // A small body is never refused, and neither is the team.
+        assert!(Share::new(&budget, v4(9)).take(SMALL));
+        let team = Share::new(&budget, v4(1));
+        team.of_the_team();
+        assert!(team.take(20 * MB));
+        drop(held);
+        assert_eq!(budget.bodies().map(|(taken, _)| taken), [0, 20 * MB - SMALL]);
+        drop(team);
+        assert!(budget.strangers.lock().by.is_empty());
+        assert_eq!(budget.bodies().map(|(taken, _)| taken), [0, 0]);
+    }
+
+    #[test]
+    fn what_is_let_go_is_free_again() {
+        let budget = budget();
+        let share = Share::new(&budget, v4(1));
+        assert!(share.take(12 * MB) && !share.take(MB));
+        share.give_back(2 * MB);
+        assert!(share.take(MB));
+        share.of_the_team();
+        assert_eq!(budget.bodies().map(|(taken, _)| taken), [0, 11 * MB - SMALL]);
+        share.give_back(11 * MB);
+        assert_eq!(budget.bodies().map(|(taken, _)| taken), [0, 0]);
+    }
+
+    #[test]
+    fn processor_time_is_counted_as_it_was_used() {
+        let (budget, now) = (budget(), Timestamp(1_800_000_000_000));
+        for n in 0..5 {
+            assert_eq!(budget.may_decode(v6(1, n), now), Ok(()), "{n}");
+            budget.decoded(v6(1, n), Duration::from_secs(8), now);
+        }
+        // A /48 has used up two shares; others none, and it has some again after a while.
+        assert!(budget.may_decode(v6(1, 9), now).is_err());
+        assert!(budget.may_decode(v6(2, 9), now).is_ok());
+        assert!(budget.may_decode(v4(1), now).is_ok());
+        assert!(budget.may_decode(v6(1, 9), now.plus_ms(10_000)).is_ok());
+    }
+
+    #[test]
+    fn little_memory_makes_little_room_and_a_form_fits_always() {
+        let of = |memory: u64| Budget::for_memory(Some(memory)).strangers;
+        assert_eq!((of(256 << 20).most, of(256 << 20).share), (36 * MB, Some(12 * MB)));
+        assert_eq!((of(1 << 30).most, of(1 << 30).share), (64 * MB, Some(12 * MB)));
+        assert_eq!((of(64 << 30).most, of(64 << 30).share), (96 * MB, Some(12 * MB)));
+    }
+}

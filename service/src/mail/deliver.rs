@@ -1,0 +1,267 @@
+//! Handing letters to the mail server.
+
+use std::{
+    sync::atomic::{AtomicI64, Ordering},
+    time::Duration,
+};
+
+use domain::{Secret, Timestamp, ids::LetterId};
+use lettre::{
+    AsyncSmtpTransport, AsyncTransport, Tokio1Executor,
+    transport::smtp::client::{Certificate, Tls, TlsParameters},
+};
+use store::{Tx, hash::hash_token, mail::LetterRow};
+
+use super::{
+    LetterKind,
+    letters::RESET_MS,
+    message::{Parts, compose},
+};
+use crate::{
+    error::{Error, Result},
+    jobs::Outcome,
+    settings::Mail,
+    state::App,
+    tickets,
+};
+
+const MINUTE: i64 = 60_000;
+/// How long a letter waits after each attempt that the mail server did not take: a day and some hours in all.
+pub const RETRY_MS: [i64; 10] =
+    [MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE, 60 * MINUTE, 120 * MINUTE, 240 * MINUTE, 360 * MINUTE, 360 * MINUTE, 480 * MINUTE];
+/// How long the others wait when the mail server could not be reached: they would only wait for the same.
+const REST_MS: i64 = 15_000;
+/// How often a letter asks whether mail is on again.
+const OFF_MS: i64 = 3_600_000;
+/// How long letters wait for mail to be on again.
+const OFF_DAYS: i64 = 3;
+/// For each command, and for the connection.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// For a whole letter.
+const PATIENCE_IN_ALL: Duration = Duration::from_secs(120);
+
+/// The way to the mail server.
+pub struct Mailer {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    rests_until: AtomicI64,
+}
+
+/// What became of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sent {
+    /// The mail server has it.
+    Taken,
+    /// There is nobody to send it to: no account has this address.
+    Nobody,
+    /// It will never be taken; why, for people.
+    Refused(String),
+    /// It may be taken later; why not now, for people.
+    Later(String),
+    /// The mail server was out of reach a moment ago; it was not asked again.
+    Resting(Timestamp),
+}
+
+fn transport(mail: &Mail) -> Result<AsyncSmtpTransport<Tokio1Executor>> {
+    let Secret(url) = &mail.server;
+    // The message may hold the URL, and so the password.
+    let mut builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).map_err(|_| Error::internal("mail server", "cannot be used"))?;
+    if !mail.authorities.is_empty() {
+        builder = builder.tls(encryption(mail)?);
+    }
+    Ok(builder.timeout(Some(PATIENCE)).build())
+}
+
+/// The encryption that the URL asks for, with authorities to trust besides those of the machine.
+fn encryption(mail: &Mail) -> Result<Tls> {
+    let broken = |why: &str| Error::internal("mail server", why);
+    let url = url::Url::parse(&mail.server.0).map_err(|_| broken("cannot be used"))?;
+    let mut tls = TlsParameters::builder(url.host_str().unwrap_or_default().to_owned());
+    for authority in &mail.authorities {
+        tls = tls.add_root_certificate(Certificate::from_der(authority.clone()).map_err(|_| broken("an authority cannot be read"))?);
+    }
+    let tls = tls.build_rustls().map_err(|_| broken("cannot encrypt"))?;
+    Ok(match (url.scheme(), url.query()) {
+        ("smtps", _) => Tls::Wrapper(tls),
+        (_, Some("tls=required")) => Tls::Required(tls),
+        (_, Some("tls=opportunistic")) => Tls::Opportunistic(tls),
+        _ => Tls::None,
+    })
+}
+
+impl Mailer {
+    /// Connects to nothing yet.
+    ///
+    /// # Errors
+    /// When the machine has no trusted certificates to check the server's against.
+    pub fn new(mail: &Mail) -> Result<Self> {
+        Ok(Self { transport: transport(mail)?, rests_until: AtomicI64::new(0) })
+    }
+}
+
+/// Whether the mail server answers and lets us in.
+///
+/// # Errors
+/// Why not, for people.
+pub async fn check_server(mail: &Mail) -> std::result::Result<(), String> {
+    let transport = transport(mail).map_err(|e| e.to_string())?;
+    match tokio::time::timeout(PATIENCE, transport.test_connection()).await {
+        Ok(Ok(true)) => Ok(()),
+        Ok(Ok(false)) => Err("The mail server hung up.".into()),
+        Ok(Err(error)) => Err(explain(&error)),
+        Err(_) => Err("The mail server did not answer in time.".into()),
+    }
+}
+
+/// Why a letter was not taken, for people. A server's answer is somebody else's text: one line, and not a long one.
+fn explain(error: &lettre::transport::smtp::Error) -> String {
+    let detail = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    let detail: String = super::letters::line(&detail);
+    let with = |text: &str| if detail.is_empty() { format!("{text}.") } else { format!("{text}: {}.", detail.trim_end_matches('.')) };
+    match error.status() {
+        Some(code) if is_about_us(error) => with(&format!("The mail server did not let us in ({code})")),
+        Some(code) => with(&format!("The mail server answered {code}")),
+        None if error.is_timeout() => "The mail server did not answer in time.".into(),
+        None if error.is_tls() => with("The connection to the mail server could not be encrypted"),
+        None if is_about_trust(error) => with("The mail server could not be trusted, so nothing was sent"),
+        None if error.is_response() => with("The mail server hung up, or gave an answer that makes no sense"),
+        None if error.is_client() => with("The mail server cannot take this letter"),
+        None => with("The mail server could not be reached, or hung up"),
+    }
+}
+
+/// An answer to our name and password and not to the letter: an operator can mend it, and the letter may go then.
+fn is_about_us(error: &lettre::transport::smtp::Error) -> bool {
+    error.status().is_some_and(|code| matches!(u16::from(code), 530 | 534 | 535 | 538))
+}
+
+/// Whether encryption failed in the handshake, as over a certificate that nobody vouches for. It comes as an error of the connection.
+fn is_about_trust(error: &(dyn std::error::Error + 'static)) -> bool {
+    let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    inner.is_some_and(|inner| inner.is::<rustls::Error>()) || error.source().is_some_and(is_about_trust)
+}
+
+/// Tries to send a letter, and notes nothing.
+///
+/// # Errors
+/// When the database fails.
+pub async fn transmit(app: &App, mail: &Mail, mailer: &Mailer, letter: &LetterRow) -> Result<Sent> {
+    let now = app.now();
+    let rest = Timestamp(mailer.rests_until.load(Ordering::Relaxed));
+    if now < rest {
+        return Ok(Sent::Resting(rest));
+    }
+    let mut link = letter.link.clone();
+    let mut content = letter.content()?;
+    match letter.kind()? {
+        LetterKind::PasswordReset => match reset_link(app, mail, letter, now).await? {
+            Some(made) => link = made,
+            None => return Ok(Sent::Nobody),
+        },
+        LetterKind::TicketConfirmation | LetterKind::TicketReply | LetterKind::TicketLink => {
+            link = tickets::link_when_sent(app, &link).await?;
+            content.quote = content.quote.map(|text| text.replace(tickets::LINK_PLACEHOLDER, &link));
+        }
+        _ => {}
+    }
+    let parts = Parts {
+        id: letter.id.clone(),
+        to: &letter.recipient,
+        subject: &letter.subject,
+        content: &content,
+        link: &link,
+        written: Timestamp(letter.created_at),
+    };
+    let message = match compose(mail, &parts) {
+        Ok(message) => message,
+        Err(why) => return Ok(Sent::Refused(why)),
+    };
+    let foreign = message.envelope().to().iter().any(|address| !AsRef::<str>::as_ref(address).is_ascii());
+    let error = match tokio::time::timeout(PATIENCE_IN_ALL, mailer.transport.send(message)).await {
+        Ok(Ok(_)) => return Ok(Sent::Taken),
+        Ok(Err(error)) => error,
+        Err(_) => {
+            mailer.rests_until.store(now.plus_ms(REST_MS).0, Ordering::Relaxed);
+            return Ok(Sent::Later("The mail server did not answer in time.".into()));
+        }
+    };
+    if error.is_client() && foreign {
+        return Ok(Sent::Refused("The address has letters before the @ that your mail server cannot send to (it has no SMTPUTF8).".into()));
+    }
+    if error.status().is_none() && !error.is_client() {
+        mailer.rests_until.store(now.plus_ms(REST_MS).0, Ordering::Relaxed);
+    }
+    let why = explain(&error);
+    Ok(if error.is_permanent() && !is_about_us(&error) { Sent::Refused(why) } else { Sent::Later(why) })
+}
+
+/// A fresh link to set a new password, its secret stored as a hash only; `None` when no account has the address, or the
+/// password was changed meanwhile.
+async fn reset_link(app: &App, mail: &Mail, letter: &LetterRow, now: Timestamp) -> Result<Option<String>> {
+    let Some(staff) = app.store.staff_by_email(&letter.recipient).await? else { return Ok(None) };
+    let (staff, letter, token) = (staff.id()?, letter.id()?, app.token());
+    let (hash, until) = (hash_token(&token), now.plus_ms(RESET_MS));
+    let made = app.store.write(move |tx| Box::pin(async move { tx.insert_password_reset(&hash, staff, letter, now, until).await })).await?;
+    Ok(made.then(|| format!("{}/reset/{token}", mail.base)))
+}
+
+/// The job of one letter.
+///
+/// # Errors
+/// When the database fails.
+pub async fn run_job(app: &App, id: LetterId) -> Result<Outcome> {
+    let Some(letter) = app.store.letter(id).await?.filter(|l| l.state == "queued") else { return Ok(Outcome::Done) };
+    let now = app.now();
+    if letter.not_after.is_some_and(|until| until <= now.0) {
+        return end(app, id, "It could not be sent before the link in it ended.").await;
+    }
+    let Some((mail, mailer)) = app.settings.mail.as_ref().zip(app.mailer.as_ref()) else {
+        if letter.created_at <= now.plus_days(-OFF_DAYS).0 {
+            return end(app, id, "No mail server was set for days.").await;
+        }
+        return later(app, id, letter.tries, "No mail server is set (EARSHOT_SMTP_URL).", now.plus_ms(OFF_MS)).await;
+    };
+    let tries = letter.tries + 1;
+    match transmit(app, mail, mailer, &letter).await? {
+        Sent::Taken => {
+            tracing::info!(letter.id = %id, letter.kind = %letter.kind, letter.tries = tries, "a letter was sent");
+            app.store.write(move |tx| Box::pin(async move { tx.letter_sent(id, now).await })).await?;
+            Ok(Outcome::Done)
+        }
+        Sent::Nobody => {
+            app.store.write(move |tx| Box::pin(async move { tx.letter_for_nobody(id, now).await })).await?;
+            Ok(Outcome::Done)
+        }
+        Sent::Refused(why) => {
+            tracing::warn!(letter.id = %id, letter.kind = %letter.kind, letter.tries = tries, "a letter was given up: it was refused");
+            end(app, id, &why).await
+        }
+        Sent::Later(why) => match usize::try_from(letter.tries).ok().and_then(|n| RETRY_MS.get(n)) {
+            Some(pause) => later(app, id, tries, &why, now.plus_ms(*pause)).await,
+            None => {
+                tracing::warn!(letter.id = %id, letter.kind = %letter.kind, letter.tries = tries, "a letter was given up after a day");
+                end(app, id, &why).await
+            }
+        },
+        Sent::Resting(until) => Ok(Outcome::Later(until)),
+    }
+}
+
+async fn later(app: &App, id: LetterId, tries: i64, why: &str, at: Timestamp) -> Result<Outcome> {
+    let (why, now) = (why.to_owned(), app.now());
+    app.store.write(move |tx| Box::pin(async move { tx.letter_waits(id, tries, &why, at, now).await })).await?;
+    Ok(Outcome::Later(at))
+}
+
+async fn end(app: &App, id: LetterId, why: &str) -> Result<Outcome> {
+    let (why, now) = (why.to_owned(), app.now());
+    app.store.write(move |tx| Box::pin(async move { give_up(tx, id, &why, now).await })).await?;
+    Ok(Outcome::Done)
+}
+
+/// Gives a letter up, for people to see.
+///
+/// # Errors
+/// When the database fails.
+pub async fn give_up(tx: &mut Tx<'_>, id: LetterId, why: &str, now: Timestamp) -> Result<()> {
+    tx.letter_dead(id, why, now).await
+}

@@ -1,0 +1,314 @@
+//! The letters themselves. Each gives `None` while no mail server is set: then nothing is queued.
+
+use domain::{
+    Timestamp,
+    accounts::Role,
+    ids::{EndpointId, InvitationId, LetterId},
+    projects::Project,
+    zone::UTC,
+};
+use uuid::Uuid;
+
+use super::{
+    Content, Letter, LetterKind,
+    texts::{Texts, pick},
+};
+use crate::state::App;
+
+/// What a letter about a ticket needs to know.
+#[derive(Debug, Clone, Copy)]
+pub struct TicketLetter<'a> {
+    /// The ticket's id.
+    pub ticket: Uuid,
+    /// Its number.
+    pub number: i64,
+    /// Its subject, as the requester wrote it.
+    pub subject: &'a str,
+    /// The requester's address.
+    pub to: &'a str,
+    /// The conversation's page, with a slash at the front and the ticket's id in place of the secret, which is put in when the letter leaves.
+    pub path: &'a str,
+}
+
+/// Puts values in the place of `{names}`, in one pass: a value with braces in it stays as it is.
+fn fill(text: &str, values: &[(&str, &str)]) -> String {
+    let mut out = String::with_capacity(text.len() + 40);
+    let mut rest = text;
+    while let Some(at) = rest.find('{') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let found = values.iter().find_map(|(name, value)| Some((rest.strip_prefix('{')?.strip_prefix(name)?.strip_prefix('}')?, value)));
+        match found {
+            Some((after, value)) => {
+                out.push_str(value);
+                rest = after;
+            }
+            None => {
+                out.push('{');
+                rest = &rest[1..];
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// One line without what could end a header, and of bounded length.
+pub(super) fn line(text: &str) -> String {
+    let flat: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let words: Vec<&str> = flat.split_whitespace().collect();
+    words.join(" ").chars().take(150).collect()
+}
+
+/// What a letter about a ticket is written with: enough to write it where the ticket's number is given, inside the transaction.
+#[derive(Debug, Clone)]
+pub struct TicketPost {
+    id: LetterId,
+    base: String,
+    project: Project,
+    language: String,
+}
+
+impl TicketPost {
+    /// One letter's worth in the language that the requester reads, else the project's; `None` while no mail server is set.
+    #[must_use]
+    pub fn new(app: &App, project: &Project, language: &str) -> Option<Self> {
+        let base = app.settings.mail.as_ref()?.base.clone();
+        Some(Self::with(app.id(), base, project, language))
+    }
+
+    /// As [`TicketPost::new`], where the letter's id and the address of this installation are there already.
+    #[must_use]
+    pub fn with(id: LetterId, base: String, project: &Project, language: &str) -> Self {
+        let language = if language.is_empty() { &project.language } else { language };
+        Self { id, base, project: project.clone(), language: language.to_owned() }
+    }
+}
+
+fn ticket(post: &TicketPost, about: TicketLetter<'_>, kind: LetterKind, say: impl FnOnce(&Texts) -> Said) -> Letter {
+    let TicketPost { id, base, project, language } = post;
+    let texts = pick(language);
+    let Said { subject, lead, quote, after } = say(texts);
+    let number = about.number.to_string();
+    let values = [("project", project.name.as_str()), ("number", number.as_str())];
+    let footer = match kind {
+        LetterKind::TicketConfirmation => vec![texts.not_read, texts.keep_link, texts.not_you],
+        _ => vec![texts.not_read, texts.keep_link],
+    };
+    Letter {
+        id: *id,
+        project: Some(project.id),
+        kind,
+        about: Some(about.ticket),
+        to: about.to.trim().to_owned(),
+        subject: line(&subject),
+        content: Content {
+            language: texts.code.into(),
+            from_name: Some(line(&project.name)),
+            lead,
+            quote,
+            after,
+            link_label: texts.link.into(),
+            footer: footer.into_iter().map(|text| fill(text, &values)).collect(),
+            thread: Some(format!("ticket-{}", about.ticket)),
+        },
+        link: format!("{base}{}", about.path),
+        not_after: None,
+    }
+}
+
+struct Said {
+    subject: String,
+    lead: Vec<String>,
+    quote: Option<String>,
+    after: Vec<String>,
+}
+
+/// A ticket arrived. It repeats nothing of what was written: whoever types somebody else's address does not get to write to them.
+#[must_use]
+pub fn ticket_confirmation(post: &TicketPost, about: TicketLetter<'_>) -> Letter {
+    ticket(post, about, LetterKind::TicketConfirmation, |texts| {
+        let number = about.number.to_string();
+        let values = [("project", post.project.name.as_str()), ("number", number.as_str())];
+        Said {
+            subject: fill(texts.confirmation_subject, &values),
+            lead: vec![fill(texts.confirmation, &values)],
+            quote: None,
+            after: Vec::new(),
+        }
+    })
+}
+
+/// The link to a ticket was renewed: those in earlier letters have ended.
+#[must_use]
+pub fn ticket_link(post: &TicketPost, about: TicketLetter<'_>) -> Letter {
+    ticket(post, about, LetterKind::TicketLink, |texts| {
+        let number = about.number.to_string();
+        let values = [("project", post.project.name.as_str()), ("number", number.as_str())];
+        Said { subject: fill(texts.link_subject, &values), lead: vec![fill(texts.new_link, &values)], quote: None, after: Vec::new() }
+    })
+}
+
+/// The team answered a ticket: `by` is the name to show, `body` what they wrote, `closed` whether that ended it.
+#[must_use]
+pub fn ticket_reply(post: &TicketPost, about: TicketLetter<'_>, by: &str, body: &str, closed: bool) -> Letter {
+    ticket(post, about, LetterKind::TicketReply, |texts| {
+        let number = about.number.to_string();
+        let values = [("project", post.project.name.as_str()), ("number", number.as_str()), ("name", by), ("subject", about.subject)];
+        Said {
+            subject: fill(texts.reply_subject, &values),
+            lead: vec![fill(texts.reply, &values)],
+            quote: (!body.trim().is_empty()).then(|| body.to_owned()),
+            after: if closed { vec![texts.closed.to_owned()] } else { Vec::new() },
+        }
+    })
+}
+
+/// An invitation to join a project; `path` is that of the page that accepts it.
+#[must_use]
+pub fn invitation(
+    app: &App,
+    (invitation, role, until): (InvitationId, Role, Timestamp),
+    project: &Project,
+    by: &str,
+    to: &str,
+    path: &str,
+) -> Option<Letter> {
+    let mail = app.settings.mail.as_ref()?;
+    Some(Letter {
+        id: app.id(),
+        project: Some(project.id),
+        kind: LetterKind::Invitation,
+        about: Some(invitation.0),
+        to: to.to_owned(),
+        subject: line(&format!("{by} invites you to {}", project.name)),
+        content: Content {
+            language: "en".into(),
+            lead: vec![format!("{} invites you to work in {} on Earshot, as {role}.", line(by), line(&project.name))],
+            link_label: "Look at the invitation and join".into(),
+            footer: vec![
+                format!("The link works once, until {}.", UTC.readable(until)),
+                "If you did not expect this, you need not do anything.".into(),
+            ],
+            ..Content::default()
+        },
+        link: format!("{}{path}", mail.base),
+        not_after: Some(until),
+    })
+}
+
+/// How long a link to set a new password works.
+pub(crate) const RESET_MS: i64 = 3_600_000;
+
+/// Somebody forgot the password of this address, or says so. The link is made when the letter is sent.
+#[must_use]
+pub fn password_reset(app: &App, to: &str) -> Option<Letter> {
+    app.settings.mail.as_ref()?;
+    Some(Letter {
+        id: app.id(),
+        project: None,
+        kind: LetterKind::PasswordReset,
+        about: None,
+        to: to.to_owned(),
+        subject: "Set a new password for Earshot".into(),
+        content: Content {
+            language: "en".into(),
+            lead: vec!["Somebody, most likely you, asked to set a new password for your account.".into()],
+            link_label: "Set a new password".into(),
+            footer: vec![
+                "The link works once, for an hour.".into(),
+                "If that was not you, you need not do anything: your password stays as it is.".into(),
+            ],
+            ..Content::default()
+        },
+        link: String::new(),
+        not_after: Some(app.now().plus_ms(RESET_MS)),
+    })
+}
+
+/// Somebody's password was changed.
+#[must_use]
+pub fn password_changed(app: &App, to: &str) -> Option<Letter> {
+    let mail = app.settings.mail.as_ref()?;
+    Some(Letter {
+        id: app.id(),
+        project: None,
+        kind: LetterKind::PasswordChanged,
+        about: None,
+        to: to.to_owned(),
+        subject: "Your Earshot password was changed".into(),
+        content: Content {
+            language: "en".into(),
+            lead: vec![format!("The password of your account was changed on {}.", UTC.readable(app.now()))],
+            link_label: "If that was not you, set a new password at once".into(),
+            footer: vec!["If it was you, you need not do anything.".into()],
+            ..Content::default()
+        },
+        link: format!("{}/forgot", mail.base),
+        not_after: None,
+    })
+}
+
+/// What letters to the admins of a project about one of its webhooks are written with, inside the transaction that turns it off.
+#[derive(Debug, Clone)]
+pub struct WebhookPost {
+    base: String,
+    project: Project,
+    endpoint: EndpointId,
+    /// What of its address may be told: the host.
+    host: String,
+    to: Vec<(LetterId, String)>,
+}
+
+impl WebhookPost {
+    /// A letter to each of `admins`; `None` while no mail server is set.
+    #[must_use]
+    pub fn new(app: &App, project: Project, (endpoint, host): (EndpointId, String), admins: Vec<String>) -> Option<Self> {
+        let base = app.settings.mail.as_ref()?.base.clone();
+        let to = admins.into_iter().map(|email| (app.id(), email)).collect();
+        Some(Self { base, project, endpoint, host, to })
+    }
+
+    /// The letters, saying why.
+    #[must_use]
+    pub fn letters(&self, reason: &str) -> Vec<Letter> {
+        let Self { base, project, endpoint, host, to } = self;
+        let lead = format!("Earshot has turned off the webhook of {} that calls {}. {reason}", line(&project.name), line(host));
+        let letter = |(id, email): &(LetterId, String)| {
+            Letter {
+            id: *id,
+            project: Some(project.id),
+            kind: LetterKind::WebhookOff,
+            about: Some(endpoint.0),
+            to: email.clone(),
+            subject: line(&format!("A webhook of {} was turned off", project.name)),
+            content: Content {
+                language: "en".into(),
+                lead: vec![lead.clone(), "Nothing is sent there until somebody turns it on again. What was on its way is kept for a month and can be sent again by hand.".into()],
+                link_label: "See what failed, and turn it on again".into(),
+                footer: vec!["You get this letter because you are an admin of this project.".into()],
+                ..Content::default()
+            },
+            link: format!("{base}/p/{}/webhooks/{endpoint}", project.slug),
+            not_after: None,
+        }
+        };
+        to.iter().map(letter).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{fill, line};
+
+    #[test]
+    fn values_are_not_read_again() {
+        assert_eq!(fill("{name} of {project} {x}", &[("name", "{project}"), ("project", "A")]), "{project} of A {x}");
+    }
+
+    #[test]
+    fn a_line_has_no_end_in_it() {
+        assert_eq!(line(" Hello\r\nBcc: a@b.example\0\u{85}x "), "Hello Bcc: a@b.example x");
+        assert_eq!(line(&"ä".repeat(400)).chars().count(), 150);
+    }
+}

@@ -1,0 +1,58 @@
+//! Every text of ours in letters to people outside of the team, in each language. Adding one: one more constant and one more line in [`pick`].
+
+use domain::language::primary;
+
+/// The words in one language; the English text says what each is. `{project}`, `{number}`, `{name}`, `{subject}` are filled in.
+#[derive(Debug)]
+pub struct Texts {
+    pub code: &'static str,
+    pub confirmation_subject: &'static str,
+    pub confirmation: &'static str,
+    pub link: &'static str,
+    pub reply_subject: &'static str,
+    pub reply: &'static str,
+    pub closed: &'static str,
+    pub link_subject: &'static str,
+    pub new_link: &'static str,
+    pub not_read: &'static str,
+    pub keep_link: &'static str,
+    pub not_you: &'static str,
+}
+
+/// English.
+pub const EN: Texts = Texts {
+    code: "en",
+    confirmation_subject: "[{project} #{number}] We have your message",
+    confirmation: "Thank you. Your message to {project} has arrived and has the number {number}. You get a letter when somebody answers.",
+    link: "Read the conversation and write more",
+    reply_subject: "[{project} #{number}] Re: {subject}",
+    reply: "{name} answered your message to {project}:",
+    closed: "This closes your request. If something is missing, follow the link and write again.",
+    link_subject: "[{project} #{number}] A new link to your request",
+    new_link: "Your request to {project} with the number {number} has a new link. The links in earlier letters do not work any more.",
+    not_read: "Answers to this letter are not read. Follow the link instead.",
+    keep_link: "Keep the link to yourself: whoever has it can read the conversation.",
+    not_you: "If you did not write to {project}, somebody mistyped an address. You need not do anything.",
+};
+
+/// German.
+pub const DE: Texts = Texts {
+    code: "de",
+    confirmation_subject: "[{project} #{number}] Ihre Nachricht ist angekommen",
+    confirmation: "Vielen Dank. Ihre Nachricht an {project} ist angekommen und hat die Nummer {number}. Sobald jemand antwortet, bekommen Sie eine E-Mail.",
+    link: "Das Gespräch lesen und weiterschreiben",
+    reply_subject: "[{project} #{number}] Re: {subject}",
+    reply: "{name} hat auf Ihre Nachricht an {project} geantwortet:",
+    closed: "Damit ist Ihre Anfrage abgeschlossen. Wenn etwas fehlt, folgen Sie dem Link und schreiben Sie noch einmal.",
+    link_subject: "[{project} #{number}] Ein neuer Link zu Ihrer Anfrage",
+    new_link: "Ihre Anfrage an {project} mit der Nummer {number} hat einen neuen Link. Die Links in früheren E-Mails funktionieren nicht mehr.",
+    not_read: "Antworten auf diese E-Mail werden nicht gelesen. Bitte folgen Sie stattdessen dem Link.",
+    keep_link: "Behalten Sie den Link für sich: Wer ihn hat, kann das Gespräch lesen.",
+    not_you: "Wenn Sie nicht an {project} geschrieben haben, hat sich jemand bei der Adresse vertippt. Sie brauchen nichts zu tun.",
+};
+
+/// The texts in a project's language, else in English.
+#[must_use]
+pub fn pick(language: &str) -> &'static Texts {
+    [&EN, &DE].into_iter().find(|t| t.code.eq_ignore_ascii_case(primary(language))).unwrap_or(&EN)
+}

@@ -1,0 +1,139 @@
+//! What the program counts while it runs, for Prometheus.
+//!
+//! Labels come from small fixed sets (route patterns, methods, statuses), so that nobody outside can make them many, and nothing about
+//! people is in them.
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    registry::{Registry, Unit},
+};
+use search::Status;
+
+use crate::{
+    error::{Error, Result},
+    machine,
+    state::App,
+};
+
+/// Which requests are counted together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Request {
+    method: &'static str,
+    route: String,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Route {
+    route: String,
+}
+
+/// Upper ends of the classes of how long answers take, in seconds.
+const TOOK: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+
+fn histogram() -> Histogram {
+    Histogram::new(TOOK)
+}
+
+/// The counters of this process.
+#[derive(Debug)]
+pub struct Metrics {
+    requests: Family<Request, Counter>,
+    took: Family<Route, Histogram, fn() -> Histogram>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self { requests: Family::default(), took: Family::new_with_constructor(histogram) }
+    }
+}
+
+impl Metrics {
+    /// Counts an answer. `route` is the pattern of the path, never the path.
+    pub fn answered(&self, method: &str, route: &str, status: u16, seconds: f64) {
+        self.requests.get_or_create(&Request { method: word(method), route: route.into(), status }).inc();
+        self.took.get_or_create(&Route { route: route.into() }).observe(seconds);
+    }
+}
+
+/// A method as a label: clients may send any word.
+fn word(method: &str) -> &'static str {
+    ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"].into_iter().find(|known| *known == method).unwrap_or("other")
+}
+
+/// Connections that are open.
+#[derive(Debug, Clone, Copy)]
+pub struct Connections {
+    /// All of them.
+    pub all: usize,
+    /// Those over which an inbox hears of changes.
+    pub streams: usize,
+}
+
+/// Everything that is measured, in the text format of OpenMetrics 1.0.
+///
+/// # Errors
+/// When the text cannot be written, which is a fault of ours.
+pub async fn scrape(app: &App, open: &Connections) -> Result<String> {
+    let mut registry = Registry::with_prefix("earshot");
+    registry.register("build", "The program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+    registry.register("http_requests", "Requests that were answered", app.metrics.requests.clone());
+    registry.register_with_unit("http_request_duration", "How long answers took", Unit::Seconds, app.metrics.took.clone());
+    registry.register("budget_refusals", "What was refused because a budget of strangers was used up", app.budget.refusals.family());
+    let mut gauge = |name: &str, help: &str, value: i64| {
+        let gauge: Gauge = Gauge::default();
+        gauge.set(value);
+        registry.register(name, help, gauge);
+    };
+    let jobs = app.store.job_counts().await;
+    gauge("database_up", "1 when the database answers", i64::from(jobs.is_ok()));
+    gauge("database_takes_writes", "1 when a write would find a place in the queue", i64::from(app.store.takes_writes()));
+    gauge("search_ready", "1 when the search index answers", i64::from(app.search.status() == Status::Ready));
+    if let Some(behind) = app.search.behind().await {
+        gauge("search_behind_changes", "Changes that the search index has not taken in yet", behind);
+    }
+    gauge("event_streams", "Open inboxes that hear of changes", count(open.streams));
+    for (whose, (bytes, most)) in ["strangers", "team"].into_iter().zip(app.budget.bodies()) {
+        gauge(&format!("bodies_{whose}_bytes"), "Bodies of requests in memory, small ones left out", count(bytes));
+        gauge(&format!("bodies_{whose}_limit_bytes"), "The most of them", count(most));
+    }
+    if let Some(stored) = app.budget.stored(app.now()) {
+        let bytes = stored.values().sum::<u64>();
+        gauge("files_stored_bytes", "Files of all projects, as they were last counted", i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+    let limit = i64::try_from(app.settings.files_in_all).unwrap_or(i64::MAX);
+    gauge("files_stored_limit_bytes", "The most of them that strangers may add to", limit);
+    gauge("connections_open", "Connections", count(open.all));
+    gauge("pictures_busy", "Pictures that are worked on, or wait for it", count(app.studio.busy()));
+    if let Some(free) = machine::free_space(&app.settings.data) {
+        gauge("disk_free_bytes", "Room on the disk of the data directory", i64::try_from(free).unwrap_or(i64::MAX));
+    }
+    for (state, help) in
+        [("waiting", "Jobs that are due or wait"), ("running", "Jobs that are worked on"), ("dead", "Jobs that were given up")]
+    {
+        if let Ok(jobs) = &jobs {
+            let count = jobs.iter().find(|(name, _)| name == state).map_or(0, |(_, count)| *count);
+            gauge(&format!("jobs_{state}"), help, count);
+        }
+    }
+    if let Some((resident, files)) = process() {
+        gauge("process_resident_memory_bytes", "Memory in use", resident);
+        gauge("process_open_fds", "Open files and connections", files);
+    }
+    let mut text = String::new();
+    encode(&mut text, &registry).map_err(|e| Error::internal("metrics", e))?;
+    Ok(text)
+}
+
+fn count(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+/// Resident bytes and open files of this process, where the system tells them as Linux does.
+fn process() -> Option<(i64, i64)> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix("kB")?.trim().parse::<i64>().ok()?;
+    let files = std::fs::read_dir("/proc/self/fd").ok()?.count();
+    Some((resident * 1024, i64::try_from(files).ok()?))
+}

@@ -1,0 +1,167 @@
+//! Files that arrive with messages, and what becomes of them before they are stored.
+
+use bytes::Bytes;
+use domain::{
+    Error as Refusal,
+    ids::ProjectId,
+    tickets::{
+        Attachment,
+        files::{FileType, clean_name},
+        pictures::Wrong,
+    },
+};
+use store::{Dialect, tickets::NewAttachment};
+
+use super::studio::Trouble;
+use crate::{
+    error::{Error, Result},
+    limits::budget::Payer,
+    machine,
+    state::App,
+};
+
+/// Files of one request, in memory.
+#[derive(Debug, Default)]
+pub struct Arriving {
+    files: Vec<(String, Vec<u8>)>,
+    bytes: usize,
+}
+
+impl Arriving {
+    /// Begins a file.
+    pub fn begin(&mut self, name: &str) {
+        self.files.push((name.to_owned(), Vec::new()));
+    }
+
+    /// Adds bytes to the file begun last.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len();
+        if let Some((_, file)) = self.files.last_mut() {
+            file.extend_from_slice(bytes);
+        }
+    }
+
+    /// Bytes of all files.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How many files there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.files.len()
+    }
+
+    /// The cleaned name of the first file that was chosen and has no bytes.
+    #[must_use]
+    pub fn first_empty(&self) -> Option<String> {
+        let empty = self.files.iter().find(|(name, bytes)| bytes.is_empty() && !name.is_empty())?;
+        Some(clean_name(&empty.0, FileType::Other))
+    }
+
+    /// Takes out a file without a byte: what a browser sends for an empty field.
+    pub fn drop_empty(&mut self) {
+        self.files.retain(|(_, bytes)| !bytes.is_empty());
+    }
+
+    /// Lets everything go.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The files as they are stored. Pictures are encoded anew, at the cost of `payer`.
+    ///
+    /// # Errors
+    /// [`Refusal::Invalid`] for a picture that is too large or cannot be read; [`Refusal::Busy`] while too many are worked on;
+    /// a message at the files, or [`Refusal::RateLimited`], for who sent too many of late.
+    pub async fn prepare(mut self, app: &App, payer: Payer) -> Result<Vec<NewAttachment>> {
+        self.drop_empty();
+        // As they came before any work, and what became more afterwards.
+        count(app, payer, self.bytes).await?;
+        let mut done: Vec<NewAttachment> = Vec::with_capacity(self.files.len());
+        for (name, bytes) in std::mem::take(&mut self.files) {
+            done.push(prepare(app, payer, &name, bytes).await?);
+        }
+        let bytes: usize = done.iter().map(|file| file.bytes.len()).sum();
+        count(app, payer, bytes.saturating_sub(self.bytes)).await?;
+        Ok(done)
+    }
+}
+
+/// Whether there is room for more files of a project: on the disk, and within what the installation is set to keep. The team has more of the disk
+/// than strangers.
+///
+/// # Errors
+/// When the database fails.
+pub async fn is_room(app: &App, project: ProjectId, payer: Payer) -> Result<bool> {
+    // Elsewhere the database is on a disk that we do not see.
+    if app.store.dialect() == Dialect::Sqlite {
+        let keep = if payer == Payer::Team { app.settings.keep_free / 2 } else { app.settings.keep_free };
+        if machine::free_space(&app.settings.data).is_some_and(|free| free < keep) {
+            app.budget.refusals.count("disk");
+            return Ok(false);
+        }
+    }
+    if payer == Payer::Team {
+        return Ok(true);
+    }
+    let now = app.now();
+    let stored = match app.budget.stored(now) {
+        Some(stored) => stored,
+        None => app.budget.keep_stored(app.store.file_bytes().await?, now),
+    };
+    let (own, all) = (stored.get(&project).copied().unwrap_or_default(), stored.values().sum::<u64>());
+    let is_room = own < app.settings.files_per_project && all < app.settings.files_in_all;
+    if !is_room {
+        app.budget.refusals.count("files");
+    }
+    Ok(is_room)
+}
+
+/// Counts the bytes of files that an address wants stored.
+///
+/// # Errors
+/// A message at the files when there were too many of late.
+pub async fn count(app: &App, payer: Payer, bytes: usize) -> Result<()> {
+    let Some(address) = payer.address().filter(|_| bytes > 0) else { return Ok(()) };
+    match app.limits.files(address, bytes as u64, app.now()).await {
+        Err(Error::Refused(Refusal::RateLimited(_))) => {
+            app.budget.refusals.count("files");
+            let text = "So many files came from your network that no more are taken for now. Send your message without files, or with them in an hour.";
+            Err(Refusal::field("files", "files_later", text).into())
+        }
+        other => other,
+    }
+}
+
+async fn prepare(app: &App, payer: Payer, name: &str, bytes: Vec<u8>) -> Result<NewAttachment> {
+    let kind = FileType::of(&bytes);
+    let (kind, bytes) = if kind.is_picture() {
+        match app.studio.encode_anew(app, payer, kind, bytes).await {
+            Ok(done) => done,
+            Err(Trouble::Wrong(wrong)) => return Err(refusal(wrong, &clean_name(name, kind)).into()),
+            Err(Trouble::Error(error)) => return Err(error),
+        }
+    } else {
+        (kind, bytes)
+    };
+    let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+    let file = Attachment { id: app.id(), name: clean_name(name, kind), media_type: kind.media_type().into(), size };
+    Ok(NewAttachment { file, bytes: Bytes::from(bytes) })
+}
+
+fn refusal(wrong: Wrong, name: &str) -> Refusal {
+    match wrong {
+        Wrong::Large => Refusal::field(
+            "files",
+            "picture_large",
+            format!("The picture “{name}” has too many pixels. Make it smaller, or pack it into a ZIP file."),
+        ),
+        Wrong::Broken => Refusal::field(
+            "files",
+            "picture_broken",
+            format!("The picture “{name}” cannot be read. Save it again, or pack it into a ZIP file."),
+        ),
+    }
+}

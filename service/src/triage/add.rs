@@ -1,0 +1,170 @@
+//! Feedback that a program brings.
+
+use domain::{
+    Error as Refusal, FieldErrors, Timestamp,
+    accounts::{Role, Scope},
+    feedback::{self, Feedback, Kind, Status},
+    history::Change,
+    ids::FeedbackId,
+    imports::MAX_TEXT,
+    responses::Person,
+};
+use search::language;
+use store::{Fingerprint, Once};
+
+use crate::{error::Result, state::App};
+
+/// Most tags of one item that come along with it.
+pub const MAX_TAGS: usize = 20;
+
+/// What is said about a piece of feedback when it is added.
+#[derive(Debug, Clone, Default)]
+pub struct NewFeedback {
+    /// What was said.
+    pub text: String,
+    /// The score and the top of its scale.
+    pub score: Option<(f64, f64)>,
+    /// Who said it.
+    pub person: Option<Person>,
+    /// The page it was said on.
+    pub page_url: Option<String>,
+    /// The release it is about.
+    pub release: Option<String>,
+    /// The environment.
+    pub environment: Option<String>,
+    /// BCP 47; detected from the text when left out.
+    pub language: Option<String>,
+    /// As typed.
+    pub tags: Vec<String>,
+    /// When it was said; now when left out.
+    pub created_at: Option<Timestamp>,
+    /// What the program that brings it calls it: one record for each in a project, imported ones included.
+    pub external_id: Option<String>,
+}
+
+impl NewFeedback {
+    /// Of all that was said, with text and tags as they are stored.
+    fn fingerprint(&self, text: &str, tags: &[String]) -> Fingerprint {
+        let person = self.person.as_ref();
+        let score = self.score.map(|(value, max)| format!("{value} of {max}"));
+        let created_at = self.created_at.map(Timestamp::rfc3339);
+        let optional = [
+            score.as_deref(),
+            person.and_then(|p| p.external_id.as_deref()),
+            person.and_then(|p| p.email.as_deref()),
+            person.and_then(|p| p.name.as_deref()),
+            person.and_then(|p| p.attributes.as_deref()),
+            self.page_url.as_deref(),
+            self.release.as_deref(),
+            self.environment.as_deref(),
+            self.language.as_deref(),
+            created_at.as_deref(),
+            self.external_id.as_deref(),
+        ];
+        let optional = optional.into_iter().map(Option::unwrap_or_default);
+        Fingerprint::of(std::iter::once(text).chain(optional).chain(tags.iter().map(String::as_str)))
+    }
+}
+
+/// Reads tags as typed; what does not fit is refused at `tags/{n}`.
+pub fn tags(typed: &[String]) -> Result<Vec<String>, FieldErrors> {
+    let mut errors = FieldErrors::default();
+    let mut tags = Vec::with_capacity(typed.len());
+    for (at, text) in typed.iter().enumerate() {
+        // Programs are taken at their word: what is too long as sent is not made to fit.
+        let is_plain = text.chars().count() <= feedback::MAX_TAG && !text.chars().any(char::is_control);
+        match feedback::tag(text).filter(|_| is_plain) {
+            Some(tag) => tags.push(tag),
+            None => {
+                let most = feedback::MAX_TAG;
+                errors.add(&format!("tags/{at}"), "tag", format!("A tag has 1 to {most} characters, and none of \" , and :."));
+            }
+        }
+    }
+    if typed.len() > MAX_TAGS {
+        errors.add("tags", "too_many", format!("Give {MAX_TAGS} tags at most."));
+    }
+    tags.sort();
+    tags.dedup();
+    if errors.is_empty() { Ok(tags) } else { Err(errors) }
+}
+
+/// What a record with an id of its own from elsewhere is known by; the same for imports, so that what came by one way does not come again
+/// by the other.
+#[must_use]
+pub fn source_key(external_id: &str) -> String {
+    format!("id:{external_id}")
+}
+
+/// Adds feedback, once for each `key`.
+///
+/// # Errors
+/// A role too low; a message for each field that does not fit.
+pub async fn add(app: &App, scope: &Scope, key: &str, new: NewFeedback) -> Result<FeedbackId> {
+    scope.require(Role::Triager)?;
+    let mut errors = FieldErrors::default();
+    let text: String = new.text.trim().to_owned();
+    if text.is_empty() && new.score.is_none() {
+        errors.add("text", "required", "Say what was said, or give a score.");
+    }
+    if text.chars().count() > MAX_TEXT {
+        errors.add("text", "too_long", format!("The text takes {MAX_TEXT} characters at most."));
+    }
+    if new.score.is_some_and(|(value, max)| !(0.0..=max).contains(&value)) {
+        errors.add("score/value", "range", "The score has to lie between 0 and the top of its scale.");
+    }
+    if new.created_at.is_some_and(|at| at > app.now().plus_days(1)) {
+        errors.add("created_at", "future", "This is in the future. Give the time at which it was said, or leave it out.");
+    }
+    let tags = match tags(&new.tags) {
+        Ok(tags) => tags,
+        Err(more) => {
+            errors.0.extend(more.0);
+            Vec::new()
+        }
+    };
+    errors.into_result(())?;
+    let content = new.fingerprint(&text, &tags);
+    let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
+    let (now, scope) = (app.now(), *scope);
+    let mut feedback = Feedback {
+        id: app.id(),
+        project: project.id,
+        kind: Kind::Api,
+        language: new.language.unwrap_or_else(|| language::detect(&text, &project.language)),
+        text,
+        score: new.score.map(|(value, _)| value),
+        score_max: new.score.map(|(_, max)| max),
+        contact: None,
+        survey: None,
+        response: None,
+        page_url: new.page_url.map(|address| project.stored_address(&address)),
+        release: new.release,
+        environment: new.environment,
+        status: Status::New,
+        assignee: None,
+        tags,
+        spam_reasons: Vec::new(),
+        created_at: new.created_at.map_or(now, |at| at.min(now)),
+        updated_at: now,
+        version: 1,
+    };
+    let (contact, entry, person) = (app.id(), app.id(), new.person);
+    let source_key = new.external_id.as_deref().map(source_key);
+    let once = Once::program(format!("feedback:{}", project.id), key, content);
+    app.store
+        .write_once(once, now, move |tx| {
+            Box::pin(async move {
+                if let Some(person) = person {
+                    feedback.contact = Some(tx.contact_for(&scope, &person, contact, now).await?);
+                }
+                if !tx.insert_feedback(&feedback, source_key.as_deref()).await? {
+                    let text = "Feedback with this external_id exists already. Change that one, or give another id.";
+                    return Err(Refusal::field("external_id", "taken", text).into());
+                }
+                tx.insert_history(entry, feedback.project, feedback.id, scope.staff(), &Change::Created, now).await?;
+                Ok(feedback.id)
+            })
+        })
+        .await
+}

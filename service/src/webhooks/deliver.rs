@@ -1,0 +1,256 @@
+//! Sends what is due. Each process has one such worker beside those of the other jobs, so that a receiver that is slow, or away, holds up
+//! nothing else; and a receiver that fails has few places, so that it does not hold up the others.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use domain::{
+    accounts::{Role, Scope},
+    ids::EndpointId,
+    webhooks::{DAYS_TO_DISABLE, FAILURES_TO_DISABLE, pause_after},
+    zone::UTC,
+};
+use store::webhooks::{After, ClaimedDelivery, Endpoint, Tried};
+use tokio::{sync::watch, task::JoinSet};
+
+use super::{
+    client::{Answer, Head, Sender, SystemLookup},
+    feed, sign,
+};
+use crate::{
+    error::Result,
+    mail::WebhookPost,
+    state::{App, AppState},
+};
+
+/// How long a claimed delivery is left to its worker: more than a request can take.
+const LEASE_MS: i64 = 60_000;
+/// Requests at a time to receivers that answer well, …
+const PLACES: usize = 16;
+/// … to each of them, …
+const PER_ENDPOINT: usize = 4;
+/// … and to receivers that failed last, each of which gets one.
+const FAILING_PLACES: usize = 8;
+/// How often the database is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long requests may still take when the program stops. What is cut off is sent again later.
+const FAREWELL: Duration = Duration::from_secs(3);
+/// The longest pause that a receiver may ask for.
+const LONGEST_PAUSE_S: i64 = 24 * 3600;
+
+/// Requests that are on their way: to which endpoint, and whether it was failing.
+#[derive(Default)]
+struct Running {
+    tasks: JoinSet<(EndpointId, bool)>,
+    by_endpoint: HashMap<EndpointId, usize>,
+    failing: usize,
+}
+
+impl Running {
+    fn room_for(&self, endpoint: &Endpoint) -> usize {
+        let own = self.by_endpoint.get(&endpoint.id).copied().unwrap_or_default();
+        if endpoint.failures > 0 {
+            FAILING_PLACES.saturating_sub(self.failing).min(1_usize.saturating_sub(own))
+        } else {
+            let busy = self.tasks.len() - self.failing;
+            PLACES.saturating_sub(busy).min(PER_ENDPOINT.saturating_sub(own))
+        }
+    }
+
+    fn ended(&mut self, endpoint: EndpointId, failing: bool) {
+        if let Some(own) = self.by_endpoint.get_mut(&endpoint) {
+            *own -= 1;
+            if *own == 0 {
+                self.by_endpoint.remove(&endpoint);
+            }
+        }
+        self.failing -= usize::from(failing);
+    }
+}
+
+/// Follows feedback and sends what is due, until `stopping`.
+pub async fn run(app: AppState, mut stopping: watch::Receiver<bool>) {
+    // Made when first needed: most installations never call anybody.
+    let mut sender: Option<Arc<Sender>> = None;
+    let mut running = Running::default();
+    while !*stopping.borrow() {
+        let more = match feed::tell(&app).await {
+            Ok(more) => more,
+            Err(error) => {
+                tracing::warn!(error = %error, "webhooks were not told of feedback");
+                false
+            }
+        };
+        if let Err(error) = start_due(&app, &mut sender, &mut running).await {
+            tracing::warn!(error = %error, "webhooks cannot be sent");
+        }
+        let pause = if more { Duration::ZERO } else { LOOK };
+        tokio::select! {
+            _ = stopping.changed() => {}
+            Some(ended) = running.tasks.join_next() => note(&mut running, ended),
+            () = tokio::time::sleep(pause) => {}
+        }
+        while let Some(ended) = running.tasks.try_join_next() {
+            note(&mut running, ended);
+        }
+    }
+    drop(tokio::time::timeout(FAREWELL, async { while running.tasks.join_next().await.is_some() {} }).await);
+}
+
+fn note(running: &mut Running, ended: std::result::Result<(EndpointId, bool), tokio::task::JoinError>) {
+    match ended {
+        Ok((endpoint, failing)) => running.ended(endpoint, failing),
+        Err(panic) => {
+            // Whose it was is not known any more: begin to count anew when all have ended.
+            tracing::error!(error = %panic, "sending a webhook panicked");
+            if running.tasks.is_empty() {
+                running.by_endpoint.clear();
+                running.failing = 0;
+            }
+        }
+    }
+}
+
+async fn start_due(app: &AppState, sender: &mut Option<Arc<Sender>>, running: &mut Running) -> Result<()> {
+    for endpoint in app.store.endpoints_due(app.now()).await? {
+        let room = running.room_for(&endpoint);
+        if room == 0 {
+            continue;
+        }
+        let sender = sender.get_or_insert_with(|| Arc::new(Sender::new(&app.settings.webhook_allow, Arc::new(SystemLookup))));
+        let endpoint = Arc::new(endpoint);
+        for delivery in claim(app, &endpoint, room).await? {
+            let (app, sender, endpoint) = (Arc::clone(app), Arc::clone(sender), Arc::clone(&endpoint));
+            let failing = endpoint.failures > 0;
+            *running.by_endpoint.entry(endpoint.id).or_default() += 1;
+            running.failing += usize::from(failing);
+            running.tasks.spawn(async move {
+                if let Err(error) = attempt(&app, &sender, &endpoint, &delivery).await {
+                    // The lease ends, and it is sent again.
+                    tracing::warn!(error = %error, "how a webhook went was not written down");
+                }
+                (endpoint.id, failing)
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Takes what is due, if whoever the endpoint acts for may still have anything sent. Else it is turned off.
+async fn claim(app: &App, endpoint: &Endpoint, room: usize) -> Result<Vec<ClaimedDelivery>> {
+    let (endpoint, now, limit, fresh) = (endpoint.clone(), app.now(), i64::try_from(room).unwrap_or(1), sign::new_secret(app));
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                if tx.endpoint_is_backed(&endpoint, now).await? {
+                    return tx.claim_deliveries(endpoint.id, now, now.plus_ms(LEASE_MS), limit).await;
+                }
+                let name = tx.staff_name(endpoint.answers_to).await?.unwrap_or_default();
+                tx.stop_endpoint(&Scope::system(endpoint.project), endpoint.id, &name, fresh, now).await?;
+                Ok(Vec::new())
+            })
+        })
+        .await
+}
+
+/// Tells of feedback and sends everything that is due, one after the other; says how many tries that were.
+///
+/// # Errors
+/// When the database fails.
+pub async fn deliver_due(app: &AppState, sender: &Sender) -> Result<usize> {
+    while feed::tell(app).await? {}
+    let mut tries = 0;
+    loop {
+        let before = tries;
+        for endpoint in app.store.endpoints_due(app.now()).await? {
+            for delivery in claim(app, &endpoint, PER_ENDPOINT).await? {
+                attempt(app, sender, &endpoint, &delivery).await?;
+                tries += 1;
+            }
+        }
+        if tries == before {
+            return Ok(tries);
+        }
+    }
+}
+
+/// Sends one delivery and writes down how it went.
+async fn attempt(app: &App, sender: &Sender, endpoint: &Endpoint, delivery: &ClaimedDelivery) -> Result<()> {
+    let at = app.now();
+    let signature = sign::header(endpoint, delivery.event, &delivery.body, at)?;
+    let head = Head { id: delivery.event.to_string(), seconds: at.0.div_euclid(1000), signature };
+    let answer = sender.send(&endpoint.url, &head, delivery.body.clone()).await;
+    let now = app.now();
+    let tried = Tried { at, took_ms: now.0 - at.0, status: answer.status, error: why(&answer), excerpt: answer.excerpt.clone() };
+    let after = match tried.error {
+        None => After::Delivered,
+        Some(_) if answer.status == Some(410) => After::GivenUp,
+        Some(_) => match pause_after(delivery.failures + 1) {
+            Some(pause) => After::Again(now.plus_ms(jittered(app, pause).max(asked_for(&answer)))),
+            None => After::GivenUp,
+        },
+    };
+    let (delivery, id, is_gone) = (delivery.clone(), endpoint.id, answer.status == Some(410));
+    let is_long = endpoint.failing_since.is_some_and(|since| since <= now.plus_days(1 - DAYS_TO_DISABLE));
+    let may_end = is_gone || tried.error.is_some() && is_long;
+    let post = if may_end { post(app, endpoint).await? } else { None };
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                // The endpoint before the delivery, as those do who turn one off.
+                let (failures, since) = tx.count_try(id, after == After::Delivered, now).await?;
+                if !tx.settle_delivery(&delivery, &tried, after).await? {
+                    return Ok(());
+                }
+                let reason = if is_gone {
+                    "The receiver answered 410 Gone: it wants no more events.".to_owned()
+                } else if failures >= FAILURES_TO_DISABLE && since <= now.plus_days(-DAYS_TO_DISABLE) {
+                    format!("Every one of {failures} tries since {} failed.", UTC.readable(since))
+                } else {
+                    return Ok(());
+                };
+                if tx.disable_endpoint(id, &reason, now).await? {
+                    for letter in post.iter().flat_map(|post| post.letters(&reason)) {
+                        tx.queue_letter(&letter, now).await?;
+                    }
+                }
+                Ok(())
+            })
+        })
+        .await?;
+    if may_end {
+        app.wake_jobs();
+    }
+    Ok(())
+}
+
+/// What it takes to write to the admins of an endpoint's project.
+async fn post(app: &App, endpoint: &Endpoint) -> Result<Option<WebhookPost>> {
+    let Some(project) = app.store.project_by_id(endpoint.project).await? else { return Ok(None) };
+    let members = app.store.members(&Scope::system(project.id)).await?;
+    let admins = members.into_iter().filter(|member| member.role >= Role::Admin && !member.email.is_empty());
+    let host = url::Url::parse(&endpoint.url).ok().and_then(|url| url.host_str().map(ToOwned::to_owned)).unwrap_or_default();
+    Ok(WebhookPost::new(app, project, (endpoint.id, host), admins.map(|member| member.email).collect()))
+}
+
+/// Why a try counts as failed; `None` for a 2xx.
+fn why(answer: &Answer) -> Option<String> {
+    match answer.status {
+        None => Some(answer.error.clone().unwrap_or_default()),
+        Some(200..=299) => None,
+        Some(status @ 300..=399) => Some(format!("The receiver answered {status}; redirects are not followed.")),
+        Some(status) => Some(format!("The receiver answered {status}.")),
+    }
+}
+
+/// Milliseconds that the receiver asked us to wait.
+fn asked_for(answer: &Answer) -> i64 {
+    let asks = matches!(answer.status, Some(429 | 503));
+    answer.retry_after.filter(|_| asks).unwrap_or_default().clamp(0, LONGEST_PAUSE_S) * 1000
+}
+
+/// Up to a fifth more, so that many do not come back at once.
+fn jittered(app: &App, pause: i64) -> i64 {
+    let mut random = [0_u8; 2];
+    app.ids.random(&mut random);
+    pause + pause / 5 * i64::from(u16::from_le_bytes(random)) / i64::from(u16::MAX)
+}

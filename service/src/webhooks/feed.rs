@@ -1,0 +1,151 @@
+//! Tells webhooks about feedback by following the change sequence, so that a submission itself pays nothing for it.
+//!
+//! Any node may do this at any time: the place moves in the transaction that stores the events, and only from where it was read.
+
+use std::collections::{HashMap, hash_map::Entry};
+
+use domain::{
+    feedback::Status,
+    ids::{EventId, FeedbackId, ProjectId},
+    webhooks::EventKind,
+};
+use serde_json::{Value, json};
+use store::{
+    search::IndexRow,
+    triage::{claim_behind, verified_names},
+    webhooks::NewEvent,
+};
+
+use crate::{error::Result, state::App};
+
+/// Changes that are told in one transaction.
+const BATCH: i64 = 200;
+
+/// Tells of the next changes; `true` when there may be more.
+///
+/// # Errors
+/// When the database fails.
+pub async fn tell(app: &App) -> Result<bool> {
+    let listening = app.store.projects_telling_feedback().await?;
+    if listening.is_empty() {
+        return Ok(false);
+    }
+    let from = app.store.webhook_cursor().await?;
+    let changes = app.store.changes_after(from.0, from.1, BATCH).await?;
+    let Some(last) = changes.last() else { return Ok(false) };
+    let to = (last.tx, last.seq);
+    // Several changes in one batch are one event, which tells how things are now.
+    let mut order: Vec<FeedbackId> = Vec::new();
+    let mut made: HashMap<FeedbackId, bool> = HashMap::new();
+    for change in changes.iter().filter(|c| listening.contains(&c.project)) {
+        let entry = made.entry(change.feedback).or_insert_with(|| {
+            order.push(change.feedback);
+            false
+        });
+        *entry |= change.made;
+    }
+    let told = told(app, &order, &made).await?;
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                if tx.move_webhook_cursor(from, to).await? {
+                    tx.insert_events(&told.events).await?;
+                    tx.withhold_feedback(&told.withheld).await?;
+                    for feedback in told.released {
+                        tx.release_event(feedback, EventKind::FeedbackCreated).await?;
+                    }
+                }
+                Ok(())
+            })
+        })
+        .await?;
+    Ok(i64::try_from(changes.len()).unwrap_or(BATCH) >= BATCH)
+}
+
+/// What is told of a batch of changes.
+#[derive(Default)]
+struct Told {
+    events: Vec<NewEvent>,
+    /// New, but spam by now: told of when it is set free.
+    withheld: Vec<FeedbackId>,
+    /// Told of now, and held back no more.
+    released: Vec<FeedbackId>,
+}
+
+async fn told(app: &App, order: &[FeedbackId], made: &HashMap<FeedbackId, bool>) -> Result<Told> {
+    let mut told = Told::default();
+    if order.is_empty() {
+        return Ok(told);
+    }
+    let imported = app.store.imported_among(order).await?;
+    let identities = app.store.identities_of(order).await?;
+    let withheld = app.store.withheld_among(order).await?;
+    let rows: HashMap<FeedbackId, IndexRow> = app.store.index_rows(order).await?.into_iter().map(|row| (row.feedback.id, row)).collect();
+    let mut slugs: HashMap<ProjectId, String> = HashMap::new();
+    let now = app.now();
+    for id in order {
+        // What is gone by now is not told of.
+        let Some(row) = rows.get(id) else { continue };
+        let made = made.get(id).copied().unwrap_or_default();
+        // A file of a million lines is no million events.
+        if made && imported.contains(id) {
+            continue;
+        }
+        let (is_withheld, is_spam) = (withheld.contains(id), row.feedback.status == Status::Spam);
+        // Spam is not told of, unless it was before it was taken for that.
+        if is_spam && (made || is_withheld) {
+            told.withheld.push(*id);
+            continue;
+        }
+        if is_withheld {
+            told.released.push(*id);
+        }
+        let project = row.feedback.project;
+        if let Entry::Vacant(slug) = slugs.entry(project) {
+            slug.insert(app.store.project_by_id(project).await?.map(|p| p.slug).unwrap_or_default());
+        }
+        let url = app.settings.public_url.as_ref().zip(slugs.get(&project)).map(|(base, slug)| format!("{base}/p/{slug}/feedback/{id}"));
+        let kind = if made || is_withheld { EventKind::FeedbackCreated } else { EventKind::FeedbackUpdated };
+        told.events.push(NewEvent::new(app.id::<EventId>(), project, kind, &data(row, identities.get(id), url), now));
+    }
+    Ok(told)
+}
+
+type Identity = (i64, Option<String>, Option<String>);
+
+fn data(row: &IndexRow, identity: Option<&Identity>, url: Option<String>) -> Value {
+    let (verified, stored, claimed) = identity.cloned().unwrap_or_default();
+    let claimed = claimed.and_then(|json| serde_json::from_str::<Value>(&json).ok());
+    let f = &row.feedback;
+    json!({
+        "id": f.id,
+        "project_id": f.project,
+        "kind": f.kind.as_str(),
+        "text": f.text,
+        "score": f.score,
+        "score_max": f.score_max,
+        "status": f.status.as_str(),
+        "tags": f.tags,
+        "linked": row.linked,
+        "assignee_id": f.assignee,
+        "contact": f.contact.map(|id| json!({
+            "id": id,
+            "name": row.contact_name,
+            "email": row.contact_email,
+            "external_id": row.contact_external,
+            "verified": verified_names(verified),
+            "identity": claim_behind(f, stored.as_deref()).as_str(),
+            "claimed": claimed,
+        })),
+        "survey_id": f.survey,
+        "response_id": f.response,
+        "page_url": f.page_url,
+        "release": f.release,
+        "environment": f.environment,
+        "language": f.language,
+        "created_at": f.created_at.rfc3339(),
+        "updated_at": f.updated_at.rfc3339(),
+        "version": f.version,
+        "url": url,
+    })
+}

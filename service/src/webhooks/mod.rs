@@ -1,0 +1,277 @@
+//! Webhooks: other programs are told what happens in a project, as <https://www.standardwebhooks.com> has it.
+
+pub mod client;
+pub mod deliver;
+pub mod feed;
+pub mod sign;
+
+use domain::{
+    Error as Refusal, FieldErrors,
+    accounts::{Role, Scope},
+    ids::{EndpointId, EventId},
+    webhooks::{EventKind, MAX_ENDPOINTS, MAX_NOTE},
+};
+use serde_json::json;
+use store::{
+    Fingerprint, Once,
+    webhooks::{Endpoint, NewEvent},
+};
+
+use crate::{error::Result, state::App};
+
+/// What a person says about an endpoint.
+#[derive(Debug, Clone, Default)]
+pub struct EndpointInput {
+    /// Where to.
+    pub url: String,
+    /// What the team calls it; may be empty.
+    pub note: String,
+    /// The words of the kinds that it wants.
+    pub kinds: Vec<String>,
+}
+
+/// What an endpoint stores of that.
+struct Checked {
+    url: String,
+    note: String,
+    kinds: Vec<EventKind>,
+}
+
+fn check(app: &App, input: &EndpointInput) -> Result<Checked> {
+    let mut errors = FieldErrors::default();
+    let url = match client::check_url(&input.url, &app.settings.webhook_allow) {
+        Ok(url) => url.to_string(),
+        Err(why) => {
+            errors.add("url", "url", why);
+            String::new()
+        }
+    };
+    let note = input.note.trim().to_owned();
+    if note.chars().count() > MAX_NOTE {
+        errors.add("note", "too_long", format!("The name takes {MAX_NOTE} characters at most."));
+    }
+    let wanted = |kind: &EventKind| kind.is_offered() && input.kinds.iter().any(|word| word == kind.as_str());
+    let kinds: Vec<EventKind> = EventKind::ALL.iter().copied().filter(wanted).collect();
+    if kinds.is_empty() {
+        errors.add("kinds", "required", "Choose at least one event.");
+    }
+    Ok(errors.into_result(Checked { url, note, kinds })?)
+}
+
+/// Makes an endpoint; it hears of what happens from now on.
+///
+/// # Errors
+/// Values that do not fit; too many endpoints; a role too low.
+pub async fn create(app: &App, scope: &Scope, key: &str, input: &EndpointInput) -> Result<EndpointId> {
+    scope.require(Role::Admin)?;
+    let Checked { url, note, kinds } = check(app, input)?;
+    let now = app.now();
+    let endpoint = Endpoint {
+        id: app.id(),
+        project: scope.project(),
+        url,
+        note,
+        kinds,
+        secret: sign::new_secret(app),
+        old_secret: None,
+        enabled: true,
+        disabled_reason: None,
+        failures: 0,
+        failing_since: None,
+        answers_to: scope.staff(),
+        created_at: now,
+        version: 1,
+    };
+    let kinds = endpoint.kinds.iter().map(|kind| kind.as_str());
+    let content = Fingerprint::of([endpoint.url.as_str(), endpoint.note.as_str()].into_iter().chain(kinds));
+    let (once, scope) = (Once::form(format!("webhook:{}", scope.project()), key, content), *scope);
+    app.store
+        .write_once(once, now, move |tx| {
+            Box::pin(async move {
+                if tx.endpoint_count(scope.project()).await? >= i64::try_from(MAX_ENDPOINTS).unwrap_or(i64::MAX) {
+                    let text = format!("A project takes {MAX_ENDPOINTS} webhooks at most. Delete one first.");
+                    return Err(Refusal::field("url", "too_many", text).into());
+                }
+                tx.begin_telling().await?;
+                tx.insert_endpoint(&scope, &endpoint).await?;
+                Ok(endpoint.id)
+            })
+        })
+        .await
+}
+
+/// Changes an endpoint; `work` is told whether the person that it acts for is an admin still.
+async fn change(
+    app: &App,
+    scope: &Scope,
+    endpoint: EndpointId,
+    work: impl FnOnce(&mut Endpoint, bool) -> Result<(), Refusal> + Send + 'static,
+) -> Result<()> {
+    scope.require(Role::Admin)?;
+    let (scope, now) = (*scope, app.now());
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                // Before the endpoint is held: whoever begins to tell waits for this first.
+                tx.begin_telling().await?;
+                let mut held = tx.hold_endpoint(&scope, endpoint).await?.ok_or(Refusal::NotFound)?;
+                tx.still(&scope, Role::Admin, now).await?;
+                let backed = tx.endpoint_is_backed(&held, now).await?;
+                work(&mut held, backed)?;
+                tx.update_endpoint(&held, now).await?;
+                if !held.enabled {
+                    tx.stop_deliveries(endpoint).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// Changes where to, what it is called and what it wants to hear of.
+///
+/// # Errors
+/// Not found; values that do not fit; [`Refusal::Conflict`] when somebody else changed it since `version`; a role too low.
+pub async fn edit(app: &App, scope: &Scope, endpoint: EndpointId, version: i64, input: &EndpointInput) -> Result<()> {
+    scope.require(Role::Admin)?;
+    let Checked { url, note, kinds } = check(app, input)?;
+    change(app, scope, endpoint, move |held, _| {
+        // Wanting what is already so is no conflict.
+        if held.url == url && held.note == note && held.kinds == kinds {
+            return Ok(());
+        }
+        if held.version != version {
+            return Err(Refusal::Conflict("Somebody else changed this webhook meanwhile. Look at it as it is now.".into()));
+        }
+        (held.url, held.note, held.kinds) = (url, note, kinds);
+        Ok(())
+    })
+    .await
+}
+
+/// Turns an endpoint on or off. Off, what is on its way is given up; it can be sent again later. Who turns on what acted for somebody who is
+/// not an admin any more stands in for it from then on, with a new secret.
+///
+/// # Errors
+/// Not found; a role too low.
+pub async fn set_enabled(app: &App, scope: &Scope, endpoint: EndpointId, on: bool) -> Result<()> {
+    let (me, fresh, now) = (scope.staff(), sign::new_secret(app), app.now());
+    change(app, scope, endpoint, move |held, backed| {
+        if on && !backed {
+            held.answers_to = me;
+            held.renew_secret(fresh, now);
+        }
+        if held.enabled != on {
+            held.enabled = on;
+            held.disabled_reason = None;
+            (held.failures, held.failing_since) = (0, None);
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Makes an endpoint act for the project instead of a person, so that it goes on when that person leaves. It gets a new secret, because
+/// that person knows the one before.
+///
+/// # Errors
+/// Not found; a role below owner.
+pub async fn hand_over(app: &App, scope: &Scope, endpoint: EndpointId) -> Result<()> {
+    scope.require(Role::Owner)?;
+    let (fresh, now) = (sign::new_secret(app), app.now());
+    change(app, scope, endpoint, move |held, _| {
+        // Twice is once: a second secret would surprise.
+        if held.answers_to.is_some() {
+            held.answers_to = None;
+            held.renew_secret(fresh, now);
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Replaces the secret; the one before signs along for a day.
+///
+/// # Errors
+/// Not found; a role too low.
+pub async fn rotate(app: &App, scope: &Scope, key: &str, endpoint: EndpointId) -> Result<()> {
+    scope.require(Role::Admin)?;
+    let (fresh, now) = (sign::new_secret(app), app.now());
+    let once = Once::form(format!("webhook-rotate:{}", scope.project()), key, Fingerprint::of([endpoint.to_string()]));
+    let scope = *scope;
+    app.store
+        .write_once(once, now, move |tx| {
+            Box::pin(async move {
+                let mut held = tx.hold_endpoint(&scope, endpoint).await?.ok_or(Refusal::NotFound)?;
+                held.renew_secret(fresh, now);
+                tx.update_endpoint(&held, now).await
+            })
+        })
+        .await
+}
+
+/// Removes an endpoint with everything that was sent to it.
+///
+/// # Errors
+/// Not found; a role too low.
+pub async fn delete(app: &App, scope: &Scope, endpoint: EndpointId) -> Result<()> {
+    scope.require(Role::Admin)?;
+    let scope = *scope;
+    app.store
+        .write(move |tx| {
+            Box::pin(async move { if tx.delete_endpoint(&scope, endpoint).await? { Ok(()) } else { Err(Refusal::NotFound.into()) } })
+        })
+        .await
+}
+
+/// Sends an event that means nothing, to try out an endpoint. Gives its id.
+///
+/// # Errors
+/// Not found; [`Refusal::Conflict`] when the endpoint is off; a role too low.
+pub async fn test(app: &App, scope: &Scope, key: &str, endpoint: EndpointId) -> Result<EventId> {
+    scope.require(Role::Admin)?;
+    let now = app.now();
+    let data = json!({ "endpoint_id": endpoint, "project_id": scope.project() });
+    let event = NewEvent::new(app.id(), scope.project(), EventKind::Test, &data, now);
+    let once = Once::form(format!("webhook-test:{}", scope.project()), key, Fingerprint::of([endpoint.to_string()]));
+    let scope = *scope;
+    app.store
+        .write_once(once, now, move |tx| {
+            Box::pin(async move {
+                let held = tx.hold_endpoint(&scope, endpoint).await?.ok_or(Refusal::NotFound)?;
+                if !held.enabled {
+                    return Err(off());
+                }
+                tx.insert_event_for(&event, endpoint).await?;
+                Ok(event.id)
+            })
+        })
+        .await
+}
+
+fn off() -> crate::error::Error {
+    Refusal::Conflict("This webhook is turned off. Turn it on first.".into()).into()
+}
+
+/// Puts one delivery, or all that were given up, on their way once more, once for each `key`: a repeat would send again what has arrived
+/// meanwhile. Gives how many.
+///
+/// # Errors
+/// Not found; [`Refusal::Conflict`] when the endpoint is off; a role too low.
+pub async fn send_again(app: &App, scope: &Scope, key: &str, endpoint: EndpointId, event: Option<EventId>) -> Result<u64> {
+    scope.require(Role::Admin)?;
+    let content = Fingerprint::of([endpoint.to_string(), event.map(|event| event.to_string()).unwrap_or_default()]);
+    let once = Once::form(format!("webhook-again:{}", scope.project()), key, content);
+    let (scope, now) = (*scope, app.now());
+    app.store
+        .write_once(once, now, move |tx| {
+            Box::pin(async move {
+                let held = tx.hold_endpoint(&scope, endpoint).await?.ok_or(Refusal::NotFound)?;
+                if !held.enabled {
+                    return Err(off());
+                }
+                tx.send_again(&scope, endpoint, event, now).await
+            })
+        })
+        .await
+}

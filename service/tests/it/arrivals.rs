@@ -1,0 +1,104 @@
+//! Who listens is told of everything that can be found from now on, whatever the index was doing when it came.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use domain::ids::{FeedbackId, ProjectId, StaffId, SurveyId};
+use search::{Change, Document, Position, Result, Search, Source};
+use service::jobs::index::Documents;
+use tokio::sync::{Semaphore, watch};
+
+use testing::{TestApp, on_both, sample};
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// The store, whose records cannot be counted before somebody lets it: that is how building an index begins.
+struct Waiting {
+    store: Arc<dyn Source>,
+    go: Arc<Semaphore>,
+}
+
+#[async_trait]
+impl Source for Waiting {
+    async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>> {
+        self.store.changes(after, limit).await
+    }
+
+    async fn mend(&self) -> Result<()> {
+        self.store.mend().await
+    }
+
+    async fn head(&self) -> Result<Position> {
+        self.store.head().await
+    }
+
+    async fn beginning(&self) -> Result<Position> {
+        self.store.beginning().await
+    }
+
+    async fn change_at(&self, at: Position) -> Result<Option<FeedbackId>> {
+        self.store.change_at(at).await
+    }
+
+    async fn settled(&self) -> Result<Position> {
+        self.store.settled().await
+    }
+
+    async fn documents(&self, changes: &[Change]) -> Result<Vec<Document>> {
+        self.store.documents(changes).await
+    }
+
+    async fn documents_after(&self, after: Option<FeedbackId>, limit: usize) -> Result<Vec<Document>> {
+        self.store.documents_after(after, limit).await
+    }
+
+    async fn count(&self) -> Result<usize> {
+        self.go.acquire().await.unwrap().forget();
+        self.store.count().await
+    }
+
+    async fn member(&self, project: ProjectId, email: &str) -> Result<Option<StaffId>> {
+        self.store.member(project, email).await
+    }
+
+    async fn surveys(&self, project: ProjectId, name: &str) -> Result<Vec<SurveyId>> {
+        self.store.surveys(project, name).await
+    }
+
+    fn wake(&self) -> watch::Receiver<u64> {
+        self.store.wake()
+    }
+}
+
+on_both!(what_came_before_the_index_was_read_is_told, |t: TestApp| async move {
+    let project = service::projects::create(&t.app, "P", vec![], None).await.unwrap().id;
+    let add = async |text: &str| {
+        let item = sample(&t.app, project, text);
+        let id = item.id;
+        t.app.store.write(move |tx| Box::pin(async move { tx.insert_feedback(&item, None).await })).await.unwrap();
+        id
+    };
+    let old = add("there before the start").await;
+
+    let (dir, go) = (tempfile::tempdir().unwrap(), Arc::new(Semaphore::new(0)));
+    let source = Waiting { store: Arc::new(Documents(t.app.store.clone())), go: Arc::clone(&go) };
+    let search = Search::new(dir.path().join("index"), "instance".into(), Arc::new(source), t.clock.clone());
+    let mut arrivals = search.arrivals();
+    let mut told = async || tokio::time::timeout(SOON, arrivals.recv()).await.expect("nobody was told").unwrap().feedback;
+    search.start().await.unwrap();
+    // It is in the index as soon as there is one, and no change that is followed afterwards.
+    let early = add("while the index was begun").await;
+    go.add_permits(1);
+    assert!(search.ready(SOON).await);
+    assert_eq!(told().await, [early], "and not {old}, which nobody waits for");
+
+    // The same when a broken index is built again; and once it follows, each is told once, as ever.
+    search.rebuild();
+    let meanwhile = add("while it was built again").await;
+    go.add_permits(1);
+    assert_eq!(told().await, [meanwhile]);
+    assert!(search.ready(SOON).await);
+    let late = add("when all was well").await;
+    assert_eq!(told().await, [late]);
+    search.stop().await;
+});

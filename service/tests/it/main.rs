@@ -1,0 +1,9 @@
+//! Use cases over both databases, without pages and HTTP.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod arrivals;
+mod search;
+mod store;
+mod submissions;
+mod tickets;

@@ -1,0 +1,298 @@
+//! Submissions that are stored together: each has a fate of its own.
+
+use domain::{
+    accounts::Scope,
+    ids::{ContactId, SurveyId, VersionId},
+    projects::Project,
+    responses::{Context, Person},
+    surveys::{Answer, SurveyStatus},
+};
+use futures_util::{FutureExt, future::join_all};
+use service::error::Result;
+use sqlx::Connection;
+use store::{
+    Fingerprint,
+    once::Place,
+    search::IndexRow,
+    submissions::{Checked, Fate, Submission},
+};
+
+use testing::{TestApp, on_both, sample};
+
+struct Setup {
+    t: TestApp,
+    project: Project,
+    survey: SurveyId,
+    version: VersionId,
+}
+
+const BODY: &str = r#"{"title":"S","intro":"","questions":[{"id":"q1","title":"Why?","hint":"","required":false,"type":"long_text"}],
+    "thanks":"","language":"en","launch":{"on":"button","label":"Feedback"}}"#;
+
+async fn setup(t: TestApp) -> Setup {
+    let project = service::projects::create(&t.app, "My app", vec![], None).await.unwrap();
+    let setup = Setup { project, survey: t.app.id(), version: t.app.id(), t };
+    let (project, survey, version) = (setup.project.id.to_string(), setup.survey.to_string(), setup.version.to_string());
+    let insert = setup.t.app.store.write(move |tx| {
+        Box::pin(async move {
+            for sql in [
+                "INSERT INTO surveys (id, project_id, name, status, draft, draft_revision, draft_position, last_number, live_version_id, created_at, updated_at) \
+                 VALUES ($2, $1, 'S', 'live', '{}', 1, 1, 0, $3, 1, 1)",
+                "INSERT INTO survey_versions (project_id, survey_id, id, number, body, published_at) VALUES ($1, $2, $3, 1, $4, 1)",
+            ] {
+                let query = sqlx::query(sql).bind(project.clone()).bind(survey.clone()).bind(version.clone());
+                let query = if sql.contains("$4") { query.bind(BODY) } else { query };
+                query.execute(tx.conn()).await?;
+            }
+            Ok(())
+        })
+    });
+    insert.await.unwrap();
+    setup
+}
+
+impl Setup {
+    fn submission(&self, key: &str, text: &str) -> Submission {
+        let app = &self.t.app;
+        let id = app.id();
+        let mut feedback = sample(app, self.project.id, text);
+        feedback.response = Some(id);
+        feedback.survey = Some(self.survey);
+        Submission {
+            place: Place { scope: format!("respond {}", self.survey), key: key.into() },
+            fingerprint: Fingerprint::of(["the same"]),
+            checked: None,
+            is_live: true,
+            id,
+            project: self.project.id,
+            survey: self.survey,
+            version: self.version,
+            context: Context { source: "api".into(), ..Context::default() },
+            contact: app.id(),
+            answers: vec![("q1".into(), Answer::Text(text.into()))],
+            language: "en".into(),
+            spam_reasons: vec![],
+            finished: true,
+            feedback: Some((feedback, app.id())),
+            now: app.now(),
+        }
+    }
+
+    fn checked(&self) -> Checked {
+        Checked {
+            status: SurveyStatus::Live,
+            live: self.version,
+            key: self.project.key.clone(),
+            origins: self.project.origins.clone(),
+            kept_parameters: Vec::new(),
+            unsigned_identity: self.project.unsigned_identity,
+        }
+    }
+
+    /// What becomes of submissions that wait at the same time, after two others.
+    async fn together(&self, batch: Vec<Submission>) -> Vec<Result<Fate>> {
+        let submit = |submission| {
+            let store = self.t.app.store.clone();
+            let mut job = async move { store.submit(submission).await }.boxed();
+            assert!((&mut job).now_or_never().is_none());
+            job
+        };
+        let warm = ["warm-up-1", "warm-up-2"].map(|key| self.submission(key, "warm"));
+        let Some(url) = &self.t.url else {
+            let writers = self.t.busy_writers().await;
+            let waiting: Vec<_> = warm.into_iter().chain(batch).map(submit).collect();
+            writers.release().await;
+            return join_all(waiting).await.split_off(2);
+        };
+        // On PostgreSQL two batches run side by side, and the third gathers while they do: they wait for keys that somebody else holds.
+        let mut holder = sqlx::AnyConnection::connect(url).await.unwrap();
+        sqlx::raw_sql("BEGIN").execute(&mut holder).await.unwrap();
+        for Submission { place, .. } in &warm {
+            let hold = sqlx::query("INSERT INTO idempotency (scope, key, outcome, created_at) VALUES ($1, $2, '', 0)");
+            hold.bind(place.scope.clone()).bind(place.key.clone()).execute(&mut holder).await.unwrap();
+        }
+        let mut waiting = Vec::new();
+        for (n, submission) in warm.into_iter().enumerate() {
+            waiting.push(submit(submission));
+            let held = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            while self.count(held).await <= i64::try_from(n).unwrap() {
+                tokio::task::yield_now().await;
+            }
+        }
+        waiting.extend(batch.into_iter().map(submit));
+        sqlx::raw_sql("ROLLBACK").execute(&mut holder).await.unwrap();
+        join_all(waiting).await.split_off(2)
+    }
+
+    async fn count(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(self.t.app.store.reader()).await.unwrap()
+    }
+
+    async fn run(&self, sql: &'static str) {
+        let run = self.t.app.store.write(move |tx| {
+            Box::pin(async move {
+                sqlx::query(sql).execute(tx.conn()).await?;
+                Ok(())
+            })
+        });
+        run.await.unwrap();
+    }
+}
+
+fn stored(fates: &[Result<Fate>]) -> Vec<bool> {
+    fates.iter().map(|fate| matches!(fate, Ok(Fate::Stored(_)))).collect()
+}
+
+on_both!(a_poisoned_one_harms_nobody_else, |t: TestApp| async move {
+    let s = setup(t).await;
+    let mut batch: Vec<Submission> = (0..8).map(|n| s.submission(&format!("key-{n}-long-enough"), &format!("text {n}"))).collect();
+    // A version that is not there: the database refuses the row.
+    batch[3].version = s.t.app.id();
+    let fates = s.together(batch.clone()).await;
+    assert_eq!(stored(&fates), [true, true, true, false, true, true, true, true]);
+    assert!(fates[3].as_ref().unwrap_err().refusal().is_none(), "a fault, not a refusal: {:?}", fates[3]);
+    assert_eq!(s.count("SELECT COUNT(*) FROM responses").await, 9);
+    assert_eq!(s.count("SELECT COUNT(*) FROM feedback").await, 9);
+    assert_eq!(s.count("SELECT COUNT(*) FROM contacts").await, 9);
+    assert_eq!(s.count("SELECT COUNT(*) FROM idempotency WHERE key = 'key-3-long-enough'").await, 0, "it may be sent again");
+    batch[3].version = s.version;
+    assert!(matches!(s.t.app.store.submit(batch[3].clone()).await, Ok(Fate::Stored(_))));
+});
+
+on_both!(the_same_key_twice_in_a_batch_is_one_response, |t: TestApp| async move {
+    let s = setup(t).await;
+    let batch = vec![s.submission("other-key", "x"), s.submission("the-same-key", "first"), s.submission("the-same-key", "again")];
+    let (first, again) = (batch[1].id, batch[2].id);
+    let fates = s.together(batch).await;
+    for fate in &fates[1..] {
+        assert!(matches!(fate, Ok(Fate::Stored(begun)) if begun.id == first && begun.id != again), "{fate:?}");
+    }
+    assert_eq!(s.count("SELECT COUNT(*) FROM feedback WHERE text IN ('first', 'again')").await, 1);
+    // And once more later, even when the survey is closed.
+    let late = Submission { is_live: false, ..s.submission("the-same-key", "late") };
+    assert!(matches!(s.t.app.store.submit(late).await, Ok(Fate::Stored(begun)) if begun.id == first));
+});
+
+on_both!(a_key_with_other_content_is_told_apart, |t: TestApp| async move {
+    let s = setup(t).await;
+    let with = |content: &str, page: Option<&str>| {
+        let fingerprint = Fingerprint::of([content]);
+        let fingerprint = page.map_or(fingerprint.clone(), |page| fingerprint.from_page(page));
+        Submission { fingerprint, ..s.submission("the-same-key", content) }
+    };
+    let batch = vec![with("a", Some("p")), with("a", Some("p")), with("b", Some("p")), with("b", Some("q")), with("b", None)];
+    let first = batch[0].id;
+    let fates = s.together(batch).await;
+    assert!(fates[..2].iter().all(|fate| matches!(fate, Ok(Fate::Stored(begun)) if begun.id == first)), "{fates:?}");
+    for (fate, same) in fates[2..].iter().zip([true, false, false]) {
+        assert!(matches!(fate, Ok(Fate::Reused { begun, same_page }) if begun.id == first && *same_page == same), "{fate:?}");
+    }
+    assert_eq!(s.count("SELECT COUNT(*) FROM feedback WHERE text IN ('a', 'b')").await, 1);
+    // Also when it is closed, but not against a survey as it was remembered.
+    let late = Submission { is_live: false, ..with("b", Some("p")) };
+    assert!(matches!(s.t.app.store.submit(late).await, Ok(Fate::Reused { same_page: true, .. })));
+    let moved = Submission { checked: Some(Checked { live: s.t.app.id(), ..s.checked() }), ..with("b", Some("p")) };
+    assert!(matches!(s.t.app.store.submit(moved).await, Ok(Fate::Outdated)));
+});
+
+on_both!(refusals_are_each_ones_own, |t: TestApp| async move {
+    let s = setup(t).await;
+    let moved = Checked { live: s.t.app.id(), ..s.checked() };
+    let elsewhere = Checked { origins: vec!["https://other.example".into()], ..s.checked() };
+    let batch = vec![
+        Submission { checked: Some(s.checked()), ..s.submission("checked-key", "good") },
+        Submission { is_live: false, ..s.submission("closed-key", "closed") },
+        Submission { checked: Some(moved), ..s.submission("moved-key", "moved") },
+        Submission { checked: Some(elsewhere), ..s.submission("origin-key", "elsewhere") },
+        s.submission("plain-key", "good"),
+    ];
+    let fates = s.together(batch).await;
+    assert_eq!(stored(&fates), [true, false, false, false, true]);
+    assert!(matches!(fates[1], Ok(Fate::Closed)));
+    assert!(matches!((&fates[2], &fates[3]), (Ok(Fate::Outdated), Ok(Fate::Outdated))));
+    assert_eq!(s.count("SELECT COUNT(*) FROM feedback WHERE text <> 'warm'").await, 2);
+    assert_eq!(s.count("SELECT COUNT(*) FROM idempotency").await, 4, "a refused key may be sent again");
+});
+
+on_both!(a_batch_keeps_its_order, |t: TestApp| async move {
+    let s = setup(t).await;
+    let batch: Vec<Submission> = (0..50).map(|n| s.submission(&format!("key-{}-long-enough", (n * 7) % 50), &format!("{n:02}"))).collect();
+    let fates = s.together(batch).await;
+    assert!(stored(&fates).iter().all(|stored| *stored));
+    let texts: Vec<(String,)> = sqlx::query_as(
+        "SELECT f.text FROM feedback_changes c JOIN feedback f ON f.id = c.feedback_id WHERE f.text <> 'warm' ORDER BY c.seq",
+    )
+    .fetch_all(s.t.app.store.reader())
+    .await
+    .unwrap();
+    assert_eq!(texts, (0..50).map(|n| (format!("{n:02}"),)).collect::<Vec<_>>());
+});
+
+on_both!(a_batch_meets_a_person_once, |t: TestApp| async move {
+    let s = setup(t).await;
+    let known = Person { external_id: Some("ann".into()), name: Some("Ann".into()), ..Person::default() };
+    let (scope, new, at) = (Scope::system(s.project.id), s.t.app.id::<ContactId>(), s.t.app.now());
+    s.t.app.store.write(move |tx| Box::pin(async move { tx.contact_for(&scope, &known, new, at).await })).await.unwrap();
+    let said_by = |key: &str, external: &str, email: Option<&str>, name: &str| {
+        let mut submission = s.submission(key, "x");
+        submission.context.contact =
+            Person { external_id: Some(external.into()), email: email.map(Into::into), name: Some(name.into()), ..Person::default() };
+        submission
+    };
+    let batch = vec![
+        said_by("key-one-1", "ann", Some("ann@a.example"), "Somebody else"),
+        said_by("key-two-2", "bob", None, "Bob"),
+        said_by("key-three", "bob", Some("bob@a.example"), "Robert"),
+        said_by("key-four4", "ann", Some("evil@a.example"), "Evil"),
+    ];
+    assert_eq!(stored(&s.together(batch).await), [true; 4]);
+    let known: Vec<(String, String, String, i64)> = sqlx::query_as(
+        "SELECT c.external_id, c.name, COALESCE(c.email, '-'), COUNT(*) FROM contacts c JOIN feedback f ON f.contact_id = c.id \
+         WHERE c.external_id IS NOT NULL GROUP BY c.id, c.external_id, c.name, c.email ORDER BY c.external_id",
+    )
+    .fetch_all(s.t.app.store.reader())
+    .await
+    .unwrap();
+    let row = |id: &str, name: &str, email: &str| (id.to_owned(), name.to_owned(), email.to_owned(), 2);
+    assert_eq!(known, [row("ann", "Ann", "-"), row("bob", "Bob", "-")]);
+});
+
+on_both!(the_index_sees_what_was_just_made_and_never_an_older_state, |t: TestApp| async move {
+    let s = setup(t).await;
+    // This test is the index.
+    s.t.app.search.stop().await;
+    let store = &s.t.app.store;
+    let submission = |key: &str, name: Option<&str>| {
+        let mut submission = s.submission(key, "as it was made");
+        submission.context.contact =
+            Person { external_id: name.map(|_| key.to_owned()), name: name.map(ToOwned::to_owned), ..Person::default() };
+        submission
+    };
+    let (known, anonymous) = (submission("known-1", Some("Ann")), submission("anonymous-1", None));
+    let ids = [&known, &anonymous].map(|s| s.feedback.as_ref().unwrap().0.id);
+    for submission in [known, anonymous] {
+        assert!(matches!(store.submit(submission).await, Ok(Fate::Stored(_))));
+    }
+    let seen = |rows: Vec<IndexRow>| {
+        let mut seen: Vec<String> = rows.iter().map(|row| format!("{row:?}")).collect();
+        seen.sort();
+        seen
+    };
+    // Both as they are handed over and as they are read, they are the same.
+    let made = ids.map(|id| (id, true));
+    let handed_over = seen(store.changed_rows(&made).await.unwrap());
+    assert_eq!(handed_over, seen(store.index_rows(&ids).await.unwrap()));
+    assert_eq!(handed_over.len(), 2);
+    // Handed over once: from then on it is read.
+    s.run("UPDATE feedback SET text = 'changed'").await;
+    assert!(store.changed_rows(&made).await.unwrap().iter().all(|row| row.feedback.text == "changed"));
+    // What was changed since it was made, or is changed and nothing else, is read.
+    let again = [submission("again-1", None), submission("again-2", Some("Bob"))];
+    let [one, two] = [&again[0], &again[1]].map(|s| s.feedback.as_ref().unwrap().0.id);
+    for submission in again {
+        assert!(matches!(store.submit(submission).await, Ok(Fate::Stored(_))));
+    }
+    s.run("UPDATE feedback SET text = 'changed again'").await;
+    let rows = store.changed_rows(&[(one, true), (two, false), (one, false)]).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.feedback.text.as_str()).collect::<Vec<_>>(), ["changed again"; 2]);
+});

@@ -1,0 +1,78 @@
+//! Feedback for a test to search.
+
+use std::time::Duration;
+
+use domain::{
+    accounts::Scope,
+    feedback::Feedback,
+    ids::{FeedbackId, ProjectId},
+    projects::Project,
+    triage::TriageQuery,
+    zone::Zone,
+};
+use search::{Ask, Found, Sort};
+
+use crate::{TestApp, sample};
+
+/// How long the index may take.
+pub const SOON: Duration = Duration::from_secs(20);
+
+/// Adds records as they are.
+pub async fn add(t: &TestApp, items: Vec<Feedback>) {
+    t.app
+        .store
+        .write(move |tx| {
+            Box::pin(async move {
+                for item in &items {
+                    assert!(tx.insert_feedback(item, None).await?);
+                }
+                Ok(())
+            })
+        })
+        .await
+        .unwrap();
+}
+
+/// What somebody said, and what else is to be known about it.
+pub type Said<'a> = (&'a str, &'a dyn Fn(&mut Feedback));
+
+/// Adds records, each changed by its function, and gives their ids.
+pub async fn say(t: &TestApp, project: ProjectId, what: &[Said<'_>]) -> Vec<FeedbackId> {
+    let mut items = Vec::new();
+    for (text, change) in what {
+        t.clock.advance_ms(1000);
+        let mut item = sample(&t.app, project, text);
+        change(&mut item);
+        items.push(item);
+    }
+    let ids = items.iter().map(|i| i.id).collect();
+    add(t, items).await;
+    assert!(t.app.search.ready(SOON).await && t.app.search.caught_up(SOON).await);
+    ids
+}
+
+/// Nothing else is to be known.
+pub fn plain(_: &mut Feedback) {}
+
+/// A project of nobody's.
+pub async fn project(t: &TestApp) -> Project {
+    service::projects::create(&t.app, "My app", vec![], None).await.unwrap()
+}
+
+/// A query for the first hundred, oldest first.
+#[must_use]
+pub fn ask(query: &str) -> Ask {
+    Ask { query: TriageQuery::parse(query).unwrap(), me: None, zone: Zone::default(), sort: Sort::Oldest, cursor: None, limit: 100 }
+}
+
+/// What a query finds.
+pub async fn find(t: &TestApp, project: ProjectId, query: &str) -> Found {
+    t.app.search.search(&Scope::system(project), ask(query)).await.unwrap_or_else(|e| panic!("{query}: {e}"))
+}
+
+/// Which of `ids` a query finds, as numbers.
+pub async fn hits(t: &TestApp, project: ProjectId, ids: &[FeedbackId], query: &str) -> Vec<usize> {
+    let found = find(t, project, query).await;
+    assert_eq!(found.total, found.ids.len());
+    found.ids.iter().map(|id| ids.iter().position(|i| i == id).expect("an id of this project")).collect()
+}
