@@ -23,6 +23,8 @@ use service::{
 use sqlx::AnyPool;
 use store::Store;
 
+/// What an operator presents to read the metrics.
+const METRICS_TOKEN: &str = "a token of the operator";
 /// The owner of every installation here.
 pub const OWNER: &str = "owner@example.com";
 pub const PASSWORD: &str = "correct horse battery";
@@ -294,8 +296,17 @@ impl Server {
     /// With the limits that an installation has by default.
     pub fn start_with_defaults(place: &Place) -> Self {
         Self::begin(earshot(), |serve| {
-            serve.args(place.args());
+            serve.args(place.args()).args(["--metrics-token", METRICS_TOKEN]);
         })
+    }
+
+    /// A number of `/metrics`, with its labels, of a server that was started with [`Server::start_with_defaults`]; 0 for one that never counted.
+    pub fn metric(&self, name: &str) -> usize {
+        let token = format!("Bearer {METRICS_TOKEN}");
+        let metrics = request(self.address, "GET", "/metrics", &[("Authorization", &token)], "").unwrap();
+        assert_eq!(metrics.status, 200, "{}", metrics.body);
+        let value = metrics.body.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.map_or(0, |value| value.trim().parse().unwrap())
     }
 
     fn begin(mut serve: Command, change: impl FnOnce(&mut Command)) -> Self {

@@ -12,6 +12,8 @@ use std::{
 use crate::harness::{Answer, Place, Server, alone, answer, connect_from, earshot, note, now, pause, request_on, skipped, within};
 
 const MB: u64 = 1 << 20;
+/// Bytes of a body that are not counted: its connection's own, and what the parser has not passed on.
+const UNCOUNTED: usize = 256 << 10;
 /// The most memory that an attack may cost.
 const MEMORY: u64 = 100 * MB;
 
@@ -104,6 +106,34 @@ fn pour(server: &Server, heads: &[(u8, String)], bytes: usize) -> (Vec<TcpStream
     (streams.into_iter().map(|(stream, _)| stream).collect(), taken)
 }
 
+/// As [`pour`], one request after the other: the program holds all of a body, or has refused it, before the next begins. Requests that grow side by
+/// side may be refused together, which leaves more room than any of them was short of.
+fn pour_in_turn(server: &Server, heads: &[(u8, String)], bytes: usize) -> Vec<TcpStream> {
+    let piece = vec![b'a'; 64 << 10];
+    let held = || server.metric("earshot_bodies_strangers_bytes");
+    let refusals = || server.metric("earshot_budget_refusals_total{what=\"bodies\"}");
+    let mut streams = Vec::new();
+    for (visitor, head) in heads {
+        let (held_before, refused_before) = (held(), refusals());
+        let mut stream = connect_from(*visitor, server.address).unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let mut sent = 0;
+        within(10, "a body is held or refused", || {
+            while sent < bytes {
+                match stream.write(&piece[..piece.len().min(bytes - sent)]) {
+                    Ok(n) => sent += n,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            (held() + UNCOUNTED >= held_before + bytes || refusals() > refused_before).then_some(())
+        });
+        streams.push(stream);
+    }
+    streams
+}
+
 fn post(path: &str, kind: &str, length: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n{length}\r\n\r\n")
 }
@@ -177,7 +207,7 @@ fn quiet_uploads_of_one_address_stop_nobody_else() {
     let file = vec![3_u8; 3 << 20];
     let large = |n: u32| form(&format!("key-large-{n}"), &[], &[("a.bin", &file)]);
     let (before, worked) = (server.resident(), server.processor());
-    let (held, _) = pour(&server, &vec![(1, head.clone()); 7], 10_400_000);
+    let held = pour_in_turn(&server, &vec![(1, head.clone()); 7], 10_400_000);
     let worked = (server.processor() - worked) / 7;
     let beside = others(&server, &place, "beside", 20);
     let grown = server.resident().saturating_sub(before);
@@ -198,9 +228,9 @@ fn quiet_uploads_of_one_address_stop_nobody_else() {
     drop(held);
     // The control: where many addresses use up all the room, everybody is told to come back.
     let heads: Vec<(u8, String)> = (10..20).map(|visitor| (visitor, head.clone())).collect();
-    let (held, _) = pour(&server, &heads, 10_400_000);
-    // What is left when the last of them was refused is less than this one has.
-    let larger = form("key-larger-1", &[], &[("a.bin", &vec![3_u8; 9 << 20])]);
+    let held = pour_in_turn(&server, &heads, 10_400_000);
+    // As large as those: what is left was too little for the last of them.
+    let larger = form("key-larger-1", &[], &[("a.bin", &vec![3_u8; 10_400_000])]);
     let refused = upload(&server, &place, 3, &larger).unwrap();
     assert!(refused.is_busy(), "the control: {refused:?}");
     // But small ones.
