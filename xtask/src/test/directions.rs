@@ -30,18 +30,22 @@ const TREES: &[(&str, &[&str], &[&str])] = &[
     ),
 ];
 
-/// Text that no page may contain: markup from data, and styles that the Content-Security-Policy forbids.
-const TEXTS: &[&str] = &["inner_html", "style=\"", "style=format!"];
+/// Packages, and what they must not depend on themselves, though others of ours bring it along: SQL is in `store` alone, the index in `search` alone.
+const DIRECT: &[(&str, &[&str])] = &[("earshot-service", &["sqlx", "tantivy"]), ("earshot-server", &["sqlx", "tantivy"])];
+
+/// Text that no page may contain: markup from data, styles that the Content-Security-Policy forbids, and a library that is large as wasm.
+const TEXTS: &[&str] = &["inner_html", "regex::", "style=\"", "style=format!"];
 
 /// All of it; every breach is named.
 pub fn check(paths: &Paths, _: &Args) -> Result<Tally> {
     let mut breaches = Vec::new();
     for (package, build, forbidden) in TREES {
-        let mut tree = cargo(paths);
-        tree.args(["tree", "--edges", "normal", "--prefix", "none", "--format", "{p}", "--package", package]).args(*build);
-        let tree = capture(&mut tree)?;
-        let names: BTreeSet<_> = tree.lines().filter_map(|l| l.split(' ').next()).collect();
-        breaches.extend(forbidden.iter().filter(|f| names.contains(*f)).map(|f| format!("{package} {build:?} depends on {f}")));
+        let names = dependencies(paths, package, build)?;
+        breaches.extend(forbidden.iter().filter(|f| names.contains(**f)).map(|f| format!("{package} {build:?} depends on {f}")));
+    }
+    for (package, forbidden) in DIRECT {
+        let names = dependencies(paths, package, &["--depth", "1"])?;
+        breaches.extend(forbidden.iter().filter(|f| names.contains(**f)).map(|f| format!("{package} depends on {f} itself")));
     }
     for file in files(&paths.root.join("app/src"), "rs")? {
         for (number, line) in fs::read_to_string(&file)?.lines().enumerate() {
@@ -55,6 +59,13 @@ pub fn check(paths: &Paths, _: &Args) -> Result<Tally> {
     migrations(paths, &mut breaches)?;
     styles(paths, &mut breaches)?;
     if breaches.is_empty() { Ok(Tally::GOOD) } else { Err(breaches.join("\n").into()) }
+}
+
+/// What a package depends on, tests left out; `options` say how it is built and how deep to look.
+fn dependencies(paths: &Paths, package: &str, options: &[&str]) -> Result<BTreeSet<String>> {
+    let mut tree = cargo(paths);
+    tree.args(["tree", "--edges", "normal", "--prefix", "none", "--format", "{p}", "--package", package]).args(options);
+    Ok(capture(&mut tree)?.lines().filter_map(|line| line.split(' ').next()).map(ToOwned::to_owned).collect())
 }
 
 /// Statements name their columns. `SELECT *` has another result once a newer node's migration added a column, and PostgreSQL then refuses the
