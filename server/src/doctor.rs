@@ -245,15 +245,15 @@ async fn mail_server(mail: &Mail) -> Finding {
 
 fn settings(config: &Config) -> Vec<Finding> {
     let mut found = Vec::new();
-    if config.settings.is_https() && config.trusted_proxies.is_none() {
+    if config.settings.is_https() && config.http.trusted_proxies.is_none() {
         found.push(Finding::wrong(
             "The public URL is https, so a proxy stands in front, but --trusted-proxies is not set: all visitors share one limit.",
             "Set --trusted-proxies (EARSHOT_TRUSTED_PROXIES) to the proxy's address, like 127.0.0.1.",
         ));
     }
-    if let (TrustedProxies::Hops(_), false) = (&config.trusted_proxies, config.listen.ip().is_loopback()) {
+    if let (TrustedProxies::Hops(_), false) = (&config.http.trusted_proxies, config.http.listen.ip().is_loopback()) {
         found.push(Finding::wrong(
-            format!("Everybody who reaches {} directly can choose the address that limits count by.", config.listen),
+            format!("Everybody who reaches {} directly can choose the address that limits count by.", config.http.listen),
             "Name the proxies by address in --trusted-proxies (EARSHOT_TRUSTED_PROXIES), like 10.1.0.0/16, or listen on 127.0.0.1.",
         ));
     }
@@ -263,9 +263,9 @@ fn settings(config: &Config) -> Vec<Finding> {
             "Webhooks may call {blocks}, as --webhook-allow (EARSHOT_WEBHOOK_ALLOW) says: admins of projects can post to these and read the beginning of the answers."
         )));
     }
-    if config.settings.public_url.is_none() && !config.listen.ip().is_loopback() {
+    if config.settings.public_url.is_none() && !config.http.listen.ip().is_loopback() {
         found.push(Finding::wrong(
-            format!("The server is reachable at {} without a public URL.", config.listen),
+            format!("The server is reachable at {} without a public URL.", config.http.listen),
             "Set --public-url (EARSHOT_PUBLIC_URL): links in invitations and snippets are made from it, and cookies are marked Secure with https.",
         ));
     }

@@ -136,9 +136,20 @@ pub async fn import(app: &AppState, args: &ImportArgs) -> Result<Summary> {
             drop(std::io::stderr().flush());
         }
     };
-    let summary = import_file(app, &Scope::system(project.id), &project.zone, file, show).await?;
+    let summary = import_file(app, &Scope::system(project.id), &project.zone, file, show).await.map_err(name_dates_flag)?;
     if shown {
         eprintln!();
     }
     Ok(summary)
+}
+
+/// Adds which flag decides between two readings of the dates.
+fn name_dates_flag(error: Error) -> Error {
+    match error {
+        Error::Refused(Refusal::Invalid(mut errors)) if errors.at("dates").is_some() => {
+            errors.add("dates", "flag", "Say --dates dmy or --dates mdy.");
+            Refusal::Invalid(errors).into()
+        }
+        other => other,
+    }
 }

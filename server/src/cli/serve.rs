@@ -22,7 +22,7 @@ pub(super) async fn run(config: Config, demo_site: Option<SocketAddr>) -> Result
     for name in unknown_variables() {
         tracing::warn!("{name} is not a setting and has no effect; see earshot serve --help");
     }
-    let asked = config.listen;
+    let asked = config.http.listen;
     let listener =
         http::serve::listen(asked).map_err(|e| Error::Internal(format!("cannot listen on {asked} (--listen, EARSHOT_LISTEN): {e}")))?;
     // Before the database is opened, which may change it: another server may be using it. Held until serving begins, which takes it for good.
@@ -34,7 +34,7 @@ pub(super) async fn run(config: Config, demo_site: Option<SocketAddr>) -> Result
     }
     let base = config.settings.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     tracing::info!("Earshot {} serves {base}", env!("CARGO_PKG_VERSION"));
-    if config.settings.is_https() && config.trusted_proxies.is_none() {
+    if config.settings.is_https() && config.http.trusted_proxies.is_none() {
         tracing::warn!(
             "The public URL is https, so a proxy stands in front, but --trusted-proxies (EARSHOT_TRUSTED_PROXIES) is not set: \
              all visitors count as one address and share its limits. Set it to the proxy's address, like 127.0.0.1."
@@ -48,7 +48,7 @@ pub(super) async fn run(config: Config, demo_site: Option<SocketAddr>) -> Result
         tracing::info!("Nobody has an account yet. Set up at {base}/setup?token={token}");
     }
     drop(claimed);
-    crate::serve(listener, Web::new(app, config), stop()).await?;
+    crate::serve(listener, Web::new(app, config.http), stop()).await?;
     tracing::info!("Stopped.");
     Ok(())
 }

@@ -3,8 +3,10 @@
 //! A flag wins over a variable, a variable over the file, the file over the default.
 
 mod file;
+mod mail;
 mod proxies;
 
+pub use mail::{mail_for_tests, mail_for_tests_at};
 pub use proxies::TrustedProxies;
 
 use std::{
@@ -16,8 +18,8 @@ use clap::{Args, ValueEnum};
 use domain::{Secret, projects::parse_origin, webhooks::address::Block};
 use serde::Deserialize;
 use service::{
-    error::Result,
-    settings::{Mail, Settings, megabytes, own_program, wrong},
+    error::{Error, Result},
+    settings::{Settings, megabytes, own_program},
 };
 use tracing_subscriber::EnvFilter;
 
@@ -28,6 +30,17 @@ pub struct Config {
     pub settings: Settings,
     /// `postgres://…` instead of SQLite. Holds a password: never logged.
     pub database_url: Option<Secret<String>>,
+    /// What only HTTP decides.
+    pub http: HttpConfig,
+    /// What is logged, in the syntax of `tracing`'s filters.
+    pub log: String,
+    /// How it is written.
+    pub log_format: LogFormat,
+}
+
+/// The settings of HTTP.
+#[derive(Debug, Clone)]
+pub struct HttpConfig {
     /// Where to listen.
     pub listen: SocketAddr,
     /// Which reverse proxies in front of us are believed about `X-Forwarded-For` and `X-Forwarded-Proto`.
@@ -38,10 +51,6 @@ pub struct Config {
     pub connections_per_address: usize,
     /// What a program must present to read `/metrics`; nobody reads them when unset.
     pub metrics_token: Option<Secret<String>>,
-    /// What is logged, in the syntax of `tracing`'s filters.
-    pub log: String,
-    /// How it is written.
-    pub log_format: LogFormat,
 }
 
 /// How the log is written.
@@ -172,7 +181,7 @@ impl Config {
             None => file::File::default(),
         };
         let public_url = serve.public_url.or(file.public_url).map(|url| public_url(&url)).transpose()?;
-        let mail = Mail::read(serve.smtp_url.or(file.smtp_url), serve.mail_from.or(file.mail_from), public_url.as_deref())?;
+        let mail = mail::read(serve.smtp_url.or(file.smtp_url), serve.mail_from.or(file.mail_from), public_url.as_deref())?;
         let config = Self {
             settings: Settings {
                 mail,
@@ -189,11 +198,13 @@ impl Config {
                 secret: store.secret_file.or(file.secret_file).map(|path| secret(&path)).transpose()?,
             },
             database_url: store.database_url.or(file.database_url).map(Secret),
-            listen: serve.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 3000))),
-            trusted_proxies: serve.trusted_proxies.or(file.trusted_proxies).unwrap_or_default(),
-            hsts: serve.hsts.or(file.hsts).unwrap_or_default(),
-            connections_per_address: serve.connections_per_address.or(file.connections_per_address).unwrap_or(64),
-            metrics_token: serve.metrics_token.or(file.metrics_token).map(Secret),
+            http: HttpConfig {
+                listen: serve.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 3000))),
+                trusted_proxies: serve.trusted_proxies.or(file.trusted_proxies).unwrap_or_default(),
+                hsts: serve.hsts.or(file.hsts).unwrap_or_default(),
+                connections_per_address: serve.connections_per_address.or(file.connections_per_address).unwrap_or(64),
+                metrics_token: serve.metrics_token.or(file.metrics_token).map(Secret),
+            },
             log: store.log.or(file.log).unwrap_or_else(|| "info".into()),
             log_format: store.log_format.or(file.log_format).unwrap_or_default(),
         };
@@ -217,14 +228,14 @@ impl Config {
                 return Err(wrong(name, variable, "it must be 1 or more: 0 would refuse everything"));
             }
         }
-        if self.connections_per_address == 0 {
+        if self.http.connections_per_address == 0 {
             return Err(wrong(
                 "connections_per_address",
                 "EARSHOT_CONNECTIONS_PER_ADDRESS",
                 "it must be 1 or more: 0 would refuse everybody",
             ));
         }
-        if self.metrics_token.as_ref().is_some_and(|Secret(token)| token.chars().count() < 16) {
+        if self.http.metrics_token.as_ref().is_some_and(|Secret(token)| token.chars().count() < 16) {
             return Err(wrong("metrics_token", "EARSHOT_METRICS_TOKEN", "it must have 16 characters or more, so that nobody guesses it"));
         }
         if let Err(error) = EnvFilter::try_new(&self.log) {
@@ -252,15 +263,23 @@ impl Config {
         Self {
             settings: Settings::for_tests(data),
             database_url: None,
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            trusted_proxies: TrustedProxies::None,
-            hsts: Hsts::default(),
-            connections_per_address: 64,
-            metrics_token: None,
+            http: HttpConfig {
+                listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+                trusted_proxies: TrustedProxies::None,
+                hsts: Hsts::default(),
+                connections_per_address: 64,
+                metrics_token: None,
+            },
             log: "info".into(),
             log_format: LogFormat::Text,
         }
     }
+}
+
+/// Names the wrong setting in all the ways it can be set.
+fn wrong(name: &str, variable: &str, why: &str) -> Error {
+    let flag = name.replace('_', "-");
+    Error::Internal(format!("the setting {name} (--{flag}, {variable}) is wrong: {why}"))
 }
 
 /// The secret in a file, without the white space around it.
@@ -333,8 +352,7 @@ mod tests {
     }
 
     fn load(args: &[&str]) -> Result<Config> {
-        let line =
-            Line::try_parse_from(std::iter::once(&"earshot").chain(args)).map_err(|e| service::error::Error::Internal(e.to_string()))?;
+        let line = Line::try_parse_from(std::iter::once(&"earshot").chain(args)).map_err(|e| Error::Internal(e.to_string()))?;
         Config::load(line.store, line.serve)
     }
 
@@ -355,8 +373,8 @@ mod tests {
         let (_dir, path) =
             file("listen = \"127.0.0.1:4000\"\ntrusted_proxies = 2\nlog_format = \"json\"\npublic_url = \"https://F.example/\"\n");
         let config = load(&["--config", &path, "--listen", "0.0.0.0:5000"]).unwrap();
-        assert_eq!(config.listen.to_string(), "0.0.0.0:5000");
-        assert_eq!((config.trusted_proxies, config.log_format), (TrustedProxies::Hops(2), LogFormat::Json));
+        assert_eq!(config.http.listen.to_string(), "0.0.0.0:5000");
+        assert_eq!((config.http.trusted_proxies, config.log_format), (TrustedProxies::Hops(2), LogFormat::Json));
         assert_eq!(config.settings.public_url.as_deref(), Some("https://f.example"));
         assert!(config.settings.is_https());
         assert_eq!(

@@ -26,7 +26,7 @@ impl FromRequestParts<Web> for ClientAddress {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Self::Rejection> {
-        Ok(Self(web.config.trusted_proxies.client(peer(parts), &forwarded(&parts.headers))))
+        Ok(Self(web.http.trusted_proxies.client(peer(parts), &forwarded(&parts.headers))))
     }
 }
 
@@ -59,10 +59,10 @@ impl FromRequestParts<Web> for BaseUrl {
         }
         let text = |name: &str| parts.headers.get(name).and_then(|h| h.to_str().ok());
         let plain = |host: &&str| !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || ".-:[]".contains(c));
-        let host = text("host").filter(plain).map_or_else(|| web.config.listen.to_string(), ToOwned::to_owned);
+        let host = text("host").filter(plain).map_or_else(|| web.http.listen.to_string(), ToOwned::to_owned);
         // A proxy in front says how it was reached, if we were told to believe it.
         let https =
-            web.config.trusted_proxies.trusts(peer(parts)) && text("x-forwarded-proto").is_some_and(|p| p.eq_ignore_ascii_case("https"));
+            web.http.trusted_proxies.trusts(peer(parts)) && text("x-forwarded-proto").is_some_and(|p| p.eq_ignore_ascii_case("https"));
         Ok(Self(format!("{}://{host}", if https { "https" } else { "http" })))
     }
 }

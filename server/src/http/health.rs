@@ -32,7 +32,7 @@ pub fn routes() -> Router<Web> {
 /// `GET /metrics`: for whoever presents the operator's token; for all others there is no such page.
 async fn show_metrics(State(web): State<Web>, headers: HeaderMap) -> PageResult {
     let presented = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-    let allowed = match (&web.config.metrics_token, presented) {
+    let allowed = match (&web.http.metrics_token, presented) {
         (Some(Secret(token)), Some(presented)) => bool::from(token.as_bytes().ct_eq(presented)),
         _ => false,
     };

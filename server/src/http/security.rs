@@ -48,7 +48,7 @@ pub async fn headers(State(web): State<Web>, mut request: Request, next: Next) -
     let mut response = next.run(request).await;
     let framed = response.extensions().get::<FramedBy>().cloned();
     let policy = policy(&nonce.0, framed.as_ref());
-    let hsts = web.config.hsts.value().filter(|_| web.app.settings.is_https());
+    let hsts = web.http.hsts.value().filter(|_| web.app.settings.is_https());
     let headers = response.headers_mut();
     let mut set = |name: HeaderName, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {

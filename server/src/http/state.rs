@@ -7,15 +7,15 @@ use service::state::AppState;
 use tokio::sync::watch;
 
 use super::{connections::Door, streams::Streams};
-use crate::config::Config;
+use crate::config::HttpConfig;
 
 /// The state of the router. A handler that needs no more than the use cases do takes `State<AppState>`.
 #[derive(Clone)]
 pub struct Web {
     /// What use cases work with.
     pub app: AppState,
-    /// Settings.
-    pub config: Arc<Config>,
+    /// The settings of HTTP.
+    pub http: Arc<HttpConfig>,
     /// The connections that are open.
     pub door: Arc<Door>,
     /// Streams of live events that are open.
@@ -25,11 +25,11 @@ pub struct Web {
 }
 
 impl Web {
-    /// The state for a program that was opened with this configuration.
+    /// The state for a program and the settings of HTTP.
     #[must_use]
-    pub fn new(app: AppState, config: Config) -> Self {
-        let door = Door::new(config.trusted_proxies.is_none().then_some(config.connections_per_address));
-        Self { app, config: Arc::new(config), door, streams: Arc::default(), closing: watch::Sender::new(false) }
+    pub fn new(app: AppState, http: HttpConfig) -> Self {
+        let door = Door::new(http.trusted_proxies.is_none().then_some(http.connections_per_address));
+        Self { app, http: Arc::new(http), door, streams: Arc::default(), closing: watch::Sender::new(false) }
     }
 }
 

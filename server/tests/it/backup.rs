@@ -150,7 +150,8 @@ async fn the_doctor_names_what_is_wrong_and_changes_nothing() {
     behind.settings.public_url = Some("https://feedback.example".into());
     let (wrong, _) = examined(&behind).await;
     assert!(wrong.len() == 1 && wrong[0].contains("--trusted-proxies is not set"), "{wrong:?}");
-    let open = Config { listen: "0.0.0.0:3000".parse().unwrap(), ..config.clone() };
+    let mut open = config.clone();
+    open.http.listen = "0.0.0.0:3000".parse().unwrap();
     let (wrong, _) = examined(&open).await;
     assert!(wrong.len() == 1 && wrong[0].contains("without a public URL"), "{wrong:?}");
 

@@ -57,7 +57,7 @@ on_both!(metrics_are_for_who_has_the_token, |t: crate::support::TestApp| async m
         t.anonymous().send(axum::http::Method::GET, "/metrics", &headers, axum::body::Body::empty()).await
     };
     assert_eq!(scrape(&t, "Bearer ").await.status, StatusCode::NOT_FOUND, "off unless set");
-    let set = |c: &mut server::config::Config| c.metrics_token = Some(domain::Secret("a token of the operator".into()));
+    let set = |c: &mut server::config::Config| c.http.metrics_token = Some(domain::Secret("a token of the operator".into()));
     let Some(t) = crate::support::TestApp::with_settings(t.database, set).await else { return };
     assert!(t.app.search.ready(std::time::Duration::from_secs(20)).await);
     for wrong in ["", "Bearer ", "Bearer a token of the operatoR", "Basic a token of the operator"] {

@@ -14,7 +14,7 @@ use crate::{
 const OWNER: &str = "owner@example.com";
 
 fn behind_a_proxy(config: &mut server::config::Config) {
-    config.trusted_proxies = TrustedProxies::Hops(1);
+    config.http.trusted_proxies = TrustedProxies::Hops(1);
 }
 
 async fn post_from(client: &Client, address: &str, path: &str, fields: &[(&str, &str)]) -> Page {
@@ -176,7 +176,7 @@ on_both!(
 
 on_both!(
     a_proxy_that_is_not_named_is_not_believed,
-    |c: &mut server::config::Config| c.trusted_proxies = "10.0.0.0/8".parse().unwrap(),
+    |c: &mut server::config::Config| c.http.trusted_proxies = "10.0.0.0/8".parse().unwrap(),
     |t: TestApp| async move {
         t.owner().await;
         // The tests connect from 127.0.0.1, which is no trusted proxy here: the header gives no fresh budget.

@@ -198,7 +198,7 @@ on_both!(a_key_alone_is_no_set_up, |t: TestApp| async move {
 
 on_both!(
     who_tries_many_wrong_keys_waits_and_right_ones_work,
-    |config: &mut server::config::Config| config.trusted_proxies = server::config::TrustedProxies::Hops(1),
+    |config: &mut server::config::Config| config.http.trusted_proxies = server::config::TrustedProxies::Hops(1),
     |t: TestApp| async move {
         let (project, _) = t.owner().await;
         let right = Program::new(&t, &project, Access::Read).await;

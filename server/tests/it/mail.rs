@@ -3,7 +3,6 @@
 use axum::http::StatusCode;
 use domain::{accounts::Scope, ids::LetterId, projects::Project};
 use mail_parser::Message;
-use service::settings::Mail;
 use service::{
     jobs,
     mail::{self, RETRY_MS, Sent, TicketLetter, TicketPost},
@@ -18,7 +17,7 @@ use crate::{
 /// A program that sends mail to a server of the test.
 async fn mailing(database: Database) -> Option<(TestApp, Smtp)> {
     let smtp = Smtp::start().await;
-    let mail = Mail::for_tests(smtp.port).unwrap();
+    let mail = server::config::mail_for_tests(smtp.port).unwrap();
     Some((TestApp::with_settings(database, |config| config.settings.mail = Some(mail)).await?, smtp))
 }
 

@@ -498,7 +498,7 @@ on_both!(a_refused_form_keeps_files_of_people_only, |t: TestApp| async move {
 
 on_both!(
     an_address_stores_so_many_files_in_an_hour,
-    |config: &mut server::config::Config| config.trusted_proxies = server::config::TrustedProxies::Hops(1),
+    |config: &mut server::config::Config| config.http.trusted_proxies = server::config::TrustedProxies::Hops(1),
     |t: TestApp| async move {
         t.owner().await;
         let client = t.anonymous();
@@ -534,7 +534,7 @@ on_both!(
 on_both!(
     long_texts_of_an_address_count_as_what_they_take_on_the_disk,
     |config: &mut server::config::Config| {
-        config.trusted_proxies = server::config::TrustedProxies::Hops(1);
+        config.http.trusted_proxies = server::config::TrustedProxies::Hops(1);
         config.settings.rate_per_address = 10_000;
         config.settings.rate_per_key = 10_000;
     },
@@ -607,7 +607,7 @@ fn retry_after(page: &Page) -> i64 {
 
 async fn who_writes_too_often_waits(database: Database) {
     let limited = TestApp::with_settings(database, |config| {
-        config.trusted_proxies = server::config::TrustedProxies::Hops(1);
+        config.http.trusted_proxies = server::config::TrustedProxies::Hops(1);
         config.settings.rate_per_address = 3;
     });
     let Some(t) = limited.await else { return };
@@ -694,7 +694,7 @@ async fn letters_are_promised_only_where_they_are_sent() {
     assert!(page.body.contains("No e-mail is sent") && !page.body.contains("comes to this address"), "{}", page.body);
     let german = without.anonymous().get("/p/my-app?lang=de").await;
     assert!(german.body.contains("Es wird keine E-Mail verschickt") && !german.body.contains("kommt an diese Adresse"), "{}", german.body);
-    let mail = service::settings::Mail::for_tests(9).unwrap();
+    let mail = server::config::mail_for_tests(9).unwrap();
     let with = TestApp::with_settings(Database::Sqlite, |config| config.settings.mail = Some(mail)).await.unwrap();
     with.owner().await;
     let page = with.anonymous().get("/p/my-app").await;
@@ -703,10 +703,10 @@ async fn letters_are_promised_only_where_they_are_sent() {
 
 async fn letters_to_strangers_have_an_end(database: Database) {
     let smtp = crate::smtp::Smtp::start().await;
-    let mail = service::settings::Mail::for_tests(smtp.port).unwrap();
+    let mail = server::config::mail_for_tests(smtp.port).unwrap();
     let mailing = TestApp::with_settings(database, |config| {
         config.settings.mail = Some(mail);
-        config.trusted_proxies = server::config::TrustedProxies::Hops(1);
+        config.http.trusted_proxies = server::config::TrustedProxies::Hops(1);
     });
     let Some(t) = mailing.await else { return };
     t.owner().await;

@@ -719,7 +719,7 @@ async fn too_many_submissions_wait() {
 async fn behind_a_proxy_the_client_does_not_choose_the_address_that_is_counted() {
     let t = TestApp::with_settings(Database::Sqlite, |c| {
         c.settings.rate_per_address = 1;
-        c.trusted_proxies = server::config::TrustedProxies::Hops(1);
+        c.http.trusted_proxies = server::config::TrustedProxies::Hops(1);
     });
     let s = setup(t.await.unwrap(), &[]).await;
     let mut statuses = Vec::new();
@@ -747,7 +747,7 @@ async fn one_project_does_not_use_up_anothers_limit() {
 
 on_both!(
     a_project_is_closed_by_what_is_stored_alone,
-    |c| (c.settings.rate_per_key, c.trusted_proxies) = (3, server::config::TrustedProxies::Hops(1)),
+    |c| (c.settings.rate_per_key, c.http.trusted_proxies) = (3, server::config::TrustedProxies::Hops(1)),
     |t: TestApp| async move {
         let s = setup(t, &[]).await;
         let from = async |address: &str, input: &Value| {
@@ -777,7 +777,7 @@ on_both!(
 
 on_both!(
     a_network_is_counted_as_a_whole,
-    |c| (c.settings.rate_per_address, c.settings.rate_per_key, c.trusted_proxies) = (3, 20, server::config::TrustedProxies::Hops(1)),
+    |c| (c.settings.rate_per_address, c.settings.rate_per_key, c.http.trusted_proxies) = (3, 20, server::config::TrustedProxies::Hops(1)),
     |t: TestApp| async move {
         let s = setup(t, &[]).await;
         let from = async |address: String, n: u32| {
@@ -796,7 +796,7 @@ on_both!(
 
 on_both!(
     what_the_head_tells_is_judged_before_the_body,
-    |c| (c.settings.rate_per_address, c.trusted_proxies) = (5, server::config::TrustedProxies::Hops(1)),
+    |c| (c.settings.rate_per_address, c.http.trusted_proxies) = (5, server::config::TrustedProxies::Hops(1)),
     |t: TestApp| async move {
         let s = setup(t, &[SITE]).await;
         let input = s.input("key-000001", &json!([["q1", "9"]]), true).to_string();

@@ -85,7 +85,7 @@ impl TestApp {
 
     fn over(inner: testing::TestApp, mut config: Config) -> Self {
         config.settings = inner.app.settings.clone();
-        let web = Web::new(inner.app.clone(), config.clone());
+        let web = Web::new(inner.app.clone(), config.http.clone());
         Self { inner, config, router: http::router(web.clone()), web }
     }
 

@@ -52,7 +52,7 @@ on_both!(a_new_survey_speaks_the_projects_language, |t: TestApp| async move {
 
 #[tokio::test]
 async fn behind_a_proxy_links_are_those_that_people_reached_us_by() {
-    let t = TestApp::with_settings(crate::support::Database::Sqlite, |c| c.trusted_proxies = server::config::TrustedProxies::Hops(1))
+    let t = TestApp::with_settings(crate::support::Database::Sqlite, |c| c.http.trusted_proxies = server::config::TrustedProxies::Hops(1))
         .await
         .unwrap();
     let (project, owner) = t.owner().await;

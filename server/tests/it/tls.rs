@@ -7,7 +7,6 @@ use async_trait::async_trait;
 use domain::webhooks::address::Block;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer};
-use service::settings::Mail;
 use service::{
     jobs,
     mail::{self, TicketLetter, TicketPost},
@@ -108,7 +107,7 @@ async fn webhooks_are_sent_over_tls_to_whom_an_authority_knows() {
 /// A program that mails to a server on this machine: `login` as it stands in a URL.
 async fn mailing(smtp: &Smtp, login: &str, authorities: Vec<Vec<u8>>) -> TestApp {
     let url = format!("smtp://{login}@127.0.0.1:{}?tls=required", smtp.port);
-    let mail = Mail::for_tests_at(&url, authorities).unwrap();
+    let mail = server::config::mail_for_tests_at(&url, authorities).unwrap();
     TestApp::with_settings(Database::Sqlite, |config| config.settings.mail = Some(mail)).await.unwrap()
 }
 

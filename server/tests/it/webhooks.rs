@@ -402,7 +402,7 @@ async fn letters(t: &TestApp) -> Vec<(String, String, String)> {
 }
 
 async fn admins_hear_of_it(database: crate::support::Database) {
-    let mail = service::settings::Mail::for_tests(9).unwrap();
+    let mail = server::config::mail_for_tests(9).unwrap();
     let mailing = TestApp::with_settings(database, |config| {
         config.settings.webhook_allow = blocks(&["127.0.0.1"]);
         config.settings.mail = Some(mail);

@@ -83,7 +83,7 @@ pub async fn import_file(
     let (_, unclear) = Sample::read(&mut reader).await?.settle(&mut mapping, &reader);
     if !unclear.is_empty() {
         let text = unclear.0.iter().map(|e| e.message.as_str()).collect::<Vec<_>>().join(" ");
-        return Err(Refusal::field("dates", "required", format!("{text} Say --dates dmy or --dates mdy.")).into());
+        return Err(Refusal::field("dates", "required", text).into());
     }
     if dry_run {
         return try_out(app, scope, from_start().await?, mapping.plan(&reader.header, zone)?).await;

@@ -8,8 +8,6 @@ use std::path::{Path, PathBuf};
 
 use domain::{Secret, webhooks::address::Block};
 
-use crate::error::Error;
-
 /// The settings of all use cases, checked.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -77,11 +75,4 @@ pub fn megabytes(n: u64) -> u64 {
 pub fn own_program() -> PathBuf {
     let linked = Path::new("/proc/self/exe");
     if linked.exists() { linked.to_owned() } else { std::env::current_exe().unwrap_or_else(|_| "earshot".into()) }
-}
-
-/// Names the wrong setting in all the ways it can be set.
-#[must_use]
-pub fn wrong(name: &str, variable: &str, why: &str) -> Error {
-    let flag = name.replace('_', "-");
-    Error::Internal(format!("the setting {name} (--{flag}, {variable}) is wrong: {why}"))
 }

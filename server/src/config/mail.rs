@@ -1,0 +1,125 @@
+//! The settings of mail, from an URL and addresses as an operator writes them.
+
+use domain::Secret;
+use lettre::{AsyncSmtpTransport, Tokio1Executor};
+use service::{
+    error::{Error, Result},
+    settings::Mail,
+};
+use url::{Host, Url};
+
+use super::wrong;
+
+/// Puts the settings together; `None` without a mail server.
+///
+/// # Errors
+/// With the name of the setting that is wrong, and never with the password.
+pub(super) fn read(smtp_url: Option<String>, from: Option<String>, public_url: Option<&str>) -> Result<Option<Mail>> {
+    let Some(smtp_url) = smtp_url.filter(|url| !url.is_empty()) else { return Ok(None) };
+    let (server, exposed) = server(&smtp_url)?;
+    let wrong_from = |why: &str| wrong("mail_from", "EARSHOT_MAIL_FROM", why);
+    let from = from.filter(|text| !text.is_empty()).ok_or_else(|| wrong_from("mail needs a sender, like feedback@example.com"))?;
+    let from = from.parse().map_err(|_| wrong_from("write it like feedback@example.com or Earshot <feedback@example.com>"))?;
+    let base = public_url
+        .ok_or_else(|| wrong("public_url", "EARSHOT_PUBLIC_URL", "mail needs it, since links in letters begin with it"))?
+        .to_owned();
+    Ok(Some(Mail { server: Secret(server), from, base, exposed, authorities: Vec::new() }))
+}
+
+/// The URL with the encryption that we insist on: `smtps` encrypts from the start, `smtp` by STARTTLS unless the server is this machine or
+/// `?tls=` says `none` or `opportunistic`.
+fn server(text: &str) -> Result<(String, bool)> {
+    let refuse = |why: &str| wrong("smtp_url", "EARSHOT_SMTP_URL", why);
+    let form = "write it like smtp://user:password@mail.example.com:587 (special characters percent-encoded)";
+    let mut url = Url::parse(text).map_err(|_| refuse(form))?;
+    if !matches!(url.scheme(), "smtp" | "smtps") || url.host().is_none() {
+        return Err(refuse(form));
+    }
+    let asked = url.query_pairs().find(|(name, _)| name == "tls").map(|(_, value)| value.into_owned());
+    let here = is_this_machine(&url);
+    let tls = match (url.scheme(), asked.as_deref()) {
+        ("smtps", None | Some("required")) => None,
+        ("smtp", Some("none")) => None,
+        ("smtp", None) if here => None,
+        ("smtp", Some("opportunistic")) => Some("opportunistic"),
+        ("smtp", None | Some("required")) => Some("required"),
+        _ => return Err(refuse("?tls= is required, opportunistic or none, and smtps:// is always encrypted")),
+    };
+    let exposed = url.scheme() == "smtp" && tls != Some("required") && !here && url.password().is_some();
+    url.set_query(tls.map(|tls| format!("tls={tls}")).as_deref());
+    // Whatever lettre does not take is found at the start and not at the first letter. Its message may hold the URL.
+    AsyncSmtpTransport::<Tokio1Executor>::from_url(url.as_str()).map_err(|_| refuse(form))?;
+    Ok((url.into(), exposed))
+}
+
+fn is_this_machine(url: &Url) -> bool {
+    // `smtp` is none of the schemes whose hosts the library reads as addresses.
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback()),
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
+}
+
+/// For tests: a server on this machine.
+///
+/// # Errors
+/// Never for a port.
+pub fn mail_for_tests(port: u16) -> Result<Mail> {
+    mail_for_tests_at(&format!("smtp://127.0.0.1:{port}"), Vec::new())
+}
+
+/// For tests: the server at a URL, trusting these authorities as well.
+///
+/// # Errors
+/// When the URL does not fit.
+pub fn mail_for_tests_at(url: &str, authorities: Vec<Vec<u8>>) -> Result<Mail> {
+    let url = url.to_owned();
+    let mail = read(Some(url), Some("Earshot <feedback@earshot.test>".into()), Some("http://earshot.test"))?;
+    mail.map(|mail| Mail { authorities, ..mail }).ok_or_else(|| Error::Internal("no mail".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FROM: &str = "Earshot <feedback@example.com>";
+
+    fn read_url(url: &str) -> Result<(String, bool)> {
+        let mail = read(Some(url.into()), Some(FROM.into()), Some("https://feedback.example.com"))?.unwrap();
+        Ok((mail.server.0, mail.exposed))
+    }
+
+    #[test]
+    fn what_travels_to_another_machine_is_encrypted_unless_somebody_says_otherwise() {
+        assert_eq!(read_url("smtp://u:p@mail.example.com:587").unwrap(), ("smtp://u:p@mail.example.com:587?tls=required".into(), false));
+        assert_eq!(read_url("smtp://mail.example.com").unwrap().0, "smtp://mail.example.com?tls=required");
+        assert_eq!(read_url("smtps://u:p@mail.example.com").unwrap(), ("smtps://u:p@mail.example.com".into(), false));
+        assert_eq!(read_url("smtp://u:p@mail.example.com?tls=none").unwrap(), ("smtp://u:p@mail.example.com".into(), true));
+        assert_eq!(read_url("smtp://mail.example.com?tls=none").unwrap(), ("smtp://mail.example.com".into(), false));
+        for here in ["localhost", "127.0.0.1", "[::1]"] {
+            assert_eq!(read_url(&format!("smtp://u:p@{here}:25")).unwrap(), (format!("smtp://u:p@{here}:25"), false));
+        }
+        assert_eq!(read_url("smtp://localhost:25?tls=required").unwrap().0, "smtp://localhost:25?tls=required");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_without_the_password() {
+        for (url, from, base, name) in [
+            ("http://u:hunter2@mail.example.com", FROM, Some("https://a.example"), "EARSHOT_SMTP_URL"),
+            ("smtp://u:hunter2@mail.example.com?tls=maybe", FROM, Some("https://a.example"), "EARSHOT_SMTP_URL"),
+            ("smtps://u:hunter2@mail.example.com?tls=none", FROM, Some("https://a.example"), "EARSHOT_SMTP_URL"),
+            ("smtp://u:hunter2@mail.example.com", "", Some("https://a.example"), "EARSHOT_MAIL_FROM"),
+            ("smtp://u:hunter2@mail.example.com", "nobody", Some("https://a.example"), "EARSHOT_MAIL_FROM"),
+            ("smtp://u:hunter2@mail.example.com", "A <a@b.example>\r\nBcc: c@d.example", Some("https://a.example"), "EARSHOT_MAIL_FROM"),
+            ("smtp://u:hunter2@mail.example.com", FROM, None, "EARSHOT_PUBLIC_URL"),
+        ] {
+            let text = read(Some(url.into()), Some(from.into()), base).unwrap_err().to_string();
+            assert!(text.contains(name) && !text.contains("hunter2"), "{text}");
+        }
+        let mail = read(Some("smtp://u:hunter2@localhost".into()), Some(FROM.into()), Some("http://localhost:3000")).unwrap();
+        assert!(!format!("{mail:?}").contains("hunter2"));
+        assert!(read(None, None, None).unwrap().is_none());
+    }
+}
