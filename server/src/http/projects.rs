@@ -18,7 +18,7 @@ use domain::{
 use leptos::prelude::*;
 use service::{
     error::{Error, Result},
-    projects::{self, Settings},
+    projects::{self, ProjectSettings},
 };
 
 use super::{address::BaseUrl, console::Console, error::PageResult, forms::Form};
@@ -83,7 +83,7 @@ fn accent_warning(project: &Project) -> Option<String> {
     })
 }
 
-fn settings_page(console: &Console, status: StatusCode, typed: Option<(&Settings, FieldErrors)>) -> Result<Response> {
+fn settings_page(console: &Console, status: StatusCode, typed: Option<(&ProjectSettings, FieldErrors)>) -> Result<Response> {
     let project = console.project()?;
     let mut model = View {
         slug: project.slug.clone(),
@@ -132,7 +132,7 @@ async fn settings(console: Console) -> PageResult {
 async fn change(console: Console, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     form.idempotency_key()?;
-    let input: Settings = form.read()?;
+    let input: ProjectSettings = form.read()?;
     match projects::change(&console.app, &scope, input.clone()).await {
         Ok(project) => Ok(console.done(&format!("/p/{}/settings", project.slug), "Settings saved.")),
         Err(Error::Refused(domain::Error::Invalid(errors))) => {

@@ -6,7 +6,7 @@ use axum::{
 };
 use domain::accounts::{Scope, key::Access};
 use serde_json::{Value, json};
-use service::projects::{self, Settings};
+use service::projects::{self, ProjectSettings};
 
 use crate::{
     keys::Program,
@@ -86,15 +86,15 @@ on_both!(half_an_emoji_is_taken_wherever_texts_come_in, |t: TestApp| async move 
 
 const SECRET: &str = "https://ann:pw@site.example/reset?token=SECRET&plan=pro&utm_source=mail#SECRET";
 
-async fn settings(s: &Setup, kept: &str) -> Settings {
+async fn settings(s: &Setup, kept: &str) -> ProjectSettings {
     let now = s.t.app.store.project_by_id(s.project.id).await.unwrap().unwrap();
-    Settings {
+    ProjectSettings {
         seen: projects::stamp(&now),
         name: "My app".into(),
         language: "en".into(),
         accent: s.project.accent.clone(),
         kept_parameters: kept.into(),
-        ..Settings::default()
+        ..ProjectSettings::default()
     }
 }
 

@@ -113,7 +113,7 @@ pub async fn may_create(app: &App, actor: &Actor) -> Result<bool> {
 /// What people may set of a project, as typed.
 #[derive(Debug, Clone, Default, Deserialize, Validate)]
 #[serde(default)]
-pub struct Settings {
+pub struct ProjectSettings {
     /// The name on the screen; the name in URLs stays.
     #[validate(
         custom(function = "not_blank", message = "Give the project a name."),
@@ -176,7 +176,7 @@ fn changed_meanwhile(now: &Project, wanted: &Project) -> FieldErrors {
 ///
 /// # Errors
 /// [`Refusal::Forbidden`] below admin; a message at each field that is wrong, or that somebody else has changed since the form was made.
-pub async fn change(app: &App, scope: &Scope, input: Settings) -> Result<Project> {
+pub async fn change(app: &App, scope: &Scope, input: ProjectSettings) -> Result<Project> {
     scope.require(Role::Admin)?;
     let mut project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
     let mut errors = field_errors(&input);
