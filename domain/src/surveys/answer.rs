@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Question, QuestionKind, SurveyBody};
-use crate::FieldErrors;
+use crate::{FieldErrors, language::primary};
 
 /// One answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,8 +65,8 @@ pub const OTHER_CHOICE: &str = "other";
 /// What "Other" is called in a survey of this language, the same as on the respondent's page.
 #[must_use]
 pub fn other_label(language: &str) -> &'static str {
-    match language.split(['-', '_']).next() {
-        Some("de") => "Anderes",
+    match primary(language) {
+        "de" => "Anderes",
         _ => "Other",
     }
 }

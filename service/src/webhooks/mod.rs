@@ -13,7 +13,7 @@ use domain::{
 };
 use serde_json::json;
 use store::{
-    Fingerprint, Once,
+    Fingerprint, Once, Tx,
     webhooks::{Endpoint, NewEvent},
 };
 
@@ -238,10 +238,7 @@ pub async fn test(app: &App, scope: &Scope, key: &str, endpoint: EndpointId) -> 
     app.store
         .write_once(once, now, move |tx| {
             Box::pin(async move {
-                let held = tx.hold_endpoint(&scope, endpoint).await?.ok_or(Refusal::NotFound)?;
-                if !held.enabled {
-                    return Err(off());
-                }
+                hold_enabled(tx, &scope, endpoint).await?;
                 tx.insert_event_for(&event, endpoint).await?;
                 Ok(event.id)
             })
@@ -249,8 +246,10 @@ pub async fn test(app: &App, scope: &Scope, key: &str, endpoint: EndpointId) -> 
         .await
 }
 
-fn off() -> crate::error::Error {
-    Refusal::Conflict("This webhook is turned off. Turn it on first.".into()).into()
+/// Locks an endpoint that something is to be sent to.
+async fn hold_enabled(tx: &mut Tx<'_>, scope: &Scope, endpoint: EndpointId) -> Result<()> {
+    let held = tx.hold_endpoint(scope, endpoint).await?.ok_or(Refusal::NotFound)?;
+    if held.enabled { Ok(()) } else { Err(Refusal::Conflict("This webhook is turned off. Turn it on first.".into()).into()) }
 }
 
 /// Puts one delivery, or all that were given up, on their way once more, once for each `key`: a repeat would send again what has arrived
@@ -266,10 +265,7 @@ pub async fn send_again(app: &App, scope: &Scope, key: &str, endpoint: EndpointI
     app.store
         .write_once(once, now, move |tx| {
             Box::pin(async move {
-                let held = tx.hold_endpoint(&scope, endpoint).await?.ok_or(Refusal::NotFound)?;
-                if !held.enabled {
-                    return Err(off());
-                }
+                hold_enabled(tx, &scope, endpoint).await?;
                 tx.send_again(&scope, endpoint, event, now).await
             })
         })
