@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
     Timestamp,
     clock::DAY_MS,
-    feedback::words,
     responses::{MAX_EMAIL, MAX_ID, tidy},
+    words::words,
 };
 
 words! {

@@ -27,6 +27,7 @@ pub mod surveys;
 pub mod tickets;
 pub mod triage;
 pub mod webhooks;
+mod words;
 pub mod zone;
 
 pub use clock::{Clock, IdSource, Timestamp};

@@ -4,7 +4,7 @@
 use domain::{
     FieldErrors,
     surveys::{
-        Choice, Question, QuestionKind,
+        AnswerShape, Choice, Question, QuestionKind,
         answer::{OTHER, OTHER_CHOICE},
     },
 };
@@ -43,9 +43,9 @@ pub(super) fn card(question: &Question, values: &Values, errors: &FieldErrors, t
     let error = view! { <p class="error" id=format!("{id}-error")>{error}</p> };
 
     let inner = match &question.kind {
-        QuestionKind::Nps { low, high } => scale(question, (0, 10), low, high, values),
-        QuestionKind::Csat { low, high } => scale(question, (1, 5), low, high, values),
-        QuestionKind::Ces { low, high } => scale(question, (1, 7), low, high, values),
+        QuestionKind::Nps { low, high } | QuestionKind::Csat { low, high } | QuestionKind::Ces { low, high } => {
+            scale(question, question.kind.scale().unwrap_or_default(), low, high, values)
+        }
         QuestionKind::Rating { max } => stars(question, *max, values, texts),
         QuestionKind::SingleChoice { choices, other } => choose(question, "radio", choices, *other, values, texts),
         QuestionKind::MultipleChoice { choices, other } => choose(question, "checkbox", choices, *other, values, texts),
@@ -61,8 +61,11 @@ pub(super) fn card(question: &Question, values: &Values, errors: &FieldErrors, t
         }
         QuestionKind::Statement => ().into_any(),
     };
-    let grouped = question.kind.scale().is_some() || question.kind.choices().is_some();
-    let labelled = matches!(question.kind, QuestionKind::ShortText | QuestionKind::LongText | QuestionKind::Email);
+    let (grouped, labelled) = match question.kind.answer_shape() {
+        AnswerShape::Scale { .. } | AnswerShape::Choice { .. } => (true, false),
+        AnswerShape::Text { .. } | AnswerShape::Email => (false, true),
+        AnswerShape::None => (false, false),
+    };
     let content = if grouped {
         view! {
             <fieldset aria-describedby=described>
@@ -76,7 +79,7 @@ pub(super) fn card(question: &Question, values: &Values, errors: &FieldErrors, t
     } else {
         view! { <h2 tabindex="-1">{title}</h2>{hint} }.into_any()
     };
-    view! { <section class="card" id=format!("card-{id}") data-question=id data-type=question.kind.word()>{content}</section> }.into_any()
+    view! { <section class="card" id=format!("card-{id}") data-question=id data-type=question.kind.question_type().as_str()>{content}</section> }.into_any()
 }
 
 /// Numbers from low to high as radio buttons, with words at the ends.

@@ -3,9 +3,9 @@
 use domain::{
     FieldErrors,
     surveys::{
-        Choice, Launch, Question, QuestionKind, SurveyBody,
+        Choice, Launch, Question, QuestionKind, QuestionType, SurveyBody,
         draft::{MAX_BUTTON, MAX_DELAY, MAX_EVENT, MAX_PROSE, MAX_QUESTION, MAX_TITLE},
-        question::{KINDS, MAX_END, MAX_LABEL},
+        question::{MAX_END, MAX_LABEL},
     },
 };
 use leptos::prelude::*;
@@ -14,11 +14,6 @@ use crate::components::forms::{SelectField, TextArea, TextField};
 
 fn chars(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
-}
-
-/// The word for a type.
-fn label_of(word: &str) -> &'static str {
-    KINDS.iter().find(|(w, ..)| *w == word).map_or("Question", |(_, label, _)| *label)
 }
 
 /// A button of the editor: saves the form and does `action`.
@@ -56,9 +51,9 @@ pub fn AddMenu(
         <details class=format!("menu add-menu {class}") name="menu">
             <summary>{text}</summary>
             <div class="menu-list">
-                {KINDS.iter().map(|(word, label, what)| view! {
-                    <button type="submit" name="action" value=format!("add:{word}:{at}")>
-                        <span>{*label}</span><span class="muted small">{*what}</span>
+                {QuestionType::ALL.iter().map(|question_type| view! {
+                    <button type="submit" name="action" value=format!("add:{}:{at}", question_type.as_str())>
+                        <span>{question_type.label()}</span><span class="muted small">{question_type.purpose()}</span>
                     </button>
                 }).collect_view()}
             </div>
@@ -82,12 +77,13 @@ pub fn QuestionFields(
     let id = question.id.clone();
     let number = at + 1;
     let about = format!("question {number}");
-    let word = question.kind.word();
-    let relatives = question.kind.relatives();
-    let kind_field = if relatives.is_empty() {
+    let question_type = question.kind.question_type();
+    let (word, label) = (question_type.as_str(), question_type.label());
+    let interchangeable = question_type.interchangeable();
+    let kind_field = if interchangeable.is_empty() {
         view! { <input type="hidden" name=format!("{id}-type") value=word /> }.into_any()
     } else {
-        let options = relatives.iter().map(|w| ((*w).to_owned(), label_of(w).to_owned())).collect();
+        let options = interchangeable.iter().map(|t| (t.as_str().to_owned(), t.label().to_owned())).collect();
         view! { <SelectField name=format!("{id}-type") label="Type" options=options value=word /> }.into_any()
     };
     let required = question.kind.takes_answer().then(|| {
@@ -101,14 +97,14 @@ pub fn QuestionFields(
     let is_statement = !question.kind.takes_answer();
     view! {
         <fieldset class="card question" id=id.clone() data-question=id.clone() data-at=at tabindex="-1">
-            <legend class="visually-hidden">{format!("Question {number} of {of}: {}", label_of(word))}</legend>
+            <legend class="visually-hidden">{format!("Question {number} of {of}: {}", label)}</legend>
             <input type="hidden" name="question" value=id.clone() />
             <div class="question-head spread">
                 <p>
                     <span class="drag" data-drag title="Drag to move" aria-hidden="true">"⠿"</span>
                     <span class="question-number">{number}</span>
                     " "
-                    <span class="muted">{label_of(word)}</span>
+                    <span class="muted">{label}</span>
                 </p>
                 <div class="cluster question-tools">
                     <Tool id=format!("{id}-up") action=format!("move:{id}:up") text="Up" about=about.clone() keys="Alt ↑" />

@@ -1,6 +1,6 @@
 //! The survey for those who may look but not edit.
 
-use domain::surveys::{SurveyBody, question::KINDS};
+use domain::surveys::SurveyBody;
 use leptos::prelude::*;
 
 use super::{Preview, Share, StatusBadge, SurveyRef, SurveyTab, SurveyTabs, VersionLine, Versions, launch_words};
@@ -21,7 +21,7 @@ pub fn SurveyReadPage(
     link: Option<String>,
 ) -> impl IntoView {
     let questions = body.questions.iter().map(|q| {
-        let kind = KINDS.iter().find(|(word, ..)| *word == q.kind.word()).map_or("", |(_, label, _)| *label);
+        let kind = q.kind.question_type().label();
         let choices = q.kind.choices().map(|(list, other)| {
             let other = other.then(|| view! { <li>"Other"</li> });
             view! { <ul class="read-choices">{list.iter().map(|c| view! { <li>{c.label.clone()}</li> }).collect_view()}{other}</ul> }

@@ -3,7 +3,7 @@
 use domain::{
     FieldErrors,
     surveys::{
-        Question, QuestionKind,
+        Question, QuestionType,
         stats::{Estimate, TOO_FEW, Tally, csat, mean, nps, share},
     },
 };
@@ -280,8 +280,14 @@ fn Swatch(class: &'static str) -> impl IntoView {
     view! { <svg class="swatch" viewBox="0 0 10 10" width="10" height="10" aria-hidden="true"><rect class=class width="10" height="10" /></svg> }
 }
 
-fn kind_label(kind: &QuestionKind) -> &'static str {
-    domain::surveys::question::KINDS.iter().find(|(word, ..)| *word == kind.word()).map_or("", |(_, label, _)| label)
+/// The mean of a question that is answered with a number, and how the numbers are distributed.
+fn average(label: &'static str, (low, high): (u8, u8), id: &str, tally: Tally) -> impl IntoView + use<> {
+    let (n, score) = (tally.n, mean(&tally.numbers, low));
+    let what = format!("mean of {low} to {high}");
+    view! {
+        <Score id=format!("{id}-score") label=label unit="" decimals=1 what=what n=n score=score low=f64::from(low) high=f64::from(high) />
+        <Distribution low=low tally=tally />
+    }
 }
 
 #[component]
@@ -292,9 +298,9 @@ fn QuestionCard(number: usize, view: QuestionView, started: u64) -> impl IntoVie
     let labelled = heading.clone();
     let (n, unfit) = (tally.n, tally.unfit);
     let title = if question.title.trim().is_empty() { "Question without words".to_owned() } else { question.title.clone() };
-    let body = match &question.kind {
-        QuestionKind::Nps { .. } => view! { <NpsResult id=id.clone() tally=tally /> }.into_any(),
-        QuestionKind::Csat { .. } => {
+    let body = match question.kind.question_type() {
+        QuestionType::Nps => view! { <NpsResult id=id.clone() tally=tally /> }.into_any(),
+        QuestionType::Csat => {
             let satisfied: u64 = tally.numbers.iter().skip(3).sum();
             let what = format!("satisfied (4 or 5): {satisfied} of {n}");
             let score = csat(&tally.numbers);
@@ -304,30 +310,19 @@ fn QuestionCard(number: usize, view: QuestionView, started: u64) -> impl IntoVie
             }
             .into_any()
         }
-        QuestionKind::SingleChoice { .. } | QuestionKind::MultipleChoice { .. } => {
-            let several = matches!(question.kind, QuestionKind::MultipleChoice { .. });
-            view! { <Choices tally=tally several=several /> }.into_any()
-        }
-        kind => match kind.scale() {
-            Some((low, high)) => {
-                let label = if matches!(kind, QuestionKind::Ces { .. }) { "CES" } else { "Mean" };
-                let what = format!("mean of {low} to {high}");
-                let score = mean(&tally.numbers, low);
-                view! {
-                    <Score id=format!("{id}-score") label=label unit="" decimals=1 what=what n=n score=score low=f64::from(low) high=f64::from(high) />
-                    <Distribution low=low tally=tally />
-                }
-                .into_any()
-            }
-            None => view! { <Texts texts=texts n=n /> }.into_any(),
-        },
+        QuestionType::Ces => average("CES", question.kind.scale().unwrap_or((1, 7)), &id, tally).into_any(),
+        QuestionType::Rating => average("Mean", question.kind.scale().unwrap_or((1, 5)), &id, tally).into_any(),
+        QuestionType::SingleChoice => view! { <Choices tally=tally several=false /> }.into_any(),
+        QuestionType::MultipleChoice => view! { <Choices tally=tally several=true /> }.into_any(),
+        QuestionType::ShortText | QuestionType::LongText | QuestionType::Email => view! { <Texts texts=texts n=n /> }.into_any(),
+        QuestionType::Statement => ().into_any(),
     };
     view! {
         <section class="card stack result" id=id aria-labelledby=labelled>
             <div class="spread">
                 <h2 id=heading>{format!("{number}. {title}")}</h2>
                 <span class="cluster">
-                    <Badge label=kind_label(&question.kind) />
+                    <Badge label=question.kind.question_type().label() />
                     {(!is_asked).then(|| view! { <Badge label="Not asked any more" tone="warn" /> })}
                 </span>
             </div>

@@ -1,9 +1,7 @@
 //! Keys of the API: what a program may do with one, and how a key is written.
 
-use serde::{Deserialize, Serialize};
-
 use super::Role;
-use crate::{Error, feedback::words};
+use crate::{Error, words::words};
 
 words! {
     /// What a key may do; each includes those before it.

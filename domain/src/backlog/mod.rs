@@ -2,12 +2,10 @@
 
 use std::ops::Range;
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
     Error, FieldErrors, Timestamp,
-    feedback::words,
     ids::{BacklogId, ProjectId},
+    words::words,
 };
 
 words! {

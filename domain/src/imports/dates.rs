@@ -3,11 +3,10 @@
 //! Nearly all are read by themselves: ISO 8601, PostgreSQL's and JavaScript's text, mail headers, names of months, Unix time, a spreadsheet's day
 //! numbers. Only where three numbers stand alone with the year last (`01/02/2025`) somebody must know whether the day or the month comes first.
 
-use serde::{Deserialize, Serialize};
 use time::{Date, Month, PrimitiveDateTime, Time, UtcOffset};
 
 use super::values::is_nothing;
-use crate::{Timestamp, Zone, feedback::words};
+use crate::{Timestamp, Zone, words::words};
 
 words! {
     /// Which number comes first where a date is written in numbers alone with the year last.

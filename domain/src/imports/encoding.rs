@@ -1,8 +1,6 @@
 //! The encodings that a file of text may be in. Detecting and decoding them is the server's part.
 
-use serde::{Deserialize, Serialize};
-
-use crate::feedback::words;
+use crate::words::words;
 
 words! {
     /// An encoding, named by its label in the WHATWG Encoding Standard.

@@ -15,9 +15,7 @@ pub use problem::{Example, Fault, Group, Groups, Problem};
 pub use row::{MAX_TEXT, NewContact, NewFeedback, NewRow};
 pub use values::{Score, address, is_nothing, score, usual_scale};
 
-use serde::{Deserialize, Serialize};
-
-use crate::feedback::words;
+use crate::words::words;
 
 words! {
     /// How far an import has come.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::feedback::words;
+use crate::words::words;
 
 words! {
     /// The kind of problem. Problems are counted by it.

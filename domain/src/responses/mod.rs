@@ -4,7 +4,7 @@ mod given;
 
 pub use given::{Begun, Context, MAX_EMAIL, MAX_ID, Person, tidy};
 
-use crate::surveys::{Answer, Question, QuestionKind, SurveyBody};
+use crate::surveys::{Answer, AnswerShape, Question, SurveyBody};
 
 /// A response as the inbox shows it.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +24,7 @@ pub struct Digest {
 pub fn digest(body: &SurveyBody, answers: &[(String, Answer)]) -> Digest {
     let asked: Vec<(&Question, &Answer)> =
         body.questions.iter().filter_map(|q| answers.iter().find(|(id, _)| *id == q.id).map(|(_, answer)| (q, answer))).collect();
-    let is_email = |q: &Question| matches!(q.kind, QuestionKind::Email);
+    let is_email = |q: &Question| q.kind.answer_shape() == AnswerShape::Email;
     let texts: Vec<&str> = asked.iter().filter(|(q, _)| !is_email(q)).filter_map(|(_, a)| a.text()).collect();
     let score = asked.iter().find_map(|(q, a)| Some((a.number()?, q.kind.scale()?.1)));
     let mut text = texts.join("\n\n");
@@ -76,7 +76,7 @@ pub fn spam_reasons(signals: Signals, answers: &[(String, Answer)], finished: bo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::surveys::{Choice, Launch};
+    use crate::surveys::{Choice, Launch, QuestionKind};
 
     fn body() -> SurveyBody {
         let question = |id: &str, kind| Question { id: id.into(), title: id.into(), hint: String::new(), required: false, kind };

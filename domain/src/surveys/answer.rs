@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Question, QuestionKind, SurveyBody};
-use crate::{FieldErrors, language::primary};
+use super::{AnswerShape, Choice, Question, SurveyBody};
+use crate::{FieldErrors, language::primary, responses::MAX_EMAIL};
 
 /// One answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ impl Answer {
     pub fn number(&self) -> Option<u8> {
         match self {
             Self::Number(n) => Some(*n),
-            _ => None,
+            Self::Text(_) | Self::Choices { .. } => None,
         }
     }
 
@@ -61,6 +61,9 @@ impl Answer {
 pub const OTHER: &str = "_other";
 /// The value of the "Other" choice.
 pub const OTHER_CHOICE: &str = "other";
+
+/// Most characters of the text of "Other".
+pub const MAX_OTHER: usize = 500;
 
 /// What "Other" is called in a survey of this language, the same as on the respondent's page.
 #[must_use]
@@ -107,45 +110,59 @@ impl SurveyBody {
     }
 }
 
-fn read_one(question: &Question, pairs: &[(String, String)], language: &str) -> Result<Option<Answer>, (&'static str, String)> {
+/// Why an answer does not fit: code and message.
+type Misfit = (&'static str, String);
+
+fn read_one(question: &Question, pairs: &[(String, String)], language: &str) -> Result<Option<Answer>, Misfit> {
     let values: Vec<&str> = pairs.iter().filter(|(n, _)| *n == question.id).map(|(_, v)| v.trim()).filter(|v| !v.is_empty()).collect();
-    if let Some((low, high)) = question.kind.scale() {
-        let Some(value) = values.first() else { return Ok(None) };
-        let number = value.parse::<u8>().ok().filter(|n| (low..=high).contains(n));
-        return number.map(|n| Some(Answer::Number(n))).ok_or_else(|| ("range", format!("Choose a number from {low} to {high}.")));
-    }
-    if let Some((choices, offers_other)) = question.kind.choices() {
-        let other_name = format!("{}{OTHER}", question.id);
-        let other_text = pairs.iter().find(|(n, _)| *n == other_name).map(|(_, v)| v.trim()).filter(|v| !v.is_empty());
-        let chosen: Vec<String> = choices.iter().filter(|c| values.contains(&c.id.as_str())).map(|c| c.id.clone()).collect();
-        let wants_other = offers_other && (values.contains(&OTHER_CHOICE));
-        if values.iter().any(|v| *v != OTHER_CHOICE && !choices.iter().any(|c| c.id == *v)) {
-            return Err(("choice", "This choice is not offered any more. Choose again.".into()));
+    let first = values.first().copied();
+    match question.kind.answer_shape() {
+        AnswerShape::Scale { low, high } => first.map(|value| read_number(value, low, high)).transpose(),
+        AnswerShape::Choice { choices, other, multiple } => {
+            let other_name = format!("{}{OTHER}", question.id);
+            let other_text = pairs.iter().find(|(n, _)| *n == other_name).map(|(_, v)| v.trim()).filter(|v| !v.is_empty());
+            let other = other.then(|| other_text.unwrap_or_else(|| other_label(language)));
+            read_choices(&values, choices, other, multiple)
         }
-        let other = if wants_other {
-            let text = other_text.unwrap_or_else(|| other_label(language));
-            if text.chars().count() > 500 {
-                return Err(("too_long", "“Other” takes 500 characters at most.".into()));
-            }
-            Some(text.to_owned())
-        } else {
-            None
-        };
-        let count = chosen.len() + usize::from(other.is_some());
-        if matches!(question.kind, QuestionKind::SingleChoice { .. }) && count > 1 {
-            return Err(("one", "Choose one answer only.".into()));
-        }
-        return Ok((count > 0).then_some(Answer::Choices { chosen, other }));
+        AnswerShape::Text { max_chars } => first.map(|text| read_text(text, max_chars)).transpose(),
+        AnswerShape::Email => first.map(read_email).transpose(),
+        AnswerShape::None => Ok(None),
     }
-    let Some(text) = values.first() else { return Ok(None) };
-    let max = question.kind.max_chars().unwrap_or(500);
-    if text.chars().count() > max {
-        return Err(("too_long", format!("Use {max} characters at most; this has {}.", text.chars().count())));
+}
+
+fn read_number(value: &str, low: u8, high: u8) -> Result<Answer, Misfit> {
+    let number = value.parse::<u8>().ok().filter(|n| (low..=high).contains(n));
+    number.map(Answer::Number).ok_or_else(|| ("range", format!("Choose a number from {low} to {high}.")))
+}
+
+/// `other` is the text of "Other", where it is offered.
+fn read_choices(values: &[&str], choices: &[Choice], other: Option<&str>, multiple: bool) -> Result<Option<Answer>, Misfit> {
+    if values.iter().any(|v| *v != OTHER_CHOICE && !choices.iter().any(|c| c.id == *v)) {
+        return Err(("choice", "This choice is not offered any more. Choose again.".into()));
     }
-    if matches!(question.kind, QuestionKind::Email) && !is_email(text) {
-        return Err(("email", "Write an e-mail address like name@example.com.".into()));
+    let chosen: Vec<String> = choices.iter().filter(|c| values.contains(&c.id.as_str())).map(|c| c.id.clone()).collect();
+    let other = other.filter(|_| values.contains(&OTHER_CHOICE)).map(ToOwned::to_owned);
+    if other.as_ref().is_some_and(|text| text.chars().count() > MAX_OTHER) {
+        return Err(("too_long", format!("“Other” takes {MAX_OTHER} characters at most.")));
     }
-    Ok(Some(Answer::Text((*text).to_owned())))
+    let count = chosen.len() + usize::from(other.is_some());
+    if !multiple && count > 1 {
+        return Err(("one", "Choose one answer only.".into()));
+    }
+    Ok((count > 0).then_some(Answer::Choices { chosen, other }))
+}
+
+fn read_text(text: &str, max_chars: usize) -> Result<Answer, Misfit> {
+    let count = text.chars().count();
+    if count > max_chars {
+        return Err(("too_long", format!("Use {max_chars} characters at most; this has {count}.")));
+    }
+    Ok(Answer::Text(text.to_owned()))
+}
+
+fn read_email(text: &str) -> Result<Answer, Misfit> {
+    let answer = read_text(text, MAX_EMAIL)?;
+    if is_email(text) { Ok(answer) } else { Err(("email", "Write an e-mail address like name@example.com.".into())) }
 }
 
 #[cfg(test)]
@@ -153,18 +170,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::surveys::{Choice, Launch, question::KINDS};
+    use crate::surveys::{Choice, Launch, QuestionKind, QuestionType};
 
     fn survey() -> SurveyBody {
-        let questions = KINDS
+        let questions = QuestionType::ALL
             .iter()
             .enumerate()
-            .map(|(i, (word, label, _))| Question {
+            .map(|(i, question_type)| Question {
                 id: format!("q{i}"),
-                title: (*label).into(),
+                title: question_type.label().into(),
                 hint: String::new(),
-                required: *word == "nps",
-                kind: QuestionKind::new(word).unwrap(),
+                required: *question_type == QuestionType::Nps,
+                kind: QuestionKind::new(*question_type),
             })
             .collect();
         SurveyBody {

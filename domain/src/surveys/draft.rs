@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::{
-    Choice, Launch, MAX_QUESTIONS, Question, QuestionKind, SurveyBody,
+    Choice, Launch, MAX_QUESTIONS, Question, QuestionKind, QuestionType, SurveyBody,
     question::{MAX_CHOICES, limit},
 };
 use crate::{Error, FieldErrors, language::is_language_tag};
@@ -38,10 +38,10 @@ pub enum To {
 /// One operation on a draft. Questions and choices are named by id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Edit {
-    /// A new question of a type (its stored word) at an index.
+    /// A new question at an index.
     Add {
-        /// The stored word of the type.
-        kind: String,
+        /// Its type.
+        kind: QuestionType,
         /// The index it will have; past the end means at the end.
         at: usize,
     },
@@ -94,7 +94,7 @@ impl Action {
             ["undo"] => Self::Undo,
             ["redo"] => Self::Redo,
             ["publish"] => Self::Publish,
-            ["add", kind, at] => Self::Edit(Edit::Add { kind: own(kind), at: at.parse().ok()? }),
+            ["add", kind, at] => Self::Edit(Edit::Add { kind: QuestionType::parse(kind)?, at: at.parse().ok()? }),
             ["restore", q] => Self::Restore(own(q)),
             ["delete", q] => Self::Edit(Edit::Delete(own(q))),
             ["duplicate", q] => Self::Edit(Edit::Duplicate(own(q))),
@@ -152,12 +152,12 @@ impl SurveyBody {
     /// Whether both ask the same questions with the same choices in the same order, whatever the texts.
     #[must_use]
     pub fn same_shape(&self, other: &Self) -> bool {
-        fn shape(body: &SurveyBody) -> Vec<(&str, &str, Vec<&str>)> {
+        fn shape(body: &SurveyBody) -> Vec<(&str, QuestionType, Vec<&str>)> {
             body.questions
                 .iter()
                 .map(|q| {
                     let listed = q.kind.choices().map(|(list, _)| list.iter().map(|c| c.id.as_str()).collect()).unwrap_or_default();
-                    (q.id.as_str(), q.kind.word(), listed)
+                    (q.id.as_str(), q.kind.question_type(), listed)
                 })
                 .collect()
         }
@@ -191,8 +191,7 @@ impl SurveyBody {
         match edit {
             Edit::Add { kind, at } => {
                 room(self)?;
-                let mut kind =
-                    QuestionKind::new(kind).ok_or_else(|| Error::field("add-question", "unknown", "Choose a type of question."))?;
+                let mut kind = QuestionKind::new(*kind);
                 let id = format!("q{}", fresh(used));
                 for choice in kind.choices_mut().into_iter().flatten() {
                     choice.id = format!("c{}", fresh(used));
@@ -283,13 +282,14 @@ impl SurveyBody {
                     choices.push(Choice { id: choice.to_owned(), label: field(choice).unwrap_or_default() });
                 }
             }
-            let sent = field("type").unwrap_or_default();
-            // A question stays what it is, or becomes a relative: answers to earlier versions must keep their meaning.
-            let word = match before {
-                Some(q) if !q.kind.relatives().contains(&sent.as_str()) => q.kind.word(),
-                _ => sent.as_str(),
+            let sent = field("type").and_then(|word| QuestionType::parse(&word));
+            // Answers to earlier versions must keep their meaning.
+            let question_type = match before.map(|q| q.kind.question_type()) {
+                Some(current) => sent.filter(|new| current.interchangeable().contains(new)).or(Some(current)),
+                None => sent,
             };
-            let Some(kind) = QuestionKind::read(word, &field, choices) else { continue };
+            let Some(question_type) = question_type else { continue };
+            let kind = QuestionKind::read(question_type, &field, choices);
             questions.push(Question {
                 id: id.to_owned(),
                 title: field("title").unwrap_or_default(),
@@ -380,10 +380,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::surveys::{question::KINDS, templates};
+    use crate::surveys::templates;
 
-    fn kind() -> impl Strategy<Value = String> {
-        (0..KINDS.len()).prop_map(|i| KINDS[i].0.to_owned())
+    fn kind() -> impl Strategy<Value = QuestionType> {
+        prop::sample::select(QuestionType::ALL)
     }
 
     fn to() -> impl Strategy<Value = To> {
@@ -434,7 +434,7 @@ mod tests {
         for q in &body.questions {
             let id = &q.id;
             put("question".into(), id);
-            put(format!("{id}-type"), q.kind.word());
+            put(format!("{id}-type"), q.kind.question_type().as_str());
             put(format!("{id}-title"), &q.title);
             put(format!("{id}-hint"), &q.hint);
             if q.required {
@@ -490,7 +490,7 @@ mod tests {
         fn a_move_keeps_every_question(from in 1_u32..9, to in to(), n in 1_usize..9) {
             let (mut body, mut used) = ((templates::TEMPLATES[7].body)(), 0);
             for i in 0..n {
-                body.apply(&Edit::Add { kind: KINDS[i % KINDS.len()].0.into(), at: 0 }, &mut used).unwrap();
+                body.apply(&Edit::Add { kind: QuestionType::ALL[i % QuestionType::ALL.len()], at: 0 }, &mut used).unwrap();
             }
             let sorted = |body: &SurveyBody| {
                 let mut all: Vec<String> = body.questions.iter().map(|q| format!("{q:?}")).collect();
@@ -542,9 +542,9 @@ mod tests {
             2,
         );
         assert_eq!(ids(&read), ["q1"]);
-        assert_eq!(read.questions[0].kind.word(), "nps");
+        assert_eq!(read.questions[0].kind.question_type(), QuestionType::Nps);
         let long = SurveyBody::read_form(&pairs(&[("question", "q2"), ("q2-type", "short_text")]), &base, 2);
-        assert_eq!(long.questions[0].kind.word(), "short_text");
+        assert_eq!(long.questions[0].kind.question_type(), QuestionType::ShortText);
     }
 
     #[test]
@@ -552,8 +552,8 @@ mod tests {
         let (mut body, mut used) = ((templates::TEMPLATES[7].body)(), 0);
         body.language = "english please".into();
         body.launch = Launch::Event { name: " ".into() };
-        let single = body.apply(&Edit::Add { kind: "single_choice".into(), at: 0 }, &mut used).unwrap();
-        let rating = body.apply(&Edit::Add { kind: "rating".into(), at: 9 }, &mut used).unwrap();
+        let single = body.apply(&Edit::Add { kind: QuestionType::SingleChoice, at: 0 }, &mut used).unwrap();
+        let rating = body.apply(&Edit::Add { kind: QuestionType::Rating, at: 9 }, &mut used).unwrap();
         let (single, rating) = (single.replace("-title", ""), rating.replace("-title", ""));
         for q in &mut body.questions {
             q.title = "T".repeat(MAX_QUESTION + 1);

@@ -1,6 +1,8 @@
 //! Surveys: questions, drafts, versions, answers and what they add up to.
 //!
-//! A question type is one variant of [`question::QuestionKind`] with its arm in each function there; see CONTRIBUTING.md.
+//! See CONTRIBUTING.md for what a new question type takes.
+
+#![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
 
 pub mod answer;
 pub mod draft;
@@ -10,9 +12,9 @@ pub mod templates;
 
 use serde::{Deserialize, Serialize};
 
-use crate::feedback::words;
+use crate::words::words;
 pub use answer::Answer;
-pub use question::{Choice, Question, QuestionKind};
+pub use question::{AnswerShape, Choice, Question, QuestionKind, QuestionType};
 
 words! {
     /// Whether people can answer.

@@ -1,8 +1,9 @@
-//! Question types. Everything that the program must know of a type is in this file; the other layers match on the variant.
+//! Question types: [`QuestionType`] names them, [`QuestionKind`] holds their settings, and [`AnswerShape`] says what an answer consists of. No
+//! `match` on any of them has a wildcard, so the compiler names every place that a new type concerns.
 
 use serde::{Deserialize, Serialize};
 
-use crate::FieldErrors;
+use crate::{FieldErrors, responses::MAX_EMAIL, words::words};
 
 /// One question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,101 +84,191 @@ pub enum QuestionKind {
     Statement,
 }
 
-/// The words of the types, in the order the editor offers them: stored word, label, what it is for.
-pub const KINDS: &[(&str, &str, &str)] = &[
-    ("nps", "Net Promoter Score", "Would they recommend you? 0 to 10."),
-    ("csat", "Satisfaction (CSAT)", "How satisfied are they? 1 to 5."),
-    ("ces", "Effort (CES)", "Was it easy? 1 to 7."),
-    ("rating", "Rating", "Stars."),
-    ("single_choice", "Single choice", "One of several answers."),
-    ("multiple_choice", "Multiple choice", "Any of several answers."),
-    ("short_text", "Short text", "One line."),
-    ("long_text", "Long text", "Several lines, in their own words."),
-    ("email", "E-mail address", "To be able to answer them."),
-    ("statement", "Statement", "Text to read; no answer."),
-];
+words! {
+    /// The type of a question, in the order in which the editor offers them.
+    QuestionType {
+        /// Net Promoter Score.
+        Nps = "nps" / "Net Promoter Score",
+        /// Customer satisfaction.
+        Csat = "csat" / "Satisfaction (CSAT)",
+        /// Customer effort score.
+        Ces = "ces" / "Effort (CES)",
+        /// Stars.
+        Rating = "rating" / "Rating",
+        /// One of several choices.
+        SingleChoice = "single_choice" / "Single choice",
+        /// Any of several choices.
+        MultipleChoice = "multiple_choice" / "Multiple choice",
+        /// One line of text.
+        ShortText = "short_text" / "Short text",
+        /// Several lines of text.
+        LongText = "long_text" / "Long text",
+        /// An e-mail address.
+        Email = "email" / "E-mail address",
+        /// Text without an answer.
+        Statement = "statement" / "Statement",
+    }
+}
 
-impl QuestionKind {
-    /// A new question's settings for the stored word of a type.
+impl QuestionType {
+    /// What the type is for, in the editor's menu.
     #[must_use]
-    pub fn new(word: &str) -> Option<Self> {
-        let choices =
-            || vec![Choice { id: "c1".into(), label: "First choice".into() }, Choice { id: "c2".into(), label: "Second choice".into() }];
-        Some(match word {
-            "nps" => Self::Nps { low: "Not at all likely".into(), high: "Extremely likely".into() },
-            "csat" => Self::Csat { low: "Very dissatisfied".into(), high: "Very satisfied".into() },
-            "ces" => Self::Ces { low: "Strongly disagree".into(), high: "Strongly agree".into() },
-            "rating" => Self::Rating { max: 5 },
-            "single_choice" => Self::SingleChoice { choices: choices(), other: false },
-            "multiple_choice" => Self::MultipleChoice { choices: choices(), other: false },
-            "short_text" => Self::ShortText,
-            "long_text" => Self::LongText,
-            "email" => Self::Email,
-            "statement" => Self::Statement,
-            _ => return None,
-        })
+    pub fn purpose(self) -> &'static str {
+        match self {
+            Self::Nps => "Would they recommend you? 0 to 10.",
+            Self::Csat => "How satisfied are they? 1 to 5.",
+            Self::Ces => "Was it easy? 1 to 7.",
+            Self::Rating => "Stars.",
+            Self::SingleChoice => "One of several answers.",
+            Self::MultipleChoice => "Any of several answers.",
+            Self::ShortText => "One line.",
+            Self::LongText => "Several lines, in their own words.",
+            Self::Email => "To be able to reply to them.",
+            Self::Statement => "Text to read; no answer.",
+        }
     }
 
-    /// The stored word.
+    /// The types between which a question may change after it was published, because answers keep their meaning; empty when it may not.
     #[must_use]
-    pub fn word(&self) -> &'static str {
+    pub fn interchangeable(self) -> &'static [Self] {
         match self {
-            Self::Nps { .. } => "nps",
-            Self::Csat { .. } => "csat",
-            Self::Ces { .. } => "ces",
-            Self::Rating { .. } => "rating",
-            Self::SingleChoice { .. } => "single_choice",
-            Self::MultipleChoice { .. } => "multiple_choice",
-            Self::ShortText => "short_text",
-            Self::LongText => "long_text",
-            Self::Email => "email",
-            Self::Statement => "statement",
+            Self::SingleChoice | Self::MultipleChoice => &[Self::SingleChoice, Self::MultipleChoice],
+            Self::ShortText | Self::LongText => &[Self::ShortText, Self::LongText],
+            Self::Nps | Self::Csat | Self::Ces | Self::Rating | Self::Email | Self::Statement => &[],
+        }
+    }
+}
+
+/// What an answer to a question consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerShape<'a> {
+    /// A whole number.
+    Scale {
+        /// The lowest.
+        low: u8,
+        /// The highest.
+        high: u8,
+    },
+    /// One or more of the choices.
+    Choice {
+        /// The choices.
+        choices: &'a [Choice],
+        /// Whether "Other" with a text is offered too.
+        other: bool,
+        /// Whether an answer may have more than one.
+        multiple: bool,
+    },
+    /// Text.
+    Text {
+        /// Most characters.
+        max_chars: usize,
+    },
+    /// An e-mail address of at most [`MAX_EMAIL`] characters.
+    Email,
+    /// There is none.
+    None,
+}
+
+impl QuestionKind {
+    /// The settings of a new question.
+    #[must_use]
+    pub fn new(question_type: QuestionType) -> Self {
+        let choices =
+            || vec![Choice { id: "c1".into(), label: "First choice".into() }, Choice { id: "c2".into(), label: "Second choice".into() }];
+        match question_type {
+            QuestionType::Nps => Self::Nps { low: "Not at all likely".into(), high: "Extremely likely".into() },
+            QuestionType::Csat => Self::Csat { low: "Very dissatisfied".into(), high: "Very satisfied".into() },
+            QuestionType::Ces => Self::Ces { low: "Strongly disagree".into(), high: "Strongly agree".into() },
+            QuestionType::Rating => Self::Rating { max: 5 },
+            QuestionType::SingleChoice => Self::SingleChoice { choices: choices(), other: false },
+            QuestionType::MultipleChoice => Self::MultipleChoice { choices: choices(), other: false },
+            QuestionType::ShortText => Self::ShortText,
+            QuestionType::LongText => Self::LongText,
+            QuestionType::Email => Self::Email,
+            QuestionType::Statement => Self::Statement,
+        }
+    }
+
+    /// The type without its settings.
+    #[must_use]
+    pub fn question_type(&self) -> QuestionType {
+        match self {
+            Self::Nps { .. } => QuestionType::Nps,
+            Self::Csat { .. } => QuestionType::Csat,
+            Self::Ces { .. } => QuestionType::Ces,
+            Self::Rating { .. } => QuestionType::Rating,
+            Self::SingleChoice { .. } => QuestionType::SingleChoice,
+            Self::MultipleChoice { .. } => QuestionType::MultipleChoice,
+            Self::ShortText => QuestionType::ShortText,
+            Self::LongText => QuestionType::LongText,
+            Self::Email => QuestionType::Email,
+            Self::Statement => QuestionType::Statement,
+        }
+    }
+
+    /// What an answer consists of.
+    #[must_use]
+    pub fn answer_shape(&self) -> AnswerShape<'_> {
+        match self {
+            Self::Nps { .. } => AnswerShape::Scale { low: 0, high: 10 },
+            Self::Csat { .. } => AnswerShape::Scale { low: 1, high: 5 },
+            Self::Ces { .. } => AnswerShape::Scale { low: 1, high: 7 },
+            Self::Rating { max } => AnswerShape::Scale { low: 1, high: *max },
+            Self::SingleChoice { choices, other } => AnswerShape::Choice { choices, other: *other, multiple: false },
+            Self::MultipleChoice { choices, other } => AnswerShape::Choice { choices, other: *other, multiple: true },
+            Self::ShortText => AnswerShape::Text { max_chars: 500 },
+            Self::LongText => AnswerShape::Text { max_chars: MAX_ANSWER },
+            Self::Email => AnswerShape::Email,
+            Self::Statement => AnswerShape::None,
         }
     }
 
     /// Lowest and highest number of a question that is answered with one.
     #[must_use]
     pub fn scale(&self) -> Option<(u8, u8)> {
-        match self {
-            Self::Nps { .. } => Some((0, 10)),
-            Self::Csat { .. } => Some((1, 5)),
-            Self::Ces { .. } => Some((1, 7)),
-            Self::Rating { max } => Some((1, *max)),
-            _ => None,
+        match self.answer_shape() {
+            AnswerShape::Scale { low, high } => Some((low, high)),
+            AnswerShape::Choice { .. } | AnswerShape::Text { .. } | AnswerShape::Email | AnswerShape::None => None,
         }
     }
 
     /// The choices and whether "Other" is offered, of a question that is answered by choosing.
     #[must_use]
     pub fn choices(&self) -> Option<(&[Choice], bool)> {
-        match self {
-            Self::SingleChoice { choices, other } | Self::MultipleChoice { choices, other } => Some((choices, *other)),
-            _ => None,
+        match self.answer_shape() {
+            AnswerShape::Choice { choices, other, .. } => Some((choices, other)),
+            AnswerShape::Scale { .. } | AnswerShape::Text { .. } | AnswerShape::Email | AnswerShape::None => None,
         }
     }
 
-    /// Most characters of a text answer.
+    /// Most characters of an answer that is text.
     #[must_use]
     pub fn max_chars(&self) -> Option<usize> {
-        match self {
-            Self::ShortText => Some(500),
-            Self::LongText => Some(MAX_ANSWER),
-            Self::Email => Some(254),
-            _ => None,
+        match self.answer_shape() {
+            AnswerShape::Text { max_chars } => Some(max_chars),
+            AnswerShape::Email => Some(MAX_EMAIL),
+            AnswerShape::Scale { .. } | AnswerShape::Choice { .. } | AnswerShape::None => None,
         }
     }
 
     /// Whether it takes an answer at all.
     #[must_use]
     pub fn takes_answer(&self) -> bool {
-        !matches!(self, Self::Statement)
+        self.answer_shape() != AnswerShape::None
     }
 
     /// The choices, to change them.
     pub fn choices_mut(&mut self) -> Option<&mut Vec<Choice>> {
         match self {
             Self::SingleChoice { choices, .. } | Self::MultipleChoice { choices, .. } => Some(choices),
-            _ => None,
+            Self::Nps { .. }
+            | Self::Csat { .. }
+            | Self::Ces { .. }
+            | Self::Rating { .. }
+            | Self::ShortText
+            | Self::LongText
+            | Self::Email
+            | Self::Statement => None,
         }
     }
 
@@ -186,25 +277,21 @@ impl QuestionKind {
     pub fn ends(&self) -> Option<(&str, &str)> {
         match self {
             Self::Nps { low, high } | Self::Csat { low, high } | Self::Ces { low, high } => Some((low, high)),
-            _ => None,
-        }
-    }
-
-    /// The types that a question may be turned into without making answers to earlier versions meaningless; itself among them.
-    #[must_use]
-    pub fn relatives(&self) -> &'static [&'static str] {
-        match self {
-            Self::SingleChoice { .. } | Self::MultipleChoice { .. } => &["single_choice", "multiple_choice"],
-            Self::ShortText | Self::LongText => &["short_text", "long_text"],
-            _ => &[],
+            Self::Rating { .. }
+            | Self::SingleChoice { .. }
+            | Self::MultipleChoice { .. }
+            | Self::ShortText
+            | Self::LongText
+            | Self::Email
+            | Self::Statement => None,
         }
     }
 
     /// The settings of a type as the editor's form sends them; `field` gives the value of a setting by its name, or nothing. What is not sent
     /// is as in a new question.
     #[must_use]
-    pub fn read(word: &str, field: &dyn Fn(&str) -> Option<String>, listed: Vec<Choice>) -> Option<Self> {
-        let mut kind = Self::new(word)?;
+    pub fn read(question_type: QuestionType, field: &dyn Fn(&str) -> Option<String>, listed: Vec<Choice>) -> Self {
+        let mut kind = Self::new(question_type);
         match &mut kind {
             Self::Nps { low, high } | Self::Csat { low, high } | Self::Ces { low, high } => {
                 *low = field("low").unwrap_or_default();
@@ -217,7 +304,7 @@ impl QuestionKind {
             }
             Self::ShortText | Self::LongText | Self::Email | Self::Statement => {}
         }
-        Some(kind)
+        kind
     }
 
     /// What stops a question with these settings from being published; `id` is the question's, which names its fields.

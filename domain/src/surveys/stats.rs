@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::{Answer, Question, QuestionKind};
+use super::{Answer, AnswerShape, Question, QuestionKind};
 
 /// Below this many answers a score is noise: the numbers are shown, the score is not.
 pub const TOO_FEW: u64 = 10;
@@ -163,18 +163,18 @@ impl Tally {
     }
 
     fn count(&mut self, question: &Question, answer: &Answer, times: u64) -> bool {
-        match answer {
-            Answer::Number(number) => {
-                let place = question.kind.scale().and_then(|(low, _)| number.checked_sub(low));
-                let Some(slot) = place.and_then(|at| self.numbers.get_mut(usize::from(at))) else { return false };
+        match (answer, question.kind.answer_shape()) {
+            (Answer::Number(number), AnswerShape::Scale { low, .. }) => {
+                let place = number.checked_sub(low).map(usize::from);
+                let Some(slot) = place.and_then(|at| self.numbers.get_mut(at)) else { return false };
                 *slot += times;
+                true
             }
-            Answer::Choices { chosen, other } => {
-                let single = matches!(question.kind, QuestionKind::SingleChoice { .. });
+            (Answer::Choices { chosen, other }, AnswerShape::Choice { multiple, .. }) => {
                 let picked = chosen.iter().map(String::as_str).chain(other.as_ref().map(|_| super::answer::OTHER_CHOICE));
                 let picked: Vec<&str> = picked.collect();
                 let known = picked.iter().all(|id| self.choices.iter().any(|c| c.id == *id));
-                if picked.is_empty() || !known || single && picked.len() > 1 {
+                if picked.is_empty() || !known || !multiple && picked.len() > 1 {
                     return false;
                 }
                 for choice in self.choices.iter_mut().filter(|c| picked.contains(&c.id.as_str())) {
@@ -183,10 +183,11 @@ impl Tally {
                 if let Some(text) = other {
                     *self.others.entry(text.clone()).or_default() += times;
                 }
+                true
             }
-            Answer::Text(_) => return question.kind.max_chars().is_some(),
+            (Answer::Text(_), AnswerShape::Text { .. } | AnswerShape::Email) => true,
+            (Answer::Number(_) | Answer::Choices { .. } | Answer::Text(_), _) => false,
         }
-        true
     }
 }
 

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, FieldErrors, Timestamp,
-    feedback::{Status, words},
+    feedback::Status,
     ids::{AttachmentId, FeedbackId, MessageId, ProjectId, StaffId, TicketId},
     responses::{MAX_LINKS, Signals, TOO_FAST_MS, links_in},
     surveys::answer::is_email,
+    words::words,
 };
 
 words! {

@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Day, Timestamp, Zone,
     clock::DAY_MS,
-    feedback::{Kind, Status, words},
+    feedback::{Kind, Status},
     tickets::Priority,
+    words::words,
 };
 
 /// Most items that one change to all that match a query may take.

@@ -2,9 +2,7 @@
 
 pub mod address;
 
-use serde::{Deserialize, Serialize};
-
-use crate::feedback::words;
+use crate::words::words;
 
 words! {
     /// What other programs are told about.

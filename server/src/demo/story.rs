@@ -3,7 +3,7 @@
 use domain::{
     Timestamp,
     clock::DAY_MS,
-    surveys::{QuestionKind, SurveyBody},
+    surveys::{AnswerShape, QuestionKind, SurveyBody},
 };
 
 use super::texts::{CLOSERS, COMPANIES, FIRST, LAST, OPENERS, RELEASES, SPAM, TOPICS};
@@ -180,21 +180,24 @@ impl Said {
         let mut pairs = Vec::new();
         let mut text = Some(self.text.clone()).filter(|t| !t.is_empty());
         for question in &body.questions {
-            let value = match &question.kind {
-                kind if kind.scale().is_some() => kind.scale().map(|(low, high)| {
+            let value = match question.kind.answer_shape() {
+                AnswerShape::Scale { low, high } => {
                     let span = i32::from(high - low);
                     let wobble = i32::try_from(dice.below(13)).unwrap_or(0) - 6;
-                    (i32::from(low) + ((self.joy + wobble) * span + 50).div_euclid(100)).clamp(i32::from(low), i32::from(high)).to_string()
-                }),
-                QuestionKind::SingleChoice { choices, .. } => {
+                    (i32::from(low) + ((self.joy + wobble) * span + 50).div_euclid(100))
+                        .clamp(i32::from(low), i32::from(high))
+                        .to_string()
+                        .into()
+                }
+                AnswerShape::Choice { choices, multiple: false, .. } => {
                     // "Yes, partly, no": the happier, the earlier. Reasons for leaving: by subject.
                     let unhappy = usize::try_from(100 - self.joy).unwrap_or(0) * choices.len() / 101;
                     let n = if self.to == To::Churn { self.topic.unwrap_or_default() } else { unhappy };
                     choices.get(n % choices.len().max(1)).map(|c| c.id.clone())
                 }
-                QuestionKind::LongText => text.take(),
-                QuestionKind::Email => self.person.as_ref().filter(|_| dice.chance(60)).map(|(_, email, _)| email.clone()),
-                _ => None,
+                AnswerShape::Text { .. } if question.kind == QuestionKind::LongText => text.take(),
+                AnswerShape::Email => self.person.as_ref().filter(|_| dice.chance(60)).map(|(_, email, _)| email.clone()),
+                AnswerShape::Choice { multiple: true, .. } | AnswerShape::Text { .. } | AnswerShape::None => None,
             };
             // Who breaks off does so after the first question.
             let stop = !self.finished && !pairs.is_empty();

@@ -7,7 +7,7 @@ use domain::{
     clock::DAY_MS,
     ids::{ResponseId, SurveyId, VersionId},
     projects::Project,
-    surveys::{Answer, Choice, Launch, Question, QuestionKind, SurveyBody, stats},
+    surveys::{Answer, Choice, Launch, Question, QuestionKind, QuestionType, SurveyBody, stats},
     zone::UTC,
 };
 use service::surveys::results::{self, Days, Results};
@@ -29,8 +29,8 @@ fn body() -> SurveyBody {
         title: "T".into(),
         intro: String::new(),
         questions: vec![
-            question("q1", QuestionKind::new("nps").unwrap()),
-            question("q2", QuestionKind::new("csat").unwrap()),
+            question("q1", QuestionKind::new(QuestionType::Nps)),
+            question("q2", QuestionKind::new(QuestionType::Csat)),
             question("q3", QuestionKind::MultipleChoice { choices: vec![choice("c1"), choice("c2")], other: true }),
             question("q4", QuestionKind::LongText),
             question("q5", QuestionKind::Statement),

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use domain::{
     accounts::{Role, Scope},
-    surveys::{Launch, QuestionKind, SurveyStatus, question::KINDS, templates::TEMPLATES},
+    surveys::{Launch, QuestionKind, QuestionType, SurveyStatus, templates::TEMPLATES},
 };
 use service::surveys;
 
@@ -214,7 +214,7 @@ on_both!(a_survey_is_made_edited_and_published_without_javascript, |t: TestApp| 
 
     // Every type, then every operation.
     set(&mut pairs, "title", "Ours");
-    for (kind, ..) in KINDS {
+    for kind in QuestionType::ALL.iter().map(|t| t.as_str()) {
         pairs = go(&owner, &url, &pairs, &format!("add:{kind}:99")).await;
         let id = questions(&pairs).last().unwrap().to_string();
         set(&mut pairs, &format!("{id}-title"), &format!("About {kind}"));
@@ -223,9 +223,9 @@ on_both!(a_survey_is_made_edited_and_published_without_javascript, |t: TestApp| 
             set(&mut pairs, &format!("{id}-{choice}"), "Renamed");
         }
     }
-    assert_eq!(questions(&pairs).len(), KINDS.len());
+    assert_eq!(questions(&pairs).len(), QuestionType::ALL.len());
     let order = questions(&pairs).iter().map(|q| q.to_string()).collect::<Vec<_>>();
-    let (first, last) = (order[0].clone(), order[KINDS.len() - 1].clone());
+    let (first, last) = (order[0].clone(), order[QuestionType::ALL.len() - 1].clone());
     let pairs = go(&owner, &url, &pairs, &format!("move:{first}:down")).await;
     assert_eq!(questions(&pairs)[1], first);
     let pairs = go(&owner, &url, &pairs, &format!("move:{first}:up")).await;
@@ -247,7 +247,7 @@ on_both!(a_survey_is_made_edited_and_published_without_javascript, |t: TestApp| 
     let pairs = open(&owner, &url).await;
     assert_eq!(questions(&pairs)[2], copy);
 
-    let single = order[KINDS.iter().position(|k| k.0 == "single_choice").unwrap()].clone();
+    let single = order[QuestionType::ALL.iter().position(|t| *t == QuestionType::SingleChoice).unwrap()].clone();
     let choices = |pairs: &[(String, String)]| {
         pairs.iter().filter(|(n, _)| *n == format!("{single}-choice")).map(|(_, v)| v.clone()).collect::<Vec<_>>()
     };

@@ -9,7 +9,7 @@ use domain::{
     ids::{ResponseId, SurveyId},
     responses::{Context, Signals},
     surveys::{
-        self,
+        self, AnswerShape,
         answer::{OTHER, OTHER_CHOICE},
     },
 };
@@ -260,12 +260,10 @@ fn pairs(answers: &[NewAnswer], body: &surveys::SurveyBody, errors: &mut FieldEr
             errors.add(&format!("{place}/question_id"), "duplicate", format!("“{id}” is answered twice."));
             continue;
         }
-        let (wanted, is_there) = if question.kind.scale().is_some() {
-            ("number", answer.number.is_some())
-        } else if question.kind.choices().is_some() {
-            ("choices", answer.choices.is_some() || answer.other.is_some())
-        } else {
-            ("text", answer.text.is_some())
+        let (wanted, is_there) = match question.kind.answer_shape() {
+            AnswerShape::Scale { .. } => ("number", answer.number.is_some()),
+            AnswerShape::Choice { .. } => ("choices", answer.choices.is_some() || answer.other.is_some()),
+            AnswerShape::Text { .. } | AnswerShape::Email | AnswerShape::None => ("text", answer.text.is_some()),
         };
         let others = [
             ("number", answer.number.is_some()),

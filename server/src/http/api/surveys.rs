@@ -112,7 +112,7 @@ fn question(question: surveys::Question) -> Question {
     let choices = choices.iter().map(|choice| Choice { id: choice.id.clone(), label: choice.label.clone() }).collect();
     let scale = question.kind.scale();
     Question {
-        kind: question.kind.word().into(),
+        kind: question.kind.question_type().as_str().into(),
         min: scale.map(|(low, _)| low),
         max: scale.map(|(_, high)| high),
         max_length: question.kind.max_chars(),
