@@ -16,7 +16,15 @@ FORESEEN = {
     "list_feedback": {("query", "q")},
     "export_feedback": {("query", "q")},
     # Nothing was said before 1970 or in the future, and an id of another system names one record and is visible.
-    "create_feedback": {("time", "/created_at"), ("future", "/created_at"), ("taken", "/external_id"), ("external_id", "/external_id")},
+    # A score is at most as high as the top of its scale, and only some scales exist.
+    "create_feedback": {
+        ("time", "/created_at"),
+        ("future", "/created_at"),
+        ("taken", "/external_id"),
+        ("external_id", "/external_id"),
+        ("range", "/score/value"),
+        ("range", "/score/max"),
+    },
     # Only members of the project can be put in charge.
     "update_feedback": {("unknown", "/assignee_id")},
     "update_ticket": {("unknown", "/assignee_id")},

@@ -7,6 +7,7 @@ pub mod assets;
 pub mod attachments;
 pub mod back;
 pub mod backlog;
+mod compression;
 mod connections;
 pub mod console;
 mod cookies;
@@ -56,10 +57,8 @@ pub fn router(web: Web) -> Router {
         .with_same_site(SameSite::Lax)
         .with_secure(app.settings.is_https())
         .with_expiry(Expiry::OnInactivity(time::Duration::days(SESSION_DAYS)));
-    // The console: pages of signed-in people (and set-up, sign-in, invitations). Cookies exist only here.
-    let console = Router::new()
-        .merge(accounts::routes())
-        .merge(operator::routes())
+    // Pages that show no secret of anybody; see [`compression`].
+    let compressed = Router::new()
         .merge(projects::routes())
         .merge(inbox::routes())
         .merge(backlog::routes())
@@ -67,9 +66,15 @@ pub fn router(web: Web) -> Router {
         .merge(results::routes())
         .merge(imports::routes())
         .merge(desk::routes())
-        .merge(webhooks::routes())
         .merge(export::routes())
         .merge(replies::routes())
+        .layer(compression::layer());
+    // The console: pages of signed-in people (and set-up, sign-in, invitations). Cookies exist only here.
+    let console = Router::new()
+        .merge(compressed)
+        .merge(accounts::routes())
+        .merge(operator::routes())
+        .merge(webhooks::routes())
         .merge(identity::routes())
         .merge(keys::routes())
         .layer(axum::middleware::from_fn(accounts::remember_page))
@@ -89,12 +94,12 @@ pub fn router(web: Web) -> Router {
         .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::REQUEST_TIMEOUT, std::time::Duration::from_secs(900)))
         .layer(axum::middleware::from_fn(refusal::explain));
     // Respondents: no cookies, hence nothing that a foreign page could abuse.
-    let respondents = Router::new().merge(respond::routes()).merge(portal::routes());
+    let respondents = Router::new().merge(respond::routes().layer(compression::layer())).merge(portal::routes());
     Router::new()
         .merge(console)
         .merge(respondents)
         // Programs: known by their key alone. A cookie counts for nothing there, so there is nothing that a foreign page could abuse.
-        .merge(api::routes(&web))
+        .merge(api::routes(&web).layer(compression::layer()))
         .merge(assets::routes())
         .merge(health::routes())
         .fallback(error::not_found)

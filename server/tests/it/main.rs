@@ -9,6 +9,7 @@ mod api;
 mod authority;
 mod backlog;
 mod backup;
+mod compression;
 mod demo;
 mod desk;
 mod export;

@@ -91,7 +91,7 @@ const TAG: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f\",:]*[^\\s\\u0000-\\u001f\\
 /// What `If-Match` holds: any state, or some that are named.
 const VALIDATORS: &str = "^(\\*|(W/)?\"[!#-~]*\"( *, *(W/)?\"[!#-~]*\")*)$";
 
-/// Says of inputs what the macro has no words for: no text holds NUL, a score lies on its scale, what a contact's properties are.
+/// Says of inputs what the macro has no words for: no text holds NUL, what a contact's properties are.
 fn tighten(schemas: &mut Value) {
     let inputs = schemas.as_object_mut().into_iter().flatten().filter(|(name, _)| name.starts_with("New") || name.ends_with("Patch"));
     for (_, schema) in inputs {
@@ -116,17 +116,6 @@ fn tighten(schemas: &mut Value) {
             }
         }
     }
-    // One alternative for each scale, so that no score lies beyond the top of its own.
-    let scales: Vec<Value> = super::feedback::SCALES
-        .iter()
-        .map(|max| {
-            let properties = json!({ "value": { "type": "number", "minimum": 0, "maximum": max }, "max": { "const": max } });
-            json!({ "type": "object", "required": ["value", "max"], "additionalProperties": false, "properties": properties })
-        })
-        .collect();
-    schemas["NewScore"] = json!({ "description": "A score on its scale.", "anyOf": scales, "example": { "value": 9, "max": 10 } });
-    schemas["NewFeedbackBody"]["properties"]["score"] =
-        json!({ "anyOf": [{ "type": "null" }, { "$ref": "#/components/schemas/NewScore" }] });
 }
 
 /// Headers of answers.

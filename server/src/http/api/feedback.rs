@@ -96,13 +96,24 @@ pub struct LinkedItem {
 }
 
 /// A score on its scale.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub struct Score {
     /// From 0 to `max`.
     #[schema(minimum = 0, maximum = 100, example = 9)]
     value: f64,
     /// The top of the scale: 10 for NPS, 5 for satisfaction.
+    #[schema(minimum = 1, maximum = 100, example = 10)]
+    max: f64,
+}
+
+/// A score to add.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewScore {
+    /// From 0 to `max`.
+    #[schema(minimum = 0, maximum = 100, example = 9)]
+    value: f64,
+    /// The top of the scale: a whole number from 1 to 10, or 100.
     #[schema(minimum = 1, maximum = 100, example = 10)]
     max: f64,
 }
@@ -271,12 +282,13 @@ pub async fn read_feedback(State(app): State<AppState>, caller: Caller, Ids([id]
 /// Feedback to add.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NewFeedbackBody {
+#[schema(as = NewFeedback)]
+pub struct FeedbackInput {
     /// What was said.
     #[serde(deserialize_with = "super::sent::at_most::<20000, _>")]
     #[schema(min_length = 1, max_length = 20000, example = "The export forgets the last column.")]
     text: String,
-    score: Option<Score>,
+    score: Option<NewScore>,
     contact: Option<NewContact>,
     /// The page it was said on. Of its query only the parameters that the project keeps are stored, and no fragment.
     #[serde(default, deserialize_with = "super::sent::at_most_or_null::<2000, _>")]
@@ -309,9 +321,9 @@ pub struct NewFeedbackBody {
 /// Add feedback
 ///
 /// Something that was said elsewhere. It comes into the inbox as `new` and is found within a second.
-#[utoipa::path(post, path = "/api/v1/feedback", operation_id = "create_feedback", tag = "Feedback", request_body = NewFeedbackBody,
+#[utoipa::path(post, path = "/api/v1/feedback", operation_id = "create_feedback", tag = "Feedback", request_body = FeedbackInput,
     responses((status = 201, description = "The new feedback.", body = FeedbackDetail)))]
-pub async fn create_feedback(State(app): State<AppState>, sent: Sent<NewFeedbackBody>) -> Answered<Response> {
+pub async fn create_feedback(State(app): State<AppState>, sent: Sent<FeedbackInput>) -> Answered<Response> {
     let (sent, body) = sent.open();
     let (scope, key) = (sent.caller.scope(Role::Triager)?, inner_key(&sent)?);
     answer::once(&app, &sent, async {

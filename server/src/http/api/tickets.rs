@@ -265,7 +265,8 @@ pub async fn read_ticket(State(app): State<AppState>, caller: Caller, Ids([id]):
 /// A ticket to open for somebody.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NewTicketBody {
+#[schema(as = NewTicket)]
+pub struct TicketInput {
     #[serde(deserialize_with = "super::sent::at_most::<200, _>")]
     #[schema(min_length = 1, max_length = 200, example = "Refund for order 81")]
     subject: String,
@@ -285,14 +286,14 @@ pub struct NewTicketBody {
 ///
 /// For a requester who asked elsewhere. They are sent what they would be sent had they written it on the portal. The portal's rules against
 /// spam do not apply: who has a key is trusted.
-#[utoipa::path(post, path = "/api/v1/tickets", operation_id = "create_ticket", tag = "Tickets", request_body = NewTicketBody,
+#[utoipa::path(post, path = "/api/v1/tickets", operation_id = "create_ticket", tag = "Tickets", request_body = TicketInput,
     responses((status = 201, description = "The new ticket.", body = TicketDetail)))]
-pub async fn create_ticket(State(app): State<AppState>, sent: Sent<NewTicketBody>) -> Answered<Response> {
+pub async fn create_ticket(State(app): State<AppState>, sent: Sent<TicketInput>) -> Answered<Response> {
     let (sent, body) = sent.open();
     let (scope, key) = (sent.caller.scope(Role::Triager)?, inner_key(&sent)?);
     answer::once(&app, &sent, async {
         let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
-        let NewTicketBody { subject, message, email, name } = body;
+        let TicketInput { subject, message, email, name } = body;
         let submission = Submission {
             ticket: NewTicket { subject, message, email, name },
             context: Context { language: project.language.clone(), ..Context::default() },
