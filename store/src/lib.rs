@@ -16,7 +16,6 @@ pub mod contacts;
 pub mod demo;
 pub mod desk;
 pub mod doctor;
-mod endpoints;
 mod error;
 pub mod events;
 pub mod export;

@@ -1,0 +1,369 @@
+//! Deliveries: events on their way to endpoints, and each attempt to send one.
+
+use domain::{
+    Timestamp,
+    accounts::Scope,
+    ids::{EndpointId, EventId},
+    webhooks::{DeliveryState, EventKind},
+};
+use sqlx::FromRow;
+
+use crate::{Dialect, Store, Tx, error::Result, id, or_instead};
+
+/// One event on its way to one endpoint, as people see it.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// The event; also the `webhook-id` that the receiver sees.
+    pub event: EventId,
+    /// What happened.
+    pub kind: Option<EventKind>,
+    /// How far it has come.
+    pub state: DeliveryState,
+    /// Tries so far.
+    pub tries: i64,
+    /// When the next try is due.
+    pub next_at: Timestamp,
+    /// When the last try was.
+    pub last_at: Option<Timestamp>,
+    /// What the receiver answered last.
+    pub last_status: Option<i64>,
+    /// Why the last try failed.
+    pub last_error: Option<String>,
+    /// When it happened.
+    pub created_at: Timestamp,
+}
+
+#[derive(FromRow)]
+struct DeliveryRow {
+    event_id: String,
+    kind: String,
+    state: String,
+    tries: i64,
+    next_at: i64,
+    last_at: Option<i64>,
+    last_status: Option<i64>,
+    last_error: Option<String>,
+    created_at: i64,
+}
+
+impl DeliveryRow {
+    fn read(self) -> Result<Delivery> {
+        Ok(Delivery {
+            event: id(&self.event_id)?,
+            kind: EventKind::parse(&self.kind),
+            state: or_instead("state of a delivery", DeliveryState::parse(&self.state), DeliveryState::Dead),
+            tries: self.tries,
+            next_at: Timestamp(self.next_at),
+            last_at: self.last_at.map(Timestamp),
+            last_status: self.last_status,
+            last_error: self.last_error,
+            created_at: Timestamp(self.created_at),
+        })
+    }
+}
+
+/// One try, as people see it.
+#[derive(Debug, Clone, FromRow)]
+pub struct Attempt {
+    /// The how-manieth.
+    pub n: i64,
+    /// When, in milliseconds.
+    pub at: i64,
+    /// How long it took.
+    pub took_ms: i64,
+    /// What was answered.
+    pub status: Option<i64>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// The beginning of the answer.
+    pub excerpt: String,
+}
+
+/// A delivery that this worker sends now.
+#[derive(Debug, Clone)]
+pub struct ClaimedDelivery {
+    /// The event.
+    pub event: EventId,
+    /// Where to.
+    pub endpoint: EndpointId,
+    /// What is sent.
+    pub body: String,
+    /// Which claim this is: tells this holder from a later one.
+    pub claim: i64,
+    /// Tries before this one.
+    pub tries: i64,
+    /// Failed tries since it was last put on its way.
+    pub failures: i64,
+}
+
+#[derive(FromRow)]
+struct ClaimedRow {
+    event_id: String,
+    endpoint_id: String,
+    claims: i64,
+    tries: i64,
+    failures: i64,
+    body: String,
+}
+
+/// How one try went.
+#[derive(Debug, Clone)]
+pub struct Tried {
+    /// When it began.
+    pub at: Timestamp,
+    /// How long it took.
+    pub took_ms: i64,
+    /// What was answered.
+    pub status: Option<u16>,
+    /// Why it failed; `None` for success.
+    pub error: Option<String>,
+    /// The beginning of the answer.
+    pub excerpt: String,
+}
+
+/// What a delivery to one endpoint is, of a try that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    /// The receiver has it.
+    Delivered,
+    /// It is tried again then.
+    Again(Timestamp),
+    /// It is given up.
+    GivenUp,
+}
+
+impl Store {
+    /// How many deliveries of each endpoint of the scope's project are in each state.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn delivery_counts(&self, scope: &Scope) -> Result<Vec<(EndpointId, DeliveryState, i64)>> {
+        let rows: Vec<(String, String, i64)> = sqlx::query_as(
+            "SELECT endpoint_id, state, COUNT(*) FROM webhook_deliveries WHERE endpoint_id IN \
+             (SELECT e.id FROM webhook_endpoints e WHERE e.project_id = $1) GROUP BY endpoint_id, state",
+        )
+        .bind(scope.project().to_string())
+        .fetch_all(self.reader())
+        .await?;
+        rows.into_iter()
+            .map(|(endpoint, state, n)| {
+                let state = or_instead("state of a delivery", DeliveryState::parse(&state), DeliveryState::Dead);
+                Ok((id(&endpoint)?, state, n))
+            })
+            .collect()
+    }
+
+    /// Deliveries to an endpoint of the scope's project, newest first, in one state or all, after one (its time and event).
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn deliveries(
+        &self,
+        scope: &Scope,
+        endpoint: EndpointId,
+        state: Option<DeliveryState>,
+        after: Option<(i64, String)>,
+        limit: i64,
+    ) -> Result<Vec<Delivery>> {
+        let (at, event) = after.unwrap_or((i64::MAX, String::new()));
+        let rows: Vec<DeliveryRow> = sqlx::query_as(
+            "SELECT event_id, kind, state, tries, next_at, last_at, last_status, last_error, created_at FROM webhook_deliveries \
+             WHERE endpoint_id = $1 AND project_id = $2 AND ($3 = '' OR state = $3) AND (created_at < $4 OR (created_at = $4 AND event_id < $5)) \
+             ORDER BY created_at DESC, event_id DESC LIMIT $6",
+        )
+        .bind(endpoint.to_string())
+        .bind(scope.project().to_string())
+        .bind(state.map_or("", DeliveryState::as_str))
+        .bind(at)
+        .bind(event)
+        .bind(limit)
+        .fetch_all(self.reader())
+        .await?;
+        rows.into_iter().map(DeliveryRow::read).collect()
+    }
+
+    /// One delivery with what was sent and its tries, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn delivery(&self, scope: &Scope, endpoint: EndpointId, event: EventId) -> Result<Option<(Delivery, String, Vec<Attempt>)>> {
+        let row: Option<DeliveryRow> = sqlx::query_as(
+            "SELECT event_id, kind, state, tries, next_at, last_at, last_status, last_error, created_at FROM webhook_deliveries \
+             WHERE event_id = $1 AND endpoint_id = $2 AND project_id = $3",
+        )
+        .bind(event.to_string())
+        .bind(endpoint.to_string())
+        .bind(scope.project().to_string())
+        .fetch_optional(self.reader())
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        // It may have been purged since the row above was read.
+        let body: Option<String> = sqlx::query_scalar("SELECT body FROM webhook_events WHERE id = $1")
+            .bind(event.to_string())
+            .fetch_optional(self.reader())
+            .await?;
+        let Some(body) = body else { return Ok(None) };
+        let attempts = sqlx::query_as(
+            "SELECT n, at, took_ms, status, error, excerpt FROM webhook_attempts WHERE event_id = $1 AND endpoint_id = $2 ORDER BY n DESC LIMIT 50",
+        )
+        .bind(event.to_string())
+        .bind(endpoint.to_string())
+        .fetch_all(self.reader())
+        .await?;
+        Ok(Some((row.read()?, body, attempts)))
+    }
+}
+
+impl Tx<'_> {
+    /// Takes deliveries of one endpoint that are due, and leases them until `until`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn claim_deliveries(
+        &mut self,
+        endpoint: EndpointId,
+        now: Timestamp,
+        until: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<ClaimedDelivery>> {
+        let sql = match self.dialect() {
+            Dialect::Sqlite => {
+                "UPDATE webhook_deliveries SET next_at = $3, claims = claims + 1 WHERE endpoint_id = $1 AND event_id IN \
+                 (SELECT d.event_id FROM webhook_deliveries d WHERE d.endpoint_id = $1 AND d.state = 'pending' AND d.next_at <= $2 \
+                 ORDER BY d.next_at, d.event_id LIMIT $4) RETURNING event_id, endpoint_id, claims, tries, failures, \
+                 (SELECT v.body FROM webhook_events v WHERE v.id = event_id) AS body"
+            }
+            Dialect::Postgres => {
+                "UPDATE webhook_deliveries SET next_at = $3, claims = claims + 1 WHERE endpoint_id = $1 AND event_id IN \
+                 (SELECT d.event_id FROM webhook_deliveries d WHERE d.endpoint_id = $1 AND d.state = 'pending' AND d.next_at <= $2 \
+                 ORDER BY d.next_at, d.event_id FOR UPDATE SKIP LOCKED LIMIT $4) RETURNING event_id, endpoint_id, claims, tries, failures, \
+                 (SELECT v.body FROM webhook_events v WHERE v.id = event_id) AS body"
+            }
+        };
+        let rows: Vec<ClaimedRow> =
+            sqlx::query_as(sql).bind(endpoint.to_string()).bind(now.0).bind(until.0).bind(limit).fetch_all(self.conn()).await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(ClaimedDelivery {
+                    event: id(&row.event_id)?,
+                    endpoint: id(&row.endpoint_id)?,
+                    body: row.body,
+                    claim: row.claims,
+                    tries: row.tries,
+                    failures: row.failures,
+                })
+            })
+            .collect()
+    }
+
+    /// Writes down how a try went and what follows; `false` when another worker has the delivery by now, or a person ended it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn settle_delivery(&mut self, delivery: &ClaimedDelivery, tried: &Tried, after: After) -> Result<bool> {
+        let (state, next_at) = match after {
+            After::Delivered => (DeliveryState::Delivered, tried.at),
+            After::Again(at) => (DeliveryState::Pending, at),
+            After::GivenUp => (DeliveryState::Dead, tried.at),
+        };
+        let failed = i64::from(after != After::Delivered);
+        let done = sqlx::query(
+            "UPDATE webhook_deliveries SET state = $4, next_at = $5, tries = tries + 1, failures = failures + $6, last_at = $7, \
+             last_status = CAST($8 AS BIGINT), last_error = $9 WHERE event_id = $1 AND endpoint_id = $2 AND claims = $3 AND state = 'pending'",
+        )
+        .bind(delivery.event.to_string())
+        .bind(delivery.endpoint.to_string())
+        .bind(delivery.claim)
+        .bind(state.as_str())
+        .bind(next_at.0)
+        .bind(failed)
+        .bind(tried.at.0)
+        .bind(tried.status.map(i64::from))
+        .bind(tried.error.clone())
+        .execute(self.conn())
+        .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        sqlx::query(
+            "INSERT INTO webhook_attempts (event_id, endpoint_id, n, at, took_ms, status, error, excerpt) \
+             VALUES ($1, $2, $3, $4, $5, CAST($6 AS BIGINT), $7, $8)",
+        )
+        .bind(delivery.event.to_string())
+        .bind(delivery.endpoint.to_string())
+        .bind(delivery.tries + 1)
+        .bind(tried.at.0)
+        .bind(tried.took_ms)
+        .bind(tried.status.map(i64::from))
+        .bind(tried.error.clone())
+        .bind(tried.excerpt.clone())
+        .execute(self.conn())
+        .await?;
+        Ok(true)
+    }
+
+    /// Gives up everything that is on its way to an endpoint.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn stop_deliveries(&mut self, endpoint: EndpointId) -> Result<()> {
+        sqlx::query(
+            "UPDATE webhook_deliveries SET state = 'dead', last_error = 'The endpoint was turned off.' WHERE endpoint_id = $1 AND state = 'pending'",
+        )
+        .bind(endpoint.to_string())
+        .execute(self.conn())
+        .await?;
+        Ok(())
+    }
+
+    /// Puts one delivery, or all that were given up, on their way once more. Gives how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn send_again(&mut self, scope: &Scope, endpoint: EndpointId, event: Option<EventId>, now: Timestamp) -> Result<u64> {
+        let sql = match event {
+            Some(_) => {
+                "UPDATE webhook_deliveries SET state = 'pending', failures = 0, next_at = $4 \
+                 WHERE endpoint_id = $1 AND project_id = $2 AND event_id = $3 AND state <> 'pending'"
+            }
+            None => {
+                "UPDATE webhook_deliveries SET state = 'pending', failures = 0, next_at = $4 \
+                 WHERE endpoint_id = $1 AND project_id = $2 AND $3 = '' AND state = 'dead'"
+            }
+        };
+        let done = sqlx::query(sql)
+            .bind(endpoint.to_string())
+            .bind(scope.project().to_string())
+            .bind(event.map(|e| e.to_string()).unwrap_or_default())
+            .bind(now.0)
+            .execute(self.conn())
+            .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Removes up to `at_most` tries, deliveries and events that are older than `before`. Gives how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn purge_webhooks(&mut self, before: Timestamp, at_most: i64) -> Result<u64> {
+        let statements = [
+            (
+                "DELETE FROM webhook_attempts WHERE (event_id, endpoint_id, n) IN (SELECT t.event_id, t.endpoint_id, t.n FROM webhook_events e \
+                 JOIN webhook_attempts t ON t.event_id = e.id WHERE e.created_at <= $1 LIMIT $2)",
+                before,
+            ),
+            (
+                "DELETE FROM webhook_deliveries WHERE (event_id, endpoint_id) IN (SELECT d.event_id, d.endpoint_id FROM webhook_events e \
+                 JOIN webhook_deliveries d ON d.event_id = e.id WHERE e.created_at <= $1 AND NOT EXISTS \
+                 (SELECT 1 FROM webhook_attempts t WHERE t.event_id = d.event_id AND t.endpoint_id = d.endpoint_id) LIMIT $2)",
+                before,
+            ),
+            (
+                "DELETE FROM webhook_events WHERE id IN (SELECT e.id FROM webhook_events e WHERE e.created_at <= $1 \
+                 AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.event_id = e.id) LIMIT $2)",
+                before,
+            ),
+        ];
+        self.purge_by(&statements, at_most).await
+    }
+}

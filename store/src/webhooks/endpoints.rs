@@ -1,0 +1,322 @@
+//! Webhook endpoints: addresses of a project that receive its events.
+
+use domain::{
+    Secret, Timestamp,
+    accounts::{
+        Role, Scope,
+        authority::{Backing, Heir},
+    },
+    ids::{EndpointId, ProjectId, StaffId},
+    webhooks::EventKind,
+};
+use sqlx::FromRow;
+
+use crate::{
+    Dialect, Store, Tx,
+    authority::{backing, heir},
+    error::Result,
+    id,
+};
+
+/// An address that is told what happens in a project.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// Identity.
+    pub id: EndpointId,
+    /// Whose.
+    pub project: ProjectId,
+    /// Where to.
+    pub url: String,
+    /// What the team calls it; may be empty.
+    pub note: String,
+    /// What it wants to hear of.
+    pub kinds: Vec<EventKind>,
+    /// The secret that signs, `whsec_…`.
+    pub secret: Secret<String>,
+    /// The one before, and until when it signs along.
+    pub old_secret: Option<(Secret<String>, Timestamp)>,
+    /// Whether anything is sent.
+    pub enabled: bool,
+    /// Why the program itself turned it off.
+    pub disabled_reason: Option<String>,
+    /// Tries in a row that failed.
+    pub failures: i64,
+    /// Since when.
+    pub failing_since: Option<Timestamp>,
+    /// Whose authority it acts with: a person who must be an admin, or the project.
+    pub answers_to: Option<StaffId>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Grows with each change by a person.
+    pub version: i64,
+}
+
+/// The columns of [`EndpointRow`].
+macro_rules! columns {
+    () => {
+        "id, project_id, url, note, kinds, secret, old_secret, old_secret_until, enabled, disabled_reason, failures, failing_since, \
+         created_by, handed_to, created_at, version"
+    };
+}
+
+#[derive(FromRow)]
+struct EndpointRow {
+    id: String,
+    project_id: String,
+    url: String,
+    note: String,
+    kinds: String,
+    secret: String,
+    old_secret: Option<String>,
+    old_secret_until: Option<i64>,
+    enabled: i64,
+    disabled_reason: Option<String>,
+    failures: i64,
+    failing_since: Option<i64>,
+    created_by: Option<String>,
+    handed_to: Option<String>,
+    created_at: i64,
+    version: i64,
+}
+
+impl EndpointRow {
+    fn read(self) -> Result<Endpoint> {
+        let answers_to = match backing(self.handed_to.as_deref().or(self.created_by.as_deref()), None)? {
+            Backing::Project => None,
+            Backing::Person(staff, _) => Some(staff),
+        };
+        Ok(Endpoint {
+            answers_to,
+            id: id(&self.id)?,
+            project: id(&self.project_id)?,
+            url: self.url,
+            note: self.note,
+            kinds: self.kinds.split(',').filter_map(EventKind::parse).collect(),
+            secret: Secret(self.secret),
+            old_secret: self.old_secret.map(Secret).zip(self.old_secret_until.map(Timestamp)),
+            enabled: self.enabled != 0,
+            disabled_reason: self.disabled_reason,
+            failures: self.failures,
+            failing_since: self.failing_since.map(Timestamp),
+            created_at: Timestamp(self.created_at),
+            version: self.version,
+        })
+    }
+}
+
+/// The kinds as stored: a comma before and after each, so that one pattern finds one kind.
+fn joined(kinds: &[EventKind]) -> String {
+    kinds.iter().fold(",".to_owned(), |list, kind| format!("{list}{},", kind.as_str()))
+}
+
+impl Store {
+    /// The endpoints of the scope's project, oldest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn endpoints(&self, scope: &Scope) -> Result<Vec<Endpoint>> {
+        let rows: Vec<EndpointRow> =
+            sqlx::query_as(concat!("SELECT ", columns!(), " FROM webhook_endpoints WHERE project_id = $1 ORDER BY created_at, id"))
+                .bind(scope.project().to_string())
+                .fetch_all(self.reader())
+                .await?;
+        rows.into_iter().map(EndpointRow::read).collect()
+    }
+
+    /// One endpoint of the scope's project.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn endpoint(&self, scope: &Scope, endpoint: EndpointId) -> Result<Option<Endpoint>> {
+        let row: Option<EndpointRow> =
+            sqlx::query_as(concat!("SELECT ", columns!(), " FROM webhook_endpoints WHERE project_id = $1 AND id = $2"))
+                .bind(scope.project().to_string())
+                .bind(endpoint.to_string())
+                .fetch_optional(self.reader())
+                .await?;
+        row.map(EndpointRow::read).transpose()
+    }
+
+    /// The endpoints, of all projects, that have something due.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn endpoints_due(&self, now: Timestamp) -> Result<Vec<Endpoint>> {
+        let rows: Vec<EndpointRow> = sqlx::query_as(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM webhook_endpoints e WHERE e.enabled = 1 AND EXISTS (SELECT 1 FROM webhook_deliveries d \
+             WHERE d.endpoint_id = e.id AND d.state = 'pending' AND d.next_at <= $1)"
+        ))
+        .bind(now.0)
+        .fetch_all(self.reader())
+        .await?;
+        rows.into_iter().map(EndpointRow::read).collect()
+    }
+}
+
+impl Tx<'_> {
+    /// How many endpoints a project has.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn endpoint_count(&mut self, project: ProjectId) -> Result<i64> {
+        Ok(sqlx::query_scalar("SELECT COUNT(*) FROM webhook_endpoints WHERE project_id = $1")
+            .bind(project.to_string())
+            .fetch_one(self.conn())
+            .await?)
+    }
+
+    /// Adds an endpoint.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_endpoint(&mut self, scope: &Scope, endpoint: &Endpoint) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO webhook_endpoints (id, project_id, url, note, kinds, secret, enabled, created_by, created_at, updated_at, version) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)",
+        )
+        .bind(endpoint.id.to_string())
+        .bind(endpoint.project.to_string())
+        .bind(endpoint.url.clone())
+        .bind(endpoint.note.clone())
+        .bind(joined(&endpoint.kinds))
+        .bind(endpoint.secret.0.clone())
+        .bind(i64::from(endpoint.enabled))
+        .bind(scope.staff().map(|s| s.to_string()))
+        .bind(endpoint.created_at.0)
+        .bind(endpoint.version)
+        .execute(self.conn())
+        .await?;
+        Ok(())
+    }
+
+    /// The endpoints of a project that are on and act with the authority of `staff`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn endpoints_of(&mut self, project: ProjectId, staff: StaffId) -> Result<Vec<EndpointId>> {
+        let rows: Vec<String> = sqlx::query_scalar(
+            "SELECT id FROM webhook_endpoints WHERE project_id = $1 AND COALESCE(handed_to, created_by) = $2 AND enabled = 1 ORDER BY id",
+        )
+        .bind(project.to_string())
+        .bind(staff.to_string())
+        .fetch_all(self.conn())
+        .await?;
+        rows.iter().map(|text| id(text)).collect()
+    }
+
+    /// Whether whoever an endpoint acts for is an admin of its project now.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn endpoint_is_backed(&mut self, endpoint: &Endpoint, now: Timestamp) -> Result<bool> {
+        let Some(staff) = endpoint.answers_to else { return Ok(true) };
+        Ok(self.present_role(endpoint.project, staff, now).await?.is_some_and(|role| role >= Role::Admin))
+    }
+
+    /// An endpoint of the scope's project, held until this transaction ends.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn hold_endpoint(&mut self, scope: &Scope, endpoint: EndpointId) -> Result<Option<Endpoint>> {
+        let sql = match self.dialect() {
+            Dialect::Sqlite => concat!("SELECT ", columns!(), " FROM webhook_endpoints WHERE project_id = $1 AND id = $2"),
+            Dialect::Postgres => concat!("SELECT ", columns!(), " FROM webhook_endpoints WHERE project_id = $1 AND id = $2 FOR UPDATE"),
+        };
+        let row: Option<EndpointRow> =
+            sqlx::query_as(sql).bind(scope.project().to_string()).bind(endpoint.to_string()).fetch_optional(self.conn()).await?;
+        row.map(EndpointRow::read).transpose()
+    }
+
+    /// Writes an endpoint that is held and was changed by a person.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn update_endpoint(&mut self, endpoint: &Endpoint, now: Timestamp) -> Result<()> {
+        let (old, until) = endpoint.old_secret.as_ref().map(|(s, t)| (s.0.clone(), t.0)).unzip();
+        sqlx::query(
+            "UPDATE webhook_endpoints SET url = $3, note = $4, kinds = $5, secret = $6, old_secret = $7, old_secret_until = $8, enabled = $9, \
+             disabled_reason = $10, failures = $11, failing_since = $12, updated_at = $13, handed_to = $14, version = version + 1 \
+             WHERE id = $1 AND project_id = $2",
+        )
+        .bind(endpoint.id.to_string())
+        .bind(endpoint.project.to_string())
+        .bind(endpoint.url.clone())
+        .bind(endpoint.note.clone())
+        .bind(joined(&endpoint.kinds))
+        .bind(endpoint.secret.0.clone())
+        .bind(old)
+        .bind(until)
+        .bind(i64::from(endpoint.enabled))
+        .bind(endpoint.disabled_reason.clone())
+        .bind(endpoint.failures)
+        .bind(endpoint.failing_since.map(|t| t.0))
+        .bind(now.0)
+        .bind(heir(endpoint.answers_to.map_or(Heir::Project, Heir::Member)))
+        .execute(self.conn())
+        .await?;
+        Ok(())
+    }
+
+    /// Removes an endpoint with its deliveries; events that nobody else gets go with the next tidying up.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn delete_endpoint(&mut self, scope: &Scope, endpoint: EndpointId) -> Result<bool> {
+        for sql in [
+            "DELETE FROM webhook_attempts WHERE endpoint_id = $1 AND EXISTS \
+             (SELECT 1 FROM webhook_endpoints e WHERE e.id = webhook_attempts.endpoint_id AND e.project_id = $2)",
+            "DELETE FROM webhook_deliveries WHERE endpoint_id = $1 AND project_id = $2",
+        ] {
+            sqlx::query(sql).bind(endpoint.to_string()).bind(scope.project().to_string()).execute(self.conn()).await?;
+        }
+        let done = sqlx::query("DELETE FROM webhook_endpoints WHERE id = $1 AND project_id = $2")
+            .bind(endpoint.to_string())
+            .bind(scope.project().to_string())
+            .execute(self.conn())
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Counts a try for its endpoint: success ends a row of failures. Gives the failures in a row and since when.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn count_try(&mut self, endpoint: EndpointId, succeeded: bool, now: Timestamp) -> Result<(i64, Timestamp)> {
+        if succeeded {
+            sqlx::query("UPDATE webhook_endpoints SET failures = 0, failing_since = NULL WHERE id = $1 AND failures > 0")
+                .bind(endpoint.to_string())
+                .execute(self.conn())
+                .await?;
+            return Ok((0, now));
+        }
+        let row: Option<(i64, i64)> = sqlx::query_as(
+            "UPDATE webhook_endpoints SET failures = failures + 1, failing_since = COALESCE(failing_since, $2) WHERE id = $1 \
+             RETURNING failures, failing_since",
+        )
+        .bind(endpoint.to_string())
+        .bind(now.0)
+        .fetch_optional(self.conn())
+        .await?;
+        Ok(row.map_or((0, now), |(failures, since)| (failures, Timestamp(since))))
+    }
+
+    /// Turns an endpoint off on the program's own account, and gives up what was on its way; `false` when it was off already.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn disable_endpoint(&mut self, endpoint: EndpointId, reason: &str, now: Timestamp) -> Result<bool> {
+        let done = sqlx::query(
+            "UPDATE webhook_endpoints SET enabled = 0, disabled_reason = $2, updated_at = $3, version = version + 1 \
+             WHERE id = $1 AND enabled <> 0",
+        )
+        .bind(endpoint.to_string())
+        .bind(reason.to_owned())
+        .bind(now.0)
+        .execute(self.conn())
+        .await?;
+        self.stop_deliveries(endpoint).await?;
+        Ok(done.rows_affected() == 1)
+    }
+}

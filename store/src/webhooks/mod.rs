@@ -1,0 +1,10 @@
+//! Webhooks: endpoints, what happened (events), and its way to each endpoint (deliveries, attempts).
+
+mod authority;
+mod deliveries;
+mod endpoints;
+mod outbox;
+
+pub use deliveries::{After, Attempt, ClaimedDelivery, Delivery, Tried};
+pub use endpoints::Endpoint;
+pub use outbox::NewEvent;

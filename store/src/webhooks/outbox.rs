@@ -1,0 +1,191 @@
+//! The outbox: events are stored in the transaction of what happened, with a delivery for each endpoint that wants them.
+
+use domain::{
+    Timestamp,
+    ids::{EndpointId, EventId, FeedbackId, ProjectId},
+    webhooks::EventKind,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{Dialect, Store, Tx, error::Result, id};
+
+/// Something that happened, not stored yet.
+#[derive(Debug, Clone, Serialize)]
+pub struct NewEvent {
+    /// Identity.
+    pub id: EventId,
+    /// Whose.
+    pub project: ProjectId,
+    /// What.
+    pub kind: String,
+    /// What is sent.
+    pub body: String,
+    /// When.
+    pub at: i64,
+}
+
+impl NewEvent {
+    /// An event with its payload `{type, timestamp, data}`.
+    #[must_use]
+    pub fn new(id: EventId, project: ProjectId, kind: EventKind, data: &Value, now: Timestamp) -> Self {
+        let body = json!({ "type": kind.as_str(), "timestamp": now.rfc3339(), "data": data }).to_string();
+        Self { id, project, kind: kind.as_str().to_owned(), body, at: now.0 }
+    }
+}
+
+impl Store {
+    /// The projects in which somebody wants to hear of feedback.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn projects_telling_feedback(&self) -> Result<Vec<ProjectId>> {
+        let rows: Vec<String> =
+            sqlx::query_scalar("SELECT DISTINCT project_id FROM webhook_endpoints WHERE enabled = 1 AND kinds LIKE '%,feedback.%'")
+                .fetch_all(self.reader())
+                .await?;
+        rows.iter().map(|text| id(text)).collect()
+    }
+
+    /// How far the change sequence was told: transaction and sequence number.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn webhook_cursor(&self) -> Result<(i64, i64)> {
+        Ok(sqlx::query_as("SELECT tx, seq FROM webhook_cursor WHERE id = 1").fetch_one(self.reader()).await?)
+    }
+
+    /// Those of these records that an import brought.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn imported_among(&self, ids: &[FeedbackId]) -> Result<Vec<FeedbackId>> {
+        let sql = match self.dialect() {
+            Dialect::Sqlite => "SELECT f.id FROM json_each($1) j CROSS JOIN feedback f ON f.id = j.value WHERE f.import_id IS NOT NULL",
+            Dialect::Postgres => {
+                "SELECT f.id FROM feedback f JOIN json_array_elements_text(CAST($1 AS json)) j ON f.id = j WHERE f.import_id IS NOT NULL"
+            }
+        };
+        let rows: Vec<String> = sqlx::query_scalar(sql).bind(serde_json::to_string(ids)?).fetch_all(self.reader()).await?;
+        rows.iter().map(|text| id(text)).collect()
+    }
+}
+
+impl Tx<'_> {
+    /// Tells the project's webhooks that something happened, once this transaction commits. `data` is what the receiver gets under `data`.
+    /// Costs one look at a small table where nobody listens. For feedback nobody calls this: its events come from the change sequence.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn event(&mut self, event: EventId, project: ProjectId, kind: EventKind, data: &Value, now: Timestamp) -> Result<()> {
+        let listens: Option<i64> = sqlx::query_scalar(
+            "SELECT CAST(1 AS BIGINT) FROM webhook_endpoints WHERE project_id = $1 AND enabled = 1 AND kinds LIKE '%,' || $2 || ',%' LIMIT 1",
+        )
+        .bind(project.to_string())
+        .bind(kind.as_str())
+        .fetch_optional(self.conn())
+        .await?;
+        if listens.is_none() {
+            return Ok(());
+        }
+        self.insert_events(&[NewEvent::new(event, project, kind, data, now)]).await
+    }
+
+    /// Stores events and puts them on their way to every endpoint that wants them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_events(&mut self, events: &[NewEvent]) -> Result<()> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let sql = match self.dialect() {
+            Dialect::Sqlite => {
+                "INSERT INTO webhook_events (id, project_id, kind, body, created_at) \
+                 SELECT j.value ->> 'id', j.value ->> 'project', j.value ->> 'kind', j.value ->> 'body', j.value ->> 'at' FROM json_each($1) j"
+            }
+            Dialect::Postgres => {
+                "INSERT INTO webhook_events (id, project_id, kind, body, created_at) SELECT j.id, j.project, j.kind, j.body, j.at \
+                 FROM json_to_recordset(CAST($1 AS json)) AS j (id TEXT, project TEXT, kind TEXT, body TEXT, at BIGINT)"
+            }
+        };
+        sqlx::query(sql).bind(serde_json::to_string(events)?).execute(self.conn()).await?;
+        let sql = match self.dialect() {
+            Dialect::Sqlite => {
+                "INSERT INTO webhook_deliveries (event_id, endpoint_id, project_id, kind, state, next_at, created_at) \
+                 SELECT v.id, e.id, e.project_id, v.kind, 'pending', v.created_at, v.created_at FROM json_each($1) j \
+                 CROSS JOIN webhook_events v ON v.id = j.value JOIN webhook_endpoints e ON e.project_id = v.project_id \
+                 WHERE e.enabled = 1 AND e.kinds LIKE '%,' || v.kind || ',%'"
+            }
+            Dialect::Postgres => {
+                "INSERT INTO webhook_deliveries (event_id, endpoint_id, project_id, kind, state, next_at, created_at) \
+                 SELECT v.id, e.id, e.project_id, v.kind, 'pending', v.created_at, v.created_at \
+                 FROM webhook_events v JOIN json_array_elements_text(CAST($1 AS json)) j ON v.id = j \
+                 JOIN webhook_endpoints e ON e.project_id = v.project_id WHERE e.enabled = 1 AND e.kinds LIKE '%,' || v.kind || ',%'"
+            }
+        };
+        let ids: Vec<EventId> = events.iter().map(|e| e.id).collect();
+        sqlx::query(sql).bind(serde_json::to_string(&ids)?).execute(self.conn()).await?;
+        Ok(())
+    }
+
+    /// Stores an event for one endpoint alone, whatever it listens to.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_event_for(&mut self, event: &NewEvent, endpoint: EndpointId) -> Result<()> {
+        sqlx::query("INSERT INTO webhook_events (id, project_id, kind, body, created_at) VALUES ($1, $2, $3, $4, $5)")
+            .bind(event.id.to_string())
+            .bind(event.project.to_string())
+            .bind(event.kind.clone())
+            .bind(event.body.clone())
+            .bind(event.at)
+            .execute(self.conn())
+            .await?;
+        sqlx::query(
+            "INSERT INTO webhook_deliveries (event_id, endpoint_id, project_id, kind, state, next_at, created_at) \
+             VALUES ($1, $2, $3, $4, 'pending', $5, $5)",
+        )
+        .bind(event.id.to_string())
+        .bind(endpoint.to_string())
+        .bind(event.project.to_string())
+        .bind(event.kind.clone())
+        .bind(event.at)
+        .execute(self.conn())
+        .await?;
+        Ok(())
+    }
+
+    /// Moves the place up to which feedback was told; `false` when another node did so meanwhile.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn move_webhook_cursor(&mut self, from: (i64, i64), to: (i64, i64)) -> Result<bool> {
+        let done = sqlx::query("UPDATE webhook_cursor SET tx = $3, seq = $4 WHERE id = 1 AND tx = $1 AND seq = $2")
+            .bind(from.0)
+            .bind(from.1)
+            .bind(to.0)
+            .bind(to.1)
+            .execute(self.conn())
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Before an endpoint is made, or turned on: if nobody listened to feedback until now, telling begins here and not where it once ended.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn begin_telling(&mut self) -> Result<()> {
+        // Whoever comes second waits here, and then sees the endpoint of the first.
+        sqlx::query("UPDATE webhook_cursor SET seq = seq WHERE id = 1").execute(self.conn()).await?;
+        let listening: Option<String> =
+            sqlx::query_scalar("SELECT id FROM webhook_endpoints WHERE enabled = 1 AND kinds LIKE '%,feedback.%' LIMIT 1")
+                .fetch_optional(self.conn())
+                .await?;
+        if listening.is_none() {
+            let (tx, seq) = self.last_settled().await?.unwrap_or_default();
+            sqlx::query("UPDATE webhook_cursor SET tx = $1, seq = $2 WHERE id = 1").bind(tx).bind(seq).execute(self.conn()).await?;
+        }
+        Ok(())
+    }
+}
