@@ -1,0 +1,323 @@
+//! Imports, their files and bad rows.
+
+mod files;
+mod problems;
+mod run;
+mod take_back;
+
+use domain::{
+    Timestamp,
+    accounts::Scope,
+    ids::{ImportId, ProjectId, StaffId},
+    imports::{Encoding, ImportStatus, Mapping},
+};
+use sqlx::FromRow;
+
+pub use files::Arrived;
+pub use problems::{BAD_LINES_KEPT, BadLine};
+pub use take_back::Brought;
+
+use crate::{
+    Store, Tx,
+    error::{Error, Result},
+    id, optional_id, or_instead,
+};
+
+/// One import.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Import {
+    /// Identity.
+    pub id: ImportId,
+    /// Whose.
+    pub project: ProjectId,
+    /// The file's name.
+    pub name: String,
+    /// Where the file is.
+    pub source: Source,
+    /// SHA-256 of the file.
+    pub file_hash: String,
+    /// The encoding that it seems to be in; `None` until all of it is here.
+    pub encoding: Option<Encoding>,
+    /// Which column becomes what; `None` until somebody said so.
+    pub mapping: Option<Mapping>,
+    /// How far it has come.
+    pub status: ImportStatus,
+    /// Size of the file.
+    pub bytes_total: i64,
+    /// How much of it is read.
+    pub bytes_done: i64,
+    /// Rows that went in.
+    pub added: i64,
+    /// Rows that were there already.
+    pub known: i64,
+    /// Lines that could not go in.
+    pub bad: i64,
+    /// Rows that taking it back removed.
+    pub removed: i64,
+    /// Why it failed, for a person.
+    pub error: Option<String>,
+    /// Who began it.
+    pub created_by: Option<StaffId>,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it last moved.
+    pub updated_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+impl Import {
+    /// Whether it was taken back, or is about to be.
+    #[must_use]
+    pub fn is_taken_back(&self) -> bool {
+        matches!(self.status, ImportStatus::TakingBack | ImportStatus::TakenBack)
+    }
+
+    /// Whether it was read to its end and there is nothing of it: no row went in, and none was there before.
+    #[must_use]
+    pub fn brought_nothing(&self) -> bool {
+        self.status == ImportStatus::Done && self.bad > 0 && self.added + self.known == 0
+    }
+}
+
+/// Where an import's file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// With us, in pieces.
+    Upload,
+    /// With the command that reads it.
+    Command,
+}
+
+impl Source {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Upload => "upload",
+            Self::Command => "command",
+        }
+    }
+}
+
+/// The columns of [`Row`].
+macro_rules! columns {
+    () => {
+        "id, project_id, name, source, file_hash, encoding, mapping, status, bytes_total, bytes_done, rows_added, rows_known, rows_bad, rows_removed, error, \
+         created_by, created_at, updated_at, finished_at"
+    };
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: String,
+    project_id: String,
+    name: String,
+    source: String,
+    file_hash: String,
+    encoding: String,
+    mapping: String,
+    status: String,
+    bytes_total: i64,
+    bytes_done: i64,
+    rows_added: i64,
+    rows_known: i64,
+    rows_bad: i64,
+    rows_removed: i64,
+    error: Option<String>,
+    created_by: Option<String>,
+    created_at: i64,
+    updated_at: i64,
+    finished_at: Option<i64>,
+}
+
+impl TryFrom<Row> for Import {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            id: id(&row.id)?,
+            project: id(&row.project_id)?,
+            name: row.name,
+            source: if row.source == "command" { Source::Command } else { Source::Upload },
+            file_hash: row.file_hash,
+            encoding: Encoding::parse(&row.encoding),
+            mapping: if row.mapping.is_empty() { None } else { or_instead("mapping", serde_json::from_str(&row.mapping).ok(), None) },
+            status: or_instead("status of an import", ImportStatus::parse(&row.status), ImportStatus::Failed),
+            bytes_total: row.bytes_total,
+            bytes_done: row.bytes_done,
+            added: row.rows_added,
+            known: row.rows_known,
+            bad: row.rows_bad,
+            removed: row.rows_removed,
+            error: row.error,
+            created_by: optional_id(row.created_by.as_deref())?,
+            created_at: Timestamp(row.created_at),
+            updated_at: Timestamp(row.updated_at),
+            finished_at: row.finished_at.map(Timestamp),
+        })
+    }
+}
+
+impl Store {
+    /// The project's latest imports, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn imports(&self, scope: &Scope, most: i64) -> Result<Vec<Import>> {
+        let rows: Vec<Row> = sqlx::query_as(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM imports WHERE project_id = $1 AND status <> 'uploading' ORDER BY created_at DESC, id DESC LIMIT $2"
+        ))
+        .bind(scope.project().to_string())
+        .bind(most)
+        .fetch_all(self.reader())
+        .await?;
+        rows.into_iter().map(Import::try_from).collect()
+    }
+
+    /// One import.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn import(&self, scope: &Scope, import: ImportId) -> Result<Option<Import>> {
+        let row: Option<Row> = sqlx::query_as(concat!("SELECT ", columns!(), " FROM imports WHERE project_id = $1 AND id = $2"))
+            .bind(scope.project().to_string())
+            .bind(import.to_string())
+            .fetch_optional(self.reader())
+            .await?;
+        row.map(Import::try_from).transpose()
+    }
+
+    /// The latest finished import of the same file, other than `but`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn import_of_file(&self, scope: &Scope, file_hash: &str, but: ImportId) -> Result<Option<Import>> {
+        let row: Option<Row> = sqlx::query_as(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM imports WHERE project_id = $1 AND file_hash = $2 AND id <> $3 AND status = 'done' ORDER BY created_at DESC LIMIT 1"
+        ))
+        .bind(scope.project().to_string())
+        .bind(file_hash.to_owned())
+        .bind(but.to_string())
+        .fetch_optional(self.reader())
+        .await?;
+        row.map(Import::try_from).transpose()
+    }
+
+    /// The import that an earlier run of the same command on the same file left unfinished.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn unfinished_command(&self, scope: &Scope, file_hash: &str, mapping: &Mapping) -> Result<Option<Import>> {
+        let row: Option<Row> = sqlx::query_as(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM imports WHERE project_id = $1 AND file_hash = $2 AND mapping = $3 AND source = 'command' AND status = 'running' \
+             ORDER BY created_at DESC LIMIT 1"
+        ))
+        .bind(scope.project().to_string())
+        .bind(file_hash.to_owned())
+        .bind(serde_json::to_string(mapping)?)
+        .fetch_optional(self.reader())
+        .await?;
+        row.map(Import::try_from).transpose()
+    }
+}
+
+impl Tx<'_> {
+    /// Adds an import.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_import(&mut self, import: &Import) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO imports (id, project_id, name, source, file_hash, mapping, status, bytes_total, bytes_done, rows_added, rows_known, \
+             rows_bad, created_by, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 0, 0, $9, $10, $10)",
+        )
+        .bind(import.id.to_string())
+        .bind(import.project.to_string())
+        .bind(import.name.clone())
+        .bind(import.source.as_str())
+        .bind(import.file_hash.clone())
+        .bind(import.mapping.as_ref().map(serde_json::to_string).transpose()?.unwrap_or_default())
+        .bind(import.status.as_str())
+        .bind(import.bytes_total)
+        .bind(import.created_by.map(|s| s.to_string()))
+        .bind(import.created_at.0)
+        .execute(self.conn())
+        .await?;
+        Ok(())
+    }
+
+    /// How many files of a project are here, or on their way, without being imported.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn waiting_imports(&mut self, project: ProjectId) -> Result<i64> {
+        Ok(sqlx::query_scalar(
+            "SELECT COUNT(*) FROM imports WHERE project_id = $1 AND source = 'upload' AND status IN ('uploading', 'ready')",
+        )
+        .bind(project.to_string())
+        .fetch_one(self.conn())
+        .await?)
+    }
+
+    /// Removes an import that brought nothing and does not run, with its file; `false` when it did run.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn discard_import(&mut self, scope: &Scope, import: ImportId) -> Result<bool> {
+        let found: Option<String> = sqlx::query_scalar(
+            "SELECT id FROM imports WHERE project_id = $1 AND id = $2 AND status = 'ready' \
+             AND NOT EXISTS (SELECT 1 FROM feedback f WHERE f.import_id = imports.id)",
+        )
+        .bind(scope.project().to_string())
+        .bind(import.to_string())
+        .fetch_optional(self.conn())
+        .await?;
+        if found.is_none() {
+            return Ok(false);
+        }
+        self.drop_import_file(import).await?;
+        self.forget_problems(import).await?;
+        sqlx::query("DELETE FROM imports WHERE id = $1").bind(import.to_string()).execute(self.conn()).await?;
+        Ok(true)
+    }
+
+    /// Removes uploads that nobody started or finished within a week, and the files of those that ended.
+    pub(crate) async fn purge_imports(&mut self, now: Timestamp, at_most: i64) -> Result<u64> {
+        let (day, week) = (now.plus_days(-1), now.plus_days(-7));
+        let statements = [
+            (
+                "DELETE FROM import_chunks WHERE (import_id, n) IN (SELECT c.import_id, c.n FROM imports i \
+                 JOIN import_chunks c ON c.import_id = i.id WHERE i.status = 'uploading' AND i.updated_at <= $1 LIMIT $2)",
+                day,
+            ),
+            (
+                "DELETE FROM import_chunks WHERE (import_id, n) IN (SELECT c.import_id, c.n FROM imports i \
+                 JOIN import_chunks c ON c.import_id = i.id WHERE i.status IN ('ready', 'done', 'cancelled', 'failed') AND i.updated_at <= $1 LIMIT $2)",
+                week,
+            ),
+            // Rows of an earlier run still name it.
+            (
+                "UPDATE imports SET status = 'cancelled', finished_at = updated_at WHERE id IN (SELECT i.id FROM imports i WHERE i.status = 'ready' \
+                 AND i.updated_at <= $1 AND EXISTS (SELECT 1 FROM feedback f WHERE f.import_id = i.id) LIMIT $2)",
+                week,
+            ),
+            (
+                "DELETE FROM imports WHERE id IN (SELECT i.id FROM imports i WHERE i.status = 'uploading' AND i.updated_at <= $1 \
+                 AND NOT EXISTS (SELECT 1 FROM import_chunks c WHERE c.import_id = i.id) LIMIT $2) AND status = 'uploading'",
+                day,
+            ),
+            (
+                "DELETE FROM imports WHERE id IN (SELECT i.id FROM imports i WHERE i.status = 'ready' AND i.updated_at <= $1 \
+                 AND NOT EXISTS (SELECT 1 FROM import_chunks c WHERE c.import_id = i.id) \
+                 AND NOT EXISTS (SELECT 1 FROM feedback f WHERE f.import_id = i.id) LIMIT $2) AND status = 'ready'",
+                week,
+            ),
+        ];
+        self.purge_by(&statements, at_most).await
+    }
+}

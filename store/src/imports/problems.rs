@@ -1,0 +1,133 @@
+//! Problems of an import: its bad lines, and how many rows have which fault.
+
+use domain::{
+    accounts::Scope,
+    ids::ImportId,
+    imports::{Example, Fault, Group, Groups},
+};
+use sqlx::FromRow;
+
+use crate::{Store, Tx, error::Result, or_instead, rows::rows};
+
+/// Bad lines that are kept of one import; more are only counted.
+pub const BAD_LINES_KEPT: i64 = 10_000;
+
+/// A line that could not go in.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct BadLine {
+    /// The line's number in the file, from 1, where its row begins.
+    pub line: i64,
+    /// Why.
+    pub reason: String,
+}
+
+#[derive(FromRow)]
+struct ProblemRow {
+    fault: String,
+    row_count: i64,
+    examples: String,
+}
+
+fn groups(rows: Vec<ProblemRow>) -> Groups {
+    let mut groups = Groups::default();
+    for row in rows {
+        // A kind that only a newer version knows is not shown.
+        if let Some(fault) = Fault::parse(&row.fault) {
+            let examples: Vec<Example> = or_instead("list of examples", serde_json::from_str(&row.examples).ok(), Vec::new());
+            groups.join(Group { fault, rows: row.row_count, examples });
+        }
+    }
+    groups
+}
+
+rows! {
+    /// A line that could not go in.
+    struct BadLineRow<'a> in "import_errors" {
+        import_id: ImportId as "TEXT",
+        line: i64 as "BIGINT",
+        reason: &'a str as "TEXT",
+    }
+}
+
+impl Store {
+    /// What was wrong with an import's rows, by kind.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn import_problems(&self, scope: &Scope, import: ImportId) -> Result<Groups> {
+        let rows: Vec<ProblemRow> = sqlx::query_as(
+            "SELECT p.fault, p.row_count, p.examples FROM import_problems p JOIN imports i ON i.id = p.import_id \
+             WHERE i.project_id = $1 AND p.import_id = $2",
+        )
+        .bind(scope.project().to_string())
+        .bind(import.to_string())
+        .fetch_all(self.reader())
+        .await?;
+        Ok(groups(rows))
+    }
+
+    /// Bad lines of an import after line `after`, in the order of the file.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn bad_lines(&self, scope: &Scope, import: ImportId, after: i64, most: i64) -> Result<Vec<BadLine>> {
+        Ok(sqlx::query_as(
+            "SELECT e.line, e.reason FROM import_errors e JOIN imports i ON i.id = e.import_id \
+             WHERE i.project_id = $1 AND e.import_id = $2 AND e.line > $3 ORDER BY e.line LIMIT $4",
+        )
+        .bind(scope.project().to_string())
+        .bind(import.to_string())
+        .bind(after)
+        .bind(most)
+        .fetch_all(self.reader())
+        .await?)
+    }
+}
+
+impl Tx<'_> {
+    pub(super) async fn forget_problems(&mut self, import: ImportId) -> Result<()> {
+        for sql in ["DELETE FROM import_errors WHERE import_id = $1", "DELETE FROM import_problems WHERE import_id = $1"] {
+            sqlx::query(sql).bind(import.to_string()).execute(self.conn()).await?;
+        }
+        Ok(())
+    }
+
+    /// Adds to what was counted of an import's problems.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn count_problems(&mut self, import: ImportId, more: Groups) -> Result<()> {
+        if more.all().is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<ProblemRow> = sqlx::query_as("SELECT fault, row_count, examples FROM import_problems WHERE import_id = $1")
+            .bind(import.to_string())
+            .fetch_all(self.conn())
+            .await?;
+        let mut all = groups(rows);
+        more.all().iter().cloned().for_each(|group| all.join(group));
+        for Group { fault, rows, examples } in all.all() {
+            sqlx::query(
+                "INSERT INTO import_problems (import_id, fault, row_count, examples) VALUES ($1, $2, $3, $4) \
+                 ON CONFLICT (import_id, fault) DO UPDATE SET row_count = excluded.row_count, examples = excluded.examples",
+            )
+            .bind(import.to_string())
+            .bind(fault.as_str())
+            .bind(*rows)
+            .bind(serde_json::to_string(examples)?)
+            .execute(self.conn())
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Keeps bad lines.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_bad_lines(&mut self, import: ImportId, lines: &[(i64, String)]) -> Result<()> {
+        let rows: Vec<_> = lines.iter().map(|(line, reason)| BadLineRow { import_id: import, line: *line, reason }).collect();
+        self.insert_rows(&rows).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,147 @@
+//! Taking an import back: its untouched rows are removed.
+
+use domain::{Timestamp, accounts::Scope, ids::ImportId};
+use sqlx::FromRow;
+
+use crate::{Dialect, Store, Tx, error::Result, id};
+
+/// What is left of an import's rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromRow)]
+pub struct Brought {
+    /// Rows that are as they came.
+    pub untouched: i64,
+    /// Rows that somebody triaged, tagged, commented or linked.
+    pub touched: i64,
+}
+
+impl Store {
+    /// What is left of the rows that an import brought. One that ran before rows named their import has none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn brought_by(&self, scope: &Scope, import: ImportId) -> Result<Brought> {
+        Ok(sqlx::query_as(
+            "SELECT COUNT(CASE WHEN f.version = 1 THEN f.id END) AS untouched, COUNT(CASE WHEN f.version > 1 THEN f.id END) AS touched \
+             FROM feedback f WHERE f.import_id = $1 AND f.project_id = $2",
+        )
+        .bind(import.to_string())
+        .bind(scope.project().to_string())
+        .fetch_one(self.reader())
+        .await?)
+    }
+}
+
+impl Tx<'_> {
+    /// Begins to take an import back; its file goes. `false` when it still runs or was taken back. A command that was not heard of
+    /// since `silent` has ended.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn start_take_back(&mut self, scope: &Scope, import: ImportId, silent: Timestamp, now: Timestamp) -> Result<bool> {
+        let done = sqlx::query(
+            "UPDATE imports SET status = 'taking_back', error = NULL, updated_at = $3 WHERE project_id = $1 AND id = $2 \
+             AND (status IN ('done', 'cancelled', 'failed') OR (status = 'taking_back' AND error IS NOT NULL) \
+             OR (status = 'running' AND source = 'command' AND updated_at < $4))",
+        )
+        .bind(scope.project().to_string())
+        .bind(import.to_string())
+        .bind(now.0)
+        .bind(silent.0)
+        .execute(self.conn())
+        .await?;
+        if done.rows_affected() == 1 {
+            self.drop_import_file(import).await?;
+        }
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Removes up to `most` untouched records of an import that is being taken back, with the contacts that only they spoke of. Gives
+    /// how many there were.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn take_back_rows(&mut self, scope: &Scope, import: ImportId, most: i64, now: Timestamp) -> Result<usize> {
+        let project = scope.project();
+        // In the order of ids, as everybody holds records, so that two transactions cannot wait for each other.
+        let held = match self.dialect() {
+            Dialect::Sqlite => {
+                "SELECT f.id, f.contact_id FROM feedback f WHERE f.import_id = $1 AND f.version = 1 AND f.project_id = $2 \
+                 AND EXISTS (SELECT 1 FROM imports i WHERE i.id = $1 AND i.status = 'taking_back') ORDER BY f.id LIMIT $3"
+            }
+            Dialect::Postgres => {
+                "SELECT f.id, f.contact_id FROM feedback f WHERE f.import_id = $1 AND f.version = 1 AND f.project_id = $2 \
+                 AND EXISTS (SELECT 1 FROM imports i WHERE i.id = $1 AND i.status = 'taking_back') ORDER BY f.id LIMIT $3 FOR UPDATE OF f"
+            }
+        };
+        let rows: Vec<(String, Option<String>)> =
+            sqlx::query_as(held).bind(import.to_string()).bind(project.to_string()).bind(most).fetch_all(self.conn()).await?;
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        for (row, _) in &rows {
+            self.feedback_changed(project, id(row)?).await?;
+        }
+        let ids: Vec<&str> = rows.iter().map(|(row, _)| row.as_str()).collect();
+        let mut contacts: Vec<&str> = rows.iter().filter_map(|(_, contact)| contact.as_deref()).collect();
+        contacts.sort_unstable();
+        contacts.dedup();
+        let (tags, records, people) = match self.dialect() {
+            Dialect::Sqlite => (
+                "DELETE FROM feedback_tags WHERE feedback_id IN (SELECT value FROM json_each($1))",
+                "DELETE FROM feedback WHERE id IN (SELECT value FROM json_each($1))",
+                "DELETE FROM contacts WHERE id IN (SELECT value FROM json_each($1)) \
+                 AND NOT EXISTS (SELECT 1 FROM feedback f WHERE f.contact_id = contacts.id) \
+                 AND NOT EXISTS (SELECT 1 FROM responses r WHERE r.contact_id = contacts.id)",
+            ),
+            Dialect::Postgres => (
+                "DELETE FROM feedback_tags WHERE feedback_id IN (SELECT json_array_elements_text(CAST($1 AS json)))",
+                "DELETE FROM feedback WHERE id IN (SELECT json_array_elements_text(CAST($1 AS json)))",
+                "DELETE FROM contacts WHERE id IN (SELECT json_array_elements_text(CAST($1 AS json))) \
+                 AND NOT EXISTS (SELECT 1 FROM feedback f WHERE f.contact_id = contacts.id) \
+                 AND NOT EXISTS (SELECT 1 FROM responses r WHERE r.contact_id = contacts.id)",
+            ),
+        };
+        let ids = serde_json::to_string(&ids)?;
+        sqlx::query(tags).bind(ids.clone()).execute(self.conn()).await?;
+        sqlx::query(records).bind(ids).execute(self.conn()).await?;
+        if !contacts.is_empty() {
+            sqlx::query(people).bind(serde_json::to_string(&contacts)?).execute(self.conn()).await?;
+        }
+        sqlx::query("UPDATE imports SET rows_removed = rows_removed + $2, updated_at = $3 WHERE id = $1")
+            .bind(import.to_string())
+            .bind(i64::try_from(rows.len()).unwrap_or(i64::MAX))
+            .bind(now.0)
+            .execute(self.conn())
+            .await?;
+        Ok(rows.len())
+    }
+
+    /// Nothing is left that nobody touched: the import is taken back.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn finish_take_back(&mut self, scope: &Scope, import: ImportId, now: Timestamp) -> Result<()> {
+        sqlx::query("UPDATE imports SET status = 'taken_back', error = NULL, updated_at = $2, finished_at = $2 WHERE id = $1 AND project_id = $3 AND status = 'taking_back'")
+            .bind(import.to_string())
+            .bind(now.0)
+            .bind(scope.project().to_string())
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+
+    /// Says why an import could not be taken back to the end; it can be tried again.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn fail_take_back(&mut self, scope: &Scope, import: ImportId, error: &str, now: Timestamp) -> Result<()> {
+        sqlx::query("UPDATE imports SET error = $2, updated_at = $3 WHERE id = $1 AND project_id = $4 AND status = 'taking_back'")
+            .bind(import.to_string())
+            .bind(error.to_owned())
+            .bind(now.0)
+            .bind(scope.project().to_string())
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+}
