@@ -1,0 +1,76 @@
+//! The one form of contacts' e-mail addresses: addresses stored before it was introduced are folded into it.
+
+use domain::ids::ContactId;
+
+use crate::{Store, Tx, error::Result, id};
+
+impl Store {
+    /// Contacts after one whose address may not be in its one form, in the order of their ids: those with letters beyond ASCII or with a
+    /// domain in punycode.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn addresses_to_fold(&self, after: &str, limit: i64) -> Result<Vec<(String, String)>> {
+        Ok(sqlx::query_as(
+            "SELECT id, email FROM contacts WHERE id > $1 AND email IS NOT NULL AND (OCTET_LENGTH(email) <> LENGTH(email) OR email LIKE '%xn--%') \
+             ORDER BY id LIMIT $2",
+        )
+        .bind(after.to_owned())
+        .bind(limit)
+        .fetch_all(self.reader())
+        .await?)
+    }
+}
+
+impl Tx<'_> {
+    /// Puts a contact's address into its one form. A contact that is known by nothing else joins the oldest with that address: what they said
+    /// is one person's from then on.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn fold_address(&mut self, contact: ContactId, was: &str, is: &str) -> Result<()> {
+        let row: Option<(String, Option<String>)> =
+            sqlx::query_as("SELECT project_id, external_id FROM contacts WHERE id = $1 AND email = $2")
+                .bind(contact.to_string())
+                .bind(was.to_owned())
+                .fetch_optional(self.conn())
+                .await?;
+        let Some((project, external)) = row else { return Ok(()) };
+        let other: Option<String> = sqlx::query_scalar(
+            "SELECT id FROM contacts WHERE project_id = $1 AND email = $2 AND id <> $3 ORDER BY verified & 2 DESC, created_at, id LIMIT 1",
+        )
+        .bind(project)
+        .bind(is.to_owned())
+        .bind(contact.to_string())
+        .fetch_optional(self.conn())
+        .await?;
+        let Some(other) = other.filter(|_| external.is_none()) else {
+            self.contacts_changed(&[contact]).await?;
+            sqlx::query("UPDATE contacts SET email = $2 WHERE id = $1")
+                .bind(contact.to_string())
+                .bind(is.to_owned())
+                .execute(self.conn())
+                .await?;
+            return Ok(());
+        };
+        // What is known of the one that goes fills what is not known of the one that stays.
+        sqlx::query(
+            "UPDATE contacts SET name = COALESCE(name, (SELECT c.name FROM contacts c WHERE c.id = $1)), \
+             attributes = CASE WHEN attributes = '{}' THEN (SELECT c.attributes FROM contacts c WHERE c.id = $1) ELSE attributes END \
+             WHERE id = $2",
+        )
+        .bind(contact.to_string())
+        .bind(other.clone())
+        .execute(self.conn())
+        .await?;
+        self.contacts_changed(&[contact, id(&other)?]).await?;
+        for sql in [
+            "UPDATE feedback SET contact_id = $2 WHERE contact_id = $1",
+            "UPDATE responses SET contact_id = $2 WHERE contact_id = $1",
+            "DELETE FROM contacts WHERE id = $1 AND id <> $2",
+        ] {
+            sqlx::query(sql).bind(contact.to_string()).bind(other.clone()).execute(self.conn()).await?;
+        }
+        Ok(())
+    }
+}

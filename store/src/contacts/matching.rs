@@ -1,0 +1,334 @@
+//! Matching persons to contacts, in memory: whom a batch meets, and what is learned of them.
+
+use std::collections::HashMap;
+
+use domain::{
+    Timestamp,
+    identity::Claim,
+    ids::{ContactId, ProjectId},
+    responses::Person,
+};
+use serde::Serialize;
+
+use super::{Known, Met, Row};
+use crate::{error::Result, id};
+
+/// Bits of what is verified.
+const ID: i64 = 1;
+const EMAIL: i64 = 2;
+const NAME: i64 = 4;
+const ATTRIBUTES: i64 = 8;
+
+/// How much later somebody has to be seen again for it to be noted, in milliseconds: most who say something more say it within minutes, and
+/// the row would be written for nothing else.
+const SEEN_MS: i64 = 3_600_000;
+
+/// A contact while a batch is worked on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Contact {
+    pub(super) id: ContactId,
+    #[serde(skip)]
+    pub(super) project: ProjectId,
+    pub(super) external_id: Option<String>,
+    pub(super) email: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) attributes: String,
+    /// Which of this is verified: [`ID`], [`EMAIL`], [`NAME`], [`ATTRIBUTES`].
+    pub(super) verified: i64,
+    #[serde(skip)]
+    pub(super) created_at: i64,
+    pub(super) seen_at: i64,
+    #[serde(skip)]
+    pub(super) is_new: bool,
+    #[serde(skip)]
+    pub(super) is_changed: bool,
+    /// What searches find them by changed.
+    #[serde(skip)]
+    pub(super) is_renamed: bool,
+}
+
+impl Contact {
+    pub(super) fn known(&self) -> Known {
+        Known {
+            id: self.id,
+            name: self.name.clone(),
+            email: self.email.clone(),
+            external_id: self.external_id.clone(),
+            attributes: self.attributes.clone(),
+        }
+    }
+
+    /// Takes over what a person is said to be, as far as the claim goes: one that nobody proves adds nothing, unless nothing tells yet who
+    /// this is; the team's fills gaps; a signed one also replaces what is unverified or older.
+    fn learn(&mut self, person: &Person, at: Timestamp) {
+        let (is_trusted, is_signed) = (person.claim.is_trusted(), person.claim == Claim::Verified);
+        let is_nobody = self.external_id.is_none() && self.email.is_none();
+        let is_newer = self.seen_at <= at.0;
+        let mut verified = self.verified;
+        let mut is_more = false;
+        let mut take = |known: &mut Option<String>, said: &Option<String>, bit: i64| {
+            let Some(value) = said else { return false };
+            let is_other = known.as_ref() != Some(value);
+            let may = match known {
+                None => is_trusted || is_nobody,
+                Some(_) if is_other => is_signed && (is_newer || verified & bit == 0),
+                Some(_) => is_trusted,
+            };
+            if !may {
+                return false;
+            }
+            if is_trusted && verified & bit == 0 {
+                verified |= bit;
+                is_more = true;
+            }
+            if is_other {
+                known.clone_from(said);
+                is_more = true;
+            }
+            is_other
+        };
+        take(&mut self.external_id, &person.external_id, ID);
+        let is_readdressed = take(&mut self.email, &person.email, EMAIL);
+        self.is_renamed |= take(&mut self.name, &person.name, NAME) || is_readdressed;
+        if let Some(attributes) = &person.attributes {
+            let is_empty = self.attributes == "{}";
+            let may = match () {
+                () if is_signed => is_newer || verified & ATTRIBUTES == 0,
+                () => (is_trusted || is_nobody) && (is_newer || is_empty),
+            };
+            if may {
+                is_more |= *attributes != self.attributes;
+                self.attributes.clone_from(attributes);
+                if is_trusted && verified & ATTRIBUTES == 0 {
+                    verified |= ATTRIBUTES;
+                    is_more = true;
+                }
+            }
+        }
+        self.verified = verified;
+        self.is_changed |= is_more || at.0 >= self.seen_at.saturating_add(SEEN_MS);
+        self.seen_at = self.seen_at.max(at.0);
+    }
+}
+
+/// Which of its fields a claim says something in.
+fn said(person: &Person) -> i64 {
+    let fields = [(&person.external_id, ID), (&person.email, EMAIL), (&person.name, NAME), (&person.attributes, ATTRIBUTES)];
+    fields.into_iter().filter(|(value, _)| value.is_some()).map(|(_, bit)| bit).sum()
+}
+
+/// The contacts that a batch is about, as they are after each of its persons was met.
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    pub(super) contacts: Vec<Contact>,
+    by_external_id: HashMap<(ProjectId, String), usize>,
+    /// The oldest of those with the address.
+    by_email: HashMap<(ProjectId, String), usize>,
+}
+
+impl Book {
+    pub(super) fn of(rows: Vec<Row>) -> Result<Self> {
+        let mut book = Self::default();
+        for row in rows {
+            book.add(Contact {
+                id: id(&row.id)?,
+                project: id(&row.project_id)?,
+                external_id: row.external_id,
+                email: row.email,
+                name: row.name,
+                attributes: row.attributes,
+                verified: row.verified,
+                created_at: row.created_at,
+                seen_at: row.seen_at,
+                is_new: false,
+                is_changed: false,
+                is_renamed: false,
+            });
+        }
+        Ok(book)
+    }
+
+    fn add(&mut self, contact: Contact) -> usize {
+        self.contacts.push(contact);
+        let at = self.contacts.len() - 1;
+        self.enter(at);
+        at
+    }
+
+    /// Notes what a contact is found by.
+    fn enter(&mut self, at: usize) {
+        let contact = &self.contacts[at];
+        if let Some(external) = &contact.external_id {
+            self.by_external_id.entry((contact.project, external.clone())).or_insert(at);
+        }
+        if let Some(email) = &contact.email {
+            let age = |at: usize| (self.contacts[at].created_at, self.contacts[at].id);
+            let oldest = self.by_email.entry((contact.project, email.clone())).or_insert(at);
+            if age(at) < age(*oldest) {
+                *oldest = at;
+            }
+        }
+    }
+
+    fn find(&self, met: &Met<'_>) -> Option<usize> {
+        if let Some(known) = met.known {
+            return self.contacts.iter().position(|c| c.id == known);
+        }
+        match (&met.person.external_id, &met.person.email) {
+            (Some(external), _) => self.by_external_id.get(&(met.project, external.clone())).copied(),
+            (None, Some(email)) => self.by_email.get(&(met.project, email.clone())).copied().filter(|at| {
+                // Somebody may have put this address beside an id of their choice: that is not who the signature is about.
+                let contact = &self.contacts[*at];
+                met.person.claim != Claim::Verified || contact.external_id.is_none() || contact.verified & EMAIL != 0
+            }),
+            (None, None) => None,
+        }
+    }
+
+    /// Gives the place of the contact that they are.
+    pub(super) fn meet(&mut self, met: &Met<'_>) -> usize {
+        let person = met.person;
+        if let Some(at) = self.find(met) {
+            self.contacts[at].learn(person, met.at);
+            self.enter(at);
+            return at;
+        }
+        self.add(Contact {
+            id: met.new,
+            project: met.project,
+            external_id: person.external_id.clone(),
+            email: person.email.clone(),
+            name: person.name.clone(),
+            attributes: person.attributes.clone().unwrap_or_else(|| "{}".into()),
+            verified: if person.claim.is_trusted() { said(person) } else { 0 },
+            created_at: met.at.0,
+            seen_at: met.at.0,
+            is_new: true,
+            is_changed: false,
+            is_renamed: false,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn person(external: Option<&str>, email: Option<&str>, name: Option<&str>) -> Person {
+        let text = |t: Option<&str>| t.map(ToOwned::to_owned);
+        Person { external_id: text(external), email: text(email), name: text(name), attributes: None, claim: Claim::Unsigned }
+    }
+
+    fn by(claim: Claim, person: Person) -> Person {
+        Person { claim, ..person }
+    }
+
+    fn meet(book: &mut Book, n: u128, person: &Person) -> u128 {
+        let met = Met {
+            project: ProjectId(Uuid::from_u128(1)),
+            person,
+            known: None,
+            new: ContactId(Uuid::from_u128(n)),
+            at: Timestamp(i64::try_from(n).unwrap()),
+        };
+        let at = book.meet(&met);
+        book.contacts[at].id.0.as_u128()
+    }
+
+    #[test]
+    fn a_batch_meets_each_person_once_and_unsigned_claims_add_nothing() {
+        let mut book = Book::default();
+        let (ann, bob) = (person(Some("a"), Some("ann@a.example"), None), person(None, Some("bob@a.example"), None));
+        assert_eq!(meet(&mut book, 1, &ann), 1);
+        assert_eq!(meet(&mut book, 2, &bob), 2);
+        assert_eq!(meet(&mut book, 3, &person(Some("a"), Some("evil@a.example"), Some("Ann"))), 1);
+        assert_eq!(meet(&mut book, 4, &person(Some("a"), None, Some("Not Ann"))), 1);
+        assert_eq!(meet(&mut book, 5, &person(None, Some("ann@a.example"), None)), 1, "by the address that came with the id");
+        assert_eq!(meet(&mut book, 6, &bob), 2);
+        let anonymous = person(None, None, Some("Bob"));
+        assert_eq!([meet(&mut book, 7, &anonymous), meet(&mut book, 8, &anonymous)], [7, 8], "a name alone is nobody");
+        let ann = &book.contacts[0];
+        assert_eq!((ann.email.as_deref(), ann.name.as_deref(), ann.verified), (Some("ann@a.example"), None, 0));
+        assert_eq!(ann.seen_at, 5);
+        assert_eq!(book.contacts.len(), 4);
+    }
+
+    #[test]
+    fn the_team_fills_gaps_and_a_signature_also_replaces() {
+        let mut book = Book::default();
+        meet(&mut book, 1, &person(Some("a"), Some("evil@a.example"), None));
+        meet(&mut book, 2, &by(Claim::Team, person(Some("a"), Some("ann@a.example"), Some("Ann"))));
+        let known =
+            |book: &Book| (book.contacts[0].email.clone().unwrap(), book.contacts[0].name.clone().unwrap(), book.contacts[0].verified);
+        assert_eq!(known(&book), ("evil@a.example".into(), "Ann".into(), ID | NAME), "the address is still what nobody proved");
+        meet(&mut book, 3, &by(Claim::Verified, person(Some("a"), Some("ann@a.example"), None)));
+        assert_eq!(known(&book), ("ann@a.example".into(), "Ann".into(), ID | EMAIL | NAME));
+        for claim in [Claim::Unsigned, Claim::Expired, Claim::Wrong, Claim::Team] {
+            meet(&mut book, 4, &by(claim, person(Some("a"), Some("evil@a.example"), Some("Evil"))));
+            assert_eq!(known(&book), ("ann@a.example".into(), "Ann".into(), ID | EMAIL | NAME), "{claim:?}");
+        }
+        // What was signed before, and comes late, does not undo what was signed since.
+        let mut late = by(Claim::Verified, person(Some("a"), Some("old@a.example"), None));
+        book.contacts[0].seen_at = 100;
+        book.contacts[0].learn(&late, Timestamp(50));
+        assert_eq!(known(&book).0, "ann@a.example");
+        late.email = Some("new@a.example".into());
+        book.contacts[0].learn(&late, Timestamp(101));
+        assert_eq!(known(&book).0, "new@a.example");
+    }
+
+    #[test]
+    fn properties_are_replaced_by_proof_only() {
+        let with =
+            |claim: Claim, attributes: &str| Person { attributes: Some(attributes.into()), ..by(claim, person(Some("a"), None, None)) };
+        let mut book = Book::default();
+        meet(&mut book, 1, &with(Claim::Unsigned, r#"{"plan":"free"}"#));
+        meet(&mut book, 2, &with(Claim::Verified, r#"{"plan":"enterprise"}"#));
+        assert_eq!((book.contacts[0].attributes.as_str(), book.contacts[0].verified), (r#"{"plan":"enterprise"}"#, ID | ATTRIBUTES));
+        for claim in [Claim::Unsigned, Claim::Expired, Claim::Wrong] {
+            meet(&mut book, 3, &with(claim, r#"{"plan":"fraudster"}"#));
+            assert_eq!(book.contacts[0].attributes, r#"{"plan":"enterprise"}"#, "{claim:?}");
+        }
+        let said = book.contacts[0].known().not_known(&with(Claim::Wrong, r#"{"plan":"fraudster"}"#));
+        assert_eq!(said.as_deref(), Some(r#"{"attributes":{"plan":"fraudster"}}"#), "what it said is kept apart");
+        assert_eq!(book.contacts[0].known().not_known(&with(Claim::Unsigned, r#"{"plan":"enterprise"}"#)), None);
+    }
+
+    #[test]
+    fn a_signed_address_is_not_whoever_claimed_it_first() {
+        let mut book = Book::default();
+        meet(&mut book, 1, &person(Some("planted"), Some("ann@a.example"), None));
+        assert_eq!(meet(&mut book, 2, &by(Claim::Verified, person(None, Some("ann@a.example"), Some("Ann")))), 2);
+        assert_eq!(book.contacts[0].name, None);
+    }
+
+    #[test]
+    fn only_what_is_found_by_makes_a_contact_renamed() {
+        let mut contact = Book::default();
+        meet(&mut contact, 1, &person(Some("a"), None, Some("Ann")));
+        let known = &mut contact.contacts[0];
+        known.learn(&person(Some("a"), None, Some("Other")), Timestamp(9));
+        known.learn(&by(Claim::Team, person(Some("a"), None, Some("Other"))), Timestamp(9));
+        assert!(!known.is_renamed);
+        known.learn(&by(Claim::Team, person(Some("a"), Some("ann@a.example"), None)), Timestamp(9));
+        assert!(known.is_renamed);
+    }
+
+    #[test]
+    fn who_is_seen_again_soon_with_nothing_new_to_tell_is_not_written() {
+        let mut book = Book::default();
+        meet(&mut book, 1, &person(Some("a"), None, Some("Ann")));
+        let known = &mut book.contacts[0];
+        let hour = 1 + SEEN_MS;
+        known.learn(&person(Some("a"), Some("ann@a.example"), Some("Ann")), Timestamp(hour - 1));
+        assert!(!known.is_changed, "what nobody proves is nothing new");
+        known.seen_at = 1;
+        known.learn(&person(Some("a"), None, None), Timestamp(hour));
+        assert!(known.is_changed);
+        known.is_changed = false;
+        known.learn(&by(Claim::Team, person(Some("a"), Some("ann@a.example"), None)), Timestamp(hour));
+        assert!(known.is_changed, "an address is something new");
+    }
+}

@@ -1,0 +1,287 @@
+//! Contacts: who gave feedback. Whoever says something is met here, be it one person or those of a whole batch.
+//!
+//! Whoever has the public key may claim to be anybody. So only a claim that a project's server signed, or that the team makes, adds to what is
+//! known of a contact, and only a signed one replaces it. What an unsigned claim says otherwise stays with its response.
+
+mod addresses;
+mod matching;
+
+use std::borrow::Cow;
+
+use domain::{
+    Timestamp,
+    accounts::Scope,
+    ids::{ContactId, ProjectId},
+    responses::Person,
+};
+use serde::Serialize;
+use sqlx::FromRow;
+
+use self::matching::{Book, Contact};
+use crate::{
+    Dialect, Tx,
+    error::{Error, Result},
+    rows::rows,
+};
+
+/// Somebody who says something.
+#[derive(Debug, Clone, Copy)]
+pub struct Met<'a> {
+    /// Where.
+    pub project: ProjectId,
+    /// What is known of them now.
+    pub person: &'a Person,
+    /// The contact that they are, if that is settled already.
+    pub known: Option<ContactId>,
+    /// Their id if they are new.
+    pub new: ContactId,
+    /// When they said it: what is newer than all we have of them counts, what is older only fills gaps.
+    pub at: Timestamp,
+}
+
+/// A contact as they are known now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Who.
+    pub id: ContactId,
+    /// What they are called.
+    pub name: Option<String>,
+    /// In lower case.
+    pub email: Option<String>,
+    /// The site's own id of them.
+    pub external_id: Option<String>,
+    /// A JSON object of further properties.
+    pub attributes: String,
+}
+
+impl Known {
+    /// JSON of what an unproven claim says otherwise; `None` when it says nothing else.
+    #[must_use]
+    pub fn not_known(&self, person: &Person) -> Option<String> {
+        if person.claim.is_trusted() {
+            return None;
+        }
+        let person = person.canonical();
+        let mut said = serde_json::Map::new();
+        for (name, known, value) in
+            [("id", &self.external_id, &person.external_id), ("email", &self.email, &person.email), ("name", &self.name, &person.name)]
+        {
+            if let Some(value) = value.as_ref().filter(|_| known != value) {
+                said.insert(name.into(), value.clone().into());
+            }
+        }
+        if let Some(attributes) = person.attributes.as_deref().filter(|said| *said != self.attributes) {
+            said.insert("attributes".into(), serde_json::from_str(attributes).unwrap_or_default());
+        }
+        (!said.is_empty()).then(|| serde_json::Value::Object(said).to_string())
+    }
+}
+
+/// How often we look again for persons that others add at the same moment.
+const LOOKS: usize = 3;
+
+impl Tx<'_> {
+    /// The contact that a person is: by the site's id, else by e-mail address, else a new one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn contact_for(&mut self, scope: &Scope, person: &Person, new: ContactId, at: Timestamp) -> Result<ContactId> {
+        Ok(self.meet_one(Met { project: scope.project(), person, known: None, new, at }).await?.id)
+    }
+
+    /// As [`Tx::contact_for`], for a response that has a contact: an anonymous one becomes the person they turn out to be. `is_proven`: whether
+    /// a claim that can be trusted led to that contact. Otherwise anybody may have named it, and a trusted claim says nothing of it unless it
+    /// names the same id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn contact_again(
+        &mut self,
+        scope: &Scope,
+        (current, is_proven): (ContactId, bool),
+        person: &Person,
+        new: ContactId,
+        at: Timestamp,
+    ) -> Result<(ContactId, Option<Known>)> {
+        if person.is_anonymous() {
+            return Ok((current, None));
+        }
+        let may_be_somebody_else = person.claim.is_trusted() && !is_proven;
+        let person = &person.canonical();
+        let (external, email): (Option<String>, Option<String>) =
+            sqlx::query_as("SELECT external_id, email FROM contacts WHERE id = $1 AND project_id = $2")
+                .bind(current.to_string())
+                .bind(scope.project().to_string())
+                .fetch_one(self.conn())
+                .await?;
+        let same = external.is_some() && (external == person.external_id || (person.external_id.is_none() && !may_be_somebody_else));
+        let anonymous = external.is_none() && email.is_none();
+        let met = Met { project: scope.project(), person, known: None, new, at };
+        let stays = same || (anonymous && self.known_contacts(&[met]).await?.is_empty());
+        let known = self.meet_one(Met { known: stays.then_some(current), ..met }).await?;
+        Ok((known.id, Some(known)))
+    }
+
+    async fn meet_one(&mut self, met: Met<'_>) -> Result<Known> {
+        let known = self.contacts_for(&[met]).await?.pop();
+        known.ok_or_else(|| Error::internal("contact", "met nobody"))
+    }
+
+    /// The contacts of several persons, as if they were met one after the other.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn contacts_for(&mut self, met: &[Met<'_>]) -> Result<Vec<Known>> {
+        // Addresses are compared in one form, wherever they come from.
+        let people: Vec<Cow<'_, Person>> = met.iter().map(|met| met.person.canonical()).collect();
+        let met: Vec<Met<'_>> = met.iter().zip(&people).map(|(met, person)| Met { person, ..*met }).collect();
+        let met = met.as_slice();
+        for _ in 0..LOOKS {
+            let mut book = Book::of(self.known_contacts(met).await?)?;
+            let places: Vec<usize> = met.iter().map(|met| book.meet(met)).collect();
+            // In one order everywhere, so that two transactions that add the same people wait for each other only one way.
+            let mut named: Vec<&Contact> = book.contacts.iter().filter(|c| c.is_new && c.external_id.is_some()).collect();
+            named.sort_by_key(|c| (c.project, &c.external_id));
+            if self.insert_contacts(&named).await? < named.len() {
+                // On PostgreSQL somebody else added one of them meanwhile. Now they are known.
+                continue;
+            }
+            let unnamed: Vec<&Contact> = book.contacts.iter().filter(|c| c.is_new && c.external_id.is_none()).collect();
+            self.insert_contacts(&unnamed).await?;
+            let changed: Vec<&Contact> = book.contacts.iter().filter(|c| c.is_changed && !c.is_new).collect();
+            self.update_contacts(&changed).await?;
+            let renamed: Vec<ContactId> = changed.iter().filter(|c| c.is_renamed).map(|c| c.id).collect();
+            self.contacts_changed(&renamed).await?;
+            return Ok(places.into_iter().map(|at| book.contacts[at].known()).collect());
+        }
+        Err(domain::Error::Busy(1).into())
+    }
+
+    /// What we have of those who are met; held until this transaction ends.
+    async fn known_contacts(&mut self, met: &[Met<'_>]) -> Result<Vec<Row>> {
+        let (mut external, mut email, mut known) = (Vec::new(), Vec::new(), Vec::new());
+        for met in met {
+            match (met.known, &met.person.external_id, &met.person.email) {
+                (Some(id), ..) => known.push(id),
+                (_, Some(value), _) => external.push(Wanted { project: met.project, value }),
+                (_, _, Some(value)) => email.push(Wanted { project: met.project, value }),
+                (None, None, None) => {}
+            }
+        }
+        if external.is_empty() && email.is_empty() && known.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = match self.dialect() {
+            Dialect::Sqlite => {
+                "SELECT id, project_id, external_id, email, name, attributes, verified, created_at, seen_at FROM contacts WHERE id IN (\
+                 SELECT c.id FROM jsonb_each($1) j CROSS JOIN contacts c ON c.project_id = j.value ->> 'project' AND c.external_id = j.value ->> 'value' \
+                 UNION SELECT (SELECT c.id FROM contacts c WHERE c.project_id = j.value ->> 'project' AND c.email = j.value ->> 'value' \
+                 ORDER BY c.verified & 2 DESC, c.created_at, c.id LIMIT 1) FROM jsonb_each($2) j \
+                 UNION SELECT j.value FROM json_each($3) j) ORDER BY id"
+            }
+            Dialect::Postgres => {
+                "SELECT id, project_id, external_id, email, name, attributes, verified, created_at, seen_at FROM contacts WHERE id IN (\
+                 SELECT c.id FROM json_to_recordset(CAST($1 AS json)) AS j (project TEXT, value TEXT) \
+                 JOIN contacts c ON c.project_id = j.project AND c.external_id = j.value \
+                 UNION SELECT (SELECT c.id FROM contacts c WHERE c.project_id = j.project AND c.email = j.value \
+                 ORDER BY c.verified & 2 DESC, c.created_at, c.id LIMIT 1) FROM json_to_recordset(CAST($2 AS json)) AS j (project TEXT, value TEXT) \
+                 UNION SELECT json_array_elements_text(CAST($3 AS json))) ORDER BY id FOR NO KEY UPDATE"
+            }
+        };
+        Ok(sqlx::query_as(sql)
+            .bind(serde_json::to_string(&external)?)
+            .bind(serde_json::to_string(&email)?)
+            .bind(serde_json::to_string(&known)?)
+            .fetch_all(self.conn())
+            .await?)
+    }
+
+    async fn insert_contacts(&mut self, contacts: &[&Contact]) -> Result<usize> {
+        let rows: Vec<NewRow<'_>> = contacts
+            .iter()
+            .map(|c| NewRow {
+                id: c.id,
+                project_id: c.project,
+                external_id: c.external_id.as_deref(),
+                email: c.email.as_deref(),
+                name: c.name.as_deref(),
+                attributes: &c.attributes,
+                verified: c.verified,
+                created_at: c.created_at,
+                seen_at: c.seen_at,
+            })
+            .collect();
+        Ok(usize::try_from(self.insert_rows(&rows).await?).unwrap_or_default())
+    }
+
+    async fn update_contacts(&mut self, contacts: &[&Contact]) -> Result<()> {
+        if contacts.is_empty() {
+            return Ok(());
+        }
+        let sql = match self.dialect() {
+            Dialect::Sqlite => {
+                "UPDATE contacts SET external_id = j.value ->> 'external_id', email = j.value ->> 'email', name = j.value ->> 'name', \
+                 attributes = j.value ->> 'attributes', verified = j.value ->> 'verified', seen_at = j.value ->> 'seen_at' FROM jsonb_each($1) j WHERE contacts.id = j.value ->> 'id'"
+            }
+            Dialect::Postgres => {
+                "UPDATE contacts SET external_id = j.external_id, email = j.email, name = j.name, attributes = j.attributes, verified = j.verified, \
+                 seen_at = j.seen_at \
+                 FROM json_to_recordset(CAST($1 AS json)) AS j (id TEXT, external_id TEXT, email TEXT, name TEXT, attributes TEXT, verified BIGINT, seen_at BIGINT) \
+                 WHERE contacts.id = j.id"
+            }
+        };
+        sqlx::query(sql).bind(serde_json::to_string(contacts)?).execute(self.conn()).await?;
+        Ok(())
+    }
+
+    /// Takes away an anonymous contact that nothing points to any more.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_anonymous(&mut self, scope: &Scope, contact: ContactId) -> Result<()> {
+        sqlx::query(
+            "DELETE FROM contacts WHERE id = $1 AND project_id = $2 AND external_id IS NULL AND email IS NULL \
+             AND NOT EXISTS (SELECT 1 FROM responses WHERE contact_id = $1) AND NOT EXISTS (SELECT 1 FROM feedback WHERE contact_id = $1)",
+        )
+        .bind(contact.to_string())
+        .bind(scope.project().to_string())
+        .execute(self.conn())
+        .await?;
+        Ok(())
+    }
+}
+
+/// A person that is looked for.
+#[derive(Serialize)]
+struct Wanted<'a> {
+    project: ProjectId,
+    value: &'a str,
+}
+
+rows! {
+    /// A new contact.
+    struct NewRow<'a> in "contacts" {
+        id: ContactId as "TEXT",
+        project_id: ProjectId as "TEXT",
+        external_id: Option<&'a str> as "TEXT",
+        email: Option<&'a str> as "TEXT",
+        name: Option<&'a str> as "TEXT",
+        attributes: &'a str as "TEXT",
+        verified: i64 as "BIGINT",
+        created_at: i64 as "BIGINT",
+        seen_at: i64 as "BIGINT",
+    }
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: String,
+    project_id: String,
+    external_id: Option<String>,
+    email: Option<String>,
+    name: Option<String>,
+    attributes: String,
+    verified: i64,
+    created_at: i64,
+    seen_at: i64,
+}
