@@ -1,0 +1,62 @@
+//! Evidence: how much feedback, and of how many people, is linked to an item.
+
+use std::collections::HashMap;
+
+use domain::{accounts::Scope, backlog::Item, ids::BacklogId};
+use sqlx::FromRow;
+
+use crate::{Dialect, Store, error::Result, id};
+
+/// What stands behind an item. Feedback marked as spam is linked but counts for nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromRow)]
+pub struct Evidence {
+    /// Distinct contacts, and each piece of feedback without a contact as one more person.
+    pub people: i64,
+    /// Linked pieces of feedback.
+    pub said: i64,
+    /// Of these, links marked as critical.
+    pub critical: i64,
+}
+
+impl Store {
+    /// What stands behind each of these items.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn evidence_of(&self, scope: &Scope, items: &[Item]) -> Result<HashMap<BacklogId, Evidence>> {
+        let sql = match self.dialect() {
+            Dialect::Sqlite => {
+                "SELECT l.backlog_id, COUNT(DISTINCT COALESCE(f.contact_id, f.id)) AS people, COUNT(f.id) AS said, \
+                 COUNT(CASE WHEN l.importance = 'critical' THEN f.id END) AS critical \
+                 FROM json_each($2) j CROSS JOIN links l ON l.backlog_id = j.value JOIN feedback f ON f.id = l.feedback_id AND f.status <> 'spam' \
+                 WHERE l.project_id = $1 GROUP BY l.backlog_id"
+            }
+            Dialect::Postgres => {
+                "SELECT l.backlog_id, COUNT(DISTINCT COALESCE(f.contact_id, f.id)) AS people, COUNT(f.id) AS said, \
+                 COUNT(CASE WHEN l.importance = 'critical' THEN f.id END) AS critical \
+                 FROM links l JOIN json_array_elements_text(CAST($2 AS json)) j ON l.backlog_id = j \
+                 JOIN feedback f ON f.id = l.feedback_id AND f.status <> 'spam' WHERE l.project_id = $1 GROUP BY l.backlog_id"
+            }
+        };
+        let ids: Vec<BacklogId> = items.iter().map(|item| item.id).collect();
+        let rows: Vec<(String, i64, i64, i64)> =
+            sqlx::query_as(sql).bind(scope.project().to_string()).bind(serde_json::to_string(&ids)?).fetch_all(self.reader()).await?;
+        rows.into_iter().map(|(item, people, said, critical)| Ok((id(&item)?, Evidence { people, said, critical }))).collect()
+    }
+
+    /// What stands behind one item.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn backlog_evidence(&self, scope: &Scope, item: &Item) -> Result<Evidence> {
+        Ok(sqlx::query_as(
+            "SELECT COUNT(DISTINCT COALESCE(f.contact_id, f.id)) AS people, COUNT(f.id) AS said, \
+             COUNT(CASE WHEN l.importance = 'critical' THEN f.id END) AS critical \
+             FROM links l JOIN feedback f ON f.id = l.feedback_id AND f.status <> 'spam' WHERE l.project_id = $1 AND l.backlog_id = $2",
+        )
+        .bind(scope.project().to_string())
+        .bind(item.id.to_string())
+        .fetch_one(self.reader())
+        .await?)
+    }
+}

@@ -1,0 +1,312 @@
+//! Backlog items: each by itself, and lists of them.
+
+use domain::{
+    Timestamp,
+    accounts::Scope,
+    backlog::{BacklogStatus, Item},
+    ids::{BacklogId, FeedbackId, ProjectId, StaffId},
+};
+use sqlx::FromRow;
+
+use super::Evidence;
+use crate::{
+    Dialect, Store, Tx,
+    error::{Error, Result},
+    id, or_instead,
+};
+
+#[derive(FromRow)]
+struct ItemRow {
+    id: String,
+    project_id: String,
+    number: i64,
+    title: String,
+    body: String,
+    status: String,
+    created_at: i64,
+    updated_at: i64,
+    version: i64,
+}
+
+pub(super) fn status(text: &str) -> BacklogStatus {
+    or_instead("status of a backlog item", BacklogStatus::parse(text), BacklogStatus::Open)
+}
+
+impl TryFrom<ItemRow> for Item {
+    type Error = Error;
+
+    fn try_from(row: ItemRow) -> Result<Self> {
+        Ok(Self {
+            id: id(&row.id)?,
+            project: id(&row.project_id)?,
+            number: row.number,
+            title: row.title,
+            body: row.body,
+            status: status(&row.status),
+            created_at: Timestamp(row.created_at),
+            updated_at: Timestamp(row.updated_at),
+            version: row.version,
+        })
+    }
+}
+
+/// An item in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedItem {
+    /// Its number.
+    pub number: i64,
+    /// Its title.
+    pub title: String,
+    /// How far it has come.
+    pub status: BacklogStatus,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// What stands behind it.
+    pub evidence: Evidence,
+}
+
+#[derive(FromRow)]
+struct ListedRow {
+    number: i64,
+    title: String,
+    status: String,
+    updated_at: i64,
+    people: i64,
+    said: i64,
+    critical: i64,
+}
+
+/// Which items a list shows.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only those that have come this far.
+    pub status: Option<BacklogStatus>,
+    /// Only those with something left to decide or to do.
+    pub only_active: bool,
+    /// Only those whose folded title or body holds this folded text; empty for all.
+    pub folded: String,
+    /// Or with this number.
+    pub number: Option<i64>,
+    /// But none that this feedback is linked to.
+    pub not_linked_to: Option<FeedbackId>,
+}
+
+impl Filter {
+    fn pattern(&self) -> String {
+        let mut pattern = String::from("%");
+        for c in self.folded.chars() {
+            if matches!(c, '%' | '_' | '\\') {
+                pattern.push('\\');
+            }
+            pattern.push(c);
+        }
+        pattern.push('%');
+        pattern
+    }
+}
+
+impl Store {
+    /// One item of the scope's project.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn backlog_item(&self, scope: &Scope, number: i64) -> Result<Option<Item>> {
+        let row: Option<ItemRow> = sqlx::query_as(
+            "SELECT id, project_id, number, title, body, status, created_at, updated_at, version FROM backlog_items WHERE project_id = $1 AND number = $2",
+        )
+        .bind(scope.project().to_string())
+        .bind(number)
+        .fetch_optional(self.reader())
+        .await?;
+        row.map(Item::try_from).transpose()
+    }
+
+    /// One item of the scope's project by its identity.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn backlog_item_by_id(&self, scope: &Scope, item: BacklogId) -> Result<Option<Item>> {
+        let row: Option<ItemRow> = sqlx::query_as(
+            "SELECT id, project_id, number, title, body, status, created_at, updated_at, version FROM backlog_items WHERE project_id = $1 AND id = $2",
+        )
+        .bind(scope.project().to_string())
+        .bind(item.to_string())
+        .fetch_optional(self.reader())
+        .await?;
+        row.map(Item::try_from).transpose()
+    }
+
+    /// Whole items that match, from the newest back, after one (its time and id).
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn backlog_page(&self, scope: &Scope, filter: &Filter, after: Option<(i64, String)>, limit: i64) -> Result<Vec<Item>> {
+        let (at, id) = after.unwrap_or((i64::MAX, String::new()));
+        let rows: Vec<ItemRow> = sqlx::query_as(
+            "SELECT id, project_id, number, title, body, status, created_at, updated_at, version FROM backlog_items \
+             WHERE project_id = $1 AND ($2 = '' OR status = $2) AND (search LIKE $3 ESCAPE '\\' OR number = $4) \
+             AND (created_at < $5 OR (created_at = $5 AND id < $6)) ORDER BY created_at DESC, id DESC LIMIT $7",
+        )
+        .bind(scope.project().to_string())
+        .bind(filter.status.map_or("", BacklogStatus::as_str))
+        .bind(filter.pattern())
+        .bind(filter.number.unwrap_or(-1))
+        .bind(at)
+        .bind(id)
+        .bind(limit)
+        .fetch_all(self.reader())
+        .await?;
+        rows.into_iter().map(Item::try_from).collect()
+    }
+
+    /// Items with the best evidence first: people, then feedback, then the newest.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn backlog_list(&self, scope: &Scope, filter: &Filter, limit: i64, offset: i64) -> Result<Vec<ListedItem>> {
+        let rows: Vec<ListedRow> = sqlx::query_as(
+            "SELECT b.number, b.title, b.status, b.updated_at, COUNT(DISTINCT COALESCE(f.contact_id, f.id)) AS people, COUNT(f.id) AS said, \
+             COUNT(CASE WHEN l.importance = 'critical' THEN f.id END) AS critical \
+             FROM backlog_items b LEFT JOIN links l ON l.backlog_id = b.id LEFT JOIN feedback f ON f.id = l.feedback_id AND f.status <> 'spam' \
+             WHERE b.project_id = $1 AND ($2 = '' OR b.status = $2 OR ($2 = 'active' AND b.status NOT IN ('shipped', 'declined'))) AND (b.search LIKE $3 ESCAPE '\\' OR b.number = $4) \
+             AND NOT EXISTS (SELECT 1 FROM links n WHERE n.backlog_id = b.id AND n.feedback_id = $5) \
+             GROUP BY b.id, b.number, b.title, b.status, b.updated_at \
+             ORDER BY people DESC, said DESC, b.number DESC LIMIT $6 OFFSET $7",
+        )
+        .bind(scope.project().to_string())
+        .bind(filter.status.map_or(if filter.only_active { "active" } else { "" }, BacklogStatus::as_str))
+        .bind(filter.pattern())
+        .bind(filter.number.unwrap_or(-1))
+        .bind(filter.not_linked_to.map(|f| f.to_string()).unwrap_or_default())
+        .bind(limit)
+        .bind(offset)
+        .fetch_all(self.reader())
+        .await?;
+        let listed = rows.into_iter().map(|row| ListedItem {
+            number: row.number,
+            title: row.title,
+            status: status(&row.status),
+            updated_at: Timestamp(row.updated_at),
+            evidence: Evidence { people: row.people, said: row.said, critical: row.critical },
+        });
+        Ok(listed.collect())
+    }
+
+    /// How many items of each status match the filter's text; statuses without any are left out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn backlog_counts(&self, scope: &Scope, filter: &Filter) -> Result<Vec<(BacklogStatus, i64)>> {
+        let rows: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT status, COUNT(*) FROM backlog_items WHERE project_id = $1 AND (search LIKE $2 ESCAPE '\\' OR number = $3) GROUP BY status",
+        )
+        .bind(scope.project().to_string())
+        .bind(filter.pattern())
+        .bind(filter.number.unwrap_or(-1))
+        .fetch_all(self.reader())
+        .await?;
+        let mut counts: Vec<(BacklogStatus, i64)> = Vec::with_capacity(rows.len());
+        for (text, n) in rows {
+            let status = status(&text);
+            match counts.iter_mut().find(|(known, _)| *known == status) {
+                Some((_, sum)) => *sum += n,
+                None => counts.push((status, n)),
+            }
+        }
+        Ok(counts)
+    }
+}
+
+impl Tx<'_> {
+    /// Adds an item; `search` is its folded title and body.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_backlog_item(&mut self, item: &Item, search: &str, staff: Option<StaffId>) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO backlog_items (id, project_id, number, title, body, search, status, created_by, created_at, updated_at, version) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        )
+        .bind(item.id.to_string())
+        .bind(item.project.to_string())
+        .bind(item.number)
+        .bind(item.title.clone())
+        .bind(item.body.clone())
+        .bind(search.to_owned())
+        .bind(item.status.as_str())
+        .bind(staff.map(|s| s.to_string()))
+        .bind(item.created_at.0)
+        .bind(item.updated_at.0)
+        .bind(item.version)
+        .execute(self.conn())
+        .await?;
+        Ok(())
+    }
+
+    /// An item, held until this transaction ends.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn hold_backlog_item(&mut self, project: ProjectId, number: i64) -> Result<Option<Item>> {
+        let sql = match self.dialect() {
+            Dialect::Sqlite => {
+                "SELECT id, project_id, number, title, body, status, created_at, updated_at, version FROM backlog_items WHERE project_id = $1 AND number = $2"
+            }
+            Dialect::Postgres => {
+                "SELECT id, project_id, number, title, body, status, created_at, updated_at, version FROM backlog_items WHERE project_id = $1 AND number = $2 FOR NO KEY UPDATE"
+            }
+        };
+        let row: Option<ItemRow> = sqlx::query_as(sql).bind(project.to_string()).bind(number).fetch_optional(self.conn()).await?;
+        row.map(Item::try_from).transpose()
+    }
+
+    /// Writes title, body, status, time and version of an item that is held.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn update_backlog_item(&mut self, item: &Item, search: &str) -> Result<()> {
+        sqlx::query(
+            "UPDATE backlog_items SET title = $2, body = $3, search = $4, status = $5, updated_at = $6, version = $7 WHERE id = $1",
+        )
+        .bind(item.id.to_string())
+        .bind(item.title.clone())
+        .bind(item.body.clone())
+        .bind(search.to_owned())
+        .bind(item.status.as_str())
+        .bind(item.updated_at.0)
+        .bind(item.version)
+        .execute(self.conn())
+        .await?;
+        Ok(())
+    }
+
+    /// An item by its identity, held until this transaction ends.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn hold_backlog_item_by_id(&mut self, project: ProjectId, item: BacklogId) -> Result<Option<Item>> {
+        let number: Option<i64> = sqlx::query_scalar("SELECT number FROM backlog_items WHERE project_id = $1 AND id = $2")
+            .bind(project.to_string())
+            .bind(item.to_string())
+            .fetch_optional(self.conn())
+            .await?;
+        let Some(number) = number else { return Ok(None) };
+        Ok(self.hold_backlog_item(project, number).await?.filter(|found| found.id == item))
+    }
+
+    /// Takes an item and its history away if no feedback is linked to it; `false` when some is. Its number is not given again.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn delete_unlinked_item(&mut self, item: &Item) -> Result<bool> {
+        let gone = sqlx::query("DELETE FROM backlog_items WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM links WHERE backlog_id = $1)")
+            .bind(item.id.to_string())
+            .execute(self.conn())
+            .await?
+            .rows_affected();
+        if gone == 1 {
+            sqlx::query("DELETE FROM history WHERE subject_id = $1").bind(item.id.to_string()).execute(self.conn()).await?;
+        }
+        Ok(gone == 1)
+    }
+}

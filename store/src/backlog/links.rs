@@ -1,0 +1,249 @@
+//! Links between backlog items and feedback.
+
+use domain::{
+    Timestamp,
+    accounts::Scope,
+    backlog::{BacklogStatus, Importance, Item},
+    feedback::Status,
+    ids::{FeedbackId, LinkId, ProjectId, StaffId},
+};
+use serde::{Deserialize, Serialize};
+use sqlx::FromRow;
+
+use super::items::status;
+use crate::{Dialect, Store, Tx, error::Result, id, or_instead};
+
+fn importance(text: &str) -> Importance {
+    or_instead("importance of a link", Importance::parse(text), Importance::Normal)
+}
+
+/// An item linked to one piece of feedback.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkedItem {
+    /// Its number.
+    pub number: i64,
+    /// Its title.
+    pub title: String,
+    /// How far it has come.
+    pub status: BacklogStatus,
+    /// The words of the feedback that are meant.
+    pub quote: Option<String>,
+    /// How much it matters to the one who said it.
+    pub importance: Importance,
+}
+
+/// A piece of feedback linked to one item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkedFeedback {
+    /// The feedback.
+    pub feedback: FeedbackId,
+    /// The words that are meant.
+    pub quote: Option<String>,
+    /// How much it matters to the one who said it.
+    pub importance: Importance,
+    /// When it was linked.
+    pub linked_at: Timestamp,
+    /// Name of who said it, or their address.
+    pub who: Option<String>,
+}
+
+/// What a link says: the words that are meant, and how much they matter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quoted {
+    /// The words; `None` for all of the feedback.
+    pub quote: Option<String>,
+    /// How much it matters.
+    pub importance: Importance,
+}
+
+#[derive(FromRow)]
+struct SaidRow {
+    feedback_id: String,
+    quote: Option<String>,
+    importance: String,
+    created_at: i64,
+    name: Option<String>,
+    email: Option<String>,
+}
+
+impl Store {
+    /// The items linked to a piece of feedback, first linked first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn linked_items(&self, scope: &Scope, feedback: FeedbackId) -> Result<Vec<LinkedItem>> {
+        let rows: Vec<(i64, String, String, Option<String>, String)> = sqlx::query_as(
+            "SELECT b.number, b.title, b.status, l.quote, l.importance FROM links l JOIN backlog_items b ON b.id = l.backlog_id \
+             WHERE l.project_id = $1 AND l.feedback_id = $2 ORDER BY l.created_at, l.id",
+        )
+        .bind(scope.project().to_string())
+        .bind(feedback.to_string())
+        .fetch_all(self.reader())
+        .await?;
+        let linked = |(number, title, state, quote, weight): (i64, String, String, Option<String>, String)| LinkedItem {
+            number,
+            title,
+            status: status(&state),
+            quote,
+            importance: importance(&weight),
+        };
+        Ok(rows.into_iter().map(linked).collect())
+    }
+
+    /// The feedback linked to an item, last linked first, after some (when it was linked, and its id), leaving out so many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn linked_feedback(
+        &self,
+        scope: &Scope,
+        item: &Item,
+        after: Option<(i64, String)>,
+        limit: i64,
+        offset: i64,
+    ) -> Result<Vec<LinkedFeedback>> {
+        let (at, feedback) = after.unwrap_or((i64::MAX, String::new()));
+        let rows: Vec<SaidRow> = sqlx::query_as(
+            "SELECT l.feedback_id, l.quote, l.importance, l.created_at, c.name, c.email FROM links l \
+             JOIN feedback f ON f.id = l.feedback_id LEFT JOIN contacts c ON c.id = f.contact_id \
+             WHERE l.project_id = $1 AND l.backlog_id = $2 AND (l.created_at < $5 OR (l.created_at = $5 AND l.feedback_id < $6)) \
+             ORDER BY l.created_at DESC, l.feedback_id DESC LIMIT $3 OFFSET $4",
+        )
+        .bind(scope.project().to_string())
+        .bind(item.id.to_string())
+        .bind(limit)
+        .bind(offset)
+        .bind(at)
+        .bind(feedback)
+        .fetch_all(self.reader())
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                let who = [row.name, row.email].into_iter().flatten().find(|w| !w.trim().is_empty());
+                Ok(LinkedFeedback {
+                    feedback: id(&row.feedback_id)?,
+                    quote: row.quote,
+                    importance: importance(&row.importance),
+                    linked_at: Timestamp(row.created_at),
+                    who,
+                })
+            })
+            .collect()
+    }
+}
+
+impl Tx<'_> {
+    /// Status and text of feedback, held until this transaction ends.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn hold_feedback_for_link(&mut self, project: ProjectId, feedback: FeedbackId) -> Result<Option<(Status, String)>> {
+        let sql = match self.dialect() {
+            Dialect::Sqlite => "SELECT status, text FROM feedback WHERE project_id = $1 AND id = $2",
+            Dialect::Postgres => "SELECT status, text FROM feedback WHERE project_id = $1 AND id = $2 FOR NO KEY UPDATE",
+        };
+        let row: Option<(String, String)> =
+            sqlx::query_as(sql).bind(project.to_string()).bind(feedback.to_string()).fetch_optional(self.conn()).await?;
+        Ok(row.map(|(word, text)| (or_instead("status of feedback", Status::parse(&word), Status::New), text)))
+    }
+
+    /// Gives held feedback a status, a new version and time, and notes the change.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn touch_linked_feedback(&mut self, project: ProjectId, feedback: FeedbackId, status: Status, now: Timestamp) -> Result<()> {
+        sqlx::query("UPDATE feedback SET status = $3, updated_at = $4, version = version + 1 WHERE project_id = $1 AND id = $2")
+            .bind(project.to_string())
+            .bind(feedback.to_string())
+            .bind(status.as_str())
+            .bind(now.0)
+            .execute(self.conn())
+            .await?;
+        self.feedback_changed(project, feedback).await
+    }
+
+    /// What the link of feedback to an item says; `None` without a link.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn link_of(&mut self, feedback: FeedbackId, item: &Item) -> Result<Option<Quoted>> {
+        let row: Option<(Option<String>, String)> =
+            sqlx::query_as("SELECT quote, importance FROM links WHERE feedback_id = $1 AND backlog_id = $2")
+                .bind(feedback.to_string())
+                .bind(item.id.to_string())
+                .fetch_optional(self.conn())
+                .await?;
+        Ok(row.map(|(quote, weight)| Quoted { quote, importance: importance(&weight) }))
+    }
+
+    /// Makes a link say something else.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn update_link(&mut self, feedback: FeedbackId, item: &Item, says: &Quoted) -> Result<()> {
+        sqlx::query("UPDATE links SET quote = $3, importance = $4 WHERE feedback_id = $1 AND backlog_id = $2")
+            .bind(feedback.to_string())
+            .bind(item.id.to_string())
+            .bind(says.quote.clone())
+            .bind(says.importance.as_str())
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+
+    /// Adds a link; `false` and nothing done when the two are linked.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_link(
+        &mut self,
+        link: LinkId,
+        feedback: FeedbackId,
+        item: &Item,
+        says: &Quoted,
+        staff: Option<StaffId>,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let added = sqlx::query(
+            "INSERT INTO links (id, project_id, feedback_id, backlog_id, quote, importance, created_by, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (feedback_id, backlog_id) DO NOTHING",
+        )
+        .bind(link.to_string())
+        .bind(item.project.to_string())
+        .bind(feedback.to_string())
+        .bind(item.id.to_string())
+        .bind(says.quote.clone())
+        .bind(says.importance.as_str())
+        .bind(staff.map(|s| s.to_string()))
+        .bind(now.0)
+        .execute(self.conn())
+        .await?
+        .rows_affected();
+        Ok(added == 1)
+    }
+
+    /// Takes a link away and gives its quote and importance; `None` when there was none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn delete_link(&mut self, feedback: FeedbackId, item: &Item) -> Result<Option<Quoted>> {
+        let row: Option<(Option<String>, String)> =
+            sqlx::query_as("DELETE FROM links WHERE feedback_id = $1 AND backlog_id = $2 RETURNING quote, importance")
+                .bind(feedback.to_string())
+                .bind(item.id.to_string())
+                .fetch_optional(self.conn())
+                .await?;
+        Ok(row.map(|(quote, weight)| Quoted { quote, importance: importance(&weight) }))
+    }
+
+    /// How many items a piece of feedback is linked to.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn link_count(&mut self, feedback: FeedbackId) -> Result<i64> {
+        Ok(sqlx::query_scalar("SELECT COUNT(*) FROM links WHERE feedback_id = $1")
+            .bind(feedback.to_string())
+            .fetch_one(self.conn())
+            .await?)
+    }
+}
