@@ -1,0 +1,202 @@
+//! Files of messages, stored in pieces, and those that are held for a form which was not sent yet.
+
+use domain::{
+    Timestamp,
+    accounts::Scope,
+    ids::{AttachmentId, MessageId, ProjectId, TicketId},
+    tickets::{Attachment, Ticket},
+};
+
+use crate::{Store, Tx, error::Result, id};
+
+/// A file that is being stored.
+#[derive(Debug, Clone)]
+pub struct NewAttachment {
+    /// Identity, name, type and size.
+    pub file: Attachment,
+    /// Its bytes.
+    pub bytes: bytes::Bytes,
+}
+
+/// Bytes of one row of a file: what a reader holds in memory at a time.
+pub const CHUNK: usize = 256 << 10;
+/// How long a file is held for a form that was not sent…
+const HELD_MS: i64 = 3_600_000;
+/// …and how much longer it is kept for a process whose clock is behind.
+const HELD_MARGIN_MS: i64 = 600_000;
+
+impl Store {
+    /// A file of a ticket; those of notes only with `notes`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn attachment(&self, scope: &Scope, ticket: TicketId, file: AttachmentId, notes: bool) -> Result<Option<Attachment>> {
+        let row: Option<(String, String, i64)> = sqlx::query_as(
+            "SELECT a.name, a.media_type, a.size FROM attachments a JOIN ticket_messages m ON m.id = a.message_id \
+             WHERE a.id = $1 AND a.ticket_id = $2 AND a.project_id = $3 AND ($4 = 1 OR m.author <> 'note')",
+        )
+        .bind(file.to_string())
+        .bind(ticket.to_string())
+        .bind(scope.project().to_string())
+        .bind(i64::from(notes))
+        .fetch_optional(self.reader())
+        .await?;
+        Ok(row.map(|(name, media_type, size)| Attachment { id: file, name, media_type, size }))
+    }
+
+    /// The n-th piece of a file's bytes; `None` after the last.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn attachment_chunk(&self, scope: &Scope, file: AttachmentId, n: i64) -> Result<Option<Vec<u8>>> {
+        Ok(sqlx::query_scalar(
+            "SELECT c.bytes FROM attachment_chunks c JOIN attachments a ON a.id = c.attachment_id \
+             WHERE c.attachment_id = $1 AND c.n = $2 AND a.project_id = $3",
+        )
+        .bind(file.to_string())
+        .bind(n)
+        .bind(scope.project().to_string())
+        .fetch_optional(self.reader())
+        .await?)
+    }
+
+    /// The bytes of all files of each project.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn file_bytes(&self) -> Result<Vec<(ProjectId, i64)>> {
+        let rows: Vec<(String, i64)> = sqlx::query_as("SELECT project_id, CAST(SUM(size) AS BIGINT) FROM attachments GROUP BY project_id")
+            .fetch_all(self.reader())
+            .await?;
+        rows.into_iter().map(|(project, bytes)| Ok((id(&project)?, bytes))).collect()
+    }
+
+    /// The files that are held for a form.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn held_files(&self, scope: &Scope, form: &str, now: Timestamp) -> Result<Vec<Attachment>> {
+        let rows: Vec<(String, String, String, i64)> = sqlx::query_as(
+            "SELECT id, name, media_type, size FROM attachments \
+             WHERE held_for = $1 AND project_id = $2 AND message_id IS NULL AND created_at > $3 ORDER BY created_at, id",
+        )
+        .bind(form.to_owned())
+        .bind(scope.project().to_string())
+        .bind(now.plus_ms(-HELD_MS).0)
+        .fetch_all(self.reader())
+        .await?;
+        rows.into_iter().map(|(own, name, media_type, size)| Ok(Attachment { id: id(&own)?, name, media_type, size })).collect()
+    }
+}
+
+impl Tx<'_> {
+    /// Stores a file of a message, or, without one, for the form whose key is `held_for`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_attachment(
+        &mut self,
+        project: ProjectId,
+        of: Option<(TicketId, MessageId)>,
+        held_for: Option<&str>,
+        new: &NewAttachment,
+        at: Timestamp,
+    ) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO attachments (id, project_id, ticket_id, message_id, held_for, name, media_type, size, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        )
+        .bind(new.file.id.to_string())
+        .bind(project.to_string())
+        .bind(of.map(|(ticket, _)| ticket.to_string()))
+        .bind(of.map(|(_, message)| message.to_string()))
+        .bind(held_for.map(ToOwned::to_owned))
+        .bind(new.file.name.clone())
+        .bind(new.file.media_type.clone())
+        .bind(new.file.size)
+        .bind(at.0)
+        .execute(self.conn())
+        .await?;
+        for (n, chunk) in new.bytes.chunks(CHUNK).enumerate() {
+            sqlx::query("INSERT INTO attachment_chunks (attachment_id, n, bytes) VALUES ($1, $2, $3)")
+                .bind(new.file.id.to_string())
+                .bind(i64::try_from(n).unwrap_or(i64::MAX))
+                .bind(chunk.to_vec())
+                .execute(self.conn())
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// The bytes of all files that are held for forms.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn held_bytes(&mut self) -> Result<i64> {
+        Ok(sqlx::query_scalar("SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM attachments WHERE message_id IS NULL")
+            .fetch_one(self.conn())
+            .await?)
+    }
+
+    /// Gives the files that are held for a form to its message.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn release_held_files(&mut self, ticket: &Ticket, message: MessageId, form: &str, now: Timestamp) -> Result<u64> {
+        // Only those that no purge can be about to remove.
+        let done = sqlx::query(
+            "UPDATE attachments SET ticket_id = $3, message_id = $4, held_for = NULL \
+             WHERE held_for = $1 AND project_id = $2 AND message_id IS NULL AND created_at > $5",
+        )
+        .bind(form.to_owned())
+        .bind(ticket.project.to_string())
+        .bind(ticket.id.to_string())
+        .bind(message.to_string())
+        .bind(now.plus_ms(-HELD_MS).0)
+        .execute(self.conn())
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Removes a file that waits for a form.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn drop_held_file(&mut self, scope: &Scope, file: AttachmentId) -> Result<()> {
+        sqlx::query(
+            "DELETE FROM attachment_chunks WHERE attachment_id = $1 \
+             AND attachment_id IN (SELECT id FROM attachments WHERE id = $1 AND project_id = $2 AND message_id IS NULL)",
+        )
+        .bind(file.to_string())
+        .bind(scope.project().to_string())
+        .execute(self.conn())
+        .await?;
+        sqlx::query("DELETE FROM attachments WHERE id = $1 AND project_id = $2 AND message_id IS NULL")
+            .bind(file.to_string())
+            .bind(scope.project().to_string())
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+
+    /// Removes up to `at_most` pieces of files whose form was never sent, and the files of which no piece is left. Gives how many rows.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn purge_attachments(&mut self, now: Timestamp, at_most: i64) -> Result<u64> {
+        let before = now.plus_ms(-HELD_MS - HELD_MARGIN_MS);
+        let statements = [
+            (
+                "DELETE FROM attachment_chunks WHERE (attachment_id, n) IN (SELECT c.attachment_id, c.n FROM attachments a \
+                 JOIN attachment_chunks c ON c.attachment_id = a.id WHERE a.message_id IS NULL AND a.created_at <= $1 LIMIT $2)",
+                before,
+            ),
+            (
+                "DELETE FROM attachments WHERE id IN (SELECT a.id FROM attachments a WHERE a.message_id IS NULL AND a.created_at <= $1 \
+                 AND NOT EXISTS (SELECT 1 FROM attachment_chunks c WHERE c.attachment_id = a.id) LIMIT $2) AND message_id IS NULL",
+                before,
+            ),
+        ];
+        self.purge_by(&statements, at_most).await
+    }
+}

@@ -1,0 +1,111 @@
+//! Messages of tickets: what the requester and the team wrote.
+
+use std::collections::HashMap;
+
+use domain::{
+    Timestamp,
+    accounts::Scope,
+    ids::{MessageId, StaffId, TicketId},
+    tickets::{Attachment, Author, Message, Ticket},
+};
+
+use crate::{Store, Tx, error::Result, id, optional_id, or_instead};
+
+impl Store {
+    /// The messages of a ticket with their files, oldest first; notes only with `notes`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn ticket_messages(&self, scope: &Scope, ticket: TicketId, notes: bool) -> Result<Vec<Message>> {
+        type MessageRow = (String, String, Option<String>, Option<String>, String, i64);
+        let rows: Vec<MessageRow> = sqlx::query_as(
+            "SELECT m.id, m.author, m.staff_id, s.name, m.body, m.created_at FROM ticket_messages m LEFT JOIN staff s ON s.id = m.staff_id \
+             WHERE m.ticket_id = $1 AND m.project_id = $2 AND ($3 = 1 OR m.author <> 'note') ORDER BY m.created_at, m.id",
+        )
+        .bind(ticket.to_string())
+        .bind(scope.project().to_string())
+        .bind(i64::from(notes))
+        .fetch_all(self.reader())
+        .await?;
+        let files: Vec<(String, String, String, String, i64)> = sqlx::query_as(
+            "SELECT message_id, id, name, media_type, size FROM attachments \
+             WHERE ticket_id = $1 AND project_id = $2 AND message_id IS NOT NULL ORDER BY created_at, id",
+        )
+        .bind(ticket.to_string())
+        .bind(scope.project().to_string())
+        .fetch_all(self.reader())
+        .await?;
+        let mut by_message: HashMap<String, Vec<Attachment>> = HashMap::new();
+        for (message, own, name, media_type, size) in files {
+            by_message.entry(message).or_default().push(Attachment { id: id(&own)?, name, media_type, size });
+        }
+        let read = |(own, author, staff, staff_name, body, at): MessageRow| {
+            Ok(Message {
+                id: id(&own)?,
+                author: or_instead("author of a message", Author::parse(&author), Author::Note),
+                staff: optional_id(staff.as_deref())?,
+                staff_name: staff_name.filter(|name| !name.is_empty()),
+                body,
+                created_at: Timestamp(at),
+                attachments: by_message.remove(&own).unwrap_or_default(),
+            })
+        };
+        rows.into_iter().map(read).collect()
+    }
+}
+
+impl Tx<'_> {
+    /// What was said in a ticket so far, oldest first, without notes and files.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn said_in_ticket(&mut self, ticket: &Ticket) -> Result<Vec<(MessageId, Author, String)>> {
+        let rows: Vec<(String, String, String)> = sqlx::query_as(
+            "SELECT id, author, body FROM ticket_messages WHERE ticket_id = $1 AND project_id = $2 AND author <> 'note' ORDER BY created_at, id",
+        )
+        .bind(ticket.id.to_string())
+        .bind(ticket.project.to_string())
+        .fetch_all(self.conn())
+        .await?;
+        rows.into_iter()
+            .map(|(own, author, body)| Ok((id(&own)?, or_instead("author of a message", Author::parse(&author), Author::Requester), body)))
+            .collect()
+    }
+
+    /// Adds a message to a ticket.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_ticket_message(
+        &mut self,
+        message: MessageId,
+        ticket: &Ticket,
+        author: Author,
+        staff: Option<StaffId>,
+        body: &str,
+        at: Timestamp,
+    ) -> Result<()> {
+        sqlx::query("INSERT INTO ticket_messages (id, project_id, ticket_id, author, staff_id, body, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)")
+            .bind(message.to_string())
+            .bind(ticket.project.to_string())
+            .bind(ticket.id.to_string())
+            .bind(author.as_str())
+            .bind(staff.map(|s| s.to_string()))
+            .bind(body.to_owned())
+            .bind(at.0)
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+
+    /// How many messages the requester of a ticket has written.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn requester_messages(&mut self, ticket: &Ticket) -> Result<i64> {
+        Ok(sqlx::query_scalar("SELECT COUNT(*) FROM ticket_messages WHERE ticket_id = $1 AND author = 'requester'")
+            .bind(ticket.id.to_string())
+            .fetch_one(self.conn())
+            .await?)
+    }
+}

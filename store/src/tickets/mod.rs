@@ -1,0 +1,311 @@
+//! Tickets, their messages and files.
+
+mod attachments;
+mod messages;
+
+use domain::{
+    Timestamp,
+    accounts::Scope,
+    feedback::{Feedback, Status},
+    ids::{EventId, FeedbackId, ProjectId, TicketId},
+    tickets::{Priority, State, Ticket},
+    webhooks::EventKind,
+};
+use sqlx::FromRow;
+
+pub use attachments::{CHUNK, NewAttachment};
+
+use crate::{
+    Store, Tx,
+    error::{Error, Result},
+    id, or_instead,
+};
+
+/// The columns of [`Row`].
+macro_rules! columns {
+    () => {
+        "id, project_id, number, feedback_id, subject, email, name, language, user_agent, priority, state, link_generation, first_response_at, \
+         resolved_at, created_at, updated_at"
+    };
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: String,
+    project_id: String,
+    number: i64,
+    feedback_id: String,
+    subject: String,
+    email: String,
+    name: Option<String>,
+    language: String,
+    user_agent: Option<String>,
+    priority: String,
+    state: String,
+    first_response_at: Option<i64>,
+    resolved_at: Option<i64>,
+    link_generation: i64,
+    created_at: i64,
+    updated_at: i64,
+}
+
+impl TryFrom<Row> for Ticket {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            id: id(&row.id)?,
+            project: id(&row.project_id)?,
+            number: row.number,
+            feedback: id(&row.feedback_id)?,
+            subject: row.subject,
+            email: row.email,
+            name: row.name,
+            language: row.language,
+            user_agent: row.user_agent,
+            priority: or_instead("priority", Priority::parse(&row.priority), Priority::Normal),
+            state: or_instead("state of a ticket", State::parse(&row.state), State::Open),
+            first_response_at: row.first_response_at.map(Timestamp),
+            resolved_at: row.resolved_at.map(Timestamp),
+            link_generation: row.link_generation,
+            created_at: Timestamp(row.created_at),
+            updated_at: Timestamp(row.updated_at),
+        })
+    }
+}
+
+impl Store {
+    /// A ticket of the scope's project.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn ticket(&self, scope: &Scope, ticket: TicketId) -> Result<Option<Ticket>> {
+        let row: Option<Row> = sqlx::query_as(concat!("SELECT ", columns!(), " FROM tickets WHERE id = $1 AND project_id = $2"))
+            .bind(ticket.to_string())
+            .bind(scope.project().to_string())
+            .fetch_optional(self.reader())
+            .await?;
+        row.map(Ticket::try_from).transpose()
+    }
+
+    /// The ticket behind feedback of the scope's project; imported feedback of that kind has none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn ticket_of(&self, scope: &Scope, feedback: FeedbackId) -> Result<Option<Ticket>> {
+        let row: Option<Row> = sqlx::query_as(concat!("SELECT ", columns!(), " FROM tickets WHERE feedback_id = $1 AND project_id = $2"))
+            .bind(feedback.to_string())
+            .bind(scope.project().to_string())
+            .fetch_optional(self.reader())
+            .await?;
+        row.map(Ticket::try_from).transpose()
+    }
+
+    /// How often the link of a ticket was renewed; `None` for one that is not there.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn link_generation(&self, ticket: TicketId) -> Result<Option<i64>> {
+        Ok(sqlx::query_scalar("SELECT link_generation FROM tickets WHERE id = $1")
+            .bind(ticket.to_string())
+            .fetch_optional(self.reader())
+            .await?)
+    }
+
+    /// How many tickets of the scope's project have a link that members of the team may have seen.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn shown_links(&self, scope: &Scope) -> Result<i64> {
+        Ok(sqlx::query_scalar("SELECT COUNT(*) FROM tickets WHERE project_id = $1 AND link_shown = 1")
+            .bind(scope.project().to_string())
+            .fetch_one(self.reader())
+            .await?)
+    }
+
+    /// Tickets from the newest back, of one state or any, after one (its time and id).
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn tickets_page(&self, scope: &Scope, state: Option<State>, after: Option<(i64, String)>, limit: i64) -> Result<Vec<Ticket>> {
+        let (at, id) = after.unwrap_or((i64::MAX, String::new()));
+        let rows: Vec<Row> = sqlx::query_as(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM tickets WHERE project_id = $1 AND ($2 = '' OR state = $2) AND (created_at < $3 OR (created_at = $3 AND id < $4)) \
+             ORDER BY created_at DESC, id DESC LIMIT $5"
+        ))
+        .bind(scope.project().to_string())
+        .bind(state.map_or("", State::as_str))
+        .bind(at)
+        .bind(id)
+        .bind(limit)
+        .fetch_all(self.reader())
+        .await?;
+        rows.into_iter().map(Ticket::try_from).collect()
+    }
+}
+
+impl Tx<'_> {
+    /// Adds a ticket; its feedback is there already.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_ticket(&mut self, ticket: &Ticket) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO tickets (id, project_id, number, feedback_id, subject, email, name, language, user_agent, priority, state, created_at, updated_at, link_shown) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0)",
+        )
+        .bind(ticket.id.to_string())
+        .bind(ticket.project.to_string())
+        .bind(ticket.number)
+        .bind(ticket.feedback.to_string())
+        .bind(ticket.subject.clone())
+        .bind(ticket.email.clone())
+        .bind(ticket.name.clone())
+        .bind(ticket.language.clone())
+        .bind(ticket.user_agent.clone())
+        .bind(ticket.priority.as_str())
+        .bind(ticket.state.as_str())
+        .bind(ticket.created_at.0)
+        .bind(ticket.updated_at.0)
+        .execute(self.conn())
+        .await?;
+        Ok(())
+    }
+
+    /// A ticket and its feedback as they are now, held against other transactions until this one ends; feedback first, as everybody takes them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn hold_ticket(&mut self, scope: &Scope, ticket: TicketId) -> Result<Option<(Ticket, Feedback)>> {
+        let feedback: Option<String> = sqlx::query_scalar("SELECT feedback_id FROM tickets WHERE id = $1 AND project_id = $2")
+            .bind(ticket.to_string())
+            .bind(scope.project().to_string())
+            .fetch_optional(self.conn())
+            .await?;
+        let Some(feedback) = feedback else { return Ok(None) };
+        let Some(held) = self.feedback_for_update(scope, id(&feedback)?).await? else { return Ok(None) };
+        let row: Row = sqlx::query_as(concat!("SELECT ", columns!(), " FROM tickets WHERE id = $1 AND project_id = $2"))
+            .bind(ticket.to_string())
+            .bind(scope.project().to_string())
+            .fetch_one(self.conn())
+            .await?;
+        Ok(Some((row.try_into()?, held)))
+    }
+
+    /// The ticket behind feedback that is held.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn ticket_behind(&mut self, feedback: &Feedback) -> Result<Option<Ticket>> {
+        let row: Option<Row> = sqlx::query_as(concat!("SELECT ", columns!(), " FROM tickets WHERE feedback_id = $1 AND project_id = $2"))
+            .bind(feedback.id.to_string())
+            .bind(feedback.project.to_string())
+            .fetch_optional(self.conn())
+            .await?;
+        row.map(Ticket::try_from).transpose()
+    }
+
+    /// Gives the link of a ticket that is held another generation; `shown`: a member of the team sees it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_link(&mut self, ticket: &Ticket, generation: i64, shown: bool) -> Result<()> {
+        sqlx::query("UPDATE tickets SET link_generation = $3, link_shown = $4 WHERE id = $1 AND project_id = $2")
+            .bind(ticket.id.to_string())
+            .bind(ticket.project.to_string())
+            .bind(generation)
+            .bind(i64::from(shown))
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+
+    /// Renews the links of a project that members of the team may have seen. Gives those tickets, as they are now.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn renew_shown_links(&mut self, project: ProjectId) -> Result<Vec<Ticket>> {
+        let rows: Vec<Row> = sqlx::query_as(concat!(
+            "UPDATE tickets SET link_generation = link_generation + 1, link_shown = 0 WHERE project_id = $1 AND link_shown = 1 RETURNING ",
+            columns!()
+        ))
+        .bind(project.to_string())
+        .fetch_all(self.conn())
+        .await?;
+        rows.into_iter().map(Ticket::try_from).collect()
+    }
+
+    /// Writes what can change of a ticket that is held.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn update_ticket(&mut self, ticket: &Ticket) -> Result<()> {
+        sqlx::query(
+            "UPDATE tickets SET priority = $3, state = $4, first_response_at = $5, resolved_at = $6, updated_at = $7 WHERE id = $1 AND project_id = $2",
+        )
+        .bind(ticket.id.to_string())
+        .bind(ticket.project.to_string())
+        .bind(ticket.priority.as_str())
+        .bind(ticket.state.as_str())
+        .bind(ticket.first_response_at.map(|t| t.0))
+        .bind(ticket.resolved_at.map(|t| t.0))
+        .bind(ticket.updated_at.0)
+        .execute(self.conn())
+        .await?;
+        Ok(())
+    }
+
+    /// Keeps the ticket of feedback in step with its status: resolved feedback has a closed ticket, and none other has (spam aside, which
+    /// says nothing about the conversation). Where that closes or opens it, webhooks are told under `event`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn ticket_follows(&mut self, feedback: &Feedback, event: EventId, at: Timestamp) -> Result<()> {
+        let sql = match feedback.status {
+            Status::Spam => return Ok(()),
+            Status::Resolved => {
+                concat!(
+                    "UPDATE tickets SET state = 'closed', resolved_at = $3, updated_at = $3 WHERE feedback_id = $1 AND project_id = $2 AND state <> 'closed' RETURNING ",
+                    columns!()
+                )
+            }
+            _ => {
+                // Whose turn it is is told by who spoke last.
+                concat!(
+                    "UPDATE tickets SET state = CASE WHEN 'staff' = (SELECT m.author FROM ticket_messages m WHERE m.ticket_id = tickets.id \
+                 AND m.author <> 'note' ORDER BY m.created_at DESC, m.id DESC LIMIT 1) THEN 'answered' ELSE 'open' END, \
+                 resolved_at = NULL, updated_at = $3 WHERE feedback_id = $1 AND project_id = $2 AND state = 'closed' RETURNING ",
+                    columns!()
+                )
+            }
+        };
+        let moved: Option<Row> = sqlx::query_as(sql)
+            .bind(feedback.id.to_string())
+            .bind(feedback.project.to_string())
+            .bind(at.0)
+            .fetch_optional(self.conn())
+            .await?;
+        let Some(moved) = moved else { return Ok(()) };
+        let ticket: Ticket = moved.try_into()?;
+        let kind = if ticket.state == State::Closed { EventKind::TicketClosed } else { EventKind::TicketReopened };
+        self.ticket_event(event, kind, &ticket, None, at).await
+    }
+
+    /// Adds what the requester said to the text that is searched.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn extend_feedback_text(&mut self, held: &mut Feedback, more: &str) -> Result<()> {
+        held.text.push_str("\n\n");
+        held.text.push_str(more);
+        sqlx::query("UPDATE feedback SET text = $3 WHERE id = $1 AND project_id = $2")
+            .bind(held.id.to_string())
+            .bind(held.project.to_string())
+            .bind(held.text.clone())
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+}
