@@ -1,125 +1,9 @@
 //! Which column of a file becomes what.
 
-use std::collections::HashMap;
-
 use serde::{Deserialize, Serialize};
 
-use super::{DateOrder, Encoding, Order, is_nothing, usual_scale, words};
+use super::{DateOrder, Encoding, MAX_HEADER_ROWS, Order, Target, columns, is_nothing, target::normal, usual_scale};
 use crate::{Error, FieldErrors, Zone, feedback};
-
-words! {
-    /// What a column can become.
-    Target {
-        /// What was said. The one that every import needs.
-        Text = "text" / "Text",
-        /// One or several tags.
-        Tag = "tag" / "Tags",
-        /// A score.
-        Score = "score" / "Score",
-        /// The top of the score's scale.
-        ScoreMax = "score_max" / "Score out of",
-        /// When it was said.
-        CreatedAt = "created_at" / "Date",
-        /// The person's id in the system the file comes from.
-        ContactId = "contact_id" / "Person: id",
-        /// The person's e-mail address.
-        ContactEmail = "contact_email" / "Person: e-mail",
-        /// The person's name.
-        ContactName = "contact_name" / "Person: name",
-        /// The page it was said on.
-        PageUrl = "page_url" / "Page address",
-        /// The release it was said about.
-        Release = "release" / "Release",
-        /// The environment it was said in.
-        Environment = "environment" / "Environment",
-        /// The language it was said in.
-        Language = "language" / "Language",
-        /// What kind of feedback it is.
-        Kind = "kind" / "Kind",
-        /// How far triage has come.
-        Status = "status" / "Status",
-        /// The row's own id, by which it is known when the file is imported again.
-        ExternalId = "external_id" / "Row id",
-    }
-}
-
-impl Target {
-    /// Column names that mean this, in normal form (see [`normal`]), the likeliest first.
-    fn names(self) -> &'static [&'static str] {
-        match self {
-            Self::Text => &[
-                "text",
-                "message",
-                "comment",
-                "body",
-                "feedback",
-                "content",
-                "description",
-                "review",
-                "answer",
-                "verbatim",
-                "query",
-                "question",
-                "nachricht",
-                "kommentar",
-                "texte",
-            ],
-            Self::Tag => {
-                &["tag", "tags", "category", "categories", "label", "labels", "topic", "intent", "type", "kategorie", "schlagwort"]
-            }
-            Self::Score => &["score", "rating", "stars", "nps", "csat", "ces", "grade", "bewertung", "note"],
-            Self::ScoreMax => &["scoremax", "maxscore", "outof", "scale"],
-            Self::CreatedAt => &["createdat", "created", "date", "time", "timestamp", "submittedat", "submitted", "datum"],
-            Self::ContactId => &["contactid", "userid", "customerid", "accountid", "clientid"],
-            Self::ContactEmail => &["contactemail", "email", "emailaddress", "useremail", "customeremail", "mail"],
-            Self::ContactName => &[
-                "contactname",
-                "name",
-                "username",
-                "customername",
-                "fullname",
-                "author",
-                "reviewer",
-                "customer",
-                "user",
-                "client",
-                "kunde",
-                "person",
-                "requester",
-                "respondent",
-            ],
-            Self::PageUrl => &["pageurl", "url", "page", "link"],
-            Self::Release => &["release", "version", "appversion"],
-            Self::Environment => &["environment", "env", "stage"],
-            Self::Language => &["language", "lang", "locale", "sprache"],
-            Self::Kind => &["kind"],
-            Self::Status => &["status", "state"],
-            Self::ExternalId => &["externalid", "id", "rowid", "responseid", "respondentid", "feedbackid", "ticketid", "uuid"],
-        }
-    }
-}
-
-/// A name without case, spaces and punctuation: `E-Mail address` is `emailaddress`.
-fn normal(name: &str) -> String {
-    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-}
-
-/// The names of a header's columns as a person picks them: trimmed, unnamed ones numbered, repeated ones told apart.
-#[must_use]
-pub fn columns(header: &[String]) -> Vec<String> {
-    let mut seen = HashMap::<String, usize>::new();
-    let named = |(n, name): (usize, &String)| {
-        let name = name.trim();
-        let name = if name.is_empty() { format!("column {}", n + 1) } else { name.to_owned() };
-        let times = seen.entry(name.clone()).or_default();
-        *times += 1;
-        if *times == 1 { name } else { format!("{name} ({times})") }
-    };
-    header.iter().enumerate().map(named).collect()
-}
-
-/// Most lines that may name the columns of a file.
-pub const MAX_HEADER_ROWS: usize = 3;
 
 /// How a file is read and which column becomes what, and what every row gets besides.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -374,38 +258,6 @@ fn mostly(cells: Vec<&str>, is_such: impl Fn(&str) -> bool) -> bool {
     !values.is_empty() && values.iter().filter(|v| is_such(v)).count() * 2 > values.len()
 }
 
-/// What survey tools write under the names of their columns, in lower case.
-const SUBTITLES: &[&str] = &["response", "open-ended response", "other (please specify)"];
-
-/// How many of a file's first rows name its columns: survey tools write the questions into one line and what is asked of each into the next,
-/// and then perhaps their own ids.
-#[must_use]
-pub fn header_rows(first: &[Vec<String>]) -> usize {
-    let Some(header) = first.first() else { return 1 };
-    let cell = |row: &[String], i: usize| row.get(i).map(|c| c.trim().to_lowercase()).unwrap_or_default();
-    let is_ids = |row: &Vec<String>| row.len() > 1 && row.iter().all(|c| c.trim_start().starts_with("{\"ImportId\""));
-    if let Some(n) = first.iter().take(MAX_HEADER_ROWS).position(is_ids).filter(|n| *n > 0) {
-        return n + 1;
-    }
-    let Some(second) = first.get(1) else { return 1 };
-    let used = (0..header.len()).filter(|i| !cell(second, *i).is_empty()).collect::<Vec<_>>();
-    // Under each blank name stands one; with no blank names, only what survey tools write counts.
-    let blank = (0..header.len()).filter(|i| cell(header, *i).is_empty()).collect::<Vec<_>>();
-    let fills = !blank.is_empty() && blank.iter().all(|i| used.contains(i));
-    let known = |i: &usize| SUBTITLES.contains(&cell(second, *i).as_str());
-    let is_second = if blank.is_empty() { !used.is_empty() && used.iter().all(known) } else { fills && used.iter().any(known) };
-    // Ids and dates have nothing under their names.
-    if is_second && used.len() < header.len() { 2 } else { 1 }
-}
-
-/// The names of columns out of the rows that name them: the first row's, and where that has none the next one's.
-#[must_use]
-pub fn header(rows: &[Vec<String>]) -> Vec<String> {
-    let width = rows.first().map_or(0, Vec::len);
-    let name = |i: usize| rows.iter().filter_map(|row| row.get(i)).map(|c| c.trim()).find(|c| !c.is_empty()).unwrap_or_default();
-    (0..width).map(|i| name(i).to_owned()).collect()
-}
-
 /// Whether the value itself may stand where a column's name is expected: `score_max=5`, `kind=ticket`, `status=triaged`.
 fn is_fixed(target: Target, value: &str) -> bool {
     match target {
@@ -470,6 +322,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::imports::header_rows;
 
     fn header(names: &[&str]) -> Vec<String> {
         names.iter().map(|n| (*n).to_owned()).collect()
@@ -527,29 +380,6 @@ mod tests {
     }
 
     #[test]
-    fn c29_a_second_line_of_names_is_recognised() {
-        let first = [
-            header(&["Respondent ID", "How was it?", ""]),
-            header(&["", "Response", "Other (please specify)"]),
-            header(&["1", "Fine", "more"]),
-        ];
-        assert_eq!(header_rows(&first), 2);
-        assert_eq!(super::header(&first[..2]), ["Respondent ID", "How was it?", "Other (please specify)"]);
-        let ids = [header(&["a", "b"]), header(&["What?", "When?"]), header(&["{\"ImportId\":\"x\"}", "{\"ImportId\":\"y\"}"])];
-        assert_eq!(header_rows(&ids), 3);
-        for rows in [
-            &[header(&["text", "score"]), header(&["Response", "4"])][..],
-            &[header(&["text", ""]), header(&["Fine", "note"])],
-            &[header(&["text", "tag", "score"]), header(&["Great product", "", ""])],
-            &[header(&["text"]), header(&["Comment"])],
-            &[header(&["text"])],
-            &[],
-        ] {
-            assert_eq!(header_rows(rows), 1, "{rows:?}");
-        }
-    }
-
-    #[test]
     fn columns_keep_their_place_when_their_names_change() {
         let mapping = Mapping::parse("text=GrÃ¶ÃŸe,score=n").unwrap();
         let renamed = mapping.renamed(&header(&["n", "GrÃ¶ÃŸe"]), &header(&["n", "Größe"]));
@@ -571,11 +401,6 @@ mod tests {
     }
 
     #[test]
-    fn columns_have_names_that_can_be_told_apart() {
-        assert_eq!(columns(&header(&["a", " a ", "", "b"])), header(&["a", "a (2)", "column 3", "b"]));
-    }
-
-    #[test]
     fn a_plan_needs_the_text_and_columns_that_exist() {
         let head = header(&["Text", "n"]);
         assert!(Mapping::parse("text=text,score=n,score_max=5,kind=ticket").unwrap().plan(&head, &crate::zone::UTC).is_ok());
@@ -590,17 +415,8 @@ mod tests {
         #[test]
         fn no_input_panics(text in ".*", names in prop::collection::vec(".*", 0..6)) {
             drop(Mapping::guess(&names, std::slice::from_ref(&names)).plan(&names, &crate::zone::UTC));
-            drop((header_rows(&[names.clone(), names.clone()]), super::header(std::slice::from_ref(&names))));
+            drop((header_rows(&[names.clone(), names.clone()]), super::super::header(std::slice::from_ref(&names))));
             drop(Mapping::parse(&text).map(|m| m.plan(&names, &crate::zone::UTC)));
-        }
-
-        #[test]
-        fn columns_are_unique_unless_named_to_collide(names in prop::collection::vec("[a-c]{0,1}", 0..8)) {
-            let mut out = columns(&names);
-            prop_assert_eq!(out.len(), names.len());
-            out.sort();
-            out.dedup();
-            prop_assert_eq!(out.len(), names.len());
         }
     }
 }

@@ -3,16 +3,20 @@
 
 mod dates;
 mod encoding;
+mod header;
 mod mapping;
 mod problem;
 mod row;
+mod target;
 mod values;
 
 pub use dates::{DateOrder, Order, Unread, read as read_date};
 pub use encoding::{Encoding, UNREADABLE};
-pub use mapping::{MAX_HEADER_ROWS, Mapping, Plan, Target, columns, header, header_rows};
+pub use header::{MAX_HEADER_ROWS, columns, header, header_rows};
+pub use mapping::{Mapping, Plan};
 pub use problem::{Example, Fault, Group, Groups, Problem};
 pub use row::{MAX_TEXT, NewContact, NewFeedback, NewRow};
+pub use target::Target;
 pub use values::{Score, address, is_nothing, score, usual_scale};
 
 use crate::words::words;
