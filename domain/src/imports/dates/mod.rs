@@ -5,12 +5,11 @@
 
 mod parser;
 
-use serde::{Deserialize, Serialize};
 use time::PrimitiveDateTime;
 
 use self::parser::{Days, Parsed, calendar, parse};
 use super::values::is_nothing;
-use crate::{Timestamp, Zone, feedback::words};
+use crate::{Timestamp, Zone, words::words};
 
 words! {
     /// Which number comes first where a date is written in numbers alone with the year last.

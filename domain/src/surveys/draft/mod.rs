@@ -3,13 +3,13 @@
 //! Ids of questions and choices come from one counter per survey that never goes back, so that an answer given to an old version
 //! can never be taken for an answer to something newer.
 
-use std::collections::HashMap;
+mod edits;
+mod form;
 
-use super::{
-    Choice, Launch, MAX_QUESTIONS, Question, QuestionKind, QuestionType, SurveyBody,
-    question::{MAX_CHOICES, limit},
-};
-use crate::{Error, FieldErrors, language::is_language_tag};
+use super::{Launch, MAX_QUESTIONS, QuestionType, SurveyBody, question::limit};
+use crate::{FieldErrors, language::is_language_tag};
+
+pub use edits::{Action, Edit, To};
 
 /// Most characters of a survey's heading, and of its name.
 pub const MAX_TITLE: usize = 120;
@@ -23,112 +23,6 @@ pub const MAX_BUTTON: usize = 40;
 pub const MAX_EVENT: usize = 100;
 /// Longest delay before a survey shows itself, in seconds.
 pub const MAX_DELAY: u32 = 3600;
-
-/// Where something moves to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum To {
-    /// One place up.
-    Up,
-    /// One place down.
-    Down,
-    /// To this index, counted without itself.
-    Index(usize),
-}
-
-/// One operation on a draft. Questions and choices are named by id.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Edit {
-    /// A new question at an index.
-    Add {
-        /// Its type.
-        kind: QuestionType,
-        /// The index it will have; past the end means at the end.
-        at: usize,
-    },
-    /// Takes a question away.
-    Delete(String),
-    /// A copy of a question right below it.
-    Duplicate(String),
-    /// Another place for a question.
-    Move(String, To),
-    /// One more choice.
-    AddChoice(String),
-    /// Takes a choice away.
-    DeleteChoice(String, String),
-    /// Another place for a choice.
-    MoveChoice(String, String, To),
-}
-
-/// What a button of the editor asks for; all of them save the form first.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Only save.
-    Save,
-    /// Save because the person paused typing.
-    Autosave,
-    /// Save although somebody saved another state meanwhile; the revision that the person was shown.
-    Overwrite(i64),
-    /// Save and apply.
-    Edit(Edit),
-    /// Save and bring a deleted question back.
-    Restore(String),
-    /// Save, then go one step back.
-    Undo,
-    /// One step forward again.
-    Redo,
-    /// Save and publish.
-    Publish,
-}
-
-impl Action {
-    /// Reads the value of a button: `save`, `add:nps:3`, `move:q2:up`, `delete:q4`, `choice-add:q2`, `undo`, …
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let parts: Vec<&str> = text.split(':').collect();
-        let own = |s: &&str| (*s).to_owned();
-        Some(match parts.as_slice() {
-            // A form sent by the Enter key names no button.
-            [""] | ["save"] => Self::Save,
-            ["autosave"] => Self::Autosave,
-            ["overwrite", revision] => Self::Overwrite(revision.parse().ok()?),
-            ["undo"] => Self::Undo,
-            ["redo"] => Self::Redo,
-            ["publish"] => Self::Publish,
-            ["add", kind, at] => Self::Edit(Edit::Add { kind: QuestionType::parse(kind)?, at: at.parse().ok()? }),
-            ["restore", q] => Self::Restore(own(q)),
-            ["delete", q] => Self::Edit(Edit::Delete(own(q))),
-            ["duplicate", q] => Self::Edit(Edit::Duplicate(own(q))),
-            ["move", q, to] => Self::Edit(Edit::Move(own(q), To::parse(to)?)),
-            ["choice-add", q] => Self::Edit(Edit::AddChoice(own(q))),
-            ["choice-delete", q, c] => Self::Edit(Edit::DeleteChoice(own(q), own(c))),
-            ["choice-move", q, c, to] => Self::Edit(Edit::MoveChoice(own(q), own(c), To::parse(to)?)),
-            _ => return None,
-        })
-    }
-}
-
-impl To {
-    fn parse(text: &str) -> Option<Self> {
-        match text {
-            "up" => Some(Self::Up),
-            "down" => Some(Self::Down),
-            index => index.parse().ok().map(Self::Index),
-        }
-    }
-
-    fn apply<T>(self, list: &mut Vec<T>, from: usize) {
-        if from >= list.len() {
-            return;
-        }
-        let to = match self {
-            Self::Up => from.saturating_sub(1),
-            Self::Down => from + 1,
-            Self::Index(index) => index,
-        };
-        let item = list.remove(from);
-        list.insert(to.min(list.len()), item);
-    }
-}
 
 /// The number in an id: `q12` has 12.
 fn number(id: &str) -> u32 {
@@ -162,150 +56,6 @@ impl SurveyBody {
                 .collect()
         }
         shape(self) == shape(other)
-    }
-
-    fn at(&self, id: &str) -> Result<usize, Error> {
-        self.questions
-            .iter()
-            .position(|q| q.id == id)
-            .ok_or_else(|| Error::field("questions", "gone", "This question is not in the draft any more: somebody deleted it meanwhile."))
-    }
-
-    /// Applies an operation. `used` is the highest number that an id of this survey ever had; it grows with each new id. Gives the
-    /// element of the form that should have the focus now.
-    ///
-    /// # Errors
-    /// When the question is not there, or there would be too many. Nothing is changed then.
-    pub fn apply(&mut self, edit: &Edit, used: &mut u32) -> Result<String, Error> {
-        *used = (*used).max(self.highest_number());
-        let fresh = |used: &mut u32| {
-            *used += 1;
-            *used
-        };
-        let room = |body: &Self| {
-            if body.questions.len() >= MAX_QUESTIONS {
-                return Err(Error::field("add-question", "too_many", format!("A survey takes {MAX_QUESTIONS} questions at most.")));
-            }
-            Ok(())
-        };
-        match edit {
-            Edit::Add { kind, at } => {
-                room(self)?;
-                let mut kind = QuestionKind::new(*kind);
-                let id = format!("q{}", fresh(used));
-                for choice in kind.choices_mut().into_iter().flatten() {
-                    choice.id = format!("c{}", fresh(used));
-                }
-                let question = Question { id: id.clone(), title: String::new(), hint: String::new(), required: false, kind };
-                self.questions.insert((*at).min(self.questions.len()), question);
-                Ok(format!("{id}-title"))
-            }
-            Edit::Delete(id) => {
-                let at = self.at(id)?;
-                self.questions.remove(at);
-                let next = self.questions.get(at).or_else(|| self.questions.last());
-                Ok(next.map_or_else(|| "add-question".to_owned(), |q| q.id.clone()))
-            }
-            Edit::Duplicate(id) => {
-                let at = self.at(id)?;
-                room(self)?;
-                let mut copy = self.questions[at].clone();
-                copy.id = format!("q{}", fresh(used));
-                let focus = format!("{}-title", copy.id);
-                self.questions.insert(at + 1, copy);
-                Ok(focus)
-            }
-            Edit::Move(id, to) => {
-                let at = self.at(id)?;
-                to.apply(&mut self.questions, at);
-                Ok(id.clone())
-            }
-            Edit::AddChoice(id) => {
-                let at = self.at(id)?;
-                let field = format!("{id}-choices");
-                let choices = self.choices_of(at)?;
-                if choices.len() >= MAX_CHOICES {
-                    return Err(Error::field(&field, "too_many", format!("A question takes {MAX_CHOICES} choices at most.")));
-                }
-                let choice = format!("c{}", fresh(used));
-                let focus = format!("{id}-{choice}");
-                choices.push(Choice { id: choice, label: String::new() });
-                Ok(focus)
-            }
-            Edit::DeleteChoice(id, choice) => {
-                let at = self.at(id)?;
-                self.choices_of(at)?.retain(|c| c.id != *choice);
-                Ok(format!("{id}-choices"))
-            }
-            Edit::MoveChoice(id, choice, to) => {
-                let at = self.at(id)?;
-                let choices = self.choices_of(at)?;
-                if let Some(from) = choices.iter().position(|c| c.id == *choice) {
-                    to.apply(choices, from);
-                }
-                Ok(format!("{id}-{choice}"))
-            }
-        }
-    }
-
-    fn choices_of(&mut self, at: usize) -> Result<&mut Vec<Choice>, Error> {
-        self.questions[at]
-            .kind
-            .choices_mut()
-            .ok_or_else(|| Error::field("questions", "gone", "This question has no choices any more: somebody changed it meanwhile."))
-    }
-
-    /// Reads the editor's whole form. `question` names the questions in order; the fields of each begin with its id, as in `q3-title`;
-    /// `q3-choice` names its choices in order and `q3-c7` is a choice's label. Nothing is shortened or dropped, so that nothing typed
-    /// is lost; [`SurveyBody::check`] says later what is too long. `base` gives what the form does not say, and ids above `used` are ignored: they were
-    /// never given out.
-    #[must_use]
-    pub fn read_form(pairs: &[(String, String)], base: &Self, used: u32) -> Self {
-        let mut fields: HashMap<&str, Vec<&str>> = HashMap::new();
-        for (name, value) in pairs {
-            fields.entry(name).or_default().push(value);
-        }
-        let text =
-            |name: &str, before: &str| fields.get(name).and_then(|v| v.first()).map_or_else(|| before.to_owned(), |v| (*v).to_owned());
-        let used = used.max(base.highest_number());
-        let known = |prefix: char, id: &str| is_id(prefix, id) && number(id) <= used;
-        let mut questions: Vec<Question> = Vec::new();
-        for id in fields.get("question").into_iter().flatten().copied() {
-            if !known('q', id) || questions.iter().any(|q| q.id == id) {
-                continue;
-            }
-            let field = |setting: &str| fields.get(format!("{id}-{setting}").as_str()).and_then(|v| v.first()).map(|v| (*v).to_owned());
-            let before = base.questions.iter().find(|q| q.id == id);
-            let mut choices: Vec<Choice> = Vec::new();
-            for choice in fields.get(format!("{id}-choice").as_str()).into_iter().flatten().copied() {
-                if known('c', choice) && !choices.iter().any(|c| c.id == choice) {
-                    choices.push(Choice { id: choice.to_owned(), label: field(choice).unwrap_or_default() });
-                }
-            }
-            let sent = field("type").and_then(|word| QuestionType::parse(&word));
-            // Answers to earlier versions must keep their meaning.
-            let question_type = match before.map(|q| q.kind.question_type()) {
-                Some(current) => sent.filter(|new| current.interchangeable().contains(new)).or(Some(current)),
-                None => sent,
-            };
-            let Some(question_type) = question_type else { continue };
-            let kind = QuestionKind::read(question_type, &field, choices);
-            questions.push(Question {
-                id: id.to_owned(),
-                title: field("title").unwrap_or_default(),
-                hint: field("hint").unwrap_or_default(),
-                required: kind.takes_answer() && field("required").is_some(),
-                kind,
-            });
-        }
-        Self {
-            title: text("title", &base.title),
-            intro: text("intro", &base.intro),
-            questions,
-            thanks: text("thanks", &base.thanks),
-            language: text("language", &base.language).trim().to_owned(),
-            launch: read_launch(&text, &base.launch),
-        }
     }
 
     /// What stops publication, at the ids of the form's fields.
@@ -360,19 +110,6 @@ impl SurveyBody {
     }
 }
 
-fn read_launch(text: &dyn Fn(&str, &str) -> String, before: &Launch) -> Launch {
-    let label = if let Launch::Button { label } = before { label.as_str() } else { "" };
-    let seconds = if let Launch::Delay { seconds } = before { *seconds } else { 10 };
-    let name = if let Launch::Event { name } = before { name.as_str() } else { "" };
-    match text("launch", "").as_str() {
-        "button" => Launch::Button { label: text("launch-label", label) },
-        "delay" => Launch::Delay { seconds: text("launch-seconds", "").trim().parse().unwrap_or(seconds) },
-        "event" => Launch::Event { name: text("launch-event", name).trim().to_owned() },
-        "code" => Launch::Code,
-        _ => before.clone(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -380,7 +117,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::surveys::templates;
+    use crate::surveys::{Choice, QuestionKind, templates};
 
     fn kind() -> impl Strategy<Value = QuestionType> {
         prop::sample::select(QuestionType::ALL)

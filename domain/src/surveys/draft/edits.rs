@@ -1,0 +1,205 @@
+//! Edits: the operations of the editor's buttons.
+
+use crate::{
+    Error,
+    surveys::{Choice, MAX_QUESTIONS, Question, QuestionKind, QuestionType, SurveyBody, question::MAX_CHOICES},
+};
+
+/// Where something moves to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum To {
+    /// One place up.
+    Up,
+    /// One place down.
+    Down,
+    /// To this index, counted without itself.
+    Index(usize),
+}
+
+/// One operation on a draft. Questions and choices are named by id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edit {
+    /// A new question at an index.
+    Add {
+        /// Its type.
+        kind: QuestionType,
+        /// The index it will have; past the end means at the end.
+        at: usize,
+    },
+    /// Takes a question away.
+    Delete(String),
+    /// A copy of a question right below it.
+    Duplicate(String),
+    /// Another place for a question.
+    Move(String, To),
+    /// One more choice.
+    AddChoice(String),
+    /// Takes a choice away.
+    DeleteChoice(String, String),
+    /// Another place for a choice.
+    MoveChoice(String, String, To),
+}
+
+/// What a button of the editor asks for; all of them save the form first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Only save.
+    Save,
+    /// Save because the person paused typing.
+    Autosave,
+    /// Save although somebody saved another state meanwhile; the revision that the person was shown.
+    Overwrite(i64),
+    /// Save and apply.
+    Edit(Edit),
+    /// Save and bring a deleted question back.
+    Restore(String),
+    /// Save, then go one step back.
+    Undo,
+    /// One step forward again.
+    Redo,
+    /// Save and publish.
+    Publish,
+}
+
+impl Action {
+    /// Reads the value of a button: `save`, `add:nps:3`, `move:q2:up`, `delete:q4`, `choice-add:q2`, `undo`, …
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let parts: Vec<&str> = text.split(':').collect();
+        let own = |s: &&str| (*s).to_owned();
+        Some(match parts.as_slice() {
+            // A form sent by the Enter key names no button.
+            [""] | ["save"] => Self::Save,
+            ["autosave"] => Self::Autosave,
+            ["overwrite", revision] => Self::Overwrite(revision.parse().ok()?),
+            ["undo"] => Self::Undo,
+            ["redo"] => Self::Redo,
+            ["publish"] => Self::Publish,
+            ["add", kind, at] => Self::Edit(Edit::Add { kind: QuestionType::parse(kind)?, at: at.parse().ok()? }),
+            ["restore", q] => Self::Restore(own(q)),
+            ["delete", q] => Self::Edit(Edit::Delete(own(q))),
+            ["duplicate", q] => Self::Edit(Edit::Duplicate(own(q))),
+            ["move", q, to] => Self::Edit(Edit::Move(own(q), To::parse(to)?)),
+            ["choice-add", q] => Self::Edit(Edit::AddChoice(own(q))),
+            ["choice-delete", q, c] => Self::Edit(Edit::DeleteChoice(own(q), own(c))),
+            ["choice-move", q, c, to] => Self::Edit(Edit::MoveChoice(own(q), own(c), To::parse(to)?)),
+            _ => return None,
+        })
+    }
+}
+
+impl To {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "up" => Some(Self::Up),
+            "down" => Some(Self::Down),
+            index => index.parse().ok().map(Self::Index),
+        }
+    }
+
+    fn apply<T>(self, list: &mut Vec<T>, from: usize) {
+        if from >= list.len() {
+            return;
+        }
+        let to = match self {
+            Self::Up => from.saturating_sub(1),
+            Self::Down => from + 1,
+            Self::Index(index) => index,
+        };
+        let item = list.remove(from);
+        list.insert(to.min(list.len()), item);
+    }
+}
+
+impl SurveyBody {
+    fn at(&self, id: &str) -> Result<usize, Error> {
+        self.questions
+            .iter()
+            .position(|q| q.id == id)
+            .ok_or_else(|| Error::field("questions", "gone", "This question is not in the draft any more: somebody deleted it meanwhile."))
+    }
+
+    /// Applies an operation. `used` is the highest number that an id of this survey ever had; it grows with each new id. Gives the
+    /// element of the form that should have the focus now.
+    ///
+    /// # Errors
+    /// When the question is not there, or there would be too many. Nothing is changed then.
+    pub fn apply(&mut self, edit: &Edit, used: &mut u32) -> Result<String, Error> {
+        *used = (*used).max(self.highest_number());
+        let fresh = |used: &mut u32| {
+            *used += 1;
+            *used
+        };
+        let room = |body: &Self| {
+            if body.questions.len() >= MAX_QUESTIONS {
+                return Err(Error::field("add-question", "too_many", format!("A survey takes {MAX_QUESTIONS} questions at most.")));
+            }
+            Ok(())
+        };
+        match edit {
+            Edit::Add { kind, at } => {
+                room(self)?;
+                let mut kind = QuestionKind::new(*kind);
+                let id = format!("q{}", fresh(used));
+                for choice in kind.choices_mut().into_iter().flatten() {
+                    choice.id = format!("c{}", fresh(used));
+                }
+                let question = Question { id: id.clone(), title: String::new(), hint: String::new(), required: false, kind };
+                self.questions.insert((*at).min(self.questions.len()), question);
+                Ok(format!("{id}-title"))
+            }
+            Edit::Delete(id) => {
+                let at = self.at(id)?;
+                self.questions.remove(at);
+                let next = self.questions.get(at).or_else(|| self.questions.last());
+                Ok(next.map_or_else(|| "add-question".to_owned(), |q| q.id.clone()))
+            }
+            Edit::Duplicate(id) => {
+                let at = self.at(id)?;
+                room(self)?;
+                let mut copy = self.questions[at].clone();
+                copy.id = format!("q{}", fresh(used));
+                let focus = format!("{}-title", copy.id);
+                self.questions.insert(at + 1, copy);
+                Ok(focus)
+            }
+            Edit::Move(id, to) => {
+                let at = self.at(id)?;
+                to.apply(&mut self.questions, at);
+                Ok(id.clone())
+            }
+            Edit::AddChoice(id) => {
+                let at = self.at(id)?;
+                let field = format!("{id}-choices");
+                let choices = self.choices_of(at)?;
+                if choices.len() >= MAX_CHOICES {
+                    return Err(Error::field(&field, "too_many", format!("A question takes {MAX_CHOICES} choices at most.")));
+                }
+                let choice = format!("c{}", fresh(used));
+                let focus = format!("{id}-{choice}");
+                choices.push(Choice { id: choice, label: String::new() });
+                Ok(focus)
+            }
+            Edit::DeleteChoice(id, choice) => {
+                let at = self.at(id)?;
+                self.choices_of(at)?.retain(|c| c.id != *choice);
+                Ok(format!("{id}-choices"))
+            }
+            Edit::MoveChoice(id, choice, to) => {
+                let at = self.at(id)?;
+                let choices = self.choices_of(at)?;
+                if let Some(from) = choices.iter().position(|c| c.id == *choice) {
+                    to.apply(choices, from);
+                }
+                Ok(format!("{id}-{choice}"))
+            }
+        }
+    }
+
+    fn choices_of(&mut self, at: usize) -> Result<&mut Vec<Choice>, Error> {
+        self.questions[at]
+            .kind
+            .choices_mut()
+            .ok_or_else(|| Error::field("questions", "gone", "This question has no choices any more: somebody changed it meanwhile."))
+    }
+}

@@ -1,0 +1,74 @@
+//! The editor's form, read as a whole.
+
+use std::collections::HashMap;
+
+use super::{is_id, number};
+use crate::surveys::{Choice, Launch, Question, QuestionKind, QuestionType, SurveyBody};
+
+impl SurveyBody {
+    /// Reads the editor's whole form. `question` names the questions in order; the fields of each begin with its id, as in `q3-title`;
+    /// `q3-choice` names its choices in order and `q3-c7` is a choice's label. Nothing is shortened or dropped, so that nothing typed
+    /// is lost; [`SurveyBody::check`] says later what is too long. `base` gives what the form does not say, and ids above `used` are ignored: they were
+    /// never given out.
+    #[must_use]
+    pub fn read_form(pairs: &[(String, String)], base: &Self, used: u32) -> Self {
+        let mut fields: HashMap<&str, Vec<&str>> = HashMap::new();
+        for (name, value) in pairs {
+            fields.entry(name).or_default().push(value);
+        }
+        let text =
+            |name: &str, before: &str| fields.get(name).and_then(|v| v.first()).map_or_else(|| before.to_owned(), |v| (*v).to_owned());
+        let used = used.max(base.highest_number());
+        let known = |prefix: char, id: &str| is_id(prefix, id) && number(id) <= used;
+        let mut questions: Vec<Question> = Vec::new();
+        for id in fields.get("question").into_iter().flatten().copied() {
+            if !known('q', id) || questions.iter().any(|q| q.id == id) {
+                continue;
+            }
+            let field = |setting: &str| fields.get(format!("{id}-{setting}").as_str()).and_then(|v| v.first()).map(|v| (*v).to_owned());
+            let before = base.questions.iter().find(|q| q.id == id);
+            let mut choices: Vec<Choice> = Vec::new();
+            for choice in fields.get(format!("{id}-choice").as_str()).into_iter().flatten().copied() {
+                if known('c', choice) && !choices.iter().any(|c| c.id == choice) {
+                    choices.push(Choice { id: choice.to_owned(), label: field(choice).unwrap_or_default() });
+                }
+            }
+            let sent = field("type").and_then(|word| QuestionType::parse(&word));
+            // Answers to earlier versions must keep their meaning.
+            let question_type = match before.map(|q| q.kind.question_type()) {
+                Some(current) => sent.filter(|new| current.interchangeable().contains(new)).or(Some(current)),
+                None => sent,
+            };
+            let Some(question_type) = question_type else { continue };
+            let kind = QuestionKind::read(question_type, &field, choices);
+            questions.push(Question {
+                id: id.to_owned(),
+                title: field("title").unwrap_or_default(),
+                hint: field("hint").unwrap_or_default(),
+                required: kind.takes_answer() && field("required").is_some(),
+                kind,
+            });
+        }
+        Self {
+            title: text("title", &base.title),
+            intro: text("intro", &base.intro),
+            questions,
+            thanks: text("thanks", &base.thanks),
+            language: text("language", &base.language).trim().to_owned(),
+            launch: read_launch(&text, &base.launch),
+        }
+    }
+}
+
+fn read_launch(text: &dyn Fn(&str, &str) -> String, before: &Launch) -> Launch {
+    let label = if let Launch::Button { label } = before { label.as_str() } else { "" };
+    let seconds = if let Launch::Delay { seconds } = before { *seconds } else { 10 };
+    let name = if let Launch::Event { name } = before { name.as_str() } else { "" };
+    match text("launch", "").as_str() {
+        "button" => Launch::Button { label: text("launch-label", label) },
+        "delay" => Launch::Delay { seconds: text("launch-seconds", "").trim().parse().unwrap_or(seconds) },
+        "event" => Launch::Event { name: text("launch-event", name).trim().to_owned() },
+        "code" => Launch::Code,
+        _ => before.clone(),
+    }
+}
