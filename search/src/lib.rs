@@ -12,8 +12,10 @@ mod highlight;
 mod kept;
 pub mod language;
 mod query;
+mod results;
 mod run;
 mod sets;
+mod source;
 pub mod text;
 
 use std::{
@@ -26,13 +28,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_trait::async_trait;
 use domain::{
-    Clock, Timestamp, Zone,
+    Clock, Timestamp,
     accounts::Scope,
-    feedback::{Feedback, Kind},
-    ids::{FeedbackId, ProjectId, StaffId, SurveyId},
-    tickets::Priority,
+    feedback::Kind,
+    ids::{FeedbackId, ProjectId},
     triage::{Assignee, Field, Test, TriageQuery, What},
 };
 use tokio::{
@@ -46,161 +46,9 @@ pub use engine::value;
 pub use error::{Error, Result};
 pub use highlight::{Snippet, highlight, snippet};
 pub use query::is_void;
+pub use results::{Ask, FACETS, Facet, Found, MAX_LIMIT, Sort};
+pub use source::{Change, Document, Position, Source};
 use tantivy::TantivyError;
-
-/// A place in the change sequence. On PostgreSQL changes are ordered by transaction first, for a sequence number alone can become
-/// visible after a higher one; on SQLite `tx` is 0.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position {
-    /// The writing transaction.
-    pub tx: i64,
-    /// The sequence number.
-    pub seq: i64,
-}
-
-/// One entry of the change sequence.
-#[derive(Debug, Clone, Copy)]
-pub struct Change {
-    /// Where.
-    pub at: Position,
-    /// Whose.
-    pub project: ProjectId,
-    /// What changed.
-    pub feedback: FeedbackId,
-    /// Whether it is new with this.
-    pub made: bool,
-}
-
-/// What the index holds about one record.
-#[derive(Debug, Clone)]
-pub struct Document {
-    /// The record.
-    pub feedback: Feedback,
-    /// Linked to the backlog.
-    pub linked: bool,
-    /// Has a comment of the team.
-    pub commented: bool,
-    /// Name and e-mail address of the contact, to be found by.
-    pub contact: String,
-    /// Whether anything is known of the contact: an anonymous one counts as none.
-    pub known: bool,
-    /// Of a ticket: its number, to be found by, and how urgent it is.
-    pub ticket: Option<(i64, Priority)>,
-}
-
-/// Where the index gets its documents from.
-#[async_trait]
-pub trait Source: Send + Sync + 'static {
-    /// Changes after a place, in order, leaving out what may still be overtaken by a running transaction.
-    async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>>;
-    /// Makes sure that the change sequence is in order, at the start; it may not be after the database was moved.
-    async fn mend(&self) -> Result<()>;
-    /// The last place anybody has committed.
-    async fn head(&self) -> Result<Position>;
-    /// The place before which changes were removed; who has not come so far must start over.
-    async fn beginning(&self) -> Result<Position>;
-    /// Which record the change at a place is about; `None` when there is none there, or no more.
-    async fn change_at(&self, at: Position) -> Result<Option<FeedbackId>>;
-    /// The last place before which nothing can appear any more.
-    async fn settled(&self) -> Result<Position>;
-    /// The records that changes in a row are about, as they were after the last of them or later; those that are gone are left out.
-    async fn documents(&self, changes: &[Change]) -> Result<Vec<Document>>;
-    /// Records in the order of their ids, after one.
-    async fn documents_after(&self, after: Option<FeedbackId>, limit: usize) -> Result<Vec<Document>>;
-    /// How many records there are.
-    async fn count(&self) -> Result<usize>;
-    /// The member with an e-mail address.
-    async fn member(&self, project: ProjectId, email: &str) -> Result<Option<StaffId>>;
-    /// The project's surveys with a name.
-    async fn surveys(&self, project: ProjectId, name: &str) -> Result<Vec<SurveyId>>;
-    /// Wakes when this process committed changes.
-    fn wake(&self) -> watch::Receiver<u64>;
-}
-
-/// In which order results come.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Sort {
-    /// Best first; newest first when no words are asked for. A record keeps its place while the list is paged, whatever is written: only
-    /// one whose own words are changed meanwhile comes (again, if it was there before) at the end.
-    #[default]
-    Relevance,
-    /// Newest first.
-    Newest,
-    /// Oldest first.
-    Oldest,
-}
-
-impl Sort {
-    /// All of them, in the order they are shown.
-    pub const ALL: [Self; 3] = [Self::Relevance, Self::Newest, Self::Oldest];
-
-    /// The word in URLs.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Relevance => "relevance",
-            Self::Newest => "newest",
-            Self::Oldest => "oldest",
-        }
-    }
-
-    /// Reads the word in URLs.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|sort| sort.as_str() == text)
-    }
-}
-
-/// One page of results, asked for.
-#[derive(Debug, Clone)]
-pub struct Ask {
-    /// What for.
-    pub query: TriageQuery,
-    /// Who `assignee:me` is.
-    pub me: Option<StaffId>,
-    /// The zone of the days in `before:` and `after:`: the project's.
-    pub zone: Zone,
-    /// In which order.
-    pub sort: Sort,
-    /// Where to go on: [`Found::next`] or [`Found::prev`] of the page before.
-    pub cursor: Option<String>,
-    /// How many, at most [`MAX_LIMIT`].
-    pub limit: usize,
-}
-
-/// Longest page.
-pub const MAX_LIMIT: usize = 200;
-
-/// The values of one field among the results, most frequent first. Where the query itself asks about the field, the counts are
-/// those without that part of it, so that a person can switch. The values are those that the query language writes; those of
-/// `assignee` and `survey` are ids (or `none`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Facet {
-    /// Which field.
-    pub field: Field,
-    /// Each value with how many results have it.
-    pub values: Vec<(String, usize)>,
-}
-
-/// The fields that are counted, in the order of [`Found::facets`].
-pub const FACETS: [Field; 7] = [Field::Status, Field::Kind, Field::Tag, Field::Assignee, Field::Survey, Field::Lang, Field::Release];
-
-/// One page of results.
-#[derive(Debug, Clone)]
-pub struct Found {
-    /// In order.
-    pub ids: Vec<FeedbackId>,
-    /// How many there are on all pages.
-    pub total: usize,
-    /// One for each of [`FACETS`]; where tickets are asked for, their priority too.
-    pub facets: Vec<Facet>,
-    /// The cursor of the page after, if there is one.
-    pub next: Option<String>,
-    /// The cursor of the page before, if there is one.
-    pub prev: Option<String>,
-    /// How long it took.
-    pub took: Duration,
-}
 
 /// Records of one project that just became searchable.
 #[derive(Debug, Clone)]
