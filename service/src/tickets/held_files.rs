@@ -1,0 +1,94 @@
+//! Files that wait for a form which was not taken yet, so that nobody chooses them again.
+
+use domain::{
+    Error as Refusal, Timestamp,
+    accounts::Scope,
+    ids::{AttachmentId, MessageId},
+    projects::Project,
+    tickets::{Attachment, Ticket},
+};
+use store::{Tx, tickets::NewAttachment};
+
+use crate::{error::Result, limits::budget::Payer, state::App};
+
+/// The key under which files wait for a form to be sent.
+#[must_use]
+pub fn held_for(project: &Project, place: &str, key: &str) -> String {
+    store::hash::hash_token(&format!("{}\n{place}\n{key}", project.id))
+}
+
+/// Keeps files of a form that comes back with its faults, so that nobody chooses them again. Strangers' files are kept only as long as not too
+/// many wait; gives whether these are.
+///
+/// # Errors
+/// When the database fails.
+pub async fn hold_files(app: &App, payer: Payer, project: &Project, form: &str, files: Vec<NewAttachment>) -> Result<bool> {
+    if files.is_empty() {
+        return Ok(true);
+    }
+    let (project, form, now) = (project.id, form.to_owned(), app.now());
+    let most = match payer {
+        Payer::Team => i64::MAX,
+        Payer::Stranger(_) => app.budget.held_bytes,
+    };
+    let size: i64 = files.iter().map(|file| file.file.size).sum();
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                if tx.held_bytes().await?.saturating_add(size) > most {
+                    return Ok(false);
+                }
+                for file in &files {
+                    tx.insert_attachment(project, None, Some(&form), file, now).await?;
+                }
+                Ok(true)
+            })
+        })
+        .await
+}
+
+/// The files that wait for a form, after those that the person does not keep are gone.
+///
+/// # Errors
+/// When the database fails.
+pub async fn keep_held(app: &App, project: &Project, form: &str, keep: &[AttachmentId]) -> Result<Vec<Attachment>> {
+    let scope = Scope::system(project.id);
+    let held = app.store.held_files(&scope, form, app.now()).await?;
+    let (kept, gone): (Vec<_>, Vec<_>) = held.into_iter().partition(|file| keep.contains(&file.id));
+    if !gone.is_empty() {
+        app.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    for file in &gone {
+                        tx.drop_held_file(&scope, file.id).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await?;
+    }
+    Ok(kept)
+}
+
+/// Stores the files of a message: new ones, and those that waited for its form. Gives how many there are.
+///
+/// # Errors
+/// [`Refusal::Invalid`] when fewer waited than the form believes.
+pub(super) async fn keep_files(
+    tx: &mut Tx<'_>,
+    ticket: &Ticket,
+    message: MessageId,
+    (form, expected): (&str, usize),
+    files: &[NewAttachment],
+    now: Timestamp,
+) -> Result<usize> {
+    let waited = usize::try_from(tx.release_held_files(ticket, message, form, now).await?).unwrap_or(usize::MAX);
+    if waited < expected {
+        let text = "Some of the files that were kept for this form are no longer there. Choose your files again.";
+        return Err(Refusal::field("files", "gone", text).into());
+    }
+    for file in files {
+        tx.insert_attachment(ticket.project, Some((ticket.id, message)), None, file, now).await?;
+    }
+    Ok(waited + files.len())
+}

@@ -1,0 +1,155 @@
+//! The secret links to tickets: how they are made, checked and renewed, and what the mail about a ticket holds of them.
+
+use domain::{
+    Error as Refusal, IdSource, Timestamp,
+    accounts::{Role, Scope},
+    history::Change,
+    ids::{LetterId, TicketId},
+    projects::Project,
+    tickets::{State, Ticket},
+};
+use store::{Fingerprint, Once, Tx};
+
+use crate::{
+    error::Result,
+    mail::{TicketLetter, TicketPost, ticket_link},
+    state::App,
+};
+
+/// What is signed of a ticket's link. The first generation has no number, as in links of older programs.
+fn link_text(ticket: TicketId, generation: i64) -> String {
+    if generation == 0 { ticket.to_string() } else { format!("{ticket} {generation}") }
+}
+
+/// The end of a ticket's secret address: its id, the generation of its link, and the proof that we made the address. Nothing of it is stored.
+///
+/// # Errors
+/// Never in practice.
+pub fn link_token(app: &App, ticket: TicketId, generation: i64) -> Result<String> {
+    let number = if generation == 0 { String::new() } else { format!(".{generation}") };
+    Ok(format!("{}{number}-{}", ticket.0.simple(), app.sign("ticket", &link_text(ticket, generation))?))
+}
+
+/// As [`link_token`], for a ticket whose link was never renewed.
+///
+/// # Errors
+/// Never in practice.
+pub fn token(app: &App, ticket: TicketId) -> Result<String> {
+    link_token(app, ticket, 0)
+}
+
+/// The ticket of a project that `token` leads to.
+///
+/// # Errors
+/// Not found, also for a wrong token, one that was renewed since, or another project.
+pub async fn by_token(app: &App, project: &Project, wanted: &str) -> Result<Ticket> {
+    let (named, proof) = wanted.split_once('-').ok_or(Refusal::NotFound)?;
+    let (id, generation) = match named.split_once('.') {
+        None => (named, 0),
+        Some((id, number)) => (id, number.parse().ok().filter(|n: &i64| *n > 0 && n.to_string() == number).ok_or(Refusal::NotFound)?),
+    };
+    let ticket: TicketId = id.parse().map_err(|_| Refusal::NotFound)?;
+    if !app.verify("ticket", &link_text(ticket, generation), proof)? {
+        return Err(Refusal::NotFound.into());
+    }
+    let found = app.store.ticket(&Scope::system(project.id), ticket).await?;
+    Ok(found.filter(|ticket| ticket.link_generation == generation).ok_or(Refusal::NotFound)?)
+}
+
+/// The path of a ticket's conversation as letters hold it until they leave: with the ticket's id alone. See [`link_when_sent`].
+pub(super) fn unsigned_path(project: &Project, ticket: TicketId) -> String {
+    format!("/p/{}/t/{}", project.slug, ticket.0.simple())
+}
+
+/// The link of a letter about a ticket as it is sent: signed for the generation that works then, so that a letter that waited for the mail
+/// server does not carry a link that was renewed meanwhile. Letters of older programs hold whole links; those stay.
+///
+/// # Errors
+/// When the database fails.
+pub async fn link_when_sent(app: &App, link: &str) -> Result<String> {
+    let Some((front, ticket)) = link.rsplit_once('/').and_then(|(front, id)| Some((front, id.parse::<TicketId>().ok()?))) else {
+        return Ok(link.to_owned());
+    };
+    let generation = app.store.link_generation(ticket).await?.unwrap_or_default();
+    Ok(format!("{front}/{}", link_token(app, ticket, generation)?))
+}
+
+/// What stands in an answer for the requester's link. It becomes the link where the requester reads the answer, and nowhere else: nobody of
+/// the team needs to see it.
+pub const LINK_PLACEHOLDER: &str = "{link}";
+
+/// Gives a ticket's link a new generation, once for each `key`, and gives that; what was sent before does not work any more. With `shown`, the
+/// person who asks is to see the new link; else the requester gets it by mail.
+///
+/// # Errors
+/// A role too low; not found; [`Refusal::Conflict`] when it is to be mailed and no mail server is set.
+pub async fn renew_link(app: &App, scope: &Scope, ticket: TicketId, key: &str, shown: bool) -> Result<i64> {
+    scope.require(Role::Triager)?;
+    let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
+    let language = app.store.ticket(scope, ticket).await?.ok_or(Refusal::NotFound)?.language;
+    let post = TicketPost::new(app, &project, &language).filter(|_| !shown);
+    if post.is_none() && !shown {
+        return Err(Refusal::Conflict("Mail is off: nothing can be sent. Show the new link and pass it on yourself.".into()).into());
+    }
+    let path = unsigned_path(&project, ticket);
+    let (scope, now, entry) = (*scope, app.now(), app.id());
+    let content = Fingerprint::of([if shown { "show" } else { "mail" }]);
+    let generation = app
+        .store
+        .write_once(Once::form(format!("ticket-link:{ticket}"), key, content), now, move |tx| {
+            Box::pin(async move {
+                tx.still(&scope, Role::Triager, now).await?;
+                let (ticket, mut feedback) = tx.hold_ticket(&scope, ticket).await?.ok_or(Refusal::NotFound)?;
+                let generation = ticket.link_generation + 1;
+                tx.set_link(&ticket, generation, shown).await?;
+                tx.note_on_feedback(&mut feedback, scope.staff(), entry, now, &Change::LinkRenewed).await?;
+                if let Some(post) = post {
+                    tx.queue_letter(&ticket_link(&post, letter_about(&ticket, &path)), now).await?;
+                }
+                Ok(generation)
+            })
+        })
+        .await?;
+    app.wake_jobs();
+    Ok(generation)
+}
+
+/// What letters with renewed links are written with, inside the transaction that renews them.
+pub struct LinkPost {
+    project: Project,
+    base: Option<String>,
+    ids: std::sync::Arc<dyn IdSource>,
+}
+
+impl LinkPost {
+    /// For the scope's project.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn new(app: &App, scope: &Scope) -> Result<Self> {
+        let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
+        Ok(Self { project, base: app.settings.mail.as_ref().map(|mail| mail.base.clone()), ids: std::sync::Arc::clone(&app.ids) })
+    }
+}
+
+/// Renews the links of a project that members of the team may have seen, and gives how many. Requesters of tickets that are not closed hear of it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn renew_shown_links(tx: &mut Tx<'_>, post: LinkPost, now: Timestamp) -> Result<u64> {
+    let LinkPost { project, base, ids } = post;
+    let renewed = tx.renew_shown_links(project.id).await?;
+    if let Some(base) = base {
+        for ticket in renewed.iter().filter(|ticket| ticket.state != State::Closed) {
+            let path = unsigned_path(&project, ticket.id);
+            let post = TicketPost::with(LetterId(ids.uuid()), base.clone(), &project, &ticket.language);
+            tx.queue_letter(&ticket_link(&post, letter_about(ticket, &path)), now).await?;
+        }
+    }
+    Ok(u64::try_from(renewed.len()).unwrap_or(u64::MAX))
+}
+
+/// What letters say of a ticket; `path` is that of its conversation.
+pub(super) fn letter_about<'a>(ticket: &'a Ticket, path: &'a str) -> TicketLetter<'a> {
+    TicketLetter { ticket: ticket.id.0, number: ticket.number, subject: &ticket.subject, to: &ticket.email, path }
+}
