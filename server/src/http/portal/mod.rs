@@ -1,8 +1,13 @@
 //! The public ticket portal: pages of people without an account. No cookies; a conversation is behind a link that only we can make.
 
+mod conversation;
 mod pages;
+mod post;
+mod ticket;
+mod visit;
 
-pub use pages::{Visit, preview};
+pub use conversation::preview;
+pub use visit::Visit;
 
 use std::time::Duration;
 
@@ -23,11 +28,11 @@ const UPLOAD: Duration = Duration::from_secs(300);
 /// What only reads.
 pub fn routes() -> Router<Web> {
     Router::new()
-        .route("/p/{slug}", get(pages::portal))
-        .route("/p/{slug}/t/{token}", get(pages::conversation))
-        .route("/p/{slug}/t/{token}/close", get(pages::to_conversation).post(pages::close))
-        .route("/p/{slug}/t/{token}/reopen", get(pages::to_conversation).post(pages::reopen))
-        .route("/p/{slug}/t/{token}/files/{id}", get(pages::file))
+        .route("/p/{slug}", get(ticket::portal))
+        .route("/p/{slug}/t/{token}", get(conversation::conversation))
+        .route("/p/{slug}/t/{token}/close", get(conversation::to_conversation).post(conversation::close))
+        .route("/p/{slug}/t/{token}/reopen", get(conversation::to_conversation).post(conversation::reopen))
+        .route("/p/{slug}/t/{token}/files/{id}", get(conversation::file))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(axum::middleware::from_fn(pages::dress))
 }
@@ -35,8 +40,8 @@ pub fn routes() -> Router<Web> {
 /// What takes files: larger bodies, and longer than other requests.
 pub fn uploads() -> Router<Web> {
     Router::new()
-        .route("/p/{slug}", post(pages::submit))
-        .route("/p/{slug}/t/{token}", post(pages::answer))
+        .route("/p/{slug}", post(ticket::submit))
+        .route("/p/{slug}/t/{token}", post(conversation::answer))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, UPLOAD))
         .layer(CatchPanicLayer::custom(error::panicked))

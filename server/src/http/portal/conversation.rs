@@ -1,0 +1,233 @@
+//! The conversation of a ticket, and what its requester does there.
+
+use app::portal::{Conversation, ConversationPage, Tail, texts};
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+    response::{IntoResponse, Redirect, Response},
+};
+use domain::{
+    Error as Refusal,
+    accounts::Scope,
+    projects::Project,
+    tickets::{Author, Message, Ticket, check_message},
+};
+use leptos::prelude::*;
+use service::{
+    error::Result,
+    state::{App, AppState},
+    tickets::{self, Addition},
+};
+
+use super::{
+    pages::page,
+    post::{Back, Posted, Words, after, loses_files, ready, told, wanted},
+    visit::{Visit, named},
+};
+use crate::http::{
+    address::{BaseUrl, ClientAddress},
+    attachments::{self, receive},
+    error::PageResult,
+    limits::InFlight,
+    upload::Upload,
+};
+
+/// Most messages, and bytes of what they say, on one page of a conversation; one is shown however long it is.
+const PAGE_MESSAGES: usize = 50;
+const PAGE_BYTES: usize = 100_000;
+
+async fn find(app: &App, slug: &str, token: &str) -> Result<(Project, Ticket)> {
+    // Conversations go on when the portal takes no new tickets.
+    let project = named(app, slug).await?;
+    let ticket = tickets::by_token(app, &project, token).await?;
+    Ok((project, ticket))
+}
+
+async fn conversation_page(
+    app: &App,
+    visit: &Visit,
+    base: &str,
+    (project, ticket): (&Project, Ticket),
+    status: StatusCode,
+    back: Back,
+) -> Result<Response> {
+    let look = visit.look(project, Some(ticket.language.as_str()));
+    let token = tickets::link_token(app, ticket.id, ticket.link_generation)?;
+    let path = format!("/p/{}/t/{token}", project.slug);
+    let link = format!("{base}{path}");
+    let place = ticket.id.to_string();
+    let typed = back.form.get("message").to_owned();
+    let conversation = tickets::public_conversation(app, ticket).await?;
+    let ticket = conversation.ticket;
+    let MessagePage { messages, earlier, newest } = MessagePage::new(conversation.messages, visit.asked.before.as_deref(), &path);
+    let view = Conversation {
+        project: project.name.clone(),
+        zone: project.zone.clone(),
+        portal: project.portal.then(|| format!("/p/{}", project.slug)),
+        messages: with_link(messages, &link),
+        earlier,
+        newest,
+        link,
+        path,
+        preview: false,
+        back: String::new(),
+        number: ticket.number,
+        subject: ticket.subject,
+        just_sent: visit.asked.sent.is_some() && status == StatusCode::OK,
+        state: ticket.state,
+        typed,
+        tail: back.tail(app, project, &place).await?,
+    };
+    Ok(page(status, move || view! { <ConversationPage look=look view=view /> }))
+}
+
+/// The messages of one page of a conversation, and where its neighbours are.
+struct MessagePage {
+    messages: Vec<Message>,
+    earlier: Option<String>,
+    newest: Option<String>,
+}
+
+impl MessagePage {
+    /// The newest messages of the conversation at `here`, or those before the message `before`. Bounded, so that a long conversation that is
+    /// read slowly holds little memory.
+    fn new(mut messages: Vec<Message>, before: Option<&str>, here: &str) -> Self {
+        let end = before.and_then(|id| messages.iter().position(|message| message.id.to_string() == id));
+        messages.truncate(end.unwrap_or(messages.len()));
+        let mut bytes = 0;
+        let fits = |message: &&Message| {
+            bytes += message.body.len();
+            bytes <= PAGE_BYTES
+        };
+        let shown = messages.iter().rev().take(PAGE_MESSAGES).take_while(fits).count().max(1);
+        let hidden = messages.len().saturating_sub(shown);
+        let messages = messages.split_off(hidden);
+        let earlier = messages.first().filter(|_| hidden > 0).map(|first| format!("{here}?before={}", first.id));
+        Self { messages, earlier, newest: end.map(|_| here.to_owned()) }
+    }
+}
+
+/// The messages with the requester's link where the team's answers name it.
+fn with_link(mut messages: Vec<Message>, link: &str) -> Vec<Message> {
+    for message in messages.iter_mut().filter(|message| message.author == Author::Staff) {
+        message.body = message.body.replace(tickets::LINK_PLACEHOLDER, link);
+    }
+    messages
+}
+
+/// The conversation as its requester sees it, for a member of the team: without the secret, and nothing can be written. `item` is the page
+/// that they came from; below it are the files.
+///
+/// # Errors
+/// When the database fails.
+pub async fn preview(app: &App, visit: &Visit, project: &Project, ticket: Ticket, item: String) -> Result<Response> {
+    let look = visit.look(project, Some(ticket.language.as_str()));
+    let conversation = tickets::public_conversation(app, ticket).await?;
+    let ticket = conversation.ticket;
+    let here = format!("{item}/as-requester");
+    let MessagePage { messages, earlier, newest } = MessagePage::new(conversation.messages, visit.asked.before.as_deref(), &here);
+    let view = Conversation {
+        project: project.name.clone(),
+        zone: project.zone.clone(),
+        portal: project.portal.then(|| format!("/p/{}", project.slug)),
+        earlier,
+        newest,
+        link: String::new(),
+        path: item.clone(),
+        number: ticket.number,
+        subject: ticket.subject,
+        preview: true,
+        back: item,
+        just_sent: false,
+        state: ticket.state,
+        messages,
+        typed: String::new(),
+        tail: Tail::default(),
+    };
+    Ok(page(StatusCode::OK, move || view! { <ConversationPage look=look view=view /> }))
+}
+
+/// `GET /p/{slug}/t/{token}`
+pub async fn conversation(
+    State(app): State<AppState>,
+    Path((slug, token)): Path<(String, String)>,
+    BaseUrl(base): BaseUrl,
+    visit: Visit,
+) -> PageResult {
+    let (project, ticket) = find(&app, &slug, &token).await?;
+    Ok(conversation_page(&app, &visit, &base, (&project, ticket), StatusCode::OK, Back::default()).await?)
+}
+
+/// `GET /p/{slug}/t/{token}/files/{id}`: a file of the conversation, for whoever has its link.
+pub async fn file(State(app): State<AppState>, Path((slug, token, id)): Path<(String, String, String)>) -> PageResult {
+    let (project, ticket) = find(&app, &slug, &token).await?;
+    Ok(attachments::send(&app, &Scope::system(project.id), ticket.id, &id, false).await?)
+}
+
+/// A reload of the address that a form was posted to.
+pub async fn to_conversation(State(app): State<AppState>, Path((slug, token)): Path<(String, String)>) -> PageResult {
+    find(&app, &slug, &token).await?;
+    Ok(Redirect::to(&format!("/p/{slug}/t/{token}")).into_response())
+}
+
+/// `POST /p/{slug}/t/{token}`: the requester writes again.
+pub async fn answer(
+    State(app): State<AppState>,
+    Path((slug, token)): Path<(String, String)>,
+    address: ClientAddress,
+    BaseUrl(base): BaseUrl,
+    visit: Visit,
+    room: InFlight,
+    body: Upload,
+) -> PageResult {
+    let counted = app.limits.address(address.bucket(), app.now()).await;
+    let (project, ticket) = find(&app, &slug, &token).await?;
+    let mut got = receive(&room, body, wanted(&app, &project, address, &counted).await?).await;
+    let look = visit.look(&project, Some(ticket.language.as_str()));
+    let words = texts::of(look.texts.code);
+    let place = ticket.id.to_string();
+    let said = Words { faults: check_message(got.form.get("message"), true).err(), is_suspicious: false };
+    let (key, status, error) = match ready(&app, &visit, &project, (&place, address), counted, said, &mut got).await {
+        Ok(Posted { key, files, kept, intake }) => {
+            let addition = Addition { body: got.form.get("message").to_owned(), files, kept };
+            match tickets::requester_reply(&app, &project, ticket.id, &key, addition).await {
+                Ok(()) => return Ok(Redirect::to(&format!("/p/{slug}/t/{token}")).into_response()),
+                Err(error) => {
+                    intake.was_refused(&app.limits);
+                    (Some(key), None, error)
+                }
+            }
+        }
+        Err((status, error)) => (got.form.idempotency_key().ok().map(ToOwned::to_owned), status, error),
+    };
+    let mut back = Back { form: std::mem::take(&mut got.form), key, ..Back::default() };
+    let (status, pause) = told(status, &error, &look, words, &mut back);
+    if got.had_files && loses_files(&error) {
+        back.errors.add("files", "choose_again", words.choose_again);
+    }
+    Ok(after(conversation_page(&app, &visit, &base, (&project, ticket), status, back).await?, pause))
+}
+
+async fn turn(app: &App, path: (String, String), address: ClientAddress, visit: &Visit, close: bool) -> Result<Response> {
+    app.limits.address(address.bucket(), app.now()).await?;
+    let (project, ticket) = find(app, &path.0, &path.1).await?;
+    if visit.is_foreign(app) {
+        return Err(Refusal::Forbidden.into());
+    }
+    if close {
+        tickets::requester_close(app, &project, ticket.id).await?;
+    } else {
+        tickets::requester_reopen(app, &project, ticket.id).await?;
+    }
+    Ok(Redirect::to(&format!("/p/{}/t/{}", path.0, path.1)).into_response())
+}
+
+/// `POST /p/{slug}/t/{token}/close`: the requester says that it is solved.
+pub async fn close(State(app): State<AppState>, Path(path): Path<(String, String)>, address: ClientAddress, visit: Visit) -> PageResult {
+    Ok(turn(&app, path, address, &visit, true).await?)
+}
+
+/// `POST /p/{slug}/t/{token}/reopen`
+pub async fn reopen(State(app): State<AppState>, Path(path): Path<(String, String)>, address: ClientAddress, visit: Visit) -> PageResult {
+    Ok(turn(&app, path, address, &visit, false).await?)
+}

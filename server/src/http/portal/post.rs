@@ -1,0 +1,230 @@
+//! Posts of both forms: what may go wrong with one, what waits for the next attempt, and what the form says then.
+
+use app::{
+    portal::{Tail, texts},
+    respond::Look,
+};
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::Response,
+};
+use domain::{
+    Error as Refusal, FieldErrors,
+    accounts::Scope,
+    ids::AttachmentId,
+    projects::Project,
+    tickets::files::{MAX_BYTES, MAX_FILES},
+};
+use service::{
+    error::{Error, Result},
+    limits::{Intake, budget::Payer},
+    state::App,
+    tickets::{self, files::is_room},
+};
+use store::tickets::NewAttachment;
+
+use super::visit::Visit;
+use crate::http::{
+    address::ClientAddress,
+    attachments::{Files, Received},
+    error,
+    forms::Form,
+};
+
+/// When to come back with files for which there is no room now, in seconds.
+const FILES_AGAIN: u64 = 3600;
+
+/// What a form holds that comes back.
+#[derive(Default)]
+pub(super) struct Back {
+    /// What was posted; empty for a fresh form.
+    pub(super) form: Form,
+    /// Its key, unless it needs a new one.
+    pub(super) key: Option<String>,
+    pub(super) errors: FieldErrors,
+    pub(super) message: Option<String>,
+}
+
+impl Back {
+    pub(super) async fn tail(self, app: &App, project: &Project, place: &str) -> Result<Tail> {
+        let held = match &self.key {
+            Some(key) => {
+                let form = tickets::held_for(project, place, key);
+                app.store.held_files(&Scope::system(project.id), &form, app.now()).await?
+            }
+            None => Vec::new(),
+        };
+        let started = self.form.get("started");
+        let started = if started.is_empty() { tickets::start_token(app, project, app.now())? } else { started.to_owned() };
+        let key = self.key.unwrap_or_else(|| app.ids.uuid().to_string());
+        Ok(Tail { started, key, held, errors: self.errors, message: self.message })
+    }
+}
+
+/// Status, words and pause for what was not taken and is not about a field.
+fn trouble(error: &Error, words: &'static texts::Texts) -> (StatusCode, String, Option<u64>) {
+    error::log(error);
+    match error.refusal() {
+        Some(Refusal::RateLimited(seconds)) => {
+            (StatusCode::TOO_MANY_REQUESTS, words.wait.replace("{seconds}", &seconds.to_string()), Some(*seconds))
+        }
+        Some(Refusal::Busy(seconds)) => (StatusCode::SERVICE_UNAVAILABLE, words.again.to_owned(), Some(*seconds)),
+        Some(Refusal::Conflict(_)) => (StatusCode::CONFLICT, words.full.to_owned(), None),
+        _ => (StatusCode::INTERNAL_SERVER_ERROR, words.again.to_owned(), None),
+    }
+}
+
+/// What the form says about a refusal, and with which status.
+fn refusal(status: Option<StatusCode>, error: &Error, words: &'static texts::Texts, back: &mut Back) -> (StatusCode, Option<u64>) {
+    if let Some(Refusal::Invalid(errors)) = error.refusal() {
+        back.errors = words.translate(errors);
+        let status = status.unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);
+        let pause = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::INSUFFICIENT_STORAGE).then_some(FILES_AGAIN);
+        return (status, pause);
+    }
+    let (own, message, after) = trouble(error, words);
+    back.message = Some(message);
+    (status.unwrap_or(own), after)
+}
+
+pub(super) fn after(mut response: Response, seconds: Option<u64>) -> Response {
+    if let Some(seconds) = seconds {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// What becomes of files, as far as that can be told before they come: who writes too often gets the words back, and takes no room with files.
+pub(super) async fn wanted(app: &App, project: &Project, address: ClientAddress, counted: &Result<()>) -> Result<Files> {
+    if counted.is_err() {
+        return Ok(Files::Ignored);
+    }
+    let is_room = is_room(app, project.id, Payer::Stranger(address.bucket())).await?;
+    Ok(if is_room { Files::Kept } else { Files::NoRoom })
+}
+
+/// A message as it was posted, with its files ready to be stored.
+pub(super) struct Posted {
+    pub(super) key: String,
+    pub(super) files: Vec<NewAttachment>,
+    /// Files that wait for the form and are to come along.
+    pub(super) kept: Vec<AttachmentId>,
+    pub(super) intake: Intake,
+}
+
+/// What a post says of itself before anything is done with its files.
+pub(super) struct Words {
+    /// What is wrong with the fields.
+    pub(super) faults: Option<Refusal>,
+    /// Whether it looks like the work of a program: its files do not wait for it.
+    pub(super) is_suspicious: bool,
+}
+
+/// Everything that may go wrong with a post, the cheap before the dear: pictures are decoded only for a form that would be taken otherwise, or
+/// comes back to somebody who has seen it.
+pub(super) async fn ready(
+    app: &App,
+    visit: &Visit,
+    project: &Project,
+    (place, address): (&str, ClientAddress),
+    counted: Result<()>,
+    words: Words,
+    got: &mut Received,
+) -> std::result::Result<Posted, (Option<StatusCode>, Error)> {
+    if visit.is_foreign(app) {
+        return Err((Some(StatusCode::FORBIDDEN), Refusal::Forbidden.into()));
+    }
+    let own = |error| (None, error);
+    let key = got.form.idempotency_key().map(ToOwned::to_owned).map_err(|error| (Some(StatusCode::UNPROCESSABLE_ENTITY), error))?;
+    counted.map_err(own)?;
+    if let Some((status, error)) = got.refused.take() {
+        return Err((Some(status), error));
+    }
+    if let Some(faults) = words.faults.as_ref().filter(|_| words.is_suspicious) {
+        return Err((None, choose_again(faults.clone(), got.files.count() > 0).into()));
+    }
+    // Files that waited count as well; those that are not ticked any more go.
+    let form = tickets::held_for(project, place, &key);
+    let keep: Vec<AttachmentId> = got.form.all("keep").filter_map(|id| id.parse().ok()).collect();
+    let held = tickets::keep_held(app, project, &form, &keep).await.map_err(own)?;
+    let waiting: i64 = held.iter().map(|file| file.size).sum();
+    if held.len() + got.files.count() > MAX_FILES {
+        return Err((None, Refusal::field("files", "too_many", "Choose fewer files.").into()));
+    }
+    if usize::try_from(waiting).unwrap_or(usize::MAX).saturating_add(got.files.bytes()) > MAX_BYTES && got.files.count() > 0 {
+        return Err((Some(StatusCode::PAYLOAD_TOO_LARGE), Refusal::field("files", "too_large", "Choose fewer files.").into()));
+    }
+    if words.faults.is_none() {
+        app.count_text(address.bucket(), got.form.bytes()).await.map_err(own)?;
+    }
+    // Given back when nothing is stored: who sends what is not taken closes no project.
+    let intake = app.limits.portal(project.id, app.now()).await.map_err(own)?;
+    let payer = Payer::Stranger(address.bucket());
+    let had_files = got.files.count() > 0;
+    let files = std::mem::take(&mut got.files).prepare(app, payer).await;
+    let refused = match (words.faults, files) {
+        (None, Ok(files)) => return Ok(Posted { key, files, kept: keep, intake }),
+        (Some(faults), Ok(files)) => {
+            let is_held = tickets::hold_files(app, payer, project, &form, files).await;
+            is_held.map(|is_held| choose_again(faults, had_files && !is_held).into()).unwrap_or_else(|error| error)
+        }
+        // Both are told at once.
+        (Some(Refusal::Invalid(faults)), Err(Error::Refused(Refusal::Invalid(more)))) => {
+            Refusal::Invalid(FieldErrors(faults.0.into_iter().chain(more.0).collect())).into()
+        }
+        (_, Err(error)) => error,
+    };
+    intake.was_refused(&app.limits);
+    Err((status_of(&refused), refused))
+}
+
+/// The faults, and that files are to be chosen again.
+fn choose_again(faults: Refusal, are_lost: bool) -> Refusal {
+    match faults {
+        Refusal::Invalid(mut errors) if are_lost => {
+            errors.add("files", "choose_again", "Choose your files again.");
+            Refusal::Invalid(errors)
+        }
+        faults => faults,
+    }
+}
+
+/// Whether a refusal says nothing of the files that came, and they do not wait either.
+pub(super) fn loses_files(error: &Error) -> bool {
+    match error.refusal() {
+        Some(Refusal::Invalid(errors)) => errors.at("idempotency_key").is_some(),
+        _ => true,
+    }
+}
+
+/// The status of a refusal at the files that is about what was sent before.
+fn status_of(error: &Error) -> Option<StatusCode> {
+    let Some(Refusal::Invalid(errors)) = error.refusal() else { return None };
+    errors.0.iter().any(|error| error.code == "files_later").then_some(StatusCode::TOO_MANY_REQUESTS)
+}
+
+/// As [`refusal`], for what [`ready`] refuses in its own ways too.
+pub(super) fn told(
+    status: Option<StatusCode>,
+    error: &Error,
+    look: &Look,
+    words: &'static texts::Texts,
+    back: &mut Back,
+) -> (StatusCode, Option<u64>) {
+    match error.refusal() {
+        Some(Refusal::Forbidden) => {
+            back.message = Some(words.foreign.into());
+            (StatusCode::FORBIDDEN, None)
+        }
+        Some(Refusal::Invalid(errors)) if errors.at("idempotency_key").is_some() => {
+            back.message = Some(words.stale.into());
+            back.form.0.retain(|(name, _)| name != "started");
+            (StatusCode::UNPROCESSABLE_ENTITY, None)
+        }
+        Some(Refusal::Invalid(errors)) if errors.0.iter().any(|e| e.code == "incomplete") => {
+            back.message = Some(format!("{} {}", look.texts.busy_title, words.again));
+            (status.unwrap_or(StatusCode::BAD_REQUEST), None)
+        }
+        _ => refusal(status, error, words, back),
+    }
+}
