@@ -98,7 +98,7 @@ test('an answer that is changed while the first attempt seems lost arrives as it
   await visitor.getByRole('textbox').first().fill('The first words.');
   await readQuestions(visitor);
   await visitor.locator('#next').click();
-  await expect(visitor.locator('#status')).toContainText('not sent yet');
+  await expect(visitor.locator('#status')).toContainText('not been sent yet');
   await waitForText(page, `${own.url}/p/${own.project.slug}/inbox`, '#inbox-list', 'The first words.');
   await visitor.getByRole('textbox').first().fill('Quite other words.');
   lost = false;

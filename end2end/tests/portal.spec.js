@@ -58,8 +58,8 @@ test('a stranger writes with a picture, reads, writes again, closes and opens', 
   await expect(page.getByRole('heading', { name: 'Your message has arrived: Ticket 1' })).toBeVisible();
   const link = await page.getByRole('textbox', { name: 'Link to this conversation' }).inputValue();
   expect(page.url()).toBe(`${link}?sent=1`);
-  await expect(page.locator('#state')).toContainText('Waiting for an answer');
-  const picture = page.getByRole('img', { name: 'Picture: till.png' });
+  await expect(page.locator('#state')).toContainText('Waiting for a reply');
+  const picture = page.getByRole('img', { name: 'Image: till.png' });
   await picture.scrollIntoViewIfNeeded();
   if (javaScriptEnabled) await expect.poll(() => picture.evaluate((img) => img.naturalWidth)).toBe(12);
 
@@ -71,14 +71,14 @@ test('a stranger writes with a picture, reads, writes again, closes and opens', 
   await page.getByLabel('Message').fill('It works now.');
   await page.getByRole('button', { name: 'Send', exact: true }).click();
   await expect(page.locator('.message').last()).toContainText('It works now.');
-  await page.getByRole('button', { name: 'This is solved' }).click();
+  await page.getByRole('button', { name: 'Mark as solved' }).click();
   await expect(page.locator('#state')).toContainText('Closed');
-  await page.getByRole('button', { name: 'Open again' }).click();
-  await expect(page.locator('#state')).toContainText('Waiting for an answer');
+  await page.getByRole('button', { name: 'Reopen' }).click();
+  await expect(page.locator('#state')).toContainText('Waiting for a reply');
   expect(scripts).toEqual([]);
 
   await page.goto(`${link.slice(0, -1)}${link.endsWith('A') ? 'B' : 'A'}`);
-  await expect(page.getByRole('heading', { name: 'There is nothing here' })).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'Page not found' })).toBeVisible();
   await page.context().close();
 });
 

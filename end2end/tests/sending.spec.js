@@ -28,7 +28,7 @@ test('a survey that was closed meanwhile says so once, and what was typed stays 
   const requests = sent(visitor);
   await visitor.locator('label', { hasText: /^7$/ }).click();
   const status = visitor.locator('#status');
-  await expect(status).toContainText('It takes no more answers');
+  await expect(status).toContainText('It no longer accepts answers');
   const text = visitor.getByRole('textbox').first();
   await visitor.clock.fastForward(1_000);
   await text.fill('Written for nothing');
@@ -69,9 +69,9 @@ test('an answer that the server refuses for good is told in its words, and what 
 
 for (const [status, words] of [
   [400, 'The words of the server'],
-  [403, 'This site may not send answers to this survey.'],
-  [404, 'It takes no more answers'],
-  [410, 'It takes no more answers'],
+  [403, 'This site is not allowed to send answers to this survey.'],
+  [404, 'It no longer accepts answers'],
+  [410, 'It no longer accepts answers'],
   [415, 'The words of the server'],
 ]) {
   test(`${status} is final, and can be sent again by hand @js`, async ({ shop: { visitor, survey }, own, page }) => {
@@ -103,14 +103,14 @@ for (const status of [408, 429, 500, 503]) {
     const requests = sent(visitor);
     await visitor.route(RESPONSES, (route) => route.fulfill({ status, headers: { 'retry-after': '90' }, body: '' }));
     await visitor.locator('label', { hasText: /^7$/ }).click();
-    await expect(visitor.locator('#status')).toContainText('not sent yet');
+    await expect(visitor.locator('#status')).toContainText('not been sent yet');
     expect(requests).toHaveLength(1);
     await visitor.unrouteAll();
     // Not before the server wants it.
     await visitor.clock.fastForward(60_000);
     expect(requests).toHaveLength(1);
     await visitor.clock.fastForward(60_000);
-    await expect(visitor.locator('#status')).toContainText('Your answers are sent now.');
+    await expect(visitor.locator('#status')).toContainText('Your answers have been sent.');
     expect(requests.filter((method) => method === 'POST')).toHaveLength(2);
     await waitForText(page, `${own.url}/p/${own.project.slug}/inbox`, '#inbox-list', '1 item');
     await expect(page.locator('.inbox-row')).toHaveCount(1);

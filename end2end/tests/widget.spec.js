@@ -102,7 +102,7 @@ test('an answer survives a failed request and arrives once @js', async ({ shop: 
   const next = frame.getByRole('button', { name: /Send|Try again/ });
   await own.halt();
   await next.click();
-  await expect(frame.locator('#status')).toContainText('not sent yet');
+  await expect(frame.locator('#status')).toContainText('not been sent yet');
   await own.resume();
   await expect(async () => {
     if (await next.isVisible()) await next.click({ timeout: 500 }).catch(() => {});
@@ -141,7 +141,7 @@ test('what is too long on the way is said at its field, and nothing is lost @js'
   await visitor.getByRole('textbox').first().fill(long);
   await readQuestions(visitor);
   await visitor.getByRole('button', { name: 'Send' }).click();
-  await expect(visitor.getByText('This is too long to be sent. Please shorten it.').first()).toBeVisible();
+  await expect(visitor.getByText('This is too long to send. Please shorten it.').first()).toBeVisible();
   await expect(visitor.getByRole('textbox').first()).toHaveValue(long);
   await visitor.unrouteAll();
   await visitor.getByRole('button', { name: 'Send' }).click();
@@ -169,7 +169,7 @@ test('it opens the ticket portal beside the page, and says where it was opened @
   const opened = visitor.context().waitForEvent('page');
   await visitor.getByRole('button', { name: 'Help' }).click();
   const portal = await opened;
-  await expect(portal.getByRole('heading', { name: `Write to ${own.project.name}` })).toBeVisible();
+  await expect(portal.getByRole('heading', { name: `Contact ${own.project.name}` })).toBeVisible();
   expect(new URL(portal.url()).pathname).toBe(`/p/${own.project.slug}`);
   expect(await portal.evaluate(() => window.opener)).toBe(null);
   await portal.getByLabel('Subject').fill('The cart is empty');

@@ -274,7 +274,7 @@ pub fn ConversationPage(
     let preview = view.preview.then(|| {
         view! {
             <p class="sent" lang="en" role="note">
-                <strong>"Preview for the team."</strong>" The requester sees the same, with a form for their answer below. "
+                <strong>"Preview for the team."</strong>" The requester sees the same page, with a reply form below. "
                 <a href=view.back.clone()>"Back to the ticket"</a>
             </p>
         }

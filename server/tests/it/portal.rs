@@ -121,7 +121,7 @@ on_both!(somebody_writes_reads_answers_and_opens_again, |t: TestApp| async move 
     let client = t.anonymous();
     let page = client.get("/p/my-app").await;
     assert_eq!(page.status, StatusCode::OK);
-    assert!(page.body.contains("Write to My app") && page.body.contains("multipart/form-data"));
+    assert!(page.body.contains("Contact My app") && page.body.contains("multipart/form-data"));
     assert!(!page.body.contains("<script") && !page.body.contains("wasm"), "{}", page.body);
     assert!(text(&page.headers, "content-security-policy").contains("frame-ancestors 'none'"));
     assert!(page.headers.get("set-cookie").is_none());
@@ -131,7 +131,7 @@ on_both!(somebody_writes_reads_answers_and_opens_again, |t: TestApp| async move 
     assert_eq!(text(&sent.headers, "referrer-policy"), "no-referrer");
     let page = client.get(sent.location()).await;
     assert!(page.body.contains("Ticket 1") && page.body.contains(&format!("http://earshot.test{path}")), "{}", page.body);
-    assert!(page.body.contains("Waiting for an answer") && page.body.contains("Nothing &lt;b&gt;is&lt;/b&gt; drawn."));
+    assert!(page.body.contains("Waiting for a reply") && page.body.contains("Nothing &lt;b&gt;is&lt;/b&gt; drawn."));
     assert_eq!(text(&page.headers, "referrer-policy"), "no-referrer");
     assert!(text(&page.headers, "cache-control").contains("no-store") && text(&page.headers, "x-robots-tag").contains("noindex"));
     assert!(!client.get(&path).await.body.contains("has arrived"), "only once");
@@ -189,13 +189,13 @@ on_both!(links_lead_nowhere_else, |t: TestApp| async move {
         let page = client.get(&nothing).await;
         assert_eq!(page.status, StatusCode::NOT_FOUND, "{nothing}");
         // In the dress of the portal, in the reader's language, and with nothing of the console.
-        assert!(page.body.contains("There is nothing here") && !page.body.contains("console"), "{}", page.body);
+        assert!(page.body.contains("Page not found") && !page.body.contains("console"), "{}", page.body);
     }
     let answer = [("message", "x"), ("idempotency_key", "answer-00001")];
     assert_eq!(send(&client, &format!("/p/my-app/t/{wrong}"), &answer, &[]).await.status, StatusCode::NOT_FOUND);
     assert_eq!(client.post(&format!("/p/my-app/t/{wrong}/close"), &[]).await.status, StatusCode::NOT_FOUND);
     let german = client.send(Method::GET, "/p/nobody", &[("accept-language", "de")], Body::empty()).await;
-    assert!(german.body.contains("Hier ist nichts"));
+    assert!(german.body.contains("Seite nicht gefunden"));
 
     // Another ticket's file, and a file of a note, are nobody's here.
     let other = self::path(&write(&t, "key-00000002", &[], &[]).await);
@@ -281,7 +281,7 @@ on_both!(too_much_is_refused_and_the_words_stay, |t: TestApp| async move {
     let large = vec![0_u8; 6 << 20];
     let page = write(&t, "key-00000001", &[], &[("a.bin", &large), ("b.bin", &large)]).await;
     assert_eq!(page.status, StatusCode::PAYLOAD_TOO_LARGE);
-    assert!(page.body.contains("The map stays empty") && page.body.contains("more than 10 MB"), "{}", page.body);
+    assert!(page.body.contains("The map stays empty") && page.body.contains("larger than 10 MB"), "{}", page.body);
     // The room that it took is free again, whatever came of it.
     for n in 0..8 {
         let again = write(&t, &format!("key-1000000{n}"), &[("email", "x")], &[("a.bin", &large), ("b.bin", &large)]).await;
@@ -300,7 +300,7 @@ on_both!(too_much_is_refused_and_the_words_stay, |t: TestApp| async move {
     let broken = client.send(Method::POST, "/p/my-app", &[("content-type", "multipart/form-data; boundary=x")], Body::from("y")).await;
     assert!(broken.status.is_client_error(), "{}", broken.status);
     let plain = client.post("/p/my-app", &WORDS).await;
-    assert!(plain.status.is_client_error() && plain.body.contains("That did not work"), "{}", plain.body);
+    assert!(plain.status.is_client_error() && plain.body.contains("Something went wrong"), "{}", plain.body);
     assert!(t.app.store.ticket_of(&Scope::system(project.id), t.app.id()).await.unwrap().is_none());
     assert!(!t.app.store.has_more_than_spam(&Scope::system(project.id)).await.unwrap(), "nothing was stored");
 });
@@ -339,7 +339,7 @@ on_both!(faults_stand_at_their_fields_and_files_wait, |t: TestApp| async move {
     let answer = [("message", long.as_str()), ("idempotency_key", "answer-00001")];
     let page = send(&client, &path, &answer, &[("late.txt", b"late")]).await;
     assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(page.body.contains("late.txt") && page.body.contains("Use 10000 characters at most."), "{}", page.body);
+    assert!(page.body.contains("late.txt") && page.body.contains("Use at most 10000 characters."), "{}", page.body);
     let form = tickets::held_for(&project, &ticket.id.to_string(), "answer-00001");
     let scope = Scope::system(project.id);
     let held = t.app.store.held_files(&scope, &form, t.app.now()).await.unwrap();
@@ -424,7 +424,7 @@ on_both!(a_portal_can_be_off, |t: TestApp| async move {
     fields.push(("idempotency_key", "key-00000002"));
     assert_eq!(send(&client, "/p/my-app", &fields, &[]).await.status, StatusCode::NOT_FOUND);
     assert_eq!(send(&client, &first, &[("message", "x"), ("idempotency_key", "answer-00001")], &[]).await.status, StatusCode::SEE_OTHER);
-    assert!(owner.get("/p/my-app/tickets").await.body.contains("The ticket portal is off: no new tickets can be written."));
+    assert!(owner.get("/p/my-app/tickets").await.body.contains("The ticket portal is off: no new tickets can be created."));
     assert!(!owner.get("/p/my-app/embed").await.body.contains("http://earshot.test/p/my-app<"));
 
     let seen = hidden(&owner.get("/p/my-app/settings").await, "seen");
@@ -447,7 +447,7 @@ on_both!(a_portal_can_be_off, |t: TestApp| async move {
     let page = client.get("/p/my-app").await;
     assert!(page.body.contains("Nachricht an My app") && page.body.contains("data-theme=\"dark\""), "{}", page.body);
     let english = client.send(Method::GET, "/p/my-app", &[("accept-language", "en")], Body::empty()).await;
-    assert!(english.body.contains("Write to My app"));
+    assert!(english.body.contains("Contact My app"));
 });
 
 on_both!(a_refused_form_keeps_files_of_people_only, |t: TestApp| async move {
@@ -468,7 +468,7 @@ on_both!(a_refused_form_keeps_files_of_people_only, |t: TestApp| async move {
         let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let page = send(&client, "/p/my-app", &fields, &[("a.txt", b"some words"), ("a.png", &picture)]).await;
         assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
-        assert!(page.body.contains("Do not lose me") && page.body.contains("Say in a few words"), "{}", page.body);
+        assert!(page.body.contains("Do not lose me") && page.body.contains("Describe in a few words"), "{}", page.body);
         page.body.contains("Please choose your files again.")
     };
     assert!(post("key-00000001", "1.x", "").await, "a forged start");
@@ -579,7 +579,7 @@ on_both!(a_project_holds_so_many_files, |config| config.settings.files_per_proje
     t.clock.advance_ms(60_000);
     let full = write(&t, "key-00000002", &[], &[("a.txt", b"a few words")]).await;
     assert_eq!(full.status, StatusCode::INSUFFICIENT_STORAGE);
-    assert!(full.body.contains("Files cannot be taken here now") && full.body.contains("The map stays empty"), "{}", full.body);
+    assert!(full.body.contains("We can’t accept files right now") && full.body.contains("The map stays empty"), "{}", full.body);
     assert!(retry_after(&full) > 0);
     assert_eq!(write(&t, "key-00000002", &[], &[]).await.status, StatusCode::SEE_OTHER, "words are taken");
 });
@@ -590,7 +590,7 @@ async fn a_disk_that_is_nearly_full_takes_words_and_no_files() {
     t.owner().await;
     let full = write(&t, "key-00000001", &[], &[("a.txt", b"a few words")]).await;
     assert_eq!(full.status, StatusCode::INSUFFICIENT_STORAGE);
-    assert!(full.body.contains("Files cannot be taken here now") && full.body.contains("The map stays empty"), "{}", full.body);
+    assert!(full.body.contains("We can’t accept files right now") && full.body.contains("The map stays empty"), "{}", full.body);
     assert_eq!(write(&t, "key-00000001", &[], &[]).await.status, StatusCode::SEE_OTHER, "words are taken");
 }
 
@@ -691,14 +691,14 @@ async fn letters_are_promised_only_where_they_are_sent() {
     let without = TestApp::new(Database::Sqlite).await.unwrap();
     without.owner().await;
     let page = without.anonymous().get("/p/my-app").await;
-    assert!(page.body.contains("No e-mail is sent") && !page.body.contains("comes to this address"), "{}", page.body);
+    assert!(page.body.contains("We don’t send e-mail") && !page.body.contains("We send the reply to this address"), "{}", page.body);
     let german = without.anonymous().get("/p/my-app?lang=de").await;
-    assert!(german.body.contains("Es wird keine E-Mail verschickt") && !german.body.contains("kommt an diese Adresse"), "{}", german.body);
+    assert!(german.body.contains("Wir verschicken keine E-Mail") && !german.body.contains("kommt an diese Adresse"), "{}", german.body);
     let mail = server::config::mail_for_tests(9).unwrap();
     let with = TestApp::with_settings(Database::Sqlite, |config| config.settings.mail = Some(mail)).await.unwrap();
     with.owner().await;
     let page = with.anonymous().get("/p/my-app").await;
-    assert!(!page.body.contains("No e-mail is sent") && page.body.contains("comes to this address"), "{}", page.body);
+    assert!(!page.body.contains("We don’t send e-mail") && page.body.contains("We send the reply to this address"), "{}", page.body);
 }
 
 async fn letters_to_strangers_have_an_end(database: Database) {

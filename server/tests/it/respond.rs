@@ -560,7 +560,7 @@ on_both!(the_longest_legal_answers_arrive, |t: TestApp| async move {
     // One character more is refused at its question.
     let refused = s.t.anonymous().post(&format!("/s/{}", s.survey), &[("q1", "3"), ("q2", &format!("{answer}字"))]).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(refused.body.contains("Use 10000 characters at most.") && refused.body.contains(&answer));
+    assert!(refused.body.contains("Use at most 10000 characters.") && refused.body.contains(&answer));
 });
 
 /// A page that may stand in a frame on the project's sites, without the console's links.
@@ -579,7 +579,7 @@ on_both!(refusals_are_pages_for_respondents_in_their_language, |t: TestApp| asyn
     let missing = client.send(Method::GET, "/s/nothing?embed=1", &[("accept-language", "de-AT, en;q=0.5")], Body::empty()).await;
     assert_eq!(missing.status, StatusCode::NOT_FOUND);
     is_for_respondents(&missing);
-    assert!(missing.body.contains("Hier ist keine Umfrage") && missing.body.contains("class=\"embedded\""), "{}", missing.body);
+    assert!(missing.body.contains("Umfrage nicht gefunden") && missing.body.contains("class=\"embedded\""), "{}", missing.body);
 
     let url = format!("/s/{}?lang=de&embed=1", s.survey);
     let foreign = client.send(Method::POST, &url, &[form, ("origin", "https://evil.example")], Body::from("q1=3")).await;
