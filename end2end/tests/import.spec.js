@@ -34,7 +34,7 @@ test('a real file is imported and searched', async ({ page, own }, info) => {
 
   await importFile(page, own, file, 'category');
   await expect(count('Added')).toHaveText(number);
-  await expect(count('Bad lines')).toHaveText('0');
+  await expect(count('Failed')).toHaveText('0');
 
   // The index catches up while we ask.
   await expect(async () => {
@@ -50,7 +50,7 @@ test('a real file is imported and searched', async ({ page, own }, info) => {
 
   await importFile(page, own, file, 'category');
   await expect(count('Added')).toHaveText('0');
-  await expect(count('Already there')).toHaveText(number);
+  await expect(count('Duplicates')).toHaveText(number);
 });
 
 test('bad lines are named and the good ones go in', async ({ page, own }, info) => {
@@ -59,21 +59,21 @@ test('bad lines are named and the good ones go in', async ({ page, own }, info) 
   await importFile(page, own, file, 'category');
   const count = (name) => page.locator('.imports-counts div').filter({ hasText: name }).locator('dd');
   await expect(count('Added')).toHaveText('2');
-  await expect(count('Bad lines')).toHaveText('1');
-  await expect(page.getByRole('region', { name: 'Lines that could not go in' }).getByRole('row').nth(1)).toContainText('3');
+  await expect(count('Failed')).toHaveText('1');
+  await expect(page.getByRole('region', { name: 'Rows that failed' }).getByRole('row').nth(1)).toContainText('3');
 });
 
 test('an import with the wrong columns is taken back and the file imported again', async ({ page, own }, info) => {
   const file = info.outputPath('wrong.csv');
   await writeFile(file, generated(1_200));
   await importFile(page, own, file, 'category');
-  await page.getByText('Take this import back').click();
-  await expect(page.getByText('This removes 1,200 items')).toBeVisible();
+  await page.getByText('Undo this import').click();
+  await expect(page.getByText('This permanently removes 1,200 items')).toBeVisible();
   await page.getByRole('button', { name: 'Remove 1,200 items' }).click();
   await expect(async () => {
-    await expect(page.getByText('Taken back: 1,200 items removed.')).toBeVisible({ timeout: 2_000 });
+    await expect(page.getByText('Import undone: 1,200 items removed.')).toBeVisible({ timeout: 2_000 });
   }).toPass({ timeout: 120_000 });
-  await expect(page.getByText('Take this import back')).toHaveCount(0);
+  await expect(page.getByText('Undo this import')).toHaveCount(0);
   await importFile(page, own, file);
   await expect(page.locator('.imports-counts div').filter({ hasText: 'Added' }).locator('dd')).toHaveText('1,200');
 });
@@ -82,7 +82,7 @@ test('an import with the wrong columns is taken back and the file imported again
 async function upload(page, own, name, buffer) {
   await page.goto(`${own.url}/p/${own.project.slug}/imports`);
   await page.getByLabel('CSV file').setInputFiles({ name, mimeType: 'text/csv', buffer });
-  await page.getByRole('button', { name: 'Upload and choose columns' }).click();
+  await page.getByRole('button', { name: 'Upload and map columns' }).click();
   await expect(page.getByRole('heading', { name: 'Preview' })).toBeVisible();
 }
 
@@ -110,7 +110,7 @@ test('the encoding of a file is shown and can be changed', async ({ page, own, s
   await choose(page, settle, 'Encoding', 'windows-1252', javaScriptEnabled);
   await expect(preview).toContainText('Die Übersicht');
   await page.getByRole('button', { name: 'Start the import' }).click();
-  await expect(page.getByText('All rows were imported.')).toBeVisible({ timeout: 60_000 });
+  await expect(page.getByText('All rows imported.')).toBeVisible({ timeout: 60_000 });
 });
 
 test('dates that can be read in two ways are asked about', async ({ page, own, settle, javaScriptEnabled }) => {
@@ -123,8 +123,8 @@ test('dates that can be read in two ways are asked about', async ({ page, own, s
   await choose(page, settle, 'Order of day and month', 'mdy', javaScriptEnabled);
   await expect(page.locator('.imports-preview')).toContainText('2 Jan 2025');
   await page.getByRole('button', { name: 'Start the import' }).click();
-  await expect(page.getByText('All rows were imported.')).toBeVisible({ timeout: 60_000 });
-  await page.getByText('How columns were used').click();
+  await expect(page.getByText('All rows imported.')).toBeVisible({ timeout: 60_000 });
+  await page.getByText('Column mapping').click();
   await expect(page.getByText('Month first')).toBeVisible();
 });
 
@@ -146,6 +146,6 @@ test('when nothing was imported, the columns are changed and the same file goes 
   await expect(page.locator('.imports-preview')).toContainText('Message number 0');
   await expect(page.locator('.imports-preview')).toContainText('1 Sep 2026');
   await page.getByRole('button', { name: 'Start the import' }).click();
-  await expect(page.getByText('All rows were imported.')).toBeVisible({ timeout: 60_000 });
+  await expect(page.getByText('All rows imported.')).toBeVisible({ timeout: 60_000 });
   await expect(page.locator('.imports-counts div').filter({ hasText: 'Added' }).locator('dd')).toHaveText('40');
 });

@@ -45,7 +45,7 @@ test('words of an item are quoted at the backlog item', async ({ page, own, sett
     await quote.fill('the drawer jams');
   }
   const panel = page.locator('#link-panel');
-  await panel.getByLabel('Or a new item').fill('Mend the drawer');
+  await panel.getByLabel('Or create a new item').fill('Mend the drawer');
   await panel.getByRole('button', { name: 'Create and link' }).last().click();
   await expect(panel.locator('blockquote')).toHaveText('the drawer jams');
   await panel.getByRole('link', { name: /Mend the drawer/ }).click();
@@ -81,7 +81,7 @@ test('the page of an import keeps itself up to date @js', async ({ page, own }) 
   await expect.poll(() => page.evaluate(() => window.polled)).toBe(true);
   // What tells browsers without scripts to load again must stay asleep here, and the words for choosing columns are gone.
   await expect(page.locator('meta[http-equiv="refresh"]')).toHaveCount(0);
-  await expect(page.getByText('Choose what each column is')).toHaveCount(0);
+  await expect(page.getByText('Map the columns')).toHaveCount(0);
   await expect(page.getByRole('heading', { name: 'Result' })).toBeVisible({ timeout: 300_000 });
   await expect(page.locator('.imports-counts div').filter({ hasText: 'Added' }).locator('dd')).toHaveText('30,000');
   await expect(page.locator('#import')).not.toHaveAttribute('data-poll');

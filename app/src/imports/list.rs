@@ -55,7 +55,7 @@ pub fn ImportsPage(
     let described = if error.is_some() { "file-hint file-error" } else { "file-hint" };
     let command = format!("earshot import --project {} FILE.csv --map text=COLUMN,tag=COLUMN", view.slug);
     view! {
-        <PageHead title="Imports" lead="Bring in what people said elsewhere: a CSV file with one message on each line." />
+        <PageHead title="Imports" lead="Import feedback from a CSV file with one message per row." />
         <ErrorSummary errors=view.errors.clone() />
         <section class="card" aria-labelledby="upload-title">
             <h2 id="upload-title">"Import a file"</h2>
@@ -64,7 +64,7 @@ pub fn ImportsPage(
                 <div class="field" class:field-invalid=error.is_some()>
                     <label for="file">"CSV file"</label>
                     <p class="hint" id="file-hint">
-                        "Up to 64 MB, in any usual encoding, with the column names in the first line. Next, you choose what each column is."
+                        "Up to 64 MB, in any common encoding, with the column names in the first line. You map the columns in the next step."
                     </p>
                     {error.clone().map(|error| view! { <p class="field-error" id="file-error">{error}</p> })}
                     <input
@@ -73,12 +73,12 @@ pub fn ImportsPage(
                     />
                 </div>
                 <div class="form-actions">
-                    <button type="submit" class="button button-primary">"Upload and choose columns"</button>
+                    <button type="submit" class="button button-primary">"Upload and map columns"</button>
                 </div>
             </form>
             <details class="imports-command">
                 <summary>"Larger files, or from a script"</summary>
-                <p class="hint">"On the server, the command reads a file of any size and can be run again at any time:"</p>
+                <p class="hint">"On the server, this command reads a file of any size and can be run again at any time:"</p>
                 <pre><code>{command}</code></pre>
             </details>
         </section>
@@ -86,13 +86,13 @@ pub fn ImportsPage(
             view! {
                 <Empty
                     title="No imports yet"
-                    text="Files that you import are listed here with what came in and which lines could not. The same file again adds nothing twice."
+                    text="Imported files are listed here with the rows that were added and the rows that failed. Importing the same file again adds no duplicates."
                 />
             }.into_any()
         } else {
             view! {
                 <section class="stack">
-                    <h2 id="imports-title">"Files so far"</h2>
+                    <h2 id="imports-title">"Previous imports"</h2>
                     <div class="table-wrap" tabindex="0" role="region" aria-labelledby="imports-title">
                         <table class="table table-cards">
                             <thead>
@@ -100,9 +100,9 @@ pub fn ImportsPage(
                                     <th scope="col">"File"</th>
                                     <th scope="col">"Status"</th>
                                     <th scope="col" class="num">"Added"</th>
-                                    <th scope="col" class="num">"Known"</th>
-                                    <th scope="col" class="num">"Bad"</th>
-                                    <th scope="col">"Begun"</th>
+                                    <th scope="col" class="num">"Duplicates"</th>
+                                    <th scope="col" class="num">"Failed"</th>
+                                    <th scope="col">"Started"</th>
                                 </tr>
                             </thead>
                             <tbody>
@@ -111,9 +111,9 @@ pub fn ImportsPage(
                                         <th scope="row"><a href=row.href>{row.name}</a></th>
                                         <td data-label="Status"><StatusBadge status=row.status nothing=row.brought_nothing failed=row.bad /></td>
                                         <td class="num" data-label="Added">{number(row.added)}</td>
-                                        <td class="num" data-label="Known">{number(row.known)}</td>
-                                        <td class="num" data-label="Bad">{number(row.bad)}</td>
-                                        <td data-label="Begun"><time datetime=row.at.1>{row.at.0}</time>" "<span class="muted">{row.by}</span></td>
+                                        <td class="num" data-label="Duplicates">{number(row.known)}</td>
+                                        <td class="num" data-label="Failed">{number(row.bad)}</td>
+                                        <td data-label="Started"><time datetime=row.at.1>{row.at.0}</time>" "<span class="muted">{row.by}</span></td>
                                     </tr>
                                 }).collect_view()}
                             </tbody>

@@ -83,16 +83,16 @@ const FIRST: [Target; 5] = [Target::Text, Target::Tag, Target::Score, Target::Sc
 
 fn hint(target: Target, zone: &str) -> Option<String> {
     let text = match target {
-        Target::Text => "What the person said. Needed.",
-        Target::Tag => "Several in one cell may be separated by comma or semicolon.",
-        Target::ScoreMax => "The best possible score, as a number for all rows or a column.",
+        Target::Text => "What the person said. Required.",
+        Target::Tag => "Separate several tags in one cell with commas or semicolons.",
+        Target::ScoreMax => "The highest possible score: one number for all rows, or a column.",
         Target::CreatedAt => {
             return Some(format!(
-                "When it was said. Most formats are recognised. Times without a zone are read in the project’s time zone, {zone}."
+                "When the person said it. Most formats are recognized. Times without a zone are in the project’s time zone, {zone}."
             ));
         }
-        Target::ExternalId => "An id by which a row is known when it is imported again, even with another text.",
-        Target::Kind => "survey_response, idea, usability or api. Without it: import.",
+        Target::ExternalId => "An ID that identifies a row when it is imported again, even if its text has changed.",
+        Target::Kind => "survey_response, idea, usability or api. Default: import.",
         Target::Status => "new, triaged, resolved or spam.",
         _ => return None,
     };
@@ -135,20 +135,20 @@ pub fn MappingPage(
     let (encoding, header_rows) = (mapping.encoding.unwrap_or(detected), mapping.header_rows.unwrap_or(1));
     let lines =
         (1..=MAX_HEADER_ROWS).map(|n| (n.to_string(), if n == 1 { "The first line".to_owned() } else { format!("The first {n} lines") }));
-    let encoding_hint = format!("Detected: {}. Choose another one if letters look wrong in the preview.", detected.label());
+    let encoding_hint = format!("Detected: {}. Choose another one if characters look wrong in the preview.", detected.label());
     let encodings = Encoding::ALL.iter().map(|e| (e.as_str().to_owned(), e.label().to_owned())).collect::<Vec<_>>();
     let (start_url, preview_url, cancel_url) = (format!("{url}/start"), format!("{url}/preview"), format!("{url}/cancel"));
-    let lead = format!("{} with {} columns. Choose what each column is; the preview shows what would come in.", size(bytes), columns.len());
+    let lead = format!("{} with {} columns. Map the columns; the preview shows what would be imported.", size(bytes), columns.len());
     view! {
         <nav aria-label="Breadcrumb" class="small"><a href=list_url>"Imports"</a></nav>
         <div id="import" class="stack" data-part>
             <PageHead title=name lead=lead />
             {before.map(|at| view! {
-                <p class="notice notice-info">{format!("The same file was imported on {at}. Importing it again adds nothing twice.")}</p>
+                <p class="notice notice-info">{format!("The same file was imported on {at}. Importing it again adds no duplicates.")}</p>
             })}
             {(brought > 0).then(|| view! {
                 <p class="notice notice-info">
-                    {format!("{} from this file went in before and stay as they are. To import them with other columns, take the import back first.",
+                    {format!("Already imported from this file and left unchanged: {}. To import them with different columns, undo the import first.",
                         counted(brought, "row", "rows"))}
                 </p>
             })}
@@ -167,7 +167,7 @@ pub fn MappingPage(
                     </details>
                     <TextField
                         name="add_tag" label="Also tag every row" value=add_tag
-                        hint="So that you find in the inbox what came with this file. May be empty." errors=errors.clone() maxlength=60
+                        hint="Optional. Helps you find this import in the inbox." errors=errors.clone() maxlength=60
                     />
                     <h2>"File"</h2>
                     <SelectField
@@ -175,7 +175,7 @@ pub fn MappingPage(
                     />
                     <SelectField
                         name="header_rows" label="Column names" options=lines.collect() value=header_rows.to_string()
-                        hint="Survey tools often write them in two lines." errors=errors
+                        hint="Survey tools often use two header lines." errors=errors
                     />
                     <div class="form-actions">
                         {if nothing {
@@ -224,9 +224,9 @@ fn Dates(choice: DateChoice, chosen: Option<DateOrder>, errors: FieldErrors) -> 
     let ask = (!is_clear).then(|| (String::new(), "Choose the order".to_owned()));
     let option = |(order, day): (DateOrder, String)| (order.as_str().to_owned(), format!("{}: {day}", order.label()));
     let hint = if is_clear {
-        format!("Detected from the other dates of the column. How {example} is read:")
+        format!("Detected from the other dates in the column. {example} is read as:")
     } else {
-        format!("The dates of this column can be read in two ways. Choose what {example} means:")
+        format!("The dates in this column can be read in two ways. Choose what {example} means:")
     };
     view! {
         <SelectField
@@ -247,7 +247,7 @@ fn PreviewSummary(shown: usize, checked: usize, groups: Groups, nothing: bool) -
         format!("the first {} rows", number(i64::try_from(checked).unwrap_or(i64::MAX)))
     };
     let say = match shown {
-        0 => "Choose the column that holds the text to see the first rows.".to_owned(),
+        0 => "Choose the text column to see the first rows.".to_owned(),
         1 => "The first row as it would be imported.".to_owned(),
         n => format!("The first {n} rows as they would be imported."),
     };
@@ -264,14 +264,14 @@ fn PreviewSummary(shown: usize, checked: usize, groups: Groups, nothing: bool) -
                                 format!("Of {of}, {} cannot be imported.", number(failing))
                             }}
                         </strong>
-                        {nothing.then_some(" Check the columns, the encoding and the separator of the file.")}
+                        {nothing.then_some(" Check the columns, the encoding and the file’s separator.")}
                     </p>
                     <ProblemList groups=lost />
                 </div>
             })}
             {(!left_out.is_empty()).then(|| view! {
                 <div class="notice notice-warn">
-                    <p><strong>"Some values cannot be read."</strong>" Their rows are imported without them."</p>
+                    <p><strong>"Some values cannot be read."</strong>" The rows are imported without them."</p>
                     <ProblemList groups=left_out />
                 </div>
             })}

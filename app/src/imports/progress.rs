@@ -116,37 +116,35 @@ fn State(view: ProgressView, running: bool) -> impl IntoView {
     let (done, total) = if status == ImportStatus::TakingBack { (removed, removed + untouched) } else { (bytes_done, bytes_total) };
     let percent = if total > 0 { (done.saturating_mul(100) / total).clamp(0, 100) } else { 0 };
     let title = match status {
-        ImportStatus::TakingBack if running => format!("{percent} % taken back"),
-        _ if running => format!("{percent} % read"),
+        ImportStatus::TakingBack if running => format!("{percent}% undone"),
+        _ if running => format!("{percent}% read"),
         ImportStatus::Done if brought_nothing => "Nothing imported".to_owned(),
         _ => "Result".to_owned(),
     };
     let stay = match touched {
         0 => String::new(),
-        1 => " 1 that somebody worked on stays.".into(),
-        n => format!(" {} that somebody worked on stay.", number(n)),
+        1 => " 1 that someone worked on was kept.".into(),
+        n => format!(" {} that someone worked on were kept.", number(n)),
     };
     let say = match status {
-        ImportStatus::Running if is_silent => {
-            "The command that read this file has stopped. Run it again to carry on where it was.".to_owned()
-        }
+        ImportStatus::Running if is_silent => "The command that read this file has stopped. Run it again to resume.".to_owned(),
         ImportStatus::Running if by_command => "A command is reading this file.".into(),
-        ImportStatus::Running => "You can leave this page; the import goes on.".into(),
+        ImportStatus::Running => "You can leave this page; the import continues.".into(),
         ImportStatus::Done if brought_nothing && can_change => {
-            format!("All {} of this file failed. Change the columns and start again; the file is still here.", counted(bad, "row", "rows"))
+            format!("All {} in this file failed. Change the columns and start again; the file is still here.", counted(bad, "row", "rows"))
         }
-        ImportStatus::Done if brought_nothing => format!("All {} of this file failed.", counted(bad, "row", "rows")),
-        ImportStatus::Done if bad == 0 && added == 0 => "Everything in this file was here already.".into(),
-        ImportStatus::Done if bad == 0 && left_out.is_empty() => "All rows were imported.".into(),
-        ImportStatus::Done if bad == 0 => "All rows were imported, some of them without a value.".into(),
+        ImportStatus::Done if brought_nothing => format!("All {} in this file failed.", counted(bad, "row", "rows")),
+        ImportStatus::Done if bad == 0 && added == 0 => "No new rows: everything in this file was already here.".into(),
+        ImportStatus::Done if bad == 0 && left_out.is_empty() => "All rows imported.".into(),
+        ImportStatus::Done if bad == 0 => "All rows imported, some of them without a value.".into(),
         ImportStatus::Done if bad == 1 => "1 row could not be imported; it is listed below.".into(),
         ImportStatus::Done => format!("{} rows could not be imported; they are listed below.", number(bad)),
-        ImportStatus::Cancelled => "This import was stopped. What went in stays; it can be carried on.".into(),
+        ImportStatus::Cancelled => "This import was stopped. Imported rows are kept; you can resume the import.".into(),
         ImportStatus::Failed => error.unwrap_or_else(|| "This import failed.".into()),
-        ImportStatus::TakingBack if running => "You can leave this page; taking back goes on.".into(),
+        ImportStatus::TakingBack if running => "You can leave this page; the undo continues.".into(),
         ImportStatus::TakingBack => error.unwrap_or_default(),
         ImportStatus::TakenBack => {
-            format!("Taken back: {} removed.{stay} The file can be imported again.", counted(removed, "item", "items"))
+            format!("Import undone: {} removed.{stay} You can import the file again.", counted(removed, "item", "items"))
         }
         ImportStatus::Ready | ImportStatus::Uploading => String::new(),
     };
@@ -159,7 +157,7 @@ fn State(view: ProgressView, running: bool) -> impl IntoView {
                 <StatusBadge status=status nothing=brought_nothing failed=bad />
             </div>
             {(status == ImportStatus::Running || running).then(|| view! {
-                <progress class="progress" max="100" value=percent.to_string() aria-labelledby="state-title">{format!("{percent} %")}</progress>
+                <progress class="progress" max="100" value=percent.to_string() aria-labelledby="state-title">{format!("{percent}%")}</progress>
             })}
             <p role="status">{say}</p>
             {(status == ImportStatus::Running).then(|| view! {
@@ -188,7 +186,7 @@ fn State(view: ProgressView, running: bool) -> impl IntoView {
                 {can_go_on.then(|| view! {
                     <form method="post" action=format!("{url}/continue") data-enhance>
                         <IdempotencyKey key=form_key />
-                        <button id="continue" type="submit" class="button">"Carry on"</button>
+                        <button id="continue" type="submit" class="button">"Resume"</button>
                     </form>
                 })}
             </div>
@@ -223,12 +221,12 @@ fn Counts(view: ProgressView) -> impl IntoView {
     view! {
         <dl class="imports-counts">
             <div><dt>"Added"</dt><dd>{number(view.added)}</dd></div>
-            <div><dt>"Already there"</dt><dd>{number(view.known)}</dd></div>
-            <div><dt>"Bad lines"</dt><dd>{number(view.bad)}</dd></div>
-            {(view.removed > 0).then(|| view! { <div><dt>"Taken back"</dt><dd>{number(view.removed)}</dd></div> })}
+            <div><dt>"Duplicates"</dt><dd>{number(view.known)}</dd></div>
+            <div><dt>"Failed"</dt><dd>{number(view.bad)}</dd></div>
+            {(view.removed > 0).then(|| view! { <div><dt>"Removed by undo"</dt><dd>{number(view.removed)}</dd></div> })}
         </dl>
         <details>
-            <summary>"How columns were used"</summary>
+            <summary>"Column mapping"</summary>
             <dl class="facts">
                 {view.mapping.into_iter().map(|(what, column)| view! { <dt>{what}</dt><dd>{column}</dd> }).collect_view()}
             </dl>
@@ -243,17 +241,17 @@ fn TakeBack(view: ProgressView, running: bool) -> impl IntoView {
     offered.then(|| {
         let stays = match view.touched {
             0 => String::new(),
-            1 => " 1 item that somebody triaged, tagged, commented or linked stays.".to_owned(),
-            n => format!(" {} items that somebody triaged, tagged, commented or linked stay.", number(n)),
+            1 => " 1 item that someone triaged, tagged, commented on or linked is kept.".to_owned(),
+            n => format!(" {} items that someone triaged, tagged, commented on or linked are kept.", number(n)),
         };
         let loses = format!(
-            "This removes {} that came with this file and that nobody has touched, for good.{stays} The same file can then be imported \
-             again, with other columns.",
+            "This permanently removes {} that came from this file and that nobody has worked on.{stays} You can then import the same \
+             file again, with different columns.",
             counted(view.untouched, "item", "items")
         );
         view! {
             <details class="card imports-take-back">
-                <summary>"Take this import back"</summary>
+                <summary>"Undo this import"</summary>
                 <p>{loses}</p>
                 <form method="post" action=format!("{}/take-back", view.url) data-enhance>
                     <IdempotencyKey key=format!("{}-back", view.form_key) />
@@ -272,7 +270,7 @@ fn BadLines(view: ProgressView) -> impl IntoView {
         view! {
             <section class="stack">
                 <div class="spread">
-                    <h2 id="bad-title">"Lines that could not go in"</h2>
+                    <h2 id="bad-title">"Rows that failed"</h2>
                     <a class="button button-small" href=download download>"Download as CSV"</a>
                 </div>
                 <div class="table-wrap" tabindex="0" role="region" aria-labelledby="bad-title">
@@ -286,8 +284,8 @@ fn BadLines(view: ProgressView) -> impl IntoView {
                     </table>
                 </div>
                 <p class="cluster">
-                    {view.is_later_page.then(|| view! { <a href=first data-enhance>"First lines"</a> })}
-                    {view.more_url.map(|more| view! { <a href=more data-enhance>"More lines"</a> })}
+                    {view.is_later_page.then(|| view! { <a href=first data-enhance>"First rows"</a> })}
+                    {view.more_url.map(|more| view! { <a href=more data-enhance>"More rows"</a> })}
                 </p>
             </section>
         }

@@ -479,7 +479,7 @@ on_both!(an_import_in_which_all_rows_fail_says_so_and_leads_back_to_the_columns,
     assert_eq!(owner.post(&format!("{url}/start"), &anyway).await.location(), url);
     jobs::run_due(app).await.unwrap();
     let page = owner.get(&url).await;
-    for words in ["Nothing imported", "500 ×", "No text", "line 2, line 3, line 4", "All 500 rows of this file failed.", "Change columns"]
+    for words in ["Nothing imported", "500 ×", "No text", "line 2, line 3, line 4", "All 500 rows in this file failed.", "Change columns"]
     {
         assert!(page.body.contains(words), "{words}: {}", page.body);
     }
@@ -495,7 +495,7 @@ on_both!(an_import_in_which_all_rows_fail_says_so_and_leads_back_to_the_columns,
     assert_eq!(owner.post(&format!("{url}/start"), &[("text", "text"), ("created_at", "date")]).await.location(), url);
     jobs::run_due(app).await.unwrap();
     let page = owner.get(&url).await;
-    assert!(page.body.contains("All rows were imported.") && !page.body.contains("Change columns"), "{}", page.body);
+    assert!(page.body.contains("All rows imported.") && !page.body.contains("Change columns"), "{}", page.body);
     assert_eq!(count(app, "SELECT COUNT(*) FROM feedback WHERE created_at = 1788220800000").await, 500);
     assert_eq!(count(app, "SELECT COUNT(*) FROM import_chunks").await, 0);
     assert_eq!(owner.post(&format!("{url}/change"), &[]).await.status, StatusCode::CONFLICT);
@@ -626,18 +626,18 @@ on_both!(an_import_is_taken_back_except_what_was_worked_on, |t: TestApp| async m
 
     let url = format!("/p/{}/imports/{}", project.slug, wrong.id);
     let page = owner.get(&url).await;
-    assert!(page.body.contains("Take this import back") && page.body.contains("This removes 1,197 items"), "{}", page.body);
-    assert!(page.body.contains("3 items that somebody triaged, tagged, commented or linked stay."), "{}", page.body);
+    assert!(page.body.contains("Undo this import") && page.body.contains("This permanently removes 1,197 items"), "{}", page.body);
+    assert!(page.body.contains("3 items that someone triaged, tagged, commented on or linked are kept."), "{}", page.body);
     let begun = owner.post(&format!("{url}/take-back"), &[]).await;
     assert_eq!((begun.status, begun.location()), (StatusCode::SEE_OTHER, url.as_str()), "{}", begun.body);
     let page = owner.get(&url).await;
-    assert!(page.body.contains("data-poll") && page.body.contains("0 % taken back"), "{}", page.body);
+    assert!(page.body.contains("data-poll") && page.body.contains("0% undone"), "{}", page.body);
     // A second click begins nothing more.
     assert_eq!(owner.post(&format!("{url}/take-back"), &[]).await.status, StatusCode::SEE_OTHER);
     assert_eq!(jobs::run_due(app).await.unwrap(), 1);
     let page = owner.get(&url).await;
-    assert!(page.body.contains("Taken back: 1,197 items removed. 3 that somebody worked on stay."), "{}", page.body);
-    assert!(!page.body.contains("data-poll") && !page.body.contains("Take this import back"), "{}", page.body);
+    assert!(page.body.contains("Import undone: 1,197 items removed. 3 that someone worked on were kept."), "{}", page.body);
+    assert!(!page.body.contains("data-poll") && !page.body.contains("Undo this import"), "{}", page.body);
     assert_eq!(texts(app, &scope).await.len(), 4);
     assert_eq!(count(app, "SELECT COUNT(*) FROM feedback_tags").await, 3);
     // Whoever nothing is known of any more is gone; the others stay.
@@ -664,7 +664,7 @@ on_both!(taking_back_waits_for_the_end_and_survives_a_restart, |t: TestApp| asyn
     imports::start(app, &scope, &import, Mapping::parse("text=text").unwrap()).await.unwrap();
     imports::run(app, &scope, import.id, |_| true).await.unwrap();
     let url = format!("/p/{}/imports/{}", project.slug, import.id);
-    assert!(!owner.get(&url).await.body.contains("Take this import back"));
+    assert!(!owner.get(&url).await.body.contains("Undo this import"));
     assert_eq!(owner.post(&format!("{url}/take-back"), &[]).await.status, StatusCode::CONFLICT);
     owner.post(&format!("{url}/cancel"), &[]).await;
     jobs::run_due(app).await.unwrap();
@@ -792,7 +792,7 @@ on_both!(a_file_goes_through_the_pages, |t: TestApp| async move {
     assert_eq!(page.location(), import);
     let page = owner.get(&import).await;
     assert!(
-        page.body.contains("data-poll") && page.body.contains("0 % read") && page.body.contains("http-equiv=\"refresh\""),
+        page.body.contains("data-poll") && page.body.contains("0% read") && page.body.contains("http-equiv=\"refresh\""),
         "{}",
         page.body
     );
