@@ -212,7 +212,7 @@ fn Navigation(chrome: Chrome, nav: Nav, theme: String, idempotency_key: String) 
                 <div class="menu-list">
                     <p class="menu-note">{chrome.staff_email}</p>
                     <a href="/account">"Account and sessions"</a>
-                    {chrome.is_operator.then(|| view! { <a href="/operator/mail">"Mail and background jobs"</a> })}
+                    {chrome.is_operator.then(|| view! { <a href="/operator/mail">"E-mail and background jobs"</a> })}
                     <form method="post" action="/account/theme" class="theme-switch">
                         <input type="hidden" name="idempotency_key" value=format!("{idempotency_key}-theme") />
                         <span id="theme-label">"Theme"</span>
@@ -223,7 +223,7 @@ fn Navigation(chrome: Chrome, nav: Nav, theme: String, idempotency_key: String) 
                             })}
                         </span>
                     </form>
-                    <button type="button" class="button button-quiet keys-button" data-opens="keys">"Keys" <kbd>"?"</kbd></button>
+                    <button type="button" class="button button-quiet keys-button" data-opens="keys">"Keyboard shortcuts" <kbd>"?"</kbd></button>
                     <form method="post" action="/sign-out">
                         <input type="hidden" name="idempotency_key" value=format!("{idempotency_key}-out") />
                         <button type="submit" class="button button-quiet">"Sign out"</button>

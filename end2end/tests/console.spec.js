@@ -53,7 +53,7 @@ test('an item made by mistake is taken back', async ({ page, demo }) => {
   await page.goto(`${demo.url}/inbox?q=status:new`);
   await page.locator('a.row-link').first().click();
   const panel = page.locator('#link-panel');
-  await panel.getByLabel('Or a new item').fill('Made by mistake');
+  await panel.getByLabel('Or create a new item').fill('Made by mistake');
   await panel.getByRole('button', { name: 'Create and link' }).click();
   await expect(panel.getByRole('link', { name: /Made by mistake/ })).toBeVisible();
   await page.locator('#toasts').getByRole('button', { name: /^Undo/ }).click();

@@ -20,7 +20,7 @@ test('an address, a path and signs are searched for as they are written', async 
   await search(page, 'billing OR invoice');
   await expect(rows).toHaveCount(2);
   await search(page, '>>>');
-  await expect(page.getByText('There is nothing to search for')).toBeVisible();
+  await expect(page.getByText('Nothing to search for')).toBeVisible();
   await search(page, 'statsu:new');
   await expect(page.getByText('Did you mean status:?').first()).toBeVisible();
   await search(page, 'attr.plan:enterprise');

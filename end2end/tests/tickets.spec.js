@@ -70,12 +70,12 @@ test('a ticket goes from the portal to the desk, by mail back, and is closed', a
   await detail(page).getByRole('button', { name: 'Add note' }).click();
   await expect(detail(page).locator('.message-note')).toContainText(NOTE);
   await expect(detail(page).locator('.message-note')).toContainText('Internal note');
-  await detail(page).getByLabel(/^Answer/).fill('Please open the lid and take the paper out.');
+  await detail(page).getByLabel(/^Reply to/).fill('Please open the lid and take the paper out.');
   await detail(page).getByLabel('Files').setInputFiles({ name: 'how-to.txt', mimeType: 'text/plain', buffer: Buffer.from('Pull the lever.') });
   await detail(page).getByRole('button', { name: 'Send', exact: true }).click();
   await expect(detail(page).locator('.message-staff')).toContainText('Please open the lid');
   await expect(detail(page).getByText('Waiting for requester').first()).toBeVisible();
-  await expect(detail(page).getByLabel(/^Answer/)).toHaveValue('');
+  await expect(detail(page).getByLabel(/^Reply to/)).toHaveValue('');
 
   const letter = await mail.letter(REQUESTER);
   expect(letter.text).toContain('Please open the lid');
@@ -95,7 +95,7 @@ test('a ticket goes from the portal to the desk, by mail back, and is closed', a
     await page.reload();
   }
   await expect(detail(page).locator('.message-requester').last()).toContainText('That did it, thank you.');
-  await detail(page).getByLabel(/^Answer/).fill('Good to hear.');
+  await detail(page).getByLabel(/^Reply to/).fill('Good to hear.');
   await detail(page).getByRole('button', { name: 'Send and close' }).click();
   await expect(detail(page).getByText('Closed', { exact: true })).toBeVisible();
   await expect(detail(page).getByText(/^Closed after/)).toBeVisible();
@@ -105,7 +105,7 @@ test('a ticket goes from the portal to the desk, by mail back, and is closed', a
   expect(await requester.content()).not.toContain(NOTE);
 
   await page.goto(`${base}/tickets`);
-  await expect(page.getByRole('row', { name: /to the first answer/ })).toContainText('too few');
+  await expect(page.getByRole('row', { name: /to the first reply/ })).toContainText('too few');
 });
 
 test('an answer to words that nobody read yet waits, and a canned reply is put in', async ({ page, desk, javaScriptEnabled }) => {
@@ -118,13 +118,13 @@ test('an answer to words that nobody read yet waits, and a canned reply is put i
 
   await write(requester, base, 'Where is my order', 'It was due on Monday.');
   await open(page, base, 'Where is my order');
-  await detail(page).getByLabel(/^Answer/).fill('First words.');
+  await detail(page).getByLabel(/^Reply to/).fill('First words.');
   await detail(page).getByLabel('Files').setInputFiles({ name: 'label.txt', mimeType: 'text/plain', buffer: Buffer.from('Box 7') });
   await detail(page).getByLabel('Canned reply').selectOption('On the way');
   await detail(page).getByRole('button', { name: 'Insert' }).click();
-  await expect(detail(page).getByLabel(/^Answer/)).toHaveValue('First words.\n\nHello there, number 1 is on the way.');
-  await expect(detail(page).getByText('Attached already: label.txt')).toBeVisible();
-  await expect(detail(page).getByLabel(/^Answer/)).toBeFocused();
+  await expect(detail(page).getByLabel(/^Reply to/)).toHaveValue('First words.\n\nHello there, number 1 is on the way.');
+  await expect(detail(page).getByText('Already attached: label.txt')).toBeVisible();
+  await expect(detail(page).getByLabel(/^Reply to/)).toBeFocused();
   await expect(detail(page).locator('.message-staff')).toHaveCount(0);
 
   // The requester is quicker: what is typed is kept, and what they said stands above it.
@@ -134,8 +134,8 @@ test('an answer to words that nobody read yet waits, and a canned reply is put i
   await detail(page).getByRole('button', { name: 'Send', exact: true }).click();
   await expect(detail(page).getByText('Not sent yet.')).toBeVisible();
   await expect(detail(page).locator('.message-requester').last()).toContainText('It has just come.');
-  await expect(detail(page).getByLabel(/^Answer/)).toHaveValue(/^First words\./);
-  await detail(page).getByLabel(/^Answer/).fill('Good.');
+  await expect(detail(page).getByLabel(/^Reply to/)).toHaveValue(/^First words\./);
+  await detail(page).getByLabel(/^Reply to/).fill('Good.');
   await detail(page).getByRole('button', { name: 'Send', exact: true }).click();
   await expect(detail(page).locator('.message-staff')).toContainText('Good.');
   await expect(detail(page).getByRole('link', { name: 'label.txt' })).toBeVisible();
@@ -149,7 +149,7 @@ test('a ticket is answered by keyboard @js', async ({ page, desk, settle }) => {
   await settle();
   await page.keyboard.press('j');
   await page.keyboard.press('r');
-  await expect(detail(page).getByLabel(/^Answer/)).toBeFocused();
+  await expect(detail(page).getByLabel(/^Reply to/)).toBeFocused();
   await page.keyboard.type('At nine.');
   await page.keyboard.press('Escape');
   await page.keyboard.press('p');
@@ -158,11 +158,11 @@ test('a ticket is answered by keyboard @js', async ({ page, desk, settle }) => {
   await page.keyboard.press('Enter');
   await expect(page.locator('#toasts')).toContainText('Priority set to High.');
   // What was typed for the answer is still there.
-  await expect(detail(page).getByLabel(/^Answer/)).toHaveValue('At nine.');
+  await expect(detail(page).getByLabel(/^Reply to/)).toHaveValue('At nine.');
   await page.getByRole('button', { name: /^Undo/ }).click();
   await expect(page.locator('#toasts')).toContainText('Priority set to Normal.');
   await page.keyboard.press('?');
-  await expect(page.getByRole('dialog')).toContainText('answer a ticket');
+  await expect(page.getByRole('dialog')).toContainText('reply to a ticket');
 });
 
 test('letters that were refused are told of at the ticket', async ({ page, desk }) => {
@@ -189,7 +189,7 @@ test('the desk has no accessibility faults and fits a phone, in light and dark @
   await detail(page).getByLabel('Internal note').fill(NOTE);
   await detail(page).getByRole('button', { name: 'Add note' }).click();
   await expect(detail(page).locator('.message-note')).toBeVisible();
-  await detail(page).getByLabel(/^Answer/).fill('Please open the lid.');
+  await detail(page).getByLabel(/^Reply to/).fill('Please open the lid.');
   await detail(page).getByRole('button', { name: 'Send', exact: true }).click();
   await expect(detail(page).locator('.message-staff')).toBeVisible();
   const ticket = page.url();

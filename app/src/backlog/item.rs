@@ -120,7 +120,7 @@ pub fn ItemPage(
             </PageHead>
             {edit.as_ref().and_then(|e| e.conflict.clone()).map(|conflict| view! {
                 <div class="notice notice-warn" role="alert">
-                    <p>{conflict}" Your change was not saved. The item is shown as it is now; what you typed is still in the form below. Save again to put it in place."</p>
+                    <p>{conflict}" Your change was not saved. This page shows the current version of the item; your text is still in the form below. Save again to overwrite it."</p>
                 </div>
             })}
             {(!body.is_empty()).then(|| view! {
@@ -182,7 +182,7 @@ fn Evidence(view: ItemView) -> impl IntoView {
         <section id="evidence" class="stack" aria-labelledby="evidence-title">
             <h2 id="evidence-title">"What people said"</h2>
             {none.then(|| view! {
-                <Empty title="Nothing linked yet" text="Open feedback in the inbox and link it to this item: it appears here with the words that were quoted.">
+                <Empty title="Nothing linked yet" text="Open feedback in the inbox and link it to this item. It appears here with the quoted text.">
                     <a class="button" href=inbox>"Go to the inbox"</a>
                 </Empty>
             })}

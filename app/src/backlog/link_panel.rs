@@ -144,7 +144,7 @@ fn LinkForms(view: LinkPanelView, base: String) -> impl IntoView {
             <button type="submit" formaction=format!("{base}/backlog") class="visually-hidden" tabindex="-1" aria-hidden="true">"Create and link"</button>
             {(searched && nothing).then(|| view! { <p class="muted small">"No item has these words in its title or description."</p> })}
             {(!nothing).then(|| view! {
-                <ul id="link-hits" class="rows link-panel-hits" aria-label=if searched { "Items found" } else { "Items with the most people behind them" }>
+                <ul id="link-hits" class="rows link-panel-hits" aria-label=if searched { "Items found" } else { "Items requested by the most people" }>
                     {hits.into_iter().map(|hit| view! {
                         <li class="spread">
                             <span>
@@ -157,7 +157,7 @@ fn LinkForms(view: LinkPanelView, base: String) -> impl IntoView {
                 </ul>
             })}
             <div class="field" class:field-invalid=title_bad>
-                <label for="title">"Or a new item"</label>
+                <label for="title">"Or create a new item"</label>
                 {title_error.map(|e| view! { <p class="field-error" id="title-error">{e}</p> })}
                 <div class="cluster link-panel-new">
                     <input id="title" name="title" type="text" value=new_title maxlength=MAX_TITLE />
@@ -166,12 +166,12 @@ fn LinkForms(view: LinkPanelView, base: String) -> impl IntoView {
             </div>
             <div class="field" class:field-invalid=quote_bad>
                 <label for="quote">"Quote"</label>
-                <p class="hint" id="quote-hint">"The words that are meant. Select them in the text above, or paste them. Empty means all of it."</p>
+                <p class="hint" id="quote-hint">"Optional. Select text above, or paste it, to quote only part of it."</p>
                 {quote_error.map(|e| view! { <p class="field-error" id="quote-error">{e}</p> })}
                 <textarea id="quote" name="quote" rows="2" maxlength=MAX_QUOTE data-quote-target aria-describedby="quote-hint">{crate::components::forms::textarea_text(&quote)}</textarea>
             </div>
             <div class="field">
-                <label for="importance">"Importance to them"</label>
+                <label for="importance">"Importance"</label>
                 <select id="importance" name="importance">
                     {Importance::ALL.iter().map(|i| view! {
                         <option value=i.as_str() selected=*i == importance>{i.label()}</option>

@@ -95,7 +95,7 @@ pub fn BacklogPage(
         _ => "No item here has these words in its title or description.",
     };
     view! {
-        <PageHead title="Backlog" lead="Work to be done, with the most people behind it first." />
+        <PageHead title="Backlog" lead="Ranked by how many people asked." />
         {new.map(|new| view! { <NewItemForm new=new action=base.clone() is_first=is_empty /> })}
         <div id="backlog-list" class="stack" data-part>
             {(!is_empty).then(|| view! { <Toolbar base=base.clone() tabs=tabs status=status query=query.clone() /> })}
@@ -103,7 +103,7 @@ pub fn BacklogPage(
                 view! {
                     <Empty
                         title="Nothing in the backlog yet"
-                        text="Items are what the team may build. Each gathers the feedback that asks for it, so that you see how many people want it. Make the first one here, or from feedback in the inbox."
+                        text="Items are things the team may build. Each item collects the feedback that asks for it, so you see how many people want it. Create the first one here, or from feedback in the inbox."
                     >
                         <a class="button" href=format!("/p/{slug}/inbox")>"Go to the inbox"</a>
                     </Empty>
@@ -111,7 +111,7 @@ pub fn BacklogPage(
             } else if rows.is_empty() {
                 view! {
                     <Empty title="No items here" text=nothing>
-                        <a class="button" href=all data-enhance data-waits="backlog-list">"Look at all items"</a>
+                        <a class="button" href=all data-enhance data-waits="backlog-list">"Show all items"</a>
                     </Empty>
                 }.into_any()
             } else {
@@ -187,7 +187,7 @@ fn NewItemForm(new: NewItem, action: String, is_first: bool) -> impl IntoView {
                 <ErrorSummary errors=new.errors.clone() />
                 <IdempotencyKey key=new.form_key />
                 <TextField name="title" label="Title" value=new.title required=true maxlength=200 errors=new.errors.clone() />
-                <TextArea name="body" label="Description" hint="May stay empty." value=new.body rows=4 maxlength=20_000 errors=new.errors />
+                <TextArea name="body" label="Description" hint="Optional." value=new.body rows=4 maxlength=20_000 errors=new.errors />
                 <div class="form-actions"><button type="submit" class="button button-primary">"Create item"</button></div>
             </form>
     };

@@ -24,8 +24,8 @@ pub fn people(n: i64) -> String {
     if n == 1 { "1 person".into() } else { format!("{n} people") }
 }
 
-/// `1 piece of feedback`, `2 pieces of feedback`.
+/// `1 item of feedback`, `2 items of feedback`.
 #[must_use]
 pub fn pieces(n: i64) -> String {
-    if n == 1 { "1 piece of feedback".into() } else { format!("{n} pieces of feedback") }
+    if n == 1 { "1 item of feedback".into() } else { format!("{n} items of feedback") }
 }

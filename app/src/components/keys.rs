@@ -18,29 +18,29 @@ const EVERYWHERE: Keys = &[
     ("G T", "tickets"),
     ("G B", "backlog"),
     ("G S", "surveys"),
-    ("J", "next item of a list"),
+    ("J", "next item in a list"),
     ("K", "previous item"),
     ("Enter", "open the item"),
     ("/", "search"),
-    ("Z", "undo; again for the step before"),
+    ("Z", "undo; again to undo the step before"),
     ("Ctrl ⏎", "send what you are writing (⌘ ⏎ on a Mac)"),
-    ("Esc", "close, leave a field"),
-    ("?", "these keys"),
+    ("Esc", "close, or leave a field"),
+    ("?", "keyboard shortcuts"),
 ];
 
 const INBOX: Keys = &[("[", "previous page"), ("]", "next page")];
 
 const TRIAGING: Keys = &[
     ("E", "resolve"),
-    ("S", "mark as spam, or say that it is none"),
-    ("1 2 3", "set to New, Triaged, Resolved"),
+    ("S", "mark or unmark spam"),
+    ("1 2 3", "set status to New, Triaged, Resolved"),
     ("A", "assign"),
     ("T", "tag"),
     ("L", "link to a backlog item"),
     ("C", "comment; in a ticket, an internal note"),
-    ("R", "answer a ticket"),
-    ("P", "priority of a ticket"),
-    ("X", "select; with Shift all from the last one"),
+    ("R", "reply to a ticket"),
+    ("P", "set the priority of a ticket"),
+    ("X", "select; with Shift, select a range"),
 ];
 
 /// The dialog. Without scripts it stays closed, as there are no keys.
@@ -55,14 +55,14 @@ pub fn KeysDialog(
     view! {
         <dialog id="keys" aria-labelledby="keys-title">
             <form method="dialog" class="stack">
-                <h2 id="keys-title">"Keys"</h2>
+                <h2 id="keys-title">"Keyboard shortcuts"</h2>
                 <dl class="keys">
                     {keys(EVERYWHERE)}
                     {in_inbox.then(|| keys(INBOX))}
                     {(in_inbox && can_triage).then(|| keys(TRIAGING))}
                 </dl>
-                <label class="check"><input type="checkbox" data-single-keys checked />"Single keys on this device"</label>
-                <p class="hint">"Turn them off if you dictate, or if a screen reader uses the same keys."</p>
+                <label class="check"><input type="checkbox" data-single-keys checked />"Single-key shortcuts on this device"</label>
+                <p class="hint">"Turn these off if you use dictation, or if your screen reader uses the same keys."</p>
                 <div class="form-actions"><button class="button">"Close"</button></div>
             </form>
         </dialog>

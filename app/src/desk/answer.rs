@@ -46,8 +46,8 @@ pub fn AnswerForm(
                 <div class="notice notice-warn" role="alert" id="answer-conflict"><p><strong>"Not sent yet. "</strong>{why}</p></div>
             })}
             <div class="field" class:field-invalid=bad>
-                <label for="answer">"Answer " {requester} " " <kbd>"R"</kbd></label>
-                <p class="hint" id="answer-who">"Goes to the requester."</p>
+                <label for="answer">"Reply to " {requester} " " <kbd>"R"</kbd></label>
+                <p class="hint" id="answer-who">"The requester sees this."</p>
                 {error.map(|message| view! { <p class="field-error" id="answer-error">{message}</p> })}
                 <textarea id="answer" name="message" rows="6" autofocus=kept maxlength=MAX_MESSAGE aria-describedby=describedby aria-invalid=bad.then_some("true")>{textarea_text(&typed.answer)}</textarea>
             </div>
@@ -70,7 +70,7 @@ pub fn AnswerForm(
                 </span>
             </div>
             {(!typed.files.is_empty()).then(|| view! {
-                <p class="small">"Attached already: " {typed.files.join(", ")}</p>
+                <p class="small">"Already attached: " {typed.files.join(", ")}</p>
             })}
             <div class="cluster">
                 <button type="submit" id="answer-send" name="do" value="send" class="button button-primary" data-send aria-keyshortcuts=SEND_KEYS>"Send"<SendKeys /></button>
@@ -129,7 +129,7 @@ pub fn TicketForms(
     return_to: String,
 ) -> impl IntoView {
     let closed = ticket.state == State::Closed;
-    let close = if ticket.messages.iter().any(|m| m.author == Author::Staff) { "Close" } else { "Close without an answer" };
+    let close = if ticket.messages.iter().any(|m| m.author == Author::Staff) { "Close" } else { "Close without replying" };
     view! {
         <div class="cluster">
             <form method="post" action=format!("{base}/priority") class="cluster" id="priority-form" data-enhance>

@@ -50,15 +50,15 @@ pub fn DeliveryNotice(
     match ticket.delivery {
         Delivery::Fine => ().into_any(),
         Delivery::Off => view! {
-            <p class="notice notice-warn small">"Mail is off: the requester sees answers only through the link that they were given."</p>
+            <p class="notice notice-warn small">"E-mail is off: the requester can see replies only through the link they were given."</p>
         }
         .into_any(),
         Delivery::Waiting(why) => view! {
-            <p class="notice notice-warn small">"The last letter to the requester did not go out yet and is tried again: " {why}</p>
+            <p class="notice notice-warn small">"The last e-mail to the requester has not been sent yet and will be retried: " {why}</p>
         }
         .into_any(),
         Delivery::Failed(why) => view! {
-            <p class="notice notice-bad small">"A letter to the requester was not delivered: " {why} " They see the answer only through the link that they have."</p>
+            <p class="notice notice-bad small">"An e-mail to the requester was not delivered: " {why} " They can see the reply only through the link they have."</p>
         }
         .into_any(),
     }
@@ -80,13 +80,13 @@ pub fn RequesterLink(
 ) -> impl IntoView {
     let TicketView { preview, mail, .. } = ticket;
     let says = if mail {
-        "The link that the requester has ends at once. Send them the new one, or show it and pass it on yourself."
+        "The requester’s current link stops working immediately. Send them the new one, or show it and share it yourself."
     } else {
-        "The link that the requester has ends at once. Mail is off: pass the new one on yourself."
+        "The requester’s current link stops working immediately. E-mail is off: share the new one yourself."
     };
     view! {
         <div class="cluster small">
-            <a href=preview target="_blank" rel="noopener">"See what the requester sees"</a>
+            <a href=preview target="_blank" rel="noopener">"View as requester"</a>
             <details class="new-link">
                 <summary class="button button-small">"New link"</summary>
                 <form method="post" action=format!("{base}/new-link") class="stack-s" id="new-link-form">
@@ -117,7 +117,7 @@ pub fn NewLinkPage(
         <div class="narrow stack">
             <PageHead title=format!("New link to ticket #{number}") />
             <div class="notice notice-good" role="status">
-                <p>"Pass it on to the requester. Whoever has it reads this ticket and writes as the requester. It is shown only now; earlier links do not work any more."</p>
+                <p>"Send it to the requester. Anyone with this link can read this ticket and write as the requester. It is shown only now; earlier links no longer work."</p>
                 <CopyBox id="ticket-link" label="Link to the ticket" text=link rows=2 />
             </div>
             <p><a href=back>"Back to the ticket"</a></p>
@@ -143,7 +143,7 @@ pub fn Conversation(
 #[component]
 fn Message(message: MessageView) -> impl IntoView {
     let (class, says) = match message.author {
-        Author::Requester if message.by_link => ("message message-requester", "Requester, by link"),
+        Author::Requester if message.by_link => ("message message-requester", "Requester, via link"),
         Author::Requester => ("message message-requester", "Requester"),
         Author::Staff => ("message message-staff", "Team"),
         Author::Note => ("message message-note", "Internal note"),

@@ -71,12 +71,12 @@ pub fn DeskPage(
     let (open, inbox) = open;
     let (first, settings) = (portal.clone(), format!("/p/{slug}/settings#portal"));
     view! {
-        <PageHead title="Tickets" lead="How long people wait for an answer, and what waits now. The tickets themselves are in the inbox.">
+        <PageHead title="Tickets" lead="How long people wait for a reply, and which tickets are open now. The tickets themselves are in the inbox.">
             <a class="button button-primary" href=inbox>{format!("Open tickets in the inbox ({})", count(open))}</a>
             <a class="button" href=format!("/p/{slug}/replies")>"Canned replies"</a>
         </PageHead>
         {(total == 0).then(|| view! {
-            <Empty title="No tickets yet" text=match first { Some(_) => "People write tickets in the portal and read the answers there. Put a link to it where they look for help.", None => "The ticket portal is off, so nobody can write tickets. An admin can turn it on." }>
+            <Empty title="No tickets yet" text=match first { Some(_) => "People create tickets in the portal and read replies there. Link to it from where they look for help.", None => "The ticket portal is off, so nobody can create tickets. An admin can turn it on." }>
                 {match first {
                     Some(first) => view! { <a class="button button-primary" href=first>"Open the portal"</a> },
                     None => view! { <a class="button" href=settings>"Settings"</a> },
@@ -95,37 +95,37 @@ pub fn DeskPage(
                             }}</dd></div>
                         }).collect_view()}
                     </dl>
-                    {longest.map(|longest| view! { <p class="small">"Of those nobody has answered yet, the first was written " <strong>{longest}</strong> " ago."</p> })}
+                    {longest.map(|longest| view! { <p class="small">"The oldest ticket without a reply was created " <strong>{longest}</strong> " ago."</p> })}
                 </section>
                 <section class="stack" aria-labelledby="desk-times">
                     <h2 id="desk-times">{format!("The last {days} days")}</h2>
                     <div class="table-wrap desk-table">
                         <table class="table table-cards">
-                            <caption>{format!("{} written. Times run on by night and at weekends; spam is left out.", tickets(written))}</caption>
-                            <thead><tr><th scope="col">"Time from the first message"</th><th scope="col">"Median"</th><th scope="col">"Nine in ten within"</th><th scope="col" class="num">"Tickets"</th></tr></thead>
+                            <caption>{format!("{} created. Times include nights and weekends; spam is excluded.", tickets(written))}</caption>
+                            <thead><tr><th scope="col">"Time from the first message"</th><th scope="col">"Median"</th><th scope="col">"90th percentile"</th><th scope="col" class="num">"Tickets"</th></tr></thead>
                             <tbody>
-                                <TimesRow label="to the first answer" times=first_response />
-                                <TimesRow label="until it was closed" times=resolution />
+                                <TimesRow label="to the first reply" times=first_response />
+                                <TimesRow label="to closing" times=resolution />
                             </tbody>
                         </table>
                     </div>
-                    <p class="hint">{format!("A median is shown from {TOO_FEW} tickets on, with the range in which that of all such tickets lies (95 %); the time nine in ten stay within from {TOO_FEW_FOR_P90} on. Below that it would tell of single tickets.")}</p>
+                    <p class="hint">{format!("The median is shown from {TOO_FEW} tickets, with its 95% confidence interval; the 90th percentile from {TOO_FEW_FOR_P90}. Fewer would be misleading.")}</p>
                 </section>
                 <section class="stack" aria-labelledby="desk-ages">
                     <h2 id="desk-ages">"Open tickets by age"</h2>
                     <div class="table-wrap desk-table">
                         <table class="table table-cards">
-                            <caption>"By the time since they were written."</caption>
-                            <thead><tr><th scope="col">"Age"</th><th scope="col" class="num">"Waiting for you"</th><th scope="col" class="num">"Waiting for the requester"</th><th scope="col" class="num">"Together"</th></tr></thead>
+                            <caption>"By time since they were created."</caption>
+                            <thead><tr><th scope="col">"Age"</th><th scope="col" class="num">"Needs reply"</th><th scope="col" class="num">"Waiting for the requester"</th><th scope="col" class="num">"Total"</th></tr></thead>
                             <tbody>
                                 {ages.into_iter().zip(AGES).map(|(row, (label, _))| {
                                     let all = row.open + row.answered;
                                     view! {
                                         <tr>
                                             <th scope="row">{label}</th>
-                                            <td class="num" data-label="Waiting for you">{count(row.open)}</td>
+                                            <td class="num" data-label="Needs reply">{count(row.open)}</td>
                                             <td class="num" data-label="Waiting for the requester">{count(row.answered)}</td>
-                                            <td class="num" data-label="Together">{if all > 0 { view! { <a href=row.href>{count(all)}</a> }.into_any() } else { "0".into_any() }}</td>
+                                            <td class="num" data-label="Total">{if all > 0 { view! { <a href=row.href>{count(all)}</a> }.into_any() } else { "0".into_any() }}</td>
                                         </tr>
                                     }
                                 }).collect_view()}
@@ -134,8 +134,8 @@ pub fn DeskPage(
                     </div>
                 </section>
                 {match portal {
-                    Some(portal) => view! { <p class="small muted">"People write tickets at " <a href=portal.clone()>{portal.clone()}</a></p> },
-                    None => view! { <p class="small muted">"The ticket portal is off: no new tickets can be written."</p> },
+                    Some(portal) => view! { <p class="small muted">"People create tickets at " <a href=portal.clone()>{portal.clone()}</a></p> },
+                    None => view! { <p class="small muted">"The ticket portal is off: no new tickets can be created."</p> },
                 }}
             </div>
         })}
@@ -160,7 +160,7 @@ fn TimesRow(label: &'static str, times: Times) -> impl IntoView {
                 }
                 None => few(),
             }}</td>
-            <td data-label="Nine in ten within">{times.p90.map_or_else(few, |p90| duration(p90).into_any())}</td>
+            <td data-label="90th percentile">{times.p90.map_or_else(few, |p90| duration(p90).into_any())}</td>
             <td class="num" data-label="Tickets">{thousands(times.n)}</td>
         </tr>
     }

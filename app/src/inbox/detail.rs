@@ -122,7 +122,7 @@ pub fn Pane(
             <p class="notice notice-info" id="detail-changed" role="status" hidden></p>
             {match view {
                 Some(view) => view! { <Detail view=view /> }.into_any(),
-                None => view! { <p class="inbox-detail-none muted">"Select an item to read all of it." " " <kbd>"J"</kbd> " " <kbd>"Enter"</kbd></p> }.into_any(),
+                None => view! { <p class="inbox-detail-none muted">"Select an item to read it." " " <kbd>"J"</kbd> " " <kbd>"Enter"</kbd></p> }.into_any(),
             }}
         </section>
     }
@@ -170,7 +170,7 @@ pub fn Detail(
                     {status}
                     {view.score.map(|score| view! { <Badge label=score.label tone=score.tone /> })}
                     <time class="muted small" datetime=view.at>{view.age}</time>
-                    {(!on_own_page).then(|| view! { <a class="small" href=base.clone()>"Link to this"</a> })}
+                    {(!on_own_page).then(|| view! { <a class="small" href=base.clone()>"Link to this item"</a> })}
                 </span>
             </div>
             {suspected.then(|| view! {
@@ -179,7 +179,7 @@ pub fn Detail(
             {match ticket {
                 Some(ticket) => view! { <TicketFacts ticket=ticket /> }.into_any(),
                 None => view! {
-                    <div class="detail-text" data-quote-source tabindex="0" role="region" aria-label="What was said">
+                    <div class="detail-text" data-quote-source tabindex="0" role="region" aria-label="Feedback text">
                         {if view.text.is_empty() { view! { <span class="muted">{wordless(scored)}</span> }.into_any() } else { view! { <Marked pieces=view.text /> }.into_any() }}
                     </div>
                 }.into_any(),

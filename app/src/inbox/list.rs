@@ -195,7 +195,7 @@ pub fn List(
     view! {
         <section class="inbox-list" id="inbox-list" data-part aria-label="Results">
             {notice.map(|notice| view! { <p class="notice notice-warn" role="status">{notice}</p> })}
-            <p class="inbox-count small muted" id="inbox-count">{count}" " {export.map(|url| view! { <a href=url>"Export these"</a> " " })}<button type="button" class="button button-quiet button-small keys-button" data-opens="keys">"Keys" <kbd>"?"</kbd></button></p>
+            <p class="inbox-count small muted" id="inbox-count">{count}" " {export.map(|url| view! { <a href=url>"Export results"</a> " " })}<button type="button" class="button button-quiet button-small keys-button" data-opens="keys">"Shortcuts" <kbd>"?"</kbd></button></p>
             {rows}
             {empty.map(|why| view! { <Nothing why=why slug=base /> })}
             {(prev.is_some() || next.is_some()).then(|| view! {
@@ -217,7 +217,7 @@ fn Offer(here: usize, total: usize) -> impl IntoView {
     view! {
         <p class="select-all small" id="select-all" role="status" hidden>
             {if total > MAX_MATCHING {
-                view! { <span>{page}{format!("{all} match; {} at most can be changed at once. Narrow the search to select them all.", thousands(MAX_MATCHING))}</span> }.into_any()
+                view! { <span>{page}{format!("{all} match; at most {} can be changed at once. Narrow the search to select them all.", thousands(MAX_MATCHING))}</span> }.into_any()
             } else {
                 view! {
                     <span data-selected="page">{page}<button type="button" class="button button-quiet button-small" id="select-matching">{format!("Select all {all} that match")}</button></span>
@@ -295,7 +295,7 @@ fn Row(row: RowView, can_triage: bool, checked: bool) -> impl IntoView {
                 <span class="row-text">
                     {if bare { ().into_any() } else if row.snippet.is_empty() { view! { <span class="muted">{wordless(scored)}</span> }.into_any() } else { view! { <Marked pieces=row.snippet /> }.into_any() }}
                 </span>
-                {row.page.map(|page| view! { <span class="row-page small muted">"On the page "<Marked pieces=page /></span> })}
+                {row.page.map(|page| view! { <span class="row-page small muted">"On page "<Marked pieces=page /></span> })}
                 {(!row.tags.is_empty() || row.assignee.is_some()).then(|| view! {
                     <span class="row-tags">
                         {row.tags.into_iter().map(|tag| view! { <span class="tag">{tag}</span> }).collect_view()}
@@ -312,25 +312,25 @@ fn Row(row: RowView, can_triage: bool, checked: bool) -> impl IntoView {
 fn Nothing(why: Empty, slug: String) -> impl IntoView {
     match why {
         Empty::NothingYet { can_admin } => view! {
-            <layout::Empty title="Nothing has been said yet" text="Everything people tell you lands here: answers to surveys, imports, tickets. Publish a survey and put it on your site.">
+            <layout::Empty title="No feedback yet" text="All feedback arrives here: survey responses, imports and tickets. Publish a survey and put it on your site.">
                 {can_admin.then(|| view! {
-                    <a class="button button-primary" href=format!("/p/{slug}/surveys")>"Make a survey"</a>
+                    <a class="button button-primary" href=format!("/p/{slug}/surveys")>"Create a survey"</a>
                     <a class="button" href=format!("/p/{slug}/embed")>"Put it on your site"</a>
                     <a class="button" href=format!("/p/{slug}/imports")>"Import a file"</a>
                 })}
-                {(!can_admin).then(|| view! { <a class="button" href=format!("/p/{slug}/surveys")>"See the surveys"</a> })}
+                {(!can_admin).then(|| view! { <a class="button" href=format!("/p/{slug}/surveys")>"View surveys"</a> })}
             </layout::Empty>
         }
         .into_any(),
         Empty::NoHits(parts) => view! {
-            <layout::Empty title="Nothing fits this search" text="Leave something out, or clear the search to see everything.">
+            <layout::Empty title="No results" text="Remove a filter or clear the search.">
                 {parts.into_iter().map(|(part, url)| view! { <a class="button" href=url data-enhance data-waits="inbox-list">"Without " <code>{part}</code></a> }).collect_view()}
                 <a class="button button-quiet" href=format!("/p/{slug}/inbox") data-enhance data-waits="inbox-list">"Clear the search"</a>
             </layout::Empty>
         }
         .into_any(),
         Empty::NoWords => view! {
-            <layout::Empty title="There is nothing to search for" text="This search has only punctuation, which is not searched for. Write a word, a number or an emoji.">
+            <layout::Empty title="Nothing to search for" text="This search contains only punctuation, which is ignored. Enter a word, a number or an emoji.">
                 <a class="button button-quiet" href=format!("/p/{slug}/inbox") data-enhance data-waits="inbox-list">"Clear the search"</a>
             </layout::Empty>
         }
@@ -341,7 +341,7 @@ fn Nothing(why: Empty, slug: String) -> impl IntoView {
             </layout::Empty>
         }
         .into_any(),
-        Empty::BadQuery => view! { <p class="muted">"The list comes back when the search above is mended."</p> }.into_any(),
+        Empty::BadQuery => view! { <p class="muted">"Fix the search above to see results."</p> }.into_any(),
     }
 }
 

@@ -54,7 +54,7 @@ pub fn score(score: Option<f64>, max: Option<f64>) -> Option<ScoreView> {
 /// What stands in the place of a text that is not there.
 #[must_use]
 pub fn wordless(scored: bool) -> &'static str {
-    if scored { "No words, only a score." } else { "No words." }
+    if scored { "No text, only a score." } else { "No text." }
 }
 
 /// A text with its matches marked.

@@ -84,7 +84,7 @@ pub fn SearchBar(
                         id="q" name="q" type="search" value=query placeholder="Search: words, \"a phrase\", status:new, score:<=6" autocomplete="off"
                         spellcheck="false" maxlength="2000" aria-describedby=if invalid { "q-error" } else { "q-keys" } aria-invalid=invalid.then_some("true")
                     />
-                    <span id="q-keys" class="inbox-query-keys"><kbd>"/"</kbd><span class="visually-hidden">" goes to the search"</span></span>
+                    <span id="q-keys" class="inbox-query-keys"><kbd>"/"</kbd><span class="visually-hidden">" moves to the search"</span></span>
                 </span>
                 <label for="sort" class="visually-hidden">"Order"</label>
                 <select id="sort" name="sort" data-submit-on-change>
@@ -117,7 +117,8 @@ fn Facet(view: FacetView) -> impl IntoView {
             <h2>{label}</h2>
             <ul>
                 {values.into_iter().map(|value| {
-                    let says = format!("{}, {} items{}", value.label, value.count, if value.on { ", on; remove this filter" } else { "" });
+                    let items = if value.count == 1 { "item" } else { "items" };
+                    let says = format!("{}, {} {items}{}", value.label, value.count, if value.on { ", active; remove this filter" } else { "" });
                     view! {
                         <li>
                             <a href=value.url data-enhance data-waits="inbox-list" class="facet-value" aria-current=value.on.then_some("true") aria-label=says>

@@ -167,7 +167,7 @@ mod browser {
             s.refused = false;
         });
         if in_conflict() {
-            status("Not saved: choose above what to keep.", false);
+            status("Not saved: choose above which version to keep.", false);
             return;
         }
         status("Typing…", false);
@@ -320,7 +320,7 @@ mod browser {
             return false;
         }
         if web_sys::Url::new(&to).is_ok_and(|to| to.pathname() != url()) {
-            status("Not saved: you are signed out. Sign in in another tab, then retry.", true);
+            status("Not saved: you are signed out. Sign in from another tab, then retry.", true);
             return false;
         }
         if action == "autosave" {
@@ -386,9 +386,9 @@ mod browser {
             with(|s| s.dirty = true);
         }
         match code {
-            409 => status("Not saved: choose above what to keep.", false),
+            409 => status("Not saved: choose above which version to keep.", false),
             422 if action == "publish" => status("Saved, but not published.", false),
-            422 => status("That did not work; see above.", false),
+            422 => status("Something went wrong; see above.", false),
             _ if action.starts_with("move:") => announce(action),
             _ => status("Saved", false),
         }

@@ -314,7 +314,7 @@ mod browser {
         // Signed out meanwhile: what was typed stays where it is.
         let asks_to_sign_in = web_sys::Url::new(&to).is_ok_and(|to| to.pathname() == "/sign-in");
         if asks_to_sign_in && load.body.is_some() {
-            refuse("You are signed out. Sign in in another tab, then send this again.");
+            refuse("You are signed out. Sign in from another tab, then send this again.");
             return;
         }
         let Some(next) = dom::parse(&html) else { return };
@@ -329,7 +329,7 @@ mod browser {
             let reason = dom::refusal(&next);
             if status >= 400 && load.place != Place::Known && (load.body.is_some() || reason.is_some()) {
                 refuse(&reason.unwrap_or_else(|| {
-                    "That did not work, and the server did not say why. What you typed is still here; try again.".into()
+                    "Something went wrong, and the server did not say why. What you typed is still here; try again.".into()
                 }));
             } else {
                 drop(dom::window().location().set_href(&to));

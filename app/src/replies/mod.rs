@@ -68,7 +68,7 @@ pub fn RepliesPage(
     let key = new.as_ref().map(|n| n.form_key.clone()).unwrap_or_default();
     view! {
         <p class="small"><a href=format!("/p/{slug}/tickets")>"Tickets"</a></p>
-        <PageHead title="Canned replies" lead="Texts to answer tickets with. Choose one where you write the answer; you can change it before it is sent." />
+        <PageHead title="Canned replies" lead="Reusable replies for tickets. Insert one while you write a reply; you can edit it before you send it." />
         <div id="replies" data-part>
             {new.map(|new| {
                 let open = none || !new.errors.is_empty();
@@ -84,9 +84,9 @@ pub fn RepliesPage(
             })}
             {none.then(|| view! {
                 <Empty title="No canned replies yet" text=if can_write {
-                    "What you write to many people belongs here: how to reset a password, when a refund arrives. Write the first one above."
+                    "Save the replies you send often, such as how to reset a password or when a refund arrives. Create the first one above."
                 } else {
-                    "What the team writes to many people belongs here. Members with the role Triager write them."
+                    "The replies your team sends often are listed here. Members with the role Triager can create them."
                 } />
             })}
             {(!none).then(|| view! {
@@ -111,7 +111,7 @@ pub fn RepliesPage(
                             </div>
                             <p class="replies-body">{row.body}</p>
                             {(!row.unknown.is_empty()).then(|| view! {
-                                <p class="small"><Badge label="Check" tone="warn" /> " " {row.unknown.join(", ")} " is no placeholder and is sent as it stands."</p>
+                                <p class="small"><Badge label="Check" tone="warn" /> " " {row.unknown.join(", ")} " is not a placeholder and is sent as is."</p>
                             })}
                         </li>
                     }).collect_view()}
@@ -150,7 +150,7 @@ pub fn ReplyPage(
         <div id="reply" class="stack" data-part>
             {form.conflict.clone().map(|conflict| view! {
                 <div class="notice notice-warn" role="alert">
-                    <p>{conflict}" Your change was not saved; what you typed is still in the form below. Save again to put it in place."</p>
+                    <p>{conflict}" Your change was not saved; your text is still in the form below. Save again to overwrite it."</p>
                 </div>
             })}
             <form method="post" action=format!("{base}/{id}") class="card stack" data-enhance>
@@ -176,7 +176,7 @@ fn Fields(form: ReplyForm) -> impl IntoView {
     view! {
         <ErrorSummary errors=form.errors.clone() />
         <IdempotencyKey key=form.form_key />
-        <TextField name="name" label="Name" value=form.name hint="What your team calls it." required=true maxlength=most(MAX_NAME) autocomplete="off" errors=form.errors.clone() />
+        <TextField name="name" label="Name" value=form.name hint="The name your team sees." required=true maxlength=most(MAX_NAME) autocomplete="off" errors=form.errors.clone() />
         <TextArea name="body" label="Text" value=form.body rows=7 required=true maxlength=most(MAX_BODY) errors=form.errors />
         <dl class="placeholders small">
             {PLACEHOLDERS.iter().map(|(write, becomes)| view! { <dt><code>{*write}</code></dt><dd>{*becomes}</dd> }).collect_view()}

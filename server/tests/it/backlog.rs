@@ -477,7 +477,7 @@ on_both!(pages_of_the_backlog, |t: TestApp| async move {
         "#1 Export &lt;b&gt;fails&lt;/b&gt;",
         "<mark>The export fails</mark>",
         "1 person",
-        "1 piece of feedback",
+        "1 item of feedback",
         "3 of 10",
         "Critical",
         "linked feedback",

@@ -161,7 +161,7 @@ on_both!(an_answer_is_not_sent_over_words_nobody_read, |t: TestApp| async move {
     let stale = [("idempotency_key", "answer-key-1"), ("version", first.as_str()), ("message", "My long draft"), ("do", "send")];
     let refused = answer(&ann, made.feedback, &stale, &[("photo.txt", b"bytes")]).await;
     assert_eq!(refused.status, StatusCode::CONFLICT);
-    for words in ["Not sent yet", "The requester wrote again", "My long draft", "Now it burns.", "Attached already", "photo.txt"] {
+    for words in ["Not sent yet", "The requester wrote again", "My long draft", "Now it burns.", "Already attached", "photo.txt"] {
         assert!(refused.body.contains(words), "{words}: {}", refused.body);
     }
     assert_eq!(bodies(&t, &project, &made).await.len(), 2);
@@ -383,11 +383,11 @@ async fn letters(database: Database) {
     let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     assert!(t.app.store.letters_of(&Scope::system(other.id), made.ticket.0).await.unwrap().is_empty());
 
-    assert!(!owner.get(&own).await.body.contains("Mail is off"));
+    assert!(!owner.get(&own).await.body.contains("E-mail is off"));
     let (id, now) = (letters[1].id().unwrap(), t.app.now());
     t.app.store.write(move |tx| Box::pin(async move { tx.letter_dead(id, "No such mailbox.", now).await })).await.unwrap();
     let page = owner.get(&own).await;
-    assert!(page.body.contains("was not delivered: No such mailbox.") && page.body.contains("the link that they have"), "{}", page.body);
+    assert!(page.body.contains("was not delivered: No such mailbox.") && page.body.contains("the link they have"), "{}", page.body);
 
     // Suspected spam gets no letter: its sender is most likely somebody else.
     let mut spam = submission("Buy", "Cheap");
@@ -409,6 +409,6 @@ async fn letters_go_with_what_they_tell_about_postgres() {
 on_both!(without_mail_the_item_says_so_and_nothing_is_queued, |t: TestApp| async move {
     let (project, owner) = t.owner().await;
     let made = written(&t, &project, "key-00000001", "The till jams", "It beeps.").await;
-    assert!(owner.get(&format!("/p/my-app/feedback/{}", made.feedback)).await.body.contains("Mail is off"));
+    assert!(owner.get(&format!("/p/my-app/feedback/{}", made.feedback)).await.body.contains("E-mail is off"));
     assert!(t.app.store.letters_of(&Scope::system(project.id), made.ticket.0).await.unwrap().is_empty());
 });

@@ -33,7 +33,7 @@ on_both!(a_reply_is_written_changed_deleted_and_taken_back, |t: TestApp| async m
     let listed = t.app.store.replies(&scope).await.unwrap();
     assert_eq!(listed.iter().map(|r| r.name.as_str()).collect::<Vec<_>>(), ["On the way"]);
     let page = owner.get("/p/my-app/replies").await;
-    assert!(page.body.contains("On the way") && page.body.contains("{nmae} is no placeholder"), "{}", page.body);
+    assert!(page.body.contains("On the way") && page.body.contains("{nmae} is not a placeholder"), "{}", page.body);
 
     // The same name once more, whatever its case; what was typed is still there.
     let twice = ann.post("/p/my-app/replies", &[("name", "on the WAY"), ("body", "Typed text")]).await;
