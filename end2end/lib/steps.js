@@ -7,7 +7,7 @@ import { expect } from '@playwright/test';
 /** In the editor: the widget shows a button for this survey. */
 export async function launchByButton(page) {
   await page.getByLabel('A button at the edge of the page').check();
-  await page.getByLabel('Words on the button').fill('Feedback');
+  await page.getByLabel('Button label').fill('Feedback');
 }
 
 /**
@@ -28,7 +28,7 @@ export async function publishSurvey(page, server, prepare = launchByButton, temp
 export async function invite(page, server, role) {
   await page.goto(`${server.url}/p/${server.project.slug}/members`);
   await page.getByLabel('Role', { exact: true }).selectOption(role);
-  await page.getByRole('button', { name: 'Make an invitation link' }).click();
+  await page.getByRole('button', { name: 'Create invitation link' }).click();
   return page.getByRole('textbox', { name: 'Invitation link' }).inputValue();
 }
 
@@ -64,7 +64,7 @@ export async function said(server, page, texts) {
 export async function uploadFile(page, server, file, tags) {
   await page.goto(`${server.url}/p/${server.project.slug}/imports`);
   await page.getByLabel('CSV file').setInputFiles(file);
-  await page.getByRole('button', { name: 'Upload and choose columns' }).click();
+  await page.getByRole('button', { name: 'Upload and map columns' }).click();
   await page.getByLabel('Text', { exact: true }).selectOption('text');
   if (tags) await page.getByLabel(/^Tags?$/).selectOption(tags);
   await page.getByRole('button', { name: 'Update preview' }).click();

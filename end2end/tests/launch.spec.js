@@ -4,14 +4,14 @@ import { publishSurvey, readQuestions, waitForText } from '../lib/steps.js';
 
 /** In the editor: opens by itself after so many seconds. */
 const after = (seconds) => async (page) => {
-  await page.getByLabel('By itself after a while').check();
+  await page.getByLabel('Automatically after a delay').check();
   await page.getByLabel('Seconds on the page').fill(String(seconds));
 };
 
 /** In the editor: opens when the site names this event. */
 const on = (event) => async (page) => {
   await page.getByLabel('When your site calls earshot.track(name)').check();
-  await page.getByLabel('Name of the event').fill(event);
+  await page.getByLabel('Event name').fill(event);
 };
 
 /** Notes in `window.heard` what the widget tells the site. Runs before any script of the page, so the widget's stub is needed. */

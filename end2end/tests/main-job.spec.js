@@ -14,7 +14,7 @@ test('from set-up to a backlog item with evidence', async ({ page, context, empt
   await page.waitForURL(/\/p\/corner-shop\//);
 
   await page.getByRole('link', { name: 'Surveys' }).first().click();
-  await page.getByRole('link', { name: 'Make the first survey' }).click();
+  await page.getByRole('link', { name: 'Create the first survey' }).click();
   await page.getByRole('button', { name: 'Use NPS with reason' }).click();
   await launchByButton(page);
   await page.getByRole('button', { name: 'Publish', exact: true }).click();
@@ -52,7 +52,7 @@ test('from set-up to a backlog item with evidence', async ({ page, context, empt
   await expect(detail.locator('[data-quote-source]')).toContainText('The umbrella stand blocks the door.');
 
   const panel = page.locator('#link-panel');
-  await panel.getByLabel('Or a new item').fill('Move the umbrella stand');
+  await panel.getByLabel('Or create a new item').fill('Move the umbrella stand');
   await panel.getByRole('button', { name: 'Create and link' }).last().click();
   await expect(page.locator('#link-panel').getByRole('link', { name: /Move the umbrella stand/ })).toBeVisible();
   await page.locator('#link-panel').getByRole('link', { name: /Move the umbrella stand/ }).click();

@@ -23,7 +23,7 @@ const test = base.extend({
           server.project = await server.createProject(name);
           const survey = await publishSurvey(page, server, async (page) => {
             await launchByButton(page);
-            await page.getByLabel('Words on the button').fill(`Feedback on ${name}`);
+            await page.getByLabel('Button label').fill(`Feedback on ${name}`);
           });
           projects.push({ ...server.project, survey });
         }

@@ -9,7 +9,7 @@ const LIGHT = 'rgb(255, 255, 255)';
 /** Chooses how the project's survey pages look. */
 async function looks(page, server, label) {
   await page.goto(`${server.url}/p/${server.project.slug}/settings`);
-  await page.getByLabel('Looks of the pages that people answer on').selectOption({ label });
+  await page.getByLabel('Theme of survey and portal pages').selectOption({ label });
   await page.getByRole('button', { name: 'Save settings' }).click();
   await expect(page.locator('#toasts')).toContainText('Settings saved.');
 }
@@ -23,7 +23,7 @@ async function background(page, scheme, element = 'html') {
 test('a survey is light or dark as the project says', async ({ page, own, browser, javaScriptEnabled }) => {
   const survey = await publishSurvey(page, own);
   const visitor = await (await browser.newContext({ javaScriptEnabled })).newPage();
-  const expected = { Light: [LIGHT, LIGHT], Dark: [DARK, DARK], 'As the person’s system': [LIGHT, DARK] };
+  const expected = { Light: [LIGHT, LIGHT], Dark: [DARK, DARK], 'Match system': [LIGHT, DARK] };
   for (const [label, colours] of Object.entries(expected)) {
     await looks(page, own, label);
     await visitor.goto(`${own.url}/s/${survey}`);
@@ -57,10 +57,10 @@ test('the console keeps the theme that was chosen', async ({ page, own }) => {
 
 /** In the editor: an Arabic survey behind a button. */
 async function inArabic(page) {
-  await page.getByLabel('Language of the texts').fill('ar');
+  await page.getByLabel('Language', { exact: true }).fill('ar');
   await page.getByLabel('Heading', { exact: true }).fill('ما رأيك في متجرنا؟');
   await page.getByLabel('A button at the edge of the page').check();
-  await page.getByLabel('Words on the button').fill('رأيك');
+  await page.getByLabel('Button label').fill('رأيك');
 }
 
 test('a survey in a language written from the right is mirrored', async ({ page, own, browser, javaScriptEnabled }) => {

@@ -142,7 +142,7 @@ fn StatusForm(survey: SurveyRef, key: String) -> impl IntoView {
         SurveyStatus::Draft => &[],
         SurveyStatus::Live => &[(SurveyStatus::Paused, "Pause"), (SurveyStatus::Closed, "Close")],
         SurveyStatus::Paused => &[(SurveyStatus::Live, "Resume"), (SurveyStatus::Closed, "Close")],
-        SurveyStatus::Closed => &[(SurveyStatus::Live, "Open again")],
+        SurveyStatus::Closed => &[(SurveyStatus::Live, "Reopen")],
     };
     (!offered.is_empty()).then(|| {
         view! {
@@ -162,12 +162,12 @@ fn StatusForm(survey: SurveyRef, key: String) -> impl IntoView {
 fn ConflictNotice(conflict: Conflict, url: String) -> impl IntoView {
     view! {
         <div class="notice notice-warn stack-s" id="conflict" role="alert" tabindex="-1" data-conflict>
-            <p><strong>{conflict.message}</strong>" What you see below is yours, and it is not saved."</p>
+            <p><strong>{conflict.message}</strong>" Your version is below. It is not saved."</p>
             <div class="cluster">
                 <button type="submit" name="action" value=format!("overwrite:{}", conflict.revision) class="button">"Keep mine"</button>
-                <a class="button" href=url>"Open theirs, drop mine"</a>
+                <a class="button" href=url>"Discard mine, open theirs"</a>
             </div>
-            <p class="small">"Kept as yours, theirs is one step of Undo away."</p>
+            <p class="small">"If you keep yours, Undo brings theirs back."</p>
         </div>
     }
     .into_any()

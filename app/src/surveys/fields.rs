@@ -90,7 +90,7 @@ pub fn QuestionFields(
         view! {
             <label class="check">
                 <input type="checkbox" name=format!("{id}-required") id=format!("{id}-required") checked=question.required />
-                "An answer is required"
+                "Required"
             </label>
         }
     });
@@ -151,8 +151,8 @@ fn settings(id: &str, kind: QuestionKind, errors: &FieldErrors) -> impl IntoView
 fn ends(id: &str, low: String, high: String, from: &str, to: &str, errors: &FieldErrors) -> impl IntoView + use<> {
     view! {
         <div class="question-ends">
-            <TextField name=format!("{id}-low") label=format!("Words at {from}") value=low maxlength=chars(MAX_END) errors=errors.clone() />
-            <TextField name=format!("{id}-high") label=format!("Words at {to}") value=high maxlength=chars(MAX_END) errors=errors.clone() />
+            <TextField name=format!("{id}-low") label=format!("Label for {from}") value=low maxlength=chars(MAX_END) errors=errors.clone() />
+            <TextField name=format!("{id}-high") label=format!("Label for {to}") value=high maxlength=chars(MAX_END) errors=errors.clone() />
         </div>
     }
     .into_any()
@@ -174,9 +174,9 @@ fn choice_list(id: &str, choices: Vec<Choice>, other: bool, errors: &FieldErrors
                         type="text" id=field.clone() name=field.clone() value=choice.label maxlength=MAX_LABEL aria-label=format!("Choice {}", at + 1)
                         aria-invalid=invalid.then_some("true") aria-describedby=invalid.then(|| format!("{field}-error"))
                     />
-                    <Tool id=format!("{field}-up") action=format!("choice-move:{id}:{}:up", choice.id) text="↑" about=format!("{about} up") />
-                    <Tool id=format!("{field}-down") action=format!("choice-move:{id}:{}:down", choice.id) text="↓" about=format!("{about} down") />
-                    <Tool id=format!("{field}-delete") action=format!("choice-delete:{id}:{}", choice.id) text="✕" about=format!("{about} away") />
+                    <Tool id=format!("{field}-up") action=format!("choice-move:{id}:{}:up", choice.id) text="↑" about=format!("Move {about} up") />
+                    <Tool id=format!("{field}-down") action=format!("choice-move:{id}:{}:down", choice.id) text="↓" about=format!("Move {about} down") />
+                    <Tool id=format!("{field}-delete") action=format!("choice-delete:{id}:{}", choice.id) text="✕" about=format!("Remove {about}") />
                 </div>
             </li>
         }
@@ -249,21 +249,21 @@ pub fn SettingsFields(
     view! {
         <section class="card" aria-labelledby="end-title">
             <h2 id="end-title">"End"</h2>
-            <TextArea name="thanks" label="Closing words" value=body.thanks rows=2 maxlength=chars(MAX_PROSE) errors=errors.clone() />
+            <TextArea name="thanks" label="Thank-you message" value=body.thanks rows=2 maxlength=chars(MAX_PROSE) errors=errors.clone() />
         </section>
         <section class="card" aria-labelledby="settings-title">
             <h2 id="settings-title">"Settings"</h2>
             <TextField name="name" label="Name" hint="For your team only." value=name maxlength=chars(MAX_TITLE) errors=errors.clone() />
-            <TextField name="language" label="Language of the texts" hint="A tag such as en, de or pt-BR." value=body.language maxlength=35 errors=errors.clone() />
+            <TextField name="language" label="Language" hint="A language tag such as en, de or pt-BR." value=body.language maxlength=35 errors=errors.clone() />
             <fieldset class="fieldset launch">
                 <legend>"How it opens on your site"</legend>
                 <div class="launch-option">
                     {radio("button", "A button at the edge of the page")}
                     {button_note.map(|text| view! { <p class="hint" id="button-note">{text}</p> })}
-                    <TextField name="launch-label" label="Words on the button" value=label maxlength=chars(MAX_BUTTON) errors=errors.clone() />
+                    <TextField name="launch-label" label="Button label" value=label maxlength=chars(MAX_BUTTON) errors=errors.clone() />
                 </div>
                 <div class="launch-option">
-                    {radio("delay", "By itself after a while")}
+                    {radio("delay", "Automatically after a delay")}
                     <div class="field" class:field-invalid=invalid>
                         <label for="launch-seconds">"Seconds on the page"</label>
                         {wrong.map(|text| view! { <p class="field-error" id="launch-seconds-error">{text}</p> })}
@@ -275,9 +275,9 @@ pub fn SettingsFields(
                 </div>
                 <div class="launch-option">
                     {radio("event", "When your site calls earshot.track(name)")}
-                    <TextField name="launch-event" label="Name of the event" value=event maxlength=chars(MAX_EVENT) errors=errors />
+                    <TextField name="launch-event" label="Event name" value=event maxlength=chars(MAX_EVENT) errors=errors />
                 </div>
-                <div class="launch-option">{radio("code", "Only from code, as part of a page, or by its link")}</div>
+                <div class="launch-option">{radio("code", "Manually (code, inline or link)")}</div>
             </fieldset>
         </section>
     }

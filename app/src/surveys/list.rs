@@ -47,14 +47,14 @@ pub fn SurveyListPage(
 ) -> impl IntoView {
     let new_url = format!("/p/{slug}/surveys/new");
     if rows.is_empty() {
-        let text = "A survey asks the people who use your product, on your site or by a link. Every answer arrives in the inbox, where you can search it and link it to work.";
+        let text = "A survey asks the people who use your product, on your site or through a link. Every response arrives in the inbox, where you can search it and link it to backlog items.";
         return view! {
             <PageHead title="Surveys" />
             <Empty title="No surveys yet" text=text>
                 {if can_edit {
-                    view! { <a class="button button-primary" href=new_url>"Make the first survey"</a> }.into_any()
+                    view! { <a class="button button-primary" href=new_url>"Create the first survey"</a> }.into_any()
                 } else {
-                    view! { <p>"An admin of the project can make one."</p> }.into_any()
+                    view! { <p>"An admin of the project can create one."</p> }.into_any()
                 }}
             </Empty>
         }
@@ -80,7 +80,7 @@ pub fn SurveyListPage(
                         view! { "0" }.into_any()
                     }}
                 </td>
-                <td data-label="Last answer">{match row.last {
+                <td data-label="Last response">{match row.last {
                     Some((words, iso)) => view! { <time datetime=iso>{words}</time> }.into_any(),
                     None => view! { <span class="muted">"Never"</span> }.into_any(),
                 }}</td>
@@ -107,7 +107,7 @@ pub fn SurveyListPage(
                         <th scope="col">"Survey"</th>
                         <th scope="col">"Status"</th>
                         <th scope="col" class="num">"Responses"</th>
-                        <th scope="col">"Last answer"</th>
+                        <th scope="col">"Last response"</th>
                         {can_edit.then(|| view! { <th scope="col"><span class="visually-hidden">"Actions"</span></th> })}
                     </tr>
                 </thead>
@@ -133,13 +133,13 @@ pub fn NewSurveyPage(
     errors: FieldErrors,
 ) -> impl IntoView {
     view! {
-        <PageHead title="New survey" lead="Start from a template; everything in it can be changed." />
+        <PageHead title="New survey" lead="Start from a template. You can change everything in it." />
         <ErrorSummary errors=errors.clone() />
         <form method="post" action=format!("/p/{slug}/surveys/new")>
             <IdempotencyKey key=key />
             <TextField
                 name="name" label="Name" value=name maxlength=120 errors=errors
-                hint="For your team; people who answer do not see it. Left empty, the survey is called like its template."
+                hint="For your team only; respondents don’t see it. Defaults to the template name."
             />
             <ul class="templates">
                 {TEMPLATES.iter().map(|template| {

@@ -105,7 +105,7 @@ pub fn launch_words(launch: &Launch) -> String {
         Launch::Delay { seconds: 1 } => "After 1 second".into(),
         Launch::Delay { seconds } => format!("After {seconds} seconds"),
         Launch::Event { name } => format!("On the event “{name}”"),
-        Launch::Code => "Only from code or by link".into(),
+        Launch::Code => "Manually (code, inline or link)".into(),
     }
 }
 
@@ -116,7 +116,7 @@ fn Versions(survey: SurveyRef, versions: Vec<VersionLine>) -> impl IntoView {
         view! {
             <section class="card" aria-labelledby="versions-title">
                 <h2 id="versions-title">"Versions"</h2>
-                <p class="hint">"A published version never changes; each response belongs to the version that it answered."</p>
+                <p class="hint">"A published version never changes; each response belongs to the version it answered."</p>
                 <div class="table-wrap">
                     <table class="table">
                         <thead>
@@ -153,7 +153,7 @@ fn Share(survey: SurveyRef, link: Option<String>) -> impl IntoView {
                     <dt>"Link"</dt>
                     <dd><a href=format!("/s/{}", survey.id) target="_blank">{link}</a></dd>
                     <dt>"On your site"</dt>
-                    <dd><a href=format!("/p/{}/embed#survey-{}", survey.slug, survey.id)>"Get the line to paste"</a></dd>
+                    <dd><a href=format!("/p/{}/embed#survey-{}", survey.slug, survey.id)>"Get the snippet"</a></dd>
                 </dl>
             </section>
         }
@@ -166,7 +166,7 @@ fn Preview(src: String) -> impl IntoView {
     view! {
         <aside class="survey-preview" id="preview" aria-labelledby="preview-title">
             <h2 id="preview-title">"Preview"</h2>
-            <p class="hint">"As people see it. Nothing is sent."</p>
+            <p class="hint">"What respondents see. Nothing is sent."</p>
             <iframe id="preview-frame" src=src title="Preview"></iframe>
         </aside>
     }

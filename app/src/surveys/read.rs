@@ -39,7 +39,7 @@ pub fn SurveyReadPage(
     view! {
         <PageHead title=survey.name.clone()><StatusBadge status=survey.status /></PageHead>
         <SurveyTabs survey=survey.clone() at=SurveyTab::Edit />
-        <p class="notice">"Your role lets you look. An admin of the project can edit this survey."</p>
+        <p class="notice">"You have read-only access. An admin of the project can edit this survey."</p>
         <div class="survey-editor">
             <div class="stack">
                 <section class="card" aria-labelledby="about-title">
@@ -47,7 +47,7 @@ pub fn SurveyReadPage(
                     <dl class="facts">
                         <dt>"Heading"</dt><dd>{body.title.clone()}</dd>
                         <dt>"Introduction"</dt><dd>{body.intro.clone()}</dd>
-                        <dt>"Closing words"</dt><dd>{body.thanks.clone()}</dd>
+                        <dt>"Thank-you message"</dt><dd>{body.thanks.clone()}</dd>
                         <dt>"Language"</dt><dd>{body.language.clone()}</dd>
                         <dt>"Opens"</dt><dd>{launch_words(&body.launch)}</dd>
                     </dl>

@@ -251,22 +251,22 @@ on_both!(pages_of_results, |t: TestApp| async move {
     let (project, owner) = t.owner().await;
     let (_, viewer) = t.member(&project, "viewer@example.com", Role::Viewer).await;
     let f = Fixture::new(&t, project).await;
-    assert!(owner.get(&f.url("")).await.body.contains("No responses in these days"));
+    assert!(owner.get(&f.url("")).await.body.contains("No responses in this period"));
     for n in 0..9 {
         f.respond(0, true, "[]", &[("q1", number(10 - n % 2)), ("q2", number(4))]).await;
     }
     let few = viewer.get(&f.url("")).await;
     assert_eq!(few.status, StatusCode::OK);
-    assert!(few.body.contains("Too few answers (n &lt; 10)") && !few.body.contains("95 % interval"), "{}", few.body);
+    assert!(few.body.contains("Too few answers (n &lt; 10)") && !few.body.contains("95% confidence interval"), "{}", few.body);
     assert!(few.body.contains("Promoters (9, 10)"), "the numbers are shown all the same");
     f.respond(0, false, "[]", &[("q1", number(0)), ("q2", number(1))]).await;
     f.respond(0, false, r#"["too fast"]"#, &[("q4", text("Spammy words"))]).await;
     let enough = viewer.get(&f.url("")).await;
     // 9 promoters, 1 detractor: 80, ± 1.96·√((1 − 0.64)/10) = 37.2, cut at 100.
     for part in [
-        "95 % interval 43 to 100, n = 10",
-        "1 response is left out as suspected spam",
-        "10 answered, 100 % of the 10 who started",
+        "95% confidence interval 43 to 100, n = 10",
+        "1 response is excluded as suspected spam",
+        "10 of 10 answered (100%)",
         "<svg",
         "As a table",
     ] {

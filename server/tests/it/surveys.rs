@@ -500,7 +500,7 @@ on_both!(low_roles_look_and_strangers_see_nothing, |t: TestApp| async move {
         let page = low.get(&url).await;
         assert_eq!(page.status, StatusCode::OK);
         assert!(
-            page.body.contains("Your role lets you look") && page.body.contains("What happened?") && !page.body.contains("id=\"editor\"")
+            page.body.contains("You have read-only access") && page.body.contains("What happened?") && !page.body.contains("id=\"editor\"")
         );
         assert_eq!(low.get(&url.replace("edit", "preview")).await.status, StatusCode::OK);
         assert!(!low.get("/p/my-app/surveys").await.body.contains("New survey"));

@@ -102,14 +102,14 @@ pub fn ResultsPage(
         <div id="results" class="stack" data-part>
             <PageHead title=survey.name.clone()>
                 <StatusBadge status=survey.status />
-                <a class="button" href=responses>"Individual answers"</a>
+                <a class="button" href=responses>"Responses"</a>
             </PageHead>
             <SurveyTabs survey=survey at=SurveyTab::Results />
             <RangeForm range=range action=results />
             <div id="results-body" class="stack">
                 {none.then(|| view! {
-                    <Empty title="No responses in these days" text="Answers appear here as they are given, partial ones too. Choose other days, or share the survey.">
-                        <a class="button" href=share>"How to share it"</a>
+                    <Empty title="No responses in this period" text="Responses appear here as they arrive, including partial ones. Choose another period, or share the survey.">
+                        <a class="button" href=share>"Share the survey"</a>
                     </Empty>
                 })}
                 {(!none).then(|| view! {
@@ -121,8 +121,8 @@ pub fn ResultsPage(
                 })}
                 {(spam > 0).then(|| view! {
                     <p class="muted small">
-                        {if spam == 1 { "1 response is left out as suspected spam. ".to_owned() } else { format!("{spam} responses are left out as suspected spam. ") }}
-                        <a href=spam_link>"Look at them"</a>
+                        {if spam == 1 { "1 response is excluded as suspected spam. ".to_owned() } else { format!("{spam} responses are excluded as suspected spam. ") }}
+                        <a href=spam_link>"View"</a>
                     </p>
                 })}
                 {(!none).then_some(list)}
@@ -171,7 +171,7 @@ fn Sums(started: i64, finished: i64) -> impl IntoView {
                 <dt>"Completion"</dt>
                 <dd>
                     {match completion {
-                        Some(e) => view! { {format!("{} %", decimal(e.value, 0))} <span class="muted small">{ends(&e, 0, " %")}</span> }.into_any(),
+                        Some(e) => view! { {format!("{}%", decimal(e.value, 0))} <span class="muted small">{ends(&e, 0, "%")}</span> }.into_any(),
                         None => view! { <span class="muted">{too_few()}</span> }.into_any(),
                     }}
                 </dd>

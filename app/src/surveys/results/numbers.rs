@@ -11,7 +11,7 @@ pub(super) fn ratio(part: u64, whole: u64) -> f64 {
 }
 
 pub(super) fn per_cent(part: u64, whole: u64) -> String {
-    share(part, whole).map_or_else(|| "–".into(), |e| format!("{:.0} %", e.value))
+    share(part, whole).map_or_else(|| "–".into(), |e| format!("{:.0}%", e.value))
 }
 
 /// A number with so many decimals and a real minus sign.
@@ -31,7 +31,7 @@ pub(super) fn too_few() -> String {
 
 pub(super) fn ends(e: &Estimate, decimals: usize, unit: &str) -> String {
     match e.interval {
-        Some((low, high)) => format!(" 95 % interval {}{unit} to {}{unit}", decimal(low, decimals), decimal(high, decimals)),
-        None => " All answers are alike: no interval".into(),
+        Some((low, high)) => format!(" 95% confidence interval {}{unit} to {}{unit}", decimal(low, decimals), decimal(high, decimals)),
+        None => " All answers are identical: no interval".into(),
     }
 }

@@ -56,7 +56,7 @@ pub(super) fn QuestionCard(number: usize, view: QuestionView, started: u64) -> i
     let heading = format!("{id}-title");
     let labelled = heading.clone();
     let (n, unfit) = (tally.n, tally.unfit);
-    let title = if question.title.trim().is_empty() { "Question without words".to_owned() } else { question.title.clone() };
+    let title = if question.title.trim().is_empty() { "Untitled question".to_owned() } else { question.title.clone() };
     let body = match question.kind.question_type() {
         QuestionType::Nps => view! { <NpsResult id=id.clone() tally=tally /> }.into_any(),
         QuestionType::Csat => {
@@ -64,7 +64,7 @@ pub(super) fn QuestionCard(number: usize, view: QuestionView, started: u64) -> i
             let what = format!("satisfied (4 or 5): {satisfied} of {n}");
             let score = csat(&tally.numbers);
             view! {
-                <Score id=format!("{id}-score") label="CSAT" unit=" %" decimals=0 what=what n=n score=score low=0.0 high=100.0 />
+                <Score id=format!("{id}-score") label="CSAT" unit="%" decimals=0 what=what n=n score=score low=0.0 high=100.0 />
                 <Distribution low=1 tally=tally />
             }
             .into_any()
@@ -82,20 +82,21 @@ pub(super) fn QuestionCard(number: usize, view: QuestionView, started: u64) -> i
                 <h2 id=heading>{format!("{number}. {title}")}</h2>
                 <span class="cluster">
                     <Badge label=question.kind.question_type().label() />
-                    {(!is_asked).then(|| view! { <Badge label="Not asked any more" tone="warn" /> })}
+                    {(!is_asked).then(|| view! { <Badge label="No longer asked" tone="warn" /> })}
                 </span>
             </div>
             <div class="result-answered small">
-                <span>{format!("{n} answered, {} of the {started} who started", per_cent(n.min(started), started))}</span>
+                <span>{format!("{n} of {started} answered ({})", per_cent(n.min(started), started))}</span>
                 <ShareBar share=ratio(n.min(started), started) class="bar-mid" />
             </div>
             {if n == 0 { view! { <p class="muted">"No answers yet."</p> }.into_any() } else { body }}
             {(unfit > 0).then(|| view! {
                 <p class="muted small">
-                    {format!(
-                        "{} not fit the question as it is now and count for nothing here.",
-                        if unfit == 1 { "1 answer does".to_owned() } else { format!("{unfit} answers do") }
-                    )}
+                    {if unfit == 1 {
+                        "1 answer does not match the current question and is not counted here.".to_owned()
+                    } else {
+                        format!("{unfit} answers do not match the current question and are not counted here.")
+                    }}
                 </p>
             })}
         </section>
@@ -149,7 +150,7 @@ fn NpsResult(id: String, tally: Tally) -> impl IntoView {
     let segments = parts.iter().map(|(_, count, class)| Segment { share: ratio(*count, n), class }).collect();
     let desc = parts.iter().map(|(label, count, _)| format!("{label}: {count}, {}", per_cent(*count, n))).collect::<Vec<_>>().join(". ");
     view! {
-        <Score id=format!("{id}-score") label="NPS" unit="" decimals=0 what="promoters less detractors".to_owned() n=n score=result.score low=-100.0 high=100.0 />
+        <Score id=format!("{id}-score") label="NPS" unit="" decimals=0 what="% promoters − % detractors".to_owned() n=n score=result.score low=-100.0 high=100.0 />
         <figure class="results-figure">
             <StackedBar id=format!("{id}-parts") title="Promoters, passives and detractors" desc=desc segments=segments />
             <div class="table-wrap">
@@ -186,11 +187,11 @@ fn Choices(tally: Tally, several: bool) -> impl IntoView {
     others.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     let rows = tally.choices.into_iter().map(|c| (c.label, c.count)).collect();
     view! {
-        {several.then(|| view! { <p class="muted small">"Several answers were possible: the shares add up to more than 100 %."</p> })}
+        {several.then(|| view! { <p class="muted small">"Several answers were possible: the shares can add up to more than 100%."</p> })}
         <BarTable head="Choice" rows=rows n=n />
         {(!others.is_empty()).then(|| view! {
             <details>
-                <summary>{format!("What “Other” said ({})", others.len())}{(others.len() > OTHERS).then(|| format!(", the {OTHERS} most frequent"))}</summary>
+                <summary>{format!("“Other” answers ({})", others.len())}{(others.len() > OTHERS).then(|| format!(", the {OTHERS} most frequent"))}</summary>
                 <ul class="rows">
                     {others.into_iter().take(OTHERS).map(|(text, times)| view! {
                         <li>{text}{(times > 1).then(|| view! { " "<span class="muted">{format!("× {times}")}</span> })}</li>
@@ -236,7 +237,7 @@ fn Texts(texts: Vec<TextView>, n: u64) -> impl IntoView {
                 </li>
             }).collect_view()}
         </ul>
-        {(n > shown).then(|| view! { <p class="muted small">{format!("The newest {shown} of {n}. The others are under individual answers.")}</p> })}
+        {(n > shown).then(|| view! { <p class="muted small">{format!("The newest {shown} of {n}. See Responses for the others.")}</p> })}
     }
     .into_any()
 }

@@ -49,9 +49,9 @@ pub fn ResponsesPage(
     let none = responses.is_empty();
     view! {
         <p class="small"><a href=results>"Results"</a></p>
-        <PageHead title=if is_spam { "Suspected spam" } else { "Individual answers" } lead=name />
+        <PageHead title=if is_spam { "Suspected spam" } else { "Responses" } lead=name />
         <div id="responses" class="stack" data-part>
-            {none.then(|| view! { <Empty title="No responses here" text="Each response of the chosen days is listed here, the newest first, with all its answers." /> })}
+            {none.then(|| view! { <Empty title="No responses here" text="Each response in the selected period is listed here with all its answers, newest first." /> })}
             <ul class="rows responses">
                 {responses.into_iter().map(|r| view! {
                     <li class="stack">
@@ -75,7 +75,7 @@ pub fn ResponsesPage(
 #[component]
 fn Answers(answers: Vec<(String, Option<String>)>) -> impl IntoView {
     if answers.is_empty() {
-        return view! { <p class="muted small">"Nothing was answered."</p> }.into_any();
+        return view! { <p class="muted small">"No answers."</p> }.into_any();
     }
     view! {
         <dl class="answers">
@@ -115,7 +115,7 @@ pub fn ResponsePage(
 ) -> impl IntoView {
     let ResponseDetail { responses, name, response, facts, feedback, spam } = view;
     view! {
-        <p class="small"><a href=responses>"Individual answers"</a></p>
+        <p class="small"><a href=responses>"Responses"</a></p>
         <PageHead title="Response" lead=name>
             {feedback.map(|url| view! { <a class="button" href=url>"Open feedback"</a> })}
         </PageHead>
@@ -123,8 +123,8 @@ pub fn ResponsePage(
         <div class="card"><Answers answers=response.answers /></div>
         <dl class="card facts">
             <div><dt>"From"</dt><dd>{response.contact.unwrap_or_else(|| "Anonymous".into())}</dd></div>
-            <div><dt>"Began"</dt><dd><time datetime=response.at.1>{response.at.0}</time></dd></div>
-            <div><dt>"State"</dt><dd>{if response.is_finished { "Finished" } else { "Partial" }}</dd></div>
+            <div><dt>"Started"</dt><dd><time datetime=response.at.1>{response.at.0}</time></dd></div>
+            <div><dt>"Status"</dt><dd>{if response.is_finished { "Finished" } else { "Partial" }}</dd></div>
             {facts.into_iter().map(|(label, value)| view! { <div><dt>{label}</dt><dd>{value}</dd></div> }).collect_view()}
         </dl>
     }
