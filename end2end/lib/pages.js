@@ -115,18 +115,18 @@ async function* firstMinutes({ page, visitor, server }) {
   }
   await page.goto(`${server.url}/projects/new`);
   await page.getByLabel('Name', { exact: true }).fill('Second shop');
-  await page.getByLabel(/^Sites that may show/).fill('no address');
-  await page.getByRole('button', { name: 'Make project' }).click();
+  await page.getByLabel(/^Allowed sites/).fill('no address');
+  await page.getByRole('button', { name: 'Create project' }).click();
   await expect(page.getByText('There is a problem')).toBeVisible();
   yield ['/projects/new refused', page];
 
   await page.goto(`${base}/webhooks`);
   await page.getByLabel('URL').fill('https://10.0.0.1/hook');
-  await page.getByRole('button', { name: 'Make webhook' }).click();
+  await page.getByRole('button', { name: 'Create webhook' }).click();
   await expect(page.getByText('There is a problem')).toBeVisible();
   yield ['/p/{slug}/webhooks refused', page];
   await page.getByLabel('URL').fill('https://hooks.example/a/rather/long/address/as/chats/have/them/T024BE7LH/B0QQQQQQQ/abcdefghijklmnopqrstuvwx');
-  await page.getByRole('button', { name: 'Make webhook' }).click();
+  await page.getByRole('button', { name: 'Create webhook' }).click();
   await expect(page.getByText('Nothing sent yet')).toBeVisible();
   yield ['/p/{slug}/webhooks/{id}', page];
 
@@ -150,7 +150,7 @@ async function* firstMinutes({ page, visitor, server }) {
   await visitor.getByLabel('Your name').fill(' ');
   await visitor.getByLabel('E-mail address').fill('ida@nowhere');
   await visitor.getByLabel('Password').fill('not yet a password');
-  await visitor.getByRole('button', { name: 'Make an account and join' }).click();
+  await visitor.getByRole('button', { name: 'Create account and join' }).click();
   await expect(visitor.getByText('There is a problem')).toBeVisible();
   yield ['/invite/{token} refused', visitor];
   await page.goto(link);
@@ -188,7 +188,7 @@ async function* lettersGoOut({ page, visitor }) {
     yield ['/forgot with mail', visitor];
     await visitor.getByLabel('E-mail address').fill(OWNER.email);
     await visitor.getByRole('button', { name: 'Send the link' }).click();
-    await expect(visitor.getByRole('heading', { name: 'Look into your mailbox' })).toBeVisible();
+    await expect(visitor.getByRole('heading', { name: 'Check your inbox' })).toBeVisible();
     yield ['/forgot/sent', visitor];
     await visitor.goto(linkIn(await mail.letter(OWNER.email), '/reset/'));
     yield ['/reset/{token}', visitor];
@@ -198,12 +198,12 @@ async function* lettersGoOut({ page, visitor }) {
     mail.refuseAll();
     await page.goto(`${server.url}/p/${server.project.slug}/members`);
     await page.getByLabel(/^E-mail address/).fill('ida@example.com');
-    await page.getByRole('button', { name: 'Make an invitation link' }).click();
+    await page.getByRole('button', { name: 'Create invitation link' }).click();
     await expect(page.getByRole('textbox', { name: 'Invitation link' })).toBeVisible();
     yield ['/p/{slug}/members mailed', page];
     await expect(async () => {
       await page.goto(`${server.url}/operator/mail`);
-      await expect(page.getByText('Given up (1)')).toBeVisible({ timeout: 500 });
+      await expect(page.getByText('Failed (1)')).toBeVisible({ timeout: 500 });
     }).toPass({ timeout: 90_000 });
     yield ['/operator/mail given up', page];
     await page.goto(`${server.url}/p/${server.project.slug}/members`);

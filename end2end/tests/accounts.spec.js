@@ -54,15 +54,15 @@ test('a password is changed, and ends the other sessions', async ({ page, own, b
 
 test('sessions are listed, and the one that is ended is signed out', async ({ page, own, browser, javaScriptEnabled }) => {
   const userAgent = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0';
-  const rows = page.getByRole('region', { name: 'My sessions' }).locator('tbody tr');
+  const rows = page.getByRole('region', { name: 'Sessions' }).locator('tbody tr');
   await elsewhere(browser, { javaScriptEnabled, userAgent }, async (other) => {
     await elsewhere(browser, { javaScriptEnabled }, async (third) => {
       await signIn(other, own);
       await signIn(third, own);
       await page.goto(`${own.url}/account`);
       await expect(rows).toHaveCount(3);
-      await expect(rows.filter({ hasText: 'This one' })).toHaveCount(1);
-      await page.getByRole('button', { name: 'End the session of Firefox on Linux' }).click();
+      await expect(rows.filter({ hasText: 'This session' })).toHaveCount(1);
+      await page.getByRole('button', { name: 'Sign out Firefox on Linux' }).click();
       await expect(rows).toHaveCount(2);
       await other.goto(`${own.url}/account`);
       await expect(other).toHaveURL(/\/sign-in\?next=%2Faccount/);
@@ -76,7 +76,7 @@ test('sessions are listed, and the one that is ended is signed out', async ({ pa
       await expect(other).toHaveURL(`${own.url}/account`);
       await page.reload();
       await expect(rows).toHaveCount(3);
-      await page.getByRole('button', { name: 'End all others' }).click();
+      await page.getByRole('button', { name: 'Sign out other sessions' }).click();
       await expect(page.locator('#toasts')).toContainText('2 sessions ended.');
       await expect(rows).toHaveCount(1);
       for (const out of [other, third]) {
@@ -102,11 +102,11 @@ test('an invitation makes one member, whose role is what they were given', async
     await ida.goto(link);
     await ida.goto(link);
     await expect(ida.getByRole('heading', { name: 'Join Corner shop' })).toBeVisible();
-    await expect(ida.getByText(/invites you to join as triager/)).toBeVisible();
+    await expect(ida.getByText(/invited you to join as triager/)).toBeVisible();
     await ida.getByLabel('Your name').fill('Ida Invited');
     await ida.getByLabel('E-mail address').fill('ida@example.com');
     await ida.getByLabel('Password').fill(NEW_PASSWORD);
-    await ida.getByRole('button', { name: 'Make an account and join' }).click();
+    await ida.getByRole('button', { name: 'Create account and join' }).click();
     await expect(ida).toHaveURL(/\/p\/corner-shop\/inbox/);
     await expect(ida.locator('#toasts')).toContainText('Welcome to Corner shop.');
     await expect(sections(ida).getByRole('link', { name: 'Backlog' })).toBeVisible();
@@ -117,7 +117,7 @@ test('an invitation makes one member, whose role is what they were given', async
     // It works once.
     await elsewhere(browser, { javaScriptEnabled }, async (late) => {
       await late.goto(link);
-      await expect(late.getByRole('heading', { name: 'This invitation does not work' })).toBeVisible();
+      await expect(late.getByRole('heading', { name: 'This invitation is not valid' })).toBeVisible();
       await expect(late.getByLabel('Password')).toHaveCount(0);
     });
 
@@ -151,13 +151,13 @@ test('who has an account joins with it, and a revoked link joins nobody', async 
     await ida.getByLabel('Your name').fill('Ida Invited');
     await ida.getByLabel('E-mail address').fill('ida@example.com');
     await ida.getByLabel('Password').fill(NEW_PASSWORD);
-    await ida.getByRole('button', { name: 'Make an account and join' }).click();
+    await ida.getByRole('button', { name: 'Create account and join' }).click();
     await expect(ida).toHaveURL(/\/p\/corner-shop\/inbox/);
 
     await own.command(['admin', 'create-project', '--name', 'Second shop']);
     await page.goto(`${own.url}/p/second-shop/members`);
     await page.getByLabel('Role', { exact: true }).selectOption('admin');
-    await page.getByRole('button', { name: 'Make an invitation link' }).click();
+    await page.getByRole('button', { name: 'Create invitation link' }).click();
     const link = await page.getByRole('textbox', { name: 'Invitation link' }).inputValue();
     // Signed out, they are asked to sign in and come back to the invitation.
     await ida.context().clearCookies();
@@ -178,7 +178,7 @@ test('who has an account joins with it, and a revoked link joins nobody', async 
   await expect(open).toHaveCount(0);
   await elsewhere(browser, { javaScriptEnabled }, async (late) => {
     await late.goto(second);
-    await expect(late.getByRole('heading', { name: 'This invitation does not work' })).toBeVisible();
+    await expect(late.getByRole('heading', { name: 'This invitation is not valid' })).toBeVisible();
   });
 });
 
@@ -189,13 +189,13 @@ test('a removal shows what somebody leaves behind, and hands over what is to go 
     await ida.getByLabel('Your name').fill('Ida Invited');
     await ida.getByLabel('E-mail address').fill('ida@example.com');
     await ida.getByLabel('Password').fill(NEW_PASSWORD);
-    await ida.getByRole('button', { name: 'Make an account and join' }).click();
+    await ida.getByRole('button', { name: 'Create account and join' }).click();
     await expect(ida).toHaveURL(/\/p\/corner-shop\/inbox/);
     const makeKey = async (name) => {
       await ida.goto(`${own.url}/p/corner-shop/keys`);
-      await expect(ida.getByLabel('Works for')).toHaveValue('90');
+      await expect(ida.getByLabel('Expires')).toHaveValue('90');
       await ida.getByLabel('Name').fill(name);
-      await ida.getByRole('button', { name: 'Make key' }).click();
+      await ida.getByRole('button', { name: 'Create key' }).click();
       return ida.getByLabel('API key', { exact: true }).inputValue();
     };
     const [nightly, forgotten] = [await makeKey('Nightly export'), await makeKey('Forgotten test')];
@@ -205,14 +205,14 @@ test('a removal shows what somebody leaves behind, and hands over what is to go 
     await page.goto(`${own.url}/p/corner-shop/members`);
     await page.getByRole('button', { name: 'Remove Ida Invited' }).click();
     await expect(page.getByRole('heading', { name: 'Remove Ida Invited' })).toBeVisible();
-    await expect(page.getByText('What acts for Ida Invited: 2 API keys.')).toBeVisible();
+    await expect(page.getByText('Acting for Ida Invited: 2 API keys.')).toBeVisible();
     // Asking changes nothing.
     await page.getByRole('link', { name: 'Cancel' }).click();
     expect([await status(nightly), await status(forgotten)]).toEqual([200, 200]);
 
     await page.getByRole('button', { name: 'Remove Ida Invited' }).click();
-    await expect(page.getByLabel('What becomes of Forgotten test')).toHaveValue('');
-    await page.getByLabel('What becomes of Nightly export').selectOption({ label: 'Hand over to the project' });
+    await expect(page.getByLabel('What happens to Forgotten test')).toHaveValue('');
+    await page.getByLabel('What happens to Nightly export').selectOption({ label: 'Hand over to the project' });
     await page.getByRole('button', { name: 'Remove', exact: true }).click();
     await expect(page.locator('#toasts')).toContainText('Member removed. 1 API key revoked, 1 thing handed over.');
     expect([await status(nightly), await status(forgotten)]).toEqual([200, 401]);

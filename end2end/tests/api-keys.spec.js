@@ -20,7 +20,7 @@ test('a key is made, shown once, used and revoked', async ({ page, own, settle }
   await expect(page.getByText('No API keys yet')).toBeVisible();
   await page.getByLabel('Name').fill('Nightly export');
   await page.getByLabel('Scope').selectOption('write');
-  await page.getByRole('button', { name: 'Make key' }).click();
+  await page.getByRole('button', { name: 'Create key' }).click();
   const key = await page.getByLabel('API key', { exact: true }).inputValue();
   expect(key).toMatch(/^eas_[\w-]{43}$/);
   await page.goto(url);
@@ -40,7 +40,7 @@ test('a key is made, shown once, used and revoked', async ({ page, own, settle }
   await expect(page.getByRole('row', { name: /Nightly export/ })).toContainText('just now');
   await page.getByText('Revoke', { exact: true }).click();
   await expect(page.getByText('This cannot be undone.')).toBeVisible();
-  await page.getByRole('button', { name: 'Revoke for good' }).click();
+  await page.getByRole('button', { name: 'Revoke permanently' }).click();
   await expect(page.locator('#toasts')).toContainText('Key revoked.');
   await expect(page.getByRole('row', { name: /Nightly export/ })).toContainText('Revoked just now');
   const refused = await ask('/me');

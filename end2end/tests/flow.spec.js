@@ -293,7 +293,7 @@ for (const width of [1280, 360]) {
     await page.goto(`${own.url}/p/${own.project.slug}/webhooks`);
     await settle();
     await page.getByLabel('URL').fill('http://x');
-    await page.getByRole('button', { name: 'Make webhook' }).click();
+    await page.getByRole('button', { name: 'Create webhook' }).click();
     const summary = page.locator('.error-summary');
     await expect(summary).toBeFocused();
     const { top, covered } = await summary.evaluate((element) => {

@@ -32,12 +32,12 @@ test('a webhook is made, tried, and told of feedback', async ({ page }) => {
     await signIn(page, own);
     await page.goto(`${own.url}/p/${own.project.slug}/webhooks`);
     await page.getByLabel('URL').fill('https://169.254.169.254/latest');
-    await page.getByRole('button', { name: 'Make webhook' }).click();
+    await page.getByRole('button', { name: 'Create webhook' }).click();
     await expect(page.getByText('There is a problem')).toBeVisible();
     await page.getByLabel('URL').fill(listener.url);
     await page.getByLabel('Name').fill('Chat');
     await page.getByRole('checkbox', { name: /^A backlog item was made/ }).check();
-    await page.getByRole('button', { name: 'Make webhook' }).click();
+    await page.getByRole('button', { name: 'Create webhook' }).click();
     await expect(page.getByRole('heading', { name: 'Chat' })).toBeVisible();
     await page.getByText('Show the secret').click();
     const secret = await page.getByRole('textbox', { name: 'Signing secret' }).inputValue();

@@ -7,7 +7,7 @@ test('a secret for identities is made, shown once and retired', async ({ page, o
   for (const n of [1, 2]) {
     await page.goto(url);
     await settle();
-    await page.getByRole('button', { name: 'Make secret' }).click();
+    await page.getByRole('button', { name: 'Create secret' }).click();
     secrets.push(await page.getByLabel('Identity secret', { exact: true }).inputValue());
     expect(secrets.at(-1)).toMatch(/^eis_[\w-]{43}$/);
     await expect(page.getByRole('rowheader')).toHaveCount(n);
@@ -15,15 +15,15 @@ test('a secret for identities is made, shown once and retired', async ({ page, o
   await page.goto(url);
   await settle();
   for (const secret of secrets) await expect(page.locator('body')).not.toContainText(secret);
-  await expect(page.getByRole('button', { name: 'Make secret' })).toHaveCount(0);
-  await expect(page.getByText('Two are valid.')).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Create secret' })).toHaveCount(0);
+  await expect(page.getByText('Two secrets are valid.')).toBeVisible();
 
   await page.getByText('Retire', { exact: true }).last().click();
   await expect(page.getByText('This cannot be undone.').last()).toBeVisible();
-  await page.getByRole('button', { name: 'Retire for good' }).last().click();
+  await page.getByRole('button', { name: 'Retire permanently' }).last().click();
   await expect(page.locator('#toasts')).toContainText('Secret retired.');
   await expect(page.getByRole('rowheader').last()).toContainText('Retired just now');
-  await expect(page.getByRole('button', { name: 'Make secret' })).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Create secret' })).toBeVisible();
 
   await page.getByLabel('Ignore them').check();
   await page.getByRole('button', { name: 'Save' }).click();

@@ -12,13 +12,13 @@ test('a forgotten password is set by the link in a letter', async ({ page, maile
   await visitor.getByRole('link', { name: 'Forgot your password?' }).click();
   await visitor.getByLabel('E-mail address').fill(OWNER.email);
   await visitor.getByRole('button', { name: 'Send the link' }).click();
-  await expect(visitor.getByRole('heading', { name: 'Look into your mailbox' })).toBeVisible();
+  await expect(visitor.getByRole('heading', { name: 'Check your inbox' })).toBeVisible();
 
   const letter = await mailed.mail.letter(OWNER.email, /new password/);
   await visitor.goto(linkIn(letter, '/reset/'));
   await visitor.getByLabel('New password').fill(NEW_PASSWORD);
-  await visitor.getByRole('button', { name: 'Set the password' }).click();
-  await expect(visitor.getByText('Your password is set.')).toBeVisible();
+  await visitor.getByRole('button', { name: 'Set password' }).click();
+  await expect(visitor.getByText('Your new password is set.')).toBeVisible();
   await visitor.getByLabel('E-mail address').fill(OWNER.email);
   await visitor.getByLabel('Password').fill(NEW_PASSWORD);
   await visitor.getByRole('button', { name: 'Sign in' }).click();
@@ -35,8 +35,8 @@ test('an invitation arrives and is accepted', async ({ page, mailed, browser, ja
   await page.goto(`${mailed.url}/p/corner-shop/members`);
   await page.getByLabel('Role', { exact: true }).selectOption('viewer');
   await page.getByLabel(/^E-mail address/).fill('ida@example.com');
-  await page.getByRole('button', { name: 'Make an invitation link' }).click();
-  await expect(page.getByText('The invitation is on its way to ida@example.com.')).toBeVisible();
+  await page.getByRole('button', { name: 'Create invitation link' }).click();
+  await expect(page.getByText('We are e-mailing the invitation to ida@example.com.')).toBeVisible();
 
   const letter = await mailed.mail.letter('ida@example.com', /invites you to Corner shop/);
   const context = await browser.newContext({ javaScriptEnabled });
@@ -44,7 +44,7 @@ test('an invitation arrives and is accepted', async ({ page, mailed, browser, ja
   await visitor.goto(linkIn(letter, '/invite/'));
   await visitor.getByLabel('Your name').fill('Ida Invited');
   await visitor.getByLabel('Password').fill(NEW_PASSWORD);
-  await visitor.getByRole('button', { name: 'Make an account and join' }).click();
+  await visitor.getByRole('button', { name: 'Create account and join' }).click();
   await expect(visitor).toHaveURL(/\/p\/corner-shop\/inbox/);
   await context.close();
 });
@@ -53,15 +53,15 @@ test('a letter that was refused is sent again by hand', async ({ page, mailed })
   mailed.mail.refuseAll('No such mailbox');
   await page.goto(`${mailed.url}/p/corner-shop/members`);
   await page.getByLabel(/^E-mail address/).fill('ida@example.com');
-  await page.getByRole('button', { name: 'Make an invitation link' }).click();
+  await page.getByRole('button', { name: 'Create invitation link' }).click();
   await expect(async () => {
     await page.goto(`${mailed.url}/operator/mail`);
     await expect(page.getByText('The mail server answered 550: No such mailbox.')).toBeVisible({ timeout: 500 });
   }).toPass({ timeout: 90_000 });
   await page.getByRole('button', { name: /^Discard/ }).click();
-  await expect(page.getByRole('heading', { name: 'No letter waits' })).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'No undelivered e-mails' })).toBeVisible();
   await page.getByRole('button', { name: /^Undo/ }).click();
-  await expect(page.getByRole('heading', { name: 'Given up (1)' })).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'Failed (1)' })).toBeVisible();
   mailed.mail.refuseNothing();
   await page.getByRole('button', { name: /^Send again/ }).click();
   await mailed.mail.letter('ida@example.com', /invites you/);

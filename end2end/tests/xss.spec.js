@@ -63,7 +63,7 @@ test('no text runs on any page', async ({ page, browser }) => {
         const text = payload('survey');
         await field.fill(most < text.length ? `<b onclick=ran=1>${'x'.repeat(3)}`.slice(0, most) : text);
       }
-      await page.getByLabel('Words on the button').fill('<img src=x>');
+      await page.getByLabel('Button label').fill('<img src=x>');
     });
     const answer = await page.request.post(`${server.url}/embed/v1/${key}/responses`, {
       data: {
@@ -81,7 +81,7 @@ test('no text runs on any page', async ({ page, browser }) => {
     await post(page, server, `/p/${slug}/webhooks`, { url: `https://example.com/?${payload('hook')}`, note: brief('hook-note'), kinds: 'feedback.created' });
     await page.goto(`${server.url}/p/${slug}/keys`);
     await page.getByLabel('Name').fill(brief('key'));
-    await page.getByRole('button', { name: 'Make key' }).click();
+    await page.getByRole('button', { name: 'Create key' }).click();
     await expect(page.getByLabel('API key', { exact: true })).toBeVisible();
 
     // The portal, as a stranger.
@@ -104,7 +104,7 @@ test('no text runs on any page', async ({ page, browser }) => {
     await page.goto(`${server.url}/p/${slug}/imports`);
     const csv = `text,"${payload('column').replaceAll('"', '""')}"\n"${payload('cell').replaceAll('"', '""')}","${payload('tag').replaceAll('"', '""')}"\n,bad\n`;
     await page.getByLabel('CSV file').setInputFiles({ name: `${payload('csv').replaceAll('/', '')}.csv`, mimeType: 'text/csv', buffer: Buffer.from(csv) });
-    await page.getByRole('button', { name: 'Upload and choose columns' }).click();
+    await page.getByRole('button', { name: 'Upload and map columns' }).click();
     await page.getByLabel('Text', { exact: true }).selectOption('text');
     await page.getByRole('button', { name: 'Update preview' }).click();
     await page.getByRole('button', { name: 'Start the import' }).click();

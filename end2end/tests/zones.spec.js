@@ -13,7 +13,7 @@ test('a time zone is chosen, and results and exports name it', async ({ page, ow
   await page.getByRole('button', { name: 'Save settings' }).click();
   await expect(page.locator('#toasts')).toContainText('Settings saved.');
   await expect(zone).toHaveValue('Asia/Kolkata');
-  await expect(zone).toHaveAccessibleDescription(/In Asia\/Kolkata it is now .* UTC\+5:30\.$/);
+  await expect(zone).toHaveAccessibleDescription(/It is now .* UTC\+5:30 in Asia\/Kolkata\.$/);
   const survey = await publishSurvey(page, own);
   await page.goto(`${own.url}/p/${own.project.slug}/surveys/${survey}/results`);
   await expect(page.getByText('Days in Asia/Kolkata')).toBeVisible();
@@ -25,7 +25,7 @@ test('a new project begins with the time zone of the browser', async ({ page, ow
   await page.goto(`${own.url}/projects/new`);
   await settle();
   await page.getByLabel('Name', { exact: true }).fill('Kissaten');
-  await page.getByRole('button', { name: 'Make project' }).click();
+  await page.getByRole('button', { name: 'Create project' }).click();
   await expect(page.locator('#toasts')).toContainText('Kissaten is ready.');
   await page.goto(`${own.url}/p/kissaten/settings`);
   await expect(page.getByLabel('Time zone')).toHaveValue(javaScriptEnabled ? 'Asia/Tokyo' : 'UTC');

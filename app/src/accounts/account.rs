@@ -56,10 +56,10 @@ pub fn AccountPage(
             <PageHead title="Account" lead=email.clone() />
             <ErrorSummary errors=errors.clone() />
             <section class="card" aria-labelledby="account-you">
-                <h2 id="account-you">"You"</h2>
+                <h2 id="account-you">"Profile"</h2>
                 <form method="post" action="/account">
                     <IdempotencyKey key=key("name") />
-                    <TextField name="name" label="Name" value=name required=true maxlength=80 autocomplete="name" hint="Your team sees it beside what you do." errors=errors.clone() />
+                    <TextField name="name" label="Name" value=name required=true maxlength=80 autocomplete="name" hint="Your team sees this name next to your actions." errors=errors.clone() />
                     <div class="form-actions"><button type="submit" class="button">"Save name"</button></div>
                 </form>
             </section>
@@ -70,7 +70,7 @@ pub fn AccountPage(
                     <fieldset class="fieldset">
                         <legend class="visually-hidden">"Theme"</legend>
                         <div class="cluster">
-                            {[("auto", "As my system"), ("light", "Light"), ("dark", "Dark")].into_iter().map(|(value, label)| view! {
+                            {[("auto", "System"), ("light", "Light"), ("dark", "Dark")].into_iter().map(|(value, label)| view! {
                                 <label class="check"><input type="radio" name="theme" value=value checked={theme == value} />{label}</label>
                             }).collect_view()}
                         </div>
@@ -86,17 +86,17 @@ pub fn AccountPage(
                     <input type="email" class="visually-hidden" name="email" value=email autocomplete="username" readonly tabindex="-1" aria-hidden="true" />
                     <TextField name="current" label="Current password" kind="password" required=true autocomplete="current-password" errors=errors.clone() />
                     <TextField name="password" label="New password" kind="password" required=true autocomplete="new-password" minlength=10
-                        hint="10 characters or more. All your other sessions end." errors=errors />
+                        hint="10 characters or more. This signs out your other sessions." errors=errors />
                     <div class="form-actions"><button type="submit" class="button">"Change password"</button></div>
                 </form>
             </section>
             <section class="card" aria-labelledby="account-sessions">
                 <div class="spread">
-                    <h2 id="account-sessions">"My sessions"</h2>
+                    <h2 id="account-sessions">"Sessions"</h2>
                     {(others > 0).then(|| view! {
                         <form method="post" action="/account/sessions/end-others" data-enhance>
                             <IdempotencyKey key=key("others") />
-                            <button type="submit" class="button button-small button-danger">"End all others"</button>
+                            <button type="submit" class="button button-small button-danger">"Sign out other sessions"</button>
                         </form>
                     })}
                 </div>
@@ -114,13 +114,13 @@ pub fn AccountPage(
                                     <td data-label="Signed in"><time datetime=s.created.0>{s.created.1}</time></td>
                                     <td data-label="Last change"><time datetime=s.seen.0>{s.seen.1}</time></td>
                                     <td class="num">{if s.is_this {
-                                        view! { <span class="badge badge-good">"This one"</span> }.into_any()
+                                        view! { <span class="badge badge-good">"This session"</span> }.into_any()
                                     } else {
                                         view! {
                                             <form method="post" action="/account/sessions/end" data-enhance>
                                                 <IdempotencyKey key=key(&s.id) />
                                                 <input type="hidden" name="session" value=s.id.clone() />
-                                                <button type="submit" class="button button-small" aria-label=format!("End the session of {}", s.device)>"End"</button>
+                                                <button type="submit" class="button button-small" aria-label=format!("Sign out {}", s.device)>"Sign out"</button>
                                             </form>
                                         }.into_any()
                                     }}</td>

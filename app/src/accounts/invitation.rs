@@ -41,11 +41,11 @@ pub fn InvitationPage(
     let action = format!("/invite/{token}");
     let may = match role {
         Role::Viewer => "read everything",
-        Role::Triager => "triage feedback and keep the backlog",
-        Role::Admin => "do everything but make owners",
+        Role::Triager => "triage feedback and edit the backlog",
+        Role::Admin => "do everything except manage owners",
         Role::Owner => "do everything",
     };
-    let lead = format!("{by} invites you to join as {role}: you may {may} there.");
+    let lead = format!("{by} invited you to join as {role}. You can {may}.");
     view! {
         <Door title=format!("Join {project}") lead=lead>
             <ErrorSummary errors=errors.clone() />
@@ -63,16 +63,16 @@ pub fn InvitationPage(
                         <TextField name="name" label="Your name" value=name required=true autocomplete="name" maxlength=80 errors=errors.clone() />
                         {if bound {
                             view! { <TextField name="email" label="E-mail address" kind="email" value=email readonly=true autocomplete="username"
-                                hint="The invitation is for this address. You sign in with it." errors=errors.clone() /> }.into_any()
+                                hint="The invitation is for this address. You use it to sign in." errors=errors.clone() /> }.into_any()
                         } else {
                             view! { <TextField name="email" label="E-mail address" kind="email" value=email required=true autocomplete="username" maxlength=254
-                                hint="You sign in with it." errors=errors.clone() /> }.into_any()
+                                hint="You use it to sign in." errors=errors.clone() /> }.into_any()
                         }}
                         <TextField name="password" label="Password" kind="password" required=true autocomplete="new-password" minlength=10
                             hint="10 characters or more. A few words make a good password." errors=errors />
-                        <div class="form-actions"><button type="submit" class="button button-primary">"Make an account and join"</button></div>
+                        <div class="form-actions"><button type="submit" class="button button-primary">"Create account and join"</button></div>
                     </form>
-                    <p>"You have an account already? "<a href=format!("/sign-in?next={action}")>"Sign in first"</a>"."</p>
+                    <p>"Already have an account? "<a href=format!("/sign-in?next={action}")>"Sign in first"</a>"."</p>
                 }.into_any(),
             }}
         </Door>
@@ -83,10 +83,10 @@ pub fn InvitationPage(
 #[component]
 pub fn InvitationGone() -> impl IntoView {
     view! {
-        <Door title="This invitation does not work">
+        <Door title="This invitation is not valid">
             <div class="card stack">
-                <p>"It was used already, it was revoked, or it is more than 7 days old. Ask for a new one."</p>
-                <p><a class="button" href="/">"Go to the start"</a></p>
+                <p>"It was already used, was revoked, or is more than 7 days old. Ask for a new one."</p>
+                <p><a class="button" href="/">"Go to home"</a></p>
             </div>
         </Door>
     }

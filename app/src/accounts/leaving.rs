@@ -91,7 +91,7 @@ fn list(heading: &'static str, fate: &'static str, left: Vec<LeftView>) -> AnyVi
             });
             let options = options.collect_view();
             view! {
-                <select name=field aria-label=format!("What becomes of {name}")>
+                <select name=field aria-label=format!("What happens to {name}")>
                     <option value="">{fate}</option>
                     {options}
                 </select>
@@ -109,7 +109,7 @@ fn list(heading: &'static str, fate: &'static str, left: Vec<LeftView>) -> AnyVi
         <section class="stack-s">
             <h2>{heading}</h2>
             <div class="table-wrap"><table class="table table-cards">
-                <thead><tr><th scope="col">"Name"</th><th scope="col">"What becomes of it"</th></tr></thead>
+                <thead><tr><th scope="col">"Name"</th><th scope="col">"What happens to it"</th></tr></thead>
                 <tbody>{left.into_iter().map(row).collect_view()}</tbody>
             </table></div>
         </section>
@@ -142,17 +142,19 @@ pub fn LeavingPage(
     let lead = match to {
         None if is_you && nothing => "You lose access immediately. Only an admin of this project can invite you again.".to_owned(),
         None if is_you => {
-            format!("You lose access immediately, and only an admin can invite you again. Unless you hand them over, these end too: {sum}.")
+            format!(
+                "You lose access immediately, and only an admin can invite you again. These also stop working unless you hand them over: {sum}."
+            )
         }
-        None if nothing => format!("Nothing acts for {whose}."),
-        None => format!("What acts for {whose}: {sum}. It ends with the membership unless it is handed over."),
-        Some(role) => format!("What acts for {whose} with more than the role {} allows: {sum}.", role.label()),
+        None if nothing => format!("No API keys, webhooks or invitations act for {whose}."),
+        None => format!("Acting for {whose}: {sum}. All of this stops working when the membership ends, unless it is handed over."),
+        Some(role) => format!("Acting for {whose} with more permissions than the role {} has: {sum}.", role.label()),
     };
-    let key_fate = if to.is_some() { "Goes on with the lower role" } else { "Revoke" };
+    let key_fate = if to.is_some() { "Keep with the lower role" } else { "Revoke" };
     let handing = if may_hand_over {
-        "What is handed over keeps working. Whoever has the secret of a key can still use it; a webhook gets a new secret."
+        "Anything you hand over keeps working. Anyone who has a key’s secret can still use it; a webhook gets a new secret."
     } else {
-        "Only an owner of the project can hand these over instead."
+        "Only an owner of the project can hand these over."
     };
     view! {
         <div id="leaving" data-part class="narrow stack">
@@ -174,9 +176,9 @@ pub fn LeavingPage(
                         format!("Also renew the secret links of {links} tickets that the team may have seen")
                     };
                     let then = if mail {
-                        "Requesters of open tickets get the new link by mail. The old links end."
+                        "Requesters of open tickets get the new link by e-mail. The old links stop working."
                     } else {
-                        "Mail is off: requesters lose their way to these tickets until you pass a new link on."
+                        "E-mail is off: requesters lose access to these tickets until you send them a new link yourself."
                     };
                     view! {
                         <div class="field">

@@ -78,10 +78,10 @@ pub struct Members {
 /// A role with what it means, for a select.
 fn option(role: Role) -> (String, String) {
     let meaning = match role {
-        Role::Viewer => "Viewer: reads everything",
-        Role::Triager => "Triager: also triages and keeps the backlog",
-        Role::Admin => "Admin: also surveys, settings and members",
-        Role::Owner => "Owner: also makes and removes owners",
+        Role::Viewer => "Viewer: can read everything",
+        Role::Triager => "Triager: can also triage and edit the backlog",
+        Role::Admin => "Admin: can also manage surveys, settings and members",
+        Role::Owner => "Owner: can also add and remove owners",
     };
     (role.as_str().into(), meaning.into())
 }
@@ -101,20 +101,20 @@ pub fn MembersPage(
     let action = base.clone();
     view! {
         <div id="members" data-part class="narrow">
-            <PageHead title="Members" lead="Who works in this project, and what they may do." />
+            <PageHead title="Members" lead="Who works in this project and what they can do." />
             <SettingsTabs slug=slug.clone() current=SettingsTab::Members />
             <ErrorSummary errors=errors.clone() />
             {link.map(|link| view! {
                 <div class="notice notice-good" role="status">
                     {match mailed {
                         Some(to) => view! {
-                            <p><strong>"The invitation is on its way to "{to}"."</strong>" This is its link; it works once, for 7 days, and is shown only now."</p>
+                            <p><strong>"We are e-mailing the invitation to "{to}"."</strong>" This is its link. It works once, expires after 7 days, and is shown only now."</p>
                         }.into_any(),
                         None => view! {
-                            <p><strong>"Here is the invitation link."</strong>" It works once, for 7 days, and is shown only now. Send it to the person yourself."</p>
+                            <p><strong>"Here is the invitation link."</strong>" It works once, expires after 7 days, and is shown only now. Send it to the person yourself."</p>
                         }.into_any(),
                     }}
-                    {replaced.then(|| view! { <p>"It replaces the earlier invitation for this address, whose link no longer works."</p> })}
+                    {replaced.then(|| view! { <p>"It replaces the earlier invitation for this address. The earlier link no longer works."</p> })}
                     <CopyBox id="invitation-link" label="Invitation link" text=link rows=2 />
                 </div>
             }.into_any())}
@@ -156,7 +156,7 @@ pub fn MembersPage(
                                             </button>
                                         </form>
                                     })}
-                                    {(m.is_you && !m.removable).then(|| view! { <span class="muted small">"The only owner cannot leave. Make somebody else owner first."</span> })}</td>
+                                    {(m.is_you && !m.removable).then(|| view! { <span class="muted small">"The only owner cannot leave. Make someone else an owner first."</span> })}</td>
                                 </tr>
                             }.into_any()
                         }).collect_view()}
@@ -165,31 +165,31 @@ pub fn MembersPage(
             </div>
             {may_invite.then(|| view! {
                 <section class="card" aria-labelledby="invite">
-                    <h2 id="invite">"Invite somebody"</h2>
+                    <h2 id="invite">"Invite a member"</h2>
                     <form method="post" action=action.clone() data-enhance>
                         <IdempotencyKey key=key("invite") />
                         <SelectField name="role" label="Role" options=grantable.into_iter().map(option).collect() value=role.as_str() errors=errors.clone() />
                         <TextField name="email" label="E-mail address (optional)" kind="email" value=email maxlength=254
-                            hint=if mail { "The invitation is mailed there. Left empty, you pass the link on yourself." } else { "To remember whom it is for. Nothing is sent; you pass the link on." } errors=errors />
-                        <div class="form-actions"><button type="submit" class="button button-primary">"Make an invitation link"</button></div>
+                            hint=if mail { "We e-mail the invitation to this address. Leave empty to share the link yourself." } else { "For your reference. We don’t send e-mail; share the link yourself." } errors=errors />
+                        <div class="form-actions"><button type="submit" class="button button-primary">"Create invitation link"</button></div>
                     </form>
                 </section>
                 <section class="card" aria-labelledby="open-invitations">
                     <h2 id="open-invitations">"Open invitations"</h2>
                     {if invitations.is_empty() {
-                        view! { <p class="muted">"None. A link that you make above stands here until it is used, revoked or 7 days old."</p> }.into_any()
+                        view! { <p class="muted">"No open invitations. Links expire after 7 days."</p> }.into_any()
                     } else {
                         view! {
                             <div class="table-wrap"><table class="table table-cards">
                                 <thead><tr>
-                                    <th scope="col">"For"</th><th scope="col">"Role"</th><th scope="col">"Made by"</th><th scope="col">"Works until"</th>
+                                    <th scope="col">"For"</th><th scope="col">"Role"</th><th scope="col">"Created by"</th><th scope="col">"Expires"</th>
                                     <th scope="col"><span class="visually-hidden">"Action"</span></th>
                                 </tr></thead>
                                 <tbody>{invitations.into_iter().map(|i| {
-                                    let whom = i.email.unwrap_or_else(|| "Anybody with the link".into());
+                                    let whom = i.email.unwrap_or_else(|| "Anyone with the link".into());
                                     view! {
                                         <tr>
-                                            <th scope="row">{whom.clone()}{i.mail.map(|(text, dead)| view! { <div class=if dead { "field-error" } else { "muted small" }>{text}</div> })}</th><td data-label="Role">{i.role.label()}</td><td data-label="Made by">{i.by}</td><td data-label="Works until">{i.expires}</td>
+                                            <th scope="row">{whom.clone()}{i.mail.map(|(text, dead)| view! { <div class=if dead { "field-error" } else { "muted small" }>{text}</div> })}</th><td data-label="Role">{i.role.label()}</td><td data-label="Created by">{i.by}</td><td data-label="Expires">{i.expires}</td>
                                             <td class="num">
                                                 <form method="post" action=format!("{action}/revoke") data-enhance>
                                                     <IdempotencyKey key=key(&i.id) />

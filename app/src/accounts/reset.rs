@@ -22,7 +22,7 @@ pub fn ForgotPage(
         return view! {
             <Door title="Forgot your password?">
                 <div class="card stack">
-                    <p>"This installation sends no mail. Ask the person who runs it: they set a new password for you with"</p>
+                    <p>"This installation does not send e-mail. Ask the person who runs it to set a new password for you with"</p>
                     <pre class="mono">"earshot admin set-password"</pre>
                     <p><a class="button" href="/sign-in">"Back to sign-in"</a></p>
                 </div>
@@ -31,7 +31,7 @@ pub fn ForgotPage(
         .into_any();
     }
     view! {
-        <Door title="Forgot your password?" lead="Write your e-mail address, and we mail you a link to set a new one.">
+        <Door title="Forgot your password?" lead="Enter your e-mail address and we will send you a link to set a new one.">
             <ErrorSummary errors=errors.clone() />
             <form method="post" action="/forgot">
                 <IdempotencyKey key=idempotency_key />
@@ -48,10 +48,10 @@ pub fn ForgotPage(
 #[component]
 pub fn ForgotSentPage() -> impl IntoView {
     view! {
-        <Door title="Look into your mailbox">
+        <Door title="Check your inbox">
             <div class="card stack">
-                <p>"If there is an account with this address, a letter with a link is on its way. The link works once, for an hour; only the newest does."</p>
-                <p class="muted">"Nothing after some minutes? Look among the unwanted mail, and check the address. Else ask the person who runs this installation."</p>
+                <p>"If there is an account with this address, we are sending an e-mail with a link. The link works once and expires after an hour; only the newest link works."</p>
+                <p class="muted">"Nothing after a few minutes? Check your spam folder and the address. Otherwise, ask the person who runs this installation."</p>
                 <p class="cluster"><a class="button" href="/sign-in">"Back to sign-in"</a><a href="/forgot">"Try another address"</a></p>
             </div>
         </Door>
@@ -71,7 +71,7 @@ pub fn ResetPage(
     idempotency_key: String,
 ) -> impl IntoView {
     view! {
-        <Door title="Set a new password" lead=format!("For {email}. All your sessions end.")>
+        <Door title="Set a new password" lead=format!("For {email}. This signs you out everywhere.")>
             <ErrorSummary errors=errors.clone() />
             <form method="post" action=format!("/reset/{token}")>
                 <IdempotencyKey key=idempotency_key />
@@ -79,7 +79,7 @@ pub fn ResetPage(
                 <input type="email" class="visually-hidden" name="email" value=email autocomplete="username" readonly tabindex="-1" aria-hidden="true" />
                 <TextField name="password" label="New password" kind="password" required=true autocomplete="new-password" minlength=10
                     hint="10 characters or more. A few words make a good password." errors=errors />
-                <div class="form-actions"><button type="submit" class="button button-primary">"Set the password"</button></div>
+                <div class="form-actions"><button type="submit" class="button button-primary">"Set password"</button></div>
             </form>
         </Door>
     }
@@ -89,9 +89,9 @@ pub fn ResetPage(
 #[component]
 pub fn ResetGone() -> impl IntoView {
     view! {
-        <Door title="This link does not work any more">
+        <Door title="This link no longer works">
             <div class="card stack">
-                <p>"It was used already, a newer one was sent, the password was changed meanwhile, or it is more than an hour old."</p>
+                <p>"It was already used, a newer one was sent, the password has changed since, or it is more than an hour old."</p>
                 <p class="cluster"><a class="button button-primary" href="/forgot">"Get a new link"</a><a href="/sign-in">"Sign in"</a></p>
             </div>
         </Door>

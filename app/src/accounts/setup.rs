@@ -37,20 +37,20 @@ pub fn SetupPage(
 ) -> impl IntoView {
     let SetupForm { token, name, email, project, origins, time_zone, nonce, errors } = model;
     view! {
-        <Door title="Set up Earshot" lead="Make your account and the first project. You can change the project’s settings later.">
+        <Door title="Set up Earshot" lead="Create your account and the first project. You can change the project’s settings later.">
             <ErrorSummary errors=errors.clone() />
             <form method="post" action="/setup">
                 <IdempotencyKey key=idempotency_key />
                 <input type="hidden" name="token" value=token />
                 <TextField name="name" label="Your name" value=name required=true autocomplete="name" maxlength=80 errors=errors.clone() />
                 <TextField name="email" label="E-mail address" kind="email" value=email required=true autocomplete="username" maxlength=254
-                    hint="You sign in with it. Nothing is sent to it." errors=errors.clone() />
+                    hint="You use it to sign in. We don’t send a confirmation e-mail." errors=errors.clone() />
                 <TextField name="password" label="Password" kind="password" required=true autocomplete="new-password" minlength=10
                     hint="10 characters or more. A few words make a good password." errors=errors.clone() />
                 <TextField name="project" label="First project" value=project required=true maxlength=80
-                    hint="The product that you collect feedback about, like “Web shop”." errors=errors.clone() />
+                    hint="The product you collect feedback about, like “Web shop”." errors=errors.clone() />
                 <TextField name="origins" label="Address of the site that will show surveys (optional)" value=origins
-                    hint="Like https://www.example.com. Left empty, any site may show them." errors=errors />
+                    hint="Like https://www.example.com. Leave empty to allow any site." errors=errors />
                 <BrowserZone value=time_zone nonce=nonce />
                 <div class="form-actions"><button type="submit" class="button button-primary">"Set up"</button></div>
             </form>
@@ -64,7 +64,7 @@ pub fn SetupLocked() -> impl IntoView {
     view! {
         <Door title="Set up Earshot">
             <div class="card stack">
-                <p>"Nobody has an account here yet. Set-up needs the link that the program wrote to its log when it started:"</p>
+                <p>"There are no accounts here yet. To set up Earshot, use the link that the program wrote to its log when it started:"</p>
                 <pre class="mono">"Set up at http://…/setup?token=…"</pre>
                 <p class="muted">"Only the newest link works. Each start of the program writes a new one."</p>
             </div>

@@ -30,7 +30,7 @@ pub fn SignInPage(
     let SignIn { email, next, changed, errors } = model;
     view! {
         <Door title="Sign in">
-            {changed.then(|| view! { <p class="notice notice-good" role="status">"Your password is set. Sign in with it."</p> })}
+            {changed.then(|| view! { <p class="notice notice-good" role="status">"Your new password is set. Sign in with it."</p> })}
             <ErrorSummary errors=errors />
             <form method="post" action="/sign-in">
                 <IdempotencyKey key=idempotency_key />

@@ -128,10 +128,10 @@ fn operation(op: Operation) -> AnyView {
             <h3 id=title>{summary.clone()}</h3>
             <p class="api-address"><span class="badge">{method}</span>" "<code>{path}</code></p>
             {(!description.is_empty()).then(|| view! { <p>{words(&description)}</p> })}
-            {(!parameters.is_empty()).then(|| view! { <h4>"Takes"</h4>{fields(parameters)} })}
+            {(!parameters.is_empty()).then(|| view! { <h4>"Parameters"</h4>{fields(parameters)} })}
             {body.map(|name| view! { <p>"Body: "<a href=format!("#shape-{name}")>{name.clone()}</a></p> })}
-            <p>"Answers "<code>{status}</code>{answered}": "{meaning}</p>
-            <p class="muted small">"May be refused with "{refusals}"."</p>
+            <p>"Returns "<code>{status}</code>{answered}": "{meaning}</p>
+            <p class="muted small">"Errors: "{refusals}"."</p>
             <pre tabindex="0" role="region" aria-label=format!("Example: {summary}")><code>{example}</code></pre>
         </article>
     }
@@ -153,7 +153,7 @@ pub fn ReferencePage(
             <header>
                 <p class="small"><a href="/">"Earshot"</a></p>
                 <h1>"API reference"</h1>
-                <p class="lead">"Reached at "<code>{format!("{base}/api/v1")}</code>". As an OpenAPI 3.1 document: "<a href="/api/v1/openapi.json">"openapi.json"</a>"."</p>
+                <p class="lead">"Base URL: "<code>{format!("{base}/api/v1")}</code>". OpenAPI 3.1 document: "<a href="/api/v1/openapi.json">"openapi.json"</a>"."</p>
             </header>
             <nav class="api-contents" aria-label="Contents">
                 <details open>
@@ -165,8 +165,8 @@ pub fn ReferencePage(
                                 <ul>{operations.into_iter().map(|(id, summary)| view! { <li><a href=format!("#{id}")>{summary}</a></li> }).collect_view()}</ul>
                             </li>
                         }).collect_view()}
-                        <li><a href="#refusals">"Refusals"</a></li>
-                        <li><a href="#shapes">"Shapes"</a></li>
+                        <li><a href="#refusals">"Errors"</a></li>
+                        <li><a href="#shapes">"Schemas"</a></li>
                     </ul>
                 </details>
             </nav>
@@ -183,14 +183,14 @@ pub fn ReferencePage(
                     }.into_any()
                 }).collect_view()}
                 <section class="stack" aria-labelledby="refusals">
-                    <h2 id="refusals">"Refusals"</h2>
-                    <p>"Each is a "<a href="#shape-Problem">"Problem"</a>"."</p>
+                    <h2 id="refusals">"Errors"</h2>
+                    <p>"Every error is a "<a href="#shape-Problem">"Problem"</a>"."</p>
                     <dl class="api-fields">{refusals.into_iter().map(|(status, meaning)| view! {
                         <div class="api-field"><dt><code>{status}</code></dt><dd>{words(&meaning)}</dd></div>
                     }).collect_view()}</dl>
                 </section>
                 <section class="stack" aria-labelledby="shapes">
-                    <h2 id="shapes">"Shapes"</h2>
+                    <h2 id="shapes">"Schemas"</h2>
                     {shapes.into_iter().map(|shape| view! {
                         <article class="card" id=format!("shape-{}", shape.name)>
                             <h3>{shape.name.clone()}</h3>

@@ -38,28 +38,28 @@ pub fn ExportPage(
     let action = format!("/p/{slug}/export/file");
     view! {
         <div class="narrow">
-            <PageHead title="Export" lead="Download everything: as an Excel workbook, as CSV, or as JSON lines for programs." />
+            <PageHead title="Export" lead="Export all data as an Excel workbook, as CSV, or as JSON lines for programs." />
             <SettingsTabs slug=slug current=SettingsTab::Export />
             <ErrorSummary errors=errors.clone() />
             {if may_export {
                 view! {
-                    <p class="muted small">"Use Excel for spreadsheets: its cells have types, so no text is ever run as a formula; texts of more than 32,767 characters are cut. In CSV, a ' is put before anything that a spreadsheet could take for a formula; “CSV with BOM” is for programs that show ü as Ã¼. JSON lines hold every text unchanged."</p>
+                    <p class="muted small">"Use Excel for spreadsheets: its cells are typed, so no text ever runs as a formula; text longer than 32,767 characters is truncated. In CSV, a ' precedes anything that a spreadsheet could read as a formula; use “CSV with BOM” for programs that show ü as Ã¼. JSON lines keep all text unchanged."</p>
                     <p class="muted small">{format!("Times are in the project’s time zone, {zone}, and include the UTC offset.")}</p>
-                    <Kind action=action.clone() what="feedback" title="Feedback" text="Every piece of feedback with its status, tags, person, linked backlog items and ticket number." surveys=None query=Some((query, errors)) />
+                    <Kind action=action.clone() what="feedback" title="Feedback" text="Every item of feedback with its status, tags, person, linked backlog items and ticket number." surveys=None query=Some((query, errors)) />
                     {if surveys.is_empty() {
                         view! {
                             <section class="card" aria-labelledby="export-responses">
                                 <h2 id="export-responses">"Responses to a survey"</h2>
-                                <p class="muted">"There is no survey yet, so nobody has answered one."</p>
+                                <p class="muted">"There are no surveys yet."</p>
                             </section>
                         }.into_any()
                     } else {
-                        view! { <Kind action=action.clone() what="responses" title="Responses to a survey" text="One row for each response, one column for each question, over all versions of the survey." surveys=Some(surveys) query=None /> }.into_any()
+                        view! { <Kind action=action.clone() what="responses" title="Responses to a survey" text="One row per response, one column per question, across all versions of the survey." surveys=Some(surveys) query=None /> }.into_any()
                     }}
-                    <Kind action=action what="backlog" title="Backlog" text="Every item with the ids of the feedback behind it." surveys=None query=None />
+                    <Kind action=action what="backlog" title="Backlog" text="Every item with the IDs of its linked feedback." surveys=None query=None />
                 }.into_any()
             } else {
-                view! { <p class="notice">"Only triagers, admins and owners export: a file holds names and addresses of people."</p> }.into_any()
+                view! { <p class="notice">"Only triagers, admins and owners can export, because the files contain people’s names and e-mail addresses."</p> }.into_any()
             }}
         </div>
     }
@@ -90,8 +90,8 @@ fn Kind(
                     </div>
                 })}
                 {query.map(|(query, errors)| view! {
-                    <TextField name="q" label="Only what this search finds" value=query maxlength=500
-                        hint="As in the inbox. Leave it empty for everything, spam too." errors=errors />
+                    <TextField name="q" label="Only feedback that matches this search" value=query maxlength=500
+                        hint="Same syntax as in the inbox. Leave empty for everything, including spam." errors=errors />
                 })}
                 <div class="form-actions">
                     <button type="submit" class="button" name="format" value="xlsx" aria-label=format!("{title} as Excel")>"Excel"</button>

@@ -55,24 +55,24 @@ pub fn IdentityPage(
     let key = |form: &str| format!("{idempotency_key}-{form}");
     view! {
         <div id="identity" data-part class="narrow">
-            <PageHead title="Identity" lead="Your server signs who its visitors are. Only signed claims fill or replace what is known of a contact." />
+            <PageHead title="Identity" lead="Your server signs the identity of its visitors. Only signed claims add or replace contact details." />
             <SettingsTabs slug=slug current=SettingsTab::Identity />
             {made.map(|secret| view! {
                 <div class="notice notice-good stack" role="status">
-                    <p><strong>"Here is the new secret."</strong>" It is shown only now. Put it where your server keeps its secrets; never send it to a browser."</p>
+                    <p><strong>"Here is the new secret."</strong>" It is shown only now. Store it with your server’s other secrets; never send it to a browser."</p>
                     <CopyBox id="identity-secret" label="Identity secret" text=secret rows=1 />
                 </div>
             }.into_any())}
             {if !may_manage {
-                view! { <p class="notice">"Only admins and owners see and make secrets."</p> }.into_any()
+                view! { <p class="notice">"Only admins and owners can see and create secrets."</p> }.into_any()
             } else if secrets.is_empty() {
-                view! { <Empty title="No secrets yet" text="Without one, whatever a page says about its visitor is shown as unverified. How your server signs is in docs/identity.md, with examples for Node.js, Python, Ruby, PHP and Go." /> }.into_any()
+                view! { <Empty title="No secrets yet" text="Without a secret, everything a page says about its visitor is shown as unverified. docs/identity.md explains how your server signs, with examples for Node.js, Python, Ruby, PHP and Go." /> }.into_any()
             } else {
                 view! {
                     <div class="table-wrap">
                         <table class="table table-cards">
                             <thead><tr>
-                                <th scope="col">"Secret"</th><th scope="col">"Made"</th>
+                                <th scope="col">"Secret"</th><th scope="col">"Created"</th>
                                 <th scope="col"><span class="visually-hidden">"Action"</span></th>
                             </tr></thead>
                             <tbody>{secrets.into_iter().map(|secret| row(secret, &base, &idempotency_key)).collect_view()}</tbody>
@@ -83,16 +83,16 @@ pub fn IdentityPage(
             {may_manage.then(|| view! {
                 <section class="card stack" aria-labelledby="new-secret">
                     <h2 id="new-secret">"New secret"</h2>
-                    <p>"Two secrets can be valid at a time. To replace one, make another, move your servers to it, then retire the old one."</p>
+                    <p>"Two secrets can be valid at a time. To replace one, create another, switch your servers to it, then retire the old one."</p>
                     {if has_room {
                         view! {
                             <form method="post" action=base.clone() data-enhance>
                                 <IdempotencyKey key=key("new") />
-                                <button type="submit" class="button button-primary">"Make secret"</button>
+                                <button type="submit" class="button button-primary">"Create secret"</button>
                             </form>
                         }.into_any()
                     } else {
-                        view! { <p class="muted">"Two are valid. Retire one before you make another."</p> }.into_any()
+                        view! { <p class="muted">"Two secrets are valid. Retire one before you create another."</p> }.into_any()
                     }}
                 </section>
                 <section class="card stack" aria-labelledby="unsigned-claims">
@@ -100,7 +100,7 @@ pub fn IdentityPage(
                     <form method="post" action=format!("{base}/unsigned") data-enhance>
                         <IdempotencyKey key=key("unsigned") />
                         <fieldset class="stack">
-                            <legend>"When a page says who its visitor is, without a valid signature"</legend>
+                            <legend>"When a page identifies its visitor without a valid signature"</legend>
                             <div class="check-list">
                                 {UnsignedIdentity::ALL.iter().map(|choice| view! {
                                     <label class="check">
@@ -125,15 +125,15 @@ fn row(secret: SecretView, base: &str, idempotency_key: &str) -> AnyView {
     view! {
         <tr class:key-ended=!valid>
             <th scope="row"><span class="mono">{format!("eis_…{ending}")}</span>{retired.map(|at| view! { " "<span class="badge">{at}</span> })}</th>
-            <td data-label="Made">{made}</td>
+            <td data-label="Created">{made}</td>
             <td class="key-action">{valid.then(|| view! {
                 <details class="key-revoke">
                     <summary class="button button-small" aria-label=format!("Retire the secret that ends in {ending}")>"Retire"</summary>
                     <form method="post" action=action data-enhance>
                         <IdempotencyKey key=form_key />
                         <input type="hidden" name="secret" value=id />
-                        <p>"Retire this secret? Claims that are signed with it count as unverified from then on. This cannot be undone."</p>
-                        <button type="submit" class="button button-small button-danger">"Retire for good"</button>
+                        <p>"Retire this secret? From then on, claims signed with it count as unverified. This cannot be undone."</p>
+                        <button type="submit" class="button button-small button-danger">"Retire permanently"</button>
                     </form>
                 </details>
             })}</td>

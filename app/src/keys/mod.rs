@@ -78,7 +78,7 @@ fn option(access: Access) -> (String, String) {
     let meaning = match access {
         Access::Read => "Read: everything in this project",
         Access::Write => "Write: also add and change feedback, responses, backlog and tickets",
-        Access::Admin => "Admin: all that an admin may do",
+        Access::Admin => "Admin: everything an admin can do",
     };
     (access.as_str().into(), meaning.into())
 }
@@ -94,32 +94,32 @@ pub fn KeysPage(
     let Keys { slug, keys, may_manage, made, name, access, days, lifetimes, errors } = model;
     let base = format!("/p/{slug}/keys");
     let (action, form_key) = (base.clone(), format!("{idempotency_key}-new"));
-    let lifetimes = lifetimes.into_iter().map(|n| (n.to_string(), format!("{n} days")));
-    let lifetimes = std::iter::once((String::new(), "Until it is revoked".to_owned())).chain(lifetimes).collect();
+    let lifetimes = lifetimes.into_iter().map(|n| (n.to_string(), format!("After {n} days")));
+    let lifetimes = std::iter::once((String::new(), "Never".to_owned())).chain(lifetimes).collect();
     view! {
         <div id="keys" data-part class="narrow">
-            <PageHead title="API keys" lead="For programs that read this project or write into it. Each key reaches this project only." />
+            <PageHead title="API keys" lead="Access tokens for scripts and integrations. Each key works for this project only." />
             <SettingsTabs slug=slug current=SettingsTab::Keys />
             <p>"How to use one: "<a href="/api/docs">"API reference"</a>"."</p>
             <ErrorSummary errors=errors.clone() />
             {made.map(|made| view! {
                 <div class="notice notice-good stack" role="status">
-                    <p><strong>{format!("Here is the key for {}.", made.name)}</strong>" It is shown only now. Put it where the program keeps its secrets; whoever has it can do what it can do."</p>
+                    <p><strong>{format!("Here is the key for {}.", made.name)}</strong>" It is shown only now. Store it with the program’s other secrets; anyone with this key has its permissions."</p>
                     <CopyBox id="api-key" label="API key" text=made.secret rows=1 />
                     <p>"Try it:"</p>
                     <CopyBox id="api-key-example" label="First request" text=made.example rows=2 />
                 </div>
             }.into_any())}
             {if !may_manage {
-                view! { <p class="notice">"Only admins and owners see and make API keys."</p> }.into_any()
+                view! { <p class="notice">"Only admins and owners can see and create API keys."</p> }.into_any()
             } else if keys.is_empty() {
-                view! { <Empty title="No API keys yet" text="A key lets a program of yours send feedback, read it with the words of the inbox’s search, and keep the backlog. Make the first one below." /> }.into_any()
+                view! { <Empty title="No API keys yet" text="A key lets your scripts send feedback, read it with the inbox’s search syntax, and edit the backlog. Create the first one below." /> }.into_any()
             } else {
                 view! {
                     <div class="table-wrap">
                         <table class="table table-cards">
                             <thead><tr>
-                                <th scope="col">"Key"</th><th scope="col">"Scope"</th><th scope="col">"Last used"</th><th scope="col">"Made"</th>
+                                <th scope="col">"Key"</th><th scope="col">"Scope"</th><th scope="col">"Last used"</th><th scope="col">"Created"</th>
                                 <th scope="col"><span class="visually-hidden">"Action"</span></th>
                             </tr></thead>
                             <tbody>{keys.into_iter().map(|key| row(key, &base, &idempotency_key)).collect_view()}</tbody>
@@ -133,10 +133,10 @@ pub fn KeysPage(
                     <form method="post" action=action data-enhance>
                         <IdempotencyKey key=form_key />
                         <TextField name="name" label="Name" value=name required=true maxlength=60
-                            hint="The program that will use it. The history of what it changes shows this name." errors=errors.clone() />
+                            hint="The program that will use it. The history shows this name for its changes." errors=errors.clone() />
                         <SelectField name="scope" label="Scope" options=Access::ALL.iter().copied().map(option).collect() value=access.as_str() errors=errors.clone() />
-                        <SelectField name="days" label="Works for" options=lifetimes value=days errors=errors />
-                        <div class="form-actions"><button type="submit" class="button button-primary">"Make key"</button></div>
+                        <SelectField name="days" label="Expires" options=lifetimes value=days errors=errors />
+                        <div class="form-actions"><button type="submit" class="button button-primary">"Create key"</button></div>
                     </form>
                 </section>
             }.into_any())}
@@ -158,14 +158,14 @@ fn row(key: KeyView, base: &str, idempotency_key: &str) -> AnyView {
             </th>
             <td data-label="Scope">{access.label()}</td>
             <td data-label="Last used">{used}</td>
-            <td data-label="Made">{made}</td>
+            <td data-label="Created">{made}</td>
             <td class="key-action">{can_be_handed_over.then(|| view! {
                 <details class="key-revoke">
                     <summary class="button button-small" aria-label=format!("Hand over {name}")>"Hand over"</summary>
                     <form method="post" action=over data-enhance>
                         <IdempotencyKey key=over_key />
                         <input type="hidden" name="key" value=over_id />
-                        <p>{format!("Make “{name}” the project’s? It keeps working when the person who made it leaves or may do less. Whoever has it can still use it.")}</p>
+                        <p>{format!("Hand “{name}” over to the project? It keeps working when the person who created it leaves or gets a lower role. Anyone who has the key can still use it.")}</p>
                         <button type="submit" class="button button-small">"Hand over to the project"</button>
                     </form>
                 </details>
@@ -176,8 +176,8 @@ fn row(key: KeyView, base: &str, idempotency_key: &str) -> AnyView {
                     <form method="post" action=action data-enhance>
                         <IdempotencyKey key=form_key />
                         <input type="hidden" name="key" value=id />
-                        <p>{format!("Revoke “{name}”? Programs that use it are refused from then on. This cannot be undone.")}</p>
-                        <button type="submit" class="button button-small button-danger">"Revoke for good"</button>
+                        <p>{format!("Revoke “{name}”? Programs that use it lose access immediately. This cannot be undone.")}</p>
+                        <button type="submit" class="button button-small button-danger">"Revoke permanently"</button>
                     </form>
                 </details>
             })}</td>

@@ -50,8 +50,8 @@ pub struct Letters {
 fn OperatorTabs(jobs: bool) -> impl IntoView {
     let current = |is: bool| is.then_some("page");
     view! {
-        <nav class="tabs" aria-label="Operation"><ul>
-            <li><a href="/operator/mail" aria-current=current(!jobs)>"Mail"</a></li>
+        <nav class="tabs" aria-label="Operations"><ul>
+            <li><a href="/operator/mail" aria-current=current(!jobs)>"E-mail"</a></li>
             <li><a href="/operator/jobs" aria-current=current(jobs)>"Background jobs"</a></li></ul>
         </nav>
     }
@@ -70,23 +70,23 @@ pub fn MailPage(
     let key = idempotency_key.clone();
     view! {
         <div id="operator-mail" data-part>
-            <PageHead title="Mail" lead="Letters of all projects that have not arrived." />
+            <PageHead title="E-mail" lead="E-mails of all projects that have not been delivered." />
             <OperatorTabs jobs=false />
             {(!mail).then(|| view! {
-                <p class="notice notice-warn">"No mail server is set, so nothing is mailed. Start the program with "<code>"EARSHOT_SMTP_URL"</code>" and "<code>"EARSHOT_MAIL_FROM"</code>"."</p>
+                <p class="notice notice-warn">"No mail server is configured, so no e-mail is sent. Start the program with "<code>"EARSHOT_SMTP_URL"</code>" and "<code>"EARSHOT_MAIL_FROM"</code>"."</p>
             })}
             {nothing.then(|| view! {
-                <Empty title="No letter waits" text="Letters stand here while the mail server does not take them, and when it refuses them for good. You can send them again or discard them." />
+                <Empty title="No undelivered e-mails" text="E-mails are listed here while the mail server does not accept them, and when it rejects them permanently. You can send them again or discard them." />
             })}
             {(!dead.is_empty()).then(|| view! {
                 <section class="stack" aria-labelledby="letters-dead">
-                    <h2 id="letters-dead">{format!("Given up ({dead_count})")}</h2>
+                    <h2 id="letters-dead">{format!("Failed ({dead_count})")}</h2>
                     <LetterTable letters=dead dead=true key=key />
                 </section>
             })}
             {(!queued.is_empty()).then(|| view! {
                 <section class="stack" aria-labelledby="letters-queued">
-                    <h2 id="letters-queued">{format!("Waiting ({queued_count})")}</h2>
+                    <h2 id="letters-queued">{format!("Queued ({queued_count})")}</h2>
                     <LetterTable letters=queued dead=false key=idempotency_key />
                 </section>
             })}
@@ -100,7 +100,7 @@ fn LetterTable(letters: Vec<LetterView>, dead: bool, key: String) -> impl IntoVi
         <div class="table-wrap">
             <table class="table table-cards">
                 <thead><tr>
-                    <th scope="col">"To"</th><th scope="col">"Letter"</th><th scope="col">"Why it has not arrived"</th><th scope="col">"Written"</th>
+                    <th scope="col">"To"</th><th scope="col">"E-mail"</th><th scope="col">"Why it was not delivered"</th><th scope="col">"Created"</th>
                     <th scope="col"><span class="visually-hidden">"Action"</span></th>
                 </tr></thead>
                 <tbody>{letters.into_iter().map(|l| {
@@ -122,16 +122,16 @@ fn LetterTable(letters: Vec<LetterView>, dead: bool, key: String) -> impl IntoVi
                     view! {
                         <tr>
                             <th scope="row">{l.to.clone()}</th>
-                            <td data-label="Letter">{l.kind.clone()}{l.project.map(|p| view! { <div class="muted small">{p}</div> })}</td>
+                            <td data-label="E-mail">{l.kind.clone()}{l.project.map(|p| view! { <div class="muted small">{p}</div> })}</td>
                             <td data-label="Why">
-                                {l.why.unwrap_or_else(|| "It has not been tried yet.".into())}
+                                {l.why.unwrap_or_else(|| "Not tried yet.".into())}
                                 <div class="muted small">
                                     {tries}
                                     {l.next.map(|(at, words)| view! { " Next: "<time datetime=at>{words}</time>"." })}
-                                    {(!l.sendable).then_some(" The link in it has ended.")}
+                                    {(!l.sendable).then_some(" The link in it no longer works.")}
                                 </div>
                             </td>
-                            <td data-label="Written"><time datetime=l.written.0>{l.written.1}</time></td>
+                            <td data-label="Created"><time datetime=l.written.0>{l.written.1}</time></td>
                             <td class="num"><div class="cluster">{again}{discard}</div></td>
                         </tr>
                     }.into_any()
@@ -166,16 +166,16 @@ pub fn JobsPage(
 ) -> impl IntoView {
     view! {
         <div id="operator-jobs" data-part>
-            <PageHead title="Background jobs" lead="Work that was tried several times and given up." />
+            <PageHead title="Background jobs" lead="Jobs that failed after several attempts." />
             <OperatorTabs jobs=true />
             {if jobs.is_empty() {
-                view! { <Empty title="Nothing was given up" text="When background work, like an import or the hourly clean-up, fails again and again, it stands here with the reason, and you can run it again." /> }.into_any()
+                view! { <Empty title="No failed jobs" text="Background jobs that keep failing, such as an import or the hourly cleanup, are listed here with the reason. You can run them again." /> }.into_any()
             } else {
                 view! {
                     <div class="table-wrap">
                         <table class="table table-cards">
                             <thead><tr>
-                                <th scope="col">"Job"</th><th scope="col">"Why it was given up"</th><th scope="col">"When"</th>
+                                <th scope="col">"Job"</th><th scope="col">"Why it failed"</th><th scope="col">"When"</th>
                                 <th scope="col"><span class="visually-hidden">"Action"</span></th>
                             </tr></thead>
                             <tbody>{jobs.into_iter().map(|job| view! {

@@ -32,15 +32,15 @@ pub fn NewProjectPage(
     let NewProject { name, origins, nonce, errors } = model;
     view! {
         <div class="narrow">
-            <PageHead title="New project" lead="One product that you collect feedback about. It has its own surveys, inbox, backlog and members." />
+            <PageHead title="New project" lead="A product you collect feedback about. It has its own surveys, inbox, backlog and members." />
             <ErrorSummary errors=errors.clone() />
             <form method="post" action="/projects/new" class="card">
                 <IdempotencyKey key=idempotency_key />
                 <BrowserZone nonce=nonce />
                 <TextField name="name" label="Name" value=name required=true maxlength=80 errors=errors.clone() />
-                <TextArea name="origins" label="Sites that may show its surveys (optional)" value=origins rows=3
-                    hint="One for each line, like https://www.example.com. Left empty, any site may." errors=errors />
-                <div class="form-actions"><button type="submit" class="button button-primary">"Make project"</button></div>
+                <TextArea name="origins" label="Allowed sites (optional)" value=origins rows=3
+                    hint="Sites that can show its surveys, one per line, like https://www.example.com. Leave empty to allow any." errors=errors />
+                <div class="form-actions"><button type="submit" class="button button-primary">"Create project"</button></div>
             </form>
         </div>
     }
@@ -54,12 +54,12 @@ pub fn NoProject(
 ) -> impl IntoView {
     let (title, text) = if is_member {
         (
-            "Projects are made by admins",
-            "You belong to the projects in the menu above. To work in another one, ask one of its admins for an invitation; admins and owners of a project can also make a new one.",
+            "Only admins can create projects",
+            "You are a member of the projects in the menu above. To join another one, ask one of its admins for an invitation. Admins and owners of a project can also create new ones.",
         )
     } else {
         (
-            "You are not in any project",
+            "You are not a member of any project",
             "Ask an admin of a project for an invitation. Admins and owners of a project can also create new ones.",
         )
     };

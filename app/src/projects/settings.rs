@@ -68,7 +68,7 @@ fn ZoneField(zone: String, mut zones: Vec<(String, String)>, now: String, errors
         zones.push((zone.clone(), String::new()));
         zones.sort_unstable();
     }
-    let hint = format!("Days in searches, results, imports and exports follow this zone. In {zone} it is now {now}.");
+    let hint = format!("Dates in searches, results, imports and exports use this time zone. It is now {now} in {zone}.");
     let (places, others): (Vec<_>, Vec<_>) = zones.into_iter().partition(|(name, _)| name.contains('/'));
     let error = errors.at("time_zone").map(ToOwned::to_owned);
     let invalid = error.is_some();
@@ -126,7 +126,7 @@ pub fn SettingsPage(
     if !languages.iter().any(|(code, _)| *code == language) {
         languages.push((language.clone(), language.clone()));
     }
-    let themes = [("auto", "As the person’s system"), ("light", "Light"), ("dark", "Dark")].map(|(v, l)| (v.to_owned(), l.to_owned()));
+    let themes = [("auto", "Match system"), ("light", "Light"), ("dark", "Dark")].map(|(v, l)| (v.to_owned(), l.to_owned()));
     let portals = [("on", "On"), ("off", "Off")].map(|(v, l)| (v.to_owned(), l.to_owned()));
     let accent_error = errors.at("accent").map(ToOwned::to_owned);
     let accent_invalid = accent_error.is_some();
@@ -135,30 +135,30 @@ pub fn SettingsPage(
             <PageHead title="Settings" />
             <SettingsTabs slug=slug.clone() current=SettingsTab::General />
             <ErrorSummary errors=errors.clone() />
-            {(!may_change).then(|| view! { <p class="notice">"Only admins and owners change these."</p> })}
+            {(!may_change).then(|| view! { <p class="notice">"Only admins and owners can change these settings."</p> })}
             <form method="post" action=format!("/p/{slug}/settings") class="card">
                 <IdempotencyKey key=idempotency_key />
                 <input type="hidden" name="seen" value=seen />
                 <fieldset class="fieldset-plain" disabled=!may_change>
                     <legend class="visually-hidden">"General settings"</legend>
                     <TextField name="name" label="Name" value=name required=true maxlength=80 errors=errors.clone() />
-                    <TextArea name="origins" label="Sites that may show surveys" value=origins rows=4
-                        hint="One for each line, like https://www.example.com. Left empty, any site may." errors=errors.clone() />
+                    <TextArea name="origins" label="Allowed sites" value=origins rows=4
+                        hint="Sites that can show surveys, one per line, like https://www.example.com. Leave empty to allow any." errors=errors.clone() />
                     <SelectField name="language" label="Default language" options=languages value=language
-                        hint="For surveys and feedback that name no language." errors=errors.clone() />
+                        hint="For surveys and feedback without a language of their own." errors=errors.clone() />
                     <ZoneField zone=time_zone zones=time_zones now=time_now errors=errors.clone() />
                     <div class="field" class:field-invalid=accent_invalid>
-                        <label for="accent">"Accent colour"</label>
-                        <p class="hint" id="accent-hint">"Buttons and marks on the pages that people answer on."</p>
+                        <label for="accent">"Accent color"</label>
+                        <p class="hint" id="accent-hint">"Used for buttons and highlights on survey and portal pages."</p>
                         {accent_error.map(|e| view! { <p class="field-error" id="accent-error">{e}</p> })}
                         {accent_warning.map(|w| view! { <p class="notice notice-warn" id="accent-warning">{w}</p> })}
                         <input type="color" id="accent" name="accent" value=accent aria-describedby="accent-hint" />
                     </div>
-                    <SelectField name="theme" label="Looks of the pages that people answer on" options=themes.to_vec() value=theme errors=errors.clone() />
+                    <SelectField name="theme" label="Theme of survey and portal pages" options=themes.to_vec() value=theme errors=errors.clone() />
                     <SelectField name="portal" label="Ticket portal" options=portals.to_vec() value=if portal { "on" } else { "off" }
-                        hint="The public page where people write tickets. Turned off, it takes no new ones; existing conversations go on." errors=errors.clone() />
+                        hint="The public page where people create tickets. When it is off, nobody can create new ones; existing conversations continue." errors=errors.clone() />
                     <TextField name="kept_parameters" label="Query parameters to keep (optional)" value=kept_parameters maxlength=2000
-                        hint="Names separated by commas, like utm_source, plan. Everything else after ? or # in a page’s address may hold secrets, so it is not stored." errors=errors />
+                        hint="Comma-separated names, like utm_source, plan. Everything else after ? or # in a page’s URL may contain secrets, so it is not stored." errors=errors />
                     {may_change.then(|| view! {
                         <div class="form-actions"><button type="submit" class="button button-primary">"Save settings"</button></div>
                     })}

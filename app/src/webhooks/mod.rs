@@ -193,8 +193,8 @@ fn Fields(form: HookForm) -> impl IntoView {
     let kinds_error = form.errors.at("kinds").map(ToOwned::to_owned);
     view! {
         <TextField name="url" label="URL" value=form.url kind="url" required=true maxlength=2000
-            hint="Where events are posted to. It begins with https://." errors=form.errors.clone() />
-        <TextField name="note" label="Name" value=form.note maxlength=200 hint="For the team. May stay empty." errors=form.errors.clone() />
+            hint="Where events are sent. Must begin with https://." errors=form.errors.clone() />
+        <TextField name="note" label="Name" value=form.note maxlength=200 hint="Optional. For your team only." errors=form.errors.clone() />
         <fieldset class="fieldset" id="kinds">
             <legend>"Events"</legend>
             {kinds_error.map(|error| view! { <p class="field-error">{error}</p> })}
@@ -220,15 +220,15 @@ pub fn HooksPage(
     let first = rows.is_empty();
     view! {
         <div id="webhooks" data-part class="narrow">
-            <PageHead title="Webhooks" lead="Tell other programs what happens here, while it happens. Messages are signed by the Standard Webhooks specification." />
+            <PageHead title="Webhooks" lead="Send events to other systems in real time. Messages are signed as specified by Standard Webhooks." />
             <SettingsTabs slug=slug current=SettingsTab::Webhooks />
             <ErrorSummary errors=form.errors.clone() />
             {if !may_manage {
-                view! { <p class="notice">"Only admins and owners see and make webhooks."</p> }.into_any()
+                view! { <p class="notice">"Only admins and owners can see and create webhooks."</p> }.into_any()
             } else {
                 view! {
                     {if rows.is_empty() {
-                        view! { <Empty title="No webhooks yet" text="A webhook posts each event to an address of yours: to a chat, a tracker, or a program that you wrote. Make the first one below, then send it a test." /> }.into_any()
+                        view! { <Empty title="No webhooks yet" text="A webhook sends each event to a URL of yours: a chat, an issue tracker, or your own program. Create the first one below, then send it a test." /> }.into_any()
                     } else {
                         view! { <HookRows rows=rows /> }.into_any()
                     }}
@@ -254,7 +254,7 @@ fn NewHook(action: String, form: HookForm, form_key: String) -> impl IntoView {
         <form method="post" action=action class="stack" data-enhance>
             <IdempotencyKey key=form_key />
             <Fields form=form />
-            <div class="form-actions"><button type="submit" class="button button-primary">"Make webhook"</button></div>
+            <div class="form-actions"><button type="submit" class="button button-primary">"Create webhook"</button></div>
         </form>
     }
 }
@@ -265,8 +265,8 @@ fn HookRows(rows: Vec<HookRow>) -> impl IntoView {
         <div class="table-wrap">
             <table class="table table-cards">
                 <thead><tr>
-                    <th scope="col">"Webhook"</th><th scope="col">"State"</th>
-                    <th scope="col" class="num">"Delivered"</th><th scope="col" class="num">"On its way"</th><th scope="col" class="num">"Given up"</th>
+                    <th scope="col">"Webhook"</th><th scope="col">"Status"</th>
+                    <th scope="col" class="num">"Delivered"</th><th scope="col" class="num">"Pending"</th><th scope="col" class="num">"Failed"</th>
                 </tr></thead>
                 <tbody>
                     {rows.into_iter().map(|row| {
@@ -274,10 +274,10 @@ fn HookRows(rows: Vec<HookRow>) -> impl IntoView {
                         view! {
                             <tr>
                                 <th scope="row"><a href=row.href data-row>{row.name}</a><div class="muted small mono hook-url">{row.url}</div></th>
-                                <td data-label="State"><Badge label=label tone=tone /></td>
+                                <td data-label="Status"><Badge label=label tone=tone /></td>
                                 <td class="num" data-label="Delivered">{row.delivered}</td>
-                                <td class="num" data-label="On its way">{row.pending}</td>
-                                <td class="num" data-label="Given up">{row.dead}</td>
+                                <td class="num" data-label="Pending">{row.pending}</td>
+                                <td class="num" data-label="Failed">{row.dead}</td>
                             </tr>
                         }
                     }).collect_view()}
@@ -337,29 +337,29 @@ pub fn HookPage(
                 {(is_on && dead > 0).then(|| view! {
                     <form method="post" action=post("again") data-enhance>
                         <IdempotencyKey key=format!("{form_key}-again") />
-                        <button id="send-all" type="submit" class="button">{format!("Send all {dead} given up again")}</button>
+                        <button id="send-all" type="submit" class="button">{if dead == 1 { "Retry 1 failed delivery".to_owned() } else { format!("Retry {dead} failed deliveries") }}</button>
                     </form>
                 })}
             </div>
             <Deliveries tabs=tabs rows=rows older=older is_moving=is_moving />
             <section class="card stack" aria-labelledby="secret-title">
                 <h2 id="secret-title">"Signing secret"</h2>
-                <p>"The receiver checks the header webhook-signature with it, and so knows that a message is from here."</p>
+                <p>"The receiver uses it to check the webhook-signature header, which proves that a message comes from Earshot."</p>
                 <details>
                     <summary>"Show the secret"</summary>
                     <CopyBox id="secret" label="Signing secret" text=secret rows=1 />
                 </details>
-                {old_until.map(|until| view! { <p class="muted small">{format!("The secret before signs along until {until}.")}</p> })}
+                {old_until.map(|until| view! { <p class="muted small">{format!("The previous secret stays valid until {until}.")}</p> })}
                 <form method="post" action=post("rotate") data-enhance>
                     <IdempotencyKey key=format!("{form_key}-rotate") />
-                    <button id="rotate" type="submit" class="button">"Replace the secret"</button>
+                    <button id="rotate" type="submit" class="button">"Rotate the secret"</button>
                 </form>
-                <p class="hint">"The old one signs along for a day, so that the receiver can change over."</p>
+                <p class="hint">"The old secret stays valid for 24 hours so you can update the receiver."</p>
             </section>
             {acts_for.map(|name| view! {
                 <section class="card stack" aria-labelledby="authority-title">
                     <h2 id="authority-title">"Acts for "{name.clone()}</h2>
-                    <p>{format!("It is turned off when {name} leaves this project or is not an admin any more.")}</p>
+                    <p>{format!("It is turned off when {name} leaves this project or is no longer an admin.")}</p>
                     {can_be_handed_over.then(|| view! {
                         <form method="post" action=post("hand-over") data-enhance>
                             <IdempotencyKey key=format!("{form_key}-over") />
@@ -380,9 +380,9 @@ pub fn HookPage(
             <details class="card">
                 <summary>"Delete this webhook"</summary>
                 <form method="post" action=post("delete") class="stack">
-                    <p>"It hears of nothing any more, and what is known of its deliveries is gone for good."</p>
+                    <p>"No more events are sent, and its delivery history is permanently deleted."</p>
                     <IdempotencyKey key=format!("{form_key}-delete") />
-                    <button id="delete" type="submit" class="button button-danger">"Delete for good"</button>
+                    <button id="delete" type="submit" class="button button-danger">"Delete permanently"</button>
                 </form>
             </details>
         </div>
@@ -404,10 +404,10 @@ fn Deliveries(
             <h2 id="deliveries-title">"Deliveries"</h2>
             {is_moving.then(|| view! { <noscript><meta http-equiv="refresh" content="5" /></noscript> })}
             {if nothing {
-                view! { <Empty title="Nothing sent yet" text="Each event that is sent to this webhook is listed here for 30 days, with what the receiver answered. Send a test to see the first one." /> }.into_any()
+                view! { <Empty title="Nothing sent yet" text="Each event that is sent to this webhook is listed here for 30 days with the receiver’s response. Send a test to see the first one." /> }.into_any()
             } else {
                 view! {
-                    <nav aria-label="State of deliveries">
+                    <nav aria-label="Delivery status">
                         <ul class="tabs">
                             {tabs.into_iter().map(|(label, href, count, current)| view! {
                                 <li><a href=href aria-current=current.then_some("page") data-enhance data-waits="webhook">{label}" "<span class="muted">{count}</span></a></li>
@@ -418,13 +418,13 @@ fn Deliveries(
                     {(!rows.is_empty()).then(|| view! {
                         <div class="table-wrap">
                             <table class="table table-cards">
-                                <thead><tr><th scope="col">"Event"</th><th scope="col">"State"</th><th scope="col">"Last try"</th><th scope="col" class="num">"When"</th></tr></thead>
+                                <thead><tr><th scope="col">"Event"</th><th scope="col">"Status"</th><th scope="col">"Last attempt"</th><th scope="col" class="num">"When"</th></tr></thead>
                                 <tbody>
                                     {rows.into_iter().map(|row| view! {
                                         <tr>
                                             <th scope="row"><a href=row.href data-row class="mono">{row.kind}</a></th>
-                                            <td data-label="State"><Badge label=row.state.label() tone=tone(row.state) /></td>
-                                            <td data-label="Last try">{row.last}</td>
+                                            <td data-label="Status"><Badge label=row.state.label() tone=tone(row.state) /></td>
+                                            <td data-label="Last attempt">{row.last}</td>
                                             <td class="num muted" data-label="When"><time datetime=row.at.1>{row.at.0}</time></td>
                                         </tr>
                                     }).collect_view()}
@@ -461,19 +461,19 @@ pub fn DeliveryPage(
                 </form>
             })}
             <section class="stack" aria-labelledby="tries-title">
-                <h2 id="tries-title">"Tries"</h2>
+                <h2 id="tries-title">"Attempts"</h2>
                 {tries.is_empty().then(|| view! { <p class="muted">"None yet."</p> })}
                 <ol class="timeline">
                     {tries.into_iter().map(|t| view! {
                         <li>
-                            <p><Badge label=format!("Try {}", t.n) tone=if t.is_good { "good" } else { "bad" } />" "{t.outcome}" "<time class="muted small" datetime=t.at.1>{t.at.0}</time></p>
-                            {(!t.excerpt.is_empty()).then(|| view! { <pre class="hook-text small" tabindex="0" role="region" aria-label=format!("What was answered to try {}", t.n)>{t.excerpt}</pre> })}
+                            <p><Badge label=format!("Attempt {}", t.n) tone=if t.is_good { "good" } else { "bad" } />" "{t.outcome}" "<time class="muted small" datetime=t.at.1>{t.at.0}</time></p>
+                            {(!t.excerpt.is_empty()).then(|| view! { <pre class="hook-text small" tabindex="0" role="region" aria-label=format!("Response to attempt {}", t.n)>{t.excerpt}</pre> })}
                         </li>
                     }).collect_view()}
                 </ol>
             </section>
             <section class="stack" aria-labelledby="body-title">
-                <h2 id="body-title">"What is sent"</h2>
+                <h2 id="body-title">"Payload"</h2>
                 <p class="muted small">"webhook-id: "<span class="mono">{id}</span></p>
                 <pre class="hook-text small" tabindex="0" role="region" aria-labelledby="body-title">{body}</pre>
             </section>

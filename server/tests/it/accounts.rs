@@ -257,7 +257,7 @@ on_both!(sessions_are_listed_and_revoked, |t: TestApp| async move {
     try_sign_in(&third, "owner@example.com", PASSWORD).await;
 
     let page = here.get("/account").await;
-    assert_eq!(page.body.matches("This one").count(), 1);
+    assert_eq!(page.body.matches("This session").count(), 1);
     assert!(page.body.contains("Firefox on Linux") && page.body.contains("127.0.0.1"), "{}", page.body);
     // No session's secret is on the page: what is there signs nobody in.
     let id = value_of(page.body.split("Firefox on Linux").nth(1).unwrap(), "name=\"session\" value=\"").to_owned();
@@ -506,7 +506,7 @@ on_both!(who_leaves_is_asked_first_and_told_what_is_left, |t: TestApp| async mov
     // Without any project there is no menu to send somebody to.
     let page = client.get("/projects/new").await;
     assert_eq!(page.status, StatusCode::FORBIDDEN);
-    assert!(page.body.contains("<h1>Projects</h1>") && page.body.contains("You are not in any project"), "{}", page.body);
+    assert!(page.body.contains("<h1>Projects</h1>") && page.body.contains("You are not a member of any project"), "{}", page.body);
     assert!(page.body.contains("You left My app.") && !page.body.contains("in the menu above"), "{}", page.body);
 });
 

@@ -99,7 +99,7 @@ on_both!(a_key_does_no_more_than_its_person_may_now, |t: TestApp| async move {
     let asked = owner.post("/p/my-app/members/role", &[("staff", &staff), ("role", "viewer")]).await;
     assert_eq!(asked.location(), format!("/p/my-app/members/role?staff={staff}&role=viewer"));
     let page = owner.get(asked.location()).await;
-    assert!(page.body.contains("Nightly") && page.body.contains("with more than the role Viewer allows: 1 API key."), "{}", page.body);
+    assert!(page.body.contains("Nightly") && page.body.contains("with more permissions than the role Viewer has: 1 API key."), "{}", page.body);
     assert_eq!(write_feedback(&program, "feedback-0002").await.status, StatusCode::CREATED, "nothing was changed by asking");
     let done = owner.post("/p/my-app/members/role", &[("staff", &staff), ("role", "viewer"), ("confirmed", "yes")]).await;
     assert_eq!(done.location(), "/p/my-app/members");
@@ -188,7 +188,7 @@ on_both!(an_owner_hands_over_what_is_to_go_on, |t: TestApp| async move {
     assert_eq!(handed.old_secret.unwrap().0.0, secret, "the receiver has a day to change over");
     // It is the second one's now, and ends with them.
     let page = owner.get(&format!("/p/my-app/members/remove?staff={second_id}")).await;
-    assert!(page.body.contains("What acts for two: 1 webhook.") && !page.body.contains("Nightly"), "{}", page.body);
+    assert!(page.body.contains("Acting for two: 1 webhook.") && !page.body.contains("Nightly"), "{}", page.body);
 });
 
 on_both!(what_acted_for_somebody_who_left_before_has_stopped, |t: TestApp| async move {
@@ -217,7 +217,7 @@ on_both!(new_keys_are_given_ninety_days_unless_chosen_otherwise, |t: TestApp| as
     let (_, owner) = t.owner().await;
     let page = owner.get("/p/my-app/keys").await;
     assert!(page.body.contains("<option value=\"90\" selected"), "{}", page.body);
-    assert!(page.body.contains("Until it is revoked"));
+    assert!(page.body.contains(">Never</option>"));
 });
 
 on_both!(
@@ -401,11 +401,11 @@ on_both!(messages_through_the_link_say_so, |t: TestApp| async move {
     let (project, owner) = t.owner().await;
     let made = ticket(&t, &project, "ticket-key-1").await;
     let item = format!("/p/my-app/feedback/{}", made.feedback);
-    assert!(!owner.get(&item).await.body.contains("by link"));
+    assert!(!owner.get(&item).await.body.contains("via link"));
     let addition = tickets::Addition { body: "Still beeps.".into(), ..tickets::Addition::default() };
     tickets::requester_reply(&t.app, &project, made.ticket, "answer-key-1", addition).await.unwrap();
     let page = owner.get(&item).await;
-    assert_eq!(page.body.matches("Requester, by link").count(), 1, "{}", page.body);
+    assert_eq!(page.body.matches("Requester, via link").count(), 1, "{}", page.body);
 });
 
 on_both!(links_that_the_team_saw_are_renewed_with_a_removal, |t: TestApp| async move {

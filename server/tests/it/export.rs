@@ -278,9 +278,9 @@ on_both!(what_a_search_finds_is_exported_completely_and_in_pieces, |t: TestApp| 
     assert!(inbox.body.contains("href=\"/p/my-app/export?q=pear+tag%3Abilling\""), "{}", inbox.body);
     let form = owner.get("/p/my-app/export?q=pear+tag%3Abilling").await;
     assert!(form.body.contains("name=\"q\"") && form.body.contains("value=\"pear tag:billing\""), "{}", form.body);
-    assert!(!owner.get("/p/my-app/inbox").await.body.contains("Export these"));
+    assert!(!owner.get("/p/my-app/inbox").await.body.contains("Export results"));
     let (_, viewer) = t.member(&project, "vera@example.com", Role::Viewer).await;
-    assert!(!viewer.get("/p/my-app/inbox?q=pear").await.body.contains("Export these"));
+    assert!(!viewer.get("/p/my-app/inbox?q=pear").await.body.contains("Export results"));
     // Without an index, or with one that is behind, there is no complete answer, and half of one is none.
     if t.database == Database::Postgres {
         // Changes of a transaction that began earlier are still to come.

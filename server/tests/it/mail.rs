@@ -332,7 +332,7 @@ mailing!(a_forgotten_password_is_set_by_the_link, |t: TestApp, smtp: Smtp| async
     assert_eq!(owner.get("/account").await.status, StatusCode::OK);
     let done = visitor.post(&link, &[("password", NEW)]).await;
     assert_eq!((done.status, done.location()), (StatusCode::SEE_OTHER, "/sign-in?changed"));
-    assert!(visitor.get("/sign-in?changed").await.body.contains("Your password is set."));
+    assert!(visitor.get("/sign-in?changed").await.body.contains("Your new password is set."));
     assert!(!signs_in(&t, mail, PASSWORD).await);
     assert!(signs_in(&t, mail, NEW).await);
     // All sessions ended.
@@ -440,7 +440,7 @@ mailing!(an_invitation_is_mailed, |t: TestApp, smtp: Smtp| async move {
     let (project, owner) = t.owner().await;
     let members = format!("/p/{}/members", project.slug);
     let made = owner.post(&members, &[("role", "viewer"), ("email", ANN)]).await;
-    assert!(made.body.contains("The invitation is on its way to") && made.body.contains("/invite/"), "{}", made.body);
+    assert!(made.body.contains("We are e-mailing the invitation to") && made.body.contains("/invite/"), "{}", made.body);
     run(&t).await;
     let letters = smtp.letters();
     assert_eq!(letters[0].subject(), Some("Olga Owner invites you to My app"));
@@ -480,14 +480,14 @@ async fn operator(t: &TestApp) -> (Project, Client) {
 mailing!(operators_see_letters_and_send_them_again, |t: TestApp, smtp: Smtp| async move {
     let (project, operator) = operator(&t).await;
     let empty = operator.get("/operator/mail").await;
-    assert!(empty.body.contains("No letter waits"), "{}", empty.body);
+    assert!(empty.body.contains("No undelivered e-mails"), "{}", empty.body);
     smtp.next([Next::Answer(550), Next::Answer(451)]);
     let refused = reply(&t, &project, "<i>@example.com", "A", "Something private").await;
     let dead = reply(&t, &project, ANN, "A", "Something private").await;
     let waits = reply(&t, &project, "bob@example.com", "A", "Something private").await;
     run(&t).await;
     let page = operator.get("/operator/mail").await;
-    assert!(page.body.contains("Given up (2)") && page.body.contains("Waiting (1)"), "{}", page.body);
+    assert!(page.body.contains("Failed (2)") && page.body.contains("Queued (1)"), "{}", page.body);
     assert!(page.body.contains("The mail server answered 550") && page.body.contains("The mail server answered 451"));
     assert!(!page.body.contains("Something private") && !page.body.contains("<i>@"), "texts are nobody's business");
 
@@ -495,7 +495,7 @@ mailing!(operators_see_letters_and_send_them_again, |t: TestApp, smtp: Smtp| asy
     let field = [("letter", letter.as_str())];
     assert_eq!(operator.post("/operator/mail/discard", &field).await.location(), "/operator/mail");
     let page = operator.get("/operator/mail").await;
-    assert!(page.body.contains("Given up (1)") && page.body.contains("/operator/mail/restore"), "{}", page.body);
+    assert!(page.body.contains("Failed (1)") && page.body.contains("/operator/mail/restore"), "{}", page.body);
     assert_eq!(operator.post("/operator/mail/discard", &field).await.status, StatusCode::CONFLICT);
     assert_eq!(operator.post("/operator/mail/restore", &field).await.location(), "/operator/mail");
     assert_eq!(row(&t, dead).await.state, "dead");
@@ -519,7 +519,7 @@ mailing!(operators_see_letters_and_send_them_again, |t: TestApp, smtp: Smtp| asy
 
 crate::on_both!(operators_run_jobs_again_that_were_given_up, |t: TestApp| async move {
     let (_, operator) = operator(&t).await;
-    assert!(operator.get("/operator/jobs").await.body.contains("Nothing was given up"));
+    assert!(operator.get("/operator/jobs").await.body.contains("No failed jobs"));
     let (id, now) = (t.app.id::<domain::ids::JobId>(), t.app.now());
     t.app.store.write(move |tx| Box::pin(async move { tx.enqueue(id, &jobs::Job::Purge {}, now, now).await })).await.unwrap();
     let claimed = jobs::claim(&t.app).await.unwrap().unwrap();
@@ -561,7 +561,7 @@ crate::on_both!(operators_carry_an_import_on_that_was_given_up, |t: TestApp| asy
     run(&t).await;
     let done = find().await;
     assert_eq!((done.status, done.added), (ImportStatus::Done, 2));
-    assert!(operator.get("/operator/jobs").await.body.contains("Nothing was given up"));
+    assert!(operator.get("/operator/jobs").await.body.contains("No failed jobs"));
 
     // Taking it back is given up and carried on as well.
     imports::take_back(&t.app, &scope, &done).await.unwrap();

@@ -650,7 +650,7 @@ on_both_local!(pages_make_try_and_change_webhooks, |t: TestApp| async move {
     owner.post(&format!("{here}/enabled"), &[("on", "no")]).await;
     assert!(!owner.get(&here).await.body.contains("Send a test"));
     owner.post(&format!("{here}/rotate"), &[]).await;
-    assert!(owner.get(&here).await.body.contains("signs along until"));
+    assert!(owner.get(&here).await.body.contains("previous secret stays valid until"));
     let stale = owner.post(&here, &[("url", &url), ("version", "1"), ("kinds", "feedback.created")]).await;
     assert_eq!(stale.status, StatusCode::CONFLICT);
     // Nobody else gets in.
