@@ -1,4 +1,4 @@
-//! One backlog item with everything that people said about it.
+//! One backlog item with its linked feedback.
 
 use domain::{
     FieldErrors,
@@ -14,26 +14,26 @@ use crate::components::{
     layout::{Empty, PageHead, Pager},
 };
 
-/// A linked piece of feedback.
+/// A linked item of feedback.
 #[derive(Debug, Clone)]
 pub struct Said {
     /// Its id.
     pub id: String,
-    /// What stands before the quote, the quote, what stands after; a text without a quote is all in the first.
+    /// The text before the quote, the quote, and the text after it; a text without a quote is all in the first.
     pub text: (String, String, String),
-    /// A quote that the text does not hold any more.
+    /// A quote that is no longer in the text.
     pub lost_quote: Option<String>,
-    /// How much the item matters to them.
+    /// Importance of the item to this person.
     pub importance: Importance,
-    /// Who said it: name or address, if known.
+    /// The person's name or address, if known.
     pub who: Option<String>,
-    /// What it came from.
+    /// Its kind.
     pub kind: Kind,
-    /// How far triage has come.
+    /// Triage status.
     pub status: Status,
     /// `3 of 10`.
     pub score: Option<String>,
-    /// When it was said, in words and as a machine reads it.
+    /// When it was said, for display and machine-readable.
     pub at: (String, String),
 }
 
@@ -42,32 +42,32 @@ pub struct Said {
 pub struct Told {
     /// Who.
     pub who: String,
-    /// What, to stand after the name.
+    /// What, phrased to follow the name.
     pub what: String,
-    /// The feedback that it is about.
+    /// A link to the feedback that it is about.
     pub href: Option<String>,
-    /// When, in words and as a machine reads it.
+    /// When, for display and machine-readable.
     pub at: (String, String),
 }
 
-/// The edit form, as stored or as typed.
+/// The edit form, with the stored or the submitted values.
 #[derive(Debug, Clone)]
 pub struct EditItem {
-    /// A fresh key.
+    /// A fresh idempotency key.
     pub form_key: String,
-    /// The version that a change is made from.
+    /// The version that the form was loaded from.
     pub version: i64,
     /// The title.
     pub title: String,
     /// The description.
     pub body: String,
-    /// What was refused.
+    /// Validation errors.
     pub errors: FieldErrors,
-    /// Who changed it meanwhile.
+    /// Says who else changed it in the meantime.
     pub conflict: Option<String>,
 }
 
-/// All that the page shows.
+/// Everything the page shows.
 #[derive(Debug, Clone)]
 pub struct ItemView {
     /// The project's name in URLs.
@@ -78,11 +78,11 @@ pub struct ItemView {
     pub title: String,
     /// Its description.
     pub body: String,
-    /// How far it has come.
+    /// Its status.
     pub status: BacklogStatus,
-    /// Distinct people behind it.
+    /// Distinct people who asked for it.
     pub people: i64,
-    /// Pieces of feedback behind it.
+    /// Linked items of feedback.
     pub pieces: i64,
     /// Of these, critical ones.
     pub critical: i64,
@@ -94,7 +94,7 @@ pub struct ItemView {
     pub later: Option<String>,
     /// What happened, newest first.
     pub history: Vec<Told>,
-    /// The form, for those who may edit.
+    /// The form; `None` if the user cannot edit.
     pub edit: Option<EditItem>,
 }
 

@@ -1,4 +1,4 @@
-//! Links of one piece of feedback to backlog items: those there are, a search for more, and a new item made from it.
+//! Links of one item of feedback to backlog items: existing links, a search, and a form that creates a new item.
 
 use domain::{
     FieldErrors,
@@ -20,39 +20,39 @@ pub struct LinkedItemView {
     pub number: i64,
     /// Its title.
     pub title: String,
-    /// How far it has come.
+    /// Its status.
     pub status: BacklogStatus,
-    /// The words that are meant.
+    /// The quoted text.
     pub quote: Option<String>,
-    /// How much it matters.
+    /// Its importance.
     pub importance: Importance,
 }
 
-/// An item that may be linked.
+/// An item that can be linked.
 #[derive(Debug, Clone)]
 pub struct Hit {
     /// Its number.
     pub number: i64,
     /// Its title.
     pub title: String,
-    /// How far it has come.
+    /// Its status.
     pub status: BacklogStatus,
-    /// Distinct people behind it.
+    /// Distinct people who asked for it.
     pub people: i64,
 }
 
-/// All that the panel shows. `server::http::backlog::link_panel` fills it.
+/// Everything the panel shows. Filled by `server::http::backlog::link_panel`.
 #[derive(Debug, Clone)]
 pub struct LinkPanelView {
     /// The project's name in URLs.
     pub slug: String,
     /// The feedback's id.
     pub feedback: String,
-    /// Where a post comes back to.
+    /// Where a post redirects to.
     pub return_to: String,
-    /// A fresh key for the forms.
+    /// A fresh idempotency key for the forms.
     pub form_key: String,
-    /// Whether the person may link.
+    /// Whether the user can link.
     pub can_edit: bool,
     /// What is linked.
     pub linked: Vec<LinkedItemView>,
@@ -60,21 +60,21 @@ pub struct LinkPanelView {
     pub search_path: String,
     /// The rest of the page's query, kept by the search form.
     pub search_keeps: Vec<(String, String)>,
-    /// What was searched for.
+    /// The search query.
     pub query: String,
-    /// What was found, or without a search the items with the best evidence.
+    /// The search results; without a search, the items that most people asked for.
     pub hits: Vec<Hit>,
     /// The title of a new item.
     pub new_title: String,
-    /// The words that are meant, as typed.
+    /// The quoted text, as typed.
     pub quote: String,
-    /// How much it matters, as chosen.
+    /// The chosen importance.
     pub importance: Importance,
-    /// What was refused.
+    /// Validation errors.
     pub errors: FieldErrors,
 }
 
-/// The panel. Selecting words in an element marked `data-quote-source` fills the quote; without JavaScript people paste.
+/// The panel. Selecting text in an element marked `data-quote-source` fills the quote; without JavaScript, people paste it.
 #[component]
 pub fn LinkPanel(
     /// What it shows.
@@ -140,7 +140,7 @@ fn LinkForms(view: LinkPanelView, base: String) -> impl IntoView {
             <ErrorSummary errors=errors />
             <IdempotencyKey key=form_key />
             <input type="hidden" name="return_to" value=return_to />
-            // Enter in the title creates: a browser presses the first button of a form, which must not be a stranger's "Link".
+            // Enter in the title must create the item: browsers activate the form's first button, otherwise some item's "Link".
             <button type="submit" formaction=format!("{base}/backlog") class="visually-hidden" tabindex="-1" aria-hidden="true">"Create and link"</button>
             {(searched && nothing).then(|| view! { <p class="muted small">"No item has these words in its title or description."</p> })}
             {(!nothing).then(|| view! {
@@ -183,7 +183,7 @@ fn LinkForms(view: LinkPanelView, base: String) -> impl IntoView {
     .into_any()
 }
 
-/// A page with only the feedback's text and the panel: where a refused link is shown again, and where linking works on its own.
+/// A page with only the feedback's text and the panel: shown when a link was refused, and usable on its own.
 #[derive(Debug, Clone)]
 pub struct LinkView {
     /// What was said.

@@ -1,4 +1,4 @@
-//! The backlog as a list, best evidence first.
+//! The backlog as a list, ranked by the number of people who asked.
 
 use domain::{FieldErrors, backlog::BacklogStatus};
 use leptos::prelude::*;
@@ -13,13 +13,13 @@ use crate::components::{
 /// One tab: items of one status, or all.
 #[derive(Debug, Clone)]
 pub struct Tab {
-    /// The words.
+    /// The label.
     pub label: &'static str,
-    /// Where it leads.
+    /// Its URL.
     pub href: String,
-    /// How many items are there.
+    /// The number of items.
     pub count: i64,
-    /// Whether it is shown now.
+    /// Whether it is the current one.
     pub is_current: bool,
 }
 
@@ -30,43 +30,43 @@ pub struct Row {
     pub number: i64,
     /// Its title.
     pub title: String,
-    /// How far it has come.
+    /// Its status.
     pub status: BacklogStatus,
-    /// Distinct people behind it.
+    /// Distinct people who asked for it.
     pub people: i64,
-    /// Pieces of feedback behind it.
+    /// Linked items of feedback.
     pub said: i64,
     /// Of these, critical ones.
     pub critical: i64,
-    /// When it last changed, in words and as a machine reads it.
+    /// When it last changed, for display and machine-readable.
     pub updated: (String, String),
 }
 
 /// The form for a new item, as typed.
 #[derive(Debug, Clone, Default)]
 pub struct NewItem {
-    /// A fresh key.
+    /// A fresh idempotency key.
     pub form_key: String,
     /// The title.
     pub title: String,
     /// The description.
     pub body: String,
-    /// What was refused.
+    /// Validation errors.
     pub errors: FieldErrors,
 }
 
-/// All that the list shows.
+/// Everything the list shows.
 #[derive(Debug, Clone)]
 pub struct BacklogView {
     /// The project's name in URLs.
     pub slug: String,
     /// The tabs.
     pub tabs: Vec<Tab>,
-    /// The status shown, as its word; `all`; or empty for those that are active.
+    /// The status shown, as its word; `all`; or empty for active items.
     pub status: String,
-    /// The list of all statuses, with the same words searched for.
+    /// The URL of the list with all statuses and the same query.
     pub all: String,
-    /// What was searched for.
+    /// The search query.
     pub query: String,
     /// The items of this page.
     pub rows: Vec<Row>,
@@ -76,7 +76,7 @@ pub struct BacklogView {
     pub earlier: Option<String>,
     /// See [`BacklogView::earlier`].
     pub later: Option<String>,
-    /// The form, for those who may add.
+    /// The form; `None` if the user cannot add items.
     pub new: Option<NewItem>,
 }
 
@@ -178,7 +178,7 @@ fn Rows(rows: Vec<Row>, base: String) -> impl IntoView {
     .into_any()
 }
 
-/// The form, folded away unless there is nothing else to do on the page or it was refused.
+/// The form, collapsed unless the list is empty or the form has errors.
 #[component]
 fn NewItemForm(new: NewItem, action: String, is_first: bool) -> impl IntoView {
     let open = !new.errors.is_empty();
@@ -191,7 +191,7 @@ fn NewItemForm(new: NewItem, action: String, is_first: bool) -> impl IntoView {
                 <div class="form-actions"><button type="submit" class="button button-primary">"Create item"</button></div>
             </form>
     };
-    // The first one is what the page is for, so its form is not folded.
+    // Without any item, the form is the purpose of the page, so it is not collapsed.
     if is_first {
         view! { <section class="card stack backlog-first" aria-labelledby="new-item"><h2 id="new-item">"New item"</h2>{form}</section> }
             .into_any()

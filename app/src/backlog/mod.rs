@@ -1,4 +1,4 @@
-//! The backlog: list and item with its evidence, and the panel that links feedback to items.
+//! The backlog: the list, one item with its feedback, and the panel that links feedback to items.
 
 pub mod item;
 pub mod link_panel;

@@ -1,5 +1,5 @@
-//! Answering a ticket, leaving a note in it, its priority. An answer and a note are two forms with two fields and differ in looks, words and
-//! buttons, so that nobody tells the requester what is meant for the team.
+//! Forms of a ticket: reply, internal note, priority. Reply and note are separate forms that differ in look, texts and buttons, so that
+//! nobody accidentally sends the requester what is meant for the team.
 
 use domain::tickets::{Author, MAX_MESSAGE, Priority, State};
 use leptos::prelude::*;
@@ -13,23 +13,23 @@ use crate::{
     inbox::ActionFields,
 };
 
-/// The id of the item whose address this is.
+/// The item's id, from its URL.
 fn item_id(base: &str) -> String {
     base.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
-/// The form of an answer.
+/// The reply form.
 #[component]
 pub fn AnswerForm(
     /// The ticket.
     ticket: TicketView,
-    /// The item's address.
+    /// The item's URL.
     base: String,
-    /// A fresh key.
+    /// A fresh idempotency key.
     form_key: String,
-    /// The version on the screen.
+    /// The version shown.
     version: i64,
-    /// Where the answer leads.
+    /// Where the response redirects to.
     return_to: String,
 ) -> impl IntoView {
     let TicketView { requester, state, replies, typed, .. } = ticket;
@@ -81,18 +81,18 @@ pub fn AnswerForm(
     .into_any()
 }
 
-/// The form of a note.
+/// The form for an internal note.
 #[component]
 pub fn NoteForm(
     /// The ticket.
     ticket: TicketView,
-    /// The item's address.
+    /// The item's URL.
     base: String,
-    /// A fresh key.
+    /// A fresh idempotency key.
     form_key: String,
-    /// The version on the screen.
+    /// The version shown.
     version: i64,
-    /// Where the answer leads.
+    /// Where the response redirects to.
     return_to: String,
 ) -> impl IntoView {
     let typed = ticket.typed;
@@ -114,18 +114,18 @@ pub fn NoteForm(
     .into_any()
 }
 
-/// Priority, and closing or opening again without a word.
+/// Priority, and closing or reopening without a message.
 #[component]
 pub fn TicketForms(
     /// The ticket.
     ticket: TicketView,
-    /// The item's address.
+    /// The item's URL.
     base: String,
-    /// A fresh key.
+    /// A fresh idempotency key.
     form_key: String,
-    /// The version on the screen.
+    /// The version shown.
     version: i64,
-    /// Where the answer leads.
+    /// Where the response redirects to.
     return_to: String,
 ) -> impl IntoView {
     let closed = ticket.state == State::Closed;

@@ -1,4 +1,4 @@
-//! What was said in a ticket. A note looks different from an answer, and says that it is one.
+//! The messages of a ticket. A note looks different from a reply and is labelled as a note.
 
 use domain::tickets::Author;
 use leptos::prelude::*;
@@ -24,7 +24,7 @@ pub fn TicketBadges(
     .into_any()
 }
 
-/// Who asks, and how long it takes.
+/// The requester and the response times.
 #[component]
 pub fn TicketFacts(
     /// The ticket.
@@ -41,7 +41,7 @@ pub fn TicketFacts(
     .into_any()
 }
 
-/// Whether the requester hears of answers, where that is not so.
+/// A warning if the requester is not notified of replies.
 #[component]
 pub fn DeliveryNotice(
     /// The ticket.
@@ -64,18 +64,18 @@ pub fn DeliveryNotice(
     }
 }
 
-/// What the requester sees, and a new link for them. Their link is a secret of theirs: nobody of the team sees it in passing.
+/// A preview of the requester's page, and a new link. The link is the requester's secret, so the team does not see it by default.
 #[component]
 pub fn RequesterLink(
     /// The ticket.
     ticket: TicketView,
-    /// The item's address.
+    /// The item's URL.
     base: String,
-    /// A fresh key.
+    /// A fresh idempotency key.
     form_key: String,
-    /// The version on the screen.
+    /// The version shown.
     version: i64,
-    /// Where the answer leads.
+    /// Where the response redirects to.
     return_to: String,
 ) -> impl IntoView {
     let TicketView { preview, mail, .. } = ticket;
@@ -103,7 +103,7 @@ pub fn RequesterLink(
     .into_any()
 }
 
-/// A link that was just made; shown once.
+/// A new link; shown once.
 #[component]
 pub fn NewLinkPage(
     /// The ticket's number.
@@ -129,7 +129,7 @@ pub fn NewLinkPage(
 /// The messages, oldest first.
 #[component]
 pub fn Conversation(
-    /// In order.
+    /// In display order.
     messages: Vec<MessageView>,
 ) -> impl IntoView {
     view! {
@@ -148,7 +148,7 @@ fn Message(message: MessageView) -> impl IntoView {
         Author::Staff => ("message message-staff", "Team"),
         Author::Note => ("message message-note", "Internal note"),
     };
-    // Only what the requester said can be quoted: it is what the item's text holds.
+    // Only the requester's messages can be quoted, because only they are in the item's text.
     let quotable = (message.author == Author::Requester).then_some("");
     let empty = message.body.is_empty();
     view! {

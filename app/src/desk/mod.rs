@@ -1,4 +1,4 @@
-//! Tickets in the console: the conversation at the item of the inbox, and how the desk is doing.
+//! Tickets in the console: the conversation in the inbox, and the desk report.
 
 pub mod answer;
 pub mod conversation;
@@ -18,11 +18,11 @@ pub use report::{DeskPage, DeskView};
 pub struct FileView {
     /// Its name.
     pub name: String,
-    /// Where it is fetched.
+    /// Its URL.
     pub url: String,
     /// `120 kB`.
     pub size: String,
-    /// Whether it is a picture that may be shown.
+    /// Whether it is an image that can be displayed.
     pub is_picture: bool,
 }
 
@@ -31,49 +31,49 @@ pub struct FileView {
 pub struct MessageView {
     /// Its id.
     pub id: String,
-    /// Who wrote it, and for whom.
+    /// The kind of author.
     pub author: Author,
-    /// Whether it came through the requester's link: from whoever has that.
+    /// Whether it was sent through the requester's link, so possibly by anyone who has the link.
     pub by_link: bool,
     /// Their name.
     pub name: String,
-    /// The text, matches marked.
+    /// The text, with matches marked.
     pub body: Vec<Piece>,
     /// Its files.
     pub files: Vec<FileView>,
-    /// How long ago, in words.
+    /// The age, for display.
     pub age: String,
     /// When, RFC 3339.
     pub at: String,
 }
 
-/// What a person typed for an answer, kept over a refusal.
+/// What was typed, kept when a submission is refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Typed {
-    /// The key that the form was sent with, so that its files are found again; empty for a fresh form.
+    /// The idempotency key that the form was sent with, used to find its files again; empty for a fresh form.
     pub key: String,
-    /// The answer.
+    /// The reply.
     pub answer: String,
-    /// Names of files that wait for it.
+    /// Names of the files already uploaded for it.
     pub files: Vec<String>,
     /// The note.
     pub note: String,
-    /// Who said something meanwhile, and that nothing was sent.
+    /// Says who wrote in the meantime, and that nothing was sent.
     pub conflict: Option<String>,
-    /// What was refused.
+    /// Validation errors.
     pub errors: FieldErrors,
 }
 
-/// Whether letters reach the requester.
+/// Whether e-mails reach the requester.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
-    /// Nothing to say: letters go out.
+    /// E-mails are delivered.
     Fine,
-    /// No mail server is set.
+    /// No mail server is configured.
     Off,
-    /// A letter did not go out yet and is tried again: why.
+    /// An e-mail was not sent yet and will be retried, with the reason.
     Waiting(String),
-    /// A letter was given up: why.
+    /// An e-mail failed permanently, with the reason.
     Failed(String),
 }
 
@@ -82,35 +82,35 @@ pub enum Delivery {
 pub struct TicketView {
     /// Its number.
     pub number: i64,
-    /// Its subject, matches marked.
+    /// Its subject, with matches marked.
     pub subject: Vec<Piece>,
-    /// Who has the next word.
+    /// Who has to reply next.
     pub state: State,
-    /// How urgent the team finds it.
+    /// Its priority.
     pub priority: Priority,
-    /// What the requester is called: their name, else their address.
+    /// The requester's name, else their address.
     pub requester: String,
-    /// Where answers go.
+    /// The requester's e-mail address.
     pub email: String,
-    /// The page that shows what the requester sees.
+    /// URL of the preview of the requester's page.
     pub preview: String,
-    /// Whether a renewed link can be mailed to the requester.
+    /// Whether a renewed link can be e-mailed to the requester.
     pub mail: bool,
-    /// How long the first answer took, or for how long there has been none: `answered after 2 h`, `waiting for 3 h`.
+    /// The first response time, or the waiting time so far: `answered after 2 h`, `waiting for 3 h`.
     pub first_response: String,
-    /// How long it took until it was closed.
+    /// The time until it was closed.
     pub resolution: Option<String>,
     /// Messages, oldest first.
     pub messages: Vec<MessageView>,
     /// Canned replies: id and name.
     pub replies: Vec<(String, String)>,
-    /// Whether letters reach the requester.
+    /// Whether e-mails reach the requester.
     pub delivery: Delivery,
-    /// What was typed and refused.
+    /// What was typed in a refused form.
     pub typed: Typed,
 }
 
-/// How a state is told in the console.
+/// Label of a state in the console.
 #[must_use]
 pub fn state_label(state: State) -> &'static str {
     match state {
@@ -120,7 +120,7 @@ pub fn state_label(state: State) -> &'static str {
     }
 }
 
-/// Which colour a state has.
+/// The colour family of a state.
 #[must_use]
 pub fn state_tone(state: State) -> &'static str {
     match state {
@@ -130,7 +130,7 @@ pub fn state_tone(state: State) -> &'static str {
     }
 }
 
-/// Which colour a priority has; none where there is nothing to say.
+/// The colour family of a priority; `None` for normal priority.
 #[must_use]
 pub fn priority_tone(priority: Priority) -> Option<&'static str> {
     match priority {
@@ -141,7 +141,7 @@ pub fn priority_tone(priority: Priority) -> Option<&'static str> {
     }
 }
 
-/// A size in bytes for people.
+/// A size in bytes for display.
 #[must_use]
 pub fn size(bytes: i64) -> String {
     match bytes {

@@ -1,4 +1,4 @@
-//! How the desk is doing.
+//! The desk report: response times and open tickets.
 
 use domain::desk::{AGES, TOO_FEW, TOO_FEW_FOR_P90, Times, duration};
 use leptos::prelude::*;
@@ -8,50 +8,50 @@ use crate::{
     inbox::thousands,
 };
 
-/// Open tickets of one group of ages.
+/// Open tickets of one age group.
 #[derive(Debug, Clone, Default)]
 pub struct AgeRow {
     /// Waiting for the team.
     pub open: i64,
     /// Waiting for the requester.
     pub answered: i64,
-    /// These in the inbox.
+    /// Their URL in the inbox.
     pub href: String,
 }
 
-/// A number with the place that shows what it counts.
+/// A count with a link to what it counts.
 #[derive(Debug, Clone)]
 pub struct Count {
     /// What is counted.
     pub label: &'static str,
     /// How many.
     pub n: i64,
-    /// These in the inbox, where it can list them.
+    /// Their URL in the inbox, if the inbox can list them.
     pub href: Option<String>,
 }
 
-/// All that the page shows.
+/// Everything the page shows.
 #[derive(Debug, Clone)]
 pub struct DeskView {
     /// The project's name in URLs.
     pub slug: String,
-    /// How many tickets are open, and where the inbox lists them.
+    /// The number of open tickets, and their URL in the inbox.
     pub open: (i64, String),
-    /// Where people write tickets.
+    /// URL of the portal.
     pub portal: Option<String>,
-    /// Days that it looks back.
+    /// The length of the period in days.
     pub days: i64,
-    /// Tickets that there ever were.
+    /// The number of tickets ever created.
     pub total: i64,
-    /// What waits now.
+    /// Current counts.
     pub now: Vec<Count>,
-    /// Who has waited longest for a first word: how long, in words.
+    /// The longest current wait for a first reply, for display.
     pub longest: Option<String>,
-    /// Written in the time reported.
+    /// Tickets created in the period.
     pub written: i64,
-    /// How long people waited for the first answer.
+    /// Times to the first reply.
     pub first_response: Times,
-    /// How long it took until the ticket was closed.
+    /// Times to closing.
     pub resolution: Times,
     /// Open tickets by age, as [`AGES`].
     pub ages: Vec<AgeRow>,

@@ -1,4 +1,4 @@
-//! One item: what was said and all that is known about it, what can be done, what was done.
+//! One item of feedback: text and details, actions, and history.
 
 use domain::{
     FieldErrors,
@@ -20,14 +20,14 @@ use crate::{
     },
 };
 
-/// A remark of the team.
+/// A comment by the team.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommentView {
     /// Who wrote it.
     pub name: String,
     /// The text.
     pub body: String,
-    /// How long ago, in words.
+    /// The age, for display.
     pub age: String,
     /// When, RFC 3339.
     pub at: String,
@@ -38,7 +38,7 @@ pub struct CommentView {
 pub struct EventView {
     /// Who and what: `Ann commented`.
     pub text: String,
-    /// How long ago, in words.
+    /// The age, for display.
     pub age: String,
     /// When, RFC 3339.
     pub at: String,
@@ -53,37 +53,37 @@ pub struct DetailView {
     pub id: String,
     /// Its version.
     pub version: i64,
-    /// Whether the person may change anything.
+    /// Whether the user can change anything.
     pub can_triage: bool,
-    /// A fresh key for forms.
+    /// A fresh idempotency key for forms.
     pub form_key: String,
-    /// This page, where posts come back to.
+    /// This page's URL, where posts redirect to.
     pub return_to: String,
     /// The list without this item open; `None` on the item's own page.
     pub back: Option<String>,
-    /// How far triage has come.
+    /// Triage status.
     pub status: Status,
-    /// What produced it.
+    /// Its kind.
     pub kind: &'static str,
     /// The score given.
     pub score: Option<ScoreView>,
-    /// What was said, matches marked.
+    /// The text, with matches marked.
     pub text: Vec<Piece>,
     /// Title and answer of each question that was answered.
     pub answers: Vec<(String, String)>,
     /// Whether the response was finished.
     pub finished: bool,
-    /// Label and value of what is known about the person.
+    /// Label and value of each contact detail.
     pub contact: Vec<(String, String)>,
-    /// The page it was said on, and whether that is safe to link.
+    /// The page it was sent from, and whether that is safe to link.
     pub page: Option<(String, bool)>,
-    /// Label and value of what else is known.
+    /// Label and value of other details.
     pub facts: Vec<(&'static str, String)>,
     /// Why it was suspected spam.
     pub spam_reasons: Vec<String>,
-    /// Who takes care of it: the id, or empty.
+    /// The assignee's id, or empty.
     pub assignee: String,
-    /// Whom it can be assigned to: id and name.
+    /// Possible assignees: id and name.
     pub members: Vec<(String, String)>,
     /// Tags.
     pub tags: Vec<String>,
@@ -91,15 +91,15 @@ pub struct DetailView {
     pub known_tags: Vec<String>,
     /// Links to backlog items.
     pub links: LinkPanelView,
-    /// Remarks of the team, oldest first.
+    /// Comments by the team, oldest first.
     pub comments: Vec<CommentView>,
     /// What happened, newest first.
     pub history: Vec<EventView>,
-    /// When it was said, in words.
+    /// When it was said, for display.
     pub age: String,
     /// When it was said, RFC 3339.
     pub at: String,
-    /// What was refused, and what was typed.
+    /// Validation errors.
     pub errors: FieldErrors,
     /// The comment as typed.
     pub typed_comment: String,
@@ -109,7 +109,7 @@ pub struct DetailView {
     pub ticket: Option<TicketView>,
 }
 
-/// The item as a part of the page; without one, what belongs there.
+/// The detail pane: the open item, or a placeholder.
 #[component]
 pub fn Pane(
     /// What it shows.
@@ -156,7 +156,7 @@ pub fn Detail(
         ),
         None => ("detail-title", "Feedback".into_any()),
     };
-    // A ticket's state says what its status does, but for those that nobody can see in the buttons below.
+    // A ticket's state implies its status, so the badge is shown only if the status buttons below do not show it.
     let status = (!is_ticket || !view.can_triage || view.status == Status::Spam)
         .then(|| view! { <Badge label=view.status.label() tone=tone(view.status) /> });
     let conversation = ticket.clone().map(|ticket| view! { <Ticket view=view.clone() ticket=ticket base=base.clone() /> });
@@ -218,7 +218,7 @@ pub fn Detail(
     .into_any()
 }
 
-/// The conversation, and where it goes on.
+/// The conversation, with the forms that continue it.
 #[component]
 fn Ticket(view: DetailView, ticket: TicketView, base: String) -> impl IntoView {
     let DetailView { version, return_to, form_key, can_triage, .. } = view;
@@ -238,7 +238,7 @@ fn Ticket(view: DetailView, ticket: TicketView, base: String) -> impl IntoView {
     .into_any()
 }
 
-/// Status, assignee and tags; of a ticket its priority too.
+/// Status, assignee and tags; for a ticket, also its priority.
 #[component]
 fn Actions(view: DetailView, base: String) -> impl IntoView {
     let DetailView { version, return_to, form_key, status, assignee, members, tags, known_tags, errors, typed_tag, ticket, .. } = view;
@@ -278,7 +278,7 @@ fn Actions(view: DetailView, base: String) -> impl IntoView {
         {ticket.map(|ticket| view! { <TicketForms ticket=ticket base=base.clone() form_key=form_key.clone() version=version return_to=return_to.clone() /> })}
         <form method="post" action=format!("{base}/tags") class="tags-form" id="tags-form" data-enhance>
             <ActionFields key=format!("{form_key}-t") version=version return_to=return_to />
-            // Enter in the field adds: a browser presses the first button of a form.
+            // Enter in the field must add the tag: a browser activates the form's first button.
             <button type="submit" class="visually-hidden" tabindex="-1" aria-hidden="true">"Add tag"</button>
             <label for="add">"Tags" " " <kbd>"T"</kbd></label>
             {tags.into_iter().map(|tag| {
@@ -296,13 +296,13 @@ fn Actions(view: DetailView, base: String) -> impl IntoView {
     .into_any()
 }
 
-/// The code of the refusal of a tag that the project does not have yet: a slip of the finger must not make one.
+/// The error code for a tag that the project does not have yet: a typo must not create one.
 pub const NEW_TAG: &str = "new_tag";
 
-/// The button that adds tags which the project does not have yet.
+/// The button that creates and adds new tags.
 #[component]
 pub fn CreateTag(
-    /// What was typed: a tag, or several with commas between them.
+    /// What was typed: one tag, or several separated by commas.
     typed: String,
 ) -> impl IntoView {
     let says = match domain::feedback::tag(&typed) {
@@ -319,7 +319,7 @@ fn Talk(view: DetailView, base: String) -> impl IntoView {
     let error = errors.at("body").map(ToOwned::to_owned);
     let bad = error.is_some();
     let none = comments.is_empty();
-    // What the team says among itself about a ticket are notes in its conversation.
+    // For a ticket, the team's comments are notes in its conversation.
     let is_ticket = ticket.is_some();
     view! {
         {(!is_ticket || !none).then(|| view! { <div class="panel stack">

@@ -1,4 +1,4 @@
-//! What the query language understands.
+//! Help for the query language.
 
 use leptos::prelude::*;
 
@@ -18,7 +18,7 @@ const SYNTAX: &[(&str, &str)] = &[
     ("release:2.4 env:production lang:de kind:import", "where it came from"),
 ];
 
-/// The query language in a fold under the search box.
+/// The query syntax, collapsed under the search box.
 #[component]
 pub fn SyntaxHelp() -> impl IntoView {
     view! {

@@ -1,4 +1,4 @@
-//! The list: rows with a check box each, what can be done to all that are checked, pages, and what an empty list says.
+//! The list: rows with check boxes, bulk actions, pagination, and empty states.
 
 use domain::{
     feedback::{MAX_TAG, Status},
@@ -20,46 +20,46 @@ pub struct RowView {
     pub id: String,
     /// Its version.
     pub version: i64,
-    /// The inbox with this item open.
+    /// URL of the inbox with this item open.
     pub url: String,
-    /// How far triage has come.
+    /// Triage status.
     pub status: Status,
     /// The score given.
     pub score: Option<ScoreView>,
-    /// Of a ticket: its number, state, priority and subject.
+    /// The ticket, if it is one.
     pub ticket: Option<RowTicket>,
-    /// The words with the best matches.
+    /// The snippet with the best matches.
     pub snippet: Vec<Piece>,
-    /// The address of the page it came from, where that alone matches.
+    /// The URL of the page it came from, if only that matches.
     pub page: Option<Vec<Piece>>,
     /// Tags.
     pub tags: Vec<String>,
-    /// Who takes care of it.
+    /// The assignee.
     pub assignee: Option<String>,
     /// Where it came from: a survey's name, or the kind.
     pub source: String,
-    /// How old it is, in words.
+    /// The age, for display.
     pub age: String,
     /// When it was said, RFC 3339.
     pub at: String,
-    /// Whether it is the open one.
+    /// Whether it is open in the detail pane.
     pub current: bool,
 }
 
-/// What a row says of a ticket.
+/// Ticket details shown in a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowTicket {
     /// Its number.
     pub number: i64,
-    /// Its subject, matches marked.
+    /// Its subject, with matches marked.
     pub subject: Vec<Piece>,
-    /// Who has the next word.
+    /// Who has to reply next.
     pub state: State,
-    /// How urgent the team finds it.
+    /// Its priority.
     pub priority: Priority,
 }
 
-/// A change of many items that waits for a word: the tag is a new one.
+/// A bulk change that needs confirmation because the tag is new.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BulkRefused {
     /// Why.
@@ -70,28 +70,28 @@ pub struct BulkRefused {
     pub items: Vec<String>,
 }
 
-/// Why there is nothing to list.
+/// Why the list is empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Empty {
-    /// Nobody said anything yet.
+    /// There is no feedback yet.
     NothingYet {
-        /// Whether the person may publish surveys and import.
+        /// Whether the user can publish surveys and import.
         can_admin: bool,
     },
-    /// Nothing fits the query: each part that can be left out, with the inbox without it.
+    /// No item matches the query: each part that can be removed, with the URL of the inbox without it.
     NoHits(Vec<(String, String)>),
-    /// The query has nothing that can be searched for.
+    /// The query has no searchable words.
     NoWords,
-    /// Not on this page, but elsewhere: what to say, and where to go.
+    /// There are results, but not on this page: what to say, and where to go.
     Elsewhere {
-        /// What is not here.
+        /// The heading.
         title: String,
         /// Why.
         text: &'static str,
-        /// Where to go: the words of the link, and the page.
+        /// Where to go: label and URL of the link.
         link: (&'static str, String),
     },
-    /// The query was not understood.
+    /// The query has a syntax error.
     BadQuery,
 }
 
@@ -100,35 +100,35 @@ pub enum Empty {
 pub struct ListView {
     /// The project's name in URLs.
     pub slug: String,
-    /// Whether the person may change anything.
+    /// Whether the user can change anything.
     pub can_triage: bool,
-    /// A fresh key for forms.
+    /// A fresh idempotency key for forms.
     pub form_key: String,
-    /// This page, where posts come back to.
+    /// This page's URL, where posts redirect to.
     pub return_to: String,
-    /// Something to know about this list: it comes without the index.
+    /// A notice about this list, such as that the index is not available.
     pub notice: Option<String>,
     /// The items.
     pub rows: Vec<RowView>,
     /// Why there are none.
     pub empty: Option<Empty>,
-    /// How many on all pages, where known.
+    /// The number of items on all pages, if known.
     pub total: Option<usize>,
     /// The query that they match.
     pub query: String,
-    /// Where they are exported, for who may; the export of everything has its own place.
+    /// URL of their export, if the user can export and there is a query.
     pub export: Option<String>,
     /// The page before.
     pub prev: Option<String>,
     /// The page after.
     pub next: Option<String>,
-    /// Whom items can be assigned to: id and name.
+    /// Possible assignees: id and name.
     pub members: Vec<(String, String)>,
-    /// A change of many items that was not made.
+    /// A bulk change that was not made.
     pub bulk: Option<BulkRefused>,
 }
 
-/// A number with its thousands apart.
+/// A number with thousands separators.
 #[must_use]
 pub fn thousands(n: usize) -> String {
     let digits = n.to_string();
@@ -142,7 +142,7 @@ pub fn thousands(n: usize) -> String {
     out
 }
 
-/// The list as a part of the page.
+/// The list region.
 #[component]
 pub fn List(
     /// What it shows.
@@ -179,7 +179,7 @@ pub fn List(
                     {total.filter(|total| *total > here).map(|total| view! { <Offer here=here total=total /> })}
                     {list}
                 </form>
-                // What a key on a row that is not open sends; the island fills it in.
+                // Sent by a shortcut on a row that is not open; the island fills it in.
                 <form method="post" id="quick" data-base=format!("/p/{slug}/feedback") data-enhance hidden>
                     <IdempotencyKey key=format!("{form_key}-quick") />
                     <input type="hidden" name="version" value="" />
@@ -209,7 +209,7 @@ pub fn List(
     .into_any()
 }
 
-/// Once the page is selected: all that match, on every page. The island shows it.
+/// Offers to select all matches on every page. The island shows it once the whole page is selected.
 #[component]
 fn Offer(here: usize, total: usize) -> impl IntoView {
     let all = thousands(total);
@@ -229,7 +229,7 @@ fn Offer(here: usize, total: usize) -> impl IntoView {
     .into_any()
 }
 
-/// What can be done to all checked items. Enter in the tag field adds the tag: that button stands first.
+/// Bulk actions. Enter in the tag field adds the tag, because that button comes first.
 #[component]
 fn Bulk(members: Vec<(String, String)>, refused: Option<BulkRefused>) -> impl IntoView {
     let typed = refused.as_ref().map(|r| r.tag.clone()).unwrap_or_default();

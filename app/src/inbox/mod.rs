@@ -1,7 +1,7 @@
 //! The triage inbox: search, filters and list on the left, one item on the right.
 //!
-//! The URL is the state: `q` the query, `sort`, `cursor` the page, `item` what is open. Regions that change are parts, see
-//! [`crate::islands::enhance`]; keys, selection and live arrival are [`crate::islands::inbox`].
+//! The state is in the URL: `q` (query), `sort`, `cursor` (page) and `item` (the open item). Regions that change are parts, see
+//! [`crate::islands::enhance`]; shortcuts, selection and live updates are in [`crate::islands::inbox`].
 
 pub mod detail;
 pub mod help;
@@ -16,16 +16,16 @@ pub use search::{FacetValue, FacetView, QueryErrorView, SearchView};
 
 use crate::{components::forms::IdempotencyKey, islands::inbox::InboxKeys};
 
-/// A piece of a text: whether it is a match of the query.
+/// A part of a text, marked if it matches the query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece {
     /// Whether to mark it.
     pub hit: bool,
-    /// The words.
+    /// The text.
     pub text: String,
 }
 
-/// A score with the top of its scale.
+/// A score with the maximum of its scale.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScoreView {
     /// `3 of 10`.
@@ -34,7 +34,7 @@ pub struct ScoreView {
     pub tone: &'static str,
 }
 
-/// How a score on a scale up to `max` is shown. Ten is the scale of NPS; on others the upper quarter is good and the lower half bad.
+/// How a score on a scale up to `max` is shown. Ten is the scale of NPS; on other scales the upper quarter is good and the lower half bad.
 #[must_use]
 pub fn score(score: Option<f64>, max: Option<f64>) -> Option<ScoreView> {
     let score = score?;
@@ -51,7 +51,7 @@ pub fn score(score: Option<f64>, max: Option<f64>) -> Option<ScoreView> {
     Some(ScoreView { label: format!("{score} of {max}"), tone })
 }
 
-/// What stands in the place of a text that is not there.
+/// The placeholder for a missing text.
 #[must_use]
 pub fn wordless(scored: bool) -> &'static str {
     if scored { "No text, only a score." } else { "No text." }
@@ -60,7 +60,7 @@ pub fn wordless(scored: bool) -> &'static str {
 /// A text with its matches marked.
 #[component]
 pub fn Marked(
-    /// In order.
+    /// In display order.
     pieces: Vec<Piece>,
 ) -> impl IntoView {
     pieces
@@ -69,7 +69,7 @@ pub fn Marked(
         .collect_view()
 }
 
-/// Which colour a status has.
+/// The colour family of a status.
 #[must_use]
 pub fn tone(status: domain::feedback::Status) -> &'static str {
     use domain::feedback::Status;
@@ -81,15 +81,15 @@ pub fn tone(status: domain::feedback::Status) -> &'static str {
     }
 }
 
-/// The fields that every action on one item sends: where to come back to, what was seen, and a key.
+/// The hidden fields of every action on one item: return URL, version and idempotency key.
 #[component]
 pub fn ActionFields(
-    /// A fresh key, different for each form of the page.
+    /// A fresh idempotency key, different for each form of the page.
     #[prop(into)]
     key: String,
-    /// The version on the screen.
+    /// The version shown.
     version: i64,
-    /// Where the answer leads.
+    /// Where the response redirects to.
     #[prop(into)]
     return_to: String,
 ) -> impl IntoView {
@@ -101,7 +101,7 @@ pub fn ActionFields(
     .into_any()
 }
 
-/// All of the inbox.
+/// The whole inbox.
 #[derive(Debug, Clone)]
 pub struct InboxView {
     /// The project's name in URLs.
@@ -136,7 +136,7 @@ pub fn InboxPage(
     .into_any()
 }
 
-/// The page `/p/{slug}/feedback/{id}`: one item with an address of its own.
+/// The page `/p/{slug}/feedback/{id}`: one item at its own URL.
 #[component]
 pub fn FeedbackPage(
     /// What it shows.

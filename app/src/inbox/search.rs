@@ -1,28 +1,28 @@
-//! The query, how it is sorted, and the filters beside it.
+//! The query, the sort order, and the filters.
 
 use leptos::prelude::*;
 
 use super::help::SyntaxHelp;
 
-/// A query that was not understood, cut at the place.
+/// A query with a syntax error, split at the error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryErrorView {
-    /// What is wrong and what to write instead.
+    /// What is wrong and how to fix it.
     pub message: String,
-    /// What was understood.
+    /// The part before the error.
     pub before: String,
-    /// Where it stopped making sense.
+    /// The part from the error on.
     pub at: String,
 }
 
 /// One value of a filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FacetValue {
-    /// For people.
+    /// For display.
     pub label: String,
     /// How many items have it.
     pub count: usize,
-    /// The inbox with this filter switched.
+    /// URL of the inbox with this filter toggled.
     pub url: String,
     /// Whether it is on.
     pub on: bool,
@@ -33,7 +33,7 @@ pub struct FacetValue {
 pub struct FacetView {
     /// The heading.
     pub label: &'static str,
-    /// The most frequent first.
+    /// Most frequent first.
     pub values: Vec<FacetValue>,
 }
 
@@ -42,21 +42,21 @@ pub struct FacetView {
 pub struct SearchView {
     /// `/p/{slug}/inbox`.
     pub action: String,
-    /// What was asked for, as typed.
+    /// The query, as typed.
     pub query: String,
     /// The chosen order.
     pub sort: String,
-    /// Word and label of each order.
+    /// Value and label of each sort order.
     pub sorts: Vec<(String, &'static str)>,
-    /// Why the query was not understood.
+    /// The syntax error of the query.
     pub error: Option<QueryErrorView>,
     /// The filters.
     pub facets: Vec<FacetView>,
-    /// The inbox without a query, when there is one.
+    /// URL of the inbox without a query, if there is a query.
     pub clear: Option<String>,
 }
 
-/// The search box with its help, the order, and the filters.
+/// The search box with its help, the sort order, and the filters.
 #[component]
 pub fn SearchBar(
     /// What it shows.

@@ -1,4 +1,4 @@
-//! Canned replies: the list with the form for a new one, and the page of one.
+//! Canned replies: the list with the form for a new one, and the edit page.
 
 use domain::{
     FieldErrors,
@@ -21,26 +21,26 @@ pub struct Row {
     pub name: String,
     /// The text.
     pub body: String,
-    /// Words in braces that are no placeholders.
+    /// Words in braces that are not placeholders.
     pub unknown: Vec<String>,
-    /// When it last changed, in words and as a machine reads it.
+    /// When it last changed, for display and machine-readable.
     pub updated: (String, String),
 }
 
-/// The form of a reply, as stored or as typed.
+/// The form of a reply, with the stored or the submitted values.
 #[derive(Debug, Clone, Default)]
 pub struct ReplyForm {
-    /// A fresh key.
+    /// A fresh idempotency key.
     pub form_key: String,
-    /// The version that a change is made from.
+    /// The version that the form was loaded from.
     pub version: i64,
     /// The name.
     pub name: String,
     /// The text.
     pub body: String,
-    /// What was refused.
+    /// Validation errors.
     pub errors: FieldErrors,
-    /// Who changed it meanwhile.
+    /// Says who else changed it in the meantime.
     pub conflict: Option<String>,
 }
 
@@ -51,7 +51,7 @@ pub struct RepliesView {
     pub slug: String,
     /// The replies, by name.
     pub rows: Vec<Row>,
-    /// The form for a new one, for those who may write.
+    /// The form for a new one; `None` if the user cannot write replies.
     pub new: Option<ReplyForm>,
 }
 
