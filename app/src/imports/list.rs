@@ -1,4 +1,4 @@
-//! The project's imports, and the form that begins one.
+//! The project's imports, and the upload form.
 
 use domain::{FieldErrors, imports::ImportStatus};
 use leptos::prelude::*;
@@ -12,34 +12,34 @@ use crate::components::{
 /// One import of the list.
 #[derive(Debug, Clone)]
 pub struct ImportRow {
-    /// Where it leads.
+    /// Its URL.
     pub href: String,
     /// The file's name.
     pub name: String,
-    /// How far it has come.
+    /// Its status.
     pub status: ImportStatus,
-    /// Whether it was read to its end and nothing of it is here.
+    /// Whether the file was read completely and nothing was imported.
     pub brought_nothing: bool,
-    /// Rows that went in.
+    /// Imported rows.
     pub added: i64,
-    /// Rows that were there.
+    /// Duplicates: rows that already existed.
     pub known: i64,
-    /// Lines that could not go in.
+    /// Rows that failed.
     pub bad: i64,
-    /// When it began, in words and as a machine reads it.
+    /// When it began, for display and machine-readable.
     pub at: (String, String),
-    /// Who began it.
+    /// Who started it.
     pub by: String,
 }
 
-/// All that the page shows.
+/// Everything the page shows.
 #[derive(Debug, Clone)]
 pub struct ImportsView {
     /// The project's name in URLs.
     pub slug: String,
-    /// A fresh key.
+    /// A fresh idempotency key.
     pub form_key: String,
-    /// What was refused about the upload.
+    /// Validation errors of the upload.
     pub errors: FieldErrors,
     /// Newest first.
     pub rows: Vec<ImportRow>,

@@ -1,4 +1,4 @@
-//! Which column is what, with the first rows as they would go in.
+//! The column mapping, with a preview of the first rows.
 
 use domain::{
     FieldErrors,
@@ -15,36 +15,36 @@ use crate::{
     islands::poll::Poll,
 };
 
-/// One row of the preview: line, and its cells or why it is bad.
+/// One row of the preview: the line, and its cells or the reason it fails.
 #[derive(Debug, Clone)]
 pub struct PreviewRow {
     /// The line in the file.
     pub line: u64,
     /// Text, tags, score, person, other fields; or the reason.
     pub row: Result<[String; 5], String>,
-    /// What of it is left out, and why.
+    /// Values that are left out, with the reason.
     pub left_out: Vec<String>,
 }
 
-/// The question whether the day or the month comes first.
+/// The choice whether the day or the month comes first.
 #[derive(Debug, Clone)]
 pub struct DateChoice {
     /// A value that can be read both ways.
     pub example: String,
-    /// What it would be in each order.
+    /// Its meaning in each order.
     pub readings: Vec<(DateOrder, String)>,
-    /// Whether the other values of the column answer the question.
+    /// Whether other values of the column determine the order.
     pub is_clear: bool,
 }
 
-/// All that the page shows.
+/// Everything the page shows.
 #[derive(Debug, Clone)]
 pub struct MappingView {
-    /// Where this import is.
+    /// URL of this import.
     pub url: String,
-    /// Where the list is.
+    /// URL of the list.
     pub list_url: String,
-    /// A fresh key.
+    /// A fresh idempotency key.
     pub form_key: String,
     /// The file's name.
     pub name: String,
@@ -52,33 +52,33 @@ pub struct MappingView {
     pub bytes: i64,
     /// Its columns.
     pub columns: Vec<String>,
-    /// What is chosen.
+    /// The chosen mapping.
     pub mapping: Mapping,
     /// The tag for every row, as it was typed.
     pub add_tag: String,
-    /// What is wrong with that.
+    /// Validation errors.
     pub errors: FieldErrors,
-    /// The encoding that the file seems to be in.
+    /// The detected encoding.
     pub detected: Encoding,
-    /// How dates are read, where it makes a difference.
+    /// The order of day and month, if dates are ambiguous.
     pub dates: Option<DateChoice>,
     /// The first rows.
     pub rows: Vec<PreviewRow>,
-    /// How many rows were looked at.
+    /// How many rows were checked.
     pub checked: usize,
-    /// What is wrong with those.
+    /// Problems found in them.
     pub groups: Groups,
-    /// Whether not one of them can be imported.
+    /// Whether none of them can be imported.
     pub nothing: bool,
     /// When the same file was imported before, if it was.
     pub before: Option<String>,
-    /// The zone of times that the file writes without one.
+    /// The time zone of times without one in the file.
     pub zone: String,
-    /// Rows that an earlier run of this import brought.
+    /// Rows imported by an earlier run of this import.
     pub brought: i64,
 }
 
-/// Targets that most files have; the others are folded away.
+/// Targets that most files have; the others are collapsed.
 const FIRST: [Target; 5] = [Target::Text, Target::Tag, Target::Score, Target::ScoreMax, Target::CreatedAt];
 
 fn hint(target: Target, zone: &str) -> Option<String> {
@@ -119,7 +119,7 @@ pub fn MappingPage(
         let (columns, mapping, errors) = (columns.clone(), mapping.clone(), errors.clone());
         move |target: Target| {
             let value = mapping.column(target).unwrap_or_default().to_owned();
-            // A hint is no optional prop of a view that has none: both spellings draw the same field.
+            // An optional prop cannot be passed as an `Option`: both branches render the same field.
             match hint(target, &zone) {
                 Some(hint) => view! {
                     <SelectField name=target.as_str() label=target.label() options=options(target, &columns) value=value hint=hint errors=errors.clone() />
@@ -217,7 +217,7 @@ pub fn MappingPage(
     }
 }
 
-/// Whether the day or the month comes first, shown with a value of the file.
+/// The choice whether day or month comes first, with an example from the file.
 #[component]
 fn Dates(choice: DateChoice, chosen: Option<DateOrder>, errors: FieldErrors) -> impl IntoView {
     let DateChoice { example, readings, is_clear } = choice;
@@ -236,7 +236,7 @@ fn Dates(choice: DateChoice, chosen: Option<DateOrder>, errors: FieldErrors) -> 
     }
 }
 
-/// What the preview found out, in words.
+/// Summary of the preview.
 #[component]
 fn PreviewSummary(shown: usize, checked: usize, groups: Groups, nothing: bool) -> impl IntoView {
     let (lost, left_out) = (groups.of(true), groups.of(false));

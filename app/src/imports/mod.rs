@@ -13,12 +13,12 @@ use leptos::prelude::*;
 
 use crate::components::badges::Badge;
 
-/// How an import stands: its status, or that it brought nothing, or not all.
+/// The status of an import, including that nothing or only some rows were imported.
 #[component]
 fn StatusBadge(
-    /// How far it has come.
+    /// Its status.
     status: ImportStatus,
-    /// Whether it was read to its end and nothing of it is here.
+    /// Whether the file was read completely and nothing was imported.
     nothing: bool,
     /// Rows that failed.
     failed: i64,
@@ -35,7 +35,7 @@ fn StatusBadge(
     view! { <Badge label=label tone=tone /> }
 }
 
-/// Problems by kind, with how many rows have each and the first of them.
+/// Problems by kind, with the number of rows and the first examples.
 #[component]
 fn ProblemList(
     /// The largest first.

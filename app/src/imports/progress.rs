@@ -1,4 +1,4 @@
-//! A running or ended import: how far it is, what came in, and which lines could not.
+//! A running or finished import: progress, imported rows and failed rows.
 
 use domain::imports::{Group, ImportStatus};
 use leptos::prelude::*;
@@ -9,7 +9,7 @@ use crate::{
     islands::poll::Poll,
 };
 
-/// A line that could not go in.
+/// A row that failed.
 #[derive(Debug, Clone)]
 pub struct BadRow {
     /// Its number in the file.
@@ -18,56 +18,56 @@ pub struct BadRow {
     pub reason: String,
 }
 
-/// All that the page shows.
+/// Everything the page shows.
 #[derive(Debug, Clone)]
 pub struct ProgressView {
-    /// Where this import is.
+    /// URL of this import.
     pub url: String,
-    /// Where the list is.
+    /// URL of the list.
     pub list_url: String,
-    /// A fresh key.
+    /// A fresh idempotency key.
     pub form_key: String,
     /// The file's name.
     pub name: String,
-    /// How far it has come.
+    /// Its status.
     pub status: ImportStatus,
-    /// Read by a command rather than by us.
+    /// Whether the command reads the file rather than the server.
     pub by_command: bool,
-    /// Whether it said nothing for so long that it must have stopped.
+    /// Whether it has reported no progress for so long that it must have stopped.
     pub is_silent: bool,
     /// Size of the file.
     pub bytes_total: i64,
     /// How much is read.
     pub bytes_done: i64,
-    /// Rows that went in.
+    /// Imported rows.
     pub added: i64,
-    /// Rows that were there.
+    /// Duplicates: rows that already existed.
     pub known: i64,
-    /// Lines that could not go in.
+    /// Rows that failed.
     pub bad: i64,
-    /// Rows that taking it back removed.
+    /// Rows removed by undoing it.
     pub removed: i64,
-    /// Rows of it that nobody has touched: what taking it back removes.
+    /// Rows that nobody has worked on: undoing the import removes them.
     pub untouched: i64,
-    /// Rows of it that somebody worked on: these stay.
+    /// Rows that someone has worked on: these are kept.
     pub touched: i64,
-    /// Whether it was read to its end and nothing of it is here.
+    /// Whether the file was read completely and nothing was imported.
     pub brought_nothing: bool,
-    /// Whether its file is kept, so that columns can be changed.
+    /// Whether its file is still stored, so that the mapping can be changed.
     pub can_change: bool,
     /// Why rows failed, by kind.
     pub failed: Vec<Group>,
-    /// What was left out of rows that went in, by kind.
+    /// Values left out of imported rows, by kind.
     pub left_out: Vec<Group>,
-    /// Whether every row got a tag, by which the inbox finds them.
+    /// Whether every row got a tag that the inbox can filter by.
     pub has_tag: bool,
     /// Why it failed.
     pub error: Option<String>,
-    /// What column became what.
+    /// The column mapping.
     pub mapping: Vec<(String, String)>,
-    /// The inbox with what came in.
+    /// URL of the imported rows in the inbox.
     pub inbox_url: String,
-    /// One page of bad lines.
+    /// One page of failed rows.
     pub bad_rows: Vec<BadRow>,
     /// The next page of them.
     pub more_url: Option<String>,
@@ -194,7 +194,7 @@ fn State(view: ProgressView, running: bool) -> impl IntoView {
     }
 }
 
-/// Why rows failed or lack a value: each reason once.
+/// Why rows failed or lack a value, grouped by reason.
 #[component]
 fn Problems(view: ProgressView) -> impl IntoView {
     let ProgressView { failed, left_out, .. } = view;
@@ -234,7 +234,7 @@ fn Counts(view: ProgressView) -> impl IntoView {
     }
 }
 
-/// Asks once, naming what would be lost.
+/// Asks for confirmation and names what would be lost.
 #[component]
 fn TakeBack(view: ProgressView, running: bool) -> impl IntoView {
     let offered = !running && view.status != ImportStatus::TakenBack && view.untouched > 0;
