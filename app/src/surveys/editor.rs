@@ -1,5 +1,5 @@
-//! The editor: one form with every question, and the real survey page beside it. Each button saves the whole form and then does its
-//! work, so it needs no JavaScript; [`SurveyEditor`] adds saving by itself, keys and dragging.
+//! The editor: one form with every question, and the real survey page beside it. Each button saves the whole form and then
+//! performs its action, so the page needs no JavaScript; [`SurveyEditor`] adds autosave, shortcuts and dragging.
 
 use domain::{
     FieldErrors,
@@ -16,12 +16,12 @@ use crate::{
     islands::editor::SurveyEditor,
 };
 
-/// Somebody else saved meanwhile.
+/// Someone else saved in the meantime.
 #[derive(Debug, Clone)]
 pub struct Conflict {
     /// Who and when.
     pub message: String,
-    /// The revision that is there now.
+    /// The current revision.
     pub revision: i64,
 }
 
@@ -30,29 +30,29 @@ pub struct Conflict {
 pub struct Editor {
     /// The survey.
     pub survey: SurveyRef,
-    /// The draft, or what was typed when that could not be saved.
+    /// The draft, or the submitted values if they could not be saved.
     pub body: SurveyBody,
-    /// The revision that the form is about.
+    /// The revision that the form was loaded from.
     pub revision: i64,
-    /// A fresh key for the form.
+    /// A fresh idempotency key for the form.
     pub key: String,
     /// A fresh key for the status form.
     pub status_key: String,
-    /// What stops the operation or the publication.
+    /// Errors that prevent the operation or the publication.
     pub errors: FieldErrors,
-    /// Somebody else saved meanwhile: nothing of this form is saved.
+    /// Someone else saved in the meantime: nothing of this form is saved.
     pub conflict: Option<Conflict>,
-    /// Whether there is a state to go back to.
+    /// Whether undo is possible.
     pub can_undo: bool,
-    /// Whether there is a state to go forward to.
+    /// Whether redo is possible.
     pub can_redo: bool,
     /// Whether the draft differs from what is published.
     pub has_changes: bool,
-    /// The published versions, the newest first.
+    /// The published versions, newest first.
     pub versions: Vec<VersionLine>,
     /// The public link, once published.
     pub link: Option<String>,
-    /// What stands in the way of a button for this survey.
+    /// Why this survey's button is not shown.
     pub button_note: Option<String>,
 }
 
@@ -73,7 +73,7 @@ pub fn EditorPage(
         questions.map(|(at, question)| view! { <QuestionFields question=question at=at of=of errors=errors.clone() /> }).collect_view();
     let add_error = errors.at("add-question").map(|text| view! { <p class="field-error">{text.to_owned()}</p> });
     view! {
-        // The first button of a form is what Enter in a field presses.
+        // Enter in a field activates the form's first button.
         <button type="submit" form="editor" name="action" value="save" class="visually-hidden" tabindex="-1" aria-hidden="true">"Save"</button>
         <div id="editor-head" data-part>
             <div class="page-head">
@@ -135,7 +135,7 @@ pub fn EditorPage(
     .into_any()
 }
 
-/// Pausing, resuming, closing: what makes sense in the survey's status.
+/// Buttons to pause, resume or close, depending on the survey's status.
 #[component]
 fn StatusForm(survey: SurveyRef, key: String) -> impl IntoView {
     let offered: &[(SurveyStatus, &str)] = match survey.status {
@@ -157,7 +157,7 @@ fn StatusForm(survey: SurveyRef, key: String) -> impl IntoView {
     })
 }
 
-/// What to do when somebody else was faster.
+/// The choice after a conflict.
 #[component]
 fn ConflictNotice(conflict: Conflict, url: String) -> impl IntoView {
     view! {

@@ -1,4 +1,4 @@
-//! The editor's fields: one fieldset per question, and the settings of its type by one `match`.
+//! The editor's fields: one fieldset per question, with the settings of its type.
 
 use domain::{
     FieldErrors,
@@ -16,14 +16,14 @@ fn chars(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-/// A button of the editor: saves the form and does `action`.
+/// A button of the editor: saves the form and performs `action`.
 #[component]
 fn Tool(
     id: String,
     action: String,
-    /// What it says.
+    /// The visible text.
     text: &'static str,
-    /// What it is about, for screen readers.
+    /// More text for screen readers.
     about: String,
     #[prop(default = "")] kind: &'static str,
     #[prop(default = "")] keys: &'static str,
@@ -37,12 +37,12 @@ fn Tool(
     .into_any()
 }
 
-/// The menu of question types; each entry adds one at `at`.
+/// The menu of question types; each entry adds a question at `at`.
 #[component]
 pub fn AddMenu(
     /// The index the new question will have.
     at: usize,
-    /// The words of the menu.
+    /// The label of the menu.
     text: &'static str,
     /// Its class.
     class: &'static str,
@@ -71,7 +71,7 @@ pub fn QuestionFields(
     at: usize,
     /// How many there are.
     of: usize,
-    /// What was refused.
+    /// Validation errors.
     errors: FieldErrors,
 ) -> impl IntoView {
     let id = question.id.clone();
@@ -200,12 +200,12 @@ fn choice_list(id: &str, choices: Vec<Choice>, other: bool, errors: &FieldErrors
     .into_any()
 }
 
-/// The heading and the words before the questions.
+/// The heading and the introduction.
 #[component]
 pub fn StartFields(
     /// The draft.
     body: SurveyBody,
-    /// What was refused.
+    /// Validation errors.
     errors: FieldErrors,
 ) -> impl IntoView {
     view! {
@@ -218,16 +218,16 @@ pub fn StartFields(
     .into_any()
 }
 
-/// The closing words and how the survey behaves.
+/// The thank-you message and the settings.
 #[component]
 pub fn SettingsFields(
     /// The draft.
     body: SurveyBody,
-    /// What the team calls the survey.
+    /// The survey's name, for the team.
     name: String,
-    /// What stands in the way of a button for this survey.
+    /// Why this survey's button is not shown.
     button_note: Option<String>,
-    /// What was refused.
+    /// Validation errors.
     errors: FieldErrors,
 ) -> impl IntoView {
     let (label, seconds, event, chosen) = match &body.launch {

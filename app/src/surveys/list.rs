@@ -17,21 +17,21 @@ use crate::components::{
 pub struct SurveyRow {
     /// The id.
     pub id: String,
-    /// What the team calls it.
+    /// Its name, for the team.
     pub name: String,
-    /// Whether people can answer.
+    /// Its status.
     pub status: SurveyStatus,
     /// Whether the draft differs from what is published.
     pub has_changes: bool,
-    /// What makes the widget show it, in words.
+    /// How the widget opens it, for display.
     pub launch: String,
     /// How many questions the draft has.
     pub questions: usize,
-    /// How often it was answered.
+    /// The number of responses.
     pub responses: i64,
-    /// When last: for people, and for programs.
+    /// When it was last answered, for display and machine-readable.
     pub last: Option<(String, String)>,
-    /// A key for the row's form.
+    /// Idempotency key of the row's form.
     pub key: String,
 }
 
@@ -40,9 +40,9 @@ pub struct SurveyRow {
 pub fn SurveyListPage(
     /// The project's name in URLs.
     slug: String,
-    /// The surveys, the newest first.
+    /// The surveys, newest first.
     rows: Vec<SurveyRow>,
-    /// Whether the person may make and edit surveys.
+    /// Whether the user can create and edit surveys.
     can_edit: bool,
 ) -> impl IntoView {
     let new_url = format!("/p/{slug}/surveys/new");
@@ -123,12 +123,12 @@ pub fn SurveyListPage(
 pub fn NewSurveyPage(
     /// The project's name in URLs.
     slug: String,
-    /// A fresh key for the form.
+    /// A fresh idempotency key for the form.
     key: String,
     /// The name as typed.
     #[prop(optional, into)]
     name: String,
-    /// What was refused.
+    /// Validation errors.
     #[prop(optional)]
     errors: FieldErrors,
 ) -> impl IntoView {

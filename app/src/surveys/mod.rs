@@ -22,33 +22,33 @@ pub struct VersionLine {
     pub id: String,
     /// 1, 2, …
     pub number: i64,
-    /// When it was published, for people.
+    /// When it was published, for display.
     pub at: String,
-    /// The same for programs.
+    /// The same, machine-readable.
     pub at_iso: String,
-    /// By whom.
+    /// Who published it.
     pub by: Option<String>,
-    /// How many questions it asks.
+    /// The number of questions.
     pub questions: usize,
-    /// Whether people answer this one.
+    /// Whether it is the current version.
     pub is_current: bool,
 }
 
-/// What the head of every page of one survey shows.
+/// What the head of each page of a survey shows.
 #[derive(Debug, Clone)]
 pub struct SurveyRef {
     /// The project's name in URLs.
     pub slug: String,
     /// The survey's id.
     pub id: String,
-    /// What the team calls it.
+    /// Its name, for the team.
     pub name: String,
-    /// Whether people can answer.
+    /// Its status.
     pub status: SurveyStatus,
 }
 
 impl SurveyRef {
-    /// The address of one of the survey's pages: `edit`, `results`, …
+    /// The URL of one of the survey's pages: `edit`, `results`, …
     #[must_use]
     pub fn url(&self, page: &str) -> String {
         format!("/p/{}/surveys/{}/{page}", self.slug, self.id)
@@ -97,7 +97,7 @@ pub fn StatusBadge(
     view! { <Badge label=status.label() tone=tone /> }
 }
 
-/// What makes the widget show it, in words.
+/// How the widget opens it, for display.
 #[must_use]
 pub fn launch_words(launch: &Launch) -> String {
     match launch {
@@ -109,7 +109,7 @@ pub fn launch_words(launch: &Launch) -> String {
     }
 }
 
-/// The published versions, the newest first.
+/// The published versions, newest first.
 #[component]
 fn Versions(survey: SurveyRef, versions: Vec<VersionLine>) -> impl IntoView {
     (!versions.is_empty()).then(|| {
@@ -142,7 +142,7 @@ fn Versions(survey: SurveyRef, versions: Vec<VersionLine>) -> impl IntoView {
     })
 }
 
-/// Where a published survey can be answered, and how to put it on a site.
+/// The public link of a survey, and how to embed it.
 #[component]
 fn Share(survey: SurveyRef, link: Option<String>) -> impl IntoView {
     link.map(|link| {
@@ -160,7 +160,7 @@ fn Share(survey: SurveyRef, link: Option<String>) -> impl IntoView {
     })
 }
 
-/// The real survey page, in a frame, from the draft.
+/// The real survey page in a frame, rendered from the draft.
 #[component]
 fn Preview(src: String) -> impl IntoView {
     view! {

@@ -1,4 +1,4 @@
-//! The survey for those who may look but not edit.
+//! The read-only view of a survey.
 
 use domain::surveys::SurveyBody;
 use leptos::prelude::*;
@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use super::{Preview, Share, StatusBadge, SurveyRef, SurveyTab, SurveyTabs, VersionLine, Versions, launch_words};
 use crate::components::layout::PageHead;
 
-/// The draft as text, with preview and versions.
+/// The draft, with preview and versions.
 #[component]
 pub fn SurveyReadPage(
     /// The survey.
@@ -15,7 +15,7 @@ pub fn SurveyReadPage(
     body: SurveyBody,
     /// The draft's revision.
     revision: i64,
-    /// The published versions, the newest first.
+    /// The published versions, newest first.
     versions: Vec<VersionLine>,
     /// The public link, once published.
     link: Option<String>,

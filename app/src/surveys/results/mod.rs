@@ -1,4 +1,4 @@
-//! Results of a survey: scores with their doubt, distributions, single answers.
+//! Results of a survey: scores with confidence intervals, distributions, individual responses.
 
 mod numbers;
 mod questions;
@@ -24,29 +24,29 @@ use crate::components::{
     layout::{Empty, PageHead},
 };
 
-/// A ready-made range.
+/// A preset range.
 #[derive(Debug, Clone)]
 pub struct Preset {
-    /// Its words.
+    /// Its label.
     pub label: &'static str,
-    /// Where it leads.
+    /// Its URL.
     pub href: String,
-    /// Whether it is shown now.
+    /// Whether it is the current one.
     pub is_current: bool,
 }
 
-/// The choice of days.
+/// The selected period.
 #[derive(Debug, Clone)]
 pub struct RangeView {
-    /// Ready-made ones.
+    /// Preset ranges.
     pub presets: Vec<Preset>,
     /// First day, as typed.
     pub from: String,
-    /// The zone whose days they are.
+    /// The time zone of the days.
     pub zone: String,
     /// Last day, as typed.
     pub to: String,
-    /// What was wrong with them.
+    /// Validation errors.
     pub errors: FieldErrors,
 }
 
@@ -55,30 +55,30 @@ pub struct RangeView {
 pub struct DayView {
     /// Its first day.
     pub day: String,
-    /// Begun.
+    /// Started.
     pub started: i64,
     /// Of these, finished.
     pub finished: i64,
 }
 
-/// All that the page shows.
+/// Everything the page shows.
 #[derive(Debug, Clone)]
 pub struct ResultsView {
     /// The survey.
     pub survey: SurveyRef,
-    /// The query of this range, with its `?`, for links that keep it.
+    /// The query string of this range, including `?`, for links that keep it.
     pub query: String,
     /// The range.
     pub range: RangeView,
-    /// Responses begun, spam aside.
+    /// Responses started, without spam.
     pub started: i64,
     /// Of these, finished.
     pub finished: i64,
-    /// Left out as spam.
+    /// Responses excluded as spam.
     pub spam: i64,
     /// The chart over time.
     pub days: Vec<DayView>,
-    /// Whether its columns are weeks.
+    /// Whether each column is a week.
     pub by_week: bool,
     /// The questions.
     pub questions: Vec<QuestionView>,

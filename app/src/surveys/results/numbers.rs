@@ -14,10 +14,10 @@ pub(super) fn per_cent(part: u64, whole: u64) -> String {
     share(part, whole).map_or_else(|| "–".into(), |e| format!("{:.0}%", e.value))
 }
 
-/// A number with so many decimals and a real minus sign.
+/// A number with the given decimals and a typographic minus sign.
 pub(super) fn decimal(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
-    // −0 is nothing that people read.
+    // Do not show −0.
     if text.trim_start_matches('-').chars().all(|c| matches!(c, '0' | '.')) {
         text.trim_start_matches('-').to_owned()
     } else {

@@ -15,14 +15,14 @@ use crate::components::{
     charts::{IntervalLine, Segment, ShareBar, StackedBar},
 };
 
-/// A text somebody wrote.
+/// A text answer.
 #[derive(Debug, Clone)]
 pub struct TextView {
-    /// The words.
+    /// The text.
     pub text: String,
     /// The response it belongs to.
     pub href: String,
-    /// When, in words and as a machine reads it.
+    /// When, for display and machine-readable.
     pub at: (String, String),
 }
 
@@ -31,7 +31,7 @@ pub struct TextView {
 pub struct QuestionView {
     /// As it was last asked.
     pub question: Question,
-    /// Whether the newest version asks it.
+    /// Whether the newest version includes it.
     pub is_asked: bool,
     /// The answers, counted.
     pub tally: Tally,
@@ -104,7 +104,7 @@ pub(super) fn QuestionCard(number: usize, view: QuestionView, started: u64) -> i
     .into_any()
 }
 
-/// A score with its interval, or that there are too few answers for one.
+/// A score with its interval, or a note that there are too few answers.
 #[component]
 fn Score(
     id: String,
@@ -177,7 +177,7 @@ fn Distribution(low: u8, tally: Tally) -> impl IntoView {
     view! { <BarTable head="Answer" rows=rows.collect() n=n /> }
 }
 
-/// Texts of "Other" that are listed.
+/// The maximum number of "Other" texts listed.
 const OTHERS: usize = 200;
 
 #[component]

@@ -10,15 +10,15 @@ use crate::components::{
 /// One response, with its answers.
 #[derive(Debug, Clone)]
 pub struct ResponseView {
-    /// Its own page.
+    /// URL of its page.
     pub href: String,
-    /// Who, as far as known.
+    /// The respondent, if known.
     pub contact: Option<String>,
     /// Whether it was finished.
     pub is_finished: bool,
-    /// When it began, in words and as a machine reads it.
+    /// When it began, for display and machine-readable.
     pub at: (String, String),
-    /// Question and answer; `None` for an answer that cannot be read.
+    /// Question and answer; `None` if the answer cannot be read.
     pub answers: Vec<(String, Option<String>)>,
 }
 
@@ -29,7 +29,7 @@ pub struct ResponsesView {
     pub results: String,
     /// The survey's name.
     pub name: String,
-    /// Whether these are the ones left out as spam.
+    /// Whether these are the responses excluded as spam.
     pub is_spam: bool,
     /// This page.
     pub responses: Vec<ResponseView>,
@@ -39,7 +39,7 @@ pub struct ResponsesView {
     pub first: Option<String>,
 }
 
-/// The page with individual answers.
+/// The page with individual responses.
 #[component]
 pub fn ResponsesPage(
     /// What it shows.
@@ -90,7 +90,7 @@ fn Answers(answers: Vec<(String, Option<String>)>) -> impl IntoView {
     .into_any()
 }
 
-/// One response on a page of its own.
+/// One response.
 #[derive(Debug, Clone)]
 pub struct ResponseDetail {
     /// The list it came from.
@@ -99,9 +99,9 @@ pub struct ResponseDetail {
     pub name: String,
     /// The answers.
     pub response: ResponseView,
-    /// Label and value of what else is known: language, page, release, …
+    /// Label and value of other details: language, page, release, …
     pub facts: Vec<(&'static str, String)>,
-    /// The feedback made of it.
+    /// URL of the feedback created from it.
     pub feedback: Option<String>,
     /// Why it was suspected to be spam.
     pub spam: Option<String>,
