@@ -1,5 +1,5 @@
-//! The public ticket portal: a form to write to the team, and the conversation behind its secret link. Respondents' pages: no wasm, no
-//! script at all.
+//! The public ticket portal: a form to contact the team, and the conversation behind its secret link. Respondents' pages: no wasm and no
+//! scripts.
 
 pub mod texts;
 
@@ -16,72 +16,72 @@ use crate::{
     respond::{HONEYPOT, Look, RespondDocument},
 };
 
-/// The form for a new ticket, empty or as it came back.
+/// The form for a new ticket, empty or with the submitted values.
 #[derive(Debug, Clone, Default)]
 pub struct TicketForm {
     /// The project's name.
     pub project: String,
-    /// Where it posts to.
+    /// The URL it posts to.
     pub action: String,
-    /// Whether answers are mailed too.
+    /// Whether replies are also e-mailed.
     pub mail: bool,
     /// What was typed.
     pub typed: NewTicket,
-    /// Names and values that it carries along: where the person came from.
+    /// Hidden fields: where the person came from.
     pub carried: Vec<(&'static str, String)>,
-    /// What stands at the end of it.
+    /// The common fields at its end.
     pub tail: Tail,
 }
 
-/// What the forms of the portal have in common.
+/// The common fields of the portal's forms.
 #[derive(Debug, Clone, Default)]
 pub struct Tail {
-    /// When the page was made, signed.
+    /// When the page was rendered, signed.
     pub started: String,
-    /// Makes a repeated post one message.
+    /// Idempotency key: a repeated post creates one message.
     pub key: String,
-    /// Files that wait for this form.
+    /// Files already uploaded for this form.
     pub held: Vec<Attachment>,
-    /// What was refused, in the page's language.
+    /// Validation errors, in the page's language.
     pub errors: FieldErrors,
-    /// Why it was not taken, when that is not about a field.
+    /// An error that does not concern a field.
     pub message: Option<String>,
 }
 
-/// A conversation as its requester sees it.
+/// A conversation, as the requester sees it.
 #[derive(Debug, Clone)]
 pub struct Conversation {
     /// The project's name.
     pub project: String,
-    /// The portal's page, while it takes new tickets.
+    /// The portal's URL, while the portal is on.
     pub portal: Option<String>,
     /// This page's path, secret included.
     pub path: String,
-    /// This page's whole address.
+    /// This page's full URL.
     pub link: String,
     /// The ticket's number.
     pub number: i64,
     /// Its subject.
     pub subject: String,
-    /// Whether a member of the team looks at it: then nothing can be written.
+    /// Whether it is the team's preview, which is read-only.
     pub preview: bool,
-    /// Where that member came from.
+    /// Where the preview links back to.
     pub back: String,
-    /// Whether it was sent just now.
+    /// Whether it was just sent.
     pub just_sent: bool,
-    /// Who has the next word.
+    /// Who has to reply next.
     pub state: State,
     /// The time zone of the project.
     pub zone: Zone,
-    /// Where the messages before these are, if there are any.
+    /// URL of the earlier messages, if there are any.
     pub earlier: Option<String>,
-    /// Where the newest messages are, if these are older ones.
+    /// URL of the newest messages, if these are older ones.
     pub newest: Option<String>,
-    /// What was said, notes left out.
+    /// The messages, without notes.
     pub messages: Vec<Message>,
-    /// What was typed as an answer.
+    /// The reply as typed.
     pub typed: String,
-    /// What stands at the end of the form.
+    /// The common fields at the end of the form.
     pub tail: Tail,
 }
 
@@ -107,7 +107,7 @@ fn invalid(errors: &FieldErrors, name: &str) -> Option<&'static str> {
     errors.at(name).map(|_| "true")
 }
 
-/// What went wrong, in one place at the top, with links to the fields.
+/// The errors at the top of the page, with links to the fields.
 fn summary(tail: &Tail, problem: &'static str, labels: &[(&str, &'static str)]) -> impl IntoView + use<> {
     let message = tail.message.clone().map(|text| view! { <p class="problem" role="alert">{text}</p> });
     let items: Vec<_> = tail
@@ -123,7 +123,7 @@ fn summary(tail: &Tail, problem: &'static str, labels: &[(&str, &'static str)]) 
     view! { {message}{list} }
 }
 
-/// The message of a form.
+/// The message field of a form.
 fn message_field(label: &'static str, hint: Option<&'static str>, typed: &str, tail: &Tail, required: bool) -> impl IntoView + use<> {
     let errors = &tail.errors;
     let rows = if hint.is_some() { 8 } else { 5 };
@@ -139,7 +139,7 @@ fn message_field(label: &'static str, hint: Option<&'static str>, typed: &str, t
     }
 }
 
-/// What every form ends with: the trap, the key, and the files. Files come last: whatever goes wrong with them, the words before them are read.
+/// The end of every form: honeypot, idempotency key and files. Files come last, so that the text is read even if they fail.
 fn tail_fields(look: &Look, words: &'static Texts, tail: &Tail) -> impl IntoView + use<> {
     let held: Vec<_> = tail
         .held
@@ -172,10 +172,10 @@ fn tail_fields(look: &Look, words: &'static Texts, tail: &Tail) -> impl IntoView
     }
 }
 
-/// The page on which a ticket is written.
+/// The page for a new ticket.
 #[component]
 pub fn PortalPage(
-    /// Looks and language.
+    /// Theme and language.
     look: Look,
     /// The form.
     form: TicketForm,
@@ -249,7 +249,7 @@ fn message(view: &Conversation, words: &'static Texts, message: Message) -> impl
 /// The page behind the secret link.
 #[component]
 pub fn ConversationPage(
-    /// Looks and language.
+    /// Theme and language.
     look: Look,
     /// The conversation.
     view: Conversation,
@@ -270,7 +270,7 @@ pub fn ConversationPage(
             </section>
         }
     });
-    // For the team, so in the language of the console.
+    // For the team, so in the console's language.
     let preview = view.preview.then(|| {
         view! {
             <p class="sent" lang="en" role="note">

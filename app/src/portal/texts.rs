@@ -1,12 +1,12 @@
-//! The portal's words in each language: a struct, so that a missing text does not compile. What it shares with surveys is in
-//! [`crate::respond::texts`], which also says the language.
+//! The portal's texts, per language: a struct, so that a missing text does not compile. Texts shared with surveys and the choice of the
+//! language are in [`crate::respond::texts`].
 
 use domain::{
     FieldErrors,
     tickets::{MAX_MESSAGE, MAX_NAME, MAX_SUBJECT, State, files::MAX_FILES},
 };
 
-/// The words in one language. `{project}`, `{n}`, `{max}`, `{seconds}` are filled in.
+/// The texts in one language. `{project}`, `{n}`, `{max}`, `{seconds}` are placeholders.
 #[derive(Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the English text says what each is")]
 pub struct Texts {
@@ -209,7 +209,7 @@ pub const DE: Texts = Texts {
     error_other: "Das ist ungültig. Bitte prüfen Sie es.",
 };
 
-/// The words in a language of [`crate::respond::texts::ALL`].
+/// The texts in a language of [`crate::respond::texts::ALL`].
 #[must_use]
 pub fn of(code: &str) -> &'static Texts {
     match code {
@@ -219,7 +219,7 @@ pub fn of(code: &str) -> &'static Texts {
 }
 
 impl Texts {
-    /// The state in words: a heading and a sentence.
+    /// Heading and sentence for a state.
     #[must_use]
     pub fn state(&self, state: State) -> (&'static str, &'static str) {
         match state {
@@ -229,7 +229,7 @@ impl Texts {
         }
     }
 
-    /// The refusals with their messages in this language.
+    /// The validation errors with their messages in this language.
     #[must_use]
     pub fn translate(&self, errors: &FieldErrors) -> FieldErrors {
         let mut out = FieldErrors::default();

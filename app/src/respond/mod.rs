@@ -1,6 +1,6 @@
-//! The respondent's pages: a survey as one plain form that works without JavaScript, its thanks, and what stands in place of a
-//! survey that takes no answers. Documents of their own: nothing of the console, no wasm. `public/survey.js` turns the
-//! form into one card after another.
+//! The respondents' pages: a survey as one plain form that works without JavaScript, the thank-you page, and notices for surveys that
+//! do not accept answers. Separate documents: nothing of the console, no wasm. `public/survey.js` shows the form as one card after
+//! another.
 
 mod question;
 pub mod texts;
@@ -15,14 +15,14 @@ use leptos::prelude::*;
 
 pub use texts::Texts;
 
-/// Where the page stands.
+/// Where the page is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// A page of its own.
     Hosted,
-    /// Inside a frame on somebody's site.
+    /// Inside a frame on another site.
     Embedded,
-    /// In the editor: looks and behaves the same, sends nothing.
+    /// In the editor: looks and behaves the same, but sends nothing.
     Preview,
 }
 
@@ -39,15 +39,15 @@ impl Mode {
 /// What every respondent page needs.
 #[derive(Debug, Clone)]
 pub struct Look {
-    /// Where the page stands.
+    /// Where the page is shown.
     pub mode: Mode,
     /// The project's accent colour, `#rrggbb`.
     pub accent: String,
-    /// Light, dark, or as the system asks.
+    /// Light, dark, or the system's setting.
     pub theme: ThemeMode,
     /// BCP 47 language of the survey's own texts.
     pub language: String,
-    /// Our texts.
+    /// The built-in texts.
     pub texts: &'static Texts,
     /// The request's CSP nonce.
     pub nonce: String,
@@ -57,34 +57,34 @@ pub struct Look {
     pub js: String,
 }
 
-/// What the form carries besides the answers.
+/// Hidden data of the form.
 #[derive(Debug, Clone, Default)]
 pub struct Ticket {
     /// The survey's id.
     pub survey: String,
-    /// The id of the version shown; answers are read against it.
+    /// The id of the version shown; answers are validated against it.
     pub version: String,
     /// The project's public key.
     pub key: String,
-    /// When the page was made, signed.
+    /// When the page was rendered, signed.
     pub started: String,
-    /// Makes a repeated post one response.
+    /// Idempotency key: a repeated post creates one response.
     pub idempotency_key: String,
-    /// The origin of the page around the frame, if it said so; the only one that gets messages.
+    /// The origin of the embedding page, if known; the only one that gets messages.
     pub parent: Option<String>,
 }
 
-/// Name of the field that people do not see and scripts fill in.
+/// Name of the honeypot field, which people do not see and bots fill in.
 pub const HONEYPOT: &str = "website";
 
 /// A whole respondent document around `children`.
 #[component]
 pub fn RespondDocument(
-    /// Looks and language.
+    /// Theme and language.
     look: Look,
-    /// For the browser's tab.
+    /// The document title.
     title: String,
-    /// Whether the page has a form for the script.
+    /// Whether the page loads the survey script.
     scripted: bool,
     /// The page.
     children: Children,
@@ -103,7 +103,7 @@ pub fn RespondDocument(
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
                 <link rel="stylesheet" href=look.css />
                 <style nonce=look.nonce>{colours}</style>
-                // Blocking the first paint spares the jump from one long form to its first card; browsers give up waiting on failure.
+                // Blocks the first paint, so that the page does not jump from the form to its first card; browsers stop waiting on failure.
                 {scripted.then(|| view! { <script src=look.js defer blocking="render"></script> })}
             </head>
             <body class=look.mode.word()>
@@ -116,19 +116,19 @@ pub fn RespondDocument(
 /// A survey to answer.
 #[component]
 pub fn SurveyPage(
-    /// Looks and language.
+    /// Theme and language.
     look: Look,
-    /// What the form carries.
+    /// Hidden data of the form.
     ticket: Ticket,
     /// The survey.
     body: SurveyBody,
-    /// What was filled in before, as form pairs.
+    /// The values filled in before, as form pairs.
     #[prop(optional)]
     values: Vec<(String, String)>,
-    /// What was refused, already in the page's language.
+    /// Validation errors, already in the page's language.
     #[prop(optional)]
     errors: FieldErrors,
-    /// Why it was not taken, when that is not about an answer.
+    /// An error that does not concern an answer.
     #[prop(optional_no_strip)]
     message: Option<String>,
 ) -> impl IntoView {
@@ -149,7 +149,7 @@ pub fn SurveyPage(
         });
         view! { <div class="problem" role="alert"><h2>{texts.problem}</h2><ul>{items.collect_view()}</ul></div> }
     });
-    // Our words in another language than the survey's say so.
+    // Built-in texts in another language than the survey's are marked with `lang`.
     let own_language = (domain::language::primary(&look.language) != texts.code).then_some(texts.code);
     view! {
         <RespondDocument look=look title=title.clone() scripted=true>
@@ -180,7 +180,7 @@ pub fn SurveyPage(
                     <button type=if preview { "button" } else { "submit" } class="primary" id="next">{texts.send}</button>
                     <p class="progress" id="progress" hidden><progress max="1" value="0" aria-hidden="true"></progress> <span></span></p>
                 </div>
-                // In the page from the start, so that what comes into it is announced.
+                // In the page from the start, so that changes are announced.
                 <p id="status" class="status" role="status" lang=own_language></p>
             </form>
             <section id="thanks" class="thanks" hidden>
@@ -191,10 +191,10 @@ pub fn SurveyPage(
     }
 }
 
-/// What stands after a form was sent without JavaScript.
+/// The page after a form was sent without JavaScript.
 #[component]
 pub fn ThanksPage(
-    /// Looks and language.
+    /// Theme and language.
     look: Look,
     /// The survey.
     body: SurveyBody,
@@ -207,10 +207,10 @@ pub fn ThanksPage(
     }
 }
 
-/// A short message in place of a survey: closed, paused, or what went wrong.
+/// A short message instead of a survey: closed, paused, or an error.
 #[component]
 pub fn NoticePage(
-    /// Looks and language.
+    /// Theme and language.
     look: Look,
     /// The heading.
     title: &'static str,

@@ -1,4 +1,4 @@
-//! How each question type looks to respondents: one match on the type. Native inputs throughout, so that it works without
+//! How each question type is rendered for respondents: one match on the type. Uses only native inputs, so that it works without
 //! JavaScript and with every assistive technology; `public/survey.js` only adds to it.
 
 use domain::{
@@ -12,7 +12,7 @@ use leptos::prelude::*;
 
 use super::texts::Texts;
 
-/// What has been filled in, as form pairs.
+/// The values filled in, as form pairs.
 pub(super) type Values = [(String, String)];
 
 fn value_of<'a>(values: &'a Values, name: &str) -> &'a str {
@@ -39,7 +39,7 @@ pub(super) fn card(question: &Question, values: &Values, errors: &FieldErrors, t
     let title = question.title.clone();
     let mark = required.then(|| view! { <span class="req">" ("{texts.required}")"</span> });
     let hint = (!hint.is_empty()).then(|| view! { <p class="hint" id=format!("{id}-hint")>{hint}</p> });
-    // Always there, so that a script can fill it and have it announced.
+    // Always present, so that text inserted by the script is announced.
     let error = view! { <p class="error" id=format!("{id}-error")>{error}</p> };
 
     let inner = match &question.kind {
@@ -82,7 +82,7 @@ pub(super) fn card(question: &Question, values: &Values, errors: &FieldErrors, t
     view! { <section class="card" id=format!("card-{id}") data-question=id data-type=question.kind.question_type().as_str()>{content}</section> }.into_any()
 }
 
-/// Numbers from low to high as radio buttons, with words at the ends.
+/// Numbers from low to high as radio buttons, with labels at the ends.
 fn scale(question: &Question, (first, last): (u8, u8), low: &str, high: &str, values: &Values) -> AnyView {
     let id = question.id.as_str();
     let numbers = (first..=last)
@@ -105,13 +105,13 @@ fn scale(question: &Question, (first, last): (u8, u8), low: &str, high: &str, va
             }
         })
         .collect_view();
-    // Screen readers hear the ends at their numbers.
+    // Screen readers get the end labels at their numbers.
     let ends = (!low.is_empty() || !high.is_empty())
         .then(|| view! { <p class="ends" aria-hidden="true"><span>{low.to_owned()}</span><span>{high.to_owned()}</span></p> });
     view! { <div class="scale" data-n=(last - first + 1).to_string()>{numbers}</div>{ends} }.into_any()
 }
 
-/// Stars as radio buttons; the style sheet lights those up to the chosen one.
+/// Stars as radio buttons; the style sheet highlights those up to the chosen one.
 fn stars(question: &Question, max: u8, values: &Values, texts: &'static Texts) -> AnyView {
     let id = question.id.as_str();
     let stars = (1..=max)
@@ -133,7 +133,7 @@ fn stars(question: &Question, max: u8, values: &Values, texts: &'static Texts) -
 /// Choices as radio buttons or check boxes, and "Other" with its text.
 fn choose(question: &Question, kind: &'static str, choices: &[Choice], other: bool, values: &Values, texts: &'static Texts) -> AnyView {
     let id = question.id.as_str();
-    // The browser can insist on one of several radio buttons, not on one of several check boxes.
+    // Browsers can require one of several radio buttons, but not one of several check boxes.
     let required = question.required && kind == "radio";
     let one = |value: String, label: String| {
         let checked = is_set(values, id, &value);
@@ -156,7 +156,7 @@ fn choose(question: &Question, kind: &'static str, choices: &[Choice], other: bo
     view! { <div class="choices">{list}{other}</div> }.into_any()
 }
 
-/// A text in one line.
+/// A one-line text.
 fn line(
     question: &Question,
     kind: &'static str,

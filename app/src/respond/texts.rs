@@ -1,10 +1,10 @@
-//! Every text of ours on the public pages, in each language: a struct, so that a missing text does not compile.
+//! All built-in texts of the public pages, per language: a struct, so that a missing text does not compile.
 //!
-//! Adding a language: one more constant and one more line in [`ALL`]. The survey's own texts are the team's and stand in the survey.
+//! To add a language, add a constant and an entry in [`ALL`]. The survey's own texts are part of the survey.
 
 use domain::{FieldErrors, language::primary, surveys::SurveyBody};
 
-/// The words of the respondent pages and of the widget in one language. `{low}`, `{high}`, `{max}`, `{n}`, `{of}`, `{seconds}` are filled in.
+/// The texts of the respondent pages and the widget in one language. `{low}`, `{high}`, `{max}`, `{n}`, `{of}`, `{seconds}` are placeholders.
 #[derive(Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the English text says what each is")]
 pub struct Texts {
@@ -141,7 +141,7 @@ pub const DE: Texts = Texts {
     error_other: "Diese Antwort ist ungültig. Bitte prüfen Sie sie.",
 };
 
-/// All languages; the first stands in for those that are missing.
+/// All languages; the first is the fallback.
 pub const ALL: &[&Texts] = &[&EN, &DE];
 
 fn find(tag: &str) -> Option<&'static Texts> {
@@ -164,13 +164,13 @@ fn accepted(accept: Option<&str>) -> Option<&'static Texts> {
     wishes.into_iter().find_map(|(tag, _)| find(tag))
 }
 
-/// The texts for a page: what `?lang=` asks for, else the survey's language, else the best of `Accept-Language`, else English.
+/// The texts for a page: the language of `?lang=`, else the survey's, else the best of `Accept-Language`, else English.
 #[must_use]
 pub fn pick(asked: Option<&str>, survey: &str, accept: Option<&str>) -> &'static Texts {
     asked.and_then(find).or_else(|| find(survey)).or_else(|| accepted(accept)).unwrap_or(&EN)
 }
 
-/// The texts for a page whose words are all ours: what is asked for, else the reader's language, else the project's, else English.
+/// The texts for a page with built-in texts only: the requested language, else the reader's, else the project's, else English.
 #[must_use]
 pub fn pick_for_reader(asked: Option<&str>, accept: Option<&str>, project: &str) -> &'static Texts {
     asked.and_then(find).or_else(|| accepted(accept)).or_else(|| find(project)).unwrap_or(&EN)
@@ -186,7 +186,7 @@ pub fn direction(language: &str) -> &'static str {
 }
 
 impl Texts {
-    /// The refusals with their messages in this language.
+    /// The validation errors with their messages in this language.
     #[must_use]
     pub fn translate(&self, errors: &FieldErrors, body: &SurveyBody) -> FieldErrors {
         let mut out = FieldErrors::default();
