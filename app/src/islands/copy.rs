@@ -1,8 +1,8 @@
-//! Buttons that copy a text: `<button data-copy="#id">`. Without wasm the text can be selected by hand.
+//! Buttons that copy a text: `<button data-copy="#id">`. Without wasm, people select the text themselves.
 
 use leptos::prelude::*;
 
-/// The island. Draws nothing.
+/// The island. Renders nothing.
 #[island]
 pub fn Copy() -> impl IntoView {
     #[cfg(feature = "hydrate")]
@@ -16,7 +16,7 @@ pub fn Copy() -> impl IntoView {
             let Some(source) = button.get_attribute("data-copy").and_then(|selector| dom::first(&selector)) else { return };
             let Ok(area) = source.dyn_into::<web_sys::HtmlTextAreaElement>() else { return };
             area.select();
-            // Elsewhere the browser has no clipboard to offer: the text is selected, ready for the keyboard.
+            // In an insecure context there is no clipboard API: the text is selected, ready to copy by keyboard.
             if !dom::window().is_secure_context() {
                 return;
             }

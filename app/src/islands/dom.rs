@@ -1,4 +1,4 @@
-//! Small helpers over the browser's DOM, which fail quietly: an island that cannot work leaves the plain page.
+//! Small DOM helpers that fail silently: an island that cannot work leaves the plain page.
 
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -14,7 +14,7 @@ pub fn document() -> Document {
     leptos::prelude::document()
 }
 
-/// All elements that match, as a list that does not change under our hands.
+/// All elements that match, as a snapshot rather than a live list.
 pub fn all(selector: &str) -> Vec<Element> {
     let Ok(list) = document().query_selector_all(selector) else { return Vec::new() };
     (0..list.length()).filter_map(|i| list.item(i)?.dyn_into().ok()).collect()
@@ -25,26 +25,26 @@ pub fn first(selector: &str) -> Option<HtmlElement> {
     document().query_selector(selector).ok()??.dyn_into().ok()
 }
 
-/// The element under the pointer's or key's event, or its nearest ancestor that matches.
+/// The event's target or its nearest ancestor that matches.
 pub fn closest(event: &web_sys::Event, selector: &str) -> Option<HtmlElement> {
     event.target()?.dyn_into::<Element>().ok()?.closest(selector).ok()??.dyn_into().ok()
 }
 
-/// Whether the person is typing, so that single keys are letters.
+/// Whether the user is typing, so that single keys are text.
 pub fn is_typing(event: &web_sys::Event) -> bool {
     closest(event, "input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]").is_some()
 }
 
-/// Where this device remembers that single keys are off (WCAG 2.2, 2.1.4).
+/// The storage key for single-key shortcuts being off (WCAG 2.2, 2.1.4).
 const KEYS: &str = "earshot:keys";
 
-/// Whether single keys do something here.
+/// Whether single-key shortcuts are on.
 pub fn keys_are_on() -> bool {
     let stored = window().local_storage().ok().flatten().and_then(|s| s.get_item(KEYS).ok().flatten());
     stored.as_deref() != Some("off")
 }
 
-/// Turns single keys on or off on this device.
+/// Turns single-key shortcuts on or off on this device.
 pub fn set_keys(on: bool) {
     if let Ok(Some(storage)) = window().local_storage() {
         drop(if on { storage.remove_item(KEYS) } else { storage.set_item(KEYS, "off") });
@@ -60,8 +60,8 @@ pub fn show_dialog(id: &str) -> bool {
     dialog.is_some_and(|dialog| dialog.show_modal().is_ok())
 }
 
-/// A fetched page. What it says only to browsers without scripts is left out: it was parsed as for one of those, and put into this
-/// document it would come alive.
+/// Parses a fetched page and removes its `<noscript>` elements: the parser treats their content as markup, which would become active
+/// in this document.
 pub fn parse(html: &str) -> Option<Document> {
     let page = DomParser::new().ok()?.parse_from_string(html, SupportedType::TextHtml).ok()?;
     let list = page.query_selector_all("noscript").ok()?;
@@ -71,15 +71,15 @@ pub fn parse(html: &str) -> Option<Document> {
     Some(page)
 }
 
-/// The sentence of a fetched page that is a refusal.
+/// The error message of a fetched page.
 pub fn refusal(page: &Document) -> Option<String> {
     page.query_selector("[data-refusal]").ok()??.text_content()
 }
 
-/// Fetches with the page's cookies. `body` as a form post when given. Gives the final URL (after redirects), the status and the text.
+/// Fetches with the page's cookies; posts `body` if there is one. Returns the final URL (after redirects), the status and the text.
 ///
 /// # Errors
-/// What the browser says when the network fails.
+/// The browser's error if the network fails.
 pub async fn fetch(url: &str, body: Option<&JsValue>) -> Result<(String, u16, String), JsValue> {
     let init = RequestInit::new();
     init.set_credentials(web_sys::RequestCredentials::SameOrigin);

@@ -1,6 +1,6 @@
-//! Keeps what is typed into forms marked `data-draft` (the id of the item they are about) on this device until it is sent, so that
-//! looking at another item loses nothing. The list marks items that have a draft. Drafts belong to the account that typed them: another
-//! account never sees them, and signing out removes them.
+//! Stores text typed into forms marked `data-draft` (the id of their item) on this device until it is sent, so that it is not lost when
+//! another item is opened. The list marks items that have a draft. Drafts belong to the account that typed them: another account never
+//! sees them, and signing out removes them.
 
 use std::collections::BTreeSet;
 
@@ -10,11 +10,11 @@ use web_sys::{Element, Event, HtmlElement, HtmlFormElement, HtmlTextAreaElement,
 
 use super::dom;
 
-/// Before the account's id, the item's id and the field's name, with colons between them.
+/// Followed by account id, item id and field name, separated by colons.
 const PREFIX: &str = "earshot:draft:";
 
 pub fn start() -> [WindowListenerHandle; 3] {
-    // What a session that ran out left behind.
+    // Remove what an expired session left behind.
     let own = own();
     remove(|key| !key.starts_with(&own));
     restore();
@@ -33,7 +33,7 @@ fn storage() -> Option<Storage> {
     dom::window().local_storage().ok().flatten()
 }
 
-/// How the keys of this account's drafts begin.
+/// The prefix of this account's draft keys.
 fn own() -> String {
     let staff = dom::first("body").and_then(|body| body.dataset().get("staff")).unwrap_or_default();
     format!("{PREFIX}{staff}:")
@@ -69,7 +69,7 @@ fn on_input(event: &Event) {
     }
 }
 
-/// What a form was sent with is a draft no more.
+/// Deletes the drafts of a form that was sent.
 pub fn forget(form: &HtmlFormElement) {
     let Ok(areas) = form.query_selector_all("textarea") else { return };
     for area in (0..areas.length()).filter_map(|n| areas.item(n)?.dyn_into::<HtmlTextAreaElement>().ok()) {
@@ -77,7 +77,7 @@ pub fn forget(form: &HtmlFormElement) {
     }
 }
 
-/// Puts drafts into the empty fields of the page. What the server sent back after a refusal is the newer draft.
+/// Restores drafts into empty fields of the page. A text that the server sent back after a refusal is newer than the draft.
 fn restore() {
     for area in dom::all("form[data-draft] textarea").into_iter().filter_map(|a| a.dyn_into::<HtmlTextAreaElement>().ok()) {
         let sent_back = area.default_value().unwrap_or_default();

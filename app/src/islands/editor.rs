@@ -1,12 +1,12 @@
 //! Autosave, reordering and preview in the survey editor.
 //!
-//! Everything the editor does is a post of its form with the value of a button. This island sends those posts one after the other, puts the
-//! answered page's parts in place, and sends the form by itself while somebody types. A post that fails is kept and sent again with
-//! the same key; what is typed while one is on its way goes back into the fields that the answer brings.
+//! Every action of the editor is a post of its form with the value of a button. This island sends these posts one after the other, replaces
+//! the page's parts with those of the response, and saves the form automatically while the user types. A failed post is kept and retried
+//! with the same key; text typed while a post is pending is restored into the fields of the response.
 
 use leptos::prelude::*;
 
-/// The island: the line that says whether everything is saved.
+/// The island: the line that shows the save status.
 #[island]
 pub fn SurveyEditor() -> impl IntoView {
     #[cfg(feature = "hydrate")]
@@ -33,12 +33,12 @@ mod browser {
 
     use crate::islands::{dom, toasts};
 
-    /// How long after the last key the form is saved.
+    /// The delay between the last keystroke and saving.
     const PAUSE: Duration = Duration::from_millis(600);
-    /// How long after a failure it is tried again.
+    /// The delay between a failure and the retry.
     const RETRY: Duration = Duration::from_secs(5);
 
-    /// One post: the button's value, and, once it was tried, exactly what was sent.
+    /// One post: the button's value, and what was sent once it has been tried.
     struct Job {
         action: String,
         sent: Option<Sent>,
@@ -47,7 +47,7 @@ mod browser {
     #[derive(Clone)]
     struct Sent {
         body: UrlSearchParams,
-        /// What stood in the fields then, by id.
+        /// The field values at that time, by id.
         fields: Vec<(String, String)>,
     }
 
@@ -61,20 +61,20 @@ mod browser {
     struct State {
         queue: VecDeque<Job>,
         running: bool,
-        /// Something was typed that no post has taken yet.
+        /// Something was typed that no post has included yet.
         dirty: bool,
-        /// Something was typed into the field with the focus since it has it: Ctrl+Z there is the field's own.
+        /// Something was typed into the focused field since it got the focus: Ctrl+Z is the field's own undo.
         typed: bool,
         failed: bool,
-        /// The last save was refused for good: the same again would be refused again.
+        /// The last save was rejected: sending the same again would be rejected again.
         refused: bool,
-        /// A last save went out while the page was left.
+        /// A last save was sent while leaving the page.
         left: bool,
         timer: Option<TimeoutHandle>,
         drag: Option<Drag>,
-        /// The question that was worked on last: the preview shows it.
+        /// The question edited last: the preview shows it.
         shown: String,
-        /// Another form of the page that waits for everything to be saved.
+        /// Another form of the page, submitted once everything is saved.
         then: Option<(HtmlFormElement, Option<HtmlElement>)>,
     }
 
@@ -100,7 +100,7 @@ mod browser {
             window_event_listener(ev::online, |_| retry()),
             window_event_listener(ev::beforeunload, |event| on_leave(&event)),
             window_event_listener(ev::Custom::<web_sys::Event>::new("pageshow"), |_| {
-                // Back from the browser's cache: the last save has changed the revision that this page knows.
+                // Restored from the browser's cache: the last save has changed the revision.
                 if with(|s| s.left) {
                     drop(dom::window().location().reload());
                 }
@@ -143,13 +143,13 @@ mod browser {
             event.prevent_default();
             push(button.and_then(|b| b.get_attribute("value")).unwrap_or_else(|| "save".into()));
         } else if action == url() {
-            // The toast's undo.
+            // The undo button of the toast.
             event.prevent_default();
             event.stop_immediate_propagation();
             let field = sent.query_selector("input[name=action]").ok().flatten().and_then(|e| e.get_attribute("value"));
             push(field.unwrap_or_default());
         } else if with(|s| s.dirty || s.running) && !in_conflict() {
-            // Pausing, closing, signing out: after what was typed is saved.
+            // Pausing, closing or signing out waits until what was typed is saved.
             event.prevent_default();
             event.stop_immediate_propagation();
             with(|s| s.then = Some((sent, button)));
@@ -200,7 +200,7 @@ mod browser {
             _ => None,
         };
         if event.alt_key() && !event.ctrl_key() && !event.meta_key() {
-            // In a list, these keys open it.
+            // In a select, these keys open the list.
             if dom::closest(event, "select").is_some() {
                 return;
             }
@@ -250,7 +250,7 @@ mod browser {
         event.prevent_default();
     }
 
-    /// Puts a post in the queue; saving twice in a row is saving once.
+    /// Queues a post; consecutive autosaves are merged.
     fn push(action: String) {
         with(|s| {
             if action != "autosave" || s.queue.iter().all(|job| job.sent.is_some()) {
@@ -288,7 +288,7 @@ mod browser {
         });
     }
 
-    /// What the form holds now, with the button's value and a key of its own.
+    /// The form's current data, with the button's value and a fresh idempotency key.
     fn prepare(action: &str) -> Option<Sent> {
         let data = FormData::new_with_form(&form()?).ok()?;
         let body = UrlSearchParams::new_with_str_sequence_sequence(&data).ok()?;
@@ -297,7 +297,7 @@ mod browser {
         Some(Sent { body, fields: fields() })
     }
 
-    /// Sends the first post of the queue; `false` when it has to be sent again.
+    /// Sends the first post of the queue; `false` if it has to be retried.
     async fn send(action: &str) -> bool {
         let before = with(|s| s.queue.front().and_then(|job| job.sent.clone()));
         let Some(sent) = before.or_else(|| prepare(action)) else { return true };
@@ -329,7 +329,7 @@ mod browser {
                 return true;
             }
             if code == 409 {
-                // The full page says who was faster and offers what to do.
+                // The full page says who saved first and offers a choice.
                 with(|s| s.queue.insert(1.min(s.queue.len()), Job { action: "save".into(), sent: None }));
                 return true;
             }
@@ -348,7 +348,7 @@ mod browser {
         true
     }
 
-    /// After a save that changed no structure.
+    /// Updates the page after a save that changed no structure.
     fn saved(revision: i64) {
         let Some(input) = dom::first("#editor input[name=revision]").and_then(|e| e.dyn_into::<HtmlInputElement>().ok()) else { return };
         let changed = input.value() != revision.to_string();
@@ -419,7 +419,7 @@ mod browser {
         dom::document().get_element_by_id(id)?.dyn_into::<HtmlInputElement>().ok().filter(|input| input.type_() == "text")
     }
 
-    /// Says where a moved question is now.
+    /// Announces the new position of a moved question.
     fn announce(action: &str) {
         let id = action.split(':').nth(1).unwrap_or_default();
         let all = dom::all(".question");
@@ -427,7 +427,7 @@ mod browser {
         status(&at.map_or_else(|| "Saved".into(), |at| format!("Moved to {} of {}. Saved", at + 1, all.len())), false);
     }
 
-    /// The preview turns to the question that somebody goes to.
+    /// The preview follows the focused question.
     fn on_focus(event: &web_sys::Event) {
         with(|s| s.typed = false);
         let Some(id) = dom::closest(event, ".question").and_then(|q| q.get_attribute("data-question")) else { return };
@@ -441,14 +441,14 @@ mod browser {
         let revision = dom::first("#editor input[name=revision]").and_then(|e| e.dyn_into::<HtmlInputElement>().ok()).map(|i| i.value());
         let base = frame.get_attribute("src").unwrap_or_default();
         let base = base.split('?').next().unwrap_or_default();
-        // Replacing instead of setting `src` keeps the browser's Back button for people.
+        // `replace` adds no history entry, unlike setting `src`.
         if let Some(window) = frame.content_window() {
             let shown = with(|s| s.shown.clone());
             drop(window.location().replace(&format!("{base}?r={}#at={shown}", revision.unwrap_or_default())));
         }
     }
 
-    /// Every field with an id and what stands in it.
+    /// The value of every field with an id.
     fn fields() -> Vec<(String, String)> {
         let value = |e: Element| {
             let value = if let Some(input) = e.dyn_ref::<HtmlInputElement>() {

@@ -1,12 +1,12 @@
 //! Forms and links marked `data-enhance` are fetched instead of navigated to, and each region of the page marked `data-part` is replaced by
-//! the region with the same id in the answer. The server sends the same pages as always; without wasm, everything
-//! still works, only with a full page load. `data-waits` names the regions that draw a skeleton when the answer takes its time.
+//! the region with the same id in the response. The server sends the same full pages; without wasm, everything still works, but with a
+//! full page load. `data-waits` names the regions that show a skeleton when the response is slow.
 //!
-//! On pages without keys of their own, `j` and `k` go through the links marked `data-row`, `/` to the search.
+//! On pages without their own shortcuts, `j` and `k` move through the links marked `data-row`, and `/` focuses the search.
 
 use leptos::prelude::*;
 
-/// The island. Draws nothing.
+/// The island. Renders nothing.
 #[island]
 pub fn Enhance() -> impl IntoView {
     #[cfg(feature = "hydrate")]
@@ -78,7 +78,7 @@ mod browser {
         post(form, event.submitter().and_then(|b| b.dyn_into::<HtmlElement>().ok()).as_ref());
     }
 
-    /// Sends a form that is no part of the page any more.
+    /// Sends a form that is no longer part of the page.
     pub fn send(form: &HtmlFormElement) {
         post(form.clone(), None);
     }
@@ -94,7 +94,7 @@ mod browser {
                 action = other;
             }
         }
-        // Files travel as they would without us.
+        // Files are sent as they would be without the island.
         let has_files = form.enctype() == "multipart/form-data";
         let Ok(params) = UrlSearchParams::new_with_str_sequence_sequence(&data) else { return };
         drop(form.set_attribute("aria-busy", "true"));
@@ -123,7 +123,7 @@ mod browser {
         enqueue(Load { url, body: None, place: Place::New, form: None, waits: link.get_attribute("data-waits") });
     }
 
-    /// `g` then a letter goes to a section; `z` takes back; Escape closes menus; Ctrl or Cmd and Enter send what is being written.
+    /// `g` then a letter goes to a section; `z` undoes; Escape closes menus; Ctrl or Cmd and Enter submits the form being edited.
     fn on_key(event: &web_sys::KeyboardEvent) {
         if event.key() == "Enter" && (event.ctrl_key() || event.meta_key()) {
             let form = dom::closest(event, "form:not([aria-busy])");
@@ -174,7 +174,7 @@ mod browser {
         }
     }
 
-    /// Moves the focus along the rows of the page; `false` where there are none.
+    /// Moves the focus along the rows of the page; `false` if there are none.
     fn step(by: isize) -> bool {
         let rows = dom::all("a[data-row]");
         let active = dom::document().active_element();
@@ -186,25 +186,25 @@ mod browser {
         !rows.is_empty()
     }
 
-    /// One navigation or form post, in the order they were asked for.
+    /// One navigation or form post.
     struct Load {
         url: String,
         body: Option<JsValue>,
         place: Place,
-        /// The form that was sent: what was typed into it is not put back.
+        /// The form that was sent: its text is not restored.
         form: Option<HtmlFormElement>,
-        /// Ids of the regions that the answer will replace.
+        /// Ids of the regions that the response will replace.
         waits: Option<String>,
     }
 
-    /// What a load does to the browser's history.
+    /// How a load changes the browser's history.
     #[derive(Clone, Copy, PartialEq, Eq)]
     enum Place {
-        /// A page to come back from.
+        /// Adds a history entry.
         New,
-        /// In the place of the one before: a step in a list is no page to come back to.
+        /// Replaces the current entry: a step in a list is not a page to go back to.
         Instead,
-        /// The history is there already.
+        /// The history entry already exists.
         Known,
     }
 
@@ -213,22 +213,22 @@ mod browser {
         static RUNNING: Cell<bool> = const { Cell::new(false) };
     }
 
-    /// Goes to a page of ours by replacing the parts of this one.
+    /// Goes to another console page by replacing the parts of this one.
     pub fn visit(url: String) {
         enqueue(Load { url, body: None, place: Place::New, form: None, waits: None });
     }
 
-    /// As [`visit`], without a page to come back to.
+    /// As [`visit`], without a new history entry.
     pub fn replace(url: String, waits: &str) {
         enqueue(Load { url, body: None, place: Place::Instead, form: None, waits: Some(waits.into()) });
     }
 
-    /// Whether something was asked for since the load that has just ended.
+    /// Whether another load has been requested since the one that has just finished.
     pub fn has_more() -> bool {
         WAITING.with_borrow(|waiting| !waiting.is_empty())
     }
 
-    /// Loads run one after the other, so that answers never overtake each other; of several navigations that wait, the last counts.
+    /// Loads run one after the other, so that responses never overtake each other; of several waiting navigations, only the last one runs.
     fn enqueue(load: Load) {
         WAITING.with_borrow_mut(|waiting| {
             if load.body.is_none() {
@@ -259,10 +259,10 @@ mod browser {
         });
     }
 
-    /// How long an answer may take before a skeleton takes the place of what it will replace: quick ones do not flicker.
+    /// How long a response may take before a skeleton replaces the old content: fast responses do not flicker.
     const PATIENCE: Duration = Duration::from_millis(200);
 
-    /// Regions whose new content is on its way.
+    /// Regions whose new content is being loaded.
     struct Waiting {
         regions: Vec<Element>,
         timer: Option<TimeoutHandle>,
@@ -284,7 +284,7 @@ mod browser {
             Self { regions, timer: timer.ok() }
         }
 
-        /// Those that were not replaced show again what they had.
+        /// Regions that were not replaced show their content again.
         fn end(self) {
             if let Some(timer) = self.timer {
                 timer.clear();
@@ -296,8 +296,8 @@ mod browser {
         }
     }
 
-    /// Fetches and puts the answer's parts in place. An answer that shares no part with this page becomes an ordinary
-    /// navigation, or a message when it is a refusal.
+    /// Fetches a page and replaces the parts of this one. A response that shares no part with this page becomes an ordinary
+    /// navigation, or a message if it is an error.
     async fn run(load: Load) {
         let is_undo = load.form.as_ref().is_some_and(toasts::take);
         let refuse = |message: &str| {
@@ -311,14 +311,14 @@ mod browser {
             refuse("No connection. Nothing was lost; try again.");
             return;
         };
-        // Signed out meanwhile: what was typed stays where it is.
+        // Signed out in the meantime: what was typed is kept.
         let asks_to_sign_in = web_sys::Url::new(&to).is_ok_and(|to| to.pathname() == "/sign-in");
         if asks_to_sign_in && load.body.is_some() {
             refuse("You are signed out. Sign in from another tab, then send this again.");
             return;
         }
         let Some(next) = dom::parse(&html) else { return };
-        // What answers a post at its own address is no page to come back to.
+        // A response at the post's own URL is not a page to go back to.
         let is_place = load.body.is_none() || (status < 400 && !to.ends_with(&load.url));
         let is_done = load.body.is_some() && is_place && next.query_selector(".toast-error").is_ok_and(|e| e.is_none());
         if let (true, Some(form)) = (is_done, &load.form) {
@@ -353,7 +353,7 @@ mod browser {
         if let Some(element) = wanted.or_else(|| focus.and_then(|id| dom::document().get_element_by_id(&id))) {
             drop(element.unchecked_into::<HtmlElement>().focus());
         }
-        // Another page: from its beginning, and with the focus in it.
+        // Another page: scroll to its top and move the focus into it.
         let is_elsewhere = dom::window().location().pathname().is_ok_and(|path| path != came_from);
         let is_lost = dom::document().active_element().is_none_or(|e| e.tag_name() == "BODY");
         if load.place == Place::New && is_elsewhere && is_lost && dom::first(".inbox").is_none() {
@@ -369,7 +369,7 @@ mod browser {
         drop(CustomEvent::new(event).map(|event| dom::window().dispatch_event(&event)));
     }
 
-    /// Puts the parts of a page in the place of those here; gives how many there were, messages aside.
+    /// Replaces the parts of this page; returns how many, not counting toasts.
     fn put_in_place(next: &Document, sent: Option<&HtmlFormElement>) -> usize {
         let mut replaced = 0;
         for part in dom::all("[data-part]") {
@@ -388,7 +388,7 @@ mod browser {
         replaced
     }
 
-    /// What stands in text fields of `part` unsent: the form's action, the field's id, the text.
+    /// Unsent text in the fields of `part`: the form's action, the field's id, the text.
     fn typed(part: &Element, sent: Option<&HtmlFormElement>) -> Vec<(String, String, String)> {
         let Ok(fields) = part.query_selector_all("form textarea[id], form input[id]") else { return Vec::new() };
         let field = |i| -> Option<(String, String, String)> {
@@ -408,7 +408,7 @@ mod browser {
         (0..fields.length()).filter_map(field).collect()
     }
 
-    /// Puts unsent text back where the same form for the same thing still stands.
+    /// Restores unsent text if the same form with the same action still exists.
     fn put_back(typed: &[(String, String, String)]) {
         for (action, id, text) in typed {
             let Some(element) = dom::document().get_element_by_id(id) else { continue };

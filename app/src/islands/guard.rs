@@ -1,5 +1,5 @@
-//! Asks before a page is left with something typed that nothing has kept. The inbox keeps drafts ([`super::drafts`]) and the survey editor
-//! saves by itself, so this is for the other forms.
+//! Asks for confirmation before leaving a page with unsaved input. The inbox keeps drafts ([`super::drafts`]) and the survey editor saves
+//! automatically, so this covers the other forms.
 
 use std::cell::RefCell;
 
@@ -10,14 +10,14 @@ use web_sys::{Element, HtmlFormElement, HtmlInputElement, HtmlTextAreaElement};
 use super::dom;
 
 thread_local! {
-    /// The form that the page is being left with.
+    /// The form whose submission leaves the page.
     static SENT: RefCell<Option<HtmlFormElement>> = const { RefCell::new(None) };
 }
 
 pub fn start() -> [WindowListenerHandle; 2] {
     [
         window_event_listener(ev::submit, |event| {
-            // Fetched forms leave no page.
+            // Enhanced forms do not leave the page.
             if event.default_prevented() {
                 return;
             }

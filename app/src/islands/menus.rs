@@ -1,4 +1,4 @@
-//! Menus are `<details class="menu">`: they close when somebody clicks or tabs elsewhere, and on Escape.
+//! Menus are `<details class="menu">`: they close on a click outside, when the focus leaves, and on Escape.
 
 use leptos::{ev, leptos_dom::helpers::WindowListenerHandle, prelude::*};
 use wasm_bindgen::JsCast;
@@ -17,7 +17,7 @@ fn open() -> Vec<Element> {
     dom::all("details.menu[open]")
 }
 
-/// Whether a menu is open, so that Escape is its own.
+/// Whether a menu is open, so that Escape closes it and nothing else.
 pub fn is_open() -> bool {
     !open().is_empty()
 }
@@ -29,7 +29,7 @@ fn close_unless_inside(event: &Event) {
     }
 }
 
-/// Escape: who was in a menu is at its button afterwards.
+/// Closes all menus; if the focus was inside one, it returns to the menu's button.
 pub fn close() {
     for menu in open() {
         let within = menu.contains(dom::document().active_element().as_deref());

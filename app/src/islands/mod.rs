@@ -1,4 +1,4 @@
-//! The only code that is shipped as wasm. Islands add speed and keys to pages that already work: they never own data.
+//! The only code shipped as wasm. Islands add speed and shortcuts to pages that already work; they never own data.
 
 pub mod copy;
 #[cfg(feature = "hydrate")]

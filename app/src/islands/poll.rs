@@ -1,10 +1,10 @@
-//! Keeps a region marked `data-poll` up to date while something runs on the server: once a second the page is fetched again and the region
-//! of the same id put in place, until the fetched one carries the mark no more. And submits a form marked `data-autosubmit` with
-//! its button `data-preview` when a choice in it changes.
+//! Keeps a region marked `data-poll` up to date while something runs on the server: once a second, the page is fetched again and the region
+//! replaced by the one with the same id, until the fetched one is no longer marked. Also submits a form marked `data-autosubmit` with its
+//! button `data-preview` when a choice in it changes.
 
 use leptos::prelude::*;
 
-/// The island. Draws nothing.
+/// The island. Renders nothing.
 #[island]
 pub fn Poll() -> impl IntoView {
     #[cfg(feature = "hydrate")]

@@ -1,8 +1,8 @@
-//! Words selected in a text marked `data-quote-source` become the quote of the link form (`data-quote-target`).
+//! Text selected in an element marked `data-quote-source` becomes the quote of the link form (`data-quote-target`).
 
 use leptos::prelude::*;
 
-/// The island. Draws nothing.
+/// The island. Renders nothing.
 #[island]
 pub fn QuoteSelection() -> impl IntoView {
     #[cfg(feature = "hydrate")]

@@ -1,5 +1,5 @@
-//! Messages that pass, and what they offer to take back. A message goes by itself; `z` takes back the last steps for some minutes more,
-//! one after the other.
+//! Toasts, some with an undo button. A toast disappears automatically; `z` undoes the last steps for some minutes longer, one after the
+//! other.
 
 use std::{
     cell::{Cell, RefCell},
@@ -12,19 +12,19 @@ use web_sys::{Element, HtmlElement, HtmlFormElement};
 
 use super::{dom, enhance};
 
-/// How long a message stays that offers nothing to do.
+/// How long a message without an action is shown.
 const READING_TIME: Duration = Duration::from_secs(6);
-/// How long one stays that offers to take something back.
+/// How long a message with an undo button is shown.
 const CHOOSING_TIME: Duration = Duration::from_secs(10);
-/// How long steps can be taken back by key, in milliseconds. After that nobody remembers what the key would do.
+/// How long steps can be undone by key, in milliseconds. After that, people no longer know what the key would undo.
 const MEMORY: f64 = 300_000.0;
-/// How many steps.
+/// The maximum number of steps.
 const STEPS: usize = 20;
 
 thread_local! {
-    /// The forms that take something back, the last step last, and when each was offered.
+    /// The undo forms, most recent last, with the time each was offered.
     static STEPS_BACK: RefCell<Vec<(HtmlFormElement, f64)>> = const { RefCell::new(Vec::new()) };
-    /// Something is being taken back.
+    /// An undo is running.
     static TAKEN_BACK: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -32,7 +32,7 @@ fn form_of(toast: &Element) -> Option<HtmlFormElement> {
     toast.query_selector("form").ok()??.dyn_into().ok()
 }
 
-/// Notes what the page's message offers, and lets it go in time.
+/// Remembers the undo form of the page's message, and schedules its removal.
 pub fn begin() {
     let Some(toast) = dom::first("#toasts .toast:not(.toast-error)") else { return };
     let form = form_of(&toast);
@@ -43,7 +43,7 @@ pub fn begin() {
     leave(toast, time);
 }
 
-/// Puts the form on top of the steps that can be taken back.
+/// Pushes the form onto the undo stack.
 pub fn offer(form: HtmlFormElement) {
     STEPS_BACK.with_borrow_mut(|steps| {
         steps.push((form, js_sys::Date::now()));
@@ -53,7 +53,7 @@ pub fn offer(form: HtmlFormElement) {
     });
 }
 
-/// A message goes by itself, unless somebody is at it.
+/// Removes a message after a time, unless it is hovered or focused.
 fn leave(toast: HtmlElement, time: Duration) {
     set_timeout(
         move || {
@@ -67,7 +67,7 @@ fn leave(toast: HtmlElement, time: Duration) {
     );
 }
 
-/// The messages of a fetched page take the place of those here. Without any, what can still be taken back stays to be seen.
+/// Replaces the messages by those of a fetched page. Without new ones, an undo message stays visible.
 pub fn replace(old: &Element, new: &Element) {
     if new.first_element_child().is_some() {
         drop(old.replace_with_with_node_1(new));
@@ -77,7 +77,7 @@ pub fn replace(old: &Element, new: &Element) {
     }
 }
 
-/// Takes back the last step that can be.
+/// Undoes the last step that can be undone.
 pub fn undo() -> bool {
     let oldest = js_sys::Date::now() - MEMORY;
     let last = STEPS_BACK.with_borrow_mut(|steps| {
@@ -88,14 +88,14 @@ pub fn undo() -> bool {
     if form.is_connected() {
         return form.request_submit().is_ok();
     }
-    // The survey editor takes its own steps back, by its own keys.
+    // The survey editor has its own undo.
     if dom::first("#editor").is_none() {
         enhance::send(&form);
     }
     true
 }
 
-/// A form is sent: whether it takes something back. If so, the step is none any more.
+/// Called when a form is sent: returns whether it is an undo form, and if so removes it from the stack.
 pub fn take(form: &HtmlFormElement) -> bool {
     STEPS_BACK.with_borrow_mut(|steps| {
         let before = steps.len();
@@ -106,12 +106,12 @@ pub fn take(form: &HtmlFormElement) -> bool {
     })
 }
 
-/// Whether the page that has just come took something back; asked once.
+/// Whether the page just loaded is the result of an undo; resets the flag.
 pub fn was_undo() -> bool {
     TAKEN_BACK.take()
 }
 
-/// Shows an error until it is closed or another page comes.
+/// Shows an error until it is closed or another page is loaded.
 pub fn say(message: &str) {
     let Some(toasts) = dom::first("#toasts") else { return };
     let make = |tag: &str, class: &str, text: &str| {

@@ -1,4 +1,4 @@
-//! Single keys, check boxes, and where the focus goes.
+//! Single-key shortcuts, check boxes, and focus handling.
 
 use std::cell::RefCell;
 
@@ -10,26 +10,26 @@ use crate::islands::{dom, drafts, enhance, menus, toasts};
 
 #[derive(Default)]
 struct State {
-    /// The row the person is at: its item and its place in the list. While an item is open, it is that item's row, or the one whose item
-    /// is on its way.
+    /// The current row: its item and its index in the list. While an item is open, it is that item's row, or the row whose item is being
+    /// loaded.
     cursor: Option<(String, usize)>,
-    /// The field to go to when the item that it belongs to is there.
+    /// The field to focus once its item is loaded.
     then: Option<&'static str>,
-    /// A key dealt with the open item: when it has left the list, the next one opens.
+    /// A shortcut acted on the open item: once that has left the list, the next one opens.
     advance: bool,
-    /// What a field was for is sent: the focus goes back to the row.
+    /// A field's form was sent: the focus returns to the row.
     leave: bool,
-    /// A search is sent from its field: the focus goes to the first result.
+    /// A search was sent from its field: the focus moves to the first result.
     searched: bool,
-    /// What is checked is sent.
+    /// The bulk form was sent.
     sent: bool,
-    /// Items of the list before the last load.
+    /// Items listed before the last load.
     listed: Vec<String>,
-    /// Items that are checked.
+    /// Checked items.
     checked: Vec<String>,
-    /// The last one that was checked by hand.
+    /// The last item checked individually, the start of a range.
     anchor: Option<String>,
-    /// The query of which all matches are selected, on every page.
+    /// The query whose matches on all pages are selected.
     matching: Option<String>,
 }
 
@@ -43,7 +43,7 @@ pub fn start() {
     let change = window_event_listener(ev::change, |event| on_change(&event));
     let submit = window_event_listener(ev::submit, |event| on_submit(&event));
     let focus = window_event_listener(ev::focusin, |event| {
-        // Beside an open item its row stays the current one, wherever the focus is.
+        // While an item is open, its row stays the current one, wherever the focus is.
         if let (None, Some(row)) = (shown(), dom::closest(&event, ".inbox-row")) {
             remember(&row);
         }
@@ -95,12 +95,12 @@ fn shown() -> Option<String> {
     dom::first("#inbox-detail[data-open]")?.dataset().get("id")
 }
 
-/// Whether an answer is on its way: the open item may not be the one that was asked for last.
+/// Whether a response is pending: the open item may not be the one requested last.
 fn is_loading() -> bool {
     dom::first("body[data-loading]").is_some()
 }
 
-/// The row the person is at, and its place.
+/// The current row and its index.
 fn cursor() -> Option<(usize, HtmlElement)> {
     let id = STATE.with_borrow(|s| s.cursor.as_ref().map(|(id, _)| id.clone()))?;
     rows().into_iter().enumerate().find(|(_, row)| item_of(row) == id)
@@ -144,7 +144,7 @@ fn step(by: isize) -> bool {
     true
 }
 
-/// Opens the item in the place of the one that is open.
+/// Opens the row's item instead of the open one.
 fn show(row: &HtmlElement) {
     let Some(link) = link_of(row) else { return };
     show_as_open(&link);
@@ -172,7 +172,7 @@ fn on_key(event: &KeyboardEvent) {
     if !dom::keys_are_on() && key != "Escape" {
         return;
     }
-    // The second key of "g i" and its like is not ours.
+    // The second key of a sequence such as "g i" is handled elsewhere.
     if dom::first("body").is_some_and(|body| body.dataset().get("keys").is_some()) {
         return;
     }
@@ -231,7 +231,7 @@ fn open(row: &HtmlElement) -> bool {
     })
 }
 
-/// Out of a field, back to the row.
+/// Leaves a field and returns the focus to the row.
 fn leave_field(event: &Event) {
     if let Some(field) = dom::closest(event, "input, select, textarea") {
         drop(field.blur());
@@ -241,7 +241,7 @@ fn leave_field(event: &Event) {
     }
 }
 
-/// Escape outside of fields: nothing checked any more, else the item is closed.
+/// Escape outside of fields: unchecks everything; if nothing is checked, closes the item.
 fn close() -> bool {
     if checked().is_empty() {
         return press("#inbox-detail a[data-back]");
@@ -261,7 +261,7 @@ fn uncheck() {
     count();
 }
 
-/// Checks the row at the cursor, or with Shift all from the last one to it.
+/// Checks the current row; with Shift, the range from the last checked one.
 fn check(range: bool) -> bool {
     if cursor().is_none() {
         step(1);
@@ -289,7 +289,7 @@ fn check_from_anchor(to: usize) {
     }
 }
 
-/// Remembers what is checked and says how many; once that is the whole page, offers all that match.
+/// Remembers the checked items and shows their number; once the whole page is checked, offers to select all matches.
 fn count() {
     let rows = rows();
     let ids: Vec<String> = rows.iter().filter(|row| check_of(row).is_some_and(|c| c.checked())).map(item_of).collect();
@@ -324,7 +324,7 @@ fn input(id: &str) -> Option<HtmlInputElement> {
     dom::document().get_element_by_id(id)?.dyn_into().ok()
 }
 
-/// Checks the whole page, or nothing.
+/// Checks or unchecks the whole page.
 fn check_page(on: bool) {
     for check in dom::all(".row-check").into_iter().filter_map(|c| c.dyn_into::<HtmlInputElement>().ok()) {
         check.set_checked(on);
@@ -332,7 +332,7 @@ fn check_page(on: bool) {
     count();
 }
 
-/// Selects all that match, or the page only; the focus stays with the button that takes the other's place.
+/// Selects all matches or only this page; the focus moves to the button that replaces the one pressed.
 fn select_matching(all: bool) {
     let query = input("bulk-q").map(|q| q.value()).filter(|_| all);
     STATE.with_borrow_mut(|s| s.matching = query);
@@ -340,14 +340,14 @@ fn select_matching(all: bool) {
     focus(if all { "select-page" } else { "select-matching" });
 }
 
-/// Sets the status of all that is checked, else of the open item, else of the row at the cursor. Nothing else is ever changed: an item
-/// that nobody looks at stays as it is.
+/// Sets the status of all checked items, else of the open item, else of the current row. Never changes an item that the user is not
+/// looking at.
 fn set_status(status: &str) -> bool {
     if !checked().is_empty() {
         return press(&format!("#bulk button[value='status:{status}']"));
     }
     if shown().is_some() {
-        // Whatever comes is not on the screen yet.
+        // The requested item is not on the screen yet.
         if is_loading() {
             return true;
         }
@@ -375,7 +375,7 @@ fn set_status(status: &str) -> bool {
     form.request_submit().is_ok()
 }
 
-/// Goes to a field of the item at the cursor, opening it first; with rows checked to the field for all of them, where there is one.
+/// Focuses a field of the current item, opening it first; if rows are checked, the bulk field, if there is one.
 fn field(id: &'static str, bulk: &'static str) -> bool {
     if !bulk.is_empty() && !checked().is_empty() {
         return focus(bulk);
@@ -428,7 +428,7 @@ fn on_click(event: &web_sys::MouseEvent) {
     }
 }
 
-/// The row that was chosen looks open at once, and no other does, however long its item takes.
+/// The chosen row looks open immediately, and no other row does, however long loading its item takes.
 fn show_as_open(link: &HtmlElement) {
     for row in dom::all(".inbox-row[data-open]") {
         drop(row.remove_attribute("data-open"));
@@ -448,7 +448,7 @@ fn on_change(event: &Event) {
     }
 }
 
-/// Notes what is to be done when the answer is there.
+/// Remembers what to do once the response has arrived.
 fn on_submit(event: &web_sys::SubmitEvent) {
     let Some(form) = event.target().and_then(|t| t.dyn_into::<HtmlElement>().ok()) else { return };
     let from = dom::document().active_element().filter(|e| form.contains(Some(e)));
@@ -460,7 +460,7 @@ fn on_submit(event: &web_sys::SubmitEvent) {
     });
 }
 
-/// What was asked for did not come: the open item's row is the current one again.
+/// The load failed: the open item's row becomes the current one again.
 fn on_refused() {
     STATE.with_borrow_mut(|s| {
         s.then = None;
@@ -472,14 +472,14 @@ fn on_refused() {
 }
 
 fn on_loaded() {
-    // Where the person is by now, the next answer shows.
+    // More loads are pending: the last one decides.
     if enhance::has_more() {
         put_back();
         return;
     }
     let failed = dom::first("#toasts .toast-error, #bulk-refused, #tags-form [aria-invalid], #q-error").is_some();
     let (then, advance, leave, searched, listed) = STATE.with_borrow_mut(|s| {
-        // What was checked has been dealt with.
+        // The checked items have been changed.
         if std::mem::take(&mut s.sent) && !failed {
             s.checked.clear();
             s.matching = None;
@@ -499,7 +499,7 @@ fn on_loaded() {
         go_to(row);
         return;
     }
-    // The item left the list: the one that took its place is next.
+    // The item left the list: the one now at its index is next.
     let next = || {
         let place = STATE.with_borrow(|s| s.cursor.as_ref().map(|(_, place)| *place))?;
         rows.get(place).or(rows.last()).cloned()
@@ -526,7 +526,7 @@ fn on_loaded() {
     }
 }
 
-/// Where there is no row to go back to, keys work again all the same.
+/// Without a row to return to, leave the field so that shortcuts work again.
 fn leave_focus() {
     if let Some(element) = dom::document().active_element().and_then(|e| e.dyn_into::<HtmlElement>().ok()) {
         drop(element.blur());
@@ -537,7 +537,7 @@ fn focus_is_lost() -> bool {
     dom::document().active_element().is_none_or(|e| e.tag_name() == "BODY" || e.id() == "main")
 }
 
-/// Checks again what was checked before a load.
+/// Restores the checked items after a load.
 pub fn put_back() {
     let ids = STATE.with_borrow(|s| s.checked.clone());
     for row in rows() {

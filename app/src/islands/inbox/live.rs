@@ -1,5 +1,5 @@
-//! What others do and what arrives, while the page is open. Nothing is swapped under one's hands: new items wait behind a button,
-//! changed rows are replaced one by one, and an open item only says that it changed.
+//! Live updates: new items and changes by others while the page is open. Nothing changes unexpectedly: new items wait behind a button,
+//! changed rows are replaced one by one, and an open item only shows a notice that it changed.
 
 use std::{cell::RefCell, collections::BTreeMap, collections::BTreeSet, time::Duration};
 
@@ -12,13 +12,13 @@ use crate::islands::{dom, enhance};
 
 #[derive(Default)]
 struct State {
-    /// Items that arrived and are not in the list.
+    /// Items that arrived and are not listed.
     new: BTreeSet<String>,
     /// Version and author of items that changed.
     changed: BTreeMap<String, (i64, String)>,
-    /// Something was missed.
+    /// Events were missed.
     resync: bool,
-    /// Whether a look at the list is on its way.
+    /// Whether a refresh is scheduled or running.
     looking: bool,
 }
 
@@ -27,13 +27,13 @@ thread_local! {
     static SOURCE: RefCell<Option<EventSource>> = const { RefCell::new(None) };
 }
 
-/// Long enough for the answer to one's own change to be there first, and for bursts to come as one.
+/// Long enough for the response to the user's own change to arrive first, and to merge bursts.
 const PAUSE: Duration = Duration::from_millis(700);
 
 pub fn start() {
     let Some(url) = dom::first(".inbox-live").and_then(|e| e.dataset().get("events")) else { return };
     listen(&url);
-    // A browser has few connections to one server: pages that nobody sees give theirs back, and look when they are seen again.
+    // Browsers limit connections per server: hidden pages close theirs, and refresh when they become visible again.
     let seen = window_event_listener_untyped("visibilitychange", move |_| {
         if dom::document().hidden() {
             SOURCE.with_borrow_mut(|source| {
@@ -120,7 +120,7 @@ fn look_soon() {
     );
 }
 
-/// This view on its first page.
+/// URL of the first page of this view.
 fn first_page() -> String {
     let here = dom::window().location().href().unwrap_or_default();
     let Ok(url) = Url::new(&here) else { return here };
@@ -168,7 +168,7 @@ async fn look() {
             return;
         }
     }
-    // What arrived counts when it is among the first of this search.
+    // New items count if they are on the first page of this search.
     if let Some(page) = fetched(&first).await {
         count_new(&page);
     }
@@ -179,7 +179,7 @@ fn listed(page: &Document) -> Vec<String> {
     (0..list.length()).filter_map(|i| list.item(i)?.dyn_into::<HtmlElement>().ok()?.dataset().get("id")).collect()
 }
 
-/// Puts the fetched row in the place of the one on the page, if it is another version; marks it when it is no longer in the list.
+/// Replaces a row by the fetched one if its version differs; marks it if it is no longer listed.
 fn refresh(id: &str, page: &Document) {
     let Some(old) = row(id) else { return };
     let Some(new) = page.get_element_by_id(&old.id()).and_then(|e| e.dyn_into::<HtmlElement>().ok()) else {
@@ -221,7 +221,7 @@ fn make(tag: &str, text: &str) -> Option<Element> {
     Some(element)
 }
 
-/// Says in the open item that somebody changed it, with a way to see how.
+/// Shows in the open item that someone changed it, with a link to reload.
 fn tell_detail(changed: &BTreeMap<String, (i64, String)>) {
     let Some(detail) = dom::first("#inbox-detail") else { return };
     let Some((number, name)) = detail.dataset().get("id").and_then(|id| changed.get(&id)) else { return };

@@ -1,7 +1,7 @@
-//! Keys, bulk selection and live arrival in the inbox.
+//! Shortcuts, bulk selection and live updates in the inbox.
 //!
-//! Everything works by event delegation on parts that are replaced under way: rows are found by id each time. What the person is at (the
-//! cursor) and has checked is remembered here and put back after each load.
+//! Everything uses event delegation, because parts of the page are replaced at any time: rows are looked up by id each time. The current
+//! row (the cursor) and the checked items are remembered here and restored after each load.
 
 #[cfg(feature = "hydrate")]
 mod keys;
@@ -10,7 +10,7 @@ mod live;
 
 use leptos::prelude::*;
 
-/// The island. Draws nothing.
+/// The island. Renders nothing.
 #[island]
 pub fn InboxKeys() -> impl IntoView {
     #[cfg(feature = "hydrate")]
