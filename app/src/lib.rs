@@ -1,10 +1,10 @@
-//! What people see: pages and components as functions of plain view models, and the console's islands.
+//! The user interface: pages and components as functions of plain view models, and the console's islands.
 //!
 //! Pages are rendered on the server only ([`render`], feature `ssr`); nothing here fetches data, so a page is a pure function
-//! of its arguments. Built for wasm32 with the feature `hydrate`, the same crate is the console's browser half, which `app-wasm` makes a
-//! library of: it holds the islands, and nothing else survives the linker. Respondent pages ship no wasm at all.
+//! of its arguments. Built for wasm32 with the feature `hydrate`, the same crate is the browser half of the console, which `app-wasm` builds
+//! as a library: it contains the islands, and the linker removes everything else. Respondent pages ship no wasm.
 
-// A page is one deeply nested type.
+// Each page is one deeply nested type.
 #![recursion_limit = "512"]
 // The island macro makes a public wasm export that cannot carry a doc comment of its own.
 #![cfg_attr(feature = "hydrate", allow(missing_docs))]

@@ -1,4 +1,4 @@
-//! From a view to HTML text.
+//! Rendering of views to HTML.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ pub fn document<V: IntoView + 'static>(view: impl FnOnce() -> V) -> String {
     format!("<!DOCTYPE html>{}", without_marks(&html))
 }
 
-/// Takes out the empty comments with which Leptos finds its place again, but for those inside islands: nothing else is hydrated, and
-/// in a `<title>` a comment would be text. Text and attributes of ours hold no bare `<`, so none of their words can look like one.
+/// Removes the empty comments that Leptos uses for hydration, except inside islands: nothing else is hydrated, and in a `<title>` a
+/// comment would be text. Rendered text and attributes contain no unescaped `<`, so user text cannot look like such a comment.
 fn without_marks(html: &str) -> String {
     let mut out = String::with_capacity(html.len());
     let mut rest = html;

@@ -1,4 +1,4 @@
-//! The HTML documents: the console's (signed in or not), with navigation, flash message and islands.
+//! The console's HTML document (signed in or not), with navigation, flash message and islands.
 //!
 //! Regions that an enhanced form or link replaces after a fetch carry `data-part` and an id; see [`crate::islands::enhance`].
 
@@ -14,7 +14,7 @@ use crate::{
 pub struct ConsoleAssets {
     /// The stylesheet.
     pub css: String,
-    /// `console.js`, which starts the wasm.
+    /// `console.js`, which loads the wasm.
     pub js: String,
     /// wasm-bindgen's module and the wasm itself; `None` in builds without a browser half.
     pub wasm: Option<(String, String)>,
@@ -25,11 +25,11 @@ pub struct ConsoleAssets {
 pub struct ProjectRef {
     /// For URLs.
     pub slug: String,
-    /// For people.
+    /// For display.
     pub name: String,
 }
 
-/// What a toast offers to take back: a POST to `url` with these fields.
+/// An undo action of a toast: a POST to `url` with these fields.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Undo {
     /// Where to post.
@@ -45,7 +45,7 @@ pub struct Flash {
     pub message: String,
     /// Whether something went wrong.
     pub is_error: bool,
-    /// How to take it back.
+    /// How to undo it.
     pub undo: Option<Undo>,
 }
 
@@ -54,7 +54,7 @@ pub struct Flash {
 pub enum Nav {
     /// The triage inbox.
     Inbox,
-    /// Tickets: how the desk is doing, canned replies.
+    /// Tickets: desk report and canned replies.
     Tickets,
     /// The backlog.
     Backlog,
@@ -64,37 +64,37 @@ pub enum Nav {
     Imports,
     /// Project settings, members, embedding.
     Settings,
-    /// The signed-in person's own page, or none of the above.
+    /// The account page, or none of the above.
     Account,
 }
 
 /// The signed-in frame around a page.
 #[derive(Debug, Clone)]
 pub struct Chrome {
-    /// The account's id: what is kept on the device belongs to it.
+    /// The account's id: data stored on the device belongs to it.
     pub staff_id: String,
     /// The person's name.
     pub staff_name: String,
     /// Their e-mail address.
     pub staff_email: String,
-    /// The project in whose pages we are, or were last.
+    /// The current or last visited project.
     pub project: Option<ProjectRef>,
     /// All the person's projects.
     pub projects: Vec<ProjectRef>,
-    /// Whether they run the installation.
+    /// Whether they are an operator of the installation.
     pub is_operator: bool,
-    /// Whether they may make projects.
+    /// Whether they can create projects.
     pub may_create: bool,
-    /// Whether they may triage here.
+    /// Whether they can triage here.
     pub can_triage: bool,
-    /// Whether they may change settings, surveys and imports here.
+    /// Whether they can change settings, surveys and imports here.
     pub is_admin: bool,
 }
 
-/// Everything about a console page but its content.
+/// Everything of a console page except its content.
 #[derive(Debug, Clone)]
 pub struct Shell {
-    /// For the browser's tab: `Inbox · My app`.
+    /// The document title: `Inbox · My app`.
     pub title: String,
     /// The request's CSP nonce.
     pub nonce: String,
@@ -108,14 +108,14 @@ pub struct Shell {
     pub nav: Nav,
     /// A message about what just happened.
     pub flash: Option<Flash>,
-    /// Key for the forms of the frame (sign out, undo).
+    /// Base of the idempotency keys of the frame's forms (sign out, undo).
     pub idempotency_key: String,
 }
 
 /// A whole console document around `children`.
 #[component]
 pub fn ConsoleDocument(
-    /// All but the content.
+    /// Everything except the content.
     shell: Shell,
     /// The page.
     children: Children,

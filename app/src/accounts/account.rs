@@ -1,4 +1,4 @@
-//! A person's own page: name, password, looks, sessions.
+//! The account page: name, password, theme, sessions.
 
 use domain::FieldErrors;
 use leptos::prelude::*;
@@ -11,17 +11,17 @@ use crate::components::{
 /// One of the person's sessions.
 #[derive(Debug, Clone)]
 pub struct SessionView {
-    /// Tells it apart; not the session's secret.
+    /// Identifies the session; not its secret.
     pub id: String,
     /// `Firefox on Linux`.
     pub device: String,
     /// Network address at sign-in.
     pub address: String,
-    /// When it began, RFC 3339 and for people.
+    /// When it began, as RFC 3339 and for display.
     pub created: (String, String),
-    /// When it was last used, RFC 3339 and for people.
+    /// When it was last used, as RFC 3339 and for display.
     pub seen: (String, String),
-    /// Whether this page was asked for with it.
+    /// Whether it is the current session.
     pub is_this: bool,
 }
 
@@ -34,9 +34,9 @@ pub struct Account {
     pub name: String,
     /// `auto`, `light` or `dark`.
     pub theme: String,
-    /// The newest use first.
+    /// Most recently used first.
     pub sessions: Vec<SessionView>,
-    /// What was refused.
+    /// Validation errors.
     pub errors: FieldErrors,
 }
 
@@ -45,7 +45,7 @@ pub struct Account {
 pub fn AccountPage(
     /// Its content.
     model: Account,
-    /// A fresh key for each of its forms is made from this one.
+    /// Base of the idempotency keys of its forms.
     idempotency_key: String,
 ) -> impl IntoView {
     let Account { email, name, theme, sessions, errors } = model;
@@ -82,7 +82,7 @@ pub fn AccountPage(
                 <h2 id="account-password">"Password"</h2>
                 <form method="post" action="/account/password">
                     <IdempotencyKey key=key("password") />
-                    // For password managers, which file a new password under the name beside it.
+                    // For password managers, which store a new password under the user name next to it.
                     <input type="email" class="visually-hidden" name="email" value=email autocomplete="username" readonly tabindex="-1" aria-hidden="true" />
                     <TextField name="current" label="Current password" kind="password" required=true autocomplete="current-password" errors=errors.clone() />
                     <TextField name="password" label="New password" kind="password" required=true autocomplete="new-password" minlength=10

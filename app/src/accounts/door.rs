@@ -1,10 +1,10 @@
-//! The frame of the pages outside the console.
+//! The layout of pages outside the console.
 
 use leptos::prelude::*;
 
 use crate::components::icons::Logo;
 
-/// The mark, a heading, and what there is to do.
+/// Logo, heading and content.
 #[component]
 pub fn Door(
     /// The `h1`.

@@ -1,4 +1,4 @@
-//! What somebody sees who follows an invitation link.
+//! The page behind an invitation link.
 
 use domain::{FieldErrors, accounts::Role};
 use leptos::prelude::*;
@@ -21,20 +21,20 @@ pub struct Invited {
     pub signed_in: Option<String>,
     /// The name as typed.
     pub name: String,
-    /// The address as typed, or as the invitation says.
+    /// The address as typed, or from the invitation.
     pub email: String,
-    /// Whether the invitation names it, so that it cannot be another.
+    /// Whether the invitation is for this address only.
     pub bound: bool,
-    /// What was refused.
+    /// Validation errors.
     pub errors: FieldErrors,
 }
 
-/// Shows who invites to what; only the button joins.
+/// Shows who invites whom to which project; only the button joins.
 #[component]
 pub fn InvitationPage(
     /// Its content.
     model: Invited,
-    /// For the form.
+    /// Idempotency key of the form.
     idempotency_key: String,
 ) -> impl IntoView {
     let Invited { token, project, by, role, signed_in, name, email, bound, errors } = model;
@@ -79,7 +79,7 @@ pub fn InvitationPage(
     }
 }
 
-/// What somebody sees whose link does not work.
+/// Shown when the link does not work.
 #[component]
 pub fn InvitationGone() -> impl IntoView {
     view! {

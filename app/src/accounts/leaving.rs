@@ -1,4 +1,4 @@
-//! What acts with a member's authority, before they are removed or may do less.
+//! What acts with a member's authority: shown before the member is removed or gets a lower role.
 
 use domain::{FieldErrors, accounts::Role};
 use leptos::prelude::*;
@@ -8,18 +8,18 @@ use crate::components::{
     layout::PageHead,
 };
 
-/// Something that is left behind.
+/// An API key, webhook or invitation that acts for the member.
 #[derive(Debug, Clone)]
 pub struct LeftView {
     /// Its id.
     pub id: String,
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// What it may do, or where it leads.
+    /// Its permissions, or its target URL.
     pub detail: String,
-    /// Who may take it over: a value of the form, and how it is called. Empty: nobody.
+    /// Who can take it over: form value and label. Empty: nobody.
     pub heirs: Vec<(String, String)>,
-    /// What was chosen already.
+    /// The current choice.
     pub chosen: String,
 }
 
@@ -32,9 +32,9 @@ pub struct Leaving {
     pub staff: String,
     /// Their name.
     pub name: String,
-    /// Whether it is the person who looks.
+    /// Whether it is the current user.
     pub is_you: bool,
-    /// The role that they get; `None`: they are removed.
+    /// The new role; `None` if the member is removed.
     pub to: Option<Role>,
     /// Keys that act for them.
     pub keys: Vec<LeftView>,
@@ -42,13 +42,13 @@ pub struct Leaving {
     pub webhooks: Vec<LeftView>,
     /// Their open invitations.
     pub invitations: Vec<LeftView>,
-    /// Whether the person who looks may hand over.
+    /// Whether the current user can hand over.
     pub may_hand_over: bool,
     /// Tickets whose secret link members of the team may have seen.
     pub links: i64,
-    /// Whether requesters get a renewed link by mail.
+    /// Whether requesters get a renewed link by e-mail.
     pub mail: bool,
-    /// What was refused.
+    /// Validation errors.
     pub errors: FieldErrors,
 }
 
@@ -122,7 +122,7 @@ fn list(heading: &'static str, fate: &'static str, left: Vec<LeftView>) -> AnyVi
 pub fn LeavingPage(
     /// Its content.
     view: Leaving,
-    /// For the form.
+    /// Idempotency key of the form.
     idempotency_key: String,
 ) -> impl IntoView {
     let sum = summary(&view);

@@ -23,11 +23,11 @@ pub struct MemberView {
     pub email: String,
     /// Their role.
     pub role: Role,
-    /// The roles that the person who looks may give them; empty: none.
+    /// The roles that the current user can give them; empty: none.
     pub choices: Vec<Role>,
-    /// Whether the person who looks may remove them.
+    /// Whether the current user can remove them.
     pub removable: bool,
-    /// Whether it is the person who looks.
+    /// Whether it is the current user.
     pub is_you: bool,
 }
 
@@ -36,15 +36,15 @@ pub struct MemberView {
 pub struct InvitationView {
     /// Its id.
     pub id: String,
-    /// For whom, if that was said.
+    /// The invited address, if one was given.
     pub email: Option<String>,
     /// The role it gives.
     pub role: Role,
-    /// Who made it.
+    /// Who created it.
     pub by: String,
-    /// Until when it works.
+    /// When it expires.
     pub expires: String,
-    /// How its letter fares, when there is one that has not arrived; and whether it was given up.
+    /// Delivery state of its e-mail if that has not been delivered; and whether sending has failed for good.
     pub mail: Option<(String, bool)>,
 }
 
@@ -53,29 +53,29 @@ pub struct InvitationView {
 pub struct Members {
     /// For URLs.
     pub slug: String,
-    /// Everybody, the highest role first.
+    /// All members, highest role first.
     pub members: Vec<MemberView>,
-    /// Only for those who may invite.
+    /// Empty unless the current user can invite.
     pub invitations: Vec<InvitationView>,
-    /// The roles that the person who looks may give; empty: they may not invite.
+    /// The roles that the current user can grant; empty: they cannot invite.
     pub grantable: Vec<Role>,
-    /// The link that was just made; shown once.
+    /// The link just created; shown once.
     pub link: Option<String>,
-    /// Whom that link was mailed to, too.
+    /// The address the link was also e-mailed to.
     pub mailed: Option<String>,
     /// Whether that invitation replaced an open one for the same address.
     pub replaced: bool,
-    /// Whether mail is on.
+    /// Whether e-mail is configured.
     pub mail: bool,
     /// The invitation as typed.
     pub email: String,
     /// The role as chosen.
     pub role: Role,
-    /// What was refused.
+    /// Validation errors.
     pub errors: FieldErrors,
 }
 
-/// A role with what it means, for a select.
+/// Value and description of a role, for a select.
 fn option(role: Role) -> (String, String) {
     let meaning = match role {
         Role::Viewer => "Viewer: can read everything",
@@ -91,7 +91,7 @@ fn option(role: Role) -> (String, String) {
 pub fn MembersPage(
     /// Its content.
     model: Members,
-    /// A fresh key for each of its forms is made from this one.
+    /// Base of the idempotency keys of its forms.
     idempotency_key: String,
 ) -> impl IntoView {
     let Members { slug, members, invitations, grantable, link, mailed, replaced, mail, email, role, errors } = model;

@@ -1,4 +1,4 @@
-//! Set-up, sign-in, account, members and invitations.
+//! Setup, sign-in, account, members and invitations.
 
 pub mod account;
 pub mod door;

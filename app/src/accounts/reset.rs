@@ -1,4 +1,4 @@
-//! A forgotten password: asking for a letter, and the page that its link leads to.
+//! Forgotten passwords: the request for an e-mail, and the page behind its link.
 
 use domain::FieldErrors;
 use leptos::prelude::*;
@@ -6,16 +6,16 @@ use leptos::prelude::*;
 use super::door::Door;
 use crate::components::forms::{ErrorSummary, IdempotencyKey, TextField};
 
-/// Asks for the address. While mail is off it says whom to ask instead.
+/// Asks for the address. If e-mail is off, says whom to contact instead.
 #[component]
 pub fn ForgotPage(
-    /// Whether mail is on.
+    /// Whether e-mail is configured.
     mail: bool,
     /// The address typed before.
     email: String,
-    /// What was refused.
+    /// Validation errors.
     errors: FieldErrors,
-    /// For the form.
+    /// Idempotency key of the form.
     idempotency_key: String,
 ) -> impl IntoView {
     if !mail {
@@ -44,7 +44,7 @@ pub fn ForgotPage(
     .into_any()
 }
 
-/// The one answer, whether or not the address is known.
+/// The same answer whether or not the address is known.
 #[component]
 pub fn ForgotSentPage() -> impl IntoView {
     view! {
@@ -58,16 +58,16 @@ pub fn ForgotSentPage() -> impl IntoView {
     }
 }
 
-/// Sets a new password. Opening it uses nothing up: programs that check the links of letters open them too.
+/// Sets a new password. Opening the page does not use up the link, because mail scanners open links too.
 #[component]
 pub fn ResetPage(
     /// The link's secret part.
     token: String,
     /// Whose password it sets.
     email: String,
-    /// What was refused.
+    /// Validation errors.
     errors: FieldErrors,
-    /// For the form.
+    /// Idempotency key of the form.
     idempotency_key: String,
 ) -> impl IntoView {
     view! {
@@ -75,7 +75,7 @@ pub fn ResetPage(
             <ErrorSummary errors=errors.clone() />
             <form method="post" action=format!("/reset/{token}")>
                 <IdempotencyKey key=idempotency_key />
-                // For password managers, which file a new password under the name beside it.
+                // For password managers, which store a new password under the user name next to it.
                 <input type="email" class="visually-hidden" name="email" value=email autocomplete="username" readonly tabindex="-1" aria-hidden="true" />
                 <TextField name="password" label="New password" kind="password" required=true autocomplete="new-password" minlength=10
                     hint="10 characters or more. A few words make a good password." errors=errors />
@@ -85,7 +85,7 @@ pub fn ResetPage(
     }
 }
 
-/// What somebody sees whose link does not work.
+/// Shown when the link does not work.
 #[component]
 pub fn ResetGone() -> impl IntoView {
     view! {

@@ -1,4 +1,4 @@
-//! The first page of an empty installation.
+//! The setup page of an empty installation.
 
 use domain::FieldErrors;
 use leptos::prelude::*;
@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use super::door::Door;
 use crate::components::forms::{BrowserZone, ErrorSummary, IdempotencyKey, TextField};
 
-/// What the set-up page shows. The password is never sent back.
+/// What the setup page shows. The password is never sent back.
 #[derive(Debug, Clone, Default)]
 pub struct SetupForm {
     /// The one-time token.
@@ -17,22 +17,22 @@ pub struct SetupForm {
     pub email: String,
     /// The first project.
     pub project: String,
-    /// The site that will embed.
+    /// The site that will show surveys.
     pub origins: String,
-    /// The time zone of the browser, as far as known.
+    /// The browser's time zone, if known.
     pub time_zone: String,
     /// The request's CSP nonce.
     pub nonce: String,
-    /// What was refused.
+    /// Validation errors.
     pub errors: FieldErrors,
 }
 
-/// Makes the owner and the first project.
+/// Creates the owner and the first project.
 #[component]
 pub fn SetupPage(
     /// Its content.
     model: SetupForm,
-    /// For the form.
+    /// Idempotency key of the form.
     idempotency_key: String,
 ) -> impl IntoView {
     let SetupForm { token, name, email, project, origins, time_zone, nonce, errors } = model;
@@ -58,7 +58,7 @@ pub fn SetupPage(
     }
 }
 
-/// What somebody without the token sees.
+/// Shown without a valid token.
 #[component]
 pub fn SetupLocked() -> impl IntoView {
     view! {

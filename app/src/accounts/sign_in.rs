@@ -13,9 +13,9 @@ pub struct SignIn {
     pub email: String,
     /// Where to go afterwards.
     pub next: String,
-    /// Whether the password was set a moment ago.
+    /// Whether the password has just been reset.
     pub changed: bool,
-    /// What was refused.
+    /// Validation errors.
     pub errors: FieldErrors,
 }
 
@@ -24,7 +24,7 @@ pub struct SignIn {
 pub fn SignInPage(
     /// Its content.
     model: SignIn,
-    /// For the form.
+    /// Idempotency key of the form.
     idempotency_key: String,
 ) -> impl IntoView {
     let SignIn { email, next, changed, errors } = model;

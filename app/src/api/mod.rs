@@ -1,28 +1,28 @@
-//! The reference of the API: one page, made from the same document that programs read.
+//! The API reference: one page, generated from `openapi.json`.
 
 use leptos::prelude::*;
 
 /// The page.
 #[derive(Debug, Clone, Default)]
 pub struct Reference {
-    /// How this installation is reached.
+    /// The installation's base URL.
     pub base: String,
-    /// What holds for all of it; paragraphs with `code` and **bold** words.
+    /// The introduction; paragraphs with `code` and **bold** text.
     pub about: String,
-    /// Operations by what they are about.
+    /// Operations by tag.
     pub groups: Vec<Group>,
-    /// What is sent and answered.
+    /// The schemas.
     pub shapes: Vec<Shape>,
-    /// What may be refused: status and meaning.
+    /// Error responses: status and meaning.
     pub refusals: Vec<(String, String)>,
 }
 
-/// Operations about one thing.
+/// Operations with the same tag.
 #[derive(Debug, Clone, Default)]
 pub struct Group {
-    /// What they are about.
+    /// The tag.
     pub name: String,
-    /// In the order of their paths.
+    /// Ordered by path.
     pub operations: Vec<Operation>,
 }
 
@@ -35,23 +35,23 @@ pub struct Operation {
     pub method: String,
     /// From the root.
     pub path: String,
-    /// In a few words.
+    /// A short summary.
     pub summary: String,
-    /// More; may be empty.
+    /// The description; may be empty.
     pub description: String,
-    /// What the address and the headers take.
+    /// Path, query and header parameters.
     pub parameters: Vec<Field>,
-    /// The name of what is sent.
+    /// The schema of the request body.
     pub body: Option<String>,
-    /// Status, meaning, and the name of what is answered.
+    /// Status, meaning and schema of the response.
     pub answer: (String, String, Option<String>),
-    /// The statuses of what may be refused.
+    /// The error statuses.
     pub refusals: String,
-    /// A request for a shell.
+    /// An example request for a shell.
     pub example: String,
 }
 
-/// What is sent or answered.
+/// A schema.
 #[derive(Debug, Clone, Default)]
 pub struct Shape {
     /// Its name, and anchor.
@@ -67,19 +67,19 @@ pub struct Shape {
 pub struct Field {
     /// Its name.
     pub name: String,
-    /// Where it stands, of a parameter.
+    /// Of a parameter: path, query or header.
     pub place: Option<String>,
-    /// What it holds.
+    /// Its type.
     pub kind: String,
-    /// The shape that it holds.
+    /// The schema that it refers to.
     pub shape: Option<String>,
-    /// Whether it has to be there.
+    /// Whether it is required.
     pub required: bool,
     /// What it means.
     pub description: String,
 }
 
-/// Words with `code` and **bold** among them.
+/// Renders `code` and **bold** in a text.
 fn words(text: &str) -> Vec<AnyView> {
     let code = |(n, part): (usize, &str)| {
         if n % 2 == 1 {

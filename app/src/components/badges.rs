@@ -1,11 +1,11 @@
-//! Status words with a shape and colour; the word always stands beside the colour.
+//! Status badges. The text always accompanies the colour.
 
 use leptos::prelude::*;
 
 /// A status as a small pill. `tone` is one of `neutral`, `info`, `good`, `warn`, `bad`.
 #[component]
 pub fn Badge(
-    /// The word.
+    /// The text.
     #[prop(into)]
     label: String,
     /// The colour family.

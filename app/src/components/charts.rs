@@ -1,6 +1,6 @@
-//! Charts as server-rendered SVG; each stands beside a table with the same numbers.
+//! Charts as server-rendered SVG, each next to a table with the same numbers.
 //!
-//! Colours are classes (`style/charts.css`), so that light and dark both fit; the drawing scales with its width.
+//! Colours are classes (`style/charts.css`), so that they follow the theme; the drawing scales with its width.
 
 use leptos::prelude::*;
 
@@ -16,9 +16,9 @@ pub struct Segment {
 /// One column: parts from the bottom up.
 #[derive(Debug, Clone)]
 pub struct Bar {
-    /// What stands under it.
+    /// The label below it.
     pub label: String,
-    /// What the pointer shows: `23 Nov: 4 responses`.
+    /// The tooltip: `23 Nov: 4 responses`.
     pub hint: String,
     /// Value and colour class of each part.
     pub parts: Vec<(f64, &'static str)>,
@@ -48,7 +48,7 @@ pub fn StackedBar(
         .map(|s| {
             let (from, width) = (x, s.share * WIDTH);
             x += width;
-            // A gap tells neighbours apart without relying on colour.
+            // A gap separates neighbours without relying on colour.
             view! { <rect class=s.class x=px(from) y="0" width=px((width - 1.5).max(0.5)) height="18" /> }
         })
         .collect();
@@ -62,7 +62,7 @@ pub fn StackedBar(
     .into_any()
 }
 
-/// A share as a bar inside a table's cell, which holds the number too.
+/// A share as a bar inside a table cell that also shows the number.
 #[component]
 pub fn ShareBar(
     /// 0 to 1.
@@ -199,7 +199,7 @@ fn as_f64(n: usize) -> f64 {
     n as f64
 }
 
-/// The next number of 1, 2, 4, 6, 10 times a power of ten: a height whose half is a whole number too.
+/// The next number of 1, 2, 4, 6, 10 times a power of ten, so that half the height is a whole number too.
 fn nice(highest: f64) -> f64 {
     if highest <= 1.0 {
         return 1.0;

@@ -1,22 +1,22 @@
-//! Form fields with label, hint and error tied together, and the error summary at the top of a refused form.
+//! Form fields with label, hint and error associated, and the error summary at the top of a form.
 
 use domain::FieldErrors;
 use leptos::prelude::*;
 
-/// The hidden key that makes a double click or a retry one write.
+/// The hidden idempotency key: a double click or a retry results in one write.
 #[component]
 pub fn IdempotencyKey(
-    /// A fresh key for each rendering.
+    /// A fresh key per rendering.
     #[prop(into)]
     key: String,
 ) -> impl IntoView {
     view! { <input type="hidden" name="idempotency_key" value=key /> }
 }
 
-/// What was refused, with a link to each field; nothing when nothing was.
+/// The validation errors with a link to each field; empty without errors.
 #[component]
 pub fn ErrorSummary(
-    /// The refusals.
+    /// The errors.
     errors: FieldErrors,
 ) -> impl IntoView {
     (!errors.is_empty()).then(|| {
@@ -52,19 +52,19 @@ pub fn TextField(
     /// All errors of the form; this field picks its own.
     #[prop(optional)]
     errors: FieldErrors,
-    /// Whether the browser insists on a value.
+    /// Whether the browser requires a value.
     #[prop(optional)]
     required: bool,
-    /// Whether it is only shown, and sent as it is.
+    /// Whether it is read-only; its value is still sent.
     #[prop(optional)]
     readonly: bool,
-    /// What a password manager or autofill should put here.
+    /// The `autocomplete` token for password managers and autofill.
     #[prop(optional, into)]
     autocomplete: Option<String>,
-    /// The most characters it takes.
+    /// The maximum number of characters.
     #[prop(optional)]
     maxlength: Option<u32>,
-    /// The fewest characters it takes.
+    /// The minimum number of characters.
     #[prop(optional)]
     minlength: Option<u32>,
 ) -> impl IntoView {
@@ -84,11 +84,11 @@ pub fn TextField(
     }
 }
 
-/// The content of a `<textarea>`. Leptos writes it as it is, since scripts and styles want that; unescaped, a text with
-/// `</textarea>` in it would end the element and become markup. Every text area goes through this.
+/// The content of a `<textarea>`, escaped. Leptos does not escape it, as for scripts and styles, so a text that contains
+/// `</textarea>` would end the element and become markup. Every text area must use this function.
 #[must_use]
 pub fn textarea_text(text: &str) -> String {
-    // HTML drops a line end right after the tag.
+    // HTML drops a newline directly after the tag.
     let kept = if text.starts_with('\n') { "\n" } else { "" };
     format!("{kept}{}", text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"))
 }
@@ -114,10 +114,10 @@ pub fn TextArea(
     /// Height in lines.
     #[prop(default = 4)]
     rows: u32,
-    /// Whether the browser insists on a value.
+    /// Whether the browser requires a value.
     #[prop(optional)]
     required: bool,
-    /// The most characters it takes.
+    /// The maximum number of characters.
     #[prop(optional)]
     maxlength: Option<u32>,
 ) -> impl IntoView {
@@ -176,10 +176,10 @@ pub fn SelectField(
     }
 }
 
-/// The browser's time zone as a hidden field. Without JavaScript it stays as it is.
+/// The browser's time zone as a hidden field. Without JavaScript, the value does not change.
 #[component]
 pub fn BrowserZone(
-    /// As it was sent before.
+    /// The value sent before.
     #[prop(optional, into)]
     value: String,
     /// The request's CSP nonce.

@@ -1,8 +1,8 @@
-//! Inline SVG: the logo and the few icons. Decorative: each stands beside a text or inside a labelled control.
+//! Inline SVG icons. Decorative: each is next to a text or inside a labelled control.
 
 use leptos::prelude::*;
 
-/// The mark: an ear as two arcs around a dot.
+/// The logo: an ear as two arcs around a dot.
 #[component]
 pub fn Logo() -> impl IntoView {
     view! {

@@ -1,13 +1,13 @@
-//! The keys of the console, in a dialog that `?` opens on every page.
+//! The keyboard shortcuts of the console, in a dialog that `?` opens on every page.
 
 use leptos::prelude::*;
 
 type Keys = &'static [(&'static str, &'static str)];
 
-/// The keys that send what is being written, for `aria-keyshortcuts` at a button `data-send`.
+/// The shortcut that submits the form being edited, for `aria-keyshortcuts` on a button marked `data-send`.
 pub const SEND_KEYS: &str = "Control+Enter Meta+Enter";
 
-/// The same keys on the button; its name stays what it does.
+/// The same shortcut as a visible hint; hidden from the button's accessible name.
 #[component]
 pub fn SendKeys() -> impl IntoView {
     view! { <kbd aria-hidden="true" class="send-keys">"Ctrl ⏎"</kbd> }
@@ -43,12 +43,12 @@ const TRIAGING: Keys = &[
     ("X", "select; with Shift, select a range"),
 ];
 
-/// The dialog. Without scripts it stays closed, as there are no keys.
+/// The dialog. Without scripts there are no shortcuts, and it stays closed.
 #[component]
 pub fn KeysDialog(
-    /// Whether the page is the inbox, which has more of them.
+    /// Whether the page is the inbox, which has more shortcuts.
     in_inbox: bool,
-    /// Whether the person may change anything.
+    /// Whether the user can change anything.
     can_triage: bool,
 ) -> impl IntoView {
     let keys = |list: Keys| list.iter().map(|(key, does)| view! { <dt><kbd>{*key}</kbd></dt><dd>{*does}</dd> }).collect_view();

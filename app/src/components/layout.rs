@@ -1,4 +1,4 @@
-//! Page furniture: headings with actions, empty states that teach, and the way to more pages.
+//! Layout components: page headings with actions, empty states, and pagination.
 
 use leptos::prelude::*;
 
@@ -26,10 +26,10 @@ pub fn PageHead(
     }
 }
 
-/// What an empty page says: what belongs here, and the first step as children.
+/// An empty state: what belongs here, with the first step as children.
 #[component]
 pub fn Empty(
-    /// What is not here yet.
+    /// The heading.
     #[prop(into)]
     title: String,
     /// What belongs here and how it gets here.
@@ -48,22 +48,22 @@ pub fn Empty(
     }
 }
 
-/// Links to the neighbouring pages of a long list; nothing at all when the list fits on one.
+/// Links to the previous and next page of a list; renders nothing if there is only one page.
 #[component]
 pub fn Pager(
     /// The page before, or the first one.
     back: Option<String>,
     /// The page after.
     next: Option<String>,
-    /// The region that they replace.
+    /// The ids of the regions that they replace.
     waits: &'static str,
-    /// What the way back is called.
+    /// Label of the link back.
     #[prop(default = "Previous page")]
     back_label: &'static str,
-    /// What the way on is called.
+    /// Label of the link forward.
     #[prop(default = "Next page")]
     next_label: &'static str,
-    /// What there are pages of, for screen readers.
+    /// The accessible label of the navigation.
     #[prop(default = "Pages")]
     label: &'static str,
 ) -> impl IntoView {

@@ -1,4 +1,4 @@
-//! Small pieces that pages are made of. Class names are those of `style/`.
+//! Components shared by pages. Class names are defined in `style/`.
 
 pub mod badges;
 pub mod charts;

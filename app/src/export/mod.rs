@@ -1,4 +1,4 @@
-//! Taking the project's data along.
+//! Export of the project's data.
 
 use domain::FieldErrors;
 use leptos::prelude::*;
@@ -16,13 +16,13 @@ use crate::{
 pub struct ExportView {
     /// For URLs.
     pub slug: String,
-    /// The zone in which times are written.
+    /// The time zone of exported times.
     pub zone: String,
-    /// Whether the person may export.
+    /// Whether the user can export.
     pub may_export: bool,
-    /// The query of the inbox that feedback has to match; empty: all of it.
+    /// The inbox query that filters feedback; empty: everything.
     pub query: String,
-    /// What is wrong with it.
+    /// Validation errors of the query.
     pub errors: FieldErrors,
     /// Id and name of each survey.
     pub surveys: Vec<(String, String)>,

@@ -1,4 +1,4 @@
-//! Signed identity: the secrets that a site signs with, and what becomes of unsigned claims.
+//! Signed identity: the secrets that a site signs with, and how unsigned claims are handled.
 
 use domain::identity::UnsignedIdentity;
 use leptos::prelude::*;
@@ -19,9 +19,9 @@ pub struct SecretView {
     pub id: String,
     /// Its last characters.
     pub ending: String,
-    /// Who made it, and when.
+    /// Who created it, and when.
     pub made: String,
-    /// When it was retired, in words; `None` while it is valid.
+    /// When it was retired, for display; `None` while it is valid.
     pub retired: Option<String>,
 }
 
@@ -30,15 +30,15 @@ pub struct SecretView {
 pub struct Identity {
     /// For URLs.
     pub slug: String,
-    /// The newest first.
+    /// Newest first.
     pub secrets: Vec<SecretView>,
-    /// Whether another secret can be made.
+    /// Whether another secret can be created.
     pub has_room: bool,
-    /// Whether the person who looks may see and make secrets.
+    /// Whether the current user can see and create secrets.
     pub may_manage: bool,
-    /// The secret that was just made; shown once.
+    /// The secret just created; shown once.
     pub made: Option<String>,
-    /// What becomes of unsigned claims.
+    /// How unsigned claims are handled.
     pub unsigned: UnsignedIdentity,
 }
 
@@ -47,7 +47,7 @@ pub struct Identity {
 pub fn IdentityPage(
     /// Its content.
     model: Identity,
-    /// A fresh key for each of its forms is made from this one.
+    /// Base of the idempotency keys of its forms.
     idempotency_key: String,
 ) -> impl IntoView {
     let Identity { slug, secrets, has_room, may_manage, made, unsigned } = model;

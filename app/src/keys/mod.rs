@@ -1,4 +1,4 @@
-//! Keys of the API: who uses the project's data from outside, and a new key.
+//! API keys: the list, and the form for a new key.
 
 use domain::{FieldErrors, accounts::key::Access};
 use leptos::prelude::*;
@@ -17,36 +17,36 @@ use crate::{
 pub struct KeyView {
     /// Its id.
     pub id: String,
-    /// What uses it.
+    /// The name of the program that uses it.
     pub name: String,
-    /// How it begins.
+    /// Its first characters.
     pub prefix: String,
-    /// What it may do.
+    /// Its scope.
     pub access: Access,
-    /// Who made it, and when.
+    /// Who created it, and when.
     pub made: String,
-    /// When it was used last, in words.
+    /// When it was last used, for display.
     pub used: String,
-    /// Why it does not work any more, or until when it does; `None`: until it is revoked.
+    /// Why it no longer works, or when it expires; `None`: it does not expire.
     pub end: Option<String>,
-    /// Whose authority it acts with, where that changed.
+    /// Whose authority it acts with, if that changed.
     pub authority: Option<String>,
-    /// Whether it opens anything.
+    /// Whether it works.
     pub works: bool,
     /// Whether it can be revoked.
     pub revocable: bool,
-    /// Whether the person who looks may make it the project's.
+    /// Whether the current user can hand it over to the project.
     pub can_be_handed_over: bool,
 }
 
-/// A key that was just made.
+/// A key just created.
 #[derive(Debug, Clone)]
 pub struct MadeKey {
-    /// What uses it.
+    /// The name of the program that uses it.
     pub name: String,
     /// The key itself.
     pub secret: String,
-    /// A first request with it, for a shell.
+    /// An example request for a shell.
     pub example: String,
 }
 
@@ -55,25 +55,25 @@ pub struct MadeKey {
 pub struct Keys {
     /// For URLs.
     pub slug: String,
-    /// Those that work first.
+    /// Working keys first.
     pub keys: Vec<KeyView>,
-    /// Whether the person who looks may see and make keys.
+    /// Whether the current user can see and create keys.
     pub may_manage: bool,
-    /// The key that was just made; shown once.
+    /// The key just created; shown once.
     pub made: Option<MadeKey>,
     /// The name as typed.
     pub name: String,
     /// The scope as chosen.
     pub access: Access,
-    /// Days as chosen; empty: until it is revoked.
+    /// The chosen number of days; empty: it does not expire.
     pub days: String,
-    /// The days that there are to choose from.
+    /// The selectable numbers of days.
     pub lifetimes: Vec<i64>,
-    /// What was refused.
+    /// Validation errors.
     pub errors: FieldErrors,
 }
 
-/// A scope with what it means, for a select.
+/// Value and description of a scope, for a select.
 fn option(access: Access) -> (String, String) {
     let meaning = match access {
         Access::Read => "Read: everything in this project",
@@ -88,7 +88,7 @@ fn option(access: Access) -> (String, String) {
 pub fn KeysPage(
     /// Its content.
     model: Keys,
-    /// A fresh key for each of its forms is made from this one.
+    /// Base of the idempotency keys of its forms.
     idempotency_key: String,
 ) -> impl IntoView {
     let Keys { slug, keys, may_manage, made, name, access, days, lifetimes, errors } = model;

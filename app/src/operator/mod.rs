@@ -1,4 +1,4 @@
-//! What those who run the installation look after: letters and background jobs that were given up.
+//! Operator pages: e-mails that were not delivered and background jobs that failed.
 
 use leptos::prelude::*;
 
@@ -7,45 +7,45 @@ use crate::components::{
     layout::{Empty, PageHead},
 };
 
-/// A letter in the list.
+/// An e-mail in the list.
 #[derive(Debug, Clone)]
 pub struct LetterView {
     /// Its id.
     pub id: String,
-    /// What it is for.
+    /// Its purpose.
     pub kind: String,
     /// Its project's name.
     pub project: Option<String>,
-    /// To whom.
+    /// The recipient.
     pub to: String,
-    /// Why it has not arrived.
+    /// Why it was not delivered.
     pub why: Option<String>,
     /// Attempts so far.
     pub tries: i64,
-    /// When the next one is, RFC 3339 and for people.
+    /// The next attempt, as RFC 3339 and for display.
     pub next: Option<(String, String)>,
-    /// When it was written, RFC 3339 and for people.
+    /// When it was queued, as RFC 3339 and for display.
     pub written: (String, String),
-    /// Whether sending it still makes sense.
+    /// Whether it can still be sent usefully.
     pub sendable: bool,
 }
 
-/// What the page of letters shows.
+/// What the e-mail page shows.
 #[derive(Debug, Clone, Default)]
 pub struct Letters {
-    /// Whether a mail server is set.
+    /// Whether a mail server is configured.
     pub mail: bool,
-    /// Given up, the newest first; the list may be cut.
+    /// Failed, newest first; the list may be truncated.
     pub dead: Vec<LetterView>,
-    /// Waiting, the newest first; the list may be cut.
+    /// Queued, newest first; the list may be truncated.
     pub queued: Vec<LetterView>,
-    /// How many were given up in all.
+    /// Total number of failed e-mails.
     pub dead_count: i64,
-    /// How many wait in all.
+    /// Total number of queued e-mails.
     pub queued_count: i64,
 }
 
-/// The two pages.
+/// The tabs of the operator pages.
 #[component]
 fn OperatorTabs(jobs: bool) -> impl IntoView {
     let current = |is: bool| is.then_some("page");
@@ -57,12 +57,12 @@ fn OperatorTabs(jobs: bool) -> impl IntoView {
     }
 }
 
-/// Letters that wait or were given up.
+/// E-mails that are queued or have failed.
 #[component]
 pub fn MailPage(
     /// Its content.
     model: Letters,
-    /// A fresh key for each of its forms is made from this one.
+    /// Base of the idempotency keys of its forms.
     idempotency_key: String,
 ) -> impl IntoView {
     let Letters { mail, dead, queued, dead_count, queued_count } = model;
@@ -148,20 +148,20 @@ pub struct JobView {
     pub id: String,
     /// What it does.
     pub kind: String,
-    /// Why it was given up.
+    /// Why it failed.
     pub why: String,
-    /// How often it was tried.
+    /// The number of attempts.
     pub attempts: i64,
-    /// When it was given up, RFC 3339 and for people.
+    /// When it failed, as RFC 3339 and for display.
     pub at: (String, String),
 }
 
-/// Background jobs that were given up.
+/// Background jobs that failed permanently.
 #[component]
 pub fn JobsPage(
-    /// The newest first.
+    /// Newest first.
     jobs: Vec<JobView>,
-    /// A fresh key for each of its forms is made from this one.
+    /// Base of the idempotency keys of its forms.
     idempotency_key: String,
 ) -> impl IntoView {
     view! {

@@ -1,4 +1,4 @@
-//! How to bring a project's surveys to people.
+//! How to embed and share a project's surveys.
 
 use leptos::prelude::*;
 
@@ -10,9 +10,9 @@ use crate::{components::layout::PageHead, islands::copy::Copy};
 pub struct LiveSurvey {
     /// For the snippets.
     pub id: String,
-    /// For people.
+    /// For display.
     pub name: String,
-    /// Why the script does not show it as it was meant.
+    /// Why the script does not show it as configured.
     pub note: Option<String>,
 }
 
@@ -21,17 +21,17 @@ pub struct LiveSurvey {
 pub struct Embed {
     /// For URLs.
     pub slug: String,
-    /// How browsers reach this installation, without a slash at the end.
+    /// The installation's base URL, without a trailing slash.
     pub base: String,
     /// The project's public key.
     pub key: String,
-    /// Origins that may embed; empty: any.
+    /// Allowed origins; empty: any.
     pub origins: Vec<String>,
-    /// Whether the person who looks may change the origins.
+    /// Whether the current user can change the origins.
     pub is_admin: bool,
-    /// Whether people may write tickets.
+    /// Whether the ticket portal is on.
     pub portal: bool,
-    /// Query parameters of pages that are kept.
+    /// Query parameters of page URLs that are kept.
     pub kept_parameters: Vec<String>,
     /// The project's live surveys.
     pub surveys: Vec<LiveSurvey>,
@@ -131,7 +131,7 @@ pub fn EmbedPage(
     }
 }
 
-/// Text for an attribute of a snippet that people paste as HTML.
+/// Escapes a text for an attribute of an HTML snippet.
 fn attribute(text: &str) -> String {
     text.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;")
 }

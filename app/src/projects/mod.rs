@@ -9,19 +9,19 @@ use leptos::prelude::*;
 /// The pages of a project's settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SettingsTab {
-    /// Name, origins, language, looks.
+    /// Name, origins, language, theme.
     General,
     /// People.
     Members,
     /// The snippets.
     Embed,
-    /// Who visitors are.
+    /// Signed identity.
     Identity,
-    /// Keys of the API.
+    /// API keys.
     Keys,
-    /// Who is told what happens.
+    /// Webhooks.
     Webhooks,
-    /// Taking data along.
+    /// Export.
     Export,
 }
 
@@ -53,13 +53,13 @@ pub fn SettingsTabs(
     }
 }
 
-/// A text to take along, in a read-only box with a button that copies it.
+/// A read-only text with a copy button.
 #[component]
 pub fn CopyBox(
     /// The box's id.
     #[prop(into)]
     id: String,
-    /// What it holds, for screen readers.
+    /// The accessible label.
     #[prop(into)]
     label: String,
     /// The text.

@@ -17,16 +17,16 @@ pub struct NewProject {
     pub origins: String,
     /// The request's CSP nonce.
     pub nonce: String,
-    /// What was refused.
+    /// Validation errors.
     pub errors: FieldErrors,
 }
 
-/// Makes a project.
+/// Creates a project.
 #[component]
 pub fn NewProjectPage(
     /// Its content.
     model: NewProject,
-    /// For the form.
+    /// Idempotency key of the form.
     idempotency_key: String,
 ) -> impl IntoView {
     let NewProject { name, origins, nonce, errors } = model;
@@ -46,10 +46,10 @@ pub fn NewProjectPage(
     }
 }
 
-/// For people who may make none, and perhaps are in none: what to do.
+/// Shown to people who cannot create projects and may not be a member of any.
 #[component]
 pub fn NoProject(
-    /// Whether they are in any project.
+    /// Whether they are a member of any project.
     is_member: bool,
 ) -> impl IntoView {
     let (title, text) = if is_member {

@@ -9,38 +9,38 @@ use crate::components::{
     layout::PageHead,
 };
 
-/// What the page shows: stored or as typed.
+/// What the page shows: the stored or the submitted values.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// For URLs.
     pub slug: String,
     /// The name.
     pub name: String,
-    /// The origins, one for each line.
+    /// The origins, one per line.
     pub origins: String,
-    /// The language of texts that name none.
+    /// The default language.
     pub language: String,
     /// The time zone, by its name in the IANA database.
     pub time_zone: String,
-    /// The zones to choose from, each with its present offset from UTC.
+    /// The selectable zones, each with its current UTC offset.
     pub time_zones: Vec<(String, String)>,
-    /// What clocks show there.
+    /// The current time there.
     pub time_now: String,
     /// `#rrggbb`.
     pub accent: String,
     /// `auto`, `light` or `dark`.
     pub theme: String,
-    /// Whether people may write tickets.
+    /// Whether the ticket portal is on.
     pub portal: bool,
-    /// Query parameters that are kept in addresses, separated by commas.
+    /// Query parameters that are kept in page URLs, separated by commas.
     pub kept_parameters: String,
-    /// A remark about the colour, when it is hard to see.
+    /// A warning if the colour has too little contrast.
     pub accent_warning: Option<String>,
-    /// What the form is compared with when it comes back.
+    /// The values the form was rendered with, to detect concurrent changes.
     pub seen: String,
-    /// Whether the person who looks may change anything.
+    /// Whether the current user can change anything.
     pub may_change: bool,
-    /// What was refused.
+    /// Validation errors.
     pub errors: FieldErrors,
 }
 
@@ -61,7 +61,7 @@ const LANGUAGES: [(&str, &str); 14] = [
     ("ja", "日本語"),
 ];
 
-/// The choice of a time zone: places under their part of the world, so that typing the name of a city finds it.
+/// The time zone select: places grouped by region, so that typing a city's name finds it.
 #[component]
 fn ZoneField(zone: String, mut zones: Vec<(String, String)>, now: String, errors: FieldErrors) -> impl IntoView {
     if !zones.iter().any(|(name, _)| *name == zone) {
@@ -101,7 +101,7 @@ fn ZoneField(zone: String, mut zones: Vec<(String, String)>, now: String, errors
 pub fn SettingsPage(
     /// Its content.
     model: Settings,
-    /// For the form.
+    /// Idempotency key of the form.
     idempotency_key: String,
 ) -> impl IntoView {
     let Settings {

@@ -1,4 +1,4 @@
-//! Webhooks: where other programs are told what happens, and how that went.
+//! Webhooks and their deliveries.
 
 use domain::{FieldErrors, webhooks::DeliveryState};
 use leptos::prelude::*;
@@ -18,30 +18,30 @@ use crate::{
 pub struct HookRow {
     /// Its page.
     pub href: String,
-    /// What the team calls it, or its host.
+    /// Its name, or its host.
     pub name: String,
-    /// Where to.
+    /// The target URL.
     pub url: String,
-    /// How it goes.
+    /// Its health.
     pub health: Health,
-    /// Deliveries on their way.
+    /// Pending deliveries.
     pub pending: i64,
-    /// Deliveries that arrived.
+    /// Successful deliveries.
     pub delivered: i64,
-    /// Deliveries that were given up.
+    /// Failed deliveries.
     pub dead: i64,
 }
 
-/// How an endpoint does.
+/// Health of an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {
-    /// It takes what it gets.
+    /// Deliveries succeed.
     Good,
-    /// The last tries failed.
+    /// The last attempts failed.
     Failing,
     /// A person turned it off.
     Off,
-    /// The program turned it off.
+    /// Earshot turned it off.
     TurnedOff,
 }
 
@@ -56,20 +56,20 @@ impl Health {
     }
 }
 
-/// The form of an endpoint, as stored or as typed.
+/// The form of an endpoint, with the stored or the submitted values.
 #[derive(Debug, Clone, Default)]
 pub struct HookForm {
-    /// Where to.
+    /// The target URL.
     pub url: String,
-    /// What the team calls it.
+    /// Its name, for the team.
     pub note: String,
-    /// Word, label, and whether it is wanted.
+    /// Event name, label, and whether it is selected.
     pub kinds: Vec<(&'static str, &'static str, bool)>,
-    /// The version that it was made from.
+    /// The version that the form was loaded from.
     pub version: i64,
-    /// What was refused.
+    /// Validation errors.
     pub errors: FieldErrors,
-    /// Somebody else was faster.
+    /// Someone else changed it first.
     pub conflict: Option<String>,
 }
 
@@ -78,13 +78,13 @@ pub struct HookForm {
 pub struct Hooks {
     /// For URLs.
     pub slug: String,
-    /// Whether the person may see and change them.
+    /// Whether the user can see and change them.
     pub may_manage: bool,
-    /// Those that there are.
+    /// The webhooks.
     pub rows: Vec<HookRow>,
-    /// The form of a new one.
+    /// The form for a new one.
     pub form: HookForm,
-    /// Its key.
+    /// Idempotency key of the form.
     pub form_key: String,
 }
 
@@ -93,13 +93,13 @@ pub struct Hooks {
 pub struct DeliveryRow {
     /// Its page.
     pub href: String,
-    /// What happened.
+    /// The event.
     pub kind: String,
-    /// How far it has come.
+    /// Its status.
     pub state: DeliveryState,
-    /// What came of the last try.
+    /// The outcome of the last attempt.
     pub last: String,
-    /// When it happened: words and machine-readable.
+    /// When it happened, for display and machine-readable.
     pub at: (String, String),
 }
 
@@ -108,75 +108,75 @@ pub struct DeliveryRow {
 pub struct Hook {
     /// For URLs.
     pub slug: String,
-    /// Its own address.
+    /// Its URL.
     pub url: String,
-    /// What the team calls it, or its host.
+    /// Its name, or its host.
     pub name: String,
-    /// How it goes.
+    /// Its health.
     pub health: Health,
-    /// Why the program turned it off, or since when tries fail.
+    /// Why Earshot turned it off, or since when attempts have failed.
     pub trouble: Option<String>,
     /// The person it acts for; `None`: the project.
     pub acts_for: Option<String>,
-    /// Whether the person who looks may make it the project's.
+    /// Whether the current user can hand it over to the project.
     pub can_be_handed_over: bool,
-    /// The secret that signs.
+    /// The signing secret.
     pub secret: String,
-    /// Until when the one before signs along.
+    /// Until when the previous secret stays valid.
     pub old_until: Option<String>,
-    /// What it is and wants.
+    /// The settings form.
     pub form: HookForm,
-    /// The states to choose from: label, address, count, whether shown.
+    /// The status tabs: label, URL, count, whether it is current.
     pub tabs: Vec<(&'static str, String, i64, bool)>,
-    /// Deliveries, the newest first.
+    /// Deliveries, newest first.
     pub rows: Vec<DeliveryRow>,
-    /// Deliveries that were given up.
+    /// Failed deliveries.
     pub dead: i64,
-    /// Whether one is on its way.
+    /// Whether a delivery is pending.
     pub is_moving: bool,
-    /// Where older ones are.
+    /// URL of older deliveries.
     pub older: Option<String>,
-    /// For the forms.
+    /// Base of the forms' idempotency keys.
     pub form_key: String,
 }
 
-/// One try.
+/// One delivery attempt.
 #[derive(Debug, Clone)]
 pub struct Try {
-    /// Which one.
+    /// Its number, starting at 1.
     pub n: i64,
-    /// When: words and machine-readable.
+    /// When, for display and machine-readable.
     pub at: (String, String),
-    /// What came of it.
+    /// The outcome.
     pub outcome: String,
-    /// Whether it worked.
+    /// Whether it succeeded.
     pub is_good: bool,
-    /// The beginning of the answer.
+    /// The beginning of the response.
     pub excerpt: String,
 }
 
 /// One delivery.
 #[derive(Debug, Clone)]
 pub struct DeliveryView {
-    /// Its own address.
+    /// Its URL.
     pub url: String,
-    /// The webhook's address and name.
+    /// The webhook's URL and name.
     pub hook: (String, String),
-    /// What happened.
+    /// The event.
     pub kind: String,
-    /// How far it has come.
+    /// Its status.
     pub state: DeliveryState,
-    /// What is next, in words.
+    /// What happens next, for display.
     pub next: Option<String>,
     /// `webhook-id`.
     pub id: String,
-    /// What is sent, laid out for people.
+    /// The payload, formatted for reading.
     pub body: String,
-    /// The newest first.
+    /// Newest first.
     pub tries: Vec<Try>,
     /// Whether it can be sent again.
     pub can_send: bool,
-    /// For the forms.
+    /// Base of the forms' idempotency keys.
     pub form_key: String,
 }
 
