@@ -29,5 +29,5 @@ if (meta) {
       module.hydrate();
       await hydrateIslands(module);
     })
-    .catch((error) => console.warn('Earshot: this page works without its shortcuts.', error));
+    .catch((error) => console.warn('Earshot: this page works without keyboard shortcuts.', error));
 }
