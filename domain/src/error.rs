@@ -72,13 +72,13 @@ pub enum Error {
     #[error("{0}")]
     Conflict(String),
     /// The key of this write was used for other content before.
-    #[error("this key was used for something else")]
+    #[error("this key was already used for a different request")]
     KeyReused,
     /// Too many requests; try again after this many seconds.
     #[error("too many requests")]
     RateLimited(u64),
     /// The store cannot take work now; try again after this many seconds.
-    #[error("busy")]
+    #[error("too busy, try again later")]
     Busy(u64),
     /// The search index is not ready.
     #[error("search is not available")]

@@ -117,8 +117,8 @@ impl Change {
     #[must_use]
     pub fn outsider(&self) -> &'static str {
         match self {
-            Self::Answered | Self::Finished | Self::Reanswered => "The person who answered",
-            Self::Wrote | Self::Solved | Self::Reopened => "The requester",
+            Self::Answered | Self::Finished | Self::Reanswered => "Respondent",
+            Self::Wrote | Self::Solved | Self::Reopened => "Requester",
             Self::Replied | Self::Noted => "A program",
             _ => "Earshot",
         }
@@ -131,7 +131,7 @@ impl Change {
             Self::Created => "created this".into(),
             Self::Status { from, to } => format!("changed the status from {from} to {to}"),
             Self::Assigned { to: Some(to), .. } => format!("assigned this to {to}"),
-            Self::Assigned { from, to: None } => format!("took this off {}", from.as_deref().unwrap_or("its assignee")),
+            Self::Assigned { from, to: None } => format!("unassigned this from {}", from.as_deref().unwrap_or("its assignee")),
             Self::Tagged { added, removed } => match (added.is_empty(), removed.is_empty()) {
                 (false, false) => format!("added the tag {} and removed {}", added.join(", "), removed.join(", ")),
                 (false, true) => format!("added the tag {}", added.join(", ")),
@@ -149,12 +149,12 @@ impl Change {
             Self::Answered => "added more answers".into(),
             Self::Finished => "finished the survey".into(),
             Self::Reanswered => "changed the answers".into(),
-            Self::Replied => "answered the requester".into(),
-            Self::Noted => "left a note".into(),
+            Self::Replied => "replied to the requester".into(),
+            Self::Noted => "added a note".into(),
             Self::Prioritised { from, to } => format!("changed the priority from {from} to {to}"),
             Self::Wrote => "wrote again".into(),
             Self::Solved => "closed this as solved".into(),
-            Self::Reopened => "opened this again".into(),
+            Self::Reopened => "reopened this".into(),
             Self::LinkRenewed => "renewed the requester’s link".into(),
             Self::Unknown => "changed this".into(),
         }
@@ -171,7 +171,7 @@ mod tests {
         let json = serde_json::to_string(&change).unwrap();
         assert_eq!(serde_json::from_str::<Change>(&json).unwrap(), change);
         assert_eq!(change.sentence(), "changed the status from New to Triaged");
-        assert_eq!((change.outsider(), Change::Answered.outsider()), ("Earshot", "The person who answered"));
+        assert_eq!((change.outsider(), Change::Answered.outsider()), ("Earshot", "Respondent"));
         let link = Change::Requoted { item: 3, title: "Export".into(), feedback: "f".into() };
         assert_eq!(link.sentence(), "changed the quote of #3 Export");
         assert_eq!(serde_json::from_str::<Change>(r#"{"what":"merged","with":3}"#).unwrap(), Change::Unknown);

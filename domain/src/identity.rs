@@ -21,7 +21,7 @@ words! {
         /// Signed by the project's own server.
         Verified = "verified" / "Verified by a signature",
         /// Made by the team: with an API key, or in an import.
-        Team = "team" / "Stated by your team",
+        Team = "team" / "Provided by your team",
         /// Signed, but too long ago.
         Expired = "expired" / "Not verified: the signature has expired",
         /// With a signature that does not fit.

@@ -261,7 +261,7 @@ impl TryFrom<String> for Zone {
     type Error = String;
 
     fn try_from(name: String) -> Result<Self, Self::Error> {
-        Self::parse(&name).ok_or_else(|| format!("“{name}” is not a time zone. Choose one of the list, like Europe/Berlin."))
+        Self::parse(&name).ok_or_else(|| format!("“{name}” is not a time zone. Choose one from the list, such as Europe/Berlin."))
     }
 }
 

@@ -30,7 +30,7 @@ pub fn device(user_agent: Option<&str>) -> String {
     match (find(&BROWSERS), find(&SYSTEMS)) {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),
         (Some(browser), None) => browser.into(),
-        (None, Some(system)) => format!("A program on {system}"),
+        (None, Some(system)) => format!("Program on {system}"),
         (None, None) => agent.split(['/', ' ']).next().unwrap_or_default().chars().take(40).collect(),
     }
 }

@@ -41,10 +41,10 @@ pub const MAX_NAME: usize = 60;
 pub fn check_name(name: &str) -> Result<String, Error> {
     let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
     if name.is_empty() || name.chars().any(char::is_control) {
-        return Err(Error::field("name", "required", "Name the program that will use the key."));
+        return Err(Error::field("name", "required", "Enter the name of the program that will use the key."));
     }
     if name.chars().count() > MAX_NAME {
-        return Err(Error::field("name", "too_long", format!("The name takes {MAX_NAME} characters at most.")));
+        return Err(Error::field("name", "too_long", format!("Names can be up to {MAX_NAME} characters.")));
     }
     Ok(name)
 }

@@ -5,7 +5,7 @@ use crate::Error;
 
 /// A project without an owner would be nobody's.
 fn last_owner() -> Error {
-    Error::field("role", "last_owner", "This is the project's only owner. Make somebody else an owner first.")
+    Error::field("role", "last_owner", "This is the project's only owner. Make someone else an owner first.")
 }
 
 /// Whether `actor` may give the role `offered`: admins and owners may, up to their own role.

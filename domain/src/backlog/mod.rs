@@ -83,12 +83,12 @@ pub fn check_item(title: &str, body: &str) -> Result<(String, String), Error> {
     let title = title.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     let body = body.trim().to_owned();
     if title.is_empty() {
-        errors.add("title", "required", "Give the item a title.");
+        errors.add("title", "required", "Enter a title for the item.");
     } else if title.chars().count() > MAX_TITLE {
-        errors.add("title", "too_long", format!("The title takes {MAX_TITLE} characters at most."));
+        errors.add("title", "too_long", format!("Titles can be up to {MAX_TITLE} characters."));
     }
     if body.chars().count() > MAX_BODY {
-        errors.add("body", "too_long", format!("The description takes {MAX_BODY} characters at most."));
+        errors.add("body", "too_long", format!("Descriptions can be up to {MAX_BODY} characters."));
     }
     errors.into_result((title, body))
 }
@@ -130,11 +130,11 @@ pub fn check_quote(text: &str, quote: &str) -> Result<Option<String>, Error> {
         return Ok(None);
     }
     if quote.chars().count() > MAX_QUOTE {
-        return Err(Error::field("quote", "too_long", format!("The quote takes {MAX_QUOTE} characters at most.")));
+        return Err(Error::field("quote", "too_long", format!("Quotes can be up to {MAX_QUOTE} characters.")));
     }
     match find_quote(text, quote) {
         Some(at) => Ok(Some(text[at].to_owned())),
-        None => Err(Error::field("quote", "not_in_text", "These words do not stand in the feedback. Copy them from its text.")),
+        None => Err(Error::field("quote", "not_in_text", "This quote is not in the feedback. Copy it from the text.")),
     }
 }
 

@@ -25,7 +25,7 @@ pub struct Mapping {
 
 /// The form's fields that are not targets, with their labels.
 const SETTINGS: [(&str, &str); 4] =
-    [("add_tag", "Tag on every row"), ("encoding", "Encoding"), ("dates", "Dates in numbers"), ("header_rows", "Header rows")];
+    [("add_tag", "Tag on every row"), ("encoding", "Encoding"), ("dates", "Date order"), ("header_rows", "Header rows")];
 
 impl Mapping {
     /// Reads `text=COLUMN,tag=COLUMN,…`. A column name with a comma stands in double quotes.
@@ -37,16 +37,16 @@ impl Mapping {
         let mut errors = FieldErrors::default();
         for part in split_quoted(text) {
             let Some((target, column)) = part.split_once('=') else {
-                errors.add("map", "malformed", format!("“{part}” is not of the form target=COLUMN."));
+                errors.add("map", "malformed", format!("“{part}” does not have the form target=COLUMN."));
                 continue;
             };
             let (target, column) = (target.trim(), unquote(column));
             match Target::parse(target) {
                 None => {
                     let known = Target::ALL.iter().map(|t| t.as_str()).collect::<Vec<_>>().join(", ");
-                    errors.add("map", "unknown", format!("“{target}” is not a target; these are: {known}."));
+                    errors.add("map", "unknown", format!("“{target}” is not a target. Use one of {known}."));
                 }
-                Some(_) if column.is_empty() => errors.add("map", "malformed", format!("“{target}=” names no column.")),
+                Some(_) if column.is_empty() => errors.add("map", "malformed", format!("“{target}=” does not name a column.")),
                 Some(target) => mapping.set(target, &column, &mut errors, "map"),
             }
         }
@@ -74,7 +74,7 @@ impl Mapping {
                     errors.add(
                         "add_tag",
                         "tag",
-                        format!("A tag has up to {} characters, without comma, colon or quotation mark.", feedback::MAX_TAG),
+                        format!("Tags can be up to {} characters, without commas, colons or quotation marks.", feedback::MAX_TAG),
                     );
                 }
             } else if name == "encoding" && !value.is_empty() {
@@ -101,7 +101,7 @@ impl Mapping {
 
     fn set(&mut self, target: Target, column: &str, errors: &mut FieldErrors, field: &str) {
         if target != Target::Tag && self.column(target).is_some() {
-            errors.add(field, "twice", format!("“{}” is given twice; only tags can come from several columns.", target.as_str()));
+            errors.add(field, "twice", format!("“{}” is mapped twice. Only tags can come from several columns.", target.as_str()));
         } else if !self.columns.iter().any(|(t, c)| *t == target && c == column) {
             self.columns.push((target, column.to_owned()));
         }
@@ -224,12 +224,12 @@ impl Mapping {
                 None if is_fixed(*target, wanted) => plan.fixed.push((*target, wanted.to_owned())),
                 None => {
                     let known = names.iter().map(|n| format!("“{n}”")).collect::<Vec<_>>().join(", ");
-                    errors.add(target.as_str(), "no_column", format!("The file has no column “{wanted}”. It has {known}."));
+                    errors.add(target.as_str(), "no_column", format!("The file has no column “{wanted}”. Its columns are {known}."));
                 }
             }
         }
         if self.column(Target::Text).is_none() {
-            errors.add("text", "required", "Choose the column that holds the text.");
+            errors.add("text", "required", "Choose the column that contains the text.");
         }
         if self.column(Target::ScoreMax).is_none()
             && let Some(scale) = self.column(Target::Score).and_then(known_scale)

@@ -37,8 +37,8 @@ words! {
         /// Given up after several attempts; can be continued.
         Failed = "failed" / "Failed",
         /// What it brought is being removed again.
-        TakingBack = "taking_back" / "Being taken back",
+        TakingBack = "taking_back" / "Being undone",
         /// What it brought and nobody touched is gone.
-        TakenBack = "taken_back" / "Taken back",
+        TakenBack = "taken_back" / "Undone",
     }
 }

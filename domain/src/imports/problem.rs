@@ -18,15 +18,15 @@ words! {
         /// The row is larger than a row may be.
         TooLarge = "too_large" / "Row larger than 1 MB",
         /// Bytes that are not valid in the file's encoding.
-        Encoding = "encoding" / "Not readable in this encoding",
+        Encoding = "encoding" / "Invalid in this encoding",
         /// Bytes of an optional cell that are not valid in the file's encoding.
-        Bytes = "bytes" / "Not readable in this encoding",
+        Bytes = "bytes" / "Invalid in this encoding",
         /// The database refused the row.
-        Database = "database" / "Refused by the database",
+        Database = "database" / "Rejected by the database",
         /// Not a date that we know how to read.
         Date = "date" / "Not a date",
         /// A date whose day and month can be swapped, while nobody said which comes first.
-        DateOrder = "date_order" / "Day and month can be swapped",
+        DateOrder = "date_order" / "Day and month are ambiguous",
         /// A date later than tomorrow.
         Future = "future" / "Date in the future",
         /// Not a score that we know how to read.
@@ -34,7 +34,7 @@ words! {
         /// A score below 0 or above its scale.
         ScoreRange = "score_range" / "Score outside its scale",
         /// The top of the scale is no number that could be one.
-        ScoreMax = "score_max" / "Not the top of a scale",
+        ScoreMax = "score_max" / "Not a valid scale maximum",
         /// Not an e-mail address.
         Email = "email" / "Not an e-mail address",
         /// Not a tag.
@@ -69,7 +69,7 @@ impl Fault {
             }
             Self::Date | Self::DateOrder | Self::Future => "date",
             Self::Score | Self::ScoreRange => "score",
-            Self::ScoreMax => "top of the scale",
+            Self::ScoreMax => "scale maximum",
             Self::Email => "e-mail address",
             Self::Tag | Self::Tags => "tag",
             Self::Language => "language",
@@ -104,11 +104,11 @@ impl Problem {
         let swallowed = last.saturating_sub(line);
         let lines = match swallowed {
             0 => String::new(),
-            1 => format!(" The line after it, {last}, was read as part of the same cell."),
-            n => format!(" The {n} lines after it, to line {last}, were read as part of the same cell."),
+            1 => format!(" The next line, {last}, was read as part of the same cell."),
+            n => format!(" The next {n} lines, up to line {last}, were read as part of the same cell."),
         };
         let what = if at_end { "is never closed" } else { "is closed in the wrong place" };
-        let advice = "Close it, or write it twice if it belongs to the text.";
+        let advice = "Close it, or double it if it is part of the text.";
         Self::new(Fault::Quote, "", format!("The quotation mark (\") opened on line {line} {what}.{lines} {advice}"))
     }
 
@@ -116,14 +116,14 @@ impl Problem {
     #[must_use]
     pub fn too_large(line: u64, last: u64) -> Self {
         let text =
-            format!("The row is larger than 1 MB; it runs from line {line} to line {last}. Perhaps a quotation mark (\") is not closed.");
+            format!("The row is larger than 1 MB: it runs from line {line} to line {last}. A closing quotation mark (\") may be missing.");
         Self::new(Fault::TooLarge, "", text)
     }
 
     /// The database refused the row.
     #[must_use]
     pub fn database() -> Self {
-        Self::new(Fault::Database, "", "The database does not take this line.")
+        Self::new(Fault::Database, "", "The database rejected this row.")
     }
 }
 
@@ -212,7 +212,7 @@ mod tests {
     fn a_quotation_mark_is_told_with_the_lines_it_swallows() {
         let text = Problem::quote(3, 5, true).message;
         assert!(
-            text.contains("quotation mark (\") opened on line 3 is never closed") && text.contains("2 lines after it, to line 5"),
+            text.contains("quotation mark (\") opened on line 3 is never closed") && text.contains("next 2 lines, up to line 5"),
             "{text}"
         );
     }

@@ -81,11 +81,12 @@ impl Plan {
             return Err(Problem::new(Fault::NoText, "", "The text is empty."));
         }
         if text.contains(UNREADABLE) {
-            let message = "The text has bytes that are not valid in the chosen encoding. Choose another encoding.";
+            let message = "The text contains bytes that are invalid in the chosen encoding. Choose another encoding.";
             return Err(Problem::new(Fault::Encoding, &text.replace(UNREADABLE, "\u{FFFD}"), message));
         }
         if length > MAX_TEXT {
-            let message = format!("The text has {length} characters; the most is {MAX_TEXT}. Perhaps a quotation mark is not closed.");
+            let message =
+                format!("The text has {length} characters, but the limit is {MAX_TEXT}. A closing quotation mark may be missing.");
             return Err(Problem::new(Fault::TextTooLong, &text, message));
         }
         let mut left = LeftOut::default();
@@ -114,7 +115,7 @@ impl Plan {
         let used = fields.iter().rposition(|f| !f.trim().is_empty()).map_or(0, |i| i + 1);
         if used > self.width {
             let message = format!(
-                "The line has {used} cells; the header has {}. Perhaps a cell with a separator in it lacks its quotation marks.",
+                "The row has {used} cells, but the header has {}. A cell that contains a separator may be missing its quotation marks.",
                 self.width
             );
             return Err(Problem::new(
@@ -141,7 +142,7 @@ impl Plan {
         let mapped = left.value(self.get(fields, Target::ScoreMax)).and_then(|cell| {
             let max = score(&cell).filter(|s| s.max.is_none()).map(|s| s.score).filter(|max| *max > 0.0 && *max <= 1000.0);
             if max.is_none() {
-                left.add(Fault::ScoreMax, &cell, format!("The top of the scale, “{}”, is not a number between 0 and 1000.", brief(&cell)));
+                left.add(Fault::ScoreMax, &cell, format!("The scale maximum “{}” is not a number between 0 and 1000.", brief(&cell)));
             }
             max
         });
@@ -161,7 +162,10 @@ impl Plan {
             match tag(&one).filter(|t| !t.contains(UNREADABLE)) {
                 Some(tag) => tags.push(tag),
                 None => {
-                    let message = format!("“{}” is not a tag: up to {MAX_TAG} characters, without colon or quotation mark.", brief(&one));
+                    let message = format!(
+                        "“{}” is not a valid tag. Tags can be up to {MAX_TAG} characters, without colons or quotation marks.",
+                        brief(&one)
+                    );
                     left.add(Fault::Tag, &one, message);
                 }
             }
@@ -170,7 +174,7 @@ impl Plan {
         tags.dedup();
         let room = MAX_TAGS - usize::from(self.add_tag.is_some());
         if tags.len() > room {
-            left.add(Fault::Tags, &tags[room], format!("The line has {} tags; the most is {MAX_TAGS}.", tags.len()));
+            left.add(Fault::Tags, &tags[room], format!("The row has {} tags, but the limit is {MAX_TAGS}.", tags.len()));
             tags.truncate(room);
         }
         tags.extend(self.add_tag.clone());
@@ -184,7 +188,7 @@ impl Plan {
         let Some(cell) = left.value(self.get(fields, Target::Kind)) else { return Kind::Import };
         match Kind::parse(&word(&cell)) {
             Some(Kind::Ticket) => {
-                left.add(Fault::Kind, &cell, "A file cannot bring tickets, which have a conversation. The kind is “import”.");
+                left.add(Fault::Kind, &cell, "Tickets cannot be imported because they need a conversation. The kind is “import”.");
                 Kind::Import
             }
             Some(kind) => kind,
@@ -223,7 +227,7 @@ impl Plan {
                 None
             }
             Err(Unread::Swappable) => {
-                let message = format!("“{}” can be two dates. Choose whether the day or the month comes first.", brief(&cell));
+                let message = format!("“{}” is ambiguous. Choose whether the day or the month comes first.", brief(&cell));
                 left.add(Fault::DateOrder, &cell, message);
                 None
             }
@@ -250,7 +254,7 @@ impl Plan {
             found
         });
         let (email, with_it) = found.unzip();
-        let external_id = left.short(self.get(fields, Target::ContactId), MAX_SHORT, "Person: id");
+        let external_id = left.short(self.get(fields, Target::ContactId), MAX_SHORT, "Person: ID");
         let name = left.short(self.get(fields, Target::ContactName), MAX_SHORT, "Person: name");
         let name = name.or_else(|| with_it.flatten().filter(|name| name.chars().count() <= MAX_SHORT));
         let known = external_id.is_some() || email.is_some() || name.is_some();
@@ -271,7 +275,7 @@ impl LeftOut {
     fn value(&mut self, cell: &str) -> Option<String> {
         let cell = clean(cell, false);
         if cell.contains(UNREADABLE) {
-            let message = "A cell has bytes that are not valid in the chosen encoding.";
+            let message = "A cell contains bytes that are invalid in the chosen encoding.";
             self.add(Fault::Bytes, &cell.replace(UNREADABLE, "\u{FFFD}"), message);
             return None;
         }

@@ -18,7 +18,7 @@ words! {
         /// When it was said.
         CreatedAt = "created_at" / "Date",
         /// The person's id in the system the file comes from.
-        ContactId = "contact_id" / "Person: id",
+        ContactId = "contact_id" / "Person: ID",
         /// The person's e-mail address.
         ContactEmail = "contact_email" / "Person: e-mail",
         /// The person's name.
@@ -36,7 +36,7 @@ words! {
         /// How far triage has come.
         Status = "status" / "Status",
         /// The row's own id, by which it is known when the file is imported again.
-        ExternalId = "external_id" / "Row id",
+        ExternalId = "external_id" / "Row ID",
     }
 }
 

@@ -126,12 +126,12 @@ pub fn parse_origins(text: &str) -> Result<Vec<String>, FieldErrors> {
 /// What to write instead.
 pub fn parse_origin(text: &str) -> Result<String, String> {
     let wrong = |why: &str| Err(format!("“{text}” {why}"));
-    let no_origin = "is not an origin. Write it like https://www.example.com.";
+    let no_origin = "is not an origin. Enter it like https://www.example.com.";
     let (scheme, after) = text.split_once("://").unwrap_or(("", text));
     if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
         return match Url::parse(&format!("https://{text}")) {
             Ok(url) if scheme.is_empty() && url.host_str().is_some_and(|host| host.contains('.')) => {
-                wrong(&format!("has no scheme. Write it like {}.", url.origin().ascii_serialization()))
+                wrong(&format!("has no scheme. Enter it like {}.", url.origin().ascii_serialization()))
             }
             _ => wrong(no_origin),
         };
@@ -139,13 +139,13 @@ pub fn parse_origin(text: &str) -> Result<String, String> {
     let Ok(url) = Url::parse(text) else { return wrong(no_origin) };
     let origin = url.origin().ascii_serialization();
     if after.contains('*') {
-        return wrong("has a wildcard, which browsers do not send. List each site of its own.");
+        return wrong("has a wildcard, which is not supported. List each site separately.");
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return wrong(&format!("holds a sign-in. Write only {origin}."));
+        return wrong(&format!("contains a user name or password. Enter only {origin}."));
     }
     if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-        return wrong(&format!("has more than scheme, host and port. Write only {origin}."));
+        return wrong(&format!("has more than a scheme, host and port. Enter only {origin}."));
     }
     Ok(origin)
 }
@@ -173,14 +173,14 @@ pub fn parse_parameters(text: &str) -> Result<Vec<String>, FieldErrors> {
         let fits = word.len() <= 50 && word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~'));
         if !fits {
             let message =
-                format!("“{word}” is not a name that can be kept. Use letters, digits, hyphens, dots and underscores, like utm_source.");
+                format!("“{word}” is not a valid parameter name. Use letters, digits, hyphens, dots and underscores, as in utm_source.");
             errors.add("kept_parameters", "parameter", message);
         } else if !out.iter().any(|name| name == word) {
             out.push(word.to_owned());
         }
     }
     if out.len() > MAX_KEPT {
-        errors.add("kept_parameters", "too_many", format!("Keep {MAX_KEPT} parameters at most."));
+        errors.add("kept_parameters", "too_many", format!("Keep at most {MAX_KEPT} parameters."));
     }
     if errors.is_empty() { Ok(out) } else { Err(errors) }
 }
@@ -191,7 +191,7 @@ pub fn parse_parameters(text: &str) -> Result<Vec<String>, FieldErrors> {
 /// When it is none.
 pub fn parse_accent(text: &str) -> Result<String, FieldErrors> {
     let text = text.trim().to_ascii_lowercase();
-    if is_colour(&text) { Ok(text) } else { Err(FieldErrors::one("accent", "colour", "Choose a colour, written like #2f5fd0.")) }
+    if is_colour(&text) { Ok(text) } else { Err(FieldErrors::one("accent", "colour", "Enter a color like #2f5fd0.")) }
 }
 
 /// Reads a project's default language.
@@ -282,12 +282,12 @@ mod tests {
     #[test]
     fn what_is_no_origin_is_told_with_what_to_write() {
         for (typed, told) in [
-            ("https://a.example/path", "Write only https://a.example."),
-            ("https://a.example/?q=1", "Write only https://a.example."),
-            ("https://a.example#top", "Write only https://a.example."),
-            ("https://ann:secret@a.example", "Write only https://a.example."),
-            ("www.example.com", "Write it like https://www.example.com."),
-            ("bücher.example/shop", "Write it like https://xn--bcher-kva.example."),
+            ("https://a.example/path", "Enter only https://a.example."),
+            ("https://a.example/?q=1", "Enter only https://a.example."),
+            ("https://a.example#top", "Enter only https://a.example."),
+            ("https://ann:secret@a.example", "Enter only https://a.example."),
+            ("www.example.com", "Enter it like https://www.example.com."),
+            ("bücher.example/shop", "Enter it like https://xn--bcher-kva.example."),
             ("https://*.example.com", "wildcard"),
             ("javascript:alert(1)", "is not an origin"),
             ("ftp://a.example", "is not an origin"),

@@ -33,10 +33,10 @@ pub const MAX_REPLIES: i64 = 200;
 
 /// What can stand in a text for something of the ticket, and what it becomes.
 pub const PLACEHOLDERS: &[(&str, &str)] = &[
-    ("{name}", "the requester’s name; “there” where it is not known"),
+    ("{name}", "the requester’s name, or “there” if it is unknown"),
     ("{number}", "the ticket’s number"),
     ("{subject}", "the ticket’s subject"),
-    ("{link}", "the requester’s link to the ticket, put in when the answer is sent"),
+    ("{link}", "the requester’s link to the ticket, inserted when the reply is sent"),
     ("{me}", "your name"),
 ];
 
@@ -107,14 +107,14 @@ pub fn check_reply(name: &str, body: &str) -> Result<(String, String), Error> {
     let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
     let body = body.trim().to_owned();
     if name.is_empty() {
-        errors.add("name", "required", "Give the reply a name.");
+        errors.add("name", "required", "Enter a name for the reply.");
     } else if name.chars().count() > MAX_NAME {
-        errors.add("name", "too_long", format!("The name takes {MAX_NAME} characters at most."));
+        errors.add("name", "too_long", format!("Names can be up to {MAX_NAME} characters."));
     }
     if body.is_empty() {
-        errors.add("body", "required", "Write the text of the reply.");
+        errors.add("body", "required", "Enter the text of the reply.");
     } else if body.chars().count() > MAX_BODY {
-        errors.add("body", "too_long", format!("The text takes {MAX_BODY} characters at most."));
+        errors.add("body", "too_long", format!("Replies can be up to {MAX_BODY} characters."));
     }
     errors.into_result((name, body))
 }

@@ -101,7 +101,7 @@ impl SurveyBody {
         for question in self.questions.iter().filter(|q| q.kind.takes_answer()) {
             match read_one(question, pairs, &self.language) {
                 Ok(Some(answer)) => answers.push((question.id.clone(), answer)),
-                Ok(None) if finished && question.required => errors.add(&question.id, "required", "This question needs an answer."),
+                Ok(None) if finished && question.required => errors.add(&question.id, "required", "This question is required."),
                 Ok(None) => {}
                 Err((code, message)) => errors.add(&question.id, code, message),
             }
@@ -138,16 +138,16 @@ fn read_number(value: &str, low: u8, high: u8) -> Result<Answer, Misfit> {
 /// `other` is the text of "Other", where it is offered.
 fn read_choices(values: &[&str], choices: &[Choice], other: Option<&str>, multiple: bool) -> Result<Option<Answer>, Misfit> {
     if values.iter().any(|v| *v != OTHER_CHOICE && !choices.iter().any(|c| c.id == *v)) {
-        return Err(("choice", "This choice is not offered any more. Choose again.".into()));
+        return Err(("choice", "This choice is no longer available. Choose another one.".into()));
     }
     let chosen: Vec<String> = choices.iter().filter(|c| values.contains(&c.id.as_str())).map(|c| c.id.clone()).collect();
     let other = other.filter(|_| values.contains(&OTHER_CHOICE)).map(ToOwned::to_owned);
     if other.as_ref().is_some_and(|text| text.chars().count() > MAX_OTHER) {
-        return Err(("too_long", format!("“Other” takes {MAX_OTHER} characters at most.")));
+        return Err(("too_long", format!("“Other” can be up to {MAX_OTHER} characters.")));
     }
     let count = chosen.len() + usize::from(other.is_some());
     if !multiple && count > 1 {
-        return Err(("one", "Choose one answer only.".into()));
+        return Err(("one", "Choose only one answer.".into()));
     }
     Ok((count > 0).then_some(Answer::Choices { chosen, other }))
 }
@@ -155,14 +155,14 @@ fn read_choices(values: &[&str], choices: &[Choice], other: Option<&str>, multip
 fn read_text(text: &str, max_chars: usize) -> Result<Answer, Misfit> {
     let count = text.chars().count();
     if count > max_chars {
-        return Err(("too_long", format!("Use {max_chars} characters at most; this has {count}.")));
+        return Err(("too_long", format!("Use at most {max_chars} characters; this has {count}.")));
     }
     Ok(Answer::Text(text.to_owned()))
 }
 
 fn read_email(text: &str) -> Result<Answer, Misfit> {
     let answer = read_text(text, MAX_EMAIL)?;
-    if is_email(text) { Ok(answer) } else { Err(("email", "Write an e-mail address like name@example.com.".into())) }
+    if is_email(text) { Ok(answer) } else { Err(("email", "Enter an e-mail address like name@example.com.".into())) }
 }
 
 #[cfg(test)]
@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn a_partial_response_may_leave_out_what_is_required() {
         assert_eq!(survey().read_answers(&pairs(&[]), false).unwrap(), vec![]);
-        assert_eq!(survey().read_answers(&pairs(&[]), true).unwrap_err().at("q0"), Some("This question needs an answer."));
+        assert_eq!(survey().read_answers(&pairs(&[]), true).unwrap_err().at("q0"), Some("This question is required."));
     }
 
     #[test]

@@ -120,11 +120,11 @@ impl QuestionType {
             Self::Ces => "Was it easy? 1 to 7.",
             Self::Rating => "Stars.",
             Self::SingleChoice => "One of several answers.",
-            Self::MultipleChoice => "Any of several answers.",
+            Self::MultipleChoice => "One or more of several answers.",
             Self::ShortText => "One line.",
             Self::LongText => "Several lines, in their own words.",
             Self::Email => "To be able to reply to them.",
-            Self::Statement => "Text to read; no answer.",
+            Self::Statement => "Text only, no answer.",
         }
     }
 
@@ -338,25 +338,25 @@ pub const MAX_CHOICES: usize = 50;
 pub(super) fn limit(errors: &mut FieldErrors, field: &str, text: &str, max: usize) {
     let count = text.chars().count();
     if count > max {
-        errors.add(field, "too_long", format!("Use {max} characters at most; this has {count}."));
+        errors.add(field, "too_long", format!("Use at most {max} characters; this has {count}."));
     }
 }
 
 fn check_choices(choices: &[Choice], id: &str, errors: &mut FieldErrors) {
     let all = format!("{id}-choices");
     if choices.len() < 2 {
-        errors.add(&all, "too_few", "Give at least two choices.");
+        errors.add(&all, "too_few", "Add at least two choices.");
     }
     if choices.len() > MAX_CHOICES {
-        errors.add(&all, "too_many", format!("Give {MAX_CHOICES} choices at most."));
+        errors.add(&all, "too_many", format!("Use at most {MAX_CHOICES} choices."));
     }
     for (at, choice) in choices.iter().enumerate() {
         let field = format!("{id}-{}", choice.id);
         let label = choice.label.trim();
         if label.is_empty() {
-            errors.add(&field, "required", format!("Write choice {}, or delete it.", at + 1));
+            errors.add(&field, "required", format!("Enter choice {} or delete it.", at + 1));
         } else if choices[..at].iter().any(|c| c.label.trim().eq_ignore_ascii_case(label)) {
-            errors.add(&field, "duplicate", "This choice is there already.");
+            errors.add(&field, "duplicate", "This choice already exists.");
         }
         limit(errors, &field, label, MAX_LABEL);
     }

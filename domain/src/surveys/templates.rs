@@ -19,46 +19,46 @@ pub const TEMPLATES: &[Template] = &[
     Template {
         key: "nps",
         name: "NPS with reason",
-        description: "Would they recommend you, and why. The number to watch over time, and the words behind it.",
+        description: "Would they recommend you, and why? A score to track over time, with the reasons behind it.",
         body: nps,
     },
     Template {
         key: "csat",
         name: "Satisfaction after support",
-        description: "Right after a conversation: was the person helped, and what was missing.",
+        description: "Right after a support conversation: did it help, and what was missing?",
         body: csat,
     },
     Template {
         key: "ces",
         name: "Effort after a task",
-        description: "Right after something was done in the product: was it easy, and what was in the way.",
+        description: "Right after a task in the product: was it easy, and what got in the way?",
         body: ces,
     },
     Template {
         key: "feature",
         name: "Feature feedback",
-        description: "About one feature: how useful it is, what they use it for, what they miss.",
+        description: "About one feature: how useful it is, what people use it for, and what is missing.",
         body: feature,
     },
     Template {
         key: "churn",
-        name: "Leaving",
-        description: "When somebody cancels: the main reason, and what would have kept them.",
+        name: "Cancellation",
+        description: "When someone cancels: the main reason, and what would have kept them.",
         body: churn,
     },
     Template {
         key: "onboarding",
-        name: "First days",
-        description: "After the first week: what they came for, whether they got there, what was unclear.",
+        name: "Onboarding",
+        description: "After the first week: what people wanted to do, whether they could, and what was unclear.",
         body: onboarding,
     },
     Template {
         key: "bug",
         name: "Problem report",
-        description: "What they did, what happened instead, how bad it is, and where to answer them.",
+        description: "What they did, what happened instead, how bad it is, and where to reply.",
         body: bug,
     },
-    Template { key: "blank", name: "Blank", description: "No questions yet. Start from nothing.", body: blank },
+    Template { key: "blank", name: "Blank", description: "No questions yet. Start from scratch.", body: blank },
 ];
 
 /// A template by its key.
@@ -129,28 +129,28 @@ fn csat() -> SurveyBody {
 
 fn ces() -> SurveyBody {
     let kind = QuestionKind::Ces { low: "Strongly disagree".into(), high: "Strongly agree".into() };
-    Draft::new("How easy was that?", "", "Thank you. That helps us to make it easier.", Launch::Event { name: "task_done".into() })
+    Draft::new("How easy was that?", "", "Thank you. This helps us make it easier.", Launch::Event { name: "task_done".into() })
         .ask(true, "The product made it easy for me to do what I wanted.", "", kind)
-        .ask(false, "What was in the way?", "", QuestionKind::LongText)
+        .ask(false, "What got in the way?", "", QuestionKind::LongText)
         .body
 }
 
 fn feature() -> SurveyBody {
-    Draft::new("About this feature", "Two minutes, to make it better.", "Thank you. It helps us to decide what comes next.", button())
+    Draft::new("About this feature", "Two minutes to help us improve it.", "Thank you. This helps us decide what to do next.", button())
         .ask(true, "How useful is this feature to you?", "", QuestionKind::Rating { max: 5 })
-        .choose(false, "How often do you use it?", false, &["Every day", "Every week", "Less often", "This was the first time"], false)
+        .choose(false, "How often do you use it?", false, &["Every day", "Every week", "Less often", "This was my first time"], false)
         .ask(false, "What do you use it for?", "", QuestionKind::ShortText)
-        .ask(false, "What do you miss?", "", QuestionKind::LongText)
+        .ask(false, "What is missing?", "", QuestionKind::LongText)
         .body
 }
 
 fn churn() -> SurveyBody {
     let reasons =
-        &["It costs too much", "It lacks something I need", "It was hard to use", "It had too many problems", "I need it no more"];
-    Draft::new("Before you go", "We are sorry to see you leave. Tell us why?", "Thank you, and all the best.", Launch::Code)
+        &["It costs too much", "It is missing something I need", "It was hard to use", "It had too many problems", "I no longer need it"];
+    Draft::new("Before you go", "We are sorry to see you leave. Could you tell us why?", "Thank you, and all the best.", Launch::Code)
         .choose(true, "What is the main reason?", false, reasons, true)
         .ask(false, "What would have made you stay?", "", QuestionKind::LongText)
-        .ask(false, "May we write to you about it?", "Leave your e-mail address if so.", QuestionKind::Email)
+        .ask(false, "May we contact you about it?", "If so, enter your e-mail address.", QuestionKind::Email)
         .body
 }
 
@@ -161,16 +161,16 @@ fn onboarding() -> SurveyBody {
         .ask(false, "What did you come here to do?", "", QuestionKind::ShortText)
         .ask(true, "It was easy to get started.", "", ces)
         .ask(false, "What was unclear?", "", QuestionKind::LongText)
-        .choose(false, "How did you hear of us?", true, found, true)
+        .choose(false, "How did you hear about us?", true, found, true)
         .body
 }
 
 fn bug() -> SurveyBody {
-    let severity = &["I cannot go on", "I can go on in another way", "It is only annoying"];
-    Draft::new("Report a problem", "", "Thank you. We look into it.", Launch::Button { label: "Report a problem".into() })
+    let severity = &["I cannot continue", "I can work around it", "It is only a nuisance"];
+    Draft::new("Report a problem", "", "Thank you. We will look into it.", Launch::Button { label: "Report a problem".into() })
         .ask(true, "What happened?", "What you did, what you expected, and what happened instead.", QuestionKind::LongText)
         .choose(true, "How bad is it?", false, severity, false)
-        .ask(false, "Where can we answer you?", "Leave it empty to stay anonymous.", QuestionKind::Email)
+        .ask(false, "Where can we reply to you?", "Leave it empty to stay anonymous.", QuestionKind::Email)
         .body
 }
 

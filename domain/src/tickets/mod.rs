@@ -183,7 +183,7 @@ fn measure(errors: &mut FieldErrors, field: &str, text: &str, max: usize, missin
             errors.add(field, "required", missing);
         }
     } else if text.chars().count() > max {
-        errors.add(field, "too_long", format!("Use {max} characters at most."));
+        errors.add(field, "too_long", format!("Use at most {max} characters."));
     }
 }
 
@@ -200,12 +200,12 @@ impl NewTicket {
             name: one_line(&self.name),
         };
         let mut errors = FieldErrors::default();
-        measure(&mut errors, "subject", &ticket.subject, MAX_SUBJECT, Some("Say in a few words what this is about."));
+        measure(&mut errors, "subject", &ticket.subject, MAX_SUBJECT, Some("Describe in a few words what this is about."));
         measure(&mut errors, "message", &ticket.message, MAX_MESSAGE, Some(NO_MESSAGE));
         if ticket.email.is_empty() {
-            errors.add("email", "required", "Write your e-mail address, so that the answer finds you.");
+            errors.add("email", "required", "Enter your e-mail address so that we can reply.");
         } else if !is_email(&ticket.email) {
-            errors.add("email", "email", "Write an e-mail address like name@example.com.");
+            errors.add("email", "email", "Enter an e-mail address like name@example.com.");
         }
         measure(&mut errors, "name", &ticket.name, MAX_NAME, None);
         if errors.is_empty() { Ok(ticket) } else { Err(errors) }
@@ -219,7 +219,7 @@ impl NewTicket {
 }
 
 /// What a message without text and files is asked for.
-const NO_MESSAGE: &str = "Write a message.";
+const NO_MESSAGE: &str = "Enter a message.";
 
 /// The text of a message as stored; with a file it may be empty.
 ///

@@ -18,7 +18,7 @@ pub(super) fn query(text: &str) -> Result<TriageQuery, QueryError> {
     let fail = |position: usize, message: String| QueryError { position, message };
     if let Some((position, _)) = text.char_indices().nth(MAX_QUERY) {
         let length = text.chars().count();
-        return Err(fail(position, format!("This search has {length} characters; {MAX_QUERY} are allowed.")));
+        return Err(fail(position, format!("This search has {length} characters, but the limit is {MAX_QUERY}.")));
     }
     let mut pieces: Vec<(usize, Piece)> = Vec::new();
     let (mut words, mut count) = (0, 0);
@@ -64,7 +64,7 @@ pub(super) fn query(text: &str) -> Result<TriageQuery, QueryError> {
                     };
                     let value = spaced(value);
                     if value.is_empty() {
-                        return Err(fail(position, format!("Write a value right after “{}:”.", field.as_str())));
+                        return Err(fail(position, format!("Enter a value right after “{}:”.", field.as_str())));
                     }
                     What::Test(test(field, &value).map_err(|message| fail(position, message))?)
                 }
@@ -77,7 +77,7 @@ pub(super) fn query(text: &str) -> Result<TriageQuery, QueryError> {
             words += 1;
         }
         if words > MAX_WORDS || count > MAX_PARTS {
-            return Err(fail(start, format!("Too many words; {MAX_WORDS} words and {MAX_PARTS} parts are allowed.")));
+            return Err(fail(start, format!("This search is too long. Use at most {MAX_WORDS} words and {MAX_PARTS} parts.")));
         }
         pieces.push((start, Piece::Part(Part { negated, what })));
     }
@@ -124,7 +124,7 @@ fn joined(pieces: Vec<(usize, Piece)>) -> Result<Vec<Part>, QueryError> {
 }
 
 fn or(position: usize) -> QueryError {
-    let message = "OR stands between words or phrases, or between values of one field (tag:a OR tag:b). To search for the word, write it in small letters.";
+    let message = "Use OR between words or phrases, or between values of the same field (tag:a OR tag:b). To search for the word itself, write it in lowercase.";
     QueryError { position, message: message.into() }
 }
 
@@ -153,8 +153,8 @@ enum Name {
 
 /// Names that other programs have for what is here under another name, or not at all.
 const OTHERS: [(&str, &str); 22] = [
-    ("attr", "What a site tells about a contact cannot be searched for."),
-    ("attribute", "What a site tells about a contact cannot be searched for."),
+    ("attr", "Contact attributes cannot be searched."),
+    ("attribute", "Contact attributes cannot be searched."),
     ("author", "Search for the name or the e-mail address itself."),
     ("contact", "Search for the name or the e-mail address itself, or for has:contact."),
     ("created", "Use after: and before:."),
@@ -166,14 +166,14 @@ const OTHERS: [(&str, &str); 22] = [
     ("labels", "Use tag:."),
     ("language", "Use lang:."),
     ("owner", "Use assignee:."),
-    ("page", "Search for a part of the page’s address itself."),
+    ("page", "Search for a part of the page address itself."),
     ("rating", "Use score:."),
     ("since", "Use after:."),
     ("state", "Use status:."),
     ("tags", "Use tag:."),
     ("type", "Use kind:."),
     ("until", "Use before:."),
-    ("url", "Search for a part of the page’s address itself."),
+    ("url", "Search for a part of the page address itself."),
     ("version", "Use release:."),
 ];
 
@@ -202,7 +202,7 @@ fn field(word: &str, opens_quote: bool) -> Name {
         (None, near) => format!("Did you mean {}?", near.join(" or ")),
     };
     let known = Field::ALL.iter().map(|f| format!("{}:", f.as_str())).collect::<Vec<_>>().join(" ");
-    Name::Wrong(format!("There is no field “{name}:”. {hint} Fields are {known}. To search for the text itself, put it in quotes."))
+    Name::Wrong(format!("There is no field “{name}:”. {hint} The fields are {known}. To search for the text itself, put it in quotes."))
 }
 
 /// Whether a name is most likely another, typed wrong: a letter added, left out or swapped with its neighbour, in longer names also
@@ -253,36 +253,39 @@ fn end_of_word(text: &str, at: usize) -> usize {
 }
 
 fn one_of(what: &str, values: impl Iterator<Item = &'static str>) -> String {
-    format!("{what} is one of {}.", values.collect::<Vec<_>>().join(", "))
+    format!("{what} Use one of {}.", values.collect::<Vec<_>>().join(", "))
 }
 
 pub(super) fn test(field: Field, value: &str) -> Result<Test, String> {
     let value = spaced(&value.replace('"', " "));
     if value.is_empty() {
-        return Err(format!("Write a value right after “{}:”.", field.as_str()));
+        return Err(format!("Enter a value right after “{}:”.", field.as_str()));
     }
     let lower = value.to_lowercase();
     Ok(match field {
         Field::Status | Field::Is => {
-            Test::Status(Status::parse(&lower).ok_or_else(|| one_of("A status", Status::ALL.iter().map(|s| s.as_str())))?)
+            Test::Status(Status::parse(&lower).ok_or_else(|| one_of("Unknown status.", Status::ALL.iter().map(|s| s.as_str())))?)
         }
         Field::Kind => {
             let kind = if lower == "survey" { Some(Kind::SurveyResponse) } else { Kind::parse(&lower) };
-            Test::Kind(kind.ok_or_else(|| one_of("A kind", Kind::ALL.iter().map(|k| k.as_str())))?)
+            Test::Kind(kind.ok_or_else(|| one_of("Unknown kind.", Kind::ALL.iter().map(|k| k.as_str())))?)
         }
         Field::Priority => {
-            Test::Priority(Priority::parse(&lower).ok_or_else(|| one_of("A priority", Priority::ALL.iter().map(|p| p.as_str())))?)
+            Test::Priority(Priority::parse(&lower).ok_or_else(|| one_of("Unknown priority.", Priority::ALL.iter().map(|p| p.as_str())))?)
         }
         Field::Tag => Test::Tag(
-            feedback::tag(&value).ok_or_else(|| format!("A tag has no commas or colons and at most {} characters.", feedback::MAX_TAG))?,
+            feedback::tag(&value)
+                .ok_or_else(|| format!("Tags can be up to {} characters, without commas or colons.", feedback::MAX_TAG))?,
         ),
-        Field::Score => Test::Score(score(&value).ok_or("A score is written like score:6, score:<=6, score:>8 or score:7..8.")?),
+        Field::Score => Test::Score(score(&value).ok_or("Write a score like score:6, score:<=6, score:>8 or score:7..8.")?),
         Field::Assignee => Test::Assignee(match lower.as_str() {
             "me" => Assignee::Me,
             "none" => Assignee::Nobody,
             _ => Assignee::Member(lower),
         }),
-        Field::Has => Test::Has(Flag::parse(&lower).ok_or_else(|| one_of("What it has", Flag::ALL.iter().map(|f| f.as_str())))?),
+        Field::Has => {
+            Test::Has(Flag::parse(&lower).ok_or_else(|| one_of("Unknown value for has:.", Flag::ALL.iter().map(|f| f.as_str())))?)
+        }
         Field::Survey => Test::Survey(value),
         Field::Before => Test::Before(when(&lower)?),
         Field::After => Test::After(when(&lower)?),
@@ -291,7 +294,7 @@ pub(super) fn test(field: Field, value: &str) -> Result<Test, String> {
         Field::Lang => {
             let primary = lower.split(['-', '_']).next().unwrap_or_default();
             let fits = (2..=8).contains(&primary.len()) && primary.chars().all(|c| c.is_ascii_alphabetic());
-            Test::Lang(fits.then(|| primary.to_owned()).ok_or("A language is written like lang:en or lang:de.")?)
+            Test::Lang(fits.then(|| primary.to_owned()).ok_or("Write a language like lang:en or lang:de.")?)
         }
     })
 }
@@ -322,7 +325,7 @@ fn score(text: &str) -> Option<Score> {
 }
 
 fn when(text: &str) -> Result<When, String> {
-    let wrong = || "A time is a day like 2026-11-23, or 7d, 2w, 3m for so many days, weeks, months ago.".to_owned();
+    let wrong = || "Write a date like 2026-11-23, or 7d, 2w or 3m for that many days, weeks or months ago.".to_owned();
     if text.starts_with(|c: char| c.is_ascii_digit()) && text.len() == 10 {
         return Day::parse(text).map(When::Day).ok_or_else(wrong);
     }

@@ -56,7 +56,7 @@ fn an_unknown_field_names_the_known_ones_and_its_place() {
         ("assignee.name", ""),
         ("evn", "mean env:?"),
         ("label", "Use tag:."),
-        ("attr.plan", "a site tells about a contact"),
+        ("attr.plan", "Contact attributes"),
         ("Created", "Use after: and before:."),
     ] {
         let parsed = TriageQuery::parse(&format!("card {name}:bar"));
@@ -133,7 +133,7 @@ fn or_joins_words_and_phrases() {
     {
         let error = TriageQuery::parse(wrong).unwrap_err();
         assert_eq!(error.position, position, "{wrong}");
-        assert!(error.message.starts_with("OR stands"), "{error}");
+        assert!(error.message.starts_with("Use OR"), "{error}");
     }
 }
 
@@ -170,7 +170,7 @@ fn score_bounds_make_a_range_when_there_is_one() {
 fn too_much_is_refused() {
     // Q1: characters are counted, as the message says.
     let error = TriageQuery::parse(&"问".repeat(MAX_QUERY + 1)).unwrap_err();
-    assert_eq!((error.position, error.message.as_str()), (MAX_QUERY * 3, "This search has 2001 characters; 2000 are allowed."));
+    assert_eq!((error.position, error.message.as_str()), (MAX_QUERY * 3, "This search has 2001 characters, but the limit is 2000."));
     assert!(TriageQuery::parse(&"问".repeat(MAX_QUERY)).is_ok());
     assert!(TriageQuery::parse(&"a ".repeat(MAX_WORDS)).is_ok());
     assert!(TriageQuery::parse(&"a ".repeat(MAX_WORDS + 1)).is_err());

@@ -23,7 +23,7 @@ impl fmt::Display for Block {
 
 /// Why a block could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("“{0}” is no block of addresses; write it like 10.1.0.0/16, fd12::/64 or 192.168.1.5")]
+#[error("“{0}” is not an address block; write it like 10.1.0.0/16, fd12::/64 or 192.168.1.5")]
 pub struct NoBlock(String);
 
 impl Block {

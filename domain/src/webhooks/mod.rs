@@ -8,23 +8,23 @@ words! {
     /// What other programs are told about.
     EventKind {
         /// Feedback came in.
-        FeedbackCreated = "feedback.created" / "Feedback came in",
+        FeedbackCreated = "feedback.created" / "New feedback",
         /// Feedback, its tags, status, assignee or links changed, or its writer added to it.
-        FeedbackUpdated = "feedback.updated" / "Feedback changed",
+        FeedbackUpdated = "feedback.updated" / "Feedback updated",
         /// Somebody opened a ticket.
-        TicketCreated = "ticket.created" / "A ticket was opened",
+        TicketCreated = "ticket.created" / "New ticket",
         /// The requester or the team wrote in a ticket.
-        TicketMessageAdded = "ticket.message_added" / "A message was added to a ticket",
+        TicketMessageAdded = "ticket.message_added" / "New ticket message",
         /// A ticket was closed.
-        TicketClosed = "ticket.closed" / "A ticket was closed",
+        TicketClosed = "ticket.closed" / "Ticket closed",
         /// A closed ticket was opened again.
-        TicketReopened = "ticket.reopened" / "A ticket was opened again",
+        TicketReopened = "ticket.reopened" / "Ticket reopened",
         /// A backlog item was made.
-        BacklogItemCreated = "backlog_item.created" / "A backlog item was made",
+        BacklogItemCreated = "backlog_item.created" / "Backlog item created",
         /// A backlog item's title, description or status changed.
-        BacklogItemUpdated = "backlog_item.updated" / "A backlog item changed",
+        BacklogItemUpdated = "backlog_item.updated" / "Backlog item updated",
         /// A backlog item was removed, because making it was undone. Its number is not given again.
-        BacklogItemDeleted = "backlog_item.deleted" / "A backlog item was removed",
+        BacklogItemDeleted = "backlog_item.deleted" / "Backlog item removed",
         /// Somebody tries out an endpoint; goes to that one only, whatever it listens to.
         Test = "webhook.test" / "Test",
     }
@@ -42,11 +42,11 @@ words! {
     /// How far a delivery has come.
     DeliveryState {
         /// On its way: due, or waiting for the next try.
-        Pending = "pending" / "On its way",
+        Pending = "pending" / "Pending",
         /// The receiver answered with success.
         Delivered = "delivered" / "Delivered",
         /// Given up, until somebody sends it again.
-        Dead = "dead" / "Given up",
+        Dead = "dead" / "Failed",
     }
 }
 
