@@ -138,14 +138,14 @@ impl Engine {
     /// Why it cannot be used.
     pub(crate) fn open(dir: &Path, instance: &str) -> Result<(Self, Position, Option<FeedbackId>)> {
         let index = Index::open_in_dir(dir).map_err(fault)?;
-        let payload = index.load_metas().map_err(fault)?.payload.ok_or_else(|| Error::internal("search index", "not finished"))?;
+        let payload = index.load_metas().map_err(fault)?.payload.ok_or_else(|| Error::internal("search index", "it is not finished"))?;
         let payload: Payload = serde_json::from_str(&payload)?;
         let (schema, fields) = schema();
         if payload.version != VERSION || index.schema() != schema {
-            return Err(Error::internal("search index", "of another version"));
+            return Err(Error::internal("search index", "it has another version"));
         }
         if payload.instance != instance {
-            return Err(Error::internal("search index", "of another database"));
+            return Err(Error::internal("search index", "it belongs to another database"));
         }
         let engine = Self::over(index, fields)?;
         engine.stamp.store(payload.stamp, Ordering::SeqCst);

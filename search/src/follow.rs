@@ -49,10 +49,7 @@ impl Lock {
             Ok(()) => Ok(Self(file)),
             Err(TryLockError::WouldBlock) => Err(Error::internal(
                 "data directory in use",
-                format_args!(
-                    "another earshot uses {}; stop it first, or give this one a directory of its own with --data",
-                    index.display()
-                ),
+                format_args!("another earshot process uses {}; stop it first, or use a different directory with --data", index.display()),
             )),
             Err(TryLockError::Error(e)) => Err(Error::internal("search index", e)),
         }
@@ -100,7 +97,7 @@ pub(crate) async fn follow(inner: Arc<Inner>, opened: Option<(Arc<Engine>, Posit
                     inner.set_building(0, 0);
                 }
                 open = now;
-                tracing::error!(search.error = %error, "the search index could not follow; trying again");
+                tracing::error!(search.error = %error, "the search index could not follow the changes; retrying");
                 retry
             }
         };
@@ -149,7 +146,7 @@ async fn catch_up(inner: &Arc<Inner>, now: Open) -> Result<(Open, Duration), Fai
         Err(error) => return Err((Some(now), error)),
     };
     if !complete {
-        return Err((None, Error::internal("search index", "changes were removed before they were followed; building it again")));
+        return Err((None, Error::internal("search index", "changes were removed before it followed them; rebuilding it")));
     }
     let Some((last, about)) = changes.last().map(|c| (c.at, c.feedback)) else {
         let pause = match inner.source.head().await {
@@ -196,7 +193,7 @@ async fn reopen(inner: &Inner, failures: u32) -> Option<Open> {
             Some(now)
         }
         Err(error) => {
-            tracing::warn!(search.error = %error, "the search index cannot be used; building it again");
+            tracing::warn!(search.error = %error, "the search index cannot be used; rebuilding it");
             None
         }
     }
@@ -303,7 +300,7 @@ async fn build(inner: &Arc<Inner>, stop: &watch::Receiver<bool>) -> Result<Optio
     })
     .await??;
     inner.set_ready(&now.engine, at);
-    tracing::info!(search.records = done, "the search index is built");
+    tracing::info!(search.records = done, "the search index has been built");
     tell_of_what_was_built(inner, at).await;
     Ok(Some(now))
 }
@@ -315,7 +312,9 @@ async fn tell_of_what_was_built(inner: &Arc<Inner>, at: Position) {
         let mut changes = match inner.source.changes(told, BATCH).await {
             Ok(changes) => changes,
             // The index is good all the same; open pages hear of it with their next look.
-            Err(error) => return tracing::warn!(search.error = %error, "open pages were not told what came while the index was built"),
+            Err(error) => {
+                return tracing::warn!(search.error = %error, "open pages were not notified of changes made during the index build");
+            }
         };
         changes.retain(|change| change.at <= at);
         let Some(last) = changes.last().map(|change| change.at) else { return };

@@ -192,15 +192,15 @@ impl Search {
         let opened = match opened {
             Some(Ok((engine, at, _))) if at <= head && at >= beginning && !is_another => Some((Arc::new(engine), at)),
             Some(Ok((_, at, _))) if at < beginning => {
-                tracing::warn!("the search index has not followed for so long that changes were removed; building it again");
+                tracing::warn!("the search index fell so far behind that changes were removed; rebuilding it");
                 None
             }
             Some(Ok(_)) => {
-                tracing::warn!("the database was set back to an earlier time than the search index; building it again");
+                tracing::warn!("the database is older than the search index, as after a restore; rebuilding it");
                 None
             }
             Some(Err(error)) => {
-                tracing::warn!(search.error = %error, "the search index cannot be used; building it again");
+                tracing::warn!(search.error = %error, "the search index cannot be used; rebuilding it");
                 None
             }
             None => None,
@@ -283,7 +283,7 @@ impl Search {
         let (place, measure) = match &ask.cursor {
             Some(text) => {
                 let (place, measure) = parse_cursor(text, sort, query::looked_up(&ask.query)).ok_or_else(|| {
-                    domain::Error::field("cursor", "invalid", "This page link is not valid any more. Start again from the first page.")
+                    domain::Error::field("cursor", "invalid", "This page link is no longer valid. Start again from the first page.")
                 })?;
                 (Some(place), measure)
             }

@@ -31,7 +31,7 @@ pub async fn copy(from: &Path, to: &Path) -> Result<()> {
     let has_log = Path::new(&log).exists();
     let mut conn = AnyConnection::connect_with(&sqlite_options(from, if has_log { "rw" } else { "ro" })?).await?;
     sqlx::raw_sql("PRAGMA busy_timeout = 5000").execute(&mut conn).await?;
-    let name = to.to_str().ok_or_else(|| Error::internal("backup", "the file's name is not readable text"))?;
+    let name = to.to_str().ok_or_else(|| Error::internal("backup", "the file name is not valid text"))?;
     sqlx::query("VACUUM INTO $1").bind(name.to_owned()).execute(&mut conn).await?;
     conn.close().await?;
     Ok(())
@@ -43,7 +43,7 @@ pub async fn copy(from: &Path, to: &Path) -> Result<()> {
 /// When it is damaged, not a database of Earshot, or one of a newer program.
 pub async fn check(file: &Path) -> Result<Contents> {
     sqlx::any::install_default_drivers();
-    let strange = |what: &str| Error::internal("this is no backup of Earshot", what);
+    let strange = |what: &str| Error::internal("this is not a backup of Earshot", what);
     let mut conn = AnyConnection::connect_with(&sqlite_options(file, "ro")?).await.map_err(|_| strange("it cannot be opened"))?;
     let found: Vec<String> =
         sqlx::query_scalar("PRAGMA integrity_check").fetch_all(&mut conn).await.map_err(|_| strange("it is not a SQLite database"))?;
@@ -53,11 +53,11 @@ pub async fn check(file: &Path) -> Result<Contents> {
     let count = "SELECT (SELECT COUNT(*) FROM projects) AS projects, (SELECT COUNT(*) FROM feedback) AS feedback, \
                  (SELECT MAX(version) FROM _sqlx_migrations WHERE success) AS migration";
     let (projects, feedback, migration): (i64, i64, i64) =
-        sqlx::query_as(count).fetch_one(&mut conn).await.map_err(|_| strange("its tables are others"))?;
+        sqlx::query_as(count).fetch_one(&mut conn).await.map_err(|_| strange("it has other tables"))?;
     conn.close().await?;
     let newest = migrate::SQLITE.iter().map(|m| m.version).max().unwrap_or_default();
     if migration > newest {
-        return Err(Error::internal("the backup is of a newer Earshot", "install that version first, then restore"));
+        return Err(Error::internal("the backup is from a newer Earshot", "install that version first, then restore"));
     }
     Ok(Contents { projects, feedback, migration })
 }

@@ -32,16 +32,16 @@ impl From<sqlx::Error> for Error {
             | sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
             | sqlx::Error::Protocol(_) => {
-                tracing::warn!(db.error = %error, "the database cannot take work");
+                tracing::warn!(db.error = %error, "the database is not accepting work");
                 Self::Refused(domain::Error::Busy(5))
             }
             sqlx::Error::Database(ref inner) if is_outdated_statement(inner.as_ref()) => {
-                tracing::warn!(db.error = %error, "the schema changed under a prepared statement; connections are opened anew");
+                tracing::warn!(db.error = %error, "the schema changed under a prepared statement; reopening connections");
                 crate::schema_changed();
                 Self::Refused(domain::Error::Busy(1))
             }
             sqlx::Error::Database(ref inner) if is_unavailable(inner.as_ref()) => {
-                tracing::warn!(db.error = %error, "the database cannot take work");
+                tracing::warn!(db.error = %error, "the database is not accepting work");
                 Self::Refused(domain::Error::Busy(5))
             }
             other => Self::Database(other),

@@ -116,6 +116,6 @@ impl Tx<'_> {
         .bind(subject.to_string())
         .fetch_optional(self.conn())
         .await?;
-        Ok(row.map(|(name, email, at)| (name.filter(|n| !n.is_empty()).or(email).unwrap_or_else(|| "Somebody".into()), Timestamp(at))))
+        Ok(row.map(|(name, email, at)| (name.filter(|n| !n.is_empty()).or(email).unwrap_or_else(|| "Someone".into()), Timestamp(at))))
     }
 }

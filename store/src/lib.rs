@@ -385,7 +385,7 @@ pub fn optional_double(number: Option<f64>) -> Option<String> {
 /// or a fault long gone has left must not take its list, chart or export with it.
 fn or_instead<T>(what: &str, read: Option<T>, instead: T) -> T {
     read.unwrap_or_else(|| {
-        tracing::warn!("a stored {what} cannot be read; something else is shown in its place");
+        tracing::warn!("a stored {what} cannot be read; a fallback is shown instead");
         instead
     })
 }

@@ -36,7 +36,7 @@ impl Reader {
 }
 
 fn silent() -> Error {
-    Error::Io(io::Error::new(io::ErrorKind::TimedOut, "the database does not answer"))
+    Error::Io(io::Error::new(io::ErrorKind::TimedOut, "the database does not respond"))
 }
 
 impl<'p> Executor<'p> for &'p Reader {

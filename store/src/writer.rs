@@ -191,7 +191,7 @@ impl Pooled {
         };
         // Given up, it is rolled back, unless just the answer to COMMIT got lost: the same key then finds it done.
         let Ok(done) = timeout(WORK, job).await else {
-            tracing::warn!("the database did not end a write in time");
+            tracing::warn!("the database did not finish a write in time");
             return Err(domain::Error::Busy(5).into());
         };
         let (value, news) = done?;
@@ -231,7 +231,7 @@ fn must_part(result: &Result<Vec<Fate>>, size: usize) -> bool {
     let Err(error) = result else { return false };
     let parts = size > 1 && !is_busy(error);
     if parts {
-        tracing::error!(db.error = %error, submissions = size, "a batch of submissions could not be stored; storing one by one");
+        tracing::error!(db.error = %error, submissions = size, "a batch of submissions could not be stored; storing them one by one");
     }
     parts
 }
@@ -246,7 +246,7 @@ fn tell(result: Result<Vec<Fate>>, mut replies: Vec<Reply>) {
         // The one who asked may have gone away; what is stored stands all the same.
         Ok(fates) => fates.into_iter().zip(replies).for_each(|(fate, reply)| drop(reply.send(Ok(fate)))),
         Err(error) if replies.len() > 1 => {
-            tracing::error!(db.error = %error, submissions = replies.len(), "submissions were not stored");
+            tracing::error!(db.error = %error, submissions = replies.len(), "submissions could not be stored");
             replies.into_iter().for_each(|reply| drop(reply.send(Err(domain::Error::Busy(5).into()))));
         }
         Err(error) => drop(replies.pop().map(|reply| reply.send(Err(error)))),
@@ -277,7 +277,7 @@ async fn write_groups(pool: AnyPool, mut queue: mpsc::Receiver<Waiting>, committ
         let mut conn = match begin(&pool).await {
             Ok(conn) => conn,
             Err(error) => {
-                tracing::error!(db.error = %error, "the database takes no writes");
+                tracing::error!(db.error = %error, "the database is not accepting writes");
                 // Each of the others would wait as long again for the same: whoever asks again later gets a new place. All are taken
                 // before the first is told, so that none who asks again at once is refused with them. A job that is dropped answers Busy.
                 let mut refused = vec![first];
@@ -293,7 +293,7 @@ async fn write_groups(pool: AnyPool, mut queue: mpsc::Receiver<Waiting>, committ
         drop(conn);
         let failed = outcome.err();
         if let Some(error) = &failed {
-            tracing::error!(db.error = %error, jobs = waiting.len(), "a group of writes was not committed");
+            tracing::error!(db.error = %error, jobs = waiting.len(), "a group of writes could not be committed");
         }
         for ran in waiting {
             if ran.keep && failed.is_none() {

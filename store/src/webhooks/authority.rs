@@ -33,7 +33,7 @@ impl Tx<'_> {
         let Some(mut held) = self.hold_endpoint(scope, endpoint).await?.filter(|held| held.enabled) else { return Ok(()) };
         held.enabled = false;
         held.disabled_reason =
-            Some(format!("{name}, for whom it acted, is not an admin of this project any more. Whoever turns it on stands in for it."));
+            Some(format!("{name}, for whom it acted, is no longer an admin of this project. It will act for the person who turns it on."));
         (held.secret, held.old_secret) = (fresh, None);
         (held.failures, held.failing_since) = (0, None);
         self.update_endpoint(&held, now).await?;
