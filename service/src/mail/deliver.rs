@@ -77,9 +77,10 @@ fn encryption(mail: &Mail) -> Result<Tls> {
     let url = url::Url::parse(&mail.server.0).map_err(|_| broken("cannot be used"))?;
     let mut tls = TlsParameters::builder(url.host_str().unwrap_or_default().to_owned());
     for authority in &mail.authorities {
-        tls = tls.add_root_certificate(Certificate::from_der(authority.clone()).map_err(|_| broken("an authority cannot be read"))?);
+        tls = tls
+            .add_root_certificate(Certificate::from_der(authority.clone()).map_err(|_| broken("a certificate authority cannot be read"))?);
     }
-    let tls = tls.build_rustls().map_err(|_| broken("cannot encrypt"))?;
+    let tls = tls.build_rustls().map_err(|_| broken("TLS cannot be set up"))?;
     Ok(match (url.scheme(), url.query()) {
         ("smtps", _) => Tls::Wrapper(tls),
         (_, Some("tls=required")) => Tls::Required(tls),
@@ -106,9 +107,9 @@ pub async fn check_server(mail: &Mail) -> std::result::Result<(), String> {
     let transport = transport(mail).map_err(|e| e.to_string())?;
     match tokio::time::timeout(PATIENCE, transport.test_connection()).await {
         Ok(Ok(true)) => Ok(()),
-        Ok(Ok(false)) => Err("The mail server hung up.".into()),
+        Ok(Ok(false)) => Err("The mail server closed the connection.".into()),
         Ok(Err(error)) => Err(explain(&error)),
-        Err(_) => Err("The mail server did not answer in time.".into()),
+        Err(_) => Err("The mail server did not respond in time.".into()),
     }
 }
 
@@ -118,14 +119,14 @@ fn explain(error: &lettre::transport::smtp::Error) -> String {
     let detail: String = super::letters::line(&detail);
     let with = |text: &str| if detail.is_empty() { format!("{text}.") } else { format!("{text}: {}.", detail.trim_end_matches('.')) };
     match error.status() {
-        Some(code) if is_about_us(error) => with(&format!("The mail server did not let us in ({code})")),
-        Some(code) => with(&format!("The mail server answered {code}")),
-        None if error.is_timeout() => "The mail server did not answer in time.".into(),
+        Some(code) if is_about_us(error) => with(&format!("The mail server rejected the sign-in ({code})")),
+        Some(code) => with(&format!("The mail server responded with {code}")),
+        None if error.is_timeout() => "The mail server did not respond in time.".into(),
         None if error.is_tls() => with("The connection to the mail server could not be encrypted"),
-        None if is_about_trust(error) => with("The mail server could not be trusted, so nothing was sent"),
-        None if error.is_response() => with("The mail server hung up, or gave an answer that makes no sense"),
-        None if error.is_client() => with("The mail server cannot take this letter"),
-        None => with("The mail server could not be reached, or hung up"),
+        None if is_about_trust(error) => with("The mail server’s certificate could not be verified, so nothing was sent"),
+        None if error.is_response() => with("The mail server closed the connection or sent an invalid response"),
+        None if error.is_client() => with("The mail server cannot accept this e-mail"),
+        None => with("The mail server could not be reached or closed the connection"),
     }
 }
 
@@ -181,11 +182,13 @@ pub async fn transmit(app: &App, mail: &Mail, mailer: &Mailer, letter: &LetterRo
         Ok(Err(error)) => error,
         Err(_) => {
             mailer.rests_until.store(now.plus_ms(REST_MS).0, Ordering::Relaxed);
-            return Ok(Sent::Later("The mail server did not answer in time.".into()));
+            return Ok(Sent::Later("The mail server did not respond in time.".into()));
         }
     };
     if error.is_client() && foreign {
-        return Ok(Sent::Refused("The address has letters before the @ that your mail server cannot send to (it has no SMTPUTF8).".into()));
+        return Ok(Sent::Refused(
+            "The address has characters before the @ that your mail server does not support (it has no SMTPUTF8).".into(),
+        ));
     }
     if error.status().is_none() && !error.is_client() {
         mailer.rests_until.store(now.plus_ms(REST_MS).0, Ordering::Relaxed);
@@ -212,18 +215,18 @@ pub async fn run_job(app: &App, id: LetterId) -> Result<Outcome> {
     let Some(letter) = app.store.letter(id).await?.filter(|l| l.state == "queued") else { return Ok(Outcome::Done) };
     let now = app.now();
     if letter.not_after.is_some_and(|until| until <= now.0) {
-        return end(app, id, "It could not be sent before the link in it ended.").await;
+        return end(app, id, "It could not be sent before its link expired.").await;
     }
     let Some((mail, mailer)) = app.settings.mail.as_ref().zip(app.mailer.as_ref()) else {
         if letter.created_at <= now.plus_days(-OFF_DAYS).0 {
-            return end(app, id, "No mail server was set for days.").await;
+            return end(app, id, "No mail server was configured for days.").await;
         }
-        return later(app, id, letter.tries, "No mail server is set (EARSHOT_SMTP_URL).", now.plus_ms(OFF_MS)).await;
+        return later(app, id, letter.tries, "No mail server is configured (EARSHOT_SMTP_URL).", now.plus_ms(OFF_MS)).await;
     };
     let tries = letter.tries + 1;
     match transmit(app, mail, mailer, &letter).await? {
         Sent::Taken => {
-            tracing::info!(letter.id = %id, letter.kind = %letter.kind, letter.tries = tries, "a letter was sent");
+            tracing::info!(letter.id = %id, letter.kind = %letter.kind, letter.tries = tries, "an e-mail was sent");
             app.store.write(move |tx| Box::pin(async move { tx.letter_sent(id, now).await })).await?;
             Ok(Outcome::Done)
         }
@@ -232,13 +235,13 @@ pub async fn run_job(app: &App, id: LetterId) -> Result<Outcome> {
             Ok(Outcome::Done)
         }
         Sent::Refused(why) => {
-            tracing::warn!(letter.id = %id, letter.kind = %letter.kind, letter.tries = tries, "a letter was given up: it was refused");
+            tracing::warn!(letter.id = %id, letter.kind = %letter.kind, letter.tries = tries, "an e-mail failed: it was rejected");
             end(app, id, &why).await
         }
         Sent::Later(why) => match usize::try_from(letter.tries).ok().and_then(|n| RETRY_MS.get(n)) {
             Some(pause) => later(app, id, tries, &why, now.plus_ms(*pause)).await,
             None => {
-                tracing::warn!(letter.id = %id, letter.kind = %letter.kind, letter.tries = tries, "a letter was given up after a day");
+                tracing::warn!(letter.id = %id, letter.kind = %letter.kind, letter.tries = tries, "an e-mail failed: retries ended after a day");
                 end(app, id, &why).await
             }
         },

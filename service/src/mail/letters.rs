@@ -181,14 +181,14 @@ pub fn invitation(
         kind: LetterKind::Invitation,
         about: Some(invitation.0),
         to: to.to_owned(),
-        subject: line(&format!("{by} invites you to {}", project.name)),
+        subject: line(&format!("{by} invited you to {}", project.name)),
         content: Content {
             language: "en".into(),
-            lead: vec![format!("{} invites you to work in {} on Earshot, as {role}.", line(by), line(&project.name))],
-            link_label: "Look at the invitation and join".into(),
+            lead: vec![format!("{} invited you to join {} on Earshot as {role}.", line(by), line(&project.name))],
+            link_label: "View the invitation and join".into(),
             footer: vec![
-                format!("The link works once, until {}.", UTC.readable(until)),
-                "If you did not expect this, you need not do anything.".into(),
+                format!("The link works once and expires on {}.", UTC.readable(until)),
+                "If you did not expect this e-mail, you can ignore it.".into(),
             ],
             ..Content::default()
         },
@@ -210,14 +210,14 @@ pub fn password_reset(app: &App, to: &str) -> Option<Letter> {
         kind: LetterKind::PasswordReset,
         about: None,
         to: to.to_owned(),
-        subject: "Set a new password for Earshot".into(),
+        subject: "Reset your Earshot password".into(),
         content: Content {
             language: "en".into(),
-            lead: vec!["Somebody, most likely you, asked to set a new password for your account.".into()],
+            lead: vec!["Someone, probably you, asked to reset the password of your account.".into()],
             link_label: "Set a new password".into(),
             footer: vec![
-                "The link works once, for an hour.".into(),
-                "If that was not you, you need not do anything: your password stays as it is.".into(),
+                "The link works once and expires after one hour.".into(),
+                "If this was not you, you can ignore this e-mail. Your password stays the same.".into(),
             ],
             ..Content::default()
         },
@@ -240,8 +240,8 @@ pub fn password_changed(app: &App, to: &str) -> Option<Letter> {
         content: Content {
             language: "en".into(),
             lead: vec![format!("The password of your account was changed on {}.", UTC.readable(app.now()))],
-            link_label: "If that was not you, set a new password at once".into(),
-            footer: vec!["If it was you, you need not do anything.".into()],
+            link_label: "If this was not you, set a new password now".into(),
+            footer: vec!["If this was you, you don’t need to do anything.".into()],
             ..Content::default()
         },
         link: format!("{}/forgot", mail.base),
@@ -273,7 +273,7 @@ impl WebhookPost {
     #[must_use]
     pub fn letters(&self, reason: &str) -> Vec<Letter> {
         let Self { base, project, endpoint, host, to } = self;
-        let lead = format!("Earshot has turned off the webhook of {} that calls {}. {reason}", line(&project.name), line(host));
+        let lead = format!("Earshot turned off the webhook of {} that sends to {}. {reason}", line(&project.name), line(host));
         let letter = |(id, email): &(LetterId, String)| {
             Letter {
             id: *id,
@@ -284,9 +284,9 @@ impl WebhookPost {
             subject: line(&format!("A webhook of {} was turned off", project.name)),
             content: Content {
                 language: "en".into(),
-                lead: vec![lead.clone(), "Nothing is sent there until somebody turns it on again. What was on its way is kept for a month and can be sent again by hand.".into()],
-                link_label: "See what failed, and turn it on again".into(),
-                footer: vec!["You get this letter because you are an admin of this project.".into()],
+                lead: vec![lead.clone(), "No events are sent there until someone turns it on again. Events that were pending are kept for 30 days and can be retried manually.".into()],
+                link_label: "See what failed and turn it on again".into(),
+                footer: vec!["You receive this e-mail because you are an admin of this project.".into()],
                 ..Content::default()
             },
             link: format!("{base}/p/{}/webhooks/{endpoint}", project.slug),

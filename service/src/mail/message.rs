@@ -26,7 +26,7 @@ pub(super) struct Parts<'a> {
 
 /// An address as the mail server takes it. A domain with other than ASCII letters is written in ASCII; what stands before the @ cannot be.
 pub(super) fn address(text: &str) -> Result<Address, String> {
-    let refuse = || format!("“{text}” is no address that mail can be sent to.");
+    let refuse = || format!("“{text}” is not an address that e-mail can be sent to.");
     let (user, domain) = text.trim().rsplit_once('@').ok_or_else(refuse)?;
     if text.chars().any(char::is_control) {
         return Err(refuse());
@@ -60,7 +60,7 @@ pub(super) fn compose(mail: &Mail, parts: &Parts<'_>) -> Result<Message, String>
     }
     builder
         .multipart(MultiPart::alternative_plain_html(plain(content, link), html(content, link)))
-        .map_err(|_| "The letter could not be put together.".to_owned())
+        .map_err(|_| "The e-mail could not be composed.".to_owned())
 }
 
 fn plain(content: &Content, link: &str) -> String {

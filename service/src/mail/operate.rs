@@ -18,9 +18,10 @@ pub async fn retry(app: &App, id: LetterId) -> Result<()> {
             Box::pin(async move {
                 let letter = tx.letter(id).await?.ok_or(Refusal::NotFound)?;
                 if letter.not_after.is_some_and(|until| until <= now.0) {
-                    return Err(
-                        Refusal::Conflict("The link in this letter has ended. Discard it; the person asks for another.".into()).into()
-                    );
+                    return Err(Refusal::Conflict(
+                        "The link in this e-mail has expired. Discard the e-mail; the person can request another one.".into(),
+                    )
+                    .into());
                 }
                 match letter.state.as_str() {
                     "dead" => {
@@ -28,7 +29,7 @@ pub async fn retry(app: &App, id: LetterId) -> Result<()> {
                         tx.requeue(JobId(id.0), &Job::Mail { letter: id }, now).await
                     }
                     "queued" => tx.job_now(JobId(id.0), now).await,
-                    _ => Err(Refusal::Conflict("This letter was sent or discarded meanwhile.".into()).into()),
+                    _ => Err(Refusal::Conflict("This e-mail has already been sent or discarded.".into()).into()),
                 }
             })
         })
@@ -44,7 +45,7 @@ pub async fn retry(app: &App, id: LetterId) -> Result<()> {
 pub async fn discard(app: &App, id: LetterId) -> Result<()> {
     let now = app.now();
     let done = app.store.write(move |tx| Box::pin(async move { tx.discard_letter(id, now).await })).await?;
-    if done { Ok(()) } else { Err(Refusal::Conflict("This letter was sent or discarded meanwhile.".into()).into()) }
+    if done { Ok(()) } else { Err(Refusal::Conflict("This e-mail has already been sent or discarded.".into()).into()) }
 }
 
 /// Brings a discarded letter back to where it was.

@@ -22,17 +22,17 @@ pub struct Texts {
 /// English.
 pub const EN: Texts = Texts {
     code: "en",
-    confirmation_subject: "[{project} #{number}] We have your message",
-    confirmation: "Thank you. Your message to {project} has arrived and has the number {number}. You get a letter when somebody answers.",
-    link: "Read the conversation and write more",
+    confirmation_subject: "[{project} #{number}] We received your message",
+    confirmation: "Thank you. Your message to {project} has arrived. Its number is {number}. We will e-mail you when someone replies.",
+    link: "Read the conversation and reply",
     reply_subject: "[{project} #{number}] Re: {subject}",
-    reply: "{name} answered your message to {project}:",
-    closed: "This closes your request. If something is missing, follow the link and write again.",
-    link_subject: "[{project} #{number}] A new link to your request",
-    new_link: "Your request to {project} with the number {number} has a new link. The links in earlier letters do not work any more.",
-    not_read: "Answers to this letter are not read. Follow the link instead.",
-    keep_link: "Keep the link to yourself: whoever has it can read the conversation.",
-    not_you: "If you did not write to {project}, somebody mistyped an address. You need not do anything.",
+    reply: "{name} replied to your message to {project}:",
+    closed: "Your request is now closed. If something is missing, follow the link and write again.",
+    link_subject: "[{project} #{number}] New link to your request",
+    new_link: "Your request {number} to {project} has a new link. The links in earlier e-mails no longer work.",
+    not_read: "Nobody reads replies to this e-mail. Please follow the link instead.",
+    keep_link: "Keep the link private: anyone who has it can read the conversation and reply.",
+    not_you: "If you did not write to {project}, someone mistyped their address. You can ignore this e-mail.",
 };
 
 /// German.
@@ -40,15 +40,15 @@ pub const DE: Texts = Texts {
     code: "de",
     confirmation_subject: "[{project} #{number}] Ihre Nachricht ist angekommen",
     confirmation: "Vielen Dank. Ihre Nachricht an {project} ist angekommen und hat die Nummer {number}. Sobald jemand antwortet, bekommen Sie eine E-Mail.",
-    link: "Das Gespräch lesen und weiterschreiben",
+    link: "Das Gespräch lesen und antworten",
     reply_subject: "[{project} #{number}] Re: {subject}",
     reply: "{name} hat auf Ihre Nachricht an {project} geantwortet:",
     closed: "Damit ist Ihre Anfrage abgeschlossen. Wenn etwas fehlt, folgen Sie dem Link und schreiben Sie noch einmal.",
     link_subject: "[{project} #{number}] Ein neuer Link zu Ihrer Anfrage",
-    new_link: "Ihre Anfrage an {project} mit der Nummer {number} hat einen neuen Link. Die Links in früheren E-Mails funktionieren nicht mehr.",
-    not_read: "Antworten auf diese E-Mail werden nicht gelesen. Bitte folgen Sie stattdessen dem Link.",
-    keep_link: "Behalten Sie den Link für sich: Wer ihn hat, kann das Gespräch lesen.",
-    not_you: "Wenn Sie nicht an {project} geschrieben haben, hat sich jemand bei der Adresse vertippt. Sie brauchen nichts zu tun.",
+    new_link: "Ihre Anfrage {number} an {project} hat einen neuen Link. Die Links in früheren E-Mails funktionieren nicht mehr.",
+    not_read: "Antworten auf diese E-Mail liest niemand. Bitte folgen Sie stattdessen dem Link.",
+    keep_link: "Behalten Sie den Link für sich: Wer ihn hat, kann das Gespräch lesen und antworten.",
+    not_you: "Wenn Sie nicht an {project} geschrieben haben, hat sich jemand bei der Adresse vertippt. Sie können diese E-Mail ignorieren.",
 };
 
 /// The texts in a project's language, else in English.
