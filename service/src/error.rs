@@ -25,7 +25,7 @@ pub fn field_errors(input: &impl Validate) -> FieldErrors {
     for (name, list) in fields {
         // One message at a field: the first rule that it breaks.
         if let Some(error) = list.first() {
-            let message = error.message.as_ref().map_or_else(|| "This value is not valid.".to_owned(), ToString::to_string);
+            let message = error.message.as_ref().map_or_else(|| "This value is invalid.".to_owned(), ToString::to_string);
             errors.add(&name, &error.code, message);
         }
     }

@@ -77,40 +77,44 @@ pub struct Connections {
 /// When the text cannot be written, which is a fault of ours.
 pub async fn scrape(app: &App, open: &Connections) -> Result<String> {
     let mut registry = Registry::with_prefix("earshot");
-    registry.register("build", "The program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
-    registry.register("http_requests", "Requests that were answered", app.metrics.requests.clone());
-    registry.register_with_unit("http_request_duration", "How long answers took", Unit::Seconds, app.metrics.took.clone());
-    registry.register("budget_refusals", "What was refused because a budget of strangers was used up", app.budget.refusals.family());
+    registry.register("build", "The running program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+    registry.register("http_requests", "Requests answered", app.metrics.requests.clone());
+    registry.register_with_unit("http_request_duration", "Time to respond to a request", Unit::Seconds, app.metrics.took.clone());
+    registry.register(
+        "budget_refusals",
+        "Requests refused because the budget for anonymous visitors was used up",
+        app.budget.refusals.family(),
+    );
     let mut gauge = |name: &str, help: &str, value: i64| {
         let gauge: Gauge = Gauge::default();
         gauge.set(value);
         registry.register(name, help, gauge);
     };
     let jobs = app.store.job_counts().await;
-    gauge("database_up", "1 when the database answers", i64::from(jobs.is_ok()));
-    gauge("database_takes_writes", "1 when a write would find a place in the queue", i64::from(app.store.takes_writes()));
-    gauge("search_ready", "1 when the search index answers", i64::from(app.search.status() == Status::Ready));
+    gauge("database_up", "1 if the database responds", i64::from(jobs.is_ok()));
+    gauge("database_takes_writes", "1 if the write queue has room", i64::from(app.store.takes_writes()));
+    gauge("search_ready", "1 if the search index is ready", i64::from(app.search.status() == Status::Ready));
     if let Some(behind) = app.search.behind().await {
-        gauge("search_behind_changes", "Changes that the search index has not taken in yet", behind);
+        gauge("search_behind_changes", "Changes not yet in the search index", behind);
     }
-    gauge("event_streams", "Open inboxes that hear of changes", count(open.streams));
+    gauge("event_streams", "Open inboxes with live updates", count(open.streams));
     for (whose, (bytes, most)) in ["strangers", "team"].into_iter().zip(app.budget.bodies()) {
-        gauge(&format!("bodies_{whose}_bytes"), "Bodies of requests in memory, small ones left out", count(bytes));
-        gauge(&format!("bodies_{whose}_limit_bytes"), "The most of them", count(most));
+        gauge(&format!("bodies_{whose}_bytes"), "Bytes of request bodies in memory, without small ones", count(bytes));
+        gauge(&format!("bodies_{whose}_limit_bytes"), "Limit of request bodies in memory", count(most));
     }
     if let Some(stored) = app.budget.stored(app.now()) {
         let bytes = stored.values().sum::<u64>();
-        gauge("files_stored_bytes", "Files of all projects, as they were last counted", i64::try_from(bytes).unwrap_or(i64::MAX));
+        gauge("files_stored_bytes", "Bytes of stored files in all projects, as last counted", i64::try_from(bytes).unwrap_or(i64::MAX));
     }
     let limit = i64::try_from(app.settings.files_in_all).unwrap_or(i64::MAX);
-    gauge("files_stored_limit_bytes", "The most of them that strangers may add to", limit);
+    gauge("files_stored_limit_bytes", "Stored bytes above which anonymous visitors cannot add files", limit);
     gauge("connections_open", "Connections", count(open.all));
-    gauge("pictures_busy", "Pictures that are worked on, or wait for it", count(app.studio.busy()));
+    gauge("pictures_busy", "Images being processed or waiting", count(app.studio.busy()));
     if let Some(free) = machine::free_space(&app.settings.data) {
-        gauge("disk_free_bytes", "Room on the disk of the data directory", i64::try_from(free).unwrap_or(i64::MAX));
+        gauge("disk_free_bytes", "Free space on the disk of the data directory", i64::try_from(free).unwrap_or(i64::MAX));
     }
     for (state, help) in
-        [("waiting", "Jobs that are due or wait"), ("running", "Jobs that are worked on"), ("dead", "Jobs that were given up")]
+        [("waiting", "Jobs that are due or waiting"), ("running", "Jobs that are running"), ("dead", "Jobs that failed permanently")]
     {
         if let Ok(jobs) = &jobs {
             let count = jobs.iter().find(|(name, _)| name == state).map_or(0, |(_, count)| *count);

@@ -78,12 +78,13 @@ impl Keyring {
                 (Some(sealed), Some(file)) if seal(file, row.generation)? == *sealed => derive(&file.0, &own, "generation")?.to_vec(),
                 (Some(_), Some(_)) => {
                     return Err(Error::Internal(
-                        "the secret file (--secret-file, EARSHOT_SECRET_FILE) is not the one that this installation signs with".into(),
+                        "the secret file (--secret-file, EARSHOT_SECRET_FILE) does not match the one that this installation signs with"
+                            .into(),
                     ));
                 }
                 (Some(_), None) => {
                     return Err(Error::Internal(
-                        "this installation signs with a secret file: name it with --secret-file or EARSHOT_SECRET_FILE".into(),
+                        "this installation signs with a secret file: set --secret-file or EARSHOT_SECRET_FILE".into(),
                     ));
                 }
             };
@@ -181,7 +182,7 @@ mod tests {
         let sealed = || vec![SigningSecret { sealed: Some(seal(&file, 1).unwrap()), ..row(1, 7, 0) }];
         let ring = Keyring::default();
         assert!(ring.load(sealed(), None).unwrap_err().to_string().contains("--secret-file"));
-        assert!(ring.load(sealed(), Some(&other)).unwrap_err().to_string().contains("not the one"));
+        assert!(ring.load(sealed(), Some(&other)).unwrap_err().to_string().contains("does not match"));
         ring.load(sealed(), Some(&file)).unwrap();
         let proof = ring.sign("ticket", "a", Timestamp(0)).unwrap();
         ring.load(vec![row(1, 7, 0)], None).unwrap();

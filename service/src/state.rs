@@ -60,7 +60,7 @@ pub type AppState = Arc<App>;
 /// # Errors
 /// When one does, or the directory cannot be made or written.
 pub fn claim(data: &Path) -> Result<impl Send + use<>> {
-    files::private_directory(data).map_err(|e| Error::Internal(format!("the data directory {} cannot be made: {e}", data.display())))?;
+    files::private_directory(data).map_err(|e| Error::Internal(format!("cannot create the data directory {}: {e}", data.display())))?;
     search::claim(&data.join("index")).map_err(of_search)
 }
 
@@ -177,7 +177,7 @@ impl App {
                     let generation = tx.newest_generation().await? + 1;
                     let new = new_secret(&settings, ids.as_ref(), generation, now.plus_ms(SPREAD_MS))?;
                     if !tx.insert_signing_secret(&new, now).await? {
-                        return Err(domain::Error::Conflict("Somebody else rotated the secret just now.".into()).into());
+                        return Err(domain::Error::Conflict("Someone else just rotated the secret.".into()).into());
                     }
                     Ok(generation)
                 })

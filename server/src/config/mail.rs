@@ -18,10 +18,10 @@ pub(super) fn read(smtp_url: Option<String>, from: Option<String>, public_url: O
     let Some(smtp_url) = smtp_url.filter(|url| !url.is_empty()) else { return Ok(None) };
     let (server, exposed) = server(&smtp_url)?;
     let wrong_from = |why: &str| wrong("mail_from", "EARSHOT_MAIL_FROM", why);
-    let from = from.filter(|text| !text.is_empty()).ok_or_else(|| wrong_from("mail needs a sender, like feedback@example.com"))?;
+    let from = from.filter(|text| !text.is_empty()).ok_or_else(|| wrong_from("it is required for e-mail: set a sender like feedback@example.com"))?;
     let from = from.parse().map_err(|_| wrong_from("write it like feedback@example.com or Earshot <feedback@example.com>"))?;
     let base = public_url
-        .ok_or_else(|| wrong("public_url", "EARSHOT_PUBLIC_URL", "mail needs it, since links in letters begin with it"))?
+        .ok_or_else(|| wrong("public_url", "EARSHOT_PUBLIC_URL", "it is required for e-mail: links in e-mails start with it"))?
         .to_owned();
     Ok(Some(Mail { server: Secret(server), from, base, exposed, authorities: Vec::new() }))
 }
@@ -43,7 +43,7 @@ fn server(text: &str) -> Result<(String, bool)> {
         ("smtp", None) if here => None,
         ("smtp", Some("opportunistic")) => Some("opportunistic"),
         ("smtp", None | Some("required")) => Some("required"),
-        _ => return Err(refuse("?tls= is required, opportunistic or none, and smtps:// is always encrypted")),
+        _ => return Err(refuse("?tls= must be required, opportunistic or none, and smtps:// is always encrypted")),
     };
     let exposed = url.scheme() == "smtp" && tls != Some("required") && !here && url.password().is_some();
     url.set_query(tls.map(|tls| format!("tls={tls}")).as_deref());

@@ -36,7 +36,7 @@ pub async fn create(app: &App, scope: &Scope, role: Role, email: &str, key: &str
     let by = scope.staff().ok_or(Refusal::Forbidden)?;
     let email = email.trim().to_lowercase();
     if !email.is_empty() && !is_email(&email) {
-        return Err(Refusal::field("email", "email", "Write an e-mail address like name@example.com, or leave it out.").into());
+        return Err(Refusal::field("email", "email", "Enter an e-mail address like name@example.com, or leave it empty.").into());
     }
     let (token, now) = (app.token(), app.now());
     let invitation = Invitation {
@@ -101,8 +101,7 @@ pub async fn join(app: &App, token: &str, staff: StaffId) -> Result<Invitation> 
     let invitation = find(app, token).await?;
     let own = app.store.staff_by_id(staff).await?.ok_or(Refusal::SignedOut)?.email;
     if invitation.email.as_ref().is_some_and(|email| *email != own) {
-        let text =
-            "This invitation is for another address than yours. Sign out and open the link again, or ask for an invitation of your own.";
+        let text = "This invitation is for a different e-mail address than yours. Sign out and open the link again, or ask for your own invitation.";
         return Err(Refusal::field("email", "other", text).into());
     }
     let now = app.now();
@@ -124,7 +123,7 @@ pub async fn join(app: &App, token: &str, staff: StaffId) -> Result<Invitation> 
 pub async fn join_as_new(app: &App, token: &str, name: &str, email: &str, password: &str) -> Result<(StaffId, Invitation)> {
     let invitation = find(app, token).await?;
     if name.trim().is_empty() {
-        return Err(Refusal::field("name", "required", "Write your name.").into());
+        return Err(Refusal::field("name", "required", "Enter your name.").into());
     }
     let email = invitation.email.as_deref().unwrap_or(email);
     let person = NewStaff::check(app, email, name, password, Some(&invitation.project_name)).await?;

@@ -111,7 +111,7 @@ impl Settled {
             count(self.keys, "API key", "API keys", "revoked"),
             count(self.webhooks, "webhook", "webhooks", "turned off"),
             count(self.invitations, "invitation", "invitations", "revoked"),
-            count(self.handed_over, "thing", "things", "handed over"),
+            count(self.handed_over, "API key or webhook", "API keys and webhooks", "handed over"),
             count(links, "ticket link", "ticket links", "renewed"),
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
@@ -155,7 +155,7 @@ pub(super) async fn settle(
         if let Heir::Member(heir) = heir
             && (*heir == staff || tx.role_of(project, *heir).await?.is_none_or(|role| role < Role::Admin))
         {
-            let text = "Only an admin or owner of this project can take this over. Choose somebody else.";
+            let text = "Only an admin or owner of this project can take this over. Choose someone else.";
             return Err(Refusal::field("heir", "role", text).into());
         }
     }

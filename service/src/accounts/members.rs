@@ -103,7 +103,7 @@ pub async fn restore(app: &App, scope: &Scope, staff: StaffId, role: Role, until
     }
     let now = app.now();
     if now.0 > until {
-        return Err(Refusal::Conflict("This was too long ago to take back. Invite the person again.".into()).into());
+        return Err(Refusal::Conflict("It is too late to undo this. Invite the person again.".into()).into());
     }
     let (project, me) = (scope.project(), scope.staff().ok_or(Refusal::Forbidden)?);
     app.store

@@ -38,7 +38,7 @@ impl NewStaff {
         let email = email.trim().to_lowercase();
         let mut errors = FieldErrors::default();
         if !is_email(&email) {
-            errors.add("email", "email", "Write an e-mail address like name@example.com.");
+            errors.add("email", "email", "Enter an e-mail address like name@example.com.");
         }
         let name = match name.trim() {
             "" => email.split('@').next().unwrap_or_default().to_owned(),
@@ -64,7 +64,7 @@ impl NewStaff {
         if tx.insert_staff(self.id, &self.email, &self.name, &self.hash, self.at).await? {
             Ok(self.id)
         } else {
-            Err(Refusal::field("email", "taken", "Somebody with this e-mail address exists already.").into())
+            Err(Refusal::field("email", "taken", "An account with this e-mail address already exists.").into())
         }
     }
 }
@@ -74,7 +74,7 @@ impl NewStaff {
 /// # Errors
 /// What to do about it.
 pub fn check_name(name: &str) -> Result<(), &'static str> {
-    if (1..=80).contains(&name.trim().chars().count()) { Ok(()) } else { Err("Write a name of 1 to 80 characters.") }
+    if (1..=80).contains(&name.trim().chars().count()) { Ok(()) } else { Err("Enter a name of 1 to 80 characters.") }
 }
 
 /// Makes a member of the team without any membership.

@@ -34,7 +34,7 @@ pub async fn change_password(app: &App, staff: &StaffRow, current: &str, new: &s
     let known = password::known(app, staff).await?;
     let mut errors = FieldErrors::default();
     if current.len() > password::MAX_BYTES || !password::verify(current.to_owned(), Some(staff.password_hash.clone())).await? {
-        errors.add("current", "wrong", "This is not your current password.");
+        errors.add("current", "wrong", "Your current password is incorrect.");
     } else {
         app.limits.give_back(attempt).await?;
     }

@@ -32,8 +32,8 @@ pub async fn create(app: &App, email: &str, name: &str, password: &str, promote:
                 let staff = match existing {
                     // Whoever only forgot a password must not come out of it with every project.
                     Some(staff) if !promote && !tx.operators().await?.contains(&staff) => {
-                        let message = "This address has an account already. `earshot admin set-password` gives it a new password; \
-                                       with --promote it becomes an owner of every project.";
+                        let message = "This e-mail address already has an account. Use `earshot admin set-password` to set a new password; \
+                                       add --promote to make it an owner of every project.";
                         return Err(Refusal::field("email", "taken", message).into());
                     }
                     Some(staff) => {
@@ -71,7 +71,8 @@ pub async fn set_password(app: &App, email: &str, password: &str) -> Result<Staf
         .write(move |tx| {
             Box::pin(async move {
                 let staff = tx.staff_id_by_email(&email).await?;
-                let staff = staff.ok_or_else(|| Refusal::field("email", "unknown", format!("No account has the address {email}.")))?;
+                let staff = staff
+                    .ok_or_else(|| Refusal::field("email", "unknown", format!("There is no account with the e-mail address {email}.")))?;
                 tx.set_password(staff, &hash).await?;
                 tx.delete_sessions(staff, None).await?;
                 Ok(staff)

@@ -16,7 +16,7 @@ use crate::{error::Result, mail, state::App};
 pub async fn ask(app: &App, email: &str, address: IpAddr, key: &str) -> Result<()> {
     let email = email.trim().to_lowercase();
     if !is_email(&email) {
-        return Err(Refusal::field("email", "email", "Write an e-mail address like name@example.com.").into());
+        return Err(Refusal::field("email", "email", "Enter an e-mail address like name@example.com.").into());
     }
     let now = app.now();
     let whose = hash_token(&format!("forgot:{email}"));

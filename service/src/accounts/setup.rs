@@ -23,19 +23,19 @@ use crate::{
 pub struct Setup {
     /// The owner's name.
     #[validate(
-        custom(function = "not_blank", message = "Write your name."),
-        length(max = 80, message = "Use 80 characters at most for your name.")
+        custom(function = "not_blank", message = "Enter your name."),
+        length(max = 80, message = "Your name can be up to 80 characters.")
     )]
     pub name: String,
     /// The owner's e-mail address.
-    #[validate(length(max = 254, message = "An e-mail address has 254 characters at most."))]
+    #[validate(length(max = 254, message = "E-mail addresses can be up to 254 characters."))]
     pub email: String,
     /// The owner's password.
     pub password: String,
     /// The first project's name.
     pub project: String,
     /// Origins that may embed its surveys; empty: any.
-    #[validate(length(max = 4000, message = "Write fewer origins; this is too long."))]
+    #[validate(length(max = 4000, message = "This list is too long. Enter fewer origins."))]
     pub origins: String,
     /// The time zone of the owner's browser, which the project begins with; one that is not known counts as UTC.
     #[serde(default)]

@@ -13,7 +13,7 @@ const DEVICE: &str = "device";
 
 /// The one refusal, whatever was wrong.
 fn wrong() -> Refusal {
-    Refusal::field("email", "credentials", "The e-mail address or the password is not right.")
+    Refusal::field("email", "credentials", "The e-mail address or password is incorrect.")
 }
 
 /// What a browser keeps after somebody signed in with it (a "device cookie", OWASP: Slow Down Online Guessing Attacks with Device

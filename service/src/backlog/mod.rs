@@ -275,7 +275,7 @@ async fn attach(
 }
 
 /// Makes a link say something else, with an entry in both histories. Gives what changed, to stand before the item's name.
-#[expect(clippy::too_many_arguments, reason = "one place for a change and for taking it back")]
+#[expect(clippy::too_many_arguments, reason = "one place for a change and its undo")]
 async fn requote(
     tx: &mut Tx<'_>,
     scope: &Scope,
@@ -321,10 +321,10 @@ impl BackIds {
 /// # Errors
 /// [`Refusal::Conflict`] when the same was changed again since.
 pub(crate) async fn take_back(tx: &mut Tx<'_>, scope: &Scope, ids: BackIds, step: Step, now: Timestamp) -> Result<()> {
-    let stands = |why: &str| Refusal::Conflict(format!("{why} That stands; nothing was undone."));
+    let stands = |why: &str| Refusal::Conflict(format!("{why} Nothing was undone."));
     let (Step::Unlinked { item, .. } | Step::Requoted { item, .. } | Step::Edited { item, .. }) = &step;
     let held = tx.hold_backlog_item_by_id(scope.project(), *item).await?;
-    let mut item = held.ok_or_else(|| stands("The item is gone."))?;
+    let mut item = held.ok_or_else(|| stands("The item no longer exists."))?;
     match step {
         Step::Unlinked { feedback, was, .. } => {
             if tx.link_of(feedback, &item).await?.is_none() {
@@ -335,13 +335,13 @@ pub(crate) async fn take_back(tx: &mut Tx<'_>, scope: &Scope, ids: BackIds, step
         Step::Requoted { feedback, was, is, .. } => {
             let (status, _) = tx.hold_feedback_for_link(scope.project(), feedback).await?.ok_or(Refusal::NotFound)?;
             if tx.link_of(feedback, &item).await?.as_ref() != Some(&is) {
-                return Err(stands("The link was changed again since.").into());
+                return Err(stands("The link has changed since.").into());
             }
             requote(tx, scope, ids.link, feedback, &item, (&is, &was), status, now).await?;
         }
         Step::Edited { version, title, body, .. } => {
             if item.version != version {
-                let (who, at) = tx.last_edit(scope.project(), item.id).await?.unwrap_or(("Somebody".into(), item.updated_at));
+                let (who, at) = tx.last_edit(scope.project(), item.id).await?.unwrap_or(("Someone".into(), item.updated_at));
                 return Err(stands(&format!("{who} changed this item {}.", UTC.ago(at, now))).into());
             }
             let changes = write_over(&mut item, title, body);
@@ -454,7 +454,7 @@ async fn change(
                     return Ok((item, None));
                 }
                 if before.version != version {
-                    let (who, at) = tx.last_edit(scope.project(), item.id).await?.unwrap_or(("Somebody".into(), item.updated_at));
+                    let (who, at) = tx.last_edit(scope.project(), item.id).await?.unwrap_or(("Someone".into(), item.updated_at));
                     return Err(Refusal::Conflict(format!("{who} changed this item {} ({}).", UTC.ago(at, now), UTC.readable(at))).into());
                 }
                 save(tx, &scope, &mut item, entries, &changes, now).await?;

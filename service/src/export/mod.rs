@@ -100,9 +100,10 @@ impl What {
             "feedback" if query.trim().is_empty() => Ok(Self::Feedback),
             "feedback" => TriageQuery::parse(query).map(Self::Matching).map_err(|error| Refusal::field("q", "query", error.message)),
             "backlog" => Ok(Self::Backlog),
-            "responses" => {
-                survey.parse().map(Self::Responses).map_err(|_| Refusal::field("survey", "required", "Say which survey’s responses."))
-            }
+            "responses" => survey
+                .parse()
+                .map(Self::Responses)
+                .map_err(|_| Refusal::field("survey", "required", "Choose the survey whose responses to export.")),
             _ => Err(Refusal::field("what", "unknown", "Choose feedback, responses or backlog.")),
         }
     }
@@ -203,7 +204,7 @@ impl Export {
             Stage::Over => return None,
             Stage::Broken => {
                 self.stage = Stage::Over;
-                return Some((Err(io::Error::other("the export was broken off")), self));
+                return Some((Err(io::Error::other("the export was interrupted")), self));
             }
             Stage::Names => {
                 self.stage = Stage::Rows;
@@ -225,13 +226,13 @@ impl Export {
             Ok(piece) => Some((Ok(piece), self)),
             Err(error) => {
                 if error.refusal().is_some() {
-                    tracing::info!(error = %error, "an export was broken off");
+                    tracing::info!(error = %error, "an export was interrupted");
                 } else {
-                    tracing::error!(error = %error, "an export was broken off");
+                    tracing::error!(error = %error, "an export was interrupted");
                 }
                 // For whoever reads line by line; the connection breaks off besides.
                 self.stage = Stage::Broken;
-                let last = if self.format == Format::Jsonl { "{\"error\":\"The export was broken off. Begin it again.\"}\n" } else { "" };
+                let last = if self.format == Format::Jsonl { "{\"error\":\"The export was interrupted. Start it again.\"}\n" } else { "" };
                 Some((Ok(Bytes::from_static(last.as_bytes())), self))
             }
         }

@@ -15,7 +15,7 @@ const MAX_ROWS: u32 = 1_048_576;
 /// Characters of one cell that Excel takes, counted in UTF-16 code units.
 const MAX_CELL: usize = 32_767;
 /// What a text ends with that was too long for a cell.
-const CUT: &str = "… (cut: a cell holds no more)";
+const CUT: &str = "… (truncated: cell limit reached)";
 /// Bytes sent at a time.
 const PIECE: usize = 64 << 10;
 

@@ -35,7 +35,7 @@ pub async fn create(app: &App, scope: &Scope, key: &str) -> Result<Option<String
         .write_once(once, now, move |tx| {
             Box::pin(async move {
                 if tx.count_identity_secrets(&scope).await? >= MAX_VALID {
-                    return Err(Refusal::Conflict("Two secrets are valid already. Retire one before you make another.".into()).into());
+                    return Err(Refusal::Conflict("Two secrets are already valid. Retire one before you create another.".into()).into());
                 }
                 tx.insert_identity_secret(&scope, own, &stored, scope.staff(), now).await?;
                 Ok(own)

@@ -68,7 +68,7 @@ pub async fn begin_upload(app: &App, scope: &Scope, name: &str, key: &str) -> Re
         .write_once(once, app.now(), move |tx| {
             Box::pin(async move {
                 if tx.waiting_imports(import.project).await? >= MAX_WAITING {
-                    let text = format!("{MAX_WAITING} files wait already. Start or stop some of them first.");
+                    let text = format!("{MAX_WAITING} files are already waiting. Start or stop some of them first.");
                     return Err(Refusal::field("file", "too_many", text).into());
                 }
                 tx.insert_import(&import).await?;
@@ -172,7 +172,7 @@ impl Upload {
             return Err(Refusal::field(
                 "file",
                 "repeated",
-                "Another file was sent with this form before. Reload the page and choose the file again.",
+                "This form was already used for another file. Reload the page and choose the file again.",
             )
             .into());
         }
@@ -213,8 +213,8 @@ fn guessed_tag(name: &str) -> Option<String> {
 pub async fn start(app: &App, scope: &Scope, import: &Import, mapping: Mapping) -> Result<()> {
     let preview = preview(app, scope, import, Some(mapping)).await?;
     if preview.nothing_goes_in() {
-        let most = preview.groups.of(true).first().map(|g| format!(" Most of them: {}.", g.fault.phrase())).unwrap_or_default();
-        let text = format!("None of the first {} rows can be imported.{most} Choose other columns, or start anyway.", preview.checked);
+        let most = preview.groups.of(true).first().map(|g| format!(" Most common reason: {}.", g.fault.phrase())).unwrap_or_default();
+        let text = format!("None of the first {} rows can be imported.{most} Change the columns, or start anyway.", preview.checked);
         return Err(Refusal::field("text", "nothing", text).into());
     }
     begin(app, scope, import, preview).await
@@ -244,7 +244,7 @@ pub async fn reopen(app: &App, scope: &Scope, import: &Import) -> Result<()> {
     let done = app.store.write(move |tx| Box::pin(async move { tx.reopen_import(&scope, id, now).await })).await?;
     // A second click.
     if !done && app.store.import(&scope, id).await?.is_none_or(|i| i.status != ImportStatus::Ready) {
-        return Err(Refusal::Conflict("The file of this import is no longer kept. Upload it again to choose other columns.".into()).into());
+        return Err(Refusal::Conflict("The file of this import is no longer stored. Upload it again to change the columns.".into()).into());
     }
     Ok(())
 }
@@ -259,10 +259,10 @@ pub async fn resume(app: &App, scope: &Scope, import: &Import) -> Result<()> {
     let now = app.store.import(scope, import.id).await?.map(|i| i.status);
     match now {
         Some(ImportStatus::Running | ImportStatus::Done) => Ok(()),
-        _ => {
-            Err(Refusal::Conflict("The file of this import is no longer kept. Upload it again: what went in is not added twice.".into())
-                .into())
-        }
+        _ => Err(Refusal::Conflict(
+            "The file of this import is no longer stored. Upload it again: rows that were imported are not added twice.".into(),
+        )
+        .into()),
     }
 }
 

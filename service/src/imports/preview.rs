@@ -85,7 +85,7 @@ impl Sample {
                 errors.add(
                     "dates",
                     "required",
-                    format!("Dates like {example} can be read in two ways. Choose whether the day or the month comes first."),
+                    format!("Dates like {example} are ambiguous. Choose whether the day or the month comes first."),
                 );
             }
             Order::Ambiguous(_) => {}

@@ -109,7 +109,10 @@ impl FileReader {
         }
         let refuse = |code: &str, text: &str| Error::from(Refusal::field("file", code, text));
         if head.starts_with(b"PK\x03\x04") || head.starts_with(&[0xd0, 0xcf, 0x11, 0xe0]) {
-            return Err(refuse("workbook", "This is a workbook, not a CSV file. Save its sheet as “CSV UTF-8” and import that."));
+            return Err(refuse(
+                "workbook",
+                "This is an Excel workbook, not a CSV file. Save the sheet as “CSV UTF-8” and import that file.",
+            ));
         }
         let detected = || {
             let mut detector = Detector::default();
@@ -149,12 +152,12 @@ impl FileReader {
             && let Some(record) = reader.next().await?
         {
             if record.fields.is_none() && first.is_empty() {
-                return Err(refuse("header", "The first line is too long to be the names of columns."));
+                return Err(refuse("header", "The first line is too long to be a row of column names."));
             }
             first.push(record);
         }
         if first.is_empty() {
-            return Err(refuse("empty", "This file is empty. It needs a first line with the names of its columns."));
+            return Err(refuse("empty", "This file is empty. Its first line must contain the column names."));
         }
         let names: Vec<Vec<String>> = first.iter().map(|record| cells(record).unwrap_or_default()).collect();
         reader.header_rows = header_rows.unwrap_or_else(|| domain::imports::header_rows(&names)).clamp(1, first.len());

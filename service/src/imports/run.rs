@@ -337,7 +337,7 @@ async fn store_lines(tx: &mut Tx<'_>, import: ImportId, new: &mut [(i64, Ready)]
     if new.len() > 1
         && let Err(error) = &stored
     {
-        tracing::warn!(db.error = %error, rows = new.len(), "rows of an import could not be stored together; storing one by one");
+        tracing::warn!(db.error = %error, rows = new.len(), "import rows could not be stored as a batch; storing them one by one");
         for one in new.chunks_mut(1) {
             let stored = store_together(tx, import, one).await?;
             all.push((stored.map_err(refused), told(one)));
@@ -353,7 +353,7 @@ fn told(lines: &mut [(i64, Ready)]) -> Vec<(i64, Vec<Problem>)> {
 }
 
 fn refused(error: Error) -> Problem {
-    tracing::error!(db.error = %error, "a row of an import could not be stored");
+    tracing::error!(db.error = %error, "an import row could not be stored");
     Problem::database()
 }
 

@@ -40,7 +40,7 @@ pub async fn take_back(app: &App, scope: &Scope, import: &Import) -> Result<()> 
     app.wake_jobs();
     let is_under_way = |import: Import| import.is_taken_back();
     if !begun && !app.store.import(&scope, id).await?.is_some_and(is_under_way) {
-        return Err(Refusal::Conflict("This import still runs. Stop it first.".into()).into());
+        return Err(Refusal::Conflict("This import is still running. Stop it first.".into()).into());
     }
     Ok(())
 }

@@ -40,7 +40,7 @@ impl Source for Documents {
     async fn mend(&self) -> search::Result<()> {
         let mended = self.0.mend_changes().await.map_err(failed)?;
         if mended > 0 {
-            tracing::warn!(search.changes = mended, "the database was moved to another server; its changes are followed anew");
+            tracing::warn!(search.changes = mended, "the database was moved to another server; following its changes from there");
         }
         Ok(())
     }

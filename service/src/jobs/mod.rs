@@ -82,7 +82,9 @@ pub async fn claim(app: &App) -> Result<Option<Claimed>> {
         let claimed = app.store.write(move |tx| Box::pin(async move { tx.claim_job(now, now.plus_ms(LEASE_MS)).await })).await?;
         match claimed {
             // It ended its last holder each time: no further try will go better.
-            Some(claimed) if claimed.failures > MAX_FAILURES => bury(app, &claimed, "The program ended while it worked on this.").await?,
+            Some(claimed) if claimed.failures > MAX_FAILURES => {
+                bury(app, &claimed, "The program stopped while it was running this job.").await?
+            }
             other => return Ok(other),
         }
     }
@@ -226,7 +228,7 @@ fn explain(error: &Error) -> String {
     match error.refusal() {
         Some(Refusal::Invalid(errors)) => errors.0.iter().map(|e| e.message.as_str()).collect::<Vec<_>>().join(" "),
         Some(other) => other.to_string(),
-        None => "Something went wrong on our side, several times. The log says what.".into(),
+        None => "An internal error occurred several times. See the log.".into(),
     }
 }
 
@@ -253,11 +255,11 @@ async fn bury(app: &App, claimed: &Claimed, error: &str) -> Result<()> {
 #[must_use]
 pub fn label(kind: &str) -> &str {
     match kind {
-        "import" => "Import of a file",
-        "take_back" => "Taking an import back",
-        "mail" => "Letter",
-        "purge" => "Hourly clean-up",
-        "fold_addresses" => "Weekly check of contacts’ addresses",
+        "import" => "File import",
+        "take_back" => "Undo of an import",
+        "mail" => "E-mail",
+        "purge" => "Hourly cleanup",
+        "fold_addresses" => "Weekly check of contact addresses",
         other => other,
     }
 }
@@ -270,13 +272,13 @@ pub async fn run_again(app: &App, job: JobId) -> Result<()> {
     let row = app.store.job(job).await?.ok_or(Refusal::NotFound)?;
     let (now, work) = (app.now(), serde_json::from_str::<Job>(&row.payload)?);
     if matches!(work, Job::Mail { .. }) {
-        return Err(Refusal::Conflict("A letter is sent again from the page of letters.".into()).into());
+        return Err(Refusal::Conflict("Send e-mails again from the E-mail page.".into()).into());
     }
     app.store
         .write(move |tx| {
             Box::pin(async move {
                 if !tx.revive_dead_job(job, now).await? {
-                    return Err(Refusal::Conflict("This job runs again already.".into()).into());
+                    return Err(Refusal::Conflict("This job is already running again.".into()).into());
                 }
                 // An import says itself that it failed; it has to be willing as well, or the job would find nothing to do.
                 let goes_on = match work {
@@ -287,7 +289,7 @@ pub async fn run_again(app: &App, job: JobId) -> Result<()> {
                 if goes_on {
                     return Ok(());
                 }
-                let why = "This import was carried on from its own page, or its file is no longer kept. Look at the project’s imports.";
+                let why = "This import was resumed from its own page, or its file is no longer stored. See the project’s imports.";
                 Err(Refusal::Conflict(why.into()).into())
             })
         })

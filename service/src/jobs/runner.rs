@@ -45,7 +45,7 @@ async fn work(app: AppState, mut stopping: watch::Receiver<bool>) {
         match run_one(&app, &stopping).await {
             Ok(true) => continue,
             Ok(false) => {}
-            Err(error) => tracing::warn!(error = %error, "the queue of jobs cannot be worked on"),
+            Err(error) => tracing::warn!(error = %error, "the job queue cannot be processed"),
         }
         tokio::select! {
             _ = stopping.changed() => {}
@@ -58,10 +58,10 @@ async fn work(app: AppState, mut stopping: watch::Receiver<bool>) {
 async fn tend(app: AppState, mut stopping: watch::Receiver<bool>) {
     while !*stopping.borrow() {
         if let Err(error) = enqueue_periodic(&app).await {
-            tracing::warn!(error = %error, "the hourly work was not put into the queue");
+            tracing::warn!(error = %error, "the hourly job could not be queued");
         }
         if let Err(error) = app.reload_secrets().await {
-            tracing::warn!(error = %error, "the signing secrets were not looked at");
+            tracing::warn!(error = %error, "the signing secrets could not be checked");
         }
         tokio::select! {
             _ = stopping.changed() => {}

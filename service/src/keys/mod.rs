@@ -159,7 +159,7 @@ fn note_use(app: &App, key: &ApiKey) {
     tokio::spawn(async move {
         let noted = store.write(move |tx| Box::pin(async move { tx.api_key_used(id, now).await })).await;
         if let Err(error) = noted {
-            tracing::warn!(error = %error, "the use of an API key was not written down");
+            tracing::warn!(error = %error, "the last use of an API key could not be recorded");
         }
     });
 }

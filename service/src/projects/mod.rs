@@ -44,7 +44,7 @@ pub fn draft(app: &App, name: &str, origins: Vec<String>) -> Result<Project> {
 fn checked_name(name: &str) -> Result<String, Refusal> {
     let name = name.trim();
     if name.is_empty() || name.chars().count() > 80 {
-        return Err(Refusal::field("name", "length", "Give the project a name of 1 to 80 characters."));
+        return Err(Refusal::field("name", "length", "Enter a project name of 1 to 80 characters."));
     }
     Ok(name.to_owned())
 }
@@ -116,12 +116,12 @@ pub async fn may_create(app: &App, actor: &Actor) -> Result<bool> {
 pub struct ProjectSettings {
     /// The name on the screen; the name in URLs stays.
     #[validate(
-        custom(function = "not_blank", message = "Give the project a name."),
-        length(max = 80, message = "Use 80 characters at most for the name.")
+        custom(function = "not_blank", message = "Enter a project name."),
+        length(max = 80, message = "Names can be up to 80 characters.")
     )]
     pub name: String,
     /// Origins that may embed, one for each line.
-    #[validate(length(max = 4000, message = "Write fewer origins; this is too long."))]
+    #[validate(length(max = 4000, message = "This list is too long. Enter fewer origins."))]
     pub origins: String,
     /// Language of texts that name none.
     pub language: String,
@@ -134,7 +134,7 @@ pub struct ProjectSettings {
     /// Whether people may write tickets: `on` or `off`; anything else leaves it as it is.
     pub portal: String,
     /// Names of query parameters that are kept in the addresses of pages.
-    #[validate(length(max = 2000, message = "Keep fewer parameters; this is too long."))]
+    #[validate(length(max = 2000, message = "This list is too long. Enter fewer parameters."))]
     pub kept_parameters: String,
     /// What [`stamp`] gave when the form was made.
     pub seen: String,
@@ -156,7 +156,7 @@ fn changed_meanwhile(now: &Project, wanted: &Project) -> FieldErrors {
             errors.add(
                 field,
                 "conflict",
-                format!("Somebody changed the settings meanwhile; this is now: {now}. Save again to keep yours."),
+                format!("Someone else changed the settings. The current value is: {now}. Save again to keep yours."),
             );
         }
     };
@@ -256,6 +256,6 @@ pub async fn by_name_or_id(app: &App, text: &str) -> Result<Project> {
     match all.len() {
         0 => Err(Refusal::field("project", "unknown", format!("There is no project “{text}”.")).into()),
         1 => Ok(all.swap_remove(0)),
-        n => Err(Refusal::field("project", "ambiguous", format!("{n} projects are called “{text}”. Give the id instead.")).into()),
+        n => Err(Refusal::field("project", "ambiguous", format!("{n} projects are named “{text}”. Use the ID instead.")).into()),
     }
 }

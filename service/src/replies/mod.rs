@@ -13,7 +13,7 @@ use store::{Fingerprint, Once, Tx, replies::Step, triage::Undoable};
 use crate::{error::Result, state::App};
 
 fn taken() -> Refusal {
-    Refusal::field("name", "taken", "Another reply has this name. Choose a different one.")
+    Refusal::field("name", "taken", "Another reply already has this name. Choose a different one.")
 }
 
 /// Writes a new reply; a retry with the same key writes none.
@@ -34,7 +34,7 @@ pub async fn create(app: &App, scope: &Scope, key: &str, name: &str, body: &str)
                     return Err(Refusal::field(
                         "name",
                         "too_many",
-                        format!("A project has {MAX_REPLIES} replies at most. Delete one first."),
+                        format!("A project can have at most {MAX_REPLIES} replies. Delete one first."),
                     )
                     .into());
                 }
@@ -64,7 +64,7 @@ pub async fn edit(app: &App, scope: &Scope, reply: ReplyId, version: i64, name: 
                     return Ok(None);
                 }
                 if held.version != version {
-                    let (who, at) = tx.last_edit(scope.project(), reply).await?.unwrap_or(("Somebody".into(), held.updated_at));
+                    let (who, at) = tx.last_edit(scope.project(), reply).await?.unwrap_or(("Someone".into(), held.updated_at));
                     return Err(Refusal::Conflict(format!("{who} changed this reply {}.", UTC.ago(at, now))).into());
                 }
                 let before = held.clone();
@@ -136,17 +136,17 @@ pub async fn delete(app: &App, scope: &Scope, reply: ReplyId) -> Result<(String,
 /// # Errors
 /// [`Refusal::Conflict`] when the reply was changed again since, or its name is in use by now.
 pub(crate) async fn take_back(tx: &mut Tx<'_>, scope: &Scope, entries: [HistoryId; 2], step: Step, now: Timestamp) -> Result<()> {
-    let stands = |why: &str| Refusal::Conflict(format!("{why} That stands; nothing was undone."));
+    let stands = |why: &str| Refusal::Conflict(format!("{why} Nothing was undone."));
     match step {
         Step::Changed { id, version, name, body } => {
             let held = tx.hold_reply(scope.project(), id).await?;
-            let mut held = held.ok_or_else(|| stands("The reply was deleted since."))?;
+            let mut held = held.ok_or_else(|| stands("The reply has been deleted since."))?;
             if held.version != version {
-                return Err(stands("The reply was changed again since.").into());
+                return Err(stands("The reply has changed since.").into());
             }
             match put(tx, scope, &mut held, name, body, entries, now).await {
                 Err(error) if matches!(error.refusal(), Some(Refusal::Invalid(_))) => {
-                    Err(stands("Another reply has the name that this one had.").into())
+                    Err(stands("Another reply now has the previous name.").into())
                 }
                 other => other,
             }
@@ -154,7 +154,7 @@ pub(crate) async fn take_back(tx: &mut Tx<'_>, scope: &Scope, entries: [HistoryI
         Step::Deleted { id, name, body, created_at, version } => {
             let again = Reply { id, project: scope.project(), name, body, created_at, updated_at: now, version: version + 1 };
             if !tx.insert_reply(&again).await? {
-                return Err(stands("Another reply has the name of the deleted one.").into());
+                return Err(stands("Another reply now has the name of the deleted one.").into());
             }
             tx.insert_history(entries[0], again.project, id, scope.staff(), &Change::Restored, now).await
         }

@@ -150,7 +150,7 @@ pub async fn begin(app: &App, target: &Target, key: &str, submission: &Submissio
 }
 
 fn closed() -> Refusal {
-    Refusal::Conflict("This survey takes no answers now.".into())
+    Refusal::Conflict("This survey is not accepting responses.".into())
 }
 
 fn place(target: &Target, key: &str) -> Place {

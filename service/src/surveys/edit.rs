@@ -48,7 +48,7 @@ pub struct Edited {
 
 /// Who was faster and when.
 pub(super) async fn conflict(tx: &mut Tx<'_>, survey: &Survey) -> Result<Refusal> {
-    let who = tx.staff_name(survey.updated_by).await?.unwrap_or_else(|| "Somebody".into());
+    let who = tx.staff_name(survey.updated_by).await?.unwrap_or_else(|| "Someone".into());
     Ok(Refusal::Conflict(format!("{who} saved this survey on {}, after you opened it.", UTC.readable(survey.updated_at))))
 }
 
@@ -100,7 +100,7 @@ pub async fn edit(app: &App, scope: &Scope, survey: SurveyId, posted: Posted, ke
                     Action::Restore(question) => {
                         let body = restored(tx, &row, question).await?;
                         edited.focus = Some(question.clone());
-                        edited.message = Some("The question is back.".into());
+                        edited.message = Some("Question restored.".into());
                         steps.push(&mut row, body, false, scope, now);
                     }
                     Action::Undo | Action::Redo => {
@@ -113,7 +113,7 @@ pub async fn edit(app: &App, scope: &Scope, survey: SurveyId, posted: Posted, ke
                                 row.draft = state.body;
                                 row.position = to;
                                 steps.changed = true;
-                                edited.message = Some(if is_undo { "Undone." } else { "Done again." }.into());
+                                edited.message = Some(if is_undo { "Undone." } else { "Redone." }.into());
                             }
                             None => edited.message = Some(if is_undo { "Nothing to undo." } else { "Nothing to redo." }.into()),
                         }
@@ -148,7 +148,7 @@ async fn restored(tx: &mut Tx<'_>, row: &Survey, question: &str) -> Result<Surve
             return Ok(body);
         }
     }
-    Err(Refusal::field("questions", "gone", "This question was deleted too long ago.").into())
+    Err(Refusal::field("questions", "gone", "This question was deleted too long ago to restore it.").into())
 }
 
 /// The states that a post adds to those that are kept.

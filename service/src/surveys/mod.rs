@@ -30,7 +30,7 @@ pub struct Published {
 fn check_name(name: &str) -> Result<String> {
     let name = name.trim();
     if name.is_empty() || name.chars().count() > MAX_TITLE {
-        return Err(Refusal::field("name", "length", format!("Give the survey a name of 1 to {MAX_TITLE} characters.")).into());
+        return Err(Refusal::field("name", "length", format!("Enter a survey name of 1 to {MAX_TITLE} characters.")).into());
     }
     Ok(name.to_owned())
 }
@@ -45,7 +45,7 @@ async fn store(tx: &mut Tx<'_>, survey: &Survey, seen: i64) -> Result<()> {
         return Ok(());
     }
     // Somebody's transaction came between reading and writing.
-    Err(Refusal::Conflict("Somebody else saved this survey at the same moment, so your change was not applied. Try again.".into()).into())
+    Err(Refusal::Conflict("Someone else saved this survey at the same time, so your change was not applied. Try again.".into()).into())
 }
 
 /// Makes a survey from a template in the project's language, named after it when `name` is empty. A repeat with the same key gives the same survey.
@@ -53,8 +53,8 @@ async fn store(tx: &mut Tx<'_>, survey: &Survey, seen: i64) -> Result<()> {
 /// # Errors
 /// When the role is too low, the template unknown or the name too long.
 pub async fn create(app: &App, scope: &Scope, template: &str, name: &str, key: &str) -> Result<SurveyId> {
-    let template =
-        templates::find(template).ok_or_else(|| Refusal::field("template", "unknown", "Choose one of the templates, or the blank one."))?;
+    let template = templates::find(template)
+        .ok_or_else(|| Refusal::field("template", "unknown", "Choose one of the templates or the blank survey."))?;
     let name = if name.trim().is_empty() && template.key == "blank" {
         "Untitled survey"
     } else if name.trim().is_empty() {
@@ -192,7 +192,7 @@ pub async fn set_status(app: &App, scope: &Scope, survey: SurveyId, was: Option<
                 }
                 if was.is_some_and(|was| was != row.status) {
                     let is = row.status.label().to_lowercase();
-                    return Err(Refusal::Conflict(format!("Somebody changed the survey meanwhile: it is {is} now.")).into());
+                    return Err(Refusal::Conflict(format!("Someone else changed the survey: it is now {is}.")).into());
                 }
                 row.status = status;
                 row.updated_at = now;

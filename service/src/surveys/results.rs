@@ -52,7 +52,7 @@ impl Days {
             let text = text.trim();
             let day = Day::parse(text);
             if day.is_none() && !text.is_empty() {
-                errors.add(name, "date", "Write a day like 2026-11-23.");
+                errors.add(name, "date", "Enter a date like 2026-11-23.");
             }
             day
         };
@@ -63,7 +63,7 @@ impl Days {
             range.until = zone.start_of_day(to.plus(1));
         }
         if range.until <= range.from {
-            errors.add("to", "order", "The last day is before the first.");
+            errors.add("to", "order", "The end date is before the start date.");
         }
         (range, errors)
     }

@@ -128,7 +128,7 @@ pub async fn count(app: &App, payer: Payer, bytes: usize) -> Result<()> {
     match app.limits.files(address, bytes as u64, app.now()).await {
         Err(Error::Refused(Refusal::RateLimited(_))) => {
             app.budget.refusals.count("files");
-            let text = "So many files came from your network that no more are taken for now. Send your message without files, or with them in an hour.";
+            let text = "Too many files came from your network, so we can’t accept more right now. Send your message without files, or with them in an hour.";
             Err(Refusal::field("files", "files_later", text).into())
         }
         other => other,
@@ -156,12 +156,10 @@ fn refusal(wrong: Wrong, name: &str) -> Refusal {
         Wrong::Large => Refusal::field(
             "files",
             "picture_large",
-            format!("The picture “{name}” has too many pixels. Make it smaller, or pack it into a ZIP file."),
+            format!("The image “{name}” has too many pixels. Make it smaller, or put it in a ZIP file."),
         ),
-        Wrong::Broken => Refusal::field(
-            "files",
-            "picture_broken",
-            format!("The picture “{name}” cannot be read. Save it again, or pack it into a ZIP file."),
-        ),
+        Wrong::Broken => {
+            Refusal::field("files", "picture_broken", format!("The image “{name}” cannot be read. Save it again, or put it in a ZIP file."))
+        }
     }
 }

@@ -84,7 +84,7 @@ pub(super) async fn keep_files(
 ) -> Result<usize> {
     let waited = usize::try_from(tx.release_held_files(ticket, message, form, now).await?).unwrap_or(usize::MAX);
     if waited < expected {
-        let text = "Some of the files that were kept for this form are no longer there. Choose your files again.";
+        let text = "Some of the files you added earlier are no longer available. Choose your files again.";
         return Err(Refusal::field("files", "gone", text).into());
     }
     for file in files {

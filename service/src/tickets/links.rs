@@ -89,7 +89,9 @@ pub async fn renew_link(app: &App, scope: &Scope, ticket: TicketId, key: &str, s
     let language = app.store.ticket(scope, ticket).await?.ok_or(Refusal::NotFound)?.language;
     let post = TicketPost::new(app, &project, &language).filter(|_| !shown);
     if post.is_none() && !shown {
-        return Err(Refusal::Conflict("Mail is off: nothing can be sent. Show the new link and pass it on yourself.".into()).into());
+        return Err(
+            Refusal::Conflict("E-mail is not configured, so nothing can be sent. Show the new link and share it yourself.".into()).into()
+        );
     }
     let path = unsigned_path(&project, ticket);
     let (scope, now, entry) = (*scope, app.now(), app.id());

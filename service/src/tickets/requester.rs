@@ -46,7 +46,7 @@ pub async fn requester_reply(app: &App, project: &Project, ticket: TicketId, key
             Box::pin(async move {
                 let (mut ticket, mut feedback) = tx.hold_ticket(&scope, ticket).await?.ok_or(Refusal::NotFound)?;
                 if usize::try_from(tx.requester_messages(&ticket).await?).unwrap_or(usize::MAX) >= MAX_OWN_MESSAGES {
-                    return Err(Refusal::Conflict("This ticket has too many messages. Write a new one.".into()).into());
+                    return Err(Refusal::Conflict("This ticket has too many messages. Start a new one.".into()).into());
                 }
                 tx.insert_ticket_message(message, &ticket, Author::Requester, None, &body, now).await?;
                 let files = keep_files(tx, &ticket, message, (&form, kept.len()), &files, now).await?;

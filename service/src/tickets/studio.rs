@@ -199,11 +199,11 @@ impl Studio {
             Ok(Ok((head, picture))) => match read_head(&head) {
                 Some((Ok(kind), used)) => (Ok((kind, picture)), used),
                 Some((Err(wrong), used)) => (Err(wrong.into()), used),
-                None => (Err(Error::internal("picture", "an answer that is none").into()), whole),
+                None => (Err(Error::internal("picture", "the decoder sent an invalid response").into()), whole),
             },
             Ok(Err(Ended::Wrong(wrong))) => (Err(wrong.into()), whole),
             Err(_) => (Err(Wrong::Large.into()), whole),
-            Ok(Err(Ended::Error(error))) => (Err(Error::internal("the process for a picture", error).into()), Duration::ZERO),
+            Ok(Err(Ended::Error(error))) => (Err(Error::internal("image decoder process", error).into()), Duration::ZERO),
         }
     }
 
@@ -254,7 +254,7 @@ fn talk(child: &Mutex<Child>, mut into: ChildStdin, from: ChildStdout, bytes: &[
     read.map_err(Ended::Error)?;
     match ended.and_then(|status| status.code()) {
         Some(0) => {}
-        Some(1) => return Err(Ended::Error(std::io::Error::other("it could not take its limits, or had nobody to answer"))),
+        Some(1) => return Err(Ended::Error(std::io::Error::other("it could not set its limits or write its response"))),
         // The decoder panicked.
         Some(_) => return Err(Ended::Wrong(Wrong::Broken)),
         // The system ended it, because it wanted more than it may have.

@@ -51,7 +51,8 @@ async fn unheard(tx: &mut Tx<'_>, scope: &Scope, feedback: &Feedback, seen: Opti
     match other {
         None => Ok(()),
         Some(event) => {
-            let why = format!("{} {} {}. Read that first, then send yours.", event.name, event.change.sentence(), UTC.ago(event.at, now));
+            let why =
+                format!("{} {} {}. Read that first, then send your reply.", event.name, event.change.sentence(), UTC.ago(event.at, now));
             Err(Refusal::Conflict(why).into())
         }
     }

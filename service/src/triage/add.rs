@@ -77,12 +77,12 @@ pub fn tags(typed: &[String]) -> Result<Vec<String>, FieldErrors> {
             Some(tag) => tags.push(tag),
             None => {
                 let most = feedback::MAX_TAG;
-                errors.add(&format!("tags/{at}"), "tag", format!("A tag has 1 to {most} characters, and none of \" , and :."));
+                errors.add(&format!("tags/{at}"), "tag", format!("Tags have 1 to {most} characters and cannot contain \" , or :."));
             }
         }
     }
     if typed.len() > MAX_TAGS {
-        errors.add("tags", "too_many", format!("Give {MAX_TAGS} tags at most."));
+        errors.add("tags", "too_many", format!("Use at most {MAX_TAGS} tags."));
     }
     tags.sort();
     tags.dedup();
@@ -105,16 +105,16 @@ pub async fn add(app: &App, scope: &Scope, key: &str, new: NewFeedback) -> Resul
     let mut errors = FieldErrors::default();
     let text: String = new.text.trim().to_owned();
     if text.is_empty() && new.score.is_none() {
-        errors.add("text", "required", "Say what was said, or give a score.");
+        errors.add("text", "required", "Provide a text or a score.");
     }
     if text.chars().count() > MAX_TEXT {
-        errors.add("text", "too_long", format!("The text takes {MAX_TEXT} characters at most."));
+        errors.add("text", "too_long", format!("Texts can be up to {MAX_TEXT} characters."));
     }
     if new.score.is_some_and(|(value, max)| !(0.0..=max).contains(&value)) {
-        errors.add("score/value", "range", "The score has to lie between 0 and the top of its scale.");
+        errors.add("score/value", "range", "The score must be between 0 and the scale maximum.");
     }
     if new.created_at.is_some_and(|at| at > app.now().plus_days(1)) {
-        errors.add("created_at", "future", "This is in the future. Give the time at which it was said, or leave it out.");
+        errors.add("created_at", "future", "This is in the future. Provide the time at which the person said it, or omit it.");
     }
     let tags = match tags(&new.tags) {
         Ok(tags) => tags,
@@ -159,7 +159,7 @@ pub async fn add(app: &App, scope: &Scope, key: &str, new: NewFeedback) -> Resul
                     feedback.contact = Some(tx.contact_for(&scope, &person, contact, now).await?);
                 }
                 if !tx.insert_feedback(&feedback, source_key.as_deref()).await? {
-                    let text = "Feedback with this external_id exists already. Change that one, or give another id.";
+                    let text = "Feedback with this external_id already exists. Change it, or use another ID.";
                     return Err(Refusal::field("external_id", "taken", text).into());
                 }
                 tx.insert_history(entry, feedback.project, feedback.id, scope.staff(), &Change::Created, now).await?;

@@ -84,7 +84,7 @@ pub async fn edit(app: &App, scope: &Scope, items: &[Seen], edit: Edit) -> Resul
         return Err(Refusal::field("item", "required", "Select at least one item.").into());
     }
     if items.len() > MAX_BULK {
-        return Err(Refusal::field("item", "too_many", format!("Change {MAX_BULK} items at a time at most.")).into());
+        return Err(Refusal::field("item", "too_many", format!("Change at most {MAX_BULK} items at a time.")).into());
     }
     let items = items.iter().map(|seen| (seen.id, Some(seen.version))).collect();
     let outcome = apply(app, scope, items, edit, None).await?;
@@ -107,7 +107,7 @@ pub async fn edit_matching(app: &App, scope: &Scope, query: &TriageQuery, edit: 
     let edit = checked(edit)?;
     let ids = matching(app, scope, query).await?;
     if ids.is_empty() {
-        return Err(Refusal::field("item", "required", "Nothing matches this search any more.").into());
+        return Err(Refusal::field("item", "required", "Nothing matches this search anymore.").into());
     }
     let mut all = Outcome::default();
     for piece in ids.chunks(MAX_BULK) {
@@ -127,7 +127,7 @@ async fn matching(app: &App, scope: &Scope, query: &TriageQuery) -> Result<Vec<F
         let ask = Ask { query: query.clone(), me: scope.staff(), zone: zone.clone(), sort: Sort::Newest, cursor, limit: search::MAX_LIMIT };
         let found = app.search.search(scope, ask).await.map_err(of_search)?;
         if found.total > MAX_MATCHING {
-            let why = format!("{} items match; {MAX_MATCHING} at most can be changed at once. Narrow the search.", found.total);
+            let why = format!("{} items match; at most {MAX_MATCHING} can be changed at once. Narrow the search.", found.total);
             return Err(Refusal::field("item", "too_many", why).into());
         }
         ids.extend(found.ids);
@@ -202,10 +202,10 @@ pub async fn comment(app: &App, scope: &Scope, feedback: FeedbackId, body: &str,
     let staff = scope.staff().ok_or(Refusal::Forbidden)?;
     let body = body.trim().to_owned();
     if body.is_empty() {
-        return Err(Refusal::field("body", "required", "Write a comment first.").into());
+        return Err(Refusal::field("body", "required", "Enter a comment first.").into());
     }
     if body.chars().count() > MAX_COMMENT {
-        return Err(Refusal::field("body", "too_long", format!("A comment takes {MAX_COMMENT} characters at most.")).into());
+        return Err(Refusal::field("body", "too_long", format!("Comments can be up to {MAX_COMMENT} characters.")).into());
     }
     let (scope, now, id, entry) = (*scope, app.now(), app.id::<CommentId>(), app.id::<HistoryId>());
     let once = Once::form(format!("comment:{staff}"), key, Fingerprint::of([feedback.to_string().as_str(), &body]));
@@ -239,7 +239,7 @@ pub async fn undo(app: &App, scope: &Scope, token: UndoId) -> Result<Outcome> {
     if all.changed == 0
         && let Some(why) = all.conflicts.first()
     {
-        return Err(Refusal::Conflict(format!("{why} That stands; nothing was undone.")).into());
+        return Err(Refusal::Conflict(format!("{why} Nothing was undone.")).into());
     }
     Ok(all)
 }
@@ -290,19 +290,19 @@ async fn undo_piece(app: &App, scope: &Scope, token: UndoId) -> Result<Option<Ou
 fn checked(edit: Edit) -> Result<Edit> {
     match edit {
         Edit::Status(Status::Linked) => {
-            Err(Refusal::field("status", "linked", "Feedback becomes “Linked” by linking it to a backlog item.").into())
+            Err(Refusal::field("status", "linked", "To set “Linked”, link the feedback to a backlog item.").into())
         }
         Edit::Tags { add, remove } => {
             let mut tags = Vec::new();
             for typed in add.iter().flat_map(|t| t.split(',')).filter(|t| !t.trim().is_empty()) {
                 let tag = feedback::tag(typed).ok_or_else(|| {
                     let most = feedback::MAX_TAG;
-                    Refusal::field("add", "tag", format!("A tag has {most} characters at most, and none of \" and :."))
+                    Refusal::field("add", "tag", format!("Tags can be up to {most} characters and cannot contain \" or :."))
                 })?;
                 tags.push(tag);
             }
             if tags.is_empty() && remove.is_empty() {
-                return Err(Refusal::field("add", "required", "Write a tag first.").into());
+                return Err(Refusal::field("add", "required", "Enter a tag first.").into());
             }
             Ok(Edit::Tags { add: tags, remove })
         }
@@ -347,7 +347,7 @@ async fn contested(
         return Ok(None);
     }
     if version > held.version {
-        return Ok(Some("This page shows a version that there has not been. Reload it.".into()));
+        return Ok(Some("This page shows an unknown version. Reload it.".into()));
     }
     let since = tx.history_since(held.project, held.id, version).await?;
     let Some(event) = since.into_iter().find(|event| change.contests(&event.change)) else { return Ok(None) };

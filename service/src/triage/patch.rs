@@ -37,7 +37,7 @@ pub async fn patch(app: &App, scope: &Scope, feedback: FeedbackId, version: i64,
                 let mut changes = Vec::new();
                 if let Some(to) = patch.status {
                     if to == Status::Linked && held.status != to {
-                        return Err(Refusal::field("status", "linked", "Feedback becomes linked by linking it to a backlog item.").into());
+                        return Err(Refusal::field("status", "linked", "To set linked, link the feedback to a backlog item.").into());
                     }
                     changes.push(Change::Status { from: held.status, to });
                 }
@@ -62,12 +62,12 @@ pub async fn patch(app: &App, scope: &Scope, feedback: FeedbackId, version: i64,
 /// What every patch asks: that nothing else changed what is `held`, and that whoever is to take care of it works here.
 pub(crate) async fn fits(tx: &mut Tx<'_>, scope: &Scope, held: &Feedback, version: i64, assignee: Option<Option<StaffId>>) -> Result<()> {
     if held.version != version {
-        return Err(Refusal::Conflict("This was changed meanwhile. Read it again, and decide again.".into()).into());
+        return Err(Refusal::Conflict("This has changed since you read it. Fetch it again and retry.".into()).into());
     }
     if let Some(Some(staff)) = assignee
         && !tx.is_member(scope.project(), staff).await?
     {
-        return Err(Refusal::field("assignee_id", "unknown", "This is nobody who works in the project.").into());
+        return Err(Refusal::field("assignee_id", "unknown", "This person is not a member of the project.").into());
     }
     Ok(())
 }

@@ -87,9 +87,9 @@ struct NotCalled(bool);
 impl fmt::Display for NotCalled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0 {
-            "Not called: without https only addresses that the operator allows are called."
+            "Not sent: without https, only addresses that the operator allows can be called."
         } else {
-            "Not called: the address belongs to a private or special network. The operator can allow it with the setting EARSHOT_WEBHOOK_ALLOW."
+            "Not sent: the address belongs to a private or reserved network. The operator can allow it with the setting EARSHOT_WEBHOOK_ALLOW."
         })
     }
 }
@@ -162,7 +162,7 @@ impl Sender {
             let builder = if only_allowed { builder.tls_certs_only([]) } else { builder.https_only(true).tls_certs_merge(trusted) };
             builder.build().map_err(|error| {
                 tracing::error!(error = %chain(&error), "webhooks cannot be sent");
-                "This server has no certificates to check the receiver's with. The operator can install them.".to_owned()
+                "This server has no CA certificates to verify the receiver's certificate. The operator can install them.".to_owned()
             })
         };
         Self { https: client(false), http: client(true), allowed }
@@ -230,10 +230,10 @@ fn explain(error: &reqwest::Error) -> String {
         cause = inner.source();
     }
     if error.is_timeout() {
-        return "No answer within 10 seconds.".into();
+        return "No response within 10 seconds.".into();
     }
     let why: String = last.unwrap_or_else(|| "unknown reason".into()).chars().take(300).collect();
-    if error.is_connect() { format!("Could not connect: {why}.") } else { format!("No valid answer: {why}.") }
+    if error.is_connect() { format!("Could not connect: {why}.") } else { format!("Invalid response: {why}.") }
 }
 
 /// The URL, if it may be called as far as the URL itself tells.
@@ -243,20 +243,20 @@ fn explain(error: &reqwest::Error) -> String {
 pub fn check_url(text: &str, allowed: &[Block]) -> Result<Url, String> {
     let text = text.trim();
     if text.chars().count() > MAX_URL {
-        return Err(format!("The URL takes {MAX_URL} characters at most."));
+        return Err(format!("URLs can be up to {MAX_URL} characters."));
     }
-    let url = Url::parse(text).map_err(|_| "Write a whole URL, like https://example.com/hooks/earshot.".to_owned())?;
+    let url = Url::parse(text).map_err(|_| "Enter a full URL like https://example.com/hooks/earshot.".to_owned())?;
     match url.scheme() {
         "https" => {}
         "http" if !allowed.is_empty() => {}
-        "http" => return Err("Use https, so that nobody on the way can read what people wrote. For receivers in your own network, the operator can allow http with the setting EARSHOT_WEBHOOK_ALLOW.".into()),
-        _ => return Err("The URL begins with https://.".into()),
+        "http" => return Err("Use https so that feedback is encrypted in transit. For receivers in your own network, the operator can allow http with the setting EARSHOT_WEBHOOK_ALLOW.".into()),
+        _ => return Err("The URL must begin with https://.".into()),
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("Leave name and password out of the URL; the signature proves who sends.".into());
+        return Err("Remove the user name and password from the URL; the signature proves who sent the event.".into());
     }
     if !url.port_or_known_default().is_some_and(is_web_port) {
-        return Err("Use port 443, or one from 1024 on.".into());
+        return Err("Use port 443 or a port from 1024 up.".into());
     }
     let rule = Rule { allowed: allowed.into(), only_allowed: url.scheme() == "http" };
     let literal = match url.host() {
@@ -264,7 +264,7 @@ pub fn check_url(text: &str, allowed: &[Block]) -> Result<Url, String> {
         Some(Host::Ipv6(v6)) => Some(IpAddr::V6(v6)),
         Some(Host::Domain(name)) if is_this_machine(name) => Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)),
         Some(Host::Domain(_)) => None,
-        None => return Err("The URL names no host.".into()),
+        None => return Err("The URL has no host.".into()),
     };
     match literal {
         Some(address) if !rule.fits(address) => Err(NotCalled(rule.only_allowed).to_string()),

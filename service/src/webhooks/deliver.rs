@@ -76,7 +76,7 @@ pub async fn run(app: AppState, mut stopping: watch::Receiver<bool>) {
         let more = match feed::tell(&app).await {
             Ok(more) => more,
             Err(error) => {
-                tracing::warn!(error = %error, "webhooks were not told of feedback");
+                tracing::warn!(error = %error, "feedback could not be queued for webhooks");
                 false
             }
         };
@@ -126,7 +126,7 @@ async fn start_due(app: &AppState, sender: &mut Option<Arc<Sender>>, running: &m
             running.tasks.spawn(async move {
                 if let Err(error) = attempt(&app, &sender, &endpoint, &delivery).await {
                     // The lease ends, and it is sent again.
-                    tracing::warn!(error = %error, "how a webhook went was not written down");
+                    tracing::warn!(error = %error, "the result of a webhook delivery could not be recorded");
                 }
                 (endpoint.id, failing)
             });
@@ -202,9 +202,9 @@ async fn attempt(app: &App, sender: &Sender, endpoint: &Endpoint, delivery: &Cla
                     return Ok(());
                 }
                 let reason = if is_gone {
-                    "The receiver answered 410 Gone: it wants no more events.".to_owned()
+                    "The receiver responded 410 Gone: it wants no more events.".to_owned()
                 } else if failures >= FAILURES_TO_DISABLE && since <= now.plus_days(-DAYS_TO_DISABLE) {
-                    format!("Every one of {failures} tries since {} failed.", UTC.readable(since))
+                    format!("All {failures} attempts since {} failed.", UTC.readable(since))
                 } else {
                     return Ok(());
                 };
@@ -237,8 +237,8 @@ fn why(answer: &Answer) -> Option<String> {
     match answer.status {
         None => Some(answer.error.clone().unwrap_or_default()),
         Some(200..=299) => None,
-        Some(status @ 300..=399) => Some(format!("The receiver answered {status}; redirects are not followed.")),
-        Some(status) => Some(format!("The receiver answered {status}.")),
+        Some(status @ 300..=399) => Some(format!("The receiver responded with {status}; redirects are not followed.")),
+        Some(status) => Some(format!("The receiver responded with {status}.")),
     }
 }
 

@@ -48,7 +48,7 @@ fn check(app: &App, input: &EndpointInput) -> Result<Checked> {
     };
     let note = input.note.trim().to_owned();
     if note.chars().count() > MAX_NOTE {
-        errors.add("note", "too_long", format!("The name takes {MAX_NOTE} characters at most."));
+        errors.add("note", "too_long", format!("Names can be up to {MAX_NOTE} characters."));
     }
     let wanted = |kind: &EventKind| kind.is_offered() && input.kinds.iter().any(|word| word == kind.as_str());
     let kinds: Vec<EventKind> = EventKind::ALL.iter().copied().filter(wanted).collect();
@@ -89,7 +89,7 @@ pub async fn create(app: &App, scope: &Scope, key: &str, input: &EndpointInput) 
         .write_once(once, now, move |tx| {
             Box::pin(async move {
                 if tx.endpoint_count(scope.project()).await? >= i64::try_from(MAX_ENDPOINTS).unwrap_or(i64::MAX) {
-                    let text = format!("A project takes {MAX_ENDPOINTS} webhooks at most. Delete one first.");
+                    let text = format!("A project can have at most {MAX_ENDPOINTS} webhooks. Delete one first.");
                     return Err(Refusal::field("url", "too_many", text).into());
                 }
                 tx.begin_telling().await?;
@@ -141,7 +141,7 @@ pub async fn edit(app: &App, scope: &Scope, endpoint: EndpointId, version: i64, 
             return Ok(());
         }
         if held.version != version {
-            return Err(Refusal::Conflict("Somebody else changed this webhook meanwhile. Look at it as it is now.".into()));
+            return Err(Refusal::Conflict("Someone else changed this webhook. Reload the page to see its current state.".into()));
         }
         (held.url, held.note, held.kinds) = (url, note, kinds);
         Ok(())

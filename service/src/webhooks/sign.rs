@@ -27,7 +27,7 @@ pub fn new_secret(app: &App) -> Secret<String> {
 /// When the secret is none.
 pub fn sign(secret: &Secret<String>, id: &str, seconds: i64, body: &str) -> Result<String> {
     let key = secret.0.strip_prefix(PREFIX).and_then(|key| STANDARD.decode(key).ok());
-    let key = key.ok_or_else(|| Error::Internal("a stored webhook secret is not in base64".into()))?;
+    let key = key.ok_or_else(|| Error::Internal("a stored webhook secret is not valid base64".into()))?;
     let mut mac = Hmac::<Sha256>::new_from_slice(&key).map_err(|e| Error::internal("hmac", e))?;
     mac.update(format!("{id}.{seconds}.{body}").as_bytes());
     Ok(format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())))

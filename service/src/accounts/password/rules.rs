@@ -59,10 +59,10 @@ impl Context {
 pub fn check(password: &str, context: &Context) -> Result<(), Error> {
     let refused = |code: &'static str, text: &str| Err(Error::field("password", code, text));
     if password.chars().count() < MIN_CHARS {
-        return refused("too_short", &format!("Use {MIN_CHARS} characters or more. A few words make a good password."));
+        return refused("too_short", &format!("Use at least {MIN_CHARS} characters. A few words make a good password."));
     }
     if password.trim().is_empty() {
-        return refused("blank", "Use more than spaces. A few words make a good password.");
+        return refused("blank", "Use more than just spaces. A few words make a good password.");
     }
     if password.len() > MAX_BYTES {
         return refused("too_long", "This password is too long.");
@@ -71,13 +71,13 @@ pub fn check(password: &str, context: &Context) -> Result<(), Error> {
     if is_common(&lower) || distinct(&lower) < MIN_DISTINCT || is_sequence(&lower) {
         return refused(
             "common",
-            "Many people use this password, so it is easy to guess. Choose another one: a few unrelated words make a good password.",
+            "This password is common and easy to guess. Choose another one: a few unrelated words make a good password.",
         );
     }
     if context.own_chars(&lower) < MIN_OWN_CHARS {
         return refused(
             "guessable",
-            "This password is made of your name, your e-mail address or the name of the product. Choose another one: a few unrelated words make a good password.",
+            "This password is based on your name, your e-mail address or the product name. Choose another one: a few unrelated words make a good password.",
         );
     }
     Ok(())
