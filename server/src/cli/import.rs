@@ -147,7 +147,7 @@ pub async fn import(app: &AppState, args: &ImportArgs) -> Result<Summary> {
 fn name_dates_flag(error: Error) -> Error {
     match error {
         Error::Refused(Refusal::Invalid(mut errors)) if errors.at("dates").is_some() => {
-            errors.add("dates", "flag", "Say --dates dmy or --dates mdy.");
+            errors.add("dates", "flag", "Use --dates dmy or --dates mdy.");
             Refusal::Invalid(errors).into()
         }
         other => other,

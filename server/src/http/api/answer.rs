@@ -1,4 +1,4 @@
-//! What the API answers with: JSON with a validator, pages with a link to the next, and answers that a retry gets again.
+//! API responses: JSON with a validator, pages with a link to the next page, and responses that are replayed to a retry.
 
 use axum::{
     body::Body,
@@ -23,7 +23,7 @@ fn tag(body: &str) -> String {
     format!("\"{}\"", hash_token(body).get(..22).unwrap_or_default())
 }
 
-/// The validators that a header of `If-Match` or `If-None-Match` names, each as it stands there; `None` when it is no list of them.
+/// The validators that a header of `If-Match` or `If-None-Match` names, each as it is written; `None` if it is not a list of them.
 fn validators(header: &HeaderValue) -> Option<Vec<&str>> {
     let mut rest = header.to_str().ok()?.trim();
     if rest == "*" {
@@ -50,7 +50,7 @@ fn names(validators: &[&str], tag: &str, weak: bool) -> bool {
     validators.iter().any(|t| *t == "*" || *t == tag || weak && t.strip_prefix("W/") == Some(tag))
 }
 
-/// Answers a reading request: 304 when the program has it already.
+/// Responds to a read request: 304 if the client already has it.
 ///
 /// # Errors
 /// Never in practice.
@@ -58,14 +58,14 @@ pub fn found(headers: &HeaderMap, value: &impl Serialize) -> Answered {
     page(headers, value, None)
 }
 
-/// As [`found`], for one page of a list: `next` is the address of the page after.
+/// As [`found`], for one page of a list: `next` is the address of the next page.
 ///
 /// # Errors
 /// Never in practice.
 pub fn page(headers: &HeaderMap, value: &impl Serialize, next: Option<String>) -> Answered {
     let body = serde_json::to_string(value).map_err(service::error::Error::from)?;
     let tag = tag(&body);
-    // One that cannot be read says nothing: the answer is whole then.
+    // An unreadable header is ignored: the response is then sent in full.
     let known = headers.get(header::IF_NONE_MATCH).and_then(validators).is_some_and(|all| names(&all, &tag, true));
     let mut response =
         if known { StatusCode::NOT_MODIFIED.into_response() } else { ([(header::CONTENT_TYPE, "application/json")], body).into_response() };
@@ -82,14 +82,14 @@ fn set(response: &mut Response, name: HeaderName, value: &str) {
     }
 }
 
-/// Refuses a change of something that is not as the program believes; `current` is its representation now.
+/// Refuses to change a resource that differs from what the client last read; `current` is its current representation.
 ///
 /// # Errors
 /// 428 without `If-Match`, 422 when it cannot be read, 412 when it names another version.
 pub fn demand_match(headers: &HeaderMap, current: &impl Serialize) -> Answered<()> {
     let body = serde_json::to_string(current).map_err(service::error::Error::from)?;
     let Some(wanted) = headers.get(header::IF_MATCH) else {
-        let detail = "Send If-Match with the ETag of what you changed, so that nobody’s work is overwritten.";
+        let detail = "Send If-Match with the ETag of the resource you are changing, so that you don’t overwrite someone else’s changes.";
         return Err(Refused::Outside {
             status: StatusCode::PRECONDITION_REQUIRED,
             code: "if_match_required",
@@ -98,17 +98,17 @@ pub fn demand_match(headers: &HeaderMap, current: &impl Serialize) -> Answered<(
         });
     };
     let Some(wanted) = validators(wanted) else {
-        let detail = "If-Match holds an ETag as it was sent, in its quotes.";
+        let detail = "If-Match must contain an ETag exactly as it was sent, including its quotes.";
         return Err(Refused::invalid(vec![Fault::header("If-Match", "malformed", detail)]));
     };
     if names(&wanted, &tag(&body), false) {
         return Ok(());
     }
-    let detail = "This was changed meanwhile. Read it again, and decide again.";
+    let detail = "This has changed since you read it. Fetch it again and retry.";
     Err(Refused::outside(StatusCode::PRECONDITION_FAILED, "changed", detail))
 }
 
-/// The answer to a request that wrote, as it is kept for a retry.
+/// The response to a write request, as it is kept for a retry.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Written {
     status: u16,
@@ -117,7 +117,7 @@ pub struct Written {
 }
 
 impl Written {
-    /// 201: something was made, and is found at `location`.
+    /// 201: a resource was created at `location`.
     ///
     /// # Errors
     /// Never in practice.
@@ -125,7 +125,7 @@ impl Written {
         Ok(Self { status: 201, body: Some(serde_json::to_string(value)?), location: Some(location) })
     }
 
-    /// 200: something is now like this.
+    /// 200: the resource in its new state.
     ///
     /// # Errors
     /// Never in practice.
@@ -133,7 +133,7 @@ impl Written {
         Ok(Self { status: 200, body: Some(serde_json::to_string(value)?), location: None })
     }
 
-    /// 204: something is gone.
+    /// 204: the resource was deleted.
     #[must_use]
     pub fn gone() -> Self {
         Self { status: 204, body: None, location: None }
@@ -163,18 +163,18 @@ struct Kept {
     written: Option<Written>,
 }
 
-/// Carries a write out once for each idempotency key, and answers a retry with the first answer. The key is taken before the work, with
-/// what it was sent for; work whose repetition would do harm is handed a key for [`store::Store::write_once`] (see [`inner_key`]) or is
-/// guarded by a version, so that a crash between the work and keeping its answer does no harm either.
+/// Runs a write once per idempotency key and replays the first response to a retry. The key is stored before the work, together with the
+/// request's fingerprint; work that must not run twice gets a key for [`store::Store::write_once`] (see [`inner_key`]) or is guarded by
+/// a version, so that a crash between the work and storing its response does no harm either.
 ///
 /// # Errors
-/// 422 when the key was used for something else; what the work refuses.
+/// 422 if the key was used for a different request; the refusals of the work.
 pub async fn once<T>(app: &App, sent: &Sent<T>, work: impl Future<Output = Answered<Written>> + Send) -> Answered {
     let Some(key) = sent.once.as_deref() else { return Ok(work.await?.into_response()) };
     let (scope, key) = (format!("api:{}", sent.caller.key.id), key.to_owned());
     let claim = Kept { fingerprint: sent.fingerprint.clone(), written: None };
     let reused = || {
-        let detail = "This Idempotency-Key was used for another request. Send a fresh one.";
+        let detail = "This Idempotency-Key was already used for a different request. Send a new one.";
         Refused::invalid(vec![Fault::header("Idempotency-Key", "reused", detail)])
     };
     let once = Once::program(scope.clone(), key.clone(), Fingerprint::of([&sent.fingerprint]));
@@ -182,7 +182,7 @@ pub async fn once<T>(app: &App, sent: &Sent<T>, work: impl Future<Output = Answe
         Err(Error::Refused(Refusal::KeyReused)) => return Err(reused()),
         kept => kept?,
     };
-    // A key from before fingerprints had a column of their own.
+    // A key from before fingerprints had their own column.
     if kept.fingerprint != sent.fingerprint {
         return Err(reused());
     }
@@ -196,16 +196,16 @@ pub async fn once<T>(app: &App, sent: &Sent<T>, work: impl Future<Output = Answe
     let outcome = serde_json::to_string(&kept).map_err(service::error::Error::from)?;
     let keeping = app.store.write(move |tx| Box::pin(async move { tx.replace_outcome(&scope, &key, &outcome).await })).await;
     if let Err(error) = keeping {
-        // The work is done all the same, and that is what the program must hear.
-        tracing::warn!(error = %error, "the answer to a request of the API was not kept for a retry");
+        // The work is done nevertheless, and the client must be told so.
+        tracing::warn!(error = %error, "the response to an API request could not be stored for a retry");
     }
     Ok(written.into_response())
 }
 
-/// The key of a use case that makes something, of its own for each API key.
+/// The key of a use case that creates something, separate for each API key.
 ///
 /// # Errors
-/// 400 when the request carries none.
+/// 400 if the request has none.
 pub fn inner_key<T>(sent: &Sent<T>) -> Answered<String> {
     Ok(format!("api:{}:{}", sent.caller.key.id, sent.once()?))
 }

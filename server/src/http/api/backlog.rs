@@ -28,17 +28,17 @@ use super::{
     sent::{self, Asked, Ids, Sent},
 };
 
-/// How far the work has come.
+/// Progress of the work.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ItemStatus {
     /// Not decided.
     Open,
-    /// Decided, not begun.
+    /// Decided, not started.
     Planned,
-    /// Being made.
+    /// In progress.
     InProgress,
-    /// In the hands of people.
+    /// Available to users.
     Shipped,
     /// Decided against.
     Declined,
@@ -68,7 +68,7 @@ impl From<ItemStatus> for BacklogStatus {
     }
 }
 
-/// How much an item matters to the one who said something.
+/// How much the item matters to the person who gave the feedback.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Importance {
@@ -105,7 +105,7 @@ impl From<backlog::Importance> for Importance {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct BacklogItem {
     id: Uuid,
-    /// The name on the screen: `#12`.
+    /// The number shown in the console, as in `#12`.
     #[schema(example = 12)]
     number: i64,
     #[schema(example = "Export keeps all columns")]
@@ -117,27 +117,27 @@ pub struct BacklogItem {
     created_at: String,
     #[schema(format = DateTime)]
     updated_at: String,
-    /// Grows with each change.
+    /// Increases with each change.
     version: i64,
 }
 
-/// What stands behind an item, spam aside.
+/// Demand for an item, not counting spam.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Evidence)]
 pub struct EvidenceView {
     /// Distinct people.
     people: i64,
-    /// Linked pieces of feedback.
+    /// Linked items of feedback.
     feedback: i64,
-    /// Of these, those marked as critical.
+    /// How many of them are marked critical.
     critical: i64,
 }
 
-/// One page of items, from the newest back.
+/// One page of items, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct BacklogList {
     items: Vec<BacklogItem>,
-    /// Leads to the page after; null on the last.
+    /// Cursor for the next page; null on the last page.
     next_cursor: Option<String>,
 }
 
@@ -145,18 +145,18 @@ pub struct BacklogList {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Link {
     feedback_id: Uuid,
-    /// The words that are meant; null for all of it.
+    /// The quoted part of the feedback; null if the link is about all of it.
     quote: Option<String>,
     importance: Importance,
     #[schema(format = DateTime)]
     linked_at: String,
 }
 
-/// One page of links, from the newest back.
+/// One page of links, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LinkList {
     items: Vec<Link>,
-    /// Leads to the page after; null on the last.
+    /// Cursor for the next page; null on the last page.
     next_cursor: Option<String>,
 }
 
@@ -183,30 +183,30 @@ async fn with_evidence(app: &App, scope: &Scope, item: backlog::Item) -> Answere
     Ok(view(item, evidence))
 }
 
-/// What to list.
+/// Query parameters of the list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct BacklogQuestions {
-    /// Words of title or body, or a number.
+    /// Words in the title or description, or an item number.
     #[serde(default, deserialize_with = "sent::at_most::<300, _>")]
     #[param(max_length = 300, example = "export")]
     q: String,
-    /// Only items that have come this far.
+    /// Only items with this status.
     #[param(inline)]
     status: Option<ItemStatus>,
-    /// How many items a page has.
+    /// Number of items per page.
     #[serde(default = "sent::page", deserialize_with = "sent::limit")]
     #[param(minimum = 1, maximum = 100, default = 25)]
     limit: usize,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` from the previous page.
     #[param(max_length = 200)]
     cursor: Option<String>,
 }
 
 /// List backlog items
 ///
-/// From the newest back.
+/// Newest first.
 #[utoipa::path(get, path = "/api/v1/backlog", operation_id = "list_items", tag = "Backlog", params(BacklogQuestions),
     responses((status = 200, description = "One page.", body = BacklogList)))]
 pub async fn list_items(
@@ -243,7 +243,7 @@ pub async fn read_item(State(app): State<AppState>, caller: Caller, Ids([id]): I
     answer::found(&headers, &with_evidence(&app, &scope, item).await?)
 }
 
-/// An item to make.
+/// An item to create.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewBacklogItem {
@@ -255,7 +255,7 @@ pub struct NewBacklogItem {
     body: String,
 }
 
-/// Make a backlog item
+/// Create a backlog item
 #[utoipa::path(post, path = "/api/v1/backlog", operation_id = "create_item", tag = "Backlog", request_body = NewBacklogItem,
     responses((status = 201, description = "The new item.", body = BacklogItem)))]
 pub async fn create_item(State(app): State<AppState>, sent: Sent<NewBacklogItem>) -> Answered<Response> {
@@ -270,7 +270,7 @@ pub async fn create_item(State(app): State<AppState>, sent: Sent<NewBacklogItem>
     .await
 }
 
-/// What to change; what is left out stays.
+/// Fields to change; omitted fields keep their values.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BacklogPatch {
@@ -288,14 +288,14 @@ pub struct BacklogPatch {
 /// Change a backlog item
 #[utoipa::path(patch, path = "/api/v1/backlog/{item_id}", operation_id = "update_item", tag = "Backlog", request_body = BacklogPatch,
     params(("item_id" = Uuid, Path, description = "The item.")),
-    responses((status = 200, description = "The item as it is now.", body = BacklogItem)))]
+    responses((status = 200, description = "The updated item.", body = BacklogItem)))]
 pub async fn update_item(State(app): State<AppState>, Ids([id]): Ids<1>, sent: Sent<BacklogPatch>) -> Answered<Response> {
     let (sent, body) = sent.open();
     let scope = sent.caller.scope(Role::Triager)?;
     answer::once(&app, &sent, async {
         let item = find(&app, &scope, id).await?;
         let current = with_evidence(&app, &scope, item).await?;
-        // What can never be done is refused whatever the state is (RFC 9110, section 13.2.1).
+        // An impossible request is refused regardless of the resource's state (RFC 9110, section 13.2.1).
         let (title, text) =
             backlog::check_item(body.title.as_deref().unwrap_or(&current.title), body.body.as_deref().unwrap_or(&current.body))?;
         answer::demand_match(&sent.headers, &current)?;
@@ -308,23 +308,23 @@ pub async fn update_item(State(app): State<AppState>, Ids([id]): Ids<1>, sent: S
     .await
 }
 
-/// What links of an item to list.
+/// Query parameters of the list of links.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct LinkQuestions {
-    /// How many links a page has.
+    /// Number of links per page.
     #[serde(default = "sent::page", deserialize_with = "sent::limit")]
     #[param(minimum = 1, maximum = 100, default = 25)]
     limit: usize,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` from the previous page.
     #[param(max_length = 200)]
     cursor: Option<String>,
 }
 
 /// List the links of an item
 ///
-/// The feedback that stands behind it, last linked first.
+/// The feedback linked to the item, most recently linked first.
 #[utoipa::path(get, path = "/api/v1/backlog/{item_id}/links", operation_id = "list_links", tag = "Backlog",
     params(("item_id" = Uuid, Path, description = "The item."), LinkQuestions),
     responses((status = 200, description = "One page.", body = LinkList)))]
@@ -358,7 +358,7 @@ pub async fn list_links(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewLink {
-    /// Words of the feedback that are meant; all of it when left out.
+    /// The part of the feedback to quote; all of it by default.
     #[serde(default, deserialize_with = "super::sent::at_most_or_null::<2000, _>")]
     #[schema(max_length = 2000)]
     quote: Option<String>,
@@ -366,22 +366,22 @@ pub struct NewLink {
     importance: Importance,
 }
 
-/// The two that are linked now.
+/// The linked item and feedback.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Linked {
     item_id: Uuid,
     feedback_id: Uuid,
-    /// Whether they were not linked before.
+    /// Whether the link is new.
     is_new: bool,
 }
 
 /// Link feedback to an item
 ///
-/// Linking again changes quote and importance. New or triaged feedback becomes `linked`. The quote has to stand in the feedback’s text.
+/// Linking again updates the quote and importance. New or triaged feedback becomes `linked`. The quote must occur in the feedback’s text.
 #[utoipa::path(put, path = "/api/v1/backlog/{item_id}/links/{feedback_id}", operation_id = "link_feedback", tag = "Backlog",
     request_body = Option<NewLink>,
     params(("item_id" = Uuid, Path, description = "The item."), ("feedback_id" = Uuid, Path, description = "The feedback.")),
-    responses((status = 200, description = "They are linked.", body = Linked)))]
+    responses((status = 200, description = "The link exists.", body = Linked)))]
 pub async fn link_feedback(State(app): State<AppState>, Ids([id, feedback]): Ids<2>, sent: Sent<NewLink>) -> Answered<Response> {
     let (sent, body) = sent.open();
     let scope = sent.caller.scope(Role::Triager)?;
@@ -394,12 +394,12 @@ pub async fn link_feedback(State(app): State<AppState>, Ids([id, feedback]): Ids
     .await
 }
 
-/// Take a link away
+/// Remove a link
 ///
-/// Feedback without any link left becomes `triaged`. Taking away what is not there is no fault.
+/// Feedback with no remaining links becomes `triaged`. Removing a link that does not exist also succeeds.
 #[utoipa::path(delete, path = "/api/v1/backlog/{item_id}/links/{feedback_id}", operation_id = "unlink_feedback", tag = "Backlog",
     params(("item_id" = Uuid, Path, description = "The item."), ("feedback_id" = Uuid, Path, description = "The feedback.")),
-    responses((status = 204, description = "They are not linked.")))]
+    responses((status = 204, description = "The link does not exist.")))]
 pub async fn unlink_feedback(State(app): State<AppState>, Ids([id, feedback]): Ids<2>, sent: Sent<sent::Nothing>) -> Answered<Response> {
     let (sent, _) = sent.open();
     let scope = sent.caller.scope(Role::Triager)?;

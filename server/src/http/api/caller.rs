@@ -1,4 +1,4 @@
-//! Who a request of the API is: the key in `Authorization`, counted, with what it may do. Cookies count for nothing here.
+//! Who makes an API request: the key in `Authorization`, its rate limit and its scope. Cookies are ignored here.
 
 use axum::{
     extract::{FromRequestParts, Request, State},
@@ -21,7 +21,7 @@ use store::keys::ApiKey;
 use super::problem::{Refused, signed_out, stopped};
 use crate::http::{address::ClientAddress, limits};
 
-/// A program with a key that works. Taking it as an argument says that a handler reads.
+/// A program with a valid key. A handler that takes it as an argument may read.
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// Its key.
@@ -48,17 +48,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// What stands after `Bearer`.
+/// The token after `Bearer`.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut all = headers.get_all(header::AUTHORIZATION).iter();
     let value = all.next()?.to_str().ok()?;
     let (scheme, key) = value.split_once(' ')?;
-    // Two of them are a mistake, or somebody's attempt.
+    // Two such headers are a mistake or an attack.
     (all.next().is_none() && scheme.eq_ignore_ascii_case("bearer")).then(|| key.trim())
 }
 
-/// The refusal of a key that opens nothing; who sends too many of them is told to wait. Keys that work are not in question: what others behind
-/// the same address send is none of theirs.
+/// The refusal of an invalid key; an address that sends too many of them has to wait. Valid keys are not affected by what others behind the
+/// same address send.
 async fn wrong_key(app: &AppState, address: ClientAddress, error: Error) -> Error {
     if !matches!(error.refusal(), Some(Refusal::SignedOut)) {
         return error;
@@ -66,14 +66,14 @@ async fn wrong_key(app: &AppState, address: ClientAddress, error: Error) -> Erro
     match app.limits.wrong_key(address.bucket(), app.now()).await {
         Err(limited @ Error::Refused(Refusal::RateLimited(_))) => {
             app.budget.refusals.count("api_keys");
-            tracing::warn!("an address sends many API keys that open nothing");
+            tracing::warn!("an address is sending many invalid API keys");
             limited
         }
         _ => error,
     }
 }
 
-/// Finds the caller, counts the request and says how the key stands. Around everything below `/api/v1` but its document.
+/// Finds the caller, counts the request and reports the key's rate limit. Wraps everything below `/api/v1` except its document.
 pub async fn identify(State(app): State<AppState>, address: ClientAddress, mut request: Request, next: Next) -> Response {
     let Some(secret) = bearer(request.headers()) else {
         return signed_out(request.headers().contains_key(header::AUTHORIZATION));
@@ -88,7 +88,7 @@ pub async fn identify(State(app): State<AppState>, address: ClientAddress, mut r
     }
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let (standing, mut response) = match app.limits.api_key(key.id.0, app.now()).await {
-        // Counted like any other: a program that does not notice asks for ever.
+        // Counted like any other: a program that does not notice would keep asking forever.
         Ok(standing) if is_stopped => (standing, stopped()),
         Ok(standing) => {
             request.extensions_mut().insert(Caller { actor: keys::actor(&key), key });
@@ -100,7 +100,7 @@ pub async fn identify(State(app): State<AppState>, address: ClientAddress, mut r
                 if is_stopped {
                     return stopped();
                 }
-                // It cannot be counted, because the database takes no writes now: reading may go on.
+                // It cannot be counted because the database is not accepting writes; reading may continue.
                 request.extensions_mut().insert(Caller { actor: keys::actor(&key), key });
                 let mut response = next.run(request).await;
                 tell_limits(response.headers_mut(), Standing { limit, remaining, reset: 1 });
@@ -111,7 +111,7 @@ pub async fn identify(State(app): State<AppState>, address: ClientAddress, mut r
         }
     };
     tell_limits(response.headers_mut(), standing);
-    // People's data: for this program only, and asked for again each time.
+    // Personal data: only for this program, and revalidated each time.
     let kept = reads && matches!(response.status(), StatusCode::OK | StatusCode::NOT_MODIFIED);
     let keeping = if kept { "private, no-cache" } else { "no-store" };
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(keeping));

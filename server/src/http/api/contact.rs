@@ -1,4 +1,4 @@
-//! Who said something, as a program tells it.
+//! The person who gave feedback, as an API client provides and reads it.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,11 @@ use utoipa::ToSchema;
 
 use crate::http::respond::web_address;
 
-/// Who said it. What is known of a contact already is kept; what is new is added, and counts as verified by your team.
+/// The person who gave the feedback. Existing details of a contact are kept; new ones are added and count as verified by your team.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewContact {
-    /// Your own id of them. Feedback with the same id is by the same contact.
+    /// Your own ID for the person. Feedback with the same ID belongs to the same contact.
     #[serde(default, deserialize_with = "super::sent::at_most_or_null::<200, _>")]
     #[schema(min_length = 1, max_length = 200, example = "user-81")]
     id: Option<String>,
@@ -23,25 +23,25 @@ pub struct NewContact {
     #[serde(default, deserialize_with = "super::sent::at_most_or_null::<200, _>")]
     #[schema(max_length = 200, example = "Ann Archer")]
     name: Option<String>,
-    /// Up to 30 further properties: texts of up to 500 characters, numbers, true or false.
+    /// Up to 30 additional properties: strings of up to 500 characters, numbers, true or false.
     #[serde(default)]
     #[schema(value_type = Object, example = json!({ "plan": "pro", "seats": 5 }))]
     attributes: BTreeMap<String, Value>,
 }
 
-/// A text as it is kept, if anything in it can be seen. How long it may be was seen to when it was read.
+/// A text as it is stored, if it has any visible characters. Its length was checked during deserialization.
 pub fn text(text: Option<&str>) -> Option<String> {
     let text: String = text?.chars().filter(|c| !c.is_control()).collect();
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// A web address without a password in it; anything but http(s) is refused at its place.
+/// A web address without a password; anything other than http(s) is refused at its place.
 pub fn address(errors: &mut FieldErrors, field: &str, text: Option<&str>) -> Option<String> {
     let text = text?;
     let read = web_address(text);
     if read.is_none() {
-        errors.add(field, "url", "Give an address that begins with http:// or https://.");
+        errors.add(field, "url", "Use a URL that begins with http:// or https://.");
     }
     read
 }
@@ -53,7 +53,7 @@ impl NewContact {
         let email = text(email.as_deref());
         let external_id = text(id.as_deref());
         if id.is_some() && external_id.is_none() {
-            errors.add(&format!("{place}/id"), "required", "Leave the id out, or give one that can be read.");
+            errors.add(&format!("{place}/id"), "required", "Omit the ID, or use one with visible characters.");
         }
         let person = Person {
             external_id,
@@ -63,7 +63,7 @@ impl NewContact {
             claim: Claim::Team,
         };
         if email.is_some() && person.email.is_none() {
-            errors.add(&format!("{place}/email"), "email", "Give an e-mail address like name@example.com.");
+            errors.add(&format!("{place}/email"), "email", "Use an e-mail address like name@example.com.");
         }
         let fits = |(name, value): (&String, &Value)| {
             let value = match value {
@@ -77,30 +77,30 @@ impl NewContact {
             errors.add(
                 &format!("{place}/attributes"),
                 "malformed",
-                "Give 30 properties at most, with names of 1 to 100 characters: numbers, true, false, or texts of up to 500 characters.",
+                "Use at most 30 properties, with names of 1 to 100 characters and values that are numbers, true, false or strings of up to 500 characters.",
             );
         }
         (person.external_id.is_some() || person.email.is_some() || person.name.is_some() || person.attributes.is_some()).then_some(person)
     }
 }
 
-/// Who said it.
+/// The person who gave the feedback.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Contact {
-    /// Your own id of them.
+    /// Your own ID for the person.
     id: Option<String>,
     email: Option<String>,
     name: Option<String>,
-    /// Further properties.
+    /// Additional properties.
     #[schema(value_type = Object)]
     attributes: BTreeMap<String, Value>,
-    /// Which of these are verified: stated by a signed claim or by your team. Of `id`, `email`, `name`, `attributes`.
+    /// Which of these are verified by a signed claim or by your team: any of `id`, `email`, `name`, `attributes`.
     verified: Vec<&'static str>,
-    /// What the claim of this very feedback is worth: `verified` (signed by your server), `team` (API or import), `unsigned`, or `expired`
-    /// or `wrong` for a signature that does not hold.
+    /// Trust level of the identity claim of this feedback: `verified` (signed by your server), `team` (API or import), `unsigned`, or `expired`
+    /// or `wrong` for an invalid signature.
     #[schema(example = "verified")]
     identity: &'static str,
-    /// What an unverified claim said otherwise. It is kept with this feedback and changes nothing of the contact.
+    /// Details of an unverified claim that differ. They are stored with this feedback and do not change the contact.
     #[schema(value_type = Option<Object>)]
     claimed: Option<BTreeMap<String, Value>>,
 }

@@ -1,4 +1,4 @@
-//! The OpenAPI document, made from the handlers and from what surrounds all of them, and the page that shows it.
+//! The OpenAPI document, built from the handlers and from what all of them share, and the page that shows it.
 
 use std::sync::LazyLock;
 
@@ -41,23 +41,23 @@ pub fn operations() -> Vec<Operation> {
     entries(&DOCUMENT).map(|(path, method, op)| Operation { name: text(op), method: method.clone(), path: path.clone() }).collect()
 }
 
-const ABOUT: &str = "Read and write one project of Earshot with a key of its API. An admin makes keys in the console under Settings → API \
+const ABOUT: &str = "Read and write one Earshot project with an API key. Admins create keys in the console under Settings → API \
 keys, or with `earshot admin create-api-key`. Send the key with each request as `Authorization: Bearer eas_…`.
 
-**Scopes.** `read` reads everything. `write` also adds and changes feedback, responses, backlog items and tickets. `admin` may do all that an \
-admin of the project may. What is in another project is answered with 404, like what does not exist.
+**Scopes.** `read` reads everything. `write` also adds and changes feedback, responses, backlog items and tickets. `admin` can do everything that an \
+admin of the project can. Resources of other projects return 404, as if they did not exist.
 
-**Writing.** A request that makes something needs an `Idempotency-Key`: 8 to 100 visible ASCII characters, fresh for each thing, the same for each \
-retry. A retry gets the first answer. Other requests that write take one too. The same key with another body is refused with 422.
+**Writing.** A request that creates something needs an `Idempotency-Key`: 8 to 100 visible ASCII characters, new for each resource, the same for each \
+retry. A retry gets the first response. Other write requests accept one too. The same key with a different body is refused with 422.
 
-**Changing.** `PATCH` needs `If-Match` with the `ETag` that the thing was read with: 428 without, 412 when somebody changed it meanwhile.
+**Changing.** `PATCH` needs `If-Match` with the `ETag` from your last read: 428 without it, 412 if someone changed the resource since.
 
-**Lists** come in pages: `limit` is 1 to 100, and `next_cursor` (also the header `Link: …; rel=\"next\"`) leads to the page after. Cursors are opaque.
+**Lists** come in pages: `limit` is 1 to 100, and `next_cursor` (also the header `Link: …; rel=\"next\"`) leads to the next page. Cursors are opaque.
 
-**Refusals** are problems as RFC 9457 has them, `application/problem+json`, with the place of each fault. Fields that are not listed here cannot be \
-set and are refused.
+**Errors** are RFC 9457 problem documents (`application/problem+json`) with the place of each fault. Requests with fields that are not listed here \
+are refused.
 
-**Limits.** `RateLimit-Policy` and `RateLimit` say what a key may and what is left; 429 and 503 carry `Retry-After`.";
+**Limits.** `RateLimit-Policy` and `RateLimit` report the quota of a key and what is left; 429 and 503 include `Retry-After`.";
 
 fn build() -> Value {
     let mut document = serde_json::to_value(Operations::openapi()).unwrap_or_default();
@@ -69,7 +69,7 @@ fn build() -> Value {
     });
     document["security"] = json!([{ "key": [] }]);
     document["components"]["securitySchemes"] =
-        json!({ "key": { "type": "http", "scheme": "bearer", "bearerFormat": "eas_…", "description": "A key of the project." } });
+        json!({ "key": { "type": "http", "scheme": "bearer", "bearerFormat": "eas_…", "description": "An API key of the project." } });
     tighten(&mut document["components"]["schemas"]);
     document["components"]["headers"] = headers();
     document["components"]["responses"] = refusals();
@@ -83,12 +83,12 @@ fn build() -> Value {
     document
 }
 
-/// What a text that may be empty looks like, and one that may not: something in it can be seen.
+/// Patterns of a text that may be empty, and of one that needs a visible character.
 const TEXT: &str = "^[^\\u0000]*$";
 const VISIBLE: &str = "^[^\\u0000]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000]*$";
 const TAG: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f\",:]*[^\\s\\u0000-\\u001f\\u007f-\\u009f\",:][^\\u0000-\\u001f\\u007f-\\u009f\",:]*$";
 
-/// What `If-Match` holds: any state, or some that are named.
+/// The pattern of `If-Match`: any state, or a list of named ones.
 const VALIDATORS: &str = "^(\\*|(W/)?\"[!#-~]*\"( *, *(W/)?\"[!#-~]*\")*)$";
 
 /// Says of inputs what the macro has no words for: no text holds NUL, what a contact's properties are.
@@ -118,18 +118,18 @@ fn tighten(schemas: &mut Value) {
     }
 }
 
-/// Headers of answers.
+/// Response headers.
 fn headers() -> Value {
     let text = |description: &str, example: &str| json!({ "description": description, "schema": { "type": "string" }, "example": example });
     json!({
-        "ETag": text("Names this state of the thing, for `If-Match` and `If-None-Match`.", "\"mZ0x…\""),
-        "Link": text("The page after this one, if there is one: `rel=\"next\"`.", "</api/v1/feedback?cursor=…>; rel=\"next\""),
-        "Location": text("Where the new thing is.", "/api/v1/feedback/0199…"),
-        "RateLimit": text("What is left: `r` requests, all of them again in `t` seconds.", "\"key\";r=1199;t=1"),
-        "RateLimit-Policy": text("What a key may: `q` requests in `w` seconds.", "\"key\";q=1200;w=60"),
+        "ETag": text("Identifies this state of the resource, for `If-Match` and `If-None-Match`.", "\"mZ0x…\""),
+        "Link": text("The next page, if there is one: `rel=\"next\"`.", "</api/v1/feedback?cursor=…>; rel=\"next\""),
+        "Location": text("URL of the new resource.", "/api/v1/feedback/0199…"),
+        "RateLimit": text("Remaining quota: `r` requests; the full quota is available again in `t` seconds.", "\"key\";r=1199;t=1"),
+        "RateLimit-Policy": text("Quota of a key: `q` requests per `w` seconds.", "\"key\";q=1200;w=60"),
         "Retry-After": { "description": "Seconds to wait.", "schema": { "type": "integer", "minimum": 0 } },
-        "WWW-Authenticate": text("How to say who you are.", "Bearer realm=\"Earshot\""),
-        "Allow": text("The methods that are possible.", "GET, HEAD"),
+        "WWW-Authenticate": text("How to authenticate.", "Bearer realm=\"Earshot\""),
+        "Allow": text("The allowed methods.", "GET, HEAD"),
     })
 }
 
@@ -139,23 +139,23 @@ fn header_refs(names: &[&str]) -> Value {
     Value::Object(names.iter().map(|name| ((*name).to_owned(), json!({ "$ref": format!("#/components/headers/{name}") }))).collect())
 }
 
-/// What any operation may be refused with: name, status, what it means, further headers.
+/// The errors that any operation may return: name, status, meaning, additional headers.
 pub const REFUSALS: [(&str, &str, &str, &[&str]); 15] = [
-    ("Malformed", "400", "The request cannot be read, or lacks a header that it needs.", &LIMITS),
-    ("SignedOut", "401", "No key, or one that opens nothing.", &["WWW-Authenticate"]),
+    ("Malformed", "400", "The request cannot be parsed or lacks a required header.", &LIMITS),
+    ("SignedOut", "401", "The API key is missing or invalid.", &["WWW-Authenticate"]),
     ("Forbidden", "403", "The scope of the key does not allow this.", &LIMITS),
-    ("NotFound", "404", "There is no such thing in this project.", &LIMITS),
-    ("MethodNotAllowed", "405", "Not a method of this address.", &["RateLimit", "RateLimit-Policy", "Allow"]),
+    ("NotFound", "404", "The project has no such resource.", &LIMITS),
+    ("MethodNotAllowed", "405", "The resource does not support this method.", &["RateLimit", "RateLimit-Policy", "Allow"]),
     ("TimedOut", "408", "The request took too long to arrive.", &[]),
-    ("Conflict", "409", "What is there stands against it.", &LIMITS),
-    ("Changed", "412", "Somebody changed it meanwhile.", &LIMITS),
+    ("Conflict", "409", "The request conflicts with the resource's current state.", &LIMITS),
+    ("Changed", "412", "Someone changed the resource since you read it.", &LIMITS),
     ("TooLarge", "413", "The body is too large.", &LIMITS),
     ("MediaType", "415", "The body is not `application/json`.", &LIMITS),
-    ("Invalid", "422", "Something in the request does not fit; `errors` says where.", &LIMITS),
+    ("Invalid", "422", "The request is invalid; `errors` lists each fault with its place.", &LIMITS),
     ("MatchRequired", "428", "`If-Match` is missing.", &LIMITS),
-    ("TooMany", "429", "The key asked too often.", &["RateLimit", "RateLimit-Policy", "Retry-After"]),
+    ("TooMany", "429", "The key exceeded its rate limit.", &["RateLimit", "RateLimit-Policy", "Retry-After"]),
     ("Fault", "500", "Something went wrong on our side.", &[]),
-    ("Busy", "503", "Earshot is too busy to accept this right now; try again.", &["Retry-After"]),
+    ("Busy", "503", "Earshot is too busy to accept this right now; retry later.", &["Retry-After"]),
 ];
 
 fn refusals() -> Value {
@@ -166,10 +166,10 @@ fn refusals() -> Value {
     Value::Object(REFUSALS.iter().map(refusal).collect())
 }
 
-/// Adds to an operation what surrounds all of them: headers that it takes and gives, and the refusals that are possible.
+/// Adds to an operation what all of them share: request and response headers, and the possible errors.
 fn surround(path: &str, method: &str, operation: &mut Value) {
     let writes = method != "get";
-    // A file is made while it is sent, so nothing can name its state beforehand.
+    // A file is generated while it is sent, so it cannot have an ETag.
     let is_file = path.starts_with(&format!("{BASE}/export/"));
     let has_state = !writes && !is_file;
     let makes = operation["responses"]["201"].is_object();
@@ -177,27 +177,27 @@ fn surround(path: &str, method: &str, operation: &mut Value) {
     let mut parameters = Vec::new();
     if writes {
         let schema = json!({ "type": "string", "minLength": 8, "maxLength": 100, "pattern": "^[!-~]+$" });
-        let description = if makes { "Fresh for each thing, the same for each retry." } else { "The same for each retry." };
+        let description = if makes { "New for each resource, the same for each retry." } else { "The same for each retry." };
         parameters.push(in_header("Idempotency-Key", makes, description, schema));
     }
     if has_state {
-        // One that cannot be read is passed over, as the standard has it: so any text will do.
-        let description = "An `ETag` that you have: 304 when it is still right.";
+        // The standard says to ignore an unreadable one, so any text is allowed.
+        let description = "An `ETag` that you already have: 304 if it still matches.";
         parameters.push(in_header("If-None-Match", false, description, json!({ "type": "string" })));
     }
     if method == "patch" {
         let schema = json!({ "type": "string", "pattern": VALIDATORS });
-        parameters.push(in_header("If-Match", true, "The `ETag` of what you change.", schema));
+        parameters.push(in_header("If-Match", true, "The `ETag` of the resource to change.", schema));
     }
     for parameter in operation["parameters"].as_array_mut().into_iter().flatten().filter(|p| p["in"] == "query") {
-        // Nothing can be searched for that holds NUL; a cursor is visible ASCII.
+        // Searches cannot contain NUL; a cursor is visible ASCII.
         match parameter["name"].as_str() {
             Some("q") => parameter["schema"]["pattern"] = json!(TEXT),
             Some("cursor") => parameter["schema"]["pattern"] = json!("^[!-~]*$"),
             _ => {}
         }
     }
-    // A body that may be left out may not be null all the same.
+    // An optional body must still not be null.
     let alternatives = operation["requestBody"]["content"]["application/json"]["schema"]["oneOf"].as_array();
     if let Some(schema) = alternatives.and_then(|all| all.iter().find(|one| one["type"] != "null").cloned()) {
         operation["requestBody"]["content"]["application/json"]["schema"] = schema;
@@ -233,8 +233,7 @@ fn surround(path: &str, method: &str, operation: &mut Value) {
         _ => true,
     };
     if has_state {
-        operation["responses"]["304"] =
-            json!({ "description": "You have it already.", "headers": header_refs(&["RateLimit", "RateLimit-Policy", "ETag"]) });
+        operation["responses"]["304"] = json!({ "description": "Not modified: you already have the current state.", "headers": header_refs(&["RateLimit", "RateLimit-Policy", "ETag"]) });
     }
     for (name, status, ..) in REFUSALS.iter().filter(|(_, status, ..)| possible(status)) {
         operation["responses"][*status] = json!({ "$ref": format!("#/components/responses/{name}") });

@@ -1,4 +1,4 @@
-//! `/api/v1/export/…`: everything of one kind in one answer, as a file.
+//! `/api/v1/export/…`: all data of one kind in one response, as a file.
 
 use axum::{extract::State, response::Response};
 use domain::{
@@ -21,42 +21,42 @@ use super::{
 };
 use crate::http::export::answer;
 
-/// How it is written.
+/// The file format.
 #[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
-    /// A JSON object on each line.
+    /// One JSON object per line.
     #[default]
     Jsonl,
-    /// RFC 4180, with a line of names. What a spreadsheet could take for a formula gets a `'` before it.
+    /// RFC 4180 with a header line. Values that a spreadsheet could interpret as a formula are prefixed with `'`.
     Csv,
-    /// The same with a byte order mark, for Excel.
+    /// Like `csv` with a byte order mark, for Excel.
     CsvBom,
-    /// An Excel workbook, whose texts are never formulas.
+    /// An Excel workbook in which texts are never formulas.
     Xlsx,
 }
 
-/// How to export.
+/// Query parameters of an export.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ExportQuestions {
-    /// How it is written.
+    /// The file format.
     #[serde(default)]
     #[param(inline)]
     format: Format,
 }
 
-/// How to export feedback, and which.
+/// Query parameters of the feedback export.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct FeedbackExportQuestions {
-    /// How it is written.
+    /// The file format.
     #[serde(default)]
     #[param(inline)]
     format: Format,
-    /// Only what this query finds, as in `GET /api/v1/feedback`; all of it, spam too, when left out.
+    /// Only feedback that matches this query, as in `GET /api/v1/feedback`; by default all of it, including spam.
     #[serde(default, deserialize_with = "sent::at_most::<500, _>")]
     #[param(max_length = 500, example = "status:new after:7d")]
     q: String,
@@ -75,8 +75,8 @@ async fn file(app: &AppState, scope: &Scope, what: What, format: Format) -> Answ
 
 /// Export feedback
 ///
-/// All feedback of the project, or what a query finds, the oldest first, made while it is sent. Times are those of the project's time zone, with their offset from UTC. What was there at the beginning is in it once.
-/// If it cannot be completed, the connection breaks off. Needs a key that may write.
+/// All feedback of the project, or the results of a query, oldest first, streamed. Times are in the project's time zone with their UTC offset. Everything that existed when the export started is included exactly once.
+/// If the export fails, the connection is closed early. Requires a key with the `write` scope.
 #[utoipa::path(get, path = "/api/v1/export/feedback", operation_id = "export_feedback", tag = "Export", params(FeedbackExportQuestions),
     responses((status = 200, description = "The file.", content((String = "application/jsonl"), (String = "text/csv"), (String = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")))))]
 pub async fn export_feedback(State(app): State<AppState>, caller: Caller, Asked(asked): Asked<FeedbackExportQuestions>) -> Answered {
@@ -87,7 +87,7 @@ pub async fn export_feedback(State(app): State<AppState>, caller: Caller, Asked(
 
 /// Export the responses to a survey
 ///
-/// One row for each response, one column for each question, over all versions of the survey. As the export of feedback otherwise.
+/// One row per response and one column per question, across all versions of the survey. Otherwise like the feedback export.
 #[utoipa::path(get, path = "/api/v1/export/surveys/{survey_id}/responses", operation_id = "export_responses", tag = "Export",
     params(("survey_id" = Uuid, Path, description = "The survey."), ExportQuestions),
     responses((status = 200, description = "The file.", content((String = "application/jsonl"), (String = "text/csv"), (String = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")))))]
@@ -102,7 +102,7 @@ pub async fn export_responses(
 
 /// Export the backlog
 ///
-/// Every item with the ids of the feedback behind it. As the export of feedback otherwise.
+/// Every item with the IDs of its linked feedback. Otherwise like the feedback export.
 #[utoipa::path(get, path = "/api/v1/export/backlog", operation_id = "export_backlog", tag = "Export", params(ExportQuestions),
     responses((status = 200, description = "The file.", content((String = "application/jsonl"), (String = "text/csv"), (String = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")))))]
 pub async fn export_backlog(State(app): State<AppState>, caller: Caller, Asked(asked): Asked<ExportQuestions>) -> Answered {

@@ -33,21 +33,21 @@ use super::{
     sent::{self, Asked, Ids, Sent},
 };
 
-/// A piece of feedback.
+/// An item of feedback.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Feedback {
     id: Uuid,
-    /// What brought it: `survey_response`, `ticket`, `idea`, `usability`, `api` or `import`.
+    /// Its source: `survey_response`, `ticket`, `idea`, `usability`, `api` or `import`.
     #[schema(example = "api")]
     kind: String,
-    /// What was said; empty where there is only a score.
+    /// The text; empty if there is only a score.
     text: String,
-    /// The score, where one was given.
+    /// The score, if one was given.
     score: Option<Score>,
     /// `new`, `triaged`, `linked`, `resolved` or `spam`.
     #[schema(example = "new")]
     status: String,
-    /// Who takes care of it.
+    /// The assignee.
     assignee_id: Option<Uuid>,
     tags: Vec<String>,
     survey_id: Option<Uuid>,
@@ -58,30 +58,30 @@ pub struct Feedback {
     /// BCP 47.
     #[schema(example = "en")]
     language: String,
-    /// Why it was suspected to be spam.
+    /// Why it is suspected to be spam.
     spam_reasons: Vec<String>,
     #[schema(format = DateTime)]
     created_at: String,
     #[schema(format = DateTime)]
     updated_at: String,
-    /// Grows with each change.
+    /// Increases with each change.
     version: i64,
 }
 
-/// A piece of feedback with who said it and what it is linked to.
+/// An item of feedback with its contact and links.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FeedbackDetail {
     #[serde(flatten)]
     feedback: Feedback,
-    /// What your system calls it, for feedback that was added or imported with an id of its own.
+    /// Your own ID for it, if it was added or imported with one.
     external_id: Option<String>,
-    /// Who said it, as far as known.
+    /// The person who gave it, if known.
     contact: Option<Contact>,
-    /// The backlog items that it is linked to.
+    /// The linked backlog items.
     links: Vec<LinkedItem>,
 }
 
-/// A backlog item that feedback is linked to.
+/// A linked backlog item.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LinkedItem {
     /// The item’s number.
@@ -89,7 +89,7 @@ pub struct LinkedItem {
     title: String,
     /// `open`, `planned`, `in_progress`, `shipped` or `declined`.
     status: String,
-    /// The words that are meant; null for all of it.
+    /// The quoted part of the feedback; null if the link is about all of it.
     quote: Option<String>,
     /// `nice`, `normal` or `critical`.
     importance: String,
@@ -101,7 +101,7 @@ pub struct Score {
     /// From 0 to `max`.
     #[schema(minimum = 0, maximum = 100, example = 9)]
     value: f64,
-    /// The top of the scale: 10 for NPS, 5 for satisfaction.
+    /// The maximum of the scale: 10 for NPS, 5 for satisfaction.
     #[schema(minimum = 1, maximum = 100, example = 10)]
     max: f64,
 }
@@ -122,12 +122,12 @@ pub struct NewScore {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FeedbackList {
     items: Vec<Feedback>,
-    /// How many there are on all pages; null while the search index is being built.
+    /// Total number of results on all pages; null while the search index is being built.
     total: Option<usize>,
-    /// For each field how often each value occurs among what was found; empty while the index is being built.
+    /// For each field, how often each value occurs in the results; empty while the index is being built.
     #[schema(example = json!({ "status": { "new": 12, "linked": 3 } }))]
     facets: BTreeMap<String, BTreeMap<String, usize>>,
-    /// Leads to the page after; null on the last.
+    /// Cursor for the next page; null on the last page.
     next_cursor: Option<String>,
 }
 
@@ -155,11 +155,11 @@ impl From<feedback::Feedback> for Feedback {
     }
 }
 
-/// In which order feedback comes.
+/// The sort order.
 #[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
-    /// Best first; newest first when the query asks for no words.
+    /// Best match first; newest first if the query has no words.
     #[default]
     Relevance,
     /// Newest first.
@@ -178,29 +178,29 @@ impl Order {
     }
 }
 
-/// What to list.
+/// Query parameters of the list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct FeedbackQuestions {
     /// A query as in the inbox: words, `"phrases"`, `this OR that`, `-not`, and fields like `status:new tag:billing score:<=6 after:7d`.
-    /// A day, as in `before:2026-11-01`, begins at midnight in the project's time zone.
+    /// A date, as in `before:2026-11-01`, starts at midnight in the project's time zone.
     #[serde(default, deserialize_with = "sent::at_most::<500, _>")]
     #[param(max_length = 500, example = "refund status:new score:<=6")]
     q: String,
     #[serde(default)]
     #[param(inline)]
     sort: Order,
-    /// How many items a page has.
+    /// Number of items per page.
     #[serde(default = "sent::page", deserialize_with = "sent::limit")]
     #[param(minimum = 1, maximum = 100, default = 25)]
     limit: usize,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` from the previous page.
     #[param(max_length = 200)]
     cursor: Option<String>,
 }
 
-/// Reads a query; what is not understood is refused at its place, counted in characters.
+/// Parses a query; an error is reported with its position in characters.
 ///
 /// # Errors
 /// 422.
@@ -213,8 +213,8 @@ pub fn query(text: &str) -> Answered<TriageQuery> {
 
 /// List and search feedback
 ///
-/// Finds with the query language of the inbox, and counts what it finds. Spam is left out unless the query asks for it (`status:spam`).
-/// What others write meanwhile moves nothing from one page to another; by relevance, an item whose own text changes comes once more, at the end.
+/// Searches with the query language of the inbox and counts the results. Spam is excluded unless the query asks for it (`status:spam`).
+/// Changes made by others while you page do not move items between pages; with relevance order, an item whose own text changes appears once more, at the end.
 #[utoipa::path(get, path = "/api/v1/feedback", operation_id = "list_feedback", tag = "Feedback", params(FeedbackQuestions),
     responses((status = 200, description = "One page.", body = FeedbackList)))]
 pub async fn list_feedback(
@@ -284,35 +284,35 @@ pub async fn read_feedback(State(app): State<AppState>, caller: Caller, Ids([id]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewFeedback)]
 pub struct FeedbackInput {
-    /// What was said.
+    /// The text.
     #[serde(deserialize_with = "super::sent::at_most::<20000, _>")]
     #[schema(min_length = 1, max_length = 20000, example = "The export forgets the last column.")]
     text: String,
     score: Option<NewScore>,
     contact: Option<NewContact>,
-    /// The page it was said on. Of its query only the parameters that the project keeps are stored, and no fragment.
+    /// URL of the page it was given on. Only the query parameters that the project keeps are stored, and no fragment.
     #[serde(default, deserialize_with = "super::sent::at_most_or_null::<2000, _>")]
     #[schema(format = "uri", max_length = 2000, example = "https://shop.example/cart")]
     page_url: Option<String>,
-    /// The release it is about.
+    /// The release of your product.
     #[serde(default, deserialize_with = "super::sent::at_most_or_null::<200, _>")]
     #[schema(max_length = 200, example = "2.4.1")]
     release: Option<String>,
-    /// The environment.
+    /// The environment, such as `production`.
     #[serde(default, deserialize_with = "super::sent::at_most_or_null::<200, _>")]
     #[schema(max_length = 200, example = "production")]
     environment: Option<String>,
-    /// BCP 47, the primary language only; found out from the text when left out.
+    /// BCP 47, primary language only; detected from the text by default.
     #[schema(pattern = "^[a-z]{2,3}$", example = "en")]
     language: Option<String>,
     #[serde(default)]
     #[schema(max_items = 20, example = json!(["billing"]))]
     tags: Vec<String>,
-    /// When it was said, for feedback that comes from another system; now when left out. Not in the future.
+    /// When it was given, for feedback from another system; now by default. Must not be in the future.
     #[serde(default)]
     #[schema(format = DateTime, example = "2026-05-04T09:30:00Z")]
     created_at: Option<String>,
-    /// What your system calls it. A project has one piece of feedback for each, imported ones included: a second one is refused.
+    /// Your own ID for it. It must be unique within the project, including imported feedback: a duplicate is refused.
     #[serde(default, deserialize_with = "super::sent::at_most_or_null::<200, _>")]
     #[schema(min_length = 1, max_length = 200, example = "helpdesk-4711")]
     external_id: Option<String>,
@@ -320,7 +320,7 @@ pub struct FeedbackInput {
 
 /// Add feedback
 ///
-/// Something that was said elsewhere. It comes into the inbox as `new` and is found within a second.
+/// Adds feedback that was given elsewhere. It appears in the inbox as `new` and is searchable within a second.
 #[utoipa::path(post, path = "/api/v1/feedback", operation_id = "create_feedback", tag = "Feedback", request_body = FeedbackInput,
     responses((status = 201, description = "The new feedback.", body = FeedbackDetail)))]
 pub async fn create_feedback(State(app): State<AppState>, sent: Sent<FeedbackInput>) -> Answered<Response> {
@@ -341,13 +341,13 @@ pub async fn create_feedback(State(app): State<AppState>, sent: Sent<FeedbackInp
             external_id: body.external_id.as_deref().and_then(|id| external_id(id, &mut errors)),
         };
         if new.language.as_deref().is_some_and(|l| !(2..=3).contains(&l.len()) || !l.bytes().all(|b| b.is_ascii_lowercase())) {
-            errors.add("language", "language", "Write a language like en, in small letters.");
+            errors.add("language", "language", "Use a lowercase language code like en.");
         }
         if new.score.is_some_and(|(_, max)| !SCALES.contains(&max)) {
-            errors.add("score/max", "range", "A scale goes up to a whole number from 1 to 10, or to 100.");
+            errors.add("score/max", "range", "The maximum of a scale must be a whole number from 1 to 10, or 100.");
         }
         if new.text.chars().all(|c| c.is_whitespace() || c.is_control()) {
-            errors.add("text", "required", "Say what was said.");
+            errors.add("text", "required", "Provide the text.");
         }
         all_fits(errors)?;
         let id = add::add(&app, &scope, &key, new).await?;
@@ -356,11 +356,11 @@ pub async fn create_feedback(State(app): State<AppState>, sent: Sent<FeedbackInp
     .await
 }
 
-/// A time as RFC 3339 has it.
+/// A time in RFC 3339 format.
 fn time(field: &str, text: &str, errors: &mut FieldErrors) -> Option<Timestamp> {
     let read = Timestamp::parse(text).filter(|at| text.contains('T') && at.0 >= 0);
     if read.is_none() {
-        errors.add(field, "time", "Write a time like 2026-05-04T09:30:00Z.");
+        errors.add(field, "time", "Use a time like 2026-05-04T09:30:00Z.");
     }
     read
 }
@@ -369,41 +369,41 @@ fn time(field: &str, text: &str, errors: &mut FieldErrors) -> Option<Timestamp> 
 fn external_id(text: &str, errors: &mut FieldErrors) -> Option<String> {
     let trimmed = text.trim();
     if trimmed.is_empty() || trimmed.chars().any(char::is_control) {
-        errors.add("external_id", "external_id", "Give an id of visible characters, or leave it out.");
+        errors.add("external_id", "external_id", "Use an ID of visible characters, or omit it.");
         return None;
     }
     Some(trimmed.to_owned())
 }
 
-/// The tops of scales that there are.
+/// The possible scale maximums.
 pub const SCALES: [f64; 11] = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 100.0];
 
-/// A status that can be set. `linked` comes with a link.
+/// A status that can be set. `linked` is set by linking.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SettableStatus {
-    /// Nobody has looked yet.
+    /// Not yet reviewed.
     New,
-    /// Looked at.
+    /// Reviewed.
     Triaged,
-    /// Done with.
+    /// Done.
     Resolved,
-    /// Out of the way.
+    /// Spam, hidden by default.
     Spam,
 }
 
-/// What to change; what is left out stays.
+/// Fields to change; omitted fields keep their values.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FeedbackPatch {
     #[serde(default, deserialize_with = "super::sent::set")]
     #[schema(value_type = Option<SettableStatus>, nullable = false)]
     status: Option<SettableStatus>,
-    /// A member of the project; null: nobody.
+    /// A member of the project; null to unassign.
     #[serde(default, deserialize_with = "super::sent::set_or_null")]
     #[schema(value_type = Option<Uuid>)]
     assignee_id: Option<Option<Uuid>>,
-    /// All tags that it is to have.
+    /// The complete new set of tags.
     #[serde(default, deserialize_with = "super::sent::set")]
     #[schema(value_type = Option<Vec<String>>, nullable = false, max_items = 20)]
     tags: Option<Vec<String>>,
@@ -411,16 +411,16 @@ pub struct FeedbackPatch {
 
 /// Triage feedback
 ///
-/// Changes status, assignee and tags: all of it or, when anything does not fit, nothing.
+/// Changes status, assignee and tags. If any value is invalid, nothing is changed.
 #[utoipa::path(patch, path = "/api/v1/feedback/{feedback_id}", operation_id = "update_feedback", tag = "Feedback", request_body = FeedbackPatch,
     params(("feedback_id" = Uuid, Path, description = "The feedback.")),
-    responses((status = 200, description = "The feedback as it is now.", body = FeedbackDetail)))]
+    responses((status = 200, description = "The updated feedback.", body = FeedbackDetail)))]
 pub async fn update_feedback(State(app): State<AppState>, Ids([id]): Ids<1>, sent: Sent<FeedbackPatch>) -> Answered<Response> {
     let (sent, body) = sent.open();
     let (scope, id) = (sent.caller.scope(Role::Triager)?, FeedbackId(id));
     answer::once(&app, &sent, async {
         let current = detail(&app, &scope, id).await?;
-        // What can never be done is refused whatever the state is (RFC 9110, section 13.2.1).
+        // An impossible request is refused regardless of the resource's state (RFC 9110, section 13.2.1).
         let tags = body.tags.as_deref().map(service::triage::add::tags).transpose().map_err(Refusal::Invalid)?;
         answer::demand_match(&sent.headers, &current)?;
         let status = body.status.map(|status| match status {

@@ -8,28 +8,28 @@ use uuid::Uuid;
 
 use super::{answer, caller::Caller, problem::Answered};
 
-/// The key that a request was made with.
+/// The API key of the request.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Key {
     id: Uuid,
-    /// The program that uses it, as it was named; the history of what it changes shows this.
+    /// The name of the program that uses the key; the history shows it for the program's changes.
     #[schema(example = "Nightly export")]
     name: String,
-    /// How the key begins.
+    /// The first characters of the key.
     #[schema(example = "eas_3f9Qx1Lk")]
     prefix: String,
-    /// `read`, `write` or `admin`: what it may do now. Less than it was made for when the person it acts for may do less.
+    /// The current scope: `read`, `write` or `admin`. It is lower than the scope the key was created with if the person it acts for has a lower role.
     scope: Access,
-    /// The one project that it reaches.
+    /// The only project that the key can access.
     project_id: Uuid,
     #[schema(format = DateTime)]
     created_at: String,
-    /// Until when it works; null: until it is revoked.
+    /// When it expires; null if it is valid until revoked.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
 }
 
-/// What a key may do; each includes those before it.
+/// The scope of a key; each includes the ones before it.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Access {
@@ -37,7 +37,7 @@ pub enum Access {
     Read,
     /// Also writes feedback, responses, backlog items and tickets.
     Write,
-    /// All that an admin may do.
+    /// Everything that an admin can do.
     Admin,
 }
 
@@ -53,7 +53,7 @@ impl From<Role> for Access {
 
 /// The key of this request
 ///
-/// What the key is called, what it may do, and until when it works. A good first request.
+/// The key's name, scope and expiry. A good first request.
 #[utoipa::path(get, path = "/api/v1/me", operation_id = "read_key", tag = "Key", responses((status = 200, description = "The key.", body = Key)))]
 pub async fn read_key(caller: Caller, headers: HeaderMap) -> Answered {
     let role = caller.scope(Role::Viewer)?.role();

@@ -1,4 +1,4 @@
-//! Opaque cursors of lists that come by time, and the address of the next page.
+//! Opaque cursors of lists in time order, and the address of the next page.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::Timestamp;
@@ -10,9 +10,9 @@ use super::problem::{Answered, Fault, Refused};
 /// Where a page ended.
 pub type Place = (i64, String);
 
-/// The refusal of a cursor that leads nowhere: none of ours, or of another list.
+/// The refusal of an invalid cursor: not one of ours, or from another list.
 pub fn lost() -> Refused {
-    let detail = "This cursor leads nowhere. Begin again without one.";
+    let detail = "This cursor is invalid. Start again without one.";
     Refused::Outside {
         status: axum::http::StatusCode::NOT_FOUND,
         code: "cursor",
@@ -30,7 +30,7 @@ pub fn cursor(at: Timestamp, id: Uuid) -> String {
 /// Reads [`cursor`].
 ///
 /// # Errors
-/// When it is none.
+/// If it is not a cursor.
 pub fn place(cursor: Option<&str>) -> Answered<Option<Place>> {
     let Some(cursor) = cursor else { return Ok(None) };
     let read = || {
@@ -41,7 +41,7 @@ pub fn place(cursor: Option<&str>) -> Answered<Option<Place>> {
     read().map(Some).ok_or_else(lost)
 }
 
-/// Cuts a list that was asked for with one item too many, and gives the cursor of the page after.
+/// Truncates a list that was fetched with one extra item, and returns the cursor of the next page.
 pub fn cut<T>(items: &mut Vec<T>, limit: usize, end: impl Fn(&T) -> (Timestamp, Uuid)) -> Option<String> {
     if items.len() <= limit {
         return None;
@@ -59,7 +59,7 @@ pub fn one_more(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)
 }
 
-/// The address of the next page, with the same questions.
+/// The address of the next page, with the same parameters.
 #[must_use]
 pub fn next(path: &str, cursor: Option<&str>, questions: &[(&str, Option<String>)]) -> Option<String> {
     let cursor = cursor?;

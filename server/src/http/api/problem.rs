@@ -1,4 +1,4 @@
-//! Refusals of the API: RFC 9457 problems with the place of each fault.
+//! Errors of the API: RFC 9457 problems with the place of each fault.
 
 use axum::{
     http::{HeaderValue, Method, StatusCode, header},
@@ -12,26 +12,26 @@ use utoipa::ToSchema;
 
 use crate::http::error::{ApiError, problem};
 
-/// One fault in what was sent. Exactly one of `pointer`, `parameter` and `header` says where.
+/// One fault in the request. Exactly one of `pointer`, `parameter` and `header` says where it is.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Fault {
     /// JSON pointer (RFC 6901) into the body.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "/text")]
     pub pointer: Option<String>,
-    /// A parameter in the address.
+    /// The name of a query parameter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parameter: Option<String>,
-    /// A header.
+    /// The name of a header.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub header: Option<String>,
-    /// How many characters of a query stand before the fault.
+    /// Position of the fault in a search query, in characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub position: Option<usize>,
-    /// Stable, for programs.
+    /// A stable code for programs.
     #[schema(example = "required")]
     pub code: String,
-    /// For people.
+    /// A message for people.
     pub detail: String,
 }
 
@@ -59,43 +59,43 @@ impl Fault {
 /// A refusal (RFC 9457), sent as `application/problem+json`.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Problem {
-    /// Names the kind of problem: `urn:earshot:problem:` and the code.
+    /// Identifies the kind of problem: `urn:earshot:problem:` and the code.
     #[serde(rename = "type")]
     #[schema(example = "urn:earshot:problem:invalid")]
     pub kind: String,
-    /// The status in words.
+    /// The HTTP status in words.
     pub title: String,
-    /// The status.
+    /// The HTTP status.
     #[schema(minimum = 400, maximum = 599)]
     pub status: u16,
-    /// Stable, for programs.
+    /// A stable code for programs.
     #[schema(example = "invalid")]
     pub code: String,
-    /// For people: what is wrong and what to do.
+    /// A message for people: what is wrong and what to do.
     pub detail: String,
     /// Each fault with its place.
     pub errors: Vec<Fault>,
 }
 
-/// Why a request of the API was not carried out.
+/// Why an API request failed.
 #[derive(Debug)]
 pub enum Refused {
-    /// A refusal or fault of the inside.
+    /// A refusal or fault of a use case.
     Inside(Error),
     /// A refusal of the transport.
     Outside {
-        /// The status.
+        /// The HTTP status.
         status: StatusCode,
-        /// Stable, for programs.
+        /// A stable code for programs.
         code: &'static str,
-        /// For people.
+        /// A message for people.
         detail: String,
         /// Places.
         faults: Vec<Fault>,
     },
 }
 
-/// What a handler of the API gives.
+/// The result of an API handler.
 pub type Answered<T = Response> = Result<T, Refused>;
 
 impl<E: Into<Error>> From<E> for Refused {
@@ -116,7 +116,7 @@ impl Refused {
         Self::Outside { status: StatusCode::UNPROCESSABLE_ENTITY, code: "invalid", detail, faults }
     }
 
-    /// What somebody else did meanwhile is a failed precondition here, since the request named the version that it was made from.
+    /// A concurrent change is a failed precondition here because the request named the version it is based on.
     pub fn stale(self) -> Self {
         match self {
             Self::Inside(Error::Refused(Refusal::Conflict(text))) => Self::outside(StatusCode::PRECONDITION_FAILED, "changed", text),
@@ -124,7 +124,7 @@ impl Refused {
         }
     }
 
-    /// Puts the faults of a use case at their places in the body; `place` gives the pointer of a field.
+    /// Maps the faults of a use case to their places in the body; `place` gives the pointer of a field.
     pub fn at(self, place: impl Fn(&str) -> String) -> Self {
         match self {
             Self::Inside(Error::Refused(Refusal::Invalid(errors))) => {
@@ -140,8 +140,8 @@ impl IntoResponse for Refused {
         match self {
             Self::Inside(Error::Refused(Refusal::SignedOut)) => signed_out(true),
             Self::Inside(Error::Refused(Refusal::Forbidden)) => {
-                let detail = "This key may not do this: its scope is too low, or the role of the person it acts for. \
-                              An admin of the project can make another key.";
+                let detail = "This key is not allowed to do this: its scope, or the role of the person it acts for, is too low. \
+                              An admin of the project can create another key.";
                 problem(StatusCode::FORBIDDEN, "forbidden", detail, Vec::new())
             }
             Self::Inside(Error::Refused(Refusal::Invalid(errors))) => {
@@ -157,10 +157,10 @@ impl IntoResponse for Refused {
     }
 }
 
-/// 401; `tried`: a key was sent that opens nothing.
+/// 401; `tried`: an invalid key was sent.
 pub fn signed_out(tried: bool) -> Response {
     let (challenge, detail) = if tried {
-        ("Bearer realm=\"Earshot\", error=\"invalid_token\"", "This API key opens nothing: it is unknown, was revoked, or has ended.")
+        ("Bearer realm=\"Earshot\", error=\"invalid_token\"", "This API key is invalid: it is unknown, revoked or expired.")
     } else {
         ("Bearer realm=\"Earshot\"", "Send an API key of the project: Authorization: Bearer eas_…")
     };
@@ -169,23 +169,23 @@ pub fn signed_out(tried: bool) -> Response {
     response
 }
 
-/// 401 for a key whose person is not a member of the project any more.
+/// 401 for a key whose person is no longer a member of the project.
 pub fn stopped() -> Response {
-    let detail = "This API key has stopped: the person it acts for is not a member of the project any more. \
-                  An owner of the project can hand it over to the project, or an admin can make another key.";
+    let detail = "This API key no longer works: the person it acts for is no longer a member of the project. \
+                  An owner of the project can hand it over to the project, or an admin can create another key.";
     let mut response = problem(StatusCode::UNAUTHORIZED, "key_stopped", detail, Vec::new());
     let challenge = "Bearer realm=\"Earshot\", error=\"invalid_token\"";
     response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     response
 }
 
-/// 404 for a path that is none of the API.
+/// 404 for a path outside the API.
 pub async fn nowhere() -> Refused {
-    Refused::outside(StatusCode::NOT_FOUND, "not_found", "There is nothing at this address. See /api/docs for what there is.")
+    Refused::outside(StatusCode::NOT_FOUND, "not_found", "There is no API endpoint at this address. See /api/docs.")
 }
 
-/// 405; the methods that are there stand in `Allow`.
+/// 405; `Allow` lists the allowed methods.
 pub async fn no_such_method(method: Method) -> Refused {
-    let detail = format!("{method} is not possible here. The header Allow says what is.");
+    let detail = format!("{method} is not allowed here. See the Allow header.");
     Refused::outside(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
 }

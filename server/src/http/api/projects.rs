@@ -13,26 +13,26 @@ use super::{answer, caller::Caller, problem::Answered, sent::Ids};
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Project {
     id: Uuid,
-    /// The name in addresses of the console.
+    /// The name in console URLs.
     #[schema(example = "corner-shop")]
     slug: String,
     #[schema(example = "Corner shop")]
     name: String,
     /// The key of the embed snippet; not a secret.
     public_key: String,
-    /// Origins that may embed its surveys; empty: any site.
+    /// Origins that may embed its surveys; empty means any site.
     origins: Vec<String>,
-    /// Language of texts that name none (BCP 47).
+    /// Default language of texts (BCP 47).
     #[schema(example = "en")]
     language: String,
-    /// The time zone of days in searches, results and exports: a name of the IANA time zone database.
+    /// The time zone of dates in searches, results and exports: an IANA time zone name.
     #[schema(example = "Asia/Tokyo")]
     time_zone: String,
     #[schema(format = DateTime)]
     created_at: String,
 }
 
-/// All projects that the key reaches.
+/// All projects that the key can access.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ProjectList {
     items: Vec<Project>,
@@ -60,7 +60,7 @@ async fn own(app: &App, caller: &Caller, id: ProjectId) -> Answered<Project> {
 
 /// List projects
 ///
-/// A key reaches one project, so this is a list of one.
+/// A key can access one project, so the list has one entry.
 #[utoipa::path(get, path = "/api/v1/projects", operation_id = "list_projects", tag = "Projects",
     responses((status = 200, description = "The projects.", body = ProjectList)))]
 pub async fn list_projects(State(app): State<AppState>, caller: Caller, headers: HeaderMap) -> Answered {

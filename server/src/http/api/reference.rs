@@ -20,7 +20,7 @@ fn shape_of(schema: &Value) -> Option<String> {
     name(schema).or_else(|| among(&schema["anyOf"])).or_else(|| among(&schema["oneOf"])).or_else(|| name(&schema["items"]))
 }
 
-/// What a schema holds, in a few words.
+/// A short description of a schema.
 fn kind(schema: &Value) -> String {
     if let Some(values) = schema["enum"].as_array() {
         return values.iter().map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).collect::<Vec<_>>().join(" | ");
@@ -39,7 +39,7 @@ fn kind(schema: &Value) -> String {
     if let Some(format) = schema["format"].as_str().filter(|f| !f.starts_with("int") && *f != "double") {
         says.push(format.to_owned());
     }
-    for (name, word) in [("minimum", "from"), ("maximum", "up to"), ("maxLength", "characters at most:"), ("maxItems", "at most:")] {
+    for (name, word) in [("minimum", "from"), ("maximum", "up to"), ("maxLength", "maximum characters:"), ("maxItems", "maximum items:")] {
         if let Some(number) = schema.get(name).filter(|n| n.is_number()) {
             says.push(format!("{word} {number}"));
         }
@@ -58,7 +58,7 @@ fn field(name: &str, schema: &Value, required: bool) -> Field {
     }
 }
 
-/// The fields of a shape; those of its parts, where it is put together, and its values, where it is a choice of words.
+/// The fields of a shape, including those of its parts if it is composed, and its values if it is an enumeration.
 fn fields(schema: &Value) -> Vec<Field> {
     if let Some(values) = schema["enum"].as_array() {
         return values.iter().filter_map(Value::as_str).map(|word| Field { name: word.into(), ..Field::default() }).collect();
@@ -80,7 +80,7 @@ fn fields(schema: &Value) -> Vec<Field> {
     all
 }
 
-/// An example of what is sent, from the examples of its fields.
+/// An example request body, from the examples of its fields.
 fn example(shapes: &Value, name: &str) -> Value {
     let shape = &shapes[name];
     let mut out = Map::new();

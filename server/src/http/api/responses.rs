@@ -1,4 +1,4 @@
-//! `/api/v1/surveys/{survey_id}/responses` and `/api/v1/responses`: what was answered, and answers that come from elsewhere.
+//! `/api/v1/surveys/{survey_id}/responses` and `/api/v1/responses`: responses to surveys, and responses from elsewhere.
 
 use std::collections::HashMap;
 
@@ -38,11 +38,11 @@ use super::{
 pub struct Response {
     id: Uuid,
     survey_id: Uuid,
-    /// The version that was answered.
+    /// The survey version that was answered.
     version_id: Uuid,
-    /// The feedback made of it.
+    /// The feedback created from it.
     feedback_id: Option<Uuid>,
-    /// Who, as far as known: name, e-mail address or your own id.
+    /// The respondent, if known: name, e-mail address or your own ID.
     contact: Option<String>,
     /// `link`, `popover`, `inline`, `frame` or `api`.
     #[schema(example = "popover")]
@@ -52,7 +52,7 @@ pub struct Response {
     release: Option<String>,
     environment: Option<String>,
     is_spam: bool,
-    /// Why it was suspected to be spam.
+    /// Why it is suspected to be spam.
     spam_reasons: Vec<String>,
     #[schema(format = DateTime)]
     started_at: String,
@@ -62,30 +62,30 @@ pub struct Response {
     answers: Vec<Answer>,
 }
 
-/// An answer. A number, a text or choices, as the question asks.
+/// An answer: a number, a text or choices, depending on the question.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Answer {
     #[schema(example = "q1")]
     question_id: String,
     number: Option<u8>,
     text: Option<String>,
-    /// Ids of choices.
+    /// IDs of choices.
     choices: Option<Vec<String>>,
-    /// An answer beside the choices.
+    /// A free-text answer besides the choices.
     other: Option<String>,
 }
 
-/// One page of responses, from the newest back.
+/// One page of responses, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ResponseList {
     items: Vec<Response>,
-    /// Leads to the page after; null on the last.
+    /// Cursor for the next page; null on the last page.
     next_cursor: Option<String>,
 }
 
 fn read_answer(question_id: String, value: &str) -> Option<Answer> {
     let none = Answer { question_id, number: None, text: None, choices: None, other: None };
-    // What a later version of the program wrote does not stop the others.
+    // A row written by a later version of the program must not hide the others.
     Some(match serde_json::from_str(value).ok()? {
         surveys::Answer::Number(number) => Answer { number: Some(number), ..none },
         surveys::Answer::Text(text) => Answer { text: Some(text), ..none },
@@ -129,36 +129,36 @@ async fn one(app: &App, scope: &Scope, id: ResponseId) -> Answered<Response> {
     Ok(views(app, scope, survey, vec![row]).await?.pop().ok_or(Refusal::NotFound)?)
 }
 
-/// What to list.
+/// Query parameters of the list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ResponseQuestions {
-    /// `only`: those taken for spam, which are left out otherwise.
+    /// `only` lists suspected spam, which is otherwise excluded.
     #[param(inline)]
     spam: Option<Spam>,
-    /// How many responses a page has.
+    /// Number of responses per page.
     #[serde(default = "sent::page", deserialize_with = "sent::limit")]
     #[param(minimum = 1, maximum = 100, default = 25)]
     limit: usize,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` from the previous page.
     #[param(max_length = 200)]
     cursor: Option<String>,
 }
 
-/// What is listed of spam.
+/// Which spam to list.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Spam {
-    /// Nothing else.
+    /// Only spam.
     Only,
-    /// None of it.
+    /// No spam.
     Without,
 }
 
 /// List the responses to a survey
 ///
-/// From the newest back, with their answers.
+/// Newest first, with their answers.
 #[utoipa::path(get, path = "/api/v1/surveys/{survey_id}/responses", operation_id = "list_responses", tag = "Responses",
     params(("survey_id" = Uuid, Path, description = "The survey."), ResponseQuestions),
     responses((status = 200, description = "One page.", body = ResponseList)))]
@@ -198,23 +198,23 @@ pub async fn read_response(State(app): State<AppState>, caller: Caller, Ids([id]
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewResponse {
-    /// At most one for each question.
+    /// At most one per question.
     #[schema(max_items = 50)]
     answers: Vec<NewAnswer>,
-    /// Whether these are all answers. Then the required ones have to be there.
+    /// Whether the response is complete. If so, all required questions must be answered.
     #[serde(default = "yes")]
     #[schema(default = true)]
     finished: bool,
     contact: Option<NewContact>,
-    /// The page it was given on. Of its query only the parameters that the project keeps are stored, and no fragment.
+    /// URL of the page it was given on. Only the query parameters that the project keeps are stored, and no fragment.
     #[serde(default, deserialize_with = "super::sent::at_most_or_null::<2000, _>")]
     #[schema(format = "uri", max_length = 2000)]
     page_url: Option<String>,
-    /// The release it is about.
+    /// The release of your product.
     #[serde(default, deserialize_with = "super::sent::at_most_or_null::<100, _>")]
     #[schema(max_length = 100)]
     release: Option<String>,
-    /// The environment.
+    /// The environment, such as `production`.
     #[serde(default, deserialize_with = "super::sent::at_most_or_null::<100, _>")]
     #[schema(max_length = 100)]
     environment: Option<String>,
@@ -224,7 +224,7 @@ fn yes() -> bool {
     true
 }
 
-/// An answer to one question: exactly one of `number`, `text` and `choices`, as the question asks.
+/// An answer to one question: exactly one of `number`, `text` and `choices`, depending on the question.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewAnswer {
@@ -237,23 +237,23 @@ pub struct NewAnswer {
     #[serde(default, deserialize_with = "super::sent::at_most_or_null::<10000, _>")]
     #[schema(max_length = 10000)]
     text: Option<String>,
-    /// Ids of choices.
+    /// IDs of choices.
     #[schema(max_items = 50)]
     choices: Option<Vec<String>>,
-    /// An answer beside the choices, where the question offers that.
+    /// A free-text answer besides the choices, if the question offers it.
     #[serde(default, deserialize_with = "super::sent::at_most_or_null::<500, _>")]
     #[schema(max_length = 500)]
     other: Option<String>,
 }
 
-/// The answers as a form would send them, or what cannot be an answer.
+/// The answers as a form would send them; invalid ones are added to `errors`.
 fn pairs(answers: &[NewAnswer], body: &surveys::SurveyBody, errors: &mut FieldErrors) -> Vec<(String, String)> {
     let mut pairs = Vec::new();
     for (at, answer) in answers.iter().enumerate() {
         let id = &answer.question_id;
         let place = format!("answers/{at}");
         let Some(question) = body.questions.iter().find(|q| q.id == *id && q.kind.takes_answer()) else {
-            errors.add(&format!("{place}/question_id"), "unknown", format!("The survey asks no question “{id}” that takes an answer."));
+            errors.add(&format!("{place}/question_id"), "unknown", format!("The survey has no question “{id}” that can be answered."));
             continue;
         };
         if answers.iter().take(at).any(|earlier| earlier.question_id == *id) {
@@ -271,7 +271,7 @@ fn pairs(answers: &[NewAnswer], body: &surveys::SurveyBody, errors: &mut FieldEr
             ("choices", answer.choices.is_some() || answer.other.is_some()),
         ];
         if !is_there || others.iter().any(|(name, there)| *there && *name != wanted) {
-            errors.add(&place, "type", format!("“{id}” is answered with “{wanted}”, and nothing else."));
+            errors.add(&place, "type", format!("Answer “{id}” with “{wanted}” and nothing else."));
             continue;
         }
         pairs.extend(answer.number.map(|number| (id.clone(), number.to_string())));
@@ -286,7 +286,7 @@ fn pairs(answers: &[NewAnswer], body: &surveys::SurveyBody, errors: &mut FieldEr
 
 /// Add a response
 ///
-/// To a published survey, through the same rules as the widget. It comes into the inbox as feedback.
+/// Adds a response to a published survey, with the same rules as the widget. It appears in the inbox as feedback.
 #[utoipa::path(post, path = "/api/v1/surveys/{survey_id}/responses", operation_id = "create_response", tag = "Responses",
     request_body = NewResponse,
     params(("survey_id" = Uuid, Path, description = "The survey.")),
@@ -295,10 +295,10 @@ pub async fn create_response(State(app): State<AppState>, Ids([id]): Ids<1>, sen
     let (sent, body) = sent.open();
     let (scope, key) = (sent.caller.scope(Role::Triager)?, inner_key(&sent)?);
     answer::once(&app, &sent, async {
-        // First whether it is this project's: nothing is told of others.
+        // First check that it belongs to this project: nothing is revealed about others.
         find(&app, &scope, id).await?;
         let target = responses::target(&app, SurveyId(id), None).await.map_err(|error| match error.refusal() {
-            Some(Refusal::NotFound) => Refusal::Conflict("This survey was never published, so nobody can answer it.".into()).into(),
+            Some(Refusal::NotFound) => Refusal::Conflict("This survey has never been published, so it cannot be answered.".into()).into(),
             _ => error,
         })?;
         let mut errors = FieldErrors::default();
@@ -315,7 +315,7 @@ pub async fn create_response(State(app): State<AppState>, Ids([id]): Ids<1>, sen
         all_fits(errors)?;
         let submission = Submission { pairs, finished, signals: Signals::default(), page: None, context };
         let begun = responses::begin(&app, &target, &key, &submission).await.map_err(|error: Error| {
-            // What a question refuses stands at its answer; what is missing, at the list.
+            // The error of a question belongs to its answer; a missing answer belongs to the list.
             Refused::from(error).at(|question| match answers.iter().position(|answer| answer.question_id == question) {
                 Some(at) => format!("/answers/{at}"),
                 None => "/answers".to_owned(),

@@ -1,4 +1,4 @@
-//! What a program sends: JSON read strictly, ids in the address, parameters, idempotency keys.
+//! API requests: strict JSON, IDs in the path, query parameters, idempotency keys.
 
 use axum::{
     body::Bytes,
@@ -22,17 +22,17 @@ use crate::http::{
     limits::{AGAIN, InFlight},
 };
 
-/// How deep lists and objects may lie in each other; the deepest input of ours has four levels.
+/// Maximum nesting of lists and objects; our deepest input has four levels.
 const MAX_DEPTH: usize = 16;
 
-/// A request that writes: who sends it, its idempotency key, its body.
+/// A write request: the caller, the idempotency key and the body.
 #[derive(Debug)]
 pub struct Sent<T> {
-    /// Who, with a key that may write.
+    /// The caller, with a key that may write.
     pub caller: Caller,
-    /// What makes a repetition one write.
+    /// The idempotency key.
     pub once: Option<String>,
-    /// Tells this request from another one with the same idempotency key.
+    /// Distinguishes this request from another one with the same idempotency key.
     pub fingerprint: String,
     /// All headers.
     pub headers: HeaderMap,
@@ -47,10 +47,10 @@ impl<T> Sent<T> {
         (Sent { caller, once, fingerprint, headers, body: () }, body)
     }
 
-    /// The idempotency key of a request that makes something.
+    /// The idempotency key of a request that creates something.
     ///
     /// # Errors
-    /// 400 when there is none.
+    /// 400 if there is none.
     pub fn once(&self) -> Result<&str, Refused> {
         self.once.as_deref().ok_or_else(|| {
             let detail = "Send an Idempotency-Key: 8 to 100 visible ASCII characters, the same one for each retry.";
@@ -70,7 +70,7 @@ impl<T: DeserializeOwned> FromRequest<Web> for Sent<T> {
     async fn from_request(request: Request, web: &Web) -> Result<Self, Refused> {
         let (mut parts, body) = request.into_parts();
         let caller = Caller::from_request_parts(&mut parts, web).await?;
-        // Before anything of the body is looked at.
+        // Before the body is read.
         caller.scope(Role::Triager)?;
         let once = once(&parts.headers)?;
         let (method, path, headers) = (parts.method.clone(), parts.uri.path().to_owned(), parts.headers.clone());
@@ -79,7 +79,7 @@ impl<T: DeserializeOwned> FromRequest<Web> for Sent<T> {
         let bytes = came.map_err(|rejection| match room.status(rejection.status()) {
             StatusCode::SERVICE_UNAVAILABLE => Refused::Inside(domain::Error::Busy(AGAIN).into()),
             StatusCode::PAYLOAD_TOO_LARGE => {
-                Refused::outside(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("A body takes {} kB at most.", BODY_LIMIT / 1024))
+                Refused::outside(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("The body can be up to {} kB.", BODY_LIMIT / 1024))
             }
             status => Refused::outside(status, "malformed", "The body could not be read."),
         })?;
@@ -101,7 +101,7 @@ fn once(headers: &HeaderMap) -> Result<Option<String>, Refused> {
     if is_idempotency_key(text) {
         return Ok(Some(text.to_owned()));
     }
-    let detail = "An Idempotency-Key has 8 to 100 visible ASCII characters.";
+    let detail = "An Idempotency-Key must have 8 to 100 visible ASCII characters.";
     Err(Refused::invalid(vec![Fault::header("Idempotency-Key", "malformed", detail)]))
 }
 
@@ -110,7 +110,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// Whether lists and objects lie deeper in each other than any input of ours. Looks at each byte once and keeps nothing.
+/// Whether lists and objects are nested more deeply than in any of our inputs. Looks at each byte once and stores nothing.
 fn is_too_deep(json: &[u8]) -> bool {
     let (mut depth, mut inside, mut escaped) = (0_usize, false, false);
     for byte in json {
@@ -131,7 +131,7 @@ fn is_too_deep(json: &[u8]) -> bool {
     false
 }
 
-/// Whether a text holds NUL, which PostgreSQL cannot keep. JSON writes it in one way only.
+/// Whether a text contains NUL, which PostgreSQL cannot store. JSON has only one way to write it.
 fn has_nul(json: &[u8]) -> bool {
     let mut escaped = false;
     json.iter().enumerate().any(|(at, byte)| {
@@ -141,15 +141,15 @@ fn has_nul(json: &[u8]) -> bool {
     })
 }
 
-/// Reads a body; a fault carries the place where it was found.
+/// Parses a body; an error includes its place.
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refused> {
     let bytes: &[u8] = &well_formed(bytes);
     let malformed = |detail: String| Refused::outside(StatusCode::BAD_REQUEST, "malformed", detail);
     if is_too_deep(bytes) {
-        return Err(malformed(format!("Lists and objects may lie {MAX_DEPTH} deep in each other at most.")));
+        return Err(malformed(format!("Lists and objects can be nested at most {MAX_DEPTH} levels deep.")));
     }
     if has_nul(bytes) {
-        let detail = "NUL (\\u0000) cannot be kept in a text.";
+        let detail = "Texts cannot contain NUL (\\u0000).";
         return Err(Refused::invalid(vec![Fault::at("", "nul", detail)]));
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
@@ -181,7 +181,7 @@ fn fault(error: &serde_path_to_error::Error<serde_json::Error>) -> Fault {
     }
     let text = error.inner().to_string();
     let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(head, _)| head);
-    // What is missing or too much is told about the object around it; its name stands in the message.
+    // A missing or unknown field is reported for the enclosing object; its name is in the message.
     let named = |start: &str| text.strip_prefix(start).and_then(|rest| rest.split('`').next());
     if let Some(name) = named("missing field `") {
         return Fault::at(format!("{pointer}/{}", escaped(name)), "required", format!("“{name}” is missing."));
@@ -192,15 +192,15 @@ fn fault(error: &serde_path_to_error::Error<serde_json::Error>) -> Fault {
     if let Some(name) = named("unknown field `") {
         let own = escaped(name);
         let pointer = if pointer.rsplit('/').next() == Some(own.as_str()) { pointer } else { format!("{pointer}/{own}") };
-        return Fault::at(pointer, "unknown_field", format!("“{name}” is not something that can be set here."));
+        return Fault::at(pointer, "unknown_field", format!("“{name}” cannot be set here."));
     }
     if text.starts_with(TOO_LONG) {
         return Fault::at(pointer, "too_long", format!("{text}."));
     }
-    Fault::at(pointer, "type", format!("This does not fit: {text}."))
+    Fault::at(pointer, "type", format!("Invalid value: {text}."))
 }
 
-/// The parameters of the address after `?`, each known and given once.
+/// The query parameters, each known and given once.
 #[derive(Debug)]
 pub struct Asked<T>(pub T);
 
@@ -212,7 +212,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
         let mut object = serde_json::Map::new();
         for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             if name.contains('\0') || value.contains('\0') {
-                return Err(Refused::invalid(vec![Fault::parameter(&name.replace('\0', "�"), "malformed", "NUL cannot be searched for.")]));
+                return Err(Refused::invalid(vec![Fault::parameter(
+                    &name.replace('\0', "�"),
+                    "malformed",
+                    "Parameters cannot contain NUL.",
+                )]));
             }
             if object.insert(name.clone().into_owned(), value.into_owned().into()).is_some() {
                 return Err(Refused::invalid(vec![Fault::parameter(&name, "duplicate", format!("“{name}” is given twice."))]));
@@ -227,60 +231,60 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
     }
 }
 
-/// How many items a page has when nothing is said.
+/// Default number of items per page.
 pub const PAGE: usize = 25;
-/// How many it may have.
+/// Maximum number of items per page.
 pub const MAX_PAGE: usize = 100;
 
-/// For `#[serde(deserialize_with)]`: a number of items, which parameters give as text.
+/// For `#[serde(deserialize_with)]`: a number of items, which is a string in query parameters.
 ///
 /// # Errors
-/// When it is no number from 1 to [`MAX_PAGE`].
+/// If it is not a number from 1 to [`MAX_PAGE`].
 pub fn limit<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     let text = <String as serde::Deserialize>::deserialize(deserializer)?;
     let number = text.parse::<usize>().ok().filter(|n| (1..=MAX_PAGE).contains(n));
-    number.ok_or_else(|| serde::de::Error::custom(format!("a page has 1 to {MAX_PAGE} items")))
+    number.ok_or_else(|| serde::de::Error::custom(format!("this must be a number from 1 to {MAX_PAGE}")))
 }
 
 /// For `#[serde(deserialize_with)]`: a small whole number, also one that is written `3.0`, which is the same to JSON; or none.
 ///
 /// # Errors
-/// When it is no number, not whole, or out of reach.
+/// If it is not a number, not whole, or out of range.
 pub fn whole<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D::Error> {
     let Some(number) = <Option<f64> as serde::Deserialize>::deserialize(deserializer)? else { return Ok(None) };
     let whole = (0..=u8::MAX).find(|whole| (f64::from(*whole) - number).abs() < f64::EPSILON);
-    whole.map(Some).ok_or_else(|| serde::de::Error::custom("this is a whole number from 0 on"))
+    whole.map(Some).ok_or_else(|| serde::de::Error::custom("this must be a whole number of 0 or more"))
 }
 
-/// How the error of a text that is too long begins.
+/// The beginning of the error for a text that is too long.
 const TOO_LONG: &str = "Use ";
 
-/// For `#[serde(deserialize_with)]`: a text of `MAX` characters at most, counted as they were sent: a document can say nothing of what is
-/// left of a text once it is tidied.
+/// For `#[serde(deserialize_with)]`: a text of at most `MAX` characters, counted as they were sent, because the document cannot describe the
+/// length of a text after it is tidied.
 ///
 /// # Errors
-/// When it is longer.
+/// If it is longer.
 pub fn at_most<'de, const MAX: usize, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = <String as serde::Deserialize>::deserialize(deserializer)?;
     if text.chars().nth(MAX).is_none() {
         return Ok(text);
     }
-    Err(serde::de::Error::custom(format!("{TOO_LONG}{MAX} characters at most; this has {}", text.chars().count())))
+    Err(serde::de::Error::custom(format!("{TOO_LONG}at most {MAX} characters; this has {}", text.chars().count())))
 }
 
 /// [`at_most`], or null.
 ///
 /// # Errors
-/// When it is longer.
+/// If it is longer.
 pub fn at_most_or_null<'de, const MAX: usize, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let text = <Option<AtMost<MAX>> as serde::Deserialize>::deserialize(deserializer)?;
     Ok(text.map(|AtMost(text)| text))
 }
 
-/// [`at_most`] for what may be left out, and is never null.
+/// [`at_most`] for an optional value that is never null.
 ///
 /// # Errors
-/// When it is longer.
+/// If it is longer.
 pub fn set_at_most<'de, const MAX: usize, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     at_most::<MAX, D>(deserializer).map(Some)
 }
@@ -299,23 +303,23 @@ pub fn page() -> usize {
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 
-/// For `#[serde(deserialize_with)]`: something that may be left out, and is never null.
+/// For `#[serde(deserialize_with)]`: an optional value that is never null.
 ///
 /// # Errors
-/// When it does not fit.
+/// If it is invalid.
 pub fn set<'de, D: serde::Deserializer<'de>, T: serde::Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
-/// For `#[serde(deserialize_with)]`: something that may be left out, and null says that there is to be none.
+/// For `#[serde(deserialize_with)]`: an optional value, where null clears it.
 ///
 /// # Errors
-/// When it does not fit.
+/// If it is invalid.
 pub fn set_or_null<'de, D: serde::Deserializer<'de>, T: serde::Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     <Option<T> as serde::Deserialize>::deserialize(deserializer).map(Some)
 }
 
-/// The ids in the address. What is no id names nothing.
+/// The IDs in the path. A malformed ID is treated as not found.
 #[derive(Debug, Clone, Copy)]
 pub struct Ids<const N: usize>(pub [Uuid; N]);
 

@@ -25,13 +25,13 @@ use super::{
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Survey {
     id: Uuid,
-    /// What the team calls it.
+    /// The name that the team sees.
     #[schema(example = "After checkout")]
     name: String,
     /// `draft`, `live`, `paused` or `closed`.
     #[schema(example = "live")]
     status: String,
-    /// The version that people answer; null while it was never published.
+    /// The published version; null if it has never been published.
     version_id: Option<Uuid>,
     #[schema(format = DateTime)]
     created_at: String,
@@ -39,7 +39,7 @@ pub struct Survey {
     updated_at: String,
 }
 
-/// A survey with what it asks.
+/// A survey with its questions.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SurveyDetail {
     #[serde(flatten)]
@@ -48,14 +48,14 @@ pub struct SurveyDetail {
     title: String,
     /// BCP 47.
     language: String,
-    /// The questions of the version that people answer, or of the draft while it was never published.
+    /// The questions of the published version, or of the draft if it has never been published.
     questions: Vec<Question>,
 }
 
 /// A question.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Question {
-    /// Stays the same over versions.
+    /// Stays the same across versions.
     #[schema(example = "q1")]
     id: String,
     /// `nps`, `csat`, `ces`, `rating`, `single_choice`, `multiple_choice`, `short_text`, `long_text`, `email` or `statement`.
@@ -64,17 +64,17 @@ pub struct Question {
     kind: String,
     title: String,
     hint: String,
-    /// Whether a response needs an answer to be finished.
+    /// Whether a response needs an answer to this question to be finished.
     required: bool,
-    /// The lowest number, of a question that is answered with one.
+    /// The lowest number, if the question is answered with a number.
     min: Option<u8>,
     /// The highest number.
     max: Option<u8>,
-    /// Most characters, of a question that is answered with a text.
+    /// Maximum number of characters, if the question is answered with text.
     max_length: Option<usize>,
-    /// What there is to choose from.
+    /// The available choices.
     choices: Vec<Choice>,
-    /// Whether an answer of one’s own may be given beside the choices.
+    /// Whether a free-text answer can be given besides the choices.
     other: bool,
 }
 
@@ -86,11 +86,11 @@ pub struct Choice {
     label: String,
 }
 
-/// One page of surveys, from the newest back.
+/// One page of surveys, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SurveyList {
     items: Vec<Survey>,
-    /// Leads to the page after; null on the last.
+    /// Cursor for the next page; null on the last page.
     next_cursor: Option<String>,
 }
 
@@ -130,16 +130,16 @@ pub(super) async fn find(app: &App, scope: &Scope, id: Uuid) -> Answered<Stored>
     Ok(app.store.survey(scope, SurveyId(id)).await?.ok_or(Refusal::NotFound)?)
 }
 
-/// What to list.
+/// Query parameters of the list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct SurveyQuestions {
-    /// How many surveys a page has.
+    /// Number of surveys per page.
     #[serde(default = "sent::page", deserialize_with = "sent::limit")]
     #[param(minimum = 1, maximum = 100, default = 25)]
     limit: usize,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` from the previous page.
     #[param(max_length = 200)]
     cursor: Option<String>,
 }
@@ -155,7 +155,7 @@ pub async fn list_surveys(
 ) -> Answered {
     let scope = caller.scope(Role::Viewer)?;
     let after = page::place(asked.cursor.as_deref())?;
-    // There are never many: a project's surveys are made by hand.
+    // There are never many: people create surveys by hand.
     let mut surveys: Vec<Stored> = app.store.surveys(&scope).await?.into_iter().map(|summary| summary.survey).collect();
     if let Some(after) = after {
         surveys.retain(|survey| (survey.created_at.0, survey.id.to_string()) < after);

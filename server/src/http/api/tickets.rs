@@ -33,11 +33,11 @@ use super::{
 pub enum Priority {
     /// Can wait.
     Low,
-    /// As most are.
+    /// The default.
     Normal,
     /// Soon.
     High,
-    /// Before anything else.
+    /// Before everything else.
     Urgent,
 }
 
@@ -67,11 +67,11 @@ impl From<Priority> for rules::Priority {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TicketState {
-    /// The team’s.
+    /// The team has to reply.
     Open,
-    /// The requester’s.
+    /// Waiting for the requester.
     Answered,
-    /// Nobody’s: it is done.
+    /// Done.
     Closed,
 }
 
@@ -99,14 +99,14 @@ impl From<TicketState> for rules::State {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Ticket {
     id: Uuid,
-    /// The number that the requester knows.
+    /// The number that the requester sees.
     #[schema(example = 81)]
     number: i64,
-    /// What is triaged and searched of it.
+    /// The feedback that represents the ticket in the inbox.
     feedback_id: Uuid,
     #[schema(example = "Refund for order 81")]
     subject: String,
-    /// Who asks.
+    /// The requester.
     requester: Requester,
     priority: Priority,
     state: TicketState,
@@ -120,7 +120,7 @@ pub struct Ticket {
     updated_at: String,
 }
 
-/// Who asks for help.
+/// The person who asks for help.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Requester {
     #[schema(example = "ann@example.com")]
@@ -128,16 +128,16 @@ pub struct Requester {
     name: Option<String>,
 }
 
-/// A ticket with what was said.
+/// A ticket with its messages.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TicketDetail {
     #[serde(flatten)]
     ticket: Ticket,
-    /// Who takes care of it.
+    /// The assignee.
     assignee_id: Option<Uuid>,
-    /// Oldest first, notes of the team among them.
+    /// Oldest first, including the team's internal notes.
     messages: Vec<Message>,
-    /// Grows with each change.
+    /// Increases with each change.
     version: i64,
 }
 
@@ -145,10 +145,10 @@ pub struct TicketDetail {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Message {
     id: Uuid,
-    /// `requester`, `staff`, or `note` for what only the team sees.
+    /// `requester`, `staff`, or `note` for an internal note.
     #[schema(example = "requester")]
     author: String,
-    /// Who of the team wrote it.
+    /// The team member who wrote it.
     author_name: Option<String>,
     body: String,
     attachments: Vec<Attachment>,
@@ -156,7 +156,7 @@ pub struct Message {
     created_at: String,
 }
 
-/// A file of a message.
+/// A file attached to a message.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Attachment {
     id: Uuid,
@@ -166,11 +166,11 @@ pub struct Attachment {
     size: i64,
 }
 
-/// One page of tickets, from the newest back.
+/// One page of tickets, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TicketList {
     items: Vec<Ticket>,
-    /// Leads to the page after; null on the last.
+    /// Cursor for the next page; null on the last page.
     next_cursor: Option<String>,
 }
 
@@ -216,7 +216,7 @@ async fn detail(app: &App, scope: &Scope, id: TicketId) -> Answered<TicketDetail
     })
 }
 
-/// What to list.
+/// Query parameters of the list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -224,18 +224,18 @@ pub struct TicketQuestions {
     /// Only tickets in this state.
     #[param(inline)]
     state: Option<TicketState>,
-    /// How many tickets a page has.
+    /// Number of tickets per page.
     #[serde(default = "sent::page", deserialize_with = "sent::limit")]
     #[param(minimum = 1, maximum = 100, default = 25)]
     limit: usize,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` from the previous page.
     #[param(max_length = 200)]
     cursor: Option<String>,
 }
 
 /// List tickets
 ///
-/// From the newest back. Words in tickets are found with `GET /api/v1/feedback?q=kind:ticket …`.
+/// Newest first. To search ticket texts, use `GET /api/v1/feedback?q=kind:ticket …`.
 #[utoipa::path(get, path = "/api/v1/tickets", operation_id = "list_tickets", tag = "Tickets", params(TicketQuestions),
     responses((status = 200, description = "One page.", body = TicketList)))]
 pub async fn list_tickets(
@@ -262,7 +262,7 @@ pub async fn read_ticket(State(app): State<AppState>, caller: Caller, Ids([id]):
     answer::found(&headers, &detail(&app, &caller.scope(Role::Viewer)?, TicketId(id)).await?)
 }
 
-/// A ticket to open for somebody.
+/// A ticket to open for a requester.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewTicket)]
@@ -273,7 +273,7 @@ pub struct TicketInput {
     #[serde(deserialize_with = "super::sent::at_most::<10000, _>")]
     #[schema(min_length = 1, max_length = 10000, example = "I was charged twice.")]
     message: String,
-    /// Where the requester is reached.
+    /// The requester's e-mail address.
     #[serde(deserialize_with = "super::sent::at_most::<254, _>")]
     #[schema(format = "email", max_length = 254, example = "ann@example.com")]
     email: String,
@@ -284,8 +284,8 @@ pub struct TicketInput {
 
 /// Open a ticket
 ///
-/// For a requester who asked elsewhere. They are sent what they would be sent had they written it on the portal. The portal's rules against
-/// spam do not apply: who has a key is trusted.
+/// Opens a ticket for a requester who asked elsewhere. They get the same e-mails as if they had used the portal. The portal's spam rules do
+/// not apply because API keys are trusted.
 #[utoipa::path(post, path = "/api/v1/tickets", operation_id = "create_ticket", tag = "Tickets", request_body = TicketInput,
     responses((status = 201, description = "The new ticket.", body = TicketDetail)))]
 pub async fn create_ticket(State(app): State<AppState>, sent: Sent<TicketInput>) -> Answered<Response> {
@@ -305,13 +305,13 @@ pub async fn create_ticket(State(app): State<AppState>, sent: Sent<TicketInput>)
     .await
 }
 
-/// What the team says.
+/// A message from the team.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MessageKind {
-    /// To the requester.
+    /// A reply to the requester.
     Reply,
-    /// Among the team; the requester never sees it.
+    /// An internal note; the requester never sees it.
     Note,
 }
 
@@ -323,16 +323,16 @@ pub struct NewMessage {
     #[serde(deserialize_with = "super::sent::at_most::<10000, _>")]
     #[schema(min_length = 1, max_length = 10000, example = "We have refunded it.")]
     body: String,
-    /// Whether the ticket is closed with this message. A note closes it without a word to the requester.
+    /// Whether to close the ticket with this message. A note closes it without notifying the requester.
     #[serde(default)]
     close: bool,
 }
 
-/// Answer a ticket, or leave a note
+/// Reply to a ticket or add a note
 #[utoipa::path(post, path = "/api/v1/tickets/{ticket_id}/messages", operation_id = "create_message", tag = "Tickets",
     request_body = NewMessage,
     params(("ticket_id" = Uuid, Path, description = "The ticket.")),
-    responses((status = 201, description = "The ticket as it is now.", body = TicketDetail)))]
+    responses((status = 201, description = "The updated ticket.", body = TicketDetail)))]
 pub async fn create_message(State(app): State<AppState>, Ids([id]): Ids<1>, sent: Sent<NewMessage>) -> Answered<Response> {
     let (sent, body) = sent.open();
     let (scope, key, id) = (sent.caller.scope(Role::Triager)?, inner_key(&sent)?, TicketId(id));
@@ -354,17 +354,17 @@ pub async fn create_message(State(app): State<AppState>, Ids([id]): Ids<1>, sent
     .await
 }
 
-/// A state that can be set. `answered` comes with a reply.
+/// A state that can be set. `answered` is set by a reply.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SettableState {
-    /// Wants the team.
+    /// The team has to reply.
     Open,
     /// Done.
     Closed,
 }
 
-/// What to change; what is left out stays.
+/// Fields to change; omitted fields keep their values.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TicketPatch {
@@ -374,7 +374,7 @@ pub struct TicketPatch {
     #[serde(default, deserialize_with = "super::sent::set")]
     #[schema(value_type = Option<SettableState>, nullable = false)]
     state: Option<SettableState>,
-    /// A member of the project; null: nobody.
+    /// A member of the project; null to unassign.
     #[serde(default, deserialize_with = "super::sent::set_or_null")]
     #[schema(value_type = Option<Uuid>)]
     assignee_id: Option<Option<Uuid>>,
@@ -382,10 +382,10 @@ pub struct TicketPatch {
 
 /// Change a ticket
 ///
-/// Priority, state and assignee: all of it or, when anything does not fit, nothing. A ticket that waits for its requester is open too.
+/// Changes priority, state and assignee. If any value is invalid, nothing is changed. A ticket that waits for its requester is open too.
 #[utoipa::path(patch, path = "/api/v1/tickets/{ticket_id}", operation_id = "update_ticket", tag = "Tickets", request_body = TicketPatch,
     params(("ticket_id" = Uuid, Path, description = "The ticket.")),
-    responses((status = 200, description = "The ticket as it is now.", body = TicketDetail)))]
+    responses((status = 200, description = "The updated ticket.", body = TicketDetail)))]
 pub async fn update_ticket(State(app): State<AppState>, Ids([id]): Ids<1>, sent: Sent<TicketPatch>) -> Answered<Response> {
     let (sent, body) = sent.open();
     let (scope, id) = (sent.caller.scope(Role::Triager)?, TicketId(id));
