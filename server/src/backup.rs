@@ -28,10 +28,10 @@ const DATABASE: &str = "earshot.db";
 pub async fn back_up(data: &Path, file: &Path) -> Result<Contents> {
     let from = data.join(DATABASE);
     if !from.is_file() {
-        return Err(Error::internal("nothing to back up", format_args!("{} is not there; is --data right?", from.display())));
+        return Err(Error::internal("nothing to back up", format_args!("{} does not exist; check --data", from.display())));
     }
     if file.exists() {
-        return Err(Error::internal("the file is there already", format_args!("{}; choose another name", file.display())));
+        return Err(Error::internal("the file already exists", format_args!("{}; choose another name", file.display())));
     }
     let part = with_suffix(file, ".part");
     // In the place of a leftover of a backup that was cut off.
@@ -70,8 +70,8 @@ pub async fn restore(data: &Path, file: &Path, replace: bool, instance: &str, no
     let lock = state::claim(data)?;
     let place = data.join(DATABASE);
     if place.exists() && !replace {
-        let hint = format_args!("{}; with --replace it is set aside and the backup takes its place", place.display());
-        return Err(Error::internal("there is a database already", hint));
+        let hint = format_args!("{}; use --replace to move it aside and put the backup in its place", place.display());
+        return Err(Error::internal("there is already a database", hint));
     }
     // Whole and on disk before anything is moved.
     let part = with_suffix(&place, ".part");

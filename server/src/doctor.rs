@@ -64,7 +64,7 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
     found.push(match &config.settings.mail {
         Some(mail) => mail_server(mail).await,
         None => Finding::well(
-            "Mail is off: invitations are passed on by hand, tickets are followed by their links alone. --smtp-url (EARSHOT_SMTP_URL) turns it on.",
+            "E-mail is off: share invitations yourself; requesters can follow tickets only by their links. Set --smtp-url (EARSHOT_SMTP_URL) to turn it on.",
         ),
     });
     found
@@ -75,15 +75,15 @@ fn directory(data: &Path) -> Finding {
     if !data.is_dir() {
         return Finding::wrong(
             format!("There is no data directory {shown}."),
-            "Is --data right? `earshot serve` makes the directory at its first start.",
+            "Check --data. `earshot serve` creates the directory when it first starts.",
         );
     }
     let probe = data.join(".doctor");
     match fs::write(&probe, b"x").and_then(|()| fs::remove_file(&probe)) {
-        Ok(()) => Finding::well(format!("The data directory {shown} can be written.")),
+        Ok(()) => Finding::well(format!("The data directory {shown} is writable.")),
         Err(error) => Finding::wrong(
-            format!("The data directory {shown} cannot be written: {error}."),
-            "Free some space, or give the account that Earshot runs under the right to write there.",
+            format!("The data directory {shown} is not writable: {error}."),
+            "Free some disk space, or grant write access to the account that Earshot runs as.",
         ),
     }
 }
@@ -91,7 +91,7 @@ fn directory(data: &Path) -> Finding {
 /// What people wrote, and the hashes of passwords, are nobody else's business.
 fn open_to_others(data: &Path) -> Option<Finding> {
     let shown = data.display();
-    let what = || format!("Every account of this machine can look into the data directory {shown}.");
+    let what = || format!("Every account on this machine can read the data directory {shown}.");
     machine::is_open_to_others(data).then(|| Finding::wrong(what(), format!("chmod -R go= {shown}")))
 }
 
@@ -107,7 +107,7 @@ fn room(free: u64, database: u64) -> Finding {
     if free < LITTLE_ROOM {
         return Finding::wrong(
             format!("The disk of the data directory has {megabytes} MB free."),
-            "Free some space, or move the directory to a larger disk: while it is full, writes are refused.",
+            "Free some space, or move the directory to a larger disk: writes are refused while it is full.",
         );
     }
     Finding::well(match database >> 20 {
@@ -121,21 +121,21 @@ fn files(connections: usize) -> Finding {
     if connections < MOST_CONNECTIONS {
         return Finding::wrong(
             format!(
-                "A server started like this holds {connections} connections at once; with more open files it would hold {MOST_CONNECTIONS}."
+                "A server with these limits can hold {connections} connections at once; with more open files it could hold {MOST_CONNECTIONS}."
             ),
             "Raise the hard limit of open files: LimitNOFILE=16384 in the systemd unit, --ulimit nofile=16384 for a container, or ulimit -Hn.",
         );
     }
-    Finding::well(format!("Open files suffice for {connections} connections at once."))
+    Finding::well(format!("The open file limit allows {connections} connections at once."))
 }
 
 fn server(data: &Path) -> Finding {
     match state::claim(data) {
         Ok(lock) => {
             drop(lock);
-            Finding::well("No server uses the directory now.")
+            Finding::well("No server is using the directory.")
         }
-        Err(_) => Finding::well("A server uses the directory now."),
+        Err(_) => Finding::well("A server is using the directory."),
     }
 }
 
@@ -144,18 +144,18 @@ async fn database(config: &Config) -> Result<Facts, Finding> {
         return look(config.database_url.as_ref().map(|Secret(url)| url.as_str()), &config.settings.data).await.map_err(|error| {
             Finding::wrong(
                 format!("PostgreSQL cannot be used: {}.", detail(&error)),
-                "Check DATABASE_URL, that the server runs, and that it lets this account in.",
+                "Check DATABASE_URL, that the server is running, and that it accepts this account.",
             )
         });
     }
     let file = config.settings.data.join("earshot.db");
     if !file.exists() {
-        return Err(Finding::well("There is no database yet; the first start makes it."));
+        return Err(Finding::well("There is no database yet; the first start creates it."));
     }
     let damaged = |error: &Error| {
         Finding::wrong(
             format!("The database cannot be used: {}.", detail(error)),
-            "Stop the server, keep a copy of the directory, and put a backup in place: earshot restore FILE --replace.",
+            "Stop the server, keep a copy of the directory, and restore a backup: earshot restore FILE --replace.",
         )
     };
     backup::check(&file).await.map_err(|e| damaged(&e))?;
@@ -164,7 +164,7 @@ async fn database(config: &Config) -> Result<Facts, Finding> {
 
 fn detail(error: &Error) -> String {
     match error.refusal() {
-        Some(domain::Error::Busy(_)) => "it does not answer".into(),
+        Some(domain::Error::Busy(_)) => "it does not respond".into(),
         _ => error.to_string().trim_end_matches('.').to_owned(),
     }
 }
@@ -177,43 +177,43 @@ fn about(facts: &Facts) -> Vec<Finding> {
     let newest = newest_migration();
     let mut found = vec![match facts.migration {
         n if n > newest => Finding::wrong(
-            format!("The database belongs to a newer Earshot (schema {n}, this program knows {newest})."),
-            "Use that version; a schema does not go back.",
+            format!("The database belongs to a newer Earshot (schema {n}; this program supports {newest})."),
+            "Use that version; a schema cannot be downgraded.",
         ),
-        n if n < newest => Finding::well(format!("The database has schema {n}; the next start brings it to {newest}.")),
+        n if n < newest => Finding::well(format!("The database has schema {n}; the next start migrates it to {newest}.")),
         n => {
             let (projects, feedback) = (many(facts.projects, "project", "projects"), many(facts.feedback, "piece", "pieces"));
-            Finding::well(format!("The database is sound: schema {n}, {projects}, {feedback} of feedback."))
+            Finding::well(format!("The database is healthy: schema {n}, {projects}, {feedback} of feedback."))
         }
     }];
     if facts.staff == 0 {
         found.push(Finding::wrong(
-            "Nobody has an account.",
-            "Open the set-up page that the server names in its log at start, or: earshot admin create-owner --email YOU --password-stdin.",
+            "There are no accounts.",
+            "Open the setup page that the server logs when it starts, or run: earshot admin create-owner --email YOU --password-stdin.",
         ));
     }
     if facts.dead_letters > 0 {
         found.push(Finding::wrong(
-            format!("{} given up.", many(facts.dead_letters, "letter was", "letters were")),
-            "Operators find them under “Mail and background jobs” in their menu, with the reasons, and can send them again.",
+            format!("{} failed permanently.", many(facts.dead_letters, "e-mail", "e-mails")),
+            "Operators can see the reasons under “E-mail and background jobs” in their menu and send them again.",
         ));
     }
     if facts.dead_deliveries > 0 {
         found.push(Finding::wrong(
-            format!("{} given up.", many(facts.dead_deliveries, "delivery to a webhook was", "deliveries to webhooks were")),
-            "Admins find them under Settings, Webhooks, with what the receivers answered, and can send them again.",
+            format!("{} failed permanently.", many(facts.dead_deliveries, "webhook delivery", "webhook deliveries")),
+            "Admins can see the responses of the receivers under Settings, Webhooks, and retry them.",
         ));
     }
     if facts.webhooks_off > 0 {
         found.push(Finding::wrong(
-            format!("{} turned off because nothing but failures came back.", many(facts.webhooks_off, "webhook was", "webhooks were")),
-            "Mend their receivers, then turn them on again under Settings, Webhooks.",
+            format!("{} turned off because every attempt failed.", many(facts.webhooks_off, "webhook was", "webhooks were")),
+            "Fix their receivers, then turn them on again under Settings, Webhooks.",
         ));
     }
     for (kind, why) in &facts.dead {
         found.push(Finding::wrong(
-            format!("A background job was given up: {kind}: {why}"),
-            "For an import, its page says more and can carry on.",
+            format!("A background job failed permanently: {kind}: {why}"),
+            "For an import, its page shows details and can resume it.",
         ));
     }
     found
@@ -221,24 +221,24 @@ fn about(facts: &Facts) -> Vec<Finding> {
 
 fn index(data: &Path, instance: &str) -> Finding {
     match search::inspect(&data.join("index"), instance) {
-        None => Finding::well("There is no search index yet; the server builds it while it serves."),
-        Some(Ok(())) => Finding::well("The search index can be used."),
-        Some(Err(error)) => Finding::well(format!("The search index is set aside at the next start and built again ({error}).")),
+        None => Finding::well("There is no search index yet; the server builds it while it runs."),
+        Some(Ok(())) => Finding::well("The search index is usable."),
+        Some(Err(error)) => Finding::well(format!("The search index will be discarded and rebuilt at the next start ({error}).")),
     }
 }
 
 async fn mail_server(mail: &Mail) -> Finding {
     if mail.exposed {
         return Finding::wrong(
-            "Name and password of the mail server travel to it unencrypted.",
-            "Leave ?tls= out of --smtp-url (EARSHOT_SMTP_URL), or use smtps://.",
+            "The user name and password of the mail server are sent unencrypted.",
+            "Remove ?tls= from --smtp-url (EARSHOT_SMTP_URL), or use smtps://.",
         );
     }
     match check_server(mail).await {
-        Ok(()) => Finding::well("The mail server answers and lets us in."),
+        Ok(()) => Finding::well("The mail server responds and accepts the sign-in."),
         Err(why) => Finding::wrong(
-            format!("Mail cannot be sent: {}", why.trim_end_matches('.')),
-            "Check --smtp-url (EARSHOT_SMTP_URL): name, port, user, password. Letters wait for a day meanwhile.",
+            format!("E-mail cannot be sent: {}", why.trim_end_matches('.')),
+            "Check --smtp-url (EARSHOT_SMTP_URL): host, port, user, password. Earshot retries e-mails for a day.",
         ),
     }
 }
@@ -247,26 +247,26 @@ fn settings(config: &Config) -> Vec<Finding> {
     let mut found = Vec::new();
     if config.settings.is_https() && config.http.trusted_proxies.is_none() {
         found.push(Finding::wrong(
-            "The public URL is https, so a proxy stands in front, but --trusted-proxies is not set: all visitors share one limit.",
+            "The public URL is https, which implies a reverse proxy, but --trusted-proxies is not set: all visitors share one limit.",
             "Set --trusted-proxies (EARSHOT_TRUSTED_PROXIES) to the proxy's address, like 127.0.0.1.",
         ));
     }
     if let (TrustedProxies::Hops(_), false) = (&config.http.trusted_proxies, config.http.listen.ip().is_loopback()) {
         found.push(Finding::wrong(
-            format!("Everybody who reaches {} directly can choose the address that limits count by.", config.http.listen),
-            "Name the proxies by address in --trusted-proxies (EARSHOT_TRUSTED_PROXIES), like 10.1.0.0/16, or listen on 127.0.0.1.",
+            format!("Anyone who can reach {} directly can choose the address that limits are counted by.", config.http.listen),
+            "List the addresses of the proxies in --trusted-proxies (EARSHOT_TRUSTED_PROXIES), like 10.1.0.0/16, or listen on 127.0.0.1.",
         ));
     }
     if !config.settings.webhook_allow.is_empty() {
         let blocks = config.settings.webhook_allow.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         found.push(Finding::well(format!(
-            "Webhooks may call {blocks}, as --webhook-allow (EARSHOT_WEBHOOK_ALLOW) says: admins of projects can post to these and read the beginning of the answers."
+            "--webhook-allow (EARSHOT_WEBHOOK_ALLOW) lets webhooks call {blocks}: project admins can post to these addresses and read the beginning of the responses."
         )));
     }
     if config.settings.public_url.is_none() && !config.http.listen.ip().is_loopback() {
         found.push(Finding::wrong(
             format!("The server is reachable at {} without a public URL.", config.http.listen),
-            "Set --public-url (EARSHOT_PUBLIC_URL): links in invitations and snippets are made from it, and cookies are marked Secure with https.",
+            "Set --public-url (EARSHOT_PUBLIC_URL): links in invitations and snippets start with it, and with https, cookies are Secure.",
         ));
     }
     found

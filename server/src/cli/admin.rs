@@ -19,22 +19,22 @@ use service::{
 /// What `earshot admin` can do.
 #[derive(Debug, Subcommand)]
 pub(super) enum Admin {
-    /// Make somebody an owner of every project; one who is gets the new password
+    /// Create an owner of every project
     CreateOwner {
         /// Their e-mail address
         #[arg(long, value_name = "EMAIL")]
         email: String,
-        /// Their name; from the address when left out
+        /// Their name; taken from the address by default
         #[arg(long, value_name = "NAME")]
         name: Option<String>,
         /// Read the password from standard input (it is never taken from the command line, where others could see it)
         #[arg(long, required = true)]
         password_stdin: bool,
-        /// Do so with an address that has an account already, too
+        /// Also accept an address that already has an account
         #[arg(long)]
         promote: bool,
     },
-    /// Give an account a new password and end its sessions; its roles stay
+    /// Set a new password for an account and end its sessions; its roles stay the same
     SetPassword {
         /// Their e-mail address
         #[arg(long, value_name = "EMAIL")]
@@ -43,33 +43,33 @@ pub(super) enum Admin {
         #[arg(long, required = true)]
         password_stdin: bool,
     },
-    /// Make a project; prints one line of JSON with id, key, slug and name
+    /// Create a project; prints one line of JSON with id, key, slug and name
     CreateProject {
         /// Its name
         #[arg(long, value_name = "NAME")]
         name: String,
-        /// An origin that may embed its surveys, like `https://www.example.com`; may be repeated; none: any site
+        /// An origin that may embed its surveys, like `https://www.example.com`; can be repeated; without it, any site may
         #[arg(long, value_name = "ORIGIN")]
         origin: Vec<String>,
     },
-    /// Make a new secret to sign links with; it signs after 10 minutes, and what older secrets signed goes on working. Prints one line of JSON
+    /// Create a new secret for signing links; it takes effect after 10 minutes, and links signed with older secrets keep working. Prints one line of JSON
     RotateSecret {
-        /// Make none, but end all secrets except the newest: links that they signed stop working
+        /// Create nothing, but revoke all secrets except the newest: links that they signed stop working
         #[arg(long)]
         retire: bool,
     },
-    /// Make a key of the API; prints one line of JSON with the key, which nothing shows again
+    /// Create an API key; prints one line of JSON with the key, which is never shown again
     CreateApiKey {
-        /// The project: its name, its name in URLs, or its id
+        /// The project: its name, its name in URLs, or its ID
         #[arg(long, value_name = "NAME-OR-ID")]
         project: String,
-        /// What it may do: read, write (feedback, responses, backlog, tickets), or admin
+        /// Its scope: read, write (feedback, responses, backlog, tickets), or admin
         #[arg(long, value_name = "SCOPE", value_parser = access)]
         scope: Access,
-        /// What will use it
+        /// The program that will use it
         #[arg(long, value_name = "NAME", default_value = "Command line")]
         name: String,
-        /// Days that it works; until it is revoked when left out
+        /// Days until it expires; by default it never expires
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
         days: Option<u16>,
     },
@@ -89,8 +89,8 @@ async fn project(app: &App, wanted: &str) -> Result<Project> {
     let mut named = all.into_iter().filter(|p| p.name == wanted);
     match (named.next(), named.next()) {
         (Some(one), None) => Ok(one),
-        (Some(_), Some(_)) => Err(Error::Internal(format!("several projects are called “{wanted}”; give the id or the name in URLs"))),
-        (None, _) => Err(Error::Internal(format!("there is no project “{wanted}”; the console lists them"))),
+        (Some(_), Some(_)) => Err(Error::Internal(format!("several projects are named “{wanted}”; use the ID or the name in URLs"))),
+        (None, _) => Err(Error::Internal(format!("there is no project “{wanted}”; the console lists all projects"))),
     }
 }
 
@@ -119,7 +119,9 @@ impl Admin {
             Self::RotateSecret { retire: true } => {
                 let retired = app.retire_secrets().await?;
                 if retired == 0 {
-                    return Err(Error::Internal("there is only one secret: make a new one first, with rotate-secret alone".into()));
+                    return Err(Error::Internal(
+                        "there is only one secret; create a new one first by running rotate-secret without options".into(),
+                    ));
                 }
                 json!({ "retired": retired })
             }
@@ -128,7 +130,7 @@ impl Admin {
                 let wanted = Wanted { name: &name, access: scope, days: days.map(i64::from) };
                 let once = app.ids.uuid().to_string();
                 let made = keys::create(app, &Scope::system(project.id), &wanted, &once).await.map_err(spoken)?;
-                let NewKey { key, secret } = made.ok_or_else(|| Error::internal("api key", "not made"))?;
+                let NewKey { key, secret } = made.ok_or_else(|| Error::internal("api key", "not created"))?;
                 json!({
                     "id": key.id, "key": secret, "name": key.name, "scope": key.access, "project": project.slug,
                     "expires_at": key.expires_at.map(domain::Timestamp::rfc3339),

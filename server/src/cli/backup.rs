@@ -15,7 +15,7 @@ use crate::{backup, config::Config};
 /// What `earshot backup` is told.
 #[derive(Debug, Args)]
 pub(super) struct BackupArgs {
-    /// Where the backup goes; a file that is not there yet
+    /// The file to write the backup to; it must not exist yet
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
@@ -23,10 +23,10 @@ pub(super) struct BackupArgs {
 /// What `earshot restore` is told.
 #[derive(Debug, Args)]
 pub(super) struct RestoreArgs {
-    /// A file that `earshot backup` made
+    /// A file that `earshot backup` wrote
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Set a database that is there aside, and put the backup in its place
+    /// Move an existing database aside and put the backup in its place
     #[arg(long)]
     replace: bool,
 }

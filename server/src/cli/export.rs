@@ -15,19 +15,19 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 /// What `earshot export` takes.
 #[derive(Debug, Args)]
 pub struct ExportArgs {
-    /// The project, by name or id
+    /// The project, by name or ID
     #[arg(long, value_name = "NAME-OR-ID")]
     project: String,
     /// What to export: feedback, responses or backlog
     #[arg(long, value_name = "WHAT", value_parser = ["feedback", "responses", "backlog"])]
     what: String,
-    /// For responses: the survey, by name or id
+    /// For responses: the survey, by name or ID
     #[arg(long, value_name = "NAME-OR-ID", required_if_eq("what", "responses"))]
     survey: Option<String>,
-    /// How to write it: csv; csv-bom, with a byte order mark for Excel; xlsx, an Excel workbook; jsonl, a JSON object on each line
+    /// The format: csv; csv-bom, with a byte order mark for Excel; xlsx, an Excel workbook; jsonl, one JSON object per line
     #[arg(long, value_name = "FORMAT", default_value = "csv", value_parser = ["csv", "csv-bom", "xlsx", "jsonl"])]
     format: String,
-    /// Where to; standard output without it
+    /// The file to write; standard output by default
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -84,12 +84,12 @@ async fn survey(app: &AppState, scope: &Scope, text: &str) -> Result<SurveyId> {
     match (found.next(), found.next()) {
         (Some((id, _)), None) => Ok(*id),
         (None, _) => Err(Error::Internal(format!("there is no survey “{text}” in this project"))),
-        _ => Err(Error::Internal(format!("several surveys are called “{text}”; give the id instead"))),
+        _ => Err(Error::Internal(format!("several surveys are named “{text}”; use the ID instead"))),
     }
 }
 
 async fn copy(app: &AppState, scope: &Scope, what: What, format: Format, out: &mut (impl AsyncWrite + Unpin)) -> Result<()> {
-    let wrong = |e: std::io::Error| Error::Internal(format!("the export is not complete: {e}"));
+    let wrong = |e: std::io::Error| Error::Internal(format!("the export is incomplete: {e}"));
     let mut pieces = std::pin::pin!(begin(app, scope, what, format).await?);
     while let Some(piece) = pieces.next().await {
         out.write_all(&piece.map_err(wrong)?).await.map_err(wrong)?;

@@ -26,29 +26,29 @@ use service::{
 /// What `earshot import` takes.
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// A CSV file; its first line names the columns
+    /// A CSV file with the column names in the first line
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The project, by name or id
+    /// The project, by name or ID
     #[arg(long, value_name = "NAME-OR-ID")]
     project: String,
-    /// Which column becomes what: text=COLUMN,tag=COLUMN,score=COLUMN,…; may be repeated. Targets: text, tag, score, score_max,
+    /// Map columns to fields: text=COLUMN,tag=COLUMN,score=COLUMN,…; can be repeated. Targets: text, tag, score, score_max,
     /// created_at, contact_id, contact_email, contact_name, page_url, release, environment, language, kind, status, external_id
     #[arg(long, value_name = "TARGET=COLUMN,…", required = true)]
     map: Vec<String>,
-    /// A tag for every row
+    /// A tag to add to every row
     #[arg(long, value_name = "TAG")]
     tag: Option<String>,
-    /// The file's encoding, like utf-8, utf-16le, windows-1252, macintosh, shift_jis, gb18030 or euc-kr; detected unless given
+    /// The file's encoding, like utf-8, utf-16le, windows-1252, macintosh, shift_jis, gb18030 or euc-kr; detected by default
     #[arg(long, value_name = "ENCODING", value_parser = encoding)]
     encoding: Option<Encoding>,
-    /// How dates like 01/02/2026 are read: dmy (day first) or mdy (month first); detected unless given
+    /// How dates like 01/02/2026 are read: dmy (day first) or mdy (month first); detected by default
     #[arg(long, value_name = "ORDER", value_parser = dates)]
     dates: Option<DateOrder>,
-    /// How many lines name the columns; detected unless given
+    /// The number of header lines; detected by default
     #[arg(long, value_name = "N", value_parser = header_rows)]
     header_rows: Option<usize>,
-    /// Read the whole file and say what would happen, but change nothing
+    /// Read the whole file and report what would happen, without changing anything
     #[arg(long)]
     dry_run: bool,
 }
@@ -66,8 +66,8 @@ fn header_rows(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|n| (1..=MAX_HEADER_ROWS).contains(n)).ok_or_else(|| format!("choose a number from 1 to {MAX_HEADER_ROWS}"))
 }
 
-/// Imports a file and reports on standard output; progress goes to standard error when that is a terminal. The exit code is 2 when not one
-/// line could be read.
+/// Imports a file and reports on standard output; progress goes to standard error when that is a terminal. The exit code is 2 when no
+/// row could be imported.
 ///
 /// # Errors
 /// A sentence for the person at the terminal.
@@ -80,7 +80,7 @@ pub async fn run(app: &AppState, args: ImportArgs) -> Result<ExitCode> {
         }
     };
     let would = if args.dry_run { "would be " } else { "" };
-    println!("{}: {} {would}added, {} already there, {} bad", args.file.display(), summary.added, summary.known, summary.bad);
+    println!("{}: {} {would}added, {} duplicates, {} failed", args.file.display(), summary.added, summary.known, summary.bad);
     if let Some(encoding) = summary.encoding.filter(|e| *e != Encoding::Utf8) {
         println!("  read as {}", encoding.label());
     }
@@ -95,14 +95,14 @@ pub async fn run(app: &AppState, args: ImportArgs) -> Result<ExitCode> {
     }
     let more = summary.bad - i64::try_from(summary.named.len()).unwrap_or(0);
     if more > 0 {
-        println!("  and {more} more; the console lists them under Imports");
+        println!("  and {more} more; the console lists all of them under Imports");
     }
     let nothing = summary.added + summary.known == 0 && summary.bad > 0;
     Ok(if nothing { ExitCode::from(2) } else { ExitCode::SUCCESS })
 }
 
 fn left_out(group: &Group) -> String {
-    let example = group.examples.first().map(|e| format!(", as on line {}: “{}”", e.line, e.value)).unwrap_or_default();
+    let example = group.examples.first().map(|e| format!(", for example on line {}: “{}”", e.line, e.value)).unwrap_or_default();
     format!("{} × without {}: {}{example}", group.rows, group.fault.left_out().unwrap_or("value"), group.fault.phrase())
 }
 
@@ -122,7 +122,11 @@ pub async fn import(app: &AppState, args: &ImportArgs) -> Result<Summary> {
     let mut mapping = Mapping::parse(&args.map.join(","))?;
     if let Some(tag) = &args.tag {
         let wrong = || {
-            Refusal::field("tag", "tag", format!("“{tag}” is not a tag: up to {} characters, without colon or comma.", feedback::MAX_TAG))
+            Refusal::field(
+                "tag",
+                "tag",
+                format!("“{tag}” is not a valid tag. Tags can be up to {} characters, without colons or commas.", feedback::MAX_TAG),
+            )
         };
         mapping.add_tag = Some(feedback::tag(tag).ok_or_else(wrong)?);
     }
@@ -132,7 +136,7 @@ pub async fn import(app: &AppState, args: &ImportArgs) -> Result<Summary> {
     let show = |p: &Progress, bytes: i64| {
         if shown {
             let percent = p.bytes_done * 100 / bytes.max(1);
-            eprint!("\r{percent:>3} %  {} added, {} already there, {} bad ", p.added, p.known, p.bad);
+            eprint!("\r{percent:>3} %  {} added, {} duplicates, {} failed ", p.added, p.known, p.bad);
             drop(std::io::stderr().flush());
         }
     };

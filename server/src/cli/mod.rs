@@ -37,22 +37,22 @@ pub struct Cli {
 enum Command {
     /// Serve the console, the surveys and the widget
     Serve(ServeArgs),
-    /// Bring in a CSV file of feedback; the same file again adds nothing
+    /// Import a CSV file of feedback; importing the same file again adds nothing
     Import(ImportArgs),
-    /// Write everything of one kind as CSV, an Excel workbook or JSON lines, also while the server serves
+    /// Export all feedback, responses or backlog items as CSV, an Excel workbook or JSON Lines; works while the server runs
     Export(ExportArgs),
-    /// Make owners and projects from the command line
+    /// Manage owners, passwords, projects, signing secrets and API keys from the command line
     #[command(subcommand)]
     Admin(admin::Admin),
-    /// Throw the search index away and build it again from the database; for a server that is stopped
+    /// Delete the search index and rebuild it from the database; stop the server first
     Reindex,
-    /// Write everything into one file, while the server serves; for the embedded database
+    /// Back up everything to one file; works while the server runs; for the embedded database only
     Backup(backup::BackupArgs),
-    /// Say what is wrong and what to do about it; takes the settings of serve, changes nothing
+    /// Report problems and how to fix them; takes the settings of serve, changes nothing
     Doctor(ServeArgs),
-    /// Put a backup in place; for a server that is stopped
+    /// Restore a backup; stop the server first
     Restore(backup::RestoreArgs),
-    /// Decode a picture from standard input; the server starts this for each one
+    /// Decode an image from standard input; the server runs this for each image
     #[command(hide = true)]
     DecodePicture(PictureArgs),
 }

@@ -33,11 +33,11 @@ pub(super) async fn run(config: Config, demo_site: Option<SocketAddr>) -> Result
         address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }
     let base = config.settings.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
-    tracing::info!("Earshot {} serves {base}", env!("CARGO_PKG_VERSION"));
+    tracing::info!("Earshot {} is serving {base}", env!("CARGO_PKG_VERSION"));
     if config.settings.is_https() && config.http.trusted_proxies.is_none() {
         tracing::warn!(
-            "The public URL is https, so a proxy stands in front, but --trusted-proxies (EARSHOT_TRUSTED_PROXIES) is not set: \
-             all visitors count as one address and share its limits. Set it to the proxy's address, like 127.0.0.1."
+            "The public URL is https, which implies a reverse proxy, but --trusted-proxies (EARSHOT_TRUSTED_PROXIES) is not set: \
+             all visitors appear as one address and share its limits. Set it to the proxy's address, like 127.0.0.1."
         );
     }
     if let Some(site) = demo_site {
@@ -45,7 +45,7 @@ pub(super) async fn run(config: Config, demo_site: Option<SocketAddr>) -> Result
     }
     if let Some(token) = setup::offer(&app).await? {
         // The one secret that is meant for the log: it is how the operator proves to be the operator.
-        tracing::info!("Nobody has an account yet. Set up at {base}/setup?token={token}");
+        tracing::info!("There are no accounts yet. Set up at {base}/setup?token={token}");
     }
     drop(claimed);
     crate::serve(listener, Web::new(app, config.http), stop()).await?;
@@ -73,5 +73,5 @@ async fn stop() {
         () = interrupted => {}
         () = terminated => {}
     }
-    tracing::info!("Stopping: running requests may end.");
+    tracing::info!("Stopping: waiting for running requests to finish.");
 }

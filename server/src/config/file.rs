@@ -38,7 +38,7 @@ pub(super) struct File {
 
 pub(super) fn read(path: &Path) -> Result<File> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path).map_err(|e| Error::Internal(format!("the settings file {shown} cannot be read: {e}")))?;
+    let text = std::fs::read_to_string(path).map_err(|e| Error::Internal(format!("cannot read the settings file {shown}: {e}")))?;
     toml::from_str(&text).map_err(|error| {
         // The line's text is left out: it may hold the database's password.
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();

@@ -92,22 +92,22 @@ impl Hsts {
 /// The settings that every subcommand takes.
 #[derive(Debug, Clone, Default, Args)]
 pub struct StoreArgs {
-    /// Directory for the database and the search index; made when missing [default: ./data]
+    /// Directory for the database and the search index; created if missing [default: ./data]
     #[arg(long, env = "EARSHOT_DATA", value_name = "DIR", global = true)]
     pub data: Option<PathBuf>,
     /// PostgreSQL instead of the embedded SQLite: postgres://user:password@host/database
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true, global = true)]
     pub database_url: Option<String>,
-    /// TOML file with any of these settings, named as the flags are, with _ for -
+    /// TOML file with any of these settings, named like the flags with _ instead of -
     #[arg(long, env = "EARSHOT_CONFIG", value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
-    /// File with a secret of 32 characters or more that signs links together with the database's own; keep it out of backups of the database
+    /// File with a secret of at least 32 characters that signs links together with the database's own; keep it out of database backups
     #[arg(long, env = "EARSHOT_SECRET_FILE", value_name = "FILE", global = true)]
     pub secret_file: Option<PathBuf>,
     /// What to log: error, warn, info, debug, or a filter like info,server=debug [default: info]
     #[arg(long, env = "EARSHOT_LOG", value_name = "FILTER", global = true)]
     pub log: Option<String>,
-    /// How to write the log: lines for people, or JSON [default: text]
+    /// Log format: plain text or JSON [default: text]
     #[arg(long, env = "EARSHOT_LOG_FORMAT", value_name = "FORMAT", global = true)]
     pub log_format: Option<LogFormat>,
 }
@@ -118,54 +118,54 @@ pub struct ServeArgs {
     /// Address and port to listen on [default: 127.0.0.1:3000]
     #[arg(long, env = "EARSHOT_LISTEN", value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
-    /// How people reach this installation, for example `https://feedback.example.com`; with https, cookies are Secure
+    /// The URL of this installation, for example `https://feedback.example.com`; with https, cookies are Secure
     #[arg(long, env = "EARSHOT_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
-    /// Reverse proxies in front that are believed about X-Forwarded-For: their addresses (127.0.0.1,10.1.0.0/16), or how many
-    /// stand in a row where nobody else reaches this port [default: none]
+    /// Reverse proxies whose X-Forwarded-For is trusted: their addresses (127.0.0.1,10.1.0.0/16), or the number of proxies
+    /// in a row if this port is reachable only through them [default: none]
     #[arg(long, env = "EARSHOT_TRUSTED_PROXIES", value_name = "CIDR,…|N")]
     pub trusted_proxies: Option<TrustedProxies>,
-    /// Strict-Transport-Security, sent when the public URL is https: for this host and its subdomains, this host alone, or not at all
+    /// Strict-Transport-Security, sent if the public URL is https: for this host and its subdomains, this host only, or not at all
     /// [default: subdomains]
     #[arg(long, env = "EARSHOT_HSTS", value_name = "WHAT")]
     pub hsts: Option<Hsts>,
-    /// Submissions each minute from one network address, at most [default: 60]
+    /// Maximum submissions per minute from one network address [default: 60]
     #[arg(long, env = "EARSHOT_RATE_PER_ADDRESS", value_name = "N")]
     pub rate_per_address: Option<u32>,
-    /// Submissions each minute that one project stores, at most, from surveys and from the portal each [default: 600]
+    /// Maximum submissions per minute that one project stores, counted separately for surveys and the portal [default: 600]
     #[arg(long, env = "EARSHOT_RATE_PER_KEY", value_name = "N")]
     pub rate_per_key: Option<u32>,
-    /// Requests each minute with one API key, at most [default: 600]
+    /// Maximum requests per minute with one API key [default: 600]
     #[arg(long, env = "EARSHOT_RATE_PER_API_KEY", value_name = "N")]
     pub rate_per_api_key: Option<u32>,
-    /// Connections at once from one network address, at most, where no proxy stands in front; those of signed-in people do not count [default: 64]
+    /// Maximum simultaneous connections from one network address, without a proxy; connections of signed-in people do not count [default: 64]
     #[arg(long, env = "EARSHOT_CONNECTIONS_PER_ADDRESS", value_name = "N")]
     pub connections_per_address: Option<usize>,
-    /// Megabytes of files in one project from which on visitors may attach no more [default: 5000]
+    /// Megabytes of stored files in one project above which visitors cannot attach more [default: 5000]
     #[arg(long, env = "EARSHOT_FILES_PER_PROJECT", value_name = "MB")]
     pub files_per_project: Option<u64>,
-    /// Megabytes of files in all projects from which on visitors may attach no more [default: 20000]
+    /// Megabytes of stored files in all projects above which visitors cannot attach more [default: 20000]
     #[arg(long, env = "EARSHOT_FILES_IN_ALL", value_name = "MB")]
     pub files_in_all: Option<u64>,
-    /// Megabytes of the disk that attached files leave free [default: 500]
+    /// Megabytes of disk space that attached files must leave free [default: 500]
     #[arg(long, env = "EARSHOT_KEEP_FREE", value_name = "MB")]
     pub keep_free: Option<u64>,
-    /// Mail server: `smtp://user:password@host:587` (STARTTLS) or `smtps://…`; without it no mail is sent
+    /// Mail server: `smtp://user:password@host:587` (STARTTLS) or `smtps://…`; without it, no e-mail is sent
     #[arg(long, env = "EARSHOT_SMTP_URL", value_name = "URL", hide_env_values = true)]
     pub smtp_url: Option<String>,
-    /// Who mail comes from: `feedback@example.com` or `Earshot <feedback@example.com>`
+    /// Sender of e-mails: `feedback@example.com` or `Earshot <feedback@example.com>`
     #[arg(long, env = "EARSHOT_MAIL_FROM", value_name = "ADDRESS")]
     pub mail_from: Option<String>,
-    /// Whoever presents this as a bearer token may read /metrics; without it the page does not exist
+    /// Bearer token that grants access to /metrics; without it, /metrics does not exist
     #[arg(long, env = "EARSHOT_METRICS_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub metrics_token: Option<String>,
     /// Private addresses that webhooks may call, also without https: 10.1.0.0/16,192.168.1.5 [default: none]
     #[arg(long, env = "EARSHOT_WEBHOOK_ALLOW", value_name = "CIDR,…")]
     pub webhook_allow: Option<String>,
-    /// Fill an empty installation with a demonstration, and serve a site that embeds its widget
+    /// Fill an empty installation with demo data and serve a demo site that embeds its widget
     #[arg(long)]
     pub demo: bool,
-    /// Where that site listens; another free port when this one is taken [default: 127.0.0.1:3001]
+    /// Address of the demo site; another free port if this one is in use [default: 127.0.0.1:3001]
     #[arg(long, value_name = "ADDR", requires = "demo")]
     pub demo_listen: Option<SocketAddr>,
 }
@@ -217,7 +217,7 @@ impl Config {
             && !url.starts_with("postgres://")
             && !url.starts_with("postgresql://")
         {
-            return Err(wrong("database_url", "DATABASE_URL", "it must begin with postgres:// (leave it out for the embedded SQLite)"));
+            return Err(wrong("database_url", "DATABASE_URL", "it must begin with postgres:// (omit it to use the embedded SQLite)"));
         }
         for (name, variable, rate) in [
             ("rate_per_address", "EARSHOT_RATE_PER_ADDRESS", self.settings.rate_per_address),
@@ -225,18 +225,22 @@ impl Config {
             ("rate_per_api_key", "EARSHOT_RATE_PER_API_KEY", self.settings.rate_per_api_key),
         ] {
             if rate == 0 {
-                return Err(wrong(name, variable, "it must be 1 or more: 0 would refuse everything"));
+                return Err(wrong(name, variable, "it must be at least 1: 0 would refuse everything"));
             }
         }
         if self.http.connections_per_address == 0 {
             return Err(wrong(
                 "connections_per_address",
                 "EARSHOT_CONNECTIONS_PER_ADDRESS",
-                "it must be 1 or more: 0 would refuse everybody",
+                "it must be at least 1: 0 would refuse everyone",
             ));
         }
         if self.http.metrics_token.as_ref().is_some_and(|Secret(token)| token.chars().count() < 16) {
-            return Err(wrong("metrics_token", "EARSHOT_METRICS_TOKEN", "it must have 16 characters or more, so that nobody guesses it"));
+            return Err(wrong(
+                "metrics_token",
+                "EARSHOT_METRICS_TOKEN",
+                "it must have at least 16 characters so that it cannot be guessed",
+            ));
         }
         if let Err(error) = EnvFilter::try_new(&self.log) {
             return Err(wrong("log", "EARSHOT_LOG", &format!("{error}; write it like info or info,server=debug")));
@@ -288,7 +292,7 @@ fn secret(path: &Path) -> Result<Secret<Vec<u8>>> {
     let bytes = std::fs::read(path).map_err(|e| why(&format!("cannot be read: {e}")))?;
     let bytes = bytes.trim_ascii();
     if bytes.len() < 32 {
-        return Err(why("must hold 32 characters or more, for example of `openssl rand -hex 32`"));
+        return Err(why("must contain at least 32 characters, for example from `openssl rand -hex 32`"));
     }
     Ok(Secret(bytes.to_vec()))
 }
