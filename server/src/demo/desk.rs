@@ -41,13 +41,13 @@ struct Written {
 const REPLIES: &[(&str, &str)] = &[
     (
         "Asking for a file",
-        "Hello {name},\n\nthank you for writing. Could you attach the plan in which this happens? You can do so under {link}.\n\n{me}",
+        "Hello {name},\n\nthank you for writing. Could you attach the plan in which this happens? You can do so at {link}.\n\n{me}",
     ),
     (
-        "Mended in the next release",
-        "Hello {name},\n\nwe found what is wrong and it is mended in the next release. I will write here as soon as it is out.\n\n{me}",
+        "Fixed in the next release",
+        "Hello {name},\n\nwe found the problem, and it is fixed in the next release. I will write here as soon as it is out.\n\n{me}",
     ),
-    ("Closing after silence", "Hello {name},\n\nI close ticket {number} for now. Writing in it opens it again.\n\n{me}"),
+    ("Closing without a response", "Hello {name},\n\nI am closing ticket {number} for now. If you write again, it reopens.\n\n{me}"),
 ];
 
 const TICKETS: &[Written] = &[
@@ -56,9 +56,9 @@ const TICKETS: &[Written] = &[
         name: "Petra Novak",
         email: "petra.novak@northpier.example",
         subject: "Invoice for October is missing",
-        message: "Our accounting asks for the invoice of October. The page with invoices shows only September.",
+        message: "Our accounting department is asking for the October invoice. The invoices page shows only September.",
         steps: &[
-            (2, Step::Answer("Hello Petra, I see it: the file was made and not attached. It is there now. Could you look?")),
+            (2, Step::Answer("Hello Petra, I see it: the file was created but not attached. It is there now. Could you check?")),
             (5, Step::More("Yes, there it is. Thank you.")),
             (6, Step::Last("Glad to hear that.")),
         ],
@@ -70,7 +70,7 @@ const TICKETS: &[Written] = &[
         subject: "Two people cannot be invited",
         message: "We invite m.klein and t.klein, and both times it says that the address is in use. It is not.",
         steps: &[
-            (1, Step::Note("Both were in the trial of last year; the old workspace still holds them.")),
+            (1, Step::Note("Both were in last year’s trial; the old workspace still has them.")),
             (
                 4,
                 Step::Last("Both addresses were still part of your trial workspace. I have released them; the invitations went out again."),
@@ -82,11 +82,11 @@ const TICKETS: &[Written] = &[
         name: "Luis Ortega",
         email: "luis@ortega.example",
         subject: "Export as PDF cuts off the last column",
-        message: "With more than twelve weeks the PDF ends in the middle of week 13.\n\nOn screen everything is fine.",
+        message: "With more than twelve weeks, the PDF ends in the middle of week 13.\n\nOn screen everything is fine.",
         steps: &[
-            (20, Step::Answer("Hello Luis, I can see it with your plan. Until it is mended: landscape and A3 shows all of it.")),
+            (20, Step::Answer("Hello Luis, I can see it with your plan. Until it is fixed: landscape on A3 shows everything.")),
             (30, Step::More("That helps for now.")),
-            (200, Step::Last("Mended in 4.2.0, which you have since this morning.")),
+            (200, Step::Last("Fixed in 4.2.0, which you have had since this morning.")),
         ],
     },
     Written {

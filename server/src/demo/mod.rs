@@ -126,7 +126,7 @@ pub async fn prepare(app: &AppState) -> Result<Option<Demo>> {
 /// When the database fails or the site has nowhere to listen.
 pub async fn offer(app: &AppState, base: &str, listen: SocketAddr) -> Result<()> {
     let Some(demo) = prepare(app).await? else {
-        tracing::warn!("This installation is not empty: it is not filled with the demonstration. Use another --data directory for that.");
+        tracing::warn!("This installation is not empty, so no demo data was added. Use another --data directory for the demo.");
         return Ok(());
     };
     let listener = match TcpListener::bind(listen).await {
@@ -139,7 +139,7 @@ pub async fn offer(app: &AppState, base: &str, listen: SocketAddr) -> Result<()>
     tokio::spawn(async move { axum::serve(listener, router).await });
     match &demo.password {
         Some(password) => tracing::info!("Demonstration: sign in at {base}/sign-in as {EMAIL} with the password {password}"),
-        None => tracing::info!("Demonstration: sign in at {base}/sign-in as {EMAIL} with the password of the first start"),
+        None => tracing::info!("Demonstration: sign in at {base}/sign-in as {EMAIL} with the password from the first start"),
     }
     tracing::info!("Demonstration: a site with the widget is at http://{site}/");
     tracing::info!("Demonstration: its survey is at {base}/s/{}", demo.survey);

@@ -82,7 +82,7 @@ pub enum Files {
 }
 
 fn too_large() -> Refusal {
-    Refusal::field(FILES, "too_large", format!("Files have {} MB together at most. Attach fewer or smaller ones.", MAX_BYTES >> 20))
+    Refusal::field(FILES, "too_large", format!("Files can be up to {} MB in total. Attach fewer or smaller ones.", MAX_BYTES >> 20))
 }
 
 /// The refusal of files that would find no room where they are stored.
@@ -91,7 +91,7 @@ pub fn no_room() -> Refusal {
     Refusal::field(
         FILES,
         "files_full",
-        "Files cannot be taken now: there is too little room for them. Send your message without files, and tell the operator.",
+        "We can’t accept files right now because there is too little storage space. Send your message without files, and tell the operator.",
     )
 }
 
@@ -122,12 +122,12 @@ pub async fn receive(room: &InFlight, mut body: Upload, files: Files) -> Receive
         }
     }
     if let Some(name) = got.files.first_empty() {
-        let text = format!("The file “{name}” is empty. Attach it again once there is something in it, or send the form without it.");
+        let text = format!("The file “{name}” is empty. Attach a file with content, or send the form without it.");
         got.refuse(room, StatusCode::UNPROCESSABLE_ENTITY, Refusal::field(FILES, "empty", text));
     }
     got.files.drop_empty();
     if got.files.count() > MAX_FILES {
-        got.refuse(room, StatusCode::UNPROCESSABLE_ENTITY, Refusal::field(FILES, "too_many", format!("Attach {MAX_FILES} files at most.")));
+        got.refuse(room, StatusCode::UNPROCESSABLE_ENTITY, Refusal::field(FILES, "too_many", format!("Attach at most {MAX_FILES} files.")));
     }
     got
 }
@@ -162,7 +162,7 @@ async fn text(room: &InFlight, got: &mut Received, texts: &mut usize, name: Stri
             Ok(Some(bytes)) => {
                 *texts += bytes.len();
                 if *texts > MAX_TEXT {
-                    let why = Refusal::field("message", "too_long", "This is larger than the form accepts. Shorten it.");
+                    let why = Refusal::field("message", "too_long", "This is larger than the form allows. Shorten it.");
                     got.refuse(room, StatusCode::PAYLOAD_TOO_LARGE, why);
                     continue;
                 }

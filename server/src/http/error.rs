@@ -54,7 +54,7 @@ fn describe(error: &Error) -> (StatusCode, &'static str, String) {
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
             format!(
-                "Something went wrong on our side. Try again. If it stays, give the operator this number: {}.",
+                "Something went wrong on our side. Try again. If the problem persists, give the operator this number: {}.",
                 super::log::request_id()
             ),
         );
@@ -64,15 +64,16 @@ fn describe(error: &Error) -> (StatusCode, &'static str, String) {
             let text = errors.0.iter().map(|e| e.message.as_str()).collect::<Vec<_>>().join(" ");
             (StatusCode::UNPROCESSABLE_ENTITY, text)
         }
-        domain::Error::NotFound => (StatusCode::NOT_FOUND, "There is nothing at this address, or it is not yours to see.".into()),
+        domain::Error::NotFound => (StatusCode::NOT_FOUND, "This page does not exist, or you don’t have access.".into()),
         domain::Error::SignedOut => (StatusCode::UNAUTHORIZED, "Sign in first.".into()),
         domain::Error::Forbidden => {
             (StatusCode::FORBIDDEN, "Your role in this project does not allow this. An admin of the project can change your role.".into())
         }
         domain::Error::Conflict(text) => (StatusCode::CONFLICT, text.clone()),
-        domain::Error::KeyReused => {
-            (StatusCode::UNPROCESSABLE_ENTITY, "This was sent before with other content. Reload the page and send it again.".into())
-        }
+        domain::Error::KeyReused => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "This form was already sent with different content. Reload the page and send it again.".into(),
+        ),
         domain::Error::RateLimited(seconds) => {
             (StatusCode::TOO_MANY_REQUESTS, format!("Too many attempts. Try again in {seconds} seconds."))
         }
@@ -81,7 +82,7 @@ fn describe(error: &Error) -> (StatusCode, &'static str, String) {
             "Earshot is too busy to accept this right now. Nothing was changed; try again in a moment.".into(),
         ),
         domain::Error::SearchUnavailable => {
-            (StatusCode::SERVICE_UNAVAILABLE, "Search is being brought up to date. Try again in a moment.".into())
+            (StatusCode::SERVICE_UNAVAILABLE, "The search index is being updated. Try again in a moment.".into())
         }
     };
     (status, refusal.code(), text)
@@ -156,12 +157,12 @@ pub fn error_page(status: StatusCode, text: &str, posted: Option<Posted>) -> Str
     let title = match status {
         StatusCode::NOT_FOUND => "Not found",
         StatusCode::FORBIDDEN => "Not allowed",
-        StatusCode::CONFLICT => "Changed meanwhile",
-        StatusCode::UNPROCESSABLE_ENTITY => "That did not work",
+        StatusCode::CONFLICT => "Changed by someone else",
+        StatusCode::UNPROCESSABLE_ENTITY => "Something went wrong",
         StatusCode::PAYLOAD_TOO_LARGE => "Too large",
-        StatusCode::BAD_REQUEST | StatusCode::UNSUPPORTED_MEDIA_TYPE => "That did not work",
+        StatusCode::BAD_REQUEST | StatusCode::UNSUPPORTED_MEDIA_TYPE => "Something went wrong",
         StatusCode::TOO_MANY_REQUESTS => "Too many attempts",
-        StatusCode::REQUEST_TIMEOUT => "Too slow",
+        StatusCode::REQUEST_TIMEOUT => "Timed out",
         StatusCode::SERVICE_UNAVAILABLE => "Busy",
         _ => "Something went wrong",
     };
@@ -183,9 +184,9 @@ pub fn error_page(status: StatusCode, text: &str, posted: Option<Posted>) -> Str
                 <Door title=title>
                     <p class="lead" data-refusal>{text}</p>
                     // The body was not read, so only the browser still has it.
-                    {(status == StatusCode::PAYLOAD_TOO_LARGE).then(|| view! { <p>"Your browser’s Back button brings back what you wrote."</p> })}
+                    {(status == StatusCode::PAYLOAD_TOO_LARGE).then(|| view! { <p>"Use your browser’s Back button to return to what you wrote."</p> })}
                     {posted.map(|posted| view! { <Typed posted=posted may_pass=may_pass /> })}
-                    <p class="form-actions"><a class="button" href="/">"Go to the start"</a></p>
+                    <p class="form-actions"><a class="button" href="/">"Go to home"</a></p>
                 </Door>
             </ConsoleDocument>
         }
@@ -223,9 +224,11 @@ fn Typed(posted: Posted, may_pass: bool) -> impl IntoView {
 /// The answer to a form whose body was not taken.
 pub fn body_refused(status: StatusCode) -> Response {
     let text = match status {
-        StatusCode::PAYLOAD_TOO_LARGE => "This is larger than the form accepts. Shorten it and send it again.",
+        StatusCode::PAYLOAD_TOO_LARGE => "This is larger than the form allows. Shorten it and send it again.",
         StatusCode::REQUEST_TIMEOUT => "This took too long to arrive, so nothing was changed. Check your connection and send it again.",
-        StatusCode::SERVICE_UNAVAILABLE => "Too much is arriving at once, so nothing was changed. Send the form again in a moment.",
+        StatusCode::SERVICE_UNAVAILABLE => {
+            "The server is receiving too many requests, so nothing was changed. Send the form again in a moment."
+        }
         _ => "This form could not be read. Open the page in a new tab and send it from there.",
     };
     let mut response = refusal(status, text.into());

@@ -70,7 +70,7 @@ async fn create(console: Console, form: Form) -> PageResult {
     match identity::create(&console.app, &scope, form.idempotency_key()?).await? {
         Some(secret) => Ok(page(&console, Some(secret)).await?),
         None => {
-            let message = "This secret was made already, and was shown once. If you lost it, retire it and make another.".into();
+            let message = "This secret was already created and was shown once. If you lost it, retire it and create another one.".into();
             Ok(console.redirect(&here(&console)?, &Flash { message, is_error: true, undo: None }))
         }
     }
@@ -82,7 +82,7 @@ async fn retire(console: Console, form: Form) -> PageResult {
     form.idempotency_key()?;
     let secret: IdentitySecretId = form.get("secret").parse().map_err(|_| Refusal::NotFound)?;
     identity::retire(&console.app, &scope, secret).await?;
-    Ok(console.done(&here(&console)?, "Secret retired. Claims signed with it count as unverified now."))
+    Ok(console.done(&here(&console)?, "Secret retired. Claims signed with it now count as unverified."))
 }
 
 /// `POST /p/{slug}/identity/unsigned`.
@@ -90,7 +90,7 @@ async fn unsigned(console: Console, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     form.idempotency_key()?;
     let to = UnsignedIdentity::parse(form.get("unsigned"))
-        .ok_or_else(|| Refusal::field("unsigned", "unknown", "Choose what becomes of unsigned claims."))?;
+        .ok_or_else(|| Refusal::field("unsigned", "unknown", "Choose how to handle unsigned claims."))?;
     identity::set_unsigned(&console.app, &scope, to).await?;
     Ok(console.done(&here(&console)?, "Saved."))
 }

@@ -72,7 +72,7 @@ async fn list_page(console: &Console, status: StatusCode, errors: FieldErrors) -
     for import in console.app.store.imports(&scope, 100).await? {
         let by = match import.created_by {
             Some(staff) => console.app.store.staff_by_id(staff).await?.map(|s| s.name).unwrap_or_default(),
-            None => "by command".into(),
+            None => "by command line".into(),
         };
         rows.push(ImportRow {
             href: format!("{url}/{}", import.id),
@@ -99,7 +99,7 @@ async fn upload(console: Console, room: InFlight, body: Upload) -> PageResult {
     // It is stored as it comes.
     room.by_hand();
     match receive(&console, body).await {
-        Ok(id) => Ok(console.done(&format!("{}/{id}", list_url(&console)?), "The file is here. Now choose its columns.")),
+        Ok(id) => Ok(console.done(&format!("{}/{id}", list_url(&console)?), "File uploaded. Map its columns.")),
         Err(Error::Refused(Refusal::Invalid(errors))) => Ok(list_page(&console, StatusCode::UNPROCESSABLE_ENTITY, errors).await?),
         Err(other) => Err(other.into()),
     }
@@ -115,7 +115,7 @@ fn broken(error: &MultipartError) -> Error {
 async fn receive(console: &Console, mut body: Upload) -> Result<ImportId> {
     let (app, scope) = (&console.app, console.scope(Role::Admin)?);
     if !is_room(app, scope.project(), Payer::Team).await? {
-        let text = "There is too little room on the disk for a file. Ask the operator to free some, then try again.";
+        let text = "There is not enough disk space for the file. Ask the operator to free some space, then try again.";
         return Err(Refusal::field("file", "full", text).into());
     }
     let mut key = Form::default();
@@ -299,7 +299,7 @@ async fn start(console: Console, Path((_, id)): Path<(String, String)>, form: Fo
         _ => imports::start_anyway(&console.app, &scope, &import, mapping.clone()).await,
     };
     match started {
-        Ok(()) => Ok(console.done(&url, "The import has begun.")),
+        Ok(()) => Ok(console.done(&url, "Import started.")),
         Err(Error::Refused(Refusal::Invalid(errors))) => Ok(refused(&console, &import, &form, mapping, errors).await?),
         Err(other) => Err(other.into()),
     }
@@ -309,7 +309,7 @@ async fn carry_on(console: Console, Path((_, id)): Path<(String, String)>, form:
     let (import, scope) = (find(&console, &id).await?, console.scope(Role::Admin)?);
     form.idempotency_key()?;
     imports::resume(&console.app, &scope, &import).await?;
-    Ok(console.done(&import_url(&console, &import)?, "The import goes on."))
+    Ok(console.done(&import_url(&console, &import)?, "Import resumed."))
 }
 
 async fn cancel(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
@@ -317,9 +317,9 @@ async fn cancel(console: Console, Path((_, id)): Path<(String, String)>, form: F
     form.idempotency_key()?;
     let list = list_url(&console)?;
     if imports::cancel(&console.app, &scope, &import).await? {
-        Ok(console.done(&format!("{list}/{}", import.id), "The import was stopped. What went in stays."))
+        Ok(console.done(&format!("{list}/{}", import.id), "Import stopped. Imported rows are kept."))
     } else {
-        Ok(console.done(&list, "The file was removed."))
+        Ok(console.done(&list, "File removed."))
     }
 }
 
@@ -335,7 +335,7 @@ async fn take_back(console: Console, Path((_, id)): Path<(String, String)>, form
     let (import, scope) = (find(&console, &id).await?, console.scope(Role::Admin)?);
     form.idempotency_key()?;
     imports::take_back(&console.app, &scope, &import).await?;
-    Ok(console.done(&import_url(&console, &import)?, "The import is being taken back."))
+    Ok(console.done(&import_url(&console, &import)?, "The import is being undone."))
 }
 
 async fn progress_page(console: &Console, import: &Import, after: i64) -> Result<Response> {

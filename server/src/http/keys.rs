@@ -50,11 +50,11 @@ impl Default for Extra {
 
 /// What became of a key's authority, where that is worth telling.
 fn authority(key: &ApiKey) -> Option<String> {
-    let who = key.backer.as_deref().unwrap_or("its person");
+    let who = key.backer.as_deref().unwrap_or("the person it acts for");
     match (key.backing, key.role()) {
         (Backing::Project, _) => key.by.is_some().then(|| "Handed over to the project".to_owned()),
-        (Backing::Person(..), None) => Some(format!("Stopped: {who} is not a member any more")),
-        (Backing::Person(_, Some(role)), Some(now)) if now < key.access.role() => Some(format!("Does less: {who} is {} now", role.label())),
+        (Backing::Person(..), None) => Some(format!("Stopped: {who} is no longer a member")),
+        (Backing::Person(_, Some(role)), Some(now)) if now < key.access.role() => Some(format!("Limited: {who} is now {}", role.label())),
         (Backing::Person(..), Some(_)) if key.backer != key.by => Some(format!("Acts for {who}")),
         (Backing::Person(..), Some(_)) => None,
     }
@@ -65,8 +65,8 @@ fn view(key: ApiKey, present: &Present, may_hand_over: bool) -> KeyView {
     let works = in_time && key.role().is_some();
     let end = match (key.revoked_at, key.expires_at) {
         (Some(at), _) => Some(format!("Revoked {}", present.ago(at))),
-        (None, Some(end)) if in_time => Some(format!("Until {}", present.day(end))),
-        (None, Some(end)) => Some(format!("Ended {}", present.day(end))),
+        (None, Some(end)) if in_time => Some(format!("Expires {}", present.day(end))),
+        (None, Some(end)) => Some(format!("Expired {}", present.day(end))),
         (None, None) => None,
     };
     KeyView {
@@ -126,9 +126,9 @@ async fn create(console: Console, BaseUrl(base): BaseUrl, form: Form) -> PageRes
     let chosen = Access::parse(form.get("scope"));
     let lifetime = LIFETIMES.into_iter().find(|n| n.to_string() == days);
     let made = match chosen {
-        None => Err(Refusal::field("scope", "unknown", "Choose what the key may do.").into()),
+        None => Err(Refusal::field("scope", "unknown", "Choose a scope for the key.").into()),
         Some(_) if lifetime.is_none() && !days.is_empty() => {
-            Err(Refusal::field("days", "unknown", "Choose one of the times that are offered.").into())
+            Err(Refusal::field("days", "unknown", "Choose one of the listed times.").into())
         }
         Some(access) => keys::create(&console.app, &scope, &Wanted { name, access, days: lifetime }, once).await,
     };
@@ -139,7 +139,7 @@ async fn create(console: Console, BaseUrl(base): BaseUrl, form: Form) -> PageRes
             Ok(page(&console, StatusCode::OK, Extra { made: Some(made), ..Extra::default() }).await?)
         }
         Ok(None) => {
-            let text = "This key was made already, and was shown once. If you lost it, revoke it and make another.";
+            let text = "This key was already created and was shown once. If you lost it, revoke it and create another one.";
             Ok(console.redirect(&here(&console)?, &Flash { message: text.into(), is_error: true, undo: None }))
         }
         Err(Error::Refused(Refusal::Invalid(errors))) => {
@@ -157,7 +157,7 @@ async fn revoke(console: Console, form: Form) -> PageResult {
     form.idempotency_key()?;
     let key: ApiKeyId = form.get("key").parse().map_err(|_| Refusal::NotFound)?;
     keys::revoke(&console.app, &scope, key).await?;
-    Ok(console.done(&here(&console)?, "Key revoked. Programs that use it are refused now."))
+    Ok(console.done(&here(&console)?, "Key revoked. Programs that use it no longer have access."))
 }
 
 /// `POST /p/{slug}/keys/hand-over`: the key acts for the project from now on.
@@ -166,5 +166,5 @@ async fn hand_over(console: Console, form: Form) -> PageResult {
     form.idempotency_key()?;
     let key: ApiKeyId = form.get("key").parse().map_err(|_| Refusal::NotFound)?;
     keys::hand_over(&console.app, &scope, key).await?;
-    Ok(console.done(&here(&console)?, "Handed over. The key goes on, whoever leaves the project."))
+    Ok(console.done(&here(&console)?, "Handed over. The key keeps working even if members leave the project."))
 }

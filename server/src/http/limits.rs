@@ -113,7 +113,7 @@ impl Body for Paced {
                 if this.end.deadline() != end {
                     this.end.as_mut().reset(end);
                 }
-                let too_slow = || io::Error::new(io::ErrorKind::TimedOut, "the body came too slowly");
+                let too_slow = || io::Error::new(io::ErrorKind::TimedOut, "the body arrived too slowly");
                 this.end.as_mut().poll(context).map(|()| Some(Err(too_slow().into())))
             }
         }
@@ -143,7 +143,7 @@ impl Body for Counted {
         if let Poll::Ready(Some(Ok(frame))) = &polled {
             let more = frame.data_ref().map_or(0, Bytes::len);
             if !self.share.is_by_hand() && !self.share.take(more) {
-                return Poll::Ready(Some(Err(io::Error::other("there is no room for the body").into())));
+                return Poll::Ready(Some(Err(io::Error::other("there is no memory for the body").into())));
             }
         }
         polled.map_err(Into::into)
@@ -230,9 +230,9 @@ pub async fn bounded(mut request: Request, next: Next) -> Response {
         return response;
     }
     if progress.is_some_and(|progress| !progress.0.is_complete.load(Ordering::Relaxed)) {
-        return refused(is_for_programs, StatusCode::REQUEST_TIMEOUT, "too_slow", "The body of this request came too slowly.");
+        return refused(is_for_programs, StatusCode::REQUEST_TIMEOUT, "too_slow", "The body of this request arrived too slowly.");
     }
-    tracing::warn!("a request was given up: nothing came back in time");
+    tracing::warn!("a request timed out: there was no response in time");
     let busy = Error::Refused(domain::Error::Busy(5));
     if is_for_programs { ApiError(busy).into_response() } else { watched.explained(PageError(busy).into_response()) }
 }
@@ -246,7 +246,7 @@ fn refused(is_for_programs: bool, status: StatusCode, code: &str, text: &str) ->
 pub async fn bodies(State(web): State<Web>, request: Request, next: Next) -> Response {
     let size = request.body().size_hint();
     if size.lower() > LARGEST {
-        let text = "This is more than is taken here.";
+        let text = "The request body is too large for this address.";
         return refused(is_for_programs(&request), StatusCode::PAYLOAD_TOO_LARGE, "too_large", text);
     }
     let plain = |value: &HeaderValue| value.as_bytes().trim_ascii().is_empty() || value.as_bytes().eq_ignore_ascii_case(b"identity");

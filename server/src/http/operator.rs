@@ -82,7 +82,7 @@ async fn retry_letter(console: Console, form: Form) -> PageResult {
     console.operator()?;
     form.idempotency_key()?;
     mail::retry(&console.app, id::<LetterId>(form.get("letter"))?).await?;
-    Ok(console.done("/operator/mail", "The letter is sent again now. If it fails, it stands here with the reason."))
+    Ok(console.done("/operator/mail", "The e-mail is being sent again. If it fails, it is listed here with the reason."))
 }
 
 async fn discard(console: Console, form: Form) -> PageResult {
@@ -91,14 +91,14 @@ async fn discard(console: Console, form: Form) -> PageResult {
     let letter = id::<LetterId>(form.get("letter"))?;
     mail::discard(&console.app, letter).await?;
     let undo = Undo { url: "/operator/mail/restore".into(), fields: vec![("letter".into(), letter.to_string())] };
-    Ok(console.redirect("/operator/mail", &Flash { message: "Letter discarded.".into(), is_error: false, undo: Some(undo) }))
+    Ok(console.redirect("/operator/mail", &Flash { message: "E-mail discarded.".into(), is_error: false, undo: Some(undo) }))
 }
 
 async fn restore(console: Console, form: Form) -> PageResult {
     console.operator()?;
     form.idempotency_key()?;
     mail::restore(&console.app, id::<LetterId>(form.get("letter"))?).await?;
-    Ok(console.done("/operator/mail", "The letter is back."))
+    Ok(console.done("/operator/mail", "E-mail restored."))
 }
 
 async fn given_up(console: Console) -> PageResult {
@@ -122,5 +122,5 @@ async fn retry_job(console: Console, form: Form) -> PageResult {
     console.operator()?;
     form.idempotency_key()?;
     jobs::run_again(&console.app, id::<JobId>(form.get("job"))?).await?;
-    Ok(console.done("/operator/jobs", "The job runs again. If it is given up once more, it stands here with the reason."))
+    Ok(console.done("/operator/jobs", "The job is running again. If it fails, it is listed here with the reason."))
 }

@@ -53,7 +53,7 @@ async fn create(console: Console, form: Form) -> PageResult {
     let (name, origins) = (form.get("name"), form.get("origins"));
     match projects::create_once(&console.app, name, origins, form.get("time_zone"), &console.actor, key).await {
         Ok(project) => {
-            Ok(console.done(&format!("/p/{}/surveys", project.slug), &format!("{} is ready. Make its first survey.", project.name)))
+            Ok(console.done(&format!("/p/{}/surveys", project.slug), &format!("{} is ready. Create its first survey.", project.name)))
         }
         Err(Error::Refused(domain::Error::Invalid(errors))) => {
             let model = NewProject { name: name.into(), origins: origins.into(), errors, ..NewProject::default() };
@@ -78,9 +78,8 @@ fn accent_warning(project: &Project) -> Option<String> {
     };
     let found = grounds.into_iter().filter_map(|(ground, name)| Some((contrast(&project.accent, ground)?, name)));
     let (least, name) = found.min_by(|a, b| a.0.total_cmp(&b.0))?;
-    (least < 3.0).then(|| {
-        format!("This colour is hard to see on {name}: its contrast is {least:.1}, and 3 or more is readable for marks and buttons.")
-    })
+    (least < 3.0)
+        .then(|| format!("This color is hard to see on {name}: its contrast ratio is {least:.1}, and buttons and icons need at least 3."))
 }
 
 fn settings_page(console: &Console, status: StatusCode, typed: Option<(&ProjectSettings, FieldErrors)>) -> Result<Response> {
@@ -154,7 +153,7 @@ async fn embed(console: Console, BaseUrl(base): BaseUrl) -> PageResult {
         .map(|s| LiveSurvey {
             note: match buttons.split_first() {
                 Some((first, hidden)) if hidden.iter().any(|b| b.id == s.survey.id) => Some(format!(
-                    "Its button is not shown: a site shows one, that of the newest survey, “{}”. Pause that one, or open this one in another way.",
+                    "Its button is not shown: a site shows only the button of the newest survey, “{}”. Pause that survey, or open this one another way.",
                     first.name
                 )),
                 _ => None,

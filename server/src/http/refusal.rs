@@ -110,12 +110,12 @@ fn unexplained(status: StatusCode) -> &'static str {
     match status {
         // The check of the origin is the only one that refuses without words.
         StatusCode::FORBIDDEN => {
-            "This form was sent from a page of another site, so nothing was changed. Open Earshot at its usual address and send the form from there."
+            "This form was sent from another site, so nothing was changed. Open Earshot at its usual address and send the form from there."
         }
-        StatusCode::NOT_FOUND => "There is nothing at this address, or it is not yours to see.",
-        StatusCode::METHOD_NOT_ALLOWED => "This address takes no such request. Start from the page with the form.",
+        StatusCode::NOT_FOUND => "This page does not exist, or you don’t have access.",
+        StatusCode::METHOD_NOT_ALLOWED => "This address does not accept such requests. Start from the page with the form.",
         StatusCode::REQUEST_TIMEOUT => "This took too long to arrive, so nothing was changed. Check your connection and send it again.",
-        StatusCode::PAYLOAD_TOO_LARGE => "This is larger than the form accepts. Shorten it and send it again.",
+        StatusCode::PAYLOAD_TOO_LARGE => "This is larger than the form allows. Shorten it and send it again.",
         StatusCode::TOO_MANY_REQUESTS => "Too many requests. Wait a minute and try again.",
         StatusCode::SERVICE_UNAVAILABLE => "The server is busy. Try again in a moment.",
         status if status.is_client_error() => "This request could not be read. Open the page in a new tab and try again from there.",

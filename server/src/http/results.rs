@@ -152,7 +152,7 @@ async fn responses(console: Console, Path((_, id)): Path<(String, String)>, Quer
         first: after.map(|_| format!("{list}{}", query.kept(&[("spam", spam)]))),
         responses: page.responses.into_iter().map(|r| shown(&base, r, &present)).collect(),
     };
-    Ok(console.page(&format!("Answers to {name}"), Nav::Surveys, move || view! { <ResponsesPage view=view /> }))
+    Ok(console.page(&format!("Responses to {name}"), Nav::Surveys, move || view! { <ResponsesPage view=view /> }))
 }
 
 async fn response(console: Console, Path((_, id, response)): Path<(String, String, String)>) -> PageResult {
@@ -177,8 +177,8 @@ async fn response(console: Console, Path((_, id, response)): Path<(String, Strin
         facts: facts.into_iter().filter_map(|(label, value)| value.filter(|v| !v.is_empty()).map(|v| (label, v))).collect(),
         feedback: row.feedback.map(|f| format!("/p/{slug}/feedback/{f}")),
         spam: row.is_spam.then(|| match row.spam_reasons.as_slice() {
-            [] => "Marked as spam: left out of the results.".to_owned(),
-            reasons => format!("Suspected spam, left out of the results: {}.", reasons.join(", ")),
+            [] => "Marked as spam: excluded from the results.".to_owned(),
+            reasons => format!("Suspected spam, excluded from the results: {}.", reasons.join(", ")),
         }),
     };
     Ok(console.page("Response", Nav::Surveys, move || view! { <ResponsePage view=view /> }))

@@ -34,7 +34,7 @@ pub(super) fn csrf(app: &App) -> CsrfLayer {
     let Some(url) = &app.settings.public_url else { return CsrfLayer::new() };
     CsrfLayer::new().add_trusted_origin(url).unwrap_or_else(|error| {
         // The configuration was checked: an origin.
-        tracing::warn!("the public URL is no origin that browsers send: {error}");
+        tracing::warn!("the public URL is not an origin that browsers send: {error}");
         CsrfLayer::new()
     })
 }

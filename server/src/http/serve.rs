@@ -106,14 +106,14 @@ pub async fn serve(listener: TcpListener, web: Web, shutdown: impl Future<Output
                         tracing::debug!(%error, "a connection ended early");
                     }
                 }
-                () = visit.dismissed() => tracing::debug!("a connection that said nothing made place for another one"),
+                () = visit.dismissed() => tracing::debug!("an idle connection was closed to make room for another one"),
             }
         });
     }
     drop(listener);
     web.closing.send_replace(true);
     if tokio::time::timeout(END_TIMEOUT, graceful.shutdown()).await.is_err() {
-        tracing::warn!("some requests were still running and were cut off");
+        tracing::warn!("some requests were still running and were aborted");
     }
     Ok(())
 }

@@ -177,9 +177,9 @@ async fn editor(console: &Console, scope: &Scope, base: &str, survey: Survey, sh
 fn button_note(rival: &Rival) -> String {
     let Rival { name, is_shown } = rival;
     if *is_shown {
-        format!("“{name}” is live and has the button. A site shows one, that of the newest survey: not this one’s.")
+        format!("“{name}” is live and has the button. A site shows only the button of the newest survey, so this one’s is not shown.")
     } else {
-        format!("“{name}” is live with a button, too. A site shows one, that of the newest survey: this one’s takes its place.")
+        format!("“{name}” is also live with a button. A site shows only the button of the newest survey, so this one’s replaces it.")
     }
 }
 
@@ -188,7 +188,7 @@ async fn save(Path((slug, id)): Path<(String, String)>, console: Console, BaseUr
     let survey = parse_id(&id)?;
     let key = form.idempotency_key()?.to_owned();
     let action = Action::parse(form.get("action"))
-        .ok_or_else(|| Refusal::field("action", "unknown", "This button is not known any more. Open the page in a new tab."))?;
+        .ok_or_else(|| Refusal::field("action", "unknown", "This page is out of date. Open it in a new tab."))?;
     let revision: i64 = form.get("revision").parse().unwrap_or(0);
     let pairs = form.0;
     let posted = Posted { pairs: pairs.clone(), revision, action: action.clone() };
@@ -302,9 +302,9 @@ async fn status(Path((slug, id)): Path<(String, String)>, console: Console, form
     let was = SurveyStatus::parse(form.get("was"));
     surveys::set_status(&console.app, &scope, survey, was, status).await?;
     let message = match status {
-        SurveyStatus::Live => "The survey takes answers again.",
-        SurveyStatus::Paused => "Paused: the survey takes no answers for now.",
-        SurveyStatus::Closed => "Closed: the survey takes no more answers.",
+        SurveyStatus::Live => "The survey is accepting responses again.",
+        SurveyStatus::Paused => "Paused: the survey is not accepting responses for now.",
+        SurveyStatus::Closed => "Closed: the survey no longer accepts responses.",
         SurveyStatus::Draft => "",
     };
     let undo = was.filter(|was| *was != status && *was != SurveyStatus::Draft).map(|was| Undo {
@@ -317,5 +317,5 @@ async fn status(Path((slug, id)): Path<(String, String)>, console: Console, form
 async fn duplicate(Path((slug, id)): Path<(String, String)>, console: Console, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     let copy = surveys::duplicate(&console.app, &scope, parse_id(&id)?, form.idempotency_key()?).await?;
-    Ok(console.done(&format!("/p/{slug}/surveys/{copy}/edit"), "This is the copy. Nobody can answer it until you publish it."))
+    Ok(console.done(&format!("/p/{slug}/surveys/{copy}/edit"), "This is the copy. People can answer it once you publish it."))
 }

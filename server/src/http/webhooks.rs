@@ -122,7 +122,7 @@ async fn create(console: Console, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     let input = input(&form);
     match webhooks::create(&console.app, &scope, form.idempotency_key()?, &input).await {
-        Ok(id) => Ok(console.done(&format!("{}/{id}", base(&console)?), "Webhook made. Send it a test.")),
+        Ok(id) => Ok(console.done(&format!("{}/{id}", base(&console)?), "Webhook created. Send it a test.")),
         Err(Error::Refused(Refusal::Invalid(errors))) => {
             list_page(&console, StatusCode::UNPROCESSABLE_ENTITY, typed(&input, 0, errors, None)).await
         }
@@ -169,7 +169,7 @@ async fn one_page(console: &Console, scope: &Scope, endpoint: &Endpoint, shown: 
     let failing = || {
         let since = endpoint.failing_since.filter(|_| endpoint.enabled)?;
         let tries = if endpoint.failures == 1 { "The last attempt".to_owned() } else { format!("The last {} attempts", endpoint.failures) };
-        Some(format!("{tries} failed, since {}. After several days of failures the webhook is turned off.", present.readable(since)))
+        Some(format!("{tries} failed, since {}. After several days of failures, Earshot turns the webhook off.", present.readable(since)))
     };
     let acts_for = match endpoint.answers_to {
         None => None,
@@ -181,7 +181,7 @@ async fn one_page(console: &Console, scope: &Scope, endpoint: &Endpoint, shown: 
     };
     let stopped = || {
         let (name, _) = acts_for.as_ref().filter(|(_, holds)| !holds && endpoint.enabled)?;
-        Some(format!("Nothing is sent: {name}, for whom this webhook acts, is not an admin of this project any more."))
+        Some(format!("No events are sent: {name}, for whom this webhook acts, is no longer an admin of this project."))
     };
     let turned_off = endpoint.disabled_reason.as_ref().map(|why| format!("Earshot turned this webhook off. {why}"));
     let view = Hook {
@@ -223,7 +223,7 @@ fn is_due(delivery: &Delivery, console: &Console) -> bool {
 fn last(delivery: &Delivery) -> String {
     match (&delivery.last_error, delivery.last_status) {
         (Some(error), _) => error.clone(),
-        (None, Some(status)) => format!("Answered {status}."),
+        (None, Some(status)) => format!("Response {status}."),
         (None, None) => "Not tried yet.".into(),
     }
 }
@@ -256,7 +256,7 @@ fn back(console: &Console, id: &str, done: Result<String>) -> PageResult {
 async fn test(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     let done = webhooks::test(&console.app, &scope, form.idempotency_key()?, endpoint_id(&id)?).await;
-    back(&console, &id, done.map(|_| "A test is on its way.".into()))
+    back(&console, &id, done.map(|_| "Sending a test event.".into()))
 }
 
 async fn turn(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
@@ -264,26 +264,26 @@ async fn turn(console: Console, Path((_, id)): Path<(String, String)>, form: For
     form.idempotency_key()?;
     let on = form.get("on") == "yes";
     let done = webhooks::set_enabled(&console.app, &scope, endpoint_id(&id)?, on).await;
-    back(&console, &id, done.map(|()| if on { "Turned on. It hears of what happens from now on." } else { "Turned off." }.into()))
+    back(&console, &id, done.map(|()| if on { "Turned on. It receives events from now on." } else { "Turned off." }.into()))
 }
 
 async fn rotate(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     let done = webhooks::rotate(&console.app, &scope, form.idempotency_key()?, endpoint_id(&id)?).await;
-    back(&console, &id, done.map(|()| "There is a new secret. The old one signs along for a day.".into()))
+    back(&console, &id, done.map(|()| "New secret created. The old one stays valid for 24 hours.".into()))
 }
 
 async fn hand_over(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let scope = console.scope(Role::Owner)?;
     form.idempotency_key()?;
     let done = webhooks::hand_over(&console.app, &scope, endpoint_id(&id)?).await;
-    back(&console, &id, done.map(|()| "Handed over to the project, with a new secret. The old one signs along for a day.".into()))
+    back(&console, &id, done.map(|()| "Handed over to the project, with a new secret. The old one stays valid for 24 hours.".into()))
 }
 
 async fn all_again(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     let done = webhooks::send_again(&console.app, &scope, form.idempotency_key()?, endpoint_id(&id)?, None).await;
-    back(&console, &id, done.map(|n| format!("{n} on their way again.")))
+    back(&console, &id, done.map(|n| format!("Retrying failed deliveries: {n}.")))
 }
 
 async fn delete(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
@@ -306,9 +306,9 @@ async fn delivery(console: Console, Path((_, id, event)): Path<(String, String, 
     let pretty = serde_json::from_str::<serde_json::Value>(&body).and_then(|v| serde_json::to_string_pretty(&v)).unwrap_or(body);
     let next = (delivery.state == DeliveryState::Pending).then(|| {
         if delivery.next_at <= present.now.plus_ms(60_000) {
-            "It is sent in a moment.".to_owned()
+            "It will be sent in a moment.".to_owned()
         } else {
-            format!("Next try: {}.", present.readable(delivery.next_at))
+            format!("Next attempt: {}.", present.readable(delivery.next_at))
         }
     });
     let view = DeliveryView {
@@ -327,7 +327,7 @@ async fn delivery(console: Console, Path((_, id, event)): Path<(String, String, 
                     n: t.n,
                     at: present.moment(at),
                     is_good: t.error.is_none(),
-                    outcome: t.error.unwrap_or_else(|| format!("Answered {} in {} ms.", t.status.unwrap_or_default(), t.took_ms)),
+                    outcome: t.error.unwrap_or_else(|| format!("Response {} in {} ms.", t.status.unwrap_or_default(), t.took_ms)),
                     excerpt: t.excerpt,
                 }
             })
@@ -343,7 +343,7 @@ async fn again(console: Console, Path((_, id, event)): Path<(String, String, Str
     let event = event_id(&event)?;
     let url = format!("{}/{}/deliveries/{event}", base(&console)?, endpoint_id(&id)?);
     match webhooks::send_again(&console.app, &scope, form.idempotency_key()?, endpoint_id(&id)?, Some(event)).await {
-        Ok(_) => Ok(console.done(&url, "It is on its way again.")),
+        Ok(_) => Ok(console.done(&url, "Retrying the delivery.")),
         Err(Error::Refused(Refusal::Conflict(text))) => Ok(console.redirect(&url, &Flash { message: text, is_error: true, undo: None })),
         Err(error) => Err(error.into()),
     }

@@ -83,7 +83,7 @@ pub(super) async fn change_password(console: Console, form: Form) -> PageResult 
         Ok(()) => {
             // The session that stays gets a new id too: whoever knew the old one is out.
             console.session.cycle_id().await?;
-            Ok(console.done("/account", "Password changed. Your other sessions have ended."))
+            Ok(console.done("/account", "Password changed. All other sessions were signed out."))
         }
         Err(Error::Refused(domain::Error::Invalid(errors))) => Ok(page(&console, StatusCode::UNPROCESSABLE_ENTITY, None, errors).await?),
         Err(error) => Err(error.into()),
@@ -109,13 +109,13 @@ pub(super) async fn end_session(console: Console, form: Form) -> PageResult {
         return Ok(Redirect::to("/sign-in").into_response());
     }
     own::end_session(&console.app, console.actor.staff, session).await?;
-    Ok(console.done("/account", "Session ended."))
+    Ok(console.done("/account", "Session signed out."))
 }
 
 /// `POST /account/sessions/end-others`.
 pub(super) async fn end_other_sessions(console: Console, form: Form) -> PageResult {
     form.idempotency_key()?;
     let n = own::end_other_sessions(&console.app, console.actor.staff, &this_session(&console)).await?;
-    let message = if n == 1 { "1 session ended.".to_owned() } else { format!("{n} sessions ended.") };
+    let message = if n == 1 { "1 session signed out.".to_owned() } else { format!("{n} sessions signed out.") };
     Ok(console.done("/account", &message))
 }

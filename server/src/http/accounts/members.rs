@@ -97,9 +97,9 @@ fn how_it_fares(letter: Option<LetterRow>) -> Option<(String, bool)> {
     let letter = letter?;
     let why = letter.last_error.unwrap_or_default();
     match letter.state.as_str() {
-        "dead" => Some((format!("This mail was not delivered: {why} Pass the link on yourself, or make another."), true)),
-        "queued" if why.is_empty() => Some(("The mail is on its way.".into(), false)),
-        "queued" => Some((format!("The mail has not gone out yet: {why} It is tried again."), false)),
+        "dead" => Some((format!("This e-mail was not delivered: {why} Share the link yourself, or create another invitation."), true)),
+        "queued" if why.is_empty() => Some(("The e-mail is being sent.".into(), false)),
+        "queued" => Some((format!("The e-mail has not been sent yet: {why} Earshot will retry."), false)),
         _ => None,
     }
 }
@@ -183,7 +183,7 @@ async fn leaving_page(
         webhooks: webhooks.into_iter().map(|w| left(w.id.to_string(), webhooks::name(&w), w.url, &everybody)).collect(),
         invitations: invitations
             .into_iter()
-            .map(|i| left(i.id.to_string(), i.email.unwrap_or_else(|| "Anybody with the link".into()), i.role.label().into(), &people))
+            .map(|i| left(i.id.to_string(), i.email.unwrap_or_else(|| "Anyone with the link".into()), i.role.label().into(), &people))
             .collect(),
         may_hand_over,
         links: if scope.role() >= Role::Admin { links } else { 0 },
@@ -241,7 +241,7 @@ pub(super) async fn invite(console: Console, BaseUrl(base): BaseUrl, form: Form)
             Ok(page(&console, &scope, StatusCode::OK, extra).await?)
         }
         Ok(None) => {
-            let text = "This invitation was made already, and its link was shown once. If you lost it, revoke it and make another.";
+            let text = "This invitation was already created, and its link was shown once. If you lost it, revoke the invitation and create another one.";
             Ok(console.redirect(&here(&console)?, &Flash { message: text.into(), is_error: true, undo: None }))
         }
         Err(Error::Refused(domain::Error::Invalid(errors))) => {
@@ -293,7 +293,7 @@ pub(super) async fn remove(console: Console, form: Form) -> PageResult {
         Ok(_) if staff == console.actor.staff => Ok(console.done("/", &format!("You left {}.", console.project()?.name))),
         Ok((role, settled)) => {
             let ended = settled.sentence();
-            let limits = if ended.is_empty() { "" } else { " Undo brings back the membership alone." };
+            let limits = if ended.is_empty() { "" } else { " Undo restores only the membership." };
             let message = format!("Member removed.{ended}{limits}");
             let undo =
                 Undo { url: format!("{}/restore", here(&console)?), fields: members::restore_fields(&console.app, &scope, staff, role)? };
@@ -309,7 +309,7 @@ pub(super) async fn restore(console: Console, form: Form) -> PageResult {
     form.idempotency_key()?;
     let (staff, role) = (id::<StaffId>(form.get("staff"))?, form.get("role").parse::<Role>()?);
     members::restore(&console.app, &scope, staff, role, id(form.get("until"))?, form.get("proof")).await?;
-    Ok(console.done(&here(&console)?, "The member is back. What was revoked stays revoked."))
+    Ok(console.done(&here(&console)?, "Member restored. What was revoked stays revoked."))
 }
 
 /// `POST /p/{slug}/members/revoke`.

@@ -46,7 +46,7 @@ pub(super) async fn ask(State(app): State<AppState>, nonce: Nonce, address: Clie
 
 /// `GET /forgot/sent`.
 pub(super) async fn sent(State(app): State<AppState>, nonce: Nonce) -> Response {
-    plain_page(&app, &nonce, StatusCode::OK, "Look into your mailbox", || view! { <ForgotSentPage /> })
+    plain_page(&app, &nonce, StatusCode::OK, "Check your inbox", || view! { <ForgotSentPage /> })
 }
 
 fn gone(app: &AppState, nonce: &Nonce) -> Response {

@@ -73,7 +73,7 @@ pub(super) async fn run(
     match setup::run(&app, form.get("token"), input).await {
         Ok((owner, project)) => {
             begin_session(&app, &session, owner, &headers, address).await?;
-            let message = format!("{} is ready. Make its first survey.", project.name);
+            let message = format!("{} is ready. Create its first survey.", project.name);
             Ok(redirect_with(&app, owner, &format!("/p/{}/surveys", project.slug), &Flash { message, is_error: false, undo: None }))
         }
         Err(Error::Refused(domain::Error::Invalid(errors))) => {

@@ -206,6 +206,6 @@ async fn unlink(console: Console, Path((_, id)): Path<(String, String)>, form: F
     let undoes = Unlinking { restore: Status::parse(form.get("restore")), with_item: !form.get("with_item").is_empty() };
     let done = backlog::unlink(&console.app, &scope, id, number, undoes).await?;
     let undo = console.undo(done.undo, &back)?;
-    let what = if done.gone { "Took back" } else { "Unlinked from" };
+    let what = if done.gone { "Removed" } else { "Unlinked from" };
     Ok(console.redirect(&back, &Flash { message: format!("{what} #{number} {}.", done.title), is_error: false, undo }))
 }

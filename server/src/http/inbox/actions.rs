@@ -41,7 +41,7 @@ pub async fn status(console: Console, Path((_, id)): Path<(String, String)>, for
 /// `POST …/feedback/{id}/assign`.
 pub async fn assign(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let to = read_staff(form.get("assignee"))?;
-    one(&console, &id, &form, Edit::Assign(to), if to.is_some() { "Assigned." } else { "Assigned to nobody." }).await
+    one(&console, &id, &form, Edit::Assign(to), if to.is_some() { "Assigned." } else { "Unassigned." }).await
 }
 
 /// `POST …/feedback/{id}/tags`: `remove` names a tag to take off, else `add` is what to add, and `create` what to add though the project
@@ -75,8 +75,8 @@ async fn new_tag(console: &Console, scope: &Scope, form: &Form, field: &str) -> 
     let new = triage::new_tags(&console.app, scope, form.get(field)).await?;
     let message = match new.as_slice() {
         [] => return Ok(None),
-        [tag] => format!("There is no tag “{tag}” yet. Choose another one, or create it."),
-        tags => format!("There are no tags “{}” yet. Choose others, or create them.", tags.join("”, “")),
+        [tag] => format!("There is no tag “{tag}” yet. Choose another one or create it."),
+        tags => format!("There are no tags “{}” yet. Choose others or create them.", tags.join("”, “")),
     };
     Ok(Some(FieldErrors::one("add", NEW_TAG, message)))
 }
@@ -118,7 +118,7 @@ pub async fn bulk(console: Console, form: Form) -> PageResult {
             "tag" => (Edit::Tags { add: vec![tag_of(&form, "tag").to_owned()], remove: vec![] }, "tagged".to_owned()),
             "untag" => {
                 let tag = domain::feedback::tag(form.get("tag")).into_iter().collect();
-                (Edit::Tags { add: vec![], remove: tag }, "without the tag now".to_owned())
+                (Edit::Tags { add: vec![], remove: tag }, "updated: tag removed".to_owned())
             }
             _ => return Err(Refusal::field("do", "unknown", "Choose what to do with the selected items.").into()),
         }
@@ -143,18 +143,18 @@ pub async fn bulk(console: Console, form: Form) -> PageResult {
         Err(Error::Refused(Refusal::Invalid(errors))) => return Ok(sorry(&console, &form, None, &sentences(&errors))?),
         Err(Error::Refused(Refusal::Conflict(why))) => return Ok(sorry(&console, &form, None, &why)?),
         Err(Error::Refused(Refusal::SearchUnavailable)) => {
-            let why = "The search index is not up to date, so nothing was changed. Select the items of a page, or try again in a moment.";
+            let why = "The search index is not up to date, so nothing was changed. Select the items of one page, or try again in a moment.";
             return Ok(sorry(&console, &form, None, why)?);
         }
         Err(error) => return Err(error.into()),
     };
     let left = match outcome.conflicts.as_slice() {
         [] => String::new(),
-        [why] => format!(" One was left alone: {why}"),
-        [why, rest @ ..] => format!(" {} were left alone, others changed them meanwhile. The first: {why}", rest.len() + 1),
+        [why] => format!(" 1 was skipped: {why}"),
+        [why, rest @ ..] => format!(" {} were skipped because other people changed them. The first: {why}", rest.len() + 1),
     };
     let message = match outcome.changed {
-        0 => format!("Nothing to change: all were so already.{left}"),
+        0 => format!("No changes needed.{left}"),
         1 => format!("1 item {done}.{left}"),
         n => format!("{} items {done}.{left}", thousands(n)),
     };
@@ -173,11 +173,11 @@ pub async fn undo(console: Console, form: Form) -> PageResult {
             let (kept, more) = outcome.conflicts.split_at(outcome.conflicts.len().min(3));
             let more = if more.is_empty() { String::new() } else { format!(" And {} more.", thousands(more.len())) };
             let message =
-                format!("Undone for {}. Changed again since, so left alone: {}{more}", thousands(outcome.changed), kept.join(" "));
+                format!("Undone for {}. Skipped because they changed since: {}{more}", thousands(outcome.changed), kept.join(" "));
             Ok(back(&console, &form, None, &message, None).await?)
         }
         Err(Error::Refused(Refusal::Conflict(why))) => Ok(sorry(&console, &form, None, &why)?),
-        Err(Error::Refused(Refusal::NotFound)) => Ok(sorry(&console, &form, None, "There is nothing to take back any more.")?),
+        Err(Error::Refused(Refusal::NotFound)) => Ok(sorry(&console, &form, None, "There is nothing left to undo.")?),
         Err(error) => Err(error.into()),
     }
 }
@@ -188,7 +188,7 @@ async fn one(console: &Console, id: &str, form: &Form, edit: Edit, message: &str
     let version = form.version()?;
     let is_tags = matches!(edit, Edit::Tags { .. });
     match triage::edit(&console.app, &scope, &[Seen { id, version }], edit).await {
-        Ok(outcome) if outcome.changed == 0 => Ok(back(console, form, Some(id), "It was so already.", None).await?),
+        Ok(outcome) if outcome.changed == 0 => Ok(back(console, form, Some(id), "No change: it already had this value.", None).await?),
         Ok(outcome) => Ok(back(console, form, Some(id), message, Some(&outcome)).await?),
         Err(Error::Refused(Refusal::Conflict(why))) => Ok(sorry(console, form, Some(id), &why)?),
         Err(Error::Refused(Refusal::Invalid(errors))) if is_tags => {

@@ -128,7 +128,7 @@ impl Listener {
                 Event::default().event("changed").data(heads.iter().map(line).collect::<Vec<_>>().join("\n"))
             }
             Err(error) => {
-                tracing::warn!(error = %error, "a live event could not be told");
+                tracing::warn!(error = %error, "a live event could not be sent");
                 Event::default().event("resync").data("fault")
             }
         }

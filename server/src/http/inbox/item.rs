@@ -124,7 +124,7 @@ pub(super) async fn view(
         at: entry.at.rfc3339(),
     };
     let said = EventView {
-        text: format!("Said through {}", names.source(&item)),
+        text: format!("Received via {}", names.source(&item)),
         age: present.ago(item.created_at),
         at: item.created_at.rfc3339(),
     };
@@ -180,7 +180,7 @@ fn contact(person: Person, item: &Feedback) -> Vec<(String, String)> {
     let claimed: serde_json::Map<String, serde_json::Value> =
         person.claimed.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
     let plain = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
-    let own = [("Name", person.name), ("E-mail", person.email), ("Id in your product", person.external_id)];
+    let own = [("Name", person.name), ("E-mail", person.email), ("User ID", person.external_id)];
     let mut out: Vec<(String, String)> = own.into_iter().filter_map(|(label, value)| Some((label.to_owned(), value?))).collect();
     if let Ok(serde_json::Value::Object(attributes)) = serde_json::from_str(&person.attributes) {
         for (name, value) in attributes {
@@ -191,7 +191,7 @@ fn contact(person: Person, item: &Feedback) -> Vec<(String, String)> {
     if !out.is_empty() || matches!(claim, Claim::Expired | Claim::Wrong) {
         out.push(("Identity".into(), claim.label().into()));
     }
-    for (field, label) in [("id", "Claimed id"), ("email", "Claimed e-mail"), ("name", "Claimed name")] {
+    for (field, label) in [("id", "Claimed ID"), ("email", "Claimed e-mail"), ("name", "Claimed name")] {
         out.extend(claimed.get(field).map(|value| (format!("{label} (not verified)"), plain(value))));
     }
     for (name, value) in claimed.get("attributes").and_then(serde_json::Value::as_object).into_iter().flatten() {

@@ -273,8 +273,8 @@ async fn list_view(
         Some(further(params.url(slug, &[("cursor", cursor), ("item", "")]), Sort::parse(&params.sort), page.goes_on))
     } else if page.goes_on {
         Some(Empty::Elsewhere {
-            title: "No more fits this search".into(),
-            text: "That was all of it.",
+            title: "No more results".into(),
+            text: "You have seen all results.",
             link: ("Back to the first page", params.url(slug, &[("cursor", ""), ("item", "")])),
         })
     } else if search::is_void(query) {
@@ -291,8 +291,8 @@ async fn list_view(
             _ => String::new(),
         };
         format!(
-            "The search index is being rebuilt{progress}. Until then this list comes from the database: words are found only as \
-             written, and the filters beside the search are missing."
+            "The search index is being rebuilt{progress}. Until then, this list comes from the database: words match only exactly \
+             as written, and the filters next to the search are not available."
         )
     });
     let asked: Vec<_> = page.items.iter().filter(|item| item.kind == Kind::Ticket).map(|item| item.id).collect();
@@ -328,8 +328,8 @@ fn further(next: String, sort: Option<Sort>, goes_on: bool) -> Empty {
     };
     Empty::Elsewhere {
         title: format!("Nothing in the {which} {} yet", thousands(list::MOST)),
-        text: "Without the index, feedback is read piece by piece. There is more to read.",
-        link: ("Read on", next),
+        text: "Without the index, Earshot searches feedback in batches. There is more to search.",
+        link: ("Keep searching", next),
     }
 }
 
@@ -341,14 +341,14 @@ async fn unfiltered(console: &Console, scope: &Scope, slug: &str) -> Result<Empt
     } else if store.has_more_than_spam(scope).await? {
         Empty::Elsewhere {
             title: "Something just arrived".into(),
-            text: "It is being made ready for searching and is listed in a moment.",
-            link: ("Look again", inbox_url(slug, &[])),
+            text: "It is being indexed and will be listed in a moment.",
+            link: ("Refresh", inbox_url(slug, &[])),
         }
     } else {
         Empty::Elsewhere {
-            title: "Nothing but suspected spam".into(),
-            text: "Everything that came in looks like spam, or was marked as spam. It is kept out of this list.",
-            link: ("Look at the spam", inbox_url(slug, &[("q", "status:spam")])),
+            title: "Only suspected spam".into(),
+            text: "All feedback so far looks like spam or was marked as spam. It is hidden from this list.",
+            link: ("View spam", inbox_url(slug, &[("q", "status:spam")])),
         }
     })
 }

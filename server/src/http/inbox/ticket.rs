@@ -99,9 +99,9 @@ fn requester(ticket: &Ticket) -> String {
 
 fn first_response(ticket: &Ticket, now: Timestamp) -> String {
     match ticket.first_response_ms() {
-        Some(ms) => format!("First answer after {}", duration(ms)),
-        None if ticket.state == State::Closed => "Closed without an answer".into(),
-        None => format!("No answer yet, for {}", duration(now.0 - ticket.created_at.0)),
+        Some(ms) => format!("First reply after {}", duration(ms)),
+        None if ticket.state == State::Closed => "Closed without a reply".into(),
+        None => format!("No reply yet, for {}", duration(now.0 - ticket.created_at.0)),
     }
 }
 
@@ -117,9 +117,9 @@ pub async fn note(console: Console, Path((_, id)): Path<(String, String)>, form:
     let (id, ticket) = held(&console, &scope, &id).await?;
     let key = form.idempotency_key()?;
     match tickets::add_note(&console.app, &scope, ticket.id, key, form.get("note"), Vec::new()).await {
-        Ok(_) => Ok(back(&console, &form, Some(id), "Note added. Only your team sees it.", None).await?),
+        Ok(_) => Ok(back(&console, &form, Some(id), "Note added. Only your team can see it.", None).await?),
         Err(Error::Refused(Refusal::Invalid(errors))) => {
-            let errors = FieldErrors::one("note", "invalid", errors.at("message").unwrap_or("Write a note first."));
+            let errors = FieldErrors::one("note", "invalid", errors.at("message").unwrap_or("Enter a note first."));
             let typed = Typed { note: form.get("note").to_owned(), errors, ..Typed::default() };
             let refused = Refused { status: StatusCode::UNPROCESSABLE_ENTITY, ticket: Some(typed), ..Refused::default() };
             item::refused(&console, &scope, id, form.get("return_to"), refused).await
@@ -140,7 +140,7 @@ pub async fn priority(console: Console, Path((slug, id)): Path<(String, String)>
         Err(Error::Refused(Refusal::Conflict(why))) => return Ok(sorry(&console, &form, Some(id), &why)?),
         Err(error) => return Err(error.into()),
     };
-    let Some(done) = done else { return Ok(back(&console, &form, Some(id), "It was so already.", None).await?) };
+    let Some(done) = done else { return Ok(back(&console, &form, Some(id), "No change: it already had this value.", None).await?) };
     let to_place = target(&console, &form, Some(id))?;
     let fields = [("priority", done.from.as_str().to_owned()), ("version", done.version.to_string()), ("return_to", to_place)];
     let undo = Undo { url: format!("/p/{slug}/feedback/{id}/priority"), fields: fields.map(|(n, v)| (n.to_owned(), v)).to_vec() };
@@ -153,13 +153,13 @@ pub async fn reopen(console: Console, Path((slug, id)): Path<(String, String)>, 
     let (id, ticket) = held(&console, &scope, &id).await?;
     form.idempotency_key()?;
     if !tickets::reopen(&console.app, &scope, ticket.id).await? {
-        return Ok(back(&console, &form, Some(id), "It was open already.", None).await?);
+        return Ok(back(&console, &form, Some(id), "No change: it is already open.", None).await?);
     }
     let now = console.app.store.feedback_by_ids(&scope, &[id]).await?.pop().ok_or(Refusal::NotFound)?;
     let fields =
         [("status", "resolved".to_owned()), ("version", now.version.to_string()), ("return_to", target(&console, &form, Some(id))?)];
     let undo = Undo { url: format!("/p/{slug}/feedback/{id}/status"), fields: fields.map(|(n, v)| (n.to_owned(), v)).to_vec() };
-    followed(&console, &form, id, "Opened again.", Some(undo)).await
+    followed(&console, &form, id, "Reopened.", Some(undo)).await
 }
 
 /// Back to where the person was once the index knows, with a way to take it back.
@@ -178,7 +178,7 @@ async fn delivery(console: &Console, scope: &Scope, ticket: &Ticket) -> Result<D
     let last = letters.into_iter().rev().find(|letter| matches!(letter.state.as_str(), "sent" | "dead") || letter.tries > 0);
     Ok(match last {
         Some(letter) if letter.state == "dead" => {
-            Delivery::Failed(letter.last_error.unwrap_or_else(|| "the mail server did not say why.".into()))
+            Delivery::Failed(letter.last_error.unwrap_or_else(|| "the mail server did not give a reason.".into()))
         }
         Some(letter) if letter.state == "queued" => Delivery::Waiting(letter.last_error.unwrap_or_default()),
         _ => Delivery::Fine,
@@ -210,7 +210,7 @@ pub async fn new_link(console: Console, BaseUrl(base): BaseUrl, Path((slug, id))
         Err(error) => return Err(error.into()),
     };
     if !shown {
-        return Ok(back(&console, &form, Some(id), "The requester gets a new link by mail.", None).await?);
+        return Ok(back(&console, &form, Some(id), "The requester gets a new link by e-mail.", None).await?);
     }
     let link = format!("{base}/p/{slug}/t/{}", tickets::link_token(&console.app, ticket.id, generation)?);
     let (number, back) = (ticket.number, format!("/p/{slug}/feedback/{id}"));
@@ -277,7 +277,7 @@ pub async fn answer(
     let close = form.get("do") == "close";
     let reply = Reply { body: text.clone(), close, seen: Some(form.version()?), files: files.clone(), held: waiting.clone() };
     match tickets::staff_reply(app, &scope, ticket.id, &key, reply).await {
-        Ok(_) => Ok(back(&console, &form, Some(id), if close { "Answer sent, ticket closed." } else { "Answer sent." }, None).await?),
+        Ok(_) => Ok(back(&console, &form, Some(id), if close { "Reply sent, ticket closed." } else { "Reply sent." }, None).await?),
         Err(Error::Refused(refusal @ (Refusal::Invalid(_) | Refusal::Conflict(_)))) => {
             tickets::hold_files(app, Payer::Team, console.project()?, &waiting, files).await?;
             let (status, errors, conflict) = match refusal {
@@ -293,7 +293,7 @@ pub async fn answer(
 
 /// Files found no room, or no hands.
 fn busy() -> FieldErrors {
-    let text = "The files could not be taken now. Your answer is still here: attach them again and send it in a moment.";
+    let text = "We couldn’t accept the files. Your reply is still here: attach them again and send it in a moment.";
     FieldErrors::one("files", "busy", text)
 }
 

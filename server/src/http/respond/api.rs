@@ -43,7 +43,7 @@ fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
 }
 
 fn too_large(limit: usize) -> Response {
-    problem(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &format!("A submission takes {} kB at most.", limit / 1024))
+    problem(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &format!("Submissions can be up to {} kB.", limit / 1024))
 }
 
 /// Adds what lets an allowed page read the answer, errors included.
@@ -367,7 +367,7 @@ async fn store_counted(app: &App, project: &Project, id: Option<&str>, headers: 
         return Err(Refused::TooLarge);
     }
     let value: Value = serde_json::from_slice(&well_formed(bytes)).map_err(|e| Refused::Malformed(format!("This is not JSON: {e}.")))?;
-    let Value::Object(input) = value else { return Err(Refused::Malformed("The body has to be a JSON object.".into())) };
+    let Value::Object(input) = value else { return Err(Refused::Malformed("The body must be a JSON object.".into())) };
     let pairs = read_pairs(&input)?;
     let begun: Begun = match id {
         None => {
@@ -399,7 +399,7 @@ fn text<'a>(input: &'a Map<String, Value>, name: &str) -> &'a str {
 }
 
 fn required_id<T: std::str::FromStr>(input: &Map<String, Value>, name: &str) -> Result<T, Refusal> {
-    text(input, name).parse().map_err(|_| Refusal::field(&format!("/{name}"), "id", format!("“{name}” has to be an id.")))
+    text(input, name).parse().map_err(|_| Refusal::field(&format!("/{name}"), "id", format!("“{name}” must be an ID.")))
 }
 
 /// The header's key, or the one in the body for senders that cannot set headers.
@@ -419,7 +419,7 @@ fn read_pairs(input: &Map<String, Value>) -> Result<Vec<(String, String)>, Refus
     let list = match input.get("answers") {
         None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Array(list)) => list,
-        Some(_) => return Err(Refusal::field("/answers", "type", "“answers” has to be a list of pairs of name and value.")),
+        Some(_) => return Err(Refusal::field("/answers", "type", "“answers” must be a list of pairs of name and value.")),
     };
     let mut errors = FieldErrors::default();
     let mut pairs = Vec::with_capacity(list.len());
@@ -431,7 +431,7 @@ fn read_pairs(input: &Map<String, Value>) -> Result<Vec<(String, String)>, Refus
         };
         match (pair.get(0).and_then(Value::as_str), value) {
             (Some(name), Some(value)) => pairs.push((name.to_owned(), value)),
-            _ => errors.add(&format!("/answers/{at}"), "type", "An answer is a pair of name and value, both texts."),
+            _ => errors.add(&format!("/answers/{at}"), "type", "Each answer must be a pair of name and value, both strings."),
         }
     }
     errors.into_result(pairs)
