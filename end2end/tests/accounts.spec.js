@@ -31,7 +31,7 @@ test('a password is changed, and ends the other sessions', async ({ page, own, b
       await page.getByRole('button', { name: 'Change password' }).click();
     };
     await change('not the password', NEW_PASSWORD);
-    await expect(page.locator('#current-error')).toHaveText('This is not your current password.');
+    await expect(page.locator('#current-error')).toHaveText('Your current password is incorrect.');
     await expect(page.getByLabel('Current password')).toHaveAttribute('aria-invalid', 'true');
     await other.goto(`${own.url}/account`);
     await expect(other.getByRole('heading', { name: 'Account' })).toBeVisible();
@@ -45,7 +45,7 @@ test('a password is changed, and ends the other sessions', async ({ page, own, b
     await expect(other).toHaveURL(/\/sign-in/);
 
     await trySignIn(other, own, email, password);
-    await expect(other.getByRole('alert')).toContainText('The e-mail address or the password is not right.');
+    await expect(other.getByRole('alert')).toContainText('The e-mail address or password is incorrect.');
     await expect(other).toHaveURL(/\/sign-in/);
     await trySignIn(other, own, email, NEW_PASSWORD);
     await expect(other).toHaveURL(/\/p\/corner-shop\/inbox/);
@@ -77,7 +77,7 @@ test('sessions are listed, and the one that is ended is signed out', async ({ pa
       await page.reload();
       await expect(rows).toHaveCount(3);
       await page.getByRole('button', { name: 'Sign out other sessions' }).click();
-      await expect(page.locator('#toasts')).toContainText('2 sessions ended.');
+      await expect(page.locator('#toasts')).toContainText('2 sessions signed out.');
       await expect(rows).toHaveCount(1);
       for (const out of [other, third]) {
         await out.reload();

@@ -57,7 +57,7 @@ test('an item made by mistake is taken back', async ({ page, demo }) => {
   await panel.getByRole('button', { name: 'Create and link' }).click();
   await expect(panel.getByRole('link', { name: /Made by mistake/ })).toBeVisible();
   await page.locator('#toasts').getByRole('button', { name: /^Undo/ }).click();
-  await expect(page.locator('#toasts')).toContainText('Took back');
+  await expect(page.locator('#toasts')).toContainText('Removed');
   await expect(panel.getByRole('link', { name: /Made by mistake/ })).toHaveCount(0);
   await page.goto(`${demo.url}/backlog?q=mistake`);
   await expect(page.getByText('No items here')).toBeVisible();

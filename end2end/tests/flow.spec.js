@@ -401,7 +401,7 @@ test('settings that are not saved are not left without a question @js', async ({
 });
 
 test('a move in the editor is taken back from the field it leads to @js', async ({ page, own }) => {
-  await publishSurvey(page, own, async () => {}, 'First days');
+  await publishSurvey(page, own, async () => {}, 'Onboarding');
   await page.reload();
   await ready(page);
   const fields = page.locator('[name$="-title"]');

@@ -119,7 +119,7 @@ test('dates that can be read in two ways are asked about', async ({ page, own, s
   await expect(order).toHaveValue('');
   await expect(order.locator('option')).toHaveText(['Choose the order', 'Day first: 1 Feb 2025', 'Month first: 2 Jan 2025']);
   await page.getByRole('button', { name: 'Start the import' }).click();
-  await expect(page.getByRole('alert')).toContainText('Dates like 01/02/2025 can be read in two ways.');
+  await expect(page.getByRole('alert')).toContainText('Dates like 01/02/2025 are ambiguous.');
   await choose(page, settle, 'Order of day and month', 'mdy', javaScriptEnabled);
   await expect(page.locator('.imports-preview')).toContainText('2 Jan 2025');
   await page.getByRole('button', { name: 'Start the import' }).click();

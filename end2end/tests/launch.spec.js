@@ -113,7 +113,7 @@ test('what the site says of a person stands beside what they say @js', async ({ 
   const fact = (label) => page.locator('#inbox-detail .facts dt', { hasText: label }).locator('xpath=following-sibling::dd[1]');
   await expect(fact(/^Name$/)).toHaveText('Ada Lovelace');
   await expect(fact(/^E-mail$/)).toHaveText('ada@example.com');
-  await expect(fact(/^Id in your product$/)).toHaveText('17');
+  await expect(fact(/^User ID$/)).toHaveText('17');
   await expect(fact(/^plan$/)).toHaveText('pro');
   await expect(fact(/^seats$/)).toHaveText('3');
   await expect(fact(/^Page$/)).toHaveText(`${host.url}/`);

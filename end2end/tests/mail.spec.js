@@ -14,7 +14,7 @@ test('a forgotten password is set by the link in a letter', async ({ page, maile
   await visitor.getByRole('button', { name: 'Send the link' }).click();
   await expect(visitor.getByRole('heading', { name: 'Check your inbox' })).toBeVisible();
 
-  const letter = await mailed.mail.letter(OWNER.email, /new password/);
+  const letter = await mailed.mail.letter(OWNER.email, /Reset your Earshot password/);
   await visitor.goto(linkIn(letter, '/reset/'));
   await visitor.getByLabel('New password').fill(NEW_PASSWORD);
   await visitor.getByRole('button', { name: 'Set password' }).click();
@@ -56,7 +56,7 @@ test('a letter that was refused is sent again by hand', async ({ page, mailed })
   await page.getByRole('button', { name: 'Create invitation link' }).click();
   await expect(async () => {
     await page.goto(`${mailed.url}/operator/mail`);
-    await expect(page.getByText('The mail server answered 550: No such mailbox.')).toBeVisible({ timeout: 500 });
+    await expect(page.getByText('The mail server responded with 550: No such mailbox.')).toBeVisible({ timeout: 500 });
   }).toPass({ timeout: 90_000 });
   await page.getByRole('button', { name: /^Discard/ }).click();
   await expect(page.getByRole('heading', { name: 'No undelivered e-mails' })).toBeVisible();
@@ -64,5 +64,5 @@ test('a letter that was refused is sent again by hand', async ({ page, mailed })
   await expect(page.getByRole('heading', { name: 'Failed (1)' })).toBeVisible();
   mailed.mail.refuseNothing();
   await page.getByRole('button', { name: /^Send again/ }).click();
-  await mailed.mail.letter('ida@example.com', /invites you/);
+  await mailed.mail.letter('ida@example.com', /invited you/);
 });

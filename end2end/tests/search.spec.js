@@ -24,7 +24,7 @@ test('an address, a path and signs are searched for as they are written', async 
   await search(page, 'statsu:new');
   await expect(page.getByText('Did you mean status:?').first()).toBeVisible();
   await search(page, 'attr.plan:enterprise');
-  await expect(page.getByText('cannot be searched for').first()).toBeVisible();
+  await expect(page.getByText('cannot be searched').first()).toBeVisible();
 });
 
 test('the second page of a search goes on where the first ended, whatever arrives', async ({ page, own }) => {

@@ -54,7 +54,7 @@ test('an answer that the server refuses for good is told in its words, and what 
   await visitor.route(RESPONSES, (route) => route.continue({ postData: JSON.stringify({ ...route.request().postDataJSON(), answers: [['q1']] }) }));
   const requests = sent(visitor);
   await visitor.getByRole('button', { name: 'Send' }).click();
-  await expect(visitor.locator('#status')).toContainText('An answer is a pair of name and value');
+  await expect(visitor.locator('#status')).toContainText('Each answer must be a pair of name and value');
   await expect(visitor.getByRole('textbox').first()).toHaveValue('Kept for later');
   const before = requests.length;
   await visitor.unrouteAll();

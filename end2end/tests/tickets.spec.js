@@ -64,7 +64,7 @@ test('a ticket goes from the portal to the desk, by mail back, and is closed', a
     await expect(page.locator('.inbox-row')).toContainText('#1 The till jams');
   }
   await open(page, base, 'The till jams');
-  await expect(detail(page).getByText('No answer yet')).toBeVisible();
+  await expect(detail(page).getByText('No reply yet')).toBeVisible();
 
   await detail(page).getByLabel('Internal note').fill(NOTE);
   await detail(page).getByRole('button', { name: 'Add note' }).click();

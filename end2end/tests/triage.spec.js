@@ -53,7 +53,7 @@ test('what is refused at an item is mended without losing the list', async ({ pa
   const detail = page.locator('#inbox-detail');
   await detail.getByLabel(/^Tags/).fill('a:b');
   await detail.getByRole('button', { name: 'Add', exact: true }).click();
-  await expect(detail.getByText('A tag has 60 characters at most')).toBeVisible();
+  await expect(detail.getByText('Tags can be up to 60 characters')).toBeVisible();
   await expect(page.locator('.inbox-row')).toHaveCount(2);
   await expect(page.getByRole('searchbox', { name: 'Search feedback' })).toHaveValue('shelf');
   await detail.getByLabel(/^Tags/).fill('furniture');

@@ -21,7 +21,7 @@ fn the_program_backs_up_while_it_serves_and_restores_what_a_killed_one_left() {
     assert!(done && said.contains(r#""projects":1"#), "{said}");
     assert!(run(&["admin", "create-project", "--name", "Second"]).0);
     let (done, said) = run(&["restore", file, "--replace"]);
-    assert!(!done && said.contains("another earshot uses"), "{said}");
+    assert!(!done && said.contains("another earshot process uses"), "{said}");
     // SIGKILL: the second project may stand in the write-ahead log alone.
     server.kill();
 
@@ -33,6 +33,6 @@ fn the_program_backs_up_while_it_serves_and_restores_what_a_killed_one_left() {
     let (done, said) = run(&["restore", &aside, "--replace"]);
     assert!(done && said.contains(r#""projects":2"#), "{said}");
     let (done, said) = run(&["doctor"]);
-    assert!(!done && said.contains("wrong Nobody has an account.") && said.contains("2 projects"), "{said}");
+    assert!(!done && said.contains("wrong There are no accounts.") && said.contains("2 projects"), "{said}");
     start();
 }

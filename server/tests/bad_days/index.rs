@@ -75,7 +75,7 @@ fn killed_between_database_and_index_nothing_stays_invisible() {
     copy(&old, &index);
     let server = place.start();
     all_there(&server);
-    assert!(!server.log().contains("building it again"), "it followed, it was not built anew");
+    assert!(!server.log().contains("rebuilding it"), "it followed, it was not built anew");
     server.kill();
 
     // The control: an index that says it holds what it does not. This is what a mark that is written before the index would make.
@@ -131,7 +131,7 @@ fn a_damaged_index_is_built_again_while_serving() {
     server.kill();
     let server = place.start();
     assert!(server.search() == "ready" && finds(&server.browser(), &place, "wondered"));
-    assert!(!server.log().contains("building it again"));
+    assert!(!server.log().contains("rebuilding it"));
     server.kill();
 
     let mut noticed = 0;
@@ -149,7 +149,7 @@ fn a_damaged_index_is_built_again_while_serving() {
         assert_eq!(server.submit(&place, &format!("key-{word}"), &format!("said {word}")).unwrap().status, 201);
         within(300, name, || (server.search() == "ready").then_some(()));
         // Without any index it is as at the first start: nothing is wrong.
-        assert!(server.log().contains("building it again") || name == "deleted", "{name}: the operator is told");
+        assert!(server.log().contains("rebuilding it") || name == "deleted", "{name}: the operator is told");
         assert!(finds(&browser, &place, "wondered") && !is_being_built(&browser.inbox(&place, "wondered")), "{name}");
         let page = browser.inbox(&place, "filler");
         assert!(shows(&page, "filler"), "{name}");

@@ -16,17 +16,17 @@ fn a_second_process_on_the_same_directory_refuses_to_start() {
     within(20, "the second server gives up", || second.try_wait().unwrap());
     let said = second.wait_with_output().unwrap();
     let text = String::from_utf8_lossy(&said.stderr);
-    assert!(!said.status.success() && text.contains("another earshot uses") && text.contains("--data"), "{text}");
+    assert!(!said.status.success() && text.contains("another earshot process uses") && text.contains("--data"), "{text}");
 
     // What needs a stopped server says so; what does not goes on working.
     let (done, said) = run(&place.args(), &["reindex"]);
-    assert!(!done && said.contains("another earshot uses") && said.contains("stop it first"), "{said}");
+    assert!(!done && said.contains("another earshot process uses") && said.contains("stop it first"), "{said}");
     let (done, said) = run(&place.args(), &["backup", &file]);
     assert!(done, "{said}");
     let (done, said) = run(&place.args(), &["restore", &file, "--replace"]);
-    assert!(!done && said.contains("another earshot uses"), "{said}");
+    assert!(!done && said.contains("another earshot process uses"), "{said}");
     let (done, said) = run(&place.args(), &["doctor"]);
-    assert!(done && said.contains("A server uses the directory now."), "{said}");
+    assert!(done && said.contains("A server is using the directory."), "{said}");
     let (done, said) = run(&place.args(), &["admin", "create-project", "--name", "Beside"]);
     assert!(done, "{said}");
     assert_eq!(server.submit(&place, "key-beside", "undisturbed").unwrap().status, 201);

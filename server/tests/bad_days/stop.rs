@@ -130,7 +130,7 @@ fn an_import_comes_to_a_good_place_and_the_index_is_closed() {
     let browser = server.browser();
     let last = format!("imported+line+{}", LINES - 1);
     within(60, "the last line is found", || browser.inbox(&place, &last).contains("<mark>").then_some(()));
-    assert!(!server.log().contains("building it again"), "{}", server.log());
+    assert!(!server.log().contains("rebuilding it"), "{}", server.log());
 
     // The control: killed, the same job belongs to the dead for as long as its lease lasts.
     let place = with_an_import();

@@ -571,7 +571,7 @@ on_both!(projects_are_made_once_and_set_up, |t: TestApp| async move {
     bright[5] = ("theme", "auto");
     let page = owner.post("/p/web-shop/settings", &bright).await;
     assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(page.body.contains("Somebody changed the settings meanwhile; this is now: dark."), "{}", page.body);
+    assert!(page.body.contains("Someone else changed the settings. The current value is: dark."), "{}", page.body);
     bright[0] = ("seen", value_of(&page.body, "name=\"seen\" value=\""));
     assert_eq!(owner.post("/p/web-shop/settings", &bright).await.status, StatusCode::SEE_OTHER);
     assert!(owner.get("/p/web-shop/settings").await.body.contains("hard to see on a white page"));
@@ -597,7 +597,7 @@ on_both!(projects_are_made_once_and_set_up, |t: TestApp| async move {
     let huge = "x".repeat(300_000);
     let page = owner.post("/p/web-shop/settings", &[("name", &huge)]).await;
     assert_eq!(page.status, StatusCode::PAYLOAD_TOO_LARGE);
-    assert!(page.body.contains("<title>Too large") && page.body.contains("This is larger than the form accepts."), "{:.300}", page.body);
+    assert!(page.body.contains("<title>Too large") && page.body.contains("This is larger than the form allows."), "{:.300}", page.body);
 
     let page = owner.get("/p/web-shop/embed").await;
     let line = format!("&lt;script async src=\"http://earshot.test/embed.js\" data-project=\"{}\"&gt;&lt;/script&gt;", project.key);

@@ -134,7 +134,7 @@ on_both!(removal_shows_what_is_left_behind_and_revokes_it, |t: TestApp| async mo
     let asked = owner.post("/p/my-app/members/remove", &[("staff", &staff)]).await;
     assert_eq!(asked.location(), format!("/p/my-app/members/remove?staff={staff}"));
     let page = owner.get(asked.location()).await;
-    for text in ["1 API key, 1 webhook and 1 open invitation", "Nightly", "https://hooks.example.com/a", "Anybody with the link"] {
+    for text in ["1 API key, 1 webhook and 1 open invitation", "Nightly", "https://hooks.example.com/a", "Anyone with the link"] {
         assert!(page.body.contains(text), "{text}: {}", page.body);
     }
     assert!(!page.body.contains("The owner’s"));
@@ -201,7 +201,7 @@ on_both!(what_acted_for_somebody_who_left_before_has_stopped, |t: TestApp| async
     let stopped = program.get("/api/v1/me").await;
     assert_eq!((stopped.status, stopped.json()["code"].as_str()), (StatusCode::UNAUTHORIZED, Some("key_stopped")));
     assert!(stopped.headers.contains_key("www-authenticate") && stopped.body.contains("hand it over"));
-    assert!(owner.get("/p/my-app/keys").await.body.contains("Stopped: adm is not a member any more"));
+    assert!(owner.get("/p/my-app/keys").await.body.contains("Stopped: adm is no longer a member"));
 
     let (_, other) = t.member(&project, "two@example.com", Role::Admin).await;
     let key = key_named(&t, &project, "Nightly").await.id.to_string();
@@ -244,7 +244,7 @@ on_both!(
         ticket(&t, &project, "ticket-key-2").await;
         assert_eq!(deliver_due(&t.app, &sender).await.unwrap(), 0);
         let stopped = hook(&t, &project, id).await;
-        assert!(!stopped.enabled && stopped.disabled_reason.unwrap().contains("not an admin"));
+        assert!(!stopped.enabled && stopped.disabled_reason.unwrap().contains("no longer an admin"));
     }
 );
 
@@ -509,7 +509,7 @@ on_both!(an_invitation_for_an_address_is_for_that_address, |t: TestApp| async mo
     set_role(&t, &project, stranger, None).await;
     let refused = signed_in.post(&bound, &[]).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(refused.body.contains("for another address"), "{}", refused.body);
+    assert!(refused.body.contains("for a different e-mail address"), "{}", refused.body);
     // Another address typed into the form counts for nothing, and tells nothing of who has an account.
     let fields = [("name", "Bob"), ("email", "owner@example.com"), ("password", crate::support::PASSWORD)];
     let joined = t.anonymous().post(&bound, &fields).await;

@@ -341,7 +341,7 @@ on_both!(another_persons_quote_is_changed_with_history_and_undo, |t: TestApp| as
     let token = undo_token(&page.body);
     owner.post(&link, &[("item", "1"), ("importance", "normal")]).await;
     let late = other.post(&undo, &[("token", &token)]).await;
-    assert!(other.get(late.location()).await.body.contains("nothing was undone"));
+    assert!(other.get(late.location()).await.body.contains("Nothing was undone"));
     assert_eq!(says().await, Some(("The export fails".into(), Importance::Normal)));
 
     // A quote of any length comes back with the link.
@@ -428,7 +428,7 @@ on_both!(roles_and_foreign_projects, |t: TestApp| async move {
         )
         .await;
     assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(again.body.contains("not there") && again.body.contains("do not stand in the feedback") && again.body.contains("mine"));
+    assert!(again.body.contains("not there") && again.body.contains("This quote is not in the feedback") && again.body.contains("mine"));
 
     // Posts come back only to pages of the project.
     for bad in ["https://evil.example/", "//evil.example/", "/p/other/inbox", "/p/my-app/\u{e9}"] {
@@ -464,7 +464,7 @@ on_both!(pages_of_the_backlog, |t: TestApp| async move {
     assert!(empty.body.contains("Nothing in the backlog yet") && empty.body.contains("Create item"), "{}", empty.body);
     let refused = owner.post(&base, &[("title", " "), ("body", "kept text")]).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(refused.body.contains("Give the item a title.") && refused.body.contains("kept text"));
+    assert!(refused.body.contains("Enter a title for the item.") && refused.body.contains("kept text"));
     let made = owner.post(&base, &[("title", "Export <b>fails</b>"), ("body", "Line one\n\nLine two")]).await;
     assert_eq!(made.location(), format!("{base}/1"));
     let said = feedback(&t, &project, "Before. The export fails, sadly. After <i>.", None).await;

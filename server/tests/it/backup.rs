@@ -84,7 +84,7 @@ async fn a_restore_takes_the_place_only_when_told_and_deletes_nothing() {
     let data = t.app.settings.data.clone();
 
     let used = backup::restore(&data, &file, true, &instance(&t), t.app.now()).await.unwrap_err().to_string();
-    assert!(used.contains("another earshot uses"), "{used}");
+    assert!(used.contains("another earshot process uses"), "{used}");
     t.app.search.stop().await;
     let there = backup::restore(&data, &file, false, &instance(&t), t.app.now()).await.unwrap_err().to_string();
     assert!(there.contains("--replace"), "{there}");
@@ -108,9 +108,9 @@ async fn damaged_and_foreign_files_are_refused_and_change_nothing() {
     let file = out.path().join("b.db");
     backup::back_up(&t.app.settings.data, &file).await.unwrap();
     let twice = backup::back_up(&t.app.settings.data, &file).await.unwrap_err().to_string();
-    assert!(twice.contains("there already"), "{twice}");
+    assert!(twice.contains("already exists"), "{twice}");
     let missing = backup::back_up(&out.path().join("nothing"), &out.path().join("c.db")).await.unwrap_err().to_string();
-    assert!(missing.contains("is --data right?"), "{missing}");
+    assert!(missing.contains("check --data"), "{missing}");
 
     let whole = fs::read(&file).unwrap();
     let mut damaged = whole.clone();
@@ -123,7 +123,7 @@ async fn damaged_and_foreign_files_are_refused_and_change_nothing() {
         let bad = out.path().join(name);
         fs::write(&bad, bytes).unwrap();
         let error = backup::restore(empty.path(), &bad, false, &instance(&t), t.app.now()).await.unwrap_err().to_string();
-        assert!(error.contains("damaged") || error.contains("no backup of Earshot"), "{name}: {error}");
+        assert!(error.contains("damaged") || error.contains("not a backup of Earshot"), "{name}: {error}");
         assert!(fs::read_dir(empty.path()).unwrap().next().is_none(), "{name} left something");
     }
 }
@@ -143,7 +143,7 @@ async fn the_doctor_names_what_is_wrong_and_changes_nothing() {
     let (wrong, well) = examined(&config).await;
     assert!(wrong.is_empty(), "{wrong:?}");
     assert!(well.iter().any(|w| w.contains("1 project, 1 piece of feedback")), "{well:?}");
-    assert!(well.iter().any(|w| w == "A server uses the directory now."), "{well:?}");
+    assert!(well.iter().any(|w| w == "A server is using the directory."), "{well:?}");
 
     // Settings that do not fit each other.
     let mut behind = config.clone();
@@ -159,8 +159,8 @@ async fn the_doctor_names_what_is_wrong_and_changes_nothing() {
     let mut inside = config.clone();
     inside.settings.webhook_allow = vec![domain::webhooks::address::Block::parse("10.1.0.0/16").unwrap()];
     let (wrong, well) = examined(&inside).await;
-    assert!(wrong.is_empty() && well.iter().any(|w| w.contains("Webhooks may call 10.1.0.0/16")), "{wrong:?} {well:?}");
-    assert!(well.iter().any(|w| w.starts_with("Mail is off")) && well.iter().any(|w| w.contains("MB free")), "{well:?}");
+    assert!(wrong.is_empty() && well.iter().any(|w| w.contains("lets webhooks call 10.1.0.0/16")), "{wrong:?} {well:?}");
+    assert!(well.iter().any(|w| w.starts_with("E-mail is off")) && well.iter().any(|w| w.contains("MB free")), "{well:?}");
 
     #[cfg(unix)]
     {
@@ -168,8 +168,8 @@ async fn the_doctor_names_what_is_wrong_and_changes_nothing() {
         let mode = |bits| fs::set_permissions(&config.settings.data, fs::Permissions::from_mode(bits)).unwrap();
         mode(0o755);
         let (wrong, well) = examined(&config).await;
-        assert!(wrong.len() == 1 && wrong[0].starts_with("Every account of this machine can look into the data directory"), "{wrong:?}");
-        assert!(well.iter().any(|w| w.starts_with("The database is sound")), "it looks at the rest all the same");
+        assert!(wrong.len() == 1 && wrong[0].starts_with("Every account on this machine can read the data directory"), "{wrong:?}");
+        assert!(well.iter().any(|w| w.starts_with("The database is healthy")), "it looks at the rest all the same");
         mode(0o700);
     }
 
@@ -193,7 +193,7 @@ async fn the_doctor_names_what_is_wrong_and_changes_nothing() {
         })
         .await
         .unwrap();
-    let given_up = ["1 delivery to a webhook was given up.", "1 webhook was turned off because nothing but failures came back."];
+    let given_up = ["1 webhook delivery failed permanently.", "1 webhook was turned off because every attempt failed."];
     assert_eq!(examined(&config).await.0, given_up);
 
     // A damaged database, an index of another one.
@@ -217,6 +217,6 @@ async fn the_doctor_names_what_is_wrong_and_changes_nothing() {
     assert!(wrong.len() == 1 && wrong[0].contains("There is no data directory"), "{wrong:?}");
     let fresh = TestApp::new(Database::Sqlite).await.unwrap();
     let (wrong, _) = examined(&fresh.config).await;
-    assert_eq!(wrong, ["Nobody has an account."]);
+    assert_eq!(wrong, ["There are no accounts."]);
     assert!(file.exists());
 }

@@ -79,11 +79,7 @@ on_both!(a_ticket_is_answered_noted_and_closed, |t: TestApp| async move {
     t.clock.advance_ms(125 * 60_000);
 
     let page = ann.get(&own).await;
-    assert!(
-        page.body.contains("No answer yet, for 2 h 5 min") && page.body.contains("It &lt;b&gt;beeps&lt;/b&gt; twice."),
-        "{}",
-        page.body
-    );
+    assert!(page.body.contains("No reply yet, for 2 h 5 min") && page.body.contains("It &lt;b&gt;beeps&lt;/b&gt; twice."), "{}", page.body);
     let noted = ann.post(&format!("{own}/note"), &[("version", "1"), ("note", "The spring again, see the SECRET list")]).await;
     assert_eq!((noted.status, noted.location()), (StatusCode::SEE_OTHER, own.as_str()));
     let seen = version(&t, &project, &made).await;
@@ -106,7 +102,7 @@ on_both!(a_ticket_is_answered_noted_and_closed, |t: TestApp| async move {
     assert_eq!(answer(&ann, made.feedback, &other, &[]).await.status, StatusCode::SEE_OTHER);
     assert_eq!(bodies(&t, &project, &made).await.last().unwrap().1, "Gently.");
     let page = owner.get(&own).await;
-    for words in ["Internal note", "First answer after 2 h 5 min", "Waiting for requester", "note.txt"] {
+    for words in ["Internal note", "First reply after 2 h 5 min", "Waiting for requester", "note.txt"] {
         assert!(page.body.contains(words), "{words}: {}", page.body);
     }
     // The file, as a download that nothing runs in.
@@ -129,7 +125,7 @@ on_both!(a_ticket_is_answered_noted_and_closed, |t: TestApp| async move {
     let again = owner.post(&format!("{own}/reopen"), &[("version", seen.as_str()), ("return_to", own.as_str())]).await;
     assert_eq!(now(&t, &project, &made).await.state, State::Open);
     let flash = owner.get(again.location()).await;
-    assert!(flash.body.contains("Opened again."), "{}", flash.body);
+    assert!(flash.body.contains("Reopened."), "{}", flash.body);
     let seen = version(&t, &project, &made).await;
     owner.post(&format!("{own}/status"), &[("version", seen.as_str()), ("status", "resolved")]).await;
     assert_eq!(now(&t, &project, &made).await.state, State::Closed);
@@ -190,7 +186,7 @@ on_both!(an_answer_is_not_sent_over_words_nobody_read, |t: TestApp| async move {
     let empty = [("idempotency_key", "answer-key-4"), ("version", seen.as_str()), ("message", " "), ("do", "send")];
     let refused = answer(&owner, made.feedback, &empty, &[]).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(refused.body.contains("Write a message."));
+    assert!(refused.body.contains("Enter a message."));
     assert_eq!(owner.post(&format!("{own}/note"), &[("version", "1"), ("note", "")]).await.status, StatusCode::UNPROCESSABLE_ENTITY);
     // A picture that is none.
     let broken = [("idempotency_key", "answer-key-5"), ("version", seen.as_str()), ("message", "Look"), ("do", "send")];

@@ -7,7 +7,7 @@ use crate::on_both;
 on_both!(unknown_pages_are_404_with_a_way_on, |t: crate::support::TestApp| async move {
     let page = t.anonymous().get("/nowhere").await;
     assert_eq!(page.status, StatusCode::NOT_FOUND);
-    assert!(page.body.contains("Go to the start"));
+    assert!(page.body.contains("Go to home"));
     let csp = page.headers["content-security-policy"].to_str().unwrap();
     assert!(csp.contains("default-src 'none'") && csp.contains("frame-ancestors 'none'"), "{csp}");
 });

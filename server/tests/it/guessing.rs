@@ -115,11 +115,11 @@ on_both!(passwords_that_are_tried_first_are_refused_wherever_one_is_set, |t: Tes
         }
     };
     for (password, why) in [
-        ("1234567890", "Many people use this password"),
-        ("Password12", "Many people use this password"),
-        ("ada@engine.test", "made of your name"),
-        ("AdaLovelace1", "made of your name"),
-        ("difference2026", "made of your name"),
+        ("1234567890", "This password is common"),
+        ("Password12", "This password is common"),
+        ("ada@engine.test", "based on your name"),
+        ("AdaLovelace1", "based on your name"),
+        ("difference2026", "based on your name"),
     ] {
         let page = setup(password).await;
         assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{password}");

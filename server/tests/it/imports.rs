@@ -379,7 +379,7 @@ on_both!(a_quotation_mark_that_is_never_closed_is_named_with_the_lines_it_took, 
     assert_eq!(bad.len(), 1);
     assert_eq!(bad[0].line, 3);
     assert!(bad[0].reason.contains("quotation mark (\") opened on line 3 is never closed"), "{}", bad[0].reason);
-    assert!(bad[0].reason.contains("The 2 lines after it, to line 5"), "{}", bad[0].reason);
+    assert!(bad[0].reason.contains("The next 2 lines, up to line 5"), "{}", bad[0].reason);
     // One that a later line happens to close.
     let file = b"text,category\n\"one,a\ntwo,\"b\" x\nthree,c\n";
     let import = imported(app, &scope, "text=text,tag=category", file).await;
@@ -453,7 +453,7 @@ on_both!(swappable_dates_are_asked_about, |t: TestApp| async move {
     let import = uploaded(app, &scope, "f.csv", file).await;
     let map = |dates| Mapping { dates, ..Mapping::parse("text=text,created_at=date").unwrap() };
     let refused = imports::start(app, &scope, &import, map(None)).await.unwrap_err();
-    assert!(format!("{:?}", refused.refusal()).contains("Dates like 01/02/2025 can be read in two ways"), "{refused}");
+    assert!(format!("{:?}", refused.refusal()).contains("Dates like 01/02/2025 are ambiguous"), "{refused}");
     imports::start(app, &scope, &import, map(Some(DateOrder::MonthFirst))).await.unwrap();
     jobs::run_due(app).await.unwrap();
     let import = imports::find(app, &scope, import.id).await.unwrap();
@@ -721,7 +721,7 @@ on_both!(the_command_line_imports_and_carries_on, |t: TestApp| async move {
         Line::parse_from(words.iter().chain(more).copied()).import
     };
     let refused = server::cli::import::import(app, &dated(&[])).await.unwrap_err();
-    assert!(format!("{:?}", refused.refusal()).contains("Say --dates dmy or --dates mdy."), "{refused}");
+    assert!(format!("{:?}", refused.refusal()).contains("Use --dates dmy or --dates mdy."), "{refused}");
     let wrong = server::cli::import::import(app, &dated(&["--dates", "dmy", "--encoding", "shift_jis", "--dry-run"])).await.unwrap();
     assert_eq!(wrong.encoding, Some(Encoding::ShiftJis));
     let done = server::cli::import::import(app, &dated(&["--dates", "dmy"])).await.unwrap();
@@ -785,7 +785,7 @@ on_both!(a_file_goes_through_the_pages, |t: TestApp| async move {
     assert!(!page.body.contains("Where is my card") && page.body.contains("card_arrival"), "{}", page.body);
     let page = owner.post(&format!("{import}/start"), &[("text", ""), ("tag", "category")]).await;
     assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(page.body.contains("Choose the column that holds the text."), "{}", page.body);
+    assert!(page.body.contains("Choose the column that contains the text."), "{}", page.body);
 
     let fields = [("text", "text"), ("tag", "category"), ("add_tag", "spring")];
     let page = owner.post(&format!("{import}/start"), &fields).await;
@@ -875,7 +875,7 @@ on_both!(files_that_nobody_starts_do_not_pile_up, |t: TestApp| async move {
         imports::begin_upload(&t.app, &scope, "a.csv", &format!("key-{n:05}")).await.unwrap();
     }
     let refused = imports::begin_upload(&t.app, &scope, "a.csv", "key-00020").await.err().unwrap();
-    assert!(format!("{:?}", refused.refusal()).contains("20 files wait already"));
+    assert!(format!("{:?}", refused.refusal()).contains("20 files are already waiting"));
     assert!(imports::begin_upload(&t.app, &scope, "a.csv", "key-00003").await.is_ok(), "a repeat is no new file");
 });
 
@@ -890,7 +890,7 @@ on_both!(another_file_under_the_same_form_is_not_taken_for_the_first, |t: TestAp
     let first = send(b"text\none\n").await.unwrap();
     assert_eq!(send(b"text\none\n").await.unwrap(), first);
     let other = send(b"text\ntwo\n").await.unwrap_err();
-    assert!(format!("{:?}", other.refusal()).contains("Another file was sent"));
+    assert!(format!("{:?}", other.refusal()).contains("already used for another file"));
 });
 
 on_both!(a_refused_job_is_kept_as_dead, |t: TestApp| async move {

@@ -198,7 +198,7 @@ on_both!(actions_come_back_to_where_they_were_and_can_be_undone, |t: TestApp| as
     assert!(page.body.contains("Undone.") && page.body.contains("from Resolved to New"));
     // Again: nothing left to take back, said as an error.
     client.post(&format!("/p/{slug}/undo"), &[("token", &token)]).await;
-    assert!(client.get(&base).await.body.contains("nothing to take back"));
+    assert!(client.get(&base).await.body.contains("nothing left to undo"));
     // The other forms of the page.
     let staff = t.app.store.staff_by_email("owner@example.com").await.unwrap().unwrap().id;
     client.post(&format!("{base}/assign"), &[("assignee", &staff), ("version", "3"), ("return_to", &base)]).await;
@@ -220,7 +220,7 @@ on_both!(actions_come_back_to_where_they_were_and_can_be_undone, |t: TestApp| as
     assert!(refused.body.contains("value=\"a:b\"") && refused.body.contains("id=\"add-error\""));
     let refused = client.post(&format!("{base}/comments"), &[("body", "  "), ("version", "9")]).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(refused.body.contains("Write a comment first."));
+    assert!(refused.body.contains("Enter a comment first."));
 });
 
 on_both!(two_people_on_one_item_hear_of_each_other, |t: TestApp| async move {
@@ -538,7 +538,7 @@ on_both!(without_the_index_nothing_is_called_absent_before_all_is_read, |t: Test
     // What is not there at all is called absent when all is read.
     let page = client.get(&format!("/p/{}/inbox?q=pin", project.slug)).await.body;
     let page = client.get(&link_with(&page, "cursor=")).await.body;
-    assert!(page.contains("No more fits this search") && !page.contains("No results"), "{page}");
+    assert!(page.contains("No more results") && !page.contains("No results"), "{page}");
     assert_eq!(link_with(&page, "q=pin"), format!("/p/{}/inbox?q=pin", project.slug));
     // The other way round the needle comes first.
     let page = client.get(&format!("{first}&sort=oldest")).await.body;
@@ -553,7 +553,7 @@ on_both!(an_inbox_of_nothing_but_spam_says_so, |t: TestApp| async move {
     searchable(&t).await;
     for _ in 0..2 {
         let page = client.get(&format!("/p/{}/inbox", project.slug)).await.body;
-        assert!(page.contains("Nothing but suspected spam") && !page.contains("No results"), "{page}");
+        assert!(page.contains("Only suspected spam") && !page.contains("No results"), "{page}");
         assert!(client.get(&link_with(&page, "q=status%3Aspam")).await.body.contains(&format!("row-{id}")));
         t.app.search.stop().await;
     }
@@ -568,8 +568,8 @@ on_both!(what_is_refused_at_an_item_keeps_the_list_around_it, |t: TestApp| async
     let here = format!("/p/{slug}/inbox?q=printer+score%3A3..5&item={id}");
     let long = "x".repeat(domain::feedback::MAX_TAG + 1);
     for (action, fields, why) in [
-        ("tags", [("add", long.as_str()), ("version", "1")], "A tag has 60 characters at most"),
-        ("comments", [("body", " "), ("version", "1")], "Write a comment first."),
+        ("tags", [("add", long.as_str()), ("version", "1")], "Tags can be up to 60 characters"),
+        ("comments", [("body", " "), ("version", "1")], "Enter a comment first."),
     ] {
         let url = format!("/p/{slug}/feedback/{id}/{action}");
         let [first, second] = fields;
@@ -593,7 +593,7 @@ on_both!(what_is_refused_at_an_item_keeps_the_list_around_it, |t: TestApp| async
     let page = client.get(&here).await;
     assert_eq!(page.body.matches("maxlength=\"60\"").count(), 2, "{}", page.body);
     let page = client.get(&format!("/p/{slug}/inbox?q=tag%3A{long}")).await;
-    assert!(page.body.contains("at most 60 characters"), "{}", page.body);
+    assert!(page.body.contains("up to 60 characters"), "{}", page.body);
 });
 
 on_both!(all_that_match_are_changed_and_taken_back_in_one, |t: TestApp| async move {
@@ -646,7 +646,7 @@ on_both!(all_that_match_are_changed_and_taken_back_in_one, |t: TestApp| async mo
     assert!(client.get(undone.location()).await.body.contains("Undone for 602."));
     assert_eq!([count(Status::New).await, count(Status::Triaged).await, count(Status::Resolved).await], [301, 302, 0]);
     let again = client.post(&format!("/p/{slug}/undo"), &[("token", &token), ("return_to", &here)]).await;
-    assert!(client.get(again.location()).await.body.contains("nothing to take back"));
+    assert!(client.get(again.location()).await.body.contains("nothing left to undo"));
 
     // Refused as a whole: a query that cannot be read, nothing that matches, a tag that cannot be.
     let bulk = async |q: &str, tag: &str| {
@@ -654,7 +654,7 @@ on_both!(all_that_match_are_changed_and_taken_back_in_one, |t: TestApp| async mo
         client.post(&format!("/p/{slug}/feedback/bulk"), &fields).await
     };
     assert_eq!(bulk("score:x", "a").await.status, StatusCode::UNPROCESSABLE_ENTITY);
-    for (q, tag, why) in [("nothinglikeit", "a", "Nothing matches"), ("printer", "a:b", "A tag has")] {
+    for (q, tag, why) in [("nothinglikeit", "a", "Nothing matches"), ("printer", "a:b", "Tags can be")] {
         let page = bulk(q, tag).await;
         assert!(client.get(page.location()).await.body.contains(why), "{why}");
     }

@@ -121,9 +121,9 @@ on_both!(only_admins_manage_keys_and_only_those_of_their_project, |t: TestApp| a
     }
     assert_eq!(admin.post("/p/other/keys", &fields).await.status, StatusCode::NOT_FOUND);
     for (fields, word) in [
-        ([("name", " "), ("scope", "read"), ("days", "")], "Name the program"),
-        ([("name", "x"), ("scope", "owner"), ("days", "")], "Choose what the key may do"),
-        ([("name", "x"), ("scope", "read"), ("days", "9999")], "Choose one of the times"),
+        ([("name", " "), ("scope", "read"), ("days", "")], "Enter the name of the program"),
+        ([("name", "x"), ("scope", "owner"), ("days", "")], "Choose a scope for the key"),
+        ([("name", "x"), ("scope", "read"), ("days", "9999")], "Choose one of the listed times"),
     ] {
         let page = admin.post("/p/my-app/keys", &fields).await;
         assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);

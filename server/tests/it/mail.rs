@@ -100,7 +100,9 @@ mailing!(what_fails_for_now_is_tried_again, |t: TestApp, smtp: Smtp| async move 
     let (project, _) = t.owner().await;
     smtp.next([Next::Answer(451), Next::HangUp, Next::Answer(535)]);
     let id = reply(&t, &project, ANN, "A", "B").await;
-    for (n, words) in ["answered 451: 5.1.1 so said the server", "hung up", "did not let us in (535)"].iter().enumerate() {
+    for (n, words) in
+        ["responded with 451: 5.1.1 so said the server", "closed the connection", "rejected the sign-in (535)"].iter().enumerate()
+    {
         run(&t).await;
         let stored = row(&t, id).await;
         assert_eq!((stored.state.as_str(), stored.tries), ("queued", i64::try_from(n).unwrap() + 1));
@@ -154,7 +156,7 @@ mailing!(what_is_refused_for_good_is_given_up_at_once, |t: TestApp, smtp: Smtp| 
     let stored = row(&t, id).await;
     assert_eq!(
         (stored.state.as_str(), stored.last_error.as_deref()),
-        ("dead", Some("The mail server answered 550: 5.1.1 so said the server."))
+        ("dead", Some("The mail server responded with 550: 5.1.1 so said the server."))
     );
     assert_eq!(row(&t, other).await.state, "sent");
 });
@@ -200,7 +202,7 @@ mailing!(nobody_writes_headers, |t: TestApp, smtp: Smtp| async move {
     for id in dead {
         let stored = row(&t, id).await;
         assert_eq!(stored.state, "dead", "{}", stored.recipient);
-        assert!(stored.last_error.unwrap().contains("is no address that mail can be sent to"));
+        assert!(stored.last_error.unwrap().contains("is not an address that e-mail can be sent to"));
     }
     let raw = smtp.raw();
     assert_eq!(raw.len(), 1);
@@ -306,7 +308,7 @@ async fn ask_for_link(t: &TestApp, smtp: &Smtp, visitor: &Client, email: &str) -
     run(t).await;
     let letters = smtp.letters();
     assert_eq!(letters.len(), before + 1);
-    assert_eq!(letters[before].subject(), Some("Set a new password for Earshot"));
+    assert_eq!(letters[before].subject(), Some("Reset your Earshot password"));
     link(&letters[before])
 }
 
@@ -443,7 +445,7 @@ mailing!(an_invitation_is_mailed, |t: TestApp, smtp: Smtp| async move {
     assert!(made.body.contains("We are e-mailing the invitation to") && made.body.contains("/invite/"), "{}", made.body);
     run(&t).await;
     let letters = smtp.letters();
-    assert_eq!(letters[0].subject(), Some("Olga Owner invites you to My app"));
+    assert_eq!(letters[0].subject(), Some("Olga Owner invited you to My app"));
     let page = t.anonymous().get(&link(&letters[0])).await;
     assert!(page.status == StatusCode::OK && page.body.contains("Join My app"));
 
@@ -451,7 +453,7 @@ mailing!(an_invitation_is_mailed, |t: TestApp, smtp: Smtp| async move {
     smtp.next([Next::Answer(550)]);
     owner.post(&members, &[("role", "viewer"), ("email", "bob@example.com")]).await;
     run(&t).await;
-    assert!(owner.get(&members).await.body.contains("This mail was not delivered: The mail server answered 550"));
+    assert!(owner.get(&members).await.body.contains("This e-mail was not delivered: The mail server responded with 550"));
 
     // One that is revoked does not go out any more.
     owner.post(&members, &[("role", "viewer"), ("email", "carl@example.com")]).await;
@@ -488,7 +490,7 @@ mailing!(operators_see_letters_and_send_them_again, |t: TestApp, smtp: Smtp| asy
     run(&t).await;
     let page = operator.get("/operator/mail").await;
     assert!(page.body.contains("Failed (2)") && page.body.contains("Queued (1)"), "{}", page.body);
-    assert!(page.body.contains("The mail server answered 550") && page.body.contains("The mail server answered 451"));
+    assert!(page.body.contains("The mail server responded with 550") && page.body.contains("The mail server responded with 451"));
     assert!(!page.body.contains("Something private") && !page.body.contains("<i>@"), "texts are nobody's business");
 
     let letter = dead.to_string();
@@ -525,7 +527,7 @@ crate::on_both!(operators_run_jobs_again_that_were_given_up, |t: TestApp| async 
     let claimed = jobs::claim(&t.app).await.unwrap().unwrap();
     t.app.store.write(move |tx| Box::pin(async move { tx.bury_job(&claimed, "The disk was <full>.", now).await })).await.unwrap();
     let page = operator.get("/operator/jobs").await;
-    assert!(page.body.contains("Hourly clean-up") && page.body.contains("The disk was &lt;full&gt;."), "{}", page.body);
+    assert!(page.body.contains("Hourly cleanup") && page.body.contains("The disk was &lt;full&gt;."), "{}", page.body);
     let job = id.to_string();
     assert_eq!(operator.post("/operator/jobs/retry", &[("job", &job)]).await.location(), "/operator/jobs");
     run(&t).await;
@@ -553,7 +555,7 @@ crate::on_both!(operators_carry_an_import_on_that_was_given_up, |t: TestApp| asy
     assert_eq!(find().await.status, ImportStatus::Failed);
     let job = job.unwrap();
     let page = operator.get("/operator/jobs").await;
-    assert!(page.body.contains("Import of a file") && page.body.contains("Run again"), "{}", page.body);
+    assert!(page.body.contains("File import") && page.body.contains("Run again"), "{}", page.body);
     let field = [("job", job.to_string())];
     let field: Vec<(&str, &str)> = field.iter().map(|(n, v)| (*n, v.as_str())).collect();
     assert_eq!(operator.post("/operator/jobs/retry", &field).await.location(), "/operator/jobs");

@@ -61,18 +61,18 @@ on_both!(every_refusal_says_why_and_keeps_what_was_typed, |t: TestApp| async mov
 
     // 403: another site's page sent it. What it sent is not ours to show.
     let page = cross_site(&owner, &comments, "idempotency_key=refusal-key-3&version=1&body=smuggled").await;
-    refused(&page, StatusCode::FORBIDDEN, "This form was sent from a page of another site, so nothing was changed.");
+    refused(&page, StatusCode::FORBIDDEN, "This form was sent from another site, so nothing was changed.");
     assert!(!page.body.contains("smuggled") && !owner.get(&base).await.body.contains("smuggled"));
 
     // 404: the path, and what it names.
     for path in ["/p/nobody/inbox", &format!("/p/{}/backlog/999", project.slug), "/nowhere"] {
-        refused(&owner.get(path).await, StatusCode::NOT_FOUND, "There is nothing at this address");
+        refused(&owner.get(path).await, StatusCode::NOT_FOUND, "This page does not exist");
     }
     // 405.
     refused(
         &owner.post(&format!("/p/{}/inbox", project.slug), &[]).await,
         StatusCode::METHOD_NOT_ALLOWED,
-        "This address takes no such request.",
+        "This address does not accept such requests.",
     );
 
     // 409: somebody was faster.
@@ -83,11 +83,11 @@ on_both!(every_refusal_says_why_and_keeps_what_was_typed, |t: TestApp| async mov
     let published = owner.post(&edit, &[("action", "publish"), ("revision", revision.split('"').next().unwrap())]).await;
     assert_eq!(published.status, StatusCode::SEE_OTHER, "{}", published.body);
     let page = owner.post(&edit.replace("/edit", "/status"), &[("was", "paused"), ("status", "closed")]).await;
-    refused(&page, StatusCode::CONFLICT, "Somebody changed the survey meanwhile: it is live now.");
+    refused(&page, StatusCode::CONFLICT, "Someone else changed the survey: it is now live.");
 
     // 413: more than the form takes; and a body that is no form.
     let huge = "x".repeat(300_000);
-    refused(&owner.post(&comments, &[("body", &huge)]).await, StatusCode::PAYLOAD_TOO_LARGE, "This is larger than the form accepts.");
+    refused(&owner.post(&comments, &[("body", &huge)]).await, StatusCode::PAYLOAD_TOO_LARGE, "This is larger than the form allows.");
     let page =
         owner.send(Method::POST, &comments, &[("content-type", "text/plain"), ("sec-fetch-site", "same-origin")], Body::from("x")).await;
     refused(&page, StatusCode::UNSUPPORTED_MEDIA_TYPE, "This form could not be read.");

@@ -38,7 +38,7 @@ on_both!(a_reply_is_written_changed_deleted_and_taken_back, |t: TestApp| async m
     // The same name once more, whatever its case; what was typed is still there.
     let twice = ann.post("/p/my-app/replies", &[("name", "on the WAY"), ("body", "Typed text")]).await;
     assert_eq!(twice.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(twice.body.contains("Another reply has this name") && twice.body.contains("Typed text"), "{}", twice.body);
+    assert!(twice.body.contains("Another reply already has this name") && twice.body.contains("Typed text"), "{}", twice.body);
 
     let own = format!("/p/my-app/replies/{}", listed[0].id);
     let edited = ann.post(&own, &[("version", "1"), ("name", "On the way"), ("body", "Hello {name}, tomorrow.")]).await;

@@ -282,7 +282,7 @@ on_both!(pages_of_results, |t: TestApp| async move {
     for odd in ["?from=x&to=2026-99-99", "?from=2027-01-02&to=2027-01-01", "?days=-4", "?days=abc", "?days=99999999999", "?from=%00"] {
         assert_eq!(owner.get(&f.url(odd)).await.status, StatusCode::OK, "{odd}");
     }
-    assert!(owner.get(&f.url("?from=x")).await.body.contains("Write a day like"));
+    assert!(owner.get(&f.url("?from=x")).await.body.contains("Enter a date like"));
     assert_eq!(owner.get(&f.url("/responses?after=nonsense")).await.status, StatusCode::OK);
 
     let other = Fixture::new(&t, quiet(&t).await).await;

@@ -117,8 +117,8 @@ on_both!(what_cannot_be_searched_for_is_told, |t: TestApp| async move {
     let path = |q: &str| format!("/api/v1/feedback?q={}", url::form_urlencoded::byte_serialize(q.as_bytes()).collect::<String>());
     for (case, query, code, part) in [
         ("a mistyped field", "statsu:new", 422, "Did you mean status:?"),
-        ("B29, attributes", "attr.plan:enterprise", 422, "cannot be searched for"),
-        ("B29, OR of fields", "status:new OR alpha", 422, "OR stands between"),
+        ("B29, attributes", "attr.plan:enterprise", 422, "cannot be searched"),
+        ("B29, OR of fields", "status:new OR alpha", 422, "Use OR between"),
         ("B29, is:", "is:new", 200, "alpha one"),
         ("no such field", "plan:enterprise", 200, "\"total\":0"),
         ("S28", "+", 200, "\"total\":0"),

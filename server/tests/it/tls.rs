@@ -136,14 +136,16 @@ async fn mail_is_encrypted_before_the_password_is_told() {
     // A wrong password is said to be one, and the letter waits.
     let t = mailing(&smtp, "robot:guessed", vec![root.clone()]).await;
     let (state, why) = letter(&t).await;
-    assert!(state == "queued" && why.contains("did not let us in (535)") && !why.contains("guessed"), "{state}: {why}");
+    assert!(state == "queued" && why.contains("rejected the sign-in (535)") && !why.contains("guessed"), "{state}: {why}");
 
     // A server that nobody vouches for hears neither password nor letter, …
     let before = smtp.logins().len();
     let t = mailing(&smtp, login, vec![certified("127.0.0.1").0]).await;
     let (state, why) = letter(&t).await;
     assert!(
-        state == "queued" && why.contains("could not be trusted, so nothing was sent") && why.contains("invalid peer certificate"),
+        state == "queued"
+            && why.contains("certificate could not be verified, so nothing was sent")
+            && why.contains("invalid peer certificate"),
         "{state}: {why}"
     );
     assert_eq!((smtp.logins().len(), smtp.letters().len()), (before, 1));

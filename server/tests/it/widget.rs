@@ -159,7 +159,7 @@ on_both!(the_parameters_to_keep_are_a_setting, |t: TestApp| async move {
     let refused = post("plan a=b", &seen).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(
-        refused.body.contains("“a=b” is not a name that can be kept") && refused.body.contains("value=\"plan a=b\""),
+        refused.body.contains("“a=b” is not a valid parameter name") && refused.body.contains("value=\"plan a=b\""),
         "{}",
         refused.body
     );

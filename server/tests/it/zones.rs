@@ -45,7 +45,7 @@ on_both!(h20_a_zone_is_chosen_and_a_wrong_one_is_told, |t: TestApp| async move {
     let stale =
         [("seen", "older"), ("name", "Shop"), ("language", "ja"), ("accent", "#3868d8"), ("theme", "auto"), ("time_zone", "Asia/Seoul")];
     let page = client.post(&format!("/p/{}/settings", project.slug), &stale).await;
-    assert!(page.body.contains("Somebody changed the settings meanwhile; this is now: Asia/Tokyo."), "{}", page.body);
+    assert!(page.body.contains("Someone else changed the settings. The current value is: Asia/Tokyo."), "{}", page.body);
     // Another name of the same place is understood, and a new project begins with the zone of the browser.
     let made = client.post("/projects/new", &[("name", "Mumbai"), ("origins", ""), ("time_zone", "Asia/Calcutta")]).await;
     assert_eq!(made.status, StatusCode::SEE_OTHER);
