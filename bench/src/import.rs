@@ -94,7 +94,7 @@ pub struct Idle {
     /// Starts over the empty database.
     pub start: Spread,
     pub memory: Memory,
-    /// After somebody signed in and looked at the empty inbox.
+    /// After someone signed in and looked at the empty inbox.
     pub memory_signed_in: Memory,
     /// Starts of a bare axum server, and what it takes.
     pub bare_start: Spread,

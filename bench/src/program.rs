@@ -1,4 +1,4 @@
-//! The release program as anybody runs it: started, asked over HTTP and the command line, watched from outside.
+//! The release program as anyone runs it: started, asked over HTTP and the command line, watched from outside.
 
 use std::{
     fs,

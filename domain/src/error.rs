@@ -68,7 +68,7 @@ pub enum Error {
     /// The actor's role is too low.
     #[error("your role does not allow this")]
     Forbidden,
-    /// Somebody else changed it meanwhile; the text says what.
+    /// Someone else changed it meanwhile; the text says what.
     #[error("{0}")]
     Conflict(String),
     /// The key of this write was used for other content before.

@@ -15,7 +15,7 @@ pub enum Change {
         /// The label after.
         to: String,
     },
-    /// Somebody else takes care of it; names, `None` for nobody.
+    /// Someone else takes care of it; names, `None` for nobody.
     Assigned {
         /// Before.
         from: Option<String>,
@@ -29,7 +29,7 @@ pub enum Change {
         /// Those taken off.
         removed: Vec<String>,
     },
-    /// Somebody left a comment.
+    /// Someone left a comment.
     Commented,
     /// Feedback and a backlog item were linked.
     Linked {

@@ -1,4 +1,4 @@
-//! Who somebody claims to be: what is signed, and what a claim is worth. `docs/identity.md` tells sites how to sign.
+//! Who someone claims to be: what is signed, and what a claim is worth. `docs/identity.md` tells sites how to sign.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ words! {
     #[derive(Default)]
     Claim {
         #[default]
-        /// Nobody signed it: the page, a form, or whoever knows the public key.
+        /// Nobody signed it: the page, a form, or anyone who knows the public key.
         Unsigned = "unsigned" / "Not verified",
         /// Signed by the project's own server.
         Verified = "verified" / "Verified by a signature",
@@ -44,12 +44,12 @@ words! {
         #[default]
         /// They are kept apart and marked as unverified.
         Shown = "shown" / "Show them as unverified",
-        /// They are dropped; the answer stays, of somebody unknown.
+        /// They are dropped; the answer stays, of someone unknown.
         Off = "off" / "Ignore them",
     }
 }
 
-/// How far ahead a signature may end, in days: one that never ended would be a password for whoever sees it once.
+/// How far ahead a signature may end, in days: one that never ended would be a password for anyone who sees it once.
 pub const MAX_DAYS: i64 = 30;
 /// What every signed text begins with.
 const HEAD: &[u8] = b"earshot-identity-v1\n";

@@ -76,7 +76,7 @@ ids! {
     MessageId,
     /// A file of a message.
     AttachmentId,
-    /// One letter that goes out by mail.
+    /// One e-mail that goes out by mail.
     LetterId,
     /// An address that is told what happens: a webhook.
     EndpointId,

@@ -22,7 +22,7 @@ pub enum Job {
         /// Which.
         import: ImportId,
     },
-    /// Sends a letter.
+    /// Sends an e-mail.
     Mail {
         /// Which.
         letter: LetterId,

@@ -1,4 +1,4 @@
-//! Letters: what they are for, and what they say.
+//! E-mails: what they are for, and what they say.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -8,7 +8,7 @@ use crate::{
     ids::{LetterId, ProjectId},
 };
 
-/// What a letter is for.
+/// What an e-mail is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LetterKind {
     /// To who wrote a ticket: it arrived, and here is the link.
@@ -73,19 +73,19 @@ impl LetterKind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 
-    /// How many letters an hour anybody may have us send to an address that they typed.
+    /// How many e-mails an hour anyone may have us send to an address that they typed.
     #[must_use]
     pub fn per_hour(self) -> Option<i64> {
         match self {
             Self::TicketConfirmation => Some(10),
-            // Each of these links works until one is used, so one letter too many takes nothing from anybody.
+            // Each of these links works until one is used, so one e-mail too many takes nothing from anyone.
             Self::PasswordReset => Some(6),
             _ => None,
         }
     }
 }
 
-/// What a letter says, in plain text.
+/// What an e-mail says, in plain text.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Content {
     /// BCP 47 language of the texts.
@@ -102,16 +102,16 @@ pub struct Content {
     pub link_label: String,
     /// Small print.
     pub footer: Vec<String>,
-    /// What letters of one conversation have in common.
+    /// What e-mails of one conversation have in common.
     pub thread: Option<String>,
 }
 
-/// A letter that is to be sent.
+/// An e-mail that is to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Letter {
     /// Identity; its Message-ID is made from it.
     pub id: LetterId,
-    /// Whose it is; `None` for letters about accounts.
+    /// Whose it is; `None` for e-mails about accounts.
     pub project: Option<ProjectId>,
     /// What it is for.
     pub kind: LetterKind,

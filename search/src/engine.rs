@@ -28,7 +28,7 @@ pub(crate) const VERSION: u32 = 5;
 /// The writer's memory.
 const WRITER_BYTES: usize = 50_000_000;
 /// Segments of fewer records than this are merged as if they were alike. With the ten thousand that tantivy has by default, what came
-/// first is written anew with each handful of small commits until ten thousand have come.
+/// first is written again with each handful of small commits until ten thousand have come.
 const SMALLEST: u32 = 1000;
 /// Longest value of a field that is searched exactly, in characters.
 pub(crate) const MAX_VALUE: usize = 200;

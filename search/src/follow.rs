@@ -23,7 +23,7 @@ const BATCH: usize = 2000;
 const PAGE: usize = 1000;
 /// How often other nodes' and other processes' changes are looked for.
 const POLL: Duration = Duration::from_millis(500);
-/// How soon what is committed, but may still be overtaken by another transaction, is looked for again: somebody waits for it.
+/// How soon what is committed, but may still be overtaken by another transaction, is looked for again: someone waits for it.
 const SOON: Duration = Duration::from_millis(50);
 /// How long the next look waits after a commit, whatever comes: under load each commit then takes many changes, for half the work, and still
 /// nobody waits for long. What comes when nothing came before is looked at right away.

@@ -321,7 +321,7 @@ impl Search {
     }
 
     /// Whether a failed search may have the index built again: once in ten minutes, so that a query that always fails does not
-    /// keep everybody from searching.
+    /// keep everyone from searching.
     fn may_rebuild(&self) -> bool {
         let now = self.inner.clock.now();
         let mut last = self.inner.rebuilt.lock().unwrap_or_else(PoisonError::into_inner);

@@ -51,7 +51,7 @@ pub(crate) struct Words {
     pub(crate) any: Vec<Part>,
 }
 
-/// One way, and how much it says. What is about a record says nothing of its relevance: what somebody said comes before what merely
+/// One way, and how much it says. What is about a record says nothing of its relevance: what someone said comes before what merely
 /// stands in the address of a page, and what the team does to a record (its tags) moves it in no list.
 pub(crate) struct Part {
     pub(crate) what: Find,

@@ -57,7 +57,7 @@ pub trait Source: Send + Sync + 'static {
     async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>>;
     /// Makes sure that the change sequence is in order, at the start; it may not be after the database was moved.
     async fn mend(&self) -> Result<()>;
-    /// The last place anybody has committed.
+    /// The last place anyone has committed.
     async fn head(&self) -> Result<Position>;
     /// The place before which changes were removed; who has not come so far must start over.
     async fn beginning(&self) -> Result<Position>;

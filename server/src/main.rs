@@ -12,7 +12,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = server::cli::Cli::parse();
     let done = match cli.picture() {
-        // By itself, without the threads of everything else.
+        // Automatically, without the threads of everything else.
         Some(means) => service::tickets::picture::serve(means).map(|()| ExitCode::SUCCESS).map_err(|error| error.to_string()),
         None => run(cli),
     };

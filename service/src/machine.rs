@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-/// Takes as many open files as this process may take without asking anybody, and says how many. Many systems give 1,024 at first, for the
+/// Takes as many open files as this process may take without asking anyone, and says how many. Many systems give 1,024 at first, for the
 /// sake of old programs, and allow far more: each connection is one. `None` where nothing limits them.
 pub fn take_open_files() -> Option<u64> {
     #[cfg(unix)]

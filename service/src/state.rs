@@ -36,7 +36,7 @@ pub struct App {
     pub limits: Limits,
     /// What people without an account may use.
     pub budget: Arc<Budget>,
-    /// What is counted for whoever watches over the program.
+    /// What is counted for anyone who watches over the program.
     pub metrics: Metrics,
     /// Surveys as they were last looked up.
     pub remembered: Remembered,

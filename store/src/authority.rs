@@ -1,4 +1,4 @@
-//! The present role of whoever lent something their authority.
+//! The present role of anyone who lent something their authority.
 
 use domain::{
     Error as Refusal, Timestamp,
@@ -29,7 +29,7 @@ pub(super) fn heir(to: Heir) -> String {
     }
 }
 
-/// A person's role, in one row with what a key of that id may do. Whoever is neither has none.
+/// A person's role, in one row with what a key of that id may do. Anyone who is neither has none.
 const PRESENT: &str = "SELECT (SELECT m.role FROM memberships m WHERE m.project_id = $1 AND m.staff_id = $2) AS role, k.access, \
      COALESCE(k.handed_to, k.created_by) AS backer, \
      (SELECT m.role FROM memberships m WHERE m.project_id = $1 AND m.staff_id = COALESCE(k.handed_to, k.created_by)) AS backer_role \

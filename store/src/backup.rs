@@ -18,7 +18,7 @@ pub struct Contents {
     pub migration: i64,
 }
 
-/// Writes the database `from` as it is at one moment into the file `to`, which must not exist. Whoever reads or writes meanwhile is not
+/// Writes the database `from` as it is at one moment into the file `to`, which must not exist. Anyone who reads or writes meanwhile is not
 /// held up (<https://www.sqlite.org/lang_vacuum.html#vacuuminto>).
 ///
 /// # Errors

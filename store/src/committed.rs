@@ -1,4 +1,4 @@
-//! What this process has just committed, for whoever follows the change sequence.
+//! What this process has just committed, for anyone who follows the change sequence.
 
 use std::{
     collections::HashMap,

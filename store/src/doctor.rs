@@ -22,7 +22,7 @@ pub struct Facts {
     pub staff: i64,
     /// Jobs that were given up: what they were, and why.
     pub dead: Vec<(String, String)>,
-    /// Letters that were given up.
+    /// E-mails that were given up.
     pub dead_letters: i64,
     /// Deliveries to webhooks that were given up.
     pub dead_deliveries: i64,

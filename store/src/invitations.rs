@@ -128,7 +128,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The open invitations of a project that somebody made, with the role that each gives.
+    /// The open invitations of a project that someone made, with the role that each gives.
     ///
     /// # Errors
     /// When the database fails.
@@ -145,7 +145,7 @@ impl Tx<'_> {
         rows.into_iter().map(|(own, role)| Ok((id(&own)?, or_instead("role of an invitation", role.parse().ok(), Role::Viewer)))).collect()
     }
 
-    /// Makes an open invitation somebody else's.
+    /// Makes an open invitation someone else's.
     ///
     /// # Errors
     /// When the database fails.

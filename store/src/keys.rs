@@ -169,7 +169,7 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Stores a key, and the somebody that it acts as.
+    /// Stores a key, and the actor that it acts as.
     ///
     /// # Errors
     /// When the database fails.

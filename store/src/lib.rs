@@ -255,7 +255,7 @@ impl Store {
         let pool = AnyPoolOptions::new()
             .max_connections(16)
             .acquire_timeout(Duration::from_secs(5))
-            // Not sqlx's own test, which would wait for ever where a connection hangs.
+            // Not sqlx's own test, which would wait forever where a connection hangs.
             .test_before_acquire(false)
             .before_acquire(reader::before_use)
             .after_release(reader::after_use)

@@ -23,7 +23,7 @@ pub struct Taken {
 }
 
 impl Tx<'_> {
-    /// Takes up to `want` from each bucket, or nothing from any. Whoever takes from several names them in the same order as everybody.
+    /// Takes up to `want` from each bucket, or nothing from any. Anyone who takes from several names them in the same order as everyone.
     ///
     /// # Errors
     /// [`Refusal::RateLimited`] with the seconds to wait when one of them is empty.
@@ -44,7 +44,7 @@ impl Tx<'_> {
         }
     }
 
-    /// Takes so many from each bucket, or nothing from any. Whoever takes from several names them in the same order as everybody.
+    /// Takes so many from each bucket, or nothing from any. Anyone who takes from several names them in the same order as everyone.
     ///
     /// # Errors
     /// [`Refusal::RateLimited`] with the seconds to wait when one of them has not so many.

@@ -1,4 +1,4 @@
-//! Letters that go out, and links that set a new password.
+//! E-mails that go out, and links that set a new password.
 
 use domain::{
     Timestamp,
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{Store, Tx, id};
 use crate::error::{Error, Result};
 
-/// A letter, as stored.
+/// An e-mail, as stored.
 #[derive(Debug, Clone, FromRow)]
 pub struct LetterRow {
     /// Identity; see [`LetterRow::id`].
@@ -73,7 +73,7 @@ impl LetterRow {
     }
 }
 
-/// How many letters are in which state.
+/// How many e-mails are in which state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LetterCounts {
     /// Not tried yet, or tried in vain and tried again later.
@@ -83,7 +83,7 @@ pub struct LetterCounts {
 }
 
 impl Store {
-    /// A letter by id.
+    /// An e-mail by id.
     ///
     /// # Errors
     /// When the database fails.
@@ -97,7 +97,7 @@ impl Store {
         .await?)
     }
 
-    /// The letters of a project about one thing, a ticket or an invitation, the oldest first.
+    /// The e-mails of a project about one thing, a ticket or an invitation, the oldest first.
     ///
     /// # Errors
     /// When the database fails.
@@ -113,7 +113,7 @@ impl Store {
         .await?)
     }
 
-    /// All letters in a state, over all projects, what changed last first: for operators.
+    /// All e-mails in a state, over all projects, what changed last first: for operators.
     ///
     /// # Errors
     /// When the database fails.
@@ -129,7 +129,7 @@ impl Store {
         .await?)
     }
 
-    /// How many letters wait and how many were given up, over all projects: for operators.
+    /// How many e-mails wait and how many were given up, over all projects: for operators.
     ///
     /// # Errors
     /// When the database fails.
@@ -157,7 +157,7 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Stores a letter that is to be sent.
+    /// Stores an e-mail that is to be sent.
     ///
     /// # Errors
     /// When the database fails.
@@ -181,7 +181,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// How many letters of a kind were written to an address since then, whatever became of them.
+    /// How many e-mails of a kind were written to an address since then, whatever became of them.
     ///
     /// # Errors
     /// When the database fails.
@@ -194,7 +194,7 @@ impl Tx<'_> {
             .await?)
     }
 
-    /// A letter by id, inside the transaction; nobody else changes it meanwhile.
+    /// An e-mail by id, inside the transaction; nobody else changes it meanwhile.
     ///
     /// # Errors
     /// When the database fails.
@@ -252,7 +252,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Gives a letter up that has not been sent.
+    /// Gives an e-mail up that has not been sent.
     ///
     /// # Errors
     /// When the database fails.
@@ -269,7 +269,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// A letter that was given up gets all its attempts again.
+    /// An e-mail that was given up gets all its attempts again.
     ///
     /// # Errors
     /// When the database fails.
@@ -284,7 +284,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Takes a letter out that waits or was given up; `false` when it is neither.
+    /// Takes an e-mail out that waits or was given up; `false` when it is neither.
     ///
     /// # Errors
     /// When the database fails.
@@ -297,7 +297,7 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Takes letters about something out that nobody has got yet: it was revoked.
+    /// Takes e-mails about something out that nobody has got yet: it was revoked.
     ///
     /// # Errors
     /// When the database fails.
@@ -310,7 +310,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Brings a discarded letter back to where it was; `false` when there is none.
+    /// Brings a discarded e-mail back to where it was; `false` when there is none.
     ///
     /// # Errors
     /// When the database fails.
@@ -326,9 +326,9 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Stores a link that sets a person's password, by the hash of its secret. Links of other letters go on working until one of
-    /// them is used: somebody else who asks for a letter must not be able to end the link that its owner is about to follow. `false` when the
-    /// letter is not to be sent any more.
+    /// Stores a link that sets a person's password, by the hash of its secret. Links of other e-mails go on working until one of
+    /// them is used: someone else who asks for an e-mail must not be able to end the link that its owner is about to follow. `false` when the
+    /// e-mail is not to be sent any more.
     ///
     /// # Errors
     /// When the database fails.
@@ -368,7 +368,7 @@ impl Tx<'_> {
         found.as_deref().map(id).transpose()
     }
 
-    /// Forgets what letters said a week after they were sent or discarded, links that have ended at once, and letters after three months.
+    /// Forgets what e-mails said a week after they were sent or discarded, links that have ended at once, and e-mails after three months.
     ///
     /// # Errors
     /// When the database fails.
@@ -400,8 +400,8 @@ impl Tx<'_> {
 }
 
 impl Tx<'_> {
-    /// Queues a letter, to be sent after this transaction commits; call `wake_jobs` of the program then, so that it goes at once.
-    /// `false`: this address got too many of this kind, and gets none. A wrong address is no error here: the letter is given up then, where
+    /// Queues an e-mail, to be sent after this transaction commits; call `wake_jobs` of the program then, so that it goes at once.
+    /// `false`: this address got too many of this kind, and gets none. A wrong address is no error here: the e-mail is given up then, where
     /// people see it, and what it tells about stands.
     ///
     /// # Errors
@@ -413,7 +413,7 @@ impl Tx<'_> {
             return Ok(false);
         }
         self.insert_letter(letter, now).await?;
-        // The job has the letter's id: there is never a second one.
+        // The job has the e-mail's id: there is never a second one.
         self.enqueue(JobId(letter.id.0), &Job::Mail { letter: letter.id }, now, now).await?;
         Ok(true)
     }

@@ -108,7 +108,7 @@ pub(super) fn before_use(conn: &mut AnyConnection, known: PoolConnectionMetadata
     })
 }
 
-/// For a pool that gets a connection back: without a limit, one that hangs would take its place for ever.
+/// For a pool that gets a connection back: without a limit, one that hangs would take its place forever.
 pub(super) fn after_use(conn: &mut AnyConnection, known: PoolConnectionMetadata) -> BoxFuture<'_, Result<bool, Error>> {
     Box::pin(async move { if is_outdated(&known) { Ok(false) } else { answers(conn).await } })
 }

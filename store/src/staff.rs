@@ -40,7 +40,7 @@ impl StaffRow {
     }
 }
 
-/// Somebody's membership of a project.
+/// Someone's membership of a project.
 #[derive(Debug, Clone)]
 pub struct Member {
     /// Who.
@@ -95,7 +95,7 @@ impl Store {
             .await?)
     }
 
-    /// Whether anybody has an account.
+    /// Whether anyone has an account.
     ///
     /// # Errors
     /// When the database fails.
@@ -124,7 +124,7 @@ impl Store {
         Ok(Actor { staff, roles })
     }
 
-    /// Whether somebody runs the installation.
+    /// Whether someone runs the installation.
     ///
     /// # Errors
     /// When the database fails.
@@ -182,7 +182,7 @@ impl Tx<'_> {
         found.as_deref().map(id).transpose()
     }
 
-    /// Makes somebody one of those who run the installation.
+    /// Makes someone one of those who run the installation.
     ///
     /// # Errors
     /// When the database fails.
@@ -200,7 +200,7 @@ impl Tx<'_> {
         rows.iter().map(|text| id(text)).collect()
     }
 
-    /// The role that somebody has in a project.
+    /// The role that someone has in a project.
     ///
     /// # Errors
     /// When the database fails.

@@ -408,7 +408,7 @@ impl Tx<'_> {
         self.keep_state(survey.id, survey.position, &state).await
     }
 
-    /// Writes name, status, draft and live version of a survey that still has the revision `seen`; `false` when somebody was faster.
+    /// Writes name, status, draft and live version of a survey that still has the revision `seen`; `false` when someone was faster.
     ///
     /// # Errors
     /// When the database fails.
@@ -516,7 +516,7 @@ impl Tx<'_> {
         Ok(last + 1)
     }
 
-    /// Somebody's name, for a message.
+    /// Someone's name, for a message.
     ///
     /// # Errors
     /// When the database fails.

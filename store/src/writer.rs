@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 
 /// Jobs that may wait for their turn; more are refused with 503 and Retry-After.
 const QUEUE: usize = 1024;
-/// Jobs that share one commit at most, so that the first does not wait for ever.
+/// Jobs that share one commit at most, so that the first does not wait forever.
 const GROUP: usize = 128;
 /// Jobs that PostgreSQL works on at a time. Fewer than the pool has connections, so that reading goes on beside.
 const TURNS: usize = 12;
@@ -64,7 +64,7 @@ pub(super) struct Ran {
 }
 
 pub(super) trait Job: Send {
-    /// Whether somebody still waits for the answer.
+    /// Whether someone still waits for the answer.
     fn is_wanted(&self) -> bool;
 
     fn run<'c>(self: Box<Self>, conn: &'c mut AnyConnection) -> BoxFuture<'c, Ran>;
@@ -221,7 +221,7 @@ impl Pooled {
 
 type Reply = oneshot::Sender<Result<Fate>>;
 
-/// Those that somebody waits for. Whoever has gone away was told, or believes, that it failed, and may have asked again.
+/// Those that someone waits for. Anyone who has gone away was told, or believes, that it failed, and may have asked again.
 fn wanted(batch: Vec<Submitted>) -> (Vec<Submission>, Vec<Reply>) {
     batch.into_iter().filter(|s| !s.reply.is_closed()).map(|Submitted { submission, reply }| (submission, reply)).unzip()
 }
@@ -331,7 +331,7 @@ async fn work_through(conn: &mut AnyConnection, first: Waiting, queue: &mut mpsc
     let mut next = Some(first);
     while let Some(now) = next {
         match now {
-            // Whoever has gone away was told, or believes, that it failed, and may have asked again.
+            // Anyone who has gone away was told, or believes, that it failed, and may have asked again.
             Waiting::Job(job) if !job.is_wanted() => {}
             Waiting::Job(job) => jobs.push(job),
             Waiting::Submission(submitted) => batch.push(*submitted),

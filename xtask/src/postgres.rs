@@ -19,7 +19,7 @@ pub const VARIABLE: &str = "EARSHOT_TEST_POSTGRES";
 /// What makes a server of tests quick, and forgetful.
 const FORGETFUL: [&str; 3] = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
 
-/// A running server, ours or somebody's.
+/// A running server, ours or someone's.
 pub struct Postgres {
     /// For an administrator: tests create databases there.
     pub url: String,

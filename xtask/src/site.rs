@@ -103,7 +103,7 @@ fn minify(paths: &Paths, fresh: &Path) -> Result<()> {
     })
 }
 
-/// Adds to the two scripts that pages start with: when the script's own address, which holds a hash, is gone, the program was built anew.
+/// Adds to the two scripts that pages start with: when the script's own address, which holds a hash, is gone, the program was built again.
 fn add_reload(paths: &Paths, fresh: &Path) -> Result<()> {
     let stamp = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
     for (name, own_url) in [("console.js", "import.meta.url"), ("survey.js", "document.currentScript.src")] {

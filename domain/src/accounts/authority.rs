@@ -22,14 +22,14 @@ impl Backing {
         }
     }
 
-    /// Whether it can act as somebody with at least the role `need`.
+    /// Whether it can act as someone with at least the role `need`.
     #[must_use]
     pub fn reaches(self, need: Role) -> bool {
         self.lends(need) == Some(need)
     }
 }
 
-/// Who takes over what somebody leaves behind.
+/// Who takes over what someone leaves behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heir {
     /// The project: it goes on, whoever comes and goes.

@@ -31,7 +31,7 @@ pub fn may_change(actor: Role, from: Role, to: Role, owners: usize) -> Result<()
     Ok(())
 }
 
-/// Whether `actor` may take away a membership with the role `held`. Everybody may leave.
+/// Whether `actor` may take away a membership with the role `held`. Everyone may leave.
 ///
 /// # Errors
 /// As [`may_change`].

@@ -26,7 +26,7 @@ words! {
     ImportStatus {
         /// The file is still arriving.
         Uploading = "uploading" / "Uploading",
-        /// The file is here; somebody must say which column is what.
+        /// The file is here; someone must say which column is what.
         Ready = "ready" / "Ready to map",
         /// Rows are going in.
         Running = "running" / "Running",

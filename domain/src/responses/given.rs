@@ -76,7 +76,7 @@ impl Person {
         }
     }
 
-    /// What the claim is worth, if it says anything about anybody or had a signature that does not hold.
+    /// What the claim is worth, if it says anything about anyone or had a signature that does not hold.
     #[must_use]
     pub fn identity(&self) -> Option<Claim> {
         let says = !self.is_anonymous() || self.name.is_some() || self.attributes.is_some();

@@ -21,7 +21,7 @@ words! {
         Open = "open" / "Open",
         /// The team has answered.
         Answered = "answered" / "Answered",
-        /// Nobody waits for anybody.
+        /// Nobody waits for anyone.
         Closed = "closed" / "Closed",
     }
 }
@@ -45,11 +45,11 @@ words! {
 words! {
     /// Who wrote a message, and so who may read it.
     Author {
-        /// Whoever asked for help.
+        /// Anyone who asked for help.
         Requester = "requester" / "Requester",
         /// The team, to the requester.
         Staff = "staff" / "Team",
-        /// The team, to itself: never shown to anybody else.
+        /// The team, to itself: never shown to anyone else.
         Note = "note" / "Internal note",
     }
 }

@@ -1,4 +1,4 @@
-//! Which network addresses the program may call on somebody's behalf. An admin of a project chooses a webhook's URL, but the program stands
+//! Which network addresses the program may call on someone's behalf. An admin of a project chooses a webhook's URL, but the program stands
 //! in the operator's network: what only that network can reach is refused, unless the operator allows it.
 
 use std::{

@@ -11,7 +11,7 @@ words! {
         FeedbackCreated = "feedback.created" / "New feedback",
         /// Feedback, its tags, status, assignee or links changed, or its writer added to it.
         FeedbackUpdated = "feedback.updated" / "Feedback updated",
-        /// Somebody opened a ticket.
+        /// Someone opened a ticket.
         TicketCreated = "ticket.created" / "New ticket",
         /// The requester or the team wrote in a ticket.
         TicketMessageAdded = "ticket.message_added" / "New ticket message",
@@ -25,7 +25,7 @@ words! {
         BacklogItemUpdated = "backlog_item.updated" / "Backlog item updated",
         /// A backlog item was removed, because making it was undone. Its number is not given again.
         BacklogItemDeleted = "backlog_item.deleted" / "Backlog item removed",
-        /// Somebody tries out an endpoint; goes to that one only, whatever it listens to.
+        /// Someone tries out an endpoint; goes to that one only, whatever it listens to.
         Test = "webhook.test" / "Test",
     }
 }
@@ -45,7 +45,7 @@ words! {
         Pending = "pending" / "Pending",
         /// The receiver answered with success.
         Delivered = "delivered" / "Delivered",
-        /// Given up, until somebody sends it again.
+        /// Given up, until someone sends it again.
         Dead = "dead" / "Failed",
     }
 }

@@ -79,7 +79,7 @@ fn access(text: &str) -> std::result::Result<Access, String> {
     Access::parse(text).ok_or_else(|| "choose read, write or admin".to_owned())
 }
 
-/// The project that somebody means.
+/// The project that someone means.
 async fn project(app: &App, wanted: &str) -> Result<Project> {
     let mut all = app.store.all_projects().await?;
     // An id or a slug names one; a name may be that of several.

@@ -174,7 +174,7 @@ impl Config {
     /// Puts flags and variables (both in the arguments) together with the file, and checks the whole.
     ///
     /// # Errors
-    /// With the name of the setting that is wrong, and how to mend it.
+    /// With the name of the setting that is wrong, and how to fix it.
     pub fn load(store: StoreArgs, serve: ServeArgs) -> Result<Self> {
         let file = match &store.config {
             Some(path) => file::read(path)?,

@@ -11,9 +11,9 @@ pub enum TrustedProxies {
     /// There is none: no header is believed.
     #[default]
     None,
-    /// So many in a row. Right only where nobody but the last of them reaches our port: everybody who connects is taken for it.
+    /// So many in a row. Right only where nobody but the last of them reaches our port: everyone who connects is taken for it.
     Hops(usize),
-    /// The proxies by address. What anybody else says about where a request came from is not believed.
+    /// The proxies by address. What anyone else says about where a request came from is not believed.
     Addresses(Vec<Block>),
 }
 
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn only_proxies_that_are_named_are_believed() {
         let proxies = "10.0.0.0/8, 127.0.0.1, fd00::/8";
-        // Somebody who reaches the port past the proxies says what they like, and is not believed.
+        // Someone who reaches the port past the proxies says what they like, and is not believed.
         assert_eq!(client(proxies, "203.0.113.9", &["198.51.100.7"]), "203.0.113.9");
         assert_eq!(client(proxies, "10.0.0.1", &["198.51.100.7"]), "198.51.100.7");
         assert_eq!(client(proxies, "::ffff:10.0.0.1", &["198.51.100.7"]), "198.51.100.7");
@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(client(proxies, "fd00::1", &["2001:db8::7"]), "2001:db8::7");
         assert_eq!(client(proxies, "10.0.0.1", &[]), "10.0.0.1");
         assert_eq!(client(proxies, "10.0.0.1", &["198.51.100.7", "unknown"]), "10.0.0.1");
-        // Everybody in the chain is a proxy: the client is one of our own machines.
+        // Everyone in the chain is a proxy: the client is one of our own machines.
         assert_eq!(client(proxies, "10.0.0.1", &["10.0.0.3"]), "10.0.0.3");
     }
 }

@@ -99,7 +99,7 @@ impl Past {
     }
 }
 
-/// Finds the demonstration, or fills an empty installation with it. `None`: this installation is somebody's own, and stays as it is.
+/// Finds the demonstration, or fills an empty installation with it. `None`: this installation is someone's own, and stays as it is.
 ///
 /// # Errors
 /// When the database fails.
@@ -300,7 +300,7 @@ async fn move_items(past: &mut Past, team: &Team, items: &[Made], now: Timestamp
     Ok(())
 }
 
-/// The team looks at what came in every other day: tags, status, somebody in charge, remarks. The last days are still to do.
+/// The team looks at what came in every other day: tags, status, someone in charge, remarks. The last days are still to do.
 async fn triage_all(past: &mut Past, team: &Team, heard: &[Heard], now: Timestamp) -> Result<()> {
     for session in 0..45_i64 {
         let at = now.plus_days(-88 + session * 2);

@@ -151,7 +151,7 @@ fn said(dice: &mut Dice, at: Timestamp, day: i64) -> Said {
     }
 }
 
-/// A subject by weight; the slow timeline is no longer one once it was mended, and support is spoken of after support.
+/// A subject by weight; the slow timeline is no longer one once it was fixed, and support is spoken of after support.
 fn topic(dice: &mut Dice, to: To, day: i64) -> usize {
     let weight = |n: &usize| match (TOPICS[*n].tag, to) {
         ("support", To::Csat) => 30,

@@ -140,7 +140,7 @@ impl Console {
     /// Makes sure that the person runs the installation.
     ///
     /// # Errors
-    /// [`domain::Error::NotFound`] for everybody else.
+    /// [`domain::Error::NotFound`] for everyone else.
     pub fn operator(&self) -> Result<()> {
         if self.staff.operator == 1 { Ok(()) } else { Err(domain::Error::NotFound.into()) }
     }
@@ -278,7 +278,7 @@ fn fitted(flash: &Flash) -> Flash {
 }
 
 // The flash travels in a signed cookie rather than in the session, so that showing it writes nothing. It is for one person and for a minute: it
-// may hold a form, and the browser may be somebody else's next.
+// may hold a form, and the browser may be someone else's next.
 
 fn flash_text(staff: StaffId, until: i64, body: &str) -> String {
     format!("{staff} {until} {body}")

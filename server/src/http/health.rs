@@ -29,7 +29,7 @@ pub fn routes() -> Router<Web> {
     Router::new().route("/healthz", get(async || "ok")).route("/readyz", get(ready)).route("/metrics", get(show_metrics))
 }
 
-/// `GET /metrics`: for whoever presents the operator's token; for all others there is no such page.
+/// `GET /metrics`: for anyone who presents the operator's token; for all others there is no such page.
 async fn show_metrics(State(web): State<Web>, headers: HeaderMap) -> PageResult {
     let presented = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
     let allowed = match (&web.http.metrics_token, presented) {

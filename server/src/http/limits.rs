@@ -66,7 +66,7 @@ pub struct Paced {
     patience: Patience,
     /// Bytes so far.
     came: usize,
-    /// Runs only while somebody waits for more.
+    /// Runs only while someone waits for more.
     end: Pin<Box<Sleep>>,
     progress: Progress,
 }

@@ -1,4 +1,4 @@
-//! `/operator/mail` and `/operator/jobs`, for those who run the installation; for everybody else there is nothing here.
+//! `/operator/mail` and `/operator/jobs`, for those who run the installation; for everyone else there is nothing here.
 
 use app::{
     operator::{JobView, JobsPage, LetterView, Letters, MailPage},

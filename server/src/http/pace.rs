@@ -13,7 +13,7 @@ use tokio::{
 };
 
 /// A stream that waits for its reader only so long. hyper has no limit for writing, so a client that asks much and reads nothing, or a byte
-/// now and then, would hold its connection for ever.
+/// now and then, would hold its connection forever.
 pub(super) struct PacedReader<S> {
     stream: S,
     patience: Patience,

@@ -44,7 +44,7 @@ const QUEUE: u32 = 4096;
 /// A place where connections come in.
 ///
 /// # Errors
-/// When somebody else listens there, or we may not.
+/// When someone else listens there, or we may not.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // A restart need not wait until the last connections of the process before are forgotten.
@@ -64,7 +64,7 @@ pub fn connections() -> usize {
 /// Serves until `shutdown` resolves, then lets running requests end.
 ///
 /// `axum::serve` has no time limit for the head of a request, so that clients which send one byte a minute could
-/// hold connections for ever; hyper itself has one.
+/// hold connections forever; hyper itself has one.
 ///
 /// # Errors
 /// Never at present; a connection that fails concerns only itself.

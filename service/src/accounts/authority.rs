@@ -1,4 +1,4 @@
-//! Long work asks anew who it is done for: a role may have been taken away since it began.
+//! Long work asks again who it is done for: a role may have been taken away since it began.
 
 use domain::{
     Error as Refusal,

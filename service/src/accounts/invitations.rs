@@ -93,10 +93,10 @@ pub async fn find(app: &App, token: &str) -> Result<Invitation> {
     app.store.invitation_by_token(&hash_token(token), app.now()).await?.ok_or_else(|| Refusal::NotFound.into())
 }
 
-/// Lets a signed-in person join. An invitation that names an address is for whoever has that address.
+/// Lets a signed-in person join. An invitation that names an address is for anyone who has that address.
 ///
 /// # Errors
-/// [`Refusal::NotFound`] when the invitation does not work (any more), [`Refusal::Invalid`] when it is for somebody else.
+/// [`Refusal::NotFound`] when the invitation does not work (any more), [`Refusal::Invalid`] when it is for someone else.
 pub async fn join(app: &App, token: &str, staff: StaffId) -> Result<Invitation> {
     let invitation = find(app, token).await?;
     let own = app.store.staff_by_id(staff).await?.ok_or(Refusal::SignedOut)?.email;
@@ -141,7 +141,7 @@ pub async fn join_as_new(app: &App, token: &str, name: &str, email: &str, passwo
 
 async fn redeem(tx: &mut Tx<'_>, invitation: &Invitation, staff: StaffId, now: Timestamp) -> Result<()> {
     tx.lock_project(invitation.project).await?;
-    // Whoever invited must still be allowed to: a link does not outlive the role that it was made with.
+    // Anyone who invited must still be allowed to: a link does not outlive the role that it was made with.
     let by = tx.role_of(invitation.project, invitation.by).await?;
     if by.is_none_or(|by| may_grant(by, invitation.role).is_err()) || !tx.take_invitation(invitation.id, staff, now).await? {
         return Err(Refusal::NotFound.into());

@@ -137,7 +137,7 @@ impl Supplies {
 /// Does what was decided, inside the transaction that changes the membership. `to`: the role that the person has from now on.
 ///
 /// # Errors
-/// [`Refusal::Forbidden`] when somebody below owner hands something over; [`Refusal::Invalid`] for an heir who is no admin.
+/// [`Refusal::Forbidden`] when someone below owner hands something over; [`Refusal::Invalid`] for an heir who is no admin.
 pub(super) async fn settle(
     tx: &mut Tx<'_>,
     scope: &Scope,

@@ -15,7 +15,7 @@ use crate::{error::Result, state::App};
 /// Gives a member another role. What acts with more than that from then on is revoked, unless `decisions` hands it over.
 ///
 /// # Errors
-/// See [`may_change`]; [`Refusal::NotFound`] when they are no member; [`Refusal::Forbidden`] when somebody below owner hands over.
+/// See [`may_change`]; [`Refusal::NotFound`] when they are no member; [`Refusal::Forbidden`] when someone below owner hands over.
 pub async fn change_role(app: &App, scope: &Scope, staff: StaffId, to: Role, decisions: Decisions) -> Result<Settled> {
     let (scope, now, supplies) = (*scope, app.now(), Supplies::new(app, scope).await?);
     let settled = app
@@ -39,10 +39,10 @@ pub async fn change_role(app: &App, scope: &Scope, staff: StaffId, to: Role, dec
     Ok(settled)
 }
 
-/// Takes somebody out of a project; gives the role that they had. What acts with their authority ends, unless `decisions` hands it over.
+/// Takes someone out of a project; gives the role that they had. What acts with their authority ends, unless `decisions` hands it over.
 ///
 /// # Errors
-/// See [`may_remove`]; [`Refusal::NotFound`] when they are no member; [`Refusal::Forbidden`] when somebody below owner hands over.
+/// See [`may_remove`]; [`Refusal::NotFound`] when they are no member; [`Refusal::Forbidden`] when someone below owner hands over.
 pub async fn remove(app: &App, scope: &Scope, staff: StaffId, decisions: Decisions) -> Result<(Role, Settled)> {
     let (scope, now, supplies) = (*scope, app.now(), Supplies::new(app, scope).await?);
     let done = app
@@ -111,7 +111,7 @@ pub async fn restore(app: &App, scope: &Scope, staff: StaffId, role: Role, until
             Box::pin(async move {
                 tx.lock_project(project).await?;
                 may_grant(acting(tx.role_of(project, me).await?)?, role)?;
-                // Somebody may have brought them back meanwhile, with another role.
+                // Someone may have brought them back meanwhile, with another role.
                 if tx.role_of(project, staff).await?.is_none() {
                     tx.set_role(project, staff, role, now).await?;
                 }

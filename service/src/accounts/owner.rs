@@ -18,7 +18,7 @@ pub struct Owner {
     pub projects: usize,
 }
 
-/// Makes somebody an owner of every project and of those made on the command line later. The account of somebody who is that already
+/// Makes someone an owner of every project and of those made on the command line later. The account of someone who is that already
 /// gets the password, and its sessions end; so does any other account with `promote`.
 ///
 /// # Errors
@@ -30,7 +30,7 @@ pub async fn create(app: &App, email: &str, name: &str, password: &str, promote:
             Box::pin(async move {
                 let existing = tx.staff_id_by_email(&new.email).await?;
                 let staff = match existing {
-                    // Whoever only forgot a password must not come out of it with every project.
+                    // Anyone who only forgot a password must not come out of it with every project.
                     Some(staff) if !promote && !tx.operators().await?.contains(&staff) => {
                         let message = "This e-mail address already has an account. Use `earshot admin set-password` to set a new password; \
                                        add --promote to make it an owner of every project.";

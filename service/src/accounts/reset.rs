@@ -1,4 +1,4 @@
-//! A forgotten password: a letter with a link that sets a new one, without telling anybody who has an account.
+//! A forgotten password: an e-mail with a link that sets a new one, without telling anyone who has an account.
 
 use std::net::IpAddr;
 
@@ -8,7 +8,7 @@ use store::{Fingerprint, Once, hash::hash_token, staff::StaffRow};
 use super::password;
 use crate::{error::Result, mail, state::App};
 
-/// Queues a letter to this address. Whether anybody has it is looked up when the letter is sent: here the same is done for each address, so
+/// Queues an e-mail to this address. Whether anyone has it is looked up when the e-mail is sent: here the same is done for each address, so
 /// that neither the answer nor its time tells.
 ///
 /// # Errors
@@ -25,7 +25,7 @@ pub async fn ask(app: &App, email: &str, address: IpAddr, key: &str) -> Result<(
     app.store
         .write_once(Once::form(whose, key, Fingerprint::of([&email])), now, move |tx| {
             Box::pin(async move {
-                // One letter too many is not written, and nobody is told.
+                // One e-mail too many is not written, and nobody is told.
                 tx.queue_letter(&letter, now).await?;
                 Ok(())
             })

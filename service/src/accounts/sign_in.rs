@@ -1,4 +1,4 @@
-//! Signing in, without telling anybody who has an account.
+//! Signing in, without telling anyone who has an account.
 
 use std::net::IpAddr;
 
@@ -16,7 +16,7 @@ fn wrong() -> Refusal {
     Refusal::field("email", "credentials", "The e-mail address or password is incorrect.")
 }
 
-/// What a browser keeps after somebody signed in with it (a "device cookie", OWASP: Slow Down Online Guessing Attacks with Device
+/// What a browser keeps after someone signed in with it (a "device cookie", OWASP: Slow Down Online Guessing Attacks with Device
 /// Cookies): a random part, and the proof that it was given to this account. It opens nothing. It gives this browser attempts of its
 /// own, which nobody else can use up.
 ///
@@ -34,7 +34,7 @@ fn known_device<'d>(app: &App, account: &str, device: &'d str) -> Option<&'d str
 }
 
 /// Who this is. The same work is done, and the same budget spent, whether the account exists or not. `device` is what [`new_device`] gave
-/// to this browser when somebody signed in with it before.
+/// to this browser when someone signed in with it before.
 ///
 /// # Errors
 /// [`Refusal::Invalid`] when the pair does not fit, [`Refusal::RateLimited`] after too many attempts.

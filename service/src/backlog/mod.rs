@@ -412,7 +412,7 @@ async fn save(
 /// Changes title and body; gives what takes that back, if anything changed.
 ///
 /// # Errors
-/// Not found; texts that do not fit; [`Refusal::Conflict`] when somebody else changed the item since `version`.
+/// Not found; texts that do not fit; [`Refusal::Conflict`] when someone else changed the item since `version`.
 pub async fn edit(app: &App, scope: &Scope, number: i64, version: i64, title: &str, body: &str) -> Result<Option<UndoId>> {
     scope.require(Role::Triager)?;
     let (title, body) = check_item(title, body)?;

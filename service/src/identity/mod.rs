@@ -1,4 +1,4 @@
-//! Who somebody claims to be: the secrets that sites sign with, and what a signed claim is worth.
+//! Who someone claims to be: the secrets that sites sign with, and what a signed claim is worth.
 
 use domain::{
     Error as Refusal,

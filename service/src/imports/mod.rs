@@ -1,6 +1,6 @@
 //! Use cases of imports: a file arrives, its columns are mapped, its rows go in, and it can be stopped and carried on at any time.
 //!
-//! Every row has a key (its own id if the file has one, else a hash of what it says and the how-manieth of its equals it is), so that
+//! Every row has a key (its own id if the file has one, else a hash of its content and its ordinal among equal rows), so that
 //! the same file again adds nothing, whatever happened in between.
 
 pub mod encoding;

@@ -85,7 +85,7 @@ pub(super) async fn run_from(
     let mut reader = FileReader::open(bytes, mapping.encoding.or(import.encoding), mapping.header_rows).await?;
     let plan = mapping.plan(&reader.header, &project.zone)?;
     let mut keys = Keys::default();
-    // What an earlier run dealt with is read again, for the sake of the how-manieth of equal rows.
+    // What an earlier run dealt with is read again, for the sake of the ordinal of equal rows.
     for _ in 0..import.added + import.known + import.bad {
         match reader.next().await? {
             Some(record) => drop(keys.of(&record)),
@@ -142,7 +142,7 @@ pub(super) async fn read_batch(reader: &mut FileReader, keys: &mut Keys) -> Resu
     Ok(batch)
 }
 
-/// The keys of a file's rows: what a row says, and the how-manieth of its equals it is.
+/// The keys of a file's rows: what a row says, and the ordinal of its equals it is.
 #[derive(Default)]
 pub(super) struct Keys(HashMap<[u8; 16], u32>);
 

@@ -1,4 +1,4 @@
-//! Taking an import back: what it brought goes again, batch by batch, except what somebody has worked on meanwhile.
+//! Taking an import back: what it brought goes again, batch by batch, except what someone has worked on meanwhile.
 
 use domain::{
     Error as Refusal, Timestamp,

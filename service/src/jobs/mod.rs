@@ -264,7 +264,7 @@ pub fn label(kind: &str) -> &str {
     }
 }
 
-/// Runs a job again that was given up, from where it was. Whoever calls this has made sure that an operator asks.
+/// Runs a job again that was given up, from where it was. Anyone who calls this has made sure that an operator asks.
 ///
 /// # Errors
 /// [`Refusal::Conflict`] when it was not given up, has a page of its own for that, or there is nothing left to carry on.

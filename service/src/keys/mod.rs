@@ -20,7 +20,7 @@ use crate::{error::Result, state::App};
 
 /// Days that a key may be given, besides none at all.
 pub const LIFETIMES: [i64; 3] = [30, 90, 365];
-/// Days that a new key is given unless somebody chooses otherwise.
+/// Days that a new key is given unless someone chooses otherwise.
 pub const LIFETIME: i64 = 90;
 /// How exact the time of the last use is.
 const USE_MS: i64 = 60_000;

@@ -101,7 +101,7 @@ pub(super) fn wide(address: IpAddr) -> Option<[u16; 3]> {
 /// At whose cost something is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Payer {
-    /// Somebody without an account, by address (see [`narrow`]).
+    /// Someone without an account, by address (see [`narrow`]).
     Stranger(IpAddr),
     /// One of the team.
     Team,

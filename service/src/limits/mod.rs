@@ -28,10 +28,10 @@ const QUARTER_HOUR_MS: i64 = 15 * MINUTE_MS;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 /// One e-mail address from one network address: a person who mistypes.
 const PAIR: Limit = Limit { burst: 10, window_ms: QUARTER_HOUR_MS };
-/// One network address over all accounts: an office, or somebody trying one password on many accounts.
+/// One network address over all accounts: an office, or someone trying one password on many accounts.
 const ADDRESS: Limit = Limit { burst: 50, window_ms: QUARTER_HOUR_MS };
 /// One e-mail address from everywhere: many machines guessing together. Above [`NETWORK`], so that no single customer of an internet
-/// provider can lock somebody out; browsers that signed in before have attempts of their own ([`Key::SignInDevice`]).
+/// provider can lock someone out; browsers that signed in before have attempts of their own ([`Key::SignInDevice`]).
 const EMAIL: Limit = Limit { burst: 200, window_ms: QUARTER_HOUR_MS };
 /// One IPv6 /48, which a single customer may hold: 65,536 times what counts as one address.
 const NETWORK: Limit = Limit { burst: 100, window_ms: QUARTER_HOUR_MS };
@@ -179,7 +179,7 @@ impl Limits {
             Dialect::Sqlite => Kept::Here(Buckets::default()),
             Dialect::Postgres => Kept::Shared(store.clone(), Box::default()),
         };
-        // Half of what a project takes, so that one customer's network never closes a project for everybody; an address has its own in any case.
+        // Half of what a project takes, so that one customer's network never closes a project for everyone; an address has its own in any case.
         let network =
             settings.rate_per_address.saturating_mul(NETWORK_ADDRESSES).min(settings.rate_per_key / 2).max(settings.rate_per_address);
         Self {
@@ -319,7 +319,7 @@ impl Limits {
         self.attempt(keys, now).await.map(drop)
     }
 
-    /// Counts one letter that somebody at `address` has us send for a project, to an address that they typed.
+    /// Counts one letter that someone at `address` has us send for a project, to an address that they typed.
     ///
     /// # Errors
     /// As [`Limits::sign_in`].

@@ -1,4 +1,4 @@
-//! Handing letters to the mail server.
+//! Handing e-mails to the mail server.
 
 use std::{
     sync::atomic::{AtomicI64, Ordering},
@@ -26,18 +26,18 @@ use crate::{
 };
 
 const MINUTE: i64 = 60_000;
-/// How long a letter waits after each attempt that the mail server did not take: a day and some hours in all.
+/// How long an e-mail waits after each attempt that the mail server did not take: a day and some hours in all.
 pub const RETRY_MS: [i64; 10] =
     [MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE, 60 * MINUTE, 120 * MINUTE, 240 * MINUTE, 360 * MINUTE, 360 * MINUTE, 480 * MINUTE];
 /// How long the others wait when the mail server could not be reached: they would only wait for the same.
 const REST_MS: i64 = 15_000;
-/// How often a letter asks whether mail is on again.
+/// How often an e-mail asks whether mail is on again.
 const OFF_MS: i64 = 3_600_000;
-/// How long letters wait for mail to be on again.
+/// How long e-mails wait for mail to be on again.
 const OFF_DAYS: i64 = 3;
 /// For each command, and for the connection.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// For a whole letter.
+/// For a whole e-mail.
 const PATIENCE_IN_ALL: Duration = Duration::from_secs(120);
 
 /// The way to the mail server.
@@ -113,7 +113,7 @@ pub async fn check_server(mail: &Mail) -> std::result::Result<(), String> {
     }
 }
 
-/// Why a letter was not taken, for people. A server's answer is somebody else's text: one line, and not a long one.
+/// Why an e-mail was not taken, for people. A server's answer is someone else's text: one line, and not a long one.
 fn explain(error: &lettre::transport::smtp::Error) -> String {
     let detail = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
     let detail: String = super::letters::line(&detail);
@@ -130,7 +130,7 @@ fn explain(error: &lettre::transport::smtp::Error) -> String {
     }
 }
 
-/// An answer to our name and password and not to the letter: an operator can mend it, and the letter may go then.
+/// An answer to our name and password and not to the e-mail: an operator can fix it, and the e-mail may go then.
 fn is_about_us(error: &lettre::transport::smtp::Error) -> bool {
     error.status().is_some_and(|code| matches!(u16::from(code), 530 | 534 | 535 | 538))
 }
@@ -141,7 +141,7 @@ fn is_about_trust(error: &(dyn std::error::Error + 'static)) -> bool {
     inner.is_some_and(|inner| inner.is::<rustls::Error>()) || error.source().is_some_and(is_about_trust)
 }
 
-/// Tries to send a letter, and notes nothing.
+/// Tries to send an e-mail, and notes nothing.
 ///
 /// # Errors
 /// When the database fails.
@@ -207,7 +207,7 @@ async fn reset_link(app: &App, mail: &Mail, letter: &LetterRow, now: Timestamp) 
     Ok(made.then(|| format!("{}/reset/{token}", mail.base)))
 }
 
-/// The job of one letter.
+/// The job of one e-mail.
 ///
 /// # Errors
 /// When the database fails.
@@ -261,7 +261,7 @@ async fn end(app: &App, id: LetterId, why: &str) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Gives a letter up, for people to see.
+/// Gives an e-mail up, for people to see.
 ///
 /// # Errors
 /// When the database fails.

@@ -1,4 +1,4 @@
-//! The letters themselves. Each gives `None` while no mail server is set: then nothing is queued.
+//! The e-mails themselves. Each gives `None` while no mail server is set: then nothing is queued.
 
 use domain::{
     Timestamp,
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::state::App;
 
-/// What a letter about a ticket needs to know.
+/// What an e-mail about a ticket needs to know.
 #[derive(Debug, Clone, Copy)]
 pub struct TicketLetter<'a> {
     /// The ticket's id.
@@ -26,7 +26,7 @@ pub struct TicketLetter<'a> {
     pub subject: &'a str,
     /// The requester's address.
     pub to: &'a str,
-    /// The conversation's page, with a slash at the front and the ticket's id in place of the secret, which is put in when the letter leaves.
+    /// The conversation's page, with a slash at the front and the ticket's id in place of the secret, which is put in when the e-mail leaves.
     pub path: &'a str,
 }
 
@@ -60,7 +60,7 @@ pub(super) fn line(text: &str) -> String {
     words.join(" ").chars().take(150).collect()
 }
 
-/// What a letter about a ticket is written with: enough to write it where the ticket's number is given, inside the transaction.
+/// What an e-mail about a ticket is written with: enough to write it where the ticket's number is given, inside the transaction.
 #[derive(Debug, Clone)]
 pub struct TicketPost {
     id: LetterId,
@@ -70,14 +70,14 @@ pub struct TicketPost {
 }
 
 impl TicketPost {
-    /// One letter's worth in the language that the requester reads, else the project's; `None` while no mail server is set.
+    /// One e-mail's worth in the language that the requester reads, else the project's; `None` while no mail server is set.
     #[must_use]
     pub fn new(app: &App, project: &Project, language: &str) -> Option<Self> {
         let base = app.settings.mail.as_ref()?.base.clone();
         Some(Self::with(app.id(), base, project, language))
     }
 
-    /// As [`TicketPost::new`], where the letter's id and the address of this installation are there already.
+    /// As [`TicketPost::new`], where the e-mail's id and the address of this installation are there already.
     #[must_use]
     pub fn with(id: LetterId, base: String, project: &Project, language: &str) -> Self {
         let language = if language.is_empty() { &project.language } else { language };
@@ -124,7 +124,7 @@ struct Said {
     after: Vec<String>,
 }
 
-/// A ticket arrived. It repeats nothing of what was written: whoever types somebody else's address does not get to write to them.
+/// A ticket arrived. It repeats nothing of what was written: whoever types someone else's address does not get to write to them.
 #[must_use]
 pub fn ticket_confirmation(post: &TicketPost, about: TicketLetter<'_>) -> Letter {
     ticket(post, about, LetterKind::TicketConfirmation, |texts| {
@@ -139,7 +139,7 @@ pub fn ticket_confirmation(post: &TicketPost, about: TicketLetter<'_>) -> Letter
     })
 }
 
-/// The link to a ticket was renewed: those in earlier letters have ended.
+/// The link to a ticket was renewed: those in earlier e-mails have ended.
 #[must_use]
 pub fn ticket_link(post: &TicketPost, about: TicketLetter<'_>) -> Letter {
     ticket(post, about, LetterKind::TicketLink, |texts| {
@@ -200,7 +200,7 @@ pub fn invitation(
 /// How long a link to set a new password works.
 pub(crate) const RESET_MS: i64 = 3_600_000;
 
-/// Somebody forgot the password of this address, or says so. The link is made when the letter is sent.
+/// Someone forgot the password of this address, or says so. The link is made when the e-mail is sent.
 #[must_use]
 pub fn password_reset(app: &App, to: &str) -> Option<Letter> {
     app.settings.mail.as_ref()?;
@@ -226,7 +226,7 @@ pub fn password_reset(app: &App, to: &str) -> Option<Letter> {
     })
 }
 
-/// Somebody's password was changed.
+/// Someone's password was changed.
 #[must_use]
 pub fn password_changed(app: &App, to: &str) -> Option<Letter> {
     let mail = app.settings.mail.as_ref()?;
@@ -249,7 +249,7 @@ pub fn password_changed(app: &App, to: &str) -> Option<Letter> {
     })
 }
 
-/// What letters to the admins of a project about one of its webhooks are written with, inside the transaction that turns it off.
+/// What e-mails to the admins of a project about one of its webhooks are written with, inside the transaction that turns it off.
 #[derive(Debug, Clone)]
 pub struct WebhookPost {
     base: String,
@@ -261,7 +261,7 @@ pub struct WebhookPost {
 }
 
 impl WebhookPost {
-    /// A letter to each of `admins`; `None` while no mail server is set.
+    /// An e-mail to each of `admins`; `None` while no mail server is set.
     #[must_use]
     pub fn new(app: &App, project: Project, (endpoint, host): (EndpointId, String), admins: Vec<String>) -> Option<Self> {
         let base = app.settings.mail.as_ref()?.base.clone();
@@ -269,7 +269,7 @@ impl WebhookPost {
         Some(Self { base, project, endpoint, host, to })
     }
 
-    /// The letters, saying why.
+    /// The e-mails, saying why.
     #[must_use]
     pub fn letters(&self, reason: &str) -> Vec<Letter> {
         let Self { base, project, endpoint, host, to } = self;

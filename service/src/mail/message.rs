@@ -1,4 +1,4 @@
-//! A letter as a MIME message.
+//! An e-mail as a MIME message.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +14,7 @@ use lettre::{
 use super::{Content, letters::line};
 use crate::settings::Mail;
 
-/// What [`compose`] needs of a letter.
+/// What [`compose`] needs of an e-mail.
 pub(super) struct Parts<'a> {
     pub id: String,
     pub to: &'a str,
@@ -24,7 +24,7 @@ pub(super) struct Parts<'a> {
     pub written: Timestamp,
 }
 
-/// An address as the mail server takes it. A domain with other than ASCII letters is written in ASCII; what stands before the @ cannot be.
+/// An address as the mail server takes it. A domain with non-ASCII letters is written in ASCII; what stands before the @ cannot be.
 pub(super) fn address(text: &str) -> Result<Address, String> {
     let refuse = || format!("“{text}” is not an address that e-mail can be sent to.");
     let (user, domain) = text.trim().rsplit_once('@').ok_or_else(refuse)?;

@@ -1,4 +1,4 @@
-//! Mail that goes out. A letter is queued in the transaction of what it tells about, so that neither is without the other; a job sends it,
+//! Mail that goes out. An e-mail is queued in the transaction of what it tells about, so that neither is without the other; a job sends it,
 //! tries again for a day when the mail server does not take it, and gives it up where people see it.
 //!
 //! At least once: a letter that was sent and not yet noted as such is sent again, with the same Message-ID. What a letter says is forgotten

@@ -1,4 +1,4 @@
-//! What an operator does with letters that were given up, or wait. Whoever calls these has made sure that it is an operator.
+//! What an operator does with e-mails that were given up, or wait. Anyone who calls these has made sure that it is an operator.
 
 use domain::{
     Error as Refusal,
@@ -7,7 +7,7 @@ use domain::{
 
 use crate::{error::Result, jobs::Job, state::App};
 
-/// Sends a letter now that was given up, or waits for its next attempt.
+/// Sends an e-mail now that was given up, or waits for its next attempt.
 ///
 /// # Errors
 /// [`Refusal::NotFound`] when there is none, [`Refusal::Conflict`] when it makes no sense any more.
@@ -38,7 +38,7 @@ pub async fn retry(app: &App, id: LetterId) -> Result<()> {
     Ok(())
 }
 
-/// Takes a letter out that was given up or waits. [`restore`] brings it back.
+/// Takes an e-mail out that was given up or waits. [`restore`] brings it back.
 ///
 /// # Errors
 /// [`Refusal::Conflict`] when it was sent meanwhile.
@@ -48,7 +48,7 @@ pub async fn discard(app: &App, id: LetterId) -> Result<()> {
     if done { Ok(()) } else { Err(Refusal::Conflict("This e-mail has already been sent or discarded.".into()).into()) }
 }
 
-/// Brings a discarded letter back to where it was.
+/// Brings a discarded e-mail back to where it was.
 ///
 /// # Errors
 /// [`Refusal::NotFound`] when there is none.

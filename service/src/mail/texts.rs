@@ -1,4 +1,4 @@
-//! Every text of ours in letters to people outside of the team, in each language. Adding one: one more constant and one more line in [`pick`].
+//! Every text of ours in e-mails to people outside of the team, in each language. Adding one: one more constant and one more line in [`pick`].
 
 use domain::language::primary;
 

@@ -79,7 +79,7 @@ pub async fn create(app: &App, name: &str, origins: Vec<String>, owner: Option<S
 /// Makes a project for a person who runs one already or runs the installation, once for each key of a form.
 ///
 /// # Errors
-/// As [`create`]; [`Refusal::Forbidden`] for everybody else.
+/// As [`create`]; [`Refusal::Forbidden`] for everyone else.
 pub async fn create_once(app: &App, name: &str, origins: &str, zone: &str, actor: &Actor, key: &str) -> Result<Project> {
     if !may_create(app, actor).await? {
         return Err(Refusal::Forbidden.into());
@@ -102,7 +102,7 @@ pub async fn create_once(app: &App, name: &str, origins: &str, zone: &str, actor
     app.store.write_once(once, app.now(), move |tx| Box::pin(async move { insert(tx, project, &[owner]).await })).await
 }
 
-/// Whether a person may make a project: an account alone is no reason, since everybody who was ever invited has one.
+/// Whether a person may make a project: an account alone is no reason, since everyone who was ever invited has one.
 ///
 /// # Errors
 /// When the database fails.
@@ -147,7 +147,7 @@ pub fn stamp(project: &Project) -> String {
     hash_token(&format!("{name}\n{origins:?}\n{language}\n{zone}\n{accent}\n{}\n{portal}\n{kept_parameters:?}", theme.as_str()))
 }
 
-/// What each field would say about a change that somebody else made to it meanwhile.
+/// What each field would say about a change that someone else made to it meanwhile.
 fn changed_meanwhile(now: &Project, wanted: &Project) -> FieldErrors {
     let mut errors = FieldErrors::default();
     let mut compare = |field: &str, now: &str, wanted: &str| {
@@ -175,7 +175,7 @@ fn changed_meanwhile(now: &Project, wanted: &Project) -> FieldErrors {
 /// Changes a project's settings.
 ///
 /// # Errors
-/// [`Refusal::Forbidden`] below admin; a message at each field that is wrong, or that somebody else has changed since the form was made.
+/// [`Refusal::Forbidden`] below admin; a message at each field that is wrong, or that someone else has changed since the form was made.
 pub async fn change(app: &App, scope: &Scope, input: ProjectSettings) -> Result<Project> {
     scope.require(Role::Admin)?;
     let mut project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
@@ -240,7 +240,7 @@ pub async fn create_for_operators(app: &App, name: &str, origins: Vec<String>) -
         .await
 }
 
-/// The project that somebody at the command line means: by id, by its name in URLs, or by its name if only one has it.
+/// The project that someone at the command line means: by id, by its name in URLs, or by its name if only one has it.
 ///
 /// # Errors
 /// When there is none, or more than one.

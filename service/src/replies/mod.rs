@@ -1,4 +1,4 @@
-//! Use cases of canned replies. Whoever answers tickets also writes the texts for it; everything can be taken back.
+//! Use cases of canned replies. Anyone who answers tickets also writes the texts for it; everything can be taken back.
 
 use domain::{
     Error as Refusal, Timestamp,
@@ -51,7 +51,7 @@ pub async fn create(app: &App, scope: &Scope, key: &str, name: &str, body: &str)
 /// Changes name and text; gives what takes that back, if anything changed.
 ///
 /// # Errors
-/// As [`create`]; not found; [`Refusal::Conflict`] when somebody else changed the reply since `version`.
+/// As [`create`]; not found; [`Refusal::Conflict`] when someone else changed the reply since `version`.
 pub async fn edit(app: &App, scope: &Scope, reply: ReplyId, version: i64, name: &str, body: &str) -> Result<Option<UndoId>> {
     scope.require(Role::Triager)?;
     let (name, body) = check_reply(name, body)?;

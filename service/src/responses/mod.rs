@@ -61,7 +61,7 @@ pub struct Submission {
     pub context: Context,
 }
 
-/// What proves that somebody may add to a response: whoever began it.
+/// What proves that someone may add to a response: whoever began it.
 ///
 /// # Errors
 /// Never in practice.
@@ -130,7 +130,7 @@ pub async fn begun(app: &App, project: ProjectId, response: ResponseId, proof: &
 
 /// Begins a response, once for each `key` and content: a retry gets the first answer. Other answers from the same page are the same person's,
 /// who went back or whose first attempt did not seem to arrive: they take the place of those before. Other answers from another page are
-/// somebody else's, and a response of their own.
+/// someone else's, and a response of their own.
 ///
 /// # Errors
 /// A message per question that does not fit; [`Refusal::Conflict`] when the survey takes no answers; [`Refusal::KeyReused`] for other answers
@@ -325,7 +325,7 @@ impl Write {
             }
         }
         let finished_at = before.finished_at.or(self.finished.then_some(self.now));
-        // Whoever was proven to have begun it is not somebody else because a page says so.
+        // Anyone who was proven to have begun it is not someone else because a page says so.
         let was_proven = before.identity.is_some_and(Claim::is_trusted);
         let is_settled = was_proven && !self.person.claim.is_trusted();
         let (contact, known) = if is_settled {

@@ -10,7 +10,7 @@ pub struct Mail {
     pub server: Secret<String>,
     /// The sender.
     pub from: Mailbox,
-    /// What links in letters begin with. As configured and never as a request says: whoever asks for a letter to somebody else must not
+    /// What links in e-mails begin with. As configured and never as a request says: whoever asks for an e-mail to someone else must not
     /// choose where its link leads.
     pub base: String,
     /// Whether name and password would travel in the clear to another machine.

@@ -55,7 +55,7 @@ pub(super) async fn conflict(tx: &mut Tx<'_>, survey: &Survey) -> Result<Refusal
 /// Saves the form and applies its button. [`Action::Publish`] only saves here; see [`super::publish`].
 ///
 /// # Errors
-/// [`Refusal::Conflict`] when somebody saved another state meanwhile (nothing is written then); [`Refusal::Invalid`] when the operation is
+/// [`Refusal::Conflict`] when someone saved another state meanwhile (nothing is written then); [`Refusal::Invalid`] when the operation is
 /// not possible.
 pub async fn edit(app: &App, scope: &Scope, survey: SurveyId, posted: Posted, key: &str) -> Result<Edited> {
     scope.require(Role::Admin)?;

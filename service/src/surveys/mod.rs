@@ -44,7 +44,7 @@ async fn store(tx: &mut Tx<'_>, survey: &Survey, seen: i64) -> Result<()> {
     if tx.update_survey(survey, seen).await? {
         return Ok(());
     }
-    // Somebody's transaction came between reading and writing.
+    // Someone's transaction came between reading and writing.
     Err(Refusal::Conflict("Someone else saved this survey at the same time, so your change was not applied. Try again.".into()).into())
 }
 

@@ -69,7 +69,7 @@ impl Days {
     }
 }
 
-/// A text that somebody wrote.
+/// A text that someone wrote.
 #[derive(Debug, Clone)]
 pub struct TextAnswer {
     /// The response it belongs to.

@@ -56,13 +56,13 @@ pub async fn by_token(app: &App, project: &Project, wanted: &str) -> Result<Tick
     Ok(found.filter(|ticket| ticket.link_generation == generation).ok_or(Refusal::NotFound)?)
 }
 
-/// The path of a ticket's conversation as letters hold it until they leave: with the ticket's id alone. See [`link_when_sent`].
+/// The path of a ticket's conversation as e-mails hold it until they leave: with the ticket's id alone. See [`link_when_sent`].
 pub(super) fn unsigned_path(project: &Project, ticket: TicketId) -> String {
     format!("/p/{}/t/{}", project.slug, ticket.0.simple())
 }
 
 /// The link of a letter about a ticket as it is sent: signed for the generation that works then, so that a letter that waited for the mail
-/// server does not carry a link that was renewed meanwhile. Letters of older programs hold whole links; those stay.
+/// server does not carry a link that was renewed meanwhile. E-mails of older programs hold whole links; those stay.
 ///
 /// # Errors
 /// When the database fails.
@@ -116,7 +116,7 @@ pub async fn renew_link(app: &App, scope: &Scope, ticket: TicketId, key: &str, s
     Ok(generation)
 }
 
-/// What letters with renewed links are written with, inside the transaction that renews them.
+/// What e-mails with renewed links are written with, inside the transaction that renews them.
 pub struct LinkPost {
     project: Project,
     base: Option<String>,
@@ -151,7 +151,7 @@ pub async fn renew_shown_links(tx: &mut Tx<'_>, post: LinkPost, now: Timestamp) 
     Ok(u64::try_from(renewed.len()).unwrap_or(u64::MAX))
 }
 
-/// What letters say of a ticket; `path` is that of its conversation.
+/// What e-mails say of a ticket; `path` is that of its conversation.
 pub(super) fn letter_about<'a>(ticket: &'a Ticket, path: &'a str) -> TicketLetter<'a> {
     TicketLetter { ticket: ticket.id.0, number: ticket.number, subject: &ticket.subject, to: &ticket.email, path }
 }

@@ -212,7 +212,7 @@ impl GenericImageView for Turned {
     }
 }
 
-/// The frames of a GIF, each within the canvas, with their colours as they are: nothing is composed or mixed anew.
+/// The frames of a GIF, each within the canvas, with their colours as they are: nothing is composed or mixed again.
 fn animation(bytes: &[u8]) -> Result<Vec<u8>, Wrong> {
     let broken = |_| Wrong::Broken;
     let mut options = gif::DecodeOptions::new();

@@ -242,7 +242,7 @@ fn talk(child: &Mutex<Child>, mut into: ChildStdin, from: ChildStdout, bytes: &[
     drop(into);
     let mut answer = Vec::new();
     let read = from.take((HEAD + MAX_ENCODED) as u64 + 1).read_to_end(&mut answer);
-    // It has said all, and ends. Whoever wants to kill it meanwhile can.
+    // It has said all, and ends. Anyone who wants to kill it meanwhile can.
     let mut ended = None;
     for _ in 0..1000 {
         ended = child.lock().unwrap_or_else(PoisonError::into_inner).try_wait().map_err(Ended::Error)?;

@@ -55,7 +55,7 @@ pub struct Submission {
     pub signals: Option<Signals>,
     /// Where.
     pub context: Context,
-    /// Whether no confirmation is mailed: strangers of this network, or of this project, had too many letters sent of late.
+    /// Whether no confirmation is mailed: strangers of this network, or of this project, had too many e-mails sent of late.
     pub without_letter: bool,
 }
 
@@ -145,7 +145,7 @@ pub async fn submit(app: &App, project: &Project, key: &str, submission: Submiss
         updated_at: now,
     };
     let person = Person { email: Some(new.email), name, ..Person::default() };
-    // What looks like spam gets no letter: whoever is named as its sender most likely knows nothing of it.
+    // What looks like spam gets no e-mail: whoever is named as its sender most likely knows nothing of it.
     let post = TicketPost::new(app, project, &ticket.language).filter(|_| feedback.status != Status::Spam && !without_letter);
     let path = unsigned_path(project, ticket.id);
     let (contact, message, entry, event) = (app.id(), app.id(), app.id(), app.id());

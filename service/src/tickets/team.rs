@@ -61,7 +61,7 @@ async fn unheard(tx: &mut Tx<'_>, scope: &Scope, feedback: &Feedback, seen: Opti
 /// Answers the requester, once for each `key` and content, and closes the ticket if asked to.
 ///
 /// # Errors
-/// A message that does not fit; [`Refusal::Conflict`] when somebody else answered or the requester wrote since; a role too low; not found.
+/// A message that does not fit; [`Refusal::Conflict`] when someone else answered or the requester wrote since; a role too low; not found.
 pub async fn staff_reply(app: &App, scope: &Scope, ticket: TicketId, key: &str, reply: Reply) -> Result<MessageId> {
     scope.require(Role::Triager)?;
     let Reply { body, close, seen, files, held } = reply;
@@ -153,10 +153,10 @@ pub async fn set_priority(app: &App, scope: &Scope, ticket: TicketId, priority: 
     Ok(prioritise(app, scope, ticket, priority, None).await?.is_some())
 }
 
-/// Says how urgent a ticket is; `None` when it was so already. `seen` is the feedback's version that was read before, where somebody looked.
+/// Says how urgent a ticket is; `None` when it was so already. `seen` is the feedback's version that was read before, where someone looked.
 ///
 /// # Errors
-/// [`Refusal::Conflict`] when somebody else changed the priority since; a role too low; not found.
+/// [`Refusal::Conflict`] when someone else changed the priority since; a role too low; not found.
 pub async fn prioritise(app: &App, scope: &Scope, ticket: TicketId, priority: Priority, seen: Option<i64>) -> Result<Option<Prioritised>> {
     scope.require(Role::Triager)?;
     let (scope, now, entry) = (*scope, app.now(), app.id());

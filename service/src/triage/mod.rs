@@ -72,11 +72,11 @@ pub struct Outcome {
     pub undo: Option<UndoId>,
 }
 
-/// Changes items, all in one transaction. Items that somebody else changed meanwhile in the same respect are left alone.
+/// Changes items, all in one transaction. Items that someone else changed meanwhile in the same respect are left alone.
 ///
 /// # Errors
 /// [`Refusal::NotFound`] when one of the items is not in the project, [`Refusal::Conflict`] when every item was changed by
-/// somebody else, [`Refusal::Invalid`] for a status, tag or person that cannot be.
+/// someone else, [`Refusal::Invalid`] for a status, tag or person that cannot be.
 pub async fn edit(app: &App, scope: &Scope, items: &[Seen], edit: Edit) -> Result<Outcome> {
     scope.require(Role::Triager)?;
     let edit = checked(edit)?;
@@ -147,7 +147,7 @@ async fn apply(
     edit: Edit,
     follows: Option<UndoId>,
 ) -> Result<Outcome> {
-    // One order for everybody, so that two transactions cannot wait for each other.
+    // One order for everyone, so that two transactions cannot wait for each other.
     items.sort_by_key(|(id, _)| *id);
     items.dedup_by_key(|(id, _)| *id);
     let entries: Vec<HistoryId> = items.iter().map(|_| app.id()).collect();
@@ -334,7 +334,7 @@ fn change(held: &Feedback, edit: &Edit) -> Option<Change> {
     .fitted(held)
 }
 
-/// Why the change must not happen: the same was changed since this version, by anybody but `except`.
+/// Why the change must not happen: the same was changed since this version, by anyone but `except`.
 async fn contested(
     tx: &mut Tx<'_>,
     held: &Feedback,

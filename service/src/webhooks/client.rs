@@ -1,4 +1,4 @@
-//! The one way in which the program calls an address that somebody typed in.
+//! The one way in which the program calls an address that someone typed in.
 //!
 //! The address is checked when connecting, not when the URL is stored: a name may lead elsewhere by then. So each request resolves the name
 //! anew (no connection is kept), drops what must not be called, and follows no redirect. An IP address in the URL passes by the resolver, so
@@ -100,7 +100,7 @@ impl StdError for NotCalled {}
 #[derive(Clone)]
 struct Rule {
     allowed: Arc<[Block]>,
-    /// Plain http: only what the operator allowed, since anybody on the way can read it.
+    /// Plain http: only what the operator allowed, since anyone on the way can read it.
     only_allowed: bool,
 }
 
@@ -141,7 +141,7 @@ impl Sender {
     /// As [`Sender::new`], that trusts these authorities (certificates in DER) besides those of the machine.
     #[must_use]
     pub fn trusting(allowed: &[Block], lookup: Arc<dyn Lookup>, authorities: &[Vec<u8>]) -> Self {
-        // Somebody else may have installed it before; it is the same.
+        // Someone else may have installed it before; it is the same.
         drop(rustls::crypto::ring::default_provider().install_default());
         let allowed: Arc<[Block]> = allowed.into();
         let client = |only_allowed: bool| {

@@ -69,7 +69,7 @@ impl Running {
 
 /// Follows feedback and sends what is due, until `stopping`.
 pub async fn run(app: AppState, mut stopping: watch::Receiver<bool>) {
-    // Made when first needed: most installations never call anybody.
+    // Made when first needed: most installations never call anyone.
     let mut sender: Option<Arc<Sender>> = None;
     let mut running = Running::default();
     while !*stopping.borrow() {
@@ -100,7 +100,7 @@ fn note(running: &mut Running, ended: std::result::Result<(EndpointId, bool), to
     match ended {
         Ok((endpoint, failing)) => running.ended(endpoint, failing),
         Err(panic) => {
-            // Whose it was is not known any more: begin to count anew when all have ended.
+            // Whose it was is not known any more: begin to count again when all have ended.
             tracing::error!(error = %panic, "sending a webhook panicked");
             if running.tasks.is_empty() {
                 running.by_endpoint.clear();

@@ -131,7 +131,7 @@ async fn change(
 /// Changes where to, what it is called and what it wants to hear of.
 ///
 /// # Errors
-/// Not found; values that do not fit; [`Refusal::Conflict`] when somebody else changed it since `version`; a role too low.
+/// Not found; values that do not fit; [`Refusal::Conflict`] when someone else changed it since `version`; a role too low.
 pub async fn edit(app: &App, scope: &Scope, endpoint: EndpointId, version: i64, input: &EndpointInput) -> Result<()> {
     scope.require(Role::Admin)?;
     let Checked { url, note, kinds } = check(app, input)?;
@@ -149,7 +149,7 @@ pub async fn edit(app: &App, scope: &Scope, endpoint: EndpointId, version: i64, 
     .await
 }
 
-/// Turns an endpoint on or off. Off, what is on its way is given up; it can be sent again later. Who turns on what acted for somebody who is
+/// Turns an endpoint on or off. Off, what is on its way is given up; it can be sent again later. Who turns on what acted for someone who is
 /// not an admin any more stands in for it from then on, with a new secret.
 ///
 /// # Errors

@@ -19,7 +19,7 @@ const EMAIL: i64 = 2;
 const NAME: i64 = 4;
 const ATTRIBUTES: i64 = 8;
 
-/// How much later somebody has to be seen again for it to be noted, in milliseconds: most who say something more say it within minutes, and
+/// How much later someone has to be seen again for it to be noted, in milliseconds: most who say something more say it within minutes, and
 /// the row would be written for nothing else.
 const SEEN_MS: i64 = 3_600_000;
 
@@ -177,7 +177,7 @@ impl Book {
         match (&met.person.external_id, &met.person.email) {
             (Some(external), _) => self.by_external_id.get(&(met.project, external.clone())).copied(),
             (None, Some(email)) => self.by_email.get(&(met.project, email.clone())).copied().filter(|at| {
-                // Somebody may have put this address beside an id of their choice: that is not who the signature is about.
+                // Someone may have put this address beside an id of their choice: that is not who the signature is about.
                 let contact = &self.contacts[*at];
                 met.person.claim != Claim::Verified || contact.external_id.is_none() || contact.verified & EMAIL != 0
             }),

@@ -1,4 +1,4 @@
-//! Contacts: who gave feedback. Whoever says something is met here, be it one person or those of a whole batch.
+//! Contacts: who gave feedback. Anyone who says something is met here, be it one person or those of a whole batch.
 //!
 //! Whoever has the public key may claim to be anybody. So only a claim that a project's server signed, or that the team makes, adds to what is
 //! known of a contact, and only a signed one replaces it. What an unsigned claim says otherwise stays with its response.
@@ -24,7 +24,7 @@ use crate::{
     rows::rows,
 };
 
-/// Somebody who says something.
+/// Someone who says something.
 #[derive(Debug, Clone, Copy)]
 pub struct Met<'a> {
     /// Where.
@@ -90,7 +90,7 @@ impl Tx<'_> {
     }
 
     /// As [`Tx::contact_for`], for a response that has a contact: an anonymous one becomes the person they turn out to be. `is_proven`: whether
-    /// a claim that can be trusted led to that contact. Otherwise anybody may have named it, and a trusted claim says nothing of it unless it
+    /// a claim that can be trusted led to that contact. Otherwise anyone may have named it, and a trusted claim says nothing of it unless it
     /// names the same id.
     ///
     /// # Errors
@@ -143,7 +143,7 @@ impl Tx<'_> {
             let mut named: Vec<&Contact> = book.contacts.iter().filter(|c| c.is_new && c.external_id.is_some()).collect();
             named.sort_by_key(|c| (c.project, &c.external_id));
             if self.insert_contacts(&named).await? < named.len() {
-                // On PostgreSQL somebody else added one of them meanwhile. Now they are known.
+                // On PostgreSQL someone else added one of them meanwhile. Now they are known.
                 continue;
             }
             let unnamed: Vec<&Contact> = book.contacts.iter().filter(|c| c.is_new && c.external_id.is_none()).collect();

@@ -38,7 +38,7 @@ pub struct Import {
     pub file_hash: String,
     /// The encoding that it seems to be in; `None` until all of it is here.
     pub encoding: Option<Encoding>,
-    /// Which column becomes what; `None` until somebody said so.
+    /// Which column becomes what; `None` until someone said so.
     pub mapping: Option<Mapping>,
     /// How far it has come.
     pub status: ImportStatus,

@@ -117,7 +117,7 @@ impl Tx<'_> {
     }
 
     /// Notes how far a running import is, in the same transaction as its rows; `false` when it is no longer running or
-    /// somebody else carried it on from where `before` was.
+    /// someone else carried it on from where `before` was.
     ///
     /// # Errors
     /// When the database fails.

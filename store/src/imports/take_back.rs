@@ -10,7 +10,7 @@ use crate::{Dialect, Store, Tx, error::Result, id};
 pub struct Brought {
     /// Rows that are as they came.
     pub untouched: i64,
-    /// Rows that somebody triaged, tagged, commented or linked.
+    /// Rows that someone triaged, tagged, commented or linked.
     pub touched: i64,
 }
 
@@ -62,7 +62,7 @@ impl Tx<'_> {
     /// When the database fails.
     pub async fn take_back_rows(&mut self, scope: &Scope, import: ImportId, most: i64, now: Timestamp) -> Result<usize> {
         let project = scope.project();
-        // In the order of ids, as everybody holds records, so that two transactions cannot wait for each other.
+        // In the order of ids, as everyone holds records, so that two transactions cannot wait for each other.
         let held = match self.dialect() {
             Dialect::Sqlite => {
                 "SELECT f.id, f.contact_id FROM feedback f WHERE f.import_id = $1 AND f.version = 1 AND f.project_id = $2 \

@@ -174,7 +174,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// A ticket and its feedback as they are now, held against other transactions until this one ends; feedback first, as everybody takes them.
+    /// A ticket and its feedback as they are now, held against other transactions until this one ends; feedback first, as everyone takes them.
     ///
     /// # Errors
     /// When the database fails.

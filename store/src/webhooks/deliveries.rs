@@ -65,7 +65,7 @@ impl DeliveryRow {
 /// One try, as people see it.
 #[derive(Debug, Clone, FromRow)]
 pub struct Attempt {
-    /// The how-manieth.
+    /// Attempt number, starting at 1.
     pub n: i64,
     /// When, in milliseconds.
     pub at: i64,

@@ -35,7 +35,7 @@ impl NewEvent {
 }
 
 impl Store {
-    /// The projects in which somebody wants to hear of feedback.
+    /// The projects in which someone wants to hear of feedback.
     ///
     /// # Errors
     /// When the database fails.
@@ -176,7 +176,7 @@ impl Tx<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn begin_telling(&mut self) -> Result<()> {
-        // Whoever comes second waits here, and then sees the endpoint of the first.
+        // Anyone who comes second waits here, and then sees the endpoint of the first.
         sqlx::query("UPDATE webhook_cursor SET seq = seq WHERE id = 1").execute(self.conn()).await?;
         let listening: Option<String> =
             sqlx::query_scalar("SELECT id FROM webhook_endpoints WHERE enabled = 1 AND kinds LIKE '%,feedback.%' LIMIT 1")

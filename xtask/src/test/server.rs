@@ -21,7 +21,7 @@ pub struct Server {
     program: PathBuf,
     /// Where it listens.
     pub address: SocketAddr,
-    /// Its data, and room for whoever asks it.
+    /// Its data, and room for anyone who asks it.
     pub dir: PathBuf,
 }
 

@@ -47,7 +47,7 @@ pub enum Action {
     Save,
     /// Save because the person paused typing.
     Autosave,
-    /// Save although somebody saved another state meanwhile; the revision that the person was shown.
+    /// Save although someone saved another state meanwhile; the revision that the person was shown.
     Overwrite(i64),
     /// Save and apply.
     Edit(Edit),

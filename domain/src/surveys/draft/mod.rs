@@ -246,7 +246,7 @@ mod tests {
                 drop(body.apply(edit, &mut used));
             }
             prop_assert_eq!(SurveyBody::read_form(&form(&body), &body, used), body.clone());
-            // A question deleted by somebody else meanwhile comes back whole.
+            // A question deleted by someone else meanwhile comes back whole.
             let base = (templates::TEMPLATES[7].body)();
             prop_assert_eq!(SurveyBody::read_form(&form(&body), &base, used.max(body.highest_number())).questions, body.questions);
         }

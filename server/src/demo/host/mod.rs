@@ -1,4 +1,4 @@
-//! The site of the demonstration: somebody else's pages on another origin, under the strictest Content-Security-Policy that the
+//! The site of the demonstration: someone else's pages on another origin, under the strictest Content-Security-Policy that the
 //! widget promises to work with. It uses nothing of Earshot but the snippet that people paste.
 
 use axum::{

@@ -100,7 +100,7 @@ pub(super) async fn accept(
     let joined = match &console {
         Ok(console) => invitations::join(&app, &token, console.actor.staff).await.map(|invitation| (console.actor.staff, invitation)),
         Err(_) => {
-            // Whoever holds a link must not learn by it, at speed, who else has an account.
+            // Anyone who holds a link must not learn by it, at speed, who else has an account.
             app.limits.sign_in(&hash_token(&token), address.bucket(), None, app.now()).await?;
             let new = invitations::join_as_new(&app, &token, form.get("name"), form.get("email"), form.get("password")).await;
             match new {

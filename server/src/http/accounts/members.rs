@@ -207,7 +207,7 @@ fn decisions(form: &Form) -> Result<Decisions> {
 
 /// Where a change that would end something is asked about first; `None` when it ends nothing, or that was seen already.
 async fn asks_first(console: &Console, scope: &Scope, form: &Form, staff: StaffId, to: Option<Role>) -> Result<Option<Response>> {
-    // A higher role takes nothing from anything that acts for somebody.
+    // A higher role takes nothing from anything that acts for someone.
     let held = console.app.store.actor(staff).await?.role(scope.project());
     let is_raised = to.is_some_and(|to| held.is_some_and(|held| to >= held));
     if is_raised || !form.get("confirmed").is_empty() {
@@ -279,9 +279,9 @@ pub(super) async fn change_role(console: Console, form: Form) -> PageResult {
     }
 }
 
-/// `POST /p/{slug}/members/remove`; also how somebody leaves.
+/// `POST /p/{slug}/members/remove`; also how someone leaves.
 pub(super) async fn remove(console: Console, form: Form) -> PageResult {
-    // Everybody may leave; only who may remove others hears whether an id is somebody's.
+    // Everyone may leave; only who may remove others hears whether an id is someone's.
     let leaves = form.get("staff") == console.actor.staff.to_string();
     let scope = console.scope(if leaves { Role::Viewer } else { Role::Admin })?;
     form.idempotency_key()?;

@@ -134,7 +134,7 @@ pub(super) async fn sign_out(session: Session, form: Form) -> PageResult {
     form.idempotency_key()?;
     session.flush().await?;
     let mut response = Redirect::to("/sign-in").into_response();
-    // Drafts and pages that the browser kept are the person's, and the browser may be somebody else's next.
+    // Drafts and pages that the browser kept are the person's, and the browser may be someone else's next.
     response.headers_mut().insert(HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cache\", \"storage\""));
     Ok(response)
 }

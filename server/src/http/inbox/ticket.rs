@@ -169,7 +169,7 @@ async fn followed(console: &Console, form: &Form, id: FeedbackId, message: &str,
     Ok(console.redirect(&target(console, form, Some(id))?, &flash))
 }
 
-/// Whether letters reach the requester: what became of the last one that was tried.
+/// Whether e-mails reach the requester: what became of the last one that was tried.
 async fn delivery(console: &Console, scope: &Scope, ticket: &Ticket) -> Result<Delivery> {
     if console.app.settings.mail.is_none() {
         return Ok(Delivery::Off);

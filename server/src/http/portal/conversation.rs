@@ -158,7 +158,7 @@ pub async fn conversation(
     Ok(conversation_page(&app, &visit, &base, (&project, ticket), StatusCode::OK, Back::default()).await?)
 }
 
-/// `GET /p/{slug}/t/{token}/files/{id}`: a file of the conversation, for whoever has its link.
+/// `GET /p/{slug}/t/{token}/files/{id}`: a file of the conversation, for anyone who has its link.
 pub async fn file(State(app): State<AppState>, Path((slug, token, id)): Path<(String, String, String)>) -> PageResult {
     let (project, ticket) = find(&app, &slug, &token).await?;
     Ok(attachments::send(&app, &Scope::system(project.id), ticket.id, &id, false).await?)

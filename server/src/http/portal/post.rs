@@ -121,7 +121,7 @@ pub(super) struct Words {
 }
 
 /// Everything that may go wrong with a post, the cheap before the dear: pictures are decoded only for a form that would be taken otherwise, or
-/// comes back to somebody who has seen it.
+/// comes back to someone who has seen it.
 pub(super) async fn ready(
     app: &App,
     visit: &Visit,

@@ -111,7 +111,7 @@ pub async fn submit(
             let submission = Submission { ticket, files, kept, signals: Some(signals), context, without_letter };
             match tickets::submit(&app, &project, &key, submission).await {
                 Ok(made) => {
-                    // A retry of what was sent before its link was renewed. Whoever knows the key of a form gets no newer link by it.
+                    // A retry of what was sent before its link was renewed. Anyone who knows the key of a form gets no newer link by it.
                     if app.store.link_generation(made.ticket).await?.is_some_and(|generation| generation > 0) {
                         return Ok(page(
                             StatusCode::OK,

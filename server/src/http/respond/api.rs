@@ -463,7 +463,7 @@ fn submission(app: &App, target: &Target, input: &Map<String, Value>, headers: &
     }
 }
 
-/// What the page says of itself and its visitor. What does not fit is left out: it is no reason to refuse somebody's answers.
+/// What the page says of itself and its visitor. What does not fit is left out: it is no reason to refuse someone's answers.
 fn context(input: &Map<String, Value>, headers: &HeaderMap) -> Context {
     let none = Map::new();
     let said = input.get("context").and_then(Value::as_object).unwrap_or(&none);

@@ -19,7 +19,7 @@ use crate::{
     state::App,
 };
 
-/// What an attacker knows about somebody who has an account: their address, their name, their projects.
+/// What an attacker knows about someone who has an account: their address, their name, their projects.
 ///
 /// # Errors
 /// When the database fails.
