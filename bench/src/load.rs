@@ -97,7 +97,7 @@ impl Connection {
             filled += self.more(&mut stream, filled).await?;
         };
         let text = std::str::from_utf8(&self.buffer[..head])?;
-        let status: u16 = text.get(9..12).and_then(|s| s.parse().ok()).ok_or("an answer without a status")?;
+        let status: u16 = text.get(9..12).and_then(|s| s.parse().ok()).ok_or("a response without a status")?;
         let header = |name: &str| {
             text.split("\r\n").filter_map(|l| l.split_once(':')).find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.trim())
         };
@@ -131,7 +131,7 @@ impl Connection {
             self.buffer.resize(filled * 2, 0);
         }
         match stream.read(&mut self.buffer[filled..]).await? {
-            0 => Err("the answer ended early".into()),
+            0 => Err("the response ended early".into()),
             n => Ok(n),
         }
     }

@@ -18,7 +18,7 @@ use clap::{Parser, Subcommand};
 
 use crate::{results::Results, texts::Texts};
 
-/// Any failure, told to the person as one line.
+/// Any failure, shown to the person as one line.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 #[derive(Parser)]
@@ -126,7 +126,7 @@ async fn run(cli: Cli) -> Result<()> {
     let largest = sizes.iter().copied().max().unwrap_or_default();
     let names = ["submit", "fresh", "idle", "import", "read", "rebuild", "others"];
     if let Some(unknown) = cli.only.iter().find(|only| !names.contains(&only.as_str())) {
-        return Err(format!("there is no benchmark {unknown}; there are {}", names.join(", ")).into());
+        return Err(format!("there is no benchmark {unknown}; use one of {}", names.join(", ")).into());
     }
     let wanted = |name: &str| cli.only.is_empty() || cli.only.iter().any(|only| only == name);
     let mut results = Results::read(&bench)?;
@@ -192,7 +192,7 @@ async fn run(cli: Cli) -> Result<()> {
         remove_data(&bench.work)?;
     }
     report::write(&bench, &results, &cli.docs)?;
-    if failed.is_empty() { Ok(()) } else { Err(format!("failed, and not measured anew: {}", failed.join(", ")).into()) }
+    if failed.is_empty() { Ok(()) } else { Err(format!("failed and not measured again: {}", failed.join(", ")).into()) }
 }
 
 /// Removes all but the results.

@@ -170,7 +170,7 @@ pub async fn read(bench: &Bench, items: usize) -> Result<At> {
             let asked = typed(&asked[round % asked.len()]);
             let answer = connection.send(&get(&format!("{inbox}?q={}", escaped(&asked)), &cookie)).await?;
             if answer.status != 200 {
-                return Err(format!("the search for {asked:?} was answered {}", answer.status).into());
+                return Err(format!("the search for {asked:?} returned {}", answer.status).into());
             }
             times.push(answer.total);
         }
@@ -227,7 +227,7 @@ async fn first_bytes(connection: &mut Connection, path: &str, cookie: &str, roun
         }
         let answer = connection.send(&request).await?;
         if answer.status != 200 {
-            return Err(format!("{path} was answered {}", answer.status).into());
+            return Err(format!("{path} returned {}", answer.status).into());
         }
         // The first ones warm up.
         if round >= 5 {
@@ -255,12 +255,12 @@ async fn changed(
         let now = crate::load::since_epoch().as_nanos();
         let answer = connection.send(&post_json(&format!("/embed/v1/{}/responses", project.key), &now.to_string(), &body)).await?;
         if answer.status != 201 {
-            return Err(format!("a submission was answered {}: {}", answer.status, connection.body()).into());
+            return Err(format!("a submission returned {}: {}", answer.status, connection.body()).into());
         }
         tokio::time::sleep(PAUSE).await;
         times.push(connection.send(&get(inbox, cookie)).await?.first_byte);
         if !connection.body().contains(&format!("Something new, number {round}")) {
-            return Err("what was acknowledged a quarter of a second ago is not listed".into());
+            return Err("a submission acknowledged 250 ms ago is not listed".into());
         }
         tokio::time::sleep(PAUSE).await;
         rested.push(connection.send(&get(inbox, cookie)).await?.first_byte);
@@ -313,7 +313,7 @@ pub async fn rebuild(bench: &Bench, items: usize) -> Result<Rebuilt> {
     while !served.has_index().await? {
         let answer = connection.send(&inbox).await?;
         if answer.status != 200 {
-            return Err(format!("the inbox was answered {} meanwhile", answer.status).into());
+            return Err(format!("the inbox returned {} in the meantime", answer.status).into());
         }
         times.push(answer.first_byte);
         resident_peak = resident_peak.max(memory(served.id())?.resident);

@@ -143,7 +143,7 @@ impl Served {
         let answer = connection.send(&form("/sign-in", "", &fields, "sign-in")).await?;
         let cookies = connection.headers("set-cookie");
         let cookie = cookies.iter().find(|c| c.starts_with("earshot=")).and_then(|c| c.split(';').next());
-        cookie.map(ToOwned::to_owned).ok_or_else(|| format!("signing in was answered {} without a cookie", answer.status).into())
+        cookie.map(ToOwned::to_owned).ok_or_else(|| format!("sign-in returned {} without a cookie", answer.status).into())
     }
 
     /// Makes a survey (a score from 0 to 10 and a text) and opens it for answers; its id.
@@ -151,11 +151,11 @@ impl Served {
         let mut connection = Connection::new(self.address);
         let new = format!("/p/{}/surveys/new", project.slug);
         connection.send(&form(&new, cookie, &[("template", "nps"), ("name", "Bench")], "survey")).await?;
-        let editor = connection.headers("location").pop().ok_or_else(|| format!("no survey was made: {}", connection.body()))?;
+        let editor = connection.headers("location").pop().ok_or_else(|| format!("no survey was created: {}", connection.body()))?;
         let publish = [("action", "publish"), ("revision", "1")];
         let answer = connection.send(&form(&editor, cookie, &publish, "publish")).await?;
         if answer.status != 303 {
-            return Err(format!("publishing the survey was answered {}: {}", answer.status, connection.body()).into());
+            return Err(format!("publishing the survey returned {}: {}", answer.status, connection.body()).into());
         }
         Ok(editor.split('/').nth_back(1).unwrap_or_default().to_owned())
     }
@@ -164,7 +164,7 @@ impl Served {
     pub fn stop(mut self) -> Result<()> {
         let ended = Command::new("kill").arg(self.child.id().to_string()).status()?;
         if !ended.success() {
-            return Err("the program could not be told to stop".into());
+            return Err("the program could not be signaled to stop".into());
         }
         let end = Instant::now() + Duration::from_secs(60);
         while self.child.try_wait()?.is_none() {

@@ -34,7 +34,7 @@ impl Results {
     pub fn read(bench: &Bench) -> Result<Self> {
         match fs::read_to_string(bench.work.join(name(bench))) {
             Ok(text) => Ok(serde_json::from_str(&text).unwrap_or_else(|error| {
-                eprintln!("the results of an earlier version are left aside: {error}");
+                eprintln!("ignoring the results of an earlier version: {error}");
                 Self::default()
             })),
             Err(_) => Ok(Self::default()),

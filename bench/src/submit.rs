@@ -98,7 +98,7 @@ async fn rate(
     let (user_after, system_after) = processor(id)?;
     let wall = begun.elapsed().as_secs_f64();
     if done.times.len() == 0 {
-        return Err(format!("no request was answered {good} ({} otherwise)", done.refused).into());
+        return Err(format!("no request returned {good} ({} other responses)", done.refused).into());
     }
     Ok(Rate {
         per_second: done.per_second,
@@ -136,7 +136,7 @@ async fn whole_pipeline(bench: &Bench, name: &str, database: Option<String>) -> 
     let end = Instant::now() + Duration::from_secs(60);
     while found(&mut connection, &list).await? < rate.times.count {
         if Instant::now() > end {
-            return Err(format!("{} submissions were acknowledged, fewer are found", rate.times.count).into());
+            return Err(format!("{} submissions were acknowledged, but fewer were found", rate.times.count).into());
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
@@ -149,7 +149,7 @@ async fn whole_pipeline(bench: &Bench, name: &str, database: Option<String>) -> 
 pub async fn found(connection: &mut Connection, list: &[u8]) -> Result<usize> {
     let answer = connection.send(list).await?;
     if answer.status != 200 {
-        return Err(format!("the inbox was answered {}", answer.status).into());
+        return Err(format!("the inbox returned {}", answer.status).into());
     }
     Ok(crate::pages::total(&connection.body()).unwrap_or(0))
 }
@@ -237,7 +237,7 @@ async fn probe(messages: &Messages, cookie: &str, address: std::net::SocketAddr,
         let answer =
             connection.send(&post_json(&path, &format!("probe-{key}-{begin:?}").replace([' ', '{', '}', ':', ','], ""), &body)).await?;
         if answer.status != 201 {
-            return Err(format!("the probe was answered {}: {}", answer.status, connection.body()).into());
+            return Err(format!("the probe returned {}: {}", answer.status, connection.body()).into());
         }
         let acknowledged = Instant::now();
         let list = get(&format!("/p/{}/inbox?q={word}", messages.project.slug), cookie);
@@ -246,7 +246,7 @@ async fn probe(messages: &Messages, cookie: &str, address: std::net::SocketAddr,
                 break;
             }
             if acknowledged.elapsed() > Duration::from_secs(30) {
-                return Err("what was acknowledged was not found within 30 s".into());
+                return Err("an acknowledged submission was not found within 30 s".into());
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
         }

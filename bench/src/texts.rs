@@ -91,7 +91,7 @@ impl Texts {
                 let name = file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
                 format!("{} real messages of `{name}`", self.all.len())
             }
-            None => format!("{} made-up messages of the demonstration (give real ones with --data)", self.all.len()),
+            None => format!("{} invented messages of the demonstration (use --data for real ones)", self.all.len()),
         }
     }
 

@@ -36,7 +36,7 @@ fn find(paths: &Paths) -> Result<PathBuf> {
     let tools = paths.target.join("tools");
     let deny = tools.join("bin").join(format!("cargo-deny{}", std::env::consts::EXE_SUFFIX));
     if !deny.is_file() {
-        step("building cargo-deny; this takes some minutes, once", || {
+        step("building cargo-deny; this takes a few minutes the first time", || {
             run(cargo(paths).args(["install", "--locked", "--quiet", "cargo-deny", "--root"]).arg(&tools))
         })?;
     }

@@ -15,25 +15,25 @@ pub struct Args {
     /// Numbers of items to measure reading with
     #[arg(long, value_name = "SIZES", default_value = "10k,100k,1m")]
     sizes: String,
-    /// Small sizes and short windows: to see that everything runs, not to compare
+    /// Small sizes and short windows: a smoke test, not for comparison
     #[arg(long)]
     quick: bool,
-    /// Only this benchmark, the others as they were measured last; may be repeated: submit, fresh, idle, import, rebuild, read, others
+    /// Run only this benchmark and keep the last results of the others; can be repeated: submit, fresh, idle, import, rebuild, read, others
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
-    /// A CSV file of real texts with the columns text and category; without it, the demonstration's texts are drawn from
+    /// A CSV file of real texts with the columns text and category; by default, texts of the demonstration are used
     #[arg(long, value_name = "FILE", env = "EARSHOT_BENCH_DATA")]
     data: Option<PathBuf>,
-    /// The day that the report names [default: today]
+    /// The date shown in the report [default: today]
     #[arg(long, value_name = "YYYY-MM-DD")]
     date: Option<String>,
-    /// Use the release program as it is, without building
+    /// Use the existing release program without building
     #[arg(long)]
     no_build: bool,
-    /// Leave the items where they are when all is measured, for a next run
+    /// Keep the generated items for the next run
     #[arg(long)]
     keep: bool,
-    /// Leave PostgreSQL out
+    /// Skip PostgreSQL
     #[arg(long)]
     no_postgres: bool,
 }

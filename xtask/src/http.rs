@@ -45,10 +45,10 @@ pub fn get(address: SocketAddr, path: &str) -> Result<Answer> {
     write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\nAccept-Encoding: br\r\nAccept: */*\r\n\r\n")?;
     let mut all = Vec::new();
     stream.read_to_end(&mut all)?;
-    let end = all.windows(4).position(|w| w == b"\r\n\r\n").ok_or("an answer without headers")?;
+    let end = all.windows(4).position(|w| w == b"\r\n\r\n").ok_or("a response without headers")?;
     let head = String::from_utf8_lossy(&all[..end]).into_owned();
     let mut lines = head.lines();
-    let status = lines.next().and_then(|l| l.split(' ').nth(1)).and_then(|s| s.parse().ok()).ok_or("an answer without a status")?;
+    let status = lines.next().and_then(|l| l.split(' ').nth(1)).and_then(|s| s.parse().ok()).ok_or("a response without a status")?;
     let headers = lines.filter_map(|l| l.split_once(':')).map(|(n, v)| (n.to_lowercase(), v.trim().to_owned())).collect();
     Ok(Answer { status, headers, body: all.split_off(end + 4) })
 }

@@ -22,7 +22,7 @@ use clap::{Parser, Subcommand};
 
 use crate::paths::Paths;
 
-/// Any failure, told to the person as one line.
+/// Any failure, shown to the person as one line.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 #[derive(Parser)]
@@ -40,7 +40,7 @@ struct Cli {
 enum Command {
     /// Builds everything and serves on http://127.0.0.1:3000 with SQLite in ./data
     Run(run::Args),
-    /// As run, and builds and restarts again whenever a source file changes
+    /// Like run, and rebuilds and restarts whenever a source file changes
     Dev(run::Args),
     /// Builds one self-contained program: target/release/earshot with --release
     Build {
@@ -48,15 +48,15 @@ enum Command {
         #[arg(long)]
         release: bool,
     },
-    /// Runs every check and every test, in stages; sets up PostgreSQL, Chromium and npm packages when they are missing
+    /// Runs every check and every test, in stages; installs PostgreSQL, Chromium and npm packages if they are missing
     Test(test::Args),
-    /// Measures the release program beside bare baselines; writes docs/benchmarks.md and docs/benchmarks.svg
+    /// Measures the release program against bare baselines; writes docs/benchmarks.md and docs/benchmarks.svg
     Bench(bench::Args),
     /// Checks licences, sources, bans and known vulnerabilities of all dependencies (cargo-deny)
     Audit,
-    /// Saves a picture of every page, light and dark, at 1280 and 360 px, into target/shots
+    /// Saves a screenshot of every page, light and dark, at 1280 and 360 px, to target/shots
     Shots {
-        /// Use the release program as it is, without building
+        /// Use the existing release program without building
         #[arg(long)]
         no_build: bool,
     },

@@ -16,9 +16,9 @@ impl Paths {
     /// Finds them from where this program was built.
     pub fn find() -> Result<Self> {
         let manifest = env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-        let root = manifest.parent().ok_or("xtask lies outside the repository")?.to_owned();
+        let root = manifest.parent().ok_or("xtask is outside the repository")?.to_owned();
         // target/debug/xtask
-        let target = env::current_exe()?.ancestors().nth(2).ok_or("start this as `cargo xtask`")?.to_owned();
+        let target = env::current_exe()?.ancestors().nth(2).ok_or("run this as `cargo xtask`")?.to_owned();
         Ok(Self { root, target })
     }
 

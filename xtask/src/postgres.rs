@@ -96,7 +96,7 @@ fn installed() -> Result<PathBuf> {
         return Ok(bin);
     }
     apt_install(&["postgresql"])?;
-    find().ok_or_else(|| format!("PostgreSQL is missing: install it, or set {VARIABLE} to the URL of a server for tests").into())
+    find().ok_or_else(|| format!("PostgreSQL is missing: install it, or set {VARIABLE} to the URL of a test server").into())
 }
 
 /// The directory with `initdb` and `postgres`.

@@ -11,7 +11,7 @@ use std::{
 
 use crate::{Result, build, paths::Paths};
 
-/// Where we serve unless told otherwise.
+/// The default address.
 const LISTEN: &str = "127.0.0.1:3000";
 
 /// What a person may say to `run` and `dev`.
@@ -20,10 +20,10 @@ pub struct Args {
     /// Optimised, minified, with compressed assets
     #[arg(long)]
     pub release: bool,
-    /// Fill an empty installation with a demonstration project, and serve a site that embeds its widget
+    /// Fill an empty installation with demo data and serve a demo site that embeds its widget
     #[arg(long)]
     pub demo: bool,
-    /// More arguments for `earshot serve`, after `--`
+    /// Additional arguments for `earshot serve`, after `--`
     #[arg(last = true)]
     pub extra: Vec<OsString>,
 }

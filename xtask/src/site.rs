@@ -38,7 +38,7 @@ pub fn build(paths: &Paths, release: bool, reload: bool) -> Result<()> {
         fs::remove_dir_all(&fresh)?;
     }
     fs::create_dir_all(&fresh)?;
-    step("joining wasm and JavaScript (wasm-bindgen)", || {
+    step("generating wasm bindings (wasm-bindgen)", || {
         let mut bindgen = Bindgen::new();
         bindgen.input_path(&wasm).out_name(NAME).typescript(false).omit_default_module_path(true);
         bindgen.remove_name_section(release).remove_producers_section(release);
@@ -48,7 +48,7 @@ pub fn build(paths: &Paths, release: bool, reload: bool) -> Result<()> {
     if release {
         match npm::ensure(paths)? {
             true => minify(paths, &fresh)?,
-            false => eprintln!("  no Node.js: scripts, styles and wasm stay as they are, larger than they need to be"),
+            false => eprintln!("  no Node.js: scripts, styles and wasm are not minified"),
         }
     }
     if reload {
@@ -67,14 +67,17 @@ pub fn ensure_target(paths: &Paths) -> Result<()> {
         return Ok(());
     }
     if which("rustup").is_none() {
-        return Err(format!("Rust's {TARGET} target is missing, and there is no rustup to fetch it: install it as your Rust came").into());
+        return Err(format!(
+            "Rust's {TARGET} target is missing, and rustup is not available: install the target the same way you installed Rust"
+        )
+        .into());
     }
     step("fetching Rust's wasm target (rustup)", || run(Command::new("rustup").current_dir(&paths.root).args(["target", "add", TARGET])))
 }
 
 /// wasm-opt for the wasm, esbuild for scripts and the two joined stylesheets.
 fn minify(paths: &Paths, fresh: &Path) -> Result<()> {
-    step("shrinking wasm, scripts and styles (wasm-opt, esbuild)", || {
+    step("minifying wasm, scripts and styles (wasm-opt, esbuild)", || {
         let wasm = fresh.join(format!("{NAME}_bg.wasm"));
         let features = ["--enable-bulk-memory", "--enable-nontrapping-float-to-int", "--enable-sign-ext", "--enable-mutable-globals"];
         let mut opt = npm::tool(paths, "wasm-opt")?;

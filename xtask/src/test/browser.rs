@@ -22,12 +22,12 @@ pub fn tests(paths: &Paths, args: &Args) -> Result<Tally> {
     let (success, text) = tee(playwright.arg("test").args(&args.extra))?;
     let tally = count(&text);
     if let Some(skipped) = skipped(&text) {
-        println!("   skipped: {skipped} browser tests, for what is not installed here");
+        println!("   skipped: {skipped} browser tests that need software not installed here");
     }
     if firefox.is_none() {
         println!("   skipped: the widget's cases in Firefox. Install Firefox, or set EARSHOT_FIREFOX to where it is");
     }
-    if success || tally.failed > 0 { Ok(tally) } else { Err("the browser tests did not run to their end".into()) }
+    if success || tally.failed > 0 { Ok(tally) } else { Err("the browser tests did not finish".into()) }
 }
 
 /// A picture of every page, for people to look at.
@@ -37,7 +37,7 @@ pub fn shots(paths: &Paths, build: bool) -> Result<ExitCode> {
     }
     let mut playwright = playwright(paths)?;
     let (success, _) = tee(playwright.args(["test", "--config", "shots.config.js"]).env("SHOTS", paths.target.join("shots")))?;
-    println!("pictures: {}", paths.target.join("shots").display());
+    println!("screenshots: {}", paths.target.join("shots").display());
     Ok(if success { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -72,7 +72,7 @@ fn nginx() -> Option<PathBuf> {
     let find = || which("openssl").and_then(|_| which("nginx").or_else(|| Some(PathBuf::from("/usr/sbin/nginx")).filter(|p| p.is_file())));
     find().or_else(|| {
         if !matches!(apt_install(&["nginx-light", "openssl"]), Ok(true)) {
-            println!("nginx could not be installed: what is tested behind it is skipped");
+            println!("nginx could not be installed: the tests behind it are skipped");
         }
         find()
     })

@@ -21,7 +21,7 @@ pub fn check(paths: &Paths, _: &Args) -> Result<Tally> {
     let console = sign_in.text()?;
     let scripts: Vec<String> = assets(&console).into_iter().filter(|a| a.ends_with(".js") || a.ends_with(".wasm")).collect();
     if !scripts.iter().any(|a| a.ends_with(".wasm")) {
-        over.push("the console has no wasm: it was built without its browser half".to_owned());
+        over.push("the console has no wasm: it was built without the client part".to_owned());
     }
     let mut sum = 0;
     for script in &scripts {
@@ -40,7 +40,7 @@ pub fn check(paths: &Paths, _: &Args) -> Result<Tally> {
         for asset in assets(&html) {
             sum += server.get(&asset)?.body.len();
         }
-        weigh(&mut over, &format!("{path} with all it loads"), sum, RESPONDENT_PAGE);
+        weigh(&mut over, &format!("{path} with everything it loads"), sum, RESPONDENT_PAGE);
     }
     if over.is_empty() { Ok(Tally::GOOD) } else { Err(over.join("\n").into()) }
 }
@@ -68,5 +68,5 @@ fn surveys(server: &Server) -> Result<Vec<String>> {
     let mut found: Vec<String> = log.split("/s/").skip(1).map(id).filter(|id| !id.is_empty()).collect();
     found.sort();
     found.dedup();
-    if found.is_empty() { Err(format!("the program named no survey when it started:\n{log}").into()) } else { Ok(found) }
+    if found.is_empty() { Err(format!("the program did not print a survey link when it started:\n{log}").into()) } else { Ok(found) }
 }

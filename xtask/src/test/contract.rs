@@ -39,10 +39,10 @@ pub fn check(paths: &Paths, args: &Args) -> Result<Tally> {
     faults.extend(whole.faults());
     let generated = whole.0["test_cases"]["generated"].as_u64().unwrap_or_default();
     if generated < FEWEST {
-        faults.push(format!("only {generated} requests were made, {FEWEST} at least are wanted"));
+        faults.push(format!("only {generated} requests were sent; at least {FEWEST} are required"));
     }
     // A run that never gets past the door says nothing about the house.
-    faults.extend(whole.unreached().into_iter().map(|operation| format!("no valid request of {operation} was accepted")));
+    faults.extend(whole.unreached().into_iter().map(|operation| format!("{operation} accepted no valid request")));
 
     let once = ["--phases", "examples,coverage"];
     faults.extend(asking.ask("read", &served, Some(&key(&server, "read")?), &once)?.faults());
@@ -55,7 +55,7 @@ pub fn check(paths: &Paths, args: &Args) -> Result<Tally> {
     more.extend(LIES.iter().flat_map(|lie| ["--include-operation-id".to_owned(), lie.operation.to_owned()]));
     more.extend(["--phases".to_owned(), "coverage,fuzzing".to_owned()]);
     let more: Vec<&str> = more.iter().map(String::as_str).collect();
-    println!("   Now a document that lies {} times; each has to be found.", LIES.len());
+    println!("   Next, a document with {} deliberate errors; schemathesis must find each.", LIES.len());
     let found = asking.ask("lies", &lies.display().to_string(), Some(&admin), &more)?;
     let unseen = LIES.iter().filter(|lie| !found.sees(lie));
     faults.extend(unseen.map(|lie| format!("schemathesis did not notice {} in {}", lie.what, lie.operation)));
@@ -78,7 +78,7 @@ const LIES: [Lie; 5] = [
     Lie {
         operation: "read_key",
         label: "GET /api/v1/me",
-        what: "a changed type in an answer",
+        what: "a changed type in a response",
         failure: "JsonSchemaError",
         tell: |document| set(document, "/components/schemas/Key/properties/name/type", "integer"),
     },
@@ -92,7 +92,7 @@ const LIES: [Lie; 5] = [
     Lie {
         operation: "list_tickets",
         label: "GET /api/v1/tickets",
-        what: "a page size that is taken though it is forbidden",
+        what: "a page size that is accepted although it is forbidden",
         failure: "AcceptedNegativeData",
         tell: |document| set(parameter(document, "/api/v1/tickets", "limit")?, "/maximum", 10),
     },
@@ -130,7 +130,7 @@ fn parameter<'a>(document: &'a mut Value, path: &str, name: &str) -> Option<&'a 
 fn falsified(server: &Server) -> Result<Value> {
     let mut document: Value = serde_json::from_str(&server.get("/api/v1/openapi.json")?.text()?)?;
     for lie in &LIES {
-        (lie.tell)(&mut document).ok_or_else(|| format!("the document no longer has what is to be falsified: {}", lie.what))?;
+        (lie.tell)(&mut document).ok_or_else(|| format!("the document no longer contains what the test falsifies: {}", lie.what))?;
     }
     Ok(document)
 }
@@ -138,7 +138,7 @@ fn falsified(server: &Server) -> Result<Value> {
 fn key(server: &Server, scope: &str) -> Result<String> {
     let line = server.admin(&["create-api-key", "--project", "gantry", "--scope", scope])?;
     let made: Value = serde_json::from_str(&line)?;
-    Ok(made["key"].as_str().ok_or("no key was made")?.to_owned())
+    Ok(made["key"].as_str().ok_or("no key was created")?.to_owned())
 }
 
 struct Asking<'a> {
@@ -162,7 +162,7 @@ impl Asking<'_> {
             command.args(["--header", &format!("Authorization: Bearer {key}")]);
         }
         let (_, text) = tee(&mut command)?;
-        Report::read(&file).map_err(|error| format!("schemathesis did not run to its end: {error}\n{text}").into())
+        Report::read(&file).map_err(|error| format!("schemathesis did not finish: {error}\n{text}").into())
     }
 }
 
@@ -172,7 +172,7 @@ struct Report(Value);
 impl Report {
     fn read(file: &Path) -> Result<Self> {
         let report: Value = serde_json::from_slice(&fs::read(file)?)?;
-        if report["complete"] == true { Ok(Self(report)) } else { Err("the run is not complete".into()) }
+        if report["complete"] == true { Ok(Self(report)) } else { Err("the run is incomplete".into()) }
     }
 
     fn failures(&self) -> impl Iterator<Item = &Value> {
@@ -188,7 +188,7 @@ impl Report {
             .collect();
         let (tested, total) = (&self.0["operations"]["tested"], &self.0["operations"]["total"]);
         if tested != total || total.as_u64().is_none_or(|n| n == 0) {
-            faults.push(format!("{tested} of {total} operations were asked"));
+            faults.push(format!("{tested} of {total} operations were tested"));
         }
         faults
     }

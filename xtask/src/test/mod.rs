@@ -21,13 +21,13 @@ pub struct Args {
     /// Run only these stages (repeatable)
     #[arg(long, value_name = "STAGE")]
     only: Vec<String>,
-    /// Leave these stages out (repeatable)
+    /// Skip these stages (repeatable)
     #[arg(long, value_name = "STAGE")]
     skip: Vec<String>,
-    /// The bad days (kill -9, power loss, lost databases) and the generated inputs in full size: three quarters of an hour more
+    /// The bad days (kill -9, power loss, lost databases) and the generated inputs at full size: adds about 45 minutes
     #[arg(long)]
     long: bool,
-    /// Arguments for Playwright, after `--`, as in: test --only browser -- -g inbox
+    /// Arguments for Playwright, after `--`, for example: test --only browser -- -g inbox
     #[arg(last = true)]
     extra: Vec<String>,
 }
@@ -51,14 +51,14 @@ type Run = fn(&Paths, &Args) -> Result<Tally>;
 /// The stages, in order. The quick ones that fail most often come first.
 const STAGES: &[(&str, &str, Run)] = &[
     ("format", "cargo fmt", checks::format),
-    ("directions", "who may depend on whom", directions::check),
+    ("directions", "dependency directions", directions::check),
     ("clippy", "clippy, host", checks::clippy),
     ("clippy-wasm", "clippy, wasm", checks::clippy_wasm),
     ("docs", "rustdoc without warnings", checks::docs),
     ("rust", "Rust tests on SQLite and PostgreSQL", rust::tests),
     ("doctests", "examples in documentation", rust::doctests),
     ("release", "release build", |paths, _| build::program(paths, true).map(|_| Tally::GOOD)),
-    ("budgets", "sizes of what is served", budgets::check),
+    ("budgets", "sizes of served files", budgets::check),
     ("contract", "schemathesis against the API's document", contract::check),
     ("browser", "Playwright, JavaScript on and off", browser::tests),
 ];
@@ -71,7 +71,7 @@ struct Done {
     error: Option<String>,
 }
 
-/// Runs the stages; all of them, also after one has failed, so that one run tells everything.
+/// Runs the stages; all of them, also after one has failed, so that one run reports everything.
 pub fn test(paths: &Paths, args: &Args) -> Result<ExitCode> {
     for name in args.only.iter().chain(&args.skip) {
         if !STAGES.iter().any(|(n, ..)| n == name) {
@@ -88,7 +88,7 @@ pub fn test(paths: &Paths, args: &Args) -> Result<ExitCode> {
         // These need what the release stage made; without it they could only say the same again, or test something old.
         let blocked =
             matches!(name, "budgets" | "contract" | "browser") && all.iter().any(|d: &Done| d.name == "release" && d.error.is_some());
-        let outcome = if blocked { Err("not run: there is no release build".into()) } else { run(paths, args) };
+        let outcome = if blocked { Err("not run: no release build".into()) } else { run(paths, args) };
         let took = start.elapsed();
         let (tally, error) = match outcome {
             Ok(tally) if tally.failed == 0 => (tally, None),

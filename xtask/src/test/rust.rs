@@ -58,7 +58,7 @@ pub fn doctests(paths: &Paths, _: &Args) -> Result<Tally> {
 fn outcome(command: &mut Command) -> Result<Tally> {
     let (success, text) = tee(command)?;
     let tally = count(&text);
-    if success || tally.failed > 0 { Ok(tally) } else { Err("the tests did not run to their end".into()) }
+    if success || tally.failed > 0 { Ok(tally) } else { Err("the tests did not finish".into()) }
 }
 
 /// Adds up the closing lines of nextest (`Summary [ 1.2s] 12 tests run: 11 passed, 1 failed, 0 skipped`) and of

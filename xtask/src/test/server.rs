@@ -53,7 +53,7 @@ impl Server {
     /// A page that has to be there.
     pub fn get(&self, path: &str) -> Result<Answer> {
         let answer = get(self.address, path)?;
-        if answer.status == 200 { Ok(answer) } else { Err(format!("{path} answered {}", answer.status).into()) }
+        if answer.status == 200 { Ok(answer) } else { Err(format!("{path} responded with {}", answer.status).into()) }
     }
 
     /// What a subcommand prints, carried out beside the running server.
