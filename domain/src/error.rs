@@ -1,4 +1,4 @@
-//! What can go wrong, in a small closed set with stable codes. The transport maps it; see `server::http::error`.
+//! Refusals: a small closed set with stable codes. The transport maps them; see `server::http::error`.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error as ThisError;
@@ -14,7 +14,7 @@ pub struct FieldError {
     pub message: String,
 }
 
-/// All that was refused about an input, in the order of its fields.
+/// All refusals of an input, in the order of its fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldErrors(pub Vec<FieldError>);
 
@@ -59,7 +59,7 @@ pub enum Error {
     /// The input breaks a rule; each field says which.
     #[error("the input is not valid")]
     Invalid(FieldErrors),
-    /// It does not exist, or the actor may not know that it does.
+    /// It does not exist, or the actor has no access to it.
     #[error("not found")]
     NotFound,
     /// Nobody is signed in.
@@ -68,16 +68,16 @@ pub enum Error {
     /// The actor's role is too low.
     #[error("your role does not allow this")]
     Forbidden,
-    /// Someone else changed it meanwhile; the text says what.
+    /// Someone else changed it in the meantime; the text says what.
     #[error("{0}")]
     Conflict(String),
-    /// The key of this write was used for other content before.
+    /// The idempotency key was already used for other content.
     #[error("this key was already used for a different request")]
     KeyReused,
     /// Too many requests; try again after this many seconds.
     #[error("too many requests")]
     RateLimited(u64),
-    /// The store cannot take work now; try again after this many seconds.
+    /// The store cannot accept work right now; try again after this many seconds.
     #[error("too busy, try again later")]
     Busy(u64),
     /// The search index is not ready.

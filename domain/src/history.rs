@@ -1,4 +1,4 @@
-//! What happened to feedback and to backlog items, as stored in `history` and told to people.
+//! What happened to feedback and to backlog items, as stored in `history` and shown to people.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum Change {
-    /// It was made.
+    /// It was created.
     Created,
     /// The status went from one label to another.
     Status {
@@ -15,18 +15,18 @@ pub enum Change {
         /// The label after.
         to: String,
     },
-    /// Someone else takes care of it; names, `None` for nobody.
+    /// The assignee changed; names, `None` for nobody.
     Assigned {
         /// Before.
         from: Option<String>,
         /// After.
         to: Option<String>,
     },
-    /// Tags came and went.
+    /// Tags were added or removed.
     Tagged {
         /// New ones.
         added: Vec<String>,
-        /// Those taken off.
+        /// Removed ones.
         removed: Vec<String>,
     },
     /// Someone left a comment.
@@ -40,7 +40,7 @@ pub enum Change {
         /// The feedback's id.
         feedback: String,
     },
-    /// The link was taken away.
+    /// The link was removed.
     Unlinked {
         /// The item's number.
         item: i64,
@@ -49,7 +49,7 @@ pub enum Change {
         /// The feedback's id.
         feedback: String,
     },
-    /// Other words of the feedback are meant by its link.
+    /// The quote of a link changed.
     Requoted {
         /// The item's number.
         item: i64,
@@ -58,7 +58,7 @@ pub enum Change {
         /// The feedback's id.
         feedback: String,
     },
-    /// A link matters more or less than before.
+    /// The importance of a link changed.
     Reweighed {
         /// The item's number.
         item: i64,
@@ -82,17 +82,17 @@ pub enum Change {
     Deleted,
     /// What was deleted is back.
     Restored,
-    /// The respondent gave more answers to a survey begun before.
+    /// The respondent added answers to a response.
     Answered,
-    /// The respondent finished a survey begun before.
+    /// The respondent finished a partial response.
     Finished,
-    /// The respondent sent other answers to a survey finished before.
+    /// The respondent changed the answers of a finished response.
     Reanswered,
-    /// The team answered the requester of a ticket.
+    /// The team replied to the requester of a ticket.
     Replied,
-    /// The team left a note in a ticket.
+    /// The team added a note to a ticket.
     Noted,
-    /// A ticket matters more or less than before; the labels.
+    /// The priority of a ticket changed; the labels.
     Prioritised {
         /// Before.
         from: String,
@@ -103,7 +103,7 @@ pub enum Change {
     Wrote,
     /// The requester said that a ticket is solved.
     Solved,
-    /// The requester opened a ticket again.
+    /// The requester reopened a ticket.
     Reopened,
     /// The requester's link to a ticket was renewed.
     LinkRenewed,
@@ -113,7 +113,7 @@ pub enum Change {
 }
 
 impl Change {
-    /// Who did it, where nobody of the team did.
+    /// The actor to show if it was not a team member.
     #[must_use]
     pub fn outsider(&self) -> &'static str {
         match self {
@@ -124,7 +124,7 @@ impl Change {
         }
     }
 
-    /// For people, to stand after the name of who did it: `changed the status from New to Triaged`.
+    /// For people, to follow the actor's name: `changed the status from New to Triaged`.
     #[must_use]
     pub fn sentence(&self) -> String {
         match self {

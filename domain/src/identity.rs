@@ -1,4 +1,4 @@
-//! Who someone claims to be: what is signed, and what a claim is worth. `docs/identity.md` tells sites how to sign.
+//! Identity claims: what is signed, and how far a claim is trusted. `docs/identity.md` explains how sites sign.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +38,7 @@ impl Claim {
 }
 
 words! {
-    /// What becomes of claims that no valid signature proves.
+    /// How claims without a valid signature are handled.
     #[derive(Default)]
     UnsignedIdentity {
         #[default]

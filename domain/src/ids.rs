@@ -76,10 +76,10 @@ ids! {
     MessageId,
     /// A file of a message.
     AttachmentId,
-    /// One e-mail that goes out by mail.
+    /// An outgoing e-mail.
     LetterId,
-    /// An address that is told what happens: a webhook.
+    /// A webhook endpoint: an address that receives events.
     EndpointId,
-    /// Something that happened, as webhooks tell it.
+    /// An event that webhooks deliver.
     EventId,
 }

@@ -11,17 +11,17 @@ use crate::{
 /// What an e-mail is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LetterKind {
-    /// To who wrote a ticket: it arrived, and here is the link.
+    /// To a requester: the ticket arrived, with the link.
     TicketConfirmation,
-    /// To who wrote a ticket: the team answered.
+    /// To a requester: the team replied.
     TicketReply,
-    /// To who wrote a ticket: its link was renewed.
+    /// To a requester: the link was renewed.
     TicketLink,
-    /// To who is to join a project.
+    /// To a person invited to a project.
     Invitation,
-    /// To who forgot a password; whether the address has an account is looked up when it is sent, and the link is made then.
+    /// To a person who forgot a password; whether the address has an account is looked up when it is sent, and the link is made then.
     PasswordReset,
-    /// To whose password was changed.
+    /// To a person whose password was changed.
     PasswordChanged,
     /// To the admins of a project: a webhook was turned off because it failed for days.
     WebhookOff,
@@ -102,11 +102,11 @@ pub struct Content {
     pub link_label: String,
     /// Small print.
     pub footer: Vec<String>,
-    /// What e-mails of one conversation have in common.
+    /// Identifies the conversation, so that its e-mails form a thread.
     pub thread: Option<String>,
 }
 
-/// An e-mail that is to be sent.
+/// An e-mail to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Letter {
     /// Identity; its Message-ID is made from it.
@@ -125,6 +125,6 @@ pub struct Letter {
     pub content: Content,
     /// Where its link leads; may be empty.
     pub link: String,
-    /// When it is of no use any more.
+    /// When it becomes useless.
     pub not_after: Option<Timestamp>,
 }

@@ -216,7 +216,7 @@ impl Zone {
     }
 }
 
-/// The present moment, and the zone in which times are told.
+/// The current time, and the zone in which times are shown.
 #[derive(Debug, Clone)]
 pub struct Present {
     /// The moment.

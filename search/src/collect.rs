@@ -1,4 +1,4 @@
-//! The page of a list: where results stand, the cursors that say so, and the best of what is offered.
+//! Pages of a list: the sort positions of results, cursors, and the best results.
 
 use std::collections::BinaryHeap;
 
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::Sort;
 
-/// Where a result stands: lower keys come first. It holds everything that orders results, so it is a place in the list that new
+/// The sort position of a result: lower keys come first. It holds everything that orders results, so it is a place in the list that new
 /// results do not move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {

@@ -32,7 +32,7 @@ const WRITER_BYTES: usize = 50_000_000;
 const SMALLEST: u32 = 1000;
 /// Longest value of a field that is searched exactly, in characters.
 pub(crate) const MAX_VALUE: usize = 200;
-/// What stands for "nobody" among assignees.
+/// The value for "nobody" among assignees.
 pub(crate) const NOBODY: &str = "none";
 
 /// The fields of the schema.

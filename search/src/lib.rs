@@ -391,7 +391,7 @@ pub fn claim(dir: &Path) -> Result<impl Send + use<>> {
     follow::Lock::take(dir)
 }
 
-/// Throws the index of a program that does not serve away and builds it again; tells how far it is, and how many records it holds.
+/// Deletes the index of a stopped server and rebuilds it; reports progress, and how many records it has.
 ///
 /// # Errors
 /// When another process uses the data directory, or the database fails.

@@ -67,7 +67,7 @@ fn word(method: &str) -> &'static str {
 pub struct Connections {
     /// All of them.
     pub all: usize,
-    /// Those over which an inbox hears of changes.
+    /// Those that send live updates to an inbox.
     pub streams: usize,
 }
 
@@ -134,7 +134,7 @@ fn count(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
-/// Resident bytes and open files of this process, where the system tells them as Linux does.
+/// Resident bytes and open files of this process, where the system reports them like Linux.
 fn process() -> Option<(i64, i64)> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix("kB")?.trim().parse::<i64>().ok()?;

@@ -23,14 +23,14 @@ pub struct TicketHead {
     pub subject: String,
     /// How urgent the team finds it.
     pub priority: Priority,
-    /// Who has the next word.
+    /// Whose turn it is.
     pub state: State,
 }
 
 /// Tickets that are not closed, of one state and one group of ages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenTickets {
-    /// Who has the next word.
+    /// Whose turn it is.
     pub state: State,
     /// Which of [`AGES`].
     pub age: usize,

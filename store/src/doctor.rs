@@ -20,11 +20,11 @@ pub struct Facts {
     pub feedback: i64,
     /// Accounts.
     pub staff: i64,
-    /// Jobs that were given up: what they were, and why.
+    /// Failed jobs: kind and reason.
     pub dead: Vec<(String, String)>,
-    /// E-mails that were given up.
+    /// Failed e-mails.
     pub dead_letters: i64,
-    /// Deliveries to webhooks that were given up.
+    /// Failed webhook deliveries.
     pub dead_deliveries: i64,
     /// Webhooks that the program turned off because they kept failing.
     pub webhooks_off: i64,

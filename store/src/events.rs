@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{Tx, error::Result};
 
-/// What is told about a backlog item.
+/// The event data of a backlog item.
 #[must_use]
 pub fn item_data(item: &Item) -> Value {
     json!({

@@ -13,7 +13,7 @@ pub struct Claimed {
     pub id: JobId,
     /// JSON of [`domain::jobs::Job`].
     pub payload: String,
-    /// Which claim this is: tells this holder from a later one.
+    /// Number of the claim: distinguishes this holder from a later one.
     pub attempt: i64,
     /// Claims in a row that came to nothing, this one included until it succeeds or makes progress.
     pub failures: i64,
@@ -128,7 +128,7 @@ impl Store {
             .await?)
     }
 
-    /// Jobs that were given up, the newest first: for operators. Letters have a list of their own.
+    /// Failed jobs, newest first: for operators. E-mails have their own list.
     ///
     /// # Errors
     /// When the database fails.
@@ -179,7 +179,7 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Runs a job again that was given up; `false` when it was not.
+    /// Runs a failed job again; `false` if it has not failed.
     ///
     /// # Errors
     /// When the database fails.

@@ -77,7 +77,7 @@ use domain::{
     ids::{ContactId, FeedbackId, ProjectId},
 };
 
-/// How a PostgreSQL server treats connections of ours of which it hears nothing, as when a cable was pulled. A transaction that it believes
+/// Session settings that make PostgreSQL drop dead client connections, as when a cable was pulled. A transaction that it believes
 /// to go on keeps its locks, and the search index of every node waits for it. Over a socket of the same machine the last three mean nothing.
 const SESSION: &str = "SET idle_in_transaction_session_timeout = '15s'; SET tcp_keepalives_idle = 30; \
      SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3";

@@ -1,4 +1,4 @@
-//! E-mails that go out, and links that set a new password.
+//! Outgoing e-mails, and links that set a new password.
 
 use domain::{
     Timestamp,
@@ -29,7 +29,7 @@ pub struct LetterRow {
     pub content: String,
     /// Where its link leads; empty when it has none or it was forgotten.
     pub link: String,
-    /// `queued`, `sent`, `dead` (given up) or `discarded`.
+    /// `queued`, `sent`, `dead` (failed permanently) or `discarded`.
     pub state: String,
     /// Attempts that failed.
     pub tries: i64,
@@ -129,7 +129,7 @@ impl Store {
         .await?)
     }
 
-    /// How many e-mails wait and how many were given up, over all projects: for operators.
+    /// How many e-mails are waiting and how many failed, over all projects: for operators.
     ///
     /// # Errors
     /// When the database fails.
@@ -252,7 +252,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Gives an e-mail up that has not been sent.
+    /// Marks an e-mail that has not been sent as failed.
     ///
     /// # Errors
     /// When the database fails.
@@ -269,7 +269,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// An e-mail that was given up gets all its attempts again.
+    /// Gives a failed e-mail all its attempts again.
     ///
     /// # Errors
     /// When the database fails.
@@ -284,7 +284,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Takes an e-mail out that waits or was given up; `false` when it is neither.
+    /// Discards a waiting or failed e-mail; `false` if it is neither.
     ///
     /// # Errors
     /// When the database fails.

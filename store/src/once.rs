@@ -1,4 +1,4 @@
-//! What is written once: a key, and the content that it stands for.
+//! Idempotent writes: a key, and the fingerprint of its content.
 //!
 //! A key alone says nothing about what was sent with it: a form reached by the browser's Back button carries the key of what was sent from it
 //! before, and a stranger may know a key. So each key is kept with a fingerprint of its content. The same key with the same content is a retry

@@ -145,7 +145,7 @@ pub enum Undoable {
 /// How long something done can be taken back.
 const UNDO_MS: i64 = 7 * DAY_MS;
 
-/// The state that a live event tells of.
+/// The state that a live event reports.
 #[derive(Debug, Clone)]
 pub struct Head {
     /// Which feedback.

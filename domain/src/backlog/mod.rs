@@ -93,7 +93,7 @@ pub fn check_item(title: &str, body: &str) -> Result<(String, String), Error> {
     errors.into_result((title, body))
 }
 
-/// Where `quote` stands in `text`. White space of any kind and length counts as one space, because a selection in a browser
+/// Where `quote` occurs in `text`. White space of any kind and length counts as one space, because a selection in a browser
 /// changes it.
 #[must_use]
 pub fn find_quote(text: &str, quote: &str) -> Option<Range<usize>> {
@@ -121,7 +121,7 @@ pub fn find_quote(text: &str, quote: &str) -> Option<Range<usize>> {
     Some(first..last)
 }
 
-/// The quote as it stands in the text; `None` for an empty one.
+/// The quote as written in the text; `None` for an empty one.
 ///
 /// # Errors
 /// When the text does not hold it, or it is too long.

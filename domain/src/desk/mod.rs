@@ -1,4 +1,4 @@
-//! How a support desk is doing: how long people wait, told with the doubt that belongs to it.
+//! Support desk statistics: how long people wait, with confidence intervals.
 
 use crate::clock::DAY_MS;
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-/// The names of a header's columns as a person picks them: trimmed, unnamed ones numbered, repeated ones told apart.
+/// The names of a header's columns as a person picks them: trimmed, unnamed and repeated ones numbered.
 #[must_use]
 pub fn columns(header: &[String]) -> Vec<String> {
     let mut seen = HashMap::<String, usize>::new();

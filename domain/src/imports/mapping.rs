@@ -28,7 +28,7 @@ const SETTINGS: [(&str, &str); 4] =
     [("add_tag", "Tag on every row"), ("encoding", "Encoding"), ("dates", "Date order"), ("header_rows", "Header rows")];
 
 impl Mapping {
-    /// Reads `text=COLUMN,tag=COLUMN,…`. A column name with a comma stands in double quotes.
+    /// Reads `text=COLUMN,tag=COLUMN,…`. A column name with a comma needs double quotes.
     ///
     /// # Errors
     /// A sentence that names the part which is wrong.
@@ -240,7 +240,7 @@ impl Mapping {
     }
 }
 
-/// Where a column stands, by its exact name or else without regard to case.
+/// The index of a column, by its exact name or else without regard to case.
 fn position(names: &[String], wanted: &str) -> Option<usize> {
     let wanted = wanted.trim();
     let exact = names.iter().position(|n| n == wanted);

@@ -26,19 +26,19 @@ words! {
     ImportStatus {
         /// The file is still arriving.
         Uploading = "uploading" / "Uploading",
-        /// The file is here; someone must say which column is what.
+        /// The file is uploaded; its columns must be mapped.
         Ready = "ready" / "Ready to map",
-        /// Rows are going in.
+        /// Rows are being imported.
         Running = "running" / "Running",
         /// Every line was read.
         Done = "done" / "Done",
-        /// Stopped by a person; what went in stays.
+        /// Stopped by a person; imported rows stay.
         Cancelled = "cancelled" / "Stopped",
         /// Given up after several attempts; can be continued.
         Failed = "failed" / "Failed",
-        /// What it brought is being removed again.
+        /// Its rows are being removed.
         TakingBack = "taking_back" / "Being undone",
-        /// What it brought and nobody touched is gone.
+        /// Its rows that nobody worked on have been removed.
         TakenBack = "taken_back" / "Undone",
     }
 }

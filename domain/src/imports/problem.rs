@@ -183,7 +183,7 @@ impl Groups {
         &self.0
     }
 
-    /// Groups of rows that are lost (`true`), or that go in without one field (`false`); the largest first.
+    /// Groups of rows that failed (`true`), or that are imported without one field (`false`); the largest first.
     #[must_use]
     pub fn of(&self, lost: bool) -> Vec<Group> {
         let mut groups: Vec<Group> = self.0.iter().filter(|g| g.fault.left_out().is_none() == lost).cloned().collect();

@@ -59,10 +59,10 @@ pub struct NewContact {
     pub name: Option<String>,
 }
 
-/// A row that goes in, and what of it does not.
+/// A row to import, and the values left out of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewRow {
-    /// What goes in.
+    /// The feedback to store.
     pub feedback: NewFeedback,
     /// Cells of optional columns that cannot be read and are left out.
     pub left_out: Vec<Problem>,
@@ -72,7 +72,7 @@ impl Plan {
     /// Reads one line's cells; cells that are missing at its end are empty. An optional cell that cannot be read is left out.
     ///
     /// # Errors
-    /// Why the line cannot go in.
+    /// Why the row cannot be imported.
     pub fn row(&self, fields: &[&str], now: Timestamp) -> Result<NewRow, Problem> {
         self.check_width(fields)?;
         let text = clean(self.get(fields, Target::Text), true);

@@ -31,7 +31,7 @@ pub const MAX_BODY: usize = 10_000;
 /// Most replies of one project: they are chosen from one list.
 pub const MAX_REPLIES: i64 = 200;
 
-/// What can stand in a text for something of the ticket, and what it becomes.
+/// The placeholders of a text, and what replaces them.
 pub const PLACEHOLDERS: &[(&str, &str)] = &[
     ("{name}", "the requester’s name, or “there” if it is unknown"),
     ("{number}", "the ticket’s number"),
@@ -49,9 +49,9 @@ pub struct Filling<'a> {
     pub number: i64,
     /// The ticket's subject.
     pub subject: &'a str,
-    /// What stands for the requester's link to the ticket.
+    /// The placeholder for the requester's link to the ticket.
     pub link: &'a str,
-    /// The name of who answers.
+    /// The name of the person who replies.
     pub me: &'a str,
 }
 

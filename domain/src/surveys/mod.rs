@@ -58,11 +58,11 @@ pub enum Launch {
 pub struct SurveyBody {
     /// The heading respondents see.
     pub title: String,
-    /// What stands before the questions; may be empty.
+    /// The introduction before the questions; may be empty.
     pub intro: String,
     /// In the order they are asked.
     pub questions: Vec<Question>,
-    /// What stands at the end.
+    /// The thank-you message.
     pub thanks: String,
     /// BCP 47 language of the texts.
     pub language: String,

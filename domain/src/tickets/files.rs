@@ -10,13 +10,13 @@ pub const MAX_FILE_NAME: usize = 100;
 /// What the bytes of a file are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileType {
-    /// A picture that is encoded again.
+    /// A picture, which is re-encoded.
     Png,
-    /// A picture that is encoded again.
+    /// A picture, which is re-encoded.
     Jpeg,
-    /// A picture that is encoded again.
+    /// A picture, which is re-encoded.
     Gif,
-    /// A picture that is encoded again.
+    /// A picture, which is re-encoded.
     Webp,
     /// A document.
     Pdf,
@@ -67,7 +67,7 @@ impl FileType {
         Self::ALL.into_iter().find(|kind| kind.media_type() == media_type).unwrap_or(Self::Other)
     }
 
-    /// Whether it is a picture that is encoded again.
+    /// Whether it is a picture, which is re-encoded.
     #[must_use]
     pub fn is_picture(self) -> bool {
         matches!(self, Self::Png | Self::Jpeg | Self::Gif | Self::Webp)

@@ -15,7 +15,7 @@ use crate::{
 };
 
 words! {
-    /// Who has the next word.
+    /// Whose turn it is.
     State {
         /// The requester waits for the team.
         Open = "open" / "Open",
@@ -86,7 +86,7 @@ pub struct Ticket {
     pub user_agent: Option<String>,
     /// How urgent the team finds it.
     pub priority: Priority,
-    /// Who has the next word.
+    /// Whose turn it is.
     pub state: State,
     /// When the team first answered.
     pub first_response_at: Option<Timestamp>,
@@ -107,7 +107,7 @@ impl Ticket {
         self.first_response_at.map(|at| at.0 - self.created_at.0)
     }
 
-    /// How long it took from the first word to the close that stands, in milliseconds.
+    /// Time from the first message to the last close, in milliseconds.
     #[must_use]
     pub fn resolution_ms(&self) -> Option<i64> {
         self.resolved_at.map(|at| at.0 - self.created_at.0)

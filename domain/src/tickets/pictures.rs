@@ -1,4 +1,4 @@
-//! What a picture will cost, told from its structure before anything of it is decoded: a header may promise little and the rest demand much.
+//! The cost of a picture, estimated from its structure before it is decoded: a header may promise little and the rest demand much.
 
 use super::files::FileType;
 

@@ -89,7 +89,7 @@ pub(super) fn query(text: &str) -> Result<TriageQuery, QueryError> {
     Ok(TriageQuery { parts: joined(pieces)? })
 }
 
-/// Joins what `OR` stands between. `AND` between two parts is what is meant anyway. Where they stand beside nothing, they are the words
+/// Joins the operands of `OR`. `AND` between two parts is what is meant anyway. Where they stand beside nothing, they are the words
 /// themselves, as in quotes.
 fn joined(pieces: Vec<(usize, Piece)>) -> Result<Vec<Part>, QueryError> {
     let mut parts: Vec<Part> = Vec::new();
@@ -141,7 +141,7 @@ pub(super) fn is_marks(what: &What) -> bool {
     }
 }
 
-/// What stands before the colon of a word.
+/// The part before the colon of a word.
 enum Name {
     /// A field, and where its value begins.
     Field(Field, usize),
@@ -177,7 +177,7 @@ const OTHERS: [(&str, &str); 22] = [
     ("version", "Use release:."),
 ];
 
-/// Reads what stands before the colon of a word, which may be the wide one of Chinese and Japanese keyboards. Only what looks like a
+/// Reads the part before the colon of a word, which may be the wide one of Chinese and Japanese keyboards. Only what looks like a
 /// field is one: `C:\dir`, `std::vector` and `ad:33:af` are text.
 fn field(word: &str, opens_quote: bool) -> Name {
     let Some((at, colon)) = word.char_indices().find(|(_, c)| matches!(c, ':' | '：')) else { return Name::None };
@@ -236,7 +236,7 @@ pub(super) fn is_quote(c: char) -> bool {
     matches!(c, '"' | '“' | '”' | '„' | '‟' | '«' | '»' | '「' | '」' | '『' | '』' | '＂')
 }
 
-/// What stands in the quotes that open at `at`, and where the text goes on; a quote that nobody closed ends with the text. `"` closes
+/// The text in the quotes that open at `at`, and where the text goes on; a quote that nobody closed ends with the text. `"` closes
 /// what it opened, so that names with other quotes in them can be written; those close each other.
 fn quoted(text: &str, at: usize) -> (&str, usize) {
     let open = text[at..].chars().next().unwrap_or('"');

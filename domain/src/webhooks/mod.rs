@@ -1,13 +1,13 @@
-//! Webhooks: which events there are, when a failed delivery is tried again, and which addresses may be called ([`address`]).
+//! Webhooks: which events there are, when a failed delivery is retried, and which addresses may be called ([`address`]).
 
 pub mod address;
 
 use crate::words::words;
 
 words! {
-    /// What other programs are told about.
+    /// The events that webhooks deliver.
     EventKind {
-        /// Feedback came in.
+        /// Feedback arrived.
         FeedbackCreated = "feedback.created" / "New feedback",
         /// Feedback, its tags, status, assignee or links changed, or its writer added to it.
         FeedbackUpdated = "feedback.updated" / "Feedback updated",
@@ -17,9 +17,9 @@ words! {
         TicketMessageAdded = "ticket.message_added" / "New ticket message",
         /// A ticket was closed.
         TicketClosed = "ticket.closed" / "Ticket closed",
-        /// A closed ticket was opened again.
+        /// A closed ticket was reopened.
         TicketReopened = "ticket.reopened" / "Ticket reopened",
-        /// A backlog item was made.
+        /// A backlog item was created.
         BacklogItemCreated = "backlog_item.created" / "Backlog item created",
         /// A backlog item's title, description or status changed.
         BacklogItemUpdated = "backlog_item.updated" / "Backlog item updated",
@@ -39,21 +39,21 @@ impl EventKind {
 }
 
 words! {
-    /// How far a delivery has come.
+    /// The state of a delivery.
     DeliveryState {
-        /// On its way: due, or waiting for the next try.
+        /// Due, or waiting for the next attempt.
         Pending = "pending" / "Pending",
         /// The receiver answered with success.
         Delivered = "delivered" / "Delivered",
-        /// Given up, until someone sends it again.
+        /// Failed permanently, until someone retries it.
         Dead = "dead" / "Failed",
     }
 }
 
-/// Pauses after each failed try, in seconds: eight tries within a day and four hours.
+/// Pauses after each failed attempt, in seconds: eight attempts within a day and four hours.
 const PAUSES: [i64; 7] = [5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 10 * 3600];
 
-/// How long to wait, in milliseconds, after `failures` failed tries; `None` when it is time to give up.
+/// How long to wait, in milliseconds, after `failures` failed attempts; `None` when it is time to give up.
 #[must_use]
 pub fn pause_after(failures: i64) -> Option<i64> {
     let at = usize::try_from(failures.checked_sub(1)?).ok()?;
@@ -64,9 +64,9 @@ pub fn pause_after(failures: i64) -> Option<i64> {
 pub const FAILURES_TO_DISABLE: i64 = 10;
 /// … over at least this many days.
 pub const DAYS_TO_DISABLE: i64 = 5;
-/// Days for which a secret that was replaced still signs.
+/// Days for which a rotated secret still signs.
 pub const OLD_SECRET_DAYS: i64 = 1;
-/// Days for which events and how they went are kept.
+/// Days for which events and their deliveries are kept.
 pub const KEPT_DAYS: i64 = 30;
 /// Longest URL, in characters.
 pub const MAX_URL: usize = 2_000;

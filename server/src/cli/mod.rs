@@ -57,7 +57,7 @@ enum Command {
     DecodePicture(PictureArgs),
 }
 
-/// What one picture may cost its process.
+/// The limits of one picture's process.
 #[derive(Debug, Args)]
 struct PictureArgs {
     /// Bytes of memory beside the program itself
@@ -128,7 +128,7 @@ fn quiet(mut store: StoreArgs) -> Result<Config> {
     Ok(config)
 }
 
-/// Opens the program over its database.
+/// Opens the application over its database.
 ///
 /// # Errors
 /// When the database cannot be opened or migrated.

@@ -1,4 +1,4 @@
-//! A forgotten password: an e-mail with a link that sets a new one, without telling anyone who has an account.
+//! A forgotten password: an e-mail with a link that sets a new one, without revealing who has an account.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! Signing in, without telling anyone who has an account.
+//! Signing in, without revealing who has an account.
 
 use std::net::IpAddr;
 

@@ -58,7 +58,7 @@ pub struct Linked {
     pub is_new: bool,
     /// The feedback's status before.
     pub before: Status,
-    /// What is new about two that were linked before, to stand before the item's name: `Changed the quote of`.
+    /// What is new about two that were linked before, to precede the item's name: `Changed the quote of`.
     pub changed: Option<String>,
     /// What takes that back.
     pub undo: Option<UndoId>,
@@ -172,7 +172,7 @@ async fn held(tx: &mut Tx<'_>, scope: &Scope, number: i64) -> Result<Item> {
     Err(removed(tx, scope, number).await?.map_or(Refusal::NotFound, Refusal::Conflict).into())
 }
 
-/// What to say of a number whose item was removed; `None` when no item ever had it.
+/// The message for a number whose item was removed; `None` when no item ever had it.
 async fn removed(tx: &mut Tx<'_>, scope: &Scope, number: i64) -> Result<Option<String>> {
     let was_given = tx.was_given(scope.project(), Numbered::Backlog, number).await?;
     Ok(was_given.then(|| format!("Backlog item #{number} was removed, so nothing was changed. Choose another item or create one.")))
@@ -274,7 +274,7 @@ async fn attach(
     Ok(done)
 }
 
-/// Makes a link say something else, with an entry in both histories. Gives what changed, to stand before the item's name.
+/// Changes a link, with an entry in both histories. Returns what changed, to precede the item's name.
 #[expect(clippy::too_many_arguments, reason = "one place for a change and its undo")]
 async fn requote(
     tx: &mut Tx<'_>,
@@ -300,14 +300,14 @@ async fn requote(
     Ok(Some(said.into()))
 }
 
-/// Ids of the rows that taking something back writes.
+/// IDs of the rows that an undo writes.
 #[derive(Clone, Copy)]
 pub(crate) struct BackIds {
     link: LinkIds,
     entries: Entries,
 }
 
-/// Ids of what a change to an item itself writes: up to three entries of its history, and what webhooks are told.
+/// Ids of what a change to an item itself writes: up to three entries of its history, and the event for webhooks.
 type Entries = ([HistoryId; 3], EventId);
 
 impl BackIds {
@@ -316,7 +316,7 @@ impl BackIds {
     }
 }
 
-/// Takes a change to the backlog back, in the transaction that took it for undoing.
+/// Undoes a change to the backlog, in the transaction that took it for undoing.
 ///
 /// # Errors
 /// [`Refusal::Conflict`] when the same was changed again since.

@@ -119,7 +119,7 @@ impl What {
     }
 }
 
-/// One value of a row: a column's name and what stands in it. CSV writes lists with commas between.
+/// One value of a row: a column's name and its value. CSV writes lists with commas between.
 pub type Row = Vec<(String, Value)>;
 
 /// What UTF-8 text may begin with, for programs that take it for another encoding otherwise.
@@ -133,7 +133,7 @@ enum Stage {
     Rows,
     /// A workbook is filled and then sent.
     Workbook(Box<Workbook>),
-    /// It was broken off.
+    /// It was interrupted.
     Broken,
     /// There is nothing left.
     Over,

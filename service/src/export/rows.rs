@@ -1,4 +1,4 @@
-//! What stands in the rows of an export.
+//! The rows of an export.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -248,7 +248,7 @@ fn list(stored: String) -> Value {
     serde_json::from_str::<Vec<String>>(&stored).map_or_else(|_| unreadable(&stored), Value::from)
 }
 
-/// What stands where something stored cannot be read.
+/// The value shown for stored data that cannot be read.
 fn unreadable(stored: &str) -> Value {
     format!("(not readable) {stored}").into()
 }

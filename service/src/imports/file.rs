@@ -53,11 +53,11 @@ pub struct Summary {
     pub encoding: Option<Encoding>,
     /// What was wrong with rows, by kind.
     pub groups: Groups,
-    /// Rows that went in.
+    /// Imported rows.
     pub added: i64,
     /// Rows that were there already.
     pub known: i64,
-    /// Lines that could not go in.
+    /// Rows that failed.
     pub bad: i64,
     /// The first of those, with the reason.
     pub named: Vec<(i64, String)>,

@@ -1,4 +1,4 @@
-//! Use cases of imports: a file arrives, its columns are mapped, its rows go in, and it can be stopped and carried on at any time.
+//! Use cases of imports: a file is uploaded, its columns are mapped, its rows are imported, and it can be stopped and resumed at any time.
 //!
 //! Every row has a key (its own id if the file has one, else a hash of its content and its ordinal among equal rows), so that
 //! the same file again adds nothing, whatever happened in between.
@@ -209,7 +209,7 @@ fn guessed_tag(name: &str) -> Option<String> {
 /// Sets an uploaded file going under a mapping. Again: does nothing.
 ///
 /// # Errors
-/// When the mapping does not fit the file, dates can be read in two ways and nobody chose, or none of the first rows can go in.
+/// When the mapping does not fit the file, dates can be read in two ways and nobody chose, or none of the first rows can be imported.
 pub async fn start(app: &App, scope: &Scope, import: &Import, mapping: Mapping) -> Result<()> {
     let preview = preview(app, scope, import, Some(mapping)).await?;
     if preview.nothing_goes_in() {
@@ -220,7 +220,7 @@ pub async fn start(app: &App, scope: &Scope, import: &Import, mapping: Mapping) 
     begin(app, scope, import, preview).await
 }
 
-/// As [`start`], also when none of the first rows can go in.
+/// As [`start`], also if none of the first rows can be imported.
 ///
 /// # Errors
 /// As [`start`].
@@ -234,7 +234,7 @@ async fn begin(app: &App, scope: &Scope, import: &Import, preview: Preview) -> R
     set_going(app, scope, import.id, Some(preview.mapping)).await
 }
 
-/// Goes back to choosing columns after a run, with the same file. What went in stays, and is known when it comes again.
+/// Goes back to choosing columns after a run, with the same file. Imported rows stay, and count as duplicates in the next run.
 ///
 /// # Errors
 /// [`Refusal::Conflict`] when its file is no longer kept, or it runs.
@@ -282,7 +282,7 @@ async fn set_going(app: &App, scope: &Scope, import: ImportId, mapping: Option<M
     Ok(())
 }
 
-/// Stops a running import (what went in stays), or removes one that never ran. Says whether the import is still there.
+/// Stops a running import (imported rows stay), or removes one that never ran. Says whether the import is still there.
 ///
 /// # Errors
 /// When the database fails.

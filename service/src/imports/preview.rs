@@ -1,4 +1,4 @@
-//! What a file would become: found out from its first rows, before anything goes in.
+//! The preview of an import, from the first rows of a file, before anything is imported.
 
 use domain::{
     Error as Refusal, FieldErrors, Present,
@@ -30,11 +30,11 @@ pub struct Preview {
     pub mapping: Mapping,
     /// What is wrong with the mapping.
     pub errors: FieldErrors,
-    /// The first rows: line, and what it becomes or why it cannot go in. Empty while the mapping is wrong.
+    /// The first rows: line, and its result or why it cannot be imported. Empty while the mapping is wrong.
     pub rows: Vec<(u64, Result<NewRow, Problem>)>,
     /// How many rows were looked at.
     pub checked: usize,
-    /// How many of them can go in.
+    /// How many of them can be imported.
     pub good: usize,
     /// What is wrong with those that cannot, or not whole.
     pub groups: Groups,
@@ -45,7 +45,7 @@ pub struct Preview {
 }
 
 impl Preview {
-    /// Whether not one of the rows that were looked at can go in.
+    /// Whether none of these rows can be imported.
     #[must_use]
     pub fn nothing_goes_in(&self) -> bool {
         self.checked > 0 && self.good == 0

@@ -42,18 +42,18 @@ const BATCH_BYTES: usize = 1 << 20;
 pub struct Progress {
     /// Bytes read.
     pub bytes_done: i64,
-    /// Rows that went in.
+    /// Imported rows.
     pub added: i64,
     /// Rows that were there already.
     pub known: i64,
-    /// Lines that could not go in.
+    /// Rows that failed.
     pub bad: i64,
 }
 
 /// Carries an import on from where it is, until the end of its file, until it is cancelled, or until `stop` says so after a batch.
 ///
 /// # Errors
-/// When the file cannot be read or the database fails; what went in stays.
+/// When the file cannot be read or the database fails; imported rows stay.
 pub async fn run(app: &AppState, scope: &Scope, import: ImportId, stop: impl Fn(&Progress) -> bool + Send) -> Result<Outcome> {
     scope.require(Role::Admin)?;
     run_from(app, scope, import, stored(app, scope, import), None, stop).await
@@ -97,7 +97,7 @@ pub(super) async fn run_from(
     while !rows.is_empty() {
         let now = app.now();
         let store = app.store.write(move |tx| Box::pin(async move { store_batch(tx, import, rows, job, now).await }));
-        // While these go in, the next are read.
+        // While these are stored, the next are read.
         let (stored, next) = tokio::join!(store, source.next());
         // Cancelled, or carried on by another worker.
         let Some(after) = stored? else { return Ok(Outcome::Done) };
@@ -142,7 +142,7 @@ pub(super) async fn read_batch(reader: &mut FileReader, keys: &mut Keys) -> Resu
     Ok(batch)
 }
 
-/// The keys of a file's rows: what a row says, and the ordinal of its equals it is.
+/// The keys of a file's rows: the content of a row and its ordinal among equal rows.
 #[derive(Default)]
 pub(super) struct Keys(HashMap<[u8; 16], u32>);
 

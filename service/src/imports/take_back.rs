@@ -1,4 +1,4 @@
-//! Taking an import back: what it brought goes again, batch by batch, except what someone has worked on meanwhile.
+//! Undoing an import: its rows are removed batch by batch, except those that someone has worked on.
 
 use domain::{
     Error as Refusal, Timestamp,

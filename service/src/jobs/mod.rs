@@ -1,4 +1,4 @@
-//! Background work: rows in the database that workers claim under a lease, retry with growing pauses, and keep when they are given up.
+//! Background work: rows in the database that workers claim under a lease, retry with growing pauses, and keep if they fail permanently.
 //!
 //! A new kind of work is a variant of [`Job`] with its arm in [`Job::kind`] and in `perform`.
 
@@ -28,7 +28,7 @@ use crate::{
 
 /// How long a worker holds a job without saying that it is alive.
 pub const LEASE_MS: i64 = 60_000;
-/// Claims in a row that may come to nothing before a job is given up.
+/// Consecutive claims without a result before a job fails permanently.
 pub const MAX_FAILURES: i64 = 8;
 const HOUR_MS: i64 = 3_600_000;
 
@@ -71,7 +71,7 @@ pub async fn run_due(app: &AppState) -> Result<usize> {
     Ok(ran)
 }
 
-/// Takes a job that is due for this worker; `None` when there is none. Jobs that failed too often are given up on the way.
+/// Claims a due job for this worker; `None` if there is none. Jobs that failed too often are marked as failed permanently.
 ///
 /// # Errors
 /// When the database fails.
@@ -223,7 +223,7 @@ async fn settle(app: &App, claimed: &Claimed, result: Result<Outcome>) -> Result
     Ok(())
 }
 
-/// What is kept with a job that was given up, fit for a person's eyes.
+/// The reason stored with a failed job, safe to show to people.
 fn explain(error: &Error) -> String {
     match error.refusal() {
         Some(Refusal::Invalid(errors)) => errors.0.iter().map(|e| e.message.as_str()).collect::<Vec<_>>().join(" "),
@@ -264,10 +264,10 @@ pub fn label(kind: &str) -> &str {
     }
 }
 
-/// Runs a job again that was given up, from where it was. Anyone who calls this has made sure that an operator asks.
+/// Runs a failed job again, from where it was. The caller must have checked that an operator asks.
 ///
 /// # Errors
-/// [`Refusal::Conflict`] when it was not given up, has a page of its own for that, or there is nothing left to carry on.
+/// [`Refusal::Conflict`] if it has not failed, has its own page for that, or there is nothing left to resume.
 pub async fn run_again(app: &App, job: JobId) -> Result<()> {
     let row = app.store.job(job).await?.ok_or(Refusal::NotFound)?;
     let (now, work) = (app.now(), serde_json::from_str::<Job>(&row.payload)?);

@@ -112,7 +112,7 @@ pub async fn hand_over(app: &App, scope: &Scope, key: ApiKeyId) -> Result<()> {
         .await
 }
 
-/// The key that a program sent. Whatever it sent, one hash is made and one row is sought, so time tells nothing.
+/// The key that a program sent. Whatever it sent, one hash is computed and one row is looked up, so timing reveals nothing.
 ///
 /// # Errors
 /// [`Refusal::SignedOut`] when it opens nothing (any more). A key that has stopped, see [`ApiKey::role`], is found.

@@ -26,14 +26,14 @@ use crate::{
 };
 
 const MINUTE: i64 = 60_000;
-/// How long an e-mail waits after each attempt that the mail server did not take: a day and some hours in all.
+/// How long an e-mail waits after each failed attempt: a day and some hours in total.
 pub const RETRY_MS: [i64; 10] =
     [MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE, 60 * MINUTE, 120 * MINUTE, 240 * MINUTE, 360 * MINUTE, 360 * MINUTE, 480 * MINUTE];
 /// How long the others wait when the mail server could not be reached: they would only wait for the same.
 const REST_MS: i64 = 15_000;
-/// How often an e-mail asks whether mail is on again.
+/// How often to check whether mail is configured again.
 const OFF_MS: i64 = 3_600_000;
-/// How long e-mails wait for mail to be on again.
+/// How long e-mails wait for mail to be configured again.
 const OFF_DAYS: i64 = 3;
 /// For each command, and for the connection.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -53,11 +53,11 @@ pub enum Sent {
     Taken,
     /// There is nobody to send it to: no account has this address.
     Nobody,
-    /// It will never be taken; why, for people.
+    /// The server rejected it permanently; why, for people.
     Refused(String),
-    /// It may be taken later; why not now, for people.
+    /// It may be accepted later; why not now, for people.
     Later(String),
-    /// The mail server was out of reach a moment ago; it was not asked again.
+    /// The mail server was out of reach a moment ago; it is not contacted again yet.
     Resting(Timestamp),
 }
 
@@ -113,7 +113,7 @@ pub async fn check_server(mail: &Mail) -> std::result::Result<(), String> {
     }
 }
 
-/// Why an e-mail was not taken, for people. A server's answer is someone else's text: one line, and not a long one.
+/// Why an e-mail was not accepted, for people. A server's answer is someone else's text: one line, and not a long one.
 fn explain(error: &lettre::transport::smtp::Error) -> String {
     let detail = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
     let detail: String = super::letters::line(&detail);
@@ -141,7 +141,7 @@ fn is_about_trust(error: &(dyn std::error::Error + 'static)) -> bool {
     inner.is_some_and(|inner| inner.is::<rustls::Error>()) || error.source().is_some_and(is_about_trust)
 }
 
-/// Tries to send an e-mail, and notes nothing.
+/// Tries to send an e-mail without recording the result.
 ///
 /// # Errors
 /// When the database fails.
@@ -261,7 +261,7 @@ async fn end(app: &App, id: LetterId, why: &str) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Gives an e-mail up, for people to see.
+/// Marks an e-mail as failed, for people to see.
 ///
 /// # Errors
 /// When the database fails.

@@ -1,4 +1,4 @@
-//! The e-mails themselves. Each gives `None` while no mail server is set: then nothing is queued.
+//! The e-mails themselves. Each returns `None` if no mail server is configured: then nothing is queued.
 
 use domain::{
     Timestamp,
@@ -255,7 +255,7 @@ pub struct WebhookPost {
     base: String,
     project: Project,
     endpoint: EndpointId,
-    /// What of its address may be told: the host.
+    /// The part of its address that may be shown: the host.
     host: String,
     to: Vec<(LetterId, String)>,
 }

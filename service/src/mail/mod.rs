@@ -1,5 +1,5 @@
-//! Mail that goes out. An e-mail is queued in the transaction of what it tells about, so that neither is without the other; a job sends it,
-//! tries again for a day when the mail server does not take it, and gives it up where people see it.
+//! Outgoing mail. An e-mail is queued in the transaction of the change it reports, so that neither exists without the other; a job sends it,
+//! retries for a day while the mail server does not accept it, and then marks it as failed where people see it.
 //!
 //! At least once: a letter that was sent and not yet noted as such is sent again, with the same Message-ID. What a letter says is forgotten
 //! some days later, and its link, which may hold a secret, at once. Logs hold neither addresses nor texts.

@@ -1,4 +1,4 @@
-//! What an operator does with e-mails that were given up, or wait. Anyone who calls these has made sure that it is an operator.
+//! What an operator can do with failed or waiting e-mails. The caller must have checked that it is an operator.
 
 use domain::{
     Error as Refusal,
@@ -7,7 +7,7 @@ use domain::{
 
 use crate::{error::Result, jobs::Job, state::App};
 
-/// Sends an e-mail now that was given up, or waits for its next attempt.
+/// Sends a failed or waiting e-mail now.
 ///
 /// # Errors
 /// [`Refusal::NotFound`] when there is none, [`Refusal::Conflict`] when it makes no sense any more.
@@ -38,7 +38,7 @@ pub async fn retry(app: &App, id: LetterId) -> Result<()> {
     Ok(())
 }
 
-/// Takes an e-mail out that was given up or waits. [`restore`] brings it back.
+/// Discards a failed or waiting e-mail. [`restore`] undoes this.
 ///
 /// # Errors
 /// [`Refusal::Conflict`] when it was sent meanwhile.

@@ -1,8 +1,8 @@
-//! Every text of ours in e-mails to people outside of the team, in each language. Adding one: one more constant and one more line in [`pick`].
+//! The texts of e-mails to people outside the team, in each language. To add a language, add a constant and a line in [`pick`].
 
 use domain::language::primary;
 
-/// The words in one language; the English text says what each is. `{project}`, `{number}`, `{name}`, `{subject}` are filled in.
+/// The texts in one language; the English ones show what each is. `{project}`, `{number}`, `{name}`, `{subject}` are filled in.
 #[derive(Debug)]
 pub struct Texts {
     pub code: &'static str,

@@ -131,7 +131,7 @@ pub async fn delete(app: &App, scope: &Scope, reply: ReplyId) -> Result<(String,
         .await
 }
 
-/// Takes a change to a reply back, in the transaction that took it for undoing.
+/// Undoes a change to a reply, in the transaction that took it for undoing.
 ///
 /// # Errors
 /// [`Refusal::Conflict`] when the reply was changed again since, or its name is in use by now.

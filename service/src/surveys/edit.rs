@@ -40,7 +40,7 @@ pub struct Edited {
     pub revision: i64,
     /// The element that should have the focus now.
     pub focus: Option<String>,
-    /// What to tell, if anything.
+    /// The message to show, if any.
     pub message: Option<String>,
     /// The action that takes this one back, if a message should offer it.
     pub undo: Option<String>,

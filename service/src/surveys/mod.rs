@@ -162,7 +162,7 @@ pub struct Rival {
     pub is_shown: bool,
 }
 
-/// The live survey whose button this one's would stand beside.
+/// The live survey whose button competes with this one's.
 ///
 /// # Errors
 /// When the database fails.

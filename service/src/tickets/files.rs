@@ -70,7 +70,7 @@ impl Arriving {
         *self = Self::default();
     }
 
-    /// The files as they are stored. Pictures are encoded again, at the cost of `payer`.
+    /// The files as they are stored. Pictures are re-encoded, at the cost of `payer`.
     ///
     /// # Errors
     /// [`Refusal::Invalid`] for a picture that is too large or cannot be read; [`Refusal::Busy`] while too many are worked on;

@@ -74,7 +74,7 @@ pub async fn link_when_sent(app: &App, link: &str) -> Result<String> {
     Ok(format!("{front}/{}", link_token(app, ticket, generation)?))
 }
 
-/// What stands in an answer for the requester's link. It becomes the link where the requester reads the answer, and nowhere else: nobody of
+/// The placeholder in a reply for the requester's link. It becomes the link where the requester reads the answer, and nowhere else: nobody of
 /// the team needs to see it.
 pub const LINK_PLACEHOLDER: &str = "{link}";
 

@@ -39,7 +39,7 @@ pub struct Reply {
     pub held: String,
 }
 
-/// Refuses to talk over what others said after `seen`.
+/// Refuses a reply if others wrote after `seen`.
 async fn unheard(tx: &mut Tx<'_>, scope: &Scope, feedback: &Feedback, seen: Option<i64>, now: Timestamp) -> Result<()> {
     let Some(seen) = seen.filter(|seen| *seen < feedback.version) else { return Ok(()) };
     let since = tx.history_since(feedback.project, feedback.id, seen).await?;
@@ -58,7 +58,7 @@ async fn unheard(tx: &mut Tx<'_>, scope: &Scope, feedback: &Feedback, seen: Opti
     }
 }
 
-/// Answers the requester, once for each `key` and content, and closes the ticket if asked to.
+/// Replies to the requester, once for each `key` and content, and closes the ticket if asked to.
 ///
 /// # Errors
 /// A message that does not fit; [`Refusal::Conflict`] when someone else answered or the requester wrote since; a role too low; not found.

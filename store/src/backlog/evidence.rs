@@ -7,7 +7,7 @@ use sqlx::FromRow;
 
 use crate::{Dialect, Store, error::Result, id};
 
-/// What stands behind an item. Feedback marked as spam is linked but counts for nothing.
+/// The demand for an item. Feedback marked as spam is linked but not counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromRow)]
 pub struct Evidence {
     /// Distinct contacts, and each piece of feedback without a contact as one more person.
@@ -19,7 +19,7 @@ pub struct Evidence {
 }
 
 impl Store {
-    /// What stands behind each of these items.
+    /// The demand for each of these items.
     ///
     /// # Errors
     /// When the database fails.
@@ -44,7 +44,7 @@ impl Store {
         rows.into_iter().map(|(item, people, said, critical)| Ok((id(&item)?, Evidence { people, said, critical }))).collect()
     }
 
-    /// What stands behind one item.
+    /// The demand for one item.
     ///
     /// # Errors
     /// When the database fails.

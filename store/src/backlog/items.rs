@@ -61,7 +61,7 @@ pub struct ListedItem {
     pub status: BacklogStatus,
     /// When it last changed.
     pub updated_at: Timestamp,
-    /// What stands behind it.
+    /// The demand for it.
     pub evidence: Evidence,
 }
 

@@ -43,7 +43,7 @@ pub struct LinkedFeedback {
     pub importance: Importance,
     /// When it was linked.
     pub linked_at: Timestamp,
-    /// Name of who said it, or their address.
+    /// Name of the person who gave it, or their address.
     pub who: Option<String>,
 }
 

@@ -46,11 +46,11 @@ pub struct Import {
     pub bytes_total: i64,
     /// How much of it is read.
     pub bytes_done: i64,
-    /// Rows that went in.
+    /// Imported rows.
     pub added: i64,
     /// Rows that were there already.
     pub known: i64,
-    /// Lines that could not go in.
+    /// Rows that failed.
     pub bad: i64,
     /// Rows that taking it back removed.
     pub removed: i64,

@@ -12,7 +12,7 @@ use crate::{Store, Tx, error::Result, or_instead, rows::rows};
 /// Bad lines that are kept of one import; more are only counted.
 pub const BAD_LINES_KEPT: i64 = 10_000;
 
-/// A line that could not go in.
+/// A row that failed.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct BadLine {
     /// The line's number in the file, from 1, where its row begins.
@@ -41,7 +41,7 @@ fn groups(rows: Vec<ProblemRow>) -> Groups {
 }
 
 rows! {
-    /// A line that could not go in.
+    /// A row that failed.
     struct BadLineRow<'a> in "import_errors" {
         import_id: ImportId as "TEXT",
         line: i64 as "BIGINT",

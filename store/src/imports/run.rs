@@ -28,7 +28,7 @@ fn known(dialect: Dialect) -> &'static str {
 }
 
 impl Store {
-    /// Those of the keys whose rows went in before.
+    /// The keys whose rows were imported before.
     ///
     /// # Errors
     /// When the database fails.

@@ -147,7 +147,7 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Adds a ticket; its feedback is there already.
+    /// Adds a ticket for existing feedback.
     ///
     /// # Errors
     /// When the database fails.
@@ -272,7 +272,7 @@ impl Tx<'_> {
                 )
             }
             _ => {
-                // Whose turn it is is told by who spoke last.
+                // The last author decides whose turn it is.
                 concat!(
                     "UPDATE tickets SET state = CASE WHEN 'staff' = (SELECT m.author FROM ticket_messages m WHERE m.ticket_id = tickets.id \
                  AND m.author <> 'note' ORDER BY m.created_at DESC, m.id DESC LIMIT 1) THEN 'answered' ELSE 'open' END, \

@@ -128,7 +128,7 @@ pub enum After {
     Delivered,
     /// It is tried again then.
     Again(Timestamp),
-    /// It is given up.
+    /// It failed permanently.
     GivenUp,
 }
 
@@ -316,7 +316,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Puts one delivery, or all that were given up, on their way once more. Gives how many.
+    /// Retries one delivery, or all failed ones. Returns how many.
     ///
     /// # Errors
     /// When the database fails.

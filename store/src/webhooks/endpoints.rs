@@ -18,7 +18,7 @@ use crate::{
     id,
 };
 
-/// An address that is told what happens in a project.
+/// A webhook endpoint of a project.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     /// Identity.
@@ -29,7 +29,7 @@ pub struct Endpoint {
     pub url: String,
     /// What the team calls it; may be empty.
     pub note: String,
-    /// What it wants to hear of.
+    /// The events it subscribes to.
     pub kinds: Vec<EventKind>,
     /// The secret that signs, `whsec_…`.
     pub secret: Secret<String>,
@@ -302,7 +302,7 @@ impl Tx<'_> {
         Ok(row.map_or((0, now), |(failures, since)| (failures, Timestamp(since))))
     }
 
-    /// Turns an endpoint off on the program's own account, and gives up what was on its way; `false` when it was off already.
+    /// Turns an endpoint off automatically and cancels its pending deliveries; `false` if it was already off.
     ///
     /// # Errors
     /// When the database fails.

@@ -35,7 +35,7 @@ impl NewEvent {
 }
 
 impl Store {
-    /// The projects in which someone wants to hear of feedback.
+    /// The projects with a subscription to feedback events.
     ///
     /// # Errors
     /// When the database fails.
@@ -47,7 +47,7 @@ impl Store {
         rows.iter().map(|text| id(text)).collect()
     }
 
-    /// How far the change sequence was told: transaction and sequence number.
+    /// The last announced position in the change sequence: transaction and sequence number.
     ///
     /// # Errors
     /// When the database fails.
@@ -156,7 +156,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Moves the place up to which feedback was told; `false` when another node did so meanwhile.
+    /// Advances the last announced position; `false` if another node did so first.
     ///
     /// # Errors
     /// When the database fails.

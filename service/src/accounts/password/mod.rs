@@ -34,7 +34,7 @@ static SLOTS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
     Arc::new(Semaphore::new((cores / 2).max(1)))
 });
 
-/// How long one waits for a slot before being told to come back.
+/// How long a request waits for a slot before it is refused.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 fn argon2() -> Result<Argon2<'static>> {
@@ -69,7 +69,7 @@ pub async fn hash(app: &App, password: String) -> Result<String> {
     .await
 }
 
-/// Whether the password fits the stored string. With no stored string the same work is done, so that time tells nothing.
+/// Whether the password fits the stored string. With no stored string the same work is done, so that timing reveals nothing.
 ///
 /// # Errors
 /// When hashing itself fails.
