@@ -1,7 +1,5 @@
 //! What a column of a file can become, and the names that columns of that kind have.
 
-use serde::{Deserialize, Serialize};
-
 use super::words;
 
 words! {

@@ -18,7 +18,9 @@ pub(super) fn read(smtp_url: Option<String>, from: Option<String>, public_url: O
     let Some(smtp_url) = smtp_url.filter(|url| !url.is_empty()) else { return Ok(None) };
     let (server, exposed) = server(&smtp_url)?;
     let wrong_from = |why: &str| wrong("mail_from", "EARSHOT_MAIL_FROM", why);
-    let from = from.filter(|text| !text.is_empty()).ok_or_else(|| wrong_from("it is required for e-mail: set a sender like feedback@example.com"))?;
+    let from = from
+        .filter(|text| !text.is_empty())
+        .ok_or_else(|| wrong_from("it is required for e-mail: set a sender like feedback@example.com"))?;
     let from = from.parse().map_err(|_| wrong_from("write it like feedback@example.com or Earshot <feedback@example.com>"))?;
     let base = public_url
         .ok_or_else(|| wrong("public_url", "EARSHOT_PUBLIC_URL", "it is required for e-mail: links in e-mails start with it"))?

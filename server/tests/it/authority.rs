@@ -99,7 +99,11 @@ on_both!(a_key_does_no_more_than_its_person_may_now, |t: TestApp| async move {
     let asked = owner.post("/p/my-app/members/role", &[("staff", &staff), ("role", "viewer")]).await;
     assert_eq!(asked.location(), format!("/p/my-app/members/role?staff={staff}&role=viewer"));
     let page = owner.get(asked.location()).await;
-    assert!(page.body.contains("Nightly") && page.body.contains("with more permissions than the role Viewer has: 1 API key."), "{}", page.body);
+    assert!(
+        page.body.contains("Nightly") && page.body.contains("with more permissions than the role Viewer has: 1 API key."),
+        "{}",
+        page.body
+    );
     assert_eq!(write_feedback(&program, "feedback-0002").await.status, StatusCode::CREATED, "nothing was changed by asking");
     let done = owner.post("/p/my-app/members/role", &[("staff", &staff), ("role", "viewer"), ("confirmed", "yes")]).await;
     assert_eq!(done.location(), "/p/my-app/members");
