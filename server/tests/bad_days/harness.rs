@@ -366,6 +366,18 @@ impl Server {
         family(self.child.id()).into_iter().filter_map(|process| status(process, "VmRSS:")).sum::<u64>() * 1024
     }
 
+    /// As [`Self::resident`], when it has stopped changing: the program returns freed memory to the system a moment later.
+    #[cfg(target_os = "linux")]
+    pub fn settled_memory(&self) -> u64 {
+        let mut last = self.resident();
+        within(10, "the memory in use settles", || {
+            pause(200);
+            let (previous, current) = (last, self.resident());
+            last = current;
+            (previous.abs_diff(current) < 1 << 20).then_some(current)
+        })
+    }
+
     /// The processor time used so far, by the program and by what it started and has ended.
     #[cfg(target_os = "linux")]
     pub fn processor(&self) -> Duration {
