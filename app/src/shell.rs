@@ -70,7 +70,7 @@ pub enum Nav {
 
 /// The signed-in frame around a page.
 #[derive(Debug, Clone)]
-pub struct Chrome {
+pub struct ConsoleFrame {
     /// The account's id: data stored on the device belongs to it.
     pub staff_id: String,
     /// The person's name.
@@ -93,7 +93,7 @@ pub struct Chrome {
 
 /// Everything of a console page except its content.
 #[derive(Debug, Clone)]
-pub struct Shell {
+pub struct ConsoleShell {
     /// The document title: `Inbox · My app`.
     pub title: String,
     /// The request's CSP nonce.
@@ -103,7 +103,7 @@ pub struct Shell {
     /// Asset URLs.
     pub assets: ConsoleAssets,
     /// The frame, for signed-in people.
-    pub chrome: Option<Chrome>,
+    pub chrome: Option<ConsoleFrame>,
     /// Current entry of the navigation.
     pub nav: Nav,
     /// A message about what just happened.
@@ -116,11 +116,11 @@ pub struct Shell {
 #[component]
 pub fn ConsoleDocument(
     /// Everything except the content.
-    shell: Shell,
+    shell: ConsoleShell,
     /// The page.
     children: Children,
 ) -> impl IntoView {
-    let Shell { title, nonce, theme, assets, chrome, nav, flash, idempotency_key } = shell;
+    let ConsoleShell { title, nonce, theme, assets, chrome, nav, flash, idempotency_key } = shell;
     let wasm = assets.wasm.clone();
     let can_triage = chrome.as_ref().is_some_and(|c| c.can_triage);
     let signed_in = chrome.is_some();
@@ -174,7 +174,7 @@ fn Toast(flash: Flash, idempotency_key: String) -> impl IntoView {
 
 /// Navigation: project switch, sections, account menu. Menus are `<details>`, so that they work without JavaScript.
 #[component]
-fn Navigation(chrome: Chrome, nav: Nav, theme: String, idempotency_key: String) -> impl IntoView {
+fn Navigation(chrome: ConsoleFrame, nav: Nav, theme: String, idempotency_key: String) -> impl IntoView {
     let sections = chrome.project.clone().map(|project| {
         let entry = |path: &str, label: &'static str, at: Nav, key: &'static str| {
             let current = (at == nav).then_some("page");

@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Bench, Result,
-    baseline::Bare,
-    load::{Connection, Spread, Times, get},
-    program::{Memory, Place, memory},
+    baseline::BaselineServer,
+    load::{Connection, LatencySamples, LatencySummary, get},
+    program::{Installation, Memory, memory},
 };
 
 /// One import.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Imported {
+pub struct ImportResult {
     pub lines: usize,
     pub seconds: f64,
     pub resident_peak: f64,
@@ -26,11 +26,11 @@ pub struct Imported {
     pub resident: f64,
 }
 
-pub async fn run(bench: &Bench, lines: usize) -> Result<Imported> {
+pub async fn run(bench: &Bench, lines: usize) -> Result<ImportResult> {
     let data = bench.work.join("import");
     drop(fs::remove_dir_all(&data));
     fs::create_dir_all(&data)?;
-    let place = Place { program: bench.program.clone(), data: data.clone(), database: None };
+    let place = Installation { program: bench.program.clone(), data: data.clone(), database: None };
     let project = place.set_up()?;
     let file = bench.work.join("lines.csv");
     bench.texts.write_repeated(lines, &file)?;
@@ -68,7 +68,7 @@ pub async fn run(bench: &Bench, lines: usize) -> Result<Imported> {
     let half: Vec<(f64, f64)> = seen.iter().copied().filter(|(at, _)| *at > seconds / 2.0).collect();
     let mut levels: Vec<f64> = half.iter().map(|(_, mb)| *mb).collect();
     levels.sort_by(f64::total_cmp);
-    Ok(Imported {
+    Ok(ImportResult {
         lines,
         seconds,
         resident_peak: seen.iter().map(|(_, mb)| *mb).fold(0.0, f64::max),
@@ -88,25 +88,25 @@ fn slope(points: &[(f64, f64)]) -> f64 {
 
 /// An installation with nothing in it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Idle {
+pub struct IdleResult {
     /// Starts that make the database first.
-    pub first_start: Spread,
+    pub first_start: LatencySummary,
     /// Starts over the empty database.
-    pub start: Spread,
+    pub start: LatencySummary,
     pub memory: Memory,
     /// After someone signed in and looked at the empty inbox.
     pub memory_signed_in: Memory,
     /// Starts of a bare axum server, and what it takes.
-    pub bare_start: Spread,
+    pub bare_start: LatencySummary,
     pub bare_memory: Memory,
 }
 
-pub async fn idle(bench: &Bench) -> Result<Idle> {
+pub async fn idle(bench: &Bench) -> Result<IdleResult> {
     bench.say("an empty installation");
     let data = bench.work.join("idle");
-    let place = Place { program: bench.program.clone(), data: data.clone(), database: None };
+    let place = Installation { program: bench.program.clone(), data: data.clone(), database: None };
     let rounds = if bench.quick { 3 } else { 10 };
-    let (mut first, mut again) = (Times::default(), Times::default());
+    let (mut first, mut again) = (LatencySamples::default(), LatencySamples::default());
     for _ in 0..rounds {
         drop(fs::remove_dir_all(&data));
         fs::create_dir_all(&data)?;
@@ -132,15 +132,15 @@ pub async fn idle(bench: &Bench) -> Result<Idle> {
     let memory_signed_in = memory(served.id())?;
     served.stop()?;
     drop(fs::remove_dir_all(&data));
-    let (mut bare_start, mut bare_memory) = (Times::default(), Memory::default());
+    let (mut bare_start, mut bare_memory) = (LatencySamples::default(), Memory::default());
     for _ in 0..rounds {
         let started = Instant::now();
-        let bare = Bare::start(&bench.work, "route")?;
+        let bare = BaselineServer::start(&bench.work, "route")?;
         bare.ready().await?;
         bare_start.push(started.elapsed());
         bare_memory = memory(bare.id())?;
     }
-    Ok(Idle {
+    Ok(IdleResult {
         first_start: first.spread(),
         start: again.spread(),
         memory: idle,

@@ -16,9 +16,9 @@ use crate::Result;
 
 /// How long each of many requests took, all of them kept: percentiles are exact, nothing is put into classes.
 #[derive(Debug, Clone, Default)]
-pub struct Times(Vec<u64>);
+pub struct LatencySamples(Vec<u64>);
 
-impl Times {
+impl LatencySamples {
     pub fn push(&mut self, took: Duration) {
         self.0.push(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
     }
@@ -32,20 +32,20 @@ impl Times {
     }
 
     /// Median, 99th percentile and the worst, in milliseconds.
-    pub fn spread(mut self) -> Spread {
+    pub fn spread(mut self) -> LatencySummary {
         self.0.sort_unstable();
         // The value that at least this share of all are not slower than: of few measurements the 99th percentile is the worst.
         let at = |share: f64| {
             let rank = (share * self.0.len() as f64).ceil() as usize;
             self.0.get(rank.saturating_sub(1)).map_or(f64::NAN, |ns| *ns as f64 / 1e6)
         };
-        Spread { count: self.0.len(), p50: at(0.5), p99: at(0.99), max: at(1.0) }
+        LatencySummary { count: self.0.len(), p50: at(0.5), p99: at(0.99), max: at(1.0) }
     }
 }
 
 /// What is kept of many times, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
-pub struct Spread {
+pub struct LatencySummary {
     pub count: usize,
     pub p50: f64,
     pub p99: f64,
@@ -54,7 +54,7 @@ pub struct Spread {
 
 /// What came back for one request.
 #[derive(Debug, Clone, Copy)]
-pub struct Answer {
+pub struct ResponseTiming {
     pub status: u16,
     /// From before the request was sent until the first byte was here.
     pub first_byte: Duration,
@@ -77,7 +77,7 @@ impl Connection {
     }
 
     /// Sends a request and reads the whole answer.
-    pub async fn send(&mut self, request: &[u8]) -> Result<Answer> {
+    pub async fn send(&mut self, request: &[u8]) -> Result<ResponseTiming> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
             None => {
@@ -123,7 +123,7 @@ impl Connection {
         if keeps {
             self.stream = Some(stream);
         }
-        Ok(Answer { status, first_byte, total })
+        Ok(ResponseTiming { status, first_byte, total })
     }
 
     async fn more(&mut self, stream: &mut TcpStream, filled: usize) -> Result<usize> {
@@ -175,7 +175,7 @@ pub fn post_json(path: &str, key: &str, body: &str) -> Vec<u8> {
 
 /// A load: so many connections, each sending its next request when it has the answer to the last.
 #[derive(Debug, Clone, Copy)]
-pub struct Load {
+pub struct LoadProfile {
     pub connections: usize,
     /// Before this has passed nothing is counted.
     pub warm_up: Duration,
@@ -186,15 +186,15 @@ pub struct Load {
 
 /// What a load did.
 #[derive(Debug, Clone, Default)]
-pub struct Done {
-    pub times: Times,
+pub struct LoadResult {
+    pub times: LatencySamples,
     /// Answers with another status than was hoped for.
     pub refused: usize,
     pub per_second: f64,
 }
 
 /// Runs a load; `make` writes the n-th request of a connection, and `good` is the status that counts.
-pub async fn run<F>(address: SocketAddr, load: Load, good: u16, make: F) -> Result<Done>
+pub async fn run<F>(address: SocketAddr, load: LoadProfile, good: u16, make: F) -> Result<LoadResult>
 where
     F: Fn(usize, u64) -> Vec<u8> + Clone + Send + 'static,
 {
@@ -206,7 +206,7 @@ where
         let gap = load.pace.map(|pace| Duration::from_secs_f64(load.connections as f64 / pace));
         clients.spawn(async move {
             let mut connection = Connection::new(address);
-            let (mut times, mut refused) = (Times::default(), 0_usize);
+            let (mut times, mut refused) = (LatencySamples::default(), 0_usize);
             let start = Instant::now();
             for n in 0_u64.. {
                 if let Some(gap) = gap {
@@ -230,7 +230,7 @@ where
             Ok::<_, Box<dyn std::error::Error + Send + Sync>>((times, refused))
         });
     }
-    let mut done = Done::default();
+    let mut done = LoadResult::default();
     while let Some(client) = clients.join_next().await {
         let (times, refused) = client??;
         done.times.extend(times);
@@ -248,17 +248,17 @@ mod tests {
 
     #[test]
     fn percentiles_are_values_that_were_measured() {
-        let mut times = Times::default();
+        let mut times = LatencySamples::default();
         for n in (1..=200).rev() {
             times.push(Duration::from_millis(n));
         }
         let spread = times.spread();
         assert_eq!((spread.count, spread.p50, spread.p99, spread.max), (200, 100.0, 198.0, 200.0));
-        let mut few = Times::default();
+        let mut few = LatencySamples::default();
         few.push(Duration::from_millis(7));
         few.push(Duration::from_millis(3));
         let spread = few.spread();
         assert_eq!((spread.p50, spread.p99), (3.0, 7.0));
-        assert!(Times::default().spread().p50.is_nan());
+        assert!(LatencySamples::default().spread().p50.is_nan());
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::{
-    baseline::Asked,
+    baseline::BaselineQuery,
     texts::{Texts, words},
 };
 
@@ -13,7 +13,7 @@ const EACH: usize = 8;
 const READ: usize = 10_000;
 
 /// Classes of queries, each with some of its kind. The same for every size, so that growth compares like with like.
-pub fn of(texts: &Texts, items: usize) -> Vec<(String, Vec<Asked>)> {
+pub fn of(texts: &Texts, items: usize) -> Vec<(String, Vec<BaselineQuery>)> {
     let read = READ.min(items);
     let (mut said, mut pairs) = (HashMap::<String, usize>::new(), HashMap::<(String, String), usize>::new());
     let mut tags = HashMap::<String, usize>::new();
@@ -46,17 +46,17 @@ pub fn of(texts: &Texts, items: usize) -> Vec<(String, Vec<Asked>)> {
     let mut by_tag: Vec<(String, usize)> = tags.into_iter().collect();
     by_tag.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
     let long = near(0.01, 6, 4 * EACH);
-    let typos: Vec<Asked> = long.iter().filter_map(|word| mistyped(word, &said)).take(EACH).map(Asked::Typo).collect();
-    let one = |all: &[String]| all.iter().cloned().map(Asked::One).collect::<Vec<_>>();
+    let typos: Vec<BaselineQuery> = long.iter().filter_map(|word| mistyped(word, &said)).take(EACH).map(BaselineQuery::Typo).collect();
+    let one = |all: &[String]| all.iter().cloned().map(BaselineQuery::One).collect::<Vec<_>>();
     let both = next_to.iter().map(|((a, b), _)| (a.clone(), b.clone()));
     vec![
         ("very common word".into(), one(&common)),
         ("word in 1 of 100".into(), one(&mid)),
         ("rare word".into(), one(&rare)),
-        ("two words, both".into(), both.clone().map(|(a, b)| Asked::And(a, b)).collect()),
-        ("phrase".into(), both.map(|(a, b)| Asked::Phrase(a, b)).collect()),
+        ("two words, both".into(), both.clone().map(|(a, b)| BaselineQuery::And(a, b)).collect()),
+        ("phrase".into(), both.map(|(a, b)| BaselineQuery::Phrase(a, b)).collect()),
         ("typing error".into(), typos),
-        ("tag and status, newest".into(), by_tag.into_iter().take(EACH).map(|(tag, _)| Asked::Filter(tag, "new")).collect()),
+        ("tag and status, newest".into(), by_tag.into_iter().take(EACH).map(|(tag, _)| BaselineQuery::Filter(tag, "new")).collect()),
     ]
 }
 
@@ -84,8 +84,8 @@ mod tests {
         for (_, asked) in &mix {
             for one in asked {
                 match one {
-                    Asked::Typo(word) => assert!(!said.contains(word)),
-                    Asked::One(word) => assert!(said.contains(word)),
+                    BaselineQuery::Typo(word) => assert!(!said.contains(word)),
+                    BaselineQuery::One(word) => assert!(said.contains(word)),
                     _ => {}
                 }
             }

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Bench, Result,
-    baseline::{self, Asked, ByClass, Engine},
-    load::{Connection, Spread, Times, get, post_json},
+    baseline::{self, BaselineQuery, EngineResult, TimesByClass},
+    load::{Connection, LatencySamples, LatencySummary, get, post_json},
     mix,
-    program::{Memory, Place, Project, Served, escaped, megabytes, memory},
+    program::{Installation, Memory, Project, RunningServer, escaped, megabytes, memory},
     texts,
 };
 
@@ -27,38 +27,38 @@ pub fn total(html: &str) -> Option<usize> {
 
 /// One class of query at one size.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Class {
+pub struct QueryClassResult {
     pub name: String,
     /// Results of its queries, the fewest and the most.
     pub hits: (usize, usize),
     /// The whole page over HTTP.
-    pub http: Spread,
+    pub http: LatencySummary,
     /// tantivy alone: the first page of the same query.
-    pub bare: Spread,
+    pub bare: LatencySummary,
     /// tantivy alone with the total and the counts of seven columns.
-    pub bare_with_counts: Spread,
+    pub bare_with_counts: LatencySummary,
 }
 
 /// Pages and searches at one size.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct At {
+pub struct SizeResult {
     pub items: usize,
-    pub classes: Vec<Class>,
-    pub inbox: Spread,
+    pub classes: Vec<QueryClassResult>,
+    pub inbox: LatencySummary,
     /// The inbox as it is first seen after something new has become searchable.
-    pub inbox_changed: Spread,
+    pub inbox_changed: LatencySummary,
     /// The inbox after as long a pause, with nothing new.
-    pub inbox_rested: Spread,
-    pub detail: Spread,
-    pub survey: Spread,
+    pub inbox_rested: LatencySummary,
+    pub detail: LatencySummary,
+    pub survey: LatencySummary,
     /// A route that does nothing, of the same program: what HTTP costs here.
-    pub healthz: Spread,
+    pub healthz: LatencySummary,
     /// After the start, before the first page.
     pub memory_ready: Memory,
     /// After all searches and pages of this benchmark.
     pub memory_used: Memory,
     /// Processes started, until the first 200 of `/readyz`.
-    pub start: Spread,
+    pub start: LatencySummary,
     pub database_megabytes: f64,
     pub index_megabytes: f64,
     pub segments: usize,
@@ -66,26 +66,26 @@ pub struct At {
 
 /// SQLite FTS5 and PostgreSQL at one size.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Others {
+pub struct OtherEngines {
     pub items: usize,
-    pub fts5: Engine,
-    pub postgres: Option<Engine>,
+    pub fts5: EngineResult,
+    pub postgres: Option<EngineResult>,
 }
 
 /// The index built again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Rebuilt {
+pub struct RebuildResult {
     pub items: usize,
     pub seconds: f64,
     /// First bytes of the inbox meanwhile.
-    pub inbox: Spread,
+    pub inbox: LatencySummary,
     pub resident_peak: f64,
 }
 
 /// A directory with so many items in it, made when it is not there.
-fn corpus(bench: &Bench, items: usize) -> Result<(Place, Project)> {
+fn corpus(bench: &Bench, items: usize) -> Result<(Installation, Project)> {
     let data = bench.work.join(format!("items-{items}"));
-    let place = Place { program: bench.program.clone(), data, database: None };
+    let place = Installation { program: bench.program.clone(), data, database: None };
     let mark = place.data.join("bench.json");
     let kind = bench.texts.origin();
     if let Ok(text) = fs::read_to_string(&mark)
@@ -108,7 +108,7 @@ fn corpus(bench: &Bench, items: usize) -> Result<(Place, Project)> {
 }
 
 /// Serves a corpus whose index is whole.
-async fn serve(bench: &Bench, place: &Place) -> Result<Served> {
+async fn serve(bench: &Bench, place: &Installation) -> Result<RunningServer> {
     let (served, _) = place.serve_ready().await?;
     if !served.has_index().await? {
         bench.say("waiting for the index");
@@ -117,7 +117,7 @@ async fn serve(bench: &Bench, place: &Place) -> Result<Served> {
     Ok(served)
 }
 
-pub async fn read(bench: &Bench, items: usize) -> Result<At> {
+pub async fn read(bench: &Bench, items: usize) -> Result<SizeResult> {
     let (place, project) = corpus(bench, items)?;
     // Once before, so that the index is there and nothing is left to merge or migrate.
     let served = serve(bench, &place).await?;
@@ -128,7 +128,7 @@ pub async fn read(bench: &Bench, items: usize) -> Result<At> {
     served.stop()?;
 
     bench.say(&format!("{items} items: start"));
-    let mut start = Times::default();
+    let mut start = LatencySamples::default();
     for _ in 0..if bench.quick { 3 } else { 10 } {
         let (served, took) = place.serve_ready().await?;
         start.push(took);
@@ -145,7 +145,8 @@ pub async fn read(bench: &Bench, items: usize) -> Result<At> {
     let inbox = format!("/p/{}/inbox", project.slug);
     connection.send(&get(&inbox, &cookie)).await?;
     let detail = detail_of(&connection.body(), &project.slug).ok_or("the inbox lists nothing")?;
-    let mut first_bytes = async |path: &str| -> Result<Spread> { first_bytes(&mut connection, path, &cookie, rounds, budget).await };
+    let mut first_bytes =
+        async |path: &str| -> Result<LatencySummary> { first_bytes(&mut connection, path, &cookie, rounds, budget).await };
     let healthz = first_bytes("/healthz").await?;
     let inbox_time = first_bytes(&inbox).await?;
     let detail = first_bytes(&detail).await?;
@@ -155,7 +156,7 @@ pub async fn read(bench: &Bench, items: usize) -> Result<At> {
     let mix = mix::of(&bench.texts, items);
     let mut found = Vec::new();
     for (class, asked) in &mix {
-        let mut times = Times::default();
+        let mut times = LatencySamples::default();
         let mut hits = (usize::MAX, 0);
         for one in asked {
             connection.send(&get(&format!("{inbox}?q={}", escaped(&typed(one))), &cookie)).await?;
@@ -185,10 +186,10 @@ pub async fn read(bench: &Bench, items: usize) -> Result<At> {
     let bare = baseline::tantivy::run(&place.data.join("index"), &mix, budget)?;
     let mut classes = Vec::new();
     for (n, (name, hits, http)) in found.into_iter().enumerate() {
-        let of = |all: &ByClass| all.get(n).and_then(|(_, spread)| *spread).unwrap_or_default();
-        classes.push(Class { name, hits, http, bare: of(&bare.page), bare_with_counts: of(&bare.with_counts) });
+        let of = |all: &TimesByClass| all.get(n).and_then(|(_, spread)| *spread).unwrap_or_default();
+        classes.push(QueryClassResult { name, hits, http, bare: of(&bare.page), bare_with_counts: of(&bare.with_counts) });
     }
-    Ok(At {
+    Ok(SizeResult {
         items,
         classes,
         inbox: inbox_time,
@@ -217,9 +218,9 @@ fn detail_of(html: &str, slug: &str) -> Option<String> {
     id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-').then(|| format!("/p/{slug}/feedback/{id}"))
 }
 
-async fn first_bytes(connection: &mut Connection, path: &str, cookie: &str, rounds: usize, budget: Duration) -> Result<Spread> {
+async fn first_bytes(connection: &mut Connection, path: &str, cookie: &str, rounds: usize, budget: Duration) -> Result<LatencySummary> {
     let request = get(path, cookie);
-    let mut times = Times::default();
+    let mut times = LatencySamples::default();
     let end = Instant::now() + budget;
     for round in 0..rounds + 5 {
         if round > 7 && Instant::now() > end {
@@ -248,8 +249,8 @@ async fn changed(
     inbox: &str,
     cookie: &str,
     rounds: usize,
-) -> Result<(Spread, Spread)> {
-    let (mut times, mut rested) = (Times::default(), Times::default());
+) -> Result<(LatencySummary, LatencySummary)> {
+    let (mut times, mut rested) = (LatencySamples::default(), LatencySamples::default());
     for round in 0..rounds {
         let body = format!(r#"{{"survey":"{survey}","answers":[["q1","9"],["q2","Something new, number {round}"]],"finished":true}}"#);
         let now = crate::load::since_epoch().as_nanos();
@@ -269,16 +270,16 @@ async fn changed(
 }
 
 /// What a person types.
-fn typed(asked: &Asked) -> String {
+fn typed(asked: &BaselineQuery) -> String {
     match asked {
-        Asked::One(a) | Asked::Typo(a) => a.clone(),
-        Asked::And(a, b) => format!("{a} {b}"),
-        Asked::Phrase(a, b) => format!("\"{a} {b}\""),
-        Asked::Filter(tag, status) => format!("tag:{tag} status:{status}"),
+        BaselineQuery::One(a) | BaselineQuery::Typo(a) => a.clone(),
+        BaselineQuery::And(a, b) => format!("{a} {b}"),
+        BaselineQuery::Phrase(a, b) => format!("\"{a} {b}\""),
+        BaselineQuery::Filter(tag, status) => format!("tag:{tag} status:{status}"),
     }
 }
 
-pub async fn others(bench: &Bench, items: usize) -> Result<Others> {
+pub async fn others(bench: &Bench, items: usize) -> Result<OtherEngines> {
     let mix = mix::of(&bench.texts, items);
     let dir = bench.work.join(format!("fts5-{items}"));
     fs::create_dir_all(&dir)?;
@@ -293,11 +294,11 @@ pub async fn others(bench: &Bench, items: usize) -> Result<Others> {
         }
         None => None,
     };
-    Ok(Others { items, fts5, postgres })
+    Ok(OtherEngines { items, fts5, postgres })
 }
 
 /// Takes the index away, starts to serve, and asks for pages until it is whole again.
-pub async fn rebuild(bench: &Bench, items: usize) -> Result<Rebuilt> {
+pub async fn rebuild(bench: &Bench, items: usize) -> Result<RebuildResult> {
     let (place, project) = corpus(bench, items)?;
     bench.say(&format!("{items} items: building the index while serving"));
     let index: PathBuf = place.data.join("index");
@@ -309,7 +310,7 @@ pub async fn rebuild(bench: &Bench, items: usize) -> Result<Rebuilt> {
     let cookie = served.sign_in().await?;
     let mut connection = Connection::new(served.address);
     let inbox = get(&format!("/p/{}/inbox", project.slug), &cookie);
-    let (mut times, mut resident_peak) = (Times::default(), 0.0_f64);
+    let (mut times, mut resident_peak) = (LatencySamples::default(), 0.0_f64);
     while !served.has_index().await? {
         let answer = connection.send(&inbox).await?;
         if answer.status != 200 {
@@ -321,7 +322,7 @@ pub async fn rebuild(bench: &Bench, items: usize) -> Result<Rebuilt> {
     }
     let seconds = started.elapsed().as_secs_f64();
     served.stop()?;
-    Ok(Rebuilt { items, seconds, inbox: times.spread(), resident_peak })
+    Ok(RebuildResult { items, seconds, inbox: times.spread(), resident_peak })
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::{
 
 /// Where the program and its data are.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct Installation {
     pub program: PathBuf,
     pub data: PathBuf,
     /// A database on PostgreSQL in place of SQLite.
@@ -29,7 +29,7 @@ pub struct Place {
 const EMAIL: &str = "bench@example.com";
 const PASSWORD: &str = "seven wooden horses";
 
-impl Place {
+impl Installation {
     /// The program with nothing of our own environment.
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
@@ -67,18 +67,18 @@ impl Place {
     }
 
     /// Starts to serve, without waiting for anything.
-    pub fn serve(&self) -> Result<Served> {
+    pub fn serve(&self) -> Result<RunningServer> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let listen = address.to_string();
         // No limits: one address sends all the load.
         let rates = ["--rate-per-address", "4000000000", "--rate-per-key", "4000000000", "--connections-per-address", "4000000000"];
         let args = [&["serve", "--listen", &listen], &rates[..]].concat();
         let started = Instant::now();
-        Ok(Served { child: self.spawn(&args)?, address, started })
+        Ok(RunningServer { child: self.spawn(&args)?, address, started })
     }
 
     /// Starts to serve and waits for the first good answer of `/readyz`; how long that took.
-    pub async fn serve_ready(&self) -> Result<(Served, Duration)> {
+    pub async fn serve_ready(&self) -> Result<(RunningServer, Duration)> {
         let mut served = self.serve()?;
         let took = served.ready().await?;
         Ok((served, took))
@@ -93,13 +93,13 @@ pub struct Project {
 }
 
 /// The program while it serves; ended with this value.
-pub struct Served {
+pub struct RunningServer {
     child: Child,
     pub address: SocketAddr,
     started: Instant,
 }
 
-impl Served {
+impl RunningServer {
     /// Waits for the first 200 of `/readyz`; how long that was after the start.
     pub async fn ready(&mut self) -> Result<Duration> {
         let request = get("/readyz", "");
@@ -177,7 +177,7 @@ impl Served {
     }
 }
 
-impl Drop for Served {
+impl Drop for RunningServer {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());

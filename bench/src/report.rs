@@ -4,15 +4,15 @@ use std::{fmt::Write as _, fs, path::Path, process::Command};
 
 use crate::{
     Bench, Result,
-    baseline::Engine,
-    load::Spread,
-    pages::{At, Others},
+    baseline::EngineResult,
+    load::LatencySummary,
+    pages::{OtherEngines, SizeResult},
     plot::{self, Line},
     results::Results,
 };
 
 /// A measured figure held against its aim.
-struct Row {
+struct ReportRow {
     /// The name of its sentence in `bench/notes.txt`.
     key: &'static str,
     what: String,
@@ -20,15 +20,15 @@ struct Row {
     measured: String,
     baseline: String,
     /// Each aim of the row: what was measured and what was hoped for.
-    held: Vec<Held>,
+    held: Vec<TargetCheck>,
 }
 
-enum Held {
+enum TargetCheck {
     AtMost(f64, f64, &'static str),
     AtLeast(f64, f64, &'static str),
 }
 
-impl Held {
+impl TargetCheck {
     fn is_hit(&self) -> bool {
         match self {
             Self::AtMost(value, aim, _) => value <= aim,
@@ -46,7 +46,7 @@ impl Held {
 }
 
 /// Which figures of the other engines.
-type PickOther = fn(&Others) -> Option<&Engine>;
+type PickOther = fn(&OtherEngines) -> Option<&EngineResult>;
 
 /// A figure that is better when it is small, never shown smaller than it is.
 fn up(value: f64) -> String {
@@ -75,7 +75,7 @@ fn down(value: f64) -> String {
     out
 }
 
-fn both(spread: &Spread) -> String {
+fn both(spread: &LatencySummary) -> String {
     format!("{} / {} ms", up(spread.p50), up(spread.p99))
 }
 
@@ -135,11 +135,11 @@ fn text(bench: &Bench, results: &Results) -> Result<String> {
     for row in &rows {
         let verdict = match &row.held[..] {
             [] => NONE.to_owned(),
-            held => held.iter().map(Held::said).collect::<Vec<_>>().join("; "),
+            held => held.iter().map(TargetCheck::said).collect::<Vec<_>>().join("; "),
         };
         writeln!(out, "| {} | {} | {} | {} | {verdict} |", row.what, row.aim, row.measured, row.baseline)?;
     }
-    let missed: Vec<&Row> = rows.iter().filter(|row| row.held.iter().any(|held| !held.is_hit())).collect();
+    let missed: Vec<&ReportRow> = rows.iter().filter(|row| row.held.iter().any(|held| !held.is_hit())).collect();
     if !missed.is_empty() {
         writeln!(out, "\n## What was missed, and what the profile shows\n")?;
         // Rows that one sentence explains stand together.
@@ -161,11 +161,11 @@ fn note(key: &str) -> Option<&'static str> {
     include_str!("../notes.txt").lines().filter_map(|line| line.split_once(": ")).find(|(name, _)| *name == key).map(|(_, note)| note)
 }
 
-fn rows(results: &Results) -> Vec<Row> {
+fn rows(results: &Results) -> Vec<ReportRow> {
     let mut rows = Vec::new();
-    let mut row = |key, what: &str, aim: &str, found: Option<(String, String, Vec<Held>)>| {
+    let mut row = |key, what: &str, aim: &str, found: Option<(String, String, Vec<TargetCheck>)>| {
         let (measured, baseline, held) = found.unwrap_or_else(|| (NONE.to_owned(), String::new(), Vec::new()));
-        rows.push(Row { key, what: what.to_owned(), aim: aim.to_owned(), measured, baseline, held });
+        rows.push(ReportRow { key, what: what.to_owned(), aim: aim.to_owned(), measured, baseline, held });
     };
     row(
         "submit",
@@ -179,7 +179,7 @@ fn rows(results: &Results) -> Vec<Row> {
                 format_args!("{:.2}", s.sqlite.per_second / s.bare_commits.per_second),
                 down(s.bare_route.per_second)
             );
-            let held = vec![Held::AtLeast(s.sqlite.per_second, 15_000.0, "/s"), Held::AtMost(s.sqlite.times.p99, 10.0, "ms")];
+            let held = vec![TargetCheck::AtLeast(s.sqlite.per_second, 15_000.0, "/s"), TargetCheck::AtMost(s.sqlite.times.p99, 10.0, "ms")];
             (format!("{}/s, {}", down(s.sqlite.per_second), both(&s.sqlite.times)), share, held)
         }),
     );
@@ -193,12 +193,12 @@ fn rows(results: &Results) -> Vec<Row> {
             Some((
                 text,
                 format!("{:.2}× of ours on SQLite", p.per_second / s.sqlite.per_second),
-                vec![Held::AtLeast(p.per_second, 0.0, "/s")],
+                vec![TargetCheck::AtLeast(p.per_second, 0.0, "/s")],
             ))
         }),
     );
     let last = results.read.last_key_value().map(|(_, at)| at);
-    let others = |at: &At| results.others.get(&at.items);
+    let others = |at: &SizeResult| results.others.get(&at.items);
     for class in last.map(|at| at.classes.clone()).unwrap_or_default() {
         let Some(at) = last else { continue };
         let beside = others(at).map(|o| format!("; {}", engines(o, &class.name))).unwrap_or_default();
@@ -214,7 +214,7 @@ fn rows(results: &Results) -> Vec<Row> {
                     up(class.http.p50 / class.bare.p50),
                     both(&class.bare_with_counts)
                 ),
-                vec![Held::AtMost(class.http.p50, 2.0 + class.bare.p50, "ms"), Held::AtMost(class.http.p99, 15.0, "ms")],
+                vec![TargetCheck::AtMost(class.http.p50, 2.0 + class.bare.p50, "ms"), TargetCheck::AtMost(class.http.p99, 15.0, "ms")],
             )),
         );
     }
@@ -232,11 +232,11 @@ fn rows(results: &Results) -> Vec<Row> {
                     down(f.saturated_rate)
                 ),
                 String::new(),
-                vec![Held::AtMost(f.paced.p99, 100.0, "ms"), Held::AtMost(f.saturated.p99, 100.0, "ms at saturation")],
+                vec![TargetCheck::AtMost(f.paced.p99, 100.0, "ms"), TargetCheck::AtMost(f.saturated.p99, 100.0, "ms at saturation")],
             )
         }),
     );
-    type Page = fn(&At) -> &Spread;
+    type Page = fn(&SizeResult) -> &LatencySummary;
     // Each with what it is held against besides.
     let pages: [(&str, Page, Option<Page>); 4] = [
         ("inbox", |at| &at.inbox, None),
@@ -251,7 +251,7 @@ fn rows(results: &Results) -> Vec<Row> {
             "p50 ≤ 2 ms; p99 ≤ 10 ms",
             last.map(|at| {
                 let spread = page(at);
-                let held = vec![Held::AtMost(spread.p50, 2.0, "ms"), Held::AtMost(spread.p99, 10.0, "ms")];
+                let held = vec![TargetCheck::AtMost(spread.p50, 2.0, "ms"), TargetCheck::AtMost(spread.p99, 10.0, "ms")];
                 let pause =
                     rested.map(|rested| format!("after the same pause with nothing new: {}; ", both(rested(at)))).unwrap_or_default();
                 (both(spread), format!("{pause}`/healthz`, which does nothing: {}", both(&at.healthz)), held)
@@ -266,7 +266,7 @@ fn rows(results: &Results) -> Vec<Row> {
             let text = format!("{} MB resident, of it {} MB anonymous", up(i.memory.resident), up(i.memory.anonymous));
             let after = format!("after a sign-in {} / {} MB", up(i.memory_signed_in.resident), up(i.memory_signed_in.anonymous));
             let after = format!("a bare axum server {} / {} MB; {after}", up(i.bare_memory.resident), up(i.bare_memory.anonymous));
-            (text, after, vec![Held::AtMost(i.memory.resident, 30.0, "MB resident")])
+            (text, after, vec![TargetCheck::AtMost(i.memory.resident, 30.0, "MB resident")])
         }),
     );
     row(
@@ -277,8 +277,8 @@ fn rows(results: &Results) -> Vec<Row> {
             let text = format!("{} MB resident, of it {} MB anonymous", up(at.memory_used.resident), up(at.memory_used.anonymous));
             let before = format!("before the first page {} / {} MB", up(at.memory_ready.resident), up(at.memory_ready.anonymous));
             let held = vec![
-                Held::AtMost(at.memory_used.resident, 150.0, "MB resident"),
-                Held::AtMost(at.memory_used.anonymous, 150.0, "MB anonymous"),
+                TargetCheck::AtMost(at.memory_used.resident, 150.0, "MB resident"),
+                TargetCheck::AtMost(at.memory_used.anonymous, 150.0, "MB anonymous"),
             ];
             (text, before, held)
         }),
@@ -293,7 +293,7 @@ fn rows(results: &Results) -> Vec<Row> {
             (
                 text,
                 format!("a bare axum server {}; making the database first: {}", both(&i.bare_start), both(&i.first_start)),
-                vec![Held::AtMost(i.start.p99, 50.0, "ms")],
+                vec![TargetCheck::AtMost(i.start.p99, 50.0, "ms")],
             )
         }),
     );
@@ -301,7 +301,7 @@ fn rows(results: &Results) -> Vec<Row> {
         "start-full",
         &last.map_or_else(|| "start to ready with the items".to_owned(), |at| format!("start to ready, {}", size(at.items))),
         "≤ 200 ms",
-        last.map(|at| (both(&at.start), bare_start.clone(), vec![Held::AtMost(at.start.p99, 200.0, "ms")])),
+        last.map(|at| (both(&at.start), bare_start.clone(), vec![TargetCheck::AtMost(at.start.p99, 200.0, "ms")])),
     );
     // What the others take for as many: rows and index together.
     let built = |items: usize| {
@@ -316,7 +316,11 @@ fn rows(results: &Results) -> Vec<Row> {
         results.import.as_ref().map(|i| {
             let rate = i.lines as f64 / i.seconds;
             let text = format!("{} lines/s; {} MB resident, growing {:.2} MB per 100,000 lines", down(rate), up(i.resident), i.growth);
-            (text, built(i.lines), vec![Held::AtLeast(rate, 20_000.0, "lines/s"), Held::AtMost(i.growth, 1.0, "MB per 100,000 lines")])
+            (
+                text,
+                built(i.lines),
+                vec![TargetCheck::AtLeast(rate, 20_000.0, "lines/s"), TargetCheck::AtMost(i.growth, 1.0, "MB per 100,000 lines")],
+            )
         }),
     );
     row(
@@ -329,14 +333,14 @@ fn rows(results: &Results) -> Vec<Row> {
         results.rebuild.as_ref().map(|r| {
             let text = format!("{} s; the inbox meanwhile {}", up(r.seconds), both(&r.inbox));
             let text = format!("{text}, at most {} MB resident", up(r.resident_peak));
-            (text, built(r.items), vec![Held::AtMost(r.seconds, 60.0, "s")])
+            (text, built(r.items), vec![TargetCheck::AtMost(r.seconds, 60.0, "s")])
         }),
     );
     rows
 }
 
-fn engines(others: &Others, class: &str) -> String {
-    let of = |engine: &Engine| {
+fn engines(others: &OtherEngines, class: &str) -> String {
+    let of = |engine: &EngineResult| {
         engine
             .times
             .iter()
@@ -368,7 +372,7 @@ fn searches(out: &mut String, results: &Results) -> Result<()> {
                 let all = results.others.get(&at.items).and_then(pick)?;
                 all.times.iter().find(|(name, _)| *name == class.name).and_then(|(_, s)| *s)
             };
-            let cell = |spread: Option<Spread>| spread.map_or_else(|| "—".to_owned(), |s| both(&s));
+            let cell = |spread: Option<LatencySummary>| spread.map_or_else(|| "—".to_owned(), |s| both(&s));
             let hits = if class.hits.0 == class.hits.1 {
                 down(class.hits.0 as f64)
             } else {
@@ -408,7 +412,7 @@ fn grown(out: &mut String, results: &Results) -> Result<()> {
 /// The lines of the growth table and of the plot.
 fn lines(results: &Results) -> Vec<Line> {
     let mut lines = Vec::new();
-    let mut line = |name: String, pick: &dyn Fn(&At) -> Option<f64>| {
+    let mut line = |name: String, pick: &dyn Fn(&SizeResult) -> Option<f64>| {
         let points: Vec<(f64, f64)> = results.read.values().filter_map(|at| Some((at.items as f64, pick(at)?))).collect();
         if points.len() == results.read.len() {
             lines.push(Line { name, points });
@@ -423,7 +427,7 @@ fn lines(results: &Results) -> Vec<Line> {
     }
     let common = "very common word";
     line(format!("bare tantivy, {common}"), &|at| at.classes.iter().find(|c| c.name == common).map(|c| c.bare.p50));
-    let other = |at: &At, pick: PickOther| {
+    let other = |at: &SizeResult, pick: PickOther| {
         let all = results.others.get(&at.items).and_then(pick)?;
         all.times.iter().find(|(name, _)| name == common).and_then(|(_, s)| *s).map(|s| s.p50)
     };
@@ -534,9 +538,9 @@ mod tests {
 
     #[test]
     fn a_miss_says_by_how_much() {
-        assert_eq!(Held::AtMost(9.99, 10.0, "ms").said(), "hit");
-        assert_eq!(Held::AtMost(12.5, 10.0, "ms").said(), "**missed** by 2.50 ms (1.25×)");
-        assert_eq!(Held::AtLeast(5000.0, 15_000.0, "/s").said(), "**missed** by 10000 /s (3.00×)");
-        assert!(!Held::AtMost(f64::NAN, 10.0, "ms").is_hit());
+        assert_eq!(TargetCheck::AtMost(9.99, 10.0, "ms").said(), "hit");
+        assert_eq!(TargetCheck::AtMost(12.5, 10.0, "ms").said(), "**missed** by 2.50 ms (1.25×)");
+        assert_eq!(TargetCheck::AtLeast(5000.0, 15_000.0, "/s").said(), "**missed** by 10000 /s (3.00×)");
+        assert!(!TargetCheck::AtMost(f64::NAN, 10.0, "ms").is_hit());
     }
 }

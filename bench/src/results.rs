@@ -6,21 +6,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Bench, Result,
-    import::{Idle, Imported},
-    pages::{At, Others, Rebuilt},
-    submit::{Fresh, Submit},
+    import::{IdleResult, ImportResult},
+    pages::{OtherEngines, RebuildResult, SizeResult},
+    submit::{FreshnessResult, SubmitResult},
 };
 
 /// All that was measured.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Results {
-    pub submit: Option<Submit>,
-    pub fresh: Option<Fresh>,
-    pub idle: Option<Idle>,
-    pub import: Option<Imported>,
-    pub rebuild: Option<Rebuilt>,
-    pub read: BTreeMap<usize, At>,
-    pub others: BTreeMap<usize, Others>,
+    pub submit: Option<SubmitResult>,
+    pub fresh: Option<FreshnessResult>,
+    pub idle: Option<IdleResult>,
+    pub import: Option<ImportResult>,
+    pub rebuild: Option<RebuildResult>,
+    pub read: BTreeMap<usize, SizeResult>,
+    pub others: BTreeMap<usize, OtherEngines>,
     /// The day on which each benchmark ran, and the load of the machine before it began.
     pub taken: BTreeMap<String, String>,
 }

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Bench, Result,
-    baseline::{self, Bare},
-    load::{self, Connection, Load, Spread, get, post_json},
-    program::{Place, Project, Served, processor},
+    baseline::{self, BaselineServer},
+    load::{self, Connection, LatencySummary, LoadProfile, get, post_json},
+    program::{Installation, Project, RunningServer, processor},
 };
 
 /// Connections that submit at once.
@@ -20,9 +20,9 @@ pub const CONNECTIONS: usize = 64;
 
 /// Submissions to one database.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Rate {
+pub struct SubmitRate {
     pub per_second: f64,
-    pub times: Spread,
+    pub times: LatencySummary,
     pub refused: usize,
     /// Processors that the program (or baseline) kept busy, of it for the system's share.
     pub busy: f64,
@@ -31,24 +31,24 @@ pub struct Rate {
 
 /// The whole benchmark.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Submit {
-    pub sqlite: Rate,
-    pub postgres: Option<Rate>,
+pub struct SubmitResult {
+    pub sqlite: SubmitRate,
+    pub postgres: Option<SubmitRate>,
     /// How that server writes, as it says.
     pub postgres_settings: String,
-    pub bare_route: Rate,
-    pub bare_commits: Rate,
+    pub bare_route: SubmitRate,
+    pub bare_commits: SubmitRate,
 }
 
 /// What each submission says: a score, a text, where it was said; every fourth comes with a known person.
-struct Messages {
+struct SubmissionGenerator {
     project: Project,
     survey: String,
     texts: Vec<String>,
     run: u128,
 }
 
-impl Messages {
+impl SubmissionGenerator {
     fn new(bench: &Bench, project: Project, survey: String) -> Arc<Self> {
         let texts = bench.texts.items(4096).map(|i| serde_json::Value::String(i.text).to_string()).collect();
         let run = load::since_epoch().as_nanos();
@@ -80,18 +80,18 @@ impl Messages {
     }
 }
 
-fn window(bench: &Bench) -> Load {
+fn window(bench: &Bench) -> LoadProfile {
     let seconds = |full, quick| Duration::from_secs(if bench.quick { quick } else { full });
-    Load { connections: CONNECTIONS, warm_up: seconds(2, 1), measured: seconds(10, 4), pace: None }
+    LoadProfile { connections: CONNECTIONS, warm_up: seconds(2, 1), measured: seconds(10, 4), pace: None }
 }
 
 async fn rate(
     address: std::net::SocketAddr,
     id: u32,
-    load: Load,
+    load: LoadProfile,
     good: u16,
     make: impl Fn(usize, u64) -> Vec<u8> + Clone + Send + 'static,
-) -> Result<Rate> {
+) -> Result<SubmitRate> {
     let (user, system) = processor(id)?;
     let begun = Instant::now();
     let done = load::run(address, load, good, make).await?;
@@ -100,7 +100,7 @@ async fn rate(
     if done.times.len() == 0 {
         return Err(format!("no request returned {good} ({} other responses)", done.refused).into());
     }
-    Ok(Rate {
+    Ok(SubmitRate {
         per_second: done.per_second,
         refused: done.refused,
         times: done.times.spread(),
@@ -110,11 +110,11 @@ async fn rate(
 }
 
 /// A fresh installation that takes answers.
-async fn installation(bench: &Bench, name: &str, database: Option<String>) -> Result<(Served, Project, String, String)> {
+async fn installation(bench: &Bench, name: &str, database: Option<String>) -> Result<(RunningServer, Project, String, String)> {
     let data = bench.work.join(name);
     drop(fs::remove_dir_all(&data));
     fs::create_dir_all(&data)?;
-    let place = Place { program: bench.program.clone(), data, database };
+    let place = Installation { program: bench.program.clone(), data, database };
     let project = place.set_up()?;
     let (served, _) = place.serve_ready().await?;
     let cookie = served.sign_in().await?;
@@ -122,9 +122,9 @@ async fn installation(bench: &Bench, name: &str, database: Option<String>) -> Re
     Ok((served, project, survey, cookie))
 }
 
-async fn whole_pipeline(bench: &Bench, name: &str, database: Option<String>) -> Result<Rate> {
+async fn whole_pipeline(bench: &Bench, name: &str, database: Option<String>) -> Result<SubmitRate> {
     let (served, project, survey, cookie) = installation(bench, name, database).await?;
-    let messages = Messages::new(bench, project.clone(), survey);
+    let messages = SubmissionGenerator::new(bench, project.clone(), survey);
     let make = {
         let messages = Arc::clone(&messages);
         move |client, n| messages.request(client, n)
@@ -154,10 +154,10 @@ pub async fn found(connection: &mut Connection, list: &[u8]) -> Result<usize> {
     Ok(crate::pages::total(&connection.body()).unwrap_or(0))
 }
 
-pub async fn run(bench: &Bench) -> Result<Submit> {
+pub async fn run(bench: &Bench) -> Result<SubmitResult> {
     bench.say("a bare axum route");
-    let bare = Bare::start(&bench.work, "route")?;
-    let messages = Messages::new(bench, Project { key: "key".into(), slug: String::new() }, "0".into());
+    let bare = BaselineServer::start(&bench.work, "route")?;
+    let messages = SubmissionGenerator::new(bench, Project { key: "key".into(), slug: String::new() }, "0".into());
     let make = {
         let messages = Arc::clone(&messages);
         move |client, n| messages.request(client, n)
@@ -166,7 +166,7 @@ pub async fn run(bench: &Bench) -> Result<Submit> {
     let bare_route = rate(bare.address, bare.id(), window(bench), 201, make.clone()).await?;
     drop(bare);
     bench.say("bare group-commit inserts");
-    let bare = Bare::start(&bench.work, "commits")?;
+    let bare = BaselineServer::start(&bench.work, "commits")?;
     bare.ready().await?;
     let bare_commits = rate(bare.address, bare.id(), window(bench), 201, make).await?;
     drop(bare);
@@ -180,27 +180,27 @@ pub async fn run(bench: &Bench) -> Result<Submit> {
         postgres = Some(whole_pipeline(bench, "submit-postgres", Some(database)).await?);
         baseline::postgres::remove(server, "earshot_bench_submit").await?;
     }
-    Ok(Submit { sqlite, postgres, postgres_settings, bare_route, bare_commits })
+    Ok(SubmitResult { sqlite, postgres, postgres_settings, bare_route, bare_commits })
 }
 
 /// How soon a search finds what was acknowledged.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Fresh {
+pub struct FreshnessResult {
     /// From the acknowledgement until a search of the inbox lists it, under a load of so many submissions each second.
-    pub paced: Spread,
+    pub paced: LatencySummary,
     pub paced_rate: f64,
     /// The same while 64 connections submit as fast as they can.
-    pub saturated: Spread,
+    pub saturated: LatencySummary,
     pub saturated_rate: f64,
 }
 
-pub async fn fresh(bench: &Bench) -> Result<Fresh> {
+pub async fn fresh(bench: &Bench) -> Result<FreshnessResult> {
     let (served, project, survey, cookie) = installation(bench, "fresh", None).await?;
-    let messages = Messages::new(bench, project.clone(), survey);
+    let messages = SubmissionGenerator::new(bench, project.clone(), survey);
     let mut out = Vec::new();
     for (what, connections, pace) in [("1,000 submissions/s", 16, Some(1000.0)), ("64 connections at once", CONNECTIONS, None)] {
         bench.say(&format!("submit → searchable beside {what}"));
-        let load = Load { connections, pace, ..window(bench) };
+        let load = LoadProfile { connections, pace, ..window(bench) };
         let probed = {
             let (messages, cookie, address) = (Arc::clone(&messages), cookie.clone(), served.address);
             let end = Instant::now() + load.warm_up + load.measured;
@@ -217,19 +217,25 @@ pub async fn fresh(bench: &Bench) -> Result<Fresh> {
     served.stop()?;
     drop(fs::remove_dir_all(bench.work.join("fresh")));
     let [(paced, paced_rate), (saturated, saturated_rate)] = out[..] else { return Err("two loads were run".into()) };
-    Ok(Fresh { paced, paced_rate, saturated, saturated_rate })
+    Ok(FreshnessResult { paced, paced_rate, saturated, saturated_rate })
 }
 
 /// Submits a text with a word that nobody else says, and asks the inbox for it until it is there, without a pause between.
-async fn probe(messages: &Messages, cookie: &str, address: std::net::SocketAddr, begin: Instant, end: Instant) -> Result<load::Times> {
-    let mut times = load::Times::default();
+async fn probe(
+    messages: &SubmissionGenerator,
+    cookie: &str,
+    address: std::net::SocketAddr,
+    begin: Instant,
+    end: Instant,
+) -> Result<load::LatencySamples> {
+    let mut times = load::LatencySamples::default();
     let mut connection = Connection::new(address);
     for n in 0_u64.. {
         if Instant::now() >= end {
             break;
         }
         // Letters alone, no two words alike by less than a few letters: a search forgives typing errors.
-        let mut random = crate::texts::Random::new(n ^ messages.run as u64);
+        let mut random = crate::texts::SplitMix64::new(n ^ messages.run as u64);
         let word: String = (0..12).map(|_| char::from(b'a' + random.below(26) as u8)).collect();
         let (key, body) = messages.body(9999, n);
         let body = body.replacen("[\"q2\",\"", &format!("[\"q2\",\"{word} "), 1);

@@ -16,9 +16,9 @@ mod demo;
 
 /// A small generator of numbers; the same seed gives the same numbers everywhere.
 #[derive(Debug, Clone)]
-pub struct Random(u64);
+pub struct SplitMix64(u64);
 
-impl Random {
+impl SplitMix64 {
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -52,7 +52,7 @@ pub struct Texts {
 
 /// One item.
 #[derive(Debug, Clone)]
-pub struct Item {
+pub struct BenchItem {
     pub text: String,
     pub tag: String,
     pub score: Option<usize>,
@@ -96,8 +96,8 @@ impl Texts {
     }
 
     /// The first `n` items: each one text, or in three of ten cases two or three of the same subject.
-    pub fn items(&self, n: usize) -> impl Iterator<Item = Item> + '_ {
-        let mut random = Random::new(2026);
+    pub fn items(&self, n: usize) -> impl Iterator<Item = BenchItem> + '_ {
+        let mut random = SplitMix64::new(2026);
         // 1 October 2024; two years of it.
         let (begin, span) = (1_727_740_800_000_i64, 730 * 86_400_000_i64);
         (0..n).map(move |_| {
@@ -115,7 +115,7 @@ impl Texts {
                 88..97 => "resolved",
                 _ => "spam",
             };
-            Item {
+            BenchItem {
                 text,
                 tag,
                 score: random.chance(60).then(|| random.below(11)),

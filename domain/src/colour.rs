@@ -1,9 +1,9 @@
 //! Colours as a team sets them, `#rrggbb`: their shape, and what can be read on what.
 
 /// The ground of light respondent pages.
-pub const LIGHT_GROUND: &str = "#ffffff";
+pub const LIGHT_BACKGROUND: &str = "#ffffff";
 /// The ground of dark respondent pages; `style/respond.css` has the same.
-pub const DARK_GROUND: &str = "#1c2027";
+pub const DARK_BACKGROUND: &str = "#1c2027";
 
 /// Whether a text is `#rrggbb`: what may go into a stylesheet.
 #[must_use]
@@ -20,7 +20,7 @@ pub fn contrast(a: &str, b: &str) -> Option<f64> {
 
 /// Black or white, whichever reads better on a colour; white on what is none.
 #[must_use]
-pub fn on_colour(colour: &str) -> &'static str {
+pub fn contrasting_text_colour(colour: &str) -> &'static str {
     // Where contrast with white, 1.05 / (L + 0.05), equals contrast with black, (L + 0.05) / 0.05.
     if luminance(colour).is_some_and(|l| l > 0.179) { "#000000" } else { "#ffffff" }
 }
@@ -45,16 +45,16 @@ mod tests {
     #[test]
     fn contrast_is_that_of_wcag() {
         assert!((contrast("#000000", "#ffffff").unwrap() - 21.0).abs() < 0.001);
-        assert!(contrast(DEFAULT_ACCENT, LIGHT_GROUND).unwrap() > 4.5);
-        assert!(contrast("#ffff00", LIGHT_GROUND).unwrap() < 1.2);
-        assert_eq!(contrast("red", LIGHT_GROUND), None);
+        assert!(contrast(DEFAULT_ACCENT, LIGHT_BACKGROUND).unwrap() > 4.5);
+        assert!(contrast("#ffff00", LIGHT_BACKGROUND).unwrap() < 1.2);
+        assert_eq!(contrast("red", LIGHT_BACKGROUND), None);
     }
 
     #[test]
     fn words_on_a_colour_are_readable() {
-        assert_eq!(on_colour(DEFAULT_ACCENT), "#ffffff");
-        assert_eq!(on_colour("#ffd500"), "#000000");
-        assert_eq!(on_colour("#é"), "#ffffff");
+        assert_eq!(contrasting_text_colour(DEFAULT_ACCENT), "#ffffff");
+        assert_eq!(contrasting_text_colour("#ffd500"), "#000000");
+        assert_eq!(contrasting_text_colour("#é"), "#ffffff");
     }
 
     #[test]
@@ -68,6 +68,6 @@ mod tests {
     #[test]
     fn the_grounds_are_those_of_the_stylesheet() {
         let css = include_str!("../../style/respond.css");
-        assert!(css.contains("--bg: #fff;") && css.matches(&format!("--bg: {DARK_GROUND};")).count() == 2);
+        assert!(css.contains("--bg: #fff;") && css.matches(&format!("--bg: {DARK_BACKGROUND};")).count() == 2);
     }
 }

@@ -34,7 +34,7 @@ impl FieldErrors {
 
     /// The first message for a field.
     #[must_use]
-    pub fn at(&self, field: &str) -> Option<&str> {
+    pub fn message_for(&self, field: &str) -> Option<&str> {
         self.0.iter().find(|e| e.field == field).map(|e| e.message.as_str())
     }
 
@@ -48,14 +48,14 @@ impl FieldErrors {
     ///
     /// # Errors
     /// [`Error::Invalid`] when anything was refused.
-    pub fn into_result<T>(self, value: T) -> Result<T, Error> {
-        if self.is_empty() { Ok(value) } else { Err(Error::Invalid(self)) }
+    pub fn into_result<T>(self, value: T) -> Result<T, DomainError> {
+        if self.is_empty() { Ok(value) } else { Err(DomainError::Invalid(self)) }
     }
 }
 
 /// A use case's refusal.
 #[derive(Debug, Clone, PartialEq, Eq, ThisError)]
-pub enum Error {
+pub enum DomainError {
     /// The input breaks a rule; each field says which.
     #[error("the input is not valid")]
     Invalid(FieldErrors),
@@ -85,7 +85,7 @@ pub enum Error {
     SearchUnavailable,
 }
 
-impl Error {
+impl DomainError {
     /// Shorthand for one refused field.
     #[must_use]
     pub fn field(field: &str, code: &str, message: impl Into<String>) -> Self {

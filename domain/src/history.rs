@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// One change. Stored as JSON with the variant under `what`; words are those of the time of the change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
-pub enum Change {
+pub enum HistoryChange {
     /// It was created.
     Created,
     /// The status went from one label to another.
@@ -112,10 +112,10 @@ pub enum Change {
     Unknown,
 }
 
-impl Change {
+impl HistoryChange {
     /// The actor to show if it was not a team member.
     #[must_use]
-    pub fn outsider(&self) -> &'static str {
+    pub fn external_actor(&self) -> &'static str {
         match self {
             Self::Answered | Self::Finished | Self::Reanswered => "Respondent",
             Self::Wrote | Self::Solved | Self::Reopened => "Requester",
@@ -167,13 +167,13 @@ mod tests {
 
     #[test]
     fn changes_are_told_and_later_ones_are_no_fault() {
-        let change = Change::Status { from: "New".into(), to: "Triaged".into() };
+        let change = HistoryChange::Status { from: "New".into(), to: "Triaged".into() };
         let json = serde_json::to_string(&change).unwrap();
-        assert_eq!(serde_json::from_str::<Change>(&json).unwrap(), change);
+        assert_eq!(serde_json::from_str::<HistoryChange>(&json).unwrap(), change);
         assert_eq!(change.sentence(), "changed the status from New to Triaged");
-        assert_eq!((change.outsider(), Change::Answered.outsider()), ("Earshot", "Respondent"));
-        let link = Change::Requoted { item: 3, title: "Export".into(), feedback: "f".into() };
+        assert_eq!((change.external_actor(), HistoryChange::Answered.external_actor()), ("Earshot", "Respondent"));
+        let link = HistoryChange::Requoted { item: 3, title: "Export".into(), feedback: "f".into() };
         assert_eq!(link.sentence(), "changed the quote of #3 Export");
-        assert_eq!(serde_json::from_str::<Change>(r#"{"what":"merged","with":3}"#).unwrap(), Change::Unknown);
+        assert_eq!(serde_json::from_str::<HistoryChange>(r#"{"what":"merged","with":3}"#).unwrap(), HistoryChange::Unknown);
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::{
     Timestamp,
     clock::DAY_MS,
-    responses::{MAX_EMAIL, MAX_ID, tidy},
+    responses::{MAX_EMAIL, MAX_ID, clean_line},
     words::words,
 };
 
@@ -40,7 +40,7 @@ impl Claim {
 words! {
     /// How claims without a valid signature are handled.
     #[derive(Default)]
-    UnsignedIdentity {
+    UnsignedClaimPolicy {
         #[default]
         /// They are kept apart and marked as unverified.
         Shown = "shown" / "Show them as unverified",
@@ -50,13 +50,13 @@ words! {
 }
 
 /// How far ahead a signature may end, in days: one that never ended would be a password for anyone who sees it once.
-pub const MAX_DAYS: i64 = 30;
+pub const MAX_SIGNATURE_DAYS: i64 = 30;
 /// What every signed text begins with.
 const HEAD: &[u8] = b"earshot-identity-v1\n";
 
 /// A claim with its signature, not checked yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Signed {
+pub struct SignedClaim {
     /// What was signed.
     pub message: Vec<u8>,
     /// The signature; empty for what is none.
@@ -65,7 +65,7 @@ pub struct Signed {
     pub expires: Option<Timestamp>,
 }
 
-impl Signed {
+impl SignedClaim {
     /// Reads the object that a page gave to `identify`; `None` when it has no signature.
     #[must_use]
     pub fn of(contact: &Map<String, Value>) -> Option<Self> {
@@ -76,7 +76,7 @@ impl Signed {
         });
         // Two ids that differ only in what is not stored would become one.
         let is_stored = |name: &str, max: usize| {
-            contact.get(name).and_then(Value::as_str).is_none_or(|text| tidy(text, max).unwrap_or_default() == text)
+            contact.get(name).and_then(Value::as_str).is_none_or(|text| clean_line(text, max).unwrap_or_default() == text)
         };
         let is_exact = is_stored("id", MAX_ID) && is_stored("email", MAX_EMAIL);
         Some(Self {
@@ -88,10 +88,10 @@ impl Signed {
 
     /// What a claim whose signature matches is worth now.
     #[must_use]
-    pub fn worth(&self, now: Timestamp) -> Claim {
+    pub fn claim_at(&self, now: Timestamp) -> Claim {
         match self.expires {
             Some(end) if end.0 <= now.0 => Claim::Expired,
-            Some(end) if end.0 <= now.0.saturating_add(MAX_DAYS * DAY_MS) => Claim::Verified,
+            Some(end) if end.0 <= now.0.saturating_add(MAX_SIGNATURE_DAYS * DAY_MS) => Claim::Verified,
             _ => Claim::Wrong,
         }
     }
@@ -144,7 +144,8 @@ mod tests {
 
     #[test]
     fn a_signature_counts_only_for_what_is_stored() {
-        let signed = |id: &str, email: &str| Signed::of(&object(json!({ "id": id, "email": email, "signature": "0".repeat(64) }))).unwrap();
+        let signed =
+            |id: &str, email: &str| SignedClaim::of(&object(json!({ "id": id, "email": email, "signature": "0".repeat(64) }))).unwrap();
         let long = format!("{}@example.com", "a".repeat(242));
         for (id, email) in [("ceo", "a@example.com"), ("", &long), (&"i".repeat(200), "")] {
             assert!(!signed(id, email).signature.is_empty(), "{id} {email}");
@@ -186,7 +187,7 @@ mod tests {
         let now = Timestamp(1_800_000_000_000);
         let worth = |expires: Value| {
             let claim = object(json!({ "id": "1", "signature": "ab".repeat(32), "expires": expires }));
-            Signed::of(&claim).unwrap().worth(now)
+            SignedClaim::of(&claim).unwrap().claim_at(now)
         };
         assert_eq!(worth(json!(1_800_000_001)), Claim::Verified);
         assert_eq!(worth(json!("1800003600")), Claim::Verified);
@@ -195,9 +196,9 @@ mod tests {
         for none in [json!(null), json!("soon"), json!(1.5), json!([1]), json!(i64::MAX)] {
             assert_eq!(worth(none), Claim::Wrong);
         }
-        assert!(Signed::of(&object(json!({ "id": "1" }))).is_none());
+        assert!(SignedClaim::of(&object(json!({ "id": "1" }))).is_none());
         for broken in [json!(7), json!("abc"), json!("zz".repeat(32)), json!("é".repeat(32))] {
-            assert!(Signed::of(&object(json!({ "signature": broken }))).unwrap().signature.is_empty());
+            assert!(SignedClaim::of(&object(json!({ "signature": broken }))).unwrap().signature.is_empty());
         }
     }
 }

@@ -55,13 +55,13 @@ ids! {
     /// A triageable record.
     FeedbackId,
     /// A unit of work for the product team.
-    BacklogId,
+    BacklogItemId,
     /// Feedback ↔ backlog item.
     LinkId,
     /// A remark of the team on feedback.
     CommentId,
     /// A text that tickets are answered with.
-    ReplyId,
+    CannedReplyId,
     /// One entry of an item's history.
     HistoryId,
     /// Something done that can be taken back.
@@ -77,7 +77,7 @@ ids! {
     /// A file of a message.
     AttachmentId,
     /// An outgoing e-mail.
-    LetterId,
+    MailId,
     /// A webhook endpoint: an address that receives events.
     EndpointId,
     /// An event that webhooks deliver.

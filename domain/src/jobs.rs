@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ImportId, LetterId, ProjectId};
+use crate::ids::{ImportId, MailId, ProjectId};
 
 /// A unit of background work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub enum Job {
     /// Sends an e-mail.
     Mail {
         /// Which.
-        letter: LetterId,
+        letter: MailId,
     },
     /// Removes what has served its time.
     Purge {},

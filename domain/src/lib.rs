@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod backlog;
+pub mod canned_replies;
 pub mod clock;
 pub mod colour;
 pub mod desk;
@@ -20,7 +21,6 @@ pub mod jobs;
 pub mod language;
 pub mod mail;
 pub mod projects;
-pub mod replies;
 pub mod responses;
 pub mod secret;
 pub mod surveys;
@@ -31,6 +31,6 @@ mod words;
 pub mod zone;
 
 pub use clock::{Clock, IdSource, Timestamp};
-pub use error::{Error, FieldError, FieldErrors};
+pub use error::{DomainError, FieldError, FieldErrors};
 pub use secret::Secret;
-pub use zone::{Day, Present, Zone};
+pub use zone::{Day, Zone, ZonedNow};

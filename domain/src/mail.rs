@@ -5,12 +5,12 @@ use uuid::Uuid;
 
 use crate::{
     Timestamp,
-    ids::{LetterId, ProjectId},
+    ids::{MailId, ProjectId},
 };
 
 /// What an e-mail is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LetterKind {
+pub enum MailKind {
     /// To a requester: the ticket arrived, with the link.
     TicketConfirmation,
     /// To a requester: the team replied.
@@ -24,10 +24,10 @@ pub enum LetterKind {
     /// To a person whose password was changed.
     PasswordChanged,
     /// To the admins of a project: a webhook was turned off because it failed for days.
-    WebhookOff,
+    WebhookDisabled,
 }
 
-impl LetterKind {
+impl MailKind {
     /// All kinds.
     pub const ALL: [Self; 7] = [
         Self::TicketConfirmation,
@@ -36,7 +36,7 @@ impl LetterKind {
         Self::Invitation,
         Self::PasswordReset,
         Self::PasswordChanged,
-        Self::WebhookOff,
+        Self::WebhookDisabled,
     ];
 
     /// The word in the table.
@@ -49,7 +49,7 @@ impl LetterKind {
             Self::Invitation => "invitation",
             Self::PasswordReset => "password_reset",
             Self::PasswordChanged => "password_changed",
-            Self::WebhookOff => "webhook_off",
+            Self::WebhookDisabled => "webhook_off",
         }
     }
 
@@ -63,7 +63,7 @@ impl LetterKind {
             Self::Invitation => "Invitation",
             Self::PasswordReset => "Password reset",
             Self::PasswordChanged => "Password changed",
-            Self::WebhookOff => "Webhook turned off",
+            Self::WebhookDisabled => "Webhook turned off",
         }
     }
 
@@ -75,7 +75,7 @@ impl LetterKind {
 
     /// How many e-mails an hour anyone may have us send to an address that they typed.
     #[must_use]
-    pub fn per_hour(self) -> Option<i64> {
+    pub fn hourly_limit(self) -> Option<i64> {
         match self {
             Self::TicketConfirmation => Some(10),
             // Each of these links works until one is used, so one e-mail too many takes nothing from anyone.
@@ -87,7 +87,7 @@ impl LetterKind {
 
 /// What an e-mail says, in plain text.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Content {
+pub struct MailContent {
     /// BCP 47 language of the texts.
     pub language: String,
     /// Who it comes from, beside the configured address: a project's name.
@@ -108,13 +108,13 @@ pub struct Content {
 
 /// An e-mail to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Letter {
+pub struct MailMessage {
     /// Identity; its Message-ID is made from it.
-    pub id: LetterId,
+    pub id: MailId,
     /// Whose it is; `None` for e-mails about accounts.
     pub project: Option<ProjectId>,
     /// What it is for.
-    pub kind: LetterKind,
+    pub kind: MailKind,
     /// What it is about: the id of the ticket, the invitation or the webhook.
     pub about: Option<Uuid>,
     /// To which address.
@@ -122,7 +122,7 @@ pub struct Letter {
     /// Its subject line.
     pub subject: String,
     /// What it says.
-    pub content: Content,
+    pub content: MailContent,
     /// Where its link leads; may be empty.
     pub link: String,
     /// When it becomes useless.

@@ -218,14 +218,14 @@ impl Zone {
 
 /// The current time, and the zone in which times are shown.
 #[derive(Debug, Clone)]
-pub struct Present {
+pub struct ZonedNow {
     /// The moment.
     pub now: Timestamp,
     /// The zone.
     pub zone: Zone,
 }
 
-impl Present {
+impl ZonedNow {
     /// How long ago something was; see [`Zone::ago`].
     #[must_use]
     pub fn ago(&self, at: Timestamp) -> String {

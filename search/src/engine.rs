@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use domain::{feedback::Feedback, ids::FeedbackId, triage::Flag};
+use domain::{feedback::Feedback, ids::FeedbackId, triage::HasFlag};
 use serde::{Deserialize, Serialize};
 use tantivy::{
     DocSet, Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TERMINATED, TantivyDocument, Term,
@@ -17,9 +17,9 @@ use tantivy::{
 };
 
 use crate::{
-    Document, Position,
-    kept::Kept,
-    text::{Stems, Token, has_stem, tokens},
+    ChangePosition, IndexDocument,
+    segment_cache::SegmentCaches,
+    tokenizer::{LanguageStemmer, Token, has_stem, tokens},
 };
 use crate::{Error, Result};
 
@@ -103,7 +103,7 @@ fn schema() -> (Schema, Fields) {
 
 /// Written into every commit.
 #[derive(Debug, Serialize, Deserialize)]
-struct Payload {
+struct CommitPayload {
     version: u32,
     instance: String,
     tx: i64,
@@ -116,30 +116,30 @@ struct Payload {
 }
 
 /// An open index.
-pub(crate) struct Engine {
+pub(crate) struct IndexEngine {
     index: Index,
     reader: IndexReader,
     pub(crate) fields: Fields,
-    pub(crate) kept: Kept,
+    pub(crate) kept: SegmentCaches,
     stamp: AtomicU64,
 }
 
 /// What the index knows of the words of a record.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Known {
+pub(crate) struct WordsStamp {
     words: u64,
     changed: u64,
 }
 
-impl Engine {
+impl IndexEngine {
     /// The index in `dir` and the place it holds, if it is whole, of this version and of this database.
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub(crate) fn open(dir: &Path, instance: &str) -> Result<(Self, Position, Option<FeedbackId>)> {
+    pub(crate) fn open(dir: &Path, instance: &str) -> Result<(Self, ChangePosition, Option<FeedbackId>)> {
         let index = Index::open_in_dir(dir).map_err(fault)?;
         let payload = index.load_metas().map_err(fault)?.payload.ok_or_else(|| Error::internal("search index", "it is not finished"))?;
-        let payload: Payload = serde_json::from_str(&payload)?;
+        let payload: CommitPayload = serde_json::from_str(&payload)?;
         let (schema, fields) = schema();
         if payload.version != VERSION || index.schema() != schema {
             return Err(Error::internal("search index", "it has another version"));
@@ -149,7 +149,7 @@ impl Engine {
         }
         let engine = Self::over(index, fields)?;
         engine.stamp.store(payload.stamp, Ordering::SeqCst);
-        Ok((engine, Position { tx: payload.tx, seq: payload.seq }, payload.about))
+        Ok((engine, ChangePosition { tx: payload.tx, seq: payload.seq }, payload.about))
     }
 
     /// A new, empty index in `dir`.
@@ -163,18 +163,18 @@ impl Engine {
     }
 
     fn over(index: Index, fields: Fields) -> Result<Self> {
-        index.tokenizers().register("words", TextAnalyzer::from(Words));
+        index.tokenizers().register("words", TextAnalyzer::from(WordTokenizer));
         index.tokenizers().register("stems", TextAnalyzer::from(WhitespaceTokenizer::default()));
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map_err(fault)?;
-        Ok(Self { index, reader, fields, kept: Kept::default(), stamp: AtomicU64::new(0) })
+        Ok(Self { index, reader, fields, kept: SegmentCaches::default(), stamp: AtomicU64::new(0) })
     }
 
-    pub(crate) fn writer(&self) -> Result<Writer> {
+    pub(crate) fn writer(&self) -> Result<DocumentWriter> {
         let inner = self.index.writer_with_num_threads(1, WRITER_BYTES).map_err(fault)?;
         let mut merges = LogMergePolicy::default();
         merges.set_min_layer_size(SMALLEST);
         inner.set_merge_policy(Box::new(merges));
-        Ok(Writer { inner, fields: self.fields })
+        Ok(DocumentWriter { inner, fields: self.fields })
     }
 
     pub(crate) fn searcher(&self) -> Searcher {
@@ -187,7 +187,7 @@ impl Engine {
     }
 
     /// What the last commit knows of those of `ids` that it holds.
-    pub(crate) fn known(&self, ids: &[FeedbackId]) -> tantivy::Result<HashMap<FeedbackId, Known>> {
+    pub(crate) fn known(&self, ids: &[FeedbackId]) -> tantivy::Result<HashMap<FeedbackId, WordsStamp>> {
         let searcher = self.searcher();
         let mut known = HashMap::new();
         for segment in searcher.segment_readers() {
@@ -201,7 +201,7 @@ impl Engine {
                     let doc = postings.doc();
                     if segment.alive_bitset().is_none_or(|alive| alive.is_alive(doc)) {
                         let of = |column: &tantivy::columnar::Column<u64>| column.first(doc).unwrap_or_default();
-                        known.insert(*id, Known { words: of(&words), changed: of(&changed) });
+                        known.insert(*id, WordsStamp { words: of(&words), changed: of(&changed) });
                     }
                     postings.advance();
                 }
@@ -244,19 +244,19 @@ impl Engine {
 }
 
 /// The one writer of an index.
-pub(crate) struct Writer {
+pub(crate) struct DocumentWriter {
     inner: IndexWriter,
     fields: Fields,
 }
 
-impl Writer {
+impl DocumentWriter {
     /// Takes a record out; part of replacing it.
     pub(crate) fn remove(&self, id: FeedbackId) {
         self.inner.delete_term(Term::from_field_bytes(self.fields.id, id.0.as_bytes()));
     }
 
     /// Puts a record in. `known` is what the index knows of it, with the stamp that the commit to come has.
-    pub(crate) fn add(&self, document: &Document, stems: &mut StemsOf, known: Option<(Known, u64)>) -> Result<()> {
+    pub(crate) fn add(&self, document: &IndexDocument, stems: &mut StemmerCache, known: Option<(WordsStamp, u64)>) -> Result<()> {
         let mut doc = self.build(document, stems);
         let words = words(&document.feedback);
         let changed = known.map_or(0, |(known, stamp)| if known.words == words { known.changed } else { stamp });
@@ -267,8 +267,8 @@ impl Writer {
     }
 
     /// Makes everything since the last commit durable, together with the place it brings the index to.
-    pub(crate) fn commit(&mut self, instance: &str, at: Position, about: Option<FeedbackId>, stamp: u64) -> Result<()> {
-        let payload = Payload { version: VERSION, instance: instance.to_owned(), tx: at.tx, seq: at.seq, about, stamp };
+    pub(crate) fn commit(&mut self, instance: &str, at: ChangePosition, about: Option<FeedbackId>, stamp: u64) -> Result<()> {
+        let payload = CommitPayload { version: VERSION, instance: instance.to_owned(), tx: at.tx, seq: at.seq, about, stamp };
         let mut commit = self.inner.prepare_commit().map_err(fault)?;
         commit.set_payload(&serde_json::to_string(&payload)?);
         commit.commit().map_err(fault)?;
@@ -282,7 +282,7 @@ impl Writer {
         }
     }
 
-    fn build(&self, document: &Document, stems: &mut StemsOf) -> TantivyDocument {
+    fn build(&self, document: &IndexDocument, stems: &mut StemmerCache) -> TantivyDocument {
         let (f, said) = (&self.fields, &document.feedback);
         let (high, low) = said.id.0.as_u64_pair();
         let mut doc = TantivyDocument::default();
@@ -332,20 +332,20 @@ fn words(said: &Feedback) -> u64 {
     hasher.finish() >> 32
 }
 
-fn flags(document: &Document) -> impl Iterator<Item = Flag> {
+fn flags(document: &IndexDocument) -> impl Iterator<Item = HasFlag> {
     let Feedback { text, score, tags, .. } = &document.feedback;
     let all = [
-        (Flag::Link, document.linked),
-        (Flag::Comment, document.commented),
-        (Flag::Contact, document.known),
-        (Flag::Text, !text.trim().is_empty()),
-        (Flag::Score, score.is_some()),
-        (Flag::Tag, !tags.is_empty()),
+        (HasFlag::Link, document.linked),
+        (HasFlag::Comment, document.commented),
+        (HasFlag::Contact, document.known),
+        (HasFlag::Text, !text.trim().is_empty()),
+        (HasFlag::Score, score.is_some()),
+        (HasFlag::Tag, !tags.is_empty()),
     ];
     all.into_iter().filter_map(|(flag, holds)| holds.then_some(flag))
 }
 
-fn about(document: &Document) -> String {
+fn about(document: &IndexDocument) -> String {
     let said = &document.feedback;
     let mut about = document.contact.clone();
     if let Some((number, _)) = document.ticket {
@@ -365,11 +365,11 @@ pub fn value(text: &str) -> String {
 
 /// The stemmers, made once for each language met.
 #[derive(Default)]
-pub(crate) struct StemsOf(HashMap<String, Option<Stems>>);
+pub(crate) struct StemmerCache(HashMap<String, Option<LanguageStemmer>>);
 
-impl StemsOf {
+impl StemmerCache {
     fn of(&mut self, language: &str, text: &str) -> String {
-        let stems = self.0.entry(language.to_owned()).or_insert_with(|| Stems::new(language));
+        let stems = self.0.entry(language.to_owned()).or_insert_with(|| LanguageStemmer::new(language));
         let Some(stems) = stems else { return String::new() };
         tokens(text).iter().filter(|token| has_stem(token)).map(|t| stems.stem(&t.lower)).collect::<Vec<_>>().join(" ")
     }
@@ -382,22 +382,22 @@ pub(crate) fn fault(error: impl std::fmt::Display) -> Error {
 
 /// Our tokens, for tantivy.
 #[derive(Clone)]
-struct Words;
+struct WordTokenizer;
 
-struct WordStream {
+struct WordTokenStream {
     tokens: std::vec::IntoIter<Token>,
     now: IndexToken,
 }
 
-impl Tokenizer for Words {
-    type TokenStream<'a> = WordStream;
+impl Tokenizer for WordTokenizer {
+    type TokenStream<'a> = WordTokenStream;
 
-    fn token_stream<'a>(&'a mut self, text: &'a str) -> WordStream {
-        WordStream { tokens: tokens(text).into_iter(), now: IndexToken::default() }
+    fn token_stream<'a>(&'a mut self, text: &'a str) -> WordTokenStream {
+        WordTokenStream { tokens: tokens(text).into_iter(), now: IndexToken::default() }
     }
 }
 
-impl TokenStream for WordStream {
+impl TokenStream for WordTokenStream {
     fn advance(&mut self) -> bool {
         let Some(token) = self.tokens.next() else { return false };
         self.now = IndexToken {

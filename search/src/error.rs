@@ -7,7 +7,7 @@ use std::fmt;
 pub enum Error {
     /// A refusal that the person can act on.
     #[error(transparent)]
-    Refused(#[from] domain::Error),
+    Refused(#[from] domain::DomainError),
     /// The [`crate::Source`] failed, with its own error.
     #[error(transparent)]
     Source(Box<dyn std::error::Error + Send + Sync>),
@@ -33,7 +33,7 @@ impl Error {
 
     /// The refusal, if it is one rather than a failure.
     #[must_use]
-    pub fn refusal(&self) -> Option<&domain::Error> {
+    pub fn refusal(&self) -> Option<&domain::DomainError> {
         match self {
             Self::Refused(refusal) => Some(refusal),
             Self::Source(_) | Self::Internal(_) => None,

@@ -6,7 +6,7 @@ use domain::triage::TriageQuery;
 
 use crate::{
     query::asked,
-    text::{Form, MIN_PREFIX, Stems, Token, has_stem, tokens, typing_errors, within},
+    tokenizer::{LanguageStemmer, MIN_PREFIX, Token, TokenForm, has_stem, max_typos, tokens, within_edit_distance},
 };
 
 /// The byte ranges of `text` that the words and phrases of the query match, in order and apart from each other.
@@ -15,7 +15,7 @@ pub fn highlight(query: &TriageQuery, text: &str, language: &str) -> Vec<Range<u
     if !query.has_text() {
         return Vec::new();
     }
-    let mut stems = Stems::new(language);
+    let mut stems = LanguageStemmer::new(language);
     let there = tokens(text);
     let there_stems: Vec<String> = match &mut stems {
         Some(stems) => there.iter().map(|t| if has_stem(t) { stems.stem(&t.lower) } else { String::new() }).collect(),
@@ -40,17 +40,17 @@ pub fn highlight(query: &TriageQuery, text: &str, language: &str) -> Vec<Range<u
             }
         }
         for word in &asked.words {
-            let is_single = word.form == Form::Single;
+            let is_single = word.form == TokenForm::Single;
             let stem = stems.as_mut().map(|s| s.stem(&word.lower));
-            let errors = typing_errors(&word.folded);
+            let errors = max_typos(&word.folded);
             let long = !is_single && word.folded.chars().count() >= MIN_PREFIX;
             for (n, token) in there.iter().enumerate() {
                 let hit = token.folded == word.folded
                     || !is_single
-                        && token.form != Form::Single
+                        && token.form != TokenForm::Single
                         && (has_stem(token) && stem.as_ref().is_some_and(|stem| there_stems.get(n) == Some(stem))
                             || long && token.folded.starts_with(&word.folded)
-                            || errors > 0 && within(&word.folded, &token.folded, errors));
+                            || errors > 0 && within_edit_distance(&word.folded, &token.folded, errors));
                 if hit {
                     hits.push(token.range.clone());
                 }

@@ -4,19 +4,19 @@
 //! knows nothing of SQL: whoever opens it gives it a [`Source`]. Each commit of the index carries the place in the change
 //! sequence that it holds, so a crash between the two repeats work and never skips any.
 
-mod collect;
+mod bit_set;
+mod collector;
 mod engine;
 mod error;
-mod follow;
+mod executor;
+mod follower;
 mod highlight;
-mod kept;
 pub mod language;
 mod query;
 mod results;
-mod run;
-mod sets;
+mod segment_cache;
 mod source;
-pub mod text;
+pub mod tokenizer;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -31,28 +31,28 @@ use std::{
 use domain::{
     Clock, Timestamp,
     accounts::Scope,
-    feedback::Kind,
+    feedback::FeedbackKind,
     ids::{FeedbackId, ProjectId},
-    triage::{Assignee, Field, Test, TriageQuery, What},
+    triage::{Assignee, FieldFilter, QueryField, QueryTerm, TriageQuery},
 };
 use tokio::{
     sync::{Mutex, Notify, Semaphore, broadcast, watch},
     task::JoinHandle,
 };
 
-use collect::{Page, parse_cursor};
-use engine::Engine;
+use collector::{PageRequest, parse_cursor};
+use engine::IndexEngine;
 pub use engine::value;
 pub use error::{Error, Result};
 pub use highlight::{Snippet, highlight, snippet};
-pub use query::is_void;
-pub use results::{Ask, FACETS, Facet, Found, MAX_LIMIT, Sort};
-pub use source::{Change, Document, Position, Source};
+pub use query::matches_nothing;
+pub use results::{FACETS, Facet, MAX_PAGE_SIZE, SearchPage, SearchRequest, Sort};
+pub use source::{ChangePosition, DocumentSource, IndexChange, IndexDocument};
 use tantivy::TantivyError;
 
 /// Records of one project that just became searchable.
 #[derive(Debug, Clone)]
-pub struct Arrived {
+pub struct NewlySearchable {
     /// Whose.
     pub project: ProjectId,
     /// Which.
@@ -60,12 +60,12 @@ pub struct Arrived {
     /// Those among them that could not be found before.
     pub new: HashSet<FeedbackId>,
     /// Up to where in the change sequence.
-    pub at: Position,
+    pub at: ChangePosition,
 }
 
 /// How the index is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
+pub enum IndexStatus {
     /// Not opened: a command-line tool, or before the start.
     Off,
     /// Being built from the database: so many of so many records done.
@@ -88,14 +88,14 @@ pub struct Search {
 struct Inner {
     dir: PathBuf,
     instance: String,
-    source: Arc<dyn Source>,
+    source: Arc<dyn DocumentSource>,
     clock: Arc<dyn Clock>,
-    engine: RwLock<Option<Arc<Engine>>>,
-    status: watch::Sender<Status>,
-    arrived: broadcast::Sender<Arrived>,
-    reached: watch::Sender<Position>,
+    engine: RwLock<Option<Arc<IndexEngine>>>,
+    status: watch::Sender<IndexStatus>,
+    arrived: broadcast::Sender<NewlySearchable>,
+    reached: watch::Sender<ChangePosition>,
     /// Up to where in the change sequence listeners were told, or had nothing to be told.
-    told: std::sync::Mutex<Position>,
+    told: std::sync::Mutex<ChangePosition>,
     /// Set by a search that met a broken index; the follower builds it again.
     broken: AtomicBool,
     nudge: Notify,
@@ -112,33 +112,33 @@ struct Follower {
 }
 
 impl Inner {
-    fn engine(&self) -> Option<Arc<Engine>> {
+    fn engine(&self) -> Option<Arc<IndexEngine>> {
         self.engine.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn set_engine(&self, engine: Option<Arc<Engine>>, status: Status) {
+    fn set_engine(&self, engine: Option<Arc<IndexEngine>>, status: IndexStatus) {
         *self.engine.write().unwrap_or_else(PoisonError::into_inner) = engine;
         self.status.send_replace(status);
     }
 
     fn set_off(&self) {
-        self.set_engine(None, Status::Off);
+        self.set_engine(None, IndexStatus::Off);
     }
 
     fn set_building(&self, done: usize, total: usize) {
-        self.set_engine(None, Status::Building { done, total });
+        self.set_engine(None, IndexStatus::Building { done, total });
     }
 
-    fn set_ready(&self, engine: &Arc<Engine>, at: Position) {
+    fn set_ready(&self, engine: &Arc<IndexEngine>, at: ChangePosition) {
         self.reached.send_replace(at);
-        self.set_engine(Some(Arc::clone(engine)), Status::Ready);
+        self.set_engine(Some(Arc::clone(engine)), IndexStatus::Ready);
     }
 }
 
 impl Search {
     /// The search over an index in `dir` for the database called `instance`. Touches nothing before [`Search::start`].
     #[must_use]
-    pub fn new(dir: PathBuf, instance: String, source: Arc<dyn Source>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(dir: PathBuf, instance: String, source: Arc<dyn DocumentSource>, clock: Arc<dyn Clock>) -> Self {
         let turns = 2 * std::thread::available_parallelism().map_or(1, usize::from);
         let inner = Inner {
             dir,
@@ -146,9 +146,9 @@ impl Search {
             source,
             clock,
             engine: RwLock::new(None),
-            status: watch::channel(Status::Off).0,
+            status: watch::channel(IndexStatus::Off).0,
             arrived: broadcast::channel(256).0,
-            reached: watch::channel(Position::default()).0,
+            reached: watch::channel(ChangePosition::default()).0,
             told: std::sync::Mutex::default(),
             broken: AtomicBool::new(false),
             nudge: Notify::new(),
@@ -178,8 +178,8 @@ impl Search {
         let (head, beginning) = (self.inner.source.head().await?, self.inner.source.beginning().await?);
         let (dir, instance) = (self.inner.dir.clone(), self.inner.instance.clone());
         let (lock, opened) = tokio::task::spawn_blocking(move || {
-            let lock = follow::Lock::take(&dir)?;
-            let opened = if keep && dir.exists() { Some(Engine::open(&dir, &instance)) } else { None };
+            let lock = follower::IndexLock::take(&dir)?;
+            let opened = if keep && dir.exists() { Some(IndexEngine::open(&dir, &instance)) } else { None };
             Ok::<_, Error>((lock, opened))
         })
         .await
@@ -221,7 +221,7 @@ impl Search {
             // Beside everything else, and what goes wrong with it goes wrong again where it matters.
             drop(tokio::task::spawn_blocking(move || engine.warm(|| *stopped.borrow())));
         }
-        let task = tokio::spawn(follow::follow(Arc::clone(&self.inner), opened, stopped, lock));
+        let task = tokio::spawn(follower::follow(Arc::clone(&self.inner), opened, stopped, lock));
         *follower = Some(Follower { stop, task });
         Ok(())
     }
@@ -246,25 +246,25 @@ impl Search {
 
     /// How the index is doing.
     #[must_use]
-    pub fn status(&self) -> Status {
+    pub fn status(&self) -> IndexStatus {
         *self.inner.status.borrow()
     }
 
     /// How the index is doing, now and from now on.
     #[must_use]
-    pub fn watch_status(&self) -> watch::Receiver<Status> {
+    pub fn watch_status(&self) -> watch::Receiver<IndexStatus> {
         self.inner.status.subscribe()
     }
 
     /// Waits until the index answers, but no longer than `timeout`. Whether it does.
     pub async fn ready(&self, timeout: Duration) -> bool {
         let mut status = self.inner.status.subscribe();
-        tokio::time::timeout(timeout, status.wait_for(|s| *s == Status::Ready)).await.is_ok_and(|r| r.is_ok())
+        tokio::time::timeout(timeout, status.wait_for(|s| *s == IndexStatus::Ready)).await.is_ok_and(|r| r.is_ok())
     }
 
     /// What becomes searchable from now on, of all projects.
     #[must_use]
-    pub fn arrivals(&self) -> broadcast::Receiver<Arrived> {
+    pub fn subscribe_new_records(&self) -> broadcast::Receiver<NewlySearchable> {
         self.inner.arrived.subscribe()
     }
 
@@ -273,17 +273,17 @@ impl Search {
     /// # Errors
     /// [`domain::Error::SearchUnavailable`] while there is no index, and the caller lists from the database;
     /// [`domain::Error::Invalid`] for a cursor that is not of this search.
-    pub async fn search(&self, scope: &Scope, ask: Ask) -> Result<Found> {
+    pub async fn search(&self, scope: &Scope, ask: SearchRequest) -> Result<SearchPage> {
         #[expect(clippy::disallowed_methods, reason = "how long the search took")]
         let started = Instant::now();
-        let unavailable = || Error::Refused(domain::Error::SearchUnavailable);
+        let unavailable = || Error::Refused(domain::DomainError::SearchUnavailable);
         let engine = self.inner.engine().ok_or_else(unavailable)?;
         // Without words everything is as relevant.
         let sort = if ask.sort == Sort::Relevance && !ask.query.has_text() { Sort::Newest } else { ask.sort };
         let (place, measure) = match &ask.cursor {
             Some(text) => {
                 let (place, measure) = parse_cursor(text, sort, query::looked_up(&ask.query)).ok_or_else(|| {
-                    domain::Error::field("cursor", "invalid", "This page link is no longer valid. Start again from the first page.")
+                    domain::DomainError::field("cursor", "invalid", "This page link is no longer valid. Start again from the first page.")
                 })?;
                 (Some(place), measure)
             }
@@ -293,17 +293,24 @@ impl Search {
         let (project, now) = (scope.project(), self.inner.clock.now());
         let _turn = self.inner.turns.acquire().await.map_err(|_| unavailable())?;
         let run = tokio::task::spawn_blocking(move || {
-            let context =
-                query::Context { fields: engine.fields, me: ask.me, now, zone: &ask.zone, languages: engine.languages()?, names: &names };
+            let context = query::QueryContext {
+                fields: engine.fields,
+                me: ask.me,
+                now,
+                zone: &ask.zone,
+                languages: engine.languages()?,
+                names: &names,
+            };
             // Counted where tickets are asked for, so that nobody else pays for it.
-            let tickets = ask.query.has(Field::Kind, Kind::Ticket.as_str()) || ask.query.tests(Field::Priority).next().is_some();
-            let count: Vec<Field> = FACETS.into_iter().chain(tickets.then_some(Field::Priority)).collect();
-            let page = Page { sort, place, limit: ask.limit.clamp(1, MAX_LIMIT) };
-            run::run(&engine, project, &ask.query, &context.plan(&ask.query), page, measure, &count)
+            let tickets =
+                ask.query.has(QueryField::Kind, FeedbackKind::Ticket.as_str()) || ask.query.tests(QueryField::Priority).next().is_some();
+            let count: Vec<QueryField> = FACETS.into_iter().chain(tickets.then_some(QueryField::Priority)).collect();
+            let page = PageRequest { sort, place, limit: ask.limit.clamp(1, MAX_PAGE_SIZE) };
+            executor::run(&engine, project, &ask.query, &context.plan(&ask.query), page, measure, &count)
         });
         let failure = match run.await {
-            Ok(Ok((collect::Collected { total, ids, next, prev }, facets))) => {
-                return Ok(Found { ids, total, facets, next, prev, took: started.elapsed() });
+            Ok(Ok((collector::CollectedPage { total, ids, next, prev }, facets))) => {
+                return Ok(SearchPage { ids, total, facets, next, prev, took: started.elapsed() });
             }
             // The fault of the query, not of the index.
             Ok(Err(error @ (TantivyError::InvalidArgument(_) | TantivyError::SchemaError(_) | TantivyError::FieldNotFound(_)))) => {
@@ -333,12 +340,12 @@ impl Search {
     }
 
     /// The ids of the members and surveys that a query names.
-    async fn names(&self, project: ProjectId, query: &TriageQuery) -> Result<HashMap<(Field, String), Vec<String>>> {
+    async fn names(&self, project: ProjectId, query: &TriageQuery) -> Result<HashMap<(QueryField, String), Vec<String>>> {
         let mut names = HashMap::new();
         for part in &query.parts {
             let (field, name) = match &part.what {
-                What::Test(Test::Assignee(Assignee::Member(who))) => (Field::Assignee, who),
-                What::Test(Test::Survey(survey)) => (Field::Survey, survey),
+                QueryTerm::Test(FieldFilter::Assignee(Assignee::Member(who))) => (QueryField::Assignee, who),
+                QueryTerm::Test(FieldFilter::Survey(survey)) => (QueryField::Survey, survey),
                 _ => continue,
             };
             if names.contains_key(&(field, name.clone())) {
@@ -346,7 +353,7 @@ impl Search {
             }
             let mut ids: Vec<String> = uuid::Uuid::try_parse(name).ok().map(|id| id.to_string()).into_iter().collect();
             match field {
-                Field::Assignee => ids.extend(self.inner.source.member(project, name).await?.map(|id| id.to_string())),
+                QueryField::Assignee => ids.extend(self.inner.source.member(project, name).await?.map(|id| id.to_string())),
                 _ => ids.extend(self.inner.source.surveys(project, name).await?.iter().map(ToString::to_string)),
             }
             names.insert((field, name.clone()), ids);
@@ -355,8 +362,8 @@ impl Search {
     }
 
     /// Waits until everything committed before this call can be found, but no longer than `timeout`. Whether it can be.
-    pub async fn caught_up(&self, timeout: Duration) -> bool {
-        if self.status() != Status::Ready {
+    pub async fn wait_until_caught_up(&self, timeout: Duration) -> bool {
+        if self.status() != IndexStatus::Ready {
             return false;
         }
         let Ok(head) = self.inner.source.head().await else { return false };
@@ -364,14 +371,14 @@ impl Search {
     }
 
     /// How many changes the index has not taken in yet; `None` when there is no index to speak of, or no database.
-    pub async fn behind(&self) -> Option<i64> {
+    pub async fn lag(&self) -> Option<i64> {
         let reached = *self.inner.reached.borrow();
         let head = self.inner.source.head().await.ok()?;
-        (self.status() == Status::Ready).then(|| (head.seq - reached.seq).max(0))
+        (self.status() == IndexStatus::Ready).then(|| (head.seq - reached.seq).max(0))
     }
 
     /// Waits until the index has reached a place in the change sequence, but no longer than `timeout`. Whether it has.
-    pub async fn wait_for(&self, place: Position, timeout: Duration) -> bool {
+    pub async fn wait_for(&self, place: ChangePosition, timeout: Duration) -> bool {
         let mut reached = self.inner.reached.subscribe();
         tokio::time::timeout(timeout, reached.wait_for(|at| *at >= place)).await.is_ok_and(|r| r.is_ok())
     }
@@ -380,28 +387,28 @@ impl Search {
 /// Whether the index in `dir` is one of this program and of the database `instance`; `None` when there is none.
 #[must_use]
 pub fn inspect(dir: &Path, instance: &str) -> Option<Result<()>> {
-    dir.exists().then(|| Engine::open(dir, instance).map(|_| ()))
+    dir.exists().then(|| IndexEngine::open(dir, instance).map(|_| ()))
 }
 
 /// Proof that no server uses the index in `dir`, nor the database beside it, while it is held. The directory around it is there.
 ///
 /// # Errors
 /// When one does, or the directory cannot be written.
-pub fn claim(dir: &Path) -> Result<impl Send + use<>> {
-    follow::Lock::take(dir)
+pub fn lock_index(dir: &Path) -> Result<impl Send + use<>> {
+    follower::IndexLock::take(dir)
 }
 
 /// Deletes the index of a stopped server and rebuilds it; reports progress, and how many records it has.
 ///
 /// # Errors
 /// When another process uses the data directory, or the database fails.
-pub async fn reindex(search: &Search, mut progress: impl FnMut(Status)) -> Result<u64> {
+pub async fn reindex(search: &Search, mut progress: impl FnMut(IndexStatus)) -> Result<u64> {
     search.begin(false).await?;
     let mut status = search.watch_status();
     loop {
         let now = *status.borrow_and_update();
         progress(now);
-        if now == Status::Ready || status.changed().await.is_err() {
+        if now == IndexStatus::Ready || status.changed().await.is_err() {
             break;
         }
     }
@@ -411,15 +418,15 @@ pub async fn reindex(search: &Search, mut progress: impl FnMut(Status)) -> Resul
 }
 
 /// The column that a facet counts.
-fn column(field: Field) -> &'static str {
+fn column(field: QueryField) -> &'static str {
     match field {
-        Field::Status => "status",
-        Field::Kind => "kind",
-        Field::Priority => "priority",
-        Field::Tag => "tag",
-        Field::Assignee => "assignee",
-        Field::Survey => "survey",
-        Field::Lang => "lang",
+        QueryField::Status => "status",
+        QueryField::Kind => "kind",
+        QueryField::Priority => "priority",
+        QueryField::Tag => "tag",
+        QueryField::Assignee => "assignee",
+        QueryField::Survey => "survey",
+        QueryField::Lang => "lang",
         _ => "release",
     }
 }

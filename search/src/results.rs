@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::{
     Zone,
     ids::{FeedbackId, StaffId},
-    triage::{Field, TriageQuery},
+    triage::{QueryField, TriageQuery},
 };
 
 /// In which order results come.
@@ -44,7 +44,7 @@ impl Sort {
 
 /// One page of results, asked for.
 #[derive(Debug, Clone)]
-pub struct Ask {
+pub struct SearchRequest {
     /// What for.
     pub query: TriageQuery,
     /// Who `assignee:me` is.
@@ -53,14 +53,14 @@ pub struct Ask {
     pub zone: Zone,
     /// In which order.
     pub sort: Sort,
-    /// Where to go on: [`Found::next`] or [`Found::prev`] of the page before.
+    /// Where to go on: [`SearchPage::next`] or [`SearchPage::prev`] of the page before.
     pub cursor: Option<String>,
-    /// How many, at most [`MAX_LIMIT`].
+    /// How many, at most [`MAX_PAGE_SIZE`].
     pub limit: usize,
 }
 
 /// Longest page.
-pub const MAX_LIMIT: usize = 200;
+pub const MAX_PAGE_SIZE: usize = 200;
 
 /// The values of one field among the results, most frequent first. Where the query itself asks about the field, the counts are
 /// those without that part of it, so that a person can switch. The values are those that the query language writes; those of
@@ -68,17 +68,25 @@ pub const MAX_LIMIT: usize = 200;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facet {
     /// Which field.
-    pub field: Field,
+    pub field: QueryField,
     /// Each value with how many results have it.
     pub values: Vec<(String, usize)>,
 }
 
-/// The fields that are counted, in the order of [`Found::facets`].
-pub const FACETS: [Field; 7] = [Field::Status, Field::Kind, Field::Tag, Field::Assignee, Field::Survey, Field::Lang, Field::Release];
+/// The fields that are counted, in the order of [`SearchPage::facets`].
+pub const FACETS: [QueryField; 7] = [
+    QueryField::Status,
+    QueryField::Kind,
+    QueryField::Tag,
+    QueryField::Assignee,
+    QueryField::Survey,
+    QueryField::Lang,
+    QueryField::Release,
+];
 
 /// One page of results.
 #[derive(Debug, Clone)]
-pub struct Found {
+pub struct SearchPage {
     /// In order.
     pub ids: Vec<FeedbackId>,
     /// How many there are on all pages.

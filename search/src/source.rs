@@ -13,7 +13,7 @@ use crate::Result;
 /// A place in the change sequence. On PostgreSQL changes are ordered by transaction first, for a sequence number alone can become
 /// visible after a higher one; on SQLite `tx` is 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position {
+pub struct ChangePosition {
     /// The writing transaction.
     pub tx: i64,
     /// The sequence number.
@@ -22,9 +22,9 @@ pub struct Position {
 
 /// One entry of the change sequence.
 #[derive(Debug, Clone, Copy)]
-pub struct Change {
+pub struct IndexChange {
     /// Where.
-    pub at: Position,
+    pub at: ChangePosition,
     /// Whose.
     pub project: ProjectId,
     /// What changed.
@@ -35,7 +35,7 @@ pub struct Change {
 
 /// What the index holds about one record.
 #[derive(Debug, Clone)]
-pub struct Document {
+pub struct IndexDocument {
     /// The record.
     pub feedback: Feedback,
     /// Linked to the backlog.
@@ -52,23 +52,23 @@ pub struct Document {
 
 /// Where the index gets its documents from.
 #[async_trait]
-pub trait Source: Send + Sync + 'static {
+pub trait DocumentSource: Send + Sync + 'static {
     /// Changes after a place, in order, leaving out what may still be overtaken by a running transaction.
-    async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>>;
+    async fn changes(&self, after: ChangePosition, limit: usize) -> Result<Vec<IndexChange>>;
     /// Makes sure that the change sequence is in order, at the start; it may not be after the database was moved.
     async fn mend(&self) -> Result<()>;
     /// The last place anyone has committed.
-    async fn head(&self) -> Result<Position>;
+    async fn head(&self) -> Result<ChangePosition>;
     /// The place before which changes were removed; who has not come so far must start over.
-    async fn beginning(&self) -> Result<Position>;
+    async fn beginning(&self) -> Result<ChangePosition>;
     /// Which record the change at a place is about; `None` when there is none there, or no more.
-    async fn change_at(&self, at: Position) -> Result<Option<FeedbackId>>;
+    async fn change_at(&self, at: ChangePosition) -> Result<Option<FeedbackId>>;
     /// The last place before which nothing can appear any more.
-    async fn settled(&self) -> Result<Position>;
+    async fn settled(&self) -> Result<ChangePosition>;
     /// The records that changes in a row are about, as they were after the last of them or later; those that are gone are left out.
-    async fn documents(&self, changes: &[Change]) -> Result<Vec<Document>>;
+    async fn documents(&self, changes: &[IndexChange]) -> Result<Vec<IndexDocument>>;
     /// Records in the order of their ids, after one.
-    async fn documents_after(&self, after: Option<FeedbackId>, limit: usize) -> Result<Vec<Document>>;
+    async fn documents_after(&self, after: Option<FeedbackId>, limit: usize) -> Result<Vec<IndexDocument>>;
     /// How many records there are.
     async fn count(&self) -> Result<usize>;
     /// The member with an e-mail address.

@@ -12,7 +12,7 @@ use service::{
 };
 use store::{
     Store,
-    backup::{self, Contents},
+    backup::{self, BackupContents},
     files,
 };
 
@@ -25,7 +25,7 @@ const DATABASE: &str = "earshot.db";
 ///
 /// # Errors
 /// When there is nothing to copy, `file` exists, or it cannot be written.
-pub async fn back_up(data: &Path, file: &Path) -> Result<Contents> {
+pub async fn back_up(data: &Path, file: &Path) -> Result<BackupContents> {
     let from = data.join(DATABASE);
     if !from.is_file() {
         return Err(Error::internal("nothing to back up", format_args!("{} does not exist; check --data", from.display())));
@@ -53,9 +53,9 @@ pub async fn back_up(data: &Path, file: &Path) -> Result<Contents> {
 
 /// What a restore did.
 #[derive(Debug, Clone)]
-pub struct Restored {
+pub struct RestoreOutcome {
     /// What is there now.
-    pub contents: Contents,
+    pub contents: BackupContents,
     /// Where the database that was there before is now.
     pub set_aside: Option<PathBuf>,
 }
@@ -65,9 +65,9 @@ pub struct Restored {
 ///
 /// # Errors
 /// When a server uses the directory, the backup is damaged or newer than this program, or there is a database and `replace` is not set.
-pub async fn restore(data: &Path, file: &Path, replace: bool, instance: &str, now: Timestamp) -> Result<Restored> {
+pub async fn restore(data: &Path, file: &Path, replace: bool, instance: &str, now: Timestamp) -> Result<RestoreOutcome> {
     backup::check(file).await?;
-    let lock = state::claim(data)?;
+    let lock = state::lock_data_dir(data)?;
     let place = data.join(DATABASE);
     if place.exists() && !replace {
         let hint = format_args!("{}; use --replace to move it aside and put the backup in its place", place.display());
@@ -97,7 +97,7 @@ pub async fn restore(data: &Path, file: &Path, replace: bool, instance: &str, no
     let instance = instance.to_owned();
     store.write(move |tx| Box::pin(async move { tx.set_instance(&instance).await })).await?;
     drop(lock);
-    Ok(Restored { contents: backup::check(&place).await?, set_aside })
+    Ok(RestoreOutcome { contents: backup::check(&place).await?, set_aside })
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

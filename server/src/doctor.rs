@@ -5,14 +5,13 @@ use std::{fs, path::Path};
 use domain::Secret;
 use service::{
     error::{Error, Result},
-    machine,
     mail::check_server,
-    settings::Mail,
-    state,
+    settings::MailSettings,
+    state, system_resources,
 };
 use store::{
     backup,
-    doctor::{Facts, look, newest_migration},
+    doctor::{DatabaseFacts, inspect_database, newest_migration},
 };
 
 use crate::{
@@ -47,7 +46,7 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
     let mut found = vec![directory(&config.settings.data)];
     if found.iter().all(|f| f.todo.is_none()) {
         found.extend(open_to_others(&config.settings.data));
-        found.extend(machine::free_space(&config.settings.data).map(|free| room(free, database_size(config))));
+        found.extend(system_resources::free_space(&config.settings.data).map(|free| room(free, database_size(config))));
         found.push(server(&config.settings.data));
         match database(config).await {
             Ok(facts) => {
@@ -92,7 +91,7 @@ fn directory(data: &Path) -> Finding {
 fn open_to_others(data: &Path) -> Option<Finding> {
     let shown = data.display();
     let what = || format!("Every account on this machine can read the data directory {shown}.");
-    machine::is_open_to_others(data).then(|| Finding::wrong(what(), format!("chmod -R go= {shown}")))
+    system_resources::is_open_to_others(data).then(|| Finding::wrong(what(), format!("chmod -R go= {shown}")))
 }
 
 /// The bytes of the embedded database, with what is not yet in its main file.
@@ -130,7 +129,7 @@ fn files(connections: usize) -> Finding {
 }
 
 fn server(data: &Path) -> Finding {
-    match state::claim(data) {
+    match state::lock_data_dir(data) {
         Ok(lock) => {
             drop(lock);
             Finding::well("No server is using the directory.")
@@ -139,14 +138,16 @@ fn server(data: &Path) -> Finding {
     }
 }
 
-async fn database(config: &Config) -> Result<Facts, Finding> {
+async fn database(config: &Config) -> Result<DatabaseFacts, Finding> {
     if config.database_url.is_some() {
-        return look(config.database_url.as_ref().map(|Secret(url)| url.as_str()), &config.settings.data).await.map_err(|error| {
-            Finding::wrong(
-                format!("PostgreSQL cannot be used: {}.", detail(&error)),
-                "Check DATABASE_URL, that the server is running, and that it accepts this account.",
-            )
-        });
+        return inspect_database(config.database_url.as_ref().map(|Secret(url)| url.as_str()), &config.settings.data).await.map_err(
+            |error| {
+                Finding::wrong(
+                    format!("PostgreSQL cannot be used: {}.", detail(&error)),
+                    "Check DATABASE_URL, that the server is running, and that it accepts this account.",
+                )
+            },
+        );
     }
     let file = config.settings.data.join("earshot.db");
     if !file.exists() {
@@ -159,12 +160,12 @@ async fn database(config: &Config) -> Result<Facts, Finding> {
         )
     };
     backup::check(&file).await.map_err(|e| damaged(&e))?;
-    look(config.database_url.as_ref().map(|Secret(url)| url.as_str()), &config.settings.data).await.map_err(|e| damaged(&e))
+    inspect_database(config.database_url.as_ref().map(|Secret(url)| url.as_str()), &config.settings.data).await.map_err(|e| damaged(&e))
 }
 
 fn detail(error: &Error) -> String {
     match error.refusal() {
-        Some(domain::Error::Busy(_)) => "it does not respond".into(),
+        Some(domain::DomainError::Busy(_)) => "it does not respond".into(),
         _ => error.to_string().trim_end_matches('.').to_owned(),
     }
 }
@@ -173,7 +174,7 @@ fn many(n: i64, one: &str, more: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { more })
 }
 
-fn about(facts: &Facts) -> Vec<Finding> {
+fn about(facts: &DatabaseFacts) -> Vec<Finding> {
     let newest = newest_migration();
     let mut found = vec![match facts.migration {
         n if n > newest => Finding::wrong(
@@ -227,7 +228,7 @@ fn index(data: &Path, instance: &str) -> Finding {
     }
 }
 
-async fn mail_server(mail: &Mail) -> Finding {
+async fn mail_server(mail: &MailSettings) -> Finding {
     if mail.exposed {
         return Finding::wrong(
             "The user name and password of the mail server are sent unencrypted.",

@@ -21,8 +21,8 @@ use tokio::net::TcpListener;
 ///
 /// # Errors
 /// When the listener fails, or another process uses the data directory.
-pub async fn serve(listener: TcpListener, web: http::Web, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<()> {
-    web.app.search.start().await.map_err(error::of_search)?;
+pub async fn serve(listener: TcpListener, web: http::WebState, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<()> {
+    web.app.search.start().await.map_err(error::from_search)?;
     let search = web.app.search.clone();
     let jobs = jobs::Runner::start(&web.app);
     let served = http::serve::serve(listener, web, shutdown).await;

@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     let cli = server::cli::Cli::parse();
     let done = match cli.picture() {
         // Automatically, without the threads of everything else.
-        Some(means) => service::tickets::picture::serve(means).map(|()| ExitCode::SUCCESS).map_err(|error| error.to_string()),
+        Some(means) => service::tickets::image_worker::serve(means).map(|()| ExitCode::SUCCESS).map_err(|error| error.to_string()),
         None => run(cli),
     };
     match done {

@@ -7,9 +7,9 @@ use validator::{Validate, ValidationError};
 
 /// An error of the search index as one of a use case. (Neither crate knows the other, so `From` cannot be written anywhere.)
 #[must_use]
-pub fn of_search(error: search::Error) -> Error {
+pub fn from_search(error: search::Error) -> Error {
     match error {
-        search::Error::Refused(refusal) => Error::Refused(refusal),
+        search::Error::Refused(refusal) => Error::Domain(refusal),
         search::Error::Source(source) => source.downcast().map_or_else(|other| Error::Internal(other.to_string()), |own| *own),
         search::Error::Internal(text) => Error::Internal(text),
     }

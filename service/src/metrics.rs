@@ -8,24 +8,24 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::{Registry, Unit},
 };
-use search::Status;
+use search::IndexStatus;
 
 use crate::{
     error::{Error, Result},
-    machine,
     state::App,
+    system_resources,
 };
 
 /// Which requests are counted together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Request {
+struct RequestLabels {
     method: &'static str,
     route: String,
     status: u16,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Route {
+struct RouteLabels {
     route: String,
 }
 
@@ -39,8 +39,8 @@ fn histogram() -> Histogram {
 /// The counters of this process.
 #[derive(Debug)]
 pub struct Metrics {
-    requests: Family<Request, Counter>,
-    took: Family<Route, Histogram, fn() -> Histogram>,
+    requests: Family<RequestLabels, Counter>,
+    took: Family<RouteLabels, Histogram, fn() -> Histogram>,
 }
 
 impl Default for Metrics {
@@ -51,9 +51,9 @@ impl Default for Metrics {
 
 impl Metrics {
     /// Counts an answer. `route` is the pattern of the path, never the path.
-    pub fn answered(&self, method: &str, route: &str, status: u16, seconds: f64) {
-        self.requests.get_or_create(&Request { method: word(method), route: route.into(), status }).inc();
-        self.took.get_or_create(&Route { route: route.into() }).observe(seconds);
+    pub fn record_response(&self, method: &str, route: &str, status: u16, seconds: f64) {
+        self.requests.get_or_create(&RequestLabels { method: word(method), route: route.into(), status }).inc();
+        self.took.get_or_create(&RouteLabels { route: route.into() }).observe(seconds);
     }
 }
 
@@ -64,7 +64,7 @@ fn word(method: &str) -> &'static str {
 
 /// Connections that are open.
 #[derive(Debug, Clone, Copy)]
-pub struct Connections {
+pub struct ConnectionCounts {
     /// All of them.
     pub all: usize,
     /// Those that send live updates to an inbox.
@@ -75,7 +75,7 @@ pub struct Connections {
 ///
 /// # Errors
 /// When the text cannot be written, which is a fault of ours.
-pub async fn scrape(app: &App, open: &Connections) -> Result<String> {
+pub async fn scrape(app: &App, open: &ConnectionCounts) -> Result<String> {
     let mut registry = Registry::with_prefix("earshot");
     registry.register("build", "The running program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
     registry.register("http_requests", "Requests answered", app.metrics.requests.clone());
@@ -92,9 +92,9 @@ pub async fn scrape(app: &App, open: &Connections) -> Result<String> {
     };
     let jobs = app.store.job_counts().await;
     gauge("database_up", "1 if the database responds", i64::from(jobs.is_ok()));
-    gauge("database_takes_writes", "1 if the write queue has room", i64::from(app.store.takes_writes()));
-    gauge("search_ready", "1 if the search index is ready", i64::from(app.search.status() == Status::Ready));
-    if let Some(behind) = app.search.behind().await {
+    gauge("database_takes_writes", "1 if the write queue has room", i64::from(app.store.can_accept_writes()));
+    gauge("search_ready", "1 if the search index is ready", i64::from(app.search.status() == IndexStatus::Ready));
+    if let Some(behind) = app.search.lag().await {
         gauge("search_behind_changes", "Changes not yet in the search index", behind);
     }
     gauge("event_streams", "Open inboxes with live updates", count(open.streams));
@@ -110,7 +110,7 @@ pub async fn scrape(app: &App, open: &Connections) -> Result<String> {
     gauge("files_stored_limit_bytes", "Stored bytes above which anonymous visitors cannot add files", limit);
     gauge("connections_open", "Connections", count(open.all));
     gauge("pictures_busy", "Images being processed or waiting", count(app.studio.busy()));
-    if let Some(free) = machine::free_space(&app.settings.data) {
+    if let Some(free) = system_resources::free_space(&app.settings.data) {
         gauge("disk_free_bytes", "Free space on the disk of the data directory", i64::try_from(free).unwrap_or(i64::MAX));
     }
     for (state, help) in

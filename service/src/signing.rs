@@ -21,7 +21,7 @@ const BEFORE_DERIVATION: [&str; 5] = ["ticket", "response", "started", "ticket-s
 
 /// The secret of one generation.
 #[derive(Debug, Clone)]
-struct Generation {
+struct SecretGeneration {
     number: i64,
     active_from: Timestamp,
     secret: Secret<Vec<u8>>,
@@ -29,7 +29,7 @@ struct Generation {
 
 /// The secrets of all generations that are accepted.
 #[derive(Debug, Default)]
-pub struct Keyring(RwLock<Arc<Vec<Generation>>>);
+pub struct Keyring(RwLock<Arc<Vec<SecretGeneration>>>);
 
 fn derive(secret: &[u8], salt: &[u8], info: &str) -> Result<[u8; 32]> {
     let mut key = [0_u8; 32];
@@ -45,7 +45,7 @@ fn mac(key: &[u8], parts: &[&[u8]]) -> Result<String> {
     Ok(URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
 }
 
-impl Generation {
+impl SecretGeneration {
     fn sign(&self, purpose: &str, text: &str) -> Result<String> {
         let key = derive(&self.secret.0, b"earshot", &format!("sign {} {purpose}", self.number))?;
         mac(&key, &[text.as_bytes()])
@@ -60,7 +60,7 @@ impl Generation {
 ///
 /// # Errors
 /// Never in practice.
-pub fn seal(file: &Secret<Vec<u8>>, generation: i64) -> Result<String> {
+pub fn secret_fingerprint(file: &Secret<Vec<u8>>, generation: i64) -> Result<String> {
     mac(&derive(&file.0, b"earshot", &format!("seal {generation}"))?, &[b"sealed"])
 }
 
@@ -75,7 +75,9 @@ impl Keyring {
             let own = URL_SAFE_NO_PAD.decode(&row.secret).map_err(|e| Error::internal("signing secret", e))?;
             let secret = match (&row.sealed, file) {
                 (None, _) => own,
-                (Some(sealed), Some(file)) if seal(file, row.generation)? == *sealed => derive(&file.0, &own, "generation")?.to_vec(),
+                (Some(sealed), Some(file)) if secret_fingerprint(file, row.generation)? == *sealed => {
+                    derive(&file.0, &own, "generation")?.to_vec()
+                }
                 (Some(_), Some(_)) => {
                     return Err(Error::Internal(
                         "the secret file (--secret-file, EARSHOT_SECRET_FILE) does not match the one that this installation signs with"
@@ -88,14 +90,14 @@ impl Keyring {
                     ));
                 }
             };
-            all.push(Generation { number: row.generation, active_from: Timestamp(row.active_from), secret: Secret(secret) });
+            all.push(SecretGeneration { number: row.generation, active_from: Timestamp(row.active_from), secret: Secret(secret) });
         }
         all.sort_by_key(|generation| generation.number);
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(all);
         Ok(())
     }
 
-    fn all(&self) -> Arc<Vec<Generation>> {
+    fn all(&self) -> Arc<Vec<SecretGeneration>> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -179,7 +181,7 @@ mod tests {
     #[test]
     fn a_sealed_secret_needs_its_file() {
         let (file, other) = (Secret(vec![1; 40]), Secret(vec![2; 40]));
-        let sealed = || vec![SigningSecret { sealed: Some(seal(&file, 1).unwrap()), ..row(1, 7, 0) }];
+        let sealed = || vec![SigningSecret { sealed: Some(secret_fingerprint(&file, 1).unwrap()), ..row(1, 7, 0) }];
         let ring = Keyring::default();
         assert!(ring.load(sealed(), None).unwrap_err().to_string().contains("--secret-file"));
         assert!(ring.load(sealed(), Some(&other)).unwrap_err().to_string().contains("does not match"));

@@ -3,27 +3,27 @@
 use std::{net::IpAddr, path::Path, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::{Clock, Error as Refusal, IdSource, Timestamp};
+use domain::{Clock, DomainError as Refusal, IdSource, Timestamp};
 use search::Search;
 use store::{Store, files, installation::SigningSecret};
 
 use crate::{
-    error::{Error, Result, of_search},
-    jobs::index::Documents,
-    keys::Uses,
-    limits::{Limits, budget::Budget},
+    error::{Error, Result, from_search},
+    jobs::index::StoreDocumentSource,
+    keys::KeyUseTracker,
+    limits::{RateLimits, budget::ResourceBudget},
     mail::Mailer,
     metrics::Metrics,
-    responses::Remembered,
-    settings::Settings,
-    signing::{Keyring, seal},
-    tickets::studio::Studio,
+    responses::SurveyCache,
+    settings::ProjectSettings,
+    signing::{Keyring, secret_fingerprint},
+    tickets::image_processing::ImageProcessing,
 };
 
 /// The running program without its ways in.
 pub struct App {
     /// Settings.
-    pub settings: Settings,
+    pub settings: ProjectSettings,
     /// The database.
     pub store: Store,
     /// The clock.
@@ -33,21 +33,21 @@ pub struct App {
     /// Ids and secrets.
     pub ids: Arc<dyn IdSource>,
     /// How often something may be done.
-    pub limits: Limits,
+    pub limits: RateLimits,
     /// What people without an account may use.
-    pub budget: Arc<Budget>,
+    pub budget: Arc<ResourceBudget>,
     /// What is counted for anyone who watches over the program.
     pub metrics: Metrics,
     /// Surveys as they were last looked up.
-    pub remembered: Remembered,
+    pub remembered: SurveyCache,
     /// Secrets of everything this installation signs.
     pub keyring: Keyring,
     /// Where pictures are worked on.
-    pub studio: Studio,
+    pub studio: ImageProcessing,
     /// The way to the mail server; `None`: no mail is sent.
     pub mailer: Option<Mailer>,
     /// Uses of API keys that were written down of late.
-    pub key_uses: Uses,
+    pub key_uses: KeyUseTracker,
     /// Wakes the workers of this process; see [`App::wake_jobs`].
     pub jobs: tokio::sync::Notify,
 }
@@ -59,9 +59,9 @@ pub type AppState = Arc<App>;
 ///
 /// # Errors
 /// When one does, or the directory cannot be made or written.
-pub fn claim(data: &Path) -> Result<impl Send + use<>> {
+pub fn lock_data_dir(data: &Path) -> Result<impl Send + use<>> {
     files::private_directory(data).map_err(|e| Error::Internal(format!("cannot create the data directory {}: {e}", data.display())))?;
-    search::claim(&data.join("index")).map_err(of_search)
+    search::lock_index(&data.join("index")).map_err(from_search)
 }
 
 impl App {
@@ -81,7 +81,7 @@ impl App {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn new(settings: Settings, store: Store, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Result<AppState> {
+    pub async fn new(settings: ProjectSettings, store: Store, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Result<AppState> {
         let installation = store.installation(&ids.uuid().to_string(), clock.now()).await?;
         let keyring = Keyring::default();
         let mut secrets = store.signing_secrets().await?;
@@ -91,25 +91,29 @@ impl App {
             secrets = store.signing_secrets().await?;
         }
         keyring.load(secrets, settings.secret.as_ref())?;
-        let search =
-            Search::new(settings.data.join("index"), installation.instance, Arc::new(Documents(store.clone())), Arc::clone(&clock));
-        let limits = Limits::new(&settings, &store);
+        let search = Search::new(
+            settings.data.join("index"),
+            installation.instance,
+            Arc::new(StoreDocumentSource(store.clone())),
+            Arc::clone(&clock),
+        );
+        let limits = RateLimits::new(&settings, &store);
         let mailer = settings.mail.as_ref().map(Mailer::new).transpose()?;
-        let studio = Studio::new(&settings.program);
+        let studio = ImageProcessing::new(&settings.program);
         Ok(Arc::new(Self {
             studio,
             limits,
             mailer,
-            remembered: Remembered::default(),
+            remembered: SurveyCache::default(),
             settings,
             store,
             search,
             clock,
             ids,
-            budget: Arc::new(Budget::of_this_machine()),
+            budget: Arc::new(ResourceBudget::of_this_machine()),
             metrics: Metrics::default(),
             keyring,
-            key_uses: Uses::default(),
+            key_uses: KeyUseTracker::default(),
             jobs: tokio::sync::Notify::new(),
         }))
     }
@@ -175,9 +179,9 @@ impl App {
             .write(move |tx| {
                 Box::pin(async move {
                     let generation = tx.newest_generation().await? + 1;
-                    let new = new_secret(&settings, ids.as_ref(), generation, now.plus_ms(SPREAD_MS))?;
+                    let new = new_secret(&settings, ids.as_ref(), generation, now.plus_ms(SECRET_ACTIVATION_DELAY_MS))?;
                     if !tx.insert_signing_secret(&new, now).await? {
-                        return Err(domain::Error::Conflict("Someone else just rotated the secret.".into()).into());
+                        return Err(domain::DomainError::Conflict("Someone else just rotated the secret.".into()).into());
                     }
                     Ok(generation)
                 })
@@ -199,11 +203,11 @@ impl App {
 }
 
 /// How long a new signing secret waits until it signs: by then every process has looked for it (see `jobs/runner.rs`).
-pub const SPREAD_MS: i64 = 600_000;
+pub const SECRET_ACTIVATION_DELAY_MS: i64 = 600_000;
 
-fn new_secret(settings: &Settings, ids: &dyn IdSource, generation: i64, active_from: Timestamp) -> Result<SigningSecret> {
+fn new_secret(settings: &ProjectSettings, ids: &dyn IdSource, generation: i64, active_from: Timestamp) -> Result<SigningSecret> {
     let mut fresh = [0_u8; 32];
     ids.random(&mut fresh);
-    let sealed = settings.secret.as_ref().map(|file| seal(file, generation)).transpose()?;
+    let sealed = settings.secret.as_ref().map(|file| secret_fingerprint(file, generation)).transpose()?;
     Ok(SigningSecret { generation, secret: URL_SAFE_NO_PAD.encode(fresh), sealed, active_from: active_from.0 })
 }

@@ -1,10 +1,10 @@
 //! The present role of anyone who lent something their authority.
 
 use domain::{
-    Error as Refusal, Timestamp,
+    DomainError as Refusal, Timestamp,
     accounts::{
         Role, Scope,
-        authority::{Backing, Heir},
+        authority::{AuthoritySource, Successor},
         key::Access,
     },
     ids::{ProjectId, StaffId},
@@ -14,18 +14,18 @@ use super::{Store, Tx, id, or_none};
 use crate::error::Result;
 
 /// Where the authority of a row comes from: who it was handed to, else who made it; empty or null: the project.
-pub(super) fn backing(backer: Option<&str>, role: Option<&str>) -> Result<Backing> {
+pub(super) fn backing(backer: Option<&str>, role: Option<&str>) -> Result<AuthoritySource> {
     match backer.filter(|backer| !backer.is_empty()) {
-        None => Ok(Backing::Project),
-        Some(backer) => Ok(Backing::Person(id(backer)?, role.and_then(|role| or_none("role", role.parse().ok())))),
+        None => Ok(AuthoritySource::Project),
+        Some(backer) => Ok(AuthoritySource::Person(id(backer)?, role.and_then(|role| or_none("role", role.parse().ok())))),
     }
 }
 
 /// What the column `handed_to` holds for `to`.
-pub(super) fn heir(to: Heir) -> String {
+pub(super) fn heir(to: Successor) -> String {
     match to {
-        Heir::Project => String::new(),
-        Heir::Member(staff) => staff.to_string(),
+        Successor::Project => String::new(),
+        Successor::Member(staff) => staff.to_string(),
     }
 }
 
@@ -43,7 +43,7 @@ fn read((role, access, backer, backer_role): Present) -> Result<Option<Role>> {
         return Ok(or_none("role", role.parse().ok()));
     }
     let Some(access) = access.as_deref().and_then(Access::parse) else { return Ok(None) };
-    Ok(backing(backer.as_deref(), backer_role.as_deref())?.lends(access.role()))
+    Ok(backing(backer.as_deref(), backer_role.as_deref())?.effective_role(access.role()))
 }
 
 impl Store {
@@ -75,7 +75,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// [`Refusal::Forbidden`] when they do not; when the database fails.
-    pub async fn still(&mut self, scope: &Scope, need: Role, now: Timestamp) -> Result<()> {
+    pub async fn ensure_authorized(&mut self, scope: &Scope, need: Role, now: Timestamp) -> Result<()> {
         let Some(who) = scope.staff() else { return Ok(()) };
         let role = self.present_role(scope.project(), who, now).await?;
         if role.is_some_and(|role| role >= need) { Ok(()) } else { Err(Refusal::Forbidden.into()) }

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 
 /// What a database file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Contents {
+pub struct BackupContents {
     /// Projects.
     pub projects: i64,
     /// Pieces of feedback.
@@ -41,7 +41,7 @@ pub async fn copy(from: &Path, to: &Path) -> Result<()> {
 ///
 /// # Errors
 /// When it is damaged, not a database of Earshot, or one of a newer program.
-pub async fn check(file: &Path) -> Result<Contents> {
+pub async fn check(file: &Path) -> Result<BackupContents> {
     sqlx::any::install_default_drivers();
     let strange = |what: &str| Error::internal("this is not a backup of Earshot", what);
     let mut conn = AnyConnection::connect_with(&sqlite_options(file, "ro")?).await.map_err(|_| strange("it cannot be opened"))?;
@@ -59,5 +59,5 @@ pub async fn check(file: &Path) -> Result<Contents> {
     if migration > newest {
         return Err(Error::internal("the backup is from a newer Earshot", "install that version first, then restore"));
     }
-    Ok(Contents { projects, feedback, migration })
+    Ok(BackupContents { projects, feedback, migration })
 }

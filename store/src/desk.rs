@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use domain::{
     Timestamp,
     accounts::Scope,
-    desk::AGES,
+    desk::AGE_GROUPS,
     ids::FeedbackId,
-    tickets::{Priority, State},
+    tickets::{Priority, TicketState},
 };
 use sqlx::FromRow;
 
@@ -16,7 +16,7 @@ use crate::error::Result;
 
 /// A ticket as a list shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TicketHead {
+pub struct TicketSummary {
     /// Its number.
     pub number: i64,
     /// Its subject.
@@ -24,15 +24,15 @@ pub struct TicketHead {
     /// How urgent the team finds it.
     pub priority: Priority,
     /// Whose turn it is.
-    pub state: State,
+    pub state: TicketState,
 }
 
 /// Tickets that are not closed, of one state and one group of ages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OpenTickets {
+pub struct OpenTicketCount {
     /// Whose turn it is.
-    pub state: State,
-    /// Which of [`AGES`].
+    pub state: TicketState,
+    /// Which of [`AGE_GROUPS`].
     pub age: usize,
     /// How many.
     pub count: i64,
@@ -44,7 +44,7 @@ pub struct OpenTickets {
 
 /// What the desk's report is made of; spam aside.
 #[derive(Debug, Clone, Default)]
-pub struct DeskNumbers {
+pub struct DeskMetrics {
     /// Tickets that there ever were.
     pub total: i64,
     /// Written in the time reported.
@@ -54,7 +54,7 @@ pub struct DeskNumbers {
     /// How long those closed in that time took, in milliseconds.
     pub resolution: Vec<i64>,
     /// Those that are open.
-    pub open: Vec<OpenTickets>,
+    pub open: Vec<OpenTicketCount>,
     /// How many open ones nobody has answered yet, and when the oldest was written.
     pub unanswered: (i64, Option<Timestamp>),
 }
@@ -63,7 +63,7 @@ pub struct DeskNumbers {
 const MOST_TIMES: i64 = 100_000;
 
 #[derive(FromRow)]
-struct HeadRow {
+struct TicketSummaryRow {
     feedback_id: String,
     number: i64,
     subject: String,
@@ -76,7 +76,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn ticket_heads(&self, scope: &Scope, ids: &[FeedbackId]) -> Result<HashMap<FeedbackId, TicketHead>> {
+    pub async fn ticket_summaries(&self, scope: &Scope, ids: &[FeedbackId]) -> Result<HashMap<FeedbackId, TicketSummary>> {
         let sql = match self.dialect() {
             Dialect::Sqlite => {
                 "SELECT t.feedback_id, t.number, t.subject, t.priority, t.state FROM json_each($2) j CROSS JOIN tickets t ON t.feedback_id = j.value \
@@ -90,10 +90,10 @@ impl Store {
         if ids.is_empty() {
             return Ok(HashMap::new());
         }
-        let rows: Vec<HeadRow> =
+        let rows: Vec<TicketSummaryRow> =
             sqlx::query_as(sql).bind(scope.project().to_string()).bind(serde_json::to_string(ids)?).fetch_all(self.reader()).await?;
-        let head = |row: HeadRow| {
-            let head = TicketHead {
+        let head = |row: TicketSummaryRow| {
+            let head = TicketSummary {
                 number: row.number,
                 subject: row.subject,
                 priority: or_instead("priority", Priority::parse(&row.priority), Priority::Normal),
@@ -108,7 +108,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn desk_numbers(&self, scope: &Scope, since: Timestamp, now: Timestamp) -> Result<DeskNumbers> {
+    pub async fn desk_metrics(&self, scope: &Scope, since: Timestamp, now: Timestamp) -> Result<DeskMetrics> {
         let project = scope.project().to_string();
         let (total, written): (i64, i64) = sqlx::query_as(
             "SELECT COUNT(*), COALESCE(SUM(CASE WHEN t.created_at >= $2 THEN 1 ELSE 0 END), 0) FROM tickets t \
@@ -143,7 +143,7 @@ impl Store {
         .bind(project.clone())
         .fetch_one(self.reader())
         .await?;
-        let [_, one, two, three, four] = AGES.map(|(_, age)| now.plus_ms(-age).0);
+        let [_, one, two, three, four] = AGE_GROUPS.map(|(_, age)| now.plus_ms(-age).0);
         let open: Vec<(String, i64, i64, i64, i64)> = sqlx::query_as(
             "SELECT o.state, o.age, COUNT(*), SUM(o.unassigned), SUM(o.urgent) FROM (SELECT t.state AS state, \
              CAST(CASE WHEN t.created_at <= $5 THEN 4 WHEN t.created_at <= $4 THEN 3 WHEN t.created_at <= $3 THEN 2 WHEN t.created_at <= $2 THEN 1 \
@@ -160,9 +160,9 @@ impl Store {
         .fetch_all(self.reader())
         .await?;
         let group = |(word, age, count, unassigned, urgent): (String, i64, i64, i64, i64)| {
-            Ok(OpenTickets { state: state(&word)?, age: usize::try_from(age).unwrap_or_default(), count, unassigned, urgent })
+            Ok(OpenTicketCount { state: state(&word)?, age: usize::try_from(age).unwrap_or_default(), count, unassigned, urgent })
         };
-        Ok(DeskNumbers {
+        Ok(DeskMetrics {
             total,
             written,
             first_response,
@@ -173,6 +173,6 @@ impl Store {
     }
 }
 
-fn state(word: &str) -> Result<State> {
-    Ok(or_instead("state of a ticket", State::parse(word), State::Open))
+fn state(word: &str) -> Result<TicketState> {
+    Ok(or_instead("state of a ticket", TicketState::parse(word), TicketState::Open))
 }

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 
 /// What a database says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Facts {
+pub struct DatabaseFacts {
     /// The newest migration that it has; 0 for none.
     pub migration: i64,
     /// Tells it from another database.
@@ -40,7 +40,7 @@ pub fn newest_migration() -> i64 {
 ///
 /// # Errors
 /// When the database cannot be reached or is not one of Earshot.
-pub async fn look(url: Option<&str>, data: &Path) -> Result<Facts> {
+pub async fn inspect_database(url: Option<&str>, data: &Path) -> Result<DatabaseFacts> {
     sqlx::any::install_default_drivers();
     let mut conn = match url {
         Some(url) => AnyConnection::connect(url).await?,
@@ -48,7 +48,7 @@ pub async fn look(url: Option<&str>, data: &Path) -> Result<Facts> {
     };
     let migration: Option<Option<i64>> =
         sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations WHERE success").fetch_optional(&mut conn).await.unwrap_or_default();
-    let mut facts = Facts { migration: migration.flatten().unwrap_or_default(), ..Facts::default() };
+    let mut facts = DatabaseFacts { migration: migration.flatten().unwrap_or_default(), ..DatabaseFacts::default() };
     if facts.migration == 0 {
         return Ok(facts);
     }

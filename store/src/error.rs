@@ -9,7 +9,7 @@ use thiserror::Error as ThisError;
 pub enum Error {
     /// A refusal that the person can act on.
     #[error(transparent)]
-    Refused(#[from] domain::Error),
+    Domain(#[from] domain::DomainError),
     /// The database failed. The detail goes to the log, never to the person.
     #[error("database: {0}")]
     Database(sqlx::Error),
@@ -33,16 +33,16 @@ impl From<sqlx::Error> for Error {
             | sqlx::Error::Tls(_)
             | sqlx::Error::Protocol(_) => {
                 tracing::warn!(db.error = %error, "the database is not accepting work");
-                Self::Refused(domain::Error::Busy(5))
+                Self::Domain(domain::DomainError::Busy(5))
             }
             sqlx::Error::Database(ref inner) if is_outdated_statement(inner.as_ref()) => {
                 tracing::warn!(db.error = %error, "the schema changed under a prepared statement; reopening connections");
                 crate::schema_changed();
-                Self::Refused(domain::Error::Busy(1))
+                Self::Domain(domain::DomainError::Busy(1))
             }
             sqlx::Error::Database(ref inner) if is_unavailable(inner.as_ref()) => {
                 tracing::warn!(db.error = %error, "the database is not accepting work");
-                Self::Refused(domain::Error::Busy(5))
+                Self::Domain(domain::DomainError::Busy(5))
             }
             other => Self::Database(other),
         }
@@ -80,9 +80,9 @@ impl Error {
 
     /// Whether this is a refusal to a person rather than a fault.
     #[must_use]
-    pub fn refusal(&self) -> Option<&domain::Error> {
+    pub fn refusal(&self) -> Option<&domain::DomainError> {
         match self {
-            Self::Refused(refusal) => Some(refusal),
+            Self::Domain(refusal) => Some(refusal),
             _ => None,
         }
     }

@@ -2,10 +2,10 @@
 
 use domain::{
     Timestamp,
-    backlog::Item,
+    backlog::BacklogItem,
     feedback::Feedback,
     ids::EventId,
-    tickets::{Author, Ticket},
+    tickets::{MessageAuthor, Ticket},
     webhooks::EventKind,
 };
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use crate::{Tx, error::Result};
 
 /// The event data of a backlog item.
 #[must_use]
-pub fn item_data(item: &Item) -> Value {
+pub fn item_data(item: &BacklogItem) -> Value {
     json!({
         "id": item.id,
         "project_id": item.project,
@@ -28,7 +28,7 @@ pub fn item_data(item: &Item) -> Value {
     })
 }
 
-fn ticket_data(ticket: &Ticket, said: Option<(Author, &str)>) -> Value {
+fn ticket_data(ticket: &Ticket, said: Option<(MessageAuthor, &str)>) -> Value {
     json!({
         "id": ticket.id,
         "project_id": ticket.project,
@@ -58,7 +58,7 @@ impl Tx<'_> {
         event: EventId,
         kind: EventKind,
         ticket: &Ticket,
-        said: Option<(Author, &str)>,
+        said: Option<(MessageAuthor, &str)>,
         now: Timestamp,
     ) -> Result<()> {
         if self.is_withheld(ticket.feedback, EventKind::TicketCreated).await? {
@@ -71,13 +71,13 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn tell_withheld_ticket(&mut self, feedback: &Feedback, now: Timestamp) -> Result<()> {
+    pub async fn publish_withheld_ticket(&mut self, feedback: &Feedback, now: Timestamp) -> Result<()> {
         if !self.release_event(feedback.id, EventKind::TicketCreated).await? {
             return Ok(());
         }
-        let Some(ticket) = self.ticket_behind(feedback).await? else { return Ok(()) };
+        let Some(ticket) = self.lock_ticket_of_feedback(feedback).await? else { return Ok(()) };
         let mut kind = EventKind::TicketCreated;
-        for (message, author, body) in self.said_in_ticket(&ticket).await? {
+        for (message, author, body) in self.ticket_transcript(&ticket).await? {
             // Each message is told once at most, so its id names what is told as well.
             self.ticket_event(EventId(message.0), kind, &ticket, Some((author, &body)), now).await?;
             kind = EventKind::TicketMessageAdded;
@@ -89,7 +89,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn item_event(&mut self, event: EventId, kind: EventKind, item: &Item) -> Result<()> {
+    pub async fn item_event(&mut self, event: EventId, kind: EventKind, item: &BacklogItem) -> Result<()> {
         self.event(event, item.project, kind, &item_data(item), item.updated_at).await
     }
 }

@@ -7,12 +7,12 @@ use super::{Dialect, Store, id};
 use crate::error::Result;
 
 /// The place after which a page begins: a time or number, and an id.
-pub type Place = (i64, String);
+pub type ExportCursor = (i64, String);
 
 /// Feedback with what belongs to it.
 #[derive(Debug, Clone, FromRow)]
 #[expect(missing_docs, reason = "the names are those of the columns")]
-pub struct FeedbackRow {
+pub struct ExportedFeedback {
     pub id: String,
     pub kind: String,
     pub text: String,
@@ -41,7 +41,7 @@ pub struct FeedbackRow {
 /// A response with what belongs to it.
 #[derive(Debug, Clone, FromRow)]
 #[expect(missing_docs, reason = "the names are those of the columns")]
-pub struct ResponseRow {
+pub struct ExportedResponse {
     pub id: String,
     pub version: Option<i64>,
     pub version_id: String,
@@ -65,7 +65,7 @@ pub struct ResponseRow {
 /// A backlog item.
 #[derive(Debug, Clone, FromRow)]
 #[expect(missing_docs, reason = "the names are those of the columns")]
-pub struct ItemRow {
+pub struct ExportedItem {
     pub id: String,
     pub number: i64,
     pub title: String,
@@ -77,7 +77,7 @@ pub struct ItemRow {
     pub version: i64,
 }
 
-/// The columns of [`FeedbackRow`] from records that come from somewhere, with what is asked of them.
+/// The columns of [`ExportedFeedback`] from records that come from somewhere, with what is asked of them.
 macro_rules! feedback_rows {
     ($from:literal, $asked:literal) => {
         concat!(
@@ -97,7 +97,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn export_feedback(&self, scope: &Scope, after: &Place, limit: i64) -> Result<Vec<FeedbackRow>> {
+    pub async fn export_feedback(&self, scope: &Scope, after: &ExportCursor, limit: i64) -> Result<Vec<ExportedFeedback>> {
         Ok(sqlx::query_as(feedback_rows!(
             "feedback f",
             "WHERE f.project_id = $1 AND (f.created_at > $2 OR (f.created_at = $2 AND f.id > $3)) ORDER BY f.created_at, f.id LIMIT $4"
@@ -114,7 +114,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn export_feedback_by_ids(&self, scope: &Scope, ids: &[String]) -> Result<Vec<FeedbackRow>> {
+    pub async fn export_feedback_by_ids(&self, scope: &Scope, ids: &[String]) -> Result<Vec<ExportedFeedback>> {
         let sql = match self.dialect() {
             Dialect::Sqlite => feedback_rows!(
                 "json_each($2) j CROSS JOIN feedback f ON f.id = j.value",
@@ -171,7 +171,13 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn export_responses(&self, scope: &Scope, survey: SurveyId, after: &Place, limit: i64) -> Result<Vec<ResponseRow>> {
+    pub async fn export_responses(
+        &self,
+        scope: &Scope,
+        survey: SurveyId,
+        after: &ExportCursor,
+        limit: i64,
+    ) -> Result<Vec<ExportedResponse>> {
         Ok(sqlx::query_as(
             "SELECT r.id, v.number AS version, r.version_id, r.contact_id, c.name AS contact_name, c.email AS contact_email, \
              c.external_id AS contact_external, f.id AS feedback_id, r.source, r.language, r.page_url, r.referrer, r.release, r.environment, \
@@ -235,7 +241,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn export_items(&self, scope: &Scope, after: i64, limit: i64) -> Result<Vec<ItemRow>> {
+    pub async fn export_items(&self, scope: &Scope, after: i64, limit: i64) -> Result<Vec<ExportedItem>> {
         Ok(sqlx::query_as(
             "SELECT b.id, b.number, b.title, b.body, b.status, s.email AS created_by, b.created_at, b.updated_at, b.version \
              FROM backlog_items b LEFT JOIN staff s ON s.id = b.created_by WHERE b.project_id = $1 AND b.number > $2 ORDER BY b.number LIMIT $3",

@@ -5,13 +5,13 @@ use std::collections::HashSet;
 use domain::{
     Timestamp,
     accounts::Scope,
-    feedback::{Feedback, Kind, Status},
+    feedback::{Feedback, FeedbackKind, FeedbackStatus},
     ids::{ContactId, FeedbackId, ImportId, ProjectId, ResponseId, StaffId, SurveyId},
     tickets::Priority,
 };
 use sqlx::FromRow;
 
-use super::{Store, Tx, id, optional_id, or_instead, rows::rows, withheld::WithheldRow};
+use super::{Store, Tx, bulk_insert::rows, id, optional_id, or_instead, withheld_events::WithheldRow};
 use crate::error::Result;
 
 /// The columns of [`Row`], of the table `feedback` as `f`: named, so that a column that a later version adds changes no statement.
@@ -24,7 +24,7 @@ macro_rules! feedback_columns {
 pub(super) use feedback_columns;
 
 #[derive(FromRow)]
-pub(super) struct Row {
+pub(super) struct FeedbackTableRow {
     pub(super) id: String,
     project_id: String,
     kind: String,
@@ -46,12 +46,12 @@ pub(super) struct Row {
     version: i64,
 }
 
-impl Row {
+impl FeedbackTableRow {
     pub(super) fn with_tags(self, tags: Vec<String>) -> Result<Feedback> {
         Ok(Feedback {
             id: id(&self.id)?,
             project: id(&self.project_id)?,
-            kind: or_instead("kind of feedback", Kind::parse(&self.kind), Kind::Api),
+            kind: or_instead("kind of feedback", FeedbackKind::parse(&self.kind), FeedbackKind::Api),
             text: self.text,
             score: self.score,
             score_max: self.score_max,
@@ -62,7 +62,7 @@ impl Row {
             release: self.release,
             environment: self.environment,
             language: self.language,
-            status: or_instead("status of feedback", Status::parse(&self.status), Status::New),
+            status: or_instead("status of feedback", FeedbackStatus::parse(&self.status), FeedbackStatus::New),
             assignee: optional_id(self.assignee.as_deref())?,
             tags,
             spam_reasons: or_instead("list of spam reasons", serde_json::from_str(&self.spam_reasons).ok(), Vec::new()),
@@ -76,14 +76,14 @@ impl Row {
 #[derive(FromRow)]
 struct TaggedRow {
     #[sqlx(flatten)]
-    row: Row,
+    row: FeedbackTableRow,
     /// As JSON.
     tags: String,
 }
 
 /// A record with what else a query may ask about it.
 #[derive(Debug, Clone)]
-pub struct Listed {
+pub struct ListedFeedback {
     /// The record.
     pub feedback: Feedback,
     /// Linked to the backlog.
@@ -97,9 +97,9 @@ pub struct Listed {
 }
 
 #[derive(FromRow)]
-struct ListedRow {
+struct ListedFeedbackRow {
     #[sqlx(flatten)]
-    row: Row,
+    row: FeedbackTableRow,
     linked: i64,
     commented: i64,
     known: i64,
@@ -111,7 +111,13 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn list_feedback(&self, scope: &Scope, newest: bool, after: Option<(i64, String)>, limit: i64) -> Result<Vec<Listed>> {
+    pub async fn list_feedback(
+        &self,
+        scope: &Scope,
+        newest: bool,
+        after: Option<(i64, String)>,
+        limit: i64,
+    ) -> Result<Vec<ListedFeedback>> {
         let sql = if newest {
             concat!(
                 "SELECT ",
@@ -138,13 +144,13 @@ impl Store {
             )
         };
         let (at, id) = after.unwrap_or(if newest { (i64::MAX, String::new()) } else { (i64::MIN, String::new()) });
-        let rows: Vec<ListedRow> =
+        let rows: Vec<ListedFeedbackRow> =
             sqlx::query_as(sql).bind(scope.project().to_string()).bind(at).bind(id).bind(limit).fetch_all(self.reader()).await?;
         let ids: Vec<&str> = rows.iter().map(|r| r.row.id.as_str()).collect();
         let mut tags = self.tags_of(scope, &serde_json::to_string(&ids)?).await?;
-        let listed = |r: ListedRow| -> Result<Listed> {
+        let listed = |r: ListedFeedbackRow| -> Result<ListedFeedback> {
             let own = tags.remove(&r.row.id).unwrap_or_default();
-            Ok(Listed {
+            Ok(ListedFeedback {
                 linked: r.linked > 0,
                 commented: r.commented > 0,
                 contact_known: r.known > 0,
@@ -159,10 +165,10 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn has_more_than_spam(&self, scope: &Scope) -> Result<bool> {
+    pub async fn has_non_spam(&self, scope: &Scope) -> Result<bool> {
         let found: Option<String> = sqlx::query_scalar("SELECT id FROM feedback WHERE project_id = $1 AND status <> $2 LIMIT 1")
             .bind(scope.project().to_string())
-            .bind(Status::Spam.as_str())
+            .bind(FeedbackStatus::Spam.as_str())
             .fetch_optional(self.reader())
             .await?;
         Ok(found.is_some())
@@ -247,7 +253,7 @@ impl Tx<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn insert_feedback(&mut self, feedback: &Feedback, source_key: Option<&str>) -> Result<bool> {
-        let added = self.insert_all_feedback(&[NewFeedback { feedback, source_key, import: None }]).await?;
+        let added = self.insert_all_feedback(&[FeedbackInsert { feedback, source_key, import: None }]).await?;
         Ok(!added.is_empty())
     }
 
@@ -255,8 +261,8 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn insert_all_feedback(&mut self, new: &[NewFeedback<'_>]) -> Result<Vec<FeedbackId>> {
-        let rows = new.iter().map(NewRow::of).collect::<Result<Vec<_>>>()?;
+    pub async fn insert_all_feedback(&mut self, new: &[FeedbackInsert<'_>]) -> Result<Vec<FeedbackId>> {
+        let rows = new.iter().map(NewFeedbackRow::of).collect::<Result<Vec<_>>>()?;
         let mut added: Vec<&Feedback> = new.iter().map(|new| new.feedback).collect();
         if usize::try_from(self.insert_rows(&rows).await?).is_ok_and(|n| n < rows.len()) {
             let there = self.feedback_there(&added.iter().map(|f| f.id).collect::<Vec<_>>()).await?;
@@ -270,7 +276,7 @@ impl Tx<'_> {
         let told: HashSet<FeedbackId> = added.iter().map(|feedback| feedback.id).collect();
         let withheld: Vec<_> = new.iter().filter(|new| told.contains(&new.feedback.id)).flat_map(WithheldRow::of).collect();
         self.insert_rows(&withheld).await?;
-        self.feedback_made(&added.iter().map(|f| (f.project, f.id)).collect::<Vec<_>>()).await?;
+        self.record_new_feedback(&added.iter().map(|f| (f.project, f.id)).collect::<Vec<_>>()).await?;
         Ok(added.iter().map(|f| f.id).collect())
     }
 
@@ -286,7 +292,7 @@ impl Tx<'_> {
 
 /// A record to add.
 #[derive(Debug, Clone, Copy)]
-pub struct NewFeedback<'a> {
+pub struct FeedbackInsert<'a> {
     /// The record.
     pub feedback: &'a Feedback,
     /// What tells a repetition of it, in its project.
@@ -297,7 +303,7 @@ pub struct NewFeedback<'a> {
 
 rows! {
     /// A new record.
-    struct NewRow<'a> in "feedback" {
+    struct NewFeedbackRow<'a> in "feedback" {
         id: FeedbackId as "TEXT",
         project_id: ProjectId as "TEXT",
         kind: &'a str as "TEXT",
@@ -322,8 +328,8 @@ rows! {
     }
 }
 
-impl<'a> NewRow<'a> {
-    pub(super) fn of(new: &NewFeedback<'a>) -> Result<Self> {
+impl<'a> NewFeedbackRow<'a> {
+    pub(super) fn of(new: &FeedbackInsert<'a>) -> Result<Self> {
         let feedback = new.feedback;
         Ok(Self {
             id: feedback.id,

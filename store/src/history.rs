@@ -3,7 +3,7 @@
 use domain::{
     Timestamp,
     accounts::Scope,
-    history::Change,
+    history::HistoryChange,
     ids::{FeedbackId, HistoryId, ProjectId, StaffId},
 };
 
@@ -16,7 +16,7 @@ pub struct HistoryEntry {
     /// Who; `None` for the program itself.
     pub staff: Option<String>,
     /// What.
-    pub change: Change,
+    pub change: HistoryChange,
     /// When.
     pub at: Timestamp,
 }
@@ -29,7 +29,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn history_of(&self, scope: &Scope, subject: impl ToString) -> Result<Vec<HistoryEntry>> {
+    pub async fn history_entries(&self, scope: &Scope, subject: impl ToString) -> Result<Vec<HistoryEntry>> {
         let rows: Vec<(Option<String>, Option<String>, String, i64)> = sqlx::query_as(
             "SELECT s.name, s.email, h.change, h.at FROM history h LEFT JOIN staff s ON s.id = h.staff_id \
              WHERE h.project_id = $1 AND h.subject_id = $2 ORDER BY h.at DESC, h.id DESC LIMIT $3",
@@ -41,7 +41,7 @@ impl Store {
         .await?;
         let entry = |(name, email, change, at): (Option<String>, Option<String>, String, i64)| HistoryEntry {
             staff: name.filter(|n| !n.is_empty()).or(email),
-            change: serde_json::from_str(&change).unwrap_or(Change::Unknown),
+            change: serde_json::from_str(&change).unwrap_or(HistoryChange::Unknown),
             at: Timestamp(at),
         };
         Ok(rows.into_iter().map(entry).collect())
@@ -60,7 +60,7 @@ impl Tx<'_> {
         project: ProjectId,
         subject: impl ToString + Send,
         staff: Option<StaffId>,
-        change: &Change,
+        change: &HistoryChange,
         now: Timestamp,
     ) -> Result<()> {
         sqlx::query(
@@ -83,7 +83,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn answered_further(&mut self, id: HistoryId, scope: &Scope, feedback: FeedbackId, now: Timestamp) -> Result<()> {
+    pub async fn record_additional_answers(&mut self, id: HistoryId, scope: &Scope, feedback: FeedbackId, now: Timestamp) -> Result<()> {
         let told = sqlx::query(
             "UPDATE history SET at = $3, version = (SELECT f.version FROM feedback f WHERE f.id = $1) \
              WHERE subject_id = $1 AND change = $4 AND staff_id IS NULL AND project_id = $2 \
@@ -92,11 +92,11 @@ impl Tx<'_> {
         .bind(feedback.to_string())
         .bind(scope.project().to_string())
         .bind(now.0)
-        .bind(serde_json::to_string(&Change::Answered)?)
+        .bind(serde_json::to_string(&HistoryChange::Answered)?)
         .execute(self.conn())
         .await?;
         if told.rows_affected() == 0 {
-            self.insert_history(id, scope.project(), feedback, None, &Change::Answered, now).await?;
+            self.insert_history(id, scope.project(), feedback, None, &HistoryChange::Answered, now).await?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use domain::{
     Timestamp,
     accounts::Scope,
-    identity::UnsignedIdentity,
+    identity::UnsignedClaimPolicy,
     ids::{IdentitySecretId, ProjectId, StaffId},
 };
 use sqlx::FromRow;
@@ -27,7 +27,7 @@ pub struct IdentitySecret {
 }
 
 #[derive(FromRow)]
-struct Row {
+struct IdentitySecretRow {
     id: String,
     ending: String,
     by_name: Option<String>,
@@ -41,14 +41,14 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn identity_secrets(&self, scope: &Scope) -> Result<Vec<IdentitySecret>> {
-        let rows: Vec<Row> = sqlx::query_as(
+        let rows: Vec<IdentitySecretRow> = sqlx::query_as(
             "SELECT i.id, SUBSTR(i.secret, LENGTH(i.secret) - 3) AS ending, s.name AS by_name, i.created_at, i.retired_at \
              FROM identity_secrets i LEFT JOIN staff s ON s.id = i.created_by WHERE i.project_id = $1 ORDER BY i.created_at DESC, i.id DESC",
         )
         .bind(scope.project().to_string())
         .fetch_all(self.reader())
         .await?;
-        let read = |row: Row| {
+        let read = |row: IdentitySecretRow| {
             Ok(IdentitySecret {
                 id: id(&row.id)?,
                 ending: row.ending,
@@ -127,7 +127,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn set_unsigned_identity(&mut self, scope: &Scope, to: UnsignedIdentity) -> Result<()> {
+    pub async fn set_unsigned_identity(&mut self, scope: &Scope, to: UnsignedClaimPolicy) -> Result<()> {
         sqlx::query("UPDATE projects SET unsigned_identity = $2 WHERE id = $1")
             .bind(scope.project().to_string())
             .bind(to.as_str())

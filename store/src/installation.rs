@@ -134,7 +134,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn take_setup_token(&mut self, hash: &str) -> Result<bool> {
+    pub async fn consume_setup_token(&mut self, hash: &str) -> Result<bool> {
         let done = sqlx::query("UPDATE installation SET setup_token_hash = NULL WHERE id = 1 AND setup_token_hash = $1")
             .bind(hash.to_owned())
             .execute(self.conn())

@@ -33,7 +33,7 @@ pub struct Invitation {
 
 /// An invitation that was revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Revoked {
+pub struct RevokedInvitation {
     /// Which.
     pub id: InvitationId,
     /// Whether its link worked until now.
@@ -41,7 +41,7 @@ pub struct Revoked {
 }
 
 #[derive(FromRow)]
-struct Row {
+struct InvitationRow {
     id: String,
     project_id: String,
     project_name: String,
@@ -52,10 +52,10 @@ struct Row {
     expires_at: i64,
 }
 
-impl TryFrom<Row> for Invitation {
+impl TryFrom<InvitationRow> for Invitation {
     type Error = crate::error::Error;
 
-    fn try_from(row: Row) -> Result<Self> {
+    fn try_from(row: InvitationRow) -> Result<Self> {
         Ok(Self {
             id: id(&row.id)?,
             project: id(&row.project_id)?,
@@ -75,7 +75,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn open_invitations(&self, scope: &Scope, now: Timestamp) -> Result<Vec<Invitation>> {
-        let rows: Vec<Row> = sqlx::query_as(
+        let rows: Vec<InvitationRow> = sqlx::query_as(
             "SELECT i.id, i.project_id, p.name AS project_name, i.role, i.email, i.created_by, s.name AS by_name, i.expires_at \
              FROM invitations i JOIN projects p ON p.id = i.project_id JOIN staff s ON s.id = i.created_by \
              WHERE i.project_id = $1 AND i.used_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > $2 ORDER BY i.created_at DESC, i.id DESC",
@@ -92,7 +92,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn invitation_by_token(&self, token_hash: &str, now: Timestamp) -> Result<Option<Invitation>> {
-        let row: Option<Row> = sqlx::query_as(
+        let row: Option<InvitationRow> = sqlx::query_as(
             "SELECT i.id, i.project_id, p.name AS project_name, i.role, i.email, i.created_by, s.name AS by_name, i.expires_at \
              FROM invitations i JOIN projects p ON p.id = i.project_id JOIN staff s ON s.id = i.created_by \
              WHERE i.token_hash = $1 AND i.used_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > $2",
@@ -163,7 +163,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn take_invitation(&mut self, invitation: InvitationId, staff: StaffId, now: Timestamp) -> Result<bool> {
+    pub async fn consume_invitation(&mut self, invitation: InvitationId, staff: StaffId, now: Timestamp) -> Result<bool> {
         let done = sqlx::query(
             "UPDATE invitations SET used_by = $2, used_at = $3 \
              WHERE id = $1 AND used_at IS NULL AND revoked_at IS NULL AND expires_at > $3",
@@ -180,7 +180,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn revoke_invitations_of(&mut self, project: ProjectId, email: &str, now: Timestamp) -> Result<Vec<Revoked>> {
+    pub async fn revoke_invitations_of(&mut self, project: ProjectId, email: &str, now: Timestamp) -> Result<Vec<RevokedInvitation>> {
         let rows: Vec<(String, i64)> = sqlx::query_as(
             "UPDATE invitations SET revoked_at = $3 WHERE project_id = $1 AND email = $2 AND used_at IS NULL AND revoked_at IS NULL \
              RETURNING id, expires_at",
@@ -190,7 +190,7 @@ impl Tx<'_> {
         .bind(now.0)
         .fetch_all(self.conn())
         .await?;
-        rows.iter().map(|(own, expires_at)| Ok(Revoked { id: id(own)?, was_open: *expires_at > now.0 })).collect()
+        rows.iter().map(|(own, expires_at)| Ok(RevokedInvitation { id: id(own)?, was_open: *expires_at > now.0 })).collect()
     }
 
     /// Revokes an invitation of this project that nobody has used; `false` when there is none.

@@ -1,6 +1,6 @@
 //! The queue of background work: rows that one worker at a time holds under a lease.
 
-use domain::{Timestamp, ids::JobId, jobs::Job, webhooks::KEPT_DAYS};
+use domain::{Timestamp, ids::JobId, jobs::Job, webhooks::RETENTION_DAYS};
 use sqlx::FromRow;
 
 use super::{Dialect, Store, Tx, id};
@@ -8,7 +8,7 @@ use crate::error::Result;
 
 /// A job that this worker holds until its lease ends.
 #[derive(Debug, Clone)]
-pub struct Claimed {
+pub struct ClaimedJob {
     /// Identity.
     pub id: JobId,
     /// JSON of [`domain::jobs::Job`].
@@ -20,22 +20,22 @@ pub struct Claimed {
 }
 
 #[derive(FromRow)]
-struct Row {
+struct ClaimedJobRow {
     id: String,
     payload: String,
     attempts: i64,
     failures: i64,
 }
 
-impl Row {
-    fn claimed(self) -> Result<Claimed> {
-        Ok(Claimed { id: id(&self.id)?, payload: self.payload, attempt: self.attempts, failures: self.failures })
+impl ClaimedJobRow {
+    fn claimed(self) -> Result<ClaimedJob> {
+        Ok(ClaimedJob { id: id(&self.id)?, payload: self.payload, attempt: self.attempts, failures: self.failures })
     }
 }
 
 /// What the hourly clean-up removes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purged {
+pub enum PurgeTarget {
     /// Sessions that ended.
     Sessions,
     /// Old idempotency keys.
@@ -56,7 +56,7 @@ pub enum Purged {
     Webhooks,
 }
 
-impl Purged {
+impl PurgeTarget {
     /// All of it, with how many rows one transaction removes: rows that hold a piece of a file are large.
     pub const ALL: [(Self, i64); 9] = [
         (Self::Sessions, 1_000),
@@ -73,7 +73,7 @@ impl Purged {
 
 /// A job as an operator sees it.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
-pub struct JobRow {
+pub struct DeadJob {
     /// Identity.
     pub id: String,
     /// The kind's word.
@@ -121,7 +121,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn job(&self, job: JobId) -> Result<Option<JobRow>> {
+    pub async fn job(&self, job: JobId) -> Result<Option<DeadJob>> {
         Ok(sqlx::query_as("SELECT id, kind, payload, state, attempts, failures, run_at, last_error, finished_at FROM jobs WHERE id = $1")
             .bind(job.to_string())
             .fetch_optional(self.reader())
@@ -132,7 +132,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn dead_jobs(&self, limit: i64) -> Result<Vec<JobRow>> {
+    pub async fn dead_jobs(&self, limit: i64) -> Result<Vec<DeadJob>> {
         Ok(sqlx::query_as(
             "SELECT id, kind, payload, state, attempts, failures, run_at, last_error, finished_at FROM jobs \
              WHERE state = 'dead' AND kind <> 'mail' ORDER BY finished_at DESC, id LIMIT $1",
@@ -198,7 +198,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn job_now(&mut self, job: JobId, now: Timestamp) -> Result<()> {
+    pub async fn make_job_due(&mut self, job: JobId, now: Timestamp) -> Result<()> {
         sqlx::query("UPDATE jobs SET run_at = $2 WHERE id = $1 AND state = 'waiting' AND run_at > $2")
             .bind(job.to_string())
             .bind(now.0)
@@ -211,7 +211,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn claim_job(&mut self, now: Timestamp, until: Timestamp) -> Result<Option<Claimed>> {
+    pub async fn claim_job(&mut self, now: Timestamp, until: Timestamp) -> Result<Option<ClaimedJob>> {
         let sql = match self.dialect() {
             Dialect::Sqlite => {
                 "UPDATE jobs SET state = 'running', attempts = attempts + 1, failures = failures + 1, leased_until = $2 WHERE id = \
@@ -224,15 +224,15 @@ impl Tx<'_> {
                  ORDER BY run_at, id FOR UPDATE SKIP LOCKED LIMIT 1) RETURNING id, payload, attempts, failures"
             }
         };
-        let row: Option<Row> = sqlx::query_as(sql).bind(now.0).bind(until.0).fetch_optional(self.conn()).await?;
-        row.map(Row::claimed).transpose()
+        let row: Option<ClaimedJobRow> = sqlx::query_as(sql).bind(now.0).bind(until.0).fetch_optional(self.conn()).await?;
+        row.map(ClaimedJobRow::claimed).transpose()
     }
 
     /// Holds on to a job; `false` when another worker has it by now.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn renew_job(&mut self, job: &Claimed, until: Timestamp) -> Result<bool> {
+    pub async fn renew_job(&mut self, job: &ClaimedJob, until: Timestamp) -> Result<bool> {
         let done = sqlx::query("UPDATE jobs SET leased_until = $3 WHERE id = $1 AND attempts = $2 AND state = 'running'")
             .bind(job.id.to_string())
             .bind(job.attempt)
@@ -246,7 +246,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn job_progressed(&mut self, job: JobId) -> Result<()> {
+    pub async fn reset_job_failures(&mut self, job: JobId) -> Result<()> {
         sqlx::query("UPDATE jobs SET failures = 0 WHERE id = $1 AND failures > 0").bind(job.to_string()).execute(self.conn()).await?;
         Ok(())
     }
@@ -255,7 +255,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn finish_job(&mut self, job: &Claimed, now: Timestamp) -> Result<bool> {
+    pub async fn finish_job(&mut self, job: &ClaimedJob, now: Timestamp) -> Result<bool> {
         let done = sqlx::query(
             "UPDATE jobs SET state = 'done', leased_until = NULL, last_error = NULL, finished_at = $3 \
              WHERE id = $1 AND attempts = $2 AND state = 'running'",
@@ -272,7 +272,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn requeue_job(&mut self, job: &Claimed, run_at: Timestamp, error: Option<&str>) -> Result<bool> {
+    pub async fn requeue_job(&mut self, job: &ClaimedJob, run_at: Timestamp, error: Option<&str>) -> Result<bool> {
         let sql = match error {
             Some(_) => {
                 "UPDATE jobs SET state = 'waiting', leased_until = NULL, run_at = $3, last_error = $4, \
@@ -297,7 +297,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn bury_job(&mut self, job: &Claimed, error: &str, now: Timestamp) -> Result<bool> {
+    pub async fn mark_job_dead(&mut self, job: &ClaimedJob, error: &str, now: Timestamp) -> Result<bool> {
         let done = sqlx::query(
             "UPDATE jobs SET state = 'dead', leased_until = NULL, last_error = $3, finished_at = $4 \
              WHERE id = $1 AND attempts = $2 AND state = 'running'",
@@ -316,28 +316,28 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn purge(&mut self, what: Purged, now: Timestamp, at_most: i64) -> Result<u64> {
+    pub async fn purge(&mut self, what: PurgeTarget, now: Timestamp, at_most: i64) -> Result<u64> {
         let (sql, before) = match what {
-            Purged::Sessions => (
+            PurgeTarget::Sessions => (
                 "DELETE FROM sessions WHERE id_hash IN (SELECT id_hash FROM sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2) AND expires_at <= $1",
                 now,
             ),
             // A respondent's page keeps its key, and tries again, for as long as its tab is open.
-            Purged::Keys => (
+            PurgeTarget::Keys => (
                 "DELETE FROM idempotency WHERE (scope, key) IN \
                  (SELECT scope, key FROM idempotency WHERE created_at <= $1 ORDER BY created_at LIMIT $2)",
                 now.plus_days(-30),
             ),
-            Purged::Jobs => (
+            PurgeTarget::Jobs => (
                 "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE state = 'done' AND finished_at <= $1 ORDER BY run_at LIMIT $2)",
                 now.plus_days(-7),
             ),
-            Purged::Limits => return self.purge_limits(now, at_most).await,
-            Purged::Letters => return self.purge_letters(now, at_most).await,
-            Purged::Changes => return self.prune_changes(now, at_most).await,
-            Purged::Attachments => return self.purge_attachments(now, at_most).await,
-            Purged::Imports => return self.purge_imports(now, at_most).await,
-            Purged::Webhooks => return self.purge_webhooks(now.plus_days(-KEPT_DAYS), at_most).await,
+            PurgeTarget::Limits => return self.purge_limits(now, at_most).await,
+            PurgeTarget::Letters => return self.purge_letters(now, at_most).await,
+            PurgeTarget::Changes => return self.prune_changes(now, at_most).await,
+            PurgeTarget::Attachments => return self.purge_attachments(now, at_most).await,
+            PurgeTarget::Imports => return self.purge_imports(now, at_most).await,
+            PurgeTarget::Webhooks => return self.purge_webhooks(now.plus_days(-RETENTION_DAYS), at_most).await,
         };
         Ok(sqlx::query(sql).bind(before.0).bind(at_most).execute(self.conn()).await?.rows_affected())
     }

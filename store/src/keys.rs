@@ -4,7 +4,7 @@ use domain::{
     Timestamp,
     accounts::{
         Role, Scope,
-        authority::{Backing, Heir},
+        authority::{AuthoritySource, Successor},
         key::Access,
     },
     ids::{ApiKeyId, ProjectId, StaffId},
@@ -34,7 +34,7 @@ pub struct ApiKey {
     /// Who made it; `None`: the command line.
     pub by: Option<String>,
     /// Whose role it acts with.
-    pub backing: Backing,
+    pub backing: AuthoritySource,
     /// The name of that person.
     pub backer: Option<String>,
     /// When it was made.
@@ -50,19 +50,19 @@ pub struct ApiKey {
 impl ApiKey {
     /// Whether it opens anything at `now`.
     #[must_use]
-    pub fn works(&self, now: Timestamp) -> bool {
+    pub fn is_active(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
     }
 
     /// The role that it acts with now; `None`: it has stopped, because its person is not a member any more.
     #[must_use]
     pub fn role(&self) -> Option<Role> {
-        self.backing.lends(self.access.role())
+        self.backing.effective_role(self.access.role())
     }
 }
 
 #[derive(FromRow)]
-struct Row {
+struct ApiKeyRow {
     id: String,
     project_id: String,
     name: String,
@@ -78,10 +78,10 @@ struct Row {
     revoked_at: Option<i64>,
 }
 
-impl TryFrom<Row> for ApiKey {
+impl TryFrom<ApiKeyRow> for ApiKey {
     type Error = Error;
 
-    fn try_from(row: Row) -> Result<Self> {
+    fn try_from(row: ApiKeyRow) -> Result<Self> {
         Ok(Self {
             id: id(&row.id)?,
             project: id(&row.project_id)?,
@@ -118,7 +118,8 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn api_key_by_hash(&self, hash: &str) -> Result<Option<ApiKey>> {
-        let row: Option<Row> = sqlx::query_as(key_where!("k.token_hash = $1")).bind(hash.to_owned()).fetch_optional(self.reader()).await?;
+        let row: Option<ApiKeyRow> =
+            sqlx::query_as(key_where!("k.token_hash = $1")).bind(hash.to_owned()).fetch_optional(self.reader()).await?;
         row.map(ApiKey::try_from).transpose()
     }
 
@@ -127,7 +128,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn api_keys(&self, scope: &Scope) -> Result<Vec<ApiKey>> {
-        let rows: Vec<Row> = sqlx::query_as(key_where!(
+        let rows: Vec<ApiKeyRow> = sqlx::query_as(key_where!(
             "k.project_id = $1 ORDER BY CASE WHEN k.revoked_at IS NULL THEN 0 ELSE 1 END, k.created_at DESC, k.id DESC LIMIT 500"
         ))
         .bind(scope.project().to_string())
@@ -143,7 +144,7 @@ impl Tx<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn api_keys_of(&mut self, project: ProjectId, staff: StaffId, now: Timestamp) -> Result<Vec<ApiKey>> {
-        let rows: Vec<Row> = sqlx::query_as(key_where!(
+        let rows: Vec<ApiKeyRow> = sqlx::query_as(key_where!(
             "k.project_id = $1 AND COALESCE(k.handed_to, k.created_by) = $2 AND k.revoked_at IS NULL \
              AND (k.expires_at IS NULL OR k.expires_at > $3) ORDER BY k.created_at, k.id"
         ))
@@ -159,7 +160,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn hand_over_api_key(&mut self, project: ProjectId, key: ApiKeyId, to: Heir) -> Result<bool> {
+    pub async fn hand_over_api_key(&mut self, project: ProjectId, key: ApiKeyId, to: Successor) -> Result<bool> {
         let done = sqlx::query("UPDATE api_keys SET handed_to = $3 WHERE id = $1 AND project_id = $2 AND revoked_at IS NULL")
             .bind(key.to_string())
             .bind(project.to_string())
@@ -198,7 +199,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn api_key_used(&mut self, key: ApiKeyId, at: Timestamp) -> Result<()> {
+    pub async fn record_api_key_use(&mut self, key: ApiKeyId, at: Timestamp) -> Result<()> {
         sqlx::query("UPDATE api_keys SET used_at = $2 WHERE id = $1 AND (used_at IS NULL OR used_at < $2)")
             .bind(key.to_string())
             .bind(at.0)

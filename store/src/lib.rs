@@ -11,7 +11,9 @@
 mod authority;
 pub mod backlog;
 pub mod backup;
-mod committed;
+mod bulk_insert;
+pub mod change_feed;
+mod commit_notifier;
 pub mod contacts;
 pub mod demo;
 pub mod desk;
@@ -23,6 +25,7 @@ pub mod feedback;
 pub mod files;
 pub mod hash;
 pub mod history;
+pub mod idempotency;
 pub mod identity;
 pub mod imports;
 pub mod installation;
@@ -33,14 +36,11 @@ pub mod limits;
 pub mod mail;
 pub mod migrate;
 pub mod numbers;
-pub mod once;
 pub mod projects;
 mod reader;
 pub mod replies;
 pub mod responses;
 pub mod results;
-mod rows;
-pub mod search;
 pub mod sessions;
 pub mod staff;
 pub mod submissions;
@@ -48,7 +48,7 @@ pub mod surveys;
 pub mod tickets;
 pub mod triage;
 pub mod webhooks;
-mod withheld;
+mod withheld_events;
 mod writer;
 
 use std::{path::Path, str::FromStr, sync::Arc, time::Duration};
@@ -62,14 +62,14 @@ use sqlx::{
 use tokio::sync::watch;
 
 pub use error::{Error, Result};
-pub use once::{Fingerprint, Once};
+pub use idempotency::{Fingerprint, IdempotentWrite};
 pub use reader::Reader;
 pub(crate) use reader::schema_changed;
 
 use self::{
-    committed::{Committed, News},
-    rows::rows,
-    submissions::{Fate, Submission},
+    bulk_insert::rows,
+    commit_notifier::{CommitEffects, CommitNotifier},
+    submissions::{ResponseSubmission, SubmissionOutcome},
 };
 use domain::{
     Timestamp,
@@ -97,14 +97,14 @@ pub struct Store {
     dialect: Dialect,
     reader: Reader,
     writer: writer::Writer,
-    committed: Arc<Committed>,
+    committed: Arc<CommitNotifier>,
 }
 
 /// One unit of writing: all of it happens or none.
 pub struct Tx<'c> {
     conn: &'c mut AnyConnection,
     dialect: Dialect,
-    news: News,
+    news: CommitEffects,
 }
 
 impl Tx<'_> {
@@ -142,7 +142,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn feedback_changed(&mut self, project: ProjectId, feedback: FeedbackId) -> Result<()> {
+    pub async fn record_feedback_change(&mut self, project: ProjectId, feedback: FeedbackId) -> Result<()> {
         self.note_changes(&[(project, feedback)], 0).await
     }
 
@@ -150,14 +150,16 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn feedback_made(&mut self, made: &[(ProjectId, FeedbackId)]) -> Result<()> {
+    pub async fn record_new_feedback(&mut self, made: &[(ProjectId, FeedbackId)]) -> Result<()> {
         self.note_changes(made, 1).await
     }
 
     async fn note_changes(&mut self, about: &[(ProjectId, FeedbackId)], made: i64) -> Result<()> {
         self.news.feedback_changed |= !about.is_empty();
-        let rows: Vec<_> =
-            about.iter().map(|(project_id, feedback_id)| ChangeRow { feedback_id: *feedback_id, project_id: *project_id, made }).collect();
+        let rows: Vec<_> = about
+            .iter()
+            .map(|(project_id, feedback_id)| NewChangeRow { feedback_id: *feedback_id, project_id: *project_id, made })
+            .collect();
         self.insert_rows(&rows).await?;
         Ok(())
     }
@@ -166,7 +168,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn contacts_changed(&mut self, contacts: &[ContactId]) -> Result<()> {
+    pub async fn record_contact_changes(&mut self, contacts: &[ContactId]) -> Result<()> {
         if contacts.is_empty() {
             return Ok(());
         }
@@ -188,14 +190,14 @@ impl Tx<'_> {
 
 rows! {
     /// An entry of the change sequence.
-    struct ChangeRow in "feedback_changes" {
+    struct NewChangeRow in "feedback_changes" {
         feedback_id: FeedbackId as "TEXT",
         project_id: ProjectId as "TEXT",
         made: i64 as "BIGINT",
     }
 }
 
-impl ChangeRow {
+impl NewChangeRow {
     /// For feedback that is new.
     fn made(feedback: &Feedback) -> Self {
         Self { feedback_id: feedback.id, project_id: feedback.project, made: 1 }
@@ -214,7 +216,7 @@ impl Store {
 
     /// Whether a write would find a place; else it would be answered Busy.
     #[must_use]
-    pub fn takes_writes(&self) -> bool {
+    pub fn can_accept_writes(&self) -> bool {
         self.writer.has_room()
     }
 
@@ -232,7 +234,7 @@ impl Store {
         let writing = sqlite_pool(1, false).connect_with(options.clone()).await?;
         migrate::run(&writing, &migrate::SQLITE).await?;
         let reader = Reader(sqlite_pool(4, true).connect_with(options).await?);
-        let committed = Arc::<Committed>::default();
+        let committed = Arc::<CommitNotifier>::default();
         let writer = writer::Writer::sqlite(writing, Arc::clone(&committed));
         Ok(Self { dialect: Dialect::Sqlite, reader, writer, committed })
     }
@@ -263,7 +265,7 @@ impl Store {
             .connect_with(options)
             .await?;
         migrate::run(&pool, migrations).await?;
-        let committed = Arc::<Committed>::default();
+        let committed = Arc::<CommitNotifier>::default();
         let writer = writer::Writer::postgres(pool.clone(), Arc::clone(&committed));
         Ok(Self { dialect: Dialect::Postgres, reader: Reader(pool), writer, committed })
     }
@@ -302,7 +304,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::write`]. What is wrong with one submission is never the fault of another.
-    pub async fn submit(&self, submission: Submission) -> Result<Fate> {
+    pub async fn submit(&self, submission: ResponseSubmission) -> Result<SubmissionOutcome> {
         self.writer.submit(submission).await
     }
 
@@ -311,7 +313,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::write`]; [`domain::Error::KeyReused`] where a program's key stands for other content.
-    pub async fn write_once<T, F>(&self, mut once: Once, now: Timestamp, work: F) -> Result<T>
+    pub async fn write_idempotent<T, F>(&self, mut once: IdempotentWrite, now: Timestamp, work: F) -> Result<T>
     where
         T: Serialize + DeserializeOwned + Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send + 'static,

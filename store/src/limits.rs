@@ -1,8 +1,8 @@
 //! Token buckets that all nodes share.
 
 use domain::{
-    Error as Refusal, Timestamp,
-    accounts::throttle::{Bucket, Limit},
+    DomainError as Refusal, Timestamp,
+    accounts::throttle::{RateLimit, TokenBucket},
 };
 
 use super::{Dialect, Tx};
@@ -13,7 +13,7 @@ const KEPT_MS: i64 = 86_400_000;
 
 /// What was taken from a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Taken {
+pub struct BucketDraw {
     /// How many, at least one.
     pub count: u32,
     /// How many are left.
@@ -27,13 +27,13 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// [`Refusal::RateLimited`] with the seconds to wait when one of them is empty.
-    pub async fn take_from_buckets(&mut self, buckets: &[(String, Limit)], want: u32, now: Timestamp) -> Result<Vec<Taken>> {
+    pub async fn take_from_buckets(&mut self, buckets: &[(String, RateLimit)], want: u32, now: Timestamp) -> Result<Vec<BucketDraw>> {
         let mut taken = Vec::with_capacity(buckets.len());
         let mut wait = None;
         for (key, limit) in buckets {
             let mut bucket = self.bucket(key, *limit, now).await?;
             match bucket.take_up_to(want, *limit, now) {
-                Ok(count) => taken.push(Taken { count, left: bucket.left(), full_in: bucket.full_in(*limit, now) }),
+                Ok(count) => taken.push(BucketDraw { count, left: bucket.left(), full_in: bucket.seconds_until_full(*limit, now) }),
                 Err(seconds) => wait = wait.max(Some(seconds)),
             }
             self.put_bucket(key, &bucket).await?;
@@ -48,7 +48,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// [`Refusal::RateLimited`] with the seconds to wait when one of them has not so many.
-    pub async fn take_exactly_from_buckets(&mut self, buckets: &[(String, Limit)], count: u32, now: Timestamp) -> Result<()> {
+    pub async fn take_exactly_from_buckets(&mut self, buckets: &[(String, RateLimit)], count: u32, now: Timestamp) -> Result<()> {
         let mut wait = None;
         for (key, limit) in buckets {
             let mut bucket = self.bucket(key, *limit, now).await?;
@@ -60,7 +60,7 @@ impl Tx<'_> {
     }
 
     /// A bucket, held until this transaction ends.
-    async fn bucket(&mut self, key: &str, limit: Limit, now: Timestamp) -> Result<Bucket> {
+    async fn bucket(&mut self, key: &str, limit: RateLimit, now: Timestamp) -> Result<TokenBucket> {
         sqlx::query("INSERT INTO limits (key, tokens, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
             .bind(key.to_owned())
             .bind(f64::from(limit.burst))
@@ -74,10 +74,10 @@ impl Tx<'_> {
         // One that was purged in between is full.
         let row: Option<(f64, i64)> = sqlx::query_as(sql).bind(key.to_owned()).fetch_optional(self.conn()).await?;
         let (tokens, at) = row.unwrap_or((f64::from(limit.burst), now.0));
-        Ok(Bucket::of(tokens, Timestamp(at)))
+        Ok(TokenBucket::of(tokens, Timestamp(at)))
     }
 
-    async fn put_bucket(&mut self, key: &str, bucket: &Bucket) -> Result<()> {
+    async fn put_bucket(&mut self, key: &str, bucket: &TokenBucket) -> Result<()> {
         let (tokens, at) = bucket.parts();
         sqlx::query("UPDATE limits SET tokens = $2, at = $3 WHERE key = $1")
             .bind(key.to_owned())
@@ -92,7 +92,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn give_back_to_buckets(&mut self, buckets: &[(String, Limit)]) -> Result<()> {
+    pub async fn give_back_to_buckets(&mut self, buckets: &[(String, RateLimit)]) -> Result<()> {
         for (key, limit) in buckets {
             sqlx::query("UPDATE limits SET tokens = CASE WHEN tokens + 1 > $2 THEN $2 ELSE tokens + 1 END WHERE key = $1")
                 .bind(key.clone())

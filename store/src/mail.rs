@@ -4,9 +4,9 @@ use domain::{
     Timestamp,
     accounts::Scope,
     ids::JobId,
-    ids::{LetterId, StaffId},
+    ids::{MailId, StaffId},
     jobs::Job,
-    mail::{Content, Letter, LetterKind},
+    mail::{MailContent, MailKind, MailMessage},
 };
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -16,8 +16,8 @@ use crate::error::{Error, Result};
 
 /// An e-mail, as stored.
 #[derive(Debug, Clone, FromRow)]
-pub struct LetterRow {
-    /// Identity; see [`LetterRow::id`].
+pub struct MailMessageRow {
+    /// Identity; see [`MailMessageRow::id`].
     pub id: String,
     /// The kind's word.
     pub kind: String,
@@ -47,12 +47,12 @@ pub struct LetterRow {
     pub project_name: Option<String>,
 }
 
-impl LetterRow {
+impl MailMessageRow {
     /// The typed id.
     ///
     /// # Errors
     /// When the stored text is not a UUID.
-    pub fn id(&self) -> Result<LetterId> {
+    pub fn id(&self) -> Result<MailId> {
         id(&self.id)
     }
 
@@ -60,22 +60,22 @@ impl LetterRow {
     ///
     /// # Errors
     /// When the stored word is none.
-    pub fn kind(&self) -> Result<LetterKind> {
-        LetterKind::parse(&self.kind).ok_or_else(|| Error::internal("stored kind of a letter", &self.kind))
+    pub fn kind(&self) -> Result<MailKind> {
+        MailKind::parse(&self.kind).ok_or_else(|| Error::internal("stored kind of a letter", &self.kind))
     }
 
     /// What it says.
     ///
     /// # Errors
     /// When that was forgotten.
-    pub fn content(&self) -> Result<Content> {
+    pub fn content(&self) -> Result<MailContent> {
         Ok(serde_json::from_str(&self.content)?)
     }
 }
 
 /// How many e-mails are in which state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct LetterCounts {
+pub struct MailCounts {
     /// Not tried yet, or tried in vain and tried again later.
     pub queued: i64,
     /// Given up.
@@ -87,7 +87,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn letter(&self, letter: LetterId) -> Result<Option<LetterRow>> {
+    pub async fn mail_message(&self, letter: MailId) -> Result<Option<MailMessageRow>> {
         Ok(sqlx::query_as(
             "SELECT l.id, l.kind, l.recipient, l.subject, l.content, l.link, l.state, l.tries, l.last_error, l.next_at, l.not_after, \
              l.created_at, l.updated_at, p.name AS project_name FROM letters l LEFT JOIN projects p ON p.id = l.project_id WHERE l.id = $1",
@@ -101,7 +101,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn letters_of(&self, scope: &Scope, about: Uuid) -> Result<Vec<LetterRow>> {
+    pub async fn mail_messages_about(&self, scope: &Scope, about: Uuid) -> Result<Vec<MailMessageRow>> {
         Ok(sqlx::query_as(
             "SELECT l.id, l.kind, l.recipient, l.subject, l.content, l.link, l.state, l.tries, l.last_error, l.next_at, l.not_after, \
              l.created_at, l.updated_at, p.name AS project_name FROM letters l JOIN projects p ON p.id = l.project_id \
@@ -117,7 +117,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn letters_in(&self, state: &str, limit: i64) -> Result<Vec<LetterRow>> {
+    pub async fn mail_messages_in_state(&self, state: &str, limit: i64) -> Result<Vec<MailMessageRow>> {
         Ok(sqlx::query_as(
             "SELECT l.id, l.kind, l.recipient, l.subject, l.content, l.link, l.state, l.tries, l.last_error, l.next_at, l.not_after, \
              l.created_at, l.updated_at, p.name AS project_name FROM letters l LEFT JOIN projects p ON p.id = l.project_id \
@@ -133,13 +133,13 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn letter_counts(&self) -> Result<LetterCounts> {
+    pub async fn mail_counts(&self) -> Result<MailCounts> {
         let rows: Vec<(String, i64)> =
             sqlx::query_as("SELECT state, COUNT(*) FROM letters WHERE state IN ('queued', 'dead') GROUP BY state")
                 .fetch_all(self.reader())
                 .await?;
         let of = |state: &str| rows.iter().find(|(s, _)| s == state).map_or(0, |(_, n)| *n);
-        Ok(LetterCounts { queued: of("queued"), dead: of("dead") })
+        Ok(MailCounts { queued: of("queued"), dead: of("dead") })
     }
 
     /// Whose password a link sets, while it works.
@@ -161,7 +161,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn insert_letter(&mut self, letter: &Letter, now: Timestamp) -> Result<()> {
+    pub async fn insert_mail_message(&mut self, letter: &MailMessage, now: Timestamp) -> Result<()> {
         sqlx::query(
             "INSERT INTO letters (id, project_id, kind, about, recipient, subject, content, link, state, not_after, created_at, updated_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $10, $10)",
@@ -185,7 +185,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn letters_since(&mut self, kind: &str, recipient: &str, since: Timestamp) -> Result<i64> {
+    pub async fn count_mail_since(&mut self, kind: &str, recipient: &str, since: Timestamp) -> Result<i64> {
         Ok(sqlx::query_scalar("SELECT COUNT(*) FROM letters WHERE recipient = $1 AND kind = $2 AND created_at > $3")
             .bind(recipient.to_owned())
             .bind(kind.to_owned())
@@ -198,7 +198,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn letter(&mut self, letter: LetterId) -> Result<Option<LetterRow>> {
+    pub async fn letter(&mut self, letter: MailId) -> Result<Option<MailMessageRow>> {
         // On PostgreSQL the update holds the row until the end; on SQLite there is one writer anyway.
         sqlx::query("UPDATE letters SET id = id WHERE id = $1").bind(letter.to_string()).execute(self.conn()).await?;
         Ok(sqlx::query_as(
@@ -214,7 +214,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn letter_sent(&mut self, letter: LetterId, now: Timestamp) -> Result<()> {
+    pub async fn mark_mail_sent(&mut self, letter: MailId, now: Timestamp) -> Result<()> {
         sqlx::query("UPDATE letters SET state = 'sent', link = '', last_error = NULL, next_at = NULL, updated_at = $2 WHERE id = $1")
             .bind(letter.to_string())
             .bind(now.0)
@@ -227,7 +227,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn letter_for_nobody(&mut self, letter: LetterId, now: Timestamp) -> Result<()> {
+    pub async fn mark_mail_undeliverable(&mut self, letter: MailId, now: Timestamp) -> Result<()> {
         sqlx::query("UPDATE letters SET state = 'sent', content = '', link = '', next_at = NULL, updated_at = $2 WHERE id = $1 AND state = 'queued'")
             .bind(letter.to_string())
             .bind(now.0)
@@ -240,7 +240,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn letter_waits(&mut self, letter: LetterId, tries: i64, why: &str, next: Timestamp, now: Timestamp) -> Result<()> {
+    pub async fn schedule_mail_retry(&mut self, letter: MailId, tries: i64, why: &str, next: Timestamp, now: Timestamp) -> Result<()> {
         sqlx::query("UPDATE letters SET tries = $2, last_error = $3, next_at = $4, updated_at = $5 WHERE id = $1 AND state = 'queued'")
             .bind(letter.to_string())
             .bind(tries)
@@ -256,7 +256,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn letter_dead(&mut self, letter: LetterId, why: &str, now: Timestamp) -> Result<()> {
+    pub async fn mark_mail_dead(&mut self, letter: MailId, why: &str, now: Timestamp) -> Result<()> {
         sqlx::query(
             "UPDATE letters SET state = 'dead', tries = tries + 1, last_error = $2, next_at = NULL, given_up_at = $3, updated_at = $3 \
              WHERE id = $1 AND state = 'queued'",
@@ -273,7 +273,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn letter_again(&mut self, letter: LetterId, now: Timestamp) -> Result<()> {
+    pub async fn retry_dead_mail(&mut self, letter: MailId, now: Timestamp) -> Result<()> {
         sqlx::query(
             "UPDATE letters SET state = 'queued', tries = 0, next_at = $2, given_up_at = NULL, updated_at = $2 WHERE id = $1 AND state = 'dead'",
         )
@@ -288,7 +288,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn discard_letter(&mut self, letter: LetterId, now: Timestamp) -> Result<bool> {
+    pub async fn discard_mail(&mut self, letter: MailId, now: Timestamp) -> Result<bool> {
         let done = sqlx::query("UPDATE letters SET state = 'discarded', updated_at = $2 WHERE id = $1 AND state IN ('queued', 'dead')")
             .bind(letter.to_string())
             .bind(now.0)
@@ -301,7 +301,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn discard_letters_about(&mut self, about: Uuid, now: Timestamp) -> Result<()> {
+    pub async fn discard_mail_about(&mut self, about: Uuid, now: Timestamp) -> Result<()> {
         sqlx::query("UPDATE letters SET state = 'discarded', link = '', updated_at = $2 WHERE about = $1 AND state IN ('queued', 'dead')")
             .bind(about.to_string())
             .bind(now.0)
@@ -314,7 +314,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn restore_letter(&mut self, letter: LetterId, now: Timestamp) -> Result<bool> {
+    pub async fn restore_mail(&mut self, letter: MailId, now: Timestamp) -> Result<bool> {
         let done = sqlx::query(
             "UPDATE letters SET state = CASE WHEN given_up_at IS NULL THEN 'queued' ELSE 'dead' END, updated_at = $2 \
              WHERE id = $1 AND state = 'discarded' AND content <> ''",
@@ -336,7 +336,7 @@ impl Tx<'_> {
         &mut self,
         token_hash: &str,
         staff: StaffId,
-        letter: LetterId,
+        letter: MailId,
         now: Timestamp,
         until: Timestamp,
     ) -> Result<bool> {
@@ -358,7 +358,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn take_password_reset(&mut self, token_hash: &str, now: Timestamp) -> Result<Option<StaffId>> {
+    pub async fn consume_password_reset(&mut self, token_hash: &str, now: Timestamp) -> Result<Option<StaffId>> {
         let found: Option<String> =
             sqlx::query_scalar("DELETE FROM password_resets WHERE token_hash = $1 AND expires_at > $2 RETURNING staff_id")
                 .bind(token_hash.to_owned())
@@ -406,13 +406,13 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn queue_letter(&mut self, letter: &Letter, now: Timestamp) -> Result<bool> {
-        if let Some(limit) = letter.kind.per_hour()
-            && self.letters_since(letter.kind.as_str(), &letter.to, now.plus_ms(-3_600_000)).await? >= limit
+    pub async fn queue_mail(&mut self, letter: &MailMessage, now: Timestamp) -> Result<bool> {
+        if let Some(limit) = letter.kind.hourly_limit()
+            && self.count_mail_since(letter.kind.as_str(), &letter.to, now.plus_ms(-3_600_000)).await? >= limit
         {
             return Ok(false);
         }
-        self.insert_letter(letter, now).await?;
+        self.insert_mail_message(letter, now).await?;
         // The job has the e-mail's id: there is never a second one.
         self.enqueue(JobId(letter.id.0), &Job::Mail { letter: letter.id }, now, now).await?;
         Ok(true)

@@ -7,14 +7,14 @@ use crate::error::Result;
 
 /// What is numbered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Numbered {
+pub enum NumberSequence {
     /// Items of the backlog.
     Backlog,
     /// Tickets.
     Ticket,
 }
 
-impl Numbered {
+impl NumberSequence {
     fn as_str(self) -> &'static str {
         match self {
             Self::Backlog => "backlog",
@@ -28,18 +28,18 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn next_number(&mut self, project: ProjectId, of: Numbered) -> Result<i64> {
+    pub async fn next_number(&mut self, project: ProjectId, of: NumberSequence) -> Result<i64> {
         // During an upgrade, nodes of the version before hold this row while they number.
         self.hold_project(project).await?;
         // The table is looked at as well, because those nodes do not move the counter.
         let sql = match of {
-            Numbered::Backlog => {
+            NumberSequence::Backlog => {
                 "INSERT INTO counters (project_id, kind, last) \
                  VALUES ($1, $2, (SELECT COALESCE(MAX(number), 0) + 1 FROM backlog_items WHERE project_id = $1)) \
                  ON CONFLICT (project_id, kind) DO UPDATE \
                  SET last = CASE WHEN excluded.last > counters.last THEN excluded.last ELSE counters.last + 1 END RETURNING last"
             }
-            Numbered::Ticket => {
+            NumberSequence::Ticket => {
                 "INSERT INTO counters (project_id, kind, last) \
                  VALUES ($1, $2, (SELECT COALESCE(MAX(number), 0) + 1 FROM tickets WHERE project_id = $1)) \
                  ON CONFLICT (project_id, kind) DO UPDATE \
@@ -53,7 +53,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn was_given(&mut self, project: ProjectId, of: Numbered, number: i64) -> Result<bool> {
+    pub async fn was_assigned(&mut self, project: ProjectId, of: NumberSequence, number: i64) -> Result<bool> {
         let found: Option<i64> = sqlx::query_scalar("SELECT last FROM counters WHERE project_id = $1 AND kind = $2 AND last >= $3")
             .bind(project.to_string())
             .bind(of.as_str())

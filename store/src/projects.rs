@@ -3,7 +3,7 @@
 use domain::{
     Timestamp, Zone,
     accounts::Scope,
-    identity::UnsignedIdentity,
+    identity::UnsignedClaimPolicy,
     ids::{ProjectId, StaffId},
     projects::{Project, ThemeMode, parse_origin},
 };
@@ -13,7 +13,7 @@ use super::{Dialect, Store, Tx, id, or_instead};
 use crate::error::Result;
 
 #[derive(FromRow)]
-struct Row {
+struct ProjectRow {
     id: String,
     slug: String,
     name: String,
@@ -29,10 +29,10 @@ struct Row {
     created_at: i64,
 }
 
-impl TryFrom<Row> for Project {
+impl TryFrom<ProjectRow> for Project {
     type Error = crate::error::Error;
 
-    fn try_from(row: Row) -> Result<Self> {
+    fn try_from(row: ProjectRow) -> Result<Self> {
         Ok(Self {
             id: id(&row.id)?,
             slug: row.slug,
@@ -57,8 +57,8 @@ fn zone(stored: &str) -> Zone {
 }
 
 /// What cannot be read is the default.
-pub(super) fn unsigned(stored: &str) -> UnsignedIdentity {
-    or_instead("setting of unsigned identity", UnsignedIdentity::parse(stored), UnsignedIdentity::Shown)
+pub(super) fn unsigned(stored: &str) -> UnsignedClaimPolicy {
+    or_instead("setting of unsigned identity", UnsignedClaimPolicy::parse(stored), UnsignedClaimPolicy::Shown)
 }
 
 /// Origins as browsers send them; older versions stored them as they were typed. A list that cannot be read allows no site, since an empty
@@ -100,7 +100,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn project_by_key(&self, key: &str) -> Result<Option<Project>> {
-        let row: Option<Row> = sqlx::query_as(concat!("SELECT ", columns!(), " FROM projects p WHERE p.public_key = $1"))
+        let row: Option<ProjectRow> = sqlx::query_as(concat!("SELECT ", columns!(), " FROM projects p WHERE p.public_key = $1"))
             .bind(key.to_owned())
             .fetch_optional(self.reader())
             .await?;
@@ -112,7 +112,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn project_by_id(&self, project: ProjectId) -> Result<Option<Project>> {
-        let row: Option<Row> = sqlx::query_as(BY_ID).bind(project.to_string()).fetch_optional(self.reader()).await?;
+        let row: Option<ProjectRow> = sqlx::query_as(BY_ID).bind(project.to_string()).fetch_optional(self.reader()).await?;
         row.map(Project::try_from).transpose()
     }
 
@@ -121,7 +121,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn project_by_slug(&self, slug: &str) -> Result<Option<Project>> {
-        let row: Option<Row> = sqlx::query_as(concat!("SELECT ", columns!(), " FROM projects p WHERE p.slug = $1"))
+        let row: Option<ProjectRow> = sqlx::query_as(concat!("SELECT ", columns!(), " FROM projects p WHERE p.slug = $1"))
             .bind(slug.to_owned())
             .fetch_optional(self.reader())
             .await?;
@@ -133,7 +133,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn all_projects(&self) -> Result<Vec<Project>> {
-        let rows: Vec<Row> =
+        let rows: Vec<ProjectRow> =
             sqlx::query_as(concat!("SELECT ", columns!(), " FROM projects p ORDER BY p.name, p.id")).fetch_all(self.reader()).await?;
         rows.into_iter().map(Project::try_from).collect()
     }
@@ -143,7 +143,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn projects_of(&self, staff: StaffId) -> Result<Vec<Project>> {
-        let rows: Vec<Row> = sqlx::query_as(concat!(
+        let rows: Vec<ProjectRow> = sqlx::query_as(concat!(
             "SELECT ",
             columns!(),
             " FROM projects p JOIN memberships m ON m.project_id = p.id WHERE m.staff_id = $1 ORDER BY p.name, p.id"
@@ -206,7 +206,7 @@ impl Tx<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn project(&mut self, project: ProjectId) -> Result<Option<Project>> {
-        let row: Option<Row> = sqlx::query_as(BY_ID).bind(project.to_string()).fetch_optional(self.conn()).await?;
+        let row: Option<ProjectRow> = sqlx::query_as(BY_ID).bind(project.to_string()).fetch_optional(self.conn()).await?;
         row.map(Project::try_from).transpose()
     }
 

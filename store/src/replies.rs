@@ -3,8 +3,8 @@
 use domain::{
     Timestamp,
     accounts::Scope,
-    ids::{ProjectId, ReplyId},
-    replies::Reply,
+    canned_replies::CannedReply,
+    ids::{CannedReplyId, ProjectId},
 };
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
@@ -20,7 +20,7 @@ macro_rules! columns {
 }
 
 #[derive(FromRow)]
-struct Row {
+struct ReplyRow {
     id: String,
     project_id: String,
     name: String,
@@ -30,9 +30,9 @@ struct Row {
     version: i64,
 }
 
-impl Row {
-    fn reply(self) -> Result<Reply> {
-        Ok(Reply {
+impl ReplyRow {
+    fn reply(self) -> Result<CannedReply> {
+        Ok(CannedReply {
             id: id(&self.id)?,
             project: id(&self.project_id)?,
             name: self.name,
@@ -47,11 +47,11 @@ impl Row {
 /// Something done to a reply that can be taken back.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "reply", rename_all = "snake_case")]
-pub enum Step {
+pub enum ReplyUndo {
     /// It was changed.
     Changed {
         /// Which.
-        id: ReplyId,
+        id: CannedReplyId,
         /// Its version after that.
         version: i64,
         /// The name before.
@@ -62,7 +62,7 @@ pub enum Step {
     /// It was deleted.
     Deleted {
         /// Which.
-        id: ReplyId,
+        id: CannedReplyId,
         /// Its name.
         name: String,
         /// Its text.
@@ -84,26 +84,27 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn replies(&self, scope: &Scope) -> Result<Vec<Reply>> {
-        let rows: Vec<Row> =
+    pub async fn replies(&self, scope: &Scope) -> Result<Vec<CannedReply>> {
+        let rows: Vec<ReplyRow> =
             sqlx::query_as(concat!("SELECT ", columns!(), " FROM canned_replies WHERE project_id = $1 ORDER BY name_key, id"))
                 .bind(scope.project().to_string())
                 .fetch_all(self.reader())
                 .await?;
-        rows.into_iter().map(Row::reply).collect()
+        rows.into_iter().map(ReplyRow::reply).collect()
     }
 
     /// One reply of the scope's project.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn reply(&self, scope: &Scope, reply: ReplyId) -> Result<Option<Reply>> {
-        let row: Option<Row> = sqlx::query_as(concat!("SELECT ", columns!(), " FROM canned_replies WHERE project_id = $1 AND id = $2"))
-            .bind(scope.project().to_string())
-            .bind(reply.to_string())
-            .fetch_optional(self.reader())
-            .await?;
-        row.map(Row::reply).transpose()
+    pub async fn reply(&self, scope: &Scope, reply: CannedReplyId) -> Result<Option<CannedReply>> {
+        let row: Option<ReplyRow> =
+            sqlx::query_as(concat!("SELECT ", columns!(), " FROM canned_replies WHERE project_id = $1 AND id = $2"))
+                .bind(scope.project().to_string())
+                .bind(reply.to_string())
+                .fetch_optional(self.reader())
+                .await?;
+        row.map(ReplyRow::reply).transpose()
     }
 }
 
@@ -112,13 +113,14 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn hold_reply(&mut self, project: ProjectId, reply: ReplyId) -> Result<Option<Reply>> {
+    pub async fn lock_reply(&mut self, project: ProjectId, reply: CannedReplyId) -> Result<Option<CannedReply>> {
         let sql = match self.dialect() {
             Dialect::Sqlite => concat!("SELECT ", columns!(), " FROM canned_replies WHERE project_id = $1 AND id = $2"),
             Dialect::Postgres => concat!("SELECT ", columns!(), " FROM canned_replies WHERE project_id = $1 AND id = $2 FOR UPDATE"),
         };
-        let row: Option<Row> = sqlx::query_as(sql).bind(project.to_string()).bind(reply.to_string()).fetch_optional(self.conn()).await?;
-        row.map(Row::reply).transpose()
+        let row: Option<ReplyRow> =
+            sqlx::query_as(sql).bind(project.to_string()).bind(reply.to_string()).fetch_optional(self.conn()).await?;
+        row.map(ReplyRow::reply).transpose()
     }
 
     /// How many replies a project has.
@@ -134,7 +136,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn insert_reply(&mut self, reply: &Reply) -> Result<bool> {
+    pub async fn insert_reply(&mut self, reply: &CannedReply) -> Result<bool> {
         let done = sqlx::query(
             "INSERT INTO canned_replies (id, project_id, name, name_key, body, created_at, updated_at, version) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
@@ -156,7 +158,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn update_reply(&mut self, reply: &Reply) -> Result<bool> {
+    pub async fn update_reply(&mut self, reply: &CannedReply) -> Result<bool> {
         let done = sqlx::query(
             "UPDATE canned_replies SET name = $3, name_key = $4, body = $5, updated_at = $6, version = $7 WHERE project_id = $1 AND id = $2 \
              AND NOT EXISTS (SELECT 1 FROM canned_replies o WHERE o.project_id = $1 AND o.name_key = $4 AND o.id <> $2)",
@@ -177,7 +179,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn delete_reply(&mut self, project: ProjectId, reply: ReplyId) -> Result<()> {
+    pub async fn delete_reply(&mut self, project: ProjectId, reply: CannedReplyId) -> Result<()> {
         sqlx::query("DELETE FROM canned_replies WHERE project_id = $1 AND id = $2")
             .bind(project.to_string())
             .bind(reply.to_string())

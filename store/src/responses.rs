@@ -3,16 +3,17 @@
 use domain::{
     Timestamp,
     accounts::Scope,
-    feedback::Status,
+    feedback::FeedbackStatus,
     identity::Claim,
     ids::{ContactId, FeedbackId, ProjectId, ResponseId, SurveyId, VersionId},
-    responses::Digest,
+    responses::ResponseSummary,
     surveys::Answer,
 };
 
 use super::{
-    Dialect, Store, Tx, id, optional_double, or_instead,
-    rows::{all_new, rows},
+    Dialect, Store, Tx,
+    bulk_insert::{all_new, rows},
+    id, optional_double, or_instead,
 };
 use crate::error::Result;
 
@@ -30,7 +31,7 @@ pub struct ResponseState {
 }
 
 /// The answers of one response.
-pub(super) struct AnswersOf<'a> {
+pub(super) struct ResponseAnswers<'a> {
     pub(super) project: ProjectId,
     pub(super) survey: SurveyId,
     pub(super) response: ResponseId,
@@ -51,7 +52,7 @@ rows! {
     }
 }
 
-impl<'a> AnswersOf<'a> {
+impl<'a> ResponseAnswers<'a> {
     pub(super) fn rows(&self) -> impl Iterator<Item = Result<AnswerRow<'a>>> + use<'a> {
         let (response_id, project_id, survey_id, answered_at) = (self.response, self.project, self.survey, self.now.0);
         self.answers.iter().map(move |(question_id, answer)| {
@@ -156,7 +157,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn answers_are(&mut self, scope: &Scope, response: ResponseId, answers: &[(String, Answer)]) -> Result<bool> {
+    pub async fn has_same_answers(&mut self, scope: &Scope, response: ResponseId, answers: &[(String, Answer)]) -> Result<bool> {
         let mut stored: Vec<(String, String)> =
             sqlx::query_as("SELECT question_id, value FROM answers WHERE response_id = $1 AND project_id = $2")
                 .bind(response.to_string())
@@ -187,14 +188,14 @@ impl Tx<'_> {
             .bind(scope.project().to_string())
             .execute(self.conn())
             .await?;
-        self.insert_answers(&AnswersOf { project: scope.project(), survey, response, answers, now }).await
+        self.insert_answers(&ResponseAnswers { project: scope.project(), survey, response, answers, now }).await
     }
 
     /// Adds the answers of a response that has none yet.
     ///
     /// # Errors
     /// When the database fails.
-    async fn insert_answers(&mut self, given: &AnswersOf<'_>) -> Result<()> {
+    async fn insert_answers(&mut self, given: &ResponseAnswers<'_>) -> Result<()> {
         let rows = given.rows().collect::<Result<Vec<_>>>()?;
         all_new(self.insert_rows(&rows).await?, rows.len(), "answers")
     }
@@ -203,15 +204,17 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn feedback_of_response(&mut self, scope: &Scope, response: ResponseId) -> Result<Option<(FeedbackId, Status)>> {
+    pub async fn feedback_of_response(&mut self, scope: &Scope, response: ResponseId) -> Result<Option<(FeedbackId, FeedbackStatus)>> {
         let sql = match self.dialect() {
             Dialect::Sqlite => "SELECT id, status FROM feedback WHERE response_id = $1 AND project_id = $2",
             Dialect::Postgres => "SELECT id, status FROM feedback WHERE response_id = $1 AND project_id = $2 FOR NO KEY UPDATE",
         };
         let row: Option<(String, String)> =
             sqlx::query_as(sql).bind(response.to_string()).bind(scope.project().to_string()).fetch_optional(self.conn()).await?;
-        row.map(|(feedback, status)| Ok((id(&feedback)?, or_instead("status of feedback", Status::parse(&status), Status::New))))
-            .transpose()
+        row.map(|(feedback, status)| {
+            Ok((id(&feedback)?, or_instead("status of feedback", FeedbackStatus::parse(&status), FeedbackStatus::New)))
+        })
+        .transpose()
     }
 
     /// Brings feedback up to date with its response.
@@ -223,10 +226,10 @@ impl Tx<'_> {
         &mut self,
         scope: &Scope,
         feedback: FeedbackId,
-        digest: &Digest,
+        digest: &ResponseSummary,
         contact: ContactId,
         language: &str,
-        status: Status,
+        status: FeedbackStatus,
         spam_reasons: &[String],
         now: Timestamp,
     ) -> Result<()> {

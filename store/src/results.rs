@@ -30,7 +30,7 @@ macro_rules! in_range {
 
 /// From the first moment until before the second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Range {
+pub struct TimeRange {
     /// The first moment.
     pub from: Timestamp,
     /// The moment after the last.
@@ -63,7 +63,7 @@ pub struct DayCount {
 
 /// A response in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResponseRow {
+pub struct ListedResponse {
     /// Identity.
     pub id: ResponseId,
     /// The version that was answered.
@@ -93,7 +93,7 @@ pub struct ResponseRow {
 }
 
 #[derive(FromRow)]
-struct Row {
+struct ListedResponseRow {
     id: String,
     version_id: String,
     name: Option<String>,
@@ -111,10 +111,10 @@ struct Row {
     finished_at: Option<i64>,
 }
 
-impl TryFrom<Row> for ResponseRow {
+impl TryFrom<ListedResponseRow> for ListedResponse {
     type Error = crate::error::Error;
 
-    fn try_from(row: Row) -> Result<Self> {
+    fn try_from(row: ListedResponseRow) -> Result<Self> {
         let known = |text: Option<String>| text.filter(|t| !t.is_empty());
         Ok(Self {
             id: id(&row.id)?,
@@ -157,7 +157,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn response_counts(&self, scope: &Scope, survey: SurveyId, range: Range) -> Result<ResponseCounts> {
+    pub async fn response_counts(&self, scope: &Scope, survey: SurveyId, range: TimeRange) -> Result<ResponseCounts> {
         Ok(sqlx::query_as(concat!(
             "SELECT COUNT(CASE WHEN NOT ",
             is_spam!(),
@@ -182,7 +182,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn responses_by_day(&self, scope: &Scope, survey: SurveyId, range: Range, zone: &Zone) -> Result<Vec<DayCount>> {
+    pub async fn responses_by_day(&self, scope: &Scope, survey: SurveyId, range: TimeRange, zone: &Zone) -> Result<Vec<DayCount>> {
         let mut days: Vec<DayCount> = Vec::new();
         // Between two changes of the clocks, days are of one length.
         for part in zone.offset_spans(range.from, range.until) {
@@ -215,7 +215,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn answer_counts(&self, scope: &Scope, survey: SurveyId, range: Range) -> Result<Vec<(String, String, i64)>> {
+    pub async fn answer_counts(&self, scope: &Scope, survey: SurveyId, range: TimeRange) -> Result<Vec<(String, String, i64)>> {
         Ok(sqlx::query_as(concat!(
             "SELECT a.question_id, CASE WHEN a.value LIKE '{\"text\":%' THEN 'text' ELSE a.value END AS what, COUNT(*) \
              FROM answers a JOIN responses r ON r.id = a.response_id LEFT JOIN feedback f ON f.response_id = r.id \
@@ -239,7 +239,7 @@ impl Store {
         &self,
         scope: &Scope,
         survey: SurveyId,
-        range: Range,
+        range: TimeRange,
         question: &str,
         limit: i64,
     ) -> Result<Vec<(ResponseId, String, Timestamp)>> {
@@ -270,11 +270,11 @@ impl Store {
         &self,
         scope: &Scope,
         survey: SurveyId,
-        range: Range,
+        range: TimeRange,
         spam: bool,
         after: Option<ResponseCursor>,
         limit: i64,
-    ) -> Result<Vec<ResponseRow>> {
+    ) -> Result<Vec<ListedResponse>> {
         let sql = if spam {
             concat!(
                 response_where!(
@@ -292,7 +292,7 @@ impl Store {
                 " ORDER BY r.started_at DESC, r.id DESC LIMIT $7"
             )
         };
-        let rows: Vec<Row> = sqlx::query_as(sql)
+        let rows: Vec<ListedResponseRow> = sqlx::query_as(sql)
             .bind(scope.project().to_string())
             .bind(survey.to_string())
             .bind(range.from.0)
@@ -302,21 +302,21 @@ impl Store {
             .bind(limit)
             .fetch_all(self.reader())
             .await?;
-        rows.into_iter().map(ResponseRow::try_from).collect()
+        rows.into_iter().map(ListedResponse::try_from).collect()
     }
 
     /// One response to a survey of the scope's project.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn response_row(&self, scope: &Scope, survey: SurveyId, response: ResponseId) -> Result<Option<ResponseRow>> {
-        let row: Option<Row> = sqlx::query_as(response_where!("AND r.id = $3"))
+    pub async fn response_row(&self, scope: &Scope, survey: SurveyId, response: ResponseId) -> Result<Option<ListedResponse>> {
+        let row: Option<ListedResponseRow> = sqlx::query_as(response_where!("AND r.id = $3"))
             .bind(scope.project().to_string())
             .bind(survey.to_string())
             .bind(response.to_string())
             .fetch_optional(self.reader())
             .await?;
-        row.map(ResponseRow::try_from).transpose()
+        row.map(ListedResponse::try_from).transpose()
     }
 
     /// The stored answers of these responses: response, question, value.

@@ -20,11 +20,11 @@ use crate::{
 /// The key in a session's data under which the signed-in person's id stands.
 pub const STAFF: &str = "staff";
 /// The key of the browser's user-agent header at sign-in.
-pub const AGENT: &str = "agent";
+pub const USER_AGENT_KEY: &str = "agent";
 /// The key of the network address at sign-in.
 pub const ADDRESS: &str = "address";
 /// The key of the last time a session was renewed, in milliseconds.
-pub const RENEWED: &str = "renewed";
+pub const RENEWED_AT_KEY: &str = "renewed";
 /// Days without use after which a session ends.
 pub const SESSION_DAYS: i64 = 14;
 
@@ -61,7 +61,7 @@ tokio::task_local! {
 
 /// Runs `work` and tells, beside what it gives, why the store last failed on a session in it. tower-sessions passes on only a text, and
 /// of a failure to save a session after the answer nothing at all.
-pub async fn noticing<T>(work: impl Future<Output = T>) -> (T, Option<Error>) {
+pub async fn capturing_store_errors<T>(work: impl Future<Output = T>) -> (T, Option<Error>) {
     FAILURE
         .scope(RefCell::new(None), async {
             let done = work.await;
@@ -70,7 +70,7 @@ pub async fn noticing<T>(work: impl Future<Output = T>) -> (T, Option<Error>) {
         .await
 }
 
-/// Keeps the failure for [`noticing`] and for who asked.
+/// Keeps the failure for [`capturing_store_errors`] and for who asked.
 fn backend(error: impl Into<Error>) -> SessionError {
     let error = error.into();
     let text = error.to_string();
@@ -96,7 +96,7 @@ impl SessionStore for Sessions {
         let hash = session_hash(&record.id);
         let data = serde_json::to_string(&record.data).map_err(|e| SessionError::Encode(e.to_string()))?;
         let staff = text(record, STAFF).and_then(|s| s.parse::<StaffId>().ok());
-        let (agent, address) = (text(record, AGENT), text(record, ADDRESS));
+        let (agent, address) = (text(record, USER_AGENT_KEY), text(record, ADDRESS));
         let now = self.clock.now();
         self.store
             .write(move |tx| {

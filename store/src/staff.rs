@@ -99,7 +99,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn any_staff(&self) -> Result<bool> {
+    pub async fn has_staff(&self) -> Result<bool> {
         let one: Option<String> =
             sqlx::query_scalar("SELECT id FROM staff WHERE password_hash <> '' LIMIT 1").fetch_optional(self.reader()).await?;
         Ok(one.is_some())

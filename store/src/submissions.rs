@@ -8,36 +8,36 @@ use std::collections::{HashMap, HashSet};
 use domain::{
     Timestamp,
     feedback::Feedback,
-    history::Change,
-    identity::{Claim, UnsignedIdentity},
+    history::HistoryChange,
+    identity::{Claim, UnsignedClaimPolicy},
     ids::{ContactId, FeedbackId, HistoryId, ProjectId, ResponseId, SurveyId, VersionId},
-    responses::{Begun, Context},
+    responses::{ResponseContext, ResponseReceipt},
     surveys::{Answer, SurveyStatus},
 };
 
 use super::{
-    ChangeRow, Dialect, Tx,
-    contacts::{Known, Met},
-    feedback::{NewFeedback, NewRow},
+    Dialect, NewChangeRow, Tx,
+    bulk_insert::{BulkInsert, rows},
+    change_feed::IndexRow,
+    contacts::{ContactSighting, KnownContact},
+    feedback::{FeedbackInsert, NewFeedbackRow},
     id,
-    once::{Fingerprint, Place},
+    idempotency::{Fingerprint, ScopedKey},
     projects,
-    responses::AnswersOf,
-    rows::{AllNew, rows},
-    search::IndexRow,
-    withheld::WithheldRow,
+    responses::ResponseAnswers,
+    withheld_events::WithheldRow,
 };
 use crate::error::{Error, Result};
 
 /// A new response with all that comes of it, decided before its transaction.
 #[derive(Debug, Clone)]
-pub struct Submission {
+pub struct ResponseSubmission {
     /// Its place among keys: the same key with the same content gives the first answer again.
-    pub place: Place,
+    pub place: ScopedKey,
     /// What was sent with the key.
     pub fingerprint: Fingerprint,
     /// What it was checked against, where that was only remembered.
-    pub checked: Option<Checked>,
+    pub checked: Option<SurveySnapshot>,
     /// Whether the survey took answers when it was looked up.
     pub is_live: bool,
     /// Which response.
@@ -49,7 +49,7 @@ pub struct Submission {
     /// And which version.
     pub version: VersionId,
     /// Where and by whom.
-    pub context: Context,
+    pub context: ResponseContext,
     /// The id of the contact, if they are new.
     pub contact: ContactId,
     /// What was answered.
@@ -68,7 +68,7 @@ pub struct Submission {
 
 /// What a submission is checked against before its transaction, and what must not have changed since.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Checked {
+pub struct SurveySnapshot {
     /// Whether the survey takes answers.
     pub status: SurveyStatus,
     /// The version that people answer.
@@ -80,25 +80,25 @@ pub struct Checked {
     /// The query parameters that it keeps.
     pub kept_parameters: Vec<String>,
     /// What becomes of unsigned claims.
-    pub unsigned_identity: UnsignedIdentity,
+    pub unsigned_identity: UnsignedClaimPolicy,
 }
 
 /// What became of a submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum SubmissionOutcome {
     /// It is stored, or was before under the same key.
-    Stored(Begun),
+    Stored(ResponseReceipt),
     /// The key stands for a response with other content; nothing was done.
-    Reused {
+    KeyConflict {
         /// That response, as it was when the key was used.
-        begun: Begun,
+        begun: ResponseReceipt,
         /// Whether this was sent from the same page as that, and so by the same person.
         same_page: bool,
     },
     /// The survey takes no answers.
     Closed,
     /// What it was checked against changed meanwhile: look again.
-    Outdated,
+    StaleSnapshot,
 }
 
 impl Tx<'_> {
@@ -106,15 +106,15 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails, or one of them cannot be stored: then none is.
-    pub async fn insert_submissions(&mut self, batch: &[Submission]) -> Result<Vec<Fate>> {
+    pub async fn insert_submissions(&mut self, batch: &[ResponseSubmission]) -> Result<Vec<SubmissionOutcome>> {
         let refused = self.refused(batch).await?;
         let known = self.claim_all(batch, &refused).await?;
-        let is_new = |(s, known): &(&Submission, &Option<Fate>)| matches!(known, Some(Fate::Stored(begun)) if begun.id == s.id);
-        let new: Vec<&Submission> = batch.iter().zip(&known).filter(is_new).map(|(s, _)| s).collect();
+        let is_new = |(s, known): &(&ResponseSubmission, &Option<SubmissionOutcome>)| matches!(known, Some(SubmissionOutcome::Stored(begun)) if begun.id == s.id);
+        let new: Vec<&ResponseSubmission> = batch.iter().zip(&known).filter(is_new).map(|(s, _)| s).collect();
         self.insert_responses(&new).await?;
         // What has to be looked up again has to be so whatever its key stands for.
-        let fate = |(known, refused): (Option<Fate>, Option<Fate>)| match (known, refused) {
-            (Some(Fate::Reused { .. }), Some(Fate::Outdated)) => Some(Fate::Outdated),
+        let fate = |(known, refused): (Option<SubmissionOutcome>, Option<SubmissionOutcome>)| match (known, refused) {
+            (Some(SubmissionOutcome::KeyConflict { .. }), Some(SubmissionOutcome::StaleSnapshot)) => Some(SubmissionOutcome::StaleSnapshot),
             (known, refused) => known.or(refused),
         };
         known
@@ -126,18 +126,18 @@ impl Tx<'_> {
     }
 
     /// Why submissions are not stored unless they were before.
-    async fn refused(&mut self, batch: &[Submission]) -> Result<Vec<Option<Fate>>> {
+    async fn refused(&mut self, batch: &[ResponseSubmission]) -> Result<Vec<Option<SubmissionOutcome>>> {
         let remembered: HashSet<SurveyId> = batch.iter().filter(|s| s.checked.is_some()).map(|s| s.survey).collect();
         let now = self.checks(&remembered).await?;
-        let refused = |s: &Submission| match &s.checked {
-            Some(checked) if now.get(&s.survey) != Some(checked) => Some(Fate::Outdated),
-            _ if !s.is_live => Some(Fate::Closed),
+        let refused = |s: &ResponseSubmission| match &s.checked {
+            Some(checked) if now.get(&s.survey) != Some(checked) => Some(SubmissionOutcome::StaleSnapshot),
+            _ if !s.is_live => Some(SubmissionOutcome::Closed),
             _ => None,
         };
         Ok(batch.iter().map(refused).collect())
     }
 
-    async fn checks(&mut self, surveys: &HashSet<SurveyId>) -> Result<HashMap<SurveyId, Checked>> {
+    async fn checks(&mut self, surveys: &HashSet<SurveyId>) -> Result<HashMap<SurveyId, SurveySnapshot>> {
         if surveys.is_empty() {
             return Ok(HashMap::new());
         }
@@ -158,13 +158,17 @@ impl Tx<'_> {
                 let status = SurveyStatus::parse(&status).ok_or_else(|| Error::internal("stored status", &status))?;
                 let (origins, unsigned_identity) = (projects::origins(&origins), projects::unsigned(&unsigned));
                 let kept_parameters = projects::kept(&kept);
-                Ok((id(&survey)?, Checked { status, live: id(&live)?, key, origins, kept_parameters, unsigned_identity }))
+                Ok((id(&survey)?, SurveySnapshot { status, live: id(&live)?, key, origins, kept_parameters, unsigned_identity }))
             })
             .collect()
     }
 
     /// Claims the keys of what is not refused, each for the first that has it. Gives what each key stands for.
-    async fn claim_all(&mut self, batch: &[Submission], refused: &[Option<Fate>]) -> Result<Vec<Option<Fate>>> {
+    async fn claim_all(
+        &mut self,
+        batch: &[ResponseSubmission],
+        refused: &[Option<SubmissionOutcome>],
+    ) -> Result<Vec<Option<SubmissionOutcome>>> {
         let mut first = HashMap::new();
         for (submission, refused) in batch.iter().zip(refused) {
             if refused.is_none() {
@@ -172,20 +176,20 @@ impl Tx<'_> {
             }
         }
         // In one order everywhere: two nodes that claim the same keys then wait for each other only one way.
-        let mut claims: Vec<&Submission> = first.into_values().collect();
+        let mut claims: Vec<&ResponseSubmission> = first.into_values().collect();
         claims.sort_by_key(|s| &s.place);
-        let rows = claims.iter().map(|s| ClaimRow::of(s)).collect::<Result<Vec<_>>>()?;
+        let rows = claims.iter().map(|s| NewIdempotencyRow::of(s)).collect::<Result<Vec<_>>>()?;
         let claimed = self.insert_rows(&rows).await?;
         if claims.len() == batch.len() && usize::try_from(claimed).is_ok_and(|n| n == rows.len()) {
-            return Ok(batch.iter().map(|s| Some(Fate::Stored(s.begun()))).collect());
+            return Ok(batch.iter().map(|s| Some(SubmissionOutcome::Stored(s.begun()))).collect());
         }
         let known = self.known_outcomes(batch).await?;
-        let stands_for = |s: &Submission| {
+        let stands_for = |s: &ResponseSubmission| {
             known.get(&s.place).map(|(begun, fingerprint)| {
                 if s.fingerprint.matches(fingerprint) {
-                    Fate::Stored(*begun)
+                    SubmissionOutcome::Stored(*begun)
                 } else {
-                    Fate::Reused { begun: *begun, same_page: s.fingerprint.shares_page(fingerprint) }
+                    SubmissionOutcome::KeyConflict { begun: *begun, same_page: s.fingerprint.shares_page(fingerprint) }
                 }
             })
         };
@@ -193,7 +197,7 @@ impl Tx<'_> {
     }
 
     /// What the keys of submissions stand for: the response, and the fingerprint of what was sent.
-    async fn known_outcomes(&mut self, batch: &[Submission]) -> Result<HashMap<Place, (Begun, String)>> {
+    async fn known_outcomes(&mut self, batch: &[ResponseSubmission]) -> Result<HashMap<ScopedKey, (ResponseReceipt, String)>> {
         let keys: Vec<[&str; 2]> = batch.iter().map(|s| [s.place.scope.as_str(), s.place.key.as_str()]).collect();
         let sql = match self.dialect() {
             Dialect::Sqlite => {
@@ -208,30 +212,32 @@ impl Tx<'_> {
         let rows: Vec<(String, String, String, String)> =
             sqlx::query_as(sql).bind(serde_json::to_string(&keys)?).fetch_all(self.conn()).await?;
         rows.into_iter()
-            .map(|(scope, key, outcome, fingerprint)| Ok((Place { scope, key }, (serde_json::from_str(&outcome)?, fingerprint))))
+            .map(|(scope, key, outcome, fingerprint)| Ok((ScopedKey { scope, key }, (serde_json::from_str(&outcome)?, fingerprint))))
             .collect()
     }
 
-    async fn insert_responses(&mut self, new: &[&Submission]) -> Result<()> {
-        let met: Vec<Met<'_>> =
-            new.iter().map(|s| Met { project: s.project, person: &s.context.contact, known: None, new: s.contact, at: s.now }).collect();
-        let contacts = self.contacts_for(&met).await?;
+    async fn insert_responses(&mut self, new: &[&ResponseSubmission]) -> Result<()> {
+        let met: Vec<ContactSighting<'_>> = new
+            .iter()
+            .map(|s| ContactSighting { project: s.project, person: &s.context.contact, known: None, new: s.contact, at: s.now })
+            .collect();
+        let contacts = self.resolve_contacts(&met).await?;
         let mut made = Vec::new();
         for (submission, contact) in new.iter().zip(&contacts) {
             if let Some((feedback, history)) = &submission.feedback {
                 made.push((just_made(feedback, contact), *history));
             }
         }
-        let mut all = AllNew::default();
-        all.add(&new.iter().zip(&contacts).map(|(s, contact)| ResponseRow::of(s, contact)).collect::<Result<Vec<_>>>()?)?;
+        let mut all = BulkInsert::default();
+        all.add(&new.iter().zip(&contacts).map(|(s, contact)| NewResponseRow::of(s, contact)).collect::<Result<Vec<_>>>()?)?;
         all.add(&new.iter().flat_map(|s| s.answers_of().rows()).collect::<Result<Vec<_>>>()?)?;
         let feedback: Vec<_> =
-            made.iter().map(|(row, _)| NewFeedback { feedback: &row.feedback, source_key: None, import: None }).collect();
-        all.add(&feedback.iter().map(NewRow::of).collect::<Result<Vec<_>>>()?)?;
+            made.iter().map(|(row, _)| FeedbackInsert { feedback: &row.feedback, source_key: None, import: None }).collect();
+        all.add(&feedback.iter().map(NewFeedbackRow::of).collect::<Result<Vec<_>>>()?)?;
         all.add(&feedback.iter().flat_map(WithheldRow::of).collect::<Vec<_>>())?;
-        all.add(&made.iter().map(|(row, _)| ChangeRow::made(&row.feedback)).collect::<Vec<_>>())?;
-        let change = serde_json::to_string(&Change::Created)?;
-        all.add(&made.iter().map(|(row, history)| HistoryRow::of(&row.feedback, *history, &change)).collect::<Vec<_>>())?;
+        all.add(&made.iter().map(|(row, _)| NewChangeRow::made(&row.feedback)).collect::<Vec<_>>())?;
+        let change = serde_json::to_string(&HistoryChange::Created)?;
+        all.add(&made.iter().map(|(row, history)| NewHistoryRow::of(&row.feedback, *history, &change)).collect::<Vec<_>>())?;
         self.insert_all_new(all, "submissions").await?;
         self.news.feedback_changed |= !made.is_empty();
         // On PostgreSQL a later change may come first in the sequence, so what was made is no safe reading of it.
@@ -243,7 +249,7 @@ impl Tx<'_> {
 }
 
 /// The feedback of a submission as the index wants it.
-fn just_made(feedback: &Feedback, contact: &Known) -> IndexRow {
+fn just_made(feedback: &Feedback, contact: &KnownContact) -> IndexRow {
     IndexRow {
         feedback: Feedback { contact: Some(contact.id), ..feedback.clone() },
         linked: false,
@@ -255,19 +261,19 @@ fn just_made(feedback: &Feedback, contact: &Known) -> IndexRow {
     }
 }
 
-impl Submission {
-    fn answers_of(&self) -> AnswersOf<'_> {
-        AnswersOf { project: self.project, survey: self.survey, response: self.id, answers: &self.answers, now: self.now }
+impl ResponseSubmission {
+    fn answers_of(&self) -> ResponseAnswers<'_> {
+        ResponseAnswers { project: self.project, survey: self.survey, response: self.id, answers: &self.answers, now: self.now }
     }
 
-    fn begun(&self) -> Begun {
-        Begun { id: self.id, finished: self.finished }
+    fn begun(&self) -> ResponseReceipt {
+        ResponseReceipt { id: self.id, finished: self.finished }
     }
 }
 
 rows! {
     /// A key with its answer.
-    struct ClaimRow<'a> in "idempotency" {
+    struct NewIdempotencyRow<'a> in "idempotency" {
         scope: &'a str as "TEXT",
         key: &'a str as "TEXT",
         outcome: String as "TEXT",
@@ -276,8 +282,8 @@ rows! {
     }
 }
 
-impl<'a> ClaimRow<'a> {
-    fn of(s: &'a Submission) -> Result<Self> {
+impl<'a> NewIdempotencyRow<'a> {
+    fn of(s: &'a ResponseSubmission) -> Result<Self> {
         Ok(Self {
             scope: &s.place.scope,
             key: &s.place.key,
@@ -290,7 +296,7 @@ impl<'a> ClaimRow<'a> {
 
 rows! {
     /// A new response.
-    struct ResponseRow<'a> in "responses" {
+    struct NewResponseRow<'a> in "responses" {
         id: ResponseId as "TEXT",
         project_id: ProjectId as "TEXT",
         survey_id: SurveyId as "TEXT",
@@ -312,8 +318,8 @@ rows! {
     }
 }
 
-impl<'a> ResponseRow<'a> {
-    fn of(s: &'a Submission, contact: &Known) -> Result<Self> {
+impl<'a> NewResponseRow<'a> {
+    fn of(s: &'a ResponseSubmission, contact: &KnownContact) -> Result<Self> {
         let person = &s.context.contact;
         Ok(Self {
             id: s.id,
@@ -333,14 +339,14 @@ impl<'a> ResponseRow<'a> {
             updated_at: s.now.0,
             finished_at: s.finished.then_some(s.now.0),
             identity: person.identity().map(Claim::as_str),
-            claimed: contact.not_known(person),
+            claimed: contact.conflicting_claims(person),
         })
     }
 }
 
 rows! {
     /// The first entry of a record's history.
-    struct HistoryRow<'a> in "history" {
+    struct NewHistoryRow<'a> in "history" {
         id: HistoryId as "TEXT",
         project_id: ProjectId as "TEXT",
         subject_id: FeedbackId as "TEXT",
@@ -350,7 +356,7 @@ rows! {
     }
 }
 
-impl<'a> HistoryRow<'a> {
+impl<'a> NewHistoryRow<'a> {
     fn of(feedback: &Feedback, id: HistoryId, change: &'a str) -> Self {
         let (project_id, subject_id) = (feedback.project, feedback.id);
         Self { id, project_id, subject_id, change, at: feedback.created_at.0, version: feedback.version }

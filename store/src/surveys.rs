@@ -4,7 +4,7 @@ use domain::{
     Timestamp,
     accounts::Scope,
     ids::{ProjectId, StaffId, SurveyId, VersionId},
-    surveys::{Launch, SurveyBody, SurveyStatus},
+    surveys::{LaunchTrigger, SurveyBody, SurveyStatus},
 };
 use sqlx::FromRow;
 
@@ -12,7 +12,7 @@ use super::{Dialect, Store, Tx, id, optional_id, or_none};
 use crate::error::{Error, Result};
 
 /// States of a draft that are kept for undo.
-pub const KEPT_STATES: i64 = 50;
+pub const MAX_DRAFT_STATES: i64 = 50;
 
 /// A survey with its draft.
 #[derive(Debug, Clone)]
@@ -113,7 +113,7 @@ pub struct DraftState {
 }
 
 #[derive(FromRow)]
-struct Row {
+struct SurveyTableRow {
     id: String,
     project_id: String,
     name: String,
@@ -132,10 +132,10 @@ fn status(word: &str) -> Result<SurveyStatus> {
     SurveyStatus::parse(word).ok_or_else(|| Error::internal("stored status", word))
 }
 
-impl TryFrom<Row> for Survey {
+impl TryFrom<SurveyTableRow> for Survey {
     type Error = Error;
 
-    fn try_from(row: Row) -> Result<Self> {
+    fn try_from(row: SurveyTableRow) -> Result<Self> {
         Ok(Self {
             id: id(&row.id)?,
             project: id(&row.project_id)?,
@@ -250,7 +250,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn survey(&self, scope: &Scope, survey: SurveyId) -> Result<Option<Survey>> {
-        let row: Option<Row> =
+        let row: Option<SurveyTableRow> =
             sqlx::query_as(ONE).bind(scope.project().to_string()).bind(survey.to_string()).fetch_optional(self.reader()).await?;
         row.map(Survey::try_from).transpose()
     }
@@ -261,7 +261,7 @@ impl Store {
     /// When the database fails.
     pub async fn surveys(&self, scope: &Scope) -> Result<Vec<SurveySummary>> {
         let project = scope.project().to_string();
-        let rows: Vec<Row> = sqlx::query_as(survey_where!("project_id = $1 ORDER BY created_at DESC, id DESC"))
+        let rows: Vec<SurveyTableRow> = sqlx::query_as(survey_where!("project_id = $1 ORDER BY created_at DESC, id DESC"))
             .bind(project.clone())
             .fetch_all(self.reader())
             .await?;
@@ -271,7 +271,7 @@ impl Store {
         .bind(project)
         .fetch_all(self.reader())
         .await?;
-        let summary = |row: Row| {
+        let summary = |row: SurveyTableRow| {
             let (responses, last) = counts.iter().find(|(id, ..)| *id == row.id).map_or((0, None), |(_, n, last)| (*n, *last));
             // A draft that cannot be read is left out; the others are shown.
             let survey = or_none("survey", Survey::try_from(row).ok())?;
@@ -319,7 +319,7 @@ impl Store {
         let mut buttons = Vec::new();
         for (survey, name, created_at, body) in rows {
             let body: Option<SurveyBody> = or_none("survey", serde_json::from_str(&body).ok());
-            if body.is_some_and(|body| matches!(body.launch, Launch::Button { .. })) {
+            if body.is_some_and(|body| matches!(body.launch, LaunchTrigger::Button { .. })) {
                 buttons.push(LiveButton { id: id(&survey)?, name, created_at: Timestamp(created_at) });
             }
         }
@@ -356,7 +356,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn draft_steps(&self, survey: &Survey) -> Result<(bool, bool)> {
+    pub async fn undo_availability(&self, survey: &Survey) -> Result<(bool, bool)> {
         let (first, last): (Option<i64>, Option<i64>) =
             sqlx::query_as("SELECT MIN(position), MAX(position) FROM survey_drafts WHERE survey_id = $1")
                 .bind(survey.id.to_string())
@@ -376,7 +376,7 @@ impl Tx<'_> {
             Dialect::Sqlite => ONE,
             Dialect::Postgres => ONE_HELD,
         };
-        let row: Option<Row> =
+        let row: Option<SurveyTableRow> =
             sqlx::query_as(sql).bind(scope.project().to_string()).bind(survey.to_string()).fetch_optional(self.conn()).await?;
         row.map(Survey::try_from).transpose()
     }
@@ -405,7 +405,7 @@ impl Tx<'_> {
         .execute(self.conn())
         .await?;
         let state = DraftState { body: survey.draft.clone(), is_typing: false, staff: survey.updated_by, saved_at: survey.updated_at };
-        self.keep_state(survey.id, survey.position, &state).await
+        self.save_draft_state(survey.id, survey.position, &state).await
     }
 
     /// Writes name, status, draft and live version of a survey that still has the revision `seen`; `false` when someone was faster.
@@ -459,11 +459,11 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn keep_state(&mut self, survey: SurveyId, position: i64, state: &DraftState) -> Result<()> {
+    pub async fn save_draft_state(&mut self, survey: SurveyId, position: i64, state: &DraftState) -> Result<()> {
         sqlx::query("DELETE FROM survey_drafts WHERE survey_id = $1 AND (position >= $2 OR position <= $3)")
             .bind(survey.to_string())
             .bind(position)
-            .bind(position - KEPT_STATES)
+            .bind(position - MAX_DRAFT_STATES)
             .execute(self.conn())
             .await?;
         sqlx::query("INSERT INTO survey_drafts (survey_id, position, body, step, staff_id, saved_at) VALUES ($1, $2, $3, $4, $5, $6)")

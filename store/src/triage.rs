@@ -6,7 +6,7 @@ use domain::{
     Timestamp,
     accounts::Scope,
     clock::DAY_MS,
-    feedback::{Change, Feedback, Kind, Status},
+    feedback::{Feedback, FeedbackChange, FeedbackKind, FeedbackStatus},
     history,
     identity::Claim,
     ids::{CommentId, EventId, FeedbackId, HistoryId, ProjectId, StaffId, SurveyId, UndoId},
@@ -17,20 +17,20 @@ use sqlx::FromRow;
 
 use super::{
     Dialect, Store, Tx, backlog,
-    feedback::{Row, feedback_columns},
+    feedback::{FeedbackTableRow, feedback_columns},
     id, optional_id, or_none, replies,
 };
 use crate::error::Result;
 
 /// Something that happened to feedback after a version.
 #[derive(Debug, Clone)]
-pub struct Event {
+pub struct FeedbackEvent {
     /// Who; `None`: the program.
     pub by: Option<StaffId>,
     /// Their name.
     pub name: String,
     /// What.
-    pub change: history::Change,
+    pub change: history::HistoryChange,
     /// When.
     pub at: Timestamp,
 }
@@ -61,7 +61,7 @@ pub struct Comment {
 
 /// Who gave the feedback, as far as known.
 #[derive(Debug, Clone, FromRow, PartialEq, Eq)]
-pub struct Person {
+pub struct FeedbackContact {
     /// The site's own id of them.
     pub external_id: Option<String>,
     /// Their address.
@@ -79,7 +79,7 @@ pub struct Person {
     pub claimed: Option<String>,
 }
 
-impl Person {
+impl FeedbackContact {
     /// The names of what is verified.
     #[must_use]
     pub fn verified(&self) -> Vec<&'static str> {
@@ -89,7 +89,7 @@ impl Person {
     /// What the claim behind this feedback is worth.
     #[must_use]
     pub fn claim(&self, feedback: &Feedback) -> Claim {
-        claim_behind(feedback, self.identity.as_deref())
+        claim_of_feedback(feedback, self.identity.as_deref())
     }
 }
 
@@ -101,14 +101,14 @@ pub fn verified_names(bits: i64) -> Vec<&'static str> {
 
 /// What the claim behind feedback is worth. Without a response it came by the API or an import, or is a ticket, whose requester nobody checked.
 #[must_use]
-pub fn claim_behind(feedback: &Feedback, stored: Option<&str>) -> Claim {
-    let by_team = feedback.response.is_none() && feedback.kind != Kind::Ticket;
+pub fn claim_of_feedback(feedback: &Feedback, stored: Option<&str>) -> Claim {
+    let by_team = feedback.response.is_none() && feedback.kind != FeedbackKind::Ticket;
     stored.and_then(Claim::parse).unwrap_or(if by_team { Claim::Team } else { Claim::Unsigned })
 }
 
 /// The response behind a piece of feedback: the version that was asked, and the answers by question id.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct FeedbackResponse {
     /// What was asked.
     pub body: SurveyBody,
     /// Answers by question id.
@@ -121,25 +121,25 @@ pub struct Asked {
 
 /// One step of something done that can be taken back.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Step {
+pub struct FeedbackUndo {
     /// Whose change.
     pub feedback: FeedbackId,
     /// The item's version after it.
     pub version: i64,
     /// What was done.
-    pub change: Change,
+    pub change: FeedbackChange,
 }
 
 /// What can be taken back in one piece.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Undoable {
+pub enum UndoAction {
     /// Changes to feedback.
-    Feedback(Vec<Step>),
+    Feedback(Vec<FeedbackUndo>),
     /// A change to the backlog or its links.
-    Backlog(backlog::Step),
+    Backlog(backlog::BacklogUndo),
     /// A change to a canned reply.
-    Reply(replies::Step),
+    Reply(replies::ReplyUndo),
 }
 
 /// How long something done can be taken back.
@@ -147,7 +147,7 @@ const UNDO_MS: i64 = 7 * DAY_MS;
 
 /// The state that a live event reports.
 #[derive(Debug, Clone)]
-pub struct Head {
+pub struct FeedbackHead {
     /// Which feedback.
     pub id: FeedbackId,
     /// Its version.
@@ -210,7 +210,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn person_behind(&self, scope: &Scope, feedback: &Feedback) -> Result<Option<Person>> {
+    pub async fn contact_of_feedback(&self, scope: &Scope, feedback: &Feedback) -> Result<Option<FeedbackContact>> {
         let Some(contact) = feedback.contact else { return Ok(None) };
         Ok(sqlx::query_as(
             "SELECT c.external_id, c.email, c.name, c.attributes, c.verified, r.identity, r.claimed FROM contacts c \
@@ -247,7 +247,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn response_behind(&self, scope: &Scope, feedback: &Feedback) -> Result<Option<Asked>> {
+    pub async fn response_of_feedback(&self, scope: &Scope, feedback: &Feedback) -> Result<Option<FeedbackResponse>> {
         let Some(response) = feedback.response else { return Ok(None) };
         let head: Option<(String, Option<i64>, Option<String>)> = sqlx::query_as(
             "SELECT v.body, r.finished_at, r.user_agent FROM responses r JOIN survey_versions v ON v.id = r.version_id \
@@ -273,7 +273,7 @@ impl Store {
         }
         // Without its survey's text, feedback is shown as it was understood when it came.
         let Some(body) = or_none("survey", serde_json::from_str(&body).ok()) else { return Ok(None) };
-        Ok(Some(Asked { body, answers, finished: finished.is_some(), user_agent }))
+        Ok(Some(FeedbackResponse { body, answers, finished: finished.is_some(), user_agent }))
     }
 
     /// The comments on this feedback, oldest first.
@@ -296,7 +296,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn feedback_heads(&self, scope: &Scope, ids: &[FeedbackId]) -> Result<Vec<Head>> {
+    pub async fn feedback_heads(&self, scope: &Scope, ids: &[FeedbackId]) -> Result<Vec<FeedbackHead>> {
         // Without the row of its making: what only just came was changed by nobody.
         let sql = match self.dialect() {
             Dialect::Sqlite => {
@@ -313,9 +313,9 @@ impl Store {
         let rows: Vec<(String, i64, Option<String>, Option<String>)> =
             sqlx::query_as(sql).bind(scope.project().to_string()).bind(serde_json::to_string(ids)?).fetch_all(self.reader()).await?;
         let head = |(own, version, change, name): (String, i64, Option<String>, Option<String>)| {
-            let change = change.map(|text| serde_json::from_str(&text).unwrap_or(history::Change::Unknown));
-            let change = change.filter(|change| *change != history::Change::Created);
-            Ok(Head { id: id(&own)?, version, by: change.map(|change| name.unwrap_or_else(|| change.outsider().into())) })
+            let change = change.map(|text| serde_json::from_str(&text).unwrap_or(history::HistoryChange::Unknown));
+            let change = change.filter(|change| *change != history::HistoryChange::Created);
+            Ok(FeedbackHead { id: id(&own)?, version, by: change.map(|change| name.unwrap_or_else(|| change.external_actor().into())) })
         };
         rows.into_iter().map(head).collect()
     }
@@ -333,7 +333,7 @@ impl Tx<'_> {
                 concat!("SELECT ", feedback_columns!(), " FROM feedback f WHERE f.id = $1 AND f.project_id = $2 FOR UPDATE")
             }
         };
-        let row: Option<Row> =
+        let row: Option<FeedbackTableRow> =
             sqlx::query_as(sql).bind(feedback.to_string()).bind(scope.project().to_string()).fetch_optional(self.conn()).await?;
         let Some(row) = row else { return Ok(None) };
         let tags: Vec<String> = sqlx::query_scalar("SELECT tag FROM feedback_tags WHERE feedback_id = $1 ORDER BY tag")
@@ -347,7 +347,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn history_since(&mut self, project: ProjectId, feedback: FeedbackId, version: i64) -> Result<Vec<Event>> {
+    pub async fn history_since(&mut self, project: ProjectId, feedback: FeedbackId, version: i64) -> Result<Vec<FeedbackEvent>> {
         let rows: Vec<(Option<String>, Option<String>, String, i64)> = sqlx::query_as(
             "SELECT h.staff_id, s.name, h.change, h.at FROM history h LEFT JOIN staff s ON s.id = h.staff_id \
              WHERE h.subject_id = $1 AND h.project_id = $2 AND h.version > $3 ORDER BY h.version DESC",
@@ -358,9 +358,9 @@ impl Tx<'_> {
         .fetch_all(self.conn())
         .await?;
         let event = |(by, name, change, at): (Option<String>, Option<String>, String, i64)| {
-            let change = serde_json::from_str(&change).unwrap_or(history::Change::Unknown);
-            let name = name.unwrap_or_else(|| change.outsider().into());
-            Ok(Event { by: optional_id(by.as_deref())?, name, change, at: Timestamp(at) })
+            let change = serde_json::from_str(&change).unwrap_or(history::HistoryChange::Unknown);
+            let name = name.unwrap_or_else(|| change.external_actor().into());
+            Ok(FeedbackEvent { by: optional_id(by.as_deref())?, name, change, at: Timestamp(at) })
         };
         rows.into_iter().map(event).collect()
     }
@@ -375,18 +375,18 @@ impl Tx<'_> {
         by: Option<StaffId>,
         entry: HistoryId,
         at: Timestamp,
-        change: &Change,
+        change: &FeedbackChange,
     ) -> Result<i64> {
         let mut names = HashMap::new();
         match change {
-            Change::Status { to, .. } => held.status = *to,
-            Change::Assigned { from, to } => {
+            FeedbackChange::Status { to, .. } => held.status = *to,
+            FeedbackChange::Assigned { from, to } => {
                 held.assignee = *to;
                 for staff in [from, to].into_iter().flatten() {
                     names.insert(*staff, self.staff_name(Some(*staff)).await?.unwrap_or_default());
                 }
             }
-            Change::Tagged { added, removed } => {
+            FeedbackChange::Tagged { added, removed } => {
                 for tag in removed {
                     sqlx::query("DELETE FROM feedback_tags WHERE feedback_id = $1 AND tag = $2")
                         .bind(held.id.to_string())
@@ -408,21 +408,21 @@ impl Tx<'_> {
                 held.tags.dedup();
             }
         }
-        let told = change.told(|staff| names.get(&staff).cloned().unwrap_or_default());
-        self.note_on_feedback(held, by, entry, at, &told).await
+        let told = change.to_history(|staff| names.get(&staff).cloned().unwrap_or_default());
+        self.update_feedback_with_history(held, by, entry, at, &told).await
     }
 
     /// Writes status and assignee of feedback that is held, a version more, an entry of its history and the change sequence.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn note_on_feedback(
+    pub async fn update_feedback_with_history(
         &mut self,
         held: &mut Feedback,
         by: Option<StaffId>,
         entry: HistoryId,
         at: Timestamp,
-        told: &history::Change,
+        told: &history::HistoryChange,
     ) -> Result<i64> {
         held.version += 1;
         held.updated_at = at;
@@ -435,19 +435,19 @@ impl Tx<'_> {
             .bind(at.0)
             .execute(self.conn())
             .await?;
-        if held.kind == Kind::Ticket {
-            if held.status != Status::Spam {
-                self.tell_withheld_ticket(held, at).await?;
+        if held.kind == FeedbackKind::Ticket {
+            if held.status != FeedbackStatus::Spam {
+                self.publish_withheld_ticket(held, at).await?;
             }
             // Each entry of the history moves a ticket once at most, so its id names what is told as well.
-            self.ticket_follows(held, EventId(entry.0), at).await?;
+            self.sync_ticket_state(held, EventId(entry.0), at).await?;
         }
         self.insert_history(entry, held.project, held.id, by, told, at).await?;
-        self.feedback_changed(held.project, held.id).await?;
+        self.record_feedback_change(held.project, held.id).await?;
         Ok(held.version)
     }
 
-    /// Adds the row of a comment; the note on the feedback is [`Tx::note_on_feedback`]'s.
+    /// Adds the row of a comment; the note on the feedback is [`Tx::update_feedback_with_history`]'s.
     ///
     /// # Errors
     /// When the database fails.
@@ -482,12 +482,12 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn keep_undo(
+    pub async fn save_undo(
         &mut self,
         undo: UndoId,
         follows: Option<UndoId>,
         scope: &Scope,
-        what: &Undoable,
+        what: &UndoAction,
         now: Timestamp,
     ) -> Result<Option<UndoId>> {
         let Some(staff) = scope.staff() else { return Ok(None) };
@@ -508,7 +508,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn take_undo(&mut self, undo: UndoId, scope: (ProjectId, StaffId), now: Timestamp) -> Result<Option<Undoable>> {
+    pub async fn consume_undo(&mut self, undo: UndoId, scope: (ProjectId, StaffId), now: Timestamp) -> Result<Option<UndoAction>> {
         let steps: Option<String> = sqlx::query_scalar(
             "UPDATE undo_operations SET undone_at = $4 WHERE undone_at IS NULL AND id = (SELECT u.id FROM undo_operations u \
              WHERE (u.id = $1 OR u.follows = $1) AND u.project_id = $2 AND u.staff_id = $3 AND u.undone_at IS NULL ORDER BY u.id LIMIT 1) \

@@ -11,8 +11,8 @@ use tokio::{
 
 use super::{
     Dialect, Tx,
-    committed::{Committed, News},
-    submissions::{Fate, Submission},
+    commit_notifier::{CommitEffects, CommitNotifier},
+    submissions::{ResponseSubmission, SubmissionOutcome},
 };
 use crate::error::{Error, Result};
 
@@ -31,25 +31,25 @@ const BATCHES: usize = 2;
 
 #[derive(Clone)]
 pub(super) enum Writer {
-    Sqlite(mpsc::Sender<Waiting>),
-    Postgres(Arc<Pooled>, mpsc::Sender<Submitted>),
+    Sqlite(mpsc::Sender<QueuedWork>),
+    Postgres(Arc<PostgresWriter>, mpsc::Sender<QueuedSubmission>),
 }
 
 /// What waits for the one connection of SQLite.
-pub(super) enum Waiting {
-    Job(Box<dyn Job>),
-    Submission(Box<Submitted>),
+pub(super) enum QueuedWork {
+    Job(Box<dyn WriteJob>),
+    Submission(Box<QueuedSubmission>),
 }
 
 /// A submission and who waits for its fate.
-pub(super) struct Submitted {
-    submission: Submission,
-    reply: oneshot::Sender<Result<Fate>>,
+pub(super) struct QueuedSubmission {
+    submission: ResponseSubmission,
+    reply: oneshot::Sender<Result<SubmissionOutcome>>,
 }
 
-pub(super) struct Pooled {
+pub(super) struct PostgresWriter {
     pool: AnyPool,
-    committed: Arc<Committed>,
+    committed: Arc<CommitNotifier>,
     /// One for each job that waits or is worked on.
     places: Semaphore,
     /// One for each job or batch that is worked on.
@@ -57,25 +57,25 @@ pub(super) struct Pooled {
 }
 
 /// A job's work done, its answer held back until the commit.
-pub(super) struct Ran {
+pub(super) struct PendingCommit {
     keep: bool,
-    news: News,
+    news: CommitEffects,
     reply: Box<dyn FnOnce(Option<Error>) + Send>,
 }
 
-pub(super) trait Job: Send {
+pub(super) trait WriteJob: Send {
     /// Whether someone still waits for the answer.
     fn is_wanted(&self) -> bool;
 
-    fn run<'c>(self: Box<Self>, conn: &'c mut AnyConnection) -> BoxFuture<'c, Ran>;
+    fn run<'c>(self: Box<Self>, conn: &'c mut AnyConnection) -> BoxFuture<'c, PendingCommit>;
 }
 
-struct Work<T, F> {
+struct WriteTask<T, F> {
     work: F,
     reply: oneshot::Sender<Result<T>>,
 }
 
-impl<T, F> Job for Work<T, F>
+impl<T, F> WriteJob for WriteTask<T, F>
 where
     T: Send + 'static,
     F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send + 'static,
@@ -84,12 +84,12 @@ where
         !self.reply.is_closed()
     }
 
-    fn run<'c>(self: Box<Self>, conn: &'c mut AnyConnection) -> BoxFuture<'c, Ran> {
+    fn run<'c>(self: Box<Self>, conn: &'c mut AnyConnection) -> BoxFuture<'c, PendingCommit> {
         Box::pin(async move {
             let Self { work, reply } = *self;
-            let mut tx = Tx { conn, dialect: Dialect::Sqlite, news: News::default() };
+            let mut tx = Tx { conn, dialect: Dialect::Sqlite, news: CommitEffects::default() };
             let result = guarded(work, &mut tx).await;
-            Ran {
+            PendingCommit {
                 keep: result.is_ok(),
                 news: tx.news,
                 // The one who asked may have gone away; the work stands all the same.
@@ -116,14 +116,14 @@ async fn caught<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 }
 
 impl Writer {
-    pub(super) fn sqlite(pool: AnyPool, committed: Arc<Committed>) -> Self {
+    pub(super) fn sqlite(pool: AnyPool, committed: Arc<CommitNotifier>) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
         tokio::spawn(write_groups(pool, receiver, committed));
         Self::Sqlite(sender)
     }
 
-    pub(super) fn postgres(pool: AnyPool, committed: Arc<Committed>) -> Self {
-        let pooled = Arc::new(Pooled { pool, committed, places: Semaphore::new(QUEUE), turns: Semaphore::new(TURNS) });
+    pub(super) fn postgres(pool: AnyPool, committed: Arc<CommitNotifier>) -> Self {
+        let pooled = Arc::new(PostgresWriter { pool, committed, places: Semaphore::new(QUEUE), turns: Semaphore::new(TURNS) });
         let (sender, receiver) = mpsc::channel(QUEUE);
         tokio::spawn(write_batches(Arc::clone(&pooled), receiver));
         Self::Postgres(pooled, sender)
@@ -145,45 +145,45 @@ impl Writer {
         match self {
             Self::Sqlite(queue) => {
                 let (reply, answer) = oneshot::channel();
-                queue.try_send(Waiting::Job(Box::new(Work { work, reply }))).map_err(|_| domain::Error::Busy(1))?;
-                answer.await.map_err(|_| Error::Refused(domain::Error::Busy(1)))?
+                queue.try_send(QueuedWork::Job(Box::new(WriteTask { work, reply }))).map_err(|_| domain::DomainError::Busy(1))?;
+                answer.await.map_err(|_| Error::Domain(domain::DomainError::Busy(1)))?
             }
             Self::Postgres(pooled, _) => {
-                let _place = pooled.places.try_acquire().map_err(|_| domain::Error::Busy(1))?;
+                let _place = pooled.places.try_acquire().map_err(|_| domain::DomainError::Busy(1))?;
                 let _turn = pooled.turn().await?;
                 pooled.transaction(async |tx| guarded(work, tx).await).await
             }
         }
     }
 
-    pub(super) async fn submit(&self, submission: Submission) -> Result<Fate> {
+    pub(super) async fn submit(&self, submission: ResponseSubmission) -> Result<SubmissionOutcome> {
         let (reply, answer) = oneshot::channel();
-        let submitted = Submitted { submission, reply };
+        let submitted = QueuedSubmission { submission, reply };
         let _place = match self {
             Self::Sqlite(queue) => {
-                queue.try_send(Waiting::Submission(Box::new(submitted))).map_err(|_| domain::Error::Busy(1))?;
+                queue.try_send(QueuedWork::Submission(Box::new(submitted))).map_err(|_| domain::DomainError::Busy(1))?;
                 None
             }
             Self::Postgres(pooled, queue) => {
-                let place = pooled.places.try_acquire().map_err(|_| domain::Error::Busy(1))?;
-                queue.try_send(submitted).map_err(|_| domain::Error::Busy(1))?;
+                let place = pooled.places.try_acquire().map_err(|_| domain::DomainError::Busy(1))?;
+                queue.try_send(submitted).map_err(|_| domain::DomainError::Busy(1))?;
                 Some(place)
             }
         };
-        answer.await.map_err(|_| Error::Refused(domain::Error::Busy(1)))?
+        answer.await.map_err(|_| Error::Domain(domain::DomainError::Busy(1)))?
     }
 }
 
-impl Pooled {
+impl PostgresWriter {
     async fn turn(&self) -> Result<SemaphorePermit<'_>> {
-        let Ok(Ok(turn)) = timeout(WAIT, self.turns.acquire()).await else { return Err(domain::Error::Busy(5).into()) };
+        let Ok(Ok(turn)) = timeout(WAIT, self.turns.acquire()).await else { return Err(domain::DomainError::Busy(5).into()) };
         Ok(turn)
     }
 
     async fn transaction<T>(&self, work: impl AsyncFnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
         let job = async {
             let mut transaction = self.pool.begin().await?;
-            let mut tx = Tx { conn: &mut transaction, dialect: Dialect::Postgres, news: News::default() };
+            let mut tx = Tx { conn: &mut transaction, dialect: Dialect::Postgres, news: CommitEffects::default() };
             let value = work(&mut tx).await?;
             let news = tx.news;
             transaction.commit().await?;
@@ -192,7 +192,7 @@ impl Pooled {
         // Given up, it is rolled back, unless just the answer to COMMIT got lost: the same key then finds it done.
         let Ok(done) = timeout(WORK, job).await else {
             tracing::warn!("the database did not finish a write in time");
-            return Err(domain::Error::Busy(5).into());
+            return Err(domain::DomainError::Busy(5).into());
         };
         let (value, news) = done?;
         self.committed.tell(news);
@@ -200,7 +200,7 @@ impl Pooled {
     }
 
     /// Stores a batch in a transaction; if that cannot be, each of it in one of its own.
-    async fn write_batch(&self, batch: Vec<Submitted>) {
+    async fn write_batch(&self, batch: Vec<QueuedSubmission>) {
         let (submissions, replies) = wanted(batch);
         let _turn = match self.turn().await {
             Ok(turn) => turn,
@@ -219,15 +219,15 @@ impl Pooled {
     }
 }
 
-type Reply = oneshot::Sender<Result<Fate>>;
+type SubmissionReply = oneshot::Sender<Result<SubmissionOutcome>>;
 
 /// Those that someone waits for. Anyone who has gone away was told, or believes, that it failed, and may have asked again.
-fn wanted(batch: Vec<Submitted>) -> (Vec<Submission>, Vec<Reply>) {
-    batch.into_iter().filter(|s| !s.reply.is_closed()).map(|Submitted { submission, reply }| (submission, reply)).unzip()
+fn wanted(batch: Vec<QueuedSubmission>) -> (Vec<ResponseSubmission>, Vec<SubmissionReply>) {
+    batch.into_iter().filter(|s| !s.reply.is_closed()).map(|QueuedSubmission { submission, reply }| (submission, reply)).unzip()
 }
 
 /// Whether a batch failed for a reason that may be one submission's alone. When the database takes no work, it takes none of a single one.
-fn must_part(result: &Result<Vec<Fate>>, size: usize) -> bool {
+fn must_part(result: &Result<Vec<SubmissionOutcome>>, size: usize) -> bool {
     let Err(error) = result else { return false };
     let parts = size > 1 && !is_busy(error);
     if parts {
@@ -237,24 +237,24 @@ fn must_part(result: &Result<Vec<Fate>>, size: usize) -> bool {
 }
 
 fn is_busy(error: &Error) -> bool {
-    matches!(error.refusal(), Some(domain::Error::Busy(_)))
+    matches!(error.refusal(), Some(domain::DomainError::Busy(_)))
 }
 
 /// Gives each its fate. A fault that concerns several is logged once, and is a full queue to all of them.
-fn tell(result: Result<Vec<Fate>>, mut replies: Vec<Reply>) {
+fn tell(result: Result<Vec<SubmissionOutcome>>, mut replies: Vec<SubmissionReply>) {
     match result {
         // The one who asked may have gone away; what is stored stands all the same.
         Ok(fates) => fates.into_iter().zip(replies).for_each(|(fate, reply)| drop(reply.send(Ok(fate)))),
         Err(error) if replies.len() > 1 => {
             tracing::error!(db.error = %error, submissions = replies.len(), "submissions could not be stored");
-            replies.into_iter().for_each(|reply| drop(reply.send(Err(domain::Error::Busy(5).into()))));
+            replies.into_iter().for_each(|reply| drop(reply.send(Err(domain::DomainError::Busy(5).into()))));
         }
         Err(error) => drop(replies.pop().map(|reply| reply.send(Err(error)))),
     }
 }
 
 /// Gathers what waits into batches for PostgreSQL.
-async fn write_batches(pooled: Arc<Pooled>, mut queue: mpsc::Receiver<Submitted>) {
+async fn write_batches(pooled: Arc<PostgresWriter>, mut queue: mpsc::Receiver<QueuedSubmission>) {
     let batches = Arc::new(Semaphore::new(BATCHES));
     while let Some(first) = queue.recv().await {
         let Ok(permit) = Arc::clone(&batches).acquire_owned().await else { return };
@@ -272,7 +272,7 @@ async fn write_batches(pooled: Arc<Pooled>, mut queue: mpsc::Receiver<Submitted>
     }
 }
 
-async fn write_groups(pool: AnyPool, mut queue: mpsc::Receiver<Waiting>, committed: Arc<Committed>) {
+async fn write_groups(pool: AnyPool, mut queue: mpsc::Receiver<QueuedWork>, committed: Arc<CommitNotifier>) {
     while let Some(first) = queue.recv().await {
         let mut conn = match begin(&pool).await {
             Ok(conn) => conn,
@@ -300,7 +300,7 @@ async fn write_groups(pool: AnyPool, mut queue: mpsc::Receiver<Waiting>, committ
                 committed.tell(ran.news);
             }
             // A refusal stands even when the commit failed: it changed nothing.
-            let failure = if ran.keep { failed.as_ref().map(|_| Error::Refused(domain::Error::Busy(5))) } else { None };
+            let failure = if ran.keep { failed.as_ref().map(|_| Error::Domain(domain::DomainError::Busy(5))) } else { None };
             (ran.reply)(failure);
         }
     }
@@ -312,7 +312,12 @@ async fn begin(pool: &AnyPool) -> Result<PoolConnection<Any>> {
     Ok(conn)
 }
 
-async fn write_group(conn: &mut AnyConnection, first: Waiting, queue: &mut mpsc::Receiver<Waiting>, waiting: &mut Vec<Ran>) -> Result<()> {
+async fn write_group(
+    conn: &mut AnyConnection,
+    first: QueuedWork,
+    queue: &mut mpsc::Receiver<QueuedWork>,
+    waiting: &mut Vec<PendingCommit>,
+) -> Result<()> {
     if let Err(error) = work_through(conn, first, queue, waiting).await {
         // The transaction is in no known state: leave it, and the connection with it.
         drop(sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await);
@@ -326,15 +331,20 @@ async fn write_group(conn: &mut AnyConnection, first: Waiting, queue: &mut mpsc:
 }
 
 /// Works on what waits now. What comes meanwhile is the next group's: those who are here would wait for it.
-async fn work_through(conn: &mut AnyConnection, first: Waiting, queue: &mut mpsc::Receiver<Waiting>, waiting: &mut Vec<Ran>) -> Result<()> {
+async fn work_through(
+    conn: &mut AnyConnection,
+    first: QueuedWork,
+    queue: &mut mpsc::Receiver<QueuedWork>,
+    waiting: &mut Vec<PendingCommit>,
+) -> Result<()> {
     let (mut jobs, mut batch) = (Vec::new(), Vec::new());
     let mut next = Some(first);
     while let Some(now) = next {
         match now {
             // Anyone who has gone away was told, or believes, that it failed, and may have asked again.
-            Waiting::Job(job) if !job.is_wanted() => {}
-            Waiting::Job(job) => jobs.push(job),
-            Waiting::Submission(submitted) => batch.push(*submitted),
+            QueuedWork::Job(job) if !job.is_wanted() => {}
+            QueuedWork::Job(job) => jobs.push(job),
+            QueuedWork::Submission(submitted) => batch.push(*submitted),
         }
         next = if jobs.len() + batch.len() < GROUP { queue.try_recv().ok() } else { None };
     }
@@ -357,7 +367,7 @@ async fn end_savepoint(conn: &mut AnyConnection, keep: bool) -> Result<()> {
 
 /// Stores a batch of submissions; if that cannot be, each of it by itself. A batch is the first in its transaction, so one that failed is undone
 /// by beginning again: a savepoint would keep a copy of each page that is changed after it.
-async fn run_batch(conn: &mut AnyConnection, batch: Vec<Submitted>, waiting: &mut Vec<Ran>) -> Result<()> {
+async fn run_batch(conn: &mut AnyConnection, batch: Vec<QueuedSubmission>, waiting: &mut Vec<PendingCommit>) -> Result<()> {
     let (submissions, replies) = wanted(batch);
     if submissions.is_empty() {
         return Ok(());
@@ -382,20 +392,20 @@ async fn run_batch(conn: &mut AnyConnection, batch: Vec<Submitted>, waiting: &mu
 }
 
 /// A batch that was stored or refused, and not yet committed.
-struct Stored {
-    result: Result<Vec<Fate>>,
-    news: News,
+struct BatchResult {
+    result: Result<Vec<SubmissionOutcome>>,
+    news: CommitEffects,
 }
 
-async fn insert(conn: &mut AnyConnection, batch: &[Submission]) -> Stored {
-    let mut tx = Tx { conn, dialect: Dialect::Sqlite, news: News::default() };
+async fn insert(conn: &mut AnyConnection, batch: &[ResponseSubmission]) -> BatchResult {
+    let mut tx = Tx { conn, dialect: Dialect::Sqlite, news: CommitEffects::default() };
     let result = caught(tx.insert_submissions(batch)).await;
-    Stored { result, news: tx.news }
+    BatchResult { result, news: tx.news }
 }
 
-impl Stored {
-    fn answered_to(self, replies: Vec<Reply>) -> Ran {
+impl BatchResult {
+    fn answered_to(self, replies: Vec<SubmissionReply>) -> PendingCommit {
         let Self { result, news } = self;
-        Ran { keep: result.is_ok(), news, reply: Box::new(move |failed| tell(failed.map_or(result, Err), replies)) }
+        PendingCommit { keep: result.is_ok(), news, reply: Box::new(move |failed| tell(failed.map_or(result, Err), replies)) }
     }
 }

@@ -4,7 +4,7 @@
 
 use domain::{
     accounts::Scope,
-    feedback::Status,
+    feedback::FeedbackStatus,
     ids::{FeedbackId, ProjectId},
 };
 use sqlx::{AnyPool, migrate::Migrator};
@@ -57,7 +57,7 @@ async fn check(store: &Store) {
     let ids: Vec<FeedbackId> = [SCORE, WORDS].iter().map(|id| id.parse().unwrap()).collect();
     let found = store.feedback_by_ids(&scope, &ids).await.unwrap();
     assert_eq!(found.len(), 2);
-    assert_eq!((found[0].text.as_str(), found[0].score, found[0].status, found[0].version), ("", Some(9.0), Status::Triaged, 3));
+    assert_eq!((found[0].text.as_str(), found[0].score, found[0].status, found[0].version), ("", Some(9.0), FeedbackStatus::Triaged, 3));
     assert_eq!((found[1].text.as_str(), found[1].created_at.0), ("The export fails", 7));
     let all = async |sql: &'static str| -> Vec<(String, i64)> { sqlx::query_as(sql).fetch_all(store.reader()).await.unwrap() };
     let rows = |rows: &[(&str, i64)]| rows.iter().map(|(text, at)| ((*text).to_owned(), *at)).collect::<Vec<_>>();

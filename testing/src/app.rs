@@ -5,18 +5,18 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use domain::{
     Timestamp,
     accounts::Role,
-    feedback::{Feedback, Kind, Status},
+    feedback::{Feedback, FeedbackKind, FeedbackStatus},
     ids::{ProjectId, StaffId},
     projects::Project,
-    responses::Signals,
+    responses::SpamSignals,
     tickets::NewTicket,
 };
 use futures_util::{FutureExt, future::BoxFuture};
 use service::{
     error::Result,
-    settings::Settings,
+    settings::ProjectSettings,
     state::{App, AppState},
-    tickets::{Addition, Submission},
+    tickets::{RequesterReply, TicketSubmission},
 };
 use store::{Store, migrate::Migrator};
 use tokio::{sync::Semaphore, task::JoinHandle};
@@ -92,7 +92,7 @@ impl TestApp {
     }
 
     /// As [`TestApp::new`], with changed settings.
-    pub async fn with_settings(database: Database, change: impl FnOnce(&mut Settings)) -> Option<Self> {
+    pub async fn with_settings(database: Database, change: impl FnOnce(&mut ProjectSettings)) -> Option<Self> {
         let url = match database {
             Database::Sqlite => None,
             Database::Postgres => Some(fresh_postgres().await?),
@@ -101,20 +101,20 @@ impl TestApp {
     }
 
     /// Another process over the same PostgreSQL, with the same clock; ids count up from `first_id`.
-    pub async fn beside(&self, first_id: u64) -> Self {
+    pub async fn second_node(&self, first_id: u64) -> Self {
         let settings = self.app.settings.clone();
-        let change = |s: &mut Settings| *s = Settings { data: s.data.clone(), ..settings };
+        let change = |s: &mut ProjectSettings| *s = ProjectSettings { data: s.data.clone(), ..settings };
         Self::node(self.url.clone(), Arc::clone(&self.clock), first_id, change).await
     }
 
-    /// As [`TestApp::beside`], of a version that has other migrations.
-    pub async fn newer(&self, first_id: u64, migrations: &Migrator) -> Self {
+    /// As [`TestApp::second_node`], of a version that has other migrations.
+    pub async fn newer_version_node(&self, first_id: u64, migrations: &Migrator) -> Self {
         let url = self.url.clone().unwrap();
         let store = Store::open_postgres_with(&url, migrations).await.unwrap();
         Self::over(Some(url), store, private_dir(), Arc::clone(&self.clock), first_id, |_| {}).await
     }
 
-    async fn node(url: Option<String>, clock: Arc<TestClock>, first_id: u64, change: impl FnOnce(&mut Settings)) -> Self {
+    async fn node(url: Option<String>, clock: Arc<TestClock>, first_id: u64, change: impl FnOnce(&mut ProjectSettings)) -> Self {
         let dir = private_dir();
         let store = match &url {
             None => Store::open_sqlite(dir.path()).await.unwrap(),
@@ -129,10 +129,10 @@ impl TestApp {
         dir: tempfile::TempDir,
         clock: Arc<TestClock>,
         first_id: u64,
-        change: impl FnOnce(&mut Settings),
+        change: impl FnOnce(&mut ProjectSettings),
     ) -> Self {
         let database = if url.is_some() { Database::Postgres } else { Database::Sqlite };
-        let mut settings = Settings::for_tests(PathBuf::from(dir.path()));
+        let mut settings = ProjectSettings::for_tests(PathBuf::from(dir.path()));
         change(&mut settings);
         let app = App::new(settings, store, clock.clone(), Arc::new(TestIds::starting_at(first_id))).await.unwrap();
         app.search.start().await.unwrap();
@@ -202,7 +202,7 @@ pub fn sample(app: &App, project: ProjectId, text: &str) -> Feedback {
     Feedback {
         id: app.id(),
         project,
-        kind: Kind::Api,
+        kind: FeedbackKind::Api,
         text: text.into(),
         score: None,
         score_max: None,
@@ -213,7 +213,7 @@ pub fn sample(app: &App, project: ProjectId, text: &str) -> Feedback {
         release: None,
         environment: None,
         language: "en".into(),
-        status: Status::New,
+        status: FeedbackStatus::New,
         assignee: None,
         tags: vec![],
         spam_reasons: vec![],
@@ -225,16 +225,16 @@ pub fn sample(app: &App, project: ProjectId, text: &str) -> Feedback {
 
 /// A ticket as a person writes it.
 #[must_use]
-pub fn submission(subject: &str, message: &str) -> Submission {
-    Submission {
+pub fn submission(subject: &str, message: &str) -> TicketSubmission {
+    TicketSubmission {
         ticket: NewTicket { subject: subject.into(), message: message.into(), email: "Ann@Example.com".into(), name: "Ann".into() },
-        signals: Some(Signals { elapsed_ms: Some(60_000), ..Signals::default() }),
-        ..Submission::default()
+        signals: Some(SpamSignals { elapsed_ms: Some(60_000), ..SpamSignals::default() }),
+        ..TicketSubmission::default()
     }
 }
 
 /// Words of the requester, without files.
 #[must_use]
-pub fn adding(body: &str) -> Addition {
-    Addition { body: body.into(), ..Addition::default() }
+pub fn adding(body: &str) -> RequesterReply {
+    RequesterReply { body: body.into(), ..RequesterReply::default() }
 }

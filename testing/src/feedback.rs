@@ -10,12 +10,12 @@ use domain::{
     triage::TriageQuery,
     zone::Zone,
 };
-use search::{Ask, Found, Sort};
+use search::{SearchPage, SearchRequest, Sort};
 
 use crate::{TestApp, sample};
 
 /// How long the index may take.
-pub const SOON: Duration = Duration::from_secs(20);
+pub const INDEX_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Adds records as they are.
 pub async fn add(t: &TestApp, items: Vec<Feedback>) {
@@ -34,10 +34,10 @@ pub async fn add(t: &TestApp, items: Vec<Feedback>) {
 }
 
 /// What somebody said, and what else is to be known about it.
-pub type Said<'a> = (&'a str, &'a dyn Fn(&mut Feedback));
+pub type FeedbackSpec<'a> = (&'a str, &'a dyn Fn(&mut Feedback));
 
 /// Adds records, each changed by its function, and gives their ids.
-pub async fn say(t: &TestApp, project: ProjectId, what: &[Said<'_>]) -> Vec<FeedbackId> {
+pub async fn add_feedback(t: &TestApp, project: ProjectId, what: &[FeedbackSpec<'_>]) -> Vec<FeedbackId> {
     let mut items = Vec::new();
     for (text, change) in what {
         t.clock.advance_ms(1000);
@@ -47,7 +47,7 @@ pub async fn say(t: &TestApp, project: ProjectId, what: &[Said<'_>]) -> Vec<Feed
     }
     let ids = items.iter().map(|i| i.id).collect();
     add(t, items).await;
-    assert!(t.app.search.ready(SOON).await && t.app.search.caught_up(SOON).await);
+    assert!(t.app.search.ready(INDEX_TIMEOUT).await && t.app.search.wait_until_caught_up(INDEX_TIMEOUT).await);
     ids
 }
 
@@ -61,12 +61,19 @@ pub async fn project(t: &TestApp) -> Project {
 
 /// A query for the first hundred, oldest first.
 #[must_use]
-pub fn ask(query: &str) -> Ask {
-    Ask { query: TriageQuery::parse(query).unwrap(), me: None, zone: Zone::default(), sort: Sort::Oldest, cursor: None, limit: 100 }
+pub fn ask(query: &str) -> SearchRequest {
+    SearchRequest {
+        query: TriageQuery::parse(query).unwrap(),
+        me: None,
+        zone: Zone::default(),
+        sort: Sort::Oldest,
+        cursor: None,
+        limit: 100,
+    }
 }
 
 /// What a query finds.
-pub async fn find(t: &TestApp, project: ProjectId, query: &str) -> Found {
+pub async fn find(t: &TestApp, project: ProjectId, query: &str) -> SearchPage {
     t.app.search.search(&Scope::system(project), ask(query)).await.unwrap_or_else(|e| panic!("{query}: {e}"))
 }
 

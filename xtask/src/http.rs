@@ -9,7 +9,7 @@ use std::{
 use crate::Result;
 
 /// An answer.
-pub struct Answer {
+pub struct HttpResponse {
     /// The status code.
     pub status: u16,
     /// Header names in lower case, and values.
@@ -18,7 +18,7 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-impl Answer {
+impl HttpResponse {
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
@@ -39,7 +39,7 @@ impl Answer {
 }
 
 /// GET, accepting brotli. HTTP/1.0, so that the body ends with the connection and is never chunked.
-pub fn get(address: SocketAddr, path: &str) -> Result<Answer> {
+pub fn get(address: SocketAddr, path: &str) -> Result<HttpResponse> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
     stream.set_read_timeout(Some(Duration::from_secs(90)))?;
     write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\nAccept-Encoding: br\r\nAccept: */*\r\n\r\n")?;
@@ -50,7 +50,7 @@ pub fn get(address: SocketAddr, path: &str) -> Result<Answer> {
     let mut lines = head.lines();
     let status = lines.next().and_then(|l| l.split(' ').nth(1)).and_then(|s| s.parse().ok()).ok_or("a response without a status")?;
     let headers = lines.filter_map(|l| l.split_once(':')).map(|(n, v)| (n.to_lowercase(), v.trim().to_owned())).collect();
-    Ok(Answer { status, headers, body: all.split_off(end + 4) })
+    Ok(HttpResponse { status, headers, body: all.split_off(end + 4) })
 }
 
 /// A port that nobody listens on.

@@ -27,7 +27,7 @@ pub struct SessionView {
 
 /// What the account page shows.
 #[derive(Debug, Clone, Default)]
-pub struct Account {
+pub struct AccountView {
     /// Their e-mail address.
     pub email: String,
     /// The name, as typed.
@@ -44,11 +44,11 @@ pub struct Account {
 #[component]
 pub fn AccountPage(
     /// Its content.
-    model: Account,
+    model: AccountView,
     /// Base of the idempotency keys of its forms.
     idempotency_key: String,
 ) -> impl IntoView {
-    let Account { email, name, theme, sessions, errors } = model;
+    let AccountView { email, name, theme, sessions, errors } = model;
     let key = move |part: &str| format!("{idempotency_key}-{part}");
     let others = sessions.iter().filter(|s| !s.is_this).count();
     view! {

@@ -3,12 +3,12 @@
 use domain::{FieldErrors, accounts::Role};
 use leptos::prelude::*;
 
-use super::door::Door;
+use super::signed_out_frame::SignedOutFrame;
 use crate::components::forms::{ErrorSummary, IdempotencyKey, TextField};
 
 /// What the invitation page shows.
 #[derive(Debug, Clone)]
-pub struct Invited {
+pub struct InvitationAcceptView {
     /// The link's secret part.
     pub token: String,
     /// The project.
@@ -33,11 +33,11 @@ pub struct Invited {
 #[component]
 pub fn InvitationPage(
     /// Its content.
-    model: Invited,
+    model: InvitationAcceptView,
     /// Idempotency key of the form.
     idempotency_key: String,
 ) -> impl IntoView {
-    let Invited { token, project, by, role, signed_in, name, email, bound, errors } = model;
+    let InvitationAcceptView { token, project, by, role, signed_in, name, email, bound, errors } = model;
     let action = format!("/invite/{token}");
     let may = match role {
         Role::Viewer => "read everything",
@@ -47,7 +47,7 @@ pub fn InvitationPage(
     };
     let lead = format!("{by} invited you to join as {role}. You can {may}.");
     view! {
-        <Door title=format!("Join {project}") lead=lead>
+        <SignedOutFrame title=format!("Join {project}") lead=lead>
             <ErrorSummary errors=errors.clone() />
             {match signed_in {
                 Some(person) => view! {
@@ -75,7 +75,7 @@ pub fn InvitationPage(
                     <p>"Already have an account? "<a href=format!("/sign-in?next={action}")>"Sign in first"</a>"."</p>
                 }.into_any(),
             }}
-        </Door>
+        </SignedOutFrame>
     }
 }
 
@@ -83,11 +83,11 @@ pub fn InvitationPage(
 #[component]
 pub fn InvitationGone() -> impl IntoView {
     view! {
-        <Door title="This invitation is not valid">
+        <SignedOutFrame title="This invitation is not valid">
             <div class="card stack">
                 <p>"It was already used, was revoked, or is more than 7 days old. Ask for a new one."</p>
                 <p><a class="button" href="/">"Go to home"</a></p>
             </div>
-        </Door>
+        </SignedOutFrame>
     }
 }

@@ -50,7 +50,7 @@ pub struct InvitationView {
 
 /// What the members page shows.
 #[derive(Debug, Clone)]
-pub struct Members {
+pub struct MembersView {
     /// For URLs.
     pub slug: String,
     /// All members, highest role first.
@@ -90,11 +90,11 @@ fn option(role: Role) -> (String, String) {
 #[component]
 pub fn MembersPage(
     /// Its content.
-    model: Members,
+    model: MembersView,
     /// Base of the idempotency keys of its forms.
     idempotency_key: String,
 ) -> impl IntoView {
-    let Members { slug, members, invitations, grantable, link, mailed, replaced, mail, email, role, errors } = model;
+    let MembersView { slug, members, invitations, grantable, link, mailed, replaced, mail, email, role, errors } = model;
     let base = format!("/p/{slug}/members");
     let key = move |part: &str| format!("{idempotency_key}-{part}");
     let may_invite = !grantable.is_empty();

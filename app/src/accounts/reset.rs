@@ -3,7 +3,7 @@
 use domain::FieldErrors;
 use leptos::prelude::*;
 
-use super::door::Door;
+use super::signed_out_frame::SignedOutFrame;
 use crate::components::forms::{ErrorSummary, IdempotencyKey, TextField};
 
 /// Asks for the address. If e-mail is off, says whom to contact instead.
@@ -20,18 +20,18 @@ pub fn ForgotPage(
 ) -> impl IntoView {
     if !mail {
         return view! {
-            <Door title="Forgot your password?">
+            <SignedOutFrame title="Forgot your password?">
                 <div class="card stack">
                     <p>"This installation does not send e-mail. Ask the person who runs it to set a new password for you with"</p>
                     <pre class="mono">"earshot admin set-password"</pre>
                     <p><a class="button" href="/sign-in">"Back to sign-in"</a></p>
                 </div>
-            </Door>
+            </SignedOutFrame>
         }
         .into_any();
     }
     view! {
-        <Door title="Forgot your password?" lead="Enter your e-mail address and we will send you a link to set a new one.">
+        <SignedOutFrame title="Forgot your password?" lead="Enter your e-mail address and we will send you a link to set a new one.">
             <ErrorSummary errors=errors.clone() />
             <form method="post" action="/forgot">
                 <IdempotencyKey key=idempotency_key />
@@ -39,7 +39,7 @@ pub fn ForgotPage(
                 <div class="form-actions"><button type="submit" class="button button-primary">"Send the link"</button></div>
             </form>
             <p><a href="/sign-in">"Back to sign-in"</a></p>
-        </Door>
+        </SignedOutFrame>
     }
     .into_any()
 }
@@ -48,13 +48,13 @@ pub fn ForgotPage(
 #[component]
 pub fn ForgotSentPage() -> impl IntoView {
     view! {
-        <Door title="Check your inbox">
+        <SignedOutFrame title="Check your inbox">
             <div class="card stack">
                 <p>"If there is an account with this address, we are sending an e-mail with a link. The link works once and expires after an hour; only the newest link works."</p>
                 <p class="muted">"Nothing after a few minutes? Check your spam folder and the address. Otherwise, ask the person who runs this installation."</p>
                 <p class="cluster"><a class="button" href="/sign-in">"Back to sign-in"</a><a href="/forgot">"Try another address"</a></p>
             </div>
-        </Door>
+        </SignedOutFrame>
     }
 }
 
@@ -71,7 +71,7 @@ pub fn ResetPage(
     idempotency_key: String,
 ) -> impl IntoView {
     view! {
-        <Door title="Set a new password" lead=format!("For {email}. This signs you out everywhere.")>
+        <SignedOutFrame title="Set a new password" lead=format!("For {email}. This signs you out everywhere.")>
             <ErrorSummary errors=errors.clone() />
             <form method="post" action=format!("/reset/{token}")>
                 <IdempotencyKey key=idempotency_key />
@@ -81,7 +81,7 @@ pub fn ResetPage(
                     hint="10 characters or more. A few words make a good password." errors=errors />
                 <div class="form-actions"><button type="submit" class="button button-primary">"Set password"</button></div>
             </form>
-        </Door>
+        </SignedOutFrame>
     }
 }
 
@@ -89,11 +89,11 @@ pub fn ResetPage(
 #[component]
 pub fn ResetGone() -> impl IntoView {
     view! {
-        <Door title="This link no longer works">
+        <SignedOutFrame title="This link no longer works">
             <div class="card stack">
                 <p>"It was already used, a newer one was sent, the password has changed since, or it is more than an hour old."</p>
                 <p class="cluster"><a class="button button-primary" href="/forgot">"Get a new link"</a><a href="/sign-in">"Sign in"</a></p>
             </div>
-        </Door>
+        </SignedOutFrame>
     }
 }

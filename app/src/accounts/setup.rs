@@ -3,7 +3,7 @@
 use domain::FieldErrors;
 use leptos::prelude::*;
 
-use super::door::Door;
+use super::signed_out_frame::SignedOutFrame;
 use crate::components::forms::{BrowserZone, ErrorSummary, IdempotencyKey, TextField};
 
 /// What the setup page shows. The password is never sent back.
@@ -37,7 +37,7 @@ pub fn SetupPage(
 ) -> impl IntoView {
     let SetupForm { token, name, email, project, origins, time_zone, nonce, errors } = model;
     view! {
-        <Door title="Set up Earshot" lead="Create your account and the first project. You can change the project’s settings later.">
+        <SignedOutFrame title="Set up Earshot" lead="Create your account and the first project. You can change the project’s settings later.">
             <ErrorSummary errors=errors.clone() />
             <form method="post" action="/setup">
                 <IdempotencyKey key=idempotency_key />
@@ -54,7 +54,7 @@ pub fn SetupPage(
                 <BrowserZone value=time_zone nonce=nonce />
                 <div class="form-actions"><button type="submit" class="button button-primary">"Set up"</button></div>
             </form>
-        </Door>
+        </SignedOutFrame>
     }
 }
 
@@ -62,12 +62,12 @@ pub fn SetupPage(
 #[component]
 pub fn SetupLocked() -> impl IntoView {
     view! {
-        <Door title="Set up Earshot">
+        <SignedOutFrame title="Set up Earshot">
             <div class="card stack">
                 <p>"There are no accounts here yet. To set up Earshot, use the link that the program wrote to its log when it started:"</p>
                 <pre class="mono">"Set up at http://…/setup?token=…"</pre>
                 <p class="muted">"Only the newest link works. Each start of the program writes a new one."</p>
             </div>
-        </Door>
+        </SignedOutFrame>
     }
 }

@@ -3,12 +3,12 @@
 use domain::FieldErrors;
 use leptos::prelude::*;
 
-use super::door::Door;
+use super::signed_out_frame::SignedOutFrame;
 use crate::components::forms::{ErrorSummary, IdempotencyKey, TextField};
 
 /// What the sign-in page shows.
 #[derive(Debug, Clone, Default)]
-pub struct SignIn {
+pub struct SignInView {
     /// The address typed before.
     pub email: String,
     /// Where to go afterwards.
@@ -23,13 +23,13 @@ pub struct SignIn {
 #[component]
 pub fn SignInPage(
     /// Its content.
-    model: SignIn,
+    model: SignInView,
     /// Idempotency key of the form.
     idempotency_key: String,
 ) -> impl IntoView {
-    let SignIn { email, next, changed, errors } = model;
+    let SignInView { email, next, changed, errors } = model;
     view! {
-        <Door title="Sign in">
+        <SignedOutFrame title="Sign in">
             {changed.then(|| view! { <p class="notice notice-good" role="status">"Your new password is set. Sign in with it."</p> })}
             <ErrorSummary errors=errors />
             <form method="post" action="/sign-in">
@@ -41,6 +41,6 @@ pub fn SignInPage(
             </form>
             <p><a href="/forgot">"Forgot your password?"</a></p>
             <p class="muted small">"No account? Ask an admin of your project for an invitation."</p>
-        </Door>
+        </SignedOutFrame>
     }
 }

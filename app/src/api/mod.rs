@@ -4,31 +4,31 @@ use leptos::prelude::*;
 
 /// The page.
 #[derive(Debug, Clone, Default)]
-pub struct Reference {
+pub struct ApiReferenceView {
     /// The installation's base URL.
     pub base: String,
     /// The introduction; paragraphs with `code` and **bold** text.
     pub about: String,
     /// Operations by tag.
-    pub groups: Vec<Group>,
+    pub groups: Vec<OperationGroup>,
     /// The schemas.
-    pub shapes: Vec<Shape>,
+    pub shapes: Vec<SchemaView>,
     /// Error responses: status and meaning.
     pub refusals: Vec<(String, String)>,
 }
 
 /// Operations with the same tag.
 #[derive(Debug, Clone, Default)]
-pub struct Group {
+pub struct OperationGroup {
     /// The tag.
     pub name: String,
     /// Ordered by path.
-    pub operations: Vec<Operation>,
+    pub operations: Vec<OperationView>,
 }
 
 /// One operation.
 #[derive(Debug, Clone, Default)]
-pub struct Operation {
+pub struct OperationView {
     /// Its anchor.
     pub id: String,
     /// In upper case.
@@ -40,7 +40,7 @@ pub struct Operation {
     /// The description; may be empty.
     pub description: String,
     /// Path, query and header parameters.
-    pub parameters: Vec<Field>,
+    pub parameters: Vec<SchemaField>,
     /// The schema of the request body.
     pub body: Option<String>,
     /// Status, meaning and schema of the response.
@@ -53,18 +53,18 @@ pub struct Operation {
 
 /// A schema.
 #[derive(Debug, Clone, Default)]
-pub struct Shape {
+pub struct SchemaView {
     /// Its name, and anchor.
     pub name: String,
     /// What it is.
     pub description: String,
     /// Its fields.
-    pub fields: Vec<Field>,
+    pub fields: Vec<SchemaField>,
 }
 
 /// A field or parameter.
 #[derive(Debug, Clone, Default)]
-pub struct Field {
+pub struct SchemaField {
     /// Its name.
     pub name: String,
     /// Of a parameter: path, query or header.
@@ -95,8 +95,8 @@ fn words(text: &str) -> Vec<AnyView> {
     text.split('`').enumerate().flat_map(code).collect()
 }
 
-fn fields(list: Vec<Field>) -> AnyView {
-    let row = |field: Field| {
+fn fields(list: Vec<SchemaField>) -> AnyView {
+    let row = |field: SchemaField| {
         let note = match (field.place, field.required) {
             (Some(place), true) => format!("{place}, required"),
             (Some(place), false) => place,
@@ -117,8 +117,8 @@ fn fields(list: Vec<Field>) -> AnyView {
     view! { <dl class="api-fields">{list.into_iter().map(row).collect_view()}</dl> }.into_any()
 }
 
-fn operation(op: Operation) -> AnyView {
-    let Operation { id, method, path, summary, description, parameters, body, answer, refusals, example } = op;
+fn operation(op: OperationView) -> AnyView {
+    let OperationView { id, method, path, summary, description, parameters, body, answer, refusals, example } = op;
     let (status, meaning, shape) = answer;
     let answered = shape.map(|name| view! { " "<a href=format!("#shape-{name}")>{name.clone()}</a> });
     let title = format!("{id}-title");
@@ -142,9 +142,9 @@ fn operation(op: Operation) -> AnyView {
 #[component]
 pub fn ReferencePage(
     /// Its content.
-    model: Reference,
+    model: ApiReferenceView,
 ) -> impl IntoView {
-    let Reference { base, about, groups, shapes, refusals } = model;
+    let ApiReferenceView { base, about, groups, shapes, refusals } = model;
     let contents =
         groups.iter().map(|g| (g.name.clone(), g.operations.iter().map(|o| (o.id.clone(), o.summary.clone())).collect::<Vec<_>>()));
     let contents = contents.collect::<Vec<_>>();

@@ -3,7 +3,7 @@
 use domain::{
     FieldErrors,
     backlog::{BacklogStatus, Importance},
-    feedback::{Kind, Status},
+    feedback::{FeedbackKind, FeedbackStatus},
 };
 use leptos::prelude::*;
 
@@ -16,7 +16,7 @@ use crate::components::{
 
 /// A linked item of feedback.
 #[derive(Debug, Clone)]
-pub struct Said {
+pub struct LinkedFeedbackView {
     /// Its id.
     pub id: String,
     /// The text before the quote, the quote, and the text after it; a text without a quote is all in the first.
@@ -28,9 +28,9 @@ pub struct Said {
     /// The person's name or address, if known.
     pub who: Option<String>,
     /// Its kind.
-    pub kind: Kind,
+    pub kind: FeedbackKind,
     /// Triage status.
-    pub status: Status,
+    pub status: FeedbackStatus,
     /// `3 of 10`.
     pub score: Option<String>,
     /// When it was said, for display and machine-readable.
@@ -39,7 +39,7 @@ pub struct Said {
 
 /// One line of the history.
 #[derive(Debug, Clone)]
-pub struct Told {
+pub struct ItemHistoryLine {
     /// Who.
     pub who: String,
     /// What, phrased to follow the name.
@@ -52,7 +52,7 @@ pub struct Told {
 
 /// The edit form, with the stored or the submitted values.
 #[derive(Debug, Clone)]
-pub struct EditItem {
+pub struct EditItemForm {
     /// A fresh idempotency key.
     pub form_key: String,
     /// The version that the form was loaded from.
@@ -87,15 +87,15 @@ pub struct ItemView {
     /// Of these, critical ones.
     pub critical: i64,
     /// This page of the feedback.
-    pub said: Vec<Said>,
+    pub said: Vec<LinkedFeedbackView>,
     /// The pages before and after.
     pub earlier: Option<String>,
     /// See [`ItemView::earlier`].
     pub later: Option<String>,
     /// What happened, newest first.
-    pub history: Vec<Told>,
+    pub history: Vec<ItemHistoryLine>,
     /// The form; `None` if the user cannot edit.
-    pub edit: Option<EditItem>,
+    pub edit: Option<EditItemForm>,
 }
 
 /// The page.
@@ -146,7 +146,7 @@ pub fn ItemPage(
 }
 
 #[component]
-fn ItemForms(edit: EditItem, base: String, status: BacklogStatus) -> impl IntoView {
+fn ItemForms(edit: EditItemForm, base: String, status: BacklogStatus) -> impl IntoView {
     let open = !edit.errors.is_empty() || edit.conflict.is_some();
     view! {
         <form method="post" action=format!("{base}/status") class="cluster" data-enhance>
@@ -211,7 +211,7 @@ fn Evidence(view: ItemView) -> impl IntoView {
                                     {(piece.importance != Importance::Normal).then(|| view! {
                                         <Badge label=piece.importance.label() tone=if piece.importance == Importance::Critical { "bad" } else { "neutral" } />
                                     })}
-                                    {(piece.status == Status::Spam).then(|| view! { <Badge label="Spam, not counted" tone="warn" /> })}
+                                    {(piece.status == FeedbackStatus::Spam).then(|| view! { <Badge label="Spam, not counted" tone="warn" /> })}
                                 </span>
                                 <span class="cluster">
                                     <a href=format!("/p/{slug}/feedback/{}", piece.id)>"Open feedback"</a>

@@ -30,7 +30,7 @@ pub struct LinkedItemView {
 
 /// An item that can be linked.
 #[derive(Debug, Clone)]
-pub struct Hit {
+pub struct LinkCandidate {
     /// Its number.
     pub number: i64,
     /// Its title.
@@ -63,7 +63,7 @@ pub struct LinkPanelView {
     /// The search query.
     pub query: String,
     /// The search results; without a search, the items that most people asked for.
-    pub hits: Vec<Hit>,
+    pub hits: Vec<LinkCandidate>,
     /// The title of a new item.
     pub new_title: String,
     /// The quoted text, as typed.
@@ -126,9 +126,9 @@ fn LinkForms(view: LinkPanelView, base: String) -> impl IntoView {
     let LinkPanelView { return_to, form_key, search_path, search_keeps, query, hits, new_title, quote, importance, errors, .. } = view;
     let searched = !query.is_empty();
     let nothing = hits.is_empty();
-    let quote_error = errors.at("quote").map(ToOwned::to_owned);
-    let (quote_bad, title_bad) = (quote_error.is_some(), errors.at("title").is_some());
-    let title_error = errors.at("title").map(ToOwned::to_owned);
+    let quote_error = errors.message_for("quote").map(ToOwned::to_owned);
+    let (quote_bad, title_bad) = (quote_error.is_some(), errors.message_for("title").is_some());
+    let title_error = errors.message_for("title").map(ToOwned::to_owned);
     view! {
         <form method="get" action=search_path class="cluster link-panel-search" data-enhance data-waits="link-hits" role="search" aria-label="Backlog items">
             {search_keeps.into_iter().map(|(name, value)| view! { <input type="hidden" name=name value=value /> }).collect_view()}
@@ -185,18 +185,18 @@ fn LinkForms(view: LinkPanelView, base: String) -> impl IntoView {
 
 /// A page with only the feedback's text and the panel: shown when a link was refused, and usable on its own.
 #[derive(Debug, Clone)]
-pub struct LinkView {
+pub struct LinkPageView {
     /// What was said.
     pub text: String,
     /// The panel.
     pub panel: LinkPanelView,
 }
 
-/// The page of [`LinkView`].
+/// The page of [`LinkPageView`].
 #[component]
 pub fn LinkPage(
     /// What it shows.
-    view: LinkView,
+    view: LinkPageView,
 ) -> impl IntoView {
     let back = view.panel.return_to.clone();
     let wordless = view.text.trim().is_empty();

@@ -12,7 +12,7 @@ use crate::components::{
 
 /// One tab: items of one status, or all.
 #[derive(Debug, Clone)]
-pub struct Tab {
+pub struct StatusTab {
     /// The label.
     pub label: &'static str,
     /// Its URL.
@@ -25,7 +25,7 @@ pub struct Tab {
 
 /// One item of the list.
 #[derive(Debug, Clone)]
-pub struct Row {
+pub struct BacklogRow {
     /// Its number.
     pub number: i64,
     /// Its title.
@@ -44,7 +44,7 @@ pub struct Row {
 
 /// The form for a new item, as typed.
 #[derive(Debug, Clone, Default)]
-pub struct NewItem {
+pub struct NewItemInput {
     /// A fresh idempotency key.
     pub form_key: String,
     /// The title.
@@ -61,7 +61,7 @@ pub struct BacklogView {
     /// The project's name in URLs.
     pub slug: String,
     /// The tabs.
-    pub tabs: Vec<Tab>,
+    pub tabs: Vec<StatusTab>,
     /// The status shown, as its word; `all`; or empty for active items.
     pub status: String,
     /// The URL of the list with all statuses and the same query.
@@ -69,7 +69,7 @@ pub struct BacklogView {
     /// The search query.
     pub query: String,
     /// The items of this page.
-    pub rows: Vec<Row>,
+    pub rows: Vec<BacklogRow>,
     /// Whether the project has any item at all.
     pub is_empty: bool,
     /// The pages before and after this one.
@@ -77,7 +77,7 @@ pub struct BacklogView {
     /// See [`BacklogView::earlier`].
     pub later: Option<String>,
     /// The form; `None` if the user cannot add items.
-    pub new: Option<NewItem>,
+    pub new: Option<NewItemInput>,
 }
 
 /// The page.
@@ -124,7 +124,7 @@ pub fn BacklogPage(
 }
 
 #[component]
-fn Toolbar(base: String, tabs: Vec<Tab>, status: String, query: String) -> impl IntoView {
+fn Toolbar(base: String, tabs: Vec<StatusTab>, status: String, query: String) -> impl IntoView {
     view! {
         <nav aria-label="Status">
             <ul class="tabs">
@@ -145,7 +145,7 @@ fn Toolbar(base: String, tabs: Vec<Tab>, status: String, query: String) -> impl 
 }
 
 #[component]
-fn Rows(rows: Vec<Row>, base: String) -> impl IntoView {
+fn Rows(rows: Vec<BacklogRow>, base: String) -> impl IntoView {
     view! {
         <div id="backlog-rows" class="table-wrap">
             <table class="table table-cards backlog-table">
@@ -180,7 +180,7 @@ fn Rows(rows: Vec<Row>, base: String) -> impl IntoView {
 
 /// The form, collapsed unless the list is empty or the form has errors.
 #[component]
-fn NewItemForm(new: NewItem, action: String, is_first: bool) -> impl IntoView {
+fn NewItemForm(new: NewItemInput, action: String, is_first: bool) -> impl IntoView {
     let open = !new.errors.is_empty();
     let form = view! {
             <form method="post" action=action class="stack">

@@ -5,7 +5,7 @@ pub mod link_panel;
 pub mod list;
 
 use domain::backlog::BacklogStatus;
-pub use link_panel::{Hit, LinkPanel, LinkPanelView, LinkView, LinkedItemView};
+pub use link_panel::{LinkCandidate, LinkPageView, LinkPanel, LinkPanelView, LinkedItemView};
 
 /// The colour family of a status.
 #[must_use]

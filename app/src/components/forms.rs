@@ -68,7 +68,7 @@ pub fn TextField(
     #[prop(optional)]
     minlength: Option<u32>,
 ) -> impl IntoView {
-    let error = errors.at(&name).map(ToOwned::to_owned);
+    let error = errors.message_for(&name).map(ToOwned::to_owned);
     let invalid = error.is_some();
     let described = describe(&name, hint.is_some(), invalid);
     view! {
@@ -121,7 +121,7 @@ pub fn TextArea(
     #[prop(optional)]
     maxlength: Option<u32>,
 ) -> impl IntoView {
-    let error = errors.at(&name).map(ToOwned::to_owned);
+    let error = errors.message_for(&name).map(ToOwned::to_owned);
     let invalid = error.is_some();
     let described = describe(&name, hint.is_some(), invalid);
     view! {
@@ -158,7 +158,7 @@ pub fn SelectField(
     #[prop(optional)]
     errors: FieldErrors,
 ) -> impl IntoView {
-    let error = errors.at(&name).map(ToOwned::to_owned);
+    let error = errors.message_for(&name).map(ToOwned::to_owned);
     let invalid = error.is_some();
     let described = describe(&name, hint.is_some(), invalid);
     view! {

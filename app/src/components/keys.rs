@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-type Keys = &'static [(&'static str, &'static str)];
+type KeyBindings = &'static [(&'static str, &'static str)];
 
 /// The shortcut that submits the form being edited, for `aria-keyshortcuts` on a button marked `data-send`.
 pub const SEND_KEYS: &str = "Control+Enter Meta+Enter";
@@ -13,7 +13,7 @@ pub fn SendKeys() -> impl IntoView {
     view! { <kbd aria-hidden="true" class="send-keys">"Ctrl ⏎"</kbd> }
 }
 
-const EVERYWHERE: Keys = &[
+const EVERYWHERE: KeyBindings = &[
     ("G I", "inbox"),
     ("G T", "tickets"),
     ("G B", "backlog"),
@@ -28,9 +28,9 @@ const EVERYWHERE: Keys = &[
     ("?", "keyboard shortcuts"),
 ];
 
-const INBOX: Keys = &[("[", "previous page"), ("]", "next page")];
+const INBOX: KeyBindings = &[("[", "previous page"), ("]", "next page")];
 
-const TRIAGING: Keys = &[
+const TRIAGING: KeyBindings = &[
     ("E", "resolve"),
     ("S", "mark or unmark spam"),
     ("1 2 3", "set status to New, Triaged, Resolved"),
@@ -51,7 +51,7 @@ pub fn KeysDialog(
     /// Whether the user can change anything.
     can_triage: bool,
 ) -> impl IntoView {
-    let keys = |list: Keys| list.iter().map(|(key, does)| view! { <dt><kbd>{*key}</kbd></dt><dd>{*does}</dd> }).collect_view();
+    let keys = |list: KeyBindings| list.iter().map(|(key, does)| view! { <dt><kbd>{*key}</kbd></dt><dd>{*does}</dd> }).collect_view();
     view! {
         <dialog id="keys" aria-labelledby="keys-title">
             <form method="dialog" class="stack">

@@ -1,7 +1,7 @@
 //! Forms of a ticket: reply, internal note, priority. Reply and note are separate forms that differ in look, texts and buttons, so that
 //! nobody accidentally sends the requester what is meant for the team.
 
-use domain::tickets::{Author, MAX_MESSAGE, Priority, State};
+use domain::tickets::{MAX_MESSAGE, MessageAuthor, Priority, TicketState};
 use leptos::prelude::*;
 
 use super::TicketView;
@@ -33,7 +33,7 @@ pub fn AnswerForm(
     return_to: String,
 ) -> impl IntoView {
     let TicketView { requester, state, replies, typed, .. } = ticket;
-    let error_at = |field: &str| typed.errors.at(field).map(ToOwned::to_owned);
+    let error_at = |field: &str| typed.errors.message_for(field).map(ToOwned::to_owned);
     let (error, reply_error, files_error) = (error_at("message"), error_at("reply"), error_at("files"));
     let (bad, bad_reply, bad_files) = (error.is_some(), reply_error.is_some(), files_error.is_some());
     let kept = !typed.key.is_empty();
@@ -74,7 +74,7 @@ pub fn AnswerForm(
             })}
             <div class="cluster">
                 <button type="submit" id="answer-send" name="do" value="send" class="button button-primary" data-send aria-keyshortcuts=SEND_KEYS>"Send"<SendKeys /></button>
-                <button type="submit" id="answer-close" name="do" value="close" class="button">{if state == State::Closed { "Send and keep closed" } else { "Send and close" }}</button>
+                <button type="submit" id="answer-close" name="do" value="close" class="button">{if state == TicketState::Closed { "Send and keep closed" } else { "Send and close" }}</button>
             </div>
         </form>
     }
@@ -96,7 +96,7 @@ pub fn NoteForm(
     return_to: String,
 ) -> impl IntoView {
     let typed = ticket.typed;
-    let error = typed.errors.at("note").map(ToOwned::to_owned);
+    let error = typed.errors.message_for("note").map(ToOwned::to_owned);
     let bad = error.is_some();
     let describedby = if bad { "note-who body-error" } else { "note-who" };
     view! {
@@ -128,8 +128,8 @@ pub fn TicketForms(
     /// Where the response redirects to.
     return_to: String,
 ) -> impl IntoView {
-    let closed = ticket.state == State::Closed;
-    let close = if ticket.messages.iter().any(|m| m.author == Author::Staff) { "Close" } else { "Close without replying" };
+    let closed = ticket.state == TicketState::Closed;
+    let close = if ticket.messages.iter().any(|m| m.author == MessageAuthor::Staff) { "Close" } else { "Close without replying" };
     view! {
         <div class="cluster">
             <form method="post" action=format!("{base}/priority") class="cluster" id="priority-form" data-enhance>

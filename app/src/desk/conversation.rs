@@ -1,9 +1,9 @@
 //! The messages of a ticket. A note looks different from a reply and is labelled as a note.
 
-use domain::tickets::Author;
+use domain::tickets::MessageAuthor;
 use leptos::prelude::*;
 
-use super::{Delivery, FileView, MessageView, TicketView, priority_tone, state_label, state_tone};
+use super::{FileView, MailDeliveryState, MessageView, TicketView, priority_tone, state_label, state_tone};
 use crate::{
     components::{badges::Badge, layout::PageHead},
     inbox::{ActionFields, Marked},
@@ -48,16 +48,16 @@ pub fn DeliveryNotice(
     ticket: TicketView,
 ) -> impl IntoView {
     match ticket.delivery {
-        Delivery::Fine => ().into_any(),
-        Delivery::Off => view! {
+        MailDeliveryState::Fine => ().into_any(),
+        MailDeliveryState::Off => view! {
             <p class="notice notice-warn small">"E-mail is off: the requester can see replies only through the link they were given."</p>
         }
         .into_any(),
-        Delivery::Waiting(why) => view! {
+        MailDeliveryState::Waiting(why) => view! {
             <p class="notice notice-warn small">"The last e-mail to the requester has not been sent yet and will be retried: " {why}</p>
         }
         .into_any(),
-        Delivery::Failed(why) => view! {
+        MailDeliveryState::Failed(why) => view! {
             <p class="notice notice-bad small">"An e-mail to the requester was not delivered: " {why} " They can see the reply only through the link they have."</p>
         }
         .into_any(),
@@ -143,13 +143,13 @@ pub fn Conversation(
 #[component]
 fn Message(message: MessageView) -> impl IntoView {
     let (class, says) = match message.author {
-        Author::Requester if message.by_link => ("message message-requester", "Requester, via link"),
-        Author::Requester => ("message message-requester", "Requester"),
-        Author::Staff => ("message message-staff", "Team"),
-        Author::Note => ("message message-note", "Internal note"),
+        MessageAuthor::Requester if message.by_link => ("message message-requester", "Requester, via link"),
+        MessageAuthor::Requester => ("message message-requester", "Requester"),
+        MessageAuthor::Staff => ("message message-staff", "Team"),
+        MessageAuthor::Note => ("message message-note", "Internal note"),
     };
     // Only the requester's messages can be quoted, because only they are in the item's text.
-    let quotable = (message.author == Author::Requester).then_some("");
+    let quotable = (message.author == MessageAuthor::Requester).then_some("");
     let empty = message.body.is_empty();
     view! {
         <li class=class id=format!("message-{}", message.id)>

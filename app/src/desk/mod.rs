@@ -6,10 +6,10 @@ pub mod report;
 
 use domain::{
     FieldErrors,
-    tickets::{Author, Priority, State},
+    tickets::{MessageAuthor, Priority, TicketState},
 };
 
-use crate::inbox::Piece;
+use crate::inbox::HighlightSpan;
 
 pub use report::{DeskPage, DeskView};
 
@@ -32,13 +32,13 @@ pub struct MessageView {
     /// Its id.
     pub id: String,
     /// The kind of author.
-    pub author: Author,
+    pub author: MessageAuthor,
     /// Whether it was sent through the requester's link, so possibly by anyone who has the link.
     pub by_link: bool,
     /// Their name.
     pub name: String,
     /// The text, with matches marked.
-    pub body: Vec<Piece>,
+    pub body: Vec<HighlightSpan>,
     /// Its files.
     pub files: Vec<FileView>,
     /// The age, for display.
@@ -49,7 +49,7 @@ pub struct MessageView {
 
 /// What was typed, kept when a submission is refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Typed {
+pub struct AnswerDraft {
     /// The idempotency key that the form was sent with, used to find its files again; empty for a fresh form.
     pub key: String,
     /// The reply.
@@ -66,7 +66,7 @@ pub struct Typed {
 
 /// Whether e-mails reach the requester.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Delivery {
+pub enum MailDeliveryState {
     /// E-mails are delivered.
     Fine,
     /// No mail server is configured.
@@ -83,9 +83,9 @@ pub struct TicketView {
     /// Its number.
     pub number: i64,
     /// Its subject, with matches marked.
-    pub subject: Vec<Piece>,
+    pub subject: Vec<HighlightSpan>,
     /// Who has to reply next.
-    pub state: State,
+    pub state: TicketState,
     /// Its priority.
     pub priority: Priority,
     /// The requester's name, else their address.
@@ -105,28 +105,28 @@ pub struct TicketView {
     /// Canned replies: id and name.
     pub replies: Vec<(String, String)>,
     /// Whether e-mails reach the requester.
-    pub delivery: Delivery,
+    pub delivery: MailDeliveryState,
     /// What was typed in a refused form.
-    pub typed: Typed,
+    pub typed: AnswerDraft,
 }
 
 /// Label of a state in the console.
 #[must_use]
-pub fn state_label(state: State) -> &'static str {
+pub fn state_label(state: TicketState) -> &'static str {
     match state {
-        State::Open => "Open",
-        State::Answered => "Waiting for requester",
-        State::Closed => "Closed",
+        TicketState::Open => "Open",
+        TicketState::Answered => "Waiting for requester",
+        TicketState::Closed => "Closed",
     }
 }
 
 /// The colour family of a state.
 #[must_use]
-pub fn state_tone(state: State) -> &'static str {
+pub fn state_tone(state: TicketState) -> &'static str {
     match state {
-        State::Open => "info",
-        State::Answered => "warn",
-        State::Closed => "good",
+        TicketState::Open => "info",
+        TicketState::Answered => "warn",
+        TicketState::Closed => "good",
     }
 }
 

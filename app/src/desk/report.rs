@@ -1,6 +1,6 @@
 //! The desk report: response times and open tickets.
 
-use domain::desk::{AGES, TOO_FEW, TOO_FEW_FOR_P90, Times, duration};
+use domain::desk::{AGE_GROUPS, DurationStats, MIN_TICKETS_FOR_MEDIAN, MIN_TICKETS_FOR_P90, format_duration};
 use leptos::prelude::*;
 
 use crate::{
@@ -21,7 +21,7 @@ pub struct AgeRow {
 
 /// A count with a link to what it counts.
 #[derive(Debug, Clone)]
-pub struct Count {
+pub struct LinkedCount {
     /// What is counted.
     pub label: &'static str,
     /// How many.
@@ -44,16 +44,16 @@ pub struct DeskView {
     /// The number of tickets ever created.
     pub total: i64,
     /// Current counts.
-    pub now: Vec<Count>,
+    pub now: Vec<LinkedCount>,
     /// The longest current wait for a first reply, for display.
     pub longest: Option<String>,
     /// Tickets created in the period.
     pub written: i64,
     /// Times to the first reply.
-    pub first_response: Times,
+    pub first_response: DurationStats,
     /// Times to closing.
-    pub resolution: Times,
-    /// Open tickets by age, as [`AGES`].
+    pub resolution: DurationStats,
+    /// Open tickets by age, as [`AGE_GROUPS`].
     pub ages: Vec<AgeRow>,
 }
 
@@ -109,7 +109,7 @@ pub fn DeskPage(
                             </tbody>
                         </table>
                     </div>
-                    <p class="hint">{format!("The median is shown from {TOO_FEW} tickets, with its 95% confidence interval; the 90th percentile from {TOO_FEW_FOR_P90}. Fewer would be misleading.")}</p>
+                    <p class="hint">{format!("The median is shown from {MIN_TICKETS_FOR_MEDIAN} tickets, with its 95% confidence interval; the 90th percentile from {MIN_TICKETS_FOR_P90}. Fewer would be misleading.")}</p>
                 </section>
                 <section class="stack" aria-labelledby="desk-ages">
                     <h2 id="desk-ages">"Open tickets by age"</h2>
@@ -118,7 +118,7 @@ pub fn DeskPage(
                             <caption>"By time since they were created."</caption>
                             <thead><tr><th scope="col">"Age"</th><th scope="col" class="num">"Needs reply"</th><th scope="col" class="num">"Waiting for the requester"</th><th scope="col" class="num">"Total"</th></tr></thead>
                             <tbody>
-                                {ages.into_iter().zip(AGES).map(|(row, (label, _))| {
+                                {ages.into_iter().zip(AGE_GROUPS).map(|(row, (label, _))| {
                                     let all = row.open + row.answered;
                                     view! {
                                         <tr>
@@ -148,19 +148,19 @@ fn tickets(n: i64) -> String {
 }
 
 #[component]
-fn TimesRow(label: &'static str, times: Times) -> impl IntoView {
+fn TimesRow(label: &'static str, times: DurationStats) -> impl IntoView {
     let few = || view! { <span class="muted">"too few"</span> }.into_any();
     view! {
         <tr>
             <th scope="row">{label}</th>
             <td data-label="Median">{match times.median {
                 Some(median) => {
-                    let between = times.median_between.map(|(low, high)| format!(" ({} to {})", duration(low), duration(high)));
-                    view! { <strong>{duration(median)}</strong>{between.map(|b| view! { <span class="muted small">{b}</span> })} }.into_any()
+                    let between = times.median_between.map(|(low, high)| format!(" ({} to {})", format_duration(low), format_duration(high)));
+                    view! { <strong>{format_duration(median)}</strong>{between.map(|b| view! { <span class="muted small">{b}</span> })} }.into_any()
                 }
                 None => few(),
             }}</td>
-            <td data-label="90th percentile">{times.p90.map_or_else(few, |p90| duration(p90).into_any())}</td>
+            <td data-label="90th percentile">{times.p90.map_or_else(few, |p90| format_duration(p90).into_any())}</td>
             <td class="num" data-label="Tickets">{thousands(times.n)}</td>
         </tr>
     }

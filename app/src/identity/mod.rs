@@ -1,6 +1,6 @@
 //! Signed identity: the secrets that a site signs with, and how unsigned claims are handled.
 
-use domain::identity::UnsignedIdentity;
+use domain::identity::UnsignedClaimPolicy;
 use leptos::prelude::*;
 
 use crate::{
@@ -27,7 +27,7 @@ pub struct SecretView {
 
 /// What the page shows.
 #[derive(Debug, Clone)]
-pub struct Identity {
+pub struct IdentityView {
     /// For URLs.
     pub slug: String,
     /// Newest first.
@@ -39,18 +39,18 @@ pub struct Identity {
     /// The secret just created; shown once.
     pub made: Option<String>,
     /// How unsigned claims are handled.
-    pub unsigned: UnsignedIdentity,
+    pub unsigned: UnsignedClaimPolicy,
 }
 
 /// The page.
 #[component]
 pub fn IdentityPage(
     /// Its content.
-    model: Identity,
+    model: IdentityView,
     /// Base of the idempotency keys of its forms.
     idempotency_key: String,
 ) -> impl IntoView {
-    let Identity { slug, secrets, has_room, may_manage, made, unsigned } = model;
+    let IdentityView { slug, secrets, has_room, may_manage, made, unsigned } = model;
     let base = format!("/p/{slug}/identity");
     let key = |form: &str| format!("{idempotency_key}-{form}");
     view! {
@@ -102,7 +102,7 @@ pub fn IdentityPage(
                         <fieldset class="stack">
                             <legend>"When a page identifies its visitor without a valid signature"</legend>
                             <div class="check-list">
-                                {UnsignedIdentity::ALL.iter().map(|choice| view! {
+                                {UnsignedClaimPolicy::ALL.iter().map(|choice| view! {
                                     <label class="check">
                                         <input type="radio" name="unsigned" value=choice.as_str() checked=*choice == unsigned />
                                         <span>{choice.label()}</span>

@@ -51,7 +51,7 @@ pub fn ImportsPage(
     /// What it shows.
     view: ImportsView,
 ) -> impl IntoView {
-    let error = view.errors.at("file").map(ToOwned::to_owned);
+    let error = view.errors.message_for("file").map(ToOwned::to_owned);
     let described = if error.is_some() { "file-hint file-error" } else { "file-hint" };
     let command = format!("earshot import --project {} FILE.csv --map text=COLUMN,tag=COLUMN", view.slug);
     view! {

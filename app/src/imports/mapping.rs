@@ -2,7 +2,7 @@
 
 use domain::{
     FieldErrors,
-    imports::{DateOrder, Encoding, Groups, MAX_HEADER_ROWS, Mapping, Target},
+    imports::{ColumnMapping, DateOrder, Encoding, MAX_HEADER_ROWS, ProblemCounts, Target},
 };
 use leptos::prelude::*;
 
@@ -53,7 +53,7 @@ pub struct MappingView {
     /// Its columns.
     pub columns: Vec<String>,
     /// The chosen mapping.
-    pub mapping: Mapping,
+    pub mapping: ColumnMapping,
     /// The tag for every row, as it was typed.
     pub add_tag: String,
     /// Validation errors.
@@ -67,7 +67,7 @@ pub struct MappingView {
     /// How many rows were checked.
     pub checked: usize,
     /// Problems found in them.
-    pub groups: Groups,
+    pub groups: ProblemCounts,
     /// Whether none of them can be imported.
     pub nothing: bool,
     /// When the same file was imported before, if it was.
@@ -131,7 +131,7 @@ pub fn MappingPage(
         }
     };
     let more = Target::ALL.iter().copied().filter(|t| !FIRST.contains(t)).collect::<Vec<_>>();
-    let more_open = more.iter().any(|t| mapping.column(*t).is_some() || errors.at(t.as_str()).is_some());
+    let more_open = more.iter().any(|t| mapping.column(*t).is_some() || errors.message_for(t.as_str()).is_some());
     let (encoding, header_rows) = (mapping.encoding.unwrap_or(detected), mapping.header_rows.unwrap_or(1));
     let lines =
         (1..=MAX_HEADER_ROWS).map(|n| (n.to_string(), if n == 1 { "The first line".to_owned() } else { format!("The first {n} lines") }));
@@ -238,7 +238,7 @@ fn Dates(choice: DateChoice, chosen: Option<DateOrder>, errors: FieldErrors) -> 
 
 /// Summary of the preview.
 #[component]
-fn PreviewSummary(shown: usize, checked: usize, groups: Groups, nothing: bool) -> impl IntoView {
+fn PreviewSummary(shown: usize, checked: usize, groups: ProblemCounts, nothing: bool) -> impl IntoView {
     let (lost, left_out) = (groups.of(true), groups.of(false));
     let failing: i64 = lost.iter().map(|g| g.rows).sum();
     let of = if checked == 1 {

@@ -8,7 +8,7 @@ pub use list::{ImportRow, ImportsPage, ImportsView};
 pub use mapping::{DateChoice, MappingPage, MappingView, PreviewRow};
 pub use progress::{BadRow, ProgressPage, ProgressView};
 
-use domain::imports::{Group, ImportStatus};
+use domain::imports::{ImportStatus, ProblemGroup};
 use leptos::prelude::*;
 
 use crate::components::badges::Badge;
@@ -39,7 +39,7 @@ fn StatusBadge(
 #[component]
 fn ProblemList(
     /// The largest first.
-    groups: Vec<Group>,
+    groups: Vec<ProblemGroup>,
 ) -> impl IntoView {
     view! {
         <ul class="imports-problems">

@@ -1,6 +1,6 @@
 //! A running or finished import: progress, imported rows and failed rows.
 
-use domain::imports::{Group, ImportStatus};
+use domain::imports::{ImportStatus, ProblemGroup};
 use leptos::prelude::*;
 
 use super::{ProblemList, StatusBadge, counted, number, size};
@@ -56,9 +56,9 @@ pub struct ProgressView {
     /// Whether its file is still stored, so that the mapping can be changed.
     pub can_change: bool,
     /// Why rows failed, by kind.
-    pub failed: Vec<Group>,
+    pub failed: Vec<ProblemGroup>,
     /// Values left out of imported rows, by kind.
-    pub left_out: Vec<Group>,
+    pub left_out: Vec<ProblemGroup>,
     /// Whether every row got a tag that the inbox can filter by.
     pub has_tag: bool,
     /// Why it failed.

@@ -2,11 +2,11 @@
 
 use domain::{
     FieldErrors,
-    feedback::{MAX_TAG, Status},
+    feedback::{FeedbackStatus, MAX_TAG},
 };
 use leptos::prelude::*;
 
-use super::{ActionFields, Marked, Piece, ScoreView, tone, wordless};
+use super::{ActionFields, HighlightSpan, Marked, ScoreView, tone, wordless};
 use crate::{
     backlog::{LinkPanel, LinkPanelView},
     components::{
@@ -62,13 +62,13 @@ pub struct DetailView {
     /// The list without this item open; `None` on the item's own page.
     pub back: Option<String>,
     /// Triage status.
-    pub status: Status,
+    pub status: FeedbackStatus,
     /// Its kind.
     pub kind: &'static str,
     /// The score given.
     pub score: Option<ScoreView>,
     /// The text, with matches marked.
-    pub text: Vec<Piece>,
+    pub text: Vec<HighlightSpan>,
     /// Title and answer of each question that was answered.
     pub answers: Vec<(String, String)>,
     /// Whether the response was finished.
@@ -111,7 +111,7 @@ pub struct DetailView {
 
 /// The detail pane: the open item, or a placeholder.
 #[component]
-pub fn Pane(
+pub fn DetailPane(
     /// What it shows.
     view: Option<DetailView>,
 ) -> impl IntoView {
@@ -136,7 +136,7 @@ pub fn Detail(
     view: DetailView,
 ) -> impl IntoView {
     let base = format!("/p/{}/feedback/{}", view.slug, view.id);
-    let suspected = view.status == Status::Spam && !view.spam_reasons.is_empty();
+    let suspected = view.status == FeedbackStatus::Spam && !view.spam_reasons.is_empty();
     let back = view.back.clone();
     let on_own_page = back.is_none();
     let actions = view.can_triage.then(|| view! { <Actions view=view.clone() base=base.clone() /> });
@@ -157,7 +157,7 @@ pub fn Detail(
         None => ("detail-title", "Feedback".into_any()),
     };
     // A ticket's state implies its status, so the badge is shown only if the status buttons below do not show it.
-    let status = (!is_ticket || !view.can_triage || view.status == Status::Spam)
+    let status = (!is_ticket || !view.can_triage || view.status == FeedbackStatus::Spam)
         .then(|| view! { <Badge label=view.status.label() tone=tone(view.status) /> });
     let conversation = ticket.clone().map(|ticket| view! { <Ticket view=view.clone() ticket=ticket base=base.clone() /> });
     view! {
@@ -243,10 +243,15 @@ fn Ticket(view: DetailView, ticket: TicketView, base: String) -> impl IntoView {
 fn Actions(view: DetailView, base: String) -> impl IntoView {
     let DetailView { version, return_to, form_key, status, assignee, members, tags, known_tags, errors, typed_tag, ticket, .. } = view;
     let is_new = errors.0.iter().any(|e| e.code == NEW_TAG);
-    let tag_error = errors.at("add").map(ToOwned::to_owned);
+    let tag_error = errors.message_for("add").map(ToOwned::to_owned);
     let tag_bad = tag_error.is_some();
     let create_tag = typed_tag.clone();
-    let offered = [(Status::New, None), (Status::Triaged, Some("2")), (Status::Resolved, Some("E")), (Status::Spam, Some("S"))];
+    let offered = [
+        (FeedbackStatus::New, None),
+        (FeedbackStatus::Triaged, Some("2")),
+        (FeedbackStatus::Resolved, Some("E")),
+        (FeedbackStatus::Spam, Some("S")),
+    ];
     view! {
         <form method="post" action=format!("{base}/status") class="cluster" id="status-form" data-enhance>
             <ActionFields key=format!("{form_key}-s") version=version return_to=return_to.clone() />
@@ -254,7 +259,7 @@ fn Actions(view: DetailView, base: String) -> impl IntoView {
             <span role="group" aria-labelledby="status-label" class="status-buttons">
                 {offered.into_iter().map(|(to, key)| {
                     let current = to == status;
-                    let label = if to == Status::New && status == Status::Spam { "Not spam" } else { to.label() };
+                    let label = if to == FeedbackStatus::New && status == FeedbackStatus::Spam { "Not spam" } else { to.label() };
                     view! {
                         <button type="submit" id=format!("status-{}", to.as_str()) name="status" value=to.as_str() class="button button-small" aria-pressed=if current { "true" } else { "false" }>
                             {label} {key.map(|key| view! { " " <kbd>{key}</kbd> })}
@@ -305,7 +310,7 @@ pub fn CreateTag(
     /// What was typed: one tag, or several separated by commas.
     typed: String,
 ) -> impl IntoView {
-    let says = match domain::feedback::tag(&typed) {
+    let says = match domain::feedback::normalize_tag(&typed) {
         Some(tag) => format!("Create tag “{tag}”"),
         None => format!("Create tags “{}”", typed.trim()),
     };
@@ -316,7 +321,7 @@ pub fn CreateTag(
 #[component]
 fn Talk(view: DetailView, base: String) -> impl IntoView {
     let DetailView { id, version, return_to, form_key, can_triage, comments, history, errors, typed_comment, ticket, .. } = view;
-    let error = errors.at("body").map(ToOwned::to_owned);
+    let error = errors.message_for("body").map(ToOwned::to_owned);
     let bad = error.is_some();
     let none = comments.is_empty();
     // For a ticket, the team's comments are notes in its conversation.

@@ -1,13 +1,13 @@
 //! The list: rows with check boxes, bulk actions, pagination, and empty states.
 
 use domain::{
-    feedback::{MAX_TAG, Status},
-    tickets::{Priority, State},
+    feedback::{FeedbackStatus, MAX_TAG},
+    tickets::{Priority, TicketState},
     triage::MAX_MATCHING,
 };
 use leptos::prelude::*;
 
-use super::{Marked, Piece, ScoreView, detail::CreateTag, tone, wordless};
+use super::{HighlightSpan, Marked, ScoreView, detail::CreateTag, tone, wordless};
 use crate::{
     components::{badges::Badge, forms::IdempotencyKey, layout},
     desk::{priority_tone, state_label, state_tone},
@@ -23,15 +23,15 @@ pub struct RowView {
     /// URL of the inbox with this item open.
     pub url: String,
     /// Triage status.
-    pub status: Status,
+    pub status: FeedbackStatus,
     /// The score given.
     pub score: Option<ScoreView>,
     /// The ticket, if it is one.
     pub ticket: Option<RowTicket>,
     /// The snippet with the best matches.
-    pub snippet: Vec<Piece>,
+    pub snippet: Vec<HighlightSpan>,
     /// The URL of the page it came from, if only that matches.
-    pub page: Option<Vec<Piece>>,
+    pub page: Option<Vec<HighlightSpan>>,
     /// Tags.
     pub tags: Vec<String>,
     /// The assignee.
@@ -52,16 +52,16 @@ pub struct RowTicket {
     /// Its number.
     pub number: i64,
     /// Its subject, with matches marked.
-    pub subject: Vec<Piece>,
+    pub subject: Vec<HighlightSpan>,
     /// Who has to reply next.
-    pub state: State,
+    pub state: TicketState,
     /// Its priority.
     pub priority: Priority,
 }
 
 /// A bulk change that needs confirmation because the tag is new.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct BulkRefused {
+pub struct RejectedBulkEdit {
     /// Why.
     pub message: String,
     /// The tag as typed.
@@ -72,7 +72,7 @@ pub struct BulkRefused {
 
 /// Why the list is empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Empty {
+pub enum EmptyReason {
     /// There is no feedback yet.
     NothingYet {
         /// Whether the user can publish surveys and import.
@@ -111,7 +111,7 @@ pub struct ListView {
     /// The items.
     pub rows: Vec<RowView>,
     /// Why there are none.
-    pub empty: Option<Empty>,
+    pub empty: Option<EmptyReason>,
     /// The number of items on all pages, if known.
     pub total: Option<usize>,
     /// The query that they match.
@@ -125,7 +125,7 @@ pub struct ListView {
     /// Possible assignees: id and name.
     pub members: Vec<(String, String)>,
     /// A bulk change that was not made.
-    pub bulk: Option<BulkRefused>,
+    pub bulk: Option<RejectedBulkEdit>,
 }
 
 /// A number with thousands separators.
@@ -144,7 +144,7 @@ pub fn thousands(n: usize) -> String {
 
 /// The list region.
 #[component]
-pub fn List(
+pub fn InboxList(
     /// What it shows.
     view: ListView,
 ) -> impl IntoView {
@@ -231,7 +231,7 @@ fn Offer(here: usize, total: usize) -> impl IntoView {
 
 /// Bulk actions. Enter in the tag field adds the tag, because that button comes first.
 #[component]
-fn Bulk(members: Vec<(String, String)>, refused: Option<BulkRefused>) -> impl IntoView {
+fn Bulk(members: Vec<(String, String)>, refused: Option<RejectedBulkEdit>) -> impl IntoView {
     let typed = refused.as_ref().map(|r| r.tag.clone()).unwrap_or_default();
     let bad = refused.is_some();
     view! {
@@ -282,7 +282,7 @@ fn Row(row: RowView, can_triage: bool, checked: bool) -> impl IntoView {
                 <span class="row-meta">
                     <Badge label=row.status.label() tone=tone(row.status) />
                     {row.ticket.as_ref().map(|ticket| view! {
-                        {(ticket.state == State::Answered).then(|| view! { <Badge label=state_label(ticket.state) tone=state_tone(ticket.state) /> })}
+                        {(ticket.state == TicketState::Answered).then(|| view! { <Badge label=state_label(ticket.state) tone=state_tone(ticket.state) /> })}
                         {priority_tone(ticket.priority).map(|tone| view! { <Badge label=ticket.priority.label() tone=tone /> })}
                     })}
                     {row.score.map(|score| view! { <Badge label=score.label tone=score.tone /> })}
@@ -309,9 +309,9 @@ fn Row(row: RowView, can_triage: bool, checked: bool) -> impl IntoView {
 }
 
 #[component]
-fn Nothing(why: Empty, slug: String) -> impl IntoView {
+fn Nothing(why: EmptyReason, slug: String) -> impl IntoView {
     match why {
-        Empty::NothingYet { can_admin } => view! {
+        EmptyReason::NothingYet { can_admin } => view! {
             <layout::Empty title="No feedback yet" text="All feedback arrives here: survey responses, imports and tickets. Publish a survey and put it on your site.">
                 {can_admin.then(|| view! {
                     <a class="button button-primary" href=format!("/p/{slug}/surveys")>"Create a survey"</a>
@@ -322,26 +322,26 @@ fn Nothing(why: Empty, slug: String) -> impl IntoView {
             </layout::Empty>
         }
         .into_any(),
-        Empty::NoHits(parts) => view! {
+        EmptyReason::NoHits(parts) => view! {
             <layout::Empty title="No results" text="Remove a filter or clear the search.">
                 {parts.into_iter().map(|(part, url)| view! { <a class="button" href=url data-enhance data-waits="inbox-list">"Without " <code>{part}</code></a> }).collect_view()}
                 <a class="button button-quiet" href=format!("/p/{slug}/inbox") data-enhance data-waits="inbox-list">"Clear the search"</a>
             </layout::Empty>
         }
         .into_any(),
-        Empty::NoWords => view! {
+        EmptyReason::NoWords => view! {
             <layout::Empty title="Nothing to search for" text="This search contains only punctuation, which is ignored. Enter a word, a number or an emoji.">
                 <a class="button button-quiet" href=format!("/p/{slug}/inbox") data-enhance data-waits="inbox-list">"Clear the search"</a>
             </layout::Empty>
         }
         .into_any(),
-        Empty::Elsewhere { title, text, link: (label, url) } => view! {
+        EmptyReason::Elsewhere { title, text, link: (label, url) } => view! {
             <layout::Empty title=title text=text>
                 <a class="button button-primary" href=url data-enhance data-waits="inbox-list">{label}</a>
             </layout::Empty>
         }
         .into_any(),
-        Empty::BadQuery => view! { <p class="muted">"Fix the search above to see results."</p> }.into_any(),
+        EmptyReason::BadQuery => view! { <p class="muted">"Fix the search above to see results."</p> }.into_any(),
     }
 }
 

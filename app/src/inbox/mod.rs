@@ -11,14 +11,14 @@ pub mod search;
 use leptos::prelude::*;
 
 pub use detail::{Detail, DetailView};
-pub use list::{BulkRefused, Empty, ListView, RowTicket, RowView, thousands};
+pub use list::{EmptyReason, ListView, RejectedBulkEdit, RowTicket, RowView, thousands};
 pub use search::{FacetValue, FacetView, QueryErrorView, SearchView};
 
 use crate::{components::forms::IdempotencyKey, islands::inbox::InboxKeys};
 
 /// A part of a text, marked if it matches the query.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Piece {
+pub struct HighlightSpan {
     /// Whether to mark it.
     pub hit: bool,
     /// The text.
@@ -61,7 +61,7 @@ pub fn wordless(scored: bool) -> &'static str {
 #[component]
 pub fn Marked(
     /// In display order.
-    pieces: Vec<Piece>,
+    pieces: Vec<HighlightSpan>,
 ) -> impl IntoView {
     pieces
         .into_iter()
@@ -71,13 +71,13 @@ pub fn Marked(
 
 /// The colour family of a status.
 #[must_use]
-pub fn tone(status: domain::feedback::Status) -> &'static str {
-    use domain::feedback::Status;
+pub fn tone(status: domain::feedback::FeedbackStatus) -> &'static str {
+    use domain::feedback::FeedbackStatus;
     match status {
-        Status::New => "info",
-        Status::Triaged => "warn",
-        Status::Linked | Status::Resolved => "good",
-        Status::Spam => "bad",
+        FeedbackStatus::New => "info",
+        FeedbackStatus::Triaged => "warn",
+        FeedbackStatus::Linked | FeedbackStatus::Resolved => "good",
+        FeedbackStatus::Spam => "bad",
     }
 }
 
@@ -127,8 +127,8 @@ pub fn InboxPage(
             <search::SearchBar view=search />
             <div class="inbox-live" data-events=format!("/p/{slug}/events") role="status" aria-live="polite"></div>
             <div class="inbox-panes">
-                <list::List view=list />
-                <detail::Pane view=detail />
+                <list::InboxList view=list />
+                <detail::DetailPane view=detail />
             </div>
             <InboxKeys />
         </div>
@@ -147,7 +147,7 @@ pub fn FeedbackPage(
         <div class="inbox inbox-single">
             <nav aria-label="Breadcrumb"><a href=format!("/p/{slug}/inbox")>"Inbox"</a></nav>
             <div class="inbox-live" data-events=format!("/p/{slug}/events") role="status" aria-live="polite"></div>
-            <detail::Pane view=Some(view) />
+            <detail::DetailPane view=Some(view) />
             <InboxKeys />
         </div>
     }

@@ -39,13 +39,13 @@ mod browser {
     const RETRY: Duration = Duration::from_secs(5);
 
     /// One post: the button's value, and what was sent once it has been tried.
-    struct Job {
+    struct SaveRequest {
         action: String,
-        sent: Option<Sent>,
+        sent: Option<SentForm>,
     }
 
     #[derive(Clone)]
-    struct Sent {
+    struct SentForm {
         body: UrlSearchParams,
         /// The field values at that time, by id.
         fields: Vec<(String, String)>,
@@ -58,8 +58,8 @@ mod browser {
     }
 
     #[derive(Default)]
-    struct State {
-        queue: VecDeque<Job>,
+    struct EditorState {
+        queue: VecDeque<SaveRequest>,
         running: bool,
         /// Something was typed that no post has included yet.
         dirty: bool,
@@ -79,10 +79,10 @@ mod browser {
     }
 
     thread_local! {
-        static STATE: RefCell<State> = RefCell::new(State::default());
+        static STATE: RefCell<EditorState> = RefCell::new(EditorState::default());
     }
 
-    fn with<T>(f: impl FnOnce(&mut State) -> T) -> T {
+    fn with<T>(f: impl FnOnce(&mut EditorState) -> T) -> T {
         STATE.with_borrow_mut(f)
     }
 
@@ -254,7 +254,7 @@ mod browser {
     fn push(action: String) {
         with(|s| {
             if action != "autosave" || s.queue.iter().all(|job| job.sent.is_some()) {
-                s.queue.push_back(Job { action, sent: None });
+                s.queue.push_back(SaveRequest { action, sent: None });
             }
         });
         retry();
@@ -289,12 +289,12 @@ mod browser {
     }
 
     /// The form's current data, with the button's value and a fresh idempotency key.
-    fn prepare(action: &str) -> Option<Sent> {
+    fn prepare(action: &str) -> Option<SentForm> {
         let data = FormData::new_with_form(&form()?).ok()?;
         let body = UrlSearchParams::new_with_str_sequence_sequence(&data).ok()?;
         body.set("action", action);
         body.set("idempotency_key", &format!("editor-{}-{}", js_sys::Date::now(), js_sys::Math::random()));
-        Some(Sent { body, fields: fields() })
+        Some(SentForm { body, fields: fields() })
     }
 
     /// Sends the first post of the queue; `false` if it has to be retried.
@@ -330,7 +330,7 @@ mod browser {
             }
             if code == 409 {
                 // The full page says who saved first and offers a choice.
-                with(|s| s.queue.insert(1.min(s.queue.len()), Job { action: "save".into(), sent: None }));
+                with(|s| s.queue.insert(1.min(s.queue.len()), SaveRequest { action: "save".into(), sent: None }));
                 return true;
             }
         }
@@ -368,7 +368,7 @@ mod browser {
         refresh_preview();
     }
 
-    fn put_in_place(next: &Document, to: &str, code: u16, action: &str, sent: &Sent) {
+    fn put_in_place(next: &Document, to: &str, code: u16, action: &str, sent: &SentForm) {
         let focus = dom::document().active_element().map(|e| e.id()).filter(|id| !id.is_empty());
         let caret = focus.as_ref().and_then(|id| caret(id)).and_then(|input| input.selection_start().ok().flatten());
         let typed: Vec<(String, String)> = fields().into_iter().filter(|field| !sent.fields.contains(field)).collect();

@@ -38,7 +38,7 @@ mod browser {
         let click = window_event_listener(ev::click, |event| on_click(&event));
         let back = window_event_listener(ev::popstate, |_| {
             let url = dom::window().location().href().unwrap_or_default();
-            enqueue(Load { url, body: None, place: Place::Known, form: None, waits: None });
+            enqueue(PageLoad { url, body: None, place: HistoryMode::Known, form: None, waits: None });
         });
         let keys = window_event_listener(ev::keydown, |event| on_key(&event));
         let change = window_event_listener(ev::change, |event| {
@@ -104,7 +104,7 @@ mod browser {
         } else {
             (format!("{action}?{}", String::from(params.to_string())), None)
         };
-        enqueue(Load { url, body, place: Place::New, form: Some(form), waits });
+        enqueue(PageLoad { url, body, place: HistoryMode::New, form: Some(form), waits });
     }
 
     fn on_click(event: &web_sys::MouseEvent) {
@@ -120,7 +120,7 @@ mod browser {
         let Some(link) = dom::closest(event, "a[data-enhance]") else { return };
         let Some(url) = link.get_attribute("href") else { return };
         event.prevent_default();
-        enqueue(Load { url, body: None, place: Place::New, form: None, waits: link.get_attribute("data-waits") });
+        enqueue(PageLoad { url, body: None, place: HistoryMode::New, form: None, waits: link.get_attribute("data-waits") });
     }
 
     /// `g` then a letter goes to a section; `z` undoes; Escape closes menus; Ctrl or Cmd and Enter submits the form being edited.
@@ -187,10 +187,10 @@ mod browser {
     }
 
     /// One navigation or form post.
-    struct Load {
+    struct PageLoad {
         url: String,
         body: Option<JsValue>,
-        place: Place,
+        place: HistoryMode,
         /// The form that was sent: its text is not restored.
         form: Option<HtmlFormElement>,
         /// Ids of the regions that the response will replace.
@@ -199,7 +199,7 @@ mod browser {
 
     /// How a load changes the browser's history.
     #[derive(Clone, Copy, PartialEq, Eq)]
-    enum Place {
+    enum HistoryMode {
         /// Adds a history entry.
         New,
         /// Replaces the current entry: a step in a list is not a page to go back to.
@@ -209,18 +209,18 @@ mod browser {
     }
 
     thread_local! {
-        static WAITING: RefCell<VecDeque<Load>> = const { RefCell::new(VecDeque::new()) };
+        static WAITING: RefCell<VecDeque<PageLoad>> = const { RefCell::new(VecDeque::new()) };
         static RUNNING: Cell<bool> = const { Cell::new(false) };
     }
 
     /// Goes to another console page by replacing the parts of this one.
     pub fn visit(url: String) {
-        enqueue(Load { url, body: None, place: Place::New, form: None, waits: None });
+        enqueue(PageLoad { url, body: None, place: HistoryMode::New, form: None, waits: None });
     }
 
     /// As [`visit`], without a new history entry.
     pub fn replace(url: String, waits: &str) {
-        enqueue(Load { url, body: None, place: Place::Instead, form: None, waits: Some(waits.into()) });
+        enqueue(PageLoad { url, body: None, place: HistoryMode::Instead, form: None, waits: Some(waits.into()) });
     }
 
     /// Whether another load has been requested since the one that has just finished.
@@ -229,7 +229,7 @@ mod browser {
     }
 
     /// Loads run one after the other, so that responses never overtake each other; of several waiting navigations, only the last one runs.
-    fn enqueue(load: Load) {
+    fn enqueue(load: PageLoad) {
         WAITING.with_borrow_mut(|waiting| {
             if load.body.is_none() {
                 waiting.retain(|other| other.body.is_some());
@@ -245,7 +245,7 @@ mod browser {
             }
             while let Some(next) = WAITING.with_borrow_mut(VecDeque::pop_front) {
                 let form = next.form.clone();
-                let waiting = Waiting::begin(next.waits.as_deref().unwrap_or_default());
+                let waiting = PendingRegions::begin(next.waits.as_deref().unwrap_or_default());
                 run(next).await;
                 waiting.end();
                 if let Some(form) = form {
@@ -263,12 +263,12 @@ mod browser {
     const PATIENCE: Duration = Duration::from_millis(200);
 
     /// Regions whose new content is being loaded.
-    struct Waiting {
+    struct PendingRegions {
         regions: Vec<Element>,
         timer: Option<TimeoutHandle>,
     }
 
-    impl Waiting {
+    impl PendingRegions {
         fn begin(ids: &str) -> Self {
             let regions: Vec<Element> = ids.split(' ').filter_map(|id| dom::document().get_element_by_id(id)).collect();
             let late = regions.clone();
@@ -298,7 +298,7 @@ mod browser {
 
     /// Fetches a page and replaces the parts of this one. A response that shares no part with this page becomes an ordinary
     /// navigation, or a message if it is an error.
-    async fn run(load: Load) {
+    async fn run(load: PageLoad) {
         let is_undo = load.form.as_ref().is_some_and(toasts::take);
         let refuse = |message: &str| {
             toasts::say(message);
@@ -327,7 +327,7 @@ mod browser {
         let focus = dom::document().active_element().map(|e| e.id()).filter(|id| !id.is_empty());
         if put_in_place(&next, load.form.as_ref()) == 0 {
             let reason = dom::refusal(&next);
-            if status >= 400 && load.place != Place::Known && (load.body.is_some() || reason.is_some()) {
+            if status >= 400 && load.place != HistoryMode::Known && (load.body.is_some() || reason.is_some()) {
                 refuse(&reason.unwrap_or_else(|| {
                     "Something went wrong, and the server did not say why. What you typed is still here; try again.".into()
                 }));
@@ -338,13 +338,13 @@ mod browser {
         }
         dom::document().set_title(&next.title());
         let came_from = dom::window().location().pathname().unwrap_or_default();
-        if load.place != Place::Known
+        if load.place != HistoryMode::Known
             && is_place
             && to != dom::window().location().href().unwrap_or_default()
             && let Ok(history) = dom::window().history()
         {
             drop(match load.place {
-                Place::Instead => history.replace_state_with_url(&JsValue::NULL, "", Some(&to)),
+                HistoryMode::Instead => history.replace_state_with_url(&JsValue::NULL, "", Some(&to)),
                 _ => history.push_state_with_url(&JsValue::NULL, "", Some(&to)),
             });
         }
@@ -356,7 +356,7 @@ mod browser {
         // Another page: scroll to its top and move the focus into it.
         let is_elsewhere = dom::window().location().pathname().is_ok_and(|path| path != came_from);
         let is_lost = dom::document().active_element().is_none_or(|e| e.tag_name() == "BODY");
-        if load.place == Place::New && is_elsewhere && is_lost && dom::first(".inbox").is_none() {
+        if load.place == HistoryMode::New && is_elsewhere && is_lost && dom::first(".inbox").is_none() {
             dom::window().scroll_to_with_x_and_y(0.0, 0.0);
             if let Some(main) = dom::first("#main") {
                 drop(main.focus());

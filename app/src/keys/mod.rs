@@ -41,7 +41,7 @@ pub struct KeyView {
 
 /// A key just created.
 #[derive(Debug, Clone)]
-pub struct MadeKey {
+pub struct CreatedKeyView {
     /// The name of the program that uses it.
     pub name: String,
     /// The key itself.
@@ -52,7 +52,7 @@ pub struct MadeKey {
 
 /// What the page shows.
 #[derive(Debug, Clone)]
-pub struct Keys {
+pub struct KeysView {
     /// For URLs.
     pub slug: String,
     /// Working keys first.
@@ -60,7 +60,7 @@ pub struct Keys {
     /// Whether the current user can see and create keys.
     pub may_manage: bool,
     /// The key just created; shown once.
-    pub made: Option<MadeKey>,
+    pub made: Option<CreatedKeyView>,
     /// The name as typed.
     pub name: String,
     /// The scope as chosen.
@@ -87,11 +87,11 @@ fn option(access: Access) -> (String, String) {
 #[component]
 pub fn KeysPage(
     /// Its content.
-    model: Keys,
+    model: KeysView,
     /// Base of the idempotency keys of its forms.
     idempotency_key: String,
 ) -> impl IntoView {
-    let Keys { slug, keys, may_manage, made, name, access, days, lifetimes, errors } = model;
+    let KeysView { slug, keys, may_manage, made, name, access, days, lifetimes, errors } = model;
     let base = format!("/p/{slug}/keys");
     let (action, form_key) = (base.clone(), format!("{idempotency_key}-new"));
     let lifetimes = lifetimes.into_iter().map(|n| (n.to_string(), format!("After {n} days")));

@@ -9,7 +9,7 @@ use crate::components::{
 
 /// An e-mail in the list.
 #[derive(Debug, Clone)]
-pub struct LetterView {
+pub struct MailMessageView {
     /// Its id.
     pub id: String,
     /// Its purpose.
@@ -32,13 +32,13 @@ pub struct LetterView {
 
 /// What the e-mail page shows.
 #[derive(Debug, Clone, Default)]
-pub struct Letters {
+pub struct MailListView {
     /// Whether a mail server is configured.
     pub mail: bool,
     /// Failed, newest first; the list may be truncated.
-    pub dead: Vec<LetterView>,
+    pub dead: Vec<MailMessageView>,
     /// Queued, newest first; the list may be truncated.
-    pub queued: Vec<LetterView>,
+    pub queued: Vec<MailMessageView>,
     /// Total number of failed e-mails.
     pub dead_count: i64,
     /// Total number of queued e-mails.
@@ -61,11 +61,11 @@ fn OperatorTabs(jobs: bool) -> impl IntoView {
 #[component]
 pub fn MailPage(
     /// Its content.
-    model: Letters,
+    model: MailListView,
     /// Base of the idempotency keys of its forms.
     idempotency_key: String,
 ) -> impl IntoView {
-    let Letters { mail, dead, queued, dead_count, queued_count } = model;
+    let MailListView { mail, dead, queued, dead_count, queued_count } = model;
     let nothing = dead.is_empty() && queued.is_empty();
     let key = idempotency_key.clone();
     view! {
@@ -95,7 +95,7 @@ pub fn MailPage(
 }
 
 #[component]
-fn LetterTable(letters: Vec<LetterView>, dead: bool, key: String) -> impl IntoView {
+fn LetterTable(letters: Vec<MailMessageView>, dead: bool, key: String) -> impl IntoView {
     view! {
         <div class="table-wrap">
             <table class="table table-cards">

@@ -5,15 +5,15 @@ pub mod texts;
 
 use domain::{
     FieldErrors, Zone,
-    tickets::{Attachment, Author, MAX_MESSAGE, MAX_NAME, MAX_SUBJECT, Message, NewTicket, State},
+    tickets::{MAX_MESSAGE, MAX_NAME, MAX_SUBJECT, Message, MessageAuthor, NewTicket, TicketAttachment, TicketState},
 };
 use leptos::prelude::*;
 
-pub use texts::Texts;
+pub use texts::PortalTexts;
 
 use crate::{
     components::forms::textarea_text,
-    respond::{HONEYPOT, Look, RespondDocument},
+    respond::{HONEYPOT, RespondDocument, RespondentPageContext},
 };
 
 /// The form for a new ticket, empty or with the submitted values.
@@ -30,18 +30,18 @@ pub struct TicketForm {
     /// Hidden fields: where the person came from.
     pub carried: Vec<(&'static str, String)>,
     /// The common fields at its end.
-    pub tail: Tail,
+    pub tail: PortalFormFooter,
 }
 
 /// The common fields of the portal's forms.
 #[derive(Debug, Clone, Default)]
-pub struct Tail {
+pub struct PortalFormFooter {
     /// When the page was rendered, signed.
     pub started: String,
     /// Idempotency key: a repeated post creates one message.
     pub key: String,
     /// Files already uploaded for this form.
-    pub held: Vec<Attachment>,
+    pub held: Vec<TicketAttachment>,
     /// Validation errors, in the page's language.
     pub errors: FieldErrors,
     /// An error that does not concern a field.
@@ -50,7 +50,7 @@ pub struct Tail {
 
 /// A conversation, as the requester sees it.
 #[derive(Debug, Clone)]
-pub struct Conversation {
+pub struct ConversationView {
     /// The project's name.
     pub project: String,
     /// The portal's URL, while the portal is on.
@@ -70,7 +70,7 @@ pub struct Conversation {
     /// Whether it was just sent.
     pub just_sent: bool,
     /// Who has to reply next.
-    pub state: State,
+    pub state: TicketState,
     /// The time zone of the project.
     pub zone: Zone,
     /// URL of the earlier messages, if there are any.
@@ -82,7 +82,7 @@ pub struct Conversation {
     /// The reply as typed.
     pub typed: String,
     /// The common fields at the end of the form.
-    pub tail: Tail,
+    pub tail: PortalFormFooter,
 }
 
 /// `12 KB`, `3.4 MB`.
@@ -91,11 +91,11 @@ fn size(bytes: i64) -> String {
 }
 
 fn error_at(errors: &FieldErrors, name: &'static str) -> Option<impl IntoView + use<>> {
-    errors.at(name).map(|text| view! { <p class="error" id=format!("{name}-error")>{text.to_owned()}</p> })
+    errors.message_for(name).map(|text| view! { <p class="error" id=format!("{name}-error")>{text.to_owned()}</p> })
 }
 
 fn described(errors: &FieldErrors, name: &str, has_hint: bool) -> Option<String> {
-    let ids: Vec<String> = [(has_hint, "hint"), (errors.at(name).is_some(), "error")]
+    let ids: Vec<String> = [(has_hint, "hint"), (errors.message_for(name).is_some(), "error")]
         .into_iter()
         .filter(|(is, _)| *is)
         .map(|(_, part)| format!("{name}-{part}"))
@@ -104,11 +104,11 @@ fn described(errors: &FieldErrors, name: &str, has_hint: bool) -> Option<String>
 }
 
 fn invalid(errors: &FieldErrors, name: &str) -> Option<&'static str> {
-    errors.at(name).map(|_| "true")
+    errors.message_for(name).map(|_| "true")
 }
 
 /// The errors at the top of the page, with links to the fields.
-fn summary(tail: &Tail, problem: &'static str, labels: &[(&str, &'static str)]) -> impl IntoView + use<> {
+fn summary(tail: &PortalFormFooter, problem: &'static str, labels: &[(&str, &'static str)]) -> impl IntoView + use<> {
     let message = tail.message.clone().map(|text| view! { <p class="problem" role="alert">{text}</p> });
     let items: Vec<_> = tail
         .errors
@@ -124,7 +124,13 @@ fn summary(tail: &Tail, problem: &'static str, labels: &[(&str, &'static str)]) 
 }
 
 /// The message field of a form.
-fn message_field(label: &'static str, hint: Option<&'static str>, typed: &str, tail: &Tail, required: bool) -> impl IntoView + use<> {
+fn message_field(
+    label: &'static str,
+    hint: Option<&'static str>,
+    typed: &str,
+    tail: &PortalFormFooter,
+    required: bool,
+) -> impl IntoView + use<> {
     let errors = &tail.errors;
     let rows = if hint.is_some() { 8 } else { 5 };
     view! {
@@ -140,7 +146,7 @@ fn message_field(label: &'static str, hint: Option<&'static str>, typed: &str, t
 }
 
 /// The end of every form: honeypot, idempotency key and files. Files come last, so that the text is read even if they fail.
-fn tail_fields(look: &Look, words: &'static Texts, tail: &Tail) -> impl IntoView + use<> {
+fn tail_fields(look: &RespondentPageContext, words: &'static PortalTexts, tail: &PortalFormFooter) -> impl IntoView + use<> {
     let held: Vec<_> = tail
         .held
         .iter()
@@ -176,7 +182,7 @@ fn tail_fields(look: &Look, words: &'static Texts, tail: &Tail) -> impl IntoView
 #[component]
 pub fn PortalPage(
     /// Theme and language.
-    look: Look,
+    look: RespondentPageContext,
     /// The form.
     form: TicketForm,
 ) -> impl IntoView {
@@ -222,7 +228,7 @@ pub fn PortalPage(
     view! { <RespondDocument look=look title=title scripted=false>{content}</RespondDocument> }
 }
 
-fn file(path: &str, words: &'static Texts, file: Attachment) -> impl IntoView + use<> {
+fn file(path: &str, words: &'static PortalTexts, file: TicketAttachment) -> impl IntoView + use<> {
     let href = format!("{path}/files/{}", file.id);
     if file.is_picture() {
         let alt = format!("{}: {}", words.picture, file.name);
@@ -233,8 +239,8 @@ fn file(path: &str, words: &'static Texts, file: Attachment) -> impl IntoView + 
     }
 }
 
-fn message(view: &Conversation, words: &'static Texts, message: Message) -> impl IntoView + use<> {
-    let own = message.author == Author::Requester;
+fn message(view: &ConversationView, words: &'static PortalTexts, message: Message) -> impl IntoView + use<> {
+    let own = message.author == MessageAuthor::Requester;
     let who = if own { words.you.to_owned() } else { message.staff_name.unwrap_or_else(|| words.team.replace("{project}", &view.project)) };
     let files: Vec<_> = message.attachments.into_iter().map(|own| file(&view.path, words, own)).collect();
     view! {
@@ -250,13 +256,13 @@ fn message(view: &Conversation, words: &'static Texts, message: Message) -> impl
 #[component]
 pub fn ConversationPage(
     /// Theme and language.
-    look: Look,
+    look: RespondentPageContext,
     /// The conversation.
-    view: Conversation,
+    view: ConversationView,
 ) -> impl IntoView {
     let words = texts::of(look.texts.code);
     let (state, told) = words.state(view.state);
-    let closed = view.state == State::Closed;
+    let closed = view.state == TicketState::Closed;
     let title = format!("{} · {}", words.ticket.replace("{n}", &view.number.to_string()), view.subject);
     let messages: Vec<_> = view.messages.clone().into_iter().map(|one| message(&view, words, one)).collect();
     let labels = [("message", words.message), ("files", words.files)];

@@ -3,13 +3,13 @@
 
 use domain::{
     FieldErrors,
-    tickets::{MAX_MESSAGE, MAX_NAME, MAX_SUBJECT, State, files::MAX_FILES},
+    tickets::{MAX_MESSAGE, MAX_NAME, MAX_SUBJECT, TicketState, files::MAX_FILES},
 };
 
 /// The texts in one language. `{project}`, `{n}`, `{max}`, `{seconds}` are placeholders.
 #[derive(Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the English text says what each is")]
-pub struct Texts {
+pub struct PortalTexts {
     pub title: &'static str,
     pub lead: &'static str,
     pub subject: &'static str,
@@ -76,7 +76,7 @@ pub struct Texts {
 }
 
 /// English.
-pub const EN: Texts = Texts {
+pub const EN: PortalTexts = PortalTexts {
     title: "Contact {project}",
     lead: "You get a link to this conversation, where you can read the reply and write again.",
     subject: "Subject",
@@ -143,7 +143,7 @@ pub const EN: Texts = Texts {
 };
 
 /// German.
-pub const DE: Texts = Texts {
+pub const DE: PortalTexts = PortalTexts {
     title: "Nachricht an {project}",
     lead: "Sie erhalten einen Link zu dieser Unterhaltung und können dort die Antwort lesen und wieder schreiben.",
     subject: "Betreff",
@@ -211,21 +211,21 @@ pub const DE: Texts = Texts {
 
 /// The texts in a language of [`crate::respond::texts::ALL`].
 #[must_use]
-pub fn of(code: &str) -> &'static Texts {
+pub fn of(code: &str) -> &'static PortalTexts {
     match code {
         "de" => &DE,
         _ => &EN,
     }
 }
 
-impl Texts {
+impl PortalTexts {
     /// Heading and sentence for a state.
     #[must_use]
-    pub fn state(&self, state: State) -> (&'static str, &'static str) {
+    pub fn state(&self, state: TicketState) -> (&'static str, &'static str) {
         match state {
-            State::Open => (self.open_title, self.open),
-            State::Answered => (self.answered_title, self.answered),
-            State::Closed => (self.closed_title, self.closed),
+            TicketState::Open => (self.open_title, self.open),
+            TicketState::Answered => (self.answered_title, self.answered),
+            TicketState::Closed => (self.closed_title, self.closed),
         }
     }
 
@@ -282,8 +282,8 @@ mod tests {
     fn refusals_are_told_in_the_readers_language() {
         let errors = NewTicket { message: "x".repeat(MAX_MESSAGE + 1), ..NewTicket::default() }.checked().unwrap_err();
         let told = DE.translate(&errors);
-        assert_eq!(told.at("subject"), Some(DE.error_subject));
-        assert_eq!(told.at("message"), Some("Höchstens 10000 Zeichen."));
-        assert_eq!(told.at("email"), Some(DE.error_email_missing));
+        assert_eq!(told.message_for("subject"), Some(DE.error_subject));
+        assert_eq!(told.message_for("message"), Some("Höchstens 10000 Zeichen."));
+        assert_eq!(told.message_for("email"), Some(DE.error_email_missing));
     }
 }

@@ -18,7 +18,7 @@ pub struct LiveSurvey {
 
 /// What the page shows.
 #[derive(Debug, Clone)]
-pub struct Embed {
+pub struct EmbedView {
     /// For URLs.
     pub slug: String,
     /// The installation's base URL, without a trailing slash.
@@ -53,9 +53,9 @@ earshot("shutdown");                      // removes everything"#;
 #[component]
 pub fn EmbedPage(
     /// Its content.
-    model: Embed,
+    model: EmbedView,
 ) -> impl IntoView {
-    let Embed { slug, base, key, origins, is_admin, portal, kept_parameters, surveys } = model;
+    let EmbedView { slug, base, key, origins, is_admin, portal, kept_parameters, surveys } = model;
     let keeps =
         if kept_parameters.is_empty() { ". ".to_owned() } else { format!(", plus these parameters: {}. ", kept_parameters.join(", ")) };
     let script = format!("<script async src=\"{base}/embed.js\" data-project=\"{key}\"></script>");

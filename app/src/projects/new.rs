@@ -10,7 +10,7 @@ use crate::components::{
 
 /// What the page shows.
 #[derive(Debug, Clone, Default)]
-pub struct NewProject {
+pub struct NewProjectView {
     /// The name as typed.
     pub name: String,
     /// The origins as typed.
@@ -25,11 +25,11 @@ pub struct NewProject {
 #[component]
 pub fn NewProjectPage(
     /// Its content.
-    model: NewProject,
+    model: NewProjectView,
     /// Idempotency key of the form.
     idempotency_key: String,
 ) -> impl IntoView {
-    let NewProject { name, origins, nonce, errors } = model;
+    let NewProjectView { name, origins, nonce, errors } = model;
     view! {
         <div class="narrow">
             <PageHead title="New project" lead="A product you collect feedback about. It has its own surveys, inbox, backlog and members." />

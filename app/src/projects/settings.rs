@@ -11,7 +11,7 @@ use crate::components::{
 
 /// What the page shows: the stored or the submitted values.
 #[derive(Debug, Clone, Default)]
-pub struct Settings {
+pub struct ProjectSettingsView {
     /// For URLs.
     pub slug: String,
     /// The name.
@@ -70,7 +70,7 @@ fn ZoneField(zone: String, mut zones: Vec<(String, String)>, now: String, errors
     }
     let hint = format!("Dates in searches, results, imports and exports use this time zone. It is now {now} in {zone}.");
     let (places, others): (Vec<_>, Vec<_>) = zones.into_iter().partition(|(name, _)| name.contains('/'));
-    let error = errors.at("time_zone").map(ToOwned::to_owned);
+    let error = errors.message_for("time_zone").map(ToOwned::to_owned);
     let invalid = error.is_some();
     let described = if invalid { "time_zone-hint time_zone-error" } else { "time_zone-hint" };
     let option = move |(name, offset): &(String, String)| {
@@ -100,11 +100,11 @@ fn ZoneField(zone: String, mut zones: Vec<(String, String)>, now: String, errors
 #[component]
 pub fn SettingsPage(
     /// Its content.
-    model: Settings,
+    model: ProjectSettingsView,
     /// Idempotency key of the form.
     idempotency_key: String,
 ) -> impl IntoView {
-    let Settings {
+    let ProjectSettingsView {
         slug,
         name,
         origins,
@@ -128,7 +128,7 @@ pub fn SettingsPage(
     }
     let themes = [("auto", "Match system"), ("light", "Light"), ("dark", "Dark")].map(|(v, l)| (v.to_owned(), l.to_owned()));
     let portals = [("on", "On"), ("off", "Off")].map(|(v, l)| (v.to_owned(), l.to_owned()));
-    let accent_error = errors.at("accent").map(ToOwned::to_owned);
+    let accent_error = errors.message_for("accent").map(ToOwned::to_owned);
     let accent_invalid = accent_error.is_some();
     view! {
         <div id="settings" data-part class="narrow">

@@ -2,7 +2,7 @@
 
 use domain::{
     FieldErrors,
-    replies::{MAX_BODY, MAX_NAME, PLACEHOLDERS},
+    canned_replies::{MAX_BODY, MAX_NAME, PLACEHOLDERS},
 };
 use leptos::prelude::*;
 
@@ -14,7 +14,7 @@ use crate::components::{
 
 /// A reply, as the list shows it.
 #[derive(Debug, Clone)]
-pub struct Row {
+pub struct ReplyRow {
     /// Its id.
     pub id: String,
     /// Its name.
@@ -50,7 +50,7 @@ pub struct RepliesView {
     /// The project's name in URLs.
     pub slug: String,
     /// The replies, by name.
-    pub rows: Vec<Row>,
+    pub rows: Vec<ReplyRow>,
     /// The form for a new one; `None` if the user cannot write replies.
     pub new: Option<ReplyForm>,
 }

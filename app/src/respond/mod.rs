@@ -7,17 +7,17 @@ pub mod texts;
 
 use domain::{
     FieldErrors,
-    colour::{is_colour, on_colour},
+    colour::{contrasting_text_colour, is_colour},
     projects::ThemeMode,
     surveys::SurveyBody,
 };
 use leptos::prelude::*;
 
-pub use texts::Texts;
+pub use texts::RespondentTexts;
 
 /// Where the page is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub enum DisplayMode {
     /// A page of its own.
     Hosted,
     /// Inside a frame on another site.
@@ -26,7 +26,7 @@ pub enum Mode {
     Preview,
 }
 
-impl Mode {
+impl DisplayMode {
     fn word(self) -> &'static str {
         match self {
             Self::Hosted => "hosted",
@@ -38,9 +38,9 @@ impl Mode {
 
 /// What every respondent page needs.
 #[derive(Debug, Clone)]
-pub struct Look {
+pub struct RespondentPageContext {
     /// Where the page is shown.
-    pub mode: Mode,
+    pub mode: DisplayMode,
     /// The project's accent colour, `#rrggbb`.
     pub accent: String,
     /// Light, dark, or the system's setting.
@@ -48,7 +48,7 @@ pub struct Look {
     /// BCP 47 language of the survey's own texts.
     pub language: String,
     /// The built-in texts.
-    pub texts: &'static Texts,
+    pub texts: &'static RespondentTexts,
     /// The request's CSP nonce.
     pub nonce: String,
     /// URL of the stylesheet: `assets::url("respond.css")`.
@@ -59,7 +59,7 @@ pub struct Look {
 
 /// Hidden data of the form.
 #[derive(Debug, Clone, Default)]
-pub struct Ticket {
+pub struct SurveyFormContext {
     /// The survey's id.
     pub survey: String,
     /// The id of the version shown; answers are validated against it.
@@ -81,7 +81,7 @@ pub const HONEYPOT: &str = "website";
 #[component]
 pub fn RespondDocument(
     /// Theme and language.
-    look: Look,
+    look: RespondentPageContext,
     /// The document title.
     title: String,
     /// Whether the page loads the survey script.
@@ -90,7 +90,7 @@ pub fn RespondDocument(
     children: Children,
 ) -> impl IntoView {
     let accent = if is_colour(&look.accent) { look.accent.clone() } else { domain::projects::DEFAULT_ACCENT.to_owned() };
-    let colours = format!(":root{{--accent:{accent};--on-accent:{}}}", on_colour(&accent));
+    let colours = format!(":root{{--accent:{accent};--on-accent:{}}}", contrasting_text_colour(&accent));
     let language = if look.language.is_empty() { look.texts.code.to_owned() } else { look.language.clone() };
     let direction = texts::direction(&language);
     view! {
@@ -117,9 +117,9 @@ pub fn RespondDocument(
 #[component]
 pub fn SurveyPage(
     /// Theme and language.
-    look: Look,
+    look: RespondentPageContext,
     /// Hidden data of the form.
-    ticket: Ticket,
+    ticket: SurveyFormContext,
     /// The survey.
     body: SurveyBody,
     /// The values filled in before, as form pairs.
@@ -133,8 +133,8 @@ pub fn SurveyPage(
     message: Option<String>,
 ) -> impl IntoView {
     let texts = look.texts;
-    let preview = look.mode == Mode::Preview;
-    let embedded = look.mode == Mode::Embedded;
+    let preview = look.mode == DisplayMode::Preview;
+    let embedded = look.mode == DisplayMode::Embedded;
     let action = (!preview).then(|| {
         let embed = if embedded { "&embed=1" } else { "" };
         format!("/s/{}?lang={}{embed}", ticket.survey, texts.code)
@@ -195,7 +195,7 @@ pub fn SurveyPage(
 #[component]
 pub fn ThanksPage(
     /// Theme and language.
-    look: Look,
+    look: RespondentPageContext,
     /// The survey.
     body: SurveyBody,
 ) -> impl IntoView {
@@ -211,7 +211,7 @@ pub fn ThanksPage(
 #[component]
 pub fn NoticePage(
     /// Theme and language.
-    look: Look,
+    look: RespondentPageContext,
     /// The heading.
     title: &'static str,
     /// The sentence.

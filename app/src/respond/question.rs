@@ -5,28 +5,28 @@ use domain::{
     FieldErrors,
     surveys::{
         AnswerShape, Choice, Question, QuestionKind,
-        answer::{OTHER, OTHER_CHOICE},
+        answer::{OTHER_CHOICE, OTHER_SUFFIX},
     },
 };
 use leptos::prelude::*;
 
-use super::texts::Texts;
+use super::texts::RespondentTexts;
 
 /// The values filled in, as form pairs.
-pub(super) type Values = [(String, String)];
+pub(super) type FormValues = [(String, String)];
 
-fn value_of<'a>(values: &'a Values, name: &str) -> &'a str {
+fn value_of<'a>(values: &'a FormValues, name: &str) -> &'a str {
     values.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v.as_str())
 }
 
-fn is_set(values: &Values, name: &str, value: &str) -> bool {
+fn is_set(values: &FormValues, name: &str, value: &str) -> bool {
     values.iter().any(|(n, v)| n == name && v == value)
 }
 
 /// One question as a card: heading, hint, error, inputs.
-pub(super) fn card(question: &Question, values: &Values, errors: &FieldErrors, texts: &'static Texts) -> AnyView {
+pub(super) fn card(question: &Question, values: &FormValues, errors: &FieldErrors, texts: &'static RespondentTexts) -> AnyView {
     let id = question.id.clone();
-    let error = errors.at(&id).map(ToOwned::to_owned);
+    let error = errors.message_for(&id).map(ToOwned::to_owned);
     let required = question.required && question.kind.takes_answer();
     let hint = if question.hint.is_empty() && matches!(question.kind, QuestionKind::MultipleChoice { .. }) {
         texts.optional_hint.to_owned()
@@ -83,7 +83,7 @@ pub(super) fn card(question: &Question, values: &Values, errors: &FieldErrors, t
 }
 
 /// Numbers from low to high as radio buttons, with labels at the ends.
-fn scale(question: &Question, (first, last): (u8, u8), low: &str, high: &str, values: &Values) -> AnyView {
+fn scale(question: &Question, (first, last): (u8, u8), low: &str, high: &str, values: &FormValues) -> AnyView {
     let id = question.id.as_str();
     let numbers = (first..=last)
         .map(|n| {
@@ -112,7 +112,7 @@ fn scale(question: &Question, (first, last): (u8, u8), low: &str, high: &str, va
 }
 
 /// Stars as radio buttons; the style sheet highlights those up to the chosen one.
-fn stars(question: &Question, max: u8, values: &Values, texts: &'static Texts) -> AnyView {
+fn stars(question: &Question, max: u8, values: &FormValues, texts: &'static RespondentTexts) -> AnyView {
     let id = question.id.as_str();
     let stars = (1..=max)
         .map(|n| {
@@ -131,7 +131,14 @@ fn stars(question: &Question, max: u8, values: &Values, texts: &'static Texts) -
 }
 
 /// Choices as radio buttons or check boxes, and "Other" with its text.
-fn choose(question: &Question, kind: &'static str, choices: &[Choice], other: bool, values: &Values, texts: &'static Texts) -> AnyView {
+fn choose(
+    question: &Question,
+    kind: &'static str,
+    choices: &[Choice],
+    other: bool,
+    values: &FormValues,
+    texts: &'static RespondentTexts,
+) -> AnyView {
     let id = question.id.as_str();
     // Browsers can require one of several radio buttons, but not one of several check boxes.
     let required = question.required && kind == "radio";
@@ -146,7 +153,7 @@ fn choose(question: &Question, kind: &'static str, choices: &[Choice], other: bo
     };
     let list = choices.iter().map(|c| one(c.id.clone(), c.label.clone())).collect_view();
     let other = other.then(|| {
-        let name = format!("{id}{OTHER}");
+        let name = format!("{id}{OTHER_SUFFIX}");
         let text = value_of(values, &name).to_owned();
         view! {
             {one(OTHER_CHOICE.to_owned(), texts.other.to_owned())}
@@ -161,7 +168,7 @@ fn line(
     question: &Question,
     kind: &'static str,
     autocomplete: Option<&'static str>,
-    values: &Values,
+    values: &FormValues,
     described: Option<String>,
     required: bool,
 ) -> AnyView {

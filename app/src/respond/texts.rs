@@ -7,7 +7,7 @@ use domain::{FieldErrors, language::primary, surveys::SurveyBody};
 /// The texts of the respondent pages and the widget in one language. `{low}`, `{high}`, `{max}`, `{n}`, `{of}`, `{seconds}` are placeholders.
 #[derive(Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the English text says what each is")]
-pub struct Texts {
+pub struct RespondentTexts {
     pub code: &'static str,
     pub required: &'static str,
     pub optional_hint: &'static str,
@@ -52,7 +52,7 @@ pub struct Texts {
 }
 
 /// English.
-pub const EN: Texts = Texts {
+pub const EN: RespondentTexts = RespondentTexts {
     code: "en",
     required: "required",
     optional_hint: "Choose all that apply.",
@@ -97,7 +97,7 @@ pub const EN: Texts = Texts {
 };
 
 /// German.
-pub const DE: Texts = Texts {
+pub const DE: RespondentTexts = RespondentTexts {
     code: "de",
     required: "Pflichtfrage",
     optional_hint: "Wählen Sie alles Zutreffende.",
@@ -142,15 +142,15 @@ pub const DE: Texts = Texts {
 };
 
 /// All languages; the first is the fallback.
-pub const ALL: &[&Texts] = &[&EN, &DE];
+pub const ALL: &[&RespondentTexts] = &[&EN, &DE];
 
-fn find(tag: &str) -> Option<&'static Texts> {
+fn find(tag: &str) -> Option<&'static RespondentTexts> {
     let primary = primary(tag);
     ALL.iter().copied().find(|t| t.code.eq_ignore_ascii_case(primary))
 }
 
 /// The best of `Accept-Language` (RFC 9110).
-fn accepted(accept: Option<&str>) -> Option<&'static Texts> {
+fn accepted(accept: Option<&str>) -> Option<&'static RespondentTexts> {
     let mut wishes: Vec<(&str, f32)> = accept?
         .split(',')
         .take(20)
@@ -166,13 +166,13 @@ fn accepted(accept: Option<&str>) -> Option<&'static Texts> {
 
 /// The texts for a page: the language of `?lang=`, else the survey's, else the best of `Accept-Language`, else English.
 #[must_use]
-pub fn pick(asked: Option<&str>, survey: &str, accept: Option<&str>) -> &'static Texts {
+pub fn pick(asked: Option<&str>, survey: &str, accept: Option<&str>) -> &'static RespondentTexts {
     asked.and_then(find).or_else(|| find(survey)).or_else(|| accepted(accept)).unwrap_or(&EN)
 }
 
 /// The texts for a page with built-in texts only: the requested language, else the reader's, else the project's, else English.
 #[must_use]
-pub fn pick_for_reader(asked: Option<&str>, accept: Option<&str>, project: &str) -> &'static Texts {
+pub fn pick_for_reader(asked: Option<&str>, accept: Option<&str>, project: &str) -> &'static RespondentTexts {
     asked.and_then(find).or_else(|| accepted(accept)).or_else(|| find(project)).unwrap_or(&EN)
 }
 
@@ -185,7 +185,7 @@ pub fn direction(language: &str) -> &'static str {
     }
 }
 
-impl Texts {
+impl RespondentTexts {
     /// The validation errors with their messages in this language.
     #[must_use]
     pub fn translate(&self, errors: &FieldErrors, body: &SurveyBody) -> FieldErrors {

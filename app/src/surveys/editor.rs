@@ -18,7 +18,7 @@ use crate::{
 
 /// Someone else saved in the meantime.
 #[derive(Debug, Clone)]
-pub struct Conflict {
+pub struct EditConflict {
     /// Who and when.
     pub message: String,
     /// The current revision.
@@ -27,7 +27,7 @@ pub struct Conflict {
 
 /// Everything the editor shows.
 #[derive(Debug, Clone)]
-pub struct Editor {
+pub struct EditorView {
     /// The survey.
     pub survey: SurveyRef,
     /// The draft, or the submitted values if they could not be saved.
@@ -41,7 +41,7 @@ pub struct Editor {
     /// Errors that prevent the operation or the publication.
     pub errors: FieldErrors,
     /// Someone else saved in the meantime: nothing of this form is saved.
-    pub conflict: Option<Conflict>,
+    pub conflict: Option<EditConflict>,
     /// Whether undo is possible.
     pub can_undo: bool,
     /// Whether redo is possible.
@@ -60,10 +60,23 @@ pub struct Editor {
 #[component]
 pub fn EditorPage(
     /// What it shows.
-    editor: Editor,
+    editor: EditorView,
 ) -> impl IntoView {
-    let Editor { survey, body, revision, key, status_key, errors, conflict, can_undo, can_redo, has_changes, versions, link, button_note } =
-        editor;
+    let EditorView {
+        survey,
+        body,
+        revision,
+        key,
+        status_key,
+        errors,
+        conflict,
+        can_undo,
+        can_redo,
+        has_changes,
+        versions,
+        link,
+        button_note,
+    } = editor;
     let action = survey.url("edit");
     let preview = survey.url(&format!("preview?r={revision}"));
     let published = !versions.is_empty();
@@ -71,7 +84,7 @@ pub fn EditorPage(
     let questions = body.questions.iter().cloned().enumerate();
     let questions =
         questions.map(|(at, question)| view! { <QuestionFields question=question at=at of=of errors=errors.clone() /> }).collect_view();
-    let add_error = errors.at("add-question").map(|text| view! { <p class="field-error">{text.to_owned()}</p> });
+    let add_error = errors.message_for("add-question").map(|text| view! { <p class="field-error">{text.to_owned()}</p> });
     view! {
         // Enter in a field activates the form's first button.
         <button type="submit" form="editor" name="action" value="save" class="visually-hidden" tabindex="-1" aria-hidden="true">"Save"</button>
@@ -159,7 +172,7 @@ fn StatusForm(survey: SurveyRef, key: String) -> impl IntoView {
 
 /// The choice after a conflict.
 #[component]
-fn ConflictNotice(conflict: Conflict, url: String) -> impl IntoView {
+fn ConflictNotice(conflict: EditConflict, url: String) -> impl IntoView {
     view! {
         <div class="notice notice-warn stack-s" id="conflict" role="alert" tabindex="-1" data-conflict>
             <p><strong>{conflict.message}</strong>" Your version is below. It is not saved."</p>

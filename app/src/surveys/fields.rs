@@ -3,9 +3,9 @@
 use domain::{
     FieldErrors,
     surveys::{
-        Choice, Launch, Question, QuestionKind, QuestionType, SurveyBody,
+        Choice, LaunchTrigger, Question, QuestionKind, QuestionType, SurveyBody,
         draft::{MAX_BUTTON, MAX_DELAY, MAX_EVENT, MAX_PROSE, MAX_QUESTION, MAX_TITLE},
-        question::{MAX_END, MAX_LABEL},
+        question::{MAX_LABEL, MAX_SCALE_LABEL},
     },
 };
 use leptos::prelude::*;
@@ -151,19 +151,20 @@ fn settings(id: &str, kind: QuestionKind, errors: &FieldErrors) -> impl IntoView
 fn ends(id: &str, low: String, high: String, from: &str, to: &str, errors: &FieldErrors) -> impl IntoView + use<> {
     view! {
         <div class="question-ends">
-            <TextField name=format!("{id}-low") label=format!("Label for {from}") value=low maxlength=chars(MAX_END) errors=errors.clone() />
-            <TextField name=format!("{id}-high") label=format!("Label for {to}") value=high maxlength=chars(MAX_END) errors=errors.clone() />
+            <TextField name=format!("{id}-low") label=format!("Label for {from}") value=low maxlength=chars(MAX_SCALE_LABEL) errors=errors.clone() />
+            <TextField name=format!("{id}-high") label=format!("Label for {to}") value=high maxlength=chars(MAX_SCALE_LABEL) errors=errors.clone() />
         </div>
     }
     .into_any()
 }
 
 fn choice_list(id: &str, choices: Vec<Choice>, other: bool, errors: &FieldErrors) -> impl IntoView + use<> {
-    let error =
-        |field: &str| errors.at(field).map(|text| view! { <p class="field-error" id=format!("{field}-error")>{text.to_owned()}</p> });
+    let error = |field: &str| {
+        errors.message_for(field).map(|text| view! { <p class="field-error" id=format!("{field}-error")>{text.to_owned()}</p> })
+    };
     let rows = choices.into_iter().enumerate().map(|(at, choice)| {
         let field = format!("{id}-{}", choice.id);
-        let invalid = errors.at(&field).is_some();
+        let invalid = errors.message_for(&field).is_some();
         let about = format!("choice {}", at + 1);
         view! {
             <li>
@@ -231,10 +232,10 @@ pub fn SettingsFields(
     errors: FieldErrors,
 ) -> impl IntoView {
     let (label, seconds, event, chosen) = match &body.launch {
-        Launch::Button { label } => (label.clone(), 10, String::new(), "button"),
-        Launch::Delay { seconds } => ("Feedback".into(), *seconds, String::new(), "delay"),
-        Launch::Event { name } => ("Feedback".into(), 10, name.clone(), "event"),
-        Launch::Code => ("Feedback".into(), 10, String::new(), "code"),
+        LaunchTrigger::Button { label } => (label.clone(), 10, String::new(), "button"),
+        LaunchTrigger::Delay { seconds } => ("Feedback".into(), *seconds, String::new(), "delay"),
+        LaunchTrigger::Event { name } => ("Feedback".into(), 10, name.clone(), "event"),
+        LaunchTrigger::Code => ("Feedback".into(), 10, String::new(), "code"),
     };
     let radio = |value: &'static str, text: &'static str| {
         view! {
@@ -244,7 +245,7 @@ pub fn SettingsFields(
             </label>
         }
     };
-    let wrong = errors.at("launch-seconds").map(ToOwned::to_owned);
+    let wrong = errors.message_for("launch-seconds").map(ToOwned::to_owned);
     let invalid = wrong.is_some();
     view! {
         <section class="card" aria-labelledby="end-title">

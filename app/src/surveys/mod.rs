@@ -3,17 +3,17 @@
 mod editor;
 mod fields;
 mod list;
-mod read;
+mod read_only;
 pub mod results;
 
-use domain::surveys::{Launch, SurveyStatus};
+use domain::surveys::{LaunchTrigger, SurveyStatus};
 use leptos::prelude::*;
 
 use crate::components::badges::Badge;
 
-pub use editor::{Conflict, Editor, EditorPage};
+pub use editor::{EditConflict, EditorPage, EditorView};
 pub use list::{NewSurveyPage, SurveyListPage, SurveyRow};
-pub use read::SurveyReadPage;
+pub use read_only::SurveyReadPage;
 
 /// A published version in the list of versions.
 #[derive(Debug, Clone)]
@@ -99,13 +99,13 @@ pub fn StatusBadge(
 
 /// How the widget opens it, for display.
 #[must_use]
-pub fn launch_words(launch: &Launch) -> String {
+pub fn launch_words(launch: &LaunchTrigger) -> String {
     match launch {
-        Launch::Button { label } => format!("Button “{label}”"),
-        Launch::Delay { seconds: 1 } => "After 1 second".into(),
-        Launch::Delay { seconds } => format!("After {seconds} seconds"),
-        Launch::Event { name } => format!("On the event “{name}”"),
-        Launch::Code => "Manually (code, inline or link)".into(),
+        LaunchTrigger::Button { label } => format!("Button “{label}”"),
+        LaunchTrigger::Delay { seconds: 1 } => "After 1 second".into(),
+        LaunchTrigger::Delay { seconds } => format!("After {seconds} seconds"),
+        LaunchTrigger::Event { name } => format!("On the event “{name}”"),
+        LaunchTrigger::Code => "Manually (code, inline or link)".into(),
     }
 }
 

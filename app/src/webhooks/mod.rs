@@ -15,7 +15,7 @@ use crate::{
 
 /// A webhook in the list.
 #[derive(Debug, Clone)]
-pub struct HookRow {
+pub struct WebhookRow {
     /// Its page.
     pub href: String,
     /// Its name, or its host.
@@ -23,7 +23,7 @@ pub struct HookRow {
     /// The target URL.
     pub url: String,
     /// Its health.
-    pub health: Health,
+    pub health: EndpointHealth,
     /// Pending deliveries.
     pub pending: i64,
     /// Successful deliveries.
@@ -34,7 +34,7 @@ pub struct HookRow {
 
 /// Health of an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Health {
+pub enum EndpointHealth {
     /// Deliveries succeed.
     Good,
     /// The last attempts failed.
@@ -45,7 +45,7 @@ pub enum Health {
     TurnedOff,
 }
 
-impl Health {
+impl EndpointHealth {
     fn badge(self) -> (&'static str, &'static str) {
         match self {
             Self::Good => ("On", "good"),
@@ -58,7 +58,7 @@ impl Health {
 
 /// The form of an endpoint, with the stored or the submitted values.
 #[derive(Debug, Clone, Default)]
-pub struct HookForm {
+pub struct WebhookForm {
     /// The target URL.
     pub url: String,
     /// Its name, for the team.
@@ -75,15 +75,15 @@ pub struct HookForm {
 
 /// All webhooks of a project.
 #[derive(Debug, Clone)]
-pub struct Hooks {
+pub struct WebhooksView {
     /// For URLs.
     pub slug: String,
     /// Whether the user can see and change them.
     pub may_manage: bool,
     /// The webhooks.
-    pub rows: Vec<HookRow>,
+    pub rows: Vec<WebhookRow>,
     /// The form for a new one.
-    pub form: HookForm,
+    pub form: WebhookForm,
     /// Idempotency key of the form.
     pub form_key: String,
 }
@@ -105,7 +105,7 @@ pub struct DeliveryRow {
 
 /// One webhook.
 #[derive(Debug, Clone)]
-pub struct Hook {
+pub struct WebhookView {
     /// For URLs.
     pub slug: String,
     /// Its URL.
@@ -113,7 +113,7 @@ pub struct Hook {
     /// Its name, or its host.
     pub name: String,
     /// Its health.
-    pub health: Health,
+    pub health: EndpointHealth,
     /// Why Earshot turned it off, or since when attempts have failed.
     pub trouble: Option<String>,
     /// The person it acts for; `None`: the project.
@@ -125,7 +125,7 @@ pub struct Hook {
     /// Until when the previous secret stays valid.
     pub old_until: Option<String>,
     /// The settings form.
-    pub form: HookForm,
+    pub form: WebhookForm,
     /// The status tabs: label, URL, count, whether it is current.
     pub tabs: Vec<(&'static str, String, i64, bool)>,
     /// Deliveries, newest first.
@@ -142,7 +142,7 @@ pub struct Hook {
 
 /// One delivery attempt.
 #[derive(Debug, Clone)]
-pub struct Try {
+pub struct AttemptView {
     /// Its number, starting at 1.
     pub n: i64,
     /// When, for display and machine-readable.
@@ -173,7 +173,7 @@ pub struct DeliveryView {
     /// The payload, formatted for reading.
     pub body: String,
     /// Newest first.
-    pub tries: Vec<Try>,
+    pub tries: Vec<AttemptView>,
     /// Whether it can be sent again.
     pub can_send: bool,
     /// Base of the forms' idempotency keys.
@@ -189,8 +189,8 @@ fn tone(state: DeliveryState) -> &'static str {
 }
 
 #[component]
-fn Fields(form: HookForm) -> impl IntoView {
-    let kinds_error = form.errors.at("kinds").map(ToOwned::to_owned);
+fn Fields(form: WebhookForm) -> impl IntoView {
+    let kinds_error = form.errors.message_for("kinds").map(ToOwned::to_owned);
     view! {
         <TextField name="url" label="URL" value=form.url kind="url" required=true maxlength=2000
             hint="Where events are sent. Must begin with https://." errors=form.errors.clone() />
@@ -210,11 +210,11 @@ fn Fields(form: HookForm) -> impl IntoView {
 
 /// All webhooks of a project.
 #[component]
-pub fn HooksPage(
+pub fn WebhooksPage(
     /// Its content.
-    view: Hooks,
+    view: WebhooksView,
 ) -> impl IntoView {
-    let Hooks { slug, may_manage, rows, form, form_key } = view;
+    let WebhooksView { slug, may_manage, rows, form, form_key } = view;
     let action = format!("/p/{slug}/webhooks");
     let open = !form.errors.is_empty();
     let first = rows.is_empty();
@@ -249,7 +249,7 @@ pub fn HooksPage(
 }
 
 #[component]
-fn NewHook(action: String, form: HookForm, form_key: String) -> impl IntoView {
+fn NewHook(action: String, form: WebhookForm, form_key: String) -> impl IntoView {
     view! {
         <form method="post" action=action class="stack" data-enhance>
             <IdempotencyKey key=form_key />
@@ -260,7 +260,7 @@ fn NewHook(action: String, form: HookForm, form_key: String) -> impl IntoView {
 }
 
 #[component]
-fn HookRows(rows: Vec<HookRow>) -> impl IntoView {
+fn HookRows(rows: Vec<WebhookRow>) -> impl IntoView {
     view! {
         <div class="table-wrap">
             <table class="table table-cards">
@@ -290,11 +290,11 @@ fn HookRows(rows: Vec<HookRow>) -> impl IntoView {
 
 /// One webhook.
 #[component]
-pub fn HookPage(
+pub fn WebhookPage(
     /// Its content.
-    view: Hook,
+    view: WebhookView,
 ) -> impl IntoView {
-    let Hook {
+    let WebhookView {
         slug,
         url,
         name,
@@ -313,7 +313,7 @@ pub fn HookPage(
         form_key,
     } = view;
     let (label, tone) = health.badge();
-    let is_on = matches!(health, Health::Good | Health::Failing);
+    let is_on = matches!(health, EndpointHealth::Good | EndpointHealth::Failing);
     let post = |path: &str| format!("{url}/{path}");
     view! {
         <nav aria-label="Breadcrumb" class="small"><a href=format!("/p/{slug}/webhooks")>"Webhooks"</a></nav>

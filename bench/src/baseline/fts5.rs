@@ -11,8 +11,8 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteConnection},
 };
 
-use super::{Asked, Engine, PAGE};
-use crate::{Result, load::Times, texts::Texts};
+use super::{BaselineQuery, EngineResult, PAGE};
+use crate::{Result, load::LatencySamples, texts::Texts};
 
 /// Opens the items, after putting them in if they are not there.
 async fn open(texts: &Texts, size: usize, dir: &Path) -> Result<SqliteConnection> {
@@ -54,22 +54,22 @@ async fn open(texts: &Texts, size: usize, dir: &Path) -> Result<SqliteConnection
 }
 
 /// The first page of each query, by rank, without counting.
-pub async fn run(texts: &Texts, size: usize, dir: &Path, mix: &[(String, Vec<Asked>)], budget: Duration) -> Result<Engine> {
+pub async fn run(texts: &Texts, size: usize, dir: &Path, mix: &[(String, Vec<BaselineQuery>)], budget: Duration) -> Result<EngineResult> {
     let begun = Instant::now();
     let mut conn = open(texts, size, dir).await?;
     let built = begun.elapsed().as_secs_f64();
     let mut out = Vec::new();
     for (class, asked) in mix {
-        let mut times = Times::default();
+        let mut times = LatencySamples::default();
         let end = Instant::now() + budget;
         for round in 0..200 {
             let one = &asked[round % asked.len()];
-            if (round > 2 && Instant::now() > end) || matches!(one, Asked::Typo(_)) {
+            if (round > 2 && Instant::now() > end) || matches!(one, BaselineQuery::Typo(_)) {
                 break;
             }
             let started = Instant::now();
             let found: Vec<i64> = match one {
-                Asked::Filter(tag, status) => {
+                BaselineQuery::Filter(tag, status) => {
                     sqlx::query_scalar("SELECT id FROM items WHERE tag = $1 AND status = $2 ORDER BY created DESC LIMIT $3")
                         .bind(tag)
                         .bind(*status)
@@ -92,14 +92,14 @@ pub async fn run(texts: &Texts, size: usize, dir: &Path, mix: &[(String, Vec<Ask
         }
         out.push((class.clone(), (times.len() > 0).then(|| times.spread())));
     }
-    Ok(Engine { built, times: out })
+    Ok(EngineResult { built, times: out })
 }
 
-fn expression(asked: &Asked) -> String {
+fn expression(asked: &BaselineQuery) -> String {
     match asked {
-        Asked::One(a) | Asked::Typo(a) => format!("\"{a}\""),
-        Asked::And(a, b) => format!("\"{a}\" AND \"{b}\""),
-        Asked::Phrase(a, b) => format!("\"{a} {b}\""),
-        Asked::Filter(..) => String::new(),
+        BaselineQuery::One(a) | BaselineQuery::Typo(a) => format!("\"{a}\""),
+        BaselineQuery::And(a, b) => format!("\"{a}\" AND \"{b}\""),
+        BaselineQuery::Phrase(a, b) => format!("\"{a} {b}\""),
+        BaselineQuery::Filter(..) => String::new(),
     }
 }

@@ -16,16 +16,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Result,
-    load::{Connection, Spread},
+    load::{Connection, LatencySummary},
 };
 
 /// A bare server in a process of its own.
-pub struct Bare {
+pub struct BaselineServer {
     child: Child,
     pub address: SocketAddr,
 }
 
-impl Bare {
+impl BaselineServer {
     /// Starts one of [`servers`].
     pub fn start(work: &Path, kind: &str) -> Result<Self> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
@@ -49,7 +49,7 @@ impl Bare {
     }
 }
 
-impl Drop for Bare {
+impl Drop for BaselineServer {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
@@ -58,7 +58,7 @@ impl Drop for Bare {
 
 /// What a search engine is asked, in words that each baseline writes in its own way.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Asked {
+pub enum BaselineQuery {
     One(String),
     And(String, String),
     Phrase(String, String),
@@ -69,14 +69,14 @@ pub enum Asked {
 }
 
 /// Times of one engine by the class of query; an engine leaves out what it cannot do.
-pub type ByClass = Vec<(String, Option<Spread>)>;
+pub type TimesByClass = Vec<(String, Option<LatencySummary>)>;
 
 /// Another engine with the same items.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Engine {
+pub struct EngineResult {
     /// Seconds that its rows and its index took to be made.
     pub built: f64,
-    pub times: ByClass,
+    pub times: TimesByClass,
 }
 
 /// Results on one page.

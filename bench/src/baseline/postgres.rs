@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use sqlx::{Connection as _, PgConnection};
 
-use super::{Asked, Engine, PAGE};
-use crate::{Result, load::Times, texts::Texts};
+use super::{BaselineQuery, EngineResult, PAGE};
+use crate::{Result, load::LatencySamples, texts::Texts};
 
 /// The URL of another database on the same server.
 fn beside(server: &str, database: &str) -> Result<String> {
@@ -39,7 +39,7 @@ pub async fn remove(server: &str, database: &'static str) -> Result<()> {
 }
 
 /// The first page of each query, by rank, without counting.
-pub async fn run(texts: &Texts, size: usize, server: &str, mix: &[(String, Vec<Asked>)], budget: Duration) -> Result<Engine> {
+pub async fn run(texts: &Texts, size: usize, server: &str, mix: &[(String, Vec<BaselineQuery>)], budget: Duration) -> Result<EngineResult> {
     let begun = Instant::now();
     let url = fresh(server, "earshot_bench_texts").await?;
     let mut conn = PgConnection::connect(&url).await?;
@@ -72,16 +72,16 @@ pub async fn run(texts: &Texts, size: usize, server: &str, mix: &[(String, Vec<A
     let built = begun.elapsed().as_secs_f64();
     let mut out = Vec::new();
     for (class, asked) in mix {
-        let mut times = Times::default();
+        let mut times = LatencySamples::default();
         let end = Instant::now() + budget;
         for round in 0..200 {
             let one = &asked[round % asked.len()];
-            if (round > 2 && Instant::now() > end) || matches!(one, Asked::Typo(_)) {
+            if (round > 2 && Instant::now() > end) || matches!(one, BaselineQuery::Typo(_)) {
                 break;
             }
             let started = Instant::now();
             let found: Vec<i64> = match one {
-                Asked::Filter(tag, status) => {
+                BaselineQuery::Filter(tag, status) => {
                     sqlx::query_scalar("SELECT id FROM items WHERE tag = $1 AND status = $2 ORDER BY created DESC LIMIT $3")
                         .bind(tag)
                         .bind(*status)
@@ -108,14 +108,14 @@ pub async fn run(texts: &Texts, size: usize, server: &str, mix: &[(String, Vec<A
     }
     conn.close().await?;
     remove(server, "earshot_bench_texts").await?;
-    Ok(Engine { built, times: out })
+    Ok(EngineResult { built, times: out })
 }
 
-fn expression(asked: &Asked) -> String {
+fn expression(asked: &BaselineQuery) -> String {
     match asked {
-        Asked::One(a) | Asked::Typo(a) => a.clone(),
-        Asked::And(a, b) => format!("{a} & {b}"),
-        Asked::Phrase(a, b) => format!("{a} <-> {b}"),
-        Asked::Filter(..) => String::new(),
+        BaselineQuery::One(a) | BaselineQuery::Typo(a) => a.clone(),
+        BaselineQuery::And(a, b) => format!("{a} & {b}"),
+        BaselineQuery::Phrase(a, b) => format!("{a} <-> {b}"),
+        BaselineQuery::Filter(..) => String::new(),
     }
 }

@@ -14,19 +14,19 @@ use tantivy::{
     tokenizer::{TextAnalyzer, WhitespaceTokenizer},
 };
 
-use super::{Asked, ByClass, PAGE};
-use crate::{Result, load::Times};
+use super::{BaselineQuery, PAGE, TimesByClass};
+use crate::{Result, load::LatencySamples};
 
 /// The first page only, and the first page with the total and the counts of the seven facets of the inbox.
-pub struct Times2 {
-    pub page: ByClass,
-    pub with_counts: ByClass,
+pub struct TantivyResult {
+    pub page: TimesByClass,
+    pub with_counts: TimesByClass,
     pub segments: usize,
 }
 
 /// Each query as a person who uses tantivy would write it: words as they are, over what was said, no prefixes, no stems, no typing
 /// errors but where one was made, no project to keep apart.
-pub fn run(index: &Path, mix: &[(String, Vec<Asked>)], budget: Duration) -> Result<Times2> {
+pub fn run(index: &Path, mix: &[(String, Vec<BaselineQuery>)], budget: Duration) -> Result<TantivyResult> {
     let index = Index::open_in_dir(index)?;
     // Only to open it: terms are made below without them.
     for name in ["words", "stems"] {
@@ -37,7 +37,7 @@ pub fn run(index: &Path, mix: &[(String, Vec<Asked>)], budget: Duration) -> Resu
     let (text, tag, status) = (schema.get_field("text")?, schema.get_field("tag")?, schema.get_field("status")?);
     let (mut page, mut with_counts) = (Vec::new(), Vec::new());
     for (class, asked) in mix {
-        let (mut first, mut counted) = (Times::default(), Times::default());
+        let (mut first, mut counted) = (LatencySamples::default(), LatencySamples::default());
         for (times, counts) in [(&mut first, false), (&mut counted, true)] {
             let end = Instant::now() + budget;
             // The first rounds warm the caches up.
@@ -48,8 +48,11 @@ pub fn run(index: &Path, mix: &[(String, Vec<Asked>)], budget: Duration) -> Resu
                     break;
                 }
                 let started = Instant::now();
-                let found =
-                    if matches!(one, Asked::Filter(..)) { newest(&searcher, &*query, counts)? } else { best(&searcher, &*query, counts)? };
+                let found = if matches!(one, BaselineQuery::Filter(..)) {
+                    newest(&searcher, &*query, counts)?
+                } else {
+                    best(&searcher, &*query, counts)?
+                };
                 if round >= asked.len() {
                     times.push(started.elapsed());
                 }
@@ -61,18 +64,18 @@ pub fn run(index: &Path, mix: &[(String, Vec<Asked>)], budget: Duration) -> Resu
         page.push((class.clone(), Some(first.spread())));
         with_counts.push((class.clone(), Some(counted.spread())));
     }
-    Ok(Times2 { page, with_counts, segments: searcher.segment_readers().len() })
+    Ok(TantivyResult { page, with_counts, segments: searcher.segment_readers().len() })
 }
 
-fn query(asked: &Asked, text: Field, tag: Field, status: Field) -> Box<dyn Query> {
+fn query(asked: &BaselineQuery, text: Field, tag: Field, status: Field) -> Box<dyn Query> {
     let term = |word: &str| Term::from_field_text(text, word);
     let one = |word: &str| -> Box<dyn Query> { Box::new(TermQuery::new(term(word), IndexRecordOption::WithFreqs)) };
     match asked {
-        Asked::One(a) => one(a),
-        Asked::And(a, b) => Box::new(BooleanQuery::new(vec![(Occur::Must, one(a)), (Occur::Must, one(b))])),
-        Asked::Phrase(a, b) => Box::new(PhraseQuery::new(vec![term(a), term(b)])),
-        Asked::Typo(a) => Box::new(FuzzyTermQuery::new(term(a), if a.chars().count() > 7 { 2 } else { 1 }, true)),
-        Asked::Filter(a, b) => {
+        BaselineQuery::One(a) => one(a),
+        BaselineQuery::And(a, b) => Box::new(BooleanQuery::new(vec![(Occur::Must, one(a)), (Occur::Must, one(b))])),
+        BaselineQuery::Phrase(a, b) => Box::new(PhraseQuery::new(vec![term(a), term(b)])),
+        BaselineQuery::Typo(a) => Box::new(FuzzyTermQuery::new(term(a), if a.chars().count() > 7 { 2 } else { 1 }, true)),
+        BaselineQuery::Filter(a, b) => {
             let exact = |field, value: &str| -> Box<dyn Query> {
                 Box::new(TermQuery::new(Term::from_field_text(field, value), IndexRecordOption::Basic))
             };

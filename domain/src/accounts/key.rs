@@ -1,7 +1,7 @@
 //! Keys of the API: what a program may do with one, and how a key is written.
 
 use super::Role;
-use crate::{Error, words::words};
+use crate::{DomainError, words::words};
 
 words! {
     /// What a key may do; each includes those before it.
@@ -28,9 +28,9 @@ impl Access {
 }
 
 /// What every key begins with, so that it is recognised where it should not be.
-pub const MARK: &str = "eas_";
+pub const KEY_PREFIX: &str = "eas_";
 /// How much of a key stays readable, to tell keys apart.
-pub const PREFIX: usize = 12;
+pub const VISIBLE_KEY_LENGTH: usize = 12;
 /// Longest name, in characters.
 pub const MAX_NAME: usize = 60;
 
@@ -38,13 +38,13 @@ pub const MAX_NAME: usize = 60;
 ///
 /// # Errors
 /// When there is none, or it is too long.
-pub fn check_name(name: &str) -> Result<String, Error> {
+pub fn check_name(name: &str) -> Result<String, DomainError> {
     let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
     if name.is_empty() || name.chars().any(char::is_control) {
-        return Err(Error::field("name", "required", "Enter the name of the program that will use the key."));
+        return Err(DomainError::field("name", "required", "Enter the name of the program that will use the key."));
     }
     if name.chars().count() > MAX_NAME {
-        return Err(Error::field("name", "too_long", format!("Names can be up to {MAX_NAME} characters.")));
+        return Err(DomainError::field("name", "too_long", format!("Names can be up to {MAX_NAME} characters.")));
     }
     Ok(name)
 }

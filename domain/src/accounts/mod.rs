@@ -11,7 +11,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error,
+    DomainError,
     ids::{ProjectId, StaffId},
 };
 
@@ -63,12 +63,12 @@ impl fmt::Display for Role {
 }
 
 impl FromStr for Role {
-    type Err = Error;
-    fn from_str(text: &str) -> Result<Self, Error> {
+    type Err = DomainError;
+    fn from_str(text: &str) -> Result<Self, DomainError> {
         Self::ALL
             .into_iter()
             .find(|role| role.as_str() == text)
-            .ok_or_else(|| Error::field("role", "unknown", "Choose viewer, triager, admin or owner."))
+            .ok_or_else(|| DomainError::field("role", "unknown", "Choose viewer, triager, admin or owner."))
     }
 }
 
@@ -98,10 +98,10 @@ impl Actor {
     ///
     /// # Errors
     /// [`Error::NotFound`] for a project the actor does not belong to, [`Error::Forbidden`] for too low a role.
-    pub fn scope(&self, project: ProjectId, need: Role) -> Result<Scope, Error> {
+    pub fn scope(&self, project: ProjectId, need: Role) -> Result<Scope, DomainError> {
         match self.role(project) {
-            None => Err(Error::NotFound),
-            Some(role) if role < need => Err(Error::Forbidden),
+            None => Err(DomainError::NotFound),
+            Some(role) if role < need => Err(DomainError::Forbidden),
             Some(role) => Ok(Scope { project, role, staff: Some(self.staff) }),
         }
     }
@@ -144,14 +144,14 @@ impl Scope {
     ///
     /// # Errors
     /// [`Error::Forbidden`] when it is not.
-    pub fn require(&self, need: Role) -> Result<(), Error> {
-        if self.role < need { Err(Error::Forbidden) } else { Ok(()) }
+    pub fn require(&self, need: Role) -> Result<(), DomainError> {
+        if self.role < need { Err(DomainError::Forbidden) } else { Ok(()) }
     }
 }
 
 /// A path of ours to go to after signing in; anything else becomes `/`. Browsers read two slashes, of either kind, as another site.
 #[must_use]
-pub fn safe_next(path: &str) -> &str {
+pub fn safe_redirect_path(path: &str) -> &str {
     let second = path.chars().nth(1);
     let fits = path.starts_with('/') && !matches!(second, Some('/' | '\\')) && path.chars().all(|c| !c.is_control() && c != '\\');
     if fits && path.len() <= 2000 { path } else { "/" }
@@ -166,11 +166,11 @@ mod tests {
     #[test]
     fn next_stays_on_this_site() {
         for path in ["/", "/p/a/inbox?q=status:open", "/account"] {
-            assert_eq!(safe_next(path), path);
+            assert_eq!(safe_redirect_path(path), path);
         }
         for path in ["", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nb", "javascript:alert(1)", "/\t/evil.example"]
         {
-            assert_eq!(safe_next(path), "/");
+            assert_eq!(safe_redirect_path(path), "/");
         }
     }
 
@@ -179,7 +179,7 @@ mod tests {
         let (mine, other) = (ProjectId(Uuid::from_u128(1)), ProjectId(Uuid::from_u128(2)));
         let actor = Actor { staff: StaffId(Uuid::from_u128(3)), roles: vec![(mine, Role::Triager)] };
         assert!(actor.scope(mine, Role::Triager).is_ok());
-        assert_eq!(actor.scope(mine, Role::Admin), Err(Error::Forbidden));
-        assert_eq!(actor.scope(other, Role::Viewer), Err(Error::NotFound));
+        assert_eq!(actor.scope(mine, Role::Admin), Err(DomainError::Forbidden));
+        assert_eq!(actor.scope(other, Role::Viewer), Err(DomainError::NotFound));
     }
 }

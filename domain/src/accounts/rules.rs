@@ -1,29 +1,29 @@
 //! Who may change whose membership.
 
 use super::Role;
-use crate::Error;
+use crate::DomainError;
 
 /// A project without an owner would be nobody's.
-fn last_owner() -> Error {
-    Error::field("role", "last_owner", "This is the project's only owner. Make someone else an owner first.")
+fn last_owner() -> DomainError {
+    DomainError::field("role", "last_owner", "This is the project's only owner. Make someone else an owner first.")
 }
 
 /// Whether `actor` may give the role `offered`: admins and owners may, up to their own role.
 ///
 /// # Errors
 /// [`Error::Forbidden`] when not.
-pub fn may_grant(actor: Role, offered: Role) -> Result<(), Error> {
-    if actor >= Role::Admin && offered <= actor { Ok(()) } else { Err(Error::Forbidden) }
+pub fn may_grant(actor: Role, offered: Role) -> Result<(), DomainError> {
+    if actor >= Role::Admin && offered <= actor { Ok(()) } else { Err(DomainError::Forbidden) }
 }
 
 /// Whether `actor` may change a member from `from` to `to`, in a project with so many owners.
 ///
 /// # Errors
 /// [`Error::Forbidden`] when the actor may not, [`Error::Invalid`] when no owner would be left.
-pub fn may_change(actor: Role, from: Role, to: Role, owners: usize) -> Result<(), Error> {
+pub fn may_change(actor: Role, from: Role, to: Role, owners: usize) -> Result<(), DomainError> {
     may_grant(actor, to)?;
     if from > actor {
-        return Err(Error::Forbidden);
+        return Err(DomainError::Forbidden);
     }
     if from == Role::Owner && to != Role::Owner && owners <= 1 {
         return Err(last_owner());
@@ -35,9 +35,9 @@ pub fn may_change(actor: Role, from: Role, to: Role, owners: usize) -> Result<()
 ///
 /// # Errors
 /// As [`may_change`].
-pub fn may_remove(actor: Role, held: Role, owners: usize, is_self: bool) -> Result<(), Error> {
+pub fn may_remove(actor: Role, held: Role, owners: usize, is_self: bool) -> Result<(), DomainError> {
     if !is_self && (actor < Role::Admin || held > actor) {
-        return Err(Error::Forbidden);
+        return Err(DomainError::Forbidden);
     }
     if held == Role::Owner && owners <= 1 {
         return Err(last_owner());
@@ -79,8 +79,8 @@ mod tests {
             }
             assert!(may_remove(actor, actor, 2, true).is_ok(), "{actor} leaves");
         }
-        assert!(matches!(may_remove(Role::Owner, Role::Owner, 1, true), Err(Error::Invalid(_))));
-        assert!(matches!(may_change(Role::Admin, Role::Owner, Role::Viewer, 1), Err(Error::Forbidden)));
+        assert!(matches!(may_remove(Role::Owner, Role::Owner, 1, true), Err(DomainError::Invalid(_))));
+        assert!(matches!(may_change(Role::Admin, Role::Owner, Role::Viewer, 1), Err(DomainError::Forbidden)));
     }
 
     #[test]

@@ -4,24 +4,24 @@ use crate::Timestamp;
 
 /// `burst` attempts at once, and as many again over each `window_ms`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limit {
+pub struct RateLimit {
     /// The most attempts at once.
     pub burst: u32,
     /// In how many milliseconds an empty bucket is full again.
     pub window_ms: i64,
 }
 
-/// What is left of a [`Limit`] for one key.
+/// What is left of a [`RateLimit`] for one key.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Bucket {
+pub struct TokenBucket {
     tokens: f64,
     at: Timestamp,
 }
 
-impl Bucket {
+impl TokenBucket {
     /// A full bucket.
     #[must_use]
-    pub fn full(limit: Limit, now: Timestamp) -> Self {
+    pub fn full(limit: RateLimit, now: Timestamp) -> Self {
         Self { tokens: f64::from(limit.burst), at: now }
     }
 
@@ -37,7 +37,7 @@ impl Bucket {
         (self.tokens, self.at)
     }
 
-    fn refill(&mut self, limit: Limit, now: Timestamp) {
+    fn refill(&mut self, limit: RateLimit, now: Timestamp) {
         // A clock that was set back gives nothing and takes nothing.
         let passed = u32::try_from((now.0 - self.at.0).clamp(0, limit.window_ms)).unwrap_or(u32::MAX);
         let window = u32::try_from(limit.window_ms.max(1)).unwrap_or(u32::MAX);
@@ -54,7 +54,7 @@ impl Bucket {
     ///
     /// # Errors
     /// In how many seconds there is one again.
-    pub fn take(&mut self, limit: Limit, now: Timestamp) -> Result<(), u64> {
+    pub fn take(&mut self, limit: RateLimit, now: Timestamp) -> Result<(), u64> {
         self.check(limit, now)?;
         self.tokens = (self.tokens - 1.0).max(0.0);
         Ok(())
@@ -63,8 +63,8 @@ impl Bucket {
     /// Takes as many as there are, up to `most` (and at least one); gives how many.
     ///
     /// # Errors
-    /// As [`Bucket::take`].
-    pub fn take_up_to(&mut self, most: u32, limit: Limit, now: Timestamp) -> Result<u32, u64> {
+    /// As [`TokenBucket::take`].
+    pub fn take_up_to(&mut self, most: u32, limit: RateLimit, now: Timestamp) -> Result<u32, u64> {
         self.take(limit, now)?;
         let more = self.left().min(most.saturating_sub(1));
         self.tokens -= f64::from(more);
@@ -75,7 +75,7 @@ impl Bucket {
     ///
     /// # Errors
     /// In how many seconds there are so many; never, if the bucket does not hold them: then when it is full.
-    pub fn take_exactly(&mut self, count: u32, limit: Limit, now: Timestamp) -> Result<(), u64> {
+    pub fn take_exactly(&mut self, count: u32, limit: RateLimit, now: Timestamp) -> Result<(), u64> {
         self.refill(limit, now);
         if self.tokens + 1e-9 >= f64::from(count) {
             self.tokens = (self.tokens - f64::from(count)).max(0.0);
@@ -90,7 +90,7 @@ impl Bucket {
     }
 
     /// Takes so many as were used after all, as far as there are any.
-    pub fn take_after_all(&mut self, count: u32, limit: Limit, now: Timestamp) {
+    pub fn charge(&mut self, count: u32, limit: RateLimit, now: Timestamp) {
         self.refill(limit, now);
         self.tokens = (self.tokens - f64::from(count)).max(0.0);
     }
@@ -105,7 +105,7 @@ impl Bucket {
 
     /// In how many seconds it is full, if nothing is taken.
     #[must_use]
-    pub fn full_in(&self, limit: Limit, now: Timestamp) -> u64 {
+    pub fn seconds_until_full(&self, limit: RateLimit, now: Timestamp) -> u64 {
         let window = u32::try_from(limit.window_ms.max(0)).unwrap_or(u32::MAX);
         // A hair over a second is that second.
         let seconds = (self.spent(limit, now) * f64::from(window) / 1000.0 - 1e-6).ceil().max(0.0);
@@ -118,7 +118,7 @@ impl Bucket {
     ///
     /// # Errors
     /// In how many seconds there is one.
-    pub fn check(&mut self, limit: Limit, now: Timestamp) -> Result<(), u64> {
+    pub fn check(&mut self, limit: RateLimit, now: Timestamp) -> Result<(), u64> {
         self.refill(limit, now);
         // A hair under one counts as one: refilling in parts must not cost an attempt to rounding.
         if self.tokens >= 1.0 - 1e-9 {
@@ -133,19 +133,19 @@ impl Bucket {
     }
 
     /// Gives one attempt back: it was a rightful one.
-    pub fn give_back(&mut self, limit: Limit) {
+    pub fn return_tokens(&mut self, limit: RateLimit) {
         self.tokens = (self.tokens + 1.0).min(f64::from(limit.burst));
     }
 
     /// Whether forgetting this bucket changes nothing.
     #[must_use]
-    pub fn is_full(&self, limit: Limit, now: Timestamp) -> bool {
+    pub fn is_full(&self, limit: RateLimit, now: Timestamp) -> bool {
         self.spent(limit, now) < 1e-9
     }
 
     /// Which share of its attempts is spent, 0 to 1.
     #[must_use]
-    pub fn spent(&self, limit: Limit, now: Timestamp) -> f64 {
+    pub fn spent(&self, limit: RateLimit, now: Timestamp) -> f64 {
         let mut copy = *self;
         copy.refill(limit, now);
         1.0 - copy.tokens / f64::from(limit.burst.max(1))
@@ -156,12 +156,12 @@ impl Bucket {
 mod tests {
     use super::*;
 
-    const LIMIT: Limit = Limit { burst: 3, window_ms: 30_000 };
+    const LIMIT: RateLimit = RateLimit { burst: 3, window_ms: 30_000 };
 
     #[test]
     fn a_bucket_empties_and_says_when_to_come_back() {
         let now = Timestamp(1_000_000);
-        let mut bucket = Bucket::full(LIMIT, now);
+        let mut bucket = TokenBucket::full(LIMIT, now);
         for _ in 0..3 {
             assert_eq!(bucket.take(LIMIT, now), Ok(()));
         }
@@ -173,24 +173,24 @@ mod tests {
 
     #[test]
     fn many_are_taken_together_or_not_at_all() {
-        let limit = Limit { burst: 100, window_ms: 100_000 };
+        let limit = RateLimit { burst: 100, window_ms: 100_000 };
         let now = Timestamp(1_000_000);
-        let mut bucket = Bucket::full(limit, now);
+        let mut bucket = TokenBucket::full(limit, now);
         assert_eq!(bucket.take_exactly(60, limit, now), Ok(()));
         assert_eq!(bucket.take_exactly(60, limit, now), Err(20));
         assert_eq!(bucket.take_exactly(40, limit, now), Ok(()));
         assert_eq!(bucket.take_exactly(1, limit, now), Err(1));
         assert_eq!(bucket.take_exactly(500, limit, now), Err(100));
         assert_eq!(bucket.take_exactly(20, limit, now.plus_ms(20_000)), Ok(()));
-        bucket.take_after_all(500, limit, now.plus_ms(30_000));
+        bucket.charge(500, limit, now.plus_ms(30_000));
         assert_eq!(bucket.take_exactly(1, limit, now.plus_ms(30_000)), Err(1));
     }
 
     #[test]
     fn it_never_holds_more_than_its_burst_and_survives_a_clock_set_back() {
         let now = Timestamp(1_000_000);
-        let mut bucket = Bucket::full(LIMIT, now);
-        bucket.give_back(LIMIT);
+        let mut bucket = TokenBucket::full(LIMIT, now);
+        bucket.return_tokens(LIMIT);
         assert!(bucket.is_full(LIMIT, now));
         for _ in 0..3 {
             assert!(bucket.take(LIMIT, now.plus_ms(500_000)).is_ok());
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn clocks_that_differ_a_little_give_no_more() {
         let (here, there) = (Timestamp(1_000_000), Timestamp(1_010_000));
-        let mut bucket = Bucket::full(LIMIT, here);
+        let mut bucket = TokenBucket::full(LIMIT, here);
         let taken = [here, there].into_iter().cycle().take(40).filter(|now| bucket.take(LIMIT, *now).is_ok()).count();
         assert_eq!(taken, 4, "three, and one for the ten seconds");
     }

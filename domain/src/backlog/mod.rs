@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use crate::{
-    Error, FieldErrors, Timestamp,
-    ids::{BacklogId, ProjectId},
+    DomainError, FieldErrors, Timestamp,
+    ids::{BacklogItemId, ProjectId},
     words::words,
 };
 
@@ -46,9 +46,9 @@ words! {
 
 /// A unit of work for the product team.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Item {
+pub struct BacklogItem {
     /// Identity.
-    pub id: BacklogId,
+    pub id: BacklogItemId,
     /// Whose.
     pub project: ProjectId,
     /// The name in URLs and on the screen: `#12`; counts up within the project.
@@ -78,7 +78,7 @@ pub const MAX_QUOTE: usize = 2_000;
 ///
 /// # Errors
 /// A message for each that does not fit.
-pub fn check_item(title: &str, body: &str) -> Result<(String, String), Error> {
+pub fn check_item(title: &str, body: &str) -> Result<(String, String), DomainError> {
     let mut errors = FieldErrors::default();
     let title = title.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     let body = body.trim().to_owned();
@@ -125,22 +125,22 @@ pub fn find_quote(text: &str, quote: &str) -> Option<Range<usize>> {
 ///
 /// # Errors
 /// When the text does not hold it, or it is too long.
-pub fn check_quote(text: &str, quote: &str) -> Result<Option<String>, Error> {
+pub fn check_quote(text: &str, quote: &str) -> Result<Option<String>, DomainError> {
     if quote.trim().is_empty() {
         return Ok(None);
     }
     if quote.chars().count() > MAX_QUOTE {
-        return Err(Error::field("quote", "too_long", format!("Quotes can be up to {MAX_QUOTE} characters.")));
+        return Err(DomainError::field("quote", "too_long", format!("Quotes can be up to {MAX_QUOTE} characters.")));
     }
     match find_quote(text, quote) {
         Some(at) => Ok(Some(text[at].to_owned())),
-        None => Err(Error::field("quote", "not_in_text", "This quote is not in the feedback. Copy it from the text.")),
+        None => Err(DomainError::field("quote", "not_in_text", "This quote is not in the feedback. Copy it from the text.")),
     }
 }
 
 /// A title made of the first sentence, cut at a word when it is long.
 #[must_use]
-pub fn title_from(text: &str) -> String {
+pub fn suggest_title(text: &str) -> String {
     const LONGEST: usize = 100;
     let line = text.lines().map(str::trim).find(|l| !l.is_empty()).unwrap_or_default();
     let mut end = line.len();
@@ -182,11 +182,11 @@ mod tests {
 
     #[test]
     fn titles_are_first_sentences() {
-        assert_eq!(title_from("  \nThe export of v1.2 is slow. I wait.\nMore"), "The export of v1.2 is slow");
-        assert_eq!(title_from("Where is it? I looked."), "Where is it?");
-        assert_eq!(title_from("遅いです。とても"), "遅いです");
-        assert_eq!(title_from(""), "");
-        let long = title_from(&"word ".repeat(60));
+        assert_eq!(suggest_title("  \nThe export of v1.2 is slow. I wait.\nMore"), "The export of v1.2 is slow");
+        assert_eq!(suggest_title("Where is it? I looked."), "Where is it?");
+        assert_eq!(suggest_title("遅いです。とても"), "遅いです");
+        assert_eq!(suggest_title(""), "");
+        let long = suggest_title(&"word ".repeat(60));
         assert!(long.ends_with("word…") && long.chars().count() <= 100, "{long}");
     }
 
@@ -211,7 +211,7 @@ mod tests {
         #[test]
         fn no_text_panics(text in ".*", quote in ".*") {
             drop(find_quote(&text, &quote));
-            prop_assert!(title_from(&text).chars().count() <= 101);
+            prop_assert!(suggest_title(&text).chars().count() <= 101);
         }
     }
 }

@@ -3,24 +3,24 @@
 use crate::clock::DAY_MS;
 
 /// Below this many tickets a median says more about single tickets than about the desk: the count is shown, the time is not.
-pub const TOO_FEW: usize = 5;
+pub const MIN_TICKETS_FOR_MEDIAN: usize = 5;
 /// The same for the time that nine in ten tickets stay under: of fewer, it is little but the slowest one.
-pub const TOO_FEW_FOR_P90: usize = 20;
+pub const MIN_TICKETS_FOR_P90: usize = 20;
 
 /// Times that tickets took, in milliseconds, added up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Times {
+pub struct DurationStats {
     /// How many tickets.
     pub n: usize,
     /// Half of them took no longer; `None` below [`TOO_FEW`].
     pub median: Option<i64>,
     /// Where the median of all such tickets lies, with 95 % confidence; `None` where there are too few to say.
     pub median_between: Option<(i64, i64)>,
-    /// Nine in ten took no longer; `None` below [`TOO_FEW_FOR_P90`].
+    /// Nine in ten took no longer; `None` below [`MIN_TICKETS_FOR_P90`].
     pub p90: Option<i64>,
 }
 
-impl Times {
+impl DurationStats {
     /// Adds up how long tickets took; order does not matter.
     ///
     /// A quantile is the smallest time that at least that share of tickets did not exceed: one that some ticket really took. The interval
@@ -33,9 +33,9 @@ impl Times {
         let at = |share_of_ten: usize| took.get((n * share_of_ten).div_ceil(10).saturating_sub(1)).copied();
         Self {
             n,
-            median: (n >= TOO_FEW).then(|| at(5)).flatten(),
+            median: (n >= MIN_TICKETS_FOR_MEDIAN).then(|| at(5)).flatten(),
             median_between: below(n).and_then(|out| Some((*took.get(out)?, *took.get(n - 1 - out)?))),
-            p90: (n >= TOO_FEW_FOR_P90).then(|| at(9)).flatten(),
+            p90: (n >= MIN_TICKETS_FOR_P90).then(|| at(9)).flatten(),
         }
     }
 }
@@ -67,7 +67,7 @@ fn below(n: usize) -> Option<usize> {
 
 /// A stretch of time for people, in its two largest units: `3 min`, `2 h 5 min`, `4 days 6 h`.
 #[must_use]
-pub fn duration(ms: i64) -> String {
+pub fn format_duration(ms: i64) -> String {
     let minutes = ms.max(0) / 60_000;
     let (days, hours, rest) = (minutes / 1440, minutes / 60 % 24, minutes % 60);
     let day_word = if days == 1 { "day" } else { "days" };
@@ -82,7 +82,7 @@ pub fn duration(ms: i64) -> String {
 }
 
 /// By age, youngest first: the words, and how old in milliseconds a ticket is at least.
-pub const AGES: [(&str, i64); 5] = [
+pub const AGE_GROUPS: [(&str, i64); 5] = [
     ("Under a day", 0),
     ("1 to 3 days", DAY_MS),
     ("3 to 7 days", 3 * DAY_MS),
@@ -90,10 +90,10 @@ pub const AGES: [(&str, i64); 5] = [
     ("30 days and more", 30 * DAY_MS),
 ];
 
-/// Which of [`AGES`] an age belongs to.
+/// Which of [`AGE_GROUPS`] an age belongs to.
 #[must_use]
 pub fn age_group(ms: i64) -> usize {
-    AGES.iter().rposition(|(_, from)| ms >= *from).unwrap_or_default()
+    AGE_GROUPS.iter().rposition(|(_, from)| ms >= *from).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -102,21 +102,21 @@ mod tests {
 
     #[test]
     fn quantiles_are_times_that_a_ticket_took() {
-        let times = Times::of((1..=20).rev().collect());
+        let times = DurationStats::of((1..=20).rev().collect());
         assert_eq!((times.n, times.median, times.p90), (20, Some(10), Some(18)));
-        let times = Times::of(vec![7, 1, 3, 9, 5]);
+        let times = DurationStats::of(vec![7, 1, 3, 9, 5]);
         assert_eq!((times.n, times.median, times.p90), (5, Some(5), None));
-        assert_eq!(Times::of(vec![1, 2, 3, 4]), Times { n: 4, ..Times::default() });
-        assert_eq!(Times::of(vec![]), Times::default());
+        assert_eq!(DurationStats::of(vec![1, 2, 3, 4]), DurationStats { n: 4, ..DurationStats::default() });
+        assert_eq!(DurationStats::of(vec![]), DurationStats::default());
     }
 
     #[test]
     fn the_interval_of_the_median_is_binomial() {
         // From tables of the sign test: of 5 values none will do, of 6 all, of 10 the second and the ninth, of 20 the sixth and the fifteenth.
         for (n, ends) in [(5, None), (6, Some((1, 6))), (8, Some((1, 8))), (10, Some((2, 9))), (20, Some((6, 15)))] {
-            assert_eq!(Times::of((1..=n).collect()).median_between, ends, "{n}");
+            assert_eq!(DurationStats::of((1..=n).collect()).median_between, ends, "{n}");
         }
-        let (low, high) = Times::of((0..2000).collect()).median_between.unwrap();
+        let (low, high) = DurationStats::of((0..2000).collect()).median_between.unwrap();
         assert!(low < 1000 && high > 1000 && (900..=1100).contains(&low) && (900..=1100).contains(&high), "{low} {high}");
     }
 
@@ -132,7 +132,7 @@ mod tests {
             (DAY_MS, "1 day"),
             (4 * DAY_MS + 6 * 60 * minute + 1, "4 days 6 h"),
         ] {
-            assert_eq!(duration(ms), words);
+            assert_eq!(format_duration(ms), words);
         }
     }
 

@@ -2,19 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Feedback, Status};
+use super::{Feedback, FeedbackStatus};
 use crate::{history, ids::StaffId};
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
-pub enum Change {
+pub enum FeedbackChange {
     /// The status.
     Status {
         /// Before.
-        from: Status,
+        from: FeedbackStatus,
         /// After.
-        to: Status,
+        to: FeedbackStatus,
     },
     /// Who takes care of it, or nobody.
     Assigned {
@@ -32,7 +32,7 @@ pub enum Change {
     },
 }
 
-impl Change {
+impl FeedbackChange {
     /// What takes it back.
     #[must_use]
     pub fn inverse(self) -> Self {
@@ -45,7 +45,7 @@ impl Change {
 
     /// What is left of it for the item as it is now; `None` when the item is so already.
     #[must_use]
-    pub fn fitted(self, now: &Feedback) -> Option<Self> {
+    pub fn rebased(self, now: &Feedback) -> Option<Self> {
         match self {
             Self::Status { to, .. } => (now.status != to).then_some(Self::Status { from: now.status, to }),
             Self::Assigned { to, .. } => (now.assignee != to).then_some(Self::Assigned { from: now.assignee, to }),
@@ -61,21 +61,23 @@ impl Change {
 
     /// Whether what happened is about the same part of the item, so that this change would overwrite it. Tags only add up.
     #[must_use]
-    pub fn contests(&self, happened: &history::Change) -> bool {
+    pub fn conflicts_with(&self, happened: &history::HistoryChange) -> bool {
         matches!(
             (self, happened),
-            (Self::Status { .. }, history::Change::Status { .. } | history::Change::Solved | history::Change::Reopened)
-                | (Self::Assigned { .. }, history::Change::Assigned { .. })
+            (
+                Self::Status { .. },
+                history::HistoryChange::Status { .. } | history::HistoryChange::Solved | history::HistoryChange::Reopened
+            ) | (Self::Assigned { .. }, history::HistoryChange::Assigned { .. })
         )
     }
 
     /// For the history; `name` gives the name of a member of the team.
     #[must_use]
-    pub fn told(&self, name: impl Fn(StaffId) -> String) -> history::Change {
+    pub fn to_history(&self, name: impl Fn(StaffId) -> String) -> history::HistoryChange {
         match self {
-            Self::Status { from, to } => history::Change::Status { from: from.label().into(), to: to.label().into() },
-            Self::Assigned { from, to } => history::Change::Assigned { from: from.map(&name), to: to.map(&name) },
-            Self::Tagged { added, removed } => history::Change::Tagged { added: added.clone(), removed: removed.clone() },
+            Self::Status { from, to } => history::HistoryChange::Status { from: from.label().into(), to: to.label().into() },
+            Self::Assigned { from, to } => history::HistoryChange::Assigned { from: from.map(&name), to: to.map(&name) },
+            Self::Tagged { added, removed } => history::HistoryChange::Tagged { added: added.clone(), removed: removed.clone() },
         }
     }
 }
@@ -86,16 +88,16 @@ mod tests {
 
     #[test]
     fn what_is_taken_back_twice_stands() {
-        let change = Change::Tagged { added: vec!["a".into()], removed: vec!["b".into()] };
+        let change = FeedbackChange::Tagged { added: vec!["a".into()], removed: vec!["b".into()] };
         assert_eq!(change.clone().inverse().inverse(), change);
     }
 
     #[test]
     fn only_the_same_part_is_contested_and_tags_never() {
-        let status = Change::Status { from: Status::New, to: Status::Spam };
-        let tagged = Change::Tagged { added: vec!["a".into()], removed: vec![] };
-        assert!(status.contests(&history::Change::Status { from: "New".into(), to: "Resolved".into() }));
-        assert!(!status.contests(&history::Change::Commented));
-        assert!(!tagged.contests(&tagged.told(|_| String::new())));
+        let status = FeedbackChange::Status { from: FeedbackStatus::New, to: FeedbackStatus::Spam };
+        let tagged = FeedbackChange::Tagged { added: vec!["a".into()], removed: vec![] };
+        assert!(status.conflicts_with(&history::HistoryChange::Status { from: "New".into(), to: "Resolved".into() }));
+        assert!(!status.conflicts_with(&history::HistoryChange::Commented));
+        assert!(!tagged.conflicts_with(&tagged.to_history(|_| String::new())));
     }
 }

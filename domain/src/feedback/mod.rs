@@ -4,7 +4,7 @@ mod change;
 
 use serde::{Deserialize, Serialize};
 
-pub use change::Change;
+pub use change::FeedbackChange;
 
 use crate::{
     Timestamp,
@@ -14,7 +14,7 @@ use crate::{
 
 words! {
     /// What produced the feedback.
-    Kind {
+    FeedbackKind {
         /// Answers to a survey.
         SurveyResponse = "survey_response" / "Survey",
         /// A support conversation.
@@ -32,7 +32,7 @@ words! {
 
 words! {
     /// How far triage has come.
-    Status {
+    FeedbackStatus {
         /// Nobody has looked yet.
         New = "new" / "New",
         /// Looked at, nothing linked.
@@ -54,7 +54,7 @@ pub struct Feedback {
     /// Whose.
     pub project: ProjectId,
     /// What produced it.
-    pub kind: Kind,
+    pub kind: FeedbackKind,
     /// What was said: the free texts, joined by blank lines; empty where there is only a score.
     pub text: String,
     /// The score, when one was given, on the question's own scale.
@@ -76,7 +76,7 @@ pub struct Feedback {
     /// BCP 47 primary language, detected or given.
     pub language: String,
     /// How far triage has come.
-    pub status: Status,
+    pub status: FeedbackStatus,
     /// Who takes care of it.
     pub assignee: Option<StaffId>,
     /// Tags, sorted.
@@ -96,7 +96,7 @@ pub const MAX_TAG: usize = 60;
 
 /// Normal form of a tag: trimmed, lower case, inner white space as single hyphens; `None` if empty or too long.
 #[must_use]
-pub fn tag(text: &str) -> Option<String> {
+pub fn normalize_tag(text: &str) -> Option<String> {
     let tag = text.split_whitespace().collect::<Vec<_>>().join("-").to_lowercase();
     let fits = !tag.is_empty() && tag.chars().count() <= MAX_TAG && tag.chars().all(|c| !c.is_control() && !matches!(c, '"' | ',' | ':'));
     fits.then_some(tag)

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 /// The names of a header's columns as a person picks them: trimmed, unnamed and repeated ones numbered.
 #[must_use]
-pub fn columns(header: &[String]) -> Vec<String> {
+pub fn column_names(header: &[String]) -> Vec<String> {
     let mut seen = HashMap::<String, usize>::new();
     let named = |(n, name): (usize, &String)| {
         let name = name.trim();
@@ -25,7 +25,7 @@ const SUBTITLES: &[&str] = &["response", "open-ended response", "other (please s
 /// How many of a file's first rows name its columns: survey tools write the questions into one line and what is asked of each into the next,
 /// and then perhaps their own ids.
 #[must_use]
-pub fn header_rows(first: &[Vec<String>]) -> usize {
+pub fn count_header_rows(first: &[Vec<String>]) -> usize {
     let Some(header) = first.first() else { return 1 };
     let cell = |row: &[String], i: usize| row.get(i).map(|c| c.trim().to_lowercase()).unwrap_or_default();
     let is_ids = |row: &Vec<String>| row.len() > 1 && row.iter().all(|c| c.trim_start().starts_with("{\"ImportId\""));
@@ -68,10 +68,10 @@ mod tests {
             header(&["", "Response", "Other (please specify)"]),
             header(&["1", "Fine", "more"]),
         ];
-        assert_eq!(header_rows(&first), 2);
+        assert_eq!(count_header_rows(&first), 2);
         assert_eq!(super::header(&first[..2]), ["Respondent ID", "How was it?", "Other (please specify)"]);
         let ids = [header(&["a", "b"]), header(&["What?", "When?"]), header(&["{\"ImportId\":\"x\"}", "{\"ImportId\":\"y\"}"])];
-        assert_eq!(header_rows(&ids), 3);
+        assert_eq!(count_header_rows(&ids), 3);
         for rows in [
             &[header(&["text", "score"]), header(&["Response", "4"])][..],
             &[header(&["text", ""]), header(&["Fine", "note"])],
@@ -80,19 +80,19 @@ mod tests {
             &[header(&["text"])],
             &[],
         ] {
-            assert_eq!(header_rows(rows), 1, "{rows:?}");
+            assert_eq!(count_header_rows(rows), 1, "{rows:?}");
         }
     }
 
     #[test]
     fn columns_have_names_that_can_be_told_apart() {
-        assert_eq!(columns(&header(&["a", " a ", "", "b"])), header(&["a", "a (2)", "column 3", "b"]));
+        assert_eq!(column_names(&header(&["a", " a ", "", "b"])), header(&["a", "a (2)", "column 3", "b"]));
     }
 
     proptest! {
         #[test]
         fn columns_are_unique_unless_named_to_collide(names in prop::collection::vec("[a-c]{0,1}", 0..8)) {
-            let mut out = columns(&names);
+            let mut out = column_names(&names);
             prop_assert_eq!(out.len(), names.len());
             out.sort();
             out.dedup();

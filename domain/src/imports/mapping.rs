@@ -2,12 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DateOrder, Encoding, MAX_HEADER_ROWS, Order, Target, columns, is_nothing, target::normal, usual_scale};
-use crate::{Error, FieldErrors, Zone, feedback};
+use super::{
+    DateOrder, DateOrderEvidence, Encoding, MAX_HEADER_ROWS, Target, column_names, infer_scale_max, is_blank_value, target::normal,
+};
+use crate::{DomainError, FieldErrors, Zone, feedback};
 
 /// How a file is read and which column becomes what, and what every row gets besides.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mapping {
+pub struct ColumnMapping {
     /// Target and column; tags may have several columns.
     pub columns: Vec<(Target, String)>,
     /// A tag that every row gets.
@@ -27,12 +29,12 @@ pub struct Mapping {
 const SETTINGS: [(&str, &str); 4] =
     [("add_tag", "Tag on every row"), ("encoding", "Encoding"), ("dates", "Date order"), ("header_rows", "Header rows")];
 
-impl Mapping {
+impl ColumnMapping {
     /// Reads `text=COLUMN,tag=COLUMN,…`. A column name with a comma needs double quotes.
     ///
     /// # Errors
     /// A sentence that names the part which is wrong.
-    pub fn parse(text: &str) -> Result<Self, Error> {
+    pub fn parse(text: &str) -> Result<Self, DomainError> {
         let mut mapping = Self::default();
         let mut errors = FieldErrors::default();
         for part in split_quoted(text) {
@@ -57,19 +59,19 @@ impl Mapping {
     ///
     /// # Errors
     /// A message per field.
-    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, Error> {
+    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, DomainError> {
         let (mapping, errors) = Self::read_pairs(pairs);
         errors.into_result(mapping)
     }
 
-    /// As [`Mapping::from_pairs`], with what can be read of a form that is not right.
+    /// As [`ColumnMapping::from_pairs`], with what can be read of a form that is not right.
     #[must_use]
     pub fn read_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> (Self, FieldErrors) {
         let mut mapping = Self::default();
         let mut errors = FieldErrors::default();
         for (name, value) in pairs {
             if name == "add_tag" && !value.trim().is_empty() {
-                mapping.add_tag = feedback::tag(value);
+                mapping.add_tag = feedback::normalize_tag(value);
                 if mapping.add_tag.is_none() {
                     errors.add(
                         "add_tag",
@@ -107,7 +109,7 @@ impl Mapping {
         }
     }
 
-    /// The form's pairs that [`Mapping::from_pairs`] reads back.
+    /// The form's pairs that [`ColumnMapping::from_pairs`] reads back.
     #[must_use]
     pub fn pairs(&self) -> Vec<(String, String)> {
         let columns = self.columns.iter().map(|(t, c)| (t.as_str().to_owned(), c.clone()));
@@ -132,7 +134,7 @@ impl Mapping {
 
     /// Label and value of all that is set, to show to a person.
     #[must_use]
-    pub fn facts(&self) -> Vec<(&'static str, String)> {
+    pub fn labelled_settings(&self) -> Vec<(&'static str, String)> {
         let columns = self.columns.iter().map(|(t, c)| (t.label(), c.clone()));
         let values = [
             self.add_tag.clone(),
@@ -152,7 +154,7 @@ impl Mapping {
     /// What the names of a file's columns, and its first rows, suggest. A file with one column is all text.
     #[must_use]
     pub fn guess(header: &[String], rows: &[Vec<String>]) -> Self {
-        let names = columns(header);
+        let names = column_names(header);
         let normals: Vec<String> = names.iter().map(|n| normal(n)).collect();
         let mut taken = vec![false; names.len()];
         let mut mapping = Self::default();
@@ -170,13 +172,13 @@ impl Mapping {
         // A column called "customer" may well hold addresses.
         if mapping.column(Target::ContactEmail).is_none()
             && let Some((target, column)) = mapping.columns.iter_mut().find(|(t, _)| matches!(t, Target::ContactName | Target::ContactId))
-            && mostly(cells(column), |cell| super::address(cell).is_some())
+            && mostly(cells(column), |cell| super::parse_contact_address(cell).is_some())
         {
             *target = Target::ContactEmail;
         }
         if mapping.column(Target::ScoreMax).is_none()
             && let Some(column) = mapping.column(Target::Score)
-            && let Some(scale) = known_scale(column).or_else(|| usual_scale(cells(column)))
+            && let Some(scale) = known_scale(column).or_else(|| infer_scale_max(cells(column)))
         {
             mapping.columns.push((Target::ScoreMax, scale.to_owned()));
         }
@@ -186,15 +188,16 @@ impl Mapping {
 
     /// What the dates of a file say about their order, as far as they are mapped.
     #[must_use]
-    pub fn order(&self, header: &[String], rows: &[Vec<String>]) -> Order {
-        let names = columns(header);
-        self.column(Target::CreatedAt).map_or(Order::Irrelevant, |column| Order::seen(cells(&names, rows, column)))
+    pub fn order(&self, header: &[String], rows: &[Vec<String>]) -> DateOrderEvidence {
+        let names = column_names(header);
+        self.column(Target::CreatedAt)
+            .map_or(DateOrderEvidence::Irrelevant, |column| DateOrderEvidence::detect(cells(&names, rows, column)))
     }
 
     /// The same columns by the names that they have in `after`, where they stand in `before`: names change with the encoding.
     #[must_use]
-    pub fn renamed(&self, before: &[String], after: &[String]) -> Self {
-        let (before, after) = (columns(before), columns(after));
+    pub fn rename_columns(&self, before: &[String], after: &[String]) -> Self {
+        let (before, after) = (column_names(before), column_names(after));
         let rename = |(target, column): &(Target, String)| {
             let same = position(&after, column).is_none().then(|| position(&before, column)).flatten();
             (*target, same.and_then(|i| after.get(i)).unwrap_or(column).clone())
@@ -206,10 +209,10 @@ impl Mapping {
     ///
     /// # Errors
     /// When the text is not mapped, or a column is not in the file; the message names the columns that are.
-    pub fn plan(&self, header: &[String], zone: &Zone) -> Result<Plan, Error> {
-        let names = columns(header);
+    pub fn plan(&self, header: &[String], zone: &Zone) -> Result<BoundMapping, DomainError> {
+        let names = column_names(header);
         let mut errors = FieldErrors::default();
-        let mut plan = Plan {
+        let mut plan = BoundMapping {
             columns: Vec::new(),
             fixed: Vec::new(),
             width: header.len(),
@@ -254,7 +257,7 @@ fn cells<'a>(names: &[String], rows: &'a [Vec<String>], column: &str) -> impl It
 
 /// Whether most of the cells that have a value are such.
 fn mostly(cells: Vec<&str>, is_such: impl Fn(&str) -> bool) -> bool {
-    let values: Vec<&str> = cells.into_iter().filter(|c| !is_nothing(c)).collect();
+    let values: Vec<&str> = cells.into_iter().filter(|c| !is_blank_value(c)).collect();
     !values.is_empty() && values.iter().filter(|v| is_such(v)).count() * 2 > values.len()
 }
 
@@ -262,8 +265,8 @@ fn mostly(cells: Vec<&str>, is_such: impl Fn(&str) -> bool) -> bool {
 fn is_fixed(target: Target, value: &str) -> bool {
     match target {
         Target::ScoreMax => value.parse::<f64>().is_ok_and(|n| n > 0.0 && n <= 1000.0),
-        Target::Kind => feedback::Kind::parse(value).is_some(),
-        Target::Status => feedback::Status::parse(value).is_some_and(|s| s != feedback::Status::Linked),
+        Target::Kind => feedback::FeedbackKind::parse(value).is_some(),
+        Target::Status => feedback::FeedbackStatus::parse(value).is_some_and(|s| s != feedback::FeedbackStatus::Linked),
         _ => false,
     }
 }
@@ -280,7 +283,7 @@ fn known_scale(column: &str) -> Option<&'static str> {
 
 /// A mapping tied to a file's header.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
+pub struct BoundMapping {
     pub(super) columns: Vec<(Target, usize)>,
     pub(super) fixed: Vec<(Target, String)>,
     pub(super) width: usize,
@@ -289,7 +292,7 @@ pub struct Plan {
     pub(super) zone: Zone,
 }
 
-impl Plan {
+impl BoundMapping {
     /// How many columns the file has.
     #[must_use]
     pub fn width(&self) -> usize {
@@ -322,101 +325,109 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::imports::header_rows;
+    use crate::imports::count_header_rows;
 
-    fn header(names: &[&str]) -> Vec<String> {
+    fn merge_header_rows(names: &[&str]) -> Vec<String> {
         names.iter().map(|n| (*n).to_owned()).collect()
     }
 
     #[test]
     fn a_command_line_names_targets_and_columns() {
-        let mapping = Mapping::parse("text=Message, tag=\"Area, sub\",tag=type,score_max=10").unwrap();
+        let mapping = ColumnMapping::parse("text=Message, tag=\"Area, sub\",tag=type,score_max=10").unwrap();
         assert_eq!(mapping.column(Target::Text), Some("Message"));
         assert_eq!(mapping.columns[1], (Target::Tag, "Area, sub".into()));
         assert_eq!(mapping.columns.len(), 4);
         for wrong in ["text", "text=", "colour=x", "text=a,text=b"] {
-            assert!(Mapping::parse(wrong).is_err(), "{wrong}");
+            assert!(ColumnMapping::parse(wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn a_form_reads_back_what_it_shows() {
-        let mapping = Mapping {
+        let mapping = ColumnMapping {
             add_tag: Some("spring".into()),
             encoding: Some(Encoding::Macintosh),
             dates: Some(DateOrder::DayFirst),
             header_rows: Some(2),
-            ..Mapping::parse("text=a,tag=b,tag=c").unwrap()
+            ..ColumnMapping::parse("text=a,tag=b,tag=c").unwrap()
         };
         let pairs = mapping.pairs();
-        assert_eq!(Mapping::from_pairs(pairs.iter().map(|(n, v)| (n.as_str(), v.as_str()))).unwrap(), mapping);
-        assert!(Mapping::from_pairs([("add_tag", "a:b")]).is_err());
-        assert_eq!(Mapping::from_pairs([("score", ""), ("idempotency_key", "x")]).unwrap(), Mapping::default());
+        assert_eq!(ColumnMapping::from_pairs(pairs.iter().map(|(n, v)| (n.as_str(), v.as_str()))).unwrap(), mapping);
+        assert!(ColumnMapping::from_pairs([("add_tag", "a:b")]).is_err());
+        assert_eq!(ColumnMapping::from_pairs([("score", ""), ("idempotency_key", "x")]).unwrap(), ColumnMapping::default());
     }
 
     #[test]
     fn names_suggest_a_mapping() {
-        let guess = Mapping::guess(&header(&["ID", "E-Mail", "Comment", "Category", "Rating", "Created at", "?"]), &[]);
+        let guess = ColumnMapping::guess(&merge_header_rows(&["ID", "E-Mail", "Comment", "Category", "Rating", "Created at", "?"]), &[]);
         assert_eq!(guess.column(Target::Text), Some("Comment"));
         assert_eq!(guess.column(Target::Tag), Some("Category"));
         assert_eq!(guess.column(Target::ContactEmail), Some("E-Mail"));
         assert_eq!(guess.column(Target::ExternalId), Some("ID"));
         assert_eq!(guess.column(Target::CreatedAt), Some("Created at"));
-        assert_eq!(Mapping::guess(&header(&["whatever"]), &[]).column(Target::Text), Some("whatever"));
-        assert_eq!(Mapping::guess(&header(&["a", "b"]), &[]).column(Target::Text), None);
+        assert_eq!(ColumnMapping::guess(&merge_header_rows(&["whatever"]), &[]).column(Target::Text), Some("whatever"));
+        assert_eq!(ColumnMapping::guess(&merge_header_rows(&["a", "b"]), &[]).column(Target::Text), None);
     }
 
     #[test]
     fn b8_values_suggest_the_scale_and_who_the_customer_is() {
-        let names = header(&["Message", "Customer", "Rating"]);
-        let guess = Mapping::guess(&names, &[header(&["Fine", "Ann Lee", "4"]), header(&["Bad", "", "n/a"])]);
+        let names = merge_header_rows(&["Message", "Customer", "Rating"]);
+        let guess = ColumnMapping::guess(&names, &[merge_header_rows(&["Fine", "Ann Lee", "4"]), merge_header_rows(&["Bad", "", "n/a"])]);
         assert_eq!((guess.column(Target::ContactName), guess.column(Target::ContactId)), (Some("Customer"), None));
         assert_eq!(guess.column(Target::ScoreMax), Some("5"));
         assert!(guess.plan(&names, &crate::zone::UTC).is_ok());
-        let guess = Mapping::guess(&names, &[header(&["Fine", "ann@example.com", "9"]), header(&["Bad", "bo@example.com", ""])]);
+        let guess = ColumnMapping::guess(
+            &names,
+            &[merge_header_rows(&["Fine", "ann@example.com", "9"]), merge_header_rows(&["Bad", "bo@example.com", ""])],
+        );
         assert_eq!((guess.column(Target::ContactEmail), guess.column(Target::ContactName)), (Some("Customer"), None));
         assert_eq!(guess.column(Target::ScoreMax), Some("10"));
-        assert_eq!(Mapping::guess(&header(&["Text", "NPS"]), &[header(&["a", "3"])]).column(Target::ScoreMax), Some("10"));
+        assert_eq!(
+            ColumnMapping::guess(&merge_header_rows(&["Text", "NPS"]), &[merge_header_rows(&["a", "3"])]).column(Target::ScoreMax),
+            Some("10")
+        );
     }
 
     #[test]
     fn columns_keep_their_place_when_their_names_change() {
-        let mapping = Mapping::parse("text=GrÃ¶ÃŸe,score=n").unwrap();
-        let renamed = mapping.renamed(&header(&["n", "GrÃ¶ÃŸe"]), &header(&["n", "Größe"]));
+        let mapping = ColumnMapping::parse("text=GrÃ¶ÃŸe,score=n").unwrap();
+        let renamed = mapping.rename_columns(&merge_header_rows(&["n", "GrÃ¶ÃŸe"]), &merge_header_rows(&["n", "Größe"]));
         assert_eq!(renamed.columns, [(Target::Text, "Größe".into()), (Target::Score, "n".into())]);
     }
 
     #[test]
     fn settings_are_read_from_the_form() {
         let fields = [("text", "t"), ("encoding", "shift_jis"), ("dates", "mdy"), ("header_rows", "2")];
-        let mapping = Mapping::from_pairs(fields).unwrap();
+        let mapping = ColumnMapping::from_pairs(fields).unwrap();
         assert_eq!(
             (mapping.encoding, mapping.dates, mapping.header_rows),
             (Some(Encoding::ShiftJis), Some(DateOrder::MonthFirst), Some(2))
         );
         assert_eq!(mapping.pairs().len(), 4);
         for wrong in [("encoding", "utf-7"), ("dates", "ymd"), ("header_rows", "0"), ("header_rows", "4")] {
-            assert!(Mapping::from_pairs([wrong]).is_err(), "{wrong:?}");
+            assert!(ColumnMapping::from_pairs([wrong]).is_err(), "{wrong:?}");
         }
     }
 
     #[test]
     fn a_plan_needs_the_text_and_columns_that_exist() {
-        let head = header(&["Text", "n"]);
-        assert!(Mapping::parse("text=text,score=n,score_max=5,kind=ticket").unwrap().plan(&head, &crate::zone::UTC).is_ok());
-        let Error::Invalid(errors) = Mapping::parse("tag=area").unwrap().plan(&head, &crate::zone::UTC).unwrap_err() else { panic!() };
-        assert!(errors.at("tag").unwrap().contains("“Text”, “n”"), "{errors:?}");
-        assert!(errors.at("text").is_some());
-        assert!(Mapping::parse("text=text,score_max=-1").unwrap().plan(&head, &crate::zone::UTC).is_err());
-        assert!(Mapping::parse("text=text,status=linked").unwrap().plan(&head, &crate::zone::UTC).is_err());
+        let head = merge_header_rows(&["Text", "n"]);
+        assert!(ColumnMapping::parse("text=text,score=n,score_max=5,kind=ticket").unwrap().plan(&head, &crate::zone::UTC).is_ok());
+        let DomainError::Invalid(errors) = ColumnMapping::parse("tag=area").unwrap().plan(&head, &crate::zone::UTC).unwrap_err() else {
+            panic!()
+        };
+        assert!(errors.message_for("tag").unwrap().contains("“Text”, “n”"), "{errors:?}");
+        assert!(errors.message_for("text").is_some());
+        assert!(ColumnMapping::parse("text=text,score_max=-1").unwrap().plan(&head, &crate::zone::UTC).is_err());
+        assert!(ColumnMapping::parse("text=text,status=linked").unwrap().plan(&head, &crate::zone::UTC).is_err());
     }
 
     proptest! {
         #[test]
         fn no_input_panics(text in ".*", names in prop::collection::vec(".*", 0..6)) {
-            drop(Mapping::guess(&names, std::slice::from_ref(&names)).plan(&names, &crate::zone::UTC));
-            drop((header_rows(&[names.clone(), names.clone()]), super::super::header(std::slice::from_ref(&names))));
-            drop(Mapping::parse(&text).map(|m| m.plan(&names, &crate::zone::UTC)));
+            drop(ColumnMapping::guess(&names, std::slice::from_ref(&names)).plan(&names, &crate::zone::UTC));
+            drop((count_header_rows(&[names.clone(), names.clone()]), super::super::header(std::slice::from_ref(&names))));
+            drop(ColumnMapping::parse(&text).map(|m| m.plan(&names, &crate::zone::UTC)));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Importing a file: which column becomes what ([`Mapping`]), and one line of the file as feedback ([`Plan::row`]). Pure rules; reading
+//! Importing a file: which column becomes what ([`ColumnMapping`]), and one line of the file as feedback ([`BoundMapping::row`]). Pure rules; reading
 //! the file and storing the rows is the server's part.
 
 mod dates;
@@ -10,14 +10,14 @@ mod row;
 mod target;
 mod values;
 
-pub use dates::{DateOrder, Order, Unread, read as read_date};
+pub use dates::{DateOrder, DateOrderEvidence, DateParseError, read as read_date};
 pub use encoding::{Encoding, UNREADABLE};
-pub use header::{MAX_HEADER_ROWS, columns, header, header_rows};
-pub use mapping::{Mapping, Plan};
-pub use problem::{Example, Fault, Group, Groups, Problem};
-pub use row::{MAX_TEXT, NewContact, NewFeedback, NewRow};
+pub use header::{MAX_HEADER_ROWS, column_names, count_header_rows, header};
+pub use mapping::{BoundMapping, ColumnMapping};
+pub use problem::{ProblemCounts, ProblemExample, ProblemGroup, ProblemKind, RowProblem};
+pub use row::{ImportedContact, ImportedFeedback, ImportedRow, MAX_TEXT};
 pub use target::Target;
-pub use values::{Score, address, is_nothing, score, usual_scale};
+pub use values::{ParsedScore, infer_scale_max, is_blank_value, parse_contact_address, parse_score};
 
 use crate::words::words;
 

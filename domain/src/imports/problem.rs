@@ -6,7 +6,7 @@ use crate::words::words;
 
 words! {
     /// The kind of problem. Problems are counted by it.
-    Fault {
+    ProblemKind {
         /// There is nothing in the text's cell.
         NoText = "no_text" / "No text",
         /// The text is longer than feedback may be.
@@ -52,7 +52,7 @@ words! {
     }
 }
 
-impl Fault {
+impl ProblemKind {
     /// The label within a sentence.
     #[must_use]
     pub fn phrase(self) -> String {
@@ -82,19 +82,19 @@ impl Fault {
 
 /// One problem of one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct RowProblem {
     /// Its kind.
-    pub fault: Fault,
+    pub fault: ProblemKind,
     /// The beginning of the value that is wrong; may be empty.
     pub value: String,
     /// The whole of it, as a sentence for a person.
     pub message: String,
 }
 
-impl Problem {
+impl RowProblem {
     /// A problem with a value.
     #[must_use]
-    pub fn new(fault: Fault, value: &str, message: impl Into<String>) -> Self {
+    pub fn new(fault: ProblemKind, value: &str, message: impl Into<String>) -> Self {
         Self { fault, value: brief(value), message: message.into() }
     }
 
@@ -109,7 +109,7 @@ impl Problem {
         };
         let what = if at_end { "is never closed" } else { "is closed in the wrong place" };
         let advice = "Close it, or double it if it is part of the text.";
-        Self::new(Fault::Quote, "", format!("The quotation mark (\") opened on line {line} {what}.{lines} {advice}"))
+        Self::new(ProblemKind::Quote, "", format!("The quotation mark (\") opened on line {line} {what}.{lines} {advice}"))
     }
 
     /// The row is too large to keep.
@@ -117,13 +117,13 @@ impl Problem {
     pub fn too_large(line: u64, last: u64) -> Self {
         let text =
             format!("The row is larger than 1 MB: it runs from line {line} to line {last}. A closing quotation mark (\") may be missing.");
-        Self::new(Fault::TooLarge, "", text)
+        Self::new(ProblemKind::TooLarge, "", text)
     }
 
     /// The database refused the row.
     #[must_use]
     pub fn database() -> Self {
-        Self::new(Fault::Database, "", "The database rejected this row.")
+        Self::new(ProblemKind::Database, "", "The database rejected this row.")
     }
 }
 
@@ -135,39 +135,39 @@ pub(super) fn brief(text: &str) -> String {
 
 /// Rows with the same kind of problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
+pub struct ProblemGroup {
     /// The kind of problem.
-    pub fault: Fault,
+    pub fault: ProblemKind,
     /// How many rows have it.
     pub rows: i64,
     /// The first of them.
-    pub examples: Vec<Example>,
+    pub examples: Vec<ProblemExample>,
 }
 
-/// One row of a [`Group`].
+/// One row of a [`ProblemGroup`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Example {
+pub struct ProblemExample {
     /// Its line in the file.
     pub line: i64,
     /// The beginning of the value that is wrong; may be empty.
     pub value: String,
 }
 
-/// Problems counted by kind, in the order of [`Fault::ALL`].
+/// Problems counted by kind, in the order of [`ProblemKind::ALL`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Groups(Vec<Group>);
+pub struct ProblemCounts(Vec<ProblemGroup>);
 
-impl Groups {
+impl ProblemCounts {
     /// Examples kept of each kind.
     pub const EXAMPLES: usize = 3;
 
     /// Counts a row's problem.
-    pub fn add(&mut self, line: i64, problem: &Problem) {
-        self.join(Group { fault: problem.fault, rows: 1, examples: vec![Example { line, value: problem.value.clone() }] });
+    pub fn add(&mut self, line: i64, problem: &RowProblem) {
+        self.join(ProblemGroup { fault: problem.fault, rows: 1, examples: vec![ProblemExample { line, value: problem.value.clone() }] });
     }
 
     /// Adds what was counted elsewhere, of later rows.
-    pub fn join(&mut self, group: Group) {
+    pub fn join(&mut self, group: ProblemGroup) {
         let Some(known) = self.0.iter_mut().find(|g| g.fault == group.fault) else {
             self.0.push(group);
             return self.0.sort_by_key(|g| g.fault);
@@ -179,14 +179,14 @@ impl Groups {
 
     /// All groups.
     #[must_use]
-    pub fn all(&self) -> &[Group] {
+    pub fn all(&self) -> &[ProblemGroup] {
         &self.0
     }
 
     /// Groups of rows that failed (`true`), or that are imported without one field (`false`); the largest first.
     #[must_use]
-    pub fn of(&self, lost: bool) -> Vec<Group> {
-        let mut groups: Vec<Group> = self.0.iter().filter(|g| g.fault.left_out().is_none() == lost).cloned().collect();
+    pub fn of(&self, lost: bool) -> Vec<ProblemGroup> {
+        let mut groups: Vec<ProblemGroup> = self.0.iter().filter(|g| g.fault.left_out().is_none() == lost).cloned().collect();
         groups.sort_by_key(|g| std::cmp::Reverse(g.rows));
         groups
     }
@@ -198,11 +198,11 @@ mod tests {
 
     #[test]
     fn problems_are_counted_by_kind_with_the_first_examples() {
-        let mut groups = Groups::default();
+        let mut groups = ProblemCounts::default();
         for line in 2..502 {
-            groups.add(line, &Problem::new(Fault::Date, "tomorrow", "…"));
+            groups.add(line, &RowProblem::new(ProblemKind::Date, "tomorrow", "…"));
         }
-        groups.add(7, &Problem::new(Fault::NoText, "", "…"));
+        groups.add(7, &RowProblem::new(ProblemKind::NoText, "", "…"));
         let [date] = groups.of(false).try_into().unwrap();
         assert_eq!((date.rows, date.examples.len(), date.examples[2].line), (500, 3, 4));
         assert_eq!(groups.of(true).len(), 1);
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_quotation_mark_is_told_with_the_lines_it_swallows() {
-        let text = Problem::quote(3, 5, true).message;
+        let text = RowProblem::quote(3, 5, true).message;
         assert!(
             text.contains("quotation mark (\") opened on line 3 is never closed") && text.contains("next 2 lines, up to line 5"),
             "{text}"

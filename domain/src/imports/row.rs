@@ -3,10 +3,13 @@
 use crate::{
     Timestamp,
     clock::DAY_MS,
-    feedback::{Kind, MAX_TAG, Status, tag},
+    feedback::{FeedbackKind, FeedbackStatus, MAX_TAG, normalize_tag},
 };
 
-use super::{Fault, Plan, Problem, Target, UNREADABLE, Unread, address, is_nothing, problem::brief, read_date, score};
+use super::{
+    BoundMapping, DateParseError, ProblemKind, RowProblem, Target, UNREADABLE, is_blank_value, parse_contact_address, parse_score,
+    problem::brief, read_date,
+};
 
 /// Most characters of a text.
 pub const MAX_TEXT: usize = 20_000;
@@ -19,7 +22,7 @@ const MAX_TAGS: usize = 20;
 
 /// What one line of a file says.
 #[derive(Debug, Clone, PartialEq)]
-pub struct NewFeedback {
+pub struct ImportedFeedback {
     /// What was said.
     pub text: String,
     /// Sorted, in normal form.
@@ -29,9 +32,9 @@ pub struct NewFeedback {
     /// The top of its scale.
     pub score_max: Option<f64>,
     /// What kind of feedback.
-    pub kind: Kind,
+    pub kind: FeedbackKind,
     /// How far triage has come.
-    pub status: Status,
+    pub status: FeedbackStatus,
     /// When it was said, if the file knows.
     pub created_at: Option<Timestamp>,
     /// BCP 47 primary language, if the file knows.
@@ -43,14 +46,14 @@ pub struct NewFeedback {
     /// The environment it was said in.
     pub environment: Option<String>,
     /// Who said it.
-    pub contact: Option<NewContact>,
+    pub contact: Option<ImportedContact>,
     /// The row's id in the system it comes from.
     pub external_id: Option<String>,
 }
 
 /// Who said it, as far as the file knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct NewContact {
+pub struct ImportedContact {
     /// Their id in the system the file comes from.
     pub external_id: Option<String>,
     /// Lower case.
@@ -61,38 +64,38 @@ pub struct NewContact {
 
 /// A row to import, and the values left out of it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct NewRow {
+pub struct ImportedRow {
     /// The feedback to store.
-    pub feedback: NewFeedback,
+    pub feedback: ImportedFeedback,
     /// Cells of optional columns that cannot be read and are left out.
-    pub left_out: Vec<Problem>,
+    pub left_out: Vec<RowProblem>,
 }
 
-impl Plan {
+impl BoundMapping {
     /// Reads one line's cells; cells that are missing at its end are empty. An optional cell that cannot be read is left out.
     ///
     /// # Errors
     /// Why the row cannot be imported.
-    pub fn row(&self, fields: &[&str], now: Timestamp) -> Result<NewRow, Problem> {
+    pub fn row(&self, fields: &[&str], now: Timestamp) -> Result<ImportedRow, RowProblem> {
         self.check_width(fields)?;
         let text = clean(self.get(fields, Target::Text), true);
         let length = text.chars().count();
         if text.is_empty() {
-            return Err(Problem::new(Fault::NoText, "", "The text is empty."));
+            return Err(RowProblem::new(ProblemKind::NoText, "", "The text is empty."));
         }
         if text.contains(UNREADABLE) {
             let message = "The text contains bytes that are invalid in the chosen encoding. Choose another encoding.";
-            return Err(Problem::new(Fault::Encoding, &text.replace(UNREADABLE, "\u{FFFD}"), message));
+            return Err(RowProblem::new(ProblemKind::Encoding, &text.replace(UNREADABLE, "\u{FFFD}"), message));
         }
         if length > MAX_TEXT {
             let message =
                 format!("The text has {length} characters, but the limit is {MAX_TEXT}. A closing quotation mark may be missing.");
-            return Err(Problem::new(Fault::TextTooLong, &text, message));
+            return Err(RowProblem::new(ProblemKind::TextTooLong, &text, message));
         }
-        let mut left = LeftOut::default();
+        let mut left = SkippedCells::default();
         let (score, score_max) = self.score(fields, &mut left);
-        let short = |target, most, left: &mut LeftOut| left.short(self.get(fields, target), most, target.label());
-        let feedback = NewFeedback {
+        let short = |target, most, left: &mut SkippedCells| left.short(self.get(fields, target), most, target.label());
+        let feedback = ImportedFeedback {
             text,
             tags: self.tags(fields, &mut left),
             score,
@@ -107,19 +110,19 @@ impl Plan {
             contact: self.contact(fields, &mut left),
             external_id: short(Target::ExternalId, MAX_SHORT, &mut left),
         };
-        Ok(NewRow { feedback, left_out: left.0 })
+        Ok(ImportedRow { feedback, left_out: left.0 })
     }
 
     /// A line with more cells than the header has slipped: a quotation mark or separator is wrong in it.
-    fn check_width(&self, fields: &[&str]) -> Result<(), Problem> {
+    fn check_width(&self, fields: &[&str]) -> Result<(), RowProblem> {
         let used = fields.iter().rposition(|f| !f.trim().is_empty()).map_or(0, |i| i + 1);
         if used > self.width {
             let message = format!(
                 "The row has {used} cells, but the header has {}. A cell that contains a separator may be missing its quotation marks.",
                 self.width
             );
-            return Err(Problem::new(
-                Fault::TooManyCells,
+            return Err(RowProblem::new(
+                ProblemKind::TooManyCells,
                 fields[self.width..].iter().find(|f| !f.trim().is_empty()).unwrap_or(&""),
                 message,
             ));
@@ -133,40 +136,40 @@ impl Plan {
     }
 
     /// The score and the top of its scale: the cell's own (`4/5`), or else the mapped one.
-    fn score(&self, fields: &[&str], left: &mut LeftOut) -> (Option<f64>, Option<f64>) {
+    fn score(&self, fields: &[&str], left: &mut SkippedCells) -> (Option<f64>, Option<f64>) {
         let Some(cell) = left.value(self.get(fields, Target::Score)) else { return (None, None) };
-        let Some(read) = score(&cell) else {
-            left.add(Fault::Score, &cell, format!("The score “{}” is not a number.", brief(&cell)));
+        let Some(read) = parse_score(&cell) else {
+            left.add(ProblemKind::Score, &cell, format!("The score “{}” is not a number.", brief(&cell)));
             return (None, None);
         };
         let mapped = left.value(self.get(fields, Target::ScoreMax)).and_then(|cell| {
-            let max = score(&cell).filter(|s| s.max.is_none()).map(|s| s.score).filter(|max| *max > 0.0 && *max <= 1000.0);
+            let max = parse_score(&cell).filter(|s| s.max.is_none()).map(|s| s.score).filter(|max| *max > 0.0 && *max <= 1000.0);
             if max.is_none() {
-                left.add(Fault::ScoreMax, &cell, format!("The scale maximum “{}” is not a number between 0 and 1000.", brief(&cell)));
+                left.add(ProblemKind::ScoreMax, &cell, format!("The scale maximum “{}” is not a number between 0 and 1000.", brief(&cell)));
             }
             max
         });
         let max = read.max.or(mapped).or(read.usual_max);
         let most = max.unwrap_or(1000.0);
         if !(0.0..=most.min(1000.0)).contains(&read.score) {
-            left.add(Fault::ScoreRange, &cell, format!("The score {} is not between 0 and {most}.", read.score));
+            left.add(ProblemKind::ScoreRange, &cell, format!("The score {} is not between 0 and {most}.", read.score));
             return (None, None);
         }
         (Some(read.score), max)
     }
 
-    fn tags(&self, fields: &[&str], left: &mut LeftOut) -> Vec<String> {
+    fn tags(&self, fields: &[&str], left: &mut SkippedCells) -> Vec<String> {
         let cells = self.columns.iter().filter(|(t, _)| *t == Target::Tag).filter_map(|(_, i)| fields.get(*i));
         let mut tags: Vec<String> = Vec::new();
-        for one in cells.flat_map(|cell| cell.split([',', ';'])).map(|t| clean(t, false)).filter(|t| !is_nothing(t)) {
-            match tag(&one).filter(|t| !t.contains(UNREADABLE)) {
+        for one in cells.flat_map(|cell| cell.split([',', ';'])).map(|t| clean(t, false)).filter(|t| !is_blank_value(t)) {
+            match normalize_tag(&one).filter(|t| !t.contains(UNREADABLE)) {
                 Some(tag) => tags.push(tag),
                 None => {
                     let message = format!(
                         "“{}” is not a valid tag. Tags can be up to {MAX_TAG} characters, without colons or quotation marks.",
                         brief(&one)
                     );
-                    left.add(Fault::Tag, &one, message);
+                    left.add(ProblemKind::Tag, &one, message);
                 }
             }
         }
@@ -174,7 +177,7 @@ impl Plan {
         tags.dedup();
         let room = MAX_TAGS - usize::from(self.add_tag.is_some());
         if tags.len() > room {
-            left.add(Fault::Tags, &tags[room], format!("The row has {} tags, but the limit is {MAX_TAGS}.", tags.len()));
+            left.add(ProblemKind::Tags, &tags[room], format!("The row has {} tags, but the limit is {MAX_TAGS}.", tags.len()));
             tags.truncate(room);
         }
         tags.extend(self.add_tag.clone());
@@ -184,72 +187,72 @@ impl Plan {
     }
 
     /// Records of an import are of kind `import` unless a column says otherwise. A ticket has a conversation, and no file brings one.
-    fn kind(&self, fields: &[&str], left: &mut LeftOut) -> Kind {
-        let Some(cell) = left.value(self.get(fields, Target::Kind)) else { return Kind::Import };
-        match Kind::parse(&word(&cell)) {
-            Some(Kind::Ticket) => {
-                left.add(Fault::Kind, &cell, "Tickets cannot be imported because they need a conversation. The kind is “import”.");
-                Kind::Import
+    fn kind(&self, fields: &[&str], left: &mut SkippedCells) -> FeedbackKind {
+        let Some(cell) = left.value(self.get(fields, Target::Kind)) else { return FeedbackKind::Import };
+        match FeedbackKind::parse(&word(&cell)) {
+            Some(FeedbackKind::Ticket) => {
+                left.add(ProblemKind::Kind, &cell, "Tickets cannot be imported because they need a conversation. The kind is “import”.");
+                FeedbackKind::Import
             }
             Some(kind) => kind,
             None => {
-                left.add(Fault::Kind, &cell, format!("“{}” is not a kind of feedback.", brief(&cell)));
-                Kind::Import
+                left.add(ProblemKind::Kind, &cell, format!("“{}” is not a kind of feedback.", brief(&cell)));
+                FeedbackKind::Import
             }
         }
     }
 
-    fn status(&self, fields: &[&str], left: &mut LeftOut) -> Status {
-        let Some(cell) = left.value(self.get(fields, Target::Status)) else { return Status::New };
+    fn status(&self, fields: &[&str], left: &mut SkippedCells) -> FeedbackStatus {
+        let Some(cell) = left.value(self.get(fields, Target::Status)) else { return FeedbackStatus::New };
         match word(&cell).as_str() {
             // Linked means linked to a backlog item of ours, and an import links nothing.
-            "linked" | "pending" | "in_progress" => Status::Triaged,
-            "open" => Status::New,
-            "closed" | "solved" | "done" => Status::Resolved,
-            word => Status::parse(word).unwrap_or_else(|| {
-                left.add(Fault::Status, &cell, format!("“{}” is not a status.", brief(&cell)));
-                Status::New
+            "linked" | "pending" | "in_progress" => FeedbackStatus::Triaged,
+            "open" => FeedbackStatus::New,
+            "closed" | "solved" | "done" => FeedbackStatus::Resolved,
+            word => FeedbackStatus::parse(word).unwrap_or_else(|| {
+                left.add(ProblemKind::Status, &cell, format!("“{}” is not a status.", brief(&cell)));
+                FeedbackStatus::New
             }),
         }
     }
 
-    fn created_at(&self, fields: &[&str], now: Timestamp, left: &mut LeftOut) -> Option<Timestamp> {
+    fn created_at(&self, fields: &[&str], now: Timestamp, left: &mut SkippedCells) -> Option<Timestamp> {
         let cell = left.value(self.get(fields, Target::CreatedAt))?;
         match read_date(&cell, self.dates, &self.zone) {
             // A day of grace for clocks and time zones.
             Ok(at) if at.0 > now.0 + DAY_MS => {
-                left.add(Fault::Future, &cell, format!("The date “{}” is in the future.", brief(&cell)));
+                left.add(ProblemKind::Future, &cell, format!("The date “{}” is in the future.", brief(&cell)));
                 None
             }
             Ok(at) => Some(at),
-            Err(Unread::NoDate) => {
-                left.add(Fault::Date, &cell, format!("“{}” is not a date.", brief(&cell)));
+            Err(DateParseError::NotADate) => {
+                left.add(ProblemKind::Date, &cell, format!("“{}” is not a date.", brief(&cell)));
                 None
             }
-            Err(Unread::Swappable) => {
+            Err(DateParseError::AmbiguousOrder) => {
                 let message = format!("“{}” is ambiguous. Choose whether the day or the month comes first.", brief(&cell));
-                left.add(Fault::DateOrder, &cell, message);
+                left.add(ProblemKind::DateOrder, &cell, message);
                 None
             }
         }
     }
 
-    fn language(&self, fields: &[&str], left: &mut LeftOut) -> Option<String> {
+    fn language(&self, fields: &[&str], left: &mut SkippedCells) -> Option<String> {
         let cell = left.value(self.get(fields, Target::Language))?;
         let lower = cell.to_lowercase();
         let primary = lower.split(['-', '_']).next().unwrap_or_default();
         if (2..=3).contains(&primary.len()) && primary.chars().all(|c| c.is_ascii_lowercase()) {
             return Some(primary.to_owned());
         }
-        left.add(Fault::Language, &cell, format!("“{}” is not a language code like en or de-AT.", brief(&cell)));
+        left.add(ProblemKind::Language, &cell, format!("“{}” is not a language code like en or de-AT.", brief(&cell)));
         None
     }
 
-    fn contact(&self, fields: &[&str], left: &mut LeftOut) -> Option<NewContact> {
+    fn contact(&self, fields: &[&str], left: &mut SkippedCells) -> Option<ImportedContact> {
         let found = left.value(self.get(fields, Target::ContactEmail)).and_then(|cell| {
-            let found = address(&cell);
+            let found = parse_contact_address(&cell);
             if found.is_none() {
-                left.add(Fault::Email, &cell, format!("“{}” is not an e-mail address.", brief(&cell)));
+                left.add(ProblemKind::Email, &cell, format!("“{}” is not an e-mail address.", brief(&cell)));
             }
             found
         });
@@ -258,17 +261,17 @@ impl Plan {
         let name = left.short(self.get(fields, Target::ContactName), MAX_SHORT, "Person: name");
         let name = name.or_else(|| with_it.flatten().filter(|name| name.chars().count() <= MAX_SHORT));
         let known = external_id.is_some() || email.is_some() || name.is_some();
-        known.then_some(NewContact { external_id, email, name })
+        known.then_some(ImportedContact { external_id, email, name })
     }
 }
 
 /// What of a row cannot be read.
 #[derive(Default)]
-struct LeftOut(Vec<Problem>);
+struct SkippedCells(Vec<RowProblem>);
 
-impl LeftOut {
-    fn add(&mut self, fault: Fault, value: &str, message: impl Into<String>) {
-        self.0.push(Problem::new(fault, value, message));
+impl SkippedCells {
+    fn add(&mut self, fault: ProblemKind, value: &str, message: impl Into<String>) {
+        self.0.push(RowProblem::new(fault, value, message));
     }
 
     /// A cell of an optional column, tidied; `None` when it has no value.
@@ -276,16 +279,16 @@ impl LeftOut {
         let cell = clean(cell, false);
         if cell.contains(UNREADABLE) {
             let message = "A cell contains bytes that are invalid in the chosen encoding.";
-            self.add(Fault::Bytes, &cell.replace(UNREADABLE, "\u{FFFD}"), message);
+            self.add(ProblemKind::Bytes, &cell.replace(UNREADABLE, "\u{FFFD}"), message);
             return None;
         }
-        (!is_nothing(&cell)).then_some(cell)
+        (!is_blank_value(&cell)).then_some(cell)
     }
 
     fn short(&mut self, cell: &str, most: usize, what: &str) -> Option<String> {
         let cell = self.value(cell)?;
         if cell.chars().count() > most {
-            self.add(Fault::TooLong, &cell, format!("The value for “{what}” is longer than {most} characters."));
+            self.add(ProblemKind::TooLong, &cell, format!("The value for “{what}” is longer than {most} characters."));
             return None;
         }
         Some(cell)
@@ -313,16 +316,16 @@ fn word(cell: &str) -> String {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{super::Mapping, *};
+    use super::{super::ColumnMapping, *};
 
     const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
-    fn row(map: &str, header: &[&str], fields: &[&str]) -> Result<NewRow, Problem> {
+    fn row(map: &str, header: &[&str], fields: &[&str]) -> Result<ImportedRow, RowProblem> {
         let header: Vec<String> = header.iter().map(|h| (*h).to_owned()).collect();
-        Mapping::parse(map).unwrap().plan(&header, &crate::zone::UTC).unwrap().row(fields, NOW)
+        ColumnMapping::parse(map).unwrap().plan(&header, &crate::zone::UTC).unwrap().row(fields, NOW)
     }
 
-    fn read(map: &str, header: &[&str], fields: &[&str]) -> NewFeedback {
+    fn read(map: &str, header: &[&str], fields: &[&str]) -> ImportedFeedback {
         row(map, header, fields).unwrap().feedback
     }
 
@@ -352,17 +355,17 @@ mod tests {
         assert_eq!((row.score, row.score_max), (Some(7.5), Some(10.0)));
         assert_eq!(row.created_at, Timestamp::parse("2026-11-20T08:30:00Z"));
         assert_eq!(row.contact.unwrap().email.as_deref(), Some("a@b.example"));
-        assert_eq!((row.language.as_deref(), row.status, row.kind), (Some("de"), Status::Resolved, Kind::Import));
+        assert_eq!((row.language.as_deref(), row.status, row.kind), (Some("de"), FeedbackStatus::Resolved, FeedbackKind::Import));
     }
 
     #[test]
     fn only_the_text_can_cost_the_row() {
         let problem = |fields: &[&str]| row("text=t,score=s", &["t", "s"], fields).unwrap_err();
-        assert_eq!((problem(&[" ", ""]).fault, problem(&[" ", ""]).message.as_str()), (Fault::NoText, "The text is empty."));
-        assert_eq!(problem(&["a", "", "more"]).fault, Fault::TooManyCells);
+        assert_eq!((problem(&[" ", ""]).fault, problem(&[" ", ""]).message.as_str()), (ProblemKind::NoText, "The text is empty."));
+        assert_eq!(problem(&["a", "", "more"]).fault, ProblemKind::TooManyCells);
         let long = problem(&[&"x".repeat(MAX_TEXT + 1), ""]);
-        assert!(long.fault == Fault::TextTooLong && long.message.contains("20001 characters"));
-        assert_eq!(problem(&[&format!("M{UNREADABLE}ller"), ""]).fault, Fault::Encoding);
+        assert!(long.fault == ProblemKind::TextTooLong && long.message.contains("20001 characters"));
+        assert_eq!(problem(&[&format!("M{UNREADABLE}ller"), ""]).fault, ProblemKind::Encoding);
     }
 
     #[test]
@@ -371,20 +374,20 @@ mod tests {
         let header = ["t", "s", "d", "e", "l", "k", "st", "r", "g"];
         let long = "x".repeat(MAX_SHORT + 1);
         for (column, cell, fault) in [
-            (1, "ten", Fault::Score),
-            (1, "-1", Fault::ScoreRange),
-            (1, "6", Fault::ScoreRange),
-            (2, "yesterday", Fault::Date),
-            (2, "2999-01-01", Fault::Future),
-            (2, "01/02/2020", Fault::DateOrder),
-            (3, "nobody", Fault::Email),
-            (4, "English", Fault::Language),
-            (5, "rant", Fault::Kind),
-            (5, "ticket", Fault::Kind),
-            (6, "odd", Fault::Status),
-            (7, long.as_str(), Fault::TooLong),
-            (8, "a:b", Fault::Tag),
-            (7, "1\u{FDD0}0", Fault::Bytes),
+            (1, "ten", ProblemKind::Score),
+            (1, "-1", ProblemKind::ScoreRange),
+            (1, "6", ProblemKind::ScoreRange),
+            (2, "yesterday", ProblemKind::Date),
+            (2, "2999-01-01", ProblemKind::Future),
+            (2, "01/02/2020", ProblemKind::DateOrder),
+            (3, "nobody", ProblemKind::Email),
+            (4, "English", ProblemKind::Language),
+            (5, "rant", ProblemKind::Kind),
+            (5, "ticket", ProblemKind::Kind),
+            (6, "odd", ProblemKind::Status),
+            (7, long.as_str(), ProblemKind::TooLong),
+            (8, "a:b", ProblemKind::Tag),
+            (7, "1\u{FDD0}0", ProblemKind::Bytes),
         ] {
             let mut fields = ["Hi", "", "", "", "", "", "", "", ""];
             fields[column] = cell;
@@ -435,18 +438,21 @@ mod tests {
     #[test]
     fn other_systems_words_for_a_status_are_known() {
         let status = |cell: &str| read("text=t,status=s", &["t", "s"], &["a", cell]).status;
-        assert_eq!(status("linked"), Status::Triaged);
-        assert_eq!((status("Open"), status("In progress"), status("Closed")), (Status::New, Status::Triaged, Status::Resolved));
+        assert_eq!(status("linked"), FeedbackStatus::Triaged);
+        assert_eq!(
+            (status("Open"), status("In progress"), status("Closed")),
+            (FeedbackStatus::New, FeedbackStatus::Triaged, FeedbackStatus::Resolved)
+        );
     }
 
     #[test]
     fn too_many_tags_are_cut_and_the_imports_own_stays() {
         let many = (0..30).map(|n| format!("t{n}")).collect::<Vec<_>>().join(";");
         let header: Vec<String> = ["t", "g"].map(String::from).into();
-        let mapping = Mapping { add_tag: Some("spring".into()), ..Mapping::parse("text=t,tag=g").unwrap() };
+        let mapping = ColumnMapping { add_tag: Some("spring".into()), ..ColumnMapping::parse("text=t,tag=g").unwrap() };
         let read = mapping.plan(&header, &crate::zone::UTC).unwrap().row(&["a", &many], NOW).unwrap();
         assert!(read.feedback.tags.len() == MAX_TAGS && read.feedback.tags.contains(&"spring".to_owned()));
-        assert_eq!(read.left_out[0].fault, Fault::Tags);
+        assert_eq!(read.left_out[0].fault, ProblemKind::Tags);
     }
 
     proptest! {
@@ -456,7 +462,7 @@ mod tests {
             if let Ok(row) = row("text=a,tag=b,score=c,created_at=d,language=e,contact_name=f", &["a", "b", "c", "d", "e", "f"], &all) {
                 let row = row.feedback;
                 prop_assert!(!row.text.is_empty() && row.text.chars().count() <= MAX_TEXT && !row.text.contains('\0'));
-                prop_assert!(row.tags.iter().all(|t| tag(t).as_deref() == Some(t)));
+                prop_assert!(row.tags.iter().all(|t| normalize_tag(t).as_deref() == Some(t)));
                 prop_assert!(row.score.is_none_or(|s| (0.0..=1000.0).contains(&s)));
             }
         }

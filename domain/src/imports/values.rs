@@ -37,14 +37,14 @@ const NOTHING: &[&str] = &[
 
 /// Whether a cell of an optional column says that there is no value.
 #[must_use]
-pub fn is_nothing(text: &str) -> bool {
+pub fn is_blank_value(text: &str) -> bool {
     let text = text.trim();
     text.is_empty() || text.chars().count() <= 14 && NOTHING.contains(&text.to_lowercase().as_str())
 }
 
 /// A score, with the top of its scale where the cell says it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Score {
+pub struct ParsedScore {
     /// The score.
     pub score: f64,
     /// The top of its scale.
@@ -63,7 +63,7 @@ const POINTS: &[&str] = &["point", "points", "punkt", "punkte", "punkten", "pts"
 
 /// Reads `4`, `7,5`, `4/5`, `8 of 10`, `80 %`, `4 stars`, `★★★★☆`.
 #[must_use]
-pub fn score(text: &str) -> Option<Score> {
+pub fn parse_score(text: &str) -> Option<ParsedScore> {
     let text: String = text.chars().map(plain).collect();
     let text = text.trim().to_lowercase();
     if let Some(stars) = stars(&text) {
@@ -71,7 +71,7 @@ pub fn score(text: &str) -> Option<Score> {
     }
     let (first, rest) = leading_number(&text)?;
     let rest = rest.trim();
-    let own = |max: Option<f64>, usual_max: Option<f64>| Some(Score { score: first, max, usual_max });
+    let own = |max: Option<f64>, usual_max: Option<f64>| Some(ParsedScore { score: first, max, usual_max });
     if rest.is_empty() || POINTS.contains(&rest) {
         return own(None, None);
     }
@@ -99,7 +99,7 @@ fn plain(c: char) -> char {
     }
 }
 
-fn stars(text: &str) -> Option<Score> {
+fn stars(text: &str) -> Option<ParsedScore> {
     let (mut full, mut empty) = (0_u8, 0_u8);
     for c in text.chars() {
         match c {
@@ -115,7 +115,7 @@ fn stars(text: &str) -> Option<Score> {
     }
     let max = (empty > 0).then_some(f64::from(all));
     let usual_max = if max.is_some() { None } else { Some(if all <= 5 { 5.0 } else { 10.0 }) };
-    Some(Score { score: f64::from(full), max, usual_max })
+    Some(ParsedScore { score: f64::from(full), max, usual_max })
 }
 
 /// The number at the beginning, with a decimal point or comma, and what follows.
@@ -128,9 +128,9 @@ fn leading_number(text: &str) -> Option<(f64, &str)> {
 
 /// The top of the scale that a column of scores suggests: the smallest usual one that holds its largest score.
 #[must_use]
-pub fn usual_scale<'a>(cells: impl IntoIterator<Item = &'a str>) -> Option<&'static str> {
+pub fn infer_scale_max<'a>(cells: impl IntoIterator<Item = &'a str>) -> Option<&'static str> {
     let (mut least, mut most, mut any) = (f64::MAX, 0.0_f64, false);
-    for found in cells.into_iter().filter(|c| !is_nothing(c)).filter_map(score) {
+    for found in cells.into_iter().filter(|c| !is_blank_value(c)).filter_map(parse_score) {
         // These say it themselves.
         if found.max.is_some() || found.usual_max.is_some() {
             continue;
@@ -153,7 +153,7 @@ pub fn usual_scale<'a>(cells: impl IntoIterator<Item = &'a str>) -> Option<&'sta
 
 /// Reads an address: `ann@example.com`, `mailto:ann@example.com`, `Ann Lee <ann@example.com>`. Gives it in lower case, with the name.
 #[must_use]
-pub fn address(text: &str) -> Option<(String, Option<String>)> {
+pub fn parse_contact_address(text: &str) -> Option<(String, Option<String>)> {
     let text = text.trim();
     let (name, address) = match text.strip_suffix('>').and_then(|t| t.rsplit_once('<')) {
         Some((name, address)) => (name.trim().trim_matches('"').trim(), address.trim()),
@@ -175,16 +175,16 @@ mod tests {
     #[test]
     fn c20_cells_that_mean_nothing() {
         for text in ["", " ", "n/a", "N/A", "-", "NULL", "nan", "#N/A", "None", "\\N", "—"] {
-            assert!(is_nothing(text), "{text}");
+            assert!(is_blank_value(text), "{text}");
         }
         for text in ["0", "no", "Nana", "a-b"] {
-            assert!(!is_nothing(text), "{text}");
+            assert!(!is_blank_value(text), "{text}");
         }
     }
 
     #[test]
     fn c22_scores_as_people_write_them() {
-        let read = |text: &str| score(text).map(|s| (s.score, s.max, s.usual_max));
+        let read = |text: &str| parse_score(text).map(|s| (s.score, s.max, s.usual_max));
         for (text, expected) in [
             ("4", (4.0, None, None)),
             (" 7,5 ", (7.5, None, None)),
@@ -214,19 +214,19 @@ mod tests {
 
     #[test]
     fn the_largest_score_suggests_the_scale() {
-        assert_eq!(usual_scale(["1", "4", "n/a", ""]), Some("5"));
-        assert_eq!(usual_scale(["1", "6"]), Some("7"));
-        assert_eq!(usual_scale(["0", "4"]), Some("10"));
-        assert_eq!(usual_scale(["9", "3"]), Some("10"));
-        assert_eq!(usual_scale(["83.5"]), Some("100"));
-        assert_eq!(usual_scale(["250"]), None);
-        assert_eq!(usual_scale(["4/5", "★★"]), None);
-        assert_eq!(usual_scale(["words"]), None);
+        assert_eq!(infer_scale_max(["1", "4", "n/a", ""]), Some("5"));
+        assert_eq!(infer_scale_max(["1", "6"]), Some("7"));
+        assert_eq!(infer_scale_max(["0", "4"]), Some("10"));
+        assert_eq!(infer_scale_max(["9", "3"]), Some("10"));
+        assert_eq!(infer_scale_max(["83.5"]), Some("100"));
+        assert_eq!(infer_scale_max(["250"]), None);
+        assert_eq!(infer_scale_max(["4/5", "★★"]), None);
+        assert_eq!(infer_scale_max(["words"]), None);
     }
 
     #[test]
     fn c19_addresses_with_names_and_schemes() {
-        let read = |text: &str| address(text).map(|(address, name)| (address, name.unwrap_or_default()));
+        let read = |text: &str| parse_contact_address(text).map(|(address, name)| (address, name.unwrap_or_default()));
         for (text, address, name) in [
             ("ann+test@example.test", "ann+test@example.test", ""),
             ("O'Brien@Example.TEST", "o'brien@example.test", ""),
@@ -247,13 +247,13 @@ mod tests {
     proptest! {
         #[test]
         fn no_input_panics(text in ".{0,40}") {
-            drop((score(&text), address(&text), is_nothing(&text)));
+            drop((parse_score(&text), parse_contact_address(&text), is_blank_value(&text)));
         }
 
         #[test]
         fn a_score_is_read_back(n in 0_u32..1000, max in 1_u32..1000) {
-            prop_assert_eq!(score(&format!("{n} / {max}")), Some(Score { score: n.into(), max: Some(max.into()), usual_max: None }));
-            prop_assert_eq!(score(&n.to_string()), Some(Score { score: n.into(), max: None, usual_max: None }));
+            prop_assert_eq!(parse_score(&format!("{n} / {max}")), Some(ParsedScore { score: n.into(), max: Some(max.into()), usual_max: None }));
+            prop_assert_eq!(parse_score(&n.to_string()), Some(ParsedScore { score: n.into(), max: None, usual_max: None }));
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::{FieldErrors, Timestamp, Zone, colour::is_colour, identity::UnsignedIdentity, ids::ProjectId, language::is_language_tag};
+use crate::{FieldErrors, Timestamp, Zone, colour::is_colour, identity::UnsignedClaimPolicy, ids::ProjectId, language::is_language_tag};
 
 /// Light, dark, or as the person's system asks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +70,7 @@ pub struct Project {
     pub kept_parameters: Vec<String>,
     /// What becomes of claims about visitors that nobody signed.
     #[serde(default)]
-    pub unsigned_identity: UnsignedIdentity,
+    pub unsigned_identity: UnsignedClaimPolicy,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -209,14 +209,14 @@ pub fn parse_language(text: &str) -> Result<String, FieldErrors> {
 impl Project {
     /// Whether a page of this origin may embed the project's surveys.
     #[must_use]
-    pub fn allows(&self, origin: &str) -> bool {
+    pub fn allows_origin(&self, origin: &str) -> bool {
         self.origins.is_empty() || self.origins.iter().any(|o| o == origin)
     }
 
     /// The address of a page as it is stored: without its fragment, and of its query only the parameters that the project keeps. Sites put
     /// secrets there, such as tokens to set a new password.
     #[must_use]
-    pub fn stored_address(&self, address: &str) -> String {
+    pub fn sanitize_page_url(&self, address: &str) -> String {
         let address = address.split('#').next().unwrap_or_default();
         let (page, query) = address.split_once('?').unwrap_or((address, ""));
         let is_kept = |pair: &&str| self.kept_parameters.iter().any(|name| pair.split('=').next() == Some(name));
@@ -297,7 +297,7 @@ mod tests {
             ("https://a b", "is not an origin"),
         ] {
             let errors = parse_origins(typed).unwrap_err();
-            assert!(errors.at("origins").is_some_and(|text| text.contains(told)), "{typed}: {errors:?}");
+            assert!(errors.message_for("origins").is_some_and(|text| text.contains(told)), "{typed}: {errors:?}");
         }
     }
 
@@ -316,11 +316,11 @@ mod tests {
                 portal: true,
                 kept_parameters: parse_parameters("plan, utm_source\nplan").unwrap(),
                 zone: Zone::default(),
-                unsigned_identity: UnsignedIdentity::Shown,
+                unsigned_identity: UnsignedClaimPolicy::Shown,
                 created_at: Timestamp(0),
             };
             assert_eq!(project.kept_parameters, ["plan", "utm_source"]);
-            project.stored_address(address)
+            project.sanitize_page_url(address)
         };
         for (address, stored) in [
             ("https://a.example/reset?token=SECRET#frag", "https://a.example/reset"),
@@ -340,7 +340,7 @@ mod tests {
     fn parameters_are_names() {
         assert_eq!(parse_parameters("").unwrap(), Vec::<String>::new());
         for bad in ["a=b", "?a", "ä", "a[]", &"x".repeat(51), &(0..31).map(|n| format!("p{n} ")).collect::<String>()] {
-            assert!(parse_parameters(bad).unwrap_err().at("kept_parameters").is_some(), "{bad}");
+            assert!(parse_parameters(bad).unwrap_err().message_for("kept_parameters").is_some(), "{bad}");
         }
     }
 }

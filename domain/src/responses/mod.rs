@@ -1,14 +1,14 @@
 //! What a response says in the inbox, and what makes it look like spam.
 
-mod given;
+mod context;
 
-pub use given::{Begun, Context, MAX_EMAIL, MAX_ID, Person, tidy};
+pub use context::{ClaimedContact, MAX_EMAIL, MAX_ID, ResponseContext, ResponseReceipt, clean_line};
 
 use crate::surveys::{Answer, AnswerShape, Question, SurveyBody};
 
 /// A response as the inbox shows it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Digest {
+pub struct ResponseSummary {
     /// The free texts, joined by blank lines; without any, the chosen labels. A score alone is no text: a search for `10` would find it.
     pub text: String,
     /// The answer to the first question with a score.
@@ -21,7 +21,7 @@ pub struct Digest {
 
 /// Sums up answers to a survey.
 #[must_use]
-pub fn digest(body: &SurveyBody, answers: &[(String, Answer)]) -> Digest {
+pub fn digest(body: &SurveyBody, answers: &[(String, Answer)]) -> ResponseSummary {
     let asked: Vec<(&Question, &Answer)> =
         body.questions.iter().filter_map(|q| answers.iter().find(|(id, _)| *id == q.id).map(|(_, answer)| (q, answer))).collect();
     let is_email = |q: &Question| q.kind.answer_shape() == AnswerShape::Email;
@@ -32,7 +32,7 @@ pub fn digest(body: &SurveyBody, answers: &[(String, Answer)]) -> Digest {
         let labels = asked.iter().filter(|(_, a)| matches!(a, Answer::Choices { .. })).map(|(q, a)| a.display(q));
         text = labels.collect::<Vec<_>>().join("\n\n");
     }
-    Digest {
+    ResponseSummary {
         text,
         score: score.map(|(n, _)| f64::from(n)),
         score_max: score.map(|(_, max)| f64::from(max)),
@@ -42,7 +42,7 @@ pub fn digest(body: &SurveyBody, answers: &[(String, Answer)]) -> Digest {
 
 /// What is known of how a response came about.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Signals {
+pub struct SpamSignals {
     /// The field that people do not see was filled in.
     pub honeypot: bool,
     /// The page's signed time of making was tampered with.
@@ -52,22 +52,22 @@ pub struct Signals {
 }
 
 /// A person does not finish two questions faster than this.
-pub const TOO_FAST_MS: i64 = 2_000;
+pub const MIN_COMPLETION_MS: i64 = 2_000;
 /// More links than this in one response are a flood.
 pub const MAX_LINKS: usize = 3;
 
 /// How many web addresses a text names.
 #[must_use]
-pub fn links_in(text: &str) -> usize {
+pub fn count_links(text: &str) -> usize {
     let text = text.to_lowercase();
     text.matches("://").count() + text.matches("www.").count().saturating_sub(text.matches("://www.").count())
 }
 
 /// Why a response is suspected to be spam; stored words, empty when it is not.
 #[must_use]
-pub fn spam_reasons(signals: Signals, answers: &[(String, Answer)], finished: bool) -> Vec<String> {
-    let links: usize = answers.iter().filter_map(|(_, a)| a.text()).map(links_in).sum();
-    let too_fast = finished && answers.len() >= 2 && signals.elapsed_ms.is_some_and(|ms| ms < TOO_FAST_MS);
+pub fn spam_reasons(signals: SpamSignals, answers: &[(String, Answer)], finished: bool) -> Vec<String> {
+    let links: usize = answers.iter().filter_map(|(_, a)| a.text()).map(count_links).sum();
+    let too_fast = finished && answers.len() >= 2 && signals.elapsed_ms.is_some_and(|ms| ms < MIN_COMPLETION_MS);
     let found =
         [(signals.honeypot, "honeypot"), (signals.forged_start, "forged_start"), (too_fast, "too_fast"), (links > MAX_LINKS, "links")];
     found.iter().filter(|(is, _)| *is).map(|(_, word)| (*word).to_owned()).collect()
@@ -76,7 +76,7 @@ pub fn spam_reasons(signals: Signals, answers: &[(String, Answer)], finished: bo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::surveys::{Choice, Launch, QuestionKind};
+    use crate::surveys::{Choice, LaunchTrigger, QuestionKind};
 
     fn body() -> SurveyBody {
         let question = |id: &str, kind| Question { id: id.into(), title: id.into(), hint: String::new(), required: false, kind };
@@ -94,7 +94,7 @@ mod tests {
             ],
             thanks: String::new(),
             language: "en".into(),
-            launch: Launch::Code,
+            launch: LaunchTrigger::Code,
         }
     }
 
@@ -119,10 +119,10 @@ mod tests {
         let links = "http://a https://b www.c https://www.d";
         let two = answers(&[("q1", "9"), ("q2", links)]);
         assert_eq!(
-            spam_reasons(Signals { honeypot: true, elapsed_ms: Some(500), ..Signals::default() }, &two, true),
+            spam_reasons(SpamSignals { honeypot: true, elapsed_ms: Some(500), ..SpamSignals::default() }, &two, true),
             ["honeypot", "too_fast", "links"]
         );
-        let calm = Signals { elapsed_ms: Some(500), ..Signals::default() };
+        let calm = SpamSignals { elapsed_ms: Some(500), ..SpamSignals::default() };
         assert!(spam_reasons(calm, &answers(&[("q1", "9")]), true).is_empty());
         assert!(spam_reasons(calm, &answers(&[("q1", "9"), ("q2", "see https://a.example")]), false).is_empty());
     }

@@ -58,7 +58,7 @@ impl Answer {
 }
 
 /// The suffix of the field that holds the text of "Other": `q3_other`.
-pub const OTHER: &str = "_other";
+pub const OTHER_SUFFIX: &str = "_other";
 /// The value of the "Other" choice.
 pub const OTHER_CHOICE: &str = "other";
 
@@ -119,7 +119,7 @@ fn read_one(question: &Question, pairs: &[(String, String)], language: &str) -> 
     match question.kind.answer_shape() {
         AnswerShape::Scale { low, high } => first.map(|value| read_number(value, low, high)).transpose(),
         AnswerShape::Choice { choices, other, multiple } => {
-            let other_name = format!("{}{OTHER}", question.id);
+            let other_name = format!("{}{OTHER_SUFFIX}", question.id);
             let other_text = pairs.iter().find(|(n, _)| *n == other_name).map(|(_, v)| v.trim()).filter(|v| !v.is_empty());
             let other = other.then(|| other_text.unwrap_or_else(|| other_label(language)));
             read_choices(&values, choices, other, multiple)
@@ -170,7 +170,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::surveys::{Choice, Launch, QuestionKind, QuestionType};
+    use crate::surveys::{Choice, LaunchTrigger, QuestionKind, QuestionType};
 
     fn survey() -> SurveyBody {
         let questions = QuestionType::ALL
@@ -190,7 +190,7 @@ mod tests {
             questions,
             thanks: "Thanks".into(),
             language: "en".into(),
-            launch: Launch::Code,
+            launch: LaunchTrigger::Code,
         }
     }
 
@@ -224,13 +224,13 @@ mod tests {
     #[test]
     fn a_partial_response_may_leave_out_what_is_required() {
         assert_eq!(survey().read_answers(&pairs(&[]), false).unwrap(), vec![]);
-        assert_eq!(survey().read_answers(&pairs(&[]), true).unwrap_err().at("q0"), Some("This question is required."));
+        assert_eq!(survey().read_answers(&pairs(&[]), true).unwrap_err().message_for("q0"), Some("This question is required."));
     }
 
     #[test]
     fn what_does_not_fit_is_refused_at_its_question() {
         for (field, value) in [("q0", "11"), ("q0", "-1"), ("q0", "x"), ("q1", "0"), ("q4", "c9"), ("q8", "nobody")] {
-            assert!(survey().read_answers(&pairs(&[(field, value)]), false).unwrap_err().at(field).is_some(), "{field}={value}");
+            assert!(survey().read_answers(&pairs(&[(field, value)]), false).unwrap_err().message_for(field).is_some(), "{field}={value}");
         }
         assert!(survey().read_answers(&pairs(&[("q4", "c1"), ("q4", "c2")]), false).is_err());
     }

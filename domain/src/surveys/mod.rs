@@ -33,7 +33,7 @@ words! {
 /// What makes the widget show a survey.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "on", rename_all = "snake_case")]
-pub enum Launch {
+pub enum LaunchTrigger {
     /// A button at the edge of the page.
     Button {
         /// Its words.
@@ -67,7 +67,7 @@ pub struct SurveyBody {
     /// BCP 47 language of the texts.
     pub language: String,
     /// What makes the widget show it.
-    pub launch: Launch,
+    pub launch: LaunchTrigger,
 }
 
 /// Most questions in one survey.

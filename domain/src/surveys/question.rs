@@ -274,7 +274,7 @@ impl QuestionKind {
 
     /// The words at the ends of the scale.
     #[must_use]
-    pub fn ends(&self) -> Option<(&str, &str)> {
+    pub fn scale_labels(&self) -> Option<(&str, &str)> {
         match self {
             Self::Nps { low, high } | Self::Csat { low, high } | Self::Ces { low, high } => Some((low, high)),
             Self::Rating { .. }
@@ -311,8 +311,8 @@ impl QuestionKind {
     pub fn check(&self, id: &str, errors: &mut FieldErrors) {
         match self {
             Self::Nps { low, high } | Self::Csat { low, high } | Self::Ces { low, high } => {
-                limit(errors, &format!("{id}-low"), low, MAX_END);
-                limit(errors, &format!("{id}-high"), high, MAX_END);
+                limit(errors, &format!("{id}-low"), low, MAX_SCALE_LABEL);
+                limit(errors, &format!("{id}-high"), high, MAX_SCALE_LABEL);
             }
             Self::Rating { max } => {
                 if !(3..=10).contains(max) {
@@ -328,7 +328,7 @@ impl QuestionKind {
 /// Most characters of any answer.
 pub const MAX_ANSWER: usize = 10_000;
 /// Most characters of the words at the end of a scale.
-pub const MAX_END: usize = 80;
+pub const MAX_SCALE_LABEL: usize = 80;
 /// Most characters of a choice.
 pub const MAX_LABEL: usize = 200;
 /// Most choices of one question.

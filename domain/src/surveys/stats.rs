@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use super::{Answer, AnswerShape, Question, QuestionKind};
 
 /// Below this many answers a score is noise: the numbers are shown, the score is not.
-pub const TOO_FEW: u64 = 10;
+pub const MIN_ANSWERS_FOR_SCORE: u64 = 10;
 
 /// The normal quantile of a two-sided 95 % interval.
 const Z: f64 = 1.959_963_984_540_054;
@@ -130,7 +130,7 @@ pub struct ChoiceCount {
 
 /// All answers to one question, counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tally {
+pub struct QuestionTally {
     /// Answers that fit the question.
     pub n: u64,
     /// Answers that do not fit it (any more) and count for nothing.
@@ -143,7 +143,7 @@ pub struct Tally {
     pub others: HashMap<String, u64>,
 }
 
-impl Tally {
+impl QuestionTally {
     /// Nothing counted yet.
     #[must_use]
     pub fn new(question: &Question) -> Self {
@@ -298,7 +298,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_counts_for_nothing() {
         let asked = question(QuestionKind::SingleChoice { choices: vec![choice("c1"), choice("c2")], other: true });
-        let mut tally = Tally::new(&asked);
+        let mut tally = QuestionTally::new(&asked);
         let pick = |ids: &[&str], other: Option<&str>| Answer::Choices {
             chosen: ids.iter().map(ToString::to_string).collect(),
             other: other.map(Into::into),
@@ -313,7 +313,7 @@ mod tests {
         assert_eq!(tally.others, HashMap::from([("mine".to_owned(), 2)]));
 
         let scale = question(QuestionKind::Rating { max: 5 });
-        let mut tally = Tally::new(&scale);
+        let mut tally = QuestionTally::new(&scale);
         for n in [0, 1, 5, 6, 255] {
             tally.add(&scale, &Answer::Number(n), 1);
         }

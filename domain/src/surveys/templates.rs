@@ -1,6 +1,6 @@
 //! Ready-made surveys to start from.
 
-use super::{Choice, Launch, Question, QuestionKind, SurveyBody};
+use super::{Choice, LaunchTrigger, Question, QuestionKind, SurveyBody};
 
 /// A ready-made survey.
 pub struct Template {
@@ -68,13 +68,13 @@ pub fn find(key: &str) -> Option<&'static Template> {
 }
 
 /// Numbers the questions and choices in one go, as the counter of a survey does.
-struct Draft {
+struct TemplateBuilder {
     used: u32,
     body: SurveyBody,
 }
 
-impl Draft {
-    fn new(title: &str, intro: &str, thanks: &str, launch: Launch) -> Self {
+impl TemplateBuilder {
+    fn new(title: &str, intro: &str, thanks: &str, launch: LaunchTrigger) -> Self {
         let body = SurveyBody {
             title: title.into(),
             intro: intro.into(),
@@ -106,13 +106,13 @@ impl Draft {
     }
 }
 
-fn button() -> Launch {
-    Launch::Button { label: "Feedback".into() }
+fn button() -> LaunchTrigger {
+    LaunchTrigger::Button { label: "Feedback".into() }
 }
 
 fn nps() -> SurveyBody {
     let kind = QuestionKind::Nps { low: "Not at all likely".into(), high: "Extremely likely".into() };
-    Draft::new("How are we doing?", "", "Thank you. We read every answer.", Launch::Delay { seconds: 20 })
+    TemplateBuilder::new("How are we doing?", "", "Thank you. We read every answer.", LaunchTrigger::Delay { seconds: 20 })
         .ask(true, "How likely are you to recommend us to a friend or colleague?", "", kind)
         .ask(false, "What is the main reason for your score?", "", QuestionKind::LongText)
         .body
@@ -120,7 +120,7 @@ fn nps() -> SurveyBody {
 
 fn csat() -> SurveyBody {
     let kind = QuestionKind::Csat { low: "Very dissatisfied".into(), high: "Very satisfied".into() };
-    Draft::new("How was our support?", "", "Thank you. This goes to the people who helped you.", Launch::Code)
+    TemplateBuilder::new("How was our support?", "", "Thank you. This goes to the people who helped you.", LaunchTrigger::Code)
         .ask(true, "How satisfied are you with the help you got?", "", kind)
         .choose(false, "Is your problem solved?", false, &["Yes", "Partly", "No"], false)
         .ask(false, "What could we have done better?", "", QuestionKind::LongText)
@@ -129,35 +129,50 @@ fn csat() -> SurveyBody {
 
 fn ces() -> SurveyBody {
     let kind = QuestionKind::Ces { low: "Strongly disagree".into(), high: "Strongly agree".into() };
-    Draft::new("How easy was that?", "", "Thank you. This helps us make it easier.", Launch::Event { name: "task_done".into() })
-        .ask(true, "The product made it easy for me to do what I wanted.", "", kind)
-        .ask(false, "What got in the way?", "", QuestionKind::LongText)
-        .body
+    TemplateBuilder::new(
+        "How easy was that?",
+        "",
+        "Thank you. This helps us make it easier.",
+        LaunchTrigger::Event { name: "task_done".into() },
+    )
+    .ask(true, "The product made it easy for me to do what I wanted.", "", kind)
+    .ask(false, "What got in the way?", "", QuestionKind::LongText)
+    .body
 }
 
 fn feature() -> SurveyBody {
-    Draft::new("About this feature", "Two minutes to help us improve it.", "Thank you. This helps us decide what to do next.", button())
-        .ask(true, "How useful is this feature to you?", "", QuestionKind::Rating { max: 5 })
-        .choose(false, "How often do you use it?", false, &["Every day", "Every week", "Less often", "This was my first time"], false)
-        .ask(false, "What do you use it for?", "", QuestionKind::ShortText)
-        .ask(false, "What is missing?", "", QuestionKind::LongText)
-        .body
+    TemplateBuilder::new(
+        "About this feature",
+        "Two minutes to help us improve it.",
+        "Thank you. This helps us decide what to do next.",
+        button(),
+    )
+    .ask(true, "How useful is this feature to you?", "", QuestionKind::Rating { max: 5 })
+    .choose(false, "How often do you use it?", false, &["Every day", "Every week", "Less often", "This was my first time"], false)
+    .ask(false, "What do you use it for?", "", QuestionKind::ShortText)
+    .ask(false, "What is missing?", "", QuestionKind::LongText)
+    .body
 }
 
 fn churn() -> SurveyBody {
     let reasons =
         &["It costs too much", "It is missing something I need", "It was hard to use", "It had too many problems", "I no longer need it"];
-    Draft::new("Before you go", "We are sorry to see you leave. Could you tell us why?", "Thank you, and all the best.", Launch::Code)
-        .choose(true, "What is the main reason?", false, reasons, true)
-        .ask(false, "What would have made you stay?", "", QuestionKind::LongText)
-        .ask(false, "May we contact you about it?", "If so, enter your e-mail address.", QuestionKind::Email)
-        .body
+    TemplateBuilder::new(
+        "Before you go",
+        "We are sorry to see you leave. Could you tell us why?",
+        "Thank you, and all the best.",
+        LaunchTrigger::Code,
+    )
+    .choose(true, "What is the main reason?", false, reasons, true)
+    .ask(false, "What would have made you stay?", "", QuestionKind::LongText)
+    .ask(false, "May we contact you about it?", "If so, enter your e-mail address.", QuestionKind::Email)
+    .body
 }
 
 fn onboarding() -> SurveyBody {
     let ces = QuestionKind::Ces { low: "Strongly disagree".into(), high: "Strongly agree".into() };
     let found = &["A colleague or friend", "A search engine", "Social media", "An article or a talk"];
-    Draft::new("Your first days", "", "Thank you. Good luck with it.", Launch::Delay { seconds: 60 })
+    TemplateBuilder::new("Your first days", "", "Thank you. Good luck with it.", LaunchTrigger::Delay { seconds: 60 })
         .ask(false, "What did you come here to do?", "", QuestionKind::ShortText)
         .ask(true, "It was easy to get started.", "", ces)
         .ask(false, "What was unclear?", "", QuestionKind::LongText)
@@ -167,15 +182,20 @@ fn onboarding() -> SurveyBody {
 
 fn bug() -> SurveyBody {
     let severity = &["I cannot continue", "I can work around it", "It is only a nuisance"];
-    Draft::new("Report a problem", "", "Thank you. We will look into it.", Launch::Button { label: "Report a problem".into() })
-        .ask(true, "What happened?", "What you did, what you expected, and what happened instead.", QuestionKind::LongText)
-        .choose(true, "How bad is it?", false, severity, false)
-        .ask(false, "Where can we reply to you?", "Leave it empty to stay anonymous.", QuestionKind::Email)
-        .body
+    TemplateBuilder::new(
+        "Report a problem",
+        "",
+        "Thank you. We will look into it.",
+        LaunchTrigger::Button { label: "Report a problem".into() },
+    )
+    .ask(true, "What happened?", "What you did, what you expected, and what happened instead.", QuestionKind::LongText)
+    .choose(true, "How bad is it?", false, severity, false)
+    .ask(false, "Where can we reply to you?", "Leave it empty to stay anonymous.", QuestionKind::Email)
+    .body
 }
 
 fn blank() -> SurveyBody {
-    Draft::new("", "", "Thank you.", button()).body
+    TemplateBuilder::new("", "", "Thank you.", button()).body
 }
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ fn is_hidden(c: char) -> bool {
 
 /// A name for a file of this type: the last part of any path, without what systems or readers stumble over. Pictures end as their type does.
 #[must_use]
-pub fn clean_name(name: &str, kind: FileType) -> String {
+pub fn sanitize_file_name(name: &str, kind: FileType) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let visible: String = last
         .chars()
@@ -167,9 +167,9 @@ mod tests {
             ("\u{202e}gnp.exe", FileType::Other, "gnp.exe"),
             ("Größe 1.pdf", FileType::Pdf, "Größe 1.pdf"),
         ] {
-            assert_eq!(clean_name(name, kind), clean, "{name:?}");
+            assert_eq!(sanitize_file_name(name, kind), clean, "{name:?}");
         }
-        assert!(clean_name(&format!("{}.{}", "n".repeat(500), "e".repeat(500)), FileType::Other).chars().count() <= MAX_FILE_NAME);
+        assert!(sanitize_file_name(&format!("{}.{}", "n".repeat(500), "e".repeat(500)), FileType::Other).chars().count() <= MAX_FILE_NAME);
     }
 
     #[test]

@@ -1,22 +1,22 @@
 //! Tickets: support conversations. What is searched and triaged of one is its feedback; this is the conversation itself.
 
 pub mod files;
-pub mod pictures;
+pub mod image_limits;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, FieldErrors, Timestamp,
-    feedback::Status,
+    DomainError, FieldErrors, Timestamp,
+    feedback::FeedbackStatus,
     ids::{AttachmentId, FeedbackId, MessageId, ProjectId, StaffId, TicketId},
-    responses::{MAX_LINKS, Signals, TOO_FAST_MS, links_in},
+    responses::{MAX_LINKS, MIN_COMPLETION_MS, SpamSignals, count_links},
     surveys::answer::is_email,
     words::words,
 };
 
 words! {
     /// Whose turn it is.
-    State {
+    TicketState {
         /// The requester waits for the team.
         Open = "open" / "Open",
         /// The team has answered.
@@ -44,7 +44,7 @@ words! {
 
 words! {
     /// Who wrote a message, and so who may read it.
-    Author {
+    MessageAuthor {
         /// Anyone who asked for help.
         Requester = "requester" / "Requester",
         /// The team, to the requester.
@@ -61,7 +61,7 @@ pub const MAX_MESSAGE: usize = 10_000;
 /// Longest name of a requester, in characters.
 pub const MAX_NAME: usize = 100;
 /// Most messages that a requester may add to one ticket: its text stays one that can be searched and read.
-pub const MAX_OWN_MESSAGES: usize = 200;
+pub const MAX_REQUESTER_MESSAGES: usize = 200;
 
 /// A support conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +87,7 @@ pub struct Ticket {
     /// How urgent the team finds it.
     pub priority: Priority,
     /// Whose turn it is.
-    pub state: State,
+    pub state: TicketState,
     /// When the team first answered.
     pub first_response_at: Option<Timestamp>,
     /// When it was closed, if it is.
@@ -120,7 +120,7 @@ pub struct Message {
     /// Identity.
     pub id: MessageId,
     /// Who wrote it, and for whom.
-    pub author: Author,
+    pub author: MessageAuthor,
     /// Which member of the team.
     pub staff: Option<StaffId>,
     /// That member's name.
@@ -130,12 +130,12 @@ pub struct Message {
     /// When.
     pub created_at: Timestamp,
     /// Its files.
-    pub attachments: Vec<Attachment>,
+    pub attachments: Vec<TicketAttachment>,
 }
 
 /// A file of a message, without its bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attachment {
+pub struct TicketAttachment {
     /// Identity.
     pub id: AttachmentId,
     /// Its cleaned name.
@@ -146,7 +146,7 @@ pub struct Attachment {
     pub size: i64,
 }
 
-impl Attachment {
+impl TicketAttachment {
     /// Whether it is a picture that was encoded by us, which may be shown in a page.
     #[must_use]
     pub fn is_picture(&self) -> bool {
@@ -225,7 +225,7 @@ const NO_MESSAGE: &str = "Enter a message.";
 ///
 /// # Errors
 /// When there is neither text nor file, or it is too long.
-pub fn check_message(body: &str, has_files: bool) -> Result<String, Error> {
+pub fn check_message(body: &str, has_files: bool) -> Result<String, DomainError> {
     let body = lines(body);
     let mut errors = FieldErrors::default();
     measure(&mut errors, "message", &body, MAX_MESSAGE, (!has_files).then_some(NO_MESSAGE));
@@ -234,15 +234,15 @@ pub fn check_message(body: &str, has_files: bool) -> Result<String, Error> {
 
 /// The refusal of a message that has neither text nor file.
 #[must_use]
-pub fn empty_message() -> Error {
-    Error::field("message", "required", NO_MESSAGE)
+pub fn empty_message() -> DomainError {
+    DomainError::field("message", "required", NO_MESSAGE)
 }
 
 /// Why a new ticket is suspected to be spam; the words that responses are suspected with.
 #[must_use]
-pub fn spam_reasons(signals: Signals, ticket: &NewTicket) -> Vec<String> {
-    let too_fast = signals.elapsed_ms.is_some_and(|ms| ms < TOO_FAST_MS);
-    let links = links_in(&ticket.subject) + links_in(&ticket.message) + links_in(&ticket.name);
+pub fn spam_reasons(signals: SpamSignals, ticket: &NewTicket) -> Vec<String> {
+    let too_fast = signals.elapsed_ms.is_some_and(|ms| ms < MIN_COMPLETION_MS);
+    let links = count_links(&ticket.subject) + count_links(&ticket.message) + count_links(&ticket.name);
     let found =
         [(signals.honeypot, "honeypot"), (signals.forged_start, "forged_start"), (too_fast, "too_fast"), (links > MAX_LINKS, "links")];
     found.iter().filter(|(is, _)| *is).map(|(_, word)| (*word).to_owned()).collect()
@@ -250,21 +250,21 @@ pub fn spam_reasons(signals: Signals, ticket: &NewTicket) -> Vec<String> {
 
 /// The feedback's status after the team did something for the requester: looked at, whatever it was before.
 #[must_use]
-pub fn status_after_reply(before: Status, linked: bool, closed: bool) -> Status {
+pub fn status_after_reply(before: FeedbackStatus, linked: bool, closed: bool) -> FeedbackStatus {
     match before {
-        _ if closed => Status::Resolved,
-        Status::New | Status::Spam | Status::Resolved if linked => Status::Linked,
-        Status::New | Status::Spam | Status::Resolved => Status::Triaged,
+        _ if closed => FeedbackStatus::Resolved,
+        FeedbackStatus::New | FeedbackStatus::Spam | FeedbackStatus::Resolved if linked => FeedbackStatus::Linked,
+        FeedbackStatus::New | FeedbackStatus::Spam | FeedbackStatus::Resolved => FeedbackStatus::Triaged,
         other => other,
     }
 }
 
 /// The feedback's status after the requester wrote or opened the ticket again: what was done with wants to be looked at again.
 #[must_use]
-pub fn status_after_request(before: Status, linked: bool) -> Status {
+pub fn status_after_request(before: FeedbackStatus, linked: bool) -> FeedbackStatus {
     match before {
-        Status::Resolved if linked => Status::Linked,
-        Status::Resolved => Status::New,
+        FeedbackStatus::Resolved if linked => FeedbackStatus::Linked,
+        FeedbackStatus::Resolved => FeedbackStatus::New,
         other => other,
     }
 }
@@ -309,20 +309,20 @@ mod tests {
 
     #[test]
     fn spam_is_suspected_for_reasons() {
-        let calm = Signals { elapsed_ms: Some(9_000), ..Signals::default() };
+        let calm = SpamSignals { elapsed_ms: Some(9_000), ..SpamSignals::default() };
         assert!(spam_reasons(calm, &ticket()).is_empty());
-        assert_eq!(spam_reasons(Signals { elapsed_ms: Some(10), ..calm }, &ticket()), ["too_fast"]);
+        assert_eq!(spam_reasons(SpamSignals { elapsed_ms: Some(10), ..calm }, &ticket()), ["too_fast"]);
         let links = NewTicket { message: "http://a http://b http://c www.d".into(), ..ticket() };
-        assert_eq!(spam_reasons(Signals { honeypot: true, ..calm }, &links), ["honeypot", "links"]);
+        assert_eq!(spam_reasons(SpamSignals { honeypot: true, ..calm }, &links), ["honeypot", "links"]);
     }
 
     #[test]
     fn status_and_state_go_together() {
-        assert_eq!(status_after_reply(Status::New, false, false), Status::Triaged);
-        assert_eq!(status_after_reply(Status::Linked, true, false), Status::Linked);
-        assert_eq!(status_after_reply(Status::Linked, true, true), Status::Resolved);
-        assert_eq!(status_after_reply(Status::Resolved, true, false), Status::Linked);
-        assert_eq!(status_after_request(Status::Resolved, false), Status::New);
-        assert_eq!(status_after_request(Status::Spam, false), Status::Spam);
+        assert_eq!(status_after_reply(FeedbackStatus::New, false, false), FeedbackStatus::Triaged);
+        assert_eq!(status_after_reply(FeedbackStatus::Linked, true, false), FeedbackStatus::Linked);
+        assert_eq!(status_after_reply(FeedbackStatus::Linked, true, true), FeedbackStatus::Resolved);
+        assert_eq!(status_after_reply(FeedbackStatus::Resolved, true, false), FeedbackStatus::Linked);
+        assert_eq!(status_after_request(FeedbackStatus::Resolved, false), FeedbackStatus::New);
+        assert_eq!(status_after_request(FeedbackStatus::Spam, false), FeedbackStatus::Spam);
     }
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Day, Timestamp, Zone,
     clock::DAY_MS,
-    feedback::{Kind, Status},
+    feedback::{FeedbackKind, FeedbackStatus},
     tickets::Priority,
     words::words,
 };
@@ -41,34 +41,34 @@ pub struct QueryError {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TriageQuery {
     /// In the order they were written.
-    pub parts: Vec<Part>,
+    pub parts: Vec<QueryPart>,
 }
 
 /// One part of a query.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Part {
+pub struct QueryPart {
     /// Written with `-` in front: must not hold.
     pub negated: bool,
     /// What must hold.
-    pub what: What,
+    pub what: QueryTerm,
 }
 
 /// What one part of a query asks for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum What {
+pub enum QueryTerm {
     /// A word, in any of its forms.
     Word(String),
     /// Words next to each other, as written.
     Phrase(String),
     /// Any of these words and phrases.
-    Any(Vec<What>),
+    Any(Vec<QueryTerm>),
     /// A property.
-    Test(Test),
+    Test(FieldFilter),
 }
 
 words! {
     /// The fields of the query language.
-    Field {
+    QueryField {
         /// How far triage has come.
         Status = "status" / "Status",
         /// What produced it.
@@ -102,7 +102,7 @@ words! {
 
 words! {
     /// What a record may have.
-    Flag {
+    HasFlag {
         /// A link to the backlog.
         Link = "link" / "a backlog link",
         /// A comment of the team.
@@ -131,7 +131,7 @@ pub enum Assignee {
 
 /// A point in time as written in a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum When {
+pub enum QueryDate {
     /// The beginning of a day in the project's zone.
     Day(Day),
     /// So many days before now.
@@ -142,7 +142,7 @@ pub enum When {
     MonthsAgo(u32),
 }
 
-impl When {
+impl QueryDate {
     /// The point in time it means at `now` in a zone.
     #[must_use]
     pub fn at(self, now: Timestamp, zone: &Zone) -> Timestamp {
@@ -156,7 +156,7 @@ impl When {
     }
 }
 
-impl fmt::Display for When {
+impl fmt::Display for QueryDate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Day(day) => day.fmt(f),
@@ -169,7 +169,7 @@ impl fmt::Display for When {
 
 /// How a score compares.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub enum Score {
+pub enum ScoreFilter {
     /// Exactly this.
     Is(f64),
     /// Less.
@@ -184,7 +184,7 @@ pub enum Score {
     Between(f64, f64),
 }
 
-impl Score {
+impl ScoreFilter {
     /// Whether a score passes.
     #[must_use]
     pub fn holds(self, score: f64) -> bool {
@@ -199,7 +199,7 @@ impl Score {
     }
 }
 
-impl fmt::Display for Score {
+impl fmt::Display for ScoreFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Is(n) => write!(f, "{n}"),
@@ -214,27 +214,27 @@ impl fmt::Display for Score {
 
 /// A property asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Test {
+pub enum FieldFilter {
     /// `status:new`
-    Status(Status),
+    Status(FeedbackStatus),
     /// `kind:ticket`
-    Kind(Kind),
+    Kind(FeedbackKind),
     /// `priority:urgent`
     Priority(Priority),
     /// `tag:billing`
     Tag(String),
     /// `score:<=6`
-    Score(Score),
+    Score(ScoreFilter),
     /// `assignee:me`
     Assignee(Assignee),
     /// `has:link`
-    Has(Flag),
+    Has(HasFlag),
     /// `survey:"After checkout"`: a name or an id.
     Survey(String),
     /// `before:2026-11-01`
-    Before(When),
+    Before(QueryDate),
     /// `after:7d`
-    After(When),
+    After(QueryDate),
     /// `release:2.4.1`
     Release(String),
     /// `env:production`
@@ -243,32 +243,32 @@ pub enum Test {
     Lang(String),
 }
 
-impl Test {
+impl FieldFilter {
     /// Reads the value of a field.
     ///
     /// # Errors
     /// What is wrong with the value, for the person who wrote it.
-    pub fn parse(field: Field, value: &str) -> Result<Self, String> {
+    pub fn parse(field: QueryField, value: &str) -> Result<Self, String> {
         parse::test(field, value)
     }
 
     /// The field it is about.
     #[must_use]
-    pub fn field(&self) -> Field {
+    pub fn field(&self) -> QueryField {
         match self {
-            Self::Status(_) => Field::Status,
-            Self::Kind(_) => Field::Kind,
-            Self::Priority(_) => Field::Priority,
-            Self::Tag(_) => Field::Tag,
-            Self::Score(_) => Field::Score,
-            Self::Assignee(_) => Field::Assignee,
-            Self::Has(_) => Field::Has,
-            Self::Survey(_) => Field::Survey,
-            Self::Before(_) => Field::Before,
-            Self::After(_) => Field::After,
-            Self::Release(_) => Field::Release,
-            Self::Env(_) => Field::Env,
-            Self::Lang(_) => Field::Lang,
+            Self::Status(_) => QueryField::Status,
+            Self::Kind(_) => QueryField::Kind,
+            Self::Priority(_) => QueryField::Priority,
+            Self::Tag(_) => QueryField::Tag,
+            Self::Score(_) => QueryField::Score,
+            Self::Assignee(_) => QueryField::Assignee,
+            Self::Has(_) => QueryField::Has,
+            Self::Survey(_) => QueryField::Survey,
+            Self::Before(_) => QueryField::Before,
+            Self::After(_) => QueryField::After,
+            Self::Release(_) => QueryField::Release,
+            Self::Env(_) => QueryField::Env,
+            Self::Lang(_) => QueryField::Lang,
         }
     }
 
@@ -290,7 +290,7 @@ impl Test {
     }
 }
 
-impl fmt::Display for Test {
+impl fmt::Display for FieldFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let value = self.value();
         // Two colons in a row are text, as in `std::vector`.
@@ -299,7 +299,7 @@ impl fmt::Display for Test {
     }
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for QueryPart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.negated {
             f.write_str("-")?;
@@ -308,7 +308,7 @@ impl fmt::Display for Part {
     }
 }
 
-impl fmt::Display for What {
+impl fmt::Display for QueryTerm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Word(word) => f.write_str(word),
@@ -356,8 +356,8 @@ impl TriageQuery {
     }
 
     /// The words and phrases that must be there.
-    pub fn texts(&self) -> impl Iterator<Item = &What> {
-        self.parts.iter().filter(|p| !p.negated && !matches!(p.what, What::Test(_))).map(|p| &p.what)
+    pub fn texts(&self) -> impl Iterator<Item = &QueryTerm> {
+        self.parts.iter().filter(|p| !p.negated && !matches!(p.what, QueryTerm::Test(_))).map(|p| &p.what)
     }
 
     /// Whether any word or phrase must be there, so that relevance means something.
@@ -367,9 +367,9 @@ impl TriageQuery {
     }
 
     /// The tests of a field, with whether each is negated.
-    pub fn tests(&self, field: Field) -> impl Iterator<Item = (bool, &Test)> {
+    pub fn tests(&self, field: QueryField) -> impl Iterator<Item = (bool, &FieldFilter)> {
         self.parts.iter().filter_map(move |part| match &part.what {
-            What::Test(test) if test.field() == field => Some((part.negated, test)),
+            QueryTerm::Test(test) if test.field() == field => Some((part.negated, test)),
             _ => None,
         })
     }
@@ -377,29 +377,29 @@ impl TriageQuery {
     /// Whether spam was asked for; otherwise it is left out.
     #[must_use]
     pub fn wants_spam(&self) -> bool {
-        self.tests(Field::Status).any(|(negated, test)| !negated && *test == Test::Status(Status::Spam))
+        self.tests(QueryField::Status).any(|(negated, test)| !negated && *test == FieldFilter::Status(FeedbackStatus::Spam))
     }
 
     /// The scores asked for as ranges of which any may hold; `None` when the query says nothing about scores. Lower and upper
     /// bounds written apart (`score:>=3 score:<=6`) mean the range between them if there is one.
     #[must_use]
-    pub fn score_ranges(&self) -> Option<Vec<Vec<Score>>> {
-        let asked: Vec<Score> = self
-            .tests(Field::Score)
+    pub fn score_ranges(&self) -> Option<Vec<Vec<ScoreFilter>>> {
+        let asked: Vec<ScoreFilter> = self
+            .tests(QueryField::Score)
             .filter_map(|(negated, test)| match test {
-                Test::Score(score) if !negated => Some(*score),
+                FieldFilter::Score(score) if !negated => Some(*score),
                 _ => None,
             })
             .collect();
         if asked.is_empty() {
             return None;
         }
-        let low = asked.iter().filter_map(|s| if let Score::Above(n) | Score::AtLeast(n) = s { Some((*n, *s)) } else { None });
-        let high = asked.iter().filter_map(|s| if let Score::Below(n) | Score::AtMost(n) = s { Some((*n, *s)) } else { None });
+        let low = asked.iter().filter_map(|s| if let ScoreFilter::Above(n) | ScoreFilter::AtLeast(n) = s { Some((*n, *s)) } else { None });
+        let high = asked.iter().filter_map(|s| if let ScoreFilter::Below(n) | ScoreFilter::AtMost(n) = s { Some((*n, *s)) } else { None });
         let (low, high) = (low.min_by(|a, b| a.0.total_cmp(&b.0)), high.max_by(|a, b| a.0.total_cmp(&b.0)));
         match (low, high) {
             (Some((from, low)), Some((to, high))) if from <= to => {
-                let others = asked.iter().filter(|s| matches!(s, Score::Is(_) | Score::Between(..)));
+                let others = asked.iter().filter(|s| matches!(s, ScoreFilter::Is(_) | ScoreFilter::Between(..)));
                 Some(others.map(|s| vec![*s]).chain([vec![low, high]]).collect())
             }
             _ => Some(asked.into_iter().map(|s| vec![s]).collect()),
@@ -408,27 +408,27 @@ impl TriageQuery {
 
     /// Whether `field:value` is asked for (not negated).
     #[must_use]
-    pub fn has(&self, field: Field, value: &str) -> bool {
-        Test::parse(field, value).is_ok_and(|test| self.parts.contains(&Part { negated: false, what: What::Test(test) }))
+    pub fn has(&self, field: QueryField, value: &str) -> bool {
+        FieldFilter::parse(field, value).is_ok_and(|test| self.parts.contains(&QueryPart { negated: false, what: QueryTerm::Test(test) }))
     }
 
     /// With `field:value` asked for too; the same query when the value is none of the field's.
     #[must_use]
-    pub fn with(&self, field: Field, value: &str) -> Self {
+    pub fn with(&self, field: QueryField, value: &str) -> Self {
         let mut query = self.clone();
-        if let Ok(test) = Test::parse(field, &value.replace('"', " ")) {
-            query.parts.retain(|part| part.what != What::Test(test.clone()) && !parse::is_marks(&part.what));
-            query.parts.push(Part { negated: false, what: What::Test(test) });
+        if let Ok(test) = FieldFilter::parse(field, &value.replace('"', " ")) {
+            query.parts.retain(|part| part.what != QueryTerm::Test(test.clone()) && !parse::is_marks(&part.what));
+            query.parts.push(QueryPart { negated: false, what: QueryTerm::Test(test) });
         }
         query
     }
 
     /// With `field:value` no longer asked for.
     #[must_use]
-    pub fn without(&self, field: Field, value: &str) -> Self {
+    pub fn without(&self, field: QueryField, value: &str) -> Self {
         let mut query = self.clone();
-        if let Ok(test) = Test::parse(field, value) {
-            query.parts.retain(|part| part.what != What::Test(test.clone()));
+        if let Ok(test) = FieldFilter::parse(field, value) {
+            query.parts.retain(|part| part.what != QueryTerm::Test(test.clone()));
         }
         query
     }
@@ -445,7 +445,7 @@ pub fn is_same_name(a: &str, b: &str) -> bool {
 
 /// A part of a text: whether the words in it are to be marked.
 #[must_use]
-pub fn marked<'t>(text: &'t str, ranges: &[Range<usize>]) -> Vec<(bool, &'t str)> {
+pub fn highlight_spans<'t>(text: &'t str, ranges: &[Range<usize>]) -> Vec<(bool, &'t str)> {
     let mut pieces = Vec::with_capacity(ranges.len() * 2 + 1);
     let mut at = 0;
     for range in ranges {

@@ -1,15 +1,18 @@
 //! From text to [`TriageQuery`] in one pass over the characters.
 
-use super::{Assignee, Field, Flag, MAX_PARTS, MAX_QUERY, MAX_WORDS, Part, QueryError, Score, Test, TriageQuery, What, When};
+use super::{
+    Assignee, FieldFilter, HasFlag, MAX_PARTS, MAX_QUERY, MAX_WORDS, QueryDate, QueryError, QueryField, QueryPart, QueryTerm, ScoreFilter,
+    TriageQuery,
+};
 use crate::{
     Day,
-    feedback::{self, Kind, Status},
+    feedback::{self, FeedbackKind, FeedbackStatus},
     tickets::Priority,
 };
 
 /// A piece of a query, as it is written.
-enum Piece {
-    Part(Part),
+enum QueryToken {
+    Part(QueryPart),
     Or,
     And,
 }
@@ -20,7 +23,7 @@ pub(super) fn query(text: &str) -> Result<TriageQuery, QueryError> {
         let length = text.chars().count();
         return Err(fail(position, format!("This search has {length} characters, but the limit is {MAX_QUERY}.")));
     }
-    let mut pieces: Vec<(usize, Piece)> = Vec::new();
+    let mut pieces: Vec<(usize, QueryToken)> = Vec::new();
     let (mut words, mut count) = (0, 0);
     let mut at = 0;
     while let Some(c) = text[at..].chars().next() {
@@ -36,24 +39,24 @@ pub(super) fn query(text: &str) -> Result<TriageQuery, QueryError> {
         let what = if text[at..].starts_with(is_quote) {
             let (inside, end) = quoted(text, at);
             at = end;
-            What::Phrase(spaced(inside))
+            QueryTerm::Phrase(spaced(inside))
         } else {
             let word = &text[at..end_of_word(text, at)];
             let word_start = at;
             at += word.len();
             match (word, negated) {
                 ("OR", false) => {
-                    pieces.push((start, Piece::Or));
+                    pieces.push((start, QueryToken::Or));
                     continue;
                 }
                 ("AND", false) => {
-                    pieces.push((start, Piece::And));
+                    pieces.push((start, QueryToken::And));
                     continue;
                 }
                 _ => {}
             }
             match field(word, text[at..].starts_with(is_quote)) {
-                Name::Field(field, value_at) => {
+                FieldPrefix::Field(field, value_at) => {
                     let position = word_start + value_at;
                     let value = if position == at && text[at..].starts_with(is_quote) {
                         let (inside, end) = quoted(text, at);
@@ -66,23 +69,23 @@ pub(super) fn query(text: &str) -> Result<TriageQuery, QueryError> {
                     if value.is_empty() {
                         return Err(fail(position, format!("Enter a value right after “{}:”.", field.as_str())));
                     }
-                    What::Test(test(field, &value).map_err(|message| fail(position, message))?)
+                    QueryTerm::Test(test(field, &value).map_err(|message| fail(position, message))?)
                 }
-                Name::Wrong(message) => return Err(fail(word_start, message)),
-                Name::None => What::Word(word.to_owned()),
+                FieldPrefix::Wrong(message) => return Err(fail(word_start, message)),
+                FieldPrefix::None => QueryTerm::Word(word.to_owned()),
             }
         };
         count += 1;
-        if !matches!(what, What::Test(_)) && !is_marks(&what) {
+        if !matches!(what, QueryTerm::Test(_)) && !is_marks(&what) {
             words += 1;
         }
         if words > MAX_WORDS || count > MAX_PARTS {
             return Err(fail(start, format!("This search is too long. Use at most {MAX_WORDS} words and {MAX_PARTS} parts.")));
         }
-        pieces.push((start, Piece::Part(Part { negated, what })));
+        pieces.push((start, QueryToken::Part(QueryPart { negated, what })));
     }
     // Punctuation between words means nothing. Alone it is kept: a search for it finds nothing, not everything.
-    let means = |piece: &Piece| !matches!(piece, Piece::Part(part) if is_marks(&part.what));
+    let means = |piece: &QueryToken| !matches!(piece, QueryToken::Part(part) if is_marks(&part.what));
     if pieces.iter().any(|(_, piece)| means(piece)) {
         pieces.retain(|(_, piece)| means(piece));
     }
@@ -91,30 +94,30 @@ pub(super) fn query(text: &str) -> Result<TriageQuery, QueryError> {
 
 /// Joins the operands of `OR`. `AND` between two parts is what is meant anyway. Where they stand beside nothing, they are the words
 /// themselves, as in quotes.
-fn joined(pieces: Vec<(usize, Piece)>) -> Result<Vec<Part>, QueryError> {
-    let mut parts: Vec<Part> = Vec::new();
+fn joined(pieces: Vec<(usize, QueryToken)>) -> Result<Vec<QueryPart>, QueryError> {
+    let mut parts: Vec<QueryPart> = Vec::new();
     let mut pieces = pieces.into_iter().peekable();
-    let word = |word: &str| Part { negated: false, what: What::Phrase(word.to_owned()) };
+    let word = |word: &str| QueryPart { negated: false, what: QueryTerm::Phrase(word.to_owned()) };
     while let Some((at, piece)) = pieces.next() {
         let next = pieces.peek().map(|(_, piece)| match piece {
-            Piece::Part(part) => part.clone(),
-            Piece::Or => word("OR"),
-            Piece::And => word("AND"),
+            QueryToken::Part(part) => part.clone(),
+            QueryToken::Or => word("OR"),
+            QueryToken::And => word("AND"),
         });
-        let is_or = matches!(piece, Piece::Or);
+        let is_or = matches!(piece, QueryToken::Or);
         match piece {
-            Piece::Part(part) => parts.push(part),
-            Piece::Or | Piece::And if parts.is_empty() || next.is_none() => parts.push(word(if is_or { "OR" } else { "AND" })),
-            Piece::And => {}
-            Piece::Or => {
+            QueryToken::Part(part) => parts.push(part),
+            QueryToken::Or | QueryToken::And if parts.is_empty() || next.is_none() => parts.push(word(if is_or { "OR" } else { "AND" })),
+            QueryToken::And => {}
+            QueryToken::Or => {
                 let (Some(left), Some(right)) = (parts.last_mut(), next) else { continue };
                 match (&mut left.what, right.what) {
                     _ if left.negated || right.negated => return Err(or(at)),
                     // Values of one field mean any of them anyway.
-                    (What::Test(a), What::Test(b)) if a.field() == b.field() => continue,
-                    (What::Test(_), _) | (_, What::Test(_)) => return Err(or(at)),
-                    (What::Any(any), what) => any.push(what),
-                    (what, right) => *what = What::Any(vec![what.clone(), right]),
+                    (QueryTerm::Test(a), QueryTerm::Test(b)) if a.field() == b.field() => continue,
+                    (QueryTerm::Test(_), _) | (_, QueryTerm::Test(_)) => return Err(or(at)),
+                    (QueryTerm::Any(any), what) => any.push(what),
+                    (what, right) => *what = QueryTerm::Any(vec![what.clone(), right]),
                 }
                 pieces.next();
             }
@@ -134,17 +137,17 @@ fn negates(rest: &str) -> bool {
 }
 
 /// Whether there is nothing but punctuation.
-pub(super) fn is_marks(what: &What) -> bool {
+pub(super) fn is_marks(what: &QueryTerm) -> bool {
     match what {
-        What::Word(text) | What::Phrase(text) => text.chars().all(|c| c.is_ascii_punctuation() || c == ' '),
-        What::Any(_) | What::Test(_) => false,
+        QueryTerm::Word(text) | QueryTerm::Phrase(text) => text.chars().all(|c| c.is_ascii_punctuation() || c == ' '),
+        QueryTerm::Any(_) | QueryTerm::Test(_) => false,
     }
 }
 
 /// The part before the colon of a word.
-enum Name {
+enum FieldPrefix {
     /// A field, and where its value begins.
-    Field(Field, usize),
+    Field(QueryField, usize),
     /// Most likely meant as a field, but none: what to say.
     Wrong(String),
     /// Nothing: the word is text.
@@ -179,30 +182,32 @@ const OTHERS: [(&str, &str); 22] = [
 
 /// Reads the part before the colon of a word, which may be the wide one of Chinese and Japanese keyboards. Only what looks like a
 /// field is one: `C:\dir`, `std::vector` and `ad:33:af` are text.
-fn field(word: &str, opens_quote: bool) -> Name {
-    let Some((at, colon)) = word.char_indices().find(|(_, c)| matches!(c, ':' | '：')) else { return Name::None };
+fn field(word: &str, opens_quote: bool) -> FieldPrefix {
+    let Some((at, colon)) = word.char_indices().find(|(_, c)| matches!(c, ':' | '：')) else { return FieldPrefix::None };
     let (name, value_at) = (&word[..at], at + colon.len_utf8());
     let (lower, rest) = (name.to_ascii_lowercase(), &word[value_at..]);
-    match Field::parse(&lower) {
-        _ if rest.starts_with(':') => return Name::None,
-        Some(field) => return Name::Field(field, value_at),
-        None if rest.starts_with(['/', '\\']) || rest.is_empty() && !opens_quote => return Name::None,
+    match QueryField::parse(&lower) {
+        _ if rest.starts_with(':') => return FieldPrefix::None,
+        Some(field) => return FieldPrefix::Field(field, value_at),
+        None if rest.starts_with(['/', '\\']) || rest.is_empty() && !opens_quote => return FieldPrefix::None,
         None => {}
     }
     let first = lower.split('.').next().unwrap_or_default();
     let is_name = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphabetic());
     let other = OTHERS.iter().find(|(other, _)| *other == first && (first == lower || first.starts_with("attr")));
-    let nearest = Field::ALL
+    let nearest = QueryField::ALL
         .iter()
         .filter(|field| is_name(&lower) && is_typing_error(&lower, field.as_str()))
         .map(|field| format!("{}:", field.as_str()));
     let hint = match (other, nearest.collect::<Vec<_>>()) {
         (Some((_, hint)), _) => (*hint).to_owned(),
-        (None, near) if near.is_empty() => return Name::None,
+        (None, near) if near.is_empty() => return FieldPrefix::None,
         (None, near) => format!("Did you mean {}?", near.join(" or ")),
     };
-    let known = Field::ALL.iter().map(|f| format!("{}:", f.as_str())).collect::<Vec<_>>().join(" ");
-    Name::Wrong(format!("There is no field “{name}:”. {hint} The fields are {known}. To search for the text itself, put it in quotes."))
+    let known = QueryField::ALL.iter().map(|f| format!("{}:", f.as_str())).collect::<Vec<_>>().join(" ");
+    FieldPrefix::Wrong(format!(
+        "There is no field “{name}:”. {hint} The fields are {known}. To search for the text itself, put it in quotes."
+    ))
 }
 
 /// Whether a name is most likely another, typed wrong: a letter added, left out or swapped with its neighbour, in longer names also
@@ -256,45 +261,45 @@ fn one_of(what: &str, values: impl Iterator<Item = &'static str>) -> String {
     format!("{what} Use one of {}.", values.collect::<Vec<_>>().join(", "))
 }
 
-pub(super) fn test(field: Field, value: &str) -> Result<Test, String> {
+pub(super) fn test(field: QueryField, value: &str) -> Result<FieldFilter, String> {
     let value = spaced(&value.replace('"', " "));
     if value.is_empty() {
         return Err(format!("Enter a value right after “{}:”.", field.as_str()));
     }
     let lower = value.to_lowercase();
     Ok(match field {
-        Field::Status | Field::Is => {
-            Test::Status(Status::parse(&lower).ok_or_else(|| one_of("Unknown status.", Status::ALL.iter().map(|s| s.as_str())))?)
+        QueryField::Status | QueryField::Is => FieldFilter::Status(
+            FeedbackStatus::parse(&lower).ok_or_else(|| one_of("Unknown status.", FeedbackStatus::ALL.iter().map(|s| s.as_str())))?,
+        ),
+        QueryField::Kind => {
+            let kind = if lower == "survey" { Some(FeedbackKind::SurveyResponse) } else { FeedbackKind::parse(&lower) };
+            FieldFilter::Kind(kind.ok_or_else(|| one_of("Unknown kind.", FeedbackKind::ALL.iter().map(|k| k.as_str())))?)
         }
-        Field::Kind => {
-            let kind = if lower == "survey" { Some(Kind::SurveyResponse) } else { Kind::parse(&lower) };
-            Test::Kind(kind.ok_or_else(|| one_of("Unknown kind.", Kind::ALL.iter().map(|k| k.as_str())))?)
-        }
-        Field::Priority => {
-            Test::Priority(Priority::parse(&lower).ok_or_else(|| one_of("Unknown priority.", Priority::ALL.iter().map(|p| p.as_str())))?)
-        }
-        Field::Tag => Test::Tag(
-            feedback::tag(&value)
+        QueryField::Priority => FieldFilter::Priority(
+            Priority::parse(&lower).ok_or_else(|| one_of("Unknown priority.", Priority::ALL.iter().map(|p| p.as_str())))?,
+        ),
+        QueryField::Tag => FieldFilter::Tag(
+            feedback::normalize_tag(&value)
                 .ok_or_else(|| format!("Tags can be up to {} characters, without commas or colons.", feedback::MAX_TAG))?,
         ),
-        Field::Score => Test::Score(score(&value).ok_or("Write a score like score:6, score:<=6, score:>8 or score:7..8.")?),
-        Field::Assignee => Test::Assignee(match lower.as_str() {
+        QueryField::Score => FieldFilter::Score(score(&value).ok_or("Write a score like score:6, score:<=6, score:>8 or score:7..8.")?),
+        QueryField::Assignee => FieldFilter::Assignee(match lower.as_str() {
             "me" => Assignee::Me,
             "none" => Assignee::Nobody,
             _ => Assignee::Member(lower),
         }),
-        Field::Has => {
-            Test::Has(Flag::parse(&lower).ok_or_else(|| one_of("Unknown value for has:.", Flag::ALL.iter().map(|f| f.as_str())))?)
-        }
-        Field::Survey => Test::Survey(value),
-        Field::Before => Test::Before(when(&lower)?),
-        Field::After => Test::After(when(&lower)?),
-        Field::Release => Test::Release(value),
-        Field::Env => Test::Env(value),
-        Field::Lang => {
+        QueryField::Has => FieldFilter::Has(
+            HasFlag::parse(&lower).ok_or_else(|| one_of("Unknown value for has:.", HasFlag::ALL.iter().map(|f| f.as_str())))?,
+        ),
+        QueryField::Survey => FieldFilter::Survey(value),
+        QueryField::Before => FieldFilter::Before(when(&lower)?),
+        QueryField::After => FieldFilter::After(when(&lower)?),
+        QueryField::Release => FieldFilter::Release(value),
+        QueryField::Env => FieldFilter::Env(value),
+        QueryField::Lang => {
             let primary = lower.split(['-', '_']).next().unwrap_or_default();
             let fits = (2..=8).contains(&primary.len()) && primary.chars().all(|c| c.is_ascii_alphabetic());
-            Test::Lang(fits.then(|| primary.to_owned()).ok_or("Write a language like lang:en or lang:de.")?)
+            FieldFilter::Lang(fits.then(|| primary.to_owned()).ok_or("Write a language like lang:en or lang:de.")?)
         }
     })
 }
@@ -304,30 +309,30 @@ fn number(text: &str) -> Option<f64> {
     text.parse().ok().filter(|n: &f64| plain && n.is_finite())
 }
 
-fn score(text: &str) -> Option<Score> {
+fn score(text: &str) -> Option<ScoreFilter> {
     if let Some((low, high)) = text.split_once("..") {
         let (low, high) = (number(low)?, number(high)?);
-        return (low <= high).then_some(Score::Between(low, high));
+        return (low <= high).then_some(ScoreFilter::Between(low, high));
     }
     if let Some(n) = text.strip_prefix("<=") {
-        return number(n).map(Score::AtMost);
+        return number(n).map(ScoreFilter::AtMost);
     }
     if let Some(n) = text.strip_prefix(">=") {
-        return number(n).map(Score::AtLeast);
+        return number(n).map(ScoreFilter::AtLeast);
     }
     if let Some(n) = text.strip_prefix('<') {
-        return number(n).map(Score::Below);
+        return number(n).map(ScoreFilter::Below);
     }
     if let Some(n) = text.strip_prefix('>') {
-        return number(n).map(Score::Above);
+        return number(n).map(ScoreFilter::Above);
     }
-    number(text.strip_prefix('=').unwrap_or(text)).map(Score::Is)
+    number(text.strip_prefix('=').unwrap_or(text)).map(ScoreFilter::Is)
 }
 
-fn when(text: &str) -> Result<When, String> {
+fn when(text: &str) -> Result<QueryDate, String> {
     let wrong = || "Write a date like 2026-11-23, or 7d, 2w or 3m for that many days, weeks or months ago.".to_owned();
     if text.starts_with(|c: char| c.is_ascii_digit()) && text.len() == 10 {
-        return Day::parse(text).map(When::Day).ok_or_else(wrong);
+        return Day::parse(text).map(QueryDate::Day).ok_or_else(wrong);
     }
     let (digits, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
     if digits.is_empty() || !digits.chars().all(|c| c.is_ascii_digit()) {
@@ -335,9 +340,9 @@ fn when(text: &str) -> Result<When, String> {
     }
     let n = digits.parse::<u32>().ok().filter(|n| *n <= 100_000).ok_or_else(wrong)?;
     match unit {
-        "d" => Ok(When::DaysAgo(n)),
-        "w" => Ok(When::WeeksAgo(n)),
-        "m" => Ok(When::MonthsAgo(n)),
+        "d" => Ok(QueryDate::DaysAgo(n)),
+        "w" => Ok(QueryDate::WeeksAgo(n)),
+        "m" => Ok(QueryDate::MonthsAgo(n)),
         _ => Err(wrong()),
     }
 }

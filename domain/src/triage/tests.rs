@@ -10,13 +10,13 @@ fn parse(text: &str) -> TriageQuery {
 fn words_phrases_fields_and_negation() {
     let query = parse(r#"card "not arrived" -refund status:new -tag:billing score:<=6 survey:"After checkout""#);
     assert_eq!(query.parts.len(), 7);
-    assert_eq!(query.parts[0], Part { negated: false, what: What::Word("card".into()) });
-    assert_eq!(query.parts[1], Part { negated: false, what: What::Phrase("not arrived".into()) });
-    assert_eq!(query.parts[2], Part { negated: true, what: What::Word("refund".into()) });
-    assert_eq!(query.parts[3].what, What::Test(Test::Status(Status::New)));
-    assert_eq!(query.parts[4], Part { negated: true, what: What::Test(Test::Tag("billing".into())) });
-    assert_eq!(query.parts[5].what, What::Test(Test::Score(Score::AtMost(6.0))));
-    assert_eq!(query.parts[6].what, What::Test(Test::Survey("After checkout".into())));
+    assert_eq!(query.parts[0], QueryPart { negated: false, what: QueryTerm::Word("card".into()) });
+    assert_eq!(query.parts[1], QueryPart { negated: false, what: QueryTerm::Phrase("not arrived".into()) });
+    assert_eq!(query.parts[2], QueryPart { negated: true, what: QueryTerm::Word("refund".into()) });
+    assert_eq!(query.parts[3].what, QueryTerm::Test(FieldFilter::Status(FeedbackStatus::New)));
+    assert_eq!(query.parts[4], QueryPart { negated: true, what: QueryTerm::Test(FieldFilter::Tag("billing".into())) });
+    assert_eq!(query.parts[5].what, QueryTerm::Test(FieldFilter::Score(ScoreFilter::AtMost(6.0))));
+    assert_eq!(query.parts[6].what, QueryTerm::Test(FieldFilter::Survey("After checkout".into())));
     assert_eq!(query.to_string(), r#"card "not arrived" -refund status:new -tag:billing score:<=6 survey:"After checkout""#);
 }
 
@@ -126,8 +126,8 @@ fn canonical_forms() {
 #[test]
 fn or_joins_words_and_phrases() {
     let query = parse(r#"billing OR invoice OR "card fee" status:new"#);
-    let any = [What::Word("billing".into()), What::Word("invoice".into()), What::Phrase("card fee".into())];
-    assert_eq!(query.parts[0], Part { negated: false, what: What::Any(any.to_vec()) });
+    let any = [QueryTerm::Word("billing".into()), QueryTerm::Word("invoice".into()), QueryTerm::Phrase("card fee".into())];
+    assert_eq!(query.parts[0], QueryPart { negated: false, what: QueryTerm::Any(any.to_vec()) });
     assert_eq!((query.parts.len(), query.texts().count(), parse("billing or invoice").parts.len()), (2, 1, 3));
     for (wrong, position) in [("a OR -b", 2), ("-a OR b", 3), ("status:new OR card", 11), ("card OR tag:x", 5), ("tag:a OR status:new", 6)]
     {
@@ -150,11 +150,11 @@ fn names_are_the_same_in_any_case_and_spacing() {
 #[test]
 fn facet_links() {
     let query = parse("card status:new");
-    assert!(query.has(Field::Status, "new") && !query.has(Field::Status, "spam"));
-    assert_eq!(query.with(Field::Status, "triaged").to_string(), "card status:new status:triaged");
-    assert_eq!(query.with(Field::Status, "new").to_string(), "card status:new");
-    assert_eq!(query.without(Field::Status, "new").to_string(), "card");
-    assert_eq!(parse("a -tag:x").with(Field::Tag, "x").to_string(), "a tag:x");
+    assert!(query.has(QueryField::Status, "new") && !query.has(QueryField::Status, "spam"));
+    assert_eq!(query.with(QueryField::Status, "triaged").to_string(), "card status:new status:triaged");
+    assert_eq!(query.with(QueryField::Status, "new").to_string(), "card status:new");
+    assert_eq!(query.without(QueryField::Status, "new").to_string(), "card");
+    assert_eq!(parse("a -tag:x").with(QueryField::Tag, "x").to_string(), "a tag:x");
     assert!(parse("is:spam").wants_spam() && !parse("-is:spam").wants_spam() && !parse("a").wants_spam());
 }
 
@@ -178,8 +178,8 @@ fn too_much_is_refused() {
 
 #[test]
 fn marked_pieces_join_to_the_text() {
-    assert_eq!(marked("a card here", &[2..6, 7..11]), [(false, "a "), (true, "card"), (false, " "), (true, "here")]);
-    assert_eq!(marked("é é", &[1..2, 3..5]), [(false, "é é")]);
+    assert_eq!(highlight_spans("a card here", &[2..6, 7..11]), [(false, "a "), (true, "card"), (false, " "), (true, "here")]);
+    assert_eq!(highlight_spans("é é", &[1..2, 3..5]), [(false, "é é")]);
 }
 
 /// Texts made of what the language is made of, so that the corners are met often.
@@ -206,7 +206,7 @@ fn query_like() -> impl Strategy<Value = String> {
         Just("before:2026-11-01".to_owned()),
         Just("is:spam".to_owned()),
         Just("lang:de-AT".to_owned()),
-        proptest::sample::select(Field::ALL.to_vec()).prop_map(|f| format!("{}:", f.as_str())),
+        proptest::sample::select(QueryField::ALL.to_vec()).prop_map(|f| format!("{}:", f.as_str())),
         "[a-zäßИ日]{1,6}",
         "\\PC{0,4}",
     ];
@@ -231,7 +231,7 @@ proptest! {
     #[test]
     fn links_undo_themselves(text in query_like(), value in "[a-z \"]{1,8}") {
         if let Ok(query) = TriageQuery::parse(&text) {
-            for field in [Field::Tag, Field::Survey, Field::Release] {
+            for field in [QueryField::Tag, QueryField::Survey, QueryField::Release] {
                 let with = query.with(field, &value);
                 let again = TriageQuery::parse(&with.to_string());
                 prop_assert_eq!(again.as_ref(), Ok(&with));

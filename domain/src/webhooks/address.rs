@@ -10,12 +10,12 @@ use thiserror::Error;
 
 /// A block of addresses: `10.0.0.0/8`, `fd00::/8`, or a single one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Block {
+pub struct IpNetwork {
     first: IpAddr,
     bits: u32,
 }
 
-impl fmt::Display for Block {
+impl fmt::Display for IpNetwork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.first, self.bits)
     }
@@ -24,9 +24,9 @@ impl fmt::Display for Block {
 /// Why a block could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("“{0}” is not an address block; write it like 10.1.0.0/16, fd12::/64 or 192.168.1.5")]
-pub struct NoBlock(String);
+pub struct IpNetworkParseError(String);
 
-impl Block {
+impl IpNetwork {
     const fn v4(a: u8, b: u8, c: u8, d: u8, bits: u32) -> Self {
         Self { first: IpAddr::V4(Ipv4Addr::new(a, b, c, d)), bits }
     }
@@ -39,8 +39,8 @@ impl Block {
     ///
     /// # Errors
     /// When it is neither.
-    pub fn parse(text: &str) -> Result<Self, NoBlock> {
-        let wrong = || NoBlock(text.trim().to_owned());
+    pub fn parse(text: &str) -> Result<Self, IpNetworkParseError> {
+        let wrong = || IpNetworkParseError(text.trim().to_owned());
         let (address, bits) = match text.trim().split_once('/') {
             Some((address, bits)) => (address, Some(bits.parse::<u32>().map_err(|_| wrong())?)),
             None => (text.trim(), None),
@@ -67,43 +67,43 @@ impl Block {
 }
 
 /// IPv4 blocks that are not the public internet (IANA's registry of special-purpose addresses), and one that clouds use for themselves.
-const NOT_PUBLIC_V4: [Block; 17] = [
-    Block::v4(0, 0, 0, 0, 8),          // this network, unspecified
-    Block::v4(10, 0, 0, 0, 8),         // private
-    Block::v4(100, 64, 0, 0, 10),      // carriers' NAT; Alibaba's metadata
-    Block::v4(127, 0, 0, 0, 8),        // loopback
-    Block::v4(168, 63, 129, 16, 32),   // Azure's own services
-    Block::v4(169, 254, 0, 0, 16),     // link-local; metadata of most clouds
-    Block::v4(172, 16, 0, 0, 12),      // private
-    Block::v4(192, 0, 0, 0, 24),       // protocol assignments; Oracle's metadata
-    Block::v4(192, 0, 2, 0, 24),       // documentation
-    Block::v4(192, 88, 99, 0, 24),     // 6to4 relays
-    Block::v4(192, 168, 0, 0, 16),     // private
-    Block::v4(198, 18, 0, 0, 15),      // benchmarks
-    Block::v4(198, 51, 100, 0, 24),    // documentation
-    Block::v4(203, 0, 113, 0, 24),     // documentation
-    Block::v4(224, 0, 0, 0, 4),        // multicast
-    Block::v4(240, 0, 0, 0, 4),        // reserved
-    Block::v4(255, 255, 255, 255, 32), // broadcast
+const NOT_PUBLIC_V4: [IpNetwork; 17] = [
+    IpNetwork::v4(0, 0, 0, 0, 8),          // this network, unspecified
+    IpNetwork::v4(10, 0, 0, 0, 8),         // private
+    IpNetwork::v4(100, 64, 0, 0, 10),      // carriers' NAT; Alibaba's metadata
+    IpNetwork::v4(127, 0, 0, 0, 8),        // loopback
+    IpNetwork::v4(168, 63, 129, 16, 32),   // Azure's own services
+    IpNetwork::v4(169, 254, 0, 0, 16),     // link-local; metadata of most clouds
+    IpNetwork::v4(172, 16, 0, 0, 12),      // private
+    IpNetwork::v4(192, 0, 0, 0, 24),       // protocol assignments; Oracle's metadata
+    IpNetwork::v4(192, 0, 2, 0, 24),       // documentation
+    IpNetwork::v4(192, 88, 99, 0, 24),     // 6to4 relays
+    IpNetwork::v4(192, 168, 0, 0, 16),     // private
+    IpNetwork::v4(198, 18, 0, 0, 15),      // benchmarks
+    IpNetwork::v4(198, 51, 100, 0, 24),    // documentation
+    IpNetwork::v4(203, 0, 113, 0, 24),     // documentation
+    IpNetwork::v4(224, 0, 0, 0, 4),        // multicast
+    IpNetwork::v4(240, 0, 0, 0, 4),        // reserved
+    IpNetwork::v4(255, 255, 255, 255, 32), // broadcast
 ];
 
 /// The public IPv6 internet; everything outside is loopback, private (also clouds' metadata), link-local, multicast or not given out.
-const PUBLIC_V6: Block = Block::v6(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
+const PUBLIC_V6: IpNetwork = IpNetwork::v6(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
 
 /// Blocks inside it that are not public.
-const NOT_PUBLIC_V6: [Block; 4] = [
-    Block::v6(Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23), // protocol assignments: Teredo, benchmarks, ORCHID
-    Block::v6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32), // documentation
-    Block::v6(Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16), // 6to4: wraps any IPv4 address
-    Block::v6(Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20), // documentation
+const NOT_PUBLIC_V6: [IpNetwork; 4] = [
+    IpNetwork::v6(Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23), // protocol assignments: Teredo, benchmarks, ORCHID
+    IpNetwork::v6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32), // documentation
+    IpNetwork::v6(Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16), // 6to4: wraps any IPv4 address
+    IpNetwork::v6(Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20), // documentation
 ];
 
 /// NAT64: an IPv4 address in an IPv6 one, as networks without IPv4 of their own see all of IPv4.
-const NAT64: Block = Block::v6(Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96);
+const NAT64: IpNetwork = IpNetwork::v6(Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96);
 
 /// The address that is meant: an IPv4 address wrapped into IPv6 is taken out.
 #[must_use]
-pub fn unwrapped(address: IpAddr) -> IpAddr {
+pub fn unmap_ipv4(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(v6) => {
             let [.., a, b, c, d] = v6.octets();
@@ -116,7 +116,7 @@ pub fn unwrapped(address: IpAddr) -> IpAddr {
 /// Whether an address belongs to the public internet.
 #[must_use]
 pub fn is_public(address: IpAddr) -> bool {
-    let address = unwrapped(address);
+    let address = unmap_ipv4(address);
     match address {
         IpAddr::V4(_) => !NOT_PUBLIC_V4.iter().any(|block| block.holds(address)),
         IpAddr::V6(_) => PUBLIC_V6.holds(address) && !NOT_PUBLIC_V6.iter().any(|block| block.holds(address)),
@@ -125,8 +125,8 @@ pub fn is_public(address: IpAddr) -> bool {
 
 /// Whether the operator allowed an address by name of its block.
 #[must_use]
-pub fn is_allowed(allowed: &[Block], address: IpAddr) -> bool {
-    allowed.iter().any(|block| block.holds(address) || block.holds(unwrapped(address)))
+pub fn is_allowed(allowed: &[IpNetwork], address: IpAddr) -> bool {
+    allowed.iter().any(|block| block.holds(address) || block.holds(unmap_ipv4(address)))
 }
 
 /// Whether a port is one that web servers use: the two standard ones, and those that need no rights of their own.
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn blocks_are_read_or_refused() {
-        let block = |text: &str| Block::parse(text).unwrap();
+        let block = |text: &str| IpNetwork::parse(text).unwrap();
         assert!(block(" 10.1.2.3/8 ").holds("10.200.0.1".parse().unwrap()));
         assert!(!block("10.0.0.0/8").holds("11.0.0.0".parse().unwrap()));
         assert!(block("192.168.1.5").holds("192.168.1.5".parse().unwrap()));
@@ -242,13 +242,13 @@ mod tests {
         assert!(block("::/0").holds("ff02::1".parse().unwrap()));
         assert!(block("fd00::/8").holds("fdff::1".parse().unwrap()));
         for text in ["", "10.0.0.0/33", "::/129", "10.0.0/8", "localhost", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/8/8"] {
-            assert!(Block::parse(text).is_err(), "{text}");
+            assert!(IpNetwork::parse(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn what_is_allowed_is_allowed_in_every_wrapping() {
-        let allowed = [Block::parse("10.0.0.0/8").unwrap()];
+        let allowed = [IpNetwork::parse("10.0.0.0/8").unwrap()];
         for text in ["10.1.2.3", "::ffff:10.1.2.3", "64:ff9b::10.1.2.3"] {
             assert!(is_allowed(&allowed, text.parse().unwrap()), "{text}");
         }
@@ -295,7 +295,7 @@ mod tests {
 
         #[test]
         fn a_block_holds_what_begins_like_it(first: u32, other: u32, bits in 0_u32..=32) {
-            let block = Block::parse(&format!("{}/{bits}", Ipv4Addr::from_bits(first))).unwrap();
+            let block = IpNetwork::parse(&format!("{}/{bits}", Ipv4Addr::from_bits(first))).unwrap();
             let same = (0..bits).all(|n| (first >> (31 - n)) & 1 == (other >> (31 - n)) & 1);
             prop_assert_eq!(block.holds(Ipv4Addr::from_bits(other).into()), same);
         }

@@ -55,7 +55,7 @@ const PAUSES: [i64; 7] = [5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 10 
 
 /// How long to wait, in milliseconds, after `failures` failed attempts; `None` when it is time to give up.
 #[must_use]
-pub fn pause_after(failures: i64) -> Option<i64> {
+pub fn retry_delay(failures: i64) -> Option<i64> {
     let at = usize::try_from(failures.checked_sub(1)?).ok()?;
     PAUSES.get(at).map(|seconds| seconds * 1000)
 }
@@ -65,9 +65,9 @@ pub const FAILURES_TO_DISABLE: i64 = 10;
 /// … over at least this many days.
 pub const DAYS_TO_DISABLE: i64 = 5;
 /// Days for which a rotated secret still signs.
-pub const OLD_SECRET_DAYS: i64 = 1;
+pub const PREVIOUS_SECRET_DAYS: i64 = 1;
 /// Days for which events and their deliveries are kept.
-pub const KEPT_DAYS: i64 = 30;
+pub const RETENTION_DAYS: i64 = 30;
 /// Longest URL, in characters.
 pub const MAX_URL: usize = 2_000;
 /// Longest note, in characters.
@@ -81,12 +81,12 @@ mod tests {
 
     #[test]
     fn tries_end_within_about_a_day() {
-        let pauses: Vec<i64> = (1..).map_while(pause_after).collect();
+        let pauses: Vec<i64> = (1..).map_while(retry_delay).collect();
         assert_eq!(pauses.len(), 7);
         assert!(pauses.is_sorted());
         let hours = pauses.iter().sum::<i64>() / 3_600_000;
         assert!((24..36).contains(&hours), "{hours}");
-        assert_eq!((pause_after(0), pause_after(-3), pause_after(8)), (None, None, None));
+        assert_eq!((retry_delay(0), retry_delay(-3), retry_delay(8)), (None, None, None));
     }
 
     #[test]

@@ -11,14 +11,14 @@ use serde_json::json;
 use service::{
     accounts,
     error::{Error, Result},
-    keys::{self, NewKey, Wanted},
+    keys::{self, ApiKeyInput, CreatedApiKey},
     projects,
-    state::{App, SPREAD_MS},
+    state::{App, SECRET_ACTIVATION_DELAY_MS},
 };
 
 /// What `earshot admin` can do.
 #[derive(Debug, Subcommand)]
-pub(super) enum Admin {
+pub(super) enum AdminCommand {
     /// Create an owner of every project
     CreateOwner {
         /// Their e-mail address
@@ -94,7 +94,7 @@ async fn project(app: &App, wanted: &str) -> Result<Project> {
     }
 }
 
-impl Admin {
+impl AdminCommand {
     /// Does it.
     pub(super) async fn run(self, app: &App) -> Result<()> {
         let line = match self {
@@ -108,13 +108,13 @@ impl Admin {
                 json!({ "id": staff.to_string() })
             }
             Self::CreateProject { name, origin } => {
-                let origins = parse_origins(&origin.join("\n")).map_err(|e| spoken(domain::Error::Invalid(e).into()))?;
+                let origins = parse_origins(&origin.join("\n")).map_err(|e| spoken(domain::DomainError::Invalid(e).into()))?;
                 let project = projects::create_for_operators(app, &name, origins).await.map_err(spoken)?;
                 json!({ "id": project.id.to_string(), "key": project.key, "slug": project.slug, "name": project.name })
             }
             Self::RotateSecret { retire: false } => {
                 let generation = app.rotate_secret().await.map_err(spoken)?;
-                json!({ "generation": generation, "signs_from": app.now().plus_ms(SPREAD_MS).rfc3339(), "needs_file": app.settings.secret.is_some() })
+                json!({ "generation": generation, "signs_from": app.now().plus_ms(SECRET_ACTIVATION_DELAY_MS).rfc3339(), "needs_file": app.settings.secret.is_some() })
             }
             Self::RotateSecret { retire: true } => {
                 let retired = app.retire_secrets().await?;
@@ -127,10 +127,10 @@ impl Admin {
             }
             Self::CreateApiKey { project: wanted, scope, name, days } => {
                 let project = project(app, &wanted).await?;
-                let wanted = Wanted { name: &name, access: scope, days: days.map(i64::from) };
+                let wanted = ApiKeyInput { name: &name, access: scope, days: days.map(i64::from) };
                 let once = app.ids.uuid().to_string();
                 let made = keys::create(app, &Scope::system(project.id), &wanted, &once).await.map_err(spoken)?;
-                let NewKey { key, secret } = made.ok_or_else(|| Error::internal("api key", "not created"))?;
+                let CreatedApiKey { key, secret } = made.ok_or_else(|| Error::internal("api key", "not created"))?;
                 json!({
                     "id": key.id, "key": secret, "name": key.name, "scope": key.access, "project": project.slug,
                     "expires_at": key.expires_at.map(domain::Timestamp::rfc3339),
@@ -153,7 +153,7 @@ fn read_password() -> Result<String> {
 /// A refusal with the messages that a form would show at its fields.
 fn spoken(error: Error) -> Error {
     match error.refusal() {
-        Some(domain::Error::Invalid(errors)) => {
+        Some(domain::DomainError::Invalid(errors)) => {
             Error::Internal(errors.0.iter().map(|e| format!("{}: {}", e.field, e.message)).collect::<Vec<_>>().join(" "))
         }
         _ => error,

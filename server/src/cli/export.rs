@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use domain::{Error as Refusal, accounts::Scope, ids::SurveyId};
+use domain::{DomainError as Refusal, accounts::Scope, ids::SurveyId};
 use futures_util::StreamExt;
 use service::{
     error::{Error, Result},
-    export::{Format, What, begin},
+    export::{ExportFormat, ExportSubject, begin},
     state::AppState,
 };
 use tokio::io::{AsyncWrite, AsyncWriteExt};
@@ -38,7 +38,7 @@ pub struct ExportArgs {
 /// When the project or survey is not there, the database fails or nothing can be written.
 pub async fn run(app: &AppState, args: ExportArgs) -> Result<()> {
     match export(app, &args).await {
-        Err(Error::Refused(Refusal::Invalid(errors))) => {
+        Err(Error::Domain(Refusal::Invalid(errors))) => {
             Err(Error::Internal(errors.0.iter().map(|e| e.message.as_str()).collect::<Vec<_>>().join(" ")))
         }
         other => other,
@@ -51,8 +51,8 @@ async fn export(app: &AppState, args: &ExportArgs) -> Result<()> {
         Some(name) if args.what == "responses" => survey(app, &scope, name).await?.to_string(),
         _ => String::new(),
     };
-    let what = What::read(&args.what, &survey, "")?;
-    let format: Format = args.format.parse()?;
+    let what = ExportSubject::read(&args.what, &survey, "")?;
+    let format: ExportFormat = args.format.parse()?;
     let Some(file) = &args.out else {
         return copy(app, &scope, what, format, &mut tokio::io::stdout()).await;
     };
@@ -88,7 +88,7 @@ async fn survey(app: &AppState, scope: &Scope, text: &str) -> Result<SurveyId> {
     }
 }
 
-async fn copy(app: &AppState, scope: &Scope, what: What, format: Format, out: &mut (impl AsyncWrite + Unpin)) -> Result<()> {
+async fn copy(app: &AppState, scope: &Scope, what: ExportSubject, format: ExportFormat, out: &mut (impl AsyncWrite + Unpin)) -> Result<()> {
     let wrong = |e: std::io::Error| Error::Internal(format!("the export is incomplete: {e}"));
     let mut pieces = std::pin::pin!(begin(app, scope, what, format).await?);
     while let Some(piece) = pieces.next().await {

@@ -8,16 +8,16 @@ use std::{
 
 use clap::Args;
 use domain::{
-    Error as Refusal,
+    DomainError as Refusal,
     accounts::Scope,
     feedback,
-    imports::{DateOrder, Encoding, Group, MAX_HEADER_ROWS, Mapping},
+    imports::{ColumnMapping, DateOrder, Encoding, MAX_HEADER_ROWS, ProblemGroup},
 };
 use service::{
     error::{Error, Result},
     imports::{
-        file::{FileImport, Summary, import_file},
-        run::Progress,
+        file::{FileImportRequest, ImportSummary, import_file},
+        run::ImportProgress,
     },
     projects::by_name_or_id,
     state::AppState,
@@ -101,7 +101,7 @@ pub async fn run(app: &AppState, args: ImportArgs) -> Result<ExitCode> {
     Ok(if nothing { ExitCode::from(2) } else { ExitCode::SUCCESS })
 }
 
-fn left_out(group: &Group) -> String {
+fn left_out(group: &ProblemGroup) -> String {
     let example = group.examples.first().map(|e| format!(", for example on line {}: “{}”", e.line, e.value)).unwrap_or_default();
     format!("{} × without {}: {}{example}", group.rows, group.fault.left_out().unwrap_or("value"), group.fault.phrase())
 }
@@ -117,9 +117,9 @@ fn spoken(error: &Error) -> String {
 ///
 /// # Errors
 /// As [`import_file`], and when the project is not there.
-pub async fn import(app: &AppState, args: &ImportArgs) -> Result<Summary> {
+pub async fn import(app: &AppState, args: &ImportArgs) -> Result<ImportSummary> {
     let project = by_name_or_id(app, &args.project).await?;
-    let mut mapping = Mapping::parse(&args.map.join(","))?;
+    let mut mapping = ColumnMapping::parse(&args.map.join(","))?;
     if let Some(tag) = &args.tag {
         let wrong = || {
             Refusal::field(
@@ -128,12 +128,12 @@ pub async fn import(app: &AppState, args: &ImportArgs) -> Result<Summary> {
                 format!("“{tag}” is not a valid tag. Tags can be up to {} characters, without colons or commas.", feedback::MAX_TAG),
             )
         };
-        mapping.add_tag = Some(feedback::tag(tag).ok_or_else(wrong)?);
+        mapping.add_tag = Some(feedback::normalize_tag(tag).ok_or_else(wrong)?);
     }
     (mapping.dates, mapping.header_rows) = (args.dates, args.header_rows);
-    let file = FileImport { path: args.file.clone(), mapping, encoding: args.encoding, dry_run: args.dry_run };
+    let file = FileImportRequest { path: args.file.clone(), mapping, encoding: args.encoding, dry_run: args.dry_run };
     let shown = std::io::stderr().is_terminal() && !args.dry_run;
-    let show = |p: &Progress, bytes: i64| {
+    let show = |p: &ImportProgress, bytes: i64| {
         if shown {
             let percent = p.bytes_done * 100 / bytes.max(1);
             eprint!("\r{percent:>3} %  {} added, {} duplicates, {} failed ", p.added, p.known, p.bad);
@@ -150,7 +150,7 @@ pub async fn import(app: &AppState, args: &ImportArgs) -> Result<Summary> {
 /// Adds which flag decides between two readings of the dates.
 fn name_dates_flag(error: Error) -> Error {
     match error {
-        Error::Refused(Refusal::Invalid(mut errors)) if errors.at("dates").is_some() => {
+        Error::Domain(Refusal::Invalid(mut errors)) if errors.message_for("dates").is_some() => {
             errors.add("dates", "flag", "Use --dates dmy or --dates mdy.");
             Refusal::Invalid(errors).into()
         }

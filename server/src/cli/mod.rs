@@ -16,7 +16,7 @@ use service::{
     clock::{SystemClock, SystemIds},
     error::{Error, Result},
     state::{App, AppState},
-    tickets::picture::{self, Means},
+    tickets::image_worker::{self, WorkerLimits},
 };
 use store::Store;
 
@@ -43,7 +43,7 @@ enum Command {
     Export(ExportArgs),
     /// Manage owners, passwords, projects, signing secrets and API keys from the command line
     #[command(subcommand)]
-    Admin(admin::Admin),
+    Admin(admin::AdminCommand),
     /// Delete the search index and rebuild it from the database; stop the server first
     Reindex,
     /// Back up everything to one file; works while the server runs; for the embedded database only
@@ -54,12 +54,12 @@ enum Command {
     Restore(backup::RestoreArgs),
     /// Decode an image from standard input; the server runs this for each image
     #[command(hide = true)]
-    DecodePicture(PictureArgs),
+    DecodePicture(DecodePictureArgs),
 }
 
 /// The limits of one picture's process.
 #[derive(Debug, Args)]
-struct PictureArgs {
+struct DecodePictureArgs {
     /// Bytes of memory beside the program itself
     #[arg(long)]
     memory: u64,
@@ -71,8 +71,12 @@ struct PictureArgs {
 impl Cli {
     /// What a picture may cost, if one is to be decoded: that needs nothing of the rest.
     #[must_use]
-    pub fn picture(&self) -> Option<Means> {
-        if let Command::DecodePicture(means) = &self.command { Some(Means { memory: means.memory, seconds: means.seconds }) } else { None }
+    pub fn picture(&self) -> Option<WorkerLimits> {
+        if let Command::DecodePicture(means) = &self.command {
+            Some(WorkerLimits { memory: means.memory, seconds: means.seconds })
+        } else {
+            None
+        }
     }
 
     /// Runs the subcommand and gives the exit code.
@@ -112,9 +116,9 @@ impl Cli {
                 Ok(doctor::run(&config).await)
             }
             Command::Backup(args) => backup::back_up(&quiet(store)?, args).await.map(|()| ExitCode::SUCCESS),
-            Command::DecodePicture(PictureArgs { memory, seconds }) => {
-                picture::serve(Means { memory, seconds }).map_err(|error| Error::internal("picture", error)).map(|()| ExitCode::SUCCESS)
-            }
+            Command::DecodePicture(DecodePictureArgs { memory, seconds }) => image_worker::serve(WorkerLimits { memory, seconds })
+                .map_err(|error| Error::internal("picture", error))
+                .map(|()| ExitCode::SUCCESS),
             Command::Restore(args) => backup::restore(&quiet(store)?, args).await.map(|()| ExitCode::SUCCESS),
         }
     }

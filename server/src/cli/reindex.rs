@@ -1,8 +1,8 @@
 //! `earshot reindex`.
 
-use search::{self, Status};
+use search::{self, IndexStatus};
 use service::{
-    error::{Result, of_search},
+    error::{Result, from_search},
     state::App,
 };
 
@@ -10,7 +10,7 @@ use service::{
 pub(super) async fn run(app: &App) -> Result<()> {
     let mut told = None;
     let indexed = search::reindex(&app.search, |status| {
-        if let Status::Building { done, total } = status {
+        if let IndexStatus::Building { done, total } = status {
             // A line for each tenth, not for each thousand.
             let tenth = done.saturating_mul(10).checked_div(total).unwrap_or_default();
             if total > 0 && told != Some(tenth) {
@@ -20,7 +20,7 @@ pub(super) async fn run(app: &App) -> Result<()> {
         }
     })
     .await
-    .map_err(of_search)?;
+    .map_err(from_search)?;
     println!("{}", serde_json::json!({ "indexed": indexed }));
     Ok(())
 }

@@ -13,7 +13,7 @@ use super::open;
 use crate::{
     config::{Config, unknown_variables},
     demo,
-    http::{self, Web},
+    http::{self, WebState},
 };
 
 /// Serves until a signal asks to stop; with the demonstration when it has a place for its site.
@@ -26,7 +26,7 @@ pub(super) async fn run(config: Config, demo_site: Option<SocketAddr>) -> Result
     let listener =
         http::serve::listen(asked).map_err(|e| Error::Internal(format!("cannot listen on {asked} (--listen, EARSHOT_LISTEN): {e}")))?;
     // Before the database is opened, which may change it: another server may be using it. Held until serving begins, which takes it for good.
-    let claimed = state::claim(&config.settings.data)?;
+    let claimed = state::lock_data_dir(&config.settings.data)?;
     let app = open(&config).await?;
     let mut address = listener.local_addr().map_err(|e| Error::internal("listen", e))?;
     if address.ip().is_unspecified() {
@@ -48,7 +48,7 @@ pub(super) async fn run(config: Config, demo_site: Option<SocketAddr>) -> Result
         tracing::info!("There are no accounts yet. Set up at {base}/setup?token={token}");
     }
     drop(claimed);
-    crate::serve(listener, Web::new(app, config.http), stop()).await?;
+    crate::serve(listener, WebState::new(app, config.http), stop()).await?;
     tracing::info!("Stopped.");
     Ok(())
 }

@@ -13,7 +13,7 @@ use super::{Hsts, LogFormat, TrustedProxies};
 /// What the file may say. Unknown names are refused: a misspelt setting must not be taken for the default.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct File {
+pub(super) struct ConfigFile {
     pub data: Option<PathBuf>,
     pub database_url: Option<String>,
     pub listen: Option<SocketAddr>,
@@ -36,7 +36,7 @@ pub(super) struct File {
     pub log_format: Option<LogFormat>,
 }
 
-pub(super) fn read(path: &Path) -> Result<File> {
+pub(super) fn read(path: &Path) -> Result<ConfigFile> {
     let shown = path.display();
     let text = std::fs::read_to_string(path).map_err(|e| Error::Internal(format!("cannot read the settings file {shown}: {e}")))?;
     toml::from_str(&text).map_err(|error| {

@@ -4,7 +4,7 @@ use domain::Secret;
 use lettre::{AsyncSmtpTransport, Tokio1Executor};
 use service::{
     error::{Error, Result},
-    settings::Mail,
+    settings::MailSettings,
 };
 use url::{Host, Url};
 
@@ -14,7 +14,7 @@ use super::wrong;
 ///
 /// # Errors
 /// With the name of the setting that is wrong, and never with the password.
-pub(super) fn read(smtp_url: Option<String>, from: Option<String>, public_url: Option<&str>) -> Result<Option<Mail>> {
+pub(super) fn read(smtp_url: Option<String>, from: Option<String>, public_url: Option<&str>) -> Result<Option<MailSettings>> {
     let Some(smtp_url) = smtp_url.filter(|url| !url.is_empty()) else { return Ok(None) };
     let (server, exposed) = server(&smtp_url)?;
     let wrong_from = |why: &str| wrong("mail_from", "EARSHOT_MAIL_FROM", why);
@@ -25,7 +25,7 @@ pub(super) fn read(smtp_url: Option<String>, from: Option<String>, public_url: O
     let base = public_url
         .ok_or_else(|| wrong("public_url", "EARSHOT_PUBLIC_URL", "it is required for e-mail: links in e-mails start with it"))?
         .to_owned();
-    Ok(Some(Mail { server: Secret(server), from, base, exposed, authorities: Vec::new() }))
+    Ok(Some(MailSettings { server: Secret(server), from, base, exposed, authorities: Vec::new() }))
 }
 
 /// The URL with the encryption that we insist on: `smtps` encrypts from the start, `smtp` by STARTTLS unless the server is this machine or
@@ -68,7 +68,7 @@ fn is_this_machine(url: &Url) -> bool {
 ///
 /// # Errors
 /// Never for a port.
-pub fn mail_for_tests(port: u16) -> Result<Mail> {
+pub fn mail_for_tests(port: u16) -> Result<MailSettings> {
     mail_for_tests_at(&format!("smtp://127.0.0.1:{port}"), Vec::new())
 }
 
@@ -76,10 +76,10 @@ pub fn mail_for_tests(port: u16) -> Result<Mail> {
 ///
 /// # Errors
 /// When the URL does not fit.
-pub fn mail_for_tests_at(url: &str, authorities: Vec<Vec<u8>>) -> Result<Mail> {
+pub fn mail_for_tests_at(url: &str, authorities: Vec<Vec<u8>>) -> Result<MailSettings> {
     let url = url.to_owned();
     let mail = read(Some(url), Some("Earshot <feedback@earshot.test>".into()), Some("http://earshot.test"))?;
-    mail.map(|mail| Mail { authorities, ..mail }).ok_or_else(|| Error::Internal("no mail".into()))
+    mail.map(|mail| MailSettings { authorities, ..mail }).ok_or_else(|| Error::Internal("no mail".into()))
 }
 
 #[cfg(test)]

@@ -15,11 +15,11 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use domain::{Secret, projects::parse_origin, webhooks::address::Block};
+use domain::{Secret, projects::parse_origin, webhooks::address::IpNetwork};
 use serde::Deserialize;
 use service::{
     error::{Error, Result},
-    settings::{Settings, megabytes, own_program},
+    settings::{ProjectSettings, megabytes, own_program},
 };
 use tracing_subscriber::EnvFilter;
 
@@ -27,7 +27,7 @@ use tracing_subscriber::EnvFilter;
 #[derive(Debug, Clone)]
 pub struct Config {
     /// What the use cases need.
-    pub settings: Settings,
+    pub settings: ProjectSettings,
     /// `postgres://…` instead of SQLite. Holds a password: never logged.
     pub database_url: Option<Secret<String>>,
     /// What only HTTP decides.
@@ -178,12 +178,12 @@ impl Config {
     pub fn load(store: StoreArgs, serve: ServeArgs) -> Result<Self> {
         let file = match &store.config {
             Some(path) => file::read(path)?,
-            None => file::File::default(),
+            None => file::ConfigFile::default(),
         };
         let public_url = serve.public_url.or(file.public_url).map(|url| public_url(&url)).transpose()?;
         let mail = mail::read(serve.smtp_url.or(file.smtp_url), serve.mail_from.or(file.mail_from), public_url.as_deref())?;
         let config = Self {
-            settings: Settings {
+            settings: ProjectSettings {
                 mail,
                 program: own_program(),
                 data: store.data.or(file.data).unwrap_or_else(|| Path::new("data").to_owned()),
@@ -265,7 +265,7 @@ impl Config {
     #[must_use]
     pub fn for_tests(data: PathBuf) -> Self {
         Self {
-            settings: Settings::for_tests(data),
+            settings: ProjectSettings::for_tests(data),
             database_url: None,
             http: HttpConfig {
                 listen: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -297,7 +297,7 @@ fn secret(path: &Path) -> Result<Secret<Vec<u8>>> {
     Ok(Secret(bytes.to_vec()))
 }
 
-fn blocks(text: &str) -> Result<Vec<Block>> {
+fn blocks(text: &str) -> Result<Vec<IpNetwork>> {
     proxies::blocks(text).map_err(|e| wrong("webhook_allow", "EARSHOT_WEBHOOK_ALLOW", &e.to_string()))
 }
 

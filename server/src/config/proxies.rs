@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
-use domain::webhooks::address::{Block, NoBlock};
+use domain::webhooks::address::{IpNetwork, IpNetworkParseError};
 use serde::{Deserialize, Deserializer, de};
 
 /// Reverse proxies in front of us.
@@ -14,7 +14,7 @@ pub enum TrustedProxies {
     /// So many in a row. Right only where nobody but the last of them reaches our port: everyone who connects is taken for it.
     Hops(usize),
     /// The proxies by address. What anyone else says about where a request came from is not believed.
-    Addresses(Vec<Block>),
+    Addresses(Vec<IpNetwork>),
 }
 
 impl TrustedProxies {
@@ -59,11 +59,11 @@ impl TrustedProxies {
 }
 
 /// A list of addresses and networks, with commas between.
-pub(super) fn blocks(text: &str) -> Result<Vec<Block>, NoBlock> {
-    text.split(',').filter(|part| !part.trim().is_empty()).map(Block::parse).collect()
+pub(super) fn blocks(text: &str) -> Result<Vec<IpNetwork>, IpNetworkParseError> {
+    text.split(',').filter(|part| !part.trim().is_empty()).map(IpNetwork::parse).collect()
 }
 
-fn holds(blocks: &[Block], address: IpAddr) -> bool {
+fn holds(blocks: &[IpNetwork], address: IpAddr) -> bool {
     let address = address.to_canonical();
     blocks.iter().any(|block| block.holds(address))
 }
@@ -79,9 +79,9 @@ impl fmt::Display for TrustedProxies {
 }
 
 impl FromStr for TrustedProxies {
-    type Err = NoBlock;
+    type Err = IpNetworkParseError;
 
-    fn from_str(text: &str) -> Result<Self, NoBlock> {
+    fn from_str(text: &str) -> Result<Self, IpNetworkParseError> {
         if let Ok(hops) = text.trim().parse::<usize>() {
             return Ok(if hops == 0 { Self::None } else { Self::Hops(hops) });
         }
@@ -95,14 +95,14 @@ impl<'de> Deserialize<'de> for TrustedProxies {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(untagged)]
-        enum Written {
+        enum ProxySetting {
             Hops(usize),
             Text(String),
         }
-        match Written::deserialize(deserializer)? {
-            Written::Hops(0) => Ok(Self::None),
-            Written::Hops(hops) => Ok(Self::Hops(hops)),
-            Written::Text(text) => text.parse().map_err(de::Error::custom),
+        match ProxySetting::deserialize(deserializer)? {
+            ProxySetting::Hops(0) => Ok(Self::None),
+            ProxySetting::Hops(hops) => Ok(Self::Hops(hops)),
+            ProxySetting::Text(text) => text.parse().map_err(de::Error::custom),
         }
     }
 }

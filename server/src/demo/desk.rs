@@ -4,19 +4,19 @@ use domain::{
     Timestamp,
     accounts::Scope,
     projects::Project,
-    responses::Signals,
+    responses::SpamSignals,
     tickets::{NewTicket, Priority},
 };
 use service::{
     error::Result,
     replies,
-    tickets::{self, Addition, Reply, Submission},
+    tickets::{self, RequesterReply, StaffReply, TicketSubmission},
 };
 
-use super::{HOUR_MS, Past};
+use super::{BackdatedApp, HOUR_MS};
 
 /// What happens in a ticket, so many hours after it was written.
-enum Step {
+enum TicketStep {
     /// The team answers.
     Answer(&'static str),
     /// The team answers and closes.
@@ -29,13 +29,13 @@ enum Step {
     Urgency(Priority),
 }
 
-struct Written {
+struct DemoTicket {
     hours_ago: i64,
     name: &'static str,
     email: &'static str,
     subject: &'static str,
     message: &'static str,
-    steps: &'static [(i64, Step)],
+    steps: &'static [(i64, TicketStep)],
 }
 
 const REPLIES: &[(&str, &str)] = &[
@@ -50,46 +50,48 @@ const REPLIES: &[(&str, &str)] = &[
     ("Closing without a response", "Hello {name},\n\nI am closing ticket {number} for now. If you write again, it reopens.\n\n{me}"),
 ];
 
-const TICKETS: &[Written] = &[
-    Written {
+const TICKETS: &[DemoTicket] = &[
+    DemoTicket {
         hours_ago: 620,
         name: "Petra Novak",
         email: "petra.novak@northpier.example",
         subject: "Invoice for October is missing",
         message: "Our accounting department is asking for the October invoice. The invoices page shows only September.",
         steps: &[
-            (2, Step::Answer("Hello Petra, I see it: the file was created but not attached. It is there now. Could you check?")),
-            (5, Step::More("Yes, there it is. Thank you.")),
-            (6, Step::Last("Glad to hear that.")),
+            (2, TicketStep::Answer("Hello Petra, I see it: the file was created but not attached. It is there now. Could you check?")),
+            (5, TicketStep::More("Yes, there it is. Thank you.")),
+            (6, TicketStep::Last("Glad to hear that.")),
         ],
     },
-    Written {
+    DemoTicket {
         hours_ago: 480,
         name: "",
         email: "office@hofmann-bau.example",
         subject: "Two people cannot be invited",
         message: "We invite m.klein and t.klein, and both times it says that the address is in use. It is not.",
         steps: &[
-            (1, Step::Note("Both were in last year’s trial; the old workspace still has them.")),
+            (1, TicketStep::Note("Both were in last year’s trial; the old workspace still has them.")),
             (
                 4,
-                Step::Last("Both addresses were still part of your trial workspace. I have released them; the invitations went out again."),
+                TicketStep::Last(
+                    "Both addresses were still part of your trial workspace. I have released them; the invitations went out again.",
+                ),
             ),
         ],
     },
-    Written {
+    DemoTicket {
         hours_ago: 390,
         name: "Luis Ortega",
         email: "luis@ortega.example",
         subject: "Export as PDF cuts off the last column",
         message: "With more than twelve weeks, the PDF ends in the middle of week 13.\n\nOn screen everything is fine.",
         steps: &[
-            (20, Step::Answer("Hello Luis, I can see it with your plan. Until it is fixed: landscape on A3 shows everything.")),
-            (30, Step::More("That helps for now.")),
-            (200, Step::Last("Fixed in 4.2.0, which you have had since this morning.")),
+            (20, TicketStep::Answer("Hello Luis, I can see it with your plan. Until it is fixed: landscape on A3 shows everything.")),
+            (30, TicketStep::More("That helps for now.")),
+            (200, TicketStep::Last("Fixed in 4.2.0, which you have had since this morning.")),
         ],
     },
-    Written {
+    DemoTicket {
         hours_ago: 260,
         name: "Aiko Tanaka",
         email: "aiko@lanternworks.example",
@@ -97,28 +99,28 @@ const TICKETS: &[Written] = &[
         message: "Reminders arrive at 3 in the morning. We are in Osaka.",
         steps: &[(
             9,
-            Step::Last("Your workspace was set to UTC. I have set it to Asia/Tokyo; you can change that under Settings, Region."),
+            TicketStep::Last("Your workspace was set to UTC. I have set it to Asia/Tokyo; you can change that under Settings, Region."),
         )],
     },
-    Written {
+    DemoTicket {
         hours_ago: 150,
         name: "Greta Holm",
         email: "greta@fjordline.example",
         subject: "Dependencies vanish after moving a phase",
         message: "When I move a whole phase by a week, the arrows to the next phase are gone. I had to draw forty of them again.",
         steps: &[
-            (1, Step::Urgency(Priority::High)),
+            (1, TicketStep::Urgency(Priority::High)),
             (
                 3,
-                Step::Answer(
+                TicketStep::Answer(
                     "Hello Greta, that must not happen, and I am sorry for the work. I have brought back the arrows from this morning. Which browser do you use?",
                 ),
             ),
-            (7, Step::Note("Same cause as the undo bug, see the backlog.")),
-            (22, Step::More("Firefox, the current one.")),
+            (7, TicketStep::Note("Same cause as the undo bug, see the backlog.")),
+            (22, TicketStep::More("Firefox, the current one.")),
         ],
     },
-    Written {
+    DemoTicket {
         hours_ago: 75,
         name: "Sam Whitfield",
         email: "sam@whitfield.example",
@@ -126,20 +128,20 @@ const TICKETS: &[Written] = &[
         message: "My colleague and I share one plan. Only I can change who sees it.",
         steps: &[(
             26,
-            Step::Answer(
+            TicketStep::Answer(
                 "Hello Sam, not yet, but you can make your colleague an admin of the plan: Share, then the menu beside the name. Does that do?",
             ),
         )],
     },
-    Written {
+    DemoTicket {
         hours_ago: 20,
         name: "Petra Novak",
         email: "petra.novak@northpier.example",
         subject: "Nobody can sign in since this morning",
         message: "All of us get “session expired” right after signing in. We have a review with our client at noon.",
-        steps: &[(1, Step::Urgency(Priority::Urgent)), (1, Step::Note("Clock of their single sign-on is six minutes off."))],
+        steps: &[(1, TicketStep::Urgency(Priority::Urgent)), (1, TicketStep::Note("Clock of their single sign-on is six minutes off."))],
     },
-    Written {
+    DemoTicket {
         hours_ago: 3,
         name: "",
         email: "it@stadtwerke-lind.example",
@@ -150,23 +152,23 @@ const TICKETS: &[Written] = &[
 ];
 
 /// Fills the desk: replies to answer with, and tickets in all states.
-pub(super) async fn fill(past: &mut Past, project: &Project, owner: &Scope, others: &[Scope], now: Timestamp) -> Result<()> {
+pub(super) async fn fill(past: &mut BackdatedApp, project: &Project, owner: &Scope, others: &[Scope], now: Timestamp) -> Result<()> {
     for (name, body) in REPLIES {
         let key = past.key();
         replies::create(past.at(now.plus_days(-80)), owner, &key, name, body).await?;
     }
     for (n, ticket) in TICKETS.iter().enumerate() {
         let at = now.plus_ms(-ticket.hours_ago * HOUR_MS - 7 * 60_000);
-        let submission = Submission {
+        let submission = TicketSubmission {
             ticket: NewTicket {
                 subject: ticket.subject.into(),
                 message: ticket.message.into(),
                 email: ticket.email.into(),
                 name: ticket.name.into(),
             },
-            signals: Some(Signals { elapsed_ms: Some(90_000), ..Signals::default() }),
-            context: tickets::Context { language: "en".into(), ..tickets::Context::default() },
-            ..Submission::default()
+            signals: Some(SpamSignals { elapsed_ms: Some(90_000), ..SpamSignals::default() }),
+            context: tickets::TicketContext { language: "en".into(), ..tickets::TicketContext::default() },
+            ..TicketSubmission::default()
         };
         let key = past.key();
         let made = tickets::submit(past.at(at), project, &key, submission).await?;
@@ -174,22 +176,22 @@ pub(super) async fn fill(past: &mut Past, project: &Project, owner: &Scope, othe
         for (hours, step) in ticket.steps {
             let key = past.key();
             let app = past.at(at.plus_ms(hours * HOUR_MS + 11 * 60_000));
-            let reply = |body: &str, close| Reply { body: body.into(), close, ..Reply::default() };
+            let reply = |body: &str, close| StaffReply { body: body.into(), close, ..StaffReply::default() };
             match step {
-                Step::Answer(body) => {
+                TicketStep::Answer(body) => {
                     tickets::staff_reply(app, scope, made.ticket, &key, reply(body, false)).await?;
                 }
-                Step::Last(body) => {
+                TicketStep::Last(body) => {
                     tickets::staff_reply(app, scope, made.ticket, &key, reply(body, true)).await?;
                 }
-                Step::Note(body) => {
+                TicketStep::Note(body) => {
                     tickets::add_note(app, scope, made.ticket, &key, body, Vec::new()).await?;
                 }
-                Step::More(body) => {
-                    let addition = Addition { body: (*body).to_owned(), ..Addition::default() };
+                TicketStep::More(body) => {
+                    let addition = RequesterReply { body: (*body).to_owned(), ..RequesterReply::default() };
                     tickets::requester_reply(app, project, made.ticket, &key, addition).await?;
                 }
-                Step::Urgency(priority) => {
+                TicketStep::Urgency(priority) => {
                     tickets::set_priority(app, scope, made.ticket, *priority).await?;
                 }
             }

@@ -19,35 +19,35 @@ use domain::{
     accounts::{Role, Scope},
     backlog::Importance,
     clock::DAY_MS,
-    feedback::Status,
+    feedback::FeedbackStatus,
     identity::Claim,
     ids::{FeedbackId, ProjectId, StaffId, SurveyId},
-    imports::Mapping,
+    imports::ColumnMapping,
     projects::Project,
-    responses::{Context, Person, Signals},
-    surveys::{Launch, SurveyStatus, templates},
+    responses::{ClaimedContact, ResponseContext, SpamSignals},
+    surveys::{LaunchTrigger, SurveyStatus, templates},
     zone::UTC,
 };
 use service::{
     accounts,
-    backlog::{self, Quoting},
+    backlog::{self, LinkInput},
     error::{Error, Result},
     imports, projects,
-    responses::{self, Submission},
-    settings::Settings,
+    responses::{self, ResponseInput},
+    settings::ProjectSettings,
     state::{App, AppState},
     surveys,
-    triage::{self, Edit, Seen},
+    triage::{self, FeedbackEdit, ItemVersion},
 };
 use tokio::net::TcpListener;
 
 use self::{
-    story::{Dice, Said, To},
-    texts::{BACKLOG, REMARKS, TOPICS, Work},
+    story::{DemoAnswer, DemoSurvey, StoryRng},
+    texts::{BACKLOG, BacklogTemplate, REMARKS, TOPICS},
 };
 
 /// Who signs in.
-pub const EMAIL: &str = "demo@example.com";
+pub const DEMO_EMAIL: &str = "demo@example.com";
 /// Where the site that embeds the widget listens.
 pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3001);
 const HOUR_MS: i64 = 3_600_000;
@@ -72,20 +72,20 @@ impl Clock for StoryClock {
 }
 
 /// The program as it would have been at other times: the same database under another clock.
-struct Past {
+struct BackdatedApp {
     app: AppState,
     clock: Arc<StoryClock>,
-    dice: Dice,
+    dice: StoryRng,
     keys: u64,
 }
 
-impl Past {
+impl BackdatedApp {
     async fn new(app: &AppState) -> Result<Self> {
         let clock = Arc::new(StoryClock(AtomicI64::new(app.now().0)));
         // Nobody in the story gets a letter.
-        let settings = Settings { mail: None, ..app.settings.clone() };
+        let settings = ProjectSettings { mail: None, ..app.settings.clone() };
         let past = App::new(settings, app.store.clone(), clock.clone(), Arc::clone(&app.ids)).await?;
-        Ok(Self { app: past, clock, dice: Dice(90), keys: 0 })
+        Ok(Self { app: past, clock, dice: StoryRng(90), keys: 0 })
     }
 
     fn at(&self, time: Timestamp) -> &App {
@@ -107,12 +107,12 @@ pub async fn prepare(app: &AppState) -> Result<Option<Demo>> {
     if accounts::setup::is_empty(app).await? {
         return fill(app).await.map(Some);
     }
-    let Some(owner) = app.store.staff_by_email(EMAIL).await? else { return Ok(None) };
+    let Some(owner) = app.store.staff_by_email(DEMO_EMAIL).await? else { return Ok(None) };
     for project in app.store.projects_of(owner.id()?).await? {
         let scope = Scope::system(project.id);
         let live = app.store.surveys(&scope).await?.into_iter().map(|s| s.survey).filter(|s| s.status == SurveyStatus::Live);
         // The one that the widget shows behind its button.
-        if let Some(shown) = live.max_by_key(|s| matches!(s.draft.launch, Launch::Button { .. })) {
+        if let Some(shown) = live.max_by_key(|s| matches!(s.draft.launch, LaunchTrigger::Button { .. })) {
             return Ok(Some(Demo { project, survey: shown.id, password: None }));
         }
     }
@@ -138,29 +138,29 @@ pub async fn offer(app: &AppState, base: &str, listen: SocketAddr) -> Result<()>
     let router = host::router(base, &demo.project.key, &demo.survey.to_string());
     tokio::spawn(async move { axum::serve(listener, router).await });
     match &demo.password {
-        Some(password) => tracing::info!("Demonstration: sign in at {base}/sign-in as {EMAIL} with the password {password}"),
-        None => tracing::info!("Demonstration: sign in at {base}/sign-in as {EMAIL} with the password from the first start"),
+        Some(password) => tracing::info!("Demonstration: sign in at {base}/sign-in as {DEMO_EMAIL} with the password {password}"),
+        None => tracing::info!("Demonstration: sign in at {base}/sign-in as {DEMO_EMAIL} with the password from the first start"),
     }
     tracing::info!("Demonstration: a site with the widget is at http://{site}/");
     tracing::info!("Demonstration: its survey is at {base}/s/{}", demo.survey);
     Ok(())
 }
 
-struct Team {
+struct DemoTeam {
     owner: Scope,
     others: Vec<Scope>,
 }
 
 async fn fill(app: &AppState) -> Result<Demo> {
     let now = app.now();
-    let mut past = Past::new(app).await?;
+    let mut past = BackdatedApp::new(app).await?;
     let start = now.plus_days(-92);
     let password: String = app.token().chars().filter(char::is_ascii_alphanumeric).take(14).collect();
-    let owner = accounts::create_staff(past.at(start), EMAIL, "Dana Demo", &password).await?;
+    let owner = accounts::create_staff(past.at(start), DEMO_EMAIL, "Dana Demo", &password).await?;
     let project = projects::create(past.at(start), "Gantry", vec![], Some(owner)).await?;
-    let team = Team { owner: scope(app, owner, project.id).await?, others: colleagues(&mut past, project.id, start).await? };
+    let team = DemoTeam { owner: scope(app, owner, project.id).await?, others: colleagues(&mut past, project.id, start).await? };
     let surveys = make_surveys(&mut past, &team.owner, start).await?;
-    let story = story::tell(now);
+    let story = story::generate_story(now);
     let said = answer(&mut past, &surveys, story).await?;
     let items = open_items(&mut past, &team, now).await?;
     triage_all(&mut past, &team, &said, now).await?;
@@ -168,7 +168,7 @@ async fn fill(app: &AppState) -> Result<Demo> {
     move_items(&mut past, &team, &items, now).await?;
     import_some(&mut past, &team.owner, now).await?;
     desk::fill(&mut past, &project, &team.owner, &team.others, now).await?;
-    let survey = surveys.get(&To::Nps).copied().ok_or_else(|| Error::internal("demonstration", "no survey"))?;
+    let survey = surveys.get(&DemoSurvey::Nps).copied().ok_or_else(|| Error::internal("demonstration", "no survey"))?;
     Ok(Demo { project, survey, password: Some(password) })
 }
 
@@ -177,7 +177,7 @@ async fn scope(app: &App, staff: StaffId, project: ProjectId) -> Result<Scope> {
 }
 
 /// Two more people in the team, who cannot sign in: nobody knows their passwords.
-async fn colleagues(past: &mut Past, project: ProjectId, start: Timestamp) -> Result<Vec<Scope>> {
+async fn colleagues(past: &mut BackdatedApp, project: ProjectId, start: Timestamp) -> Result<Vec<Scope>> {
     let mut scopes = Vec::new();
     for (email, name, role) in [("mara@example.com", "Mara Lind", Role::Admin), ("jonas@example.com", "Jonas Weber", Role::Triager)] {
         let app = past.at(start.plus_days(1));
@@ -189,13 +189,13 @@ async fn colleagues(past: &mut Past, project: ProjectId, start: Timestamp) -> Re
 }
 
 /// Surveys in all states: two live, one paused, one closed, one not yet published.
-async fn make_surveys(past: &mut Past, owner: &Scope, start: Timestamp) -> Result<BTreeMap<To, SurveyId>> {
-    let button = Launch::Button { label: "Feedback".into() };
+async fn make_surveys(past: &mut BackdatedApp, owner: &Scope, start: Timestamp) -> Result<BTreeMap<DemoSurvey, SurveyId>> {
+    let button = LaunchTrigger::Button { label: "Feedback".into() };
     let plan = [
-        (To::Csat, "csat", "After a support conversation", None),
-        (To::Ces, "ces", "After the first project plan", None),
-        (To::Churn, "churn", "Leaving Gantry", None),
-        (To::Nps, "nps", "How is Gantry doing?", Some(button)),
+        (DemoSurvey::Csat, "csat", "After a support conversation", None),
+        (DemoSurvey::Ces, "ces", "After the first project plan", None),
+        (DemoSurvey::Churn, "churn", "Leaving Gantry", None),
+        (DemoSurvey::Nps, "nps", "How is Gantry doing?", Some(button)),
     ];
     let mut surveys = BTreeMap::new();
     for (to, template, name, launch) in plan {
@@ -215,7 +215,7 @@ fn template_body(key: &str) -> Result<domain::surveys::SurveyBody> {
     templates::find(key).map(|t| (t.body)()).ok_or_else(|| Error::internal("demonstration", key))
 }
 
-async fn publish(past: &mut Past, owner: &Scope, survey: SurveyId, at: Timestamp) -> Result<()> {
+async fn publish(past: &mut BackdatedApp, owner: &Scope, survey: SurveyId, at: Timestamp) -> Result<()> {
     let key = past.key();
     let app = past.at(at);
     let seen = app.store.survey(owner, survey).await?.map_or(0, |s| s.revision);
@@ -224,12 +224,12 @@ async fn publish(past: &mut Past, owner: &Scope, survey: SurveyId, at: Timestamp
 }
 
 /// An answer of the story and the feedback it became.
-struct Heard {
-    said: Said,
+struct DemoFeedback {
+    said: DemoAnswer,
     feedback: FeedbackId,
 }
 
-async fn answer(past: &mut Past, surveys: &BTreeMap<To, SurveyId>, story: Vec<Said>) -> Result<Vec<Heard>> {
+async fn answer(past: &mut BackdatedApp, surveys: &BTreeMap<DemoSurvey, SurveyId>, story: Vec<DemoAnswer>) -> Result<Vec<DemoFeedback>> {
     let mut targets = BTreeMap::new();
     for (to, survey) in surveys {
         targets.insert(*to, responses::target(&past.app, *survey, None).await?);
@@ -239,28 +239,28 @@ async fn answer(past: &mut Past, surveys: &BTreeMap<To, SurveyId>, story: Vec<Sa
         let Some(target) = targets.get(&said.to) else { continue };
         let pairs = said.pairs(&target.body, &mut past.dice);
         let (name, email, id) = said.person.clone().map_or((None, None, None), |(name, email, id)| (Some(name), Some(email), Some(id)));
-        let submission = Submission {
+        let submission = ResponseInput {
             pairs,
             finished: said.finished,
-            signals: Signals { honeypot: said.is_spam, forged_start: false, elapsed_ms: Some(21_000) },
+            signals: SpamSignals { honeypot: said.is_spam, forged_start: false, elapsed_ms: Some(21_000) },
             page: None,
-            context: Context {
-                source: if said.to == To::Nps { "popover" } else { "link" }.into(),
+            context: ResponseContext {
+                source: if said.to == DemoSurvey::Nps { "popover" } else { "link" }.into(),
                 page_url: Some(said.page.clone()),
                 release: Some(said.release.to_owned()),
                 environment: Some("production".into()),
-                contact: Person { external_id: id, email, name, attributes: None, claim: Claim::Verified },
-                ..Context::default()
+                contact: ClaimedContact { external_id: id, email, name, attributes: None, claim: Claim::Verified },
+                ..ResponseContext::default()
             },
         };
         let key = past.key();
         let begun = responses::begin(past.at(said.at), target, &key, &submission).await?;
         if let Some(feedback) = past.app.store.feedback_of(target.project.id, begun.id).await? {
-            heard.push(Heard { said, feedback });
+            heard.push(DemoFeedback { said, feedback });
         }
     }
     // After their last answers.
-    for (to, status, ago) in [(To::Ces, SurveyStatus::Paused, 1), (To::Churn, SurveyStatus::Closed, 0)] {
+    for (to, status, ago) in [(DemoSurvey::Ces, SurveyStatus::Paused, 1), (DemoSurvey::Churn, SurveyStatus::Closed, 0)] {
         if let (Some(survey), Some(target)) = (surveys.get(&to), targets.get(&to)) {
             let at = heard.iter().filter(|h| h.said.to == to).map(|h| h.said.at).max().unwrap_or(past.app.now());
             let scope = Scope::system(target.project.id);
@@ -271,24 +271,24 @@ async fn answer(past: &mut Past, surveys: &BTreeMap<To, SurveyId>, story: Vec<Sa
 }
 
 /// An item of the backlog with what it was made from.
-struct Made {
+struct DemoBacklogItem {
     number: i64,
-    work: &'static Work,
+    work: &'static BacklogTemplate,
 }
 
-async fn open_items(past: &mut Past, team: &Team, now: Timestamp) -> Result<Vec<Made>> {
-    let mut works: Vec<&Work> = BACKLOG.iter().collect();
+async fn open_items(past: &mut BackdatedApp, team: &DemoTeam, now: Timestamp) -> Result<Vec<DemoBacklogItem>> {
+    let mut works: Vec<&BacklogTemplate> = BACKLOG.iter().collect();
     works.sort_by_key(|w| -w.days_ago);
     let mut made = Vec::new();
     for work in works {
         let key = past.key();
         let number = backlog::create(past.at(now.plus_days(-work.days_ago)), &team.owner, &key, work.title, work.body).await?;
-        made.push(Made { number, work });
+        made.push(DemoBacklogItem { number, work });
     }
     Ok(made)
 }
 
-async fn move_items(past: &mut Past, team: &Team, items: &[Made], now: Timestamp) -> Result<()> {
+async fn move_items(past: &mut BackdatedApp, team: &DemoTeam, items: &[DemoBacklogItem], now: Timestamp) -> Result<()> {
     for made in items {
         for (days, status) in made.work.steps {
             let app = past.at(now.plus_days(-days));
@@ -301,10 +301,10 @@ async fn move_items(past: &mut Past, team: &Team, items: &[Made], now: Timestamp
 }
 
 /// The team looks at what came in every other day: tags, status, someone in charge, remarks. The last days are still to do.
-async fn triage_all(past: &mut Past, team: &Team, heard: &[Heard], now: Timestamp) -> Result<()> {
+async fn triage_all(past: &mut BackdatedApp, team: &DemoTeam, heard: &[DemoFeedback], now: Timestamp) -> Result<()> {
     for session in 0..45_i64 {
         let at = now.plus_days(-88 + session * 2);
-        let recent = |h: &&Heard| !h.said.is_spam && h.said.at < at && h.said.at >= at.plus_days(-2);
+        let recent = |h: &&DemoFeedback| !h.said.is_spam && h.said.at < at && h.said.at >= at.plus_days(-2);
         let person = team.others[usize::try_from(session).unwrap_or(0) % team.others.len()];
         let mut by_tag: BTreeMap<&str, Vec<FeedbackId>> = BTreeMap::new();
         let (mut seen, mut done) = (Vec::new(), Vec::new());
@@ -322,14 +322,19 @@ async fn triage_all(past: &mut Past, team: &Team, heard: &[Heard], now: Timestam
             }
         }
         for (tag, ids) in by_tag {
-            edit(past.at(at), &person, &ids, Edit::Tags { add: vec![tag.to_owned()], remove: vec![] }).await?;
+            edit(past.at(at), &person, &ids, FeedbackEdit::Tags { add: vec![tag.to_owned()], remove: vec![] }).await?;
         }
-        edit(past.at(at.plus_ms(60_000)), &person, &seen, Edit::Status(Status::Triaged)).await?;
-        edit(past.at(at.plus_ms(120_000)), &person, &done, Edit::Status(Status::Resolved)).await?;
+        edit(past.at(at.plus_ms(60_000)), &person, &seen, FeedbackEdit::Status(FeedbackStatus::Triaged)).await?;
+        edit(past.at(at.plus_ms(120_000)), &person, &done, FeedbackEdit::Status(FeedbackStatus::Resolved)).await?;
         if let Some(first) = seen.first().copied() {
             let owner = team.owner.staff();
-            edit(past.at(at.plus_ms(180_000)), &person, &[first], Edit::Assign(if session % 3 == 0 { owner } else { person.staff() }))
-                .await?;
+            edit(
+                past.at(at.plus_ms(180_000)),
+                &person,
+                &[first],
+                FeedbackEdit::Assign(if session % 3 == 0 { owner } else { person.staff() }),
+            )
+            .await?;
             if session % 2 == 0 {
                 let (key, remark) = (past.key(), REMARKS[usize::try_from(session / 2).unwrap_or(0) % REMARKS.len()]);
                 triage::comment(past.at(at.plus_ms(240_000)), &person, first, remark, &key).await?;
@@ -339,19 +344,26 @@ async fn triage_all(past: &mut Past, team: &Team, heard: &[Heard], now: Timestam
     Ok(())
 }
 
-async fn edit(app: &App, scope: &Scope, ids: &[FeedbackId], edit: Edit) -> Result<()> {
+async fn edit(app: &App, scope: &Scope, ids: &[FeedbackId], edit: FeedbackEdit) -> Result<()> {
     if ids.is_empty() {
         return Ok(());
     }
-    let seen = app.store.feedback_by_ids(scope, ids).await?.into_iter().map(|f| Seen { id: f.id, version: f.version }).collect::<Vec<_>>();
+    let seen =
+        app.store.feedback_by_ids(scope, ids).await?.into_iter().map(|f| ItemVersion { id: f.id, version: f.version }).collect::<Vec<_>>();
     triage::edit(app, scope, &seen, edit).await?;
     Ok(())
 }
 
 /// What belongs to an item is linked to it, most of it with the sentence that matters.
-async fn link_all(past: &mut Past, team: &Team, items: &[Made], heard: &[Heard], now: Timestamp) -> Result<()> {
+async fn link_all(
+    past: &mut BackdatedApp,
+    team: &DemoTeam,
+    items: &[DemoBacklogItem],
+    heard: &[DemoFeedback],
+    now: Timestamp,
+) -> Result<()> {
     for made in items {
-        let topic = |h: &Heard| h.said.topic.is_some_and(|t| TOPICS[t].tag == made.work.tag) && h.said.core.contains(made.work.word);
+        let topic = |h: &DemoFeedback| h.said.topic.is_some_and(|t| TOPICS[t].tag == made.work.tag) && h.said.core.contains(made.work.word);
         for one in heard.iter().filter(|h| topic(h) && h.said.at < now.plus_days(-3)).take(14) {
             if past.dice.chance(15) {
                 continue;
@@ -365,14 +377,14 @@ async fn link_all(past: &mut Past, team: &Team, items: &[Made], heard: &[Heard],
             let quote = if past.dice.chance(70) { one.said.core.to_owned() } else { String::new() };
             let made_at = now.plus_days(-made.work.days_ago);
             let at = Timestamp(one.said.at.0.max(made_at.0) + 5 * HOUR_MS);
-            backlog::link(past.at(at), &person, one.feedback, made.number, Quoting { quote, importance }).await?;
+            backlog::link(past.at(at), &person, one.feedback, made.number, LinkInput { quote, importance }).await?;
         }
     }
     Ok(())
 }
 
 /// Tickets of an older help desk, brought in as a file.
-async fn import_some(past: &mut Past, owner: &Scope, now: Timestamp) -> Result<()> {
+async fn import_some(past: &mut BackdatedApp, owner: &Scope, now: Timestamp) -> Result<()> {
     let mut file = String::from("id,date,message,area,person\n");
     for n in 0..40_i64 {
         let topic = past.dice.pick(TOPICS);
@@ -387,8 +399,10 @@ async fn import_some(past: &mut Past, owner: &Scope, now: Timestamp) -> Result<(
     let mut upload = imports::begin_upload(&app, owner, "help-desk-2026.csv", &key).await?;
     upload.push(&app, owner, file.as_bytes()).await?;
     let import = imports::find(&app, owner, upload.finish(&app, owner).await?).await?;
-    let mapping =
-        Mapping { add_tag: Some("help-desk-2026".into()), ..Mapping::parse("text=message,tag=area,created_at=date,external_id=id")? };
+    let mapping = ColumnMapping {
+        add_tag: Some("help-desk-2026".into()),
+        ..ColumnMapping::parse("text=message,tag=area,created_at=date,external_id=id")?
+    };
     imports::start(&app, owner, &import, mapping).await?;
     imports::run(&app, owner, import.id, |_| false).await?;
     past.at(now.plus_days(-12).plus_ms(2 * DAY_MS / 24));

@@ -6,12 +6,12 @@ use domain::{
     surveys::{AnswerShape, QuestionKind, SurveyBody},
 };
 
-use super::texts::{CLOSERS, COMPANIES, FIRST, LAST, OPENERS, RELEASES, SPAM, TOPICS};
+use super::texts::{CLOSERS, COMPANIES, FIRST_NAMES, LAST_NAMES, OPENERS, RELEASES, SPAM, TOPICS};
 
 /// A small generator of pseudo-random numbers (SplitMix64), so that the story is the same on every machine.
-pub struct Dice(pub u64);
+pub struct StoryRng(pub u64);
 
-impl Dice {
+impl StoryRng {
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
@@ -38,7 +38,7 @@ impl Dice {
 
 /// Which survey an answer is to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum To {
+pub enum DemoSurvey {
     /// NPS.
     Nps,
     /// Satisfaction with support.
@@ -50,11 +50,11 @@ pub enum To {
 }
 
 /// One answer of the story.
-pub struct Said {
+pub struct DemoAnswer {
     /// When.
     pub at: Timestamp,
     /// To which survey.
-    pub to: To,
+    pub to: DemoSurvey,
     /// The subject, as an index of [`TOPICS`]; `None` when only a score was given or it is spam.
     pub topic: Option<usize>,
     /// The sentence that matters in it.
@@ -76,8 +76,8 @@ pub struct Said {
 }
 
 /// The whole story, in the order of time.
-pub fn tell(now: Timestamp) -> Vec<Said> {
-    let mut dice = Dice(20_261_123);
+pub fn generate_story(now: Timestamp) -> Vec<DemoAnswer> {
+    let mut dice = StoryRng(20_261_123);
     let mut all = Vec::new();
     for day in (0..90_i64).rev() {
         let midnight = now.0 - day * DAY_MS;
@@ -93,7 +93,7 @@ pub fn tell(now: Timestamp) -> Vec<Said> {
     for (n, text) in SPAM.iter().enumerate() {
         let at = Timestamp(now.0 - (i64::try_from(n).unwrap_or(0) * 5 + 1) * DAY_MS);
         let mut spam = said(&mut dice, at, i64::try_from(n).unwrap_or(0) * 5 + 1);
-        (spam.to, spam.topic, spam.core, spam.text) = (To::Nps, None, "", (*text).to_owned());
+        (spam.to, spam.topic, spam.core, spam.text) = (DemoSurvey::Nps, None, "", (*text).to_owned());
         (spam.person, spam.is_spam, spam.finished) = (None, true, true);
         all.push(spam);
     }
@@ -101,13 +101,13 @@ pub fn tell(now: Timestamp) -> Vec<Said> {
     all
 }
 
-fn said(dice: &mut Dice, at: Timestamp, day: i64) -> Said {
+fn said(dice: &mut StoryRng, at: Timestamp, day: i64) -> DemoAnswer {
     let release = RELEASES.iter().rev().find(|(since, _)| day <= *since).map_or("3.8.0", |(_, name)| *name);
     let to = match dice.below(100) {
-        0..54 => To::Nps,
-        54..76 => To::Csat,
-        76..92 => To::Ces,
-        _ => To::Churn,
+        0..54 => DemoSurvey::Nps,
+        54..76 => DemoSurvey::Csat,
+        76..92 => DemoSurvey::Ces,
+        _ => DemoSurvey::Churn,
     };
     let topic = topic(dice, to, day);
     let about = &TOPICS[topic];
@@ -121,11 +121,11 @@ fn said(dice: &mut Dice, at: Timestamp, day: i64) -> Said {
         "4.2.0" => 11,
         _ => 0,
     };
-    let churn = if to == To::Churn { -35 } else { 0 };
+    let churn = if to == DemoSurvey::Churn { -35 } else { 0 };
     let spread = i32::try_from(dice.below(31)).unwrap_or(0) - 15;
     let joy = (64 + i32::from(about.mood) * 17 + drift + churn + spread).clamp(0, 100);
     let person = (!dice.chance(32)).then(|| {
-        let (first, last) = (*dice.pick(FIRST), *dice.pick(LAST));
+        let (first, last) = (*dice.pick(FIRST_NAMES), *dice.pick(LAST_NAMES));
         let company = COMPANIES[(first.len() * 7 + last.len() * 3) % COMPANIES.len()];
         let account = first.to_lowercase();
         (
@@ -135,8 +135,8 @@ fn said(dice: &mut Dice, at: Timestamp, day: i64) -> Said {
         )
     });
     let finished = !dice.chance(6);
-    let wrote = finished && (to == To::Churn || dice.chance(74));
-    Said {
+    let wrote = finished && (to == DemoSurvey::Churn || dice.chance(74));
+    DemoAnswer {
         at,
         to,
         topic: wrote.then_some(topic),
@@ -152,11 +152,11 @@ fn said(dice: &mut Dice, at: Timestamp, day: i64) -> Said {
 }
 
 /// A subject by weight; the slow timeline is no longer one once it was fixed, and support is spoken of after support.
-fn topic(dice: &mut Dice, to: To, day: i64) -> usize {
+fn topic(dice: &mut StoryRng, to: DemoSurvey, day: i64) -> usize {
     let weight = |n: &usize| match (TOPICS[*n].tag, to) {
-        ("support", To::Csat) => 30,
-        ("praise", To::Churn) => 0,
-        ("pricing", To::Churn) => 25,
+        ("support", DemoSurvey::Csat) => 30,
+        ("praise", DemoSurvey::Churn) => 0,
+        ("pricing", DemoSurvey::Churn) => 25,
         ("timeline-speed", _) if day < 28 => 1,
         ("praise", _) if day < 28 => 20,
         ("lost-changes", _) if (44..=52).contains(&day) => 25,
@@ -174,9 +174,9 @@ fn topic(dice: &mut Dice, to: To, day: i64) -> usize {
     0
 }
 
-impl Said {
+impl DemoAnswer {
     /// The answers to a survey, as form pairs: numbers by joy, the text once, choices by joy.
-    pub fn pairs(&self, body: &SurveyBody, dice: &mut Dice) -> Vec<(String, String)> {
+    pub fn pairs(&self, body: &SurveyBody, dice: &mut StoryRng) -> Vec<(String, String)> {
         let mut pairs = Vec::new();
         let mut text = Some(self.text.clone()).filter(|t| !t.is_empty());
         for question in &body.questions {
@@ -192,7 +192,7 @@ impl Said {
                 AnswerShape::Choice { choices, multiple: false, .. } => {
                     // "Yes, partly, no": the happier, the earlier. Reasons for leaving: by subject.
                     let unhappy = usize::try_from(100 - self.joy).unwrap_or(0) * choices.len() / 101;
-                    let n = if self.to == To::Churn { self.topic.unwrap_or_default() } else { unhappy };
+                    let n = if self.to == DemoSurvey::Churn { self.topic.unwrap_or_default() } else { unhappy };
                     choices.get(n % choices.len().max(1)).map(|c| c.id.clone())
                 }
                 AnswerShape::Text { .. } if question.kind == QuestionKind::LongText => text.take(),
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn the_story_is_long_and_the_same_each_time() {
         let now = Timestamp(1_800_000_000_000);
-        let (one, two) = (tell(now), tell(now));
+        let (one, two) = (generate_story(now), generate_story(now));
         assert!((350..=450).contains(&one.len()), "{}", one.len());
         assert!(one.iter().zip(&two).all(|(a, b)| a.text == b.text && a.at == b.at && a.joy == b.joy));
         assert!(one.iter().all(|s| s.at < now && s.at.0 > now.0 - 92 * DAY_MS));

@@ -268,12 +268,12 @@ pub const CLOSERS: &[&str] = &[
 ];
 
 /// First and last names; every pair is a person.
-pub const FIRST: &[&str] = &[
+pub const FIRST_NAMES: &[&str] = &[
     "Anna", "Ben", "Clara", "David", "Elif", "Farid", "Greta", "Hugo", "Ines", "Jakob", "Kerstin", "Luca", "Marie", "Noah", "Olivia",
     "Paul",
 ];
-/// See [`FIRST`].
-pub const LAST: &[&str] = &["Albrecht", "Bianchi", "Costa", "Dubois", "Eriksson", "Fischer", "Green", "Haddad"];
+/// See [`FIRST_NAMES`].
+pub const LAST_NAMES: &[&str] = &["Albrecht", "Bianchi", "Costa", "Dubois", "Eriksson", "Fischer", "Green", "Haddad"];
 /// Where they work.
 pub const COMPANIES: &[&str] = &["northpier", "hillandson", "kollwitz-bau", "studio-lumen", "vertex-legal", "atelier-roux"];
 
@@ -301,7 +301,7 @@ pub const REMARKS: &[&str] = &[
 ];
 
 /// An item of the backlog: title, body, the tag of what belongs to it, how far it comes, how many days ago it was made.
-pub struct Work {
+pub struct BacklogTemplate {
     /// The title.
     pub title: &'static str,
     /// The body.
@@ -319,8 +319,8 @@ pub struct Work {
 use domain::backlog::BacklogStatus::{Declined, InProgress, Planned, Shipped};
 
 /// The backlog.
-pub const BACKLOG: &[Work] = &[
-    Work {
+pub const BACKLOG: &[BacklogTemplate] = &[
+    BacklogTemplate {
         title: "Draw only the visible part of the timeline",
         body: "Large projects freeze the tab. Render the rows in view, and load the rest while scrolling.",
         tag: "timeline-speed",
@@ -328,7 +328,7 @@ pub const BACKLOG: &[Work] = &[
         steps: &[(70, Planned), (55, InProgress), (30, Shipped)],
         days_ago: 80,
     },
-    Work {
+    BacklogTemplate {
         title: "PDF report: fit all columns on the page",
         body: "Landscape when there are more than six columns, and smaller type before anything is cut off.",
         tag: "export",
@@ -336,7 +336,7 @@ pub const BACKLOG: &[Work] = &[
         steps: &[(48, Planned), (12, InProgress)],
         days_ago: 62,
     },
-    Work {
+    BacklogTemplate {
         title: "Custom fields and local formats in CSV exports",
         body: "",
         tag: "export",
@@ -344,7 +344,7 @@ pub const BACKLOG: &[Work] = &[
         steps: &[(20, Planned)],
         days_ago: 41,
     },
-    Work {
+    BacklogTemplate {
         title: "One digest a day instead of single e-mails",
         body: "Per project: at once, daily, never. Mentions always at once.",
         tag: "notifications",
@@ -352,7 +352,7 @@ pub const BACKLOG: &[Work] = &[
         steps: &[(44, Planned), (20, InProgress)],
         days_ago: 66,
     },
-    Work {
+    BacklogTemplate {
         title: "Time zone of milestones in calendar feeds",
         body: "All-day events must stay all-day events.",
         tag: "calendar-sync",
@@ -360,7 +360,7 @@ pub const BACKLOG: &[Work] = &[
         steps: &[(50, InProgress), (38, Shipped)],
         days_ago: 60,
     },
-    Work {
+    BacklogTemplate {
         title: "Read-only links for clients",
         body: "One project, without budget and comments.",
         tag: "guest-access",
@@ -368,8 +368,8 @@ pub const BACKLOG: &[Work] = &[
         steps: &[(9, Planned)],
         days_ago: 57,
     },
-    Work { title: "Offline plan on tablets", body: "", tag: "mobile", word: "", steps: &[], days_ago: 33 },
-    Work {
+    BacklogTemplate { title: "Offline plan on tablets", body: "", tag: "mobile", word: "", steps: &[], days_ago: 33 },
+    BacklogTemplate {
         title: "Keep drafts of descriptions in the browser",
         body: "And say so when somebody else saved in between.",
         tag: "lost-changes",
@@ -377,8 +377,8 @@ pub const BACKLOG: &[Work] = &[
         steps: &[(46, Planned), (40, InProgress), (10, Shipped)],
         days_ago: 49,
     },
-    Work { title: "Search inside comments, forgive typos", body: "", tag: "search", word: "", steps: &[], days_ago: 25 },
-    Work {
+    BacklogTemplate { title: "Search inside comments, forgive typos", body: "", tag: "search", word: "", steps: &[], days_ago: 25 },
+    BacklogTemplate {
         title: "Non-profit price",
         body: "Sales looked into it: discounts stay with sales.",
         tag: "pricing",
@@ -386,7 +386,7 @@ pub const BACKLOG: &[Work] = &[
         steps: &[(28, Declined)],
         days_ago: 36,
     },
-    Work {
+    BacklogTemplate {
         title: "Move dependent tasks along",
         body: "With a preview of what moves.",
         tag: "dependencies",
@@ -394,7 +394,14 @@ pub const BACKLOG: &[Work] = &[
         steps: &[(6, Planned)],
         days_ago: 22,
     },
-    Work { title: "Command palette and shortcuts for the board", body: "", tag: "shortcuts", word: "", steps: &[], days_ago: 14 },
+    BacklogTemplate {
+        title: "Command palette and shortcuts for the board",
+        body: "",
+        tag: "shortcuts",
+        word: "",
+        steps: &[],
+        days_ago: 14,
+    },
 ];
 
 /// Releases with the days before today on which they came out.

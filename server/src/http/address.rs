@@ -8,7 +8,7 @@ use axum::{
 };
 use service::limits::budget::narrow;
 
-use crate::http::Web;
+use crate::http::WebState;
 
 /// The client's address: who opened the connection, or whom trusted proxies name in `X-Forwarded-For`, with or without a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,10 +22,10 @@ impl ClientAddress {
     }
 }
 
-impl FromRequestParts<Web> for ClientAddress {
+impl FromRequestParts<WebState> for ClientAddress {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Self::Rejection> {
+    async fn from_request_parts(parts: &mut Parts, web: &WebState) -> Result<Self, Self::Rejection> {
         Ok(Self(web.http.trusted_proxies.client(peer(parts), &forwarded(&parts.headers))))
     }
 }
@@ -50,10 +50,10 @@ fn entry_address(entry: &str) -> Option<IpAddr> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseUrl(pub String);
 
-impl FromRequestParts<Web> for BaseUrl {
+impl FromRequestParts<WebState> for BaseUrl {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Self::Rejection> {
+    async fn from_request_parts(parts: &mut Parts, web: &WebState) -> Result<Self, Self::Rejection> {
         if let Some(url) = &web.app.settings.public_url {
             return Ok(Self(url.clone()));
         }

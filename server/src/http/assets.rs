@@ -8,7 +8,7 @@ use axum::{
     routing::get,
 };
 
-use crate::http::Web;
+use crate::http::WebState;
 
 /// One file as `build.rs` prepared it.
 pub struct Asset {
@@ -41,7 +41,7 @@ pub fn url(name: &str) -> String {
 }
 
 /// `/assets/*`, and the few files whose names the world knows.
-pub fn routes() -> Router<Web> {
+pub fn routes() -> Router<WebState> {
     Router::new()
         .route("/assets/{file}", get(hashed))
         .route("/favicon.svg", get(async |headers: HeaderMap| plain("favicon.svg", &headers)))

@@ -8,11 +8,11 @@ use axum::{
 };
 use bytes::Bytes;
 use domain::{
-    Error as Refusal,
+    DomainError as Refusal,
     accounts::Scope,
     ids::TicketId,
     tickets::{
-        Attachment,
+        TicketAttachment,
         files::{MAX_BYTES, MAX_FILES, content_disposition},
     },
 };
@@ -20,13 +20,13 @@ use futures_util::{StreamExt, stream};
 use service::{
     error::{Error, Result},
     state::AppState,
-    tickets::files::Arriving,
+    tickets::files::UploadedFiles,
 };
 
 use super::{
     forms::{Form, file_name},
-    limits::{AGAIN, InFlight},
-    upload::{Part, Upload},
+    limits::{BodyMemory, RETRY_AFTER_SECONDS},
+    upload::{MultipartField, MultipartForm},
 };
 
 /// Largest body that is read to its end: a browser that is answered before it has sent everything shows no page. What is too much is
@@ -41,25 +41,25 @@ const MAX_FIELDS: usize = 100;
 
 /// A form with files, as far as it could be read.
 #[derive(Debug, Default)]
-pub struct Received {
+pub struct FormWithFiles {
     /// The texts, in order.
     pub form: Form,
     /// The files, when all is well with them; those that came empty left out.
-    pub files: Arriving,
+    pub files: UploadedFiles,
     /// Whether files came at all, kept or not.
     pub had_files: bool,
     /// Why something was not taken, and with which status to say so.
     pub refused: Option<(StatusCode, Error)>,
 }
 
-impl Received {
-    fn refuse(&mut self, room: &InFlight, status: StatusCode, error: impl Into<Error>) {
+impl FormWithFiles {
+    fn refuse(&mut self, room: &BodyMemory, status: StatusCode, error: impl Into<Error>) {
         room.give_back(self.files.bytes());
         self.files.clear();
         self.refused.get_or_insert((status, error.into()));
     }
 
-    fn break_off(&mut self, room: &InFlight, error: &MultipartError) {
+    fn break_off(&mut self, room: &BodyMemory, error: &MultipartError) {
         let status = error.status();
         let why = if status == StatusCode::PAYLOAD_TOO_LARGE {
             too_large()
@@ -72,7 +72,7 @@ impl Received {
 
 /// Whether the files of a form are kept, or read and thrown away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Files {
+pub enum FilePolicy {
     /// They are wanted.
     Kept,
     /// The form is refused whatever it says; only what was typed comes back.
@@ -96,9 +96,9 @@ pub fn no_room() -> Refusal {
 }
 
 /// Reads all of a form as it arrives, so that texts after a file that is refused are not lost, and keeps never more of it than fits.
-pub async fn receive(room: &InFlight, mut body: Upload, files: Files) -> Received {
+pub async fn receive(room: &BodyMemory, mut body: MultipartForm, files: FilePolicy) -> FormWithFiles {
     room.by_hand();
-    let mut got = Received::default();
+    let mut got = FormWithFiles::default();
     let (mut texts, mut fields) = (0, 0);
     loop {
         let part = match body.next_field().await {
@@ -132,7 +132,7 @@ pub async fn receive(room: &InFlight, mut body: Upload, files: Files) -> Receive
     got
 }
 
-async fn file(room: &InFlight, got: &mut Received, mut part: Part<'_>, files: Files) {
+async fn file(room: &BodyMemory, got: &mut FormWithFiles, mut part: MultipartField<'_>, files: FilePolicy) {
     let name = file_name(part.file_name());
     got.files.begin(&name);
     loop {
@@ -141,11 +141,11 @@ async fn file(room: &InFlight, got: &mut Received, mut part: Part<'_>, files: Fi
         match piece {
             Ok(None) => break,
             // Read on, so that the browser gets to see our page; keep nothing.
-            Ok(Some(_)) if got.refused.is_some() || files == Files::Ignored => {}
-            Ok(Some(_)) if files == Files::NoRoom => got.refuse(room, StatusCode::INSUFFICIENT_STORAGE, no_room()),
+            Ok(Some(_)) if got.refused.is_some() || files == FilePolicy::Ignored => {}
+            Ok(Some(_)) if files == FilePolicy::NoRoom => got.refuse(room, StatusCode::INSUFFICIENT_STORAGE, no_room()),
             Ok(Some(bytes)) if got.files.bytes() + bytes.len() > MAX_BYTES => got.refuse(room, StatusCode::PAYLOAD_TOO_LARGE, too_large()),
             Ok(Some(bytes)) if room.take(bytes.len()) => got.files.push(&bytes),
-            Ok(Some(_)) => got.refuse(room, StatusCode::SERVICE_UNAVAILABLE, Refusal::Busy(AGAIN)),
+            Ok(Some(_)) => got.refuse(room, StatusCode::SERVICE_UNAVAILABLE, Refusal::Busy(RETRY_AFTER_SECONDS)),
             Err(error) => {
                 got.break_off(room, &error);
                 break;
@@ -154,7 +154,7 @@ async fn file(room: &InFlight, got: &mut Received, mut part: Part<'_>, files: Fi
     }
 }
 
-async fn text(room: &InFlight, got: &mut Received, texts: &mut usize, name: String, mut part: Part<'_>) {
+async fn text(room: &BodyMemory, got: &mut FormWithFiles, texts: &mut usize, name: String, mut part: MultipartField<'_>) {
     let mut value = Vec::new();
     loop {
         match part.chunk().await {
@@ -167,7 +167,7 @@ async fn text(room: &InFlight, got: &mut Received, texts: &mut usize, name: Stri
                     continue;
                 }
                 if !room.take(bytes.len()) {
-                    got.refuse(room, StatusCode::SERVICE_UNAVAILABLE, Refusal::Busy(AGAIN));
+                    got.refuse(room, StatusCode::SERVICE_UNAVAILABLE, Refusal::Busy(RETRY_AFTER_SECONDS));
                     continue;
                 }
                 value.extend_from_slice(&bytes);
@@ -208,7 +208,7 @@ pub async fn send(app: &AppState, scope: &Scope, ticket: TicketId, id: &str, not
     Ok(response)
 }
 
-fn head(response: &mut Response, file: &Attachment) {
+fn head(response: &mut Response, file: &TicketAttachment) {
     let picture = file.is_picture();
     let headers = response.headers_mut();
     let mut set = |name: HeaderName, value: &str| {

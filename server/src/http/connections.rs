@@ -9,28 +9,28 @@ use std::{
     },
 };
 
-use service::limits::budget::Network;
+use service::limits::budget::ClientNetwork;
 use tokio::sync::Notify;
 
 /// The connections of this process.
 #[derive(Debug)]
-pub struct Door {
+pub struct ConnectionLimiter {
     /// The most of one address; `None` where all come through a proxy.
     each: Option<usize>,
-    inside: Mutex<Inside>,
+    inside: Mutex<ConnectionTable>,
 }
 
 #[derive(Debug, Default)]
-struct Inside {
+struct ConnectionTable {
     next: u64,
     /// In the order in which they came.
-    open: BTreeMap<u64, Arc<Guest>>,
+    open: BTreeMap<u64, Arc<ConnectionEntry>>,
     /// Those that count for their address.
-    by: HashMap<Network, BTreeMap<u64, Arc<Guest>>>,
+    by: HashMap<ClientNetwork, BTreeMap<u64, Arc<ConnectionEntry>>>,
 }
 
 #[derive(Debug)]
-struct Guest {
+struct ConnectionEntry {
     number: u64,
     address: IpAddr,
     /// Whether it has sent the head of a request.
@@ -42,27 +42,27 @@ struct Guest {
 
 /// An open connection; ends being counted when it is dropped.
 #[derive(Debug)]
-pub struct Visit {
-    door: Arc<Door>,
-    guest: Arc<Guest>,
+pub struct ConnectionGuard {
+    door: Arc<ConnectionLimiter>,
+    guest: Arc<ConnectionEntry>,
 }
 
-impl Door {
+impl ConnectionLimiter {
     /// With so many connections for each address, if that is limited.
     #[must_use]
     pub fn new(each: Option<usize>) -> Arc<Self> {
         Arc::new(Self { each, inside: Mutex::default() })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inside> {
+    fn lock(&self) -> MutexGuard<'_, ConnectionTable> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets a connection in; `None` when its address has too many. One of them that never said anything makes place first.
-    pub fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Visit> {
+    pub fn accept_connection(self: &Arc<Self>, address: IpAddr) -> Option<ConnectionGuard> {
         let mut inside = self.lock();
         if let Some(each) = self.each {
-            for network in Network::of(address) {
+            for network in ClientNetwork::of(address) {
                 let Some(own) = inside.by.get(&network).filter(|own| own.len() >= each * network.shares()) else { continue };
                 let silent = Arc::clone(silent(own)?);
                 inside.dismiss(&silent);
@@ -71,19 +71,19 @@ impl Door {
         let number = inside.next;
         inside.next += 1;
         let flags = || AtomicBool::new(false);
-        let guest = Arc::new(Guest { number, address, was_heard: flags(), of_the_team: flags(), leave: Notify::new() });
+        let guest = Arc::new(ConnectionEntry { number, address, was_heard: flags(), of_the_team: flags(), leave: Notify::new() });
         inside.open.insert(number, Arc::clone(&guest));
         if self.each.is_some() {
-            for network in Network::of(address) {
+            for network in ClientNetwork::of(address) {
                 inside.by.entry(network).or_default().insert(number, Arc::clone(&guest));
             }
         }
         drop(inside);
-        Some(Visit { door: Arc::clone(self), guest })
+        Some(ConnectionGuard { door: Arc::clone(self), guest })
     }
 
     /// Asks the connection that has been silent for longest to go, if there is one.
-    pub fn make_place(&self) {
+    pub fn evict_idle(&self) {
         let mut inside = self.lock();
         if let Some(silent) = silent(&inside.open).cloned() {
             inside.dismiss(&silent);
@@ -97,23 +97,23 @@ impl Door {
     }
 }
 
-fn silent(guests: &BTreeMap<u64, Arc<Guest>>) -> Option<&Arc<Guest>> {
+fn silent(guests: &BTreeMap<u64, Arc<ConnectionEntry>>) -> Option<&Arc<ConnectionEntry>> {
     guests.values().find(|guest| !guest.was_heard.load(Ordering::Relaxed))
 }
 
-impl Inside {
-    fn dismiss(&mut self, guest: &Guest) {
+impl ConnectionTable {
+    fn dismiss(&mut self, guest: &ConnectionEntry) {
         self.forget(guest);
         guest.leave.notify_one();
     }
 
-    fn forget(&mut self, guest: &Guest) {
+    fn forget(&mut self, guest: &ConnectionEntry) {
         self.open.remove(&guest.number);
         self.count_no_more(guest);
     }
 
-    fn count_no_more(&mut self, guest: &Guest) {
-        for network in Network::of(guest.address) {
+    fn count_no_more(&mut self, guest: &ConnectionEntry) {
+        for network in ClientNetwork::of(guest.address) {
             if let Some(own) = self.by.get_mut(&network) {
                 own.remove(&guest.number);
                 if own.is_empty() {
@@ -124,9 +124,9 @@ impl Inside {
     }
 }
 
-impl Visit {
+impl ConnectionGuard {
     /// It has sent the head of a request.
-    pub fn was_heard(&self) {
+    pub fn mark_active(&self) {
         self.guest.was_heard.store(true, Ordering::Relaxed);
     }
 
@@ -138,12 +138,12 @@ impl Visit {
     }
 
     /// Resolves when it has to make place.
-    pub async fn dismissed(&self) {
+    pub async fn evicted(&self) {
         self.guest.leave.notified().await;
     }
 }
 
-impl Drop for Visit {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         self.door.lock().forget(&self.guest);
     }
@@ -158,27 +158,27 @@ mod tests {
     const ONE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
     const OTHER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
 
-    fn must_leave(visit: &Visit) -> bool {
-        futures_util::FutureExt::now_or_never(visit.dismissed()).is_some()
+    fn must_leave(visit: &ConnectionGuard) -> bool {
+        futures_util::FutureExt::now_or_never(visit.evicted()).is_some()
     }
 
     #[test]
     fn one_address_has_so_many_and_its_silent_ones_go_first() {
-        let door = Door::new(Some(3));
-        let visits: Vec<Visit> = (0..3).map(|_| door.enter(ONE).unwrap()).collect();
-        visits[0].was_heard();
-        let fourth = door.enter(ONE).unwrap();
+        let door = ConnectionLimiter::new(Some(3));
+        let visits: Vec<ConnectionGuard> = (0..3).map(|_| door.accept_connection(ONE).unwrap()).collect();
+        visits[0].mark_active();
+        let fourth = door.accept_connection(ONE).unwrap();
         assert_eq!(visits.iter().map(must_leave).collect::<Vec<_>>(), [false, true, false]);
-        visits[2].was_heard();
-        fourth.was_heard();
-        assert!(door.enter(ONE).is_none(), "all that are left have said something");
-        let other = door.enter(OTHER).unwrap();
+        visits[2].mark_active();
+        fourth.mark_active();
+        assert!(door.accept_connection(ONE).is_none(), "all that are left have said something");
+        let other = door.accept_connection(OTHER).unwrap();
         // The team's do not count.
         visits[0].of_the_team();
         visits[0].of_the_team();
-        let fifth = door.enter(ONE).unwrap();
-        fifth.was_heard();
-        assert!(door.enter(ONE).is_none());
+        let fifth = door.accept_connection(ONE).unwrap();
+        fifth.mark_active();
+        assert!(door.accept_connection(ONE).is_none());
         assert_eq!(door.count(), 5);
         drop((visits, fourth, fifth, other));
         assert_eq!(door.count(), 0);
@@ -187,19 +187,20 @@ mod tests {
 
     #[test]
     fn a_customer_with_many_networks_has_two_shares() {
-        let door = Door::new(Some(3));
+        let door = ConnectionLimiter::new(Some(3));
         let address = |subnet: u16| IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 1, subnet, 0, 0, 0, 1));
-        let visits: Vec<Option<Visit>> = (0..20).map(|subnet| door.enter(address(subnet)).inspect(Visit::was_heard)).collect();
+        let visits: Vec<Option<ConnectionGuard>> =
+            (0..20).map(|subnet| door.accept_connection(address(subnet)).inspect(ConnectionGuard::mark_active)).collect();
         assert_eq!(visits.iter().flatten().count(), 6);
-        assert!(door.enter(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 2, 0, 0, 0, 0, 1))).is_some());
+        assert!(door.accept_connection(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 2, 0, 0, 0, 0, 1))).is_some());
     }
 
     #[test]
     fn behind_a_proxy_addresses_are_not_limited_and_the_silent_make_place() {
-        let door = Door::new(None);
-        let visits: Vec<Visit> = (0..100).map(|_| door.enter(ONE).unwrap()).collect();
-        visits[0].was_heard();
-        door.make_place();
+        let door = ConnectionLimiter::new(None);
+        let visits: Vec<ConnectionGuard> = (0..100).map(|_| door.accept_connection(ONE).unwrap()).collect();
+        visits[0].mark_active();
+        door.evict_idle();
         assert_eq!(visits.iter().position(must_leave), Some(1));
         assert_eq!(door.count(), 99);
     }

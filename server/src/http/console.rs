@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use app::{
     render,
-    shell::{Chrome, ConsoleAssets, ConsoleDocument, Flash, Nav, ProjectRef, Shell, Undo},
+    shell::{ConsoleAssets, ConsoleDocument, ConsoleFrame, ConsoleShell, Flash, Nav, ProjectRef, Undo},
 };
 use axum::{
     extract::{FromRequestParts, Path},
@@ -13,7 +13,7 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{
-    Present,
+    ZonedNow,
     accounts::{Actor, Role, Scope},
     ids::{StaffId, UndoId},
     projects::Project,
@@ -24,13 +24,13 @@ use service::{
     state::AppState,
 };
 use store::{
-    sessions::{RENEWED, STAFF, session_hash},
+    sessions::{RENEWED_AT_KEY, STAFF, session_hash},
     staff::StaffRow,
 };
 use tower_sessions::Session;
 
 use super::{assets, cookies, error::PageError, security::Nonce};
-use crate::http::Web;
+use crate::http::WebState;
 
 const FLASH: &str = "earshot_flash";
 /// How long a flash may be shown, in milliseconds.
@@ -42,7 +42,7 @@ const RENEW_AFTER_MS: i64 = 3_600_000;
 
 /// A request of a signed-in person. Taking it as an argument is what makes a handler ask for sign-in; with a `{slug}` in the
 /// path, also for membership of that project.
-pub struct Console {
+pub struct ConsoleRequest {
     /// The program.
     pub app: AppState,
     /// Who acts, with their roles.
@@ -59,24 +59,24 @@ pub struct Console {
     last_project: Option<String>,
 }
 
-impl FromRequestParts<Web> for Console {
+impl FromRequestParts<WebState> for ConsoleRequest {
     type Rejection = PageError;
 
-    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, PageError> {
+    async fn from_request_parts(parts: &mut Parts, web: &WebState) -> Result<Self, PageError> {
         let app = &web.app;
         let session = Session::from_request_parts(parts, web).await.map_err(|(_, text)| Error::internal("session", text))?;
         let staff: Option<StaffId> = session.get(STAFF).await?;
-        let staff = staff.ok_or(domain::Error::SignedOut)?;
+        let staff = staff.ok_or(domain::DomainError::SignedOut)?;
         if parts.method != Method::GET {
             renew(app, &session).await?;
         }
         let (row, actor, projects) = tokio::try_join!(app.store.staff_by_id(staff), app.store.actor(staff), app.store.projects_of(staff))?;
-        let row = row.ok_or(domain::Error::SignedOut)?;
+        let row = row.ok_or(domain::DomainError::SignedOut)?;
         super::limits::of_the_team(&parts.extensions);
         let params: HashMap<String, String> = Path::from_request_parts(parts, web).await.map(|Path(p)| p).unwrap_or_default();
         let project = match params.get("slug") {
             None => None,
-            Some(slug) => Some(projects.iter().find(|p| p.slug == *slug).cloned().ok_or(domain::Error::NotFound)?),
+            Some(slug) => Some(projects.iter().find(|p| p.slug == *slug).cloned().ok_or(domain::DomainError::NotFound)?),
         };
         let Nonce(nonce) = Nonce::from_request_parts(parts, web).await.unwrap_or_else(|never| match never {});
         let flash = read_flash(app, staff, parts);
@@ -87,15 +87,15 @@ impl FromRequestParts<Web> for Console {
 
 /// Lets a session that is in use live on. Only on requests that write anyway.
 async fn renew(app: &AppState, session: &Session) -> Result<()> {
-    let last: i64 = session.get(RENEWED).await?.unwrap_or_default();
+    let last: i64 = session.get(RENEWED_AT_KEY).await?.unwrap_or_default();
     let now = app.now();
     if now.0 - last >= RENEW_AFTER_MS {
-        session.insert(RENEWED, now.0).await?;
+        session.insert(RENEWED_AT_KEY, now.0).await?;
     }
     Ok(())
 }
 
-impl Console {
+impl ConsoleRequest {
     /// The project of the path, else the one seen last, else the first.
     #[must_use]
     pub fn current_project(&self) -> Option<&Project> {
@@ -108,7 +108,7 @@ impl Console {
     /// # Errors
     /// [`domain::Error::NotFound`] on routes without a `{slug}`.
     pub fn project(&self) -> Result<&Project> {
-        self.project.as_ref().ok_or_else(|| domain::Error::NotFound.into())
+        self.project.as_ref().ok_or_else(|| domain::DomainError::NotFound.into())
     }
 
     /// The CSP nonce of this request.
@@ -119,8 +119,8 @@ impl Console {
 
     /// Now, in the zone of the project of the path; on pages of no project, in UTC.
     #[must_use]
-    pub fn present(&self) -> Present {
-        Present { now: self.app.now(), zone: self.project.as_ref().map(|project| project.zone.clone()).unwrap_or_default() }
+    pub fn present(&self) -> ZonedNow {
+        ZonedNow { now: self.app.now(), zone: self.project.as_ref().map(|project| project.zone.clone()).unwrap_or_default() }
     }
 
     /// The capability to work in the project of the path with at least the role `need`.
@@ -142,7 +142,7 @@ impl Console {
     /// # Errors
     /// [`domain::Error::NotFound`] for everyone else.
     pub fn operator(&self) -> Result<()> {
-        if self.staff.operator == 1 { Ok(()) } else { Err(domain::Error::NotFound.into()) }
+        if self.staff.operator == 1 { Ok(()) } else { Err(domain::DomainError::NotFound.into()) }
     }
 
     /// The button that takes something back and leads to `back`; none without a token.
@@ -177,12 +177,12 @@ impl Console {
         let reference = |p: &Project| ProjectRef { slug: p.slug.clone(), name: p.name.clone() };
         let may = |need| self.current_project().is_some_and(|p| self.actor.scope(p.id, need).is_ok());
         let title = self.project.as_ref().map_or_else(|| title.to_owned(), |p| format!("{title} · {}", p.name));
-        let shell = Shell {
+        let shell = ConsoleShell {
             title,
             nonce: self.nonce.clone(),
             theme: self.staff.theme.clone(),
             assets: console_assets(),
-            chrome: Some(Chrome {
+            chrome: Some(ConsoleFrame {
                 staff_id: self.staff.id.clone(),
                 staff_name: self.staff.name.clone(),
                 staff_email: self.staff.email.clone(),
@@ -209,7 +209,7 @@ impl Console {
     }
 
     /// Answers a successful post: 303 to `url`, where `message` is shown once.
-    pub fn done(&self, url: &str, message: &str) -> Response {
+    pub fn redirect_with_message(&self, url: &str, message: &str) -> Response {
         self.redirect(url, &Flash { message: message.into(), is_error: false, undo: None })
     }
 
@@ -236,7 +236,7 @@ pub fn plain_page<V: IntoView + 'static>(
     title: &str,
     view: impl FnOnce() -> V + Send + 'static,
 ) -> Response {
-    let shell = Shell {
+    let shell = ConsoleShell {
         title: title.into(),
         nonce: nonce.0.clone(),
         theme: "auto".into(),

@@ -3,7 +3,7 @@
 use app::{
     desk::{
         DeskPage, DeskView,
-        report::{AgeRow, Count},
+        report::{AgeRow, LinkedCount},
     },
     shell::Nav,
 };
@@ -11,17 +11,17 @@ use axum::{Router, routing::get};
 use domain::{
     accounts::Role,
     clock::DAY_MS,
-    desk::{AGES, duration},
-    tickets::State,
+    desk::{AGE_GROUPS, format_duration},
+    tickets::TicketState,
 };
 use leptos::prelude::*;
 use service::desk;
 
-use super::{address::BaseUrl, console::Console, error::PageResult};
-use crate::http::Web;
+use super::{address::BaseUrl, console::ConsoleRequest, error::PageResult};
+use crate::http::WebState;
 
 /// This capability's routes.
-pub fn routes() -> Router<Web> {
+pub fn routes() -> Router<WebState> {
     Router::new().route("/p/{slug}/tickets", get(show))
 }
 
@@ -30,34 +30,38 @@ const OPEN: &str = "kind:ticket -status:resolved";
 /// Only conversations have a priority. What was imported as a ticket has none: nobody waits for an answer there.
 const CONVERSATIONS: &str = "priority:low priority:normal priority:high priority:urgent";
 
-async fn show(console: Console, BaseUrl(base): BaseUrl) -> PageResult {
+async fn show(console: ConsoleRequest, BaseUrl(base): BaseUrl) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     let slug = console.project()?.slug.clone();
     let report = desk::report(&console.app, &scope).await?;
     let now = console.app.now();
     let inbox = |query: &str| super::inbox::inbox_url(&slug, &[("q", query)]);
-    let sum = |state: State| -> i64 { report.open.iter().filter(|o| o.state == state).map(|o| o.count).sum() };
+    let sum = |state: TicketState| -> i64 { report.open.iter().filter(|o| o.state == state).map(|o| o.count).sum() };
     let (unassigned, urgent) = (report.open.iter().map(|o| o.unassigned).sum(), report.open.iter().map(|o| o.urgent).sum());
-    let count = |label, n, query: Option<String>| Count { label, n, href: query.map(|q| inbox(&q)) };
-    let ages = AGES.iter().enumerate().map(|(group, (_, from))| {
+    let count = |label, n, query: Option<String>| LinkedCount { label, n, href: query.map(|q| inbox(&q)) };
+    let ages = AGE_GROUPS.iter().enumerate().map(|(group, (_, from))| {
         let of = |state| report.open.iter().filter(|o| o.age == group && o.state == state).map(|o| o.count).sum();
         let older = if *from > 0 { format!(" before:{}d", from / DAY_MS) } else { String::new() };
-        let younger = AGES.get(group + 1).map_or_else(String::new, |(_, to)| format!(" after:{}d", to / DAY_MS));
-        AgeRow { open: of(State::Open), answered: of(State::Answered), href: inbox(&format!("{OPEN} {CONVERSATIONS}{older}{younger}")) }
+        let younger = AGE_GROUPS.get(group + 1).map_or_else(String::new, |(_, to)| format!(" after:{}d", to / DAY_MS));
+        AgeRow {
+            open: of(TicketState::Open),
+            answered: of(TicketState::Answered),
+            href: inbox(&format!("{OPEN} {CONVERSATIONS}{older}{younger}")),
+        }
     });
     let view = DeskView {
-        open: (sum(State::Open) + sum(State::Answered), inbox(&format!("{OPEN} {CONVERSATIONS}"))),
+        open: (sum(TicketState::Open) + sum(TicketState::Answered), inbox(&format!("{OPEN} {CONVERSATIONS}"))),
         portal: console.project()?.portal.then(|| format!("{base}/p/{slug}")),
-        days: desk::DAYS,
+        days: desk::REPORT_DAYS,
         total: report.total,
         now: vec![
-            count("Needs reply", sum(State::Open), None),
-            count("Waiting for the requester", sum(State::Answered), None),
+            count("Needs reply", sum(TicketState::Open), None),
+            count("Waiting for the requester", sum(TicketState::Answered), None),
             count("Unassigned", unassigned, Some(format!("{OPEN} {CONVERSATIONS} assignee:none"))),
             count("Urgent", urgent, Some(format!("{OPEN} priority:urgent"))),
             count("No reply yet", report.unanswered, None),
         ],
-        longest: report.oldest_unanswered.map(|at| duration(now.0 - at.0)),
+        longest: report.oldest_unanswered.map(|at| format_duration(now.0 - at.0)),
         written: report.written,
         first_response: report.first_response,
         resolution: report.resolution,

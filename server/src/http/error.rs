@@ -3,10 +3,10 @@
 use std::any::Any;
 
 use app::{
-    accounts::door::Door,
+    accounts::signed_out_frame::SignedOutFrame,
     components::forms::textarea_text,
     render,
-    shell::{ConsoleAssets, ConsoleDocument, Nav, Shell},
+    shell::{ConsoleAssets, ConsoleDocument, ConsoleShell, Nav},
 };
 use axum::{
     Json,
@@ -18,7 +18,7 @@ use leptos::prelude::*;
 use serde_json::json;
 use service::error::Error;
 
-use super::refusal::{Posted, Reason};
+use super::refusal::{RefusalReason, SubmittedForm};
 
 /// A failed request, rendered as an HTML page.
 pub struct PageError(pub Error);
@@ -28,7 +28,7 @@ pub struct ApiError(pub Error);
 
 /// Marks the answer to a person who must sign in first.
 #[derive(Debug, Clone, Copy)]
-pub struct AskToSignIn;
+pub struct SignInRequired;
 
 /// What an HTML handler returns.
 pub type PageResult<T = Response> = Result<T, PageError>;
@@ -49,7 +49,7 @@ impl<E: Into<Error>> From<E> for ApiError {
 
 /// Status, stable code, and a sentence that a person can act on. Faults of ours say nothing of the inside.
 fn describe(error: &Error) -> (StatusCode, &'static str, String) {
-    let Error::Refused(refusal) = error else {
+    let Error::Domain(refusal) = error else {
         return (
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
@@ -60,28 +60,28 @@ fn describe(error: &Error) -> (StatusCode, &'static str, String) {
         );
     };
     let (status, text) = match refusal {
-        domain::Error::Invalid(errors) => {
+        domain::DomainError::Invalid(errors) => {
             let text = errors.0.iter().map(|e| e.message.as_str()).collect::<Vec<_>>().join(" ");
             (StatusCode::UNPROCESSABLE_ENTITY, text)
         }
-        domain::Error::NotFound => (StatusCode::NOT_FOUND, "This page does not exist, or you don’t have access.".into()),
-        domain::Error::SignedOut => (StatusCode::UNAUTHORIZED, "Sign in first.".into()),
-        domain::Error::Forbidden => {
+        domain::DomainError::NotFound => (StatusCode::NOT_FOUND, "This page does not exist, or you don’t have access.".into()),
+        domain::DomainError::SignedOut => (StatusCode::UNAUTHORIZED, "Sign in first.".into()),
+        domain::DomainError::Forbidden => {
             (StatusCode::FORBIDDEN, "Your role in this project does not allow this. An admin of the project can change your role.".into())
         }
-        domain::Error::Conflict(text) => (StatusCode::CONFLICT, text.clone()),
-        domain::Error::KeyReused => (
+        domain::DomainError::Conflict(text) => (StatusCode::CONFLICT, text.clone()),
+        domain::DomainError::KeyReused => (
             StatusCode::UNPROCESSABLE_ENTITY,
             "This form was already sent with different content. Reload the page and send it again.".into(),
         ),
-        domain::Error::RateLimited(seconds) => {
+        domain::DomainError::RateLimited(seconds) => {
             (StatusCode::TOO_MANY_REQUESTS, format!("Too many attempts. Try again in {seconds} seconds."))
         }
-        domain::Error::Busy(_) => (
+        domain::DomainError::Busy(_) => (
             StatusCode::SERVICE_UNAVAILABLE,
             "Earshot is too busy to accept this right now. Nothing was changed; try again in a moment.".into(),
         ),
-        domain::Error::SearchUnavailable => {
+        domain::DomainError::SearchUnavailable => {
             (StatusCode::SERVICE_UNAVAILABLE, "The search index is being updated. Try again in a moment.".into())
         }
     };
@@ -111,7 +111,7 @@ pub fn log(error: &Error) {
 }
 
 fn retry_after(error: &Error, response: &mut Response) {
-    if let Some(domain::Error::RateLimited(seconds) | domain::Error::Busy(seconds)) = error.refusal() {
+    if let Some(domain::DomainError::RateLimited(seconds) | domain::DomainError::Busy(seconds)) = error.refusal() {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
     }
 }
@@ -119,8 +119,8 @@ fn retry_after(error: &Error, response: &mut Response) {
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         log(&self.0);
-        if matches!(self.0.refusal(), Some(domain::Error::SignedOut)) {
-            return (axum::Extension(AskToSignIn), axum::response::Redirect::to("/sign-in")).into_response();
+        if matches!(self.0.refusal(), Some(domain::DomainError::SignedOut)) {
+            return (axum::Extension(SignInRequired), axum::response::Redirect::to("/sign-in")).into_response();
         }
         let (status, _, text) = describe(&self.0);
         let mut response = refusal(status, text);
@@ -134,7 +134,7 @@ impl IntoResponse for ApiError {
         log(&self.0);
         let (status, code, text) = describe(&self.0);
         let errors = match self.0.refusal() {
-            Some(domain::Error::Invalid(errors)) => {
+            Some(domain::DomainError::Invalid(errors)) => {
                 errors.0.iter().map(|e| json!({ "pointer": e.field, "code": e.code, "detail": e.message })).collect()
             }
             _ => Vec::new(),
@@ -148,12 +148,12 @@ impl IntoResponse for ApiError {
 /// The page of a refusal, and the reason beside it for [`super::refusal::explain`].
 fn refusal(status: StatusCode, text: String) -> Response {
     let page = Html(error_page(status, &text, None));
-    (status, axum::Extension(Reason(text)), page).into_response()
+    (status, axum::Extension(RefusalReason(text)), page).into_response()
 }
 
 /// The page of a refusal. Scripts read the sentence by its mark; of `posted` it shows what was typed, and offers to send it again where
 /// that may help.
-pub fn error_page(status: StatusCode, text: &str, posted: Option<Posted>) -> String {
+pub fn error_page(status: StatusCode, text: &str, posted: Option<SubmittedForm>) -> String {
     let title = match status {
         StatusCode::NOT_FOUND => "Not found",
         StatusCode::FORBIDDEN => "Not allowed",
@@ -166,7 +166,7 @@ pub fn error_page(status: StatusCode, text: &str, posted: Option<Posted>) -> Str
         StatusCode::SERVICE_UNAVAILABLE => "Busy",
         _ => "Something went wrong",
     };
-    let shell = Shell {
+    let shell = ConsoleShell {
         title: title.into(),
         nonce: String::new(),
         theme: "auto".into(),
@@ -181,13 +181,13 @@ pub fn error_page(status: StatusCode, text: &str, posted: Option<Posted>) -> Str
     render::document(move || {
         view! {
             <ConsoleDocument shell=shell>
-                <Door title=title>
+                <SignedOutFrame title=title>
                     <p class="lead" data-refusal>{text}</p>
                     // The body was not read, so only the browser still has it.
                     {(status == StatusCode::PAYLOAD_TOO_LARGE).then(|| view! { <p>"Use your browser’s Back button to return to what you wrote."</p> })}
                     {posted.map(|posted| view! { <Typed posted=posted may_pass=may_pass /> })}
                     <p class="form-actions"><a class="button" href="/">"Go to home"</a></p>
-                </Door>
+                </SignedOutFrame>
             </ConsoleDocument>
         }
     })
@@ -195,7 +195,7 @@ pub fn error_page(status: StatusCode, text: &str, posted: Option<Posted>) -> Str
 
 /// What was typed, and a button that sends the same once more: with the same key, so that it is done once.
 #[component]
-fn Typed(posted: Posted, may_pass: bool) -> impl IntoView {
+fn Typed(posted: SubmittedForm, may_pass: bool) -> impl IntoView {
     let texts: Vec<String> = posted.texts().map(ToOwned::to_owned).collect();
     let shown = (!texts.is_empty()).then(|| {
         let areas = texts.into_iter().map(|text| {
@@ -233,14 +233,14 @@ pub fn body_refused(status: StatusCode) -> Response {
     };
     let mut response = refusal(status, text.into());
     if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(super::limits::AGAIN));
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(super::limits::RETRY_AFTER_SECONDS));
     }
     response
 }
 
 /// The answer to a path that nothing serves.
 pub async fn not_found(address: axum::http::Uri) -> Response {
-    let error = Error::Refused(domain::Error::NotFound);
+    let error = Error::Domain(domain::DomainError::NotFound);
     // Programs are told in their own way.
     if address.path().starts_with("/api/") { ApiError(error).into_response() } else { PageError(error).into_response() }
 }

@@ -13,7 +13,7 @@ use axum::{
     routing::get,
 };
 use domain::{
-    Error as Refusal, FieldErrors,
+    DomainError as Refusal, FieldErrors,
     accounts::{Role, Scope},
     projects::Project,
 };
@@ -21,21 +21,21 @@ use leptos::prelude::*;
 use serde::Deserialize;
 use service::{
     error::Result,
-    export::{self, Format, What},
+    export::{self, ExportFormat, ExportSubject},
     state::AppState,
 };
 
-use super::{console::Console, error::PageResult};
-use crate::http::Web;
+use super::{console::ConsoleRequest, error::PageResult};
+use crate::http::WebState;
 
 /// This capability's routes.
-pub fn routes() -> Router<Web> {
+pub fn routes() -> Router<WebState> {
     Router::new().route("/p/{slug}/export", get(show)).route("/p/{slug}/export/file", get(file))
 }
 
 /// Which file.
 #[derive(Debug, Deserialize)]
-struct Wanted {
+struct ExportQuery {
     #[serde(default)]
     what: String,
     #[serde(default)]
@@ -46,11 +46,11 @@ struct Wanted {
     format: String,
 }
 
-async fn show(console: Console, Query(wanted): Query<Wanted>) -> PageResult {
+async fn show(console: ConsoleRequest, Query(wanted): Query<ExportQuery>) -> PageResult {
     page(&console, StatusCode::OK, wanted, FieldErrors::default()).await
 }
 
-async fn page(console: &Console, status: StatusCode, wanted: Wanted, errors: FieldErrors) -> PageResult {
+async fn page(console: &ConsoleRequest, status: StatusCode, wanted: ExportQuery, errors: FieldErrors) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     let surveys = console.app.store.export_surveys(&scope).await?;
     let view = ExportView {
@@ -64,9 +64,9 @@ async fn page(console: &Console, status: StatusCode, wanted: Wanted, errors: Fie
     Ok(console.page_with(status, "Export", Nav::Settings, move || view! { <ExportPage view=view /> }))
 }
 
-async fn file(console: Console, Query(wanted): Query<Wanted>) -> PageResult {
+async fn file(console: ConsoleRequest, Query(wanted): Query<ExportQuery>) -> PageResult {
     let scope = console.scope(Role::Triager)?;
-    let what = match What::read(&wanted.what, &wanted.survey, &wanted.q) {
+    let what = match ExportSubject::read(&wanted.what, &wanted.survey, &wanted.q) {
         Ok(what) => what,
         Err(Refusal::Invalid(errors)) => return page(&console, StatusCode::UNPROCESSABLE_ENTITY, wanted, errors).await,
         Err(error) => return Err(error.into()),
@@ -84,8 +84,8 @@ pub async fn answer(
     scope: &Scope,
     session: Option<String>,
     project: &Project,
-    what: What,
-    format: Format,
+    what: ExportSubject,
+    format: ExportFormat,
 ) -> Result<Response> {
     let name = export::file_name(&project.slug, &what, format, project.zone.day(app.now()));
     let pieces = export::begin_in(app, scope, session, what, format).await?;

@@ -5,11 +5,11 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use domain::Error;
+use domain::DomainError;
 use serde::de::DeserializeOwned;
 use service::error::Result;
 
-use super::{error::body_refused, limits::InFlight, refusal::Sent};
+use super::{error::body_refused, limits::BodyMemory, refusal::CapturedForm};
 
 /// Whether a text can be the key of a write: 8 to 100 visible ASCII characters.
 #[must_use]
@@ -58,7 +58,7 @@ impl Form {
     /// When the form carries none, or an impossible one.
     pub fn idempotency_key(&self) -> Result<&str> {
         let key = self.get("idempotency_key");
-        if is_idempotency_key(key) { Ok(key) } else { Err(Error::field("idempotency_key", "required", STALE).into()) }
+        if is_idempotency_key(key) { Ok(key) } else { Err(DomainError::field("idempotency_key", "required", STALE).into()) }
     }
 
     /// The version that the form was made from.
@@ -66,7 +66,7 @@ impl Form {
     /// # Errors
     /// When the form carries none.
     pub fn version(&self) -> Result<i64> {
-        self.get("version").parse().map_err(|_| Error::field("version", "required", STALE).into())
+        self.get("version").parse().map_err(|_| DomainError::field("version", "required", STALE).into())
     }
 
     /// The fields as an input type of a use case, which checks it; fields that are missing are empty.
@@ -75,7 +75,7 @@ impl Form {
     /// [`Error::Invalid`] when the type wants a field that the form has not.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T> {
         let object = self.0.iter().map(|(n, v)| (n.clone(), serde_json::Value::String(v.clone()))).collect();
-        serde_json::from_value(serde_json::Value::Object(object)).map_err(|_| Error::field("form", "malformed", STALE).into())
+        serde_json::from_value(serde_json::Value::Object(object)).map_err(|_| DomainError::field("form", "malformed", STALE).into())
     }
 }
 
@@ -83,8 +83,8 @@ impl<S: Send + Sync> FromRequest<S> for Form {
     type Rejection = Response;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
-        let sent = request.extensions().get::<Sent>().cloned();
-        let room = InFlight::of(request.extensions());
+        let sent = request.extensions().get::<CapturedForm>().cloned();
+        let room = BodyMemory::of(request.extensions());
         let read = RawForm::from_request(request, state).await;
         let RawForm(bytes) = read.map_err(|rejection| body_refused(room.status(rejection.into_response().status())))?;
         // A pair takes many times its bytes in memory.

@@ -10,36 +10,36 @@ use axum::{
     routing::get,
 };
 use domain::Secret;
-use search::Status;
+use search::IndexStatus;
 use serde_json::json;
 use service::{
-    metrics::{self, Connections},
+    metrics::{self, ConnectionCounts},
     state::AppState,
 };
 use subtle::ConstantTimeEq;
 
 use super::error::PageResult;
-use crate::http::Web;
+use crate::http::WebState;
 
 /// How long the database may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// This capability's routes.
-pub fn routes() -> Router<Web> {
+pub fn routes() -> Router<WebState> {
     Router::new().route("/healthz", get(async || "ok")).route("/readyz", get(ready)).route("/metrics", get(show_metrics))
 }
 
 /// `GET /metrics`: for anyone who presents the operator's token; for all others there is no such page.
-async fn show_metrics(State(web): State<Web>, headers: HeaderMap) -> PageResult {
+async fn show_metrics(State(web): State<WebState>, headers: HeaderMap) -> PageResult {
     let presented = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
     let allowed = match (&web.http.metrics_token, presented) {
         (Some(Secret(token)), Some(presented)) => bool::from(token.as_bytes().ct_eq(presented)),
         _ => false,
     };
     if !allowed {
-        return Err(domain::Error::NotFound.into());
+        return Err(domain::DomainError::NotFound.into());
     }
-    let open = Connections { streams: web.streams.count(), all: web.door.count() };
+    let open = ConnectionCounts { streams: web.streams.count(), all: web.door.count() };
     let text = metrics::scrape(&web.app, &open).await?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store")], text).into_response())
@@ -49,11 +49,11 @@ async fn show_metrics(State(web): State<Web>, headers: HeaderMap) -> PageResult 
 /// reason to send people away: everything else works, and lists come from the database.
 async fn ready(State(app): State<AppState>) -> Response {
     let answers = tokio::time::timeout(PATIENCE, app.store.ping()).await.is_ok_and(|asked| asked.is_ok());
-    let works = answers && app.store.takes_writes();
+    let works = answers && app.store.can_accept_writes();
     let search = match app.search.status() {
-        Status::Ready => "ready",
-        Status::Building { .. } => "building",
-        Status::Off => "off",
+        IndexStatus::Ready => "ready",
+        IndexStatus::Building { .. } => "building",
+        IndexStatus::Off => "off",
     };
     let status = if works { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = json!({ "database": if works { "ready" } else { "unavailable" }, "search": search });

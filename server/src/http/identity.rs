@@ -1,7 +1,7 @@
 //! `/p/{slug}/identity`: secrets for signed identity.
 
 use app::{
-    identity::{Identity, IdentityPage, SecretView},
+    identity::{IdentityPage, IdentityView, SecretView},
     shell::{Flash, Nav},
 };
 use axum::{
@@ -10,32 +10,32 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-use domain::{Error as Refusal, accounts::Role, identity::UnsignedIdentity, ids::IdentitySecretId};
+use domain::{DomainError as Refusal, accounts::Role, identity::UnsignedClaimPolicy, ids::IdentitySecretId};
 use leptos::prelude::*;
 use service::{
     error::Result,
     identity::{self, MAX_VALID},
 };
 
-use super::{console::Console, error::PageResult, forms::Form};
-use crate::http::Web;
+use super::{console::ConsoleRequest, error::PageResult, forms::Form};
+use crate::http::WebState;
 
 /// This capability's routes.
-pub fn routes() -> Router<Web> {
+pub fn routes() -> Router<WebState> {
     Router::new()
         .route("/p/{slug}/identity", get(show).post(create))
         .route("/p/{slug}/identity/retire", post(retire))
         .route("/p/{slug}/identity/unsigned", post(unsigned))
 }
 
-async fn page(console: &Console, made: Option<String>) -> Result<Response> {
+async fn page(console: &ConsoleRequest, made: Option<String>) -> Result<Response> {
     let scope = console.scope(Role::Viewer)?;
     let may_manage = scope.require(Role::Admin).is_ok();
     let stored = if may_manage { console.app.store.identity_secrets(&scope).await? } else { Vec::new() };
     let present = console.present();
     let valid = stored.iter().filter(|secret| secret.retired_at.is_none()).count();
     let project = console.project()?;
-    let model = Identity {
+    let model = IdentityView {
         slug: project.slug.clone(),
         has_room: i64::try_from(valid).is_ok_and(|n| n < MAX_VALID),
         secrets: stored
@@ -55,17 +55,17 @@ async fn page(console: &Console, made: Option<String>) -> Result<Response> {
     Ok(console.page_with(StatusCode::OK, "Identity", Nav::Settings, move || view! { <IdentityPage model=model idempotency_key=key /> }))
 }
 
-fn here(console: &Console) -> Result<String> {
+fn here(console: &ConsoleRequest) -> Result<String> {
     Ok(format!("/p/{}/identity", console.project()?.slug))
 }
 
 /// `GET /p/{slug}/identity`.
-async fn show(console: Console) -> PageResult {
+async fn show(console: ConsoleRequest) -> PageResult {
     Ok(page(&console, None).await?)
 }
 
 /// `POST /p/{slug}/identity`: makes a secret. The answer is the page itself with the secret, which no other answer shows again.
-async fn create(console: Console, form: Form) -> PageResult {
+async fn create(console: ConsoleRequest, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     match identity::create(&console.app, &scope, form.idempotency_key()?).await? {
         Some(secret) => Ok(page(&console, Some(secret)).await?),
@@ -77,20 +77,20 @@ async fn create(console: Console, form: Form) -> PageResult {
 }
 
 /// `POST /p/{slug}/identity/retire`.
-async fn retire(console: Console, form: Form) -> PageResult {
+async fn retire(console: ConsoleRequest, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     form.idempotency_key()?;
     let secret: IdentitySecretId = form.get("secret").parse().map_err(|_| Refusal::NotFound)?;
     identity::retire(&console.app, &scope, secret).await?;
-    Ok(console.done(&here(&console)?, "Secret retired. Claims signed with it now count as unverified."))
+    Ok(console.redirect_with_message(&here(&console)?, "Secret retired. Claims signed with it now count as unverified."))
 }
 
 /// `POST /p/{slug}/identity/unsigned`.
-async fn unsigned(console: Console, form: Form) -> PageResult {
+async fn unsigned(console: ConsoleRequest, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     form.idempotency_key()?;
-    let to = UnsignedIdentity::parse(form.get("unsigned"))
+    let to = UnsignedClaimPolicy::parse(form.get("unsigned"))
         .ok_or_else(|| Refusal::field("unsigned", "unknown", "Choose how to handle unsigned claims."))?;
     identity::set_unsigned(&console.app, &scope, to).await?;
-    Ok(console.done(&here(&console)?, "Saved."))
+    Ok(console.redirect_with_message(&here(&console)?, "Saved."))
 }

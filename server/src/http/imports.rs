@@ -12,35 +12,35 @@ use axum::{
     routing::{get, post},
 };
 use domain::{
-    Error as Refusal, FieldErrors, Zone,
+    DomainError as Refusal, FieldErrors, Zone,
     accounts::Role,
     ids::ImportId,
-    imports::{DateOrder, ImportStatus, Mapping, NewRow, Order, read_date},
+    imports::{ColumnMapping, DateOrder, DateOrderEvidence, ImportStatus, ImportedRow, read_date},
 };
 use leptos::prelude::*;
 use service::{
     error::{Error, Result},
     export::spreadsheet_text,
-    imports::{self, MAX_UPLOAD, SILENCE_MS},
-    limits::budget::Payer,
+    imports::{self, COMMAND_TIMEOUT_MS, MAX_UPLOAD},
+    limits::budget::QuotaOwner,
     tickets::files::is_room,
 };
-use store::imports::{BAD_LINES_KEPT, Import, Source};
+use store::imports::{Import, ImportSource, MAX_STORED_BAD_LINES};
 
 use super::{
-    console::Console,
+    console::ConsoleRequest,
     error::PageResult,
     forms::{Form, file_name},
-    limits::InFlight,
-    upload::Upload,
+    limits::BodyMemory,
+    upload::MultipartForm,
 };
-use crate::http::Web;
+use crate::http::WebState;
 
 /// Bad lines of one page.
 const PAGE: i64 = 100;
 
 /// This capability's routes.
-pub fn routes() -> Router<Web> {
+pub fn routes() -> Router<WebState> {
     Router::new()
         .route("/p/{slug}/imports", get(list))
         .route("/p/{slug}/imports/{id}", get(show))
@@ -54,19 +54,19 @@ pub fn routes() -> Router<Web> {
 }
 
 /// The upload, which takes larger bodies and longer than other requests.
-pub fn uploads() -> Router<Web> {
+pub fn uploads() -> Router<WebState> {
     Router::new().route("/p/{slug}/imports", post(upload)).layer(DefaultBodyLimit::max(MAX_UPLOAD + (1 << 20)))
 }
 
-fn list_url(console: &Console) -> Result<String> {
+fn list_url(console: &ConsoleRequest) -> Result<String> {
     Ok(format!("/p/{}/imports", console.project()?.slug))
 }
 
-fn import_url(console: &Console, import: &Import) -> Result<String> {
+fn import_url(console: &ConsoleRequest, import: &Import) -> Result<String> {
     Ok(format!("{}/{}", list_url(console)?, import.id))
 }
 
-async fn list_page(console: &Console, status: StatusCode, errors: FieldErrors) -> Result<Response> {
+async fn list_page(console: &ConsoleRequest, status: StatusCode, errors: FieldErrors) -> Result<Response> {
     let (scope, present, url) = (console.scope(Role::Admin)?, console.present(), list_url(console)?);
     let mut rows = Vec::new();
     for import in console.app.store.imports(&scope, 100).await? {
@@ -76,7 +76,7 @@ async fn list_page(console: &Console, status: StatusCode, errors: FieldErrors) -
         };
         rows.push(ImportRow {
             href: format!("{url}/{}", import.id),
-            brought_nothing: import.brought_nothing(),
+            brought_nothing: import.is_empty_import(),
             name: import.name,
             status: import.status,
             added: import.added,
@@ -90,17 +90,17 @@ async fn list_page(console: &Console, status: StatusCode, errors: FieldErrors) -
     Ok(console.page_with(status, "Imports", Nav::Imports, move || view! { <ImportsPage view=view /> }))
 }
 
-async fn list(console: Console) -> PageResult {
+async fn list(console: ConsoleRequest) -> PageResult {
     Ok(list_page(&console, StatusCode::OK, FieldErrors::default()).await?)
 }
 
-async fn upload(console: Console, room: InFlight, body: Upload) -> PageResult {
+async fn upload(console: ConsoleRequest, room: BodyMemory, body: MultipartForm) -> PageResult {
     console.scope(Role::Admin)?;
     // It is stored as it comes.
     room.by_hand();
     match receive(&console, body).await {
-        Ok(id) => Ok(console.done(&format!("{}/{id}", list_url(&console)?), "File uploaded. Map its columns.")),
-        Err(Error::Refused(Refusal::Invalid(errors))) => Ok(list_page(&console, StatusCode::UNPROCESSABLE_ENTITY, errors).await?),
+        Ok(id) => Ok(console.redirect_with_message(&format!("{}/{id}", list_url(&console)?), "File uploaded. Map its columns.")),
+        Err(Error::Domain(Refusal::Invalid(errors))) => Ok(list_page(&console, StatusCode::UNPROCESSABLE_ENTITY, errors).await?),
         Err(other) => Err(other.into()),
     }
 }
@@ -112,9 +112,9 @@ fn broken(error: &MultipartError) -> Error {
     Refusal::field("file", "incomplete", "The file did not arrive completely. Try again.").into()
 }
 
-async fn receive(console: &Console, mut body: Upload) -> Result<ImportId> {
+async fn receive(console: &ConsoleRequest, mut body: MultipartForm) -> Result<ImportId> {
     let (app, scope) = (&console.app, console.scope(Role::Admin)?);
-    if !is_room(app, scope.project(), Payer::Team).await? {
+    if !is_room(app, scope.project(), QuotaOwner::Team).await? {
         let text = "There is not enough disk space for the file. Ask the operator to free some space, then try again.";
         return Err(Refusal::field("file", "full", text).into());
     }
@@ -145,23 +145,23 @@ async fn receive(console: &Console, mut body: Upload) -> Result<ImportId> {
     Err(Refusal::field("file", "required", "Choose a CSV file that is not empty.").into())
 }
 
-async fn find(console: &Console, id: &str) -> Result<Import> {
+async fn find(console: &ConsoleRequest, id: &str) -> Result<Import> {
     let scope = console.scope(Role::Admin)?;
     let id: ImportId = id.parse().map_err(|_| Refusal::NotFound)?;
     imports::find(&console.app, &scope, id).await
 }
 
 /// A reload of the address that a form was posted to.
-async fn to_import(console: Console, Path((_, id)): Path<(String, String)>) -> PageResult {
+async fn to_import(console: ConsoleRequest, Path((_, id)): Path<(String, String)>) -> PageResult {
     let import = find(&console, &id).await?;
     Ok(axum::response::Redirect::to(&import_url(&console, &import)?).into_response())
 }
 
-async fn show(console: Console, Path((_, id)): Path<(String, String)>, Query(query): Query<Vec<(String, String)>>) -> PageResult {
+async fn show(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, Query(query): Query<Vec<(String, String)>>) -> PageResult {
     let import = find(&console, &id).await?;
     if import.status == ImportStatus::Ready {
-        let pairs: Vec<_> = query.iter().filter(|(name, _)| Mapping::is_field(name)).collect();
-        let (mapping, errors) = Mapping::read_pairs(pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())));
+        let pairs: Vec<_> = query.iter().filter(|(name, _)| ColumnMapping::is_field(name)).collect();
+        let (mapping, errors) = ColumnMapping::read_pairs(pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())));
         let mapping = (!pairs.is_empty()).then_some(mapping);
         return Ok(mapping_page(&console, &import, mapping, None, errors, StatusCode::OK).await?);
     }
@@ -170,9 +170,9 @@ async fn show(console: Console, Path((_, id)): Path<(String, String)>, Query(que
 }
 
 async fn mapping_page(
-    console: &Console,
+    console: &ConsoleRequest,
     import: &Import,
-    mapping: Option<Mapping>,
+    mapping: Option<ColumnMapping>,
     typed_tag: Option<&str>,
     mut errors: FieldErrors,
     status: StatusCode,
@@ -180,13 +180,13 @@ async fn mapping_page(
     let (app, scope, list_url) = (&console.app, console.scope(Role::Admin)?, list_url(console)?);
     let zone = &console.present().zone;
     let preview = imports::preview(app, &scope, import, mapping).await?;
-    let nothing = preview.nothing_goes_in();
+    let nothing = preview.has_no_valid_rows();
     // A guess that lacks the text is no mistake of the person's; a choice that lacks it is told at the field.
     if status != StatusCode::OK {
-        errors.0.extend(preview.errors.0.into_iter().filter(|e| errors.at(&e.field).is_none()).collect::<Vec<_>>());
+        errors.0.extend(preview.errors.0.into_iter().filter(|e| errors.message_for(&e.field).is_none()).collect::<Vec<_>>());
     }
     let before = app.store.import_of_file(&scope, &import.file_hash, import.id).await?.map(|i| zone.readable(i.created_at));
-    let brought = app.store.brought_by(&scope, import.id).await?;
+    let brought = app.store.imported_row_counts(&scope, import.id).await?;
     let view = MappingView {
         url: format!("{list_url}/{}", import.id),
         list_url,
@@ -211,11 +211,11 @@ async fn mapping_page(
 }
 
 /// The question whether the day or the month comes first, where it makes a difference.
-fn date_choice(order: &Order, zone: &Zone) -> Option<DateChoice> {
+fn date_choice(order: &DateOrderEvidence, zone: &Zone) -> Option<DateChoice> {
     let (example, is_clear) = match order {
-        Order::Irrelevant => return None,
-        Order::Clear(_, example) => (example, true),
-        Order::Ambiguous(example) => (example, false),
+        DateOrderEvidence::Irrelevant => return None,
+        DateOrderEvidence::Clear(_, example) => (example, true),
+        DateOrderEvidence::Ambiguous(example) => (example, false),
     };
     let read = |order: DateOrder| read_date(example, Some(order), zone).ok().map(|at| (order, zone.day(at).readable()));
     let readings: Vec<_> = DateOrder::ALL.iter().copied().filter_map(read).collect();
@@ -223,13 +223,13 @@ fn date_choice(order: &Order, zone: &Zone) -> Option<DateChoice> {
     differ.then(|| DateChoice { example: example.clone(), readings, is_clear })
 }
 
-fn preview_row(line: u64, row: Result<NewRow, domain::imports::Problem>, zone: &Zone) -> PreviewRow {
+fn preview_row(line: u64, row: Result<ImportedRow, domain::imports::RowProblem>, zone: &Zone) -> PreviewRow {
     let left_out = row.iter().flat_map(|row| &row.left_out).map(|problem| problem.message.clone()).collect();
     PreviewRow { line, row: row.map(|row| cells(row, zone)).map_err(|problem| problem.message), left_out }
 }
 
 /// A row as the preview's cells: text, tags, score, person, the rest.
-fn cells(row: NewRow, zone: &Zone) -> [String; 5] {
+fn cells(row: ImportedRow, zone: &Zone) -> [String; 5] {
     let row = row.feedback;
     let text: String = if row.text.chars().count() > 300 { row.text.chars().take(300).chain(['…']).collect() } else { row.text };
     let score = match (row.score, row.score_max) {
@@ -239,8 +239,8 @@ fn cells(row: NewRow, zone: &Zone) -> [String; 5] {
     };
     let contact = row.contact.unwrap_or_default();
     let person = [contact.name, contact.email, contact.external_id].into_iter().flatten().collect::<Vec<_>>().join(", ");
-    let status = (row.status != domain::feedback::Status::New).then(|| row.status.label().to_owned());
-    let kind = (row.kind != domain::feedback::Kind::Import).then(|| row.kind.label().to_owned());
+    let status = (row.status != domain::feedback::FeedbackStatus::New).then(|| row.status.label().to_owned());
+    let kind = (row.kind != domain::feedback::FeedbackKind::Import).then(|| row.kind.label().to_owned());
     let date = row.created_at.map(|at| {
         let day = zone.day(at);
         if zone.start_of_day(day) == at { day.readable() } else { zone.readable(at) }
@@ -251,18 +251,18 @@ fn cells(row: NewRow, zone: &Zone) -> [String; 5] {
 
 /// A form's mapping, and what is wrong with it. Its columns have the names of the encoding and header that the form was drawn with; here they
 /// get those of the ones that it asks for.
-async fn mapping_of(console: &Console, import: &Import, form: &Form) -> Result<(Mapping, FieldErrors)> {
-    let (mapping, errors) = Mapping::read_pairs(form.0.iter().map(|(n, v)| (n.as_str(), v.as_str())));
-    let (drawn, _) = Mapping::read_pairs([("encoding", form.get("drawn_encoding")), ("header_rows", form.get("drawn_header_rows"))]);
+async fn mapping_of(console: &ConsoleRequest, import: &Import, form: &Form) -> Result<(ColumnMapping, FieldErrors)> {
+    let (mapping, errors) = ColumnMapping::read_pairs(form.0.iter().map(|(n, v)| (n.as_str(), v.as_str())));
+    let (drawn, _) = ColumnMapping::read_pairs([("encoding", form.get("drawn_encoding")), ("header_rows", form.get("drawn_header_rows"))]);
     Ok((imports::renamed(&console.app, &console.scope(Role::Admin)?, import, &drawn, mapping).await?, errors))
 }
 
-async fn refused(console: &Console, import: &Import, form: &Form, mapping: Mapping, errors: FieldErrors) -> Result<Response> {
+async fn refused(console: &ConsoleRequest, import: &Import, form: &Form, mapping: ColumnMapping, errors: FieldErrors) -> Result<Response> {
     mapping_page(console, import, Some(mapping), Some(form.get("add_tag")), errors, StatusCode::UNPROCESSABLE_ENTITY).await
 }
 
 /// The mapping that a form asks for; else the answer to it, where the import has gone on or the form has faults.
-async fn asked(console: &Console, import: &Import, form: &Form) -> Result<Result<Mapping, Response>> {
+async fn asked(console: &ConsoleRequest, import: &Import, form: &Form) -> Result<Result<ColumnMapping, Response>> {
     form.idempotency_key()?;
     if import.status != ImportStatus::Ready {
         return Ok(Err(axum::response::Redirect::to(&import_url(console, import)?).into_response()));
@@ -272,7 +272,7 @@ async fn asked(console: &Console, import: &Import, form: &Form) -> Result<Result
 }
 
 /// Shows the preview under another mapping, with the mapping in the address.
-async fn preview(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+async fn preview(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let import = find(&console, &id).await?;
     let mapping = match asked(&console, &import, &form).await? {
         Ok(mapping) => mapping,
@@ -287,7 +287,7 @@ async fn preview(console: Console, Path((_, id)): Path<(String, String)>, form: 
     Ok(axum::response::Redirect::to(&format!("{url}?{}", query.finish())).into_response())
 }
 
-async fn start(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+async fn start(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let (import, scope) = (find(&console, &id).await?, console.scope(Role::Admin)?);
     let mapping = match asked(&console, &import, &form).await? {
         Ok(mapping) => mapping,
@@ -299,49 +299,49 @@ async fn start(console: Console, Path((_, id)): Path<(String, String)>, form: Fo
         _ => imports::start_anyway(&console.app, &scope, &import, mapping.clone()).await,
     };
     match started {
-        Ok(()) => Ok(console.done(&url, "Import started.")),
-        Err(Error::Refused(Refusal::Invalid(errors))) => Ok(refused(&console, &import, &form, mapping, errors).await?),
+        Ok(()) => Ok(console.redirect_with_message(&url, "Import started.")),
+        Err(Error::Domain(Refusal::Invalid(errors))) => Ok(refused(&console, &import, &form, mapping, errors).await?),
         Err(other) => Err(other.into()),
     }
 }
 
-async fn carry_on(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+async fn carry_on(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let (import, scope) = (find(&console, &id).await?, console.scope(Role::Admin)?);
     form.idempotency_key()?;
     imports::resume(&console.app, &scope, &import).await?;
-    Ok(console.done(&import_url(&console, &import)?, "Import resumed."))
+    Ok(console.redirect_with_message(&import_url(&console, &import)?, "Import resumed."))
 }
 
-async fn cancel(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+async fn cancel(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let (import, scope) = (find(&console, &id).await?, console.scope(Role::Admin)?);
     form.idempotency_key()?;
     let list = list_url(&console)?;
     if imports::cancel(&console.app, &scope, &import).await? {
-        Ok(console.done(&format!("{list}/{}", import.id), "Import stopped. Imported rows are kept."))
+        Ok(console.redirect_with_message(&format!("{list}/{}", import.id), "Import stopped. Imported rows are kept."))
     } else {
-        Ok(console.done(&list, "File removed."))
+        Ok(console.redirect_with_message(&list, "File removed."))
     }
 }
 
 /// Back to the columns after a run, with the same file.
-async fn change(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+async fn change(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let (import, scope) = (find(&console, &id).await?, console.scope(Role::Admin)?);
     form.idempotency_key()?;
     imports::reopen(&console.app, &scope, &import).await?;
-    Ok(console.done(&import_url(&console, &import)?, "Change the columns, then start the import again."))
+    Ok(console.redirect_with_message(&import_url(&console, &import)?, "Change the columns, then start the import again."))
 }
 
-async fn take_back(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+async fn take_back(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let (import, scope) = (find(&console, &id).await?, console.scope(Role::Admin)?);
     form.idempotency_key()?;
-    imports::take_back(&console.app, &scope, &import).await?;
-    Ok(console.done(&import_url(&console, &import)?, "The import is being undone."))
+    imports::revert(&console.app, &scope, &import).await?;
+    Ok(console.redirect_with_message(&import_url(&console, &import)?, "The import is being undone."))
 }
 
-async fn progress_page(console: &Console, import: &Import, after: i64) -> Result<Response> {
+async fn progress_page(console: &ConsoleRequest, import: &Import, after: i64) -> Result<Response> {
     let (app, scope, list_url) = (&console.app, console.scope(Role::Admin)?, list_url(console)?);
     let mut bad = app.store.bad_lines(&scope, import.id, after, PAGE + 1).await?;
-    let brought = app.store.brought_by(&scope, import.id).await?;
+    let brought = app.store.imported_row_counts(&scope, import.id).await?;
     let problems = app.store.import_problems(&scope, import.id).await?;
     let has_file = matches!(import.status, ImportStatus::Done | ImportStatus::Cancelled | ImportStatus::Failed)
         && app.store.keeps_import_file(&scope, import.id).await?;
@@ -356,7 +356,7 @@ async fn progress_page(console: &Console, import: &Import, after: i64) -> Result
         query.append_pair("q", &format!("tag:{tag}"));
     }
     let inbox = format!("/p/{}/inbox?{}", console.project()?.slug, query.finish());
-    let by_command = import.source == Source::Command;
+    let by_command = import.source == ImportSource::Command;
     let view = ProgressView {
         url,
         list_url,
@@ -364,7 +364,7 @@ async fn progress_page(console: &Console, import: &Import, after: i64) -> Result
         name: import.name.clone(),
         status: import.status,
         by_command,
-        is_silent: by_command && import.status == ImportStatus::Running && app.now().0 - import.updated_at.0 > SILENCE_MS,
+        is_silent: by_command && import.status == ImportStatus::Running && app.now().0 - import.updated_at.0 > COMMAND_TIMEOUT_MS,
         bytes_total: import.bytes_total,
         bytes_done: import.bytes_done,
         added: import.added,
@@ -375,8 +375,8 @@ async fn progress_page(console: &Console, import: &Import, after: i64) -> Result
         touched: brought.touched,
         has_tag: mapping.add_tag.is_some(),
         error: import.error.clone(),
-        mapping: mapping.facts().into_iter().map(|(label, value)| (label.to_owned(), value)).collect(),
-        brought_nothing: import.brought_nothing(),
+        mapping: mapping.labelled_settings().into_iter().map(|(label, value)| (label.to_owned(), value)).collect(),
+        brought_nothing: import.is_empty_import(),
         can_change: has_file,
         failed: problems.of(true),
         left_out: problems.of(false),
@@ -388,12 +388,12 @@ async fn progress_page(console: &Console, import: &Import, after: i64) -> Result
     Ok(console.page("Import", Nav::Imports, move || view! { <ProgressPage view=view /> }))
 }
 
-async fn bad_lines(console: Console, Path((_, id)): Path<(String, String)>) -> PageResult {
+async fn bad_lines(console: ConsoleRequest, Path((_, id)): Path<(String, String)>) -> PageResult {
     let (import, scope) = (find(&console, &id).await?, console.scope(Role::Admin)?);
     let mut out = csv::Writer::from_writer(Vec::new());
     let broken = |e: csv::Error| Error::internal("csv", e);
     out.write_record(["line", "reason"]).map_err(broken)?;
-    for bad in console.app.store.bad_lines(&scope, import.id, 0, BAD_LINES_KEPT).await? {
+    for bad in console.app.store.bad_lines(&scope, import.id, 0, MAX_STORED_BAD_LINES).await? {
         out.write_record([bad.line.to_string(), spreadsheet_text(&bad.reason)]).map_err(broken)?;
     }
     let body = out.into_inner().map_err(|e| Error::internal("csv", e))?;

@@ -21,17 +21,17 @@ use axum::{
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use service::{
     error::Error,
-    limits::budget::{SMALL, Share},
+    limits::budget::{FREE_BODY_BYTES, MemoryLease},
 };
 use tokio::time::{Instant, Sleep};
 
 use super::{
-    Web,
+    WebState,
     address::ClientAddress,
-    connections::Visit,
+    connections::ConnectionGuard,
     error::{ApiError, PageError, body_refused, problem},
-    pace::{Pace, Patience},
-    refusal::Watched,
+    pace::{Pace, PaceTimer},
+    refusal::RefusalExplainer,
 };
 
 /// How long a request may take, from its head to the head of its answer.
@@ -44,16 +44,16 @@ const LARGE: usize = super::BODY_LIMIT;
 /// The bytes a second of a large body.
 const LARGE_PACE: u32 = 64 * 1024;
 /// How long until a body that found no room should be sent again, in seconds.
-pub const AGAIN: u64 = 10;
+pub const RETRY_AFTER_SECONDS: u64 = 10;
 /// More than any route takes: whoever announces more need not begin to send.
 const LARGEST: u64 = 80 << 20;
 
 /// How far the body of a request has come.
 #[derive(Debug, Clone, Default)]
-struct Progress(Arc<Course>);
+struct BodyProgress(Arc<BodyProgressFlags>);
 
 #[derive(Debug, Default)]
-struct Course {
+struct BodyProgressFlags {
     /// Whether it has come to its end, or did not need to.
     is_complete: AtomicBool,
     /// Whether one of the team sends it.
@@ -61,28 +61,28 @@ struct Course {
 }
 
 /// A body that comes at a pace or fails.
-pub struct Paced {
+pub struct PacedBody {
     body: Incoming,
-    patience: Patience,
+    patience: PaceTimer,
     /// Bytes so far.
     came: usize,
     /// Runs only while someone waits for more.
     end: Pin<Box<Sleep>>,
-    progress: Progress,
+    progress: BodyProgress,
 }
 
 /// The request with its body at a pace.
 #[must_use]
-pub fn paced(request: hyper::Request<Incoming>) -> hyper::Request<Paced> {
+pub fn paced(request: hyper::Request<Incoming>) -> hyper::Request<PacedBody> {
     let (mut parts, body) = request.into_parts();
-    let progress = Progress::default();
+    let progress = BodyProgress::default();
     progress.0.is_complete.store(body.is_end_stream(), Ordering::Relaxed);
     parts.extensions.insert(progress.clone());
     let end = Box::pin(tokio::time::sleep(SENDING.patience));
-    hyper::Request::from_parts(parts, Paced { body, patience: Patience::new(SENDING), came: 0, end, progress })
+    hyper::Request::from_parts(parts, PacedBody { body, patience: PaceTimer::new(SENDING), came: 0, end, progress })
 }
 
-impl Body for Paced {
+impl Body for PacedBody {
     type Data = Bytes;
     type Error = axum::BoxError;
 
@@ -129,12 +129,12 @@ impl Body for Paced {
 }
 
 /// A body whose bytes take room, or fail where there is none.
-struct Counted {
+struct MeteredBody {
     body: axum::body::Body,
-    share: Share,
+    share: MemoryLease,
 }
 
-impl Body for Counted {
+impl Body for MeteredBody {
     type Data = Bytes;
     type Error = axum::BoxError;
 
@@ -142,7 +142,7 @@ impl Body for Counted {
         let polled = Pin::new(&mut self.body).poll_frame(context);
         if let Poll::Ready(Some(Ok(frame))) = &polled {
             let more = frame.data_ref().map_or(0, Bytes::len);
-            if !self.share.is_by_hand() && !self.share.take(more) {
+            if !self.share.is_manual() && !self.share.take(more) {
                 return Poll::Ready(Some(Err(io::Error::other("there is no memory for the body").into())));
             }
         }
@@ -160,25 +160,25 @@ impl Body for Counted {
 
 /// The room that the body of a request takes; `None` for a small one, which takes none.
 #[derive(Debug, Clone)]
-pub struct InFlight(pub Option<Share>);
+pub struct BodyMemory(pub Option<MemoryLease>);
 
-impl InFlight {
+impl BodyMemory {
     /// What stands in a request.
     #[must_use]
     pub fn of(extensions: &Extensions) -> Self {
-        Self(extensions.get::<Share>().cloned())
+        Self(extensions.get::<MemoryLease>().cloned())
     }
 
     /// The status for a body that could not be read: whether that was for want of room.
     #[must_use]
     pub fn status(&self, otherwise: StatusCode) -> StatusCode {
-        if self.0.as_ref().is_some_and(Share::was_refused) { StatusCode::SERVICE_UNAVAILABLE } else { otherwise }
+        if self.0.as_ref().is_some_and(MemoryLease::was_refused) { StatusCode::SERVICE_UNAVAILABLE } else { otherwise }
     }
 
     /// What is kept of the body takes room from now on, not what comes of it; see [`Share::by_hand`].
     pub fn by_hand(&self) {
         if let Some(share) = &self.0 {
-            share.by_hand();
+            share.set_manual();
         }
     }
 
@@ -196,7 +196,7 @@ impl InFlight {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for InFlight {
+impl<S: Send + Sync> FromRequestParts<S> for BodyMemory {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
@@ -206,13 +206,13 @@ impl<S: Send + Sync> FromRequestParts<S> for InFlight {
 
 /// The request turned out to be from one of the team, or from a program of theirs: it waits behind no stranger.
 pub fn of_the_team(extensions: &Extensions) {
-    if let Some(progress) = extensions.get::<Progress>() {
+    if let Some(progress) = extensions.get::<BodyProgress>() {
         progress.0.of_the_team.store(true, Ordering::Relaxed);
     }
-    if let Some(share) = extensions.get::<Share>() {
-        share.of_the_team();
+    if let Some(share) = extensions.get::<MemoryLease>() {
+        share.exempt_team();
     }
-    if let Some(visit) = extensions.get::<Arc<Visit>>() {
+    if let Some(visit) = extensions.get::<Arc<ConnectionGuard>>() {
         visit.of_the_team();
     }
 }
@@ -224,8 +224,8 @@ fn is_for_programs(request: &Request) -> bool {
 
 /// Answers in the handler's stead when that takes too long: it is the client who does not send, or a database that does not answer.
 pub async fn bounded(mut request: Request, next: Next) -> Response {
-    let (progress, is_for_programs) = (request.extensions().get::<Progress>().cloned(), is_for_programs(&request));
-    let watched = Watched::begin(&mut request);
+    let (progress, is_for_programs) = (request.extensions().get::<BodyProgress>().cloned(), is_for_programs(&request));
+    let watched = RefusalExplainer::begin(&mut request);
     if let Ok(response) = tokio::time::timeout(ANSWER, next.run(request)).await {
         return response;
     }
@@ -233,7 +233,7 @@ pub async fn bounded(mut request: Request, next: Next) -> Response {
         return refused(is_for_programs, StatusCode::REQUEST_TIMEOUT, "too_slow", "The body of this request arrived too slowly.");
     }
     tracing::warn!("a request timed out: there was no response in time");
-    let busy = Error::Refused(domain::Error::Busy(5));
+    let busy = Error::Domain(domain::DomainError::Busy(5));
     if is_for_programs { ApiError(busy).into_response() } else { watched.explained(PageError(busy).into_response()) }
 }
 
@@ -243,7 +243,7 @@ fn refused(is_for_programs: bool, status: StatusCode, code: &str, text: &str) ->
 
 /// Refuses bodies that no route could take. Compressed ones: nothing here unpacks one, so that a small one never becomes a large one; said plainly rather than as a
 /// complaint about bytes that make no sense. All others take room while they are in memory.
-pub async fn bodies(State(web): State<Web>, request: Request, next: Next) -> Response {
+pub async fn bodies(State(web): State<WebState>, request: Request, next: Next) -> Response {
     let size = request.body().size_hint();
     if size.lower() > LARGEST {
         let text = "The request body is too large for this address.";
@@ -256,15 +256,15 @@ pub async fn bodies(State(web): State<Web>, request: Request, next: Next) -> Res
         response.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         return response;
     }
-    if size.upper().is_some_and(|most| most <= SMALL as u64) {
+    if size.upper().is_some_and(|most| most <= FREE_BODY_BYTES as u64) {
         return next.run(request).await;
     }
     let (mut parts, body) = request.into_parts();
     let Ok(ClientAddress(address)) = ClientAddress::from_request_parts(&mut parts, &web).await;
-    let share = Share::new(&web.app.budget, address);
+    let share = MemoryLease::new(&web.app.budget, address);
     parts.extensions.insert(share.clone());
     // Held until there is an answer: whoever read the body works with it until then.
-    let response = next.run(Request::from_parts(parts, axum::body::Body::new(Counted { body, share: share.clone() }))).await;
+    let response = next.run(Request::from_parts(parts, axum::body::Body::new(MeteredBody { body, share: share.clone() }))).await;
     drop(share);
     response
 }

@@ -37,7 +37,7 @@ pub async fn requests(State(app): State<AppState>, request: Request, next: Next)
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
     }
     let status = response.status().as_u16();
-    app.metrics.answered(method.as_str(), &route, status, took.as_secs_f64());
+    app.metrics.record_response(method.as_str(), &route, status, took.as_secs_f64());
     let millis = millis(took);
     let _entered = span.enter();
     tracing::info!(http.method = %method, http.route = %route, http.status = status, took.ms = millis, "answered {method} {route} with {status}");

@@ -5,7 +5,6 @@ pub mod address;
 pub mod api;
 pub mod assets;
 pub mod attachments;
-pub mod back;
 pub mod backlog;
 mod compression;
 mod connections;
@@ -31,6 +30,7 @@ pub mod refusal;
 pub mod replies;
 pub mod respond;
 pub mod results;
+pub mod return_to;
 pub mod security;
 pub mod serve;
 mod state;
@@ -44,13 +44,13 @@ use store::sessions::{SESSION_DAYS, Sessions};
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 use tower_sessions::{Expiry, SessionManagerLayer, cookie::SameSite};
 
-pub use state::Web;
+pub use state::WebState;
 
 /// Largest body of an ordinary request, in bytes. Uploads set their own.
 pub const BODY_LIMIT: usize = 256 * 1024;
 
 /// The whole program as a service.
-pub fn router(web: Web) -> Router {
+pub fn router(web: WebState) -> Router {
     let app = &web.app;
     let sessions = SessionManagerLayer::new(Sessions::new(app.store.clone(), app.clock.clone()))
         .with_name(if app.settings.is_https() { "__Host-earshot" } else { "earshot" })
@@ -79,7 +79,7 @@ pub fn router(web: Web) -> Router {
         .merge(keys::routes())
         .layer(axum::middleware::from_fn(accounts::remember_page))
         .layer(sessions.clone())
-        .layer(axum::middleware::from_fn(accounts::whole_removal))
+        .layer(axum::middleware::from_fn(accounts::complete_cookie_removal))
         .layer(axum::middleware::from_fn(accounts::explain_sessions))
         .layer(security::csrf(app))
         .layer(axum::middleware::from_fn(refusal::explain));
@@ -88,7 +88,7 @@ pub fn router(web: Web) -> Router {
         .merge(imports::uploads())
         .merge(inbox::uploads())
         .layer(sessions)
-        .layer(axum::middleware::from_fn(accounts::whole_removal))
+        .layer(axum::middleware::from_fn(accounts::complete_cookie_removal))
         .layer(axum::middleware::from_fn(accounts::explain_sessions))
         .layer(security::csrf(app))
         .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::REQUEST_TIMEOUT, std::time::Duration::from_secs(900)))

@@ -1,7 +1,7 @@
 //! `/operator/mail` and `/operator/jobs`, for those who run the installation; for everyone else there is nothing here.
 
 use app::{
-    operator::{JobView, JobsPage, LetterView, Letters, MailPage},
+    operator::{JobView, JobsPage, MailListView, MailMessageView, MailPage},
     shell::{Flash, Nav, Undo},
 };
 use axum::{
@@ -10,25 +10,25 @@ use axum::{
 };
 use domain::{
     Timestamp,
-    ids::{JobId, LetterId},
+    ids::{JobId, MailId},
     zone::UTC,
 };
 use leptos::prelude::*;
 use service::{
     error::Result,
     jobs,
-    mail::{self, LetterKind},
+    mail::{self, MailKind},
 };
-use store::mail::LetterRow;
+use store::mail::MailMessageRow;
 
-use super::{console::Console, error::PageResult, forms::Form};
-use crate::http::Web;
+use super::{console::ConsoleRequest, error::PageResult, forms::Form};
+use crate::http::WebState;
 
 /// Rows of a list at most: it is to be emptied, not paged through.
 const SHOWN: i64 = 100;
 
 /// This capability's routes.
-pub fn routes() -> Router<Web> {
+pub fn routes() -> Router<WebState> {
     Router::new()
         .route("/operator/mail", get(letters))
         .route("/operator/mail/retry", post(retry_letter))
@@ -42,9 +42,9 @@ fn shown(ms: i64) -> (String, String) {
     (Timestamp(ms).rfc3339(), UTC.readable(Timestamp(ms)))
 }
 
-fn letter_view(row: LetterRow, now: Timestamp) -> LetterView {
-    LetterView {
-        kind: LetterKind::parse(&row.kind).map_or(row.kind, |kind| kind.label().to_owned()),
+fn letter_view(row: MailMessageRow, now: Timestamp) -> MailMessageView {
+    MailMessageView {
+        kind: MailKind::parse(&row.kind).map_or(row.kind, |kind| kind.label().to_owned()),
         project: row.project_name,
         to: row.recipient,
         why: row.last_error,
@@ -56,14 +56,14 @@ fn letter_view(row: LetterRow, now: Timestamp) -> LetterView {
     }
 }
 
-async fn letters(console: Console) -> PageResult {
+async fn letters(console: ConsoleRequest) -> PageResult {
     console.operator()?;
     let (store, now) = (&console.app.store, console.app.now());
-    let counts = store.letter_counts().await?;
-    let list = async |state: &str| -> Result<Vec<LetterView>> {
-        Ok(store.letters_in(state, SHOWN).await?.into_iter().map(|row| letter_view(row, now)).collect())
+    let counts = store.mail_counts().await?;
+    let list = async |state: &str| -> Result<Vec<MailMessageView>> {
+        Ok(store.mail_messages_in_state(state, SHOWN).await?.into_iter().map(|row| letter_view(row, now)).collect())
     };
-    let model = Letters {
+    let model = MailListView {
         mail: console.app.settings.mail.is_some(),
         dead: list("dead").await?,
         queued: list("queued").await?,
@@ -75,33 +75,33 @@ async fn letters(console: Console) -> PageResult {
 }
 
 fn id<T: std::str::FromStr>(text: &str) -> Result<T> {
-    text.parse().map_err(|_| domain::Error::NotFound.into())
+    text.parse().map_err(|_| domain::DomainError::NotFound.into())
 }
 
-async fn retry_letter(console: Console, form: Form) -> PageResult {
+async fn retry_letter(console: ConsoleRequest, form: Form) -> PageResult {
     console.operator()?;
     form.idempotency_key()?;
-    mail::retry(&console.app, id::<LetterId>(form.get("letter"))?).await?;
-    Ok(console.done("/operator/mail", "The e-mail is being sent again. If it fails, it is listed here with the reason."))
+    mail::retry(&console.app, id::<MailId>(form.get("letter"))?).await?;
+    Ok(console.redirect_with_message("/operator/mail", "The e-mail is being sent again. If it fails, it is listed here with the reason."))
 }
 
-async fn discard(console: Console, form: Form) -> PageResult {
+async fn discard(console: ConsoleRequest, form: Form) -> PageResult {
     console.operator()?;
     form.idempotency_key()?;
-    let letter = id::<LetterId>(form.get("letter"))?;
+    let letter = id::<MailId>(form.get("letter"))?;
     mail::discard(&console.app, letter).await?;
     let undo = Undo { url: "/operator/mail/restore".into(), fields: vec![("letter".into(), letter.to_string())] };
     Ok(console.redirect("/operator/mail", &Flash { message: "E-mail discarded.".into(), is_error: false, undo: Some(undo) }))
 }
 
-async fn restore(console: Console, form: Form) -> PageResult {
+async fn restore(console: ConsoleRequest, form: Form) -> PageResult {
     console.operator()?;
     form.idempotency_key()?;
-    mail::restore(&console.app, id::<LetterId>(form.get("letter"))?).await?;
-    Ok(console.done("/operator/mail", "E-mail restored."))
+    mail::restore(&console.app, id::<MailId>(form.get("letter"))?).await?;
+    Ok(console.redirect_with_message("/operator/mail", "E-mail restored."))
 }
 
-async fn given_up(console: Console) -> PageResult {
+async fn given_up(console: ConsoleRequest) -> PageResult {
     console.operator()?;
     let rows = console.app.store.dead_jobs(SHOWN).await?;
     let jobs = rows
@@ -118,9 +118,9 @@ async fn given_up(console: Console) -> PageResult {
     Ok(console.page("Background jobs", Nav::Account, move || view! { <JobsPage jobs=jobs idempotency_key=key /> }))
 }
 
-async fn retry_job(console: Console, form: Form) -> PageResult {
+async fn retry_job(console: ConsoleRequest, form: Form) -> PageResult {
     console.operator()?;
     form.idempotency_key()?;
-    jobs::run_again(&console.app, id::<JobId>(form.get("job"))?).await?;
-    Ok(console.done("/operator/jobs", "The job is running again. If it fails, it is listed here with the reason."))
+    jobs::retry_dead_job(&console.app, id::<JobId>(form.get("job"))?).await?;
+    Ok(console.redirect_with_message("/operator/jobs", "The job is running again. If it fails, it is listed here with the reason."))
 }

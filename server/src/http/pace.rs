@@ -14,9 +14,9 @@ use tokio::{
 
 /// A stream that waits for its reader only so long. hyper has no limit for writing, so a client that asks much and reads nothing, or a byte
 /// now and then, would hold its connection forever.
-pub(super) struct PacedReader<S> {
+pub(super) struct PacedStream<S> {
     stream: S,
-    patience: Patience,
+    patience: PaceTimer,
     end: Option<Pin<Box<Sleep>>>,
 }
 
@@ -30,13 +30,13 @@ pub(super) struct Pace {
 }
 
 /// How long we may still wait for the other end. Waiting uses it up, what is read (or sent, [`super::limits`]) gives it back.
-pub(super) struct Patience {
+pub(super) struct PaceTimer {
     pace: Pace,
     left: Duration,
     waits_since: Option<Instant>,
 }
 
-impl Patience {
+impl PaceTimer {
     pub(super) fn new(pace: Pace) -> Self {
         Self { pace, left: pace.patience, waits_since: None }
     }
@@ -61,9 +61,9 @@ impl Patience {
     }
 }
 
-impl<S> PacedReader<S> {
+impl<S> PacedStream<S> {
     pub(super) fn new(stream: S, pace: Pace) -> Self {
-        Self { stream, patience: Patience::new(pace), end: None }
+        Self { stream, patience: PaceTimer::new(pace), end: None }
     }
 
     /// What the stream said to a write, with an end to waiting.
@@ -84,13 +84,13 @@ impl<S> PacedReader<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for PacedReader<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for PacedStream<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(context, into)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for PacedReader<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for PacedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.timed(context, polled)
@@ -122,7 +122,7 @@ mod tests {
     fn lasts(bytes: usize) -> Option<u64> {
         #[expect(clippy::disallowed_methods, reason = "some time to count from")]
         let began = Instant::now();
-        let mut patience = Patience::new(Pace { patience: Duration::from_secs(10), bytes: 1000 });
+        let mut patience = PaceTimer::new(Pace { patience: Duration::from_secs(10), bytes: 1000 });
         (0..3600).find(|second| {
             let now = began + Duration::from_secs(*second);
             let is_over = patience.ends(now) < now + Duration::from_secs(1);
@@ -143,7 +143,7 @@ mod tests {
     fn a_good_start_saves_no_patience() {
         #[expect(clippy::disallowed_methods, reason = "some time to count from")]
         let now = Instant::now();
-        let mut patience = Patience::new(Pace { patience: Duration::from_secs(10), bytes: 1000 });
+        let mut patience = PaceTimer::new(Pace { patience: Duration::from_secs(10), bytes: 1000 });
         patience.took(now, 100_000_000);
         assert_eq!(patience.ends(now), now + Duration::from_secs(10));
     }

@@ -2,9 +2,9 @@
 
 use app::{
     projects::{
-        embed::{Embed, EmbedPage, LiveSurvey},
-        new::{NewProject, NewProjectPage, NoProject},
-        settings::{Settings as View, SettingsPage},
+        embed::{EmbedPage, EmbedView, LiveSurvey},
+        new::{NewProjectPage, NewProjectView, NoProject},
+        settings::{ProjectSettingsView as View, SettingsPage},
     },
     shell::Nav,
 };
@@ -12,7 +12,7 @@ use axum::{Router, http::StatusCode, response::Response, routing::get};
 use domain::{
     FieldErrors, Timestamp, Zone,
     accounts::Role,
-    colour::{DARK_GROUND, LIGHT_GROUND, contrast},
+    colour::{DARK_BACKGROUND, LIGHT_BACKGROUND, contrast},
     projects::{Project, ThemeMode},
 };
 use leptos::prelude::*;
@@ -21,42 +21,43 @@ use service::{
     projects::{self, ProjectSettings},
 };
 
-use super::{address::BaseUrl, console::Console, error::PageResult, forms::Form};
-use crate::http::Web;
+use super::{address::BaseUrl, console::ConsoleRequest, error::PageResult, forms::Form};
+use crate::http::WebState;
 
 /// This capability's routes.
-pub fn routes() -> Router<Web> {
+pub fn routes() -> Router<WebState> {
     Router::new()
         .route("/projects/new", get(new).post(create))
         .route("/p/{slug}/settings", get(settings).post(change))
         .route("/p/{slug}/embed", get(embed))
 }
 
-fn new_page(console: &Console, status: StatusCode, model: NewProject) -> Response {
+fn new_page(console: &ConsoleRequest, status: StatusCode, model: NewProjectView) -> Response {
     let key = console.form_key();
-    let model = NewProject { nonce: console.nonce().to_owned(), ..model };
+    let model = NewProjectView { nonce: console.nonce().to_owned(), ..model };
     console.page_with(status, "New project", Nav::Account, move || view! { <NewProjectPage model=model idempotency_key=key /> })
 }
 
 /// `GET /projects/new`.
-async fn new(console: Console) -> PageResult {
+async fn new(console: ConsoleRequest) -> PageResult {
     if !projects::may_create(&console.app, &console.actor).await? {
         let is_member = !console.projects.is_empty();
         return Ok(console.page_with(StatusCode::FORBIDDEN, "Projects", Nav::Account, move || view! { <NoProject is_member /> }));
     }
-    Ok(new_page(&console, StatusCode::OK, NewProject::default()))
+    Ok(new_page(&console, StatusCode::OK, NewProjectView::default()))
 }
 
 /// `POST /projects/new`.
-async fn create(console: Console, form: Form) -> PageResult {
+async fn create(console: ConsoleRequest, form: Form) -> PageResult {
     let key = form.idempotency_key()?;
     let (name, origins) = (form.get("name"), form.get("origins"));
     match projects::create_once(&console.app, name, origins, form.get("time_zone"), &console.actor, key).await {
-        Ok(project) => {
-            Ok(console.done(&format!("/p/{}/surveys", project.slug), &format!("{} is ready. Create its first survey.", project.name)))
-        }
-        Err(Error::Refused(domain::Error::Invalid(errors))) => {
-            let model = NewProject { name: name.into(), origins: origins.into(), errors, ..NewProject::default() };
+        Ok(project) => Ok(console.redirect_with_message(
+            &format!("/p/{}/surveys", project.slug),
+            &format!("{} is ready. Create its first survey.", project.name),
+        )),
+        Err(Error::Domain(domain::DomainError::Invalid(errors))) => {
+            let model = NewProjectView { name: name.into(), origins: origins.into(), errors, ..NewProjectView::default() };
             Ok(new_page(&console, StatusCode::UNPROCESSABLE_ENTITY, model))
         }
         Err(error) => Err(error.into()),
@@ -70,7 +71,7 @@ fn zones(now: Timestamp) -> Vec<(String, String)> {
 
 /// A remark about a colour that is hard to see on the pages that it is for.
 fn accent_warning(project: &Project) -> Option<String> {
-    let (light, dark) = ((LIGHT_GROUND, "a white page"), (DARK_GROUND, "a dark page"));
+    let (light, dark) = ((LIGHT_BACKGROUND, "a white page"), (DARK_BACKGROUND, "a dark page"));
     let grounds = match project.theme {
         ThemeMode::Light => vec![light],
         ThemeMode::Dark => vec![dark],
@@ -82,7 +83,7 @@ fn accent_warning(project: &Project) -> Option<String> {
         .then(|| format!("This color is hard to see on {name}: its contrast ratio is {least:.1}, and buttons and icons need at least 3."))
 }
 
-fn settings_page(console: &Console, status: StatusCode, typed: Option<(&ProjectSettings, FieldErrors)>) -> Result<Response> {
+fn settings_page(console: &ConsoleRequest, status: StatusCode, typed: Option<(&ProjectSettings, FieldErrors)>) -> Result<Response> {
     let project = console.project()?;
     let mut model = View {
         slug: project.slug.clone(),
@@ -97,7 +98,7 @@ fn settings_page(console: &Console, status: StatusCode, typed: Option<(&ProjectS
         portal: project.portal,
         kept_parameters: project.kept_parameters.join(", "),
         accent_warning: accent_warning(project),
-        seen: projects::stamp(project),
+        seen: projects::settings_fingerprint(project),
         may_change: console.scope(Role::Admin).is_ok(),
         errors: FieldErrors::default(),
     };
@@ -122,19 +123,19 @@ fn settings_page(console: &Console, status: StatusCode, typed: Option<(&ProjectS
 }
 
 /// `GET /p/{slug}/settings`.
-async fn settings(console: Console) -> PageResult {
+async fn settings(console: ConsoleRequest) -> PageResult {
     console.scope(Role::Viewer)?;
     Ok(settings_page(&console, StatusCode::OK, None)?)
 }
 
 /// `POST /p/{slug}/settings`.
-async fn change(console: Console, form: Form) -> PageResult {
+async fn change(console: ConsoleRequest, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     form.idempotency_key()?;
     let input: ProjectSettings = form.read()?;
     match projects::change(&console.app, &scope, input.clone()).await {
-        Ok(project) => Ok(console.done(&format!("/p/{}/settings", project.slug), "Settings saved.")),
-        Err(Error::Refused(domain::Error::Invalid(errors))) => {
+        Ok(project) => Ok(console.redirect_with_message(&format!("/p/{}/settings", project.slug), "Settings saved.")),
+        Err(Error::Domain(domain::DomainError::Invalid(errors))) => {
             Ok(settings_page(&console, StatusCode::UNPROCESSABLE_ENTITY, Some((&input, errors)))?)
         }
         Err(error) => Err(error.into()),
@@ -142,7 +143,7 @@ async fn change(console: Console, form: Form) -> PageResult {
 }
 
 /// `GET /p/{slug}/embed`.
-async fn embed(console: Console, BaseUrl(base): BaseUrl) -> PageResult {
+async fn embed(console: ConsoleRequest, BaseUrl(base): BaseUrl) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     let project = console.project()?;
     let surveys = console.app.store.surveys(&scope).await?;
@@ -162,7 +163,7 @@ async fn embed(console: Console, BaseUrl(base): BaseUrl) -> PageResult {
             name: s.survey.name,
         })
         .collect();
-    let model = Embed {
+    let model = EmbedView {
         slug: project.slug.clone(),
         base,
         key: project.key.clone(),

@@ -16,15 +16,15 @@ use super::error::error_page;
 
 /// The sentence of a refusal, in the extensions of an answer that has no page of its own but the one for errors.
 #[derive(Debug, Clone)]
-pub struct Reason(pub String);
+pub struct RefusalReason(pub String);
 
-/// What a form sent, put into the request's extensions by [`Watched`] and filled when the form is read.
+/// What a form sent, put into the request's extensions by [`RefusalExplainer`] and filled when the form is read.
 #[derive(Debug, Clone, Default)]
-pub struct Sent(Arc<Mutex<Option<Posted>>>);
+pub struct CapturedForm(Arc<Mutex<Option<SubmittedForm>>>);
 
 /// A form as it came.
 #[derive(Debug, Clone)]
-pub struct Posted {
+pub struct SubmittedForm {
     /// Where it was sent to.
     pub action: String,
     /// Its fields in order.
@@ -37,22 +37,22 @@ pub struct Posted {
 const TECHNICAL: [&str; 12] =
     ["idempotency_key", "version", "return_to", "revision", "whole", "action", "do", "item", "all", "status", "started", "next"];
 
-impl Sent {
+impl CapturedForm {
     /// Remembers the fields of a form; `complete` as in [`Posted`].
     pub fn keep(&self, pairs: &[(String, String)], complete: bool) {
-        let posted = Posted { action: String::new(), pairs: pairs.to_vec(), complete };
+        let posted = SubmittedForm { action: String::new(), pairs: pairs.to_vec(), complete };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(posted);
     }
 
     /// The form, unless it holds something that must not be shown again.
-    fn take(&self, action: String) -> Option<Posted> {
+    fn take(&self, action: String) -> Option<SubmittedForm> {
         let posted = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         let is_secret = |name: &str| name.contains("password") || name.contains("token") || name.contains("secret");
-        (!posted.pairs.iter().any(|(name, _)| is_secret(name))).then_some(Posted { action, ..posted })
+        (!posted.pairs.iter().any(|(name, _)| is_secret(name))).then_some(SubmittedForm { action, ..posted })
     }
 }
 
-impl Posted {
+impl SubmittedForm {
     /// The texts that a person typed, as far as a form tells.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         let is_text = |value: &str| value.contains(char::is_whitespace) || !value.is_ascii();
@@ -67,15 +67,15 @@ impl Posted {
 }
 
 /// A request whose answer is explained if it is a refusal.
-pub struct Watched {
-    sent: Sent,
+pub struct RefusalExplainer {
+    sent: CapturedForm,
     action: String,
 }
 
-impl Watched {
+impl RefusalExplainer {
     /// Notes where the request goes, and makes room for the form that it may bring.
     pub fn begin(request: &mut Request) -> Self {
-        let sent = request.extensions_mut().get_or_insert_default::<Sent>().clone();
+        let sent = request.extensions_mut().get_or_insert_default::<CapturedForm>().clone();
         Self { sent, action: request.uri().path_and_query().map_or("/", |p| p.as_str()).to_owned() }
     }
 
@@ -85,7 +85,7 @@ impl Watched {
         if !status.is_client_error() && !status.is_server_error() {
             return response;
         }
-        let reason = response.extensions().get::<Reason>().map(|reason| reason.0.clone());
+        let reason = response.extensions().get::<RefusalReason>().map(|reason| reason.0.clone());
         let is_page = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
         let posted = self.sent.take(self.action);
         if is_page && (reason.is_none() || posted.is_none()) {
@@ -101,7 +101,7 @@ impl Watched {
 
 /// A layer around everything that may refuse a request of the console, outside its handlers too.
 pub async fn explain(mut request: Request, next: Next) -> Response {
-    let watched = Watched::begin(&mut request);
+    let watched = RefusalExplainer::begin(&mut request);
     watched.explained(next.run(request).await)
 }
 
@@ -127,8 +127,8 @@ fn unexplained(status: StatusCode) -> &'static str {
 mod tests {
     use super::*;
 
-    fn sent(pairs: &[(&str, &str)]) -> Option<Posted> {
-        let sent = Sent::default();
+    fn sent(pairs: &[(&str, &str)]) -> Option<SubmittedForm> {
+        let sent = CapturedForm::default();
         let pairs: Vec<_> = pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         sent.keep(&pairs, true);
         sent.take("/x".into())

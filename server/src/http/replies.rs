@@ -1,7 +1,7 @@
 //! Canned replies.
 
 use app::{
-    replies::{RepliesPage, RepliesView, ReplyForm, ReplyPage, ReplyView, Row},
+    replies::{RepliesPage, RepliesView, ReplyForm, ReplyPage, ReplyRow, ReplyView},
     shell::{Flash, Nav},
 };
 use axum::{
@@ -11,10 +11,10 @@ use axum::{
     routing::{get, post},
 };
 use domain::{
-    Error as Refusal, FieldErrors,
+    DomainError as Refusal, FieldErrors,
     accounts::{Role, Scope},
-    ids::ReplyId,
-    replies::{Reply, unknown_placeholders},
+    canned_replies::{CannedReply, unknown_placeholders},
+    ids::CannedReplyId,
 };
 use leptos::prelude::*;
 use service::{
@@ -22,25 +22,25 @@ use service::{
     replies,
 };
 
-use super::{console::Console, error::PageResult, forms::Form};
-use crate::http::Web;
+use super::{console::ConsoleRequest, error::PageResult, forms::Form};
+use crate::http::WebState;
 
 /// This capability's routes.
-pub fn routes() -> Router<Web> {
+pub fn routes() -> Router<WebState> {
     Router::new()
         .route("/p/{slug}/replies", get(list).post(create))
         .route("/p/{slug}/replies/{id}", get(show).post(edit))
         .route("/p/{slug}/replies/{id}/delete", post(delete))
 }
 
-async fn list(console: Console) -> PageResult {
+async fn list(console: ConsoleRequest) -> PageResult {
     list_page(&console, StatusCode::OK, ReplyForm::default()).await
 }
 
-async fn list_page(console: &Console, code: StatusCode, new: ReplyForm) -> PageResult {
+async fn list_page(console: &ConsoleRequest, code: StatusCode, new: ReplyForm) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     let present = console.present();
-    let row = |reply: Reply| Row {
+    let row = |reply: CannedReply| ReplyRow {
         id: reply.id.to_string(),
         unknown: unknown_placeholders(&reply.body),
         name: reply.name,
@@ -55,12 +55,12 @@ async fn list_page(console: &Console, code: StatusCode, new: ReplyForm) -> PageR
     Ok(console.page_with(code, "Canned replies", Nav::Tickets, move || view! { <RepliesPage view=view /> }))
 }
 
-async fn create(console: Console, form: Form) -> PageResult {
+async fn create(console: ConsoleRequest, form: Form) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     let (name, body) = (form.get("name"), form.get("body"));
     match replies::create(&console.app, &scope, form.idempotency_key()?, name, body).await {
-        Ok(_) => Ok(console.done(&format!("/p/{}/replies", console.project()?.slug), "Reply saved.")),
-        Err(Error::Refused(Refusal::Invalid(errors))) => {
+        Ok(_) => Ok(console.redirect_with_message(&format!("/p/{}/replies", console.project()?.slug), "Reply saved.")),
+        Err(Error::Domain(Refusal::Invalid(errors))) => {
             let new = ReplyForm { name: name.to_owned(), body: body.to_owned(), errors, ..ReplyForm::default() };
             list_page(&console, StatusCode::UNPROCESSABLE_ENTITY, new).await
         }
@@ -68,19 +68,19 @@ async fn create(console: Console, form: Form) -> PageResult {
     }
 }
 
-async fn load(console: &Console, scope: &Scope, id: &str) -> Result<Reply> {
-    let id: ReplyId = id.parse().map_err(|_| Refusal::NotFound)?;
+async fn load(console: &ConsoleRequest, scope: &Scope, id: &str) -> Result<CannedReply> {
+    let id: CannedReplyId = id.parse().map_err(|_| Refusal::NotFound)?;
     console.app.store.reply(scope, id).await?.ok_or_else(|| Refusal::NotFound.into())
 }
 
-async fn show(console: Console, Path((_, id)): Path<(String, String)>) -> PageResult {
+async fn show(console: ConsoleRequest, Path((_, id)): Path<(String, String)>) -> PageResult {
     let scope = console.scope(Role::Triager)?;
     let reply = load(&console, &scope, &id).await?;
     reply_page(&console, reply, StatusCode::OK, None)
 }
 
 /// `typed`: name and text of a refused form, with why.
-fn reply_page(console: &Console, reply: Reply, code: StatusCode, typed: Option<ReplyForm>) -> PageResult {
+fn reply_page(console: &ConsoleRequest, reply: CannedReply, code: StatusCode, typed: Option<ReplyForm>) -> PageResult {
     let typed = typed.unwrap_or_else(|| ReplyForm { name: reply.name.clone(), body: reply.body, ..ReplyForm::default() });
     let view = ReplyView {
         slug: console.project()?.slug.clone(),
@@ -91,7 +91,7 @@ fn reply_page(console: &Console, reply: Reply, code: StatusCode, typed: Option<R
     Ok(console.page_with(code, &reply.name, Nav::Tickets, move || view! { <ReplyPage view=view /> }))
 }
 
-async fn edit(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+async fn edit(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     form.idempotency_key()?;
     let reply = load(&console, &scope, &id).await?;
@@ -106,8 +106,8 @@ async fn edit(console: Console, Path((_, id)): Path<(String, String)>, form: For
             let undo = console.undo(undo, &to)?;
             Ok(console.redirect(&to, &Flash { message: "Reply saved.".into(), is_error: false, undo }))
         }
-        Err(Error::Refused(Refusal::Invalid(errors))) => reply_page(&console, reply, StatusCode::UNPROCESSABLE_ENTITY, typed(errors, None)),
-        Err(Error::Refused(Refusal::Conflict(why))) => {
+        Err(Error::Domain(Refusal::Invalid(errors))) => reply_page(&console, reply, StatusCode::UNPROCESSABLE_ENTITY, typed(errors, None)),
+        Err(Error::Domain(Refusal::Conflict(why))) => {
             // As it is now: saving again is made from what was seen with this answer.
             let now = load(&console, &scope, &id).await?;
             reply_page(&console, now, StatusCode::CONFLICT, typed(FieldErrors::default(), Some(why)))
@@ -116,10 +116,10 @@ async fn edit(console: Console, Path((_, id)): Path<(String, String)>, form: For
     }
 }
 
-async fn delete(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+async fn delete(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     form.idempotency_key()?;
-    let id: ReplyId = id.parse().map_err(|_| Refusal::NotFound)?;
+    let id: CannedReplyId = id.parse().map_err(|_| Refusal::NotFound)?;
     let to = format!("/p/{}/replies", console.project()?.slug);
     match replies::delete(&console.app, &scope, id).await {
         Ok((name, undo)) => {

@@ -12,14 +12,14 @@ use axum::{
 };
 use domain::{
     projects::Project,
-    responses::tidy,
+    responses::clean_line,
     surveys::{MAX_QUESTIONS, SurveyBody, question::MAX_ANSWER},
 };
 use service::state::App;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{BODY_LIMIT, assets, error};
-use crate::http::Web;
+use crate::http::WebState;
 
 /// Most bytes of a character, in a form (`%F0%9F%98%80`) and in JSON (`\ud83d\ude00`).
 const CHARACTER: usize = 12;
@@ -36,7 +36,7 @@ pub fn most_bytes(survey: &SurveyBody) -> usize {
 }
 
 /// This capability's routes.
-pub fn routes() -> Router<Web> {
+pub fn routes() -> Router<WebState> {
     let pages = Router::new()
         .route("/s/{survey}", get(pages::survey).post(pages::submit))
         .route("/s/{survey}/thanks", get(pages::thanks))
@@ -62,7 +62,7 @@ async fn loader(headers: HeaderMap) -> Response {
 
 /// Which page sent a request, judged by its `Origin` (RFC 6454). Programs send none; the key is public, so they may.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Sender {
+enum RequestOrigin {
     /// Our own page, or a program.
     Own,
     /// A page that may embed the project.
@@ -78,21 +78,21 @@ pub(super) fn is_own(app: &App, origin: &str, headers: &HeaderMap) -> bool {
     app.settings.public_url.as_deref() == Some(origin) || (authority.is_some() && authority == host)
 }
 
-fn sender(app: &App, project: &Project, headers: &HeaderMap) -> Sender {
-    let Some(origin) = headers.get(header::ORIGIN) else { return Sender::Own };
-    let Ok(origin) = origin.to_str() else { return Sender::Foreign };
+fn sender(app: &App, project: &Project, headers: &HeaderMap) -> RequestOrigin {
+    let Some(origin) = headers.get(header::ORIGIN) else { return RequestOrigin::Own };
+    let Ok(origin) = origin.to_str() else { return RequestOrigin::Foreign };
     if is_own(app, origin, headers) {
-        Sender::Own
-    } else if project.allows(origin) {
-        Sender::Allowed(origin.to_owned())
+        RequestOrigin::Own
+    } else if project.allows_origin(origin) {
+        RequestOrigin::Allowed(origin.to_owned())
     } else {
-        Sender::Foreign
+        RequestOrigin::Foreign
     }
 }
 
 /// A web address from outside, without a name and password in it; anything but http(s) is dropped, so that no `javascript:` is ever stored.
 pub(super) fn web_address(text: &str) -> Option<String> {
-    let text = tidy(text, 2000)?;
+    let text = clean_line(text, 2000)?;
     let mut url = url::Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
     if url.username().is_empty() && url.password().is_none() {
         return Some(text);
@@ -103,7 +103,7 @@ pub(super) fn web_address(text: &str) -> Option<String> {
 }
 
 pub(super) fn user_agent(headers: &HeaderMap) -> Option<String> {
-    headers.get(header::USER_AGENT).and_then(|h| h.to_str().ok()).and_then(|text| tidy(text, 300))
+    headers.get(header::USER_AGENT).and_then(|h| h.to_str().ok()).and_then(|text| clean_line(text, 300))
 }
 
 #[cfg(test)]

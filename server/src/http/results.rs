@@ -4,8 +4,8 @@ use app::{
     shell::Nav,
     surveys::SurveyRef,
     surveys::results::{
-        DayView, Preset, QuestionView, RangeView, ResponseDetail, ResponsePage, ResponseView, ResponsesPage, ResponsesView, ResultsPage,
-        ResultsView, TextView,
+        DayView, QuestionView, RangePreset, RangeView, ResponseDetail, ResponsePage, ResponseView, ResponsesPage, ResponsesView,
+        ResultsPage, ResultsView, TextView,
     },
 };
 use axum::{
@@ -14,7 +14,7 @@ use axum::{
     routing::get,
 };
 use domain::{
-    Error as Refusal, Present, Timestamp,
+    DomainError as Refusal, Timestamp, ZonedNow,
     accounts::Role,
     ids::{ResponseId, SurveyId},
 };
@@ -22,18 +22,18 @@ use leptos::prelude::*;
 use serde::Deserialize;
 use service::{
     error::Result,
-    surveys::results::{self, AnsweredResponse, Days},
+    surveys::results::{self, AnsweredResponse, DayRange},
 };
 use store::results::ResponseCursor;
 
-use super::{console::Console, error::PageResult};
-use crate::http::Web;
+use super::{console::ConsoleRequest, error::PageResult};
+use crate::http::WebState;
 
 /// Responses on one page.
 const PAGE: usize = 30;
 
 /// This capability's routes.
-pub fn routes() -> Router<Web> {
+pub fn routes() -> Router<WebState> {
     Router::new()
         .route("/p/{slug}/surveys/{id}/results", get(summary))
         .route("/p/{slug}/surveys/{id}/results/responses", get(responses))
@@ -55,8 +55,8 @@ struct ResultsQuery {
 }
 
 impl ResultsQuery {
-    fn days(&self) -> Days {
-        Days { from: self.from.clone(), to: self.to.clone(), last: self.days.parse().ok().filter(|d| *d > 0) }
+    fn days(&self) -> DayRange {
+        DayRange { from: self.from.clone(), to: self.to.clone(), last: self.days.parse().ok().filter(|d| *d > 0) }
     }
 
     /// The query that leads to the same days again; with its `?`, or empty.
@@ -76,14 +76,14 @@ fn survey_id(text: &str) -> Result<SurveyId> {
     text.parse().map_err(|_| Refusal::NotFound.into())
 }
 
-async fn summary(console: Console, Path((_, id)): Path<(String, String)>, Query(query): Query<ResultsQuery>) -> PageResult {
+async fn summary(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, Query(query): Query<ResultsQuery>) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     let (id, present) = (survey_id(&id)?, console.present());
     let days = query.days();
     let (range, errors) = days.range(present.now, &present.zone);
     let found = results::results(&console.app, &scope, id, range, &present.zone).await?;
     let base = format!("/p/{}/surveys/{id}", console.project()?.slug);
-    let preset = |label: &'static str, last: Option<i64>| Preset {
+    let preset = |label: &'static str, last: Option<i64>| RangePreset {
         label,
         href: last.map_or_else(|| format!("{base}/results"), |n| format!("{base}/results?days={n}")),
         is_current: days.last == last && (last.is_some() || days.from.is_empty() && days.to.is_empty()),
@@ -123,7 +123,7 @@ fn cursor(text: &str) -> Option<ResponseCursor> {
     Some((Timestamp(at.parse().ok()?), id.parse::<ResponseId>().ok()?))
 }
 
-fn shown(base: &str, answered: AnsweredResponse, present: &Present) -> ResponseView {
+fn shown(base: &str, answered: AnsweredResponse, present: &ZonedNow) -> ResponseView {
     ResponseView {
         href: format!("{base}/results/responses/{}", answered.row.id),
         contact: answered.row.contact,
@@ -133,7 +133,7 @@ fn shown(base: &str, answered: AnsweredResponse, present: &Present) -> ResponseV
     }
 }
 
-async fn responses(console: Console, Path((_, id)): Path<(String, String)>, Query(query): Query<ResultsQuery>) -> PageResult {
+async fn responses(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, Query(query): Query<ResultsQuery>) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     let (id, present) = (survey_id(&id)?, console.present());
     let (range, _) = query.days().range(present.now, &present.zone);
@@ -155,7 +155,7 @@ async fn responses(console: Console, Path((_, id)): Path<(String, String)>, Quer
     Ok(console.page(&format!("Responses to {name}"), Nav::Surveys, move || view! { <ResponsesPage view=view /> }))
 }
 
-async fn response(console: Console, Path((_, id, response)): Path<(String, String, String)>) -> PageResult {
+async fn response(console: ConsoleRequest, Path((_, id, response)): Path<(String, String, String)>) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     let (id, present) = (survey_id(&id)?, console.present());
     let response: ResponseId = response.parse().map_err(|_| Refusal::NotFound)?;

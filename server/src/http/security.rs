@@ -10,7 +10,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use service::state::App;
 use tower_http::csrf::CsrfLayer;
 
-use crate::http::Web;
+use crate::http::WebState;
 
 /// The request's CSP nonce, minted by [`headers`].
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ pub(super) fn csrf(app: &App) -> CsrfLayer {
 }
 
 /// Mints the nonce and sets the headers; one place decides the policy for every page.
-pub async fn headers(State(web): State<Web>, mut request: Request, next: Next) -> Response {
+pub async fn headers(State(web): State<WebState>, mut request: Request, next: Next) -> Response {
     let mut bytes = [0_u8; 16];
     web.app.ids.random(&mut bytes);
     let nonce = Nonce(STANDARD.encode(bytes));

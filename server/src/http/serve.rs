@@ -8,7 +8,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
-use service::{error::Result, machine};
+use service::{error::Result, system_resources};
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
     sync::Semaphore,
@@ -16,10 +16,10 @@ use tokio::{
 use tower::ServiceExt;
 
 use super::{
-    Web,
-    connections::Visit,
+    WebState,
+    connections::ConnectionGuard,
     limits,
-    pace::{Pace, PacedReader},
+    pace::{Pace, PacedStream},
 };
 
 /// How long a client may take to send the head of a request, from the connection or the answer before on. (Body and answer: [`limits`].)
@@ -57,7 +57,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 /// How many connections we may have at once, without taking the files away from the database and the index.
 #[must_use]
 pub fn connections() -> usize {
-    let may_open = machine::take_open_files().map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+    let may_open = system_resources::raise_open_file_limit().map(|n| usize::try_from(n).unwrap_or(usize::MAX));
     may_open.map_or(MOST_CONNECTIONS, |n| MOST_CONNECTIONS.min(n.saturating_sub(FILES).max(n / 2)))
 }
 
@@ -68,14 +68,14 @@ pub fn connections() -> usize {
 ///
 /// # Errors
 /// Never at present; a connection that fails concerns only itself.
-pub async fn serve(listener: TcpListener, web: Web, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<()> {
+pub async fn serve(listener: TcpListener, web: WebState, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<()> {
     let router = super::router(web.clone());
     let graceful = GracefulShutdown::new();
     let slots = Arc::new(Semaphore::new(connections()));
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         if slots.available_permits() == 0 {
-            web.door.make_place();
+            web.door.evict_idle();
         }
         let slot = tokio::select! {
             slot = Arc::clone(&slots).acquire_owned() => slot,
@@ -93,7 +93,7 @@ pub async fn serve(listener: TcpListener, web: Web, shutdown: impl Future<Output
             },
             () = &mut shutdown => break,
         };
-        let Some(visit) = web.door.enter(peer.ip().to_canonical()).map(Arc::new) else {
+        let Some(visit) = web.door.accept_connection(peer.ip().to_canonical()).map(Arc::new) else {
             web.app.budget.refusals.count("connections");
             continue;
         };
@@ -106,7 +106,7 @@ pub async fn serve(listener: TcpListener, web: Web, shutdown: impl Future<Output
                         tracing::debug!(%error, "a connection ended early");
                     }
                 }
-                () = visit.dismissed() => tracing::debug!("an idle connection was closed to make room for another one"),
+                () = visit.evicted() => tracing::debug!("an idle connection was closed to make room for another one"),
             }
         });
     }
@@ -119,14 +119,14 @@ pub async fn serve(listener: TcpListener, web: Web, shutdown: impl Future<Output
 }
 
 /// A connection as hyper takes it.
-type Stream = TokioIo<PacedReader<TcpStream>>;
+type Stream = TokioIo<PacedStream<TcpStream>>;
 
 fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     reading: Pace,
     router: axum::Router,
-    visit: Option<Arc<Visit>>,
+    visit: Option<Arc<ConnectionGuard>>,
 ) -> http1::Connection<
     Stream,
     impl hyper::service::Service<
@@ -140,7 +140,7 @@ fn connection(
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         if let Some(visit) = &visit {
-            visit.was_heard();
+            visit.mark_active();
             request.extensions_mut().insert(Arc::clone(visit));
         }
         router.clone().oneshot(limits::paced(request).map(Body::new))
@@ -151,7 +151,7 @@ fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_BYTES)
-        .serve_connection(TokioIo::new(PacedReader::new(stream, reading)), service)
+        .serve_connection(TokioIo::new(PacedStream::new(stream, reading)), service)
 }
 
 #[cfg(test)]

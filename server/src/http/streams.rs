@@ -10,16 +10,16 @@ use service::error::Result;
 
 /// Streams of live events that are open, by person. They are connections that stay: one script must not use them all up.
 #[derive(Debug, Default)]
-pub struct Streams(Arc<Mutex<HashMap<StaffId, usize>>>);
+pub struct EventStreams(Arc<Mutex<HashMap<StaffId, usize>>>);
 
 /// One open stream; ends being counted when it is dropped.
 #[derive(Debug)]
-pub struct OpenStream {
+pub struct EventStreamGuard {
     staff: StaffId,
     open: Arc<Mutex<HashMap<StaffId, usize>>>,
 }
 
-impl Streams {
+impl EventStreams {
     /// Streams of one person at once: a dozen tabs.
     const PER_PERSON: usize = 12;
     /// Streams of all people at once.
@@ -35,18 +35,18 @@ impl Streams {
     ///
     /// # Errors
     /// [`domain::Error::Busy`] when they, or all together, have too many.
-    pub fn open(&self, staff: StaffId) -> Result<OpenStream> {
+    pub fn open(&self, staff: StaffId) -> Result<EventStreamGuard> {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let own = open.get(&staff).copied().unwrap_or_default();
         if own >= Self::PER_PERSON || open.values().sum::<usize>() >= Self::IN_ALL {
-            return Err(domain::Error::Busy(30).into());
+            return Err(domain::DomainError::Busy(30).into());
         }
         open.insert(staff, own + 1);
-        Ok(OpenStream { staff, open: Arc::clone(&self.0) })
+        Ok(EventStreamGuard { staff, open: Arc::clone(&self.0) })
     }
 }
 
-impl Drop for OpenStream {
+impl Drop for EventStreamGuard {
     fn drop(&mut self) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(own) = open.get_mut(&self.staff) {
@@ -64,9 +64,9 @@ mod tests {
 
     #[test]
     fn one_person_cannot_use_up_the_streams() {
-        let streams = Streams::default();
+        let streams = EventStreams::default();
         let (ann, bob) = (StaffId(uuid::Uuid::from_u128(1)), StaffId(uuid::Uuid::from_u128(2)));
-        let mut open: Vec<OpenStream> = (0..Streams::PER_PERSON).map(|_| streams.open(ann).unwrap()).collect();
+        let mut open: Vec<EventStreamGuard> = (0..EventStreams::PER_PERSON).map(|_| streams.open(ann).unwrap()).collect();
         assert!(streams.open(ann).is_err());
         assert!(streams.open(bob).is_ok());
         open.pop();

@@ -1,10 +1,11 @@
 //! Surveys: list, templates, editor, preview.
 
 use app::{
-    respond::{Look, Mode, SurveyPage, Ticket, texts},
+    respond::{DisplayMode, RespondentPageContext, SurveyFormContext, SurveyPage, texts},
     shell::{Flash, Nav, Undo},
     surveys::{
-        Conflict, Editor, EditorPage, NewSurveyPage, SurveyListPage, SurveyReadPage, SurveyRef, SurveyRow, VersionLine, launch_words,
+        EditConflict, EditorPage, EditorView, NewSurveyPage, SurveyListPage, SurveyReadPage, SurveyRef, SurveyRow, VersionLine,
+        launch_words,
     },
 };
 use axum::{
@@ -15,31 +16,31 @@ use axum::{
     routing::{get, post},
 };
 use domain::{
-    Error as Refusal, FieldErrors,
+    DomainError as Refusal, FieldErrors,
     accounts::{Role, Scope},
     ids::{SurveyId, VersionId},
-    surveys::{Launch, SurveyBody, SurveyStatus, draft::Action},
+    surveys::{LaunchTrigger, SurveyBody, SurveyStatus, draft::EditorAction},
 };
 use leptos::prelude::*;
 use serde::Deserialize;
 use service::{
     error::{Error, Result},
-    surveys::{self, Posted, Rival},
+    surveys::{self, CompetingButton, EditorSubmission},
 };
 use store::surveys::Survey;
 
 use super::{
     address::BaseUrl,
     assets,
-    console::Console,
+    console::ConsoleRequest,
     error::PageResult,
     forms::Form,
     security::{FramedBy, Nonce},
 };
-use crate::http::Web;
+use crate::http::WebState;
 
 /// This capability's routes.
-pub fn routes() -> Router<Web> {
+pub fn routes() -> Router<WebState> {
     Router::new()
         .route("/p/{slug}/surveys", get(list))
         .route("/p/{slug}/surveys/new", get(gallery).post(create))
@@ -50,7 +51,7 @@ pub fn routes() -> Router<Web> {
         .route("/p/{slug}/surveys/{id}/duplicate", post(duplicate))
 }
 
-async fn list(console: Console) -> PageResult {
+async fn list(console: ConsoleRequest) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     let present = console.present();
     let mut rows = Vec::new();
@@ -77,18 +78,18 @@ async fn list(console: Console) -> PageResult {
     Ok(console.page("Surveys", Nav::Surveys, move || view! { <SurveyListPage slug=slug rows=rows can_edit=can_edit /> }))
 }
 
-async fn gallery(console: Console) -> PageResult {
+async fn gallery(console: ConsoleRequest) -> PageResult {
     console.scope(Role::Admin)?;
     let (slug, key) = (console.project()?.slug.clone(), console.form_key());
     Ok(console.page("New survey", Nav::Surveys, move || view! { <NewSurveyPage slug=slug key=key /> }))
 }
 
-async fn create(console: Console, form: Form) -> PageResult {
+async fn create(console: ConsoleRequest, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     let slug = console.project()?.slug.clone();
     match surveys::create(&console.app, &scope, form.get("template"), form.get("name"), form.idempotency_key()?).await {
         Ok(id) => Ok(Redirect::to(&format!("/p/{slug}/surveys/{id}/edit")).into_response()),
-        Err(Error::Refused(Refusal::Invalid(errors))) => {
+        Err(Error::Domain(Refusal::Invalid(errors))) => {
             let (key, name) = (console.form_key(), form.get("name").to_owned());
             Ok(console.page_with(StatusCode::UNPROCESSABLE_ENTITY, "New survey", Nav::Surveys, move || {
                 view! { <NewSurveyPage slug=slug key=key name=name errors=errors /> }
@@ -102,18 +103,18 @@ fn parse_id(text: &str) -> Result<SurveyId> {
     text.parse().map_err(|_| Refusal::NotFound.into())
 }
 
-async fn load(console: &Console, scope: &Scope, id: &str) -> Result<Survey> {
+async fn load(console: &ConsoleRequest, scope: &Scope, id: &str) -> Result<Survey> {
     console.app.store.survey(scope, parse_id(id)?).await?.ok_or_else(|| Refusal::NotFound.into())
 }
 
-async fn open(Path((slug, id)): Path<(String, String)>, console: Console) -> PageResult {
+async fn open(Path((slug, id)): Path<(String, String)>, console: ConsoleRequest) -> PageResult {
     let survey = load(&console, &console.scope(Role::Viewer)?, &id).await?;
     Ok(Redirect::to(&format!("/p/{slug}/surveys/{}/edit", survey.id)).into_response())
 }
 
 /// What an editor's page shows besides the survey as it is stored.
 #[derive(Default)]
-struct Shown {
+struct EditorPageState {
     status: StatusCode,
     /// What was typed, when that could not be saved, and the revision it was about.
     typed: Option<(SurveyBody, i64)>,
@@ -121,16 +122,16 @@ struct Shown {
     conflict: Option<String>,
 }
 
-async fn edit(Path((_, id)): Path<(String, String)>, console: Console, BaseUrl(base): BaseUrl) -> PageResult {
+async fn edit(Path((_, id)): Path<(String, String)>, console: ConsoleRequest, BaseUrl(base): BaseUrl) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     let survey = load(&console, &scope, &id).await?;
-    Ok(editor(&console, &scope, &base, survey, Shown::default()).await?)
+    Ok(editor(&console, &scope, &base, survey, EditorPageState::default()).await?)
 }
 
-async fn editor(console: &Console, scope: &Scope, base: &str, survey: Survey, shown: Shown) -> Result<Response> {
+async fn editor(console: &ConsoleRequest, scope: &Scope, base: &str, survey: Survey, shown: EditorPageState) -> Result<Response> {
     let store = &console.app.store;
     let versions = store.survey_versions(scope, survey.id).await?;
-    let (can_undo, can_redo) = store.draft_steps(&survey).await?;
+    let (can_undo, can_redo) = store.undo_availability(&survey).await?;
     let live = versions.iter().find(|v| Some(v.id) == survey.live_version);
     let has_changes = live.is_some_and(|v| v.body != survey.draft);
     let link = live.map(|_| format!("{base}/s/{}", survey.id));
@@ -153,16 +154,16 @@ async fn editor(console: &Console, scope: &Scope, base: &str, survey: Survey, sh
             view! { <SurveyReadPage survey=reference body=survey.draft revision=survey.revision versions=versions link=link /> }
         }));
     }
-    let button_note = surveys::rival(&console.app, scope, &survey).await?.map(|rival| button_note(&rival));
+    let button_note = surveys::competing_button(&console.app, scope, &survey).await?.map(|rival| button_note(&rival));
     let (body, revision) = shown.typed.unwrap_or((survey.draft, survey.revision));
-    let view = Editor {
+    let view = EditorView {
         survey: reference,
         body,
         revision,
         key: console.form_key(),
         status_key: console.form_key(),
         errors: shown.errors,
-        conflict: shown.conflict.map(|message| Conflict { message, revision: survey.revision }),
+        conflict: shown.conflict.map(|message| EditConflict { message, revision: survey.revision }),
         can_undo,
         can_redo,
         has_changes,
@@ -174,8 +175,8 @@ async fn editor(console: &Console, scope: &Scope, base: &str, survey: Survey, sh
 }
 
 /// Says that a site shows one button, and whose.
-fn button_note(rival: &Rival) -> String {
-    let Rival { name, is_shown } = rival;
+fn button_note(rival: &CompetingButton) -> String {
+    let CompetingButton { name, is_shown } = rival;
     if *is_shown {
         format!("“{name}” is live and has the button. A site shows only the button of the newest survey, so this one’s is not shown.")
     } else {
@@ -183,22 +184,22 @@ fn button_note(rival: &Rival) -> String {
     }
 }
 
-async fn save(Path((slug, id)): Path<(String, String)>, console: Console, BaseUrl(origin): BaseUrl, form: Form) -> PageResult {
+async fn save(Path((slug, id)): Path<(String, String)>, console: ConsoleRequest, BaseUrl(origin): BaseUrl, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     let survey = parse_id(&id)?;
     let key = form.idempotency_key()?.to_owned();
-    let action = Action::parse(form.get("action"))
+    let action = EditorAction::parse(form.get("action"))
         .ok_or_else(|| Refusal::field("action", "unknown", "This page is out of date. Open it in a new tab."))?;
     let revision: i64 = form.get("revision").parse().unwrap_or(0);
     let pairs = form.0;
-    let posted = Posted { pairs: pairs.clone(), revision, action: action.clone() };
+    let posted = EditorSubmission { pairs: pairs.clone(), revision, action: action.clone() };
     let done = surveys::edit(&console.app, &scope, survey, posted, &key).await;
-    if action == Action::Autosave {
+    if action == EditorAction::Autosave {
         return autosaved(done);
     }
     let edited = match done {
         Ok(edited) => edited,
-        Err(Error::Refused(refusal @ (Refusal::Conflict(_) | Refusal::Invalid(_)))) => {
+        Err(Error::Domain(refusal @ (Refusal::Conflict(_) | Refusal::Invalid(_)))) => {
             let row = load(&console, &scope, &id).await?;
             let shown = refused(refusal, &pairs, &row, revision);
             return Ok(editor(&console, &scope, &origin, row, shown).await?);
@@ -206,7 +207,7 @@ async fn save(Path((slug, id)): Path<(String, String)>, console: Console, BaseUr
         Err(other) => return Err(other.into()),
     };
     let base = format!("/p/{slug}/surveys/{survey}/edit");
-    if action == Action::Publish {
+    if action == EditorAction::Publish {
         return match surveys::publish(&console.app, &scope, survey, edited.revision, &key).await {
             Ok(done) => {
                 let mut message = match done.is_new {
@@ -214,14 +215,16 @@ async fn save(Path((slug, id)): Path<(String, String)>, console: Console, BaseUr
                     false => format!("Live. Nothing has changed since version {}.", done.number),
                 };
                 let row = load(&console, &scope, &id).await?;
-                if let (Launch::Button { .. }, Some(rival)) = (&row.draft.launch, surveys::rival(&console.app, &scope, &row).await?) {
+                if let (LaunchTrigger::Button { .. }, Some(rival)) =
+                    (&row.draft.launch, surveys::competing_button(&console.app, &scope, &row).await?)
+                {
                     message = format!("{message} {}", button_note(&rival));
                 }
-                Ok(console.done(&base, &message))
+                Ok(console.redirect_with_message(&base, &message))
             }
-            Err(Error::Refused(Refusal::Invalid(errors))) => {
+            Err(Error::Domain(Refusal::Invalid(errors))) => {
                 let row = load(&console, &scope, &id).await?;
-                let shown = Shown { status: StatusCode::UNPROCESSABLE_ENTITY, errors, ..Shown::default() };
+                let shown = EditorPageState { status: StatusCode::UNPROCESSABLE_ENTITY, errors, ..EditorPageState::default() };
                 Ok(editor(&console, &scope, &origin, row, shown).await?)
             }
             Err(other) => Err(other.into()),
@@ -229,7 +232,7 @@ async fn save(Path((slug, id)): Path<(String, String)>, console: Console, BaseUr
     }
     let url = edited.focus.map_or_else(|| base.clone(), |at| format!("{base}?at={at}#{at}"));
     let undo = edited.undo.map(|action| Undo { url: base, fields: vec![("action".into(), action)] });
-    let message = edited.message.or_else(|| matches!(action, Action::Save | Action::Overwrite(_)).then(|| "Saved.".to_owned()));
+    let message = edited.message.or_else(|| matches!(action, EditorAction::Save | EditorAction::Overwrite(_)).then(|| "Saved.".to_owned()));
     Ok(match message {
         Some(message) => console.redirect(&url, &Flash { message, is_error: false, undo }),
         None => Redirect::to(&url).into_response(),
@@ -237,18 +240,22 @@ async fn save(Path((slug, id)): Path<(String, String)>, console: Console, BaseUr
 }
 
 /// The page for a refused post: what was typed stays in the form.
-fn refused(refusal: Refusal, pairs: &[(String, String)], row: &Survey, revision: i64) -> Shown {
+fn refused(refusal: Refusal, pairs: &[(String, String)], row: &Survey, revision: i64) -> EditorPageState {
     let whole = pairs.iter().any(|(name, _)| name == "whole");
     let typed = whole.then(|| (SurveyBody::read_form(pairs, &row.draft, row.last_number), revision));
     match refusal {
-        Refusal::Conflict(message) => Shown { status: StatusCode::CONFLICT, typed, conflict: Some(message), ..Shown::default() },
-        Refusal::Invalid(errors) => Shown { status: StatusCode::UNPROCESSABLE_ENTITY, typed, errors, ..Shown::default() },
-        _ => Shown::default(),
+        Refusal::Conflict(message) => {
+            EditorPageState { status: StatusCode::CONFLICT, typed, conflict: Some(message), ..EditorPageState::default() }
+        }
+        Refusal::Invalid(errors) => {
+            EditorPageState { status: StatusCode::UNPROCESSABLE_ENTITY, typed, errors, ..EditorPageState::default() }
+        }
+        _ => EditorPageState::default(),
     }
 }
 
 /// The answer to the editor's own saving: the revision as text, or what went wrong.
-fn autosaved(done: Result<surveys::Edited>) -> PageResult {
+fn autosaved(done: Result<surveys::SurveyEditOutcome>) -> PageResult {
     match done {
         Ok(edited) => Ok(edited.revision.to_string().into_response()),
         Err(other) => Err(other.into()),
@@ -264,7 +271,7 @@ async fn preview(
     Path((_, id)): Path<(String, String)>,
     Query(query): Query<PreviewQuery>,
     Nonce(nonce): Nonce,
-    console: Console,
+    console: ConsoleRequest,
 ) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     let survey = load(&console, &scope, &id).await?;
@@ -277,8 +284,8 @@ async fn preview(
         }
     };
     let project = console.project()?;
-    let look = Look {
-        mode: Mode::Preview,
+    let look = RespondentPageContext {
+        mode: DisplayMode::Preview,
         accent: project.accent.clone(),
         theme: project.theme,
         language: body.language.clone(),
@@ -287,13 +294,13 @@ async fn preview(
         css: assets::url("respond.css"),
         js: assets::url("survey.js"),
     };
-    let ticket = Ticket { survey: survey.id.to_string(), ..Ticket::default() };
+    let ticket = SurveyFormContext { survey: survey.id.to_string(), ..SurveyFormContext::default() };
     let html = app::render::document(move || view! { <SurveyPage look=look ticket=ticket body=body /> });
     // Only the editor may frame it.
     Ok((Extension(FramedBy(vec!["'self'".into()])), Html(html)).into_response())
 }
 
-async fn status(Path((slug, id)): Path<(String, String)>, console: Console, form: Form) -> PageResult {
+async fn status(Path((slug, id)): Path<(String, String)>, console: ConsoleRequest, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     let survey = parse_id(&id)?;
     form.idempotency_key()?;
@@ -314,8 +321,9 @@ async fn status(Path((slug, id)): Path<(String, String)>, console: Console, form
     Ok(console.redirect(&format!("/p/{slug}/surveys/{survey}/edit"), &Flash { message: message.into(), is_error: false, undo }))
 }
 
-async fn duplicate(Path((slug, id)): Path<(String, String)>, console: Console, form: Form) -> PageResult {
+async fn duplicate(Path((slug, id)): Path<(String, String)>, console: ConsoleRequest, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     let copy = surveys::duplicate(&console.app, &scope, parse_id(&id)?, form.idempotency_key()?).await?;
-    Ok(console.done(&format!("/p/{slug}/surveys/{copy}/edit"), "This is the copy. People can answer it once you publish it."))
+    Ok(console
+        .redirect_with_message(&format!("/p/{slug}/surveys/{copy}/edit"), "This is the copy. People can answer it once you publish it."))
 }

@@ -28,18 +28,18 @@ const PIECE: usize = 8 << 10;
 const HELD: usize = 32 << 10;
 
 /// A multipart form that is read while it arrives.
-pub struct Upload {
+pub struct MultipartForm {
     form: Multipart,
     held: Arc<AtomicUsize>,
 }
 
-impl<S: Send + Sync> FromRequest<S> for Upload {
+impl<S: Send + Sync> FromRequest<S> for MultipartForm {
     type Rejection = MultipartRejection;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
         let held = Arc::new(AtomicUsize::new(0));
         let pieces = |body: Body| {
-            Body::from_stream(Pieces { body: body.into_data_stream(), rest: Bytes::new(), rests: false, held: Arc::clone(&held) })
+            Body::from_stream(ChunkedBody { body: body.into_data_stream(), rest: Bytes::new(), rests: false, held: Arc::clone(&held) })
         };
         let request = request.map(pieces);
         let form = Multipart::from_request(request, state).await?;
@@ -47,25 +47,25 @@ impl<S: Send + Sync> FromRequest<S> for Upload {
     }
 }
 
-impl Upload {
+impl MultipartForm {
     /// The next field; `None` at the end of the form.
     ///
     /// # Errors
     /// When the form does not arrive, or is none.
-    pub async fn next_field(&mut self) -> Result<Option<Part<'_>>, MultipartError> {
+    pub async fn next_field(&mut self) -> Result<Option<MultipartField<'_>>, MultipartError> {
         let field = self.form.next_field().await?;
         self.held.store(0, Ordering::Relaxed);
-        Ok(field.map(|field| Part { field, held: &self.held }))
+        Ok(field.map(|field| MultipartField { field, held: &self.held }))
     }
 }
 
 /// One field of a form.
-pub struct Part<'a> {
+pub struct MultipartField<'a> {
     field: Field<'a>,
     held: &'a AtomicUsize,
 }
 
-impl Part<'_> {
+impl MultipartField<'_> {
     /// Its name; what is longer than names of ours is cut off.
     #[must_use]
     pub fn name(&self) -> String {
@@ -81,7 +81,7 @@ impl Part<'_> {
     /// More of its value; `None` at its end.
     ///
     /// # Errors
-    /// As [`Upload::next_field`].
+    /// As [`MultipartForm::next_field`].
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, MultipartError> {
         let bytes = self.field.chunk().await?;
         self.held.store(0, Ordering::Relaxed);
@@ -90,7 +90,7 @@ impl Part<'_> {
 }
 
 /// A body in small pieces, as long as the parser hands something out between them.
-struct Pieces {
+struct ChunkedBody {
     body: BodyDataStream,
     rest: Bytes,
     /// Whether the parser has to look at what it has before it gets more.
@@ -98,7 +98,7 @@ struct Pieces {
     held: Arc<AtomicUsize>,
 }
 
-impl Stream for Pieces {
+impl Stream for ChunkedBody {
     type Item = Result<Bytes, axum::Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -136,7 +136,7 @@ mod tests {
             .header(header::CONTENT_TYPE, "multipart/form-data; boundary=XX")
             .body(Body::from_stream(stream::iter(pieces)))
             .unwrap();
-        let mut upload = Upload::from_request(request, &()).await.unwrap_or_else(|_| unreachable!("a multipart form"));
+        let mut upload = MultipartForm::from_request(request, &()).await.unwrap_or_else(|_| unreachable!("a multipart form"));
         let mut fields = Vec::new();
         loop {
             let mut part = match upload.next_field().await {

@@ -2,7 +2,10 @@
 
 use app::{
     shell::{Flash, Nav},
-    webhooks::{DeliveryPage, DeliveryRow, DeliveryView, Health, Hook, HookForm, HookPage, HookRow, Hooks, HooksPage, Try},
+    webhooks::{
+        AttemptView, DeliveryPage, DeliveryRow, DeliveryView, EndpointHealth, WebhookForm, WebhookPage, WebhookRow, WebhookView,
+        WebhooksPage, WebhooksView,
+    },
 };
 use axum::{
     Router,
@@ -11,7 +14,7 @@ use axum::{
     routing::{get, post},
 };
 use domain::{
-    Error as Refusal, FieldErrors,
+    DomainError as Refusal, FieldErrors,
     accounts::{Role, Scope},
     ids::{EndpointId, EventId},
     webhooks::{DeliveryState, EventKind},
@@ -24,14 +27,14 @@ use service::{
 };
 use store::webhooks::{Delivery, Endpoint};
 
-use super::{console::Console, error::PageResult, forms::Form};
-use crate::http::Web;
+use super::{console::ConsoleRequest, error::PageResult, forms::Form};
+use crate::http::WebState;
 
 /// Deliveries on one page.
 const PAGE: i64 = 50;
 
 /// This capability's routes.
-pub fn routes() -> Router<Web> {
+pub fn routes() -> Router<WebState> {
     Router::new()
         .route("/p/{slug}/webhooks", get(list).post(create))
         .route("/p/{slug}/webhooks/{id}", get(one).post(edit))
@@ -45,7 +48,7 @@ pub fn routes() -> Router<Web> {
         .route("/p/{slug}/webhooks/{id}/deliveries/{event}/again", post(again))
 }
 
-fn base(console: &Console) -> Result<String> {
+fn base(console: &ConsoleRequest) -> Result<String> {
     Ok(format!("/p/{}/webhooks", console.project()?.slug))
 }
 
@@ -53,7 +56,7 @@ fn endpoint_id(text: &str) -> Result<EndpointId> {
     text.parse().map_err(|_| Refusal::NotFound.into())
 }
 
-async fn load(console: &Console, scope: &Scope, text: &str) -> Result<Endpoint> {
+async fn load(console: &ConsoleRequest, scope: &Scope, text: &str) -> Result<Endpoint> {
     console.app.store.endpoint(scope, endpoint_id(text)?).await?.ok_or_else(|| Refusal::NotFound.into())
 }
 
@@ -63,12 +66,12 @@ pub(super) fn name(endpoint: &Endpoint) -> String {
     if endpoint.note.is_empty() { host() } else { endpoint.note.clone() }
 }
 
-fn health(endpoint: &Endpoint) -> Health {
+fn health(endpoint: &Endpoint) -> EndpointHealth {
     match (endpoint.enabled, &endpoint.disabled_reason) {
-        (true, _) if endpoint.failures > 0 => Health::Failing,
-        (true, _) => Health::Good,
-        (false, Some(_)) => Health::TurnedOff,
-        (false, None) => Health::Off,
+        (true, _) if endpoint.failures > 0 => EndpointHealth::Failing,
+        (true, _) => EndpointHealth::Good,
+        (false, Some(_)) => EndpointHealth::TurnedOff,
+        (false, None) => EndpointHealth::Off,
     }
 }
 
@@ -84,17 +87,17 @@ fn input(form: &Form) -> EndpointInput {
     }
 }
 
-fn typed(input: &EndpointInput, version: i64, errors: FieldErrors, conflict: Option<String>) -> HookForm {
+fn typed(input: &EndpointInput, version: i64, errors: FieldErrors, conflict: Option<String>) -> WebhookForm {
     let wanted = |kind: EventKind| input.kinds.iter().any(|word| word == kind.as_str());
-    HookForm { url: input.url.clone(), note: input.note.clone(), kinds: kinds(wanted), version, errors, conflict }
+    WebhookForm { url: input.url.clone(), note: input.note.clone(), kinds: kinds(wanted), version, errors, conflict }
 }
 
-async fn list(console: Console) -> PageResult {
-    let form = HookForm { kinds: kinds(|kind| kind == EventKind::FeedbackCreated), ..HookForm::default() };
+async fn list(console: ConsoleRequest) -> PageResult {
+    let form = WebhookForm { kinds: kinds(|kind| kind == EventKind::FeedbackCreated), ..WebhookForm::default() };
     list_page(&console, StatusCode::OK, form).await
 }
 
-async fn list_page(console: &Console, code: StatusCode, form: HookForm) -> PageResult {
+async fn list_page(console: &ConsoleRequest, code: StatusCode, form: WebhookForm) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     let may_manage = scope.require(Role::Admin).is_ok();
     let here = base(console)?;
@@ -103,7 +106,7 @@ async fn list_page(console: &Console, code: StatusCode, form: HookForm) -> PageR
         let counts = console.app.store.delivery_counts(&scope).await?;
         for endpoint in console.app.store.endpoints(&scope).await? {
             let count = |state| counts.iter().find(|(e, s, _)| *e == endpoint.id && *s == state).map_or(0, |(_, _, n)| *n);
-            rows.push(HookRow {
+            rows.push(WebhookRow {
                 href: format!("{here}/{}", endpoint.id),
                 name: name(&endpoint),
                 url: endpoint.url.clone(),
@@ -114,16 +117,16 @@ async fn list_page(console: &Console, code: StatusCode, form: HookForm) -> PageR
             });
         }
     }
-    let view = Hooks { slug: console.project()?.slug.clone(), may_manage, rows, form, form_key: console.form_key() };
-    Ok(console.page_with(code, "Webhooks", Nav::Settings, move || view! { <HooksPage view=view /> }))
+    let view = WebhooksView { slug: console.project()?.slug.clone(), may_manage, rows, form, form_key: console.form_key() };
+    Ok(console.page_with(code, "Webhooks", Nav::Settings, move || view! { <WebhooksPage view=view /> }))
 }
 
-async fn create(console: Console, form: Form) -> PageResult {
+async fn create(console: ConsoleRequest, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     let input = input(&form);
     match webhooks::create(&console.app, &scope, form.idempotency_key()?, &input).await {
-        Ok(id) => Ok(console.done(&format!("{}/{id}", base(&console)?), "Webhook created. Send it a test.")),
-        Err(Error::Refused(Refusal::Invalid(errors))) => {
+        Ok(id) => Ok(console.redirect_with_message(&format!("{}/{id}", base(&console)?), "Webhook created. Send it a test.")),
+        Err(Error::Domain(Refusal::Invalid(errors))) => {
             list_page(&console, StatusCode::UNPROCESSABLE_ENTITY, typed(&input, 0, errors, None)).await
         }
         Err(error) => Err(error.into()),
@@ -131,27 +134,34 @@ async fn create(console: Console, form: Form) -> PageResult {
 }
 
 #[derive(Debug, Default, Deserialize)]
-struct Shown {
+struct DeliveriesQuery {
     #[serde(default)]
     state: String,
     #[serde(default)]
     after: String,
 }
 
-async fn one(console: Console, Path((_, id)): Path<(String, String)>, Query(shown): Query<Shown>) -> PageResult {
+async fn one(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, Query(shown): Query<DeliveriesQuery>) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     let endpoint = load(&console, &scope, &id).await?;
-    let form = HookForm {
+    let form = WebhookForm {
         url: endpoint.url.clone(),
         note: endpoint.note.clone(),
         kinds: kinds(|kind| endpoint.kinds.contains(&kind)),
         version: endpoint.version,
-        ..HookForm::default()
+        ..WebhookForm::default()
     };
     one_page(&console, &scope, &endpoint, &shown, StatusCode::OK, form).await
 }
 
-async fn one_page(console: &Console, scope: &Scope, endpoint: &Endpoint, shown: &Shown, code: StatusCode, form: HookForm) -> PageResult {
+async fn one_page(
+    console: &ConsoleRequest,
+    scope: &Scope,
+    endpoint: &Endpoint,
+    shown: &DeliveriesQuery,
+    code: StatusCode,
+    form: WebhookForm,
+) -> PageResult {
     let (store, present, url) = (&console.app.store, console.present(), format!("{}/{}", base(console)?, endpoint.id));
     let state = DeliveryState::parse(&shown.state);
     let after = shown.after.split_once('_').and_then(|(at, event)| Some((at.parse().ok()?, event.to_owned())));
@@ -184,7 +194,7 @@ async fn one_page(console: &Console, scope: &Scope, endpoint: &Endpoint, shown: 
         Some(format!("No events are sent: {name}, for whom this webhook acts, is no longer an admin of this project."))
     };
     let turned_off = endpoint.disabled_reason.as_ref().map(|why| format!("Earshot turned this webhook off. {why}"));
-    let view = Hook {
+    let view = WebhookView {
         slug: console.project()?.slug.clone(),
         name: name(endpoint),
         health: health(endpoint),
@@ -212,11 +222,11 @@ async fn one_page(console: &Console, scope: &Scope, endpoint: &Endpoint, shown: 
         form_key: console.form_key(),
         url,
     };
-    Ok(console.page_with(code, "Webhook", Nav::Settings, move || view! { <HookPage view=view /> }))
+    Ok(console.page_with(code, "Webhook", Nav::Settings, move || view! { <WebhookPage view=view /> }))
 }
 
 /// Whether something is about to happen to a delivery.
-fn is_due(delivery: &Delivery, console: &Console) -> bool {
+fn is_due(delivery: &Delivery, console: &ConsoleRequest) -> bool {
     delivery.state == DeliveryState::Pending && delivery.next_at <= console.app.now().plus_ms(60_000)
 }
 
@@ -228,38 +238,38 @@ fn last(delivery: &Delivery) -> String {
     }
 }
 
-async fn edit(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+async fn edit(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     form.idempotency_key()?;
     let (input, version) = (input(&form), form.get("version").parse().unwrap_or(0));
     let (code, errors, conflict) = match webhooks::edit(&console.app, &scope, endpoint_id(&id)?, version, &input).await {
-        Ok(()) => return Ok(console.done(&format!("{}/{id}", base(&console)?), "Saved.")),
-        Err(Error::Refused(Refusal::Invalid(errors))) => (StatusCode::UNPROCESSABLE_ENTITY, errors, None),
-        Err(Error::Refused(Refusal::Conflict(text))) => (StatusCode::CONFLICT, FieldErrors::default(), Some(text)),
+        Ok(()) => return Ok(console.redirect_with_message(&format!("{}/{id}", base(&console)?), "Saved.")),
+        Err(Error::Domain(Refusal::Invalid(errors))) => (StatusCode::UNPROCESSABLE_ENTITY, errors, None),
+        Err(Error::Domain(Refusal::Conflict(text))) => (StatusCode::CONFLICT, FieldErrors::default(), Some(text)),
         Err(error) => return Err(error.into()),
     };
     let endpoint = load(&console, &scope, &id).await?;
     let form = typed(&input, endpoint.version, errors, conflict);
-    one_page(&console, &scope, &endpoint, &Shown::default(), code, form).await
+    one_page(&console, &scope, &endpoint, &DeliveriesQuery::default(), code, form).await
 }
 
 /// 303 back to the webhook's page, with what happened or why not.
-fn back(console: &Console, id: &str, done: Result<String>) -> PageResult {
+fn back(console: &ConsoleRequest, id: &str, done: Result<String>) -> PageResult {
     let url = format!("{}/{}", base(console)?, endpoint_id(id)?);
     match done {
-        Ok(message) => Ok(console.done(&url, &message)),
-        Err(Error::Refused(Refusal::Conflict(text))) => Ok(console.redirect(&url, &Flash { message: text, is_error: true, undo: None })),
+        Ok(message) => Ok(console.redirect_with_message(&url, &message)),
+        Err(Error::Domain(Refusal::Conflict(text))) => Ok(console.redirect(&url, &Flash { message: text, is_error: true, undo: None })),
         Err(error) => Err(error.into()),
     }
 }
 
-async fn test(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+async fn test(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     let done = webhooks::test(&console.app, &scope, form.idempotency_key()?, endpoint_id(&id)?).await;
     back(&console, &id, done.map(|_| "Sending a test event.".into()))
 }
 
-async fn turn(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+async fn turn(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     form.idempotency_key()?;
     let on = form.get("on") == "yes";
@@ -267,37 +277,37 @@ async fn turn(console: Console, Path((_, id)): Path<(String, String)>, form: For
     back(&console, &id, done.map(|()| if on { "Turned on. It receives events from now on." } else { "Turned off." }.into()))
 }
 
-async fn rotate(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+async fn rotate(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     let done = webhooks::rotate(&console.app, &scope, form.idempotency_key()?, endpoint_id(&id)?).await;
     back(&console, &id, done.map(|()| "New secret created. The old one stays valid for 24 hours.".into()))
 }
 
-async fn hand_over(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+async fn hand_over(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let scope = console.scope(Role::Owner)?;
     form.idempotency_key()?;
     let done = webhooks::hand_over(&console.app, &scope, endpoint_id(&id)?).await;
     back(&console, &id, done.map(|()| "Handed over to the project, with a new secret. The old one stays valid for 24 hours.".into()))
 }
 
-async fn all_again(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+async fn all_again(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     let done = webhooks::send_again(&console.app, &scope, form.idempotency_key()?, endpoint_id(&id)?, None).await;
     back(&console, &id, done.map(|n| format!("Retrying failed deliveries: {n}.")))
 }
 
-async fn delete(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+async fn delete(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     form.idempotency_key()?;
     webhooks::delete(&console.app, &scope, endpoint_id(&id)?).await?;
-    Ok(console.done(&base(&console)?, "Webhook deleted."))
+    Ok(console.redirect_with_message(&base(&console)?, "Webhook deleted."))
 }
 
 fn event_id(text: &str) -> Result<EventId> {
     text.parse().map_err(|_| Refusal::NotFound.into())
 }
 
-async fn delivery(console: Console, Path((_, id, event)): Path<(String, String, String)>) -> PageResult {
+async fn delivery(console: ConsoleRequest, Path((_, id, event)): Path<(String, String, String)>) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     let endpoint = load(&console, &scope, &id).await?;
     let found = console.app.store.delivery(&scope, endpoint.id, event_id(&event)?).await?;
@@ -323,7 +333,7 @@ async fn delivery(console: Console, Path((_, id, event)): Path<(String, String, 
             .into_iter()
             .map(|t| {
                 let at = domain::Timestamp(t.at);
-                Try {
+                AttemptView {
                     n: t.n,
                     at: present.moment(at),
                     is_good: t.error.is_none(),
@@ -338,13 +348,13 @@ async fn delivery(console: Console, Path((_, id, event)): Path<(String, String, 
     Ok(console.page("Delivery", Nav::Settings, move || view! { <DeliveryPage view=view /> }))
 }
 
-async fn again(console: Console, Path((_, id, event)): Path<(String, String, String)>, form: Form) -> PageResult {
+async fn again(console: ConsoleRequest, Path((_, id, event)): Path<(String, String, String)>, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     let event = event_id(&event)?;
     let url = format!("{}/{}/deliveries/{event}", base(&console)?, endpoint_id(&id)?);
     match webhooks::send_again(&console.app, &scope, form.idempotency_key()?, endpoint_id(&id)?, Some(event)).await {
-        Ok(_) => Ok(console.done(&url, "Retrying the delivery.")),
-        Err(Error::Refused(Refusal::Conflict(text))) => Ok(console.redirect(&url, &Flash { message: text, is_error: true, undo: None })),
+        Ok(_) => Ok(console.redirect_with_message(&url, "Retrying the delivery.")),
+        Err(Error::Domain(Refusal::Conflict(text))) => Ok(console.redirect(&url, &Flash { message: text, is_error: true, undo: None })),
         Err(error) => Err(error.into()),
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use domain::{accounts::Scope, triage::TriageQuery};
-use search::{Ask, Sort};
+use search::{SearchRequest, Sort};
 
 use crate::harness::{Base, Crowd, Place, alone, block, pause, sized, submit, within};
 
@@ -104,14 +104,15 @@ pub fn complaints(place: &Place, acknowledged: &Acknowledged) -> Vec<String> {
         let app = place.open().await;
         app.search.start().await.unwrap();
         assert!(
-            app.search.ready(std::time::Duration::from_secs(120)).await && app.search.caught_up(std::time::Duration::from_secs(60)).await
+            app.search.ready(std::time::Duration::from_secs(120)).await
+                && app.search.wait_until_caught_up(std::time::Duration::from_secs(60)).await
         );
         let mut indexed = BTreeSet::new();
         for query in ["", "status:spam"] {
             let mut cursor = None;
             loop {
                 let query = TriageQuery::parse(query).unwrap();
-                let ask = Ask { query, me: None, zone: domain::Zone::default(), sort: Sort::Newest, cursor, limit: 200 };
+                let ask = SearchRequest { query, me: None, zone: domain::Zone::default(), sort: Sort::Newest, cursor, limit: 200 };
                 let page = app.search.search(&Scope::system(place.project.id), ask).await.unwrap();
                 indexed.extend(page.ids.iter().map(ToString::to_string));
                 cursor = page.next;

@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-use domain::{accounts::Scope, imports::Mapping};
+use domain::{accounts::Scope, imports::ColumnMapping};
 
 use crate::harness::{Place, Server, alone, answer, block, connect, note, now, pause, within};
 
@@ -88,7 +88,7 @@ fn with_an_import() -> Place {
         }
         let id = upload.finish(&app, &scope).await.unwrap();
         let import = service::imports::find(&app, &scope, id).await.unwrap();
-        service::imports::start(&app, &scope, &import, Mapping::parse("text=text,score=score").unwrap()).await.unwrap();
+        service::imports::start(&app, &scope, &import, ColumnMapping::parse("text=text,score=score").unwrap()).await.unwrap();
         app.store.reader().close().await;
     });
     place

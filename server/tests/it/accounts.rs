@@ -185,7 +185,7 @@ on_both!(set_up_needs_the_token_once, |t: TestApp| async move {
     assert_eq!(set_up(&t.anonymous(), &token, &[("email", "eve@example.com")]).await.location(), "/");
     assert!(t.app.store.staff_by_email("eve@example.com").await.unwrap().is_none());
     assert!(service::accounts::setup::offer(&t.app).await.unwrap().is_none());
-    assert!(!service::accounts::setup::fits(&t.app, &token).await.unwrap());
+    assert!(!service::accounts::setup::is_setup_token(&t.app, &token).await.unwrap());
     assert_eq!(try_sign_in(&t.anonymous(), "ada@example.com", PASSWORD).await.status, StatusCode::SEE_OTHER);
 });
 

@@ -110,7 +110,7 @@ on_both!(feedback_is_added_once_found_read_and_triaged, |t: TestApp| async move 
     assert_eq!((freed.status, &freed.json()["assignee_id"]), (StatusCode::OK, &Value::Null));
     // The history says which program it was.
     let id: FeedbackId = item["id"].as_str().unwrap().parse().unwrap();
-    let history = t.app.store.history_of(&Scope::system(project.id), id).await.unwrap();
+    let history = t.app.store.history_entries(&Scope::system(project.id), id).await.unwrap();
     assert_eq!(history.len(), 5);
     assert!(history.iter().all(|entry| entry.staff.as_deref() == Some("Night train")));
 });
@@ -693,7 +693,7 @@ on_both!(pages_miss_and_repeat_nothing_while_more_arrives, |t: TestApp| async mo
                 // Bounded, or a list from the oldest on would have no end.
                 if n < 3 {
                     assert_eq!(post(&program, &path, &once, body(100 + n)).await.status, StatusCode::CREATED);
-                    t.app.search.caught_up(std::time::Duration::from_secs(10)).await;
+                    t.app.search.wait_until_caught_up(std::time::Duration::from_secs(10)).await;
                 }
             })
             .await;

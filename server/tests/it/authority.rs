@@ -13,17 +13,17 @@ use domain::{
     ids::{EndpointId, StaffId},
     projects::Project,
     tickets::NewTicket,
-    webhooks::{EventKind, address::Block},
+    webhooks::{EventKind, address::IpNetwork},
 };
 use futures_util::StreamExt;
 use hmac::{Hmac, KeyInit, Mac};
 use service::{
-    keys::Wanted,
-    state::SPREAD_MS,
-    tickets::{self, Submission},
+    keys::ApiKeyInput,
+    state::SECRET_ACTIVATION_DELAY_MS,
+    tickets::{self, TicketSubmission},
     webhooks::{
         self, EndpointInput,
-        client::{Sender, SystemLookup},
+        client::{SystemHostResolver, WebhookClient},
         deliver::deliver_due,
     },
 };
@@ -226,7 +226,7 @@ on_both!(new_keys_are_given_ninety_days_unless_chosen_otherwise, |t: TestApp| as
 
 on_both!(
     a_webhook_is_silent_once_its_person_is_no_admin,
-    |config| config.settings.webhook_allow = vec![Block::parse("127.0.0.1").unwrap()],
+    |config| config.settings.webhook_allow = vec![IpNetwork::parse("127.0.0.1").unwrap()],
     |t: TestApp| async move {
         let (project, _) = t.owner().await;
         let (staff, _) = t.member(&project, "adm@example.com", Role::Admin).await;
@@ -234,7 +234,7 @@ on_both!(
         let port = listener.local_addr().unwrap().port();
         let receiver = axum::Router::new().fallback(|| async { StatusCode::NO_CONTENT });
         tokio::spawn(async move { axum::serve(listener, receiver).await.unwrap() });
-        let sender = Sender::new(&t.app.settings.webhook_allow, Arc::new(SystemLookup));
+        let sender = WebhookClient::new(&t.app.settings.webhook_allow, Arc::new(SystemHostResolver));
         let scope = scope_of(staff, &project, Role::Admin);
         let input = EndpointInput {
             url: format!("http://127.0.0.1:{port}/hook"),
@@ -252,10 +252,10 @@ on_both!(
     }
 );
 
-async fn ticket(t: &TestApp, project: &Project, key: &str) -> tickets::Submitted {
+async fn ticket(t: &TestApp, project: &Project, key: &str) -> tickets::TicketReceipt {
     let ticket =
         NewTicket { subject: "The till jams".into(), message: "It beeps.".into(), email: "ann@example.com".into(), name: "Ann".into() };
-    tickets::submit(&t.app, project, key, Submission { ticket, ..Submission::default() }).await.unwrap()
+    tickets::submit(&t.app, project, key, TicketSubmission { ticket, ..TicketSubmission::default() }).await.unwrap()
 }
 
 /// Reads a stream up to its end; gives how many bytes came, and whether it ended well.
@@ -330,10 +330,10 @@ on_both!(what_takes_long_asks_again_when_it_commits, |t: TestApp| async move {
     let token = value_of(&toast, "name=\"token\" value=\"").parse().unwrap();
     set_role(&t, &project, staff, Some(Role::Viewer)).await;
 
-    let forbidden = |error: service::error::Error| matches!(error.refusal(), Some(domain::Error::Forbidden));
+    let forbidden = |error: service::error::Error| matches!(error.refusal(), Some(domain::DomainError::Forbidden));
     assert!(forbidden(upload.finish(&t.app, &stale).await.unwrap_err()));
     assert!(forbidden(service::triage::undo(&t.app, &stale, token).await.unwrap_err()));
-    let reply = tickets::Reply { body: "Open the lid.".into(), ..tickets::Reply::default() };
+    let reply = tickets::StaffReply { body: "Open the lid.".into(), ..tickets::StaffReply::default() };
     assert!(forbidden(tickets::staff_reply(&t.app, &stale, made.ticket, "answer-key-1", reply.clone()).await.unwrap_err()));
     // With the role they go through, so it is the role that was missing.
     set_role(&t, &project, staff, Some(Role::Admin)).await;
@@ -406,7 +406,7 @@ on_both!(messages_through_the_link_say_so, |t: TestApp| async move {
     let made = ticket(&t, &project, "ticket-key-1").await;
     let item = format!("/p/my-app/feedback/{}", made.feedback);
     assert!(!owner.get(&item).await.body.contains("via link"));
-    let addition = tickets::Addition { body: "Still beeps.".into(), ..tickets::Addition::default() };
+    let addition = tickets::RequesterReply { body: "Still beeps.".into(), ..tickets::RequesterReply::default() };
     tickets::requester_reply(&t.app, &project, made.ticket, "answer-key-1", addition).await.unwrap();
     let page = owner.get(&item).await;
     assert_eq!(page.body.matches("Requester, via link").count(), 1, "{}", page.body);
@@ -425,7 +425,7 @@ on_both!(links_that_the_team_saw_are_renewed_with_a_removal, |t: TestApp| async 
         })
     });
     work.await.unwrap();
-    let link = |of: &tickets::Submitted| format!("/p/my-app/t/{}", tickets::token(&t.app, of.ticket).unwrap());
+    let link = |of: &tickets::TicketReceipt| format!("/p/my-app/t/{}", tickets::token(&t.app, of.ticket).unwrap());
     // Links are reason enough to ask, and another role is not.
     let role = [("staff", staff.to_string()), ("role", "viewer".into())];
     let role: Vec<_> = role.iter().map(|(n, v)| (*n, v.as_str())).collect();
@@ -449,7 +449,7 @@ on_both!(a_new_secret_signs_and_the_old_ones_end_when_they_are_retired, |t: Test
     let (before, older) = (link(), format!("/p/my-app/t/{}", old_token(&t, made.ticket).await));
     assert_eq!(t.app.rotate_secret().await.unwrap(), 2);
     assert_eq!(link(), before, "other processes have not looked yet");
-    t.clock.advance_ms(SPREAD_MS);
+    t.clock.advance_ms(SECRET_ACTIVATION_DELAY_MS);
     let after = link();
     assert_ne!(after, before);
     for link in [&older, &before, &after] {
@@ -469,7 +469,7 @@ on_one!(another_process_takes_a_new_secret_over, Postgres, |t: TestApp| async mo
     let made = ticket(&t, &project, "ticket-key-1").await;
     let beside = t.beside(1_000_000).await;
     t.app.rotate_secret().await.unwrap();
-    t.clock.advance_ms(SPREAD_MS);
+    t.clock.advance_ms(SECRET_ACTIVATION_DELAY_MS);
     let link = format!("/p/my-app/t/{}", tickets::token(&t.app, made.ticket).unwrap());
     assert_eq!(beside.anonymous().get(&link).await.status, StatusCode::NOT_FOUND, "it has not looked");
     beside.app.reload_secrets().await.unwrap();
@@ -564,7 +564,7 @@ on_both!(
 
 on_both!(what_the_command_line_made_is_nobodys, |t: TestApp| async move {
     let (project, _) = t.owner().await;
-    let wanted = Wanted { name: "Machine", access: Access::Admin, days: None };
+    let wanted = ApiKeyInput { name: "Machine", access: Access::Admin, days: None };
     let made = service::keys::create(&t.app, &Scope::system(project.id), &wanted, "machine-0001").await.unwrap().unwrap();
     assert_eq!(made.key.role(), Some(Role::Admin));
     assert_eq!(key_named(&t, &project, "Machine").await.role(), Some(Role::Admin));

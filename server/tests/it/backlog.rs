@@ -4,11 +4,11 @@ use axum::http::StatusCode;
 use domain::{
     accounts::{Role, Scope},
     backlog::Importance,
-    feedback::{Feedback, Status},
+    feedback::{Feedback, FeedbackStatus},
     ids::{ContactId, FeedbackId},
     projects::Project,
 };
-use service::backlog::{self, Quoting, Unlinking};
+use service::backlog::{self, LinkInput, UnlinkOptions};
 
 use crate::{
     on_both,
@@ -46,8 +46,8 @@ async fn get(t: &TestApp, project: &Project, id: FeedbackId) -> Feedback {
     t.app.store.feedback_by_ids(&Scope::system(project.id), &[id]).await.unwrap().pop().unwrap()
 }
 
-fn all() -> Quoting {
-    Quoting { quote: String::new(), importance: Importance::Normal }
+fn all() -> LinkInput {
+    LinkInput { quote: String::new(), importance: Importance::Normal }
 }
 
 /// A project without anybody signed in.
@@ -77,10 +77,10 @@ on_both!(linking_is_idempotent_and_unlinking_restores, |t: TestApp| async move {
     let said = feedback(&t, &project, "The export fails.\n\nAlways on Mondays.", None).await;
     let one = backlog::create(&t.app, &scope, "key-00001", "Export", "").await.unwrap();
     let two = backlog::create(&t.app, &scope, "key-00002", "Mondays", "").await.unwrap();
-    let quote = Quoting { quote: "fails. Always on".into(), importance: Importance::Critical };
+    let quote = LinkInput { quote: "fails. Always on".into(), importance: Importance::Critical };
     let done = backlog::link(&t.app, &scope, said, one, quote.clone()).await.unwrap();
-    assert!(done.is_new && done.before == Status::New);
-    assert_eq!(get(&t, &project, said).await.status, Status::Linked);
+    assert!(done.is_new && done.before == FeedbackStatus::New);
+    assert_eq!(get(&t, &project, said).await.status, FeedbackStatus::Linked);
     let version = get(&t, &project, said).await.version;
     assert!(!backlog::link(&t.app, &scope, said, one, quote).await.unwrap().is_new);
     assert_eq!(get(&t, &project, said).await.version, version);
@@ -89,19 +89,19 @@ on_both!(linking_is_idempotent_and_unlinking_restores, |t: TestApp| async move {
     assert_eq!((links[0].quote.as_deref(), links[0].importance), (Some("fails.\n\nAlways on"), Importance::Critical));
 
     backlog::link(&t.app, &scope, said, two, all()).await.unwrap();
-    backlog::unlink(&t.app, &scope, said, one, Unlinking::default()).await.unwrap();
-    assert_eq!(get(&t, &project, said).await.status, Status::Linked, "one link is left");
-    backlog::unlink(&t.app, &scope, said, two, Unlinking::default()).await.unwrap();
-    assert_eq!(get(&t, &project, said).await.status, Status::Triaged);
-    assert!(!backlog::unlink(&t.app, &scope, said, two, Unlinking::default()).await.unwrap().was_linked);
+    backlog::unlink(&t.app, &scope, said, one, UnlinkOptions::default()).await.unwrap();
+    assert_eq!(get(&t, &project, said).await.status, FeedbackStatus::Linked, "one link is left");
+    backlog::unlink(&t.app, &scope, said, two, UnlinkOptions::default()).await.unwrap();
+    assert_eq!(get(&t, &project, said).await.status, FeedbackStatus::Triaged);
+    assert!(!backlog::unlink(&t.app, &scope, said, two, UnlinkOptions::default()).await.unwrap().was_linked);
 
     // Taking back the linking itself gives back what was before it.
     let fresh = feedback(&t, &project, "Another", None).await;
     let done = backlog::link(&t.app, &scope, fresh, one, all()).await.unwrap();
-    backlog::unlink(&t.app, &scope, fresh, one, Unlinking { restore: Some(done.before), with_item: false }).await.unwrap();
-    assert_eq!(get(&t, &project, fresh).await.status, Status::New);
+    backlog::unlink(&t.app, &scope, fresh, one, UnlinkOptions { restore: Some(done.before), with_item: false }).await.unwrap();
+    assert_eq!(get(&t, &project, fresh).await.status, FeedbackStatus::New);
 
-    let told: Vec<String> = t.app.store.history_of(&scope, said).await.unwrap().into_iter().map(|e| e.change.sentence()).collect();
+    let told: Vec<String> = t.app.store.history_entries(&scope, said).await.unwrap().into_iter().map(|e| e.change.sentence()).collect();
     assert!(told.iter().any(|s| s == "changed the status from New to Linked"), "{told:?}");
     assert!(told.iter().any(|s| s == "linked feedback to #1 Export"), "{told:?}");
     assert!(told.iter().any(|s| s == "changed the status from Linked to Triaged"), "{told:?}");
@@ -113,12 +113,12 @@ on_both!(taking_back_a_creation_takes_the_item_only_while_it_is_untouched, |t: T
         let said = feedback(&t, &project, text, None).await;
         (said, backlog::create_from(&t.app, &scope, key, said, "", all()).await.unwrap())
     };
-    let undo = |done: &backlog::Linked| Unlinking { restore: Some(done.before), with_item: true };
+    let undo = |done: &backlog::LinkOutcome| UnlinkOptions { restore: Some(done.before), with_item: true };
 
     let (said, done) = created("key-00001", "Dark mode").await;
     let back = backlog::unlink(&t.app, &scope, said, done.number, undo(&done)).await.unwrap();
     assert!(back.gone && back.undo.is_none());
-    assert_eq!(get(&t, &project, said).await.status, Status::New);
+    assert_eq!(get(&t, &project, said).await.status, FeedbackStatus::New);
     assert!(t.app.store.backlog_item(&scope, done.number).await.unwrap().is_none());
 
     // Somebody linked more to it, or wrote in it: only the link goes.
@@ -139,7 +139,7 @@ on_both!(a_number_is_never_given_to_a_second_item, |t: TestApp| async move {
     let scope = Scope::system(project.id);
     let said = feedback(&t, &project, "Dark mode, please", None).await;
     let made = backlog::create_from(&t.app, &scope, "key-00001", said, "", all()).await.unwrap();
-    let undo = || Unlinking { restore: Some(made.before), with_item: true };
+    let undo = || UnlinkOptions { restore: Some(made.before), with_item: true };
     assert!(backlog::unlink(&t.app, &scope, said, made.number, undo()).await.unwrap().gone);
     let next = backlog::create(&t.app, &scope, "key-00002", "Something else", "").await.unwrap();
     assert_eq!((made.number, next), (1, 2), "the number of the removed item stays unused");
@@ -152,13 +152,13 @@ on_both!(a_number_is_never_given_to_a_second_item, |t: TestApp| async move {
     assert!(t.app.store.linked_items(&scope, said).await.unwrap().is_empty());
     // So are the undo sent twice, and a form for the item itself.
     let again = backlog::unlink(&t.app, &scope, said, 1, undo()).await.unwrap_err();
-    assert!(matches!(again.refusal(), Some(domain::Error::Conflict(text)) if text.contains("#1 was removed")), "{again}");
+    assert!(matches!(again.refusal(), Some(domain::DomainError::Conflict(text)) if text.contains("#1 was removed")), "{again}");
     let edit = [("title", "x"), ("body", ""), ("version", "1")];
     let page = owner.post(&format!("/p/{}/backlog/1", project.slug), &edit).await;
     assert!(page.status == StatusCode::NOT_FOUND || page.status == StatusCode::CONFLICT, "{}", page.status);
     // A number that no item ever had is not found, as before.
     let never = backlog::link(&t.app, &scope, said, 3, all()).await.unwrap_err();
-    assert!(matches!(never.refusal(), Some(domain::Error::NotFound)), "{never}");
+    assert!(matches!(never.refusal(), Some(domain::DomainError::NotFound)), "{never}");
 
     // A node of the version before takes the highest number and one more, and does not move the counter.
     let (id, own) = (t.app.id::<uuid::Uuid>().to_string(), project.id.to_string());
@@ -185,12 +185,12 @@ on_both!(the_quote_must_stand_in_the_text, |t: TestApp| async move {
     let (project, scope) = project(&t).await;
     let said = feedback(&t, &project, "The export fails.", None).await;
     let item = backlog::create(&t.app, &scope, "key-00001", "Export", "").await.unwrap();
-    let wrong = Quoting { quote: "the import".into(), importance: Importance::Normal };
+    let wrong = LinkInput { quote: "the import".into(), importance: Importance::Normal };
     let refused = backlog::link(&t.app, &scope, said, item, wrong.clone()).await.unwrap_err();
-    assert!(matches!(refused.refusal(), Some(domain::Error::Invalid(e)) if e.at("quote").is_some()), "{refused}");
+    assert!(matches!(refused.refusal(), Some(domain::DomainError::Invalid(e)) if e.message_for("quote").is_some()), "{refused}");
     backlog::create_from(&t.app, &scope, "key-00009", said, "New", wrong).await.unwrap_err();
     assert!(t.app.store.backlog_item(&scope, 2).await.unwrap().is_none(), "a refused link leaves no item behind");
-    assert_eq!(get(&t, &project, said).await.status, Status::New);
+    assert_eq!(get(&t, &project, said).await.status, FeedbackStatus::New);
 });
 
 on_both!(an_item_made_from_feedback_takes_its_first_sentence, |t: TestApp| async move {
@@ -215,7 +215,7 @@ on_both!(evidence_counts_people_once_and_sorts_the_list, |t: TestApp| async move
     }
     for who in [Some(ben), None] {
         let said = feedback(&t, &project, "Me too", who).await;
-        backlog::link(&t.app, &scope, said, 2, Quoting { importance: Importance::Critical, quote: String::new() }).await.unwrap();
+        backlog::link(&t.app, &scope, said, 2, LinkInput { importance: Importance::Critical, quote: String::new() }).await.unwrap();
     }
     // Spam counts for nothing.
     let spam = feedback(&t, &project, "Buy", None).await;
@@ -314,7 +314,7 @@ on_both!(another_persons_quote_is_changed_with_history_and_undo, |t: TestApp| as
         links.into_iter().map(|l| (l.quote.unwrap_or_default(), l.importance)).next()
     };
     let told = async || {
-        let history = t.app.store.history_of(&scope, said).await.unwrap();
+        let history = t.app.store.history_entries(&scope, said).await.unwrap();
         history.into_iter().map(|e| format!("{} {}", e.staff.unwrap_or_default(), e.change.sentence())).collect::<Vec<_>>()
     };
 
@@ -357,7 +357,7 @@ on_both!(another_persons_quote_is_changed_with_history_and_undo, |t: TestApp| as
     assert!(says().await.is_none());
     owner.post(&undo, &[("token", &token)]).await;
     assert_eq!(says().await, Some((long.to_owned(), Importance::Normal)));
-    assert_eq!(get(&t, &project, said).await.status, Status::Linked);
+    assert_eq!(get(&t, &project, said).await.status, FeedbackStatus::Linked);
 });
 
 on_both!(an_edit_of_an_item_is_taken_back_while_it_stands, |t: TestApp| async move {
@@ -401,7 +401,7 @@ on_both!(a_change_meanwhile_is_not_overwritten, |t: TestApp| async move {
     backlog::link(&t.app, &scope, said, number, all()).await.unwrap();
     t.clock.advance_ms(60_000);
     let refused = backlog::edit(&t.app, &scope, number, 1, "Export as PDF", "").await.unwrap_err();
-    let Some(domain::Error::Conflict(text)) = refused.refusal() else { panic!("{refused}") };
+    let Some(domain::DomainError::Conflict(text)) = refused.refusal() else { panic!("{refused}") };
     assert!(text.starts_with("Olga Owner changed this item 2 min ago"), "{text}");
     assert_eq!(t.app.store.backlog_item(&scope, number).await.unwrap().unwrap().title, "Export as CSV");
 });

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use domain::accounts::Scope;
 use server::{backup, config::Config};
-use service::{settings::Settings, state::App};
+use service::{settings::ProjectSettings, state::App};
 use store::Store;
 
 use crate::support::{Database, TestApp, TestIds, sample};
@@ -28,10 +28,10 @@ fn instance(t: &TestApp) -> String {
 async fn found(t: &TestApp, data: &Path, project: domain::ids::ProjectId, word: &str) -> usize {
     let store = Store::open_sqlite(data).await.unwrap();
     let ids = std::sync::Arc::new(TestIds::starting_at(9_000));
-    let app = App::new(Settings::for_tests(data.to_owned()), store, t.clock.clone(), ids).await.unwrap();
+    let app = App::new(ProjectSettings::for_tests(data.to_owned()), store, t.clock.clone(), ids).await.unwrap();
     app.search.start().await.unwrap();
     assert!(app.search.ready(std::time::Duration::from_secs(20)).await);
-    let ask = search::Ask {
+    let ask = search::SearchRequest {
         query: domain::triage::TriageQuery::parse(word).unwrap(),
         me: None,
         zone: domain::Zone::default(),
@@ -80,7 +80,7 @@ async fn a_restore_takes_the_place_only_when_told_and_deletes_nothing() {
     let file = out.path().join("old.db");
     backup::back_up(&t.app.settings.data, &file).await.unwrap();
     say(&t, project.id, "new words").await;
-    assert!(t.app.search.caught_up(std::time::Duration::from_secs(20)).await);
+    assert!(t.app.search.wait_until_caught_up(std::time::Duration::from_secs(20)).await);
     let data = t.app.settings.data.clone();
 
     let used = backup::restore(&data, &file, true, &instance(&t), t.app.now()).await.unwrap_err().to_string();
@@ -157,7 +157,7 @@ async fn the_doctor_names_what_is_wrong_and_changes_nothing() {
 
     // What is no fault, but good to know.
     let mut inside = config.clone();
-    inside.settings.webhook_allow = vec![domain::webhooks::address::Block::parse("10.1.0.0/16").unwrap()];
+    inside.settings.webhook_allow = vec![domain::webhooks::address::IpNetwork::parse("10.1.0.0/16").unwrap()];
     let (wrong, well) = examined(&inside).await;
     assert!(wrong.is_empty() && well.iter().any(|w| w.contains("lets webhooks call 10.1.0.0/16")), "{wrong:?} {well:?}");
     assert!(well.iter().any(|w| w.starts_with("E-mail is off")) && well.iter().any(|w| w.contains("MB free")), "{well:?}");

@@ -35,7 +35,7 @@ on_both!(an_empty_installation_is_filled_once, |t: TestApp| async move {
 
     // Its owner signs in, and every page of the console opens.
     let client = t.anonymous();
-    let page = client.post("/sign-in", &[("email", server::demo::EMAIL), ("password", &password)]).await;
+    let page = client.post("/sign-in", &[("email", server::demo::DEMO_EMAIL), ("password", &password)]).await;
     assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.body);
     for path in ["inbox", "tickets", "replies", "backlog", "backlog/1", "surveys", "imports"] {
         let page = client.get(&format!("/p/gantry/{path}")).await;

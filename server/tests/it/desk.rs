@@ -8,15 +8,15 @@ use domain::{
     Secret,
     accounts::{Role, Scope},
     clock::DAY_MS,
-    feedback::Status,
+    feedback::FeedbackStatus,
     ids::FeedbackId,
     projects::Project,
-    tickets::{Author, Priority, State, Ticket},
+    tickets::{MessageAuthor, Priority, Ticket, TicketState},
 };
 use server::config::Config;
 use service::{
-    settings::Mail,
-    tickets::{self, Submitted},
+    settings::MailSettings,
+    tickets::{self, TicketReceipt},
 };
 use testing::{adding, submission};
 
@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// A ticket as the portal takes it.
-async fn written(t: &TestApp, project: &Project, key: &str, subject: &str, message: &str) -> Submitted {
+async fn written(t: &TestApp, project: &Project, key: &str, subject: &str, message: &str) -> TicketReceipt {
     tickets::submit(&t.app, project, key, submission(subject, message)).await.unwrap()
 }
 
@@ -52,16 +52,16 @@ async fn answer(client: &Client, feedback: FeedbackId, fields: &[(&str, &str)], 
     client.send(Method::POST, &format!("/p/my-app/feedback/{feedback}/answer"), &headers, Body::from(body)).await
 }
 
-async fn now(t: &TestApp, project: &Project, of: &Submitted) -> Ticket {
+async fn now(t: &TestApp, project: &Project, of: &TicketReceipt) -> Ticket {
     t.app.store.ticket(&Scope::system(project.id), of.ticket).await.unwrap().unwrap()
 }
 
-async fn bodies(t: &TestApp, project: &Project, of: &Submitted) -> Vec<(Author, String)> {
+async fn bodies(t: &TestApp, project: &Project, of: &TicketReceipt) -> Vec<(MessageAuthor, String)> {
     let all = t.app.store.ticket_messages(&Scope::system(project.id), of.ticket, true).await.unwrap();
     all.into_iter().map(|m| (m.author, m.body)).collect()
 }
 
-async fn version(t: &TestApp, project: &Project, of: &Submitted) -> String {
+async fn version(t: &TestApp, project: &Project, of: &TicketReceipt) -> String {
     t.app.store.feedback_by_ids(&Scope::system(project.id), &[of.feedback]).await.unwrap()[0].version.to_string()
 }
 
@@ -92,9 +92,9 @@ on_both!(a_ticket_is_answered_noted_and_closed, |t: TestApp| async move {
     assert_eq!(
         bodies(&t, &project, &made).await,
         [
-            (Author::Requester, "It <b>beeps</b> twice.".to_owned()),
-            (Author::Note, "The spring again, see the SECRET list".to_owned()),
-            (Author::Staff, "Please open the lid.".to_owned())
+            (MessageAuthor::Requester, "It <b>beeps</b> twice.".to_owned()),
+            (MessageAuthor::Note, "The spring again, see the SECRET list".to_owned()),
+            (MessageAuthor::Staff, "Please open the lid.".to_owned())
         ]
     );
     // After going back, other words are another answer.
@@ -118,21 +118,21 @@ on_both!(a_ticket_is_answered_noted_and_closed, |t: TestApp| async move {
     let last = [("idempotency_key", "answer-key-2"), ("version", seen.as_str()), ("message", "We send a new one."), ("do", "close")];
     assert_eq!(answer(&owner, made.feedback, &last, &[]).await.status, StatusCode::SEE_OTHER);
     let ticket = now(&t, &project, &made).await;
-    assert_eq!((ticket.state, ticket.resolution_ms()), (State::Closed, Some(DAY_MS + 125 * 60_000)));
+    assert_eq!((ticket.state, ticket.resolution_ms()), (TicketState::Closed, Some(DAY_MS + 125 * 60_000)));
     assert!(owner.get(&own).await.body.contains("Closed after 1 day 2 h"));
     // Opened again, and that taken back.
     let seen = version(&t, &project, &made).await;
     let again = owner.post(&format!("{own}/reopen"), &[("version", seen.as_str()), ("return_to", own.as_str())]).await;
-    assert_eq!(now(&t, &project, &made).await.state, State::Open);
+    assert_eq!(now(&t, &project, &made).await.state, TicketState::Open);
     let flash = owner.get(again.location()).await;
     assert!(flash.body.contains("Reopened."), "{}", flash.body);
     let seen = version(&t, &project, &made).await;
     owner.post(&format!("{own}/status"), &[("version", seen.as_str()), ("status", "resolved")]).await;
-    assert_eq!(now(&t, &project, &made).await.state, State::Closed);
+    assert_eq!(now(&t, &project, &made).await.state, TicketState::Closed);
     // Closing is taken back to where the conversation was: the requester has the next word.
     let seen = version(&t, &project, &made).await;
     owner.post(&format!("{own}/status"), &[("version", seen.as_str()), ("status", "triaged")]).await;
-    assert_eq!(now(&t, &project, &made).await.state, State::Answered);
+    assert_eq!(now(&t, &project, &made).await.state, TicketState::Answered);
 
     // What the requester reads holds no note, nor does anything outside of the item.
     let ticket = now(&t, &project, &made).await;
@@ -140,7 +140,7 @@ on_both!(a_ticket_is_answered_noted_and_closed, |t: TestApp| async move {
     assert!(public.messages.iter().all(|m| !m.body.contains("SECRET")));
     let portal = t.anonymous().get(&format!("/p/my-app/t/{}", tickets::token(&t.app, ticket.id).unwrap())).await;
     assert!(!portal.body.contains("SECRET"));
-    assert!(t.app.search.caught_up(std::time::Duration::from_secs(20)).await);
+    assert!(t.app.search.wait_until_caught_up(std::time::Duration::from_secs(20)).await);
     let found = owner.get("/p/my-app/inbox?q=SECRET").await;
     assert!(!found.body.contains("The till jams"), "notes are no part of what is searched");
     assert!(owner.get("/p/my-app/inbox?q=lid+OR").await.status.is_success());
@@ -278,7 +278,7 @@ on_both!(priority_is_set_contested_taken_back_and_found, |t: TestApp| async move
     assert_eq!(now(&t, &project, &made).await.priority, Priority::Urgent);
     assert_eq!(owner.post(&path, &[("version", "2"), ("priority", "whatever")]).await.status, StatusCode::UNPROCESSABLE_ENTITY);
 
-    assert!(t.app.search.caught_up(std::time::Duration::from_secs(20)).await);
+    assert!(t.app.search.wait_until_caught_up(std::time::Duration::from_secs(20)).await);
     let urgent = owner.get("/p/my-app/inbox?q=kind%3Aticket+priority%3Aurgent").await;
     assert!(
         urgent.body.contains("#1 ") && urgent.body.contains("The till jams") && !urgent.body.contains("Where is it?"),
@@ -291,7 +291,7 @@ on_both!(priority_is_set_contested_taken_back_and_found, |t: TestApp| async move
     // By number, by what was said in it later, and linked like any feedback.
     assert!(owner.get("/p/my-app/inbox?q=%232").await.body.contains("A question"));
     tickets::requester_reply(&t.app, &project, made.ticket, "more-000001", adding("It smells of lavender now.")).await.unwrap();
-    assert!(t.app.search.caught_up(std::time::Duration::from_secs(20)).await);
+    assert!(t.app.search.wait_until_caught_up(std::time::Duration::from_secs(20)).await);
     assert!(owner.get("/p/my-app/inbox?q=lavender").await.body.contains("The till jams"));
     // Back again, by the button of the message.
     let page = ann.get(set.location()).await;
@@ -303,7 +303,7 @@ on_both!(priority_is_set_contested_taken_back_and_found, |t: TestApp| async move
     let bulk = [("item", format!("{}:{}", made.feedback, version(&t, &project, &made).await)), ("do", "status:resolved".to_owned())];
     let done = owner.post("/p/my-app/feedback/bulk", &bulk.each_ref().map(|(n, v)| (*n, v.as_str()))).await;
     assert_eq!(done.status, StatusCode::SEE_OTHER);
-    assert_eq!(now(&t, &project, &made).await.state, State::Closed, "a change to many closes tickets as well");
+    assert_eq!(now(&t, &project, &made).await.state, TicketState::Closed, "a change to many closes tickets as well");
 });
 
 on_both!(the_report_counts_and_admits_when_it_has_too_few, |t: TestApp| async move {
@@ -325,7 +325,7 @@ on_both!(the_report_counts_and_admits_when_it_has_too_few, |t: TestApp| async mo
     // Spam counts for nothing.
     let spam = written(&t, &project, "key-spam-0001", "Buy", "Cheap").await;
     owner.post(&format!("/p/my-app/feedback/{}/status", spam.feedback), &[("version", "1"), ("status", "spam")]).await;
-    assert_eq!(t.app.store.feedback_by_ids(&scope, &[spam.feedback]).await.unwrap()[0].status, Status::Spam);
+    assert_eq!(t.app.store.feedback_by_ids(&scope, &[spam.feedback]).await.unwrap()[0].status, FeedbackStatus::Spam);
     t.clock.advance_ms(2 * DAY_MS);
     let report = service::desk::report(&t.app, &scope).await.unwrap();
     assert_eq!((report.total, report.written, report.unanswered), (6, 6, 1));
@@ -333,7 +333,7 @@ on_both!(the_report_counts_and_admits_when_it_has_too_few, |t: TestApp| async mo
     assert_eq!((report.resolution.n, report.resolution.median), (4, None));
     let open: Vec<_> = report.open.iter().map(|o| (o.state, o.age, o.count, o.unassigned)).collect();
     assert_eq!(open.len(), 2);
-    assert!(open.contains(&(State::Open, 1, 1, 1)) && open.contains(&(State::Answered, 1, 1, 1)), "{open:?}");
+    assert!(open.contains(&(TicketState::Open, 1, 1, 1)) && open.contains(&(TicketState::Answered, 1, 1, 1)), "{open:?}");
     let page = owner.get("/p/my-app/tickets").await;
     for words in ["6 tickets were written", "3 min", "too few", "before%3A1d+after%3A3d"] {
         assert!(page.body.contains(words), "{words}: {}", page.body);
@@ -348,7 +348,7 @@ on_both!(the_report_counts_and_admits_when_it_has_too_few, |t: TestApp| async mo
 /// Letters about a ticket are queued with what they tell about, and the item says what became of them.
 async fn letters(database: Database) {
     let with_mail = |config: &mut Config| {
-        config.settings.mail = Some(Mail {
+        config.settings.mail = Some(MailSettings {
             server: Secret("smtp://127.0.0.1:1".into()),
             from: "feedback@example.com".parse().unwrap(),
             base: "https://earshot.test".into(),
@@ -366,7 +366,7 @@ async fn letters(database: Database) {
     let fields = [("idempotency_key", "answer-key-1"), ("version", seen.as_str()), ("message", "Open the lid."), ("do", "close")];
     answer(&owner, made.feedback, &fields, &[]).await;
     answer(&owner, made.feedback, &fields, &[]).await;
-    let letters = t.app.store.letters_of(&scope, made.ticket.0).await.unwrap();
+    let letters = t.app.store.mail_messages_about(&scope, made.ticket.0).await.unwrap();
     assert_eq!(letters.iter().map(|l| l.kind.as_str()).collect::<Vec<_>>(), ["ticket_confirmation", "ticket_reply"]);
     // Signed when it leaves: what waits holds no secret.
     let link = format!("https://earshot.test/p/my-app/t/{}", made.ticket.0.simple());
@@ -377,19 +377,19 @@ async fn letters(database: Database) {
     assert!(letters[1].content.contains("Open the lid.") && letters[0].subject.contains("#1"), "{letters:?}");
     // Somebody else's project has no part in it.
     let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
-    assert!(t.app.store.letters_of(&Scope::system(other.id), made.ticket.0).await.unwrap().is_empty());
+    assert!(t.app.store.mail_messages_about(&Scope::system(other.id), made.ticket.0).await.unwrap().is_empty());
 
     assert!(!owner.get(&own).await.body.contains("E-mail is off"));
     let (id, now) = (letters[1].id().unwrap(), t.app.now());
-    t.app.store.write(move |tx| Box::pin(async move { tx.letter_dead(id, "No such mailbox.", now).await })).await.unwrap();
+    t.app.store.write(move |tx| Box::pin(async move { tx.mark_mail_dead(id, "No such mailbox.", now).await })).await.unwrap();
     let page = owner.get(&own).await;
     assert!(page.body.contains("was not delivered: No such mailbox.") && page.body.contains("the link they have"), "{}", page.body);
 
     // Suspected spam gets no letter: its sender is most likely somebody else.
     let mut spam = submission("Buy", "Cheap");
-    spam.signals = Some(domain::responses::Signals { honeypot: true, ..Default::default() });
+    spam.signals = Some(domain::responses::SpamSignals { honeypot: true, ..Default::default() });
     let spam = tickets::submit(&t.app, &project, "key-spam-0001", spam).await.unwrap();
-    assert!(t.app.store.letters_of(&scope, spam.ticket.0).await.unwrap().is_empty());
+    assert!(t.app.store.mail_messages_about(&scope, spam.ticket.0).await.unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -406,5 +406,5 @@ on_both!(without_mail_the_item_says_so_and_nothing_is_queued, |t: TestApp| async
     let (project, owner) = t.owner().await;
     let made = written(&t, &project, "key-00000001", "The till jams", "It beeps.").await;
     assert!(owner.get(&format!("/p/my-app/feedback/{}", made.feedback)).await.body.contains("E-mail is off"));
-    assert!(t.app.store.letters_of(&Scope::system(project.id), made.ticket.0).await.unwrap().is_empty());
+    assert!(t.app.store.mail_messages_about(&Scope::system(project.id), made.ticket.0).await.unwrap().is_empty());
 });

@@ -11,7 +11,7 @@ use domain::{
 use futures_util::StreamExt;
 use service::{
     backlog,
-    export::{Format, What, begin},
+    export::{ExportFormat, ExportSubject, begin},
 };
 use sqlx::Connection as _;
 
@@ -94,7 +94,7 @@ on_both!(everything_is_in_it_once_and_as_it_was_written, |t: TestApp| async move
         "some-key-1",
         all[0].id,
         "Faster",
-        backlog::Quoting { quote: String::new(), importance: domain::backlog::Importance::Normal },
+        backlog::LinkInput { quote: String::new(), importance: domain::backlog::Importance::Normal },
     )
     .await
     .unwrap();
@@ -119,7 +119,8 @@ on_both!(everything_is_in_it_once_and_as_it_was_written, |t: TestApp| async move
     assert!(all.iter().all(|f| texts[f.id.to_string().as_str()] == f.text));
     // It arrives in pieces, none of which is all.
     let app = t.app.clone();
-    let pieces: Vec<_> = begin(&app, &scope, What::Feedback, Format::Csv).await.unwrap().map(|p| p.unwrap().len()).collect().await;
+    let pieces: Vec<_> =
+        begin(&app, &scope, ExportSubject::Feedback, ExportFormat::Csv).await.unwrap().map(|p| p.unwrap().len()).collect().await;
     assert!(pieces.len() > 10 && pieces.iter().all(|n| *n < page.body.len() / 5), "{pieces:?}");
     let page = owner.get(&url(&project, "what=backlog&format=jsonl")).await;
     let rows = json_rows(&page.body);
@@ -168,8 +169,8 @@ on_both!(responses_have_a_column_for_each_question, |t: TestApp| async move {
     // A survey of somebody else, or none at all.
     let other = service::projects::create(&s.t.app, "Other", vec![], None).await.unwrap();
     let foreign = Scope::system(other.id);
-    assert!(begin(&s.t.app, &foreign, What::Responses(s.survey), Format::Csv).await.is_err());
-    assert!(begin(&s.t.app, &scope, What::Responses(s.t.app.id()), Format::Csv).await.is_err());
+    assert!(begin(&s.t.app, &foreign, ExportSubject::Responses(s.survey), ExportFormat::Csv).await.is_err());
+    assert!(begin(&s.t.app, &scope, ExportSubject::Responses(s.t.app.id()), ExportFormat::Csv).await.is_err());
 });
 
 on_both!(viewers_and_strangers_export_nothing, |t: TestApp| async move {
@@ -196,9 +197,9 @@ on_both!(a_failure_on_the_way_does_not_look_like_the_end, |t: TestApp| async mov
     let (project, _) = t.owner().await;
     add(&t, &project, (0..600).map(|n| format!("Number {n}")).collect()).await;
     let scope = Scope::system(project.id);
-    for format in [Format::Csv, Format::Jsonl] {
-        let mut pieces = Box::pin(begin(&t.app, &scope, What::Feedback, format).await.unwrap());
-        if format == Format::Csv {
+    for format in [ExportFormat::Csv, ExportFormat::Jsonl] {
+        let mut pieces = Box::pin(begin(&t.app, &scope, ExportSubject::Feedback, format).await.unwrap());
+        if format == ExportFormat::Csv {
             pieces.next().await.unwrap().unwrap();
         }
         pieces.next().await.unwrap().unwrap();
@@ -214,7 +215,7 @@ on_both!(a_failure_on_the_way_does_not_look_like_the_end, |t: TestApp| async mov
             .unwrap();
         let rest: Vec<_> = pieces.collect().await;
         assert!(rest.last().unwrap().is_err(), "the connection breaks off");
-        if format == Format::Jsonl {
+        if format == ExportFormat::Jsonl {
             assert!(String::from_utf8_lossy(rest[0].as_ref().unwrap()).starts_with("{\"error\""));
         }
         t.app
@@ -249,13 +250,13 @@ on_both!(what_a_search_finds_is_exported_completely_and_in_pieces, |t: TestApp| 
     assert!(rows.iter().all(|row| row["text"].starts_with("Pear") && row["tags"] == "billing, urgent"));
     let scope = Scope::system(project.id);
     let query = domain::triage::TriageQuery::parse("pear").unwrap();
-    let pieces = begin(&t.app, &scope, What::Matching(query), Format::Jsonl).await.unwrap();
+    let pieces = begin(&t.app, &scope, ExportSubject::Matching(query), ExportFormat::Jsonl).await.unwrap();
     let mut pieces = Box::pin(pieces);
     let mut lines = String::from_utf8(pieces.next().await.unwrap().unwrap().to_vec()).unwrap();
     assert!((1..400).contains(&lines.lines().count()), "not all at once");
     // What arrives while it is sent disturbs nothing: no gap, nothing twice.
     add(&t, &project, (0..40).map(|n| format!("Late pear {n}")).collect()).await;
-    assert!(t.app.search.caught_up(std::time::Duration::from_secs(10)).await);
+    assert!(t.app.search.wait_until_caught_up(std::time::Duration::from_secs(10)).await);
     while let Some(piece) = pieces.next().await {
         lines.push_str(std::str::from_utf8(&piece.unwrap()).unwrap());
     }
@@ -292,8 +293,9 @@ on_both!(what_a_search_finds_is_exported_completely_and_in_pieces, |t: TestApp| 
         assert!(owner.get(&url(&project, "what=feedback&format=csv&q=pear")).await.body.contains("One more pear"));
     }
     t.app.search.rebuild();
-    let unready = begin(&t.app, &scope, What::Matching(domain::triage::TriageQuery::parse("pear").unwrap()), Format::Csv).await;
-    assert!(unready.is_err_and(|error| matches!(error.refusal(), Some(domain::Error::SearchUnavailable))));
+    let unready =
+        begin(&t.app, &scope, ExportSubject::Matching(domain::triage::TriageQuery::parse("pear").unwrap()), ExportFormat::Csv).await;
+    assert!(unready.is_err_and(|error| matches!(error.refusal(), Some(domain::DomainError::SearchUnavailable))));
 });
 
 /// The cells of a workbook's first sheet as texts.
@@ -305,7 +307,7 @@ fn workbook(bytes: Vec<u8>) -> Vec<Vec<String>> {
     sheet.rows().map(|row| row.iter().map(ToString::to_string).collect()).collect()
 }
 
-async fn bytes_of(t: &TestApp, scope: &Scope, what: What, format: Format) -> Vec<u8> {
+async fn bytes_of(t: &TestApp, scope: &Scope, what: ExportSubject, format: ExportFormat) -> Vec<u8> {
     let pieces: Vec<_> = begin(&t.app, scope, what, format).await.unwrap().collect().await;
     pieces.into_iter().flat_map(|piece| piece.unwrap().to_vec()).collect()
 }
@@ -314,7 +316,7 @@ on_both!(a_workbook_holds_every_text_as_it_was_written, |t: TestApp| async move 
     let (project, owner) = t.owner().await;
     let texts: Vec<String> = (0..1_200).map(|n| EXOTIC.get(n).map_or_else(|| format!("Number {n}"), |t| (*t).to_owned())).collect();
     let all = add(&t, &project, texts).await;
-    let rows = workbook(bytes_of(&t, &Scope::system(project.id), What::Feedback, Format::Xlsx).await);
+    let rows = workbook(bytes_of(&t, &Scope::system(project.id), ExportSubject::Feedback, ExportFormat::Xlsx).await);
     assert_eq!(rows.len(), all.len() + 1);
     let (id, text) = (rows[0].iter().position(|name| name == "id").unwrap(), rows[0].iter().position(|name| name == "text").unwrap());
     let by_id: HashMap<&str, &str> = rows[1..].iter().map(|row| (row[id].as_str(), row[text].as_str())).collect();
@@ -327,20 +329,20 @@ on_both!(a_workbook_holds_every_text_as_it_was_written, |t: TestApp| async move 
     assert!(header_of(&page, header::CONTENT_TYPE).contains("spreadsheetml"));
     assert!(header_of(&page, header::CONTENT_DISPOSITION).ends_with(".xlsx\""));
     // Nothing yet: a file with its line of names.
-    assert_eq!(workbook(bytes_of(&t, &Scope::system(project.id), What::Backlog, Format::Xlsx).await).len(), 1);
+    assert_eq!(workbook(bytes_of(&t, &Scope::system(project.id), ExportSubject::Backlog, ExportFormat::Xlsx).await).len(), 1);
 });
 
 on_both!(csv_is_safe_where_the_semicolon_separates, |t: TestApp| async move {
     let (project, _) = t.owner().await;
     add(&t, &project, ["x;=cmd|' /C calc'!A0;", "y;+1", "z\n@SUM(A1)", "w;\"=1"].map(String::from).to_vec()).await;
     let scope = Scope::system(project.id);
-    let file = bytes_of(&t, &scope, What::Feedback, Format::Csv).await;
+    let file = bytes_of(&t, &scope, ExportSubject::Feedback, ExportFormat::Csv).await;
     for delimiter in *b",;\t|" {
         let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).has_headers(false).from_reader(&file[..]);
         for cell in reader.records().flat_map(|record| record.unwrap().iter().map(ToOwned::to_owned).collect::<Vec<_>>()) {
             assert!(!cell.trim_start_matches([' ', '"']).starts_with(['=', '+', '-', '@']), "{cell:?}");
         }
     }
-    let with_mark = bytes_of(&t, &scope, What::Feedback, Format::CsvBom).await;
+    let with_mark = bytes_of(&t, &scope, ExportSubject::Feedback, ExportFormat::CsvBom).await;
     assert_eq!(with_mark, [b"\xef\xbb\xbf".as_slice(), &file].concat());
 });

@@ -17,7 +17,7 @@ on_both!(a_retry_with_the_same_key_writes_once, |t: crate::support::TestApp| asy
     let once = async |name: &str| {
         let (id, name) = (app.id::<domain::ids::StaffId>(), name.to_owned());
         app.store
-            .write_once(store::Once::form("test", "key-00001", store::Fingerprint::of(["x"])), now, move |tx| {
+            .write_idempotent(store::IdempotentWrite::form("test", "key-00001", store::Fingerprint::of(["x"])), now, move |tx| {
                 Box::pin(async move {
                     assert!(tx.insert_staff(id, &format!("{name}@example.com"), &name, "x", now).await?);
                     Ok(name)
@@ -39,7 +39,7 @@ on_both!(a_refused_write_leaves_nothing_and_hurts_nobody_else, |t: crate::suppor
         app.store.write(move |tx| {
             Box::pin(async move {
                 tx.insert_staff(id, &format!("p{n}@example.com"), "P", "x", now).await?;
-                if n % 2 == 0 { Err(domain::Error::Forbidden.into()) } else { Ok(()) }
+                if n % 2 == 0 { Err(domain::DomainError::Forbidden.into()) } else { Ok(()) }
             })
         })
     });

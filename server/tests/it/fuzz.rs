@@ -4,7 +4,7 @@ use axum::{
     body::Body,
     http::{Method, StatusCode},
 };
-use domain::{accounts::Scope, imports::Mapping, triage::TriageQuery};
+use domain::{accounts::Scope, imports::ColumnMapping, triage::TriageQuery};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use search::highlight;
 use service::{imports, jobs};
@@ -241,7 +241,7 @@ async fn any_file_is_imported_or_refused() {
             }
         };
         let import = imports::find(&t.app, &scope, id).await.unwrap();
-        let mapping = Mapping::parse("text=text,score=score,created_at=created,contact_email=email").unwrap();
+        let mapping = ColumnMapping::parse("text=text,score=score,created_at=created,contact_email=email").unwrap();
         if let Err(error) = imports::preview(&t.app, &scope, &import, Some(mapping.clone())).await {
             assert!(error.refusal().is_some(), "{error}");
         }

@@ -62,7 +62,7 @@ on_both!(a_browser_that_signed_in_before_has_attempts_of_its_own, behind_a_proxy
     assert_eq!(guess(&known, "198.51.100.9", PASSWORD).await, StatusCode::SEE_OTHER);
     // It is known still when this installation signs with a new secret.
     t.app.rotate_secret().await.unwrap();
-    t.clock.advance_ms(service::state::SPREAD_MS);
+    t.clock.advance_ms(service::state::SECRET_ACTIVATION_DELAY_MS);
     assert_eq!(known.post("/sign-out", &[]).await.status, StatusCode::SEE_OTHER);
     for n in 0..200 {
         guess(&stranger, &format!("203.0.113.{n}"), "wrong").await;

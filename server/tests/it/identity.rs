@@ -12,7 +12,7 @@ use domain::{
 };
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
-use service::{backlog, jobs, keys::Wanted};
+use service::{backlog, jobs, keys::ApiKeyInput};
 use sha2::Sha256;
 
 use crate::{
@@ -176,7 +176,7 @@ on_both!(only_what_is_signed_fills_or_replaces_what_is_known, |t: TestApp| async
     let page = open(verified).await;
     assert!(page.contains("Verified by a signature") && !page.contains("Claimed"), "{page}");
     // … so does the API, …
-    let wanted = Wanted { name: "A reader", access: Access::Read, days: None };
+    let wanted = ApiKeyInput { name: "A reader", access: Access::Read, days: None };
     let key = service::keys::create(&t.app, &p.scope(), &wanted, "api-key-1").await.unwrap().unwrap().secret;
     let authorization = format!("Bearer {key}");
     let read = async |item: FeedbackId| {
@@ -199,7 +199,7 @@ on_both!(only_what_is_signed_fills_or_replaces_what_is_known, |t: TestApp| async
     service::webhooks::create(&t.app, &p.scope(), "hook-key-1", &input).await.unwrap();
     p.said("told", &evil).await;
     let told = async || {
-        while service::webhooks::feed::tell(&t.app).await.unwrap() {}
+        while service::webhooks::feed::publish_next_batch(&t.app).await.unwrap() {}
         let bodies = p.rows("SELECT body FROM webhook_events WHERE kind = 'feedback.created'").await;
         bodies
             .iter()
@@ -339,7 +339,7 @@ on_both!(a_claim_proves_nothing_of_whom_an_unsigned_one_named, |t: TestApp| asyn
 on_both!(one_person_is_one_contact_however_their_address_is_written, |t: TestApp| async move {
     let p = Place::new(&t).await;
     let number = backlog::create(&t.app, &p.scope(), "item-key-1", "An item", "").await.unwrap();
-    let wanted = Wanted { name: "A writer", access: Access::Write, days: None };
+    let wanted = ApiKeyInput { name: "A writer", access: Access::Write, days: None };
     let key = service::keys::create(&t.app, &p.scope(), &wanted, "api-key-1").await.unwrap().unwrap().secret;
     let authorization = format!("Bearer {key}");
     let pairs = [("user@bücher.example", "USER@xn--bcher-kva.example"), ("jos\u{e9}@a.example", "jose\u{301}@a.example")];
@@ -356,10 +356,10 @@ on_both!(one_person_is_one_contact_however_their_address_is_written, |t: TestApp
             email: (*other).to_owned(),
             name: String::new(),
         };
-        let submission = service::tickets::Submission { ticket, ..service::tickets::Submission::default() };
+        let submission = service::tickets::TicketSubmission { ticket, ..service::tickets::TicketSubmission::default() };
         let by_portal = service::tickets::submit(&t.app, &p.project, &format!("ticket-{n}-key"), submission).await.unwrap().feedback;
         for item in [by_widget, by_api, by_portal] {
-            let quoting = backlog::Quoting { quote: String::new(), importance: Importance::Normal };
+            let quoting = backlog::LinkInput { quote: String::new(), importance: Importance::Normal };
             backlog::link(&t.app, &p.scope(), item, number, quoting).await.unwrap();
         }
     }
@@ -401,7 +401,7 @@ on_both!(one_person_is_one_contact_however_their_address_is_written, |t: TestApp
         })
         .await
         .unwrap();
-    assert_eq!(jobs::fold_addresses(&t.app, &|| false).await.unwrap(), jobs::Outcome::Done);
+    assert_eq!(jobs::normalize_addresses(&t.app, &|| false).await.unwrap(), jobs::JobOutcome::Done);
     let kept = p.rows("SELECT email FROM contacts WHERE email IS NOT NULL ORDER BY email").await;
     assert_eq!(kept, ["jos\u{e9}@a.example", "user@bücher.example", "zo\u{eb}@b.example"]);
     let whose: Vec<String> = sqlx::query_scalar("SELECT c.email FROM feedback f JOIN contacts c ON c.id = f.contact_id WHERE f.id = $1")

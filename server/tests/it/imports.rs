@@ -9,11 +9,11 @@ use axum::{
 use domain::{
     accounts::{Role, Scope},
     ids::{ImportId, JobId, ProjectId},
-    imports::{DateOrder, Encoding, Fault, ImportStatus, Mapping},
+    imports::{ColumnMapping, DateOrder, Encoding, ImportStatus, ProblemKind},
 };
 use service::{
     imports,
-    jobs::{self, Job, Outcome},
+    jobs::{self, Job, JobOutcome},
     state::AppState,
 };
 use store::imports::Import;
@@ -42,7 +42,7 @@ async fn uploaded(app: &AppState, scope: &Scope, name: &str, bytes: &[u8]) -> Im
 
 async fn imported(app: &AppState, scope: &Scope, map: &str, bytes: &[u8]) -> Import {
     let import = uploaded(app, scope, "file.csv", bytes).await;
-    imports::start(app, scope, &import, Mapping::parse(map).unwrap()).await.unwrap();
+    imports::start(app, scope, &import, ColumnMapping::parse(map).unwrap()).await.unwrap();
     jobs::run_due(app).await.unwrap();
     imports::find(app, scope, import.id).await.unwrap()
 }
@@ -112,8 +112,8 @@ on_both!(bad_lines_are_named_and_good_ones_go_in, |t: TestApp| async move {
     assert_eq!(texts(app, &scope).await, ["Good one", "later", "nulinside", "slipped", "two\nlines"]);
     let problems = app.store.import_problems(&scope, import.id).await.unwrap();
     let named = |lost| problems.of(lost).iter().map(|g| (g.fault, g.rows, g.examples[0].line)).collect::<Vec<_>>();
-    assert_eq!(named(true), [(Fault::NoText, 1, 3), (Fault::Encoding, 1, 6)]);
-    assert_eq!(named(false), [(Fault::Future, 1, 10), (Fault::ScoreRange, 1, 4)]);
+    assert_eq!(named(true), [(ProblemKind::NoText, 1, 3), (ProblemKind::Encoding, 1, 6)]);
+    assert_eq!(named(false), [(ProblemKind::Future, 1, 10), (ProblemKind::ScoreRange, 1, 4)]);
     let foreign = Scope::system(service::projects::create(app, "Other", vec![], None).await.unwrap().id);
     assert!(app.store.bad_lines(&foreign, import.id, 0, 100).await.unwrap().is_empty());
     assert!(imports::find(app, &foreign, import.id).await.is_err());
@@ -144,9 +144,9 @@ on_both!(people_in_a_file_are_found_again, |t: TestApp| async move {
 on_both!(an_interrupted_import_is_carried_on, |t: TestApp| async move {
     let (app, scope) = (&t.app, project(&t.app).await);
     let import = uploaded(app, &scope, "f.csv", rows(1_800).as_bytes()).await;
-    imports::start(app, &scope, &import, Mapping::parse("text=text").unwrap()).await.unwrap();
+    imports::start(app, &scope, &import, ColumnMapping::parse("text=text").unwrap()).await.unwrap();
     let stopped = imports::run(app, &scope, import.id, |p| p.added + p.known >= 1_000).await.unwrap();
-    assert_eq!(stopped, Outcome::Stopped);
+    assert_eq!(stopped, JobOutcome::Stopped);
     let half = imports::find(app, &scope, import.id).await.unwrap();
     assert_eq!((half.status, counts(&half)), (ImportStatus::Running, (1_000, 0, 0)));
     // A worker that holds the lease dies; when the lease ends, another carries on.
@@ -162,7 +162,7 @@ on_both!(an_interrupted_import_is_carried_on, |t: TestApp| async move {
 on_both!(two_that_run_the_same_import_do_its_rows_once, |t: TestApp| async move {
     let (app, scope) = (&t.app, project(&t.app).await);
     let import = uploaded(app, &scope, "f.csv", rows(1_500).as_bytes()).await;
-    imports::start(app, &scope, &import, Mapping::parse("text=text").unwrap()).await.unwrap();
+    imports::start(app, &scope, &import, ColumnMapping::parse("text=text").unwrap()).await.unwrap();
     let (one, two) = tokio::join!(imports::run(app, &scope, import.id, |_| false), imports::run(app, &scope, import.id, |_| false));
     one.unwrap();
     two.unwrap();
@@ -173,7 +173,7 @@ on_both!(two_that_run_the_same_import_do_its_rows_once, |t: TestApp| async move 
 on_both!(a_stopped_import_keeps_its_rows_and_can_go_on, |t: TestApp| async move {
     let (app, scope) = (&t.app, project(&t.app).await);
     let import = uploaded(app, &scope, "f.csv", rows(1_100).as_bytes()).await;
-    imports::start(app, &scope, &import, Mapping::parse("text=text").unwrap()).await.unwrap();
+    imports::start(app, &scope, &import, ColumnMapping::parse("text=text").unwrap()).await.unwrap();
     imports::run(app, &scope, import.id, |_| true).await.unwrap();
     assert!(imports::cancel(app, &scope, &import).await.unwrap());
     jobs::run_due(app).await.unwrap();
@@ -195,8 +195,8 @@ on_both!(what_is_no_csv_file_is_refused_with_a_reason, |t: TestApp| async move {
         let mut upload = imports::begin_upload(app, &scope, "f", &format!("key-{word}-0000")).await.unwrap();
         upload.push(app, &scope, bytes).await.unwrap();
         let error = upload.finish(app, &scope).await.unwrap_err();
-        let Some(domain::Error::Invalid(errors)) = error.refusal() else { panic!("{error}") };
-        assert!(errors.at("file").unwrap().contains(word), "{errors:?}");
+        let Some(domain::DomainError::Invalid(errors)) = error.refusal() else { panic!("{error}") };
+        assert!(errors.message_for("file").unwrap().contains(word), "{errors:?}");
     }
     assert!(app.store.imports(&scope, 10).await.unwrap().is_empty());
 });
@@ -212,7 +212,7 @@ struct Case {
     /// Text, score as `score/top`, day, address: as they are stored.
     rows: &'static [&'static str],
     /// Problems and how many rows have them.
-    problems: &'static [(Fault, i64)],
+    problems: &'static [(ProblemKind, i64)],
 }
 
 const CASE: Case =
@@ -243,7 +243,7 @@ const CASES: &[Case] = &[
         rows: &["First x@example.test", "Second", "Third"],
         ..CASE
     },
-    Case { id: "C14", file: file!("C14-unclosed.csv"), counts: (1, 1), rows: &["First"], problems: &[(Fault::Quote, 1)], ..CASE },
+    Case { id: "C14", file: file!("C14-unclosed.csv"), counts: (1, 1), rows: &["First"], problems: &[(ProblemKind::Quote, 1)], ..CASE },
     Case {
         id: "C15",
         file: file!("C15-dates-de.csv"),
@@ -323,7 +323,14 @@ const CASES: &[Case] = &[
         map: "text=text,score=score,created_at=date,contact_email=email,status=status",
         counts: (2, 0),
         rows: &["a", "b"],
-        problems: &[(Fault::Date, 1), (Fault::Future, 1), (Fault::Score, 1), (Fault::ScoreRange, 1), (Fault::Email, 1), (Fault::Status, 1)],
+        problems: &[
+            (ProblemKind::Date, 1),
+            (ProblemKind::Future, 1),
+            (ProblemKind::Score, 1),
+            (ProblemKind::ScoreRange, 1),
+            (ProblemKind::Email, 1),
+            (ProblemKind::Status, 1),
+        ],
         ..CASE
     },
 ];
@@ -424,7 +431,7 @@ on_both!(a_file_reads_the_same_in_every_encoding, |t: TestApp| async move {
     // A guess that is wrong is put right.
     let bytes = legacy("text\nŽluťoučký kůň\n", encoding_rs::WINDOWS_1250);
     let import = uploaded(app, &scope, "f.csv", &bytes).await;
-    let mapping = Mapping { encoding: Some(Encoding::Windows1250), ..Mapping::parse("text=text").unwrap() };
+    let mapping = ColumnMapping { encoding: Some(Encoding::Windows1250), ..ColumnMapping::parse("text=text").unwrap() };
     imports::start(app, &scope, &import, mapping).await.unwrap();
     jobs::run_due(app).await.unwrap();
     assert!(texts(app, &scope).await.contains(&"Žluťoučký kůň".to_owned()));
@@ -435,9 +442,9 @@ on_both!(a_large_file_in_another_encoding_is_carried_on_where_it_was, |t: TestAp
     let wide = "Die Straße ist größer als früher ".repeat(6);
     let text: String = std::iter::once("text,n\n".to_owned()).chain((0..6_000).map(|n| format!("Größe {n} fehlt,{wide}\n"))).collect();
     let bytes = encoding_rs::WINDOWS_1252.encode(&text).0.into_owned();
-    assert!(bytes.len() > 2 * imports::reader::CHUNK);
+    assert!(bytes.len() > 2 * imports::reader::UPLOAD_CHUNK_BYTES);
     let import = uploaded(app, &scope, "f.csv", &bytes).await;
-    imports::start(app, &scope, &import, Mapping::parse("text=text").unwrap()).await.unwrap();
+    imports::start(app, &scope, &import, ColumnMapping::parse("text=text").unwrap()).await.unwrap();
     imports::run(app, &scope, import.id, |p| p.added >= 3_000).await.unwrap();
     let half = imports::find(app, &scope, import.id).await.unwrap();
     assert!(half.bytes_done > 0 && half.bytes_done < bytes.len() as i64);
@@ -451,7 +458,7 @@ on_both!(swappable_dates_are_asked_about, |t: TestApp| async move {
     let (app, scope) = (&t.app, project(&t.app).await);
     let file = b"text,date\nOne,01/02/2025\nTwo,03/04/2025 10:30\n";
     let import = uploaded(app, &scope, "f.csv", file).await;
-    let map = |dates| Mapping { dates, ..Mapping::parse("text=text,created_at=date").unwrap() };
+    let map = |dates| ColumnMapping { dates, ..ColumnMapping::parse("text=text,created_at=date").unwrap() };
     let refused = imports::start(app, &scope, &import, map(None)).await.unwrap_err();
     assert!(format!("{:?}", refused.refusal()).contains("Dates like 01/02/2025 are ambiguous"), "{refused}");
     imports::start(app, &scope, &import, map(Some(DateOrder::MonthFirst))).await.unwrap();
@@ -523,7 +530,7 @@ on_both!(an_import_in_which_some_rows_fail_can_be_done_again_with_other_columns,
     jobs::run_due(app).await.unwrap();
     assert_eq!(texts(app, &scope).await, ["First", "Second", "Third"]);
     // All that this import brought is taken back together.
-    assert_eq!(app.store.brought_by(&scope, import.id).await.unwrap().untouched, 3);
+    assert_eq!(app.store.imported_row_counts(&scope, import.id).await.unwrap().untouched, 3);
 });
 
 on_both!(files_of_ended_imports_do_not_pile_up, |t: TestApp| async move {
@@ -555,9 +562,9 @@ on_both!(imported_rows_are_of_a_kind_of_their_own, |t: TestApp| async move {
     // A ticket has a conversation, and no file brings one.
     assert_eq!(all, [("idea".into(), "en".into(), 5.0), ("import".into(), "zh".into(), 5.0)]);
     let problems = app.store.import_problems(&scope, import.id).await.unwrap();
-    assert_eq!(problems.of(false).iter().map(|g| g.fault).collect::<Vec<_>>(), [Fault::Kind]);
+    assert_eq!(problems.of(false).iter().map(|g| g.fault).collect::<Vec<_>>(), [ProblemKind::Kind]);
     // Found, counted and named by it.
-    assert!(app.search.caught_up(std::time::Duration::from_secs(20)).await);
+    assert!(app.search.wait_until_caught_up(std::time::Duration::from_secs(20)).await);
     let page = owner.get(&format!("/p/{}/inbox?q=kind%3Aimport", project.slug)).await;
     assert!(page.body.contains("移动端很慢") && !page.body.contains("invoices"), "{}", page.body);
     assert!(owner.get(&format!("/p/{}/inbox", project.slug)).await.body.contains(">Import<"));
@@ -647,21 +654,21 @@ on_both!(an_import_is_taken_back_except_what_was_worked_on, |t: TestApp| async m
     );
     assert_eq!(count(app, "SELECT COUNT(*) FROM contacts WHERE email = 'p1@example.com'").await, 1);
     // The index has heard of it.
-    assert!(app.search.caught_up(std::time::Duration::from_secs(20)).await);
+    assert!(app.search.wait_until_caught_up(std::time::Duration::from_secs(20)).await);
     let inbox = owner.get(&format!("/p/{}/inbox", project.slug)).await;
     assert!(inbox.body.contains("4 items"), "{}", inbox.body);
 
     // The same file goes in again with the right columns; what stayed is known.
     let right = imported(app, &scope, "text=text,tag=area,contact_email=email", file.as_bytes()).await;
     assert_eq!(counts(&right), (1_197, 3, 0));
-    assert_eq!(app.store.brought_by(&scope, wrong.id).await.unwrap().touched, 3);
+    assert_eq!(app.store.imported_row_counts(&scope, wrong.id).await.unwrap().touched, 3);
 });
 
 on_both!(taking_back_waits_for_the_end_and_survives_a_restart, |t: TestApp| async move {
     let (project, owner) = t.owner().await;
     let (app, scope) = (&t.app, Scope::system(project.id));
     let import = uploaded(app, &scope, "f.csv", rows(1_100).as_bytes()).await;
-    imports::start(app, &scope, &import, Mapping::parse("text=text").unwrap()).await.unwrap();
+    imports::start(app, &scope, &import, ColumnMapping::parse("text=text").unwrap()).await.unwrap();
     imports::run(app, &scope, import.id, |_| true).await.unwrap();
     let url = format!("/p/{}/imports/{}", project.slug, import.id);
     assert!(!owner.get(&url).await.body.contains("Undo this import"));
@@ -731,7 +738,7 @@ on_both!(the_command_line_imports_and_carries_on, |t: TestApp| async move {
 
     for (project, map) in [("nobody's", "text=text"), ("my app", "text=nothing")] {
         let line = Line::parse_from(["import", "--project", project, "--map", map, path.to_str().unwrap()]).import;
-        assert!(matches!(server::cli::import::import(app, &line).await.unwrap_err().refusal(), Some(domain::Error::Invalid(_))));
+        assert!(matches!(server::cli::import::import(app, &line).await.unwrap_err().refusal(), Some(domain::DomainError::Invalid(_))));
     }
 });
 
@@ -981,7 +988,7 @@ on_both!(the_runner_works_and_stops, |t: TestApp| async move {
     let (app, scope) = (&t.app, project(&t.app).await);
     let runner = jobs::Runner::start(app);
     let import = uploaded(app, &scope, "f.csv", rows(700).as_bytes()).await;
-    imports::start(app, &scope, &import, Mapping::parse("text=text").unwrap()).await.unwrap();
+    imports::start(app, &scope, &import, ColumnMapping::parse("text=text").unwrap()).await.unwrap();
     let mut changes = app.store.changes();
     while imports::find(app, &scope, import.id).await.unwrap().status == ImportStatus::Running {
         let _ = tokio::time::timeout(std::time::Duration::from_millis(20), changes.changed()).await;
@@ -995,8 +1002,8 @@ on_both!(what_has_served_its_time_goes, |t: TestApp| async move {
     let (app, scope) = (&t.app, project(&t.app).await);
     uploaded(app, &scope, "forgotten.csv", b"text\nx\n").await;
     let now = app.now();
-    let once = store::Once::form("test", "key-00001", store::Fingerprint::of(["x"]));
-    app.store.write_once(once, now, |_| Box::pin(async { Ok(1) })).await.unwrap();
+    let once = store::IdempotentWrite::form("test", "key-00001", store::Fingerprint::of(["x"]));
+    app.store.write_idempotent(once, now, |_| Box::pin(async { Ok(1) })).await.unwrap();
     t.clock.advance_ms(31 * 86_400_000);
     enqueued(app, Job::Purge {}).await;
     assert_eq!(jobs::run_due(app).await.unwrap(), 1);
@@ -1013,7 +1020,7 @@ on_both!(another_projects_import_takes_nothing, |t: TestApp| async move {
     drop(refused);
     assert_eq!(count(app, "SELECT COUNT(*) FROM import_chunks").await, 0);
     let import = uploaded(app, &scope, "file.csv", b"text\none\n").await;
-    imports::start(app, &scope, &import, Mapping::parse("text=text").unwrap()).await.unwrap();
+    imports::start(app, &scope, &import, ColumnMapping::parse("text=text").unwrap()).await.unwrap();
     let (id, now) = (import.id, app.now());
     app.store.write(move |tx| Box::pin(async move { tx.fail_import(&foreign, id, "no", now).await })).await.unwrap();
     assert_eq!(imports::find(app, &scope, id).await.unwrap().status, ImportStatus::Running);
@@ -1039,7 +1046,7 @@ on_both!(a_line_that_the_database_refuses_is_bad_alone, |t: TestApp| async move 
     made.await.unwrap();
     let file = b"text,email\none,ann@a.example\npoison,eve@a.example\ntwo,ann@a.example\ntwo,bob@a.example\n";
     let import = uploaded(app, &scope, "file.csv", file).await;
-    imports::start(app, &scope, &import, Mapping::parse("text=text,contact_email=email").unwrap()).await.unwrap();
+    imports::start(app, &scope, &import, ColumnMapping::parse("text=text,contact_email=email").unwrap()).await.unwrap();
     assert_eq!(jobs::run_due(app).await.unwrap(), 1);
     let done = imports::find(app, &scope, import.id).await.unwrap();
     assert_eq!((done.status, counts(&done)), (ImportStatus::Done, (3, 0, 1)));

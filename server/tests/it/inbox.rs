@@ -2,15 +2,15 @@
 
 use axum::http::StatusCode;
 use domain::{
-    Error as Refusal,
+    DomainError as Refusal,
     accounts::{Role, Scope},
-    feedback::{Feedback, Status},
-    history::Change,
+    feedback::{Feedback, FeedbackStatus},
+    history::HistoryChange,
     ids::{FeedbackId, ProjectId, StaffId},
     projects::Project,
 };
 use futures_util::StreamExt;
-use service::triage::{self, Edit, Seen};
+use service::triage::{self, FeedbackEdit, ItemVersion};
 use sqlx::Connection;
 
 use crate::{
@@ -48,8 +48,8 @@ fn refused<T: std::fmt::Debug>(result: service::error::Result<T>) -> Refusal {
     result.unwrap_err().refusal().expect("a refusal").clone()
 }
 
-fn seen(id: FeedbackId, version: i64) -> [Seen; 1] {
-    [Seen { id, version }]
+fn seen(id: FeedbackId, version: i64) -> [ItemVersion; 1] {
+    [ItemVersion { id, version }]
 }
 
 on_both!(each_change_is_kept_with_its_history, |t: TestApp| async move {
@@ -57,30 +57,30 @@ on_both!(each_change_is_kept_with_its_history, |t: TestApp| async move {
     let (ann, scope) = person(&t, &project, "Ann", Role::Triager).await;
     let id = said(&t, project.id, "It is slow", |_| {}).await;
     t.clock.advance_ms(1000);
-    triage::edit(&t.app, &scope, &seen(id, 1), Edit::Status(Status::Triaged)).await.unwrap();
-    triage::edit(&t.app, &scope, &seen(id, 2), Edit::Assign(Some(ann))).await.unwrap();
-    let tags = Edit::Tags { add: vec!["Slow Page, billing".into()], remove: vec![] };
+    triage::edit(&t.app, &scope, &seen(id, 1), FeedbackEdit::Status(FeedbackStatus::Triaged)).await.unwrap();
+    triage::edit(&t.app, &scope, &seen(id, 2), FeedbackEdit::Assign(Some(ann))).await.unwrap();
+    let tags = FeedbackEdit::Tags { add: vec!["Slow Page, billing".into()], remove: vec![] };
     triage::edit(&t.app, &scope, &seen(id, 3), tags).await.unwrap();
-    let tags = Edit::Tags { add: vec![], remove: vec!["billing".into()] };
+    let tags = FeedbackEdit::Tags { add: vec![], remove: vec!["billing".into()] };
     triage::edit(&t.app, &scope, &seen(id, 4), tags).await.unwrap();
     triage::comment(&t.app, &scope, id, " Known. ", "key-00001").await.unwrap();
     triage::comment(&t.app, &scope, id, " Known. ", "key-00001").await.unwrap();
     let item = now(&t, &scope, id).await;
-    assert_eq!((item.status, item.assignee, item.version), (Status::Triaged, Some(ann), 6));
+    assert_eq!((item.status, item.assignee, item.version), (FeedbackStatus::Triaged, Some(ann), 6));
     assert_eq!(item.tags, ["slow-page"]);
     assert_eq!(item.updated_at, t.app.now());
     let comments = t.app.store.comments_on(&scope, id).await.unwrap();
     assert_eq!(comments.iter().map(|c| (c.name.as_str(), c.body.as_str())).collect::<Vec<_>>(), [("Ann", "Known.")]);
-    let mut history: Vec<Change> = t.app.store.history_of(&scope, id).await.unwrap().into_iter().map(|e| e.change).collect();
+    let mut history: Vec<HistoryChange> = t.app.store.history_entries(&scope, id).await.unwrap().into_iter().map(|e| e.change).collect();
     history.reverse();
     assert_eq!(
         history,
         [
-            Change::Status { from: "New".into(), to: "Triaged".into() },
-            Change::Assigned { from: None, to: Some("Ann".into()) },
-            Change::Tagged { added: vec!["billing".into(), "slow-page".into()], removed: vec![] },
-            Change::Tagged { added: vec![], removed: vec!["billing".into()] },
-            Change::Commented,
+            HistoryChange::Status { from: "New".into(), to: "Triaged".into() },
+            HistoryChange::Assigned { from: None, to: Some("Ann".into()) },
+            HistoryChange::Tagged { added: vec!["billing".into(), "slow-page".into()], removed: vec![] },
+            HistoryChange::Tagged { added: vec![], removed: vec!["billing".into()] },
+            HistoryChange::Commented,
         ]
     );
 });
@@ -90,22 +90,22 @@ on_both!(what_another_person_did_is_never_overwritten, |t: TestApp| async move {
     let (_, ann) = person(&t, &project, "Ann", Role::Triager).await;
     let (_, bob) = person(&t, &project, "Bob", Role::Admin).await;
     let id = said(&t, project.id, "x", |_| {}).await;
-    triage::edit(&t.app, &ann, &seen(id, 1), Edit::Status(Status::Resolved)).await.unwrap();
+    triage::edit(&t.app, &ann, &seen(id, 1), FeedbackEdit::Status(FeedbackStatus::Resolved)).await.unwrap();
     t.clock.advance_ms(120_000);
-    let why = refused(triage::edit(&t.app, &bob, &seen(id, 1), Edit::Status(Status::Spam)).await);
+    let why = refused(triage::edit(&t.app, &bob, &seen(id, 1), FeedbackEdit::Status(FeedbackStatus::Spam)).await);
     assert_eq!(why, Refusal::Conflict("Ann changed the status from New to Resolved 2 min ago. Your change was not applied.".into()));
-    assert_eq!(now(&t, &bob, id).await.status, Status::Resolved);
-    let made_up = refused(triage::edit(&t.app, &bob, &seen(id, 999), Edit::Status(Status::Spam)).await);
+    assert_eq!(now(&t, &bob, id).await.status, FeedbackStatus::Resolved);
+    let made_up = refused(triage::edit(&t.app, &bob, &seen(id, 999), FeedbackEdit::Status(FeedbackStatus::Spam)).await);
     assert!(matches!(made_up, Refusal::Conflict(_)), "a version that there has not been proves nothing");
     // The same wish is no conflict, another part is none, tags and comments add up, and one's own work may be changed.
-    let outcome = triage::edit(&t.app, &bob, &seen(id, 1), Edit::Status(Status::Resolved)).await.unwrap();
+    let outcome = triage::edit(&t.app, &bob, &seen(id, 1), FeedbackEdit::Status(FeedbackStatus::Resolved)).await.unwrap();
     assert_eq!((outcome.changed, outcome.same), (0, 1));
-    triage::edit(&t.app, &bob, &seen(id, 1), Edit::Assign(bob.staff())).await.unwrap();
-    triage::edit(&t.app, &bob, &seen(id, 1), Edit::Tags { add: vec!["b".into()], remove: vec![] }).await.unwrap();
-    triage::edit(&t.app, &ann, &seen(id, 1), Edit::Tags { add: vec!["a".into()], remove: vec![] }).await.unwrap();
-    triage::edit(&t.app, &ann, &seen(id, 1), Edit::Status(Status::Triaged)).await.unwrap();
+    triage::edit(&t.app, &bob, &seen(id, 1), FeedbackEdit::Assign(bob.staff())).await.unwrap();
+    triage::edit(&t.app, &bob, &seen(id, 1), FeedbackEdit::Tags { add: vec!["b".into()], remove: vec![] }).await.unwrap();
+    triage::edit(&t.app, &ann, &seen(id, 1), FeedbackEdit::Tags { add: vec!["a".into()], remove: vec![] }).await.unwrap();
+    triage::edit(&t.app, &ann, &seen(id, 1), FeedbackEdit::Status(FeedbackStatus::Triaged)).await.unwrap();
     let item = now(&t, &ann, id).await;
-    assert_eq!((item.status, item.tags.len(), item.assignee), (Status::Triaged, 2, bob.staff()));
+    assert_eq!((item.status, item.tags.len(), item.assignee), (FeedbackStatus::Triaged, 2, bob.staff()));
 });
 
 on_both!(many_at_once_and_taken_back, |t: TestApp| async move {
@@ -114,33 +114,33 @@ on_both!(many_at_once_and_taken_back, |t: TestApp| async move {
     let (_, bob) = person(&t, &project, "Bob", Role::Triager).await;
     let mut items = Vec::new();
     for n in 0..20 {
-        let status = if n % 2 == 0 { Status::New } else { Status::Triaged };
+        let status = if n % 2 == 0 { FeedbackStatus::New } else { FeedbackStatus::Triaged };
         let id = said(&t, project.id, &format!("item {n}"), |item| item.status = status).await;
-        items.push(Seen { id, version: 1 });
+        items.push(ItemVersion { id, version: 1 });
     }
     // Bob resolves one before Ann's bulk change arrives: hers leaves it alone and says so.
-    triage::edit(&t.app, &bob, &items[..1], Edit::Status(Status::Resolved)).await.unwrap();
-    let outcome = triage::edit(&t.app, &ann, &items, Edit::Status(Status::Spam)).await.unwrap();
+    triage::edit(&t.app, &bob, &items[..1], FeedbackEdit::Status(FeedbackStatus::Resolved)).await.unwrap();
+    let outcome = triage::edit(&t.app, &ann, &items, FeedbackEdit::Status(FeedbackStatus::Spam)).await.unwrap();
     assert_eq!((outcome.changed, outcome.conflicts.len()), (19, 1));
     let token = outcome.undo.unwrap();
     assert_eq!(refused(triage::undo(&t.app, &bob, token).await), Refusal::NotFound, "not his to take back");
     // Bob restores one of them: that stays as he set it.
-    triage::edit(&t.app, &bob, &[Seen { id: items[1].id, version: 2 }], Edit::Status(Status::New)).await.unwrap();
+    triage::edit(&t.app, &bob, &[ItemVersion { id: items[1].id, version: 2 }], FeedbackEdit::Status(FeedbackStatus::New)).await.unwrap();
     let outcome = triage::undo(&t.app, &ann, token).await.unwrap();
     assert_eq!((outcome.changed, outcome.conflicts.len()), (18, 1));
-    let statuses: Vec<Status> = {
+    let statuses: Vec<FeedbackStatus> = {
         let ids: Vec<FeedbackId> = items.iter().map(|s| s.id).collect();
         t.app.store.feedback_by_ids(&ann, &ids).await.unwrap().into_iter().map(|f| f.status).collect()
     };
-    assert_eq!(statuses[..4], [Status::Resolved, Status::New, Status::New, Status::Triaged]);
+    assert_eq!(statuses[..4], [FeedbackStatus::Resolved, FeedbackStatus::New, FeedbackStatus::New, FeedbackStatus::Triaged]);
     assert_eq!(refused(triage::undo(&t.app, &ann, token).await), Refusal::NotFound, "only once");
     // An undo that would overwrite somebody is refused, and nothing happens.
-    let one = [Seen { id: items[4].id, version: 3 }];
-    let token = triage::edit(&t.app, &ann, &one, Edit::Status(Status::Resolved)).await.unwrap().undo.unwrap();
-    triage::edit(&t.app, &bob, &[Seen { id: one[0].id, version: 4 }], Edit::Status(Status::Triaged)).await.unwrap();
+    let one = [ItemVersion { id: items[4].id, version: 3 }];
+    let token = triage::edit(&t.app, &ann, &one, FeedbackEdit::Status(FeedbackStatus::Resolved)).await.unwrap().undo.unwrap();
+    triage::edit(&t.app, &bob, &[ItemVersion { id: one[0].id, version: 4 }], FeedbackEdit::Status(FeedbackStatus::Triaged)).await.unwrap();
     let why = refused(triage::undo(&t.app, &ann, token).await);
     assert!(matches!(why, Refusal::Conflict(text) if text.contains("Bob changed the status from Resolved to Triaged")));
-    assert_eq!(now(&t, &ann, one[0].id).await.status, Status::Triaged);
+    assert_eq!(now(&t, &ann, one[0].id).await.status, FeedbackStatus::Triaged);
 });
 
 on_both!(roles_and_foreign_items_are_respected, |t: TestApp| async move {
@@ -151,18 +151,21 @@ on_both!(roles_and_foreign_items_are_respected, |t: TestApp| async move {
     let (eve, _) = person(&t, &other, "Eve", Role::Owner).await;
     let id = said(&t, mine.id, "x", |_| {}).await;
     let foreign = said(&t, other.id, "y", |_| {}).await;
-    let edit = || Edit::Status(Status::Spam);
+    let edit = || FeedbackEdit::Status(FeedbackStatus::Spam);
     assert_eq!(refused(triage::edit(&t.app, &vic, &seen(id, 1), edit()).await), Refusal::Forbidden);
     assert_eq!(refused(triage::comment(&t.app, &vic, id, "x", "key-00001").await), Refusal::Forbidden);
     assert_eq!(refused(triage::undo(&t.app, &vic, t.app.id()).await), Refusal::Forbidden);
     assert_eq!(refused(triage::edit(&t.app, &ann, &seen(foreign, 1), edit()).await), Refusal::NotFound);
     let both = [seen(id, 1)[0], seen(foreign, 1)[0]];
     assert_eq!(refused(triage::edit(&t.app, &ann, &both, edit()).await), Refusal::NotFound);
-    assert_eq!(now(&t, &ann, id).await.status, Status::New, "all or nothing");
+    assert_eq!(now(&t, &ann, id).await.status, FeedbackStatus::New, "all or nothing");
     assert_eq!(refused(triage::comment(&t.app, &ann, foreign, "x", "key-00002").await), Refusal::NotFound);
-    assert!(matches!(refused(triage::edit(&t.app, &ann, &seen(id, 1), Edit::Assign(Some(eve))).await), Refusal::Invalid(_)));
-    assert!(matches!(refused(triage::edit(&t.app, &ann, &seen(id, 1), Edit::Status(Status::Linked)).await), Refusal::Invalid(_)));
-    let tag = Edit::Tags { add: vec!["a:b".into()], remove: vec![] };
+    assert!(matches!(refused(triage::edit(&t.app, &ann, &seen(id, 1), FeedbackEdit::Assign(Some(eve))).await), Refusal::Invalid(_)));
+    assert!(matches!(
+        refused(triage::edit(&t.app, &ann, &seen(id, 1), FeedbackEdit::Status(FeedbackStatus::Linked)).await),
+        Refusal::Invalid(_)
+    ));
+    let tag = FeedbackEdit::Tags { add: vec!["a:b".into()], remove: vec![] };
     assert!(matches!(refused(triage::edit(&t.app, &ann, &seen(id, 1), tag).await), Refusal::Invalid(_)));
 });
 
@@ -171,7 +174,7 @@ on_both!(roles_and_foreign_items_are_respected, |t: TestApp| async move {
 /// Waits until all that was written is in the lists.
 async fn searchable(t: &TestApp) {
     assert!(t.app.search.ready(std::time::Duration::from_secs(20)).await, "{:?}", t.app.search.status());
-    assert!(t.app.search.caught_up(std::time::Duration::from_secs(20)).await);
+    assert!(t.app.search.wait_until_caught_up(std::time::Duration::from_secs(20)).await);
 }
 
 /// The page with the item open, and the value of a hidden field in it.
@@ -302,7 +305,7 @@ on_both!(a_long_query_does_not_cost_the_message_and_its_undo, |t: TestApp| async
     assert!(page.contains("Status set to Resolved."), "{page}");
     let undone = client.post(&format!("/p/{slug}/undo"), &[("token", &undo_token(&page))]).await;
     assert_eq!((undone.status, undone.location()), (StatusCode::SEE_OTHER, format!("/p/{slug}/inbox").as_str()));
-    assert_eq!(now_status(&t, &Scope::system(project.id), id).await, Status::New);
+    assert_eq!(now_status(&t, &Scope::system(project.id), id).await, FeedbackStatus::New);
     // Words of others are shortened alike: a conflict names who changed what.
     let item = said(&t, project.id, "x", |_| {}).await;
     let wide = "慢".repeat(domain::feedback::MAX_TAG);
@@ -467,8 +470,8 @@ on_both!(search_marks_filters_and_counts, |t: TestApp| async move {
     let (project, client) = t.owner().await;
     let slug = &project.slug;
     let slow = said(&t, project.id, "The checkout is slow on my phone", |item| item.tags = vec!["speed".into()]).await;
-    said(&t, project.id, "Please add a dark mode", |item| item.status = Status::Triaged).await;
-    said(&t, project.id, "win money slow", |item| item.status = Status::Spam).await;
+    said(&t, project.id, "Please add a dark mode", |item| item.status = FeedbackStatus::Triaged).await;
+    said(&t, project.id, "win money slow", |item| item.status = FeedbackStatus::Spam).await;
     searchable(&t).await;
     let page = client.get(&format!("/p/{slug}/inbox?q=slow")).await.body;
     assert!(page.contains("<mark>slow</mark>") && page.contains("1 item") && !page.contains("win money"), "{page}");
@@ -549,7 +552,7 @@ on_both!(without_the_index_nothing_is_called_absent_before_all_is_read, |t: Test
 
 on_both!(an_inbox_of_nothing_but_spam_says_so, |t: TestApp| async move {
     let (project, client) = t.owner().await;
-    let id = said(&t, project.id, "win money", |item| item.status = Status::Spam).await;
+    let id = said(&t, project.id, "win money", |item| item.status = FeedbackStatus::Spam).await;
     searchable(&t).await;
     for _ in 0..2 {
         let page = client.get(&format!("/p/{}/inbox", project.slug)).await.body;
@@ -564,7 +567,7 @@ on_both!(what_is_refused_at_an_item_keeps_the_list_around_it, |t: TestApp| async
     let slug = &project.slug;
     let id = said(&t, project.id, "The printer jams", |item| item.score = Some(4.0)).await;
     said(&t, project.id, "The printer is loud", |item| item.score = Some(4.0)).await;
-    assert!(t.app.search.caught_up(std::time::Duration::from_secs(10)).await);
+    assert!(t.app.search.wait_until_caught_up(std::time::Duration::from_secs(10)).await);
     let here = format!("/p/{slug}/inbox?q=printer+score%3A3..5&item={id}");
     let long = "x".repeat(domain::feedback::MAX_TAG + 1);
     for (action, fields, why) in [
@@ -602,7 +605,7 @@ on_both!(all_that_match_are_changed_and_taken_back_in_one, |t: TestApp| async mo
     let scope = Scope::system(project.id);
     let items: Vec<Feedback> = (0..604)
         .map(|n| Feedback {
-            status: if n % 2 == 0 { Status::New } else { Status::Triaged },
+            status: if n % 2 == 0 { FeedbackStatus::New } else { FeedbackStatus::Triaged },
             ..sample(&t.app, project.id, &format!("The printer jams, number {n}"))
         })
         .collect();
@@ -620,31 +623,34 @@ on_both!(all_that_match_are_changed_and_taken_back_in_one, |t: TestApp| async mo
         .await
         .unwrap();
     let other = said(&t, project.id, "Something else", |_| {}).await;
-    assert!(t.app.search.caught_up(std::time::Duration::from_secs(30)).await);
+    assert!(t.app.search.wait_until_caught_up(std::time::Duration::from_secs(30)).await);
     let here = format!("/p/{slug}/inbox?q=printer");
     let page = client.get(&here).await;
     assert!(page.body.contains("Select all 604 that match") && page.body.contains("Select all on this page"), "{}", page.body);
     // Somebody else changes one meanwhile: a change by query is about what is there now.
     let (_, bob) = person(&t, &project, "Bob", Role::Triager).await;
-    triage::edit(&t.app, &bob, &seen(ids[0], 1), Edit::Status(Status::Spam)).await.unwrap();
-    triage::edit(&t.app, &bob, &seen(ids[1], 1), Edit::Status(Status::New)).await.unwrap();
+    triage::edit(&t.app, &bob, &seen(ids[0], 1), FeedbackEdit::Status(FeedbackStatus::Spam)).await.unwrap();
+    triage::edit(&t.app, &bob, &seen(ids[1], 1), FeedbackEdit::Status(FeedbackStatus::New)).await.unwrap();
     let fields = [("all", "1"), ("q", "printer"), ("do", "status:resolved"), ("return_to", here.as_str())];
     let done = client.post(&format!("/p/{slug}/feedback/bulk"), &fields).await;
     assert_eq!((done.status, done.location()), (StatusCode::SEE_OTHER, here.as_str()), "{}", done.body);
     let page = client.get(&here).await;
     assert!(page.body.contains("603 items set to Resolved."), "{}", page.body);
-    let count = async |status: Status| {
+    let count = async |status: FeedbackStatus| {
         let items = t.app.store.feedback_by_ids(&scope, &ids).await.unwrap();
         items.into_iter().filter(|i| i.status == status).count()
     };
-    assert_eq!((count(Status::Resolved).await, now_status(&t, &scope, other).await), (603, Status::New));
+    assert_eq!((count(FeedbackStatus::Resolved).await, now_status(&t, &scope, other).await), (603, FeedbackStatus::New));
 
     // One undo for all of it, except for what was changed again since.
-    triage::edit(&t.app, &bob, &seen(ids[2], 2), Edit::Status(Status::Triaged)).await.unwrap();
+    triage::edit(&t.app, &bob, &seen(ids[2], 2), FeedbackEdit::Status(FeedbackStatus::Triaged)).await.unwrap();
     let token = undo_token(&page.body);
     let undone = client.post(&format!("/p/{slug}/undo"), &[("token", &token), ("return_to", &here)]).await;
     assert!(client.get(undone.location()).await.body.contains("Undone for 602."));
-    assert_eq!([count(Status::New).await, count(Status::Triaged).await, count(Status::Resolved).await], [301, 302, 0]);
+    assert_eq!(
+        [count(FeedbackStatus::New).await, count(FeedbackStatus::Triaged).await, count(FeedbackStatus::Resolved).await],
+        [301, 302, 0]
+    );
     let again = client.post(&format!("/p/{slug}/undo"), &[("token", &token), ("return_to", &here)]).await;
     assert!(client.get(again.location()).await.body.contains("nothing left to undo"));
 
@@ -673,6 +679,6 @@ on_both!(all_that_match_are_changed_and_taken_back_in_one, |t: TestApp| async mo
     }
 });
 
-async fn now_status(t: &TestApp, scope: &Scope, id: FeedbackId) -> Status {
+async fn now_status(t: &TestApp, scope: &Scope, id: FeedbackId) -> FeedbackStatus {
     now(t, scope, id).await.status
 }

@@ -8,7 +8,7 @@ use domain::{
     accounts::{Role, Scope, key::Access},
     projects::Project,
 };
-use service::keys::Wanted;
+use service::keys::ApiKeyInput;
 use store::keys::ApiKey;
 
 use crate::{
@@ -29,7 +29,7 @@ impl Program {
     }
 
     pub async fn lasting(t: &TestApp, project: &Project, access: Access, days: Option<i64>) -> Self {
-        let wanted = Wanted { name: "Night train", access, days };
+        let wanted = ApiKeyInput { name: "Night train", access, days };
         let once = t.app.ids.uuid().to_string();
         let made = service::keys::create(&t.app, &Scope::system(project.id), &wanted, &once).await.unwrap().unwrap();
         Self { client: t.anonymous(), secret: made.secret }
@@ -193,7 +193,7 @@ on_both!(the_last_use_is_written_beside_the_request_and_once_a_minute, |t: TestA
 on_both!(a_key_alone_is_no_set_up, |t: TestApp| async move {
     let project = service::projects::create(&t.app, "My app", vec![], None).await.unwrap();
     Program::new(&t, &project, Access::Read).await;
-    assert!(!t.app.store.any_staff().await.unwrap());
+    assert!(!t.app.store.has_staff().await.unwrap());
 });
 
 on_both!(

@@ -1,13 +1,13 @@
 //! Letters: queued with what they tell about, sent over TCP to a mail server, tried again, given up, looked at by operators.
 
 use axum::http::StatusCode;
-use domain::{accounts::Scope, ids::LetterId, projects::Project};
+use domain::{accounts::Scope, ids::MailId, projects::Project};
 use mail_parser::Message;
 use service::{
     jobs,
-    mail::{self, RETRY_MS, Sent, TicketLetter, TicketPost},
+    mail::{self, RETRY_DELAYS_MS, SmtpOutcome, TicketMailBuilder, TicketMailDetails},
 };
-use store::mail::LetterRow;
+use store::mail::MailMessageRow;
 
 use crate::{
     smtp::{Next, Smtp},
@@ -46,12 +46,12 @@ macro_rules! mailing {
 const ANN: &str = "ann@example.com";
 
 /// Queues the team's answer to a ticket.
-async fn reply(t: &TestApp, project: &Project, to: &str, subject: &str, body: &str) -> LetterId {
-    let about = TicketLetter { ticket: t.app.ids.uuid(), number: 12, subject, to, path: &format!("/p/{}/t/secret", project.slug) };
-    let post = TicketPost::new(&t.app, project, "").unwrap();
+async fn reply(t: &TestApp, project: &Project, to: &str, subject: &str, body: &str) -> MailId {
+    let about = TicketMailDetails { ticket: t.app.ids.uuid(), number: 12, subject, to, path: &format!("/p/{}/t/secret", project.slug) };
+    let post = TicketMailBuilder::new(&t.app, project, "").unwrap();
     let letter = mail::ticket_reply(&post, about, "Olga Owner", body, false);
     let (id, now) = (letter.id, t.app.now());
-    let queued = t.app.store.write(move |tx| Box::pin(async move { tx.queue_letter(&letter, now).await })).await.unwrap();
+    let queued = t.app.store.write(move |tx| Box::pin(async move { tx.queue_mail(&letter, now).await })).await.unwrap();
     assert!(queued);
     id
 }
@@ -60,8 +60,8 @@ async fn run(t: &TestApp) {
     jobs::run_due(&t.app).await.unwrap();
 }
 
-async fn row(t: &TestApp, id: LetterId) -> LetterRow {
-    t.app.store.letter(id).await.unwrap().unwrap()
+async fn row(t: &TestApp, id: MailId) -> MailMessageRow {
+    t.app.store.mail_message(id).await.unwrap().unwrap()
 }
 
 /// The first link of a letter's text.
@@ -108,9 +108,9 @@ mailing!(what_fails_for_now_is_tried_again, |t: TestApp, smtp: Smtp| async move 
         assert_eq!((stored.state.as_str(), stored.tries), ("queued", i64::try_from(n).unwrap() + 1));
         let why = stored.last_error.unwrap();
         assert!(why.contains(words), "{why}");
-        assert_eq!(stored.next_at, Some(t.app.now().0 + RETRY_MS[n]));
+        assert_eq!(stored.next_at, Some(t.app.now().0 + RETRY_DELAYS_MS[n]));
         // Not a moment earlier.
-        t.clock.advance_ms(RETRY_MS[n] - 1);
+        t.clock.advance_ms(RETRY_DELAYS_MS[n] - 1);
         let before = smtp.connections();
         run(&t).await;
         assert_eq!(smtp.connections(), before);
@@ -124,8 +124,8 @@ mailing!(what_fails_for_now_is_tried_again, |t: TestApp, smtp: Smtp| async move 
 mailing!(after_a_day_a_letter_is_given_up_and_sent_by_hand, |t: TestApp, smtp: Smtp| async move {
     let (project, _) = t.owner().await;
     let id = reply(&t, &project, ANN, "A", "B").await;
-    smtp.next(vec![Next::Answer(450); RETRY_MS.len() + 1]);
-    for pause in RETRY_MS {
+    smtp.next(vec![Next::Answer(450); RETRY_DELAYS_MS.len() + 1]);
+    for pause in RETRY_DELAYS_MS {
         run(&t).await;
         assert_eq!(row(&t, id).await.state, "queued");
         t.clock.advance_ms(pause);
@@ -133,7 +133,7 @@ mailing!(after_a_day_a_letter_is_given_up_and_sent_by_hand, |t: TestApp, smtp: S
     run(&t).await;
     let stored = row(&t, id).await;
     assert_eq!((stored.state.as_str(), stored.next_at), ("dead", None));
-    assert!(RETRY_MS.iter().sum::<i64>() > 24 * 3_600_000);
+    assert!(RETRY_DELAYS_MS.iter().sum::<i64>() > 24 * 3_600_000);
     t.clock.advance_ms(30 * 24 * 3_600_000);
     run(&t).await;
     assert!(smtp.letters().is_empty());
@@ -168,14 +168,14 @@ mailing!(a_letter_that_was_sent_and_not_noted_comes_again_under_the_same_id, |t:
     let claimed = jobs::claim(&t.app).await.unwrap().unwrap();
     assert_eq!(claimed.id.0, id.0);
     let (mail, mailer) = (t.app.settings.mail.as_ref().unwrap(), t.app.mailer.as_ref().unwrap());
-    assert_eq!(mail::transmit(&t.app, mail, mailer, &row(&t, id).await).await.unwrap(), Sent::Taken);
+    assert_eq!(mail::transmit(&t.app, mail, mailer, &row(&t, id).await).await.unwrap(), SmtpOutcome::Accepted);
     run(&t).await;
     assert_eq!(smtp.letters().len(), 1, "its lease holds");
     t.clock.advance_ms(jobs::LEASE_MS);
     // And the server takes the next one without saying so.
     smtp.next([Next::TakeAndHangUp]);
     run(&t).await;
-    t.clock.advance_ms(RETRY_MS[0]);
+    t.clock.advance_ms(RETRY_DELAYS_MS[0]);
     run(&t).await;
     assert_eq!(row(&t, id).await.state, "sent");
     let letters = smtp.letters();
@@ -229,33 +229,33 @@ mailing!(addresses_of_the_world, |t: TestApp, smtp: Smtp| async move {
 
 mailing!(what_is_rolled_back_is_not_told, |t: TestApp, smtp: Smtp| async move {
     let (project, _) = t.owner().await;
-    let about = TicketLetter { ticket: t.app.ids.uuid(), number: 1, subject: "A", to: ANN, path: "/x" };
-    let letter = mail::ticket_confirmation(&TicketPost::new(&t.app, &project, "").unwrap(), about);
+    let about = TicketMailDetails { ticket: t.app.ids.uuid(), number: 1, subject: "A", to: ANN, path: "/x" };
+    let letter = mail::ticket_confirmation(&TicketMailBuilder::new(&t.app, &project, "").unwrap(), about);
     let now = t.app.now();
     let failed: service::error::Result<()> = t
         .app
         .store
         .write(move |tx| {
             Box::pin(async move {
-                tx.queue_letter(&letter, now).await?;
-                Err(domain::Error::NotFound.into())
+                tx.queue_mail(&letter, now).await?;
+                Err(domain::DomainError::NotFound.into())
             })
         })
         .await;
     assert!(failed.is_err());
     run(&t).await;
     assert_eq!(smtp.connections(), 0);
-    assert_eq!(t.app.store.letter_counts().await.unwrap(), store::mail::LetterCounts::default());
+    assert_eq!(t.app.store.mail_counts().await.unwrap(), store::mail::MailCounts::default());
 });
 
 mailing!(nobody_is_flooded_by_those_who_type_their_address, |t: TestApp, smtp: Smtp| async move {
     let (project, _) = t.owner().await;
     let mut queued = 0;
     for n in 0..30 {
-        let about = TicketLetter { ticket: t.app.ids.uuid(), number: n, subject: "A", to: ANN, path: "/x" };
-        let letter = mail::ticket_confirmation(&TicketPost::new(&t.app, &project, "").unwrap(), about);
+        let about = TicketMailDetails { ticket: t.app.ids.uuid(), number: n, subject: "A", to: ANN, path: "/x" };
+        let letter = mail::ticket_confirmation(&TicketMailBuilder::new(&t.app, &project, "").unwrap(), about);
         let now = t.app.now();
-        queued += usize::from(t.app.store.write(move |tx| Box::pin(async move { tx.queue_letter(&letter, now).await })).await.unwrap());
+        queued += usize::from(t.app.store.write(move |tx| Box::pin(async move { tx.queue_mail(&letter, now).await })).await.unwrap());
     }
     run(&t).await;
     assert_eq!((queued, smtp.letters().len()), (10, 10));
@@ -271,7 +271,7 @@ mailing!(while_the_server_is_down_one_letter_asks_for_all, |t: TestApp, smtp: Sm
     }
     run(&t).await;
     assert_eq!(smtp.connections(), 1);
-    t.clock.advance_ms(RETRY_MS[0]);
+    t.clock.advance_ms(RETRY_DELAYS_MS[0]);
     run(&t).await;
     assert_eq!(smtp.letters().len(), 5);
 });
@@ -293,7 +293,7 @@ mailing!(texts_and_letters_are_forgotten_in_time, |t: TestApp, smtp: Smtp| async
     purge().await;
     t.clock.advance_ms(8 * 86_400_000);
     purge().await;
-    assert!(t.app.store.letter(id).await.unwrap().is_none());
+    assert!(t.app.store.mail_message(id).await.unwrap().is_none());
 });
 
 // Forgotten passwords.
@@ -347,7 +347,7 @@ mailing!(a_forgotten_password_is_set_by_the_link, |t: TestApp, smtp: Smtp| async
     assert_eq!(smtp.letters().last().unwrap().subject(), Some("Your Earshot password was changed"));
     // Nothing that opens anything is stored.
     let token = link.rsplit('/').next().unwrap().to_owned();
-    for letter in t.app.store.letters_in("sent", 100).await.unwrap() {
+    for letter in t.app.store.mail_messages_in_state("sent", 100).await.unwrap() {
         assert!(!letter.content.contains(&token) && letter.link.is_empty());
     }
 });
@@ -388,14 +388,14 @@ mailing!(the_answer_tells_nobody_who_has_an_account, |t: TestApp, smtp: Smtp| as
         let seen = |p: &Page| (p.status, p.location().to_owned(), p.body.clone());
         assert_eq!(seen(&known), seen(&unknown), "{n}");
         assert_eq!(known.status, StatusCode::SEE_OTHER);
-        let rows = t.app.store.letters_in("queued", 100).await.unwrap();
+        let rows = t.app.store.mail_messages_in_state("queued", 100).await.unwrap();
         let of = |who: &str| rows.iter().filter(|r| r.recipient == who).count();
         assert_eq!(of("owner@example.com"), of("nobody@example.com"));
         run(&t).await;
     }
     assert_eq!(smtp.letters().len(), 3);
     assert!(smtp.raw().iter().all(|(to, _)| to == &["owner@example.com"]));
-    assert_eq!(t.app.store.letter_counts().await.unwrap().dead, 0);
+    assert_eq!(t.app.store.mail_counts().await.unwrap().dead, 0);
     assert_eq!(forgot(&visitor, "no address").await.status, StatusCode::UNPROCESSABLE_ENTITY);
     // From one network it comes to an end, for both alike.
     for email in ["owner@example.com", "nobody@example.com"] {
@@ -411,21 +411,21 @@ mailing!(a_link_that_came_too_late_is_not_sent, |t: TestApp, smtp: Smtp| async m
     t.owner().await;
     smtp.next([Next::Answer(451), Next::Answer(451), Next::Answer(451), Next::Answer(451)]);
     forgot(&t.anonymous(), "owner@example.com").await;
-    for pause in &RETRY_MS[..4] {
+    for pause in &RETRY_DELAYS_MS[..4] {
         run(&t).await;
         t.clock.advance_ms(*pause);
     }
     t.clock.advance_ms(3_600_000);
     run(&t).await;
     assert!(smtp.letters().is_empty());
-    let dead = t.app.store.letters_in("dead", 10).await.unwrap();
+    let dead = t.app.store.mail_messages_in_state("dead", 10).await.unwrap();
     assert_eq!(dead.len(), 1);
     assert!(mail::retry(&t.app, dead[0].id().unwrap()).await.is_err());
 });
 
 crate::on_both!(without_a_mail_server_nothing_is_queued_and_pages_say_so, |t: TestApp| async move {
     let (project, owner) = t.owner().await;
-    assert!(TicketPost::new(&t.app, &project, "").is_none());
+    assert!(TicketMailBuilder::new(&t.app, &project, "").is_none());
     let page = t.anonymous().get("/forgot").await;
     assert!(page.body.contains("earshot admin set-password") && !page.body.contains("<form"), "{}", page.body);
     assert_eq!(forgot(&t.anonymous(), "owner@example.com").await.status, StatusCode::NOT_FOUND);
@@ -434,7 +434,7 @@ crate::on_both!(without_a_mail_server_nothing_is_queued_and_pages_say_so, |t: Te
     assert!(made.body.contains("Send it to the person yourself."), "{}", made.body);
     owner.post("/account/password", &[("current", PASSWORD), ("password", NEW)]).await;
     for state in ["queued", "sent", "dead"] {
-        assert!(t.app.store.letters_in(state, 10).await.unwrap().is_empty());
+        assert!(t.app.store.mail_messages_in_state(state, 10).await.unwrap().is_empty());
     }
 });
 
@@ -464,11 +464,11 @@ mailing!(an_invitation_is_mailed, |t: TestApp, smtp: Smtp| async move {
     let before = smtp.letters().len();
     run(&t).await;
     assert_eq!(smtp.letters().len(), before);
-    let letters = t.app.store.letters_of(&scope, carl.id.0).await.unwrap();
+    let letters = t.app.store.mail_messages_about(&scope, carl.id.0).await.unwrap();
     assert_eq!((letters.len(), letters[0].state.as_str(), letters[0].link.as_str()), (1, "discarded", ""));
     // Another project hears nothing of them.
     let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
-    assert!(t.app.store.letters_of(&Scope::system(other.id), carl.id.0).await.unwrap().is_empty());
+    assert!(t.app.store.mail_messages_about(&Scope::system(other.id), carl.id.0).await.unwrap().is_empty());
 });
 
 /// The owner's browser, the owner being one of those who run the installation.
@@ -525,7 +525,7 @@ crate::on_both!(operators_run_jobs_again_that_were_given_up, |t: TestApp| async 
     let (id, now) = (t.app.id::<domain::ids::JobId>(), t.app.now());
     t.app.store.write(move |tx| Box::pin(async move { tx.enqueue(id, &jobs::Job::Purge {}, now, now).await })).await.unwrap();
     let claimed = jobs::claim(&t.app).await.unwrap().unwrap();
-    t.app.store.write(move |tx| Box::pin(async move { tx.bury_job(&claimed, "The disk was <full>.", now).await })).await.unwrap();
+    t.app.store.write(move |tx| Box::pin(async move { tx.mark_job_dead(&claimed, "The disk was <full>.", now).await })).await.unwrap();
     let page = operator.get("/operator/jobs").await;
     assert!(page.body.contains("Hourly cleanup") && page.body.contains("The disk was &lt;full&gt;."), "{}", page.body);
     let job = id.to_string();
@@ -536,7 +536,7 @@ crate::on_both!(operators_run_jobs_again_that_were_given_up, |t: TestApp| async 
 });
 
 crate::on_both!(operators_carry_an_import_on_that_was_given_up, |t: TestApp| async move {
-    use domain::imports::{ImportStatus, Mapping};
+    use domain::imports::{ColumnMapping, ImportStatus};
     use service::imports;
     let (project, operator) = operator(&t).await;
     let scope = Scope::system(project.id);
@@ -544,7 +544,7 @@ crate::on_both!(operators_carry_an_import_on_that_was_given_up, |t: TestApp| asy
     upload.push(&t.app, &scope, b"text\nThe first\nThe second\n").await.unwrap();
     let id = upload.finish(&t.app, &scope).await.unwrap();
     let find = async || imports::find(&t.app, &scope, id).await.unwrap();
-    imports::start(&t.app, &scope, &find().await, Mapping::parse("text=text").unwrap()).await.unwrap();
+    imports::start(&t.app, &scope, &find().await, ColumnMapping::parse("text=text").unwrap()).await.unwrap();
     // Eight times it ends whoever works on it.
     let mut job = None;
     for _ in 0..8 {
@@ -566,27 +566,27 @@ crate::on_both!(operators_carry_an_import_on_that_was_given_up, |t: TestApp| asy
     assert!(operator.get("/operator/jobs").await.body.contains("No failed jobs"));
 
     // Taking it back is given up and carried on as well.
-    imports::take_back(&t.app, &scope, &done).await.unwrap();
+    imports::revert(&t.app, &scope, &done).await.unwrap();
     let claimed = jobs::claim(&t.app).await.unwrap().unwrap();
     let (back, now) = (claimed.id.to_string(), t.app.now());
     let bury = t.app.store.write(move |tx| {
         Box::pin(async move {
-            tx.bury_job(&claimed, "The disk was full.", now).await?;
-            tx.fail_take_back(&scope, id, "The disk was full.", now).await
+            tx.mark_job_dead(&claimed, "The disk was full.", now).await?;
+            tx.fail_revert(&scope, id, "The disk was full.", now).await
         })
     });
     bury.await.unwrap();
     assert_eq!(operator.post("/operator/jobs/retry", &[("job", &back)]).await.location(), "/operator/jobs");
     run(&t).await;
     assert_eq!(t.app.store.job(back.parse().unwrap()).await.unwrap().unwrap().state, "done");
-    assert!(!t.app.store.has_more_than_spam(&scope).await.unwrap(), "all of it is gone again");
+    assert!(!t.app.store.has_non_spam(&scope).await.unwrap(), "all of it is gone again");
 
     // Where there is nothing left to carry on, it says so and stays.
     let (lost, now, project) = (t.app.id::<domain::ids::JobId>(), t.app.now(), project.id);
     let work = jobs::Job::Import { project, import: id };
     t.app.store.write(move |tx| Box::pin(async move { tx.enqueue(lost, &work, now, now).await })).await.unwrap();
     let claimed = jobs::claim(&t.app).await.unwrap().unwrap();
-    t.app.store.write(move |tx| Box::pin(async move { tx.bury_job(&claimed, "No.", now).await })).await.unwrap();
+    t.app.store.write(move |tx| Box::pin(async move { tx.mark_job_dead(&claimed, "No.", now).await })).await.unwrap();
     let refused = operator.post("/operator/jobs/retry", &[("job", &lost.to_string())]).await;
     assert_eq!(refused.status, StatusCode::CONFLICT);
     assert_eq!(t.app.store.job(lost).await.unwrap().unwrap().state, "dead");

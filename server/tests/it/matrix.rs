@@ -11,12 +11,12 @@ use axum::{
 };
 use domain::{
     accounts::{Role, Scope, key::Access},
-    feedback::Kind,
+    feedback::FeedbackKind,
     projects::Project,
-    tickets::Attachment,
+    tickets::TicketAttachment,
 };
 use serde_json::json;
-use service::keys::Wanted;
+use service::keys::ApiKeyInput;
 use store::tickets::NewAttachment;
 
 use crate::{
@@ -279,7 +279,7 @@ impl Filled {
         ids.insert("response", sent.json()["id"].as_str().unwrap().to_owned());
 
         let mut item = sample(app, project.id, &format!("A text with {word}"));
-        (item.kind, item.tags, item.page_url) = (Kind::Api, vec![word.to_lowercase()], Some(format!("https://example.com/{word}")));
+        (item.kind, item.tags, item.page_url) = (FeedbackKind::Api, vec![word.to_lowercase()], Some(format!("https://example.com/{word}")));
         let feedback = item.id;
         app.store.write(move |tx| Box::pin(async move { tx.insert_feedback(&item, None).await })).await.unwrap();
         ids.insert("feedback", feedback.to_string());
@@ -303,10 +303,10 @@ impl Filled {
         };
         let bytes = bytes::Bytes::from(format!("File {word}"));
         let size = i64::try_from(bytes.len()).unwrap();
-        let file = Attachment { id: app.id(), name: format!("{word}.txt"), media_type: "text/plain".into(), size };
+        let file = TicketAttachment { id: app.id(), name: format!("{word}.txt"), media_type: "text/plain".into(), size };
         ids.insert("file", file.id.to_string());
         let files = vec![NewAttachment { file, bytes }];
-        let submission = service::tickets::Submission { ticket, files, ..service::tickets::Submission::default() };
+        let submission = service::tickets::TicketSubmission { ticket, files, ..service::tickets::TicketSubmission::default() };
         let submitted = service::tickets::submit(app, &project, &key("ticket"), submission).await.unwrap();
         ids.insert("ticket", submitted.feedback.to_string());
         ids.insert("token", service::tickets::token(app, submitted.ticket).unwrap());
@@ -321,14 +321,14 @@ impl Filled {
         ids.insert("webhook", hook.to_string());
         ids.insert("event", service::webhooks::test(app, &scope, &key("event"), hook).await.unwrap().to_string());
 
-        let wanted = Wanted { name: &format!("Key {word}"), access: Access::Read, days: None };
+        let wanted = ApiKeyInput { name: &format!("Key {word}"), access: Access::Read, days: None };
         let made = service::keys::create(app, &scope, &wanted, &key("key")).await.unwrap().unwrap();
         ids.insert("key", made.key.id.to_string());
 
         service::identity::create(app, &scope, &key("secret")).await.unwrap().unwrap();
         ids.insert("secret", app.store.identity_secrets(&scope).await.unwrap()[0].id.to_string());
 
-        let quoting = service::backlog::Quoting { quote: word.to_owned(), importance: domain::backlog::Importance::Normal };
+        let quoting = service::backlog::LinkInput { quote: word.to_owned(), importance: domain::backlog::Importance::Normal };
         service::backlog::link(app, &scope, feedback, number, quoting).await.unwrap();
         let item = app.store.backlog_item(&scope, number).await.unwrap().unwrap();
         ids.insert("item", item.id.to_string());
@@ -389,7 +389,8 @@ impl Filled {
         }
 
         assert!(
-            app.search.ready(std::time::Duration::from_secs(20)).await && app.search.caught_up(std::time::Duration::from_secs(20)).await
+            app.search.ready(std::time::Duration::from_secs(20)).await
+                && app.search.wait_until_caught_up(std::time::Duration::from_secs(20)).await
         );
         Self { project, ids }
     }
@@ -788,7 +789,7 @@ on_both!(what_the_server_sets_is_not_for_forms_to_set, |t: TestApp| async move {
 on_both!(keys_get_what_their_access_allows_in_their_project, |t: TestApp| async move {
     let (own, other) = (Filled::new(&t, "pelican").await, Filled::new(&t, "walrus").await);
     let key = async |filled: &Filled, access: Access| {
-        let wanted = Wanted { name: "A program", access, days: None };
+        let wanted = ApiKeyInput { name: "A program", access, days: None };
         let (scope, once) = (Scope::system(filled.project.id), format!("{}-{access:?}", filled.project.slug));
         let made = service::keys::create(&t.app, &scope, &wanted, &once).await.unwrap();
         format!("Bearer {}", made.unwrap().secret)

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
-use domain::{Error as Refusal, accounts::Scope, ids::JobId, triage::TriageQuery};
-use search::{Ask, Sort};
+use domain::{DomainError as Refusal, accounts::Scope, ids::JobId, triage::TriageQuery};
+use search::{SearchRequest, Sort};
 use service::jobs::{Job, Runner};
 
 use crate::support::{Database, PASSWORD, TestApp, sample};
@@ -100,8 +100,8 @@ async fn each_node_finds_what_the_other_took_in() {
         let found = async {
             loop {
                 // Asks again whenever the index of that node took something in.
-                let mut arrivals = to.app.search.arrivals();
-                let ask = Ask {
+                let mut arrivals = to.app.search.subscribe_new_records();
+                let ask = SearchRequest {
                     query: TriageQuery::parse("pelican").unwrap(),
                     me: None,
                     zone: domain::Zone::default(),

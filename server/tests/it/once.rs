@@ -2,11 +2,11 @@
 
 use axum::http::StatusCode;
 use domain::{
-    Error as Refusal,
+    DomainError as Refusal,
     accounts::{Role, Scope},
 };
 use service::error::Result;
-use store::{Fingerprint, Once};
+use store::{Fingerprint, IdempotentWrite};
 
 use crate::{
     on_both,
@@ -17,29 +17,29 @@ async fn count(t: &TestApp, sql: &'static str) -> i64 {
     sqlx::query_scalar(sql).fetch_one(t.app.store.reader()).await.unwrap()
 }
 
-async fn write(t: &TestApp, once: Once, value: i32) -> Result<i32> {
-    t.app.store.write_once(once, t.app.now(), move |_| Box::pin(async move { Ok(value) })).await
+async fn write(t: &TestApp, once: IdempotentWrite, value: i32) -> Result<i32> {
+    t.app.store.write_idempotent(once, t.app.now(), move |_| Box::pin(async move { Ok(value) })).await
 }
 
 on_both!(a_key_stands_for_its_content, |t: TestApp| async move {
-    let form = |content: &str| Once::form("forms", "one-old-key", Fingerprint::of([content]));
+    let form = |content: &str| IdempotentWrite::form("forms", "one-old-key", Fingerprint::of([content]));
     assert_eq!(write(&t, form("a"), 1).await.unwrap(), 1);
     assert_eq!(write(&t, form("a"), 2).await.unwrap(), 1, "a retry");
     assert_eq!(write(&t, form("b"), 3).await.unwrap(), 3, "another act");
     assert_eq!(write(&t, form("b"), 4).await.unwrap(), 3, "a retry of that");
     assert_eq!(write(&t, form("a"), 5).await.unwrap(), 1);
     // What is refused keeps no key.
-    let refused = t.app.store.write_once(form("c"), t.app.now(), |_| Box::pin(async { Err::<i32, _>(Refusal::Forbidden.into()) }));
+    let refused = t.app.store.write_idempotent(form("c"), t.app.now(), |_| Box::pin(async { Err::<i32, _>(Refusal::Forbidden.into()) }));
     assert!(refused.await.is_err());
     assert_eq!(write(&t, form("c"), 6).await.unwrap(), 6);
 
-    let program = |content: &str| Once::program("programs", "one-old-key", Fingerprint::of([content]));
+    let program = |content: &str| IdempotentWrite::program("programs", "one-old-key", Fingerprint::of([content]));
     assert_eq!(write(&t, program("a"), 7).await.unwrap(), 7);
     assert_eq!(write(&t, program("a"), 8).await.unwrap(), 7);
     assert_eq!(write(&t, program("b"), 9).await.unwrap_err().refusal(), Some(&Refusal::KeyReused));
 
     // Of twins that are not the same both are done, each once.
-    let calls = (0..20).map(|n| write(&t, Once::form("twins", "the-same-key", Fingerprint::of([(n % 2).to_string()])), n));
+    let calls = (0..20).map(|n| write(&t, IdempotentWrite::form("twins", "the-same-key", Fingerprint::of([(n % 2).to_string()])), n));
     let mut answers: Vec<i32> = futures_util::future::join_all(calls).await.into_iter().map(Result::unwrap).collect();
     answers.sort_unstable();
     answers.dedup();
@@ -57,8 +57,8 @@ on_both!(a_key_from_before_fingerprints_answers_any_repeat, |t: TestApp| async m
     });
     old.await.unwrap();
     for content in ["a", "b"] {
-        assert_eq!(write(&t, Once::form("old", "an-old-key", Fingerprint::of([content])), 1).await.unwrap(), 41);
-        assert_eq!(write(&t, Once::program("old", "an-old-key", Fingerprint::of([content])), 1).await.unwrap(), 41);
+        assert_eq!(write(&t, IdempotentWrite::form("old", "an-old-key", Fingerprint::of([content])), 1).await.unwrap(), 41);
+        assert_eq!(write(&t, IdempotentWrite::program("old", "an-old-key", Fingerprint::of([content])), 1).await.unwrap(), 41);
     }
 });
 

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{accounts::Scope, accounts::key::Access, feedback::Status, ids::FeedbackId, projects::Project};
+use domain::{accounts::Scope, accounts::key::Access, feedback::FeedbackStatus, ids::FeedbackId, projects::Project};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
-use service::triage::{Edit, Seen, edit};
-use testing::feedback::{SOON, add};
+use service::triage::{FeedbackEdit, ItemVersion, edit};
+use testing::feedback::{INDEX_TIMEOUT, add};
 
 use crate::{
     keys::Program,
@@ -18,7 +18,7 @@ const CALM: fn(&mut server::config::Config) = |config| {
 };
 
 async fn settled(t: &TestApp) {
-    assert!(t.app.search.ready(SOON).await && t.app.search.caught_up(SOON).await);
+    assert!(t.app.search.ready(INDEX_TIMEOUT).await && t.app.search.wait_until_caught_up(INDEX_TIMEOUT).await);
 }
 
 /// Records that say a word, some of them often and some at length.
@@ -53,7 +53,7 @@ async fn reword(t: &TestApp, project: &Project, id: FeedbackId, text: &str) {
             Box::pin(async move {
                 let sql = "UPDATE feedback SET text = $2, version = version + 1 WHERE id = $1";
                 sqlx::query(sql).bind(id.to_string()).bind(text.clone()).execute(tx.conn()).await?;
-                tx.feedback_changed(project, id).await
+                tx.record_feedback_change(project, id).await
             })
         })
         .await
@@ -61,11 +61,11 @@ async fn reword(t: &TestApp, project: &Project, id: FeedbackId, text: &str) {
     settled(t).await;
 }
 
-async fn change(t: &TestApp, project: &Project, id: FeedbackId, what: Edit) {
+async fn change(t: &TestApp, project: &Project, id: FeedbackId, what: FeedbackEdit) {
     t.clock.advance_ms(1000);
     let scope = Scope::system(project.id);
     let held = t.app.store.feedback_by_ids(&scope, &[id]).await.unwrap();
-    edit(&t.app, &scope, &[Seen { id, version: held[0].version }], what).await.unwrap();
+    edit(&t.app, &scope, &[ItemVersion { id, version: held[0].version }], what).await.unwrap();
     settled(t).await;
 }
 
@@ -157,9 +157,20 @@ on_both!(whatever_is_written_between_pages_they_are_whole, CALM, |t: TestApp| as
                     0 => _ = say(&t, &project, "nothing of the sort").await,
                     1 => _ = say(&t, &other, "zebra zebra").await,
                     2 => _ = arrived.insert(say(&t, &project, "a new zebra").await),
-                    3 => change(&t, &project, any, Edit::Status(*[Status::Triaged, Status::New].choose(&mut random).unwrap())).await,
-                    4 => change(&t, &project, any, Edit::Tags { add: vec!["zebra".into(), format!("t{seed}")], remove: vec![] }).await,
-                    5 => change(&t, &project, any, Edit::Tags { add: vec![], remove: vec!["zebra".into()] }).await,
+                    3 => {
+                        change(
+                            &t,
+                            &project,
+                            any,
+                            FeedbackEdit::Status(*[FeedbackStatus::Triaged, FeedbackStatus::New].choose(&mut random).unwrap()),
+                        )
+                        .await
+                    }
+                    4 => {
+                        change(&t, &project, any, FeedbackEdit::Tags { add: vec!["zebra".into(), format!("t{seed}")], remove: vec![] })
+                            .await
+                    }
+                    5 => change(&t, &project, any, FeedbackEdit::Tags { add: vec![], remove: vec!["zebra".into()] }).await,
                     _ => {
                         let text = format!("{} {}", "zebra ".repeat(random.random_range(1..9)), "more ".repeat(random.random_range(0..30)));
                         reword(&t, &project, any, &text).await;

@@ -5,7 +5,7 @@ use axum::{
     http::{Method, StatusCode},
 };
 use domain::accounts::{Role, Scope, key::Access};
-use service::keys::Wanted;
+use service::keys::ApiKeyInput;
 
 use crate::{
     matrix::{Filled, routes},
@@ -73,7 +73,7 @@ on_both!(one_row_that_cannot_be_read_breaks_nothing_else, |t: TestApp| async mov
         })
         .await
         .unwrap();
-    let wanted = Wanted { name: "A reader", access: Access::Write, days: None };
+    let wanted = ApiKeyInput { name: "A reader", access: Access::Write, days: None };
     let key = service::keys::create(&t.app, &Scope::system(own.project.id), &wanted, "poison-key").await.unwrap().unwrap().secret;
     let (key, program) = (format!("Bearer {key}"), t.anonymous());
     let document = program.get("/api/v1/openapi.json").await.json();
@@ -88,7 +88,7 @@ on_both!(one_row_that_cannot_be_read_breaks_nothing_else, |t: TestApp| async mov
     api.retain(|path| !path.contains("0192aaaa"));
     let whole = sample(&t.app, own.project.id, "The whole one");
     t.app.store.write(move |tx| Box::pin(async move { tx.insert_feedback(&whole, None).await })).await.unwrap();
-    assert!(t.app.search.caught_up(std::time::Duration::from_secs(20)).await);
+    assert!(t.app.search.wait_until_caught_up(std::time::Duration::from_secs(20)).await);
     let pages: Vec<String> = routes()
         .iter()
         .filter(|(method, path)| method == "GET" && path.starts_with("/p/{slug}/") && !path.ends_with("/events") && !path.contains("/t/"))

@@ -8,9 +8,9 @@ use axum::{
 };
 use domain::{
     accounts::{Role, Scope},
-    feedback::Status,
+    feedback::FeedbackStatus,
     projects::Project,
-    tickets::{Author, State, Ticket},
+    tickets::{MessageAuthor, Ticket, TicketState},
 };
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use service::tickets;
@@ -139,12 +139,12 @@ on_both!(somebody_writes_reads_answers_and_opens_again, |t: TestApp| async move 
     let ticket = ticket_at(&t, &project, &path).await;
     let scope = Scope::system(project.id);
     let feedback = t.app.store.feedback_by_ids(&scope, &[ticket.feedback]).await.unwrap().remove(0);
-    assert_eq!((feedback.status, feedback.page_url.as_deref()), (Status::New, Some("https://shop.example/map")));
+    assert_eq!((feedback.status, feedback.page_url.as_deref()), (FeedbackStatus::New, Some("https://shop.example/map")));
     assert_eq!((feedback.release.as_deref(), ticket.name.as_deref()), (Some("1.2"), Some("Ann")));
 
     let (staff, _) = t.member(&project, "bob@example.com", Role::Triager).await;
     let team = t.app.store.actor(staff).await.unwrap().scope(project.id, Role::Triager).unwrap();
-    let reply = tickets::Reply { body: "Which telephone?".into(), ..tickets::Reply::default() };
+    let reply = tickets::StaffReply { body: "Which telephone?".into(), ..tickets::StaffReply::default() };
     tickets::staff_reply(&t.app, &team, ticket.id, "reply-000001", reply).await.unwrap();
     tickets::add_note(&t.app, &team, ticket.id, "note-0000001", "An impatient one.", vec![]).await.unwrap();
     let page = client.get(&path).await;
@@ -159,9 +159,9 @@ on_both!(somebody_writes_reads_answers_and_opens_again, |t: TestApp| async move 
     assert_eq!(client.get(&path).await.body.matches("An old one.").count(), 1);
     assert_eq!(client.post(&format!("{path}/close"), &[]).await.location(), path);
     assert!(client.get(&path).await.body.contains("This conversation is closed."));
-    assert_eq!(ticket_at(&t, &project, &path).await.state, State::Closed);
+    assert_eq!(ticket_at(&t, &project, &path).await.state, TicketState::Closed);
     assert_eq!(client.post(&format!("{path}/reopen"), &[]).await.location(), path);
-    assert_eq!(ticket_at(&t, &project, &path).await.state, State::Open);
+    assert_eq!(ticket_at(&t, &project, &path).await.state, TicketState::Open);
     let again = client.get(&format!("{path}/reopen")).await;
     assert_eq!((again.status, again.location()), (StatusCode::SEE_OTHER, path.as_str()), "a reload of where a form went");
 });
@@ -200,10 +200,10 @@ on_both!(links_lead_nowhere_else, |t: TestApp| async move {
     // Another ticket's file, and a file of a note, are nobody's here.
     let other = self::path(&write(&t, "key-00000002", &[], &[]).await);
     assert_eq!(client.get(&format!("{other}/files/{file}")).await.status, StatusCode::NOT_FOUND);
-    let mut arriving = tickets::files::Arriving::default();
+    let mut arriving = tickets::files::UploadedFiles::default();
     arriving.begin("secret.txt");
     arriving.push(b"secret");
-    let files = arriving.prepare(&t.app, service::limits::budget::Payer::Team).await.unwrap();
+    let files = arriving.prepare(&t.app, service::limits::budget::QuotaOwner::Team).await.unwrap();
     let noted = files[0].file.id;
     tickets::add_note(&t.app, &Scope::system(project.id), ticket.id, "note-0000001", "", files).await.unwrap();
     assert_eq!(client.get(&format!("{path}/files/{noted}")).await.status, StatusCode::NOT_FOUND);
@@ -301,8 +301,8 @@ on_both!(too_much_is_refused_and_the_words_stay, |t: TestApp| async move {
     assert!(broken.status.is_client_error(), "{}", broken.status);
     let plain = client.post("/p/my-app", &WORDS).await;
     assert!(plain.status.is_client_error() && plain.body.contains("Something went wrong"), "{}", plain.body);
-    assert!(t.app.store.ticket_of(&Scope::system(project.id), t.app.id()).await.unwrap().is_none());
-    assert!(!t.app.store.has_more_than_spam(&Scope::system(project.id)).await.unwrap(), "nothing was stored");
+    assert!(t.app.store.ticket_for_feedback(&Scope::system(project.id), t.app.id()).await.unwrap().is_none());
+    assert!(!t.app.store.has_non_spam(&Scope::system(project.id)).await.unwrap(), "nothing was stored");
 });
 
 on_both!(faults_stand_at_their_fields_and_files_wait, |t: TestApp| async move {
@@ -340,12 +340,19 @@ on_both!(faults_stand_at_their_fields_and_files_wait, |t: TestApp| async move {
     let page = send(&client, &path, &answer, &[("late.txt", b"late")]).await;
     assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(page.body.contains("late.txt") && page.body.contains("Use at most 10000 characters."), "{}", page.body);
-    let form = tickets::held_for(&project, &ticket.id.to_string(), "answer-00001");
+    let form = tickets::pending_form_key(&project, &ticket.id.to_string(), "answer-00001");
     let scope = Scope::system(project.id);
-    let held = t.app.store.held_files(&scope, &form, t.app.now()).await.unwrap();
+    let held = t.app.store.pending_attachments(&scope, &form, t.app.now()).await.unwrap();
     assert_eq!(held.len(), 1);
     assert_eq!(client.get(&format!("{path}/files/{}", held[0].id)).await.status, StatusCode::NOT_FOUND);
-    assert!(t.app.store.held_files(&scope, &tickets::held_for(&project, "new", "answer-00001"), t.app.now()).await.unwrap().is_empty());
+    assert!(
+        t.app
+            .store
+            .pending_attachments(&scope, &tickets::pending_form_key(&project, "new", "answer-00001"), t.app.now())
+            .await
+            .unwrap()
+            .is_empty()
+    );
     t.clock.advance_ms(3 * 86_400_000);
     service::jobs::purge(&t.app, &|| false).await.unwrap();
     assert!(t.app.store.attachment_chunk(&scope, held[0].id, 0).await.unwrap().is_none());
@@ -368,17 +375,17 @@ on_both!(a_form_is_one_ticket_and_bots_are_spam, |t: TestApp| async move {
         let feedback = t.app.store.feedback_by_ids(&scope, &[ticket.feedback]).await.unwrap().remove(0);
         (feedback.status, feedback.spam_reasons.join(" "))
     };
-    assert_eq!(status(&first).await.0, Status::New);
+    assert_eq!(status(&first).await.0, FeedbackStatus::New);
     let trapped = path(&write(&t, "key-00000002", &[("website", "http://x")], &[]).await);
-    assert_eq!(status(&trapped).await, (Status::Spam, "honeypot".into()));
+    assert_eq!(status(&trapped).await, (FeedbackStatus::Spam, "honeypot".into()));
     let client = t.anonymous();
     let mut hasty = WORDS.to_vec();
     let started = hidden(&client.get("/p/my-app").await, "started");
     hasty.extend([("started", started.as_str()), ("idempotency_key", "key-00000003")]);
-    assert_eq!(status(&path(&send(&client, "/p/my-app", &hasty, &[]).await)).await, (Status::Spam, "too_fast".into()));
+    assert_eq!(status(&path(&send(&client, "/p/my-app", &hasty, &[]).await)).await, (FeedbackStatus::Spam, "too_fast".into()));
     let mut forged = WORDS.to_vec();
     forged.extend([("started", "1.x"), ("idempotency_key", "key-00000004")]);
-    assert_eq!(status(&path(&send(&client, "/p/my-app", &forged, &[]).await)).await, (Status::Spam, "forged_start".into()));
+    assert_eq!(status(&path(&send(&client, "/p/my-app", &forged, &[]).await)).await, (FeedbackStatus::Spam, "forged_start".into()));
     // Without a key, or from another site, nothing is taken.
     assert_eq!(send(&client, "/p/my-app", &WORDS, &[]).await.status, StatusCode::UNPROCESSABLE_ENTITY);
     let mut fields = WORDS.to_vec();
@@ -395,7 +402,7 @@ on_both!(a_form_is_one_ticket_and_bots_are_spam, |t: TestApp| async move {
     let own = send_from(&client, &first, &[("origin", "null")], &[("message", "x"), ("idempotency_key", "answer-00002")], &[]).await;
     assert_eq!(own.status, StatusCode::SEE_OTHER);
     let messages = tickets::public_conversation(&t.app, ticket_at(&t, &project, &first).await).await.unwrap().messages;
-    assert_eq!(messages.iter().filter(|m| m.author == Author::Requester).count(), 2);
+    assert_eq!(messages.iter().filter(|m| m.author == MessageAuthor::Requester).count(), 2);
 });
 
 on_both!(a_portal_can_be_off, |t: TestApp| async move {
@@ -454,7 +461,7 @@ on_both!(a_refused_form_keeps_files_of_people_only, |t: TestApp| async move {
     t.owner().await;
     let client = t.anonymous();
     let started = opened(&t, "my-app").await;
-    let held = async || t.app.store.write(|tx| Box::pin(async move { tx.held_bytes().await })).await.unwrap();
+    let held = async || t.app.store.write(|tx| Box::pin(async move { tx.pending_attachment_bytes().await })).await.unwrap();
     let bad = |key: &'static str, started: &str, website: &str| {
         let text = |text: &str| text.to_owned();
         [("subject", text("")), ("message", text("Do not lose me")), ("email", text("ann@example.com"))]
@@ -479,7 +486,7 @@ on_both!(a_refused_form_keeps_files_of_people_only, |t: TestApp| async move {
     assert!(held().await > 10);
     // But not when very many wait already.
     let id = t.app.id();
-    let file = domain::tickets::Attachment { id, name: "x".into(), media_type: "text/plain".into(), size: t.app.budget.held_bytes };
+    let file = domain::tickets::TicketAttachment { id, name: "x".into(), media_type: "text/plain".into(), size: t.app.budget.held_bytes };
     let large = store::tickets::NewAttachment { file, bytes: bytes::Bytes::from_static(b"x") };
     let (project, now) = (t.app.store.project_by_slug("my-app").await.unwrap().unwrap().id, t.app.now());
     t.app
@@ -637,7 +644,7 @@ async fn who_writes_too_often_waits(database: Database) {
     assert!(refused.body.contains("The map stays empty") && refused.body.contains(&format!("in {wait} seconds")), "{}", refused.body);
     assert_eq!(from("192.0.2.1", &conversation, &[("message", "x"), ("idempotency_key", "answer-00002")], &[]).await.status, 429);
     assert_eq!(from("192.0.2.1", &format!("{conversation}/reopen"), &[], &[]).await.status, 429);
-    assert_eq!(ticket_at(&t, &project, &conversation).await.state, State::Closed);
+    assert_eq!(ticket_at(&t, &project, &conversation).await.state, TicketState::Closed);
     // Reading is free, and so is writing from elsewhere.
     assert_eq!(client.send(Method::GET, "/p/my-app", &[("x-forwarded-for", "192.0.2.1")], Body::empty()).await.status, StatusCode::OK);
     assert_eq!(from("192.0.2.2", "/p/my-app", &fields("key-00000003"), &[]).await.status, StatusCode::SEE_OTHER);

@@ -6,12 +6,12 @@ use axum::{
 };
 use domain::{
     accounts::{Role, Scope},
-    feedback::{Feedback, Status},
+    feedback::{Feedback, FeedbackStatus},
     ids::{FeedbackId, ProjectId, ResponseId, SurveyId, VersionId},
     projects::Project,
-    surveys::{Choice, Launch, Question, QuestionKind, SurveyBody},
+    surveys::{Choice, LaunchTrigger, Question, QuestionKind, SurveyBody},
 };
-use search::{Ask, Sort};
+use search::{SearchRequest, Sort};
 use serde_json::{Value, json};
 use server::http::respond::SUBMISSION_LIMIT;
 
@@ -52,7 +52,7 @@ fn body() -> SurveyBody {
         ],
         thanks: "Thanks a lot.".into(),
         language: "en".into(),
-        launch: Launch::Button { label: "Feedback".into() },
+        launch: LaunchTrigger::Button { label: "Feedback".into() },
     }
 }
 
@@ -146,8 +146,8 @@ impl Setup {
     /// What happened to the first feedback, newest first.
     async fn history(&self) -> Vec<String> {
         let id = self.feedback().await[0].id;
-        let entries = self.t.app.store.history_of(&Scope::system(self.project.id), id).await.unwrap();
-        entries.iter().map(|e| format!("{} {}", e.staff.as_deref().unwrap_or(e.change.outsider()), e.change.sentence())).collect()
+        let entries = self.t.app.store.history_entries(&Scope::system(self.project.id), id).await.unwrap();
+        entries.iter().map(|e| format!("{} {}", e.staff.as_deref().unwrap_or(e.change.external_actor()), e.change.sentence())).collect()
     }
 
     pub async fn feedback(&self) -> Vec<Feedback> {
@@ -220,7 +220,7 @@ on_both!(a_plain_form_becomes_feedback, |t: TestApp| async move {
     let feedback = s.feedback().await;
     assert_eq!(feedback.len(), 1);
     assert_eq!(feedback[0].text, "The map is\ntoo slow\n\nCharts & <graphs>");
-    assert_eq!((feedback[0].score, feedback[0].score_max, feedback[0].status), (Some(3.0), Some(10.0), Status::New));
+    assert_eq!((feedback[0].score, feedback[0].score_max, feedback[0].status), (Some(3.0), Some(10.0), FeedbackStatus::New));
     assert_eq!(s.count("SELECT COUNT(*) FROM responses WHERE finished_at IS NOT NULL AND source = 'link'").await, 1);
     assert_eq!(s.count("SELECT COUNT(*) FROM history").await, 1);
     assert!(s.count("SELECT COUNT(*) FROM feedback_changes").await >= 1);
@@ -275,15 +275,16 @@ on_both!(suspicion_that_comes_later_is_told_in_the_history, |t: TestApp| async m
     assert_eq!((head.version, head.by.as_deref()), (2, Some("Respondent")));
     s.t.clock.advance_ms(1_000);
     s.put(&begun, &s.input("", &json!([["q1", "2"], ["q2", "http://a http://b http://c http://d"]]), false)).await;
-    assert_eq!(s.feedback().await[0].status, Status::Spam);
+    assert_eq!(s.feedback().await[0].status, FeedbackStatus::Spam);
     assert_eq!(s.history().await[0], "Earshot changed the status from New to Spam");
     // Whoever still saw it as new is told why it is not.
     let staff = service::accounts::create_staff(&s.t.app, "ann@example.com", "Ann", crate::support::PASSWORD).await.unwrap();
     let (project, now) = (s.project.id, s.t.app.now());
     s.t.app.store.write(move |tx| Box::pin(async move { tx.set_role(project, staff, Role::Triager, now).await })).await.unwrap();
     let ann = s.t.app.store.actor(staff).await.unwrap().scope(project, Role::Triager).unwrap();
-    let seen = [service::triage::Seen { id, version: 1 }];
-    let refused = service::triage::edit(&s.t.app, &ann, &seen, service::triage::Edit::Status(Status::Resolved)).await.unwrap_err();
+    let seen = [service::triage::ItemVersion { id, version: 1 }];
+    let refused =
+        service::triage::edit(&s.t.app, &ann, &seen, service::triage::FeedbackEdit::Status(FeedbackStatus::Resolved)).await.unwrap_err();
     assert!(refused.to_string().contains("Earshot changed the status from New to Spam"), "{refused}");
 });
 
@@ -303,14 +304,14 @@ on_both!(nothing_is_written_to_another_projects_response, |t: TestApp| async mov
                 assert!(tx.feedback_of_response(&other, response).await?.is_none());
                 tx.update_response(&other, response, contact, "xx", &[], Some(now), now).await?;
                 tx.replace_answers(&other, survey, response, &[], now).await?;
-                tx.update_feedback_of_response(&other, feedback.id, &digest, contact, "xx", Status::Spam, &[], now).await
+                tx.update_feedback_of_response(&other, feedback.id, &digest, contact, "xx", FeedbackStatus::Spam, &[], now).await
             })
         })
         .await
         .unwrap();
     assert_eq!(s.count("SELECT COUNT(*) FROM answers").await, 2);
     assert_eq!(s.count("SELECT COUNT(*) FROM responses WHERE finished_at IS NULL AND language = 'en'").await, 1);
-    assert_eq!((s.feedback().await[0].status, s.feedback().await[0].version), (Status::New, 1));
+    assert_eq!((s.feedback().await[0].status, s.feedback().await[0].version), (FeedbackStatus::New, 1));
 });
 
 on_both!(only_who_began_a_response_adds_to_it, |t: TestApp| async move {
@@ -456,7 +457,7 @@ on_both!(suspected_spam_is_kept_with_its_reasons, |t: TestApp| async move {
     let page = s.post(&input).await;
     assert_eq!(page.status, StatusCode::CREATED, "answered like any other");
     let feedback = s.feedback().await;
-    assert_eq!(feedback[0].status, Status::Spam);
+    assert_eq!(feedback[0].status, FeedbackStatus::Spam);
     assert_eq!(feedback[0].spam_reasons, ["honeypot", "too_fast", "links"]);
 
     // The signed time of the page stands before what the page measured.
@@ -886,7 +887,7 @@ on_both!(a_score_is_no_text_and_nobody_is_no_contact, |t: TestApp| async move {
     assert_eq!(ids.len(), 4);
     let (app, scope) = (&s.t.app, Scope::system(s.project.id));
     let soon = std::time::Duration::from_secs(20);
-    assert!(app.search.ready(soon).await && app.search.caught_up(soon).await);
+    assert!(app.search.ready(soon).await && app.search.wait_until_caught_up(soon).await);
     // From the index, then by reading: the same.
     for with_index in [true, false] {
         for (query, expected) in [
@@ -898,7 +899,14 @@ on_both!(a_score_is_no_text_and_nobody_is_no_contact, |t: TestApp| async move {
             ("score:10", vec![0]),
         ] {
             let query = domain::triage::TriageQuery::parse(query).unwrap();
-            let ask = Ask { query: query.clone(), me: None, zone: domain::Zone::default(), sort: Sort::Oldest, cursor: None, limit: 50 };
+            let ask = SearchRequest {
+                query: query.clone(),
+                me: None,
+                zone: domain::Zone::default(),
+                sort: Sort::Oldest,
+                cursor: None,
+                limit: 50,
+            };
             let page = list(app, &scope, ask).await.unwrap();
             assert_eq!(page.without_index.is_none(), with_index);
             let found: Vec<usize> = page.items.iter().map(|f| ids.iter().position(|id| *id == f.id).unwrap()).collect();

@@ -7,10 +7,10 @@ use domain::{
     clock::DAY_MS,
     ids::{ResponseId, SurveyId, VersionId},
     projects::Project,
-    surveys::{Answer, Choice, Launch, Question, QuestionKind, QuestionType, SurveyBody, stats},
+    surveys::{Answer, Choice, LaunchTrigger, Question, QuestionKind, QuestionType, SurveyBody, stats},
     zone::UTC,
 };
-use service::surveys::results::{self, Days, Results};
+use service::surveys::results::{self, DayRange, SurveyResults};
 
 use crate::{on_both, support::TestApp};
 
@@ -38,7 +38,7 @@ fn body() -> SurveyBody {
         ],
         thanks: "Thanks".into(),
         language: "en".into(),
-        launch: Launch::Code,
+        launch: LaunchTrigger::Code,
     }
 }
 
@@ -107,7 +107,7 @@ impl<'a> Fixture<'a> {
             .unwrap()
     }
 
-    async fn results(&self, days: Days) -> Results {
+    async fn results(&self, days: DayRange) -> SurveyResults {
         let (range, errors) = days.range(self.t.app.now(), &self.project.zone);
         assert!(errors.is_empty());
         results::results(&self.t.app, &self.scope, self.survey, range, &self.project.zone).await.unwrap()
@@ -153,7 +153,7 @@ on_both!(numbers_are_those_counted_by_hand, |t: TestApp| async move {
     f.respond(1, false, "[]", &[]).await;
     f.respond(1, true, r#"["honeypot"]"#, &[("q1", number(0)), ("q4", text("Buy"))]).await;
 
-    let found = f.results(Days::default()).await;
+    let found = f.results(DayRange::default()).await;
     assert_eq!((found.counts.started, found.counts.finished, found.counts.spam), (13, 9, 1));
     assert_eq!(found.questions.iter().map(|q| q.question.id.as_str()).collect::<Vec<_>>(), ["q1", "q2", "q3", "q4", "q6"]);
     let nps = stats::nps(&found.questions[0].tally.numbers);
@@ -190,25 +190,25 @@ on_both!(h20_days_are_those_of_the_project, |t: TestApp| async move {
     ] {
         f.respond_at(at(text), true, "[]", &[]).await;
     }
-    let day = |text: &str| Days { from: text.into(), to: text.into(), last: None };
+    let day = |text: &str| DayRange { from: text.into(), to: text.into(), last: None };
     for (text, expected) in [("2026-03-28", 1), ("2026-03-29", 2), ("2026-03-30", 1), ("2026-10-25", 2), ("2026-10-26", 1)] {
         let found = f.results(day(text)).await;
         let columns: Vec<_> = found.columns.iter().map(|c| (c.day.to_string(), c.started)).collect();
         assert_eq!((found.counts.started, columns), (expected, vec![(text.to_owned(), expected)]));
     }
-    let whole = f.results(Days { from: "2026-03-28".into(), to: "2026-10-26".into(), last: None }).await;
+    let whole = f.results(DayRange { from: "2026-03-28".into(), to: "2026-10-26".into(), last: None }).await;
     let weeks: Vec<_> = whole.columns.iter().filter(|c| c.started > 0).map(|c| (c.day.to_string(), c.started)).collect();
     let expected = [("2026-03-23", 3), ("2026-03-30", 1), ("2026-10-19", 2), ("2026-10-26", 1)];
     assert_eq!((whole.by_week, weeks), (true, expected.map(|(day, n)| (day.to_owned(), n)).to_vec()));
     // However far a range goes, the chart is about the time of the responses.
     for (from, to) in [("", "9999-12-31"), ("-9999-01-01", ""), ("0001-01-01", "9999-12-31")] {
-        let found = f.results(Days { from: from.into(), to: to.into(), last: None }).await;
+        let found = f.results(DayRange { from: from.into(), to: to.into(), last: None }).await;
         let counted = found.columns.iter().map(|c| c.started).sum::<i64>();
         assert_eq!((found.counts.started, counted, found.columns[0].day.to_string().as_str()), (7, 7, "2026-03-23"), "{from} {to}");
         assert!(found.columns.len() < 60, "{}", found.columns.len());
     }
     // Of all time, the chart begins with the first response.
-    let whole = f.results(Days::default()).await;
+    let whole = f.results(DayRange::default()).await;
     assert_eq!((whole.columns[0].day.to_string(), whole.columns.iter().map(|c| c.started).sum::<i64>()), ("2026-03-23".to_owned(), 7));
 });
 
@@ -218,14 +218,14 @@ on_both!(only_the_chosen_days_count, |t: TestApp| async move {
         f.respond(days_ago, true, "[]", &[("q6", number(4))]).await;
     }
     for (last, n) in [(7, 3_i64), (30, 4), (90, 5)] {
-        let found = f.results(Days { last: Some(last), ..Days::default() }).await;
+        let found = f.results(DayRange { last: Some(last), ..DayRange::default() }).await;
         assert_eq!((found.counts.started, found.questions[4].tally.n), (n, n.unsigned_abs()), "{last} days");
     }
-    let all = f.results(Days::default()).await;
+    let all = f.results(DayRange::default()).await;
     assert_eq!(all.counts.started, 6);
     assert!(all.by_week && all.columns.iter().map(|c| c.started).sum::<i64>() == 6);
     let day = |ago: i64| UTC.day(Timestamp(NOW - ago * DAY_MS)).to_string();
-    let found = f.results(Days { from: day(7), to: day(6), last: None }).await;
+    let found = f.results(DayRange { from: day(7), to: day(6), last: None }).await;
     assert_eq!(found.counts.started, 2, "both days are meant");
 });
 
@@ -235,7 +235,7 @@ on_both!(spoilt_answers_break_nothing, |t: TestApp| async move {
     f.respond(0, true, "[]", &[("q1", number(11)), ("q2", "not json".into()), ("q3", chosen(&["gone"], None)), ("q4", number(3))]).await;
     f.respond(0, true, "[]", &[("q1", text("ten")), ("q2", "{\"number\":-1}".into()), ("q3", "null".into()), ("q99", number(1))]).await;
     let good = f.respond(0, true, "[]", &[("q1", number(10)), ("q4", text("<script>x</script>"))]).await;
-    let found = f.results(Days::default()).await;
+    let found = f.results(DayRange::default()).await;
     let tally: Vec<_> = found.questions.iter().take(4).map(|q| (q.tally.n, q.tally.unfit)).collect();
     assert_eq!(tally, [(1, 2), (0, 2), (0, 2), (1, 1)]);
     for path in [String::new(), "/responses".into(), format!("/responses/{good}")] {
@@ -306,7 +306,7 @@ on_both!(single_answers_come_in_pages, |t: TestApp| async move {
         // Several began at the same moment: the id decides.
         made.push(f.respond(n / 3, true, "[]", &[("q4", text(&format!("Number {n}")))]).await);
     }
-    let (range, _) = Days::default().range(t.app.now(), &UTC);
+    let (range, _) = DayRange::default().range(t.app.now(), &UTC);
     let (mut seen, mut after) = (Vec::new(), None);
     loop {
         let page = results::responses(&t.app, &f.scope, f.survey, range, false, after, 2).await.unwrap();

@@ -4,7 +4,7 @@
 use domain::triage::TriageQuery;
 use search::highlight;
 
-use testing::feedback::{SOON, add, hits, plain, project, say};
+use testing::feedback::{INDEX_TIMEOUT, add, add_feedback, hits, plain, project};
 
 use crate::{
     keys::Program,
@@ -96,7 +96,7 @@ on_both!(reported_searches, |t: TestApp| async move {
     for (case, texts, query, expected) in CASES {
         let p = project(&t).await.id;
         let said: Vec<_> = texts.iter().map(|text| (*text, &plain as &dyn Fn(&mut _))).collect();
-        let ids = say(&t, p, &said).await;
+        let ids = add_feedback(&t, p, &said).await;
         assert_eq!(hits(&t, p, &ids, query).await, *expected, "{case}: {query}");
         // What is found is marked, unless a test of a field found it.
         let parsed = TriageQuery::parse(query).unwrap();
@@ -113,7 +113,7 @@ on_both!(what_cannot_be_searched_for_is_told, |t: TestApp| async move {
     let (project, owner) = t.owner().await;
     let program = Program::new(&t, &project, domain::accounts::key::Access::Read).await;
     add(&t, vec![sample(&t.app, project.id, "alpha one")]).await;
-    assert!(t.app.search.caught_up(SOON).await);
+    assert!(t.app.search.wait_until_caught_up(INDEX_TIMEOUT).await);
     let path = |q: &str| format!("/api/v1/feedback?q={}", url::form_urlencoded::byte_serialize(q.as_bytes()).collect::<String>());
     for (case, query, code, part) in [
         ("a mistyped field", "statsu:new", 422, "Did you mean status:?"),
@@ -140,7 +140,7 @@ on_both!(what_cannot_be_searched_for_is_told, |t: TestApp| async move {
 
 on_both!(a_hit_in_the_address_of_the_page_says_so_and_comes_last, |t: TestApp| async move {
     let (project, owner) = t.owner().await;
-    let ids = say(
+    let ids = add_feedback(
         &t,
         project.id,
         &[
@@ -172,7 +172,7 @@ on_both!(surveys_are_found_by_their_names, |t: TestApp| async move {
     .enumerate()
     {
         let survey = service::surveys::create(&t.app, &scope, "blank", name, &format!("key-{n}-of-test")).await.unwrap();
-        let ids = say(&t, project.id, &[(&format!("said there {n}"), &|f| f.survey = Some(survey))]).await;
+        let ids = add_feedback(&t, project.id, &[(&format!("said there {n}"), &|f| f.survey = Some(survey))]).await;
         for query in queries {
             let query = format!("survey:{query}");
             assert_eq!(hits(&t, project.id, &ids, &query).await, [0], "{query}");

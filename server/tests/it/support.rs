@@ -18,7 +18,7 @@ use axum::{
 use domain::{accounts::Role, ids::StaffId, projects::Project};
 use server::{
     config::Config,
-    http::{self, Web},
+    http::{self, WebState},
 };
 use store::migrate::Migrator;
 pub use testing::{Database, PASSWORD, TestIds, fresh_postgres, private_dir, sample, skipped};
@@ -47,7 +47,7 @@ macro_rules! on_one {
 pub struct TestApp {
     inner: testing::TestApp,
     pub config: Config,
-    pub web: Web,
+    pub web: WebState,
     pub router: Router,
 }
 
@@ -85,18 +85,18 @@ impl TestApp {
 
     fn over(inner: testing::TestApp, mut config: Config) -> Self {
         config.settings = inner.app.settings.clone();
-        let web = Web::new(inner.app.clone(), config.http.clone());
+        let web = WebState::new(inner.app.clone(), config.http.clone());
         Self { inner, config, router: http::router(web.clone()), web }
     }
 
     /// Another process over the same PostgreSQL, with the same clock; ids count up from `first_id`.
     pub async fn beside(&self, first_id: u64) -> Self {
-        Self::over(self.inner.beside(first_id).await, self.config.clone())
+        Self::over(self.inner.second_node(first_id).await, self.config.clone())
     }
 
     /// As [`TestApp::beside`], of a version that has other migrations.
     pub async fn newer(&self, first_id: u64, migrations: &Migrator) -> Self {
-        Self::over(self.inner.newer(first_id, migrations).await, self.config.clone())
+        Self::over(self.inner.newer_version_node(first_id, migrations).await, self.config.clone())
     }
 
     /// A browser that is not signed in.

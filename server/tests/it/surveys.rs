@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use domain::{
     accounts::{Role, Scope},
-    surveys::{Launch, QuestionKind, QuestionType, SurveyStatus, templates::TEMPLATES},
+    surveys::{LaunchTrigger, QuestionKind, QuestionType, SurveyStatus, templates::TEMPLATES},
 };
 use service::surveys;
 
@@ -22,7 +22,9 @@ on_both!(every_template_becomes_a_survey_that_people_can_answer, |t: TestApp| as
         assert!(t.app.store.public_survey(id).await.unwrap().is_none());
         let published = surveys::publish(&t.app, &scope, id, 1, &format!("publish-{}", template.key)).await;
         if template.key == "blank" {
-            assert!(matches!(published.unwrap_err().refusal(), Some(domain::Error::Invalid(e)) if e.at("add-question").is_some()));
+            assert!(
+                matches!(published.unwrap_err().refusal(), Some(domain::DomainError::Invalid(e)) if e.message_for("add-question").is_some())
+            );
             continue;
         }
         let published = published.unwrap();
@@ -39,7 +41,7 @@ on_both!(every_template_becomes_a_survey_that_people_can_answer, |t: TestApp| as
 
 on_both!(a_new_survey_speaks_the_projects_language, |t: TestApp| async move {
     let (project, owner) = t.owner().await;
-    let seen = service::projects::stamp(&project);
+    let seen = service::projects::settings_fingerprint(&project);
     let settings = [("seen", seen.as_str()), ("name", "My app"), ("language", "de"), ("accent", "#3868d8"), ("theme", "auto")];
     assert_eq!(owner.post("/p/my-app/settings", &settings).await.status, StatusCode::SEE_OTHER);
     let scope = Scope::system(project.id);
@@ -104,7 +106,7 @@ on_both!(only_an_admin_makes_surveys, |t: TestApp| async move {
     let actor = domain::accounts::Actor { staff, roles: vec![(project.id, Role::Triager)] };
     let scope = actor.scope(project.id, Role::Viewer).unwrap();
     let refused = surveys::create(&t.app, &scope, "nps", "", "key-12345").await.unwrap_err();
-    assert_eq!(refused.refusal(), Some(&domain::Error::Forbidden));
+    assert_eq!(refused.refusal(), Some(&domain::DomainError::Forbidden));
 });
 
 /// The value of an attribute of a tag's text.
@@ -279,7 +281,7 @@ on_both!(a_survey_is_made_edited_and_published_without_javascript, |t: TestApp| 
     assert!(page.body.contains(&format!("http://earshot.test/s/{id}")));
     let public = t.app.store.public_survey(id).await.unwrap().unwrap();
     assert_eq!(public.body.title, "Ours");
-    assert_eq!(public.body.launch, Launch::Event { name: "checkout_done".into() });
+    assert_eq!(public.body.launch, LaunchTrigger::Event { name: "checkout_done".into() });
     let kind = &public.body.questions.iter().find(|q| q.id == single).unwrap().kind;
     assert!(matches!(kind, QuestionKind::MultipleChoice { other: true, choices } if choices.len() == 2));
 

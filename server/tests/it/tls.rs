@@ -4,13 +4,13 @@
 use std::{io, net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
-use domain::webhooks::address::Block;
+use domain::webhooks::address::IpNetwork;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer};
 use service::{
     jobs,
-    mail::{self, TicketLetter, TicketPost},
-    webhooks::client::{Answer, Head, Lookup, Sender},
+    mail::{self, TicketMailBuilder, TicketMailDetails},
+    webhooks::client::{HostResolver, WebhookClient, WebhookHeaders, WebhookResponse},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -73,16 +73,16 @@ async fn receiver(tls: TlsAcceptor) -> (u16, mpsc::UnboundedReceiver<String>) {
 struct Here;
 
 #[async_trait]
-impl Lookup for Here {
+impl HostResolver for Here {
     async fn lookup(&self, _: &str) -> io::Result<Vec<IpAddr>> {
         Ok(vec!["127.0.0.1".parse().unwrap()])
     }
 }
 
-async fn post(url: &str, authorities: &[Vec<u8>]) -> Answer {
-    let head = Head { id: "msg_1".into(), seconds: 1_800_000_000, signature: "v1,c2ln".into() };
-    let allowed = [Block::parse("127.0.0.1").unwrap()];
-    Sender::trusting(&allowed, Arc::new(Here), authorities).send(url, &head, "{\"type\":\"test\"}".into()).await
+async fn post(url: &str, authorities: &[Vec<u8>]) -> WebhookResponse {
+    let head = WebhookHeaders { id: "msg_1".into(), seconds: 1_800_000_000, signature: "v1,c2ln".into() };
+    let allowed = [IpNetwork::parse("127.0.0.1").unwrap()];
+    WebhookClient::trusting(&allowed, Arc::new(Here), authorities).send(url, &head, "{\"type\":\"test\"}".into()).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -114,12 +114,12 @@ async fn mailing(smtp: &Smtp, login: &str, authorities: Vec<Vec<u8>>) -> TestApp
 /// Sends a letter, and gives how it stands.
 async fn letter(t: &TestApp) -> (String, String) {
     let (project, _) = t.owner().await;
-    let about = TicketLetter { ticket: t.app.ids.uuid(), number: 1, subject: "A", to: "ann@example.com", path: "/p/my-app/t/secret" };
-    let letter = mail::ticket_reply(&TicketPost::new(&t.app, &project, "").unwrap(), about, "Olga", "B", false);
+    let about = TicketMailDetails { ticket: t.app.ids.uuid(), number: 1, subject: "A", to: "ann@example.com", path: "/p/my-app/t/secret" };
+    let letter = mail::ticket_reply(&TicketMailBuilder::new(&t.app, &project, "").unwrap(), about, "Olga", "B", false);
     let (id, now) = (letter.id, t.app.now());
-    t.app.store.write(move |tx| Box::pin(async move { tx.queue_letter(&letter, now).await })).await.unwrap();
+    t.app.store.write(move |tx| Box::pin(async move { tx.queue_mail(&letter, now).await })).await.unwrap();
     jobs::run_due(&t.app).await.unwrap();
-    let row = t.app.store.letter(id).await.unwrap().unwrap();
+    let row = t.app.store.mail_message(id).await.unwrap().unwrap();
     (row.state, row.last_error.unwrap_or_default())
 }
 

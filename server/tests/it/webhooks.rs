@@ -18,19 +18,19 @@ use axum::{
 use domain::{
     Secret,
     accounts::{Role, Scope},
-    feedback::{Feedback, Status},
+    feedback::{Feedback, FeedbackStatus},
     ids::{EndpointId, EventId},
     projects::Project,
-    responses::Signals,
+    responses::SpamSignals,
     tickets::NewTicket,
-    webhooks::{DeliveryState, EventKind, address::Block},
+    webhooks::{DeliveryState, EventKind, address::IpNetwork},
 };
 use service::{
     backlog,
-    tickets::Submission,
+    tickets::TicketSubmission,
     webhooks::{
         self, EndpointInput,
-        client::{Head, Lookup, Sender, SystemLookup},
+        client::{HostResolver, SystemHostResolver, WebhookClient, WebhookHeaders},
         deliver::deliver_due,
         feed, sign,
     },
@@ -77,12 +77,12 @@ impl Receiver {
     }
 }
 
-fn blocks(list: &[&str]) -> Vec<Block> {
-    list.iter().map(|b| Block::parse(b).unwrap()).collect()
+fn blocks(list: &[&str]) -> Vec<IpNetwork> {
+    list.iter().map(|b| IpNetwork::parse(b).unwrap()).collect()
 }
 
-fn sender(allowed: &[&str]) -> Sender {
-    Sender::new(&blocks(allowed), Arc::new(SystemLookup))
+fn sender(allowed: &[&str]) -> WebhookClient {
+    WebhookClient::new(&blocks(allowed), Arc::new(SystemHostResolver))
 }
 
 /// A program that may call this machine.
@@ -109,7 +109,7 @@ async fn stored(t: &TestApp, scope: &Scope, id: EndpointId) -> Endpoint {
     t.app.store.endpoint(scope, id).await.unwrap().unwrap()
 }
 
-async fn feedback(t: &TestApp, project: &Project, text: &str, status: Status) -> Feedback {
+async fn feedback(t: &TestApp, project: &Project, text: &str, status: FeedbackStatus) -> Feedback {
     let feedback = Feedback { status, ..sample(&t.app, project.id, text) };
     let added = feedback.clone();
     t.app.store.write(move |tx| Box::pin(async move { tx.insert_feedback(&added, None).await })).await.unwrap();
@@ -149,20 +149,20 @@ macro_rules! on_both_local {
 const SETTLED: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// As [`deliver_due`], when everything that was said can be told.
-async fn told(app: &service::state::AppState, sender: &Sender) -> service::error::Result<usize> {
-    assert!(app.search.caught_up(SETTLED).await);
+async fn told(app: &service::state::AppState, sender: &WebhookClient) -> service::error::Result<usize> {
+    assert!(app.search.wait_until_caught_up(SETTLED).await);
     deliver_due(app, sender).await
 }
 
 on_both_local!(feedback_is_told_once_signed_and_as_it_is, |t: TestApp| async move {
     let (project, scope) = open(&t).await;
     let (receiver, port) = Receiver::on("127.0.0.1").await;
-    feedback(&t, &project, "Before anybody listened", Status::New).await;
+    feedback(&t, &project, "Before anybody listened", FeedbackStatus::New).await;
     let id = endpoint(&t, &scope, port, &[EventKind::FeedbackCreated, EventKind::FeedbackUpdated]).await;
     let sender = sender(&["127.0.0.1"]);
     assert_eq!(told(&t.app, &sender).await.unwrap(), 0);
-    let said = feedback(&t, &project, "The export fails “always” \u{1f600}", Status::New).await;
-    feedback(&t, &project, "Buy pills", Status::Spam).await;
+    let said = feedback(&t, &project, "The export fails “always” \u{1f600}", FeedbackStatus::New).await;
+    feedback(&t, &project, "Buy pills", FeedbackStatus::Spam).await;
     assert_eq!(told(&t.app, &sender).await.unwrap(), 1);
     let got = receiver.take();
     assert_eq!(got.len(), 1);
@@ -178,17 +178,17 @@ on_both_local!(feedback_is_told_once_signed_and_as_it_is, |t: TestApp| async mov
     // Changes are told too, several at once as one; what was told is not told again.
     for _ in 0..2 {
         let (project, id) = (project.id, said.id);
-        t.app.store.write(move |tx| Box::pin(async move { tx.feedback_changed(project, id).await })).await.unwrap();
+        t.app.store.write(move |tx| Box::pin(async move { tx.record_feedback_change(project, id).await })).await.unwrap();
     }
     assert_eq!(told(&t.app, &sender).await.unwrap(), 1);
     assert_eq!(json(&receiver.take()[0])["type"], "feedback.updated");
     assert_eq!(told(&t.app, &sender).await.unwrap(), 0);
     // Two nodes that tell at the same time tell once.
     for n in 0..20 {
-        feedback(&t, &project, &format!("Number {n}"), Status::New).await;
+        feedback(&t, &project, &format!("Number {n}"), FeedbackStatus::New).await;
     }
-    assert!(t.app.search.caught_up(SETTLED).await);
-    let (one, two) = tokio::join!(feed::tell(&t.app), feed::tell(&t.app));
+    assert!(t.app.search.wait_until_caught_up(SETTLED).await);
+    let (one, two) = tokio::join!(feed::publish_next_batch(&t.app), feed::publish_next_batch(&t.app));
     assert!(one.is_ok() && two.is_ok());
     assert_eq!(told(&t.app, &sender).await.unwrap(), 20);
 });
@@ -241,15 +241,15 @@ on_both_local!(an_item_that_goes_with_its_undo_is_announced_as_deleted, |t: Test
     let feedback = sample(&t.app, project.id, "Dark mode");
     let said = feedback.id;
     t.app.store.write(move |tx| Box::pin(async move { tx.insert_feedback(&feedback, None).await })).await.unwrap();
-    let quoting = || backlog::Quoting { quote: String::new(), importance: domain::backlog::Importance::Normal };
+    let quoting = || backlog::LinkInput { quote: String::new(), importance: domain::backlog::Importance::Normal };
     let made = backlog::create_from(&t.app, &scope, "key-00001", said, "", quoting()).await.unwrap();
     let sender = sender(&["127.0.0.1"]);
     // Removing only the link removes no item.
-    backlog::unlink(&t.app, &scope, said, made.number, backlog::Unlinking::default()).await.unwrap();
+    backlog::unlink(&t.app, &scope, said, made.number, backlog::UnlinkOptions::default()).await.unwrap();
     assert_eq!(deliver_due(&t.app, &sender).await.unwrap(), 0);
     backlog::link(&t.app, &scope, said, made.number, quoting()).await.unwrap();
     t.clock.advance_ms(1000);
-    let undo = backlog::Unlinking { restore: Some(made.before), with_item: true };
+    let undo = backlog::UnlinkOptions { restore: Some(made.before), with_item: true };
     assert!(backlog::unlink(&t.app, &scope, said, made.number, undo).await.unwrap().gone);
     assert_eq!(deliver_due(&t.app, &sender).await.unwrap(), 1);
     let event = json(&receiver.take()[0]);
@@ -267,8 +267,11 @@ on_both_local!(a_ticket_that_triage_closes_or_opens_is_told_as_from_the_desk, |t
     for n in 0..3 {
         let ticket =
             NewTicket { subject: format!("Till {n}"), message: "It beeps.".into(), email: "ann@example.com".into(), name: String::new() };
-        let submission =
-            Submission { ticket, signals: Some(Signals { elapsed_ms: Some(60_000), ..Signals::default() }), ..Submission::default() };
+        let submission = TicketSubmission {
+            ticket,
+            signals: Some(SpamSignals { elapsed_ms: Some(60_000), ..SpamSignals::default() }),
+            ..TicketSubmission::default()
+        };
         tickets.push(service::tickets::submit(&t.app, &project, &format!("ticket-key-{n}"), submission).await.unwrap());
     }
     let told = async || -> Vec<(String, i64, String)> {
@@ -306,7 +309,7 @@ on_both_local!(a_ticket_that_triage_closes_or_opens_is_told_as_from_the_desk, |t
     assert_eq!(told().await, [("ticket.closed".into(), 1, "closed".into())]);
     service::tickets::reopen(&t.app, &scope, tickets[0].ticket).await.unwrap();
     assert_eq!(told().await, [("ticket.reopened".into(), 1, "open".into())]);
-    let close = service::tickets::patch::Patch { closed: Some(true), ..Default::default() };
+    let close = service::tickets::patch::TicketUpdate { closed: Some(true), ..Default::default() };
     service::tickets::patch::patch(&t.app, &scope, tickets[0].ticket, version(0).await, close).await.unwrap();
     assert_eq!(told().await, [("ticket.closed".into(), 1, "closed".into())]);
 });
@@ -505,8 +508,8 @@ on_both_local!(what_was_told_a_month_ago_is_forgotten, |t: TestApp| async move {
     assert!(t.app.store.endpoint(&scope, id).await.unwrap().is_none());
 });
 
-fn to_head() -> Head {
-    Head { id: "id".into(), seconds: 1, signature: "v1,x".into() }
+fn to_head() -> WebhookHeaders {
+    WebhookHeaders { id: "id".into(), seconds: 1, signature: "v1,x".into() }
 }
 
 /// A resolver that says what the test wants, each time the next answer.
@@ -519,7 +522,7 @@ impl Script {
 }
 
 #[async_trait]
-impl Lookup for Script {
+impl HostResolver for Script {
     async fn lookup(&self, _: &str) -> io::Result<Vec<IpAddr>> {
         self.0.lock().unwrap().pop_front().ok_or_else(|| io::Error::other("no such host"))
     }
@@ -547,7 +550,7 @@ async fn a_name_that_leads_elsewhere_later_is_checked_each_time() {
     let (inner, inner_port) = Receiver::on("127.0.0.2").await;
     let script =
         Script::new(&[&["127.0.0.1"], &["127.0.0.2"], &["127.0.0.2", "10.0.0.1", "::1", "169.254.169.254"], &["127.0.0.2", "127.0.0.1"]]);
-    let sender = Sender::new(&blocks(&["127.0.0.1"]), script);
+    let sender = WebhookClient::new(&blocks(&["127.0.0.1"]), script);
     let send = |port: u16| {
         let (sender, url) = (&sender, format!("http://rebind.example:{port}/"));
         async move { sender.send(&url, &to_head(), "{}".into()).await }
@@ -567,7 +570,7 @@ async fn a_name_that_leads_elsewhere_later_is_checked_each_time() {
 
 #[tokio::test]
 async fn a_public_name_over_plain_http_is_not_called() {
-    let sender = Sender::new(&blocks(&["127.0.0.1"]), Script::new(&[&["8.8.8.8"]]));
+    let sender = WebhookClient::new(&blocks(&["127.0.0.1"]), Script::new(&[&["8.8.8.8"]]));
     let answer = sender.send("http://public.example/", &to_head(), "{}".into()).await;
     assert!(answer.error.unwrap().contains("https"));
 }
@@ -667,9 +670,9 @@ on_both_local!(pages_make_try_and_change_webhooks, |t: TestApp| async move {
 });
 
 /// A ticket that the portal's rules take for spam.
-fn suspicious(subject: &str) -> Submission {
+fn suspicious(subject: &str) -> TicketSubmission {
     let ticket = NewTicket { subject: subject.into(), message: "It beeps.".into(), email: "ann@example.com".into(), name: String::new() };
-    Submission { ticket, signals: Some(Signals { honeypot: true, ..Signals::default() }), ..Submission::default() }
+    TicketSubmission { ticket, signals: Some(SpamSignals { honeypot: true, ..SpamSignals::default() }), ..TicketSubmission::default() }
 }
 
 on_both_local!(spam_that_is_set_free_is_told_once_and_nothing_before, |t: TestApp| async move {
@@ -698,12 +701,12 @@ on_both_local!(spam_that_is_set_free_is_told_once_and_nothing_before, |t: TestAp
     };
     let tag = async |id: domain::ids::FeedbackId, tag: &str| {
         let seen = t.app.store.feedback_by_ids(&scope, &[id]).await.unwrap()[0].version;
-        let edit = service::triage::Edit::Tags { add: vec![tag.to_owned()], remove: vec![] };
-        service::triage::edit(&t.app, &scope, &[service::triage::Seen { id, version: seen }], edit).await.unwrap();
+        let edit = service::triage::FeedbackEdit::Tags { add: vec![tag.to_owned()], remove: vec![] };
+        service::triage::edit(&t.app, &scope, &[service::triage::ItemVersion { id, version: seen }], edit).await.unwrap();
     };
 
     // Feedback: born as spam, changed, set free, changed, spam again, free again.
-    let spam = feedback(&t, &project, "Buy pills", Status::Spam).await.id;
+    let spam = feedback(&t, &project, "Buy pills", FeedbackStatus::Spam).await.id;
     assert!(heard().await.is_empty());
     tag(spam, "pills").await;
     assert!(heard().await.is_empty(), "nothing is told of what was not told of");
@@ -714,7 +717,7 @@ on_both_local!(spam_that_is_set_free_is_told_once_and_nothing_before, |t: TestAp
     set(spam, "triaged").await;
     assert_eq!(heard().await, [pair("feedback.updated", "")]);
     // Taken for spam before anybody was told: as if born so.
-    let quick = feedback(&t, &project, "Buy more", Status::New).await.id;
+    let quick = feedback(&t, &project, "Buy more", FeedbackStatus::New).await.id;
     set(quick, "spam").await;
     assert!(heard().await.is_empty());
     set(quick, "new").await;
@@ -722,7 +725,7 @@ on_both_local!(spam_that_is_set_free_is_told_once_and_nothing_before, |t: TestAp
 
     // A ticket: what its writer says and does is not told while the ticket itself is not.
     let made = service::tickets::submit(&t.app, &project, "ticket-key-1", suspicious("Till")).await.unwrap();
-    let more = service::tickets::Addition { body: "Hello?".into(), ..Default::default() };
+    let more = service::tickets::RequesterReply { body: "Hello?".into(), ..Default::default() };
     service::tickets::requester_reply(&t.app, &project, made.ticket, "answer-key-1", more).await.unwrap();
     service::tickets::requester_close(&t.app, &project, made.ticket).await.unwrap();
     service::tickets::requester_reopen(&t.app, &project, made.ticket).await.unwrap();
@@ -735,7 +738,7 @@ on_both_local!(spam_that_is_set_free_is_told_once_and_nothing_before, |t: TestAp
 
     // Set free by an answer, or by closing it: first that it was opened, then that.
     let made = service::tickets::submit(&t.app, &project, "ticket-key-2", suspicious("Map")).await.unwrap();
-    let reply = service::tickets::Reply { body: "Which one?".into(), ..Default::default() };
+    let reply = service::tickets::StaffReply { body: "Which one?".into(), ..Default::default() };
     service::tickets::staff_reply(&t.app, &scope, made.ticket, "reply-key-1", reply).await.unwrap();
     assert_eq!(
         heard().await,
@@ -765,8 +768,8 @@ on_both_local!(a_response_taken_for_spam_is_told_when_it_is_set_free, |t: TestAp
     assert!(more.status.is_success(), "{}", more.body);
     assert_eq!(told(&s.t.app, &sender).await.unwrap(), 0);
     let id = s.feedback().await[0].id;
-    let seen = service::triage::Seen { id, version: s.feedback().await[0].version };
-    service::triage::edit(&s.t.app, &scope, &[seen], service::triage::Edit::Status(Status::New)).await.unwrap();
+    let seen = service::triage::ItemVersion { id, version: s.feedback().await[0].version };
+    service::triage::edit(&s.t.app, &scope, &[seen], service::triage::FeedbackEdit::Status(FeedbackStatus::New)).await.unwrap();
     assert_eq!(told(&s.t.app, &sender).await.unwrap(), 1);
     assert_eq!(json(&receiver.take()[0])["type"], "feedback.created");
 });

@@ -89,7 +89,7 @@ const SECRET: &str = "https://ann:pw@site.example/reset?token=SECRET&plan=pro&ut
 async fn settings(s: &Setup, kept: &str) -> ProjectSettings {
     let now = s.t.app.store.project_by_id(s.project.id).await.unwrap().unwrap();
     ProjectSettings {
-        seen: projects::stamp(&now),
+        seen: projects::settings_fingerprint(&now),
         name: "My app".into(),
         language: "en".into(),
         accent: s.project.accent.clone(),

@@ -5,7 +5,7 @@ use axum::{
     http::{Method, StatusCode, header},
 };
 use domain::{Timestamp, accounts::Role, projects::Project};
-use testing::feedback::{plain, say};
+use testing::feedback::{add_feedback, plain};
 
 use crate::{
     on_both,
@@ -60,7 +60,7 @@ on_both!(h20_a_zone_is_chosen_and_a_wrong_one_is_told, |t: TestApp| async move {
 on_both!(h20_a_day_in_a_search_is_a_day_of_the_project, |t: TestApp| async move {
     let (project, client) = in_tokyo(&t).await;
     let at = |text: &'static str| move |f: &mut domain::feedback::Feedback| f.created_at = Timestamp::parse(text).unwrap();
-    let ids = say(&t, project.id, &[("said late", &at(LATE)), ("said early", &at(EARLY)), ("said now", &plain)]).await;
+    let ids = add_feedback(&t, project.id, &[("said late", &at(LATE)), ("said early", &at(EARLY)), ("said now", &plain)]).await;
     let expected = [("before:2026-11-23", [true, false]), ("after:2026-11-23", [false, true]), ("-after:2026-11-23", [true, false])];
     // By the index, and by reading when there is none.
     for has_index in [true, false] {
@@ -95,7 +95,7 @@ on_both!(h20_files_come_and_go_in_the_zone_of_the_project, |t: TestApp| async mo
     {
         assert!(page.contains(told), "{told}: {page}");
     }
-    let mapping = domain::imports::Mapping::parse("text=text,created_at=created_at").unwrap();
+    let mapping = domain::imports::ColumnMapping::parse("text=text,created_at=created_at").unwrap();
     service::imports::start(&t.app, &scope, &import, mapping).await.unwrap();
     service::jobs::run_due(&t.app).await.unwrap();
     let stored: Vec<(String, i64)> =

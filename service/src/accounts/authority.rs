@@ -1,7 +1,7 @@
 //! Long work asks again who it is done for: a role may have been taken away since it began.
 
 use domain::{
-    Error as Refusal,
+    DomainError as Refusal,
     accounts::{Role, Scope},
 };
 
@@ -26,7 +26,7 @@ impl Authority {
     ///
     /// # Errors
     /// [`Refusal::Forbidden`] when it does not; when the database fails.
-    pub async fn ask(&self, app: &App, need: Role) -> Result<()> {
+    pub async fn ensure_role(&self, app: &App, need: Role) -> Result<()> {
         let Some(who) = self.scope.staff() else { return Ok(()) };
         let now = app.now();
         let role = app.store.present_role(self.scope.project(), who, now).await?;

@@ -1,7 +1,7 @@
 //! Invitations: a link that works once, for a week, for one project.
 
 use domain::{
-    Error as Refusal, Timestamp,
+    DomainError as Refusal, Timestamp,
     accounts::{
         Role, Scope,
         rules::{joined_role, may_grant},
@@ -9,17 +9,17 @@ use domain::{
     ids::{InvitationId, StaffId},
     surveys::answer::is_email,
 };
-use store::{Fingerprint, Once, Tx, hash::hash_token, invitations::Invitation};
+use store::{Fingerprint, IdempotentWrite, Tx, hash::hash_token, invitations::Invitation};
 
 use super::NewStaff;
 use crate::{error::Result, mail, state::App};
 
 /// Days that a link works.
-pub const DAYS: i64 = 7;
+pub const INVITATION_DAYS: i64 = 7;
 
 /// An invitation that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Invited {
+pub struct CreatedInvitation {
     /// The link's secret, which nothing gives a second time.
     pub token: String,
     /// Whether an open invitation for the same address was replaced: its link does not work any more.
@@ -31,7 +31,7 @@ pub struct Invited {
 ///
 /// # Errors
 /// When the actor may not give this role, or the address is none.
-pub async fn create(app: &App, scope: &Scope, role: Role, email: &str, key: &str) -> Result<Option<Invited>> {
+pub async fn create(app: &App, scope: &Scope, role: Role, email: &str, key: &str) -> Result<Option<CreatedInvitation>> {
     may_grant(scope.role(), role)?;
     let by = scope.staff().ok_or(Refusal::Forbidden)?;
     let email = email.trim().to_lowercase();
@@ -47,7 +47,7 @@ pub async fn create(app: &App, scope: &Scope, role: Role, email: &str, key: &str
         email: (!email.is_empty()).then_some(email),
         by,
         by_name: String::new(),
-        expires_at: now.plus_days(DAYS),
+        expires_at: now.plus_days(INVITATION_DAYS),
     };
     let (id, hash) = (invitation.id, hash_token(&token));
     let letter = match &invitation.email {
@@ -62,27 +62,27 @@ pub async fn create(app: &App, scope: &Scope, role: Role, email: &str, key: &str
     let content = Fingerprint::of([project.to_string().as_str(), role.as_str(), invitation.email.as_deref().unwrap_or_default()]);
     let (made, replaced): (InvitationId, bool) = app
         .store
-        .write_once(Once::form(format!("invite:{by}"), key, content), now, move |tx| {
+        .write_idempotent(IdempotentWrite::form(format!("invite:{by}"), key, content), now, move |tx| {
             Box::pin(async move {
                 let mut replaced = false;
                 if let Some(email) = &invitation.email {
                     // Two who invite the same person at once take turns.
                     tx.lock_project(project).await?;
                     for old in tx.revoke_invitations_of(project, email, now).await? {
-                        tx.discard_letters_about(old.id.0, now).await?;
+                        tx.discard_mail_about(old.id.0, now).await?;
                         replaced |= old.was_open;
                     }
                 }
                 tx.insert_invitation(&invitation, &hash, now).await?;
                 if let Some(letter) = &letter {
-                    tx.queue_letter(letter, now).await?;
+                    tx.queue_mail(letter, now).await?;
                 }
                 Ok((id, replaced))
             })
         })
         .await?;
     app.wake_jobs();
-    Ok((made == id).then_some(Invited { token, replaced }))
+    Ok((made == id).then_some(CreatedInvitation { token, replaced }))
 }
 
 /// The open invitation behind a link's secret.
@@ -143,10 +143,10 @@ async fn redeem(tx: &mut Tx<'_>, invitation: &Invitation, staff: StaffId, now: T
     tx.lock_project(invitation.project).await?;
     // Anyone who invited must still be allowed to: a link does not outlive the role that it was made with.
     let by = tx.role_of(invitation.project, invitation.by).await?;
-    if by.is_none_or(|by| may_grant(by, invitation.role).is_err()) || !tx.take_invitation(invitation.id, staff, now).await? {
+    if by.is_none_or(|by| may_grant(by, invitation.role).is_err()) || !tx.consume_invitation(invitation.id, staff, now).await? {
         return Err(Refusal::NotFound.into());
     }
-    tx.discard_letters_about(invitation.id.0, now).await?;
+    tx.discard_mail_about(invitation.id.0, now).await?;
     let held = tx.role_of(invitation.project, staff).await?;
     tx.set_role(invitation.project, staff, joined_role(held, invitation.role), now).await
 }
@@ -164,7 +164,7 @@ pub async fn revoke(app: &App, scope: &Scope, invitation: InvitationId) -> Resul
             Box::pin(async move {
                 let done = tx.revoke_invitation(project, invitation, now).await?;
                 if done {
-                    tx.discard_letters_about(invitation.0, now).await?;
+                    tx.discard_mail_about(invitation.0, now).await?;
                 }
                 Ok(done)
             })

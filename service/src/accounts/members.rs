@@ -1,7 +1,7 @@
 //! Roles of a project's members.
 
 use domain::{
-    Error as Refusal,
+    DomainError as Refusal,
     accounts::{
         Role, Scope,
         rules::{may_change, may_grant, may_remove},
@@ -9,15 +9,21 @@ use domain::{
     ids::StaffId,
 };
 
-use super::leaving::{Decisions, Settled, Supplies, settle};
+use super::offboarding::{OffboardingDecisions, OffboardingOutcome, OffboardingResources, settle};
 use crate::{error::Result, state::App};
 
 /// Gives a member another role. What acts with more than that from then on is revoked, unless `decisions` hands it over.
 ///
 /// # Errors
 /// See [`may_change`]; [`Refusal::NotFound`] when they are no member; [`Refusal::Forbidden`] when someone below owner hands over.
-pub async fn change_role(app: &App, scope: &Scope, staff: StaffId, to: Role, decisions: Decisions) -> Result<Settled> {
-    let (scope, now, supplies) = (*scope, app.now(), Supplies::new(app, scope).await?);
+pub async fn change_role(
+    app: &App,
+    scope: &Scope,
+    staff: StaffId,
+    to: Role,
+    decisions: OffboardingDecisions,
+) -> Result<OffboardingOutcome> {
+    let (scope, now, supplies) = (*scope, app.now(), OffboardingResources::new(app, scope).await?);
     let settled = app
         .store
         .write(move |tx| {
@@ -43,8 +49,8 @@ pub async fn change_role(app: &App, scope: &Scope, staff: StaffId, to: Role, dec
 ///
 /// # Errors
 /// See [`may_remove`]; [`Refusal::NotFound`] when they are no member; [`Refusal::Forbidden`] when someone below owner hands over.
-pub async fn remove(app: &App, scope: &Scope, staff: StaffId, decisions: Decisions) -> Result<(Role, Settled)> {
-    let (scope, now, supplies) = (*scope, app.now(), Supplies::new(app, scope).await?);
+pub async fn remove(app: &App, scope: &Scope, staff: StaffId, decisions: OffboardingDecisions) -> Result<(Role, OffboardingOutcome)> {
+    let (scope, now, supplies) = (*scope, app.now(), OffboardingResources::new(app, scope).await?);
     let done = app
         .store
         .write(move |tx| {

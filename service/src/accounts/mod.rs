@@ -2,16 +2,16 @@
 
 pub mod authority;
 pub mod invitations;
-pub mod leaving;
 pub mod members;
-pub mod own;
+pub mod offboarding;
+pub mod own_account;
 pub mod owner;
 pub mod password;
 pub mod reset;
 pub mod setup;
 pub mod sign_in;
 
-use domain::{Error as Refusal, FieldErrors, Timestamp, ids::StaffId, surveys::answer::is_email};
+use domain::{DomainError as Refusal, FieldErrors, Timestamp, ids::StaffId, surveys::answer::is_email};
 use store::Tx;
 
 use crate::{error::Result, state::App};
@@ -47,7 +47,7 @@ impl NewStaff {
         if let Err(message) = check_name(&name) {
             errors.add("name", "length", message);
         }
-        let known = password::Context::new([email.as_str(), &name].into_iter().chain(project));
+        let known = password::PasswordContext::new([email.as_str(), &name].into_iter().chain(project));
         if let Err(Refusal::Invalid(found)) = password::check(password, &known) {
             errors.0.extend(found.0);
         }

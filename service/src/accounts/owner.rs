@@ -1,13 +1,13 @@
 //! Those who run the installation, made from the command line.
 
-use domain::{Error as Refusal, accounts::Role, ids::StaffId};
+use domain::{DomainError as Refusal, accounts::Role, ids::StaffId};
 
 use super::{NewStaff, password};
 use crate::{error::Result, state::App};
 
 /// What [`create`] did.
 #[derive(Debug, Clone)]
-pub struct Owner {
+pub struct CreatedOwner {
     /// Who.
     pub staff: StaffId,
     /// Their address in lower case.
@@ -23,7 +23,7 @@ pub struct Owner {
 ///
 /// # Errors
 /// When the address or password is not acceptable, or the address has an account that is not to be promoted.
-pub async fn create(app: &App, email: &str, name: &str, password: &str, promote: bool) -> Result<Owner> {
+pub async fn create(app: &App, email: &str, name: &str, password: &str, promote: bool) -> Result<CreatedOwner> {
     let new = NewStaff::check(app, email, name, password, None).await?;
     app.store
         .write(move |tx| {
@@ -49,7 +49,7 @@ pub async fn create(app: &App, email: &str, name: &str, password: &str, promote:
                 for project in &projects {
                     tx.set_role(*project, staff, Role::Owner, new.at).await?;
                 }
-                Ok(Owner { staff, email: new.email, created: existing.is_none(), projects: projects.len() })
+                Ok(CreatedOwner { staff, email: new.email, created: existing.is_none(), projects: projects.len() })
             })
         })
         .await
@@ -62,8 +62,8 @@ pub async fn create(app: &App, email: &str, name: &str, password: &str, promote:
 pub async fn set_password(app: &App, email: &str, password: &str) -> Result<StaffId> {
     let email = email.trim().to_lowercase();
     let known = match app.store.staff_by_email(&email).await? {
-        Some(row) => password::known(app, &row).await?,
-        None => password::Context::default(),
+        Some(row) => password::password_context(app, &row).await?,
+        None => password::PasswordContext::default(),
     };
     password::check(password, &known)?;
     let hash = password::hash(app, password.to_owned()).await?;

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use domain::{Error as Refusal, ids::StaffId, surveys::answer::is_email};
-use store::{Fingerprint, Once, hash::hash_token, staff::StaffRow};
+use domain::{DomainError as Refusal, ids::StaffId, surveys::answer::is_email};
+use store::{Fingerprint, IdempotentWrite, hash::hash_token, staff::StaffRow};
 
 use super::password;
 use crate::{error::Result, mail, state::App};
@@ -20,13 +20,13 @@ pub async fn ask(app: &App, email: &str, address: IpAddr, key: &str) -> Result<(
     }
     let now = app.now();
     let whose = hash_token(&format!("forgot:{email}"));
-    app.limits.forgot(&whose, address, now).await?;
+    app.limits.count_password_reset(&whose, address, now).await?;
     let letter = mail::password_reset(app, &email).ok_or(Refusal::NotFound)?;
     app.store
-        .write_once(Once::form(whose, key, Fingerprint::of([&email])), now, move |tx| {
+        .write_idempotent(IdempotentWrite::form(whose, key, Fingerprint::of([&email])), now, move |tx| {
             Box::pin(async move {
                 // One e-mail too many is not written, and nobody is told.
-                tx.queue_letter(&letter, now).await?;
+                tx.queue_mail(&letter, now).await?;
                 Ok(())
             })
         })
@@ -54,18 +54,18 @@ pub async fn set(app: &App, token: &str, new: &str, address: IpAddr) -> Result<S
     app.limits.sign_in(&hash, address, None, now).await?;
     // Before any password is hashed: without a link nobody makes us work.
     let row = find(app, token).await?;
-    password::check(new, &password::known(app, &row).await?)?;
+    password::check(new, &password::password_context(app, &row).await?)?;
     let password = password::hash(app, new.to_owned()).await?;
     let letter = mail::password_changed(app, &row.email);
     let staff = app
         .store
         .write(move |tx| {
             Box::pin(async move {
-                let staff = tx.take_password_reset(&hash, now).await?.ok_or(Refusal::NotFound)?;
+                let staff = tx.consume_password_reset(&hash, now).await?.ok_or(Refusal::NotFound)?;
                 tx.set_password(staff, &password).await?;
                 tx.delete_sessions(staff, None).await?;
                 if let Some(letter) = &letter {
-                    tx.queue_letter(letter, now).await?;
+                    tx.queue_mail(letter, now).await?;
                 }
                 Ok(staff)
             })

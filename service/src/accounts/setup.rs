@@ -1,7 +1,7 @@
 //! The first visit of an empty installation: the first owner and project, behind a one-time token from the log.
 
 use domain::{
-    Error as Refusal, FieldErrors, Zone,
+    DomainError as Refusal, FieldErrors, Zone,
     ids::StaffId,
     projects::{Project, parse_origins},
 };
@@ -20,7 +20,7 @@ use crate::{
 /// What the set-up page asks for.
 #[derive(Debug, Clone, Default, Deserialize, Validate)]
 #[serde(default)]
-pub struct Setup {
+pub struct SetupInput {
     /// The owner's name.
     #[validate(
         custom(function = "not_blank", message = "Enter your name."),
@@ -47,7 +47,7 @@ pub struct Setup {
 /// # Errors
 /// When the database fails.
 pub async fn is_empty(app: &App) -> Result<bool> {
-    Ok(!app.store.any_staff().await?)
+    Ok(!app.store.has_staff().await?)
 }
 
 /// A new one-time token in place of any earlier one, while nobody has an account; else `None`.
@@ -68,7 +68,7 @@ pub async fn offer(app: &App) -> Result<Option<String>> {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn fits(app: &App, token: &str) -> Result<bool> {
+pub async fn is_setup_token(app: &App, token: &str) -> Result<bool> {
     let stored = app.store.setup_token_hash().await?;
     Ok(stored.is_some_and(|stored| bool::from(stored.as_bytes().ct_eq(hash_token(token).as_bytes()))))
 }
@@ -77,14 +77,14 @@ pub async fn fits(app: &App, token: &str) -> Result<bool> {
 ///
 /// # Errors
 /// What is wrong with the input; [`Refusal::NotFound`] when the token does not fit (any more).
-pub async fn run(app: &App, token: &str, input: Setup) -> Result<(StaffId, Project)> {
+pub async fn run(app: &App, token: &str, input: SetupInput) -> Result<(StaffId, Project)> {
     // Before any password is hashed: without the token nobody makes us work.
-    if !fits(app, token).await? {
+    if !is_setup_token(app, token).await? {
         return Err(Refusal::NotFound.into());
     }
     let mut errors = FieldErrors::default();
     let mut collect = |error: Error, rename: Option<&str>| match error {
-        Error::Refused(Refusal::Invalid(found)) => {
+        Error::Domain(Refusal::Invalid(found)) => {
             errors.0.extend(found.0.into_iter().map(|mut e| {
                 e.field = rename.map_or(e.field, ToOwned::to_owned);
                 e
@@ -99,7 +99,7 @@ pub async fn run(app: &App, token: &str, input: Setup) -> Result<(StaffId, Proje
         .map_or_else(|e| collect(e, None).map(|()| None), |s| Ok(Some(s)))?;
     let origins = parse_origins(&input.origins).map_or_else(|e| collect(Refusal::Invalid(e).into(), None).map(|()| Vec::new()), Ok)?;
     let zoned = |project| Project { zone: Zone::parse(&input.time_zone).unwrap_or_default(), ..project };
-    let project = projects::draft(app, &input.project, origins)
+    let project = projects::new_project(app, &input.project, origins)
         .map(zoned)
         .map_or_else(|e| collect(e, Some("project")).map(|()| None), |p| Ok(Some(p)))?;
     errors.into_result(())?;
@@ -108,7 +108,7 @@ pub async fn run(app: &App, token: &str, input: Setup) -> Result<(StaffId, Proje
     app.store
         .write(move |tx| {
             Box::pin(async move {
-                if !tx.take_setup_token(&hash).await? {
+                if !tx.consume_setup_token(&hash).await? {
                     return Err(Refusal::NotFound.into());
                 }
                 let id = staff.insert(tx).await?;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use domain::{Error as Refusal, ids::StaffId};
+use domain::{DomainError as Refusal, ids::StaffId};
 use store::hash::hash_token;
 
 use super::password;
@@ -12,7 +12,7 @@ use crate::{error::Result, state::App};
 const DEVICE: &str = "device";
 
 /// The one refusal, whatever was wrong.
-fn wrong() -> Refusal {
+fn setting_error() -> Refusal {
     Refusal::field("email", "credentials", "The e-mail address or password is incorrect.")
 }
 
@@ -53,6 +53,6 @@ pub async fn sign_in(app: &App, email: &str, password: &str, address: IpAddr, de
             app.limits.give_back(attempt).await?;
             row.id()
         }
-        _ => Err(wrong().into()),
+        _ => Err(setting_error().into()),
     }
 }

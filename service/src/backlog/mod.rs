@@ -1,37 +1,37 @@
 //! Use cases of the backlog: items, and their links to feedback.
 
-pub mod fold;
+pub mod case_folding;
 pub mod patch;
 
 use domain::{
-    Error as Refusal, Timestamp,
+    DomainError as Refusal, Timestamp,
     accounts::{Role, Scope},
-    backlog::{BacklogStatus, Importance, Item, check_item, check_quote, title_from},
-    feedback::Status,
-    history::Change,
-    ids::{BacklogId, EventId, FeedbackId, HistoryId, LinkId, UndoId},
+    backlog::{BacklogItem, BacklogStatus, Importance, check_item, check_quote, suggest_title},
+    feedback::FeedbackStatus,
+    history::HistoryChange,
+    ids::{BacklogItemId, EventId, FeedbackId, HistoryId, LinkId, UndoId},
     webhooks::EventKind,
     zone::UTC,
 };
 use serde::{Deserialize, Serialize};
 use store::{
-    Fingerprint, Once, Tx,
-    backlog::{Filter, Quoted, Step},
-    numbers::Numbered,
-    triage::Undoable,
+    Fingerprint, IdempotentWrite, Tx,
+    backlog::{BacklogFilter, BacklogUndo, LinkContent},
+    numbers::NumberSequence,
+    triage::UndoAction,
 };
 
-use self::fold::fold;
+use self::case_folding::fold;
 use crate::{error::Result, state::App};
 
 /// What a search for items is looked up with: `#12`, `12`, or words of title or body.
 #[must_use]
-pub fn filter(text: &str, status: Option<BacklogStatus>) -> Filter {
+pub fn filter(text: &str, status: Option<BacklogStatus>) -> BacklogFilter {
     let text = text.trim();
     let number = text.strip_prefix('#').unwrap_or(text).parse().ok().filter(|n| *n > 0);
     // Longer than any title: more finds nothing else, and databases limit a pattern.
     let folded = fold(&text.chars().take(300).collect::<String>());
-    Filter { status, only_active: false, folded, number, not_linked_to: None }
+    BacklogFilter { status, only_active: false, folded, number, not_linked_to: None }
 }
 
 fn searchable(title: &str, body: &str) -> String {
@@ -40,7 +40,7 @@ fn searchable(title: &str, body: &str) -> String {
 
 /// How feedback is linked: the words that are meant, and how much it matters.
 #[derive(Debug, Clone)]
-pub struct Quoting {
+pub struct LinkInput {
     /// Words of the feedback; empty for all of it.
     pub quote: String,
     /// How much it matters to the one who said it.
@@ -49,7 +49,7 @@ pub struct Quoting {
 
 /// What linking did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Linked {
+pub struct LinkOutcome {
     /// The item's number.
     pub number: i64,
     /// The item's title.
@@ -57,7 +57,7 @@ pub struct Linked {
     /// `false` when the two were linked before.
     pub is_new: bool,
     /// The feedback's status before.
-    pub before: Status,
+    pub before: FeedbackStatus,
     /// What is new about two that were linked before, to precede the item's name: `Changed the quote of`.
     pub changed: Option<String>,
     /// What takes that back.
@@ -66,7 +66,7 @@ pub struct Linked {
 
 /// What unlinking did.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unlinked {
+pub struct UnlinkOutcome {
     /// The item's title.
     pub title: String,
     /// Whether there was a link.
@@ -84,16 +84,16 @@ pub struct Unlinked {
 pub async fn create(app: &App, scope: &Scope, key: &str, title: &str, body: &str) -> Result<i64> {
     scope.require(Role::Triager)?;
     let (title, body) = check_item(title, body)?;
-    let once = Once::form(format!("backlog:{}", scope.project()), key, Fingerprint::of([&title, &body]));
+    let once = IdempotentWrite::form(format!("backlog:{}", scope.project()), key, Fingerprint::of([&title, &body]));
     let (item, entry, scope) = (new_item(app, scope, title, body), (app.id(), app.id()), *scope);
     let now = app.now();
-    app.store.write_once(once, now, move |tx| Box::pin(async move { Ok(insert(tx, &scope, item, entry).await?.number) })).await
+    app.store.write_idempotent(once, now, move |tx| Box::pin(async move { Ok(insert(tx, &scope, item, entry).await?.number) })).await
 }
 
-fn new_item(app: &App, scope: &Scope, title: String, body: String) -> Item {
+fn new_item(app: &App, scope: &Scope, title: String, body: String) -> BacklogItem {
     let now = app.now();
-    Item {
-        id: app.id::<BacklogId>(),
+    BacklogItem {
+        id: app.id::<BacklogItemId>(),
         project: scope.project(),
         number: 0,
         title,
@@ -105,10 +105,10 @@ fn new_item(app: &App, scope: &Scope, title: String, body: String) -> Item {
     }
 }
 
-async fn insert(tx: &mut Tx<'_>, scope: &Scope, mut item: Item, (entry, event): (HistoryId, EventId)) -> Result<Item> {
-    item.number = tx.next_number(item.project, Numbered::Backlog).await?;
+async fn insert(tx: &mut Tx<'_>, scope: &Scope, mut item: BacklogItem, (entry, event): (HistoryId, EventId)) -> Result<BacklogItem> {
+    item.number = tx.next_number(item.project, NumberSequence::Backlog).await?;
     tx.insert_backlog_item(&item, &searchable(&item.title, &item.body), scope.staff()).await?;
-    tx.insert_history(entry, item.project, item.id, scope.staff(), &Change::Created, item.created_at).await?;
+    tx.insert_history(entry, item.project, item.id, scope.staff(), &HistoryChange::Created, item.created_at).await?;
     tx.item_event(event, EventKind::BacklogItemCreated, &item).await?;
     Ok(item)
 }
@@ -117,13 +117,13 @@ async fn insert(tx: &mut Tx<'_>, scope: &Scope, mut item: Item, (entry, event): 
 ///
 /// # Errors
 /// Not found; a quote that the feedback does not hold; a role too low.
-pub async fn link(app: &App, scope: &Scope, feedback: FeedbackId, number: i64, quoting: Quoting) -> Result<Linked> {
+pub async fn link(app: &App, scope: &Scope, feedback: FeedbackId, number: i64, quoting: LinkInput) -> Result<LinkOutcome> {
     scope.require(Role::Triager)?;
     let (ids, scope, now) = (LinkIds::new(app), *scope, app.now());
     app.store
         .write(move |tx| {
             Box::pin(async move {
-                let Some(item) = tx.hold_backlog_item(scope.project(), number).await? else {
+                let Some(item) = tx.lock_backlog_item(scope.project(), number).await? else {
                     let gone = removed(tx, &scope, number).await?;
                     return Err(gone.map_or(Refusal::NotFound, |text| Refusal::field("link_q", "removed", text)).into());
                 };
@@ -137,19 +137,26 @@ pub async fn link(app: &App, scope: &Scope, feedback: FeedbackId, number: i64, q
 ///
 /// # Errors
 /// As [`create`] and [`link`].
-pub async fn create_from(app: &App, scope: &Scope, key: &str, feedback: FeedbackId, title: &str, quoting: Quoting) -> Result<Linked> {
+pub async fn create_from(
+    app: &App,
+    scope: &Scope,
+    key: &str,
+    feedback: FeedbackId,
+    title: &str,
+    quoting: LinkInput,
+) -> Result<LinkOutcome> {
     scope.require(Role::Triager)?;
     let (item, entry, ids) = (new_item(app, scope, title.to_owned(), String::new()), (app.id(), app.id()), LinkIds::new(app));
     let content = Fingerprint::of([feedback.to_string().as_str(), title.trim(), &quoting.quote, quoting.importance.as_str()]);
-    let once = Once::form(format!("backlog-from:{}", scope.project()), key, content);
+    let once = IdempotentWrite::form(format!("backlog-from:{}", scope.project()), key, content);
     let (scope, now) = (*scope, app.now());
     app.store
-        .write_once(once, now, move |tx| {
+        .write_idempotent(once, now, move |tx| {
             Box::pin(async move {
-                let (_, text) = tx.hold_feedback_for_link(scope.project(), feedback).await?.ok_or(Refusal::NotFound)?;
+                let (_, text) = tx.lock_feedback_for_link(scope.project(), feedback).await?.ok_or(Refusal::NotFound)?;
                 let mut item = item;
                 if item.title.trim().is_empty() {
-                    item.title = title_from(&text);
+                    item.title = suggest_title(&text);
                 }
                 (item.title, item.body) = check_item(&item.title, &item.body)?;
                 // Refused before anything is written.
@@ -165,8 +172,8 @@ pub async fn create_from(app: &App, scope: &Scope, key: &str, feedback: Feedback
 ///
 /// # Errors
 /// [`Refusal::Conflict`] for the number of an item that was removed, [`Refusal::NotFound`] for one that was never given.
-async fn held(tx: &mut Tx<'_>, scope: &Scope, number: i64) -> Result<Item> {
-    if let Some(item) = tx.hold_backlog_item(scope.project(), number).await? {
+async fn held(tx: &mut Tx<'_>, scope: &Scope, number: i64) -> Result<BacklogItem> {
+    if let Some(item) = tx.lock_backlog_item(scope.project(), number).await? {
         return Ok(item);
     }
     Err(removed(tx, scope, number).await?.map_or(Refusal::NotFound, Refusal::Conflict).into())
@@ -174,15 +181,15 @@ async fn held(tx: &mut Tx<'_>, scope: &Scope, number: i64) -> Result<Item> {
 
 /// The message for a number whose item was removed; `None` when no item ever had it.
 async fn removed(tx: &mut Tx<'_>, scope: &Scope, number: i64) -> Result<Option<String>> {
-    let was_given = tx.was_given(scope.project(), Numbered::Backlog, number).await?;
+    let was_given = tx.was_assigned(scope.project(), NumberSequence::Backlog, number).await?;
     Ok(was_given.then(|| format!("Backlog item #{number} was removed, so nothing was changed. Choose another item or create one.")))
 }
 
 /// What a change to a link is taken back with.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Unlinking {
+pub struct UnlinkOptions {
     /// What the feedback's status was before it was linked; `None` unless this undoes a linking.
-    pub restore: Option<Status>,
+    pub restore: Option<FeedbackStatus>,
     /// The item was made along with the link: it goes as well, unless something has happened to it since.
     pub with_item: bool,
 }
@@ -191,37 +198,37 @@ pub struct Unlinking {
 ///
 /// # Errors
 /// Not found; a role too low.
-pub async fn unlink(app: &App, scope: &Scope, feedback: FeedbackId, number: i64, undo: Unlinking) -> Result<Unlinked> {
+pub async fn unlink(app: &App, scope: &Scope, feedback: FeedbackId, number: i64, undo: UnlinkOptions) -> Result<UnlinkOutcome> {
     scope.require(Role::Triager)?;
     let (ids, event, scope, now) = (LinkIds::new(app), app.id::<EventId>(), *scope, app.now());
-    let restore = undo.restore.filter(|s| matches!(s, Status::New | Status::Triaged)).unwrap_or(Status::Triaged);
+    let restore = undo.restore.filter(|s| matches!(s, FeedbackStatus::New | FeedbackStatus::Triaged)).unwrap_or(FeedbackStatus::Triaged);
     app.store
         .write(move |tx| {
             Box::pin(async move {
                 let project = scope.project();
                 let item = held(tx, &scope, number).await?;
-                let (before, _) = tx.hold_feedback_for_link(project, feedback).await?.ok_or(Refusal::NotFound)?;
+                let (before, _) = tx.lock_feedback_for_link(project, feedback).await?.ok_or(Refusal::NotFound)?;
                 let was = tx.delete_link(feedback, &item).await?;
                 if was.is_some() {
                     let last = tx.link_count(feedback).await? == 0;
-                    let after = if last && before == Status::Linked { restore } else { before };
-                    let change = Change::Unlinked { item: item.number, title: item.title.clone(), feedback: feedback.to_string() };
+                    let after = if last && before == FeedbackStatus::Linked { restore } else { before };
+                    let change = HistoryChange::Unlinked { item: item.number, title: item.title.clone(), feedback: feedback.to_string() };
                     record(tx, &scope, ids, feedback, &item, &change, (before, after), now).await?;
                 }
                 let gone = undo.with_item && was.is_some() && item.version == 1 && tx.delete_unlinked_item(&item).await?;
                 if gone {
-                    let last = Item { updated_at: now, ..item.clone() };
+                    let last = BacklogItem { updated_at: now, ..item.clone() };
                     tx.item_event(event, EventKind::BacklogItemDeleted, &last).await?;
                 }
                 let was_linked = was.is_some();
                 let again = match was {
                     Some(was) if !gone => {
-                        let step = Undoable::Backlog(Step::Unlinked { feedback, item: item.id, was });
-                        tx.keep_undo(ids.undo, None, &scope, &step, now).await?
+                        let step = UndoAction::Backlog(BacklogUndo::Unlinked { feedback, item: item.id, was });
+                        tx.save_undo(ids.undo, None, &scope, &step, now).await?
                     }
                     _ => None,
                 };
-                Ok(Unlinked { title: item.title, was_linked, gone, undo: again })
+                Ok(UnlinkOutcome { title: item.title, was_linked, gone, undo: again })
             })
         })
         .await
@@ -248,27 +255,27 @@ async fn attach(
     scope: &Scope,
     ids: LinkIds,
     feedback: FeedbackId,
-    item: &Item,
-    quoting: &Quoting,
+    item: &BacklogItem,
+    quoting: &LinkInput,
     now: Timestamp,
-) -> Result<Linked> {
-    let (before, text) = tx.hold_feedback_for_link(scope.project(), feedback).await?.ok_or(Refusal::NotFound)?;
+) -> Result<LinkOutcome> {
+    let (before, text) = tx.lock_feedback_for_link(scope.project(), feedback).await?.ok_or(Refusal::NotFound)?;
     let quote = check_quote(&text, &quoting.quote)?;
-    let mut says = Quoted { quote, importance: quoting.importance };
+    let mut says = LinkContent { quote, importance: quoting.importance };
     let is_new = tx.insert_link(ids.link, feedback, item, &says, scope.staff(), now).await?;
-    let mut done = Linked { number: item.number, title: item.title.clone(), is_new, before, changed: None, undo: None };
+    let mut done = LinkOutcome { number: item.number, title: item.title.clone(), is_new, before, changed: None, undo: None };
     if is_new {
-        let after = if matches!(before, Status::New | Status::Triaged) { Status::Linked } else { before };
-        let change = Change::Linked { item: item.number, title: item.title.clone(), feedback: feedback.to_string() };
+        let after = if matches!(before, FeedbackStatus::New | FeedbackStatus::Triaged) { FeedbackStatus::Linked } else { before };
+        let change = HistoryChange::Linked { item: item.number, title: item.title.clone(), feedback: feedback.to_string() };
         record(tx, scope, ids, feedback, item, &change, (before, after), now).await?;
         return Ok(done);
     }
-    let was = tx.link_of(feedback, item).await?.ok_or(Refusal::NotFound)?;
+    let was = tx.link_content(feedback, item).await?.ok_or(Refusal::NotFound)?;
     // Linking again without a quote is no wish to be rid of the one that is there.
     says.quote = says.quote.or_else(|| was.quote.clone());
     if let Some(changed) = requote(tx, scope, ids, feedback, item, (&was, &says), before, now).await? {
-        let step = Undoable::Backlog(Step::Requoted { feedback, item: item.id, was, is: says });
-        done.undo = tx.keep_undo(ids.undo, None, scope, &step, now).await?;
+        let step = UndoAction::Backlog(BacklogUndo::Requoted { feedback, item: item.id, was, is: says });
+        done.undo = tx.save_undo(ids.undo, None, scope, &step, now).await?;
         done.changed = Some(changed);
     }
     Ok(done)
@@ -281,9 +288,9 @@ async fn requote(
     scope: &Scope,
     ids: LinkIds,
     feedback: FeedbackId,
-    item: &Item,
-    (was, is): (&Quoted, &Quoted),
-    status: Status,
+    item: &BacklogItem,
+    (was, is): (&LinkContent, &LinkContent),
+    status: FeedbackStatus,
     now: Timestamp,
 ) -> Result<Option<String>> {
     if was == is {
@@ -292,9 +299,9 @@ async fn requote(
     tx.update_link(feedback, item, is).await?;
     let (number, title, about) = (item.number, item.title.clone(), feedback.to_string());
     let (change, said) = if was.quote == is.quote {
-        (Change::Reweighed { item: number, title, feedback: about, to: is.importance.label().into() }, "Changed the importance of")
+        (HistoryChange::Reweighed { item: number, title, feedback: about, to: is.importance.label().into() }, "Changed the importance of")
     } else {
-        (Change::Requoted { item: number, title, feedback: about }, "Changed the quote of")
+        (HistoryChange::Requoted { item: number, title, feedback: about }, "Changed the quote of")
     };
     record(tx, scope, ids, feedback, item, &change, (status, status), now).await?;
     Ok(Some(said.into()))
@@ -302,15 +309,15 @@ async fn requote(
 
 /// IDs of the rows that an undo writes.
 #[derive(Clone, Copy)]
-pub(crate) struct BackIds {
+pub(crate) struct UndoIds {
     link: LinkIds,
-    entries: Entries,
+    entries: ItemHistoryIds,
 }
 
 /// Ids of what a change to an item itself writes: up to three entries of its history, and the event for webhooks.
-type Entries = ([HistoryId; 3], EventId);
+type ItemHistoryIds = ([HistoryId; 3], EventId);
 
-impl BackIds {
+impl UndoIds {
     pub(crate) fn new(app: &App) -> Self {
         Self { link: LinkIds::new(app), entries: ([app.id(), app.id(), app.id()], app.id()) }
     }
@@ -320,26 +327,26 @@ impl BackIds {
 ///
 /// # Errors
 /// [`Refusal::Conflict`] when the same was changed again since.
-pub(crate) async fn take_back(tx: &mut Tx<'_>, scope: &Scope, ids: BackIds, step: Step, now: Timestamp) -> Result<()> {
+pub(crate) async fn take_back(tx: &mut Tx<'_>, scope: &Scope, ids: UndoIds, step: BacklogUndo, now: Timestamp) -> Result<()> {
     let stands = |why: &str| Refusal::Conflict(format!("{why} Nothing was undone."));
-    let (Step::Unlinked { item, .. } | Step::Requoted { item, .. } | Step::Edited { item, .. }) = &step;
-    let held = tx.hold_backlog_item_by_id(scope.project(), *item).await?;
+    let (BacklogUndo::Unlinked { item, .. } | BacklogUndo::Requoted { item, .. } | BacklogUndo::Edited { item, .. }) = &step;
+    let held = tx.lock_backlog_item_by_id(scope.project(), *item).await?;
     let mut item = held.ok_or_else(|| stands("The item no longer exists."))?;
     match step {
-        Step::Unlinked { feedback, was, .. } => {
-            if tx.link_of(feedback, &item).await?.is_none() {
-                let quoting = Quoting { quote: was.quote.unwrap_or_default(), importance: was.importance };
+        BacklogUndo::Unlinked { feedback, was, .. } => {
+            if tx.link_content(feedback, &item).await?.is_none() {
+                let quoting = LinkInput { quote: was.quote.unwrap_or_default(), importance: was.importance };
                 attach(tx, scope, ids.link, feedback, &item, &quoting, now).await?;
             }
         }
-        Step::Requoted { feedback, was, is, .. } => {
-            let (status, _) = tx.hold_feedback_for_link(scope.project(), feedback).await?.ok_or(Refusal::NotFound)?;
-            if tx.link_of(feedback, &item).await?.as_ref() != Some(&is) {
+        BacklogUndo::Requoted { feedback, was, is, .. } => {
+            let (status, _) = tx.lock_feedback_for_link(scope.project(), feedback).await?.ok_or(Refusal::NotFound)?;
+            if tx.link_content(feedback, &item).await?.as_ref() != Some(&is) {
                 return Err(stands("The link has changed since.").into());
             }
             requote(tx, scope, ids.link, feedback, &item, (&is, &was), status, now).await?;
         }
-        Step::Edited { version, title, body, .. } => {
+        BacklogUndo::Edited { version, title, body, .. } => {
             if item.version != version {
                 let (who, at) = tx.last_edit(scope.project(), item.id).await?.unwrap_or(("Someone".into(), item.updated_at));
                 return Err(stands(&format!("{who} changed this item {}.", UTC.ago(at, now))).into());
@@ -358,9 +365,9 @@ async fn record(
     scope: &Scope,
     ids: LinkIds,
     feedback: FeedbackId,
-    item: &Item,
-    change: &Change,
-    (before, after): (Status, Status),
+    item: &BacklogItem,
+    change: &HistoryChange,
+    (before, after): (FeedbackStatus, FeedbackStatus),
     now: Timestamp,
 ) -> Result<()> {
     let (project, staff) = (scope.project(), scope.staff());
@@ -369,21 +376,21 @@ async fn record(
     tx.insert_history(ids.on_item, project, item.id, staff, change, now).await?;
     tx.insert_history(ids.on_feedback, project, feedback, staff, change, now).await?;
     if before != after {
-        let change = Change::Status { from: before.label().into(), to: after.label().into() };
+        let change = HistoryChange::Status { from: before.label().into(), to: after.label().into() };
         tx.insert_history(ids.status, project, feedback, staff, &change, now).await?;
     }
     Ok(())
 }
 
 /// Puts another title and body in place and says what that changes.
-fn write_over(item: &mut Item, title: String, body: String) -> Vec<Change> {
+fn write_over(item: &mut BacklogItem, title: String, body: String) -> Vec<HistoryChange> {
     let mut changes = Vec::new();
     if item.title != title {
-        changes.push(Change::Renamed { from: std::mem::replace(&mut item.title, title.clone()), to: title });
+        changes.push(HistoryChange::Renamed { from: std::mem::replace(&mut item.title, title.clone()), to: title });
     }
     if item.body != body {
         item.body = body;
-        changes.push(Change::Described);
+        changes.push(HistoryChange::Described);
     }
     changes
 }
@@ -392,9 +399,9 @@ fn write_over(item: &mut Item, title: String, body: String) -> Vec<Change> {
 async fn save(
     tx: &mut Tx<'_>,
     scope: &Scope,
-    item: &mut Item,
-    (entries, event): Entries,
-    changes: &[Change],
+    item: &mut BacklogItem,
+    (entries, event): ItemHistoryIds,
+    changes: &[HistoryChange],
     now: Timestamp,
 ) -> Result<()> {
     if changes.is_empty() {
@@ -424,11 +431,11 @@ pub async fn edit(app: &App, scope: &Scope, number: i64, version: i64, title: &s
 ///
 /// # Errors
 /// As [`edit`].
-pub async fn set_status(app: &App, scope: &Scope, number: i64, version: i64, status: BacklogStatus) -> Result<Item> {
+pub async fn set_status(app: &App, scope: &Scope, number: i64, version: i64, status: BacklogStatus) -> Result<BacklogItem> {
     scope.require(Role::Triager)?;
-    let to_status = move |item: &mut Item| {
+    let to_status = move |item: &mut BacklogItem| {
         let from = std::mem::replace(&mut item.status, status);
-        if from == status { vec![] } else { vec![Change::Status { from: from.label().into(), to: status.label().into() }] }
+        if from == status { vec![] } else { vec![HistoryChange::Status { from: from.label().into(), to: status.label().into() }] }
     };
     change(app, scope, number, version, None, to_status).await.map(|(item, _)| item)
 }
@@ -439,10 +446,10 @@ async fn change(
     number: i64,
     version: i64,
     undo: Option<UndoId>,
-    work: impl FnOnce(&mut Item) -> Vec<Change> + Send + 'static,
-) -> Result<(Item, Option<UndoId>)> {
+    work: impl FnOnce(&mut BacklogItem) -> Vec<HistoryChange> + Send + 'static,
+) -> Result<(BacklogItem, Option<UndoId>)> {
     let (scope, now) = (*scope, app.now());
-    let entries: Entries = ([app.id(), app.id(), app.id()], app.id());
+    let entries: ItemHistoryIds = ([app.id(), app.id(), app.id()], app.id());
     app.store
         .write(move |tx| {
             Box::pin(async move {
@@ -460,8 +467,8 @@ async fn change(
                 save(tx, &scope, &mut item, entries, &changes, now).await?;
                 let kept = match undo {
                     Some(undo) => {
-                        let step = Step::Edited { item: item.id, version: item.version, title: before.title, body: before.body };
-                        tx.keep_undo(undo, None, &scope, &Undoable::Backlog(step), now).await?
+                        let step = BacklogUndo::Edited { item: item.id, version: item.version, title: before.title, body: before.body };
+                        tx.save_undo(undo, None, &scope, &UndoAction::Backlog(step), now).await?
                     }
                     None => None,
                 };

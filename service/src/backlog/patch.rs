@@ -3,7 +3,7 @@
 use domain::{
     accounts::{Role, Scope},
     backlog::BacklogStatus,
-    history::Change,
+    history::HistoryChange,
 };
 
 use super::{change, write_over};
@@ -11,7 +11,7 @@ use crate::{error::Result, state::App};
 
 /// What an item is to be. Title and description are what [`domain::backlog::check_item`] gave.
 #[derive(Debug, Clone)]
-pub struct Patch {
+pub struct BacklogUpdate {
     /// The title.
     pub title: String,
     /// The description.
@@ -24,14 +24,14 @@ pub struct Patch {
 ///
 /// # Errors
 /// A role too low; not found; [`domain::Error::Conflict`] at another version.
-pub async fn patch(app: &App, scope: &Scope, number: i64, version: i64, patch: Patch) -> Result<()> {
+pub async fn patch(app: &App, scope: &Scope, number: i64, version: i64, patch: BacklogUpdate) -> Result<()> {
     scope.require(Role::Triager)?;
-    let Patch { title, body, status } = patch;
-    let work = move |item: &mut domain::backlog::Item| {
+    let BacklogUpdate { title, body, status } = patch;
+    let work = move |item: &mut domain::backlog::BacklogItem| {
         let mut changes = write_over(item, title, body);
         if let Some(to) = status.filter(|to| *to != item.status) {
             let from = std::mem::replace(&mut item.status, to);
-            changes.push(Change::Status { from: from.label().into(), to: to.label().into() });
+            changes.push(HistoryChange::Status { from: from.label().into(), to: to.label().into() });
         }
         changes
     };

@@ -3,28 +3,28 @@
 use domain::{
     Timestamp,
     accounts::{Role, Scope},
-    desk::Times,
+    desk::DurationStats,
 };
-use store::desk::OpenTickets;
+use store::desk::OpenTicketCount;
 
 use crate::{error::Result, state::App};
 
 /// Days that the report looks back.
-pub const DAYS: i64 = 30;
+pub const REPORT_DAYS: i64 = 30;
 
 /// The report.
 #[derive(Debug, Clone)]
-pub struct Report {
+pub struct DeskReport {
     /// Tickets that there ever were, spam aside.
     pub total: i64,
     /// Written in the last [`DAYS`].
     pub written: i64,
     /// How long those waited that were first answered in that time.
-    pub first_response: Times,
+    pub first_response: DurationStats,
     /// How long those took that were closed in that time.
-    pub resolution: Times,
+    pub resolution: DurationStats,
     /// What is open, by state and age.
-    pub open: Vec<OpenTickets>,
+    pub open: Vec<OpenTicketCount>,
     /// How many open tickets nobody has answered yet.
     pub unanswered: i64,
     /// When the oldest of them was written.
@@ -35,15 +35,15 @@ pub struct Report {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn report(app: &App, scope: &Scope) -> Result<Report> {
+pub async fn report(app: &App, scope: &Scope) -> Result<DeskReport> {
     scope.require(Role::Viewer)?;
     let now = app.now();
-    let numbers = app.store.desk_numbers(scope, now.plus_days(-DAYS), now).await?;
-    Ok(Report {
+    let numbers = app.store.desk_metrics(scope, now.plus_days(-REPORT_DAYS), now).await?;
+    Ok(DeskReport {
         total: numbers.total,
         written: numbers.written,
-        first_response: Times::of(numbers.first_response),
-        resolution: Times::of(numbers.resolution),
+        first_response: DurationStats::of(numbers.first_response),
+        resolution: DurationStats::of(numbers.resolution),
         open: numbers.open,
         unanswered: numbers.unanswered.0,
         oldest_unanswered: numbers.unanswered.1,

@@ -13,7 +13,7 @@ use std::{io, str::FromStr};
 
 use bytes::Bytes;
 use domain::{
-    Day, Error as Refusal,
+    Day, DomainError as Refusal,
     accounts::{Role, Scope},
     ids::SurveyId,
     triage::TriageQuery,
@@ -21,7 +21,7 @@ use domain::{
 use futures_util::{Stream, stream};
 use serde_json::{Map, Value};
 
-use self::{rows::Reader, xlsx::Workbook};
+use self::{rows::RowReader, xlsx::Workbook};
 use crate::{
     accounts::authority::Authority,
     error::{Error, Result},
@@ -30,7 +30,7 @@ use crate::{
 
 /// How it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum ExportFormat {
     /// RFC 4180, in UTF-8, with a line of names.
     Csv,
     /// The same with a byte order mark at the beginning: without one, Excel reads UTF-8 as another encoding.
@@ -41,10 +41,10 @@ pub enum Format {
     Jsonl,
 }
 
-impl Format {
+impl ExportFormat {
     /// The file's ending.
     #[must_use]
-    pub fn ending(self) -> &'static str {
+    pub fn file_extension(self) -> &'static str {
         match self {
             Self::Csv | Self::CsvBom => "csv",
             Self::Xlsx => "xlsx",
@@ -63,7 +63,7 @@ impl Format {
     }
 }
 
-impl FromStr for Format {
+impl FromStr for ExportFormat {
     /// The words in addresses and on the command line.
     type Err = Refusal;
     fn from_str(text: &str) -> Result<Self, Refusal> {
@@ -79,7 +79,7 @@ impl FromStr for Format {
 
 /// What is exported.
 #[derive(Debug, Clone, PartialEq)]
-pub enum What {
+pub enum ExportSubject {
     /// All feedback.
     Feedback,
     /// The feedback that a query of the inbox finds.
@@ -90,7 +90,7 @@ pub enum What {
     Backlog,
 }
 
-impl What {
+impl ExportSubject {
     /// Reads the word, for responses the survey, and for feedback the query that it has to match, if any.
     ///
     /// # Errors
@@ -120,13 +120,13 @@ impl What {
 }
 
 /// One value of a row: a column's name and its value. CSV writes lists with commas between.
-pub type Row = Vec<(String, Value)>;
+pub type ExportRow = Vec<(String, Value)>;
 
 /// What UTF-8 text may begin with, for programs that take it for another encoding otherwise.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// How far an export has come.
-enum Stage {
+enum ExportStage {
     /// The line of names comes next.
     Names,
     /// Rows come next.
@@ -140,24 +140,24 @@ enum Stage {
 }
 
 /// Pages of rows, for those who may still have them.
-struct Pages {
+struct RowPages {
     app: AppState,
     authority: Authority,
-    reader: Reader,
+    reader: RowReader,
 }
 
-impl Pages {
+impl RowPages {
     /// The next rows; empty after the last.
-    async fn next(&mut self) -> Result<Vec<Row>> {
-        self.authority.ask(&self.app, Role::Triager).await?;
+    async fn next(&mut self) -> Result<Vec<ExportRow>> {
+        self.authority.ensure_role(&self.app, Role::Triager).await?;
         self.reader.page().await
     }
 }
 
 struct Export {
-    pages: Pages,
-    format: Format,
-    stage: Stage,
+    pages: RowPages,
+    format: ExportFormat,
+    stage: ExportStage,
 }
 
 /// Begins an export. Gives its pieces; an error is the last one. It breaks off when whoever asked for it may not export any more.
@@ -167,8 +167,8 @@ struct Export {
 pub async fn begin(
     app: &AppState,
     scope: &Scope,
-    what: What,
-    format: Format,
+    what: ExportSubject,
+    format: ExportFormat,
 ) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>> {
     begin_in(app, scope, None, what, format).await
 }
@@ -181,19 +181,19 @@ pub async fn begin_in(
     app: &AppState,
     scope: &Scope,
     session: Option<String>,
-    what: What,
-    format: Format,
+    what: ExportSubject,
+    format: ExportFormat,
 ) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>> {
     // Names and addresses of people, all at once.
     scope.require(Role::Triager)?;
     let what_is_in_it = what.as_str();
-    let reader = Reader::open(app, scope, what).await?;
+    let reader = RowReader::open(app, scope, what).await?;
     let stage = match format {
-        Format::Csv | Format::CsvBom => Stage::Names,
-        Format::Xlsx => Stage::Workbook(Box::new(Workbook::new(what_is_in_it, reader.columns().to_vec()))),
-        Format::Jsonl => Stage::Rows,
+        ExportFormat::Csv | ExportFormat::CsvBom => ExportStage::Names,
+        ExportFormat::Xlsx => ExportStage::Workbook(Box::new(Workbook::new(what_is_in_it, reader.columns().to_vec()))),
+        ExportFormat::Jsonl => ExportStage::Rows,
     };
-    let pages = Pages { app: AppState::clone(app), authority: Authority::new(scope, session), reader };
+    let pages = RowPages { app: AppState::clone(app), authority: Authority::new(scope, session), reader };
     Ok(stream::unfold(Export { pages, format, stage }, Export::next))
 }
 
@@ -201,22 +201,22 @@ impl Export {
     /// The next piece.
     async fn next(mut self) -> Option<(io::Result<Bytes>, Self)> {
         let piece = match &mut self.stage {
-            Stage::Over => return None,
-            Stage::Broken => {
-                self.stage = Stage::Over;
+            ExportStage::Over => return None,
+            ExportStage::Broken => {
+                self.stage = ExportStage::Over;
                 return Some((Err(io::Error::other("the export was interrupted")), self));
             }
-            Stage::Names => {
-                self.stage = Stage::Rows;
+            ExportStage::Names => {
+                self.stage = ExportStage::Rows;
                 let names = self.pages.reader.columns().iter().map(|name| spreadsheet_text(name)).collect();
                 write_csv(std::iter::once(names))
-                    .map(|names| if self.format == Format::CsvBom { [BOM, &names].concat().into() } else { names })
+                    .map(|names| if self.format == ExportFormat::CsvBom { [BOM, &names].concat().into() } else { names })
             }
-            Stage::Workbook(workbook) => match workbook.next(&mut self.pages).await {
+            ExportStage::Workbook(workbook) => match workbook.next(&mut self.pages).await {
                 Ok(piece) if piece.is_empty() => return None,
                 piece => piece,
             },
-            Stage::Rows => match self.pages.next().await {
+            ExportStage::Rows => match self.pages.next().await {
                 Ok(rows) if rows.is_empty() => return None,
                 Ok(rows) => self.write(rows),
                 Err(error) => Err(error),
@@ -231,18 +231,21 @@ impl Export {
                     tracing::error!(error = %error, "an export was interrupted");
                 }
                 // For whoever reads line by line; the connection breaks off besides.
-                self.stage = Stage::Broken;
-                let last = if self.format == Format::Jsonl { "{\"error\":\"The export was interrupted. Start it again.\"}\n" } else { "" };
+                self.stage = ExportStage::Broken;
+                let last =
+                    if self.format == ExportFormat::Jsonl { "{\"error\":\"The export was interrupted. Start it again.\"}\n" } else { "" };
                 Some((Ok(Bytes::from_static(last.as_bytes())), self))
             }
         }
     }
 
-    fn write(&self, rows: Vec<Row>) -> Result<Bytes> {
+    fn write(&self, rows: Vec<ExportRow>) -> Result<Bytes> {
         match self.format {
-            Format::Csv | Format::CsvBom => write_csv(rows.into_iter().map(|row| row.into_iter().map(|(_, value)| cell(value)).collect())),
+            ExportFormat::Csv | ExportFormat::CsvBom => {
+                write_csv(rows.into_iter().map(|row| row.into_iter().map(|(_, value)| cell(value)).collect()))
+            }
             // A workbook writes its own rows.
-            Format::Jsonl | Format::Xlsx => {
+            ExportFormat::Jsonl | ExportFormat::Xlsx => {
                 let mut out = Vec::new();
                 for row in rows {
                     serde_json::to_writer(&mut out, &row.into_iter().collect::<Map<String, Value>>())?;
@@ -281,9 +284,9 @@ fn cell(value: Value) -> String {
 
 /// The name of the file: `corner-shop-feedback-2026-11-23.csv`.
 #[must_use]
-pub fn file_name(slug: &str, what: &What, format: Format, day: Day) -> String {
+pub fn file_name(slug: &str, what: &ExportSubject, format: ExportFormat, day: Day) -> String {
     let slug: String = slug.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
-    format!("{slug}-{}-{}.{}", what.as_str(), day, format.ending())
+    format!("{slug}-{}-{}.{}", what.as_str(), day, format.file_extension())
 }
 
 #[cfg(test)]

@@ -3,19 +3,19 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use domain::{
-    Error as Refusal, Timestamp, Zone,
+    DomainError as Refusal, Timestamp, Zone,
     accounts::Scope,
     ids::SurveyId,
     surveys::{Question, SurveyBody, answer::Answer},
     triage::TriageQuery,
 };
-use search::{Ask, MAX_LIMIT, Sort};
+use search::{MAX_PAGE_SIZE, SearchRequest, Sort};
 use serde_json::{Map, Value, json};
-use store::export::{FeedbackRow, ItemRow, Place, ResponseRow};
+use store::export::{ExportCursor, ExportedFeedback, ExportedItem, ExportedResponse};
 
-use super::{Row, What};
+use super::{ExportRow, ExportSubject};
 use crate::{
-    error::{Result, of_search},
+    error::{Result, from_search},
     state::AppState,
 };
 
@@ -74,29 +74,29 @@ const OTHER: &str = "other_answers";
 const ITEM: [&str; 9] = ["id", "number", "title", "body", "status", "feedback", "created_by", "created_at", "updated_at"];
 
 /// Reads one page after another.
-pub(super) struct Reader {
+pub(super) struct RowReader {
     app: AppState,
     scope: Scope,
     /// Whose clocks times are written by.
     zone: Zone,
-    what: What,
-    after: Place,
+    what: ExportSubject,
+    after: ExportCursor,
     /// Of a query: the cursor of the next page; nothing after the last one.
     found: Option<Option<String>>,
     columns: Vec<String>,
-    survey: Survey,
+    survey: SurveyColumns,
 }
 
 /// The questions of a survey over all its versions.
 #[derive(Default)]
-struct Survey {
+struct SurveyColumns {
     /// Each with the name of its column, those of newer versions first.
     columns: Vec<(String, String)>,
     /// The questions of each version, to read its answers with.
     versions: HashMap<String, Vec<Question>>,
 }
 
-impl Survey {
+impl SurveyColumns {
     /// Versions that cannot be read are left out: their answers are exported without words.
     fn read(versions: Vec<(String, String)>) -> Self {
         let mut survey = Self::default();
@@ -113,22 +113,22 @@ impl Survey {
     }
 }
 
-impl Reader {
-    pub(super) async fn open(app: &AppState, scope: &Scope, what: What) -> Result<Self> {
-        let mut survey = Survey::default();
+impl RowReader {
+    pub(super) async fn open(app: &AppState, scope: &Scope, what: ExportSubject) -> Result<Self> {
+        let mut survey = SurveyColumns::default();
         let columns = match what {
-            What::Feedback | What::Matching(_) => FEEDBACK.map(String::from).to_vec(),
-            What::Backlog => ITEM.map(String::from).to_vec(),
-            What::Responses(id) => {
+            ExportSubject::Feedback | ExportSubject::Matching(_) => FEEDBACK.map(String::from).to_vec(),
+            ExportSubject::Backlog => ITEM.map(String::from).to_vec(),
+            ExportSubject::Responses(id) => {
                 survey = Self::survey(app, scope, id).await?;
                 let questions = survey.columns.iter().map(|(_, name)| name.clone());
                 RESPONSE.map(String::from).into_iter().chain(questions).chain([OTHER.to_owned()]).collect()
             }
         };
-        if matches!(what, What::Matching(_)) {
+        if matches!(what, ExportSubject::Matching(_)) {
             // What was there when the export began is to be in it, so the index has to know of it.
             // Without it nothing is exported: half of an answer would look like a whole one.
-            if !app.search.caught_up(INDEX_WAIT).await {
+            if !app.search.wait_until_caught_up(INDEX_WAIT).await {
                 return Err(Refusal::SearchUnavailable.into());
             }
         }
@@ -137,12 +137,12 @@ impl Reader {
         Ok(Self { app: Arc::clone(app), scope: *scope, zone, what, after, found: Some(None), columns, survey })
     }
 
-    async fn survey(app: &AppState, scope: &Scope, id: SurveyId) -> Result<Survey> {
+    async fn survey(app: &AppState, scope: &Scope, id: SurveyId) -> Result<SurveyColumns> {
         let known = app.store.export_surveys(scope).await?.iter().any(|(survey, _)| *survey == id);
         if !known {
             return Err(Refusal::NotFound.into());
         }
-        Ok(Survey::read(app.store.export_versions(scope, id).await?))
+        Ok(SurveyColumns::read(app.store.export_versions(scope, id).await?))
     }
 
     /// The names of the columns.
@@ -151,21 +151,21 @@ impl Reader {
     }
 
     /// The next rows; none at the end.
-    pub(super) async fn page(&mut self) -> Result<Vec<Row>> {
+    pub(super) async fn page(&mut self) -> Result<Vec<ExportRow>> {
         match &self.what {
-            What::Feedback => self.feedback().await,
-            What::Matching(query) => self.matching(query.clone()).await,
-            What::Responses(survey) => self.responses(*survey).await,
-            What::Backlog => self.items().await,
+            ExportSubject::Feedback => self.feedback().await,
+            ExportSubject::Matching(query) => self.matching(query.clone()).await,
+            ExportSubject::Responses(survey) => self.responses(*survey).await,
+            ExportSubject::Backlog => self.items().await,
         }
     }
 
     /// Values with the names of their columns.
-    fn named(&self, values: Vec<Value>) -> Row {
+    fn named(&self, values: Vec<Value>) -> ExportRow {
         self.columns.iter().cloned().zip(values).collect()
     }
 
-    async fn feedback(&mut self) -> Result<Vec<Row>> {
+    async fn feedback(&mut self) -> Result<Vec<ExportRow>> {
         let rows = self.app.store.export_feedback(&self.scope, &self.after, PAGE).await?;
         let Some(last) = rows.last() else { return Ok(Vec::new()) };
         self.after = (last.created_at, last.id.clone());
@@ -173,11 +173,17 @@ impl Reader {
     }
 
     /// The next page of what a query finds. Records that are gone by now make it shorter, but never empty before the end.
-    async fn matching(&mut self, query: TriageQuery) -> Result<Vec<Row>> {
+    async fn matching(&mut self, query: TriageQuery) -> Result<Vec<ExportRow>> {
         while let Some(cursor) = self.found.take() {
-            let ask =
-                Ask { query: query.clone(), me: self.scope.staff(), zone: self.zone.clone(), sort: Sort::Oldest, cursor, limit: MAX_LIMIT };
-            let found = self.app.search.search(&self.scope, ask).await.map_err(of_search)?;
+            let ask = SearchRequest {
+                query: query.clone(),
+                me: self.scope.staff(),
+                zone: self.zone.clone(),
+                sort: Sort::Oldest,
+                cursor,
+                limit: MAX_PAGE_SIZE,
+            };
+            let found = self.app.search.search(&self.scope, ask).await.map_err(from_search)?;
             self.found = found.next.map(Some);
             let ids: Vec<String> = found.ids.iter().map(ToString::to_string).collect();
             let rows = self.app.store.export_feedback_by_ids(&self.scope, &ids).await?;
@@ -188,7 +194,7 @@ impl Reader {
         Ok(Vec::new())
     }
 
-    async fn with_tags_and_links(&self, rows: Vec<FeedbackRow>) -> Result<Vec<Row>> {
+    async fn with_tags_and_links(&self, rows: Vec<ExportedFeedback>) -> Result<Vec<ExportRow>> {
         let ids: Vec<&str> = rows.iter().map(|r| r.id.as_str()).collect();
         let mut tags: HashMap<String, Vec<String>> = HashMap::new();
         for (feedback, tag) in self.app.store.export_tags(&self.scope, &ids).await? {
@@ -205,7 +211,7 @@ impl Reader {
         Ok(rows.collect())
     }
 
-    async fn responses(&mut self, survey: SurveyId) -> Result<Vec<Row>> {
+    async fn responses(&mut self, survey: SurveyId) -> Result<Vec<ExportRow>> {
         let rows = self.app.store.export_responses(&self.scope, survey, &self.after, PAGE).await?;
         let Some(last) = rows.last() else { return Ok(Vec::new()) };
         self.after = (last.started_at, last.id.clone());
@@ -221,7 +227,7 @@ impl Reader {
         Ok(rows.collect())
     }
 
-    async fn items(&mut self) -> Result<Vec<Row>> {
+    async fn items(&mut self) -> Result<Vec<ExportRow>> {
         let rows = self.app.store.export_items(&self.scope, self.after.0, PAGE).await?;
         let Some(last) = rows.last() else { return Ok(Vec::new()) };
         self.after = (last.number, String::new());
@@ -253,7 +259,7 @@ fn unreadable(stored: &str) -> Value {
     format!("(not readable) {stored}").into()
 }
 
-fn feedback(r: FeedbackRow, tags: Vec<String>, links: Vec<i64>, zone: &Zone) -> Vec<Value> {
+fn feedback(r: ExportedFeedback, tags: Vec<String>, links: Vec<i64>, zone: &Zone) -> Vec<Value> {
     vec![
         r.id.into(),
         r.kind.into(),
@@ -282,7 +288,7 @@ fn feedback(r: FeedbackRow, tags: Vec<String>, links: Vec<i64>, zone: &Zone) -> 
     ]
 }
 
-fn response(r: ResponseRow, answers: Vec<(String, String)>, survey: &Survey, zone: &Zone) -> Vec<Value> {
+fn response(r: ExportedResponse, answers: Vec<(String, String)>, survey: &SurveyColumns, zone: &Zone) -> Vec<Value> {
     let mut values = vec![
         r.id.into(),
         json!(r.version),
@@ -325,7 +331,7 @@ fn response(r: ResponseRow, answers: Vec<(String, String)>, survey: &Survey, zon
     values
 }
 
-fn item(r: ItemRow, links: Vec<String>, zone: &Zone) -> Vec<Value> {
+fn item(r: ExportedItem, links: Vec<String>, zone: &Zone) -> Vec<Value> {
     vec![
         r.id.into(),
         r.number.into(),

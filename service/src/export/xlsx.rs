@@ -7,7 +7,7 @@ use bytes::Bytes;
 use rust_xlsxwriter::{Format, Workbook as Book};
 use serde_json::Value;
 
-use super::{Pages, Row, joined};
+use super::{ExportRow, RowPages, joined};
 use crate::error::{Error, Result};
 
 /// Rows of one sheet, with the line of names (the format's own limit is 1,048,576).
@@ -24,11 +24,11 @@ pub(super) struct Workbook {
     title: &'static str,
     columns: Vec<String>,
     /// Goes to a thread for blocking work and back; nothing once it is packed.
-    book: Option<Filling>,
+    book: Option<OpenWorkbook>,
     packed: Option<std::fs::File>,
 }
 
-struct Filling {
+struct OpenWorkbook {
     book: Book,
     sheets: u32,
     /// Rows in the last sheet.
@@ -37,11 +37,11 @@ struct Filling {
 
 impl Workbook {
     pub(super) fn new(title: &'static str, columns: Vec<String>) -> Self {
-        Self { title, columns, book: Some(Filling { book: Book::new(), sheets: 0, rows: 0 }), packed: None }
+        Self { title, columns, book: Some(OpenWorkbook { book: Book::new(), sheets: 0, rows: 0 }), packed: None }
     }
 
     /// The next piece of the file; empty after the last one.
-    pub(super) async fn next(&mut self, pages: &mut Pages) -> Result<Bytes> {
+    pub(super) async fn next(&mut self, pages: &mut RowPages) -> Result<Bytes> {
         while let Some(mut filling) = self.book.take() {
             let rows = pages.next().await?;
             let (title, columns) = (self.title, self.columns.clone());
@@ -78,7 +78,7 @@ fn broken(error: impl std::fmt::Display) -> Error {
     Error::internal("workbook", error)
 }
 
-impl Filling {
+impl OpenWorkbook {
     fn begin_sheet(&mut self, title: &str, columns: &[String]) -> Result<()> {
         self.sheets += 1;
         let bold = Format::new().set_bold();
@@ -92,7 +92,7 @@ impl Filling {
         Ok(())
     }
 
-    fn add(&mut self, title: &str, columns: &[String], rows: Vec<Row>) -> Result<()> {
+    fn add(&mut self, title: &str, columns: &[String], rows: Vec<ExportRow>) -> Result<()> {
         for row in rows {
             if self.sheets == 0 || self.rows == MAX_ROWS {
                 self.begin_sheet(title, columns)?;

@@ -1,14 +1,14 @@
 //! Who someone claims to be: the secrets that sites sign with, and what a signed claim is worth.
 
 use domain::{
-    Error as Refusal,
+    DomainError as Refusal,
     accounts::{Role, Scope},
-    identity::{Claim, Signed, UnsignedIdentity},
+    identity::{Claim, SignedClaim, UnsignedClaimPolicy},
     ids::{IdentitySecretId, ProjectId},
 };
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use store::{Fingerprint, Once};
+use store::{Fingerprint, IdempotentWrite};
 
 use crate::{
     error::{Error, Result},
@@ -29,10 +29,10 @@ pub async fn create(app: &App, scope: &Scope, key: &str) -> Result<Option<String
     let (secret, own, now, scope) = (format!("{MARK}{}", app.token()), app.id::<IdentitySecretId>(), app.now(), *scope);
     let stored = secret.clone();
     // The form has no content beside its key.
-    let once = Once::form(format!("identity:{}", scope.project()), key, Fingerprint::of(["make"]));
+    let once = IdempotentWrite::form(format!("identity:{}", scope.project()), key, Fingerprint::of(["make"]));
     let made: IdentitySecretId = app
         .store
-        .write_once(once, now, move |tx| {
+        .write_idempotent(once, now, move |tx| {
             Box::pin(async move {
                 if tx.count_identity_secrets(&scope).await? >= MAX_VALID {
                     return Err(Refusal::Conflict("Two secrets are already valid. Retire one before you create another.".into()).into());
@@ -60,7 +60,7 @@ pub async fn retire(app: &App, scope: &Scope, own: IdentitySecretId) -> Result<(
 ///
 /// # Errors
 /// [`Refusal::Forbidden`] below admin.
-pub async fn set_unsigned(app: &App, scope: &Scope, to: UnsignedIdentity) -> Result<()> {
+pub async fn set_unsigned(app: &App, scope: &Scope, to: UnsignedClaimPolicy) -> Result<()> {
     scope.require(Role::Admin)?;
     let scope = *scope;
     app.store.write(move |tx| Box::pin(async move { tx.set_unsigned_identity(&scope, to).await })).await
@@ -70,16 +70,16 @@ pub async fn set_unsigned(app: &App, scope: &Scope, to: UnsignedIdentity) -> Res
 ///
 /// # Errors
 /// When the database fails.
-pub async fn judge(app: &App, project: ProjectId, signed: &Signed) -> Result<Claim> {
+pub async fn judge(app: &App, project: ProjectId, signed: &SignedClaim) -> Result<Claim> {
     for secret in app.store.valid_identity_secrets(project).await? {
         if is_signed_with(&secret, signed)? {
-            return Ok(signed.worth(app.now()));
+            return Ok(signed.claim_at(app.now()));
         }
     }
     Ok(Claim::Wrong)
 }
 
-fn is_signed_with(secret: &str, signed: &Signed) -> Result<bool> {
+fn is_signed_with(secret: &str, signed: &SignedClaim) -> Result<bool> {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).map_err(|e| Error::internal("hmac", e))?;
     mac.update(&signed.message);
     Ok(mac.verify_slice(&signed.signature).is_ok())
@@ -101,12 +101,12 @@ mod tests {
         for case in cases {
             let mut claim = case["claim"].as_object().unwrap().clone();
             claim.insert("signature".into(), case["signature"].clone());
-            let signed = Signed::of(&claim).unwrap();
+            let signed = SignedClaim::of(&claim).unwrap();
             assert_eq!(String::from_utf8_lossy(&signed.message), case["message"].as_str().unwrap());
             assert!(is_signed_with(secret, &signed).unwrap(), "{case}");
             assert!(!is_signed_with("eis_another", &signed).unwrap());
             claim.insert("id".into(), "somebody else".into());
-            assert!(!is_signed_with(secret, &Signed::of(&claim).unwrap()).unwrap());
+            assert!(!is_signed_with(secret, &SignedClaim::of(&claim).unwrap()).unwrap());
         }
     }
 }

@@ -21,7 +21,7 @@ pub fn byte_order_mark(head: &[u8]) -> Option<(Encoding, usize)> {
 }
 
 /// Takes a file piece by piece and says which encoding it is in. Keeps 64 kB of it.
-pub struct Detector {
+pub struct CharsetDetector {
     head: Vec<u8>,
     legacy: EncodingDetector,
     looked_at: usize,
@@ -36,7 +36,7 @@ pub struct Detector {
     windows: u64,
 }
 
-impl Default for Detector {
+impl Default for CharsetDetector {
     fn default() -> Self {
         Self {
             head: Vec::new(),
@@ -52,7 +52,7 @@ impl Default for Detector {
     }
 }
 
-impl Detector {
+impl CharsetDetector {
     /// Looks at the next piece.
     pub fn feed(&mut self, piece: &[u8]) {
         let room = HEAD.saturating_sub(self.head.len()).min(piece.len());
@@ -161,9 +161,9 @@ fn utf16(head: &[u8]) -> Option<Encoding> {
 }
 
 /// Makes UTF-8 of a file, piece by piece.
-pub struct Decoder(encoding_rs::Decoder);
+pub struct ChunkDecoder(encoding_rs::Decoder);
 
-impl Decoder {
+impl ChunkDecoder {
     /// For an encoding; a byte order mark is text to it.
     #[must_use]
     pub fn new(encoding: Encoding) -> Self {
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     fn detect(bytes: &[u8]) -> Encoding {
-        let mut detector = Detector::default();
+        let mut detector = CharsetDetector::default();
         for piece in bytes.chunks(7) {
             detector.feed(piece);
         }
@@ -201,7 +201,7 @@ mod tests {
     }
 
     fn decoded(encoding: Encoding, bytes: &[u8], piece: usize) -> String {
-        let (mut decoder, mut text) = (Decoder::new(encoding), String::new());
+        let (mut decoder, mut text) = (ChunkDecoder::new(encoding), String::new());
         for piece in bytes.chunks(piece) {
             decoder.decode(piece, false, &mut text);
         }
@@ -269,7 +269,7 @@ mod tests {
         let mut bytes = b"text;category\n".to_vec();
         bytes.extend(b"plain;a\n".repeat(400_000));
         bytes.extend(encoded(Encoding::Windows1252, GERMAN));
-        let mut detector = Detector::default();
+        let mut detector = CharsetDetector::default();
         bytes.chunks(512 << 10).for_each(|piece| detector.feed(piece));
         assert_eq!(detector.finish(), Encoding::Windows1252);
     }

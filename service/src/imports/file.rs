@@ -6,20 +6,20 @@ use std::{
 };
 
 use domain::{
-    Error as Refusal,
+    DomainError as Refusal,
     accounts::Scope,
-    imports::{Encoding, Groups, ImportStatus, Mapping},
+    imports::{ColumnMapping, Encoding, ImportStatus, ProblemCounts},
     zone::Zone,
 };
 use sha2::{Digest, Sha256};
-use store::imports::{Import, Source};
+use store::imports::{Import, ImportSource};
 use tokio::io::AsyncReadExt;
 
 use super::{
-    encoding::Detector,
+    encoding::CharsetDetector,
     hex, new_import,
     preview::Sample,
-    reader::{Bytes, CHUNK, FileReader},
+    reader::{CsvReader, FileSource, UPLOAD_CHUNK_BYTES},
     run,
 };
 use crate::{
@@ -35,11 +35,11 @@ const PATIENCE: u32 = 60;
 
 /// A file that is to be imported.
 #[derive(Debug, Clone)]
-pub struct FileImport {
+pub struct FileImportRequest {
     /// Where it is.
     pub path: PathBuf,
     /// What its columns become; dates and header rows as they were asked for.
-    pub mapping: Mapping,
+    pub mapping: ColumnMapping,
     /// Its encoding; detected when `None`.
     pub encoding: Option<Encoding>,
     /// Reads it all, and changes nothing.
@@ -48,11 +48,11 @@ pub struct FileImport {
 
 /// How it went.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Summary {
+pub struct ImportSummary {
     /// The encoding that the file was read in.
     pub encoding: Option<Encoding>,
     /// What was wrong with rows, by kind.
-    pub groups: Groups,
+    pub groups: ProblemCounts,
     /// Imported rows.
     pub added: i64,
     /// Rows that were there already.
@@ -71,13 +71,13 @@ pub async fn import_file(
     app: &AppState,
     scope: &Scope,
     zone: &Zone,
-    file: FileImport,
-    watch: impl Fn(&run::Progress, i64) + Send + Sync,
-) -> Result<Summary> {
-    let FileImport { path, mut mapping, encoding, dry_run } = file;
+    file: FileImportRequest,
+    watch: impl Fn(&run::ImportProgress, i64) + Send + Sync,
+) -> Result<ImportSummary> {
+    let FileImportRequest { path, mut mapping, encoding, dry_run } = file;
     let (hash, bytes, detected) = weigh(open(&path).await?).await?;
     let header_rows = mapping.header_rows;
-    let from_start = async || FileReader::open(Bytes::File(open(&path).await?), encoding.or(Some(detected)), header_rows).await;
+    let from_start = async || CsvReader::open(FileSource::File(open(&path).await?), encoding.or(Some(detected)), header_rows).await;
     let mut reader = from_start().await?;
     mapping.plan(&reader.header, zone)?;
     let (_, unclear) = Sample::read(&mut reader).await?.settle(&mut mapping, &reader);
@@ -94,14 +94,14 @@ pub async fn import_file(
     };
     let mut busy = 0;
     loop {
-        let show = |progress: &run::Progress| {
+        let show = |progress: &run::ImportProgress| {
             watch(progress, bytes);
             false
         };
-        match run::run_from(app, scope, import.id, Bytes::File(open(&path).await?), None, show).await {
+        match run::run_from(app, scope, import.id, FileSource::File(open(&path).await?), None, show).await {
             Ok(_) => break,
             // A server is at work on the same database: it goes first.
-            Err(Error::Refused(Refusal::Busy(_))) if busy < PATIENCE => {
+            Err(Error::Domain(Refusal::Busy(_))) if busy < PATIENCE => {
                 busy += 1;
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
@@ -110,7 +110,7 @@ pub async fn import_file(
     }
     let done = app.store.import(scope, import.id).await?.ok_or(Refusal::NotFound)?;
     let named = app.store.bad_lines(scope, import.id, 0, i64::try_from(NAMED).unwrap_or(0)).await?;
-    Ok(Summary {
+    Ok(ImportSummary {
         encoding: Some(reader.encoding),
         groups: app.store.import_problems(scope, import.id).await?,
         added: done.added,
@@ -126,7 +126,7 @@ async fn open(path: &Path) -> Result<tokio::fs::File> {
 
 /// Hash, size and encoding of a file.
 async fn weigh(mut file: tokio::fs::File) -> Result<(String, i64, Encoding)> {
-    let (mut hash, mut detector, mut bytes, mut piece) = (Sha256::new(), Detector::default(), 0, vec![0; CHUNK]);
+    let (mut hash, mut detector, mut bytes, mut piece) = (Sha256::new(), CharsetDetector::default(), 0, vec![0; UPLOAD_CHUNK_BYTES]);
     loop {
         let read = file.read(&mut piece).await.map_err(|e| Error::internal("reading the file", e))?;
         if read == 0 {
@@ -138,13 +138,13 @@ async fn weigh(mut file: tokio::fs::File) -> Result<(String, i64, Encoding)> {
     }
 }
 
-async fn begin(app: &AppState, scope: &Scope, path: &Path, mapping: Mapping, hash: String, bytes: i64) -> Result<Import> {
+async fn begin(app: &AppState, scope: &Scope, path: &Path, mapping: ColumnMapping, hash: String, bytes: i64) -> Result<Import> {
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let import = Import {
         status: ImportStatus::Running,
         mapping: Some(mapping),
         bytes_total: bytes,
-        ..new_import(app, scope, &name, Source::Command, hash)
+        ..new_import(app, scope, &name, ImportSource::Command, hash)
     };
     let begun = import.clone();
     app.store.write(move |tx| Box::pin(async move { tx.insert_import(&import).await })).await?;
@@ -152,9 +152,9 @@ async fn begin(app: &AppState, scope: &Scope, path: &Path, mapping: Mapping, has
 }
 
 /// Reads everything and counts what would happen.
-async fn try_out(app: &AppState, scope: &Scope, mut reader: FileReader, plan: domain::imports::Plan) -> Result<Summary> {
-    let (mut keys, now) = (run::Keys::default(), app.now());
-    let mut summary = Summary { encoding: Some(reader.encoding), ..Summary::default() };
+async fn try_out(app: &AppState, scope: &Scope, mut reader: CsvReader, plan: domain::imports::BoundMapping) -> Result<ImportSummary> {
+    let (mut keys, now) = (run::RowKeys::default(), app.now());
+    let mut summary = ImportSummary { encoding: Some(reader.encoding), ..ImportSummary::default() };
     loop {
         let batch = run::read_batch(&mut reader, &mut keys).await?;
         if batch.is_empty() {
@@ -178,7 +178,7 @@ async fn try_out(app: &AppState, scope: &Scope, mut reader: FileReader, plan: do
             }
         }
         let keys: Vec<&str> = good.iter().map(String::as_str).collect();
-        let known = app.store.known_feedback(scope, &keys).await?;
+        let known = app.store.existing_source_keys(scope, &keys).await?;
         let known = i64::try_from(good.iter().filter(|k| known.contains(*k)).count()).unwrap_or(0);
         summary.known += known;
         summary.added += i64::try_from(good.len()).unwrap_or(0) - known;

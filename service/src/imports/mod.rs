@@ -8,29 +8,29 @@ pub mod file;
 mod preview;
 pub mod reader;
 pub mod records;
+mod revert;
 pub mod run;
-mod take_back;
 
-pub use preview::{PREVIEW, Preview, preview, renamed};
-pub use run::{Progress, run, run_job};
-pub use take_back::{SILENCE_MS, run_take_back, start_take_back, take_back};
+pub use preview::{ImportPreview, PREVIEW, preview, renamed};
+pub use revert::{COMMAND_TIMEOUT_MS, revert, run_revert, start_take_back};
+pub use run::{ImportProgress, run, run_job};
 
 use domain::{
-    Error as Refusal,
+    DomainError as Refusal,
     accounts::{Role, Scope},
     feedback,
     ids::{ImportId, JobId},
-    imports::{ImportStatus, Mapping},
+    imports::{ColumnMapping, ImportStatus},
 };
 use sha2::{Digest, Sha256};
 use store::{
-    Fingerprint, Once,
-    imports::{Arrived, Import, Source},
+    Fingerprint, IdempotentWrite,
+    imports::{Import, ImportSource, UploadedFile},
 };
 
 use self::{
-    encoding::Detector,
-    reader::{Bytes, CHUNK, FileReader},
+    encoding::CharsetDetector,
+    reader::{CsvReader, FileSource, UPLOAD_CHUNK_BYTES},
 };
 use crate::{
     error::{Error, Result},
@@ -44,11 +44,11 @@ pub const MAX_UPLOAD: usize = 64 << 20;
 const MAX_WAITING: i64 = 20;
 
 /// A file on its way in.
-pub struct Upload {
+pub struct ImportUpload {
     /// Its import.
     pub id: ImportId,
     hash: Sha256,
-    detector: Detector,
+    detector: CharsetDetector,
     waiting: Vec<u8>,
     chunks: i64,
     bytes: i64,
@@ -58,16 +58,16 @@ pub struct Upload {
 ///
 /// # Errors
 /// [`Refusal::Forbidden`] below admin; too many files that wait.
-pub async fn begin_upload(app: &App, scope: &Scope, name: &str, key: &str) -> Result<Upload> {
+pub async fn begin_upload(app: &App, scope: &Scope, name: &str, key: &str) -> Result<ImportUpload> {
     scope.require(Role::Admin)?;
-    let import = new_import(app, scope, name, Source::Upload, String::new());
+    let import = new_import(app, scope, name, ImportSource::Upload, String::new());
     // Its bytes are still to come: `finish` compares them with what arrived under this key before.
-    let once = Once::form(format!("imports:{}", scope.project()), key, Fingerprint::of([&import.name]));
+    let once = IdempotentWrite::form(format!("imports:{}", scope.project()), key, Fingerprint::of([&import.name]));
     let id = app
         .store
-        .write_once(once, app.now(), move |tx| {
+        .write_idempotent(once, app.now(), move |tx| {
             Box::pin(async move {
-                if tx.waiting_imports(import.project).await? >= MAX_WAITING {
+                if tx.count_pending_imports(import.project).await? >= MAX_WAITING {
                     let text = format!("{MAX_WAITING} files are already waiting. Start or stop some of them first.");
                     return Err(Refusal::field("file", "too_many", text).into());
                 }
@@ -76,10 +76,10 @@ pub async fn begin_upload(app: &App, scope: &Scope, name: &str, key: &str) -> Re
             })
         })
         .await?;
-    Ok(Upload { id, hash: Sha256::new(), detector: Detector::default(), waiting: Vec::new(), chunks: 0, bytes: 0 })
+    Ok(ImportUpload { id, hash: Sha256::new(), detector: CharsetDetector::default(), waiting: Vec::new(), chunks: 0, bytes: 0 })
 }
 
-fn new_import(app: &App, scope: &Scope, name: &str, source: Source, file_hash: String) -> Import {
+fn new_import(app: &App, scope: &Scope, name: &str, source: ImportSource, file_hash: String) -> Import {
     let name = name.rsplit(['/', '\\']).next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(120).collect::<String>();
     Import {
         id: app.id(),
@@ -104,7 +104,7 @@ fn new_import(app: &App, scope: &Scope, name: &str, source: Source, file_hash: S
     }
 }
 
-impl Upload {
+impl ImportUpload {
     /// Takes the next bytes of the file.
     ///
     /// # Errors
@@ -117,8 +117,8 @@ impl Upload {
             return Err(Refusal::field("file", "too_large", "The file is larger than 64 MB. Split it, or use earshot import.").into());
         }
         self.waiting.extend_from_slice(bytes);
-        while self.waiting.len() >= CHUNK {
-            let rest = self.waiting.split_off(CHUNK);
+        while self.waiting.len() >= UPLOAD_CHUNK_BYTES {
+            let rest = self.waiting.split_off(UPLOAD_CHUNK_BYTES);
             let chunk = std::mem::replace(&mut self.waiting, rest);
             self.put(app, scope, chunk).await?;
         }
@@ -130,14 +130,14 @@ impl Upload {
         self.chunks += 1;
         let put = app.store.write(move |tx| {
             Box::pin(async move {
-                tx.still(&scope, Role::Admin, now).await?;
+                tx.ensure_authorized(&scope, Role::Admin, now).await?;
                 tx.put_import_chunk(&scope, id, n, chunk).await
             })
         });
         let put = put.await;
         match put {
             // A repeated post of a file that arrived before.
-            Err(Error::Refused(Refusal::NotFound)) => Ok(()),
+            Err(Error::Domain(Refusal::NotFound)) => Ok(()),
             other => other,
         }
     }
@@ -155,15 +155,15 @@ impl Upload {
             self.put(app, scope, last).await?;
         }
         let encoding = self.detector.finish();
-        FileReader::open(stored(app, scope, self.id), Some(encoding), None).await?;
+        CsvReader::open(stored(app, scope, self.id), Some(encoding), None).await?;
         let (scope, id, now) = (*scope, self.id, app.now());
-        let file = Arrived { hash: hex(&self.hash.finalize()), encoding, bytes: self.bytes, chunks: self.chunks };
+        let file = UploadedFile { hash: hex(&self.hash.finalize()), encoding, bytes: self.bytes, chunks: self.chunks };
         let sent = file.hash.clone();
         app.store
             .write(move |tx| {
                 Box::pin(async move {
-                    tx.still(&scope, Role::Admin, now).await?;
-                    tx.import_arrived(&scope, id, &file, now).await
+                    tx.ensure_authorized(&scope, Role::Admin, now).await?;
+                    tx.mark_import_uploaded(&scope, id, &file, now).await
                 })
             })
             .await?;
@@ -184,8 +184,8 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-fn stored(app: &App, scope: &Scope, import: ImportId) -> Bytes {
-    Bytes::Stored { store: app.store.clone(), scope: *scope, import, next: 0 }
+fn stored(app: &App, scope: &Scope, import: ImportId) -> FileSource {
+    FileSource::Stored { store: app.store.clone(), scope: *scope, import, next: 0 }
 }
 
 /// One import, for those who may import.
@@ -203,16 +203,16 @@ fn guessed_tag(name: &str) -> Option<String> {
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     let clean: String =
         stem.chars().map(|c| if matches!(c, '"' | ',' | ':' | ';' | '_') { '-' } else { c }).take(feedback::MAX_TAG).collect();
-    feedback::tag(&clean)
+    feedback::normalize_tag(&clean)
 }
 
 /// Sets an uploaded file going under a mapping. Again: does nothing.
 ///
 /// # Errors
 /// When the mapping does not fit the file, dates can be read in two ways and nobody chose, or none of the first rows can be imported.
-pub async fn start(app: &App, scope: &Scope, import: &Import, mapping: Mapping) -> Result<()> {
+pub async fn start(app: &App, scope: &Scope, import: &Import, mapping: ColumnMapping) -> Result<()> {
     let preview = preview(app, scope, import, Some(mapping)).await?;
-    if preview.nothing_goes_in() {
+    if preview.has_no_valid_rows() {
         let most = preview.groups.of(true).first().map(|g| format!(" Most common reason: {}.", g.fault.phrase())).unwrap_or_default();
         let text = format!("None of the first {} rows can be imported.{most} Change the columns, or start anyway.", preview.checked);
         return Err(Refusal::field("text", "nothing", text).into());
@@ -224,12 +224,12 @@ pub async fn start(app: &App, scope: &Scope, import: &Import, mapping: Mapping) 
 ///
 /// # Errors
 /// As [`start`].
-pub async fn start_anyway(app: &App, scope: &Scope, import: &Import, mapping: Mapping) -> Result<()> {
+pub async fn start_anyway(app: &App, scope: &Scope, import: &Import, mapping: ColumnMapping) -> Result<()> {
     let preview = preview(app, scope, import, Some(mapping)).await?;
     begin(app, scope, import, preview).await
 }
 
-async fn begin(app: &App, scope: &Scope, import: &Import, preview: Preview) -> Result<()> {
+async fn begin(app: &App, scope: &Scope, import: &Import, preview: ImportPreview) -> Result<()> {
     preview.errors.into_result(())?;
     set_going(app, scope, import.id, Some(preview.mapping)).await
 }
@@ -266,7 +266,7 @@ pub async fn resume(app: &App, scope: &Scope, import: &Import) -> Result<()> {
     }
 }
 
-async fn set_going(app: &App, scope: &Scope, import: ImportId, mapping: Option<Mapping>) -> Result<()> {
+async fn set_going(app: &App, scope: &Scope, import: ImportId, mapping: Option<ColumnMapping>) -> Result<()> {
     let (scope, now, job) = (*scope, app.now(), app.id::<JobId>());
     app.store
         .write(move |tx| {

@@ -1,16 +1,16 @@
 //! The preview of an import, from the first rows of a file, before anything is imported.
 
 use domain::{
-    Error as Refusal, FieldErrors, Present,
+    DomainError as Refusal, FieldErrors, ZonedNow,
     accounts::{Role, Scope},
-    imports::{Encoding, Groups, Mapping, NewRow, Order, Problem, columns},
+    imports::{ColumnMapping, DateOrderEvidence, Encoding, ImportedRow, ProblemCounts, RowProblem, column_names},
 };
 use store::imports::Import;
 
 use super::{
     guessed_tag,
-    reader::{FileReader, cells},
-    records::Record,
+    reader::{CsvReader, cells},
+    records::CsvRecord,
     run, stored,
 };
 use crate::{error::Result, state::App};
@@ -23,43 +23,43 @@ const SAMPLE: usize = 5_000;
 const SAMPLE_BYTES: usize = 4 << 20;
 
 /// What a file would become under a mapping.
-pub struct Preview {
+pub struct ImportPreview {
     /// The names of its columns.
     pub columns: Vec<String>,
     /// What was previewed: the given mapping or a guess, with all that was found out about the file.
-    pub mapping: Mapping,
+    pub mapping: ColumnMapping,
     /// What is wrong with the mapping.
     pub errors: FieldErrors,
     /// The first rows: line, and its result or why it cannot be imported. Empty while the mapping is wrong.
-    pub rows: Vec<(u64, Result<NewRow, Problem>)>,
+    pub rows: Vec<(u64, Result<ImportedRow, RowProblem>)>,
     /// How many rows were looked at.
     pub checked: usize,
     /// How many of them can be imported.
     pub good: usize,
     /// What is wrong with those that cannot, or not whole.
-    pub groups: Groups,
+    pub groups: ProblemCounts,
     /// The encoding that the file seems to be in.
     pub detected: Encoding,
     /// What the dates say about their order.
-    pub order: Order,
+    pub order: DateOrderEvidence,
 }
 
-impl Preview {
+impl ImportPreview {
     /// Whether none of these rows can be imported.
     #[must_use]
-    pub fn nothing_goes_in(&self) -> bool {
+    pub fn has_no_valid_rows(&self) -> bool {
         self.checked > 0 && self.good == 0
     }
 }
 
 /// The first rows of a file.
 pub(super) struct Sample {
-    records: Vec<Record>,
+    records: Vec<CsvRecord>,
     rows: Vec<Vec<String>>,
 }
 
 impl Sample {
-    pub(super) async fn read(reader: &mut FileReader) -> Result<Self> {
+    pub(super) async fn read(reader: &mut CsvReader) -> Result<Self> {
         let (mut sample, mut bytes) = (Self { records: Vec::new(), rows: Vec::new() }, 0);
         while sample.records.len() < SAMPLE
             && bytes < SAMPLE_BYTES
@@ -73,22 +73,22 @@ impl Sample {
     }
 
     /// Writes into a mapping what the file itself says: encoding, header, order of dates. Refuses what only a person can know.
-    pub(super) fn settle(&self, mapping: &mut Mapping, reader: &FileReader) -> (Order, FieldErrors) {
+    pub(super) fn settle(&self, mapping: &mut ColumnMapping, reader: &CsvReader) -> (DateOrderEvidence, FieldErrors) {
         let mut errors = FieldErrors::default();
         mapping.encoding = Some(reader.encoding);
         mapping.header_rows = Some(reader.header_rows);
         let order = mapping.order(&reader.header, &self.rows);
         match &order {
-            Order::Irrelevant => {}
-            Order::Clear(found, _) => mapping.dates = mapping.dates.or(Some(*found)),
-            Order::Ambiguous(example) if mapping.dates.is_none() => {
+            DateOrderEvidence::Irrelevant => {}
+            DateOrderEvidence::Clear(found, _) => mapping.dates = mapping.dates.or(Some(*found)),
+            DateOrderEvidence::Ambiguous(example) if mapping.dates.is_none() => {
                 errors.add(
                     "dates",
                     "required",
                     format!("Dates like {example} are ambiguous. Choose whether the day or the month comes first."),
                 );
             }
-            Order::Ambiguous(_) => {}
+            DateOrderEvidence::Ambiguous(_) => {}
         }
         (order, errors)
     }
@@ -98,34 +98,40 @@ impl Sample {
 ///
 /// # Errors
 /// When there is no such import.
-pub async fn preview(app: &App, scope: &Scope, import: &Import, mapping: Option<Mapping>) -> Result<Preview> {
+pub async fn preview(app: &App, scope: &Scope, import: &Import, mapping: Option<ColumnMapping>) -> Result<ImportPreview> {
     scope.require(Role::Admin)?;
     let mapping = mapping.or_else(|| import.mapping.clone());
     let encoding = mapping.as_ref().and_then(|m| m.encoding).or(import.encoding);
     let header_rows = mapping.as_ref().and_then(|m| m.header_rows);
-    let mut reader = FileReader::open(stored(app, scope, import.id), encoding, header_rows).await?;
+    let mut reader = CsvReader::open(stored(app, scope, import.id), encoding, header_rows).await?;
     let sample = Sample::read(&mut reader).await?;
-    let guess = || Mapping { add_tag: guessed_tag(&import.name), ..Mapping::guess(&reader.header, &sample.rows) };
+    let guess = || ColumnMapping { add_tag: guessed_tag(&import.name), ..ColumnMapping::guess(&reader.header, &sample.rows) };
     let mapping = mapping.unwrap_or_else(guess);
     preview_of(
         &reader,
         &sample,
         mapping,
         import.encoding.unwrap_or(reader.encoding),
-        &Present { now: app.now(), zone: app.store.zone(scope).await? },
+        &ZonedNow { now: app.now(), zone: app.store.zone(scope).await? },
     )
 }
 
-fn preview_of(reader: &FileReader, sample: &Sample, mut mapping: Mapping, detected: Encoding, present: &Present) -> Result<Preview> {
+fn preview_of(
+    reader: &CsvReader,
+    sample: &Sample,
+    mut mapping: ColumnMapping,
+    detected: Encoding,
+    present: &ZonedNow,
+) -> Result<ImportPreview> {
     let (order, errors) = sample.settle(&mut mapping, reader);
-    let mut preview = Preview {
-        columns: columns(&reader.header),
+    let mut preview = ImportPreview {
+        columns: column_names(&reader.header),
         mapping,
         errors,
         rows: Vec::new(),
         checked: 0,
         good: 0,
-        groups: Groups::default(),
+        groups: ProblemCounts::default(),
         detected,
         order,
     };
@@ -156,12 +162,12 @@ fn preview_of(reader: &FileReader, sample: &Sample, mut mapping: Mapping, detect
 ///
 /// # Errors
 /// When the file cannot be read.
-pub async fn renamed(app: &App, scope: &Scope, import: &Import, before: &Mapping, mapping: Mapping) -> Result<Mapping> {
+pub async fn renamed(app: &App, scope: &Scope, import: &Import, before: &ColumnMapping, mapping: ColumnMapping) -> Result<ColumnMapping> {
     scope.require(Role::Admin)?;
     if (before.encoding, before.header_rows) == (mapping.encoding, mapping.header_rows) {
         return Ok(mapping);
     }
-    let open = |m: &Mapping| FileReader::open(stored(app, scope, import.id), m.encoding.or(import.encoding), m.header_rows);
+    let open = |m: &ColumnMapping| CsvReader::open(stored(app, scope, import.id), m.encoding.or(import.encoding), m.header_rows);
     let (old, new) = (open(before).await?, open(&mapping).await?);
-    Ok(mapping.renamed(&old.header, &new.header))
+    Ok(mapping.rename_columns(&old.header, &new.header))
 }

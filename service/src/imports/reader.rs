@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use domain::{
-    Error as Refusal,
+    DomainError as Refusal,
     accounts::Scope,
     ids::ImportId,
     imports::{Encoding, MAX_HEADER_ROWS, UNREADABLE},
@@ -12,18 +12,18 @@ use store::Store;
 use tokio::io::AsyncReadExt;
 
 use super::{
-    encoding::{Decoder, Detector, byte_order_mark},
-    records::{Record, Records, guess_delimiter, named_delimiter},
+    encoding::{CharsetDetector, ChunkDecoder, byte_order_mark},
+    records::{CsvParser, CsvRecord, guess_delimiter, named_delimiter},
 };
 use crate::error::{Error, Result};
 
 /// Largest piece of an uploaded file in the database.
-pub const CHUNK: usize = 512 << 10;
+pub const UPLOAD_CHUNK_BYTES: usize = 512 << 10;
 /// How much of a file is looked at to find its separator and, where nobody says, its encoding.
 const HEAD: usize = 64 << 10;
 
 /// Where the bytes are.
-pub enum Bytes {
+pub enum FileSource {
     /// In pieces in the database.
     Stored {
         /// The database.
@@ -39,7 +39,7 @@ pub enum Bytes {
     File(tokio::fs::File),
 }
 
-impl Bytes {
+impl FileSource {
     async fn piece(&mut self) -> Result<Vec<u8>> {
         match self {
             Self::Stored { store, scope, import, next } => {
@@ -48,7 +48,7 @@ impl Bytes {
                 Ok(piece)
             }
             Self::File(file) => {
-                let mut piece = vec![0; CHUNK];
+                let mut piece = vec![0; UPLOAD_CHUNK_BYTES];
                 let read = file.read(&mut piece).await.map_err(|e| Error::internal("reading the file", e))?;
                 piece.truncate(read);
                 Ok(piece)
@@ -58,16 +58,16 @@ impl Bytes {
 }
 
 /// An opened file: text in UTF-8, cut into records.
-pub struct FileReader {
-    bytes: Bytes,
-    decoder: Option<Decoder>,
+pub struct CsvReader {
+    bytes: FileSource,
+    decoder: Option<ChunkDecoder>,
     /// The decoded piece that is being read, where in it we are, and what it was before it was decoded.
     buffer: Vec<u8>,
     at: usize,
-    piece: Piece,
-    records: Records,
+    piece: DecodedChunk,
+    records: CsvParser,
     /// Records that were read to find the header.
-    ahead: VecDeque<Record>,
+    ahead: VecDeque<CsvRecord>,
     /// The names of the columns.
     pub header: Vec<String>,
     /// The encoding it is read in.
@@ -78,14 +78,14 @@ pub struct FileReader {
 
 /// A piece of the file: where it begins and how long it is, in the file and decoded.
 #[derive(Default)]
-struct Piece {
+struct DecodedChunk {
     file_start: u64,
     file_length: u64,
     text_start: u64,
     text_length: u64,
 }
 
-impl Piece {
+impl DecodedChunk {
     /// The place in the file of a place in its text. Within a piece it is a guess; it grows, and is exact where pieces end.
     fn file_at(&self, text: u64) -> u64 {
         let inside = text.saturating_sub(self.text_start).saturating_mul(self.file_length) / self.text_length.max(1);
@@ -93,12 +93,12 @@ impl Piece {
     }
 }
 
-impl FileReader {
+impl CsvReader {
     /// Reads the beginning: what kind of file it is, and its header. What is `None` is found out.
     ///
     /// # Errors
     /// A refusal when it is no CSV file, or empty.
-    pub async fn open(mut bytes: Bytes, encoding: Option<Encoding>, header_rows: Option<usize>) -> Result<Self> {
+    pub async fn open(mut bytes: FileSource, encoding: Option<Encoding>, header_rows: Option<usize>) -> Result<Self> {
         let mut head = Vec::new();
         while head.len() < HEAD {
             let piece = bytes.piece().await?;
@@ -115,7 +115,7 @@ impl FileReader {
             ));
         }
         let detected = || {
-            let mut detector = Detector::default();
+            let mut detector = CharsetDetector::default();
             detector.feed(&head);
             detector.finish()
         };
@@ -125,7 +125,7 @@ impl FileReader {
             return Err(refuse("binary", "This is not a text file. Choose a CSV file."));
         }
         let mark = byte_order_mark(&head).filter(|(marked, _)| *marked == encoding).map_or(0, |(_, length)| length);
-        let (mut decoder, mut text) = (Decoder::new(encoding), String::new());
+        let (mut decoder, mut text) = (ChunkDecoder::new(encoding), String::new());
         decoder.decode(&head[mark..], false, &mut text);
         let buffer = text.into_bytes();
         let (delimiter, line, at) = match named_delimiter(&buffer) {
@@ -134,14 +134,14 @@ impl FileReader {
         };
         let (skipped, file_length, text_length) = (mark as u64, (head.len() - mark) as u64, buffer.len() as u64);
         // What the records count begins behind the line that names the separator.
-        let piece = Piece { file_start: skipped, file_length, text_start: 0, text_length };
+        let piece = DecodedChunk { file_start: skipped, file_length, text_start: 0, text_length };
         let mut reader = Self {
             bytes,
             decoder: Some(decoder),
             buffer,
             at,
             piece,
-            records: Records::new(delimiter, line, at as u64),
+            records: CsvParser::new(delimiter, line, at as u64),
             ahead: VecDeque::new(),
             header: Vec::new(),
             encoding,
@@ -160,7 +160,7 @@ impl FileReader {
             return Err(refuse("empty", "This file is empty. Its first line must contain the column names."));
         }
         let names: Vec<Vec<String>> = first.iter().map(|record| cells(record).unwrap_or_default()).collect();
-        reader.header_rows = header_rows.unwrap_or_else(|| domain::imports::header_rows(&names)).clamp(1, first.len());
+        reader.header_rows = header_rows.unwrap_or_else(|| domain::imports::count_header_rows(&names)).clamp(1, first.len());
         reader.header = domain::imports::header(&names[..reader.header_rows]).iter().map(|name| name.replace('\0', "")).collect();
         reader.ahead = first.split_off(reader.header_rows).into();
         Ok(reader)
@@ -170,7 +170,7 @@ impl FileReader {
     ///
     /// # Errors
     /// When the bytes cannot be read.
-    pub async fn next(&mut self) -> Result<Option<Record>> {
+    pub async fn next(&mut self) -> Result<Option<CsvRecord>> {
         if let Some(record) = self.ahead.pop_front() {
             return Ok(Some(record));
         }
@@ -190,8 +190,8 @@ impl FileReader {
         }
     }
 
-    fn placed(&self, record: Record) -> Record {
-        Record { end: self.piece.file_at(record.end), ..record }
+    fn placed(&self, record: CsvRecord) -> CsvRecord {
+        CsvRecord { end: self.piece.file_at(record.end), ..record }
     }
 
     async fn read_on(&mut self) -> Result<()> {
@@ -203,7 +203,7 @@ impl FileReader {
         if raw.is_empty() {
             self.decoder = None;
         }
-        self.piece = Piece {
+        self.piece = DecodedChunk {
             file_start: self.piece.file_start + self.piece.file_length,
             file_length: raw.len() as u64,
             text_start: self.piece.text_start + self.piece.text_length,
@@ -216,7 +216,7 @@ impl FileReader {
 }
 
 /// A record's cells as text; `None` when it was too large to keep. They are UTF-8: separators and quotation marks never cut a character.
-pub fn cells(record: &Record) -> Option<Vec<String>> {
+pub fn cells(record: &CsvRecord) -> Option<Vec<String>> {
     let fields = record.fields.as_ref()?;
     Some(fields.iter().map(|field| String::from_utf8_lossy(field).replace(UNREADABLE, "\u{FFFD}")).collect())
 }
@@ -229,11 +229,11 @@ mod tests {
 
     use super::*;
 
-    async fn records(bytes: &[u8], encoding: Option<Encoding>) -> Result<Vec<Record>> {
+    async fn records(bytes: &[u8], encoding: Option<Encoding>) -> Result<Vec<CsvRecord>> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
         std::io::Seek::rewind(&mut file).unwrap();
-        let mut reader = FileReader::open(Bytes::File(tokio::fs::File::from_std(file)), encoding, None).await?;
+        let mut reader = CsvReader::open(FileSource::File(tokio::fs::File::from_std(file)), encoding, None).await?;
         let mut all = Vec::new();
         while let Some(record) = reader.next().await? {
             all.push(record);

@@ -9,7 +9,7 @@ const MAX_FIELDS: usize = 4096;
 
 /// One record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
+pub struct CsvRecord {
     /// The line it begins at, from 1, as an editor counts.
     pub line: u64,
     /// The line it ends on.
@@ -17,14 +17,14 @@ pub struct Record {
     /// How many bytes are read when it ends.
     pub end: u64,
     /// What is wrong with its quotation marks.
-    pub quote: Option<Quote>,
+    pub quote: Option<QuoteError>,
     /// Its fields; `None` when it was too large to keep.
     pub fields: Option<Vec<Vec<u8>>>,
 }
 
 /// A quotation mark that does not do what its writer meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Quote {
+pub enum QuoteError {
     /// Opened on this line, and open when the file ends.
     Unclosed(u64),
     /// Opened on this line, and closed with more of the cell after it.
@@ -33,7 +33,7 @@ pub enum Quote {
 
 /// Where in a record the next byte is, as the parser sees it: it does not tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum At {
+enum ParserState {
     /// At the beginning of a cell.
     Start,
     /// In a cell without quotation marks, or after its closing one.
@@ -45,11 +45,11 @@ enum At {
 }
 
 /// Takes bytes, gives records.
-pub struct Records {
+pub struct CsvParser {
     delimiter: u8,
-    at: At,
+    at: ParserState,
     opened: u64,
-    quote: Option<Quote>,
+    quote: Option<QuoteError>,
     last: u64,
     line_began: bool,
     core: Reader,
@@ -65,13 +65,13 @@ pub struct Records {
     read: u64,
 }
 
-impl Records {
+impl CsvParser {
     /// For fields separated by `delimiter`; `read` bytes are already behind us, and the next is the first of line `line`.
     #[must_use]
     pub fn new(delimiter: u8, line: u64, read: u64) -> Self {
         Self {
             delimiter,
-            at: At::Start,
+            at: ParserState::Start,
             opened: line,
             quote: None,
             last: line,
@@ -91,7 +91,7 @@ impl Records {
     }
 
     /// Reads on; says how many bytes it took. Without a record it took all.
-    pub fn next(&mut self, input: &[u8]) -> (usize, Option<Record>) {
+    pub fn next(&mut self, input: &[u8]) -> (usize, Option<CsvRecord>) {
         let mut taken = 0;
         if !self.inside {
             taken = input.iter().position(|b| !matches!(b, b'\r' | b'\n')).unwrap_or(input.len());
@@ -107,18 +107,18 @@ impl Records {
     }
 
     /// The record that ends with the file, if one does.
-    pub fn finish(&mut self) -> Option<Record> {
+    pub fn finish(&mut self) -> Option<CsvRecord> {
         if !self.inside {
             return None;
         }
         self.last = if self.line_began { self.line - 1 } else { self.line };
-        if self.at == At::Quoted {
-            self.quote = Some(Quote::Unclosed(self.opened));
+        if self.at == ParserState::Quoted {
+            self.quote = Some(QuoteError::Unclosed(self.opened));
         }
         self.advance(&[]).1
     }
 
-    fn advance(&mut self, input: &[u8]) -> (usize, Option<Record>) {
+    fn advance(&mut self, input: &[u8]) -> (usize, Option<CsvRecord>) {
         let mut taken = 0;
         loop {
             let rest = &input[taken..];
@@ -155,7 +155,7 @@ impl Records {
         }
     }
 
-    fn emit(&mut self) -> Record {
+    fn emit(&mut self) -> CsvRecord {
         let fields = (!self.too_large).then(|| {
             let mut from = 0;
             let cut = |end: &usize| self.out[std::mem::replace(&mut from, *end)..*end].to_vec();
@@ -165,8 +165,8 @@ impl Records {
         self.too_large = false;
         self.out_len = 0;
         self.ends_len = 0;
-        self.at = At::Start;
-        Record { line: self.start_line, last: self.last, end: self.read, quote: self.quote.take(), fields }
+        self.at = ParserState::Start;
+        CsvRecord { line: self.start_line, last: self.last, end: self.read, quote: self.quote.take(), fields }
     }
 
     fn count(&mut self, bytes: &[u8]) {
@@ -174,25 +174,25 @@ impl Records {
         for byte in bytes {
             let ends_line = matches!(byte, b'\n' | b'\r');
             self.at = match (self.at, *byte) {
-                (At::Quoted, b'"') => At::Quote,
-                (At::Quoted, _) => At::Quoted,
+                (ParserState::Quoted, b'"') => ParserState::Quote,
+                (ParserState::Quoted, _) => ParserState::Quoted,
                 (_, b'\n' | b'\r') => {
                     if !(self.after_cr && *byte == b'\n') {
                         self.last = self.line;
                     }
-                    At::Start
+                    ParserState::Start
                 }
-                (_, byte) if byte == self.delimiter => At::Start,
-                (At::Start, b'"') => {
+                (_, byte) if byte == self.delimiter => ParserState::Start,
+                (ParserState::Start, b'"') => {
                     self.opened = self.line;
-                    At::Quoted
+                    ParserState::Quoted
                 }
-                (At::Quote, b'"') => At::Quoted,
-                (At::Quote, _) => {
-                    self.quote.get_or_insert(Quote::Stray(self.opened));
-                    At::Plain
+                (ParserState::Quote, b'"') => ParserState::Quoted,
+                (ParserState::Quote, _) => {
+                    self.quote.get_or_insert(QuoteError::Stray(self.opened));
+                    ParserState::Plain
                 }
-                (At::Start | At::Plain, _) => At::Plain,
+                (ParserState::Start | ParserState::Plain, _) => ParserState::Plain,
             };
             match byte {
                 b'\n' if self.after_cr => self.after_cr = false,
@@ -253,8 +253,8 @@ mod tests {
 
     use super::*;
 
-    fn read(text: &[u8], piece: usize) -> Vec<Record> {
-        let mut records = Records::new(b',', 1, 0);
+    fn read(text: &[u8], piece: usize) -> Vec<CsvRecord> {
+        let mut records = CsvParser::new(b',', 1, 0);
         let mut out = Vec::new();
         for mut input in text.chunks(piece) {
             while !input.is_empty() {
@@ -305,9 +305,9 @@ mod tests {
     fn c14_a_quotation_mark_that_swallows_lines_is_seen() {
         let quotes = |text: &str| read(text.as_bytes(), 5).into_iter().map(|r| (r.line, r.last, r.quote)).collect::<Vec<_>>();
         let file = "text,category\nFirst,a\n\"Second,b\nThird,c\nFourth,d\n";
-        assert_eq!(quotes(file), [(1, 1, None), (2, 2, None), (3, 5, Some(Quote::Unclosed(3)))]);
+        assert_eq!(quotes(file), [(1, 1, None), (2, 2, None), (3, 5, Some(QuoteError::Unclosed(3)))]);
         let file = "t,c\r\nx,\"open\r\ny,\"closed\" z\r\nlast,\"fine\nhere\"\r\n";
-        assert_eq!(quotes(file), [(1, 1, None), (2, 3, Some(Quote::Stray(2))), (4, 5, None)]);
+        assert_eq!(quotes(file), [(1, 1, None), (2, 3, Some(QuoteError::Stray(2))), (4, 5, None)]);
         assert_eq!(quotes("a,\"b \"\"c\"\"\"\nd\"e,f"), [(1, 1, None), (2, 2, None)]);
     }
 
@@ -324,7 +324,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_parser_and_we_agree_on_what_is_unclosed(text in "[a,\"\r\n ]{0,60}") {
-            let unclosed = read(text.as_bytes(), 7).last().is_some_and(|r| matches!(r.quote, Some(Quote::Unclosed(_))));
+            let unclosed = read(text.as_bytes(), 7).last().is_some_and(|r| matches!(r.quote, Some(QuoteError::Unclosed(_))));
             let more = read(format!("{text}\nend,x\n").as_bytes(), 7);
             let swallowed = more.last().and_then(|r| r.fields.clone()) != Some(vec![b"end".to_vec(), b"x".to_vec()]);
             prop_assert_eq!(swallowed, unclosed);

@@ -4,30 +4,30 @@ use std::collections::{HashMap, HashSet};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{
-    Error as Refusal, Timestamp,
+    DomainError as Refusal, Timestamp,
     accounts::{Role, Scope},
     feedback::Feedback,
     identity::Claim,
     ids::{ContactId, FeedbackId, ImportId, JobId, ProjectId},
-    imports::{Groups, ImportStatus, NewContact, NewRow, Plan, Problem},
-    responses::Person,
+    imports::{BoundMapping, ImportStatus, ImportedContact, ImportedRow, ProblemCounts, RowProblem},
+    responses::ClaimedContact,
 };
 use search::language;
 use sha2::{Digest, Sha256};
 use store::{
     self, Tx,
-    contacts::Met,
-    imports::{BAD_LINES_KEPT, Import},
+    contacts::ContactSighting,
+    imports::{Import, MAX_STORED_BAD_LINES},
 };
 
 use super::{
-    reader::{Bytes, FileReader},
-    records::{Quote, Record},
+    reader::{CsvReader, FileSource},
+    records::{CsvRecord, QuoteError},
     stored,
 };
 use crate::{
     error::{Error, Result},
-    jobs::{Context, Outcome},
+    jobs::{JobContext, JobOutcome},
     state::{App, AppState},
     triage::add::source_key,
 };
@@ -39,7 +39,7 @@ const BATCH_BYTES: usize = 1 << 20;
 
 /// How far a run has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
+pub struct ImportProgress {
     /// Bytes read.
     pub bytes_done: i64,
     /// Imported rows.
@@ -54,7 +54,7 @@ pub struct Progress {
 ///
 /// # Errors
 /// When the file cannot be read or the database fails; imported rows stay.
-pub async fn run(app: &AppState, scope: &Scope, import: ImportId, stop: impl Fn(&Progress) -> bool + Send) -> Result<Outcome> {
+pub async fn run(app: &AppState, scope: &Scope, import: ImportId, stop: impl Fn(&ImportProgress) -> bool + Send) -> Result<JobOutcome> {
     scope.require(Role::Admin)?;
     run_from(app, scope, import, stored(app, scope, import), None, stop).await
 }
@@ -63,7 +63,7 @@ pub async fn run(app: &AppState, scope: &Scope, import: ImportId, stop: impl Fn(
 ///
 /// # Errors
 /// As [`run`].
-pub async fn run_job(app: &AppState, scope: &Scope, import: ImportId, context: &Context) -> Result<Outcome> {
+pub async fn run_job(app: &AppState, scope: &Scope, import: ImportId, context: &JobContext) -> Result<JobOutcome> {
     run_from(app, scope, import, stored(app, scope, import), Some(context.job), |_| context.should_stop()).await
 }
 
@@ -72,19 +72,19 @@ pub(super) async fn run_from(
     app: &AppState,
     scope: &Scope,
     import: ImportId,
-    bytes: Bytes,
+    bytes: FileSource,
     job: Option<JobId>,
-    stop: impl Fn(&Progress) -> bool + Send,
-) -> Result<Outcome> {
+    stop: impl Fn(&ImportProgress) -> bool + Send,
+) -> Result<JobOutcome> {
     let mut import = app.store.import(scope, import).await?.ok_or(Refusal::NotFound)?;
     if import.status != ImportStatus::Running {
-        return Ok(Outcome::Done);
+        return Ok(JobOutcome::Done);
     }
     let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
     let mapping = import.mapping.clone().ok_or_else(|| Error::internal("import", "running without a mapping"))?;
-    let mut reader = FileReader::open(bytes, mapping.encoding.or(import.encoding), mapping.header_rows).await?;
+    let mut reader = CsvReader::open(bytes, mapping.encoding.or(import.encoding), mapping.header_rows).await?;
     let plan = mapping.plan(&reader.header, &project.zone)?;
-    let mut keys = Keys::default();
+    let mut keys = RowKeys::default();
     // What an earlier run dealt with is read again, for the sake of the ordinal of equal rows.
     for _ in 0..import.added + import.known + import.bad {
         match reader.next().await? {
@@ -92,7 +92,7 @@ pub(super) async fn run_from(
             None => break,
         }
     }
-    let mut source = Source { app, scope, language: &project.language, plan, reader, keys };
+    let mut source = BatchReader { app, scope, language: &project.language, plan, reader, keys };
     let mut rows = source.next().await?;
     while !rows.is_empty() {
         let now = app.now();
@@ -100,38 +100,38 @@ pub(super) async fn run_from(
         // While these are stored, the next are read.
         let (stored, next) = tokio::join!(store, source.next());
         // Cancelled, or carried on by another worker.
-        let Some(after) = stored? else { return Ok(Outcome::Done) };
+        let Some(after) = stored? else { return Ok(JobOutcome::Done) };
         import = after;
-        let progress = Progress { bytes_done: import.bytes_done, added: import.added, known: import.known, bad: import.bad };
+        let progress = ImportProgress { bytes_done: import.bytes_done, added: import.added, known: import.known, bad: import.bad };
         if stop(&progress) {
-            return Ok(Outcome::Stopped);
+            return Ok(JobOutcome::Stopped);
         }
         rows = next?;
     }
     let (id, now) = (import.id, app.now());
     app.store.write(move |tx| Box::pin(async move { tx.finish_import(id, now).await })).await?;
-    Ok(Outcome::Done)
+    Ok(JobOutcome::Done)
 }
 
 /// A file on its way in.
-struct Source<'a> {
+struct BatchReader<'a> {
     app: &'a AppState,
     scope: &'a Scope,
     language: &'a str,
-    plan: Plan,
-    reader: FileReader,
-    keys: Keys,
+    plan: BoundMapping,
+    reader: CsvReader,
+    keys: RowKeys,
 }
 
-impl Source<'_> {
+impl BatchReader<'_> {
     /// The next batch; empty at the end of the file.
-    async fn next(&mut self) -> Result<Vec<Prepared>> {
+    async fn next(&mut self) -> Result<Vec<PreparedLine>> {
         let batch = read_batch(&mut self.reader, &mut self.keys).await?;
         if batch.is_empty() { Ok(Vec::new()) } else { prepare(self.app, self.scope, self.language, self.plan.clone(), batch).await }
     }
 }
 
-pub(super) async fn read_batch(reader: &mut FileReader, keys: &mut Keys) -> Result<Vec<(Record, String)>> {
+pub(super) async fn read_batch(reader: &mut CsvReader, keys: &mut RowKeys) -> Result<Vec<(CsvRecord, String)>> {
     let (mut batch, mut bytes) = (Vec::new(), 0);
     while batch.len() < BATCH && bytes < BATCH_BYTES {
         let Some(record) = reader.next().await? else { break };
@@ -144,10 +144,10 @@ pub(super) async fn read_batch(reader: &mut FileReader, keys: &mut Keys) -> Resu
 
 /// The keys of a file's rows: the content of a row and its ordinal among equal rows.
 #[derive(Default)]
-pub(super) struct Keys(HashMap<[u8; 16], u32>);
+pub(super) struct RowKeys(HashMap<[u8; 16], u32>);
 
-impl Keys {
-    fn of(&mut self, record: &Record) -> String {
+impl RowKeys {
+    fn of(&mut self, record: &CsvRecord) -> String {
         let mut hash = Sha256::new();
         let fields = record.fields.as_deref().unwrap_or_default();
         // Neither white space around a field nor empty fields at the end change what a row says.
@@ -170,17 +170,17 @@ impl Keys {
 }
 
 /// One row read by the plan's rules.
-pub(super) fn read_row(plan: &Plan, record: &Record, now: Timestamp) -> Result<NewRow, Problem> {
+pub(super) fn read_row(plan: &BoundMapping, record: &CsvRecord, now: Timestamp) -> Result<ImportedRow, RowProblem> {
     let fields = record.fields.as_deref();
     match record.quote {
-        Some(Quote::Unclosed(line)) => return Err(Problem::quote(line, record.last, true)),
+        Some(QuoteError::Unclosed(line)) => return Err(RowProblem::quote(line, record.last, true)),
         // One that is closed in the middle of a cell is no harm unless it took lines along and the row is none of the header's any more.
-        Some(Quote::Stray(line)) if record.last > line && fields.is_none_or(|fields| fields.len() != plan.width()) => {
-            return Err(Problem::quote(line, record.last, false));
+        Some(QuoteError::Stray(line)) if record.last > line && fields.is_none_or(|fields| fields.len() != plan.width()) => {
+            return Err(RowProblem::quote(line, record.last, false));
         }
         _ => {}
     }
-    let Some(fields) = fields else { return Err(Problem::too_large(record.line, record.last)) };
+    let Some(fields) = fields else { return Err(RowProblem::too_large(record.line, record.last)) };
     // Decoded text: nothing is replaced here.
     let texts: Vec<_> = fields.iter().map(|field| String::from_utf8_lossy(field)).collect();
     let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
@@ -188,27 +188,33 @@ pub(super) fn read_row(plan: &Plan, record: &Record, now: Timestamp) -> Result<N
 }
 
 /// What became of one line.
-struct Prepared {
+struct PreparedLine {
     line: i64,
     end: i64,
-    row: Line,
+    row: LineOutcome,
 }
 
-enum Line {
-    Bad(Problem),
+enum LineOutcome {
+    Bad(RowProblem),
     Known,
-    New(Box<Ready>),
+    New(Box<PreparedFeedback>),
 }
 
-struct Ready {
+struct PreparedFeedback {
     feedback: Feedback,
-    contact: Option<(Person, ContactId)>,
+    contact: Option<(ClaimedContact, ContactId)>,
     key: String,
-    left_out: Vec<Problem>,
+    left_out: Vec<RowProblem>,
 }
 
 /// Applies the rules to a batch, off the async threads: detecting languages takes a while.
-async fn prepare(app: &AppState, scope: &Scope, language: &str, plan: Plan, batch: Vec<(Record, String)>) -> Result<Vec<Prepared>> {
+async fn prepare(
+    app: &AppState,
+    scope: &Scope,
+    language: &str,
+    plan: BoundMapping,
+    batch: Vec<(CsvRecord, String)>,
+) -> Result<Vec<PreparedLine>> {
     let now = app.now();
     let read: Vec<_> = batch
         .into_iter()
@@ -219,16 +225,16 @@ async fn prepare(app: &AppState, scope: &Scope, language: &str, plan: Plan, batc
         })
         .collect();
     let keys: Vec<&str> = read.iter().filter(|(.., row)| row.is_ok()).map(|(_, _, key, _)| key.as_str()).collect();
-    let known = app.store.known_feedback(scope, &keys).await?;
+    let known = app.store.existing_source_keys(scope, &keys).await?;
     let (app, language, project) = (AppState::clone(app), language.to_owned(), scope.project());
     let work = move || {
-        let one = |(line, end, key, row): (u64, u64, String, Result<NewRow, Problem>)| Prepared {
+        let one = |(line, end, key, row): (u64, u64, String, Result<ImportedRow, RowProblem>)| PreparedLine {
             line: i64::try_from(line).unwrap_or(i64::MAX),
             end: i64::try_from(end).unwrap_or(i64::MAX),
             row: match row {
-                Err(problem) => Line::Bad(problem),
-                Ok(_) if known.contains(&key) => Line::Known,
-                Ok(row) => Line::New(Box::new(ready(&app, &language, project, row, key, now))),
+                Err(problem) => LineOutcome::Bad(problem),
+                Ok(_) if known.contains(&key) => LineOutcome::Known,
+                Ok(row) => LineOutcome::New(Box::new(ready(&app, &language, project, row, key, now))),
             },
         };
         read.into_iter().map(one).collect()
@@ -236,8 +242,8 @@ async fn prepare(app: &AppState, scope: &Scope, language: &str, plan: Plan, batc
     tokio::task::spawn_blocking(work).await.map_err(|e| Error::internal("import", e))
 }
 
-fn ready(app: &App, default_language: &str, project: ProjectId, row: NewRow, key: String, now: Timestamp) -> Ready {
-    let NewRow { feedback: row, left_out } = row;
+fn ready(app: &App, default_language: &str, project: ProjectId, row: ImportedRow, key: String, now: Timestamp) -> PreparedFeedback {
+    let ImportedRow { feedback: row, left_out } = row;
     let language = row.language.unwrap_or_else(|| language::detect(&row.text, default_language));
     let feedback = Feedback {
         id: app.id::<FeedbackId>(),
@@ -261,30 +267,36 @@ fn ready(app: &App, default_language: &str, project: ProjectId, row: NewRow, key
         updated_at: now,
         version: 1,
     };
-    let person = |NewContact { external_id, email, name }: NewContact| {
-        (Person { external_id, email, name, attributes: None, claim: Claim::Team }, app.id::<ContactId>())
+    let person = |ImportedContact { external_id, email, name }: ImportedContact| {
+        (ClaimedContact { external_id, email, name, attributes: None, claim: Claim::Team }, app.id::<ContactId>())
     };
-    Ready { feedback, contact: row.contact.map(person), key, left_out }
+    PreparedFeedback { feedback, contact: row.contact.map(person), key, left_out }
 }
 
 /// Stores a batch and how far the import is with it; `None` and nothing stored when the import no longer runs from there.
-async fn store_batch(tx: &mut Tx<'_>, before: Import, rows: Vec<Prepared>, job: Option<JobId>, now: Timestamp) -> Result<Option<Import>> {
+async fn store_batch(
+    tx: &mut Tx<'_>,
+    before: Import,
+    rows: Vec<PreparedLine>,
+    job: Option<JobId>,
+    now: Timestamp,
+) -> Result<Option<Import>> {
     let mut after = before.clone();
     after.bytes_done = rows.last().map_or(before.bytes_done, |row| row.end);
-    after.bad += i64::try_from(rows.iter().filter(|r| matches!(r.row, Line::Bad(_))).count()).unwrap_or(i64::MAX);
+    after.bad += i64::try_from(rows.iter().filter(|r| matches!(r.row, LineOutcome::Bad(_))).count()).unwrap_or(i64::MAX);
     // First the claim on this stretch of the file, so that of two that run the same one waits here and then finds it taken.
     if !tx.import_progress(&before, &after, now).await? {
         return Ok(None);
     }
-    let (mut bad, mut new, mut groups) = (Vec::new(), Vec::new(), Groups::default());
-    for Prepared { line, row, .. } in rows {
+    let (mut bad, mut new, mut groups) = (Vec::new(), Vec::new(), ProblemCounts::default());
+    for PreparedLine { line, row, .. } in rows {
         match row {
-            Line::Bad(problem) => {
+            LineOutcome::Bad(problem) => {
                 groups.add(line, &problem);
                 bad.push((line, problem.message));
             }
-            Line::Known => after.known += 1,
-            Line::New(ready) => new.push((line, *ready)),
+            LineOutcome::Known => after.known += 1,
+            LineOutcome::New(ready) => new.push((line, *ready)),
         }
     }
     // Not before it is sure that a row is new: a person without feedback is none.
@@ -311,14 +323,14 @@ async fn store_batch(tx: &mut Tx<'_>, before: Import, rows: Vec<Prepared>, job: 
             }
         }
     }
-    let room = usize::try_from(BAD_LINES_KEPT - before.bad).unwrap_or_default();
+    let room = usize::try_from(MAX_STORED_BAD_LINES - before.bad).unwrap_or_default();
     bad.truncate(room);
     tx.insert_bad_lines(before.id, &bad).await?;
     tx.count_problems(before.id, groups).await?;
     let counted = Import { bytes_done: after.bytes_done, ..before };
     tx.import_progress(&counted, &after, now).await?;
     if let Some(job) = job {
-        tx.job_progressed(job).await?;
+        tx.reset_job_failures(job).await?;
     }
     Ok(Some(after))
 }
@@ -328,10 +340,10 @@ fn count(rows: usize) -> i64 {
 }
 
 /// How many of some lines went in, or why none of them can; and each line with what it leaves out.
-type Stored = (Result<usize, Problem>, Vec<(i64, Vec<Problem>)>);
+type StoredLines = (Result<usize, RowProblem>, Vec<(i64, Vec<RowProblem>)>);
 
 /// Stores new rows together, or one by one when the database does not take them so: then only what it refuses is bad.
-async fn store_lines(tx: &mut Tx<'_>, import: ImportId, new: &mut [(i64, Ready)]) -> Result<Vec<Stored>> {
+async fn store_lines(tx: &mut Tx<'_>, import: ImportId, new: &mut [(i64, PreparedFeedback)]) -> Result<Vec<StoredLines>> {
     let mut all = Vec::new();
     let stored = store_together(tx, import, new).await?;
     if new.len() > 1
@@ -348,41 +360,45 @@ async fn store_lines(tx: &mut Tx<'_>, import: ImportId, new: &mut [(i64, Ready)]
     Ok(all)
 }
 
-fn told(lines: &mut [(i64, Ready)]) -> Vec<(i64, Vec<Problem>)> {
+fn told(lines: &mut [(i64, PreparedFeedback)]) -> Vec<(i64, Vec<RowProblem>)> {
     lines.iter_mut().map(|(line, ready)| (*line, std::mem::take(&mut ready.left_out))).collect()
 }
 
-fn refused(error: Error) -> Problem {
+fn refused(error: Error) -> RowProblem {
     tracing::error!(db.error = %error, "an import row could not be stored");
-    Problem::database()
+    RowProblem::database()
 }
 
 /// Stores rows in a savepoint. The inner error is about the rows; the outer one, about the transaction or a database that takes no work.
-async fn store_together(tx: &mut Tx<'_>, import: ImportId, new: &mut [(i64, Ready)]) -> Result<Result<usize>> {
+async fn store_together(tx: &mut Tx<'_>, import: ImportId, new: &mut [(i64, PreparedFeedback)]) -> Result<Result<usize>> {
     tx.savepoint().await?;
     let stored = insert_lines(tx, import, new).await;
     tx.end_savepoint(stored.is_ok()).await?;
     match stored {
-        Err(Error::Refused(refusal)) => Err(refusal.into()),
+        Err(Error::Domain(refusal)) => Err(refusal.into()),
         stored => Ok(stored),
     }
 }
 
-async fn insert_lines(tx: &mut Tx<'_>, import: ImportId, new: &mut [(i64, Ready)]) -> Result<usize> {
-    let met: Vec<Met<'_>> = new
+async fn insert_lines(tx: &mut Tx<'_>, import: ImportId, new: &mut [(i64, PreparedFeedback)]) -> Result<usize> {
+    let met: Vec<ContactSighting<'_>> = new
         .iter()
-        .filter_map(|(_, Ready { feedback, contact, .. })| {
+        .filter_map(|(_, PreparedFeedback { feedback, contact, .. })| {
             let (person, new) = contact.as_ref()?;
-            Some(Met { project: feedback.project, person, known: None, new: *new, at: feedback.created_at })
+            Some(ContactSighting { project: feedback.project, person, known: None, new: *new, at: feedback.created_at })
         })
         .collect();
-    let mut contacts = tx.contacts_for(&met).await?.into_iter();
+    let mut contacts = tx.resolve_contacts(&met).await?.into_iter();
     for (_, ready) in new.iter_mut().filter(|(_, ready)| ready.contact.is_some()) {
         ready.feedback.contact = contacts.next().map(|known| known.id);
     }
-    let rows: Vec<store::feedback::NewFeedback<'_>> = new
+    let rows: Vec<store::feedback::FeedbackInsert<'_>> = new
         .iter()
-        .map(|(_, Ready { feedback, key, .. })| store::feedback::NewFeedback { feedback, source_key: Some(key), import: Some(import) })
+        .map(|(_, PreparedFeedback { feedback, key, .. })| store::feedback::FeedbackInsert {
+            feedback,
+            source_key: Some(key),
+            import: Some(import),
+        })
         .collect();
     Ok(tx.insert_all_feedback(&rows).await?.len())
 }

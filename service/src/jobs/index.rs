@@ -2,71 +2,75 @@
 
 use async_trait::async_trait;
 use domain::ids::{FeedbackId, ProjectId, StaffId, SurveyId};
-use search::{Change, Document, Position, Source};
+use search::{ChangePosition, DocumentSource, IndexChange, IndexDocument};
 use store::{
     Store,
-    search::{ChangeRow, IndexRow, Seen},
+    change_feed::{ChangeEntry, ChangeVisibility, IndexRow},
 };
 use tokio::sync::watch;
 
 use crate::error::Error;
 
 /// The store as the search index knows it.
-pub struct Documents(pub Store);
+pub struct StoreDocumentSource(pub Store);
 
 /// An error of the store, as the index passes it on.
 fn failed(error: Error) -> search::Error {
     match error {
-        Error::Refused(refusal) => search::Error::Refused(refusal),
+        Error::Domain(refusal) => search::Error::Refused(refusal),
         other => search::Error::Source(Box::new(other)),
     }
 }
 
-fn document(row: IndexRow) -> Document {
+fn document(row: IndexRow) -> IndexDocument {
     let known = [&row.contact_name, &row.contact_email, &row.contact_external].into_iter().flatten().any(|t| !t.is_empty());
     let contact = [row.contact_name, row.contact_email].into_iter().flatten().collect::<Vec<_>>().join(" ");
-    Document { feedback: row.feedback, linked: row.linked, commented: row.commented, contact, known, ticket: row.ticket }
+    IndexDocument { feedback: row.feedback, linked: row.linked, commented: row.commented, contact, known, ticket: row.ticket }
 }
 
 #[async_trait]
-impl Source for Documents {
-    async fn changes(&self, after: Position, limit: usize) -> search::Result<Vec<Change>> {
+impl DocumentSource for StoreDocumentSource {
+    async fn changes(&self, after: ChangePosition, limit: usize) -> search::Result<Vec<IndexChange>> {
         let rows = self.0.changes_after(after.tx, after.seq, i64::try_from(limit).unwrap_or(i64::MAX)).await.map_err(failed)?;
-        let change =
-            |r: ChangeRow| Change { at: Position { tx: r.tx, seq: r.seq }, project: r.project, feedback: r.feedback, made: r.made };
+        let change = |r: ChangeEntry| IndexChange {
+            at: ChangePosition { tx: r.tx, seq: r.seq },
+            project: r.project,
+            feedback: r.feedback,
+            made: r.made,
+        };
         Ok(rows.into_iter().map(change).collect())
     }
 
     async fn mend(&self) -> search::Result<()> {
-        let mended = self.0.mend_changes().await.map_err(failed)?;
+        let mended = self.0.repair_change_sequence().await.map_err(failed)?;
         if mended > 0 {
             tracing::warn!(search.changes = mended, "the database was moved to another server; following its changes from there");
         }
         Ok(())
     }
 
-    async fn head(&self) -> search::Result<Position> {
-        self.0.last_change(Seen::Committed).await.map_err(failed).map(|(tx, seq)| Position { tx, seq })
+    async fn head(&self) -> search::Result<ChangePosition> {
+        self.0.last_change(ChangeVisibility::Committed).await.map_err(failed).map(|(tx, seq)| ChangePosition { tx, seq })
     }
 
-    async fn beginning(&self) -> search::Result<Position> {
-        self.0.changes_begin().await.map_err(failed).map(|(tx, seq)| Position { tx, seq })
+    async fn beginning(&self) -> search::Result<ChangePosition> {
+        self.0.changes_begin().await.map_err(failed).map(|(tx, seq)| ChangePosition { tx, seq })
     }
 
-    async fn change_at(&self, at: Position) -> search::Result<Option<FeedbackId>> {
+    async fn change_at(&self, at: ChangePosition) -> search::Result<Option<FeedbackId>> {
         self.0.change_about(at.seq).await.map_err(failed)
     }
 
-    async fn settled(&self) -> search::Result<Position> {
-        self.0.last_change(Seen::Settled).await.map_err(failed).map(|(tx, seq)| Position { tx, seq })
+    async fn settled(&self) -> search::Result<ChangePosition> {
+        self.0.last_change(ChangeVisibility::Settled).await.map_err(failed).map(|(tx, seq)| ChangePosition { tx, seq })
     }
 
-    async fn documents(&self, changes: &[Change]) -> search::Result<Vec<Document>> {
+    async fn documents(&self, changes: &[IndexChange]) -> search::Result<Vec<IndexDocument>> {
         let changes: Vec<(FeedbackId, bool)> = changes.iter().map(|change| (change.feedback, change.made)).collect();
         Ok(self.0.changed_rows(&changes).await.map_err(failed)?.into_iter().map(document).collect())
     }
 
-    async fn documents_after(&self, after: Option<FeedbackId>, limit: usize) -> search::Result<Vec<Document>> {
+    async fn documents_after(&self, after: Option<FeedbackId>, limit: usize) -> search::Result<Vec<IndexDocument>> {
         let rows = self.0.index_rows_after(after, i64::try_from(limit).unwrap_or(i64::MAX)).await.map_err(failed)?;
         Ok(rows.into_iter().map(document).collect())
     }

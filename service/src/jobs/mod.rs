@@ -11,12 +11,12 @@ pub use runner::Runner;
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    Error as Refusal, Timestamp,
+    DomainError as Refusal, Timestamp,
     accounts::Scope,
     email,
     ids::{ContactId, JobId},
 };
-use store::jobs::{Claimed, Purged};
+use store::jobs::{ClaimedJob, PurgeTarget};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -34,7 +34,7 @@ const HOUR_MS: i64 = 3_600_000;
 
 /// How a job ended, when it did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum JobOutcome {
     /// There is nothing left to do.
     Done,
     /// It was asked to stop and wants to be carried on.
@@ -44,13 +44,13 @@ pub enum Outcome {
 }
 
 /// What a job sees of its surroundings.
-pub struct Context {
+pub struct JobContext {
     /// Its own id.
     pub job: JobId,
     stop: watch::Receiver<bool>,
 }
 
-impl Context {
+impl JobContext {
     /// Whether it should come to an end soon: the program shuts down or another worker has taken over.
     #[must_use]
     pub fn should_stop(&self) -> bool {
@@ -75,7 +75,7 @@ pub async fn run_due(app: &AppState) -> Result<usize> {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn claim(app: &App) -> Result<Option<Claimed>> {
+pub async fn claim(app: &App) -> Result<Option<ClaimedJob>> {
     let now = app.now();
     // Looking is cheap and takes no place in the queue of writes.
     while app.store.job_due(now).await? {
@@ -95,7 +95,7 @@ pub async fn claim(app: &App) -> Result<Option<Claimed>> {
 async fn run_one(app: &AppState, stop: &watch::Receiver<bool>) -> Result<bool> {
     let Some(claimed) = claim(app).await? else { return Ok(false) };
     let (stop_this, stopped) = watch::channel(*stop.borrow());
-    let context = Context { job: claimed.id, stop: stopped };
+    let context = JobContext { job: claimed.id, stop: stopped };
     let (its_app, payload) = (Arc::clone(app), claimed.payload.clone());
     // A task of its own, so that a panic ends the job and not the worker.
     let mut work = tokio::spawn(async move { perform(&its_app, &payload, &context).await });
@@ -121,13 +121,13 @@ async fn run_one(app: &AppState, stop: &watch::Receiver<bool>) -> Result<bool> {
     Ok(true)
 }
 
-async fn perform(app: &AppState, payload: &str, context: &Context) -> Result<Outcome> {
+async fn perform(app: &AppState, payload: &str, context: &JobContext) -> Result<JobOutcome> {
     match serde_json::from_str(payload)? {
         Job::Import { project, import } => imports::run_job(app, &Scope::system(project), import, context).await,
-        Job::TakeBack { project, import } => imports::run_take_back(app, &Scope::system(project), import, context).await,
+        Job::TakeBack { project, import } => imports::run_revert(app, &Scope::system(project), import, context).await,
         Job::Mail { letter } => mail::run_job(app, letter).await,
         Job::Purge {} => purge(app, &|| context.should_stop()).await,
-        Job::FoldAddresses {} => fold_addresses(app, &|| context.should_stop()).await,
+        Job::FoldAddresses {} => normalize_addresses(app, &|| context.should_stop()).await,
     }
 }
 
@@ -136,12 +136,12 @@ async fn perform(app: &AppState, payload: &str, context: &Context) -> Result<Out
 ///
 /// # Errors
 /// When the database fails.
-pub async fn purge(app: &App, should_stop: &(dyn Fn() -> bool + Sync)) -> Result<Outcome> {
+pub async fn purge(app: &App, should_stop: &(dyn Fn() -> bool + Sync)) -> Result<JobOutcome> {
     let now = app.now();
-    for (what, at_most) in Purged::ALL {
+    for (what, at_most) in PurgeTarget::ALL {
         loop {
             if should_stop() {
-                return Ok(Outcome::Stopped);
+                return Ok(JobOutcome::Stopped);
             }
             let gone = app.store.write(move |tx| Box::pin(async move { tx.purge(what, now, at_most).await })).await?;
             if gone < at_most.unsigned_abs() {
@@ -149,7 +149,7 @@ pub async fn purge(app: &App, should_stop: &(dyn Fn() -> bool + Sync)) -> Result
             }
         }
     }
-    Ok(Outcome::Done)
+    Ok(JobOutcome::Done)
 }
 
 /// Contacts whose address is folded in one transaction.
@@ -159,11 +159,11 @@ const ADDRESSES: i64 = 200;
 ///
 /// # Errors
 /// When the database fails.
-pub async fn fold_addresses(app: &App, should_stop: &(dyn Fn() -> bool + Sync)) -> Result<Outcome> {
+pub async fn normalize_addresses(app: &App, should_stop: &(dyn Fn() -> bool + Sync)) -> Result<JobOutcome> {
     let mut after = String::new();
     loop {
-        let found = app.store.addresses_to_fold(&after, ADDRESSES).await?;
-        let Some((last, _)) = found.last() else { return Ok(Outcome::Done) };
+        let found = app.store.addresses_to_normalize(&after, ADDRESSES).await?;
+        let Some((last, _)) = found.last() else { return Ok(JobOutcome::Done) };
         after.clone_from(last);
         let mut other = Vec::new();
         for (contact, was) in &found {
@@ -173,14 +173,14 @@ pub async fn fold_addresses(app: &App, should_stop: &(dyn Fn() -> bool + Sync)) 
             }
         }
         if should_stop() {
-            return Ok(Outcome::Stopped);
+            return Ok(JobOutcome::Stopped);
         }
         if !other.is_empty() {
             app.store
                 .write(move |tx| {
                     Box::pin(async move {
                         for (contact, was, is) in &other {
-                            tx.fold_address(*contact, was, is).await?;
+                            tx.normalize_address(*contact, was, is).await?;
                         }
                         Ok(())
                     })
@@ -191,16 +191,16 @@ pub async fn fold_addresses(app: &App, should_stop: &(dyn Fn() -> bool + Sync)) 
 }
 
 /// Writes down how a job ended.
-async fn settle(app: &App, claimed: &Claimed, result: Result<Outcome>) -> Result<()> {
+async fn settle(app: &App, claimed: &ClaimedJob, result: Result<JobOutcome>) -> Result<()> {
     let (job, now) = (claimed.clone(), app.now());
     match result {
-        Ok(Outcome::Done) => {
+        Ok(JobOutcome::Done) => {
             app.store.write(move |tx| Box::pin(async move { tx.finish_job(&job, now).await })).await?;
         }
-        Ok(Outcome::Stopped) => {
+        Ok(JobOutcome::Stopped) => {
             app.store.write(move |tx| Box::pin(async move { tx.requeue_job(&job, now, None).await })).await?;
         }
-        Ok(Outcome::Later(at)) => {
+        Ok(JobOutcome::Later(at)) => {
             app.store.write(move |tx| Box::pin(async move { tx.requeue_job(&job, at, None).await })).await?;
         }
         Err(error) => {
@@ -232,16 +232,16 @@ fn explain(error: &Error) -> String {
     }
 }
 
-async fn bury(app: &App, claimed: &Claimed, error: &str) -> Result<()> {
+async fn bury(app: &App, claimed: &ClaimedJob, error: &str) -> Result<()> {
     let (job, error, now) = (claimed.clone(), error.to_owned(), app.now());
     app.store
         .write(move |tx| {
             Box::pin(async move {
-                if tx.bury_job(&job, &error, now).await? {
+                if tx.mark_job_dead(&job, &error, now).await? {
                     match serde_json::from_str(&job.payload) {
                         Ok(Job::Import { project, import }) => tx.fail_import(&Scope::system(project), import, &error, now).await?,
-                        Ok(Job::TakeBack { project, import }) => tx.fail_take_back(&Scope::system(project), import, &error, now).await?,
-                        Ok(Job::Mail { letter }) => mail::give_up(tx, letter, &error, now).await?,
+                        Ok(Job::TakeBack { project, import }) => tx.fail_revert(&Scope::system(project), import, &error, now).await?,
+                        Ok(Job::Mail { letter }) => mail::mark_dead(tx, letter, &error, now).await?,
                         Ok(Job::Purge {} | Job::FoldAddresses {}) | Err(_) => {}
                     }
                 }
@@ -268,7 +268,7 @@ pub fn label(kind: &str) -> &str {
 ///
 /// # Errors
 /// [`Refusal::Conflict`] if it has not failed, has its own page for that, or there is nothing left to resume.
-pub async fn run_again(app: &App, job: JobId) -> Result<()> {
+pub async fn retry_dead_job(app: &App, job: JobId) -> Result<()> {
     let row = app.store.job(job).await?.ok_or(Refusal::NotFound)?;
     let (now, work) = (app.now(), serde_json::from_str::<Job>(&row.payload)?);
     if matches!(work, Job::Mail { .. }) {

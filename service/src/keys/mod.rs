@@ -6,28 +6,28 @@ use std::{
 };
 
 use domain::{
-    Error as Refusal, Timestamp,
+    DomainError as Refusal, Timestamp,
     accounts::{
         Actor, Role, Scope,
-        authority::{Backing, Heir},
-        key::{Access, MARK, PREFIX, check_name},
+        authority::{AuthoritySource, Successor},
+        key::{Access, KEY_PREFIX, VISIBLE_KEY_LENGTH, check_name},
     },
     ids::{ApiKeyId, StaffId},
 };
-use store::{Fingerprint, Once, hash::hash_token, keys::ApiKey};
+use store::{Fingerprint, IdempotentWrite, hash::hash_token, keys::ApiKey};
 
 use crate::{error::Result, state::App};
 
 /// Days that a key may be given, besides none at all.
-pub const LIFETIMES: [i64; 3] = [30, 90, 365];
+pub const LIFETIME_CHOICES: [i64; 3] = [30, 90, 365];
 /// Days that a new key is given unless someone chooses otherwise.
-pub const LIFETIME: i64 = 90;
+pub const DEFAULT_LIFETIME_DAYS: i64 = 90;
 /// How exact the time of the last use is.
 const USE_MS: i64 = 60_000;
 
 /// A new key with its secret, which nothing gives a second time.
 #[derive(Debug, Clone)]
-pub struct NewKey {
+pub struct CreatedApiKey {
     /// The key.
     pub key: ApiKey,
     /// What programs send.
@@ -36,7 +36,7 @@ pub struct NewKey {
 
 /// What a key is to be.
 #[derive(Debug, Clone)]
-pub struct Wanted<'a> {
+pub struct ApiKeyInput<'a> {
     /// What will use it.
     pub name: &'a str,
     /// What it may do.
@@ -49,18 +49,18 @@ pub struct Wanted<'a> {
 ///
 /// # Errors
 /// [`Refusal::Forbidden`] below admin, [`Refusal::Invalid`] for a name that does not fit.
-pub async fn create(app: &App, scope: &Scope, wanted: &Wanted<'_>, once: &str) -> Result<Option<NewKey>> {
+pub async fn create(app: &App, scope: &Scope, wanted: &ApiKeyInput<'_>, once: &str) -> Result<Option<CreatedApiKey>> {
     scope.require(Role::Admin)?;
     let name = check_name(wanted.name)?;
-    let (secret, now, by) = (format!("{MARK}{}", app.token()), app.now(), scope.staff());
+    let (secret, now, by) = (format!("{KEY_PREFIX}{}", app.token()), app.now(), scope.staff());
     let key = ApiKey {
         id: app.id(),
         project: scope.project(),
         name,
-        prefix: secret.get(..PREFIX).unwrap_or_default().to_owned(),
+        prefix: secret.get(..VISIBLE_KEY_LENGTH).unwrap_or_default().to_owned(),
         access: wanted.access,
         by: None,
-        backing: by.map_or(Backing::Project, |staff| Backing::Person(staff, Some(scope.role()))),
+        backing: by.map_or(AuthoritySource::Project, |staff| AuthoritySource::Person(staff, Some(scope.role()))),
         backer: None,
         created_at: now,
         expires_at: wanted.days.map(|days| now.plus_days(days)),
@@ -73,14 +73,14 @@ pub async fn create(app: &App, scope: &Scope, wanted: &Wanted<'_>, once: &str) -
     let content = Fingerprint::of([scope.project().to_string().as_str(), &key.name, wanted.access.as_str(), &days]);
     let id: ApiKeyId = app
         .store
-        .write_once(Once::form(whose, once, content), now, move |tx| {
+        .write_idempotent(IdempotentWrite::form(whose, once, content), now, move |tx| {
             Box::pin(async move {
                 tx.insert_api_key(&made, &hash, by).await?;
                 Ok(made.id)
             })
         })
         .await?;
-    Ok((id == key.id).then_some(NewKey { key, secret }))
+    Ok((id == key.id).then_some(CreatedApiKey { key, secret }))
 }
 
 /// Revokes a key of this project. What it did stays.
@@ -104,8 +104,8 @@ pub async fn hand_over(app: &App, scope: &Scope, key: ApiKeyId) -> Result<()> {
     app.store
         .write(move |tx| {
             Box::pin(async move {
-                tx.still(&scope, Role::Owner, now).await?;
-                let done = tx.hand_over_api_key(scope.project(), key, Heir::Project).await?;
+                tx.ensure_authorized(&scope, Role::Owner, now).await?;
+                let done = tx.hand_over_api_key(scope.project(), key, Successor::Project).await?;
                 done.then_some(()).ok_or_else(|| Refusal::NotFound.into())
             })
         })
@@ -118,7 +118,7 @@ pub async fn hand_over(app: &App, scope: &Scope, key: ApiKeyId) -> Result<()> {
 /// [`Refusal::SignedOut`] when it opens nothing (any more). A key that has stopped, see [`ApiKey::role`], is found.
 pub async fn find(app: &App, secret: &str) -> Result<ApiKey> {
     let key = app.store.api_key_by_hash(&hash_token(secret)).await?;
-    let key = key.filter(|key| key.works(app.now())).ok_or(Refusal::SignedOut)?;
+    let key = key.filter(|key| key.is_active(app.now())).ok_or(Refusal::SignedOut)?;
     if key.role().is_some() {
         note_use(app, &key);
     }
@@ -133,9 +133,9 @@ pub fn actor(key: &ApiKey) -> Actor {
 
 /// When each key's use was last written, so that a busy key is one write each minute.
 #[derive(Debug, Default)]
-pub struct Uses(Mutex<HashMap<ApiKeyId, Timestamp>>);
+pub struct KeyUseTracker(Mutex<HashMap<ApiKeyId, Timestamp>>);
 
-impl Uses {
+impl KeyUseTracker {
     /// Whether the use is to be written now.
     fn is_due(&self, key: ApiKeyId, now: Timestamp) -> bool {
         let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -157,7 +157,7 @@ fn note_use(app: &App, key: &ApiKey) {
     }
     let store = app.store.clone();
     tokio::spawn(async move {
-        let noted = store.write(move |tx| Box::pin(async move { tx.api_key_used(id, now).await })).await;
+        let noted = store.write(move |tx| Box::pin(async move { tx.record_api_key_use(id, now).await })).await;
         if let Err(error) = noted {
             tracing::warn!(error = %error, "the last use of an API key could not be recorded");
         }
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_busy_key_is_written_once_a_minute() {
-        let (uses, key) = (Uses::default(), ApiKeyId(uuid::Uuid::from_u128(1)));
+        let (uses, key) = (KeyUseTracker::default(), ApiKeyId(uuid::Uuid::from_u128(1)));
         assert!(uses.is_due(key, Timestamp(0)));
         assert!(!uses.is_due(key, Timestamp(59_999)));
         assert!(uses.is_due(key, Timestamp(60_000)));

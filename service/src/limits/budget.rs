@@ -1,7 +1,7 @@
 //! What people without an account may use of this machine, and what is kept free for the team: one place for all of it.
 //!
 //! Sizes follow from the machine. Each address has a share of everything, so that one alone never uses it up: an IPv4 address, an IPv6 /64, and,
-//! since one customer may hold a /48, that as well. Who is signed in, or has an API key, has room of their own ([`Share::of_the_team`]).
+//! since one customer may hold a /48, that as well. Who is signed in, or has an API key, has room of their own ([`MemoryLease::exempt_team`]).
 
 use std::{
     collections::HashMap,
@@ -14,24 +14,24 @@ use std::{
     time::Duration,
 };
 
-use domain::{Timestamp, accounts::throttle::Limit, ids::ProjectId};
+use domain::{Timestamp, accounts::throttle::RateLimit, ids::ProjectId};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family},
 };
 
-use super::{Key, memory::Buckets};
-use crate::machine;
+use super::{LimitKey, memory::MemoryBuckets};
+use crate::system_resources;
 
 /// Bytes of a body that belong to its connection: they are counted nowhere else, and never refused.
-pub const SMALL: usize = 16 << 10;
+pub const FREE_BODY_BYTES: usize = 16 << 10;
 const MB: usize = 1 << 20;
 /// An address may have this part of the room for bodies…
 const PARTS: usize = 8;
 /// …and never less than this: the largest form with files.
 const LEAST_SHARE: usize = 12 * MB;
 /// Milliseconds of processor time for pictures of one address: ten large ones at once, and a sixth of a processor in the long run.
-const PICTURES: Limit = Limit { burst: 20_000, window_ms: 120_000 };
+const PICTURES: RateLimit = RateLimit { burst: 20_000, window_ms: 120_000 };
 /// How long the bytes of stored files are not counted again.
 const STORED_MS: i64 = 60_000;
 /// Bytes of files that may wait for forms of strangers to be sent again.
@@ -41,14 +41,14 @@ pub(crate) const NETWORK_SHARES: usize = 2;
 
 /// Who pays: an IPv4 address, or an IPv6 /64, and the /48 around that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Network {
+pub enum ClientNetwork {
     /// An IPv4 address, or the first address of an IPv6 /64.
     Address(IpAddr),
     /// An IPv6 /48.
     Wide([u16; 3]),
 }
 
-impl Network {
+impl ClientNetwork {
     /// The networks of an address, from the narrow to the wide.
     pub fn of(address: IpAddr) -> impl Iterator<Item = Self> {
         [Some(Self::Address(narrow(address))), wide(address).map(Self::Wide)].into_iter().flatten()
@@ -66,7 +66,7 @@ impl Network {
     }
 }
 
-impl fmt::Display for Network {
+impl fmt::Display for ClientNetwork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(address) => write!(f, "{address}"),
@@ -100,14 +100,14 @@ pub(super) fn wide(address: IpAddr) -> Option<[u16; 3]> {
 
 /// At whose cost something is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Payer {
+pub enum QuotaOwner {
     /// Someone without an account, by address (see [`narrow`]).
     Stranger(IpAddr),
     /// One of the team.
     Team,
 }
 
-impl Payer {
+impl QuotaOwner {
     /// The address of a stranger.
     #[must_use]
     pub fn address(self) -> Option<IpAddr> {
@@ -120,23 +120,23 @@ impl Payer {
 
 /// The budget that was used up when something was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct What {
+pub struct BudgetKind {
     what: &'static str,
 }
 
 /// How often each budget refused something.
 #[derive(Debug, Clone, Default)]
-pub struct Refusals(Family<What, Counter>);
+pub struct RejectionCounters(Family<BudgetKind, Counter>);
 
-impl Refusals {
+impl RejectionCounters {
     /// Counts a refusal; `what` is one of a few fixed words.
     pub fn count(&self, what: &'static str) {
-        self.0.get_or_create(&What { what }).inc();
+        self.0.get_or_create(&BudgetKind { what }).inc();
     }
 
     /// The counters, for `/metrics`.
     #[must_use]
-    pub fn family(&self) -> Family<What, Counter> {
+    pub fn family(&self) -> Family<BudgetKind, Counter> {
         self.0.clone()
     }
 }
@@ -146,28 +146,28 @@ type Counted = (Timestamp, Arc<HashMap<ProjectId, u64>>);
 
 /// The budgets of this process.
 #[derive(Debug)]
-pub struct Budget {
+pub struct ResourceBudget {
     /// Bodies of requests by people without an account.
-    strangers: Room,
+    strangers: MemoryPool,
     /// Bodies of requests by the team and its programs.
-    team: Room,
+    team: MemoryPool,
     /// Processor time for pictures, by address.
-    pictures: Buckets,
+    pictures: MemoryBuckets,
     /// When files were last counted, and their bytes.
     stored: Mutex<Option<Counted>>,
     /// Bytes of files that may wait for forms of strangers.
     pub held_bytes: i64,
     /// What was refused.
-    pub refusals: Refusals,
+    pub refusals: RejectionCounters,
 }
 
-impl Budget {
+impl ResourceBudget {
     /// Whether an address has processor time left for another picture.
     ///
     /// # Errors
     /// [`domain::Error::RateLimited`].
-    pub fn may_decode(&self, address: IpAddr, now: Timestamp) -> Result<(), domain::Error> {
-        let keys: Vec<(Key, Limit)> = Network::of(address).map(pictures_of).collect();
+    pub fn may_decode(&self, address: IpAddr, now: Timestamp) -> Result<(), domain::DomainError> {
+        let keys: Vec<(LimitKey, RateLimit)> = ClientNetwork::of(address).map(pictures_of).collect();
         self.pictures.take_exactly(&keys, 1, now)
     }
 
@@ -188,7 +188,7 @@ impl Budget {
     /// Counts the processor time that a picture of an address took.
     pub fn decoded(&self, address: IpAddr, used: Duration, now: Timestamp) {
         let millis = u32::try_from(used.as_millis()).unwrap_or(u32::MAX);
-        for (key, limit) in Network::of(address).map(pictures_of) {
+        for (key, limit) in ClientNetwork::of(address).map(pictures_of) {
             self.pictures.take_after_all(key, limit, millis, now);
         }
     }
@@ -196,7 +196,7 @@ impl Budget {
     /// Budgets for the machine that this process runs on.
     #[must_use]
     pub fn of_this_machine() -> Self {
-        Self::for_memory(machine::memory())
+        Self::for_memory(system_resources::memory())
     }
 
     /// Budgets for so many bytes of memory; `None` where nothing says how much there is.
@@ -206,13 +206,13 @@ impl Budget {
         let bodies = (memory / 16).clamp(3 * LEAST_SHARE, PARTS * LEAST_SHARE);
         let share = (bodies / PARTS).max(LEAST_SHARE);
         Self {
-            strangers: Room::new(bodies, Some(share)),
+            strangers: MemoryPool::new(bodies, Some(share)),
             // A network's address is no measure of a team: all of an office may have the same.
-            team: Room::new(bodies, None),
-            pictures: Buckets::default(),
+            team: MemoryPool::new(bodies, None),
+            pictures: MemoryBuckets::default(),
             stored: Mutex::default(),
             held_bytes: HELD,
-            refusals: Refusals::default(),
+            refusals: RejectionCounters::default(),
         }
     }
 
@@ -224,32 +224,32 @@ impl Budget {
 }
 
 /// The processor time for pictures of a network.
-fn pictures_of(network: Network) -> (Key, Limit) {
+fn pictures_of(network: ClientNetwork) -> (LimitKey, RateLimit) {
     let shares = u32::try_from(network.shares()).unwrap_or(1);
-    (Key::Pictures(network), Limit { burst: PICTURES.burst * shares, ..PICTURES })
+    (LimitKey::Pictures(network), RateLimit { burst: PICTURES.burst * shares, ..PICTURES })
 }
 
 /// Bytes of memory that requests share.
 #[derive(Debug)]
-struct Room {
+struct MemoryPool {
     most: usize,
     /// The most for one address; `None`: no measure.
     share: Option<usize>,
-    taken: Mutex<Taken>,
+    taken: Mutex<PoolUsage>,
 }
 
 #[derive(Debug, Default)]
-struct Taken {
+struct PoolUsage {
     all: usize,
-    by: HashMap<Network, usize>,
+    by: HashMap<ClientNetwork, usize>,
 }
 
-impl Room {
+impl MemoryPool {
     fn new(most: usize, share: Option<usize>) -> Self {
         Self { most, share, taken: Mutex::default() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Taken> {
+    fn lock(&self) -> MutexGuard<'_, PoolUsage> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -260,11 +260,11 @@ impl Room {
             return false;
         }
         if let Some(share) = self.share {
-            let has = |network: &Network| taken.by.get(network).copied().unwrap_or_default();
-            if Network::of(address).any(|network| has(&network) + bytes > share * network.shares()) {
+            let has = |network: &ClientNetwork| taken.by.get(network).copied().unwrap_or_default();
+            if ClientNetwork::of(address).any(|network| has(&network) + bytes > share * network.shares()) {
                 return false;
             }
-            for network in Network::of(address) {
+            for network in ClientNetwork::of(address) {
                 *taken.by.entry(network).or_default() += bytes;
             }
         }
@@ -278,7 +278,7 @@ impl Room {
         if self.share.is_none() {
             return;
         }
-        for network in Network::of(address) {
+        for network in ClientNetwork::of(address) {
             if let Some(has) = taken.by.get_mut(&network) {
                 *has = has.saturating_sub(bytes);
                 if *has == 0 {
@@ -291,30 +291,30 @@ impl Room {
 
 /// What one request has in memory of its body. Gives everything back when the last of its clones is dropped.
 #[derive(Debug, Clone)]
-pub struct Share(Arc<Inside>);
+pub struct MemoryLease(Arc<LeaseInner>);
 
 #[derive(Debug)]
-struct Inside {
-    budget: Arc<Budget>,
+struct LeaseInner {
+    budget: Arc<ResourceBudget>,
     address: IpAddr,
-    has: Mutex<Has>,
+    has: Mutex<LeaseUsage>,
     /// Whether the reader of the body says itself what it keeps.
     by_hand: AtomicBool,
     refused: AtomicBool,
 }
 
 #[derive(Debug, Default)]
-struct Has {
+struct LeaseUsage {
     bytes: usize,
     reserved: usize,
     team: bool,
 }
 
-impl Share {
+impl MemoryLease {
     /// Nothing yet, for a request from an address.
     #[must_use]
-    pub fn new(budget: &Arc<Budget>, address: IpAddr) -> Self {
-        Self(Arc::new(Inside {
+    pub fn new(budget: &Arc<ResourceBudget>, address: IpAddr) -> Self {
+        Self(Arc::new(LeaseInner {
             budget: Arc::clone(budget),
             address,
             has: Mutex::default(),
@@ -327,7 +327,7 @@ impl Share {
     #[must_use]
     pub fn take(&self, bytes: usize) -> bool {
         let mut has = self.0.lock();
-        let more = (has.bytes + bytes).saturating_sub(SMALL).saturating_sub(has.reserved);
+        let more = (has.bytes + bytes).saturating_sub(FREE_BODY_BYTES).saturating_sub(has.reserved);
         let taken = more == 0 || self.0.room(has.team).take(self.0.address, more);
         if taken {
             has.bytes += bytes;
@@ -342,21 +342,21 @@ impl Share {
     pub fn give_back(&self, bytes: usize) {
         let mut has = self.0.lock();
         has.bytes = has.bytes.saturating_sub(bytes);
-        let less = has.reserved - has.bytes.saturating_sub(SMALL).min(has.reserved);
+        let less = has.reserved - has.bytes.saturating_sub(FREE_BODY_BYTES).min(has.reserved);
         has.reserved -= less;
         if less > 0 {
             self.0.room(has.team).give_back(self.0.address, less);
         }
     }
 
-    /// From now on it is not counted what comes, but what [`Share::take`] is asked for: the reader keeps only a part.
-    pub fn by_hand(&self) {
+    /// From now on it is not counted what comes, but what [`MemoryLease::take`] is asked for: the reader keeps only a part.
+    pub fn set_manual(&self) {
         self.0.by_hand.store(true, Ordering::Relaxed);
     }
 
     /// Whether the reader says what it keeps.
     #[must_use]
-    pub fn is_by_hand(&self) -> bool {
+    pub fn is_manual(&self) -> bool {
         self.0.by_hand.load(Ordering::Relaxed)
     }
 
@@ -367,7 +367,7 @@ impl Share {
     }
 
     /// The sender turned out to be one of the team, or a program of theirs: strangers are not in their way.
-    pub fn of_the_team(&self) {
+    pub fn exempt_team(&self) {
         let mut has = self.0.lock();
         if !has.team && self.0.room(true).take(self.0.address, has.reserved) {
             self.0.room(false).give_back(self.0.address, has.reserved);
@@ -376,17 +376,17 @@ impl Share {
     }
 }
 
-impl Inside {
-    fn lock(&self) -> MutexGuard<'_, Has> {
+impl LeaseInner {
+    fn lock(&self) -> MutexGuard<'_, LeaseUsage> {
         self.has.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn room(&self, team: bool) -> &Room {
+    fn room(&self, team: bool) -> &MemoryPool {
         if team { &self.budget.team } else { &self.budget.strangers }
     }
 }
 
-impl Drop for Inside {
+impl Drop for LeaseInner {
     fn drop(&mut self) {
         let has = self.has.get_mut().unwrap_or_else(PoisonError::into_inner);
         let (reserved, team) = (std::mem::take(&mut has.reserved), has.team);
@@ -410,18 +410,18 @@ mod tests {
         Ipv6Addr::new(0x2001, 0xdb8, net, subnet, 1, 2, 3, 4).into()
     }
 
-    fn budget() -> Arc<Budget> {
-        Arc::new(Budget::for_memory(None))
+    fn budget() -> Arc<ResourceBudget> {
+        Arc::new(ResourceBudget::for_memory(None))
     }
 
     #[test]
     fn one_address_takes_its_share_and_no_more() {
         let budget = budget();
         let mut held = Vec::new();
-        let full = |address: IpAddr, held: &mut Vec<Share>| {
+        let full = |address: IpAddr, held: &mut Vec<MemoryLease>| {
             let mut taken = 0;
             loop {
-                let share = Share::new(&budget, address);
+                let share = MemoryLease::new(&budget, address);
                 if !share.take(MB) {
                     return taken;
                 }
@@ -438,16 +438,16 @@ mod tests {
             assert!(full(v4(n), &mut held) >= 12, "{n}");
         }
         // All together have an end as well.
-        let small = Share::new(&budget, v4(9));
+        let small = MemoryLease::new(&budget, v4(9));
         assert!(!small.take(2 * MB));
         assert!(small.was_refused());
         // A small body is never refused, and neither is the team.
-        assert!(Share::new(&budget, v4(9)).take(SMALL));
-        let team = Share::new(&budget, v4(1));
-        team.of_the_team();
+        assert!(MemoryLease::new(&budget, v4(9)).take(FREE_BODY_BYTES));
+        let team = MemoryLease::new(&budget, v4(1));
+        team.exempt_team();
         assert!(team.take(20 * MB));
         drop(held);
-        assert_eq!(budget.bodies().map(|(taken, _)| taken), [0, 20 * MB - SMALL]);
+        assert_eq!(budget.bodies().map(|(taken, _)| taken), [0, 20 * MB - FREE_BODY_BYTES]);
         drop(team);
         assert!(budget.strangers.lock().by.is_empty());
         assert_eq!(budget.bodies().map(|(taken, _)| taken), [0, 0]);
@@ -456,12 +456,12 @@ mod tests {
     #[test]
     fn what_is_let_go_is_free_again() {
         let budget = budget();
-        let share = Share::new(&budget, v4(1));
+        let share = MemoryLease::new(&budget, v4(1));
         assert!(share.take(12 * MB) && !share.take(MB));
         share.give_back(2 * MB);
         assert!(share.take(MB));
-        share.of_the_team();
-        assert_eq!(budget.bodies().map(|(taken, _)| taken), [0, 11 * MB - SMALL]);
+        share.exempt_team();
+        assert_eq!(budget.bodies().map(|(taken, _)| taken), [0, 11 * MB - FREE_BODY_BYTES]);
         share.give_back(11 * MB);
         assert_eq!(budget.bodies().map(|(taken, _)| taken), [0, 0]);
     }
@@ -482,7 +482,7 @@ mod tests {
 
     #[test]
     fn little_memory_makes_little_room_and_a_form_fits_always() {
-        let of = |memory: u64| Budget::for_memory(Some(memory)).strangers;
+        let of = |memory: u64| ResourceBudget::for_memory(Some(memory)).strangers;
         assert_eq!((of(256 << 20).most, of(256 << 20).share), (36 * MB, Some(12 * MB)));
         assert_eq!((of(1 << 30).most, of(1 << 30).share), (64 * MB, Some(12 * MB)));
         assert_eq!((of(64 << 30).most, of(64 << 30).share), (96 * MB, Some(12 * MB)));

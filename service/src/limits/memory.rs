@@ -6,35 +6,35 @@ use std::{
 };
 
 use domain::{
-    Error as Refusal, Timestamp,
-    accounts::throttle::{Bucket, Limit},
+    DomainError as Refusal, Timestamp,
+    accounts::throttle::{RateLimit, TokenBucket},
 };
 
-use super::{Key, Standing, refusal};
+use super::{LimitKey, RateLimitStatus, refusal};
 
 /// Buckets kept; beyond it, those are forgotten of which least is spent.
 const KEPT: usize = 50_000;
 
 /// The buckets, by key, with the limit that each was made for.
 #[derive(Debug, Default)]
-pub(super) struct Buckets(Mutex<HashMap<Key, (Bucket, Limit)>>);
+pub(super) struct MemoryBuckets(Mutex<HashMap<LimitKey, (TokenBucket, RateLimit)>>);
 
-impl Buckets {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, (Bucket, Limit)>> {
+impl MemoryBuckets {
+    fn lock(&self) -> MutexGuard<'_, HashMap<LimitKey, (TokenBucket, RateLimit)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes one from a bucket.
-    pub(super) fn take(&self, key: Key, limit: Limit, now: Timestamp) -> Result<Standing, Refusal> {
+    pub(super) fn take(&self, key: LimitKey, limit: RateLimit, now: Timestamp) -> Result<RateLimitStatus, Refusal> {
         let mut buckets = self.lock();
         make_room(&mut buckets, now);
-        let (bucket, _) = buckets.entry(key).or_insert_with(|| (Bucket::full(limit, now), limit));
+        let (bucket, _) = buckets.entry(key).or_insert_with(|| (TokenBucket::full(limit, now), limit));
         bucket.take(limit, now).map_err(refusal)?;
-        Ok(Standing { limit: limit.burst, remaining: bucket.left(), reset: bucket.full_in(limit, now) })
+        Ok(RateLimitStatus { limit: limit.burst, remaining: bucket.left(), reset: bucket.seconds_until_full(limit, now) })
     }
 
     /// Takes one from each of several buckets, or none from any.
-    pub(super) fn take_all(&self, keys: &[(Key, Limit)], now: Timestamp) -> Result<(), Refusal> {
+    pub(super) fn take_all(&self, keys: &[(LimitKey, RateLimit)], now: Timestamp) -> Result<(), Refusal> {
         let mut buckets = self.lock();
         let waits = keys.iter().filter_map(|(key, limit)| buckets.get_mut(key)?.0.check(*limit, now).err());
         if let Some(wait) = waits.max() {
@@ -43,17 +43,17 @@ impl Buckets {
         make_room(&mut buckets, now);
         for (key, limit) in keys {
             // There is one to take: that was looked at above.
-            let _taken = buckets.entry(key.clone()).or_insert_with(|| (Bucket::full(*limit, now), *limit)).0.take(*limit, now);
+            let _taken = buckets.entry(key.clone()).or_insert_with(|| (TokenBucket::full(*limit, now), *limit)).0.take(*limit, now);
         }
         Ok(())
     }
 
     /// Takes so much from each of several buckets, or nothing from any.
-    pub(super) fn take_exactly(&self, keys: &[(Key, Limit)], count: u32, now: Timestamp) -> Result<(), Refusal> {
+    pub(super) fn take_exactly(&self, keys: &[(LimitKey, RateLimit)], count: u32, now: Timestamp) -> Result<(), Refusal> {
         let mut buckets = self.lock();
         make_room(&mut buckets, now);
         let wait = keys.iter().filter_map(|(key, limit)| {
-            let mut bucket = buckets.get(key).map_or_else(|| Bucket::full(*limit, now), |(bucket, _)| *bucket);
+            let mut bucket = buckets.get(key).map_or_else(|| TokenBucket::full(*limit, now), |(bucket, _)| *bucket);
             bucket.take_exactly(count, *limit, now).err()
         });
         if let Some(wait) = wait.max() {
@@ -61,24 +61,24 @@ impl Buckets {
         }
         for (key, limit) in keys {
             // There is enough: that was looked at above.
-            let bucket = buckets.entry(key.clone()).or_insert_with(|| (Bucket::full(*limit, now), *limit));
+            let bucket = buckets.entry(key.clone()).or_insert_with(|| (TokenBucket::full(*limit, now), *limit));
             let _taken = bucket.0.take_exactly(count, *limit, now);
         }
         Ok(())
     }
 
     /// Takes what was used, as far as there is any.
-    pub(super) fn take_after_all(&self, key: Key, limit: Limit, count: u32, now: Timestamp) {
+    pub(super) fn take_after_all(&self, key: LimitKey, limit: RateLimit, count: u32, now: Timestamp) {
         let mut buckets = self.lock();
         make_room(&mut buckets, now);
-        buckets.entry(key).or_insert_with(|| (Bucket::full(limit, now), limit)).0.take_after_all(count, limit, now);
+        buckets.entry(key).or_insert_with(|| (TokenBucket::full(limit, now), limit)).0.charge(count, limit, now);
     }
 
-    pub(super) fn give_back(&self, keys: &[(Key, Limit)]) {
+    pub(super) fn give_back(&self, keys: &[(LimitKey, RateLimit)]) {
         let mut buckets = self.lock();
         for (key, limit) in keys {
             if let Some((bucket, _)) = buckets.get_mut(key) {
-                bucket.give_back(*limit);
+                bucket.return_tokens(*limit);
             }
         }
     }
@@ -86,7 +86,7 @@ impl Buckets {
 
 /// Forgets buckets when there are too many: the full ones, and if that is not enough the half of which least is spent. What is nearly
 /// used up stays, so that a flood of addresses does not wipe what it was meant to be stopped by.
-fn make_room(buckets: &mut HashMap<Key, (Bucket, Limit)>, now: Timestamp) {
+fn make_room(buckets: &mut HashMap<LimitKey, (TokenBucket, RateLimit)>, now: Timestamp) {
     if buckets.len() < KEPT {
         return;
     }
@@ -121,21 +121,21 @@ mod tests {
         Ipv4Addr::from(0x0a00_0000 + n).into()
     }
 
-    fn attempt(buckets: &Buckets, email: &str, address: IpAddr) -> Result<(), Refusal> {
+    fn attempt(buckets: &MemoryBuckets, email: &str, address: IpAddr) -> Result<(), Refusal> {
         let mut keys = vec![
-            (Key::SignInPair(email.into(), address), PAIR),
-            (Key::SignInAddress(address), ADDRESS),
-            (Key::SignInEmail(email.into()), EMAIL),
+            (LimitKey::SignInPair(email.into(), address), PAIR),
+            (LimitKey::SignInAddress(address), ADDRESS),
+            (LimitKey::SignInEmail(email.into()), EMAIL),
         ];
         if let Some(wide) = wide(address) {
-            keys.push((Key::SignInNetwork(wide), NETWORK));
+            keys.push((LimitKey::SignInNetwork(wide), NETWORK));
         }
         buckets.take_all(&keys, NOW)
     }
 
     #[test]
     fn who_is_refused_by_address_locks_nobody_out() {
-        let buckets = Buckets::default();
+        let buckets = MemoryBuckets::default();
         for _ in 0..1_000 {
             drop(attempt(&buckets, "owner", v4(1)));
         }
@@ -146,14 +146,14 @@ mod tests {
 
     #[test]
     fn many_machines_share_the_attempts_at_one_account() {
-        let buckets = Buckets::default();
+        let buckets = MemoryBuckets::default();
         let through = (0..400).filter(|n| attempt(&buckets, "owner", v4(*n)).is_ok()).count();
         assert_eq!(through, 200);
     }
 
     #[test]
     fn a_flood_of_addresses_does_not_wipe_what_is_used_up() {
-        let buckets = Buckets::default();
+        let buckets = MemoryBuckets::default();
         while attempt(&buckets, "owner", v4(1)).is_ok() {}
         for n in 0..60_000 {
             drop(attempt(&buckets, &n.to_string(), v4(100 + n)));
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_customer_with_many_networks_is_one() {
-        let buckets = Buckets::default();
+        let buckets = MemoryBuckets::default();
         let address = |n: u16| IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 7, n, 0, 0, 0, 0));
         let through = (0..2_000).filter(|n| attempt(&buckets, &n.to_string(), address(*n)).is_ok()).count();
         assert_eq!(through, 100);
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn no_customer_uses_up_what_an_account_has() {
-        let buckets = Buckets::default();
+        let buckets = MemoryBuckets::default();
         let address = |n: u16| IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 7, n, 0, 0, 0, 0));
         for n in 0..2_000 {
             drop(attempt(&buckets, "owner", address(n)));
@@ -183,12 +183,12 @@ mod tests {
 
     #[test]
     fn what_is_left_is_told() {
-        let buckets = Buckets::default();
-        let limit = Limit { burst: 3, window_ms: 60_000 };
-        let took = |now| buckets.take(Key::Address(v4(1)), limit, now);
-        assert_eq!(took(NOW), Ok(Standing { limit: 3, remaining: 2, reset: 20 }));
-        assert_eq!(took(NOW), Ok(Standing { limit: 3, remaining: 1, reset: 40 }));
-        assert_eq!(took(NOW), Ok(Standing { limit: 3, remaining: 0, reset: 60 }));
+        let buckets = MemoryBuckets::default();
+        let limit = RateLimit { burst: 3, window_ms: 60_000 };
+        let took = |now| buckets.take(LimitKey::Address(v4(1)), limit, now);
+        assert_eq!(took(NOW), Ok(RateLimitStatus { limit: 3, remaining: 2, reset: 20 }));
+        assert_eq!(took(NOW), Ok(RateLimitStatus { limit: 3, remaining: 1, reset: 40 }));
+        assert_eq!(took(NOW), Ok(RateLimitStatus { limit: 3, remaining: 0, reset: 60 }));
         assert_eq!(took(NOW), Err(Refusal::RateLimited(20)));
         assert!(took(NOW.plus_ms(20_000)).is_ok());
     }

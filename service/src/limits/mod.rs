@@ -4,74 +4,74 @@
 //! nodes; what is counted often is taken from there in small lots, so that most requests ask nobody.
 
 pub mod budget;
-mod lots;
+mod leases;
 mod memory;
 
 use std::{fmt, net::IpAddr};
 
 use domain::{
-    Error as Refusal, Timestamp,
-    accounts::throttle::Limit,
+    DomainError as Refusal, Timestamp,
+    accounts::throttle::RateLimit,
     ids::{ProjectId, StaffId},
 };
 use store::{Dialect, Store};
 
 use self::{
-    budget::{Network, wide},
-    lots::Lots,
-    memory::Buckets,
+    budget::{ClientNetwork, wide},
+    leases::RateLimitLeases,
+    memory::MemoryBuckets,
 };
-use crate::{error::Result, settings::Settings};
+use crate::{error::Result, settings::ProjectSettings};
 
 const MINUTE_MS: i64 = 60_000;
 const QUARTER_HOUR_MS: i64 = 15 * MINUTE_MS;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 /// One e-mail address from one network address: a person who mistypes.
-const PAIR: Limit = Limit { burst: 10, window_ms: QUARTER_HOUR_MS };
+const PAIR: RateLimit = RateLimit { burst: 10, window_ms: QUARTER_HOUR_MS };
 /// One network address over all accounts: an office, or someone trying one password on many accounts.
-const ADDRESS: Limit = Limit { burst: 50, window_ms: QUARTER_HOUR_MS };
+const ADDRESS: RateLimit = RateLimit { burst: 50, window_ms: QUARTER_HOUR_MS };
 /// One e-mail address from everywhere: many machines guessing together. Above [`NETWORK`], so that no single customer of an internet
-/// provider can lock someone out; browsers that signed in before have attempts of their own ([`Key::SignInDevice`]).
-const EMAIL: Limit = Limit { burst: 200, window_ms: QUARTER_HOUR_MS };
+/// provider can lock someone out; browsers that signed in before have attempts of their own ([`LimitKey::SignInDevice`]).
+const EMAIL: RateLimit = RateLimit { burst: 200, window_ms: QUARTER_HOUR_MS };
 /// One IPv6 /48, which a single customer may hold: 65,536 times what counts as one address.
-const NETWORK: Limit = Limit { burst: 100, window_ms: QUARTER_HOUR_MS };
+const NETWORK: RateLimit = RateLimit { burst: 100, window_ms: QUARTER_HOUR_MS };
 /// Letters to set a new password that one network asks for, for one e-mail address.
-const FORGOT: Limit = Limit { burst: 3, window_ms: HOUR_MS };
+const FORGOT: RateLimit = RateLimit { burst: 3, window_ms: HOUR_MS };
 /// Letters that one network has us send to addresses that nobody has confirmed, and to how many for one project. They ruin the sender's
 /// name when strangers choose where they go.
-const LETTERS_NETWORK: Limit = Limit { burst: 20, window_ms: 24 * HOUR_MS };
-const LETTERS_PROJECT: Limit = Limit { burst: 200, window_ms: HOUR_MS };
+const LETTERS_NETWORK: RateLimit = RateLimit { burst: 20, window_ms: 24 * HOUR_MS };
+const LETTERS_PROJECT: RateLimit = RateLimit { burst: 200, window_ms: HOUR_MS };
 
 /// An IPv6 /48 may send what so many addresses may.
 const NETWORK_ADDRESSES: u32 = 5;
 /// Kibibytes that are stored for one address in an hour, files and long texts together: the largest message twice.
-pub const FILES: Limit = Limit { burst: 20 << 10, window_ms: 60 * MINUTE_MS };
+pub const FILES: RateLimit = RateLimit { burst: 20 << 10, window_ms: 60 * MINUTE_MS };
 /// The same for an IPv6 /48.
-const NETWORK_FILES: Limit = Limit { burst: 3 * FILES.burst, window_ms: FILES.window_ms };
+const NETWORK_FILES: RateLimit = RateLimit { burst: 3 * FILES.burst, window_ms: FILES.window_ms };
 /// Bytes of each text that are not charged as stored. Ordinary answers stay below, so that people behind one address do not limit each other.
 const SMALL_TEXT: usize = 1024;
 /// Bytes on the disk that a byte of text becomes: its rows, their log and the search index. Measured with messages of 10,000 characters.
 const TEXT_COST: u64 = 16;
 /// Keys of the API that open nothing, from one address: a program with an old key that asks each second.
-const WRONG_KEYS: Limit = Limit { burst: 60, window_ms: MINUTE_MS };
+const WRONG_KEYS: RateLimit = RateLimit { burst: 60, window_ms: MINUTE_MS };
 
 /// A submission that was counted for its project.
 #[derive(Debug)]
-pub struct Intake(Key);
+pub struct SubmissionQuota(LimitKey);
 
-impl Intake {
+impl SubmissionQuota {
     /// It was not stored: it counts for nothing.
-    pub fn was_refused(self, limits: &Limits) {
+    pub fn was_refused(self, limits: &RateLimits) {
         match &limits.kept {
-            Kept::Here(buckets) => buckets.give_back(&[(self.0, limits.per_project)]),
-            Kept::Shared(_, lots) => lots.give_back(&self.0),
+            BucketStore::InMemory(buckets) => buckets.give_back(&[(self.0, limits.per_project)]),
+            BucketStore::Shared(_, lots) => lots.give_back(&self.0),
         }
     }
 }
 
 /// What is counted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Key {
+pub enum LimitKey {
     /// Submissions from a network address.
     Address(IpAddr),
     /// Submissions from an IPv6 /48.
@@ -85,7 +85,7 @@ pub enum Key {
     /// Kibibytes of files from an IPv6 /48 that are stored.
     NetworkFiles([u16; 3]),
     /// Milliseconds of processor time for pictures of a network; counted by each process for itself.
-    Pictures(Network),
+    Pictures(ClientNetwork),
     /// Keys of the API from an address that open nothing.
     WrongKeys(IpAddr),
     /// Requests with an API key.
@@ -103,16 +103,16 @@ pub enum Key {
     /// Attempts of a signed-in person to change their password.
     ChangePassword(StaffId),
     /// Letters to set a new password, for an account (the hash of its e-mail address) and a network.
-    Forgot(String, Network),
+    Forgot(String, ClientNetwork),
     /// Letters to set a new password, by network.
-    ForgotNetwork(Network),
+    ForgotNetwork(ClientNetwork),
     /// Letters to addresses that nobody has confirmed, by network.
-    LettersNetwork(Network),
+    LettersNetwork(ClientNetwork),
     /// Letters to addresses that nobody has confirmed, by project.
     LettersProject(ProjectId),
 }
 
-impl fmt::Display for Key {
+impl fmt::Display for LimitKey {
     /// As the key of a row.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -141,7 +141,7 @@ impl fmt::Display for Key {
 
 /// What is left after something was counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct RateLimitStatus {
     /// The most at once.
     pub limit: u32,
     /// How many are left; over several nodes at least so many.
@@ -151,33 +151,33 @@ pub struct Standing {
 }
 
 /// The limits of this installation.
-pub struct Limits {
-    per_address: Limit,
-    per_network: Limit,
-    per_project: Limit,
-    per_api_key: Limit,
-    kept: Kept,
+pub struct RateLimits {
+    per_address: RateLimit,
+    per_network: RateLimit,
+    per_project: RateLimit,
+    per_api_key: RateLimit,
+    kept: BucketStore,
 }
 
-enum Kept {
+enum BucketStore {
     /// In this process, the only one.
-    Here(Buckets),
+    InMemory(MemoryBuckets),
     /// In the database, for all nodes.
-    Shared(Store, Box<Lots>),
+    Shared(Store, Box<RateLimitLeases>),
 }
 
 /// An attempt that was let through; give it back when it was rightful.
 #[derive(Debug)]
-pub struct Attempt(Vec<(Key, Limit)>);
+pub struct LoginAttempt(Vec<(LimitKey, RateLimit)>);
 
-impl Limits {
+impl RateLimits {
     /// The limits as configured, kept where all processes over `store` see them.
     #[must_use]
-    pub fn new(settings: &Settings, store: &Store) -> Self {
-        let per_minute = |burst| Limit { burst, window_ms: MINUTE_MS };
+    pub fn new(settings: &ProjectSettings, store: &Store) -> Self {
+        let per_minute = |burst| RateLimit { burst, window_ms: MINUTE_MS };
         let kept = match store.dialect() {
-            Dialect::Sqlite => Kept::Here(Buckets::default()),
-            Dialect::Postgres => Kept::Shared(store.clone(), Box::default()),
+            Dialect::Sqlite => BucketStore::InMemory(MemoryBuckets::default()),
+            Dialect::Postgres => BucketStore::Shared(store.clone(), Box::default()),
         };
         // Half of what a project takes, so that one customer's network never closes a project for everyone; an address has its own in any case.
         let network =
@@ -196,33 +196,33 @@ impl Limits {
     /// # Errors
     /// [`Refusal::RateLimited`] when there were too many.
     pub async fn address(&self, address: IpAddr, now: Timestamp) -> Result<()> {
-        self.count(Key::Address(address), self.per_address, now).await?;
+        self.count(LimitKey::Address(address), self.per_address, now).await?;
         if let Some(wide) = wide(address) {
-            self.count(Key::Network(wide), self.per_network, now).await?;
+            self.count(LimitKey::Network(wide), self.per_network, now).await?;
         }
         Ok(())
     }
 
-    /// Counts one submission for a project. What is not stored after all is given back ([`Intake::was_refused`]): nobody closes a project by sending
+    /// Counts one submission for a project. What is not stored after all is given back ([`SubmissionQuota::was_refused`]): nobody closes a project by sending
     /// it what it does not take.
     ///
     /// # Errors
     /// As [`Limits::address`].
-    pub async fn project(&self, project: ProjectId, now: Timestamp) -> Result<Intake> {
-        self.intake(Key::Project(project), now).await
+    pub async fn project(&self, project: ProjectId, now: Timestamp) -> Result<SubmissionQuota> {
+        self.intake(LimitKey::Project(project), now).await
     }
 
     /// Counts one message to the portal of a project, as [`Limits::project`] does for surveys.
     ///
     /// # Errors
     /// As [`Limits::address`].
-    pub async fn portal(&self, project: ProjectId, now: Timestamp) -> Result<Intake> {
-        self.intake(Key::Portal(project), now).await
+    pub async fn portal(&self, project: ProjectId, now: Timestamp) -> Result<SubmissionQuota> {
+        self.intake(LimitKey::Portal(project), now).await
     }
 
-    async fn intake(&self, key: Key, now: Timestamp) -> Result<Intake> {
+    async fn intake(&self, key: LimitKey, now: Timestamp) -> Result<SubmissionQuota> {
         self.count(key.clone(), self.per_project, now).await?;
-        Ok(Intake(key))
+        Ok(SubmissionQuota(key))
     }
 
     /// Counts bytes of files from an address that are about to be stored.
@@ -230,14 +230,14 @@ impl Limits {
     /// # Errors
     /// [`Refusal::RateLimited`] when there were too many of late.
     pub async fn files(&self, address: IpAddr, bytes: u64, now: Timestamp) -> Result<()> {
-        let mut keys = vec![(Key::Files(address), FILES)];
+        let mut keys = vec![(LimitKey::Files(address), FILES)];
         if let Some(wide) = wide(address) {
-            keys.push((Key::NetworkFiles(wide), NETWORK_FILES));
+            keys.push((LimitKey::NetworkFiles(wide), NETWORK_FILES));
         }
         let count = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
         match &self.kept {
-            Kept::Here(buckets) => Ok(buckets.take_exactly(&keys, count, now)?),
-            Kept::Shared(store, _) => {
+            BucketStore::InMemory(buckets) => Ok(buckets.take_exactly(&keys, count, now)?),
+            BucketStore::Shared(store, _) => {
                 keys.sort_by(|a, b| a.0.cmp(&b.0));
                 let rows = rows(&keys);
                 store.write(move |tx| Box::pin(async move { tx.take_exactly_from_buckets(&rows, count, now).await })).await
@@ -260,22 +260,22 @@ impl Limits {
     ///
     /// # Errors
     /// As [`Limits::address`].
-    pub async fn wrong_key(&self, address: IpAddr, now: Timestamp) -> Result<()> {
-        self.count(Key::WrongKeys(address), WRONG_KEYS, now).await.map(drop)
+    pub async fn invalid_api_key(&self, address: IpAddr, now: Timestamp) -> Result<()> {
+        self.count(LimitKey::WrongKeys(address), WRONG_KEYS, now).await.map(drop)
     }
 
     /// Counts one request with an API key.
     ///
     /// # Errors
     /// As [`Limits::address`].
-    pub async fn api_key(&self, key: uuid::Uuid, now: Timestamp) -> Result<Standing> {
-        self.count(Key::ApiKey(key), self.per_api_key, now).await
+    pub async fn api_key(&self, key: uuid::Uuid, now: Timestamp) -> Result<RateLimitStatus> {
+        self.count(LimitKey::ApiKey(key), self.per_api_key, now).await
     }
 
-    async fn count(&self, key: Key, limit: Limit, now: Timestamp) -> Result<Standing> {
+    async fn count(&self, key: LimitKey, limit: RateLimit, now: Timestamp) -> Result<RateLimitStatus> {
         match &self.kept {
-            Kept::Here(buckets) => Ok(buckets.take(key, limit, now)?),
-            Kept::Shared(store, lots) => lots.take(store, key, limit, now).await,
+            BucketStore::InMemory(buckets) => Ok(buckets.take(key, limit, now)?),
+            BucketStore::Shared(store, lots) => lots.take(store, key, limit, now).await,
         }
     }
 
@@ -285,17 +285,17 @@ impl Limits {
     ///
     /// # Errors
     /// [`Refusal::RateLimited`] with the seconds to wait.
-    pub async fn sign_in(&self, email_hash: &str, address: IpAddr, device: Option<&str>, now: Timestamp) -> Result<Attempt> {
+    pub async fn sign_in(&self, email_hash: &str, address: IpAddr, device: Option<&str>, now: Timestamp) -> Result<LoginAttempt> {
         if let Some(device) = device {
-            return self.attempt(vec![(Key::SignInDevice(device.into()), PAIR)], now).await;
+            return self.attempt(vec![(LimitKey::SignInDevice(device.into()), PAIR)], now).await;
         }
         let mut keys = vec![
-            (Key::SignInPair(email_hash.into(), address), PAIR),
-            (Key::SignInAddress(address), ADDRESS),
-            (Key::SignInEmail(email_hash.into()), EMAIL),
+            (LimitKey::SignInPair(email_hash.into(), address), PAIR),
+            (LimitKey::SignInAddress(address), ADDRESS),
+            (LimitKey::SignInEmail(email_hash.into()), EMAIL),
         ];
         if let Some(wide) = wide(address) {
-            keys.push((Key::SignInNetwork(wide), NETWORK));
+            keys.push((LimitKey::SignInNetwork(wide), NETWORK));
         }
         self.attempt(keys, now).await
     }
@@ -304,8 +304,8 @@ impl Limits {
     ///
     /// # Errors
     /// As [`Limits::sign_in`].
-    pub async fn change_password(&self, staff: StaffId, now: Timestamp) -> Result<Attempt> {
-        self.attempt(vec![(Key::ChangePassword(staff), PAIR)], now).await
+    pub async fn change_password(&self, staff: StaffId, now: Timestamp) -> Result<LoginAttempt> {
+        self.attempt(vec![(LimitKey::ChangePassword(staff), PAIR)], now).await
     }
 
     /// Counts one request for a letter that sets a new password. None of what signing in uses up is needed: who forgot a password has
@@ -313,9 +313,9 @@ impl Limits {
     ///
     /// # Errors
     /// As [`Limits::sign_in`].
-    pub async fn forgot(&self, email_hash: &str, address: IpAddr, now: Timestamp) -> Result<()> {
-        let network = Network::widest(address);
-        let keys = vec![(Key::Forgot(email_hash.into(), network), FORGOT), (Key::ForgotNetwork(network), LETTERS_NETWORK)];
+    pub async fn count_password_reset(&self, email_hash: &str, address: IpAddr, now: Timestamp) -> Result<()> {
+        let network = ClientNetwork::widest(address);
+        let keys = vec![(LimitKey::Forgot(email_hash.into(), network), FORGOT), (LimitKey::ForgotNetwork(network), LETTERS_NETWORK)];
         self.attempt(keys, now).await.map(drop)
     }
 
@@ -324,32 +324,35 @@ impl Limits {
     /// # Errors
     /// As [`Limits::sign_in`].
     pub async fn letter(&self, project: ProjectId, address: IpAddr, now: Timestamp) -> Result<()> {
-        let keys = vec![(Key::LettersNetwork(Network::widest(address)), LETTERS_NETWORK), (Key::LettersProject(project), LETTERS_PROJECT)];
+        let keys = vec![
+            (LimitKey::LettersNetwork(ClientNetwork::widest(address)), LETTERS_NETWORK),
+            (LimitKey::LettersProject(project), LETTERS_PROJECT),
+        ];
         self.attempt(keys, now).await.map(drop)
     }
 
     /// Takes one from each bucket, or nothing from any.
-    async fn attempt(&self, mut keys: Vec<(Key, Limit)>, now: Timestamp) -> Result<Attempt> {
+    async fn attempt(&self, mut keys: Vec<(LimitKey, RateLimit)>, now: Timestamp) -> Result<LoginAttempt> {
         // In one order for all, so that two transactions never wait for each other.
         keys.sort_by(|a, b| a.0.cmp(&b.0));
         match &self.kept {
-            Kept::Here(buckets) => buckets.take_all(&keys, now)?,
-            Kept::Shared(store, _) => {
+            BucketStore::InMemory(buckets) => buckets.take_all(&keys, now)?,
+            BucketStore::Shared(store, _) => {
                 let rows = rows(&keys);
                 store.write(move |tx| Box::pin(async move { tx.take_from_buckets(&rows, 1, now).await })).await?;
             }
         }
-        Ok(Attempt(keys))
+        Ok(LoginAttempt(keys))
     }
 
     /// A right password costs nothing.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn give_back(&self, attempt: Attempt) -> Result<()> {
+    pub async fn give_back(&self, attempt: LoginAttempt) -> Result<()> {
         match &self.kept {
-            Kept::Here(buckets) => buckets.give_back(&attempt.0),
-            Kept::Shared(store, _) => {
+            BucketStore::InMemory(buckets) => buckets.give_back(&attempt.0),
+            BucketStore::Shared(store, _) => {
                 let rows = rows(&attempt.0);
                 store.write(move |tx| Box::pin(async move { tx.give_back_to_buckets(&rows).await })).await?;
             }
@@ -358,7 +361,7 @@ impl Limits {
     }
 }
 
-fn rows(keys: &[(Key, Limit)]) -> Vec<(String, Limit)> {
+fn rows(keys: &[(LimitKey, RateLimit)]) -> Vec<(String, RateLimit)> {
     keys.iter().map(|(key, limit)| (key.to_string(), *limit)).collect()
 }
 

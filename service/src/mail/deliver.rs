@@ -5,29 +5,29 @@ use std::{
     time::Duration,
 };
 
-use domain::{Secret, Timestamp, ids::LetterId};
+use domain::{Secret, Timestamp, ids::MailId};
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Tokio1Executor,
     transport::smtp::client::{Certificate, Tls, TlsParameters},
 };
-use store::{Tx, hash::hash_token, mail::LetterRow};
+use store::{Tx, hash::hash_token, mail::MailMessageRow};
 
 use super::{
-    LetterKind,
-    letters::RESET_MS,
-    message::{Parts, compose},
+    MailKind,
+    messages::RESET_MS,
+    mime::{MimeParts, compose},
 };
 use crate::{
     error::{Error, Result},
-    jobs::Outcome,
-    settings::Mail,
+    jobs::JobOutcome,
+    settings::MailSettings,
     state::App,
     tickets,
 };
 
 const MINUTE: i64 = 60_000;
 /// How long an e-mail waits after each failed attempt: a day and some hours in total.
-pub const RETRY_MS: [i64; 10] =
+pub const RETRY_DELAYS_MS: [i64; 10] =
     [MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE, 60 * MINUTE, 120 * MINUTE, 240 * MINUTE, 360 * MINUTE, 360 * MINUTE, 480 * MINUTE];
 /// How long the others wait when the mail server could not be reached: they would only wait for the same.
 const REST_MS: i64 = 15_000;
@@ -48,20 +48,20 @@ pub struct Mailer {
 
 /// What became of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sent {
+pub enum SmtpOutcome {
     /// The mail server has it.
-    Taken,
+    Accepted,
     /// There is nobody to send it to: no account has this address.
-    Nobody,
+    NoRecipient,
     /// The server rejected it permanently; why, for people.
     Refused(String),
     /// It may be accepted later; why not now, for people.
-    Later(String),
+    RetryLater(String),
     /// The mail server was out of reach a moment ago; it is not contacted again yet.
-    Resting(Timestamp),
+    ServerBackoff(Timestamp),
 }
 
-fn transport(mail: &Mail) -> Result<AsyncSmtpTransport<Tokio1Executor>> {
+fn transport(mail: &MailSettings) -> Result<AsyncSmtpTransport<Tokio1Executor>> {
     let Secret(url) = &mail.server;
     // The message may hold the URL, and so the password.
     let mut builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).map_err(|_| Error::internal("mail server", "cannot be used"))?;
@@ -72,7 +72,7 @@ fn transport(mail: &Mail) -> Result<AsyncSmtpTransport<Tokio1Executor>> {
 }
 
 /// The encryption that the URL asks for, with authorities to trust besides those of the machine.
-fn encryption(mail: &Mail) -> Result<Tls> {
+fn encryption(mail: &MailSettings) -> Result<Tls> {
     let broken = |why: &str| Error::internal("mail server", why);
     let url = url::Url::parse(&mail.server.0).map_err(|_| broken("cannot be used"))?;
     let mut tls = TlsParameters::builder(url.host_str().unwrap_or_default().to_owned());
@@ -94,7 +94,7 @@ impl Mailer {
     ///
     /// # Errors
     /// When the machine has no trusted certificates to check the server's against.
-    pub fn new(mail: &Mail) -> Result<Self> {
+    pub fn new(mail: &MailSettings) -> Result<Self> {
         Ok(Self { transport: transport(mail)?, rests_until: AtomicI64::new(0) })
     }
 }
@@ -103,7 +103,7 @@ impl Mailer {
 ///
 /// # Errors
 /// Why not, for people.
-pub async fn check_server(mail: &Mail) -> std::result::Result<(), String> {
+pub async fn check_server(mail: &MailSettings) -> std::result::Result<(), String> {
     let transport = transport(mail).map_err(|e| e.to_string())?;
     match tokio::time::timeout(PATIENCE, transport.test_connection()).await {
         Ok(Ok(true)) => Ok(()),
@@ -116,7 +116,7 @@ pub async fn check_server(mail: &Mail) -> std::result::Result<(), String> {
 /// Why an e-mail was not accepted, for people. A server's answer is someone else's text: one line, and not a long one.
 fn explain(error: &lettre::transport::smtp::Error) -> String {
     let detail = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-    let detail: String = super::letters::line(&detail);
+    let detail: String = super::messages::line(&detail);
     let with = |text: &str| if detail.is_empty() { format!("{text}.") } else { format!("{text}: {}.", detail.trim_end_matches('.')) };
     match error.status() {
         Some(code) if is_about_us(error) => with(&format!("The mail server rejected the sign-in ({code})")),
@@ -145,26 +145,26 @@ fn is_about_trust(error: &(dyn std::error::Error + 'static)) -> bool {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn transmit(app: &App, mail: &Mail, mailer: &Mailer, letter: &LetterRow) -> Result<Sent> {
+pub async fn transmit(app: &App, mail: &MailSettings, mailer: &Mailer, letter: &MailMessageRow) -> Result<SmtpOutcome> {
     let now = app.now();
     let rest = Timestamp(mailer.rests_until.load(Ordering::Relaxed));
     if now < rest {
-        return Ok(Sent::Resting(rest));
+        return Ok(SmtpOutcome::ServerBackoff(rest));
     }
     let mut link = letter.link.clone();
     let mut content = letter.content()?;
     match letter.kind()? {
-        LetterKind::PasswordReset => match reset_link(app, mail, letter, now).await? {
+        MailKind::PasswordReset => match reset_link(app, mail, letter, now).await? {
             Some(made) => link = made,
-            None => return Ok(Sent::Nobody),
+            None => return Ok(SmtpOutcome::NoRecipient),
         },
-        LetterKind::TicketConfirmation | LetterKind::TicketReply | LetterKind::TicketLink => {
-            link = tickets::link_when_sent(app, &link).await?;
+        MailKind::TicketConfirmation | MailKind::TicketReply | MailKind::TicketLink => {
+            link = tickets::link_at_send_time(app, &link).await?;
             content.quote = content.quote.map(|text| text.replace(tickets::LINK_PLACEHOLDER, &link));
         }
         _ => {}
     }
-    let parts = Parts {
+    let parts = MimeParts {
         id: letter.id.clone(),
         to: &letter.recipient,
         subject: &letter.subject,
@@ -174,19 +174,19 @@ pub async fn transmit(app: &App, mail: &Mail, mailer: &Mailer, letter: &LetterRo
     };
     let message = match compose(mail, &parts) {
         Ok(message) => message,
-        Err(why) => return Ok(Sent::Refused(why)),
+        Err(why) => return Ok(SmtpOutcome::Refused(why)),
     };
     let foreign = message.envelope().to().iter().any(|address| !AsRef::<str>::as_ref(address).is_ascii());
     let error = match tokio::time::timeout(PATIENCE_IN_ALL, mailer.transport.send(message)).await {
-        Ok(Ok(_)) => return Ok(Sent::Taken),
+        Ok(Ok(_)) => return Ok(SmtpOutcome::Accepted),
         Ok(Err(error)) => error,
         Err(_) => {
             mailer.rests_until.store(now.plus_ms(REST_MS).0, Ordering::Relaxed);
-            return Ok(Sent::Later("The mail server did not respond in time.".into()));
+            return Ok(SmtpOutcome::RetryLater("The mail server did not respond in time.".into()));
         }
     };
     if error.is_client() && foreign {
-        return Ok(Sent::Refused(
+        return Ok(SmtpOutcome::Refused(
             "The address has characters before the @ that your mail server does not support (it has no SMTPUTF8).".into(),
         ));
     }
@@ -194,12 +194,12 @@ pub async fn transmit(app: &App, mail: &Mail, mailer: &Mailer, letter: &LetterRo
         mailer.rests_until.store(now.plus_ms(REST_MS).0, Ordering::Relaxed);
     }
     let why = explain(&error);
-    Ok(if error.is_permanent() && !is_about_us(&error) { Sent::Refused(why) } else { Sent::Later(why) })
+    Ok(if error.is_permanent() && !is_about_us(&error) { SmtpOutcome::Refused(why) } else { SmtpOutcome::RetryLater(why) })
 }
 
 /// A fresh link to set a new password, its secret stored as a hash only; `None` when no account has the address, or the
 /// password was changed meanwhile.
-async fn reset_link(app: &App, mail: &Mail, letter: &LetterRow, now: Timestamp) -> Result<Option<String>> {
+async fn reset_link(app: &App, mail: &MailSettings, letter: &MailMessageRow, now: Timestamp) -> Result<Option<String>> {
     let Some(staff) = app.store.staff_by_email(&letter.recipient).await? else { return Ok(None) };
     let (staff, letter, token) = (staff.id()?, letter.id()?, app.token());
     let (hash, until) = (hash_token(&token), now.plus_ms(RESET_MS));
@@ -211,8 +211,8 @@ async fn reset_link(app: &App, mail: &Mail, letter: &LetterRow, now: Timestamp) 
 ///
 /// # Errors
 /// When the database fails.
-pub async fn run_job(app: &App, id: LetterId) -> Result<Outcome> {
-    let Some(letter) = app.store.letter(id).await?.filter(|l| l.state == "queued") else { return Ok(Outcome::Done) };
+pub async fn run_job(app: &App, id: MailId) -> Result<JobOutcome> {
+    let Some(letter) = app.store.mail_message(id).await?.filter(|l| l.state == "queued") else { return Ok(JobOutcome::Done) };
     let now = app.now();
     if letter.not_after.is_some_and(|until| until <= now.0) {
         return end(app, id, "It could not be sent before its link expired.").await;
@@ -225,46 +225,46 @@ pub async fn run_job(app: &App, id: LetterId) -> Result<Outcome> {
     };
     let tries = letter.tries + 1;
     match transmit(app, mail, mailer, &letter).await? {
-        Sent::Taken => {
+        SmtpOutcome::Accepted => {
             tracing::info!(letter.id = %id, letter.kind = %letter.kind, letter.tries = tries, "an e-mail was sent");
-            app.store.write(move |tx| Box::pin(async move { tx.letter_sent(id, now).await })).await?;
-            Ok(Outcome::Done)
+            app.store.write(move |tx| Box::pin(async move { tx.mark_mail_sent(id, now).await })).await?;
+            Ok(JobOutcome::Done)
         }
-        Sent::Nobody => {
-            app.store.write(move |tx| Box::pin(async move { tx.letter_for_nobody(id, now).await })).await?;
-            Ok(Outcome::Done)
+        SmtpOutcome::NoRecipient => {
+            app.store.write(move |tx| Box::pin(async move { tx.mark_mail_undeliverable(id, now).await })).await?;
+            Ok(JobOutcome::Done)
         }
-        Sent::Refused(why) => {
+        SmtpOutcome::Refused(why) => {
             tracing::warn!(letter.id = %id, letter.kind = %letter.kind, letter.tries = tries, "an e-mail failed: it was rejected");
             end(app, id, &why).await
         }
-        Sent::Later(why) => match usize::try_from(letter.tries).ok().and_then(|n| RETRY_MS.get(n)) {
+        SmtpOutcome::RetryLater(why) => match usize::try_from(letter.tries).ok().and_then(|n| RETRY_DELAYS_MS.get(n)) {
             Some(pause) => later(app, id, tries, &why, now.plus_ms(*pause)).await,
             None => {
                 tracing::warn!(letter.id = %id, letter.kind = %letter.kind, letter.tries = tries, "an e-mail failed: retries ended after a day");
                 end(app, id, &why).await
             }
         },
-        Sent::Resting(until) => Ok(Outcome::Later(until)),
+        SmtpOutcome::ServerBackoff(until) => Ok(JobOutcome::Later(until)),
     }
 }
 
-async fn later(app: &App, id: LetterId, tries: i64, why: &str, at: Timestamp) -> Result<Outcome> {
+async fn later(app: &App, id: MailId, tries: i64, why: &str, at: Timestamp) -> Result<JobOutcome> {
     let (why, now) = (why.to_owned(), app.now());
-    app.store.write(move |tx| Box::pin(async move { tx.letter_waits(id, tries, &why, at, now).await })).await?;
-    Ok(Outcome::Later(at))
+    app.store.write(move |tx| Box::pin(async move { tx.schedule_mail_retry(id, tries, &why, at, now).await })).await?;
+    Ok(JobOutcome::Later(at))
 }
 
-async fn end(app: &App, id: LetterId, why: &str) -> Result<Outcome> {
+async fn end(app: &App, id: MailId, why: &str) -> Result<JobOutcome> {
     let (why, now) = (why.to_owned(), app.now());
-    app.store.write(move |tx| Box::pin(async move { give_up(tx, id, &why, now).await })).await?;
-    Ok(Outcome::Done)
+    app.store.write(move |tx| Box::pin(async move { mark_dead(tx, id, &why, now).await })).await?;
+    Ok(JobOutcome::Done)
 }
 
 /// Marks an e-mail as failed, for people to see.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn give_up(tx: &mut Tx<'_>, id: LetterId, why: &str, now: Timestamp) -> Result<()> {
-    tx.letter_dead(id, why, now).await
+pub async fn mark_dead(tx: &mut Tx<'_>, id: MailId, why: &str, now: Timestamp) -> Result<()> {
+    tx.mark_mail_dead(id, why, now).await
 }

@@ -5,15 +5,16 @@
 //! some days later, and its link, which may hold a secret, at once. Logs hold neither addresses nor texts.
 
 mod deliver;
-mod letters;
-mod message;
-mod operate;
+mod messages;
+mod mime;
+mod operator_actions;
 mod texts;
 
-pub use deliver::{Mailer, RETRY_MS, Sent, check_server, give_up, run_job, transmit};
-pub use letters::{
-    TicketLetter, TicketPost, WebhookPost, invitation, password_changed, password_reset, ticket_confirmation, ticket_link, ticket_reply,
+pub use deliver::{Mailer, RETRY_DELAYS_MS, SmtpOutcome, check_server, mark_dead, run_job, transmit};
+pub use messages::{
+    TicketMailBuilder, TicketMailDetails, WebhookMailBuilder, invitation, password_changed, password_reset, ticket_confirmation,
+    ticket_link, ticket_reply,
 };
-pub use operate::{discard, restore, retry};
+pub use operator_actions::{discard, restore, retry};
 
-pub use domain::mail::{Content, Letter, LetterKind};
+pub use domain::mail::{MailContent, MailKind, MailMessage};

@@ -4,7 +4,7 @@ use domain::language::primary;
 
 /// The texts in one language; the English ones show what each is. `{project}`, `{number}`, `{name}`, `{subject}` are filled in.
 #[derive(Debug)]
-pub struct Texts {
+pub struct MailTexts {
     pub code: &'static str,
     pub confirmation_subject: &'static str,
     pub confirmation: &'static str,
@@ -20,7 +20,7 @@ pub struct Texts {
 }
 
 /// English.
-pub const EN: Texts = Texts {
+pub const EN: MailTexts = MailTexts {
     code: "en",
     confirmation_subject: "[{project} #{number}] We received your message",
     confirmation: "Thank you. Your message to {project} has arrived. Its number is {number}. We will e-mail you when someone replies.",
@@ -36,7 +36,7 @@ pub const EN: Texts = Texts {
 };
 
 /// German.
-pub const DE: Texts = Texts {
+pub const DE: MailTexts = MailTexts {
     code: "de",
     confirmation_subject: "[{project} #{number}] Ihre Nachricht ist angekommen",
     confirmation: "Vielen Dank. Ihre Nachricht an {project} ist angekommen und hat die Nummer {number}. Sobald jemand antwortet, bekommen Sie eine E-Mail.",
@@ -53,6 +53,6 @@ pub const DE: Texts = Texts {
 
 /// The texts in a project's language, else in English.
 #[must_use]
-pub fn pick(language: &str) -> &'static Texts {
+pub fn pick(language: &str) -> &'static MailTexts {
     [&EN, &DE].into_iter().find(|t| t.code.eq_ignore_ascii_case(primary(language))).unwrap_or(&EN)
 }

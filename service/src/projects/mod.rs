@@ -1,14 +1,14 @@
 //! Use cases of projects.
 
 use domain::{
-    Error as Refusal, FieldErrors, Zone,
+    DomainError as Refusal, FieldErrors, Zone,
     accounts::{Actor, Role, Scope},
-    identity::UnsignedIdentity,
+    identity::UnsignedClaimPolicy,
     ids::{ProjectId, StaffId},
     projects::{DEFAULT_ACCENT, Project, ThemeMode, parse_accent, parse_language, parse_origins, parse_parameters, parse_zone, slug},
 };
 use serde::Deserialize;
-use store::{Fingerprint, Once, Tx, hash::hash_token};
+use store::{Fingerprint, IdempotentWrite, Tx, hash::hash_token};
 use validator::Validate;
 
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
 ///
 /// # Errors
 /// When the name is empty or too long.
-pub fn draft(app: &App, name: &str, origins: Vec<String>) -> Result<Project> {
+pub fn new_project(app: &App, name: &str, origins: Vec<String>) -> Result<Project> {
     let name = checked_name(name)?;
     let mut key = app.token();
     key.truncate(20);
@@ -36,7 +36,7 @@ pub fn draft(app: &App, name: &str, origins: Vec<String>) -> Result<Project> {
         theme: ThemeMode::Auto,
         portal: true,
         kept_parameters: Vec::new(),
-        unsigned_identity: UnsignedIdentity::Shown,
+        unsigned_identity: UnsignedClaimPolicy::Shown,
         created_at: app.now(),
     })
 }
@@ -72,7 +72,7 @@ pub async fn insert(tx: &mut Tx<'_>, mut project: Project, owners: &[StaffId]) -
 /// # Errors
 /// When the name is empty or too long.
 pub async fn create(app: &App, name: &str, origins: Vec<String>, owner: Option<StaffId>) -> Result<Project> {
-    let project = draft(app, name, origins)?;
+    let project = new_project(app, name, origins)?;
     app.store.write(move |tx| Box::pin(async move { insert(tx, project, owner.as_slice()).await })).await
 }
 
@@ -94,12 +94,12 @@ pub async fn create_once(app: &App, name: &str, origins: &str, zone: &str, actor
         Vec::new()
     });
     errors.into_result(())?;
-    let mut project = draft(app, name, origins)?;
+    let mut project = new_project(app, name, origins)?;
     // A guess of the browser, which nobody typed: one that is not known is no mistake of the person.
     project.zone = Zone::parse(zone).unwrap_or_default();
     let content = std::iter::once(project.name.as_str()).chain(project.origins.iter().map(String::as_str));
-    let once = Once::form(format!("project:{owner}"), key, Fingerprint::of(content));
-    app.store.write_once(once, app.now(), move |tx| Box::pin(async move { insert(tx, project, &[owner]).await })).await
+    let once = IdempotentWrite::form(format!("project:{owner}"), key, Fingerprint::of(content));
+    app.store.write_idempotent(once, app.now(), move |tx| Box::pin(async move { insert(tx, project, &[owner]).await })).await
 }
 
 /// Whether a person may make a project: an account alone is no reason, since everyone who was ever invited has one.
@@ -136,13 +136,13 @@ pub struct ProjectSettings {
     /// Names of query parameters that are kept in the addresses of pages.
     #[validate(length(max = 2000, message = "This list is too long. Enter fewer parameters."))]
     pub kept_parameters: String,
-    /// What [`stamp`] gave when the form was made.
+    /// What [`settings_fingerprint`] gave when the form was made.
     pub seen: String,
 }
 
 /// What a settings form is compared with when it comes back: other settings give another stamp.
 #[must_use]
-pub fn stamp(project: &Project) -> String {
+pub fn settings_fingerprint(project: &Project) -> String {
     let Project { name, origins, language, zone, accent, theme, portal, kept_parameters, .. } = project;
     hash_token(&format!("{name}\n{origins:?}\n{language}\n{zone}\n{accent}\n{}\n{portal}\n{kept_parameters:?}", theme.as_str()))
 }
@@ -214,7 +214,7 @@ pub async fn change(app: &App, scope: &Scope, input: ProjectSettings) -> Result<
             Box::pin(async move {
                 tx.lock_project(project.id).await?;
                 let now = tx.project(project.id).await?.ok_or(Refusal::NotFound)?;
-                if stamp(&now) != input.seen {
+                if settings_fingerprint(&now) != input.seen {
                     changed_meanwhile(&now, &project).into_result(())?;
                 }
                 tx.update_project(&project).await?;
@@ -229,7 +229,7 @@ pub async fn change(app: &App, scope: &Scope, input: ProjectSettings) -> Result<
 /// # Errors
 /// As [`create`].
 pub async fn create_for_operators(app: &App, name: &str, origins: Vec<String>) -> Result<Project> {
-    let project = draft(app, name, origins)?;
+    let project = new_project(app, name, origins)?;
     app.store
         .write(move |tx| {
             Box::pin(async move {

@@ -1,14 +1,14 @@
 //! Use cases of canned replies. Anyone who answers tickets also writes the texts for it; everything can be taken back.
 
 use domain::{
-    Error as Refusal, Timestamp,
+    DomainError as Refusal, Timestamp,
     accounts::{Role, Scope},
-    history::Change,
-    ids::{HistoryId, ReplyId, UndoId},
-    replies::{MAX_REPLIES, Reply, check_reply},
+    canned_replies::{CannedReply, MAX_REPLIES, check_reply},
+    history::HistoryChange,
+    ids::{CannedReplyId, HistoryId, UndoId},
     zone::UTC,
 };
-use store::{Fingerprint, Once, Tx, replies::Step, triage::Undoable};
+use store::{Fingerprint, IdempotentWrite, Tx, replies::ReplyUndo, triage::UndoAction};
 
 use crate::{error::Result, state::App};
 
@@ -20,15 +20,15 @@ fn taken() -> Refusal {
 ///
 /// # Errors
 /// [`Refusal::Invalid`] for a name or text that does not fit or a name that is taken; a role too low.
-pub async fn create(app: &App, scope: &Scope, key: &str, name: &str, body: &str) -> Result<ReplyId> {
+pub async fn create(app: &App, scope: &Scope, key: &str, name: &str, body: &str) -> Result<CannedReplyId> {
     scope.require(Role::Triager)?;
     let (name, body) = check_reply(name, body)?;
     let now = app.now();
-    let once = Once::form(format!("reply:{}", scope.project()), key, Fingerprint::of([&name, &body]));
-    let reply = Reply { id: app.id(), project: scope.project(), name, body, created_at: now, updated_at: now, version: 1 };
+    let once = IdempotentWrite::form(format!("reply:{}", scope.project()), key, Fingerprint::of([&name, &body]));
+    let reply = CannedReply { id: app.id(), project: scope.project(), name, body, created_at: now, updated_at: now, version: 1 };
     let (scope, entry) = (*scope, app.id::<HistoryId>());
     app.store
-        .write_once(once, now, move |tx| {
+        .write_idempotent(once, now, move |tx| {
             Box::pin(async move {
                 if tx.count_replies(scope.project()).await? >= MAX_REPLIES {
                     return Err(Refusal::field(
@@ -41,7 +41,7 @@ pub async fn create(app: &App, scope: &Scope, key: &str, name: &str, body: &str)
                 if !tx.insert_reply(&reply).await? {
                     return Err(taken().into());
                 }
-                tx.insert_history(entry, reply.project, reply.id, scope.staff(), &Change::Created, now).await?;
+                tx.insert_history(entry, reply.project, reply.id, scope.staff(), &HistoryChange::Created, now).await?;
                 Ok(reply.id)
             })
         })
@@ -52,14 +52,14 @@ pub async fn create(app: &App, scope: &Scope, key: &str, name: &str, body: &str)
 ///
 /// # Errors
 /// As [`create`]; not found; [`Refusal::Conflict`] when someone else changed the reply since `version`.
-pub async fn edit(app: &App, scope: &Scope, reply: ReplyId, version: i64, name: &str, body: &str) -> Result<Option<UndoId>> {
+pub async fn edit(app: &App, scope: &Scope, reply: CannedReplyId, version: i64, name: &str, body: &str) -> Result<Option<UndoId>> {
     scope.require(Role::Triager)?;
     let (name, body) = check_reply(name, body)?;
     let (scope, now, undo, entries) = (*scope, app.now(), app.id::<UndoId>(), [app.id(), app.id()]);
     app.store
         .write(move |tx| {
             Box::pin(async move {
-                let mut held = tx.hold_reply(scope.project(), reply).await?.ok_or(Refusal::NotFound)?;
+                let mut held = tx.lock_reply(scope.project(), reply).await?.ok_or(Refusal::NotFound)?;
                 if held.name == name && held.body == body {
                     return Ok(None);
                 }
@@ -69,8 +69,8 @@ pub async fn edit(app: &App, scope: &Scope, reply: ReplyId, version: i64, name: 
                 }
                 let before = held.clone();
                 put(tx, &scope, &mut held, name, body, entries, now).await?;
-                let step = Step::Changed { id: held.id, version: held.version, name: before.name, body: before.body };
-                tx.keep_undo(undo, None, &scope, &Undoable::Reply(step), now).await
+                let step = ReplyUndo::Changed { id: held.id, version: held.version, name: before.name, body: before.body };
+                tx.save_undo(undo, None, &scope, &UndoAction::Reply(step), now).await
             })
         })
         .await
@@ -80,7 +80,7 @@ pub async fn edit(app: &App, scope: &Scope, reply: ReplyId, version: i64, name: 
 async fn put(
     tx: &mut Tx<'_>,
     scope: &Scope,
-    held: &mut Reply,
+    held: &mut CannedReply,
     name: String,
     body: String,
     entries: [HistoryId; 2],
@@ -88,11 +88,11 @@ async fn put(
 ) -> Result<()> {
     let mut changes = Vec::new();
     if held.name != name {
-        changes.push(Change::Renamed { from: std::mem::replace(&mut held.name, name.clone()), to: name });
+        changes.push(HistoryChange::Renamed { from: std::mem::replace(&mut held.name, name.clone()), to: name });
     }
     if held.body != body {
         held.body = body;
-        changes.push(Change::Described);
+        changes.push(HistoryChange::Described);
     }
     held.version += 1;
     held.updated_at = now;
@@ -109,23 +109,23 @@ async fn put(
 ///
 /// # Errors
 /// Not found; a role too low.
-pub async fn delete(app: &App, scope: &Scope, reply: ReplyId) -> Result<(String, Option<UndoId>)> {
+pub async fn delete(app: &App, scope: &Scope, reply: CannedReplyId) -> Result<(String, Option<UndoId>)> {
     scope.require(Role::Triager)?;
     let (scope, now, undo, entry) = (*scope, app.now(), app.id::<UndoId>(), app.id::<HistoryId>());
     app.store
         .write(move |tx| {
             Box::pin(async move {
-                let held = tx.hold_reply(scope.project(), reply).await?.ok_or(Refusal::NotFound)?;
+                let held = tx.lock_reply(scope.project(), reply).await?.ok_or(Refusal::NotFound)?;
                 tx.delete_reply(held.project, held.id).await?;
-                tx.insert_history(entry, held.project, held.id, scope.staff(), &Change::Deleted, now).await?;
-                let step = Step::Deleted {
+                tx.insert_history(entry, held.project, held.id, scope.staff(), &HistoryChange::Deleted, now).await?;
+                let step = ReplyUndo::Deleted {
                     id: held.id,
                     name: held.name.clone(),
                     body: held.body,
                     created_at: held.created_at,
                     version: held.version,
                 };
-                Ok((held.name, tx.keep_undo(undo, None, &scope, &Undoable::Reply(step), now).await?))
+                Ok((held.name, tx.save_undo(undo, None, &scope, &UndoAction::Reply(step), now).await?))
             })
         })
         .await
@@ -135,11 +135,11 @@ pub async fn delete(app: &App, scope: &Scope, reply: ReplyId) -> Result<(String,
 ///
 /// # Errors
 /// [`Refusal::Conflict`] when the reply was changed again since, or its name is in use by now.
-pub(crate) async fn take_back(tx: &mut Tx<'_>, scope: &Scope, entries: [HistoryId; 2], step: Step, now: Timestamp) -> Result<()> {
+pub(crate) async fn take_back(tx: &mut Tx<'_>, scope: &Scope, entries: [HistoryId; 2], step: ReplyUndo, now: Timestamp) -> Result<()> {
     let stands = |why: &str| Refusal::Conflict(format!("{why} Nothing was undone."));
     match step {
-        Step::Changed { id, version, name, body } => {
-            let held = tx.hold_reply(scope.project(), id).await?;
+        ReplyUndo::Changed { id, version, name, body } => {
+            let held = tx.lock_reply(scope.project(), id).await?;
             let mut held = held.ok_or_else(|| stands("The reply has been deleted since."))?;
             if held.version != version {
                 return Err(stands("The reply has changed since.").into());
@@ -151,12 +151,12 @@ pub(crate) async fn take_back(tx: &mut Tx<'_>, scope: &Scope, entries: [HistoryI
                 other => other,
             }
         }
-        Step::Deleted { id, name, body, created_at, version } => {
-            let again = Reply { id, project: scope.project(), name, body, created_at, updated_at: now, version: version + 1 };
+        ReplyUndo::Deleted { id, name, body, created_at, version } => {
+            let again = CannedReply { id, project: scope.project(), name, body, created_at, updated_at: now, version: version + 1 };
             if !tx.insert_reply(&again).await? {
                 return Err(stands("Another reply now has the name of the deleted one.").into());
             }
-            tx.insert_history(entries[0], again.project, id, scope.staff(), &Change::Restored, now).await
+            tx.insert_history(entries[0], again.project, id, scope.staff(), &HistoryChange::Restored, now).await
         }
     }
 }

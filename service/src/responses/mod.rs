@@ -1,26 +1,26 @@
 //! Use cases of respondents: a response is begun, added to, finished. Each is one transaction: contact, response, answers,
 //! feedback, history, change sequence.
 
-mod remembered;
+mod survey_cache;
 
-pub use remembered::Remembered;
+pub use survey_cache::SurveyCache;
 
 use domain::{
-    Error as Refusal, Timestamp,
+    DomainError as Refusal, Timestamp,
     accounts::Scope,
-    feedback::{Feedback, Kind, Status},
-    history::Change,
-    identity::{Claim, UnsignedIdentity},
+    feedback::{Feedback, FeedbackKind, FeedbackStatus},
+    history::HistoryChange,
+    identity::{Claim, UnsignedClaimPolicy},
     ids::{ContactId, FeedbackId, HistoryId, ProjectId, ResponseId, SurveyId, VersionId},
     projects::Project,
-    responses::{Begun, Context, Digest, Person, Signals, digest, spam_reasons},
+    responses::{ClaimedContact, ResponseContext, ResponseReceipt, ResponseSummary, SpamSignals, digest, spam_reasons},
     surveys::{Answer, SurveyBody, SurveyStatus},
 };
 use search::language;
 use store::{
     Tx,
-    once::{Fingerprint, Place},
-    submissions::{Checked, Fate, Submission as NewResponse},
+    idempotency::{Fingerprint, ScopedKey},
+    submissions::{ResponseSubmission as NewResponse, SubmissionOutcome, SurveySnapshot},
 };
 
 use crate::{
@@ -31,7 +31,7 @@ use crate::{
 
 /// A published survey with the version that answers are read against.
 #[derive(Debug, Clone)]
-pub struct Target {
+pub struct SurveyTarget {
     /// Which.
     pub survey: SurveyId,
     /// Whose.
@@ -48,17 +48,17 @@ pub struct Target {
 
 /// What a respondent sends.
 #[derive(Debug, Clone, Default)]
-pub struct Submission {
+pub struct ResponseInput {
     /// All answers so far, as form pairs.
     pub pairs: Vec<(String, String)>,
     /// Whether these are all.
     pub finished: bool,
     /// How it came about.
-    pub signals: Signals,
+    pub signals: SpamSignals,
     /// The signed time of the page that it was filled in on, as sent: whoever sends it opened that page.
     pub page: Option<String>,
     /// Where and by whom.
-    pub context: Context,
+    pub context: ResponseContext,
 }
 
 /// What proves that someone may add to a response: whoever began it.
@@ -84,18 +84,18 @@ pub(crate) fn proves(app: &App, purpose: &str, text: &str, start: &str) -> bool 
 
 /// The signals of a submission: what the page measured counts only where the signed time is missing.
 #[must_use]
-pub fn signals(app: &App, survey: SurveyId, start: Option<&str>, measured_ms: Option<i64>, honeypot: bool) -> Signals {
+pub fn signals(app: &App, survey: SurveyId, start: Option<&str>, measured_ms: Option<i64>, honeypot: bool) -> SpamSignals {
     let Some(start) = start.filter(|s| !s.is_empty()) else {
-        return Signals { honeypot, forged_start: false, elapsed_ms: measured_ms };
+        return SpamSignals { honeypot, forged_start: false, elapsed_ms: measured_ms };
     };
     let at = start.split_once('.').and_then(|(ms, _)| ms.parse().ok()).map(Timestamp);
     let genuine = at.filter(|at| proves(app, "started", &format!("{survey} {}", at.0), start));
-    Signals { honeypot, forged_start: genuine.is_none(), elapsed_ms: genuine.map(|at| app.now().0 - at.0) }
+    SpamSignals { honeypot, forged_start: genuine.is_none(), elapsed_ms: genuine.map(|at| app.now().0 - at.0) }
 }
 
 /// The signed time of a page, where it is genuine.
 #[must_use]
-pub fn page(start: Option<&str>, signals: Signals) -> Option<String> {
+pub fn page(start: Option<&str>, signals: SpamSignals) -> Option<String> {
     start.filter(|start| !start.is_empty() && !signals.forged_start).map(ToOwned::to_owned)
 }
 
@@ -103,10 +103,11 @@ pub fn page(start: Option<&str>, signals: Signals) -> Option<String> {
 ///
 /// # Errors
 /// Not found for a survey never published, or a version of another survey.
-pub async fn target(app: &App, survey: SurveyId, version: Option<VersionId>) -> Result<Target> {
+pub async fn target(app: &App, survey: SurveyId, version: Option<VersionId>) -> Result<SurveyTarget> {
     let public = app.store.public_survey(survey).await?.filter(|s| s.status != SurveyStatus::Draft).ok_or(Refusal::NotFound)?;
     let project = app.store.project_by_id(public.project).await?.ok_or(Refusal::NotFound)?;
-    let mut target = Target { survey, project, status: public.status, live: public.version, version: public.version, body: public.body };
+    let mut target =
+        SurveyTarget { survey, project, status: public.status, live: public.version, version: public.version, body: public.body };
     if let Some(version) = version.filter(|v| *v != target.version) {
         let scope = Scope::system(target.project.id);
         let named = app.store.survey_version(&scope, version).await?.filter(|v| v.survey == survey).ok_or(Refusal::NotFound)?;
@@ -120,7 +121,7 @@ pub async fn target(app: &App, survey: SurveyId, version: Option<VersionId>) -> 
 ///
 /// # Errors
 /// Not found, also for a wrong token or another project.
-pub async fn begun(app: &App, project: ProjectId, response: ResponseId, proof: &str) -> Result<Target> {
+pub async fn verify_response_token(app: &App, project: ProjectId, response: ResponseId, proof: &str) -> Result<SurveyTarget> {
     if !app.verify("response", &response.to_string(), proof)? {
         return Err(Refusal::NotFound.into());
     }
@@ -135,16 +136,18 @@ pub async fn begun(app: &App, project: ProjectId, response: ResponseId, proof: &
 /// # Errors
 /// A message per question that does not fit; [`Refusal::Conflict`] when the survey takes no answers; [`Refusal::KeyReused`] for other answers
 /// from no page of ours.
-pub async fn begin(app: &App, target: &Target, key: &str, submission: &Submission) -> Result<Begun> {
+pub async fn begin(app: &App, target: &SurveyTarget, key: &str, submission: &ResponseInput) -> Result<ResponseReceipt> {
     let mut place = place(target, key);
     loop {
         let (fate, fingerprint) = send(app, target, &place, submission, None).await?;
         match fate {
-            Fate::Stored(begun) => return Ok(begun),
-            Fate::Closed | Fate::Outdated => return Err(closed().into()),
-            Fate::Reused { begun, same_page: true } => return change(app, target, begun.id, place, fingerprint, submission).await,
-            Fate::Reused { .. } if submission.page.is_some() => place.key = fingerprint.own_key(&place.key),
-            Fate::Reused { .. } => return Err(Refusal::KeyReused.into()),
+            SubmissionOutcome::Stored(begun) => return Ok(begun),
+            SubmissionOutcome::Closed | SubmissionOutcome::StaleSnapshot => return Err(closed().into()),
+            SubmissionOutcome::KeyConflict { begun, same_page: true } => {
+                return change(app, target, begun.id, place, fingerprint, submission).await;
+            }
+            SubmissionOutcome::KeyConflict { .. } if submission.page.is_some() => place.key = fingerprint.derived_key(&place.key),
+            SubmissionOutcome::KeyConflict { .. } => return Err(Refusal::KeyReused.into()),
         }
     }
 }
@@ -153,8 +156,8 @@ fn closed() -> Refusal {
     Refusal::Conflict("This survey is not accepting responses.".into())
 }
 
-fn place(target: &Target, key: &str) -> Place {
-    Place { scope: format!("respond {}", target.survey), key: key.to_owned() }
+fn place(target: &SurveyTarget, key: &str) -> ScopedKey {
+    ScopedKey { scope: format!("respond {}", target.survey), key: key.to_owned() }
 }
 
 /// As [`begin`], for a target that was only remembered: nothing when it has changed since or does not take the answers, or the key was used
@@ -162,9 +165,9 @@ fn place(target: &Target, key: &str) -> Place {
 ///
 /// # Errors
 /// When the database fails or is too busy.
-pub async fn begin_remembered(app: &App, target: &Target, key: &str, submission: &Submission) -> Result<Option<Begun>> {
+pub async fn begin_cached(app: &App, target: &SurveyTarget, key: &str, submission: &ResponseInput) -> Result<Option<ResponseReceipt>> {
     let project = &target.project;
-    let checked = Checked {
+    let checked = SurveySnapshot {
         status: target.status,
         live: target.live,
         key: project.key.clone(),
@@ -173,14 +176,20 @@ pub async fn begin_remembered(app: &App, target: &Target, key: &str, submission:
         unsigned_identity: project.unsigned_identity,
     };
     match send(app, target, &place(target, key), submission, Some(checked)).await {
-        Ok((Fate::Stored(begun), _)) => Ok(Some(begun)),
-        Ok(_) | Err(Error::Refused(Refusal::Invalid(_))) => Ok(None),
+        Ok((SubmissionOutcome::Stored(begun), _)) => Ok(Some(begun)),
+        Ok(_) | Err(Error::Domain(Refusal::Invalid(_))) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-async fn send(app: &App, target: &Target, place: &Place, submission: &Submission, checked: Option<Checked>) -> Result<(Fate, Fingerprint)> {
-    let write = Write::new(app, target, submission).await?;
+async fn send(
+    app: &App,
+    target: &SurveyTarget,
+    place: &ScopedKey,
+    submission: &ResponseInput,
+    checked: Option<SurveySnapshot>,
+) -> Result<(SubmissionOutcome, Fingerprint)> {
+    let write = ResponseWrite::new(app, target, submission).await?;
     let fingerprint = write.fingerprint(submission)?;
     let new = write.into_new(app.id(), place.clone(), fingerprint.clone(), checked);
     Ok((app.store.submit(new).await?, fingerprint))
@@ -189,13 +198,13 @@ async fn send(app: &App, target: &Target, place: &Place, submission: &Submission
 /// Puts other answers from the same page in place of those that a key stood for.
 async fn change(
     app: &App,
-    target: &Target,
+    target: &SurveyTarget,
     response: ResponseId,
-    place: Place,
+    place: ScopedKey,
     fingerprint: Fingerprint,
-    submission: &Submission,
-) -> Result<Begun> {
-    let write = Write::new(app, target, submission).await?;
+    submission: &ResponseInput,
+) -> Result<ResponseReceipt> {
+    let write = ResponseWrite::new(app, target, submission).await?;
     app.store
         .write(move |tx| {
             Box::pin(async move {
@@ -211,22 +220,22 @@ async fn change(
 ///
 /// # Errors
 /// A message per question that does not fit; [`Refusal::Conflict`] when a finished response would change and the survey takes no answers.
-pub async fn update(app: &App, target: &Target, response: ResponseId, submission: &Submission) -> Result<Begun> {
-    let write = Write::new(app, target, submission).await?;
+pub async fn update(app: &App, target: &SurveyTarget, response: ResponseId, submission: &ResponseInput) -> Result<ResponseReceipt> {
+    let write = ResponseWrite::new(app, target, submission).await?;
     app.store.write(move |tx| Box::pin(async move { write.update(tx, response).await })).await
 }
 
 /// Everything a transaction needs, decided before it.
-struct Write {
+struct ResponseWrite {
     now: Timestamp,
     scope: Scope,
     survey: SurveyId,
     version: VersionId,
     survey_language: String,
     answers: Vec<(String, Answer)>,
-    digest: Digest,
-    person: Person,
-    context: Context,
+    digest: ResponseSummary,
+    person: ClaimedContact,
+    context: ResponseContext,
     reasons: Vec<String>,
     finished: bool,
     is_live: bool,
@@ -236,12 +245,12 @@ struct Write {
     new_status: HistoryId,
 }
 
-impl Write {
-    async fn new(app: &App, target: &Target, submission: &Submission) -> Result<Self> {
-        let Submission { pairs, finished, signals, context, page: _ } = submission;
+impl ResponseWrite {
+    async fn new(app: &App, target: &SurveyTarget, submission: &ResponseInput) -> Result<Self> {
+        let ResponseInput { pairs, finished, signals, context, page: _ } = submission;
         let (finished, mut context) = (*finished, context.clone());
         for address in [&mut context.page_url, &mut context.referrer] {
-            *address = address.take().map(|address| target.project.stored_address(&address));
+            *address = address.take().map(|address| target.project.sanitize_page_url(&address));
         }
         let answers = target.body.read_answers(pairs, finished).map_err(Refusal::Invalid)?;
         // A signature that does not hold costs nobody their answers: the claim is then one that nobody signed.
@@ -254,8 +263,8 @@ impl Write {
         if person.email.is_none() && !person.claim.is_trusted() {
             person.email.clone_from(&digest.email);
         }
-        if target.project.unsigned_identity == UnsignedIdentity::Off && !person.claim.is_trusted() {
-            person = Person { claim: person.claim, ..Person::default() };
+        if target.project.unsigned_identity == UnsignedClaimPolicy::Off && !person.claim.is_trusted() {
+            person = ClaimedContact { claim: person.claim, ..ClaimedContact::default() };
         }
         Ok(Self {
             now: app.now(),
@@ -279,7 +288,7 @@ impl Write {
 
     /// Of the answers and, where the page proves to be one of ours, of that page and the version that it asks. What the page says of itself
     /// and its visitor is no content: it changes between two attempts.
-    fn fingerprint(&self, submission: &Submission) -> Result<Fingerprint> {
+    fn fingerprint(&self, submission: &ResponseInput) -> Result<Fingerprint> {
         let version = self.version.to_string();
         let answers = serde_json::to_string(&self.answers)?;
         let content = Fingerprint::of([version.as_str(), if self.finished { "finished" } else { "" }, &answers]);
@@ -290,7 +299,7 @@ impl Write {
     }
 
     /// As a response that is there from now on.
-    fn into_new(self, id: ResponseId, place: Place, fingerprint: Fingerprint, checked: Option<Checked>) -> NewResponse {
+    fn into_new(self, id: ResponseId, place: ScopedKey, fingerprint: Fingerprint, checked: Option<SurveySnapshot>) -> NewResponse {
         let language = language::detect(&self.digest.text, &self.survey_language);
         let feedback = (!self.answers.is_empty()).then(|| (self.feedback(id, None, &self.reasons, &language), self.new_history));
         NewResponse {
@@ -302,7 +311,7 @@ impl Write {
             project: self.scope.project(),
             survey: self.survey,
             version: self.version,
-            context: Context { contact: self.person, ..self.context },
+            context: ResponseContext { contact: self.person, ..self.context },
             contact: self.new_contact,
             answers: self.answers,
             language,
@@ -313,12 +322,12 @@ impl Write {
         }
     }
 
-    async fn update(self, tx: &mut Tx<'_>, id: ResponseId) -> Result<Begun> {
+    async fn update(self, tx: &mut Tx<'_>, id: ResponseId) -> Result<ResponseReceipt> {
         let before = tx.lock_response(&self.scope, id).await?.ok_or(Refusal::NotFound)?;
         if before.finished_at.is_some() {
             // What was on its way when the last answer was sent, or a retry of it.
-            if !self.finished || tx.answers_are(&self.scope, id, &self.answers).await? {
-                return Ok(Begun { id, finished: true });
+            if !self.finished || tx.has_same_answers(&self.scope, id, &self.answers).await? {
+                return Ok(ResponseReceipt { id, finished: true });
             }
             if !self.is_live {
                 return Err(closed().into());
@@ -331,7 +340,7 @@ impl Write {
         let (contact, known) = if is_settled {
             (before.contact, None)
         } else {
-            tx.contact_again(&self.scope, (before.contact, was_proven), &self.person, self.new_contact, self.now).await?
+            tx.reassign_contact(&self.scope, (before.contact, was_proven), &self.person, self.new_contact, self.now).await?
         };
         let gained = self.reasons.iter().any(|r| !before.spam_reasons.contains(r));
         let mut reasons = before.spam_reasons.clone();
@@ -341,7 +350,7 @@ impl Write {
         // A claim that names nobody proves nothing of whom another one named.
         let names_nobody = self.person.is_anonymous() && self.person.claim.is_trusted() && !was_proven;
         if let Some(identity) = self.person.identity().filter(|_| !is_settled && !names_nobody) {
-            let claimed = known.and_then(|known| known.not_known(&self.person));
+            let claimed = known.and_then(|known| known.conflicting_claims(&self.person));
             tx.set_identity(&self.scope, id, identity, claimed).await?;
         }
         tx.replace_answers(&self.scope, self.survey, id, &self.answers, self.now).await?;
@@ -350,41 +359,41 @@ impl Write {
             None => {
                 let feedback = self.feedback(id, Some(contact), &reasons, &language);
                 tx.insert_feedback(&feedback, None).await?;
-                tx.insert_history(self.new_history, feedback.project, feedback.id, None, &Change::Created, self.now).await?;
+                tx.insert_history(self.new_history, feedback.project, feedback.id, None, &HistoryChange::Created, self.now).await?;
             }
             Some((feedback, status)) => {
                 // Suspicion moves only what nobody has looked at yet.
-                let suspected = gained && status == Status::New;
-                let now_status = if suspected { Status::Spam } else { status };
+                let suspected = gained && status == FeedbackStatus::New;
+                let now_status = if suspected { FeedbackStatus::Spam } else { status };
                 tx.update_feedback_of_response(&self.scope, feedback, &self.digest, contact, &language, now_status, &reasons, self.now)
                     .await?;
                 let project = self.scope.project();
                 if before.finished_at.is_some() {
-                    tx.insert_history(self.new_history, project, feedback, None, &Change::Reanswered, self.now).await?;
+                    tx.insert_history(self.new_history, project, feedback, None, &HistoryChange::Reanswered, self.now).await?;
                 } else if self.finished {
-                    tx.insert_history(self.new_history, project, feedback, None, &Change::Finished, self.now).await?;
+                    tx.insert_history(self.new_history, project, feedback, None, &HistoryChange::Finished, self.now).await?;
                 } else {
-                    tx.answered_further(self.new_history, &self.scope, feedback, self.now).await?;
+                    tx.record_additional_answers(self.new_history, &self.scope, feedback, self.now).await?;
                 }
                 if suspected {
-                    let change = Change::Status { from: status.label().into(), to: now_status.label().into() };
+                    let change = HistoryChange::Status { from: status.label().into(), to: now_status.label().into() };
                     tx.insert_history(self.new_status, project, feedback, None, &change, self.now).await?;
                 }
-                tx.feedback_changed(project, feedback).await?;
+                tx.record_feedback_change(project, feedback).await?;
             }
         }
         // The anonymous contact of the beginning is nobody any more.
         if contact != before.contact {
-            tx.forget_anonymous(&self.scope, before.contact).await?;
+            tx.delete_orphaned_contact(&self.scope, before.contact).await?;
         }
-        Ok(Begun { id, finished: self.finished })
+        Ok(ResponseReceipt { id, finished: self.finished })
     }
 
     fn feedback(&self, id: ResponseId, contact: Option<ContactId>, reasons: &[String], language: &str) -> Feedback {
         Feedback {
             id: self.new_feedback,
             project: self.scope.project(),
-            kind: Kind::SurveyResponse,
+            kind: FeedbackKind::SurveyResponse,
             text: self.digest.text.clone(),
             score: self.digest.score,
             score_max: self.digest.score_max,
@@ -395,7 +404,7 @@ impl Write {
             release: self.context.release.clone(),
             environment: self.context.environment.clone(),
             language: language.to_owned(),
-            status: if reasons.is_empty() { Status::New } else { Status::Spam },
+            status: if reasons.is_empty() { FeedbackStatus::New } else { FeedbackStatus::Spam },
             assignee: None,
             tags: Vec::new(),
             spam_reasons: reasons.to_vec(),

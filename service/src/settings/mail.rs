@@ -5,7 +5,7 @@ use lettre::message::Mailbox;
 
 /// How mail goes out.
 #[derive(Debug, Clone)]
-pub struct Mail {
+pub struct MailSettings {
     /// The mail server, as lettre reads it. Holds a password: never logged.
     pub server: Secret<String>,
     /// The sender.

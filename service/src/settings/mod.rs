@@ -2,15 +2,15 @@
 
 mod mail;
 
-pub use mail::Mail;
+pub use mail::MailSettings;
 
 use std::path::{Path, PathBuf};
 
-use domain::{Secret, webhooks::address::Block};
+use domain::{Secret, webhooks::address::IpNetwork};
 
 /// The settings of all use cases, checked.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct ProjectSettings {
     /// The data directory: SQLite, the search index.
     pub data: PathBuf,
     /// How people reach us, `https://feedback.example.com` without a slash at the end; from the `Host` header when unset.
@@ -30,14 +30,14 @@ pub struct Settings {
     /// The program of this process; pictures are decoded by others of it.
     pub program: PathBuf,
     /// How mail goes out; `None`: no mail is sent.
-    pub mail: Option<Mail>,
+    pub mail: Option<MailSettings>,
     /// Addresses of private networks that webhooks may call all the same; what is public needs no mention.
-    pub webhook_allow: Vec<Block>,
+    pub webhook_allow: Vec<IpNetwork>,
     /// What signs together with what the database holds, from a file that no backup of the database has.
     pub secret: Option<Secret<Vec<u8>>>,
 }
 
-impl Settings {
+impl ProjectSettings {
     /// Whether people reach us by HTTPS, so that cookies may be `Secure`.
     #[must_use]
     pub fn is_https(&self) -> bool {

@@ -1,19 +1,19 @@
 //! One post of the editor: the whole form is saved, and then what the button asks for is done.
 
 use domain::{
-    Error as Refusal,
+    DomainError as Refusal,
     accounts::{Role, Scope},
     ids::SurveyId,
     surveys::{
         SurveyBody,
-        draft::{Action, Edit, MAX_TITLE},
+        draft::{DraftEdit, EditorAction, MAX_TITLE},
     },
     zone::UTC,
 };
 use serde::{Deserialize, Serialize};
 use store::{
-    Fingerprint, Once, Tx,
-    surveys::{DraftState, KEPT_STATES, Survey},
+    Fingerprint, IdempotentWrite, Tx,
+    surveys::{DraftState, MAX_DRAFT_STATES, Survey},
 };
 
 use super::{load, store};
@@ -24,18 +24,18 @@ const TYPING_MS: i64 = 15_000;
 
 /// What the editor sent.
 #[derive(Debug, Clone)]
-pub struct Posted {
+pub struct EditorSubmission {
     /// The form's fields in order. Without the field `whole` they are no editor's form, and only the action counts.
     pub pairs: Vec<(String, String)>,
     /// The revision that the person was shown.
     pub revision: i64,
     /// What the button asks for.
-    pub action: Action,
+    pub action: EditorAction,
 }
 
 /// What a post of the editor did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Edited {
+pub struct SurveyEditOutcome {
     /// The draft's revision now.
     pub revision: i64,
     /// The element that should have the focus now.
@@ -57,21 +57,21 @@ pub(super) async fn conflict(tx: &mut Tx<'_>, survey: &Survey) -> Result<Refusal
 /// # Errors
 /// [`Refusal::Conflict`] when someone saved another state meanwhile (nothing is written then); [`Refusal::Invalid`] when the operation is
 /// not possible.
-pub async fn edit(app: &App, scope: &Scope, survey: SurveyId, posted: Posted, key: &str) -> Result<Edited> {
+pub async fn edit(app: &App, scope: &Scope, survey: SurveyId, posted: EditorSubmission, key: &str) -> Result<SurveyEditOutcome> {
     scope.require(Role::Admin)?;
     let (scope, now) = (*scope, app.now());
     let content = Fingerprint::of([format!("{:?}", (&posted.action, &posted.pairs))]);
     app.store
-        .write_once(Once::form(format!("survey-edit:{survey}"), key, content), now, move |tx| {
+        .write_idempotent(IdempotentWrite::form(format!("survey-edit:{survey}"), key, content), now, move |tx| {
             Box::pin(async move {
                 let mut row = load(tx, &scope, survey).await?;
                 let seen = row.revision;
-                let shown = if let Action::Overwrite(revision) = posted.action { revision } else { posted.revision };
+                let shown = if let EditorAction::Overwrite(revision) = posted.action { revision } else { posted.revision };
                 let whole = posted.pairs.iter().any(|(name, _)| name == "whole");
                 if whole && shown != seen {
                     return Err(conflict(tx, &row).await?.into());
                 }
-                let mut steps = Steps { changed: false, states: Vec::new() };
+                let mut steps = DraftHistory { changed: false, states: Vec::new() };
                 if whole
                     && let Some((_, name)) = posted.pairs.iter().find(|(n, _)| n == "name")
                     && !name.trim().is_empty()
@@ -85,27 +85,27 @@ pub async fn edit(app: &App, scope: &Scope, survey: SurveyId, posted: Posted, ke
                     let was = tx.draft_state(survey, row.position).await?;
                     steps.save(&mut row, typed, was, scope, now);
                 }
-                let mut edited = Edited { revision: seen, focus: None, message: None, undo: None };
+                let mut edited = SurveyEditOutcome { revision: seen, focus: None, message: None, undo: None };
                 match &posted.action {
-                    Action::Save | Action::Autosave | Action::Overwrite(_) | Action::Publish => {}
-                    Action::Edit(operation) => {
+                    EditorAction::Save | EditorAction::Autosave | EditorAction::Overwrite(_) | EditorAction::Publish => {}
+                    EditorAction::Edit(operation) => {
                         let mut body = row.draft.clone();
                         edited.focus = Some(body.apply(operation, &mut row.last_number)?);
                         steps.push(&mut row, body, false, scope, now);
-                        if let Edit::Delete(question) = operation {
+                        if let DraftEdit::Delete(question) = operation {
                             edited.message = Some("Question deleted.".into());
                             edited.undo = Some(format!("restore:{question}"));
                         }
                     }
-                    Action::Restore(question) => {
+                    EditorAction::Restore(question) => {
                         let body = restored(tx, &row, question).await?;
                         edited.focus = Some(question.clone());
                         edited.message = Some("Question restored.".into());
                         steps.push(&mut row, body, false, scope, now);
                     }
-                    Action::Undo | Action::Redo => {
+                    EditorAction::Undo | EditorAction::Redo => {
                         // The form's own changes are a state like any other: going back leaves them there for going forward.
-                        let is_undo = posted.action == Action::Undo;
+                        let is_undo = posted.action == EditorAction::Undo;
                         let to = if is_undo { row.position - 1 } else { row.position + 1 };
                         let gone = !is_undo && !steps.states.is_empty();
                         match if gone { None } else { tx.draft_state(survey, to).await? } {
@@ -140,7 +140,7 @@ async fn restored(tx: &mut Tx<'_>, row: &Survey, question: &str) -> Result<Surve
     if body.questions.iter().any(|q| q.id == question) {
         return Ok(body);
     }
-    for position in (row.position - KEPT_STATES..=row.position).rev() {
+    for position in (row.position - MAX_DRAFT_STATES..=row.position).rev() {
         let Some(state) = tx.draft_state(row.id, position).await? else { continue };
         if let Some(at) = state.body.questions.iter().position(|q| q.id == question) {
             let found = state.body.questions[at].clone();
@@ -152,12 +152,12 @@ async fn restored(tx: &mut Tx<'_>, row: &Survey, question: &str) -> Result<Surve
 }
 
 /// The states that a post adds to those that are kept.
-struct Steps {
+struct DraftHistory {
     changed: bool,
     states: Vec<(i64, DraftState)>,
 }
 
-impl Steps {
+impl DraftHistory {
     fn push(&mut self, row: &mut Survey, body: SurveyBody, is_typing: bool, scope: Scope, now: domain::Timestamp) {
         if body == row.draft {
             return;
@@ -170,7 +170,7 @@ impl Steps {
 
     /// The form as it was sent: a step of its own, or more of the typing that the last step was.
     fn save(&mut self, row: &mut Survey, typed: SurveyBody, was: Option<DraftState>, scope: Scope, now: domain::Timestamp) {
-        let is_typing = typed.same_shape(&row.draft);
+        let is_typing = typed.has_same_questions(&row.draft);
         let more = was.filter(|was| is_typing && was.is_typing && was.staff == scope.staff() && now.0 - was.saved_at.0 < TYPING_MS);
         match more {
             Some(was) if typed != row.draft => {
@@ -184,7 +184,7 @@ impl Steps {
 
     async fn write(&mut self, tx: &mut Tx<'_>, survey: SurveyId) -> Result<()> {
         for (position, state) in self.states.drain(..) {
-            tx.keep_state(survey, position, &state).await?;
+            tx.save_draft_state(survey, position, &state).await?;
         }
         Ok(())
     }

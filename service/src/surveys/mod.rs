@@ -4,21 +4,21 @@ mod edit;
 pub mod results;
 
 use domain::{
-    Error as Refusal,
+    DomainError as Refusal,
     accounts::{Role, Scope},
     ids::{SurveyId, VersionId},
     surveys::{SurveyBody, SurveyStatus, draft::MAX_TITLE, templates},
 };
 use serde::{Deserialize, Serialize};
 
-pub use edit::{Edited, Posted, edit};
+pub use edit::{EditorSubmission, SurveyEditOutcome, edit};
 
 use crate::{error::Result, state::App};
-use store::{Fingerprint, Once, Tx, surveys::Survey};
+use store::{Fingerprint, IdempotentWrite, Tx, surveys::Survey};
 
 /// What publishing did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Published {
+pub struct PublishOutcome {
     /// The version that people answer now.
     pub version: VersionId,
     /// Its number.
@@ -86,7 +86,7 @@ async fn make(app: &App, scope: &Scope, name: &str, draft: SurveyBody, (key, con
         project: scope.project(),
         name,
         status: SurveyStatus::Draft,
-        last_number: draft.highest_number(),
+        last_number: draft.highest_id_number(),
         draft,
         revision: 1,
         position: 1,
@@ -95,9 +95,9 @@ async fn make(app: &App, scope: &Scope, name: &str, draft: SurveyBody, (key, con
         updated_by: scope.staff(),
         updated_at: now,
     };
-    let once = Once::form(format!("survey-create:{}", scope.project()), key, content);
+    let once = IdempotentWrite::form(format!("survey-create:{}", scope.project()), key, content);
     app.store
-        .write_once(once, now, move |tx| {
+        .write_idempotent(once, now, move |tx| {
             Box::pin(async move {
                 tx.insert_survey(&survey).await?;
                 Ok(survey.id)
@@ -123,13 +123,13 @@ pub async fn duplicate(app: &App, scope: &Scope, survey: SurveyId, key: &str) ->
 ///
 /// # Errors
 /// [`Refusal::Invalid`] with what stops it; [`Refusal::Conflict`] when the draft has changed.
-pub async fn publish(app: &App, scope: &Scope, survey: SurveyId, seen: i64, key: &str) -> Result<Published> {
+pub async fn publish(app: &App, scope: &Scope, survey: SurveyId, seen: i64, key: &str) -> Result<PublishOutcome> {
     scope.require(Role::Admin)?;
     let (scope, now, version) = (*scope, app.now(), app.id::<VersionId>());
     // What is published is the draft of this revision, which the scope names.
-    let once = Once::form(format!("survey-publish:{survey}:{seen}"), key, Fingerprint::of([seen.to_string()]));
+    let once = IdempotentWrite::form(format!("survey-publish:{survey}:{seen}"), key, Fingerprint::of([seen.to_string()]));
     app.store
-        .write_once(once, now, move |tx| {
+        .write_idempotent(once, now, move |tx| {
             Box::pin(async move {
                 let mut row = load(tx, &scope, survey).await?;
                 if row.revision != seen {
@@ -141,13 +141,13 @@ pub async fn publish(app: &App, scope: &Scope, survey: SurveyId, seen: i64, key:
                 row.updated_at = now;
                 if let Some(live) = tx.live_version(&row).await?.filter(|v| v.body == row.draft) {
                     store(tx, &row, seen).await?;
-                    return Ok(Published { version: live.id, number: live.number, is_new: false });
+                    return Ok(PublishOutcome { version: live.id, number: live.number, is_new: false });
                 }
                 row.live_version = Some(version);
                 // First, because it locks the survey's row.
                 store(tx, &row, seen).await?;
                 let number = tx.insert_version(version, &row, scope.staff(), now).await?;
-                Ok(Published { version, number, is_new: true })
+                Ok(PublishOutcome { version, number, is_new: true })
             })
         })
         .await
@@ -155,7 +155,7 @@ pub async fn publish(app: &App, scope: &Scope, survey: SurveyId, seen: i64, key:
 
 /// Another live survey that has a button, where a site shows only one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rival {
+pub struct CompetingButton {
     /// What the team calls it.
     pub name: String,
     /// Whether its button is the one that is shown.
@@ -166,10 +166,10 @@ pub struct Rival {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn rival(app: &App, scope: &Scope, survey: &Survey) -> Result<Option<Rival>> {
+pub async fn competing_button(app: &App, scope: &Scope, survey: &Survey) -> Result<Option<CompetingButton>> {
     let buttons = app.store.live_buttons(scope).await?;
     let other = buttons.into_iter().find(|b| b.id != survey.id);
-    Ok(other.map(|other| Rival { is_shown: (other.created_at, other.id) > (survey.created_at, survey.id), name: other.name }))
+    Ok(other.map(|other| CompetingButton { is_shown: (other.created_at, other.id) > (survey.created_at, survey.id), name: other.name }))
 }
 
 /// Pauses, resumes or closes a survey that was published. `was` is its status when the person looked.

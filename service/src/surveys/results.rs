@@ -3,16 +3,16 @@
 use std::collections::HashMap;
 
 use domain::{
-    Day, Error as Refusal, FieldErrors, Timestamp, Zone,
+    Day, DomainError as Refusal, FieldErrors, Timestamp, Zone,
     accounts::{Role, Scope},
     ids::{ResponseId, SurveyId},
     surveys::{
         Answer, Question,
-        stats::{Tally, all_questions},
+        stats::{QuestionTally, all_questions},
     },
 };
 use store::{
-    results::{DayCount, Range, ResponseCounts, ResponseCursor, ResponseRow},
+    results::{DayCount, ListedResponse, ResponseCounts, ResponseCursor, TimeRange},
     surveys::Survey,
 };
 
@@ -27,7 +27,7 @@ const BY_WEEK: i64 = 92;
 
 /// The days that a page of results is about, as its address says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Days {
+pub struct DayRange {
     /// First day, `2026-11-23`; empty for the beginning.
     pub from: String,
     /// Last day; empty for today.
@@ -36,14 +36,14 @@ pub struct Days {
     pub last: Option<i64>,
 }
 
-impl Days {
+impl DayRange {
     /// The moments in a zone; days that are none are named and left out.
     #[must_use]
-    pub fn range(&self, now: Timestamp, zone: &Zone) -> (Range, FieldErrors) {
+    pub fn range(&self, now: Timestamp, zone: &Zone) -> (TimeRange, FieldErrors) {
         let mut errors = FieldErrors::default();
         let tomorrow = zone.day(now).plus(1);
         // A clock of another machine may be ahead of ours.
-        let mut range = Range { from: Timestamp(0), until: zone.start_of_day(tomorrow.plus(1)) };
+        let mut range = TimeRange { from: Timestamp(0), until: zone.start_of_day(tomorrow.plus(1)) };
         if let Some(days) = self.last {
             range.from = zone.start_of_day(tomorrow.plus(-days.clamp(1, 36_500)));
             return (range, errors);
@@ -88,14 +88,14 @@ pub struct QuestionResult {
     /// Whether the newest version asks it.
     pub is_asked: bool,
     /// The answers, counted.
-    pub tally: Tally,
+    pub tally: QuestionTally,
     /// The newest texts.
     pub texts: Vec<TextAnswer>,
 }
 
 /// Responses in one column of the chart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Column {
+pub struct ChartColumn {
     /// Its first day.
     pub day: Day,
     /// Begun.
@@ -106,13 +106,13 @@ pub struct Column {
 
 /// All results of a range.
 #[derive(Debug, Clone)]
-pub struct Results {
+pub struct SurveyResults {
     /// The survey.
     pub survey: Survey,
     /// How many responses.
     pub counts: ResponseCounts,
     /// Days or weeks without a gap.
-    pub columns: Vec<Column>,
+    pub columns: Vec<ChartColumn>,
     /// Whether a column is a week.
     pub by_week: bool,
     /// In the order asked, those that are not asked any more last.
@@ -128,7 +128,7 @@ async fn survey(app: &App, scope: &Scope, id: SurveyId) -> Result<Survey> {
 ///
 /// # Errors
 /// Not found.
-pub async fn results(app: &App, scope: &Scope, id: SurveyId, range: Range, zone: &Zone) -> Result<Results> {
+pub async fn results(app: &App, scope: &Scope, id: SurveyId, range: TimeRange, zone: &Zone) -> Result<SurveyResults> {
     let survey = survey(app, scope, id).await?;
     let store = &app.store;
     let counts = store.response_counts(scope, id, range).await?;
@@ -142,7 +142,7 @@ pub async fn results(app: &App, scope: &Scope, id: SurveyId, range: Range, zone:
         if !question.kind.takes_answer() {
             continue;
         }
-        let mut tally = Tally::new(&question);
+        let mut tally = QuestionTally::new(&question);
         for (value, times) in answers.remove(&question.id).unwrap_or_default() {
             match read(&value) {
                 Some(answer) => tally.add(&question, &answer, times),
@@ -164,14 +164,14 @@ pub async fn results(app: &App, scope: &Scope, id: SurveyId, range: Range, zone:
         None => (Vec::new(), false),
         Some(first) => {
             let until = range.until.min(app.now().plus_ms(1)).max(first.plus_ms(1));
-            let days = store.responses_by_day(scope, id, Range { from: first, until }, zone).await?;
+            let days = store.responses_by_day(scope, id, TimeRange { from: first, until }, zone).await?;
             let last = zone.day(until.plus_ms(-1));
             // A chart of centuries before the first response shows nothing.
             let from = if last.0 - zone.day(range.from).0 > MOST_DAYS { first } else { range.from };
             columns(&days, zone.day(from), last)
         }
     };
-    Ok(Results { survey, counts, columns, by_week, questions })
+    Ok(SurveyResults { survey, counts, columns, by_week, questions })
 }
 
 /// A stored answer; the texts of all responses are counted as the word `text`.
@@ -180,18 +180,18 @@ fn read(value: &str) -> Option<Answer> {
 }
 
 /// Every day (or week, Monday first) of the range, those without responses too.
-fn columns(days: &[DayCount], mut first: Day, mut last: Day) -> (Vec<Column>, bool) {
+fn columns(days: &[DayCount], mut first: Day, mut last: Day) -> (Vec<ChartColumn>, bool) {
     if let (Some(a), Some(b)) = (days.first(), days.last()) {
         (first, last) = (first.min(a.day), last.max(b.day));
     }
     let by_week = last.0 - first.0 >= BY_WEEK;
     let start = |day: Day| if by_week { day.monday() } else { day };
     let step = if by_week { 7 } else { 1 };
-    let mut columns: Vec<Column> = Vec::new();
+    let mut columns: Vec<ChartColumn> = Vec::new();
     let mut at = start(first);
     // A range of centuries needs no chart of its every week.
     while at <= last && columns.len() < 1500 {
-        columns.push(Column { day: at, started: 0, finished: 0 });
+        columns.push(ChartColumn { day: at, started: 0, finished: 0 });
         at = at.plus(step);
     }
     for day in days {
@@ -208,7 +208,7 @@ fn columns(days: &[DayCount], mut first: Day, mut last: Day) -> (Vec<Column>, bo
 #[derive(Debug, Clone)]
 pub struct AnsweredResponse {
     /// The response.
-    pub row: ResponseRow,
+    pub row: ListedResponse,
     /// Question and answer; `None` for an answer that cannot be read.
     pub answers: Vec<(String, Option<String>)>,
 }
@@ -232,7 +232,7 @@ pub async fn responses(
     app: &App,
     scope: &Scope,
     id: SurveyId,
-    range: Range,
+    range: TimeRange,
     spam: bool,
     after: Option<ResponseCursor>,
     limit: usize,
@@ -257,12 +257,12 @@ pub async fn response(app: &App, scope: &Scope, id: SurveyId, response: Response
     Ok((survey, answered))
 }
 
-async fn in_words(app: &App, scope: &Scope, id: SurveyId, rows: Vec<ResponseRow>) -> Result<Vec<AnsweredResponse>> {
+async fn in_words(app: &App, scope: &Scope, id: SurveyId, rows: Vec<ListedResponse>) -> Result<Vec<AnsweredResponse>> {
     let versions = app.store.survey_versions(scope, id).await?;
     let ids: Vec<ResponseId> = rows.iter().map(|r| r.id).collect();
     let stored = app.store.answers_of(scope, &ids).await?;
     let known = all_questions(versions.iter().map(|v| v.body.questions.as_slice()));
-    let answered = |row: ResponseRow| {
+    let answered = |row: ListedResponse| {
         let own: Vec<(&str, &str)> = stored.iter().filter(|(r, ..)| *r == row.id).map(|(_, q, v)| (q.as_str(), v.as_str())).collect();
         let asked = versions.iter().find(|v| v.id == row.version).map(|v| v.body.questions.as_slice()).unwrap_or_default();
         let mut answers: Vec<(String, Option<String>)> = Vec::new();
@@ -288,16 +288,16 @@ mod tests {
     #[test]
     fn days_that_are_none_are_named() {
         let now = Timestamp::parse("2026-11-23T10:00:00Z").unwrap();
-        let days = |from: &str, to: &str| Days { from: from.into(), to: to.into(), last: None };
+        let days = |from: &str, to: &str| DayRange { from: from.into(), to: to.into(), last: None };
         let (range, errors) = days("2026-11-01", "2026-11-02").range(now, &UTC);
         assert!(errors.is_empty());
         assert_eq!((range.until.0 - range.from.0) / 3_600_000, 48);
-        assert!(days("2026-11-02", "2026-11-01").range(now, &UTC).1.at("to").is_some());
-        assert!(days("tomorrow", "").range(now, &UTC).1.at("from").is_some());
-        let (range, _) = Days { last: Some(7), ..Days::default() }.range(now, &UTC);
+        assert!(days("2026-11-02", "2026-11-01").range(now, &UTC).1.message_for("to").is_some());
+        assert!(days("tomorrow", "").range(now, &UTC).1.message_for("from").is_some());
+        let (range, _) = DayRange { last: Some(7), ..DayRange::default() }.range(now, &UTC);
         assert_eq!(range.from.rfc3339(), "2026-11-17T00:00:00Z");
         // In Tokyo it is seven in the evening; in Kiritimati the next day has begun.
-        let from = |zone: &str| Days { last: Some(1), ..Days::default() }.range(now, &Zone::parse(zone).unwrap()).0.from.rfc3339();
+        let from = |zone: &str| DayRange { last: Some(1), ..DayRange::default() }.range(now, &Zone::parse(zone).unwrap()).0.from.rfc3339();
         assert_eq!([from("Asia/Tokyo"), from("Pacific/Kiritimati")], ["2026-11-22T15:00:00Z", "2026-11-23T10:00:00Z"]);
         let (range, _) = days("2026-03-29", "2026-03-29").range(now, &Zone::parse("Europe/Berlin").unwrap());
         assert_eq!((range.until.0 - range.from.0) / 3_600_000, 23);

@@ -2,32 +2,32 @@
 
 use bytes::Bytes;
 use domain::{
-    Error as Refusal,
+    DomainError as Refusal,
     ids::ProjectId,
     tickets::{
-        Attachment,
-        files::{FileType, clean_name},
-        pictures::Wrong,
+        TicketAttachment,
+        files::{FileType, sanitize_file_name},
+        image_limits::ImageRejection,
     },
 };
 use store::{Dialect, tickets::NewAttachment};
 
-use super::studio::Trouble;
+use super::image_processing::ImageProcessingError;
 use crate::{
     error::{Error, Result},
-    limits::budget::Payer,
-    machine,
+    limits::budget::QuotaOwner,
     state::App,
+    system_resources,
 };
 
 /// Files of one request, in memory.
 #[derive(Debug, Default)]
-pub struct Arriving {
+pub struct UploadedFiles {
     files: Vec<(String, Vec<u8>)>,
     bytes: usize,
 }
 
-impl Arriving {
+impl UploadedFiles {
     /// Begins a file.
     pub fn begin(&mut self, name: &str) {
         self.files.push((name.to_owned(), Vec::new()));
@@ -57,7 +57,7 @@ impl Arriving {
     #[must_use]
     pub fn first_empty(&self) -> Option<String> {
         let empty = self.files.iter().find(|(name, bytes)| bytes.is_empty() && !name.is_empty())?;
-        Some(clean_name(&empty.0, FileType::Other))
+        Some(sanitize_file_name(&empty.0, FileType::Other))
     }
 
     /// Takes out a file without a byte: what a browser sends for an empty field.
@@ -75,7 +75,7 @@ impl Arriving {
     /// # Errors
     /// [`Refusal::Invalid`] for a picture that is too large or cannot be read; [`Refusal::Busy`] while too many are worked on;
     /// a message at the files, or [`Refusal::RateLimited`], for who sent too many of late.
-    pub async fn prepare(mut self, app: &App, payer: Payer) -> Result<Vec<NewAttachment>> {
+    pub async fn prepare(mut self, app: &App, payer: QuotaOwner) -> Result<Vec<NewAttachment>> {
         self.drop_empty();
         // As they came before any work, and what became more afterwards.
         count(app, payer, self.bytes).await?;
@@ -94,16 +94,16 @@ impl Arriving {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn is_room(app: &App, project: ProjectId, payer: Payer) -> Result<bool> {
+pub async fn is_room(app: &App, project: ProjectId, payer: QuotaOwner) -> Result<bool> {
     // Elsewhere the database is on a disk that we do not see.
     if app.store.dialect() == Dialect::Sqlite {
-        let keep = if payer == Payer::Team { app.settings.keep_free / 2 } else { app.settings.keep_free };
-        if machine::free_space(&app.settings.data).is_some_and(|free| free < keep) {
+        let keep = if payer == QuotaOwner::Team { app.settings.keep_free / 2 } else { app.settings.keep_free };
+        if system_resources::free_space(&app.settings.data).is_some_and(|free| free < keep) {
             app.budget.refusals.count("disk");
             return Ok(false);
         }
     }
-    if payer == Payer::Team {
+    if payer == QuotaOwner::Team {
         return Ok(true);
     }
     let now = app.now();
@@ -123,10 +123,10 @@ pub async fn is_room(app: &App, project: ProjectId, payer: Payer) -> Result<bool
 ///
 /// # Errors
 /// A message at the files when there were too many of late.
-pub async fn count(app: &App, payer: Payer, bytes: usize) -> Result<()> {
+pub async fn count(app: &App, payer: QuotaOwner, bytes: usize) -> Result<()> {
     let Some(address) = payer.address().filter(|_| bytes > 0) else { return Ok(()) };
     match app.limits.files(address, bytes as u64, app.now()).await {
-        Err(Error::Refused(Refusal::RateLimited(_))) => {
+        Err(Error::Domain(Refusal::RateLimited(_))) => {
             app.budget.refusals.count("files");
             let text = "Too many files came from your network, so we can’t accept more right now. Send your message without files, or with them in an hour.";
             Err(Refusal::field("files", "files_later", text).into())
@@ -135,30 +135,30 @@ pub async fn count(app: &App, payer: Payer, bytes: usize) -> Result<()> {
     }
 }
 
-async fn prepare(app: &App, payer: Payer, name: &str, bytes: Vec<u8>) -> Result<NewAttachment> {
+async fn prepare(app: &App, payer: QuotaOwner, name: &str, bytes: Vec<u8>) -> Result<NewAttachment> {
     let kind = FileType::of(&bytes);
     let (kind, bytes) = if kind.is_picture() {
         match app.studio.encode_anew(app, payer, kind, bytes).await {
             Ok(done) => done,
-            Err(Trouble::Wrong(wrong)) => return Err(refusal(wrong, &clean_name(name, kind)).into()),
-            Err(Trouble::Error(error)) => return Err(error),
+            Err(ImageProcessingError::Wrong(wrong)) => return Err(refusal(wrong, &sanitize_file_name(name, kind)).into()),
+            Err(ImageProcessingError::Error(error)) => return Err(error),
         }
     } else {
         (kind, bytes)
     };
     let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
-    let file = Attachment { id: app.id(), name: clean_name(name, kind), media_type: kind.media_type().into(), size };
+    let file = TicketAttachment { id: app.id(), name: sanitize_file_name(name, kind), media_type: kind.media_type().into(), size };
     Ok(NewAttachment { file, bytes: Bytes::from(bytes) })
 }
 
-fn refusal(wrong: Wrong, name: &str) -> Refusal {
+fn refusal(wrong: ImageRejection, name: &str) -> Refusal {
     match wrong {
-        Wrong::Large => Refusal::field(
+        ImageRejection::Large => Refusal::field(
             "files",
             "picture_large",
             format!("The image “{name}” has too many pixels. Make it smaller, or put it in a ZIP file."),
         ),
-        Wrong::Broken => {
+        ImageRejection::Broken => {
             Refusal::field("files", "picture_broken", format!("The image “{name}” cannot be read. Save it again, or put it in a ZIP file."))
         }
     }

@@ -1,19 +1,19 @@
 //! Files that wait for a form which was not taken yet, so that nobody chooses them again.
 
 use domain::{
-    Error as Refusal, Timestamp,
+    DomainError as Refusal, Timestamp,
     accounts::Scope,
     ids::{AttachmentId, MessageId},
     projects::Project,
-    tickets::{Attachment, Ticket},
+    tickets::{Ticket, TicketAttachment},
 };
 use store::{Tx, tickets::NewAttachment};
 
-use crate::{error::Result, limits::budget::Payer, state::App};
+use crate::{error::Result, limits::budget::QuotaOwner, state::App};
 
 /// The key under which files wait for a form to be sent.
 #[must_use]
-pub fn held_for(project: &Project, place: &str, key: &str) -> String {
+pub fn pending_form_key(project: &Project, place: &str, key: &str) -> String {
     store::hash::hash_token(&format!("{}\n{place}\n{key}", project.id))
 }
 
@@ -22,20 +22,20 @@ pub fn held_for(project: &Project, place: &str, key: &str) -> String {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn hold_files(app: &App, payer: Payer, project: &Project, form: &str, files: Vec<NewAttachment>) -> Result<bool> {
+pub async fn store_pending_files(app: &App, payer: QuotaOwner, project: &Project, form: &str, files: Vec<NewAttachment>) -> Result<bool> {
     if files.is_empty() {
         return Ok(true);
     }
     let (project, form, now) = (project.id, form.to_owned(), app.now());
     let most = match payer {
-        Payer::Team => i64::MAX,
-        Payer::Stranger(_) => app.budget.held_bytes,
+        QuotaOwner::Team => i64::MAX,
+        QuotaOwner::Stranger(_) => app.budget.held_bytes,
     };
     let size: i64 = files.iter().map(|file| file.file.size).sum();
     app.store
         .write(move |tx| {
             Box::pin(async move {
-                if tx.held_bytes().await?.saturating_add(size) > most {
+                if tx.pending_attachment_bytes().await?.saturating_add(size) > most {
                     return Ok(false);
                 }
                 for file in &files {
@@ -51,16 +51,16 @@ pub async fn hold_files(app: &App, payer: Payer, project: &Project, form: &str, 
 ///
 /// # Errors
 /// When the database fails.
-pub async fn keep_held(app: &App, project: &Project, form: &str, keep: &[AttachmentId]) -> Result<Vec<Attachment>> {
+pub async fn retain_pending_files(app: &App, project: &Project, form: &str, keep: &[AttachmentId]) -> Result<Vec<TicketAttachment>> {
     let scope = Scope::system(project.id);
-    let held = app.store.held_files(&scope, form, app.now()).await?;
+    let held = app.store.pending_attachments(&scope, form, app.now()).await?;
     let (kept, gone): (Vec<_>, Vec<_>) = held.into_iter().partition(|file| keep.contains(&file.id));
     if !gone.is_empty() {
         app.store
             .write(move |tx| {
                 Box::pin(async move {
                     for file in &gone {
-                        tx.drop_held_file(&scope, file.id).await?;
+                        tx.delete_pending_attachment(&scope, file.id).await?;
                     }
                     Ok(())
                 })
@@ -82,7 +82,7 @@ pub(super) async fn keep_files(
     files: &[NewAttachment],
     now: Timestamp,
 ) -> Result<usize> {
-    let waited = usize::try_from(tx.release_held_files(ticket, message, form, now).await?).unwrap_or(usize::MAX);
+    let waited = usize::try_from(tx.attach_pending_files(ticket, message, form, now).await?).unwrap_or(usize::MAX);
     if waited < expected {
         let text = "Some of the files you added earlier are no longer available. Choose your files again.";
         return Err(Refusal::field("files", "gone", text).into());

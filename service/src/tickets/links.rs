@@ -1,18 +1,18 @@
 //! The secret links to tickets: how they are made, checked and renewed, and what the mail about a ticket holds of them.
 
 use domain::{
-    Error as Refusal, IdSource, Timestamp,
+    DomainError as Refusal, IdSource, Timestamp,
     accounts::{Role, Scope},
-    history::Change,
-    ids::{LetterId, TicketId},
+    history::HistoryChange,
+    ids::{MailId, TicketId},
     projects::Project,
-    tickets::{State, Ticket},
+    tickets::{Ticket, TicketState},
 };
-use store::{Fingerprint, Once, Tx};
+use store::{Fingerprint, IdempotentWrite, Tx};
 
 use crate::{
     error::Result,
-    mail::{TicketLetter, TicketPost, ticket_link},
+    mail::{TicketMailBuilder, TicketMailDetails, ticket_link},
     state::App,
 };
 
@@ -56,7 +56,7 @@ pub async fn by_token(app: &App, project: &Project, wanted: &str) -> Result<Tick
     Ok(found.filter(|ticket| ticket.link_generation == generation).ok_or(Refusal::NotFound)?)
 }
 
-/// The path of a ticket's conversation as e-mails hold it until they leave: with the ticket's id alone. See [`link_when_sent`].
+/// The path of a ticket's conversation as e-mails hold it until they leave: with the ticket's id alone. See [`link_at_send_time`].
 pub(super) fn unsigned_path(project: &Project, ticket: TicketId) -> String {
     format!("/p/{}/t/{}", project.slug, ticket.0.simple())
 }
@@ -66,7 +66,7 @@ pub(super) fn unsigned_path(project: &Project, ticket: TicketId) -> String {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn link_when_sent(app: &App, link: &str) -> Result<String> {
+pub async fn link_at_send_time(app: &App, link: &str) -> Result<String> {
     let Some((front, ticket)) = link.rsplit_once('/').and_then(|(front, id)| Some((front, id.parse::<TicketId>().ok()?))) else {
         return Ok(link.to_owned());
     };
@@ -87,7 +87,7 @@ pub async fn renew_link(app: &App, scope: &Scope, ticket: TicketId, key: &str, s
     scope.require(Role::Triager)?;
     let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
     let language = app.store.ticket(scope, ticket).await?.ok_or(Refusal::NotFound)?.language;
-    let post = TicketPost::new(app, &project, &language).filter(|_| !shown);
+    let post = TicketMailBuilder::new(app, &project, &language).filter(|_| !shown);
     if post.is_none() && !shown {
         return Err(
             Refusal::Conflict("E-mail is not configured, so nothing can be sent. Show the new link and share it yourself.".into()).into()
@@ -98,15 +98,15 @@ pub async fn renew_link(app: &App, scope: &Scope, ticket: TicketId, key: &str, s
     let content = Fingerprint::of([if shown { "show" } else { "mail" }]);
     let generation = app
         .store
-        .write_once(Once::form(format!("ticket-link:{ticket}"), key, content), now, move |tx| {
+        .write_idempotent(IdempotentWrite::form(format!("ticket-link:{ticket}"), key, content), now, move |tx| {
             Box::pin(async move {
-                tx.still(&scope, Role::Triager, now).await?;
-                let (ticket, mut feedback) = tx.hold_ticket(&scope, ticket).await?.ok_or(Refusal::NotFound)?;
+                tx.ensure_authorized(&scope, Role::Triager, now).await?;
+                let (ticket, mut feedback) = tx.lock_ticket(&scope, ticket).await?.ok_or(Refusal::NotFound)?;
                 let generation = ticket.link_generation + 1;
                 tx.set_link(&ticket, generation, shown).await?;
-                tx.note_on_feedback(&mut feedback, scope.staff(), entry, now, &Change::LinkRenewed).await?;
+                tx.update_feedback_with_history(&mut feedback, scope.staff(), entry, now, &HistoryChange::LinkRenewed).await?;
                 if let Some(post) = post {
-                    tx.queue_letter(&ticket_link(&post, letter_about(&ticket, &path)), now).await?;
+                    tx.queue_mail(&ticket_link(&post, letter_about(&ticket, &path)), now).await?;
                 }
                 Ok(generation)
             })
@@ -117,13 +117,13 @@ pub async fn renew_link(app: &App, scope: &Scope, ticket: TicketId, key: &str, s
 }
 
 /// What e-mails with renewed links are written with, inside the transaction that renews them.
-pub struct LinkPost {
+pub struct LinkMailBuilder {
     project: Project,
     base: Option<String>,
     ids: std::sync::Arc<dyn IdSource>,
 }
 
-impl LinkPost {
+impl LinkMailBuilder {
     /// For the scope's project.
     ///
     /// # Errors
@@ -138,20 +138,20 @@ impl LinkPost {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn renew_shown_links(tx: &mut Tx<'_>, post: LinkPost, now: Timestamp) -> Result<u64> {
-    let LinkPost { project, base, ids } = post;
-    let renewed = tx.renew_shown_links(project.id).await?;
+pub async fn renew_shown_links(tx: &mut Tx<'_>, post: LinkMailBuilder, now: Timestamp) -> Result<u64> {
+    let LinkMailBuilder { project, base, ids } = post;
+    let renewed = tx.renew_exposed_links(project.id).await?;
     if let Some(base) = base {
-        for ticket in renewed.iter().filter(|ticket| ticket.state != State::Closed) {
+        for ticket in renewed.iter().filter(|ticket| ticket.state != TicketState::Closed) {
             let path = unsigned_path(&project, ticket.id);
-            let post = TicketPost::with(LetterId(ids.uuid()), base.clone(), &project, &ticket.language);
-            tx.queue_letter(&ticket_link(&post, letter_about(ticket, &path)), now).await?;
+            let post = TicketMailBuilder::with(MailId(ids.uuid()), base.clone(), &project, &ticket.language);
+            tx.queue_mail(&ticket_link(&post, letter_about(ticket, &path)), now).await?;
         }
     }
     Ok(u64::try_from(renewed.len()).unwrap_or(u64::MAX))
 }
 
 /// What e-mails say of a ticket; `path` is that of its conversation.
-pub(super) fn letter_about<'a>(ticket: &'a Ticket, path: &'a str) -> TicketLetter<'a> {
-    TicketLetter { ticket: ticket.id.0, number: ticket.number, subject: &ticket.subject, to: &ticket.email, path }
+pub(super) fn letter_about<'a>(ticket: &'a Ticket, path: &'a str) -> TicketMailDetails<'a> {
+    TicketMailDetails { ticket: ticket.id.0, number: ticket.number, subject: &ticket.subject, to: &ticket.email, path }
 }

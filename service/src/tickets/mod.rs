@@ -3,29 +3,29 @@
 
 pub mod files;
 mod held_files;
+pub mod image_processing;
+pub mod image_worker;
 mod links;
 pub mod patch;
-pub mod picture;
 mod requester;
-pub mod studio;
 mod submission;
 mod team;
 
 use domain::{
     Timestamp,
     accounts::{Role, Scope},
-    feedback::{Feedback, Status},
-    history::Change,
+    feedback::{Feedback, FeedbackStatus},
+    history::HistoryChange,
     ids::{AttachmentId, EventId, FeedbackId, HistoryId},
     tickets::{Message, Ticket},
 };
 use store::{Fingerprint, Tx, tickets::NewAttachment};
 
-pub use held_files::{held_for, hold_files, keep_held};
-pub use links::{LINK_PLACEHOLDER, LinkPost, by_token, link_token, link_when_sent, renew_link, renew_shown_links, token};
-pub use requester::{Addition, requester_close, requester_reopen, requester_reply};
-pub use submission::{Context, Submission, Submitted, signals, start_token, submit};
-pub use team::{Prioritised, Reply, add_note, close, prioritise, reopen, set_priority, staff_reply};
+pub use held_files::{pending_form_key, retain_pending_files, store_pending_files};
+pub use links::{LINK_PLACEHOLDER, LinkMailBuilder, by_token, link_at_send_time, link_token, renew_link, renew_shown_links, token};
+pub use requester::{RequesterReply, requester_close, requester_reopen, requester_reply};
+pub use submission::{TicketContext, TicketReceipt, TicketSubmission, signals, start_token, submit};
+pub use team::{PriorityChange, StaffReply, add_note, change_priority, close, reopen, set_priority, staff_reply};
 
 use crate::{
     error::{Error, Result},
@@ -34,7 +34,7 @@ use crate::{
 
 /// A ticket with what was said.
 #[derive(Debug, Clone)]
-pub struct Conversation {
+pub struct TicketConversation {
     /// The ticket.
     pub ticket: Ticket,
     /// Its messages, oldest first.
@@ -45,20 +45,20 @@ pub struct Conversation {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn public_conversation(app: &App, ticket: Ticket) -> Result<Conversation> {
+pub async fn public_conversation(app: &App, ticket: Ticket) -> Result<TicketConversation> {
     let messages = app.store.ticket_messages(&Scope::system(ticket.project), ticket.id, false).await?;
-    Ok(Conversation { ticket, messages })
+    Ok(TicketConversation { ticket, messages })
 }
 
 /// The ticket behind feedback, notes included; `None` for feedback that is none.
 ///
 /// # Errors
 /// A role too low; the database.
-pub async fn read(app: &App, scope: &Scope, feedback: FeedbackId) -> Result<Option<Conversation>> {
+pub async fn read(app: &App, scope: &Scope, feedback: FeedbackId) -> Result<Option<TicketConversation>> {
     scope.require(Role::Viewer)?;
-    let Some(ticket) = app.store.ticket_of(scope, feedback).await? else { return Ok(None) };
+    let Some(ticket) = app.store.ticket_for_feedback(scope, feedback).await? else { return Ok(None) };
     let messages = app.store.ticket_messages(scope, ticket.id, true).await?;
-    Ok(Some(Conversation { ticket, messages }))
+    Ok(Some(TicketConversation { ticket, messages }))
 }
 
 /// The fingerprint of a message: its words, the files that wait for it, and the bytes of those that came with it.
@@ -77,13 +77,13 @@ async fn fingerprint(mut words: Vec<String>, kept: &[AttachmentId], files: &[New
 
 /// Ids of the entries that one step may write.
 #[derive(Clone, Copy)]
-struct Entries {
+struct TicketHistoryIds {
     said: HistoryId,
     moved: HistoryId,
     told: [EventId; 2],
 }
 
-impl Entries {
+impl TicketHistoryIds {
     fn new(app: &App) -> Self {
         Self { said: app.id(), moved: app.id(), told: [app.id(), app.id()] }
     }
@@ -96,24 +96,24 @@ async fn note(
     scope: &Scope,
     ticket: &Ticket,
     feedback: &mut Feedback,
-    entries: Entries,
-    said: Option<&Change>,
-    status: Status,
+    entries: TicketHistoryIds,
+    said: Option<&HistoryChange>,
+    status: FeedbackStatus,
     now: Timestamp,
 ) -> Result<()> {
-    if status != Status::Spam {
-        tx.tell_withheld_ticket(feedback, now).await?;
+    if status != FeedbackStatus::Spam {
+        tx.publish_withheld_ticket(feedback, now).await?;
     }
     // Before the status, which would move the ticket by itself: what happened says more.
     tx.update_ticket(ticket).await?;
     let before = feedback.status;
     feedback.status = status;
     if let Some(said) = said {
-        tx.note_on_feedback(feedback, scope.staff(), entries.said, now, said).await?;
+        tx.update_feedback_with_history(feedback, scope.staff(), entries.said, now, said).await?;
     }
     if before != status {
-        let moved = Change::Status { from: before.label().into(), to: status.label().into() };
-        tx.note_on_feedback(feedback, scope.staff(), entries.moved, now, &moved).await?;
+        let moved = HistoryChange::Status { from: before.label().into(), to: status.label().into() };
+        tx.update_feedback_with_history(feedback, scope.staff(), entries.moved, now, &moved).await?;
     }
     Ok(())
 }

@@ -1,35 +1,35 @@
 //! Submission of a ticket: what the form says, how it came about, and what is stored of it.
 
 use domain::{
-    Error as Refusal, Timestamp,
+    DomainError as Refusal, Timestamp,
     accounts::Scope,
-    feedback::{Feedback, Kind, Status},
-    history::Change,
+    feedback::{Feedback, FeedbackKind, FeedbackStatus},
+    history::HistoryChange,
     ids::{AttachmentId, FeedbackId, TicketId},
     projects::Project,
-    responses::{Person, Signals},
-    tickets::{Author, NewTicket, Priority, State, Ticket, spam_reasons},
+    responses::{ClaimedContact, SpamSignals},
+    tickets::{MessageAuthor, NewTicket, Priority, Ticket, TicketState, spam_reasons},
     webhooks::EventKind,
 };
 use search::language;
 use serde::{Deserialize, Serialize};
-use store::{Once, numbers::Numbered, tickets::NewAttachment};
+use store::{IdempotentWrite, numbers::NumberSequence, tickets::NewAttachment};
 
 use super::{
     fingerprint,
-    held_files::{held_for, keep_files},
+    held_files::{keep_files, pending_form_key},
     links::{letter_about, unsigned_path},
 };
 use crate::{
     error::Result,
-    mail::{TicketPost, ticket_confirmation},
+    mail::{TicketMailBuilder, ticket_confirmation},
     responses::proves,
     state::App,
 };
 
 /// Where a ticket was written; hearsay from the page, cut to size.
 #[derive(Debug, Clone, Default)]
-pub struct Context {
+pub struct TicketContext {
     /// The language that the portal was read in.
     pub language: String,
     /// The page that led here.
@@ -44,24 +44,24 @@ pub struct Context {
 
 /// A ticket as it is sent.
 #[derive(Debug, Clone, Default)]
-pub struct Submission {
+pub struct TicketSubmission {
     /// What the form says, as typed.
     pub ticket: NewTicket,
     /// Its files.
     pub files: Vec<NewAttachment>,
-    /// Files that wait for this form and come along; see [`hold_files`](super::hold_files).
+    /// Files that wait for this form and come along; see [`store_pending_files`](super::hold_files).
     pub kept: Vec<AttachmentId>,
     /// How it came about, for the portal's rules against spam. `None`: a program with a key sent it, which those rules do not judge.
-    pub signals: Option<Signals>,
+    pub signals: Option<SpamSignals>,
     /// Where.
-    pub context: Context,
+    pub context: TicketContext,
     /// Whether no confirmation is mailed: strangers of this network, or of this project, had too many e-mails sent of late.
     pub without_letter: bool,
 }
 
 /// A ticket that was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Submitted {
+pub struct TicketReceipt {
     /// Which.
     pub ticket: TicketId,
     /// Its number.
@@ -80,10 +80,10 @@ pub fn start_token(app: &App, project: &Project, now: Timestamp) -> Result<Strin
 
 /// The signals of a form: its signed time, and the field that people do not see.
 #[must_use]
-pub fn signals(app: &App, project: &Project, start: &str, honeypot: bool) -> Signals {
+pub fn signals(app: &App, project: &Project, start: &str, honeypot: bool) -> SpamSignals {
     let at = start.split_once('.').and_then(|(ms, _)| ms.parse().ok()).map(Timestamp);
     let genuine = at.filter(|at| proves(app, "ticket-started", &format!("{} {}", project.id, at.0), start));
-    Signals { honeypot, forged_start: genuine.is_none(), elapsed_ms: genuine.map(|at| app.now().0 - at.0) }
+    SpamSignals { honeypot, forged_start: genuine.is_none(), elapsed_ms: genuine.map(|at| app.now().0 - at.0) }
 }
 
 /// Takes a ticket, once for each `key` and content: a retry gets the first answer, and another message from the same form is another ticket.
@@ -91,22 +91,22 @@ pub fn signals(app: &App, project: &Project, start: &str, honeypot: bool) -> Sig
 ///
 /// # Errors
 /// A message for each field that does not fit.
-pub async fn submit(app: &App, project: &Project, key: &str, submission: Submission) -> Result<Submitted> {
-    let Submission { ticket, files, kept, signals, context, without_letter } = submission;
+pub async fn submit(app: &App, project: &Project, key: &str, submission: TicketSubmission) -> Result<TicketReceipt> {
+    let TicketSubmission { ticket, files, kept, signals, context, without_letter } = submission;
     let new = ticket.checked().map_err(Refusal::Invalid)?;
     let reasons = signals.map(|signals| spam_reasons(signals, &new)).unwrap_or_default();
     let place = [&context.page_url, &context.release, &context.environment].map(|of| of.clone().unwrap_or_default());
     let words = [&new.subject, &new.message, &new.email, &new.name].map(Clone::clone);
     let content = fingerprint([words.to_vec(), place.to_vec()].concat(), &kept, &files).await?;
-    let once = Once::form(format!("ticket:{}", project.id), key, content);
+    let once = IdempotentWrite::form(format!("ticket:{}", project.id), key, content);
     let now = app.now();
     let scope = Scope::system(project.id);
     let text = new.text();
-    let form = held_for(project, "new", key);
+    let form = pending_form_key(project, "new", key);
     let mut feedback = Feedback {
         id: app.id(),
         project: project.id,
-        kind: Kind::Ticket,
+        kind: FeedbackKind::Ticket,
         language: language::detect(&text, &project.language),
         text,
         score: None,
@@ -114,10 +114,10 @@ pub async fn submit(app: &App, project: &Project, key: &str, submission: Submiss
         contact: None,
         survey: None,
         response: None,
-        page_url: context.page_url.map(|address| project.stored_address(&address)),
+        page_url: context.page_url.map(|address| project.sanitize_page_url(&address)),
         release: context.release,
         environment: context.environment,
-        status: if reasons.is_empty() { Status::New } else { Status::Spam },
+        status: if reasons.is_empty() { FeedbackStatus::New } else { FeedbackStatus::Spam },
         assignee: None,
         tags: Vec::new(),
         spam_reasons: reasons,
@@ -137,34 +137,35 @@ pub async fn submit(app: &App, project: &Project, key: &str, submission: Submiss
         language: context.language,
         user_agent: context.user_agent,
         priority: Priority::Normal,
-        state: State::Open,
+        state: TicketState::Open,
         first_response_at: None,
         resolved_at: None,
         link_generation: 0,
         created_at: now,
         updated_at: now,
     };
-    let person = Person { email: Some(new.email), name, ..Person::default() };
+    let person = ClaimedContact { email: Some(new.email), name, ..ClaimedContact::default() };
     // What looks like spam gets no e-mail: whoever is named as its sender most likely knows nothing of it.
-    let post = TicketPost::new(app, project, &ticket.language).filter(|_| feedback.status != Status::Spam && !without_letter);
+    let post =
+        TicketMailBuilder::new(app, project, &ticket.language).filter(|_| feedback.status != FeedbackStatus::Spam && !without_letter);
     let path = unsigned_path(project, ticket.id);
     let (contact, message, entry, event) = (app.id(), app.id(), app.id(), app.id());
     let taken = app
         .store
-        .write_once(once, now, move |tx| {
+        .write_idempotent(once, now, move |tx| {
             Box::pin(async move {
-                feedback.contact = Some(tx.contact_for(&scope, &person, contact, now).await?);
+                feedback.contact = Some(tx.resolve_contact(&scope, &person, contact, now).await?);
                 tx.insert_feedback(&feedback, None).await?;
-                ticket.number = tx.next_number(ticket.project, Numbered::Ticket).await?;
+                ticket.number = tx.next_number(ticket.project, NumberSequence::Ticket).await?;
                 tx.insert_ticket(&ticket).await?;
-                tx.insert_ticket_message(message, &ticket, Author::Requester, None, &new.message, now).await?;
+                tx.insert_ticket_message(message, &ticket, MessageAuthor::Requester, None, &new.message, now).await?;
                 keep_files(tx, &ticket, message, (&form, kept.len()), &files, now).await?;
-                tx.insert_history(entry, ticket.project, feedback.id, None, &Change::Created, now).await?;
+                tx.insert_history(entry, ticket.project, feedback.id, None, &HistoryChange::Created, now).await?;
                 if let Some(post) = post {
-                    tx.queue_letter(&ticket_confirmation(&post, letter_about(&ticket, &path)), now).await?;
+                    tx.queue_mail(&ticket_confirmation(&post, letter_about(&ticket, &path)), now).await?;
                 }
-                tx.ticket_event(event, EventKind::TicketCreated, &ticket, Some((Author::Requester, &new.message)), now).await?;
-                Ok(Submitted { ticket: ticket.id, number: ticket.number, feedback: feedback.id })
+                tx.ticket_event(event, EventKind::TicketCreated, &ticket, Some((MessageAuthor::Requester, &new.message)), now).await?;
+                Ok(TicketReceipt { ticket: ticket.id, number: ticket.number, feedback: feedback.id })
             })
         })
         .await?;

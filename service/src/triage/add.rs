@@ -1,16 +1,16 @@
 //! Feedback that a program brings.
 
 use domain::{
-    Error as Refusal, FieldErrors, Timestamp,
+    DomainError as Refusal, FieldErrors, Timestamp,
     accounts::{Role, Scope},
-    feedback::{self, Feedback, Kind, Status},
-    history::Change,
+    feedback::{self, Feedback, FeedbackKind, FeedbackStatus},
+    history::HistoryChange,
     ids::FeedbackId,
     imports::MAX_TEXT,
-    responses::Person,
+    responses::ClaimedContact,
 };
 use search::language;
-use store::{Fingerprint, Once};
+use store::{Fingerprint, IdempotentWrite};
 
 use crate::{error::Result, state::App};
 
@@ -19,13 +19,13 @@ pub const MAX_TAGS: usize = 20;
 
 /// What is said about a piece of feedback when it is added.
 #[derive(Debug, Clone, Default)]
-pub struct NewFeedback {
+pub struct FeedbackInput {
     /// What was said.
     pub text: String,
     /// The score and the top of its scale.
     pub score: Option<(f64, f64)>,
     /// Who said it.
-    pub person: Option<Person>,
+    pub person: Option<ClaimedContact>,
     /// The page it was said on.
     pub page_url: Option<String>,
     /// The release it is about.
@@ -42,7 +42,7 @@ pub struct NewFeedback {
     pub external_id: Option<String>,
 }
 
-impl NewFeedback {
+impl FeedbackInput {
     /// Of all that was said, with text and tags as they are stored.
     fn fingerprint(&self, text: &str, tags: &[String]) -> Fingerprint {
         let person = self.person.as_ref();
@@ -73,7 +73,7 @@ pub fn tags(typed: &[String]) -> Result<Vec<String>, FieldErrors> {
     for (at, text) in typed.iter().enumerate() {
         // Programs are taken at their word: what is too long as sent is not made to fit.
         let is_plain = text.chars().count() <= feedback::MAX_TAG && !text.chars().any(char::is_control);
-        match feedback::tag(text).filter(|_| is_plain) {
+        match feedback::normalize_tag(text).filter(|_| is_plain) {
             Some(tag) => tags.push(tag),
             None => {
                 let most = feedback::MAX_TAG;
@@ -100,7 +100,7 @@ pub fn source_key(external_id: &str) -> String {
 ///
 /// # Errors
 /// A role too low; a message for each field that does not fit.
-pub async fn add(app: &App, scope: &Scope, key: &str, new: NewFeedback) -> Result<FeedbackId> {
+pub async fn add(app: &App, scope: &Scope, key: &str, new: FeedbackInput) -> Result<FeedbackId> {
     scope.require(Role::Triager)?;
     let mut errors = FieldErrors::default();
     let text: String = new.text.trim().to_owned();
@@ -130,7 +130,7 @@ pub async fn add(app: &App, scope: &Scope, key: &str, new: NewFeedback) -> Resul
     let mut feedback = Feedback {
         id: app.id(),
         project: project.id,
-        kind: Kind::Api,
+        kind: FeedbackKind::Api,
         language: new.language.unwrap_or_else(|| language::detect(&text, &project.language)),
         text,
         score: new.score.map(|(value, _)| value),
@@ -138,10 +138,10 @@ pub async fn add(app: &App, scope: &Scope, key: &str, new: NewFeedback) -> Resul
         contact: None,
         survey: None,
         response: None,
-        page_url: new.page_url.map(|address| project.stored_address(&address)),
+        page_url: new.page_url.map(|address| project.sanitize_page_url(&address)),
         release: new.release,
         environment: new.environment,
-        status: Status::New,
+        status: FeedbackStatus::New,
         assignee: None,
         tags,
         spam_reasons: Vec::new(),
@@ -151,18 +151,18 @@ pub async fn add(app: &App, scope: &Scope, key: &str, new: NewFeedback) -> Resul
     };
     let (contact, entry, person) = (app.id(), app.id(), new.person);
     let source_key = new.external_id.as_deref().map(source_key);
-    let once = Once::program(format!("feedback:{}", project.id), key, content);
+    let once = IdempotentWrite::program(format!("feedback:{}", project.id), key, content);
     app.store
-        .write_once(once, now, move |tx| {
+        .write_idempotent(once, now, move |tx| {
             Box::pin(async move {
                 if let Some(person) = person {
-                    feedback.contact = Some(tx.contact_for(&scope, &person, contact, now).await?);
+                    feedback.contact = Some(tx.resolve_contact(&scope, &person, contact, now).await?);
                 }
                 if !tx.insert_feedback(&feedback, source_key.as_deref()).await? {
                     let text = "Feedback with this external_id already exists. Change it, or use another ID.";
                     return Err(Refusal::field("external_id", "taken", text).into());
                 }
-                tx.insert_history(entry, feedback.project, feedback.id, scope.staff(), &Change::Created, now).await?;
+                tx.insert_history(entry, feedback.project, feedback.id, scope.staff(), &HistoryChange::Created, now).await?;
                 Ok(feedback.id)
             })
         })

@@ -8,23 +8,23 @@ pub mod list;
 pub mod patch;
 
 use domain::{
-    Error as Refusal, Timestamp,
+    DomainError as Refusal, Timestamp,
     accounts::{Role, Scope},
-    feedback::{self, Change, Feedback, Status},
+    feedback::{self, Feedback, FeedbackChange, FeedbackStatus},
     history,
     ids::{CommentId, FeedbackId, HistoryId, StaffId, UndoId},
     triage::{MAX_MATCHING, TriageQuery},
     zone::UTC,
 };
-use search::{self, Ask, Sort};
+use search::{self, SearchRequest, Sort};
 use store::{
-    Fingerprint, Once, Tx,
-    triage::{Step, Undoable},
+    Fingerprint, IdempotentWrite, Tx,
+    triage::{FeedbackUndo, UndoAction},
 };
 
 use crate::{
-    backlog::{self, BackIds},
-    error::{Result, of_search},
+    backlog::{self, UndoIds},
+    error::{Result, from_search},
     replies,
     state::App,
 };
@@ -36,7 +36,7 @@ pub const MAX_COMMENT: usize = 10_000;
 
 /// An item as the person saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seen {
+pub struct ItemVersion {
     /// Which.
     pub id: FeedbackId,
     /// In which version.
@@ -45,9 +45,9 @@ pub struct Seen {
 
 /// What a person wants changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Edit {
+pub enum FeedbackEdit {
     /// Another status.
-    Status(Status),
+    Status(FeedbackStatus),
     /// Another assignee, or none.
     Assign(Option<StaffId>),
     /// Tags to add and to remove, as typed.
@@ -61,7 +61,7 @@ pub enum Edit {
 
 /// What came of it.
 #[derive(Debug, Clone, Default)]
-pub struct Outcome {
+pub struct FeedbackEditOutcome {
     /// Items changed.
     pub changed: usize,
     /// Items that were so already.
@@ -77,7 +77,7 @@ pub struct Outcome {
 /// # Errors
 /// [`Refusal::NotFound`] when one of the items is not in the project, [`Refusal::Conflict`] when every item was changed by
 /// someone else, [`Refusal::Invalid`] for a status, tag or person that cannot be.
-pub async fn edit(app: &App, scope: &Scope, items: &[Seen], edit: Edit) -> Result<Outcome> {
+pub async fn edit(app: &App, scope: &Scope, items: &[ItemVersion], edit: FeedbackEdit) -> Result<FeedbackEditOutcome> {
     scope.require(Role::Triager)?;
     let edit = checked(edit)?;
     if items.is_empty() {
@@ -102,14 +102,14 @@ pub async fn edit(app: &App, scope: &Scope, items: &[Seen], edit: Edit) -> Resul
 /// # Errors
 /// As [`edit`]; [`Refusal::Invalid`] when more than [`MAX_MATCHING`] match, [`Refusal::SearchUnavailable`] without an index. Pieces
 /// that were done before the database failed stay done.
-pub async fn edit_matching(app: &App, scope: &Scope, query: &TriageQuery, edit: Edit) -> Result<Outcome> {
+pub async fn edit_matching(app: &App, scope: &Scope, query: &TriageQuery, edit: FeedbackEdit) -> Result<FeedbackEditOutcome> {
     scope.require(Role::Triager)?;
     let edit = checked(edit)?;
     let ids = matching(app, scope, query).await?;
     if ids.is_empty() {
         return Err(Refusal::field("item", "required", "Nothing matches this search anymore.").into());
     }
-    let mut all = Outcome::default();
+    let mut all = FeedbackEditOutcome::default();
     for piece in ids.chunks(MAX_BULK) {
         let done = apply(app, scope, piece.iter().map(|id| (*id, None)).collect(), edit.clone(), all.undo).await?;
         all.changed += done.changed;
@@ -124,8 +124,15 @@ async fn matching(app: &App, scope: &Scope, query: &TriageQuery) -> Result<Vec<F
     let (mut ids, mut cursor) = (Vec::new(), None);
     let zone = app.store.zone(scope).await?;
     loop {
-        let ask = Ask { query: query.clone(), me: scope.staff(), zone: zone.clone(), sort: Sort::Newest, cursor, limit: search::MAX_LIMIT };
-        let found = app.search.search(scope, ask).await.map_err(of_search)?;
+        let ask = SearchRequest {
+            query: query.clone(),
+            me: scope.staff(),
+            zone: zone.clone(),
+            sort: Sort::Newest,
+            cursor,
+            limit: search::MAX_PAGE_SIZE,
+        };
+        let found = app.search.search(scope, ask).await.map_err(from_search)?;
         if found.total > MAX_MATCHING {
             let why = format!("{} items match; at most {MAX_MATCHING} can be changed at once. Narrow the search.", found.total);
             return Err(Refusal::field("item", "too_many", why).into());
@@ -144,9 +151,9 @@ async fn apply(
     app: &App,
     scope: &Scope,
     mut items: Vec<(FeedbackId, Option<i64>)>,
-    edit: Edit,
+    edit: FeedbackEdit,
     follows: Option<UndoId>,
-) -> Result<Outcome> {
+) -> Result<FeedbackEditOutcome> {
     // One order for everyone, so that two transactions cannot wait for each other.
     items.sort_by_key(|(id, _)| *id);
     items.dedup_by_key(|(id, _)| *id);
@@ -156,13 +163,13 @@ async fn apply(
         .write(move |tx| {
             Box::pin(async move {
                 // What is done in pieces asks before each.
-                tx.still(&scope, Role::Triager, now).await?;
-                if let Edit::Assign(Some(staff)) = edit
+                tx.ensure_authorized(&scope, Role::Triager, now).await?;
+                if let FeedbackEdit::Assign(Some(staff)) = edit
                     && !tx.is_member(scope.project(), staff).await?
                 {
                     return Err(Refusal::field("assignee", "unknown", "Choose a member of this project.").into());
                 }
-                let mut outcome = Outcome::default();
+                let mut outcome = FeedbackEditOutcome::default();
                 let mut steps = Vec::new();
                 for ((id, version), entry) in items.into_iter().zip(entries) {
                     let mut held = match (tx.feedback_for_update(&scope, id).await?, version) {
@@ -181,11 +188,11 @@ async fn apply(
                         continue;
                     }
                     let version = tx.change_feedback(&mut held, scope.staff(), entry, now, &change).await?;
-                    steps.push(Step { feedback: held.id, version, change });
+                    steps.push(FeedbackUndo { feedback: held.id, version, change });
                     outcome.changed += 1;
                 }
                 if !steps.is_empty() {
-                    outcome.undo = tx.keep_undo(undo, follows, &scope, &Undoable::Feedback(steps), now).await?;
+                    outcome.undo = tx.save_undo(undo, follows, &scope, &UndoAction::Feedback(steps), now).await?;
                 }
                 Ok(outcome)
             })
@@ -208,13 +215,13 @@ pub async fn comment(app: &App, scope: &Scope, feedback: FeedbackId, body: &str,
         return Err(Refusal::field("body", "too_long", format!("Comments can be up to {MAX_COMMENT} characters.")).into());
     }
     let (scope, now, id, entry) = (*scope, app.now(), app.id::<CommentId>(), app.id::<HistoryId>());
-    let once = Once::form(format!("comment:{staff}"), key, Fingerprint::of([feedback.to_string().as_str(), &body]));
+    let once = IdempotentWrite::form(format!("comment:{staff}"), key, Fingerprint::of([feedback.to_string().as_str(), &body]));
     app.store
-        .write_once(once, now, move |tx| {
+        .write_idempotent(once, now, move |tx| {
             Box::pin(async move {
                 let mut held = tx.feedback_for_update(&scope, feedback).await?.ok_or(Refusal::NotFound)?;
                 tx.insert_comment(id, &held, staff, &body, now).await?;
-                tx.note_on_feedback(&mut held, Some(staff), entry, now, &history::Change::Commented).await?;
+                tx.update_feedback_with_history(&mut held, Some(staff), entry, now, &history::HistoryChange::Commented).await?;
                 Ok(id)
             })
         })
@@ -225,9 +232,9 @@ pub async fn comment(app: &App, scope: &Scope, feedback: FeedbackId, body: &str,
 ///
 /// # Errors
 /// [`Refusal::NotFound`] for an unknown token or one used before, [`Refusal::Conflict`] when everything was changed since.
-pub async fn undo(app: &App, scope: &Scope, token: UndoId) -> Result<Outcome> {
+pub async fn undo(app: &App, scope: &Scope, token: UndoId) -> Result<FeedbackEditOutcome> {
     scope.require(Role::Triager)?;
-    let mut all: Option<Outcome> = None;
+    let mut all: Option<FeedbackEditOutcome> = None;
     // Something done in pieces is taken back in pieces.
     while let Some(done) = undo_piece(app, scope, token).await? {
         let all = all.get_or_insert_default();
@@ -245,24 +252,24 @@ pub async fn undo(app: &App, scope: &Scope, token: UndoId) -> Result<Outcome> {
 }
 
 /// One transaction's worth of taking back; `None` when nothing is left.
-async fn undo_piece(app: &App, scope: &Scope, token: UndoId) -> Result<Option<Outcome>> {
+async fn undo_piece(app: &App, scope: &Scope, token: UndoId) -> Result<Option<FeedbackEditOutcome>> {
     let staff = scope.staff().ok_or(Refusal::Forbidden)?;
     let entries: Vec<HistoryId> = (0..MAX_BULK).map(|_| app.id()).collect();
-    let (scope, now, ids, reply_entries) = (*scope, app.now(), BackIds::new(app), [app.id(), app.id()]);
+    let (scope, now, ids, reply_entries) = (*scope, app.now(), UndoIds::new(app), [app.id(), app.id()]);
     app.store
         .write(move |tx| {
             Box::pin(async move {
-                tx.still(&scope, Role::Triager, now).await?;
-                let Some(done) = tx.take_undo(token, (scope.project(), staff), now).await? else { return Ok(None) };
-                let mut outcome = Outcome::default();
+                tx.ensure_authorized(&scope, Role::Triager, now).await?;
+                let Some(done) = tx.consume_undo(token, (scope.project(), staff), now).await? else { return Ok(None) };
+                let mut outcome = FeedbackEditOutcome::default();
                 let steps = match done {
-                    Undoable::Feedback(steps) => steps,
-                    Undoable::Backlog(step) => {
+                    UndoAction::Feedback(steps) => steps,
+                    UndoAction::Backlog(step) => {
                         backlog::take_back(tx, &scope, ids, step, now).await?;
                         outcome.changed = 1;
                         return Ok(Some(outcome));
                     }
-                    Undoable::Reply(step) => {
+                    UndoAction::Reply(step) => {
                         replies::take_back(tx, &scope, reply_entries, step, now).await?;
                         outcome.changed = 1;
                         return Ok(Some(outcome));
@@ -270,7 +277,7 @@ async fn undo_piece(app: &App, scope: &Scope, token: UndoId) -> Result<Option<Ou
                 };
                 for (step, entry) in steps.into_iter().zip(entries) {
                     let Some(mut held) = tx.feedback_for_update(&scope, step.feedback).await? else { continue };
-                    let Some(change) = step.change.inverse().fitted(&held) else {
+                    let Some(change) = step.change.inverse().rebased(&held) else {
                         outcome.same += 1;
                         continue;
                     };
@@ -287,15 +294,15 @@ async fn undo_piece(app: &App, scope: &Scope, token: UndoId) -> Result<Option<Ou
         .await
 }
 
-fn checked(edit: Edit) -> Result<Edit> {
+fn checked(edit: FeedbackEdit) -> Result<FeedbackEdit> {
     match edit {
-        Edit::Status(Status::Linked) => {
+        FeedbackEdit::Status(FeedbackStatus::Linked) => {
             Err(Refusal::field("status", "linked", "To set “Linked”, link the feedback to a backlog item.").into())
         }
-        Edit::Tags { add, remove } => {
+        FeedbackEdit::Tags { add, remove } => {
             let mut tags = Vec::new();
             for typed in add.iter().flat_map(|t| t.split(',')).filter(|t| !t.trim().is_empty()) {
-                let tag = feedback::tag(typed).ok_or_else(|| {
+                let tag = feedback::normalize_tag(typed).ok_or_else(|| {
                     let most = feedback::MAX_TAG;
                     Refusal::field("add", "tag", format!("Tags can be up to {most} characters and cannot contain \" or :."))
                 })?;
@@ -304,7 +311,7 @@ fn checked(edit: Edit) -> Result<Edit> {
             if tags.is_empty() && remove.is_empty() {
                 return Err(Refusal::field("add", "required", "Enter a tag first.").into());
             }
-            Ok(Edit::Tags { add: tags, remove })
+            Ok(FeedbackEdit::Tags { add: tags, remove })
         }
         other => Ok(other),
     }
@@ -316,7 +323,7 @@ fn checked(edit: Edit) -> Result<Edit> {
 /// When the database fails.
 pub async fn new_tags(app: &App, scope: &Scope, typed: &str) -> Result<Vec<String>> {
     let mut new = Vec::new();
-    for tag in typed.split(',').filter_map(feedback::tag) {
+    for tag in typed.split(',').filter_map(feedback::normalize_tag) {
         if !app.store.has_tag(scope, &tag).await? {
             new.push(tag);
         }
@@ -325,13 +332,13 @@ pub async fn new_tags(app: &App, scope: &Scope, typed: &str) -> Result<Vec<Strin
 }
 
 /// What the edit changes in this item; `None` when it is so already.
-fn change(held: &Feedback, edit: &Edit) -> Option<Change> {
+fn change(held: &Feedback, edit: &FeedbackEdit) -> Option<FeedbackChange> {
     match edit {
-        Edit::Status(to) => Change::Status { from: held.status, to: *to },
-        Edit::Assign(to) => Change::Assigned { from: held.assignee, to: *to },
-        Edit::Tags { add, remove } => Change::Tagged { added: add.clone(), removed: remove.clone() },
+        FeedbackEdit::Status(to) => FeedbackChange::Status { from: held.status, to: *to },
+        FeedbackEdit::Assign(to) => FeedbackChange::Assigned { from: held.assignee, to: *to },
+        FeedbackEdit::Tags { add, remove } => FeedbackChange::Tagged { added: add.clone(), removed: remove.clone() },
     }
-    .fitted(held)
+    .rebased(held)
 }
 
 /// Why the change must not happen: the same was changed since this version, by anyone but `except`.
@@ -339,7 +346,7 @@ async fn contested(
     tx: &mut Tx<'_>,
     held: &Feedback,
     version: i64,
-    change: &Change,
+    change: &FeedbackChange,
     except: Option<StaffId>,
     now: Timestamp,
 ) -> Result<Option<String>> {
@@ -350,7 +357,7 @@ async fn contested(
         return Ok(Some("This page shows an unknown version. Reload it.".into()));
     }
     let since = tx.history_since(held.project, held.id, version).await?;
-    let Some(event) = since.into_iter().find(|event| change.contests(&event.change)) else { return Ok(None) };
+    let Some(event) = since.into_iter().find(|event| change.conflicts_with(&event.change)) else { return Ok(None) };
     if event.by.is_some() && event.by == except {
         return Ok(None);
     }

@@ -1,9 +1,9 @@
 //! Several properties of one piece of feedback changed at once, for programs: all or none, and only if nothing else changed it.
 
 use domain::{
-    Error as Refusal,
+    DomainError as Refusal,
     accounts::{Role, Scope},
-    feedback::{Change, Feedback, Status},
+    feedback::{Feedback, FeedbackChange, FeedbackStatus},
     ids::{FeedbackId, HistoryId, StaffId},
 };
 use store::Tx;
@@ -12,9 +12,9 @@ use crate::{error::Result, state::App};
 
 /// What becomes different; `None` stays as it is.
 #[derive(Debug, Clone, Default)]
-pub struct Patch {
+pub struct FeedbackUpdate {
     /// The status.
-    pub status: Option<Status>,
+    pub status: Option<FeedbackStatus>,
     /// Who takes care of it, or nobody.
     pub assignee: Option<Option<StaffId>>,
     /// All tags, as stored.
@@ -25,7 +25,7 @@ pub struct Patch {
 ///
 /// # Errors
 /// A role too low; not found; [`Refusal::Conflict`] at another version; a message for each property that does not fit.
-pub async fn patch(app: &App, scope: &Scope, feedback: FeedbackId, version: i64, patch: Patch) -> Result<()> {
+pub async fn patch(app: &App, scope: &Scope, feedback: FeedbackId, version: i64, patch: FeedbackUpdate) -> Result<()> {
     scope.require(Role::Triager)?;
     let (scope, now) = (*scope, app.now());
     let entries: [HistoryId; 3] = [app.id(), app.id(), app.id()];
@@ -36,20 +36,20 @@ pub async fn patch(app: &App, scope: &Scope, feedback: FeedbackId, version: i64,
                 fits(tx, &scope, &held, version, patch.assignee).await?;
                 let mut changes = Vec::new();
                 if let Some(to) = patch.status {
-                    if to == Status::Linked && held.status != to {
+                    if to == FeedbackStatus::Linked && held.status != to {
                         return Err(Refusal::field("status", "linked", "To set linked, link the feedback to a backlog item.").into());
                     }
-                    changes.push(Change::Status { from: held.status, to });
+                    changes.push(FeedbackChange::Status { from: held.status, to });
                 }
                 if let Some(to) = patch.assignee {
-                    changes.push(Change::Assigned { from: held.assignee, to });
+                    changes.push(FeedbackChange::Assigned { from: held.assignee, to });
                 }
                 if let Some(tags) = patch.tags {
                     let removed = held.tags.iter().filter(|tag| !tags.contains(tag)).cloned().collect();
-                    changes.push(Change::Tagged { added: tags, removed });
+                    changes.push(FeedbackChange::Tagged { added: tags, removed });
                 }
                 for (change, entry) in changes.into_iter().zip(entries) {
-                    if let Some(change) = change.fitted(&held) {
+                    if let Some(change) = change.rebased(&held) {
                         tx.change_feedback(&mut held, scope.staff(), entry, now, &change).await?;
                     }
                 }

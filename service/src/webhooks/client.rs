@@ -9,7 +9,7 @@ use std::{error::Error as StdError, fmt, io, net::IpAddr, sync::Arc, time::Durat
 use async_trait::async_trait;
 use domain::webhooks::{
     MAX_URL,
-    address::{Block, is_allowed, is_public, is_web_port},
+    address::{IpNetwork, is_allowed, is_public, is_web_port},
 };
 use reqwest::{
     Certificate, Client,
@@ -30,7 +30,7 @@ const EXCERPT: usize = 1024;
 
 /// Where names lead.
 #[async_trait]
-pub trait Lookup: Send + Sync {
+pub trait HostResolver: Send + Sync {
     /// The addresses of a name.
     ///
     /// # Errors
@@ -40,10 +40,10 @@ pub trait Lookup: Send + Sync {
 
 /// The machine's resolver.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct SystemLookup;
+pub struct SystemHostResolver;
 
 #[async_trait]
-impl Lookup for SystemLookup {
+impl HostResolver for SystemHostResolver {
     async fn lookup(&self, host: &str) -> io::Result<Vec<IpAddr>> {
         Ok(tokio::net::lookup_host((host, 0)).await?.map(|address| address.ip()).collect())
     }
@@ -51,7 +51,7 @@ impl Lookup for SystemLookup {
 
 /// What came of a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Answer {
+pub struct WebhookResponse {
     /// The status, if there was an answer.
     pub status: Option<u16>,
     /// The beginning of the body.
@@ -64,7 +64,7 @@ pub struct Answer {
 
 /// The headers that make a request a webhook.
 #[derive(Debug, Clone)]
-pub struct Head {
+pub struct WebhookHeaders {
     /// `webhook-id`.
     pub id: String,
     /// `webhook-timestamp`, in seconds.
@@ -74,17 +74,17 @@ pub struct Head {
 }
 
 /// Sends webhooks.
-pub struct Sender {
+pub struct WebhookClient {
     https: Result<Client, String>,
     http: Result<Client, String>,
-    allowed: Arc<[Block]>,
+    allowed: Arc<[IpNetwork]>,
 }
 
 /// Why an address was not called.
 #[derive(Debug)]
-struct NotCalled(bool);
+struct AddressBlocked(bool);
 
-impl fmt::Display for NotCalled {
+impl fmt::Display for AddressBlocked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0 {
             "Not sent: without https, only addresses that the operator allows can be called."
@@ -94,36 +94,36 @@ impl fmt::Display for NotCalled {
     }
 }
 
-impl StdError for NotCalled {}
+impl StdError for AddressBlocked {}
 
 /// Which addresses one kind of request may reach.
 #[derive(Clone)]
-struct Rule {
-    allowed: Arc<[Block]>,
+struct AddressPolicy {
+    allowed: Arc<[IpNetwork]>,
     /// Plain http: only what the operator allowed, since anyone on the way can read it.
     only_allowed: bool,
 }
 
-impl Rule {
+impl AddressPolicy {
     fn fits(&self, address: IpAddr) -> bool {
         is_allowed(&self.allowed, address) || (!self.only_allowed && is_public(address))
     }
 }
 
 /// Resolves names and drops the addresses that must not be called.
-struct Guard {
-    lookup: Arc<dyn Lookup>,
-    rule: Rule,
+struct GuardedResolver {
+    lookup: Arc<dyn HostResolver>,
+    rule: AddressPolicy,
 }
 
-impl Resolve for Guard {
+impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let (lookup, rule) = (Arc::clone(&self.lookup), self.rule.clone());
         Box::pin(async move {
             let found = lookup.lookup(name.as_str()).await?;
             let fit: Vec<_> = found.into_iter().filter(|address| rule.fits(*address)).map(|address| (address, 0).into()).collect();
             if fit.is_empty() {
-                return Err(NotCalled(rule.only_allowed).into());
+                return Err(AddressBlocked(rule.only_allowed).into());
             }
             let fit: Addrs = Box::new(fit.into_iter());
             Ok(fit)
@@ -131,23 +131,23 @@ impl Resolve for Guard {
     }
 }
 
-impl Sender {
+impl WebhookClient {
     /// A sender that may reach the public internet and what the operator allows besides.
     #[must_use]
-    pub fn new(allowed: &[Block], lookup: Arc<dyn Lookup>) -> Self {
+    pub fn new(allowed: &[IpNetwork], lookup: Arc<dyn HostResolver>) -> Self {
         Self::trusting(allowed, lookup, &[])
     }
 
     /// As [`Sender::new`], that trusts these authorities (certificates in DER) besides those of the machine.
     #[must_use]
-    pub fn trusting(allowed: &[Block], lookup: Arc<dyn Lookup>, authorities: &[Vec<u8>]) -> Self {
+    pub fn trusting(allowed: &[IpNetwork], lookup: Arc<dyn HostResolver>, authorities: &[Vec<u8>]) -> Self {
         // Someone else may have installed it before; it is the same.
         drop(rustls::crypto::ring::default_provider().install_default());
-        let allowed: Arc<[Block]> = allowed.into();
+        let allowed: Arc<[IpNetwork]> = allowed.into();
         let client = |only_allowed: bool| {
-            let rule = Rule { allowed: Arc::clone(&allowed), only_allowed };
+            let rule = AddressPolicy { allowed: Arc::clone(&allowed), only_allowed };
             let builder = Client::builder()
-                .dns_resolver(Arc::new(Guard { lookup: Arc::clone(&lookup), rule }))
+                .dns_resolver(Arc::new(GuardedResolver { lookup: Arc::clone(&lookup), rule }))
                 .redirect(Policy::none())
                 .no_proxy()
                 .referer(false)
@@ -169,8 +169,8 @@ impl Sender {
     }
 
     /// Posts a body and says what came of it. Never fails: that nobody answered is an answer too.
-    pub async fn send(&self, url: &str, head: &Head, body: String) -> Answer {
-        let failed = |error: String| Answer { error: Some(error), ..Answer::default() };
+    pub async fn send(&self, url: &str, head: &WebhookHeaders, body: String) -> WebhookResponse {
+        let failed = |error: String| WebhookResponse { error: Some(error), ..WebhookResponse::default() };
         let url = match check_url(url, &self.allowed) {
             Ok(url) => url,
             Err(why) => return failed(why),
@@ -204,7 +204,7 @@ impl Sender {
         }
         // PostgreSQL's text cannot hold NUL.
         let excerpt = String::from_utf8_lossy(&kept).replace('\0', "\u{fffd}");
-        Answer { status: Some(status), excerpt, retry_after, error: None }
+        WebhookResponse { status: Some(status), excerpt, retry_after, error: None }
     }
 }
 
@@ -223,7 +223,7 @@ fn explain(error: &reqwest::Error) -> String {
     let mut cause: Option<&(dyn StdError + 'static)> = error.source();
     let mut last = None;
     while let Some(inner) = cause {
-        if let Some(refused) = inner.downcast_ref::<NotCalled>() {
+        if let Some(refused) = inner.downcast_ref::<AddressBlocked>() {
             return refused.to_string();
         }
         last = Some(inner.to_string());
@@ -240,7 +240,7 @@ fn explain(error: &reqwest::Error) -> String {
 ///
 /// # Errors
 /// With what is wrong and what to do.
-pub fn check_url(text: &str, allowed: &[Block]) -> Result<Url, String> {
+pub fn check_url(text: &str, allowed: &[IpNetwork]) -> Result<Url, String> {
     let text = text.trim();
     if text.chars().count() > MAX_URL {
         return Err(format!("URLs can be up to {MAX_URL} characters."));
@@ -258,7 +258,7 @@ pub fn check_url(text: &str, allowed: &[Block]) -> Result<Url, String> {
     if !url.port_or_known_default().is_some_and(is_web_port) {
         return Err("Use port 443 or a port from 1024 up.".into());
     }
-    let rule = Rule { allowed: allowed.into(), only_allowed: url.scheme() == "http" };
+    let rule = AddressPolicy { allowed: allowed.into(), only_allowed: url.scheme() == "http" };
     let literal = match url.host() {
         Some(Host::Ipv4(v4)) => Some(IpAddr::V4(v4)),
         Some(Host::Ipv6(v6)) => Some(IpAddr::V6(v6)),
@@ -267,7 +267,7 @@ pub fn check_url(text: &str, allowed: &[Block]) -> Result<Url, String> {
         None => return Err("The URL has no host.".into()),
     };
     match literal {
-        Some(address) if !rule.fits(address) => Err(NotCalled(rule.only_allowed).to_string()),
+        Some(address) if !rule.fits(address) => Err(AddressBlocked(rule.only_allowed).to_string()),
         _ => Ok(url),
     }
 }
@@ -333,7 +333,7 @@ mod tests {
 
     #[test]
     fn the_operator_allows_blocks() {
-        let allowed = [Block::parse("10.0.0.0/8").unwrap(), Block::parse("127.0.0.1").unwrap()];
+        let allowed = [IpNetwork::parse("10.0.0.0/8").unwrap(), IpNetwork::parse("127.0.0.1").unwrap()];
         for url in ["https://10.1.2.3/", "http://10.1.2.3:8080/", "http://127.0.0.1:3000/", "http://localhost:3000/", "http://hooks.lan/"] {
             assert!(check_url(url, &allowed).is_ok(), "{url}");
         }

@@ -6,19 +6,19 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use domain::{
     accounts::{Role, Scope},
     ids::EndpointId,
-    webhooks::{DAYS_TO_DISABLE, FAILURES_TO_DISABLE, pause_after},
+    webhooks::{DAYS_TO_DISABLE, FAILURES_TO_DISABLE, retry_delay},
     zone::UTC,
 };
-use store::webhooks::{After, ClaimedDelivery, Endpoint, Tried};
+use store::webhooks::{AttemptResult, ClaimedDelivery, DeliveryOutcome, Endpoint};
 use tokio::{sync::watch, task::JoinSet};
 
 use super::{
-    client::{Answer, Head, Sender, SystemLookup},
+    client::{SystemHostResolver, WebhookClient, WebhookHeaders, WebhookResponse},
     feed, sign,
 };
 use crate::{
     error::Result,
-    mail::WebhookPost,
+    mail::WebhookMailBuilder,
     state::{App, AppState},
 };
 
@@ -39,13 +39,13 @@ const LONGEST_PAUSE_S: i64 = 24 * 3600;
 
 /// Requests that are on their way: to which endpoint, and whether it was failing.
 #[derive(Default)]
-struct Running {
+struct InFlightDeliveries {
     tasks: JoinSet<(EndpointId, bool)>,
     by_endpoint: HashMap<EndpointId, usize>,
     failing: usize,
 }
 
-impl Running {
+impl InFlightDeliveries {
     fn room_for(&self, endpoint: &Endpoint) -> usize {
         let own = self.by_endpoint.get(&endpoint.id).copied().unwrap_or_default();
         if endpoint.failures > 0 {
@@ -70,10 +70,10 @@ impl Running {
 /// Follows feedback and sends what is due, until `stopping`.
 pub async fn run(app: AppState, mut stopping: watch::Receiver<bool>) {
     // Made when first needed: most installations never call anyone.
-    let mut sender: Option<Arc<Sender>> = None;
-    let mut running = Running::default();
+    let mut sender: Option<Arc<WebhookClient>> = None;
+    let mut running = InFlightDeliveries::default();
     while !*stopping.borrow() {
-        let more = match feed::tell(&app).await {
+        let more = match feed::publish_next_batch(&app).await {
             Ok(more) => more,
             Err(error) => {
                 tracing::warn!(error = %error, "feedback could not be queued for webhooks");
@@ -96,7 +96,7 @@ pub async fn run(app: AppState, mut stopping: watch::Receiver<bool>) {
     drop(tokio::time::timeout(FAREWELL, async { while running.tasks.join_next().await.is_some() {} }).await);
 }
 
-fn note(running: &mut Running, ended: std::result::Result<(EndpointId, bool), tokio::task::JoinError>) {
+fn note(running: &mut InFlightDeliveries, ended: std::result::Result<(EndpointId, bool), tokio::task::JoinError>) {
     match ended {
         Ok((endpoint, failing)) => running.ended(endpoint, failing),
         Err(panic) => {
@@ -110,13 +110,13 @@ fn note(running: &mut Running, ended: std::result::Result<(EndpointId, bool), to
     }
 }
 
-async fn start_due(app: &AppState, sender: &mut Option<Arc<Sender>>, running: &mut Running) -> Result<()> {
+async fn start_due(app: &AppState, sender: &mut Option<Arc<WebhookClient>>, running: &mut InFlightDeliveries) -> Result<()> {
     for endpoint in app.store.endpoints_due(app.now()).await? {
         let room = running.room_for(&endpoint);
         if room == 0 {
             continue;
         }
-        let sender = sender.get_or_insert_with(|| Arc::new(Sender::new(&app.settings.webhook_allow, Arc::new(SystemLookup))));
+        let sender = sender.get_or_insert_with(|| Arc::new(WebhookClient::new(&app.settings.webhook_allow, Arc::new(SystemHostResolver))));
         let endpoint = Arc::new(endpoint);
         for delivery in claim(app, &endpoint, room).await? {
             let (app, sender, endpoint) = (Arc::clone(app), Arc::clone(sender), Arc::clone(&endpoint));
@@ -145,7 +145,7 @@ async fn claim(app: &App, endpoint: &Endpoint, room: usize) -> Result<Vec<Claime
                     return tx.claim_deliveries(endpoint.id, now, now.plus_ms(LEASE_MS), limit).await;
                 }
                 let name = tx.staff_name(endpoint.answers_to).await?.unwrap_or_default();
-                tx.stop_endpoint(&Scope::system(endpoint.project), endpoint.id, &name, fresh, now).await?;
+                tx.disable_orphaned_endpoint(&Scope::system(endpoint.project), endpoint.id, &name, fresh, now).await?;
                 Ok(Vec::new())
             })
         })
@@ -156,8 +156,8 @@ async fn claim(app: &App, endpoint: &Endpoint, room: usize) -> Result<Vec<Claime
 ///
 /// # Errors
 /// When the database fails.
-pub async fn deliver_due(app: &AppState, sender: &Sender) -> Result<usize> {
-    while feed::tell(app).await? {}
+pub async fn deliver_due(app: &AppState, sender: &WebhookClient) -> Result<usize> {
+    while feed::publish_next_batch(app).await? {}
     let mut tries = 0;
     loop {
         let before = tries;
@@ -174,19 +174,19 @@ pub async fn deliver_due(app: &AppState, sender: &Sender) -> Result<usize> {
 }
 
 /// Sends one delivery and writes down how it went.
-async fn attempt(app: &App, sender: &Sender, endpoint: &Endpoint, delivery: &ClaimedDelivery) -> Result<()> {
+async fn attempt(app: &App, sender: &WebhookClient, endpoint: &Endpoint, delivery: &ClaimedDelivery) -> Result<()> {
     let at = app.now();
     let signature = sign::header(endpoint, delivery.event, &delivery.body, at)?;
-    let head = Head { id: delivery.event.to_string(), seconds: at.0.div_euclid(1000), signature };
+    let head = WebhookHeaders { id: delivery.event.to_string(), seconds: at.0.div_euclid(1000), signature };
     let answer = sender.send(&endpoint.url, &head, delivery.body.clone()).await;
     let now = app.now();
-    let tried = Tried { at, took_ms: now.0 - at.0, status: answer.status, error: why(&answer), excerpt: answer.excerpt.clone() };
+    let tried = AttemptResult { at, took_ms: now.0 - at.0, status: answer.status, error: why(&answer), excerpt: answer.excerpt.clone() };
     let after = match tried.error {
-        None => After::Delivered,
-        Some(_) if answer.status == Some(410) => After::GivenUp,
-        Some(_) => match pause_after(delivery.failures + 1) {
-            Some(pause) => After::Again(now.plus_ms(jittered(app, pause).max(asked_for(&answer)))),
-            None => After::GivenUp,
+        None => DeliveryOutcome::Delivered,
+        Some(_) if answer.status == Some(410) => DeliveryOutcome::Abandoned,
+        Some(_) => match retry_delay(delivery.failures + 1) {
+            Some(pause) => DeliveryOutcome::RetryAt(now.plus_ms(jittered(app, pause).max(asked_for(&answer)))),
+            None => DeliveryOutcome::Abandoned,
         },
     };
     let (delivery, id, is_gone) = (delivery.clone(), endpoint.id, answer.status == Some(410));
@@ -197,8 +197,8 @@ async fn attempt(app: &App, sender: &Sender, endpoint: &Endpoint, delivery: &Cla
         .write(move |tx| {
             Box::pin(async move {
                 // The endpoint before the delivery, as those do who turn one off.
-                let (failures, since) = tx.count_try(id, after == After::Delivered, now).await?;
-                if !tx.settle_delivery(&delivery, &tried, after).await? {
+                let (failures, since) = tx.record_endpoint_result(id, after == DeliveryOutcome::Delivered, now).await?;
+                if !tx.record_attempt(&delivery, &tried, after).await? {
                     return Ok(());
                 }
                 let reason = if is_gone {
@@ -210,7 +210,7 @@ async fn attempt(app: &App, sender: &Sender, endpoint: &Endpoint, delivery: &Cla
                 };
                 if tx.disable_endpoint(id, &reason, now).await? {
                     for letter in post.iter().flat_map(|post| post.letters(&reason)) {
-                        tx.queue_letter(&letter, now).await?;
+                        tx.queue_mail(&letter, now).await?;
                     }
                 }
                 Ok(())
@@ -224,16 +224,16 @@ async fn attempt(app: &App, sender: &Sender, endpoint: &Endpoint, delivery: &Cla
 }
 
 /// What it takes to write to the admins of an endpoint's project.
-async fn post(app: &App, endpoint: &Endpoint) -> Result<Option<WebhookPost>> {
+async fn post(app: &App, endpoint: &Endpoint) -> Result<Option<WebhookMailBuilder>> {
     let Some(project) = app.store.project_by_id(endpoint.project).await? else { return Ok(None) };
     let members = app.store.members(&Scope::system(project.id)).await?;
     let admins = members.into_iter().filter(|member| member.role >= Role::Admin && !member.email.is_empty());
     let host = url::Url::parse(&endpoint.url).ok().and_then(|url| url.host_str().map(ToOwned::to_owned)).unwrap_or_default();
-    Ok(WebhookPost::new(app, project, (endpoint.id, host), admins.map(|member| member.email).collect()))
+    Ok(WebhookMailBuilder::new(app, project, (endpoint.id, host), admins.map(|member| member.email).collect()))
 }
 
 /// Why a try counts as failed; `None` for a 2xx.
-fn why(answer: &Answer) -> Option<String> {
+fn why(answer: &WebhookResponse) -> Option<String> {
     match answer.status {
         None => Some(answer.error.clone().unwrap_or_default()),
         Some(200..=299) => None,
@@ -243,7 +243,7 @@ fn why(answer: &Answer) -> Option<String> {
 }
 
 /// Milliseconds that the receiver asked us to wait.
-fn asked_for(answer: &Answer) -> i64 {
+fn asked_for(answer: &WebhookResponse) -> i64 {
     let asks = matches!(answer.status, Some(429 | 503));
     answer.retry_after.filter(|_| asks).unwrap_or_default().clamp(0, LONGEST_PAUSE_S) * 1000
 }

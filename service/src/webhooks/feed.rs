@@ -5,14 +5,14 @@
 use std::collections::{HashMap, hash_map::Entry};
 
 use domain::{
-    feedback::Status,
+    feedback::FeedbackStatus,
     ids::{EventId, FeedbackId, ProjectId},
     webhooks::EventKind,
 };
 use serde_json::{Value, json};
 use store::{
-    search::IndexRow,
-    triage::{claim_behind, verified_names},
+    change_feed::IndexRow,
+    triage::{claim_of_feedback, verified_names},
     webhooks::NewEvent,
 };
 
@@ -25,8 +25,8 @@ const BATCH: i64 = 200;
 ///
 /// # Errors
 /// When the database fails.
-pub async fn tell(app: &App) -> Result<bool> {
-    let listening = app.store.projects_telling_feedback().await?;
+pub async fn publish_next_batch(app: &App) -> Result<bool> {
+    let listening = app.store.projects_with_feedback_webhooks().await?;
     if listening.is_empty() {
         return Ok(false);
     }
@@ -48,7 +48,7 @@ pub async fn tell(app: &App) -> Result<bool> {
     app.store
         .write(move |tx| {
             Box::pin(async move {
-                if tx.move_webhook_cursor(from, to).await? {
+                if tx.advance_webhook_cursor(from, to).await? {
                     tx.insert_events(&told.events).await?;
                     tx.withhold_feedback(&told.withheld).await?;
                     for feedback in told.released {
@@ -64,7 +64,7 @@ pub async fn tell(app: &App) -> Result<bool> {
 
 /// What is told of a batch of changes.
 #[derive(Default)]
-struct Told {
+struct FeedBatch {
     events: Vec<NewEvent>,
     /// New, but spam by now: told of when it is set free.
     withheld: Vec<FeedbackId>,
@@ -72,8 +72,8 @@ struct Told {
     released: Vec<FeedbackId>,
 }
 
-async fn told(app: &App, order: &[FeedbackId], made: &HashMap<FeedbackId, bool>) -> Result<Told> {
-    let mut told = Told::default();
+async fn told(app: &App, order: &[FeedbackId], made: &HashMap<FeedbackId, bool>) -> Result<FeedBatch> {
+    let mut told = FeedBatch::default();
     if order.is_empty() {
         return Ok(told);
     }
@@ -91,7 +91,7 @@ async fn told(app: &App, order: &[FeedbackId], made: &HashMap<FeedbackId, bool>)
         if made && imported.contains(id) {
             continue;
         }
-        let (is_withheld, is_spam) = (withheld.contains(id), row.feedback.status == Status::Spam);
+        let (is_withheld, is_spam) = (withheld.contains(id), row.feedback.status == FeedbackStatus::Spam);
         // Spam is not told of, unless it was before it was taken for that.
         if is_spam && (made || is_withheld) {
             told.withheld.push(*id);
@@ -111,9 +111,9 @@ async fn told(app: &App, order: &[FeedbackId], made: &HashMap<FeedbackId, bool>)
     Ok(told)
 }
 
-type Identity = (i64, Option<String>, Option<String>);
+type StoredIdentity = (i64, Option<String>, Option<String>);
 
-fn data(row: &IndexRow, identity: Option<&Identity>, url: Option<String>) -> Value {
+fn data(row: &IndexRow, identity: Option<&StoredIdentity>, url: Option<String>) -> Value {
     let (verified, stored, claimed) = identity.cloned().unwrap_or_default();
     let claimed = claimed.and_then(|json| serde_json::from_str::<Value>(&json).ok());
     let f = &row.feedback;
@@ -134,7 +134,7 @@ fn data(row: &IndexRow, identity: Option<&Identity>, url: Option<String>) -> Val
             "email": row.contact_email,
             "external_id": row.contact_external,
             "verified": verified_names(verified),
-            "identity": claim_behind(f, stored.as_deref()).as_str(),
+            "identity": claim_of_feedback(f, stored.as_deref()).as_str(),
             "claimed": claimed,
         })),
         "survey_id": f.survey,

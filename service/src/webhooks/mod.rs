@@ -6,14 +6,14 @@ pub mod feed;
 pub mod sign;
 
 use domain::{
-    Error as Refusal, FieldErrors,
+    DomainError as Refusal, FieldErrors,
     accounts::{Role, Scope},
     ids::{EndpointId, EventId},
     webhooks::{EventKind, MAX_ENDPOINTS, MAX_NOTE},
 };
 use serde_json::json;
 use store::{
-    Fingerprint, Once, Tx,
+    Fingerprint, IdempotentWrite, Tx,
     webhooks::{Endpoint, NewEvent},
 };
 
@@ -31,13 +31,13 @@ pub struct EndpointInput {
 }
 
 /// What an endpoint stores of that.
-struct Checked {
+struct ValidEndpoint {
     url: String,
     note: String,
     kinds: Vec<EventKind>,
 }
 
-fn check(app: &App, input: &EndpointInput) -> Result<Checked> {
+fn check(app: &App, input: &EndpointInput) -> Result<ValidEndpoint> {
     let mut errors = FieldErrors::default();
     let url = match client::check_url(&input.url, &app.settings.webhook_allow) {
         Ok(url) => url.to_string(),
@@ -55,7 +55,7 @@ fn check(app: &App, input: &EndpointInput) -> Result<Checked> {
     if kinds.is_empty() {
         errors.add("kinds", "required", "Choose at least one event.");
     }
-    Ok(errors.into_result(Checked { url, note, kinds })?)
+    Ok(errors.into_result(ValidEndpoint { url, note, kinds })?)
 }
 
 /// Makes an endpoint; it hears of what happens from now on.
@@ -64,7 +64,7 @@ fn check(app: &App, input: &EndpointInput) -> Result<Checked> {
 /// Values that do not fit; too many endpoints; a role too low.
 pub async fn create(app: &App, scope: &Scope, key: &str, input: &EndpointInput) -> Result<EndpointId> {
     scope.require(Role::Admin)?;
-    let Checked { url, note, kinds } = check(app, input)?;
+    let ValidEndpoint { url, note, kinds } = check(app, input)?;
     let now = app.now();
     let endpoint = Endpoint {
         id: app.id(),
@@ -84,15 +84,15 @@ pub async fn create(app: &App, scope: &Scope, key: &str, input: &EndpointInput) 
     };
     let kinds = endpoint.kinds.iter().map(|kind| kind.as_str());
     let content = Fingerprint::of([endpoint.url.as_str(), endpoint.note.as_str()].into_iter().chain(kinds));
-    let (once, scope) = (Once::form(format!("webhook:{}", scope.project()), key, content), *scope);
+    let (once, scope) = (IdempotentWrite::form(format!("webhook:{}", scope.project()), key, content), *scope);
     app.store
-        .write_once(once, now, move |tx| {
+        .write_idempotent(once, now, move |tx| {
             Box::pin(async move {
                 if tx.endpoint_count(scope.project()).await? >= i64::try_from(MAX_ENDPOINTS).unwrap_or(i64::MAX) {
                     let text = format!("A project can have at most {MAX_ENDPOINTS} webhooks. Delete one first.");
                     return Err(Refusal::field("url", "too_many", text).into());
                 }
-                tx.begin_telling().await?;
+                tx.start_feedback_events().await?;
                 tx.insert_endpoint(&scope, &endpoint).await?;
                 Ok(endpoint.id)
             })
@@ -113,9 +113,9 @@ async fn change(
         .write(move |tx| {
             Box::pin(async move {
                 // Before the endpoint is held: whoever begins to tell waits for this first.
-                tx.begin_telling().await?;
-                let mut held = tx.hold_endpoint(&scope, endpoint).await?.ok_or(Refusal::NotFound)?;
-                tx.still(&scope, Role::Admin, now).await?;
+                tx.start_feedback_events().await?;
+                let mut held = tx.lock_endpoint(&scope, endpoint).await?.ok_or(Refusal::NotFound)?;
+                tx.ensure_authorized(&scope, Role::Admin, now).await?;
                 let backed = tx.endpoint_is_backed(&held, now).await?;
                 work(&mut held, backed)?;
                 tx.update_endpoint(&held, now).await?;
@@ -134,7 +134,7 @@ async fn change(
 /// Not found; values that do not fit; [`Refusal::Conflict`] when someone else changed it since `version`; a role too low.
 pub async fn edit(app: &App, scope: &Scope, endpoint: EndpointId, version: i64, input: &EndpointInput) -> Result<()> {
     scope.require(Role::Admin)?;
-    let Checked { url, note, kinds } = check(app, input)?;
+    let ValidEndpoint { url, note, kinds } = check(app, input)?;
     change(app, scope, endpoint, move |held, _| {
         // Wanting what is already so is no conflict.
         if held.url == url && held.note == note && held.kinds == kinds {
@@ -159,7 +159,7 @@ pub async fn set_enabled(app: &App, scope: &Scope, endpoint: EndpointId, on: boo
     change(app, scope, endpoint, move |held, backed| {
         if on && !backed {
             held.answers_to = me;
-            held.renew_secret(fresh, now);
+            held.rotate_endpoint_secret(fresh, now);
         }
         if held.enabled != on {
             held.enabled = on;
@@ -183,7 +183,7 @@ pub async fn hand_over(app: &App, scope: &Scope, endpoint: EndpointId) -> Result
         // Twice is once: a second secret would surprise.
         if held.answers_to.is_some() {
             held.answers_to = None;
-            held.renew_secret(fresh, now);
+            held.rotate_endpoint_secret(fresh, now);
         }
         Ok(())
     })
@@ -197,13 +197,13 @@ pub async fn hand_over(app: &App, scope: &Scope, endpoint: EndpointId) -> Result
 pub async fn rotate(app: &App, scope: &Scope, key: &str, endpoint: EndpointId) -> Result<()> {
     scope.require(Role::Admin)?;
     let (fresh, now) = (sign::new_secret(app), app.now());
-    let once = Once::form(format!("webhook-rotate:{}", scope.project()), key, Fingerprint::of([endpoint.to_string()]));
+    let once = IdempotentWrite::form(format!("webhook-rotate:{}", scope.project()), key, Fingerprint::of([endpoint.to_string()]));
     let scope = *scope;
     app.store
-        .write_once(once, now, move |tx| {
+        .write_idempotent(once, now, move |tx| {
             Box::pin(async move {
-                let mut held = tx.hold_endpoint(&scope, endpoint).await?.ok_or(Refusal::NotFound)?;
-                held.renew_secret(fresh, now);
+                let mut held = tx.lock_endpoint(&scope, endpoint).await?.ok_or(Refusal::NotFound)?;
+                held.rotate_endpoint_secret(fresh, now);
                 tx.update_endpoint(&held, now).await
             })
         })
@@ -233,10 +233,10 @@ pub async fn test(app: &App, scope: &Scope, key: &str, endpoint: EndpointId) -> 
     let now = app.now();
     let data = json!({ "endpoint_id": endpoint, "project_id": scope.project() });
     let event = NewEvent::new(app.id(), scope.project(), EventKind::Test, &data, now);
-    let once = Once::form(format!("webhook-test:{}", scope.project()), key, Fingerprint::of([endpoint.to_string()]));
+    let once = IdempotentWrite::form(format!("webhook-test:{}", scope.project()), key, Fingerprint::of([endpoint.to_string()]));
     let scope = *scope;
     app.store
-        .write_once(once, now, move |tx| {
+        .write_idempotent(once, now, move |tx| {
             Box::pin(async move {
                 hold_enabled(tx, &scope, endpoint).await?;
                 tx.insert_event_for(&event, endpoint).await?;
@@ -248,7 +248,7 @@ pub async fn test(app: &App, scope: &Scope, key: &str, endpoint: EndpointId) -> 
 
 /// Locks an endpoint that something is to be sent to.
 async fn hold_enabled(tx: &mut Tx<'_>, scope: &Scope, endpoint: EndpointId) -> Result<()> {
-    let held = tx.hold_endpoint(scope, endpoint).await?.ok_or(Refusal::NotFound)?;
+    let held = tx.lock_endpoint(scope, endpoint).await?.ok_or(Refusal::NotFound)?;
     if held.enabled { Ok(()) } else { Err(Refusal::Conflict("This webhook is turned off. Turn it on first.".into()).into()) }
 }
 
@@ -260,13 +260,13 @@ async fn hold_enabled(tx: &mut Tx<'_>, scope: &Scope, endpoint: EndpointId) -> R
 pub async fn send_again(app: &App, scope: &Scope, key: &str, endpoint: EndpointId, event: Option<EventId>) -> Result<u64> {
     scope.require(Role::Admin)?;
     let content = Fingerprint::of([endpoint.to_string(), event.map(|event| event.to_string()).unwrap_or_default()]);
-    let once = Once::form(format!("webhook-again:{}", scope.project()), key, content);
+    let once = IdempotentWrite::form(format!("webhook-again:{}", scope.project()), key, content);
     let (scope, now) = (*scope, app.now());
     app.store
-        .write_once(once, now, move |tx| {
+        .write_idempotent(once, now, move |tx| {
             Box::pin(async move {
                 hold_enabled(tx, &scope, endpoint).await?;
-                tx.send_again(&scope, endpoint, event, now).await
+                tx.retry_deliveries(&scope, endpoint, event, now).await
             })
         })
         .await

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use domain::ids::{FeedbackId, ProjectId, StaffId, SurveyId};
-use search::{Change, Document, Position, Result, Search, Source};
-use service::jobs::index::Documents;
+use search::{ChangePosition, DocumentSource, IndexChange, IndexDocument, Result, Search};
+use service::jobs::index::StoreDocumentSource;
 use tokio::sync::{Semaphore, watch};
 
 use testing::{TestApp, on_both, sample};
@@ -14,13 +14,13 @@ const SOON: Duration = Duration::from_secs(20);
 
 /// The store, whose records cannot be counted before somebody lets it: that is how building an index begins.
 struct Waiting {
-    store: Arc<dyn Source>,
+    store: Arc<dyn DocumentSource>,
     go: Arc<Semaphore>,
 }
 
 #[async_trait]
-impl Source for Waiting {
-    async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>> {
+impl DocumentSource for Waiting {
+    async fn changes(&self, after: ChangePosition, limit: usize) -> Result<Vec<IndexChange>> {
         self.store.changes(after, limit).await
     }
 
@@ -28,27 +28,27 @@ impl Source for Waiting {
         self.store.mend().await
     }
 
-    async fn head(&self) -> Result<Position> {
+    async fn head(&self) -> Result<ChangePosition> {
         self.store.head().await
     }
 
-    async fn beginning(&self) -> Result<Position> {
+    async fn beginning(&self) -> Result<ChangePosition> {
         self.store.beginning().await
     }
 
-    async fn change_at(&self, at: Position) -> Result<Option<FeedbackId>> {
+    async fn change_at(&self, at: ChangePosition) -> Result<Option<FeedbackId>> {
         self.store.change_at(at).await
     }
 
-    async fn settled(&self) -> Result<Position> {
+    async fn settled(&self) -> Result<ChangePosition> {
         self.store.settled().await
     }
 
-    async fn documents(&self, changes: &[Change]) -> Result<Vec<Document>> {
+    async fn documents(&self, changes: &[IndexChange]) -> Result<Vec<IndexDocument>> {
         self.store.documents(changes).await
     }
 
-    async fn documents_after(&self, after: Option<FeedbackId>, limit: usize) -> Result<Vec<Document>> {
+    async fn documents_after(&self, after: Option<FeedbackId>, limit: usize) -> Result<Vec<IndexDocument>> {
         self.store.documents_after(after, limit).await
     }
 
@@ -81,9 +81,9 @@ on_both!(what_came_before_the_index_was_read_is_told, |t: TestApp| async move {
     let old = add("there before the start").await;
 
     let (dir, go) = (tempfile::tempdir().unwrap(), Arc::new(Semaphore::new(0)));
-    let source = Waiting { store: Arc::new(Documents(t.app.store.clone())), go: Arc::clone(&go) };
+    let source = Waiting { store: Arc::new(StoreDocumentSource(t.app.store.clone())), go: Arc::clone(&go) };
     let search = Search::new(dir.path().join("index"), "instance".into(), Arc::new(source), t.clock.clone());
-    let mut arrivals = search.arrivals();
+    let mut arrivals = search.subscribe_new_records();
     let mut told = async || tokio::time::timeout(SOON, arrivals.recv()).await.expect("nobody was told").unwrap().feedback;
     search.start().await.unwrap();
     // It is in the index as soon as there is one, and no change that is followed afterwards.

@@ -3,22 +3,22 @@
 use std::{collections::HashSet, time::Duration};
 
 use domain::{
-    Error as Refusal, Zone,
+    DomainError as Refusal, Zone,
     accounts::Scope,
-    feedback::{Feedback, Kind, Status},
+    feedback::{Feedback, FeedbackKind, FeedbackStatus},
     ids::FeedbackId,
-    triage::{Field, TriageQuery},
+    triage::{QueryField, TriageQuery},
 };
-use search::{Ask, Found, Search, Sort, Status as Health, highlight};
-use service::jobs::index::Documents;
-use store::search::Seen;
+use search::{IndexStatus as Health, Search, SearchPage, SearchRequest, Sort, highlight};
+use service::jobs::index::StoreDocumentSource;
+use store::change_feed::ChangeVisibility;
 use testing::{
     Database, TestApp,
-    feedback::{SOON, add, ask, find, hits, plain, project, say},
+    feedback::{INDEX_TIMEOUT, add, add_feedback, ask, find, hits, plain, project},
     on_both, on_one, sample, skipped,
 };
 
-fn facet(found: &Found, field: Field) -> Vec<(&str, usize)> {
+fn facet(found: &SearchPage, field: QueryField) -> Vec<(&str, usize)> {
     found.facets.iter().find(|f| f.field == field).unwrap().values.iter().map(|(v, n)| (v.as_str(), *n)).collect()
 }
 
@@ -26,7 +26,7 @@ on_both!(words_in_their_forms, |t: TestApp| async move {
     let p = project(&t).await.id;
     let de: &dyn Fn(&mut Feedback) = &|f| f.language = "de".into();
     let ja: &dyn Fn(&mut Feedback) = &|f| f.language = "ja".into();
-    let ids = say(
+    let ids = add_feedback(
         &t,
         p,
         &[
@@ -80,7 +80,7 @@ on_both!(words_in_their_forms, |t: TestApp| async move {
         assert_eq!(hits(&t, p, &ids, query).await, expected, "{query}");
     }
     // A stem matches in its own language only.
-    let ids = say(&t, p, &[("Wartende Kunden", de), ("rating rates", &plain)]).await;
+    let ids = add_feedback(&t, p, &[("Wartende Kunden", de), ("rating rates", &plain)]).await;
     assert_eq!(find(&t, p, "kunde").await.ids, ids[..1]);
 });
 
@@ -88,7 +88,7 @@ on_both!(every_field, |t: TestApp| async move {
     let (p, owner) = t.owner().await;
     let day = 86_400_000;
     let now = t.app.now();
-    let ids = say(
+    let ids = add_feedback(
         &t,
         p.id,
         &[
@@ -99,13 +99,13 @@ on_both!(every_field, |t: TestApp| async move {
             }),
             ("b", &|f| {
                 f.score = Some(3.0);
-                f.status = Status::Triaged;
+                f.status = FeedbackStatus::Triaged;
                 f.created_at = now.plus_ms(-2 * day);
                 f.assignee = Some(owner);
             }),
             ("c", &|f| {
                 f.score = Some(6.0);
-                f.kind = Kind::Ticket;
+                f.kind = FeedbackKind::Ticket;
                 f.release = Some("2.4.1 beta".into());
                 f.environment = Some("production".into());
                 f.created_at = now;
@@ -115,7 +115,7 @@ on_both!(every_field, |t: TestApp| async move {
                 f.created_at = now.plus_ms(1);
             }),
             ("junk", &|f| {
-                f.status = Status::Spam;
+                f.status = FeedbackStatus::Spam;
                 f.created_at = now.plus_ms(2);
             }),
         ],
@@ -169,7 +169,7 @@ on_both!(every_field, |t: TestApp| async move {
     }
     assert_eq!(hits(&t, p.id, &ids, &format!("after:{month_old}")).await.len(), 4);
     assert_eq!(hits(&t, p.id, &ids, &format!("assignee:{owner}")).await, [1]);
-    let mine = t.app.search.search(&Scope::system(p.id), Ask { me: Some(owner), ..ask("assignee:me") }).await.unwrap();
+    let mine = t.app.search.search(&Scope::system(p.id), SearchRequest { me: Some(owner), ..ask("assignee:me") }).await.unwrap();
     assert_eq!(mine.ids, [ids[1]]);
     // Without the index the database is read, and the same is found.
     t.app.search.stop().await;
@@ -182,34 +182,35 @@ on_both!(every_field, |t: TestApp| async move {
 
 on_both!(facets_count_and_let_people_switch, |t: TestApp| async move {
     let p = project(&t).await.id;
-    let tagged = |tags: &'static [&'static str], status: Status| {
+    let tagged = |tags: &'static [&'static str], status: FeedbackStatus| {
         move |f: &mut Feedback| {
             f.tags = tags.iter().map(|t| (*t).to_owned()).collect();
             f.status = status;
         }
     };
-    let (a, b) = (tagged(&["x", "y"], Status::New), tagged(&["y"], Status::Triaged));
-    let (c, d) = (tagged(&[], Status::New), tagged(&["x"], Status::Spam));
-    say(&t, p, &[("card one", &a), ("card two", &b), ("other", &c), ("card spam", &d)]).await;
+    let (a, b) = (tagged(&["x", "y"], FeedbackStatus::New), tagged(&["y"], FeedbackStatus::Triaged));
+    let (c, d) = (tagged(&[], FeedbackStatus::New), tagged(&["x"], FeedbackStatus::Spam));
+    add_feedback(&t, p, &[("card one", &a), ("card two", &b), ("other", &c), ("card spam", &d)]).await;
     let all = find(&t, p, "").await;
     assert_eq!(all.total, 3);
-    assert_eq!(facet(&all, Field::Tag), [("y", 2), ("x", 1)]);
-    assert_eq!(facet(&all, Field::Status), [("new", 2), ("spam", 1), ("triaged", 1)]);
-    assert_eq!(facet(&all, Field::Kind), [("api", 3)]);
-    assert_eq!(facet(&all, Field::Assignee), [("none", 3)]);
-    assert_eq!(facet(&all, Field::Lang), [("en", 3)]);
-    assert_eq!(facet(&all, Field::Release), []);
+    assert_eq!(facet(&all, QueryField::Tag), [("y", 2), ("x", 1)]);
+    assert_eq!(facet(&all, QueryField::Status), [("new", 2), ("spam", 1), ("triaged", 1)]);
+    assert_eq!(facet(&all, QueryField::Kind), [("api", 3)]);
+    assert_eq!(facet(&all, QueryField::Assignee), [("none", 3)]);
+    assert_eq!(facet(&all, QueryField::Lang), [("en", 3)]);
+    assert_eq!(facet(&all, QueryField::Release), []);
     let cards = find(&t, p, "card status:new tag:x").await;
     assert_eq!(cards.total, 1);
-    assert_eq!(facet(&cards, Field::Tag), [("x", 1), ("y", 1)]);
-    assert_eq!(facet(&cards, Field::Status), [("new", 1), ("spam", 1)]);
-    assert_eq!(facet(&cards, Field::Kind), [("api", 1)]);
+    assert_eq!(facet(&cards, QueryField::Tag), [("x", 1), ("y", 1)]);
+    assert_eq!(facet(&cards, QueryField::Status), [("new", 1), ("spam", 1)]);
+    assert_eq!(facet(&cards, QueryField::Kind), [("api", 1)]);
 });
 
 on_both!(one_project_never_shows_in_another, |t: TestApp| async move {
     let (mine, other) = (project(&t).await.id, project(&t).await.id);
-    let own = say(&t, mine, &[("secret card", &|f| f.tags = vec!["mine".into()])]).await;
-    say(&t, other, &[("secret plan", &|f| f.tags = vec!["theirs".into()]), ("wartende Karten", &|f| f.language = "de".into())]).await;
+    let own = add_feedback(&t, mine, &[("secret card", &|f| f.tags = vec!["mine".into()])]).await;
+    add_feedback(&t, other, &[("secret plan", &|f| f.tags = vec!["theirs".into()]), ("wartende Karten", &|f| f.language = "de".into())])
+        .await;
     for query in
         ["", "secret", "secret -nothing", "tag:theirs", "-tag:mine", "plan", "lang:de", "\"secret plan\"", "secr", "secert", "-card"]
     {
@@ -234,18 +235,18 @@ on_both!(pages_have_no_gaps_and_no_repeats, |t: TestApp| async move {
     }
     let mut later = items.split_off(30);
     add(&t, items).await;
-    assert!(t.app.search.ready(SOON).await && t.app.search.caught_up(SOON).await);
+    assert!(t.app.search.ready(INDEX_TIMEOUT).await && t.app.search.wait_until_caught_up(INDEX_TIMEOUT).await);
     later.reverse();
     add(&t, later).await;
-    assert!(t.app.search.caught_up(SOON).await);
+    assert!(t.app.search.wait_until_caught_up(INDEX_TIMEOUT).await);
     for sort in Sort::ALL {
         for query in ["card", "", "kind:api"] {
-            let base = Ask { sort, limit: 7, ..ask(query) };
-            let whole = t.app.search.search(&Scope::system(p), Ask { limit: 100, ..base.clone() }).await.unwrap();
+            let base = SearchRequest { sort, limit: 7, ..ask(query) };
+            let whole = t.app.search.search(&Scope::system(p), SearchRequest { limit: 100, ..base.clone() }).await.unwrap();
             assert!(whole.next.is_none() && whole.prev.is_none() && whole.total == 57);
             let (mut ids, mut cursor, mut pages) = (Vec::new(), None, Vec::new());
             loop {
-                let page = t.app.search.search(&Scope::system(p), Ask { cursor, ..base.clone() }).await.unwrap();
+                let page = t.app.search.search(&Scope::system(p), SearchRequest { cursor, ..base.clone() }).await.unwrap();
                 assert_eq!(page.total, 57);
                 assert_eq!(page.prev.is_some(), !ids.is_empty());
                 ids.extend_from_slice(&page.ids);
@@ -259,21 +260,23 @@ on_both!(pages_have_no_gaps_and_no_repeats, |t: TestApp| async move {
             assert_eq!(ids.iter().collect::<HashSet<_>>().len(), 57);
             // And back again.
             for n in (1..pages.len()).rev() {
-                let back = t.app.search.search(&Scope::system(p), Ask { cursor: pages[n].prev.clone(), ..base.clone() }).await.unwrap();
+                let back =
+                    t.app.search.search(&Scope::system(p), SearchRequest { cursor: pages[n].prev.clone(), ..base.clone() }).await.unwrap();
                 assert_eq!(back.ids, pages[n - 1].ids);
                 assert_eq!(back.prev.is_some(), n > 1);
                 assert_eq!(back.next, pages[n - 1].next);
             }
         }
     }
-    let newest = t.app.search.search(&Scope::system(p), Ask { sort: Sort::Newest, limit: 3, ..ask("") }).await.unwrap();
+    let newest = t.app.search.search(&Scope::system(p), SearchRequest { sort: Sort::Newest, limit: 3, ..ask("") }).await.unwrap();
     let rows = t.app.store.feedback_by_ids(&Scope::system(p), &newest.ids).await.unwrap();
     assert!(rows.windows(2).all(|w| w[0].created_at >= w[1].created_at));
-    let best = t.app.search.search(&Scope::system(p), Ask { sort: Sort::Relevance, limit: 1, ..ask("card") }).await.unwrap();
+    let best = t.app.search.search(&Scope::system(p), SearchRequest { sort: Sort::Relevance, limit: 1, ..ask("card") }).await.unwrap();
     let best = t.app.store.feedback_by_ids(&Scope::system(p), &best.ids).await.unwrap();
     assert_eq!(best[0].text, "card card");
     for bad in ["", "x", "na", "naé", "ra0000", &newest.next.clone().unwrap().replacen('n', "o", 1), &"na".repeat(29)] {
-        let refused = t.app.search.search(&Scope::system(p), Ask { sort: Sort::Newest, cursor: Some(bad.to_owned()), ..ask("") }).await;
+        let refused =
+            t.app.search.search(&Scope::system(p), SearchRequest { sort: Sort::Newest, cursor: Some(bad.to_owned()), ..ask("") }).await;
         assert!(matches!(refused.unwrap_err().refusal(), Some(Refusal::Invalid(_))), "{bad}");
     }
 });
@@ -292,12 +295,13 @@ on_both!(pages_and_counts_agree_with_the_whole, |t: TestApp| async move {
             let mut item = sample(&t.app, if n % 7 == 6 { other } else { p }, &text.join(" "));
             item.language = if random.random_bool(0.8) { "en" } else { "de" }.to_owned();
             item.tags = tags.iter().filter(|_| random.random_bool(0.3)).map(|tag| (*tag).to_owned()).collect();
-            item.status = *[Status::New, Status::New, Status::Triaged, Status::Spam].choose(&mut random).unwrap();
+            item.status =
+                *[FeedbackStatus::New, FeedbackStatus::New, FeedbackStatus::Triaged, FeedbackStatus::Spam].choose(&mut random).unwrap();
             items.push(item);
         }
         add(&t, items).await;
         // So that there are several segments.
-        assert!(t.app.search.ready(SOON).await && t.app.search.caught_up(SOON).await, "{round}");
+        assert!(t.app.search.ready(INDEX_TIMEOUT).await && t.app.search.wait_until_caught_up(INDEX_TIMEOUT).await, "{round}");
     }
     // Some are taken out of their segments again.
     let some: Vec<FeedbackId> = find(&t, p, "wait").await.ids.into_iter().step_by(5).collect();
@@ -306,14 +310,14 @@ on_both!(pages_and_counts_agree_with_the_whole, |t: TestApp| async move {
         .write(move |tx| {
             Box::pin(async move {
                 for id in some {
-                    tx.feedback_changed(p, id).await?;
+                    tx.record_feedback_change(p, id).await?;
                 }
                 Ok(())
             })
         })
         .await
         .unwrap();
-    assert!(t.app.search.caught_up(SOON).await);
+    assert!(t.app.search.wait_until_caught_up(INDEX_TIMEOUT).await);
     let queries = [
         "",
         "card",
@@ -327,14 +331,14 @@ on_both!(pages_and_counts_agree_with_the_whole, |t: TestApp| async move {
     ];
     for query in queries {
         for sort in Sort::ALL {
-            let base = Ask { sort, limit: 200, ..ask(query) };
+            let base = SearchRequest { sort, limit: 200, ..ask(query) };
             let whole = t.app.search.search(&Scope::system(p), base.clone()).await.unwrap();
             assert!(whole.total == whole.ids.len() && whole.total > 2, "{query}: {}", whole.total);
             let (mut ids, mut cursor) = (Vec::new(), None);
             loop {
-                let page = t.app.search.search(&Scope::system(p), Ask { cursor, limit: 5, ..base.clone() }).await.unwrap();
+                let page = t.app.search.search(&Scope::system(p), SearchRequest { cursor, limit: 5, ..base.clone() }).await.unwrap();
                 if let Some(prev) = &page.prev {
-                    let back = Ask { cursor: Some(prev.clone()), limit: 5, ..base.clone() };
+                    let back = SearchRequest { cursor: Some(prev.clone()), limit: 5, ..base.clone() };
                     let back = t.app.search.search(&Scope::system(p), back).await.unwrap();
                     assert_eq!(back.ids, ids[ids.len() - 5..], "{sort:?} {query}");
                 }
@@ -350,11 +354,11 @@ on_both!(pages_and_counts_agree_with_the_whole, |t: TestApp| async move {
         let found = find(&t, p, query).await;
         let asked = TriageQuery::parse(query).unwrap();
         for (field, values) in found.facets.iter().map(|f| (f.field, &f.values)) {
-            for (value, count) in values.iter().filter(|_| [Field::Status, Field::Tag, Field::Lang].contains(&field)) {
+            for (value, count) in values.iter().filter(|_| [QueryField::Status, QueryField::Tag, QueryField::Lang].contains(&field)) {
                 let mut alone = asked.clone();
-                alone.parts.retain(|part| !matches!(&part.what, domain::triage::What::Test(test) if test.field() == field));
+                alone.parts.retain(|part| !matches!(&part.what, domain::triage::QueryTerm::Test(test) if test.field() == field));
                 let alone = alone.with(field, value);
-                let there = t.app.search.search(&Scope::system(p), Ask { query: alone.clone(), ..ask("") }).await.unwrap().total;
+                let there = t.app.search.search(&Scope::system(p), SearchRequest { query: alone.clone(), ..ask("") }).await.unwrap().total;
                 assert_eq!(there, *count, "{query} / {alone}");
             }
         }
@@ -363,8 +367,8 @@ on_both!(pages_and_counts_agree_with_the_whole, |t: TestApp| async move {
 
 on_both!(changes_and_removals_are_followed, |t: TestApp| async move {
     let p = project(&t).await.id;
-    let mut arrivals = t.app.search.arrivals();
-    let ids = say(&t, p, &[("first words", &plain)]).await;
+    let mut arrivals = t.app.search.subscribe_new_records();
+    let ids = add_feedback(&t, p, &[("first words", &plain)]).await;
     let arrived = arrivals.recv().await.unwrap();
     assert_eq!((arrived.project, arrived.feedback), (p, ids.clone()));
     let id = ids[0];
@@ -376,12 +380,12 @@ on_both!(changes_and_removals_are_followed, |t: TestApp| async move {
                     .bind(id.to_string())
                     .execute(tx.conn())
                     .await?;
-                tx.feedback_changed(p, id).await
+                tx.record_feedback_change(p, id).await
             })
         })
         .await
         .unwrap();
-    assert!(t.app.search.caught_up(SOON).await);
+    assert!(t.app.search.wait_until_caught_up(INDEX_TIMEOUT).await);
     assert_eq!(find(&t, p, "first").await.total, 0);
     assert_eq!(find(&t, p, "second").await.ids, ids);
     t.app
@@ -389,18 +393,18 @@ on_both!(changes_and_removals_are_followed, |t: TestApp| async move {
         .write(move |tx| {
             Box::pin(async move {
                 sqlx::query("DELETE FROM feedback WHERE id = $1").bind(id.to_string()).execute(tx.conn()).await?;
-                tx.feedback_changed(p, id).await
+                tx.record_feedback_change(p, id).await
             })
         })
         .await
         .unwrap();
-    assert!(t.app.search.caught_up(SOON).await);
+    assert!(t.app.search.wait_until_caught_up(INDEX_TIMEOUT).await);
     assert_eq!(find(&t, p, "").await.total, 0);
 });
 
 on_both!(what_was_committed_while_the_index_was_away_is_found, |t: TestApp| async move {
     let p = project(&t).await.id;
-    say(&t, p, &[("before the crash", &plain)]).await;
+    add_feedback(&t, p, &[("before the crash", &plain)]).await;
     let search = &t.app.search;
     for n in 0..5 {
         search.stop().await;
@@ -408,11 +412,11 @@ on_both!(what_was_committed_while_the_index_was_away_is_found, |t: TestApp| asyn
         let refused = search.search(&Scope::system(p), ask("crash")).await;
         assert_eq!(refused.unwrap_err().refusal(), Some(&Refusal::SearchUnavailable));
         add(&t, vec![sample(&t.app, p, &format!("during the crash {n}"))]).await;
-        let mut arrivals = search.arrivals();
+        let mut arrivals = search.subscribe_new_records();
         search.start().await.unwrap();
         // It answers at once, from where it was, and takes in only what is new.
         assert_eq!(search.status(), Health::Ready);
-        assert!(search.caught_up(SOON).await);
+        assert!(search.wait_until_caught_up(INDEX_TIMEOUT).await);
         assert_eq!(arrivals.recv().await.unwrap().feedback.len(), 1);
         assert_eq!(find(&t, p, "crash").await.total, n + 2);
     }
@@ -420,20 +424,20 @@ on_both!(what_was_committed_while_the_index_was_away_is_found, |t: TestApp| asyn
 
 on_both!(a_commit_repeated_after_a_crash_changes_nothing, |t: TestApp| async move {
     let p = project(&t).await.id;
-    say(&t, p, &[("one", &plain)]).await;
+    add_feedback(&t, p, &[("one", &plain)]).await;
     let index = t.app.settings.data.join("index");
     let copy = t.app.settings.data.join("copy");
     t.app.search.stop().await;
     copy_dir(&index, &copy);
     t.app.search.start().await.unwrap();
-    say(&t, p, &[("two", &plain), ("three", &plain)]).await;
+    add_feedback(&t, p, &[("two", &plain), ("three", &plain)]).await;
     t.app.search.stop().await;
     // As if the machine had died with the database written and the index not.
     std::fs::remove_dir_all(&index).unwrap();
     std::fs::rename(&copy, &index).unwrap();
     t.app.search.start().await.unwrap();
     assert_eq!(t.app.search.status(), Health::Ready);
-    assert!(t.app.search.caught_up(SOON).await);
+    assert!(t.app.search.wait_until_caught_up(INDEX_TIMEOUT).await);
     assert_eq!(find(&t, p, "").await.total, 3);
     assert_eq!(find(&t, p, "three").await.total, 1);
 });
@@ -449,7 +453,7 @@ fn copy_dir(from: &std::path::Path, to: &std::path::Path) {
 on_both!(a_broken_index_is_built_again, |t: TestApp| async move {
     let p = project(&t).await.id;
     let index = t.app.settings.data.join("index");
-    say(&t, p, &[("card one", &plain), ("card two", &plain)]).await;
+    add_feedback(&t, p, &[("card one", &plain), ("card two", &plain)]).await;
     let meta = index.join("meta.json");
     let damages: [&dyn Fn(); 6] = [
         &|| std::fs::write(&meta, "{ not json").unwrap(),
@@ -480,15 +484,15 @@ on_both!(a_broken_index_is_built_again, |t: TestApp| async move {
         damage();
         t.app.search.start().await.unwrap();
         assert_ne!(t.app.search.status(), Health::Ready, "damage {n}");
-        assert!(t.app.search.ready(SOON).await, "damage {n}");
+        assert!(t.app.search.ready(INDEX_TIMEOUT).await, "damage {n}");
         assert_eq!(find(&t, p, "card").await.total, 2, "damage {n}");
         assert!(!index.with_extension("old").exists());
     }
     t.app.search.rebuild();
     let refused = t.app.search.search(&Scope::system(p), ask("card")).await;
     assert_eq!(refused.unwrap_err().refusal(), Some(&Refusal::SearchUnavailable));
-    assert!(t.app.search.ready(SOON).await);
-    say(&t, p, &[("card three", &plain)]).await;
+    assert!(t.app.search.ready(INDEX_TIMEOUT).await);
+    add_feedback(&t, p, &[("card three", &plain)]).await;
     assert_eq!(find(&t, p, "card").await.total, 3);
 });
 
@@ -500,12 +504,14 @@ on_both!(old_changes_are_removed_and_who_missed_them_starts_over, |t: TestApp| a
     };
     let kept =
         async || -> i64 { sqlx::query_scalar("SELECT COUNT(*) FROM feedback_changes").fetch_one(t.app.store.reader()).await.unwrap() };
-    say(&t, p, &[("card one", &plain)]).await;
+    add_feedback(&t, p, &[("card one", &plain)]).await;
     // A node that looks away here.
     t.app.search.stop().await;
     add(&t, vec![sample(&t.app, p, "card two"), sample(&t.app, p, "card three")]).await;
     // On PostgreSQL other transactions may hold the end of the sequence back for a moment.
-    while t.app.store.last_change(Seen::Settled).await.unwrap() != t.app.store.last_change(Seen::Committed).await.unwrap() {
+    while t.app.store.last_change(ChangeVisibility::Settled).await.unwrap()
+        != t.app.store.last_change(ChangeVisibility::Committed).await.unwrap()
+    {
         tokio::task::yield_now().await;
     }
     purge(0).await;
@@ -514,16 +520,16 @@ on_both!(old_changes_are_removed_and_who_missed_them_starts_over, |t: TestApp| a
     purge(2).await;
     assert_eq!(kept().await, 1, "the last one stays");
     t.app.search.start().await.unwrap();
-    assert!(t.app.search.ready(SOON).await && t.app.search.caught_up(SOON).await);
+    assert!(t.app.search.ready(INDEX_TIMEOUT).await && t.app.search.wait_until_caught_up(INDEX_TIMEOUT).await);
     assert_eq!(find(&t, p, "card").await.total, 3);
     // Who follows all the time notices nothing.
-    say(&t, p, &[("card four", &plain)]).await;
+    add_feedback(&t, p, &[("card four", &plain)]).await;
     let mut status = t.app.search.watch_status();
     for days in [1, 8, 1] {
         purge(days).await;
     }
     assert_eq!(kept().await, 1);
-    say(&t, p, &[("card five", &plain)]).await;
+    add_feedback(&t, p, &[("card five", &plain)]).await;
     assert_eq!(find(&t, p, "card").await.total, 5);
     assert!(!status.has_changed().unwrap(), "{:?}", *status.borrow_and_update());
 });
@@ -533,7 +539,7 @@ on_both!(one_process_for_each_data_directory, |t: TestApp| async move {
         Search::new(
             t.app.settings.data.join("index"),
             instance.into(),
-            std::sync::Arc::new(Documents(t.app.store.clone())),
+            std::sync::Arc::new(StoreDocumentSource(t.app.store.clone())),
             t.app.clock.clone(),
         )
     };
@@ -544,7 +550,7 @@ on_both!(one_process_for_each_data_directory, |t: TestApp| async move {
     let search = another("x");
     search.start().await.unwrap();
     assert!(matches!(search.status(), Health::Building { .. }));
-    assert!(search.ready(SOON).await);
+    assert!(search.ready(INDEX_TIMEOUT).await);
     search.stop().await;
     add(&t, vec![sample(&t.app, project(&t).await.id, "one record")]).await;
     assert_eq!(search::reindex(&t.app.search, |_| {}).await.unwrap(), 1);
@@ -557,7 +563,7 @@ on_one!(a_transaction_that_commits_late_is_not_skipped, Postgres, |t: TestApp| a
     use std::sync::Arc;
     use tokio::sync::Notify;
     let p = project(&t).await.id;
-    say(&t, p, &[("earlier", &plain)]).await;
+    add_feedback(&t, p, &[("earlier", &plain)]).await;
     for first_is_older in [true, false] {
         let (written, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let slow = {
@@ -588,11 +594,11 @@ on_one!(a_transaction_that_commits_late_is_not_skipped, Postgres, |t: TestApp| a
         let before = find(&t, p, "").await.total;
         add(&t, vec![sample(&t.app, p, "quick to commit")]).await;
         // The quick one waits for the slow one, which could still get in before it.
-        assert!(!t.app.search.caught_up(Duration::from_millis(700)).await);
+        assert!(!t.app.search.wait_until_caught_up(Duration::from_millis(700)).await);
         assert_eq!(find(&t, p, "").await.total, before);
         go.notify_one();
         slow.await.unwrap().unwrap();
-        assert!(t.app.search.caught_up(SOON).await);
+        assert!(t.app.search.wait_until_caught_up(INDEX_TIMEOUT).await);
         assert_eq!(find(&t, p, "").await.total, before + 2);
     }
 });
@@ -602,14 +608,14 @@ on_one!(transactions_of_other_databases_hold_nothing_back, Postgres, |t: TestApp
     let p = project(&t).await.id;
     let mut neighbour = sqlx::AnyConnection::connect(&testing::fresh_postgres().await.unwrap()).await.unwrap();
     sqlx::raw_sql("BEGIN; SELECT CAST(pg_current_xact_id() AS TEXT)").execute(&mut neighbour).await.unwrap();
-    say(&t, p, &[("found all the same", &plain)]).await;
+    add_feedback(&t, p, &[("found all the same", &plain)]).await;
     assert_eq!(find(&t, p, "same").await.total, 1);
     sqlx::raw_sql("COMMIT").execute(&mut neighbour).await.unwrap();
 });
 
 on_one!(a_database_restored_on_another_server_is_followed, Postgres, |t: TestApp| async move {
     let p = project(&t).await.id;
-    say(&t, p, &[("one", &plain)]).await;
+    add_feedback(&t, p, &[("one", &plain)]).await;
     t.app.search.stop().await;
     add(&t, vec![sample(&t.app, p, "two")]).await;
     t.app
@@ -618,9 +624,9 @@ on_one!(a_database_restored_on_another_server_is_followed, Postgres, |t: TestApp
         .await
         .unwrap();
     t.app.search.start().await.unwrap();
-    assert!(t.app.search.caught_up(SOON).await);
+    assert!(t.app.search.wait_until_caught_up(INDEX_TIMEOUT).await);
     assert_eq!(find(&t, p, "").await.total, 2);
-    say(&t, p, &[("three", &plain)]).await;
+    add_feedback(&t, p, &[("three", &plain)]).await;
     assert_eq!(find(&t, p, "").await.total, 3);
 });
 
@@ -629,13 +635,13 @@ on_both!(two_nodes_follow_one_database, |t: TestApp| async move {
     let other = Search::new(
         t.app.settings.data.join("other"),
         "x".into(),
-        std::sync::Arc::new(Documents(t.app.store.clone())),
+        std::sync::Arc::new(StoreDocumentSource(t.app.store.clone())),
         t.app.clock.clone(),
     );
     other.start().await.unwrap();
-    assert!(other.ready(SOON).await);
-    say(&t, p, &[("seen by both", &plain)]).await;
-    assert!(other.caught_up(SOON).await);
+    assert!(other.ready(INDEX_TIMEOUT).await);
+    add_feedback(&t, p, &[("seen by both", &plain)]).await;
+    assert!(other.wait_until_caught_up(INDEX_TIMEOUT).await);
     assert_eq!(other.search(&Scope::system(p), ask("seen")).await.unwrap().total, 1);
     other.stop().await;
 });
@@ -643,7 +649,7 @@ on_both!(two_nodes_follow_one_database, |t: TestApp| async move {
 on_both!(ten_thousand_odd_queries_are_answered, |t: TestApp| async move {
     use rand::{Rng, SeedableRng, seq::IndexedRandom};
     let p = project(&t).await.id;
-    say(&t, p, &[("I am still waiting on my card?", &plain), ("届かない café pi-h 😀", &plain)]).await;
+    add_feedback(&t, p, &[("I am still waiting on my card?", &plain), ("届かない café pi-h 😀", &plain)]).await;
     let pieces = [
         "card",
         "\"my card\"",
@@ -704,7 +710,7 @@ on_both!(ten_thousand_odd_queries_are_answered, |t: TestApp| async move {
             let result = t
                 .app
                 .search
-                .search(&Scope::system(p), Ask { query: query.clone(), me: None, zone: Zone::default(), sort, cursor, limit: 5 })
+                .search(&Scope::system(p), SearchRequest { query: query.clone(), me: None, zone: Zone::default(), sort, cursor, limit: 5 })
                 .await;
             match result {
                 Ok(found) => slow += usize::from(found.took > Duration::from_secs(2)),
@@ -730,7 +736,7 @@ on_both!(what_is_found_is_what_is_marked, |t: TestApp| async move {
     ];
     let mut ids = Vec::new();
     for (text, language) in texts {
-        ids.extend(say(&t, p, &[(text, &|f| f.language = language.into())]).await);
+        ids.extend(add_feedback(&t, p, &[(text, &|f| f.language = language.into())]).await);
     }
     for word in [
         "card",
@@ -779,7 +785,7 @@ async fn ten_thousand_real_messages() {
         });
         add(&t, items.collect()).await;
     }
-    assert!(t.app.search.ready(SOON).await && t.app.search.caught_up(SOON).await);
+    assert!(t.app.search.ready(INDEX_TIMEOUT).await && t.app.search.wait_until_caught_up(INDEX_TIMEOUT).await);
     let mut times = Vec::new();
     for query in [
         "",
@@ -793,7 +799,7 @@ async fn ten_thousand_real_messages() {
         "transfer score:<5",
         "top up failed",
     ] {
-        let found = t.app.search.search(&Scope::system(p), Ask { sort: Sort::Relevance, limit: 50, ..ask(query) }).await.unwrap();
+        let found = t.app.search.search(&Scope::system(p), SearchRequest { sort: Sort::Relevance, limit: 50, ..ask(query) }).await.unwrap();
         times.push((query, found.total, found.took));
     }
     println!("{} rows: {times:#?}", rows.len());
@@ -801,7 +807,7 @@ async fn ten_thousand_real_messages() {
     t.app.search.rebuild();
     #[expect(clippy::disallowed_methods, reason = "measures")]
     let started = std::time::Instant::now();
-    assert!(t.app.search.ready(SOON).await);
+    assert!(t.app.search.ready(INDEX_TIMEOUT).await);
     println!("built again in {:?}", started.elapsed());
 }
 
@@ -810,9 +816,9 @@ on_both!(an_index_of_another_course_of_the_database_is_not_believed, |t: TestApp
     let first = sample(&t.app, p, "first words");
     let second = sample(&t.app, p, "second words");
     let other = first.id;
-    assert!(t.app.search.ready(SOON).await);
+    assert!(t.app.search.ready(INDEX_TIMEOUT).await);
     add(&t, vec![first, second]).await;
-    assert!(t.app.search.caught_up(SOON).await);
+    assert!(t.app.search.wait_until_caught_up(INDEX_TIMEOUT).await);
     t.app.search.stop().await;
     t.app.search.start().await.unwrap();
     assert_eq!(t.app.search.status(), Health::Ready, "the same course");
@@ -830,6 +836,6 @@ on_both!(an_index_of_another_course_of_the_database_is_not_believed, |t: TestApp
         .unwrap();
     t.app.search.start().await.unwrap();
     assert!(matches!(t.app.search.status(), Health::Building { .. }));
-    assert!(t.app.search.ready(SOON).await);
+    assert!(t.app.search.ready(INDEX_TIMEOUT).await);
     assert_eq!(find(&t, p, "words").await.total, 2);
 });

@@ -16,7 +16,7 @@ use domain::{
 use futures_util::{FutureExt, future::join_all};
 use service::{jobs, state::AppState};
 use sqlx::Connection;
-use store::{Fingerprint, Once, jobs::Purged};
+use store::{Fingerprint, IdempotentWrite, jobs::PurgeTarget};
 
 use testing::{Database, TestApp, on_both, on_one, sample};
 
@@ -74,7 +74,7 @@ on_both!(concurrent_twins_do_the_work_once, |t: TestApp| async move {
     let runs = Arc::new(AtomicUsize::new(0));
     let calls = (0..20).map(|n| {
         let runs = Arc::clone(&runs);
-        t.app.store.write_once(Once::form("twins", "the-same-key", Fingerprint::of(["x"])), t.app.now(), move |_| {
+        t.app.store.write_idempotent(IdempotentWrite::form("twins", "the-same-key", Fingerprint::of(["x"])), t.app.now(), move |_| {
             Box::pin(async move {
                 runs.fetch_add(1, Ordering::SeqCst);
                 Ok(n)
@@ -88,8 +88,8 @@ on_both!(concurrent_twins_do_the_work_once, |t: TestApp| async move {
 
 on_both!(a_refused_attempt_may_be_repeated_with_its_key, |t: TestApp| async move {
     let attempt = |fails: bool| {
-        t.app.store.write_once(Once::form("again", "the-same-key", Fingerprint::of(["x"])), t.app.now(), move |_| {
-            Box::pin(async move { if fails { Err(domain::Error::Forbidden.into()) } else { Ok(7) } })
+        t.app.store.write_idempotent(IdempotentWrite::form("again", "the-same-key", Fingerprint::of(["x"])), t.app.now(), move |_| {
+            Box::pin(async move { if fails { Err(domain::DomainError::Forbidden.into()) } else { Ok(7) } })
         })
     };
     assert!(attempt(true).await.is_err());
@@ -147,11 +147,11 @@ on_both!(a_full_queue_is_busy_and_loses_nothing_it_took, |t: TestApp| async move
     }
     // PostgreSQL counts those that are worked on, too.
     assert_eq!(waiting.len(), if t.database == Database::Sqlite { 1024 } else { 1024 - writers.count() });
-    assert!(results.iter().all(|(_, r)| matches!(r.as_ref().unwrap_err().refusal(), Some(domain::Error::Busy(_)))));
+    assert!(results.iter().all(|(_, r)| matches!(r.as_ref().unwrap_err().refusal(), Some(domain::DomainError::Busy(_)))));
     writers.release().await;
     let done = join_all(waiting).await;
     // On PostgreSQL a place is given up after some seconds, which a slow machine may need for so many.
-    let is_busy = |r: &service::error::Result<bool>| matches!(r.as_ref().map_err(|e| e.refusal()), Err(Some(domain::Error::Busy(_))));
+    let is_busy = |r: &service::error::Result<bool>| matches!(r.as_ref().map_err(|e| e.refusal()), Err(Some(domain::DomainError::Busy(_))));
     assert!(done.iter().all(|(_, result)| result.is_ok() || t.database == Database::Postgres && is_busy(result)));
     assert!(done.iter().any(|(_, result)| result.is_ok()));
     results.extend(done);
@@ -195,7 +195,7 @@ on_one!(a_database_that_is_held_refuses_all_that_wait_at_once, Sqlite, |t: TestA
     let jobs = std::iter::once(write(t.app.clone(), 0, first).boxed()).chain((1..5).map(|n| write(t.app.clone(), n, ()).boxed()));
     // All of them after the wait of the first: a wait for each would find the database free and store the others.
     let refused = join_all(jobs.map(|job| async move { job.await.unwrap_err() })).await;
-    assert!(refused.iter().all(|error| matches!(error.refusal(), Some(domain::Error::Busy(_)))));
+    assert!(refused.iter().all(|error| matches!(error.refusal(), Some(domain::DomainError::Busy(_)))));
     assert!(again.await.unwrap().await.unwrap(), "it heals by itself, and who asks again is not refused with the others");
     for n in 0..5 {
         assert!(t.app.store.staff_by_email(&format!("h{n}@example.com")).await.unwrap().is_none());
@@ -267,17 +267,17 @@ async fn old_rows(t: &TestApp, n: usize) {
 }
 
 /// How many rows each kind has in its tables.
-async fn rows_of(t: &TestApp, what: Purged) -> i64 {
+async fn rows_of(t: &TestApp, what: PurgeTarget) -> i64 {
     let tables: &[&str] = match what {
-        Purged::Sessions => &["sessions"],
-        Purged::Keys => &["idempotency WHERE scope = 'purge'"],
-        Purged::Jobs => &["jobs WHERE kind = 'purge' AND payload = '{}'"],
-        Purged::Limits => &["limits"],
-        Purged::Letters => &["letters", "password_resets"],
-        Purged::Changes => &["feedback_changes"],
-        Purged::Attachments => &["attachments", "attachment_chunks"],
-        Purged::Imports => &["imports", "import_chunks"],
-        Purged::Webhooks => &["webhook_events", "webhook_deliveries", "webhook_attempts"],
+        PurgeTarget::Sessions => &["sessions"],
+        PurgeTarget::Keys => &["idempotency WHERE scope = 'purge'"],
+        PurgeTarget::Jobs => &["jobs WHERE kind = 'purge' AND payload = '{}'"],
+        PurgeTarget::Limits => &["limits"],
+        PurgeTarget::Letters => &["letters", "password_resets"],
+        PurgeTarget::Changes => &["feedback_changes"],
+        PurgeTarget::Attachments => &["attachments", "attachment_chunks"],
+        PurgeTarget::Imports => &["imports", "import_chunks"],
+        PurgeTarget::Webhooks => &["webhook_events", "webhook_deliveries", "webhook_attempts"],
     };
     let mut sum = 0;
     for table in tables {
@@ -292,7 +292,7 @@ on_both!(the_clean_up_works_in_bounded_pieces_to_its_end, |t: TestApp| async mov
     old_rows(&t, MANY).await;
     let now = t.app.now();
     // One piece removes what it is given and no more.
-    for (what, usual) in Purged::ALL {
+    for (what, usual) in PurgeTarget::ALL {
         assert!((1..=1_000).contains(&usual));
         let before = rows_of(&t, what).await;
         assert!(before >= 2_300, "{what:?}: {before}");
@@ -304,30 +304,30 @@ on_both!(the_clean_up_works_in_bounded_pieces_to_its_end, |t: TestApp| async mov
     // The program comes to its end between two pieces.
     let asked = AtomicUsize::new(0);
     let stop = || asked.fetch_add(1, Ordering::SeqCst) >= 3;
-    assert_eq!(jobs::purge(&t.app, &stop).await.unwrap(), jobs::Outcome::Stopped);
-    let left = rows_of(&t, Purged::Keys).await;
-    assert!(rows_of(&t, Purged::Sessions).await <= 1 + 7 && left > 2_000, "{left}");
+    assert_eq!(jobs::purge(&t.app, &stop).await.unwrap(), jobs::JobOutcome::Stopped);
+    let left = rows_of(&t, PurgeTarget::Keys).await;
+    assert!(rows_of(&t, PurgeTarget::Sessions).await <= 1 + 7 && left > 2_000, "{left}");
     // The next run goes on to the end, in as many transactions as it takes.
     let asked = AtomicUsize::new(0);
     let count = || {
         asked.fetch_add(1, Ordering::SeqCst);
         false
     };
-    assert_eq!(jobs::purge(&t.app, &count).await.unwrap(), jobs::Outcome::Done);
+    assert_eq!(jobs::purge(&t.app, &count).await.unwrap(), jobs::JobOutcome::Done);
     let pieces = asked.load(Ordering::SeqCst);
     assert!(pieces > 3 * MANY / 64, "{pieces}");
     for (what, young) in [
-        (Purged::Sessions, 1),
-        (Purged::Keys, 1),
-        (Purged::Jobs, 1),
-        (Purged::Limits, 1),
-        (Purged::Letters, 2),
-        (Purged::Attachments, 3),
-        (Purged::Imports, 3),
-        (Purged::Webhooks, 4),
+        (PurgeTarget::Sessions, 1),
+        (PurgeTarget::Keys, 1),
+        (PurgeTarget::Jobs, 1),
+        (PurgeTarget::Limits, 1),
+        (PurgeTarget::Letters, 2),
+        (PurgeTarget::Attachments, 3),
+        (PurgeTarget::Imports, 3),
+        (PurgeTarget::Webhooks, 4),
     ] {
         assert_eq!(rows_of(&t, what).await, young, "{what:?}");
     }
-    let changes = rows_of(&t, Purged::Changes).await;
+    let changes = rows_of(&t, PurgeTarget::Changes).await;
     assert!(changes <= 1, "{changes}");
 });

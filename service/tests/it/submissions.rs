@@ -4,7 +4,7 @@ use domain::{
     accounts::Scope,
     ids::{ContactId, SurveyId, VersionId},
     projects::Project,
-    responses::{Context, Person},
+    responses::{ClaimedContact, ResponseContext},
     surveys::{Answer, SurveyStatus},
 };
 use futures_util::{FutureExt, future::join_all};
@@ -12,9 +12,9 @@ use service::error::Result;
 use sqlx::Connection;
 use store::{
     Fingerprint,
-    once::Place,
-    search::IndexRow,
-    submissions::{Checked, Fate, Submission},
+    change_feed::IndexRow,
+    idempotency::ScopedKey,
+    submissions::{ResponseSubmission, SubmissionOutcome, SurveySnapshot},
 };
 
 use testing::{TestApp, on_both, sample};
@@ -52,14 +52,14 @@ async fn setup(t: TestApp) -> Setup {
 }
 
 impl Setup {
-    fn submission(&self, key: &str, text: &str) -> Submission {
+    fn submission(&self, key: &str, text: &str) -> ResponseSubmission {
         let app = &self.t.app;
         let id = app.id();
         let mut feedback = sample(app, self.project.id, text);
         feedback.response = Some(id);
         feedback.survey = Some(self.survey);
-        Submission {
-            place: Place { scope: format!("respond {}", self.survey), key: key.into() },
+        ResponseSubmission {
+            place: ScopedKey { scope: format!("respond {}", self.survey), key: key.into() },
             fingerprint: Fingerprint::of(["the same"]),
             checked: None,
             is_live: true,
@@ -67,7 +67,7 @@ impl Setup {
             project: self.project.id,
             survey: self.survey,
             version: self.version,
-            context: Context { source: "api".into(), ..Context::default() },
+            context: ResponseContext { source: "api".into(), ..ResponseContext::default() },
             contact: app.id(),
             answers: vec![("q1".into(), Answer::Text(text.into()))],
             language: "en".into(),
@@ -78,8 +78,8 @@ impl Setup {
         }
     }
 
-    fn checked(&self) -> Checked {
-        Checked {
+    fn checked(&self) -> SurveySnapshot {
+        SurveySnapshot {
             status: SurveyStatus::Live,
             live: self.version,
             key: self.project.key.clone(),
@@ -90,7 +90,7 @@ impl Setup {
     }
 
     /// What becomes of submissions that wait at the same time, after two others.
-    async fn together(&self, batch: Vec<Submission>) -> Vec<Result<Fate>> {
+    async fn together(&self, batch: Vec<ResponseSubmission>) -> Vec<Result<SubmissionOutcome>> {
         let submit = |submission| {
             let store = self.t.app.store.clone();
             let mut job = async move { store.submit(submission).await }.boxed();
@@ -107,7 +107,7 @@ impl Setup {
         // On PostgreSQL two batches run side by side, and the third gathers while they do: they wait for keys that somebody else holds.
         let mut holder = sqlx::AnyConnection::connect(url).await.unwrap();
         sqlx::raw_sql("BEGIN").execute(&mut holder).await.unwrap();
-        for Submission { place, .. } in &warm {
+        for ResponseSubmission { place, .. } in &warm {
             let hold = sqlx::query("INSERT INTO idempotency (scope, key, outcome, created_at) VALUES ($1, $2, '', 0)");
             hold.bind(place.scope.clone()).bind(place.key.clone()).execute(&mut holder).await.unwrap();
         }
@@ -139,13 +139,13 @@ impl Setup {
     }
 }
 
-fn stored(fates: &[Result<Fate>]) -> Vec<bool> {
-    fates.iter().map(|fate| matches!(fate, Ok(Fate::Stored(_)))).collect()
+fn stored(fates: &[Result<SubmissionOutcome>]) -> Vec<bool> {
+    fates.iter().map(|fate| matches!(fate, Ok(SubmissionOutcome::Stored(_)))).collect()
 }
 
 on_both!(a_poisoned_one_harms_nobody_else, |t: TestApp| async move {
     let s = setup(t).await;
-    let mut batch: Vec<Submission> = (0..8).map(|n| s.submission(&format!("key-{n}-long-enough"), &format!("text {n}"))).collect();
+    let mut batch: Vec<ResponseSubmission> = (0..8).map(|n| s.submission(&format!("key-{n}-long-enough"), &format!("text {n}"))).collect();
     // A version that is not there: the database refuses the row.
     batch[3].version = s.t.app.id();
     let fates = s.together(batch.clone()).await;
@@ -156,7 +156,7 @@ on_both!(a_poisoned_one_harms_nobody_else, |t: TestApp| async move {
     assert_eq!(s.count("SELECT COUNT(*) FROM contacts").await, 9);
     assert_eq!(s.count("SELECT COUNT(*) FROM idempotency WHERE key = 'key-3-long-enough'").await, 0, "it may be sent again");
     batch[3].version = s.version;
-    assert!(matches!(s.t.app.store.submit(batch[3].clone()).await, Ok(Fate::Stored(_))));
+    assert!(matches!(s.t.app.store.submit(batch[3].clone()).await, Ok(SubmissionOutcome::Stored(_))));
 });
 
 on_both!(the_same_key_twice_in_a_batch_is_one_response, |t: TestApp| async move {
@@ -165,12 +165,12 @@ on_both!(the_same_key_twice_in_a_batch_is_one_response, |t: TestApp| async move 
     let (first, again) = (batch[1].id, batch[2].id);
     let fates = s.together(batch).await;
     for fate in &fates[1..] {
-        assert!(matches!(fate, Ok(Fate::Stored(begun)) if begun.id == first && begun.id != again), "{fate:?}");
+        assert!(matches!(fate, Ok(SubmissionOutcome::Stored(begun)) if begun.id == first && begun.id != again), "{fate:?}");
     }
     assert_eq!(s.count("SELECT COUNT(*) FROM feedback WHERE text IN ('first', 'again')").await, 1);
     // And once more later, even when the survey is closed.
-    let late = Submission { is_live: false, ..s.submission("the-same-key", "late") };
-    assert!(matches!(s.t.app.store.submit(late).await, Ok(Fate::Stored(begun)) if begun.id == first));
+    let late = ResponseSubmission { is_live: false, ..s.submission("the-same-key", "late") };
+    assert!(matches!(s.t.app.store.submit(late).await, Ok(SubmissionOutcome::Stored(begun)) if begun.id == first));
 });
 
 on_both!(a_key_with_other_content_is_told_apart, |t: TestApp| async move {
@@ -178,45 +178,49 @@ on_both!(a_key_with_other_content_is_told_apart, |t: TestApp| async move {
     let with = |content: &str, page: Option<&str>| {
         let fingerprint = Fingerprint::of([content]);
         let fingerprint = page.map_or(fingerprint.clone(), |page| fingerprint.from_page(page));
-        Submission { fingerprint, ..s.submission("the-same-key", content) }
+        ResponseSubmission { fingerprint, ..s.submission("the-same-key", content) }
     };
     let batch = vec![with("a", Some("p")), with("a", Some("p")), with("b", Some("p")), with("b", Some("q")), with("b", None)];
     let first = batch[0].id;
     let fates = s.together(batch).await;
-    assert!(fates[..2].iter().all(|fate| matches!(fate, Ok(Fate::Stored(begun)) if begun.id == first)), "{fates:?}");
+    assert!(fates[..2].iter().all(|fate| matches!(fate, Ok(SubmissionOutcome::Stored(begun)) if begun.id == first)), "{fates:?}");
     for (fate, same) in fates[2..].iter().zip([true, false, false]) {
-        assert!(matches!(fate, Ok(Fate::Reused { begun, same_page }) if begun.id == first && *same_page == same), "{fate:?}");
+        assert!(
+            matches!(fate, Ok(SubmissionOutcome::KeyConflict { begun, same_page }) if begun.id == first && *same_page == same),
+            "{fate:?}"
+        );
     }
     assert_eq!(s.count("SELECT COUNT(*) FROM feedback WHERE text IN ('a', 'b')").await, 1);
     // Also when it is closed, but not against a survey as it was remembered.
-    let late = Submission { is_live: false, ..with("b", Some("p")) };
-    assert!(matches!(s.t.app.store.submit(late).await, Ok(Fate::Reused { same_page: true, .. })));
-    let moved = Submission { checked: Some(Checked { live: s.t.app.id(), ..s.checked() }), ..with("b", Some("p")) };
-    assert!(matches!(s.t.app.store.submit(moved).await, Ok(Fate::Outdated)));
+    let late = ResponseSubmission { is_live: false, ..with("b", Some("p")) };
+    assert!(matches!(s.t.app.store.submit(late).await, Ok(SubmissionOutcome::KeyConflict { same_page: true, .. })));
+    let moved = ResponseSubmission { checked: Some(SurveySnapshot { live: s.t.app.id(), ..s.checked() }), ..with("b", Some("p")) };
+    assert!(matches!(s.t.app.store.submit(moved).await, Ok(SubmissionOutcome::StaleSnapshot)));
 });
 
 on_both!(refusals_are_each_ones_own, |t: TestApp| async move {
     let s = setup(t).await;
-    let moved = Checked { live: s.t.app.id(), ..s.checked() };
-    let elsewhere = Checked { origins: vec!["https://other.example".into()], ..s.checked() };
+    let moved = SurveySnapshot { live: s.t.app.id(), ..s.checked() };
+    let elsewhere = SurveySnapshot { origins: vec!["https://other.example".into()], ..s.checked() };
     let batch = vec![
-        Submission { checked: Some(s.checked()), ..s.submission("checked-key", "good") },
-        Submission { is_live: false, ..s.submission("closed-key", "closed") },
-        Submission { checked: Some(moved), ..s.submission("moved-key", "moved") },
-        Submission { checked: Some(elsewhere), ..s.submission("origin-key", "elsewhere") },
+        ResponseSubmission { checked: Some(s.checked()), ..s.submission("checked-key", "good") },
+        ResponseSubmission { is_live: false, ..s.submission("closed-key", "closed") },
+        ResponseSubmission { checked: Some(moved), ..s.submission("moved-key", "moved") },
+        ResponseSubmission { checked: Some(elsewhere), ..s.submission("origin-key", "elsewhere") },
         s.submission("plain-key", "good"),
     ];
     let fates = s.together(batch).await;
     assert_eq!(stored(&fates), [true, false, false, false, true]);
-    assert!(matches!(fates[1], Ok(Fate::Closed)));
-    assert!(matches!((&fates[2], &fates[3]), (Ok(Fate::Outdated), Ok(Fate::Outdated))));
+    assert!(matches!(fates[1], Ok(SubmissionOutcome::Closed)));
+    assert!(matches!((&fates[2], &fates[3]), (Ok(SubmissionOutcome::StaleSnapshot), Ok(SubmissionOutcome::StaleSnapshot))));
     assert_eq!(s.count("SELECT COUNT(*) FROM feedback WHERE text <> 'warm'").await, 2);
     assert_eq!(s.count("SELECT COUNT(*) FROM idempotency").await, 4, "a refused key may be sent again");
 });
 
 on_both!(a_batch_keeps_its_order, |t: TestApp| async move {
     let s = setup(t).await;
-    let batch: Vec<Submission> = (0..50).map(|n| s.submission(&format!("key-{}-long-enough", (n * 7) % 50), &format!("{n:02}"))).collect();
+    let batch: Vec<ResponseSubmission> =
+        (0..50).map(|n| s.submission(&format!("key-{}-long-enough", (n * 7) % 50), &format!("{n:02}"))).collect();
     let fates = s.together(batch).await;
     assert!(stored(&fates).iter().all(|stored| *stored));
     let texts: Vec<(String,)> = sqlx::query_as(
@@ -230,13 +234,17 @@ on_both!(a_batch_keeps_its_order, |t: TestApp| async move {
 
 on_both!(a_batch_meets_a_person_once, |t: TestApp| async move {
     let s = setup(t).await;
-    let known = Person { external_id: Some("ann".into()), name: Some("Ann".into()), ..Person::default() };
+    let known = ClaimedContact { external_id: Some("ann".into()), name: Some("Ann".into()), ..ClaimedContact::default() };
     let (scope, new, at) = (Scope::system(s.project.id), s.t.app.id::<ContactId>(), s.t.app.now());
-    s.t.app.store.write(move |tx| Box::pin(async move { tx.contact_for(&scope, &known, new, at).await })).await.unwrap();
+    s.t.app.store.write(move |tx| Box::pin(async move { tx.resolve_contact(&scope, &known, new, at).await })).await.unwrap();
     let said_by = |key: &str, external: &str, email: Option<&str>, name: &str| {
         let mut submission = s.submission(key, "x");
-        submission.context.contact =
-            Person { external_id: Some(external.into()), email: email.map(Into::into), name: Some(name.into()), ..Person::default() };
+        submission.context.contact = ClaimedContact {
+            external_id: Some(external.into()),
+            email: email.map(Into::into),
+            name: Some(name.into()),
+            ..ClaimedContact::default()
+        };
         submission
     };
     let batch = vec![
@@ -265,13 +273,13 @@ on_both!(the_index_sees_what_was_just_made_and_never_an_older_state, |t: TestApp
     let submission = |key: &str, name: Option<&str>| {
         let mut submission = s.submission(key, "as it was made");
         submission.context.contact =
-            Person { external_id: name.map(|_| key.to_owned()), name: name.map(ToOwned::to_owned), ..Person::default() };
+            ClaimedContact { external_id: name.map(|_| key.to_owned()), name: name.map(ToOwned::to_owned), ..ClaimedContact::default() };
         submission
     };
     let (known, anonymous) = (submission("known-1", Some("Ann")), submission("anonymous-1", None));
     let ids = [&known, &anonymous].map(|s| s.feedback.as_ref().unwrap().0.id);
     for submission in [known, anonymous] {
-        assert!(matches!(store.submit(submission).await, Ok(Fate::Stored(_))));
+        assert!(matches!(store.submit(submission).await, Ok(SubmissionOutcome::Stored(_))));
     }
     let seen = |rows: Vec<IndexRow>| {
         let mut seen: Vec<String> = rows.iter().map(|row| format!("{row:?}")).collect();
@@ -290,7 +298,7 @@ on_both!(the_index_sees_what_was_just_made_and_never_an_older_state, |t: TestApp
     let again = [submission("again-1", None), submission("again-2", Some("Bob"))];
     let [one, two] = [&again[0], &again[1]].map(|s| s.feedback.as_ref().unwrap().0.id);
     for submission in again {
-        assert!(matches!(store.submit(submission).await, Ok(Fate::Stored(_))));
+        assert!(matches!(store.submit(submission).await, Ok(SubmissionOutcome::Stored(_))));
     }
     s.run("UPDATE feedback SET text = 'changed again'").await;
     let rows = store.changed_rows(&[(one, true), (two, false), (one, false)]).await.unwrap();

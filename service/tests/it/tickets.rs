@@ -1,26 +1,26 @@
 //! Tickets: what the requester and the team do, and what stays in step.
 
 use domain::{
-    Error as Refusal,
+    DomainError as Refusal,
     accounts::{Actor, Role, Scope},
-    feedback::Status,
+    feedback::FeedbackStatus,
     ids::{FeedbackId, StaffId, TicketId},
     projects::Project,
-    responses::Signals,
-    tickets::{Author, Priority, State, Ticket},
+    responses::SpamSignals,
+    tickets::{MessageAuthor, Priority, Ticket, TicketState},
 };
 use service::{
-    tickets::{self, Reply, Submission, Submitted},
-    triage::{Edit, Seen},
+    tickets::{self, StaffReply, TicketReceipt, TicketSubmission},
+    triage::{FeedbackEdit, ItemVersion},
 };
 
 use testing::{TestApp, adding, on_both, submission};
 
-async fn ticket(t: &TestApp, project: &Project, key: &str) -> Submitted {
+async fn ticket(t: &TestApp, project: &Project, key: &str) -> TicketReceipt {
     tickets::submit(&t.app, project, key, submission("The map stays empty", "Nothing is drawn on my telephone.")).await.unwrap()
 }
 
-async fn now(t: &TestApp, project: &Project, of: &Submitted) -> (Ticket, Status, String) {
+async fn now(t: &TestApp, project: &Project, of: &TicketReceipt) -> (Ticket, FeedbackStatus, String) {
     let scope = Scope::system(project.id);
     let ticket = t.app.store.ticket(&scope, of.ticket).await.unwrap().unwrap();
     let feedback = t.app.store.feedback_by_ids(&scope, &[of.feedback]).await.unwrap().remove(0);
@@ -32,13 +32,13 @@ async fn staff_scope(t: &TestApp, project: &Project, staff: StaffId, role: Role)
 }
 
 async fn histories(t: &TestApp, project: &Project, feedback: FeedbackId) -> Vec<String> {
-    let mut all = t.app.store.history_of(&Scope::system(project.id), feedback).await.unwrap();
+    let mut all = t.app.store.history_entries(&Scope::system(project.id), feedback).await.unwrap();
     all.reverse();
-    all.into_iter().map(|e| format!("{} {}", e.staff.unwrap_or_else(|| e.change.outsider().into()), e.change.sentence())).collect()
+    all.into_iter().map(|e| format!("{} {}", e.staff.unwrap_or_else(|| e.change.external_actor().into()), e.change.sentence())).collect()
 }
 
-fn reply(body: &str) -> Reply {
-    Reply { body: body.into(), ..Reply::default() }
+fn reply(body: &str) -> StaffReply {
+    StaffReply { body: body.into(), ..StaffReply::default() }
 }
 
 on_both!(a_conversation_from_beginning_to_end, |t: TestApp| async move {
@@ -48,7 +48,7 @@ on_both!(a_conversation_from_beginning_to_end, |t: TestApp| async move {
     let made = ticket(&t, &project, "key-00000001").await;
     assert_eq!(made.number, 1);
     let (at_first, status, text) = now(&t, &project, &made).await;
-    assert_eq!((at_first.state, at_first.priority, status), (State::Open, Priority::Normal, Status::New));
+    assert_eq!((at_first.state, at_first.priority, status), (TicketState::Open, Priority::Normal, FeedbackStatus::New));
     assert_eq!((at_first.email.as_str(), at_first.name.as_deref()), ("ann@example.com", Some("Ann")));
     assert_eq!(text, "The map stays empty\n\nNothing is drawn on my telephone.");
 
@@ -57,26 +57,26 @@ on_both!(a_conversation_from_beginning_to_end, |t: TestApp| async move {
     t.clock.advance_ms(60_000);
     tickets::staff_reply(&t.app, &scope, made.ticket, "reply-000001", reply("Which telephone is it?")).await.unwrap();
     let (answered, status, _) = now(&t, &project, &made).await;
-    assert_eq!((answered.state, status, answered.first_response_ms()), (State::Answered, Status::Triaged, Some(120_000)));
+    assert_eq!((answered.state, status, answered.first_response_ms()), (TicketState::Answered, FeedbackStatus::Triaged, Some(120_000)));
 
     tickets::requester_reply(&t.app, &project, made.ticket, "answer-00001", adding("A very old one.")).await.unwrap();
     let (open, _, text) = now(&t, &project, &made).await;
-    assert_eq!(open.state, State::Open);
+    assert_eq!(open.state, TicketState::Open);
     assert!(text.ends_with("\n\nA very old one."));
 
     t.clock.advance_ms(60_000);
-    let last = Reply { close: true, ..reply("Mended.") };
+    let last = StaffReply { close: true, ..reply("Mended.") };
     tickets::staff_reply(&t.app, &scope, made.ticket, "reply-000002", last).await.unwrap();
     let (closed, status, _) = now(&t, &project, &made).await;
-    assert_eq!((closed.state, status, closed.resolution_ms()), (State::Closed, Status::Resolved, Some(180_000)));
+    assert_eq!((closed.state, status, closed.resolution_ms()), (TicketState::Closed, FeedbackStatus::Resolved, Some(180_000)));
     assert_eq!(closed.first_response_ms(), Some(120_000), "the first answer stays the first");
 
     tickets::requester_reply(&t.app, &project, made.ticket, "answer-00002", adding("Still empty.")).await.unwrap();
     let (again, status, _) = now(&t, &project, &made).await;
-    assert_eq!((again.state, status, again.resolution_ms()), (State::Open, Status::New, None));
+    assert_eq!((again.state, status, again.resolution_ms()), (TicketState::Open, FeedbackStatus::New, None));
     tickets::requester_close(&t.app, &project, made.ticket).await.unwrap();
     tickets::requester_close(&t.app, &project, made.ticket).await.unwrap();
-    assert_eq!(now(&t, &project, &made).await.1, Status::Resolved);
+    assert_eq!(now(&t, &project, &made).await.1, FeedbackStatus::Resolved);
     tickets::requester_reopen(&t.app, &project, made.ticket).await.unwrap();
     assert!(tickets::close(&t.app, &scope, made.ticket).await.unwrap());
     assert!(!tickets::close(&t.app, &scope, made.ticket).await.unwrap());
@@ -84,7 +84,7 @@ on_both!(a_conversation_from_beginning_to_end, |t: TestApp| async move {
     assert!(tickets::set_priority(&t.app, &scope, made.ticket, Priority::Urgent).await.unwrap());
     assert!(!tickets::set_priority(&t.app, &scope, made.ticket, Priority::Urgent).await.unwrap());
     let (end, status, _) = now(&t, &project, &made).await;
-    assert_eq!((end.state, end.priority, status), (State::Open, Priority::Urgent, Status::Triaged));
+    assert_eq!((end.state, end.priority, status), (TicketState::Open, Priority::Urgent, FeedbackStatus::Triaged));
 
     let told = histories(&t, &project, made.feedback).await;
     assert_eq!(
@@ -112,10 +112,10 @@ on_both!(a_conversation_from_beginning_to_end, |t: TestApp| async move {
     // The team reads all of it; what the requester reads has no notes.
     let whole = tickets::read(&t.app, &scope, made.feedback).await.unwrap().unwrap();
     assert_eq!(whole.messages.len(), 6);
-    assert_eq!(whole.messages.iter().filter(|m| m.author == Author::Note).count(), 1);
+    assert_eq!(whole.messages.iter().filter(|m| m.author == MessageAuthor::Note).count(), 1);
     let public = tickets::public_conversation(&t.app, whole.ticket).await.unwrap();
     assert_eq!(public.messages.len(), 5);
-    assert!(public.messages.iter().all(|m| m.author != Author::Note && !m.body.contains("Known since")));
+    assert!(public.messages.iter().all(|m| m.author != MessageAuthor::Note && !m.body.contains("Known since")));
 });
 
 on_both!(triage_and_conversation_stay_in_step, |t: TestApp| async move {
@@ -123,26 +123,26 @@ on_both!(triage_and_conversation_stay_in_step, |t: TestApp| async move {
     let bob = t.member(&project, "bob@example.com", Role::Triager).await;
     let scope = staff_scope(&t, &project, bob, Role::Triager).await;
     let made = ticket(&t, &project, "key-00000001").await;
-    let edit = async |status: Status| {
+    let edit = async |status: FeedbackStatus| {
         let version = t.app.store.feedback_by_ids(&scope, &[made.feedback]).await.unwrap()[0].version;
-        service::triage::edit(&t.app, &scope, &[Seen { id: made.feedback, version }], Edit::Status(status)).await.unwrap()
+        service::triage::edit(&t.app, &scope, &[ItemVersion { id: made.feedback, version }], FeedbackEdit::Status(status)).await.unwrap()
     };
-    let done = edit(Status::Resolved).await;
-    assert_eq!(now(&t, &project, &made).await.0.state, State::Closed);
+    let done = edit(FeedbackStatus::Resolved).await;
+    assert_eq!(now(&t, &project, &made).await.0.state, TicketState::Closed);
     service::triage::undo(&t.app, &scope, done.undo.unwrap()).await.unwrap();
     let (ticket, status, _) = now(&t, &project, &made).await;
-    assert_eq!((ticket.state, ticket.resolved_at, status), (State::Open, None, Status::New));
+    assert_eq!((ticket.state, ticket.resolved_at, status), (TicketState::Open, None, FeedbackStatus::New));
     // An answer to what was taken for spam says that it is none.
-    edit(Status::Spam).await;
+    edit(FeedbackStatus::Spam).await;
     tickets::staff_reply(&t.app, &scope, made.ticket, "reply-000001", reply("Hello.")).await.unwrap();
-    assert_eq!(now(&t, &project, &made).await.1, Status::Triaged);
+    assert_eq!(now(&t, &project, &made).await.1, FeedbackStatus::Triaged);
     // What is linked stays linked while it is open.
     let item = service::backlog::create(&t.app, &scope, "item-0000001", "Draw the map", "").await.unwrap();
-    let quoting = service::backlog::Quoting { quote: String::new(), importance: domain::backlog::Importance::Normal };
+    let quoting = service::backlog::LinkInput { quote: String::new(), importance: domain::backlog::Importance::Normal };
     service::backlog::link(&t.app, &scope, made.feedback, item, quoting).await.unwrap();
     tickets::close(&t.app, &scope, made.ticket).await.unwrap();
     tickets::requester_reply(&t.app, &project, made.ticket, "answer-00001", adding("No.")).await.unwrap();
-    assert_eq!(now(&t, &project, &made).await.1, Status::Linked);
+    assert_eq!(now(&t, &project, &made).await.1, FeedbackStatus::Linked);
 });
 
 on_both!(a_repeated_key_is_one_ticket_and_numbers_have_no_gaps_or_doubles, |t: TestApp| async move {
@@ -190,11 +190,11 @@ on_both!(refusals_of_the_team, |t: TestApp| async move {
     assert!(tickets::read(&t.app, &bob, foreign.feedback).await.unwrap().is_none());
     assert!(t.app.store.ticket_messages(&bob, foreign.ticket, true).await.unwrap().is_empty());
     // Nobody talks over what they have not read.
-    let seen = Reply { seen: Some(1), ..reply("Hello.") };
+    let seen = StaffReply { seen: Some(1), ..reply("Hello.") };
     tickets::requester_reply(&t.app, &project, made.ticket, "answer-00001", adding("One more thing.")).await.unwrap();
     let refused = tickets::staff_reply(&t.app, &bob, made.ticket, "reply-000002", seen.clone()).await.unwrap_err();
     assert!(matches!(refused.refusal(), Some(Refusal::Conflict(why)) if why.starts_with("The requester wrote again")), "{refused}");
-    tickets::staff_reply(&t.app, &bob, made.ticket, "reply-000003", Reply { seen: Some(2), ..seen }).await.unwrap();
+    tickets::staff_reply(&t.app, &bob, made.ticket, "reply-000003", StaffReply { seen: Some(2), ..seen }).await.unwrap();
     let long = tickets::staff_reply(&t.app, &bob, made.ticket, "reply-000004", reply(&"x".repeat(10_001))).await.unwrap_err();
     assert!(matches!(long.refusal(), Some(Refusal::Invalid(_))));
     let actor = Actor { staff: t.app.id(), roles: vec![] };
@@ -225,14 +225,14 @@ on_both!(a_token_leads_to_one_ticket_of_one_project, |t: TestApp| async move {
 
 on_both!(suspected_spam_is_kept_as_spam, |t: TestApp| async move {
     let (project, _) = t.owner().await;
-    let bot = Submission {
-        signals: Some(Signals { honeypot: true, ..Signals::default() }),
+    let bot = TicketSubmission {
+        signals: Some(SpamSignals { honeypot: true, ..SpamSignals::default() }),
         ..submission("Buy", "http://a http://b http://c http://d")
     };
     let made = tickets::submit(&t.app, &project, "key-00000001", bot).await.unwrap();
     let feedback = t.app.store.feedback_by_ids(&Scope::system(project.id), &[made.feedback]).await.unwrap().remove(0);
-    assert_eq!((feedback.status, feedback.spam_reasons.join(" ").as_str()), (Status::Spam, "honeypot links"));
+    assert_eq!((feedback.status, feedback.spam_reasons.join(" ").as_str()), (FeedbackStatus::Spam, "honeypot links"));
     tickets::requester_reply(&t.app, &project, made.ticket, "answer-00001", adding("Hello?")).await.unwrap();
     tickets::requester_close(&t.app, &project, made.ticket).await.unwrap();
-    assert_eq!(now(&t, &project, &made).await.1, Status::Spam);
+    assert_eq!(now(&t, &project, &made).await.1, FeedbackStatus::Spam);
 });

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use domain::{accounts::Scope, backlog::Item, ids::BacklogId};
+use domain::{accounts::Scope, backlog::BacklogItem, ids::BacklogItemId};
 use sqlx::FromRow;
 
 use crate::{Dialect, Store, error::Result, id};
 
 /// The demand for an item. Feedback marked as spam is linked but not counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromRow)]
-pub struct Evidence {
+pub struct ItemEvidence {
     /// Distinct contacts, and each piece of feedback without a contact as one more person.
     pub people: i64,
     /// Linked pieces of feedback.
@@ -23,7 +23,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn evidence_of(&self, scope: &Scope, items: &[Item]) -> Result<HashMap<BacklogId, Evidence>> {
+    pub async fn evidence_of(&self, scope: &Scope, items: &[BacklogItem]) -> Result<HashMap<BacklogItemId, ItemEvidence>> {
         let sql = match self.dialect() {
             Dialect::Sqlite => {
                 "SELECT l.backlog_id, COUNT(DISTINCT COALESCE(f.contact_id, f.id)) AS people, COUNT(f.id) AS said, \
@@ -38,17 +38,17 @@ impl Store {
                  JOIN feedback f ON f.id = l.feedback_id AND f.status <> 'spam' WHERE l.project_id = $1 GROUP BY l.backlog_id"
             }
         };
-        let ids: Vec<BacklogId> = items.iter().map(|item| item.id).collect();
+        let ids: Vec<BacklogItemId> = items.iter().map(|item| item.id).collect();
         let rows: Vec<(String, i64, i64, i64)> =
             sqlx::query_as(sql).bind(scope.project().to_string()).bind(serde_json::to_string(&ids)?).fetch_all(self.reader()).await?;
-        rows.into_iter().map(|(item, people, said, critical)| Ok((id(&item)?, Evidence { people, said, critical }))).collect()
+        rows.into_iter().map(|(item, people, said, critical)| Ok((id(&item)?, ItemEvidence { people, said, critical }))).collect()
     }
 
     /// The demand for one item.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn backlog_evidence(&self, scope: &Scope, item: &Item) -> Result<Evidence> {
+    pub async fn backlog_evidence(&self, scope: &Scope, item: &BacklogItem) -> Result<ItemEvidence> {
         Ok(sqlx::query_as(
             "SELECT COUNT(DISTINCT COALESCE(f.contact_id, f.id)) AS people, COUNT(f.id) AS said, \
              COUNT(CASE WHEN l.importance = 'critical' THEN f.id END) AS critical \

@@ -3,12 +3,12 @@
 use domain::{
     Timestamp,
     accounts::Scope,
-    backlog::{BacklogStatus, Item},
-    ids::{BacklogId, FeedbackId, ProjectId, StaffId},
+    backlog::{BacklogItem, BacklogStatus},
+    ids::{BacklogItemId, FeedbackId, ProjectId, StaffId},
 };
 use sqlx::FromRow;
 
-use super::Evidence;
+use super::ItemEvidence;
 use crate::{
     Dialect, Store, Tx,
     error::{Error, Result},
@@ -16,7 +16,7 @@ use crate::{
 };
 
 #[derive(FromRow)]
-struct ItemRow {
+struct BacklogItemRow {
     id: String,
     project_id: String,
     number: i64,
@@ -32,10 +32,10 @@ pub(super) fn status(text: &str) -> BacklogStatus {
     or_instead("status of a backlog item", BacklogStatus::parse(text), BacklogStatus::Open)
 }
 
-impl TryFrom<ItemRow> for Item {
+impl TryFrom<BacklogItemRow> for BacklogItem {
     type Error = Error;
 
-    fn try_from(row: ItemRow) -> Result<Self> {
+    fn try_from(row: BacklogItemRow) -> Result<Self> {
         Ok(Self {
             id: id(&row.id)?,
             project: id(&row.project_id)?,
@@ -62,11 +62,11 @@ pub struct ListedItem {
     /// When it last changed.
     pub updated_at: Timestamp,
     /// The demand for it.
-    pub evidence: Evidence,
+    pub evidence: ItemEvidence,
 }
 
 #[derive(FromRow)]
-struct ListedRow {
+struct ListedItemRow {
     number: i64,
     title: String,
     status: String,
@@ -78,7 +78,7 @@ struct ListedRow {
 
 /// Which items a list shows.
 #[derive(Debug, Clone, Default)]
-pub struct Filter {
+pub struct BacklogFilter {
     /// Only those that have come this far.
     pub status: Option<BacklogStatus>,
     /// Only those with something left to decide or to do.
@@ -91,7 +91,7 @@ pub struct Filter {
     pub not_linked_to: Option<FeedbackId>,
 }
 
-impl Filter {
+impl BacklogFilter {
     fn pattern(&self) -> String {
         let mut pattern = String::from("%");
         for c in self.folded.chars() {
@@ -110,39 +110,45 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn backlog_item(&self, scope: &Scope, number: i64) -> Result<Option<Item>> {
-        let row: Option<ItemRow> = sqlx::query_as(
+    pub async fn backlog_item(&self, scope: &Scope, number: i64) -> Result<Option<BacklogItem>> {
+        let row: Option<BacklogItemRow> = sqlx::query_as(
             "SELECT id, project_id, number, title, body, status, created_at, updated_at, version FROM backlog_items WHERE project_id = $1 AND number = $2",
         )
         .bind(scope.project().to_string())
         .bind(number)
         .fetch_optional(self.reader())
         .await?;
-        row.map(Item::try_from).transpose()
+        row.map(BacklogItem::try_from).transpose()
     }
 
     /// One item of the scope's project by its identity.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn backlog_item_by_id(&self, scope: &Scope, item: BacklogId) -> Result<Option<Item>> {
-        let row: Option<ItemRow> = sqlx::query_as(
+    pub async fn backlog_item_by_id(&self, scope: &Scope, item: BacklogItemId) -> Result<Option<BacklogItem>> {
+        let row: Option<BacklogItemRow> = sqlx::query_as(
             "SELECT id, project_id, number, title, body, status, created_at, updated_at, version FROM backlog_items WHERE project_id = $1 AND id = $2",
         )
         .bind(scope.project().to_string())
         .bind(item.to_string())
         .fetch_optional(self.reader())
         .await?;
-        row.map(Item::try_from).transpose()
+        row.map(BacklogItem::try_from).transpose()
     }
 
     /// Whole items that match, from the newest back, after one (its time and id).
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn backlog_page(&self, scope: &Scope, filter: &Filter, after: Option<(i64, String)>, limit: i64) -> Result<Vec<Item>> {
+    pub async fn backlog_page(
+        &self,
+        scope: &Scope,
+        filter: &BacklogFilter,
+        after: Option<(i64, String)>,
+        limit: i64,
+    ) -> Result<Vec<BacklogItem>> {
         let (at, id) = after.unwrap_or((i64::MAX, String::new()));
-        let rows: Vec<ItemRow> = sqlx::query_as(
+        let rows: Vec<BacklogItemRow> = sqlx::query_as(
             "SELECT id, project_id, number, title, body, status, created_at, updated_at, version FROM backlog_items \
              WHERE project_id = $1 AND ($2 = '' OR status = $2) AND (search LIKE $3 ESCAPE '\\' OR number = $4) \
              AND (created_at < $5 OR (created_at = $5 AND id < $6)) ORDER BY created_at DESC, id DESC LIMIT $7",
@@ -156,15 +162,15 @@ impl Store {
         .bind(limit)
         .fetch_all(self.reader())
         .await?;
-        rows.into_iter().map(Item::try_from).collect()
+        rows.into_iter().map(BacklogItem::try_from).collect()
     }
 
     /// Items with the best evidence first: people, then feedback, then the newest.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn backlog_list(&self, scope: &Scope, filter: &Filter, limit: i64, offset: i64) -> Result<Vec<ListedItem>> {
-        let rows: Vec<ListedRow> = sqlx::query_as(
+    pub async fn backlog_list(&self, scope: &Scope, filter: &BacklogFilter, limit: i64, offset: i64) -> Result<Vec<ListedItem>> {
+        let rows: Vec<ListedItemRow> = sqlx::query_as(
             "SELECT b.number, b.title, b.status, b.updated_at, COUNT(DISTINCT COALESCE(f.contact_id, f.id)) AS people, COUNT(f.id) AS said, \
              COUNT(CASE WHEN l.importance = 'critical' THEN f.id END) AS critical \
              FROM backlog_items b LEFT JOIN links l ON l.backlog_id = b.id LEFT JOIN feedback f ON f.id = l.feedback_id AND f.status <> 'spam' \
@@ -187,7 +193,7 @@ impl Store {
             title: row.title,
             status: status(&row.status),
             updated_at: Timestamp(row.updated_at),
-            evidence: Evidence { people: row.people, said: row.said, critical: row.critical },
+            evidence: ItemEvidence { people: row.people, said: row.said, critical: row.critical },
         });
         Ok(listed.collect())
     }
@@ -196,7 +202,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn backlog_counts(&self, scope: &Scope, filter: &Filter) -> Result<Vec<(BacklogStatus, i64)>> {
+    pub async fn backlog_counts(&self, scope: &Scope, filter: &BacklogFilter) -> Result<Vec<(BacklogStatus, i64)>> {
         let rows: Vec<(String, i64)> = sqlx::query_as(
             "SELECT status, COUNT(*) FROM backlog_items WHERE project_id = $1 AND (search LIKE $2 ESCAPE '\\' OR number = $3) GROUP BY status",
         )
@@ -222,7 +228,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn insert_backlog_item(&mut self, item: &Item, search: &str, staff: Option<StaffId>) -> Result<()> {
+    pub async fn insert_backlog_item(&mut self, item: &BacklogItem, search: &str, staff: Option<StaffId>) -> Result<()> {
         sqlx::query(
             "INSERT INTO backlog_items (id, project_id, number, title, body, search, status, created_by, created_at, updated_at, version) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
@@ -247,7 +253,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn hold_backlog_item(&mut self, project: ProjectId, number: i64) -> Result<Option<Item>> {
+    pub async fn lock_backlog_item(&mut self, project: ProjectId, number: i64) -> Result<Option<BacklogItem>> {
         let sql = match self.dialect() {
             Dialect::Sqlite => {
                 "SELECT id, project_id, number, title, body, status, created_at, updated_at, version FROM backlog_items WHERE project_id = $1 AND number = $2"
@@ -256,15 +262,15 @@ impl Tx<'_> {
                 "SELECT id, project_id, number, title, body, status, created_at, updated_at, version FROM backlog_items WHERE project_id = $1 AND number = $2 FOR NO KEY UPDATE"
             }
         };
-        let row: Option<ItemRow> = sqlx::query_as(sql).bind(project.to_string()).bind(number).fetch_optional(self.conn()).await?;
-        row.map(Item::try_from).transpose()
+        let row: Option<BacklogItemRow> = sqlx::query_as(sql).bind(project.to_string()).bind(number).fetch_optional(self.conn()).await?;
+        row.map(BacklogItem::try_from).transpose()
     }
 
     /// Writes title, body, status, time and version of an item that is held.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn update_backlog_item(&mut self, item: &Item, search: &str) -> Result<()> {
+    pub async fn update_backlog_item(&mut self, item: &BacklogItem, search: &str) -> Result<()> {
         sqlx::query(
             "UPDATE backlog_items SET title = $2, body = $3, search = $4, status = $5, updated_at = $6, version = $7 WHERE id = $1",
         )
@@ -284,21 +290,21 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn hold_backlog_item_by_id(&mut self, project: ProjectId, item: BacklogId) -> Result<Option<Item>> {
+    pub async fn lock_backlog_item_by_id(&mut self, project: ProjectId, item: BacklogItemId) -> Result<Option<BacklogItem>> {
         let number: Option<i64> = sqlx::query_scalar("SELECT number FROM backlog_items WHERE project_id = $1 AND id = $2")
             .bind(project.to_string())
             .bind(item.to_string())
             .fetch_optional(self.conn())
             .await?;
         let Some(number) = number else { return Ok(None) };
-        Ok(self.hold_backlog_item(project, number).await?.filter(|found| found.id == item))
+        Ok(self.lock_backlog_item(project, number).await?.filter(|found| found.id == item))
     }
 
     /// Takes an item and its history away if no feedback is linked to it; `false` when some is. Its number is not given again.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn delete_unlinked_item(&mut self, item: &Item) -> Result<bool> {
+    pub async fn delete_unlinked_item(&mut self, item: &BacklogItem) -> Result<bool> {
         let gone = sqlx::query("DELETE FROM backlog_items WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM links WHERE backlog_id = $1)")
             .bind(item.id.to_string())
             .execute(self.conn())

@@ -3,8 +3,8 @@
 use domain::{
     Timestamp,
     accounts::Scope,
-    backlog::{BacklogStatus, Importance, Item},
-    feedback::Status,
+    backlog::{BacklogItem, BacklogStatus, Importance},
+    feedback::FeedbackStatus,
     ids::{FeedbackId, LinkId, ProjectId, StaffId},
 };
 use serde::{Deserialize, Serialize};
@@ -49,7 +49,7 @@ pub struct LinkedFeedback {
 
 /// What a link says: the words that are meant, and how much they matter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Quoted {
+pub struct LinkContent {
     /// The words; `None` for all of the feedback.
     pub quote: Option<String>,
     /// How much it matters.
@@ -57,7 +57,7 @@ pub struct Quoted {
 }
 
 #[derive(FromRow)]
-struct SaidRow {
+struct LinkedFeedbackRow {
     feedback_id: String,
     quote: Option<String>,
     importance: String,
@@ -97,13 +97,13 @@ impl Store {
     pub async fn linked_feedback(
         &self,
         scope: &Scope,
-        item: &Item,
+        item: &BacklogItem,
         after: Option<(i64, String)>,
         limit: i64,
         offset: i64,
     ) -> Result<Vec<LinkedFeedback>> {
         let (at, feedback) = after.unwrap_or((i64::MAX, String::new()));
-        let rows: Vec<SaidRow> = sqlx::query_as(
+        let rows: Vec<LinkedFeedbackRow> = sqlx::query_as(
             "SELECT l.feedback_id, l.quote, l.importance, l.created_at, c.name, c.email FROM links l \
              JOIN feedback f ON f.id = l.feedback_id LEFT JOIN contacts c ON c.id = f.contact_id \
              WHERE l.project_id = $1 AND l.backlog_id = $2 AND (l.created_at < $5 OR (l.created_at = $5 AND l.feedback_id < $6)) \
@@ -137,21 +137,27 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn hold_feedback_for_link(&mut self, project: ProjectId, feedback: FeedbackId) -> Result<Option<(Status, String)>> {
+    pub async fn lock_feedback_for_link(&mut self, project: ProjectId, feedback: FeedbackId) -> Result<Option<(FeedbackStatus, String)>> {
         let sql = match self.dialect() {
             Dialect::Sqlite => "SELECT status, text FROM feedback WHERE project_id = $1 AND id = $2",
             Dialect::Postgres => "SELECT status, text FROM feedback WHERE project_id = $1 AND id = $2 FOR NO KEY UPDATE",
         };
         let row: Option<(String, String)> =
             sqlx::query_as(sql).bind(project.to_string()).bind(feedback.to_string()).fetch_optional(self.conn()).await?;
-        Ok(row.map(|(word, text)| (or_instead("status of feedback", Status::parse(&word), Status::New), text)))
+        Ok(row.map(|(word, text)| (or_instead("status of feedback", FeedbackStatus::parse(&word), FeedbackStatus::New), text)))
     }
 
     /// Gives held feedback a status, a new version and time, and notes the change.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn touch_linked_feedback(&mut self, project: ProjectId, feedback: FeedbackId, status: Status, now: Timestamp) -> Result<()> {
+    pub async fn touch_linked_feedback(
+        &mut self,
+        project: ProjectId,
+        feedback: FeedbackId,
+        status: FeedbackStatus,
+        now: Timestamp,
+    ) -> Result<()> {
         sqlx::query("UPDATE feedback SET status = $3, updated_at = $4, version = version + 1 WHERE project_id = $1 AND id = $2")
             .bind(project.to_string())
             .bind(feedback.to_string())
@@ -159,28 +165,28 @@ impl Tx<'_> {
             .bind(now.0)
             .execute(self.conn())
             .await?;
-        self.feedback_changed(project, feedback).await
+        self.record_feedback_change(project, feedback).await
     }
 
     /// What the link of feedback to an item says; `None` without a link.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn link_of(&mut self, feedback: FeedbackId, item: &Item) -> Result<Option<Quoted>> {
+    pub async fn link_content(&mut self, feedback: FeedbackId, item: &BacklogItem) -> Result<Option<LinkContent>> {
         let row: Option<(Option<String>, String)> =
             sqlx::query_as("SELECT quote, importance FROM links WHERE feedback_id = $1 AND backlog_id = $2")
                 .bind(feedback.to_string())
                 .bind(item.id.to_string())
                 .fetch_optional(self.conn())
                 .await?;
-        Ok(row.map(|(quote, weight)| Quoted { quote, importance: importance(&weight) }))
+        Ok(row.map(|(quote, weight)| LinkContent { quote, importance: importance(&weight) }))
     }
 
     /// Makes a link say something else.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn update_link(&mut self, feedback: FeedbackId, item: &Item, says: &Quoted) -> Result<()> {
+    pub async fn update_link(&mut self, feedback: FeedbackId, item: &BacklogItem, says: &LinkContent) -> Result<()> {
         sqlx::query("UPDATE links SET quote = $3, importance = $4 WHERE feedback_id = $1 AND backlog_id = $2")
             .bind(feedback.to_string())
             .bind(item.id.to_string())
@@ -199,8 +205,8 @@ impl Tx<'_> {
         &mut self,
         link: LinkId,
         feedback: FeedbackId,
-        item: &Item,
-        says: &Quoted,
+        item: &BacklogItem,
+        says: &LinkContent,
         staff: Option<StaffId>,
         now: Timestamp,
     ) -> Result<bool> {
@@ -226,14 +232,14 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn delete_link(&mut self, feedback: FeedbackId, item: &Item) -> Result<Option<Quoted>> {
+    pub async fn delete_link(&mut self, feedback: FeedbackId, item: &BacklogItem) -> Result<Option<LinkContent>> {
         let row: Option<(Option<String>, String)> =
             sqlx::query_as("DELETE FROM links WHERE feedback_id = $1 AND backlog_id = $2 RETURNING quote, importance")
                 .bind(feedback.to_string())
                 .bind(item.id.to_string())
                 .fetch_optional(self.conn())
                 .await?;
-        Ok(row.map(|(quote, weight)| Quoted { quote, importance: importance(&weight) }))
+        Ok(row.map(|(quote, weight)| LinkContent { quote, importance: importance(&weight) }))
     }
 
     /// How many items a piece of feedback is linked to.

@@ -4,41 +4,41 @@ mod evidence;
 mod items;
 mod links;
 
-use domain::ids::{BacklogId, FeedbackId};
+use domain::ids::{BacklogItemId, FeedbackId};
 use serde::{Deserialize, Serialize};
 
-pub use evidence::Evidence;
-pub use items::{Filter, ListedItem};
-pub use links::{LinkedFeedback, LinkedItem, Quoted};
+pub use evidence::ItemEvidence;
+pub use items::{BacklogFilter, ListedItem};
+pub use links::{LinkContent, LinkedFeedback, LinkedItem};
 
 /// Something done that can be taken back.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
-pub enum Step {
+pub enum BacklogUndo {
     /// A link was taken away.
     Unlinked {
         /// From what.
         feedback: FeedbackId,
         /// The item.
-        item: BacklogId,
+        item: BacklogItemId,
         /// What the link said.
-        was: Quoted,
+        was: LinkContent,
     },
     /// A link says something else.
     Requoted {
         /// Of what.
         feedback: FeedbackId,
         /// The item.
-        item: BacklogId,
+        item: BacklogItemId,
         /// Before.
-        was: Quoted,
+        was: LinkContent,
         /// After.
-        is: Quoted,
+        is: LinkContent,
     },
     /// Title or description changed.
     Edited {
         /// The item.
-        item: BacklogId,
+        item: BacklogItemId,
         /// The item's version after it.
         version: i64,
         /// The title before.

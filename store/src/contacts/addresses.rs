@@ -10,7 +10,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn addresses_to_fold(&self, after: &str, limit: i64) -> Result<Vec<(String, String)>> {
+    pub async fn addresses_to_normalize(&self, after: &str, limit: i64) -> Result<Vec<(String, String)>> {
         Ok(sqlx::query_as(
             "SELECT id, email FROM contacts WHERE id > $1 AND email IS NOT NULL AND (OCTET_LENGTH(email) <> LENGTH(email) OR email LIKE '%xn--%') \
              ORDER BY id LIMIT $2",
@@ -28,7 +28,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn fold_address(&mut self, contact: ContactId, was: &str, is: &str) -> Result<()> {
+    pub async fn normalize_address(&mut self, contact: ContactId, was: &str, is: &str) -> Result<()> {
         let row: Option<(String, Option<String>)> =
             sqlx::query_as("SELECT project_id, external_id FROM contacts WHERE id = $1 AND email = $2")
                 .bind(contact.to_string())
@@ -45,7 +45,7 @@ impl Tx<'_> {
         .fetch_optional(self.conn())
         .await?;
         let Some(other) = other.filter(|_| external.is_none()) else {
-            self.contacts_changed(&[contact]).await?;
+            self.record_contact_changes(&[contact]).await?;
             sqlx::query("UPDATE contacts SET email = $2 WHERE id = $1")
                 .bind(contact.to_string())
                 .bind(is.to_owned())
@@ -63,7 +63,7 @@ impl Tx<'_> {
         .bind(other.clone())
         .execute(self.conn())
         .await?;
-        self.contacts_changed(&[contact, id(&other)?]).await?;
+        self.record_contact_changes(&[contact, id(&other)?]).await?;
         for sql in [
             "UPDATE feedback SET contact_id = $2 WHERE contact_id = $1",
             "UPDATE responses SET contact_id = $2 WHERE contact_id = $1",

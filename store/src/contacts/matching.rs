@@ -6,11 +6,11 @@ use domain::{
     Timestamp,
     identity::Claim,
     ids::{ContactId, ProjectId},
-    responses::Person,
+    responses::ClaimedContact,
 };
 use serde::Serialize;
 
-use super::{Known, Met, Row};
+use super::{ContactRow, ContactSighting, KnownContact};
 use crate::{error::Result, id};
 
 /// Bits of what is verified.
@@ -25,7 +25,7 @@ const SEEN_MS: i64 = 3_600_000;
 
 /// A contact while a batch is worked on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Contact {
+pub(super) struct BatchContact {
     pub(super) id: ContactId,
     #[serde(skip)]
     pub(super) project: ProjectId,
@@ -47,9 +47,9 @@ pub(super) struct Contact {
     pub(super) is_renamed: bool,
 }
 
-impl Contact {
-    pub(super) fn known(&self) -> Known {
-        Known {
+impl BatchContact {
+    pub(super) fn known(&self) -> KnownContact {
+        KnownContact {
             id: self.id,
             name: self.name.clone(),
             email: self.email.clone(),
@@ -60,7 +60,7 @@ impl Contact {
 
     /// Takes over what a person is said to be, as far as the claim goes: one that nobody proves adds nothing, unless nothing tells yet who
     /// this is; the team's fills gaps; a signed one also replaces what is unverified or older.
-    fn learn(&mut self, person: &Person, at: Timestamp) {
+    fn learn(&mut self, person: &ClaimedContact, at: Timestamp) {
         let (is_trusted, is_signed) = (person.claim.is_trusted(), person.claim == Claim::Verified);
         let is_nobody = self.external_id.is_none() && self.email.is_none();
         let is_newer = self.seen_at <= at.0;
@@ -112,25 +112,25 @@ impl Contact {
 }
 
 /// Which of its fields a claim says something in.
-fn said(person: &Person) -> i64 {
+fn said(person: &ClaimedContact) -> i64 {
     let fields = [(&person.external_id, ID), (&person.email, EMAIL), (&person.name, NAME), (&person.attributes, ATTRIBUTES)];
     fields.into_iter().filter(|(value, _)| value.is_some()).map(|(_, bit)| bit).sum()
 }
 
 /// The contacts that a batch is about, as they are after each of its persons was met.
 #[derive(Debug, Default)]
-pub(super) struct Book {
-    pub(super) contacts: Vec<Contact>,
+pub(super) struct ContactBatch {
+    pub(super) contacts: Vec<BatchContact>,
     by_external_id: HashMap<(ProjectId, String), usize>,
     /// The oldest of those with the address.
     by_email: HashMap<(ProjectId, String), usize>,
 }
 
-impl Book {
-    pub(super) fn of(rows: Vec<Row>) -> Result<Self> {
+impl ContactBatch {
+    pub(super) fn of(rows: Vec<ContactRow>) -> Result<Self> {
         let mut book = Self::default();
         for row in rows {
-            book.add(Contact {
+            book.add(BatchContact {
                 id: id(&row.id)?,
                 project: id(&row.project_id)?,
                 external_id: row.external_id,
@@ -148,7 +148,7 @@ impl Book {
         Ok(book)
     }
 
-    fn add(&mut self, contact: Contact) -> usize {
+    fn add(&mut self, contact: BatchContact) -> usize {
         self.contacts.push(contact);
         let at = self.contacts.len() - 1;
         self.enter(at);
@@ -170,7 +170,7 @@ impl Book {
         }
     }
 
-    fn find(&self, met: &Met<'_>) -> Option<usize> {
+    fn find(&self, met: &ContactSighting<'_>) -> Option<usize> {
         if let Some(known) = met.known {
             return self.contacts.iter().position(|c| c.id == known);
         }
@@ -186,14 +186,14 @@ impl Book {
     }
 
     /// Gives the place of the contact that they are.
-    pub(super) fn meet(&mut self, met: &Met<'_>) -> usize {
+    pub(super) fn meet(&mut self, met: &ContactSighting<'_>) -> usize {
         let person = met.person;
         if let Some(at) = self.find(met) {
             self.contacts[at].learn(person, met.at);
             self.enter(at);
             return at;
         }
-        self.add(Contact {
+        self.add(BatchContact {
             id: met.new,
             project: met.project,
             external_id: person.external_id.clone(),
@@ -216,17 +216,17 @@ mod tests {
 
     use super::*;
 
-    fn person(external: Option<&str>, email: Option<&str>, name: Option<&str>) -> Person {
+    fn person(external: Option<&str>, email: Option<&str>, name: Option<&str>) -> ClaimedContact {
         let text = |t: Option<&str>| t.map(ToOwned::to_owned);
-        Person { external_id: text(external), email: text(email), name: text(name), attributes: None, claim: Claim::Unsigned }
+        ClaimedContact { external_id: text(external), email: text(email), name: text(name), attributes: None, claim: Claim::Unsigned }
     }
 
-    fn by(claim: Claim, person: Person) -> Person {
-        Person { claim, ..person }
+    fn by(claim: Claim, person: ClaimedContact) -> ClaimedContact {
+        ClaimedContact { claim, ..person }
     }
 
-    fn meet(book: &mut Book, n: u128, person: &Person) -> u128 {
-        let met = Met {
+    fn meet(book: &mut ContactBatch, n: u128, person: &ClaimedContact) -> u128 {
+        let met = ContactSighting {
             project: ProjectId(Uuid::from_u128(1)),
             person,
             known: None,
@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_batch_meets_each_person_once_and_unsigned_claims_add_nothing() {
-        let mut book = Book::default();
+        let mut book = ContactBatch::default();
         let (ann, bob) = (person(Some("a"), Some("ann@a.example"), None), person(None, Some("bob@a.example"), None));
         assert_eq!(meet(&mut book, 1, &ann), 1);
         assert_eq!(meet(&mut book, 2, &bob), 2);
@@ -257,11 +257,12 @@ mod tests {
 
     #[test]
     fn the_team_fills_gaps_and_a_signature_also_replaces() {
-        let mut book = Book::default();
+        let mut book = ContactBatch::default();
         meet(&mut book, 1, &person(Some("a"), Some("evil@a.example"), None));
         meet(&mut book, 2, &by(Claim::Team, person(Some("a"), Some("ann@a.example"), Some("Ann"))));
-        let known =
-            |book: &Book| (book.contacts[0].email.clone().unwrap(), book.contacts[0].name.clone().unwrap(), book.contacts[0].verified);
+        let known = |book: &ContactBatch| {
+            (book.contacts[0].email.clone().unwrap(), book.contacts[0].name.clone().unwrap(), book.contacts[0].verified)
+        };
         assert_eq!(known(&book), ("evil@a.example".into(), "Ann".into(), ID | NAME), "the address is still what nobody proved");
         meet(&mut book, 3, &by(Claim::Verified, person(Some("a"), Some("ann@a.example"), None)));
         assert_eq!(known(&book), ("ann@a.example".into(), "Ann".into(), ID | EMAIL | NAME));
@@ -281,9 +282,11 @@ mod tests {
 
     #[test]
     fn properties_are_replaced_by_proof_only() {
-        let with =
-            |claim: Claim, attributes: &str| Person { attributes: Some(attributes.into()), ..by(claim, person(Some("a"), None, None)) };
-        let mut book = Book::default();
+        let with = |claim: Claim, attributes: &str| ClaimedContact {
+            attributes: Some(attributes.into()),
+            ..by(claim, person(Some("a"), None, None))
+        };
+        let mut book = ContactBatch::default();
         meet(&mut book, 1, &with(Claim::Unsigned, r#"{"plan":"free"}"#));
         meet(&mut book, 2, &with(Claim::Verified, r#"{"plan":"enterprise"}"#));
         assert_eq!((book.contacts[0].attributes.as_str(), book.contacts[0].verified), (r#"{"plan":"enterprise"}"#, ID | ATTRIBUTES));
@@ -291,14 +294,14 @@ mod tests {
             meet(&mut book, 3, &with(claim, r#"{"plan":"fraudster"}"#));
             assert_eq!(book.contacts[0].attributes, r#"{"plan":"enterprise"}"#, "{claim:?}");
         }
-        let said = book.contacts[0].known().not_known(&with(Claim::Wrong, r#"{"plan":"fraudster"}"#));
+        let said = book.contacts[0].known().conflicting_claims(&with(Claim::Wrong, r#"{"plan":"fraudster"}"#));
         assert_eq!(said.as_deref(), Some(r#"{"attributes":{"plan":"fraudster"}}"#), "what it said is kept apart");
-        assert_eq!(book.contacts[0].known().not_known(&with(Claim::Unsigned, r#"{"plan":"enterprise"}"#)), None);
+        assert_eq!(book.contacts[0].known().conflicting_claims(&with(Claim::Unsigned, r#"{"plan":"enterprise"}"#)), None);
     }
 
     #[test]
     fn a_signed_address_is_not_whoever_claimed_it_first() {
-        let mut book = Book::default();
+        let mut book = ContactBatch::default();
         meet(&mut book, 1, &person(Some("planted"), Some("ann@a.example"), None));
         assert_eq!(meet(&mut book, 2, &by(Claim::Verified, person(None, Some("ann@a.example"), Some("Ann")))), 2);
         assert_eq!(book.contacts[0].name, None);
@@ -306,7 +309,7 @@ mod tests {
 
     #[test]
     fn only_what_is_found_by_makes_a_contact_renamed() {
-        let mut contact = Book::default();
+        let mut contact = ContactBatch::default();
         meet(&mut contact, 1, &person(Some("a"), None, Some("Ann")));
         let known = &mut contact.contacts[0];
         known.learn(&person(Some("a"), None, Some("Other")), Timestamp(9));
@@ -318,7 +321,7 @@ mod tests {
 
     #[test]
     fn who_is_seen_again_soon_with_nothing_new_to_tell_is_not_written() {
-        let mut book = Book::default();
+        let mut book = ContactBatch::default();
         meet(&mut book, 1, &person(Some("a"), None, Some("Ann")));
         let known = &mut book.contacts[0];
         let hour = 1 + SEEN_MS;

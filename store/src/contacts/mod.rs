@@ -12,25 +12,25 @@ use domain::{
     Timestamp,
     accounts::Scope,
     ids::{ContactId, ProjectId},
-    responses::Person,
+    responses::ClaimedContact,
 };
 use serde::Serialize;
 use sqlx::FromRow;
 
-use self::matching::{Book, Contact};
+use self::matching::{BatchContact, ContactBatch};
 use crate::{
     Dialect, Tx,
+    bulk_insert::rows,
     error::{Error, Result},
-    rows::rows,
 };
 
 /// Someone who says something.
 #[derive(Debug, Clone, Copy)]
-pub struct Met<'a> {
+pub struct ContactSighting<'a> {
     /// Where.
     pub project: ProjectId,
     /// What is known of them now.
-    pub person: &'a Person,
+    pub person: &'a ClaimedContact,
     /// The contact that they are, if that is settled already.
     pub known: Option<ContactId>,
     /// Their id if they are new.
@@ -41,7 +41,7 @@ pub struct Met<'a> {
 
 /// A contact as they are known now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownContact {
     /// Who.
     pub id: ContactId,
     /// What they are called.
@@ -54,10 +54,10 @@ pub struct Known {
     pub attributes: String,
 }
 
-impl Known {
+impl KnownContact {
     /// JSON of what an unproven claim says otherwise; `None` when it says nothing else.
     #[must_use]
-    pub fn not_known(&self, person: &Person) -> Option<String> {
+    pub fn conflicting_claims(&self, person: &ClaimedContact) -> Option<String> {
         if person.claim.is_trusted() {
             return None;
         }
@@ -85,24 +85,24 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn contact_for(&mut self, scope: &Scope, person: &Person, new: ContactId, at: Timestamp) -> Result<ContactId> {
-        Ok(self.meet_one(Met { project: scope.project(), person, known: None, new, at }).await?.id)
+    pub async fn resolve_contact(&mut self, scope: &Scope, person: &ClaimedContact, new: ContactId, at: Timestamp) -> Result<ContactId> {
+        Ok(self.meet_one(ContactSighting { project: scope.project(), person, known: None, new, at }).await?.id)
     }
 
-    /// As [`Tx::contact_for`], for a response that has a contact: an anonymous one becomes the person they turn out to be. `is_proven`: whether
+    /// As [`Tx::resolve_contact`], for a response that has a contact: an anonymous one becomes the person they turn out to be. `is_proven`: whether
     /// a claim that can be trusted led to that contact. Otherwise anyone may have named it, and a trusted claim says nothing of it unless it
     /// names the same id.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn contact_again(
+    pub async fn reassign_contact(
         &mut self,
         scope: &Scope,
         (current, is_proven): (ContactId, bool),
-        person: &Person,
+        person: &ClaimedContact,
         new: ContactId,
         at: Timestamp,
-    ) -> Result<(ContactId, Option<Known>)> {
+    ) -> Result<(ContactId, Option<KnownContact>)> {
         if person.is_anonymous() {
             return Ok((current, None));
         }
@@ -116,14 +116,14 @@ impl Tx<'_> {
                 .await?;
         let same = external.is_some() && (external == person.external_id || (person.external_id.is_none() && !may_be_somebody_else));
         let anonymous = external.is_none() && email.is_none();
-        let met = Met { project: scope.project(), person, known: None, new, at };
+        let met = ContactSighting { project: scope.project(), person, known: None, new, at };
         let stays = same || (anonymous && self.known_contacts(&[met]).await?.is_empty());
-        let known = self.meet_one(Met { known: stays.then_some(current), ..met }).await?;
+        let known = self.meet_one(ContactSighting { known: stays.then_some(current), ..met }).await?;
         Ok((known.id, Some(known)))
     }
 
-    async fn meet_one(&mut self, met: Met<'_>) -> Result<Known> {
-        let known = self.contacts_for(&[met]).await?.pop();
+    async fn meet_one(&mut self, met: ContactSighting<'_>) -> Result<KnownContact> {
+        let known = self.resolve_contacts(&[met]).await?.pop();
         known.ok_or_else(|| Error::internal("contact", "met nobody"))
     }
 
@@ -131,40 +131,40 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn contacts_for(&mut self, met: &[Met<'_>]) -> Result<Vec<Known>> {
+    pub async fn resolve_contacts(&mut self, met: &[ContactSighting<'_>]) -> Result<Vec<KnownContact>> {
         // Addresses are compared in one form, wherever they come from.
-        let people: Vec<Cow<'_, Person>> = met.iter().map(|met| met.person.canonical()).collect();
-        let met: Vec<Met<'_>> = met.iter().zip(&people).map(|(met, person)| Met { person, ..*met }).collect();
+        let people: Vec<Cow<'_, ClaimedContact>> = met.iter().map(|met| met.person.canonical()).collect();
+        let met: Vec<ContactSighting<'_>> = met.iter().zip(&people).map(|(met, person)| ContactSighting { person, ..*met }).collect();
         let met = met.as_slice();
         for _ in 0..LOOKS {
-            let mut book = Book::of(self.known_contacts(met).await?)?;
+            let mut book = ContactBatch::of(self.known_contacts(met).await?)?;
             let places: Vec<usize> = met.iter().map(|met| book.meet(met)).collect();
             // In one order everywhere, so that two transactions that add the same people wait for each other only one way.
-            let mut named: Vec<&Contact> = book.contacts.iter().filter(|c| c.is_new && c.external_id.is_some()).collect();
+            let mut named: Vec<&BatchContact> = book.contacts.iter().filter(|c| c.is_new && c.external_id.is_some()).collect();
             named.sort_by_key(|c| (c.project, &c.external_id));
             if self.insert_contacts(&named).await? < named.len() {
                 // On PostgreSQL someone else added one of them meanwhile. Now they are known.
                 continue;
             }
-            let unnamed: Vec<&Contact> = book.contacts.iter().filter(|c| c.is_new && c.external_id.is_none()).collect();
+            let unnamed: Vec<&BatchContact> = book.contacts.iter().filter(|c| c.is_new && c.external_id.is_none()).collect();
             self.insert_contacts(&unnamed).await?;
-            let changed: Vec<&Contact> = book.contacts.iter().filter(|c| c.is_changed && !c.is_new).collect();
+            let changed: Vec<&BatchContact> = book.contacts.iter().filter(|c| c.is_changed && !c.is_new).collect();
             self.update_contacts(&changed).await?;
             let renamed: Vec<ContactId> = changed.iter().filter(|c| c.is_renamed).map(|c| c.id).collect();
-            self.contacts_changed(&renamed).await?;
+            self.record_contact_changes(&renamed).await?;
             return Ok(places.into_iter().map(|at| book.contacts[at].known()).collect());
         }
-        Err(domain::Error::Busy(1).into())
+        Err(domain::DomainError::Busy(1).into())
     }
 
     /// What we have of those who are met; held until this transaction ends.
-    async fn known_contacts(&mut self, met: &[Met<'_>]) -> Result<Vec<Row>> {
+    async fn known_contacts(&mut self, met: &[ContactSighting<'_>]) -> Result<Vec<ContactRow>> {
         let (mut external, mut email, mut known) = (Vec::new(), Vec::new(), Vec::new());
         for met in met {
             match (met.known, &met.person.external_id, &met.person.email) {
                 (Some(id), ..) => known.push(id),
-                (_, Some(value), _) => external.push(Wanted { project: met.project, value }),
-                (_, _, Some(value)) => email.push(Wanted { project: met.project, value }),
+                (_, Some(value), _) => external.push(ContactKey { project: met.project, value }),
+                (_, _, Some(value)) => email.push(ContactKey { project: met.project, value }),
                 (None, None, None) => {}
             }
         }
@@ -196,10 +196,10 @@ impl Tx<'_> {
             .await?)
     }
 
-    async fn insert_contacts(&mut self, contacts: &[&Contact]) -> Result<usize> {
-        let rows: Vec<NewRow<'_>> = contacts
+    async fn insert_contacts(&mut self, contacts: &[&BatchContact]) -> Result<usize> {
+        let rows: Vec<NewContactRow<'_>> = contacts
             .iter()
-            .map(|c| NewRow {
+            .map(|c| NewContactRow {
                 id: c.id,
                 project_id: c.project,
                 external_id: c.external_id.as_deref(),
@@ -214,7 +214,7 @@ impl Tx<'_> {
         Ok(usize::try_from(self.insert_rows(&rows).await?).unwrap_or_default())
     }
 
-    async fn update_contacts(&mut self, contacts: &[&Contact]) -> Result<()> {
+    async fn update_contacts(&mut self, contacts: &[&BatchContact]) -> Result<()> {
         if contacts.is_empty() {
             return Ok(());
         }
@@ -238,7 +238,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn forget_anonymous(&mut self, scope: &Scope, contact: ContactId) -> Result<()> {
+    pub async fn delete_orphaned_contact(&mut self, scope: &Scope, contact: ContactId) -> Result<()> {
         sqlx::query(
             "DELETE FROM contacts WHERE id = $1 AND project_id = $2 AND external_id IS NULL AND email IS NULL \
              AND NOT EXISTS (SELECT 1 FROM responses WHERE contact_id = $1) AND NOT EXISTS (SELECT 1 FROM feedback WHERE contact_id = $1)",
@@ -253,14 +253,14 @@ impl Tx<'_> {
 
 /// A person that is looked for.
 #[derive(Serialize)]
-struct Wanted<'a> {
+struct ContactKey<'a> {
     project: ProjectId,
     value: &'a str,
 }
 
 rows! {
     /// A new contact.
-    struct NewRow<'a> in "contacts" {
+    struct NewContactRow<'a> in "contacts" {
         id: ContactId as "TEXT",
         project_id: ProjectId as "TEXT",
         external_id: Option<&'a str> as "TEXT",
@@ -274,7 +274,7 @@ rows! {
 }
 
 #[derive(FromRow)]
-struct Row {
+struct ContactRow {
     id: String,
     project_id: String,
     external_id: Option<String>,

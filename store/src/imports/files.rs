@@ -6,7 +6,7 @@ use crate::{Store, Tx, error::Result};
 
 /// A file that arrived whole.
 #[derive(Debug, Clone)]
-pub struct Arrived {
+pub struct UploadedFile {
     /// Its SHA-256.
     pub hash: String,
     /// The encoding that it seems to be in.
@@ -65,14 +65,14 @@ impl Tx<'_> {
         .bind(scope.project().to_string())
         .execute(self.conn())
         .await?;
-        if done.rows_affected() == 0 { Err(domain::Error::NotFound.into()) } else { Ok(()) }
+        if done.rows_affected() == 0 { Err(domain::DomainError::NotFound.into()) } else { Ok(()) }
     }
 
     /// The whole file is here.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn import_arrived(&mut self, scope: &Scope, import: ImportId, file: &Arrived, now: Timestamp) -> Result<()> {
+    pub async fn mark_import_uploaded(&mut self, scope: &Scope, import: ImportId, file: &UploadedFile, now: Timestamp) -> Result<()> {
         sqlx::query("DELETE FROM import_chunks WHERE import_id = (SELECT id FROM imports WHERE id = $1 AND project_id = $3) AND n >= $2")
             .bind(import.to_string())
             .bind(file.chunks)

@@ -9,13 +9,13 @@ use domain::{
     Timestamp,
     accounts::Scope,
     ids::{ImportId, ProjectId, StaffId},
-    imports::{Encoding, ImportStatus, Mapping},
+    imports::{ColumnMapping, Encoding, ImportStatus},
 };
 use sqlx::FromRow;
 
-pub use files::Arrived;
-pub use problems::{BAD_LINES_KEPT, BadLine};
-pub use take_back::Brought;
+pub use files::UploadedFile;
+pub use problems::{BadLine, MAX_STORED_BAD_LINES};
+pub use take_back::ImportedRowCounts;
 
 use crate::{
     Store, Tx,
@@ -33,13 +33,13 @@ pub struct Import {
     /// The file's name.
     pub name: String,
     /// Where the file is.
-    pub source: Source,
+    pub source: ImportSource,
     /// SHA-256 of the file.
     pub file_hash: String,
     /// The encoding that it seems to be in; `None` until all of it is here.
     pub encoding: Option<Encoding>,
     /// Which column becomes what; `None` until someone said so.
-    pub mapping: Option<Mapping>,
+    pub mapping: Option<ColumnMapping>,
     /// How far it has come.
     pub status: ImportStatus,
     /// Size of the file.
@@ -69,27 +69,27 @@ pub struct Import {
 impl Import {
     /// Whether it was taken back, or is about to be.
     #[must_use]
-    pub fn is_taken_back(&self) -> bool {
+    pub fn is_reverted(&self) -> bool {
         matches!(self.status, ImportStatus::TakingBack | ImportStatus::TakenBack)
     }
 
     /// Whether it was read to its end and there is nothing of it: no row went in, and none was there before.
     #[must_use]
-    pub fn brought_nothing(&self) -> bool {
+    pub fn is_empty_import(&self) -> bool {
         self.status == ImportStatus::Done && self.bad > 0 && self.added + self.known == 0
     }
 }
 
 /// Where an import's file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
+pub enum ImportSource {
     /// With us, in pieces.
     Upload,
     /// With the command that reads it.
     Command,
 }
 
-impl Source {
+impl ImportSource {
     fn as_str(self) -> &'static str {
         match self {
             Self::Upload => "upload",
@@ -107,7 +107,7 @@ macro_rules! columns {
 }
 
 #[derive(FromRow)]
-struct Row {
+struct ImportTableRow {
     id: String,
     project_id: String,
     name: String,
@@ -129,15 +129,15 @@ struct Row {
     finished_at: Option<i64>,
 }
 
-impl TryFrom<Row> for Import {
+impl TryFrom<ImportTableRow> for Import {
     type Error = Error;
 
-    fn try_from(row: Row) -> Result<Self> {
+    fn try_from(row: ImportTableRow) -> Result<Self> {
         Ok(Self {
             id: id(&row.id)?,
             project: id(&row.project_id)?,
             name: row.name,
-            source: if row.source == "command" { Source::Command } else { Source::Upload },
+            source: if row.source == "command" { ImportSource::Command } else { ImportSource::Upload },
             file_hash: row.file_hash,
             encoding: Encoding::parse(&row.encoding),
             mapping: if row.mapping.is_empty() { None } else { or_instead("mapping", serde_json::from_str(&row.mapping).ok(), None) },
@@ -163,7 +163,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn imports(&self, scope: &Scope, most: i64) -> Result<Vec<Import>> {
-        let rows: Vec<Row> = sqlx::query_as(concat!(
+        let rows: Vec<ImportTableRow> = sqlx::query_as(concat!(
             "SELECT ",
             columns!(),
             " FROM imports WHERE project_id = $1 AND status <> 'uploading' ORDER BY created_at DESC, id DESC LIMIT $2"
@@ -180,7 +180,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn import(&self, scope: &Scope, import: ImportId) -> Result<Option<Import>> {
-        let row: Option<Row> = sqlx::query_as(concat!("SELECT ", columns!(), " FROM imports WHERE project_id = $1 AND id = $2"))
+        let row: Option<ImportTableRow> = sqlx::query_as(concat!("SELECT ", columns!(), " FROM imports WHERE project_id = $1 AND id = $2"))
             .bind(scope.project().to_string())
             .bind(import.to_string())
             .fetch_optional(self.reader())
@@ -193,7 +193,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn import_of_file(&self, scope: &Scope, file_hash: &str, but: ImportId) -> Result<Option<Import>> {
-        let row: Option<Row> = sqlx::query_as(concat!(
+        let row: Option<ImportTableRow> = sqlx::query_as(concat!(
             "SELECT ",
             columns!(),
             " FROM imports WHERE project_id = $1 AND file_hash = $2 AND id <> $3 AND status = 'done' ORDER BY created_at DESC LIMIT 1"
@@ -210,8 +210,8 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn unfinished_command(&self, scope: &Scope, file_hash: &str, mapping: &Mapping) -> Result<Option<Import>> {
-        let row: Option<Row> = sqlx::query_as(concat!(
+    pub async fn unfinished_command(&self, scope: &Scope, file_hash: &str, mapping: &ColumnMapping) -> Result<Option<Import>> {
+        let row: Option<ImportTableRow> = sqlx::query_as(concat!(
             "SELECT ",
             columns!(),
             " FROM imports WHERE project_id = $1 AND file_hash = $2 AND mapping = $3 AND source = 'command' AND status = 'running' \
@@ -255,7 +255,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn waiting_imports(&mut self, project: ProjectId) -> Result<i64> {
+    pub async fn count_pending_imports(&mut self, project: ProjectId) -> Result<i64> {
         Ok(sqlx::query_scalar(
             "SELECT COUNT(*) FROM imports WHERE project_id = $1 AND source = 'upload' AND status IN ('uploading', 'ready')",
         )

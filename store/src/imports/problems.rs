@@ -3,14 +3,14 @@
 use domain::{
     accounts::Scope,
     ids::ImportId,
-    imports::{Example, Fault, Group, Groups},
+    imports::{ProblemCounts, ProblemExample, ProblemGroup, ProblemKind},
 };
 use sqlx::FromRow;
 
-use crate::{Store, Tx, error::Result, or_instead, rows::rows};
+use crate::{Store, Tx, bulk_insert::rows, error::Result, or_instead};
 
 /// Bad lines that are kept of one import; more are only counted.
-pub const BAD_LINES_KEPT: i64 = 10_000;
+pub const MAX_STORED_BAD_LINES: i64 = 10_000;
 
 /// A row that failed.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -28,13 +28,13 @@ struct ProblemRow {
     examples: String,
 }
 
-fn groups(rows: Vec<ProblemRow>) -> Groups {
-    let mut groups = Groups::default();
+fn groups(rows: Vec<ProblemRow>) -> ProblemCounts {
+    let mut groups = ProblemCounts::default();
     for row in rows {
         // A kind that only a newer version knows is not shown.
-        if let Some(fault) = Fault::parse(&row.fault) {
-            let examples: Vec<Example> = or_instead("list of examples", serde_json::from_str(&row.examples).ok(), Vec::new());
-            groups.join(Group { fault, rows: row.row_count, examples });
+        if let Some(fault) = ProblemKind::parse(&row.fault) {
+            let examples: Vec<ProblemExample> = or_instead("list of examples", serde_json::from_str(&row.examples).ok(), Vec::new());
+            groups.join(ProblemGroup { fault, rows: row.row_count, examples });
         }
     }
     groups
@@ -42,7 +42,7 @@ fn groups(rows: Vec<ProblemRow>) -> Groups {
 
 rows! {
     /// A row that failed.
-    struct BadLineRow<'a> in "import_errors" {
+    struct NewBadLineRow<'a> in "import_errors" {
         import_id: ImportId as "TEXT",
         line: i64 as "BIGINT",
         reason: &'a str as "TEXT",
@@ -54,7 +54,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn import_problems(&self, scope: &Scope, import: ImportId) -> Result<Groups> {
+    pub async fn import_problems(&self, scope: &Scope, import: ImportId) -> Result<ProblemCounts> {
         let rows: Vec<ProblemRow> = sqlx::query_as(
             "SELECT p.fault, p.row_count, p.examples FROM import_problems p JOIN imports i ON i.id = p.import_id \
              WHERE i.project_id = $1 AND p.import_id = $2",
@@ -96,7 +96,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn count_problems(&mut self, import: ImportId, more: Groups) -> Result<()> {
+    pub async fn count_problems(&mut self, import: ImportId, more: ProblemCounts) -> Result<()> {
         if more.all().is_empty() {
             return Ok(());
         }
@@ -106,7 +106,7 @@ impl Tx<'_> {
             .await?;
         let mut all = groups(rows);
         more.all().iter().cloned().for_each(|group| all.join(group));
-        for Group { fault, rows, examples } in all.all() {
+        for ProblemGroup { fault, rows, examples } in all.all() {
             sqlx::query(
                 "INSERT INTO import_problems (import_id, fault, row_count, examples) VALUES ($1, $2, $3, $4) \
                  ON CONFLICT (import_id, fault) DO UPDATE SET row_count = excluded.row_count, examples = excluded.examples",
@@ -126,7 +126,7 @@ impl Tx<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn insert_bad_lines(&mut self, import: ImportId, lines: &[(i64, String)]) -> Result<()> {
-        let rows: Vec<_> = lines.iter().map(|(line, reason)| BadLineRow { import_id: import, line: *line, reason }).collect();
+        let rows: Vec<_> = lines.iter().map(|(line, reason)| NewBadLineRow { import_id: import, line: *line, reason }).collect();
         self.insert_rows(&rows).await?;
         Ok(())
     }

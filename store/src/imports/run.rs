@@ -6,7 +6,7 @@ use domain::{
     Timestamp,
     accounts::Scope,
     ids::{ImportId, ProjectId},
-    imports::Mapping,
+    imports::ColumnMapping,
 };
 
 use super::Import;
@@ -32,7 +32,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn known_feedback(&self, scope: &Scope, source_keys: &[&str]) -> Result<HashSet<String>> {
+    pub async fn existing_source_keys(&self, scope: &Scope, source_keys: &[&str]) -> Result<HashSet<String>> {
         let sql = known(self.dialect());
         let keys: Vec<String> = sqlx::query_scalar(sql)
             .bind(scope.project().to_string())
@@ -48,7 +48,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn start_import(&mut self, scope: &Scope, import: ImportId, mapping: Option<&Mapping>, now: Timestamp) -> Result<bool> {
+    pub async fn start_import(&mut self, scope: &Scope, import: ImportId, mapping: Option<&ColumnMapping>, now: Timestamp) -> Result<bool> {
         let done = match mapping {
             Some(mapping) => {
                 sqlx::query(
@@ -138,7 +138,7 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// As [`Store::known_feedback`], with what this transaction did.
+    /// As [`Store::existing_source_keys`], with what this transaction did.
     ///
     /// # Errors
     /// When the database fails.

@@ -7,7 +7,7 @@ use crate::{Dialect, Store, Tx, error::Result, id};
 
 /// What is left of an import's rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromRow)]
-pub struct Brought {
+pub struct ImportedRowCounts {
     /// Rows that are as they came.
     pub untouched: i64,
     /// Rows that someone triaged, tagged, commented or linked.
@@ -19,7 +19,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn brought_by(&self, scope: &Scope, import: ImportId) -> Result<Brought> {
+    pub async fn imported_row_counts(&self, scope: &Scope, import: ImportId) -> Result<ImportedRowCounts> {
         Ok(sqlx::query_as(
             "SELECT COUNT(CASE WHEN f.version = 1 THEN f.id END) AS untouched, COUNT(CASE WHEN f.version > 1 THEN f.id END) AS touched \
              FROM feedback f WHERE f.import_id = $1 AND f.project_id = $2",
@@ -37,7 +37,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn start_take_back(&mut self, scope: &Scope, import: ImportId, silent: Timestamp, now: Timestamp) -> Result<bool> {
+    pub async fn start_revert(&mut self, scope: &Scope, import: ImportId, silent: Timestamp, now: Timestamp) -> Result<bool> {
         let done = sqlx::query(
             "UPDATE imports SET status = 'taking_back', error = NULL, updated_at = $3 WHERE project_id = $1 AND id = $2 \
              AND (status IN ('done', 'cancelled', 'failed') OR (status = 'taking_back' AND error IS NOT NULL) \
@@ -60,7 +60,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn take_back_rows(&mut self, scope: &Scope, import: ImportId, most: i64, now: Timestamp) -> Result<usize> {
+    pub async fn revert_rows(&mut self, scope: &Scope, import: ImportId, most: i64, now: Timestamp) -> Result<usize> {
         let project = scope.project();
         // In the order of ids, as everyone holds records, so that two transactions cannot wait for each other.
         let held = match self.dialect() {
@@ -79,7 +79,7 @@ impl Tx<'_> {
             return Ok(0);
         }
         for (row, _) in &rows {
-            self.feedback_changed(project, id(row)?).await?;
+            self.record_feedback_change(project, id(row)?).await?;
         }
         let ids: Vec<&str> = rows.iter().map(|(row, _)| row.as_str()).collect();
         let mut contacts: Vec<&str> = rows.iter().filter_map(|(_, contact)| contact.as_deref()).collect();
@@ -120,7 +120,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn finish_take_back(&mut self, scope: &Scope, import: ImportId, now: Timestamp) -> Result<()> {
+    pub async fn finish_revert(&mut self, scope: &Scope, import: ImportId, now: Timestamp) -> Result<()> {
         sqlx::query("UPDATE imports SET status = 'taken_back', error = NULL, updated_at = $2, finished_at = $2 WHERE id = $1 AND project_id = $3 AND status = 'taking_back'")
             .bind(import.to_string())
             .bind(now.0)
@@ -134,7 +134,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn fail_take_back(&mut self, scope: &Scope, import: ImportId, error: &str, now: Timestamp) -> Result<()> {
+    pub async fn fail_revert(&mut self, scope: &Scope, import: ImportId, error: &str, now: Timestamp) -> Result<()> {
         sqlx::query("UPDATE imports SET error = $2, updated_at = $3 WHERE id = $1 AND project_id = $4 AND status = 'taking_back'")
             .bind(import.to_string())
             .bind(error.to_owned())

@@ -4,7 +4,7 @@ use domain::{
     Timestamp,
     accounts::Scope,
     ids::{AttachmentId, MessageId, ProjectId, TicketId},
-    tickets::{Attachment, Ticket},
+    tickets::{Ticket, TicketAttachment},
 };
 
 use crate::{Store, Tx, error::Result, id};
@@ -13,13 +13,13 @@ use crate::{Store, Tx, error::Result, id};
 #[derive(Debug, Clone)]
 pub struct NewAttachment {
     /// Identity, name, type and size.
-    pub file: Attachment,
+    pub file: TicketAttachment,
     /// Its bytes.
     pub bytes: bytes::Bytes,
 }
 
 /// Bytes of one row of a file: what a reader holds in memory at a time.
-pub const CHUNK: usize = 256 << 10;
+pub const ATTACHMENT_CHUNK_BYTES: usize = 256 << 10;
 /// How long a file is held for a form that was not sent…
 const HELD_MS: i64 = 3_600_000;
 /// …and how much longer it is kept for a process whose clock is behind.
@@ -30,7 +30,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn attachment(&self, scope: &Scope, ticket: TicketId, file: AttachmentId, notes: bool) -> Result<Option<Attachment>> {
+    pub async fn attachment(&self, scope: &Scope, ticket: TicketId, file: AttachmentId, notes: bool) -> Result<Option<TicketAttachment>> {
         let row: Option<(String, String, i64)> = sqlx::query_as(
             "SELECT a.name, a.media_type, a.size FROM attachments a JOIN ticket_messages m ON m.id = a.message_id \
              WHERE a.id = $1 AND a.ticket_id = $2 AND a.project_id = $3 AND ($4 = 1 OR m.author <> 'note')",
@@ -41,7 +41,7 @@ impl Store {
         .bind(i64::from(notes))
         .fetch_optional(self.reader())
         .await?;
-        Ok(row.map(|(name, media_type, size)| Attachment { id: file, name, media_type, size }))
+        Ok(row.map(|(name, media_type, size)| TicketAttachment { id: file, name, media_type, size }))
     }
 
     /// The n-th piece of a file's bytes; `None` after the last.
@@ -75,7 +75,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn held_files(&self, scope: &Scope, form: &str, now: Timestamp) -> Result<Vec<Attachment>> {
+    pub async fn pending_attachments(&self, scope: &Scope, form: &str, now: Timestamp) -> Result<Vec<TicketAttachment>> {
         let rows: Vec<(String, String, String, i64)> = sqlx::query_as(
             "SELECT id, name, media_type, size FROM attachments \
              WHERE held_for = $1 AND project_id = $2 AND message_id IS NULL AND created_at > $3 ORDER BY created_at, id",
@@ -85,7 +85,7 @@ impl Store {
         .bind(now.plus_ms(-HELD_MS).0)
         .fetch_all(self.reader())
         .await?;
-        rows.into_iter().map(|(own, name, media_type, size)| Ok(Attachment { id: id(&own)?, name, media_type, size })).collect()
+        rows.into_iter().map(|(own, name, media_type, size)| Ok(TicketAttachment { id: id(&own)?, name, media_type, size })).collect()
     }
 }
 
@@ -117,7 +117,7 @@ impl Tx<'_> {
         .bind(at.0)
         .execute(self.conn())
         .await?;
-        for (n, chunk) in new.bytes.chunks(CHUNK).enumerate() {
+        for (n, chunk) in new.bytes.chunks(ATTACHMENT_CHUNK_BYTES).enumerate() {
             sqlx::query("INSERT INTO attachment_chunks (attachment_id, n, bytes) VALUES ($1, $2, $3)")
                 .bind(new.file.id.to_string())
                 .bind(i64::try_from(n).unwrap_or(i64::MAX))
@@ -132,7 +132,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn held_bytes(&mut self) -> Result<i64> {
+    pub async fn pending_attachment_bytes(&mut self) -> Result<i64> {
         Ok(sqlx::query_scalar("SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM attachments WHERE message_id IS NULL")
             .fetch_one(self.conn())
             .await?)
@@ -142,7 +142,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn release_held_files(&mut self, ticket: &Ticket, message: MessageId, form: &str, now: Timestamp) -> Result<u64> {
+    pub async fn attach_pending_files(&mut self, ticket: &Ticket, message: MessageId, form: &str, now: Timestamp) -> Result<u64> {
         // Only those that no purge can be about to remove.
         let done = sqlx::query(
             "UPDATE attachments SET ticket_id = $3, message_id = $4, held_for = NULL \
@@ -162,7 +162,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn drop_held_file(&mut self, scope: &Scope, file: AttachmentId) -> Result<()> {
+    pub async fn delete_pending_attachment(&mut self, scope: &Scope, file: AttachmentId) -> Result<()> {
         sqlx::query(
             "DELETE FROM attachment_chunks WHERE attachment_id = $1 \
              AND attachment_id IN (SELECT id FROM attachments WHERE id = $1 AND project_id = $2 AND message_id IS NULL)",

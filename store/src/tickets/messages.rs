@@ -6,7 +6,7 @@ use domain::{
     Timestamp,
     accounts::Scope,
     ids::{MessageId, StaffId, TicketId},
-    tickets::{Attachment, Author, Message, Ticket},
+    tickets::{Message, MessageAuthor, Ticket, TicketAttachment},
 };
 
 use crate::{Store, Tx, error::Result, id, optional_id, or_instead};
@@ -35,14 +35,14 @@ impl Store {
         .bind(scope.project().to_string())
         .fetch_all(self.reader())
         .await?;
-        let mut by_message: HashMap<String, Vec<Attachment>> = HashMap::new();
+        let mut by_message: HashMap<String, Vec<TicketAttachment>> = HashMap::new();
         for (message, own, name, media_type, size) in files {
-            by_message.entry(message).or_default().push(Attachment { id: id(&own)?, name, media_type, size });
+            by_message.entry(message).or_default().push(TicketAttachment { id: id(&own)?, name, media_type, size });
         }
         let read = |(own, author, staff, staff_name, body, at): MessageRow| {
             Ok(Message {
                 id: id(&own)?,
-                author: or_instead("author of a message", Author::parse(&author), Author::Note),
+                author: or_instead("author of a message", MessageAuthor::parse(&author), MessageAuthor::Note),
                 staff: optional_id(staff.as_deref())?,
                 staff_name: staff_name.filter(|name| !name.is_empty()),
                 body,
@@ -59,7 +59,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn said_in_ticket(&mut self, ticket: &Ticket) -> Result<Vec<(MessageId, Author, String)>> {
+    pub async fn ticket_transcript(&mut self, ticket: &Ticket) -> Result<Vec<(MessageId, MessageAuthor, String)>> {
         let rows: Vec<(String, String, String)> = sqlx::query_as(
             "SELECT id, author, body FROM ticket_messages WHERE ticket_id = $1 AND project_id = $2 AND author <> 'note' ORDER BY created_at, id",
         )
@@ -68,7 +68,9 @@ impl Tx<'_> {
         .fetch_all(self.conn())
         .await?;
         rows.into_iter()
-            .map(|(own, author, body)| Ok((id(&own)?, or_instead("author of a message", Author::parse(&author), Author::Requester), body)))
+            .map(|(own, author, body)| {
+                Ok((id(&own)?, or_instead("author of a message", MessageAuthor::parse(&author), MessageAuthor::Requester), body))
+            })
             .collect()
     }
 
@@ -80,7 +82,7 @@ impl Tx<'_> {
         &mut self,
         message: MessageId,
         ticket: &Ticket,
-        author: Author,
+        author: MessageAuthor,
         staff: Option<StaffId>,
         body: &str,
         at: Timestamp,

@@ -6,14 +6,14 @@ mod messages;
 use domain::{
     Timestamp,
     accounts::Scope,
-    feedback::{Feedback, Status},
+    feedback::{Feedback, FeedbackStatus},
     ids::{EventId, FeedbackId, ProjectId, TicketId},
-    tickets::{Priority, State, Ticket},
+    tickets::{Priority, Ticket, TicketState},
     webhooks::EventKind,
 };
 use sqlx::FromRow;
 
-pub use attachments::{CHUNK, NewAttachment};
+pub use attachments::{ATTACHMENT_CHUNK_BYTES, NewAttachment};
 
 use crate::{
     Store, Tx,
@@ -30,7 +30,7 @@ macro_rules! columns {
 }
 
 #[derive(FromRow)]
-struct Row {
+struct TicketRow {
     id: String,
     project_id: String,
     number: i64,
@@ -49,10 +49,10 @@ struct Row {
     updated_at: i64,
 }
 
-impl TryFrom<Row> for Ticket {
+impl TryFrom<TicketRow> for Ticket {
     type Error = Error;
 
-    fn try_from(row: Row) -> Result<Self> {
+    fn try_from(row: TicketRow) -> Result<Self> {
         Ok(Self {
             id: id(&row.id)?,
             project: id(&row.project_id)?,
@@ -64,7 +64,7 @@ impl TryFrom<Row> for Ticket {
             language: row.language,
             user_agent: row.user_agent,
             priority: or_instead("priority", Priority::parse(&row.priority), Priority::Normal),
-            state: or_instead("state of a ticket", State::parse(&row.state), State::Open),
+            state: or_instead("state of a ticket", TicketState::parse(&row.state), TicketState::Open),
             first_response_at: row.first_response_at.map(Timestamp),
             resolved_at: row.resolved_at.map(Timestamp),
             link_generation: row.link_generation,
@@ -80,7 +80,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn ticket(&self, scope: &Scope, ticket: TicketId) -> Result<Option<Ticket>> {
-        let row: Option<Row> = sqlx::query_as(concat!("SELECT ", columns!(), " FROM tickets WHERE id = $1 AND project_id = $2"))
+        let row: Option<TicketRow> = sqlx::query_as(concat!("SELECT ", columns!(), " FROM tickets WHERE id = $1 AND project_id = $2"))
             .bind(ticket.to_string())
             .bind(scope.project().to_string())
             .fetch_optional(self.reader())
@@ -92,12 +92,13 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn ticket_of(&self, scope: &Scope, feedback: FeedbackId) -> Result<Option<Ticket>> {
-        let row: Option<Row> = sqlx::query_as(concat!("SELECT ", columns!(), " FROM tickets WHERE feedback_id = $1 AND project_id = $2"))
-            .bind(feedback.to_string())
-            .bind(scope.project().to_string())
-            .fetch_optional(self.reader())
-            .await?;
+    pub async fn ticket_for_feedback(&self, scope: &Scope, feedback: FeedbackId) -> Result<Option<Ticket>> {
+        let row: Option<TicketRow> =
+            sqlx::query_as(concat!("SELECT ", columns!(), " FROM tickets WHERE feedback_id = $1 AND project_id = $2"))
+                .bind(feedback.to_string())
+                .bind(scope.project().to_string())
+                .fetch_optional(self.reader())
+                .await?;
         row.map(Ticket::try_from).transpose()
     }
 
@@ -116,7 +117,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn shown_links(&self, scope: &Scope) -> Result<i64> {
+    pub async fn count_exposed_links(&self, scope: &Scope) -> Result<i64> {
         Ok(sqlx::query_scalar("SELECT COUNT(*) FROM tickets WHERE project_id = $1 AND link_shown = 1")
             .bind(scope.project().to_string())
             .fetch_one(self.reader())
@@ -127,16 +128,22 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn tickets_page(&self, scope: &Scope, state: Option<State>, after: Option<(i64, String)>, limit: i64) -> Result<Vec<Ticket>> {
+    pub async fn tickets_page(
+        &self,
+        scope: &Scope,
+        state: Option<TicketState>,
+        after: Option<(i64, String)>,
+        limit: i64,
+    ) -> Result<Vec<Ticket>> {
         let (at, id) = after.unwrap_or((i64::MAX, String::new()));
-        let rows: Vec<Row> = sqlx::query_as(concat!(
+        let rows: Vec<TicketRow> = sqlx::query_as(concat!(
             "SELECT ",
             columns!(),
             " FROM tickets WHERE project_id = $1 AND ($2 = '' OR state = $2) AND (created_at < $3 OR (created_at = $3 AND id < $4)) \
              ORDER BY created_at DESC, id DESC LIMIT $5"
         ))
         .bind(scope.project().to_string())
-        .bind(state.map_or("", State::as_str))
+        .bind(state.map_or("", TicketState::as_str))
         .bind(at)
         .bind(id)
         .bind(limit)
@@ -178,7 +185,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn hold_ticket(&mut self, scope: &Scope, ticket: TicketId) -> Result<Option<(Ticket, Feedback)>> {
+    pub async fn lock_ticket(&mut self, scope: &Scope, ticket: TicketId) -> Result<Option<(Ticket, Feedback)>> {
         let feedback: Option<String> = sqlx::query_scalar("SELECT feedback_id FROM tickets WHERE id = $1 AND project_id = $2")
             .bind(ticket.to_string())
             .bind(scope.project().to_string())
@@ -186,7 +193,7 @@ impl Tx<'_> {
             .await?;
         let Some(feedback) = feedback else { return Ok(None) };
         let Some(held) = self.feedback_for_update(scope, id(&feedback)?).await? else { return Ok(None) };
-        let row: Row = sqlx::query_as(concat!("SELECT ", columns!(), " FROM tickets WHERE id = $1 AND project_id = $2"))
+        let row: TicketRow = sqlx::query_as(concat!("SELECT ", columns!(), " FROM tickets WHERE id = $1 AND project_id = $2"))
             .bind(ticket.to_string())
             .bind(scope.project().to_string())
             .fetch_one(self.conn())
@@ -198,12 +205,13 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn ticket_behind(&mut self, feedback: &Feedback) -> Result<Option<Ticket>> {
-        let row: Option<Row> = sqlx::query_as(concat!("SELECT ", columns!(), " FROM tickets WHERE feedback_id = $1 AND project_id = $2"))
-            .bind(feedback.id.to_string())
-            .bind(feedback.project.to_string())
-            .fetch_optional(self.conn())
-            .await?;
+    pub async fn lock_ticket_of_feedback(&mut self, feedback: &Feedback) -> Result<Option<Ticket>> {
+        let row: Option<TicketRow> =
+            sqlx::query_as(concat!("SELECT ", columns!(), " FROM tickets WHERE feedback_id = $1 AND project_id = $2"))
+                .bind(feedback.id.to_string())
+                .bind(feedback.project.to_string())
+                .fetch_optional(self.conn())
+                .await?;
         row.map(Ticket::try_from).transpose()
     }
 
@@ -226,8 +234,8 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn renew_shown_links(&mut self, project: ProjectId) -> Result<Vec<Ticket>> {
-        let rows: Vec<Row> = sqlx::query_as(concat!(
+    pub async fn renew_exposed_links(&mut self, project: ProjectId) -> Result<Vec<Ticket>> {
+        let rows: Vec<TicketRow> = sqlx::query_as(concat!(
             "UPDATE tickets SET link_generation = link_generation + 1, link_shown = 0 WHERE project_id = $1 AND link_shown = 1 RETURNING ",
             columns!()
         ))
@@ -262,10 +270,10 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn ticket_follows(&mut self, feedback: &Feedback, event: EventId, at: Timestamp) -> Result<()> {
+    pub async fn sync_ticket_state(&mut self, feedback: &Feedback, event: EventId, at: Timestamp) -> Result<()> {
         let sql = match feedback.status {
-            Status::Spam => return Ok(()),
-            Status::Resolved => {
+            FeedbackStatus::Spam => return Ok(()),
+            FeedbackStatus::Resolved => {
                 concat!(
                     "UPDATE tickets SET state = 'closed', resolved_at = $3, updated_at = $3 WHERE feedback_id = $1 AND project_id = $2 AND state <> 'closed' RETURNING ",
                     columns!()
@@ -281,7 +289,7 @@ impl Tx<'_> {
                 )
             }
         };
-        let moved: Option<Row> = sqlx::query_as(sql)
+        let moved: Option<TicketRow> = sqlx::query_as(sql)
             .bind(feedback.id.to_string())
             .bind(feedback.project.to_string())
             .bind(at.0)
@@ -289,7 +297,7 @@ impl Tx<'_> {
             .await?;
         let Some(moved) = moved else { return Ok(()) };
         let ticket: Ticket = moved.try_into()?;
-        let kind = if ticket.state == State::Closed { EventKind::TicketClosed } else { EventKind::TicketReopened };
+        let kind = if ticket.state == TicketState::Closed { EventKind::TicketClosed } else { EventKind::TicketReopened };
         self.ticket_event(event, kind, &ticket, None, at).await
     }
 

@@ -2,18 +2,18 @@
 
 use domain::{
     Secret, Timestamp,
-    accounts::{Scope, authority::Heir},
+    accounts::{Scope, authority::Successor},
     ids::EndpointId,
-    webhooks::OLD_SECRET_DAYS,
+    webhooks::PREVIOUS_SECRET_DAYS,
 };
 
 use crate::{Tx, error::Result, webhooks::Endpoint};
 
 impl Endpoint {
-    /// Takes a new secret. The old one stays valid for [`OLD_SECRET_DAYS`], so that the receiver has time to change.
-    pub fn renew_secret(&mut self, fresh: Secret<String>, now: Timestamp) {
+    /// Takes a new secret. The old one stays valid for [`PREVIOUS_SECRET_DAYS`], so that the receiver has time to change.
+    pub fn rotate_endpoint_secret(&mut self, fresh: Secret<String>, now: Timestamp) {
         let old = std::mem::replace(&mut self.secret, fresh);
-        self.old_secret = Some((old, now.plus_days(OLD_SECRET_DAYS)));
+        self.old_secret = Some((old, now.plus_days(PREVIOUS_SECRET_DAYS)));
     }
 }
 
@@ -22,7 +22,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn stop_endpoint(
+    pub async fn disable_orphaned_endpoint(
         &mut self,
         scope: &Scope,
         endpoint: EndpointId,
@@ -30,7 +30,7 @@ impl Tx<'_> {
         fresh: Secret<String>,
         now: Timestamp,
     ) -> Result<()> {
-        let Some(mut held) = self.hold_endpoint(scope, endpoint).await?.filter(|held| held.enabled) else { return Ok(()) };
+        let Some(mut held) = self.lock_endpoint(scope, endpoint).await?.filter(|held| held.enabled) else { return Ok(()) };
         held.enabled = false;
         held.disabled_reason =
             Some(format!("{name}, for whom it acted, is no longer an admin of this project. It will act for the person who turns it on."));
@@ -48,16 +48,16 @@ impl Tx<'_> {
         &mut self,
         scope: &Scope,
         endpoint: EndpointId,
-        to: Heir,
+        to: Successor,
         fresh: Secret<String>,
         now: Timestamp,
     ) -> Result<()> {
-        let Some(mut held) = self.hold_endpoint(scope, endpoint).await? else { return Ok(()) };
+        let Some(mut held) = self.lock_endpoint(scope, endpoint).await? else { return Ok(()) };
         held.answers_to = match to {
-            Heir::Project => None,
-            Heir::Member(staff) => Some(staff),
+            Successor::Project => None,
+            Successor::Member(staff) => Some(staff),
         };
-        held.renew_secret(fresh, now);
+        held.rotate_endpoint_secret(fresh, now);
         self.update_endpoint(&held, now).await
     }
 }

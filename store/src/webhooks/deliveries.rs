@@ -64,7 +64,7 @@ impl DeliveryRow {
 
 /// One try, as people see it.
 #[derive(Debug, Clone, FromRow)]
-pub struct Attempt {
+pub struct DeliveryAttempt {
     /// Attempt number, starting at 1.
     pub n: i64,
     /// When, in milliseconds.
@@ -97,7 +97,7 @@ pub struct ClaimedDelivery {
 }
 
 #[derive(FromRow)]
-struct ClaimedRow {
+struct ClaimedDeliveryRow {
     event_id: String,
     endpoint_id: String,
     claims: i64,
@@ -108,7 +108,7 @@ struct ClaimedRow {
 
 /// How one try went.
 #[derive(Debug, Clone)]
-pub struct Tried {
+pub struct AttemptResult {
     /// When it began.
     pub at: Timestamp,
     /// How long it took.
@@ -123,13 +123,13 @@ pub struct Tried {
 
 /// What a delivery to one endpoint is, of a try that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum After {
+pub enum DeliveryOutcome {
     /// The receiver has it.
     Delivered,
     /// It is tried again then.
-    Again(Timestamp),
+    RetryAt(Timestamp),
     /// It failed permanently.
-    GivenUp,
+    Abandoned,
 }
 
 impl Store {
@@ -186,7 +186,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn delivery(&self, scope: &Scope, endpoint: EndpointId, event: EventId) -> Result<Option<(Delivery, String, Vec<Attempt>)>> {
+    pub async fn delivery(
+        &self,
+        scope: &Scope,
+        endpoint: EndpointId,
+        event: EventId,
+    ) -> Result<Option<(Delivery, String, Vec<DeliveryAttempt>)>> {
         let row: Option<DeliveryRow> = sqlx::query_as(
             "SELECT event_id, kind, state, tries, next_at, last_at, last_status, last_error, created_at FROM webhook_deliveries \
              WHERE event_id = $1 AND endpoint_id = $2 AND project_id = $3",
@@ -240,7 +245,7 @@ impl Tx<'_> {
                  (SELECT v.body FROM webhook_events v WHERE v.id = event_id) AS body"
             }
         };
-        let rows: Vec<ClaimedRow> =
+        let rows: Vec<ClaimedDeliveryRow> =
             sqlx::query_as(sql).bind(endpoint.to_string()).bind(now.0).bind(until.0).bind(limit).fetch_all(self.conn()).await?;
         rows.into_iter()
             .map(|row| {
@@ -260,13 +265,13 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn settle_delivery(&mut self, delivery: &ClaimedDelivery, tried: &Tried, after: After) -> Result<bool> {
+    pub async fn record_attempt(&mut self, delivery: &ClaimedDelivery, tried: &AttemptResult, after: DeliveryOutcome) -> Result<bool> {
         let (state, next_at) = match after {
-            After::Delivered => (DeliveryState::Delivered, tried.at),
-            After::Again(at) => (DeliveryState::Pending, at),
-            After::GivenUp => (DeliveryState::Dead, tried.at),
+            DeliveryOutcome::Delivered => (DeliveryState::Delivered, tried.at),
+            DeliveryOutcome::RetryAt(at) => (DeliveryState::Pending, at),
+            DeliveryOutcome::Abandoned => (DeliveryState::Dead, tried.at),
         };
-        let failed = i64::from(after != After::Delivered);
+        let failed = i64::from(after != DeliveryOutcome::Delivered);
         let done = sqlx::query(
             "UPDATE webhook_deliveries SET state = $4, next_at = $5, tries = tries + 1, failures = failures + $6, last_at = $7, \
              last_status = CAST($8 AS BIGINT), last_error = $9 WHERE event_id = $1 AND endpoint_id = $2 AND claims = $3 AND state = 'pending'",
@@ -320,7 +325,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn send_again(&mut self, scope: &Scope, endpoint: EndpointId, event: Option<EventId>, now: Timestamp) -> Result<u64> {
+    pub async fn retry_deliveries(&mut self, scope: &Scope, endpoint: EndpointId, event: Option<EventId>, now: Timestamp) -> Result<u64> {
         let sql = match event {
             Some(_) => {
                 "UPDATE webhook_deliveries SET state = 'pending', failures = 0, next_at = $4 \

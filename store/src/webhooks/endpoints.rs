@@ -4,7 +4,7 @@ use domain::{
     Secret, Timestamp,
     accounts::{
         Role, Scope,
-        authority::{Backing, Heir},
+        authority::{AuthoritySource, Successor},
     },
     ids::{EndpointId, ProjectId, StaffId},
     webhooks::EventKind,
@@ -82,8 +82,8 @@ struct EndpointRow {
 impl EndpointRow {
     fn read(self) -> Result<Endpoint> {
         let answers_to = match backing(self.handed_to.as_deref().or(self.created_by.as_deref()), None)? {
-            Backing::Project => None,
-            Backing::Person(staff, _) => Some(staff),
+            AuthoritySource::Project => None,
+            AuthoritySource::Person(staff, _) => Some(staff),
         };
         Ok(Endpoint {
             answers_to,
@@ -219,7 +219,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn hold_endpoint(&mut self, scope: &Scope, endpoint: EndpointId) -> Result<Option<Endpoint>> {
+    pub async fn lock_endpoint(&mut self, scope: &Scope, endpoint: EndpointId) -> Result<Option<Endpoint>> {
         let sql = match self.dialect() {
             Dialect::Sqlite => concat!("SELECT ", columns!(), " FROM webhook_endpoints WHERE project_id = $1 AND id = $2"),
             Dialect::Postgres => concat!("SELECT ", columns!(), " FROM webhook_endpoints WHERE project_id = $1 AND id = $2 FOR UPDATE"),
@@ -253,7 +253,7 @@ impl Tx<'_> {
         .bind(endpoint.failures)
         .bind(endpoint.failing_since.map(|t| t.0))
         .bind(now.0)
-        .bind(heir(endpoint.answers_to.map_or(Heir::Project, Heir::Member)))
+        .bind(heir(endpoint.answers_to.map_or(Successor::Project, Successor::Member)))
         .execute(self.conn())
         .await?;
         Ok(())
@@ -283,7 +283,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn count_try(&mut self, endpoint: EndpointId, succeeded: bool, now: Timestamp) -> Result<(i64, Timestamp)> {
+    pub async fn record_endpoint_result(&mut self, endpoint: EndpointId, succeeded: bool, now: Timestamp) -> Result<(i64, Timestamp)> {
         if succeeded {
             sqlx::query("UPDATE webhook_endpoints SET failures = 0, failing_since = NULL WHERE id = $1 AND failures > 0")
                 .bind(endpoint.to_string())

@@ -5,6 +5,6 @@ mod deliveries;
 mod endpoints;
 mod outbox;
 
-pub use deliveries::{After, Attempt, ClaimedDelivery, Delivery, Tried};
+pub use deliveries::{AttemptResult, ClaimedDelivery, Delivery, DeliveryAttempt, DeliveryOutcome};
 pub use endpoints::Endpoint;
 pub use outbox::NewEvent;

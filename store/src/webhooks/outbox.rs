@@ -39,7 +39,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn projects_telling_feedback(&self) -> Result<Vec<ProjectId>> {
+    pub async fn projects_with_feedback_webhooks(&self) -> Result<Vec<ProjectId>> {
         let rows: Vec<String> =
             sqlx::query_scalar("SELECT DISTINCT project_id FROM webhook_endpoints WHERE enabled = 1 AND kinds LIKE '%,feedback.%'")
                 .fetch_all(self.reader())
@@ -160,7 +160,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn move_webhook_cursor(&mut self, from: (i64, i64), to: (i64, i64)) -> Result<bool> {
+    pub async fn advance_webhook_cursor(&mut self, from: (i64, i64), to: (i64, i64)) -> Result<bool> {
         let done = sqlx::query("UPDATE webhook_cursor SET tx = $3, seq = $4 WHERE id = 1 AND tx = $1 AND seq = $2")
             .bind(from.0)
             .bind(from.1)
@@ -175,7 +175,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn begin_telling(&mut self) -> Result<()> {
+    pub async fn start_feedback_events(&mut self) -> Result<()> {
         // Anyone who comes second waits here, and then sees the endpoint of the first.
         sqlx::query("UPDATE webhook_cursor SET seq = seq WHERE id = 1").execute(self.conn()).await?;
         let listening: Option<String> =

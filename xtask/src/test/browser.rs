@@ -5,7 +5,7 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use super::{Args, Tally};
+use super::{Args, TestCounts};
 use crate::{
     Result, build, chromium, firefox, npm,
     paths::Paths,
@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// All specs, with JavaScript on and off.
-pub fn tests(paths: &Paths, args: &Args) -> Result<Tally> {
+pub fn tests(paths: &Paths, args: &Args) -> Result<TestCounts> {
     let mut playwright = playwright(paths)?;
     let firefox = firefox::ensure();
     if let Some(browser) = &firefox {
@@ -79,8 +79,8 @@ fn nginx() -> Option<PathBuf> {
 }
 
 /// Adds up Playwright's closing lines: `  12 passed (30.1s)`, `  1 failed`, `  1 flaky`, `  3 did not run`.
-fn count(text: &str) -> Tally {
-    let mut tally = Tally::default();
+fn count(text: &str) -> TestCounts {
+    let mut tally = TestCounts::default();
     for line in text.lines() {
         let mut words = line.split_whitespace();
         let (Some(Ok(n)), Some(what)) = (words.next().map(str::parse::<u32>), words.next()) else { continue };

@@ -1,6 +1,6 @@
 //! The sizes of what the release program really serves, compressed as a browser gets it.
 
-use super::{Args, Tally, server::Server};
+use super::{Args, TestCounts, server::Server};
 use crate::{Result, paths::Paths};
 
 /// Bytes, brotli.
@@ -11,7 +11,7 @@ const CONSOLE: usize = 120_000;
 const PORTAL: &str = "/p/gantry";
 
 /// Starts the program with the demonstration and weighs.
-pub fn check(paths: &Paths, _: &Args) -> Result<Tally> {
+pub fn check(paths: &Paths, _: &Args) -> Result<TestCounts> {
     let server = Server::start(paths, "budgets", &[])?;
     let mut over: Vec<String> = Vec::new();
 
@@ -42,7 +42,7 @@ pub fn check(paths: &Paths, _: &Args) -> Result<Tally> {
         }
         weigh(&mut over, &format!("{path} with everything it loads"), sum, RESPONDENT_PAGE);
     }
-    if over.is_empty() { Ok(Tally::GOOD) } else { Err(over.join("\n").into()) }
+    if over.is_empty() { Ok(TestCounts::GOOD) } else { Err(over.join("\n").into()) }
 }
 
 fn weigh(over: &mut Vec<String>, what: &str, bytes: usize, limit: usize) {

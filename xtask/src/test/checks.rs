@@ -1,6 +1,6 @@
 //! Formatting, lints, documentation.
 
-use super::{Args, Tally};
+use super::{Args, TestCounts};
 use crate::{
     Result,
     paths::Paths,
@@ -9,27 +9,27 @@ use crate::{
 };
 
 /// `cargo fmt --check`.
-pub fn format(paths: &Paths, _: &Args) -> Result<Tally> {
+pub fn format(paths: &Paths, _: &Args) -> Result<TestCounts> {
     run(cargo(paths).args(["fmt", "--all", "--check"]))?;
-    Ok(Tally::GOOD)
+    Ok(TestCounts::GOOD)
 }
 
 /// Everything for this machine, tests included.
-pub fn clippy(paths: &Paths, _: &Args) -> Result<Tally> {
+pub fn clippy(paths: &Paths, _: &Args) -> Result<TestCounts> {
     run(cargo(paths).args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
-    Ok(Tally::GOOD)
+    Ok(TestCounts::GOOD)
 }
 
 /// The browser's half.
-pub fn clippy_wasm(paths: &Paths, _: &Args) -> Result<Tally> {
+pub fn clippy_wasm(paths: &Paths, _: &Args) -> Result<TestCounts> {
     site::ensure_target(paths)?;
     let wasm = ["clippy", "--package", "earshot-app", "--package", "earshot-app-wasm", "--lib", "--target", "wasm32-unknown-unknown"];
     run(cargo(paths).args(wasm).args(["--features", "earshot-app/hydrate", "--", "-D", "warnings"]))?;
-    Ok(Tally::GOOD)
+    Ok(TestCounts::GOOD)
 }
 
 /// Documentation of private items too: every link in it leads somewhere.
-pub fn docs(paths: &Paths, _: &Args) -> Result<Tally> {
+pub fn docs(paths: &Paths, _: &Args) -> Result<TestCounts> {
     run(cargo(paths).args(["doc", "--workspace", "--no-deps", "--document-private-items"]).env("RUSTDOCFLAGS", "-D warnings"))?;
-    Ok(Tally::GOOD)
+    Ok(TestCounts::GOOD)
 }

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Args, Tally, server::Server};
+use super::{Args, TestCounts, server::Server};
 use crate::{
     Result,
     paths::Paths,
@@ -24,13 +24,14 @@ const LONG_SECONDS: &str = "900";
 const FEWEST: u64 = 400;
 
 /// A program with all rights, one that may only read, one without a key; and a document that lies.
-pub fn check(paths: &Paths, args: &Args) -> Result<Tally> {
+pub fn check(paths: &Paths, args: &Args) -> Result<TestCounts> {
     let home = paths.root.join("contract");
     let programs = python::ensure(paths, "schemathesis", &home.join("requirements.txt"))?;
     let unlimited = ["--rate-per-api-key", "100000000", "--rate-per-key", "100000000", "--rate-per-address", "100000000"];
     let server = Server::start(paths, "contract", &unlimited)?;
     let admin = key(&server, "admin")?;
-    let asking = Asking { home, schemathesis: programs.join(format!("schemathesis{}", std::env::consts::EXE_SUFFIX)), server: &server };
+    let asking =
+        SchemathesisRun { home, schemathesis: programs.join(format!("schemathesis{}", std::env::consts::EXE_SUFFIX)), server: &server };
     let served = format!("http://{}/api/v1/openapi.json", server.address);
 
     let mut faults = Vec::new();
@@ -60,11 +61,11 @@ pub fn check(paths: &Paths, args: &Args) -> Result<Tally> {
     let unseen = LIES.iter().filter(|lie| !found.sees(lie));
     faults.extend(unseen.map(|lie| format!("schemathesis did not notice {} in {}", lie.what, lie.operation)));
 
-    if faults.is_empty() { Ok(Tally { passed: 3 + u32::try_from(LIES.len())?, failed: 0 }) } else { Err(faults.join("\n").into()) }
+    if faults.is_empty() { Ok(TestCounts { passed: 3 + u32::try_from(LIES.len())?, failed: 0 }) } else { Err(faults.join("\n").into()) }
 }
 
 /// A falsehood in the document.
-struct Lie {
+struct PlantedDefect {
     operation: &'static str,
     label: &'static str,
     what: &'static str,
@@ -74,36 +75,36 @@ struct Lie {
 }
 
 /// One for each of the checks that the exceptions in `contract/` come near, and for those that matter most.
-const LIES: [Lie; 5] = [
-    Lie {
+const LIES: [PlantedDefect; 5] = [
+    PlantedDefect {
         operation: "read_key",
         label: "GET /api/v1/me",
         what: "a changed type in a response",
         failure: "JsonSchemaError",
         tell: |document| set(document, "/components/schemas/Key/properties/name/type", "integer"),
     },
-    Lie {
+    PlantedDefect {
         operation: "list_feedback",
         label: "GET /api/v1/feedback",
         what: "a page size that is refused",
         failure: "RejectedPositiveData",
         tell: |document| set(parameter(document, "/api/v1/feedback", "limit")?, "/maximum", 5000),
     },
-    Lie {
+    PlantedDefect {
         operation: "list_tickets",
         label: "GET /api/v1/tickets",
         what: "a page size that is accepted although it is forbidden",
         failure: "AcceptedNegativeData",
         tell: |document| set(parameter(document, "/api/v1/tickets", "limit")?, "/maximum", 10),
     },
-    Lie {
+    PlantedDefect {
         operation: "create_item",
         label: "POST /api/v1/backlog",
         what: "a title that is refused",
         failure: "RejectedPositiveData",
         tell: |document| set(document, "/components/schemas/NewBacklogItem/properties/title/maxLength", 2000),
     },
-    Lie {
+    PlantedDefect {
         operation: "read_item",
         label: "GET /api/v1/backlog/{item_id}",
         what: "a status that is not mentioned",
@@ -141,13 +142,13 @@ fn key(server: &Server, scope: &str) -> Result<String> {
     Ok(made["key"].as_str().ok_or("no key was created")?.to_owned())
 }
 
-struct Asking<'a> {
+struct SchemathesisRun<'a> {
     home: PathBuf,
     schemathesis: PathBuf,
     server: &'a Server,
 }
 
-impl Asking<'_> {
+impl SchemathesisRun<'_> {
     /// Runs schemathesis and gives its report, whatever it found.
     fn ask(&self, name: &str, document: &str, key: Option<&str>, more: &[&str]) -> Result<Report> {
         let file = self.server.dir.join(format!("{name}.json"));
@@ -193,7 +194,7 @@ impl Report {
         faults
     }
 
-    fn sees(&self, lie: &Lie) -> bool {
+    fn sees(&self, lie: &PlantedDefect) -> bool {
         self.failures().any(|failure| failure["type"] == lie.failure && failure["operations"].to_string().contains(lie.label))
     }
 

@@ -4,7 +4,7 @@ pub mod browser;
 mod budgets;
 mod checks;
 mod contract;
-mod directions;
+mod dependency_rules;
 mod rust;
 mod server;
 
@@ -34,40 +34,40 @@ pub struct Args {
 
 /// How a stage ended.
 #[derive(Clone, Copy, Default)]
-pub struct Tally {
+pub struct TestCounts {
     /// Single tests that passed.
     pub passed: u32,
     /// Single tests that failed.
     pub failed: u32,
 }
 
-impl Tally {
+impl TestCounts {
     const GOOD: Self = Self { passed: 1, failed: 0 };
     const BAD: Self = Self { passed: 0, failed: 1 };
 }
 
-type Run = fn(&Paths, &Args) -> Result<Tally>;
+type StageFn = fn(&Paths, &Args) -> Result<TestCounts>;
 
 /// The stages, in order. The quick ones that fail most often come first.
-const STAGES: &[(&str, &str, Run)] = &[
+const STAGES: &[(&str, &str, StageFn)] = &[
     ("format", "cargo fmt", checks::format),
-    ("directions", "dependency directions", directions::check),
+    ("directions", "dependency directions", dependency_rules::check),
     ("clippy", "clippy, host", checks::clippy),
     ("clippy-wasm", "clippy, wasm", checks::clippy_wasm),
     ("docs", "rustdoc without warnings", checks::docs),
     ("rust", "Rust tests on SQLite and PostgreSQL", rust::tests),
     ("doctests", "examples in documentation", rust::doctests),
-    ("release", "release build", |paths, _| build::program(paths, true).map(|_| Tally::GOOD)),
+    ("release", "release build", |paths, _| build::program(paths, true).map(|_| TestCounts::GOOD)),
     ("budgets", "sizes of served files", budgets::check),
     ("contract", "schemathesis against the API's document", contract::check),
     ("browser", "Playwright, JavaScript on and off", browser::tests),
 ];
 
-struct Done {
+struct StageResult {
     name: &'static str,
     what: &'static str,
     took: Duration,
-    tally: Tally,
+    tally: TestCounts,
     error: Option<String>,
 }
 
@@ -86,20 +86,20 @@ pub fn test(paths: &Paths, args: &Args) -> Result<ExitCode> {
         println!("\n── {name}: {what}");
         let start = Instant::now();
         // These need what the release stage made; without it they could only say the same again, or test something old.
-        let blocked =
-            matches!(name, "budgets" | "contract" | "browser") && all.iter().any(|d: &Done| d.name == "release" && d.error.is_some());
+        let blocked = matches!(name, "budgets" | "contract" | "browser")
+            && all.iter().any(|d: &StageResult| d.name == "release" && d.error.is_some());
         let outcome = if blocked { Err("not run: no release build".into()) } else { run(paths, args) };
         let took = start.elapsed();
         let (tally, error) = match outcome {
             Ok(tally) if tally.failed == 0 => (tally, None),
             Ok(tally) => (tally, Some(format!("{} failed", tally.failed))),
-            Err(error) => (Tally::BAD, Some(error.to_string())),
+            Err(error) => (TestCounts::BAD, Some(error.to_string())),
         };
         match &error {
             None => println!("   {name}: ok ({:.1} s)", took.as_secs_f64()),
             Some(error) => println!("   {name}: FAILED ({:.1} s)\n{error}", took.as_secs_f64()),
         }
-        all.push(Done { name, what, took, tally, error });
+        all.push(StageResult { name, what, took, tally, error });
     }
     // A test that passes is not heard: what it measured, and what it could not do here, is said at the end.
     let notes = rust::notes(paths);
@@ -109,9 +109,9 @@ pub fn test(paths: &Paths, args: &Args) -> Result<ExitCode> {
     Ok(report(&all))
 }
 
-fn report(all: &[Done]) -> ExitCode {
+fn report(all: &[StageResult]) -> ExitCode {
     println!("\n{:<12} {:<38} {:>8} {:>8} {:>8}", "stage", "", "seconds", "passed", "failed");
-    let mut sum = Tally::default();
+    let mut sum = TestCounts::default();
     for done in all {
         let seconds = done.took.as_secs_f64();
         println!("{:<12} {:<38} {:>8.1} {:>8} {:>8}", done.name, done.what, seconds, done.tally.passed, done.tally.failed);

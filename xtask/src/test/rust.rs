@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf, process::Command};
 
-use super::{Args, Tally};
+use super::{Args, TestCounts};
 use crate::{
     Result,
     paths::Paths,
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Unit and integration tests; the store's contract on both databases.
-pub fn tests(paths: &Paths, args: &Args) -> Result<Tally> {
+pub fn tests(paths: &Paths, args: &Args) -> Result<TestCounts> {
     let postgres = Postgres::start()?;
     tracer();
     let mut command = cargo(paths);
@@ -50,12 +50,12 @@ pub fn forget_notes(paths: &Paths) {
 }
 
 /// The examples in documentation comments.
-pub fn doctests(paths: &Paths, _: &Args) -> Result<Tally> {
+pub fn doctests(paths: &Paths, _: &Args) -> Result<TestCounts> {
     let mut command = cargo(paths);
     outcome(clean_env(command.args(["test", "--workspace", "--doc", "--quiet"])))
 }
 
-fn outcome(command: &mut Command) -> Result<Tally> {
+fn outcome(command: &mut Command) -> Result<TestCounts> {
     let (success, text) = tee(command)?;
     let tally = count(&text);
     if success || tally.failed > 0 { Ok(tally) } else { Err("the tests did not finish".into()) }
@@ -63,12 +63,12 @@ fn outcome(command: &mut Command) -> Result<Tally> {
 
 /// Adds up the closing lines of nextest (`Summary [ 1.2s] 12 tests run: 11 passed, 1 failed, 0 skipped`) and of
 /// cargo test (`test result: ok. 5 passed; 0 failed; …`). Time-outs and crashes count as failures.
-pub fn count(text: &str) -> Tally {
+pub fn count(text: &str) -> TestCounts {
     let of_nextest = |line: &&str| line.contains("Summary") && line.contains("run:");
     // nextest shows what a failed test printed, which ends like a run of cargo test: that test counts once.
     let nextest = text.lines().any(|line| of_nextest(&line));
     let closing = |line: &&str| if nextest { of_nextest(line) } else { line.contains("test result:") };
-    let mut tally = Tally::default();
+    let mut tally = TestCounts::default();
     for line in text.lines().filter(closing) {
         let mut words = line.split([' ', '(']).filter(|w| !w.is_empty()).peekable();
         while let Some(word) = words.next() {

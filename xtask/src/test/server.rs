@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     Result,
-    http::{Answer, free_port, get},
+    http::{HttpResponse, free_port, get},
     paths::Paths,
     process::{capture, clean_env},
     run::wait_for,
@@ -51,7 +51,7 @@ impl Server {
     }
 
     /// A page that has to be there.
-    pub fn get(&self, path: &str) -> Result<Answer> {
+    pub fn get(&self, path: &str) -> Result<HttpResponse> {
         let answer = get(self.address, path)?;
         if answer.status == 200 { Ok(answer) } else { Err(format!("{path} responded with {}", answer.status).into()) }
     }

@@ -9,7 +9,7 @@ use web_sys::{Element, Event, HtmlElement, HtmlFormElement, HtmlInputElement, Ke
 use crate::islands::{dom, drafts, enhance, menus, toasts};
 
 #[derive(Default)]
-struct State {
+struct KeyboardState {
     /// The current row: its item and its index in the list. While an item is open, it is that item's row, or the row whose item is being
     /// loaded.
     cursor: Option<(String, usize)>,
@@ -34,7 +34,7 @@ struct State {
 }
 
 thread_local! {
-    static STATE: RefCell<State> = RefCell::default();
+    static STATE: RefCell<KeyboardState> = RefCell::default();
 }
 
 pub fn start() {

@@ -11,7 +11,7 @@ use super::keys;
 use crate::islands::{dom, enhance};
 
 #[derive(Default)]
-struct State {
+struct LiveState {
     /// Items that arrived and are not listed.
     new: BTreeSet<String>,
     /// Version and author of items that changed.
@@ -23,7 +23,7 @@ struct State {
 }
 
 thread_local! {
-    static STATE: RefCell<State> = RefCell::default();
+    static STATE: RefCell<LiveState> = RefCell::default();
     static SOURCE: RefCell<Option<EventSource>> = const { RefCell::new(None) };
 }
 

@@ -6,7 +6,7 @@ mod responses;
 
 use domain::{
     FieldErrors,
-    surveys::stats::{TOO_FEW, share},
+    surveys::stats::{MIN_ANSWERS_FOR_SCORE, share},
 };
 use leptos::prelude::*;
 
@@ -26,7 +26,7 @@ use crate::components::{
 
 /// A preset range.
 #[derive(Debug, Clone)]
-pub struct Preset {
+pub struct RangePreset {
     /// Its label.
     pub label: &'static str,
     /// Its URL.
@@ -39,7 +39,7 @@ pub struct Preset {
 #[derive(Debug, Clone)]
 pub struct RangeView {
     /// Preset ranges.
-    pub presets: Vec<Preset>,
+    pub presets: Vec<RangePreset>,
     /// First day, as typed.
     pub from: String,
     /// The time zone of the days.
@@ -134,7 +134,7 @@ pub fn ResultsPage(
 
 #[component]
 fn RangeForm(range: RangeView, action: String) -> impl IntoView {
-    let error = |name: &str| range.errors.at(name).map(ToOwned::to_owned);
+    let error = |name: &str| range.errors.message_for(name).map(ToOwned::to_owned);
     let (from_error, to_error) = (error("from"), error("to"));
     view! {
         <div class="toolbar results-range">
@@ -162,7 +162,7 @@ fn RangeForm(range: RangeView, action: String) -> impl IntoView {
 #[component]
 fn Sums(started: i64, finished: i64) -> impl IntoView {
     let (begun, done) = (count(started), count(finished));
-    let completion = share(done, begun).filter(|_| begun >= TOO_FEW);
+    let completion = share(done, begun).filter(|_| begun >= MIN_ANSWERS_FOR_SCORE);
     view! {
         <dl class="facts results-sums">
             <div><dt>"Responses"</dt><dd>{started}</dd></div>

@@ -1,6 +1,6 @@
 //! Numbers of the results in words: shares, decimals, intervals.
 
-use domain::surveys::stats::{Estimate, TOO_FEW, share};
+use domain::surveys::stats::{Estimate, MIN_ANSWERS_FOR_SCORE, share};
 
 pub(super) fn count(n: i64) -> u64 {
     u64::try_from(n).unwrap_or(0)
@@ -26,7 +26,7 @@ pub(super) fn decimal(value: f64, decimals: usize) -> String {
 }
 
 pub(super) fn too_few() -> String {
-    format!("Too few answers (n < {TOO_FEW})")
+    format!("Too few answers (n < {MIN_ANSWERS_FOR_SCORE})")
 }
 
 pub(super) fn ends(e: &Estimate, decimals: usize, unit: &str) -> String {

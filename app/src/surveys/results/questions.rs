@@ -2,7 +2,7 @@
 
 use domain::surveys::{
     Question, QuestionType,
-    stats::{Estimate, TOO_FEW, Tally, csat, mean, nps},
+    stats::{Estimate, MIN_ANSWERS_FOR_SCORE, QuestionTally, csat, mean, nps},
 };
 use leptos::prelude::*;
 
@@ -34,13 +34,13 @@ pub struct QuestionView {
     /// Whether the newest version includes it.
     pub is_asked: bool,
     /// The answers, counted.
-    pub tally: Tally,
+    pub tally: QuestionTally,
     /// The newest texts.
     pub texts: Vec<TextView>,
 }
 
 /// The mean of a question that is answered with a number, and how the numbers are distributed.
-fn average(label: &'static str, (low, high): (u8, u8), id: &str, tally: Tally) -> impl IntoView + use<> {
+fn average(label: &'static str, (low, high): (u8, u8), id: &str, tally: QuestionTally) -> impl IntoView + use<> {
     let (n, score) = (tally.n, mean(&tally.numbers, low));
     let what = format!("mean of {low} to {high}");
     view! {
@@ -117,7 +117,7 @@ fn Score(
     low: f64,
     high: f64,
 ) -> impl IntoView {
-    match score.filter(|_| n >= TOO_FEW) {
+    match score.filter(|_| n >= MIN_ANSWERS_FOR_SCORE) {
         Some(e) => {
             let value = format!("{}{unit}", decimal(e.value, decimals));
             let interval = ends(&e, decimals, unit);
@@ -139,7 +139,7 @@ fn Score(
 }
 
 #[component]
-fn NpsResult(id: String, tally: Tally) -> impl IntoView {
+fn NpsResult(id: String, tally: QuestionTally) -> impl IntoView {
     let result = nps(&tally.numbers);
     let n = result.n;
     let parts = [
@@ -171,7 +171,7 @@ fn NpsResult(id: String, tally: Tally) -> impl IntoView {
 
 /// How often each number was given: a table with bars in it.
 #[component]
-fn Distribution(low: u8, tally: Tally) -> impl IntoView {
+fn Distribution(low: u8, tally: QuestionTally) -> impl IntoView {
     let n = tally.n;
     let rows = tally.numbers.into_iter().enumerate().map(move |(i, count)| ((usize::from(low) + i).to_string(), count));
     view! { <BarTable head="Answer" rows=rows.collect() n=n /> }
@@ -181,7 +181,7 @@ fn Distribution(low: u8, tally: Tally) -> impl IntoView {
 const OTHERS: usize = 200;
 
 #[component]
-fn Choices(tally: Tally, several: bool) -> impl IntoView {
+fn Choices(tally: QuestionTally, several: bool) -> impl IntoView {
     let n = tally.n;
     let mut others: Vec<_> = tally.others.into_iter().collect();
     others.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));

@@ -7,8 +7,8 @@ mod parser;
 
 use time::PrimitiveDateTime;
 
-use self::parser::{Days, Parsed, calendar, parse};
-use super::values::is_nothing;
+use self::parser::{ParsedDate, WrittenDate, calendar, parse};
+use super::values::is_blank_value;
 use crate::{Timestamp, Zone, words::words};
 
 words! {
@@ -32,7 +32,7 @@ impl DateOrder {
 
 /// What a column of dates says about the order of day and month.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Order {
+pub enum DateOrderEvidence {
     /// No date of the column needs to know.
     Irrelevant,
     /// The values themselves show it; the first of those that can be read both ways, or else the first that cannot.
@@ -41,13 +41,13 @@ pub enum Order {
     Ambiguous(String),
 }
 
-impl Order {
+impl DateOrderEvidence {
     /// Looks at a column.
     #[must_use]
-    pub fn seen<'a>(cells: impl IntoIterator<Item = &'a str>) -> Self {
+    pub fn detect<'a>(cells: impl IntoIterator<Item = &'a str>) -> Self {
         let (mut day, mut month, mut either, mut one) = (false, false, None, None);
-        for cell in cells.into_iter().filter(|c| !is_nothing(c)) {
-            let Some(Parsed { date: Days::Numbers { a, b, dots, .. }, .. }) = parse(cell) else { continue };
+        for cell in cells.into_iter().filter(|c| !is_blank_value(c)) {
+            let Some(ParsedDate { date: WrittenDate::Numbers { a, b, dots, .. }, .. }) = parse(cell) else { continue };
             match (a, b) {
                 (13.., 1..=12) => day = true,
                 (1..=12, 13..) => month = true,
@@ -77,32 +77,32 @@ impl Order {
 
 /// Why a date is not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unread {
+pub enum DateParseError {
     /// It is no date.
-    NoDate,
+    NotADate,
     /// Day and month can be swapped.
-    Swappable,
+    AmbiguousOrder,
 }
 
 /// Reads a date, or a date and a time; what is written without a zone is meant in `zone`.
 ///
 /// # Errors
 /// When it is no date, or can be two and no `order` is given.
-pub fn read(text: &str, order: Option<DateOrder>, zone: &Zone) -> Result<Timestamp, Unread> {
-    let Parsed { date, time, offset } = parse(text).ok_or(Unread::NoDate)?;
+pub fn read(text: &str, order: Option<DateOrder>, zone: &Zone) -> Result<Timestamp, DateParseError> {
+    let ParsedDate { date, time, offset } = parse(text).ok_or(DateParseError::NotADate)?;
     let date = match date {
-        Days::At(at) => return Ok(at),
-        Days::Local(at) => return Ok(zone.from_local(at)),
-        Days::Date(date) => date,
-        Days::Numbers { a, b, year, .. } => {
+        WrittenDate::At(at) => return Ok(at),
+        WrittenDate::Local(at) => return Ok(zone.from_local(at)),
+        WrittenDate::Date(date) => date,
+        WrittenDate::Numbers { a, b, year, .. } => {
             let (day, month) = match (a, b, order) {
                 (13.., ..=12, _) => (a, b),
                 (..=12, 13.., _) => (b, a),
                 (_, _, Some(order)) => order.of(a, b),
                 _ if a == b => (a, b),
-                _ => return Err(Unread::Swappable),
+                _ => return Err(DateParseError::AmbiguousOrder),
             };
-            calendar(year, month, day).ok_or(Unread::NoDate)?
+            calendar(year, month, day).ok_or(DateParseError::NotADate)?
         }
     };
     let at = PrimitiveDateTime::new(date, time);
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
     use crate::zone::UTC;
 
-    fn shown(text: &str, order: Option<DateOrder>) -> Result<String, Unread> {
+    fn shown(text: &str, order: Option<DateOrder>) -> Result<String, DateParseError> {
         read(text, order, &UTC).map(|at| at.rfc3339())
     }
 
@@ -195,20 +195,23 @@ mod tests {
             "2021-11-01T10:00:00+99:00",
             "12345678901234567890123",
         ] {
-            assert_eq!(read(text, Some(DateOrder::DayFirst), &UTC), Err(Unread::NoDate), "{text}");
+            assert_eq!(read(text, Some(DateOrder::DayFirst), &UTC), Err(DateParseError::NotADate), "{text}");
         }
     }
 
     #[test]
     fn c15_the_order_is_seen_in_the_column_or_asked() {
         use DateOrder::{DayFirst, MonthFirst};
-        assert_eq!(Order::seen(["23.11.2025", "01.02.2025 10:30"]), Order::Clear(DayFirst, "01.02.2025 10:30".into()));
-        assert_eq!(Order::seen(["01.02.2025"]), Order::Clear(DayFirst, "01.02.2025".into()));
-        assert_eq!(Order::seen(["", "1/2/2025", "11/23/2025"]), Order::Clear(MonthFirst, "1/2/2025".into()));
-        assert_eq!(Order::seen(["n/a", "1/2/2025", "3/4/2025 10:00"]), Order::Ambiguous("1/2/2025".into()));
-        assert_eq!(Order::seen(["23/11/2025", "11/23/2025", "1/2/2025"]), Order::Ambiguous("1/2/2025".into()));
-        assert_eq!(Order::seen(["2025-01-02", "1637020800", "01 NOV 2021", "words"]), Order::Irrelevant);
-        assert_eq!(read("01/02/2025", None, &UTC), Err(Unread::Swappable));
+        assert_eq!(
+            DateOrderEvidence::detect(["23.11.2025", "01.02.2025 10:30"]),
+            DateOrderEvidence::Clear(DayFirst, "01.02.2025 10:30".into())
+        );
+        assert_eq!(DateOrderEvidence::detect(["01.02.2025"]), DateOrderEvidence::Clear(DayFirst, "01.02.2025".into()));
+        assert_eq!(DateOrderEvidence::detect(["", "1/2/2025", "11/23/2025"]), DateOrderEvidence::Clear(MonthFirst, "1/2/2025".into()));
+        assert_eq!(DateOrderEvidence::detect(["n/a", "1/2/2025", "3/4/2025 10:00"]), DateOrderEvidence::Ambiguous("1/2/2025".into()));
+        assert_eq!(DateOrderEvidence::detect(["23/11/2025", "11/23/2025", "1/2/2025"]), DateOrderEvidence::Ambiguous("1/2/2025".into()));
+        assert_eq!(DateOrderEvidence::detect(["2025-01-02", "1637020800", "01 NOV 2021", "words"]), DateOrderEvidence::Irrelevant);
+        assert_eq!(read("01/02/2025", None, &UTC), Err(DateParseError::AmbiguousOrder));
         assert_eq!(shown("01/02/2025", Some(DayFirst)).unwrap(), "2025-02-01T00:00:00Z");
         assert_eq!(shown("01/02/2025 10:30", Some(MonthFirst)).unwrap(), "2025-01-02T10:30:00Z");
         assert_eq!(shown("01.02.2025 10:30", Some(DayFirst)).unwrap(), "2025-02-01T10:30:00Z");
@@ -217,7 +220,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_input_panics(text in ".{0,40}") {
-            let _ = (read(&text, None, &UTC), read(&text, Some(DateOrder::MonthFirst), &UTC), Order::seen([text.as_str()]));
+            let _ = (read(&text, None, &UTC), read(&text, Some(DateOrder::MonthFirst), &UTC), DateOrderEvidence::detect([text.as_str()]));
         }
 
         #[test]

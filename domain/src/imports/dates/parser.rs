@@ -5,7 +5,7 @@ use time::{Date, Month, PrimitiveDateTime, Time, UtcOffset};
 use crate::Timestamp;
 
 /// A date as written.
-pub(super) enum Days {
+pub(super) enum WrittenDate {
     /// A point in time already.
     At(Timestamp),
     /// A local time of the zone.
@@ -16,8 +16,8 @@ pub(super) enum Days {
     Numbers { a: u32, b: u32, year: i32, dots: bool },
 }
 
-pub(super) struct Parsed {
-    pub(super) date: Days,
+pub(super) struct ParsedDate {
+    pub(super) date: WrittenDate,
     pub(super) time: Time,
     pub(super) offset: Option<UtcOffset>,
 }
@@ -45,27 +45,27 @@ impl Token {
 /// Longest text that may be a date.
 const MOST: usize = 100;
 
-pub(super) fn parse(text: &str) -> Option<Parsed> {
+pub(super) fn parse(text: &str) -> Option<ParsedDate> {
     let text = text.trim();
     if text.is_empty() || text.len() > MOST {
         return None;
     }
     if let Some(date) = number(text) {
-        return Some(Parsed { date, time: Time::MIDNIGHT, offset: None });
+        return Some(ParsedDate { date, time: Time::MIDNIGHT, offset: None });
     }
     let mut tokens = tokens(text)?;
     let (time, offset) = take_time(&mut tokens)?;
-    Some(Parsed { date: days(tokens)?, time, offset })
+    Some(ParsedDate { date: days(tokens)?, time, offset })
 }
 
 /// Unix time, a spreadsheet's number of days, or a date without signs between its parts.
-fn number(text: &str) -> Option<Days> {
+fn number(text: &str) -> Option<WrittenDate> {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     if whole.is_empty() || !whole.bytes().chain(part.bytes()).all(|b| b.is_ascii_digit()) {
         return None;
     }
     let n: i64 = whole.parse().ok()?;
-    let ms = |unit: i64| Some(Days::At(Timestamp(n / unit)));
+    let ms = |unit: i64| Some(WrittenDate::At(Timestamp(n / unit)));
     match whole.len() {
         // From 1970 on, counted from the last day of 1899 (as spreadsheets do) with the time of day as a fraction.
         5 if (25_569..=73_050).contains(&n) => {
@@ -73,15 +73,15 @@ fn number(text: &str) -> Option<Days> {
             #[expect(clippy::cast_possible_truncation, reason = "a number of days within these bounds is far from the limits")]
             let seconds = ((day - 25_569.0) * 86_400.0).round() as i64;
             let shown = Timestamp(seconds * 1000).utc();
-            Some(Days::Local(PrimitiveDateTime::new(shown.date(), shown.time())))
+            Some(WrittenDate::Local(PrimitiveDateTime::new(shown.date(), shown.time())))
         }
         8 if part.is_empty() => {
             let piece = |from: usize, to: usize| whole.get(from..to)?.parse::<u32>().ok();
-            Some(Days::Date(calendar(i32::try_from(piece(0, 4)?).ok()?, piece(4, 6)?, piece(6, 8)?)?))
+            Some(WrittenDate::Date(calendar(i32::try_from(piece(0, 4)?).ok()?, piece(4, 6)?, piece(6, 8)?)?))
         }
         9 | 10 => {
             let fraction: i64 = format!("{part:0<3}").get(..3)?.parse().ok()?;
-            Some(Days::At(Timestamp(n * 1000 + fraction)))
+            Some(WrittenDate::At(Timestamp(n * 1000 + fraction)))
         }
         12 | 13 => ms(1),
         15 | 16 => ms(1_000),
@@ -233,7 +233,7 @@ fn zone(tokens: &[Token]) -> Option<(Option<UtcOffset>, usize)> {
     Some((Some(UtcOffset::from_hms(sign * hours, sign * minutes, 0).ok()?), used + more))
 }
 
-fn days(tokens: Vec<Token>) -> Option<Days> {
+fn days(tokens: Vec<Token>) -> Option<WrittenDate> {
     let mut left: Vec<Token> = Vec::with_capacity(tokens.len());
     for (n, token) in tokens.into_iter().enumerate() {
         match token {
@@ -260,10 +260,10 @@ fn days(tokens: Vec<Token>) -> Option<Days> {
         [day, Token::Word(word), Token::Number(year)] | [Token::Word(word), day, Token::Number(year)] => (day, word, year),
         _ => return None,
     };
-    Some(Days::Date(calendar(year(years)?, month(word)?, day.number(2)?)?))
+    Some(WrittenDate::Date(calendar(year(years)?, month(word)?, day.number(2)?)?))
 }
 
-fn in_numbers(tokens: &[Token]) -> Option<Days> {
+fn in_numbers(tokens: &[Token]) -> Option<WrittenDate> {
     if let [Token::Number(all)] = tokens
         && all.len() == 8
     {
@@ -280,10 +280,10 @@ fn in_numbers(tokens: &[Token]) -> Option<Days> {
     }
     let middle = middle.number(2)?;
     if first.len() == 4 {
-        return Some(Days::Date(calendar(year(first)?, middle, Token::Number(last.clone()).number(2)?)?));
+        return Some(WrittenDate::Date(calendar(year(first)?, middle, Token::Number(last.clone()).number(2)?)?));
     }
     let a = Token::Number(first.clone()).number(2)?;
-    let numbers = Days::Numbers { a, b: middle, year: year(last)?, dots: *sign == '.' };
+    let numbers = WrittenDate::Numbers { a, b: middle, year: year(last)?, dots: *sign == '.' };
     ((1..=31).contains(&a) && (1..=31).contains(&middle) && (a <= 12 || middle <= 12)).then_some(numbers)
 }
 

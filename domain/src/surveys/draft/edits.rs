@@ -1,13 +1,13 @@
 //! Edits: the operations of the editor's buttons.
 
 use crate::{
-    Error,
+    DomainError,
     surveys::{Choice, MAX_QUESTIONS, Question, QuestionKind, QuestionType, SurveyBody, question::MAX_CHOICES},
 };
 
 /// Where something moves to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum To {
+pub enum MoveTarget {
     /// One place up.
     Up,
     /// One place down.
@@ -18,7 +18,7 @@ pub enum To {
 
 /// One operation on a draft. Questions and choices are named by id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Edit {
+pub enum DraftEdit {
     /// A new question at an index.
     Add {
         /// Its type.
@@ -31,18 +31,18 @@ pub enum Edit {
     /// A copy of a question right below it.
     Duplicate(String),
     /// Another place for a question.
-    Move(String, To),
+    Move(String, MoveTarget),
     /// One more choice.
     AddChoice(String),
     /// Takes a choice away.
     DeleteChoice(String, String),
     /// Another place for a choice.
-    MoveChoice(String, String, To),
+    MoveChoice(String, String, MoveTarget),
 }
 
 /// What a button of the editor asks for; all of them save the form first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
+pub enum EditorAction {
     /// Only save.
     Save,
     /// Save because the person paused typing.
@@ -50,7 +50,7 @@ pub enum Action {
     /// Save although someone saved another state meanwhile; the revision that the person was shown.
     Overwrite(i64),
     /// Save and apply.
-    Edit(Edit),
+    Edit(DraftEdit),
     /// Save and bring a deleted question back.
     Restore(String),
     /// Save, then go one step back.
@@ -61,7 +61,7 @@ pub enum Action {
     Publish,
 }
 
-impl Action {
+impl EditorAction {
     /// Reads the value of a button: `save`, `add:nps:3`, `move:q2:up`, `delete:q4`, `choice-add:q2`, `undo`, …
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -75,20 +75,20 @@ impl Action {
             ["undo"] => Self::Undo,
             ["redo"] => Self::Redo,
             ["publish"] => Self::Publish,
-            ["add", kind, at] => Self::Edit(Edit::Add { kind: QuestionType::parse(kind)?, at: at.parse().ok()? }),
+            ["add", kind, at] => Self::Edit(DraftEdit::Add { kind: QuestionType::parse(kind)?, at: at.parse().ok()? }),
             ["restore", q] => Self::Restore(own(q)),
-            ["delete", q] => Self::Edit(Edit::Delete(own(q))),
-            ["duplicate", q] => Self::Edit(Edit::Duplicate(own(q))),
-            ["move", q, to] => Self::Edit(Edit::Move(own(q), To::parse(to)?)),
-            ["choice-add", q] => Self::Edit(Edit::AddChoice(own(q))),
-            ["choice-delete", q, c] => Self::Edit(Edit::DeleteChoice(own(q), own(c))),
-            ["choice-move", q, c, to] => Self::Edit(Edit::MoveChoice(own(q), own(c), To::parse(to)?)),
+            ["delete", q] => Self::Edit(DraftEdit::Delete(own(q))),
+            ["duplicate", q] => Self::Edit(DraftEdit::Duplicate(own(q))),
+            ["move", q, to] => Self::Edit(DraftEdit::Move(own(q), MoveTarget::parse(to)?)),
+            ["choice-add", q] => Self::Edit(DraftEdit::AddChoice(own(q))),
+            ["choice-delete", q, c] => Self::Edit(DraftEdit::DeleteChoice(own(q), own(c))),
+            ["choice-move", q, c, to] => Self::Edit(DraftEdit::MoveChoice(own(q), own(c), MoveTarget::parse(to)?)),
             _ => return None,
         })
     }
 }
 
-impl To {
+impl MoveTarget {
     fn parse(text: &str) -> Option<Self> {
         match text {
             "up" => Some(Self::Up),
@@ -112,11 +112,10 @@ impl To {
 }
 
 impl SurveyBody {
-    fn at(&self, id: &str) -> Result<usize, Error> {
-        self.questions
-            .iter()
-            .position(|q| q.id == id)
-            .ok_or_else(|| Error::field("questions", "gone", "This question is not in the draft any more: somebody deleted it meanwhile."))
+    fn at(&self, id: &str) -> Result<usize, DomainError> {
+        self.questions.iter().position(|q| q.id == id).ok_or_else(|| {
+            DomainError::field("questions", "gone", "This question is not in the draft any more: somebody deleted it meanwhile.")
+        })
     }
 
     /// Applies an operation. `used` is the highest number that an id of this survey ever had; it grows with each new id. Gives the
@@ -124,20 +123,20 @@ impl SurveyBody {
     ///
     /// # Errors
     /// When the question is not there, or there would be too many. Nothing is changed then.
-    pub fn apply(&mut self, edit: &Edit, used: &mut u32) -> Result<String, Error> {
-        *used = (*used).max(self.highest_number());
+    pub fn apply(&mut self, edit: &DraftEdit, used: &mut u32) -> Result<String, DomainError> {
+        *used = (*used).max(self.highest_id_number());
         let fresh = |used: &mut u32| {
             *used += 1;
             *used
         };
         let room = |body: &Self| {
             if body.questions.len() >= MAX_QUESTIONS {
-                return Err(Error::field("add-question", "too_many", format!("A survey takes {MAX_QUESTIONS} questions at most.")));
+                return Err(DomainError::field("add-question", "too_many", format!("A survey takes {MAX_QUESTIONS} questions at most.")));
             }
             Ok(())
         };
         match edit {
-            Edit::Add { kind, at } => {
+            DraftEdit::Add { kind, at } => {
                 room(self)?;
                 let mut kind = QuestionKind::new(*kind);
                 let id = format!("q{}", fresh(used));
@@ -148,13 +147,13 @@ impl SurveyBody {
                 self.questions.insert((*at).min(self.questions.len()), question);
                 Ok(format!("{id}-title"))
             }
-            Edit::Delete(id) => {
+            DraftEdit::Delete(id) => {
                 let at = self.at(id)?;
                 self.questions.remove(at);
                 let next = self.questions.get(at).or_else(|| self.questions.last());
                 Ok(next.map_or_else(|| "add-question".to_owned(), |q| q.id.clone()))
             }
-            Edit::Duplicate(id) => {
+            DraftEdit::Duplicate(id) => {
                 let at = self.at(id)?;
                 room(self)?;
                 let mut copy = self.questions[at].clone();
@@ -163,29 +162,29 @@ impl SurveyBody {
                 self.questions.insert(at + 1, copy);
                 Ok(focus)
             }
-            Edit::Move(id, to) => {
+            DraftEdit::Move(id, to) => {
                 let at = self.at(id)?;
                 to.apply(&mut self.questions, at);
                 Ok(id.clone())
             }
-            Edit::AddChoice(id) => {
+            DraftEdit::AddChoice(id) => {
                 let at = self.at(id)?;
                 let field = format!("{id}-choices");
                 let choices = self.choices_of(at)?;
                 if choices.len() >= MAX_CHOICES {
-                    return Err(Error::field(&field, "too_many", format!("A question takes {MAX_CHOICES} choices at most.")));
+                    return Err(DomainError::field(&field, "too_many", format!("A question takes {MAX_CHOICES} choices at most.")));
                 }
                 let choice = format!("c{}", fresh(used));
                 let focus = format!("{id}-{choice}");
                 choices.push(Choice { id: choice, label: String::new() });
                 Ok(focus)
             }
-            Edit::DeleteChoice(id, choice) => {
+            DraftEdit::DeleteChoice(id, choice) => {
                 let at = self.at(id)?;
                 self.choices_of(at)?.retain(|c| c.id != *choice);
                 Ok(format!("{id}-choices"))
             }
-            Edit::MoveChoice(id, choice, to) => {
+            DraftEdit::MoveChoice(id, choice, to) => {
                 let at = self.at(id)?;
                 let choices = self.choices_of(at)?;
                 if let Some(from) = choices.iter().position(|c| c.id == *choice) {
@@ -196,10 +195,10 @@ impl SurveyBody {
         }
     }
 
-    fn choices_of(&mut self, at: usize) -> Result<&mut Vec<Choice>, Error> {
+    fn choices_of(&mut self, at: usize) -> Result<&mut Vec<Choice>, DomainError> {
         self.questions[at]
             .kind
             .choices_mut()
-            .ok_or_else(|| Error::field("questions", "gone", "This question has no choices any more: somebody changed it meanwhile."))
+            .ok_or_else(|| DomainError::field("questions", "gone", "This question has no choices any more: somebody changed it meanwhile."))
     }
 }

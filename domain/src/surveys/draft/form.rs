@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{is_id, number};
-use crate::surveys::{Choice, Launch, Question, QuestionKind, QuestionType, SurveyBody};
+use crate::surveys::{Choice, LaunchTrigger, Question, QuestionKind, QuestionType, SurveyBody};
 
 impl SurveyBody {
     /// Reads the editor's whole form. `question` names the questions in order; the fields of each begin with its id, as in `q3-title`;
@@ -18,7 +18,7 @@ impl SurveyBody {
         }
         let text =
             |name: &str, before: &str| fields.get(name).and_then(|v| v.first()).map_or_else(|| before.to_owned(), |v| (*v).to_owned());
-        let used = used.max(base.highest_number());
+        let used = used.max(base.highest_id_number());
         let known = |prefix: char, id: &str| is_id(prefix, id) && number(id) <= used;
         let mut questions: Vec<Question> = Vec::new();
         for id in fields.get("question").into_iter().flatten().copied() {
@@ -60,15 +60,15 @@ impl SurveyBody {
     }
 }
 
-fn read_launch(text: &dyn Fn(&str, &str) -> String, before: &Launch) -> Launch {
-    let label = if let Launch::Button { label } = before { label.as_str() } else { "" };
-    let seconds = if let Launch::Delay { seconds } = before { *seconds } else { 10 };
-    let name = if let Launch::Event { name } = before { name.as_str() } else { "" };
+fn read_launch(text: &dyn Fn(&str, &str) -> String, before: &LaunchTrigger) -> LaunchTrigger {
+    let label = if let LaunchTrigger::Button { label } = before { label.as_str() } else { "" };
+    let seconds = if let LaunchTrigger::Delay { seconds } = before { *seconds } else { 10 };
+    let name = if let LaunchTrigger::Event { name } = before { name.as_str() } else { "" };
     match text("launch", "").as_str() {
-        "button" => Launch::Button { label: text("launch-label", label) },
-        "delay" => Launch::Delay { seconds: text("launch-seconds", "").trim().parse().unwrap_or(seconds) },
-        "event" => Launch::Event { name: text("launch-event", name).trim().to_owned() },
-        "code" => Launch::Code,
+        "button" => LaunchTrigger::Button { label: text("launch-label", label) },
+        "delay" => LaunchTrigger::Delay { seconds: text("launch-seconds", "").trim().parse().unwrap_or(seconds) },
+        "event" => LaunchTrigger::Event { name: text("launch-event", name).trim().to_owned() },
+        "code" => LaunchTrigger::Code,
         _ => before.clone(),
     }
 }

@@ -6,10 +6,10 @@
 mod edits;
 mod form;
 
-use super::{Launch, MAX_QUESTIONS, QuestionType, SurveyBody, question::limit};
+use super::{LaunchTrigger, MAX_QUESTIONS, QuestionType, SurveyBody, question::limit};
 use crate::{FieldErrors, language::is_language_tag};
 
-pub use edits::{Action, Edit, To};
+pub use edits::{DraftEdit, EditorAction, MoveTarget};
 
 /// Most characters of a survey's heading, and of its name.
 pub const MAX_TITLE: usize = 120;
@@ -38,14 +38,14 @@ fn is_id(prefix: char, id: &str) -> bool {
 impl SurveyBody {
     /// The highest number that an id of a question or choice has.
     #[must_use]
-    pub fn highest_number(&self) -> u32 {
+    pub fn highest_id_number(&self) -> u32 {
         let choices = self.questions.iter().filter_map(|q| q.kind.choices()).flat_map(|(choices, _)| choices).map(|c| c.id.as_str());
         self.questions.iter().map(|q| q.id.as_str()).chain(choices).map(number).max().unwrap_or(0)
     }
 
     /// Whether both ask the same questions with the same choices in the same order, whatever the texts.
     #[must_use]
-    pub fn same_shape(&self, other: &Self) -> bool {
+    pub fn has_same_questions(&self, other: &Self) -> bool {
         fn shape(body: &SurveyBody) -> Vec<(&str, QuestionType, Vec<&str>)> {
             body.questions
                 .iter()
@@ -87,24 +87,24 @@ impl SurveyBody {
             errors.add("language", "language", "Write a language tag such as en, de or pt-BR.");
         }
         match &self.launch {
-            Launch::Button { label } => {
+            LaunchTrigger::Button { label } => {
                 if label.trim().is_empty() {
                     errors.add("launch-label", "required", "Give the button a word, such as Feedback.");
                 }
                 limit(&mut errors, "launch-label", label, MAX_BUTTON);
             }
-            Launch::Delay { seconds } => {
+            LaunchTrigger::Delay { seconds } => {
                 if *seconds > MAX_DELAY {
                     errors.add("launch-seconds", "range", format!("Wait {MAX_DELAY} seconds at most."));
                 }
             }
-            Launch::Event { name } => {
+            LaunchTrigger::Event { name } => {
                 if name.trim().is_empty() {
                     errors.add("launch-event", "required", "Write the name that your site passes to earshot.track().");
                 }
                 limit(&mut errors, "launch-event", name, MAX_EVENT);
             }
-            Launch::Code => {}
+            LaunchTrigger::Code => {}
         }
         errors
     }
@@ -123,21 +123,21 @@ mod tests {
         prop::sample::select(QuestionType::ALL)
     }
 
-    fn to() -> impl Strategy<Value = To> {
-        prop_oneof![Just(To::Up), Just(To::Down), (0_usize..9).prop_map(To::Index)]
+    fn to() -> impl Strategy<Value = MoveTarget> {
+        prop_oneof![Just(MoveTarget::Up), Just(MoveTarget::Down), (0_usize..9).prop_map(MoveTarget::Index)]
     }
 
-    fn edit() -> impl Strategy<Value = Edit> {
+    fn edit() -> impl Strategy<Value = DraftEdit> {
         let q = || (1_u32..20).prop_map(|n| format!("q{n}"));
         let c = || (1_u32..20).prop_map(|n| format!("c{n}"));
         prop_oneof![
-            3 => (kind(), 0_usize..9).prop_map(|(kind, at)| Edit::Add { kind, at }),
-            1 => q().prop_map(Edit::Delete),
-            1 => q().prop_map(Edit::Duplicate),
-            2 => (q(), to()).prop_map(|(q, to)| Edit::Move(q, to)),
-            1 => q().prop_map(Edit::AddChoice),
-            1 => (q(), c()).prop_map(|(q, c)| Edit::DeleteChoice(q, c)),
-            1 => (q(), c(), to()).prop_map(|(q, c, to)| Edit::MoveChoice(q, c, to)),
+            3 => (kind(), 0_usize..9).prop_map(|(kind, at)| DraftEdit::Add { kind, at }),
+            1 => q().prop_map(DraftEdit::Delete),
+            1 => q().prop_map(DraftEdit::Duplicate),
+            2 => (q(), to()).prop_map(|(q, to)| DraftEdit::Move(q, to)),
+            1 => q().prop_map(DraftEdit::AddChoice),
+            1 => (q(), c()).prop_map(|(q, c)| DraftEdit::DeleteChoice(q, c)),
+            1 => (q(), c(), to()).prop_map(|(q, c, to)| DraftEdit::MoveChoice(q, c, to)),
         ]
     }
 
@@ -154,19 +154,19 @@ mod tests {
         put("thanks".into(), &body.thanks);
         put("language".into(), &body.language);
         match &body.launch {
-            Launch::Button { label } => {
+            LaunchTrigger::Button { label } => {
                 put("launch".into(), "button");
                 put("launch-label".into(), label);
             }
-            Launch::Delay { seconds } => {
+            LaunchTrigger::Delay { seconds } => {
                 put("launch".into(), "delay");
                 put("launch-seconds".into(), &seconds.to_string());
             }
-            Launch::Event { name } => {
+            LaunchTrigger::Event { name } => {
                 put("launch".into(), "event");
                 put("launch-event".into(), name);
             }
-            Launch::Code => put("launch".into(), "code"),
+            LaunchTrigger::Code => put("launch".into(), "code"),
         }
         for q in &body.questions {
             let id = &q.id;
@@ -177,7 +177,7 @@ mod tests {
             if q.required {
                 put(format!("{id}-required"), "on");
             }
-            if let Some((low, high)) = q.kind.ends() {
+            if let Some((low, high)) = q.kind.scale_labels() {
                 put(format!("{id}-low"), low);
                 put(format!("{id}-high"), high);
             }
@@ -208,7 +208,7 @@ mod tests {
                 if body.apply(edit, &mut used).is_err() {
                     prop_assert_eq!(&ids(&body).into_iter().collect::<BTreeSet<_>>(), &before);
                 }
-                prop_assert!(used >= number_before && used >= body.highest_number());
+                prop_assert!(used >= number_before && used >= body.highest_id_number());
                 let now = ids(&body);
                 let unique: BTreeSet<String> = now.iter().cloned().collect();
                 prop_assert_eq!(unique.len(), now.len());
@@ -227,7 +227,7 @@ mod tests {
         fn a_move_keeps_every_question(from in 1_u32..9, to in to(), n in 1_usize..9) {
             let (mut body, mut used) = ((templates::TEMPLATES[7].body)(), 0);
             for i in 0..n {
-                body.apply(&Edit::Add { kind: QuestionType::ALL[i % QuestionType::ALL.len()], at: 0 }, &mut used).unwrap();
+                body.apply(&DraftEdit::Add { kind: QuestionType::ALL[i % QuestionType::ALL.len()], at: 0 }, &mut used).unwrap();
             }
             let sorted = |body: &SurveyBody| {
                 let mut all: Vec<String> = body.questions.iter().map(|q| format!("{q:?}")).collect();
@@ -235,7 +235,7 @@ mod tests {
                 all
             };
             let before = sorted(&body);
-            drop(body.apply(&Edit::Move(format!("q{from}"), to), &mut used));
+            drop(body.apply(&DraftEdit::Move(format!("q{from}"), to), &mut used));
             prop_assert_eq!(sorted(&body), before);
         }
 
@@ -248,7 +248,7 @@ mod tests {
             prop_assert_eq!(SurveyBody::read_form(&form(&body), &body, used), body.clone());
             // A question deleted by someone else meanwhile comes back whole.
             let base = (templates::TEMPLATES[7].body)();
-            prop_assert_eq!(SurveyBody::read_form(&form(&body), &base, used.max(body.highest_number())).questions, body.questions);
+            prop_assert_eq!(SurveyBody::read_form(&form(&body), &base, used.max(body.highest_id_number())).questions, body.questions);
         }
 
         #[test]
@@ -256,7 +256,7 @@ mod tests {
             let base = (templates::TEMPLATES[4].body)();
             let mut body = SurveyBody::read_form(&pairs, &base, 100);
             drop(body.check());
-            if let Some(Action::Edit(edit)) = Action::parse(&action) {
+            if let Some(EditorAction::Edit(edit)) = EditorAction::parse(&action) {
                 drop(body.apply(&edit, &mut 0));
             }
         }
@@ -288,9 +288,9 @@ mod tests {
     fn what_stops_publication_is_named_at_its_field() {
         let (mut body, mut used) = ((templates::TEMPLATES[7].body)(), 0);
         body.language = "english please".into();
-        body.launch = Launch::Event { name: " ".into() };
-        let single = body.apply(&Edit::Add { kind: QuestionType::SingleChoice, at: 0 }, &mut used).unwrap();
-        let rating = body.apply(&Edit::Add { kind: QuestionType::Rating, at: 9 }, &mut used).unwrap();
+        body.launch = LaunchTrigger::Event { name: " ".into() };
+        let single = body.apply(&DraftEdit::Add { kind: QuestionType::SingleChoice, at: 0 }, &mut used).unwrap();
+        let rating = body.apply(&DraftEdit::Add { kind: QuestionType::Rating, at: 9 }, &mut used).unwrap();
         let (single, rating) = (single.replace("-title", ""), rating.replace("-title", ""));
         for q in &mut body.questions {
             q.title = "T".repeat(MAX_QUESTION + 1);
@@ -306,9 +306,9 @@ mod tests {
         }
         let errors = body.check();
         for field in ["title", "language", "launch-event", &format!("{single}-title"), &format!("{single}-c9"), &format!("{rating}-max")] {
-            assert!(errors.at(field).is_some(), "{field}: {errors:?}");
+            assert!(errors.message_for(field).is_some(), "{field}: {errors:?}");
         }
         assert!(errors.0.iter().any(|e| e.code == "duplicate"));
-        assert!((templates::TEMPLATES[7].body)().check().at("add-question").is_some());
+        assert!((templates::TEMPLATES[7].body)().check().message_for("add-question").is_some());
     }
 }

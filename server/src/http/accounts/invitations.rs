@@ -1,7 +1,7 @@
 //! `/invite/{token}`.
 
 use app::{
-    accounts::invitation::{InvitationGone, InvitationPage, Invited},
+    accounts::invitation::{InvitationAcceptView, InvitationGone, InvitationPage},
     shell::Flash,
 };
 use axum::{
@@ -22,7 +22,7 @@ use tower_sessions::Session;
 use super::{
     super::{
         address::ClientAddress,
-        console::{Console, plain_page, redirect_with},
+        console::{ConsoleRequest, plain_page, redirect_with},
         error::{PageError, PageResult},
         forms::Form,
         security::Nonce,
@@ -34,7 +34,7 @@ fn gone(app: &AppState, nonce: &Nonce) -> Response {
     plain_page(app, nonce, StatusCode::NOT_FOUND, "Invitation", || view! { <InvitationGone /> })
 }
 
-struct Typed<'f> {
+struct InvitationForm<'f> {
     name: &'f str,
     email: Option<&'f str>,
     errors: FieldErrors,
@@ -46,10 +46,10 @@ fn page(
     status: StatusCode,
     token: &str,
     invitation: &Invitation,
-    who: Option<&Console>,
-    typed: Typed<'_>,
+    who: Option<&ConsoleRequest>,
+    typed: InvitationForm<'_>,
 ) -> Response {
-    let model = Invited {
+    let model = InvitationAcceptView {
         token: token.to_owned(),
         project: invitation.project_name.clone(),
         by: invitation.by_name.clone(),
@@ -71,15 +71,15 @@ fn page(
 pub(super) async fn show(
     State(app): State<AppState>,
     nonce: Nonce,
-    console: Result<Console, PageError>,
+    console: Result<ConsoleRequest, PageError>,
     Path(token): Path<String>,
 ) -> PageResult {
     match invitations::find(&app, &token).await {
         Ok(invitation) => {
-            let typed = Typed { name: "", email: None, errors: FieldErrors::default() };
+            let typed = InvitationForm { name: "", email: None, errors: FieldErrors::default() };
             Ok(page(&app, &nonce, StatusCode::OK, &token, &invitation, console.as_ref().ok(), typed))
         }
-        Err(Error::Refused(domain::Error::NotFound)) => Ok(gone(&app, &nonce)),
+        Err(Error::Domain(domain::DomainError::NotFound)) => Ok(gone(&app, &nonce)),
         Err(error) => Err(error.into()),
     }
 }
@@ -89,7 +89,7 @@ pub(super) async fn show(
 pub(super) async fn accept(
     State(app): State<AppState>,
     nonce: Nonce,
-    console: Result<Console, PageError>,
+    console: Result<ConsoleRequest, PageError>,
     address: ClientAddress,
     session: Session,
     headers: HeaderMap,
@@ -114,16 +114,16 @@ pub(super) async fn accept(
     };
     match joined {
         Ok((staff, invitation)) => {
-            let project = app.store.project_by_id(invitation.project).await?.ok_or(domain::Error::NotFound)?;
+            let project = app.store.project_by_id(invitation.project).await?.ok_or(domain::DomainError::NotFound)?;
             let message = format!("Welcome to {}.", project.name);
             Ok(redirect_with(&app, staff, &format!("/p/{}/inbox", project.slug), &Flash { message, is_error: false, undo: None }))
         }
-        Err(Error::Refused(domain::Error::Invalid(errors))) => {
+        Err(Error::Domain(domain::DomainError::Invalid(errors))) => {
             let invitation = invitations::find(&app, &token).await?;
-            let typed = Typed { name: form.get("name"), email: Some(form.get("email")), errors };
+            let typed = InvitationForm { name: form.get("name"), email: Some(form.get("email")), errors };
             Ok(page(&app, &nonce, StatusCode::UNPROCESSABLE_ENTITY, &token, &invitation, console.as_ref().ok(), typed))
         }
-        Err(Error::Refused(domain::Error::NotFound)) => Ok(gone(&app, &nonce)),
+        Err(Error::Domain(domain::DomainError::NotFound)) => Ok(gone(&app, &nonce)),
         Err(error) => Err(error.into()),
     }
 }

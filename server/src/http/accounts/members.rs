@@ -2,8 +2,8 @@
 
 use app::{
     accounts::{
-        leaving::{Leaving, LeavingPage, LeftView},
-        members::{InvitationView, MemberView, Members, MembersPage},
+        members::{InvitationView, MemberView, MembersPage, MembersView},
+        offboarding::{OffboardingItemView, OffboardingPage, OffboardingView},
     },
     shell::{Flash, Nav, Undo},
 };
@@ -16,7 +16,7 @@ use domain::{
     FieldErrors,
     accounts::{
         Role, Scope,
-        authority::Heir,
+        authority::Successor,
         rules::{may_change, may_grant, may_remove},
     },
     ids::{InvitationId, StaffId},
@@ -25,20 +25,20 @@ use leptos::prelude::*;
 use serde::Deserialize;
 use service::{
     accounts::{
-        invitations::{self, Invited},
-        leaving::{self, Decisions, Left},
+        invitations::{self, CreatedInvitation},
         members,
+        offboarding::{self, OffboardingDecisions, OffboardingItems},
     },
     error::{Error, Result},
 };
-use store::mail::LetterRow;
+use store::mail::MailMessageRow;
 use uuid::Uuid;
 
-use super::super::{address::BaseUrl, console::Console, error::PageResult, forms::Form, webhooks};
+use super::super::{address::BaseUrl, console::ConsoleRequest, error::PageResult, forms::Form, webhooks};
 
 /// What a rendering adds to what is stored.
 #[derive(Default)]
-struct Extra {
+struct MembersPageState {
     link: Option<String>,
     mailed: Option<String>,
     replaced: bool,
@@ -47,7 +47,7 @@ struct Extra {
     errors: FieldErrors,
 }
 
-async fn page(console: &Console, scope: &Scope, status: StatusCode, extra: Extra) -> Result<Response> {
+async fn page(console: &ConsoleRequest, scope: &Scope, status: StatusCode, extra: MembersPageState) -> Result<Response> {
     let (app, me, mine) = (&console.app, console.actor.staff, scope.role());
     let stored = app.store.members(scope).await?;
     let owners = stored.iter().filter(|m| m.role == Role::Owner).count();
@@ -71,11 +71,11 @@ async fn page(console: &Console, scope: &Scope, status: StatusCode, extra: Extra
     let open = if grantable.is_empty() { Vec::new() } else { app.store.open_invitations(scope, app.now()).await? };
     let mut invitations = Vec::with_capacity(open.len());
     for i in open {
-        let mail = if i.email.is_some() { how_it_fares(app.store.letters_of(scope, i.id.0).await?.pop()) } else { None };
+        let mail = if i.email.is_some() { how_it_fares(app.store.mail_messages_about(scope, i.id.0).await?.pop()) } else { None };
         let expires = console.present().readable(i.expires_at);
         invitations.push(InvitationView { id: i.id.to_string(), email: i.email, role: i.role, by: i.by_name, expires, mail });
     }
-    let model = Members {
+    let model = MembersView {
         slug: console.project()?.slug.clone(),
         members,
         invitations,
@@ -93,7 +93,7 @@ async fn page(console: &Console, scope: &Scope, status: StatusCode, extra: Extra
 }
 
 /// What there is to say of an invitation's letter.
-fn how_it_fares(letter: Option<LetterRow>) -> Option<(String, bool)> {
+fn how_it_fares(letter: Option<MailMessageRow>) -> Option<(String, bool)> {
     let letter = letter?;
     let why = letter.last_error.unwrap_or_default();
     match letter.state.as_str() {
@@ -104,23 +104,23 @@ fn how_it_fares(letter: Option<LetterRow>) -> Option<(String, bool)> {
     }
 }
 
-fn here(console: &Console) -> Result<String> {
+fn here(console: &ConsoleRequest) -> Result<String> {
     Ok(format!("/p/{}/members", console.project()?.slug))
 }
 
 fn id<T: std::str::FromStr>(text: &str) -> Result<T> {
-    text.parse().map_err(|_| domain::Error::NotFound.into())
+    text.parse().map_err(|_| domain::DomainError::NotFound.into())
 }
 
 /// `GET /p/{slug}/members`.
-pub(super) async fn show(console: Console) -> PageResult {
+pub(super) async fn show(console: ConsoleRequest) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
-    Ok(page(&console, &scope, StatusCode::OK, Extra::default()).await?)
+    Ok(page(&console, &scope, StatusCode::OK, MembersPageState::default()).await?)
 }
 
 /// Whom a page about a change of membership is about.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct About {
+pub(super) struct MembershipQuery {
     #[serde(default)]
     staff: String,
     #[serde(default)]
@@ -128,7 +128,7 @@ pub(super) struct About {
 }
 
 /// `GET /p/{slug}/members/remove`: what a member leaves behind. Without one, a reload of a page that a refused form was answered with.
-pub(super) async fn remove_page(console: Console, Query(about): Query<About>) -> PageResult {
+pub(super) async fn remove_page(console: ConsoleRequest, Query(about): Query<MembershipQuery>) -> PageResult {
     match id::<StaffId>(&about.staff) {
         Ok(staff) => leaving_page(&console, staff, None, StatusCode::OK, &Form::default(), FieldErrors::default()).await,
         Err(_) => Ok(Redirect::to(&here(&console)?).into_response()),
@@ -136,7 +136,7 @@ pub(super) async fn remove_page(console: Console, Query(about): Query<About>) ->
 }
 
 /// `GET /p/{slug}/members/role`: what a lower role ends. Otherwise as [`remove_page`].
-pub(super) async fn role_page(console: Console, Query(about): Query<About>) -> PageResult {
+pub(super) async fn role_page(console: ConsoleRequest, Query(about): Query<MembershipQuery>) -> PageResult {
     match (id::<StaffId>(&about.staff), about.role.parse::<Role>()) {
         (Ok(staff), Ok(role)) => leaving_page(&console, staff, Some(role), StatusCode::OK, &Form::default(), FieldErrors::default()).await,
         _ => Ok(Redirect::to(&here(&console)?).into_response()),
@@ -145,7 +145,7 @@ pub(super) async fn role_page(console: Console, Query(about): Query<About>) -> P
 
 /// Asks before a membership is changed, and shows what that ends; `form`: what was chosen already.
 async fn leaving_page(
-    console: &Console,
+    console: &ConsoleRequest,
     staff: StaffId,
     to: Option<Role>,
     status: StatusCode,
@@ -156,8 +156,8 @@ async fn leaving_page(
     let scope = console.scope(if is_you && to.is_none() { Role::Viewer } else { Role::Admin })?;
     let app = &console.app;
     let members = app.store.members(&scope).await?;
-    let name = members.iter().find(|m| m.staff == staff).map(|m| m.name.clone()).ok_or(domain::Error::NotFound)?;
-    let Left { keys, webhooks, invitations, links } = leaving::left_behind(app, &scope, staff, to).await?;
+    let name = members.iter().find(|m| m.staff == staff).map(|m| m.name.clone()).ok_or(domain::DomainError::NotFound)?;
+    let OffboardingItems { keys, webhooks, invitations, links } = offboarding::offboarding_items(app, &scope, staff, to).await?;
     let may_hand_over = scope.role() == Role::Owner;
     let others = members.iter().filter(|m| may_hand_over && m.staff != staff && m.role >= Role::Admin);
     let people: Vec<(String, String)> = others.map(|m| (m.staff.to_string(), format!("Hand over to {}", m.name))).collect();
@@ -168,9 +168,9 @@ async fn leaving_page(
         .collect();
     let left = |id: String, name: String, detail: String, heirs: &[(String, String)]| {
         let chosen = form.get(&format!("hand:{id}")).to_owned();
-        LeftView { id, name, detail, heirs: heirs.to_vec(), chosen }
+        OffboardingItemView { id, name, detail, heirs: heirs.to_vec(), chosen }
     };
-    let view = Leaving {
+    let view = OffboardingView {
         slug: console.project()?.slug.clone(),
         staff: staff.to_string(),
         name,
@@ -191,22 +191,22 @@ async fn leaving_page(
         errors,
     };
     let key = console.form_key();
-    Ok(console.page_with(status, "Members", Nav::Settings, move || view! { <LeavingPage view=view idempotency_key=key /> }))
+    Ok(console.page_with(status, "Members", Nav::Settings, move || view! { <OffboardingPage view=view idempotency_key=key /> }))
 }
 
 /// What a form decides about what is left behind.
-fn decisions(form: &Form) -> Result<Decisions> {
-    let mut decisions = Decisions { renew_links: form.get("renew_links") == "yes", ..Decisions::default() };
+fn decisions(form: &Form) -> Result<OffboardingDecisions> {
+    let mut decisions = OffboardingDecisions { renew_links: form.get("renew_links") == "yes", ..OffboardingDecisions::default() };
     for (name, value) in &form.0 {
         let Some(thing) = name.strip_prefix("hand:").filter(|_| !value.is_empty()) else { continue };
-        let heir = if value == "project" { Heir::Project } else { Heir::Member(id(value)?) };
+        let heir = if value == "project" { Successor::Project } else { Successor::Member(id(value)?) };
         decisions.heirs.insert(id::<Uuid>(thing)?, heir);
     }
     Ok(decisions)
 }
 
 /// Where a change that would end something is asked about first; `None` when it ends nothing, or that was seen already.
-async fn asks_first(console: &Console, scope: &Scope, form: &Form, staff: StaffId, to: Option<Role>) -> Result<Option<Response>> {
+async fn asks_first(console: &ConsoleRequest, scope: &Scope, form: &Form, staff: StaffId, to: Option<Role>) -> Result<Option<Response>> {
     // A higher role takes nothing from anything that acts for someone.
     let held = console.app.store.actor(staff).await?.role(scope.project());
     let is_raised = to.is_some_and(|to| held.is_some_and(|held| to >= held));
@@ -215,7 +215,7 @@ async fn asks_first(console: &Console, scope: &Scope, form: &Form, staff: StaffI
     }
     // Who leaves cannot come back by themselves, so that is asked even where nothing else ends.
     let leaves = to.is_none() && staff == console.actor.staff;
-    if !leaves && leaving::left_behind(&console.app, scope, staff, to).await?.is_empty() {
+    if !leaves && offboarding::offboarding_items(&console.app, scope, staff, to).await?.is_empty() {
         return Ok(None);
     }
     let page = match to {
@@ -226,7 +226,7 @@ async fn asks_first(console: &Console, scope: &Scope, form: &Form, staff: StaffI
 }
 
 /// `POST /p/{slug}/members`: makes an invitation. The answer is the page itself with the link, which no other answer shows again.
-pub(super) async fn invite(console: Console, BaseUrl(base): BaseUrl, form: Form) -> PageResult {
+pub(super) async fn invite(console: ConsoleRequest, BaseUrl(base): BaseUrl, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     let key = form.idempotency_key()?;
     let made = match form.get("role").parse::<Role>() {
@@ -234,18 +234,23 @@ pub(super) async fn invite(console: Console, BaseUrl(base): BaseUrl, form: Form)
         Err(error) => Err(error.into()),
     };
     match made {
-        Ok(Some(Invited { token, replaced })) => {
+        Ok(Some(CreatedInvitation { token, replaced })) => {
             let to = form.get("email").trim();
             let mailed = (console.app.settings.mail.is_some() && !to.is_empty()).then(|| to.to_owned());
-            let extra = Extra { link: Some(format!("{base}/invite/{token}")), mailed, replaced, ..Extra::default() };
+            let extra = MembersPageState { link: Some(format!("{base}/invite/{token}")), mailed, replaced, ..MembersPageState::default() };
             Ok(page(&console, &scope, StatusCode::OK, extra).await?)
         }
         Ok(None) => {
             let text = "This invitation was already created, and its link was shown once. If you lost it, revoke the invitation and create another one.";
             Ok(console.redirect(&here(&console)?, &Flash { message: text.into(), is_error: true, undo: None }))
         }
-        Err(Error::Refused(domain::Error::Invalid(errors))) => {
-            let extra = Extra { email: form.get("email").to_owned(), role: form.get("role").parse().ok(), errors, ..Extra::default() };
+        Err(Error::Domain(domain::DomainError::Invalid(errors))) => {
+            let extra = MembersPageState {
+                email: form.get("email").to_owned(),
+                role: form.get("role").parse().ok(),
+                errors,
+                ..MembersPageState::default()
+            };
             Ok(page(&console, &scope, StatusCode::UNPROCESSABLE_ENTITY, extra).await?)
         }
         Err(error) => Err(error.into()),
@@ -253,20 +258,20 @@ pub(super) async fn invite(console: Console, BaseUrl(base): BaseUrl, form: Form)
 }
 
 /// A refused change as a page with the message, all else as usual.
-async fn refused(console: &Console, scope: &Scope, (staff, to, form): (StaffId, Option<Role>, &Form), error: Error) -> PageResult {
+async fn refused(console: &ConsoleRequest, scope: &Scope, (staff, to, form): (StaffId, Option<Role>, &Form), error: Error) -> PageResult {
     match error {
-        Error::Refused(domain::Error::Invalid(errors)) if !form.get("confirmed").is_empty() => {
+        Error::Domain(domain::DomainError::Invalid(errors)) if !form.get("confirmed").is_empty() => {
             leaving_page(console, staff, to, StatusCode::UNPROCESSABLE_ENTITY, form, errors).await
         }
-        Error::Refused(domain::Error::Invalid(errors)) => {
-            Ok(page(console, scope, StatusCode::UNPROCESSABLE_ENTITY, Extra { errors, ..Extra::default() }).await?)
+        Error::Domain(domain::DomainError::Invalid(errors)) => {
+            Ok(page(console, scope, StatusCode::UNPROCESSABLE_ENTITY, MembersPageState { errors, ..MembersPageState::default() }).await?)
         }
         error => Err(error.into()),
     }
 }
 
 /// `POST /p/{slug}/members/role`.
-pub(super) async fn change_role(console: Console, form: Form) -> PageResult {
+pub(super) async fn change_role(console: ConsoleRequest, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     form.idempotency_key()?;
     let (staff, role) = (id::<StaffId>(form.get("staff"))?, form.get("role").parse::<Role>()?);
@@ -274,13 +279,13 @@ pub(super) async fn change_role(console: Console, form: Form) -> PageResult {
         return Ok(page);
     }
     match members::change_role(&console.app, &scope, staff, role, decisions(&form)?).await {
-        Ok(settled) => Ok(console.done(&here(&console)?, &format!("Role changed.{}", settled.sentence()))),
+        Ok(settled) => Ok(console.redirect_with_message(&here(&console)?, &format!("Role changed.{}", settled.sentence()))),
         Err(error) => refused(&console, &scope, (staff, Some(role), &form), error).await,
     }
 }
 
 /// `POST /p/{slug}/members/remove`; also how someone leaves.
-pub(super) async fn remove(console: Console, form: Form) -> PageResult {
+pub(super) async fn remove(console: ConsoleRequest, form: Form) -> PageResult {
     // Everyone may leave; only who may remove others hears whether an id is someone's.
     let leaves = form.get("staff") == console.actor.staff.to_string();
     let scope = console.scope(if leaves { Role::Viewer } else { Role::Admin })?;
@@ -290,7 +295,7 @@ pub(super) async fn remove(console: Console, form: Form) -> PageResult {
         return Ok(page);
     }
     match members::remove(&console.app, &scope, staff, decisions(&form)?).await {
-        Ok(_) if staff == console.actor.staff => Ok(console.done("/", &format!("You left {}.", console.project()?.name))),
+        Ok(_) if staff == console.actor.staff => Ok(console.redirect_with_message("/", &format!("You left {}.", console.project()?.name))),
         Ok((role, settled)) => {
             let ended = settled.sentence();
             let limits = if ended.is_empty() { "" } else { " Undo restores only the membership." };
@@ -304,18 +309,18 @@ pub(super) async fn remove(console: Console, form: Form) -> PageResult {
 }
 
 /// `POST /p/{slug}/members/restore`: the undo of a removal.
-pub(super) async fn restore(console: Console, form: Form) -> PageResult {
+pub(super) async fn restore(console: ConsoleRequest, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     form.idempotency_key()?;
     let (staff, role) = (id::<StaffId>(form.get("staff"))?, form.get("role").parse::<Role>()?);
     members::restore(&console.app, &scope, staff, role, id(form.get("until"))?, form.get("proof")).await?;
-    Ok(console.done(&here(&console)?, "Member restored. What was revoked stays revoked."))
+    Ok(console.redirect_with_message(&here(&console)?, "Member restored. What was revoked stays revoked."))
 }
 
 /// `POST /p/{slug}/members/revoke`.
-pub(super) async fn revoke(console: Console, form: Form) -> PageResult {
+pub(super) async fn revoke(console: ConsoleRequest, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     form.idempotency_key()?;
     invitations::revoke(&console.app, &scope, id::<InvitationId>(form.get("invitation"))?).await?;
-    Ok(console.done(&here(&console)?, "Invitation revoked."))
+    Ok(console.redirect_with_message(&here(&console)?, "Invitation revoked."))
 }

@@ -18,13 +18,13 @@ use axum::{
 };
 use store::sessions;
 
-use super::error::{AskToSignIn, PageError};
-use crate::http::Web;
+use super::error::{PageError, SignInRequired};
+use crate::http::WebState;
 
 pub use session::begin_session;
 
 /// This capability's routes.
-pub fn routes() -> Router<Web> {
+pub fn routes() -> Router<WebState> {
     Router::new()
         .route("/", get(start::home))
         .route("/inbox", get(start::inbox))
@@ -52,7 +52,7 @@ pub fn routes() -> Router<Web> {
 /// Answers for the layer of sessions when it could not save one: it gives an empty answer then, also while the database is merely busy.
 /// A layer around that one.
 pub async fn explain_sessions(request: Request, next: Next) -> Response {
-    let (response, failure) = sessions::noticing(next.run(request)).await;
+    let (response, failure) = sessions::capturing_store_errors(next.run(request)).await;
     match failure {
         Some(failure) if response.status() == StatusCode::INTERNAL_SERVER_ERROR => PageError(failure).into_response(),
         _ => response,
@@ -64,7 +64,7 @@ const REMOVED: &str = "__Host-earshot=; HttpOnly; SameSite=Lax; Secure; Path=/; 
 
 /// Makes the removal of the session's cookie one that browsers obey: without `Secure` they ignore it for a name that begins with `__Host-`.
 /// tower-sessions leaves the attributes out. A layer around that one.
-pub async fn whole_removal(request: Request, next: Next) -> Response {
+pub async fn complete_cookie_removal(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let is_removal = |text: &str| text.starts_with("__Host-earshot=") && text.contains("Max-Age=0") && !text.contains("Secure");
     let all: Vec<HeaderValue> = response.headers().get_all(header::SET_COOKIE).iter().cloned().collect();
@@ -86,7 +86,7 @@ pub async fn remember_page(request: Request, next: Next) -> Response {
         request.headers().get(header::REFERER).and_then(|h| h.to_str().ok()).and_then(|text| text.parse().ok())
     };
     let mut response = next.run(request).await;
-    if response.extensions().get::<AskToSignIn>().is_none() {
+    if response.extensions().get::<SignInRequired>().is_none() {
         return response;
     }
     let path = wanted.as_ref().and_then(|uri| uri.path_and_query()).map_or("/", |p| p.as_str());

@@ -32,8 +32,10 @@ pub(super) async fn ask(State(app): State<AppState>, nonce: Nonce, address: Clie
     let (email, key) = (form.get("email"), form.idempotency_key()?);
     match reset::ask(&app, email, address.bucket(), key).await {
         Ok(()) => Ok(Redirect::to("/forgot/sent").into_response()),
-        Err(Error::Refused(domain::Error::Invalid(errors))) => Ok(ask_page(&app, &nonce, StatusCode::UNPROCESSABLE_ENTITY, email, errors)),
-        Err(Error::Refused(domain::Error::RateLimited(seconds))) => {
+        Err(Error::Domain(domain::DomainError::Invalid(errors))) => {
+            Ok(ask_page(&app, &nonce, StatusCode::UNPROCESSABLE_ENTITY, email, errors))
+        }
+        Err(Error::Domain(domain::DomainError::RateLimited(seconds))) => {
             let text = format!("Too many attempts. Try again in {}.", in_words(seconds));
             let errors = FieldErrors::one("email", "rate_limited", text);
             let mut response = ask_page(&app, &nonce, StatusCode::TOO_MANY_REQUESTS, email, errors);
@@ -67,7 +69,7 @@ fn page(app: &AppState, nonce: &Nonce, status: StatusCode, token: &str, email: S
 pub(super) async fn form(State(app): State<AppState>, nonce: Nonce, Path(token): Path<String>) -> PageResult {
     match reset::find(&app, &token).await {
         Ok(staff) => Ok(page(&app, &nonce, StatusCode::OK, &token, staff.email, FieldErrors::default())),
-        Err(Error::Refused(domain::Error::NotFound)) => Ok(gone(&app, &nonce)),
+        Err(Error::Domain(domain::DomainError::NotFound)) => Ok(gone(&app, &nonce)),
         Err(error) => Err(error.into()),
     }
 }
@@ -83,11 +85,11 @@ pub(super) async fn set(
     form.idempotency_key()?;
     match reset::set(&app, &token, form.get("password"), address.bucket()).await {
         Ok(_) => Ok(Redirect::to("/sign-in?changed").into_response()),
-        Err(Error::Refused(domain::Error::Invalid(errors))) => {
+        Err(Error::Domain(domain::DomainError::Invalid(errors))) => {
             let staff = reset::find(&app, &token).await?;
             Ok(page(&app, &nonce, StatusCode::UNPROCESSABLE_ENTITY, &token, staff.email, errors))
         }
-        Err(Error::Refused(domain::Error::NotFound)) => Ok(gone(&app, &nonce)),
+        Err(Error::Domain(domain::DomainError::NotFound)) => Ok(gone(&app, &nonce)),
         Err(error) => Err(error.into()),
     }
 }

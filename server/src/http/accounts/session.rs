@@ -1,12 +1,12 @@
 //! Sign-in and sign-out.
 
-use app::accounts::sign_in::{SignIn, SignInPage};
+use app::accounts::sign_in::{SignInPage, SignInView};
 use axum::{
     extract::{Query, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
-use domain::{FieldErrors, accounts::safe_next, ids::StaffId};
+use domain::{FieldErrors, accounts::safe_redirect_path, ids::StaffId};
 use leptos::prelude::*;
 use serde::Deserialize;
 use service::{
@@ -14,12 +14,12 @@ use service::{
     error::{Error, Result},
     state::AppState,
 };
-use store::sessions::{ADDRESS, AGENT, RENEWED, STAFF};
+use store::sessions::{ADDRESS, RENEWED_AT_KEY, STAFF, USER_AGENT_KEY};
 use tower_sessions::Session;
 
 use super::super::{
     address::ClientAddress,
-    console::{Console, plain_page},
+    console::{ConsoleRequest, plain_page},
     cookies,
     error::{PageError, PageResult},
     forms::Form,
@@ -30,7 +30,7 @@ use super::super::{
 const DEVICE: &str = "earshot_device";
 
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Wanted {
+pub(super) struct SignInQuery {
     #[serde(default)]
     next: String,
     changed: Option<String>,
@@ -40,11 +40,11 @@ pub(super) struct Wanted {
 pub(super) async fn show(
     State(app): State<AppState>,
     nonce: Nonce,
-    console: Result<Console, PageError>,
-    Query(wanted): Query<Wanted>,
+    console: Result<ConsoleRequest, PageError>,
+    Query(wanted): Query<SignInQuery>,
 ) -> PageResult {
     if console.is_ok() {
-        return Ok(Redirect::to(safe_next(&wanted.next)).into_response());
+        return Ok(Redirect::to(safe_redirect_path(&wanted.next)).into_response());
     }
     if setup::is_empty(&app).await? {
         return Ok(Redirect::to("/setup").into_response());
@@ -53,11 +53,11 @@ pub(super) async fn show(
         &app,
         &nonce,
         StatusCode::OK,
-        SignIn { next: safe_next(&wanted.next).to_owned(), changed: wanted.changed.is_some(), ..SignIn::default() },
+        SignInView { next: safe_redirect_path(&wanted.next).to_owned(), changed: wanted.changed.is_some(), ..SignInView::default() },
     ))
 }
 
-fn page(app: &AppState, nonce: &Nonce, status: StatusCode, model: SignIn) -> Response {
+fn page(app: &AppState, nonce: &Nonce, status: StatusCode, model: SignInView) -> Response {
     let key = app.ids.uuid().to_string();
     plain_page(app, nonce, status, "Sign in", move || view! { <SignInPage model=model idempotency_key=key /> })
 }
@@ -73,7 +73,7 @@ pub(super) async fn sign_in(
 ) -> PageResult {
     form.idempotency_key()?;
     let known = cookies::sent(&app, &headers, DEVICE);
-    let (email, next) = (form.get("email"), safe_next(form.get("next")));
+    let (email, next) = (form.get("email"), safe_redirect_path(form.get("next")));
     let refused = match use_case::sign_in(&app, email, form.get("password"), address.bucket(), known).await {
         Ok(staff) => {
             begin_session(&app, &session, staff, &headers, address).await?;
@@ -81,13 +81,13 @@ pub(super) async fn sign_in(
             cookies::set(&app, &mut response, DEVICE, &use_case::new_device(&app, email)?, 31_536_000);
             return Ok(response);
         }
-        Err(Error::Refused(refused)) => refused,
+        Err(Error::Domain(refused)) => refused,
         Err(fault) => return Err(fault.into()),
     };
-    let model = |errors| SignIn { email: email.to_owned(), next: next.to_owned(), changed: false, errors };
+    let model = |errors| SignInView { email: email.to_owned(), next: next.to_owned(), changed: false, errors };
     match refused {
-        domain::Error::Invalid(errors) => Ok(page(&app, &nonce, StatusCode::UNPROCESSABLE_ENTITY, model(errors))),
-        domain::Error::RateLimited(seconds) => {
+        domain::DomainError::Invalid(errors) => Ok(page(&app, &nonce, StatusCode::UNPROCESSABLE_ENTITY, model(errors))),
+        domain::DomainError::RateLimited(seconds) => {
             let text = format!("Too many attempts. Try again in {}.", in_words(seconds));
             let model = model(FieldErrors::one("email", "rate_limited", text));
             let mut response = page(&app, &nonce, StatusCode::TOO_MANY_REQUESTS, model);
@@ -123,9 +123,9 @@ pub async fn begin_session(app: &AppState, session: &Session, staff: StaffId, he
         .filter(|c| !c.is_control())
         .take(300)
         .collect();
-    session.insert(AGENT, agent).await?;
+    session.insert(USER_AGENT_KEY, agent).await?;
     session.insert(ADDRESS, address.0.to_canonical().to_string()).await?;
-    session.insert(RENEWED, now.0).await?;
+    session.insert(RENEWED_AT_KEY, now.0).await?;
     Ok(session.insert(STAFF, staff).await?)
 }
 

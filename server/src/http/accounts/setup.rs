@@ -12,7 +12,7 @@ use axum::{
 use leptos::prelude::*;
 use serde::Deserialize;
 use service::{
-    accounts::setup::{self, Setup},
+    accounts::setup::{self, SetupInput},
     error::Error,
     state::AppState,
 };
@@ -30,17 +30,17 @@ use super::{
 };
 
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Link {
+pub(super) struct SetupQuery {
     #[serde(default)]
     token: String,
 }
 
 /// `GET /setup?token=…`. Nothing is used up by looking.
-pub(super) async fn show(State(app): State<AppState>, nonce: Nonce, Query(link): Query<Link>) -> PageResult {
+pub(super) async fn show(State(app): State<AppState>, nonce: Nonce, Query(link): Query<SetupQuery>) -> PageResult {
     if !setup::is_empty(&app).await? {
         return Ok(Redirect::to("/").into_response());
     }
-    if !setup::fits(&app, &link.token).await? {
+    if !setup::is_setup_token(&app, &link.token).await? {
         return Ok(locked(&app, &nonce));
     }
     Ok(page(&app, &nonce, StatusCode::OK, SetupForm { token: link.token, ..SetupForm::default() }))
@@ -69,14 +69,14 @@ pub(super) async fn run(
     if !setup::is_empty(&app).await? {
         return Ok(Redirect::to("/").into_response());
     }
-    let input: Setup = form.read()?;
+    let input: SetupInput = form.read()?;
     match setup::run(&app, form.get("token"), input).await {
         Ok((owner, project)) => {
             begin_session(&app, &session, owner, &headers, address).await?;
             let message = format!("{} is ready. Create its first survey.", project.name);
             Ok(redirect_with(&app, owner, &format!("/p/{}/surveys", project.slug), &Flash { message, is_error: false, undo: None }))
         }
-        Err(Error::Refused(domain::Error::Invalid(errors))) => {
+        Err(Error::Domain(domain::DomainError::Invalid(errors))) => {
             let field = |name| form.get(name).to_owned();
             let model = SetupForm {
                 token: field("token"),
@@ -90,7 +90,7 @@ pub(super) async fn run(
             };
             Ok(page(&app, &nonce, StatusCode::UNPROCESSABLE_ENTITY, model))
         }
-        Err(Error::Refused(domain::Error::NotFound)) => Ok(locked(&app, &nonce)),
+        Err(Error::Domain(domain::DomainError::NotFound)) => Ok(locked(&app, &nonce)),
         Err(error) => Err(error.into()),
     }
 }

@@ -7,21 +7,21 @@ use axum::{
 use service::{accounts::setup, error::Result, state::AppState};
 
 use super::super::{
-    console::Console,
+    console::ConsoleRequest,
     error::{PageError, PageResult},
 };
 
-fn lead_on(console: &Console, page: &str, query: Option<&str>) -> Response {
+fn lead_on(console: &ConsoleRequest, page: &str, query: Option<&str>) -> Response {
     let Some(project) = console.current_project() else { return Redirect::to("/projects/new").into_response() };
     let query = query.map(|q| format!("?{q}")).unwrap_or_default();
     Redirect::to(&format!("/p/{}/{page}{query}", project.slug)).into_response()
 }
 
 /// `GET /`.
-pub(super) async fn home(State(app): State<AppState>, console: Result<Console, PageError>) -> PageResult {
+pub(super) async fn home(State(app): State<AppState>, console: Result<ConsoleRequest, PageError>) -> PageResult {
     match console {
         Ok(console) => Ok(lead_on(&console, "inbox", None)),
-        Err(error) if matches!(error.0.refusal(), Some(domain::Error::SignedOut)) => {
+        Err(error) if matches!(error.0.refusal(), Some(domain::DomainError::SignedOut)) => {
             let to = if setup::is_empty(&app).await? { "/setup" } else { "/sign-in" };
             Ok(Redirect::to(to).into_response())
         }
@@ -30,16 +30,16 @@ pub(super) async fn home(State(app): State<AppState>, console: Result<Console, P
 }
 
 /// `GET /inbox`.
-pub(super) async fn inbox(console: Console, RawQuery(query): RawQuery) -> Response {
+pub(super) async fn inbox(console: ConsoleRequest, RawQuery(query): RawQuery) -> Response {
     lead_on(&console, "inbox", query.as_deref())
 }
 
 /// `GET /backlog`.
-pub(super) async fn backlog(console: Console, RawQuery(query): RawQuery) -> Response {
+pub(super) async fn backlog(console: ConsoleRequest, RawQuery(query): RawQuery) -> Response {
     lead_on(&console, "backlog", query.as_deref())
 }
 
 /// `GET /surveys`.
-pub(super) async fn surveys(console: Console, RawQuery(query): RawQuery) -> Response {
+pub(super) async fn surveys(console: ConsoleRequest, RawQuery(query): RawQuery) -> Response {
     lead_on(&console, "surveys", query.as_deref())
 }

@@ -2,30 +2,30 @@
 
 use axum::{extract::State, http::HeaderMap, response::Response};
 use domain::{
-    Error as Refusal,
+    DomainError as Refusal,
     accounts::{Role, Scope},
     backlog::{self, BacklogStatus},
-    ids::{BacklogId, FeedbackId},
+    ids::{BacklogItemId, FeedbackId},
 };
 use serde::{Deserialize, Serialize};
 use service::{
     backlog::{
-        Quoting, Unlinking,
-        patch::{Patch, patch},
+        LinkInput, UnlinkOptions,
+        patch::{BacklogUpdate, patch},
     },
     error::Error,
     state::{App, AppState},
 };
-use store::backlog::{Evidence, Filter};
+use store::backlog::{BacklogFilter, ItemEvidence};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{
-    answer::{self, Written, inner_key},
-    caller::Caller,
+    caller::ApiCaller,
     page,
-    problem::{Answered, Refused},
-    sent::{self, Asked, Ids, Sent},
+    problem::{ApiHandlerResult, ApiRejection},
+    request::{self, PathIds, QueryParams, WriteRequest},
+    write_outcome::{self, WriteOutcome, use_case_key},
 };
 
 /// Progress of the work.
@@ -160,7 +160,7 @@ pub struct LinkList {
     next_cursor: Option<String>,
 }
 
-fn view(item: backlog::Item, evidence: Evidence) -> BacklogItem {
+fn view(item: backlog::BacklogItem, evidence: ItemEvidence) -> BacklogItem {
     BacklogItem {
         id: item.id.0,
         number: item.number,
@@ -174,11 +174,11 @@ fn view(item: backlog::Item, evidence: Evidence) -> BacklogItem {
     }
 }
 
-async fn find(app: &App, scope: &Scope, id: Uuid) -> Answered<backlog::Item> {
-    Ok(app.store.backlog_item_by_id(scope, BacklogId(id)).await?.ok_or(Refusal::NotFound)?)
+async fn find(app: &App, scope: &Scope, id: Uuid) -> ApiHandlerResult<backlog::BacklogItem> {
+    Ok(app.store.backlog_item_by_id(scope, BacklogItemId(id)).await?.ok_or(Refusal::NotFound)?)
 }
 
-async fn with_evidence(app: &App, scope: &Scope, item: backlog::Item) -> Answered<BacklogItem> {
+async fn with_evidence(app: &App, scope: &Scope, item: backlog::BacklogItem) -> ApiHandlerResult<BacklogItem> {
     let evidence = app.store.backlog_evidence(scope, &item).await?;
     Ok(view(item, evidence))
 }
@@ -187,16 +187,16 @@ async fn with_evidence(app: &App, scope: &Scope, item: backlog::Item) -> Answere
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct BacklogQuestions {
+pub struct ListBacklogParams {
     /// Words in the title or description, or an item number.
-    #[serde(default, deserialize_with = "sent::at_most::<300, _>")]
+    #[serde(default, deserialize_with = "request::at_most::<300, _>")]
     #[param(max_length = 300, example = "export")]
     q: String,
     /// Only items with this status.
     #[param(inline)]
     status: Option<ItemStatus>,
     /// Number of items per page.
-    #[serde(default = "sent::page", deserialize_with = "sent::limit")]
+    #[serde(default = "request::page", deserialize_with = "request::limit")]
     #[param(minimum = 1, maximum = 100, default = 25)]
     limit: usize,
     /// `next_cursor` from the previous page.
@@ -207,20 +207,20 @@ pub struct BacklogQuestions {
 /// List backlog items
 ///
 /// Newest first.
-#[utoipa::path(get, path = "/api/v1/backlog", operation_id = "list_items", tag = "Backlog", params(BacklogQuestions),
+#[utoipa::path(get, path = "/api/v1/backlog", operation_id = "list_items", tag = "Backlog", params(ListBacklogParams),
     responses((status = 200, description = "One page.", body = BacklogList)))]
 pub async fn list_items(
     State(app): State<AppState>,
-    caller: Caller,
-    Asked(asked): Asked<BacklogQuestions>,
+    caller: ApiCaller,
+    QueryParams(asked): QueryParams<ListBacklogParams>,
     headers: HeaderMap,
-) -> Answered {
+) -> ApiHandlerResult {
     let scope = caller.scope(Role::Viewer)?;
     let after = page::place(asked.cursor.as_deref())?;
     let status = asked.status.map(BacklogStatus::from);
-    let filter: Filter = service::backlog::filter(&asked.q, status);
-    let mut items = app.store.backlog_page(&scope, &filter, after, page::one_more(asked.limit)).await?;
-    let next_cursor = page::cut(&mut items, asked.limit, |item| (item.created_at, item.id.0));
+    let filter: BacklogFilter = service::backlog::filter(&asked.q, status);
+    let mut items = app.store.backlog_page(&scope, &filter, after, page::fetch_limit(asked.limit)).await?;
+    let next_cursor = page::split_page(&mut items, asked.limit, |item| (item.created_at, item.id.0));
     let mut evidence = app.store.evidence_of(&scope, &items).await?;
     let items =
         items.into_iter().map(|item| (evidence.remove(&item.id).unwrap_or_default(), item)).map(|(e, item)| view(item, e)).collect();
@@ -230,27 +230,27 @@ pub async fn list_items(
         ("limit", Some(asked.limit.to_string())),
     ];
     let next = page::next("/api/v1/backlog", next_cursor.as_deref(), &questions);
-    answer::page(&headers, &BacklogList { items, next_cursor }, next)
+    write_outcome::page(&headers, &BacklogList { items, next_cursor }, next)
 }
 
 /// Read a backlog item
 #[utoipa::path(get, path = "/api/v1/backlog/{item_id}", operation_id = "read_item", tag = "Backlog",
     params(("item_id" = Uuid, Path, description = "The item.")),
     responses((status = 200, description = "The item.", body = BacklogItem)))]
-pub async fn read_item(State(app): State<AppState>, caller: Caller, Ids([id]): Ids<1>, headers: HeaderMap) -> Answered {
+pub async fn read_item(State(app): State<AppState>, caller: ApiCaller, PathIds([id]): PathIds<1>, headers: HeaderMap) -> ApiHandlerResult {
     let scope = caller.scope(Role::Viewer)?;
     let item = find(&app, &scope, id).await?;
-    answer::found(&headers, &with_evidence(&app, &scope, item).await?)
+    write_outcome::conditional_response(&headers, &with_evidence(&app, &scope, item).await?)
 }
 
 /// An item to create.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewBacklogItem {
-    #[serde(deserialize_with = "super::sent::at_most::<200, _>")]
+    #[serde(deserialize_with = "super::request::at_most::<200, _>")]
     #[schema(min_length = 1, max_length = 200, example = "Export keeps all columns")]
     title: String,
-    #[serde(default, deserialize_with = "super::sent::at_most::<20000, _>")]
+    #[serde(default, deserialize_with = "super::request::at_most::<20000, _>")]
     #[schema(max_length = 20000)]
     body: String,
 }
@@ -258,14 +258,14 @@ pub struct NewBacklogItem {
 /// Create a backlog item
 #[utoipa::path(post, path = "/api/v1/backlog", operation_id = "create_item", tag = "Backlog", request_body = NewBacklogItem,
     responses((status = 201, description = "The new item.", body = BacklogItem)))]
-pub async fn create_item(State(app): State<AppState>, sent: Sent<NewBacklogItem>) -> Answered<Response> {
+pub async fn create_item(State(app): State<AppState>, sent: WriteRequest<NewBacklogItem>) -> ApiHandlerResult<Response> {
     let (sent, body) = sent.open();
-    let (scope, key) = (sent.caller.scope(Role::Triager)?, inner_key(&sent)?);
-    answer::once(&app, &sent, async {
+    let (scope, key) = (sent.caller.scope(Role::Triager)?, use_case_key(&sent)?);
+    write_outcome::idempotent(&app, &sent, async {
         let number = service::backlog::create(&app, &scope, &key, &body.title, &body.body).await?;
         let item = app.store.backlog_item(&scope, number).await?.ok_or(Refusal::NotFound)?;
         let location = format!("/api/v1/backlog/{}", item.id);
-        Ok(Written::created(location, &with_evidence(&app, &scope, item).await?)?)
+        Ok(WriteOutcome::created(location, &with_evidence(&app, &scope, item).await?)?)
     })
     .await
 }
@@ -274,13 +274,13 @@ pub async fn create_item(State(app): State<AppState>, sent: Sent<NewBacklogItem>
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BacklogPatch {
-    #[serde(default, deserialize_with = "super::sent::set_at_most::<200, _>")]
+    #[serde(default, deserialize_with = "super::request::set_at_most::<200, _>")]
     #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 200)]
     title: Option<String>,
-    #[serde(default, deserialize_with = "super::sent::set_at_most::<20000, _>")]
+    #[serde(default, deserialize_with = "super::request::set_at_most::<20000, _>")]
     #[schema(value_type = Option<String>, nullable = false, max_length = 20000)]
     body: Option<String>,
-    #[serde(default, deserialize_with = "super::sent::set")]
+    #[serde(default, deserialize_with = "super::request::set")]
     #[schema(value_type = Option<ItemStatus>, nullable = false)]
     status: Option<ItemStatus>,
 }
@@ -289,21 +289,25 @@ pub struct BacklogPatch {
 #[utoipa::path(patch, path = "/api/v1/backlog/{item_id}", operation_id = "update_item", tag = "Backlog", request_body = BacklogPatch,
     params(("item_id" = Uuid, Path, description = "The item.")),
     responses((status = 200, description = "The updated item.", body = BacklogItem)))]
-pub async fn update_item(State(app): State<AppState>, Ids([id]): Ids<1>, sent: Sent<BacklogPatch>) -> Answered<Response> {
+pub async fn update_item(
+    State(app): State<AppState>,
+    PathIds([id]): PathIds<1>,
+    sent: WriteRequest<BacklogPatch>,
+) -> ApiHandlerResult<Response> {
     let (sent, body) = sent.open();
     let scope = sent.caller.scope(Role::Triager)?;
-    answer::once(&app, &sent, async {
+    write_outcome::idempotent(&app, &sent, async {
         let item = find(&app, &scope, id).await?;
         let current = with_evidence(&app, &scope, item).await?;
         // An impossible request is refused regardless of the resource's state (RFC 9110, section 13.2.1).
         let (title, text) =
             backlog::check_item(body.title.as_deref().unwrap_or(&current.title), body.body.as_deref().unwrap_or(&current.body))?;
-        answer::demand_match(&sent.headers, &current)?;
-        let wanted = Patch { title, body: text, status: body.status.map(Into::into) };
+        write_outcome::require_if_match(&sent.headers, &current)?;
+        let wanted = BacklogUpdate { title, body: text, status: body.status.map(Into::into) };
         let changed = patch(&app, &scope, current.number, current.version, wanted).await;
-        changed.map_err(|error: Error| Refused::from(error).stale())?;
+        changed.map_err(|error: Error| ApiRejection::from(error).stale())?;
         let item = find(&app, &scope, id).await?;
-        Ok(Written::changed(&with_evidence(&app, &scope, item).await?)?)
+        Ok(WriteOutcome::changed(&with_evidence(&app, &scope, item).await?)?)
     })
     .await
 }
@@ -312,9 +316,9 @@ pub async fn update_item(State(app): State<AppState>, Ids([id]): Ids<1>, sent: S
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct LinkQuestions {
+pub struct ListLinksParams {
     /// Number of links per page.
-    #[serde(default = "sent::page", deserialize_with = "sent::limit")]
+    #[serde(default = "request::page", deserialize_with = "request::limit")]
     #[param(minimum = 1, maximum = 100, default = 25)]
     limit: usize,
     /// `next_cursor` from the previous page.
@@ -326,20 +330,20 @@ pub struct LinkQuestions {
 ///
 /// The feedback linked to the item, most recently linked first.
 #[utoipa::path(get, path = "/api/v1/backlog/{item_id}/links", operation_id = "list_links", tag = "Backlog",
-    params(("item_id" = Uuid, Path, description = "The item."), LinkQuestions),
+    params(("item_id" = Uuid, Path, description = "The item."), ListLinksParams),
     responses((status = 200, description = "One page.", body = LinkList)))]
 pub async fn list_links(
     State(app): State<AppState>,
-    caller: Caller,
-    Ids([id]): Ids<1>,
-    Asked(asked): Asked<LinkQuestions>,
+    caller: ApiCaller,
+    PathIds([id]): PathIds<1>,
+    QueryParams(asked): QueryParams<ListLinksParams>,
     headers: HeaderMap,
-) -> Answered {
+) -> ApiHandlerResult {
     let scope = caller.scope(Role::Viewer)?;
     let item = find(&app, &scope, id).await?;
     let after = page::place(asked.cursor.as_deref())?;
-    let mut links = app.store.linked_feedback(&scope, &item, after, page::one_more(asked.limit), 0).await?;
-    let next_cursor = page::cut(&mut links, asked.limit, |link| (link.linked_at, link.feedback.0));
+    let mut links = app.store.linked_feedback(&scope, &item, after, page::fetch_limit(asked.limit), 0).await?;
+    let next_cursor = page::split_page(&mut links, asked.limit, |link| (link.linked_at, link.feedback.0));
     let items = links
         .into_iter()
         .map(|link| Link {
@@ -351,7 +355,7 @@ pub async fn list_links(
         .collect();
     let path = format!("/api/v1/backlog/{id}/links");
     let next = page::next(&path, next_cursor.as_deref(), &[("limit", Some(asked.limit.to_string()))]);
-    answer::page(&headers, &LinkList { items, next_cursor }, next)
+    write_outcome::page(&headers, &LinkList { items, next_cursor }, next)
 }
 
 /// How feedback is linked.
@@ -359,7 +363,7 @@ pub async fn list_links(
 #[serde(deny_unknown_fields)]
 pub struct NewLink {
     /// The part of the feedback to quote; all of it by default.
-    #[serde(default, deserialize_with = "super::sent::at_most_or_null::<2000, _>")]
+    #[serde(default, deserialize_with = "super::request::at_most_or_null::<2000, _>")]
     #[schema(max_length = 2000)]
     quote: Option<String>,
     #[serde(default)]
@@ -382,14 +386,18 @@ pub struct Linked {
     request_body = Option<NewLink>,
     params(("item_id" = Uuid, Path, description = "The item."), ("feedback_id" = Uuid, Path, description = "The feedback.")),
     responses((status = 200, description = "The link exists.", body = Linked)))]
-pub async fn link_feedback(State(app): State<AppState>, Ids([id, feedback]): Ids<2>, sent: Sent<NewLink>) -> Answered<Response> {
+pub async fn link_feedback(
+    State(app): State<AppState>,
+    PathIds([id, feedback]): PathIds<2>,
+    sent: WriteRequest<NewLink>,
+) -> ApiHandlerResult<Response> {
     let (sent, body) = sent.open();
     let scope = sent.caller.scope(Role::Triager)?;
-    answer::once(&app, &sent, async {
+    write_outcome::idempotent(&app, &sent, async {
         let item = find(&app, &scope, id).await?;
-        let quoting = Quoting { quote: body.quote.unwrap_or_default(), importance: body.importance.into() };
+        let quoting = LinkInput { quote: body.quote.unwrap_or_default(), importance: body.importance.into() };
         let linked = service::backlog::link(&app, &scope, FeedbackId(feedback), item.number, quoting).await?;
-        Ok(Written::changed(&Linked { item_id: id, feedback_id: feedback, is_new: linked.is_new })?)
+        Ok(WriteOutcome::changed(&Linked { item_id: id, feedback_id: feedback, is_new: linked.is_new })?)
     })
     .await
 }
@@ -400,13 +408,17 @@ pub async fn link_feedback(State(app): State<AppState>, Ids([id, feedback]): Ids
 #[utoipa::path(delete, path = "/api/v1/backlog/{item_id}/links/{feedback_id}", operation_id = "unlink_feedback", tag = "Backlog",
     params(("item_id" = Uuid, Path, description = "The item."), ("feedback_id" = Uuid, Path, description = "The feedback.")),
     responses((status = 204, description = "The link does not exist.")))]
-pub async fn unlink_feedback(State(app): State<AppState>, Ids([id, feedback]): Ids<2>, sent: Sent<sent::Nothing>) -> Answered<Response> {
+pub async fn unlink_feedback(
+    State(app): State<AppState>,
+    PathIds([id, feedback]): PathIds<2>,
+    sent: WriteRequest<request::EmptyBody>,
+) -> ApiHandlerResult<Response> {
     let (sent, _) = sent.open();
     let scope = sent.caller.scope(Role::Triager)?;
-    answer::once(&app, &sent, async {
+    write_outcome::idempotent(&app, &sent, async {
         let item = find(&app, &scope, id).await?;
-        service::backlog::unlink(&app, &scope, FeedbackId(feedback), item.number, Unlinking::default()).await?;
-        Ok(Written::gone())
+        service::backlog::unlink(&app, &scope, FeedbackId(feedback), item.number, UnlinkOptions::default()).await?;
+        Ok(WriteOutcome::gone())
     })
     .await
 }

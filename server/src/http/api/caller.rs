@@ -7,30 +7,30 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use domain::{
-    Error as Refusal,
+    DomainError as Refusal,
     accounts::{Actor, Role, Scope},
 };
 use service::{
     error::{Error, Result},
     keys,
-    limits::Standing,
+    limits::RateLimitStatus,
     state::AppState,
 };
 use store::keys::ApiKey;
 
-use super::problem::{Refused, signed_out, stopped};
+use super::problem::{ApiRejection, signed_out, stopped};
 use crate::http::{address::ClientAddress, limits};
 
 /// A program with a valid key. A handler that takes it as an argument may read.
 #[derive(Debug, Clone)]
-pub struct Caller {
+pub struct ApiCaller {
     /// Its key.
     pub key: ApiKey,
     /// Whom it acts as.
     pub actor: Actor,
 }
 
-impl Caller {
+impl ApiCaller {
     /// The capability to work in the key's project with at least the role `need`.
     ///
     /// # Errors
@@ -40,10 +40,10 @@ impl Caller {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Caller {
-    type Rejection = Refused;
+impl<S: Send + Sync> FromRequestParts<S> for ApiCaller {
+    type Rejection = ApiRejection;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiRejection> {
         parts.extensions.get::<Self>().cloned().ok_or_else(|| Refusal::SignedOut.into())
     }
 }
@@ -63,8 +63,8 @@ async fn wrong_key(app: &AppState, address: ClientAddress, error: Error) -> Erro
     if !matches!(error.refusal(), Some(Refusal::SignedOut)) {
         return error;
     }
-    match app.limits.wrong_key(address.bucket(), app.now()).await {
-        Err(limited @ Error::Refused(Refusal::RateLimited(_))) => {
+    match app.limits.invalid_api_key(address.bucket(), app.now()).await {
+        Err(limited @ Error::Domain(Refusal::RateLimited(_))) => {
             app.budget.refusals.count("api_keys");
             tracing::warn!("an address is sending many invalid API keys");
             limited
@@ -80,7 +80,7 @@ pub async fn identify(State(app): State<AppState>, address: ClientAddress, mut r
     };
     let key = match keys::find(&app, secret).await {
         Ok(key) => key,
-        Err(error) => return Refused::Inside(wrong_key(&app, address, error).await).into_response(),
+        Err(error) => return ApiRejection::UseCase(wrong_key(&app, address, error).await).into_response(),
     };
     let is_stopped = key.role().is_none();
     if !is_stopped {
@@ -91,23 +91,23 @@ pub async fn identify(State(app): State<AppState>, address: ClientAddress, mut r
         // Counted like any other: a program that does not notice would keep asking forever.
         Ok(standing) if is_stopped => (standing, stopped()),
         Ok(standing) => {
-            request.extensions_mut().insert(Caller { actor: keys::actor(&key), key });
+            request.extensions_mut().insert(ApiCaller { actor: keys::actor(&key), key });
             (standing, next.run(request).await)
         }
         Err(error) => {
             let (limit, remaining) = (app.settings.rate_per_api_key, 0);
-            let Error::Refused(Refusal::RateLimited(reset)) = error else {
+            let Error::Domain(Refusal::RateLimited(reset)) = error else {
                 if is_stopped {
                     return stopped();
                 }
                 // It cannot be counted because the database is not accepting writes; reading may continue.
-                request.extensions_mut().insert(Caller { actor: keys::actor(&key), key });
+                request.extensions_mut().insert(ApiCaller { actor: keys::actor(&key), key });
                 let mut response = next.run(request).await;
-                tell_limits(response.headers_mut(), Standing { limit, remaining, reset: 1 });
+                tell_limits(response.headers_mut(), RateLimitStatus { limit, remaining, reset: 1 });
                 response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
                 return response;
             };
-            (Standing { limit, remaining, reset }, Refused::Inside(error).into_response())
+            (RateLimitStatus { limit, remaining, reset }, ApiRejection::UseCase(error).into_response())
         }
     };
     tell_limits(response.headers_mut(), standing);
@@ -119,8 +119,8 @@ pub async fn identify(State(app): State<AppState>, address: ClientAddress, mut r
 }
 
 /// `RateLimit` and `RateLimit-Policy` as the IETF's draft has them (draft-ietf-httpapi-ratelimit-headers).
-fn tell_limits(headers: &mut HeaderMap, standing: Standing) {
-    let Standing { limit, remaining, reset } = standing;
+fn tell_limits(headers: &mut HeaderMap, standing: RateLimitStatus) {
+    let RateLimitStatus { limit, remaining, reset } = standing;
     let texts = [("ratelimit-policy", format!("\"key\";q={limit};w=60")), ("ratelimit", format!("\"key\";r={remaining};t={reset}"))];
     for (name, text) in texts {
         if let Ok(value) = HeaderValue::from_str(&text) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Error as Refusal, FieldErrors, email, feedback::Feedback, identity::Claim, responses::Person};
+use domain::{DomainError as Refusal, FieldErrors, email, feedback::Feedback, identity::Claim, responses::ClaimedContact};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -14,13 +14,13 @@ use crate::http::respond::web_address;
 #[serde(deny_unknown_fields)]
 pub struct NewContact {
     /// Your own ID for the person. Feedback with the same ID belongs to the same contact.
-    #[serde(default, deserialize_with = "super::sent::at_most_or_null::<200, _>")]
+    #[serde(default, deserialize_with = "super::request::at_most_or_null::<200, _>")]
     #[schema(min_length = 1, max_length = 200, example = "user-81")]
     id: Option<String>,
-    #[serde(default, deserialize_with = "super::sent::at_most_or_null::<254, _>")]
+    #[serde(default, deserialize_with = "super::request::at_most_or_null::<254, _>")]
     #[schema(format = "email", max_length = 254, example = "ann@example.com")]
     email: Option<String>,
-    #[serde(default, deserialize_with = "super::sent::at_most_or_null::<200, _>")]
+    #[serde(default, deserialize_with = "super::request::at_most_or_null::<200, _>")]
     #[schema(max_length = 200, example = "Ann Archer")]
     name: Option<String>,
     /// Up to 30 additional properties: strings of up to 500 characters, numbers, true or false.
@@ -48,14 +48,14 @@ pub fn address(errors: &mut FieldErrors, field: &str, text: Option<&str>) -> Opt
 
 impl NewContact {
     /// The person, or what is wrong at `place/…`.
-    pub fn read(self, place: &str, errors: &mut FieldErrors) -> Option<Person> {
+    pub fn read(self, place: &str, errors: &mut FieldErrors) -> Option<ClaimedContact> {
         let Self { id, email, name, attributes } = self;
         let email = text(email.as_deref());
         let external_id = text(id.as_deref());
         if id.is_some() && external_id.is_none() {
             errors.add(&format!("{place}/id"), "required", "Omit the ID, or use one with visible characters.");
         }
-        let person = Person {
+        let person = ClaimedContact {
             external_id,
             email: email.as_deref().and_then(email::read),
             name: text(name.as_deref()),
@@ -108,7 +108,7 @@ pub struct Contact {
 impl Contact {
     /// From the stored row.
     #[must_use]
-    pub fn of(person: store::triage::Person, feedback: &Feedback) -> Self {
+    pub fn of(person: store::triage::FeedbackContact, feedback: &Feedback) -> Self {
         let attributes = serde_json::from_str(&person.attributes).unwrap_or_default();
         Self {
             verified: person.verified(),

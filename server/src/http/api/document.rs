@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use serde_json::{Value, json};
 use utoipa::OpenApi;
 
-use super::{BASE, Operations, answer, problem::Answered};
+use super::{BASE, Operations, problem::ApiHandlerResult, write_outcome};
 use crate::http::address::BaseUrl;
 
 /// The document without the address of this installation.
@@ -140,7 +140,7 @@ fn header_refs(names: &[&str]) -> Value {
 }
 
 /// The errors that any operation may return: name, status, meaning, additional headers.
-pub const REFUSALS: [(&str, &str, &str, &[&str]); 15] = [
+pub const ERROR_RESPONSES: [(&str, &str, &str, &[&str]); 15] = [
     ("Malformed", "400", "The request cannot be parsed or lacks a required header.", &LIMITS),
     ("SignedOut", "401", "The API key is missing or invalid.", &["WWW-Authenticate"]),
     ("Forbidden", "403", "The scope of the key does not allow this.", &LIMITS),
@@ -163,7 +163,7 @@ fn refusals() -> Value {
         let body = json!({ "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } });
         ((*name).to_owned(), json!({ "description": description, "headers": header_refs(headers), "content": body }))
     };
-    Value::Object(REFUSALS.iter().map(refusal).collect())
+    Value::Object(ERROR_RESPONSES.iter().map(refusal).collect())
 }
 
 /// Adds to an operation what all of them share: request and response headers, and the possible errors.
@@ -235,16 +235,16 @@ fn surround(path: &str, method: &str, operation: &mut Value) {
     if has_state {
         operation["responses"]["304"] = json!({ "description": "Not modified: you already have the current state.", "headers": header_refs(&["RateLimit", "RateLimit-Policy", "ETag"]) });
     }
-    for (name, status, ..) in REFUSALS.iter().filter(|(_, status, ..)| possible(status)) {
+    for (name, status, ..) in ERROR_RESPONSES.iter().filter(|(_, status, ..)| possible(status)) {
         operation["responses"][*status] = json!({ "$ref": format!("#/components/responses/{name}") });
     }
 }
 
 /// `GET /api/v1/openapi.json`
-pub async fn json(BaseUrl(base): BaseUrl, headers: HeaderMap) -> Answered {
+pub async fn json(BaseUrl(base): BaseUrl, headers: HeaderMap) -> ApiHandlerResult {
     let mut document = DOCUMENT.clone();
     document["servers"] = json!([{ "url": base }]);
-    let mut response = answer::found(&headers, &document)?;
+    let mut response = write_outcome::conditional_response(&headers, &document)?;
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
     Ok(response)
 }

@@ -2,22 +2,22 @@
 
 use axum::{extract::State, response::Response};
 use domain::{
-    Error as Refusal,
+    DomainError as Refusal,
     accounts::{Role, Scope},
     ids::SurveyId,
 };
 use serde::Deserialize;
 use service::{
-    export::{self, What},
+    export::{self, ExportSubject},
     state::AppState,
 };
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    caller::Caller,
+    caller::ApiCaller,
     feedback::query,
-    problem::Answered,
-    sent::{self, Asked, Ids},
+    problem::ApiHandlerResult,
+    request::{self, PathIds, QueryParams},
 };
 use crate::http::export::answer;
 
@@ -40,7 +40,7 @@ pub enum Format {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct ExportQuestions {
+pub struct ExportParams {
     /// The file format.
     #[serde(default)]
     #[param(inline)]
@@ -51,24 +51,24 @@ pub struct ExportQuestions {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct FeedbackExportQuestions {
+pub struct FeedbackExportParams {
     /// The file format.
     #[serde(default)]
     #[param(inline)]
     format: Format,
     /// Only feedback that matches this query, as in `GET /api/v1/feedback`; by default all of it, including spam.
-    #[serde(default, deserialize_with = "sent::at_most::<500, _>")]
+    #[serde(default, deserialize_with = "request::at_most::<500, _>")]
     #[param(max_length = 500, example = "status:new after:7d")]
     q: String,
 }
 
-async fn file(app: &AppState, scope: &Scope, what: What, format: Format) -> Answered<Response> {
+async fn file(app: &AppState, scope: &Scope, what: ExportSubject, format: Format) -> ApiHandlerResult<Response> {
     let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
     let format = match format {
-        Format::Jsonl => export::Format::Jsonl,
-        Format::Csv => export::Format::Csv,
-        Format::CsvBom => export::Format::CsvBom,
-        Format::Xlsx => export::Format::Xlsx,
+        Format::Jsonl => export::ExportFormat::Jsonl,
+        Format::Csv => export::ExportFormat::Csv,
+        Format::CsvBom => export::ExportFormat::CsvBom,
+        Format::Xlsx => export::ExportFormat::Xlsx,
     };
     Ok(answer(app, scope, None, &project, what, format).await?)
 }
@@ -77,11 +77,15 @@ async fn file(app: &AppState, scope: &Scope, what: What, format: Format) -> Answ
 ///
 /// All feedback of the project, or the results of a query, oldest first, streamed. Times are in the project's time zone with their UTC offset. Everything that existed when the export started is included exactly once.
 /// If the export fails, the connection is closed early. Requires a key with the `write` scope.
-#[utoipa::path(get, path = "/api/v1/export/feedback", operation_id = "export_feedback", tag = "Export", params(FeedbackExportQuestions),
+#[utoipa::path(get, path = "/api/v1/export/feedback", operation_id = "export_feedback", tag = "Export", params(FeedbackExportParams),
     responses((status = 200, description = "The file.", content((String = "application/jsonl"), (String = "text/csv"), (String = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")))))]
-pub async fn export_feedback(State(app): State<AppState>, caller: Caller, Asked(asked): Asked<FeedbackExportQuestions>) -> Answered {
+pub async fn export_feedback(
+    State(app): State<AppState>,
+    caller: ApiCaller,
+    QueryParams(asked): QueryParams<FeedbackExportParams>,
+) -> ApiHandlerResult {
     let scope = caller.scope(Role::Triager)?;
-    let what = if asked.q.trim().is_empty() { What::Feedback } else { What::Matching(query(&asked.q)?) };
+    let what = if asked.q.trim().is_empty() { ExportSubject::Feedback } else { ExportSubject::Matching(query(&asked.q)?) };
     file(&app, &scope, what, asked.format).await
 }
 
@@ -89,22 +93,26 @@ pub async fn export_feedback(State(app): State<AppState>, caller: Caller, Asked(
 ///
 /// One row per response and one column per question, across all versions of the survey. Otherwise like the feedback export.
 #[utoipa::path(get, path = "/api/v1/export/surveys/{survey_id}/responses", operation_id = "export_responses", tag = "Export",
-    params(("survey_id" = Uuid, Path, description = "The survey."), ExportQuestions),
+    params(("survey_id" = Uuid, Path, description = "The survey."), ExportParams),
     responses((status = 200, description = "The file.", content((String = "application/jsonl"), (String = "text/csv"), (String = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")))))]
 pub async fn export_responses(
     State(app): State<AppState>,
-    caller: Caller,
-    Ids([survey]): Ids<1>,
-    Asked(asked): Asked<ExportQuestions>,
-) -> Answered {
-    file(&app, &caller.scope(Role::Triager)?, What::Responses(SurveyId(survey)), asked.format).await
+    caller: ApiCaller,
+    PathIds([survey]): PathIds<1>,
+    QueryParams(asked): QueryParams<ExportParams>,
+) -> ApiHandlerResult {
+    file(&app, &caller.scope(Role::Triager)?, ExportSubject::Responses(SurveyId(survey)), asked.format).await
 }
 
 /// Export the backlog
 ///
 /// Every item with the IDs of its linked feedback. Otherwise like the feedback export.
-#[utoipa::path(get, path = "/api/v1/export/backlog", operation_id = "export_backlog", tag = "Export", params(ExportQuestions),
+#[utoipa::path(get, path = "/api/v1/export/backlog", operation_id = "export_backlog", tag = "Export", params(ExportParams),
     responses((status = 200, description = "The file.", content((String = "application/jsonl"), (String = "text/csv"), (String = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")))))]
-pub async fn export_backlog(State(app): State<AppState>, caller: Caller, Asked(asked): Asked<ExportQuestions>) -> Answered {
-    file(&app, &caller.scope(Role::Triager)?, What::Backlog, asked.format).await
+pub async fn export_backlog(
+    State(app): State<AppState>,
+    caller: ApiCaller,
+    QueryParams(asked): QueryParams<ExportParams>,
+) -> ApiHandlerResult {
+    file(&app, &caller.scope(Role::Triager)?, ExportSubject::Backlog, asked.format).await
 }

@@ -4,33 +4,33 @@ use std::collections::BTreeMap;
 
 use axum::{extract::State, http::HeaderMap, response::Response};
 use domain::{
-    Error as Refusal, FieldErrors, Timestamp,
+    DomainError as Refusal, FieldErrors, Timestamp,
     accounts::{Role, Scope},
-    feedback::{self, Status},
+    feedback::{self, FeedbackStatus},
     ids::{FeedbackId, StaffId},
     triage::TriageQuery,
 };
-use search::{Ask, Sort};
+use search::{SearchRequest, Sort};
 use serde::{Deserialize, Serialize};
 use service::{
     error::Error,
     state::{App, AppState},
     triage::{
-        add::{self, NewFeedback},
+        add::{self, FeedbackInput},
         list,
-        patch::{Patch, patch},
+        patch::{FeedbackUpdate, patch},
     },
 };
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{
-    answer::{self, Written, inner_key},
-    caller::Caller,
+    caller::ApiCaller,
     contact::{Contact, NewContact, address, all_fits, text},
     page,
-    problem::{Answered, Fault, Refused},
-    sent::{self, Asked, Ids, Sent},
+    problem::{ApiHandlerResult, ApiRejection, FieldProblem},
+    request::{self, PathIds, QueryParams, WriteRequest},
+    write_outcome::{self, WriteOutcome, use_case_key},
 };
 
 /// An item of feedback.
@@ -182,17 +182,17 @@ impl Order {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct FeedbackQuestions {
+pub struct ListFeedbackParams {
     /// A query as in the inbox: words, `"phrases"`, `this OR that`, `-not`, and fields like `status:new tag:billing score:<=6 after:7d`.
     /// A date, as in `before:2026-11-01`, starts at midnight in the project's time zone.
-    #[serde(default, deserialize_with = "sent::at_most::<500, _>")]
+    #[serde(default, deserialize_with = "request::at_most::<500, _>")]
     #[param(max_length = 500, example = "refund status:new score:<=6")]
     q: String,
     #[serde(default)]
     #[param(inline)]
     sort: Order,
     /// Number of items per page.
-    #[serde(default = "sent::page", deserialize_with = "sent::limit")]
+    #[serde(default = "request::page", deserialize_with = "request::limit")]
     #[param(minimum = 1, maximum = 100, default = 25)]
     limit: usize,
     /// `next_cursor` from the previous page.
@@ -204,10 +204,10 @@ pub struct FeedbackQuestions {
 ///
 /// # Errors
 /// 422.
-pub fn query(text: &str) -> Answered<TriageQuery> {
+pub fn query(text: &str) -> ApiHandlerResult<TriageQuery> {
     TriageQuery::parse(text).map_err(|error| {
         let before = text.get(..error.position).map_or(0, |text| text.chars().count());
-        Refused::invalid(vec![Fault { position: Some(before), ..Fault::parameter("q", "query", error.message) }])
+        ApiRejection::invalid(vec![FieldProblem { position: Some(before), ..FieldProblem::parameter("q", "query", error.message) }])
     })
 }
 
@@ -215,17 +215,17 @@ pub fn query(text: &str) -> Answered<TriageQuery> {
 ///
 /// Searches with the query language of the inbox and counts the results. Spam is excluded unless the query asks for it (`status:spam`).
 /// Changes made by others while you page do not move items between pages; with relevance order, an item whose own text changes appears once more, at the end.
-#[utoipa::path(get, path = "/api/v1/feedback", operation_id = "list_feedback", tag = "Feedback", params(FeedbackQuestions),
+#[utoipa::path(get, path = "/api/v1/feedback", operation_id = "list_feedback", tag = "Feedback", params(ListFeedbackParams),
     responses((status = 200, description = "One page.", body = FeedbackList)))]
 pub async fn list_feedback(
     State(app): State<AppState>,
-    caller: Caller,
-    Asked(asked): Asked<FeedbackQuestions>,
+    caller: ApiCaller,
+    QueryParams(asked): QueryParams<ListFeedbackParams>,
     headers: HeaderMap,
-) -> Answered {
+) -> ApiHandlerResult {
     let scope = caller.scope(Role::Viewer)?;
     let query = query(&asked.q)?;
-    let ask = Ask {
+    let ask = SearchRequest {
         query,
         me: scope.staff(),
         zone: app.store.zone(&scope).await?,
@@ -234,7 +234,7 @@ pub async fn list_feedback(
         limit: asked.limit,
     };
     let found = match list::page(&app, &scope, ask).await {
-        Err(error) if asked.cursor.is_some() && matches!(error.refusal(), Some(Refusal::Invalid(_))) => return Err(page::lost()),
+        Err(error) if asked.cursor.is_some() && matches!(error.refusal(), Some(Refusal::Invalid(_))) => return Err(page::invalid_cursor()),
         found => found?,
     };
     let counted = |values: Vec<(String, usize)>| values.into_iter().collect();
@@ -250,12 +250,12 @@ pub async fn list_feedback(
         facets: found.facets.into_iter().map(|facet| (facet.field.as_str().to_owned(), counted(facet.values))).collect(),
         next_cursor: found.next,
     };
-    answer::page(&headers, &view, next)
+    write_outcome::page(&headers, &view, next)
 }
 
-async fn detail(app: &App, scope: &Scope, id: FeedbackId) -> Answered<FeedbackDetail> {
+async fn detail(app: &App, scope: &Scope, id: FeedbackId) -> ApiHandlerResult<FeedbackDetail> {
     let item = app.store.feedback_by_ids(scope, &[id]).await?.pop().ok_or(Refusal::NotFound)?;
-    let contact = app.store.person_behind(scope, &item).await?.map(|person| Contact::of(person, &item));
+    let contact = app.store.contact_of_feedback(scope, &item).await?.map(|person| Contact::of(person, &item));
     let links = app.store.linked_items(scope, id).await?;
     let links = links
         .into_iter()
@@ -275,31 +275,36 @@ async fn detail(app: &App, scope: &Scope, id: FeedbackId) -> Answered<FeedbackDe
 #[utoipa::path(get, path = "/api/v1/feedback/{feedback_id}", operation_id = "read_feedback", tag = "Feedback",
     params(("feedback_id" = Uuid, Path, description = "The feedback.")),
     responses((status = 200, description = "The feedback.", body = FeedbackDetail)))]
-pub async fn read_feedback(State(app): State<AppState>, caller: Caller, Ids([id]): Ids<1>, headers: HeaderMap) -> Answered {
-    answer::found(&headers, &detail(&app, &caller.scope(Role::Viewer)?, FeedbackId(id)).await?)
+pub async fn read_feedback(
+    State(app): State<AppState>,
+    caller: ApiCaller,
+    PathIds([id]): PathIds<1>,
+    headers: HeaderMap,
+) -> ApiHandlerResult {
+    write_outcome::conditional_response(&headers, &detail(&app, &caller.scope(Role::Viewer)?, FeedbackId(id)).await?)
 }
 
 /// Feedback to add.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewFeedback)]
-pub struct FeedbackInput {
+pub struct CreateFeedback {
     /// The text.
-    #[serde(deserialize_with = "super::sent::at_most::<20000, _>")]
+    #[serde(deserialize_with = "super::request::at_most::<20000, _>")]
     #[schema(min_length = 1, max_length = 20000, example = "The export forgets the last column.")]
     text: String,
     score: Option<NewScore>,
     contact: Option<NewContact>,
     /// URL of the page it was given on. Only the query parameters that the project keeps are stored, and no fragment.
-    #[serde(default, deserialize_with = "super::sent::at_most_or_null::<2000, _>")]
+    #[serde(default, deserialize_with = "super::request::at_most_or_null::<2000, _>")]
     #[schema(format = "uri", max_length = 2000, example = "https://shop.example/cart")]
     page_url: Option<String>,
     /// The release of your product.
-    #[serde(default, deserialize_with = "super::sent::at_most_or_null::<200, _>")]
+    #[serde(default, deserialize_with = "super::request::at_most_or_null::<200, _>")]
     #[schema(max_length = 200, example = "2.4.1")]
     release: Option<String>,
     /// The environment, such as `production`.
-    #[serde(default, deserialize_with = "super::sent::at_most_or_null::<200, _>")]
+    #[serde(default, deserialize_with = "super::request::at_most_or_null::<200, _>")]
     #[schema(max_length = 200, example = "production")]
     environment: Option<String>,
     /// BCP 47, primary language only; detected from the text by default.
@@ -313,7 +318,7 @@ pub struct FeedbackInput {
     #[schema(format = DateTime, example = "2026-05-04T09:30:00Z")]
     created_at: Option<String>,
     /// Your own ID for it. It must be unique within the project, including imported feedback: a duplicate is refused.
-    #[serde(default, deserialize_with = "super::sent::at_most_or_null::<200, _>")]
+    #[serde(default, deserialize_with = "super::request::at_most_or_null::<200, _>")]
     #[schema(min_length = 1, max_length = 200, example = "helpdesk-4711")]
     external_id: Option<String>,
 }
@@ -321,14 +326,14 @@ pub struct FeedbackInput {
 /// Add feedback
 ///
 /// Adds feedback that was given elsewhere. It appears in the inbox as `new` and is searchable within a second.
-#[utoipa::path(post, path = "/api/v1/feedback", operation_id = "create_feedback", tag = "Feedback", request_body = FeedbackInput,
+#[utoipa::path(post, path = "/api/v1/feedback", operation_id = "create_feedback", tag = "Feedback", request_body = CreateFeedback,
     responses((status = 201, description = "The new feedback.", body = FeedbackDetail)))]
-pub async fn create_feedback(State(app): State<AppState>, sent: Sent<FeedbackInput>) -> Answered<Response> {
+pub async fn create_feedback(State(app): State<AppState>, sent: WriteRequest<CreateFeedback>) -> ApiHandlerResult<Response> {
     let (sent, body) = sent.open();
-    let (scope, key) = (sent.caller.scope(Role::Triager)?, inner_key(&sent)?);
-    answer::once(&app, &sent, async {
+    let (scope, key) = (sent.caller.scope(Role::Triager)?, use_case_key(&sent)?);
+    write_outcome::idempotent(&app, &sent, async {
         let mut errors = FieldErrors::default();
-        let new = NewFeedback {
+        let new = FeedbackInput {
             page_url: address(&mut errors, "page_url", body.page_url.as_deref()),
             release: text(body.release.as_deref()),
             environment: text(body.environment.as_deref()),
@@ -351,7 +356,7 @@ pub async fn create_feedback(State(app): State<AppState>, sent: Sent<FeedbackInp
         }
         all_fits(errors)?;
         let id = add::add(&app, &scope, &key, new).await?;
-        Ok(Written::created(format!("/api/v1/feedback/{id}"), &detail(&app, &scope, id).await?)?)
+        Ok(WriteOutcome::created(format!("/api/v1/feedback/{id}"), &detail(&app, &scope, id).await?)?)
     })
     .await
 }
@@ -396,15 +401,15 @@ pub enum SettableStatus {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FeedbackPatch {
-    #[serde(default, deserialize_with = "super::sent::set")]
+    #[serde(default, deserialize_with = "super::request::set")]
     #[schema(value_type = Option<SettableStatus>, nullable = false)]
     status: Option<SettableStatus>,
     /// A member of the project; null to unassign.
-    #[serde(default, deserialize_with = "super::sent::set_or_null")]
+    #[serde(default, deserialize_with = "super::request::set_or_null")]
     #[schema(value_type = Option<Uuid>)]
     assignee_id: Option<Option<Uuid>>,
     /// The complete new set of tags.
-    #[serde(default, deserialize_with = "super::sent::set")]
+    #[serde(default, deserialize_with = "super::request::set")]
     #[schema(value_type = Option<Vec<String>>, nullable = false, max_items = 20)]
     tags: Option<Vec<String>>,
 }
@@ -415,23 +420,27 @@ pub struct FeedbackPatch {
 #[utoipa::path(patch, path = "/api/v1/feedback/{feedback_id}", operation_id = "update_feedback", tag = "Feedback", request_body = FeedbackPatch,
     params(("feedback_id" = Uuid, Path, description = "The feedback.")),
     responses((status = 200, description = "The updated feedback.", body = FeedbackDetail)))]
-pub async fn update_feedback(State(app): State<AppState>, Ids([id]): Ids<1>, sent: Sent<FeedbackPatch>) -> Answered<Response> {
+pub async fn update_feedback(
+    State(app): State<AppState>,
+    PathIds([id]): PathIds<1>,
+    sent: WriteRequest<FeedbackPatch>,
+) -> ApiHandlerResult<Response> {
     let (sent, body) = sent.open();
     let (scope, id) = (sent.caller.scope(Role::Triager)?, FeedbackId(id));
-    answer::once(&app, &sent, async {
+    write_outcome::idempotent(&app, &sent, async {
         let current = detail(&app, &scope, id).await?;
         // An impossible request is refused regardless of the resource's state (RFC 9110, section 13.2.1).
         let tags = body.tags.as_deref().map(service::triage::add::tags).transpose().map_err(Refusal::Invalid)?;
-        answer::demand_match(&sent.headers, &current)?;
+        write_outcome::require_if_match(&sent.headers, &current)?;
         let status = body.status.map(|status| match status {
-            SettableStatus::New => Status::New,
-            SettableStatus::Triaged => Status::Triaged,
-            SettableStatus::Resolved => Status::Resolved,
-            SettableStatus::Spam => Status::Spam,
+            SettableStatus::New => FeedbackStatus::New,
+            SettableStatus::Triaged => FeedbackStatus::Triaged,
+            SettableStatus::Resolved => FeedbackStatus::Resolved,
+            SettableStatus::Spam => FeedbackStatus::Spam,
         });
-        let wanted = Patch { status, assignee: body.assignee_id.map(|staff| staff.map(StaffId)), tags };
-        patch(&app, &scope, id, current.feedback.version, wanted).await.map_err(|error: Error| Refused::from(error).stale())?;
-        Ok(Written::changed(&detail(&app, &scope, id).await?)?)
+        let wanted = FeedbackUpdate { status, assignee: body.assignee_id.map(|staff| staff.map(StaffId)), tags };
+        patch(&app, &scope, id, current.feedback.version, wanted).await.map_err(|error: Error| ApiRejection::from(error).stale())?;
+        Ok(WriteOutcome::changed(&detail(&app, &scope, id).await?)?)
     })
     .await
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{answer, caller::Caller, problem::Answered};
+use super::{caller::ApiCaller, problem::ApiHandlerResult, write_outcome};
 
 /// The API key of the request.
 #[derive(Debug, Serialize, ToSchema)]
@@ -55,7 +55,7 @@ impl From<Role> for Access {
 ///
 /// The key's name, scope and expiry. A good first request.
 #[utoipa::path(get, path = "/api/v1/me", operation_id = "read_key", tag = "Key", responses((status = 200, description = "The key.", body = Key)))]
-pub async fn read_key(caller: Caller, headers: HeaderMap) -> Answered {
+pub async fn read_key(caller: ApiCaller, headers: HeaderMap) -> ApiHandlerResult {
     let role = caller.scope(Role::Viewer)?.role();
     let key = caller.key;
     let view = Key {
@@ -67,5 +67,5 @@ pub async fn read_key(caller: Caller, headers: HeaderMap) -> Answered {
         created_at: key.created_at.rfc3339(),
         expires_at: key.expires_at.map(Timestamp::rfc3339),
     };
-    answer::found(&headers, &view)
+    write_outcome::conditional_response(&headers, &view)
 }

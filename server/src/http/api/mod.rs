@@ -3,7 +3,6 @@
 
 #![expect(unused_qualifications, reason = "what utoipa's macro writes")]
 
-mod answer;
 mod backlog;
 mod caller;
 mod contact;
@@ -15,10 +14,11 @@ mod page;
 mod problem;
 mod projects;
 mod reference;
+mod request;
 mod responses;
-mod sent;
 mod surveys;
 mod tickets;
+mod write_outcome;
 
 use axum::{
     Router,
@@ -26,7 +26,7 @@ use axum::{
 };
 use utoipa::OpenApi;
 
-use crate::http::Web;
+use crate::http::WebState;
 
 /// Where all of it lies.
 const BASE: &str = "/api/v1";
@@ -38,7 +38,7 @@ macro_rules! operations {
         #[openapi(paths($($($module::$handler),+),+), components(schemas(problem::Problem)))]
         struct Operations;
 
-        fn handlers() -> Vec<(&'static str, fn(MethodFilter) -> MethodRouter<Web>)> {
+        fn handlers() -> Vec<(&'static str, fn(MethodFilter) -> MethodRouter<WebState>)> {
             vec![$($((stringify!($handler), |method| on(method, $module::$handler))),+),+]
         }
     };
@@ -56,7 +56,7 @@ operations! {
 }
 
 /// The routes: those that need a key, the document, and the page about it.
-pub fn routes(web: &Web) -> Router<Web> {
+pub fn routes(web: &WebState) -> Router<WebState> {
     let mut api = Router::new();
     let operations = document::operations();
     // Several methods of one path are one route to the router.
@@ -67,7 +67,7 @@ pub fn routes(web: &Web) -> Router<Web> {
     }
     let api = api
         .method_not_allowed_fallback(problem::no_such_method)
-        .fallback(problem::nowhere)
+        .fallback(problem::unknown_path)
         .layer(axum::middleware::from_fn_with_state(web.clone(), caller::identify));
     let open = Router::new()
         .route("/api/v1/openapi.json", get(document::json))

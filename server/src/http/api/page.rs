@@ -5,19 +5,19 @@ use domain::Timestamp;
 use url::form_urlencoded::Serializer;
 use uuid::Uuid;
 
-use super::problem::{Answered, Fault, Refused};
+use super::problem::{ApiHandlerResult, ApiRejection, FieldProblem};
 
 /// Where a page ended.
-pub type Place = (i64, String);
+pub type PageCursor = (i64, String);
 
 /// The refusal of an invalid cursor: not one of ours, or from another list.
-pub fn lost() -> Refused {
+pub fn invalid_cursor() -> ApiRejection {
     let detail = "This cursor is invalid. Start again without one.";
-    Refused::Outside {
+    ApiRejection::Protocol {
         status: axum::http::StatusCode::NOT_FOUND,
         code: "cursor",
         detail: detail.into(),
-        faults: vec![Fault::parameter("cursor", "cursor", detail)],
+        faults: vec![FieldProblem::parameter("cursor", "cursor", detail)],
     }
 }
 
@@ -31,18 +31,18 @@ pub fn cursor(at: Timestamp, id: Uuid) -> String {
 ///
 /// # Errors
 /// If it is not a cursor.
-pub fn place(cursor: Option<&str>) -> Answered<Option<Place>> {
+pub fn place(cursor: Option<&str>) -> ApiHandlerResult<Option<PageCursor>> {
     let Some(cursor) = cursor else { return Ok(None) };
     let read = || {
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
         let (at, id) = text.split_once('.')?;
         Some((at.parse().ok()?, Uuid::try_parse(id).ok()?.to_string()))
     };
-    read().map(Some).ok_or_else(lost)
+    read().map(Some).ok_or_else(invalid_cursor)
 }
 
 /// Truncates a list that was fetched with one extra item, and returns the cursor of the next page.
-pub fn cut<T>(items: &mut Vec<T>, limit: usize, end: impl Fn(&T) -> (Timestamp, Uuid)) -> Option<String> {
+pub fn split_page<T>(items: &mut Vec<T>, limit: usize, end: impl Fn(&T) -> (Timestamp, Uuid)) -> Option<String> {
     if items.len() <= limit {
         return None;
     }
@@ -55,7 +55,7 @@ pub fn cut<T>(items: &mut Vec<T>, limit: usize, end: impl Fn(&T) -> (Timestamp, 
 
 /// One more than the page holds, for the database.
 #[must_use]
-pub fn one_more(limit: usize) -> i64 {
+pub fn fetch_limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)
 }
 

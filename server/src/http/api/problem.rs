@@ -4,7 +4,7 @@ use axum::{
     http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use domain::Error as Refusal;
+use domain::DomainError as Refusal;
 use serde::Serialize;
 use serde_json::json;
 use service::error::Error;
@@ -14,7 +14,7 @@ use crate::http::error::{ApiError, problem};
 
 /// One fault in the request. Exactly one of `pointer`, `parameter` and `header` says where it is.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Fault {
+pub struct FieldProblem {
     /// JSON pointer (RFC 6901) into the body.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "/text")]
@@ -35,7 +35,7 @@ pub struct Fault {
     pub detail: String,
 }
 
-impl Fault {
+impl FieldProblem {
     fn new(code: &str, detail: impl Into<String>) -> Self {
         Self { pointer: None, parameter: None, header: None, position: None, code: code.into(), detail: detail.into() }
     }
@@ -74,16 +74,16 @@ pub struct Problem {
     /// A message for people: what is wrong and what to do.
     pub detail: String,
     /// Each fault with its place.
-    pub errors: Vec<Fault>,
+    pub errors: Vec<FieldProblem>,
 }
 
 /// Why an API request failed.
 #[derive(Debug)]
-pub enum Refused {
+pub enum ApiRejection {
     /// A refusal or fault of a use case.
-    Inside(Error),
+    UseCase(Error),
     /// A refusal of the transport.
-    Outside {
+    Protocol {
         /// The HTTP status.
         status: StatusCode,
         /// A stable code for programs.
@@ -91,35 +91,35 @@ pub enum Refused {
         /// A message for people.
         detail: String,
         /// Places.
-        faults: Vec<Fault>,
+        faults: Vec<FieldProblem>,
     },
 }
 
 /// The result of an API handler.
-pub type Answered<T = Response> = Result<T, Refused>;
+pub type ApiHandlerResult<T = Response> = Result<T, ApiRejection>;
 
-impl<E: Into<Error>> From<E> for Refused {
+impl<E: Into<Error>> From<E> for ApiRejection {
     fn from(error: E) -> Self {
-        Self::Inside(error.into())
+        Self::UseCase(error.into())
     }
 }
 
-impl Refused {
+impl ApiRejection {
     /// A refusal of the transport.
     pub fn outside(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self::Outside { status, code, detail: detail.into(), faults: Vec::new() }
+        Self::Protocol { status, code, detail: detail.into(), faults: Vec::new() }
     }
 
     /// 422 with places.
-    pub fn invalid(faults: Vec<Fault>) -> Self {
+    pub fn invalid(faults: Vec<FieldProblem>) -> Self {
         let detail = faults.iter().map(|fault| fault.detail.as_str()).collect::<Vec<_>>().join(" ");
-        Self::Outside { status: StatusCode::UNPROCESSABLE_ENTITY, code: "invalid", detail, faults }
+        Self::Protocol { status: StatusCode::UNPROCESSABLE_ENTITY, code: "invalid", detail, faults }
     }
 
     /// A concurrent change is a failed precondition here because the request named the version it is based on.
     pub fn stale(self) -> Self {
         match self {
-            Self::Inside(Error::Refused(Refusal::Conflict(text))) => Self::outside(StatusCode::PRECONDITION_FAILED, "changed", text),
+            Self::UseCase(Error::Domain(Refusal::Conflict(text))) => Self::outside(StatusCode::PRECONDITION_FAILED, "changed", text),
             other => other,
         }
     }
@@ -127,29 +127,29 @@ impl Refused {
     /// Maps the faults of a use case to their places in the body; `place` gives the pointer of a field.
     pub fn at(self, place: impl Fn(&str) -> String) -> Self {
         match self {
-            Self::Inside(Error::Refused(Refusal::Invalid(errors))) => {
-                Self::invalid(errors.0.into_iter().map(|e| Fault::at(place(&e.field), &e.code, e.message)).collect())
+            Self::UseCase(Error::Domain(Refusal::Invalid(errors))) => {
+                Self::invalid(errors.0.into_iter().map(|e| FieldProblem::at(place(&e.field), &e.code, e.message)).collect())
             }
             other => other,
         }
     }
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for ApiRejection {
     fn into_response(self) -> Response {
         match self {
-            Self::Inside(Error::Refused(Refusal::SignedOut)) => signed_out(true),
-            Self::Inside(Error::Refused(Refusal::Forbidden)) => {
+            Self::UseCase(Error::Domain(Refusal::SignedOut)) => signed_out(true),
+            Self::UseCase(Error::Domain(Refusal::Forbidden)) => {
                 let detail = "This key is not allowed to do this: its scope, or the role of the person it acts for, is too low. \
                               An admin of the project can create another key.";
                 problem(StatusCode::FORBIDDEN, "forbidden", detail, Vec::new())
             }
-            Self::Inside(Error::Refused(Refusal::Invalid(errors))) => {
-                let faults = errors.0.into_iter().map(|e| Fault::at(format!("/{}", e.field), &e.code, e.message)).collect();
+            Self::UseCase(Error::Domain(Refusal::Invalid(errors))) => {
+                let faults = errors.0.into_iter().map(|e| FieldProblem::at(format!("/{}", e.field), &e.code, e.message)).collect();
                 Self::invalid(faults).into_response()
             }
-            Self::Inside(error) => ApiError(error).into_response(),
-            Self::Outside { status, code, detail, faults } => {
+            Self::UseCase(error) => ApiError(error).into_response(),
+            Self::Protocol { status, code, detail, faults } => {
                 let faults = faults.iter().map(|fault| json!(fault)).collect();
                 problem(status, code, &detail, faults)
             }
@@ -180,12 +180,12 @@ pub fn stopped() -> Response {
 }
 
 /// 404 for a path outside the API.
-pub async fn nowhere() -> Refused {
-    Refused::outside(StatusCode::NOT_FOUND, "not_found", "There is no API endpoint at this address. See /api/docs.")
+pub async fn unknown_path() -> ApiRejection {
+    ApiRejection::outside(StatusCode::NOT_FOUND, "not_found", "There is no API endpoint at this address. See /api/docs.")
 }
 
 /// 405; `Allow` lists the allowed methods.
-pub async fn no_such_method(method: Method) -> Refused {
+pub async fn no_such_method(method: Method) -> ApiRejection {
     let detail = format!("{method} is not allowed here. See the Allow header.");
-    Refused::outside(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+    ApiRejection::outside(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
 }

@@ -1,13 +1,13 @@
 //! `/api/v1/projects`: the key's own project.
 
 use axum::{extract::State, http::HeaderMap};
-use domain::{Error as Refusal, accounts::Role, ids::ProjectId, projects};
+use domain::{DomainError as Refusal, accounts::Role, ids::ProjectId, projects};
 use serde::Serialize;
 use service::state::{App, AppState};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{answer, caller::Caller, problem::Answered, sent::Ids};
+use super::{caller::ApiCaller, problem::ApiHandlerResult, request::PathIds, write_outcome};
 
 /// A project.
 #[derive(Debug, Serialize, ToSchema)]
@@ -53,7 +53,7 @@ impl From<projects::Project> for Project {
     }
 }
 
-async fn own(app: &App, caller: &Caller, id: ProjectId) -> Answered<Project> {
+async fn own(app: &App, caller: &ApiCaller, id: ProjectId) -> ApiHandlerResult<Project> {
     let scope = caller.actor.scope(id, Role::Viewer)?;
     Ok(app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?.into())
 }
@@ -63,15 +63,20 @@ async fn own(app: &App, caller: &Caller, id: ProjectId) -> Answered<Project> {
 /// A key can access one project, so the list has one entry.
 #[utoipa::path(get, path = "/api/v1/projects", operation_id = "list_projects", tag = "Projects",
     responses((status = 200, description = "The projects.", body = ProjectList)))]
-pub async fn list_projects(State(app): State<AppState>, caller: Caller, headers: HeaderMap) -> Answered {
+pub async fn list_projects(State(app): State<AppState>, caller: ApiCaller, headers: HeaderMap) -> ApiHandlerResult {
     let project = own(&app, &caller, caller.key.project).await?;
-    answer::found(&headers, &ProjectList { items: vec![project] })
+    write_outcome::conditional_response(&headers, &ProjectList { items: vec![project] })
 }
 
 /// Read a project
 #[utoipa::path(get, path = "/api/v1/projects/{project_id}", operation_id = "read_project", tag = "Projects",
     params(("project_id" = Uuid, Path, description = "The project.")),
     responses((status = 200, description = "The project.", body = Project)))]
-pub async fn read_project(State(app): State<AppState>, caller: Caller, Ids([id]): Ids<1>, headers: HeaderMap) -> Answered {
-    answer::found(&headers, &own(&app, &caller, ProjectId(id)).await?)
+pub async fn read_project(
+    State(app): State<AppState>,
+    caller: ApiCaller,
+    PathIds([id]): PathIds<1>,
+    headers: HeaderMap,
+) -> ApiHandlerResult {
+    write_outcome::conditional_response(&headers, &own(&app, &caller, ProjectId(id)).await?)
 }

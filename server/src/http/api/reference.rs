@@ -1,12 +1,12 @@
 //! `/api/docs`: the document as a page.
 
-use app::api::{Field, Group, Operation, Reference, ReferencePage, Shape};
+use app::api::{ApiReferenceView, OperationGroup, OperationView, ReferencePage, SchemaField, SchemaView};
 use axum::{extract::State, http::StatusCode, response::Response};
 use leptos::prelude::*;
 use serde_json::{Map, Value, json};
 use service::state::AppState;
 
-use super::document::{self, REFUSALS};
+use super::document::{self, ERROR_RESPONSES};
 use crate::http::{address::BaseUrl, console, security::Nonce};
 
 fn text(value: &Value, name: &str) -> String {
@@ -47,8 +47,8 @@ fn kind(schema: &Value) -> String {
     says.join(", ")
 }
 
-fn field(name: &str, schema: &Value, required: bool) -> Field {
-    Field {
+fn field(name: &str, schema: &Value, required: bool) -> SchemaField {
+    SchemaField {
         name: name.into(),
         place: None,
         kind: kind(schema),
@@ -59,21 +59,21 @@ fn field(name: &str, schema: &Value, required: bool) -> Field {
 }
 
 /// The fields of a shape, including those of its parts if it is composed, and its values if it is an enumeration.
-fn fields(schema: &Value) -> Vec<Field> {
+fn fields(schema: &Value) -> Vec<SchemaField> {
     if let Some(values) = schema["enum"].as_array() {
-        return values.iter().filter_map(Value::as_str).map(|word| Field { name: word.into(), ..Field::default() }).collect();
+        return values.iter().filter_map(Value::as_str).map(|word| SchemaField { name: word.into(), ..SchemaField::default() }).collect();
     }
     let required = |name: &str| schema["required"].as_array().is_some_and(|list| list.contains(&json!(name)));
     let mut all = Vec::new();
     for part in schema["allOf"].as_array().into_iter().flatten() {
         if let Some(of) = shape_of(part) {
             let description = "All of its fields, and:".to_owned();
-            all.push(Field { name: "…".into(), kind: of.clone(), shape: Some(of), description, ..Field::default() });
+            all.push(SchemaField { name: "…".into(), kind: of.clone(), shape: Some(of), description, ..SchemaField::default() });
         }
         all.extend(fields(part));
     }
     for part in schema["oneOf"].as_array().into_iter().flatten() {
-        all.extend(fields(part).into_iter().map(|f| Field { description: text(part, "description"), ..f }));
+        all.extend(fields(part).into_iter().map(|f| SchemaField { description: text(part, "description"), ..f }));
     }
     let own = schema["properties"].as_object();
     all.extend(own.into_iter().flatten().map(|(name, schema)| field(name, schema, required(name))));
@@ -129,8 +129,8 @@ fn curl(base: &str, method: &str, path: &str, operation: &Value, body: Option<&V
     lines.join(" \\\n  ")
 }
 
-fn shown(path: &str, method: &str, op: &Value, base: &str, shapes: &Value) -> Operation {
-    let parameter = |p: &Value| Field {
+fn shown(path: &str, method: &str, op: &Value, base: &str, shapes: &Value) -> OperationView {
+    let parameter = |p: &Value| SchemaField {
         place: Some(format!("in the {}", text(p, "in"))),
         description: text(p, "description"),
         ..field(&text(p, "name"), &p["schema"], p["required"] == true)
@@ -140,7 +140,7 @@ fn shown(path: &str, method: &str, op: &Value, base: &str, shapes: &Value) -> Op
     let answer = &op["responses"][status];
     let statuses = op["responses"].as_object().into_iter().flatten().map(|(status, _)| status.as_str());
     let sent = body.as_deref().map(|name| example(shapes, name));
-    Operation {
+    OperationView {
         id: text(op, "operationId"),
         method: method.to_uppercase(),
         path: path.to_owned(),
@@ -154,26 +154,29 @@ fn shown(path: &str, method: &str, op: &Value, base: &str, shapes: &Value) -> Op
     }
 }
 
-fn reference(base: &str) -> Reference {
+fn reference(base: &str) -> ApiReferenceView {
     let document = document::whole();
     let shapes = &document["components"]["schemas"];
-    let mut groups: Vec<Group> = Vec::new();
+    let mut groups: Vec<OperationGroup> = Vec::new();
     for (path, method, op) in document::entries(document) {
         let name = op["tags"][0].as_str().unwrap_or("More");
         let operation = shown(path, method, op, base, shapes);
         match groups.iter_mut().find(|group| group.name == name) {
             Some(known) => known.operations.push(operation),
-            None => groups.push(Group { name: name.to_owned(), operations: vec![operation] }),
+            None => groups.push(OperationGroup { name: name.to_owned(), operations: vec![operation] }),
         }
     }
-    let shape =
-        |(name, schema): (&String, &Value)| Shape { name: name.clone(), description: text(schema, "description"), fields: fields(schema) };
-    Reference {
+    let shape = |(name, schema): (&String, &Value)| SchemaView {
+        name: name.clone(),
+        description: text(schema, "description"),
+        fields: fields(schema),
+    };
+    ApiReferenceView {
         base: base.to_owned(),
         about: text(&document["info"], "description"),
         groups,
         shapes: shapes.as_object().into_iter().flatten().map(shape).collect(),
-        refusals: REFUSALS.iter().map(|(_, status, meaning, _)| ((*status).to_owned(), (*meaning).to_owned())).collect(),
+        refusals: ERROR_RESPONSES.iter().map(|(_, status, meaning, _)| ((*status).to_owned(), (*meaning).to_owned())).collect(),
     }
 }
 
@@ -190,7 +193,7 @@ mod tests {
     #[test]
     fn each_operation_is_shown_with_an_example_and_each_link_leads_somewhere() {
         let page = reference("https://f.example");
-        let operations: Vec<&Operation> = page.groups.iter().flat_map(|g| &g.operations).collect();
+        let operations: Vec<&OperationView> = page.groups.iter().flat_map(|g| &g.operations).collect();
         assert_eq!(operations.len(), document::operations().len());
         let shapes: Vec<&str> = page.shapes.iter().map(|s| s.name.as_str()).collect();
         for op in operations {

@@ -4,33 +4,33 @@ use std::collections::HashMap;
 
 use axum::{extract::State, http::HeaderMap, response::Response as Http};
 use domain::{
-    Error as Refusal, FieldErrors, Timestamp,
+    DomainError as Refusal, FieldErrors, Timestamp,
     accounts::{Role, Scope},
     ids::{ResponseId, SurveyId},
-    responses::{Context, Signals},
+    responses::{ResponseContext, SpamSignals},
     surveys::{
         self, AnswerShape,
-        answer::{OTHER, OTHER_CHOICE},
+        answer::{OTHER_CHOICE, OTHER_SUFFIX},
     },
 };
 use serde::{Deserialize, Serialize};
 use service::{
     error::Error,
-    responses::{self, Submission},
+    responses::{self, ResponseInput},
     state::{App, AppState},
 };
-use store::results::{Range, ResponseRow};
+use store::results::{ListedResponse, TimeRange};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{
-    answer::{self, Written, inner_key},
-    caller::Caller,
+    caller::ApiCaller,
     contact::{NewContact, address, all_fits, text},
     page,
-    problem::{Answered, Refused},
-    sent::{self, Asked, Ids, Sent},
+    problem::{ApiHandlerResult, ApiRejection},
+    request::{self, PathIds, QueryParams, WriteRequest},
     surveys::find,
+    write_outcome::{self, WriteOutcome, use_case_key},
 };
 
 /// A response to a survey.
@@ -93,13 +93,13 @@ fn read_answer(question_id: String, value: &str) -> Option<Answer> {
     })
 }
 
-async fn views(app: &App, scope: &Scope, survey: SurveyId, rows: Vec<ResponseRow>) -> Answered<Vec<Response>> {
+async fn views(app: &App, scope: &Scope, survey: SurveyId, rows: Vec<ListedResponse>) -> ApiHandlerResult<Vec<Response>> {
     let ids: Vec<ResponseId> = rows.iter().map(|row| row.id).collect();
     let mut answers: HashMap<ResponseId, Vec<Answer>> = HashMap::new();
     for (response, question, value) in app.store.answers_of(scope, &ids).await? {
         answers.entry(response).or_default().extend(read_answer(question, &value));
     }
-    let view = |row: ResponseRow| {
+    let view = |row: ListedResponse| {
         let mut own = answers.remove(&row.id).unwrap_or_default();
         own.sort_by(|a, b| a.question_id.len().cmp(&b.question_id.len()).then_with(|| a.question_id.cmp(&b.question_id)));
         Response {
@@ -123,7 +123,7 @@ async fn views(app: &App, scope: &Scope, survey: SurveyId, rows: Vec<ResponseRow
     Ok(rows.into_iter().map(view).collect())
 }
 
-async fn one(app: &App, scope: &Scope, id: ResponseId) -> Answered<Response> {
+async fn one(app: &App, scope: &Scope, id: ResponseId) -> ApiHandlerResult<Response> {
     let (survey, _) = app.store.version_of_response(scope, id).await?.ok_or(Refusal::NotFound)?;
     let row = app.store.response_row(scope, survey, id).await?.ok_or(Refusal::NotFound)?;
     Ok(views(app, scope, survey, vec![row]).await?.pop().ok_or(Refusal::NotFound)?)
@@ -133,12 +133,12 @@ async fn one(app: &App, scope: &Scope, id: ResponseId) -> Answered<Response> {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct ResponseQuestions {
+pub struct ListResponsesParams {
     /// `only` lists suspected spam, which is otherwise excluded.
     #[param(inline)]
     spam: Option<Spam>,
     /// Number of responses per page.
-    #[serde(default = "sent::page", deserialize_with = "sent::limit")]
+    #[serde(default = "request::page", deserialize_with = "request::limit")]
     #[param(minimum = 1, maximum = 100, default = 25)]
     limit: usize,
     /// `next_cursor` from the previous page.
@@ -160,38 +160,43 @@ pub enum Spam {
 ///
 /// Newest first, with their answers.
 #[utoipa::path(get, path = "/api/v1/surveys/{survey_id}/responses", operation_id = "list_responses", tag = "Responses",
-    params(("survey_id" = Uuid, Path, description = "The survey."), ResponseQuestions),
+    params(("survey_id" = Uuid, Path, description = "The survey."), ListResponsesParams),
     responses((status = 200, description = "One page.", body = ResponseList)))]
 pub async fn list_responses(
     State(app): State<AppState>,
-    caller: Caller,
-    Ids([id]): Ids<1>,
-    Asked(asked): Asked<ResponseQuestions>,
+    caller: ApiCaller,
+    PathIds([id]): PathIds<1>,
+    QueryParams(asked): QueryParams<ListResponsesParams>,
     headers: HeaderMap,
-) -> Answered {
+) -> ApiHandlerResult {
     let scope = caller.scope(Role::Viewer)?;
     let survey = find(&app, &scope, id).await?.id;
     let after = match page::place(asked.cursor.as_deref())? {
         None => None,
-        Some((at, id)) => Some((Timestamp(at), id.parse().map_err(|_| page::lost())?)),
+        Some((at, id)) => Some((Timestamp(at), id.parse().map_err(|_| page::invalid_cursor())?)),
     };
-    let always = Range { from: Timestamp(i64::MIN), until: Timestamp(i64::MAX) };
+    let always = TimeRange { from: Timestamp(i64::MIN), until: Timestamp(i64::MAX) };
     let spam = matches!(asked.spam, Some(Spam::Only));
-    let mut rows = app.store.responses_page(&scope, survey, always, spam, after, page::one_more(asked.limit)).await?;
-    let next_cursor = page::cut(&mut rows, asked.limit, |row| (row.started_at, row.id.0));
+    let mut rows = app.store.responses_page(&scope, survey, always, spam, after, page::fetch_limit(asked.limit)).await?;
+    let next_cursor = page::split_page(&mut rows, asked.limit, |row| (row.started_at, row.id.0));
     let items = views(&app, &scope, survey, rows).await?;
     let path = format!("/api/v1/surveys/{id}/responses");
     let questions = [("spam", spam.then(|| "only".to_owned())), ("limit", Some(asked.limit.to_string()))];
     let next = page::next(&path, next_cursor.as_deref(), &questions);
-    answer::page(&headers, &ResponseList { items, next_cursor }, next)
+    write_outcome::page(&headers, &ResponseList { items, next_cursor }, next)
 }
 
 /// Read a response with its answers
 #[utoipa::path(get, path = "/api/v1/responses/{response_id}", operation_id = "read_response", tag = "Responses",
     params(("response_id" = Uuid, Path, description = "The response.")),
     responses((status = 200, description = "The response.", body = Response)))]
-pub async fn read_response(State(app): State<AppState>, caller: Caller, Ids([id]): Ids<1>, headers: HeaderMap) -> Answered {
-    answer::found(&headers, &one(&app, &caller.scope(Role::Viewer)?, ResponseId(id)).await?)
+pub async fn read_response(
+    State(app): State<AppState>,
+    caller: ApiCaller,
+    PathIds([id]): PathIds<1>,
+    headers: HeaderMap,
+) -> ApiHandlerResult {
+    write_outcome::conditional_response(&headers, &one(&app, &caller.scope(Role::Viewer)?, ResponseId(id)).await?)
 }
 
 /// A response that was given elsewhere.
@@ -207,15 +212,15 @@ pub struct NewResponse {
     finished: bool,
     contact: Option<NewContact>,
     /// URL of the page it was given on. Only the query parameters that the project keeps are stored, and no fragment.
-    #[serde(default, deserialize_with = "super::sent::at_most_or_null::<2000, _>")]
+    #[serde(default, deserialize_with = "super::request::at_most_or_null::<2000, _>")]
     #[schema(format = "uri", max_length = 2000)]
     page_url: Option<String>,
     /// The release of your product.
-    #[serde(default, deserialize_with = "super::sent::at_most_or_null::<100, _>")]
+    #[serde(default, deserialize_with = "super::request::at_most_or_null::<100, _>")]
     #[schema(max_length = 100)]
     release: Option<String>,
     /// The environment, such as `production`.
-    #[serde(default, deserialize_with = "super::sent::at_most_or_null::<100, _>")]
+    #[serde(default, deserialize_with = "super::request::at_most_or_null::<100, _>")]
     #[schema(max_length = 100)]
     environment: Option<String>,
 }
@@ -228,20 +233,20 @@ fn yes() -> bool {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewAnswer {
-    #[serde(deserialize_with = "super::sent::at_most::<20, _>")]
+    #[serde(deserialize_with = "super::request::at_most::<20, _>")]
     #[schema(min_length = 1, max_length = 20, example = "q1")]
     question_id: String,
-    #[serde(default, deserialize_with = "super::sent::whole")]
+    #[serde(default, deserialize_with = "super::request::whole")]
     #[schema(minimum = 0, maximum = 10, example = 9)]
     number: Option<u8>,
-    #[serde(default, deserialize_with = "super::sent::at_most_or_null::<10000, _>")]
+    #[serde(default, deserialize_with = "super::request::at_most_or_null::<10000, _>")]
     #[schema(max_length = 10000)]
     text: Option<String>,
     /// IDs of choices.
     #[schema(max_items = 50)]
     choices: Option<Vec<String>>,
     /// A free-text answer besides the choices, if the question offers it.
-    #[serde(default, deserialize_with = "super::sent::at_most_or_null::<500, _>")]
+    #[serde(default, deserialize_with = "super::request::at_most_or_null::<500, _>")]
     #[schema(max_length = 500)]
     other: Option<String>,
 }
@@ -278,7 +283,7 @@ fn pairs(answers: &[NewAnswer], body: &surveys::SurveyBody, errors: &mut FieldEr
         pairs.extend(answer.text.clone().map(|text| (id.clone(), text)));
         pairs.extend(answer.choices.iter().flatten().map(|choice| (id.clone(), choice.clone())));
         if let Some(other) = &answer.other {
-            pairs.extend([(id.clone(), OTHER_CHOICE.to_owned()), (format!("{id}{OTHER}"), other.clone())]);
+            pairs.extend([(id.clone(), OTHER_CHOICE.to_owned()), (format!("{id}{OTHER_SUFFIX}"), other.clone())]);
         }
     }
     pairs
@@ -291,10 +296,14 @@ fn pairs(answers: &[NewAnswer], body: &surveys::SurveyBody, errors: &mut FieldEr
     request_body = NewResponse,
     params(("survey_id" = Uuid, Path, description = "The survey.")),
     responses((status = 201, description = "The new response.", body = Response)))]
-pub async fn create_response(State(app): State<AppState>, Ids([id]): Ids<1>, sent: Sent<NewResponse>) -> Answered<Http> {
+pub async fn create_response(
+    State(app): State<AppState>,
+    PathIds([id]): PathIds<1>,
+    sent: WriteRequest<NewResponse>,
+) -> ApiHandlerResult<Http> {
     let (sent, body) = sent.open();
-    let (scope, key) = (sent.caller.scope(Role::Triager)?, inner_key(&sent)?);
-    answer::once(&app, &sent, async {
+    let (scope, key) = (sent.caller.scope(Role::Triager)?, use_case_key(&sent)?);
+    write_outcome::idempotent(&app, &sent, async {
         // First check that it belongs to this project: nothing is revealed about others.
         find(&app, &scope, id).await?;
         let target = responses::target(&app, SurveyId(id), None).await.map_err(|error| match error.refusal() {
@@ -304,24 +313,24 @@ pub async fn create_response(State(app): State<AppState>, Ids([id]): Ids<1>, sen
         let mut errors = FieldErrors::default();
         let NewResponse { answers, finished, contact, page_url, release, environment } = body;
         let pairs = pairs(&answers, &target.body, &mut errors);
-        let context = Context {
+        let context = ResponseContext {
             source: "api".into(),
             page_url: address(&mut errors, "page_url", page_url.as_deref()),
             release: text(release.as_deref()),
             environment: text(environment.as_deref()),
             contact: contact.and_then(|contact| contact.read("contact", &mut errors)).unwrap_or_default(),
-            ..Context::default()
+            ..ResponseContext::default()
         };
         all_fits(errors)?;
-        let submission = Submission { pairs, finished, signals: Signals::default(), page: None, context };
+        let submission = ResponseInput { pairs, finished, signals: SpamSignals::default(), page: None, context };
         let begun = responses::begin(&app, &target, &key, &submission).await.map_err(|error: Error| {
             // The error of a question belongs to its answer; a missing answer belongs to the list.
-            Refused::from(error).at(|question| match answers.iter().position(|answer| answer.question_id == question) {
+            ApiRejection::from(error).at(|question| match answers.iter().position(|answer| answer.question_id == question) {
                 Some(at) => format!("/answers/{at}"),
                 None => "/answers".to_owned(),
             })
         })?;
-        Ok(Written::created(format!("/api/v1/responses/{}", begun.id), &one(&app, &scope, begun.id).await?)?)
+        Ok(WriteOutcome::created(format!("/api/v1/responses/{}", begun.id), &one(&app, &scope, begun.id).await?)?)
     })
     .await
 }

@@ -2,7 +2,7 @@
 
 use axum::{extract::State, http::HeaderMap};
 use domain::{
-    Error as Refusal,
+    DomainError as Refusal,
     accounts::{Role, Scope},
     ids::SurveyId,
     surveys::{self, SurveyBody},
@@ -14,11 +14,11 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{
-    answer,
-    caller::Caller,
+    caller::ApiCaller,
     page,
-    problem::Answered,
-    sent::{self, Asked, Ids},
+    problem::ApiHandlerResult,
+    request::{self, PathIds, QueryParams},
+    write_outcome,
 };
 
 /// A survey.
@@ -126,7 +126,7 @@ fn question(question: surveys::Question) -> Question {
 }
 
 /// A survey of the scope's project.
-pub(super) async fn find(app: &App, scope: &Scope, id: Uuid) -> Answered<Stored> {
+pub(super) async fn find(app: &App, scope: &Scope, id: Uuid) -> ApiHandlerResult<Stored> {
     Ok(app.store.survey(scope, SurveyId(id)).await?.ok_or(Refusal::NotFound)?)
 }
 
@@ -134,9 +134,9 @@ pub(super) async fn find(app: &App, scope: &Scope, id: Uuid) -> Answered<Stored>
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct SurveyQuestions {
+pub struct ListSurveysParams {
     /// Number of surveys per page.
-    #[serde(default = "sent::page", deserialize_with = "sent::limit")]
+    #[serde(default = "request::page", deserialize_with = "request::limit")]
     #[param(minimum = 1, maximum = 100, default = 25)]
     limit: usize,
     /// `next_cursor` from the previous page.
@@ -145,14 +145,14 @@ pub struct SurveyQuestions {
 }
 
 /// List surveys
-#[utoipa::path(get, path = "/api/v1/surveys", operation_id = "list_surveys", tag = "Surveys", params(SurveyQuestions),
+#[utoipa::path(get, path = "/api/v1/surveys", operation_id = "list_surveys", tag = "Surveys", params(ListSurveysParams),
     responses((status = 200, description = "One page.", body = SurveyList)))]
 pub async fn list_surveys(
     State(app): State<AppState>,
-    caller: Caller,
-    Asked(asked): Asked<SurveyQuestions>,
+    caller: ApiCaller,
+    QueryParams(asked): QueryParams<ListSurveysParams>,
     headers: HeaderMap,
-) -> Answered {
+) -> ApiHandlerResult {
     let scope = caller.scope(Role::Viewer)?;
     let after = page::place(asked.cursor.as_deref())?;
     // There are never many: people create surveys by hand.
@@ -160,16 +160,21 @@ pub async fn list_surveys(
     if let Some(after) = after {
         surveys.retain(|survey| (survey.created_at.0, survey.id.to_string()) < after);
     }
-    let next_cursor = page::cut(&mut surveys, asked.limit, |survey| (survey.created_at, survey.id.0));
+    let next_cursor = page::split_page(&mut surveys, asked.limit, |survey| (survey.created_at, survey.id.0));
     let next = page::next("/api/v1/surveys", next_cursor.as_deref(), &[("limit", Some(asked.limit.to_string()))]);
-    answer::page(&headers, &SurveyList { items: surveys.iter().map(Survey::from).collect(), next_cursor }, next)
+    write_outcome::page(&headers, &SurveyList { items: surveys.iter().map(Survey::from).collect(), next_cursor }, next)
 }
 
 /// Read a survey with its questions
 #[utoipa::path(get, path = "/api/v1/surveys/{survey_id}", operation_id = "read_survey", tag = "Surveys",
     params(("survey_id" = Uuid, Path, description = "The survey.")),
     responses((status = 200, description = "The survey.", body = SurveyDetail)))]
-pub async fn read_survey(State(app): State<AppState>, caller: Caller, Ids([id]): Ids<1>, headers: HeaderMap) -> Answered {
+pub async fn read_survey(
+    State(app): State<AppState>,
+    caller: ApiCaller,
+    PathIds([id]): PathIds<1>,
+    headers: HeaderMap,
+) -> ApiHandlerResult {
     let scope = caller.scope(Role::Viewer)?;
     let stored = find(&app, &scope, id).await?;
     let survey = Survey::from(&stored);
@@ -179,5 +184,5 @@ pub async fn read_survey(State(app): State<AppState>, caller: Caller, Ids([id]):
     };
     let view =
         SurveyDetail { survey, title: body.title, language: body.language, questions: body.questions.into_iter().map(question).collect() };
-    answer::found(&headers, &view)
+    write_outcome::conditional_response(&headers, &view)
 }

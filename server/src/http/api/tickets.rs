@@ -2,7 +2,7 @@
 
 use axum::{extract::State, http::HeaderMap, response::Response};
 use domain::{
-    Error as Refusal, Timestamp,
+    DomainError as Refusal, Timestamp,
     accounts::{Role, Scope},
     ids::{StaffId, TicketId},
     tickets::{self as rules, NewTicket},
@@ -12,19 +12,19 @@ use service::{
     error::Error,
     state::{App, AppState},
     tickets::{
-        self, Context, Reply, Submission,
-        patch::{Patch, patch},
+        self, StaffReply, TicketContext, TicketSubmission,
+        patch::{TicketUpdate, patch},
     },
 };
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{
-    answer::{self, Written, inner_key},
-    caller::Caller,
+    caller::ApiCaller,
     page,
-    problem::{Answered, Refused},
-    sent::{self, Asked, Ids, Sent},
+    problem::{ApiHandlerResult, ApiRejection},
+    request::{self, PathIds, QueryParams, WriteRequest},
+    write_outcome::{self, WriteOutcome, use_case_key},
 };
 
 /// How urgent a ticket is.
@@ -75,17 +75,17 @@ pub enum TicketState {
     Closed,
 }
 
-impl From<rules::State> for TicketState {
-    fn from(state: rules::State) -> Self {
+impl From<rules::TicketState> for TicketState {
+    fn from(state: rules::TicketState) -> Self {
         match state {
-            rules::State::Open => Self::Open,
-            rules::State::Answered => Self::Answered,
-            rules::State::Closed => Self::Closed,
+            rules::TicketState::Open => Self::Open,
+            rules::TicketState::Answered => Self::Answered,
+            rules::TicketState::Closed => Self::Closed,
         }
     }
 }
 
-impl From<TicketState> for rules::State {
+impl From<TicketState> for rules::TicketState {
     fn from(state: TicketState) -> Self {
         match state {
             TicketState::Open => Self::Open,
@@ -193,7 +193,7 @@ impl From<rules::Ticket> for Ticket {
 }
 
 fn message(message: rules::Message) -> Message {
-    let file = |file: rules::Attachment| Attachment { id: file.id.0, name: file.name, media_type: file.media_type, size: file.size };
+    let file = |file: rules::TicketAttachment| Attachment { id: file.id.0, name: file.name, media_type: file.media_type, size: file.size };
     Message {
         id: message.id.0,
         author: message.author.as_str().into(),
@@ -204,7 +204,7 @@ fn message(message: rules::Message) -> Message {
     }
 }
 
-async fn detail(app: &App, scope: &Scope, id: TicketId) -> Answered<TicketDetail> {
+async fn detail(app: &App, scope: &Scope, id: TicketId) -> ApiHandlerResult<TicketDetail> {
     let ticket = app.store.ticket(scope, id).await?.ok_or(Refusal::NotFound)?;
     let feedback = app.store.feedback_by_ids(scope, &[ticket.feedback]).await?.pop().ok_or(Refusal::NotFound)?;
     let messages = app.store.ticket_messages(scope, ticket.id, true).await?;
@@ -220,12 +220,12 @@ async fn detail(app: &App, scope: &Scope, id: TicketId) -> Answered<TicketDetail
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct TicketQuestions {
+pub struct ListTicketsParams {
     /// Only tickets in this state.
     #[param(inline)]
     state: Option<TicketState>,
     /// Number of tickets per page.
-    #[serde(default = "sent::page", deserialize_with = "sent::limit")]
+    #[serde(default = "request::page", deserialize_with = "request::limit")]
     #[param(minimum = 1, maximum = 100, default = 25)]
     limit: usize,
     /// `next_cursor` from the previous page.
@@ -236,30 +236,35 @@ pub struct TicketQuestions {
 /// List tickets
 ///
 /// Newest first. To search ticket texts, use `GET /api/v1/feedback?q=kind:ticket …`.
-#[utoipa::path(get, path = "/api/v1/tickets", operation_id = "list_tickets", tag = "Tickets", params(TicketQuestions),
+#[utoipa::path(get, path = "/api/v1/tickets", operation_id = "list_tickets", tag = "Tickets", params(ListTicketsParams),
     responses((status = 200, description = "One page.", body = TicketList)))]
 pub async fn list_tickets(
     State(app): State<AppState>,
-    caller: Caller,
-    Asked(asked): Asked<TicketQuestions>,
+    caller: ApiCaller,
+    QueryParams(asked): QueryParams<ListTicketsParams>,
     headers: HeaderMap,
-) -> Answered {
+) -> ApiHandlerResult {
     let scope = caller.scope(Role::Viewer)?;
     let after = page::place(asked.cursor.as_deref())?;
-    let state = asked.state.map(rules::State::from);
-    let mut tickets = app.store.tickets_page(&scope, state, after, page::one_more(asked.limit)).await?;
-    let next_cursor = page::cut(&mut tickets, asked.limit, |ticket| (ticket.created_at, ticket.id.0));
+    let state = asked.state.map(rules::TicketState::from);
+    let mut tickets = app.store.tickets_page(&scope, state, after, page::fetch_limit(asked.limit)).await?;
+    let next_cursor = page::split_page(&mut tickets, asked.limit, |ticket| (ticket.created_at, ticket.id.0));
     let questions = [("state", state.map(|s| s.as_str().to_owned())), ("limit", Some(asked.limit.to_string()))];
     let next = page::next("/api/v1/tickets", next_cursor.as_deref(), &questions);
-    answer::page(&headers, &TicketList { items: tickets.into_iter().map(Ticket::from).collect(), next_cursor }, next)
+    write_outcome::page(&headers, &TicketList { items: tickets.into_iter().map(Ticket::from).collect(), next_cursor }, next)
 }
 
 /// Read a ticket with its messages
 #[utoipa::path(get, path = "/api/v1/tickets/{ticket_id}", operation_id = "read_ticket", tag = "Tickets",
     params(("ticket_id" = Uuid, Path, description = "The ticket.")),
     responses((status = 200, description = "The ticket.", body = TicketDetail)))]
-pub async fn read_ticket(State(app): State<AppState>, caller: Caller, Ids([id]): Ids<1>, headers: HeaderMap) -> Answered {
-    answer::found(&headers, &detail(&app, &caller.scope(Role::Viewer)?, TicketId(id)).await?)
+pub async fn read_ticket(
+    State(app): State<AppState>,
+    caller: ApiCaller,
+    PathIds([id]): PathIds<1>,
+    headers: HeaderMap,
+) -> ApiHandlerResult {
+    write_outcome::conditional_response(&headers, &detail(&app, &caller.scope(Role::Viewer)?, TicketId(id)).await?)
 }
 
 /// A ticket to open for a requester.
@@ -267,17 +272,17 @@ pub async fn read_ticket(State(app): State<AppState>, caller: Caller, Ids([id]):
 #[serde(deny_unknown_fields)]
 #[schema(as = NewTicket)]
 pub struct TicketInput {
-    #[serde(deserialize_with = "super::sent::at_most::<200, _>")]
+    #[serde(deserialize_with = "super::request::at_most::<200, _>")]
     #[schema(min_length = 1, max_length = 200, example = "Refund for order 81")]
     subject: String,
-    #[serde(deserialize_with = "super::sent::at_most::<10000, _>")]
+    #[serde(deserialize_with = "super::request::at_most::<10000, _>")]
     #[schema(min_length = 1, max_length = 10000, example = "I was charged twice.")]
     message: String,
     /// The requester's e-mail address.
-    #[serde(deserialize_with = "super::sent::at_most::<254, _>")]
+    #[serde(deserialize_with = "super::request::at_most::<254, _>")]
     #[schema(format = "email", max_length = 254, example = "ann@example.com")]
     email: String,
-    #[serde(default, deserialize_with = "super::sent::at_most::<100, _>")]
+    #[serde(default, deserialize_with = "super::request::at_most::<100, _>")]
     #[schema(max_length = 100, example = "Ann Archer")]
     name: String,
 }
@@ -288,19 +293,19 @@ pub struct TicketInput {
 /// not apply because API keys are trusted.
 #[utoipa::path(post, path = "/api/v1/tickets", operation_id = "create_ticket", tag = "Tickets", request_body = TicketInput,
     responses((status = 201, description = "The new ticket.", body = TicketDetail)))]
-pub async fn create_ticket(State(app): State<AppState>, sent: Sent<TicketInput>) -> Answered<Response> {
+pub async fn create_ticket(State(app): State<AppState>, sent: WriteRequest<TicketInput>) -> ApiHandlerResult<Response> {
     let (sent, body) = sent.open();
-    let (scope, key) = (sent.caller.scope(Role::Triager)?, inner_key(&sent)?);
-    answer::once(&app, &sent, async {
+    let (scope, key) = (sent.caller.scope(Role::Triager)?, use_case_key(&sent)?);
+    write_outcome::idempotent(&app, &sent, async {
         let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
         let TicketInput { subject, message, email, name } = body;
-        let submission = Submission {
+        let submission = TicketSubmission {
             ticket: NewTicket { subject, message, email, name },
-            context: Context { language: project.language.clone(), ..Context::default() },
-            ..Submission::default()
+            context: TicketContext { language: project.language.clone(), ..TicketContext::default() },
+            ..TicketSubmission::default()
         };
         let made = tickets::submit(&app, &project, &key, submission).await?;
-        Ok(Written::created(format!("/api/v1/tickets/{}", made.ticket), &detail(&app, &scope, made.ticket).await?)?)
+        Ok(WriteOutcome::created(format!("/api/v1/tickets/{}", made.ticket), &detail(&app, &scope, made.ticket).await?)?)
     })
     .await
 }
@@ -320,7 +325,7 @@ pub enum MessageKind {
 #[serde(deny_unknown_fields)]
 pub struct NewMessage {
     kind: MessageKind,
-    #[serde(deserialize_with = "super::sent::at_most::<10000, _>")]
+    #[serde(deserialize_with = "super::request::at_most::<10000, _>")]
     #[schema(min_length = 1, max_length = 10000, example = "We have refunded it.")]
     body: String,
     /// Whether to close the ticket with this message. A note closes it without notifying the requester.
@@ -333,13 +338,17 @@ pub struct NewMessage {
     request_body = NewMessage,
     params(("ticket_id" = Uuid, Path, description = "The ticket.")),
     responses((status = 201, description = "The updated ticket.", body = TicketDetail)))]
-pub async fn create_message(State(app): State<AppState>, Ids([id]): Ids<1>, sent: Sent<NewMessage>) -> Answered<Response> {
+pub async fn create_message(
+    State(app): State<AppState>,
+    PathIds([id]): PathIds<1>,
+    sent: WriteRequest<NewMessage>,
+) -> ApiHandlerResult<Response> {
     let (sent, body) = sent.open();
-    let (scope, key, id) = (sent.caller.scope(Role::Triager)?, inner_key(&sent)?, TicketId(id));
-    answer::once(&app, &sent, async {
+    let (scope, key, id) = (sent.caller.scope(Role::Triager)?, use_case_key(&sent)?, TicketId(id));
+    write_outcome::idempotent(&app, &sent, async {
         match body.kind {
             MessageKind::Reply => {
-                let reply = Reply { body: body.body, close: body.close, ..Reply::default() };
+                let reply = StaffReply { body: body.body, close: body.close, ..StaffReply::default() };
                 tickets::staff_reply(&app, &scope, id, &key, reply).await?;
             }
             MessageKind::Note => {
@@ -349,7 +358,7 @@ pub async fn create_message(State(app): State<AppState>, Ids([id]): Ids<1>, sent
                 }
             }
         }
-        Ok(Written::created(format!("/api/v1/tickets/{id}"), &detail(&app, &scope, id).await?)?)
+        Ok(WriteOutcome::created(format!("/api/v1/tickets/{id}"), &detail(&app, &scope, id).await?)?)
     })
     .await
 }
@@ -368,14 +377,14 @@ pub enum SettableState {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TicketPatch {
-    #[serde(default, deserialize_with = "super::sent::set")]
+    #[serde(default, deserialize_with = "super::request::set")]
     #[schema(value_type = Option<Priority>, nullable = false)]
     priority: Option<Priority>,
-    #[serde(default, deserialize_with = "super::sent::set")]
+    #[serde(default, deserialize_with = "super::request::set")]
     #[schema(value_type = Option<SettableState>, nullable = false)]
     state: Option<SettableState>,
     /// A member of the project; null to unassign.
-    #[serde(default, deserialize_with = "super::sent::set_or_null")]
+    #[serde(default, deserialize_with = "super::request::set_or_null")]
     #[schema(value_type = Option<Uuid>)]
     assignee_id: Option<Option<Uuid>>,
 }
@@ -386,19 +395,23 @@ pub struct TicketPatch {
 #[utoipa::path(patch, path = "/api/v1/tickets/{ticket_id}", operation_id = "update_ticket", tag = "Tickets", request_body = TicketPatch,
     params(("ticket_id" = Uuid, Path, description = "The ticket.")),
     responses((status = 200, description = "The updated ticket.", body = TicketDetail)))]
-pub async fn update_ticket(State(app): State<AppState>, Ids([id]): Ids<1>, sent: Sent<TicketPatch>) -> Answered<Response> {
+pub async fn update_ticket(
+    State(app): State<AppState>,
+    PathIds([id]): PathIds<1>,
+    sent: WriteRequest<TicketPatch>,
+) -> ApiHandlerResult<Response> {
     let (sent, body) = sent.open();
     let (scope, id) = (sent.caller.scope(Role::Triager)?, TicketId(id));
-    answer::once(&app, &sent, async {
+    write_outcome::idempotent(&app, &sent, async {
         let current = detail(&app, &scope, id).await?;
-        answer::demand_match(&sent.headers, &current)?;
-        let wanted = Patch {
+        write_outcome::require_if_match(&sent.headers, &current)?;
+        let wanted = TicketUpdate {
             priority: body.priority.map(Into::into),
             closed: body.state.map(|state| matches!(state, SettableState::Closed)),
             assignee: body.assignee_id.map(|staff| staff.map(StaffId)),
         };
-        patch(&app, &scope, id, current.version, wanted).await.map_err(|error: Error| Refused::from(error).stale())?;
-        Ok(Written::changed(&detail(&app, &scope, id).await?)?)
+        patch(&app, &scope, id, current.version, wanted).await.map_err(|error: Error| ApiRejection::from(error).stale())?;
+        Ok(WriteOutcome::changed(&detail(&app, &scope, id).await?)?)
     })
     .await
 }

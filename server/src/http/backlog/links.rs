@@ -1,7 +1,7 @@
 //! Links between feedback and items: the panel, and what its forms post to.
 
 use app::{
-    backlog::{Hit, LinkPanelView, LinkView, LinkedItemView, link_panel::LinkPage},
+    backlog::{LinkCandidate, LinkPageView, LinkPanelView, LinkedItemView, link_panel::LinkPage},
     shell::{Flash, Nav, Undo},
 };
 use axum::{
@@ -12,26 +12,26 @@ use axum::{
     routing::post,
 };
 use domain::{
-    Error as Refusal, FieldErrors,
+    DomainError as Refusal, FieldErrors,
     accounts::{Role, Scope},
-    backlog::{Importance, title_from},
-    feedback::{Feedback, Status},
+    backlog::{Importance, suggest_title},
+    feedback::{Feedback, FeedbackStatus},
     ids::FeedbackId,
 };
 use leptos::prelude::*;
 use serde::Deserialize;
 use service::{
-    backlog::{self, Quoting, Unlinking},
+    backlog::{self, LinkInput, UnlinkOptions},
     error::{Error, Result},
 };
 
-use crate::http::{Web, back, console::Console, error::PageResult, forms::Form};
+use crate::http::{WebState, console::ConsoleRequest, error::PageResult, forms::Form, return_to};
 
 /// Items offered by the link panel.
 const HITS: i64 = 6;
 
 /// The routes of links.
-pub fn routes() -> Router<Web> {
+pub fn routes() -> Router<WebState> {
     Router::new()
         .route("/p/{slug}/feedback/{id}/link", post(link).get(link_page))
         .route("/p/{slug}/feedback/{id}/unlink", post(unlink))
@@ -39,12 +39,12 @@ pub fn routes() -> Router<Web> {
 }
 
 /// What the link panel of a page stands on.
-pub struct PanelOn<'a> {
+pub struct LinkPanelRequest<'a> {
     /// The feedback to link.
     pub feedback: &'a Feedback,
     /// Path and query of the page.
     pub here: &'a str,
-    /// Where a post comes back to; usually [`PanelOn::here`].
+    /// Where a post comes back to; usually [`LinkPanelRequest::here`].
     pub return_to: &'a str,
     /// The page's `link_q`.
     pub query: &'a str,
@@ -54,7 +54,7 @@ pub struct PanelOn<'a> {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn link_panel(console: &Console, scope: &Scope, on: &PanelOn<'_>) -> Result<LinkPanelView> {
+pub async fn link_panel(console: &ConsoleRequest, scope: &Scope, on: &LinkPanelRequest<'_>) -> Result<LinkPanelView> {
     let linked = console.app.store.linked_items(scope, on.feedback.id).await?;
     let linked = linked
         .into_iter()
@@ -66,7 +66,10 @@ pub async fn link_panel(console: &Console, scope: &Scope, on: &PanelOn<'_>) -> R
         let mut filter = backlog::filter(on.query, None);
         filter.not_linked_to = Some(on.feedback.id);
         let found = console.app.store.backlog_list(scope, &filter, HITS, 0).await?;
-        hits = found.into_iter().map(|i| Hit { number: i.number, title: i.title, status: i.status, people: i.evidence.people }).collect();
+        hits = found
+            .into_iter()
+            .map(|i| LinkCandidate { number: i.number, title: i.title, status: i.status, people: i.evidence.people })
+            .collect();
     }
     let (path, query) = on.here.split_once('?').unwrap_or((on.here, ""));
     let keeps = |query: &str| -> Vec<(String, String)> {
@@ -86,7 +89,7 @@ pub async fn link_panel(console: &Console, scope: &Scope, on: &PanelOn<'_>) -> R
         search_keeps: keeps(query),
         query: on.query.to_owned(),
         hits,
-        new_title: title_from(&on.feedback.text),
+        new_title: suggest_title(&on.feedback.text),
         quote: String::new(),
         importance: Importance::Normal,
         errors: FieldErrors::default(),
@@ -97,14 +100,14 @@ fn feedback_id(text: &str) -> Result<FeedbackId> {
     text.parse().map_err(|_| Refusal::NotFound.into())
 }
 
-async fn feedback(console: &Console, scope: &Scope, id: FeedbackId) -> Result<Feedback> {
+async fn feedback(console: &ConsoleRequest, scope: &Scope, id: FeedbackId) -> Result<Feedback> {
     console.app.store.feedback_by_ids(scope, &[id]).await?.pop().ok_or_else(|| Refusal::NotFound.into())
 }
 
 /// A place of this project to go back to; anything else becomes the feedback's own page.
-fn return_to(console: &Console, wanted: &str, id: FeedbackId) -> Result<String> {
+fn return_to(console: &ConsoleRequest, wanted: &str, id: FeedbackId) -> Result<String> {
     let slug = &console.project()?.slug;
-    Ok(back::return_to(slug, wanted).unwrap_or_else(|| format!("/p/{slug}/feedback/{id}")))
+    Ok(return_to::return_to(slug, wanted).unwrap_or_else(|| format!("/p/{slug}/feedback/{id}")))
 }
 
 #[derive(Debug, Deserialize)]
@@ -115,25 +118,25 @@ struct LinkQuery {
     link_q: String,
 }
 
-async fn link_page(console: Console, Path((_, id)): Path<(String, String)>, Query(query): Query<LinkQuery>) -> PageResult {
+async fn link_page(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, Query(query): Query<LinkQuery>) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     let feedback = feedback(&console, &scope, feedback_id(&id)?).await?;
     let back = return_to(&console, &query.return_to, feedback.id)?;
     let panel = standalone_panel(&console, &scope, &feedback, &back, &query.link_q).await?;
-    let view = LinkView { text: feedback.text, panel };
+    let view = LinkPageView { text: feedback.text, panel };
     Ok(console.page("Link feedback", Nav::Inbox, move || view! { <LinkPage view=view /> }))
 }
 
-async fn standalone_panel(console: &Console, scope: &Scope, feedback: &Feedback, back: &str, query: &str) -> Result<LinkPanelView> {
+async fn standalone_panel(console: &ConsoleRequest, scope: &Scope, feedback: &Feedback, back: &str, query: &str) -> Result<LinkPanelView> {
     let slug = &console.project()?.slug;
     let kept = url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", back).finish();
     let here = format!("/p/{slug}/feedback/{}/link?{kept}", feedback.id);
-    link_panel(console, scope, &PanelOn { feedback, here: &here, return_to: back, query }).await
+    link_panel(console, scope, &LinkPanelRequest { feedback, here: &here, return_to: back, query }).await
 }
 
-fn quoting(form: &Form) -> Quoting {
+fn quoting(form: &Form) -> LinkInput {
     let importance = Importance::parse(form.get("importance")).unwrap_or(Importance::Normal);
-    Quoting { quote: form.get("quote").to_owned(), importance }
+    LinkInput { quote: form.get("quote").to_owned(), importance }
 }
 
 fn item_number(form: &Form) -> Result<i64> {
@@ -141,22 +144,22 @@ fn item_number(form: &Form) -> Result<i64> {
 }
 
 /// Shows a refused form again with its message; passes every other error on.
-async fn again(console: &Console, scope: &Scope, id: FeedbackId, form: &Form, error: Error) -> PageResult {
+async fn again(console: &ConsoleRequest, scope: &Scope, id: FeedbackId, form: &Form, error: Error) -> PageResult {
     let errors = match error {
-        Error::Refused(Refusal::Invalid(errors)) => errors,
+        Error::Domain(Refusal::Invalid(errors)) => errors,
         other => return Err(other.into()),
     };
     let feedback = feedback(console, scope, id).await?;
     let back = return_to(console, form.get("return_to"), id)?;
     let mut panel = standalone_panel(console, scope, &feedback, &back, "").await?;
-    let Quoting { quote, importance } = quoting(form);
+    let LinkInput { quote, importance } = quoting(form);
     (panel.quote, panel.importance, panel.errors) = (quote, importance, errors);
     panel.new_title = form.get("title").to_owned();
-    let view = LinkView { text: feedback.text, panel };
+    let view = LinkPageView { text: feedback.text, panel };
     Ok(console.page_with(StatusCode::UNPROCESSABLE_ENTITY, "Link feedback", Nav::Inbox, move || view! { <LinkPage view=view /> }))
 }
 
-async fn link(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+async fn link(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let scope = console.scope(Role::Triager)?;
     form.idempotency_key()?;
     let (id, number) = (feedback_id(&id)?, item_number(&form)?);
@@ -173,7 +176,7 @@ async fn link(console: Console, Path((_, id)): Path<(String, String)>, form: For
     }
 }
 
-async fn create_from(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+async fn create_from(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let scope = console.scope(Role::Triager)?;
     let id = feedback_id(&id)?;
     let back = return_to(&console, form.get("return_to"), id)?;
@@ -183,7 +186,14 @@ async fn create_from(console: Console, Path((_, id)): Path<(String, String)>, fo
     }
 }
 
-fn linked(console: &Console, id: FeedbackId, back: &str, done: &backlog::Linked, verb: &str, with_item: bool) -> Result<Response> {
+fn linked(
+    console: &ConsoleRequest,
+    id: FeedbackId,
+    back: &str,
+    done: &backlog::LinkOutcome,
+    verb: &str,
+    with_item: bool,
+) -> Result<Response> {
     let slug = &console.project()?.slug;
     let message = format!("{verb} #{} {}.", done.number, done.title);
     let mut fields = vec![
@@ -198,12 +208,12 @@ fn linked(console: &Console, id: FeedbackId, back: &str, done: &backlog::Linked,
     Ok(console.redirect(back, &Flash { message, is_error: false, undo }))
 }
 
-async fn unlink(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+async fn unlink(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let scope = console.scope(Role::Triager)?;
     form.idempotency_key()?;
     let (id, number) = (feedback_id(&id)?, item_number(&form)?);
     let back = return_to(&console, form.get("return_to"), id)?;
-    let undoes = Unlinking { restore: Status::parse(form.get("restore")), with_item: !form.get("with_item").is_empty() };
+    let undoes = UnlinkOptions { restore: FeedbackStatus::parse(form.get("restore")), with_item: !form.get("with_item").is_empty() };
     let done = backlog::unlink(&console.app, &scope, id, number, undoes).await?;
     let undo = console.undo(done.undo, &back)?;
     let what = if done.gone { "Removed" } else { "Unlinked from" };

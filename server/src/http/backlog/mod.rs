@@ -4,8 +4,8 @@ mod links;
 
 use app::{
     backlog::{
-        item::{EditItem, ItemPage, ItemView, Said, Told},
-        list::{BacklogPage, BacklogView, NewItem, Row, Tab},
+        item::{EditItemForm, ItemHistoryLine, ItemPage, ItemView, LinkedFeedbackView},
+        list::{BacklogPage, BacklogRow, BacklogView, NewItemInput, StatusTab},
     },
     shell::{Flash, Nav, Undo},
 };
@@ -17,20 +17,20 @@ use axum::{
     routing::{get, post},
 };
 use domain::{
-    Error as Refusal, FieldErrors, Present,
+    DomainError as Refusal, FieldErrors, ZonedNow,
     accounts::{Role, Scope},
-    backlog::{BacklogStatus, Item, find_quote},
+    backlog::{BacklogItem, BacklogStatus, find_quote},
     feedback::Feedback,
-    history::Change,
+    history::HistoryChange,
 };
 use leptos::prelude::*;
 use serde::Deserialize;
 
-use crate::http::Web;
+use crate::http::WebState;
 
-pub use self::links::{PanelOn, link_panel};
+pub use self::links::{LinkPanelRequest, link_panel};
 use super::{
-    console::Console,
+    console::ConsoleRequest,
     error::{PageError, PageResult},
     forms::Form,
 };
@@ -50,7 +50,7 @@ const SAID: i64 = 50;
 const AROUND: usize = 400;
 
 /// This capability's routes.
-pub fn routes() -> Router<Web> {
+pub fn routes() -> Router<WebState> {
     Router::new()
         .route("/p/{slug}/backlog", get(list).post(create))
         .route("/p/{slug}/backlog/{number}", get(item).post(edit))
@@ -74,11 +74,11 @@ impl ListQuery {
     }
 }
 
-async fn list(console: Console, Query(query): Query<ListQuery>) -> PageResult {
-    list_page(&console, &query, StatusCode::OK, NewItem::default()).await
+async fn list(console: ConsoleRequest, Query(query): Query<ListQuery>) -> PageResult {
+    list_page(&console, &query, StatusCode::OK, NewItemInput::default()).await
 }
 
-async fn list_page(console: &Console, query: &ListQuery, code: StatusCode, new: NewItem) -> PageResult {
+async fn list_page(console: &ConsoleRequest, query: &ListQuery, code: StatusCode, new: NewItemInput) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     let slug = console.project()?.slug.clone();
     let status = BacklogStatus::parse(&query.status);
@@ -107,14 +107,14 @@ async fn list_page(console: &Console, query: &ListQuery, code: StatusCode, new: 
     };
     let count = |s: BacklogStatus| counts.iter().find(|(c, _)| *c == s).map_or(0, |(_, n)| *n);
     let active = counts.iter().filter(|(s, _)| s.is_active()).map(|(_, n)| n).sum();
-    let mut tabs = vec![Tab { label: "Active", href: url("", 1), count: active, is_current: filter.only_active }];
-    tabs.extend(BacklogStatus::ALL.iter().map(|s| Tab {
+    let mut tabs = vec![StatusTab { label: "Active", href: url("", 1), count: active, is_current: filter.only_active }];
+    tabs.extend(BacklogStatus::ALL.iter().map(|s| StatusTab {
         label: s.label(),
         href: url(s.as_str(), 1),
         count: count(*s),
         is_current: status == Some(*s),
     }));
-    tabs.push(Tab { label: "All", href: url(ALL, 1), count: counts.iter().map(|(_, n)| n).sum(), is_current: all });
+    tabs.push(StatusTab { label: "All", href: url(ALL, 1), count: counts.iter().map(|(_, n)| n).sum(), is_current: all });
     let present = console.present();
     let word = status.map_or(if all { ALL } else { "" }, BacklogStatus::as_str);
     let view = BacklogView {
@@ -124,7 +124,7 @@ async fn list_page(console: &Console, query: &ListQuery, code: StatusCode, new: 
         query: query.q.clone(),
         rows: items
             .into_iter()
-            .map(|i| Row {
+            .map(|i| BacklogRow {
                 number: i.number,
                 title: i.title,
                 status: i.status,
@@ -137,19 +137,21 @@ async fn list_page(console: &Console, query: &ListQuery, code: StatusCode, new: 
         is_empty,
         earlier: (page > 1).then(|| url(word, page - 1)),
         later: more.then(|| url(word, page + 1)),
-        new: scope.require(Role::Triager).is_ok().then(|| NewItem { form_key: console.form_key(), ..new }),
+        new: scope.require(Role::Triager).is_ok().then(|| NewItemInput { form_key: console.form_key(), ..new }),
         slug,
     };
     Ok(console.page_with(code, "Backlog", Nav::Backlog, move || view! { <BacklogPage view=view /> }))
 }
 
-async fn create(console: Console, form: Form) -> PageResult {
+async fn create(console: ConsoleRequest, form: Form) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     let (title, body) = (form.get("title"), form.get("body"));
     match backlog::create(&console.app, &scope, form.idempotency_key()?, title, body).await {
-        Ok(number) => Ok(console.done(&format!("/p/{}/backlog/{number}", console.project()?.slug), &format!("Created #{number}."))),
-        Err(Error::Refused(Refusal::Invalid(errors))) => {
-            let new = NewItem { form_key: String::new(), title: title.to_owned(), body: body.to_owned(), errors };
+        Ok(number) => {
+            Ok(console.redirect_with_message(&format!("/p/{}/backlog/{number}", console.project()?.slug), &format!("Created #{number}.")))
+        }
+        Err(Error::Domain(Refusal::Invalid(errors))) => {
+            let new = NewItemInput { form_key: String::new(), title: title.to_owned(), body: body.to_owned(), errors };
             list_page(&console, &ListQuery::default(), StatusCode::UNPROCESSABLE_ENTITY, new).await
         }
         Err(error) => Err(error.into()),
@@ -160,7 +162,7 @@ fn number(text: &str) -> Result<i64> {
     text.parse().map_err(|_| Refusal::NotFound.into())
 }
 
-async fn load(console: &Console, scope: &Scope, text: &str) -> Result<Item> {
+async fn load(console: &ConsoleRequest, scope: &Scope, text: &str) -> Result<BacklogItem> {
     console.app.store.backlog_item(scope, number(text)?).await?.ok_or_else(|| Refusal::NotFound.into())
 }
 
@@ -170,7 +172,7 @@ struct ItemQuery {
     page: String,
 }
 
-async fn item(console: Console, Path((_, n)): Path<(String, String)>, Query(query): Query<ItemQuery>) -> PageResult {
+async fn item(console: ConsoleRequest, Path((_, n)): Path<(String, String)>, Query(query): Query<ItemQuery>) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     let item = load(&console, &scope, &n).await?;
     let page = query.page.parse().unwrap_or(1).clamp(1, 10_000);
@@ -178,7 +180,14 @@ async fn item(console: Console, Path((_, n)): Path<(String, String)>, Query(quer
 }
 
 /// `typed`: what a refused edit form held.
-async fn item_page(console: &Console, scope: &Scope, item: Item, page: i64, code: StatusCode, typed: Option<EditItem>) -> PageResult {
+async fn item_page(
+    console: &ConsoleRequest,
+    scope: &Scope,
+    item: BacklogItem,
+    page: i64,
+    code: StatusCode,
+    typed: Option<EditItemForm>,
+) -> PageResult {
     let (store, slug, present) = (&console.app.store, console.project()?.slug.clone(), console.present());
     let evidence = store.backlog_evidence(scope, &item).await?;
     let mut links = store.linked_feedback(scope, &item, None, SAID + 1, (page - 1) * SAID).await?;
@@ -187,18 +196,18 @@ async fn item_page(console: &Console, scope: &Scope, item: Item, page: i64, code
     let ids: Vec<_> = links.iter().map(|l| l.feedback).collect();
     let pieces = store.feedback_by_ids(scope, &ids).await?;
     let said = pieces.into_iter().filter_map(|f| links.iter().find(|l| l.feedback == f.id).map(|l| said(&f, l, &present))).collect();
-    let history = store.history_of(scope, item.id).await?;
+    let history = store.history_entries(scope, item.id).await?;
     let history = history
         .into_iter()
         .map(|entry| {
             let (what, feedback) = match entry.change {
-                Change::Linked { feedback, .. } => ("linked feedback".to_owned(), Some(feedback)),
-                Change::Unlinked { feedback, .. } => ("unlinked feedback".to_owned(), Some(feedback)),
-                Change::Requoted { feedback, .. } => ("changed the quote of feedback".to_owned(), Some(feedback)),
-                Change::Reweighed { feedback, to, .. } => (format!("changed the importance of feedback to {to}"), Some(feedback)),
+                HistoryChange::Linked { feedback, .. } => ("linked feedback".to_owned(), Some(feedback)),
+                HistoryChange::Unlinked { feedback, .. } => ("unlinked feedback".to_owned(), Some(feedback)),
+                HistoryChange::Requoted { feedback, .. } => ("changed the quote of feedback".to_owned(), Some(feedback)),
+                HistoryChange::Reweighed { feedback, to, .. } => (format!("changed the importance of feedback to {to}"), Some(feedback)),
                 other => (other.sentence(), None),
             };
-            Told {
+            ItemHistoryLine {
                 who: entry.staff.unwrap_or_else(|| "Earshot".into()),
                 what,
                 href: feedback.map(|id| format!("/p/{slug}/feedback/{id}")),
@@ -207,7 +216,7 @@ async fn item_page(console: &Console, scope: &Scope, item: Item, page: i64, code
         })
         .collect();
     let edit = scope.require(Role::Triager).is_ok().then(|| {
-        typed.unwrap_or_else(|| EditItem {
+        typed.unwrap_or_else(|| EditItemForm {
             form_key: console.form_key(),
             version: item.version,
             title: item.title.clone(),
@@ -236,7 +245,7 @@ async fn item_page(console: &Console, scope: &Scope, item: Item, page: i64, code
     Ok(console.page_with(code, &title, Nav::Backlog, move || view! { <ItemPage view=view /> }))
 }
 
-fn said(feedback: &Feedback, link: &LinkedFeedback, present: &Present) -> Said {
+fn said(feedback: &Feedback, link: &LinkedFeedback, present: &ZonedNow) -> LinkedFeedbackView {
     let place = link.quote.as_deref().and_then(|q| find_quote(&feedback.text, q));
     let text = match &place {
         Some(at) => {
@@ -248,7 +257,7 @@ fn said(feedback: &Feedback, link: &LinkedFeedback, present: &Present) -> Said {
         Some(max) => format!("{score} of {max}"),
         None => score.to_string(),
     });
-    Said {
+    LinkedFeedbackView {
         id: feedback.id.to_string(),
         text,
         lost_quote: if place.is_none() { link.quote.clone() } else { None },
@@ -276,14 +285,14 @@ fn ending(text: &str, chars: usize) -> String {
 }
 
 /// Shows a refused change again with what was typed and why; passes every other error on.
-async fn again(console: &Console, scope: &Scope, item: Item, form: Option<&Form>, error: Error) -> PageResult {
+async fn again(console: &ConsoleRequest, scope: &Scope, item: BacklogItem, form: Option<&Form>, error: Error) -> PageResult {
     let (code, errors, conflict) = match error {
-        Error::Refused(Refusal::Invalid(errors)) => (StatusCode::UNPROCESSABLE_ENTITY, errors, None),
-        Error::Refused(Refusal::Conflict(text)) => (StatusCode::CONFLICT, FieldErrors::default(), Some(text)),
+        Error::Domain(Refusal::Invalid(errors)) => (StatusCode::UNPROCESSABLE_ENTITY, errors, None),
+        Error::Domain(Refusal::Conflict(text)) => (StatusCode::CONFLICT, FieldErrors::default(), Some(text)),
         other => return Err(PageError(other)),
     };
     let typed = |name: &str, stored: &str| form.map_or_else(|| stored.to_owned(), |f| f.get(name).to_owned());
-    let edit = EditItem {
+    let edit = EditItemForm {
         form_key: console.form_key(),
         version: item.version,
         title: typed("title", &item.title),
@@ -294,7 +303,7 @@ async fn again(console: &Console, scope: &Scope, item: Item, form: Option<&Form>
     item_page(console, scope, item, 1, code, Some(edit)).await
 }
 
-async fn edit(console: Console, Path((_, n)): Path<(String, String)>, form: Form) -> PageResult {
+async fn edit(console: ConsoleRequest, Path((_, n)): Path<(String, String)>, form: Form) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     form.idempotency_key()?;
     let version = form.get("version").parse().unwrap_or(0);
@@ -311,7 +320,7 @@ async fn edit(console: Console, Path((_, n)): Path<(String, String)>, form: Form
     }
 }
 
-async fn set_status(console: Console, Path((_, n)): Path<(String, String)>, form: Form) -> PageResult {
+async fn set_status(console: ConsoleRequest, Path((_, n)): Path<(String, String)>, form: Form) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     form.idempotency_key()?;
     let status = BacklogStatus::parse(form.get("status")).ok_or_else(|| Refusal::field("status", "unknown", "Choose a status."))?;
@@ -323,7 +332,7 @@ async fn set_status(console: Console, Path((_, n)): Path<(String, String)>, form
     }
 }
 
-fn status_done(console: &Console, before: &Item, after: &Item) -> PageResult<Response> {
+fn status_done(console: &ConsoleRequest, before: &BacklogItem, after: &BacklogItem) -> PageResult<Response> {
     let url = format!("/p/{}/backlog/{}", console.project()?.slug, after.number);
     let fields = vec![("status".into(), before.status.as_str().into()), ("version".into(), after.version.to_string())];
     let undo = (before.status != after.status).then(|| Undo { url: format!("{url}/status"), fields });

@@ -3,28 +3,28 @@
 use std::time::Duration;
 
 use app::{
-    inbox::{BulkRefused, detail::NEW_TAG, list::thousands},
+    inbox::{RejectedBulkEdit, detail::NEW_TAG, list::thousands},
     shell::Flash,
 };
 use axum::{extract::Path, http::StatusCode, response::Response};
 use domain::{
-    Error as Refusal, FieldErrors,
+    DomainError as Refusal, FieldErrors,
     accounts::{Role, Scope},
-    feedback::Status,
+    feedback::FeedbackStatus,
     ids::{FeedbackId, StaffId},
     triage::TriageQuery,
 };
 use service::{
     error::{Error, Result},
-    triage::{self, Edit, Outcome, Seen},
+    triage::{self, FeedbackEdit, FeedbackEditOutcome, ItemVersion},
 };
 
 use super::{
     inbox_url, item,
-    item::Refused,
-    page::{self, Params},
+    item::RejectedItemForm,
+    page::{self, InboxParams},
 };
-use crate::http::{back::return_to, console::Console, error::PageResult, forms::Form};
+use crate::http::{console::ConsoleRequest, error::PageResult, forms::Form, return_to::return_to};
 
 /// How long an answer waits for the index, so that the list it leads to is right.
 pub(super) const INDEX_WAIT: Duration = Duration::from_secs(2);
@@ -33,30 +33,31 @@ pub(super) const INDEX_WAIT: Duration = Duration::from_secs(2);
 const MATCH_WAIT: Duration = Duration::from_secs(10);
 
 /// `POST …/feedback/{id}/status`.
-pub async fn status(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+pub async fn status(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let to = read_status(form.get("status"))?;
-    one(&console, &id, &form, Edit::Status(to), &format!("Status set to {}.", to.label())).await
+    one(&console, &id, &form, FeedbackEdit::Status(to), &format!("Status set to {}.", to.label())).await
 }
 
 /// `POST …/feedback/{id}/assign`.
-pub async fn assign(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+pub async fn assign(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let to = read_staff(form.get("assignee"))?;
-    one(&console, &id, &form, Edit::Assign(to), if to.is_some() { "Assigned." } else { "Unassigned." }).await
+    one(&console, &id, &form, FeedbackEdit::Assign(to), if to.is_some() { "Assigned." } else { "Unassigned." }).await
 }
 
 /// `POST …/feedback/{id}/tags`: `remove` names a tag to take off, else `add` is what to add, and `create` what to add though the project
 /// does not have it yet.
-pub async fn tags(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+pub async fn tags(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let remove: Vec<String> = form.all("remove").filter(|t| !t.is_empty()).map(ToOwned::to_owned).collect();
     let (edit, message) = if remove.is_empty() {
         let scope = console.scope(Role::Triager)?;
         if let Some(errors) = new_tag(&console, &scope, &form, "add").await? {
-            let refused = Refused { errors, tag: form.get("add"), status: StatusCode::UNPROCESSABLE_ENTITY, ..Refused::default() };
+            let refused =
+                RejectedItemForm { errors, tag: form.get("add"), status: StatusCode::UNPROCESSABLE_ENTITY, ..RejectedItemForm::default() };
             return item::refused(&console, &scope, read_id(&id)?, form.get("return_to"), refused).await;
         }
-        (Edit::Tags { add: vec![tag_of(&form, "add").to_owned()], remove }, "Tag added.")
+        (FeedbackEdit::Tags { add: vec![tag_of(&form, "add").to_owned()], remove }, "Tag added.")
     } else {
-        (Edit::Tags { add: Vec::new(), remove }, "Tag removed.")
+        (FeedbackEdit::Tags { add: Vec::new(), remove }, "Tag removed.")
     };
     one(&console, &id, &form, edit, message).await
 }
@@ -68,7 +69,7 @@ fn tag_of<'f>(form: &'f Form, field: &str) -> &'f str {
 
 /// Why what was typed is not added at once: the project has no such tag, and nobody said to create it. Keys that land in the wrong field
 /// would make tags otherwise.
-async fn new_tag(console: &Console, scope: &Scope, form: &Form, field: &str) -> Result<Option<FieldErrors>> {
+async fn new_tag(console: &ConsoleRequest, scope: &Scope, form: &Form, field: &str) -> Result<Option<FieldErrors>> {
     if !form.get("create").is_empty() {
         return Ok(None);
     }
@@ -82,13 +83,18 @@ async fn new_tag(console: &Console, scope: &Scope, form: &Form, field: &str) -> 
 }
 
 /// `POST …/feedback/{id}/comments`.
-pub async fn comment(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+pub async fn comment(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let (scope, id) = (console.scope(Role::Triager)?, read_id(&id)?);
     let key = form.idempotency_key()?;
     match triage::comment(&console.app, &scope, id, form.get("body"), key).await {
         Ok(_) => Ok(back(&console, &form, Some(id), "Comment added.", None).await?),
-        Err(Error::Refused(Refusal::Invalid(errors))) => {
-            let refused = Refused { errors, comment: form.get("body"), status: StatusCode::UNPROCESSABLE_ENTITY, ..Refused::default() };
+        Err(Error::Domain(Refusal::Invalid(errors))) => {
+            let refused = RejectedItemForm {
+                errors,
+                comment: form.get("body"),
+                status: StatusCode::UNPROCESSABLE_ENTITY,
+                ..RejectedItemForm::default()
+            };
             item::refused(&console, &scope, id, form.get("return_to"), refused).await
         }
         Err(error) => Err(error.into()),
@@ -96,7 +102,7 @@ pub async fn comment(console: Console, Path((_, id)): Path<(String, String)>, fo
 }
 
 /// `POST …/feedback/bulk`: `item` once for each as `id:version`, or with `all` every item that the query `q` matches; `do` is what.
-pub async fn bulk(console: Console, form: Form) -> PageResult {
+pub async fn bulk(console: ConsoleRequest, form: Form) -> PageResult {
     let scope = console.scope(Role::Triager)?;
     form.idempotency_key()?;
     let wanted = if form.get("create").is_empty() { form.get("do") } else { "tag" };
@@ -104,21 +110,21 @@ pub async fn bulk(console: Console, form: Form) -> PageResult {
         && let Some(errors) = new_tag(&console, &scope, &form, "tag").await?
     {
         let items = form.all("item").filter_map(|item| Some(item.split_once(':')?.0.to_owned())).collect();
-        let bulk = BulkRefused { message: sentences(&errors), tag: form.get("tag").to_owned(), items };
-        let refused = Refused { status: StatusCode::UNPROCESSABLE_ENTITY, bulk: Some(bulk), ..Refused::default() };
-        let params = Params::of_inbox(&console.project()?.slug, form.get("return_to")).unwrap_or_default();
+        let bulk = RejectedBulkEdit { message: sentences(&errors), tag: form.get("tag").to_owned(), items };
+        let refused = RejectedItemForm { status: StatusCode::UNPROCESSABLE_ENTITY, bulk: Some(bulk), ..RejectedItemForm::default() };
+        let params = InboxParams::of_inbox(&console.project()?.slug, form.get("return_to")).unwrap_or_default();
         return Ok(page::answer(&console, params, Some(refused)).await?);
     }
     let (edit, done) = if let Some(status) = wanted.strip_prefix("status:") {
         let to = read_status(status)?;
-        (Edit::Status(to), format!("set to {}", to.label()))
+        (FeedbackEdit::Status(to), format!("set to {}", to.label()))
     } else {
         match wanted {
-            "assign" => (Edit::Assign(read_staff(form.get("assignee"))?), "assigned".to_owned()),
-            "tag" => (Edit::Tags { add: vec![tag_of(&form, "tag").to_owned()], remove: vec![] }, "tagged".to_owned()),
+            "assign" => (FeedbackEdit::Assign(read_staff(form.get("assignee"))?), "assigned".to_owned()),
+            "tag" => (FeedbackEdit::Tags { add: vec![tag_of(&form, "tag").to_owned()], remove: vec![] }, "tagged".to_owned()),
             "untag" => {
-                let tag = domain::feedback::tag(form.get("tag")).into_iter().collect();
-                (Edit::Tags { add: vec![], remove: tag }, "updated: tag removed".to_owned())
+                let tag = domain::feedback::normalize_tag(form.get("tag")).into_iter().collect();
+                (FeedbackEdit::Tags { add: vec![], remove: tag }, "updated: tag removed".to_owned())
             }
             _ => return Err(Refusal::field("do", "unknown", "Choose what to do with the selected items.").into()),
         }
@@ -131,7 +137,7 @@ pub async fn bulk(console: Console, form: Form) -> PageResult {
         let app = console.app.clone();
         // A task of its own: what takes longer than the answer may is done to its end.
         let work = tokio::spawn(async move {
-            if !app.search.caught_up(MATCH_WAIT).await {
+            if !app.search.wait_until_caught_up(MATCH_WAIT).await {
                 return Err(Refusal::SearchUnavailable.into());
             }
             triage::edit_matching(&app, &scope, &query, edit).await
@@ -140,9 +146,9 @@ pub async fn bulk(console: Console, form: Form) -> PageResult {
     };
     let outcome = match result {
         Ok(outcome) => outcome,
-        Err(Error::Refused(Refusal::Invalid(errors))) => return Ok(sorry(&console, &form, None, &sentences(&errors))?),
-        Err(Error::Refused(Refusal::Conflict(why))) => return Ok(sorry(&console, &form, None, &why)?),
-        Err(Error::Refused(Refusal::SearchUnavailable)) => {
+        Err(Error::Domain(Refusal::Invalid(errors))) => return Ok(sorry(&console, &form, None, &sentences(&errors))?),
+        Err(Error::Domain(Refusal::Conflict(why))) => return Ok(sorry(&console, &form, None, &why)?),
+        Err(Error::Domain(Refusal::SearchUnavailable)) => {
             let why = "The search index is not up to date, so nothing was changed. Select the items of one page, or try again in a moment.";
             return Ok(sorry(&console, &form, None, why)?);
         }
@@ -162,7 +168,7 @@ pub async fn bulk(console: Console, form: Form) -> PageResult {
 }
 
 /// `POST …/undo`: takes back what `token` names.
-pub async fn undo(console: Console, form: Form) -> PageResult {
+pub async fn undo(console: ConsoleRequest, form: Form) -> PageResult {
     let scope = console.scope(Role::Triager)?;
     form.idempotency_key()?;
     let token = form.get("token").parse().map_err(|_| Refusal::NotFound)?;
@@ -176,23 +182,24 @@ pub async fn undo(console: Console, form: Form) -> PageResult {
                 format!("Undone for {}. Skipped because they changed since: {}{more}", thousands(outcome.changed), kept.join(" "));
             Ok(back(&console, &form, None, &message, None).await?)
         }
-        Err(Error::Refused(Refusal::Conflict(why))) => Ok(sorry(&console, &form, None, &why)?),
-        Err(Error::Refused(Refusal::NotFound)) => Ok(sorry(&console, &form, None, "There is nothing left to undo.")?),
+        Err(Error::Domain(Refusal::Conflict(why))) => Ok(sorry(&console, &form, None, &why)?),
+        Err(Error::Domain(Refusal::NotFound)) => Ok(sorry(&console, &form, None, "There is nothing left to undo.")?),
         Err(error) => Err(error.into()),
     }
 }
 
-async fn one(console: &Console, id: &str, form: &Form, edit: Edit, message: &str) -> PageResult {
+async fn one(console: &ConsoleRequest, id: &str, form: &Form, edit: FeedbackEdit, message: &str) -> PageResult {
     let (scope, id): (Scope, _) = (console.scope(Role::Triager)?, read_id(id)?);
     form.idempotency_key()?;
     let version = form.version()?;
-    let is_tags = matches!(edit, Edit::Tags { .. });
-    match triage::edit(&console.app, &scope, &[Seen { id, version }], edit).await {
+    let is_tags = matches!(edit, FeedbackEdit::Tags { .. });
+    match triage::edit(&console.app, &scope, &[ItemVersion { id, version }], edit).await {
         Ok(outcome) if outcome.changed == 0 => Ok(back(console, form, Some(id), "No change: it already had this value.", None).await?),
         Ok(outcome) => Ok(back(console, form, Some(id), message, Some(&outcome)).await?),
-        Err(Error::Refused(Refusal::Conflict(why))) => Ok(sorry(console, form, Some(id), &why)?),
-        Err(Error::Refused(Refusal::Invalid(errors))) if is_tags => {
-            let refused = Refused { errors, tag: form.get("add"), status: StatusCode::UNPROCESSABLE_ENTITY, ..Refused::default() };
+        Err(Error::Domain(Refusal::Conflict(why))) => Ok(sorry(console, form, Some(id), &why)?),
+        Err(Error::Domain(Refusal::Invalid(errors))) if is_tags => {
+            let refused =
+                RejectedItemForm { errors, tag: form.get("add"), status: StatusCode::UNPROCESSABLE_ENTITY, ..RejectedItemForm::default() };
             item::refused(console, &scope, id, form.get("return_to"), refused).await
         }
         Err(error) => Err(error.into()),
@@ -201,13 +208,13 @@ async fn one(console: &Console, id: &str, form: &Form, edit: Edit, message: &str
 
 /// Back to where the person was, once the index knows, with what can be undone.
 pub(super) async fn back(
-    console: &Console,
+    console: &ConsoleRequest,
     form: &Form,
     on: Option<FeedbackId>,
     message: &str,
-    outcome: Option<&Outcome>,
+    outcome: Option<&FeedbackEditOutcome>,
 ) -> Result<Response> {
-    console.app.search.caught_up(INDEX_WAIT).await;
+    console.app.search.wait_until_caught_up(INDEX_WAIT).await;
     let to = target(console, form, on)?;
     let undo = console.undo(outcome.and_then(|o| o.undo), &to)?;
     let flash = Flash { message: message.to_owned(), is_error: false, undo };
@@ -215,12 +222,12 @@ pub(super) async fn back(
 }
 
 /// Back to where the person was, with why it did not happen.
-pub(super) fn sorry(console: &Console, form: &Form, on: Option<FeedbackId>, why: &str) -> Result<Response> {
+pub(super) fn sorry(console: &ConsoleRequest, form: &Form, on: Option<FeedbackId>, why: &str) -> Result<Response> {
     let flash = Flash { message: why.to_owned(), is_error: true, undo: None };
     Ok(console.redirect(&target(console, form, on)?, &flash))
 }
 
-pub(super) fn target(console: &Console, form: &Form, on: Option<FeedbackId>) -> Result<String> {
+pub(super) fn target(console: &ConsoleRequest, form: &Form, on: Option<FeedbackId>) -> Result<String> {
     let slug = &console.project()?.slug;
     let own = || on.map_or_else(|| inbox_url(slug, &[]), |id| format!("/p/{slug}/feedback/{id}"));
     Ok(return_to(slug, form.get("return_to")).unwrap_or_else(own))
@@ -234,8 +241,8 @@ fn read_id(text: &str) -> Result<FeedbackId> {
     text.parse().map_err(|_| Refusal::NotFound.into())
 }
 
-fn read_status(text: &str) -> Result<Status> {
-    Status::parse(text).ok_or_else(|| Refusal::field("status", "unknown", "Choose new, triaged, resolved or spam.").into())
+fn read_status(text: &str) -> Result<FeedbackStatus> {
+    FeedbackStatus::parse(text).ok_or_else(|| Refusal::field("status", "unknown", "Choose new, triaged, resolved or spam.").into())
 }
 
 fn read_staff(text: &str) -> Result<Option<StaffId>> {
@@ -245,7 +252,7 @@ fn read_staff(text: &str) -> Result<Option<StaffId>> {
     text.parse().map(Some).map_err(|_| Refusal::field("assignee", "unknown", "Choose a member of this project.").into())
 }
 
-fn read_seen(text: &str) -> Result<Seen> {
+fn read_seen(text: &str) -> Result<ItemVersion> {
     let (id, version) = text.split_once(':').ok_or(Refusal::NotFound)?;
-    Ok(Seen { id: read_id(id)?, version: version.parse().map_err(|_| Refusal::NotFound)? })
+    Ok(ItemVersion { id: read_id(id)?, version: version.parse().map_err(|_| Refusal::NotFound)? })
 }

@@ -19,7 +19,7 @@ use domain::{
     ids::StaffId,
 };
 use futures_util::stream;
-use search::Arrived;
+use search::NewlySearchable;
 use service::{error::Result, state::AppState};
 use store::sessions::session_hash;
 use tokio::{
@@ -30,38 +30,38 @@ use tokio::{
     time::{Interval, MissedTickBehavior, interval},
 };
 
-use crate::http::{Web, console::Console, error::PageResult, streams::OpenStream};
+use crate::http::{WebState, console::ConsoleRequest, error::PageResult, streams::EventStreamGuard};
 
 /// How often the session is looked at; also keeps the connection alive.
 const CHECK: Duration = Duration::from_secs(15);
 /// Items told one by one; of more at once the page only hears that there is something.
 const MOST: usize = 200;
 
-struct Listener {
+struct EventListener {
     app: AppState,
     scope: Scope,
     staff: StaffId,
     session: Option<String>,
-    arrivals: Receiver<Arrived>,
+    arrivals: Receiver<NewlySearchable>,
     clock: Interval,
     closing: watch::Receiver<bool>,
-    _open: OpenStream,
+    _open: EventStreamGuard,
     /// The first event, sent at once.
     greeting: Option<Event>,
 }
 
 /// `GET /p/{slug}/events`.
-pub async fn stream(State(web): State<Web>, console: Console, headers: HeaderMap) -> PageResult {
+pub async fn stream(State(web): State<WebState>, console: ConsoleRequest, headers: HeaderMap) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     let open = web.streams.open(console.actor.staff)?;
     // Subscribed before the answer begins, so that nothing falls between.
-    let arrivals = console.app.search.arrivals();
+    let arrivals = console.app.search.subscribe_new_records();
     let mut clock = interval(CHECK);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     clock.reset();
     let missed = headers.contains_key("last-event-id");
     let greeting = if missed { Event::default().event("resync").data("reconnected") } else { Event::default().comment("listening") };
-    let listener = Listener {
+    let listener = EventListener {
         session: console.session.id().map(|id| session_hash(&id)),
         staff: console.actor.staff,
         app: console.app.clone(),
@@ -82,7 +82,7 @@ pub async fn stream(State(web): State<Web>, console: Console, headers: HeaderMap
     Ok(response)
 }
 
-impl Listener {
+impl EventListener {
     /// The next event; `None` ends the stream.
     async fn next(&mut self) -> Option<Event> {
         if let Some(greeting) = self.greeting.take() {
@@ -113,13 +113,13 @@ impl Listener {
         }
     }
 
-    async fn tell(&self, arrived: &Arrived) -> Event {
+    async fn tell(&self, arrived: &NewlySearchable) -> Event {
         if arrived.feedback.len() > MOST {
             return Event::default().event("resync").data("many");
         }
         match self.app.store.feedback_heads(&self.scope, &arrived.feedback).await {
             Ok(heads) => {
-                let line = |head: &store::triage::Head| {
+                let line = |head: &store::triage::FeedbackHead| {
                     let by = head.by.as_deref().unwrap_or_default().replace(['\r', '\n'], " ");
                     // An answer may grow before it is heard of at all: its version says nothing.
                     let new = arrived.new.contains(&head.id) || head.version == 1;

@@ -1,9 +1,9 @@
 //! One item: beside the list, or as a page of its own.
 
 use app::{
-    desk::Typed,
+    desk::AnswerDraft,
     inbox::{
-        BulkRefused, DetailView, FeedbackPage,
+        DetailView, FeedbackPage, RejectedBulkEdit,
         detail::{CommentView, EventView},
         score,
     },
@@ -15,9 +15,9 @@ use axum::{
     response::Response,
 };
 use domain::{
-    FieldErrors, Present,
+    FieldErrors, ZonedNow,
     accounts::{Role, Scope},
-    feedback::{Feedback, Kind},
+    feedback::{Feedback, FeedbackKind},
     identity::Claim,
     ids::FeedbackId,
     triage::TriageQuery,
@@ -25,30 +25,31 @@ use domain::{
 use leptos::prelude::*;
 use search::highlight;
 use service::error::Result;
-use store::triage::{Asked, Person};
+use store::triage::{FeedbackContact, FeedbackResponse};
 
 use super::{
-    page::{Names, Params, pieces},
+    page::{DisplayNames, InboxParams, pieces},
     ticket,
 };
 use crate::http::{
-    backlog::{PanelOn, link_panel},
-    console::Console,
+    backlog::{LinkPanelRequest, link_panel},
+    console::ConsoleRequest,
     error::PageResult,
 };
 
 /// `GET /p/{slug}/feedback/{id}`.
-pub async fn show(console: Console, Path((_, id)): Path<(String, String)>, Query(params): Query<Params>) -> PageResult {
+pub async fn show(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, Query(params): Query<InboxParams>) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
-    let id = id.parse().map_err(|_| domain::Error::NotFound)?;
-    let names = Names::read(&console, &scope).await?;
-    let view = view(&console, &scope, &names, id, &TriageQuery::default(), None, &params.link_q).await?.ok_or(domain::Error::NotFound)?;
+    let id = id.parse().map_err(|_| domain::DomainError::NotFound)?;
+    let names = DisplayNames::read(&console, &scope).await?;
+    let view =
+        view(&console, &scope, &names, id, &TriageQuery::default(), None, &params.link_q).await?.ok_or(domain::DomainError::NotFound)?;
     Ok(page(&console, StatusCode::OK, view))
 }
 
 /// What was refused, and what was typed.
 #[derive(Default)]
-pub(super) struct Refused<'a> {
+pub(super) struct RejectedItemForm<'a> {
     /// How it is answered.
     pub status: StatusCode,
     /// Why.
@@ -58,12 +59,12 @@ pub(super) struct Refused<'a> {
     /// The tag.
     pub tag: &'a str,
     /// Answer and note of a ticket.
-    pub ticket: Option<Typed>,
+    pub ticket: Option<AnswerDraft>,
     /// A change of many items.
-    pub bulk: Option<BulkRefused>,
+    pub bulk: Option<RejectedBulkEdit>,
 }
 
-impl Refused<'_> {
+impl RejectedItemForm<'_> {
     pub(super) fn put_on(self, view: &mut DetailView) {
         view.errors = self.errors;
         self.comment.clone_into(&mut view.typed_comment);
@@ -75,31 +76,37 @@ impl Refused<'_> {
 }
 
 /// The page that the form came from once more, with what was refused and typed: the list with the item in it, or the item's own page.
-pub(super) async fn refused(console: &Console, scope: &Scope, id: FeedbackId, return_to: &str, refused: Refused<'_>) -> PageResult {
-    if let Some(params) = Params::of_inbox(&console.project()?.slug, return_to) {
-        let params = Params { item: id.to_string(), ..params };
+pub(super) async fn refused(
+    console: &ConsoleRequest,
+    scope: &Scope,
+    id: FeedbackId,
+    return_to: &str,
+    refused: RejectedItemForm<'_>,
+) -> PageResult {
+    if let Some(params) = InboxParams::of_inbox(&console.project()?.slug, return_to) {
+        let params = InboxParams { item: id.to_string(), ..params };
         return Ok(super::page::answer(console, params, Some(refused)).await?);
     }
-    let names = Names::read(console, scope).await?;
-    let mut view = view(console, scope, &names, id, &TriageQuery::default(), None, "").await?.ok_or(domain::Error::NotFound)?;
+    let names = DisplayNames::read(console, scope).await?;
+    let mut view = view(console, scope, &names, id, &TriageQuery::default(), None, "").await?.ok_or(domain::DomainError::NotFound)?;
     let status = refused.status;
     refused.put_on(&mut view);
     Ok(page(console, status, view))
 }
 
-fn page(console: &Console, status: StatusCode, view: DetailView) -> Response {
+fn page(console: &ConsoleRequest, status: StatusCode, view: DetailView) -> Response {
     console.page_with(status, "Feedback", Nav::Inbox, move || view! { <FeedbackPage view=view /> })
 }
 
 /// All that is shown of an item; `None` when it is not in the scope. `within` is the list it stands beside,
 /// `link_q` what is searched for among backlog items.
 pub(super) async fn view(
-    console: &Console,
+    console: &ConsoleRequest,
     scope: &Scope,
-    names: &Names,
+    names: &DisplayNames,
     id: FeedbackId,
     query: &TriageQuery,
-    within: Option<&Params>,
+    within: Option<&InboxParams>,
     link_q: &str,
 ) -> Result<Option<DetailView>> {
     let store = &console.app.store;
@@ -108,18 +115,18 @@ pub(super) async fn view(
     let present = console.present();
     let can_triage = scope.require(Role::Triager).is_ok();
     let here = within.map_or_else(|| format!("/p/{slug}/feedback/{id}"), |params| params.url(&slug, &[]));
-    let panel = PanelOn { feedback: &item, here: &here, return_to: &here, query: link_q };
+    let panel = LinkPanelRequest { feedback: &item, here: &here, return_to: &here, query: link_q };
     let known_tags = async { if can_triage { store.tags_in_use(scope).await } else { Ok(Vec::new()) } };
     let (person, asked, comments, history, links, known_tags) = tokio::try_join!(
-        store.person_behind(scope, &item),
-        store.response_behind(scope, &item),
+        store.contact_of_feedback(scope, &item),
+        store.response_of_feedback(scope, &item),
         store.comments_on(scope, id),
-        store.history_of(scope, id),
+        store.history_entries(scope, id),
         link_panel(console, scope, &panel),
         known_tags,
     )?;
     let event = |entry: store::history::HistoryEntry| EventView {
-        text: format!("{} {}", entry.staff.as_deref().unwrap_or(entry.change.outsider()), entry.change.sentence()),
+        text: format!("{} {}", entry.staff.as_deref().unwrap_or(entry.change.external_actor()), entry.change.sentence()),
         age: present.ago(entry.at),
         at: entry.at.rfc3339(),
     };
@@ -128,7 +135,7 @@ pub(super) async fn view(
         age: present.ago(item.created_at),
         at: item.created_at.rfc3339(),
     };
-    let ticket = if item.kind == Kind::Ticket { ticket::view(console, scope, &item, query).await? } else { None };
+    let ticket = if item.kind == FeedbackKind::Ticket { ticket::view(console, scope, &item, query).await? } else { None };
     Ok(Some(DetailView {
         ticket,
         id: id.to_string(),
@@ -170,12 +177,12 @@ pub(super) async fn view(
 }
 
 /// Title and answer of each question that was answered, in the order asked.
-fn answers(asked: Asked) -> Vec<(String, String)> {
-    let Asked { body, answers, .. } = asked;
+fn answers(asked: FeedbackResponse) -> Vec<(String, String)> {
+    let FeedbackResponse { body, answers, .. } = asked;
     body.questions.iter().filter_map(|q| answers.get(&q.id).map(|a| (q.title.clone(), a.display(q)))).collect()
 }
 
-fn contact(person: Person, item: &Feedback) -> Vec<(String, String)> {
+fn contact(person: FeedbackContact, item: &Feedback) -> Vec<(String, String)> {
     let claim = person.claim(item);
     let claimed: serde_json::Map<String, serde_json::Value> =
         person.claimed.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
@@ -200,7 +207,7 @@ fn contact(person: Person, item: &Feedback) -> Vec<(String, String)> {
     if out.is_empty() { vec![("Contact".into(), "Anonymous".into())] } else { out }
 }
 
-fn facts(item: &Feedback, names: &Names, asked: Option<&Asked>, present: &Present) -> Vec<(&'static str, String)> {
+fn facts(item: &Feedback, names: &DisplayNames, asked: Option<&FeedbackResponse>, present: &ZonedNow) -> Vec<(&'static str, String)> {
     let survey = item.survey.and_then(|s| names.surveys.get(&s).cloned());
     let browser = asked.and_then(|a| a.user_agent.clone());
     [

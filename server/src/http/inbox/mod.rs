@@ -13,10 +13,10 @@ use axum::{
 };
 
 use super::attachments::BODY_LIMIT;
-use crate::http::Web;
+use crate::http::WebState;
 
 /// This capability's routes.
-pub fn routes() -> Router<Web> {
+pub fn routes() -> Router<WebState> {
     Router::new()
         .route("/p/{slug}/inbox", get(page::show))
         .route("/p/{slug}/events", get(events::stream))
@@ -36,7 +36,7 @@ pub fn routes() -> Router<Web> {
 }
 
 /// Answers with files, which take larger bodies and longer than other requests.
-pub fn uploads() -> Router<Web> {
+pub fn uploads() -> Router<WebState> {
     Router::new().route("/p/{slug}/feedback/{id}/answer", post(ticket::answer)).layer(DefaultBodyLimit::max(BODY_LIMIT))
 }
 

@@ -4,34 +4,34 @@ use std::collections::HashMap;
 
 use app::{
     inbox::{
-        Empty, FacetValue, FacetView, InboxPage, InboxView, ListView, Piece, QueryErrorView, RowTicket, RowView, SearchView, score,
-        thousands,
+        EmptyReason, FacetValue, FacetView, HighlightSpan, InboxPage, InboxView, ListView, QueryErrorView, RowTicket, RowView, SearchView,
+        score, thousands,
     },
     shell::Nav,
 };
 use axum::{extract::Query, http::StatusCode, response::Response};
 use domain::{
-    Present,
+    ZonedNow,
     accounts::{Role, Scope},
-    feedback::{Feedback, Kind, Status},
+    feedback::{Feedback, FeedbackKind, FeedbackStatus},
     ids::{StaffId, SurveyId},
     tickets::Priority,
-    triage::{Field, QueryError, TriageQuery, is_same_name, marked},
+    triage::{QueryError, QueryField, TriageQuery, highlight_spans, is_same_name},
 };
 use leptos::prelude::*;
-use search::{self, Ask, Facet, Sort, highlight, snippet};
+use search::{self, Facet, SearchRequest, Sort, highlight, snippet};
 use serde::Deserialize;
 use service::{
     error::Result,
-    triage::list::{self, Page, without_each},
+    triage::list::{self, FeedbackPage, relaxed_queries},
 };
-use store::{desk::TicketHead, triage::Assignable};
+use store::{desk::TicketSummary, triage::Assignable};
 
 use super::{
     inbox_url,
-    item::{self, Refused},
+    item::{self, RejectedItemForm},
 };
-use crate::http::{back, console::Console, error::PageResult};
+use crate::http::{console::ConsoleRequest, error::PageResult, return_to};
 
 /// Items on one page.
 const PAGE: usize = 50;
@@ -42,7 +42,7 @@ const FACET_VALUES: usize = 12;
 
 /// The state of the view, all in the URL.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct Params {
+pub(super) struct InboxParams {
     #[serde(default)]
     pub q: String,
     #[serde(default)]
@@ -56,10 +56,10 @@ pub(super) struct Params {
     pub link_q: String,
 }
 
-impl Params {
+impl InboxParams {
     /// The view that a path to come back to names, if that is the inbox and its query can be read.
     pub(super) fn of_inbox(slug: &str, return_to: &str) -> Option<Self> {
-        let wanted = back::return_to(slug, return_to)?;
+        let wanted = return_to::return_to(slug, return_to)?;
         let (path, query) = wanted.split_once('?').unwrap_or((&wanted, ""));
         if path != inbox_url(slug, &[]) {
             return None;
@@ -87,15 +87,15 @@ impl Params {
 }
 
 /// Names that rows and facets show instead of ids.
-pub(super) struct Names {
+pub(super) struct DisplayNames {
     /// Members of the project.
     pub members: Vec<Assignable>,
     /// Surveys.
     pub surveys: HashMap<SurveyId, String>,
 }
 
-impl Names {
-    pub(super) async fn read(console: &Console, scope: &Scope) -> Result<Self> {
+impl DisplayNames {
+    pub(super) async fn read(console: &ConsoleRequest, scope: &Scope) -> Result<Self> {
         let store = &console.app.store;
         let (members, surveys) = tokio::try_join!(store.assignable(scope), store.survey_names(scope))?;
         Ok(Self { members, surveys })
@@ -115,12 +115,12 @@ impl Names {
 }
 
 /// `GET /p/{slug}/inbox`.
-pub async fn show(console: Console, Query(params): Query<Params>) -> PageResult {
+pub async fn show(console: ConsoleRequest, Query(params): Query<InboxParams>) -> PageResult {
     Ok(answer(&console, params, None).await?)
 }
 
 /// The inbox, with what was refused at the open item.
-pub(super) async fn answer(console: &Console, params: Params, refused: Option<Refused<'_>>) -> Result<Response> {
+pub(super) async fn answer(console: &ConsoleRequest, params: InboxParams, refused: Option<RejectedItemForm<'_>>) -> Result<Response> {
     let scope = console.scope(Role::Viewer)?;
     let can_triage = scope.require(Role::Triager).is_ok();
     let slug = console.project()?.slug.clone();
@@ -135,7 +135,7 @@ pub(super) async fn answer(console: &Console, params: Params, refused: Option<Re
             return Ok(None);
         }
         let cursor = Some(params.cursor.clone()).filter(|c| !c.is_empty());
-        let ask = Ask {
+        let ask = SearchRequest {
             query: query.clone(),
             me: scope.staff(),
             zone: console.present().zone,
@@ -145,7 +145,7 @@ pub(super) async fn answer(console: &Console, params: Params, refused: Option<Re
         };
         list::list(&console.app, &scope, ask).await.map(Some)
     };
-    let (names, page) = tokio::try_join!(Names::read(console, &scope), page)?;
+    let (names, page) = tokio::try_join!(DisplayNames::read(console, &scope), page)?;
     let mut detail = match params.item.parse() {
         Ok(id) if parsed.is_ok() => item::view(console, &scope, &names, id, &query, Some(&params), &params.link_q).await?,
         _ => None,
@@ -164,11 +164,11 @@ pub(super) async fn answer(console: &Console, params: Params, refused: Option<Re
 
 fn search_view(
     slug: &str,
-    params: &Params,
+    params: &InboxParams,
     parsed: Result<&TriageQuery, &QueryError>,
     sort: Option<Sort>,
-    page: Option<&Page>,
-    names: &Names,
+    page: Option<&FeedbackPage>,
+    names: &DisplayNames,
     me: Option<StaffId>,
 ) -> SearchView {
     let error = parsed.err().map(|error| {
@@ -203,16 +203,23 @@ fn search_view(
     }
 }
 
-fn facet_view(slug: &str, params: &Params, query: &TriageQuery, facet: &Facet, names: &Names, me: Option<StaffId>) -> Option<FacetView> {
+fn facet_view(
+    slug: &str,
+    params: &InboxParams,
+    query: &TriageQuery,
+    facet: &Facet,
+    names: &DisplayNames,
+    me: Option<StaffId>,
+) -> Option<FacetView> {
     // What the query language writes for a value, best for people first, and its label.
     let words = |value: &str| -> (Vec<String>, String) {
         let own = value.to_owned();
         match facet.field {
-            Field::Status => (vec![own], Status::parse(value).map_or_else(|| value.to_owned(), |s| s.label().to_owned())),
-            Field::Kind => (vec![own], Kind::parse(value).map_or_else(|| value.to_owned(), |k| k.label().to_owned())),
-            Field::Priority => (vec![own], Priority::parse(value).map_or_else(|| value.to_owned(), |p| p.label().to_owned())),
-            Field::Assignee if value == "none" => (vec![own], "Nobody".to_owned()),
-            Field::Assignee => match value.parse::<StaffId>() {
+            QueryField::Status => (vec![own], FeedbackStatus::parse(value).map_or_else(|| value.to_owned(), |s| s.label().to_owned())),
+            QueryField::Kind => (vec![own], FeedbackKind::parse(value).map_or_else(|| value.to_owned(), |k| k.label().to_owned())),
+            QueryField::Priority => (vec![own], Priority::parse(value).map_or_else(|| value.to_owned(), |p| p.label().to_owned())),
+            QueryField::Assignee if value == "none" => (vec![own], "Nobody".to_owned()),
+            QueryField::Assignee => match value.parse::<StaffId>() {
                 Ok(staff) if Some(staff) == me => (vec!["me".to_owned(), own], "Me".to_owned()),
                 Ok(staff) => {
                     let email = names.members.iter().find(|m| m.id == staff).map(|m| m.email.clone());
@@ -220,7 +227,7 @@ fn facet_view(slug: &str, params: &Params, query: &TriageQuery, facet: &Facet, n
                 }
                 Err(_) => (vec![own.clone()], own),
             },
-            Field::Survey => match value.parse::<SurveyId>().ok().and_then(|s| names.surveys.get(&s)) {
+            QueryField::Survey => match value.parse::<SurveyId>().ok().and_then(|s| names.surveys.get(&s)) {
                 Some(name) => {
                     let unique = names.surveys.values().filter(|other| is_same_name(other, name)).count() == 1;
                     let plain = unique && !name.contains('"');
@@ -252,42 +259,49 @@ fn facet_view(slug: &str, params: &Params, query: &TriageQuery, facet: &Facet, n
 
 #[expect(clippy::too_many_arguments, reason = "the pieces of one page")]
 async fn list_view(
-    console: &Console,
+    console: &ConsoleRequest,
     scope: &Scope,
     slug: &str,
-    params: &Params,
+    params: &InboxParams,
     query: &TriageQuery,
-    page: Option<Page>,
-    names: &Names,
+    page: Option<FeedbackPage>,
+    names: &DisplayNames,
     can_triage: bool,
 ) -> Result<ListView> {
     let present = console.present();
     let understood = page.is_some();
-    let page =
-        page.unwrap_or(Page { items: vec![], total: None, facets: vec![], next: None, prev: None, without_index: None, goes_on: false });
+    let page = page.unwrap_or(FeedbackPage {
+        items: vec![],
+        total: None,
+        facets: vec![],
+        next: None,
+        prev: None,
+        without_index: None,
+        goes_on: false,
+    });
     let empty = if !understood {
-        Some(Empty::BadQuery)
+        Some(EmptyReason::BadQuery)
     } else if !page.items.is_empty() {
         None
     } else if let Some(cursor) = &page.next {
         Some(further(params.url(slug, &[("cursor", cursor), ("item", "")]), Sort::parse(&params.sort), page.goes_on))
     } else if page.goes_on {
-        Some(Empty::Elsewhere {
+        Some(EmptyReason::Elsewhere {
             title: "No more results".into(),
             text: "You have seen all results.",
             link: ("Back to the first page", params.url(slug, &[("cursor", ""), ("item", "")])),
         })
-    } else if search::is_void(query) {
-        Some(Empty::NoWords)
+    } else if search::matches_nothing(query) {
+        Some(EmptyReason::NoWords)
     } else if query.is_empty() {
         Some(unfiltered(console, scope, slug).await?)
     } else {
         let without = |(part, rest): (String, TriageQuery)| (part, inbox_url(slug, &[("q", &rest.to_string()), ("sort", &params.sort)]));
-        Some(Empty::NoHits(without_each(query).into_iter().map(without).collect()))
+        Some(EmptyReason::NoHits(relaxed_queries(query).into_iter().map(without).collect()))
     };
     let notice = page.without_index.map(|status| {
         let progress = match status {
-            search::Status::Building { done, total } => format!(" ({done} of {total} done)"),
+            search::IndexStatus::Building { done, total } => format!(" ({done} of {total} done)"),
             _ => String::new(),
         };
         format!(
@@ -295,8 +309,8 @@ async fn list_view(
              as written, and the filters next to the search are not available."
         )
     });
-    let asked: Vec<_> = page.items.iter().filter(|item| item.kind == Kind::Ticket).map(|item| item.id).collect();
-    let tickets = console.app.store.ticket_heads(scope, &asked).await?;
+    let asked: Vec<_> = page.items.iter().filter(|item| item.kind == FeedbackKind::Ticket).map(|item| item.id).collect();
+    let tickets = console.app.store.ticket_summaries(scope, &asked).await?;
     let to = |cursor: &Option<String>| cursor.as_ref().map(|c| params.url(slug, &[("cursor", c), ("item", "")]));
     // Everything is exported from the settings; here what was searched for. Without the index there would be nothing to ask.
     let export = (can_triage && page.without_index.is_none() && !params.q.trim().is_empty() && !page.items.is_empty())
@@ -320,32 +334,32 @@ async fn list_view(
 }
 
 /// The empty page of a search that has read many records and not all of them.
-fn further(next: String, sort: Option<Sort>, goes_on: bool) -> Empty {
+fn further(next: String, sort: Option<Sort>, goes_on: bool) -> EmptyReason {
     let which = match sort {
         _ if goes_on => "next",
         Some(Sort::Oldest) => "oldest",
         _ => "newest",
     };
-    Empty::Elsewhere {
-        title: format!("Nothing in the {which} {} yet", thousands(list::MOST)),
+    EmptyReason::Elsewhere {
+        title: format!("Nothing in the {which} {} yet", thousands(list::MAX_SCANNED_RECORDS)),
         text: "Without the index, Earshot searches feedback in batches. There is more to search.",
         link: ("Keep searching", next),
     }
 }
 
 /// Why the inbox is empty when nothing was asked for.
-async fn unfiltered(console: &Console, scope: &Scope, slug: &str) -> Result<Empty> {
+async fn unfiltered(console: &ConsoleRequest, scope: &Scope, slug: &str) -> Result<EmptyReason> {
     let store = &console.app.store;
     Ok(if store.list_feedback(scope, true, None, 1).await?.is_empty() {
-        Empty::NothingYet { can_admin: scope.require(Role::Admin).is_ok() }
-    } else if store.has_more_than_spam(scope).await? {
-        Empty::Elsewhere {
+        EmptyReason::NothingYet { can_admin: scope.require(Role::Admin).is_ok() }
+    } else if store.has_non_spam(scope).await? {
+        EmptyReason::Elsewhere {
             title: "Something just arrived".into(),
             text: "It is being indexed and will be listed in a moment.",
             link: ("Refresh", inbox_url(slug, &[])),
         }
     } else {
-        Empty::Elsewhere {
+        EmptyReason::Elsewhere {
             title: "Only suspected spam".into(),
             text: "All feedback so far looks like spam or was marked as spam. It is hidden from this list.",
             link: ("View spam", inbox_url(slug, &[("q", "status:spam")])),
@@ -355,12 +369,12 @@ async fn unfiltered(console: &Console, scope: &Scope, slug: &str) -> Result<Empt
 
 fn row(
     slug: &str,
-    params: &Params,
+    params: &InboxParams,
     query: &TriageQuery,
     item: &Feedback,
-    ticket: Option<&TicketHead>,
-    names: &Names,
-    present: &Present,
+    ticket: Option<&TicketSummary>,
+    names: &DisplayNames,
+    present: &ZonedNow,
 ) -> RowView {
     // A ticket's text begins with its subject, which has a line of its own.
     let text = ticket.and_then(|t| item.text.strip_prefix(&t.subject)).map_or(item.text.as_str(), str::trim_start);
@@ -374,10 +388,10 @@ fn row(
     });
     let mut pieces = pieces(&cut.text, &cut.ranges);
     if cut.cut_before {
-        pieces.insert(0, Piece { hit: false, text: "… ".into() });
+        pieces.insert(0, HighlightSpan { hit: false, text: "… ".into() });
     }
     if cut.cut_after {
-        pieces.push(Piece { hit: false, text: " …".into() });
+        pieces.push(HighlightSpan { hit: false, text: " …".into() });
     }
     let id = item.id.to_string();
     RowView {
@@ -404,6 +418,6 @@ fn row(
 }
 
 /// A text cut at its matches.
-pub(super) fn pieces(text: &str, ranges: &[std::ops::Range<usize>]) -> Vec<Piece> {
-    marked(text, ranges).into_iter().map(|(hit, text)| Piece { hit, text: text.to_owned() }).collect()
+pub(super) fn pieces(text: &str, ranges: &[std::ops::Range<usize>]) -> Vec<HighlightSpan> {
+    highlight_spans(text, ranges).into_iter().map(|(hit, text)| HighlightSpan { hit, text: text.to_owned() }).collect()
 }

@@ -1,18 +1,18 @@
 //! A ticket at the item of the inbox: its conversation, answers, notes, priority, files.
 
 use app::{
-    desk::{Delivery, FileView, MessageView, TicketView, Typed, conversation::NewLinkPage, size},
+    desk::{AnswerDraft, FileView, MailDeliveryState, MessageView, TicketView, conversation::NewLinkPage, size},
     shell::{Flash, Nav, Undo},
 };
 use axum::{Extension, extract::Path, http::StatusCode};
 use domain::{
-    Error as Refusal, FieldErrors, Timestamp,
+    DomainError as Refusal, FieldErrors, Timestamp,
     accounts::{Role, Scope},
-    desk::duration,
+    canned_replies::PlaceholderValues,
+    desk::format_duration,
     feedback::Feedback,
-    ids::{FeedbackId, ReplyId},
-    replies::Filling,
-    tickets::{Author, Message, Priority, State, Ticket},
+    ids::{CannedReplyId, FeedbackId},
+    tickets::{Message, MessageAuthor, Priority, Ticket, TicketState},
     triage::TriageQuery,
 };
 use leptos::prelude::*;
@@ -20,31 +20,31 @@ use search::highlight;
 use service::{
     accounts::authority::Authority,
     error::{Error, Result},
-    limits::budget::Payer,
-    tickets::{self, Conversation, Reply, files::is_room},
+    limits::budget::QuotaOwner,
+    tickets::{self, StaffReply, TicketConversation, files::is_room},
 };
 
 use super::{
     actions::{back, sorry, target},
-    item::{self, Refused},
+    item::{self, RejectedItemForm},
     page::pieces,
 };
 use crate::http::{
     address::BaseUrl,
-    attachments::{self, Files, Received},
-    console::Console,
+    attachments::{self, FilePolicy, FormWithFiles},
+    console::ConsoleRequest,
     error::PageResult,
     forms::Form,
-    limits::InFlight,
-    portal::{self, Visit},
-    refusal::Sent,
-    upload::Upload,
+    limits::BodyMemory,
+    portal::{self, PortalRequest},
+    refusal::CapturedForm,
+    upload::MultipartForm,
 };
 
 /// The ticket behind feedback; `None` for feedback that is none.
-pub(super) async fn view(console: &Console, scope: &Scope, item: &Feedback, query: &TriageQuery) -> Result<Option<TicketView>> {
+pub(super) async fn view(console: &ConsoleRequest, scope: &Scope, item: &Feedback, query: &TriageQuery) -> Result<Option<TicketView>> {
     let app = &console.app;
-    let Some(Conversation { ticket, messages }) = tickets::read(app, scope, item.id).await? else { return Ok(None) };
+    let Some(TicketConversation { ticket, messages }) = tickets::read(app, scope, item.id).await? else { return Ok(None) };
     let slug = &console.project()?.slug;
     let present = console.present();
     let marked = |text: &str| pieces(text, &highlight(query, text, &item.language));
@@ -53,11 +53,11 @@ pub(super) async fn view(console: &Console, scope: &Scope, item: &Feedback, quer
     let first = messages.first().map(|message| message.id);
     let message = |message: Message| MessageView {
         // The first one came with the form; what came later, came through the link.
-        by_link: message.author == Author::Requester && Some(message.id) != first,
+        by_link: message.author == MessageAuthor::Requester && Some(message.id) != first,
         id: message.id.to_string(),
         name: match message.author {
-            Author::Requester => requester.clone(),
-            Author::Staff | Author::Note => message.staff_name.unwrap_or_else(|| "A program".into()),
+            MessageAuthor::Requester => requester.clone(),
+            MessageAuthor::Staff | MessageAuthor::Note => message.staff_name.unwrap_or_else(|| "A program".into()),
         },
         author: message.author,
         body: marked(&message.body),
@@ -84,11 +84,11 @@ pub(super) async fn view(console: &Console, scope: &Scope, item: &Feedback, quer
         preview: format!("/p/{slug}/feedback/{}/as-requester", item.id),
         mail: app.settings.mail.is_some(),
         first_response: first_response(&ticket, present.now),
-        resolution: ticket.resolution_ms().map(|ms| format!("Closed after {}", duration(ms))),
+        resolution: ticket.resolution_ms().map(|ms| format!("Closed after {}", format_duration(ms))),
         messages: messages.into_iter().map(message).collect(),
         replies: replies.into_iter().map(|r| (r.id.to_string(), r.name)).collect(),
         delivery: delivery(console, scope, &ticket).await?,
-        typed: Typed::default(),
+        typed: AnswerDraft::default(),
         requester,
     }))
 }
@@ -99,29 +99,29 @@ fn requester(ticket: &Ticket) -> String {
 
 fn first_response(ticket: &Ticket, now: Timestamp) -> String {
     match ticket.first_response_ms() {
-        Some(ms) => format!("First reply after {}", duration(ms)),
-        None if ticket.state == State::Closed => "Closed without a reply".into(),
-        None => format!("No reply yet, for {}", duration(now.0 - ticket.created_at.0)),
+        Some(ms) => format!("First reply after {}", format_duration(ms)),
+        None if ticket.state == TicketState::Closed => "Closed without a reply".into(),
+        None => format!("No reply yet, for {}", format_duration(now.0 - ticket.created_at.0)),
     }
 }
 
-async fn held(console: &Console, scope: &Scope, id: &str) -> Result<(FeedbackId, Ticket)> {
+async fn held(console: &ConsoleRequest, scope: &Scope, id: &str) -> Result<(FeedbackId, Ticket)> {
     let id: FeedbackId = id.parse().map_err(|_| Refusal::NotFound)?;
-    let ticket = console.app.store.ticket_of(scope, id).await?.ok_or(Refusal::NotFound)?;
+    let ticket = console.app.store.ticket_for_feedback(scope, id).await?.ok_or(Refusal::NotFound)?;
     Ok((id, ticket))
 }
 
 /// `POST …/feedback/{id}/note`.
-pub async fn note(console: Console, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
+pub async fn note(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let scope = console.scope(Role::Triager)?;
     let (id, ticket) = held(&console, &scope, &id).await?;
     let key = form.idempotency_key()?;
     match tickets::add_note(&console.app, &scope, ticket.id, key, form.get("note"), Vec::new()).await {
         Ok(_) => Ok(back(&console, &form, Some(id), "Note added. Only your team can see it.", None).await?),
-        Err(Error::Refused(Refusal::Invalid(errors))) => {
-            let errors = FieldErrors::one("note", "invalid", errors.at("message").unwrap_or("Enter a note first."));
-            let typed = Typed { note: form.get("note").to_owned(), errors, ..Typed::default() };
-            let refused = Refused { status: StatusCode::UNPROCESSABLE_ENTITY, ticket: Some(typed), ..Refused::default() };
+        Err(Error::Domain(Refusal::Invalid(errors))) => {
+            let errors = FieldErrors::one("note", "invalid", errors.message_for("message").unwrap_or("Enter a note first."));
+            let typed = AnswerDraft { note: form.get("note").to_owned(), errors, ..AnswerDraft::default() };
+            let refused = RejectedItemForm { status: StatusCode::UNPROCESSABLE_ENTITY, ticket: Some(typed), ..RejectedItemForm::default() };
             item::refused(&console, &scope, id, form.get("return_to"), refused).await
         }
         Err(error) => Err(error.into()),
@@ -129,15 +129,15 @@ pub async fn note(console: Console, Path((_, id)): Path<(String, String)>, form:
 }
 
 /// `POST …/feedback/{id}/priority`.
-pub async fn priority(console: Console, Path((slug, id)): Path<(String, String)>, form: Form) -> PageResult {
+pub async fn priority(console: ConsoleRequest, Path((slug, id)): Path<(String, String)>, form: Form) -> PageResult {
     let scope = console.scope(Role::Triager)?;
     let (id, ticket) = held(&console, &scope, &id).await?;
     form.idempotency_key()?;
     let to = Priority::parse(form.get("priority"))
         .ok_or_else(|| Refusal::field("priority", "unknown", "Choose low, normal, high or urgent."))?;
-    let done = match tickets::prioritise(&console.app, &scope, ticket.id, to, Some(form.version()?)).await {
+    let done = match tickets::change_priority(&console.app, &scope, ticket.id, to, Some(form.version()?)).await {
         Ok(done) => done,
-        Err(Error::Refused(Refusal::Conflict(why))) => return Ok(sorry(&console, &form, Some(id), &why)?),
+        Err(Error::Domain(Refusal::Conflict(why))) => return Ok(sorry(&console, &form, Some(id), &why)?),
         Err(error) => return Err(error.into()),
     };
     let Some(done) = done else { return Ok(back(&console, &form, Some(id), "No change: it already had this value.", None).await?) };
@@ -148,7 +148,7 @@ pub async fn priority(console: Console, Path((slug, id)): Path<(String, String)>
 }
 
 /// `POST …/feedback/{id}/reopen`.
-pub async fn reopen(console: Console, Path((slug, id)): Path<(String, String)>, form: Form) -> PageResult {
+pub async fn reopen(console: ConsoleRequest, Path((slug, id)): Path<(String, String)>, form: Form) -> PageResult {
     let scope = console.scope(Role::Triager)?;
     let (id, ticket) = held(&console, &scope, &id).await?;
     form.idempotency_key()?;
@@ -163,50 +163,50 @@ pub async fn reopen(console: Console, Path((slug, id)): Path<(String, String)>, 
 }
 
 /// Back to where the person was once the index knows, with a way to take it back.
-async fn followed(console: &Console, form: &Form, id: FeedbackId, message: &str, undo: Option<Undo>) -> PageResult {
-    console.app.search.caught_up(super::actions::INDEX_WAIT).await;
+async fn followed(console: &ConsoleRequest, form: &Form, id: FeedbackId, message: &str, undo: Option<Undo>) -> PageResult {
+    console.app.search.wait_until_caught_up(super::actions::INDEX_WAIT).await;
     let flash = Flash { message: message.to_owned(), is_error: false, undo };
     Ok(console.redirect(&target(console, form, Some(id))?, &flash))
 }
 
 /// Whether e-mails reach the requester: what became of the last one that was tried.
-async fn delivery(console: &Console, scope: &Scope, ticket: &Ticket) -> Result<Delivery> {
+async fn delivery(console: &ConsoleRequest, scope: &Scope, ticket: &Ticket) -> Result<MailDeliveryState> {
     if console.app.settings.mail.is_none() {
-        return Ok(Delivery::Off);
+        return Ok(MailDeliveryState::Off);
     }
-    let letters = console.app.store.letters_of(scope, ticket.id.0).await?;
+    let letters = console.app.store.mail_messages_about(scope, ticket.id.0).await?;
     let last = letters.into_iter().rev().find(|letter| matches!(letter.state.as_str(), "sent" | "dead") || letter.tries > 0);
     Ok(match last {
         Some(letter) if letter.state == "dead" => {
-            Delivery::Failed(letter.last_error.unwrap_or_else(|| "the mail server did not give a reason.".into()))
+            MailDeliveryState::Failed(letter.last_error.unwrap_or_else(|| "the mail server did not give a reason.".into()))
         }
-        Some(letter) if letter.state == "queued" => Delivery::Waiting(letter.last_error.unwrap_or_default()),
-        _ => Delivery::Fine,
+        Some(letter) if letter.state == "queued" => MailDeliveryState::Waiting(letter.last_error.unwrap_or_default()),
+        _ => MailDeliveryState::Fine,
     })
 }
 
 /// `GET …/feedback/{id}/files/{file}`: for members of the project, notes' files included.
-pub async fn file(console: Console, Path((_, id, file)): Path<(String, String, String)>) -> PageResult {
+pub async fn file(console: ConsoleRequest, Path((_, id, file)): Path<(String, String, String)>) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     let (_, ticket) = held(&console, &scope, &id).await?;
     Ok(attachments::send(&console.app, &scope, ticket.id, &file, true).await?)
 }
 
 /// `GET …/feedback/{id}/as-requester`: what the requester sees, for members of the project.
-pub async fn as_requester(console: Console, visit: Visit, Path((slug, id)): Path<(String, String)>) -> PageResult {
+pub async fn as_requester(console: ConsoleRequest, visit: PortalRequest, Path((slug, id)): Path<(String, String)>) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     let (id, ticket) = held(&console, &scope, &id).await?;
     Ok(portal::preview(&console.app, &visit, console.project()?, ticket, format!("/p/{slug}/feedback/{id}")).await?)
 }
 
 /// `POST …/feedback/{id}/new-link`: renews the requester's link; `do` is `mail` or `show`.
-pub async fn new_link(console: Console, BaseUrl(base): BaseUrl, Path((slug, id)): Path<(String, String)>, form: Form) -> PageResult {
+pub async fn new_link(console: ConsoleRequest, BaseUrl(base): BaseUrl, Path((slug, id)): Path<(String, String)>, form: Form) -> PageResult {
     let scope = console.scope(Role::Triager)?;
     let (id, ticket) = held(&console, &scope, &id).await?;
     let (key, shown) = (form.idempotency_key()?, form.get("do") == "show");
     let generation = match tickets::renew_link(&console.app, &scope, ticket.id, key, shown).await {
         Ok(generation) => generation,
-        Err(Error::Refused(Refusal::Conflict(why))) => return Ok(sorry(&console, &form, Some(id), &why)?),
+        Err(Error::Domain(Refusal::Conflict(why))) => return Ok(sorry(&console, &form, Some(id), &why)?),
         Err(error) => return Err(error.into()),
     };
     if !shown {
@@ -220,28 +220,28 @@ pub async fn new_link(console: Console, BaseUrl(base): BaseUrl, Path((slug, id))
 /// `POST …/feedback/{id}/answer`: `do` is `send`, `close` (send and close), or `insert`, which sends nothing and only puts a canned reply
 /// into the text, so that choosing one works without scripts.
 pub async fn answer(
-    console: Console,
+    console: ConsoleRequest,
     Path((_, id)): Path<(String, String)>,
-    Extension(sent): Extension<Sent>,
-    room: InFlight,
-    body: Upload,
+    Extension(sent): Extension<CapturedForm>,
+    room: BodyMemory,
+    body: MultipartForm,
 ) -> PageResult {
     let (reader, app) = (console.scope(Role::Viewer)?, &console.app);
-    let wanted = if is_room(app, reader.project(), Payer::Team).await? { Files::Kept } else { Files::NoRoom };
+    let wanted = if is_room(app, reader.project(), QuotaOwner::Team).await? { FilePolicy::Kept } else { FilePolicy::NoRoom };
     // Read before the role is asked for: who has lost theirs meanwhile gets back what they wrote.
-    let Received { form, files, refused, .. } = attachments::receive(&room, body, wanted).await;
+    let FormWithFiles { form, files, refused, .. } = attachments::receive(&room, body, wanted).await;
     sent.keep(&form.0, false);
     let scope = console.scope(Role::Triager)?;
     // That may have taken minutes.
-    Authority::new(&scope, console.session_hash()).ask(app, Role::Triager).await?;
+    Authority::new(&scope, console.session_hash()).ensure_role(app, Role::Triager).await?;
     let (id, ticket) = held(&console, &scope, &id).await?;
     let key = form.idempotency_key()?.to_owned();
-    let waiting = tickets::held_for(console.project()?, &format!("desk {}", ticket.id), &key);
+    let waiting = tickets::pending_form_key(console.project()?, &format!("desk {}", ticket.id), &key);
     let text = form.get("message").to_owned();
-    let again = Again { console: &console, scope: &scope, id, form: &form, key: &key, waiting: &waiting };
+    let again = RejectedAnswer { console: &console, scope: &scope, id, form: &form, key: &key, waiting: &waiting };
     let prepared = match refused {
         Some(refused) => Err(refused),
-        None => files.prepare(app, Payer::Team).await.map_err(|error| {
+        None => files.prepare(app, QuotaOwner::Team).await.map_err(|error| {
             let is_busy = matches!(error.refusal(), Some(Refusal::Busy(_)));
             (if is_busy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::UNPROCESSABLE_ENTITY }, error)
         }),
@@ -250,42 +250,42 @@ pub async fn answer(
         Ok(files) => files,
         Err((status, error)) => {
             let errors = match error {
-                Error::Refused(Refusal::Invalid(errors)) => errors,
-                Error::Refused(Refusal::Busy(_)) => busy(),
+                Error::Domain(Refusal::Invalid(errors)) => errors,
+                Error::Domain(Refusal::Busy(_)) => busy(),
                 error => return Err(error.into()),
             };
-            return again.show(status, Typed { answer: text, errors, ..Typed::default() }).await;
+            return again.show(status, AnswerDraft { answer: text, errors, ..AnswerDraft::default() }).await;
         }
     };
     if form.get("do") == "insert" {
-        tickets::hold_files(app, Payer::Team, console.project()?, &waiting, files).await?;
-        let chosen = match form.get("reply").parse::<ReplyId>() {
+        tickets::store_pending_files(app, QuotaOwner::Team, console.project()?, &waiting, files).await?;
+        let chosen = match form.get("reply").parse::<CannedReplyId>() {
             Ok(reply) => app.store.reply(&scope, reply).await?,
             Err(_) => None,
         };
         let Some(reply) = chosen else {
             let errors = FieldErrors::one("reply", "required", "Choose a canned reply first.");
-            return again.show(StatusCode::UNPROCESSABLE_ENTITY, Typed { answer: text, errors, ..Typed::default() }).await;
+            return again.show(StatusCode::UNPROCESSABLE_ENTITY, AnswerDraft { answer: text, errors, ..AnswerDraft::default() }).await;
         };
         let (name, me) = (ticket.name.as_deref(), console.staff.name.as_str());
         // The link itself is put in where the requester reads it.
-        let filling = Filling { name, number: ticket.number, subject: &ticket.subject, link: tickets::LINK_PLACEHOLDER, me };
+        let filling = PlaceholderValues { name, number: ticket.number, subject: &ticket.subject, link: tickets::LINK_PLACEHOLDER, me };
         let put = filling.fill(&reply.body);
         let answer = if text.trim().is_empty() { put } else { format!("{}\n\n{put}", text.trim_end()) };
-        return again.show(StatusCode::OK, Typed { answer, ..Typed::default() }).await;
+        return again.show(StatusCode::OK, AnswerDraft { answer, ..AnswerDraft::default() }).await;
     }
     let close = form.get("do") == "close";
-    let reply = Reply { body: text.clone(), close, seen: Some(form.version()?), files: files.clone(), held: waiting.clone() };
+    let reply = StaffReply { body: text.clone(), close, seen: Some(form.version()?), files: files.clone(), held: waiting.clone() };
     match tickets::staff_reply(app, &scope, ticket.id, &key, reply).await {
         Ok(_) => Ok(back(&console, &form, Some(id), if close { "Reply sent, ticket closed." } else { "Reply sent." }, None).await?),
-        Err(Error::Refused(refusal @ (Refusal::Invalid(_) | Refusal::Conflict(_)))) => {
-            tickets::hold_files(app, Payer::Team, console.project()?, &waiting, files).await?;
+        Err(Error::Domain(refusal @ (Refusal::Invalid(_) | Refusal::Conflict(_)))) => {
+            tickets::store_pending_files(app, QuotaOwner::Team, console.project()?, &waiting, files).await?;
             let (status, errors, conflict) = match refusal {
                 Refusal::Conflict(why) => (StatusCode::CONFLICT, FieldErrors::default(), Some(why)),
                 Refusal::Invalid(errors) => (StatusCode::UNPROCESSABLE_ENTITY, errors, None),
                 _ => (StatusCode::UNPROCESSABLE_ENTITY, FieldErrors::default(), None),
             };
-            again.show(status, Typed { answer: text, errors, conflict, ..Typed::default() }).await
+            again.show(status, AnswerDraft { answer: text, errors, conflict, ..AnswerDraft::default() }).await
         }
         Err(error) => Err(error.into()),
     }
@@ -298,8 +298,8 @@ fn busy() -> FieldErrors {
 }
 
 /// The page that an answer came from once more, with all that was typed and attached.
-struct Again<'a> {
-    console: &'a Console,
+struct RejectedAnswer<'a> {
+    console: &'a ConsoleRequest,
     scope: &'a Scope,
     id: FeedbackId,
     form: &'a Form,
@@ -307,12 +307,12 @@ struct Again<'a> {
     waiting: &'a str,
 }
 
-impl Again<'_> {
-    async fn show(&self, status: StatusCode, typed: Typed) -> PageResult {
+impl RejectedAnswer<'_> {
+    async fn show(&self, status: StatusCode, typed: AnswerDraft) -> PageResult {
         let app = &self.console.app;
-        let files = app.store.held_files(self.scope, self.waiting, app.now()).await?;
-        let typed = Typed { key: self.key.to_owned(), files: files.into_iter().map(|f| f.name).collect(), ..typed };
-        let refused = Refused { status, ticket: Some(typed), ..Refused::default() };
+        let files = app.store.pending_attachments(self.scope, self.waiting, app.now()).await?;
+        let typed = AnswerDraft { key: self.key.to_owned(), files: files.into_iter().map(|f| f.name).collect(), ..typed };
+        let refused = RejectedItemForm { status, ticket: Some(typed), ..RejectedItemForm::default() };
         item::refused(self.console, self.scope, self.id, self.form.get("return_to"), refused).await
     }
 }

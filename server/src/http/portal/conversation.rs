@@ -1,35 +1,35 @@
 //! The conversation of a ticket, and what its requester does there.
 
-use app::portal::{Conversation, ConversationPage, Tail, texts};
+use app::portal::{ConversationPage, ConversationView, PortalFormFooter, texts};
 use axum::{
     extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
 use domain::{
-    Error as Refusal,
+    DomainError as Refusal,
     accounts::Scope,
     projects::Project,
-    tickets::{Author, Message, Ticket, check_message},
+    tickets::{Message, MessageAuthor, Ticket, check_message},
 };
 use leptos::prelude::*;
 use service::{
     error::Result,
     state::{App, AppState},
-    tickets::{self, Addition},
+    tickets::{self, RequesterReply},
 };
 
 use super::{
     pages::page,
-    post::{Back, Posted, Words, after, loses_files, ready, told, wanted},
-    visit::{Visit, named},
+    post::{MessageChecks, PortalFormState, Posted, after, loses_files, ready, told, wanted},
+    visit::{PortalRequest, named},
 };
 use crate::http::{
     address::{BaseUrl, ClientAddress},
     attachments::{self, receive},
     error::PageResult,
-    limits::InFlight,
-    upload::Upload,
+    limits::BodyMemory,
+    upload::MultipartForm,
 };
 
 /// Most messages, and bytes of what they say, on one page of a conversation; one is shown however long it is.
@@ -45,11 +45,11 @@ async fn find(app: &App, slug: &str, token: &str) -> Result<(Project, Ticket)> {
 
 async fn conversation_page(
     app: &App,
-    visit: &Visit,
+    visit: &PortalRequest,
     base: &str,
     (project, ticket): (&Project, Ticket),
     status: StatusCode,
-    back: Back,
+    back: PortalFormState,
 ) -> Result<Response> {
     let look = visit.look(project, Some(ticket.language.as_str()));
     let token = tickets::link_token(app, ticket.id, ticket.link_generation)?;
@@ -60,7 +60,7 @@ async fn conversation_page(
     let conversation = tickets::public_conversation(app, ticket).await?;
     let ticket = conversation.ticket;
     let MessagePage { messages, earlier, newest } = MessagePage::new(conversation.messages, visit.asked.before.as_deref(), &path);
-    let view = Conversation {
+    let view = ConversationView {
         project: project.name.clone(),
         zone: project.zone.clone(),
         portal: project.portal.then(|| format!("/p/{}", project.slug)),
@@ -109,7 +109,7 @@ impl MessagePage {
 
 /// The messages with the requester's link where the team's answers name it.
 fn with_link(mut messages: Vec<Message>, link: &str) -> Vec<Message> {
-    for message in messages.iter_mut().filter(|message| message.author == Author::Staff) {
+    for message in messages.iter_mut().filter(|message| message.author == MessageAuthor::Staff) {
         message.body = message.body.replace(tickets::LINK_PLACEHOLDER, link);
     }
     messages
@@ -120,13 +120,13 @@ fn with_link(mut messages: Vec<Message>, link: &str) -> Vec<Message> {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn preview(app: &App, visit: &Visit, project: &Project, ticket: Ticket, item: String) -> Result<Response> {
+pub async fn preview(app: &App, visit: &PortalRequest, project: &Project, ticket: Ticket, item: String) -> Result<Response> {
     let look = visit.look(project, Some(ticket.language.as_str()));
     let conversation = tickets::public_conversation(app, ticket).await?;
     let ticket = conversation.ticket;
     let here = format!("{item}/as-requester");
     let MessagePage { messages, earlier, newest } = MessagePage::new(conversation.messages, visit.asked.before.as_deref(), &here);
-    let view = Conversation {
+    let view = ConversationView {
         project: project.name.clone(),
         zone: project.zone.clone(),
         portal: project.portal.then(|| format!("/p/{}", project.slug)),
@@ -142,7 +142,7 @@ pub async fn preview(app: &App, visit: &Visit, project: &Project, ticket: Ticket
         state: ticket.state,
         messages,
         typed: String::new(),
-        tail: Tail::default(),
+        tail: PortalFormFooter::default(),
     };
     Ok(page(StatusCode::OK, move || view! { <ConversationPage look=look view=view /> }))
 }
@@ -152,10 +152,10 @@ pub async fn conversation(
     State(app): State<AppState>,
     Path((slug, token)): Path<(String, String)>,
     BaseUrl(base): BaseUrl,
-    visit: Visit,
+    visit: PortalRequest,
 ) -> PageResult {
     let (project, ticket) = find(&app, &slug, &token).await?;
-    Ok(conversation_page(&app, &visit, &base, (&project, ticket), StatusCode::OK, Back::default()).await?)
+    Ok(conversation_page(&app, &visit, &base, (&project, ticket), StatusCode::OK, PortalFormState::default()).await?)
 }
 
 /// `GET /p/{slug}/t/{token}/files/{id}`: a file of the conversation, for anyone who has its link.
@@ -176,9 +176,9 @@ pub async fn answer(
     Path((slug, token)): Path<(String, String)>,
     address: ClientAddress,
     BaseUrl(base): BaseUrl,
-    visit: Visit,
-    room: InFlight,
-    body: Upload,
+    visit: PortalRequest,
+    room: BodyMemory,
+    body: MultipartForm,
 ) -> PageResult {
     let counted = app.limits.address(address.bucket(), app.now()).await;
     let (project, ticket) = find(&app, &slug, &token).await?;
@@ -186,10 +186,10 @@ pub async fn answer(
     let look = visit.look(&project, Some(ticket.language.as_str()));
     let words = texts::of(look.texts.code);
     let place = ticket.id.to_string();
-    let said = Words { faults: check_message(got.form.get("message"), true).err(), is_suspicious: false };
+    let said = MessageChecks { faults: check_message(got.form.get("message"), true).err(), is_suspicious: false };
     let (key, status, error) = match ready(&app, &visit, &project, (&place, address), counted, said, &mut got).await {
         Ok(Posted { key, files, kept, intake }) => {
-            let addition = Addition { body: got.form.get("message").to_owned(), files, kept };
+            let addition = RequesterReply { body: got.form.get("message").to_owned(), files, kept };
             match tickets::requester_reply(&app, &project, ticket.id, &key, addition).await {
                 Ok(()) => return Ok(Redirect::to(&format!("/p/{slug}/t/{token}")).into_response()),
                 Err(error) => {
@@ -200,7 +200,7 @@ pub async fn answer(
         }
         Err((status, error)) => (got.form.idempotency_key().ok().map(ToOwned::to_owned), status, error),
     };
-    let mut back = Back { form: std::mem::take(&mut got.form), key, ..Back::default() };
+    let mut back = PortalFormState { form: std::mem::take(&mut got.form), key, ..PortalFormState::default() };
     let (status, pause) = told(status, &error, &look, words, &mut back);
     if got.had_files && loses_files(&error) {
         back.errors.add("files", "choose_again", words.choose_again);
@@ -208,7 +208,7 @@ pub async fn answer(
     Ok(after(conversation_page(&app, &visit, &base, (&project, ticket), status, back).await?, pause))
 }
 
-async fn turn(app: &App, path: (String, String), address: ClientAddress, visit: &Visit, close: bool) -> Result<Response> {
+async fn turn(app: &App, path: (String, String), address: ClientAddress, visit: &PortalRequest, close: bool) -> Result<Response> {
     app.limits.address(address.bucket(), app.now()).await?;
     let (project, ticket) = find(app, &path.0, &path.1).await?;
     if visit.is_foreign(app) {
@@ -223,11 +223,21 @@ async fn turn(app: &App, path: (String, String), address: ClientAddress, visit: 
 }
 
 /// `POST /p/{slug}/t/{token}/close`: the requester says that it is solved.
-pub async fn close(State(app): State<AppState>, Path(path): Path<(String, String)>, address: ClientAddress, visit: Visit) -> PageResult {
+pub async fn close(
+    State(app): State<AppState>,
+    Path(path): Path<(String, String)>,
+    address: ClientAddress,
+    visit: PortalRequest,
+) -> PageResult {
     Ok(turn(&app, path, address, &visit, true).await?)
 }
 
 /// `POST /p/{slug}/t/{token}/reopen`
-pub async fn reopen(State(app): State<AppState>, Path(path): Path<(String, String)>, address: ClientAddress, visit: Visit) -> PageResult {
+pub async fn reopen(
+    State(app): State<AppState>,
+    Path(path): Path<(String, String)>,
+    address: ClientAddress,
+    visit: PortalRequest,
+) -> PageResult {
     Ok(turn(&app, path, address, &visit, false).await?)
 }

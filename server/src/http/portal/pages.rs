@@ -3,7 +3,7 @@
 use app::{
     portal::texts,
     render,
-    respond::{Look, Mode, NoticePage, texts as respond},
+    respond::{DisplayMode, NoticePage, RespondentPageContext, texts as respond},
 };
 use axum::{
     body::Body,
@@ -20,10 +20,10 @@ use crate::http::{assets, security::Nonce};
 
 /// Put into the extensions of answers that are pages of the portal, whatever their status.
 #[derive(Clone, Copy)]
-struct OwnPage;
+struct PortalPageMarker;
 
 pub(super) fn page<V: IntoView + 'static>(status: StatusCode, view: impl FnOnce() -> V) -> Response {
-    (axum::Extension(OwnPage), (status, Html(render::document(view)))).into_response()
+    (axum::Extension(PortalPageMarker), (status, Html(render::document(view)))).into_response()
 }
 
 /// Nothing about a conversation leaves it: no referrer, no index of a search engine, no cache.
@@ -37,18 +37,18 @@ pub(super) fn secret(mut response: Response) -> Response {
 
 /// Gives every failure that is no page of ours the looks of one, in the reader's language: people without an account have no use for the
 /// console's pages.
-pub async fn dress(nonce: Nonce, request: Request, next: Next) -> Response {
+pub async fn render_failures(nonce: Nonce, request: Request, next: Next) -> Response {
     let asked = Query::<Asked>::try_from_uri(request.uri()).map(|Query(asked)| asked).unwrap_or_default();
     let accept = request.headers().get(header::ACCEPT_LANGUAGE).cloned();
     let is_post = *request.method() == Method::POST;
     let is_secret = request.uri().path().split('/').nth(3) == Some("t");
     let mut response = next.run(request).await;
     let status = response.status();
-    if (status.is_client_error() || status.is_server_error()) && response.extensions().get::<OwnPage>().is_none() {
+    if (status.is_client_error() || status.is_server_error()) && response.extensions().get::<PortalPageMarker>().is_none() {
         let texts = respond::pick_for_reader(asked.lang.as_deref(), accept.as_ref().and_then(|h| h.to_str().ok()), "");
         let words = texts::of(texts.code);
-        let look = Look {
-            mode: Mode::Hosted,
+        let look = RespondentPageContext {
+            mode: DisplayMode::Hosted,
             accent: DEFAULT_ACCENT.into(),
             theme: ThemeMode::Auto,
             language: texts.code.into(),

@@ -1,15 +1,15 @@
 //! Posts of both forms: what may go wrong with one, what waits for the next attempt, and what the form says then.
 
 use app::{
-    portal::{Tail, texts},
-    respond::Look,
+    portal::{PortalFormFooter, texts},
+    respond::RespondentPageContext,
 };
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::Response,
 };
 use domain::{
-    Error as Refusal, FieldErrors,
+    DomainError as Refusal, FieldErrors,
     accounts::Scope,
     ids::AttachmentId,
     projects::Project,
@@ -17,16 +17,16 @@ use domain::{
 };
 use service::{
     error::{Error, Result},
-    limits::{Intake, budget::Payer},
+    limits::{SubmissionQuota, budget::QuotaOwner},
     state::App,
     tickets::{self, files::is_room},
 };
 use store::tickets::NewAttachment;
 
-use super::visit::Visit;
+use super::visit::PortalRequest;
 use crate::http::{
     address::ClientAddress,
-    attachments::{Files, Received},
+    attachments::{FilePolicy, FormWithFiles},
     error,
     forms::Form,
 };
@@ -36,7 +36,7 @@ const FILES_AGAIN: u64 = 3600;
 
 /// What a form holds that comes back.
 #[derive(Default)]
-pub(super) struct Back {
+pub(super) struct PortalFormState {
     /// What was posted; empty for a fresh form.
     pub(super) form: Form,
     /// Its key, unless it needs a new one.
@@ -45,24 +45,24 @@ pub(super) struct Back {
     pub(super) message: Option<String>,
 }
 
-impl Back {
-    pub(super) async fn tail(self, app: &App, project: &Project, place: &str) -> Result<Tail> {
+impl PortalFormState {
+    pub(super) async fn tail(self, app: &App, project: &Project, place: &str) -> Result<PortalFormFooter> {
         let held = match &self.key {
             Some(key) => {
-                let form = tickets::held_for(project, place, key);
-                app.store.held_files(&Scope::system(project.id), &form, app.now()).await?
+                let form = tickets::pending_form_key(project, place, key);
+                app.store.pending_attachments(&Scope::system(project.id), &form, app.now()).await?
             }
             None => Vec::new(),
         };
         let started = self.form.get("started");
         let started = if started.is_empty() { tickets::start_token(app, project, app.now())? } else { started.to_owned() };
         let key = self.key.unwrap_or_else(|| app.ids.uuid().to_string());
-        Ok(Tail { started, key, held, errors: self.errors, message: self.message })
+        Ok(PortalFormFooter { started, key, held, errors: self.errors, message: self.message })
     }
 }
 
 /// Status, words and pause for what was not taken and is not about a field.
-fn trouble(error: &Error, words: &'static texts::Texts) -> (StatusCode, String, Option<u64>) {
+fn trouble(error: &Error, words: &'static texts::PortalTexts) -> (StatusCode, String, Option<u64>) {
     error::log(error);
     match error.refusal() {
         Some(Refusal::RateLimited(seconds)) => {
@@ -75,7 +75,12 @@ fn trouble(error: &Error, words: &'static texts::Texts) -> (StatusCode, String, 
 }
 
 /// What the form says about a refusal, and with which status.
-fn refusal(status: Option<StatusCode>, error: &Error, words: &'static texts::Texts, back: &mut Back) -> (StatusCode, Option<u64>) {
+fn refusal(
+    status: Option<StatusCode>,
+    error: &Error,
+    words: &'static texts::PortalTexts,
+    back: &mut PortalFormState,
+) -> (StatusCode, Option<u64>) {
     if let Some(Refusal::Invalid(errors)) = error.refusal() {
         back.errors = words.translate(errors);
         let status = status.unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);
@@ -95,12 +100,12 @@ pub(super) fn after(mut response: Response, seconds: Option<u64>) -> Response {
 }
 
 /// What becomes of files, as far as that can be told before they come: who writes too often gets the words back, and takes no room with files.
-pub(super) async fn wanted(app: &App, project: &Project, address: ClientAddress, counted: &Result<()>) -> Result<Files> {
+pub(super) async fn wanted(app: &App, project: &Project, address: ClientAddress, counted: &Result<()>) -> Result<FilePolicy> {
     if counted.is_err() {
-        return Ok(Files::Ignored);
+        return Ok(FilePolicy::Ignored);
     }
-    let is_room = is_room(app, project.id, Payer::Stranger(address.bucket())).await?;
-    Ok(if is_room { Files::Kept } else { Files::NoRoom })
+    let is_room = is_room(app, project.id, QuotaOwner::Stranger(address.bucket())).await?;
+    Ok(if is_room { FilePolicy::Kept } else { FilePolicy::NoRoom })
 }
 
 /// A message as it was posted, with its files ready to be stored.
@@ -109,11 +114,11 @@ pub(super) struct Posted {
     pub(super) files: Vec<NewAttachment>,
     /// Files that wait for the form and are to come along.
     pub(super) kept: Vec<AttachmentId>,
-    pub(super) intake: Intake,
+    pub(super) intake: SubmissionQuota,
 }
 
 /// What a post says of itself before anything is done with its files.
-pub(super) struct Words {
+pub(super) struct MessageChecks {
     /// What is wrong with the fields.
     pub(super) faults: Option<Refusal>,
     /// Whether it looks like the work of a program: its files do not wait for it.
@@ -124,12 +129,12 @@ pub(super) struct Words {
 /// comes back to someone who has seen it.
 pub(super) async fn ready(
     app: &App,
-    visit: &Visit,
+    visit: &PortalRequest,
     project: &Project,
     (place, address): (&str, ClientAddress),
     counted: Result<()>,
-    words: Words,
-    got: &mut Received,
+    words: MessageChecks,
+    got: &mut FormWithFiles,
 ) -> std::result::Result<Posted, (Option<StatusCode>, Error)> {
     if visit.is_foreign(app) {
         return Err((Some(StatusCode::FORBIDDEN), Refusal::Forbidden.into()));
@@ -144,9 +149,9 @@ pub(super) async fn ready(
         return Err((None, choose_again(faults.clone(), got.files.count() > 0).into()));
     }
     // Files that waited count as well; those that are not ticked any more go.
-    let form = tickets::held_for(project, place, &key);
+    let form = tickets::pending_form_key(project, place, &key);
     let keep: Vec<AttachmentId> = got.form.all("keep").filter_map(|id| id.parse().ok()).collect();
-    let held = tickets::keep_held(app, project, &form, &keep).await.map_err(own)?;
+    let held = tickets::retain_pending_files(app, project, &form, &keep).await.map_err(own)?;
     let waiting: i64 = held.iter().map(|file| file.size).sum();
     if held.len() + got.files.count() > MAX_FILES {
         return Err((None, Refusal::field("files", "too_many", "Choose fewer files.").into()));
@@ -159,17 +164,17 @@ pub(super) async fn ready(
     }
     // Given back when nothing is stored: who sends what is not taken closes no project.
     let intake = app.limits.portal(project.id, app.now()).await.map_err(own)?;
-    let payer = Payer::Stranger(address.bucket());
+    let payer = QuotaOwner::Stranger(address.bucket());
     let had_files = got.files.count() > 0;
     let files = std::mem::take(&mut got.files).prepare(app, payer).await;
     let refused = match (words.faults, files) {
         (None, Ok(files)) => return Ok(Posted { key, files, kept: keep, intake }),
         (Some(faults), Ok(files)) => {
-            let is_held = tickets::hold_files(app, payer, project, &form, files).await;
+            let is_held = tickets::store_pending_files(app, payer, project, &form, files).await;
             is_held.map(|is_held| choose_again(faults, had_files && !is_held).into()).unwrap_or_else(|error| error)
         }
         // Both are told at once.
-        (Some(Refusal::Invalid(faults)), Err(Error::Refused(Refusal::Invalid(more)))) => {
+        (Some(Refusal::Invalid(faults)), Err(Error::Domain(Refusal::Invalid(more)))) => {
             Refusal::Invalid(FieldErrors(faults.0.into_iter().chain(more.0).collect())).into()
         }
         (_, Err(error)) => error,
@@ -192,7 +197,7 @@ fn choose_again(faults: Refusal, are_lost: bool) -> Refusal {
 /// Whether a refusal says nothing of the files that came, and they do not wait either.
 pub(super) fn loses_files(error: &Error) -> bool {
     match error.refusal() {
-        Some(Refusal::Invalid(errors)) => errors.at("idempotency_key").is_some(),
+        Some(Refusal::Invalid(errors)) => errors.message_for("idempotency_key").is_some(),
         _ => true,
     }
 }
@@ -207,16 +212,16 @@ fn status_of(error: &Error) -> Option<StatusCode> {
 pub(super) fn told(
     status: Option<StatusCode>,
     error: &Error,
-    look: &Look,
-    words: &'static texts::Texts,
-    back: &mut Back,
+    look: &RespondentPageContext,
+    words: &'static texts::PortalTexts,
+    back: &mut PortalFormState,
 ) -> (StatusCode, Option<u64>) {
     match error.refusal() {
         Some(Refusal::Forbidden) => {
             back.message = Some(words.foreign.into());
             (StatusCode::FORBIDDEN, None)
         }
-        Some(Refusal::Invalid(errors)) if errors.at("idempotency_key").is_some() => {
+        Some(Refusal::Invalid(errors)) if errors.message_for("idempotency_key").is_some() => {
             back.message = Some(words.stale.into());
             back.form.0.retain(|(name, _)| name != "started");
             (StatusCode::UNPROCESSABLE_ENTITY, None)

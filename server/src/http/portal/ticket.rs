@@ -9,27 +9,27 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use domain::{Error as Refusal, projects::Project, responses::tidy, tickets::NewTicket};
+use domain::{DomainError as Refusal, projects::Project, responses::clean_line, tickets::NewTicket};
 use leptos::prelude::*;
 use service::{
     error::Result,
     state::{App, AppState},
-    tickets::{self, Context, Submission},
+    tickets::{self, TicketContext, TicketSubmission},
 };
 
 use super::{
     pages::{page, secret},
-    post::{Back, Posted, Words, after, loses_files, ready, told, wanted},
-    visit::{Asked, Visit, project},
+    post::{MessageChecks, PortalFormState, Posted, after, loses_files, ready, told, wanted},
+    visit::{Asked, PortalRequest, project},
 };
 use crate::http::{
     address::ClientAddress,
     attachments::receive,
     error::PageResult,
     forms::Form,
-    limits::InFlight,
+    limits::BodyMemory,
     respond::{user_agent, web_address},
-    upload::Upload,
+    upload::MultipartForm,
 };
 
 fn typed(form: &Form) -> NewTicket {
@@ -41,7 +41,7 @@ fn typed(form: &Form) -> NewTicket {
 fn carried(asked: &Asked, form: &Form) -> Vec<(&'static str, String)> {
     let of = |name: &'static str, asked: Option<&String>| {
         let value = Some(form.get(name)).filter(|value| !value.is_empty()).or(asked.map(String::as_str))?;
-        let value = if name == "page_url" { web_address(value) } else { tidy(value, 100) }?;
+        let value = if name == "page_url" { web_address(value) } else { clean_line(value, 100) }?;
         Some((name, value))
     };
     let all =
@@ -49,7 +49,7 @@ fn carried(asked: &Asked, form: &Form) -> Vec<(&'static str, String)> {
     all.into_iter().flatten().collect()
 }
 
-async fn form_page(app: &App, visit: &Visit, project: &Project, status: StatusCode, back: Back) -> Result<Response> {
+async fn form_page(app: &App, visit: &PortalRequest, project: &Project, status: StatusCode, back: PortalFormState) -> Result<Response> {
     let look = visit.look(project, Some(back.form.get("lang")).filter(|lang| !lang.is_empty()));
     let form = TicketForm {
         project: project.name.clone(),
@@ -63,9 +63,9 @@ async fn form_page(app: &App, visit: &Visit, project: &Project, status: StatusCo
 }
 
 /// `GET /p/{slug}`
-pub async fn portal(State(app): State<AppState>, Path(slug): Path<String>, visit: Visit) -> PageResult {
+pub async fn portal(State(app): State<AppState>, Path(slug): Path<String>, visit: PortalRequest) -> PageResult {
     let project = project(&app, &slug).await?;
-    Ok(form_page(&app, &visit, &project, StatusCode::OK, Back::default()).await?)
+    Ok(form_page(&app, &visit, &project, StatusCode::OK, PortalFormState::default()).await?)
 }
 
 /// `POST /p/{slug}`
@@ -73,9 +73,9 @@ pub async fn submit(
     State(app): State<AppState>,
     Path(slug): Path<String>,
     address: ClientAddress,
-    visit: Visit,
-    room: InFlight,
-    body: Upload,
+    visit: PortalRequest,
+    room: BodyMemory,
+    body: MultipartForm,
 ) -> PageResult {
     // Counted before anything is looked up; only the form comes back then, with what was filled in.
     let counted = app.limits.address(address.bucket(), app.now()).await;
@@ -87,13 +87,15 @@ pub async fn submit(
     let ticket = typed(&got.form);
     let honeypot = !got.form.get(HONEYPOT).trim().is_empty();
     let signals = tickets::signals(&app, &project, got.form.get("started"), honeypot);
-    let said =
-        Words { faults: ticket.clone().checked().err().map(Refusal::Invalid), is_suspicious: signals.honeypot || signals.forged_start };
+    let said = MessageChecks {
+        faults: ticket.clone().checked().err().map(Refusal::Invalid),
+        is_suspicious: signals.honeypot || signals.forged_start,
+    };
     let posted = ready(&app, &visit, &project, ("new", address), counted, said, &mut got).await;
     let (key, status, error) = match posted {
         Ok(Posted { key, files, kept, intake }) => {
             let find = |name: &str| carried(&Asked::default(), &got.form).into_iter().find(|(n, _)| *n == name).map(|(_, value)| value);
-            let context = Context {
+            let context = TicketContext {
                 language: look.texts.code.into(),
                 page_url: find("page_url"),
                 release: find("release"),
@@ -108,7 +110,7 @@ pub async fn submit(
                     counted => counted.is_err(),
                 },
             };
-            let submission = Submission { ticket, files, kept, signals: Some(signals), context, without_letter };
+            let submission = TicketSubmission { ticket, files, kept, signals: Some(signals), context, without_letter };
             match tickets::submit(&app, &project, &key, submission).await {
                 Ok(made) => {
                     // A retry of what was sent before its link was renewed. Anyone who knows the key of a form gets no newer link by it.
@@ -129,7 +131,7 @@ pub async fn submit(
         }
         Err((status, error)) => (got.form.idempotency_key().ok().map(ToOwned::to_owned), status, error),
     };
-    let mut back = Back { form: std::mem::take(&mut got.form), key, ..Back::default() };
+    let mut back = PortalFormState { form: std::mem::take(&mut got.form), key, ..PortalFormState::default() };
     let (status, pause) = told(status, &error, &look, words, &mut back);
     if got.had_files && loses_files(&error) {
         back.errors.add("files", "choose_again", words.choose_again);

@@ -1,15 +1,15 @@
 //! A visit of the portal: what a request says of its reader, and which project's portal it is.
 
-use app::respond::{Look, Mode, texts as respond};
+use app::respond::{DisplayMode, RespondentPageContext, texts as respond};
 use axum::{
     extract::Query,
     http::{HeaderMap, header},
 };
-use domain::{Error as Refusal, projects::Project};
+use domain::{DomainError as Refusal, projects::Project};
 use serde::Deserialize;
 use service::{error::Result, state::App};
 
-use crate::http::{Web, assets, respond::is_own, security::Nonce};
+use crate::http::{WebState, assets, respond::is_own, security::Nonce};
 
 /// How a page is asked for.
 #[derive(Debug, Default, Deserialize)]
@@ -29,28 +29,28 @@ pub struct Asked {
 }
 
 /// What a request says of its reader and where it came from.
-pub struct Visit {
+pub struct PortalRequest {
     nonce: Nonce,
     pub(super) headers: HeaderMap,
     pub(super) asked: Asked,
 }
 
-impl axum::extract::FromRequestParts<Web> for Visit {
+impl axum::extract::FromRequestParts<WebState> for PortalRequest {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request_parts(parts: &mut axum::http::request::Parts, web: &Web) -> std::result::Result<Self, Self::Rejection> {
+    async fn from_request_parts(parts: &mut axum::http::request::Parts, web: &WebState) -> std::result::Result<Self, Self::Rejection> {
         let asked = Query::<Asked>::try_from_uri(&parts.uri).map(|Query(asked)| asked).unwrap_or_default();
         Ok(Self { nonce: Nonce::from_request_parts(parts, web).await?, headers: parts.headers.clone(), asked })
     }
 }
 
-impl Visit {
+impl PortalRequest {
     /// The looks of a page of this project; `language` is the reader's, where it is known.
-    pub(super) fn look(&self, project: &Project, language: Option<&str>) -> Look {
+    pub(super) fn look(&self, project: &Project, language: Option<&str>) -> RespondentPageContext {
         let accept = self.headers.get(header::ACCEPT_LANGUAGE).and_then(|h| h.to_str().ok());
         let texts = respond::pick_for_reader(self.asked.lang.as_deref().or(language), accept, &project.language);
-        Look {
-            mode: Mode::Hosted,
+        RespondentPageContext {
+            mode: DisplayMode::Hosted,
             accent: project.accent.clone(),
             theme: project.theme,
             language: texts.code.into(),

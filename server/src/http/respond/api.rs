@@ -11,30 +11,30 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use domain::{
-    Error as Refusal, FieldErrors, email,
-    identity::{Claim, Signed},
+    DomainError as Refusal, FieldErrors, email,
+    identity::{Claim, SignedClaim},
     ids::{ResponseId, SurveyId, VersionId},
     projects::Project,
-    responses::{Begun, Context, MAX_EMAIL, MAX_ID, Person, tidy},
+    responses::{ClaimedContact, MAX_EMAIL, MAX_ID, ResponseContext, ResponseReceipt, clean_line},
 };
 use hyper::body::SizeHint;
 use serde_json::{Map, Value, json};
 use service::{
     error::{Error, Result},
-    limits::Intake,
-    responses::{self, Submission, Target},
+    limits::SubmissionQuota,
+    responses::{self, ResponseInput, SurveyTarget},
     state::{App, AppState},
 };
 use store::hash::hash_token;
 
-use super::{Sender, most_bytes, sender, user_agent, web_address};
+use super::{RequestOrigin, most_bytes, sender, user_agent, web_address};
 use crate::http::{
     self, BODY_LIMIT,
     address::ClientAddress,
     error::{ApiError, PageResult},
     forms::is_idempotency_key,
     json::well_formed,
-    limits::{AGAIN, InFlight},
+    limits::{BodyMemory, RETRY_AFTER_SECONDS},
 };
 
 /// A refusal that has no place among the errors of use cases.
@@ -47,10 +47,10 @@ fn too_large(limit: usize) -> Response {
 }
 
 /// Adds what lets an allowed page read the answer, errors included.
-fn with_cors(mut response: Response, project: &Project, sender: &Sender) -> Response {
+fn with_cors(mut response: Response, project: &Project, sender: &RequestOrigin) -> Response {
     let headers = response.headers_mut();
     headers.append(header::VARY, HeaderValue::from_static("origin"));
-    if let Sender::Allowed(origin) = sender {
+    if let RequestOrigin::Allowed(origin) = sender {
         let value = if project.origins.is_empty() { "*" } else { origin };
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, value);
@@ -80,7 +80,7 @@ pub async fn preflight(State(app): State<AppState>, Path(params): Path<Vec<(Stri
         Err(error) => return ApiError(error).into_response(),
     };
     let sender = sender(&app, &project, &headers);
-    if sender == Sender::Foreign {
+    if sender == RequestOrigin::Foreign {
         return with_cors(foreign(), &project, &sender);
     }
     let allowed = [
@@ -98,7 +98,7 @@ pub async fn config(State(app): State<AppState>, Path(key): Path<String>, header
         Err(error) => return ApiError(error).into_response(),
     };
     let sender = sender(&app, &project, &headers);
-    let response = if sender == Sender::Foreign {
+    let response = if sender == RequestOrigin::Foreign {
         foreign()
     } else {
         match config_of(&app, &project, &headers).await {
@@ -125,7 +125,7 @@ async fn config_of(app: &App, project: &Project, headers: &HeaderMap) -> Result<
             })
         })
         .collect();
-    let on_accent = domain::colour::on_colour(&project.accent);
+    let on_accent = domain::colour::contrasting_text_colour(&project.accent);
     let body = json!({
         "accent": project.accent, "onAccent": on_accent, "theme": project.theme, "keep": project.kept_parameters, "surveys": surveys,
     })
@@ -171,7 +171,7 @@ pub async fn update(
 async fn answer(app: &App, key: &str, id: Option<&str>, address: ClientAddress, request: Request) -> Response {
     let headers = request.headers().clone();
     let size = hyper::body::Body::size_hint(request.body());
-    let Admitted { looked_up, limit } = match admit(app, key, address, &headers, &size).await {
+    let AdmittedSubmission { looked_up, limit } = match admit(app, key, address, &headers, &size).await {
         Ok(admitted) => admitted,
         Err(response) => return response,
     };
@@ -182,7 +182,7 @@ async fn answer(app: &App, key: &str, id: Option<&str>, address: ClientAddress, 
         }
         refused => refused,
     };
-    let mut tried = Tried::default();
+    let mut tried = CachedAttempt::default();
     if let (None, Ok(bytes)) = (id, &body) {
         tried = try_remembered(app, key, &headers, bytes).await;
     }
@@ -198,20 +198,20 @@ async fn answer(app: &App, key: &str, id: Option<&str>, address: ClientAddress, 
     };
     let sender = sender(app, &project, &headers);
     let response = match (&sender, body) {
-        (Sender::Foreign, _) => foreign(),
+        (RequestOrigin::Foreign, _) => foreign(),
         (_, Err(refused)) => refused,
         (_, Ok(bytes)) => match store(app, &project, id, &headers, &bytes, tried.counted).await {
             Ok(response) => response,
-            Err(Refused::TooLarge) => too_large(limit),
-            Err(Refused::Malformed(detail)) => problem(StatusCode::BAD_REQUEST, "malformed", &detail),
-            Err(Refused::Error(error)) => ApiError(error).into_response(),
+            Err(SubmissionError::TooLarge) => too_large(limit),
+            Err(SubmissionError::Malformed(detail)) => problem(StatusCode::BAD_REQUEST, "malformed", &detail),
+            Err(SubmissionError::Error(error)) => ApiError(error).into_response(),
         },
     };
     with_cors(response, &project, &sender)
 }
 
 /// A submission whose body may be read.
-struct Admitted {
+struct AdmittedSubmission {
     /// The project, if it was looked up.
     looked_up: Option<Project>,
     /// The most bytes.
@@ -220,18 +220,18 @@ struct Admitted {
 
 /// Judges a submission by its head: who sends too often, to a key that does not exist, from a foreign page, or more than any survey of the
 /// project needs, is refused before the body is read. A key that is known needs no look-up; that a project is gone shows later.
-async fn admit(app: &App, key: &str, address: ClientAddress, headers: &HeaderMap, size: &SizeHint) -> Result<Admitted, Response> {
+async fn admit(app: &App, key: &str, address: ClientAddress, headers: &HeaderMap, size: &SizeHint) -> Result<AdmittedSubmission, Response> {
     // Counted before anything is looked up. Without the project no page may read the answer; browsers show that as an error, too.
     let counted = app.limits.address(address.bucket(), app.now()).await;
     let is_ordinary = size.upper().is_some_and(|most| most <= BODY_LIMIT as u64);
     if counted.is_ok() && is_ordinary && app.remembered.knows(key) {
-        return Ok(Admitted { looked_up: None, limit: BODY_LIMIT });
+        return Ok(AdmittedSubmission { looked_up: None, limit: BODY_LIMIT });
     }
     let project = project(app, key).await.map_err(|error| ApiError(error).into_response())?;
     let sender = sender(app, &project, headers);
     let judged = match (counted, &sender) {
         (Err(limited), _) => Err(ApiError(limited).into_response()),
-        (_, Sender::Foreign) => Err(foreign()),
+        (_, RequestOrigin::Foreign) => Err(foreign()),
         _ if is_ordinary => Ok(BODY_LIMIT),
         _ => most_of(app, &project).await.map_err(|error| ApiError(error).into_response()),
     };
@@ -239,7 +239,7 @@ async fn admit(app: &App, key: &str, address: ClientAddress, headers: &HeaderMap
         Ok(limit) if size.lower() > limit as u64 => Err(with_cors(too_large(limit), &project, &sender)),
         Ok(limit) => {
             app.remembered.put_key(key);
-            Ok(Admitted { looked_up: Some(project), limit })
+            Ok(AdmittedSubmission { looked_up: Some(project), limit })
         }
         Err(response) => Err(with_cors(response, &project, &sender)),
     }
@@ -252,22 +252,22 @@ async fn most_of(app: &App, project: &Project) -> Result<usize> {
 }
 
 async fn read(app: &App, mut request: Request, limit: usize) -> Result<Bytes, Response> {
-    let room = InFlight::of(request.extensions());
+    let room = BodyMemory::of(request.extensions());
     DefaultBodyLimit::max(limit).apply(&mut request);
     Bytes::from_request(request, app).await.map_err(|rejection| match room.status(rejection.status()) {
         StatusCode::PAYLOAD_TOO_LARGE => too_large(limit),
-        StatusCode::SERVICE_UNAVAILABLE => ApiError(Refusal::Busy(AGAIN).into()).into_response(),
+        StatusCode::SERVICE_UNAVAILABLE => ApiError(Refusal::Busy(RETRY_AFTER_SECONDS).into()).into_response(),
         status => problem(status, "malformed", "The body could not be read."),
     })
 }
 
-enum Refused {
+enum SubmissionError {
     TooLarge,
     Malformed(String),
     Error(Error),
 }
 
-impl<E: Into<Error>> From<E> for Refused {
+impl<E: Into<Error>> From<E> for SubmissionError {
     fn from(error: E) -> Self {
         Self::Error(error.into())
     }
@@ -294,25 +294,25 @@ fn has_too_many_values(json: &[u8]) -> bool {
 
 /// What became of a submission that was read against a survey as it was remembered.
 #[derive(Default)]
-struct Tried {
+struct CachedAttempt {
     /// The answer, if the submission was taken or has to wait. For anything else everything is looked up.
     response: Option<Response>,
     /// The project's limit counted it.
-    counted: Option<Intake>,
+    counted: Option<SubmissionQuota>,
 }
 
-async fn try_remembered(app: &App, key: &str, headers: &HeaderMap, bytes: &[u8]) -> Tried {
-    let mut tried = Tried::default();
+async fn try_remembered(app: &App, key: &str, headers: &HeaderMap, bytes: &[u8]) -> CachedAttempt {
+    let mut tried = CachedAttempt::default();
     let Some((input, target)) = remembered(app, key, bytes) else { return tried };
     let sender = sender(app, &target.project, headers);
     let (Ok(pairs), Ok(once)) = (read_pairs(&input), idempotency_key(&input, headers)) else { return tried };
-    if sender == Sender::Foreign {
+    if sender == RequestOrigin::Foreign {
         return tried;
     }
     let begun = match app.limits.project(target.project.id, app.now()).await {
         Ok(intake) => {
             tried.counted = Some(intake);
-            responses::begin_remembered(app, &target, &once, &submission(app, &target, &input, headers, pairs)).await
+            responses::begin_cached(app, &target, &once, &submission(app, &target, &input, headers, pairs)).await
         }
         Err(limited) => Err(limited),
     };
@@ -331,7 +331,7 @@ async fn try_remembered(app: &App, key: &str, headers: &HeaderMap, bytes: &[u8])
 }
 
 /// The survey that a submission is for, if it is remembered and the submission names no other project or version.
-fn remembered(app: &App, key: &str, bytes: &[u8]) -> Option<(Map<String, Value>, Arc<Target>)> {
+fn remembered(app: &App, key: &str, bytes: &[u8]) -> Option<(Map<String, Value>, Arc<SurveyTarget>)> {
     if has_too_many_values(bytes) {
         return None;
     }
@@ -341,7 +341,7 @@ fn remembered(app: &App, key: &str, bytes: &[u8]) -> Option<(Map<String, Value>,
     (is_version && target.project.key == key).then_some((input, target))
 }
 
-fn taken(app: &App, status: StatusCode, begun: Begun) -> Result<Response> {
+fn taken(app: &App, status: StatusCode, begun: ResponseReceipt) -> Result<Response> {
     let body = json!({ "id": begun.id, "token": responses::token(app, begun.id)?, "finished": begun.finished });
     Ok((status, Json(body)).into_response())
 }
@@ -352,8 +352,8 @@ async fn store(
     id: Option<&str>,
     headers: &HeaderMap,
     bytes: &[u8],
-    counted: Option<Intake>,
-) -> Result<Response, Refused> {
+    counted: Option<SubmissionQuota>,
+) -> Result<Response, SubmissionError> {
     let intake = match counted {
         Some(intake) => intake,
         None => app.limits.project(project.id, app.now()).await?,
@@ -362,14 +362,21 @@ async fn store(
     stored.inspect_err(|_| intake.was_refused(&app.limits))
 }
 
-async fn store_counted(app: &App, project: &Project, id: Option<&str>, headers: &HeaderMap, bytes: &[u8]) -> Result<Response, Refused> {
+async fn store_counted(
+    app: &App,
+    project: &Project,
+    id: Option<&str>,
+    headers: &HeaderMap,
+    bytes: &[u8],
+) -> Result<Response, SubmissionError> {
     if has_too_many_values(bytes) {
-        return Err(Refused::TooLarge);
+        return Err(SubmissionError::TooLarge);
     }
-    let value: Value = serde_json::from_slice(&well_formed(bytes)).map_err(|e| Refused::Malformed(format!("This is not JSON: {e}.")))?;
-    let Value::Object(input) = value else { return Err(Refused::Malformed("The body must be a JSON object.".into())) };
+    let value: Value =
+        serde_json::from_slice(&well_formed(bytes)).map_err(|e| SubmissionError::Malformed(format!("This is not JSON: {e}.")))?;
+    let Value::Object(input) = value else { return Err(SubmissionError::Malformed("The body must be a JSON object.".into())) };
     let pairs = read_pairs(&input)?;
-    let begun: Begun = match id {
+    let begun: ResponseReceipt = match id {
         None => {
             let survey: SurveyId = required_id(&input, "survey")?;
             let version: Option<VersionId> =
@@ -386,7 +393,7 @@ async fn store_counted(app: &App, project: &Project, id: Option<&str>, headers: 
         }
         Some(id) => {
             let id: ResponseId = id.parse().map_err(|_| Refusal::NotFound)?;
-            let target = responses::begun(app, project.id, id, text(&input, "token")).await?;
+            let target = responses::verify_response_token(app, project.id, id, text(&input, "token")).await?;
             let submission = submission(app, &target, &input, headers, pairs);
             responses::update(app, &target, id, &submission).await.map_err(|e| at_pointers(e, &input, &target))?
         }
@@ -439,7 +446,7 @@ fn read_pairs(input: &Map<String, Value>) -> Result<Vec<(String, String)>, Refus
 
 /// Refusals of answers at the place in the input, in the respondent's language. What is missing has no place: it points to `/answers`
 /// and its question.
-fn at_pointers(error: Error, input: &Map<String, Value>, target: &Target) -> Error {
+fn at_pointers(error: Error, input: &Map<String, Value>, target: &SurveyTarget) -> Error {
     let Some(Refusal::Invalid(errors)) = error.refusal() else { return error };
     let texts = texts::pick(input.get("language").and_then(Value::as_str), &target.body.language, None);
     let mut out = texts.translate(errors, &target.body);
@@ -449,12 +456,18 @@ fn at_pointers(error: Error, input: &Map<String, Value>, target: &Target) -> Err
     Refusal::Invalid(out).into()
 }
 
-fn submission(app: &App, target: &Target, input: &Map<String, Value>, headers: &HeaderMap, pairs: Vec<(String, String)>) -> Submission {
+fn submission(
+    app: &App,
+    target: &SurveyTarget,
+    input: &Map<String, Value>,
+    headers: &HeaderMap,
+    pairs: Vec<(String, String)>,
+) -> ResponseInput {
     let measured = input.get("elapsed_ms").and_then(Value::as_i64).filter(|ms| *ms >= 0);
     let honeypot = !text(input, "honeypot").trim().is_empty();
     let started = input.get("started").and_then(Value::as_str);
     let signals = responses::signals(app, target.survey, started, measured, honeypot);
-    Submission {
+    ResponseInput {
         pairs,
         finished: input.get("finished").and_then(Value::as_bool).unwrap_or(false),
         page: responses::page(started, signals),
@@ -464,7 +477,7 @@ fn submission(app: &App, target: &Target, input: &Map<String, Value>, headers: &
 }
 
 /// What the page says of itself and its visitor. What does not fit is left out: it is no reason to refuse someone's answers.
-fn context(input: &Map<String, Value>, headers: &HeaderMap) -> Context {
+fn context(input: &Map<String, Value>, headers: &HeaderMap) -> ResponseContext {
     let none = Map::new();
     let said = input.get("context").and_then(Value::as_object).unwrap_or(&none);
     let contact = said.get("contact").and_then(Value::as_object).unwrap_or(&none);
@@ -479,35 +492,35 @@ fn context(input: &Map<String, Value>, headers: &HeaderMap) -> Context {
         .iter()
         .filter_map(|(name, value)| {
             let value = match value {
-                Value::String(text) => Value::String(tidy(text, 500)?),
+                Value::String(text) => Value::String(clean_line(text, 500)?),
                 Value::Number(_) | Value::Bool(_) => value.clone(),
                 _ => return None,
             };
-            Some((tidy(name, 100)?, value))
+            Some((clean_line(name, 100)?, value))
         })
         .take(30)
         .collect();
     // The site's own ids are often numbers.
     let external_id = match contact.get("id") {
         Some(Value::Number(number)) => Some(number.to_string()),
-        Some(Value::String(text)) => tidy(text, MAX_ID),
+        Some(Value::String(text)) => clean_line(text, MAX_ID),
         _ => None,
     };
-    Context {
+    ResponseContext {
         source: source.into(),
         page_url: web_address(text(said, "page_url")),
         referrer: web_address(text(said, "referrer")),
-        release: tidy(text(said, "release"), 100),
-        environment: tidy(text(said, "environment"), 100),
+        release: clean_line(text(said, "release"), 100),
+        environment: clean_line(text(said, "environment"), 100),
         user_agent: user_agent(headers),
-        contact: Person {
+        contact: ClaimedContact {
             external_id,
-            email: tidy(text(contact, "email"), MAX_EMAIL).and_then(|e| email::read(&e)),
-            name: tidy(text(contact, "name"), 200),
+            email: clean_line(text(contact, "email"), MAX_EMAIL).and_then(|e| email::read(&e)),
+            name: clean_line(text(contact, "name"), 200),
             attributes: (!attributes.is_empty()).then(|| Value::Object(attributes).to_string()),
             claim: Claim::Unsigned,
         },
-        signed: Signed::of(contact),
+        signed: SignedClaim::of(contact),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use app::{
     render,
-    respond::{HONEYPOT, Look, Mode, NoticePage, SurveyPage, Texts, ThanksPage, Ticket, texts},
+    respond::{
+        DisplayMode, HONEYPOT, NoticePage, RespondentPageContext, RespondentTexts, SurveyFormContext, SurveyPage, ThanksPage, texts,
+    },
 };
 use axum::{
     body::Body,
@@ -12,22 +14,22 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
 };
 use domain::{
-    Error as Refusal, FieldErrors,
+    DomainError as Refusal, FieldErrors,
     ids::SurveyId,
     projects::{DEFAULT_ACCENT, ThemeMode},
-    responses::Context,
+    responses::ResponseContext,
     surveys::SurveyStatus,
 };
 use leptos::prelude::*;
 use serde::Deserialize;
 use service::{
     error::{Error, Result},
-    limits::budget::SMALL,
-    responses::{self, Submission, Target},
+    limits::budget::FREE_BODY_BYTES,
+    responses::{self, ResponseInput, SurveyTarget},
     state::{App, AppState},
 };
 
-use super::{Sender, most_bytes, sender, user_agent};
+use super::{RequestOrigin, most_bytes, sender, user_agent};
 use crate::http::{
     address::ClientAddress,
     assets,
@@ -38,7 +40,7 @@ use crate::http::{
 
 /// How the page is asked for.
 #[derive(Debug, Default, Deserialize)]
-pub struct Asked {
+pub struct SurveyPageQuery {
     /// In a frame.
     embed: Option<String>,
     /// The language of our texts.
@@ -47,9 +49,9 @@ pub struct Asked {
     parent: Option<String>,
 }
 
-impl Asked {
-    fn mode(&self) -> Mode {
-        if self.embed.as_deref().is_some_and(|e| e != "0") { Mode::Embedded } else { Mode::Hosted }
+impl SurveyPageQuery {
+    fn mode(&self) -> DisplayMode {
+        if self.embed.as_deref().is_some_and(|e| e != "0") { DisplayMode::Embedded } else { DisplayMode::Hosted }
     }
 }
 
@@ -57,9 +59,9 @@ fn survey_id(text: &str) -> Result<SurveyId> {
     text.parse().map_err(|_| Refusal::NotFound.into())
 }
 
-fn look(target: &Target, asked: &Asked, headers: &HeaderMap, nonce: Nonce) -> Look {
+fn look(target: &SurveyTarget, asked: &SurveyPageQuery, headers: &HeaderMap, nonce: Nonce) -> RespondentPageContext {
     let accept = headers.get(header::ACCEPT_LANGUAGE).and_then(|h| h.to_str().ok());
-    Look {
+    RespondentPageContext {
         mode: asked.mode(),
         accent: target.project.accent.clone(),
         theme: target.project.theme,
@@ -72,26 +74,26 @@ fn look(target: &Target, asked: &Asked, headers: &HeaderMap, nonce: Nonce) -> Lo
 }
 
 /// Answers with a page that the project's sites may frame.
-fn framed<V: IntoView + 'static>(target: &Target, status: StatusCode, view: impl FnOnce() -> V) -> Response {
+fn framed<V: IntoView + 'static>(target: &SurveyTarget, status: StatusCode, view: impl FnOnce() -> V) -> Response {
     let mut response = (status, Html(render::document(view))).into_response();
     response.extensions_mut().insert(FramedBy(target.project.origins.clone()));
     response
 }
 
-fn closed(target: &Target, status: StatusCode, look: Look) -> Response {
+fn closed(target: &SurveyTarget, status: StatusCode, look: RespondentPageContext) -> Response {
     let texts = look.texts;
     let (title, text) = match target.status {
         SurveyStatus::Paused => (texts.paused_title, texts.paused),
         _ => (texts.closed_title, texts.closed),
     };
     // These words are ours, in our language.
-    let look = Look { language: texts.code.into(), ..look };
+    let look = RespondentPageContext { language: texts.code.into(), ..look };
     framed(target, status, move || view! { <NoticePage look=look title=title text=text /> })
 }
 
 /// What a form holds that comes back.
 #[derive(Default)]
-struct Filled {
+struct SurveyFormState {
     /// Its key; none for a fresh one.
     key: Option<String>,
     /// What was filled in.
@@ -102,17 +104,24 @@ struct Filled {
     message: Option<String>,
 }
 
-fn form(app: &App, target: &Target, asked: &Asked, look: Look, status: StatusCode, filled: Filled) -> Result<Response> {
-    let Filled { key, values, errors, message } = filled;
+fn form(
+    app: &App,
+    target: &SurveyTarget,
+    asked: &SurveyPageQuery,
+    look: RespondentPageContext,
+    status: StatusCode,
+    filled: SurveyFormState,
+) -> Result<Response> {
+    let SurveyFormState { key, values, errors, message } = filled;
     let parent = asked.parent.as_deref().filter(|p| url::Url::parse(p).is_ok_and(|u| u.origin().ascii_serialization() == **p));
     let started = values.iter().find(|(n, _)| n == "started").map(|(_, v)| v.clone());
-    let ticket = Ticket {
+    let ticket = SurveyFormContext {
         survey: target.survey.to_string(),
         version: target.version.to_string(),
         key: target.project.key.clone(),
         started: started.map_or_else(|| responses::start_token(app, target.survey, app.now()), Ok)?,
         idempotency_key: key.unwrap_or_else(|| app.ids.uuid().to_string()),
-        parent: parent.filter(|p| target.project.allows(p)).map(ToOwned::to_owned),
+        parent: parent.filter(|p| target.project.allows_origin(p)).map(ToOwned::to_owned),
     };
     let body = target.body.clone();
     Ok(framed(
@@ -123,7 +132,7 @@ fn form(app: &App, target: &Target, asked: &Asked, look: Look, status: StatusCod
 }
 
 /// The words for a request that failed before a survey was found, or without one.
-fn words(texts: &'static Texts, method: &Method, status: StatusCode) -> (&'static str, &'static str) {
+fn words(texts: &'static RespondentTexts, method: &Method, status: StatusCode) -> (&'static str, &'static str) {
     match status {
         StatusCode::NOT_FOUND => (texts.missing_title, texts.missing),
         StatusCode::FORBIDDEN => (texts.busy_title, texts.foreign),
@@ -136,7 +145,7 @@ fn words(texts: &'static Texts, method: &Method, status: StatusCode) -> (&'stati
 /// Gives every failure that is no page of ours the looks of one, in the respondent's language and allowed in frames: a browser shows nothing of
 /// the console's pages there, and respondents have no use for their links.
 pub async fn dress(nonce: Nonce, request: Request, next: Next) -> Response {
-    let asked = Query::<Asked>::try_from_uri(request.uri()).map(|Query(asked)| asked).unwrap_or_default();
+    let asked = Query::<SurveyPageQuery>::try_from_uri(request.uri()).map(|Query(asked)| asked).unwrap_or_default();
     let accept = request.headers().get(header::ACCEPT_LANGUAGE).cloned();
     let method = request.method().clone();
     let response = next.run(request).await;
@@ -145,7 +154,7 @@ pub async fn dress(nonce: Nonce, request: Request, next: Next) -> Response {
         return response;
     }
     let texts = texts::pick(asked.lang.as_deref(), "", accept.as_ref().and_then(|h| h.to_str().ok()));
-    let look = Look {
+    let look = RespondentPageContext {
         mode: asked.mode(),
         accent: DEFAULT_ACCENT.into(),
         theme: ThemeMode::Auto,
@@ -168,7 +177,7 @@ pub async fn dress(nonce: Nonce, request: Request, next: Next) -> Response {
 pub async fn survey(
     State(app): State<AppState>,
     Path(id): Path<String>,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<SurveyPageQuery>,
     nonce: Nonce,
     headers: HeaderMap,
 ) -> PageResult {
@@ -177,14 +186,14 @@ pub async fn survey(
     if target.status != SurveyStatus::Live {
         return Ok(closed(&target, StatusCode::OK, look));
     }
-    Ok(form(&app, &target, &asked, look, StatusCode::OK, Filled::default())?)
+    Ok(form(&app, &target, &asked, look, StatusCode::OK, SurveyFormState::default())?)
 }
 
 /// `GET /s/{survey}/thanks`
 pub async fn thanks(
     State(app): State<AppState>,
     Path(id): Path<String>,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<SurveyPageQuery>,
     nonce: Nonce,
     headers: HeaderMap,
 ) -> PageResult {
@@ -198,7 +207,7 @@ pub async fn thanks(
 pub async fn submit(
     State(app): State<AppState>,
     Path(id): Path<String>,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<SurveyPageQuery>,
     nonce: Nonce,
     address: ClientAddress,
     headers: HeaderMap,
@@ -208,7 +217,7 @@ pub async fn submit(
     // Counted before anything is looked up; only the form comes back then, with what was filled in, if that is little.
     let counted = app.limits.address(address.bucket(), app.now()).await;
     let mut target = responses::target(&app, survey, None).await?;
-    let limit = if counted.is_ok() { most_bytes(&target.body) } else { SMALL };
+    let limit = if counted.is_ok() { most_bytes(&target.body) } else { FREE_BODY_BYTES };
     DefaultBodyLimit::max(limit).apply(&mut request);
     let posted = match (Form::from_request(request, &()).await, &counted) {
         (Ok(posted), _) => posted,
@@ -221,12 +230,12 @@ pub async fn submit(
         target = responses::target(&app, survey, Some(version)).await?;
     }
     let look = look(&target, &asked, &headers, nonce);
-    if sender(&app, &target.project, &headers) == Sender::Foreign {
+    if sender(&app, &target.project, &headers) == RequestOrigin::Foreign {
         let (title, text) = words(look.texts, &Method::POST, StatusCode::FORBIDDEN);
         return Ok(framed(&target, StatusCode::FORBIDDEN, move || view! { <NoticePage look=look title=title text=text /> }));
     }
     let Ok(key) = posted.idempotency_key().map(ToOwned::to_owned) else {
-        let filled = Filled { values: posted.0, message: Some(look.texts.stale.into()), ..Filled::default() };
+        let filled = SurveyFormState { values: posted.0, message: Some(look.texts.stale.into()), ..SurveyFormState::default() };
         return Ok(form(&app, &target, &asked, look, StatusCode::UNPROCESSABLE_ENTITY, filled)?);
     };
     let counted = match counted {
@@ -246,36 +255,43 @@ pub async fn submit(
     };
     let error = match begun {
         Ok(_) => {
-            let embed = if asked.mode() == Mode::Embedded { "&embed=1" } else { "" };
+            let embed = if asked.mode() == DisplayMode::Embedded { "&embed=1" } else { "" };
             return Ok(Redirect::to(&format!("/s/{survey}/thanks?lang={}{embed}", look.texts.code)).into_response());
         }
         Err(error) => error,
     };
-    let filled = Filled { key: Some(key), values: posted.0, ..Filled::default() };
+    let filled = SurveyFormState { key: Some(key), values: posted.0, ..SurveyFormState::default() };
     Ok(refused(&app, &target, &asked, look, &error, filled)?)
 }
 
-fn submission(app: &App, target: &Target, asked: &Asked, headers: &HeaderMap, posted: &Form) -> Submission {
+fn submission(app: &App, target: &SurveyTarget, asked: &SurveyPageQuery, headers: &HeaderMap, posted: &Form) -> ResponseInput {
     let honeypot = !posted.get(HONEYPOT).trim().is_empty();
-    let context = Context {
-        source: if asked.mode() == Mode::Embedded { "frame" } else { "link" }.into(),
+    let context = ResponseContext {
+        source: if asked.mode() == DisplayMode::Embedded { "frame" } else { "link" }.into(),
         user_agent: user_agent(headers),
-        ..Context::default()
+        ..ResponseContext::default()
     };
     let started = Some(posted.get("started"));
     let signals = responses::signals(app, target.survey, started, None, honeypot);
-    Submission { pairs: posted.0.clone(), finished: true, page: responses::page(started, signals), signals, context }
+    ResponseInput { pairs: posted.0.clone(), finished: true, page: responses::page(started, signals), signals, context }
 }
 
 /// The answer to answers that were not taken: but for a survey that takes none, the form with all that was filled in.
-fn refused(app: &App, target: &Target, asked: &Asked, look: Look, error: &Error, filled: Filled) -> Result<Response> {
+fn refused(
+    app: &App,
+    target: &SurveyTarget,
+    asked: &SurveyPageQuery,
+    look: RespondentPageContext,
+    error: &Error,
+    filled: SurveyFormState,
+) -> Result<Response> {
     error::log(error);
     let texts = look.texts;
     let mut filled = filled;
     let (status, message, after) = match error.refusal() {
         Some(Refusal::Invalid(errors)) => {
             let errors = texts.translate(errors, &target.body);
-            return form(app, target, asked, look, StatusCode::UNPROCESSABLE_ENTITY, Filled { errors, ..filled });
+            return form(app, target, asked, look, StatusCode::UNPROCESSABLE_ENTITY, SurveyFormState { errors, ..filled });
         }
         Some(Refusal::Conflict(_)) => return Ok(closed(target, StatusCode::CONFLICT, look)),
         Some(Refusal::RateLimited(seconds)) => {
@@ -289,7 +305,7 @@ fn refused(app: &App, target: &Target, asked: &Asked, look: Look, error: &Error,
         Some(Refusal::Busy(seconds)) => (StatusCode::SERVICE_UNAVAILABLE, texts.again.to_owned(), Some(*seconds)),
         _ => (StatusCode::INTERNAL_SERVER_ERROR, texts.again.to_owned(), None),
     };
-    let mut page = form(app, target, asked, look, status, Filled { message: Some(message), ..filled })?;
+    let mut page = form(app, target, asked, look, status, SurveyFormState { message: Some(message), ..filled })?;
     if let Some(seconds) = after {
         page.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }

@@ -3,7 +3,7 @@
 
 mod rules;
 
-pub use rules::{Context, MAX_BYTES, MIN_CHARS, check};
+pub use rules::{MAX_BYTES, MIN_CHARS, PasswordContext, check};
 
 use std::{
     sync::{Arc, LazyLock},
@@ -23,9 +23,9 @@ use crate::{
 ///
 /// # Errors
 /// When the database fails.
-pub async fn known(app: &App, staff: &StaffRow) -> Result<Context> {
+pub async fn password_context(app: &App, staff: &StaffRow) -> Result<PasswordContext> {
     let projects = app.store.projects_of(staff.id()?).await?;
-    Ok(Context::new([staff.email.as_str(), &staff.name].into_iter().chain(projects.iter().map(|p| p.name.as_str()))))
+    Ok(PasswordContext::new([staff.email.as_str(), &staff.name].into_iter().chain(projects.iter().map(|p| p.name.as_str()))))
 }
 
 /// Hashes that may run at once: each takes a core and 19 MiB, and submissions must not wait for sign-ins.
@@ -44,7 +44,7 @@ fn argon2() -> Result<Argon2<'static>> {
 
 async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let Ok(permit) = tokio::time::timeout(PATIENCE, Arc::clone(&SLOTS).acquire_owned()).await else {
-        return Err(domain::Error::Busy(PATIENCE.as_secs()).into());
+        return Err(domain::DomainError::Busy(PATIENCE.as_secs()).into());
     };
     let permit = permit.map_err(|e| Error::internal("password slots", e))?;
     tokio::task::spawn_blocking(move || {

@@ -1,7 +1,7 @@
 //! Which new passwords are acceptable: NIST SP 800-63B-4, section 3.1.1.2, and OWASP ASVS 5.0 6.2.4 and 6.2.11. Length is what
 //! protects; no classes of characters are demanded. Passwords that an attacker tries first are refused.
 
-use domain::Error;
+use domain::DomainError;
 
 /// Fewest characters (NIST asks for 8 at least where there is a second factor, 15 without one; a long list of refused passwords lies between).
 pub const MIN_CHARS: usize = 10;
@@ -20,11 +20,11 @@ static COMMON: &str = include_str!("common.txt");
 
 /// What an attacker knows about an account and tries first, in parts of words.
 #[derive(Debug, Clone, Default)]
-pub struct Context {
+pub struct PasswordContext {
     words: Vec<String>,
 }
 
-impl Context {
+impl PasswordContext {
     /// The words of an e-mail address, and of names: the person's, their projects'.
     #[must_use]
     pub fn new<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
@@ -56,8 +56,8 @@ impl Context {
 ///
 /// # Errors
 /// [`Error::Invalid`] at the field `password`, with what to do.
-pub fn check(password: &str, context: &Context) -> Result<(), Error> {
-    let refused = |code: &'static str, text: &str| Err(Error::field("password", code, text));
+pub fn check(password: &str, context: &PasswordContext) -> Result<(), DomainError> {
+    let refused = |code: &'static str, text: &str| Err(DomainError::field("password", code, text));
     if password.chars().count() < MIN_CHARS {
         return refused("too_short", &format!("Use at least {MIN_CHARS} characters. A few words make a good password."));
     }
@@ -120,10 +120,10 @@ fn is_common(password: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn code(password: &str, context: &Context) -> Option<String> {
+    fn code(password: &str, context: &PasswordContext) -> Option<String> {
         match check(password, context) {
             Ok(()) => None,
-            Err(Error::Invalid(errors)) => Some(errors.0[0].code.to_string()),
+            Err(DomainError::Invalid(errors)) => Some(errors.0[0].code.to_string()),
             Err(other) => panic!("{other}"),
         }
     }
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn what_attackers_try_first_is_refused() {
-        let nobody = Context::default();
+        let nobody = PasswordContext::default();
         for common in [
             "1234567890",
             "password12",
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn what_is_known_about_the_account_is_no_password() {
-        let context = Context::new(["cfo@bigcorp.test", "Jane Fairweather", "Acme Shop"]);
+        let context = PasswordContext::new(["cfo@bigcorp.test", "Jane Fairweather", "Acme Shop"]);
         for guess in [
             "cfo@bigcorp.test",
             "bigcorp2026!",

@@ -1,0 +1,148 @@
+//! Canned replies: texts that the team answers tickets with again and again.
+
+use crate::{
+    DomainError, FieldErrors, Timestamp,
+    ids::{CannedReplyId, ProjectId},
+};
+
+/// A text to answer with, under a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CannedReply {
+    /// Identity.
+    pub id: CannedReplyId,
+    /// Whose.
+    pub project: ProjectId,
+    /// What the team calls it; no two of a project are called the same.
+    pub name: String,
+    /// The text, with placeholders.
+    pub body: String,
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Grows with each change; a write names the version it was made from.
+    pub version: i64,
+}
+
+/// Longest name, in characters.
+pub const MAX_NAME: usize = 80;
+/// Longest text, in characters.
+pub const MAX_BODY: usize = 10_000;
+/// Most replies of one project: they are chosen from one list.
+pub const MAX_REPLIES: i64 = 200;
+
+/// The placeholders of a text, and what replaces them.
+pub const PLACEHOLDERS: &[(&str, &str)] = &[
+    ("{name}", "the requester’s name, or “there” if it is unknown"),
+    ("{number}", "the ticket’s number"),
+    ("{subject}", "the ticket’s subject"),
+    ("{link}", "the requester’s link to the ticket, inserted when the reply is sent"),
+    ("{me}", "your name"),
+];
+
+/// What the placeholders of a text become.
+#[derive(Debug, Clone, Default)]
+pub struct PlaceholderValues<'a> {
+    /// The requester's name, if known.
+    pub name: Option<&'a str>,
+    /// The ticket's number.
+    pub number: i64,
+    /// The ticket's subject.
+    pub subject: &'a str,
+    /// The placeholder for the requester's link to the ticket.
+    pub link: &'a str,
+    /// The name of the person who replies.
+    pub me: &'a str,
+}
+
+impl PlaceholderValues<'_> {
+    /// The text with its placeholders filled in. What is put in is not looked at again, and what is no placeholder stays.
+    #[must_use]
+    pub fn fill(&self, body: &str) -> String {
+        let mut out = String::with_capacity(body.len());
+        let mut rest = body;
+        while let Some(at) = rest.find('{') {
+            let (before, from) = rest.split_at(at);
+            out.push_str(before);
+            let Some((placeholder, _)) = PLACEHOLDERS.iter().find(|(p, _)| from.starts_with(p)) else {
+                out.push('{');
+                rest = &from[1..];
+                continue;
+            };
+            match *placeholder {
+                "{name}" => out.push_str(self.name.filter(|n| !n.trim().is_empty()).unwrap_or("there")),
+                "{number}" => out.push_str(&self.number.to_string()),
+                "{subject}" => out.push_str(self.subject),
+                "{link}" => out.push_str(self.link),
+                _ => out.push_str(self.me),
+            }
+            rest = &from[placeholder.len()..];
+        }
+        out.push_str(rest);
+        out
+    }
+}
+
+/// Words in braces that look like placeholders and are none: probably mistyped.
+#[must_use]
+pub fn unknown_placeholders(body: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for piece in body.split('{').skip(1) {
+        let Some((word, _)) = piece.split_once('}') else { continue };
+        let plain = !word.is_empty() && word.len() <= 20 && word.chars().all(|c| c.is_ascii_alphabetic() || c == '_');
+        let written = format!("{{{word}}}");
+        if plain && !PLACEHOLDERS.iter().any(|(p, _)| *p == written) && !found.contains(&written) {
+            found.push(written);
+        }
+    }
+    found
+}
+
+/// Name and text as stored: trimmed, the name on one line.
+///
+/// # Errors
+/// A message for each that does not fit.
+pub fn check_reply(name: &str, body: &str) -> Result<(String, String), DomainError> {
+    let mut errors = FieldErrors::default();
+    let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
+    let body = body.trim().to_owned();
+    if name.is_empty() {
+        errors.add("name", "required", "Enter a name for the reply.");
+    } else if name.chars().count() > MAX_NAME {
+        errors.add("name", "too_long", format!("Names can be up to {MAX_NAME} characters."));
+    }
+    if body.is_empty() {
+        errors.add("body", "required", "Enter the text of the reply.");
+    } else if body.chars().count() > MAX_BODY {
+        errors.add("body", "too_long", format!("Replies can be up to {MAX_BODY} characters."));
+    }
+    errors.into_result((name, body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_filled_once_and_what_is_none_stays() {
+        let filling = PlaceholderValues { name: Some("{number}"), number: 12, subject: "Till", link: "https://x/t", me: "Ann" };
+        assert_eq!(filling.fill("Hi {name}, {number} {subject} {link} {me} {nmae} { {"), "Hi {number}, 12 Till https://x/t Ann {nmae} { {");
+        assert_eq!(PlaceholderValues::default().fill("Hi {name}{"), "Hi there{");
+        assert_eq!(PlaceholderValues { name: Some(" "), ..PlaceholderValues::default() }.fill("{name}ü"), "thereü");
+    }
+
+    #[test]
+    fn mistyped_placeholders_are_found() {
+        assert_eq!(unknown_placeholders("{nmae} {name} {nmae} {Link} { x } {} {\"a\":1}"), ["{nmae}", "{Link}"]);
+        assert!(unknown_placeholders("a { b").is_empty());
+    }
+
+    #[test]
+    fn a_reply_has_a_name_and_a_text() {
+        assert_eq!(check_reply(" On \n the way ", " Soon. ").unwrap(), ("On the way".into(), "Soon.".into()));
+        let Err(DomainError::Invalid(errors)) = check_reply(" ", "") else { panic!() };
+        assert!(errors.message_for("name").is_some() && errors.message_for("body").is_some());
+        assert!(check_reply(&"n".repeat(MAX_NAME + 1), "a").is_err());
+        assert!(check_reply("a", &"ü".repeat(MAX_BODY + 1)).is_err());
+    }
+}

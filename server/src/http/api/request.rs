@@ -1,0 +1,402 @@
+//! API requests: strict JSON, IDs in the path, query parameters, idempotency keys.
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, RawPathParams, RawQuery, Request},
+    http::{HeaderMap, StatusCode, header, request::Parts},
+};
+use domain::{DomainError as Refusal, accounts::Role};
+use serde::de::DeserializeOwned;
+use serde_path_to_error::Segment;
+use store::hash::hash_token;
+use uuid::Uuid;
+
+use super::{
+    caller::ApiCaller,
+    problem::{ApiRejection, FieldProblem},
+};
+use crate::http::{
+    BODY_LIMIT, WebState,
+    forms::is_idempotency_key,
+    json::well_formed,
+    limits::{BodyMemory, RETRY_AFTER_SECONDS},
+};
+
+/// Maximum nesting of lists and objects; our deepest input has four levels.
+const MAX_DEPTH: usize = 16;
+
+/// A write request: the caller, the idempotency key and the body.
+#[derive(Debug)]
+pub struct WriteRequest<T> {
+    /// The caller, with a key that may write.
+    pub caller: ApiCaller,
+    /// The idempotency key.
+    pub once: Option<String>,
+    /// Distinguishes this request from another one with the same idempotency key.
+    pub fingerprint: String,
+    /// All headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: T,
+}
+
+impl<T> WriteRequest<T> {
+    /// The request without its body, and the body.
+    pub fn open(self) -> (WriteRequest<()>, T) {
+        let Self { caller, once, fingerprint, headers, body } = self;
+        (WriteRequest { caller, once, fingerprint, headers, body: () }, body)
+    }
+
+    /// The idempotency key of a request that creates something.
+    ///
+    /// # Errors
+    /// 400 if there is none.
+    pub fn once(&self) -> Result<&str, ApiRejection> {
+        self.once.as_deref().ok_or_else(|| {
+            let detail = "Send an Idempotency-Key: 8 to 100 visible ASCII characters, the same one for each retry.";
+            ApiRejection::Protocol {
+                status: StatusCode::BAD_REQUEST,
+                code: "idempotency_key_required",
+                detail: detail.into(),
+                faults: vec![FieldProblem::header("Idempotency-Key", "required", detail)],
+            }
+        })
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest<WebState> for WriteRequest<T> {
+    type Rejection = ApiRejection;
+
+    async fn from_request(request: Request, web: &WebState) -> Result<Self, ApiRejection> {
+        let (mut parts, body) = request.into_parts();
+        let caller = ApiCaller::from_request_parts(&mut parts, web).await?;
+        // Before the body is read.
+        caller.scope(Role::Triager)?;
+        let once = once(&parts.headers)?;
+        let (method, path, headers) = (parts.method.clone(), parts.uri.path().to_owned(), parts.headers.clone());
+        let room = BodyMemory::of(&parts.extensions);
+        let came = Bytes::from_request(Request::from_parts(parts, body), web).await;
+        let bytes = came.map_err(|rejection| match room.status(rejection.status()) {
+            StatusCode::SERVICE_UNAVAILABLE => ApiRejection::UseCase(domain::DomainError::Busy(RETRY_AFTER_SECONDS).into()),
+            StatusCode::PAYLOAD_TOO_LARGE => ApiRejection::outside(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too_large",
+                format!("The body can be up to {} kB.", BODY_LIMIT / 1024),
+            ),
+            status => ApiRejection::outside(status, "malformed", "The body could not be read."),
+        })?;
+        if !is_json(&headers) && !bytes.is_empty() {
+            let detail = "Send the body as application/json.";
+            return Err(ApiRejection::outside(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type", detail));
+        }
+        let fingerprint = hash_token(&format!("{method} {path}\n{}", String::from_utf8_lossy(&bytes)));
+        let body = read(if bytes.is_empty() { b"{}" } else { &bytes })?;
+        Ok(Self { caller, once, fingerprint, headers, body })
+    }
+}
+
+/// The idempotency key, bare or as a structured field's text in quotes.
+fn once(headers: &HeaderMap) -> Result<Option<String>, ApiRejection> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default().trim();
+    let text = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
+    if is_idempotency_key(text) {
+        return Ok(Some(text.to_owned()));
+    }
+    let detail = "An Idempotency-Key must have 8 to 100 visible ASCII characters.";
+    Err(ApiRejection::invalid(vec![FieldProblem::header("Idempotency-Key", "malformed", detail)]))
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|h| h.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// Whether lists and objects are nested more deeply than in any of our inputs. Looks at each byte once and stores nothing.
+fn is_too_deep(json: &[u8]) -> bool {
+    let (mut depth, mut inside, mut escaped) = (0_usize, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = inside,
+            b'"' => inside = !inside,
+            b'[' | b'{' if !inside => {
+                depth += 1;
+                if depth > MAX_DEPTH {
+                    return true;
+                }
+            }
+            b']' | b'}' if !inside => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Whether a text contains NUL, which PostgreSQL cannot store. JSON has only one way to write it.
+fn has_nul(json: &[u8]) -> bool {
+    let mut escaped = false;
+    json.iter().enumerate().any(|(at, byte)| {
+        let nul = escaped && json.get(at..at + 5) == Some(b"u0000");
+        escaped = !escaped && *byte == b'\\';
+        nul
+    })
+}
+
+/// Parses a body; an error includes its place.
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiRejection> {
+    let bytes: &[u8] = &well_formed(bytes);
+    let malformed = |detail: String| ApiRejection::outside(StatusCode::BAD_REQUEST, "malformed", detail);
+    if is_too_deep(bytes) {
+        return Err(malformed(format!("Lists and objects can be nested at most {MAX_DEPTH} levels deep.")));
+    }
+    if has_nul(bytes) {
+        let detail = "Texts cannot contain NUL (\\u0000).";
+        return Err(ApiRejection::invalid(vec![FieldProblem::at("", "nul", detail)]));
+    }
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = match serde_path_to_error::deserialize(&mut reader) {
+        Ok(value) => value,
+        Err(error) if error.inner().is_data() => return Err(ApiRejection::invalid(vec![fault(&error)])),
+        Err(error) => return Err(malformed(format!("This is not JSON: {}.", error.inner()))),
+    };
+    reader.end().map_err(|error| malformed(format!("This is not JSON: {error}.")))?;
+    Ok(value)
+}
+
+/// A name as a part of a JSON pointer.
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+fn fault(error: &serde_path_to_error::Error<serde_json::Error>) -> FieldProblem {
+    let mut pointer = String::new();
+    for segment in error.path() {
+        match segment {
+            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+            Segment::Map { key } | Segment::Enum { variant: key } => {
+                pointer.push('/');
+                pointer.push_str(&escaped(key));
+            }
+            Segment::Unknown => {}
+        }
+    }
+    let text = error.inner().to_string();
+    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(head, _)| head);
+    // A missing or unknown field is reported for the enclosing object; its name is in the message.
+    let named = |start: &str| text.strip_prefix(start).and_then(|rest| rest.split('`').next());
+    if let Some(name) = named("missing field `") {
+        return FieldProblem::at(format!("{pointer}/{}", escaped(name)), "required", format!("“{name}” is missing."));
+    }
+    if let Some(name) = named("duplicate field `") {
+        return FieldProblem::at(format!("{pointer}/{}", escaped(name)), "duplicate", format!("“{name}” is given twice."));
+    }
+    if let Some(name) = named("unknown field `") {
+        let own = escaped(name);
+        let pointer = if pointer.rsplit('/').next() == Some(own.as_str()) { pointer } else { format!("{pointer}/{own}") };
+        return FieldProblem::at(pointer, "unknown_field", format!("“{name}” cannot be set here."));
+    }
+    if text.starts_with(TOO_LONG) {
+        return FieldProblem::at(pointer, "too_long", format!("{text}."));
+    }
+    FieldProblem::at(pointer, "type", format!("Invalid value: {text}."))
+}
+
+/// The query parameters, each known and given once.
+#[derive(Debug)]
+pub struct QueryParams<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryParams<T> {
+    type Rejection = ApiRejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiRejection> {
+        let RawQuery(query) = RawQuery::from_request_parts(parts, state).await.unwrap_or_else(|never| match never {});
+        let mut object = serde_json::Map::new();
+        for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+            if name.contains('\0') || value.contains('\0') {
+                return Err(ApiRejection::invalid(vec![FieldProblem::parameter(
+                    &name.replace('\0', "�"),
+                    "malformed",
+                    "Parameters cannot contain NUL.",
+                )]));
+            }
+            if object.insert(name.clone().into_owned(), value.into_owned().into()).is_some() {
+                return Err(ApiRejection::invalid(vec![FieldProblem::parameter(&name, "duplicate", format!("“{name}” is given twice."))]));
+            }
+        }
+        let read = serde_path_to_error::deserialize(serde_json::Value::Object(object));
+        read.map(Self).map_err(|error| {
+            let FieldProblem { pointer, code, detail, .. } = fault(&error);
+            let name = pointer.unwrap_or_default();
+            ApiRejection::invalid(vec![FieldProblem::parameter(name.trim_start_matches('/'), &code, detail)])
+        })
+    }
+}
+
+/// Default number of items per page.
+pub const PAGE: usize = 25;
+/// Maximum number of items per page.
+pub const MAX_PAGE: usize = 100;
+
+/// For `#[serde(deserialize_with)]`: a number of items, which is a string in query parameters.
+///
+/// # Errors
+/// If it is not a number from 1 to [`MAX_PAGE`].
+pub fn limit<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+    let number = text.parse::<usize>().ok().filter(|n| (1..=MAX_PAGE).contains(n));
+    number.ok_or_else(|| serde::de::Error::custom(format!("this must be a number from 1 to {MAX_PAGE}")))
+}
+
+/// For `#[serde(deserialize_with)]`: a small whole number, also one that is written `3.0`, which is the same to JSON; or none.
+///
+/// # Errors
+/// If it is not a number, not whole, or out of range.
+pub fn whole<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D::Error> {
+    let Some(number) = <Option<f64> as serde::Deserialize>::deserialize(deserializer)? else { return Ok(None) };
+    let whole = (0..=u8::MAX).find(|whole| (f64::from(*whole) - number).abs() < f64::EPSILON);
+    whole.map(Some).ok_or_else(|| serde::de::Error::custom("this must be a whole number of 0 or more"))
+}
+
+/// The beginning of the error for a text that is too long.
+const TOO_LONG: &str = "Use ";
+
+/// For `#[serde(deserialize_with)]`: a text of at most `MAX` characters, counted as they were sent, because the document cannot describe the
+/// length of a text after it is tidied.
+///
+/// # Errors
+/// If it is longer.
+pub fn at_most<'de, const MAX: usize, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+    if text.chars().nth(MAX).is_none() {
+        return Ok(text);
+    }
+    Err(serde::de::Error::custom(format!("{TOO_LONG}at most {MAX} characters; this has {}", text.chars().count())))
+}
+
+/// [`at_most`], or null.
+///
+/// # Errors
+/// If it is longer.
+pub fn at_most_or_null<'de, const MAX: usize, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = <Option<BoundedText<MAX>> as serde::Deserialize>::deserialize(deserializer)?;
+    Ok(text.map(|BoundedText(text)| text))
+}
+
+/// [`at_most`] for an optional value that is never null.
+///
+/// # Errors
+/// If it is longer.
+pub fn set_at_most<'de, const MAX: usize, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    at_most::<MAX, D>(deserializer).map(Some)
+}
+
+#[derive(serde::Deserialize)]
+struct BoundedText<const MAX: usize>(#[serde(deserialize_with = "at_most::<MAX, _>")] String);
+
+/// [`PAGE`], for `#[serde(default)]`.
+#[must_use]
+pub fn page() -> usize {
+    PAGE
+}
+
+/// The body of a request that has none.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmptyBody {}
+
+/// For `#[serde(deserialize_with)]`: an optional value that is never null.
+///
+/// # Errors
+/// If it is invalid.
+pub fn set<'de, D: serde::Deserializer<'de>, T: serde::Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// For `#[serde(deserialize_with)]`: an optional value, where null clears it.
+///
+/// # Errors
+/// If it is invalid.
+pub fn set_or_null<'de, D: serde::Deserializer<'de>, T: serde::Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    <Option<T> as serde::Deserialize>::deserialize(deserializer).map(Some)
+}
+
+/// The IDs in the path. A malformed ID is treated as not found.
+#[derive(Debug, Clone, Copy)]
+pub struct PathIds<const N: usize>(pub [Uuid; N]);
+
+impl<const N: usize, S: Send + Sync> FromRequestParts<S> for PathIds<N> {
+    type Rejection = ApiRejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiRejection> {
+        let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| Refusal::NotFound)?;
+        let ids: Vec<Uuid> = params.iter().filter_map(|(_, text)| Uuid::try_parse(text).ok()).collect();
+        Ok(Self(ids.try_into().map_err(|_| Refusal::NotFound)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only read")]
+    struct Outer {
+        #[serde(deserialize_with = "at_most::<3, _>")]
+        name: String,
+        #[serde(default)]
+        items: Vec<Inner>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only read")]
+    struct Inner {
+        #[serde(deserialize_with = "at_most_or_null::<3, _>")]
+        text: Option<String>,
+    }
+
+    fn place(json: &str) -> (String, String) {
+        match read::<Outer>(json.as_bytes()).unwrap_err() {
+            ApiRejection::Protocol { faults, .. } => (faults[0].pointer.clone().unwrap(), faults[0].code.clone()),
+            ApiRejection::UseCase(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn faults_are_found_at_their_places() {
+        assert_eq!(place("{}"), ("/name".into(), "required".into()));
+        assert_eq!(place(r#"{"name":1}"#), ("/name".into(), "type".into()));
+        assert_eq!(place(r#"{"name":"a","id":1}"#), ("/id".into(), "unknown_field".into()));
+        assert_eq!(place(r#"{"name":"a","items":[{"text":"b"},{"text":1}]}"#), ("/items/1/text".into(), "type".into()));
+        assert_eq!(place(r#"{"name":"a","items":[{"text":"b","x~/y":1}]}"#), ("/items/0/x~0~1y".into(), "unknown_field".into()));
+        assert_eq!(place(r#"{"name":"a","items":[{}]}"#), ("/items/0/text".into(), "required".into()));
+        assert_eq!(place("[]").0, "");
+        assert_eq!(place(r#"{"name":"\u0001ab "}"#), ("/name".into(), "too_long".into()));
+        assert_eq!(place(r#"{"name":"a","items":[{"text":"b"},{"text":"abcd"}]}"#), ("/items/1/text".into(), "too_long".into()));
+    }
+
+    #[test]
+    fn depth_is_counted_outside_of_texts() {
+        assert!(is_too_deep("[".repeat(10_000).as_bytes()));
+        assert!(!is_too_deep(format!("[\"{}\\\"[[[\"]", "[".repeat(100)).as_bytes()));
+        assert!(!is_too_deep("[]".repeat(100).as_bytes()));
+    }
+
+    #[test]
+    fn nul_is_found_where_it_is_meant() {
+        assert!(has_nul(br#"{"name":"a\u0000"}"#) && has_nul(br#""\\\u0000""#));
+        assert!(!has_nul(br#""\\u0000""#) && !has_nul(b"\"u0000\"") && !has_nul(b"\\"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            drop(read::<Outer>(&bytes));
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! API responses: JSON with a validator, pages with a link to the next page, and responses that are replayed to a retry.
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use domain::DomainError as Refusal;
+use serde::{Deserialize, Serialize};
+use service::{
+    error::{Error, Result},
+    state::App,
+};
+use store::{Fingerprint, IdempotentWrite, hash::hash_token};
+
+use super::{
+    problem::{ApiHandlerResult, ApiRejection, FieldProblem},
+    request::WriteRequest,
+};
+
+/// The strong validator of a representation. It holds the version, so two versions never share one.
+fn tag(body: &str) -> String {
+    format!("\"{}\"", hash_token(body).get(..22).unwrap_or_default())
+}
+
+/// The validators that a header of `If-Match` or `If-None-Match` names, each as it is written; `None` if it is not a list of them.
+fn validators(header: &HeaderValue) -> Option<Vec<&str>> {
+    let mut rest = header.to_str().ok()?.trim();
+    if rest == "*" {
+        return Some(vec![rest]);
+    }
+    let mut found = Vec::new();
+    loop {
+        let inside = rest.strip_prefix("W/").unwrap_or(rest).strip_prefix('"')?;
+        let (tag, after) = inside.split_once('"')?;
+        if !tag.bytes().all(|b| b.is_ascii_graphic()) {
+            return None;
+        }
+        found.push(rest.get(..rest.len() - after.len())?);
+        let after = after.trim_start();
+        if after.is_empty() {
+            return Some(found);
+        }
+        rest = after.strip_prefix(',')?.trim_start();
+    }
+}
+
+/// Whether one of these is a validator; `weak`: one that says so is taken as well.
+fn names(validators: &[&str], tag: &str, weak: bool) -> bool {
+    validators.iter().any(|t| *t == "*" || *t == tag || weak && t.strip_prefix("W/") == Some(tag))
+}
+
+/// Responds to a read request: 304 if the client already has it.
+///
+/// # Errors
+/// Never in practice.
+pub fn conditional_response(headers: &HeaderMap, value: &impl Serialize) -> ApiHandlerResult {
+    page(headers, value, None)
+}
+
+/// As [`found`], for one page of a list: `next` is the address of the next page.
+///
+/// # Errors
+/// Never in practice.
+pub fn page(headers: &HeaderMap, value: &impl Serialize, next: Option<String>) -> ApiHandlerResult {
+    let body = serde_json::to_string(value).map_err(service::error::Error::from)?;
+    let tag = tag(&body);
+    // An unreadable header is ignored: the response is then sent in full.
+    let known = headers.get(header::IF_NONE_MATCH).and_then(validators).is_some_and(|all| names(&all, &tag, true));
+    let mut response =
+        if known { StatusCode::NOT_MODIFIED.into_response() } else { ([(header::CONTENT_TYPE, "application/json")], body).into_response() };
+    set(&mut response, header::ETAG, &tag);
+    if let Some(next) = next {
+        set(&mut response, header::LINK, &format!("<{next}>; rel=\"next\""));
+    }
+    Ok(response)
+}
+
+fn set(response: &mut Response, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+/// Refuses to change a resource that differs from what the client last read; `current` is its current representation.
+///
+/// # Errors
+/// 428 without `If-Match`, 422 when it cannot be read, 412 when it names another version.
+pub fn require_if_match(headers: &HeaderMap, current: &impl Serialize) -> ApiHandlerResult<()> {
+    let body = serde_json::to_string(current).map_err(service::error::Error::from)?;
+    let Some(wanted) = headers.get(header::IF_MATCH) else {
+        let detail = "Send If-Match with the ETag of the resource you are changing, so that you don’t overwrite someone else’s changes.";
+        return Err(ApiRejection::Protocol {
+            status: StatusCode::PRECONDITION_REQUIRED,
+            code: "if_match_required",
+            detail: detail.into(),
+            faults: vec![FieldProblem::header("If-Match", "required", detail)],
+        });
+    };
+    let Some(wanted) = validators(wanted) else {
+        let detail = "If-Match must contain an ETag exactly as it was sent, including its quotes.";
+        return Err(ApiRejection::invalid(vec![FieldProblem::header("If-Match", "malformed", detail)]));
+    };
+    if names(&wanted, &tag(&body), false) {
+        return Ok(());
+    }
+    let detail = "This has changed since you read it. Fetch it again and retry.";
+    Err(ApiRejection::outside(StatusCode::PRECONDITION_FAILED, "changed", detail))
+}
+
+/// The response to a write request, as it is kept for a retry.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WriteOutcome {
+    status: u16,
+    body: Option<String>,
+    location: Option<String>,
+}
+
+impl WriteOutcome {
+    /// 201: a resource was created at `location`.
+    ///
+    /// # Errors
+    /// Never in practice.
+    pub fn created(location: String, value: &impl Serialize) -> Result<Self> {
+        Ok(Self { status: 201, body: Some(serde_json::to_string(value)?), location: Some(location) })
+    }
+
+    /// 200: the resource in its new state.
+    ///
+    /// # Errors
+    /// Never in practice.
+    pub fn changed(value: &impl Serialize) -> Result<Self> {
+        Ok(Self { status: 200, body: Some(serde_json::to_string(value)?), location: None })
+    }
+
+    /// 204: the resource was deleted.
+    #[must_use]
+    pub fn gone() -> Self {
+        Self { status: 204, body: None, location: None }
+    }
+}
+
+impl IntoResponse for WriteOutcome {
+    fn into_response(self) -> Response {
+        let tag = self.body.as_deref().map(tag);
+        let mut response = Response::new(self.body.map_or_else(Body::empty, Body::from));
+        *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK);
+        if let Some(tag) = tag {
+            set(&mut response, header::CONTENT_TYPE, "application/json");
+            set(&mut response, header::ETAG, &tag);
+        }
+        if let Some(location) = self.location {
+            set(&mut response, header::LOCATION, &location);
+        }
+        response
+    }
+}
+
+/// What is kept under an idempotency key.
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredOutcome {
+    fingerprint: String,
+    written: Option<WriteOutcome>,
+}
+
+/// Runs a write once per idempotency key and replays the first response to a retry. The key is stored before the work, together with the
+/// request's fingerprint; work that must not run twice gets a key for [`store::Store::write_idempotent`] (see [`use_case_key`]) or is guarded by
+/// a version, so that a crash between the work and storing its response does no harm either.
+///
+/// # Errors
+/// 422 if the key was used for a different request; the refusals of the work.
+pub async fn idempotent<T>(
+    app: &App,
+    sent: &WriteRequest<T>,
+    work: impl Future<Output = ApiHandlerResult<WriteOutcome>> + Send,
+) -> ApiHandlerResult {
+    let Some(key) = sent.once.as_deref() else { return Ok(work.await?.into_response()) };
+    let (scope, key) = (format!("api:{}", sent.caller.key.id), key.to_owned());
+    let claim = StoredOutcome { fingerprint: sent.fingerprint.clone(), written: None };
+    let reused = || {
+        let detail = "This Idempotency-Key was already used for a different request. Send a new one.";
+        ApiRejection::invalid(vec![FieldProblem::header("Idempotency-Key", "reused", detail)])
+    };
+    let once = IdempotentWrite::program(scope.clone(), key.clone(), Fingerprint::of([&sent.fingerprint]));
+    let kept: StoredOutcome = match app.store.write_idempotent(once, app.now(), move |_| Box::pin(async move { Ok(claim) })).await {
+        Err(Error::Domain(Refusal::KeyReused)) => return Err(reused()),
+        kept => kept?,
+    };
+    // A key from before fingerprints had their own column.
+    if kept.fingerprint != sent.fingerprint {
+        return Err(reused());
+    }
+    if let Some(written) = kept.written {
+        let mut response = written.into_response();
+        set(&mut response, HeaderName::from_static("idempotency-replayed"), "true");
+        return Ok(response);
+    }
+    let written = work.await?;
+    let kept = StoredOutcome { fingerprint: kept.fingerprint, written: Some(written.clone()) };
+    let outcome = serde_json::to_string(&kept).map_err(service::error::Error::from)?;
+    let keeping = app.store.write(move |tx| Box::pin(async move { tx.replace_outcome(&scope, &key, &outcome).await })).await;
+    if let Err(error) = keeping {
+        // The work is done nevertheless, and the client must be told so.
+        tracing::warn!(error = %error, "the response to an API request could not be stored for a retry");
+    }
+    Ok(written.into_response())
+}
+
+/// The key of a use case that creates something, separate for each API key.
+///
+/// # Errors
+/// 400 if the request has none.
+pub fn use_case_key<T>(sent: &WriteRequest<T>) -> ApiHandlerResult<String> {
+    Ok(format!("api:{}:{}", sent.caller.key.id, sent.once()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn validators_are_compared_as_the_standard_says() {
+        let names = |text: &'static str, weak| names(&validators(&HeaderValue::from_static(text)).unwrap(), "\"a\"", weak);
+        assert!(names("\"a\"", false) && names("\"b\", \"a\"", false) && names(" * ", false) && names("W/\"a\"", true));
+        assert!(names("\"b,c\" ,W/\"d\",\"a\"", false));
+        assert!(!names("W/\"a\"", false) && !names("\"b\"", true) && !names("\"\"", true));
+        for not in ["", "a", "\"a", "\"a\"\"b\"", "\"a\",", ",\"a\"", "*, \"a\"", "w/\"a\"", "\"a b\""] {
+            assert!(validators(&HeaderValue::from_static(not)).is_none(), "{not}");
+        }
+    }
+}

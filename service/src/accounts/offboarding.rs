@@ -1,0 +1,216 @@
+//! What acts with a person's authority in a project, and what becomes of it when they leave or may do less.
+
+use std::collections::HashMap;
+
+use domain::{
+    DomainError as Refusal, Secret, Timestamp,
+    accounts::{
+        Role, Scope,
+        authority::{AuthoritySource, Successor},
+        rules::may_grant,
+    },
+    ids::StaffId,
+    webhooks::MAX_ENDPOINTS,
+};
+use store::{Tx, invitations::Invitation, keys::ApiKey, webhooks::Endpoint};
+use uuid::Uuid;
+
+use crate::{
+    error::Result,
+    state::App,
+    tickets::{self, LinkMailBuilder},
+    webhooks::sign::new_secret,
+};
+
+/// What a person leaves behind.
+#[derive(Debug, Clone, Default)]
+pub struct OffboardingItems {
+    /// Keys that act for them.
+    pub keys: Vec<ApiKey>,
+    /// Webhooks that act for them and are on.
+    pub webhooks: Vec<Endpoint>,
+    /// Invitations by them that nobody has used.
+    pub invitations: Vec<Invitation>,
+    /// Tickets whose link members of the team may have seen, this person or others.
+    pub links: i64,
+}
+
+impl OffboardingItems {
+    /// Whether there is anything to decide about.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.webhooks.is_empty() && self.invitations.is_empty() && self.links == 0
+    }
+}
+
+/// Whether a key does less under a person with the role `to`; `None`: they leave.
+fn key_loses(key: &ApiKey, to: Option<Role>) -> bool {
+    to.is_none_or(|to| key.access.role() > to)
+}
+
+fn webhook_loses(to: Option<Role>) -> bool {
+    to.is_none_or(|to| to < Role::Admin)
+}
+
+fn invitation_loses(offered: Role, to: Option<Role>) -> bool {
+    to.is_none_or(|to| may_grant(to, offered).is_err())
+}
+
+/// What a member would leave behind who gets the role `to`, or leaves.
+///
+/// # Errors
+/// When the database fails.
+pub async fn offboarding_items(app: &App, scope: &Scope, staff: StaffId, to: Option<Role>) -> Result<OffboardingItems> {
+    let now = app.now();
+    let is_theirs =
+        |key: &ApiKey| matches!(key.backing, AuthoritySource::Person(who, _) if who == staff) && key.is_active(now) && key_loses(key, to);
+    let keys = app.store.api_keys(scope).await?.into_iter().filter(is_theirs).collect();
+    let hooks = |hook: &Endpoint| hook.enabled && hook.answers_to == Some(staff) && webhook_loses(to);
+    let webhooks = app.store.endpoints(scope).await?.into_iter().filter(hooks).collect();
+    let open = |invitation: &Invitation| invitation.by == staff && invitation_loses(invitation.role, to);
+    let invitations = app.store.open_invitations(scope, now).await?.into_iter().filter(open).collect();
+    // With a lower role, a member goes on seeing tickets.
+    let links = if to.is_none() { app.store.count_exposed_links(scope).await? } else { 0 };
+    Ok(OffboardingItems { keys, webhooks, invitations, links })
+}
+
+/// What was decided about it, by id. What is not named is revoked.
+#[derive(Debug, Clone, Default)]
+pub struct OffboardingDecisions {
+    /// What goes on, and under whose authority.
+    pub heirs: HashMap<Uuid, Successor>,
+    /// Whether links to tickets that the team may have seen are renewed.
+    pub renew_links: bool,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OffboardingOutcome {
+    /// Keys that were revoked.
+    pub keys: usize,
+    /// Webhooks that were turned off.
+    pub webhooks: usize,
+    /// Invitations that were revoked.
+    pub invitations: usize,
+    /// What goes on under another authority.
+    pub handed_over: usize,
+    /// Links to tickets that were renewed.
+    pub links: u64,
+}
+
+impl OffboardingOutcome {
+    /// In words, with a space before; nothing where nothing happened.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let count = |n: usize, one: &str, many: &str, done: &str| match n {
+            0 => None,
+            1 => Some(format!("1 {one} {done}")),
+            n => Some(format!("{n} {many} {done}")),
+        };
+        let links = usize::try_from(self.links).unwrap_or(usize::MAX);
+        let parts = [
+            count(self.keys, "API key", "API keys", "revoked"),
+            count(self.webhooks, "webhook", "webhooks", "turned off"),
+            count(self.invitations, "invitation", "invitations", "revoked"),
+            count(self.handed_over, "API key or webhook", "API keys and webhooks", "handed over"),
+            count(links, "ticket link", "ticket links", "renewed"),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        if parts.is_empty() { String::new() } else { format!(" {}.", parts.join(", ")) }
+    }
+}
+
+/// What the transaction may need, made before it begins: secrets for webhooks, and what it takes to write to requesters.
+pub(super) struct OffboardingResources {
+    secrets: Vec<Secret<String>>,
+    post: LinkMailBuilder,
+}
+
+impl OffboardingResources {
+    /// # Errors
+    /// When the database fails.
+    pub(super) async fn new(app: &App, scope: &Scope) -> Result<Self> {
+        let secrets = (0..MAX_ENDPOINTS).map(|_| new_secret(app)).collect();
+        Ok(Self { secrets, post: LinkMailBuilder::new(app, scope).await? })
+    }
+}
+
+/// Does what was decided, inside the transaction that changes the membership. `to`: the role that the person has from now on.
+///
+/// # Errors
+/// [`Refusal::Forbidden`] when someone below owner hands something over; [`Refusal::Invalid`] for an heir who is no admin.
+pub(super) async fn settle(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    actor: Role,
+    (staff, to): (StaffId, Option<Role>),
+    decisions: &OffboardingDecisions,
+    OffboardingResources { secrets, post }: OffboardingResources,
+    now: Timestamp,
+) -> Result<OffboardingOutcome> {
+    let project = scope.project();
+    for heir in decisions.heirs.values() {
+        if actor < Role::Owner {
+            return Err(Refusal::Forbidden.into());
+        }
+        if let Successor::Member(heir) = heir
+            && (*heir == staff || tx.role_of(project, *heir).await?.is_none_or(|role| role < Role::Admin))
+        {
+            let text = "Only an admin or owner of this project can take this over. Choose someone else.";
+            return Err(Refusal::field("heir", "role", text).into());
+        }
+    }
+    let heir = |id: Uuid| decisions.heirs.get(&id).copied();
+    let mut done = OffboardingOutcome::default();
+    for key in tx.api_keys_of(project, staff, now).await? {
+        match heir(key.id.0) {
+            Some(heir) => done.handed_over += usize::from(tx.hand_over_api_key(project, key.id, heir).await?),
+            // Under a lower role it does less by itself.
+            None if to.is_none() => done.keys += usize::from(tx.revoke_api_key(project, key.id, now).await?),
+            None => {}
+        }
+    }
+    if webhook_loses(to) {
+        let name = tx.staff_name(Some(staff)).await?.unwrap_or_default();
+        for (endpoint, fresh) in tx.endpoints_of(project, staff).await?.into_iter().zip(secrets) {
+            match heir(endpoint.0) {
+                Some(heir) => {
+                    tx.hand_over_endpoint(scope, endpoint, heir, fresh, now).await?;
+                    done.handed_over += 1;
+                }
+                None => {
+                    tx.disable_orphaned_endpoint(scope, endpoint, &name, fresh, now).await?;
+                    done.webhooks += 1;
+                }
+            }
+        }
+    }
+    for (invitation, offered) in tx.invitations_of(project, staff, now).await? {
+        if !invitation_loses(offered, to) {
+            continue;
+        }
+        if let Some(Successor::Member(heir)) = heir(invitation.0) {
+            tx.hand_over_invitation(project, invitation, heir).await?;
+            done.handed_over += 1;
+        } else if tx.revoke_invitation(project, invitation, now).await? {
+            tx.discard_mail_about(invitation.0, now).await?;
+            done.invitations += 1;
+        }
+    }
+    if decisions.renew_links && actor >= Role::Admin {
+        done.links = tickets::renew_shown_links(tx, post, now).await?;
+    }
+    Ok(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happened_is_told_in_words() {
+        assert_eq!(OffboardingOutcome::default().sentence(), "");
+        let some = OffboardingOutcome { keys: 2, webhooks: 1, ..OffboardingOutcome::default() };
+        assert_eq!(some.sentence(), " 2 API keys revoked, 1 webhook turned off.");
+    }
+}

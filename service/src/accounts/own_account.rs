@@ -1,0 +1,81 @@
+//! What people change about themselves.
+
+use domain::{DomainError as Refusal, FieldErrors, ids::StaffId, projects::ThemeMode};
+use store::staff::StaffRow;
+
+use super::{check_name, password};
+use crate::{error::Result, mail, state::App};
+
+/// Changes a person's name.
+///
+/// # Errors
+/// When it is empty or too long.
+pub async fn rename(app: &App, staff: StaffId, name: &str) -> Result<()> {
+    check_name(name).map_err(|message| Refusal::field("name", "length", message))?;
+    let name = name.trim().to_owned();
+    app.store.write(move |tx| Box::pin(async move { tx.set_staff_name(staff, &name).await })).await
+}
+
+/// Changes a person's looks of the console.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set_theme(app: &App, staff: StaffId, theme: ThemeMode) -> Result<()> {
+    app.store.write(move |tx| Box::pin(async move { tx.set_staff_theme(staff, theme).await })).await
+}
+
+/// Changes a password and ends all the person's sessions but the one with the hash `keep`.
+///
+/// # Errors
+/// When the current password is wrong or the new one not acceptable; [`Refusal::RateLimited`] after too many attempts.
+pub async fn change_password(app: &App, staff: &StaffRow, current: &str, new: &str, keep: &str) -> Result<()> {
+    // A session left open must not become a place to guess the password at. Counted apart from signing in, which strangers can use up.
+    let attempt = app.limits.change_password(staff.id()?, app.now()).await?;
+    let known = password::password_context(app, staff).await?;
+    let mut errors = FieldErrors::default();
+    if current.len() > password::MAX_BYTES || !password::verify(current.to_owned(), Some(staff.password_hash.clone())).await? {
+        errors.add("current", "wrong", "Your current password is incorrect.");
+    } else {
+        app.limits.give_back(attempt).await?;
+    }
+    if let Err(Refusal::Invalid(found)) = password::check(new, &known) {
+        errors.0.extend(found.0);
+    }
+    errors.into_result(())?;
+    let hash = password::hash(app, new.to_owned()).await?;
+    let letter = mail::password_changed(app, &staff.email);
+    let (staff, keep, now) = (staff.id()?, keep.to_owned(), app.now());
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                tx.set_password(staff, &hash).await?;
+                tx.delete_sessions(staff, Some(&keep)).await?;
+                if let Some(letter) = &letter {
+                    tx.queue_mail(letter, now).await?;
+                }
+                Ok(())
+            })
+        })
+        .await?;
+    app.wake_jobs();
+    Ok(())
+}
+
+/// Ends one of a person's sessions.
+///
+/// # Errors
+/// [`Refusal::NotFound`] when it is not theirs, or has ended.
+pub async fn end_session(app: &App, staff: StaffId, session: &str) -> Result<()> {
+    let session = session.to_owned();
+    let done = app.store.write(move |tx| Box::pin(async move { tx.delete_session(staff, &session).await })).await?;
+    if done { Ok(()) } else { Err(Refusal::NotFound.into()) }
+}
+
+/// Ends all of a person's sessions but the one with the hash `keep`; says how many.
+///
+/// # Errors
+/// When the database fails.
+pub async fn end_other_sessions(app: &App, staff: StaffId, keep: &str) -> Result<u64> {
+    let keep = keep.to_owned();
+    app.store.write(move |tx| Box::pin(async move { tx.delete_sessions(staff, Some(&keep)).await })).await
+}

@@ -1,0 +1,85 @@
+//! Undoing an import: its rows are removed batch by batch, except those that someone has worked on.
+
+use domain::{
+    DomainError as Refusal, Timestamp,
+    accounts::{Role, Scope},
+    ids::{ImportId, JobId},
+};
+use store::{Tx, imports::Import};
+
+use crate::{
+    error::Result,
+    jobs::{Job, JobContext, JobOutcome},
+    state::{App, AppState},
+};
+
+/// Records of one transaction.
+const BATCH: i64 = 500;
+/// Silence after which a command counts as stopped.
+pub const COMMAND_TIMEOUT_MS: i64 = 120_000;
+
+/// Begins to take an import back. Again: does nothing.
+///
+/// # Errors
+/// [`Refusal::Conflict`] while it runs.
+pub async fn revert(app: &App, scope: &Scope, import: &Import) -> Result<()> {
+    scope.require(Role::Admin)?;
+    let (scope, id, now, job) = (*scope, import.id, app.now(), app.id::<JobId>());
+    let begun = app
+        .store
+        .write(move |tx| {
+            Box::pin(async move {
+                let begun = start_take_back(tx, &scope, id, now).await?;
+                if begun {
+                    tx.enqueue(job, &Job::TakeBack { project: scope.project(), import: id }, now, now).await?;
+                }
+                Ok(begun)
+            })
+        })
+        .await?;
+    app.wake_jobs();
+    let is_under_way = |import: Import| import.is_reverted();
+    if !begun && !app.store.import(&scope, id).await?.is_some_and(is_under_way) {
+        return Err(Refusal::Conflict("This import is still running. Stop it first.".into()).into());
+    }
+    Ok(())
+}
+
+/// Sets an import on its way back inside a transaction; `false` when it is not one that could.
+///
+/// # Errors
+/// When the database fails.
+pub async fn start_take_back(tx: &mut Tx<'_>, scope: &Scope, import: ImportId, now: Timestamp) -> Result<bool> {
+    tx.start_revert(scope, import, now.plus_ms(-COMMAND_TIMEOUT_MS), now).await
+}
+
+/// The background job.
+///
+/// # Errors
+/// When the database fails; what is gone stays gone.
+pub async fn run_revert(app: &AppState, scope: &Scope, import: ImportId, context: &JobContext) -> Result<JobOutcome> {
+    let (scope, job) = (*scope, context.job);
+    loop {
+        let now = app.now();
+        let gone = app
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let gone = tx.revert_rows(&scope, import, BATCH, now).await?;
+                    if gone == 0 {
+                        tx.finish_revert(&scope, import, now).await?;
+                    } else {
+                        tx.reset_job_failures(job).await?;
+                    }
+                    Ok(gone)
+                })
+            })
+            .await?;
+        if gone == 0 {
+            return Ok(JobOutcome::Done);
+        }
+        if context.should_stop() {
+            return Ok(JobOutcome::Stopped);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Buckets in the database, from which this node takes several at a time.
+//!
+//! What a node has taken and not used is lost to the others until the bucket fills again; what all nodes let through together is never
+//! more than the limit allows.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use domain::{DomainError as Refusal, Timestamp, accounts::throttle::RateLimit};
+use store::Store;
+
+use super::{LimitKey, RateLimitStatus, refusal};
+use crate::error::{Error, Result};
+
+/// A lot is this part of a full bucket.
+const PARTS: u32 = 20;
+/// And at most so many, so that of a large bucket little is lost with a node that starts again and again.
+const MOST: u32 = 1000;
+/// How long a lot may be used, in milliseconds.
+const LOT_MS: i64 = 10_000;
+/// Keys kept; beyond it, lots that have lapsed are forgotten, and then all.
+const KEPT: usize = 50_000;
+/// How many keys may ask the database side by side: one request for a key asks, the others wait for what it brings.
+const LANES: usize = 16;
+
+/// What this node has of a key.
+#[derive(Debug, Clone, Copy)]
+struct RateLimitLease {
+    left: u32,
+    until: Timestamp,
+    /// What was left in the bucket besides, and in how many seconds it is full.
+    beyond: u32,
+    reset: u64,
+    /// The bucket was empty; there is nothing to ask for before then.
+    empty_until: Option<Timestamp>,
+}
+
+/// The lots of this node.
+#[derive(Debug)]
+pub(super) struct RateLimitLeases {
+    lots: Mutex<HashMap<LimitKey, RateLimitLease>>,
+    lanes: [tokio::sync::Mutex<()>; LANES],
+    hasher: RandomState,
+}
+
+impl Default for RateLimitLeases {
+    fn default() -> Self {
+        Self { lots: Mutex::default(), lanes: std::array::from_fn(|_| tokio::sync::Mutex::default()), hasher: RandomState::new() }
+    }
+}
+
+impl RateLimitLeases {
+    fn lock(&self) -> MutexGuard<'_, HashMap<LimitKey, RateLimitLease>> {
+        self.lots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes one: from the lot at hand, else from the next.
+    pub(super) async fn take(&self, store: &Store, key: LimitKey, limit: RateLimit, now: Timestamp) -> Result<RateLimitStatus> {
+        if let Some(known) = self.at_hand(&key, limit, now) {
+            return Ok(known?);
+        }
+        let lane = usize::try_from(self.hasher.hash_one(&key) % LANES as u64).unwrap_or_default();
+        let _turn = self.lanes[lane].lock().await;
+        if let Some(known) = self.at_hand(&key, limit, now) {
+            return Ok(known?);
+        }
+        let (rows, want) = (vec![(key.to_string(), limit)], (limit.burst / PARTS).clamp(1, MOST));
+        let taken = store.write(move |tx| Box::pin(async move { tx.take_from_buckets(&rows, want, now).await })).await;
+        let nothing = RateLimitLease { left: 0, until: now, beyond: 0, reset: 0, empty_until: None };
+        let lot = match taken.as_deref() {
+            Ok([taken]) => {
+                RateLimitLease { left: taken.count - 1, until: now.plus_ms(LOT_MS), beyond: taken.left, reset: taken.full_in, ..nothing }
+            }
+            Err(Error::Domain(Refusal::RateLimited(seconds))) => {
+                let until = now.plus_ms(i64::try_from(*seconds).unwrap_or(1).saturating_mul(1000));
+                RateLimitLease { empty_until: Some(until), ..nothing }
+            }
+            _ => return Err(taken.err().unwrap_or_else(|| Error::internal("limits", "not one bucket"))),
+        };
+        let mut lots = self.lock();
+        if lots.len() >= KEPT {
+            lots.retain(|_, lot| lot.until > now || lot.empty_until.is_some_and(|until| until > now));
+            if lots.len() >= KEPT {
+                lots.clear();
+            }
+        }
+        lots.insert(key, lot);
+        drop(lots);
+        taken.map(|_| standing(lot, limit))
+    }
+
+    /// What was taken was not used.
+    pub(super) fn give_back(&self, key: &LimitKey) {
+        if let Some(lot) = self.lock().get_mut(key) {
+            lot.left += 1;
+            lot.empty_until = None;
+        }
+    }
+
+    /// What can be said without asking.
+    fn at_hand(&self, key: &LimitKey, limit: RateLimit, now: Timestamp) -> Option<Result<RateLimitStatus, Refusal>> {
+        let mut lots = self.lock();
+        let lot = lots.get_mut(key)?;
+        if let Some(until) = lot.empty_until.filter(|until| *until > now) {
+            return Some(Err(refusal((until.0 - now.0).unsigned_abs().div_ceil(1000))));
+        }
+        if lot.left == 0 || lot.until <= now {
+            return None;
+        }
+        lot.left -= 1;
+        Some(Ok(standing(*lot, limit)))
+    }
+}
+
+fn standing(lot: RateLimitLease, limit: RateLimit) -> RateLimitStatus {
+    RateLimitStatus { limit: limit.burst, remaining: lot.left + lot.beyond, reset: lot.reset }
+}

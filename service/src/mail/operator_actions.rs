@@ -1,0 +1,70 @@
+//! What an operator can do with failed or waiting e-mails. The caller must have checked that it is an operator.
+
+use domain::{
+    DomainError as Refusal,
+    ids::{JobId, MailId},
+};
+
+use crate::{error::Result, jobs::Job, state::App};
+
+/// Sends a failed or waiting e-mail now.
+///
+/// # Errors
+/// [`Refusal::NotFound`] when there is none, [`Refusal::Conflict`] when it makes no sense any more.
+pub async fn retry(app: &App, id: MailId) -> Result<()> {
+    let now = app.now();
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                let letter = tx.letter(id).await?.ok_or(Refusal::NotFound)?;
+                if letter.not_after.is_some_and(|until| until <= now.0) {
+                    return Err(Refusal::Conflict(
+                        "The link in this e-mail has expired. Discard the e-mail; the person can request another one.".into(),
+                    )
+                    .into());
+                }
+                match letter.state.as_str() {
+                    "dead" => {
+                        tx.retry_dead_mail(id, now).await?;
+                        tx.requeue(JobId(id.0), &Job::Mail { letter: id }, now).await
+                    }
+                    "queued" => tx.make_job_due(JobId(id.0), now).await,
+                    _ => Err(Refusal::Conflict("This e-mail has already been sent or discarded.".into()).into()),
+                }
+            })
+        })
+        .await?;
+    app.wake_jobs();
+    Ok(())
+}
+
+/// Discards a failed or waiting e-mail. [`restore`] undoes this.
+///
+/// # Errors
+/// [`Refusal::Conflict`] when it was sent meanwhile.
+pub async fn discard(app: &App, id: MailId) -> Result<()> {
+    let now = app.now();
+    let done = app.store.write(move |tx| Box::pin(async move { tx.discard_mail(id, now).await })).await?;
+    if done { Ok(()) } else { Err(Refusal::Conflict("This e-mail has already been sent or discarded.".into()).into()) }
+}
+
+/// Brings a discarded e-mail back to where it was.
+///
+/// # Errors
+/// [`Refusal::NotFound`] when there is none.
+pub async fn restore(app: &App, id: MailId) -> Result<()> {
+    let now = app.now();
+    app.store
+        .write(move |tx| {
+            Box::pin(async move {
+                if !tx.restore_mail(id, now).await? {
+                    return Err(Refusal::NotFound.into());
+                }
+                let letter = tx.letter(id).await?.ok_or(Refusal::NotFound)?;
+                if letter.state == "queued" { tx.requeue(JobId(id.0), &Job::Mail { letter: id }, now).await } else { Ok(()) }
+            })
+        })
+        .await?;
+    app.wake_jobs();
+    Ok(())
+}

@@ -1,0 +1,286 @@
+//! Where pictures are worked on: each by a process of its own ([`super::picture`]), few at a time, and one of an address at a time.
+
+use std::{
+    collections::HashMap,
+    io::{Read, Write},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use domain::{
+    DomainError as Refusal,
+    tickets::{
+        files::FileType,
+        image_limits::{DecodingCost, ImageRejection, decoding_cost},
+    },
+};
+use tokio::{sync::Semaphore, time::timeout};
+
+use super::image_worker::{MAX_ENCODED, RESULT_HEADER_BYTES, WorkerLimits, read_head};
+use crate::{
+    error::{Error, Result},
+    limits::budget::{ClientNetwork, QuotaOwner},
+    state::App,
+    system_resources,
+};
+
+const MB: u64 = 1 << 20;
+/// A picture of so many pixels, decoded to so many bytes, is small: it waits behind no large one.
+const SMALL: DecodingCost = DecodingCost { pixels: 2_000_000, bytes: 16 * MB };
+/// Memory for the process of a small picture, and of a large one at most.
+const SMALL_MEMORY: u64 = 96 * MB;
+const LARGE_MEMORY: u64 = 256 * MB;
+/// Processor time for one picture, in seconds. (Programs that are built to be debugged take twenty times as long.)
+const SECONDS: u64 = if cfg!(debug_assertions) { 20 } else { 2 };
+/// How long a picture may take by the clock, however busy the machine is.
+const PATIENCE: Duration = Duration::from_secs(10 * SECONDS);
+/// Pictures that may wait for a place, and how long.
+const LINE: usize = 16;
+const WAIT: Duration = Duration::from_secs(10);
+/// Pictures of one address at work and in line; a network has as many for each of its shares.
+const LINE_OF_ONE: usize = 4;
+/// When to come back to a place that is full, in seconds.
+const AGAIN: u64 = 10;
+
+/// Why there is no picture.
+#[derive(Debug)]
+pub enum ImageProcessingError {
+    /// It is not one that is taken.
+    Wrong(ImageRejection),
+    /// It could not be worked on.
+    Error(Error),
+}
+
+impl From<ImageRejection> for ImageProcessingError {
+    fn from(wrong: ImageRejection) -> Self {
+        Self::Wrong(wrong)
+    }
+}
+
+impl From<Refusal> for ImageProcessingError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Error(refusal.into())
+    }
+}
+
+impl From<Error> for ImageProcessingError {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// A place for some pictures at a time, with a line before it.
+#[derive(Debug)]
+struct WorkerPool {
+    hands: Semaphore,
+    line: AtomicUsize,
+    memory: u64,
+}
+
+impl WorkerPool {
+    fn new(hands: usize, memory: u64) -> Self {
+        Self { hands: Semaphore::new(hands), line: AtomicUsize::new(0), memory }
+    }
+}
+
+/// One more in a line; leaves it when dropped.
+struct QueueSlot<'a>(&'a AtomicUsize);
+
+impl<'a> QueueSlot<'a> {
+    fn stand(line: &'a AtomicUsize, most: usize) -> Option<Self> {
+        let before = line.fetch_add(1, Ordering::Relaxed);
+        let stands = Self(line);
+        (before < most).then_some(stands)
+    }
+}
+
+impl Drop for QueueSlot<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The turn of one address, or of a network.
+#[derive(Debug)]
+struct NetworkQueue {
+    hands: Semaphore,
+    line: AtomicUsize,
+    most: usize,
+}
+
+/// The places of this process.
+#[derive(Debug)]
+pub struct ImageProcessing {
+    /// The program that decodes: this one.
+    program: PathBuf,
+    small: WorkerPool,
+    large: WorkerPool,
+    team: WorkerPool,
+    turns: Mutex<HashMap<ClientNetwork, Weak<NetworkQueue>>>,
+}
+
+impl ImageProcessing {
+    /// For the machine that this process runs on; `program` is where this program lies.
+    #[must_use]
+    pub fn new(program: &Path) -> Self {
+        let large = system_resources::memory().map_or(LARGE_MEMORY, |bytes| LARGE_MEMORY.min(bytes / 4));
+        // Half of the processors are left to everything else.
+        let hands = (system_resources::processors() / 2).max(1);
+        Self {
+            program: program.to_owned(),
+            small: WorkerPool::new(hands, SMALL_MEMORY.min(large)),
+            large: WorkerPool::new(hands, large),
+            team: WorkerPool::new(1, large),
+            turns: Mutex::default(),
+        }
+    }
+
+    /// Pictures in work, and pictures that wait or are in work.
+    #[must_use]
+    pub fn busy(&self) -> usize {
+        [&self.small, &self.large, &self.team].iter().map(|place| place.line.load(Ordering::Relaxed)).sum()
+    }
+
+    /// The picture as new bytes; see [`super::image_worker::encode_anew`]. Who drops this stops the work.
+    ///
+    /// # Errors
+    /// [`ImageProcessingError`]: the picture, or [`Refusal::Busy`] and [`Refusal::RateLimited`].
+    pub async fn encode_anew(
+        &self,
+        app: &App,
+        payer: QuotaOwner,
+        kind: FileType,
+        bytes: Vec<u8>,
+    ) -> Result<(FileType, Vec<u8>), ImageProcessingError> {
+        let cost = decoding_cost(kind, &bytes)?;
+        let busy = || {
+            app.budget.refusals.count("pictures");
+            ImageProcessingError::from(Refusal::Busy(AGAIN))
+        };
+        let place = match payer {
+            QuotaOwner::Team => &self.team,
+            QuotaOwner::Stranger(_) if cost.pixels <= SMALL.pixels && cost.bytes <= SMALL.bytes => &self.small,
+            QuotaOwner::Stranger(_) => &self.large,
+        };
+        let turns: Vec<Arc<NetworkQueue>> =
+            payer.address().into_iter().flat_map(ClientNetwork::of).map(|network| self.turn(network)).collect();
+        // Their own lines first, so that one address has one place in the line of all.
+        let mut own = Vec::with_capacity(turns.len());
+        for turn in &turns {
+            let line = QueueSlot::stand(&turn.line, turn.most).ok_or_else(busy)?;
+            own.push((line, timeout(WAIT, turn.hands.acquire()).await.map_err(|_| busy())?));
+        }
+        let _line = QueueSlot::stand(&place.line, LINE).ok_or_else(busy)?;
+        let _hand = timeout(WAIT, place.hands.acquire()).await.map_err(|_| busy())?;
+        if let Some(address) = payer.address() {
+            app.budget.may_decode(address, app.now()).inspect_err(|_| app.budget.refusals.count("pictures"))?;
+        }
+        let (done, used) = self.work(place.memory, bytes).await;
+        if let Some(address) = payer.address() {
+            app.budget.decoded(address, used, app.now());
+        }
+        done
+    }
+
+    fn turn(&self, network: ClientNetwork) -> Arc<NetworkQueue> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turn) = turns.get(&network).and_then(Weak::upgrade) {
+            return turn;
+        }
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        let shares = network.shares();
+        let turn = Arc::new(NetworkQueue { hands: Semaphore::new(shares), line: AtomicUsize::new(0), most: LINE_OF_ONE * shares });
+        turns.insert(network, Arc::downgrade(&turn));
+        turn
+    }
+
+    /// The work of a process, and the processor time that it took.
+    async fn work(&self, memory: u64, bytes: Vec<u8>) -> (Result<(FileType, Vec<u8>), ImageProcessingError>, Duration) {
+        let whole = Duration::from_secs(SECONDS);
+        match timeout(PATIENCE, self.child(WorkerLimits { memory, seconds: SECONDS }, bytes)).await {
+            Ok(Ok((head, picture))) => match read_head(&head) {
+                Some((Ok(kind), used)) => (Ok((kind, picture)), used),
+                Some((Err(wrong), used)) => (Err(wrong.into()), used),
+                None => (Err(Error::internal("picture", "the decoder sent an invalid response").into()), whole),
+            },
+            Ok(Err(WorkerError::Wrong(wrong))) => (Err(wrong.into()), whole),
+            Err(_) => (Err(ImageRejection::Large.into()), whole),
+            Ok(Err(WorkerError::Error(error))) => (Err(Error::internal("image decoder process", error).into()), Duration::ZERO),
+        }
+    }
+
+    async fn child(&self, means: WorkerLimits, bytes: Vec<u8>) -> Result<([u8; RESULT_HEADER_BYTES], Vec<u8>), WorkerError> {
+        let WorkerLimits { memory, seconds } = means;
+        let mut command = Command::new(&self.program);
+        command.args(["decode-picture", "--memory", &memory.to_string(), "--seconds", &seconds.to_string()]);
+        // The allocator is not to take a gigabyte of addresses in advance, of which no limit would know how much is in use.
+        command.env_clear().env("MIMALLOC_DISALLOW_ARENA_ALLOC", "1");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().map_err(WorkerError::Error)?;
+        let pipes = (child.stdin.take(), child.stdout.take());
+        let child = KillOnDrop(Arc::new(Mutex::new(child)));
+        let (Some(into), Some(from)) = pipes else { return Err(WorkerError::Error(std::io::Error::other("it has no pipes"))) };
+        let own = Arc::clone(&child.0);
+        // `child` stays here: who gives up waiting kills the process, and with it this thread's work ends.
+        let talk = tokio::task::spawn_blocking(move || talk(&own, into, from, &bytes));
+        talk.await.map_err(|error| WorkerError::Error(std::io::Error::other(error)))?
+    }
+}
+
+/// A process that ends when this is dropped.
+struct KillOnDrop(Arc<Mutex<Child>>);
+
+impl Drop for KillOnDrop {
+    fn drop(&mut self) {
+        // One that has ended already cannot be killed.
+        drop(self.0.lock().unwrap_or_else(PoisonError::into_inner).kill());
+    }
+}
+
+/// Gives a process its picture and takes its answer.
+fn talk(
+    child: &Mutex<Child>,
+    mut into: ChildStdin,
+    from: ChildStdout,
+    bytes: &[u8],
+) -> Result<([u8; RESULT_HEADER_BYTES], Vec<u8>), WorkerError> {
+    // One that ends early takes no more.
+    drop(into.write_all(bytes));
+    drop(into);
+    let mut answer = Vec::new();
+    let read = from.take((RESULT_HEADER_BYTES + MAX_ENCODED) as u64 + 1).read_to_end(&mut answer);
+    // It has said all, and ends. Anyone who wants to kill it meanwhile can.
+    let mut ended = None;
+    for _ in 0..1000 {
+        ended = child.lock().unwrap_or_else(PoisonError::into_inner).try_wait().map_err(WorkerError::Error)?;
+        if ended.is_some() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    read.map_err(WorkerError::Error)?;
+    match ended.and_then(|status| status.code()) {
+        Some(0) => {}
+        Some(1) => return Err(WorkerError::Error(std::io::Error::other("it could not set its limits or write its response"))),
+        // The decoder panicked.
+        Some(_) => return Err(WorkerError::Wrong(ImageRejection::Broken)),
+        // The system ended it, because it wanted more than it may have.
+        None => return Err(WorkerError::Wrong(ImageRejection::Large)),
+    }
+    let head = *answer.first_chunk::<RESULT_HEADER_BYTES>().ok_or(WorkerError::Wrong(ImageRejection::Broken))?;
+    answer.drain(..RESULT_HEADER_BYTES);
+    Ok((head, answer))
+}
+
+/// Why a process gave no answer.
+enum WorkerError {
+    /// Because of the picture.
+    Wrong(ImageRejection),
+    /// It could not be started, or heard.
+    Error(std::io::Error),
+}

@@ -1,0 +1,191 @@
+//! Idempotent writes: a key, and the fingerprint of its content.
+//!
+//! A key alone says nothing about what was sent with it: a form reached by the browser's Back button carries the key of what was sent from it
+//! before, and a stranger may know a key. So each key is kept with a fingerprint of its content. The same key with the same content is a retry
+//! and gets the first outcome; with other content it is something else, see `KeyReusePolicy`.
+
+use domain::{DomainError as Refusal, Timestamp};
+use sha2::{Digest, Sha256};
+
+use super::Tx;
+use crate::{
+    error::Result,
+    hash::{encode_hash, hash_token},
+};
+
+/// SHA-256 of what was sent, URL-safe. It covers what a person or program meant to say, files included; never the server's time or ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fingerprint(String);
+
+impl Fingerprint {
+    /// The fingerprint of content in parts, in order. Each part counts with its length, so that no two lists of parts are one text.
+    pub fn of<P: AsRef<[u8]>>(parts: impl IntoIterator<Item = P>) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            let part = part.as_ref();
+            hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            hash.update(part);
+        }
+        Self(encode_hash(&hash.finalize()))
+    }
+
+    /// The fingerprint with the page that this was sent from, which only the person who opened that page can name.
+    #[must_use]
+    pub fn from_page(self, page: &str) -> Self {
+        Self(format!("{}.{}", self.0, hash_token(page).get(..22).unwrap_or_default()))
+    }
+
+    /// As it is stored.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether a stored fingerprint is of the same content. Keys from before fingerprints were kept stand for any.
+    pub(super) fn matches(&self, stored: &str) -> bool {
+        stored.is_empty() || stored == self.0
+    }
+
+    /// Whether both were sent from one page.
+    pub(super) fn shares_page(&self, stored: &str) -> bool {
+        let page = |text: &str| text.split_once('.').map(|(_, page)| page.to_owned());
+        page(&self.0).is_some_and(|own| page(stored) == Some(own))
+    }
+
+    /// The key under which this content is written when `key` stands for other content already.
+    #[must_use]
+    pub fn derived_key(&self, key: &str) -> String {
+        hash_token(&format!("{key}\n{}", self.0))
+    }
+}
+
+/// What a used key with other content means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum KeyReusePolicy {
+    /// Another act, written under a key of its own: a person went back and used a form a second time.
+    NewAct,
+    /// A mistake of the program that sent it.
+    Refuse,
+}
+
+/// A key where it counts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ScopedKey {
+    /// Among which keys. All outcomes in one scope have the same type.
+    pub scope: String,
+    /// The key.
+    pub key: String,
+}
+
+/// One act that is written once: its key, and what was sent with it.
+#[derive(Debug, Clone)]
+pub struct IdempotentWrite {
+    pub(super) place: ScopedKey,
+    pub(super) fingerprint: Fingerprint,
+    reuse: KeyReusePolicy,
+}
+
+impl IdempotentWrite {
+    /// An act from a person's form. The same key with other content is another act, and a retry of that is again the same one.
+    pub fn form(scope: impl Into<String>, key: impl Into<String>, fingerprint: Fingerprint) -> Self {
+        Self { place: ScopedKey { scope: scope.into(), key: key.into() }, fingerprint, reuse: KeyReusePolicy::NewAct }
+    }
+
+    /// An act of a program. The same key with other content is refused with [`Refusal::KeyReused`].
+    pub fn program(scope: impl Into<String>, key: impl Into<String>, fingerprint: Fingerprint) -> Self {
+        Self { place: ScopedKey { scope: scope.into(), key: key.into() }, fingerprint, reuse: KeyReusePolicy::Refuse }
+    }
+}
+
+impl Tx<'_> {
+    /// Claims the key of an act for this transaction, or gives the outcome it has. A concurrent twin waits for this transaction instead of
+    /// doing the work again. A person's form whose key stands for other content goes on under a key of its own, which `once` then holds.
+    ///
+    /// # Errors
+    /// [`Refusal::KeyReused`] for a program's key that stands for other content; when the database fails.
+    pub(super) async fn claim(&mut self, once: &mut IdempotentWrite, now: Timestamp) -> Result<Option<String>> {
+        loop {
+            let claimed = sqlx::query(
+                "INSERT INTO idempotency (scope, key, outcome, created_at, fingerprint) VALUES ($1, $2, '', $3, $4) ON CONFLICT DO NOTHING",
+            )
+            .bind(once.place.scope.clone())
+            .bind(once.place.key.clone())
+            .bind(now.0)
+            .bind(once.fingerprint.0.clone())
+            .execute(self.conn())
+            .await?
+            .rows_affected();
+            if claimed > 0 {
+                return Ok(None);
+            }
+            let row: Option<(String, String)> =
+                sqlx::query_as("SELECT outcome, fingerprint FROM idempotency WHERE scope = $1 AND key = $2")
+                    .bind(once.place.scope.clone())
+                    .bind(once.place.key.clone())
+                    .fetch_optional(self.conn())
+                    .await?;
+            // One that was purged in between is free again.
+            let Some((outcome, stored)) = row else { continue };
+            if once.fingerprint.matches(&stored) {
+                return Ok(Some(outcome));
+            }
+            if once.reuse == KeyReusePolicy::Refuse {
+                return Err(Refusal::KeyReused.into());
+            }
+            once.place.key = once.fingerprint.derived_key(&once.place.key);
+            once.reuse = KeyReusePolicy::Refuse;
+        }
+    }
+
+    /// Puts another outcome in place of what [`super::Store::write_idempotent`] remembers.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn replace_outcome(&mut self, scope: &str, key: &str, outcome: &str) -> Result<()> {
+        sqlx::query("UPDATE idempotency SET outcome = $3 WHERE scope = $1 AND key = $2")
+            .bind(scope.to_owned())
+            .bind(key.to_owned())
+            .bind(outcome.to_owned())
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+
+    /// Notes that a key stands for other content from now on: what it made was changed into that.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn replace_fingerprint(&mut self, place: &ScopedKey, fingerprint: &Fingerprint) -> Result<()> {
+        sqlx::query("UPDATE idempotency SET fingerprint = $3 WHERE scope = $1 AND key = $2")
+            .bind(place.scope.clone())
+            .bind(place.key.clone())
+            .bind(fingerprint.0.clone())
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_not_joined() {
+        assert_ne!(Fingerprint::of(["ab", "c"]), Fingerprint::of(["a", "bc"]));
+        assert_ne!(Fingerprint::of(["a", ""]), Fingerprint::of(["a"]));
+        assert_eq!(Fingerprint::of(["a", "b"]), Fingerprint::of([b"a".to_vec(), b"b".to_vec()]));
+        assert_eq!(Fingerprint::of(["a"]).as_str().len(), 43);
+    }
+
+    #[test]
+    fn old_keys_stand_for_any_content_and_pages_are_told_apart() {
+        let (one, other) = (Fingerprint::of(["a"]), Fingerprint::of(["b"]));
+        assert!(one.matches("") && one.matches(one.as_str()) && !one.matches(other.as_str()));
+        let here = |f: &Fingerprint, page: &str| f.clone().from_page(page);
+        assert!(here(&one, "p").shares_page(here(&other, "p").as_str()));
+        assert!(!here(&one, "p").matches(here(&one, "q").as_str()) && !here(&one, "p").shares_page(here(&one, "q").as_str()));
+        assert!(!one.shares_page(other.as_str()) && !one.shares_page("") && !here(&one, "p").shares_page(one.as_str()));
+        assert_ne!(one.derived_key("key"), other.derived_key("key"));
+    }
+}
