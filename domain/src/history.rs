@@ -117,8 +117,8 @@ impl Change {
     #[must_use]
     pub fn outsider(&self) -> &'static str {
         match self {
-            Self::Answered | Self::Finished | Self::Reanswered => "Respondent",
-            Self::Wrote | Self::Solved | Self::Reopened => "Requester",
+            Self::Answered | Self::Finished | Self::Reanswered => "The respondent",
+            Self::Wrote | Self::Solved | Self::Reopened => "The requester",
             Self::Replied | Self::Noted => "A program",
             _ => "Earshot",
         }

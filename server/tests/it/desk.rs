@@ -335,7 +335,7 @@ on_both!(the_report_counts_and_admits_when_it_has_too_few, |t: TestApp| async mo
     assert_eq!(open.len(), 2);
     assert!(open.contains(&(State::Open, 1, 1, 1)) && open.contains(&(State::Answered, 1, 1, 1)), "{open:?}");
     let page = owner.get("/p/my-app/tickets").await;
-    for words in ["6 tickets were written", "3 min", "too few", "before%3A1d+after%3A3d"] {
+    for words in ["6 tickets were created", "3 min", "too few", "before%3A1d+after%3A3d"] {
         assert!(page.body.contains(words), "{words}: {}", page.body);
     }
     // What happened longer ago than the report looks back.

@@ -272,7 +272,7 @@ on_both!(suspicion_that_comes_later_is_told_in_the_history, |t: TestApp| async m
     s.t.clock.advance_ms(1_000);
     s.put(&begun, &s.input("", &json!([["q1", "2"], ["q2", "fine"]]), false)).await;
     let head = s.t.app.store.feedback_heads(&scope, &[id]).await.unwrap().remove(0);
-    assert_eq!((head.version, head.by.as_deref()), (2, Some("Respondent")));
+    assert_eq!((head.version, head.by.as_deref()), (2, Some("The respondent")));
     s.t.clock.advance_ms(1_000);
     s.put(&begun, &s.input("", &json!([["q1", "2"], ["q2", "http://a http://b http://c http://d"]]), false)).await;
     assert_eq!(s.feedback().await[0].status, Status::Spam);
