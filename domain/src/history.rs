@@ -171,7 +171,7 @@ mod tests {
         let json = serde_json::to_string(&change).unwrap();
         assert_eq!(serde_json::from_str::<Change>(&json).unwrap(), change);
         assert_eq!(change.sentence(), "changed the status from New to Triaged");
-        assert_eq!((change.outsider(), Change::Answered.outsider()), ("Earshot", "Respondent"));
+        assert_eq!((change.outsider(), Change::Answered.outsider()), ("Earshot", "The respondent"));
         let link = Change::Requoted { item: 3, title: "Export".into(), feedback: "f".into() };
         assert_eq!(link.sentence(), "changed the quote of #3 Export");
         assert_eq!(serde_json::from_str::<Change>(r#"{"what":"merged","with":3}"#).unwrap(), Change::Unknown);
