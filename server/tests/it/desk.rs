@@ -174,7 +174,7 @@ on_both!(an_answer_is_not_sent_over_words_nobody_read, |t: TestApp| async move {
     let late = [("idempotency_key", "answer-key-2"), ("version", seen.as_str()), ("message", "Me too"), ("do", "close")];
     let refused = answer(&owner, made.feedback, &late, &[]).await;
     assert_eq!(refused.status, StatusCode::CONFLICT);
-    assert!(refused.body.contains("ann answered the requester"), "{}", refused.body);
+    assert!(refused.body.contains("ann replied to the requester"), "{}", refused.body);
     // A tag in between is no reason to hold an answer back.
     let seen = version(&t, &project, &made).await;
     ann.post(&format!("{own}/tags"), &[("version", seen.as_str()), ("create", "till")]).await;
