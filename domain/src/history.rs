@@ -117,8 +117,8 @@ impl HistoryChange {
     #[must_use]
     pub fn external_actor(&self) -> &'static str {
         match self {
-            Self::Answered | Self::Finished | Self::Reanswered => "Respondent",
-            Self::Wrote | Self::Solved | Self::Reopened => "Requester",
+            Self::Answered | Self::Finished | Self::Reanswered => "The respondent",
+            Self::Wrote | Self::Solved | Self::Reopened => "The requester",
             Self::Replied | Self::Noted => "A program",
             _ => "Earshot",
         }
@@ -171,7 +171,7 @@ mod tests {
         let json = serde_json::to_string(&change).unwrap();
         assert_eq!(serde_json::from_str::<HistoryChange>(&json).unwrap(), change);
         assert_eq!(change.sentence(), "changed the status from New to Triaged");
-        assert_eq!((change.external_actor(), HistoryChange::Answered.external_actor()), ("Earshot", "Respondent"));
+        assert_eq!((change.external_actor(), HistoryChange::Answered.external_actor()), ("Earshot", "The respondent"));
         let link = HistoryChange::Requoted { item: 3, title: "Export".into(), feedback: "f".into() };
         assert_eq!(link.sentence(), "changed the quote of #3 Export");
         assert_eq!(serde_json::from_str::<HistoryChange>(r#"{"what":"merged","with":3}"#).unwrap(), HistoryChange::Unknown);

@@ -727,7 +727,7 @@ on_both!(facets_are_those_of_the_console, |t: TestApp| async move {
         for (field, label) in [("status", None), ("tag", Some("")), ("release", Some(""))] {
             for (value, count) in facets[field].as_object().unwrap() {
                 let name = if label.is_none() { value[..1].to_uppercase() + &value[1..] } else { value.clone() };
-                let says = format!("aria-label=\"{name}, {count} items");
+                let says = format!("aria-label=\"{name}, {count} item{}", if count == 1 { "" } else { "s" });
                 assert!(console.contains(&says), "{query}: the console does not say {says}");
                 compared += 1;
             }

@@ -114,7 +114,7 @@ on_both!(a_key_does_no_more_than_its_person_may_now, |t: TestApp| async move {
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     assert!(refused.body.contains("the role of the person it acts for"), "{}", refused.body);
     assert_eq!(program.get("/api/v1/export/feedback").await.status, StatusCode::FORBIDDEN);
-    assert!(owner.get("/p/my-app/keys").await.body.contains("Does less: adm is Viewer now"));
+    assert!(owner.get("/p/my-app/keys").await.body.contains("Limited: adm is now Viewer"));
     // Up again, and it may again.
     assert_eq!(owner.post("/p/my-app/members/role", &[("staff", &staff), ("role", "triager")]).await.location(), "/p/my-app/members");
     assert_eq!(write_feedback(&program, "feedback-0004").await.status, StatusCode::CREATED);

@@ -210,7 +210,7 @@ async fn the_doctor_names_what_is_wrong_and_changes_nothing() {
     assert_eq!(fs::read(hurt.path().join("earshot.db")).unwrap(), bytes);
     t.app.store.write(|tx| Box::pin(async move { tx.set_instance("another").await })).await.unwrap();
     let (wrong, well) = examined(&config).await;
-    assert!(wrong == given_up && well.iter().any(|w| w.contains("built again (search index: of another database)")), "{well:?}");
+    assert!(wrong == given_up && well.iter().any(|w| w.contains("rebuilt at the next start (search index: it belongs to another database)")), "{well:?}");
 
     // Nothing at all, and nobody.
     let (wrong, _) = examined(&Config::for_tests(hurt.path().join("nowhere"))).await;

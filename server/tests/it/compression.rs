@@ -51,7 +51,7 @@ on_both!(no_page_that_shows_a_secret_is_compressed, |t: TestApp| async move {
 
 on_both!(the_page_with_a_new_key_is_not_compressed, |t: TestApp| async move {
     let (project, owner) = t.owner().await;
-    let form = "name=Train&access=read&days=&idempotency_key=key-00000001";
+    let form = "name=Train&scope=read&days=&idempotency_key=key-00000001";
     let headers =
         [("content-type", "application/x-www-form-urlencoded"), ("sec-fetch-site", "same-origin"), ("accept-encoding", "gzip, br")];
     let page = owner.send(Method::POST, &format!("/p/{}/keys", project.slug), &headers, Body::from(form)).await;

@@ -174,7 +174,7 @@ on_both!(an_answer_is_not_sent_over_words_nobody_read, |t: TestApp| async move {
     let late = [("idempotency_key", "answer-key-2"), ("version", seen.as_str()), ("message", "Me too"), ("do", "close")];
     let refused = answer(&owner, made.feedback, &late, &[]).await;
     assert_eq!(refused.status, StatusCode::CONFLICT);
-    assert!(refused.body.contains("ann answered the requester"), "{}", refused.body);
+    assert!(refused.body.contains("ann replied to the requester"), "{}", refused.body);
     // A tag in between is no reason to hold an answer back.
     let seen = version(&t, &project, &made).await;
     ann.post(&format!("{own}/tags"), &[("version", seen.as_str()), ("create", "till")]).await;
@@ -335,7 +335,7 @@ on_both!(the_report_counts_and_admits_when_it_has_too_few, |t: TestApp| async mo
     assert_eq!(open.len(), 2);
     assert!(open.contains(&(TicketState::Open, 1, 1, 1)) && open.contains(&(TicketState::Answered, 1, 1, 1)), "{open:?}");
     let page = owner.get("/p/my-app/tickets").await;
-    for words in ["6 tickets were written", "3 min", "too few", "before%3A1d+after%3A3d"] {
+    for words in ["6 tickets were created", "3 min", "too few", "before%3A1d+after%3A3d"] {
         assert!(page.body.contains(words), "{words}: {}", page.body);
     }
     // What happened longer ago than the report looks back.

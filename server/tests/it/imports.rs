@@ -521,7 +521,7 @@ on_both!(an_import_in_which_some_rows_fail_can_be_done_again_with_other_columns,
     }
     owner.post(&format!("{url}/change"), &[]).await;
     let page = owner.get(&url).await;
-    assert!(page.body.contains("2 rows from this file went in before and stay as they are."), "{}", page.body);
+    assert!(page.body.contains("Already imported from this file and left unchanged: 2 rows."), "{}", page.body);
     // Given up: what went in stays, and it can be taken up again.
     owner.post(&format!("{url}/cancel"), &[]).await;
     assert_eq!(texts(app, &scope).await, ["First", "Third"]);

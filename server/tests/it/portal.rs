@@ -291,7 +291,7 @@ on_both!(too_much_is_refused_and_the_words_stay, |t: TestApp| async move {
     flood[16..24].copy_from_slice(&[0, 0, 0xea, 0x60, 0, 0, 0xea, 0x60]);
     let page = write(&t, "key-00000002", &[], &[("a.png", &flood)]).await;
     assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(page.body.contains("picture") && page.body.contains("Nothing &lt;b&gt;is"), "{}", page.body);
+    assert!(page.body.contains("An image has too many pixels") && page.body.contains("Nothing &lt;b&gt;is"), "{}", page.body);
     let many: Vec<(&str, &[u8])> = (0..11).map(|_| ("a.txt", b"a".as_slice())).collect();
     assert_eq!(write(&t, "key-00000003", &[], &many).await.status, StatusCode::UNPROCESSABLE_ENTITY);
     let endless = "x".repeat(300 << 10);

@@ -240,7 +240,7 @@ on_both!(a_response_grows_and_is_finished, |t: TestApp| async move {
     assert_eq!(s.put(&begun, &more).await.status, StatusCode::OK);
     let second = s.feedback().await;
     assert_eq!((second.len(), second[0].version, second[0].language.as_str()), (1, 2, "de"));
-    assert_eq!(s.history().await, ["The person who answered added more answers", "Earshot created this"]);
+    assert_eq!(s.history().await, ["The respondent added more answers", "Earshot created this"]);
     // Card by card, without anybody else coming between: one entry.
     s.t.clock.advance_ms(5_000);
     assert_eq!(s.put(&begun, &more).await.status, StatusCode::OK);
@@ -255,7 +255,7 @@ on_both!(a_response_grows_and_is_finished, |t: TestApp| async move {
     assert_eq!((done.status, done.json()["finished"].clone()), (StatusCode::OK, json!(true)));
     let third = s.feedback().await;
     assert_eq!((third[0].text.as_str(), third[0].version), ("Slow", 4));
-    assert_eq!(s.history().await[0], "The person who answered finished the survey");
+    assert_eq!(s.history().await[0], "The respondent finished the survey");
     assert_eq!(s.count("SELECT COUNT(*) FROM answers").await, 3);
     assert_eq!(s.count("SELECT COUNT(*) FROM contacts WHERE email = 'ann@site.example'").await, 1);
     // What comes late changes nothing any more.
@@ -272,7 +272,7 @@ on_both!(suspicion_that_comes_later_is_told_in_the_history, |t: TestApp| async m
     s.t.clock.advance_ms(1_000);
     s.put(&begun, &s.input("", &json!([["q1", "2"], ["q2", "fine"]]), false)).await;
     let head = s.t.app.store.feedback_heads(&scope, &[id]).await.unwrap().remove(0);
-    assert_eq!((head.version, head.by.as_deref()), (2, Some("Respondent")));
+    assert_eq!((head.version, head.by.as_deref()), (2, Some("The respondent")));
     s.t.clock.advance_ms(1_000);
     s.put(&begun, &s.input("", &json!([["q1", "2"], ["q2", "http://a http://b http://c http://d"]]), false)).await;
     assert_eq!(s.feedback().await[0].status, FeedbackStatus::Spam);
@@ -964,7 +964,7 @@ on_both!(answers_changed_after_going_back_change_the_response, |t: TestApp| asyn
         assert_eq!(feedback[0].score, score.parse().ok());
         s.t.clock.advance_ms(1_000);
     }
-    let changed = "The person who answered changed the answers";
+    let changed = "The respondent changed the answers";
     assert_eq!(s.history().await, [changed, changed, "Earshot created this"]);
     assert_eq!(s.count("SELECT COUNT(*) FROM responses").await, 1);
     assert_eq!(s.count("SELECT COUNT(*) FROM responses WHERE finished_at < updated_at").await, 1, "finished when it was first");

@@ -243,7 +243,7 @@ on_both!(spoilt_answers_break_nothing, |t: TestApp| async move {
         assert_eq!(page.status, StatusCode::OK, "{path}");
         assert!(!page.body.contains("<script>x"), "{path}");
     }
-    assert!(owner.get(&f.url("")).await.body.contains("2 answers do not fit the question"));
+    assert!(owner.get(&f.url("")).await.body.contains("2 answers do not match the current question"));
     assert!(owner.get(&f.url("/responses")).await.body.contains("This answer cannot be read."));
 });
 

@@ -154,7 +154,7 @@ on_both!(a_hit_in_the_address_of_the_page_says_so_and_comes_last, |t: TestApp| a
     // The newer one would come first if both were as good.
     assert!(row(0) < row(1));
     let (first, second) = page[row(0)..].split_at(row(1) - row(0));
-    assert!(!first.contains("On the page") && second.contains("On the page"), "{page}");
+    assert!(!first.contains("On page") && second.contains("On page"), "{page}");
     assert!(second.contains("https://app.example/settings/<mark>billing</mark>"), "{second}");
 });
 

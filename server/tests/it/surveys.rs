@@ -91,7 +91,7 @@ on_both!(a_second_button_is_told_to_be_hidden, |t: TestApp| async move {
     assert!(page.contains(&format!("Version 1 is live. {note}")), "{page}");
     let embed = owner.get("/p/my-app/embed").await.body;
     assert_eq!(embed.matches("Its button is not shown").count(), 1, "{embed}");
-    assert!(owner.get(&edit(newer)).await.body.contains("“Feature feedback” is live with a button, too."));
+    assert!(owner.get(&edit(newer)).await.body.contains("“Feature feedback” is also live with a button."));
     // The widget and these pages agree about which is first.
     assert_eq!(t.app.store.live_surveys(project.id).await.unwrap()[0].id, newer);
     // Paused, it is in nobody's way.
@@ -468,7 +468,7 @@ on_both!(pause_resume_close_and_copy, |t: TestApp| async move {
     // Somebody closes it while another one wants to pause it.
     owner.post(&status_url, &[("was", "live"), ("status", "closed")]).await;
     let late = owner.post(&status_url, &[("was", "live"), ("status", "paused")]).await;
-    assert!(late.status == StatusCode::CONFLICT && late.body.contains("it is closed now"), "{}", late.body);
+    assert!(late.status == StatusCode::CONFLICT && late.body.contains("it is now closed"), "{}", late.body);
     assert_eq!(owner.post(&status_url, &[("was", "live"), ("status", "closed")]).await.status, StatusCode::SEE_OTHER, "as wanted already");
     let copy = owner.post(&copy_url, &[("idempotency_key", "copy-key-1")]).await;
     let again = owner.post(&copy_url, &[("idempotency_key", "copy-key-1")]).await;

@@ -169,7 +169,7 @@ on_both!(the_parameters_to_keep_are_a_setting, |t: TestApp| async move {
     // Somebody who saw the settings from before does not undo it unawares.
     let late = post("", &seen).await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(late.body.contains("this is now: plan, utm_source"), "{}", late.body);
+    assert!(late.body.contains("The current value is: plan, utm_source"), "{}", late.body);
     assert_eq!(post("", &hidden(&page)).await.status, StatusCode::SEE_OTHER);
 });
 

@@ -36,10 +36,10 @@ on_both!(h20_a_zone_is_chosen_and_a_wrong_one_is_told, |t: TestApp| async move {
     let (project, client) = in_tokyo(&t).await;
     assert_eq!(project.zone.name(), "Asia/Tokyo");
     let page = client.get(&format!("/p/{}/settings", project.slug)).await.body;
-    assert!(page.contains(r#"<option value="Asia/Tokyo" selected"#) && page.contains("UTC+9."), "{page}");
+    assert!(page.contains(r#"<option value="Asia/Tokyo" selected"#) && page.contains("UTC+9 in Asia/Tokyo."), "{page}");
     let page = settings(&client, &project, &[("time_zone", "Asia/Tokio")]).await;
     assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(page.body.contains("“Asia/Tokio” is not a time zone. Choose one of the list"), "{}", page.body);
+    assert!(page.body.contains("“Asia/Tokio” is not a time zone. Choose one from the list"), "{}", page.body);
     // Older forms say nothing of a zone and leave it; two who change it are told of each other.
     assert_eq!(settings(&client, &project, &[]).await.status, StatusCode::SEE_OTHER);
     let stale =
@@ -91,7 +91,7 @@ on_both!(h20_files_come_and_go_in_the_zone_of_the_project, |t: TestApp| async mo
     let import = service::imports::find(&t.app, &scope, upload.finish(&t.app, &scope).await.unwrap()).await.unwrap();
     let page = client.get(&format!("/p/{}/imports/{}", project.slug, import.id)).await.body;
     for told in
-        ["23 Nov 2026, 00:30 UTC+9", "23 Nov 2026, 12:00 UTC+9", "23 Nov 2026, 08:30 UTC+9", "read in the project’s time zone, Asia/Tokyo"]
+        ["23 Nov 2026, 00:30 UTC+9", "23 Nov 2026, 12:00 UTC+9", "23 Nov 2026, 08:30 UTC+9", "in the project’s time zone, Asia/Tokyo"]
     {
         assert!(page.contains(told), "{told}: {page}");
     }

@@ -294,14 +294,13 @@ mod tests {
         let (single, rating) = (single.replace("-title", ""), rating.replace("-title", ""));
         for q in &mut body.questions {
             q.title = "T".repeat(MAX_QUESTION + 1);
-            match &mut q.kind {
-                QuestionKind::SingleChoice { choices, .. } => {
-                    choices[0].label = "Same".into();
-                    choices[1].label = "same ".into();
-                    choices.push(Choice { id: "c9".into(), label: " ".into() });
-                }
-                QuestionKind::Rating { max } => *max = 11,
-                _ => {}
+            if let QuestionKind::SingleChoice { choices, .. } = &mut q.kind {
+                choices[0].label = "Same".into();
+                choices[1].label = "same ".into();
+                choices.push(Choice { id: "c9".into(), label: " ".into() });
+            }
+            if let QuestionKind::Rating { max } = &mut q.kind {
+                *max = 11;
             }
         }
         let errors = body.check();

@@ -227,7 +227,7 @@ pub(super) fn told(
             (StatusCode::UNPROCESSABLE_ENTITY, None)
         }
         Some(Refusal::Invalid(errors)) if errors.0.iter().any(|e| e.code == "incomplete") => {
-            back.message = Some(format!("{} {}", look.texts.busy_title, words.again));
+            back.message = Some(format!("{}. {}", look.texts.busy_title, words.again));
             (status.unwrap_or(StatusCode::BAD_REQUEST), None)
         }
         _ => refusal(status, error, words, back),
