@@ -112,7 +112,41 @@ pub enum HistoryChange {
     Unknown,
 }
 
+/// Kinds of entries that are about a link and not about the item itself.
+pub const LINK_KINDS: [&str; 4] = ["linked", "unlinked", "requoted", "reweighed"];
+
 impl HistoryChange {
+    /// The stored name of the variant, as in `what` of the JSON: queries select by it.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Status { .. } => "status",
+            Self::Assigned { .. } => "assigned",
+            Self::Tagged { .. } => "tagged",
+            Self::Commented => "commented",
+            Self::Linked { .. } => "linked",
+            Self::Unlinked { .. } => "unlinked",
+            Self::Requoted { .. } => "requoted",
+            Self::Reweighed { .. } => "reweighed",
+            Self::Renamed { .. } => "renamed",
+            Self::Described => "described",
+            Self::Deleted => "deleted",
+            Self::Restored => "restored",
+            Self::Answered => "answered",
+            Self::Finished => "finished",
+            Self::Reanswered => "reanswered",
+            Self::Replied => "replied",
+            Self::Noted => "noted",
+            Self::Prioritised { .. } => "prioritised",
+            Self::Wrote => "wrote",
+            Self::Solved => "solved",
+            Self::Reopened => "reopened",
+            Self::LinkRenewed => "link_renewed",
+            Self::Unknown => "unknown",
+        }
+    }
+
     /// The actor to show if it was not a team member.
     #[must_use]
     pub fn external_actor(&self) -> &'static str {
@@ -170,6 +204,7 @@ mod tests {
         let change = HistoryChange::Status { from: "New".into(), to: "Triaged".into() };
         let json = serde_json::to_string(&change).unwrap();
         assert_eq!(serde_json::from_str::<HistoryChange>(&json).unwrap(), change);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap()["what"], change.kind());
         assert_eq!(change.sentence(), "changed the status from New to Triaged");
         assert_eq!((change.external_actor(), HistoryChange::Answered.external_actor()), ("Earshot", "The respondent"));
         let link = HistoryChange::Requoted { item: 3, title: "Export".into(), feedback: "f".into() };

@@ -23,4 +23,5 @@ pub mod surveys;
 pub mod system_resources;
 pub mod tickets;
 pub mod triage;
+pub mod undo;
 pub mod webhooks;

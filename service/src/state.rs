@@ -3,9 +3,9 @@
 use std::{net::IpAddr, path::Path, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::{Clock, DomainError as Refusal, IdSource, Timestamp};
+use domain::{Clock, DomainError as Refusal, IdSource, Timestamp, accounts::Scope};
 use search::Search;
-use store::{Store, files, installation::SigningSecret};
+use store::{ActContext, Store, files, installation::SigningSecret};
 
 use crate::{
     error::{Error, Result, from_search},
@@ -15,7 +15,7 @@ use crate::{
     mail::Mailer,
     metrics::Metrics,
     responses::SurveyCache,
-    settings::ProjectSettings,
+    settings::Settings,
     signing::{Keyring, secret_fingerprint},
     tickets::image_processing::ImageProcessing,
 };
@@ -23,7 +23,7 @@ use crate::{
 /// The running program without its ways in.
 pub struct App {
     /// Settings.
-    pub settings: ProjectSettings,
+    pub settings: Settings,
     /// The database.
     pub store: Store,
     /// The clock.
@@ -68,7 +68,7 @@ impl App {
     /// Counts text that a stranger wants stored; what is refused shows in the metrics.
     ///
     /// # Errors
-    /// As [`Limits::text`].
+    /// As [`RateLimits::text`].
     pub async fn count_text(&self, address: IpAddr, bytes: usize) -> Result<()> {
         let counted = self.limits.text(address, bytes, self.now()).await;
         if counted.as_ref().is_err_and(|error| matches!(error.refusal(), Some(Refusal::RateLimited(_)))) {
@@ -81,7 +81,7 @@ impl App {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn new(settings: ProjectSettings, store: Store, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Result<AppState> {
+    pub async fn new(settings: Settings, store: Store, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Result<AppState> {
         let installation = store.installation(&ids.uuid().to_string(), clock.now()).await?;
         let keyring = Keyring::default();
         let mut secrets = store.signing_secrets().await?;
@@ -122,6 +122,12 @@ impl App {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// What someone who may reach `scope` does now.
+    #[must_use]
+    pub fn context(&self, scope: &Scope) -> ActContext {
+        ActContext { scope: *scope, now: self.now(), ids: Arc::clone(&self.ids) }
     }
 
     /// A fresh id of any kind: `app.id::<FeedbackId>()`.
@@ -205,7 +211,7 @@ impl App {
 /// How long a new signing secret waits until it signs: by then every process has looked for it (see `jobs/runner.rs`).
 pub const SECRET_ACTIVATION_DELAY_MS: i64 = 600_000;
 
-fn new_secret(settings: &ProjectSettings, ids: &dyn IdSource, generation: i64, active_from: Timestamp) -> Result<SigningSecret> {
+fn new_secret(settings: &Settings, ids: &dyn IdSource, generation: i64, active_from: Timestamp) -> Result<SigningSecret> {
     let mut fresh = [0_u8; 32];
     ids.random(&mut fresh);
     let sealed = settings.secret.as_ref().map(|file| secret_fingerprint(file, generation)).transpose()?;

@@ -3,7 +3,7 @@
 use domain::{
     Timestamp,
     accounts::Scope,
-    history::HistoryChange,
+    history::{HistoryChange, LINK_KINDS},
     ids::{FeedbackId, HistoryId, ProjectId, StaffId},
 };
 
@@ -64,8 +64,8 @@ impl Tx<'_> {
         now: Timestamp,
     ) -> Result<()> {
         sqlx::query(
-            "INSERT INTO history (id, project_id, subject_id, staff_id, change, at, version) \
-                 VALUES ($1, $2, $3, $4, $5, $6, COALESCE((SELECT f.version FROM feedback f WHERE f.id = $3), 0))",
+            "INSERT INTO history (id, project_id, subject_id, staff_id, kind, change, at, version) \
+                 VALUES ($1, $2, $3, $4, $7, $5, $6, COALESCE((SELECT f.version FROM feedback f WHERE f.id = $3), 0))",
         )
         .bind(id.to_string())
         .bind(project.to_string())
@@ -73,6 +73,7 @@ impl Tx<'_> {
         .bind(staff.map(|s| s.to_string()))
         .bind(serde_json::to_string(change)?)
         .bind(now.0)
+        .bind(change.kind())
         .execute(self.conn())
         .await?;
         Ok(())
@@ -86,13 +87,13 @@ impl Tx<'_> {
     pub async fn record_additional_answers(&mut self, id: HistoryId, scope: &Scope, feedback: FeedbackId, now: Timestamp) -> Result<()> {
         let told = sqlx::query(
             "UPDATE history SET at = $3, version = (SELECT f.version FROM feedback f WHERE f.id = $1) \
-             WHERE subject_id = $1 AND change = $4 AND staff_id IS NULL AND project_id = $2 \
+             WHERE subject_id = $1 AND kind = $4 AND staff_id IS NULL AND project_id = $2 \
              AND id = (SELECT n.id FROM history n WHERE n.subject_id = $1 ORDER BY n.at DESC, n.id DESC LIMIT 1)",
         )
         .bind(feedback.to_string())
         .bind(scope.project().to_string())
         .bind(now.0)
-        .bind(serde_json::to_string(&HistoryChange::Answered)?)
+        .bind(HistoryChange::Answered.kind())
         .execute(self.conn())
         .await?;
         if told.rows_affected() == 0 {
@@ -106,14 +107,17 @@ impl Tx<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn last_edit(&mut self, project: ProjectId, subject: impl ToString + Send) -> Result<Option<(String, Timestamp)>> {
+        let [linked, unlinked, requoted, reweighed] = LINK_KINDS;
         let row: Option<(Option<String>, Option<String>, i64)> = sqlx::query_as(
             "SELECT s.name, s.email, h.at FROM history h LEFT JOIN staff s ON s.id = h.staff_id \
-             WHERE h.project_id = $1 AND h.subject_id = $2 AND h.change NOT LIKE '{\"what\":\"linked\"%' AND h.change NOT LIKE '{\"what\":\"unlinked\"%' \
-             AND h.change NOT LIKE '{\"what\":\"requoted\"%' AND h.change NOT LIKE '{\"what\":\"reweighed\"%' \
-             ORDER BY h.at DESC, h.id DESC LIMIT 1",
+             WHERE h.project_id = $1 AND h.subject_id = $2 AND h.kind NOT IN ($3, $4, $5, $6) ORDER BY h.at DESC, h.id DESC LIMIT 1",
         )
         .bind(project.to_string())
         .bind(subject.to_string())
+        .bind(linked)
+        .bind(unlinked)
+        .bind(requoted)
+        .bind(reweighed)
         .fetch_optional(self.conn())
         .await?;
         Ok(row.map(|(name, email, at)| (name.filter(|n| !n.is_empty()).or(email).unwrap_or_else(|| "Someone".into()), Timestamp(at))))

@@ -8,6 +8,7 @@
 //! one `BEGIN IMMEDIATE … COMMIT` (group commit), each job in a savepoint of its own; nobody is answered before the commit. On
 //! PostgreSQL each job is a transaction of its own, some at a time so that reading goes on. What waits is bounded on both.
 
+pub mod act;
 mod authority;
 pub mod backlog;
 pub mod backup;
@@ -47,6 +48,7 @@ pub mod submissions;
 pub mod surveys;
 pub mod tickets;
 pub mod triage;
+pub mod undo;
 pub mod webhooks;
 mod withheld_events;
 mod writer;
@@ -61,6 +63,7 @@ use sqlx::{
 };
 use tokio::sync::watch;
 
+pub use act::{Act, ActContext};
 pub use error::{Error, Result};
 pub use idempotency::{Fingerprint, IdempotentWrite};
 pub use reader::Reader;
@@ -146,7 +149,7 @@ impl Tx<'_> {
         self.note_changes(&[(project, feedback)], 0).await
     }
 
-    /// As [`Tx::feedback_changed`] for feedback that is new, in its order: webhooks tell the two apart.
+    /// As [`Tx::record_feedback_change`] for feedback that is new, in its order: webhooks tell the two apart.
     ///
     /// # Errors
     /// When the database fails.
@@ -164,7 +167,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// As [`Tx::feedback_changed`] for everything that some contacts said: their names and addresses are part of its search documents.
+    /// As [`Tx::record_feedback_change`] for everything that some contacts said: their names and addresses are part of its search documents.
     ///
     /// # Errors
     /// When the database fails.
@@ -291,7 +294,7 @@ impl Store {
     /// Runs `work` in one transaction and returns after its commit. A refusal or fault rolls all of it back.
     ///
     /// # Errors
-    /// What `work` returned; [`domain::Error::Busy`] when the queue is full or the database cannot take it.
+    /// What `work` returned; [`domain::DomainError::Busy`] when the queue is full or the database cannot take it.
     pub async fn write<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
@@ -312,7 +315,7 @@ impl Store {
     /// remembered; a refused attempt may be repeated with the same key.
     ///
     /// # Errors
-    /// As [`Store::write`]; [`domain::Error::KeyReused`] where a program's key stands for other content.
+    /// As [`Store::write`]; [`domain::DomainError::KeyReused`] where a program's key stands for other content.
     pub async fn write_idempotent<T, F>(&self, mut once: IdempotentWrite, now: Timestamp, work: F) -> Result<T>
     where
         T: Serialize + DeserializeOwned + Send + 'static,

@@ -350,6 +350,7 @@ rows! {
         id: HistoryId as "TEXT",
         project_id: ProjectId as "TEXT",
         subject_id: FeedbackId as "TEXT",
+        kind: &'a str as "TEXT",
         change: &'a str as "TEXT",
         at: i64 as "BIGINT",
         version: i64 as "BIGINT",
@@ -359,6 +360,14 @@ rows! {
 impl<'a> NewHistoryRow<'a> {
     fn of(feedback: &Feedback, id: HistoryId, change: &'a str) -> Self {
         let (project_id, subject_id) = (feedback.project, feedback.id);
-        Self { id, project_id, subject_id, change, at: feedback.created_at.0, version: feedback.version }
+        Self {
+            id,
+            project_id,
+            subject_id,
+            kind: HistoryChange::Created.kind(),
+            change,
+            at: feedback.created_at.0,
+            version: feedback.version,
+        }
     }
 }

@@ -5,20 +5,19 @@ use std::collections::HashMap;
 use domain::{
     Timestamp,
     accounts::Scope,
-    clock::DAY_MS,
     feedback::{Feedback, FeedbackChange, FeedbackKind, FeedbackStatus},
     history,
     identity::Claim,
-    ids::{CommentId, EventId, FeedbackId, HistoryId, ProjectId, StaffId, SurveyId, UndoId},
+    ids::{CommentId, EventId, FeedbackId, HistoryId, ProjectId, StaffId, SurveyId},
     surveys::{Answer, SurveyBody},
 };
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
 use super::{
-    Dialect, Store, Tx, backlog,
+    Dialect, Store, Tx,
     feedback::{FeedbackTableRow, feedback_columns},
-    id, optional_id, or_none, replies,
+    id, optional_id, or_none,
 };
 use crate::error::Result;
 
@@ -130,21 +129,6 @@ pub struct FeedbackUndo {
     pub change: FeedbackChange,
 }
 
-/// What can be taken back in one piece.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum UndoAction {
-    /// Changes to feedback.
-    Feedback(Vec<FeedbackUndo>),
-    /// A change to the backlog or its links.
-    Backlog(backlog::BacklogUndo),
-    /// A change to a canned reply.
-    Reply(replies::ReplyUndo),
-}
-
-/// How long something done can be taken back.
-const UNDO_MS: i64 = 7 * DAY_MS;
-
 /// The state that a live event reports.
 #[derive(Debug, Clone)]
 pub struct FeedbackHead {
@@ -193,6 +177,23 @@ impl Store {
                    SELECT (SELECT MIN(t.tag) FROM feedback_tags t WHERE t.project_id = $1 AND t.tag > used.tag) FROM used WHERE used.tag IS NOT NULL) \
                    SELECT tag FROM used WHERE tag IS NOT NULL LIMIT 500";
         Ok(sqlx::query_scalar(sql).bind(scope.project().to_string()).fetch_all(self.reader()).await?)
+    }
+
+    /// The tags in use with how much feedback has each, in the order of their bytes, after one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn tag_counts(&self, scope: &Scope, after: &str, limit: i64) -> Result<Vec<(String, i64)>> {
+        // One order on both databases, whatever the collation: that of the cursor.
+        let sql = match self.dialect() {
+            Dialect::Sqlite => {
+                "SELECT tag, COUNT(*) FROM feedback_tags WHERE project_id = $1 AND tag > $2 GROUP BY tag ORDER BY tag LIMIT $3"
+            }
+            Dialect::Postgres => {
+                "SELECT tag, COUNT(*) FROM feedback_tags WHERE project_id = $1 AND tag COLLATE \"C\" > $2 GROUP BY tag ORDER BY tag COLLATE \"C\" LIMIT $3"
+            }
+        };
+        Ok(sqlx::query_as(sql).bind(scope.project().to_string()).bind(after.to_owned()).bind(limit).fetch_all(self.reader()).await?)
     }
 
     /// Whether any feedback has this tag.
@@ -475,51 +476,5 @@ impl Tx<'_> {
             .fetch_optional(self.conn())
             .await?;
         Ok(row.is_some())
-    }
-
-    /// Keeps what can be taken back, and forgets what is too old for it. A later piece of something done in several names the first one.
-    /// What the program did by itself is not kept; says whether it was.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn save_undo(
-        &mut self,
-        undo: UndoId,
-        follows: Option<UndoId>,
-        scope: &Scope,
-        what: &UndoAction,
-        now: Timestamp,
-    ) -> Result<Option<UndoId>> {
-        let Some(staff) = scope.staff() else { return Ok(None) };
-        sqlx::query("DELETE FROM undo_operations WHERE created_at < $1").bind(now.plus_ms(-UNDO_MS).0).execute(self.conn()).await?;
-        sqlx::query("INSERT INTO undo_operations (id, project_id, staff_id, changes, created_at, follows) VALUES ($1, $2, $3, $4, $5, $6)")
-            .bind(undo.to_string())
-            .bind(scope.project().to_string())
-            .bind(staff.to_string())
-            .bind(serde_json::to_string(what)?)
-            .bind(now.0)
-            .bind(follows.map(|first| first.to_string()))
-            .execute(self.conn())
-            .await?;
-        Ok(Some(follows.unwrap_or(undo)))
-    }
-
-    /// Takes the next piece of something done by this person for undoing, each once; `None` when there is none left.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn consume_undo(&mut self, undo: UndoId, scope: (ProjectId, StaffId), now: Timestamp) -> Result<Option<UndoAction>> {
-        let steps: Option<String> = sqlx::query_scalar(
-            "UPDATE undo_operations SET undone_at = $4 WHERE undone_at IS NULL AND id = (SELECT u.id FROM undo_operations u \
-             WHERE (u.id = $1 OR u.follows = $1) AND u.project_id = $2 AND u.staff_id = $3 AND u.undone_at IS NULL ORDER BY u.id LIMIT 1) \
-             RETURNING changes",
-        )
-        .bind(undo.to_string())
-        .bind(scope.0.to_string())
-        .bind(scope.1.to_string())
-        .bind(now.0)
-        .fetch_optional(self.conn())
-        .await?;
-        Ok(steps.map(|text| serde_json::from_str(&text)).transpose()?)
     }
 }

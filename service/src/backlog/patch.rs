@@ -23,7 +23,7 @@ pub struct BacklogUpdate {
 /// Changes the item of this number that is at `version`.
 ///
 /// # Errors
-/// A role too low; not found; [`domain::Error::Conflict`] at another version.
+/// A role too low; not found; [`domain::DomainError::Conflict`] at another version.
 pub async fn patch(app: &App, scope: &Scope, number: i64, version: i64, patch: BacklogUpdate) -> Result<()> {
     scope.require(Role::Triager)?;
     let BacklogUpdate { title, body, status } = patch;
@@ -35,5 +35,5 @@ pub async fn patch(app: &App, scope: &Scope, number: i64, version: i64, patch: B
         }
         changes
     };
-    change(app, scope, number, version, None, work).await.map(drop)
+    change(app, scope, number, version, false, work).await.map(drop)
 }

@@ -1,4 +1,4 @@
-//! Where pictures are worked on: each by a process of its own ([`super::picture`]), few at a time, and one of an address at a time.
+//! Where pictures are worked on: each by a process of its own ([`super::image_worker`]), few at a time, and one of an address at a time.
 
 use std::{
     collections::HashMap,
@@ -146,7 +146,7 @@ impl ImageProcessing {
         [&self.small, &self.large, &self.team].iter().map(|place| place.line.load(Ordering::Relaxed)).sum()
     }
 
-    /// The picture as new bytes; see [`super::image_worker::encode_anew`]. Who drops this stops the work.
+    /// The picture as new bytes; see [`super::image_worker::reencode`]. Who drops this stops the work.
     ///
     /// # Errors
     /// [`ImageProcessingError`]: the picture, or [`Refusal::Busy`] and [`Refusal::RateLimited`].

@@ -1,7 +1,7 @@
 //! Decodes a picture and encodes it anew: what is not a picture of it (place and time it was taken, a page hidden behind it) is not kept, and
 //! its bytes are of our making.
 //!
-//! This is done by a process of its own ([`serve`], started by [`super::studio`]), which takes away from itself, before it reads a byte, the
+//! This is done by a process of its own ([`serve`], started by [`super::image_processing`]), which takes away from itself, before it reads a byte, the
 //! right to more memory, processor time and files than a picture needs. So whatever a picture says about itself, and whatever a decoder makes
 //! of it, the program that serves loses nothing.
 
@@ -38,7 +38,7 @@ pub struct WorkerLimits {
     pub seconds: u64,
 }
 
-/// Reads a picture from standard input and writes it to standard output, after [`HEAD`].
+/// Reads a picture from standard input and writes it to standard output, after [`RESULT_HEADER_BYTES`].
 ///
 /// # Errors
 /// When limits cannot be set, or nothing can be read or written.
@@ -121,7 +121,7 @@ fn why(error: &ImageError) -> ImageRejection {
 /// The picture as new bytes, turned as its metadata wanted it, without any metadata. WebP becomes PNG or JPEG.
 ///
 /// # Errors
-/// [`Wrong`].
+/// [`ImageRejection`].
 pub fn reencode(kind: FileType, bytes: &[u8]) -> Result<(FileType, Vec<u8>), ImageRejection> {
     let (kind, out) = match kind {
         FileType::Gif => (kind, animation(bytes)?),

@@ -94,19 +94,19 @@ pub async fn renew_link(app: &App, scope: &Scope, ticket: TicketId, key: &str, s
         );
     }
     let path = unsigned_path(&project, ticket);
-    let (scope, now, entry) = (*scope, app.now(), app.id());
     let content = Fingerprint::of([if shown { "show" } else { "mail" }]);
     let generation = app
         .store
-        .write_idempotent(IdempotentWrite::form(format!("ticket-link:{ticket}"), key, content), now, move |tx| {
+        .act_once(app.context(scope), IdempotentWrite::form(format!("ticket-link:{ticket}"), key, content), move |act| {
             Box::pin(async move {
-                tx.ensure_authorized(&scope, Role::Triager, now).await?;
-                let (ticket, mut feedback) = tx.lock_ticket(&scope, ticket).await?.ok_or(Refusal::NotFound)?;
+                let now = act.now();
+                act.ensure_authorized(Role::Triager).await?;
+                let (ticket, mut feedback) = act.lock_ticket(ticket).await?.ok_or(Refusal::NotFound)?;
                 let generation = ticket.link_generation + 1;
-                tx.set_link(&ticket, generation, shown).await?;
-                tx.update_feedback_with_history(&mut feedback, scope.staff(), entry, now, &HistoryChange::LinkRenewed).await?;
+                act.set_link(&ticket, generation, shown).await?;
+                act.record_on_feedback(&mut feedback, &HistoryChange::LinkRenewed).await?;
                 if let Some(post) = post {
-                    tx.queue_mail(&ticket_link(&post, letter_about(&ticket, &path)), now).await?;
+                    act.queue_mail(&ticket_link(&post, letter_about(&ticket, &path)), now).await?;
                 }
                 Ok(generation)
             })

@@ -12,14 +12,13 @@ mod submission;
 mod team;
 
 use domain::{
-    Timestamp,
     accounts::{Role, Scope},
     feedback::{Feedback, FeedbackStatus},
     history::HistoryChange,
-    ids::{AttachmentId, EventId, FeedbackId, HistoryId},
+    ids::{AttachmentId, FeedbackId},
     tickets::{Message, Ticket},
 };
-use store::{Fingerprint, Tx, tickets::NewAttachment};
+use store::{Act, Fingerprint, tickets::NewAttachment};
 
 pub use held_files::{pending_form_key, retain_pending_files, store_pending_files};
 pub use links::{LINK_PLACEHOLDER, LinkMailBuilder, by_token, link_at_send_time, link_token, renew_link, renew_shown_links, token};
@@ -75,45 +74,27 @@ async fn fingerprint(mut words: Vec<String>, kept: &[AttachmentId], files: &[New
     Ok(Fingerprint::of(words))
 }
 
-/// Ids of the entries that one step may write.
-#[derive(Clone, Copy)]
-struct TicketHistoryIds {
-    said: HistoryId,
-    moved: HistoryId,
-    told: [EventId; 2],
-}
-
-impl TicketHistoryIds {
-    fn new(app: &App) -> Self {
-        Self { said: app.id(), moved: app.id(), told: [app.id(), app.id()] }
-    }
-}
-
 /// Writes a step down: what was said, and the status if that goes with it.
-#[expect(clippy::too_many_arguments, reason = "one place for every step")]
 async fn note(
-    tx: &mut Tx<'_>,
-    scope: &Scope,
+    act: &mut Act<'_, '_>,
     ticket: &Ticket,
     feedback: &mut Feedback,
-    entries: TicketHistoryIds,
     said: Option<&HistoryChange>,
     status: FeedbackStatus,
-    now: Timestamp,
 ) -> Result<()> {
     if status != FeedbackStatus::Spam {
-        tx.publish_withheld_ticket(feedback, now).await?;
+        act.publish_withheld_ticket(feedback).await?;
     }
     // Before the status, which would move the ticket by itself: what happened says more.
-    tx.update_ticket(ticket).await?;
+    act.update_ticket(ticket).await?;
     let before = feedback.status;
     feedback.status = status;
     if let Some(said) = said {
-        tx.update_feedback_with_history(feedback, scope.staff(), entries.said, now, said).await?;
+        act.record_on_feedback(feedback, said).await?;
     }
     if before != status {
         let moved = HistoryChange::Status { from: before.label().into(), to: status.label().into() };
-        tx.update_feedback_with_history(feedback, scope.staff(), entries.moved, now, &moved).await?;
+        act.record_on_feedback(feedback, &moved).await?;
     }
     Ok(())
 }

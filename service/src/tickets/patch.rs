@@ -5,12 +5,12 @@ use domain::{
     accounts::{Role, Scope},
     feedback,
     history::HistoryChange,
-    ids::{HistoryId, StaffId, TicketId},
+    ids::{StaffId, TicketId},
     tickets::{Priority, TicketState, status_after_reply},
     webhooks::EventKind,
 };
 
-use super::{TicketHistoryIds, note};
+use super::note;
 use crate::{error::Result, state::App, triage::patch::fits};
 
 /// What becomes different; `None` stays as it is.
@@ -30,32 +30,31 @@ pub struct TicketUpdate {
 /// A role too low; not found; [`Refusal::Conflict`] at another version; an assignee who does not work in the project.
 pub async fn patch(app: &App, scope: &Scope, ticket: TicketId, version: i64, patch: TicketUpdate) -> Result<()> {
     scope.require(Role::Triager)?;
-    let (scope, now, entries) = (*scope, app.now(), TicketHistoryIds::new(app));
-    let (assigned, prioritised): (HistoryId, HistoryId) = (app.id(), app.id());
     app.store
-        .write(move |tx| {
+        .act(app.context(scope), move |act| {
             Box::pin(async move {
-                let (mut ticket, mut held) = tx.lock_ticket(&scope, ticket).await?.ok_or(Refusal::NotFound)?;
-                fits(tx, &scope, &held, version, patch.assignee).await?;
+                let now = act.now();
+                let (mut ticket, mut held) = act.lock_ticket(ticket).await?.ok_or(Refusal::NotFound)?;
+                fits(act, &held, version, patch.assignee).await?;
                 if let Some(to) = patch.assignee
                     && let Some(change) = (feedback::FeedbackChange::Assigned { from: held.assignee, to }).rebased(&held)
                 {
-                    tx.change_feedback(&mut held, scope.staff(), assigned, now, &change).await?;
+                    act.change_feedback(&mut held, &change).await?;
                 }
                 if let Some(to) = patch.priority.filter(|to| *to != ticket.priority) {
                     let change = HistoryChange::Prioritised { from: ticket.priority.label().into(), to: to.label().into() };
                     (ticket.priority, ticket.updated_at) = (to, now);
-                    tx.update_ticket(&ticket).await?;
-                    tx.update_feedback_with_history(&mut held, scope.staff(), prioritised, now, &change).await?;
+                    act.update_ticket(&ticket).await?;
+                    act.record_on_feedback(&mut held, &change).await?;
                 }
                 if let Some(closed) = patch.closed.filter(|closed| *closed != (ticket.state == TicketState::Closed)) {
-                    let linked = tx.link_count(held.id).await? > 0;
+                    let linked = act.link_count(held.id).await? > 0;
                     let status = status_after_reply(held.status, linked, closed);
                     ticket.state = if closed { TicketState::Closed } else { TicketState::Open };
                     (ticket.resolved_at, ticket.updated_at) = (closed.then_some(now), now);
-                    note(tx, &scope, &ticket, &mut held, entries, None, status, now).await?;
+                    note(act, &ticket, &mut held, None, status).await?;
                     let kind = if closed { EventKind::TicketClosed } else { EventKind::TicketReopened };
-                    tx.ticket_event(entries.told[0], kind, &ticket, None, now).await?;
+                    act.ticket_event(kind, &ticket, None).await?;
                 }
                 Ok(())
             })

@@ -13,7 +13,7 @@ use domain::{
 use store::{IdempotentWrite, tickets::NewAttachment};
 
 use super::{
-    TicketHistoryIds, fingerprint,
+    fingerprint,
     held_files::{keep_files, pending_form_key},
     note,
 };
@@ -26,7 +26,7 @@ pub struct RequesterReply {
     pub body: String,
     /// Files.
     pub files: Vec<NewAttachment>,
-    /// Files that wait for this form and come along; see [`store_pending_files`](super::hold_files).
+    /// Files that wait for this form and come along; see [`store_pending_files`](super::store_pending_files).
     pub kept: Vec<AttachmentId>,
 }
 
@@ -37,38 +37,41 @@ pub struct RequesterReply {
 pub async fn requester_reply(app: &App, project: &Project, ticket: TicketId, key: &str, addition: RequesterReply) -> Result<()> {
     let RequesterReply { body, files, kept } = addition;
     let form = pending_form_key(project, &ticket.to_string(), key);
-    let (scope, now, message, entries) = (Scope::system(project.id), app.now(), app.id(), TicketHistoryIds::new(app));
     // Whether a file comes along is known once the key is: what a first attempt took waits no more.
     let body = check_message(&body, true)?;
     let content = fingerprint(vec![body.clone()], &kept, &files).await?;
     app.store
-        .write_idempotent(IdempotentWrite::form(format!("ticket-answer:{ticket}"), key, content), now, move |tx| {
-            Box::pin(async move {
-                let (mut ticket, mut feedback) = tx.lock_ticket(&scope, ticket).await?.ok_or(Refusal::NotFound)?;
-                if usize::try_from(tx.requester_messages(&ticket).await?).unwrap_or(usize::MAX) >= MAX_REQUESTER_MESSAGES {
-                    return Err(Refusal::Conflict("This ticket has too many messages. Start a new one.".into()).into());
-                }
-                tx.insert_ticket_message(message, &ticket, MessageAuthor::Requester, None, &body, now).await?;
-                let files = keep_files(tx, &ticket, message, (&form, kept.len()), &files, now).await?;
-                if files == 0 && body.is_empty() {
-                    return Err(empty_message().into());
-                }
-                if !body.is_empty() {
-                    tx.extend_feedback_text(&mut feedback, &body).await?;
-                }
-                let linked = tx.link_count(feedback.id).await? > 0;
-                let status = status_after_request(feedback.status, linked);
-                let was_closed = ticket.state == TicketState::Closed;
-                (ticket.state, ticket.resolved_at, ticket.updated_at) = (TicketState::Open, None, now);
-                note(tx, &scope, &ticket, &mut feedback, entries, Some(&HistoryChange::Wrote), status, now).await?;
-                let [said, opened] = entries.told;
-                tx.ticket_event(said, EventKind::TicketMessageAdded, &ticket, Some((MessageAuthor::Requester, &body)), now).await?;
-                if was_closed {
-                    tx.ticket_event(opened, EventKind::TicketReopened, &ticket, None, now).await?;
-                }
-                Ok(())
-            })
-        })
+        .act_once(
+            app.context(&Scope::system(project.id)),
+            IdempotentWrite::form(format!("ticket-answer:{ticket}"), key, content),
+            move |act| {
+                Box::pin(async move {
+                    let now = act.now();
+                    let (mut ticket, mut feedback) = act.lock_ticket(ticket).await?.ok_or(Refusal::NotFound)?;
+                    if usize::try_from(act.requester_messages(&ticket).await?).unwrap_or(usize::MAX) >= MAX_REQUESTER_MESSAGES {
+                        return Err(Refusal::Conflict("This ticket has too many messages. Start a new one.".into()).into());
+                    }
+                    let message = act.insert_ticket_message(&ticket, MessageAuthor::Requester, &body).await?;
+                    let files = keep_files(act, &ticket, message, (&form, kept.len()), &files, now).await?;
+                    if files == 0 && body.is_empty() {
+                        return Err(empty_message().into());
+                    }
+                    if !body.is_empty() {
+                        act.extend_feedback_text(&mut feedback, &body).await?;
+                    }
+                    let linked = act.link_count(feedback.id).await? > 0;
+                    let status = status_after_request(feedback.status, linked);
+                    let was_closed = ticket.state == TicketState::Closed;
+                    (ticket.state, ticket.resolved_at, ticket.updated_at) = (TicketState::Open, None, now);
+                    note(act, &ticket, &mut feedback, Some(&HistoryChange::Wrote), status).await?;
+                    act.ticket_event(EventKind::TicketMessageAdded, &ticket, Some((MessageAuthor::Requester, &body))).await?;
+                    if was_closed {
+                        act.ticket_event(EventKind::TicketReopened, &ticket, None).await?;
+                    }
+                    Ok(())
+                })
+            },
+        )
         .await
 }
 
@@ -77,19 +80,19 @@ pub async fn requester_reply(app: &App, project: &Project, ticket: TicketId, key
 /// # Errors
 /// Not found.
 pub async fn requester_close(app: &App, project: &Project, ticket: TicketId) -> Result<()> {
-    let (scope, now, entries) = (Scope::system(project.id), app.now(), TicketHistoryIds::new(app));
     app.store
-        .write(move |tx| {
+        .act(app.context(&Scope::system(project.id)), move |act| {
             Box::pin(async move {
-                let (mut ticket, mut feedback) = tx.lock_ticket(&scope, ticket).await?.ok_or(Refusal::NotFound)?;
+                let now = act.now();
+                let (mut ticket, mut feedback) = act.lock_ticket(ticket).await?.ok_or(Refusal::NotFound)?;
                 if ticket.state == TicketState::Closed {
                     return Ok(());
                 }
                 (ticket.state, ticket.resolved_at, ticket.updated_at) = (TicketState::Closed, Some(now), now);
                 // What is taken for spam stays where the team put it.
                 let status = if feedback.status == FeedbackStatus::Spam { FeedbackStatus::Spam } else { FeedbackStatus::Resolved };
-                note(tx, &scope, &ticket, &mut feedback, entries, Some(&HistoryChange::Solved), status, now).await?;
-                tx.ticket_event(entries.told[0], EventKind::TicketClosed, &ticket, None, now).await
+                note(act, &ticket, &mut feedback, Some(&HistoryChange::Solved), status).await?;
+                act.ticket_event(EventKind::TicketClosed, &ticket, None).await
             })
         })
         .await
@@ -100,19 +103,19 @@ pub async fn requester_close(app: &App, project: &Project, ticket: TicketId) -> 
 /// # Errors
 /// Not found.
 pub async fn requester_reopen(app: &App, project: &Project, ticket: TicketId) -> Result<()> {
-    let (scope, now, entries) = (Scope::system(project.id), app.now(), TicketHistoryIds::new(app));
     app.store
-        .write(move |tx| {
+        .act(app.context(&Scope::system(project.id)), move |act| {
             Box::pin(async move {
-                let (mut ticket, mut feedback) = tx.lock_ticket(&scope, ticket).await?.ok_or(Refusal::NotFound)?;
+                let now = act.now();
+                let (mut ticket, mut feedback) = act.lock_ticket(ticket).await?.ok_or(Refusal::NotFound)?;
                 if ticket.state != TicketState::Closed {
                     return Ok(());
                 }
-                let linked = tx.link_count(feedback.id).await? > 0;
+                let linked = act.link_count(feedback.id).await? > 0;
                 let status = status_after_request(feedback.status, linked);
                 (ticket.state, ticket.resolved_at, ticket.updated_at) = (TicketState::Open, None, now);
-                note(tx, &scope, &ticket, &mut feedback, entries, Some(&HistoryChange::Reopened), status, now).await?;
-                tx.ticket_event(entries.told[0], EventKind::TicketReopened, &ticket, None, now).await
+                note(act, &ticket, &mut feedback, Some(&HistoryChange::Reopened), status).await?;
+                act.ticket_event(EventKind::TicketReopened, &ticket, None).await
             })
         })
         .await

@@ -49,7 +49,7 @@ pub struct TicketSubmission {
     pub ticket: NewTicket,
     /// Its files.
     pub files: Vec<NewAttachment>,
-    /// Files that wait for this form and come along; see [`store_pending_files`](super::hold_files).
+    /// Files that wait for this form and come along; see [`store_pending_files`](super::store_pending_files).
     pub kept: Vec<AttachmentId>,
     /// How it came about, for the portal's rules against spam. `None`: a program with a key sent it, which those rules do not judge.
     pub signals: Option<SpamSignals>,
@@ -99,8 +99,8 @@ pub async fn submit(app: &App, project: &Project, key: &str, submission: TicketS
     let words = [&new.subject, &new.message, &new.email, &new.name].map(Clone::clone);
     let content = fingerprint([words.to_vec(), place.to_vec()].concat(), &kept, &files).await?;
     let once = IdempotentWrite::form(format!("ticket:{}", project.id), key, content);
-    let now = app.now();
-    let scope = Scope::system(project.id);
+    let act_context = app.context(&Scope::system(project.id));
+    let now = act_context.now;
     let text = new.text();
     let form = pending_form_key(project, "new", key);
     let mut feedback = Feedback {
@@ -149,22 +149,21 @@ pub async fn submit(app: &App, project: &Project, key: &str, submission: TicketS
     let post =
         TicketMailBuilder::new(app, project, &ticket.language).filter(|_| feedback.status != FeedbackStatus::Spam && !without_letter);
     let path = unsigned_path(project, ticket.id);
-    let (contact, message, entry, event) = (app.id(), app.id(), app.id(), app.id());
     let taken = app
         .store
-        .write_idempotent(once, now, move |tx| {
+        .act_once(act_context, once, move |act| {
             Box::pin(async move {
-                feedback.contact = Some(tx.resolve_contact(&scope, &person, contact, now).await?);
-                tx.insert_feedback(&feedback, None).await?;
-                ticket.number = tx.next_number(ticket.project, NumberSequence::Ticket).await?;
-                tx.insert_ticket(&ticket).await?;
-                tx.insert_ticket_message(message, &ticket, MessageAuthor::Requester, None, &new.message, now).await?;
-                keep_files(tx, &ticket, message, (&form, kept.len()), &files, now).await?;
-                tx.insert_history(entry, ticket.project, feedback.id, None, &HistoryChange::Created, now).await?;
+                feedback.contact = Some(act.resolve_contact(&person).await?);
+                act.insert_feedback(&feedback, None).await?;
+                ticket.number = act.next_number(ticket.project, NumberSequence::Ticket).await?;
+                act.insert_ticket(&ticket).await?;
+                let message = act.insert_ticket_message(&ticket, MessageAuthor::Requester, &new.message).await?;
+                keep_files(act, &ticket, message, (&form, kept.len()), &files, now).await?;
+                act.record(feedback.id, &HistoryChange::Created).await?;
                 if let Some(post) = post {
-                    tx.queue_mail(&ticket_confirmation(&post, letter_about(&ticket, &path)), now).await?;
+                    act.queue_mail(&ticket_confirmation(&post, letter_about(&ticket, &path)), now).await?;
                 }
-                tx.ticket_event(event, EventKind::TicketCreated, &ticket, Some((MessageAuthor::Requester, &new.message)), now).await?;
+                act.ticket_event(EventKind::TicketCreated, &ticket, Some((MessageAuthor::Requester, &new.message))).await?;
                 Ok(TicketReceipt { ticket: ticket.id, number: ticket.number, feedback: feedback.id })
             })
         })

@@ -1,7 +1,7 @@
 //! What the team does with tickets: reply, leave notes, set the priority, close, reopen.
 
 use domain::{
-    DomainError as Refusal, Timestamp,
+    DomainError as Refusal,
     accounts::{Role, Scope},
     feedback::{Feedback, FeedbackStatus},
     history::HistoryChange,
@@ -10,10 +10,10 @@ use domain::{
     webhooks::EventKind,
     zone::UTC,
 };
-use store::{IdempotentWrite, Tx, tickets::NewAttachment};
+use store::{Act, IdempotentWrite, tickets::NewAttachment};
 
 use super::{
-    TicketHistoryIds, fingerprint,
+    fingerprint,
     held_files::keep_files,
     links::{letter_about, unsigned_path},
     note,
@@ -35,16 +35,17 @@ pub struct StaffReply {
     pub seen: Option<i64>,
     /// Files.
     pub files: Vec<NewAttachment>,
-    /// The key under which more files wait for this answer; see [`store_pending_files`](super::hold_files).
+    /// The key under which more files wait for this answer; see [`store_pending_files`](super::store_pending_files).
     pub held: String,
 }
 
 /// Refuses a reply if others wrote after `seen`.
-async fn unheard(tx: &mut Tx<'_>, scope: &Scope, feedback: &Feedback, seen: Option<i64>, now: Timestamp) -> Result<()> {
+async fn unheard(act: &mut Act<'_, '_>, feedback: &Feedback, seen: Option<i64>) -> Result<()> {
+    let (staff, now) = (act.staff(), act.now());
     let Some(seen) = seen.filter(|seen| *seen < feedback.version) else { return Ok(()) };
-    let since = tx.history_since(feedback.project, feedback.id, seen).await?;
+    let since = act.history_since(feedback.project, feedback.id, seen).await?;
     let other = since.into_iter().find(|event| match event.change {
-        HistoryChange::Replied => event.by.is_none() || event.by != scope.staff(),
+        HistoryChange::Replied => event.by.is_none() || event.by != staff,
         HistoryChange::Wrote | HistoryChange::Solved | HistoryChange::Reopened => true,
         _ => false,
     });
@@ -71,22 +72,22 @@ pub async fn staff_reply(app: &App, scope: &Scope, ticket: TicketId, key: &str, 
     let language = app.store.ticket(scope, ticket).await?.ok_or(Refusal::NotFound)?.language;
     let post = TicketMailBuilder::new(app, &project, &language);
     let path = unsigned_path(&project, ticket);
-    let (scope, now, message, entries) = (*scope, app.now(), app.id::<MessageId>(), TicketHistoryIds::new(app));
     let sent = app
         .store
-        .write_idempotent(IdempotentWrite::form(format!("ticket-reply:{ticket}"), key, content), now, move |tx| {
+        .act_once(app.context(scope), IdempotentWrite::form(format!("ticket-reply:{ticket}"), key, content), move |act| {
             Box::pin(async move {
-                tx.ensure_authorized(&scope, Role::Triager, now).await?;
-                let (mut ticket, mut feedback) = tx.lock_ticket(&scope, ticket).await?.ok_or(Refusal::NotFound)?;
-                unheard(tx, &scope, &feedback, seen, now).await?;
+                let (staff, now) = (act.staff(), act.now());
+                act.ensure_authorized(Role::Triager).await?;
+                let (mut ticket, mut feedback) = act.lock_ticket(ticket).await?.ok_or(Refusal::NotFound)?;
+                unheard(act, &feedback, seen).await?;
                 // Before the message, which is told by itself.
-                let linked = tx.link_count(feedback.id).await? > 0;
+                let linked = act.link_count(feedback.id).await? > 0;
                 let status = status_after_reply(feedback.status, linked, close);
                 if status != FeedbackStatus::Spam {
-                    tx.publish_withheld_ticket(&feedback, now).await?;
+                    act.publish_withheld_ticket(&feedback).await?;
                 }
-                tx.insert_ticket_message(message, &ticket, MessageAuthor::Staff, scope.staff(), &body, now).await?;
-                if keep_files(tx, &ticket, message, (&held, 0), &files, now).await? == 0 && body.is_empty() {
+                let message = act.insert_ticket_message(&ticket, MessageAuthor::Staff, &body).await?;
+                if keep_files(act, &ticket, message, (&held, 0), &files, now).await? == 0 && body.is_empty() {
                     return Err(empty_message().into());
                 }
                 ticket.first_response_at = ticket.first_response_at.or(Some(now));
@@ -94,17 +95,16 @@ pub async fn staff_reply(app: &App, scope: &Scope, ticket: TicketId, key: &str, 
                 ticket.state = if close { TicketState::Closed } else { TicketState::Answered };
                 ticket.resolved_at = close.then(|| ticket.resolved_at.unwrap_or(now));
                 ticket.updated_at = now;
-                note(tx, &scope, &ticket, &mut feedback, entries, Some(&HistoryChange::Replied), status, now).await?;
+                note(act, &ticket, &mut feedback, Some(&HistoryChange::Replied), status).await?;
                 if let Some(post) = post {
-                    let by = tx.staff_name(scope.staff()).await?.filter(|name| !name.is_empty()).unwrap_or(project.name);
-                    tx.queue_mail(&ticket_reply(&post, letter_about(&ticket, &path), &by, &body, close), now).await?;
+                    let by = act.staff_name(staff).await?.filter(|name| !name.is_empty()).unwrap_or(project.name);
+                    act.queue_mail(&ticket_reply(&post, letter_about(&ticket, &path), &by, &body, close), now).await?;
                 }
-                let [said, moved] = entries.told;
-                tx.ticket_event(said, EventKind::TicketMessageAdded, &ticket, Some((MessageAuthor::Staff, &body)), now).await?;
+                act.ticket_event(EventKind::TicketMessageAdded, &ticket, Some((MessageAuthor::Staff, &body))).await?;
                 if close && !was_closed {
-                    tx.ticket_event(moved, EventKind::TicketClosed, &ticket, None, now).await?;
+                    act.ticket_event(EventKind::TicketClosed, &ticket, None).await?;
                 } else if was_closed && !close {
-                    tx.ticket_event(moved, EventKind::TicketReopened, &ticket, None, now).await?;
+                    act.ticket_event(EventKind::TicketReopened, &ticket, None).await?;
                 }
                 Ok(message)
             })
@@ -122,14 +122,14 @@ pub async fn add_note(app: &App, scope: &Scope, ticket: TicketId, key: &str, bod
     scope.require(Role::Triager)?;
     let body = check_message(body, !files.is_empty())?;
     let content = fingerprint(vec![body.clone()], &[], &files).await?;
-    let (scope, now, message, entry) = (*scope, app.now(), app.id::<MessageId>(), app.id());
     app.store
-        .write_idempotent(IdempotentWrite::form(format!("ticket-note:{ticket}"), key, content), now, move |tx| {
+        .act_once(app.context(scope), IdempotentWrite::form(format!("ticket-note:{ticket}"), key, content), move |act| {
             Box::pin(async move {
-                let (ticket, mut feedback) = tx.lock_ticket(&scope, ticket).await?.ok_or(Refusal::NotFound)?;
-                tx.insert_ticket_message(message, &ticket, MessageAuthor::Note, scope.staff(), &body, now).await?;
-                keep_files(tx, &ticket, message, ("", 0), &files, now).await?;
-                tx.update_feedback_with_history(&mut feedback, scope.staff(), entry, now, &HistoryChange::Noted).await?;
+                let now = act.now();
+                let (ticket, mut feedback) = act.lock_ticket(ticket).await?.ok_or(Refusal::NotFound)?;
+                let message = act.insert_ticket_message(&ticket, MessageAuthor::Note, &body).await?;
+                keep_files(act, &ticket, message, ("", 0), &files, now).await?;
+                act.record_on_feedback(&mut feedback, &HistoryChange::Noted).await?;
                 Ok(message)
             })
         })
@@ -165,16 +165,16 @@ pub async fn change_priority(
     seen: Option<i64>,
 ) -> Result<Option<PriorityChange>> {
     scope.require(Role::Triager)?;
-    let (scope, now, entry) = (*scope, app.now(), app.id());
     app.store
-        .write(move |tx| {
+        .act(app.context(scope), move |act| {
             Box::pin(async move {
-                let (mut ticket, mut feedback) = tx.lock_ticket(&scope, ticket).await?.ok_or(Refusal::NotFound)?;
+                let now = act.now();
+                let (mut ticket, mut feedback) = act.lock_ticket(ticket).await?.ok_or(Refusal::NotFound)?;
                 if ticket.priority == priority {
                     return Ok(None);
                 }
                 if let Some(seen) = seen.filter(|seen| *seen < feedback.version) {
-                    let since = tx.history_since(feedback.project, feedback.id, seen).await?;
+                    let since = act.history_since(feedback.project, feedback.id, seen).await?;
                     if let Some(event) = since.into_iter().find(|e| matches!(e.change, HistoryChange::Prioritised { .. })) {
                         let why = format!("{} {} {}.", event.name, event.change.sentence(), UTC.ago(event.at, now));
                         return Err(Refusal::Conflict(format!("{why} Your change was not applied.")).into());
@@ -183,8 +183,8 @@ pub async fn change_priority(
                 let from = std::mem::replace(&mut ticket.priority, priority);
                 let change = HistoryChange::Prioritised { from: from.label().into(), to: priority.label().into() };
                 ticket.updated_at = now;
-                tx.update_ticket(&ticket).await?;
-                let version = tx.update_feedback_with_history(&mut feedback, scope.staff(), entry, now, &change).await?;
+                act.update_ticket(&ticket).await?;
+                let version = act.record_on_feedback(&mut feedback, &change).await?;
                 Ok(Some(PriorityChange { from, version }))
             })
         })
@@ -209,21 +209,21 @@ pub async fn reopen(app: &App, scope: &Scope, ticket: TicketId) -> Result<bool> 
 
 async fn turn(app: &App, scope: &Scope, ticket: TicketId, closed: bool) -> Result<bool> {
     scope.require(Role::Triager)?;
-    let (scope, now, entries) = (*scope, app.now(), TicketHistoryIds::new(app));
     app.store
-        .write(move |tx| {
+        .act(app.context(scope), move |act| {
             Box::pin(async move {
-                let (mut ticket, mut feedback) = tx.lock_ticket(&scope, ticket).await?.ok_or(Refusal::NotFound)?;
+                let now = act.now();
+                let (mut ticket, mut feedback) = act.lock_ticket(ticket).await?.ok_or(Refusal::NotFound)?;
                 if closed == (ticket.state == TicketState::Closed) {
                     return Ok(false);
                 }
-                let linked = tx.link_count(feedback.id).await? > 0;
+                let linked = act.link_count(feedback.id).await? > 0;
                 let status = status_after_reply(feedback.status, linked, closed);
                 ticket.state = if closed { TicketState::Closed } else { TicketState::Open };
                 (ticket.resolved_at, ticket.updated_at) = (closed.then_some(now), now);
-                note(tx, &scope, &ticket, &mut feedback, entries, None, status, now).await?;
+                note(act, &ticket, &mut feedback, None, status).await?;
                 let kind = if closed { EventKind::TicketClosed } else { EventKind::TicketReopened };
-                tx.ticket_event(entries.told[0], kind, &ticket, None, now).await?;
+                act.ticket_event(kind, &ticket, None).await?;
                 Ok(true)
             })
         })

@@ -126,7 +126,8 @@ pub async fn add(app: &App, scope: &Scope, key: &str, new: FeedbackInput) -> Res
     errors.into_result(())?;
     let content = new.fingerprint(&text, &tags);
     let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
-    let (now, scope) = (app.now(), *scope);
+    let context = app.context(scope);
+    let now = context.now;
     let mut feedback = Feedback {
         id: app.id(),
         project: project.id,
@@ -149,20 +150,20 @@ pub async fn add(app: &App, scope: &Scope, key: &str, new: FeedbackInput) -> Res
         updated_at: now,
         version: 1,
     };
-    let (contact, entry, person) = (app.id(), app.id(), new.person);
+    let person = new.person;
     let source_key = new.external_id.as_deref().map(source_key);
     let once = IdempotentWrite::program(format!("feedback:{}", project.id), key, content);
     app.store
-        .write_idempotent(once, now, move |tx| {
+        .act_once(context, once, move |act| {
             Box::pin(async move {
                 if let Some(person) = person {
-                    feedback.contact = Some(tx.resolve_contact(&scope, &person, contact, now).await?);
+                    feedback.contact = Some(act.resolve_contact(&person).await?);
                 }
-                if !tx.insert_feedback(&feedback, source_key.as_deref()).await? {
+                if !act.insert_feedback(&feedback, source_key.as_deref()).await? {
                     let text = "Feedback with this external_id already exists. Change it, or use another ID.";
                     return Err(Refusal::field("external_id", "taken", text).into());
                 }
-                tx.insert_history(entry, feedback.project, feedback.id, scope.staff(), &HistoryChange::Created, now).await?;
+                act.record(feedback.id, &HistoryChange::Created).await?;
                 Ok(feedback.id)
             })
         })

@@ -64,7 +64,7 @@ pub async fn list(app: &App, scope: &Scope, ask: SearchRequest) -> Result<Feedba
 /// One page of the scope's project, for programs: a cursor goes on where it was given, and nowhere else.
 ///
 /// # Errors
-/// [`domain::Error::Invalid`] for a cursor that does not fit; when the database fails.
+/// [`domain::DomainError::Invalid`] for a cursor that does not fit; when the database fails.
 pub async fn page(app: &App, scope: &Scope, ask: SearchRequest) -> Result<FeedbackPage> {
     scope.require(Role::Viewer)?;
     // What was begun without the index goes on without it.

@@ -12,22 +12,22 @@ use domain::{
     accounts::{Role, Scope},
     feedback::{self, Feedback, FeedbackChange, FeedbackStatus},
     history,
-    ids::{CommentId, FeedbackId, HistoryId, StaffId, UndoId},
+    ids::{CommentId, FeedbackId, StaffId, UndoId},
     triage::{MAX_MATCHING, TriageQuery},
     zone::UTC,
 };
+use futures_util::{FutureExt, future::BoxFuture};
 use search::{self, SearchRequest, Sort};
-use store::{
-    Fingerprint, IdempotentWrite, Tx,
-    triage::{FeedbackUndo, UndoAction},
-};
+use store::{Act, Fingerprint, IdempotentWrite, triage::FeedbackUndo};
 
 use crate::{
-    backlog::{self, UndoIds},
     error::{Result, from_search},
-    replies,
     state::App,
+    undo::{UndoHandler, UndoOutcome},
 };
+
+/// Undoes changes to feedback.
+pub(crate) const UNDO: UndoHandler = UndoHandler { kind: "feedback", run: undo };
 
 /// Most items in one change.
 pub const MAX_BULK: usize = 500;
@@ -157,22 +157,21 @@ async fn apply(
     // One order for everyone, so that two transactions cannot wait for each other.
     items.sort_by_key(|(id, _)| *id);
     items.dedup_by_key(|(id, _)| *id);
-    let entries: Vec<HistoryId> = items.iter().map(|_| app.id()).collect();
-    let (scope, now, undo) = (*scope, app.now(), app.id::<UndoId>());
     app.store
-        .write(move |tx| {
+        .act(app.context(scope), move |act| {
             Box::pin(async move {
+                let (project, staff, now) = (act.project(), act.staff(), act.now());
                 // What is done in pieces asks before each.
-                tx.ensure_authorized(&scope, Role::Triager, now).await?;
-                if let FeedbackEdit::Assign(Some(staff)) = edit
-                    && !tx.is_member(scope.project(), staff).await?
+                act.ensure_authorized(Role::Triager).await?;
+                if let FeedbackEdit::Assign(Some(assignee)) = edit
+                    && !act.is_member(project, assignee).await?
                 {
                     return Err(Refusal::field("assignee", "unknown", "Choose a member of this project.").into());
                 }
                 let mut outcome = FeedbackEditOutcome::default();
                 let mut steps = Vec::new();
-                for ((id, version), entry) in items.into_iter().zip(entries) {
-                    let mut held = match (tx.feedback_for_update(&scope, id).await?, version) {
+                for (id, version) in items {
+                    let mut held = match (act.feedback_for_update(id).await?, version) {
                         (Some(held), _) => held,
                         (None, Some(_)) => return Err(Refusal::NotFound.into()),
                         (None, None) => continue,
@@ -182,17 +181,17 @@ async fn apply(
                         continue;
                     };
                     if let Some(version) = version
-                        && let Some(why) = contested(tx, &held, version, &change, scope.staff(), now).await?
+                        && let Some(why) = contested(act, &held, version, &change, staff, now).await?
                     {
                         outcome.conflicts.push(why);
                         continue;
                     }
-                    let version = tx.change_feedback(&mut held, scope.staff(), entry, now, &change).await?;
+                    let version = act.change_feedback(&mut held, &change).await?;
                     steps.push(FeedbackUndo { feedback: held.id, version, change });
                     outcome.changed += 1;
                 }
                 if !steps.is_empty() {
-                    outcome.undo = tx.save_undo(undo, follows, &scope, &UndoAction::Feedback(steps), now).await?;
+                    outcome.undo = act.keep_undo(UNDO.kind, &steps, follows).await?;
                 }
                 Ok(outcome)
             })
@@ -214,84 +213,41 @@ pub async fn comment(app: &App, scope: &Scope, feedback: FeedbackId, body: &str,
     if body.chars().count() > MAX_COMMENT {
         return Err(Refusal::field("body", "too_long", format!("Comments can be up to {MAX_COMMENT} characters.")).into());
     }
-    let (scope, now, id, entry) = (*scope, app.now(), app.id::<CommentId>(), app.id::<HistoryId>());
     let once = IdempotentWrite::form(format!("comment:{staff}"), key, Fingerprint::of([feedback.to_string().as_str(), &body]));
     app.store
-        .write_idempotent(once, now, move |tx| {
+        .act_once(app.context(scope), once, move |act| {
             Box::pin(async move {
-                let mut held = tx.feedback_for_update(&scope, feedback).await?.ok_or(Refusal::NotFound)?;
-                tx.insert_comment(id, &held, staff, &body, now).await?;
-                tx.update_feedback_with_history(&mut held, Some(staff), entry, now, &history::HistoryChange::Commented).await?;
+                let mut held = act.feedback_for_update(feedback).await?.ok_or(Refusal::NotFound)?;
+                let id = act.insert_comment(&held, staff, &body).await?;
+                act.record_on_feedback(&mut held, &history::HistoryChange::Commented).await?;
                 Ok(id)
             })
         })
         .await
 }
 
-/// Takes back something the same person did, except where it was changed again since.
-///
-/// # Errors
-/// [`Refusal::NotFound`] for an unknown token or one used before, [`Refusal::Conflict`] when everything was changed since.
-pub async fn undo(app: &App, scope: &Scope, token: UndoId) -> Result<FeedbackEditOutcome> {
-    scope.require(Role::Triager)?;
-    let mut all: Option<FeedbackEditOutcome> = None;
-    // Something done in pieces is taken back in pieces.
-    while let Some(done) = undo_piece(app, scope, token).await? {
-        let all = all.get_or_insert_default();
-        all.changed += done.changed;
-        all.same += done.same;
-        all.conflicts.extend(done.conflicts);
-    }
-    let all = all.ok_or(Refusal::NotFound)?;
-    if all.changed == 0
-        && let Some(why) = all.conflicts.first()
-    {
-        return Err(Refusal::Conflict(format!("{why} Nothing was undone.")).into());
-    }
-    Ok(all)
+fn undo<'t>(act: &'t mut Act<'_, '_>, steps: String) -> BoxFuture<'t, Result<UndoOutcome>> {
+    async move { undo_steps(act, serde_json::from_str(&steps)?).await }.boxed()
 }
 
-/// One transaction's worth of taking back; `None` when nothing is left.
-async fn undo_piece(app: &App, scope: &Scope, token: UndoId) -> Result<Option<FeedbackEditOutcome>> {
-    let staff = scope.staff().ok_or(Refusal::Forbidden)?;
-    let entries: Vec<HistoryId> = (0..MAX_BULK).map(|_| app.id()).collect();
-    let (scope, now, ids, reply_entries) = (*scope, app.now(), UndoIds::new(app), [app.id(), app.id()]);
-    app.store
-        .write(move |tx| {
-            Box::pin(async move {
-                tx.ensure_authorized(&scope, Role::Triager, now).await?;
-                let Some(done) = tx.consume_undo(token, (scope.project(), staff), now).await? else { return Ok(None) };
-                let mut outcome = FeedbackEditOutcome::default();
-                let steps = match done {
-                    UndoAction::Feedback(steps) => steps,
-                    UndoAction::Backlog(step) => {
-                        backlog::take_back(tx, &scope, ids, step, now).await?;
-                        outcome.changed = 1;
-                        return Ok(Some(outcome));
-                    }
-                    UndoAction::Reply(step) => {
-                        replies::take_back(tx, &scope, reply_entries, step, now).await?;
-                        outcome.changed = 1;
-                        return Ok(Some(outcome));
-                    }
-                };
-                for (step, entry) in steps.into_iter().zip(entries) {
-                    let Some(mut held) = tx.feedback_for_update(&scope, step.feedback).await? else { continue };
-                    let Some(change) = step.change.inverse().rebased(&held) else {
-                        outcome.same += 1;
-                        continue;
-                    };
-                    if let Some(why) = contested(tx, &held, step.version, &change, None, now).await? {
-                        outcome.conflicts.push(why);
-                        continue;
-                    }
-                    tx.change_feedback(&mut held, Some(staff), entry, now, &change).await?;
-                    outcome.changed += 1;
-                }
-                Ok(Some(outcome))
-            })
-        })
-        .await
+/// Undoes changes to feedback, except where it was changed again since.
+async fn undo_steps(act: &mut Act<'_, '_>, steps: Vec<FeedbackUndo>) -> Result<UndoOutcome> {
+    let now = act.now();
+    let mut outcome = UndoOutcome::default();
+    for step in steps {
+        let Some(mut held) = act.feedback_for_update(step.feedback).await? else { continue };
+        let Some(change) = step.change.inverse().rebased(&held) else {
+            outcome.same += 1;
+            continue;
+        };
+        if let Some(why) = contested(act, &held, step.version, &change, None, now).await? {
+            outcome.conflicts.push(why);
+            continue;
+        }
+        act.change_feedback(&mut held, &change).await?;
+        outcome.changed += 1;
+    }
+    Ok(outcome)
 }
 
 fn checked(edit: FeedbackEdit) -> Result<FeedbackEdit> {
@@ -343,7 +299,7 @@ fn change(held: &Feedback, edit: &FeedbackEdit) -> Option<FeedbackChange> {
 
 /// Why the change must not happen: the same was changed since this version, by anyone but `except`.
 async fn contested(
-    tx: &mut Tx<'_>,
+    act: &mut Act<'_, '_>,
     held: &Feedback,
     version: i64,
     change: &FeedbackChange,
@@ -356,7 +312,7 @@ async fn contested(
     if version > held.version {
         return Ok(Some("This page shows an unknown version. Reload it.".into()));
     }
-    let since = tx.history_since(held.project, held.id, version).await?;
+    let since = act.history_since(held.project, held.id, version).await?;
     let Some(event) = since.into_iter().find(|event| change.conflicts_with(&event.change)) else { return Ok(None) };
     if event.by.is_some() && event.by == except {
         return Ok(None);

@@ -4,9 +4,9 @@ use domain::{
     DomainError as Refusal,
     accounts::{Role, Scope},
     feedback::{Feedback, FeedbackChange, FeedbackStatus},
-    ids::{FeedbackId, HistoryId, StaffId},
+    ids::{FeedbackId, StaffId},
 };
-use store::Tx;
+use store::Act;
 
 use crate::{error::Result, state::App};
 
@@ -27,13 +27,11 @@ pub struct FeedbackUpdate {
 /// A role too low; not found; [`Refusal::Conflict`] at another version; a message for each property that does not fit.
 pub async fn patch(app: &App, scope: &Scope, feedback: FeedbackId, version: i64, patch: FeedbackUpdate) -> Result<()> {
     scope.require(Role::Triager)?;
-    let (scope, now) = (*scope, app.now());
-    let entries: [HistoryId; 3] = [app.id(), app.id(), app.id()];
     app.store
-        .write(move |tx| {
+        .act(app.context(scope), move |act| {
             Box::pin(async move {
-                let mut held = tx.feedback_for_update(&scope, feedback).await?.ok_or(Refusal::NotFound)?;
-                fits(tx, &scope, &held, version, patch.assignee).await?;
+                let mut held = act.feedback_for_update(feedback).await?.ok_or(Refusal::NotFound)?;
+                fits(act, &held, version, patch.assignee).await?;
                 let mut changes = Vec::new();
                 if let Some(to) = patch.status {
                     if to == FeedbackStatus::Linked && held.status != to {
@@ -48,9 +46,9 @@ pub async fn patch(app: &App, scope: &Scope, feedback: FeedbackId, version: i64,
                     let removed = held.tags.iter().filter(|tag| !tags.contains(tag)).cloned().collect();
                     changes.push(FeedbackChange::Tagged { added: tags, removed });
                 }
-                for (change, entry) in changes.into_iter().zip(entries) {
+                for change in changes {
                     if let Some(change) = change.rebased(&held) {
-                        tx.change_feedback(&mut held, scope.staff(), entry, now, &change).await?;
+                        act.change_feedback(&mut held, &change).await?;
                     }
                 }
                 Ok(())
@@ -60,12 +58,13 @@ pub async fn patch(app: &App, scope: &Scope, feedback: FeedbackId, version: i64,
 }
 
 /// What every patch asks: that nothing else changed what is `held`, and that whoever is to take care of it works here.
-pub(crate) async fn fits(tx: &mut Tx<'_>, scope: &Scope, held: &Feedback, version: i64, assignee: Option<Option<StaffId>>) -> Result<()> {
+pub(crate) async fn fits(act: &mut Act<'_, '_>, held: &Feedback, version: i64, assignee: Option<Option<StaffId>>) -> Result<()> {
+    let project = act.project();
     if held.version != version {
         return Err(Refusal::Conflict("This has changed since you read it. Fetch it again and retry.".into()).into());
     }
     if let Some(Some(staff)) = assignee
-        && !tx.is_member(scope.project(), staff).await?
+        && !act.is_member(project, staff).await?
     {
         return Err(Refusal::field("assignee_id", "unknown", "This person is not a member of the project.").into());
     }

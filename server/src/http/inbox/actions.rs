@@ -17,6 +17,7 @@ use domain::{
 use service::{
     error::{Error, Result},
     triage::{self, FeedbackEdit, FeedbackEditOutcome, ItemVersion},
+    undo,
 };
 
 use super::{
@@ -172,7 +173,7 @@ pub async fn undo(console: ConsoleRequest, form: Form) -> PageResult {
     let scope = console.scope(Role::Triager)?;
     form.idempotency_key()?;
     let token = form.get("token").parse().map_err(|_| Refusal::NotFound)?;
-    match triage::undo(&console.app, &scope, token).await {
+    match undo::undo(&console.app, &scope, token).await {
         Ok(outcome) if outcome.conflicts.is_empty() => Ok(back(&console, &form, None, "Undone.", None).await?),
         Ok(outcome) => {
             // The message travels in a cookie: a few are named, the rest counted.

@@ -1,0 +1,76 @@
+//! What people did and can undo: a row for each transaction, in the format of the capability that wrote it.
+
+use domain::{
+    Timestamp,
+    clock::DAY_MS,
+    ids::{ProjectId, StaffId, UndoId},
+};
+
+use super::Tx;
+use crate::error::Result;
+
+/// How long an act can be undone.
+const UNDO_MS: i64 = 7 * DAY_MS;
+
+/// What undoes one transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptUndo {
+    /// Which capability wrote it and reads it.
+    pub kind: String,
+    /// Its steps, as JSON.
+    pub steps: String,
+}
+
+impl Tx<'_> {
+    /// Keeps what undoes an act of a member of the team, and deletes what is too old for it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn insert_undo(
+        &mut self,
+        undo: UndoId,
+        follows: Option<UndoId>,
+        (project, staff): (ProjectId, StaffId),
+        kept: &KeptUndo,
+        now: Timestamp,
+    ) -> Result<()> {
+        sqlx::query("DELETE FROM undo_operations WHERE created_at < $1").bind(now.plus_ms(-UNDO_MS).0).execute(self.conn()).await?;
+        sqlx::query(
+            "INSERT INTO undo_operations (id, project_id, staff_id, kind, changes, created_at, follows) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(undo.to_string())
+        .bind(project.to_string())
+        .bind(staff.to_string())
+        .bind(kept.kind.clone())
+        .bind(kept.steps.clone())
+        .bind(now.0)
+        .bind(follows.map(|first| first.to_string()))
+        .execute(self.conn())
+        .await?;
+        Ok(())
+    }
+
+    /// Takes the next part of an act for undoing, each once; `None` when there is none left.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn take_undo(
+        &mut self,
+        undo: UndoId,
+        (project, staff): (ProjectId, StaffId),
+        now: Timestamp,
+    ) -> Result<Option<KeptUndo>> {
+        let row: Option<(String, String)> = sqlx::query_as(
+            "UPDATE undo_operations SET undone_at = $4 WHERE undone_at IS NULL AND id = (SELECT u.id FROM undo_operations u \
+             WHERE (u.id = $1 OR u.follows = $1) AND u.project_id = $2 AND u.staff_id = $3 AND u.undone_at IS NULL ORDER BY u.id LIMIT 1) \
+             RETURNING kind, changes",
+        )
+        .bind(undo.to_string())
+        .bind(project.to_string())
+        .bind(staff.to_string())
+        .bind(now.0)
+        .fetch_optional(self.conn())
+        .await?;
+        Ok(row.map(|(kind, steps)| KeptUndo { kind, steps }))
+    }
+}
