@@ -28,6 +28,7 @@ pub fn item_data(item: &BacklogItem) -> Value {
     })
 }
 
+/// The ticket with every field that the API's `Ticket` has, under the same names.
 fn ticket_data(ticket: &Ticket, said: Option<(MessageAuthor, &str)>) -> Value {
     json!({
         "id": ticket.id,
@@ -35,8 +36,7 @@ fn ticket_data(ticket: &Ticket, said: Option<(MessageAuthor, &str)>) -> Value {
         "number": ticket.number,
         "feedback_id": ticket.feedback,
         "subject": ticket.subject,
-        "email": ticket.email,
-        "name": ticket.name,
+        "requester": { "email": ticket.email, "name": ticket.name },
         "priority": ticket.priority.as_str(),
         "state": ticket.state.as_str(),
         "first_response_at": ticket.first_response_at.map(Timestamp::rfc3339),

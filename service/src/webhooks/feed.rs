@@ -113,6 +113,7 @@ async fn told(app: &App, order: &[FeedbackId], made: &HashMap<FeedbackId, bool>)
 
 type StoredIdentity = (i64, Option<String>, Option<String>);
 
+/// The feedback with every field that the API's `Feedback` has, under the same names.
 fn data(row: &IndexRow, identity: Option<&StoredIdentity>, url: Option<String>) -> Value {
     let (verified, stored, claimed) = identity.cloned().unwrap_or_default();
     let claimed = claimed.and_then(|json| serde_json::from_str::<Value>(&json).ok());
@@ -122,12 +123,12 @@ fn data(row: &IndexRow, identity: Option<&StoredIdentity>, url: Option<String>) 
         "project_id": f.project,
         "kind": f.kind.as_str(),
         "text": f.text,
-        "score": f.score,
-        "score_max": f.score_max,
+        "score": f.score.zip(f.score_max).map(|(value, max)| json!({ "value": value, "max": max })),
         "status": f.status.as_str(),
         "tags": f.tags,
         "linked": row.linked,
         "assignee_id": f.assignee,
+        "contact_id": f.contact,
         "contact": f.contact.map(|id| json!({
             "id": id,
             "name": row.contact_name,
@@ -143,6 +144,7 @@ fn data(row: &IndexRow, identity: Option<&StoredIdentity>, url: Option<String>) 
         "release": f.release,
         "environment": f.environment,
         "language": f.language,
+        "spam_reasons": f.spam_reasons,
         "created_at": f.created_at.rfc3339(),
         "updated_at": f.updated_at.rfc3339(),
         "version": f.version,
