@@ -44,10 +44,10 @@ impl FieldErrors {
         self.0.is_empty()
     }
 
-    /// `value` if nothing was refused, else the refusals as an [`Error`].
+    /// `value` if nothing was refused, else the refusals as a [`DomainError`].
     ///
     /// # Errors
-    /// [`Error::Invalid`] when anything was refused.
+    /// [`DomainError::Invalid`] when anything was refused.
     pub fn into_result<T>(self, value: T) -> Result<T, DomainError> {
         if self.is_empty() { Ok(value) } else { Err(DomainError::Invalid(self)) }
     }

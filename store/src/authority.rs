@@ -9,15 +9,20 @@ use domain::{
     },
     ids::{ProjectId, StaffId},
 };
+use uuid::Uuid;
 
-use super::{Store, Tx, id, or_none};
+use super::{Store, Tx, id, or_instead, or_none};
 use crate::error::Result;
 
 /// Where the authority of a row comes from: who it was handed to, else who made it; empty or null: the project.
-pub(super) fn backing(backer: Option<&str>, role: Option<&str>) -> Result<AuthoritySource> {
+pub(super) fn backing(backer: Option<&str>, role: Option<&str>) -> AuthoritySource {
     match backer.filter(|backer| !backer.is_empty()) {
-        None => Ok(AuthoritySource::Project),
-        Some(backer) => Ok(AuthoritySource::Person(id(backer)?, role.and_then(|role| or_none("role", role.parse().ok())))),
+        None => AuthoritySource::Project,
+        Some(backer) => {
+            // Nobody has the id of what cannot be read: nothing is done in their name.
+            let person = or_instead("person behind a key or a webhook", id(backer).ok(), StaffId(Uuid::nil()));
+            AuthoritySource::Person(person, role.and_then(|role| or_none("role", role.parse().ok())))
+        }
     }
 }
 
@@ -43,7 +48,7 @@ fn read((role, access, backer, backer_role): Present) -> Result<Option<Role>> {
         return Ok(or_none("role", role.parse().ok()));
     }
     let Some(access) = access.as_deref().and_then(Access::parse) else { return Ok(None) };
-    Ok(backing(backer.as_deref(), backer_role.as_deref())?.effective_role(access.role()))
+    Ok(backing(backer.as_deref(), backer_role.as_deref()).effective_role(access.role()))
 }
 
 impl Store {

@@ -128,13 +128,14 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The open invitations of a project that someone made, with the role that each gives.
+    /// The open invitations of a project that someone made, or a key that acts for them, with the role that each gives.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn invitations_of(&mut self, project: ProjectId, by: StaffId, now: Timestamp) -> Result<Vec<(InvitationId, Role)>> {
         let rows: Vec<(String, String)> = sqlx::query_as(
-            "SELECT id, role FROM invitations WHERE project_id = $1 AND created_by = $2 AND used_at IS NULL AND revoked_at IS NULL \
+            "SELECT id, role FROM invitations WHERE project_id = $1 AND (created_by = $2 OR created_by IN (SELECT k.id FROM api_keys k \
+             WHERE k.project_id = $1 AND COALESCE(k.handed_to, k.created_by) = $2)) AND used_at IS NULL AND revoked_at IS NULL \
              AND expires_at > $3 ORDER BY id",
         )
         .bind(project.to_string())

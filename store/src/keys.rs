@@ -89,7 +89,7 @@ impl TryFrom<ApiKeyRow> for ApiKey {
             prefix: row.prefix,
             access: or_instead("access of a key", Access::parse(&row.access), Access::Read),
             by: row.by_name,
-            backing: backing(row.backer_id.as_deref(), row.backer_role.as_deref())?,
+            backing: backing(row.backer_id.as_deref(), row.backer_role.as_deref()),
             backer: row.backer_name,
             created_at: Timestamp(row.created_at),
             expires_at: row.expires_at.map(Timestamp),

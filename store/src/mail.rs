@@ -25,7 +25,7 @@ pub struct MailMessageRow {
     pub recipient: String,
     /// Its subject line.
     pub subject: String,
-    /// JSON of [`Content`]; empty when it was forgotten.
+    /// JSON of [`MailContent`]; empty when it was forgotten.
     pub content: String,
     /// Where its link leads; empty when it has none or it was forgotten.
     pub link: String,

@@ -10,7 +10,7 @@ use domain::{
 };
 use sqlx::FromRow;
 
-use super::{Store, Tx, id, or_none};
+use super::{Store, Tx, id, or_instead, or_none};
 use crate::error::Result;
 
 /// A member of the team, as stored.
@@ -53,6 +53,11 @@ pub struct Member {
     pub role: Role,
 }
 
+/// A member whose role cannot be read is one with the least, so that they are listed and given another; see [`Store::actor`].
+fn member_role(stored: &str) -> Role {
+    or_instead("role of a member", stored.parse().ok(), Role::Viewer)
+}
+
 impl Store {
     /// The members of a project: the highest role first, then by name.
     ///
@@ -67,7 +72,7 @@ impl Store {
         .await?;
         let mut members = Vec::with_capacity(rows.len());
         for (staff, email, name, role) in rows {
-            members.push(Member { staff: id(&staff)?, email, name, role: role.parse()? });
+            members.push(Member { staff: id(&staff)?, email, name, role: member_role(&role) });
         }
         members.sort_by_key(|m| std::cmp::Reverse(m.role));
         Ok(members)
@@ -210,7 +215,7 @@ impl Tx<'_> {
             .bind(staff.to_string())
             .fetch_optional(self.conn())
             .await?;
-        Ok(role.as_deref().map(Role::from_str).transpose()?)
+        Ok(role.as_deref().map(member_role))
     }
 
     /// How many owners a project has.

@@ -8,7 +8,7 @@ use domain::{
 };
 use sqlx::FromRow;
 
-use super::{Dialect, Store, Tx, id, optional_id, or_none};
+use super::{Dialect, Store, Tx, id, optional_id, or_instead, or_none};
 use crate::error::{Error, Result};
 
 /// States of a draft that are kept for undo.
@@ -153,6 +153,28 @@ impl TryFrom<SurveyTableRow> for Survey {
     }
 }
 
+impl SurveyTableRow {
+    /// The survey in a list. What cannot be read of it is empty, so that people see that it is there; by itself it is an error, since a
+    /// save would overwrite the draft.
+    fn listed(mut self) -> Result<Survey> {
+        let empty = SurveyBody {
+            title: String::new(),
+            intro: String::new(),
+            questions: Vec::new(),
+            thanks: String::new(),
+            language: "en".into(),
+            launch: LaunchTrigger::Code,
+        };
+        let draft = or_instead("draft of a survey", serde_json::from_str(&self.draft).ok(), empty);
+        let status = or_instead("status of a survey", SurveyStatus::parse(&self.status), SurveyStatus::Paused);
+        let live_version = or_none("version of a survey", optional_id::<VersionId>(self.live_version_id.as_deref()).ok()).flatten();
+        self.draft = serde_json::to_string(&draft)?;
+        self.status = status.as_str().to_owned();
+        self.live_version_id = live_version.map(|version| version.to_string());
+        self.try_into()
+    }
+}
+
 macro_rules! survey_where {
     ($rest:literal) => {
         concat!(
@@ -255,6 +277,16 @@ impl Store {
         row.map(Survey::try_from).transpose()
     }
 
+    /// A survey as the list shows it: what cannot be read of it is empty, so it is not for changing.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn listed_survey(&self, scope: &Scope, survey: SurveyId) -> Result<Option<Survey>> {
+        let row: Option<SurveyTableRow> =
+            sqlx::query_as(ONE).bind(scope.project().to_string()).bind(survey.to_string()).fetch_optional(self.reader()).await?;
+        row.map(SurveyTableRow::listed).transpose()
+    }
+
     /// All surveys of the project with how often they were answered, the newest first.
     ///
     /// # Errors
@@ -273,11 +305,9 @@ impl Store {
         .await?;
         let summary = |row: SurveyTableRow| {
             let (responses, last) = counts.iter().find(|(id, ..)| *id == row.id).map_or((0, None), |(_, n, last)| (*n, *last));
-            // A draft that cannot be read is left out; the others are shown.
-            let survey = or_none("survey", Survey::try_from(row).ok())?;
-            Some(SurveySummary { survey, responses, last_response: last.map(Timestamp) })
+            Ok(SurveySummary { survey: row.listed()?, responses, last_response: last.map(Timestamp) })
         };
-        Ok(rows.into_iter().filter_map(summary).collect())
+        rows.into_iter().map(summary).collect()
     }
 
     /// The version of a survey that people answer; nothing when it was never published. Public, by id alone: holds nothing of people.

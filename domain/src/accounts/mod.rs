@@ -97,7 +97,7 @@ impl Actor {
     /// The capability to work in `project` with at least the role `need`.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for a project the actor does not belong to, [`Error::Forbidden`] for too low a role.
+    /// [`DomainError::NotFound`] for a project the actor does not belong to, [`DomainError::Forbidden`] for too low a role.
     pub fn scope(&self, project: ProjectId, need: Role) -> Result<Scope, DomainError> {
         match self.role(project) {
             None => Err(DomainError::NotFound),
@@ -143,7 +143,7 @@ impl Scope {
     /// Whether the role is at least `need`.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] when it is not.
+    /// [`DomainError::Forbidden`] when it is not.
     pub fn require(&self, need: Role) -> Result<(), DomainError> {
         if self.role < need { Err(DomainError::Forbidden) } else { Ok(()) }
     }

@@ -11,7 +11,7 @@ fn last_owner() -> DomainError {
 /// Whether `actor` may give the role `offered`: admins and owners may, up to their own role.
 ///
 /// # Errors
-/// [`Error::Forbidden`] when not.
+/// [`DomainError::Forbidden`] when not.
 pub fn may_grant(actor: Role, offered: Role) -> Result<(), DomainError> {
     if actor >= Role::Admin && offered <= actor { Ok(()) } else { Err(DomainError::Forbidden) }
 }
@@ -19,7 +19,7 @@ pub fn may_grant(actor: Role, offered: Role) -> Result<(), DomainError> {
 /// Whether `actor` may change a member from `from` to `to`, in a project with so many owners.
 ///
 /// # Errors
-/// [`Error::Forbidden`] when the actor may not, [`Error::Invalid`] when no owner would be left.
+/// [`DomainError::Forbidden`] when the actor may not, [`DomainError::Invalid`] when no owner would be left.
 pub fn may_change(actor: Role, from: Role, to: Role, owners: usize) -> Result<(), DomainError> {
     may_grant(actor, to)?;
     if from > actor {

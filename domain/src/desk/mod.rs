@@ -12,7 +12,7 @@ pub const MIN_TICKETS_FOR_P90: usize = 20;
 pub struct DurationStats {
     /// How many tickets.
     pub n: usize,
-    /// Half of them took no longer; `None` below [`TOO_FEW`].
+    /// Half of them took no longer; `None` below [`MIN_TICKETS_FOR_MEDIAN`].
     pub median: Option<i64>,
     /// Where the median of all such tickets lies, with 95 % confidence; `None` where there are too few to say.
     pub median_between: Option<(i64, i64)>,

@@ -1,4 +1,4 @@
-//! A change to one piece of feedback, exact enough to be taken back. What people read of it is [`crate::history::Change`].
+//! A change to one piece of feedback, exact enough to be taken back. What people read of it is [`crate::history::HistoryChange`].
 
 use serde::{Deserialize, Serialize};
 

@@ -36,7 +36,7 @@ pub struct DecodingCost {
 /// Looks a picture over, reading each byte once at most.
 ///
 /// # Errors
-/// [`Wrong`] for what is not worth decoding.
+/// [`ImageRejection`] for what is not worth decoding.
 pub fn decoding_cost(kind: FileType, bytes: &[u8]) -> Result<DecodingCost, ImageRejection> {
     match kind {
         FileType::Png => png(bytes),

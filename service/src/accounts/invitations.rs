@@ -20,18 +20,20 @@ pub const INVITATION_DAYS: i64 = 7;
 /// An invitation that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreatedInvitation {
-    /// The link's secret, which nothing gives a second time.
-    pub token: String,
+    /// Which.
+    pub id: InvitationId,
+    /// The link's secret, which is given only once: `None` to a retry.
+    pub token: Option<String>,
     /// Whether an open invitation for the same address was replaced: its link does not work any more.
     pub replaced: bool,
 }
 
-/// Makes an invitation, and mails it if it names an address and mail is on; `None` when this form was sent before: the link is shown only
-/// once. Of each address a project has one open invitation, the newest.
+/// Makes an invitation, and mails it if it names an address and mail is on, once for each `key`. Of each address a project has one open
+/// invitation, the newest.
 ///
 /// # Errors
 /// When the actor may not give this role, or the address is none.
-pub async fn create(app: &App, scope: &Scope, role: Role, email: &str, key: &str) -> Result<Option<CreatedInvitation>> {
+pub async fn create(app: &App, scope: &Scope, role: Role, email: &str, key: &str) -> Result<CreatedInvitation> {
     may_grant(scope.role(), role)?;
     let by = scope.staff().ok_or(Refusal::Forbidden)?;
     let email = email.trim().to_lowercase();
@@ -82,7 +84,7 @@ pub async fn create(app: &App, scope: &Scope, role: Role, email: &str, key: &str
         })
         .await?;
     app.wake_jobs();
-    Ok((made == id).then_some(CreatedInvitation { token, replaced }))
+    Ok(CreatedInvitation { id: made, token: (made == id).then_some(token), replaced })
 }
 
 /// The open invitation behind a link's secret.
@@ -141,8 +143,8 @@ pub async fn join_as_new(app: &App, token: &str, name: &str, email: &str, passwo
 
 async fn redeem(tx: &mut Tx<'_>, invitation: &Invitation, staff: StaffId, now: Timestamp) -> Result<()> {
     tx.lock_project(invitation.project).await?;
-    // Anyone who invited must still be allowed to: a link does not outlive the role that it was made with.
-    let by = tx.role_of(invitation.project, invitation.by).await?;
+    // Whoever invited, a person or a key, must still be allowed to: a link does not outlive the role that it was made with.
+    let by = tx.present_role(invitation.project, invitation.by, now).await?;
     if by.is_none_or(|by| may_grant(by, invitation.role).is_err()) || !tx.consume_invitation(invitation.id, staff, now).await? {
         return Err(Refusal::NotFound.into());
     }

@@ -31,7 +31,7 @@ pub async fn change_role(
                 let project = scope.project();
                 // The rules are about what is true now, not when the page was drawn; and two owners cannot demote each other at once.
                 tx.lock_project(project).await?;
-                let actor = acting(tx.role_of(project, scope.staff().ok_or(Refusal::Forbidden)?).await?)?;
+                let actor = acting(tx.present_role(project, scope.staff().ok_or(Refusal::Forbidden)?, now).await?)?;
                 actor.ge(&Role::Admin).then_some(()).ok_or(Refusal::Forbidden)?;
                 let from = tx.role_of(project, staff).await?.ok_or(Refusal::NotFound)?;
                 may_change(actor, from, to, tx.owners(project).await?)?;
@@ -58,7 +58,7 @@ pub async fn remove(app: &App, scope: &Scope, staff: StaffId, decisions: Offboar
                 let project = scope.project();
                 tx.lock_project(project).await?;
                 let me = scope.staff().ok_or(Refusal::Forbidden)?;
-                let actor = acting(tx.role_of(project, me).await?)?;
+                let actor = acting(tx.present_role(project, me, now).await?)?;
                 if actor < Role::Admin && me != staff {
                     return Err(Refusal::Forbidden.into());
                 }

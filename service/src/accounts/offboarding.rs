@@ -62,12 +62,14 @@ fn invitation_loses(offered: Role, to: Option<Role>) -> bool {
 /// When the database fails.
 pub async fn offboarding_items(app: &App, scope: &Scope, staff: StaffId, to: Option<Role>) -> Result<OffboardingItems> {
     let now = app.now();
-    let is_theirs =
-        |key: &ApiKey| matches!(key.backing, AuthoritySource::Person(who, _) if who == staff) && key.is_active(now) && key_loses(key, to);
-    let keys = app.store.api_keys(scope).await?.into_iter().filter(is_theirs).collect();
-    let hooks = |hook: &Endpoint| hook.enabled && hook.answers_to == Some(staff) && webhook_loses(to);
+    let mut keys = app.store.api_keys(scope).await?;
+    keys.retain(|key| matches!(key.backing, AuthoritySource::Person(who, _) if who == staff));
+    // What one of their keys made acts for that key, and so for them.
+    let theirs: Vec<StaffId> = std::iter::once(staff).chain(keys.iter().map(|key| StaffId(key.id.0))).collect();
+    keys.retain(|key| key.is_active(now) && key_loses(key, to));
+    let hooks = |hook: &Endpoint| hook.enabled && hook.answers_to.is_some_and(|who| theirs.contains(&who)) && webhook_loses(to);
     let webhooks = app.store.endpoints(scope).await?.into_iter().filter(hooks).collect();
-    let open = |invitation: &Invitation| invitation.by == staff && invitation_loses(invitation.role, to);
+    let open = |invitation: &Invitation| theirs.contains(&invitation.by) && invitation_loses(invitation.role, to);
     let invitations = app.store.open_invitations(scope, now).await?.into_iter().filter(open).collect();
     // With a lower role, a member goes on seeing tickets.
     let links = if to.is_none() { app.store.count_exposed_links(scope).await? } else { 0 };
@@ -112,7 +114,7 @@ impl OffboardingOutcome {
             count(self.keys, "API key", "API keys", "revoked"),
             count(self.webhooks, "webhook", "webhooks", "turned off"),
             count(self.invitations, "invitation", "invitations", "revoked"),
-            count(self.handed_over, "API key or webhook", "API keys and webhooks", "handed over"),
+            (self.handed_over > 0).then(|| format!("{} handed over", self.handed_over)),
             count(links, "ticket link", "ticket links", "renewed"),
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();

@@ -17,7 +17,7 @@ pub const REPORT_DAYS: i64 = 30;
 pub struct DeskReport {
     /// Tickets that there ever were, spam aside.
     pub total: i64,
-    /// Written in the last [`DAYS`].
+    /// Written in the last [`REPORT_DAYS`].
     pub written: i64,
     /// How long those waited that were first answered in that time.
     pub first_response: DurationStats,

@@ -1,4 +1,4 @@
-//! Gives the search index its documents: the store as a [`Source`].
+//! Gives the search index its documents: the store as a [`search::DocumentSource`].
 
 use async_trait::async_trait;
 use domain::ids::{FeedbackId, ProjectId, StaffId, SurveyId};

@@ -83,14 +83,28 @@ pub async fn create(app: &App, scope: &Scope, wanted: &ApiKeyInput<'_>, once: &s
     Ok((id == key.id).then_some(CreatedApiKey { key, secret }))
 }
 
-/// Revokes a key of this project. What it did stays.
+/// Revokes a key of this project, and the open invitations that it made. What it did otherwise stays.
 ///
 /// # Errors
 /// [`Refusal::Forbidden`] below admin, [`Refusal::NotFound`] when there is none that works.
 pub async fn revoke(app: &App, scope: &Scope, key: ApiKeyId) -> Result<()> {
     scope.require(Role::Admin)?;
     let (project, now) = (scope.project(), app.now());
-    let done = app.store.write(move |tx| Box::pin(async move { tx.revoke_api_key(project, key, now).await })).await?;
+    let done = app
+        .store
+        .write(move |tx| {
+            Box::pin(async move {
+                let done = tx.revoke_api_key(project, key, now).await?;
+                if done {
+                    for (invitation, _) in tx.invitations_of(project, StaffId(key.0), now).await? {
+                        tx.revoke_invitation(project, invitation, now).await?;
+                        tx.discard_mail_about(invitation.0, now).await?;
+                    }
+                }
+                Ok(done)
+            })
+        })
+        .await?;
     if done { Ok(()) } else { Err(Refusal::NotFound.into()) }
 }
 

@@ -165,7 +165,7 @@ impl ResourceBudget {
     /// Whether an address has processor time left for another picture.
     ///
     /// # Errors
-    /// [`domain::Error::RateLimited`].
+    /// [`domain::DomainError::RateLimited`].
     pub fn may_decode(&self, address: IpAddr, now: Timestamp) -> Result<(), domain::DomainError> {
         let keys: Vec<(LimitKey, RateLimit)> = ClientNetwork::of(address).map(pictures_of).collect();
         self.pictures.take_exactly(&keys, 1, now)

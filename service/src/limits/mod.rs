@@ -21,7 +21,7 @@ use self::{
     leases::RateLimitLeases,
     memory::MemoryBuckets,
 };
-use crate::{error::Result, settings::ProjectSettings};
+use crate::{error::Result, settings::Settings};
 
 const MINUTE_MS: i64 = 60_000;
 const QUARTER_HOUR_MS: i64 = 15 * MINUTE_MS;
@@ -173,7 +173,7 @@ pub struct LoginAttempt(Vec<(LimitKey, RateLimit)>);
 impl RateLimits {
     /// The limits as configured, kept where all processes over `store` see them.
     #[must_use]
-    pub fn new(settings: &ProjectSettings, store: &Store) -> Self {
+    pub fn new(settings: &Settings, store: &Store) -> Self {
         let per_minute = |burst| RateLimit { burst, window_ms: MINUTE_MS };
         let kept = match store.dialect() {
             Dialect::Sqlite => BucketStore::InMemory(MemoryBuckets::default()),
@@ -207,15 +207,15 @@ impl RateLimits {
     /// it what it does not take.
     ///
     /// # Errors
-    /// As [`Limits::address`].
+    /// As [`RateLimits::address`].
     pub async fn project(&self, project: ProjectId, now: Timestamp) -> Result<SubmissionQuota> {
         self.intake(LimitKey::Project(project), now).await
     }
 
-    /// Counts one message to the portal of a project, as [`Limits::project`] does for surveys.
+    /// Counts one message to the portal of a project, as [`RateLimits::project`] does for surveys.
     ///
     /// # Errors
-    /// As [`Limits::address`].
+    /// As [`RateLimits::address`].
     pub async fn portal(&self, project: ProjectId, now: Timestamp) -> Result<SubmissionQuota> {
         self.intake(LimitKey::Portal(project), now).await
     }
@@ -245,10 +245,10 @@ impl RateLimits {
         }
     }
 
-    /// Counts the text of a message or an answer from an address as what it will take on the disk, together with [`Limits::files`].
+    /// Counts the text of a message or an answer from an address as what it will take on the disk, together with [`RateLimits::files`].
     ///
     /// # Errors
-    /// As [`Limits::files`].
+    /// As [`RateLimits::files`].
     pub async fn text(&self, address: IpAddr, bytes: usize, now: Timestamp) -> Result<()> {
         match bytes.saturating_sub(SMALL_TEXT) {
             0 => Ok(()),
@@ -259,7 +259,7 @@ impl RateLimits {
     /// Counts a key of the API that opens nothing.
     ///
     /// # Errors
-    /// As [`Limits::address`].
+    /// As [`RateLimits::address`].
     pub async fn invalid_api_key(&self, address: IpAddr, now: Timestamp) -> Result<()> {
         self.count(LimitKey::WrongKeys(address), WRONG_KEYS, now).await.map(drop)
     }
@@ -267,7 +267,7 @@ impl RateLimits {
     /// Counts one request with an API key.
     ///
     /// # Errors
-    /// As [`Limits::address`].
+    /// As [`RateLimits::address`].
     pub async fn api_key(&self, key: uuid::Uuid, now: Timestamp) -> Result<RateLimitStatus> {
         self.count(LimitKey::ApiKey(key), self.per_api_key, now).await
     }
@@ -303,7 +303,7 @@ impl RateLimits {
     /// Takes one attempt of a signed-in person to change their password.
     ///
     /// # Errors
-    /// As [`Limits::sign_in`].
+    /// As [`RateLimits::sign_in`].
     pub async fn change_password(&self, staff: StaffId, now: Timestamp) -> Result<LoginAttempt> {
         self.attempt(vec![(LimitKey::ChangePassword(staff), PAIR)], now).await
     }
@@ -312,7 +312,7 @@ impl RateLimits {
     /// used that up.
     ///
     /// # Errors
-    /// As [`Limits::sign_in`].
+    /// As [`RateLimits::sign_in`].
     pub async fn count_password_reset(&self, email_hash: &str, address: IpAddr, now: Timestamp) -> Result<()> {
         let network = ClientNetwork::widest(address);
         let keys = vec![(LimitKey::Forgot(email_hash.into(), network), FORGOT), (LimitKey::ForgotNetwork(network), LETTERS_NETWORK)];
@@ -322,7 +322,7 @@ impl RateLimits {
     /// Counts one letter that someone at `address` has us send for a project, to an address that they typed.
     ///
     /// # Errors
-    /// As [`Limits::sign_in`].
+    /// As [`RateLimits::sign_in`].
     pub async fn letter(&self, project: ProjectId, address: IpAddr, now: Timestamp) -> Result<()> {
         let keys = vec![
             (LimitKey::LettersNetwork(ClientNetwork::widest(address)), LETTERS_NETWORK),

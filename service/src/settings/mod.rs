@@ -10,7 +10,7 @@ use domain::{Secret, webhooks::address::IpNetwork};
 
 /// The settings of all use cases, checked.
 #[derive(Debug, Clone)]
-pub struct ProjectSettings {
+pub struct Settings {
     /// The data directory: SQLite, the search index.
     pub data: PathBuf,
     /// How people reach us, `https://feedback.example.com` without a slash at the end; from the `Host` header when unset.
@@ -37,7 +37,7 @@ pub struct ProjectSettings {
     pub secret: Option<Secret<Vec<u8>>>,
 }
 
-impl ProjectSettings {
+impl Settings {
     /// Whether people reach us by HTTPS, so that cookies may be `Secure`.
     #[must_use]
     pub fn is_https(&self) -> bool {

@@ -52,7 +52,7 @@ pub(super) async fn conflict(tx: &mut Tx<'_>, survey: &Survey) -> Result<Refusal
     Ok(Refusal::Conflict(format!("{who} saved this survey on {}, after you opened it.", UTC.readable(survey.updated_at))))
 }
 
-/// Saves the form and applies its button. [`Action::Publish`] only saves here; see [`super::publish`].
+/// Saves the form and applies its button. [`EditorAction::Publish`] only saves here; see [`super::publish`].
 ///
 /// # Errors
 /// [`Refusal::Conflict`] when someone saved another state meanwhile (nothing is written then); [`Refusal::Invalid`] when the operation is
@@ -71,7 +71,7 @@ pub async fn edit(app: &App, scope: &Scope, survey: SurveyId, posted: EditorSubm
                 if whole && shown != seen {
                     return Err(conflict(tx, &row).await?.into());
                 }
-                let mut steps = DraftHistory { changed: false, states: Vec::new() };
+                let mut steps = DraftHistory::default();
                 if whole
                     && let Some((_, name)) = posted.pairs.iter().find(|(n, _)| n == "name")
                     && !name.trim().is_empty()
@@ -152,13 +152,16 @@ async fn restored(tx: &mut Tx<'_>, row: &Survey, question: &str) -> Result<Surve
 }
 
 /// The states that a post adds to those that are kept.
-struct DraftHistory {
-    changed: bool,
+#[derive(Default)]
+pub(super) struct DraftHistory {
+    /// Whether there is anything to write.
+    pub(super) changed: bool,
     states: Vec<(i64, DraftState)>,
 }
 
 impl DraftHistory {
-    fn push(&mut self, row: &mut Survey, body: SurveyBody, is_typing: bool, scope: Scope, now: domain::Timestamp) {
+    /// The next state, unless it is what the draft holds already.
+    pub(super) fn push(&mut self, row: &mut Survey, body: SurveyBody, is_typing: bool, scope: Scope, now: domain::Timestamp) {
         if body == row.draft {
             return;
         }
@@ -182,7 +185,8 @@ impl DraftHistory {
         }
     }
 
-    async fn write(&mut self, tx: &mut Tx<'_>, survey: SurveyId) -> Result<()> {
+    /// Keeps the states.
+    pub(super) async fn write(&mut self, tx: &mut Tx<'_>, survey: SurveyId) -> Result<()> {
         for (position, state) in self.states.drain(..) {
             tx.save_draft_state(survey, position, &state).await?;
         }

@@ -1,6 +1,7 @@
 //! Use cases of surveys: making, editing, publishing.
 
 mod edit;
+mod patch;
 pub mod results;
 
 use domain::{
@@ -12,6 +13,7 @@ use domain::{
 use serde::{Deserialize, Serialize};
 
 pub use edit::{EditorSubmission, SurveyEditOutcome, edit};
+pub use patch::{DraftPatch, create_from, patch_draft};
 
 use crate::{error::Result, state::App};
 use store::{Fingerprint, IdempotentWrite, Tx, surveys::Survey};

@@ -121,7 +121,8 @@ pub struct SurveyResults {
 
 async fn survey(app: &App, scope: &Scope, id: SurveyId) -> Result<Survey> {
     scope.require(Role::Viewer)?;
-    app.store.survey(scope, id).await?.ok_or_else(|| Refusal::NotFound.into())
+    // What people answered can be read where the draft cannot.
+    app.store.listed_survey(scope, id).await?.ok_or_else(|| Refusal::NotFound.into())
 }
 
 /// Counts everything of a range, by the days of a zone.

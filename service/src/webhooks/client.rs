@@ -138,7 +138,7 @@ impl WebhookClient {
         Self::trusting(allowed, lookup, &[])
     }
 
-    /// As [`Sender::new`], that trusts these authorities (certificates in DER) besides those of the machine.
+    /// As [`WebhookClient::new`], that trusts these authorities (certificates in DER) besides those of the machine.
     #[must_use]
     pub fn trusting(allowed: &[IpNetwork], lookup: Arc<dyn HostResolver>, authorities: &[Vec<u8>]) -> Self {
         // Someone else may have installed it before; it is the same.

@@ -3,12 +3,13 @@
 pub mod client;
 pub mod deliver;
 pub mod feed;
+pub mod patch;
 pub mod sign;
 
 use domain::{
-    DomainError as Refusal, FieldErrors,
+    DomainError as Refusal, FieldErrors, Secret, Timestamp,
     accounts::{Role, Scope},
-    ids::{EndpointId, EventId},
+    ids::{EndpointId, EventId, StaffId},
     webhooks::{EventKind, MAX_ENDPOINTS, MAX_NOTE},
 };
 use serde_json::json;
@@ -157,18 +158,23 @@ pub async fn edit(app: &App, scope: &Scope, endpoint: EndpointId, version: i64, 
 pub async fn set_enabled(app: &App, scope: &Scope, endpoint: EndpointId, on: bool) -> Result<()> {
     let (me, fresh, now) = (scope.staff(), sign::new_secret(app), app.now());
     change(app, scope, endpoint, move |held, backed| {
-        if on && !backed {
-            held.answers_to = me;
-            held.rotate_endpoint_secret(fresh, now);
-        }
-        if held.enabled != on {
-            held.enabled = on;
-            held.disabled_reason = None;
-            (held.failures, held.failing_since) = (0, None);
-        }
+        turn(held, on, backed, me, fresh, now);
         Ok(())
     })
     .await
+}
+
+/// Turns an endpoint that is held on or off; see [`set_enabled`].
+fn turn(held: &mut Endpoint, on: bool, backed: bool, me: Option<StaffId>, fresh: Secret<String>, now: Timestamp) {
+    if on && !backed {
+        held.answers_to = me;
+        held.rotate_endpoint_secret(fresh, now);
+    }
+    if held.enabled != on {
+        held.enabled = on;
+        held.disabled_reason = None;
+        (held.failures, held.failing_since) = (0, None);
+    }
 }
 
 /// Makes an endpoint act for the project instead of a person, so that it goes on when that person leaves. It gets a new secret, because
@@ -261,6 +267,9 @@ pub async fn send_again(app: &App, scope: &Scope, key: &str, endpoint: EndpointI
     scope.require(Role::Admin)?;
     let content = Fingerprint::of([endpoint.to_string(), event.map(|event| event.to_string()).unwrap_or_default()]);
     let once = IdempotentWrite::form(format!("webhook-again:{}", scope.project()), key, content);
+    if let Some(event) = event {
+        app.store.delivery(scope, endpoint, event).await?.ok_or(Refusal::NotFound)?;
+    }
     let (scope, now) = (*scope, app.now());
     app.store
         .write_idempotent(once, now, move |tx| {

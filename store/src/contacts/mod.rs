@@ -4,6 +4,7 @@
 //! known of a contact, and only a signed one replaces it. What an unsigned claim says otherwise stays with its response.
 
 mod addresses;
+mod list;
 mod matching;
 
 use std::borrow::Cow;
@@ -17,6 +18,7 @@ use domain::{
 use serde::Serialize;
 use sqlx::FromRow;
 
+pub use self::list::{ContactFilter, ListedContact};
 use self::matching::{BatchContact, ContactBatch};
 use crate::{
     Dialect, Tx,

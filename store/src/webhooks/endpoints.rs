@@ -81,7 +81,7 @@ struct EndpointRow {
 
 impl EndpointRow {
     fn read(self) -> Result<Endpoint> {
-        let answers_to = match backing(self.handed_to.as_deref().or(self.created_by.as_deref()), None)? {
+        let answers_to = match backing(self.handed_to.as_deref().or(self.created_by.as_deref()), None) {
             AuthoritySource::Project => None,
             AuthoritySource::Person(staff, _) => Some(staff),
         };
@@ -191,13 +191,14 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The endpoints of a project that are on and act with the authority of `staff`.
+    /// The endpoints of a project that are on and act with the authority of `staff`, by themselves or through a key that acts for them.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn endpoints_of(&mut self, project: ProjectId, staff: StaffId) -> Result<Vec<EndpointId>> {
         let rows: Vec<String> = sqlx::query_scalar(
-            "SELECT id FROM webhook_endpoints WHERE project_id = $1 AND COALESCE(handed_to, created_by) = $2 AND enabled = 1 ORDER BY id",
+            "SELECT id FROM webhook_endpoints WHERE project_id = $1 AND (COALESCE(handed_to, created_by) = $2 OR COALESCE(handed_to, created_by) IN \
+             (SELECT k.id FROM api_keys k WHERE k.project_id = $1 AND COALESCE(k.handed_to, k.created_by) = $2)) AND enabled = 1 ORDER BY id",
         )
         .bind(project.to_string())
         .bind(staff.to_string())

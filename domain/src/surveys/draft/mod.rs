@@ -5,6 +5,7 @@
 
 mod edits;
 mod form;
+mod numbered;
 
 use super::{LaunchTrigger, MAX_QUESTIONS, QuestionType, SurveyBody, question::limit};
 use crate::{FieldErrors, language::is_language_tag};

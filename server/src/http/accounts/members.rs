@@ -234,13 +234,13 @@ pub(super) async fn invite(console: ConsoleRequest, BaseUrl(base): BaseUrl, form
         Err(error) => Err(error.into()),
     };
     match made {
-        Ok(Some(CreatedInvitation { token, replaced })) => {
+        Ok(CreatedInvitation { token: Some(token), replaced, .. }) => {
             let to = form.get("email").trim();
             let mailed = (console.app.settings.mail.is_some() && !to.is_empty()).then(|| to.to_owned());
             let extra = MembersPageState { link: Some(format!("{base}/invite/{token}")), mailed, replaced, ..MembersPageState::default() };
             Ok(page(&console, &scope, StatusCode::OK, extra).await?)
         }
-        Ok(None) => {
+        Ok(CreatedInvitation { token: None, .. }) => {
             let text = "This invitation was already created, and its link was shown once. If you lost it, revoke the invitation and create another one.";
             Ok(console.redirect(&here(&console)?, &Flash { message: text.into(), is_error: true, undo: None }))
         }

@@ -193,7 +193,6 @@ pub struct ListBacklogParams {
     #[param(max_length = 300, example = "export")]
     q: String,
     /// Only items with this status.
-    #[param(inline)]
     status: Option<ItemStatus>,
     /// Number of items per page.
     #[serde(default = "request::page", deserialize_with = "request::limit")]

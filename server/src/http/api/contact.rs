@@ -92,7 +92,7 @@ pub struct Contact {
     email: Option<String>,
     name: Option<String>,
     /// Additional properties.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Attributes)]
     attributes: BTreeMap<String, Value>,
     /// Which of these are verified by a signed claim or by your team: any of `id`, `email`, `name`, `attributes`.
     verified: Vec<&'static str>,
@@ -101,8 +101,38 @@ pub struct Contact {
     #[schema(example = "verified")]
     identity: &'static str,
     /// Details of an unverified claim that differ. They are stored with this feedback and do not change the contact.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<ClaimedContactSchema>)]
     claimed: Option<BTreeMap<String, Value>>,
+}
+
+/// Additional properties of a person.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "a name in the document")]
+struct Attributes(BTreeMap<String, Attribute>);
+
+/// The value of an additional property.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "a name in the document")]
+enum Attribute {
+    Text(String),
+    Number(f64),
+    HasFlag(bool),
+}
+
+/// What an unverified claim says of a person.
+#[derive(ToSchema)]
+#[schema(as = ClaimedContact)]
+#[expect(dead_code, reason = "a name in the document")]
+struct ClaimedContactSchema {
+    #[schema(nullable = false)]
+    id: Option<String>,
+    #[schema(nullable = false)]
+    email: Option<String>,
+    #[schema(nullable = false)]
+    name: Option<String>,
+    #[schema(nullable = false)]
+    attributes: Option<Attributes>,
 }
 
 impl Contact {

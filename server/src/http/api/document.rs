@@ -3,6 +3,12 @@
 use std::sync::LazyLock;
 
 use axum::http::{HeaderMap, HeaderValue, header};
+use domain::{
+    feedback::{FeedbackKind, FeedbackStatus},
+    identity::Claim,
+    surveys::SurveyStatus,
+    tickets::MessageAuthor,
+};
 use serde_json::{Value, json};
 use utoipa::OpenApi;
 
@@ -44,11 +50,12 @@ pub fn operations() -> Vec<Operation> {
 const ABOUT: &str = "Read and write one Earshot project with an API key. Admins create keys in the console under Settings → API \
 keys, or with `earshot admin create-api-key`. Send the key with each request as `Authorization: Bearer eas_…`.
 
-**Scopes.** `read` reads everything. `write` also adds and changes feedback, responses, backlog items and tickets. `admin` can do everything that an \
-admin of the project can. Resources of other projects return 404, as if they did not exist.
+**Scopes.** `read` reads everything. `write` also adds and changes feedback, comments, responses, \
+backlog items, tickets and canned replies. `admin` can do what an admin of the project can: it also edits surveys, webhooks, members and \
+invitations. Resources of other projects return 404, as if they did not exist.
 
-**Writing.** A request that creates something needs an `Idempotency-Key`: 8 to 100 visible ASCII characters, new for each resource, the same for each \
-retry. A retry gets the first response. Other write requests accept one too. The same key with a different body is refused with 422.
+**Writing.** A `POST` needs an `Idempotency-Key`: 8 to 100 visible ASCII characters, new for each action, the same for each retry. A retry gets the \
+first response. Other write requests accept one too. The same key with a different body is refused with 422.
 
 **Changing.** `PATCH` needs `If-Match` with the `ETag` from your last read: 428 without it, 412 if someone changed the resource since.
 
@@ -67,10 +74,11 @@ fn build() -> Value {
         "description": ABOUT,
         "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
     });
-    document["security"] = json!([{ "key": [] }]);
     document["components"]["securitySchemes"] =
         json!({ "key": { "type": "http", "scheme": "bearer", "bearerFormat": "eas_…", "description": "An API key of the project." } });
     tighten(&mut document["components"]["schemas"]);
+    promise(&mut document["components"]["schemas"]);
+    enumerate(&mut document["components"]["schemas"]);
     document["components"]["headers"] = headers();
     document["components"]["responses"] = refusals();
     if let Some(paths) = document["paths"].as_object_mut() {
@@ -93,27 +101,87 @@ const VALIDATORS: &str = "^(\\*|(W/)?\"[!#-~]*\"( *, *(W/)?\"[!#-~]*\")*)$";
 
 /// Says of inputs what the macro has no words for: no text holds NUL, what a contact's properties are.
 fn tighten(schemas: &mut Value) {
-    let inputs = schemas.as_object_mut().into_iter().flatten().filter(|(name, _)| name.starts_with("New") || name.ends_with("Patch"));
+    let inputs = schemas.as_object_mut().into_iter().flatten().filter(|(name, _)| is_input(name));
     for (_, schema) in inputs {
-        for (name, property) in schema["properties"].as_object_mut().into_iter().flatten() {
-            let is_text = property["type"] == "string" || property["type"].as_array().is_some_and(|kinds| kinds.contains(&json!("string")));
-            if is_text && property.get("format").is_none() && property.get("pattern").is_none() {
-                let pattern = if property["minLength"].as_u64().is_some_and(|n| n > 0) { VISIBLE } else { TEXT };
-                property["pattern"] = json!(pattern);
+        let parts = schema.get_mut("oneOf").and_then(Value::as_array_mut).into_iter().flatten();
+        for part in parts.filter(|part| part.get("properties").is_some()) {
+            // The macro says it of structures only.
+            part["additionalProperties"] = json!(false);
+            tighten_one(part);
+        }
+        tighten_one(schema);
+    }
+}
+
+/// Whether a schema is sent to us; what a draft consists of goes both ways.
+fn is_input(name: &str) -> bool {
+    name.starts_with("New") || name.ends_with("Patch") || name.starts_with("Draft")
+}
+
+fn tighten_one(schema: &mut Value) {
+    for (name, property) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+        let is_text = property["type"] == "string" || property["type"].as_array().is_some_and(|kinds| kinds.contains(&json!("string")));
+        let is_free = ["format", "pattern", "enum"].iter().all(|rule| property.get(rule).is_none());
+        if is_text && is_free {
+            let pattern = if property["minLength"].as_u64().is_some_and(|n| n > 0) { VISIBLE } else { TEXT };
+            property["pattern"] = json!(pattern);
+        }
+        match name.as_str() {
+            "tags" => {
+                property["items"] = json!({ "type": "string", "minLength": 1, "maxLength": domain::feedback::MAX_TAG, "pattern": TAG })
             }
-            match name.as_str() {
-                "tags" => {
-                    property["items"] = json!({ "type": "string", "minLength": 1, "maxLength": domain::feedback::MAX_TAG, "pattern": TAG })
-                }
-                "choices" => property["items"] = json!({ "type": "string", "minLength": 1, "maxLength": 20, "pattern": VISIBLE }),
-                "attributes" => {
-                    property["maxProperties"] = json!(30);
-                    property["propertyNames"] = json!({ "minLength": 1, "maxLength": 100, "pattern": TEXT });
-                    let text = json!({ "type": "string", "maxLength": 500, "pattern": TEXT });
-                    property["additionalProperties"] = json!({ "anyOf": [text, { "type": "number" }, { "type": "boolean" }] });
-                }
-                _ => {}
+            "choices" if property["items"]["type"] == "string" => {
+                property["items"] = json!({ "type": "string", "minLength": 1, "maxLength": 20, "pattern": VISIBLE });
             }
+            "attributes" => {
+                property["maxProperties"] = json!(30);
+                property["propertyNames"] = json!({ "minLength": 1, "maxLength": 100, "pattern": TEXT });
+                let text = json!({ "type": "string", "maxLength": 500, "pattern": TEXT });
+                property["additionalProperties"] = json!({ "anyOf": [text, { "type": "number" }, { "type": "boolean" }] });
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Schemas of responses that leave out fields without a value. All others contain each of their fields, with null for no value.
+const SPARSE: [&str; 2] = ["FieldProblem", "ClaimedContact"];
+
+/// Says of outputs that their fields are always there: the macro takes a field that may be null for one that may be missing, and
+/// generated clients would then distinguish three cases where there are two.
+fn promise(schemas: &mut Value) {
+    let outputs = schemas.as_object_mut().into_iter().flatten();
+    for (_, schema) in outputs.filter(|(name, _)| !is_input(name) && !SPARSE.contains(&name.as_str())) {
+        require_all(schema);
+        schema.get_mut("allOf").and_then(Value::as_array_mut).into_iter().flatten().for_each(require_all);
+    }
+}
+
+fn require_all(schema: &mut Value) {
+    if let Some(properties) = schema["properties"].as_object() {
+        schema["required"] = properties.keys().cloned().collect();
+    }
+}
+
+/// Gives fields with one of a fixed list of words an enumeration of these words. Types of questions and sources of responses stay
+/// strings: there will be more of them, and clients should not fail because of one that they do not know.
+fn enumerate(schemas: &mut Value) {
+    let claims = Claim::ALL.iter().map(|word| word.as_str()).collect::<Vec<_>>();
+    let kinds = FeedbackKind::ALL.iter().map(|word| word.as_str()).collect();
+    let statuses = FeedbackStatus::ALL.iter().map(|word| word.as_str()).collect();
+    let authors = MessageAuthor::ALL.iter().map(|word| word.as_str()).collect();
+    let surveys = SurveyStatus::ALL.iter().map(|word| word.as_str()).collect();
+    for (schema, field, name, description, words) in [
+        ("Contact", "identity", "IdentityTrust", "Trust level of an identity claim.", claims),
+        ("Feedback", "kind", "FeedbackKind", "The source of feedback.", kinds),
+        ("Feedback", "status", "FeedbackStatus", "Progress of triage.", statuses),
+        ("Message", "author", "MessageAuthor", "Who wrote a message.", authors),
+        ("Survey", "status", "SurveyStatus", "Whether a survey can be answered.", surveys),
+    ] {
+        if let Some(property) = schemas.get_mut(schema).and_then(|schema| schema["properties"][field].as_object_mut()) {
+            property.remove("type");
+            property.insert("$ref".into(), format!("#/components/schemas/{name}").into());
+            schemas[name] = json!({ "type": "string", "description": description, "enum": words });
         }
     }
 }
@@ -166,19 +234,26 @@ fn refusals() -> Value {
     Value::Object(ERROR_RESPONSES.iter().map(refusal).collect())
 }
 
-/// Adds to an operation what all of them share: request and response headers, and the possible errors.
+/// Whether only admins may read here.
+fn is_for_admins(path: &str) -> bool {
+    ["webhooks", "invitations"].iter().any(|name| path.starts_with(&format!("{BASE}/{name}")))
+}
+
+/// Adds to an operation what all of them share: the key, request and response headers, and the possible errors.
 fn surround(path: &str, method: &str, operation: &mut Value) {
+    // Said of each operation and not of the whole document, because some generators of clients look only here.
+    operation["security"] = json!([{ "key": [] }]);
     let writes = method != "get";
     // A file is generated while it is sent, so it cannot have an ETag.
     let is_file = path.starts_with(&format!("{BASE}/export/"));
     let has_state = !writes && !is_file;
-    let makes = operation["responses"]["201"].is_object();
+    let posts = method == "post";
     let in_header = |name: &str, required: bool, description: &str, schema: Value| json!({ "name": name, "in": "header", "required": required, "description": description, "schema": schema });
     let mut parameters = Vec::new();
     if writes {
         let schema = json!({ "type": "string", "minLength": 8, "maxLength": 100, "pattern": "^[!-~]+$" });
-        let description = if makes { "New for each resource, the same for each retry." } else { "The same for each retry." };
-        parameters.push(in_header("Idempotency-Key", makes, description, schema));
+        let description = if posts { "New for each action, the same for each retry." } else { "The same for each retry." };
+        parameters.push(in_header("Idempotency-Key", posts, description, schema));
     }
     if has_state {
         // The standard says to ignore an unreadable one, so any text is allowed.
@@ -224,7 +299,7 @@ fn surround(path: &str, method: &str, operation: &mut Value) {
     }
     let possible = |status: &str| match status {
         "400" => writes,
-        "403" => writes || is_file,
+        "403" => writes || is_file || is_for_admins(path),
         "413" | "415" => writes,
         "404" => path.contains('{') || lists,
         "409" => writes,

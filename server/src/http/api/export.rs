@@ -24,6 +24,7 @@ use crate::http::export::answer;
 /// The file format.
 #[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schema(as = ExportFormat)]
 pub enum Format {
     /// One JSON object per line.
     #[default]
@@ -43,7 +44,6 @@ pub enum Format {
 pub struct ExportParams {
     /// The file format.
     #[serde(default)]
-    #[param(inline)]
     format: Format,
 }
 
@@ -54,7 +54,6 @@ pub struct ExportParams {
 pub struct FeedbackExportParams {
     /// The file format.
     #[serde(default)]
-    #[param(inline)]
     format: Format,
     /// Only feedback that matches this query, as in `GET /api/v1/feedback`; by default all of it, including spam.
     #[serde(default, deserialize_with = "request::at_most::<500, _>")]

@@ -50,6 +50,8 @@ pub struct Feedback {
     /// The assignee.
     assignee_id: Option<Uuid>,
     tags: Vec<String>,
+    /// The person who gave it; null if nothing is known of them.
+    contact_id: Option<Uuid>,
     survey_id: Option<Uuid>,
     response_id: Option<Uuid>,
     page_url: Option<String>,
@@ -88,10 +90,12 @@ pub struct LinkedItem {
     number: i64,
     title: String,
     /// `open`, `planned`, `in_progress`, `shipped` or `declined`.
+    #[schema(value_type = super::backlog::ItemStatus)]
     status: String,
     /// The quoted part of the feedback; null if the link is about all of it.
     quote: Option<String>,
     /// `nice`, `normal` or `critical`.
+    #[schema(value_type = super::backlog::Importance)]
     importance: String,
 }
 
@@ -125,11 +129,16 @@ pub struct FeedbackList {
     /// Total number of results on all pages; null while the search index is being built.
     total: Option<usize>,
     /// For each field, how often each value occurs in the results; empty while the index is being built.
-    #[schema(example = json!({ "status": { "new": 12, "linked": 3 } }))]
+    #[schema(value_type = BTreeMap<String, FacetCounts>, example = json!({ "status": { "new": 12, "linked": 3 } }))]
     facets: BTreeMap<String, BTreeMap<String, usize>>,
     /// Cursor for the next page; null on the last page.
     next_cursor: Option<String>,
 }
+
+/// How often each value of a field occurs.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "a name in the document")]
+struct FacetCounts(BTreeMap<String, usize>);
 
 impl From<feedback::Feedback> for Feedback {
     fn from(item: feedback::Feedback) -> Self {
@@ -141,6 +150,7 @@ impl From<feedback::Feedback> for Feedback {
             status: item.status.as_str().into(),
             assignee_id: item.assignee.map(|staff| staff.0),
             tags: item.tags,
+            contact_id: item.contact.map(|contact| contact.0),
             survey_id: item.survey.map(|survey| survey.0),
             response_id: item.response.map(|response| response.0),
             page_url: item.page_url,
@@ -157,6 +167,7 @@ impl From<feedback::Feedback> for Feedback {
 
 /// The sort order.
 #[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, ToSchema)]
+#[schema(as = FeedbackOrder)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
     /// Best match first; newest first if the query has no words.
@@ -189,7 +200,6 @@ pub struct ListFeedbackParams {
     #[param(max_length = 500, example = "refund status:new score:<=6")]
     q: String,
     #[serde(default)]
-    #[param(inline)]
     sort: Order,
     /// Number of items per page.
     #[serde(default = "request::page", deserialize_with = "request::limit")]
@@ -293,7 +303,9 @@ pub struct CreateFeedback {
     #[serde(deserialize_with = "super::request::at_most::<20000, _>")]
     #[schema(min_length = 1, max_length = 20000, example = "The export forgets the last column.")]
     text: String,
+    #[serde(default, deserialize_with = "super::request::object_or_null")]
     score: Option<NewScore>,
+    #[serde(default, deserialize_with = "super::request::object_or_null")]
     contact: Option<NewContact>,
     /// URL of the page it was given on. Only the query parameters that the project keeps are stored, and no fragment.
     #[serde(default, deserialize_with = "super::request::at_most_or_null::<2000, _>")]

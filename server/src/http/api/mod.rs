@@ -5,19 +5,31 @@
 
 mod backlog;
 mod caller;
+mod comments;
 mod contact;
+mod contacts;
+mod deliveries;
 mod document;
+mod draft;
 mod export;
 mod feedback;
+mod invitations;
+mod lists;
 mod me;
+mod members;
 mod page;
 mod problem;
 mod projects;
 mod reference;
+mod replies;
 mod request;
 mod responses;
+mod survey_drafts;
+mod survey_versions;
 mod surveys;
+mod tags;
 mod tickets;
+mod webhooks;
 mod write_outcome;
 
 use axum::{
@@ -35,7 +47,7 @@ const BASE: &str = "/api/v1";
 macro_rules! operations {
     ($($module:ident: $($handler:ident),+;)+) => {
         #[derive(OpenApi)]
-        #[openapi(paths($($($module::$handler),+),+), components(schemas(problem::Problem)))]
+        #[openapi(paths($($($module::$handler),+),+), components(schemas(problem::Problem, export::Format, feedback::Order, responses::Spam)))]
         struct Operations;
 
         fn handlers() -> Vec<(&'static str, fn(MethodFilter) -> MethodRouter<WebState>)> {
@@ -49,10 +61,20 @@ operations! {
     me: read_key;
     projects: list_projects, read_project;
     surveys: list_surveys, read_survey;
+    survey_drafts: create_survey, update_survey, duplicate_survey, read_draft, update_draft, publish_survey;
+    survey_versions: list_versions, read_version;
     responses: list_responses, create_response, read_response;
     feedback: list_feedback, create_feedback, read_feedback, update_feedback;
+    comments: list_comments, create_comment, read_comment;
+    tags: list_tags;
+    contacts: list_contacts, read_contact;
     backlog: list_items, create_item, read_item, update_item, list_links, link_feedback, unlink_feedback;
     tickets: list_tickets, create_ticket, read_ticket, create_message, update_ticket;
+    replies: list_replies, create_reply, read_reply, update_reply, delete_reply;
+    webhooks: list_webhooks, create_webhook, read_webhook, update_webhook, delete_webhook, rotate_webhook_secret;
+    deliveries: list_deliveries, read_delivery, retry_delivery, retry_deliveries, test_webhook;
+    members: list_members, read_member, update_member, remove_member;
+    invitations: list_invitations, create_invitation, read_invitation, revoke_invitation;
 }
 
 /// The routes: those that need a key, the document, and the page about it.

@@ -17,16 +17,19 @@ use crate::http::error::{ApiError, problem};
 pub struct FieldProblem {
     /// JSON pointer (RFC 6901) into the body.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "/text")]
+    #[schema(nullable = false, example = "/text")]
     pub pointer: Option<String>,
     /// The name of a query parameter.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub parameter: Option<String>,
     /// The name of a header.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub header: Option<String>,
     /// Position of the fault in a search query, in characters.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub position: Option<usize>,
     /// A stable code for programs.
     #[schema(example = "required")]

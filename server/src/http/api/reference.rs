@@ -73,6 +73,15 @@ fn fields(schema: &Value) -> Vec<SchemaField> {
         all.extend(fields(part));
     }
     for part in schema["oneOf"].as_array().into_iter().flatten() {
+        if let Some(of) = shape_of(part) {
+            all.push(SchemaField {
+                name: "…".into(),
+                kind: of.clone(),
+                shape: Some(of),
+                description: "Either its fields, or:".into(),
+                ..SchemaField::default()
+            });
+        }
         all.extend(fields(part).into_iter().map(|f| SchemaField { description: text(part, "description"), ..f }));
     }
     let own = schema["properties"].as_object();
@@ -204,7 +213,8 @@ mod tests {
             );
             assert!(op.body.iter().chain(&op.answer.2).all(|name| shapes.contains(&name.as_str())), "{}", op.id);
             if op.answer.0 == "201" {
-                assert!(op.example.contains("Idempotency-Key") && op.example.contains("-d '{\""), "{}", op.example);
+                assert!(op.example.contains("Idempotency-Key"), "{}", op.example);
+                assert_eq!(op.body.is_some(), op.example.contains("-d '{\""), "{}", op.example);
             }
         }
         for shape in &page.shapes {

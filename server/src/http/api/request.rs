@@ -1,12 +1,14 @@
 //! API requests: strict JSON, IDs in the path, query parameters, idempotency keys.
 
+use std::{fmt, marker::PhantomData};
+
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, RawPathParams, RawQuery, Request},
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use domain::{DomainError as Refusal, accounts::Role};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde_path_to_error::Segment;
 use store::hash::hash_token;
 use uuid::Uuid;
@@ -153,6 +155,10 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiRejection> {
     if has_nul(bytes) {
         let detail = "Texts cannot contain NUL (\\u0000).";
         return Err(ApiRejection::invalid(vec![FieldProblem::at("", "nul", detail)]));
+    }
+    // serde would read the fields of a struct from a list, too.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        return Err(ApiRejection::invalid(vec![FieldProblem::at("", "type", "The body must be a JSON object.")]));
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = match serde_path_to_error::deserialize(&mut reader) {
@@ -311,6 +317,32 @@ pub struct EmptyBody {}
 /// If it is invalid.
 pub fn set<'de, D: serde::Deserializer<'de>, T: serde::Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
+}
+
+/// For `#[serde(deserialize_with)]`: an optional object. serde would read the fields of a struct from a list, too.
+///
+/// # Errors
+/// If it is neither a valid object nor null.
+pub fn object_or_null<'de, D: serde::Deserializer<'de>, T: serde::Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    struct Object<T>(PhantomData<T>);
+
+    impl<'de, T: serde::Deserialize<'de>> Visitor<'de> for Object<T> {
+        type Value = Option<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object or null")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map)).map(Some)
+        }
+    }
+
+    deserializer.deserialize_any(Object(PhantomData))
 }
 
 /// For `#[serde(deserialize_with)]`: an optional value, where null clears it.

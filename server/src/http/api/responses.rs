@@ -35,6 +35,7 @@ use super::{
 
 /// A response to a survey.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SurveyResponse)]
 pub struct Response {
     id: Uuid,
     survey_id: Uuid,
@@ -135,7 +136,6 @@ async fn one(app: &App, scope: &Scope, id: ResponseId) -> ApiHandlerResult<Respo
 #[into_params(parameter_in = Query)]
 pub struct ListResponsesParams {
     /// `only` lists suspected spam, which is otherwise excluded.
-    #[param(inline)]
     spam: Option<Spam>,
     /// Number of responses per page.
     #[serde(default = "request::page", deserialize_with = "request::limit")]
@@ -148,6 +148,7 @@ pub struct ListResponsesParams {
 
 /// Which spam to list.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[schema(as = SpamFilter)]
 #[serde(rename_all = "snake_case")]
 pub enum Spam {
     /// Only spam.
@@ -206,10 +207,10 @@ pub struct NewResponse {
     /// At most one per question.
     #[schema(max_items = 50)]
     answers: Vec<NewAnswer>,
-    /// Whether the response is complete. If so, all required questions must be answered.
+    /// Whether the response is complete, which is the default. If so, all required questions must be answered.
     #[serde(default = "yes")]
-    #[schema(default = true)]
     finished: bool,
+    #[serde(default, deserialize_with = "super::request::object_or_null")]
     contact: Option<NewContact>,
     /// URL of the page it was given on. Only the query parameters that the project keeps are stored, and no fragment.
     #[serde(default, deserialize_with = "super::request::at_most_or_null::<2000, _>")]

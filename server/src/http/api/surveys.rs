@@ -107,7 +107,8 @@ impl From<&Stored> for Survey {
     }
 }
 
-fn question(question: surveys::Question) -> Question {
+/// A question as respondents get it.
+pub(super) fn question(question: surveys::Question) -> Question {
     let (choices, other) = question.kind.choices().unwrap_or((&[], false));
     let choices = choices.iter().map(|choice| Choice { id: choice.id.clone(), label: choice.label.clone() }).collect();
     let scale = question.kind.scale();
@@ -175,14 +176,17 @@ pub async fn read_survey(
     PathIds([id]): PathIds<1>,
     headers: HeaderMap,
 ) -> ApiHandlerResult {
-    let scope = caller.scope(Role::Viewer)?;
-    let stored = find(&app, &scope, id).await?;
+    write_outcome::conditional_response(&headers, &detail(&app, &caller.scope(Role::Viewer)?, id).await?)
+}
+
+/// A survey of the scope's project with its questions.
+pub(super) async fn detail(app: &App, scope: &Scope, id: Uuid) -> ApiHandlerResult<SurveyDetail> {
+    let stored = find(app, scope, id).await?;
     let survey = Survey::from(&stored);
     let body: SurveyBody = match stored.live_version {
-        Some(version) => app.store.survey_version(&scope, version).await?.ok_or(Refusal::NotFound)?.body,
+        Some(version) => app.store.survey_version(scope, version).await?.ok_or(Refusal::NotFound)?.body,
         None => stored.draft,
     };
-    let view =
-        SurveyDetail { survey, title: body.title, language: body.language, questions: body.questions.into_iter().map(question).collect() };
-    write_outcome::conditional_response(&headers, &view)
+    let questions = body.questions.into_iter().map(question).collect();
+    Ok(SurveyDetail { survey, title: body.title, language: body.language, questions })
 }

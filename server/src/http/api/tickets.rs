@@ -222,7 +222,6 @@ async fn detail(app: &App, scope: &Scope, id: TicketId) -> ApiHandlerResult<Tick
 #[into_params(parameter_in = Query)]
 pub struct ListTicketsParams {
     /// Only tickets in this state.
-    #[param(inline)]
     state: Option<TicketState>,
     /// Number of tickets per page.
     #[serde(default = "request::page", deserialize_with = "request::limit")]

@@ -114,6 +114,9 @@ pub struct WriteOutcome {
     status: u16,
     body: Option<String>,
     location: Option<String>,
+    /// The body of the first response, where it holds what must not be stored.
+    #[serde(skip)]
+    first: Option<String>,
 }
 
 impl WriteOutcome {
@@ -122,7 +125,7 @@ impl WriteOutcome {
     /// # Errors
     /// Never in practice.
     pub fn created(location: String, value: &impl Serialize) -> Result<Self> {
-        Ok(Self { status: 201, body: Some(serde_json::to_string(value)?), location: Some(location) })
+        Ok(Self { status: 201, body: Some(serde_json::to_string(value)?), location: Some(location), first: None })
     }
 
     /// 200: the resource in its new state.
@@ -130,20 +133,29 @@ impl WriteOutcome {
     /// # Errors
     /// Never in practice.
     pub fn changed(value: &impl Serialize) -> Result<Self> {
-        Ok(Self { status: 200, body: Some(serde_json::to_string(value)?), location: None })
+        Ok(Self { status: 200, body: Some(serde_json::to_string(value)?), location: None, first: None })
     }
 
     /// 204: the resource was deleted.
     #[must_use]
     pub fn gone() -> Self {
-        Self { status: 204, body: None, location: None }
+        Self { status: 204, body: None, location: None, first: None }
+    }
+
+    /// Sends `value` instead in the first response, which alone may show a secret that is stored nowhere. A retry gets the other one.
+    ///
+    /// # Errors
+    /// Never in practice.
+    pub fn shown_once(self, value: &impl Serialize) -> Result<Self> {
+        Ok(Self { first: Some(serde_json::to_string(value)?), ..self })
     }
 }
 
 impl IntoResponse for WriteOutcome {
     fn into_response(self) -> Response {
-        let tag = self.body.as_deref().map(tag);
-        let mut response = Response::new(self.body.map_or_else(Body::empty, Body::from));
+        let body = self.first.or(self.body);
+        let tag = body.as_deref().map(tag);
+        let mut response = Response::new(body.map_or_else(Body::empty, Body::from));
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK);
         if let Some(tag) = tag {
             set(&mut response, header::CONTENT_TYPE, "application/json");

@@ -55,7 +55,7 @@ impl PasswordContext {
 /// Whether a new password is acceptable for an account that `context` tells of.
 ///
 /// # Errors
-/// [`Error::Invalid`] at the field `password`, with what to do.
+/// [`domain::DomainError::Invalid`] at the field `password`, with what to do.
 pub fn check(password: &str, context: &PasswordContext) -> Result<(), DomainError> {
     let refused = |code: &'static str, text: &str| Err(DomainError::field("password", code, text));
     if password.chars().count() < MIN_CHARS {

@@ -1,0 +1,127 @@
+//! The contacts of a project, for those who look for one.
+
+use domain::{Timestamp, accounts::Scope, ids::ContactId};
+use sqlx::FromRow;
+
+use crate::{Store, error::Result, id, triage::verified_names};
+
+/// A contact as the team sees them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedContact {
+    /// Who.
+    pub id: ContactId,
+    /// The site's own id of them.
+    pub external_id: Option<String>,
+    /// In lower case.
+    pub email: Option<String>,
+    /// What they are called.
+    pub name: Option<String>,
+    /// A JSON object of further properties.
+    pub attributes: String,
+    /// The names of what is verified.
+    pub verified: Vec<&'static str>,
+    /// When they were met first.
+    pub created_at: Timestamp,
+    /// When they said something last.
+    pub seen_at: Timestamp,
+}
+
+/// Whom to look for; what is empty does not restrict.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ContactFilter {
+    /// Part of the name, of the address or of the site's id.
+    pub words: String,
+    /// The whole address.
+    pub email: String,
+    /// The site's whole id.
+    pub external_id: String,
+}
+
+impl ContactFilter {
+    /// The words as a pattern of `LIKE`.
+    fn pattern(&self) -> String {
+        let mut pattern = String::from("%");
+        for c in self.words.trim().to_lowercase().chars() {
+            if matches!(c, '%' | '_' | '\\') {
+                pattern.push('\\');
+            }
+            pattern.push(c);
+        }
+        pattern.push('%');
+        pattern
+    }
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: String,
+    external_id: Option<String>,
+    email: Option<String>,
+    name: Option<String>,
+    attributes: String,
+    verified: i64,
+    created_at: i64,
+    seen_at: i64,
+}
+
+impl Row {
+    fn read(self) -> Result<ListedContact> {
+        Ok(ListedContact {
+            id: id(&self.id)?,
+            external_id: self.external_id,
+            email: self.email,
+            name: self.name,
+            attributes: self.attributes,
+            verified: verified_names(self.verified),
+            created_at: Timestamp(self.created_at),
+            seen_at: Timestamp(self.seen_at),
+        })
+    }
+}
+
+impl Store {
+    /// Contacts of the scope's project that someone could recognise, the newest first, after one. Those who never said who they are are left out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn contacts_page(
+        &self,
+        scope: &Scope,
+        filter: &ContactFilter,
+        after: Option<ContactId>,
+        limit: i64,
+    ) -> Result<Vec<ListedContact>> {
+        // Ids grow with time, so their order needs no index of its own, which every submission would have to keep up.
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT id, external_id, email, name, attributes, verified, created_at, seen_at FROM contacts WHERE project_id = $1 \
+             AND (external_id IS NOT NULL OR email IS NOT NULL OR name IS NOT NULL) \
+             AND ($2 = '' OR email = $2) AND ($3 = '' OR external_id = $3) AND ($4 = '' OR id < $4) \
+             AND ($5 = '%%' OR LOWER(COALESCE(name, '')) LIKE $5 ESCAPE '\\' OR LOWER(COALESCE(email, '')) LIKE $5 ESCAPE '\\' \
+             OR LOWER(COALESCE(external_id, '')) LIKE $5 ESCAPE '\\') ORDER BY id DESC LIMIT $6",
+        )
+        .bind(scope.project().to_string())
+        .bind(filter.email.clone())
+        .bind(filter.external_id.clone())
+        .bind(after.map(|id| id.to_string()).unwrap_or_default())
+        .bind(filter.pattern())
+        .bind(limit)
+        .fetch_all(self.reader())
+        .await?;
+        rows.into_iter().map(Row::read).collect()
+    }
+
+    /// One contact of the scope's project.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn contact(&self, scope: &Scope, contact: ContactId) -> Result<Option<ListedContact>> {
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT id, external_id, email, name, attributes, verified, created_at, seen_at FROM contacts WHERE id = $1 AND project_id = $2",
+        )
+        .bind(contact.to_string())
+        .bind(scope.project().to_string())
+        .fetch_optional(self.reader())
+        .await?;
+        row.map(Row::read).transpose()
+    }
+}
