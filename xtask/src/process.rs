@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use crate::{Result, paths::Paths};
@@ -114,10 +114,7 @@ pub fn step<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     eprintln!("› {what}");
     let start = Instant::now();
     let done = work()?;
-    let took = start.elapsed();
-    if took > Duration::from_secs(1) {
-        eprintln!("  done in {:.1} s", took.as_secs_f64());
-    }
+    eprintln!("  done in {:.1} s", start.elapsed().as_secs_f64());
     Ok(done)
 }
 

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Result, build, paths::Paths};
+use crate::{Result, build, paths::Paths, process::step};
 
 /// The default address.
 const LISTEN: &str = "127.0.0.1:3000";
@@ -90,7 +90,7 @@ pub fn announce(server: &mut Child, listen: &str) -> Result<()> {
     if address.ip().is_unspecified() {
         address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }
-    if wait_for(server, address)? {
+    if step("starting the server", || wait_for(server, address))? {
         eprintln!("\n  Earshot is at http://{address}   (Ctrl-C stops it)\n");
     }
     Ok(())

@@ -33,7 +33,7 @@ pub fn tests(paths: &Paths, args: &Args) -> Result<TestCounts> {
 /// A picture of every page, for people to look at.
 pub fn shots(paths: &Paths, build: bool) -> Result<ExitCode> {
     if build {
-        build::program(paths, true)?;
+        build::for_tests(paths)?;
     }
     let mut playwright = playwright(paths)?;
     let (success, _) = tee(playwright.args(["test", "--config", "shots.config.js"]).env("SHOTS", paths.target.join("shots")))?;

@@ -8,7 +8,10 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Args, TestCounts, server::Server};
+use super::{
+    Args, TestCounts,
+    server::{Server, UNLIMITED},
+};
 use crate::{
     Result,
     paths::Paths,
@@ -17,7 +20,7 @@ use crate::{
 };
 
 /// Random requests of each operation. Counted, not timed: what is found is not to depend on the machine.
-const EXAMPLES: &str = "60";
+const EXAMPLES: &str = "30";
 /// Seconds of the long run. What is random goes on until they are spent.
 const LONG_SECONDS: &str = "900";
 /// Fewest requests that such a run is worth; an idle machine makes several thousand.
@@ -27,9 +30,8 @@ const FEWEST: u64 = 400;
 pub fn check(paths: &Paths, args: &Args) -> Result<TestCounts> {
     let home = paths.root.join("contract");
     let programs = python::ensure(paths, "schemathesis", &home.join("requirements.txt"))?;
-    let unlimited = ["--rate-per-api-key", "100000000", "--rate-per-key", "100000000", "--rate-per-address", "100000000"];
-    let server = Server::start(paths, "contract", &unlimited)?;
-    let admin = key(&server, "admin")?;
+    let server = Server::start(paths, "contract", &UNLIMITED)?;
+    let admin = server.key("admin")?;
     let asking =
         SchemathesisRun { home, schemathesis: programs.join(format!("schemathesis{}", std::env::consts::EXE_SUFFIX)), server: &server };
     let served = format!("http://{}/api/v1/openapi.json", server.address);
@@ -46,7 +48,7 @@ pub fn check(paths: &Paths, args: &Args) -> Result<TestCounts> {
     faults.extend(whole.unreached().into_iter().map(|operation| format!("{operation} accepted no valid request")));
 
     let once = ["--phases", "examples,coverage"];
-    faults.extend(asking.ask("read", &served, Some(&key(&server, "read")?), &once)?.faults());
+    faults.extend(asking.ask("read", &served, Some(&server.key("read")?), &once)?.faults());
     faults.extend(asking.ask("nobody", &served, None, &once)?.faults());
 
     let lies = server.dir.join("false-document.json");
@@ -134,12 +136,6 @@ fn falsified(server: &Server) -> Result<Value> {
         (lie.tell)(&mut document).ok_or_else(|| format!("the document no longer contains what the test falsifies: {}", lie.what))?;
     }
     Ok(document)
-}
-
-fn key(server: &Server, scope: &str) -> Result<String> {
-    let line = server.admin(&["create-api-key", "--project", "gantry", "--scope", scope])?;
-    let made: Value = serde_json::from_str(&line)?;
-    Ok(made["key"].as_str().ok_or("no key was created")?.to_owned())
 }
 
 struct SchemathesisRun<'a> {

@@ -122,7 +122,8 @@ fn styles(paths: &Paths, breaches: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-fn files(dir: &Path, ending: &str) -> Result<Vec<PathBuf>> {
+/// All files below a directory whose names end in this, sorted.
+pub fn files(dir: &Path, ending: &str) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).map_err(|e| format!("{}: {e}", dir.display()))? {
         let path = entry?.path();

@@ -3,10 +3,12 @@
 pub mod browser;
 mod budgets;
 mod checks;
+mod clients;
 mod contract;
 mod dependency_rules;
 mod rust;
 mod server;
+mod unused;
 
 use std::{
     process::ExitCode,
@@ -46,20 +48,30 @@ impl TestCounts {
     const BAD: Self = Self { passed: 0, failed: 1 };
 }
 
+impl std::ops::Add for TestCounts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { passed: self.passed + other.passed, failed: self.failed + other.failed }
+    }
+}
+
 type StageFn = fn(&Paths, &Args) -> Result<TestCounts>;
 
 /// The stages, in order. The quick ones that fail most often come first.
 const STAGES: &[(&str, &str, StageFn)] = &[
     ("format", "cargo fmt", checks::format),
     ("directions", "dependency directions", dependency_rules::check),
+    ("unused", "dependencies that nothing uses", unused::check),
     ("clippy", "clippy, host", checks::clippy),
     ("clippy-wasm", "clippy, wasm", checks::clippy_wasm),
     ("docs", "rustdoc without warnings", checks::docs),
     ("rust", "Rust tests on SQLite and PostgreSQL", rust::tests),
     ("doctests", "examples in documentation", rust::doctests),
-    ("release", "release build", |paths, _| build::program(paths, true).map(|_| TestCounts::GOOD)),
+    ("release", "release build", |paths, _| build::for_tests(paths).map(|_| TestCounts::GOOD)),
     ("budgets", "sizes of served files", budgets::check),
     ("contract", "schemathesis against the API's document", contract::check),
+    ("clients", "generated clients: Python, TypeScript", clients::check),
     ("browser", "Playwright, JavaScript on and off", browser::tests),
 ];
 
@@ -86,7 +98,7 @@ pub fn test(paths: &Paths, args: &Args) -> Result<ExitCode> {
         println!("\n── {name}: {what}");
         let start = Instant::now();
         // These need what the release stage made; without it they could only say the same again, or test something old.
-        let blocked = matches!(name, "budgets" | "contract" | "browser")
+        let blocked = matches!(name, "budgets" | "contract" | "clients" | "browser")
             && all.iter().any(|d: &StageResult| d.name == "release" && d.error.is_some());
         let outcome = if blocked { Err("not run: no release build".into()) } else { run(paths, args) };
         let took = start.elapsed();

@@ -21,6 +21,8 @@ pub fn tests(paths: &Paths, args: &Args) -> Result<TestCounts> {
         command.args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]);
     }
     clean_env(&mut command).env(VARIABLE, &postgres.url).env("EARSHOT_TEST_NOTES", notes_file(paths));
+    // A snapshot that differs fails, and nothing is written: accepting a change is a step of its own.
+    command.env("INSTA_UPDATE", "no");
     if args.long {
         command.env("EARSHOT_TEST_LONG", "1");
     }

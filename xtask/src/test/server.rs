@@ -7,6 +7,8 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use serde_json::Value;
+
 use crate::{
     Result,
     http::{HttpResponse, free_port, get},
@@ -14,6 +16,9 @@ use crate::{
     process::{capture, clean_env},
     run::wait_for,
 };
+
+/// Settings without rate limits, for those who ask faster than any real client.
+pub const UNLIMITED: [&str; 6] = ["--rate-per-api-key", "100000000", "--rate-per-key", "100000000", "--rate-per-address", "100000000"];
 
 /// A running program; it ends with this value, and its data with it.
 pub struct Server {
@@ -60,6 +65,12 @@ impl Server {
     pub fn admin(&self, args: &[&str]) -> Result<String> {
         let mut admin = Command::new(&self.program);
         capture(clean_env(&mut admin).arg("admin").args(args).arg("--data").arg(&self.dir))
+    }
+
+    /// A new API key of the demonstration's project.
+    pub fn key(&self, scope: &str) -> Result<String> {
+        let made: Value = serde_json::from_str(&self.admin(&["create-api-key", "--project", "gantry", "--scope", scope])?)?;
+        Ok(made["key"].as_str().ok_or("no key was created")?.to_owned())
     }
 }
 
