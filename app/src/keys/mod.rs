@@ -97,7 +97,7 @@ pub fn KeysPage(
     let lifetimes = lifetimes.into_iter().map(|n| (n.to_string(), format!("After {n} days")));
     let lifetimes = std::iter::once((String::new(), "Never".to_owned())).chain(lifetimes).collect();
     view! {
-        <div id="keys" data-part class="narrow">
+        <div id="api-keys" data-part class="narrow">
             <PageHead title="API keys" lead="Access tokens for scripts and integrations. Each key works for this project only." />
             <SettingsTabs slug=slug current=SettingsTab::Keys />
             <p>"How to use one: "<a href="/api/docs">"API reference"</a>"."</p>

@@ -1,0 +1,38 @@
+//! What the program shows and sends, kept in the repository: a change shows in review as the lines that changed. `CONTRIBUTING.md` says how to
+//! accept one.
+
+mod help;
+mod html;
+mod letters;
+mod openapi;
+mod pages;
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+pub use openapi::document;
+
+/// Compares texts with what is kept of them in a directory beside this file; all of them, so that one run tells of all that changed.
+#[derive(Default)]
+struct Kept(Vec<(String, String)>);
+
+impl Kept {
+    fn add(&mut self, name: impl Into<String>, text: impl Into<String>) {
+        self.0.push((name.into(), text.into()));
+    }
+
+    #[track_caller]
+    fn compare(self, directory: &str) {
+        let mut settings = insta::Settings::clone_current();
+        settings.set_snapshot_path(directory);
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        let mut failed = None;
+        for (name, text) in self.0 {
+            let one = || settings.bind(|| insta::assert_snapshot!(name, text));
+            failed = catch_unwind(AssertUnwindSafe(one)).err().or(failed);
+        }
+        if let Some(panic) = failed {
+            resume_unwind(panic);
+        }
+    }
+}
