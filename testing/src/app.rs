@@ -14,7 +14,7 @@ use domain::{
 use futures_util::{FutureExt, future::BoxFuture};
 use service::{
     error::Result,
-    settings::ProjectSettings,
+    settings::Settings,
     state::{App, AppState},
     tickets::{RequesterReply, TicketSubmission},
 };
@@ -92,7 +92,7 @@ impl TestApp {
     }
 
     /// As [`TestApp::new`], with changed settings.
-    pub async fn with_settings(database: Database, change: impl FnOnce(&mut ProjectSettings)) -> Option<Self> {
+    pub async fn with_settings(database: Database, change: impl FnOnce(&mut Settings)) -> Option<Self> {
         let url = match database {
             Database::Sqlite => None,
             Database::Postgres => Some(fresh_postgres().await?),
@@ -103,7 +103,7 @@ impl TestApp {
     /// Another process over the same PostgreSQL, with the same clock; ids count up from `first_id`.
     pub async fn second_node(&self, first_id: u64) -> Self {
         let settings = self.app.settings.clone();
-        let change = |s: &mut ProjectSettings| *s = ProjectSettings { data: s.data.clone(), ..settings };
+        let change = |s: &mut Settings| *s = Settings { data: s.data.clone(), ..settings };
         Self::node(self.url.clone(), Arc::clone(&self.clock), first_id, change).await
     }
 
@@ -114,7 +114,7 @@ impl TestApp {
         Self::over(Some(url), store, private_dir(), Arc::clone(&self.clock), first_id, |_| {}).await
     }
 
-    async fn node(url: Option<String>, clock: Arc<TestClock>, first_id: u64, change: impl FnOnce(&mut ProjectSettings)) -> Self {
+    async fn node(url: Option<String>, clock: Arc<TestClock>, first_id: u64, change: impl FnOnce(&mut Settings)) -> Self {
         let dir = private_dir();
         let store = match &url {
             None => Store::open_sqlite(dir.path()).await.unwrap(),
@@ -129,10 +129,10 @@ impl TestApp {
         dir: tempfile::TempDir,
         clock: Arc<TestClock>,
         first_id: u64,
-        change: impl FnOnce(&mut ProjectSettings),
+        change: impl FnOnce(&mut Settings),
     ) -> Self {
         let database = if url.is_some() { Database::Postgres } else { Database::Sqlite };
-        let mut settings = ProjectSettings::for_tests(PathBuf::from(dir.path()));
+        let mut settings = Settings::for_tests(PathBuf::from(dir.path()));
         change(&mut settings);
         let app = App::new(settings, store, clock.clone(), Arc::new(TestIds::starting_at(first_id))).await.unwrap();
         app.search.start().await.unwrap();

@@ -17,7 +17,7 @@ use std::{
 use domain::{accounts::Scope, projects::Project};
 use service::{
     clock::{SystemClock, SystemIds},
-    settings::ProjectSettings,
+    settings::Settings,
     state::{App, AppState},
 };
 use sqlx::AnyPool;
@@ -207,7 +207,7 @@ async fn open(data: &Path, postgres: Option<&str>) -> AppState {
         None => Store::open_sqlite(data).await.unwrap(),
         Some(url) => Store::open_postgres(url).await.unwrap(),
     };
-    App::new(ProjectSettings::for_tests(data.to_owned()), store, Arc::new(SystemClock), Arc::new(SystemIds)).await.unwrap()
+    App::new(Settings::for_tests(data.to_owned()), store, Arc::new(SystemClock), Arc::new(SystemIds)).await.unwrap()
 }
 
 async fn prepare(data: &Path, postgres: Option<&str>) -> (Project, String, String) {

@@ -500,7 +500,7 @@ on_both!(who_leaves_is_asked_first_and_told_what_is_left, |t: TestApp| async mov
     assert_eq!(page.location(), format!("/p/my-app/members/remove?staff={staff}"));
     let page = client.get(page.location()).await;
     assert!(page.body.contains("Only an admin of this project can invite you again."), "{}", page.body);
-    assert!(!page.body.contains("nothing."), "{}", page.body);
+    assert!(!page.body.contains("hand them over"), "{}", page.body);
     let page = client.post("/p/my-app/members/remove", &[("staff", &staff), ("confirmed", "yes")]).await;
     assert_eq!(client.get(page.location()).await.location(), "/projects/new");
     // Without any project there is no menu to send somebody to.

@@ -174,6 +174,7 @@ on_both!(an_owner_hands_over_what_is_to_go_on, |t: TestApp| async move {
     // An admin may remove an admin, and hand nothing over.
     let page = other.get(&format!("/p/my-app/members/remove?staff={staff}")).await;
     assert!(page.body.contains("Only an owner of the project can hand these over") && !page.body.contains("<select name=\"hand:"));
+    assert!(owner.get(&format!("/p/my-app/members/remove?staff={staff}")).await.body.contains("<select name=\"hand:"));
     let fields = [("staff", staff.as_str()), ("confirmed", "yes"), (key.as_str(), "project")];
     assert_eq!(other.post("/p/my-app/members/remove", &fields).await.status, StatusCode::FORBIDDEN);
     // Nor does somebody take it over who is no admin; what was chosen stays chosen.
@@ -332,12 +333,12 @@ on_both!(what_takes_long_asks_again_when_it_commits, |t: TestApp| async move {
 
     let forbidden = |error: service::error::Error| matches!(error.refusal(), Some(domain::DomainError::Forbidden));
     assert!(forbidden(upload.finish(&t.app, &stale).await.unwrap_err()));
-    assert!(forbidden(service::triage::undo(&t.app, &stale, token).await.unwrap_err()));
+    assert!(forbidden(service::undo::undo(&t.app, &stale, token).await.unwrap_err()));
     let reply = tickets::StaffReply { body: "Open the lid.".into(), ..tickets::StaffReply::default() };
     assert!(forbidden(tickets::staff_reply(&t.app, &stale, made.ticket, "answer-key-1", reply.clone()).await.unwrap_err()));
     // With the role they go through, so it is the role that was missing.
     set_role(&t, &project, staff, Some(Role::Admin)).await;
-    assert_eq!(service::triage::undo(&t.app, &stale, token).await.unwrap().changed, 1);
+    assert_eq!(service::undo::undo(&t.app, &stale, token).await.unwrap().changed, 1);
     tickets::staff_reply(&t.app, &stale, made.ticket, "answer-key-1", reply).await.unwrap();
 });
 

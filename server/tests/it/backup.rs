@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use domain::accounts::Scope;
 use server::{backup, config::Config};
-use service::{settings::ProjectSettings, state::App};
+use service::{settings::Settings, state::App};
 use store::Store;
 
 use crate::support::{Database, TestApp, TestIds, sample};
@@ -28,7 +28,7 @@ fn instance(t: &TestApp) -> String {
 async fn found(t: &TestApp, data: &Path, project: domain::ids::ProjectId, word: &str) -> usize {
     let store = Store::open_sqlite(data).await.unwrap();
     let ids = std::sync::Arc::new(TestIds::starting_at(9_000));
-    let app = App::new(ProjectSettings::for_tests(data.to_owned()), store, t.clock.clone(), ids).await.unwrap();
+    let app = App::new(Settings::for_tests(data.to_owned()), store, t.clock.clone(), ids).await.unwrap();
     app.search.start().await.unwrap();
     assert!(app.search.ready(std::time::Duration::from_secs(20)).await);
     let ask = search::SearchRequest {
@@ -210,7 +210,10 @@ async fn the_doctor_names_what_is_wrong_and_changes_nothing() {
     assert_eq!(fs::read(hurt.path().join("earshot.db")).unwrap(), bytes);
     t.app.store.write(|tx| Box::pin(async move { tx.set_instance("another").await })).await.unwrap();
     let (wrong, well) = examined(&config).await;
-    assert!(wrong == given_up && well.iter().any(|w| w.contains("rebuilt at the next start (search index: it belongs to another database)")), "{well:?}");
+    assert!(
+        wrong == given_up && well.iter().any(|w| w.contains("rebuilt at the next start (search index: it belongs to another database)")),
+        "{well:?}"
+    );
 
     // Nothing at all, and nobody.
     let (wrong, _) = examined(&Config::for_tests(hurt.path().join("nowhere"))).await;

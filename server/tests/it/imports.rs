@@ -502,7 +502,8 @@ on_both!(an_import_in_which_all_rows_fail_says_so_and_leads_back_to_the_columns,
     assert_eq!(owner.post(&format!("{url}/start"), &[("text", "text"), ("created_at", "date")]).await.location(), url);
     jobs::run_due(app).await.unwrap();
     let page = owner.get(&url).await;
-    assert!(page.body.contains("All rows imported.") && !page.body.contains("Change columns"), "{}", page.body);
+    assert!(page.body.contains("All rows imported.") && page.body.contains(">Done<"), "{}", page.body);
+    assert!(!page.body.contains("Change columns"), "{}", page.body);
     assert_eq!(count(app, "SELECT COUNT(*) FROM feedback WHERE created_at = 1788220800000").await, 500);
     assert_eq!(count(app, "SELECT COUNT(*) FROM import_chunks").await, 0);
     assert_eq!(owner.post(&format!("{url}/change"), &[]).await.status, StatusCode::CONFLICT);

@@ -20,13 +20,14 @@ use service::keys::ApiKeyInput;
 use store::tickets::NewAttachment;
 
 use crate::{
+    contents::Contents,
     on_both,
     support::{Client, PASSWORD, Page, TestApp, sample},
 };
 
 /// Who may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Who {
+pub enum Who {
     /// Everybody; the address itself is the secret, if there is one.
     Anyone,
     /// Somebody without a session; others are sent on.
@@ -181,7 +182,7 @@ const ACCOUNT: &str = "/account";
 /// Pages of those who run the installation.
 const OPERATOR: &str = "/operator";
 
-fn who(method: &str, path: &str) -> Option<Who> {
+pub fn who(method: &str, path: &str) -> Option<Who> {
     if path.starts_with(ACCOUNT) {
         return Some(SignedIn);
     }
@@ -260,15 +261,21 @@ pub struct Filled {
 
 impl Filled {
     pub async fn new(t: &TestApp, word: &str) -> Self {
+        let project = service::projects::create(&t.app, &format!("Project {word}"), vec![], None).await.unwrap();
+        Self::within(t, project, word).await
+    }
+
+    /// Something of everything in a project that is there.
+    pub async fn within(t: &TestApp, project: Project, word: &str) -> Self {
         let app = &t.app;
-        let project = service::projects::create(app, &format!("Project {word}"), vec![], None).await.unwrap();
         let scope = Scope::system(project.id);
-        let mut ids = BTreeMap::new();
+        let mut ids = BTreeMap::from([("project", project.id.to_string())]);
         let key = |what: &str| format!("{what}-{word}");
 
         let survey = service::surveys::create(app, &scope, "nps", &format!("Survey {word}"), &key("survey")).await.unwrap();
         let draft = app.store.survey(&scope, survey).await.unwrap().unwrap();
-        service::surveys::publish(app, &scope, survey, draft.revision, &key("publish")).await.unwrap();
+        let published = service::surveys::publish(app, &scope, survey, draft.revision, &key("publish")).await.unwrap();
+        ids.insert("version", published.version.to_string());
         ids.insert("survey", survey.to_string());
         let answer = json!({ "survey": survey, "finished": true, "idempotency_key": key("answer"),
             "answers": [["q1", "3"], ["q2", format!("I say {word}")]],
@@ -333,8 +340,22 @@ impl Filled {
         let item = app.store.backlog_item(&scope, number).await.unwrap().unwrap();
         ids.insert("item", item.id.to_string());
 
-        let staff = service::accounts::create_staff(app, &format!("filler-{word}@x.test"), "Filler", PASSWORD).await.unwrap();
+        let staff =
+            service::accounts::create_staff(app, &format!("filler-{word}@x.test"), &format!("Filler {word}"), PASSWORD).await.unwrap();
         ids.insert("staff", staff.to_string());
+        let (id, now) = (project.id, app.now());
+        app.store.write(move |tx| Box::pin(async move { tx.set_role(id, staff, Role::Admin, now).await })).await.unwrap();
+        // What they did can be undone, and what acts for them can be handed over.
+        let by = app.store.actor(staff).await.unwrap().scope(project.id, Role::Triager).unwrap();
+        let contact = app.store.feedback_by_ids(&scope, &[submitted.feedback]).await.unwrap()[0].contact.unwrap();
+        ids.insert("contact", contact.to_string());
+        let version = app.store.feedback_by_ids(&scope, &[feedback]).await.unwrap()[0].version;
+        let seen = service::triage::ItemVersion { id: feedback, version };
+        let edit = service::triage::FeedbackEdit::Tags { add: vec!["undoable".into()], remove: vec![] };
+        ids.insert("undo", service::triage::edit(app, &by, &[seen], edit).await.unwrap().undo.unwrap().to_string());
+        for table in ["webhook_endpoints", "api_keys"] {
+            t.run(&format!("UPDATE {table} SET created_by = '{staff}' WHERE project_id = '{}'", project.id)).await;
+        }
         let rows: [(&str, Vec<String>); 4] = [
             (
                 "INSERT INTO comments (id, project_id, feedback_id, staff_id, body, created_at) VALUES ($1, $2, $3, $4, $5, 1)",
@@ -398,31 +419,14 @@ impl Filled {
     /// A path with the names in it replaced; those of `ids` may be another project's.
     pub fn path(&self, pattern: &str, ids: &BTreeMap<&'static str, String>) -> String {
         let mut before = "";
-        // What is done with a ticket is done at its feedback.
-        let at_ticket = ["/answer", "/note", "/priority", "/reopen", "/close", "/files/{file}"].iter().any(|end| pattern.ends_with(end));
         let parts = pattern.split('/').map(|part| {
             let value = match (before, part) {
-                ("feedback", "{id}") if at_ticket => ids["ticket"].clone(),
-                ("feedback" | "links", "{feedback_id}") => ids["feedback"].clone(),
-                ("backlog", "{item_id}") => ids["item"].clone(),
-                ("tickets", "{ticket_id}") => ids["ticket_id"].clone(),
-                ("surveys", "{survey_id}") => ids["survey"].clone(),
-                ("responses", "{response_id}") => ids["response"].clone(),
-                ("files", "{file}" | "{id}") => ids["file"].clone(),
-                ("webhooks", "{id}") => ids["webhook"].clone(),
-                ("deliveries", "{event}") => ids["event"].clone(),
                 (_, "{slug}") => self.project.slug.clone(),
-                (_, "{survey}") | ("surveys", "{id}") => ids["survey"].clone(),
-                (_, "{response}") | ("responses", "{id}") => ids["response"].clone(),
-                ("feedback", "{id}") if pattern.ends_with("/as-requester") => ids["ticket"].clone(),
-                ("feedback", "{id}") => ids["feedback"].clone(),
-                ("backlog", "{number}") => ids["backlog"].clone(),
-                ("imports", "{id}") => ids["imports"].clone(),
-                ("replies", "{id}") => ids["replies"].clone(),
                 ("v1", "{key}") => self.project.key.clone(),
-                ("t", "{token}") => ids["token"].clone(),
                 ("export", "file") => "file?what=feedback&format=csv".into(),
-                (_, part) if part.starts_with('{') => "0192aaaa-0000-7000-8000-000000000000".into(),
+                (_, part) if part.starts_with('{') => {
+                    named(pattern, before, part).map_or_else(|| "0192aaaa-0000-7000-8000-000000000000".into(), |name| ids[name].clone())
+                }
                 (_, part) => part.to_owned(),
             };
             before = part;
@@ -432,20 +436,39 @@ impl Filled {
     }
 }
 
-/// Forms that may carry files.
-const MULTIPART: [&str; 2] = ["/answer", "/imports"];
+/// What a name in a path means, by the part before it: a key of [`Filled::ids`].
+pub fn named(pattern: &str, before: &str, part: &str) -> Option<&'static str> {
+    // What is done with a ticket is done at its feedback.
+    let at_ticket = ["/answer", "/note", "/new-link", "/as-requester", "/priority", "/reopen", "/close", "/files/{file}"];
+    Some(match (before, part) {
+        ("feedback", "{id}") if at_ticket.iter().any(|end| pattern.ends_with(end)) => "ticket",
+        ("feedback", "{id}") | ("feedback" | "links", "{feedback_id}") => "feedback",
+        ("projects", "{project_id}") => "project",
+        ("backlog", "{item_id}") => "item",
+        ("backlog", "{number}") => "backlog",
+        ("tickets", "{ticket_id}") => "ticket_id",
+        ("surveys", "{survey_id}" | "{id}") | (_, "{survey}") => "survey",
+        ("responses", "{response_id}" | "{id}") | (_, "{response}") => "response",
+        ("files", "{file}" | "{id}") => "file",
+        ("webhooks", "{id}" | "{webhook_id}") => "webhook",
+        ("deliveries", "{event}" | "{event_id}") => "event",
+        ("comments", "{comment_id}") => "comment",
+        ("contacts", "{contact_id}") => "contact",
+        ("versions", "{version_id}") => "version",
+        ("members", "{member_id}") => "staff",
+        ("invitations", "{invitation_id}") => "invitation",
+        ("imports", "{id}") => "imports",
+        ("replies", "{id}" | "{reply_id}") => "replies",
+        ("t", "{token}") => "token",
+        _ => return None,
+    })
+}
 
-/// Forms that name in a field what they are about.
-const NAMED_IN_THE_FORM: [&str; 5] = [
-    "/p/{slug}/identity/retire",
-    "/p/{slug}/keys/revoke",
-    "/p/{slug}/members/role",
-    "/p/{slug}/members/remove",
-    "/p/{slug}/members/revoke",
-];
+/// Forms that may carry files.
+pub const MULTIPART: [&str; 2] = ["/answer", "/imports"];
 
 /// Sends what a browser would send for `method`.
-async fn ask(client: &Client, method: &str, path: &str) -> Page {
+pub async fn ask(client: &Client, method: &str, path: &str) -> Page {
     match method {
         "GET" => client.get(path).await,
         "POST" if MULTIPART.iter().any(|end| path.ends_with(end)) => {
@@ -489,55 +512,12 @@ fn plausible<'a>(pattern: &str, ids: &'a BTreeMap<&'static str, String>) -> Vec<
     form
 }
 
-fn asks_to_sign_in(page: &Page) -> bool {
+pub fn asks_to_sign_in(page: &Page) -> bool {
     page.status == StatusCode::UNAUTHORIZED || page.status == StatusCode::SEE_OTHER && page.location().starts_with("/sign-in")
 }
 
-/// What is in the database, but for what every visit writes: of each table what a person could have changed.
-async fn everything(t: &TestApp) -> Vec<(&'static str, Vec<String>)> {
-    const TABLES: [(&str, &str); 27] = [
-        ("projects", "SELECT id || slug || name || origins || language || accent || theme || CAST(portal AS TEXT) FROM projects"),
-        ("members", "SELECT project_id || staff_id || role FROM memberships"),
-        ("invitations", "SELECT id || role || COALESCE(used_by, '') || CAST(COALESCE(revoked_at, 0) AS TEXT) FROM invitations"),
-        ("surveys", "SELECT id || name || status || draft || CAST(draft_revision AS TEXT) FROM surveys"),
-        ("versions", "SELECT id FROM survey_versions"),
-        ("responses", "SELECT id || CAST(updated_at AS TEXT) FROM responses"),
-        ("answers", "SELECT response_id || question_id || value FROM answers"),
-        ("feedback", "SELECT id || status || COALESCE(assignee, '') || CAST(version AS TEXT) FROM feedback"),
-        ("tags", "SELECT feedback_id || tag FROM feedback_tags"),
-        ("comments", "SELECT id || body FROM comments"),
-        ("contacts", "SELECT id || COALESCE(name, '') || COALESCE(email, '') || attributes FROM contacts"),
-        ("backlog", "SELECT id || title || body || status || CAST(version AS TEXT) FROM backlog_items"),
-        ("links", "SELECT feedback_id || backlog_id || importance || COALESCE(quote, '') FROM links"),
-        ("imports", "SELECT id || status || mapping || CAST(rows_added AS TEXT) FROM imports"),
-        ("history", "SELECT id || change FROM history"),
-        ("tickets", "SELECT id || state || priority || CAST(updated_at AS TEXT) FROM tickets"),
-        ("messages", "SELECT id || body FROM ticket_messages"),
-        ("files", "SELECT id || COALESCE(message_id, '') FROM attachments"),
-        ("letters", "SELECT id || state FROM letters"),
-        ("jobs", "SELECT id || state FROM jobs"),
-        ("keys", "SELECT id || access || CAST(COALESCE(revoked_at, 0) AS TEXT) FROM api_keys"),
-        (
-            "webhooks",
-            "SELECT id || url || note || kinds || secret || CAST(enabled AS TEXT) || CAST(version AS TEXT) FROM webhook_endpoints",
-        ),
-        ("deliveries", "SELECT event_id || endpoint_id || state FROM webhook_deliveries"),
-        ("replies", "SELECT id || name || body FROM canned_replies"),
-        ("identity", "SELECT id || secret || CAST(COALESCE(retired_at, 0) AS TEXT) FROM identity_secrets"),
-        ("counters", "SELECT project_id || kind || CAST(last AS TEXT) FROM counters"),
-        ("undone", "SELECT id || CAST(COALESCE(undone_at, 0) AS TEXT) FROM undo_operations"),
-    ];
-    let mut all = Vec::new();
-    for (name, sql) in TABLES {
-        let mut rows: Vec<String> = sqlx::query_scalar(sql).fetch_all(t.app.store.reader()).await.unwrap();
-        rows.sort_unstable();
-        all.push((name, rows));
-    }
-    all
-}
-
 /// Nobody, and everybody by role; none of them knows the other project.
-async fn people(t: &TestApp, own: &Project, other: &Project) -> Vec<(Option<Role>, Client)> {
+pub async fn people(t: &TestApp, own: &Project, other: &Project) -> Vec<(Option<Role>, Client)> {
     let mut people = vec![(None, t.anonymous())];
     for (role, email) in
         [(Role::Viewer, "viewer@x.test"), (Role::Triager, "triager@x.test"), (Role::Admin, "admin@x.test"), (Role::Owner, "owner@x.test")]
@@ -574,7 +554,7 @@ on_both!(everybody_gets_what_their_role_allows_and_no_more, |t: TestApp| async m
     let (own, other) = (Filled::new(&t, "pelican").await, Filled::new(&t, "walrus").await);
     let people = people(&t, &own.project, &other.project).await;
     let routes = routes();
-    let before = everything(&t).await;
+    let before = Contents::of(&t).await;
     let mut wrong = Vec::new();
     // First those who may not: nothing changes.
     for (method, pattern) in &routes {
@@ -596,7 +576,7 @@ on_both!(everybody_gets_what_their_role_allows_and_no_more, |t: TestApp| async m
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(everything(&t).await, before, "who may not, changes nothing");
+    before.assert_same(&Contents::of(&t).await, "who may not, changes nothing");
     // Then those who may read.
     for (method, pattern) in routes.iter().filter(|(method, _)| method == "GET") {
         let who = who(method, pattern).unwrap_or(Operator);
@@ -616,7 +596,7 @@ on_both!(everybody_gets_what_their_role_allows_and_no_more, |t: TestApp| async m
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(everything(&t).await, before, "reading changes nothing");
+    before.assert_same(&Contents::of(&t).await, "reading changes nothing");
     // At last those who may write, or what is written above asks for more than the program does.
     for (method, pattern) in routes.iter().filter(|(method, _)| method == "POST") {
         let Some(Member(need)) = who(method, pattern) else { continue };
@@ -629,66 +609,12 @@ on_both!(everybody_gets_what_their_role_allows_and_no_more, |t: TestApp| async m
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 });
 
-on_both!(another_projects_things_are_not_there, |t: TestApp| async move {
-    let (own, other) = (Filled::new(&t, "pelican").await, Filled::new(&t, "walrus").await);
-    let people = people(&t, &own.project, &other.project).await;
-    let before = everything(&t).await;
-    let (mut asked, mut wrong) = (0, Vec::new());
-    for (method, pattern) in &routes() {
-        let Some(Member(_)) = who(method, pattern) else { continue };
-        for (role, client) in people.iter().filter(|(role, _)| role.is_some()) {
-            // The other project as such.
-            let path = other.path(pattern, &other.ids);
-            let page = ask(client, method, &path).await;
-            assert_eq!(page.status, StatusCode::NOT_FOUND, "{method} {path} to {role:?}");
-            assert!(!page.body.to_lowercase().contains("walrus"), "{method} {path}");
-            // Its things under the own project's address.
-            let (mixed, nothing) = (own.path(pattern, &other.ids), own.path(pattern, &own.ids));
-            // Some forms name the thing in a field. Numbers of backlog items count in each project by themselves.
-            let in_form = method == "POST" && NAMED_IN_THE_FORM.contains(&pattern.as_str());
-            if mixed == nothing && !in_form || pattern.contains("/backlog/{number}") {
-                continue;
-            }
-            asked += 1;
-            let page = if method == "POST" && !MULTIPART.iter().any(|end| mixed.ends_with(end)) {
-                client.post(&mixed, &plausible(pattern, &other.ids)).await
-            } else {
-                ask(client, method, &mixed).await
-            };
-            // Only forms with files are read before it is looked up which thing they are about.
-            let unread = MULTIPART.iter().any(|end| mixed.ends_with(end)) && page.status == StatusCode::UNPROCESSABLE_ENTITY;
-            let refused = [StatusCode::NOT_FOUND, StatusCode::FORBIDDEN].contains(&page.status) || unread;
-            let old_address = method == "GET"
-                && page.status == StatusCode::SEE_OTHER
-                && client.get(page.location()).await.status == StatusCode::NOT_FOUND;
-            if !(refused || old_address) {
-                wrong.push(format!("{method} {mixed} answered {} to {role:?}", page.status));
-            }
-            assert!(!page.body.to_lowercase().contains("walrus"), "{method} {mixed}");
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(asked > 150, "{asked}");
-    assert_eq!(everything(&t).await, before);
-    // Searching, counting, listing.
-    let (_, owner) = people.last().unwrap();
-    for query in ["walrus", "tag:walrus", "kind:api", "", "-pelican", "contact:walrus", "survey:walrus"] {
-        let escaped: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
-        let page = owner.get(&format!("/p/{}/inbox?q={escaped}", own.project.slug)).await;
-        let told = page.body.to_lowercase().replace(&query.to_lowercase(), "").replace(&escaped.to_lowercase(), "");
-        assert!(!told.contains("walrus"), "a search for {query}");
-    }
-    // A ticket's secret address is good in its own project only.
-    let mixed = own.path("/p/{slug}/t/{token}", &other.ids);
-    assert_eq!(t.anonymous().get(&mixed).await.status, StatusCode::NOT_FOUND);
-});
-
 on_both!(a_post_from_another_site_is_refused_everywhere, |t: TestApp| async move {
     let own = Filled::new(&t, "pelican").await;
     let other = Filled::new(&t, "walrus").await;
     let people = people(&t, &own.project, &other.project).await;
     let (_, owner) = people.last().unwrap();
-    let before = everything(&t).await;
+    let before = Contents::of(&t).await;
     let mut asked = 0;
     for (method, pattern) in routes().iter().filter(|(method, _)| method != "GET" && method != "OPTIONS") {
         // Where there is no cookie there is nothing for a foreign page to abuse.
@@ -709,7 +635,7 @@ on_both!(a_post_from_another_site_is_refused_everywhere, |t: TestApp| async move
         }
     }
     assert!(asked > 60, "{asked}");
-    assert_eq!(everything(&t).await, before);
+    before.assert_same(&Contents::of(&t).await, "another site changes nothing");
     // The same from the own site is taken, so it is the site that was refused.
     assert_ne!(owner.post("/account", &[("name", "Olga")]).await.status, StatusCode::FORBIDDEN);
 });
@@ -815,9 +741,11 @@ on_both!(keys_get_what_their_access_allows_in_their_project, |t: TestApp| async 
         let body = if method == "GET" || method == "DELETE" { Body::empty() } else { Body::from("{}") };
         client.send(Method::from_bytes(method.as_bytes()).unwrap(), path, &headers, body).await
     };
-    let before = everything(&t).await;
+    let before = Contents::of(&t).await;
     let nobody = t.anonymous();
     for (method, pattern) in &operations {
+        // Wrong keys of one address are counted, and there are more operations than it may send at once.
+        t.clock.advance_ms(2_000);
         let path = own.path(pattern, &own.ids);
         for (client, authorization) in [(&nobody, ""), (owner, ""), (&nobody, "Bearer eas_nobody"), (&nobody, "Basic eas_nobody")] {
             let page = send(client, method, &path, authorization).await;
@@ -825,8 +753,9 @@ on_both!(keys_get_what_their_access_allows_in_their_project, |t: TestApp| async 
             assert!(page.headers.contains_key("www-authenticate"));
         }
         let page = send(&nobody, method, &path, &read).await;
-        // Who takes everything out of a project may also write in it.
-        if method == "GET" && !path.contains("/export/") {
+        // Who takes everything out of a project may also write in it, and some things only admins see.
+        let is_for_more = ["/export/", "/webhooks", "/invitations"].iter().any(|part| path.contains(part));
+        if method == "GET" && !is_for_more {
             assert!(page.status.as_u16() < 500 && page.status != StatusCode::FORBIDDEN, "{method} {path}: {} {}", page.status, page.body);
             assert!(!page.body.to_lowercase().contains("walrus"), "{method} {path}");
         } else {
@@ -842,7 +771,7 @@ on_both!(keys_get_what_their_access_allows_in_their_project, |t: TestApp| async 
             assert!(refused.contains(&page.status), "{method} {path}: {}", page.status);
         }
     }
-    assert_eq!(everything(&t).await, before);
+    assert_eq!(before.effects(&Contents::of(&t).await), Vec::<String>::new(), "who may not, changes nothing");
     for (method, pattern) in operations.iter().filter(|(method, _)| method != "GET") {
         let page = send(&nobody, method, &own.path(pattern, &own.ids), &write).await;
         assert!(page.status.as_u16() < 500 && page.status != StatusCode::UNAUTHORIZED, "{method} {pattern}: {}", page.body);

@@ -410,12 +410,13 @@ on_both!(a_portal_can_be_off, |t: TestApp| async move {
     let client = t.anonymous();
     let first = path(&write(&t, "key-00000001", &[], &[]).await);
     let embed = owner.get("/p/my-app/embed").await;
-    assert!(embed.body.contains("http://earshot.test/p/my-app"), "{}", embed.body);
+    assert!(embed.body.contains("http://earshot.test/p/my-app<"), "{}", embed.body);
     let widget = format!("/embed/v1/{}/portal?page_url=https%3A%2F%2Fa.example%2F", project.key);
     assert_eq!(client.get(&widget).await.location(), "/p/my-app?page_url=https%3A%2F%2Fa.example%2F");
     assert!(client.get("/p/my-app?page_url=https%3A%2F%2Fa.example%2F").await.body.contains("https://a.example/"));
     assert!(!client.get("/p/my-app?page_url=javascript%3Aalert(1)").await.body.contains("javascript"));
 
+    assert!(client.get(&first).await.body.contains("href=\"/p/my-app\""));
     let settings = owner.get("/p/my-app/settings").await;
     let seen = hidden(&settings, "seen");
     let off =
@@ -706,6 +707,8 @@ async fn letters_are_promised_only_where_they_are_sent() {
     with.owner().await;
     let page = with.anonymous().get("/p/my-app").await;
     assert!(!page.body.contains("We don’t send e-mail") && page.body.contains("We send the reply to this address"), "{}", page.body);
+    let german = with.anonymous().get("/p/my-app?lang=de").await;
+    assert!(german.body.contains("kommt an diese Adresse") && !german.body.contains("Wir verschicken keine E-Mail"), "{}", german.body);
 }
 
 async fn letters_to_strangers_have_an_end(database: Database) {

@@ -5,8 +5,8 @@ use axum::{
     http::{Method, StatusCode, header},
     response::IntoResponse,
 };
-use domain::accounts::Role;
-use server::http::error::PageError;
+use domain::{DomainError as Refusal, accounts::Role, error::FieldErrors};
+use server::http::error::{ApiError, PageError};
 
 use crate::{
     on_both,
@@ -155,17 +155,90 @@ on_both!(a_bare_status_never_reaches_a_person, |t: TestApp| async move {
     assert_eq!((page.status, page.json()["code"].as_str()), (StatusCode::NOT_FOUND, Some("not_found")));
 });
 
+/// An answer as a page.
+async fn page_of(response: axum::response::Response) -> Page {
+    let (parts, body) = response.into_parts();
+    let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+    Page { status: parts.status, headers: parts.headers, body: String::from_utf8_lossy(&body).into_owned() }
+}
+
+/// The place of a refusal in the table: the compiler asks for one of each.
+fn place(refusal: &Refusal) -> usize {
+    match refusal {
+        Refusal::Invalid(_) => 0,
+        Refusal::NotFound => 1,
+        Refusal::SignedOut => 2,
+        Refusal::Forbidden => 3,
+        Refusal::Conflict(_) => 4,
+        Refusal::KeyReused => 5,
+        Refusal::RateLimited(_) => 6,
+        Refusal::Busy(_) => 7,
+        Refusal::SearchUnavailable => 8,
+    }
+}
+
+#[tokio::test]
+async fn every_error_has_its_status_code_and_words() {
+    let mut faults = FieldErrors::one("title", "required", "Write a title.");
+    faults.add("body", "too_long", "Use at most 9 characters.");
+    let table = [
+        (Refusal::Invalid(faults), 422, "invalid", "Write a title. Use at most 9 characters.", None),
+        (Refusal::NotFound, 404, "not_found", "This page does not exist, or you don’t have access.", None),
+        (Refusal::SignedOut, 401, "signed_out", "Sign in first.", None),
+        (
+            Refusal::Forbidden,
+            403,
+            "forbidden",
+            "Your role in this project does not allow this. An admin of the project can change your role.",
+            None,
+        ),
+        (Refusal::Conflict("Ann was faster.".into()), 409, "conflict", "Ann was faster.", None),
+        (
+            Refusal::KeyReused,
+            422,
+            "reused",
+            "This form was already sent with different content. Open the page in a new tab and send it from there.",
+            None,
+        ),
+        (Refusal::RateLimited(17), 429, "rate_limited", "Too many attempts. Try again in 17 seconds.", Some("17")),
+        (
+            Refusal::Busy(3),
+            503,
+            "busy",
+            "Earshot is too busy to accept this right now. Nothing was changed; try again in a moment.",
+            Some("3"),
+        ),
+        (Refusal::SearchUnavailable, 503, "search_unavailable", "The search index is being updated. Try again in a moment.", None),
+    ];
+    assert_eq!(table.iter().map(|(refusal, ..)| place(refusal)).collect::<Vec<_>>(), (0..9).collect::<Vec<_>>());
+    for (refusal, status, code, words, again) in table {
+        let is_signed_out = refusal == Refusal::SignedOut;
+        let is_invalid = matches!(refusal, Refusal::Invalid(_));
+        let error = || service::error::Error::Domain(refusal.clone());
+        let problem = page_of(ApiError(error()).into_response()).await;
+        let told = problem.json();
+        assert_eq!((problem.status.as_u16(), &told["status"], &told["code"]), (status, &status.into(), &code.into()), "{}", problem.body);
+        assert_eq!((told["detail"].as_str(), told["type"].as_str()), (Some(words), Some(format!("urn:earshot:problem:{code}").as_str())));
+        assert_eq!(told["errors"].as_array().unwrap().len(), if is_invalid { 2 } else { 0 });
+        assert_eq!(problem.headers[header::CONTENT_TYPE], "application/problem+json");
+        let page = page_of(PageError(error()).into_response()).await;
+        if is_signed_out {
+            assert_eq!((page.status, page.location()), (StatusCode::SEE_OTHER, "/sign-in"));
+            continue;
+        }
+        assert_eq!(reason(&page), words);
+        refused(&page, StatusCode::from_u16(status).unwrap(), words);
+        for answer in [&problem, &page] {
+            assert_eq!(answer.headers.get(header::RETRY_AFTER).map(|h| h.to_str().unwrap()), again, "{code}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_row_that_must_be_there_and_is_not_is_our_fault() {
     let error = service::error::Error::from(sqlx::Error::RowNotFound);
     assert!(error.refusal().is_none(), "it is logged, and no 404");
-    let response = PageError(error).into_response();
-    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
-    let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
-    let page = Page {
-        status: StatusCode::INTERNAL_SERVER_ERROR,
-        headers: axum::http::HeaderMap::default(),
-        body: String::from_utf8_lossy(&body).into_owned(),
-    };
+    let page = page_of(PageError(error).into_response()).await;
+    assert_eq!(page.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(reason(&page).starts_with("Something went wrong on our side."), "{}", page.body);
 }

@@ -186,5 +186,5 @@ on_both!(surveys_are_found_by_their_names, |t: TestApp| async move {
     // Without the index too.
     t.app.search.stop().await;
     let page = owner.get(&format!("/p/{}/inbox?q=survey%3A%C3%BCbersicht", project.slug)).await.body;
-    assert!(page.contains("said there 0") && !page.contains("said there 1"), "{page}");
+    assert!(page.contains("said there 0") && page.matches("id=\"row-").count() == 1, "{page}");
 });

@@ -99,6 +99,19 @@ impl TestApp {
         Self::over(self.inner.newer_version_node(first_id, migrations).await, self.config.clone())
     }
 
+    /// Changes the database by hand.
+    pub async fn run(&self, sql: &str) {
+        let sql = sql.to_owned();
+        let done =
+            self.app.store.write(move |tx| Box::pin(async move { Ok(sqlx::query(sqlx::AssertSqlSafe(sql)).execute(tx.conn()).await?) }));
+        done.await.unwrap();
+    }
+
+    /// A number that the database knows.
+    pub async fn number(&self, sql: &str) -> i64 {
+        sqlx::query_scalar(sqlx::AssertSqlSafe(sql.to_owned())).fetch_one(self.app.store.reader()).await.unwrap()
+    }
+
     /// A browser that is not signed in.
     pub fn anonymous(&self) -> Client {
         Client { router: self.router.clone(), cookies: Mutex::default(), keys: AtomicU64::new(1) }

@@ -694,7 +694,7 @@ on_both!(ten_thousand_odd_queries_are_answered, |t: TestApp| async move {
         "_",
     ];
     let mut random = rand::rngs::StdRng::seed_from_u64(1);
-    let (mut understood, mut slow) = (0, 0);
+    let mut understood = 0;
     for _ in 0..10_000 {
         let mut text = String::new();
         for _ in 0..random.random_range(1..8) {
@@ -707,21 +707,20 @@ on_both!(ten_thousand_odd_queries_are_answered, |t: TestApp| async move {
             understood += 1;
             let sort = *Sort::ALL.choose(&mut random).unwrap();
             let cursor = random.random_bool(0.1).then(|| text.clone());
-            let result = t
-                .app
-                .search
-                .search(&Scope::system(p), SearchRequest { query: query.clone(), me: None, zone: Zone::default(), sort, cursor, limit: 5 })
-                .await;
-            match result {
-                Ok(found) => slow += usize::from(found.took > Duration::from_secs(2)),
+            let (scope, ask) =
+                (Scope::system(p), SearchRequest { query: query.clone(), me: None, zone: Zone::default(), sort, cursor, limit: 5 });
+            // One that takes for ever is named; how long each takes is for the benchmarks.
+            let result = tokio::time::timeout(INDEX_TIMEOUT, t.app.search.search(&scope, ask)).await;
+            match result.unwrap_or_else(|_| panic!("{text:?} was not answered")) {
+                Ok(found) => {
+                    assert!(found.total <= 2 && found.ids.len() <= found.total, "{text:?}: {} of {}", found.ids.len(), found.total)
+                }
                 Err(error) => assert!(matches!(error.refusal(), Some(Refusal::Invalid(_))), "{text:?}: {error}"),
             }
             let _ = highlight(&query, "I am still waiting on my card? 届かない", "en");
         }
     }
     assert!(understood > 1000, "{understood}");
-    // A machine that pauses makes one or two of them slow; one that is slow by nature comes again and again, made of the same pieces.
-    assert!(slow < 5, "{slow}");
 });
 
 on_both!(what_is_found_is_what_is_marked, |t: TestApp| async move {

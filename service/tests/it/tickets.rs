@@ -129,7 +129,7 @@ on_both!(triage_and_conversation_stay_in_step, |t: TestApp| async move {
     };
     let done = edit(FeedbackStatus::Resolved).await;
     assert_eq!(now(&t, &project, &made).await.0.state, TicketState::Closed);
-    service::triage::undo(&t.app, &scope, done.undo.unwrap()).await.unwrap();
+    service::undo::undo(&t.app, &scope, done.undo.unwrap()).await.unwrap();
     let (ticket, status, _) = now(&t, &project, &made).await;
     assert_eq!((ticket.state, ticket.resolved_at, status), (TicketState::Open, None, FeedbackStatus::New));
     // An answer to what was taken for spam says that it is none.
