@@ -38,7 +38,7 @@ export class Earshot {
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => (this.log += text));
     }
-    this.url = await this.logged(/serves (https?:\/\/\S+)(?=\s)/);
+    this.url = await this.logged(/is serving (https?:\/\/\S+)(?=\s)/);
     if (this.demo) {
       this.survey = await this.logged(/its survey is at (http:\/\/\S+)(?=\s)/);
       this.hostUrl = (await this.logged(/site with the widget is at (http:\/\/\S+)(?=\s)/)).replace(/\/$/, '');

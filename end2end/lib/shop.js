@@ -37,4 +37,16 @@ export const test = base.extend({
 /** The widget's button. */
 export const launcher = (page) => page.getByRole('button', { name: /feedback/i });
 
+/** Loads the widget into a page that shut it down. */
+export const embedAgain = (page, server) =>
+  page.evaluate(
+    ({ url, key }) => {
+      const script = document.createElement('script');
+      script.src = `${url}/embed.js`;
+      script.dataset.project = key;
+      document.head.append(script);
+    },
+    { url: server.url, key: server.project.key },
+  );
+
 export { expect } from '@playwright/test';

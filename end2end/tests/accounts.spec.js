@@ -214,7 +214,7 @@ test('a removal shows what somebody leaves behind, and hands over what is to go 
     await expect(page.getByLabel('What happens to Forgotten test')).toHaveValue('');
     await page.getByLabel('What happens to Nightly export').selectOption({ label: 'Hand over to the project' });
     await page.getByRole('button', { name: 'Remove', exact: true }).click();
-    await expect(page.locator('#toasts')).toContainText('Member removed. 1 API key revoked, 1 thing handed over.');
+    await expect(page.locator('#toasts')).toContainText('Member removed. 1 API key revoked, 1 handed over.');
     expect([await status(nightly), await status(forgotten)]).toEqual([200, 401]);
     expect((await ida.goto(`${own.url}/p/corner-shop/inbox`)).status()).toBe(404);
   });

@@ -4,7 +4,7 @@ import { test, expect } from '../lib/test.js';
 
 test('a draft saves itself, moves by keys and mouse, and is taken back @js', async ({ page, own, context }) => {
   await page.goto(`${own.url}/p/${own.project.slug}/surveys/new`);
-  await page.getByRole('button', { name: 'Use First days' }).click();
+  await page.getByRole('button', { name: 'Use Onboarding' }).click();
   await page.waitForURL(/\/edit/);
   await ready(page);
   const fields = page.locator('[name$="-title"]');

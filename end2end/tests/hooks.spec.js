@@ -36,7 +36,7 @@ test('a webhook is made, tried, and told of feedback', async ({ page }) => {
     await expect(page.getByText('There is a problem')).toBeVisible();
     await page.getByLabel('URL').fill(listener.url);
     await page.getByLabel('Name').fill('Chat');
-    await page.getByRole('checkbox', { name: /^A backlog item was made/ }).check();
+    await page.getByRole('checkbox', { name: /^Backlog item created/ }).check();
     await page.getByRole('button', { name: 'Create webhook' }).click();
     await expect(page.getByRole('heading', { name: 'Chat' })).toBeVisible();
     await page.getByText('Show the secret').click();

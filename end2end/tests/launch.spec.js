@@ -1,5 +1,5 @@
 // When the widget shows a survey, and what the site around it says and hears.
-import { expect, launcher, test } from '../lib/shop.js';
+import { embedAgain, expect, launcher, test } from '../lib/shop.js';
 import { publishSurvey, readQuestions, waitForText } from '../lib/steps.js';
 
 /** In the editor: opens by itself after so many seconds. */
@@ -72,7 +72,7 @@ test('it opens when the site names the event, once @js', async ({ shop: { host, 
   expect(wrong).toEqual([]);
 });
 
-test('calls made before the script came are carried out @js', async ({ shop: { host, visitor, wrong, frame, survey } }) => {
+test('calls made before the script came are carried out @js', async ({ shop: { host, visitor, wrong, frame, survey }, own }) => {
   await visitor.addInitScript(listen);
   await visitor.addInitScript(() => window === window.top && window.earshot('open'));
   await visitor.goto(`${host.url}/`);
@@ -88,6 +88,12 @@ test('calls made before the script came are carried out @js', async ({ shop: { h
   await visitor.evaluate(() => window.earshot('open'));
   await expect(visitor.locator('iframe')).toHaveCount(0);
   expect(await heard(visitor)).toHaveLength(2);
+
+  // Unless the site loads it again.
+  await embedAgain(visitor, own);
+  await expect(launcher(visitor)).toBeVisible();
+  await visitor.evaluate(() => window.earshot('open'));
+  await expect(frame.locator('#survey')).toBeVisible();
   expect(wrong).toEqual([]);
 });
 

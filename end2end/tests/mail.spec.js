@@ -38,7 +38,7 @@ test('an invitation arrives and is accepted', async ({ page, mailed, browser, ja
   await page.getByRole('button', { name: 'Create invitation link' }).click();
   await expect(page.getByText('We are e-mailing the invitation to ida@example.com.')).toBeVisible();
 
-  const letter = await mailed.mail.letter('ida@example.com', /invites you to Corner shop/);
+  const letter = await mailed.mail.letter('ida@example.com', /invited you to Corner shop/);
   const context = await browser.newContext({ javaScriptEnabled });
   const visitor = await context.newPage();
   await visitor.goto(linkIn(letter, '/invite/'));

@@ -117,8 +117,9 @@ const shown = (page) =>
 
 /** Answers the survey in its frame with a text. */
 async function answer(frame, text) {
-  // A person reads before answering: what is finished within two seconds is suspected spam.
-  await new Promise((resolve) => setTimeout(resolve, 2_200));
+  // A person reads before answering: what is finished within two seconds after the server made the form is suspected spam.
+  const made = await frame.evaluate(() => parseInt(globalThis.document.querySelector('[name=started]').value, 10));
+  await expect.poll(() => Date.now() - made).toBeGreaterThan(2_000);
   await frame.evaluate((text) => {
     const $ = (selector) => globalThis.document.querySelector(selector);
     $('.scale input[value="7"]').click();

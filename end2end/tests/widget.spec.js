@@ -1,5 +1,5 @@
 // The widget on somebody's site: another origin, the strictest policy it promises to work with.
-import { expect, launcher, test } from '../lib/shop.js';
+import { embedAgain, expect, launcher, test } from '../lib/shop.js';
 import { readQuestions, waitForText } from '../lib/steps.js';
 
 test('nothing is loaded before a survey is shown, and no cookie is ever set @js', async ({ shop: { host, visitor, wrong, frame }, own }) => {
@@ -149,7 +149,7 @@ test('what is too long on the way is said at its field, and nothing is lost @js'
   await waitForText(page, `${own.url}/p/${own.project.slug}/inbox`, '#inbox-list', '字字字');
 });
 
-test('a survey stands inside a page, and the page talks to the widget @js', async ({ shop: { host, visitor, wrong, frame } }) => {
+test('a survey stands inside a page, and the page talks to the widget @js', async ({ shop: { host, visitor, wrong, frame, survey }, own }) => {
   await visitor.goto(`${host.url}/inline`);
   await expect(frame.locator('#survey')).toBeVisible();
   await visitor.goto(`${host.url}/`);
@@ -160,6 +160,11 @@ test('a survey stands inside a page, and the page talks to the widget @js', asyn
   await expect(visitor.locator('iframe:visible')).toHaveCount(0);
   await visitor.evaluate(() => window.earshot('shutdown'));
   await expect(launcher(visitor)).toHaveCount(0);
+  // It comes back where the site loads it again, inside the page too.
+  await visitor.evaluate((survey) => (document.querySelector('#view').innerHTML = `<earshot-survey survey="${survey}"></earshot-survey>`), survey);
+  await embedAgain(visitor, own);
+  await expect(launcher(visitor)).toBeVisible();
+  await expect(frame.locator('#survey')).toBeVisible();
   expect(wrong).toEqual([]);
 });
 

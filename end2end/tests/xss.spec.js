@@ -95,7 +95,6 @@ test('no text runs on any page', async ({ page, browser }) => {
     await visitor.locator('form input[type=email]').fill('ann@example.com');
     const file = visitor.locator('form input[type=file]');
     if (await file.count()) await file.setInputFiles({ name: `${payload('file').replaceAll('/', '')}.svg`, mimeType: 'image/svg+xml', buffer: Buffer.from(`<svg xmlns="http://www.w3.org/2000/svg" onload="window.ran='svg'"/>`) });
-    await visitor.waitForTimeout(2_200);
     await visitor.locator('form button[type=submit], form button:not([type])').first().click();
     await visitor.waitForURL(/\/t\//);
     const conversation = visitor.url();
@@ -121,6 +120,9 @@ test('no text runs on any page', async ({ page, browser }) => {
     await post(page, server, `/p/${slug}/feedback/${feedback}/comments`, { body: payload('comment') });
     const version = await page.request.get(`${server.url}/p/${slug}/feedback/${feedback}`).then((r) => r.text()).then((html) => html.match(/data-version="(\d+)"/)[1]);
     await post(page, server, `/p/${slug}/feedback/${feedback}/tags`, { version, create: TAG });
+    // A refusal leads back to the page as well: the tag must be there.
+    await page.goto(`${server.url}/p/${slug}/feedback/${feedback}`);
+    await expect(page.locator('#tags-form .tag', { hasText: TAG })).toHaveCount(1);
 
     // Every page of every kind, each item, and what a search throws back.
     const kinds = await crawl(page.request, server, ['/inbox', '/backlog', '/surveys', '/account', '/projects/new', `/p/${slug}/settings`, `/p/${slug}/embed`, `/p/${slug}/members`, `/p/${slug}/replies`, `/p/${slug}/webhooks`, `/p/${slug}/keys`]);
