@@ -8,7 +8,7 @@ pub enum Error {
     /// A refusal that the person can act on.
     #[error(transparent)]
     Refused(#[from] domain::DomainError),
-    /// The [`crate::Source`] failed, with its own error.
+    /// The [`crate::DocumentSource`] failed, with its own error.
     #[error(transparent)]
     Source(Box<dyn std::error::Error + Send + Sync>),
     /// The index or its directory failed. The text is for the log.

@@ -1,7 +1,7 @@
 //! Full-text search: the tantivy index that follows the change sequence. tantivy's types stay in here.
 //!
 //! The index is a cache of the database: it may be deleted at any time and builds itself again while the program serves. It
-//! knows nothing of SQL: whoever opens it gives it a [`Source`]. Each commit of the index carries the place in the change
+//! knows nothing of SQL: whoever opens it gives it a [`DocumentSource`]. Each commit of the index carries the place in the change
 //! sequence that it holds, so a crash between the two repeats work and never skips any.
 
 mod bit_set;
@@ -271,8 +271,8 @@ impl Search {
     /// One page of the scope's project.
     ///
     /// # Errors
-    /// [`domain::Error::SearchUnavailable`] while there is no index, and the caller lists from the database;
-    /// [`domain::Error::Invalid`] for a cursor that is not of this search.
+    /// [`domain::DomainError::SearchUnavailable`] while there is no index, and the caller lists from the database;
+    /// [`domain::DomainError::Invalid`] for a cursor that is not of this search.
     pub async fn search(&self, scope: &Scope, ask: SearchRequest) -> Result<SearchPage> {
         #[expect(clippy::disallowed_methods, reason = "how long the search took")]
         let started = Instant::now();

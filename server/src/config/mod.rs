@@ -19,7 +19,7 @@ use domain::{Secret, projects::parse_origin, webhooks::address::IpNetwork};
 use serde::Deserialize;
 use service::{
     error::{Error, Result},
-    settings::{ProjectSettings, megabytes, own_program},
+    settings::{Settings, megabytes, own_program},
 };
 use tracing_subscriber::EnvFilter;
 
@@ -27,7 +27,7 @@ use tracing_subscriber::EnvFilter;
 #[derive(Debug, Clone)]
 pub struct Config {
     /// What the use cases need.
-    pub settings: ProjectSettings,
+    pub settings: Settings,
     /// `postgres://…` instead of SQLite. Holds a password: never logged.
     pub database_url: Option<Secret<String>>,
     /// What only HTTP decides.
@@ -183,7 +183,7 @@ impl Config {
         let public_url = serve.public_url.or(file.public_url).map(|url| public_url(&url)).transpose()?;
         let mail = mail::read(serve.smtp_url.or(file.smtp_url), serve.mail_from.or(file.mail_from), public_url.as_deref())?;
         let config = Self {
-            settings: ProjectSettings {
+            settings: Settings {
                 mail,
                 program: own_program(),
                 data: store.data.or(file.data).unwrap_or_else(|| Path::new("data").to_owned()),
@@ -265,7 +265,7 @@ impl Config {
     #[must_use]
     pub fn for_tests(data: PathBuf) -> Self {
         Self {
-            settings: ProjectSettings::for_tests(data),
+            settings: Settings::for_tests(data),
             database_url: None,
             http: HttpConfig {
                 listen: SocketAddr::from(([127, 0, 0, 1], 0)),

@@ -34,7 +34,7 @@ use service::{
     error::{Error, Result},
     imports, projects,
     responses::{self, ResponseInput},
-    settings::ProjectSettings,
+    settings::Settings,
     state::{App, AppState},
     surveys,
     triage::{self, FeedbackEdit, ItemVersion},
@@ -83,7 +83,7 @@ impl BackdatedApp {
     async fn new(app: &AppState) -> Result<Self> {
         let clock = Arc::new(StoryClock(AtomicI64::new(app.now().0)));
         // Nobody in the story gets a letter.
-        let settings = ProjectSettings { mail: None, ..app.settings.clone() };
+        let settings = Settings { mail: None, ..app.settings.clone() };
         let past = App::new(settings, app.store.clone(), clock.clone(), Arc::clone(&app.ids)).await?;
         Ok(Self { app: past, clock, dice: StoryRng(90), keys: 0 })
     }

@@ -106,7 +106,7 @@ impl ConsoleRequest {
     /// The project of the path.
     ///
     /// # Errors
-    /// [`domain::Error::NotFound`] on routes without a `{slug}`.
+    /// [`domain::DomainError::NotFound`] on routes without a `{slug}`.
     pub fn project(&self) -> Result<&Project> {
         self.project.as_ref().ok_or_else(|| domain::DomainError::NotFound.into())
     }
@@ -140,7 +140,7 @@ impl ConsoleRequest {
     /// Makes sure that the person runs the installation.
     ///
     /// # Errors
-    /// [`domain::Error::NotFound`] for everyone else.
+    /// [`domain::DomainError::NotFound`] for everyone else.
     pub fn operator(&self) -> Result<()> {
         if self.staff.operator == 1 { Ok(()) } else { Err(domain::DomainError::NotFound.into()) }
     }
@@ -148,7 +148,7 @@ impl ConsoleRequest {
     /// The button that takes something back and leads to `back`; none without a token.
     ///
     /// # Errors
-    /// As [`Console::project`].
+    /// As [`ConsoleRequest::project`].
     pub fn undo(&self, token: Option<UndoId>, back: &str) -> Result<Option<Undo>> {
         let Some(token) = token else { return Ok(None) };
         let fields = vec![("token".to_owned(), token.to_string()), ("return_to".to_owned(), back.to_owned())];
@@ -166,7 +166,7 @@ impl ConsoleRequest {
         self.page_with(StatusCode::OK, title, nav, view)
     }
 
-    /// As [`Console::page`] with another status: 422 for a form that was refused.
+    /// As [`ConsoleRequest::page`] with another status: 422 for a form that was refused.
     pub fn page_with<V: IntoView + 'static>(
         &self,
         status: StatusCode,

@@ -72,7 +72,7 @@ fn describe(error: &Error) -> (StatusCode, &'static str, String) {
         domain::DomainError::Conflict(text) => (StatusCode::CONFLICT, text.clone()),
         domain::DomainError::KeyReused => (
             StatusCode::UNPROCESSABLE_ENTITY,
-            "This form was already sent with different content. Reload the page and send it again.".into(),
+            "This form was already sent with different content. Open the page in a new tab and send it from there.".into(),
         ),
         domain::DomainError::RateLimited(seconds) => {
             (StatusCode::TOO_MANY_REQUESTS, format!("Too many attempts. Try again in {seconds} seconds."))

@@ -72,7 +72,7 @@ impl Form {
     /// The fields as an input type of a use case, which checks it; fields that are missing are empty.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when the type wants a field that the form has not.
+    /// [`domain::DomainError::Invalid`] when the type wants a field that the form has not.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T> {
         let object = self.0.iter().map(|(n, v)| (n.clone(), serde_json::Value::String(v.clone()))).collect();
         serde_json::from_value(serde_json::Value::Object(object)).map_err(|_| DomainError::field("form", "malformed", STALE).into())

@@ -175,20 +175,20 @@ impl BodyMemory {
         if self.0.as_ref().is_some_and(MemoryLease::was_refused) { StatusCode::SERVICE_UNAVAILABLE } else { otherwise }
     }
 
-    /// What is kept of the body takes room from now on, not what comes of it; see [`Share::by_hand`].
+    /// What is kept of the body takes room from now on, not what comes of it; see [`MemoryLease::set_manual`].
     pub fn by_hand(&self) {
         if let Some(share) = &self.0 {
             share.set_manual();
         }
     }
 
-    /// See [`Share::take`].
+    /// See [`MemoryLease::take`].
     #[must_use]
     pub fn take(&self, bytes: usize) -> bool {
         self.0.as_ref().is_none_or(|share| share.take(bytes))
     }
 
-    /// See [`Share::give_back`].
+    /// See [`MemoryLease::give_back`].
     pub fn give_back(&self, bytes: usize) {
         if let Some(share) = &self.0 {
             share.give_back(bytes);

@@ -38,7 +38,7 @@ const TECHNICAL: [&str; 12] =
     ["idempotency_key", "version", "return_to", "revision", "whole", "action", "do", "item", "all", "status", "started", "next"];
 
 impl CapturedForm {
-    /// Remembers the fields of a form; `complete` as in [`Posted`].
+    /// Remembers the fields of a form; `complete` as in [`SubmittedForm`].
     pub fn keep(&self, pairs: &[(String, String)], complete: bool) {
         let posted = SubmittedForm { action: String::new(), pairs: pairs.to_vec(), complete };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(posted);
@@ -93,7 +93,9 @@ impl RefusalExplainer {
         }
         let page = error_page(status, reason.as_deref().unwrap_or(unexplained(status)), posted);
         let (mut parts, _) = response.into_parts();
+        // Both are about the body that is replaced.
         parts.headers.remove(header::CONTENT_LENGTH);
+        parts.headers.remove(header::CONTENT_ENCODING);
         parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
         Response::from_parts(parts, Body::from(page))
     }

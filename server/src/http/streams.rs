@@ -34,7 +34,7 @@ impl EventStreams {
     /// Counts one more stream of a person.
     ///
     /// # Errors
-    /// [`domain::Error::Busy`] when they, or all together, have too many.
+    /// [`domain::DomainError::Busy`] when they, or all together, have too many.
     pub fn open(&self, staff: StaffId) -> Result<EventStreamGuard> {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let own = open.get(&staff).copied().unwrap_or_default();
