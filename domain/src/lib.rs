@@ -6,7 +6,6 @@
 
 pub mod accounts;
 pub mod backlog;
-pub mod canned_replies;
 pub mod clock;
 pub mod colour;
 pub mod desk;
@@ -21,6 +20,7 @@ pub mod jobs;
 pub mod language;
 pub mod mail;
 pub mod projects;
+pub mod replies;
 pub mod responses;
 pub mod secret;
 pub mod surveys;

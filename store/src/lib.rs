@@ -379,6 +379,19 @@ pub fn id<T: From<uuid::Uuid>>(text: &str) -> Result<T> {
     uuid::Uuid::try_parse(text).map(T::from).map_err(|e| Error::internal("stored id", e))
 }
 
+/// A pattern of `LIKE … ESCAPE '\\'` for what contains a text.
+pub(crate) fn like_pattern(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
 /// A number that may be absent, as text for `CAST($n AS DOUBLE PRECISION)`. sqlx 0.9.0's `Any` driver declares an absent double to
 /// PostgreSQL as four bytes; the same statement with a number, eight bytes, then fails.
 #[must_use]

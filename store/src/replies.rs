@@ -3,8 +3,8 @@
 use domain::{
     Timestamp,
     accounts::Scope,
-    canned_replies::CannedReply,
     ids::{CannedReplyId, ProjectId},
+    replies::CannedReply,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;

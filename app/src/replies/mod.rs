@@ -2,7 +2,7 @@
 
 use domain::{
     FieldErrors,
-    canned_replies::{MAX_BODY, MAX_NAME, PLACEHOLDERS},
+    replies::{MAX_BODY, MAX_NAME, PLACEHOLDERS},
 };
 use leptos::prelude::*;
 

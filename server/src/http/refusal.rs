@@ -92,13 +92,18 @@ impl RefusalExplainer {
             return response;
         }
         let page = error_page(status, reason.as_deref().unwrap_or(unexplained(status)), posted);
-        let (mut parts, _) = response.into_parts();
-        // Both are about the body that is replaced.
-        parts.headers.remove(header::CONTENT_LENGTH);
-        parts.headers.remove(header::CONTENT_ENCODING);
-        parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-        Response::from_parts(parts, Body::from(page))
+        with_page(response, page)
     }
+}
+
+/// A response with another page instead of its body. Its status, other headers and extensions stay.
+pub fn with_page(response: Response, page: impl Into<Body>) -> Response {
+    let (mut parts, _) = response.into_parts();
+    // Both are about the body that is replaced.
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.remove(header::CONTENT_ENCODING);
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    Response::from_parts(parts, page.into())
 }
 
 /// A layer around everything that may refuse a request of the console, outside its handlers too.

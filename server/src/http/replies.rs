@@ -13,8 +13,8 @@ use axum::{
 use domain::{
     DomainError as Refusal, FieldErrors,
     accounts::{Role, Scope},
-    canned_replies::{CannedReply, unknown_placeholders},
     ids::CannedReplyId,
+    replies::{CannedReply, unknown_placeholders},
 };
 use leptos::prelude::*;
 use service::{

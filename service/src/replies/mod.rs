@@ -3,9 +3,9 @@
 use domain::{
     DomainError as Refusal,
     accounts::{Role, Scope},
-    canned_replies::{CannedReply, MAX_REPLIES, check_reply},
     history::HistoryChange,
     ids::{CannedReplyId, UndoId},
+    replies::{CannedReply, MAX_REPLIES, check_reply},
     zone::UTC,
 };
 use futures_util::{FutureExt, future::BoxFuture};

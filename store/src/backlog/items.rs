@@ -12,7 +12,7 @@ use super::ItemEvidence;
 use crate::{
     Dialect, Store, Tx,
     error::{Error, Result},
-    id, or_instead,
+    id, like_pattern, or_instead,
 };
 
 #[derive(FromRow)]
@@ -93,15 +93,7 @@ pub struct BacklogFilter {
 
 impl BacklogFilter {
     fn pattern(&self) -> String {
-        let mut pattern = String::from("%");
-        for c in self.folded.chars() {
-            if matches!(c, '%' | '_' | '\\') {
-                pattern.push('\\');
-            }
-            pattern.push(c);
-        }
-        pattern.push('%');
-        pattern
+        like_pattern(&self.folded)
     }
 }
 

@@ -3,7 +3,7 @@
 use domain::{Timestamp, accounts::Scope, ids::ContactId};
 use sqlx::FromRow;
 
-use crate::{Store, error::Result, id, triage::verified_names};
+use crate::{Store, error::Result, id, like_pattern, triage::verified_names};
 
 /// A contact as the team sees them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,21 +35,6 @@ pub struct ContactFilter {
     pub email: String,
     /// The site's whole id.
     pub external_id: String,
-}
-
-impl ContactFilter {
-    /// The words as a pattern of `LIKE`.
-    fn pattern(&self) -> String {
-        let mut pattern = String::from("%");
-        for c in self.words.trim().to_lowercase().chars() {
-            if matches!(c, '%' | '_' | '\\') {
-                pattern.push('\\');
-            }
-            pattern.push(c);
-        }
-        pattern.push('%');
-        pattern
-    }
 }
 
 #[derive(FromRow)]
@@ -103,7 +88,7 @@ impl Store {
         .bind(filter.email.clone())
         .bind(filter.external_id.clone())
         .bind(after.map(|id| id.to_string()).unwrap_or_default())
-        .bind(filter.pattern())
+        .bind(like_pattern(&filter.words.trim().to_lowercase()))
         .bind(limit)
         .fetch_all(self.reader())
         .await?;

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Random requests of each operation. Counted, not timed: what is found is not to depend on the machine.
-const EXAMPLES: &str = "30";
+const EXAMPLES: &str = "60";
 /// Seconds of the long run. What is random goes on until they are spent.
 const LONG_SECONDS: &str = "900";
 /// Fewest requests that such a run is worth; an idle machine makes several thousand.

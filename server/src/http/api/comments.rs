@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::{
     caller::ApiCaller,
-    lists::{self, PageQuestions},
+    lists::{self, PageParams},
     problem::ApiHandlerResult,
     request::{PathIds, QueryParams, WriteRequest},
     write_outcome::{self, WriteOutcome, use_case_key},
@@ -65,21 +65,22 @@ async fn one(app: &App, scope: &Scope, feedback: Uuid, id: Uuid) -> ApiHandlerRe
 ///
 /// What the team said about it among themselves. Internal notes on a ticket are among the ticket’s messages.
 #[utoipa::path(get, path = "/api/v1/feedback/{feedback_id}/comments", operation_id = "list_comments", tag = "Feedback",
-    params(("feedback_id" = Uuid, Path, description = "The feedback."), PageQuestions),
+    params(("feedback_id" = Uuid, Path, description = "The feedback."), PageParams),
     responses((status = 200, description = "One page.", body = CommentList)))]
 pub async fn list_comments(
     State(app): State<AppState>,
     caller: ApiCaller,
     PathIds([id]): PathIds<1>,
-    QueryParams(asked): QueryParams<PageQuestions>,
+    QueryParams(asked): QueryParams<PageParams>,
     headers: HeaderMap,
 ) -> ApiHandlerResult {
     let scope = caller.scope(Role::Viewer)?;
-    let mut comments = on(&app, &scope, id).await?;
-    let next_cursor = asked.cut(&mut comments, |comment| (comment.at, comment.id.0))?;
-    let (path, cursor) = (format!("/api/v1/feedback/{id}/comments"), next_cursor.clone());
-    let view = CommentList { items: comments.into_iter().map(Comment::from).collect(), next_cursor };
-    lists::answer(&headers, (&asked, &path), &view, cursor.as_deref())
+    let (comments, path) = (on(&app, &scope, id).await?, format!("/api/v1/feedback/{id}/comments"));
+    let end = |comment: &Stored| (comment.at, comment.id.0);
+    lists::respond(&headers, (&asked, &path), comments, end, |comments, next_cursor| CommentList {
+        items: comments.into_iter().map(Comment::from).collect(),
+        next_cursor,
+    })
 }
 
 /// Read a comment

@@ -70,7 +70,7 @@ impl From<ListedContact> for ContactRecord {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct ContactQuestions {
+pub struct ListContactsParams {
     /// Part of the name, the e-mail address or your own ID.
     #[serde(default, deserialize_with = "request::at_most::<200, _>")]
     #[param(max_length = 200, example = "archer")]
@@ -95,12 +95,12 @@ pub struct ContactQuestions {
 /// List and search contacts
 ///
 /// Newest first. People who never said who they are, by name, e-mail address or ID, are left out.
-#[utoipa::path(get, path = "/api/v1/contacts", operation_id = "list_contacts", tag = "Contacts", params(ContactQuestions),
+#[utoipa::path(get, path = "/api/v1/contacts", operation_id = "list_contacts", tag = "Contacts", params(ListContactsParams),
     responses((status = 200, description = "One page.", body = ContactList)))]
 pub async fn list_contacts(
     State(app): State<AppState>,
     caller: ApiCaller,
-    QueryParams(asked): QueryParams<ContactQuestions>,
+    QueryParams(asked): QueryParams<ListContactsParams>,
     headers: HeaderMap,
 ) -> ApiHandlerResult {
     let scope = caller.scope(Role::Viewer)?;

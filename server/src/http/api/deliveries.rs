@@ -168,7 +168,7 @@ async fn detail(app: &App, scope: &Scope, webhook: Uuid, event: EventId) -> ApiH
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct DeliveryQuestions {
+pub struct ListDeliveriesParams {
     /// Only deliveries in this state.
     #[param(inline)]
     state: Option<DeliveryState>,
@@ -185,13 +185,13 @@ pub struct DeliveryQuestions {
 ///
 /// What was sent to it in the last 30 days.
 #[utoipa::path(get, path = "/api/v1/webhooks/{webhook_id}/deliveries", operation_id = "list_deliveries", tag = "Webhooks",
-    params(("webhook_id" = Uuid, Path, description = "The webhook."), DeliveryQuestions),
+    params(("webhook_id" = Uuid, Path, description = "The webhook."), ListDeliveriesParams),
     responses((status = 200, description = "One page.", body = DeliveryList)))]
 pub async fn list_deliveries(
     State(app): State<AppState>,
     caller: ApiCaller,
     PathIds([id]): PathIds<1>,
-    QueryParams(asked): QueryParams<DeliveryQuestions>,
+    QueryParams(asked): QueryParams<ListDeliveriesParams>,
     headers: HeaderMap,
 ) -> ApiHandlerResult {
     let scope = caller.scope(Role::Admin)?;

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::{
     caller::ApiCaller,
-    lists::{self, PageQuestions},
+    lists::{self, PageParams},
     members::{GrantableRole, MemberRole},
     problem::ApiHandlerResult,
     request::{EmptyBody, PathIds, QueryParams, WriteRequest},
@@ -26,7 +26,7 @@ use super::{
 use crate::http::address::BaseUrl;
 
 /// An invitation that nobody has used yet.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Invitation {
     id: Uuid,
     /// The role that it gives.
@@ -75,21 +75,22 @@ async fn one(app: &App, scope: &Scope, id: InvitationId) -> ApiHandlerResult<Inv
 }
 
 /// List open invitations
-#[utoipa::path(get, path = "/api/v1/invitations", operation_id = "list_invitations", tag = "Members", params(PageQuestions),
+#[utoipa::path(get, path = "/api/v1/invitations", operation_id = "list_invitations", tag = "Members", params(PageParams),
     responses((status = 200, description = "One page.", body = InvitationList)))]
 pub async fn list_invitations(
     State(app): State<AppState>,
     caller: ApiCaller,
-    QueryParams(asked): QueryParams<PageQuestions>,
+    QueryParams(asked): QueryParams<PageParams>,
     headers: HeaderMap,
 ) -> ApiHandlerResult {
     let scope = caller.scope(Role::Admin)?;
-    let mut open = app.store.open_invitations(&scope, app.now()).await?;
-    // All work for the same time.
-    let next_cursor = asked.cut(&mut open, |invitation| (invitation.expires_at, invitation.id.0))?;
-    let cursor = next_cursor.clone();
-    let view = InvitationList { items: open.into_iter().map(Invitation::from).collect(), next_cursor };
-    lists::answer(&headers, (&asked, "/api/v1/invitations"), &view, cursor.as_deref())
+    let open = app.store.open_invitations(&scope, app.now()).await?;
+    // All work for the same time, so the newest expire last.
+    let end = |invitation: &Stored| (invitation.expires_at, invitation.id.0);
+    lists::respond(&headers, (&asked, "/api/v1/invitations"), open, end, |open, next_cursor| InvitationList {
+        items: open.into_iter().map(Invitation::from).collect(),
+        next_cursor,
+    })
 }
 
 /// Read an open invitation
@@ -132,9 +133,9 @@ pub async fn create_invitation(
     write_outcome::idempotent(&app, &sent, async {
         let email = body.email.as_deref().unwrap_or_default();
         let CreatedInvitation { id, token, .. } = invitations::create(&app, &scope, body.role.into(), email, &key).await?;
-        let with = |invitation, link| InvitationWithLink { invitation, link };
-        let first = with(one(&app, &scope, id).await?, token.map(|token| format!("{base}/invite/{token}")));
-        let kept = with(one(&app, &scope, id).await?, None);
+        let kept = InvitationWithLink { invitation: one(&app, &scope, id).await?, link: None };
+        let link = token.map(|token| format!("{base}/invite/{token}"));
+        let first = InvitationWithLink { invitation: kept.invitation.clone(), link };
         Ok(WriteOutcome::created(format!("/api/v1/invitations/{id}"), &kept)?.shown_once(&first)?)
     })
     .await
@@ -153,9 +154,5 @@ pub async fn revoke_invitation(
 ) -> ApiHandlerResult<Response> {
     let (sent, EmptyBody {}) = sent.open();
     let scope = sent.caller.scope(Role::Admin)?;
-    write_outcome::idempotent(&app, &sent, async {
-        invitations::revoke(&app, &scope, InvitationId(id)).await?;
-        Ok(WriteOutcome::gone())
-    })
-    .await
+    write_outcome::delete(&app, &sent, invitations::revoke(&app, &scope, InvitationId(id))).await
 }

@@ -1,18 +1,20 @@
 //! Lists without filters, and lists that are short enough to be cut into pages in memory.
 
+use std::cmp::Reverse;
+
 use axum::http::HeaderMap;
 use domain::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::{page, problem::ApiHandlerResult, request};
+use super::{page, problem::ApiHandlerResult, request, write_outcome};
 
 /// Query parameters of a list without filters.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct PageQuestions {
+pub struct PageParams {
     /// Number of items per page.
     #[serde(default = "request::page", deserialize_with = "request::limit")]
     #[param(minimum = 1, maximum = 100, default = 25)]
@@ -22,22 +24,7 @@ pub struct PageQuestions {
     pub cursor: Option<String>,
 }
 
-impl PageQuestions {
-    /// Sorts all items, the newest first, and keeps those of the page that was asked for. Gives the cursor of the next page.
-    ///
-    /// # Errors
-    /// When the cursor is none of ours.
-    pub fn cut<T>(&self, items: &mut Vec<T>, end: impl Fn(&T) -> (Timestamp, Uuid)) -> ApiHandlerResult<Option<String>> {
-        items.sort_by_key(|item| std::cmp::Reverse(end(item)));
-        if let Some(after) = page::place(self.cursor.as_deref())? {
-            items.retain(|item| {
-                let (at, id) = end(item);
-                (at.0, id.to_string()) < after
-            });
-        }
-        Ok(page::split_page(items, self.limit, end))
-    }
-
+impl PageParams {
     /// The address of the next page of the list at `path`.
     #[must_use]
     pub fn next(&self, path: &str, cursor: Option<&str>) -> Option<String> {
@@ -45,15 +32,26 @@ impl PageQuestions {
     }
 }
 
-/// Responds with one page of a list; see [`super::write_outcome::page`].
+/// Sorts all items of the list at `path`, the newest first, and responds with those of the page that was asked for. `end` tells the place of an
+/// item; `view` makes the response from the items and the cursor of the next page.
 ///
 /// # Errors
-/// Never in practice.
-pub fn answer(
+/// When the cursor is none of ours.
+pub fn respond<T, V: Serialize>(
     headers: &HeaderMap,
-    (asked, path): (&PageQuestions, &str),
-    view: &impl serde::Serialize,
-    cursor: Option<&str>,
+    (asked, path): (&PageParams, &str),
+    mut items: Vec<T>,
+    end: impl Fn(&T) -> (Timestamp, Uuid),
+    view: impl FnOnce(Vec<T>, Option<String>) -> V,
 ) -> ApiHandlerResult {
-    super::write_outcome::page(headers, view, asked.next(path, cursor))
+    items.sort_by_key(|item| Reverse(end(item)));
+    if let Some(after) = page::place(asked.cursor.as_deref())? {
+        items.retain(|item| {
+            let (at, id) = end(item);
+            (at.0, id.to_string()) < after
+        });
+    }
+    let next_cursor = page::split_page(&mut items, asked.limit, end);
+    let next = asked.next(path, next_cursor.as_deref());
+    write_outcome::page(headers, &view(items, next_cursor), next)
 }

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::{
     caller::ApiCaller,
-    lists::{self, PageQuestions},
+    lists::{self, PageParams},
     problem::ApiHandlerResult,
     request::{EmptyBody, PathIds, QueryParams, WriteRequest},
     write_outcome::{self, WriteOutcome},
@@ -102,21 +102,22 @@ async fn one(app: &App, scope: &Scope, id: Uuid) -> ApiHandlerResult<Member> {
 }
 
 /// List members
-#[utoipa::path(get, path = "/api/v1/members", operation_id = "list_members", tag = "Members", params(PageQuestions),
+#[utoipa::path(get, path = "/api/v1/members", operation_id = "list_members", tag = "Members", params(PageParams),
     responses((status = 200, description = "One page.", body = MemberList)))]
 pub async fn list_members(
     State(app): State<AppState>,
     caller: ApiCaller,
-    QueryParams(asked): QueryParams<PageQuestions>,
+    QueryParams(asked): QueryParams<PageParams>,
     headers: HeaderMap,
 ) -> ApiHandlerResult {
     let scope = caller.scope(Role::Viewer)?;
-    let mut members = app.store.members(&scope).await?;
+    let members = app.store.members(&scope).await?;
     // IDs grow with time, so they alone order by age.
-    let next_cursor = asked.cut(&mut members, |member| (Timestamp(0), member.staff.0))?;
-    let cursor = next_cursor.clone();
-    let view = MemberList { items: members.into_iter().map(Member::from).collect(), next_cursor };
-    lists::answer(&headers, (&asked, "/api/v1/members"), &view, cursor.as_deref())
+    let end = |member: &Stored| (Timestamp(0), member.staff.0);
+    lists::respond(&headers, (&asked, "/api/v1/members"), members, end, |members, next_cursor| MemberList {
+        items: members.into_iter().map(Member::from).collect(),
+        next_cursor,
+    })
 }
 
 /// Read a member
@@ -175,9 +176,5 @@ pub async fn remove_member(
 ) -> ApiHandlerResult<Response> {
     let (sent, EmptyBody {}) = sent.open();
     let scope = sent.caller.scope(Role::Admin)?;
-    write_outcome::idempotent(&app, &sent, async {
-        members::remove(&app, &scope, StaffId(id), OffboardingDecisions::default()).await?;
-        Ok(WriteOutcome::gone())
-    })
-    .await
+    write_outcome::delete(&app, &sent, members::remove(&app, &scope, StaffId(id), OffboardingDecisions::default())).await
 }

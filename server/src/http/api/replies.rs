@@ -4,8 +4,8 @@ use axum::{extract::State, http::HeaderMap, response::Response};
 use domain::{
     DomainError as Refusal,
     accounts::{Role, Scope},
-    canned_replies::{self, check_reply},
     ids::CannedReplyId,
+    replies::{CannedReply as Stored, check_reply},
 };
 use serde::{Deserialize, Serialize};
 use service::{
@@ -20,7 +20,7 @@ use super::{
     caller::ApiCaller,
     comments::visible,
     contact,
-    lists::{self, PageQuestions},
+    lists::{self, PageParams},
     problem::{ApiHandlerResult, ApiRejection},
     request::{EmptyBody, PathIds, QueryParams, WriteRequest},
     write_outcome::{self, WriteOutcome, use_case_key},
@@ -49,8 +49,8 @@ pub struct CannedReplyList {
     next_cursor: Option<String>,
 }
 
-impl From<canned_replies::CannedReply> for CannedReply {
-    fn from(reply: canned_replies::CannedReply) -> Self {
+impl From<Stored> for CannedReply {
+    fn from(reply: Stored) -> Self {
         Self {
             id: reply.id.0,
             name: reply.name,
@@ -67,20 +67,21 @@ async fn one(app: &App, scope: &Scope, id: CannedReplyId) -> ApiHandlerResult<Ca
 }
 
 /// List canned replies
-#[utoipa::path(get, path = "/api/v1/replies", operation_id = "list_replies", tag = "Canned replies", params(PageQuestions),
+#[utoipa::path(get, path = "/api/v1/replies", operation_id = "list_replies", tag = "Canned replies", params(PageParams),
     responses((status = 200, description = "One page.", body = CannedReplyList)))]
 pub async fn list_replies(
     State(app): State<AppState>,
     caller: ApiCaller,
-    QueryParams(asked): QueryParams<PageQuestions>,
+    QueryParams(asked): QueryParams<PageParams>,
     headers: HeaderMap,
 ) -> ApiHandlerResult {
     let scope = caller.scope(Role::Viewer)?;
-    let mut replies = app.store.replies(&scope).await?;
-    let next_cursor = asked.cut(&mut replies, |reply| (reply.created_at, reply.id.0))?;
-    let cursor = next_cursor.clone();
-    let view = CannedReplyList { items: replies.into_iter().map(CannedReply::from).collect(), next_cursor };
-    lists::answer(&headers, (&asked, "/api/v1/replies"), &view, cursor.as_deref())
+    let replies = app.store.replies(&scope).await?;
+    let end = |reply: &Stored| (reply.created_at, reply.id.0);
+    lists::respond(&headers, (&asked, "/api/v1/replies"), replies, end, |replies, next_cursor| CannedReplyList {
+        items: replies.into_iter().map(CannedReply::from).collect(),
+        next_cursor,
+    })
 }
 
 /// Read a canned reply
@@ -169,9 +170,5 @@ pub async fn delete_reply(
 ) -> ApiHandlerResult<Response> {
     let (sent, EmptyBody {}) = sent.open();
     let scope = sent.caller.scope(Role::Triager)?;
-    write_outcome::idempotent(&app, &sent, async {
-        replies::delete(&app, &scope, CannedReplyId(id)).await?;
-        Ok(WriteOutcome::gone())
-    })
-    .await
+    write_outcome::delete(&app, &sent, replies::delete(&app, &scope, CannedReplyId(id))).await
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     caller::ApiCaller,
-    lists::{self, PageQuestions},
+    lists::{self, PageParams},
     problem::ApiHandlerResult,
     request::{PathIds, QueryParams},
     surveys::{Question, find, question},
@@ -60,22 +60,23 @@ impl From<Stored> for SurveyVersion {
 
 /// List the published versions of a survey
 #[utoipa::path(get, path = "/api/v1/surveys/{survey_id}/versions", operation_id = "list_versions", tag = "Surveys",
-    params(("survey_id" = Uuid, Path, description = "The survey."), PageQuestions),
+    params(("survey_id" = Uuid, Path, description = "The survey."), PageParams),
     responses((status = 200, description = "One page.", body = SurveyVersionList)))]
 pub async fn list_versions(
     State(app): State<AppState>,
     caller: ApiCaller,
     PathIds([id]): PathIds<1>,
-    QueryParams(asked): QueryParams<PageQuestions>,
+    QueryParams(asked): QueryParams<PageParams>,
     headers: HeaderMap,
 ) -> ApiHandlerResult {
     let scope = caller.scope(Role::Viewer)?;
     let survey = find(&app, &scope, id).await?;
-    let mut versions = app.store.survey_versions(&scope, survey.id).await?;
-    let next_cursor = asked.cut(&mut versions, |version| (version.published_at, version.id.0))?;
-    let (path, cursor) = (format!("/api/v1/surveys/{id}/versions"), next_cursor.clone());
-    let view = SurveyVersionList { items: versions.into_iter().map(SurveyVersion::from).collect(), next_cursor };
-    lists::answer(&headers, (&asked, &path), &view, cursor.as_deref())
+    let (versions, path) = (app.store.survey_versions(&scope, survey.id).await?, format!("/api/v1/surveys/{id}/versions"));
+    let end = |version: &Stored| (version.published_at, version.id.0);
+    lists::respond(&headers, (&asked, &path), versions, end, |versions, next_cursor| SurveyVersionList {
+        items: versions.into_iter().map(SurveyVersion::from).collect(),
+        next_cursor,
+    })
 }
 
 /// Read a published version of a survey

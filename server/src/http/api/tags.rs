@@ -7,13 +7,7 @@ use serde::Serialize;
 use service::state::AppState;
 use utoipa::ToSchema;
 
-use super::{
-    caller::ApiCaller,
-    lists::{self, PageQuestions},
-    page,
-    problem::ApiHandlerResult,
-    request::QueryParams,
-};
+use super::{caller::ApiCaller, lists::PageParams, page, problem::ApiHandlerResult, request::QueryParams, write_outcome};
 
 /// A tag in use.
 #[derive(Debug, Serialize, ToSchema)]
@@ -45,12 +39,12 @@ fn after(cursor: Option<&str>) -> ApiHandlerResult<String> {
 /// List tags
 ///
 /// The tags in use, with how much feedback has each.
-#[utoipa::path(get, path = "/api/v1/tags", operation_id = "list_tags", tag = "Feedback", params(PageQuestions),
+#[utoipa::path(get, path = "/api/v1/tags", operation_id = "list_tags", tag = "Feedback", params(PageParams),
     responses((status = 200, description = "One page.", body = TagList)))]
 pub async fn list_tags(
     State(app): State<AppState>,
     caller: ApiCaller,
-    QueryParams(asked): QueryParams<PageQuestions>,
+    QueryParams(asked): QueryParams<PageParams>,
     headers: HeaderMap,
 ) -> ApiHandlerResult {
     let scope = caller.scope(Role::Viewer)?;
@@ -58,7 +52,7 @@ pub async fn list_tags(
     let more = tags.len() > asked.limit;
     tags.truncate(asked.limit);
     let next_cursor = tags.last().filter(|_| more).map(|(tag, _)| URL_SAFE_NO_PAD.encode(format!("{MARK}{tag}")));
+    let next = asked.next("/api/v1/tags", next_cursor.as_deref());
     let items = tags.into_iter().map(|(name, feedback)| Tag { name, feedback }).collect();
-    let cursor = next_cursor.clone();
-    lists::answer(&headers, (&asked, "/api/v1/tags"), &TagList { items, next_cursor }, cursor.as_deref())
+    write_outcome::page(&headers, &TagList { items, next_cursor }, next)
 }

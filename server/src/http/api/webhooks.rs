@@ -22,7 +22,7 @@ use uuid::Uuid;
 use super::{
     caller::ApiCaller,
     contact,
-    lists::{self, PageQuestions},
+    lists::{self, PageParams},
     problem::{ApiHandlerResult, ApiRejection},
     request::{EmptyBody, PathIds, QueryParams, WriteRequest},
     write_outcome::{self, WriteOutcome, use_case_key},
@@ -180,20 +180,21 @@ fn renamed(error: impl Into<ApiRejection>) -> ApiRejection {
 }
 
 /// List webhooks
-#[utoipa::path(get, path = "/api/v1/webhooks", operation_id = "list_webhooks", tag = "Webhooks", params(PageQuestions),
+#[utoipa::path(get, path = "/api/v1/webhooks", operation_id = "list_webhooks", tag = "Webhooks", params(PageParams),
     responses((status = 200, description = "One page.", body = WebhookList)))]
 pub async fn list_webhooks(
     State(app): State<AppState>,
     caller: ApiCaller,
-    QueryParams(asked): QueryParams<PageQuestions>,
+    QueryParams(asked): QueryParams<PageParams>,
     headers: HeaderMap,
 ) -> ApiHandlerResult {
     let scope = caller.scope(Role::Admin)?;
-    let mut endpoints = app.store.endpoints(&scope).await?;
-    let next_cursor = asked.cut(&mut endpoints, |endpoint| (endpoint.created_at, endpoint.id.0))?;
-    let (now, cursor) = (app.now(), next_cursor.clone());
-    let view = WebhookList { items: endpoints.iter().map(|endpoint| view(endpoint, now)).collect(), next_cursor };
-    lists::answer(&headers, (&asked, "/api/v1/webhooks"), &view, cursor.as_deref())
+    let (endpoints, now) = (app.store.endpoints(&scope).await?, app.now());
+    let end = |endpoint: &Endpoint| (endpoint.created_at, endpoint.id.0);
+    lists::respond(&headers, (&asked, "/api/v1/webhooks"), endpoints, end, |endpoints, next_cursor| WebhookList {
+        items: endpoints.iter().map(|endpoint| view(endpoint, now)).collect(),
+        next_cursor,
+    })
 }
 
 /// Read a webhook
@@ -313,11 +314,7 @@ pub async fn delete_webhook(
 ) -> ApiHandlerResult<Response> {
     let (sent, EmptyBody {}) = sent.open();
     let scope = sent.caller.scope(Role::Admin)?;
-    write_outcome::idempotent(&app, &sent, async {
-        webhooks::delete(&app, &scope, EndpointId(id)).await?;
-        Ok(WriteOutcome::gone())
-    })
-    .await
+    write_outcome::delete(&app, &sent, webhooks::delete(&app, &scope, EndpointId(id))).await
 }
 
 /// Rotate the secret of a webhook

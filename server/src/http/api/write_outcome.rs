@@ -58,7 +58,7 @@ pub fn conditional_response(headers: &HeaderMap, value: &impl Serialize) -> ApiH
     page(headers, value, None)
 }
 
-/// As [`found`], for one page of a list: `next` is the address of the next page.
+/// As [`conditional_response`], for one page of a list: `next` is the address of the next page.
 ///
 /// # Errors
 /// Never in practice.
@@ -216,6 +216,18 @@ pub async fn idempotent<T>(
         tracing::warn!(error = %error, "the response to an API request could not be stored for a retry");
     }
     Ok(written.into_response())
+}
+
+/// [`idempotent`] for what deletes a resource: 204, and the same to a retry.
+///
+/// # Errors
+/// As [`idempotent`].
+pub async fn delete<T, U>(app: &App, sent: &WriteRequest<T>, work: impl Future<Output = Result<U>> + Send) -> ApiHandlerResult {
+    idempotent(app, sent, async {
+        work.await?;
+        Ok(WriteOutcome::gone())
+    })
+    .await
 }
 
 /// The key of a use case that creates something, separate for each API key.

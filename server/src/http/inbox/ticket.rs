@@ -8,10 +8,10 @@ use axum::{Extension, extract::Path, http::StatusCode};
 use domain::{
     DomainError as Refusal, FieldErrors, Timestamp,
     accounts::{Role, Scope},
-    canned_replies::PlaceholderValues,
     desk::format_duration,
     feedback::Feedback,
     ids::{CannedReplyId, FeedbackId},
+    replies::PlaceholderValues,
     tickets::{Message, MessageAuthor, Priority, Ticket, TicketState},
     triage::TriageQuery,
 };

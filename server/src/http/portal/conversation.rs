@@ -21,7 +21,7 @@ use service::{
 
 use super::{
     pages::page,
-    post::{MessageChecks, PortalFormState, Posted, after, loses_files, ready, told, wanted},
+    post::{MessageChecks, PortalFormState, PostedMessage, after, loses_files, ready, told, wanted},
     visit::{PortalRequest, named},
 };
 use crate::http::{
@@ -188,7 +188,7 @@ pub async fn answer(
     let place = ticket.id.to_string();
     let said = MessageChecks { faults: check_message(got.form.get("message"), true).err(), is_suspicious: false };
     let (key, status, error) = match ready(&app, &visit, &project, (&place, address), counted, said, &mut got).await {
-        Ok(Posted { key, files, kept, intake }) => {
+        Ok(PostedMessage { key, files, kept, intake }) => {
             let addition = RequesterReply { body: got.form.get("message").to_owned(), files, kept };
             match tickets::requester_reply(&app, &project, ticket.id, &key, addition).await {
                 Ok(()) => return Ok(Redirect::to(&format!("/p/{slug}/t/{token}")).into_response()),

@@ -6,7 +6,6 @@ use app::{
     respond::{DisplayMode, NoticePage, RespondentPageContext, texts as respond},
 };
 use axum::{
-    body::Body,
     extract::{Query, Request},
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
@@ -15,8 +14,8 @@ use axum::{
 use domain::projects::{DEFAULT_ACCENT, ThemeMode};
 use leptos::prelude::*;
 
-use super::visit::Asked;
-use crate::http::{assets, security::Nonce};
+use super::visit::PortalQuery;
+use crate::http::{assets, refusal::with_page, security::Nonce};
 
 /// Put into the extensions of answers that are pages of the portal, whatever their status.
 #[derive(Clone, Copy)]
@@ -38,7 +37,7 @@ pub(super) fn secret(mut response: Response) -> Response {
 /// Gives every failure that is no page of ours the looks of one, in the reader's language: people without an account have no use for the
 /// console's pages.
 pub async fn render_failures(nonce: Nonce, request: Request, next: Next) -> Response {
-    let asked = Query::<Asked>::try_from_uri(request.uri()).map(|Query(asked)| asked).unwrap_or_default();
+    let asked = Query::<PortalQuery>::try_from_uri(request.uri()).map(|Query(asked)| asked).unwrap_or_default();
     let accept = request.headers().get(header::ACCEPT_LANGUAGE).cloned();
     let is_post = *request.method() == Method::POST;
     let is_secret = request.uri().path().split('/').nth(3) == Some("t");
@@ -65,10 +64,7 @@ pub async fn render_failures(nonce: Nonce, request: Request, next: Next) -> Resp
             _ => (texts.busy_title, texts.fault),
         };
         let html = render::document(move || view! { <NoticePage look=look title=title text=text /> });
-        let (mut parts, _) = response.into_parts();
-        parts.headers.remove(header::CONTENT_LENGTH);
-        parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-        response = Response::from_parts(parts, Body::from(html));
+        response = with_page(response, html);
     }
     if is_secret { secret(response) } else { response }
 }

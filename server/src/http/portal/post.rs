@@ -109,7 +109,7 @@ pub(super) async fn wanted(app: &App, project: &Project, address: ClientAddress,
 }
 
 /// A message as it was posted, with its files ready to be stored.
-pub(super) struct Posted {
+pub(super) struct PostedMessage {
     pub(super) key: String,
     pub(super) files: Vec<NewAttachment>,
     /// Files that wait for the form and are to come along.
@@ -135,7 +135,7 @@ pub(super) async fn ready(
     counted: Result<()>,
     words: MessageChecks,
     got: &mut FormWithFiles,
-) -> std::result::Result<Posted, (Option<StatusCode>, Error)> {
+) -> std::result::Result<PostedMessage, (Option<StatusCode>, Error)> {
     if visit.is_foreign(app) {
         return Err((Some(StatusCode::FORBIDDEN), Refusal::Forbidden.into()));
     }
@@ -168,7 +168,7 @@ pub(super) async fn ready(
     let had_files = got.files.count() > 0;
     let files = std::mem::take(&mut got.files).prepare(app, payer).await;
     let refused = match (words.faults, files) {
-        (None, Ok(files)) => return Ok(Posted { key, files, kept: keep, intake }),
+        (None, Ok(files)) => return Ok(PostedMessage { key, files, kept: keep, intake }),
         (Some(faults), Ok(files)) => {
             let is_held = tickets::store_pending_files(app, payer, project, &form, files).await;
             is_held.map(|is_held| choose_again(faults, had_files && !is_held).into()).unwrap_or_else(|error| error)

@@ -19,8 +19,8 @@ use service::{
 
 use super::{
     pages::{page, secret},
-    post::{MessageChecks, PortalFormState, Posted, after, loses_files, ready, told, wanted},
-    visit::{Asked, PortalRequest, project},
+    post::{MessageChecks, PortalFormState, PostedMessage, after, loses_files, ready, told, wanted},
+    visit::{PortalQuery, PortalRequest, project},
 };
 use crate::http::{
     address::ClientAddress,
@@ -38,7 +38,7 @@ fn typed(form: &Form) -> NewTicket {
 }
 
 /// Where the person came from: from the address at first, from the form afterwards.
-fn carried(asked: &Asked, form: &Form) -> Vec<(&'static str, String)> {
+fn carried(asked: &PortalQuery, form: &Form) -> Vec<(&'static str, String)> {
     let of = |name: &'static str, asked: Option<&String>| {
         let value = Some(form.get(name)).filter(|value| !value.is_empty()).or(asked.map(String::as_str))?;
         let value = if name == "page_url" { web_address(value) } else { clean_line(value, 100) }?;
@@ -93,8 +93,9 @@ pub async fn submit(
     };
     let posted = ready(&app, &visit, &project, ("new", address), counted, said, &mut got).await;
     let (key, status, error) = match posted {
-        Ok(Posted { key, files, kept, intake }) => {
-            let find = |name: &str| carried(&Asked::default(), &got.form).into_iter().find(|(n, _)| *n == name).map(|(_, value)| value);
+        Ok(PostedMessage { key, files, kept, intake }) => {
+            let find =
+                |name: &str| carried(&PortalQuery::default(), &got.form).into_iter().find(|(n, _)| *n == name).map(|(_, value)| value);
             let context = TicketContext {
                 language: look.texts.code.into(),
                 page_url: find("page_url"),

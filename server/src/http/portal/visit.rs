@@ -13,7 +13,7 @@ use crate::http::{WebState, assets, respond::is_own, security::Nonce};
 
 /// How a page is asked for.
 #[derive(Debug, Default, Deserialize)]
-pub struct Asked {
+pub struct PortalQuery {
     /// The language of our texts.
     pub(super) lang: Option<String>,
     /// The page that led here, as the widget says.
@@ -32,14 +32,14 @@ pub struct Asked {
 pub struct PortalRequest {
     nonce: Nonce,
     pub(super) headers: HeaderMap,
-    pub(super) asked: Asked,
+    pub(super) asked: PortalQuery,
 }
 
 impl axum::extract::FromRequestParts<WebState> for PortalRequest {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut axum::http::request::Parts, web: &WebState) -> std::result::Result<Self, Self::Rejection> {
-        let asked = Query::<Asked>::try_from_uri(&parts.uri).map(|Query(asked)| asked).unwrap_or_default();
+        let asked = Query::<PortalQuery>::try_from_uri(&parts.uri).map(|Query(asked)| asked).unwrap_or_default();
         Ok(Self { nonce: Nonce::from_request_parts(parts, web).await?, headers: parts.headers.clone(), asked })
     }
 }

@@ -7,7 +7,6 @@ use app::{
     },
 };
 use axum::{
-    body::Body,
     extract::{DefaultBodyLimit, FromRequest, Path, Query, Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::Next,
@@ -35,6 +34,7 @@ use crate::http::{
     assets,
     error::{self, PageResult},
     forms::Form,
+    refusal::with_page,
     security::{FramedBy, Nonce},
 };
 
@@ -166,11 +166,9 @@ pub async fn dress(nonce: Nonce, request: Request, next: Next) -> Response {
     };
     let (title, text) = words(texts, &method, status);
     let html = render::document(move || view! { <NoticePage look=look title=title text=text /> });
-    let (mut parts, _) = response.into_parts();
-    parts.headers.remove(header::CONTENT_LENGTH);
-    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    parts.extensions.insert(FramedBy(Vec::new()));
-    Response::from_parts(parts, Body::from(html))
+    let mut response = with_page(response, html);
+    response.extensions_mut().insert(FramedBy(Vec::new()));
+    response
 }
 
 /// `GET /s/{survey}`

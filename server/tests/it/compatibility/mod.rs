@@ -87,7 +87,7 @@ async fn programs_written_for_a_release_still_work() {
         }
         all.extend(found);
     }
-    assert!(told.is_empty(), "{told}\nIf this is deliberate, see “API contract tests” in CONTRIBUTING.md.");
+    assert!(told.is_empty(), "{told}\nIf this is deliberate, see “The contract of the API” in CONTRIBUTING.md.");
     let (_, idle) = undecided(&all, &decided);
     assert!(idle.is_empty(), "docs/openapi/breaks.toml: no break needs these, or they give no reason: {idle:#?}");
 }
