@@ -1,6 +1,6 @@
 //! `cargo xtask build`.
 
-use std::{path::PathBuf, process::Command};
+use std::path::PathBuf;
 
 use crate::{
     Result,
@@ -11,33 +11,27 @@ use crate::{
 
 /// Builds the browser's half, then the program with it inside; returns where the program is.
 pub fn program(paths: &Paths, release: bool) -> Result<PathBuf> {
-    site::build(paths, release, false)?;
-    server(paths, release, |_| {})
+    reloading(paths, release, false)
 }
 
-/// As [`program`]; open pages load themselves again when a newer program takes over.
-pub fn reloading(paths: &Paths, release: bool) -> Result<PathBuf> {
-    site::build(paths, release, true)?;
-    server(paths, release, |_| {})
+/// As [`program`]; with `reload`, open pages load themselves again when a newer program takes over.
+pub fn reloading(paths: &Paths, release: bool, reload: bool) -> Result<PathBuf> {
+    site::build(paths, release, reload)?;
+    server(paths, release, if release { "release" } else { "dev" })?;
+    Ok(paths.program(release))
 }
 
-/// The release program as tests use it: without link-time optimization, which takes minutes and changes nothing that they look at.
+/// Builds the program that tests look at; returns where it is.
 pub fn for_tests(paths: &Paths) -> Result<PathBuf> {
     site::build(paths, true, false)?;
-    server(paths, true, |build| {
-        build.env("CARGO_PROFILE_RELEASE_LTO", "off");
-    })
+    server(paths, true, "test-release")?;
+    Ok(paths.test_program())
 }
 
-fn server(paths: &Paths, release: bool, change: impl FnOnce(&mut Command)) -> Result<PathBuf> {
+fn server(paths: &Paths, release: bool, profile: &str) -> Result<()> {
     step("building the server", || {
-        let mut build = cargo(paths);
-        build.args(["build", "--package", "earshot-server", "--bin", "earshot"]).env("EARSHOT_SITE", paths.site(release));
-        if release {
-            build.arg("--release");
-        }
-        change(&mut build);
-        run(&mut build)
-    })?;
-    Ok(paths.program(release))
+        run(cargo(paths)
+            .args(["build", "--package", "earshot-server", "--bin", "earshot", "--profile", profile])
+            .env("EARSHOT_SITE", paths.site(release)))
+    })
 }

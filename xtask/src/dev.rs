@@ -40,7 +40,7 @@ pub fn dev(paths: &Paths, args: &Args) -> Result<ExitCode> {
     let mut server: Option<Child> = None;
     loop {
         let seen = stamps(paths);
-        match build::reloading(paths, args.release) {
+        match build::reloading(paths, args.release, true) {
             Err(error) => eprintln!("{error}\n  waiting for a change"),
             Ok(program) => {
                 if let Some(mut old) = server.take() {

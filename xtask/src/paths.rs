@@ -32,6 +32,11 @@ impl Paths {
         self.target.join(profile(release)).join(format!("earshot{}", env::consts::EXE_SUFFIX))
     }
 
+    /// The program that tests look at: built like a release, without link-time optimization.
+    pub fn test_program(&self) -> PathBuf {
+        self.target.join("test-release").join(format!("earshot{}", env::consts::EXE_SUFFIX))
+    }
+
     /// The browser tests.
     pub fn end2end(&self) -> PathBuf {
         self.root.join("end2end")

@@ -45,9 +45,9 @@ fn playwright(paths: &Paths) -> Result<Command> {
     if !npm::ensure(paths)? {
         return Err("the browser tests need Node.js with npm".into());
     }
-    let program = paths.program(true);
+    let program = paths.test_program();
     if !program.is_file() {
-        return Err("no release build: cargo xtask build --release".into());
+        return Err("nothing to test: cargo xtask test --only release".into());
     }
     let browser = chromium::ensure(paths)?;
     let real = std::env::var_os("EARSHOT_REAL_CSV");

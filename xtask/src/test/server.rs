@@ -33,7 +33,7 @@ pub struct Server {
 impl Server {
     /// Starts it and waits until all of the demonstration is there.
     pub fn start(paths: &Paths, name: &str, settings: &[&str]) -> Result<Self> {
-        let program = paths.program(true);
+        let program = paths.test_program();
         let dir = env::temp_dir().join(format!("earshot-{name}-{}", std::process::id()));
         fs::create_dir_all(&dir)?;
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));

@@ -9,11 +9,11 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum DraftQuestion {
-    /// ApiHandlerResult with a number on a fixed scale.
+    /// Answered with a number on a fixed scale.
     Scale(DraftScaleQuestion),
-    /// ApiHandlerResult with stars.
+    /// Answered with stars.
     Rating(DraftRatingQuestion),
-    /// ApiHandlerResult by choosing.
+    /// Answered by choosing.
     Choice(DraftChoiceQuestion),
     /// Without settings of its own.
     Plain(DraftPlainQuestion),
