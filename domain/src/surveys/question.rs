@@ -123,7 +123,7 @@ impl QuestionType {
             Self::MultipleChoice => "One or more of several answers.",
             Self::ShortText => "One line.",
             Self::LongText => "Several lines, in their own words.",
-            Self::Email => "To be able to reply to them.",
+            Self::Email => "So that you can reply.",
             Self::Statement => "Text only, no answer.",
         }
     }

@@ -1,5 +1,6 @@
 //! Edits: the operations of the editor's buttons.
 
+use super::fresh_id;
 use crate::{
     DomainError,
     surveys::{Choice, MAX_QUESTIONS, Question, QuestionKind, QuestionType, SurveyBody, question::MAX_CHOICES},
@@ -113,9 +114,10 @@ impl MoveTarget {
 
 impl SurveyBody {
     fn at(&self, id: &str) -> Result<usize, DomainError> {
-        self.questions.iter().position(|q| q.id == id).ok_or_else(|| {
-            DomainError::field("questions", "gone", "This question is not in the draft any more: somebody deleted it meanwhile.")
-        })
+        self.questions
+            .iter()
+            .position(|q| q.id == id)
+            .ok_or_else(|| DomainError::field("questions", "gone", "This question is no longer in the draft: someone else deleted it."))
     }
 
     /// Applies an operation. `used` is the highest number that an id of this survey ever had; it grows with each new id. Gives the
@@ -125,13 +127,13 @@ impl SurveyBody {
     /// When the question is not there, or there would be too many. Nothing is changed then.
     pub fn apply(&mut self, edit: &DraftEdit, used: &mut u32) -> Result<String, DomainError> {
         *used = (*used).max(self.highest_id_number());
-        let fresh = |used: &mut u32| {
-            *used += 1;
-            *used
-        };
         let room = |body: &Self| {
             if body.questions.len() >= MAX_QUESTIONS {
-                return Err(DomainError::field("add-question", "too_many", format!("A survey takes {MAX_QUESTIONS} questions at most.")));
+                return Err(DomainError::field(
+                    "add-question",
+                    "too_many",
+                    format!("A survey can have at most {MAX_QUESTIONS} questions."),
+                ));
             }
             Ok(())
         };
@@ -139,9 +141,9 @@ impl SurveyBody {
             DraftEdit::Add { kind, at } => {
                 room(self)?;
                 let mut kind = QuestionKind::new(*kind);
-                let id = format!("q{}", fresh(used));
+                let id = fresh_id('q', used);
                 for choice in kind.choices_mut().into_iter().flatten() {
-                    choice.id = format!("c{}", fresh(used));
+                    choice.id = fresh_id('c', used);
                 }
                 let question = Question { id: id.clone(), title: String::new(), hint: String::new(), required: false, kind };
                 self.questions.insert((*at).min(self.questions.len()), question);
@@ -157,7 +159,7 @@ impl SurveyBody {
                 let at = self.at(id)?;
                 room(self)?;
                 let mut copy = self.questions[at].clone();
-                copy.id = format!("q{}", fresh(used));
+                copy.id = fresh_id('q', used);
                 let focus = format!("{}-title", copy.id);
                 self.questions.insert(at + 1, copy);
                 Ok(focus)
@@ -172,9 +174,9 @@ impl SurveyBody {
                 let field = format!("{id}-choices");
                 let choices = self.choices_of(at)?;
                 if choices.len() >= MAX_CHOICES {
-                    return Err(DomainError::field(&field, "too_many", format!("A question takes {MAX_CHOICES} choices at most.")));
+                    return Err(DomainError::field(&field, "too_many", format!("A question can have at most {MAX_CHOICES} choices.")));
                 }
-                let choice = format!("c{}", fresh(used));
+                let choice = fresh_id('c', used);
                 let focus = format!("{id}-{choice}");
                 choices.push(Choice { id: choice, label: String::new() });
                 Ok(focus)
@@ -199,6 +201,6 @@ impl SurveyBody {
         self.questions[at]
             .kind
             .choices_mut()
-            .ok_or_else(|| DomainError::field("questions", "gone", "This question has no choices any more: somebody changed it meanwhile."))
+            .ok_or_else(|| DomainError::field("questions", "gone", "This question no longer has choices: someone else changed it."))
     }
 }

@@ -36,6 +36,12 @@ fn is_id(prefix: char, id: &str) -> bool {
     (1..=6).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0')
 }
 
+/// The id of a new question or choice. `used` is the highest number that an id of the survey ever had.
+fn fresh_id(prefix: char, used: &mut u32) -> String {
+    *used = used.saturating_add(1);
+    format!("{prefix}{used}")
+}
+
 impl SurveyBody {
     /// The highest number that an id of a question or choice has.
     #[must_use]
@@ -64,20 +70,20 @@ impl SurveyBody {
     pub fn check(&self) -> FieldErrors {
         let mut errors = FieldErrors::default();
         if self.title.trim().is_empty() {
-            errors.add("title", "required", "Give the survey a heading.");
+            errors.add("title", "required", "Enter a heading for the survey.");
         }
         limit(&mut errors, "title", &self.title, MAX_TITLE);
         limit(&mut errors, "intro", &self.intro, MAX_PROSE);
         if !self.questions.iter().any(|q| q.kind.takes_answer()) {
-            errors.add("add-question", "no_questions", "Add at least one question that takes an answer.");
+            errors.add("add-question", "no_questions", "Add at least one question that people can answer.");
         }
         if self.questions.len() > MAX_QUESTIONS {
-            errors.add("add-question", "too_many", format!("A survey takes {MAX_QUESTIONS} questions at most."));
+            errors.add("add-question", "too_many", format!("A survey can have at most {MAX_QUESTIONS} questions."));
         }
         for (at, question) in self.questions.iter().enumerate() {
             let id = &question.id;
             if question.title.trim().is_empty() {
-                errors.add(&format!("{id}-title"), "required", format!("Write what question {} asks.", at + 1));
+                errors.add(&format!("{id}-title"), "required", format!("Enter the text of question {}.", at + 1));
             }
             limit(&mut errors, &format!("{id}-title"), &question.title, MAX_QUESTION);
             limit(&mut errors, &format!("{id}-hint"), &question.hint, MAX_PROSE);
@@ -85,23 +91,23 @@ impl SurveyBody {
         }
         limit(&mut errors, "thanks", &self.thanks, MAX_PROSE);
         if !is_language_tag(&self.language) {
-            errors.add("language", "language", "Write a language tag such as en, de or pt-BR.");
+            errors.add("language", "language", "Enter a language tag such as en, de or pt-BR.");
         }
         match &self.launch {
             LaunchTrigger::Button { label } => {
                 if label.trim().is_empty() {
-                    errors.add("launch-label", "required", "Give the button a word, such as Feedback.");
+                    errors.add("launch-label", "required", "Enter a button label such as Feedback.");
                 }
                 limit(&mut errors, "launch-label", label, MAX_BUTTON);
             }
             LaunchTrigger::Delay { seconds } => {
                 if *seconds > MAX_DELAY {
-                    errors.add("launch-seconds", "range", format!("Wait {MAX_DELAY} seconds at most."));
+                    errors.add("launch-seconds", "range", format!("The delay can be at most {MAX_DELAY} seconds."));
                 }
             }
             LaunchTrigger::Event { name } => {
                 if name.trim().is_empty() {
-                    errors.add("launch-event", "required", "Write the name that your site passes to earshot.track().");
+                    errors.add("launch-event", "required", "Enter the event name that your site passes to earshot.track().");
                 }
                 limit(&mut errors, "launch-event", name, MAX_EVENT);
             }

@@ -1,6 +1,6 @@
 //! Questions as a program sends them: those that are new have no id yet.
 
-use super::MAX_QUESTIONS;
+use super::{MAX_QUESTIONS, fresh_id};
 use crate::{
     DomainError, FieldErrors,
     surveys::{Choice, Question, SurveyBody, question::MAX_CHOICES},
@@ -32,7 +32,7 @@ impl SurveyBody {
                 errors.add(&format!("{place}/id"), "duplicate", format!("“{}” is given twice.", question.id));
             }
             if question.id.is_empty() {
-                question.id = fresh('q', &mut counter);
+                question.id = fresh_id('q', &mut counter);
             }
             seen.push(question.id.clone());
             let (is, was) = (question.kind.question_type(), before.map(|q| q.kind.question_type()));
@@ -52,11 +52,6 @@ impl SurveyBody {
     }
 }
 
-fn fresh(prefix: char, counter: &mut u32) -> String {
-    *counter = counter.saturating_add(1);
-    format!("{prefix}{counter}")
-}
-
 fn number_choices(choices: &mut [Choice], known: &[Choice], question: &str, counter: &mut u32, errors: &mut FieldErrors) {
     if choices.len() > MAX_CHOICES {
         errors.add(&format!("{question}/choices"), "too_many", format!("A question can have at most {MAX_CHOICES} choices."));
@@ -65,7 +60,7 @@ fn number_choices(choices: &mut [Choice], known: &[Choice], question: &str, coun
     for (at, choice) in choices.iter_mut().enumerate() {
         let place = format!("{question}/choices/{at}/id");
         if choice.id.is_empty() {
-            choice.id = fresh('c', counter);
+            choice.id = fresh_id('c', counter);
         } else if !known.iter().any(|c| c.id == choice.id) {
             errors.add(&place, "unknown", format!("This question has no choice “{}”. Omit the ID of a new choice.", choice.id));
         }

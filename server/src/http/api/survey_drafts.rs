@@ -74,7 +74,7 @@ async fn view(app: &App, scope: &Scope, survey: Stored) -> ApiHandlerResult<Surv
 
 /// The name of a survey, tidied; `None` if no visible character is left.
 fn name(sent: &str) -> Result<String, Refusal> {
-    contact::text(Some(sent)).ok_or_else(|| Refusal::field("name", "required", "Give the survey a name."))
+    contact::text(Some(sent)).ok_or_else(|| Refusal::field("name", "required", "Enter a name for the survey."))
 }
 
 /// What a new survey starts from.
