@@ -126,7 +126,8 @@ fn survives_with(
         page.body.contains("<mark>afterwards</mark>").then_some(())
     });
     let log = server.log();
-    assert!(!log.contains("panic"), "{log}");
+    // The words of the runtime and of the writer. tantivy says "or panicked" of every worker that ended, also of one whose directory is gone.
+    assert!(!log.contains("panicked at ") && !log.contains("panic in a write"), "{log}");
     let last = server.submit(&place, "key-last", "afterwards all was well").unwrap();
     acknowledged.insert("key-last".to_owned(), id(&last.body));
     let log = server.log();
