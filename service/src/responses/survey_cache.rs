@@ -1,7 +1,7 @@
 //! Surveys as they were last looked up.
 //!
 //! Looking a survey up costs three statements, for each submission the same. So it is remembered, and what was checked against memory is
-//! checked once more inside the transaction that stores it (see [`store::submissions::ValidEndpoint`]): whichever process changed the survey or
+//! checked once more inside the transaction that stores it (see [`store::submissions::SurveySnapshot`]): whichever process changed the survey or
 //! its project, nothing is ever taken by an outdated rule. Refusals are never made from memory.
 
 use std::{
