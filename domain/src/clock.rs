@@ -1,4 +1,4 @@
-//! Time and identity as ports: the only way the rest of the program gets `now()` or a fresh id.
+//! Time and identity as ports: the rest of the program's only source of `now()` and fresh ids.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
-/// A point in time: milliseconds since the Unix epoch, UTC. What the database stores.
+/// A point in time: milliseconds since the Unix epoch, UTC. The database stores this number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(pub i64);
@@ -27,7 +27,7 @@ impl Timestamp {
         self.plus_ms(days.saturating_mul(DAY_MS))
     }
 
-    /// The same moment, with the parts of a date and a time.
+    /// The same moment as a date and a time.
     pub(crate) fn utc(self) -> OffsetDateTime {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
@@ -38,7 +38,7 @@ impl Timestamp {
         self.utc().format(&Rfc3339).unwrap_or_default()
     }
 
-    /// Reads RFC 3339: `2026-11-23T03:58:00Z`.
+    /// Parses RFC 3339: `2026-11-23T03:58:00Z`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
@@ -52,17 +52,17 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Where "now" comes from. Tests use a clock that they set.
+/// The source of the current time. Tests use a clock that they set.
 pub trait Clock: Send + Sync {
     /// The present moment.
     fn now(&self) -> Timestamp;
 }
 
-/// Where ids and secrets come from. Tests use a seeded source.
+/// The source of ids and secrets. Tests use a seeded source.
 pub trait IdSource: Send + Sync {
-    /// A fresh UUIDv7 (RFC 9562), so that ids sort by the time they were made.
+    /// A fresh UUIDv7 (RFC 9562), so that ids sort by creation time.
     fn uuid(&self) -> Uuid;
-    /// Fills the buffer with bytes fit for a secret.
+    /// Fills the buffer with random bytes suitable for a secret.
     fn random(&self, buffer: &mut [u8]);
 }
 

@@ -1,27 +1,27 @@
-//! Colours as a team sets them, `#rrggbb`: their shape, and what can be read on what.
+//! Colours as a team sets them, `#rrggbb`: syntax and contrast.
 
-/// The ground of light respondent pages.
+/// The background of light respondent pages.
 pub const LIGHT_BACKGROUND: &str = "#ffffff";
-/// The ground of dark respondent pages; `style/respond.css` has the same.
+/// The background of dark respondent pages; `style/respond.css` has the same.
 pub const DARK_BACKGROUND: &str = "#1c2027";
 
-/// Whether a text is `#rrggbb`: what may go into a stylesheet.
+/// Returns whether a text is `#rrggbb` and therefore safe to put into a stylesheet.
 #[must_use]
 pub fn is_colour(text: &str) -> bool {
     text.len() == 7 && text.strip_prefix('#').is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-/// The contrast (WCAG 2.2) between two colours: 1 to 21; `None` when one of them is none.
+/// The contrast (WCAG 2.2) between two colours: 1 to 21; `None` if either is not a colour.
 #[must_use]
 pub fn contrast(a: &str, b: &str) -> Option<f64> {
     let (a, b) = (luminance(a)?, luminance(b)?);
     Some((a.max(b) + 0.05) / (a.min(b) + 0.05))
 }
 
-/// Black or white, whichever reads better on a colour; white on what is none.
+/// Black or white, whichever is more readable on a colour; white if the text is not a colour.
 #[must_use]
 pub fn contrasting_text_colour(colour: &str) -> &'static str {
-    // Where contrast with white, 1.05 / (L + 0.05), equals contrast with black, (L + 0.05) / 0.05.
+    // The threshold: contrast with white, 1.05 / (L + 0.05), equals contrast with black, (L + 0.05) / 0.05.
     if luminance(colour).is_some_and(|l| l > 0.179) { "#000000" } else { "#ffffff" }
 }
 

@@ -1,11 +1,11 @@
-//! E-mail addresses in one form, so that one person is one contact however their address was typed or sent.
+//! E-mail addresses in one canonical form, so that one person is one contact however their address was typed or sent.
 
 use unicode_normalization::UnicodeNormalization;
 
 use crate::surveys::answer::is_email;
 
-/// The form under which addresses are compared and kept: lower case, composed characters (NFC), and the domain as people read it:
-/// browsers send `xn--bcher-kva.example` for `bücher.example`. What is no address is only tidied.
+/// The form in which addresses are compared and stored: lower case, composed characters (NFC), and the domain in Unicode: browsers send
+/// `xn--bcher-kva.example` for `bücher.example`. A text that is not an address is only trimmed and normalised.
 #[must_use]
 pub fn canonical(text: &str) -> String {
     let text: String = text.trim().nfc().collect();
@@ -13,7 +13,7 @@ pub fn canonical(text: &str) -> String {
     format!("{}@{}", lower(local), domain(host))
 }
 
-/// An address in its one form; `None` for what is none.
+/// Parses an address into its canonical form; `None` if it is not one.
 #[must_use]
 pub fn read(text: &str) -> Option<String> {
     let canonical = canonical(text);
@@ -30,7 +30,7 @@ fn domain(host: &str) -> String {
         return plain;
     }
     let Ok(ascii) = idna::domain_to_ascii(&plain) else { return plain };
-    // What the mapping makes of full-width signs, an `@` for one, is no part of a domain.
+    // The mapping of full-width characters can produce signs, such as `@`, that are not valid in a domain.
     if !ascii.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.')) {
         return plain;
     }

@@ -1,25 +1,25 @@
-//! Refusals: a small closed set with stable codes. The transport maps them; see `server::http::error`.
+//! Errors that the domain returns: a small closed set with stable codes. The transport maps them; see `server::http::error`.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error as ThisError;
 
-/// Why one field of an input was refused.
+/// The reason why one field of an input was rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldError {
     /// The form field's name, or a JSON pointer for the API.
     pub field: String,
-    /// Stable, for programs: `required`, `too_long`, `email`, …
+    /// Stable code, for programs: `required`, `too_long`, `email`, …
     pub code: String,
-    /// For a person: what is wrong and what to do.
+    /// Message for people: the problem and how to fix it.
     pub message: String,
 }
 
-/// All refusals of an input, in the order of its fields.
+/// All errors of an input, in the order of its fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldErrors(pub Vec<FieldError>);
 
 impl FieldErrors {
-    /// One refusal.
+    /// A single error.
     #[must_use]
     pub fn one(field: &str, code: &str, message: impl Into<String>) -> Self {
         let mut errors = Self::default();
@@ -27,7 +27,7 @@ impl FieldErrors {
         errors
     }
 
-    /// Adds a refusal.
+    /// Adds an error.
     pub fn add(&mut self, field: &str, code: &str, message: impl Into<String>) {
         self.0.push(FieldError { field: field.into(), code: code.into(), message: message.into() });
     }
@@ -38,22 +38,22 @@ impl FieldErrors {
         self.0.iter().find(|e| e.field == field).map(|e| e.message.as_str())
     }
 
-    /// Whether nothing was refused.
+    /// Returns whether there are no errors.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// `value` if nothing was refused, else the refusals as a [`DomainError`].
+    /// `value` if there are no errors, else the errors as a [`DomainError`].
     ///
     /// # Errors
-    /// [`DomainError::Invalid`] when anything was refused.
+    /// [`DomainError::Invalid`] if there is any error.
     pub fn into_result<T>(self, value: T) -> Result<T, DomainError> {
         if self.is_empty() { Ok(value) } else { Err(DomainError::Invalid(self)) }
     }
 }
 
-/// A use case's refusal.
+/// The error of a use case.
 #[derive(Debug, Clone, PartialEq, Eq, ThisError)]
 pub enum DomainError {
     /// The input breaks a rule; each field says which.
@@ -68,10 +68,10 @@ pub enum DomainError {
     /// The actor's role is too low.
     #[error("your role does not allow this")]
     Forbidden,
-    /// Someone else changed it in the meantime; the text says what.
+    /// Someone else changed it in the meantime; the text gives the details.
     #[error("{0}")]
     Conflict(String),
-    /// The idempotency key was already used for other content.
+    /// The idempotency key was already used with different content.
     #[error("this key was already used for a different request")]
     KeyReused,
     /// Too many requests; try again after this many seconds.
@@ -86,7 +86,7 @@ pub enum DomainError {
 }
 
 impl DomainError {
-    /// Shorthand for one refused field.
+    /// Shorthand for one invalid field.
     #[must_use]
     pub fn field(field: &str, code: &str, message: impl Into<String>) -> Self {
         Self::Invalid(FieldErrors::one(field, code, message))

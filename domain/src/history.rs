@@ -1,8 +1,8 @@
-//! What happened to feedback and to backlog items, as stored in `history` and shown to people.
+//! Changes to feedback and backlog items, as stored in `history` and shown to people.
 
 use serde::{Deserialize, Serialize};
 
-/// One change. Stored as JSON with the variant under `what`; words are those of the time of the change.
+/// One change. Stored as JSON with the variant under `what`; labels and names are those at the time of the change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum HistoryChange {
@@ -66,7 +66,7 @@ pub enum HistoryChange {
         title: String,
         /// The feedback's id.
         feedback: String,
-        /// The importance now, in words.
+        /// The new importance, as a label.
         to: String,
     },
     /// The title changed.
@@ -80,7 +80,7 @@ pub enum HistoryChange {
     Described,
     /// It was deleted.
     Deleted,
-    /// What was deleted is back.
+    /// It was restored after being deleted.
     Restored,
     /// The respondent added answers to a response.
     Answered,
@@ -112,7 +112,7 @@ pub enum HistoryChange {
     Unknown,
 }
 
-/// Kinds of entries that are about a link and not about the item itself.
+/// Kinds of entries about a link rather than the item itself.
 pub const LINK_KINDS: [&str; 4] = ["linked", "unlinked", "requoted", "reweighed"];
 
 impl HistoryChange {
@@ -158,7 +158,7 @@ impl HistoryChange {
         }
     }
 
-    /// For people, to follow the actor's name: `changed the status from New to Triaged`.
+    /// The change as a phrase after the actor's name: `changed the status from New to Triaged`.
     #[must_use]
     pub fn sentence(&self) -> String {
         match self {
@@ -199,7 +199,7 @@ impl HistoryChange {
 mod tests {
     use super::*;
 
-    /// One of each, except what a later version writes.
+    /// One of each variant, except the one for later versions.
     fn one_of_each() -> Vec<HistoryChange> {
         let (from, to) = (|| "a".to_owned(), || "b".to_owned());
         let (item, title, feedback) = (3, || "Export".to_owned(), || "f".to_owned());

@@ -1,4 +1,4 @@
-//! Identity claims: what is signed, and how far a claim is trusted. `docs/identity.md` explains how sites sign.
+//! Identity claims: the signed message, and the trust in a claim. `docs/identity.md` explains how sites sign.
 
 use std::collections::BTreeMap;
 
@@ -12,25 +12,25 @@ use crate::{
 };
 
 words! {
-    /// What a claim about a contact is worth.
+    /// The trust in a claim about a contact.
     #[derive(Default)]
     Claim {
         #[default]
-        /// Nobody signed it: the page, a form, or anyone who knows the public key.
+        /// Not signed: from the page, a form, or anyone with the public key.
         Unsigned = "unsigned" / "Not verified",
         /// Signed by the project's own server.
         Verified = "verified" / "Verified by a signature",
         /// Made by the team: with an API key, or in an import.
         Team = "team" / "Provided by your team",
-        /// Signed, but too long ago.
+        /// Signed, but the signature has expired.
         Expired = "expired" / "Not verified: the signature has expired",
-        /// With a signature that does not fit.
+        /// Signed, but the signature does not match.
         Wrong = "wrong" / "Not verified: the signature does not match",
     }
 }
 
 impl Claim {
-    /// Whether it may fill what is not known of a contact.
+    /// Returns whether it may fill in missing properties of a contact.
     #[must_use]
     pub fn is_trusted(self) -> bool {
         matches!(self, Self::Verified | Self::Team)
@@ -42,31 +42,31 @@ words! {
     #[derive(Default)]
     UnsignedClaimPolicy {
         #[default]
-        /// They are kept apart and marked as unverified.
+        /// They are stored separately and marked as unverified.
         Shown = "shown" / "Show them as unverified",
-        /// They are dropped; the answer stays, of someone unknown.
+        /// They are dropped; the answer is kept as anonymous.
         Off = "off" / "Ignore them",
     }
 }
 
-/// How far ahead a signature may end, in days: one that never ended would be a password for anyone who sees it once.
+/// The longest validity of a signature, in days: without an expiry, it would be a password for anyone who sees it once.
 pub const MAX_SIGNATURE_DAYS: i64 = 30;
-/// What every signed text begins with.
+/// The first bytes of every signed message.
 const HEAD: &[u8] = b"earshot-identity-v1\n";
 
 /// A claim with its signature, not checked yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedClaim {
-    /// What was signed.
+    /// The message to verify.
     pub message: Vec<u8>,
-    /// The signature; empty for what is none.
+    /// The signature; empty if it is unusable.
     pub signature: Vec<u8>,
-    /// When it ends; `None` when that cannot be read.
+    /// Expiry; `None` if it cannot be read.
     pub expires: Option<Timestamp>,
 }
 
 impl SignedClaim {
-    /// Reads the object that a page gave to `identify`; `None` when it has no signature.
+    /// Reads the object that a page passed to `identify`; `None` if it has no signature.
     #[must_use]
     pub fn of(contact: &Map<String, Value>) -> Option<Self> {
         let signature = contact.get("signature").filter(|value| !value.is_null())?;
@@ -74,7 +74,7 @@ impl SignedClaim {
             Value::String(text) => text.parse::<i64>().ok(),
             other => other.as_i64(),
         });
-        // Two ids that differ only in what is not stored would become one.
+        // Otherwise two ids that differ only in characters that are not stored would become the same.
         let is_stored = |name: &str, max: usize| {
             contact.get(name).and_then(Value::as_str).is_none_or(|text| clean_line(text, max).unwrap_or_default() == text)
         };
@@ -86,7 +86,7 @@ impl SignedClaim {
         })
     }
 
-    /// What a claim whose signature matches is worth now.
+    /// The trust in a claim with a matching signature at `now`.
     #[must_use]
     pub fn claim_at(&self, now: Timestamp) -> Claim {
         match self.expires {
@@ -97,8 +97,8 @@ impl SignedClaim {
     }
 }
 
-/// The text that is signed: each field as `LENGTH:NAME,LENGTH:VALUE,` (lengths in bytes of UTF-8) in the order of the names' bytes. Fields are
-/// `id`, `email`, `name`, `expires` and each property as `attributes.NAME`; those that are absent or null are left out.
+/// The message to sign: each field as `LENGTH:NAME,LENGTH:VALUE,` (lengths in bytes of UTF-8), sorted by the bytes of the names. The fields
+/// are `id`, `email`, `name`, `expires` and each property as `attributes.NAME`; absent and null fields are left out.
 #[must_use]
 pub fn message(contact: &Map<String, Value>) -> Vec<u8> {
     let mut fields = BTreeMap::new();
@@ -115,7 +115,7 @@ pub fn message(contact: &Map<String, Value>) -> Vec<u8> {
     out
 }
 
-/// A value as text: numbers as JSON writes them. Lists and objects are no values of a claim, and are not kept either.
+/// A value as text: numbers as JSON writes them. Lists and objects are not values of a claim, and are not stored either.
 fn plain(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),

@@ -1,4 +1,4 @@
-//! Identifiers: a newtype per kind of thing over a UUIDv7, so that one cannot stand where another belongs.
+//! Identifiers: one newtype over a UUIDv7 per kind of record, so that they cannot be mixed up.
 
 use std::{fmt, str::FromStr};
 
@@ -38,7 +38,7 @@ ids! {
     ProjectId,
     /// A signed-in member of the team.
     StaffId,
-    /// A key of the API; also the [`StaffId`] that it acts as.
+    /// An API key; also the [`StaffId`] that it acts as.
     ApiKeyId,
     /// A secret that a project's own servers sign identities with.
     IdentitySecretId,
@@ -56,15 +56,15 @@ ids! {
     FeedbackId,
     /// A unit of work for the product team.
     BacklogItemId,
-    /// Feedback ↔ backlog item.
+    /// A link between feedback and a backlog item.
     LinkId,
-    /// A remark of the team on feedback.
+    /// A team comment on feedback.
     CommentId,
-    /// A text that tickets are answered with.
+    /// A prepared text for answering tickets.
     CannedReplyId,
     /// One entry of an item's history.
     HistoryId,
-    /// Something done that can be taken back.
+    /// An action that can be undone.
     UndoId,
     /// One import of a file.
     ImportId,

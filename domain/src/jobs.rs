@@ -1,4 +1,4 @@
-//! Background work, as it is stored.
+//! Background jobs, as they are stored.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,31 +10,31 @@ use crate::ids::{ImportId, MailId, ProjectId};
 pub enum Job {
     /// Reads an uploaded file into a project.
     Import {
-        /// Whose.
+        /// The project.
         project: ProjectId,
-        /// Which.
+        /// The import.
         import: ImportId,
     },
-    /// Removes again what an import brought.
+    /// Removes the rows that an import created.
     TakeBack {
-        /// Whose.
+        /// The project.
         project: ProjectId,
-        /// Which.
+        /// The import.
         import: ImportId,
     },
     /// Sends an e-mail.
     Mail {
-        /// Which.
+        /// The e-mail.
         letter: MailId,
     },
-    /// Removes what has served its time.
+    /// Removes data whose retention period is over.
     Purge {},
-    /// Puts addresses of contacts that an earlier version stored into their one form.
+    /// Converts contact addresses stored by an earlier version to their canonical form.
     FoldAddresses {},
 }
 
 impl Job {
-    /// The word in the table.
+    /// The job's name in the table.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {

@@ -1,6 +1,6 @@
-//! Language tags, as projects and surveys carry them.
+//! Language tags of projects and surveys.
 
-/// Whether a text has the shape of a BCP 47 tag: a language of two or three letters, then subtags.
+/// Returns whether a text has the syntax of a BCP 47 tag: a language of two or three letters, then subtags.
 #[must_use]
 pub fn is_language_tag(text: &str) -> bool {
     let mut parts = text.split('-');

@@ -1,8 +1,7 @@
 //! Earshot's vocabulary and rules: types, parsing and validation.
 //!
-//! Nothing here does I/O, reads a clock or makes an id: callers pass a [`clock::Timestamp`] and ids in. The crate builds
-//! for wasm32, and knows nothing of tokio, sqlx, axum or leptos. One module per capability, by the names that
-//! the other crates use too.
+//! Nothing here does I/O, reads a clock or creates an id: callers pass a [`clock::Timestamp`] and ids in. The crate builds for wasm32 and
+//! does not depend on tokio, sqlx, axum or leptos. One module per capability, with the same names as in the other crates.
 
 pub mod accounts;
 pub mod backlog;

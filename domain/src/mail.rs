@@ -1,4 +1,4 @@
-//! E-mails: what they are for, and what they say.
+//! E-mails: kinds and content.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -8,10 +8,10 @@ use crate::{
     ids::{MailId, ProjectId},
 };
 
-/// What an e-mail is for.
+/// The purpose of an e-mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MailKind {
-    /// To a requester: the ticket arrived, with the link.
+    /// To a requester: confirms a new ticket, with the link.
     TicketConfirmation,
     /// To a requester: the team replied.
     TicketReply,
@@ -19,7 +19,7 @@ pub enum MailKind {
     TicketLink,
     /// To a person invited to a project.
     Invitation,
-    /// To a person who forgot a password; whether the address has an account is looked up when it is sent, and the link is made then.
+    /// To a person who forgot a password; the account is looked up, and the link created, only when the e-mail is sent.
     PasswordReset,
     /// To a person whose password was changed.
     PasswordChanged,
@@ -39,7 +39,7 @@ impl MailKind {
         Self::WebhookDisabled,
     ];
 
-    /// The word in the table.
+    /// The word in the database.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -53,7 +53,7 @@ impl MailKind {
         }
     }
 
-    /// For people.
+    /// The label for people.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
@@ -67,38 +67,38 @@ impl MailKind {
         }
     }
 
-    /// The kind of a word of the table.
+    /// Parses the word in the database.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 
-    /// How many e-mails an hour anyone may have us send to an address that they typed.
+    /// Limit on e-mails per hour that anyone may trigger to an address that they entered.
     #[must_use]
     pub fn hourly_limit(self) -> Option<i64> {
         match self {
             Self::TicketConfirmation => Some(10),
-            // Each of these links works until one is used, so one e-mail too many takes nothing from anyone.
+            // Each of these links works until one is used, so an extra e-mail invalidates nothing.
             Self::PasswordReset => Some(6),
             _ => None,
         }
     }
 }
 
-/// What an e-mail says, in plain text.
+/// The content of an e-mail, in plain text.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MailContent {
     /// BCP 47 language of the texts.
     pub language: String,
-    /// Who it comes from, beside the configured address: a project's name.
+    /// The sender's name beside the configured address: the project's name.
     pub from_name: Option<String>,
     /// Paragraphs before everything else.
     pub lead: Vec<String>,
-    /// What a person wrote.
+    /// A person's own words.
     pub quote: Option<String>,
-    /// Paragraphs after that.
+    /// Paragraphs after the quote.
     pub after: Vec<String>,
-    /// What the link does.
+    /// The label of the link.
     pub link_label: String,
     /// Small print.
     pub footer: Vec<String>,
@@ -109,22 +109,22 @@ pub struct MailContent {
 /// An e-mail to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MailMessage {
-    /// Identity; its Message-ID is made from it.
+    /// Identity; its Message-ID is derived from it.
     pub id: MailId,
-    /// Whose it is; `None` for e-mails about accounts.
+    /// The project it belongs to; `None` for e-mails about accounts.
     pub project: Option<ProjectId>,
-    /// What it is for.
+    /// Its purpose.
     pub kind: MailKind,
-    /// What it is about: the id of the ticket, the invitation or the webhook.
+    /// Its subject: the id of the ticket, the invitation or the webhook.
     pub about: Option<Uuid>,
-    /// To which address.
+    /// The recipient's address.
     pub to: String,
     /// Its subject line.
     pub subject: String,
-    /// What it says.
+    /// Its content.
     pub content: MailContent,
-    /// Where its link leads; may be empty.
+    /// The link's URL; may be empty.
     pub link: String,
-    /// When it becomes useless.
+    /// The time after which it is useless.
     pub not_after: Option<Timestamp>,
 }

@@ -1,6 +1,6 @@
 //! Values that stay out of logs.
 
-/// A value that never shows in logs or errors.
+/// A value that never appears in logs or errors.
 #[derive(Clone)]
 pub struct Secret<T>(pub T);
 

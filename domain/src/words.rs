@@ -1,7 +1,7 @@
-//! Enums whose variants have a word that is stored and a label that people read.
+//! Enums whose variants have a stored word and a label for people.
 
-/// Declares such an enum: `Name { Variant = "stored_word" / "Label", … }`, with `ALL`, `as_str`, `label` and `parse`. The stored word
-/// is also the one in JSON.
+/// Declares such an enum: `Name { Variant = "stored_word" / "Label", … }`, with `ALL`, `as_str`, `label` and `parse`. The stored word is
+/// also used in JSON.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal / $label:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -10,22 +10,22 @@ macro_rules! words {
         pub enum $name { $($(#[$vdoc])* $variant),+ }
 
         impl $name {
-            /// All of them, in the order they are shown.
+            /// All variants, in display order.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// The word stored and written in queries.
+            /// The word in the database and in queries.
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
             }
 
-            /// The words on the screen.
+            /// The label on the screen.
             #[must_use]
             pub fn label(self) -> &'static str {
                 match self { $(Self::$variant => $label),+ }
             }
 
-            /// Reads the stored word.
+            /// Parses the stored word.
             #[must_use]
             pub fn parse(text: &str) -> Option<Self> {
                 match text { $($word => Some(Self::$variant),)+ _ => None }

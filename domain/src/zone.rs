@@ -1,7 +1,7 @@
-//! Time zones of the IANA database, and the days of the calendar in them.
+//! Time zones of the IANA database, and calendar days in them.
 //!
-//! A project has one zone: its days are what "today", "7 days" and `before:2026-11-01` mean. The database is built in, so that the same
-//! program says the same on every machine.
+//! A project has one zone: it defines "today", "7 days" and `before:2026-11-01`. The database is built in, so that the same program gives
+//! the same results on every machine.
 
 use std::{fmt, sync::LazyLock};
 
@@ -15,19 +15,19 @@ use time::{Date, OffsetDateTime, PrimitiveDateTime, UtcOffset, format_descriptio
 
 use crate::{Timestamp, clock::DAY_MS};
 
-/// A day of the calendar, as days since 1 January 1970. Which moments it spans depends on the zone.
+/// A calendar day, as days since 1 January 1970. The moments it spans depend on the zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Day(pub i64);
 
 impl Day {
-    /// Reads `2026-11-23`.
+    /// Parses `2026-11-23`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Date::parse(text, format_description!("[year]-[month]-[day]")).ok().map(Self::from)
     }
 
-    /// The day so many days later (negative: earlier), saturating.
+    /// The day this many days later (negative: earlier), saturating.
     #[must_use]
     pub fn plus(self, days: i64) -> Self {
         Self(self.0.saturating_add(days))
@@ -40,13 +40,13 @@ impl Day {
         self.plus(-((self.0.rem_euclid(7) + 3) % 7))
     }
 
-    /// For people: `23 Nov 2026`.
+    /// The day for people: `23 Nov 2026`.
     #[must_use]
     pub fn readable(self) -> String {
         self.date().format(format_description!("[day padding:none] [month repr:short] [year]")).unwrap_or_default()
     }
 
-    /// Within the years that can be written, -9999 to 9999.
+    /// The date, clamped to the years that can be written, -9999 to 9999.
     fn date(self) -> Date {
         let epoch = i64::from(OffsetDateTime::UNIX_EPOCH.to_julian_day());
         let limits = i64::from(Date::MIN.to_julian_day())..=i64::from(Date::MAX.to_julian_day());
@@ -68,14 +68,14 @@ impl fmt::Display for Day {
     }
 }
 
-/// Part of a range of time in which clocks differ from UTC by the same amount.
+/// A part of a time range during which the offset from UTC is constant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OffsetSpan {
     /// Its first moment.
     pub from: Timestamp,
     /// The first moment after it.
     pub until: Timestamp,
-    /// How far its clocks are ahead of UTC, in milliseconds.
+    /// The offset from UTC, in milliseconds; positive east of UTC.
     pub offset_ms: i64,
 }
 
@@ -84,7 +84,7 @@ pub struct OffsetSpan {
 #[serde(try_from = "String", into = "String")]
 pub struct Zone(TimeZone);
 
-/// Coordinated universal time: the zone of everything that belongs to no project.
+/// Coordinated universal time: the zone of all data that belongs to no project.
 pub static UTC: Zone = Zone(TimeZone::UTC);
 
 impl Default for Zone {
@@ -94,7 +94,7 @@ impl Default for Zone {
 }
 
 impl Zone {
-    /// The zone of a name, in any case; older names of a zone are known too.
+    /// Finds a zone by its name, ignoring case; older names of a zone are accepted too.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         let zone = TimeZone::get(name.trim()).ok()?;
@@ -107,7 +107,7 @@ impl Zone {
         self.0.iana_name().unwrap_or("UTC")
     }
 
-    /// The zones to choose from, in alphabetical order: those of places, each under its primary name, and UTC.
+    /// The zones to choose from, in alphabetical order: those of places, each with its primary name, and UTC.
     #[must_use]
     pub fn all() -> &'static [Self] {
         static ALL: LazyLock<Vec<Zone>> = LazyLock::new(|| {
@@ -120,12 +120,12 @@ impl Zone {
         &ALL
     }
 
-    /// How far its clocks are ahead of UTC at a moment, in milliseconds.
+    /// The offset from UTC at a moment, in milliseconds.
     fn offset_ms(&self, at: Timestamp) -> i64 {
         Instant::from_millisecond(at.0).map_or(0, |at| i64::from(self.0.to_offset(at).seconds()) * 1000)
     }
 
-    /// The day on its calendar at a moment.
+    /// The calendar day at a moment.
     #[must_use]
     pub fn day(&self, at: Timestamp) -> Day {
         Day(at.plus_ms(self.offset_ms(at)).0.div_euclid(DAY_MS))
@@ -137,12 +137,12 @@ impl Zone {
         self.from_local(PrimitiveDateTime::new(day.date(), time::Time::MIDNIGHT))
     }
 
-    /// The moment of a local time. Of two, the earlier one; where clocks skip it, as much later as they skip.
+    /// The moment of a local time. If there are two, the earlier one; if clocks skip it, later by the length of the gap.
     #[must_use]
     pub fn from_local(&self, local: PrimitiveDateTime) -> Timestamp {
         let utc = local.assume_utc().unix_timestamp() * 1000 + i64::from(local.millisecond());
         let (date, time) = (local.date(), local.time());
-        // Each fits: `time` has checked the parts of a date and a time.
+        // The conversions cannot fail: `time` has checked the parts of a date and a time.
         let civil = || -> Option<DateTime> {
             let year = i16::try_from(date.year()).ok()?;
             let day = Civil::new(year, i8::try_from(u8::from(date.month())).ok()?, i8::try_from(date.day()).ok()?).ok()?;
@@ -150,11 +150,11 @@ impl Zone {
             let part = |n: u8| i8::try_from(n).ok();
             Some(day.at(part(time.hour())?, part(time.minute())?, part(time.second())?, nanoseconds))
         };
-        // Beyond the years that a zone knows, its offset does not matter.
+        // Outside the years that a zone supports, its offset does not matter.
         civil().and_then(|civil| self.0.to_timestamp(civil).ok()).map_or(Timestamp(utc), |at| Timestamp(at.as_millisecond()))
     }
 
-    /// A range of time, cut where clocks are changed.
+    /// Splits a time range wherever the clocks change.
     #[must_use]
     pub fn offset_spans(&self, from: Timestamp, until: Timestamp) -> Vec<OffsetSpan> {
         let mut cuts = vec![from];
@@ -177,18 +177,18 @@ impl Zone {
     /// RFC 3339 with the offset from UTC: `2026-11-23T12:58:00+09:00`.
     #[must_use]
     pub fn rfc3339(&self, at: Timestamp) -> String {
-        // Local mean time before 1900 had seconds, which RFC 3339 cannot write.
+        // Before 1900, local mean time had seconds, which RFC 3339 cannot express.
         self.local(at).format(&Rfc3339).unwrap_or_else(|_| at.rfc3339())
     }
 
-    /// For people: `23 Nov 2026, 12:58 UTC+9`.
+    /// The moment for people: `23 Nov 2026, 12:58 UTC+9`.
     #[must_use]
     pub fn readable(&self, at: Timestamp) -> String {
         let format = format_description!("[day padding:none] [month repr:short] [year], [hour]:[minute]");
         format!("{} {}", self.local(at).format(format).unwrap_or_default(), self.offset(at))
     }
 
-    /// How far its clocks are from UTC at a moment, for people: `UTC+9`, `UTC`.
+    /// The offset from UTC at a moment, for people: `UTC+9`, `UTC`.
     #[must_use]
     pub fn offset(&self, at: Timestamp) -> String {
         let (hours, minutes, _) = self.local(at).offset().as_hms();
@@ -201,7 +201,7 @@ impl Zone {
         format!("UTC{offset}")
     }
 
-    /// How long before `now` something was, in words: `just now`, `5 min ago`, `3 h ago`, `2 days ago`, after a month the day.
+    /// The time elapsed until `now`, in words: `just now`, `5 min ago`, `3 h ago`, `2 days ago`, after a month the day.
     #[must_use]
     pub fn ago(&self, at: Timestamp, now: Timestamp) -> String {
         let minutes = now.0.saturating_sub(at.0) / 60_000;
@@ -216,7 +216,7 @@ impl Zone {
     }
 }
 
-/// The current time, and the zone in which times are shown.
+/// The current time, and the zone for displaying times.
 #[derive(Debug, Clone)]
 pub struct ZonedNow {
     /// The moment.
@@ -226,13 +226,13 @@ pub struct ZonedNow {
 }
 
 impl ZonedNow {
-    /// How long ago something was; see [`Zone::ago`].
+    /// The time elapsed since a moment; see [`Zone::ago`].
     #[must_use]
     pub fn ago(&self, at: Timestamp) -> String {
         self.zone.ago(at, self.now)
     }
 
-    /// How long ago something was, in words and for `<time datetime>`.
+    /// The time elapsed since a moment, in words and for `<time datetime>`.
     #[must_use]
     pub fn moment(&self, at: Timestamp) -> (String, String) {
         (self.ago(at), at.rfc3339())
@@ -329,7 +329,7 @@ mod tests {
         // Chile's clocks skip midnight; the day begins at one o'clock.
         let santiago = zone("America/Santiago");
         assert_eq!(santiago.rfc3339(santiago.start_of_day(Day::parse("2026-09-06").unwrap())), "2026-09-06T01:00:00-03:00");
-        // Two o'clock at night came twice: the earlier is meant.
+        // 02:30 occurred twice that night: the earlier one is used.
         assert_eq!(berlin.from_local(datetime!(2026-10-25 02:30)), at("2026-10-25T00:30:00Z"));
         assert_eq!(berlin.from_local(datetime!(2026-03-29 02:30)), at("2026-03-29T01:30:00Z"));
     }
@@ -363,7 +363,7 @@ mod tests {
         fn every_moment_is_within_its_day(ms in -2_000_000_000_000i64..4_000_000_000_000, n in 0usize..1000) {
             let zone = &Zone::all()[n % Zone::all().len()];
             let (at, day) = (Timestamp(ms), zone.day(Timestamp(ms)));
-            // Clocks that were set back over midnight show a day once more: the moment is after the start, and before the day after next.
+            // If clocks are set back over midnight, a day occurs twice: the moment is after the start, and before the day after next.
             prop_assert!(zone.start_of_day(day) <= at && at < zone.start_of_day(day.plus(2)), "{zone} {day} {at}");
             let parts = zone.offset_spans(at, at.plus_days(800));
             prop_assert_eq!(parts.first().map(|s| s.from), Some(at));

@@ -1,4 +1,4 @@
-//! Whose authority something acts with that works on its own, like an API key or a webhook.
+//! The authority that unattended actors, such as API keys and webhooks, act with.
 
 use super::Role;
 use crate::ids::StaffId;
@@ -6,14 +6,14 @@ use crate::ids::StaffId;
 /// Where the authority comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthoritySource {
-    /// The project itself: made on the command line, or handed over by an owner.
+    /// The project itself: created on the command line, or transferred by an owner.
     Project,
-    /// A person, with the role that they have in the project now; `None`: they are not a member any more.
+    /// A person, with their current role in the project; `None`: they are no longer a member.
     Person(StaffId, Option<Role>),
 }
 
 impl AuthoritySource {
-    /// The role that is left of `wanted`: nobody lends more than they have. `None`: nothing is left.
+    /// The role that remains of `wanted`: a grant never exceeds its source's own role. `None`: no role remains.
     #[must_use]
     pub fn effective_role(self, wanted: Role) -> Option<Role> {
         match self {
@@ -22,17 +22,17 @@ impl AuthoritySource {
         }
     }
 
-    /// Whether it can act as someone with at least the role `need`.
+    /// Returns whether it can act with at least the role `need`.
     #[must_use]
     pub fn permits(self, need: Role) -> bool {
         self.effective_role(need) == Some(need)
     }
 }
 
-/// Who takes over what someone leaves behind.
+/// The new source of authority for what a departing member leaves behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Successor {
-    /// The project: it goes on, whoever comes and goes.
+    /// The project, which does not depend on any member.
     Project,
     /// Another member: it acts with their role from then on.
     Member(StaffId),

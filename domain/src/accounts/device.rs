@@ -1,7 +1,7 @@
 //! A browser's user-agent header in plain words, for the list of sessions.
 
 const BROWSERS: [(&str, &str); 8] = [
-    // The order matters: most of them also claim to be those below.
+    // The order matters: most browsers also claim to be those below them.
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
     ("SamsungBrowser/", "Samsung Internet"),
@@ -22,7 +22,7 @@ const SYSTEMS: [(&str, &str); 7] = [
     ("Linux", "Linux"),
 ];
 
-/// For example `Firefox on Linux`; whatever is not known is called a device of its own first word.
+/// For example `Firefox on Linux`; an unknown user agent is shown as its own first word.
 #[must_use]
 pub fn device_name(user_agent: Option<&str>) -> String {
     let Some(agent) = user_agent.map(str::trim).filter(|a| !a.is_empty()) else { return "Unknown device".into() };

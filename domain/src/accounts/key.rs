@@ -1,4 +1,4 @@
-//! Keys of the API: what a program may do with one, and how a key is written.
+//! API keys: access levels, format and names.
 
 use super::Role;
 use crate::{DomainError, words::words};
@@ -10,7 +10,7 @@ words! {
         Read = "read" / "Read",
         /// Also writes feedback, responses, backlog items and tickets.
         Write = "write" / "Write",
-        /// Also what only admins do.
+        /// Also does what is reserved for admins.
         Admin = "admin" / "Admin",
     }
 }
@@ -27,17 +27,17 @@ impl Access {
     }
 }
 
-/// What every key begins with, so that it is recognised where it should not be.
+/// Prefix of every key, so that a leaked key is recognisable.
 pub const KEY_PREFIX: &str = "eas_";
-/// How much of a key stays readable, to tell keys apart.
+/// Number of characters of a key that stay readable, to tell keys apart.
 pub const VISIBLE_KEY_LENGTH: usize = 12;
 /// Longest name, in characters.
 pub const MAX_NAME: usize = 60;
 
-/// A key's name as stored: on one line, without the white space around it.
+/// A key's name as stored: on one line, trimmed.
 ///
 /// # Errors
-/// When there is none, or it is too long.
+/// Returns an error if the name is empty or too long.
 pub fn check_name(name: &str) -> Result<String, DomainError> {
     let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
     if name.is_empty() || name.chars().any(char::is_control) {

@@ -1,4 +1,4 @@
-//! Who acts, and what they may do.
+//! Actors and their permissions.
 
 pub mod authority;
 pub mod device;
@@ -15,17 +15,17 @@ use crate::{
     ids::{ProjectId, StaffId},
 };
 
-/// What a member of the team may do in one project; each role includes those before it.
+/// The permissions of a team member in one project; each role includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Reads everything.
     Viewer,
-    /// Also triages feedback and keeps the backlog.
+    /// Also triages feedback and maintains the backlog.
     Triager,
     /// Also edits surveys, settings, imports and members.
     Admin,
-    /// Also makes and removes owners.
+    /// Also adds and removes owners.
     Owner,
 }
 
@@ -33,7 +33,7 @@ impl Role {
     /// All roles, lowest first.
     pub const ALL: [Self; 4] = [Self::Viewer, Self::Triager, Self::Admin, Self::Owner];
 
-    /// The word shown.
+    /// The label on the screen.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
@@ -44,7 +44,7 @@ impl Role {
         }
     }
 
-    /// The word stored.
+    /// The stored word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -72,10 +72,10 @@ impl FromStr for Role {
     }
 }
 
-/// A member of the team with their role in each project.
+/// A team member with their role in each project.
 #[derive(Debug, Clone)]
 pub struct Actor {
-    /// Who.
+    /// The staff member.
     pub staff: StaffId,
     /// The projects they belong to.
     pub roles: Vec<(ProjectId, Role)>,
@@ -88,7 +88,7 @@ impl Actor {
         self.roles.iter().find(|(id, _)| *id == project).map(|(_, role)| *role)
     }
 
-    /// Whether they run a project, and so may begin another one.
+    /// Returns whether they administer any project, and may therefore create another one.
     #[must_use]
     pub fn runs_a_project(&self) -> bool {
         self.roles.iter().any(|(_, role)| *role >= Role::Admin)
@@ -97,7 +97,7 @@ impl Actor {
     /// The capability to work in `project` with at least the role `need`.
     ///
     /// # Errors
-    /// [`DomainError::NotFound`] for a project the actor does not belong to, [`DomainError::Forbidden`] for too low a role.
+    /// [`DomainError::NotFound`] for a project that the actor does not belong to, [`DomainError::Forbidden`] if the role is too low.
     pub fn scope(&self, project: ProjectId, need: Role) -> Result<Scope, DomainError> {
         match self.role(project) {
             None => Err(DomainError::NotFound),
@@ -107,7 +107,7 @@ impl Actor {
     }
 }
 
-/// Proof that the holder may read one project's data; every query that reads people's data asks for it.
+/// Proof that the holder may read one project's data; every query that reads personal data requires it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scope {
     project: ProjectId,
@@ -116,40 +116,41 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// The program itself at work on a project (a respondent's submission, a background job, the command line).
+    /// The program itself acting on a project (a respondent's submission, a background job, the command line).
     #[must_use]
     pub fn system(project: ProjectId) -> Self {
         Self { project, role: Role::Owner, staff: None }
     }
 
-    /// The one project this reaches.
+    /// The one project in scope.
     #[must_use]
     pub fn project(&self) -> ProjectId {
         self.project
     }
 
-    /// Who acts; `None` for the program itself.
+    /// The acting staff member; `None` for the program itself.
     #[must_use]
     pub fn staff(&self) -> Option<StaffId> {
         self.staff
     }
 
-    /// With which role.
+    /// The role of the scope.
     #[must_use]
     pub fn role(&self) -> Role {
         self.role
     }
 
-    /// Whether the role is at least `need`.
+    /// Requires at least the role `need`.
     ///
     /// # Errors
-    /// [`DomainError::Forbidden`] when it is not.
+    /// [`DomainError::Forbidden`] if the role is lower.
     pub fn require(&self, need: Role) -> Result<(), DomainError> {
         if self.role < need { Err(DomainError::Forbidden) } else { Ok(()) }
     }
 }
 
-/// A path of ours to go to after signing in; anything else becomes `/`. Browsers read two slashes, of either kind, as another site.
+/// Returns a local path to redirect to after sign-in; anything else becomes `/`. Browsers treat two leading slashes, of either kind, as
+/// another site.
 #[must_use]
 pub fn safe_redirect_path(path: &str) -> &str {
     let second = path.chars().nth(1);

@@ -1,25 +1,25 @@
-//! Who may change whose membership.
+//! Rules for changing memberships.
 
 use super::Role;
 use crate::DomainError;
 
-/// A project without an owner would be nobody's.
+/// A project must always have an owner.
 fn last_owner() -> DomainError {
     DomainError::field("role", "last_owner", "This is the project's only owner. Make someone else an owner first.")
 }
 
-/// Whether `actor` may give the role `offered`: admins and owners may, up to their own role.
+/// Checks that `actor` may grant the role `offered`: admins and owners may, up to their own role.
 ///
 /// # Errors
-/// [`DomainError::Forbidden`] when not.
+/// [`DomainError::Forbidden`] if not.
 pub fn may_grant(actor: Role, offered: Role) -> Result<(), DomainError> {
     if actor >= Role::Admin && offered <= actor { Ok(()) } else { Err(DomainError::Forbidden) }
 }
 
-/// Whether `actor` may change a member from `from` to `to`, in a project with so many owners.
+/// Checks that `actor` may change a member from `from` to `to`, in a project with `owners` owners.
 ///
 /// # Errors
-/// [`DomainError::Forbidden`] when the actor may not, [`DomainError::Invalid`] when no owner would be left.
+/// [`DomainError::Forbidden`] if the actor may not, [`DomainError::Invalid`] if no owner would remain.
 pub fn may_change(actor: Role, from: Role, to: Role, owners: usize) -> Result<(), DomainError> {
     may_grant(actor, to)?;
     if from > actor {
@@ -31,7 +31,7 @@ pub fn may_change(actor: Role, from: Role, to: Role, owners: usize) -> Result<()
     Ok(())
 }
 
-/// Whether `actor` may take away a membership with the role `held`. Everyone may leave.
+/// Checks that `actor` may remove a membership with the role `held`. Everyone may leave.
 ///
 /// # Errors
 /// As [`may_change`].
@@ -45,7 +45,7 @@ pub fn may_remove(actor: Role, held: Role, owners: usize, is_self: bool) -> Resu
     Ok(())
 }
 
-/// The role after accepting an invitation: what is already held is never lowered.
+/// The role after accepting an invitation: a role already held is never lowered.
 #[must_use]
 pub fn joined_role(held: Option<Role>, offered: Role) -> Role {
     held.map_or(offered, |held| held.max(offered))

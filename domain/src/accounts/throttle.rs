@@ -1,17 +1,17 @@
-//! A token bucket over given times: how often something may be tried, without a clock of its own.
+//! A rate-limiting token bucket; callers pass the time in.
 
 use crate::Timestamp;
 
-/// `burst` attempts at once, and as many again over each `window_ms`.
+/// `burst` attempts at once, refilled over each `window_ms`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit {
-    /// The most attempts at once.
+    /// Most attempts at once.
     pub burst: u32,
-    /// In how many milliseconds an empty bucket is full again.
+    /// Milliseconds until an empty bucket is full again.
     pub window_ms: i64,
 }
 
-/// What is left of a [`RateLimit`] for one key.
+/// The remaining tokens of a [`RateLimit`] for one key.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TokenBucket {
     tokens: f64,
@@ -25,26 +25,26 @@ impl TokenBucket {
         Self { tokens: f64::from(limit.burst), at: now }
     }
 
-    /// A bucket as it was kept.
+    /// Restores a bucket from its stored parts.
     #[must_use]
     pub fn of(tokens: f64, at: Timestamp) -> Self {
         Self { tokens, at }
     }
 
-    /// What to keep of it: what is left, and when that was so.
+    /// The parts to store: the remaining tokens, and the time they were valid at.
     #[must_use]
     pub fn parts(&self) -> (f64, Timestamp) {
         (self.tokens, self.at)
     }
 
     fn refill(&mut self, limit: RateLimit, now: Timestamp) {
-        // A clock that was set back gives nothing and takes nothing.
+        // If the clock was set back, no tokens are added or removed.
         let passed = u32::try_from((now.0 - self.at.0).clamp(0, limit.window_ms)).unwrap_or(u32::MAX);
         let window = u32::try_from(limit.window_ms.max(1)).unwrap_or(u32::MAX);
         let burst = f64::from(limit.burst);
         self.tokens = (self.tokens + burst * f64::from(passed) / f64::from(window)).min(burst);
-        // Whose clock is a little behind must not set the time back, else the next would refill the same time again. When the clock was set
-        // back by more than a window, the time that was kept is the wrong one.
+        // A clock that is slightly behind must not move the stored time back, or the next refill would count the same time again. If the
+        // clock was set back by more than a window, the stored time is the wrong one.
         if now > self.at || self.at.0 - now.0 > limit.window_ms {
             self.at = now;
         }
@@ -53,14 +53,14 @@ impl TokenBucket {
     /// Takes one attempt.
     ///
     /// # Errors
-    /// In how many seconds there is one again.
+    /// The number of seconds until an attempt is available.
     pub fn take(&mut self, limit: RateLimit, now: Timestamp) -> Result<(), u64> {
         self.check(limit, now)?;
         self.tokens = (self.tokens - 1.0).max(0.0);
         Ok(())
     }
 
-    /// Takes as many as there are, up to `most` (and at least one); gives how many.
+    /// Takes as many attempts as are left, up to `most` (and at least one); returns how many.
     ///
     /// # Errors
     /// As [`TokenBucket::take`].
@@ -71,10 +71,10 @@ impl TokenBucket {
         Ok(1 + more)
     }
 
-    /// Takes exactly so many, or none.
+    /// Takes exactly `count` attempts, or none.
     ///
     /// # Errors
-    /// In how many seconds there are so many; never, if the bucket does not hold them: then when it is full.
+    /// The number of seconds until `count` are available; if the bucket can never hold that many, until it is full.
     pub fn take_exactly(&mut self, count: u32, limit: RateLimit, now: Timestamp) -> Result<(), u64> {
         self.refill(limit, now);
         if self.tokens + 1e-9 >= f64::from(count) {
@@ -89,13 +89,13 @@ impl TokenBucket {
         Err(seconds)
     }
 
-    /// Takes so many as were used after all, as far as there are any.
+    /// Takes `count` attempts that were used after the fact, or all that are left.
     pub fn charge(&mut self, count: u32, limit: RateLimit, now: Timestamp) {
         self.refill(limit, now);
         self.tokens = (self.tokens - f64::from(count)).max(0.0);
     }
 
-    /// How many whole attempts were left when it was last looked at.
+    /// Whole attempts left at the last refill.
     #[must_use]
     pub fn left(&self) -> u32 {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "never negative, and saturating")]
@@ -103,24 +103,24 @@ impl TokenBucket {
         left
     }
 
-    /// In how many seconds it is full, if nothing is taken.
+    /// Seconds until the bucket is full if nothing is taken.
     #[must_use]
     pub fn seconds_until_full(&self, limit: RateLimit, now: Timestamp) -> u64 {
         let window = u32::try_from(limit.window_ms.max(0)).unwrap_or(u32::MAX);
-        // A hair over a second is that second.
+        // Rounding errors must not add a second.
         let seconds = (self.spent(limit, now) * f64::from(window) / 1000.0 - 1e-6).ceil().max(0.0);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and never negative")]
         let seconds = seconds as u64;
         seconds
     }
 
-    /// Whether there is an attempt to take.
+    /// Checks that an attempt is left.
     ///
     /// # Errors
-    /// In how many seconds there is one.
+    /// The number of seconds until one is.
     pub fn check(&mut self, limit: RateLimit, now: Timestamp) -> Result<(), u64> {
         self.refill(limit, now);
-        // A hair under one counts as one: refilling in parts must not cost an attempt to rounding.
+        // Almost one counts as one: refilling in parts must not cost an attempt to rounding.
         if self.tokens >= 1.0 - 1e-9 {
             return Ok(());
         }
@@ -132,18 +132,18 @@ impl TokenBucket {
         Err(wait_ms.div_ceil(1000).max(1))
     }
 
-    /// Gives one attempt back: it was a rightful one.
+    /// Returns one attempt: it was legitimate.
     pub fn return_tokens(&mut self, limit: RateLimit) {
         self.tokens = (self.tokens + 1.0).min(f64::from(limit.burst));
     }
 
-    /// Whether forgetting this bucket changes nothing.
+    /// Returns whether the bucket is full, so that deleting it changes nothing.
     #[must_use]
     pub fn is_full(&self, limit: RateLimit, now: Timestamp) -> bool {
         self.spent(limit, now) < 1e-9
     }
 
-    /// Which share of its attempts is spent, 0 to 1.
+    /// The share of attempts spent, 0 to 1.
     #[must_use]
     pub fn spent(&self, limit: RateLimit, now: Timestamp) -> f64 {
         let mut copy = *self;

@@ -9,15 +9,15 @@ use crate::{
 };
 
 words! {
-    /// How far the work has come.
+    /// The progress of the work.
     BacklogStatus {
         /// Not decided.
         Open = "open" / "Open",
-        /// Decided, not begun.
+        /// Decided, not started.
         Planned = "planned" / "Planned",
-        /// Being made.
+        /// In progress.
         InProgress = "in_progress" / "In progress",
-        /// In the hands of people.
+        /// Released to users.
         Shipped = "shipped" / "Shipped",
         /// Decided against.
         Declined = "declined" / "Declined",
@@ -25,7 +25,7 @@ words! {
 }
 
 impl BacklogStatus {
-    /// Whether there is still something to decide or to do.
+    /// Returns whether the item is still open: undecided or unfinished.
     #[must_use]
     pub fn is_active(self) -> bool {
         !matches!(self, Self::Shipped | Self::Declined)
@@ -33,13 +33,13 @@ impl BacklogStatus {
 }
 
 words! {
-    /// How much an item matters to the one who said something, as judged by whoever linked it.
+    /// The importance of an item to the person who gave the feedback, as judged by the team member who linked it.
     Importance {
-        /// They would like it.
+        /// Nice to have.
         Nice = "nice" / "Nice to have",
-        /// They want it.
+        /// Wanted.
         Normal = "normal" / "Normal",
-        /// They cannot do without it.
+        /// A blocker for them.
         Critical = "critical" / "Critical",
     }
 }
@@ -49,21 +49,21 @@ words! {
 pub struct BacklogItem {
     /// Identity.
     pub id: BacklogItemId,
-    /// Whose.
+    /// The project it belongs to.
     pub project: ProjectId,
-    /// The name in URLs and on the screen: `#12`; counts up within the project.
+    /// The number in URLs and on the screen: `#12`; counts up within the project.
     pub number: i64,
     /// One line.
     pub title: String,
-    /// More lines; may be empty.
+    /// Several lines; may be empty.
     pub body: String,
-    /// How far it has come.
+    /// The progress of the work.
     pub status: BacklogStatus,
-    /// When it was made.
+    /// Creation time.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// Time of the last change.
     pub updated_at: Timestamp,
-    /// Grows with each change; a write names the version it was made from.
+    /// Incremented by each change; a write names the version it is based on.
     pub version: i64,
 }
 
@@ -77,7 +77,7 @@ pub const MAX_QUOTE: usize = 2_000;
 /// Title and body as stored: trimmed, the title on one line.
 ///
 /// # Errors
-/// A message for each that does not fit.
+/// A message for each field that is invalid.
 pub fn check_item(title: &str, body: &str) -> Result<(String, String), DomainError> {
     let mut errors = FieldErrors::default();
     let title = title.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
@@ -93,15 +93,14 @@ pub fn check_item(title: &str, body: &str) -> Result<(String, String), DomainErr
     errors.into_result((title, body))
 }
 
-/// Where `quote` occurs in `text`. White space of any kind and length counts as one space, because a selection in a browser
-/// changes it.
+/// Finds `quote` in `text`. White space of any kind and length counts as one space, because selecting text in a browser changes it.
 #[must_use]
 pub fn find_quote(text: &str, quote: &str) -> Option<Range<usize>> {
     let wanted = quote.split_whitespace().collect::<Vec<_>>().join(" ");
     if wanted.is_empty() {
         return None;
     }
-    // The text with its white space collapsed, and for each byte of that where it came from.
+    // The text with its white space collapsed, and the original position of each of its bytes.
     let mut flat = String::with_capacity(text.len());
     let mut origin = Vec::with_capacity(text.len());
     for (at, c) in text.char_indices() {
@@ -121,10 +120,10 @@ pub fn find_quote(text: &str, quote: &str) -> Option<Range<usize>> {
     Some(first..last)
 }
 
-/// The quote as written in the text; `None` for an empty one.
+/// The quote as written in the text; `None` if it is empty.
 ///
 /// # Errors
-/// When the text does not hold it, or it is too long.
+/// Returns an error if the text does not contain the quote, or the quote is too long.
 pub fn check_quote(text: &str, quote: &str) -> Result<Option<String>, DomainError> {
     if quote.trim().is_empty() {
         return Ok(None);
@@ -138,7 +137,7 @@ pub fn check_quote(text: &str, quote: &str) -> Result<Option<String>, DomainErro
     }
 }
 
-/// A title made of the first sentence, cut at a word when it is long.
+/// A title made from the first sentence, cut at a word if it is long.
 #[must_use]
 pub fn suggest_title(text: &str) -> String {
     const LONGEST: usize = 100;
@@ -148,7 +147,7 @@ pub fn suggest_title(text: &str) -> String {
     while let Some((at, c)) = chars.next() {
         let at_end = chars.peek().is_none_or(|(_, next)| next.is_whitespace());
         if matches!(c, '。' | '！' | '？') || matches!(c, '.' | '!' | '?') && at_end {
-            // The point of a statement is left out; a question keeps its mark.
+            // A statement's full stop is omitted; a question keeps its mark.
             end = if matches!(c, '.' | '。') { at } else { at + c.len_utf8() };
             break;
         }

@@ -1,31 +1,31 @@
-//! Support desk statistics: how long people wait, with confidence intervals.
+//! Support desk statistics: waiting times, with confidence intervals.
 
 use crate::clock::DAY_MS;
 
-/// Below this many tickets a median says more about single tickets than about the desk: the count is shown, the time is not.
+/// Below this many tickets a median describes single tickets more than the desk: the count is shown, the time is not.
 pub const MIN_TICKETS_FOR_MEDIAN: usize = 5;
-/// The same for the time that nine in ten tickets stay under: of fewer, it is little but the slowest one.
+/// The same for the 90th percentile: with fewer tickets it is little more than the slowest one.
 pub const MIN_TICKETS_FOR_P90: usize = 20;
 
-/// Times that tickets took, in milliseconds, added up.
+/// Statistics of the times that tickets took, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DurationStats {
-    /// How many tickets.
+    /// Number of tickets.
     pub n: usize,
-    /// Half of them took no longer; `None` below [`MIN_TICKETS_FOR_MEDIAN`].
+    /// The median; `None` below [`MIN_TICKETS_FOR_MEDIAN`].
     pub median: Option<i64>,
-    /// Where the median of all such tickets lies, with 95 % confidence; `None` where there are too few to say.
+    /// The 95 % confidence interval of the median; `None` if there are too few tickets.
     pub median_between: Option<(i64, i64)>,
-    /// Nine in ten took no longer; `None` below [`MIN_TICKETS_FOR_P90`].
+    /// The 90th percentile; `None` below [`MIN_TICKETS_FOR_P90`].
     pub p90: Option<i64>,
 }
 
 impl DurationStats {
-    /// Adds up how long tickets took; order does not matter.
+    /// Calculates the statistics of `took`, in any order.
     ///
-    /// A quantile is the smallest time that at least that share of tickets did not exceed: one that some ticket really took. The interval
-    /// of the median runs between two of the times themselves: how many of `n` lie below the true median is binomial with one half
-    /// (W. J. Conover, "Practical Nonparametric Statistics", 3rd ed., section 3.2), so nothing is assumed about how times are spread.
+    /// A quantile is the smallest time that at least that share of tickets did not exceed, so it is always the time of an actual ticket.
+    /// The interval of the median runs between two of the times themselves: the number of `n` values below the true median is binomial with
+    /// p = ½ (W. J. Conover, "Practical Nonparametric Statistics", 3rd ed., section 3.2), so no distribution of the times is assumed.
     #[must_use]
     pub fn of(mut took: Vec<i64>) -> Self {
         took.sort_unstable();
@@ -40,11 +40,11 @@ impl DurationStats {
     }
 }
 
-/// How many of the smallest and of the largest of `n` values can be left out so that what is left still spans the median with 95 %
-/// confidence; `None` when even all of them do not.
+/// The number of values to drop at each end of `n` sorted values so that the rest still spans the median with 95 % confidence; `None` if
+/// even all values do not.
 fn below(n: usize) -> Option<usize> {
     let exponent = i32::try_from(n).ok()?;
-    // Beyond this a half to the power of n is too small a number; then the normal approximation is exact enough.
+    // Well before 2⁻ⁿ underflows; the normal approximation is exact enough above this.
     if n > 1000 {
         #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts of tickets")]
         return Some(((n as f64 - 1.96 * (n as f64).sqrt()) / 2.0).floor().max(0.0) as usize);
@@ -65,7 +65,7 @@ fn below(n: usize) -> Option<usize> {
     out
 }
 
-/// A stretch of time for people, in its two largest units: `3 min`, `2 h 5 min`, `4 days 6 h`.
+/// A duration for people, in its two largest units: `3 min`, `2 h 5 min`, `4 days 6 h`.
 #[must_use]
 pub fn format_duration(ms: i64) -> String {
     let minutes = ms.max(0) / 60_000;
@@ -81,7 +81,7 @@ pub fn format_duration(ms: i64) -> String {
     }
 }
 
-/// By age, youngest first: the words, and how old in milliseconds a ticket is at least.
+/// Age groups, youngest first: the label, and the minimum age of a ticket in milliseconds.
 pub const AGE_GROUPS: [(&str, i64); 5] = [
     ("Under a day", 0),
     ("1 to 3 days", DAY_MS),
@@ -90,7 +90,7 @@ pub const AGE_GROUPS: [(&str, i64); 5] = [
     ("30 days and more", 30 * DAY_MS),
 ];
 
-/// Which of [`AGE_GROUPS`] an age belongs to.
+/// The index in [`AGE_GROUPS`] of an age.
 #[must_use]
 pub fn age_group(ms: i64) -> usize {
     AGE_GROUPS.iter().rposition(|(_, from)| ms >= *from).unwrap_or_default()
@@ -112,7 +112,8 @@ mod tests {
 
     #[test]
     fn the_interval_of_the_median_is_binomial() {
-        // From tables of the sign test: of 5 values none will do, of 6 all, of 10 the second and the ninth, of 20 the sixth and the fifteenth.
+        // From tables of the sign test: with 5 values no interval exists, with 6 it needs all, with 10 the 2nd and 9th, with 20 the 6th and
+        // 15th.
         for (n, ends) in [(5, None), (6, Some((1, 6))), (8, Some((1, 8))), (10, Some((2, 9))), (20, Some((6, 15)))] {
             assert_eq!(DurationStats::of((1..=n).collect()).median_between, ends, "{n}");
         }

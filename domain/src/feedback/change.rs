@@ -1,4 +1,4 @@
-//! A change to one piece of feedback, exact enough to be taken back. What people read of it is [`crate::history::HistoryChange`].
+//! A change to one piece of feedback, exact enough to be undone. The version shown to people is [`crate::history::HistoryChange`].
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ pub enum FeedbackChange {
         /// After.
         to: FeedbackStatus,
     },
-    /// Who takes care of it, or nobody.
+    /// The assignee, or nobody.
     Assigned {
         /// Before.
         from: Option<StaffId>,
@@ -25,15 +25,15 @@ pub enum FeedbackChange {
     },
     /// Tags.
     Tagged {
-        /// Now there.
+        /// Tags added.
         added: Vec<String>,
-        /// No longer there.
+        /// Tags removed.
         removed: Vec<String>,
     },
 }
 
 impl FeedbackChange {
-    /// What takes it back.
+    /// The change that undoes this one.
     #[must_use]
     pub fn inverse(self) -> Self {
         match self {
@@ -43,7 +43,7 @@ impl FeedbackChange {
         }
     }
 
-    /// What is left of it for the item as it is now; `None` when the item is so already.
+    /// The part of the change that still applies to the item in its current state; `None` if nothing is left to change.
     #[must_use]
     pub fn rebased(self, now: &Feedback) -> Option<Self> {
         match self {
@@ -59,7 +59,7 @@ impl FeedbackChange {
         }
     }
 
-    /// Whether what happened is about the same part of the item, so that this change would overwrite it. Tags only add up.
+    /// Returns whether `happened` changed the same part of the item, so that this change would overwrite it. Tags never conflict.
     #[must_use]
     pub fn conflicts_with(&self, happened: &history::HistoryChange) -> bool {
         matches!(
@@ -71,7 +71,7 @@ impl FeedbackChange {
         )
     }
 
-    /// For the history; `name` gives the name of a member of the team.
+    /// The entry for the history; `name` returns the name of a team member.
     #[must_use]
     pub fn to_history(&self, name: impl Fn(StaffId) -> String) -> history::HistoryChange {
         match self {

@@ -19,21 +19,21 @@ words! {
         SurveyResponse = "survey_response" / "Survey",
         /// A support conversation.
         Ticket = "ticket" / "Ticket",
-        /// A public wish.
+        /// A public feature request.
         Idea = "idea" / "Idea",
         /// A usability test.
         Usability = "usability" / "Usability",
         /// The API.
         Api = "api" / "API",
-        /// A file that was imported.
+        /// An imported file.
         Import = "import" / "Import",
     }
 }
 
 words! {
-    /// How far triage has come.
+    /// The triage status.
     FeedbackStatus {
-        /// Nobody has looked yet.
+        /// Not looked at yet.
         New = "new" / "New",
         /// Looked at, nothing linked.
         Triaged = "triaged" / "Triaged",
@@ -41,7 +41,7 @@ words! {
         Linked = "linked" / "Linked",
         /// Done with.
         Resolved = "resolved" / "Resolved",
-        /// Suspected or confirmed spam; kept, out of the way.
+        /// Suspected or confirmed spam; stored, but hidden by default.
         Spam = "spam" / "Spam",
     }
 }
@@ -51,50 +51,50 @@ words! {
 pub struct Feedback {
     /// Identity.
     pub id: FeedbackId,
-    /// Whose.
+    /// The project it belongs to.
     pub project: ProjectId,
-    /// What produced it.
+    /// Its source.
     pub kind: FeedbackKind,
-    /// What was said: the free texts, joined by blank lines; empty where there is only a score.
+    /// The free texts, joined by blank lines; empty if there is only a score.
     pub text: String,
-    /// The score, when one was given, on the question's own scale.
+    /// The score, if one was given, on the question's own scale.
     pub score: Option<f64>,
-    /// The top of that scale (10 for NPS, 5 for CSAT, …).
+    /// The maximum of that scale (10 for NPS, 5 for CSAT, …).
     pub score_max: Option<f64>,
-    /// Who said it.
+    /// The person who gave it.
     pub contact: Option<ContactId>,
-    /// The survey answered.
+    /// The survey it answers.
     pub survey: Option<SurveyId>,
-    /// The response answered with.
+    /// The response it belongs to.
     pub response: Option<ResponseId>,
-    /// The page it was said on.
+    /// The page it was given on.
     pub page_url: Option<String>,
-    /// The release it was said about.
+    /// The release it is about.
     pub release: Option<String>,
-    /// The environment it was said in.
+    /// The environment it was given in.
     pub environment: Option<String>,
     /// BCP 47 primary language, detected or given.
     pub language: String,
-    /// How far triage has come.
+    /// The triage status.
     pub status: FeedbackStatus,
-    /// Who takes care of it.
+    /// The person it is assigned to.
     pub assignee: Option<StaffId>,
     /// Tags, sorted.
     pub tags: Vec<String>,
-    /// Why it was suspected to be spam; kept when a person says that it is not.
+    /// Reasons why it was suspected to be spam; retained after a person marks it as not spam.
     pub spam_reasons: Vec<String>,
-    /// When it was said.
+    /// Submission time.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// Time of the last change.
     pub updated_at: Timestamp,
-    /// Grows with each change; a write names the version it was made from.
+    /// Incremented by each change; a write names the version it is based on.
     pub version: i64,
 }
 
 /// Longest tag, in characters.
 pub const MAX_TAG: usize = 60;
 
-/// Normal form of a tag: trimmed, lower case, inner white space as single hyphens; `None` if empty or too long.
+/// Normal form of a tag: trimmed, lower case, inner white space replaced by single hyphens; `None` if empty or too long.
 #[must_use]
 pub fn normalize_tag(text: &str) -> Option<String> {
     let tag = text.split_whitespace().collect::<Vec<_>>().join("-").to_lowercase();

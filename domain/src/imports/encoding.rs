@@ -1,4 +1,4 @@
-//! The encodings that a file of text may be in. Detecting and decoding them is the server's part.
+//! The possible encodings of a text file. The server detects and decodes them.
 
 use crate::words::words;
 
@@ -7,7 +7,7 @@ words! {
     Encoding {
         /// UTF-8, with or without a byte order mark.
         Utf8 = "utf-8" / "Unicode (UTF-8)",
-        /// UTF-16, low byte first: what Excel calls "Unicode text".
+        /// UTF-16, low byte first: Excel's "Unicode text".
         Utf16Le = "utf-16le" / "Unicode (UTF-16 LE)",
         /// UTF-16, high byte first.
         Utf16Be = "utf-16be" / "Unicode (UTF-16 BE)",
@@ -57,7 +57,7 @@ words! {
         EucJp = "euc-jp" / "Japanese (EUC-JP)",
         /// Japanese e-mail.
         Iso2022Jp = "iso-2022-jp" / "Japanese (ISO-2022-JP)",
-        /// Simplified Chinese; GBK and GB2312 are parts of it.
+        /// Simplified Chinese; includes GBK and GB2312.
         Gb18030 = "gb18030" / "Chinese, simplified (GB18030)",
         /// Traditional Chinese.
         Big5 = "big5" / "Chinese, traditional (Big5)",
@@ -66,5 +66,5 @@ words! {
     }
 }
 
-/// Stands in decoded text where bytes are not valid in the file's encoding: a code point that Unicode reserves for use inside a program.
+/// Replaces bytes that are not valid in the file's encoding: a code point that Unicode reserves for use inside a program.
 pub const UNREADABLE: char = '\u{FDD0}';

@@ -1,8 +1,8 @@
-//! The header of a file: the rows that name its columns, and these names.
+//! The header of a file: its rows, and the column names in them.
 
 use std::collections::HashMap;
 
-/// The names of a header's columns as a person picks them: trimmed, unnamed and repeated ones numbered.
+/// The column names of a header as shown for selection: trimmed; unnamed and repeated ones are numbered.
 #[must_use]
 pub fn column_names(header: &[String]) -> Vec<String> {
     let mut seen = HashMap::<String, usize>::new();
@@ -16,14 +16,14 @@ pub fn column_names(header: &[String]) -> Vec<String> {
     header.iter().enumerate().map(named).collect()
 }
 
-/// Most lines that may name the columns of a file.
+/// Most rows that may name the columns of a file.
 pub const MAX_HEADER_ROWS: usize = 3;
 
-/// What survey tools write under the names of their columns, in lower case.
+/// Subtitles that survey tools write below the column names, in lower case.
 const SUBTITLES: &[&str] = &["response", "open-ended response", "other (please specify)"];
 
-/// How many of a file's first rows name its columns: survey tools write the questions into one line and what is asked of each into the next,
-/// and then perhaps their own ids.
+/// The number of a file's first rows that name its columns: survey tools write the questions into one line, the parts of each question into
+/// the next, and then perhaps their own ids.
 #[must_use]
 pub fn count_header_rows(first: &[Vec<String>]) -> usize {
     let Some(header) = first.first() else { return 1 };
@@ -34,16 +34,16 @@ pub fn count_header_rows(first: &[Vec<String>]) -> usize {
     }
     let Some(second) = first.get(1) else { return 1 };
     let used = (0..header.len()).filter(|i| !cell(second, *i).is_empty()).collect::<Vec<_>>();
-    // Under each blank name stands one; with no blank names, only what survey tools write counts.
+    // Each blank name must have a cell below it; with no blank names, only known subtitles count.
     let blank = (0..header.len()).filter(|i| cell(header, *i).is_empty()).collect::<Vec<_>>();
     let fills = !blank.is_empty() && blank.iter().all(|i| used.contains(i));
     let known = |i: &usize| SUBTITLES.contains(&cell(second, *i).as_str());
     let is_second = if blank.is_empty() { !used.is_empty() && used.iter().all(known) } else { fills && used.iter().any(known) };
-    // Ids and dates have nothing under their names.
+    // Columns such as ids and dates have no subtitle.
     if is_second && used.len() < header.len() { 2 } else { 1 }
 }
 
-/// The names of columns out of the rows that name them: the first row's, and where that has none the next one's.
+/// The column names from the header rows: the first row's name, or the next row's if that is blank.
 #[must_use]
 pub fn header(rows: &[Vec<String>]) -> Vec<String> {
     let width = rows.first().map_or(0, Vec::len);

@@ -1,4 +1,4 @@
-//! Which column of a file becomes what.
+//! Mapping of a file's columns to fields of feedback.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,20 +7,20 @@ use super::{
 };
 use crate::{DomainError, FieldErrors, Zone, feedback};
 
-/// How a file is read and which column becomes what, and what every row gets besides.
+/// How to read a file, which column fills which target, and what every row gets in addition.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ColumnMapping {
     /// Target and column; tags may have several columns.
     pub columns: Vec<(Target, String)>,
     /// A tag that every row gets.
     pub add_tag: Option<String>,
-    /// The file's encoding; detected where it is `None`.
+    /// The file's encoding; `None`: detect it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<Encoding>,
-    /// Whether the day or the month comes first in dates of numbers alone; `None`: not known, or not needed.
+    /// The order of day and month in purely numeric dates; `None`: unknown or not needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dates: Option<DateOrder>,
-    /// How many rows name the columns, at most [`MAX_HEADER_ROWS`]; detected where it is `None`.
+    /// How many rows name the columns, at most [`MAX_HEADER_ROWS`]; `None`: detect it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header_rows: Option<usize>,
 }
@@ -30,10 +30,10 @@ const SETTINGS: [(&str, &str); 4] =
     [("add_tag", "Tag on every row"), ("encoding", "Encoding"), ("dates", "Date order"), ("header_rows", "Header rows")];
 
 impl ColumnMapping {
-    /// Reads `text=COLUMN,tag=COLUMN,…`. A column name with a comma needs double quotes.
+    /// Parses `text=COLUMN,tag=COLUMN,…`. A column name with a comma needs double quotes.
     ///
     /// # Errors
-    /// A sentence that names the part which is wrong.
+    /// A sentence that names the invalid part.
     pub fn parse(text: &str) -> Result<Self, DomainError> {
         let mut mapping = Self::default();
         let mut errors = FieldErrors::default();
@@ -55,7 +55,7 @@ impl ColumnMapping {
         errors.into_result(mapping)
     }
 
-    /// Reads a form's pairs (`text` = column, `tag` = column, …, `add_tag` = tag); empty values and other fields are left out.
+    /// Reads a form's pairs (`text` = column, `tag` = column, …, `add_tag` = tag); empty values and other fields are ignored.
     ///
     /// # Errors
     /// A message per field.
@@ -64,7 +64,7 @@ impl ColumnMapping {
         errors.into_result(mapping)
     }
 
-    /// As [`ColumnMapping::from_pairs`], with what can be read of a form that is not right.
+    /// As [`ColumnMapping::from_pairs`], but also returns the valid part of an invalid form.
     #[must_use]
     pub fn read_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> (Self, FieldErrors) {
         let mut mapping = Self::default();
@@ -109,7 +109,7 @@ impl ColumnMapping {
         }
     }
 
-    /// The form's pairs that [`ColumnMapping::from_pairs`] reads back.
+    /// The form pairs from which [`ColumnMapping::from_pairs`] restores the mapping.
     #[must_use]
     pub fn pairs(&self) -> Vec<(String, String)> {
         let columns = self.columns.iter().map(|(t, c)| (t.as_str().to_owned(), c.clone()));
@@ -126,13 +126,13 @@ impl ColumnMapping {
         SETTINGS.iter().zip(values).filter_map(|((name, _), value)| Some((*name, value?))).collect()
     }
 
-    /// Whether a form's field of this name is part of a mapping.
+    /// Returns whether a form field of this name is part of a mapping.
     #[must_use]
     pub fn is_field(name: &str) -> bool {
         Target::parse(name).is_some() || SETTINGS.iter().any(|(known, _)| *known == name)
     }
 
-    /// Label and value of all that is set, to show to a person.
+    /// Label and value of every setting that is set, for display.
     #[must_use]
     pub fn labelled_settings(&self) -> Vec<(&'static str, String)> {
         let columns = self.columns.iter().map(|(t, c)| (t.label(), c.clone()));
@@ -151,7 +151,7 @@ impl ColumnMapping {
         self.columns.iter().find(|(t, _)| *t == target).map(|(_, c)| c.as_str())
     }
 
-    /// What the names of a file's columns, and its first rows, suggest. A file with one column is all text.
+    /// Guesses a mapping from a file's column names and first rows. A file with one column is all text.
     #[must_use]
     pub fn guess(header: &[String], rows: &[Vec<String>]) -> Self {
         let names = column_names(header);
@@ -169,7 +169,7 @@ impl ColumnMapping {
             mapping.columns = vec![(Target::Text, only.clone())];
         }
         let cells = |column: &str| cells(&names, rows, column).collect::<Vec<_>>();
-        // A column called "customer" may well hold addresses.
+        // A column called "customer" may well contain e-mail addresses.
         if mapping.column(Target::ContactEmail).is_none()
             && let Some((target, column)) = mapping.columns.iter_mut().find(|(t, _)| matches!(t, Target::ContactName | Target::ContactId))
             && mostly(cells(column), |cell| super::parse_contact_address(cell).is_some())
@@ -186,7 +186,7 @@ impl ColumnMapping {
         mapping
     }
 
-    /// What the dates of a file say about their order, as far as they are mapped.
+    /// Evidence in a file's date column, if one is mapped, for the order of day and month.
     #[must_use]
     pub fn order(&self, header: &[String], rows: &[Vec<String>]) -> DateOrderEvidence {
         let names = column_names(header);
@@ -194,7 +194,7 @@ impl ColumnMapping {
             .map_or(DateOrderEvidence::Irrelevant, |column| DateOrderEvidence::detect(cells(&names, rows, column)))
     }
 
-    /// The same columns by the names that they have in `after`, where they stand in `before`: names change with the encoding.
+    /// Renames each column from its name in `before` to the name at the same position in `after`: names change with the encoding.
     #[must_use]
     pub fn rename_columns(&self, before: &[String], after: &[String]) -> Self {
         let (before, after) = (column_names(before), column_names(after));
@@ -205,10 +205,10 @@ impl ColumnMapping {
         Self { columns: self.columns.iter().map(rename).collect(), ..self.clone() }
     }
 
-    /// Ties the mapping to a file's header, and times that the file writes without a zone to `zone`.
+    /// Binds the mapping to a file's header; `zone` applies to times without a zone.
     ///
     /// # Errors
-    /// When the text is not mapped, or a column is not in the file; the message names the columns that are.
+    /// Returns an error if the text is not mapped, or a column is not in the file; the message names the file's columns.
     pub fn plan(&self, header: &[String], zone: &Zone) -> Result<BoundMapping, DomainError> {
         let names = column_names(header);
         let mut errors = FieldErrors::default();
@@ -243,7 +243,7 @@ impl ColumnMapping {
     }
 }
 
-/// The index of a column, by its exact name or else without regard to case.
+/// The index of a column, by its exact name, or else ignoring case.
 fn position(names: &[String], wanted: &str) -> Option<usize> {
     let wanted = wanted.trim();
     let exact = names.iter().position(|n| n == wanted);
@@ -255,13 +255,13 @@ fn cells<'a>(names: &[String], rows: &'a [Vec<String>], column: &str) -> impl It
     rows.iter().filter_map(move |row| at.and_then(|i| row.get(i))).map(String::as_str)
 }
 
-/// Whether most of the cells that have a value are such.
+/// Returns whether most of the non-blank cells satisfy `is_such`.
 fn mostly(cells: Vec<&str>, is_such: impl Fn(&str) -> bool) -> bool {
     let values: Vec<&str> = cells.into_iter().filter(|c| !is_blank_value(c)).collect();
     !values.is_empty() && values.iter().filter(|v| is_such(v)).count() * 2 > values.len()
 }
 
-/// Whether the value itself may stand where a column's name is expected: `score_max=5`, `kind=ticket`, `status=triaged`.
+/// Returns whether a value may be written in place of a column name: `score_max=5`, `kind=ticket`, `status=triaged`.
 fn is_fixed(target: Target, value: &str) -> bool {
     match target {
         Target::ScoreMax => value.parse::<f64>().is_ok_and(|n| n > 0.0 && n <= 1000.0),
@@ -271,7 +271,7 @@ fn is_fixed(target: Target, value: &str) -> bool {
     }
 }
 
-/// The top of the scale that a score column of this name has by definition.
+/// The scale maximum that the name of a score column implies by definition.
 fn known_scale(column: &str) -> Option<&'static str> {
     match normal(column).as_str() {
         "nps" => Some("10"),
@@ -281,7 +281,7 @@ fn known_scale(column: &str) -> Option<&'static str> {
     }
 }
 
-/// A mapping tied to a file's header.
+/// A mapping bound to a file's header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BoundMapping {
     pub(super) columns: Vec<(Target, usize)>,
@@ -293,7 +293,7 @@ pub struct BoundMapping {
 }
 
 impl BoundMapping {
-    /// How many columns the file has.
+    /// The number of columns in the file.
     #[must_use]
     pub fn width(&self) -> usize {
         self.width

@@ -1,5 +1,5 @@
-//! Importing a file: which column becomes what ([`ColumnMapping`]), and one line of the file as feedback ([`BoundMapping::row`]). Pure rules; reading
-//! the file and storing the rows is the server's part.
+//! Importing a file: the mapping of its columns ([`ColumnMapping`]), and the conversion of a line into feedback ([`BoundMapping::row`]).
+//! Pure rules; the server reads the file and stores the rows.
 
 mod dates;
 mod encoding;
@@ -22,23 +22,23 @@ pub use values::{ParsedScore, infer_scale_max, is_blank_value, parse_contact_add
 use crate::words::words;
 
 words! {
-    /// How far an import has come.
+    /// The progress of an import.
     ImportStatus {
-        /// The file is still arriving.
+        /// The file is still being uploaded.
         Uploading = "uploading" / "Uploading",
         /// The file is uploaded; its columns must be mapped.
         Ready = "ready" / "Ready to map",
         /// Rows are being imported.
         Running = "running" / "Running",
-        /// Every line was read.
+        /// Every line has been read.
         Done = "done" / "Done",
         /// Stopped by a person; imported rows stay.
         Cancelled = "cancelled" / "Stopped",
-        /// Given up after several attempts; can be continued.
+        /// Failed after several attempts; can be continued.
         Failed = "failed" / "Failed",
         /// Its rows are being removed.
         TakingBack = "taking_back" / "Being undone",
-        /// Its rows that nobody worked on have been removed.
+        /// Its rows that nobody has worked on have been removed.
         TakenBack = "taken_back" / "Undone",
     }
 }

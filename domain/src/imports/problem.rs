@@ -1,39 +1,39 @@
-//! What is wrong with a row, or with one cell of it.
+//! Problems with a row, or with one cell of it.
 
 use serde::{Deserialize, Serialize};
 
 use crate::words::words;
 
 words! {
-    /// The kind of problem. Problems are counted by it.
+    /// The kind of problem; problems are grouped by it.
     ProblemKind {
-        /// There is nothing in the text's cell.
+        /// The text cell is empty.
         NoText = "no_text" / "No text",
-        /// The text is longer than feedback may be.
+        /// The text is longer than the limit.
         TextTooLong = "text_too_long" / "Text longer than 20,000 characters",
         /// More cells than the header has columns.
         TooManyCells = "too_many_cells" / "More cells than columns",
-        /// A quotation mark swallows the lines after it.
+        /// An unclosed quotation mark includes the lines after it.
         Quote = "quote" / "Quotation mark not closed",
-        /// The row is larger than a row may be.
+        /// The row is larger than the limit.
         TooLarge = "too_large" / "Row larger than 1 MB",
-        /// Bytes that are not valid in the file's encoding.
+        /// Bytes in the text that are not valid in the file's encoding.
         Encoding = "encoding" / "Invalid in this encoding",
-        /// Bytes of an optional cell that are not valid in the file's encoding.
+        /// Bytes in an optional cell that are not valid in the file's encoding.
         Bytes = "bytes" / "Invalid in this encoding",
-        /// The database refused the row.
+        /// The database rejected the row.
         Database = "database" / "Rejected by the database",
-        /// Not a date that we know how to read.
+        /// Not a known date format.
         Date = "date" / "Not a date",
-        /// A date whose day and month can be swapped, while nobody said which comes first.
+        /// Day and month of a date are ambiguous, and no order was chosen.
         DateOrder = "date_order" / "Day and month are ambiguous",
         /// A date later than tomorrow.
         Future = "future" / "Date in the future",
-        /// Not a score that we know how to read.
+        /// Not a known score format.
         Score = "score" / "Not a score",
-        /// A score below 0 or above its scale.
+        /// A score below 0 or above the scale maximum.
         ScoreRange = "score_range" / "Score outside its scale",
-        /// The top of the scale is no number that could be one.
+        /// Not a valid scale maximum.
         ScoreMax = "score_max" / "Not a valid scale maximum",
         /// Not an e-mail address.
         Email = "email" / "Not an e-mail address",
@@ -43,24 +43,24 @@ words! {
         Tags = "tags" / "More than 20 tags",
         /// Not a language code.
         Language = "language" / "Not a language code",
-        /// Not a kind of feedback that an import can bring.
+        /// Not a kind of feedback that an import can create.
         Kind = "kind" / "Not a kind of feedback",
         /// Not a status.
         Status = "status" / "Not a status",
-        /// Longer than its field may be.
+        /// Longer than the field's limit.
         TooLong = "too_long" / "Value too long",
     }
 }
 
 impl ProblemKind {
-    /// The label within a sentence.
+    /// The label as it is written within a sentence.
     #[must_use]
     pub fn phrase(self) -> String {
         let (first, rest) = self.label().split_at(1);
         first.to_lowercase() + rest
     }
 
-    /// The field that is left out because of it; `None` where the whole row is.
+    /// The field that is omitted because of it; `None` if the whole row is.
     #[must_use]
     pub fn left_out(self) -> Option<&'static str> {
         Some(match self {
@@ -85,9 +85,9 @@ impl ProblemKind {
 pub struct RowProblem {
     /// Its kind.
     pub fault: ProblemKind,
-    /// The beginning of the value that is wrong; may be empty.
+    /// The beginning of the invalid value; may be empty.
     pub value: String,
-    /// The whole of it, as a sentence for a person.
+    /// The full message for people.
     pub message: String,
 }
 
@@ -98,7 +98,7 @@ impl RowProblem {
         Self { fault, value: brief(value), message: message.into() }
     }
 
-    /// A quotation mark opened at `line` ran on to line `last`: to the end of the file, or to the next quotation mark.
+    /// An unclosed quotation mark at `line` runs on to line `last`: to the end of the file, or to the next quotation mark.
     #[must_use]
     pub fn quote(line: u64, last: u64, at_end: bool) -> Self {
         let swallowed = last.saturating_sub(line);
@@ -112,7 +112,7 @@ impl RowProblem {
         Self::new(ProblemKind::Quote, "", format!("The quotation mark (\") opened on line {line} {what}.{lines} {advice}"))
     }
 
-    /// The row is too large to keep.
+    /// The row is too large to store.
     #[must_use]
     pub fn too_large(line: u64, last: u64) -> Self {
         let text =
@@ -120,14 +120,14 @@ impl RowProblem {
         Self::new(ProblemKind::TooLarge, "", text)
     }
 
-    /// The database refused the row.
+    /// The database rejected the row.
     #[must_use]
     pub fn database() -> Self {
         Self::new(ProblemKind::Database, "", "The database rejected this row.")
     }
 }
 
-/// The beginning of a value, to show in a reason.
+/// The beginning of a value, for messages.
 pub(super) fn brief(text: &str) -> String {
     let start: String = text.chars().take(40).collect();
     if start.len() < text.len() { format!("{start}…") } else { start }
@@ -138,9 +138,9 @@ pub(super) fn brief(text: &str) -> String {
 pub struct ProblemGroup {
     /// The kind of problem.
     pub fault: ProblemKind,
-    /// How many rows have it.
+    /// Number of rows with it.
     pub rows: i64,
-    /// The first of them.
+    /// The first of these rows.
     pub examples: Vec<ProblemExample>,
 }
 
@@ -149,7 +149,7 @@ pub struct ProblemGroup {
 pub struct ProblemExample {
     /// Its line in the file.
     pub line: i64,
-    /// The beginning of the value that is wrong; may be empty.
+    /// The beginning of the invalid value; may be empty.
     pub value: String,
 }
 
@@ -158,7 +158,7 @@ pub struct ProblemExample {
 pub struct ProblemCounts(Vec<ProblemGroup>);
 
 impl ProblemCounts {
-    /// Examples kept of each kind.
+    /// Examples stored per kind.
     pub const EXAMPLES: usize = 3;
 
     /// Counts a row's problem.
@@ -166,7 +166,7 @@ impl ProblemCounts {
         self.join(ProblemGroup { fault: problem.fault, rows: 1, examples: vec![ProblemExample { line, value: problem.value.clone() }] });
     }
 
-    /// Adds what was counted elsewhere, of later rows.
+    /// Adds counts from elsewhere, for later rows.
     pub fn join(&mut self, group: ProblemGroup) {
         let Some(known) = self.0.iter_mut().find(|g| g.fault == group.fault) else {
             self.0.push(group);
@@ -183,7 +183,7 @@ impl ProblemCounts {
         &self.0
     }
 
-    /// Groups of rows that failed (`true`), or that are imported without one field (`false`); the largest first.
+    /// Groups of rows that failed (`true`), or that were imported without one field (`false`); the largest first.
     #[must_use]
     pub fn of(&self, lost: bool) -> Vec<ProblemGroup> {
         let mut groups: Vec<ProblemGroup> = self.0.iter().filter(|g| g.fault.left_out().is_none() == lost).cloned().collect();

@@ -1,4 +1,4 @@
-//! One line of a file as feedback.
+//! Conversion of one line of a file into feedback.
 
 use crate::{
     Timestamp,
@@ -15,46 +15,46 @@ use super::{
 pub const MAX_TEXT: usize = 20_000;
 /// Most characters of the short fields.
 const MAX_SHORT: usize = 200;
-/// Most characters of an address.
+/// Most characters of a URL.
 const MAX_URL: usize = 2_000;
 /// Most tags of one row.
 const MAX_TAGS: usize = 20;
 
-/// What one line of a file says.
+/// The contents of one line of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImportedFeedback {
-    /// What was said.
+    /// The text.
     pub text: String,
     /// Sorted, in normal form.
     pub tags: Vec<String>,
     /// The score.
     pub score: Option<f64>,
-    /// The top of its scale.
+    /// The maximum of its scale.
     pub score_max: Option<f64>,
-    /// What kind of feedback.
+    /// The kind of feedback.
     pub kind: FeedbackKind,
-    /// How far triage has come.
+    /// The triage status.
     pub status: FeedbackStatus,
-    /// When it was said, if the file knows.
+    /// Submission time, if the file contains it.
     pub created_at: Option<Timestamp>,
-    /// BCP 47 primary language, if the file knows.
+    /// BCP 47 primary language, if the file contains it.
     pub language: Option<String>,
-    /// The page it was said on.
+    /// The page it was given on.
     pub page_url: Option<String>,
-    /// The release it was said about.
+    /// The release it is about.
     pub release: Option<String>,
-    /// The environment it was said in.
+    /// The environment it was given in.
     pub environment: Option<String>,
-    /// Who said it.
+    /// The person who gave it.
     pub contact: Option<ImportedContact>,
-    /// The row's id in the system it comes from.
+    /// The row's id in the source system.
     pub external_id: Option<String>,
 }
 
-/// Who said it, as far as the file knows.
+/// The person who gave the feedback, as far as the file identifies them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImportedContact {
-    /// Their id in the system the file comes from.
+    /// Their id in the source system.
     pub external_id: Option<String>,
     /// Lower case.
     pub email: Option<String>,
@@ -62,20 +62,20 @@ pub struct ImportedContact {
     pub name: Option<String>,
 }
 
-/// A row to import, and the values left out of it.
+/// A row to import, and the values omitted from it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImportedRow {
     /// The feedback to store.
     pub feedback: ImportedFeedback,
-    /// Cells of optional columns that cannot be read and are left out.
+    /// Cells of optional columns that could not be read and are omitted.
     pub left_out: Vec<RowProblem>,
 }
 
 impl BoundMapping {
-    /// Reads one line's cells; cells that are missing at its end are empty. An optional cell that cannot be read is left out.
+    /// Reads one line's cells; missing cells at its end count as empty. An optional cell that cannot be read is omitted.
     ///
     /// # Errors
-    /// Why the row cannot be imported.
+    /// The reason why the row cannot be imported.
     pub fn row(&self, fields: &[&str], now: Timestamp) -> Result<ImportedRow, RowProblem> {
         self.check_width(fields)?;
         let text = clean(self.get(fields, Target::Text), true);
@@ -113,7 +113,7 @@ impl BoundMapping {
         Ok(ImportedRow { feedback, left_out: left.0 })
     }
 
-    /// A line with more cells than the header has slipped: a quotation mark or separator is wrong in it.
+    /// A line with more cells than the header is misaligned: it has a wrong quotation mark or separator.
     fn check_width(&self, fields: &[&str]) -> Result<(), RowProblem> {
         let used = fields.iter().rposition(|f| !f.trim().is_empty()).map_or(0, |i| i + 1);
         if used > self.width {
@@ -135,7 +135,7 @@ impl BoundMapping {
         column.or_else(|| self.fixed.iter().find(|(t, _)| *t == target).map(|(_, v)| v.as_str())).unwrap_or_default()
     }
 
-    /// The score and the top of its scale: the cell's own (`4/5`), or else the mapped one.
+    /// The score and the maximum of its scale: the cell's own (`4/5`), or else the mapped one.
     fn score(&self, fields: &[&str], left: &mut SkippedCells) -> (Option<f64>, Option<f64>) {
         let Some(cell) = left.value(self.get(fields, Target::Score)) else { return (None, None) };
         let Some(read) = parse_score(&cell) else {
@@ -186,7 +186,8 @@ impl BoundMapping {
         tags
     }
 
-    /// Records of an import are of kind `import` unless a column says otherwise. A ticket has a conversation, and no file brings one.
+    /// Imported records are of kind `import` unless a column says otherwise. `ticket` is not possible: a ticket needs a conversation, and
+    /// files contain none.
     fn kind(&self, fields: &[&str], left: &mut SkippedCells) -> FeedbackKind {
         let Some(cell) = left.value(self.get(fields, Target::Kind)) else { return FeedbackKind::Import };
         match FeedbackKind::parse(&word(&cell)) {
@@ -205,7 +206,7 @@ impl BoundMapping {
     fn status(&self, fields: &[&str], left: &mut SkippedCells) -> FeedbackStatus {
         let Some(cell) = left.value(self.get(fields, Target::Status)) else { return FeedbackStatus::New };
         match word(&cell).as_str() {
-            // Linked means linked to a backlog item of ours, and an import links nothing.
+            // Linked means linked to one of Earshot's backlog items, and an import creates no links.
             "linked" | "pending" | "in_progress" => FeedbackStatus::Triaged,
             "open" => FeedbackStatus::New,
             "closed" | "solved" | "done" => FeedbackStatus::Resolved,
@@ -219,7 +220,7 @@ impl BoundMapping {
     fn created_at(&self, fields: &[&str], now: Timestamp, left: &mut SkippedCells) -> Option<Timestamp> {
         let cell = left.value(self.get(fields, Target::CreatedAt))?;
         match read_date(&cell, self.dates, &self.zone) {
-            // A day of grace for clocks and time zones.
+            // One day of tolerance for clocks and time zones.
             Ok(at) if at.0 > now.0 + DAY_MS => {
                 left.add(ProblemKind::Future, &cell, format!("The date “{}” is in the future.", brief(&cell)));
                 None
@@ -265,7 +266,7 @@ impl BoundMapping {
     }
 }
 
-/// What of a row cannot be read.
+/// The cells of a row that could not be read.
 #[derive(Default)]
 struct SkippedCells(Vec<RowProblem>);
 
@@ -274,7 +275,7 @@ impl SkippedCells {
         self.0.push(RowProblem::new(fault, value, message));
     }
 
-    /// A cell of an optional column, tidied; `None` when it has no value.
+    /// The cleaned cell of an optional column; `None` if it has no value.
     fn value(&mut self, cell: &str) -> Option<String> {
         let cell = clean(cell, false);
         if cell.contains(UNREADABLE) {
@@ -295,7 +296,7 @@ impl SkippedCells {
     }
 }
 
-/// Without control characters and outer white space; line ends as line feeds, if `lines` may stay at all.
+/// Removes control characters and outer white space; line breaks and tabs stay if `lines` is set, and become spaces otherwise.
 fn clean(text: &str, lines: bool) -> String {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let kept = text.chars().filter_map(|c| match c {
@@ -307,7 +308,7 @@ fn clean(text: &str, lines: bool) -> String {
     kept.collect::<String>().trim().to_owned()
 }
 
-/// A cell as a stored word: `In progress` is `in_progress`.
+/// A cell in the form of a stored word: `In progress` becomes `in_progress`.
 fn word(cell: &str) -> String {
     cell.to_lowercase().replace([' ', '-'], "_")
 }

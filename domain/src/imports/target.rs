@@ -1,45 +1,45 @@
-//! What a column of a file can become, and the names that columns of that kind have.
+//! The possible targets of a file's columns, and the usual column names of each.
 
 use super::words;
 
 words! {
-    /// What a column can become.
+    /// A target for a column.
     Target {
-        /// What was said. The one that every import needs.
+        /// The text. The only target that every import needs.
         Text = "text" / "Text",
         /// One or several tags.
         Tag = "tag" / "Tags",
         /// A score.
         Score = "score" / "Score",
-        /// The top of the score's scale.
+        /// The maximum of the score's scale.
         ScoreMax = "score_max" / "Score out of",
-        /// When it was said.
+        /// Submission time.
         CreatedAt = "created_at" / "Date",
-        /// The person's id in the system the file comes from.
+        /// The person's id in the source system.
         ContactId = "contact_id" / "Person: ID",
         /// The person's e-mail address.
         ContactEmail = "contact_email" / "Person: e-mail",
         /// The person's name.
         ContactName = "contact_name" / "Person: name",
-        /// The page it was said on.
+        /// The page it was given on.
         PageUrl = "page_url" / "Page address",
-        /// The release it was said about.
+        /// The release it is about.
         Release = "release" / "Release",
-        /// The environment it was said in.
+        /// The environment it was given in.
         Environment = "environment" / "Environment",
-        /// The language it was said in.
+        /// The language of the text.
         Language = "language" / "Language",
-        /// What kind of feedback it is.
+        /// The kind of feedback.
         Kind = "kind" / "Kind",
-        /// How far triage has come.
+        /// The triage status.
         Status = "status" / "Status",
-        /// The row's own id, by which it is known when the file is imported again.
+        /// The row's own id, which identifies it if the file is imported again.
         ExternalId = "external_id" / "Row ID",
     }
 }
 
 impl Target {
-    /// Column names that mean this, in normal form (see [`normal`]), the likeliest first.
+    /// Column names that imply this target, in normal form (see [`normal`]), the likeliest first.
     pub(super) fn names(self) -> &'static [&'static str] {
         match self {
             Self::Text => &[

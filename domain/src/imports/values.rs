@@ -1,8 +1,8 @@
-//! Values as people's files write them: cells that mean nothing, scores with their scale, addresses with a name.
+//! Parsing of cell values: blank markers, scores with their scale, addresses with a name.
 
 use crate::email;
 
-/// What spreadsheets, databases and statistics programs write into a cell that has no value, in lower case.
+/// Markers that spreadsheets, databases and statistics programs write into a cell without a value, in lower case.
 const NOTHING: &[&str] = &[
     "-",
     "--",
@@ -35,33 +35,33 @@ const NOTHING: &[&str] = &[
     "k.a.",
 ];
 
-/// Whether a cell of an optional column says that there is no value.
+/// Returns whether a cell of an optional column is blank or holds a marker for "no value".
 #[must_use]
 pub fn is_blank_value(text: &str) -> bool {
     let text = text.trim();
     text.is_empty() || text.chars().count() <= 14 && NOTHING.contains(&text.to_lowercase().as_str())
 }
 
-/// A score, with the top of its scale where the cell says it.
+/// A score, with its scale if the cell contains it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ParsedScore {
     /// The score.
     pub score: f64,
-    /// The top of its scale.
+    /// The scale maximum in the cell.
     pub max: Option<f64>,
-    /// The top of the scale that is meant unless something else says so: stars are usually out of 5.
+    /// The likely scale maximum unless another one is known: stars are usually out of 5.
     pub usual_max: Option<f64>,
 }
 
-/// Words between a score and the top of its scale.
+/// Words between a score and the scale maximum.
 const OF: &[&str] = &["of", "out of", "from", "von", "sur", "de", "di", "su", "van", "af", "av", "z", "из"];
-/// What is counted, in lower case.
+/// Words for stars, in lower case.
 const STARS: &[&str] =
     &["star", "stars", "stern", "sterne", "sternen", "étoile", "étoiles", "estrella", "estrellas", "stelle", "stella", "sterren", "ster"];
-/// What points are called, in lower case.
+/// Words for points, in lower case.
 const POINTS: &[&str] = &["point", "points", "punkt", "punkte", "punkten", "pts", "pt", "puntos", "punti", "punten"];
 
-/// Reads `4`, `7,5`, `4/5`, `8 of 10`, `80 %`, `4 stars`, `★★★★☆`.
+/// Parses `4`, `7,5`, `4/5`, `8 of 10`, `80 %`, `4 stars`, `★★★★☆`.
 #[must_use]
 pub fn parse_score(text: &str) -> Option<ParsedScore> {
     let text: String = text.chars().map(plain).collect();
@@ -89,7 +89,7 @@ pub fn parse_score(text: &str) -> Option<ParsedScore> {
     if is_unit && max > 0.0 { own(Some(max), None) } else { None }
 }
 
-/// Full-width digits and signs, as East Asian keyboards write them, as plain ones.
+/// Converts full-width digits and signs, from East Asian keyboards, to ASCII.
 fn plain(c: char) -> char {
     match c {
         '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),
@@ -118,7 +118,7 @@ fn stars(text: &str) -> Option<ParsedScore> {
     Some(ParsedScore { score: f64::from(full), max, usual_max })
 }
 
-/// The number at the beginning, with a decimal point or comma, and what follows.
+/// The number at the beginning, with a decimal point or comma, and the rest of the text.
 fn leading_number(text: &str) -> Option<(f64, &str)> {
     let end = text.char_indices().find(|(i, c)| !(c.is_ascii_digit() || matches!(c, '.' | ',') || *i == 0 && matches!(c, '-' | '+')));
     let (number, rest) = text.split_at(end.map_or(text.len(), |(i, _)| i));
@@ -126,12 +126,12 @@ fn leading_number(text: &str) -> Option<(f64, &str)> {
     number.is_finite().then_some((number, rest))
 }
 
-/// The top of the scale that a column of scores suggests: the smallest usual one that holds its largest score.
+/// Infers the scale maximum of a column of scores: the smallest usual maximum that includes the largest score.
 #[must_use]
 pub fn infer_scale_max<'a>(cells: impl IntoIterator<Item = &'a str>) -> Option<&'static str> {
     let (mut least, mut most, mut any) = (f64::MAX, 0.0_f64, false);
     for found in cells.into_iter().filter(|c| !is_blank_value(c)).filter_map(parse_score) {
-        // These say it themselves.
+        // These cells include their own scale.
         if found.max.is_some() || found.usual_max.is_some() {
             continue;
         }
@@ -151,7 +151,7 @@ pub fn infer_scale_max<'a>(cells: impl IntoIterator<Item = &'a str>) -> Option<&
     }
 }
 
-/// Reads an address: `ann@example.com`, `mailto:ann@example.com`, `Ann Lee <ann@example.com>`. Gives it in lower case, with the name.
+/// Parses an address: `ann@example.com`, `mailto:ann@example.com`, `Ann Lee <ann@example.com>`. Returns it in lower case, with the name.
 #[must_use]
 pub fn parse_contact_address(text: &str) -> Option<(String, Option<String>)> {
     let text = text.trim();

@@ -1,15 +1,15 @@
-//! A project and how it looks and where it may be embedded.
+//! Projects, their appearance, and the sites that may embed them.
 
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::{FieldErrors, Timestamp, Zone, colour::is_colour, identity::UnsignedClaimPolicy, ids::ProjectId, language::is_language_tag};
 
-/// Light, dark, or as the person's system asks.
+/// Light, dark, or the setting of the person's system.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ThemeMode {
-    /// As the system asks.
+    /// The system's setting.
     #[default]
     Auto,
     /// Always light.
@@ -29,7 +29,7 @@ impl ThemeMode {
         }
     }
 
-    /// Reads the word; anything unknown is [`ThemeMode::Auto`].
+    /// Parses the word; anything unknown is [`ThemeMode::Auto`].
     #[must_use]
     pub fn parse(text: &str) -> Self {
         match text {
@@ -53,37 +53,37 @@ pub struct Project {
     pub key: String,
     /// Origins that may embed surveys; empty means any site.
     pub origins: Vec<String>,
-    /// BCP 47 language of texts that name none.
+    /// BCP 47 language of texts without a language of their own.
     pub language: String,
-    /// Whose days results, filters, imports and exports mean.
+    /// The time zone that defines days in results, filters, imports and exports.
     #[serde(default)]
     pub zone: Zone,
     /// Accent colour, `#rrggbb`.
     pub accent: String,
-    /// Looks of the respondent pages.
+    /// Theme of the respondent pages.
     pub theme: ThemeMode,
-    /// Whether people may write tickets at `/p/{slug}`.
+    /// Whether people may submit tickets at `/p/{slug}`.
     #[serde(default = "has_portal")]
     pub portal: bool,
-    /// Names of query parameters that are kept in the addresses of pages; everything else after `?` and `#` is not stored.
+    /// Names of query parameters to keep in stored page URLs; the rest of the query and the fragment are not stored.
     #[serde(default)]
     pub kept_parameters: Vec<String>,
-    /// What becomes of claims about visitors that nobody signed.
+    /// The handling of unsigned claims about visitors.
     #[serde(default)]
     pub unsigned_identity: UnsignedClaimPolicy,
-    /// When it was made.
+    /// Creation time.
     pub created_at: Timestamp,
 }
 
-/// Projects that were stored before there was a portal have one.
+/// Projects stored before the portal existed have one.
 fn has_portal() -> bool {
     true
 }
 
-/// The accent colour of a new project; 4.5:1 and better against white, 3:1 and better against the ground of dark respondent pages.
+/// The accent colour of a new project; contrast of at least 4.5:1 against white, and 3:1 against the background of dark respondent pages.
 pub const DEFAULT_ACCENT: &str = "#3868d8";
 
-/// Turns a name into a URL part: lower case ASCII letters, digits and single hyphens, 40 characters at most.
+/// Turns a name into a URL part: lower-case ASCII letters, digits and single hyphens, 40 characters at most.
 #[must_use]
 pub fn slug(name: &str) -> String {
     let mut out = String::new();
@@ -101,12 +101,12 @@ pub fn slug(name: &str) -> String {
     if out.is_empty() { "project".into() } else { out }
 }
 
-/// Reads origins, one per line or separated by white space, and gives each as browsers send it in `Origin`
+/// Parses origins, separated by white space or line breaks, and returns each as browsers send it in `Origin`
 /// (<https://html.spec.whatwg.org/multipage/browsers.html#ascii-serialisation-of-an-origin>): lower case, international names in punycode,
-/// without a port that is the scheme's own.
+/// without the scheme's default port.
 ///
 /// # Errors
-/// A message per word that is no origin.
+/// A message per word that is not an origin.
 pub fn parse_origins(text: &str) -> Result<Vec<String>, FieldErrors> {
     let mut errors = FieldErrors::default();
     let mut out: Vec<String> = Vec::new();
@@ -120,10 +120,10 @@ pub fn parse_origins(text: &str) -> Result<Vec<String>, FieldErrors> {
     if errors.is_empty() { Ok(out) } else { Err(errors) }
 }
 
-/// One origin as browsers send it; see [`parse_origins`].
+/// Parses one origin into the form that browsers send; see [`parse_origins`].
 ///
 /// # Errors
-/// What to write instead.
+/// A message that says what to write instead.
 pub fn parse_origin(text: &str) -> Result<String, String> {
     let wrong = |why: &str| Err(format!("“{text}” {why}"));
     let no_origin = "is not an origin. Enter it like https://www.example.com.";
@@ -150,7 +150,7 @@ pub fn parse_origin(text: &str) -> Result<String, String> {
     Ok(origin)
 }
 
-/// Reads the name of a time zone.
+/// Parses the name of a time zone.
 ///
 /// # Errors
 /// A message for the person who chose it.
@@ -161,15 +161,15 @@ pub fn parse_zone(text: &str) -> Result<Zone, FieldErrors> {
 /// Most query parameters that a project keeps.
 const MAX_KEPT: usize = 30;
 
-/// Reads names of query parameters, separated by white space or commas.
+/// Parses names of query parameters, separated by white space or commas.
 ///
 /// # Errors
-/// A message for each that cannot be one, and for more than `MAX_KEPT`.
+/// A message for each invalid name, and for more than `MAX_KEPT`.
 pub fn parse_parameters(text: &str) -> Result<Vec<String>, FieldErrors> {
     let mut errors = FieldErrors::default();
     let mut out: Vec<String> = Vec::new();
     for word in text.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty()) {
-        // What URLs carry unescaped, so that a name is compared as it is written.
+        // Only characters that URLs carry unescaped, so that names can be compared as they are written.
         let fits = word.len() <= 50 && word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~'));
         if !fits {
             let message =
@@ -185,19 +185,19 @@ pub fn parse_parameters(text: &str) -> Result<Vec<String>, FieldErrors> {
     if errors.is_empty() { Ok(out) } else { Err(errors) }
 }
 
-/// Reads a colour as `#rrggbb`, in lower case.
+/// Parses a colour as `#rrggbb`, in lower case.
 ///
 /// # Errors
-/// When it is none.
+/// Returns an error if it is not a colour.
 pub fn parse_accent(text: &str) -> Result<String, FieldErrors> {
     let text = text.trim().to_ascii_lowercase();
     if is_colour(&text) { Ok(text) } else { Err(FieldErrors::one("accent", "colour", "Enter a color like #2f5fd0.")) }
 }
 
-/// Reads a project's default language.
+/// Parses a project's default language.
 ///
 /// # Errors
-/// When it is no language tag.
+/// Returns an error if it is not a language tag.
 pub fn parse_language(text: &str) -> Result<String, FieldErrors> {
     if is_language_tag(text) {
         Ok(text.to_owned())
@@ -207,14 +207,14 @@ pub fn parse_language(text: &str) -> Result<String, FieldErrors> {
 }
 
 impl Project {
-    /// Whether a page of this origin may embed the project's surveys.
+    /// Returns whether a page of this origin may embed the project's surveys.
     #[must_use]
     pub fn allows_origin(&self, origin: &str) -> bool {
         self.origins.is_empty() || self.origins.iter().any(|o| o == origin)
     }
 
-    /// The address of a page as it is stored: without its fragment, and of its query only the parameters that the project keeps. Sites put
-    /// secrets there, such as tokens to set a new password.
+    /// The URL of a page as stored: without its fragment, and with only those query parameters that the project keeps. Sites put secrets
+    /// there, such as password reset tokens.
     #[must_use]
     pub fn sanitize_page_url(&self, address: &str) -> String {
         let address = address.split('#').next().unwrap_or_default();
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn languages_have_the_shape_of_tags() {
-        // The same rule as for surveys, which take the project's language.
+        // The same rule as for surveys, which inherit the project's language.
         for good in ["en", "pt-BR", "zh-Hant-TW", "de-1996"] {
             assert!(parse_language(good).is_ok(), "{good}");
         }

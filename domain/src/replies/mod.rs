@@ -1,26 +1,26 @@
-//! Canned replies: texts that the team answers tickets with again and again.
+//! Canned replies: prepared texts for answering tickets.
 
 use crate::{
     DomainError, FieldErrors, Timestamp,
     ids::{CannedReplyId, ProjectId},
 };
 
-/// A text to answer with, under a name.
+/// A prepared text with a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CannedReply {
     /// Identity.
     pub id: CannedReplyId,
-    /// Whose.
+    /// The project it belongs to.
     pub project: ProjectId,
-    /// What the team calls it; no two of a project are called the same.
+    /// Its name, unique within the project.
     pub name: String,
     /// The text, with placeholders.
     pub body: String,
-    /// When it was written.
+    /// Creation time.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// Time of the last change.
     pub updated_at: Timestamp,
-    /// Grows with each change; a write names the version it was made from.
+    /// Incremented by each change; a write names the version it is based on.
     pub version: i64,
 }
 
@@ -28,10 +28,10 @@ pub struct CannedReply {
 pub const MAX_NAME: usize = 80;
 /// Longest text, in characters.
 pub const MAX_BODY: usize = 10_000;
-/// Most replies of one project: they are chosen from one list.
+/// Most replies of one project: the team selects from a single list.
 pub const MAX_REPLIES: i64 = 200;
 
-/// The placeholders of a text, and what replaces them.
+/// The placeholders of a text, and their replacements.
 pub const PLACEHOLDERS: &[(&str, &str)] = &[
     ("{name}", "the requester’s name, or “there” if it is unknown"),
     ("{number}", "the ticket’s number"),
@@ -40,7 +40,7 @@ pub const PLACEHOLDERS: &[(&str, &str)] = &[
     ("{me}", "your name"),
 ];
 
-/// What the placeholders of a text become.
+/// Values for the placeholders of a text.
 #[derive(Debug, Clone, Default)]
 pub struct PlaceholderValues<'a> {
     /// The requester's name, if known.
@@ -51,12 +51,13 @@ pub struct PlaceholderValues<'a> {
     pub subject: &'a str,
     /// The placeholder for the requester's link to the ticket.
     pub link: &'a str,
-    /// The name of the person who replies.
+    /// The name of the person replying.
     pub me: &'a str,
 }
 
 impl PlaceholderValues<'_> {
-    /// The text with its placeholders filled in. What is put in is not looked at again, and what is no placeholder stays.
+    /// Returns the text with its placeholders filled in. Inserted values are not expanded again, and unknown placeholders are left
+    /// unchanged.
     #[must_use]
     pub fn fill(&self, body: &str) -> String {
         let mut out = String::with_capacity(body.len());
@@ -83,7 +84,7 @@ impl PlaceholderValues<'_> {
     }
 }
 
-/// Words in braces that look like placeholders and are none: probably mistyped.
+/// Words in braces that look like placeholders but are not: probably mistyped.
 #[must_use]
 pub fn unknown_placeholders(body: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
@@ -101,7 +102,7 @@ pub fn unknown_placeholders(body: &str) -> Vec<String> {
 /// Name and text as stored: trimmed, the name on one line.
 ///
 /// # Errors
-/// A message for each that does not fit.
+/// A message for each field that is invalid.
 pub fn check_reply(name: &str, body: &str) -> Result<(String, String), DomainError> {
     let mut errors = FieldErrors::default();
     let name = name.split_whitespace().collect::<Vec<_>>().join(" ");

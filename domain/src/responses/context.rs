@@ -1,4 +1,4 @@
-//! Who gave a response, and where.
+//! Origin of a response: the person and the page.
 
 use std::borrow::Cow;
 
@@ -10,12 +10,12 @@ use crate::{
     ids::ResponseId,
 };
 
-/// Longest id of a person that a site gives, in characters.
+/// Longest external id of a person, in characters.
 pub const MAX_ID: usize = 200;
 /// Longest e-mail address, in characters (RFC 5321, 4.5.3.1.3, with its brackets).
 pub const MAX_EMAIL: usize = 254;
 
-/// A short text from a page as it is stored: without control characters and surrounding spaces, cut off after `max` characters; `None` when
+/// Normalises a short text from a page: without control characters and surrounding spaces, cut off after `max` characters; `None` if
 /// nothing is left.
 #[must_use]
 pub fn clean_line(text: &str, max: usize) -> Option<String> {
@@ -24,14 +24,14 @@ pub fn clean_line(text: &str, max: usize) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// Where and by whom a response was given. All of it is hearsay from the page, cut to size; none of it is needed.
+/// Origin of a response. All values are unverified claims of the page, cut to size; none is required.
 #[derive(Debug, Clone, Default)]
 pub struct ResponseContext {
     /// `link`, `popover`, `inline`, `frame`, `api`.
     pub source: String,
-    /// The page it was given on.
+    /// The page of the survey.
     pub page_url: Option<String>,
-    /// The page before that.
+    /// The page's referrer.
     pub referrer: Option<String>,
     /// The release in use.
     pub release: Option<String>,
@@ -39,35 +39,35 @@ pub struct ResponseContext {
     pub environment: Option<String>,
     /// The browser.
     pub user_agent: Option<String>,
-    /// Who, as the site says.
+    /// The person, according to the site.
     pub contact: ClaimedContact,
-    /// The signature of that, not checked yet.
+    /// The signature of that claim, not checked yet.
     pub signed: Option<SignedClaim>,
 }
 
-/// A contact as a site or an answer names them.
+/// A contact as named by a site or an answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClaimedContact {
-    /// The site's own id of them.
+    /// The site's own id for them.
     pub external_id: Option<String>,
     /// In lower case.
     pub email: Option<String>,
-    /// What they are called.
+    /// Their name.
     pub name: Option<String>,
     /// A JSON object of further properties.
     pub attributes: Option<String>,
-    /// What that is worth.
+    /// The trust in the claim.
     pub claim: Claim,
 }
 
 impl ClaimedContact {
-    /// Whether nothing tells who it is.
+    /// Returns whether nothing identifies the person.
     #[must_use]
     pub fn is_anonymous(&self) -> bool {
         self.external_id.is_none() && self.email.is_none()
     }
 
-    /// The same person with their address in its one form.
+    /// The same contact with the e-mail address in canonical form.
     #[must_use]
     pub fn canonical(&self) -> Cow<'_, Self> {
         match self.email.as_deref().map(email::canonical) {
@@ -76,7 +76,7 @@ impl ClaimedContact {
         }
     }
 
-    /// What the claim is worth, if it says anything about anyone or had a signature that does not hold.
+    /// The trust in the claim, if it contains anything or had an invalid signature.
     #[must_use]
     pub fn identity(&self) -> Option<Claim> {
         let says = !self.is_anonymous() || self.name.is_some() || self.attributes.is_some();
@@ -84,10 +84,10 @@ impl ClaimedContact {
     }
 }
 
-/// A response that exists.
+/// A stored response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResponseReceipt {
-    /// Which.
+    /// Its id.
     pub id: ResponseId,
     /// Whether it is finished.
     pub finished: bool,

@@ -1,4 +1,4 @@
-//! What a response says in the inbox, and what makes it look like spam.
+//! A response's summary for the inbox, and its spam signals.
 
 mod context;
 
@@ -9,17 +9,18 @@ use crate::surveys::{Answer, AnswerShape, Question, SurveyBody};
 /// A response as the inbox shows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ResponseSummary {
-    /// The free texts, joined by blank lines; without any, the chosen labels. A score alone is no text: a search for `10` would find it.
+    /// The free texts, joined by blank lines; without any, the chosen labels. A score alone is not included: a search for `10` would find
+    /// it.
     pub text: String,
     /// The answer to the first question with a score.
     pub score: Option<f64>,
-    /// The top of that question's scale.
+    /// The maximum of that question's scale.
     pub score_max: Option<f64>,
     /// The e-mail address given, in lower case.
     pub email: Option<String>,
 }
 
-/// Sums up answers to a survey.
+/// Summarises the answers to a survey.
 #[must_use]
 pub fn digest(body: &SurveyBody, answers: &[(String, Answer)]) -> ResponseSummary {
     let asked: Vec<(&Question, &Answer)> =
@@ -40,30 +41,30 @@ pub fn digest(body: &SurveyBody, answers: &[(String, Answer)]) -> ResponseSummar
     }
 }
 
-/// What is known of how a response came about.
+/// Evidence about the submission of a response.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SpamSignals {
-    /// The field that people do not see was filled in.
+    /// The hidden field was filled in.
     pub honeypot: bool,
-    /// The page's signed time of making was tampered with.
+    /// The page's signed render time was tampered with.
     pub forged_start: bool,
-    /// Milliseconds from the page to this submission.
+    /// Milliseconds between the page and this submission.
     pub elapsed_ms: Option<i64>,
 }
 
-/// A person does not finish two questions faster than this.
+/// No person finishes two questions faster than this, in milliseconds.
 pub const MIN_COMPLETION_MS: i64 = 2_000;
-/// More links than this in one response are a flood.
+/// More links than this in one response count as a flood.
 pub const MAX_LINKS: usize = 3;
 
-/// How many web addresses a text names.
+/// Counts the web addresses in a text.
 #[must_use]
 pub fn count_links(text: &str) -> usize {
     let text = text.to_lowercase();
     text.matches("://").count() + text.matches("www.").count().saturating_sub(text.matches("://www.").count())
 }
 
-/// Why a response is suspected to be spam; stored words, empty when it is not.
+/// Reasons to suspect that a response is spam; stored words, empty if there are none.
 #[must_use]
 pub fn spam_reasons(signals: SpamSignals, answers: &[(String, Answer)], finished: bool) -> Vec<String> {
     let links: usize = answers.iter().filter_map(|(_, a)| a.text()).map(count_links).sum();

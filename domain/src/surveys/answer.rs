@@ -1,4 +1,4 @@
-//! Answers: read from a form's pairs against the version that was asked, the same way for a plain form and for the widget.
+//! Answers: parsed from a form's pairs against the survey version answered, in the same way for a plain form and the widget.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ pub enum Answer {
     Choices {
         /// Ids of the choices.
         chosen: Vec<String>,
-        /// What "Other" says.
+        /// The text of "Other".
         other: Option<String>,
     },
 }
@@ -32,7 +32,7 @@ impl Answer {
         }
     }
 
-    /// The words a person wrote.
+    /// The free text of the answer.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         match self {
@@ -42,7 +42,7 @@ impl Answer {
         }
     }
 
-    /// For people: `9`, the text, or the labels of the choices.
+    /// The answer for people: `9`, the text, or the labels of the choices.
     #[must_use]
     pub fn display(&self, question: &Question) -> String {
         match self {
@@ -62,10 +62,10 @@ pub const OTHER_SUFFIX: &str = "_other";
 /// The value of the "Other" choice.
 pub const OTHER_CHOICE: &str = "other";
 
-/// Most characters of the text of "Other".
+/// Most characters in the text of "Other".
 pub const MAX_OTHER: usize = 500;
 
-/// What "Other" is called in a survey of this language, the same as on the respondent's page.
+/// The label of "Other" in a survey of this language, the same as on the respondent's page.
 #[must_use]
 pub fn other_label(language: &str) -> &'static str {
     match primary(language) {
@@ -74,7 +74,7 @@ pub fn other_label(language: &str) -> &'static str {
     }
 }
 
-/// An e-mail address as HTML's `type=email` takes it, roughly: something, `@`, a host with no spaces.
+/// Returns whether a text is roughly an e-mail address as accepted by HTML's `type=email`: something, `@`, a host with no spaces.
 #[must_use]
 pub fn is_email(text: &str) -> bool {
     let Some((local, host)) = text.rsplit_once('@') else { return false };
@@ -90,11 +90,11 @@ pub fn is_email(text: &str) -> bool {
 }
 
 impl SurveyBody {
-    /// Reads answers from form pairs (`q1=9`, `q2=c1`, `q2=c3`, `q2_other=…`). Fields that are no question are ignored; unanswered
-    /// questions are left out. `finished` also demands the required ones.
+    /// Parses answers from form pairs (`q1=9`, `q2=c1`, `q2=c3`, `q2_other=…`). Fields that match no question are ignored; unanswered
+    /// questions are left out. `finished` also requires an answer to every required question.
     ///
     /// # Errors
-    /// A message for each question whose answer does not fit.
+    /// A message for each question whose answer is invalid.
     pub fn read_answers(&self, pairs: &[(String, String)], finished: bool) -> Result<Vec<(String, Answer)>, FieldErrors> {
         let mut errors = FieldErrors::default();
         let mut answers = Vec::new();
@@ -110,7 +110,7 @@ impl SurveyBody {
     }
 }
 
-/// Why an answer does not fit: code and message.
+/// Code and message for an invalid answer.
 type Misfit = (&'static str, String);
 
 fn read_one(question: &Question, pairs: &[(String, String)], language: &str) -> Result<Option<Answer>, Misfit> {
@@ -135,7 +135,7 @@ fn read_number(value: &str, low: u8, high: u8) -> Result<Answer, Misfit> {
     number.map(Answer::Number).ok_or_else(|| ("range", format!("Choose a number from {low} to {high}.")))
 }
 
-/// `other` is the text of "Other", where it is offered.
+/// `other` is the text of "Other", if that is offered.
 fn read_choices(values: &[&str], choices: &[Choice], other: Option<&str>, multiple: bool) -> Result<Option<Answer>, Misfit> {
     if values.iter().any(|v| *v != OTHER_CHOICE && !choices.iter().any(|c| c.id == *v)) {
         return Err(("choice", "This choice is no longer available. Choose another one.".into()));

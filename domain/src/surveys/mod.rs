@@ -1,6 +1,6 @@
-//! Surveys: questions, drafts, versions, answers and what they add up to.
+//! Surveys: questions, drafts, versions, answers and statistics.
 //!
-//! See CONTRIBUTING.md for what a new question type takes.
+//! See CONTRIBUTING.md for how to add a question type.
 
 #![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
 
@@ -17,29 +17,29 @@ pub use answer::Answer;
 pub use question::{AnswerShape, Choice, Question, QuestionKind, QuestionType};
 
 words! {
-    /// Whether people can answer.
+    /// The publication status, which decides whether people can answer.
     SurveyStatus {
         /// Never published.
         Draft = "draft" / "Draft",
-        /// Takes answers.
+        /// Accepts answers.
         Live = "live" / "Live",
-        /// Takes no new answers for now.
+        /// Accepts no new answers for now.
         Paused = "paused" / "Paused",
-        /// Takes no more answers.
+        /// Accepts no more answers.
         Closed = "closed" / "Closed",
     }
 }
 
-/// What makes the widget show a survey.
+/// The trigger that makes the widget show a survey.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "on", rename_all = "snake_case")]
 pub enum LaunchTrigger {
     /// A button at the edge of the page.
     Button {
-        /// Its words.
+        /// Its label.
         label: String,
     },
-    /// By itself after this many seconds on the page.
+    /// Automatically, after this many seconds on the page.
     Delay {
         /// Seconds.
         seconds: u32,
@@ -53,10 +53,10 @@ pub enum LaunchTrigger {
     Code,
 }
 
-/// All of a survey that people see: what a draft holds, and what a version freezes.
+/// The visible content of a survey: a draft holds it, and a version freezes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SurveyBody {
-    /// The heading respondents see.
+    /// The heading shown to respondents.
     pub title: String,
     /// The introduction before the questions; may be empty.
     pub intro: String,
@@ -66,7 +66,7 @@ pub struct SurveyBody {
     pub thanks: String,
     /// BCP 47 language of the texts.
     pub language: String,
-    /// What makes the widget show it.
+    /// The trigger that makes the widget show it.
     pub launch: LaunchTrigger,
 }
 

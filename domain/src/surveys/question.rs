@@ -1,5 +1,5 @@
-//! Question types: [`QuestionType`] names them, [`QuestionKind`] holds their settings, and [`AnswerShape`] says what an answer consists of. No
-//! `match` on any of them has a wildcard, so the compiler names every place that a new type concerns.
+//! Question types: [`QuestionType`] names them, [`QuestionKind`] holds their settings, and [`AnswerShape`] describes an answer. No `match`
+//! on any of them has a wildcard, so the compiler finds every place that a new type affects.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,9 +8,9 @@ use crate::{FieldErrors, responses::MAX_EMAIL, words::words};
 /// One question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Question {
-    /// Stays the same over versions, so that answers to all versions can be added up: `q1`, `q2`, …
+    /// Stays the same across versions, so that answers to all versions can be added up: `q1`, `q2`, …
     pub id: String,
-    /// What is asked.
+    /// The question text.
     pub title: String,
     /// A line below it; may be empty.
     pub hint: String,
@@ -26,7 +26,7 @@ pub struct Question {
 pub struct Choice {
     /// Stays the same when the label changes: `c1`, `c2`, …
     pub id: String,
-    /// What respondents see.
+    /// The label shown to respondents.
     pub label: String,
 }
 
@@ -36,23 +36,23 @@ pub struct Choice {
 pub enum QuestionKind {
     /// Net Promoter Score: 0 to 10 (Reichheld 2003).
     Nps {
-        /// Words at 0.
+        /// Label of 0.
         low: String,
-        /// Words at 10.
+        /// Label of 10.
         high: String,
     },
     /// Customer satisfaction: 1 to 5; 4 and 5 count as satisfied.
     Csat {
-        /// Words at 1.
+        /// Label of 1.
         low: String,
-        /// Words at 5.
+        /// Label of 5.
         high: String,
     },
     /// Customer effort score: agreement with "made it easy", 1 to 7 (CES 2.0).
     Ces {
-        /// Words at 1.
+        /// Label of 1.
         low: String,
-        /// Words at 7.
+        /// Label of 7.
         high: String,
     },
     /// Stars, 1 to `max`.
@@ -80,7 +80,7 @@ pub enum QuestionKind {
     LongText,
     /// An e-mail address, which also identifies the contact.
     Email,
-    /// Text to read; takes no answer.
+    /// Text to read; has no answer.
     Statement,
 }
 
@@ -111,7 +111,7 @@ words! {
 }
 
 impl QuestionType {
-    /// What the type is for, in the editor's menu.
+    /// The purpose of the type, for the editor's menu.
     #[must_use]
     pub fn purpose(self) -> &'static str {
         match self {
@@ -128,7 +128,7 @@ impl QuestionType {
         }
     }
 
-    /// The types between which a question may change after it was published, because answers keep their meaning; empty when it may not.
+    /// The types that a published question may change to, because answers keep their meaning; empty if there are none.
     #[must_use]
     pub fn interchangeable(self) -> &'static [Self] {
         match self {
@@ -139,7 +139,7 @@ impl QuestionType {
     }
 }
 
-/// What an answer to a question consists of.
+/// The shape of an answer to a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnswerShape<'a> {
     /// A whole number.
@@ -165,7 +165,7 @@ pub enum AnswerShape<'a> {
     },
     /// An e-mail address of at most [`MAX_EMAIL`] characters.
     Email,
-    /// There is none.
+    /// No answer.
     None,
 }
 
@@ -206,7 +206,7 @@ impl QuestionKind {
         }
     }
 
-    /// What an answer consists of.
+    /// The shape of an answer.
     #[must_use]
     pub fn answer_shape(&self) -> AnswerShape<'_> {
         match self {
@@ -223,7 +223,7 @@ impl QuestionKind {
         }
     }
 
-    /// Lowest and highest number of a question that is answered with one.
+    /// Lowest and highest number of a question that is answered with a number.
     #[must_use]
     pub fn scale(&self) -> Option<(u8, u8)> {
         match self.answer_shape() {
@@ -232,7 +232,7 @@ impl QuestionKind {
         }
     }
 
-    /// The choices and whether "Other" is offered, of a question that is answered by choosing.
+    /// The choices and whether "Other" is offered, for a question that is answered by choosing.
     #[must_use]
     pub fn choices(&self) -> Option<(&[Choice], bool)> {
         match self.answer_shape() {
@@ -241,7 +241,7 @@ impl QuestionKind {
         }
     }
 
-    /// Most characters of an answer that is text.
+    /// Most characters of a text answer.
     #[must_use]
     pub fn max_chars(&self) -> Option<usize> {
         match self.answer_shape() {
@@ -251,13 +251,13 @@ impl QuestionKind {
         }
     }
 
-    /// Whether it takes an answer at all.
+    /// Returns whether it has an answer at all.
     #[must_use]
     pub fn takes_answer(&self) -> bool {
         self.answer_shape() != AnswerShape::None
     }
 
-    /// The choices, to change them.
+    /// The choices, mutable.
     pub fn choices_mut(&mut self) -> Option<&mut Vec<Choice>> {
         match self {
             Self::SingleChoice { choices, .. } | Self::MultipleChoice { choices, .. } => Some(choices),
@@ -272,7 +272,7 @@ impl QuestionKind {
         }
     }
 
-    /// The words at the ends of the scale.
+    /// The labels at the ends of the scale.
     #[must_use]
     pub fn scale_labels(&self) -> Option<(&str, &str)> {
         match self {
@@ -287,8 +287,8 @@ impl QuestionKind {
         }
     }
 
-    /// The settings of a type as the editor's form sends them; `field` gives the value of a setting by its name, or nothing. What is not sent
-    /// is as in a new question.
+    /// Reads the settings of a type from the editor's form; `field` returns the value of a setting by its name, or nothing. Missing
+    /// settings default to those of a new question.
     #[must_use]
     pub fn read(question_type: QuestionType, field: &dyn Fn(&str) -> Option<String>, listed: Vec<Choice>) -> Self {
         let mut kind = Self::new(question_type);
@@ -307,7 +307,7 @@ impl QuestionKind {
         kind
     }
 
-    /// What stops a question with these settings from being published; `id` is the question's, which names its fields.
+    /// Checks for problems that prevent publication; `id` is the question's, which names its form fields.
     pub fn check(&self, id: &str, errors: &mut FieldErrors) {
         match self {
             Self::Nps { low, high } | Self::Csat { low, high } | Self::Ces { low, high } => {
@@ -327,14 +327,14 @@ impl QuestionKind {
 
 /// Most characters of any answer.
 pub const MAX_ANSWER: usize = 10_000;
-/// Most characters of the words at the end of a scale.
+/// Most characters of a label at the end of a scale.
 pub const MAX_SCALE_LABEL: usize = 80;
 /// Most characters of a choice.
 pub const MAX_LABEL: usize = 200;
 /// Most choices of one question.
 pub const MAX_CHOICES: usize = 50;
 
-/// Refuses a text of more than `max` characters.
+/// Adds an error if a text has more than `max` characters.
 pub(super) fn limit(errors: &mut FieldErrors, field: &str, text: &str, max: usize) {
     let count = text.chars().count();
     if count > max {

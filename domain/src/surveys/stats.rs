@@ -1,12 +1,12 @@
-//! What answers add up to, with the doubt that belongs to it: every score has its number of answers and a 95 % interval.
+//! Statistics of answers with their uncertainty: every score has its number of answers and a 95 % interval.
 //!
-//! The intervals speak of people like those who answered; they say nothing of those who did not.
+//! The intervals describe people like those who answered; they say nothing about those who did not.
 
 use std::collections::HashMap;
 
 use super::{Answer, AnswerShape, Question, QuestionKind};
 
-/// Below this many answers a score is noise: the numbers are shown, the score is not.
+/// Below this many answers a score is noise: the counts are shown, the score is not.
 pub const MIN_ANSWERS_FOR_SCORE: u64 = 10;
 
 /// The normal quantile of a two-sided 95 % interval.
@@ -17,7 +17,7 @@ const Z: f64 = 1.959_963_984_540_054;
 pub struct Estimate {
     /// The value.
     pub value: f64,
-    /// Lower and upper end; `None` where the answers do not allow one (all alike, or fewer than two).
+    /// Lower and upper bound; `None` if the answers do not allow one (all alike, or fewer than two).
     pub interval: Option<(f64, f64)>,
 }
 
@@ -41,12 +41,12 @@ fn float(n: u64) -> f64 {
     n as f64
 }
 
-/// Net Promoter Score of answers counted by value, 0 to 10: the share of promoters (9, 10) less that of detractors (0 to 6)
+/// Net Promoter Score of answers counted by value, 0 to 10: the share of promoters (9, 10) minus that of detractors (0 to 6)
 /// (F. Reichheld, "The One Number You Need to Grow", Harvard Business Review, December 2003).
 ///
-/// One answer is worth +1, 0 or −1, so the score is the mean of a variable with the variance `p + d − (p − d)²`; the interval
-/// is the normal one of that mean, `±1.96·√(variance / n)`, cut at ±100. When all answers fall into one group the
-/// variance is nought, which says nothing: then there is no interval.
+/// One answer is worth +1, 0 or −1, so the score is the mean of a variable with the variance `p + d − (p − d)²`; the interval is the normal
+/// one of that mean, `±1.96·√(variance / n)`, cut off at ±100. If all answers are in one group, the variance is zero and carries no
+/// information: then there is no interval.
 #[must_use]
 pub fn nps(counts: &[u64]) -> Nps {
     let sum = |from: usize, to: usize| counts.iter().skip(from).take(to + 1 - from).sum::<u64>();
@@ -62,8 +62,8 @@ pub fn nps(counts: &[u64]) -> Nps {
 }
 
 /// A share of all answers, in per cent, with the score interval of E. B. Wilson ("Probable Inference, the Law of Succession, and
-/// Statistical Inference", Journal of the American Statistical Association 22, 1927), which stays within 0 and 100 and is
-/// right for small numbers too: `(p + z²/2n ± z·√(p(1−p)/n + z²/4n²)) / (1 + z²/n)`.
+/// Statistical Inference", Journal of the American Statistical Association 22, 1927), which stays within 0 and 100 and is accurate for
+/// small numbers too: `(p + z²/2n ± z·√(p(1−p)/n + z²/4n²)) / (1 + z²/n)`.
 #[must_use]
 pub fn share(hits: u64, n: u64) -> Option<Estimate> {
     if n == 0 || hits > n {
@@ -73,18 +73,18 @@ pub fn share(hits: u64, n: u64) -> Option<Estimate> {
     let middle = p + z2 / (2.0 * n);
     let half = Z * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
     let scale = 100.0 / (1.0 + z2 / n);
-    // At the ends, rounding would leave a hair outside.
+    // At the ends, rounding could exceed the range slightly.
     Some(Estimate { value: 100.0 * p, interval: Some((((middle - half) * scale).max(0.0), ((middle + half) * scale).min(100.0))) })
 }
 
-/// CSAT: the share of satisfied answers (4 and 5) of answers counted by value, 1 to 5 at the places 0 to 4, with its interval ([`share`]).
+/// CSAT: the share of satisfied answers (4 and 5) of answers counted by value, 1 to 5 at indexes 0 to 4, with its interval ([`share`]).
 #[must_use]
 pub fn csat(counts: &[u64]) -> Option<Estimate> {
     share(counts.iter().skip(3).take(2).sum(), counts.iter().take(5).sum())
 }
 
-/// Mean of answers counted by value, `low` upwards, with Student's interval `±t(0.975, n−1)·s/√n`, cut at the ends of the scale. Used
-/// for CES (agreement, 1 to 7) and ratings. When all answers are alike there is no interval.
+/// Mean of answers counted by value, `low` upwards, with Student's interval `±t(0.975, n−1)·s/√n`, cut off at the ends of the scale. Used
+/// for CES (agreement, 1 to 7) and ratings. If all answers are alike there is no interval.
 #[must_use]
 pub fn mean(counts: &[u64], low: u8) -> Option<Estimate> {
     let n: u64 = counts.iter().sum();
@@ -102,8 +102,8 @@ pub fn mean(counts: &[u64], low: u8) -> Option<Estimate> {
     Some(Estimate { value, interval })
 }
 
-/// The 0.975 quantile of Student's t: a table up to 8 degrees of freedom, then the expansion in M. Abramowitz and I. A. Stegun,
-/// "Handbook of Mathematical Functions", 26.7.5, which is right to three decimals from there on.
+/// The 0.975 quantile of Student's t: a table up to 8 degrees of freedom, then the expansion in M. Abramowitz and I. A. Stegun, "Handbook
+/// of Mathematical Functions", 26.7.5, which is accurate to three decimals from there on.
 fn student(freedom: u64) -> f64 {
     const TABLE: [f64; 8] = [12.706_205, 4.302_653, 3.182_446, 2.776_445, 2.570_582, 2.446_912, 2.364_624, 2.306_004];
     if let Some(t) = usize::try_from(freedom).ok().and_then(|f| TABLE.get(f.checked_sub(1)?)) {
@@ -117,34 +117,34 @@ fn student(freedom: u64) -> f64 {
         + (79.0 * z(9) + 776.0 * z(7) + 1482.0 * z(5) - 1920.0 * z(3) - 945.0 * Z) / (92_160.0 * v.powi(4))
 }
 
-/// How often a choice was made.
+/// The number of times a choice was selected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChoiceCount {
     /// The choice's id; `other` for "Other".
     pub id: String,
     /// Its label.
     pub label: String,
-    /// Answers that hold it.
+    /// Number of answers that contain it.
     pub count: u64,
 }
 
-/// All answers to one question, counted.
+/// The counts of all answers to one question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuestionTally {
-    /// Answers that fit the question.
+    /// Answers that are valid for the question.
     pub n: u64,
-    /// Answers that do not fit it (any more) and count for nothing.
+    /// Answers that are not, or no longer, valid for it; excluded from all counts.
     pub unfit: u64,
-    /// How often each number was given, lowest first; empty for other questions.
+    /// The count of each number, lowest first; empty for other questions.
     pub numbers: Vec<u64>,
-    /// How often each choice was made; several may be in one answer.
+    /// The count of each choice; one answer may contain several.
     pub choices: Vec<ChoiceCount>,
-    /// What "Other" said, with how often.
+    /// The texts of "Other", with their counts.
     pub others: HashMap<String, u64>,
 }
 
 impl QuestionTally {
-    /// Nothing counted yet.
+    /// A tally without answers.
     #[must_use]
     pub fn new(question: &Question) -> Self {
         let numbers = question.kind.scale().map_or(0, |(low, high)| usize::from(high.saturating_sub(low)) + 1);
@@ -157,7 +157,7 @@ impl QuestionTally {
         Self { n: 0, unfit: 0, numbers: vec![0; numbers], choices, others: HashMap::new() }
     }
 
-    /// Counts `times` answers that are alike.
+    /// Counts an answer given `times` times.
     pub fn add(&mut self, question: &Question, answer: &Answer, times: u64) {
         if self.count(question, answer, times) { self.n += times } else { self.unfit += times }
     }
@@ -191,8 +191,8 @@ impl QuestionTally {
     }
 }
 
-/// The questions of all versions, the newest first: each as it was last asked, with whether the newest version still asks it. Choices
-/// that only earlier versions offered come after those of today.
+/// The questions of all versions, the newest first: each in its latest form, with whether the newest version still asks it. Choices that
+/// only earlier versions offered come after the current ones.
 #[must_use]
 pub fn all_questions<'a>(versions: impl IntoIterator<Item = &'a [Question]>) -> Vec<(Question, bool)> {
     let mut all: Vec<(Question, bool)> = Vec::new();
@@ -239,7 +239,7 @@ mod tests {
         near(score.value, 30.0);
         near(ends(score).0, 14.69);
         near(ends(score).1, 45.31);
-        // The borders: 6 detracts, 7 and 8 do neither, 9 promotes.
+        // The boundaries: 6 is a detractor, 7 and 8 are passive, 9 is a promoter.
         for (value, expected) in [(0, -100.0), (6, -100.0), (7, 0.0), (8, 0.0), (9, 100.0), (10, 100.0)] {
             let mut one = [0; 11];
             one[value] = 1;
@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn wilson_of_known_shares() {
-        // Known: 8 of 10 is 49.02 to 94.33; 0 of 10 is 0 to 27.75; 15 of 20 is 53.13 to 88.81.
+        // Known values: 8 of 10 is 49.02 to 94.33; 0 of 10 is 0 to 27.75; 15 of 20 is 53.13 to 88.81.
         let e = share(8, 10).unwrap();
         near(e.value, 80.0);
         near(ends(e).0, 49.02);
@@ -276,7 +276,7 @@ mod tests {
         near(ends(e).1, 6.379);
         assert_eq!(mean(&[0, 0, 4], 1).unwrap().interval, None, "all alike");
         assert_eq!(mean(&[0, 0], 1), None);
-        // Never past the scale.
+        // Never beyond the scale.
         assert!(ends(mean(&[1, 0, 0, 0, 1], 1).unwrap()).0 >= 1.0);
     }
 

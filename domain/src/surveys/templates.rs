@@ -6,7 +6,7 @@ use super::{Choice, LaunchTrigger, Question, QuestionKind, SurveyBody};
 pub struct Template {
     /// For forms and URLs.
     pub key: &'static str,
-    /// What it is called.
+    /// Its name.
     pub name: &'static str,
     /// When to use it.
     pub description: &'static str,
@@ -14,7 +14,7 @@ pub struct Template {
     pub body: fn() -> SurveyBody,
 }
 
-/// All of them, in the order shown.
+/// All templates, in display order.
 pub const TEMPLATES: &[Template] = &[
     Template {
         key: "nps",
@@ -61,13 +61,13 @@ pub const TEMPLATES: &[Template] = &[
     Template { key: "blank", name: "Blank", description: "No questions yet. Start from scratch.", body: blank },
 ];
 
-/// A template by its key.
+/// Finds a template by its key.
 #[must_use]
 pub fn find(key: &str) -> Option<&'static Template> {
     TEMPLATES.iter().find(|t| t.key == key)
 }
 
-/// Numbers the questions and choices in one go, as the counter of a survey does.
+/// Numbers the questions and choices in one sequence, like the counter of a survey.
 struct TemplateBuilder {
     used: u32,
     body: SurveyBody,

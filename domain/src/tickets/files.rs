@@ -1,4 +1,4 @@
-//! Files that people attach: how large, what they are called, and what their bytes are. Neither a name nor a header is believed.
+//! Attached files: limits, names and types. Neither the name nor the header that the client sends is trusted.
 
 /// Most bytes of all files of one message together, as sent.
 pub const MAX_BYTES: usize = 10 << 20;
@@ -7,20 +7,20 @@ pub const MAX_FILES: usize = 10;
 /// Longest stored name, in characters.
 pub const MAX_FILE_NAME: usize = 100;
 
-/// What the bytes of a file are.
+/// The type of a file, by its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileType {
-    /// A picture, which is re-encoded.
+    /// An image, which is re-encoded.
     Png,
-    /// A picture, which is re-encoded.
+    /// An image, which is re-encoded.
     Jpeg,
-    /// A picture, which is re-encoded.
+    /// An image, which is re-encoded.
     Gif,
-    /// A picture, which is re-encoded.
+    /// An image, which is re-encoded.
     Webp,
     /// A document.
     Pdf,
-    /// An archive, or one of the many documents that are one.
+    /// An archive, or one of the many document formats based on it.
     Zip,
     /// Readable text of any kind, HTML and SVG included.
     Text,
@@ -31,7 +31,7 @@ pub enum FileType {
 impl FileType {
     const ALL: [Self; 7] = [Self::Png, Self::Jpeg, Self::Gif, Self::Webp, Self::Pdf, Self::Zip, Self::Text];
 
-    /// The type of these bytes, by how they begin.
+    /// Detects the type from the first bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         match bytes {
@@ -46,7 +46,7 @@ impl FileType {
         }
     }
 
-    /// Its media type. HTML and SVG are plain text here: nothing of ours ever runs them.
+    /// Its media type. HTML and SVG count as plain text here, so that no page of ours ever executes them.
     #[must_use]
     pub fn media_type(self) -> &'static str {
         match self {
@@ -61,19 +61,19 @@ impl FileType {
         }
     }
 
-    /// Reads a stored media type.
+    /// Parses a stored media type.
     #[must_use]
     pub fn parse(media_type: &str) -> Self {
         Self::ALL.into_iter().find(|kind| kind.media_type() == media_type).unwrap_or(Self::Other)
     }
 
-    /// Whether it is a picture, which is re-encoded.
+    /// Returns whether it is an image, which is re-encoded.
     #[must_use]
     pub fn is_picture(self) -> bool {
         matches!(self, Self::Png | Self::Jpeg | Self::Gif | Self::Webp)
     }
 
-    /// The ending of a picture's name.
+    /// The file name extensions of an image type.
     fn endings(self) -> &'static [&'static str] {
         match self {
             Self::Png => &["png"],
@@ -90,12 +90,13 @@ fn is_text(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(is_readable) && std::str::from_utf8(bytes).is_ok()
 }
 
-/// Characters that turn the direction of a text or cannot be seen: they make `exe.png` of `gnp.exe`.
+/// Characters that change the direction of a text or are invisible: they make `gnp.exe` look like `exe.png`.
 fn is_hidden(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
-/// A name for a file of this type: the last part of any path, without what systems or readers stumble over. Pictures end as their type does.
+/// A safe name for a file of this type: the last part of any path, without characters that cause problems. Images get the extension of
+/// their type.
 #[must_use]
 pub fn sanitize_file_name(name: &str, kind: FileType) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
@@ -117,7 +118,7 @@ pub fn sanitize_file_name(name: &str, kind: FileType) -> String {
     if ending.is_empty() { stem.to_owned() } else { format!("{stem}.{ending}") }
 }
 
-/// The value of `Content-Disposition` (RFC 6266): a plain ASCII name for old programs, the whole one as RFC 5987 has it.
+/// The value of `Content-Disposition` (RFC 6266): a plain ASCII name for old programs, and the full one encoded as in RFC 5987.
 #[must_use]
 pub fn content_disposition(is_inline: bool, name: &str) -> String {
     let plain: String =

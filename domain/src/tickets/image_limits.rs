@@ -1,10 +1,10 @@
-//! The cost of a picture, estimated from its structure before it is decoded: a header may promise little and the rest demand much.
+//! The cost of decoding an image, estimated from its structure: a small header may precede very expensive content.
 
 use super::files::FileType;
 
-/// Most pixels of a picture: what a good telephone takes.
+/// Most pixels of an image: enough for a good phone camera.
 pub const MAX_PIXELS: u64 = 24_000_000;
-/// Most bytes of its pixels as they are decoded: these many with eight bits for each of four colours.
+/// Most bytes of the decoded pixels: `MAX_PIXELS` with four 8-bit channels.
 pub const MAX_DECODED: u64 = 4 * MAX_PIXELS;
 /// Longest side.
 pub const MAX_SIDE: u32 = 16_384;
@@ -12,31 +12,31 @@ pub const MAX_SIDE: u32 = 16_384;
 pub const MAX_ANIMATED: u64 = 48_000_000;
 /// Most frames of an animation.
 pub const MAX_FRAMES: u32 = 1_000;
-/// Most passes over a picture. Programs that make progressive pictures use about ten.
+/// Most passes over an image. Encoders of progressive images use about ten.
 pub const MAX_PASSES: u32 = 32;
 
-/// Why a picture is not taken.
+/// The reason why an image is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImageRejection {
-    /// It would cost too much.
+    /// Decoding would cost too much.
     Large,
     /// It cannot be read.
     Broken,
 }
 
-/// What decoding a picture costs.
+/// The cost of decoding an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DecodingCost {
-    /// Pixels to work on, over all frames and passes.
+    /// Pixels to process, over all frames and passes.
     pub pixels: u64,
-    /// Bytes of one decoded picture or frame.
+    /// Bytes of one decoded image or frame.
     pub bytes: u64,
 }
 
-/// Looks a picture over, reading each byte once at most.
+/// Estimates the cost; reads each byte at most once.
 ///
 /// # Errors
-/// [`ImageRejection`] for what is not worth decoding.
+/// [`ImageRejection`] for an image that must not be decoded.
 pub fn decoding_cost(kind: FileType, bytes: &[u8]) -> Result<DecodingCost, ImageRejection> {
     match kind {
         FileType::Png => png(bytes),
@@ -73,7 +73,7 @@ fn little16(bytes: &[u8], at: usize) -> Result<u16, ImageRejection> {
     Ok(big16(bytes, at)?.swap_bytes())
 }
 
-/// The header is the first chunk, always.
+/// The header is always the first chunk.
 fn png(bytes: &[u8]) -> Result<DecodingCost, ImageRejection> {
     if bytes.get(12..16) != Some(b"IHDR") {
         return Err(ImageRejection::Broken);
@@ -89,16 +89,16 @@ fn png(bytes: &[u8]) -> Result<DecodingCost, ImageRejection> {
     cost(big(bytes, 16)?, big(bytes, 20)?, channels * if depth > 8 { 2 } else { 1 }, 1)
 }
 
-/// Markers up to the end of the picture: one says the size, and each scan is a pass over all of it.
+/// Scans markers up to the end of the image: one contains the size, and each scan is a pass over the whole image.
 fn jpeg(bytes: &[u8]) -> Result<DecodingCost, ImageRejection> {
     let (mut at, mut size, mut scans) = (2, None, 0);
     while at < bytes.len() {
-        // Between segments, and inside of a scan, anything up to the next marker is skipped.
+        // Between segments, and inside a scan, skip to the next marker.
         let Some(skipped) = bytes[at..].iter().position(|byte| *byte == 0xff) else { break };
         at += skipped;
         let Some(marker) = bytes.get(at + 1) else { break };
         match marker {
-            // Filling, escaped bytes, and marks without a length.
+            // Padding, escaped bytes, and markers without a length.
             0xff => at += 1,
             0x00 | 0x01 | 0xd0..=0xd8 => at += 2,
             0xd9 => break,
@@ -123,14 +123,14 @@ fn jpeg(bytes: &[u8]) -> Result<DecodingCost, ImageRejection> {
     cost(width, height, channels, scans)
 }
 
-/// Every frame says its own size, and may be larger than the whole picture says to be.
+/// Every frame has its own size, which may exceed the declared canvas.
 fn gif(bytes: &[u8]) -> Result<DecodingCost, ImageRejection> {
     let table = |flags: u8| if flags & 0x80 == 0 { 0 } else { 3_usize << ((flags & 7) + 1) };
     let flags = *bytes.get(10).ok_or(ImageRejection::Broken)?;
     let canvas = cost(little16(bytes, 6)?.into(), little16(bytes, 8)?.into(), 1, 1)?;
     let (mut at, mut frames, mut pixels, mut largest) = (13 + table(flags), 0, 0, canvas.bytes);
     let skip = |mut at: usize| {
-        // Blocks with their lengths before them; one of nothing is the last.
+        // Blocks with a length prefix; an empty one is the last.
         while let Some(length) = bytes.get(at) {
             at += 1 + usize::from(*length);
             if *length == 0 {
@@ -159,7 +159,7 @@ fn gif(bytes: &[u8]) -> Result<DecodingCost, ImageRejection> {
     if frames == 0 { Err(ImageRejection::Broken) } else { Ok(DecodingCost { pixels, bytes: largest }) }
 }
 
-/// The first chunk says the size: simple, without loss, or of a picture with more chunks.
+/// The first chunk contains the size: lossy, lossless, or of an image with more chunks.
 fn webp(bytes: &[u8]) -> Result<DecodingCost, ImageRejection> {
     let byte = |at: usize| bytes.get(at).map(|byte| u32::from(*byte)).ok_or(ImageRejection::Broken);
     let (width, height) = match bytes.get(12..16) {
@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(of(1, 1, 8, 9), Err(ImageRejection::Broken));
     }
 
-    /// A GIF with this canvas, whose frames have these sizes and hold nothing.
+    /// A GIF with this canvas and empty frames of these sizes.
     fn gif_of(canvas: (u16, u16), frames: &[(u16, u16)]) -> Vec<u8> {
         let mut out = b"GIF89a".to_vec();
         out.extend(canvas.0.to_le_bytes());
@@ -249,7 +249,7 @@ mod tests {
         assert_eq!(of(100, 50, 100), Err(ImageRejection::Large));
         assert_eq!(of(100, 50, 0), Err(ImageRejection::Broken));
         assert_eq!(of(8000, 8000, 1), Err(ImageRejection::Large));
-        // What comes behind the end is no part of it.
+        // Bytes after the end do not belong to the image.
         let mut two = jpeg_of(10, 10, 1);
         two.extend(jpeg_of(9000, 9000, 90));
         assert_eq!(decoding_cost(FileType::Jpeg, &two), Ok(DecodingCost { pixels: 100, bytes: 100 }));

@@ -1,4 +1,4 @@
-//! Tickets: support conversations. What is searched and triaged of one is its feedback; this is the conversation itself.
+//! Tickets: support conversations. A ticket's feedback is searched and triaged; this is the conversation itself.
 
 pub mod files;
 pub mod image_limits;
@@ -15,24 +15,24 @@ use crate::{
 };
 
 words! {
-    /// Whose turn it is.
+    /// The party that has to act next.
     TicketState {
-        /// The requester waits for the team.
+        /// The requester is waiting for the team.
         Open = "open" / "Open",
         /// The team has answered.
         Answered = "answered" / "Answered",
-        /// Nobody waits for anyone.
+        /// Nobody is waiting.
         Closed = "closed" / "Closed",
     }
 }
 
 words! {
-    /// How urgent the team finds it.
+    /// The urgency, as judged by the team.
     #[derive(Default)]
     Priority {
         /// When there is time.
         Low = "low" / "Low",
-        /// In turn.
+        /// In the usual order.
         #[default]
         Normal = "normal" / "Normal",
         /// Before others.
@@ -43,13 +43,13 @@ words! {
 }
 
 words! {
-    /// Who wrote a message, and so who may read it.
+    /// The author of a message, which also determines its readers.
     MessageAuthor {
-        /// Anyone who asked for help.
+        /// The person who asked for help.
         Requester = "requester" / "Requester",
         /// The team, to the requester.
         Staff = "staff" / "Team",
-        /// The team, to itself: never shown to anyone else.
+        /// The team, internally: never shown to anyone else.
         Note = "note" / "Internal note",
     }
 }
@@ -60,7 +60,7 @@ pub const MAX_SUBJECT: usize = 200;
 pub const MAX_MESSAGE: usize = 10_000;
 /// Longest name of a requester, in characters.
 pub const MAX_NAME: usize = 100;
-/// Most messages that a requester may add to one ticket: its text stays one that can be searched and read.
+/// Most messages that a requester may add to one ticket, so that its text stays searchable and readable.
 pub const MAX_REQUESTER_MESSAGES: usize = 200;
 
 /// A support conversation.
@@ -68,40 +68,40 @@ pub const MAX_REQUESTER_MESSAGES: usize = 200;
 pub struct Ticket {
     /// Identity.
     pub id: TicketId,
-    /// Whose.
+    /// The project it belongs to.
     pub project: ProjectId,
-    /// The name in words: `#12`; counts up within the project.
+    /// The number in texts: `#12`; counts up within the project.
     pub number: i64,
-    /// What is triaged and searched of it.
+    /// The feedback that is triaged and searched.
     pub feedback: FeedbackId,
     /// One line.
     pub subject: String,
-    /// Where answers go.
+    /// The address that replies go to.
     pub email: String,
-    /// What the requester is called, if they said so.
+    /// The requester's name, if given.
     pub name: Option<String>,
-    /// The language that they read the portal in.
+    /// The language in which they read the portal.
     pub language: String,
     /// Their browser.
     pub user_agent: Option<String>,
-    /// How urgent the team finds it.
+    /// The urgency, as judged by the team.
     pub priority: Priority,
-    /// Whose turn it is.
+    /// The party that has to act next.
     pub state: TicketState,
-    /// When the team first answered.
+    /// Time of the team's first reply.
     pub first_response_at: Option<Timestamp>,
-    /// When it was closed, if it is.
+    /// Closing time, if it is closed.
     pub resolved_at: Option<Timestamp>,
-    /// How often its secret link was renewed: earlier ones do not work.
+    /// How often its secret link was renewed: earlier links do not work.
     pub link_generation: i64,
-    /// When it was written.
+    /// Creation time.
     pub created_at: Timestamp,
-    /// When something was last said or done.
+    /// Time of the last message or change.
     pub updated_at: Timestamp,
 }
 
 impl Ticket {
-    /// How long the requester waited for the first answer, in milliseconds.
+    /// The requester's wait for the first reply, in milliseconds.
     #[must_use]
     pub fn first_response_ms(&self) -> Option<i64> {
         self.first_response_at.map(|at| at.0 - self.created_at.0)
@@ -119,15 +119,15 @@ impl Ticket {
 pub struct Message {
     /// Identity.
     pub id: MessageId,
-    /// Who wrote it, and for whom.
+    /// Its author, which also determines its readers.
     pub author: MessageAuthor,
-    /// Which member of the team.
+    /// The team member who wrote it.
     pub staff: Option<StaffId>,
     /// That member's name.
     pub staff_name: Option<String>,
     /// The text.
     pub body: String,
-    /// When.
+    /// When it was written.
     pub created_at: Timestamp,
     /// Its files.
     pub attachments: Vec<TicketAttachment>,
@@ -140,30 +140,30 @@ pub struct TicketAttachment {
     pub id: AttachmentId,
     /// Its cleaned name.
     pub name: String,
-    /// What its bytes are; see [`files::FileType::media_type`].
+    /// The type of its bytes; see [`files::FileType::media_type`].
     pub media_type: String,
     /// In bytes.
     pub size: i64,
 }
 
 impl TicketAttachment {
-    /// Whether it is a picture that was encoded by us, which may be shown in a page.
+    /// Returns whether it is an image that Earshot re-encoded, which may be shown in a page.
     #[must_use]
     pub fn is_picture(&self) -> bool {
         files::FileType::parse(&self.media_type).is_picture()
     }
 }
 
-/// What the portal's form says, as typed.
+/// The portal's form, as typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NewTicket {
     /// One line.
     pub subject: String,
     /// The text.
     pub message: String,
-    /// Where answers go.
+    /// The address that replies go to.
     pub email: String,
-    /// What the requester is called; may be empty.
+    /// The requester's name; may be empty.
     pub name: String,
 }
 
@@ -172,7 +172,7 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").chars().filter(|c| !c.is_control()).collect()
 }
 
-/// A text of several lines without control characters but line ends and tabs.
+/// A multi-line text without control characters except line breaks and tabs.
 fn lines(text: &str) -> String {
     text.replace("\r\n", "\n").chars().filter(|c| matches!(c, '\n' | '\t') || !c.is_control()).collect::<String>().trim().to_owned()
 }
@@ -188,10 +188,10 @@ fn measure(errors: &mut FieldErrors, field: &str, text: &str, max: usize, missin
 }
 
 impl NewTicket {
-    /// As stored: trimmed, the address in lower case.
+    /// Normalises the form: trimmed, the address in lower case.
     ///
     /// # Errors
-    /// A message for each field that does not fit.
+    /// A message for each field that is invalid.
     pub fn checked(self) -> Result<Self, FieldErrors> {
         let ticket = Self {
             subject: one_line(&self.subject),
@@ -211,20 +211,20 @@ impl NewTicket {
         if errors.is_empty() { Ok(ticket) } else { Err(errors) }
     }
 
-    /// What the feedback of it says.
+    /// The text of its feedback.
     #[must_use]
     pub fn text(&self) -> String {
         format!("{}\n\n{}", self.subject, self.message)
     }
 }
 
-/// What a message without text and files is asked for.
+/// The message for a reply without text and files.
 const NO_MESSAGE: &str = "Enter a message.";
 
-/// The text of a message as stored; with a file it may be empty.
+/// Normalises the text of a message; it may be empty if there is a file.
 ///
 /// # Errors
-/// When there is neither text nor file, or it is too long.
+/// Returns an error if there is neither text nor file, or the text is too long.
 pub fn check_message(body: &str, has_files: bool) -> Result<String, DomainError> {
     let body = lines(body);
     let mut errors = FieldErrors::default();
@@ -232,13 +232,13 @@ pub fn check_message(body: &str, has_files: bool) -> Result<String, DomainError>
     errors.into_result(body)
 }
 
-/// The refusal of a message that has neither text nor file.
+/// The error for a message that has neither text nor file.
 #[must_use]
 pub fn empty_message() -> DomainError {
     DomainError::field("message", "required", NO_MESSAGE)
 }
 
-/// Why a new ticket is suspected to be spam; the words that responses are suspected with.
+/// Reasons to suspect that a new ticket is spam; the same words as for responses.
 #[must_use]
 pub fn spam_reasons(signals: SpamSignals, ticket: &NewTicket) -> Vec<String> {
     let too_fast = signals.elapsed_ms.is_some_and(|ms| ms < MIN_COMPLETION_MS);
@@ -248,7 +248,7 @@ pub fn spam_reasons(signals: SpamSignals, ticket: &NewTicket) -> Vec<String> {
     found.iter().filter(|(is, _)| *is).map(|(_, word)| (*word).to_owned()).collect()
 }
 
-/// The feedback's status after the team did something for the requester: looked at, whatever it was before.
+/// The feedback's status after the team acted for the requester: at least triaged, whatever it was before.
 #[must_use]
 pub fn status_after_reply(before: FeedbackStatus, linked: bool, closed: bool) -> FeedbackStatus {
     match before {
@@ -259,7 +259,7 @@ pub fn status_after_reply(before: FeedbackStatus, linked: bool, closed: bool) ->
     }
 }
 
-/// The feedback's status after the requester wrote or opened the ticket again: what was done with wants to be looked at again.
+/// The feedback's status after the requester wrote again or reopened the ticket: a resolved one needs another look.
 #[must_use]
 pub fn status_after_request(before: FeedbackStatus, linked: bool) -> FeedbackStatus {
     match before {

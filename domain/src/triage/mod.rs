@@ -1,8 +1,8 @@
-//! The language of the inbox: `words "phrase" -not status:new score:<=6`.
+//! The query language of the inbox: `words "phrase" -not status:new score:<=6`.
 //!
-//! One field written several times means "any of these"; different fields, words and phrases must all hold; `-` in front of
-//! anything negates it, and `OR` between words or phrases asks for any of them. Values with spaces stand in quotes. What is not a field is a
-//! word: `12:30`, `std::vector` and `https://…` are searched for. So are `--flag` and `-1`, which are pasted more often than meant.
+//! Repeating a field means "any of these"; different fields, words and phrases must all match; `-` in front of a term negates it, and `OR`
+//! between words or phrases matches any of them. Values with spaces need quotes. Text that is not a field is a word: `12:30`, `std::vector`
+//! and `https://…` are searched for. So are `--flag` and `-1`, which are usually pasted rather than intended as operators.
 
 mod parse;
 
@@ -18,42 +18,42 @@ use crate::{
     words::words,
 };
 
-/// Most items that one change to all that match a query may take.
+/// Most items that one bulk change to all matches of a query may affect.
 pub const MAX_MATCHING: usize = 10_000;
 /// Longest query, in characters.
 pub const MAX_QUERY: usize = 2000;
 /// Most words and phrases in one query.
 pub const MAX_WORDS: usize = 32;
-/// Most parts of any sort in one query.
+/// Most parts of any kind in one query.
 pub const MAX_PARTS: usize = 64;
 
-/// Why a query was not understood, and where.
+/// A query syntax error with its position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct QueryError {
     /// Byte offset into the query, on a character boundary.
     pub position: usize,
-    /// For the person who wrote it.
+    /// Message for the person who wrote the query.
     pub message: String,
 }
 
-/// A query of the inbox, understood.
+/// A parsed inbox query.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TriageQuery {
-    /// In the order they were written.
+    /// In the order written.
     pub parts: Vec<QueryPart>,
 }
 
 /// One part of a query.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct QueryPart {
-    /// Written with `-` in front: must not hold.
+    /// Written with `-` in front: must not match.
     pub negated: bool,
-    /// What must hold.
+    /// The term to match.
     pub what: QueryTerm,
 }
 
-/// What one part of a query asks for.
+/// The term of one part of a query.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum QueryTerm {
     /// A word, in any of its forms.
@@ -62,54 +62,54 @@ pub enum QueryTerm {
     Phrase(String),
     /// Any of these words and phrases.
     Any(Vec<QueryTerm>),
-    /// A property.
+    /// A field filter.
     Test(FieldFilter),
 }
 
 words! {
     /// The fields of the query language.
     QueryField {
-        /// How far triage has come.
+        /// The triage status.
         Status = "status" / "Status",
-        /// What produced it.
+        /// The source of the feedback.
         Kind = "kind" / "Kind",
-        /// How urgent a ticket is.
+        /// The urgency of a ticket.
         Priority = "priority" / "Priority",
-        /// A tag on it.
+        /// A tag.
         Tag = "tag" / "Tag",
-        /// The score given.
+        /// The score.
         Score = "score" / "Score",
-        /// Who takes care of it.
+        /// The person it is assigned to.
         Assignee = "assignee" / "Assignee",
-        /// What it has.
+        /// Presence of something, such as a link.
         Has = "has" / "Has",
-        /// The survey it answers.
+        /// The survey that it answers.
         Survey = "survey" / "Survey",
-        /// Said before this time.
+        /// Submitted before this time.
         Before = "before" / "Before",
-        /// Said at or after this time.
+        /// Submitted at or after this time.
         After = "after" / "After",
         /// The release it is about.
         Release = "release" / "Release",
-        /// The environment it was said in.
+        /// The environment it was given in.
         Env = "env" / "Environment",
         /// Its language.
         Lang = "lang" / "Language",
-        /// Another way to write a status: `is:spam`.
+        /// Another way to filter by status: `is:spam`.
         Is = "is" / "Is",
     }
 }
 
 words! {
-    /// What a record may have.
+    /// Values of `has:`.
     HasFlag {
         /// A link to the backlog.
         Link = "link" / "a backlog link",
-        /// A comment of the team.
+        /// A team comment.
         Comment = "comment" / "a comment",
         /// A known contact.
         Contact = "contact" / "a contact",
-        /// Any words at all.
+        /// Any text.
         Text = "text" / "words",
         /// A score.
         Score = "score" / "a score",
@@ -118,12 +118,12 @@ words! {
     }
 }
 
-/// Whose work it is.
+/// The assignee in a query.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Assignee {
-    /// The person who asks.
+    /// The person searching.
     Me,
-    /// Nobody's.
+    /// Unassigned.
     Nobody,
     /// A member by e-mail address or id.
     Member(String),
@@ -134,16 +134,16 @@ pub enum Assignee {
 pub enum QueryDate {
     /// The beginning of a day in the project's zone.
     Day(Day),
-    /// So many days before now.
+    /// This many days before now.
     DaysAgo(u32),
-    /// So many weeks before now.
+    /// This many weeks before now.
     WeeksAgo(u32),
-    /// So many months of 30 days before now.
+    /// This many months of 30 days before now.
     MonthsAgo(u32),
 }
 
 impl QueryDate {
-    /// The point in time it means at `now` in a zone.
+    /// The point in time that it denotes at `now` in a zone.
     #[must_use]
     pub fn at(self, now: Timestamp, zone: &Zone) -> Timestamp {
         let ago = |n: u32, days: i64| now.plus_ms(-(i64::from(n).saturating_mul(days).saturating_mul(DAY_MS)));
@@ -167,7 +167,7 @@ impl fmt::Display for QueryDate {
     }
 }
 
-/// How a score compares.
+/// A comparison with a score.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum ScoreFilter {
     /// Exactly this.
@@ -185,7 +185,7 @@ pub enum ScoreFilter {
 }
 
 impl ScoreFilter {
-    /// Whether a score passes.
+    /// Returns whether a score matches.
     #[must_use]
     pub fn holds(self, score: f64) -> bool {
         match self {
@@ -212,7 +212,7 @@ impl fmt::Display for ScoreFilter {
     }
 }
 
-/// A property asked for.
+/// A filter on a field.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum FieldFilter {
     /// `status:new`
@@ -244,15 +244,15 @@ pub enum FieldFilter {
 }
 
 impl FieldFilter {
-    /// Reads the value of a field.
+    /// Parses the value of a field.
     ///
     /// # Errors
-    /// What is wrong with the value, for the person who wrote it.
+    /// A message about the invalid value, for the person who wrote it.
     pub fn parse(field: QueryField, value: &str) -> Result<Self, String> {
         parse::test(field, value)
     }
 
-    /// The field it is about.
+    /// The field that it filters by.
     #[must_use]
     pub fn field(&self) -> QueryField {
         match self {
@@ -341,32 +341,32 @@ impl fmt::Display for TriageQuery {
 }
 
 impl TriageQuery {
-    /// Reads a query. Never panics.
+    /// Parses a query. Never panics.
     ///
     /// # Errors
-    /// What was not understood, and where.
+    /// A message about the syntax error, and its position.
     pub fn parse(text: &str) -> Result<Self, QueryError> {
         parse::query(text)
     }
 
-    /// Whether nothing is asked for.
+    /// Returns whether the query is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()
     }
 
-    /// The words and phrases that must be there.
+    /// The words and phrases that must match.
     pub fn texts(&self) -> impl Iterator<Item = &QueryTerm> {
         self.parts.iter().filter(|p| !p.negated && !matches!(p.what, QueryTerm::Test(_))).map(|p| &p.what)
     }
 
-    /// Whether any word or phrase must be there, so that relevance means something.
+    /// Returns whether any word or phrase must match, so that ranking by relevance is meaningful.
     #[must_use]
     pub fn has_text(&self) -> bool {
         self.texts().next().is_some()
     }
 
-    /// The tests of a field, with whether each is negated.
+    /// The filters on a field, with whether each is negated.
     pub fn tests(&self, field: QueryField) -> impl Iterator<Item = (bool, &FieldFilter)> {
         self.parts.iter().filter_map(move |part| match &part.what {
             QueryTerm::Test(test) if test.field() == field => Some((part.negated, test)),
@@ -374,14 +374,14 @@ impl TriageQuery {
         })
     }
 
-    /// Whether spam was asked for; otherwise it is left out.
+    /// Returns whether the query asks for spam; otherwise spam is excluded.
     #[must_use]
     pub fn wants_spam(&self) -> bool {
         self.tests(QueryField::Status).any(|(negated, test)| !negated && *test == FieldFilter::Status(FeedbackStatus::Spam))
     }
 
-    /// The scores asked for as ranges of which any may hold; `None` when the query says nothing about scores. Lower and upper
-    /// bounds written apart (`score:>=3 score:<=6`) mean the range between them if there is one.
+    /// The score filters as ranges of which any may match; `None` if the query has no score filter. Separate lower and upper bounds
+    /// (`score:>=3 score:<=6`) mean the range between them if there is one.
     #[must_use]
     pub fn score_ranges(&self) -> Option<Vec<Vec<ScoreFilter>>> {
         let asked: Vec<ScoreFilter> = self
@@ -406,13 +406,13 @@ impl TriageQuery {
         }
     }
 
-    /// Whether `field:value` is asked for (not negated).
+    /// Returns whether the query contains `field:value` (not negated).
     #[must_use]
     pub fn has(&self, field: QueryField, value: &str) -> bool {
         FieldFilter::parse(field, value).is_ok_and(|test| self.parts.contains(&QueryPart { negated: false, what: QueryTerm::Test(test) }))
     }
 
-    /// With `field:value` asked for too; the same query when the value is none of the field's.
+    /// Returns the query with `field:value` added; unchanged if the value is invalid for the field.
     #[must_use]
     pub fn with(&self, field: QueryField, value: &str) -> Self {
         let mut query = self.clone();
@@ -423,7 +423,7 @@ impl TriageQuery {
         query
     }
 
-    /// With `field:value` no longer asked for.
+    /// Returns the query without `field:value`.
     #[must_use]
     pub fn without(&self, field: QueryField, value: &str) -> Self {
         let mut query = self.clone();
@@ -434,7 +434,7 @@ impl TriageQuery {
     }
 }
 
-/// Whether two names are the same but for case and spaces, on any database: what databases fold differs.
+/// Returns whether two names are equal except for case and spaces, independently of the database: databases differ in case folding.
 #[must_use]
 pub fn is_same_name(a: &str, b: &str) -> bool {
     let folded = |name: &str| {
@@ -443,7 +443,7 @@ pub fn is_same_name(a: &str, b: &str) -> bool {
     folded(a) == folded(b)
 }
 
-/// A part of a text: whether the words in it are to be marked.
+/// Splits a text into parts, each with whether it is to be highlighted.
 #[must_use]
 pub fn highlight_spans<'t>(text: &'t str, ranges: &[Range<usize>]) -> Vec<(bool, &'t str)> {
     let mut pieces = Vec::with_capacity(ranges.len() * 2 + 1);

@@ -1,4 +1,4 @@
-//! From text to [`TriageQuery`] in one pass over the characters.
+//! The parser of [`TriageQuery`]: one pass over the characters.
 
 use super::{
     Assignee, FieldFilter, HasFlag, MAX_PARTS, MAX_QUERY, MAX_WORDS, QueryDate, QueryError, QueryField, QueryPart, QueryTerm, ScoreFilter,
@@ -10,7 +10,7 @@ use crate::{
     tickets::Priority,
 };
 
-/// A piece of a query, as it is written.
+/// A token of a query.
 enum QueryToken {
     Part(QueryPart),
     Or,
@@ -84,7 +84,7 @@ pub(super) fn query(text: &str) -> Result<TriageQuery, QueryError> {
         }
         pieces.push((start, QueryToken::Part(QueryPart { negated, what })));
     }
-    // Punctuation between words means nothing. Alone it is kept: a search for it finds nothing, not everything.
+    // Punctuation between words is ignored. On its own it is searched for, so that such a query finds nothing instead of everything.
     let means = |piece: &QueryToken| !matches!(piece, QueryToken::Part(part) if is_marks(&part.what));
     if pieces.iter().any(|(_, piece)| means(piece)) {
         pieces.retain(|(_, piece)| means(piece));
@@ -92,8 +92,8 @@ pub(super) fn query(text: &str) -> Result<TriageQuery, QueryError> {
     Ok(TriageQuery { parts: joined(pieces)? })
 }
 
-/// Joins the operands of `OR`. `AND` between two parts is what is meant anyway. Where they stand beside nothing, they are the words
-/// themselves, as in quotes.
+/// Joins the operands of `OR`. `AND` between two parts is redundant. Without operands on both sides, they are the words themselves, as in
+/// quotes.
 fn joined(pieces: Vec<(usize, QueryToken)>) -> Result<Vec<QueryPart>, QueryError> {
     let mut parts: Vec<QueryPart> = Vec::new();
     let mut pieces = pieces.into_iter().peekable();
@@ -113,7 +113,7 @@ fn joined(pieces: Vec<(usize, QueryToken)>) -> Result<Vec<QueryPart>, QueryError
                 let (Some(left), Some(right)) = (parts.last_mut(), next) else { continue };
                 match (&mut left.what, right.what) {
                     _ if left.negated || right.negated => return Err(or(at)),
-                    // Values of one field mean any of them anyway.
+                    // Values of one field are alternatives anyway.
                     (QueryTerm::Test(a), QueryTerm::Test(b)) if a.field() == b.field() => continue,
                     (QueryTerm::Test(_), _) | (_, QueryTerm::Test(_)) => return Err(or(at)),
                     (QueryTerm::Any(any), what) => any.push(what),
@@ -131,12 +131,12 @@ fn or(position: usize) -> QueryError {
     QueryError { position, message: message.into() }
 }
 
-/// Whether a `-` in front of this negates it. In front of a digit or another dash it is a part of what was pasted: `-1`, `--flag`.
+/// Returns whether a `-` in front of `rest` negates it. In front of a digit or another dash it belongs to pasted text: `-1`, `--flag`.
 fn negates(rest: &str) -> bool {
     rest.chars().next().is_some_and(|c| c != '-' && !c.is_numeric() && !is_space(c))
 }
 
-/// Whether there is nothing but punctuation.
+/// Returns whether a term is only punctuation.
 pub(super) fn is_marks(what: &QueryTerm) -> bool {
     match what {
         QueryTerm::Word(text) | QueryTerm::Phrase(text) => text.chars().all(|c| c.is_ascii_punctuation() || c == ' '),
@@ -144,17 +144,17 @@ pub(super) fn is_marks(what: &QueryTerm) -> bool {
     }
 }
 
-/// The part before the colon of a word.
+/// The part of a word before the colon.
 enum FieldPrefix {
-    /// A field, and where its value begins.
+    /// A field, and the position of its value.
     Field(QueryField, usize),
-    /// Most likely meant as a field, but none: what to say.
+    /// Probably intended as a field, but not one: the error message.
     Wrong(String),
-    /// Nothing: the word is text.
+    /// No field: the word is text.
     None,
 }
 
-/// Names that other programs have for what is here under another name, or not at all.
+/// Field names of other programs whose equivalent here has another name, or does not exist.
 const OTHERS: [(&str, &str); 22] = [
     ("attr", "Contact attributes cannot be searched."),
     ("attribute", "Contact attributes cannot be searched."),
@@ -180,8 +180,8 @@ const OTHERS: [(&str, &str); 22] = [
     ("version", "Use release:."),
 ];
 
-/// Reads the part before the colon of a word, which may be the wide one of Chinese and Japanese keyboards. Only what looks like a
-/// field is one: `C:\dir`, `std::vector` and `ad:33:af` are text.
+/// Parses the part of a word before the colon, which may be the full-width one of Chinese and Japanese keyboards. Only a prefix that looks
+/// like a field counts: `C:\dir`, `std::vector` and `ad:33:af` are text.
 fn field(word: &str, opens_quote: bool) -> FieldPrefix {
     let Some((at, colon)) = word.char_indices().find(|(_, c)| matches!(c, ':' | '：')) else { return FieldPrefix::None };
     let (name, value_at) = (&word[..at], at + colon.len_utf8());
@@ -210,14 +210,14 @@ fn field(word: &str, opens_quote: bool) -> FieldPrefix {
     ))
 }
 
-/// Whether a name is most likely another, typed wrong: a letter added, left out or swapped with its neighbour, in longer names also
-/// another letter. In short ones that would make too many words of texts into errors.
+/// Returns whether a name is probably a typing error for a field: one letter added, omitted or swapped with its neighbour, in longer names
+/// also one letter replaced. In short names that would turn too many ordinary words into errors.
 fn is_typing_error(name: &str, field: &str) -> bool {
     let (a, b) = (name.as_bytes(), field.as_bytes());
     let begin = a.iter().zip(b).take_while(|(a, b)| a == b).count();
     let (a, b) = (&a[begin..], &b[begin..]);
     let end = a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count();
-    // What differs, between what is the same.
+    // The differing middle, between the equal beginning and end.
     let (a, b) = (&a[..a.len() - end], &b[..b.len() - end]);
     match (a, b) {
         ([_], []) | ([], [_]) => name.len() > 2 && field.len() > 2,
@@ -227,7 +227,7 @@ fn is_typing_error(name: &str, field: &str) -> bool {
     }
 }
 
-/// Control characters separate too: databases do not take all of them.
+/// Control characters separate too: some databases do not accept all of them.
 fn is_space(c: char) -> bool {
     c.is_whitespace() || c.is_control()
 }
@@ -236,13 +236,13 @@ pub(super) fn spaced(text: &str) -> String {
     text.split(is_space).filter(|s| !s.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// A quotation mark of any language. Phones and word processors write these in place of `"`.
+/// A quotation mark of any language. Phones and word processors insert these in place of `"`.
 pub(super) fn is_quote(c: char) -> bool {
     matches!(c, '"' | '“' | '”' | '„' | '‟' | '«' | '»' | '「' | '」' | '『' | '』' | '＂')
 }
 
-/// The text in the quotes that open at `at`, and where the text goes on; a quote that nobody closed ends with the text. `"` closes
-/// what it opened, so that names with other quotes in them can be written; those close each other.
+/// The text in the quotes that open at `at`, and the position after them; an unclosed quote extends to the end. Only `"` closes `"`, so
+/// that names with other quotes in them can be written; other quotes close each other.
 fn quoted(text: &str, at: usize) -> (&str, usize) {
     let open = text[at..].chars().next().unwrap_or('"');
     let inside = &text[at + open.len_utf8()..];

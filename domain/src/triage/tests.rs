@@ -168,7 +168,7 @@ fn score_bounds_make_a_range_when_there_is_one() {
 
 #[test]
 fn too_much_is_refused() {
-    // Q1: characters are counted, as the message says.
+    // Q1: the limit counts characters, as the message says.
     let error = TriageQuery::parse(&"问".repeat(MAX_QUERY + 1)).unwrap_err();
     assert_eq!((error.position, error.message.as_str()), (MAX_QUERY * 3, "This search has 2001 characters, but the limit is 2000."));
     assert!(TriageQuery::parse(&"问".repeat(MAX_QUERY)).is_ok());
@@ -182,7 +182,7 @@ fn marked_pieces_join_to_the_text() {
     assert_eq!(highlight_spans("é é", &[1..2, 3..5]), [(false, "é é")]);
 }
 
-/// Texts made of what the language is made of, so that the corners are met often.
+/// Texts made from the elements of the language, so that edge cases are frequent.
 fn query_like() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         Just("\"".to_owned()),

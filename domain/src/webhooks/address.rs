@@ -1,5 +1,5 @@
-//! Which network addresses the program may call on someone's behalf. An admin of a project chooses a webhook's URL, but the program stands
-//! in the operator's network: what only that network can reach is refused, unless the operator allows it.
+//! The network addresses that the program may call for its users. An admin of a project chooses a webhook's URL, but the program runs in
+//! the operator's network: addresses that only that network can reach are rejected, unless the operator allows them.
 
 use std::{
     fmt,
@@ -21,7 +21,7 @@ impl fmt::Display for IpNetwork {
     }
 }
 
-/// Why a block could not be read.
+/// The error for a block that could not be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("“{0}” is not an address block; write it like 10.1.0.0/16, fd12::/64 or 192.168.1.5")]
 pub struct IpNetworkParseError(String);
@@ -35,10 +35,10 @@ impl IpNetwork {
         Self { first: IpAddr::V6(first), bits }
     }
 
-    /// Reads `address/bits` or an address.
+    /// Parses `address/bits` or an address.
     ///
     /// # Errors
-    /// When it is neither.
+    /// Returns an error if it is neither.
     pub fn parse(text: &str) -> Result<Self, IpNetworkParseError> {
         let wrong = || IpNetworkParseError(text.trim().to_owned());
         let (address, bits) = match text.trim().split_once('/') {
@@ -51,7 +51,7 @@ impl IpNetwork {
         if bits > most { Err(wrong()) } else { Ok(Self { first, bits }) }
     }
 
-    /// Whether an address lies in this block. A v4 address is compared with v4 blocks only, and the other way round.
+    /// Returns whether an address is in this block. IPv4 addresses match only IPv4 blocks, and IPv6 addresses only IPv6 blocks.
     #[must_use]
     pub fn holds(self, address: IpAddr) -> bool {
         match (self.first, address) {
@@ -66,7 +66,7 @@ impl IpNetwork {
     }
 }
 
-/// IPv4 blocks that are not the public internet (IANA's registry of special-purpose addresses), and one that clouds use for themselves.
+/// IPv4 blocks that are not the public internet (IANA's registry of special-purpose addresses), and one that clouds use internally.
 const NOT_PUBLIC_V4: [IpNetwork; 17] = [
     IpNetwork::v4(0, 0, 0, 0, 8),          // this network, unspecified
     IpNetwork::v4(10, 0, 0, 0, 8),         // private
@@ -87,7 +87,7 @@ const NOT_PUBLIC_V4: [IpNetwork; 17] = [
     IpNetwork::v4(255, 255, 255, 255, 32), // broadcast
 ];
 
-/// The public IPv6 internet; everything outside is loopback, private (also clouds' metadata), link-local, multicast or not given out.
+/// The public IPv6 internet; all other addresses are loopback, private (also clouds' metadata), link-local, multicast or unassigned.
 const PUBLIC_V6: IpNetwork = IpNetwork::v6(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
 
 /// Blocks inside it that are not public.
@@ -98,10 +98,10 @@ const NOT_PUBLIC_V6: [IpNetwork; 4] = [
     IpNetwork::v6(Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20), // documentation
 ];
 
-/// NAT64: an IPv4 address in an IPv6 one, as networks without IPv4 of their own see all of IPv4.
+/// NAT64: an IPv4 address embedded in an IPv6 one, as used by networks without IPv4 of their own.
 const NAT64: IpNetwork = IpNetwork::v6(Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96);
 
-/// The address that is meant: an IPv4 address wrapped into IPv6 is taken out.
+/// The effective address: extracts an IPv4 address embedded in an IPv6 one.
 #[must_use]
 pub fn unmap_ipv4(address: IpAddr) -> IpAddr {
     match address {
@@ -113,7 +113,7 @@ pub fn unmap_ipv4(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Whether an address belongs to the public internet.
+/// Returns whether an address belongs to the public internet.
 #[must_use]
 pub fn is_public(address: IpAddr) -> bool {
     let address = unmap_ipv4(address);
@@ -123,13 +123,13 @@ pub fn is_public(address: IpAddr) -> bool {
     }
 }
 
-/// Whether the operator allowed an address by name of its block.
+/// Returns whether an address is in a block that the operator allowed.
 #[must_use]
 pub fn is_allowed(allowed: &[IpNetwork], address: IpAddr) -> bool {
     allowed.iter().any(|block| block.holds(address) || block.holds(unmap_ipv4(address)))
 }
 
-/// Whether a port is one that web servers use: the two standard ones, and those that need no rights of their own.
+/// Returns whether web servers use a port: the two standard ones, and those that need no privileges.
 #[must_use]
 pub fn is_web_port(port: u16) -> bool {
     matches!(port, 80 | 443 | 1024..)
@@ -145,7 +145,7 @@ mod tests {
         is_public(text.parse().unwrap())
     }
 
-    /// The first and last address of what is refused, and the neighbours that are not.
+    /// The first and last address of each rejected block, and the allowed addresses next to it.
     const EDGES: [(&str, bool); 74] = [
         ("0.0.0.0", false),
         ("0.255.255.255", false),

@@ -1,4 +1,4 @@
-//! Webhooks: which events there are, when a failed delivery is retried, and which addresses may be called ([`address`]).
+//! Webhooks: event kinds, the retry schedule for deliveries, and the addresses that may be called ([`address`]).
 
 pub mod address;
 
@@ -9,11 +9,11 @@ words! {
     EventKind {
         /// Feedback arrived.
         FeedbackCreated = "feedback.created" / "New feedback",
-        /// Feedback, its tags, status, assignee or links changed, or its writer added to it.
+        /// Feedback, its tags, status, assignee or links changed, or its author added to it.
         FeedbackUpdated = "feedback.updated" / "Feedback updated",
         /// Someone opened a ticket.
         TicketCreated = "ticket.created" / "New ticket",
-        /// The requester or the team wrote in a ticket.
+        /// The requester or the team added a message to a ticket.
         TicketMessageAdded = "ticket.message_added" / "New ticket message",
         /// A ticket was closed.
         TicketClosed = "ticket.closed" / "Ticket closed",
@@ -23,15 +23,15 @@ words! {
         BacklogItemCreated = "backlog_item.created" / "Backlog item created",
         /// A backlog item's title, description or status changed.
         BacklogItemUpdated = "backlog_item.updated" / "Backlog item updated",
-        /// A backlog item was removed, because making it was undone. Its number is not given again.
+        /// A backlog item was removed because its creation was undone. Its number is not reused.
         BacklogItemDeleted = "backlog_item.deleted" / "Backlog item removed",
-        /// Someone tries out an endpoint; goes to that one only, whatever it listens to.
+        /// Someone tests an endpoint; sent to that endpoint only, regardless of its subscribed events.
         Test = "webhook.test" / "Test",
     }
 }
 
 impl EventKind {
-    /// Whether an endpoint can ask for it.
+    /// Returns whether endpoints can subscribe to it.
     #[must_use]
     pub fn is_offered(self) -> bool {
         self != Self::Test
@@ -43,28 +43,28 @@ words! {
     DeliveryState {
         /// Due, or waiting for the next attempt.
         Pending = "pending" / "Pending",
-        /// The receiver answered with success.
+        /// The receiver returned a success status.
         Delivered = "delivered" / "Delivered",
         /// Failed permanently, until someone retries it.
         Dead = "dead" / "Failed",
     }
 }
 
-/// Pauses after each failed attempt, in seconds: eight attempts within a day and four hours.
+/// Delays after each failed attempt, in seconds: eight attempts within a day and four hours.
 const PAUSES: [i64; 7] = [5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 10 * 3600];
 
-/// How long to wait, in milliseconds, after `failures` failed attempts; `None` when it is time to give up.
+/// The delay before the next attempt, in milliseconds, after `failures` failed attempts; `None` if no further attempt is made.
 #[must_use]
 pub fn retry_delay(failures: i64) -> Option<i64> {
     let at = usize::try_from(failures.checked_sub(1)?).ok()?;
     PAUSES.get(at).map(|seconds| seconds * 1000)
 }
 
-/// An endpoint is turned off when its last tries, at least this many, all failed, …
+/// An endpoint is disabled if its last attempts, at least this many, all failed, …
 pub const FAILURES_TO_DISABLE: i64 = 10;
 /// … over at least this many days.
 pub const DAYS_TO_DISABLE: i64 = 5;
-/// Days for which a rotated secret still signs.
+/// Days for which a rotated secret still signs deliveries.
 pub const PREVIOUS_SECRET_DAYS: i64 = 1;
 /// Days for which events and their deliveries are kept.
 pub const RETENTION_DAYS: i64 = 30;
@@ -72,7 +72,7 @@ pub const RETENTION_DAYS: i64 = 30;
 pub const MAX_URL: usize = 2_000;
 /// Longest note, in characters.
 pub const MAX_NOTE: usize = 200;
-/// Endpoints of one project.
+/// Most endpoints of one project.
 pub const MAX_ENDPOINTS: usize = 20;
 
 #[cfg(test)]

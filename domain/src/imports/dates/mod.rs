@@ -1,7 +1,7 @@
-//! Dates as people's files write them.
+//! Parsing of dates in imported files.
 //!
-//! Nearly all are read by themselves: ISO 8601, PostgreSQL's and JavaScript's text, mail headers, names of months, Unix time, a spreadsheet's day
-//! numbers. Only where three numbers stand alone with the year last (`01/02/2025`) somebody must know whether the day or the month comes first.
+//! Nearly all formats are unambiguous: ISO 8601, the text formats of PostgreSQL and JavaScript, mail headers, month names, Unix time, a
+//! spreadsheet's day numbers. Only three bare numbers with the year last (`01/02/2025`) need a `DateOrder`.
 
 mod parser;
 
@@ -12,7 +12,7 @@ use super::values::is_blank_value;
 use crate::{Timestamp, Zone, words::words};
 
 words! {
-    /// Which number comes first where a date is written in numbers alone with the year last.
+    /// The order of day and month in purely numeric dates with the year last.
     DateOrder {
         /// `23/11/2025`.
         DayFirst = "dmy" / "Day first",
@@ -30,19 +30,19 @@ impl DateOrder {
     }
 }
 
-/// What a column of dates says about the order of day and month.
+/// Evidence in a column of dates for the order of day and month.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DateOrderEvidence {
-    /// No date of the column needs to know.
+    /// No date in the column depends on the order.
     Irrelevant,
-    /// The values themselves show it; the first of those that can be read both ways, or else the first that cannot.
+    /// The values determine the order; holds the first ambiguous value, or else the first unambiguous one.
     Clear(DateOrder, String),
-    /// Both are possible for all values, or different values show different orders. A value that can be read both ways.
+    /// Both orders are possible for all values, or different values imply different orders. Holds an ambiguous value.
     Ambiguous(String),
 }
 
 impl DateOrderEvidence {
-    /// Looks at a column.
+    /// Examines a column.
     #[must_use]
     pub fn detect<'a>(cells: impl IntoIterator<Item = &'a str>) -> Self {
         let (mut day, mut month, mut either, mut one) = (false, false, None, None);
@@ -52,7 +52,7 @@ impl DateOrderEvidence {
                 (13.., 1..=12) => day = true,
                 (1..=12, 13..) => month = true,
                 (1..=12, 1..=12) => {
-                    // Points stand between numbers where the day comes first.
+                    // Dots are used as separators where the day comes first.
                     day |= dots;
                     if a != b && either.is_none() {
                         either = Some(cell.trim().to_owned());
@@ -75,19 +75,19 @@ impl DateOrderEvidence {
     }
 }
 
-/// Why a date is not read.
+/// The reason why a date could not be parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DateParseError {
-    /// It is no date.
+    /// It is not a date.
     NotADate,
     /// Day and month can be swapped.
     AmbiguousOrder,
 }
 
-/// Reads a date, or a date and a time; what is written without a zone is meant in `zone`.
+/// Parses a date, or a date and a time; without an explicit zone, `zone` applies.
 ///
 /// # Errors
-/// When it is no date, or can be two and no `order` is given.
+/// Returns an error if it is not a date, or is ambiguous and no `order` is given.
 pub fn read(text: &str, order: Option<DateOrder>, zone: &Zone) -> Result<Timestamp, DateParseError> {
     let ParsedDate { date, time, offset } = parse(text).ok_or(DateParseError::NotADate)?;
     let date = match date {

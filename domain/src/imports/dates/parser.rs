@@ -1,4 +1,4 @@
-//! The parser of dates: from text to numbers, names of months and zones, without deciding on the order of day and month.
+//! The date parser: from text to numbers, month names and zones, without deciding on the order of day and month.
 
 use time::{Date, Month, PrimitiveDateTime, Time, UtcOffset};
 
@@ -6,11 +6,11 @@ use crate::Timestamp;
 
 /// A date as written.
 pub(super) enum WrittenDate {
-    /// A point in time already.
+    /// A point in time.
     At(Timestamp),
-    /// A local time of the zone.
+    /// A local time in the zone.
     Local(PrimitiveDateTime),
-    /// One day, without doubt.
+    /// One unambiguous day.
     Date(Date),
     /// Two numbers and a year.
     Numbers { a: u32, b: u32, year: i32, dots: bool },
@@ -42,7 +42,7 @@ impl Token {
     }
 }
 
-/// Longest text that may be a date.
+/// Longest text that is tried as a date, in bytes.
 const MOST: usize = 100;
 
 pub(super) fn parse(text: &str) -> Option<ParsedDate> {
@@ -58,7 +58,7 @@ pub(super) fn parse(text: &str) -> Option<ParsedDate> {
     Some(ParsedDate { date: days(tokens)?, time, offset })
 }
 
-/// Unix time, a spreadsheet's number of days, or a date without signs between its parts.
+/// Unix time, a spreadsheet's day number, or a date without separators.
 fn number(text: &str) -> Option<WrittenDate> {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     if whole.is_empty() || !whole.bytes().chain(part.bytes()).all(|b| b.is_ascii_digit()) {
@@ -95,7 +95,7 @@ fn tokens(text: &str) -> Option<Vec<Token>> {
     let mut glued = false;
     for c in text.chars() {
         let c = match c {
-            // The name of a zone, after its offset.
+            // A zone name after the offset.
             '(' | '[' => break,
             '年' | '月' | '년' | '월' | '−' | '–' | '‑' => '-',
             '日' | '일' => ' ',
@@ -119,7 +119,7 @@ fn tokens(text: &str) -> Option<Vec<Token>> {
     Some(all)
 }
 
-/// Takes the time of day and the zone out of the tokens; midnight where there is none.
+/// Removes the time of day and the zone from the tokens; midnight if there is none.
 fn take_time(tokens: &mut Vec<Token>) -> Option<(Time, Option<UtcOffset>)> {
     // 20211101T100000Z.
     if let [Token::Number(day), Token::Word(t), Token::Number(time), ..] = tokens.as_slice()
@@ -181,7 +181,7 @@ fn take_time(tokens: &mut Vec<Token>) -> Option<(Time, Option<UtcOffset>)> {
     Some((time, offset))
 }
 
-/// Zones by letters, in hours from UTC: those of mail headers and central Europe's. Others mean different things to different people.
+/// Zone abbreviations with hours from UTC: those of mail headers and central Europe. Others are ambiguous.
 const ZONES: &[(&str, i32)] = &[
     ("z", 0),
     ("utc", 0),
@@ -200,7 +200,7 @@ const ZONES: &[(&str, i32)] = &[
     ("mesz", 2),
 ];
 
-/// A zone at the beginning, and how many tokens it takes.
+/// A zone at the beginning, and how many tokens it consumes.
 fn zone(tokens: &[Token]) -> Option<(Option<UtcOffset>, usize)> {
     let mut used = 0;
     let mut offset = None;
@@ -269,7 +269,7 @@ fn in_numbers(tokens: &[Token]) -> Option<WrittenDate> {
     {
         return number(all);
     }
-    // "1. 11. 2021" as well as "2021. 11. 1.".
+    // Both "1. 11. 2021" and "2021. 11. 1.".
     let tokens = match tokens {
         [rest @ .., last] if last.is('.') || last.is('-') => rest,
         all => all,
@@ -287,7 +287,7 @@ fn in_numbers(tokens: &[Token]) -> Option<WrittenDate> {
     ((1..=31).contains(&a) && (1..=31).contains(&middle) && (a <= 12 || middle <= 12)).then_some(numbers)
 }
 
-/// Four digits, or two of this century or the end of the last.
+/// Four digits, or two that mean this century or the end of the last.
 fn year(digits: &str) -> Option<i32> {
     let n: i32 = digits.parse().ok()?;
     match digits.len() {
@@ -298,13 +298,13 @@ fn year(digits: &str) -> Option<i32> {
     }
 }
 
-/// A day from 1970 on: what is older is a placeholder.
+/// A day from 1970 on: anything older is a placeholder.
 pub(super) fn calendar(year: i32, month: u32, day: u32) -> Option<Date> {
     let month = Month::try_from(u8::try_from(month).ok()?).ok()?;
     Date::from_calendar_date(year, month, u8::try_from(day).ok()?).ok().filter(|_| (1970..=9999).contains(&year))
 }
 
-/// How months begin, in English, German, French, Spanish, Italian, Portuguese and Dutch, lower case.
+/// Prefixes of month names in English, German, French, Spanish, Italian, Portuguese and Dutch, lower case.
 const MONTHS: [&[&str]; 12] = [
     &["jan", "jän", "ene", "gen"],
     &["feb", "fév", "fev"],
@@ -325,7 +325,7 @@ fn month(word: &str) -> Option<u32> {
     (word.chars().count() <= 10).then(|| u32::try_from(found + 1).ok()).flatten()
 }
 
-/// How weekdays begin, in English, German, French and Spanish, where that is not how a month begins.
+/// Prefixes of weekday names in English, German, French and Spanish, unless a month begins the same way.
 const WEEKDAYS: &[&str] = &[
     "mon", "tue", "wed", "thu", "fri", "sat", "sun", "mo", "di", "mi", "do", "fr", "sa", "so", "lun", "mer", "jeu", "ven", "sam", "dim",
     "jue", "vie", "sáb", "dom", "mié",

@@ -1,4 +1,4 @@
-//! Edits: the operations of the editor's buttons.
+//! Edits: the operations behind the editor's buttons.
 
 use super::fresh_id;
 use crate::{
@@ -6,14 +6,14 @@ use crate::{
     surveys::{Choice, MAX_QUESTIONS, Question, QuestionKind, QuestionType, SurveyBody, question::MAX_CHOICES},
 };
 
-/// Where something moves to.
+/// The destination of a move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MoveTarget {
-    /// One place up.
+    /// One position up.
     Up,
-    /// One place down.
+    /// One position down.
     Down,
-    /// To this index, counted without itself.
+    /// To this index, counted without the moved element.
     Index(usize),
 }
 
@@ -24,52 +24,52 @@ pub enum DraftEdit {
     Add {
         /// Its type.
         kind: QuestionType,
-        /// The index it will have; past the end means at the end.
+        /// The index it will have; past the end means the end.
         at: usize,
     },
-    /// Takes a question away.
+    /// Removes a question.
     Delete(String),
-    /// A copy of a question right below it.
+    /// Inserts a copy of a question right below it.
     Duplicate(String),
-    /// Another place for a question.
+    /// Moves a question.
     Move(String, MoveTarget),
-    /// One more choice.
+    /// Adds a choice.
     AddChoice(String),
-    /// Takes a choice away.
+    /// Removes a choice.
     DeleteChoice(String, String),
-    /// Another place for a choice.
+    /// Moves a choice.
     MoveChoice(String, String, MoveTarget),
 }
 
-/// What a button of the editor asks for; all of them save the form first.
+/// The action of a button in the editor; every action saves the form first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EditorAction {
     /// Only save.
     Save,
     /// Save because the person paused typing.
     Autosave,
-    /// Save although someone saved another state meanwhile; the revision that the person was shown.
+    /// Save, although someone else has saved another revision; holds the revision that was shown to the person.
     Overwrite(i64),
     /// Save and apply.
     Edit(DraftEdit),
-    /// Save and bring a deleted question back.
+    /// Save and restore a deleted question.
     Restore(String),
-    /// Save, then go one step back.
+    /// Save, then undo one step.
     Undo,
-    /// One step forward again.
+    /// Redo one step.
     Redo,
     /// Save and publish.
     Publish,
 }
 
 impl EditorAction {
-    /// Reads the value of a button: `save`, `add:nps:3`, `move:q2:up`, `delete:q4`, `choice-add:q2`, `undo`, …
+    /// Parses the value of a button: `save`, `add:nps:3`, `move:q2:up`, `delete:q4`, `choice-add:q2`, `undo`, …
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let parts: Vec<&str> = text.split(':').collect();
         let own = |s: &&str| (*s).to_owned();
         Some(match parts.as_slice() {
-            // A form sent by the Enter key names no button.
+            // A form submitted with the Enter key names no button.
             [""] | ["save"] => Self::Save,
             ["autosave"] => Self::Autosave,
             ["overwrite", revision] => Self::Overwrite(revision.parse().ok()?),
@@ -120,11 +120,11 @@ impl SurveyBody {
             .ok_or_else(|| DomainError::field("questions", "gone", "This question is no longer in the draft: someone else deleted it."))
     }
 
-    /// Applies an operation. `used` is the highest number that an id of this survey ever had; it grows with each new id. Gives the
-    /// element of the form that should have the focus now.
+    /// Applies an operation. `used` is the highest number that an id of this survey ever had; it grows with each new id. Returns the form
+    /// element to focus.
     ///
     /// # Errors
-    /// When the question is not there, or there would be too many. Nothing is changed then.
+    /// Returns an error if the question does not exist, or a limit would be exceeded. The draft is unchanged then.
     pub fn apply(&mut self, edit: &DraftEdit, used: &mut u32) -> Result<String, DomainError> {
         *used = (*used).max(self.highest_id_number());
         let room = |body: &Self| {

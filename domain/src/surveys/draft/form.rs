@@ -1,4 +1,4 @@
-//! The editor's form, read as a whole.
+//! Parsing of the editor's whole form.
 
 use std::collections::HashMap;
 
@@ -6,10 +6,10 @@ use super::{is_id, number};
 use crate::surveys::{Choice, LaunchTrigger, Question, QuestionKind, QuestionType, SurveyBody};
 
 impl SurveyBody {
-    /// Reads the editor's whole form. `question` names the questions in order; the fields of each begin with its id, as in `q3-title`;
-    /// `q3-choice` names its choices in order and `q3-c7` is a choice's label. Nothing is shortened or dropped, so that nothing typed
-    /// is lost; [`SurveyBody::check`] says later what is too long. `base` gives what the form does not say, and ids above `used` are ignored: they were
-    /// never given out.
+    /// Parses the editor's whole form. `question` names the questions in order; the fields of each begin with its id, as in `q3-title`;
+    /// `q3-choice` names its choices in order and `q3-c7` is a choice's label. Nothing is shortened or dropped, so that no input is lost;
+    /// [`SurveyBody::check`] reports texts that are too long later. Values missing from the form are taken from `base`, and ids above
+    /// `used` are ignored: they were never issued.
     #[must_use]
     pub fn read_form(pairs: &[(String, String)], base: &Self, used: u32) -> Self {
         let mut fields: HashMap<&str, Vec<&str>> = HashMap::new();

@@ -1,7 +1,7 @@
-//! Editing a draft: the operations of the editor's buttons, reading its whole form, and what stops publication. All pure.
+//! Editing a draft: the operations behind the editor's buttons, parsing of its whole form, and the checks before publication. All pure.
 //!
-//! Ids of questions and choices come from one counter per survey that never goes back, so that an answer given to an old version
-//! can never be taken for an answer to something newer.
+//! Ids of questions and choices come from one counter per survey that never decreases, so that an answer to an old version can never be
+//! mistaken for an answer to something newer.
 
 mod edits;
 mod form;
@@ -14,23 +14,23 @@ pub use edits::{DraftEdit, EditorAction, MoveTarget};
 
 /// Most characters of a survey's heading, and of its name.
 pub const MAX_TITLE: usize = 120;
-/// Most characters of the introduction and of the closing words.
+/// Most characters of the introduction and of the thank-you message.
 pub const MAX_PROSE: usize = 2000;
 /// Most characters of a question and of its hint.
 pub const MAX_QUESTION: usize = 500;
-/// Most characters of the launch button's words.
+/// Most characters of the launch button's label.
 pub const MAX_BUTTON: usize = 40;
 /// Most characters of an event's name.
 pub const MAX_EVENT: usize = 100;
-/// Longest delay before a survey shows itself, in seconds.
+/// Longest delay before a survey opens by itself, in seconds.
 pub const MAX_DELAY: u32 = 3600;
 
-/// The number in an id: `q12` has 12.
+/// The number in an id: 12 for `q12`.
 fn number(id: &str) -> u32 {
     id.get(1..).and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
-/// Whether a form may name something so: `prefix` and a number of a sane size, without a leading zero.
+/// Returns whether a form may use this id: `prefix` and a number of at most six digits, without a leading zero.
 fn is_id(prefix: char, id: &str) -> bool {
     let Some(digits) = id.strip_prefix(prefix) else { return false };
     (1..=6).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0')
@@ -43,14 +43,14 @@ fn fresh_id(prefix: char, used: &mut u32) -> String {
 }
 
 impl SurveyBody {
-    /// The highest number that an id of a question or choice has.
+    /// The highest number in the ids of the questions and choices.
     #[must_use]
     pub fn highest_id_number(&self) -> u32 {
         let choices = self.questions.iter().filter_map(|q| q.kind.choices()).flat_map(|(choices, _)| choices).map(|c| c.id.as_str());
         self.questions.iter().map(|q| q.id.as_str()).chain(choices).map(number).max().unwrap_or(0)
     }
 
-    /// Whether both ask the same questions with the same choices in the same order, whatever the texts.
+    /// Returns whether both have the same questions with the same choices in the same order, regardless of texts.
     #[must_use]
     pub fn has_same_questions(&self, other: &Self) -> bool {
         fn shape(body: &SurveyBody) -> Vec<(&str, QuestionType, Vec<&str>)> {
@@ -65,7 +65,7 @@ impl SurveyBody {
         shape(self) == shape(other)
     }
 
-    /// What stops publication, at the ids of the form's fields.
+    /// Problems that prevent publication, by the ids of the form's fields.
     #[must_use]
     pub fn check(&self) -> FieldErrors {
         let mut errors = FieldErrors::default();
@@ -253,7 +253,7 @@ mod tests {
                 drop(body.apply(edit, &mut used));
             }
             prop_assert_eq!(SurveyBody::read_form(&form(&body), &body, used), body.clone());
-            // A question deleted by someone else meanwhile comes back whole.
+            // A question that someone else has deleted meanwhile is restored in full.
             let base = (templates::TEMPLATES[7].body)();
             prop_assert_eq!(SurveyBody::read_form(&form(&body), &base, used.max(body.highest_id_number())).questions, body.questions);
         }

@@ -1,4 +1,4 @@
-//! Questions as a program sends them: those that are new have no id yet.
+//! Questions sent through the API: new ones have no id yet.
 
 use super::{MAX_QUESTIONS, fresh_id};
 use crate::{
@@ -7,13 +7,14 @@ use crate::{
 };
 
 impl SurveyBody {
-    /// Takes `questions` in place of those of this draft. A question or choice whose id is empty is new and gets one; every other id has to be
-    /// one of this draft, so that an answer to an earlier version keeps its meaning. `used` is the highest number that an id of this survey
-    /// ever had; it grows with each new id. A fault is at `questions/2/id` or `questions/2/choices/1/id`, counted from 0.
+    /// Assigns ids to `questions`, which replace those of this draft. A question or choice with an empty id is new and gets one; every
+    /// other id must exist in this draft, so that an answer to an earlier version keeps its meaning. `used` is the highest number that an
+    /// id of this survey ever had; it grows with each new id. Errors are located at `questions/2/id` or `questions/2/choices/1/id`, counted
+    /// from 0.
     ///
     /// # Errors
-    /// [`DomainError::Invalid`] for an id that is unknown or given twice, for another type whose answers mean something else, and for too many
-    /// questions or choices.
+    /// [`DomainError::Invalid`] for an id that is unknown or duplicate, for a change to a type whose answers mean something else, and for
+    /// too many questions or choices.
     pub fn numbered(&self, mut questions: Vec<Question>, used: &mut u32) -> Result<Vec<Question>, DomainError> {
         let mut errors = FieldErrors::default();
         let mut counter = (*used).max(self.highest_id_number());
@@ -89,7 +90,7 @@ mod tests {
         let choices = vec![choice("c3"), choice("c4")];
         body.questions =
             vec![question("q1", QuestionKind::ShortText), question("q2", QuestionKind::SingleChoice { choices, other: false })];
-        // Something with the number 9 was there once.
+        // The number 9 was used by something deleted since.
         (body, 9)
     }
 
