@@ -101,7 +101,7 @@ pub enum HistoryChange {
     },
     /// The requester of a ticket wrote again.
     Wrote,
-    /// The requester said that a ticket is solved.
+    /// The requester marked a ticket as solved.
     Solved,
     /// The requester reopened a ticket.
     Reopened,

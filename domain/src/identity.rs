@@ -38,7 +38,7 @@ impl Claim {
 }
 
 words! {
-    /// How claims without a valid signature are handled.
+    /// The handling of claims without a valid signature.
     #[derive(Default)]
     UnsignedClaimPolicy {
         #[default]

@@ -1,4 +1,4 @@
-//! Sets of a segment's records: one bit for each, so that joining two is a matter of words of 64 records.
+//! Sets of a segment's records: one bit per record, so that set operations process 64 records at a time.
 
 use tantivy::DocId;
 
@@ -7,7 +7,7 @@ use tantivy::DocId;
 pub(crate) struct DocBitSet(Vec<u64>);
 
 impl DocBitSet {
-    /// The empty set, with room for so many records.
+    /// The empty set, with capacity for `records` records.
     pub(crate) fn new(records: DocId) -> Self {
         Self(vec![0; records.div_ceil(64) as usize])
     }
@@ -57,12 +57,12 @@ impl DocBitSet {
         self.0.iter().map(|word| word.count_ones() as usize).sum()
     }
 
-    /// How many are in both.
+    /// The size of the intersection.
     pub(crate) fn common(&self, other: &Self) -> usize {
         self.0.iter().zip(&other.0).map(|(a, b)| (a & b).count_ones() as usize).sum()
     }
 
-    /// In ascending order.
+    /// Iterates in ascending order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = DocId> + '_ {
         (0_u32..).zip(&self.0).flat_map(|(n, word)| {
             let mut rest = *word;

@@ -1,4 +1,4 @@
-//! Pages of a list: the sort positions of results, cursors, and the best results.
+//! Paging: the sort keys of results, cursors, and the selection of the best results.
 
 use std::collections::BinaryHeap;
 
@@ -8,8 +8,7 @@ use uuid::Uuid;
 
 use crate::Sort;
 
-/// The sort position of a result: lower keys come first. It holds everything that orders results, so it is a place in the list that new
-/// results do not move.
+/// The sort position of a result: lower keys come first. It contains everything that orders results, so new results do not move it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SortKey {
     relevance: u32,
@@ -17,7 +16,7 @@ pub(crate) struct SortKey {
     id: u128,
 }
 
-/// The relevance of what comes after everything that has one: see [`SortKey::late`].
+/// The relevance of results that come after all results with a relevance: see [`SortKey::late`].
 const LATE: u32 = 1 << 31;
 
 impl SortKey {
@@ -26,18 +25,18 @@ impl SortKey {
         match sort {
             Sort::Oldest => Self { relevance: 0, time, id },
             Sort::Newest => Self { relevance: 0, time: !time, id: !id },
-            // The bits of floats that are not negative are ordered as they are, and the first of them is not set.
+            // The bits of non-negative floats sort like the floats, and their sign bit is 0.
             Sort::Relevance => Self { relevance: LATE - 1 - relevance.max(0.0).to_bits(), time: !time, id: !id },
         }
     }
 
-    /// The key of a record whose words were changed after the first page of a list by relevance was made: its relevance then is not
-    /// known any more, so it comes after all others, the oldest first. It is not left out, whatever it is by its new words.
+    /// The key of a record whose words were changed after the first page of a list by relevance was made: its relevance at that time is no
+    /// longer known, so it comes after all others, the oldest first. It is always included, whatever its relevance by the new words.
     pub(crate) fn late(created: i64, id: u128) -> Self {
         Self { relevance: LATE, time: unsigned(created), id }
     }
 
-    /// How relevant it is.
+    /// The relevance score.
     fn said(self) -> Relevance {
         if self.relevance >= LATE { Relevance::MIN } else { Relevance::from_bits(LATE - 1 - self.relevance) }
     }
@@ -48,25 +47,24 @@ impl SortKey {
     }
 }
 
-/// The order of the signed, kept among the unsigned.
+/// Maps signed to unsigned numbers, preserving their order.
 fn unsigned(n: i64) -> u64 {
     n.cast_unsigned() ^ (1 << 63)
 }
 
-/// What the relevance of a record is computed with besides its own words. The first page of a list takes it from the index, and cursors
-/// carry it on: so each page gives a record the same place, on any node, whatever is written meanwhile in any project.
+/// The inputs to the relevance of a record besides its own words. The first page of a list takes them from the index, and cursors carry
+/// them along: so each page gives a record the same position, on any node, regardless of concurrent writes in any project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RelevanceStats {
-    /// [`IndexEngine::stamp`](crate::engine::Engine::stamp) when the list began.
+    /// [`IndexEngine::stamp`](crate::engine::Engine::stamp) at the start of the list.
     pub(crate) since: u64,
-    /// How long what was said is on average, and how many stems it has, in 1/256 of a token; never 0.
+    /// Average lengths of the text and of its stems, in 1/256 of a token; never 0.
     pub(crate) lengths: [u32; 2],
-    /// For each word and phrase that must be there, how rare it is: half of all records have it, a quarter, an eighth, … From 1 to
-    /// [`RAREST`].
+    /// Rarity of each required word and phrase: half of all records have it, a quarter, an eighth, … From 1 to [`RAREST`].
     pub(crate) rarity: Vec<u8>,
 }
 
-/// What is found in one record of so many halved is as rare as can be.
+/// The highest rarity: found in one of 2²⁰ records, or fewer.
 pub(crate) const RAREST: u8 = 20;
 
 impl RelevanceStats {
@@ -88,16 +86,16 @@ impl RelevanceStats {
     }
 }
 
-/// Where a page begins or ends.
+/// The boundary of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PageBoundary {
-    /// What comes after.
+    /// The page begins after this key.
     After(SortKey),
-    /// What comes before.
+    /// The page ends before this key.
     Before(SortKey),
 }
 
-/// Reads a cursor of lists sorted this way, by a query that looks up so many words and phrases.
+/// Parses a cursor for lists with this sort order and a query with `words` words and phrases to look up.
 pub(crate) fn parse_cursor(text: &str, sort: Sort, words: usize) -> Option<(PageBoundary, Option<RelevanceStats>)> {
     let rest = text.strip_prefix(letter(sort))?;
     let (direction, digits) = rest.split_at_checked(1)?;
@@ -135,7 +133,7 @@ fn letter(sort: Sort) -> char {
     }
 }
 
-/// The page that is asked for.
+/// The requested page.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PageRequest {
     pub(crate) sort: Sort,
@@ -144,12 +142,12 @@ pub(crate) struct PageRequest {
 }
 
 impl PageRequest {
-    /// Whether it ends at its place in the list, in place of beginning there.
+    /// Returns whether the page ends at its boundary instead of beginning there.
     pub(crate) fn is_backward(&self) -> bool {
         matches!(self.place, Some(PageBoundary::Before(_)))
     }
 
-    /// How many of `len` things that are in the order of their keys come before the place.
+    /// The number of the `len` records, sorted by key, that are before the boundary.
     pub(crate) fn begin(&self, len: usize, key: impl Fn(usize) -> SortKey) -> usize {
         let is_before = |key: SortKey| match self.place {
             None => false,
@@ -165,15 +163,15 @@ impl PageRequest {
     }
 }
 
-/// The best of what was offered so far, for one page.
+/// Collects the best results offered so far, for one page.
 pub(crate) struct TopCollector {
     pub(crate) page: PageRequest,
     /// Matches on all pages.
     pub(crate) total: usize,
-    /// Whether anything was offered that is on the other side of the place.
+    /// Whether any result on the other side of the boundary was offered.
     behind: bool,
-    /// One more than the page takes, the worst of them first. Going backward, keys are turned around, so that the worst is the farthest
-    /// from the place.
+    /// One more than the page needs, the worst of them first. For backward paging, keys are inverted, so that the worst is the farthest
+    /// from the boundary.
     heap: BinaryHeap<HeapKey>,
 }
 
@@ -222,17 +220,17 @@ impl TopCollector {
         }
     }
 
-    /// The relevance below which nothing can come onto the page.
+    /// The relevance below which no record can reach the page.
     pub(crate) fn least(&self) -> Relevance {
         match self.page.place {
-            // Better than the place, and then as near to it as can be: all that are better have to be seen.
+            // The page has the results better than the boundary that are nearest to it, so all better ones must be examined.
             Some(PageBoundary::Before(place)) => place.said(),
             _ if self.heap.len() < self.keep() => Relevance::MIN,
             _ => self.heap.peek().map_or(Relevance::MIN, |worst| SortKey { relevance: worst.0, time: 0, id: 0 }.said()),
         }
     }
 
-    /// What the page is; `measure` is what relevance was computed with.
+    /// Builds the page; `measure` contains the inputs to relevance.
     pub(crate) fn collected(self, measure: Option<&RelevanceStats>) -> CollectedPage {
         let (page, backward) = (self.page, self.page.is_backward());
         let mut keys: Vec<SortKey> = self.heap.into_iter().map(|turned| turned.key(backward)).collect();
@@ -252,15 +250,15 @@ impl TopCollector {
     }
 }
 
-/// What one search found.
+/// The result of one search.
 #[derive(Debug)]
 pub(crate) struct CollectedPage {
-    /// On all pages.
+    /// Matches on all pages.
     pub(crate) total: usize,
-    /// The page.
+    /// The results of the page, in order.
     pub(crate) ids: Vec<FeedbackId>,
-    /// The cursor of the page after, if there is one.
+    /// The cursor of the next page, if there is one.
     pub(crate) next: Option<String>,
-    /// The cursor of the page before, if there is one.
+    /// The cursor of the previous page, if there is one.
     pub(crate) prev: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! The index on disk: its schema, how it is opened and written, and the place in the change sequence that it holds.
+//! The index on disk: its schema, opening and writing it, and its position in the change sequence.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -23,16 +23,16 @@ use crate::{
 };
 use crate::{Error, Result};
 
-/// Grows with every change to the schema or to what tokens are: an index of another version is built again.
+/// Incremented with every change to the schema or the tokenizer: an index of another version is rebuilt.
 pub(crate) const VERSION: u32 = 5;
-/// The writer's memory.
+/// The writer's memory budget, in bytes.
 const WRITER_BYTES: usize = 50_000_000;
-/// Segments of fewer records than this are merged as if they were alike. With the ten thousand that tantivy has by default, what came
-/// first is written again with each handful of small commits until ten thousand have come.
+/// Segments with fewer records than this are merged as if of equal size. With tantivy's default of ten thousand, the first records are
+/// rewritten with every few small commits until ten thousand have been added.
 const SMALLEST: u32 = 1000;
-/// Longest value of a field that is searched exactly, in characters.
+/// Longest value of an exact-match field, in characters.
 pub(crate) const MAX_VALUE: usize = 200;
-/// The value for "nobody" among assignees.
+/// The value of "assignee" for unassigned records.
 pub(crate) const NOBODY: &str = "none";
 
 /// The fields of the schema.
@@ -43,7 +43,7 @@ pub(crate) struct Fields {
     id_low: Field,
     pub(crate) project: Field,
     pub(crate) created: Field,
-    /// What was said, folded, with positions.
+    /// The text, folded, with positions.
     pub(crate) text: Field,
     /// Contact, page and tags, folded, with positions.
     pub(crate) about: Field,
@@ -60,7 +60,7 @@ pub(crate) struct Fields {
     environment: Field,
     pub(crate) score: Field,
     has: Field,
-    /// A hash of the words, and the stamp of the commit that last changed them; 0 for those that never were.
+    /// A hash of the words, and the stamp of the commit that last changed them; 0 if they never changed.
     words: Field,
     changed: Field,
 }
@@ -72,7 +72,7 @@ fn schema() -> (Schema, Fields) {
     };
     let words = || TextOptions::default().set_indexing_options(indexed("words", IndexRecordOption::WithFreqsAndPositions));
     let exact = || TextOptions::default().set_indexing_options(indexed("raw", IndexRecordOption::Basic));
-    // Tested and counted by its column alone: of each commit, lists of records for so many fields besides would be a good part of the cost.
+    // Filtered and counted by column only: posting lists for that many more fields would be a considerable part of the cost of each commit.
     let value = || TextOptions::default().set_fast("raw");
     let number = || NumericOptions::default().set_fast();
     let fields = Fields {
@@ -108,7 +108,7 @@ struct CommitPayload {
     instance: String,
     tx: i64,
     seq: i64,
-    /// The record that the change at this place is about: another database, or another course of this one, has another there.
+    /// The record that the change at this position is about: in another database, or after a restore of this one, it is a different record.
     #[serde(default)]
     about: Option<FeedbackId>,
     #[serde(default)]
@@ -124,7 +124,7 @@ pub(crate) struct IndexEngine {
     stamp: AtomicU64,
 }
 
-/// What the index knows of the words of a record.
+/// The index's information about the words of a record.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WordsStamp {
     words: u64,
@@ -132,10 +132,10 @@ pub(crate) struct WordsStamp {
 }
 
 impl IndexEngine {
-    /// The index in `dir` and the place it holds, if it is whole, of this version and of this database.
+    /// Opens the index in `dir`, with its position, if it is complete, of this version and of this database.
     ///
     /// # Errors
-    /// Why it cannot be used.
+    /// The reason why the index cannot be used.
     pub(crate) fn open(dir: &Path, instance: &str) -> Result<(Self, ChangePosition, Option<FeedbackId>)> {
         let index = Index::open_in_dir(dir).map_err(fault)?;
         let payload = index.load_metas().map_err(fault)?.payload.ok_or_else(|| Error::internal("search index", "it is not finished"))?;
@@ -155,7 +155,7 @@ impl IndexEngine {
     /// A new, empty index in `dir`.
     ///
     /// # Errors
-    /// When the directory cannot be written.
+    /// Returns an error if the directory cannot be written.
     pub(crate) fn create(dir: &Path) -> Result<Self> {
         std::fs::create_dir_all(dir).map_err(|e| Error::internal("search index", e))?;
         let (schema, fields) = schema();
@@ -181,12 +181,12 @@ impl IndexEngine {
         self.reader.searcher()
     }
 
-    /// The stamp of the commit that searches see, or of one before it.
+    /// The stamp of the commit visible to searches, or of an earlier one.
     pub(crate) fn stamp(&self) -> u64 {
         self.stamp.load(Ordering::SeqCst)
     }
 
-    /// What the last commit knows of those of `ids` that it holds.
+    /// The last commit's information about those of `ids` that it contains.
     pub(crate) fn known(&self, ids: &[FeedbackId]) -> tantivy::Result<HashMap<FeedbackId, WordsStamp>> {
         let searcher = self.searcher();
         let mut known = HashMap::new();
@@ -210,7 +210,7 @@ impl IndexEngine {
         Ok(known)
     }
 
-    /// Lets searches see the last commit, which has this stamp.
+    /// Makes the last commit, which has this stamp, visible to searches.
     pub(crate) fn reload(&self, stamp: u64) -> Result<()> {
         self.reader.reload().map_err(fault)?;
         self.kept.only(self.searcher().segment_readers());
@@ -218,7 +218,7 @@ impl IndexEngine {
         Ok(())
     }
 
-    /// Makes what searches will want to have been kept, so that the first of them need not; ends early when told to.
+    /// Fills the caches that searches use, so that the first search need not; returns early if `stop` returns true.
     pub(crate) fn warm(&self, stop: impl Fn() -> bool) -> tantivy::Result<()> {
         for segment in self.searcher().segment_readers() {
             let kept = self.kept.of(segment);
@@ -233,7 +233,7 @@ impl IndexEngine {
         Ok(())
     }
 
-    /// The languages that the index holds.
+    /// The languages in the index.
     pub(crate) fn languages(&self) -> tantivy::Result<BTreeSet<String>> {
         let mut found = BTreeSet::new();
         for segment in self.searcher().segment_readers() {
@@ -250,12 +250,12 @@ pub(crate) struct DocumentWriter {
 }
 
 impl DocumentWriter {
-    /// Takes a record out; part of replacing it.
+    /// Removes a record; part of replacing it.
     pub(crate) fn remove(&self, id: FeedbackId) {
         self.inner.delete_term(Term::from_field_bytes(self.fields.id, id.0.as_bytes()));
     }
 
-    /// Puts a record in. `known` is what the index knows of it, with the stamp that the commit to come has.
+    /// Adds a record. `known` is the index's information about its earlier version, with the stamp of the upcoming commit.
     pub(crate) fn add(&self, document: &IndexDocument, stems: &mut StemmerCache, known: Option<(WordsStamp, u64)>) -> Result<()> {
         let mut doc = self.build(document, stems);
         let words = words(&document.feedback);
@@ -266,7 +266,7 @@ impl DocumentWriter {
         Ok(())
     }
 
-    /// Makes everything since the last commit durable, together with the place it brings the index to.
+    /// Makes everything since the last commit durable, together with the resulting position.
     pub(crate) fn commit(&mut self, instance: &str, at: ChangePosition, about: Option<FeedbackId>, stamp: u64) -> Result<()> {
         let payload = CommitPayload { version: VERSION, instance: instance.to_owned(), tx: at.tx, seq: at.seq, about, stamp };
         let mut commit = self.inner.prepare_commit().map_err(fault)?;
@@ -275,7 +275,7 @@ impl DocumentWriter {
         Ok(())
     }
 
-    /// Lets merges end.
+    /// Waits for running merges.
     pub(crate) fn close(self) {
         if let Err(error) = self.inner.wait_merging_threads() {
             tracing::warn!(search.error = %error, "the search index did not close cleanly; it is checked at the next start");
@@ -325,7 +325,7 @@ impl DocumentWriter {
     }
 }
 
-/// A hash of what relevance is computed from, short enough to cost little room.
+/// A hash of the inputs to relevance, short to save space.
 fn words(said: &Feedback) -> u64 {
     let mut hasher = DefaultHasher::new();
     (&said.text, &said.language).hash(&mut hasher);
@@ -358,12 +358,12 @@ fn about(document: &IndexDocument) -> String {
     about
 }
 
-/// A value as it is compared: white space as the query language keeps it, and not longer than it is worth.
+/// The normal form of a value for comparison: white space as in the query language, cut off at `MAX_VALUE`.
 pub fn value(text: &str) -> String {
     text.replace('"', " ").split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_VALUE).collect()
 }
 
-/// The stemmers, made once for each language met.
+/// The stemmers, created once for each language encountered.
 #[derive(Default)]
 pub(crate) struct StemmerCache(HashMap<String, Option<LanguageStemmer>>);
 
@@ -375,12 +375,12 @@ impl StemmerCache {
     }
 }
 
-/// Any fault of tantivy's.
+/// Converts any tantivy error.
 pub(crate) fn fault(error: impl std::fmt::Display) -> Error {
     Error::internal("search index", error)
 }
 
-/// Our tokens, for tantivy.
+/// Passes our tokens to tantivy.
 #[derive(Clone)]
 struct WordTokenizer;
 

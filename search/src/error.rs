@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-/// Why the index cannot answer or follow.
+/// The reason why the index cannot respond or follow.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A refusal that the person can act on.
+    /// An error that the person can act on.
     #[error(transparent)]
     Refused(#[from] domain::DomainError),
     /// The [`crate::DocumentSource`] failed, with its own error.
@@ -16,7 +16,7 @@ pub enum Error {
     Internal(String),
 }
 
-/// What the index returns.
+/// The result of index operations.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl From<serde_json::Error> for Error {
@@ -26,12 +26,12 @@ impl From<serde_json::Error> for Error {
 }
 
 impl Error {
-    /// A failure with the place it happened at.
+    /// An internal failure and its location.
     pub(crate) fn internal(what: &str, detail: impl fmt::Display) -> Self {
         Self::Internal(format!("{what}: {detail}"))
     }
 
-    /// The refusal, if it is one rather than a failure.
+    /// The domain error, if it is one rather than a failure.
     #[must_use]
     pub fn refusal(&self) -> Option<&domain::DomainError> {
         match self {

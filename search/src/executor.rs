@@ -1,8 +1,8 @@
-//! One search: which records match, how many have each value, and the page of them that was asked for.
+//! Execution of one search: the matching records, the facet counts, and the requested page.
 //!
-//! In each segment every piece of the query becomes a set of records, and these are joined. So words are looked up once, however many
-//! facets leave a part of the query out; counting is counting what two sets have in common; and a page by time is read off the order of
-//! time. Only relevance is computed, for those records alone that can come onto the page.
+//! In each segment every part of the query becomes a set of records, and the sets are combined. So words are looked up once, however many
+//! facets exclude a part of the query; counting means counting intersections; and a page by time is read from the time order. Only
+//! relevance is computed, and only for records that can reach the page.
 
 use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 
@@ -33,13 +33,13 @@ use crate::{
 
 /// Most values of one facet.
 const MAX_VALUES: usize = 50;
-/// When the words of the query were said this many times as often as there are matches, the matches are gone through one by one: each
-/// takes as long as so many of those that are only read on the way to the best.
+/// If the query's terms have at least this many postings per match, the matches are scored one by one: scoring one match costs as much as
+/// reading this many postings on the way to the best.
 const RARE: usize = 32;
-/// Sums of the same numbers in another order differ by less.
+/// Tolerance: the same numbers summed in another order differ by less.
 const ALIKE: Score = 1e-3;
 
-/// Runs a plan for a project, counting the values of some fields. `measure` is what cursors of this list carry.
+/// Executes a plan for a project and counts the values of the fields in `count`. `measure` comes from the cursor of this list.
 pub(crate) fn run(
     engine: &IndexEngine,
     project: ProjectId,
@@ -49,7 +49,7 @@ pub(crate) fn run(
     measure: Option<RelevanceStats>,
     count: &[QueryField],
 ) -> tantivy::Result<(CollectedPage, Vec<Facet>)> {
-    // In this order: what is changed in between counts as changed later, and that is always right.
+    // In this order: a change in between then counts as later than `since`, which is always correct.
     let since = engine.stamp();
     let searcher = engine.searcher();
     let scored = match page.sort {
@@ -61,7 +61,7 @@ pub(crate) fn run(
     };
     let mut counts = vec![ValueCounts::new(); count.len()];
     let mut top = TopCollector::new(page);
-    // The largest first: what they have keeps most of the others out.
+    // The largest segments first: their results exclude most others.
     let mut segments: Vec<&SegmentReader> = searcher.segment_readers().iter().collect();
     segments.sort_by_key(|segment| Reverse(segment.num_docs()));
     for segment in segments {
@@ -89,7 +89,7 @@ pub(crate) fn run(
         for tests in &plan.tests {
             passing.push((tests.field, pass(&searcher, segment, &kept, tests)?));
         }
-        // What passes all tests but those of one field.
+        // The records that pass all filters except those on one field.
         let but = |field: Option<QueryField>| {
             let mut set = all.clone();
             passing.iter().filter(|(of, _)| Some(*of) != field).for_each(|(_, passing)| set.keep(passing));
@@ -149,7 +149,7 @@ pub(crate) fn run(
     Ok((top.collected(scored.as_ref().map(|scored| &scored.measure)), facets.collect()))
 }
 
-/// Those of the matches whose words were changed later than a stamp of the index.
+/// The matches whose words were changed later than a stamp of the index.
 fn changed_since(segment: &SegmentReader, matches: &DocBitSet, since: u64) -> tantivy::Result<Vec<DocId>> {
     let changed = segment.fast_fields().u64("changed")?;
     if changed.max_value() <= since {
@@ -158,15 +158,15 @@ fn changed_since(segment: &SegmentReader, matches: &DocBitSet, since: u64) -> ta
     Ok(matches.iter().filter(|doc| changed.first(*doc).is_some_and(|at| at > since)).collect())
 }
 
-/// What the parts of a word were found to match in a segment.
+/// The matches of one matcher of a word in a segment.
 struct TermMatches {
     set: DocBitSet,
-    /// How many times its term is there.
+    /// Number of postings of its term.
     postings: usize,
     is_term: bool,
-    /// What a match of it says, if that is always the same.
+    /// The score of every match, if it is constant.
     constant: Option<Score>,
-    /// What each match of it says, by record, for runs of words.
+    /// The score of each match, by record, for token sequences.
     scores: Vec<(DocId, Score)>,
 }
 
@@ -178,7 +178,7 @@ fn look_up(
 ) -> tantivy::Result<Vec<TermMatches>> {
     let mut all: Vec<TermMatches> = Vec::with_capacity(parts.len());
     for (n, part) in parts.iter().enumerate() {
-        // What a word matches is what words that begin like it match as well, and what is like it.
+        // Prefix and fuzzy lookups include the exact matches of the same term, so its set is reused.
         let same =
             |term: &Term| parts.iter().take(n).position(|p| matches!(&p.what, TermLookup::Term(t) if t == term)).and_then(|at| all.get(at));
         let begin = |term: &Term| {
@@ -236,7 +236,7 @@ fn look_up(
     Ok(all)
 }
 
-/// The records that have a term, and how many these are; a set without room for any where no record has it.
+/// The records that have a term, and their number; a set without capacity if there are none.
 pub(crate) fn posted(segment: &SegmentReader, term: &Term) -> tantivy::Result<(DocBitSet, usize)> {
     let inverted = segment.inverted_index(term.field())?;
     let Some(info) = inverted.get_term_info(term)? else { return Ok((DocBitSet::default(), 0)) };
@@ -258,7 +258,7 @@ fn fill(weight: &dyn Weight, segment: &SegmentReader, set: &mut DocBitSet) -> ta
     weight.for_each_no_score(segment, &mut |docs| docs.iter().for_each(|doc| set.insert(*doc)))
 }
 
-/// The records of a segment that pass the tests of one field.
+/// The records of a segment that pass the filters on one field.
 fn pass(searcher: &Searcher, segment: &SegmentReader, kept: &SegmentCache, tests: &FieldFilters) -> tantivy::Result<DocBitSet> {
     let any = |leaves: &[FilterLeaf]| -> tantivy::Result<DocBitSet> {
         let mut set = DocBitSet::new(segment.max_doc());
@@ -277,7 +277,7 @@ fn pass(searcher: &Searcher, segment: &SegmentReader, kept: &SegmentCache, tests
     Ok(passing)
 }
 
-/// Makes the keys of a segment's records.
+/// Creates the sort keys of a segment's records.
 struct SortKeyReader {
     sort: Sort,
     created: Column<i64>,
@@ -304,7 +304,7 @@ impl SortKeyReader {
     }
 }
 
-/// Offers the matches that are next to the place in the order of time.
+/// Offers the matches nearest to the boundary in time order.
 fn by_time(
     segment: &SegmentReader,
     kept: &SegmentCache,
@@ -313,7 +313,7 @@ fn by_time(
     keys: &SortKeyReader,
     top: &mut TopCollector,
 ) -> tantivy::Result<()> {
-    // Of few matches among many records, going through the matches is shorter than going along the records.
+    // For few matches among many records, iterating over the matches is faster than over the records.
     if total.saturating_mul(total) < top.page.limit.saturating_mul(segment.max_doc() as usize) {
         matches.iter().for_each(|doc| top.offer(keys.of(doc, 0.0)));
         return Ok(());
@@ -329,16 +329,16 @@ fn by_time(
     for doc in wanted.take(top.page.limit.saturating_add(1)) {
         top.offer(keys.of(doc, 0.0));
     }
-    // One is enough to know that there are some.
+    // One is enough to show that others exist.
     others.take(1).for_each(|doc| top.offer(keys.of(doc, 0.0)));
     Ok(())
 }
 
-/// As many records as rarity is reckoned among.
+/// The number of records that rarity refers to.
 const AMONG: u64 = 1 << RAREST;
 
 impl RelevanceStats {
-    /// What relevance is computed with as the index is now.
+    /// The inputs to relevance for the current index.
     fn of(searcher: &Searcher, fields: Fields, plan: &QueryPlan, since: u64) -> tantivy::Result<Self> {
         let records = searcher.total_num_docs()?.max(1);
         let length = |field: IndexField| -> tantivy::Result<u32> {
@@ -347,7 +347,7 @@ impl RelevanceStats {
         };
         let mut rarity = Vec::new();
         for words in plan.words.iter().filter(|words| !words.negated) {
-            // A word is as common as its commonest form, a run as its rarest token.
+            // A word is as common as its most common form, a sequence as its rarest token.
             let mut common = 0;
             for part in words.any.iter().filter(|part| part.is_scored()) {
                 let frequency = match &part.what {
@@ -366,19 +366,20 @@ impl RelevanceStats {
     }
 }
 
-/// How relevance is computed.
+/// The relevance model.
 struct ScoringModel {
     measure: RelevanceStats,
     fields: Fields,
-    /// How many of [`AMONG`] records have each term.
+    /// How many of [`AMONG`] records contain each term.
     frequencies: HashMap<Term, u64>,
-    /// Each term of the words that must be there, in their order.
+    /// Each term of the required words, in their order.
     terms: Vec<Box<dyn Weight>>,
-    /// All of these terms together, which leaves out what cannot be good enough; none where there are runs of words, which it does not know.
+    /// The union of these terms, which skips records that cannot score high enough; `None` if there are token sequences, which it does not
+    /// support.
     union: Option<Box<dyn Weight>>,
 }
 
-/// The statistics of the list's first page, for tantivy.
+/// Provides the statistics of the list's first page to tantivy.
 impl Bm25StatisticsProvider for ScoringModel {
     fn total_num_tokens(&self, field: IndexField) -> tantivy::Result<u64> {
         Ok(u64::from(self.length(field)).saturating_mul(AMONG / 256))
@@ -432,8 +433,9 @@ impl ScoringModel {
         if field == self.fields.stems { stems } else { said }
     }
 
-    /// By how much the best of a block of postings may be better than the segment believes. It keeps for each block which record is the
-    /// best by the segment's own average length; by another one another record may be, but by no more than the two averages differ.
+    /// The factor by which the best score in a block of postings may exceed the segment's estimate. For each block, the segment stores the
+    /// record that is best by the segment's own average length; by another average, a different record may be best, but its score differs
+    /// by no more than the two averages do.
     fn doubt(&self, segment: &SegmentReader) -> tantivy::Result<Score> {
         let mut doubt: Score = 1.0;
         for field in [self.fields.text, self.fields.stems] {
@@ -446,7 +448,7 @@ impl ScoringModel {
         Ok(doubt)
     }
 
-    /// Offers those of the matches that can come onto the page.
+    /// Offers the matches that can reach the page.
     fn best(
         &self,
         segment: &SegmentReader,
@@ -466,7 +468,7 @@ impl ScoringModel {
             matches.iter().for_each(|doc| top.offer(keys.of(doc, relevance.of(doc))));
             return Ok(());
         };
-        // A record is good enough when its terms say as much as the page's last does, less what else may be said of it.
+        // A record qualifies if its terms score as high as the last record of the page, minus the most that its other matches can add.
         let more = relevance.most_constant() + ALIKE;
         let doubt = self.doubt(segment)?;
         let enough = |least: Score| ((least - more) / doubt).min(least - more);
@@ -476,11 +478,11 @@ impl ScoringModel {
             }
             enough(top.least())
         })?;
-        // What has none of the terms, but begins like one or is like one.
+        // Records without any of the terms, which match by prefix or similarity only.
         if top.least() <= more {
             let mut others = matches.clone();
             found.iter().flatten().filter(|looked| looked.is_term).for_each(|looked| others.take_out(&looked.set));
-            // Scorers only go forward, and are at the end.
+            // Scorers only move forward, and are at the end.
             let mut relevance = SegmentScorer { terms: Vec::new(), found: relevance.found };
             others.iter().for_each(|doc| top.offer(keys.of(doc, relevance.of(doc))));
         }
@@ -488,15 +490,15 @@ impl ScoringModel {
     }
 }
 
-/// The relevance of a segment's records, asked for in their order.
+/// The relevance of a segment's records, which must be requested in ascending order.
 struct SegmentScorer<'a> {
     terms: Vec<Box<dyn Scorer>>,
-    /// What was found besides terms, and how many of its scores are behind us.
+    /// Matches other than terms, each with the number of its scores already passed.
     found: Vec<(&'a TermMatches, usize)>,
 }
 
 impl SegmentScorer<'_> {
-    /// Summed in the same order for each record, so that it is the same on each page.
+    /// Sums in the same order for each record, so that the result is the same on each page.
     fn of(&mut self, doc: DocId) -> Score {
         let mut sum = self.constant(doc);
         for scorer in &mut self.terms {
@@ -516,7 +518,7 @@ impl SegmentScorer<'_> {
         sum
     }
 
-    /// What is the same for all that match it.
+    /// The sum of the constant scores of a record.
     fn constant(&self, doc: DocId) -> Score {
         self.found.iter().filter_map(|(looked, _)| looked.constant.filter(|_| looked.set.holds(doc))).sum()
     }

@@ -1,4 +1,4 @@
-//! Keeps the index at the head of the change sequence, and builds it again when it cannot be used.
+//! Keeps the index up to date with the change sequence, and rebuilds it if it cannot be used.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -17,30 +17,30 @@ use crate::{
 };
 use crate::{Error, Result};
 
-/// Changes taken into one commit at most.
+/// Most changes in one commit.
 const BATCH: usize = 2000;
-/// Records read at a time while the index is built.
+/// Records read at a time while the index is being built.
 const PAGE: usize = 1000;
-/// How often other nodes' and other processes' changes are looked for.
+/// Interval for checking for changes from other nodes and processes.
 const POLL: Duration = Duration::from_millis(500);
-/// How soon what is committed, but may still be overtaken by another transaction, is looked for again: someone waits for it.
+/// Interval for checking again for committed changes that a running transaction may still precede: someone is waiting for them.
 const SOON: Duration = Duration::from_millis(50);
-/// How long the next look waits after a commit, whatever comes: under load each commit then takes many changes, for half the work, and still
-/// nobody waits for long. What comes when nothing came before is looked at right away.
+/// Pause after a commit, regardless of new changes: under load each commit then includes many changes, for half the work, and the delay is
+/// still short. A change after an idle period is processed immediately.
 const REST: Duration = Duration::from_millis(25);
-/// How long a failed step waits for the next attempt, at first; building again waits longer with each failure.
+/// Initial delay before retrying a failed step; rebuilding waits longer with each failure.
 const RETRY: Duration = Duration::from_secs(1);
-/// And at most.
+/// Longest retry delay.
 const LONGEST_RETRY: Duration = Duration::from_secs(10);
-/// Writes in a row that may fail, though the directory takes a file, before the index is built again.
+/// Consecutive failed writes, although the directory accepts a file, before the index is rebuilt.
 const WRITES: u32 = 3;
 
-/// Proof that no other process uses the index; given up when dropped.
+/// Proof that no other process uses the index; released when dropped.
 pub(crate) struct IndexLock(#[expect(dead_code, reason = "held, not read")] File);
 
 impl IndexLock {
     /// # Errors
-    /// When another process uses the same data directory, or the directory cannot be written.
+    /// Returns an error if another process uses the same data directory, or the directory cannot be written.
     pub(crate) fn take(index: &Path) -> Result<Self> {
         let path = index.with_extension("lock");
         let file = File::options().create(true).truncate(false).write(true).open(&path);
@@ -56,13 +56,13 @@ impl IndexLock {
     }
 }
 
-/// What the follower works with between two steps.
+/// The follower's state between two steps.
 struct FollowerState {
     engine: Arc<IndexEngine>,
     writer: DocumentWriter,
     at: ChangePosition,
     stems: StemmerCache,
-    /// Writes that failed in a row.
+    /// Number of consecutive failed writes.
     failures: u32,
 }
 
@@ -81,7 +81,7 @@ pub(crate) async fn follow(
         wake.mark_unchanged();
         if inner.broken.load(Ordering::SeqCst) {
             (open, opened) = (None, None);
-            // In this order: who sees the wish gone sees no status of the old index.
+            // In this order: a reader that sees the request cleared cannot see the status of the old index.
             inner.set_building(0, 0);
             inner.broken.store(false, Ordering::SeqCst);
         }
@@ -122,7 +122,7 @@ pub(crate) async fn follow(
     drop(lock);
 }
 
-/// A failed step, with the open index where it can go on from there.
+/// A failed step, with the open index if it can continue.
 type StepFailure = (Option<FollowerState>, Error);
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
@@ -136,18 +136,18 @@ async fn resume(engine: Arc<IndexEngine>, at: ChangePosition) -> Result<Follower
     made.and_then(|made| made).map_err(|error| (None, error))
 }
 
-/// Takes in the next changes; gives how long to wait before the next look.
+/// Indexes the next changes; returns the pause before the next check.
 async fn catch_up(inner: &Arc<Inner>, now: FollowerState) -> Result<(FollowerState, Duration), StepFailure> {
     let read = async {
         let changes = inner.source.changes(now.at, BATCH).await?;
-        // Asked after the changes were read, so that none of them can have been removed unseen.
+        // Queried after the changes were read, so that none of them can have been removed unnoticed.
         let complete = now.at >= inner.source.beginning().await?;
         let mut seen = HashSet::new();
         let ids: Vec<FeedbackId> = changes.iter().map(|c| c.feedback).filter(|id| seen.insert(*id)).collect();
         let documents = if ids.is_empty() { Vec::new() } else { inner.source.documents(&changes).await? };
         Ok((changes, ids, documents, complete))
     };
-    // The database fails now and then; the index is as good as before.
+    // The database fails occasionally; the index is still valid.
     let (changes, ids, documents, complete) = match read.await {
         Ok(read) => read,
         Err(error) => return Err((Some(now), error)),
@@ -164,7 +164,7 @@ async fn catch_up(inner: &Arc<Inner>, now: FollowerState) -> Result<(FollowerSta
         return Ok((now, pause));
     };
     let (instance, failures) = (inner.instance.clone(), now.failures + 1);
-    // It grows with each commit, whatever the clock does.
+    // Increases with each commit, regardless of the clock.
     let stamp = stamp(inner).max(now.engine.stamp() + 1);
     let written = blocking(move || write(now, &ids, &documents, &instance, (last, about), stamp)).await.and_then(|done| done);
     let (now, new) = match written {
@@ -176,13 +176,13 @@ async fn catch_up(inner: &Arc<Inner>, now: FollowerState) -> Result<(FollowerSta
     Ok((now, if read >= BATCH { Duration::ZERO } else { REST }))
 }
 
-/// The stamp of a commit made now. It is a time, so that nodes, each with an index of its own, nearly agree.
+/// The stamp for a commit made now. It is a time, so that nodes, each with its own index, nearly agree.
 fn stamp(inner: &Inner) -> u64 {
     u64::try_from(inner.clock.now().0).unwrap_or_default()
 }
 
-/// What failed in the middle of writing is not trusted. But the commit before it is whole on disk, and most likely the disk is full: then
-/// the index as it was is better than none. `None` when it cannot be used, or the disk is not what is wrong.
+/// Reopens the index after a failed write, whose state cannot be trusted. The previous commit is complete on disk, and most likely the disk
+/// is full: then the old index is better than none. `None` if it cannot be used, or the disk is not the cause.
 async fn reopen(inner: &Inner, failures: u32) -> Option<FollowerState> {
     let (dir, instance) = (inner.dir.clone(), inner.instance.clone());
     let opened = blocking(move || {
@@ -206,7 +206,7 @@ async fn reopen(inner: &Inner, failures: u32) -> Option<FollowerState> {
     }
 }
 
-/// Whether there is room for a file like those of a small commit.
+/// Returns whether there is room for a file of the size that a small commit writes.
 fn takes_files(dir: &Path) -> bool {
     let probe = dir.with_extension("probe");
     let took = std::fs::write(&probe, vec![0; 1 << 20]).is_ok();
@@ -224,7 +224,7 @@ fn write(
 ) -> Result<(FollowerState, HashSet<FeedbackId>)> {
     let known = now.engine.known(ids).map_err(fault)?;
     let new: HashSet<FeedbackId> = ids.iter().copied().filter(|id| !known.contains_key(id)).collect();
-    // What the index does not hold need not be looked for in each of its segments once more.
+    // Records that are not in the index need no second lookup in each of its segments.
     for id in known.keys() {
         now.writer.remove(*id);
     }
@@ -243,7 +243,7 @@ fn publish(inner: &Inner, changes: Vec<IndexChange>, new: &HashSet<FeedbackId>, 
     tell(inner, changes, new, last);
 }
 
-/// Tells whoever listens what can be found now.
+/// Notifies subscribers of newly searchable records.
 fn tell(inner: &Inner, changes: Vec<IndexChange>, new: &HashSet<FeedbackId>, last: ChangePosition) {
     *inner.told.lock().unwrap_or_else(PoisonError::into_inner) = last;
     let mut by_project = BTreeMap::<ProjectId, Vec<FeedbackId>>::new();
@@ -254,13 +254,13 @@ fn tell(inner: &Inner, changes: Vec<IndexChange>, new: &HashSet<FeedbackId>, las
         }
     }
     for (project, feedback) in by_project {
-        // Nobody may be listening.
+        // An error only means that there are no subscribers.
         let new = feedback.iter().copied().filter(|id| new.contains(id)).collect();
         drop(inner.arrived.send(NewlySearchable { project, feedback, new, at: last }));
     }
 }
 
-/// Builds the index from the database; `None` when stopped meanwhile.
+/// Builds the index from the database; `None` if stopped meanwhile.
 async fn rebuild(inner: &Arc<Inner>, stop: &watch::Receiver<bool>) -> Result<Option<FollowerState>, StepFailure> {
     build(inner, stop).await.map_err(|error| (None, error))
 }
@@ -268,7 +268,7 @@ async fn rebuild(inner: &Arc<Inner>, stop: &watch::Receiver<bool>) -> Result<Opt
 async fn build(inner: &Arc<Inner>, stop: &watch::Receiver<bool>) -> Result<Option<FollowerState>> {
     let total = inner.source.count().await?;
     inner.set_building(0, total);
-    // Everything after this place is taken in again by following, so what changes while we read is not missed.
+    // Following repeats everything after this position, so changes made during the build are not missed.
     let at = inner.source.settled().await?;
     let about = inner.source.change_at(at).await?;
     let dir = inner.dir.clone();
@@ -292,7 +292,7 @@ async fn build(inner: &Arc<Inner>, stop: &watch::Receiver<bool>) -> Result<Optio
             }
             Ok::<_, Error>(now)
         });
-        // While one page goes in, the next is read.
+        // The next page is read while this one is indexed.
         let (added, next) = tokio::join!(add, inner.source.documents_after(Some(last), PAGE));
         now = added??;
         page = next?;
@@ -312,13 +312,14 @@ async fn build(inner: &Arc<Inner>, stop: &watch::Receiver<bool>) -> Result<Optio
     Ok(Some(now))
 }
 
-/// What came after listeners were last told and before the place from which following goes on stands in the built index: nobody else tells.
+/// Notifies subscribers of changes after the last notification that the built index already contains: following starts after them and will
+/// not report them.
 async fn tell_of_what_was_built(inner: &Arc<Inner>, at: ChangePosition) {
     loop {
         let told = *inner.told.lock().unwrap_or_else(PoisonError::into_inner);
         let mut changes = match inner.source.changes(told, BATCH).await {
             Ok(changes) => changes,
-            // The index is good all the same; open pages hear of it with their next look.
+            // The index is valid anyway; open pages show the changes when they next reload.
             Err(error) => {
                 return tracing::warn!(search.error = %error, "open pages were not notified of changes made during the index build");
             }
@@ -329,7 +330,7 @@ async fn tell_of_what_was_built(inner: &Arc<Inner>, at: ChangePosition) {
     }
 }
 
-/// Moves what is there out of the way first, so that a half-removed index is never opened.
+/// Moves an existing index aside first, so that a half-removed one is never opened.
 fn remove(dir: &Path) -> Result<()> {
     let aside: PathBuf = dir.with_extension("old");
     let gone = |path: &Path| match std::fs::remove_dir_all(path) {

@@ -1,4 +1,4 @@
-//! Which words of a text a query matched, by the same rules as the index.
+//! Highlighting of the words of a text that a query matched, by the same rules as the index.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use crate::{
     tokenizer::{LanguageStemmer, MIN_PREFIX, Token, TokenForm, has_stem, max_typos, tokens, within_edit_distance},
 };
 
-/// The byte ranges of `text` that the words and phrases of the query match, in order and apart from each other.
+/// The byte ranges of `text` that the words and phrases of the query match, in order and not overlapping.
 #[must_use]
 pub fn highlight(query: &TriageQuery, text: &str, language: &str) -> Vec<Range<usize>> {
     if !query.has_text() {
@@ -21,7 +21,7 @@ pub fn highlight(query: &TriageQuery, text: &str, language: &str) -> Vec<Range<u
         Some(stems) => there.iter().map(|t| if has_stem(t) { stems.stem(&t.lower) } else { String::new() }).collect(),
         None => Vec::new(),
     };
-    // Several tokens may stand at one position.
+    // Several tokens may have the same position.
     let mut at: Vec<Vec<&Token>> = Vec::new();
     for token in &there {
         at.resize(at.len().max(token.position + 1), Vec::new());
@@ -72,20 +72,20 @@ fn merged(mut hits: Vec<Range<usize>>) -> Vec<Range<usize>> {
     out
 }
 
-/// A piece of a text with the matches in it.
+/// An excerpt of a text with the matches in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snippet {
-    /// The piece.
+    /// The excerpt.
     pub text: String,
-    /// The matches, as byte ranges of the piece.
+    /// The matches, as byte ranges of the excerpt.
     pub ranges: Vec<Range<usize>>,
-    /// Whether text before it was left out.
+    /// Whether text before it was omitted.
     pub cut_before: bool,
-    /// Whether text after it was left out.
+    /// Whether text after it was omitted.
     pub cut_after: bool,
 }
 
-/// The piece of about `length` characters with the most matches, cut between words; the beginning when there are none.
+/// The excerpt of about `length` characters with the most matches, cut between words; the beginning if there are no matches.
 #[must_use]
 pub fn snippet(text: &str, ranges: &[Range<usize>], length: usize) -> Snippet {
     let starts: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
@@ -94,13 +94,13 @@ pub fn snippet(text: &str, ranges: &[Range<usize>], length: usize) -> Snippet {
         return Snippet { text: text.to_owned(), ranges: ranges.to_vec(), cut_before: false, cut_after: false };
     }
     let char_of = |byte: usize| starts.partition_point(|s| *s < byte).min(count);
-    // The window that begins a little before a match and holds the most of them; the earliest of equals.
+    // The window that begins a little before a match and contains the most matches; the earliest if several do.
     let lead = length / 5;
     let mut best = (0, 0);
     for range in ranges {
         let from = char_of(range.start).saturating_sub(lead).min(count - length);
         let (low, high) = (starts[from], starts[from + length]);
-        // They are in order and apart: those before `high` less those before `low`.
+        // Ranges are sorted and do not overlap: count those before `high` minus those before `low`.
         let held = ranges.partition_point(|r| r.end <= high).saturating_sub(ranges.partition_point(|r| r.start < low));
         if held > best.0 {
             best = (held, from);
@@ -109,7 +109,7 @@ pub fn snippet(text: &str, ranges: &[Range<usize>], length: usize) -> Snippet {
     let (mut low, mut high) = (starts[best.1], starts[best.1 + length]);
     let touches = |at: usize| ranges.iter().any(|r| r.start < at && at < r.end);
     if low > 0 {
-        // From the next word on, unless that would leave out a match.
+        // Start at the next word, unless that would omit a match.
         let next = text[low..high].char_indices().find(|(_, c)| c.is_whitespace()).map(|(at, c)| low + at + c.len_utf8());
         if let Some(next) = next.filter(|next| next - low <= 40 && !ranges.iter().any(|r| r.start >= low && r.start < *next)) {
             low = next;

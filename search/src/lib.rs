@@ -1,8 +1,8 @@
-//! Full-text search: the tantivy index that follows the change sequence. tantivy's types stay in here.
+//! Full-text search: the tantivy index that follows the change sequence. tantivy's types do not leave this crate.
 //!
-//! The index is a cache of the database: it may be deleted at any time and builds itself again while the program serves. It
-//! knows nothing of SQL: whoever opens it gives it a [`DocumentSource`]. Each commit of the index carries the place in the change
-//! sequence that it holds, so a crash between the two repeats work and never skips any.
+//! The index is a cache of the database: it may be deleted at any time and is rebuilt while the program serves. The crate contains no SQL:
+//! its caller provides a [`DocumentSource`]. Each commit of the index includes its position in the change sequence, so a crash between the
+//! two repeats work and never skips any.
 
 mod bit_set;
 mod collector;
@@ -53,33 +53,33 @@ use tantivy::TantivyError;
 /// Records of one project that just became searchable.
 #[derive(Debug, Clone)]
 pub struct NewlySearchable {
-    /// Whose.
+    /// The project.
     pub project: ProjectId,
-    /// Which.
+    /// The records.
     pub feedback: Vec<FeedbackId>,
-    /// Those among them that could not be found before.
+    /// The records among them that were not searchable before.
     pub new: HashSet<FeedbackId>,
-    /// Up to where in the change sequence.
+    /// Position in the change sequence up to which this applies.
     pub at: ChangePosition,
 }
 
-/// How the index is doing.
+/// The status of the index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IndexStatus {
     /// Not opened: a command-line tool, or before the start.
     Off,
-    /// Being built from the database: so many of so many records done.
+    /// Being built from the database.
     Building {
         /// Records indexed.
         done: usize,
-        /// Records there are.
+        /// Records in total.
         total: usize,
     },
-    /// Answers.
+    /// Ready to search.
     Ready,
 }
 
-/// The search. Cheap to clone.
+/// The search service. Cheap to clone.
 #[derive(Clone)]
 pub struct Search {
     inner: Arc<Inner>,
@@ -94,14 +94,14 @@ struct Inner {
     status: watch::Sender<IndexStatus>,
     arrived: broadcast::Sender<NewlySearchable>,
     reached: watch::Sender<ChangePosition>,
-    /// Up to where in the change sequence listeners were told, or had nothing to be told.
+    /// Position in the change sequence up to which subscribers were notified, if there was anything to report.
     told: std::sync::Mutex<ChangePosition>,
-    /// Set by a search that met a broken index; the follower builds it again.
+    /// Set by a search that found the index broken; the follower rebuilds it.
     broken: AtomicBool,
     nudge: Notify,
-    /// When a failed search last had it built again.
+    /// Time of the last rebuild that a failed search requested.
     rebuilt: std::sync::Mutex<Option<Timestamp>>,
-    /// Searches that run at a time; each takes a processor.
+    /// Limits concurrent searches; each uses a processor.
     turns: Semaphore,
     follower: Mutex<Option<Follower>>,
 }
@@ -136,7 +136,7 @@ impl Inner {
 }
 
 impl Search {
-    /// The search over an index in `dir` for the database called `instance`. Touches nothing before [`Search::start`].
+    /// Creates a search over an index in `dir` for the database called `instance`. Accesses nothing before [`Search::start`].
     #[must_use]
     pub fn new(dir: PathBuf, instance: String, source: Arc<dyn DocumentSource>, clock: Arc<dyn Clock>) -> Self {
         let turns = 2 * std::thread::available_parallelism().map_or(1, usize::from);
@@ -159,16 +159,16 @@ impl Search {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Opens the index and follows the change sequence from the place that it holds. An index that is missing, broken, of another
-    /// version or database, or ahead of the database is built again in the background.
+    /// Opens the index and follows the change sequence from the index's position. An index that is missing, broken, of another version or
+    /// database, or ahead of the database is rebuilt in the background.
     ///
     /// # Errors
-    /// When another process uses the same directory, it cannot be written, or the database fails.
+    /// Returns an error if another process uses the same directory, it cannot be written, or the database fails.
     pub async fn start(&self) -> Result<()> {
         self.begin(true).await
     }
 
-    /// As [`Search::start`]; with `keep` false an index that is there is not even looked at.
+    /// As [`Search::start`]; with `keep` false an existing index is not even opened.
     async fn begin(&self, keep: bool) -> Result<()> {
         let mut follower = self.inner.follower.lock().await;
         if follower.is_some() {
@@ -184,7 +184,7 @@ impl Search {
         })
         .await
         .map_err(engine::fault)??;
-        // The same place, but about another record: the database was put back by hand and has gone on since.
+        // The same position, but about another record: the database was restored by hand and has been changed since.
         let is_another = match &opened {
             Some(Ok((_, at, Some(about)))) => self.inner.source.change_at(*at).await?.is_some_and(|there| there != *about),
             _ => false,
@@ -205,7 +205,7 @@ impl Search {
             }
             None => None,
         };
-        // What comes from now on is told, even when it is there before the first look at the database.
+        // Changes from now on are published, even those committed before the first read from the database.
         let told = match &opened {
             Some((_, at)) => *at,
             None => self.inner.source.settled().await?,
@@ -218,7 +218,7 @@ impl Search {
         let (stop, stopped) = watch::channel(false);
         if let Some((engine, _)) = &opened {
             let (engine, stopped) = (Arc::clone(engine), stopped.clone());
-            // Beside everything else, and what goes wrong with it goes wrong again where it matters.
+            // In the background; its errors are ignored, because they recur where they matter.
             drop(tokio::task::spawn_blocking(move || engine.warm(|| *stopped.borrow())));
         }
         let task = tokio::spawn(follower::follow(Arc::clone(&self.inner), opened, stopped, lock));
@@ -237,48 +237,48 @@ impl Search {
         }
     }
 
-    /// Throws the index away and builds it again, while lists come from the database.
+    /// Discards the index and rebuilds it; meanwhile, lists come from the database.
     pub fn rebuild(&self) {
         self.inner.set_building(0, 0);
         self.inner.broken.store(true, Ordering::SeqCst);
         self.inner.nudge.notify_one();
     }
 
-    /// How the index is doing.
+    /// The current status of the index.
     #[must_use]
     pub fn status(&self) -> IndexStatus {
         *self.inner.status.borrow()
     }
 
-    /// How the index is doing, now and from now on.
+    /// The current and future status of the index.
     #[must_use]
     pub fn watch_status(&self) -> watch::Receiver<IndexStatus> {
         self.inner.status.subscribe()
     }
 
-    /// Waits until the index answers, but no longer than `timeout`. Whether it does.
+    /// Waits until the index is ready, but no longer than `timeout`. Returns whether it is.
     pub async fn ready(&self, timeout: Duration) -> bool {
         let mut status = self.inner.status.subscribe();
         tokio::time::timeout(timeout, status.wait_for(|s| *s == IndexStatus::Ready)).await.is_ok_and(|r| r.is_ok())
     }
 
-    /// What becomes searchable from now on, of all projects.
+    /// Subscribes to newly searchable records of all projects.
     #[must_use]
     pub fn subscribe_new_records(&self) -> broadcast::Receiver<NewlySearchable> {
         self.inner.arrived.subscribe()
     }
 
-    /// One page of the scope's project.
+    /// Returns one page of results in the scope's project.
     ///
     /// # Errors
-    /// [`domain::DomainError::SearchUnavailable`] while there is no index, and the caller lists from the database;
-    /// [`domain::DomainError::Invalid`] for a cursor that is not of this search.
+    /// [`domain::DomainError::SearchUnavailable`] while there is no index, and the caller must list from the database;
+    /// [`domain::DomainError::Invalid`] for a cursor of a different search.
     pub async fn search(&self, scope: &Scope, ask: SearchRequest) -> Result<SearchPage> {
         #[expect(clippy::disallowed_methods, reason = "how long the search took")]
         let started = Instant::now();
         let unavailable = || Error::Refused(domain::DomainError::SearchUnavailable);
         let engine = self.inner.engine().ok_or_else(unavailable)?;
-        // Without words everything is as relevant.
+        // Without words, all records are equally relevant.
         let sort = if ask.sort == Sort::Relevance && !ask.query.has_text() { Sort::Newest } else { ask.sort };
         let (place, measure) = match &ask.cursor {
             Some(text) => {
@@ -301,7 +301,7 @@ impl Search {
                 languages: engine.languages()?,
                 names: &names,
             };
-            // Counted where tickets are asked for, so that nobody else pays for it.
+            // Counted only if the query is about tickets, so that other queries do not pay for it.
             let tickets =
                 ask.query.has(QueryField::Kind, FeedbackKind::Ticket.as_str()) || ask.query.tests(QueryField::Priority).next().is_some();
             let count: Vec<QueryField> = FACETS.into_iter().chain(tickets.then_some(QueryField::Priority)).collect();
@@ -312,7 +312,7 @@ impl Search {
             Ok(Ok((collector::CollectedPage { total, ids, next, prev }, facets))) => {
                 return Ok(SearchPage { ids, total, facets, next, prev, took: started.elapsed() });
             }
-            // The fault of the query, not of the index.
+            // The query is at fault, not the index.
             Ok(Err(error @ (TantivyError::InvalidArgument(_) | TantivyError::SchemaError(_) | TantivyError::FieldNotFound(_)))) => {
                 return Err(engine::fault(error));
             }
@@ -327,8 +327,8 @@ impl Search {
         Err(unavailable())
     }
 
-    /// Whether a failed search may have the index built again: once in ten minutes, so that a query that always fails does not
-    /// keep everyone from searching.
+    /// Returns whether a failed search may trigger a rebuild: once in ten minutes, so that a query that always fails does not block
+    /// searching for everyone.
     fn may_rebuild(&self) -> bool {
         let now = self.inner.clock.now();
         let mut last = self.inner.rebuilt.lock().unwrap_or_else(PoisonError::into_inner);
@@ -361,7 +361,7 @@ impl Search {
         Ok(names)
     }
 
-    /// Waits until everything committed before this call can be found, but no longer than `timeout`. Whether it can be.
+    /// Waits until everything committed before this call is searchable, but no longer than `timeout`. Returns whether it is.
     pub async fn wait_until_caught_up(&self, timeout: Duration) -> bool {
         if self.status() != IndexStatus::Ready {
             return false;
@@ -370,38 +370,38 @@ impl Search {
         self.wait_for(head, timeout).await
     }
 
-    /// How many changes the index has not taken in yet; `None` when there is no index to speak of, or no database.
+    /// The number of changes not yet indexed; `None` if the index is not ready or the database is unavailable.
     pub async fn lag(&self) -> Option<i64> {
         let reached = *self.inner.reached.borrow();
         let head = self.inner.source.head().await.ok()?;
         (self.status() == IndexStatus::Ready).then(|| (head.seq - reached.seq).max(0))
     }
 
-    /// Waits until the index has reached a place in the change sequence, but no longer than `timeout`. Whether it has.
+    /// Waits until the index has reached a position in the change sequence, but no longer than `timeout`. Returns whether it has.
     pub async fn wait_for(&self, place: ChangePosition, timeout: Duration) -> bool {
         let mut reached = self.inner.reached.subscribe();
         tokio::time::timeout(timeout, reached.wait_for(|at| *at >= place)).await.is_ok_and(|r| r.is_ok())
     }
 }
 
-/// Whether the index in `dir` is one of this program and of the database `instance`; `None` when there is none.
+/// Checks that the index in `dir` was built by this version of the program for the database `instance`; `None` if there is no index.
 #[must_use]
 pub fn inspect(dir: &Path, instance: &str) -> Option<Result<()>> {
     dir.exists().then(|| IndexEngine::open(dir, instance).map(|_| ()))
 }
 
-/// Proof that no server uses the index in `dir`, nor the database beside it, while it is held. The directory around it is there.
+/// Proof, while it is held, that no server uses the index in `dir`, or the database beside it. The parent directory must exist.
 ///
 /// # Errors
-/// When one does, or the directory cannot be written.
+/// Returns an error if a server does, or the directory cannot be written.
 pub fn lock_index(dir: &Path) -> Result<impl Send + use<>> {
     follower::IndexLock::take(dir)
 }
 
-/// Deletes the index of a stopped server and rebuilds it; reports progress, and how many records it has.
+/// Deletes the index of a stopped server and rebuilds it; reports progress, and returns the number of records.
 ///
 /// # Errors
-/// When another process uses the data directory, or the database fails.
+/// Returns an error if another process uses the data directory, or the database fails.
 pub async fn reindex(search: &Search, mut progress: impl FnMut(IndexStatus)) -> Result<u64> {
     search.begin(false).await?;
     let mut status = search.watch_status();
@@ -431,5 +431,5 @@ fn column(field: QueryField) -> &'static str {
     }
 }
 
-/// How long after a rebuild that a failed search asked for another one may ask again.
+/// Minimum time between two rebuilds that failed searches trigger, in milliseconds.
 const REBUILD_AFTER_MS: i64 = 600_000;

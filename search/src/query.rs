@@ -1,4 +1,4 @@
-//! From a [`TriageQuery`] to what is looked up in the index.
+//! Converts a [`TriageQuery`] into lookups in the index.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -22,75 +22,75 @@ use crate::{
     tokenizer::{LanguageStemmer, MIN_PREFIX, QueryTerms, Token, TokenForm, max_typos},
 };
 
-/// What a query needs to know besides itself.
+/// Context for planning a query.
 pub(crate) struct QueryContext<'a> {
     pub(crate) fields: Fields,
     pub(crate) me: Option<StaffId>,
     pub(crate) now: Timestamp,
-    /// Whose days are meant.
+    /// The zone that defines days.
     pub(crate) zone: &'a Zone,
-    /// The languages that the index holds.
+    /// The languages in the index.
     pub(crate) languages: BTreeSet<String>,
-    /// Ids of the members and surveys that the query names.
+    /// Ids of the members and surveys named in the query.
     pub(crate) names: &'a HashMap<(QueryField, String), Vec<String>>,
 }
 
-/// What a query asks, in pieces that are looked up one by one in each segment.
+/// A query as parts that are looked up one by one in each segment.
 pub(crate) struct QueryPlan {
-    /// Each must match, or must not.
+    /// Each must match, or must not match if negated.
     pub(crate) words: Vec<WordClause>,
-    /// Something was asked for, and none of it can be looked up: nothing matches.
+    /// The query is not empty, but none of it can be looked up: nothing matches.
     pub(crate) is_void: bool,
-    /// One for each field that is tested; all must hold.
+    /// One for each filtered field; all must pass.
     pub(crate) tests: Vec<FieldFilters>,
 }
 
-/// Ways to match one word or phrase of the query: any of them; the more of them, and the stronger, the better.
+/// Alternative matchers for one word or phrase of the query; the more of them match, and the higher their boost, the better.
 pub(crate) struct WordClause {
     pub(crate) negated: bool,
     pub(crate) any: Vec<WordMatcher>,
 }
 
-/// One way, and how much it says. What is about a record says nothing of its relevance: what someone said comes before what merely
-/// stands in the address of a page, and what the team does to a record (its tags) moves it in no list.
+/// One matcher and its weight. Metadata does not affect relevance (boost 0): a text comes before a match that is only in a page URL, and
+/// the team's changes to a record (its tags) do not move it in any list.
 pub(crate) struct WordMatcher {
     pub(crate) what: TermLookup,
     pub(crate) boost: f32,
 }
 
 impl WordMatcher {
-    /// Whether how good a match of it is depends on the record.
+    /// Returns whether the score of a match depends on the record.
     pub(crate) fn is_scored(&self) -> bool {
         self.boost > 0.0 && matches!(self.what, TermLookup::Term(_) | TermLookup::TermSequence(_))
     }
 }
 
-/// What is looked up.
+/// A lookup in the index.
 pub(crate) enum TermLookup {
-    /// As good as it is rare and as it is often said.
+    /// One term; rare and frequently repeated terms score higher.
     Term(Term),
-    /// Terms at these distances, as good as they are rare.
+    /// Terms at these distances; rare ones score higher.
     TermSequence(Vec<(usize, Term)>),
-    /// Words that begin so, all alike.
+    /// Words with this prefix, all with the same score.
     Prefix(Term),
-    /// Words that become this one by so many changes, all alike.
+    /// Words within this many edits, all with the same score.
     Fuzzy(Term, u8),
 }
 
-/// The tests of one field.
+/// The filters on one field.
 pub(crate) struct FieldFilters {
     pub(crate) field: QueryField,
-    /// Any of them must hold, if there are some.
+    /// Any of these must pass, unless empty.
     pub(crate) any: Vec<FilterLeaf>,
-    /// None of them may hold.
+    /// None of these may pass.
     pub(crate) none: Vec<FilterLeaf>,
 }
 
-/// One test.
+/// One filter.
 pub(crate) enum FilterLeaf {
-    /// A column has a value.
+    /// A column has this value.
     Value(&'static str, String),
-    /// Anything else.
+    /// Any other filter.
     Query(Box<dyn Query>),
 }
 
@@ -115,7 +115,7 @@ impl QueryContext<'_> {
         if field == QueryField::Status && !query.wants_spam() {
             none.push(FilterLeaf::Value("status", FeedbackStatus::Spam.as_str().to_owned()));
         }
-        // A name that nobody has: the field was tested, and nothing passes.
+        // The name is unknown: the field is filtered, so nothing may pass.
         let nobody = any.is_empty() && query.tests(field).any(|(negated, _)| !negated);
         FieldFilters { field, any: if nobody { vec![FilterLeaf::Query(Box::new(EmptyQuery))] } else { any }, none }
     }
@@ -170,7 +170,7 @@ impl QueryContext<'_> {
         runs.chain(asked.words.iter().flat_map(|word| self.single(word, negated))).collect()
     }
 
-    /// Tokens next to each other, in what was said or in what is about it.
+    /// Matches adjacent tokens, in the text or in the metadata.
     fn run(&self, run: &[(usize, String)]) -> [WordMatcher; 2] {
         let within = |field: Column| match run {
             [(_, one)] => TermLookup::Term(Term::from_field_text(field, one)),
@@ -192,7 +192,7 @@ impl QueryContext<'_> {
         for mut stems in self.languages.iter().filter_map(|language| LanguageStemmer::new(language)) {
             any.push(WordMatcher { what: TermLookup::Term(Term::from_field_text(f.stems, &stems.stem(&token.lower))), boost: 2.0 });
         }
-        // Leaving something out is exact: nobody means "nothing that looks a little like it".
+        // Exclusion is exact: nobody intends to exclude words that are merely similar.
         if !negated {
             if token.folded.chars().count() >= MIN_PREFIX {
                 any.push(WordMatcher { what: TermLookup::Prefix(term(f.text)), boost: 0.5 });
@@ -207,8 +207,8 @@ impl QueryContext<'_> {
     }
 }
 
-/// What a part of a query looks up: each of its words and phrases, of which any may match; nothing for tests, and for what has no token,
-/// such as punctuation.
+/// The lookups for a part of a query: one for each of its words and phrases, of which any may match; empty for filters, and for words and
+/// phrases without a token, such as punctuation.
 pub(crate) fn asked(what: &QueryTerm) -> Vec<QueryTerms> {
     let mut all = match what {
         QueryTerm::Word(word) => vec![QueryTerms::word(word)],
@@ -220,12 +220,12 @@ pub(crate) fn asked(what: &QueryTerm) -> Vec<QueryTerms> {
     all
 }
 
-/// How many words and phrases that must be there a query looks up.
+/// The number of required words and phrases that a query looks up.
 pub(crate) fn looked_up(query: &TriageQuery) -> usize {
     query.texts().filter(|what| !asked(what).is_empty()).count()
 }
 
-/// Whether a query asks for something, and none of it can be looked up: it has neither tests nor letters, digits or emoji.
+/// Returns whether a query is not empty, but has nothing to look up: neither filters nor letters, digits or emoji.
 #[must_use]
 pub fn matches_nothing(query: &TriageQuery) -> bool {
     !query.is_empty() && query.parts.iter().all(|part| !matches!(part.what, QueryTerm::Test(_)) && asked(&part.what).is_empty())

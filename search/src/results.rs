@@ -1,4 +1,4 @@
-//! Pages of results: how one is asked for, and what is on it.
+//! Search requests and pages of results.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use domain::{
     triage::{QueryField, TriageQuery},
 };
 
-/// In which order results come.
+/// The sort order of results.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Sort {
-    /// Best first; newest first when no words are asked for. A record keeps its place while the list is paged, whatever is written: only
-    /// one whose own words are changed meanwhile comes (again, if it was there before) at the end.
+    /// Best first; newest first if the query has no words. A record keeps its position while the list is paged, regardless of writes: only
+    /// a record whose own words are changed meanwhile comes (possibly again) at the end.
     #[default]
     Relevance,
     /// Newest first.
@@ -22,7 +22,7 @@ pub enum Sort {
 }
 
 impl Sort {
-    /// All of them, in the order they are shown.
+    /// All sort orders, in display order.
     pub const ALL: [Self; 3] = [Self::Relevance, Self::Newest, Self::Oldest];
 
     /// The word in URLs.
@@ -35,41 +35,40 @@ impl Sort {
         }
     }
 
-    /// Reads the word in URLs.
+    /// Parses the word in URLs.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|sort| sort.as_str() == text)
     }
 }
 
-/// One page of results, asked for.
+/// A request for one page of results.
 #[derive(Debug, Clone)]
 pub struct SearchRequest {
-    /// What for.
+    /// The query.
     pub query: TriageQuery,
-    /// Who `assignee:me` is.
+    /// The person that `assignee:me` refers to.
     pub me: Option<StaffId>,
     /// The zone of the days in `before:` and `after:`: the project's.
     pub zone: Zone,
-    /// In which order.
+    /// The sort order.
     pub sort: Sort,
-    /// Where to go on: [`SearchPage::next`] or [`SearchPage::prev`] of the page before.
+    /// Where to continue: [`SearchPage::next`] or [`SearchPage::prev`] of an earlier page.
     pub cursor: Option<String>,
-    /// How many, at most [`MAX_PAGE_SIZE`].
+    /// The page size, at most [`MAX_PAGE_SIZE`].
     pub limit: usize,
 }
 
-/// Longest page.
+/// The largest page size.
 pub const MAX_PAGE_SIZE: usize = 200;
 
-/// The values of one field among the results, most frequent first. Where the query itself asks about the field, the counts are
-/// those without that part of it, so that a person can switch. The values are those that the query language writes; those of
-/// `assignee` and `survey` are ids (or `none`).
+/// The values of one field among the results, most frequent first. If the query itself filters by the field, the counts ignore that filter,
+/// so that a person can switch values. The values are those of the query language; those of `assignee` and `survey` are ids (or `none`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facet {
-    /// Which field.
+    /// The field.
     pub field: QueryField,
-    /// Each value with how many results have it.
+    /// Each value with the number of results that have it.
     pub values: Vec<(String, usize)>,
 }
 
@@ -87,16 +86,16 @@ pub const FACETS: [QueryField; 7] = [
 /// One page of results.
 #[derive(Debug, Clone)]
 pub struct SearchPage {
-    /// In order.
+    /// The results, in order.
     pub ids: Vec<FeedbackId>,
-    /// How many there are on all pages.
+    /// The number of results on all pages.
     pub total: usize,
-    /// One for each of [`FACETS`]; where tickets are asked for, their priority too.
+    /// One for each of [`FACETS`]; also the priority if the query is about tickets.
     pub facets: Vec<Facet>,
-    /// The cursor of the page after, if there is one.
+    /// The cursor of the next page, if there is one.
     pub next: Option<String>,
-    /// The cursor of the page before, if there is one.
+    /// The cursor of the previous page, if there is one.
     pub prev: Option<String>,
-    /// How long it took.
+    /// The duration of the search.
     pub took: Duration,
 }

@@ -1,6 +1,6 @@
-//! What is kept in memory about each segment of the index: which records have each value of a column, which are a project's, and in which
-//! order of time they are. A segment never changes but for records that are taken out of it, so all of this is made once, when it is first
-//! asked for, and forgotten with the segment.
+//! The in-memory cache for each segment of the index: the records with each value of a column, the records of a project, and the time order
+//! of all records. A segment never changes except for deleted records, so each entry is computed once, on first use, and dropped with the
+//! segment.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -18,16 +18,16 @@ use tantivy::{
 
 use crate::{bit_set::DocBitSet, executor::posted};
 
-/// A set in which fewer than one in so many records are is kept as a list: it takes less memory then.
+/// A set with fewer than one in this many records is stored as a list, which takes less memory.
 const SPARSE: usize = 32;
-/// Of a column with more values than this, it is kept which value each record has: going through the matches once is then shorter than
-/// going through as many sets.
+/// For a column with more values than this, the cache also stores the value of each record: iterating over the matches once is then faster
+/// than over that many sets.
 const MANY: usize = 16;
 
-/// How many records have each value.
+/// The number of records with each value.
 pub(crate) type ValueCounts = BTreeMap<String, usize>;
 
-/// What is kept, by segment.
+/// The cache, by segment.
 #[derive(Debug, Default)]
 pub(crate) struct SegmentCaches(LazyMap<SegmentId, SegmentCache>);
 
@@ -36,26 +36,26 @@ impl SegmentCaches {
         self.0.get_or(segment.segment_id(), SegmentCache::default)
     }
 
-    /// Forgets segments that are no more.
+    /// Drops segments that no longer exist.
     pub(crate) fn only(&self, segments: &[SegmentReader]) {
         let there: Vec<SegmentId> = segments.iter().map(SegmentReader::segment_id).collect();
         self.0.lock().retain(|segment, _| there.contains(segment));
     }
 }
 
-/// What is kept about one segment.
+/// The cache of one segment.
 #[derive(Debug, Default)]
 pub(crate) struct SegmentCache {
     columns: LazyMap<&'static str, ColumnPostings>,
     projects: LazyMap<ProjectId, CompactDocSet>,
     by_time: LazyMap<(), Vec<DocId>>,
-    /// The counts of everything a project has in the segment, and after which deletion they were made: what an inbox shows that nothing
-    /// was asked of.
+    /// The counts of all records of a project in the segment, with the deletion stamp they were made at: the facets of an inbox without a
+    /// query.
     pub(crate) whole: LazyMap<ProjectId, (Option<Opstamp>, Vec<ValueCounts>)>,
 }
 
 impl SegmentCache {
-    /// The values of a column.
+    /// The records with each value of a column.
     pub(crate) fn values(&self, segment: &SegmentReader, name: &'static str) -> tantivy::Result<Arc<ColumnPostings>> {
         self.columns.get(name, || match segment.fast_fields().str(name)? {
             Some(column) => ColumnPostings::of(&column, segment.max_doc()),
@@ -63,7 +63,7 @@ impl SegmentCache {
         })
     }
 
-    /// The records of a project, also those that were taken out.
+    /// The records of a project, including deleted ones.
     pub(crate) fn project(&self, segment: &SegmentReader, field: Field, project: ProjectId) -> tantivy::Result<DocBitSet> {
         let records = self.projects.get(project, || {
             let (set, _) = posted(segment, &Term::from_field_text(field, &project.to_string()))?;
@@ -79,14 +79,15 @@ impl SegmentCache {
             let (created, high, low) = (columns.i64("created")?, columns.u64("id_high")?, columns.u64("id_low")?);
             let (at, id) = (|doc: DocId| created.first(doc), |doc: DocId| (high.first(doc), low.first(doc)));
             let mut order: Vec<DocId> = (0..segment.max_doc()).collect();
-            // A merged segment is runs that are in order, which a stable sort joins. Keys beside them would be four times the memory.
+            // A merged segment consists of sorted runs, which a stable sort merges. Storing the keys beside them would take four times the
+            // memory.
             order.sort_by(|a, b| at(*a).cmp(&at(*b)).then_with(|| id(*a).cmp(&id(*b))));
             Ok(order)
         })
     }
 }
 
-/// Things that are made when they are first asked for.
+/// A map of values that are computed on first use.
 #[derive(Debug)]
 pub(crate) struct LazyMap<K, V>(Mutex<HashMap<K, Arc<V>>>);
 
@@ -101,7 +102,7 @@ impl<K: Eq + Hash, V> LazyMap<K, V> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Made without the lock: two who come at once make it twice, and nobody waits.
+    /// Computes without holding the lock: two concurrent callers compute it twice, but neither waits.
     fn get(&self, key: K, make: impl FnOnce() -> tantivy::Result<V>) -> tantivy::Result<Arc<V>> {
         match self.find(&key) {
             Some(there) => Ok(there),
@@ -124,7 +125,7 @@ impl<K: Eq + Hash, V> LazyMap<K, V> {
     }
 }
 
-/// Some records of a segment.
+/// A set of records of a segment.
 #[derive(Debug)]
 enum CompactDocSet {
     Dense(DocBitSet),
@@ -136,12 +137,12 @@ impl CompactDocSet {
         if set.len() * SPARSE < records as usize { Self::Sparse(set.iter().collect()) } else { Self::Dense(set) }
     }
 
-    /// None, with room for so many.
+    /// The empty set, with capacity for `many` records.
     fn with_room(many: usize, records: DocId) -> Self {
         if many * SPARSE < records as usize { Self::Sparse(Vec::with_capacity(many)) } else { Self::Dense(DocBitSet::new(records)) }
     }
 
-    /// Adds one that comes after the others.
+    /// Adds a record; must be higher than all others in the set.
     fn push(&mut self, doc: DocId) {
         match self {
             Self::Dense(set) => set.insert(doc),
@@ -178,24 +179,24 @@ impl CompactDocSet {
 /// The records with each value of one column of one segment.
 #[derive(Debug, Default)]
 pub(crate) struct ColumnPostings {
-    /// In the order of the names.
+    /// Sorted by name.
     having: Vec<(String, CompactDocSet)>,
-    /// The value that need not be counted: each record has one value, so it has what the others leave.
+    /// The value whose count is derived: if each record has exactly one value, it has all records that the others do not.
     rest: Option<usize>,
     numbered: Option<ValueOrdinals>,
 }
 
-/// Which values the records have, by number.
+/// The values of the records, by ordinal.
 #[derive(Debug)]
 struct ValueOrdinals {
-    /// The first value of each record; [`u16::MAX`] where there is none.
+    /// The first value of each record; [`u16::MAX`] if it has none.
     first: Vec<u16>,
-    /// The other values of those that have several.
+    /// The other values of records with several.
     more: Vec<(DocId, u16)>,
 }
 
 impl ValueOrdinals {
-    /// `None` when there are too many values to number.
+    /// Returns `None` if there are too many values for 16-bit ordinals.
     fn of(column: &StrColumn, records: DocId) -> Option<Self> {
         let number = |ord: u64| u16::try_from(ord).unwrap_or(u16::MAX);
         let (mut first, mut more) = (Vec::with_capacity(records as usize), Vec::new());
@@ -223,7 +224,7 @@ impl ValueOrdinals {
 impl ColumnPostings {
     fn of(column: &StrColumn, records: DocId) -> tantivy::Result<Self> {
         let place = |ord: u64| usize::try_from(ord).unwrap_or(usize::MAX);
-        // Gone through twice, so that no list grows into what it will not be.
+        // Two passes, so that every list has its final capacity from the start.
         let mut counts = vec![0; column.num_terms()];
         for ord in (0..records).flat_map(|doc| column.term_ords(doc)) {
             if let Some(n) = counts.get_mut(place(ord)) {
@@ -263,7 +264,7 @@ impl ColumnPostings {
         }
     }
 
-    /// How many of the matches have each value; `total` is how many matches there are.
+    /// Counts the matches with each value; `total` is the number of matches.
     pub(crate) fn count(&self, matches: &DocBitSet, total: usize) -> ValueCounts {
         let counts = match &self.numbered {
             Some(numbered) => numbered.count(self.having.len(), matches),
@@ -303,7 +304,7 @@ mod tests {
         for n in 0..1000_usize {
             let mut doc = TantivyDocument::default();
             doc.add_text(one, if n % 300 == 7 { "rare" } else { ["a", "b", "b"][n % 3] });
-            // Many values, and records with none, one and several of them.
+            // Many values, and records with none, one or several.
             for m in (2..40).filter(|m| n % m == 1) {
                 doc.add_text(some, format!("{m}"));
             }

@@ -1,4 +1,4 @@
-//! The source of the index: the database's change sequence, and the documents behind it.
+//! The source of the index: the database's change sequence, and the documents it refers to.
 
 use async_trait::async_trait;
 use domain::{
@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::Result;
 
-/// A place in the change sequence. On PostgreSQL changes are ordered by transaction first, for a sequence number alone can become
+/// A position in the change sequence. On PostgreSQL changes are ordered by transaction first, because a sequence number alone can become
 /// visible after a higher one; on SQLite `tx` is 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ChangePosition {
@@ -23,58 +23,58 @@ pub struct ChangePosition {
 /// One entry of the change sequence.
 #[derive(Debug, Clone, Copy)]
 pub struct IndexChange {
-    /// Where.
+    /// Its position.
     pub at: ChangePosition,
-    /// Whose.
+    /// The project.
     pub project: ProjectId,
-    /// What changed.
+    /// The record that changed.
     pub feedback: FeedbackId,
-    /// Whether it is new with this.
+    /// Whether the change created the record.
     pub made: bool,
 }
 
-/// What the index holds about one record.
+/// The indexed data of one record.
 #[derive(Debug, Clone)]
 pub struct IndexDocument {
     /// The record.
     pub feedback: Feedback,
-    /// Linked to the backlog.
+    /// Whether it is linked to the backlog.
     pub linked: bool,
-    /// Has a comment of the team.
+    /// Whether it has a team comment.
     pub commented: bool,
-    /// Name and e-mail address of the contact, to be found by.
+    /// Searchable name and e-mail address of the contact.
     pub contact: String,
-    /// Whether anything is known of the contact: an anonymous one counts as none.
+    /// Whether any detail of the contact is known: an anonymous one counts as none.
     pub known: bool,
-    /// Of a ticket: its number, to be found by, and how urgent it is.
+    /// For a ticket: its number, which is searchable, and its priority.
     pub ticket: Option<(i64, Priority)>,
 }
 
-/// Where the index gets its documents from.
+/// The source of the index's documents.
 #[async_trait]
 pub trait DocumentSource: Send + Sync + 'static {
-    /// Changes after a place, in order, leaving out what may still be overtaken by a running transaction.
+    /// Changes after a position, in order, without those that a running transaction may still precede.
     async fn changes(&self, after: ChangePosition, limit: usize) -> Result<Vec<IndexChange>>;
-    /// Makes sure that the change sequence is in order, at the start; it may not be after the database was moved.
+    /// Checks at start that the change sequence is in order, and repairs it; it may not be after the database was moved.
     async fn mend(&self) -> Result<()>;
-    /// The last place anyone has committed.
+    /// The latest committed position.
     async fn head(&self) -> Result<ChangePosition>;
-    /// The place before which changes were removed; who has not come so far must start over.
+    /// The position before which changes were removed; a reader that has not reached it must start over.
     async fn beginning(&self) -> Result<ChangePosition>;
-    /// Which record the change at a place is about; `None` when there is none there, or no more.
+    /// The record that the change at a position is about; `None` if there is no such change, or no longer.
     async fn change_at(&self, at: ChangePosition) -> Result<Option<FeedbackId>>;
-    /// The last place before which nothing can appear any more.
+    /// The last position before which no new change can appear.
     async fn settled(&self) -> Result<ChangePosition>;
-    /// The records that changes in a row are about, as they were after the last of them or later; those that are gone are left out.
+    /// The records that consecutive changes are about, in their state after the last of them or later; deleted ones are left out.
     async fn documents(&self, changes: &[IndexChange]) -> Result<Vec<IndexDocument>>;
-    /// Records in the order of their ids, after one.
+    /// Records in the order of their ids, after a given one.
     async fn documents_after(&self, after: Option<FeedbackId>, limit: usize) -> Result<Vec<IndexDocument>>;
-    /// How many records there are.
+    /// The number of records.
     async fn count(&self) -> Result<usize>;
     /// The member with an e-mail address.
     async fn member(&self, project: ProjectId, email: &str) -> Result<Option<StaffId>>;
     /// The project's surveys with a name.
     async fn surveys(&self, project: ProjectId, name: &str) -> Result<Vec<SurveyId>>;
-    /// Wakes when this process committed changes.
+    /// Notifies after this process has committed changes.
     fn wake(&self) -> watch::Receiver<u64>;
 }

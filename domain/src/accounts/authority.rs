@@ -3,7 +3,7 @@
 use super::Role;
 use crate::ids::StaffId;
 
-/// Where the authority comes from.
+/// The source of the authority.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthoritySource {
     /// The project itself: created on the command line, or transferred by an owner.

@@ -4,7 +4,7 @@ use super::Role;
 use crate::{DomainError, words::words};
 
 words! {
-    /// What a key may do; each includes those before it.
+    /// The access level of a key; each includes those before it.
     Access {
         /// Reads everything in the project.
         Read = "read" / "Read",

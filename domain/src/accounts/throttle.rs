@@ -89,7 +89,7 @@ impl TokenBucket {
         Err(seconds)
     }
 
-    /// Takes `count` attempts that were used after the fact, or all that are left.
+    /// Charges `count` attempts afterwards, or as many as are left.
     pub fn charge(&mut self, count: u32, limit: RateLimit, now: Timestamp) {
         self.refill(limit, now);
         self.tokens = (self.tokens - f64::from(count)).max(0.0);

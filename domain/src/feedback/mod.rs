@@ -13,7 +13,7 @@ use crate::{
 };
 
 words! {
-    /// What produced the feedback.
+    /// The source of the feedback.
     FeedbackKind {
         /// Answers to a survey.
         SurveyResponse = "survey_response" / "Survey",

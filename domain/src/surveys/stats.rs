@@ -157,7 +157,7 @@ impl QuestionTally {
         Self { n: 0, unfit: 0, numbers: vec![0; numbers], choices, others: HashMap::new() }
     }
 
-    /// Counts an answer given `times` times.
+    /// Counts `times` identical answers.
     pub fn add(&mut self, question: &Question, answer: &Answer, times: u64) {
         if self.count(question, answer, times) { self.n += times } else { self.unfit += times }
     }

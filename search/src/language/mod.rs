@@ -1,4 +1,4 @@
-//! Which language a text is in.
+//! Language detection.
 
 mod words;
 
@@ -6,19 +6,20 @@ use std::sync::LazyLock;
 
 use whatlang::{Detector, Lang};
 
-/// Shorter texts say too little.
+/// Minimum length in characters; shorter texts contain too little evidence.
 const LEAST: usize = 20;
-/// More of a long text says nothing new.
+/// Longest part of a text that is examined, in characters; more adds no evidence.
 const MOST: usize = 600;
 
-/// Compares with the languages that we know how to search and no others: for a text in Latin letters that is half the work.
+/// Considers only languages that search supports: for a text in Latin letters that halves the work.
 static DETECTOR: LazyLock<Detector> =
     LazyLock::new(|| Detector::with_allowlist(Lang::all().iter().copied().filter(|l| two_letters(l.code()).is_some()).collect()));
 
-/// BCP 47 primary language (`en`, `de`, …) of a text by its small words, else by its trigrams (whatlang), or `fallback` where neither is sure.
+/// BCP 47 primary language (`en`, `de`, …) of a text by its small words, else by its trigrams (whatlang), or `fallback` if neither is
+/// certain.
 ///
-/// The small words come first because they are better and cheaper: of 10,003 short questions in English they know 80 % for English and none for
-/// anything else, in 2 µs; trigrams are sure of 37 %, in 48 µs (a fifth of what a submission cost).
+/// The small words come first because they are better and cheaper: of 10,003 short questions in English they recognise 80 % as English and
+/// none as another language, in 2 µs; trigrams are certain for 37 %, in 48 µs (a fifth of the cost of a submission at the time).
 #[must_use]
 pub fn detect(text: &str, fallback: &str) -> String {
     let Some(most) = text.char_indices().nth(LEAST - 1).map(|_| text.char_indices().nth(MOST).map_or(text, |(end, _)| &text[..end])) else {
@@ -31,8 +32,8 @@ pub fn detect(text: &str, fallback: &str) -> String {
     found.and_then(|info| two_letters(info.lang().code())).unwrap_or(fallback).to_owned()
 }
 
-/// The language of a short text whose letters are those of one language that we know: a word says enough then. Han alone is Chinese; kana make it
-/// Japanese. Latin, Cyrillic and Arabic letters serve many.
+/// The language of a short text whose letters belong to a single supported language, so that one word is enough. Han alone is Chinese; with
+/// kana it is Japanese. Latin, Cyrillic and Arabic letters are shared by many languages.
 fn by_script(text: &str) -> Option<&'static str> {
     let (mut han, mut found) = (false, None);
     for c in text.chars().filter(|c| c.is_alphabetic()) {
@@ -45,7 +46,7 @@ fn by_script(text: &str) -> Option<&'static str> {
                 han = true;
                 continue;
             }
-            // Names of products and people stand in any text.
+            // Names of products and people occur in any text.
             c if c.is_ascii() => continue,
             _ => return None,
         };
@@ -57,7 +58,7 @@ fn by_script(text: &str) -> Option<&'static str> {
     found.or(han.then_some("zh"))
 }
 
-/// ISO 639-1 for the ISO 639-3 codes of languages that search stems or segments; others keep the fallback.
+/// ISO 639-1 codes for the ISO 639-3 codes of languages that search stems or segments; other languages use the fallback.
 fn two_letters(code: &str) -> Option<&'static str> {
     Some(match code {
         "eng" => "en",

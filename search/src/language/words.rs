@@ -1,8 +1,9 @@
-//! Languages by the small words that sentences are made of. Only those in Latin letters: other scripts leave trigrams little to compare with.
+//! Detects languages by their small, frequent words. Only languages in Latin letters: for other scripts, trigrams have few candidates to
+//! compare.
 
 use std::{collections::HashMap, sync::LazyLock};
 
-/// Words that nearly every sentence has some of, for the languages in Latin letters. A word may be of several languages.
+/// Words of which nearly every sentence has some, for the languages in Latin letters. A word may belong to several languages.
 const WORDS: [(&str, &str); 16] = [
     (
         "en",
@@ -65,7 +66,7 @@ static BY_WORD: LazyLock<HashMap<&'static str, u16>> = LazyLock::new(|| {
     by_word
 });
 
-/// The language whose small words a text has three of at least, and twice as many as any other's.
+/// The language of which a text contains at least three small words, and twice as many as of any other.
 pub(super) fn language(text: &str) -> Option<&'static str> {
     let mut counts = [0_u32; WORDS.len()];
     let mut buffer = String::new();

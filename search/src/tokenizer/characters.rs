@@ -1,18 +1,18 @@
-//! Characters as they are compared: normalised (NFKC), without those that cannot be seen, and which of them are tokens by themselves.
+//! Normalisation of characters for comparison: NFKC, without invisible characters; and which characters are tokens by themselves.
 
 use std::ops::Range;
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization, char::is_combining_mark, is_nfkc_quick};
 
-/// A space that does not part what is beside it.
+/// A space that does not separate words.
 pub(super) const NO_BREAK: char = '\u{A0}';
 
-/// The characters of a text as they are compared, each with where it comes from: normalised (NFKC) together with the marks that
-/// follow it, without what cannot be seen; apostrophes, hyphens and digits of all kinds as those of ASCII.
+/// The characters of a text in normalised form, each with its position: NFKC together with the marks that follow it, without invisible
+/// characters; apostrophes, hyphens and digits of all kinds as ASCII.
 pub(super) struct NormalizedChars<'t> {
     text: &'t str,
     at: usize,
-    /// What a character and its marks became, the last first, and where they are.
+    /// The normalised form of a character and its marks, in reverse order, and their range.
     ready: Vec<char>,
     range: Range<usize>,
 }
@@ -45,7 +45,7 @@ impl Iterator for NormalizedChars<'_> {
                 return Some((c, start..end));
             }
             self.range = start..end;
-            // Some of these would become spaces.
+            // NFKC would turn some of these into spaces.
             if let Some(c) = like_ascii(c) {
                 return Some((c, start..end));
             }
@@ -62,12 +62,12 @@ impl Iterator for NormalizedChars<'_> {
     }
 }
 
-/// Marks, and the later letters of a Korean syllable.
+/// Combining marks, and the later letters of a Korean syllable.
 fn goes_with_what_is_before(c: char) -> bool {
     matches!(u32::from(c), 0x1160..=0x11FF | 0xD7B0..=0xD7FF | 0xFF9E | 0xFF9F) || is_combining_mark(c)
 }
 
-/// What stands for an ASCII character, and what for a space that does not part.
+/// Equivalents of ASCII characters and of the non-breaking space.
 fn like_ascii(c: char) -> Option<char> {
     match c {
         '\u{2BC}' | '\u{2B9}' | '\u{2BB}' | '\u{2018}' | '\u{2019}' | '\u{B4}' | '\u{55A}' | '\u{5F3}' | '\u{FF07}' => Some('\''),
@@ -77,7 +77,7 @@ fn like_ascii(c: char) -> Option<char> {
     }
 }
 
-/// What shows nothing by itself: soft hyphens, joiners, marks of direction, tatweel, and what only changes how an emoji looks.
+/// Invisible characters: soft hyphens, joiners, direction marks, tatweel, and characters that only change the appearance of an emoji.
 fn is_unseen(c: char) -> bool {
     matches!(u32::from(c),
         0xAD | 0x34F | 0x61C | 0x640 | 0x180B..=0x180F
@@ -85,7 +85,7 @@ fn is_unseen(c: char) -> bool {
         | 0x20E3 | 0xFE00..=0xFE0F | 0xFEFF | 0x1F3FB..=0x1F3FF | 0xE0000..=0xE0FFF)
 }
 
-/// A digit of any script as ASCII writes it; anything else as it is.
+/// A digit of any script as ASCII; other characters unchanged.
 fn digit(c: char) -> char {
     if c.is_ascii() || !c.is_numeric() {
         return c;
@@ -96,7 +96,7 @@ fn digit(c: char) -> char {
     value.and_then(|value| char::from_digit(value, 10)).unwrap_or(c)
 }
 
-/// The zeros of Unicode's decimal digits, but for those that NFKC makes ASCII; nine digits follow each.
+/// The zeros of Unicode's decimal digits, except those that NFKC converts to ASCII; each is followed by its other nine digits.
 const ZEROS: [u32; 59] = [
     0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6, 0x0D66, 0x0DE6, 0x0E50, 0x0ED0, 0x0F20, 0x1040,
     0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80, 0x1A90, 0x1B50, 0x1BB0, 0x1C40, 0x1C50, 0xA620, 0xA8D0, 0xA900, 0xA9D0, 0xA9F0, 0xAA50,
@@ -104,16 +104,16 @@ const ZEROS: [u32; 59] = [
     0x11C50, 0x11D50, 0x11DA0, 0x11F50, 0x16A60, 0x16AC0, 0x16B50, 0x1E140, 0x1E2F0, 0x1E950,
 ];
 
-/// Scripts that write without spaces, and pictures.
+/// Characters of scripts that are written without spaces, and pictographs.
 pub(super) fn is_single(c: char) -> bool {
     matches!(u32::from(c),
         0x0E00..=0x0EFF // Thai, Lao
         | 0x1000..=0x109F // Myanmar
         | 0x1100..=0x11FF | 0xAC00..=0xD7AF // Hangul
         | 0x1780..=0x17FF // Khmer
-        | 0x2194..=0x2199 | 0x21A9..=0x21AA | 0x231A..=0x231B | 0x2328 | 0x23CF | 0x23E9..=0x23FA // emoji among signs
+        | 0x2194..=0x2199 | 0x21A9..=0x21AA | 0x231A..=0x231B | 0x2328 | 0x23CF | 0x23E9..=0x23FA // emoji among symbols
         | 0x25AA..=0x25AB | 0x25B6 | 0x25C0 | 0x25FB..=0x25FE
-        | 0x2600..=0x27BF // pictures
+        | 0x2600..=0x27BF // symbols and pictographs
         | 0x2934..=0x2935 | 0x2B05..=0x2B07 | 0x2B1B..=0x2B1C | 0x2B50 | 0x2B55
         | 0x2E80..=0x2FDF | 0x3005..=0x3007 // radicals, marks
         | 0x3041..=0x30FF | 0x31F0..=0x31FF | 0xFF66..=0xFF9F // kana
@@ -123,7 +123,7 @@ pub(super) fn is_single(c: char) -> bool {
         && c != '\u{30FB}'
 }
 
-/// One half of a flag.
+/// Half of a flag.
 pub(super) fn is_regional(c: char) -> bool {
     matches!(u32::from(c), 0x1F1E6..=0x1F1FF)
 }

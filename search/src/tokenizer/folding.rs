@@ -1,18 +1,19 @@
-//! Folding: lower case without accents, and characters that people mix up as one.
+//! Folding: lower case without accents; characters that people confuse become one.
 
 use irg_kvariants::{KVARIANTS, KVariantClass};
 use unicode_normalization::UnicodeNormalization;
 
 use super::characters::NormalizedChars;
 
-/// A whole text as its characters are compared.
+/// A whole text in normalised form, for comparison.
 #[must_use]
 pub fn normalize(text: &str) -> String {
     fold(&NormalizedChars::new(text).map(|(c, _)| if c.is_whitespace() { ' ' } else { c }).collect::<String>())
 }
 
-/// Lower case without the accents of Latin, Greek, Cyrillic, Arabic and Hebrew, compatibility forms made plain; letters that Arabic and
-/// Persian keyboards write differently, or that people mix up at the end of words, and the two kinds of kana as one; simplified Chinese as traditional.
+/// Lower case without the accents of Latin, Greek, Cyrillic, Arabic and Hebrew, in compatibility form; letters that Arabic and Persian
+/// keyboards write differently, or that people confuse at the end of words, become one, as do the two kinds of kana; simplified Chinese
+/// becomes traditional.
 #[must_use]
 pub fn fold(text: &str) -> String {
     if text.is_ascii() {
@@ -43,7 +44,8 @@ pub fn fold(text: &str) -> String {
     out
 }
 
-/// The traditional form of a Chinese character; others as they are. Character by character: that finds, though it could not translate.
+/// The traditional form of a Chinese character; others unchanged. Character by character, which is good enough for search, though not for
+/// translation.
 fn traditional(c: char) -> char {
     let variant = KVARIANTS.get(&c).filter(|variant| variant.classification != KVariantClass::Wrong);
     variant.map_or(c, |variant| variant.destination_ideograph)

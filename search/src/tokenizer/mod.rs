@@ -1,4 +1,4 @@
-//! Texts as the index sees them: tokens, folded, with the stems of their language.
+//! Tokenization of texts for the index: folded tokens, with the stems of their language.
 
 mod characters;
 mod folding;
@@ -13,5 +13,5 @@ pub use terms::QueryTerms;
 pub use tokens::{Token, TokenForm, tokens};
 pub use typos::{max_typos, within_edit_distance};
 
-/// Fewest letters that match as the beginning of a word.
+/// Minimum length of a word for prefix matching, in characters.
 pub const MIN_PREFIX: usize = 3;

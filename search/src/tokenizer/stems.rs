@@ -1,10 +1,10 @@
-//! Stems of words, by language.
+//! Stemming, by language.
 
 use tantivy::tokenizer::{Language, RawTokenizer, Stemmer, TextAnalyzer, TokenStream};
 
 use super::{Token, TokenForm, fold};
 
-/// Whether the stem of a token is looked for.
+/// Returns whether a token is stemmed.
 #[must_use]
 pub fn has_stem(token: &Token) -> bool {
     matches!(token.form, TokenForm::Word | TokenForm::Joined)
@@ -34,21 +34,21 @@ fn stemmer(language: &str) -> Option<Language> {
     })
 }
 
-/// Finds the stems of one language.
+/// The stemmer of one language.
 pub struct LanguageStemmer {
     language: String,
     analyzer: TextAnalyzer,
 }
 
 impl LanguageStemmer {
-    /// `None` for languages that have no stemmer.
+    /// Returns `None` for languages without a stemmer.
     #[must_use]
     pub fn new(language: &str) -> Option<Self> {
         let stemmer = Stemmer::new(stemmer(language)?);
         Some(Self { language: language.to_owned(), analyzer: TextAnalyzer::builder(RawTokenizer::default()).filter(stemmer).build() })
     }
 
-    /// The stem of a word in lower case, marked with the language: `en:wait`.
+    /// The stem of a lower-case word, prefixed with the language: `en:wait`.
     #[must_use]
     pub fn stem(&mut self, lower: &str) -> String {
         let mut stream = self.analyzer.token_stream(lower);

@@ -1,25 +1,25 @@
-//! Terms of a query: a word or phrase, in the ways in which it is looked up.
+//! Terms of a query: the lookups for a word or phrase.
 
 use super::{Token, TokenForm, tokens};
 
-/// A word or phrase of a query, in the ways in which it is looked up.
+/// The lookups for a word or phrase of a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryTerms {
-    /// Tokens at these distances: any of these runs. One that is a single token is that token, exactly.
+    /// Alternative token sequences, each token with its distance from the first. A sequence of one token matches exactly that token.
     pub runs: Vec<Vec<(usize, String)>>,
-    /// Any of these, in all their forms.
+    /// Alternative words, in all their forms.
     pub words: Vec<Token>,
 }
 
 impl QueryTerms {
-    /// A phrase: its tokens next to each other. Without any token there is nothing to look up.
+    /// A phrase: its tokens next to each other. Without tokens it is empty.
     #[must_use]
     pub fn phrase(text: &str) -> Self {
         Self { runs: runs(&tokens(text)), words: Vec::new() }
     }
 
-    /// A word. One that has several tokens (an address, a path, a version) is those next to each other, or, if it is one hyphenated
-    /// word, also written together. One with `@` is nothing but its tokens: whoever writes an address means that address.
+    /// A word. If it has several tokens (an address, a path, a version), they must be next to each other, or, if it is one hyphenated word,
+    /// also written together. A word with `@` matches only its exact tokens: it is an address.
     #[must_use]
     pub fn word(text: &str) -> Self {
         let all = tokens(text);
@@ -35,14 +35,14 @@ impl QueryTerms {
         Self { words: all.iter().filter(is_all).cloned().collect(), runs: runs(&all) }
     }
 
-    /// Whether there is nothing to look up.
+    /// Returns whether there is nothing to look up.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.runs.is_empty() && self.words.is_empty()
     }
 }
 
-/// The whole tokens next to each other; and, where some can be spelled in another way, all of them spelled so.
+/// The whole tokens as a sequence; and, if some have an alternative spelling, the same sequence with all of these.
 fn runs(all: &[Token]) -> Vec<Vec<(usize, String)>> {
     let Some(first) = all.first().map(|token| token.position) else { return Vec::new() };
     let run = |spelled: bool| -> Vec<(usize, String)> {

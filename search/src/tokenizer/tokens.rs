@@ -1,4 +1,4 @@
-//! Tokens: the words of a text, their parts, and compounds written together.
+//! Tokens: the words of a text, their parts, and compounds joined together.
 
 use std::ops::Range;
 
@@ -13,16 +13,16 @@ use super::{
 /// Longest token, in characters; longer ones are cut.
 const MAX_TOKEN: usize = 60;
 
-/// What a token is of its text.
+/// The role of a token in its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenForm {
     /// A word, or a part of a hyphenated one.
     Word,
-    /// A single character of a script without spaces, or an emoji: no stems, no typing errors.
+    /// A single character of a script without spaces, or an emoji: no stems, no typo tolerance.
     Single,
-    /// The parts of a hyphenated word, or the groups of a long number, written together; in addition to them.
+    /// The parts of a hyphenated word, or the groups of a long number, joined; in addition to the parts.
     Joined,
-    /// The end of a word that has several in it, in addition to the word: `username` of `getUserName`, `2` of `v2`.
+    /// The rest of a word from an inner word on, in addition to the word: `username` of `getUserName`, `2` of `v2`.
     Part,
     /// A word with its umlauts written as two letters, in addition to the word: `tuer` of `Tür`.
     Spelled,
@@ -31,29 +31,29 @@ pub enum TokenForm {
 /// One token of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
-    /// Lower case, accents kept: what stemmers want.
+    /// Lower case, accents retained: the input for stemmers.
     pub lower: String,
-    /// Lower case without accents: what is compared.
+    /// Lower case without accents: the form for comparison.
     pub folded: String,
-    /// Which word of the text, so that phrases match neighbours.
+    /// The index of the word in the text, so that phrases match neighbours.
     pub position: usize,
-    /// Where in the text, in bytes.
+    /// Its position in the text, in bytes.
     pub range: Range<usize>,
-    /// What it is of its text.
+    /// Its role in the text.
     pub form: TokenForm,
 }
 
 impl Token {
-    /// Whether the text is made of it and its like: it does not stand beside others that say the same.
+    /// Returns whether it is a token of the text itself, not an alternative form of others.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         matches!(self.form, TokenForm::Word | TokenForm::Single)
     }
 }
 
-/// The tokens of a text in order; texts and queries are cut the same way. `pi-h` gives `pi`, `h` and, joined, `pih`; Chinese, Japanese,
-/// Korean, Thai and their like give one token for each character. Characters are normalised (NFKC) first, so that the same text gives the
-/// same tokens however a system writes it, and what cannot be seen (soft hyphens, tatweel, variation selectors) is left out.
+/// Returns the tokens of a text in order; texts and queries are tokenized in the same way. `pi-h` gives `pi`, `h` and, joined, `pih`;
+/// Chinese, Japanese, Korean, Thai and similar scripts give one token for each character. Characters are normalised (NFKC) first, so that
+/// the same text gives the same tokens on every system, and invisible characters (soft hyphens, tatweel, variation selectors) are omitted.
 #[must_use]
 pub fn tokens(text: &str) -> Vec<Token> {
     let mut cutter = TokenBuilder::default();
@@ -66,7 +66,7 @@ pub fn tokens(text: &str) -> Vec<Token> {
         }
         cutter.end_word();
         if is_single {
-            // Two of these are one flag.
+            // Two of these form one flag.
             let pair = plain.next_if(|(next, _)| is_regional(c) && is_regional(*next));
             cutter.single(c, pair.as_ref().map(|(next, _)| *next), range.start..pair.as_ref().map_or(range.end, |(_, r)| r.end));
         } else {
@@ -78,12 +78,12 @@ pub fn tokens(text: &str) -> Vec<Token> {
     cutter.out
 }
 
-/// What links two words into one compound.
+/// The separator between the words of a compound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CompoundSeparator {
     /// A hyphen or an apostrophe.
     Hyphen,
-    /// What stands between groups of three digits.
+    /// The separator between groups of three digits.
     Thousands,
 }
 
@@ -97,21 +97,21 @@ impl CompoundSeparator {
     }
 }
 
-/// Zero width non-joiner: parts the words of a Persian compound.
+/// Zero width non-joiner: separates the words of a Persian compound.
 const ZWNJ: char = '\u{200C}';
 
-/// Collects tokens from characters.
+/// Builds tokens from characters.
 #[derive(Default)]
 struct TokenBuilder {
     out: Vec<Token>,
     position: usize,
-    /// The letters of the word that is being read, with where each begins, and where the last ends.
+    /// The letters of the current word, each with its start, and the end of the last.
     word: Vec<(char, usize)>,
     end: usize,
-    /// Where the parts of the compound that is being read begin in `out`, and what links them.
+    /// The start of the current compound's parts in `out`, and their separator.
     compound: usize,
     linked: Option<CompoundSeparator>,
-    /// Whether a word has just ended, and what stands after it.
+    /// Whether a word has just ended, and the separator after it.
     after_word: bool,
     link: Option<CompoundSeparator>,
 }
@@ -174,7 +174,7 @@ impl TokenBuilder {
         self.word.clear();
     }
 
-    /// Whether a word goes on the compound before it.
+    /// Returns whether a word continues the compound before it.
     fn goes_on(&self, link: Option<CompoundSeparator>, word: &[(char, usize)]) -> bool {
         let Some(parts) = self.out.get(self.compound..).filter(|parts| !parts.is_empty()) else { return false };
         let same = self.linked.is_none() || self.linked == link;
@@ -192,7 +192,7 @@ impl TokenBuilder {
         }
     }
 
-    /// Adds the parts of the compound, written together, when there are several.
+    /// Adds the joined parts of the compound if there are several.
     fn end_compound(&mut self) {
         let first = std::mem::replace(&mut self.compound, self.out.len());
         let parts: Vec<&Token> = self.out.get(first..).unwrap_or_default().iter().filter(|part| part.form == TokenForm::Word).collect();
@@ -204,14 +204,14 @@ impl TokenBuilder {
         let range = start.range.start..end.range.end;
         let lower: String = parts.iter().flat_map(|p| p.lower.chars()).take(MAX_TOKEN).collect();
         let folded: String = parts.iter().flat_map(|p| p.folded.chars()).take(MAX_TOKEN).collect();
-        // After what stands at the same position.
+        // After the other tokens at the same position.
         let at = self.out.iter().skip(first).position(|token| token.position > position).map_or(self.out.len(), |n| first + n);
         self.out.insert(at, Token { lower, folded, position, range, form: TokenForm::Joined });
         self.compound = self.out.len();
     }
 }
 
-/// Where words begin inside a word: `UserName` and `Name` in `getUserName`, and the number in `v2`. Not each of many.
+/// The starts of words inside a word: `UserName` and `Name` in `getUserName`, and the number in `v2`. Only the first few of many.
 fn inner_words(word: &[(char, usize)]) -> impl Iterator<Item = usize> {
     let number = word.iter().position(|(c, _)| c.is_numeric()).filter(|at| {
         let (letters, digits) = word.split_at(*at);
@@ -222,13 +222,13 @@ fn inner_words(word: &[(char, usize)]) -> impl Iterator<Item = usize> {
         let after_capitals = is(at - 1, char::is_uppercase) && is(at + 1, char::is_lowercase);
         is(*at, char::is_uppercase) && (is(at - 1, char::is_lowercase) || after_capitals) && word.len() - at >= MIN_PREFIX
     };
-    // Most words have no capital but the first.
+    // Most words have no capital except the first.
     let has_capitals = word.iter().skip(1).any(|(c, _)| c.is_uppercase());
     let humps = if has_capitals { 1..word.len() } else { 0..0 };
     number.into_iter().chain(humps.filter(begins).take(4).collect::<Vec<_>>())
 }
 
-/// A word in lower case with its umlauts as two letters, as keyboards without them write it; `None` without any.
+/// A lower-case word with its umlauts spelled as two letters, as on keyboards without them; `None` if it has none.
 fn spelled(lower: &str) -> Option<String> {
     let two = |c: char| match c {
         'ä' => "ae",

@@ -1,7 +1,7 @@
-//! Typing errors: how many a word may hold, and whether one word becomes another by them.
+//! Typo tolerance: the number of typos allowed in a word, and the comparison of two words.
 
-/// How many typing errors a word of this length may hold: none below five letters, one below nine, then two. Numbers and single
-/// characters hold none.
+/// The number of typos allowed in a word of this length: none below five letters, one below nine, then two. Numbers and single characters
+/// allow none.
 #[must_use]
 pub fn max_typos(folded: &str) -> u8 {
     if folded.chars().any(|c| !c.is_alphabetic()) {
@@ -14,7 +14,7 @@ pub fn max_typos(folded: &str) -> u8 {
     }
 }
 
-/// Whether `a` becomes `b` by at most `most` letters added, left out, changed or swapped with their neighbour.
+/// Returns whether `a` becomes `b` by at most `most` letters added, removed, replaced or swapped with their neighbour.
 #[must_use]
 pub fn within_edit_distance(a: &str, b: &str, most: u8) -> bool {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
