@@ -1,4 +1,4 @@
-//! A file of a million lines going in from the command line, and what an idle installation takes.
+//! Import of a million lines from the command line, and the resources of an idle installation.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ pub struct ImportResult {
     pub lines: usize,
     pub seconds: f64,
     pub resident_peak: f64,
-    /// How the resident memory grew over the second half, in megabytes for each 100,000 lines.
+    /// Growth of resident memory over the second half, in megabytes per 100,000 lines.
     pub growth: f64,
     /// Median of the memory in the second half.
     pub resident: f64,
@@ -52,7 +52,7 @@ pub async fn run(bench: &Bench, lines: usize) -> Result<ImportResult> {
     if !status.success() {
         return Err(format!("the import ended with {status}").into());
     }
-    // All of it is there: equal lines of one file are rows of their own.
+    // Everything was imported: equal lines of one file are separate rows.
     let (served, _) = place.serve_ready().await?;
     let cookie = served.sign_in().await?;
     served.wait_for_index().await?;
@@ -77,7 +77,7 @@ pub async fn run(bench: &Bench, lines: usize) -> Result<ImportResult> {
     })
 }
 
-/// By least squares: how much more for each unit of the first.
+/// The slope by least squares.
 fn slope(points: &[(f64, f64)]) -> f64 {
     let n = points.len() as f64;
     let (mean_x, mean_y) = (points.iter().map(|p| p.0).sum::<f64>() / n, points.iter().map(|p| p.1).sum::<f64>() / n);
@@ -86,17 +86,17 @@ fn slope(points: &[(f64, f64)]) -> f64 {
     over / under
 }
 
-/// An installation with nothing in it.
+/// An empty installation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct IdleResult {
-    /// Starts that make the database first.
+    /// Starts that create the database first.
     pub first_start: LatencySummary,
-    /// Starts over the empty database.
+    /// Starts with the empty database.
     pub start: LatencySummary,
     pub memory: Memory,
-    /// After someone signed in and looked at the empty inbox.
+    /// After signing in and opening the empty inbox.
     pub memory_signed_in: Memory,
-    /// Starts of a bare axum server, and what it takes.
+    /// Starts of a bare axum server, and its memory.
     pub bare_start: LatencySummary,
     pub bare_memory: Memory,
 }

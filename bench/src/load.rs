@@ -1,4 +1,4 @@
-//! Requests over kept-alive connections with as little work for each as can be: the generator shares the processors with what it measures.
+//! Requests over kept-alive connections with minimal work per request: the generator shares the processors with the measured program.
 
 use std::{
     net::SocketAddr,
@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::Result;
 
-/// How long each of many requests took, all of them kept: percentiles are exact, nothing is put into classes.
+/// The latencies of many requests, all stored: percentiles are exact, without buckets.
 #[derive(Debug, Clone, Default)]
 pub struct LatencySamples(Vec<u64>);
 
@@ -31,10 +31,10 @@ impl LatencySamples {
         self.0.len()
     }
 
-    /// Median, 99th percentile and the worst, in milliseconds.
+    /// Median, 99th percentile and maximum, in milliseconds.
     pub fn spread(mut self) -> LatencySummary {
         self.0.sort_unstable();
-        // The value that at least this share of all are not slower than: of few measurements the 99th percentile is the worst.
+        // The value that at least this share of all values do not exceed: for few measurements the 99th percentile is the maximum.
         let at = |share: f64| {
             let rank = (share * self.0.len() as f64).ceil() as usize;
             self.0.get(rank.saturating_sub(1)).map_or(f64::NAN, |ns| *ns as f64 / 1e6)
@@ -43,7 +43,7 @@ impl LatencySamples {
     }
 }
 
-/// What is kept of many times, in milliseconds.
+/// Summary of many latencies, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct LatencySummary {
     pub count: usize,
@@ -52,13 +52,13 @@ pub struct LatencySummary {
     pub max: f64,
 }
 
-/// What came back for one request.
+/// The response to one request.
 #[derive(Debug, Clone, Copy)]
 pub struct ResponseTiming {
     pub status: u16,
-    /// From before the request was sent until the first byte was here.
+    /// From before the request was sent until the first byte arrived.
     pub first_byte: Duration,
-    /// From before the request was sent until the last byte was here.
+    /// From before the request was sent until the last byte arrived.
     pub total: Duration,
 }
 
@@ -76,7 +76,7 @@ impl Connection {
         Self { address, stream: None, buffer: vec![0; 64 * 1024], head: 0, end: 0 }
     }
 
-    /// Sends a request and reads the whole answer.
+    /// Sends a request and reads the whole response.
     pub async fn send(&mut self, request: &[u8]) -> Result<ResponseTiming> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
@@ -136,12 +136,12 @@ impl Connection {
         }
     }
 
-    /// The body of the last answer.
+    /// The body of the last response.
     pub fn body(&self) -> String {
         String::from_utf8_lossy(&self.buffer[self.head..self.end]).into_owned()
     }
 
-    /// The values of a header of the last answer.
+    /// The values of a header of the last response.
     pub fn headers(&self, name: &str) -> Vec<String> {
         let head = String::from_utf8_lossy(&self.buffer[..self.head]).into_owned();
         let all = head.split("\r\n").filter_map(|l| l.split_once(':'));
@@ -153,7 +153,7 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack.windows(needle.len()).position(|w| w == needle)
 }
 
-/// A `GET` with a cookie.
+/// A `GET` request with a cookie.
 pub fn get(path: &str, cookie: &str) -> Vec<u8> {
     let cookie = if cookie.is_empty() { String::new() } else { format!("Cookie: {cookie}\r\n") };
     format!("GET {path} HTTP/1.1\r\nHost: bench.example\r\nAccept: text/html\r\n{cookie}\r\n").into_bytes()
@@ -164,7 +164,7 @@ pub fn since_epoch() -> Duration {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
 }
 
-/// A `POST` of JSON.
+/// A `POST` request with JSON.
 pub fn post_json(path: &str, key: &str, body: &str) -> Vec<u8> {
     format!(
         "POST {path} HTTP/1.1\r\nHost: bench.example\r\nContent-Type: application/json\r\nIdempotency-Key: {key}\r\nContent-Length: {}\r\n\r\n{body}",
@@ -173,27 +173,27 @@ pub fn post_json(path: &str, key: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// A load: so many connections, each sending its next request when it has the answer to the last.
+/// A load profile: each connection sends its next request after the response to the last.
 #[derive(Debug, Clone, Copy)]
 pub struct LoadProfile {
     pub connections: usize,
-    /// Before this has passed nothing is counted.
+    /// Nothing is counted during this time.
     pub warm_up: Duration,
     pub measured: Duration,
-    /// Requests each second on all connections together; as many as it takes when there is none.
+    /// Requests per second on all connections together; `None`: as many as possible.
     pub pace: Option<f64>,
 }
 
-/// What a load did.
+/// The result of a load.
 #[derive(Debug, Clone, Default)]
 pub struct LoadResult {
     pub times: LatencySamples,
-    /// Answers with another status than was hoped for.
+    /// Responses with an unexpected status.
     pub refused: usize,
     pub per_second: f64,
 }
 
-/// Runs a load; `make` writes the n-th request of a connection, and `good` is the status that counts.
+/// Runs a load; `make` creates the n-th request of a connection, and `good` is the expected status.
 pub async fn run<F>(address: SocketAddr, load: LoadProfile, good: u16, make: F) -> Result<LoadResult>
 where
     F: Fn(usize, u64) -> Vec<u8> + Clone + Send + 'static,
@@ -236,7 +236,7 @@ where
         done.times.extend(times);
         done.refused += refused;
     }
-    // Requests that began inside the window, over the window and what the last of them took longer.
+    // Requests that began inside the window, divided by the window including the time the last of them took beyond it.
     let window = (Instant::now() - begin).as_secs_f64().max(load.measured.as_secs_f64());
     done.per_second = done.times.len() as f64 / window;
     Ok(done)

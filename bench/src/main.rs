@@ -1,4 +1,4 @@
-//! Measures the release program from outside, beside bare baselines of the same run. Started by `cargo xtask bench`.
+//! Measures the release program from outside, beside bare baselines in the same run. Started by `cargo xtask bench`.
 
 mod baseline;
 mod import;
@@ -18,7 +18,7 @@ use clap::{Parser, Subcommand};
 
 use crate::{results::Results, texts::Texts};
 
-/// Any failure, shown to the person as one line.
+/// Any error; shown to the person as one line.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 #[derive(Parser)]
@@ -71,20 +71,20 @@ enum Command {
     },
 }
 
-/// What every benchmark works with.
+/// The environment of every benchmark.
 struct Bench {
     program: PathBuf,
     work: PathBuf,
     texts: Texts,
     postgres: Option<String>,
     quick: bool,
-    /// The day that the report names.
+    /// The date in the report.
     date: String,
     started: Instant,
 }
 
 impl Bench {
-    /// A line of progress.
+    /// Prints a line of progress.
     fn say(&self, what: &str) {
         let took = self.started.elapsed();
         eprintln!("› {:>2}:{:02}  {what}", took.as_secs() / 60, took.as_secs() % 60);
@@ -93,7 +93,7 @@ impl Bench {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    // The generator takes one thread; a bare server is a process of its own and takes what it gets, as the program does.
+    // The generator uses one thread; a bare server is a separate process with a default multi-threaded runtime, like the program.
     let runtime = match cli.command {
         Some(_) => tokio::runtime::Builder::new_multi_thread().enable_all().build(),
         None => tokio::runtime::Builder::new_current_thread().enable_all().build(),
@@ -130,7 +130,7 @@ async fn run(cli: Cli) -> Result<()> {
     }
     let wanted = |name: &str| cli.only.is_empty() || cli.only.iter().any(|only| only == name);
     let mut results = Results::read(&bench)?;
-    // One that fails does not keep the others from being measured; how it failed stands in the report's place and in the exit code.
+    // A failed benchmark does not stop the others; the report and the exit code show the failure.
     let mut failed = Vec::new();
     let mut note = |name: &str, done: Result<()>| {
         if let Err(error) = done {
@@ -195,7 +195,7 @@ async fn run(cli: Cli) -> Result<()> {
     if failed.is_empty() { Ok(()) } else { Err(format!("failed and not measured again: {}", failed.join(", ")).into()) }
 }
 
-/// Removes all but the results.
+/// Removes everything except the results.
 fn remove_data(work: &std::path::Path) -> Result<()> {
     for entry in std::fs::read_dir(work)? {
         let entry = entry?;
@@ -208,13 +208,13 @@ fn remove_data(work: &std::path::Path) -> Result<()> {
     Ok(())
 }
 
-/// The day, in the world's time.
+/// Today's date in UTC.
 fn today() -> String {
     let now = time::OffsetDateTime::from(std::time::SystemTime::now());
     format!("{:04}-{:02}-{:02}", now.year(), u8::from(now.month()), now.day())
 }
 
-/// Reads `10k,1m`.
+/// Parses `10k,1m`.
 fn sizes(text: &str) -> Result<Vec<usize>> {
     let one = |part: &str| -> Result<usize> {
         let part = part.trim().to_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! The queries that searches are measured with, chosen by how often words are said.
+//! The queries of the search benchmarks, chosen by word frequency.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,12 +7,12 @@ use crate::{
     texts::{Texts, words},
 };
 
-/// Different queries of one class, so that none is asked twice in a row.
+/// Different queries per class, so that none is repeated immediately.
 const EACH: usize = 8;
-/// Items that are read to choose.
+/// Items read to choose the queries.
 const READ: usize = 10_000;
 
-/// Classes of queries, each with some of its kind. The same for every size, so that growth compares like with like.
+/// Classes of queries, each with several queries. The same for every size, so that growth compares like with like.
 pub fn of(texts: &Texts, items: usize) -> Vec<(String, Vec<BaselineQuery>)> {
     let read = READ.min(items);
     let (mut said, mut pairs) = (HashMap::<String, usize>::new(), HashMap::<(String, String), usize>::new());
@@ -27,7 +27,7 @@ pub fn of(texts: &Texts, items: usize) -> Vec<(String, Vec<BaselineQuery>)> {
         }
         *tags.entry(item.tag).or_default() += 1;
     }
-    // Words of three letters and more: shorter ones are no searches.
+    // Words of at least three letters: shorter ones are not realistic searches.
     let mut by_count: Vec<(String, usize)> = said.iter().filter(|(w, _)| is_word(w, 3)).map(|(w, n)| (w.clone(), *n)).collect();
     by_count.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
     let common: Vec<String> = by_count.iter().take(EACH).map(|(w, _)| w.clone()).collect();
@@ -64,7 +64,7 @@ fn is_word(word: &str, least: usize) -> bool {
     word.len() >= least && word.bytes().all(|b| b.is_ascii_lowercase())
 }
 
-/// A word without its third letter, if nobody says that.
+/// A word without its third letter, if no word begins like that.
 fn mistyped(word: &str, said: &HashMap<String, usize>) -> Option<String> {
     let wrong = format!("{}{}", word.get(..2)?, word.get(3..)?);
     let begins = said.keys().any(|w| w.starts_with(&wrong));

@@ -1,4 +1,4 @@
-//! Pages and searches over a corpus of some size, the memory and the start that it takes, and its index built again.
+//! Pages and searches over a corpus of a given size, its memory and start time, and rebuilding its index.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ use crate::{
     texts,
 };
 
-/// How many items a page of the inbox says there are.
+/// The number of items according to a page of the inbox.
 pub fn total(html: &str) -> Option<usize> {
     let (_, after) = html.split_once("inbox-count")?;
     let (_, after) = after.split_once('>')?;
@@ -29,7 +29,7 @@ pub fn total(html: &str) -> Option<usize> {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct QueryClassResult {
     pub name: String,
-    /// Results of its queries, the fewest and the most.
+    /// The lowest and the highest number of results of its queries.
     pub hits: (usize, usize),
     /// The whole page over HTTP.
     pub http: LatencySummary,
@@ -45,19 +45,19 @@ pub struct SizeResult {
     pub items: usize,
     pub classes: Vec<QueryClassResult>,
     pub inbox: LatencySummary,
-    /// The inbox as it is first seen after something new has become searchable.
+    /// The inbox when first opened after a new item has become searchable.
     pub inbox_changed: LatencySummary,
-    /// The inbox after as long a pause, with nothing new.
+    /// The inbox after an equal pause, with nothing new.
     pub inbox_rested: LatencySummary,
     pub detail: LatencySummary,
     pub survey: LatencySummary,
-    /// A route that does nothing, of the same program: what HTTP costs here.
+    /// A route of the same program that does nothing: the cost of HTTP here.
     pub healthz: LatencySummary,
     /// After the start, before the first page.
     pub memory_ready: Memory,
     /// After all searches and pages of this benchmark.
     pub memory_used: Memory,
-    /// Processes started, until the first 200 of `/readyz`.
+    /// From process start until the first 200 of `/readyz`.
     pub start: LatencySummary,
     pub database_megabytes: f64,
     pub index_megabytes: f64,
@@ -72,17 +72,17 @@ pub struct OtherEngines {
     pub postgres: Option<EngineResult>,
 }
 
-/// The index built again.
+/// Rebuilding the index.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RebuildResult {
     pub items: usize,
     pub seconds: f64,
-    /// First bytes of the inbox meanwhile.
+    /// First bytes of the inbox during the rebuild.
     pub inbox: LatencySummary,
     pub resident_peak: f64,
 }
 
-/// A directory with so many items in it, made when it is not there.
+/// A data directory with this many items, created if it does not exist.
 fn corpus(bench: &Bench, items: usize) -> Result<(Installation, Project)> {
     let data = bench.work.join(format!("items-{items}"));
     let place = Installation { program: bench.program.clone(), data, database: None };
@@ -107,7 +107,7 @@ fn corpus(bench: &Bench, items: usize) -> Result<(Installation, Project)> {
     Ok((place, project))
 }
 
-/// Serves a corpus whose index is whole.
+/// Serves a corpus with a complete index.
 async fn serve(bench: &Bench, place: &Installation) -> Result<RunningServer> {
     let (served, _) = place.serve_ready().await?;
     if !served.has_index().await? {
@@ -119,7 +119,7 @@ async fn serve(bench: &Bench, place: &Installation) -> Result<RunningServer> {
 
 pub async fn read(bench: &Bench, items: usize) -> Result<SizeResult> {
     let (place, project) = corpus(bench, items)?;
-    // Once before, so that the index is there and nothing is left to merge or migrate.
+    // Once in advance, so that the index exists and nothing is left to merge or migrate.
     let served = serve(bench, &place).await?;
     let cookie = served.sign_in().await?;
     let survey = served.survey(&project, &cookie).await?;
@@ -211,7 +211,7 @@ pub async fn read(bench: &Bench, items: usize) -> Result<SizeResult> {
     })
 }
 
-/// The page of the first item of a list.
+/// The path of the first item of a list.
 fn detail_of(html: &str, slug: &str) -> Option<String> {
     let (_, after) = html.split_once("item=")?;
     let id = after.get(..36)?;
@@ -230,7 +230,7 @@ async fn first_bytes(connection: &mut Connection, path: &str, cookie: &str, roun
         if answer.status != 200 {
             return Err(format!("{path} returned {}", answer.status).into());
         }
-        // The first ones warm up.
+        // The first rounds are warm-up.
         if round >= 5 {
             times.push(answer.first_byte);
         }
@@ -238,7 +238,7 @@ async fn first_bytes(connection: &mut Connection, path: &str, cookie: &str, roun
     Ok(times.spread())
 }
 
-/// Between two looks at the inbox: by then what is acknowledged is to be found.
+/// Pause between two requests for the inbox: by then, acknowledged submissions must be searchable.
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// First bytes of the inbox, each after a submission that it has not shown yet; and after pauses without one.
@@ -269,7 +269,7 @@ async fn changed(
     Ok((times.spread(), rested.spread()))
 }
 
-/// What a person types.
+/// The query as typed by a person.
 fn typed(asked: &BaselineQuery) -> String {
     match asked {
         BaselineQuery::One(a) | BaselineQuery::Typo(a) => a.clone(),
@@ -297,7 +297,7 @@ pub async fn others(bench: &Bench, items: usize) -> Result<OtherEngines> {
     Ok(OtherEngines { items, fts5, postgres })
 }
 
-/// Takes the index away, starts to serve, and asks for pages until it is whole again.
+/// Deletes the index, starts serving, and requests pages until the index is complete again.
 pub async fn rebuild(bench: &Bench, items: usize) -> Result<RebuildResult> {
     let (place, project) = corpus(bench, items)?;
     bench.say(&format!("{items} items: building the index while serving"));

@@ -1,4 +1,4 @@
-//! Lines over logarithmic axes, as an SVG that reads well on light and dark pages.
+//! Line charts with logarithmic axes, as an SVG that is readable on light and dark pages.
 
 use std::fmt::Write as _;
 
@@ -15,7 +15,7 @@ const RIGHT: f64 = 250.0;
 const TOP: f64 = 44.0;
 const BOTTOM: f64 = 44.0;
 
-/// Colours that differ in lightness as well, and dashes, so that lines are told apart without colour.
+/// Colours that also differ in lightness, and dashes, so that lines are distinguishable without colour.
 const STYLES: [(&str, &str, &str); 6] = [
     ("#0f62fe", "#78a9ff", ""),
     ("#b3261e", "#ff8389", ""),
@@ -71,7 +71,7 @@ pub fn svg(title: &str, unit: &str, lines: &[Line]) -> String {
             HEIGHT - BOTTOM + 22.0
         );
     }
-    // Names stand at the ends of their lines, moved apart where those meet.
+    // Names are at the ends of their lines, moved apart where they overlap.
     let mut ends: Vec<(usize, f64)> = lines.iter().enumerate().filter_map(|(n, l)| Some((n, y(l.points.last()?.1)))).collect();
     ends.sort_by(|a, b| a.1.total_cmp(&b.1));
     let mut lowest = TOP - 20.0;

@@ -1,4 +1,4 @@
-//! The release program as anyone runs it: started, asked over HTTP and the command line, watched from outside.
+//! The release program as users run it: used over HTTP and the command line, measured from outside.
 
 use std::{
     fs,
@@ -17,12 +17,12 @@ use crate::{
     load::{Connection, get},
 };
 
-/// Where the program and its data are.
+/// The program and its data.
 #[derive(Debug, Clone)]
 pub struct Installation {
     pub program: PathBuf,
     pub data: PathBuf,
-    /// A database on PostgreSQL in place of SQLite.
+    /// The URL of a PostgreSQL database, used instead of SQLite.
     pub database: Option<String>,
 }
 
@@ -30,7 +30,7 @@ const EMAIL: &str = "bench@example.com";
 const PASSWORD: &str = "seven wooden horses";
 
 impl Installation {
-    /// The program with nothing of our own environment.
+    /// The program without our own environment variables.
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.env_clear().env("EARSHOT_LOG", "warn").arg("--data").arg(&self.data);
@@ -40,7 +40,7 @@ impl Installation {
         command
     }
 
-    /// Runs a subcommand to its end and gives what it printed.
+    /// Runs a subcommand to completion and returns its output.
     pub fn run(&self, args: &[&str], input: &str) -> Result<String> {
         let mut child = self.command().args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         if let Some(mut stdin) = child.stdin.take() {
@@ -53,12 +53,12 @@ impl Installation {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    /// Starts a subcommand and does not wait for it.
+    /// Starts a subcommand without waiting for it.
     pub fn spawn(&self, args: &[&str]) -> Result<Child> {
         Ok(self.command().args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit()).spawn()?)
     }
 
-    /// Makes the owner, and a project; its key and slug.
+    /// Creates the owner and a project; returns the project's key and slug.
     pub fn set_up(&self) -> Result<Project> {
         self.run(&["admin", "create-owner", "--email", EMAIL, "--name", "Bench", "--password-stdin"], PASSWORD)?;
         let line: Value = serde_json::from_str(&self.run(&["admin", "create-project", "--name", "Bench"], "")?)?;
@@ -66,18 +66,18 @@ impl Installation {
         Ok(Project { key: text("key"), slug: text("slug") })
     }
 
-    /// Starts to serve, without waiting for anything.
+    /// Starts serving, without waiting for readiness.
     pub fn serve(&self) -> Result<RunningServer> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let listen = address.to_string();
-        // No limits: one address sends all the load.
+        // No limits: all the load comes from one address.
         let rates = ["--rate-per-address", "4000000000", "--rate-per-key", "4000000000", "--connections-per-address", "4000000000"];
         let args = [&["serve", "--listen", &listen], &rates[..]].concat();
         let started = Instant::now();
         Ok(RunningServer { child: self.spawn(&args)?, address, started })
     }
 
-    /// Starts to serve and waits for the first good answer of `/readyz`; how long that took.
+    /// Starts serving and waits for the first 200 of `/readyz`; also returns the time that took.
     pub async fn serve_ready(&self) -> Result<(RunningServer, Duration)> {
         let mut served = self.serve()?;
         let took = served.ready().await?;
@@ -92,7 +92,7 @@ pub struct Project {
     pub slug: String,
 }
 
-/// The program while it serves; ended with this value.
+/// The program while it serves; stopped when this value is dropped.
 pub struct RunningServer {
     child: Child,
     pub address: SocketAddr,
@@ -100,7 +100,7 @@ pub struct RunningServer {
 }
 
 impl RunningServer {
-    /// Waits for the first 200 of `/readyz`; how long that was after the start.
+    /// Waits for the first 200 of `/readyz`; returns the time since the start.
     pub async fn ready(&mut self) -> Result<Duration> {
         let request = get("/readyz", "");
         while self.started.elapsed() < Duration::from_secs(60) {
@@ -117,14 +117,14 @@ impl RunningServer {
         Err("the program was not ready within a minute".into())
     }
 
-    /// Whether the search index answers.
+    /// Returns whether the search index is ready.
     pub async fn has_index(&self) -> Result<bool> {
         let mut connection = Connection::new(self.address);
         connection.send(&get("/readyz", "")).await?;
         Ok(connection.body().contains(r#""search":"ready""#))
     }
 
-    /// Waits until the search index answers.
+    /// Waits until the search index is ready.
     pub async fn wait_for_index(&self) -> Result<()> {
         while !self.has_index().await? {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -136,7 +136,7 @@ impl RunningServer {
         self.child.id()
     }
 
-    /// Signs in; the cookie.
+    /// Signs in; returns the cookie.
     pub async fn sign_in(&self) -> Result<String> {
         let mut connection = Connection::new(self.address);
         let fields = [("email", EMAIL), ("password", PASSWORD), ("next", "/")];
@@ -146,7 +146,7 @@ impl RunningServer {
         cookie.map(ToOwned::to_owned).ok_or_else(|| format!("sign-in returned {} without a cookie", answer.status).into())
     }
 
-    /// Makes a survey (a score from 0 to 10 and a text) and opens it for answers; its id.
+    /// Creates and publishes a survey (a score from 0 to 10 and a text); returns its id.
     pub async fn survey(&self, project: &Project, cookie: &str) -> Result<String> {
         let mut connection = Connection::new(self.address);
         let new = format!("/p/{}/surveys/new", project.slug);
@@ -160,7 +160,7 @@ impl RunningServer {
         Ok(editor.split('/').nth_back(1).unwrap_or_default().to_owned())
     }
 
-    /// Ends the program as a supervisor does.
+    /// Stops the program as a supervisor does.
     pub fn stop(mut self) -> Result<()> {
         let ended = Command::new("kill").arg(self.child.id().to_string()).status()?;
         if !ended.success() {
@@ -184,7 +184,7 @@ impl Drop for RunningServer {
     }
 }
 
-/// A posted form.
+/// A form `POST` request.
 pub fn form(path: &str, cookie: &str, fields: &[(&str, &str)], key: &str) -> Vec<u8> {
     let now = crate::load::since_epoch().as_nanos();
     let mut body = format!("idempotency_key=bench-{key}-{now}");
@@ -199,7 +199,7 @@ pub fn form(path: &str, cookie: &str, fields: &[(&str, &str)], key: &str) -> Vec
     .into_bytes()
 }
 
-/// A value inside a URL.
+/// Escapes a value for a URL.
 pub fn escaped(text: &str) -> String {
     let mut out = String::new();
     for byte in text.bytes() {
@@ -214,9 +214,9 @@ pub fn escaped(text: &str) -> String {
 /// Memory of a process, in megabytes (1,000,000 bytes).
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct Memory {
-    /// All that is resident: also pages of mapped files, which the system takes back when it needs them.
+    /// All resident memory, including pages of mapped files, which the system can reclaim.
     pub resident: f64,
-    /// What the program asked for itself and nobody can take back.
+    /// Memory that the program allocated itself and the system cannot reclaim.
     pub anonymous: f64,
 }
 
@@ -230,7 +230,7 @@ pub fn memory(id: u32) -> Result<Memory> {
     Ok(Memory { resident: kilobytes("Rss:") * 1024.0 / 1e6, anonymous: kilobytes("Anonymous:") * 1024.0 / 1e6 })
 }
 
-/// Processor time of a process so far: its own and the system's on its behalf, in seconds.
+/// Processor time of a process so far: user and system time, in seconds.
 pub fn processor(id: u32) -> Result<(f64, f64)> {
     let text = fs::read_to_string(format!("/proc/{id}/stat"))?;
     let after = text.rsplit_once(") ").map_or("", |(_, rest)| rest);

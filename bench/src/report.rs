@@ -1,4 +1,4 @@
-//! `docs/benchmarks.md`: each aim with what was measured, beside its baseline.
+//! `docs/benchmarks.md`: each target with its measurement, beside the baseline.
 
 use std::{fmt::Write as _, fs, path::Path, process::Command};
 
@@ -11,15 +11,15 @@ use crate::{
     results::Results,
 };
 
-/// A measured figure held against its aim.
+/// A measured value with its target.
 struct ReportRow {
-    /// The name of its sentence in `bench/notes.txt`.
+    /// The key of its sentence in `bench/notes.txt`.
     key: &'static str,
     what: String,
     aim: String,
     measured: String,
     baseline: String,
-    /// Each aim of the row: what was measured and what was hoped for.
+    /// Each target of the row: the measured value and the target value.
     held: Vec<TargetCheck>,
 }
 
@@ -45,10 +45,10 @@ impl TargetCheck {
     }
 }
 
-/// Which figures of the other engines.
+/// Selects the result of one of the other engines.
 type PickOther = fn(&OtherEngines) -> Option<&EngineResult>;
 
-/// A figure that is better when it is small, never shown smaller than it is.
+/// Formats a value that is better when it is small, rounded up.
 fn up(value: f64) -> String {
     if !value.is_finite() {
         return "—".to_owned();
@@ -62,7 +62,7 @@ fn up(value: f64) -> String {
     format!("{:.*}", usize::try_from(places).unwrap_or_default(), (value * scale - 1e-9).ceil() / scale)
 }
 
-/// A figure that is better when it is large, never shown larger than it is.
+/// Formats a value that is better when it is large, rounded down.
 fn down(value: f64) -> String {
     let digits = format!("{}", value.floor());
     let mut out = String::new();
@@ -92,7 +92,7 @@ const NONE: &str = "not measured";
 /// Writes the report and the plot.
 pub fn write(bench: &Bench, results: &Results, docs: &Path) -> Result<()> {
     let text = text(bench, results)?;
-    // A quick run is printed, and is no record.
+    // A quick run is only printed, not recorded.
     if bench.quick {
         println!("{text}");
         return Ok(());
@@ -142,7 +142,7 @@ fn text(bench: &Bench, results: &Results) -> Result<String> {
     let missed: Vec<&ReportRow> = rows.iter().filter(|row| row.held.iter().any(|held| !held.is_hit())).collect();
     if !missed.is_empty() {
         writeln!(out, "\n## What was missed, and what the profile shows\n")?;
-        // Rows that one sentence explains stand together.
+        // Rows explained by the same sentence are grouped.
         for rows in missed.chunk_by(|one, next| one.key == next.key) {
             let note = note(rows[0].key).unwrap_or("Not profiled yet.");
             let names: Vec<_> = rows.iter().map(|row| format!("**{}**", row.what)).collect();
@@ -156,7 +156,7 @@ fn text(bench: &Bench, results: &Results) -> Result<String> {
     Ok(out)
 }
 
-/// The sentence about a row, from the file of notes.
+/// The sentence about a row, from the notes file.
 fn note(key: &str) -> Option<&'static str> {
     include_str!("../notes.txt").lines().filter_map(|line| line.split_once(": ")).find(|(name, _)| *name == key).map(|(_, note)| note)
 }
@@ -237,7 +237,7 @@ fn rows(results: &Results) -> Vec<ReportRow> {
         }),
     );
     type Page = fn(&SizeResult) -> &LatencySummary;
-    // Each with what it is held against besides.
+    // Each page with another measurement to compare it with, if any.
     let pages: [(&str, Page, Option<Page>); 4] = [
         ("inbox", |at| &at.inbox, None),
         ("inbox, right after something new", |at| &at.inbox_changed, Some(|at| &at.inbox_rested)),
@@ -303,7 +303,7 @@ fn rows(results: &Results) -> Vec<ReportRow> {
         "≤ 200 ms",
         last.map(|at| (both(&at.start), bare_start.clone(), vec![TargetCheck::AtMost(at.start.p99, 200.0, "ms")])),
     );
-    // What the others take for as many: rows and index together.
+    // The build times of the other engines for the same items: rows and index together.
     let built = |items: usize| {
         let Some(others) = results.others.get(&items) else { return String::new() };
         let postgres = others.postgres.as_ref().map(|p| format!(", PostgreSQL {} s", up(p.built))).unwrap_or_default();

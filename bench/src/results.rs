@@ -1,4 +1,4 @@
-//! What was measured, kept between runs so that one benchmark can be measured again without the others.
+//! Measurements, stored between runs so that one benchmark can be repeated without the others.
 
 use std::{collections::BTreeMap, fs};
 
@@ -11,7 +11,7 @@ use crate::{
     submit::{FreshnessResult, SubmitResult},
 };
 
-/// All that was measured.
+/// All measurements.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Results {
     pub submit: Option<SubmitResult>,
@@ -21,11 +21,11 @@ pub struct Results {
     pub rebuild: Option<RebuildResult>,
     pub read: BTreeMap<usize, SizeResult>,
     pub others: BTreeMap<usize, OtherEngines>,
-    /// The day on which each benchmark ran, and the load of the machine before it began.
+    /// The day on which each benchmark ran, and the load of the machine before it.
     pub taken: BTreeMap<String, String>,
 }
 
-/// Quick runs do not take the place of real ones.
+/// Quick runs do not overwrite real ones.
 fn name(bench: &Bench) -> &'static str {
     if bench.quick { "results-quick.json" } else { "results.json" }
 }
@@ -41,7 +41,7 @@ impl Results {
         }
     }
 
-    /// Keeps what there is; `taken` was just measured.
+    /// Stores the results; `taken` is the benchmark that has just run.
     pub fn write(&mut self, bench: &Bench, taken: &str) -> Result<()> {
         self.taken.insert(taken.to_owned(), bench.date.clone());
         fs::write(bench.work.join(name(bench)), serde_json::to_string_pretty(self)?)?;

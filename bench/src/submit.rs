@@ -1,4 +1,4 @@
-//! Submissions: how many each second survive a power cut, and how soon a search finds them.
+//! Submissions: throughput of durable submissions, and their delay until a search finds them.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use crate::{
     program::{Installation, Project, RunningServer, processor},
 };
 
-/// Connections that submit at once.
+/// Concurrent connections that submit.
 pub const CONNECTIONS: usize = 64;
 
 /// Submissions to one database.
@@ -24,7 +24,7 @@ pub struct SubmitRate {
     pub per_second: f64,
     pub times: LatencySummary,
     pub refused: usize,
-    /// Processors that the program (or baseline) kept busy, of it for the system's share.
+    /// Processors that the program (or baseline) kept busy, and the kernel's part of that.
     pub busy: f64,
     pub busy_in_kernel: f64,
 }
@@ -34,13 +34,13 @@ pub struct SubmitRate {
 pub struct SubmitResult {
     pub sqlite: SubmitRate,
     pub postgres: Option<SubmitRate>,
-    /// How that server writes, as it says.
+    /// The server's durability settings, as it reports them.
     pub postgres_settings: String,
     pub bare_route: SubmitRate,
     pub bare_commits: SubmitRate,
 }
 
-/// What each submission says: a score, a text, where it was said; every fourth comes with a known person.
+/// The content of each submission: a score, a text and context; every fourth has a known person.
 struct SubmissionGenerator {
     project: Project,
     survey: String,
@@ -69,7 +69,7 @@ impl SubmissionGenerator {
             turn % 40,
             turn % 5,
         );
-        // As those of survey.js, it begins with the time.
+        // As in survey.js, the key begins with the time.
         let now = load::since_epoch().as_millis();
         (format!("{now:012x}-{:x}-{client}-{n}", self.run), body)
     }
@@ -109,7 +109,7 @@ async fn rate(
     })
 }
 
-/// A fresh installation that takes answers.
+/// A fresh installation with a live survey.
 async fn installation(bench: &Bench, name: &str, database: Option<String>) -> Result<(RunningServer, Project, String, String)> {
     let data = bench.work.join(name);
     drop(fs::remove_dir_all(&data));
@@ -130,7 +130,7 @@ async fn whole_pipeline(bench: &Bench, name: &str, database: Option<String>) -> 
         move |client, n| messages.request(client, n)
     };
     let rate = rate(served.address, served.id(), window(bench), 201, make).await?;
-    // What was counted is really there.
+    // Every counted submission must be stored.
     let mut connection = Connection::new(served.address);
     let list = get(&format!("/p/{}/inbox?q=has:score", project.slug), &cookie);
     let end = Instant::now() + Duration::from_secs(60);
@@ -145,7 +145,7 @@ async fn whole_pipeline(bench: &Bench, name: &str, database: Option<String>) -> 
     Ok(rate)
 }
 
-/// How many items a page of the inbox says there are.
+/// The number of items according to a page of the inbox.
 pub async fn found(connection: &mut Connection, list: &[u8]) -> Result<usize> {
     let answer = connection.send(list).await?;
     if answer.status != 200 {
@@ -183,10 +183,10 @@ pub async fn run(bench: &Bench) -> Result<SubmitResult> {
     Ok(SubmitResult { sqlite, postgres, postgres_settings, bare_route, bare_commits })
 }
 
-/// How soon a search finds what was acknowledged.
+/// The delay until a search finds acknowledged submissions.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FreshnessResult {
-    /// From the acknowledgement until a search of the inbox lists it, under a load of so many submissions each second.
+    /// From the acknowledgement until a search of the inbox lists the submission, under a load of `paced_rate` submissions per second.
     pub paced: LatencySummary,
     pub paced_rate: f64,
     /// The same while 64 connections submit as fast as they can.
@@ -220,7 +220,7 @@ pub async fn fresh(bench: &Bench) -> Result<FreshnessResult> {
     Ok(FreshnessResult { paced, paced_rate, saturated, saturated_rate })
 }
 
-/// Submits a text with a word that nobody else says, and asks the inbox for it until it is there, without a pause between.
+/// Submits a text with a unique word, and queries the inbox for it repeatedly without pause until it is found.
 async fn probe(
     messages: &SubmissionGenerator,
     cookie: &str,
@@ -234,7 +234,7 @@ async fn probe(
         if Instant::now() >= end {
             break;
         }
-        // Letters alone, no two words alike by less than a few letters: a search forgives typing errors.
+        // Random letters only, so that the words differ by several letters: search tolerates typos.
         let mut random = crate::texts::SplitMix64::new(n ^ messages.run as u64);
         let word: String = (0..12).map(|_| char::from(b'a' + random.below(26) as u8)).collect();
         let (key, body) = messages.body(9999, n);

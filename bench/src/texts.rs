@@ -1,4 +1,4 @@
-//! The items: drawn from real texts, the same ones at every run.
+//! The items: generated from real texts, the same in every run.
 
 use std::{
     collections::HashMap,
@@ -9,12 +9,12 @@ use std::{
 
 use crate::Result;
 
-// The demonstration's texts, for those who have no file of real ones.
+// The demonstration's texts, for users without a file of real ones.
 #[expect(dead_code, reason = "only the texts and their tags are used")]
 #[path = "../../server/src/demo/texts.rs"]
 mod demo;
 
-/// A small generator of numbers; the same seed gives the same numbers everywhere.
+/// A small random number generator; the same seed gives the same numbers everywhere.
 #[derive(Debug, Clone)]
 pub struct SplitMix64(u64);
 
@@ -35,17 +35,17 @@ impl SplitMix64 {
         ((u128::from(self.next()) * n as u128) >> 64) as usize
     }
 
-    /// Whether something happens that does so in `percent` of all cases.
+    /// Returns true with a probability of `percent`.
     pub fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 }
 
-/// The texts that items are drawn from.
+/// The texts that items are generated from.
 pub struct Texts {
     /// Text and subject.
     pub all: Vec<(String, String)>,
-    /// The file that they come from; `None`: the demonstration's.
+    /// Their file; `None`: the demonstration's texts.
     pub file: Option<PathBuf>,
     by_subject: HashMap<String, Vec<usize>>,
 }
@@ -84,7 +84,7 @@ impl Texts {
         Ok(Self { all, file: file.map(Path::to_owned), by_subject })
     }
 
-    /// What the items are drawn from, for the report.
+    /// The origin of the texts, for the report.
     pub fn origin(&self) -> String {
         match &self.file {
             Some(file) => {
@@ -95,10 +95,10 @@ impl Texts {
         }
     }
 
-    /// The first `n` items: each one text, or in three of ten cases two or three of the same subject.
+    /// The first `n` items: each has one text, or in three of ten cases two or three texts of the same subject.
     pub fn items(&self, n: usize) -> impl Iterator<Item = BenchItem> + '_ {
         let mut random = SplitMix64::new(2026);
-        // 1 October 2024; two years of it.
+        // 1 October 2024, and a span of two years.
         let (begin, span) = (1_727_740_800_000_i64, 730 * 86_400_000_i64);
         (0..n).map(move |_| {
             let (mut text, tag) = self.all[random.below(self.all.len())].clone();
@@ -143,7 +143,7 @@ impl Texts {
         Ok(())
     }
 
-    /// Writes the texts themselves, over and over, until there are `lines`.
+    /// Writes the texts repeatedly until there are `lines` lines.
     pub fn write_repeated(&self, lines: usize, path: &Path) -> Result<()> {
         let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
         out.write_all(b"text,category\n")?;
@@ -162,7 +162,7 @@ impl Texts {
 pub const MAP: &str =
     "text=text,tag=tag,score=score,score_max=top,created_at=at,status=status,release=release,page_url=page,contact_email=email";
 
-/// The words of a text as the baselines and the choice of queries see them: runs of ASCII letters and digits in lower case.
+/// The words of a text as used by the baselines and for choosing queries: runs of ASCII letters and digits in lower case.
 pub fn words(text: &str) -> impl Iterator<Item = String> + '_ {
     text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty() && w.is_ascii()).map(str::to_ascii_lowercase)
 }

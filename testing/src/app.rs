@@ -1,4 +1,4 @@
-//! The use cases over a database of the test's own.
+//! The use cases over a database that belongs to the test.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -23,23 +23,23 @@ use tokio::{sync::Semaphore, task::JoinHandle};
 
 use crate::{Database, TestClock, TestIds, fresh_postgres, private_dir};
 
-/// The moment at which the clock of a test stands in the beginning: 15 January 2027.
+/// The initial time of a test's clock: 15 January 2027.
 const BEGINNING: Timestamp = Timestamp(1_800_000_000_000);
 
 /// The use cases under test.
 pub struct TestApp {
-    /// What they work with.
+    /// The state they work with.
     pub app: AppState,
     /// Its clock.
     pub clock: Arc<TestClock>,
     /// Its database.
     pub database: Database,
-    /// Where PostgreSQL is.
+    /// The URL of the PostgreSQL database.
     pub url: Option<String>,
     _dir: tempfile::TempDir,
 }
 
-// With `Drop`, a test's async block takes the whole value and not single fields of it, so the directory outlives the test.
+// With `Drop`, a test's async block captures the whole value rather than single fields of it, so the directory outlives the test.
 impl Drop for TestApp {
     fn drop(&mut self) {}
 }
@@ -51,13 +51,13 @@ pub struct BusyWriters {
 }
 
 impl BusyWriters {
-    /// How many writes are worked on at a time.
+    /// The number of concurrent writes.
     #[must_use]
     pub fn count(&self) -> usize {
         self.tasks.len()
     }
 
-    /// Lets them go on with what waits.
+    /// Lets the writers finish their work.
     pub async fn release(self) {
         self.go.add_permits(self.tasks.len());
         for task in self.tasks {
@@ -73,7 +73,7 @@ pub struct FullQueue {
 }
 
 impl FullQueue {
-    /// Lets the queue run empty. Nobody waits any more for what is in it, but for the last: none has waited too long.
+    /// Lets the queue drain. Only the last entry is still awaited: it succeeds, so none has waited too long.
     pub async fn release(mut self) {
         let last = self.waiting.pop().unwrap();
         drop(self.waiting);
@@ -82,11 +82,11 @@ impl FullQueue {
     }
 }
 
-/// The test's password for everybody.
+/// The password of every account in tests.
 pub const PASSWORD: &str = "correct horse battery";
 
 impl TestApp {
-    /// A fresh, empty program; `None` when there is no PostgreSQL to test on.
+    /// A fresh, empty program; `None` if there is no PostgreSQL to test on.
     pub async fn new(database: Database) -> Option<Self> {
         Self::with_settings(database, |_| {}).await
     }
@@ -107,7 +107,7 @@ impl TestApp {
         Self::node(self.url.clone(), Arc::clone(&self.clock), first_id, change).await
     }
 
-    /// As [`TestApp::second_node`], of a version that has other migrations.
+    /// As [`TestApp::second_node`], with the migrations of another version.
     pub async fn newer_version_node(&self, first_id: u64, migrations: &Migrator) -> Self {
         let url = self.url.clone().unwrap();
         let store = Store::open_postgres_with(&url, migrations).await.unwrap();
@@ -154,7 +154,7 @@ impl TestApp {
         staff
     }
 
-    /// Gives everything that writes something to do that does not end before what this gives is released.
+    /// Keeps every writer busy until the returned value is released.
     pub async fn busy_writers(&self) -> BusyWriters {
         let count = match self.database {
             Database::Sqlite => 1,
@@ -179,11 +179,11 @@ impl TestApp {
         BusyWriters { go, tasks }
     }
 
-    /// Fills the queue of writes until what this gives is released.
+    /// Fills the write queue until the returned value is released.
     pub async fn full_queue(&self) -> FullQueue {
         let writers = self.busy_writers().await;
         let mut waiting = Vec::new();
-        // Polled once, each has its place or its refusal.
+        // After one poll, each has either a place in the queue or a rejection.
         for _ in 0..1500 {
             let store = self.app.store.clone();
             let mut job = async move { store.write(|_| Box::pin(async { Ok(()) })).await }.boxed();
@@ -196,7 +196,7 @@ impl TestApp {
     }
 }
 
-/// Feedback of which nothing is known but its text; not stored yet.
+/// Feedback with only a text; not stored yet.
 #[must_use]
 pub fn sample(app: &App, project: ProjectId, text: &str) -> Feedback {
     Feedback {
@@ -223,7 +223,7 @@ pub fn sample(app: &App, project: ProjectId, text: &str) -> Feedback {
     }
 }
 
-/// A ticket as a person writes it.
+/// A new ticket, as a person would submit it.
 #[must_use]
 pub fn submission(subject: &str, message: &str) -> TicketSubmission {
     TicketSubmission {
@@ -233,7 +233,7 @@ pub fn submission(subject: &str, message: &str) -> TicketSubmission {
     }
 }
 
-/// Words of the requester, without files.
+/// A requester's reply without files.
 #[must_use]
 pub fn adding(body: &str) -> RequesterReply {
     RequesterReply { body: body.into(), ..RequesterReply::default() }

@@ -1,4 +1,4 @@
-//! Feedback for a test to search.
+//! Feedback for search tests.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use search::{SearchPage, SearchRequest, Sort};
 
 use crate::{TestApp, sample};
 
-/// How long the index may take.
+/// Timeout for the index.
 pub const INDEX_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Adds records as they are.
@@ -33,10 +33,10 @@ pub async fn add(t: &TestApp, items: Vec<Feedback>) {
         .unwrap();
 }
 
-/// What somebody said, and what else is to be known about it.
+/// The text of a record, and a function that changes its other fields.
 pub type FeedbackSpec<'a> = (&'a str, &'a dyn Fn(&mut Feedback));
 
-/// Adds records, each changed by its function, and gives their ids.
+/// Adds records, each changed by its function, and returns their ids.
 pub async fn add_feedback(t: &TestApp, project: ProjectId, what: &[FeedbackSpec<'_>]) -> Vec<FeedbackId> {
     let mut items = Vec::new();
     for (text, change) in what {
@@ -51,10 +51,10 @@ pub async fn add_feedback(t: &TestApp, project: ProjectId, what: &[FeedbackSpec<
     ids
 }
 
-/// Nothing else is to be known.
+/// Changes nothing.
 pub fn plain(_: &mut Feedback) {}
 
-/// A project of nobody's.
+/// A project without members.
 pub async fn project(t: &TestApp) -> Project {
     service::projects::create(&t.app, "My app", vec![], None).await.unwrap()
 }
@@ -72,12 +72,12 @@ pub fn ask(query: &str) -> SearchRequest {
     }
 }
 
-/// What a query finds.
+/// The results of a query.
 pub async fn find(t: &TestApp, project: ProjectId, query: &str) -> SearchPage {
     t.app.search.search(&Scope::system(project), ask(query)).await.unwrap_or_else(|e| panic!("{query}: {e}"))
 }
 
-/// Which of `ids` a query finds, as numbers.
+/// The indexes of those of `ids` that a query finds.
 pub async fn hits(t: &TestApp, project: ProjectId, ids: &[FeedbackId], query: &str) -> Vec<usize> {
     let found = find(t, project, query).await;
     assert_eq!(found.total, found.ids.len());

@@ -1,8 +1,8 @@
-//! What tests of several crates share: a database of each kind, a clock that is set, ids that count up, and, with the feature `app`, the use
-//! cases over all of it.
+//! Shared test support: a database of each kind, a settable clock, sequential ids, and, with the feature `app`, the use cases over all of
+//! it.
 //!
-//! PostgreSQL variants run when `EARSHOT_TEST_POSTGRES` names a server (`cargo xtask test` always does); each test has a
-//! database of its own there.
+//! PostgreSQL variants run when `EARSHOT_TEST_POSTGRES` names a server (`cargo xtask test` always starts one); each test has its own
+//! database there.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -24,7 +24,7 @@ pub use app::{BusyWriters, FullQueue, PASSWORD, TestApp, adding, sample, submiss
 pub struct TestClock(AtomicI64);
 
 impl TestClock {
-    /// A clock that stands at a moment.
+    /// A clock set to a moment.
     #[must_use]
     pub fn at(ms: i64) -> Self {
         Self(AtomicI64::new(ms))
@@ -42,12 +42,12 @@ impl Clock for TestClock {
     }
 }
 
-/// Ids that count up: UUIDv7 in shape, the same in every run.
+/// Sequential ids: UUIDv7 in format, the same in every run.
 #[derive(Debug)]
 pub struct TestIds(AtomicU64);
 
 impl TestIds {
-    /// Ids that no other program of the test gives.
+    /// Ids from `n` on, so that several programs in a test do not share ids.
     #[must_use]
     pub fn starting_at(n: u64) -> Self {
         Self(AtomicU64::new(n))
@@ -68,17 +68,17 @@ impl IdSource for TestIds {
     }
 }
 
-/// Which database a test runs on.
+/// The database of a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Database {
-    /// A file in a directory of the test's own.
+    /// A file in the test's own directory.
     Sqlite,
-    /// A database of its own on the server that tests may use.
+    /// A separate database on the server for tests.
     Postgres,
 }
 
-/// Declares a test for both databases: `on_both!(name, |t| async move { … })` with `t: TestApp`; changed settings go before it:
-/// `on_both!(name, |settings| …, |t| async move { … })`.
+/// Declares a test for both databases: `on_both!(name, |t| async move { … })` with `t: TestApp`; to change settings: `on_both!(name,
+/// |settings| …, |t| async move { … })`.
 #[macro_export]
 macro_rules! on_both {
     ($name:ident, $body:expr) => {
@@ -89,7 +89,7 @@ macro_rules! on_both {
     };
 }
 
-/// As [`on_both!`] with a type of the caller's, which has `with_settings(Database, change) -> Option<Self>`.
+/// As [`on_both!`] with the caller's own type, which has `with_settings(Database, change) -> Option<Self>`.
 #[macro_export]
 macro_rules! on_both_of {
     ($app:path, $name:ident, $change:expr, $body:expr) => {
@@ -114,7 +114,7 @@ macro_rules! on_both_of {
     };
 }
 
-/// As [`on_both!`] for what only one of the databases has: `on_one!(name, Postgres, |t| async move { … })`.
+/// As [`on_both!`], for tests of one database only: `on_one!(name, Postgres, |t| async move { … })`.
 #[macro_export]
 macro_rules! on_one {
     ($name:ident, $database:ident, $body:expr) => {
@@ -122,7 +122,7 @@ macro_rules! on_one {
     };
 }
 
-/// As [`on_one!`] with a type of the caller's.
+/// As [`on_one!`] with the caller's own type.
 #[macro_export]
 macro_rules! on_one_of {
     ($app:path, $name:ident, $database:ident, $body:expr) => {
@@ -136,7 +136,7 @@ macro_rules! on_one_of {
     };
 }
 
-/// A directory as the program makes one for its data.
+/// A directory with the same permissions as the program's data directory.
 #[must_use]
 pub fn private_dir() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -145,7 +145,7 @@ pub fn private_dir() -> tempfile::TempDir {
     dir
 }
 
-/// Says that a test did not run, where `cargo xtask test` shows it at its end, though the test passes.
+/// Records that a test was skipped, so that `cargo xtask test` lists it at the end although the test passes.
 pub fn skipped(test: &str, why: &str) {
     let text = format!("!!! SKIPPED {test}: {why}");
     eprintln!("{text}");
@@ -157,7 +157,7 @@ pub fn skipped(test: &str, why: &str) {
     }
 }
 
-/// A database of its own on the server that tests may use; `None` without one, and then it is said that the test was skipped.
+/// A separate database on the server for tests; without a server `None`, and the test is recorded as skipped.
 pub async fn fresh_postgres() -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "where to test is told by the environment")]
     let admin = std::env::var("EARSHOT_TEST_POSTGRES").ok();

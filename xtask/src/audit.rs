@@ -11,7 +11,7 @@ use crate::{
     process::{cargo, run, step, tee, which},
 };
 
-/// Licences, bans and sources must pass; advisories too, when the list of them can be fetched.
+/// Licences, bans and sources must pass; advisories too, if their database can be fetched.
 pub fn audit(paths: &Paths) -> Result<ExitCode> {
     let deny = find(paths)?;
     let check = |what: &[&str]| {

@@ -38,11 +38,11 @@ pub struct Args {
     no_postgres: bool,
 }
 
-/// Builds the release program and the measuring one, and runs it.
+/// Builds the release program and the benchmark program, and runs the latter.
 pub fn bench(paths: &Paths, args: &Args) -> Result<ExitCode> {
     let program = if args.no_build { paths.program(true) } else { build::program(paths, true)? };
     step("building the measuring program", || run(cargo(paths).args(["build", "--release", "--package", "earshot-bench"])))?;
-    // Its own server, not one for tests, which may forget what it acknowledged.
+    // A separate server, not the one for tests, which may lose acknowledged writes.
     let postgres = if args.no_postgres { None } else { Some(Postgres::durable()?) };
     let mut bench = std::process::Command::new(paths.target.join("release").join(format!("earshot-bench{}", std::env::consts::EXE_SUFFIX)));
     bench.current_dir(&paths.root).arg("--program").arg(program).arg("--work").arg(paths.target.join("bench"));

@@ -9,19 +9,19 @@ use crate::{
     site,
 };
 
-/// Builds the browser's half, then the program with it inside; returns where the program is.
+/// Builds the browser part, then the program that contains it; returns the program's path.
 pub fn program(paths: &Paths, release: bool) -> Result<PathBuf> {
     reloading(paths, release, false)
 }
 
-/// As [`program`]; with `reload`, open pages load themselves again when a newer program takes over.
+/// As [`program`]; with `reload`, open pages reload when a newer program takes over.
 pub fn reloading(paths: &Paths, release: bool, reload: bool) -> Result<PathBuf> {
     site::build(paths, release, reload)?;
     server(paths, release, if release { "release" } else { "dev" })?;
     Ok(paths.program(release))
 }
 
-/// Builds the program that tests look at; returns where it is.
+/// Builds the program for tests; returns its path.
 pub fn for_tests(paths: &Paths) -> Result<PathBuf> {
     site::build(paths, true, false)?;
     server(paths, true, "test-release")?;

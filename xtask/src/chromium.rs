@@ -8,13 +8,12 @@ use crate::{
     process::{apt_install, run, step, which},
 };
 
-/// Names under which systems have it.
+/// Program names on various systems.
 const NAMES: &[&str] = &["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
 const MAC: &[&str] =
     &["/Applications/Chromium.app/Contents/MacOS/Chromium", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"];
 
-/// The browser to use: what `EARSHOT_CHROMIUM` names, the system's, or (`None`) the one that Playwright keeps for itself.
-/// Installs one when there is none.
+/// The browser to use: the one named by `EARSHOT_CHROMIUM`, the system's, or (`None`) Playwright's own. Installs one if there is none.
 pub fn ensure(paths: &Paths) -> Result<Option<PathBuf>> {
     if let Some(browser) = env::var_os("EARSHOT_CHROMIUM") {
         return Ok(Some(browser.into()));
@@ -22,7 +21,7 @@ pub fn ensure(paths: &Paths) -> Result<Option<PathBuf>> {
     if let Some(browser) = system() {
         return Ok(Some(browser));
     }
-    // Where the system has no package of this name, Playwright's own is next.
+    // If the system has no package of this name, fall back to Playwright's own.
     if apt_install(&["chromium", "fonts-liberation"]).unwrap_or_else(|error| {
         eprintln!("{error}");
         false

@@ -1,4 +1,4 @@
-//! `cargo xtask dev`: build and restart whenever a source file changes; open pages load themselves again.
+//! `cargo xtask dev`: build and restart whenever a source file changes; open pages reload.
 
 use std::{
     collections::BTreeMap,
@@ -15,7 +15,7 @@ use crate::{
     run::{Args, announce, check_free},
 };
 
-/// What is watched.
+/// The watched files and directories.
 const SOURCES: &[&str] = &[
     "Cargo.toml",
     "app",

@@ -1,13 +1,13 @@
-//! A Firefox for the widget's cases. The system's own, as people have it: it is driven through WebDriver BiDi.
+//! A Firefox for the widget's tests. The system's own, as users have it, driven through WebDriver BiDi.
 
 use std::{env, path::PathBuf};
 
 use crate::process::{apt_install, which};
 
-/// Names under which systems have it.
+/// Program names on various systems.
 const NAMES: &[&str] = &["firefox-esr", "firefox"];
 
-/// The browser to use: what `EARSHOT_FIREFOX` names, or the system's. Installs one where that is possible; `None` when there is none.
+/// The browser to use: the one named by `EARSHOT_FIREFOX`, or the system's. Installs one if possible; `None` if there is none.
 pub fn ensure() -> Option<PathBuf> {
     if let Some(browser) = env::var_os("EARSHOT_FIREFOX") {
         return Some(browser.into());

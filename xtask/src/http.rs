@@ -1,4 +1,4 @@
-//! Just enough HTTP to ask a server on this machine for its pages and weigh them.
+//! A minimal HTTP client that fetches pages from a local server to measure their size.
 
 use std::{
     io::{Read, Write as _},
@@ -8,13 +8,13 @@ use std::{
 
 use crate::Result;
 
-/// An answer.
+/// A response.
 pub struct HttpResponse {
     /// The status code.
     pub status: u16,
     /// Header names in lower case, and values.
     pub headers: Vec<(String, String)>,
-    /// The body as it came over the wire.
+    /// The body as transferred.
     pub body: Vec<u8>,
 }
 
@@ -38,7 +38,7 @@ impl HttpResponse {
     }
 }
 
-/// GET, accepting brotli. HTTP/1.0, so that the body ends with the connection and is never chunked.
+/// Sends GET, accepting brotli. HTTP/1.0, so that the body ends with the connection and is never chunked.
 pub fn get(address: SocketAddr, path: &str) -> Result<HttpResponse> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
     stream.set_read_timeout(Some(Duration::from_secs(90)))?;
@@ -53,7 +53,7 @@ pub fn get(address: SocketAddr, path: &str) -> Result<HttpResponse> {
     Ok(HttpResponse { status, headers, body: all.split_off(end + 4) })
 }
 
-/// A port that nobody listens on.
+/// An unused port.
 pub fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

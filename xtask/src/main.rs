@@ -1,4 +1,4 @@
-//! `cargo xtask`: the one tool a person needs to run, build and test Earshot.
+//! `cargo xtask`: the only tool needed to run, build and test Earshot.
 
 mod audit;
 mod bench;
@@ -22,7 +22,7 @@ use clap::{Parser, Subcommand};
 
 use crate::paths::Paths;
 
-/// Any failure, shown to the person as one line.
+/// Any error; shown to the person as one line.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 #[derive(Parser)]

@@ -1,5 +1,5 @@
-//! The few tools from npm: minifiers for release builds and Playwright for the browser tests, which `end2end/package-lock.json` pins, and what
-//! the generated TypeScript client needs.
+//! The few tools from npm: minifiers for release builds and Playwright for the browser tests, pinned by `end2end/package-lock.json`, and
+//! the dependencies of the generated TypeScript client.
 
 use std::{
     fs,
@@ -13,7 +13,8 @@ use crate::{
     process::{apt_install, capture, step, which},
 };
 
-/// Makes sure that the packages of `end2end/package-lock.json` are installed. `false`: there is no Node.js, and none can be installed here.
+/// Makes sure that the packages of `end2end/package-lock.json` are installed. `false`: there is no Node.js, and it cannot be installed
+/// here.
 pub fn ensure(paths: &Paths) -> Result<bool> {
     ensure_in(&paths.end2end())
 }
@@ -37,7 +38,7 @@ pub fn ensure_in(dir: &Path) -> Result<bool> {
     })
 }
 
-/// A program that one of the packages of `end2end` brings.
+/// A program from one of the packages of `end2end`.
 pub fn tool(paths: &Paths, name: &str) -> Result<Command> {
     tool_in(&paths.end2end(), name)
 }

@@ -1,19 +1,19 @@
-//! Where things are.
+//! Paths of the repository and the build.
 
 use std::{env, path::PathBuf};
 
 use crate::Result;
 
-/// The directories that the commands work with.
+/// The directories used by the commands.
 pub struct Paths {
     /// The repository.
     pub root: PathBuf,
-    /// Cargo's target directory, wherever it was put.
+    /// Cargo's target directory, wherever it is configured.
     pub target: PathBuf,
 }
 
 impl Paths {
-    /// Finds them from where this program was built.
+    /// Finds them from the location of this program.
     pub fn find() -> Result<Self> {
         let manifest = env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
         let root = manifest.parent().ok_or("xtask is outside the repository")?.to_owned();
@@ -22,7 +22,7 @@ impl Paths {
         Ok(Self { root, target })
     }
 
-    /// The files that the server embeds.
+    /// The directory of files that the server embeds.
     pub fn site(&self, release: bool) -> PathBuf {
         self.target.join("site").join(profile(release))
     }
@@ -32,7 +32,7 @@ impl Paths {
         self.target.join(profile(release)).join(format!("earshot{}", env::consts::EXE_SUFFIX))
     }
 
-    /// The program that tests look at: built like a release, without link-time optimization.
+    /// The program for tests: built like a release, without link-time optimization.
     pub fn test_program(&self) -> PathBuf {
         self.target.join("test-release").join(format!("earshot{}", env::consts::EXE_SUFFIX))
     }
@@ -43,7 +43,7 @@ impl Paths {
     }
 }
 
-/// Cargo's name for the directory of a profile.
+/// Cargo's directory name for a profile.
 pub fn profile(release: bool) -> &'static str {
     if release { "release" } else { "debug" }
 }

@@ -1,4 +1,4 @@
-//! A PostgreSQL for the tests: in a temporary directory, on a free port, gone afterwards.
+//! A PostgreSQL server for the tests: in a temporary directory, on a free port, removed afterwards.
 
 use std::{
     env, fs,
@@ -16,12 +16,12 @@ use crate::{
 /// The variable that the Rust tests read.
 pub const VARIABLE: &str = "EARSHOT_TEST_POSTGRES";
 
-/// What makes a server of tests quick, and forgetful.
+/// Settings that make a test server fast, but not durable.
 const FORGETFUL: [&str; 3] = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
 
-/// A running server, ours or someone's.
+/// A running server, our own or an existing one.
 pub struct Postgres {
-    /// For an administrator: tests create databases there.
+    /// URL with administrator rights: tests create databases there.
     pub url: String,
     own: Option<Own>,
 }
@@ -32,7 +32,7 @@ struct Own {
 }
 
 impl Postgres {
-    /// Uses the server that `EARSHOT_TEST_POSTGRES` names, else starts one, else installs and starts one.
+    /// Uses the server named by `EARSHOT_TEST_POSTGRES`, else starts one, installing PostgreSQL if necessary.
     pub fn start() -> Result<Self> {
         if let Ok(url) = env::var(VARIABLE)
             && !url.is_empty()
@@ -42,7 +42,7 @@ impl Postgres {
         step("starting PostgreSQL", || Self::launch(installed()?, &FORGETFUL))
     }
 
-    /// Starts, or installs and starts, a server of our own that writes as it does by default: what it acknowledged survives a power cut.
+    /// Starts our own server, installing PostgreSQL if necessary, with its default durability: acknowledged writes survive a power failure.
     pub fn durable() -> Result<Self> {
         step("starting PostgreSQL", || Self::launch(installed()?, &["shared_buffers=1GB"]))
     }
@@ -56,7 +56,7 @@ impl Postgres {
         initdb.args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync", "-D"]).arg(&data);
         capture(as_server_user(&mut initdb, &dir))?;
         let port = free_port()?;
-        // Behind a shell that waits for its input to end: however we end, killed even, the server ends with us.
+        // Runs under a shell that waits for the end of its input: however this process ends, even if killed, the server ends with it.
         let mut postgres = Command::new("sh");
         postgres.args(["-c", r#""$@" < /dev/null & pid=$!; cat > /dev/null; kill -INT $pid; wait $pid"#, "sh"]).arg(bin.join("postgres"));
         postgres.arg("-D").arg(&data).args(["-h", "127.0.0.1", "-p", &port.to_string()]);
@@ -90,7 +90,7 @@ impl Drop for Postgres {
     }
 }
 
-/// The directory with `initdb` and `postgres`, after installing them where that is possible.
+/// The directory with `initdb` and `postgres`; installs them if possible.
 fn installed() -> Result<PathBuf> {
     if let Some(bin) = find() {
         return Ok(bin);
@@ -116,7 +116,7 @@ fn find() -> Option<PathBuf> {
     places.into_iter().find(|dir| dir.join("initdb").is_file() && dir.join("postgres").is_file())
 }
 
-/// PostgreSQL refuses to run as root: as root, it runs as `postgres` or `nobody`.
+/// PostgreSQL refuses to run as root: if we are root, it runs as `postgres` or `nobody`.
 #[cfg(unix)]
 fn server_user() -> Option<(u32, u32)> {
     if !is_root() {

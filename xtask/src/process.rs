@@ -1,4 +1,4 @@
-//! Starting other programs, and saying what happens meanwhile.
+//! Running other programs, with progress output.
 
 use std::{
     env,
@@ -11,20 +11,20 @@ use std::{
 
 use crate::{Result, paths::Paths};
 
-/// The cargo that started us.
+/// The cargo that started this program.
 pub fn cargo(paths: &Paths) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(&paths.root);
     command
 }
 
-/// Runs to the end with our own output; an unsuccessful end is an error.
+/// Runs a command to completion with inherited output; a failure exit status is an error.
 pub fn run(command: &mut Command) -> Result<()> {
     let status = command.status().map_err(|e| format!("{}: {e}", shown(command)))?;
     if status.success() { Ok(()) } else { Err(format!("`{}` failed ({status})", shown(command)).into()) }
 }
 
-/// Runs to the end, showing nothing unless it fails, and gives what it printed.
+/// Runs a command to completion, showing nothing unless it fails, and returns its output.
 pub fn capture(command: &mut Command) -> Result<String> {
     let output = command.stdin(Stdio::null()).output().map_err(|e| format!("{}: {e}", shown(command)))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -34,7 +34,7 @@ pub fn capture(command: &mut Command) -> Result<String> {
     Err(format!("`{}` failed ({})\n{text}{}", shown(command), output.status, String::from_utf8_lossy(&output.stderr)).into())
 }
 
-/// Runs to the end, shows every line and keeps it as well; gives whether it succeeded.
+/// Runs a command to completion, shows and collects every line, and returns whether it succeeded.
 pub fn tee(command: &mut Command) -> Result<(bool, String)> {
     let mut child = command
         .stdin(Stdio::null())
@@ -64,7 +64,7 @@ pub fn tee(command: &mut Command) -> Result<(bool, String)> {
     Ok((status.success(), text))
 }
 
-/// A program of this name on the PATH.
+/// Finds a program by name on the PATH.
 pub fn which(name: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?).map(|dir| dir.join(name)).find(|file| is_program(file))
 }
@@ -80,7 +80,7 @@ fn is_program(file: &Path) -> bool {
     file.is_file()
 }
 
-/// Whether we may install system packages.
+/// Returns whether this process is root and may install system packages.
 #[cfg(unix)]
 pub fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -92,13 +92,13 @@ pub fn is_root() -> bool {
     false
 }
 
-/// Installs Debian packages; only where we are root and apt exists. `false`: not possible here.
+/// Installs Debian packages, if this process is root and apt exists. `false`: not possible here.
 pub fn apt_install(packages: &[&str]) -> Result<bool> {
     if !is_root() || which("apt-get").is_none() {
         return Ok(false);
     }
     step(&format!("installing {} (apt)", packages.join(", ")), || {
-        // Another installation may be going on, as after the start of a machine, and a download may fail once.
+        // Another installation may be running, for example after boot, and a download may fail once.
         let patient = ["-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=3"];
         capture(Command::new("apt-get").args(patient).args(["update", "-q"]))?;
         let mut install = Command::new("apt-get");
@@ -109,7 +109,7 @@ pub fn apt_install(packages: &[&str]) -> Result<bool> {
     })
 }
 
-/// Announces a piece of work, does it, and says how long it took.
+/// Announces a step, executes it, and prints its duration.
 pub fn step<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     eprintln!("› {what}");
     let start = Instant::now();
@@ -118,7 +118,7 @@ pub fn step<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     Ok(done)
 }
 
-/// Takes away the settings that the person's own shell may hold, so that tests start from nothing.
+/// Removes settings that the person's shell may contain, so that tests start from a clean environment.
 pub fn clean_env(command: &mut Command) -> &mut Command {
     for (name, _) in env::vars_os() {
         let name = name.to_string_lossy();

@@ -12,7 +12,7 @@ use crate::{
     process::{apt_install, capture, step, which},
 };
 
-/// Makes sure that what `requirements` pins is installed, and gives the directory with its programs.
+/// Makes sure that the packages pinned in `requirements` are installed, and returns the directory of their programs.
 pub fn ensure(paths: &Paths, name: &str, requirements: &Path) -> Result<PathBuf> {
     let environment = paths.target.join("tools").join(name);
     let programs = environment.join(if cfg!(windows) { "Scripts" } else { "bin" });
@@ -25,7 +25,7 @@ pub fn ensure(paths: &Paths, name: &str, requirements: &Path) -> Result<PathBuf>
     step(&format!("installing {name} (pip)"), || {
         fs::remove_dir_all(&environment).or_else(|e| if e.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(e) })?;
         if let Err(error) = make(&python, &environment) {
-            // Debian keeps this part of Python in a package of its own.
+            // Debian has this part of Python in a separate package.
             if !apt_install(&["python3-venv"])? {
                 return Err(error);
             }

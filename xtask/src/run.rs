@@ -64,7 +64,7 @@ impl Args {
     }
 }
 
-/// Builds, starts, says where, and stays until the server ends.
+/// Builds, starts, prints the URL, and stays until the server ends.
 pub fn run(paths: &Paths, args: &Args) -> Result<ExitCode> {
     check_free(&args.listen())?;
     let program = build::program(paths, args.release)?;
@@ -74,7 +74,7 @@ pub fn run(paths: &Paths, args: &Args) -> Result<ExitCode> {
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Says early that the port is taken: the build takes minutes the first time.
+/// Reports early that the port is in use: the first build takes minutes.
 pub fn check_free(listen: &str) -> Result<()> {
     if let Ok(address) = listen.parse::<SocketAddr>()
         && let Err(error) = TcpListener::bind(address)
@@ -84,7 +84,7 @@ pub fn check_free(listen: &str) -> Result<()> {
     Ok(())
 }
 
-/// Waits until the server answers and prints its URL; a server that ends meanwhile has said why itself.
+/// Waits until the server responds and prints its URL; a server that ends meanwhile has printed the reason itself.
 pub fn announce(server: &mut Child, listen: &str) -> Result<()> {
     let Ok(mut address) = listen.parse::<SocketAddr>() else { return Ok(()) };
     if address.ip().is_unspecified() {
@@ -96,7 +96,7 @@ pub fn announce(server: &mut Child, listen: &str) -> Result<()> {
     Ok(())
 }
 
-/// Waits until something accepts connections at `address`; `false` when `server` ended first or nothing came within a minute.
+/// Waits until something accepts connections at `address`; `false` if `server` ended first or a minute has passed.
 pub fn wait_for(server: &mut Child, address: SocketAddr) -> Result<bool> {
     for _ in 0..600 {
         if server.try_wait()?.is_some() {

@@ -1,4 +1,4 @@
-//! The browser's half: wasm, its glue and the minified scripts and styles, put into the directory that the server embeds.
+//! The browser part: wasm, its JavaScript glue and the minified scripts and styles, in the directory that the server embeds.
 
 use std::{
     collections::BTreeMap,
@@ -21,7 +21,7 @@ const TARGET: &str = "wasm32-unknown-unknown";
 /// The name of the wasm-bindgen output: `earshot.js` and `earshot_bg.wasm`.
 const NAME: &str = "earshot";
 
-/// Builds all of it into [`Paths::site`]. With `reload`, pages load themselves again once a program with other files serves them.
+/// Builds everything into [`Paths::site`]. With `reload`, pages reload once a program with other files serves them.
 pub fn build(paths: &Paths, release: bool, reload: bool) -> Result<()> {
     ensure_target(paths)?;
     let profile = if release { "wasm-release" } else { "dev" };
@@ -59,7 +59,7 @@ pub fn build(paths: &Paths, release: bool, reload: bool) -> Result<()> {
     Ok(())
 }
 
-/// Installs the wasm target of the toolchain in use when it is missing.
+/// Installs the wasm target of the current toolchain if it is missing.
 pub fn ensure_target(paths: &Paths) -> Result<()> {
     let mut rustc = Command::new("rustc");
     rustc.current_dir(&paths.root).args(["--print", "target-libdir", "--target", TARGET]);
@@ -106,7 +106,7 @@ fn minify(paths: &Paths, fresh: &Path) -> Result<()> {
     })
 }
 
-/// Adds to the two scripts that pages start with: when the script's own address, which holds a hash, is gone, the program was built again.
+/// Adds a check to the two entry scripts: if the script's own URL, which contains a hash, no longer exists, the program was rebuilt.
 fn add_reload(paths: &Paths, fresh: &Path) -> Result<()> {
     let stamp = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
     for (name, own_url) in [("console.js", "import.meta.url"), ("survey.js", "document.currentScript.src")] {
@@ -122,7 +122,7 @@ fn add_reload(paths: &Paths, fresh: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The files of `style/NAME.list` one after another.
+/// The files of `style/NAME.list`, concatenated.
 pub fn stylesheet(style: &Path, list: &str) -> Result<String> {
     let mut out = String::new();
     for name in listed(style, list)? {
@@ -138,7 +138,7 @@ pub fn listed(style: &Path, list: &str) -> Result<Vec<String>> {
     Ok(text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')).map(str::to_owned).collect())
 }
 
-/// Makes `to` equal to `from`, but leaves files alone that are the same: cargo then sees that nothing changed.
+/// Makes `to` equal to `from`, but does not touch identical files, so that cargo detects no change.
 fn replace_changed(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     let read = |dir: &Path| -> Result<BTreeMap<_, _>> {

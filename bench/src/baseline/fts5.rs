@@ -1,4 +1,4 @@
-//! SQLite's FTS5 over the same items, through the same driver that the program uses.
+//! SQLite's FTS5 over the same items, through the same driver as the program.
 
 use std::{
     path::Path,
@@ -14,7 +14,7 @@ use sqlx::{
 use super::{BaselineQuery, EngineResult, PAGE};
 use crate::{Result, load::LatencySamples, texts::Texts};
 
-/// Opens the items, after putting them in if they are not there.
+/// Opens the database, after adding the items if they are missing.
 async fn open(texts: &Texts, size: usize, dir: &Path) -> Result<SqliteConnection> {
     let file = dir.join("fts5.db");
     let options = SqliteConnectOptions::from_str(&format!("sqlite://{}", file.display()))?.create_if_missing(true);

@@ -1,4 +1,4 @@
-//! What the parts can do without the product around them, measured in the same run by the same generator.
+//! Baselines: the performance of the components without the product, measured in the same run by the same generator.
 
 pub mod fts5;
 pub mod postgres;
@@ -19,7 +19,7 @@ use crate::{
     load::{Connection, LatencySummary},
 };
 
-/// A bare server in a process of its own.
+/// A bare server in its own process.
 pub struct BaselineServer {
     child: Child,
     pub address: SocketAddr,
@@ -56,7 +56,7 @@ impl Drop for BaselineServer {
     }
 }
 
-/// What a search engine is asked, in words that each baseline writes in its own way.
+/// A query, which each baseline writes in its own syntax.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BaselineQuery {
     One(String),
@@ -68,13 +68,13 @@ pub enum BaselineQuery {
     Typo(String),
 }
 
-/// Times of one engine by the class of query; an engine leaves out what it cannot do.
+/// Latencies of one engine by class of query; an engine omits classes that it does not support.
 pub type TimesByClass = Vec<(String, Option<LatencySummary>)>;
 
 /// Another engine with the same items.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct EngineResult {
-    /// Seconds that its rows and its index took to be made.
+    /// Seconds to create its rows and its index.
     pub built: f64,
     pub times: TimesByClass,
 }

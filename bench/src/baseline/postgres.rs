@@ -13,7 +13,7 @@ fn beside(server: &str, database: &str) -> Result<String> {
     Ok(format!("{base}/{database}"))
 }
 
-/// How the server writes.
+/// The server's durability settings.
 pub async fn settings(server: &str) -> Result<String> {
     let mut conn = PgConnection::connect(server).await?;
     let mut out = Vec::new();
@@ -24,7 +24,7 @@ pub async fn settings(server: &str) -> Result<String> {
     Ok(out.join(", "))
 }
 
-/// A new, empty database in place of one of that name; its URL. The names are our own.
+/// Creates a new, empty database, replacing any of that name; returns its URL. Only for our own names.
 pub async fn fresh(server: &str, database: &'static str) -> Result<String> {
     remove(server, database).await?;
     let mut conn = PgConnection::connect(server).await?;
@@ -43,7 +43,7 @@ pub async fn run(texts: &Texts, size: usize, server: &str, mix: &[(String, Vec<B
     let begun = Instant::now();
     let url = fresh(server, "earshot_bench_texts").await?;
     let mut conn = PgConnection::connect(&url).await?;
-    // As much as it takes and no more: the index is measured, not the writing.
+    // Settings for a fast build: the index is measured, not the writes.
     sqlx::raw_sql(
         "SET synchronous_commit = off; SET maintenance_work_mem = '512MB'; \
          CREATE UNLOGGED TABLE items (id BIGINT PRIMARY KEY, text TEXT NOT NULL, tag TEXT NOT NULL, status TEXT NOT NULL, created BIGINT NOT NULL, \

@@ -1,4 +1,4 @@
-//! The bare servers: a route that does nothing, and one that only inserts.
+//! The bare servers: one with a route that does nothing, and one that only inserts.
 
 use std::{net::SocketAddr, path::Path, str::FromStr};
 
@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::Result;
 
-/// Rows that share one commit at most, as many as the program takes.
+/// Most rows in one commit, the same as in the program.
 const GROUP: usize = 128;
 
 pub async fn serve(kind: &str, address: SocketAddr, data: &Path) -> Result<()> {
@@ -39,7 +39,7 @@ pub async fn serve(kind: &str, address: SocketAddr, data: &Path) -> Result<()> {
 
 type Waiting = (Bytes, oneshot::Sender<()>);
 
-/// One writer: what waits shares one `INSERT` and one commit, and is answered after it.
+/// A single writer: waiting requests share one `INSERT` and one commit, and are answered after it.
 async fn commits(data: &Path) -> Result<mpsc::Sender<Waiting>> {
     drop(std::fs::remove_dir_all(data));
     std::fs::create_dir_all(data)?;
@@ -55,7 +55,7 @@ async fn commits(data: &Path) -> Result<mpsc::Sender<Waiting>> {
         while queue.recv_many(&mut group, GROUP).await > 0 {
             let bodies: Vec<&str> = group.iter().filter_map(|(body, _)| std::str::from_utf8(body).ok()).collect();
             let list = serde_json::to_string(&bodies).unwrap_or_default();
-            // One statement outside of a transaction is one commit.
+            // One statement outside a transaction is one commit.
             let written = sqlx::query("INSERT INTO said (body) SELECT value FROM json_each($1)").bind(list).execute(&mut conn).await;
             if let Err(error) = written {
                 eprintln!("bare inserts: {error}");

@@ -1,4 +1,4 @@
-//! tantivy alone, in this process, over the very index that the program built: the same documents in the same segments.
+//! tantivy alone, in this process, on the index that the program built: the same documents in the same segments.
 
 use std::{
     path::Path,
@@ -17,18 +17,18 @@ use tantivy::{
 use super::{BaselineQuery, PAGE, TimesByClass};
 use crate::{Result, load::LatencySamples};
 
-/// The first page only, and the first page with the total and the counts of the seven facets of the inbox.
+/// Latencies of the first page only, and of the first page with the total and the counts of the seven inbox facets.
 pub struct TantivyResult {
     pub page: TimesByClass,
     pub with_counts: TimesByClass,
     pub segments: usize,
 }
 
-/// Each query as a person who uses tantivy would write it: words as they are, over what was said, no prefixes, no stems, no typing
-/// errors but where one was made, no project to keep apart.
+/// Runs each query as a plain tantivy user would write it: words unchanged, in the text, without prefixes, stems or separation of projects,
+/// and with typo tolerance only for queries with a typo.
 pub fn run(index: &Path, mix: &[(String, Vec<BaselineQuery>)], budget: Duration) -> Result<TantivyResult> {
     let index = Index::open_in_dir(index)?;
-    // Only to open it: terms are made below without them.
+    // Only needed to open it: terms are built below without them.
     for name in ["words", "stems"] {
         index.tokenizers().register(name, TextAnalyzer::from(WhitespaceTokenizer::default()));
     }
@@ -40,7 +40,7 @@ pub fn run(index: &Path, mix: &[(String, Vec<BaselineQuery>)], budget: Duration)
         let (mut first, mut counted) = (LatencySamples::default(), LatencySamples::default());
         for (times, counts) in [(&mut first, false), (&mut counted, true)] {
             let end = Instant::now() + budget;
-            // The first rounds warm the caches up.
+            // The first rounds warm up the caches.
             for round in 0..500 + asked.len() {
                 let one = &asked[round % asked.len()];
                 let query = query(one, text, tag, status);
@@ -106,7 +106,7 @@ fn newest(searcher: &Searcher, query: &dyn Query, counts: bool) -> Result<usize>
     Ok(searcher.search(query, &top)?.len())
 }
 
-/// tantivy's own way to count the values of columns.
+/// Counts column values with tantivy's own aggregations.
 fn facets() -> Result<AggregationCollector> {
     let fields = ["status", "kind", "tag", "assignee", "survey", "lang", "release"];
     let all: serde_json::Map<String, serde_json::Value> =

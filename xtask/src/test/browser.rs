@@ -1,4 +1,4 @@
-//! Playwright against the release program, in Chromium; the widget's cases in Firefox as well.
+//! Playwright against the release program, in Chromium; the widget's tests in Firefox too.
 
 use std::{
     path::PathBuf,
@@ -30,7 +30,7 @@ pub fn tests(paths: &Paths, args: &Args) -> Result<TestCounts> {
     if success || tally.failed > 0 { Ok(tally) } else { Err("the browser tests did not finish".into()) }
 }
 
-/// A picture of every page, for people to look at.
+/// Saves a screenshot of every page, for people to check.
 pub fn shots(paths: &Paths, build: bool) -> Result<ExitCode> {
     if build {
         build::for_tests(paths)?;
@@ -66,9 +66,9 @@ fn playwright(paths: &Paths) -> Result<Command> {
     Ok(command)
 }
 
-/// The proxy that docs/operation.md describes, and what makes its certificate. Without them two tests say that they were skipped.
+/// The proxy described in docs/operation.md, and openssl for its certificate. Without them two tests report that they were skipped.
 fn nginx() -> Option<PathBuf> {
-    // Debian keeps it outside of the PATH of ordinary users.
+    // Debian installs it outside the PATH of ordinary users.
     let find = || which("openssl").and_then(|_| which("nginx").or_else(|| Some(PathBuf::from("/usr/sbin/nginx")).filter(|p| p.is_file())));
     find().or_else(|| {
         if !matches!(apt_install(&["nginx-light", "openssl"]), Ok(true)) {
@@ -78,7 +78,7 @@ fn nginx() -> Option<PathBuf> {
     })
 }
 
-/// Adds up Playwright's closing lines: `  12 passed (30.1s)`, `  1 failed`, `  1 flaky`, `  3 did not run`.
+/// Adds up the summary lines of Playwright: `  12 passed (30.1s)`, `  1 failed`, `  1 flaky`, `  3 did not run`.
 fn count(text: &str) -> TestCounts {
     let mut tally = TestCounts::default();
     for line in text.lines() {
@@ -93,7 +93,7 @@ fn count(text: &str) -> TestCounts {
     tally
 }
 
-/// How many tests Playwright left out, from its closing lines.
+/// The number of tests that Playwright skipped, from its summary lines.
 fn skipped(text: &str) -> Option<u32> {
     text.lines().rev().find_map(|line| line.trim().strip_suffix(" skipped")?.parse().ok())
 }

@@ -1,16 +1,16 @@
-//! The sizes of what the release program really serves, compressed as a browser gets it.
+//! Size limits for the files that the release program serves, compressed as for a browser.
 
 use super::{Args, TestCounts, server::Server};
 use crate::{Result, paths::Paths};
 
-/// Bytes, brotli.
+/// Bytes, compressed with brotli.
 const EMBED: usize = 3_000;
 const RESPONDENT_PAGE: usize = 12_000;
 const CONSOLE: usize = 120_000;
 /// The ticket portal of the demonstration's project.
 const PORTAL: &str = "/p/gantry";
 
-/// Starts the program with the demonstration and weighs.
+/// Starts the program with the demonstration and measures the sizes.
 pub fn check(paths: &Paths, _: &Args) -> Result<TestCounts> {
     let server = Server::start(paths, "budgets", &[])?;
     let mut over: Vec<String> = Vec::new();
@@ -52,7 +52,7 @@ fn weigh(over: &mut Vec<String>, what: &str, bytes: usize, limit: usize) {
     }
 }
 
-/// The `/assets/…` URLs that a page names, once each, pictures left out.
+/// The `/assets/…` URLs in a page, without duplicates and images.
 fn assets(html: &str) -> Vec<String> {
     let mut found: Vec<String> =
         html.split(['"', '\'']).filter(|s| s.starts_with("/assets/") && !s.ends_with(".svg")).map(str::to_owned).collect();
@@ -61,7 +61,7 @@ fn assets(html: &str) -> Vec<String> {
     found
 }
 
-/// The ids of the demonstration's live surveys: the program says their links when it starts.
+/// The ids of the demonstration's live surveys: the program logs their links at start.
 fn surveys(server: &Server) -> Result<Vec<String>> {
     let log = server.log();
     let id = |rest: &str| rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect::<String>();

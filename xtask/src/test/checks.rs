@@ -14,13 +14,13 @@ pub fn format(paths: &Paths, _: &Args) -> Result<TestCounts> {
     Ok(TestCounts::GOOD)
 }
 
-/// Everything for this machine, tests included.
+/// All crates for this machine, including tests.
 pub fn clippy(paths: &Paths, _: &Args) -> Result<TestCounts> {
     run(cargo(paths).args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     Ok(TestCounts::GOOD)
 }
 
-/// The browser's half.
+/// The browser part.
 pub fn clippy_wasm(paths: &Paths, _: &Args) -> Result<TestCounts> {
     site::ensure_target(paths)?;
     let wasm = ["clippy", "--package", "earshot-app", "--package", "earshot-app-wasm", "--lib", "--target", "wasm32-unknown-unknown"];
@@ -28,7 +28,7 @@ pub fn clippy_wasm(paths: &Paths, _: &Args) -> Result<TestCounts> {
     Ok(TestCounts::GOOD)
 }
 
-/// Documentation of private items too: every link in it leads somewhere.
+/// Documentation including private items: every link must resolve.
 pub fn docs(paths: &Paths, _: &Args) -> Result<TestCounts> {
     run(cargo(paths).args(["doc", "--workspace", "--no-deps", "--document-private-items"]).env("RUSTDOCFLAGS", "-D warnings"))?;
     Ok(TestCounts::GOOD)

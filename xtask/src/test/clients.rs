@@ -1,5 +1,5 @@
-//! Generated API clients: are they pleasant and correct? A client in Python and one in TypeScript are generated from the document of a running
-//! server, and a program of each language works with the API through them. Its types are checked, too: they come from the document.
+//! Generated API clients: are they usable and correct? A Python and a TypeScript client are generated from the document of a running
+//! server, and a program in each language uses the API through them. The types are checked too: they come from the document.
 
 use std::{
     env, fs,
@@ -18,7 +18,7 @@ use crate::{
     python,
 };
 
-/// Both clients, one after the other against one server; also the second when the first one has failed.
+/// Checks both clients, one after the other against one server; the second even if the first one fails.
 pub fn check(paths: &Paths, _: &Args) -> Result<TestCounts> {
     let dir = paths.target.join("clients");
     let python = Python::new(paths, &dir)?;
@@ -41,11 +41,11 @@ pub fn check(paths: &Paths, _: &Args) -> Result<TestCounts> {
 
 /// openapi-python-client, mypy and pytest.
 struct Python {
-    /// Where the program is that uses the client.
+    /// The directory of the program that uses the client.
     home: PathBuf,
-    /// Where the tools are.
+    /// The directory of the tools.
     programs: PathBuf,
-    /// Where the client is generated.
+    /// The directory of the generated client.
     generated: PathBuf,
 }
 
@@ -61,7 +61,7 @@ impl Python {
         step("generating the Python client (openapi-python-client)", || {
             empty(&self.generated)?;
             let mut generate = self.tool("openapi-python-client")?;
-            // The generator leaves out what it does not understand and only warns: here that is an error.
+            // The generator skips constructs that it does not support and only warns: here that is an error.
             generate.args(["generate", "--fail-on-warning", "--overwrite", "--path"]).arg(document);
             capture(generate.arg("--output-path").arg(&self.generated)).map(drop)
         })?;
@@ -77,7 +77,7 @@ impl Python {
         Ok(types + tests + shows(server, self.tool("python")?.arg(&file))?)
     }
 
-    /// A program of the environment, which finds the generated client and the other programs.
+    /// A program of the environment, set up to find the generated client and the other programs.
     fn tool(&self, name: &str) -> Result<Command> {
         let mut command = Command::new(self.programs.join(format!("{name}{}", env::consts::EXE_SUFFIX)));
         let path = env::var_os("PATH").unwrap_or_default();
@@ -90,9 +90,9 @@ impl Python {
 
 /// openapi-typescript, openapi-fetch and tsc.
 struct TypeScript {
-    /// Where the program is that uses the client.
+    /// The directory of the program that uses the client.
     home: PathBuf,
-    /// A copy of `clients/typescript/` with what belongs to no repository: packages, the generated types, what tsc makes.
+    /// A copy of `clients/typescript/` for untracked files: packages, the generated types, the output of tsc.
     dir: PathBuf,
 }
 
@@ -113,7 +113,7 @@ impl TypeScript {
         })?;
         fs::write(self.dir.join("example.ts"), example(&self.home, "ts", server)?)?;
         empty(&self.dir.join("built"))?;
-        // Strict, as tsconfig.json says. It also strips the types, which Node.js does itself only since version 22.
+        // Strict, as configured in tsconfig.json. It also strips the types, which Node.js can do itself only since version 22.
         let types = passes(npm::tool_in(&self.dir, "tsc")?.args(["--project", "."]))?;
         if types.failed > 0 {
             return Ok(types);
@@ -128,7 +128,7 @@ impl TypeScript {
     }
 }
 
-/// The example of `docs/clients.md` in a language, with the address of the server.
+/// The example in `docs/clients.md` for a language, with the address of the server.
 fn example(home: &Path, language: &str, server: &Server) -> Result<String> {
     let guide = fs::read_to_string(home.join("../../docs/clients.md"))?;
     let code = guide.split_once(&format!("```{language}\n")).and_then(|(_, rest)| rest.split_once("\n```"));
@@ -136,14 +136,14 @@ fn example(home: &Path, language: &str, server: &Server) -> Result<String> {
     Ok(code.replace("https://feedback.example.com", &format!("http://{}", server.address)))
 }
 
-/// Runs an example; it prints a number of results and their texts.
+/// Runs an example, which prints the number of results and their texts.
 fn shows(server: &Server, command: &mut Command) -> Result<TestCounts> {
     let (success, text) = tee(command.env("EARSHOT_KEY", server.key("read")?))?;
     let found = text.split_whitespace().next().and_then(|word| word.parse::<u32>().ok());
     Ok(if success && found > Some(0) { TestCounts::GOOD } else { TestCounts::BAD })
 }
 
-/// Takes away what an earlier run made.
+/// Removes the output of an earlier run.
 fn empty(dir: &Path) -> Result<()> {
     match fs::remove_dir_all(dir) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(format!("{}: {error}", dir.display()).into()),
@@ -161,11 +161,11 @@ fn works(server: &Server, command: &mut Command, name: &str) -> Result<TestCount
     command.env("EARSHOT_URL", format!("http://{}", server.address)).env("EARSHOT_KEY", server.key("admin")?);
     let (success, text) = tee(command)?;
     let tally = count(&text);
-    // What ends well without having run anything has found nothing out.
+    // A run that succeeds without executing any test proves nothing.
     if tally.failed > 0 || success && tally.passed > 0 { Ok(tally) } else { Err(format!("{name} did not finish").into()) }
 }
 
-/// Adds up the closing lines of pytest (`1 failed, 9 passed in 1.82s`) and of Node.js (`ℹ pass 9`, `ℹ fail 1`, `ℹ cancelled 1`).
+/// Adds up the summary lines of pytest (`1 failed, 9 passed in 1.82s`) and of Node.js (`ℹ pass 9`, `ℹ fail 1`, `ℹ cancelled 1`).
 fn count(text: &str) -> TestCounts {
     let mut tally = TestCounts::default();
     for line in text.lines() {

@@ -1,4 +1,4 @@
-//! schemathesis: does the API keep what its OpenAPI document promises? And does schemathesis see it when the document lies?
+//! schemathesis: does the API match its OpenAPI document? And does schemathesis detect a false document?
 
 use std::{
     fs,
@@ -19,14 +19,14 @@ use crate::{
     python,
 };
 
-/// Random requests of each operation. Counted, not timed: what is found is not to depend on the machine.
+/// Random requests per operation. Limited by count, not time: the findings must not depend on the machine.
 const EXAMPLES: &str = "60";
-/// Seconds of the long run. What is random goes on until they are spent.
+/// Seconds of the long run. Random requests continue until the time is over.
 const LONG_SECONDS: &str = "900";
-/// Fewest requests that such a run is worth; an idle machine makes several thousand.
+/// Fewest requests for a valid run; an idle machine makes several thousand.
 const FEWEST: u64 = 400;
 
-/// A program with all rights, one that may only read, one without a key; and a document that lies.
+/// Runs with an admin key, a read-only key and no key; and with a false document.
 pub fn check(paths: &Paths, args: &Args) -> Result<TestCounts> {
     let home = paths.root.join("contract");
     let programs = python::ensure(paths, "schemathesis", &home.join("requirements.txt"))?;
@@ -44,7 +44,7 @@ pub fn check(paths: &Paths, args: &Args) -> Result<TestCounts> {
     if generated < FEWEST {
         faults.push(format!("only {generated} requests were sent; at least {FEWEST} are required"));
     }
-    // A run that never gets past the door says nothing about the house.
+    // An operation that rejects every request is not tested beyond its validation.
     faults.extend(whole.unreached().into_iter().map(|operation| format!("{operation} accepted no valid request")));
 
     let once = ["--phases", "examples,coverage"];
@@ -66,17 +66,17 @@ pub fn check(paths: &Paths, args: &Args) -> Result<TestCounts> {
     if faults.is_empty() { Ok(TestCounts { passed: 3 + u32::try_from(LIES.len())?, failed: 0 }) } else { Err(faults.join("\n").into()) }
 }
 
-/// A falsehood in the document.
+/// A deliberate error in the document.
 struct PlantedDefect {
     operation: &'static str,
     label: &'static str,
     what: &'static str,
-    /// The kind of failure that has to come of it.
+    /// The kind of failure that it must cause.
     failure: &'static str,
     tell: fn(&mut Value) -> Option<()>,
 }
 
-/// One for each of the checks that the exceptions in `contract/` come near, and for those that matter most.
+/// One for each check that the exceptions in `contract/` come close to disabling, and for the most important ones.
 const LIES: [PlantedDefect; 5] = [
     PlantedDefect {
         operation: "read_key",
@@ -129,7 +129,7 @@ fn parameter<'a>(document: &'a mut Value, path: &str, name: &str) -> Option<&'a 
     parameters.iter_mut().find(|p| p["name"] == name)?.get_mut("schema")
 }
 
-/// The document with all lies told.
+/// The document with all deliberate errors.
 fn falsified(server: &Server) -> Result<Value> {
     let mut document: Value = serde_json::from_str(&server.get("/api/v1/openapi.json")?.text()?)?;
     for lie in &LIES {
@@ -145,11 +145,11 @@ struct SchemathesisRun<'a> {
 }
 
 impl SchemathesisRun<'_> {
-    /// Runs schemathesis and gives its report, whatever it found.
+    /// Runs schemathesis and returns its report, whatever it found.
     fn ask(&self, name: &str, document: &str, key: Option<&str>, more: &[&str]) -> Result<Report> {
         let file = self.server.dir.join(format!("{name}.json"));
         let mut command = Command::new(&self.schemathesis);
-        // What it notes down beside its report goes with the server's data.
+        // Files that it writes besides its report go to the server's data directory.
         clean_env(&mut command).current_dir(&self.server.dir);
         command.envs([("SCHEMATHESIS_HOOKS", "hooks"), ("PYTHONDONTWRITEBYTECODE", "1")]).env("PYTHONPATH", &self.home);
         command.arg("--config-file").arg(self.home.join("schemathesis.toml"));
@@ -163,7 +163,7 @@ impl SchemathesisRun<'_> {
     }
 }
 
-/// What schemathesis wrote down.
+/// The report of schemathesis.
 struct Report(Value);
 
 impl Report {
@@ -176,7 +176,7 @@ impl Report {
         self.0["failures"].as_array().into_iter().flatten()
     }
 
-    /// Everything that is wrong: what was found, and what could not be asked.
+    /// All problems: failures, and operations that were not tested.
     fn faults(&self) -> Vec<String> {
         let mut faults: Vec<String> = self
             .failures()
@@ -194,7 +194,7 @@ impl Report {
         self.failures().any(|failure| failure["type"] == lie.failure && failure["operations"].to_string().contains(lie.label))
     }
 
-    /// The operations of which no valid request was ever accepted.
+    /// The operations that never accepted a valid request.
     fn unreached(&self) -> Vec<String> {
         let accepted = |phases: &Value| phases.as_object().into_iter().flatten().any(|(_, n)| n["accepted"].as_u64() > Some(0));
         let rates = self.0["valid_rates"].as_object().into_iter().flatten();

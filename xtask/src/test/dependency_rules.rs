@@ -1,5 +1,5 @@
-//! The direction of dependencies: `domain` ← `store`, `search` ← `service` ← `server`, and `domain` ← `app` ← `server`. The compiler keeps it; this
-//! names what no crate may come to depend on by way of another.
+//! The direction of dependencies: `domain` ← `store`, `search` ← `service` ← `server`, and `domain` ← `app` ← `server`. The compiler
+//! enforces it; this check lists dependencies that no crate may acquire indirectly.
 
 use std::{
     collections::BTreeSet,
@@ -16,7 +16,7 @@ use crate::{
     site::listed,
 };
 
-/// Packages, how they are built, and what they must not reach.
+/// Packages, their build options, and packages they must not depend on, even indirectly.
 const TREES: &[(&str, &[&str], &[&str])] = &[
     ("earshot-domain", &[], &["tokio", "sqlx", "sqlx-core", "axum", "leptos", "tantivy"]),
     ("earshot-search", &[], &["sqlx", "sqlx-core", "axum", "leptos", "earshot-store", "earshot-service", "earshot-app", "earshot-server"]),
@@ -30,13 +30,14 @@ const TREES: &[(&str, &[&str], &[&str])] = &[
     ),
 ];
 
-/// Packages, and what they must not depend on themselves, though others of ours bring it along: SQL is in `store` alone, the index in `search` alone.
+/// Packages, and packages they must not depend on directly, although other crates of ours do: SQL is only in `store`, the index only in
+/// `search`.
 const DIRECT: &[(&str, &[&str])] = &[("earshot-service", &["sqlx", "tantivy"]), ("earshot-server", &["sqlx", "tantivy"])];
 
-/// Text that no page may contain: markup from data, styles that the Content-Security-Policy forbids, and a library that is large as wasm.
+/// Text that no page may contain: raw HTML from data, styles that the Content-Security-Policy forbids, and a library that is large as wasm.
 const TEXTS: &[&str] = &["inner_html", "regex::", "style=\"", "style=format!"];
 
-/// All of it; every breach is named.
+/// Checks all rules; every violation is listed.
 pub fn check(paths: &Paths, _: &Args) -> Result<TestCounts> {
     let mut breaches = Vec::new();
     for (package, build, forbidden) in TREES {
@@ -61,15 +62,15 @@ pub fn check(paths: &Paths, _: &Args) -> Result<TestCounts> {
     if breaches.is_empty() { Ok(TestCounts::GOOD) } else { Err(breaches.join("\n").into()) }
 }
 
-/// What a package depends on, tests left out; `options` say how it is built and how deep to look.
+/// The dependencies of a package, without those of tests; `options` set the build options and the depth.
 fn dependencies(paths: &Paths, package: &str, options: &[&str]) -> Result<BTreeSet<String>> {
     let mut tree = cargo(paths);
     tree.args(["tree", "--edges", "normal", "--prefix", "none", "--format", "{p}", "--package", package]).args(options);
     Ok(capture(&mut tree)?.lines().filter_map(|line| line.split(' ').next()).map(ToOwned::to_owned).collect())
 }
 
-/// Statements name their columns. `SELECT *` has another result once a newer node's migration added a column, and PostgreSQL then refuses the
-/// prepared statements of the nodes that still run.
+/// Requires statements to name their columns. The result of `SELECT *` changes when a newer node's migration adds a column, and PostgreSQL
+/// then rejects the prepared statements of the nodes that still run.
 fn columns(paths: &Paths, breaches: &mut Vec<String>) -> Result<()> {
     for file in files(&paths.root.join("store/src"), "rs")? {
         for (number, line) in fs::read_to_string(&file)?.lines().enumerate() {
@@ -81,7 +82,7 @@ fn columns(paths: &Paths, breaches: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// Whether a line of a statement asks for all columns: `SELECT *`, `RETURNING *` or `f.*`. `COUNT(*)` and products do not.
+/// Returns whether a line of a statement selects all columns: `SELECT *`, `RETURNING *` or `f.*`. `COUNT(*)` and products do not.
 fn takes_every_column(line: &str) -> bool {
     let line = line.trim_start();
     !line.starts_with("//")
@@ -98,7 +99,7 @@ fn takes_every_column(line: &str) -> bool {
         })
 }
 
-/// The two databases have the same migrations.
+/// Both databases must have the same migrations.
 fn migrations(paths: &Paths, breaches: &mut Vec<String>) -> Result<()> {
     let names = |dialect: &str| -> Result<BTreeSet<_>> {
         let all = files(&paths.root.join("migrations").join(dialect), "sql")?;
@@ -109,7 +110,7 @@ fn migrations(paths: &Paths, breaches: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// Every stylesheet is in a bundle, and every name in a bundle is a file.
+/// Every stylesheet must be in a bundle, and every name in a bundle must be a file.
 fn styles(paths: &Paths, breaches: &mut Vec<String>) -> Result<()> {
     let style = paths.root.join("style");
     let mut named = BTreeSet::new();
@@ -122,7 +123,7 @@ fn styles(paths: &Paths, breaches: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// All files below a directory whose names end in this, sorted.
+/// All files below a directory with this extension, sorted.
 pub fn files(dir: &Path, ending: &str) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).map_err(|e| format!("{}: {e}", dir.display()))? {

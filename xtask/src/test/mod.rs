@@ -34,7 +34,7 @@ pub struct Args {
     extra: Vec<String>,
 }
 
-/// How a stage ended.
+/// The result of a stage.
 #[derive(Clone, Copy, Default)]
 pub struct TestCounts {
     /// Single tests that passed.
@@ -58,7 +58,7 @@ impl std::ops::Add for TestCounts {
 
 type StageFn = fn(&Paths, &Args) -> Result<TestCounts>;
 
-/// The stages, in order. The quick ones that fail most often come first.
+/// The stages, in order. Quick stages that fail most often come first.
 const STAGES: &[(&str, &str, StageFn)] = &[
     ("format", "cargo fmt", checks::format),
     ("directions", "dependency directions", dependency_rules::check),
@@ -83,7 +83,7 @@ struct StageResult {
     error: Option<String>,
 }
 
-/// Runs the stages; all of them, also after one has failed, so that one run reports everything.
+/// Runs all stages, even after one has failed, so that one run reports everything.
 pub fn test(paths: &Paths, args: &Args) -> Result<ExitCode> {
     for name in args.only.iter().chain(&args.skip) {
         if !STAGES.iter().any(|(n, ..)| n == name) {
@@ -97,7 +97,7 @@ pub fn test(paths: &Paths, args: &Args) -> Result<ExitCode> {
     for &(name, what, run) in STAGES.iter().filter(|(name, ..)| wanted(name)) {
         println!("\n── {name}: {what}");
         let start = Instant::now();
-        // These need what the release stage made; without it they could only say the same again, or test something old.
+        // These need the result of the release stage; without it they would only repeat its failure, or test an old program.
         let blocked = matches!(name, "budgets" | "contract" | "clients" | "browser")
             && all.iter().any(|d: &StageResult| d.name == "release" && d.error.is_some());
         let outcome = if blocked { Err("not run: no release build".into()) } else { run(paths, args) };
@@ -113,7 +113,7 @@ pub fn test(paths: &Paths, args: &Args) -> Result<ExitCode> {
         }
         all.push(StageResult { name, what, took, tally, error });
     }
-    // A test that passes is not heard: what it measured, and what it could not do here, is said at the end.
+    // The output of passing tests is hidden: their measurements, and reasons for skipping, are printed at the end.
     let notes = rust::notes(paths);
     if !notes.is_empty() {
         println!("\n{notes}");

@@ -21,7 +21,7 @@ pub fn tests(paths: &Paths, args: &Args) -> Result<TestCounts> {
         command.args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]);
     }
     clean_env(&mut command).env(VARIABLE, &postgres.url).env("EARSHOT_TEST_NOTES", notes_file(paths));
-    // A snapshot that differs fails, and nothing is written: accepting a change is a step of its own.
+    // A changed snapshot fails, and nothing is written: accepting a change is a separate step.
     command.env("INSTA_UPDATE", "no");
     if args.long {
         command.env("EARSHOT_TEST_LONG", "1");
@@ -29,24 +29,24 @@ pub fn tests(paths: &Paths, args: &Args) -> Result<TestCounts> {
     outcome(&mut command)
 }
 
-/// The program that counts how often another one waits for the disk. Without it one test says that it was skipped.
+/// The program that counts how often another one syncs to disk. Without it one test reports that it was skipped.
 fn tracer() {
     if cfg!(target_os = "linux") && which("strace").is_none() && !matches!(apt_install(&["strace"]), Ok(true)) {
         println!("strace could not be installed");
     }
 }
 
-/// Where tests write what a person should read though they pass.
+/// The file in which passing tests leave notes for people.
 fn notes_file(paths: &Paths) -> PathBuf {
     paths.target.join("test-notes")
 }
 
-/// What the tests of this run wrote there.
+/// The notes of the tests of this run.
 pub fn notes(paths: &Paths) -> String {
     fs::read_to_string(notes_file(paths)).unwrap_or_default()
 }
 
-/// Takes away what the run before wrote.
+/// Removes the notes of the previous run.
 pub fn forget_notes(paths: &Paths) {
     fs::remove_file(notes_file(paths)).ok();
 }
@@ -63,11 +63,11 @@ fn outcome(command: &mut Command) -> Result<TestCounts> {
     if success || tally.failed > 0 { Ok(tally) } else { Err("the tests did not finish".into()) }
 }
 
-/// Adds up the closing lines of nextest (`Summary [ 1.2s] 12 tests run: 11 passed, 1 failed, 0 skipped`) and of
-/// cargo test (`test result: ok. 5 passed; 0 failed; …`). Time-outs and crashes count as failures.
+/// Adds up the summary lines of nextest (`Summary [ 1.2s] 12 tests run: 11 passed, 1 failed, 0 skipped`) and of cargo test (`test result:
+/// ok. 5 passed; 0 failed; …`). Timeouts and crashes count as failures.
 pub fn count(text: &str) -> TestCounts {
     let of_nextest = |line: &&str| line.contains("Summary") && line.contains("run:");
-    // nextest shows what a failed test printed, which ends like a run of cargo test: that test counts once.
+    // nextest shows the output of a failed test, which ends like a run of cargo test: that test counts once.
     let nextest = text.lines().any(|line| of_nextest(&line));
     let closing = |line: &&str| if nextest { of_nextest(line) } else { line.contains("test result:") };
     let mut tally = TestCounts::default();

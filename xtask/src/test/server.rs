@@ -1,4 +1,4 @@
-//! The release program with the demonstration, on a free port and in a directory of its own.
+//! The release program with the demonstration, on a free port and in its own directory.
 
 use std::{
     env, fs,
@@ -17,21 +17,21 @@ use crate::{
     run::wait_for,
 };
 
-/// Settings without rate limits, for those who ask faster than any real client.
+/// Settings without rate limits, for clients that send requests faster than any real client.
 pub const UNLIMITED: [&str; 6] = ["--rate-per-api-key", "100000000", "--rate-per-key", "100000000", "--rate-per-address", "100000000"];
 
-/// A running program; it ends with this value, and its data with it.
+/// A running program; it is stopped and its data deleted when this value is dropped.
 pub struct Server {
     child: Child,
     program: PathBuf,
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: SocketAddr,
-    /// Its data, and room for anyone who asks it.
+    /// Its data directory, with room for files of its clients.
     pub dir: PathBuf,
 }
 
 impl Server {
-    /// Starts it and waits until all of the demonstration is there.
+    /// Starts it and waits until the demonstration is complete.
     pub fn start(paths: &Paths, name: &str, settings: &[&str]) -> Result<Self> {
         let program = paths.test_program();
         let dir = env::temp_dir().join(format!("earshot-{name}-{}", std::process::id()));
@@ -43,25 +43,25 @@ impl Server {
         let log = fs::File::create(dir.join("log"))?;
         let child = serve.current_dir(&dir).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
         let mut server = Self { child, program, address, dir };
-        // The port is open before the demonstration is in: the first answer says that all is ready.
+        // The port is open before the demonstration is loaded: the first response means that all is ready.
         if wait_for(&mut server.child, address)? && get(address, "/healthz").is_ok() {
             return Ok(server);
         }
         Err(format!("the program did not start:\n{}", server.log()).into())
     }
 
-    /// What it said so far.
+    /// Its log so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.dir.join("log")).unwrap_or_default()
     }
 
-    /// A page that has to be there.
+    /// Fetches a page that must exist.
     pub fn get(&self, path: &str) -> Result<HttpResponse> {
         let answer = get(self.address, path)?;
         if answer.status == 200 { Ok(answer) } else { Err(format!("{path} responded with {}", answer.status).into()) }
     }
 
-    /// What a subcommand prints, carried out beside the running server.
+    /// The output of a subcommand, run beside the server.
     pub fn admin(&self, args: &[&str]) -> Result<String> {
         let mut admin = Command::new(&self.program);
         capture(clean_env(&mut admin).arg("admin").args(args).arg("--data").arg(&self.dir))

@@ -1,6 +1,6 @@
-//! Dependencies that nothing uses. The text of a crate's sources has to contain a path into each crate that its Cargo.toml names.
+//! Finds unused dependencies. The sources of a crate must contain a path into each crate that its Cargo.toml names.
 //!
-//! cargo-machete works in the same way, takes more than a minute to install on two cores, and overlooks entries of the workspace's table.
+//! cargo-machete works in the same way, takes more than a minute to install on two cores, and misses entries of the workspace's table.
 
 use std::{
     collections::BTreeSet,
@@ -17,11 +17,11 @@ use crate::{
     process::{capture, cargo},
 };
 
-/// Dependencies that no path leads to, and why they are there.
+/// Dependencies without a path, and the reason for them.
 const ALLOWED: &[(&str, &str, &str)] =
     &[("earshot-bench", "domain", "the texts of the demonstration, which bench includes from server, use it")];
 
-/// All members of the workspace, and the workspace's own table.
+/// Checks all members of the workspace, and the workspace's own table.
 pub fn check(paths: &Paths, _: &Args) -> Result<TestCounts> {
     let metadata: Value = serde_json::from_str(&capture(cargo(paths).args(["metadata", "--no-deps", "--format-version", "1"]))?)?;
     let mut unused = Vec::new();
@@ -59,9 +59,9 @@ fn entries(manifest: &str) -> impl Iterator<Item = &str> {
     lines.filter_map(|line| Some(line.split_once(" = ")?.0)).filter(|key| !key.starts_with('#'))
 }
 
-/// The sources of a package, by the kind of dependency that they may use.
+/// The sources of a package, by the kind of dependency they may use.
 struct Sources {
-    /// The library and the program, with their unit tests.
+    /// The library and the program, including unit tests.
     own: Vec<String>,
     /// Integration tests.
     tests: Vec<String>,
@@ -90,7 +90,7 @@ impl Sources {
     }
 }
 
-/// Whether a text contains a path that begins with this name, such as `name::Type`, or `use name`. Comments do not count.
+/// Returns whether a text contains a path that begins with this name, such as `name::Type`, or `use name`. Comments do not count.
 fn leads_to(text: &str, name: &str) -> bool {
     let path = format!("{name}::");
     let code = text.lines().map(str::trim_start).filter(|line| !line.starts_with("//"));
