@@ -115,7 +115,7 @@ pub struct MailMessage {
     pub project: Option<ProjectId>,
     /// Its purpose.
     pub kind: MailKind,
-    /// Its subject: the id of the ticket, the invitation or the webhook.
+    /// The related record: the id of the ticket, the invitation or the webhook.
     pub about: Option<Uuid>,
     /// The recipient's address.
     pub to: String,
