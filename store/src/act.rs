@@ -1,7 +1,7 @@
-//! Acts: what one actor does in one project at one moment, in one transaction.
+//! Acts: operations of one actor in one project at one moment, in one transaction.
 //!
-//! An [`Act`] is a transaction that knows the scope of its actor, its time, and the source of ids for the rows it writes. A use case states what
-//! happens; who, when and under which id are the same for all of it and are filled in here.
+//! An [`Act`] is a transaction that carries its actor's scope, its time, and the source of ids for new rows. A use case states only the
+//! changes; the act fills in the actor, the time and the ids.
 
 use std::{
     ops::{Deref, DerefMut},
@@ -25,18 +25,18 @@ use uuid::Uuid;
 
 use crate::{IdempotentWrite, Store, Tx, backlog::LinkContent, error::Result, undo::KeptUndo};
 
-/// Who acts and when, and where ids of new rows come from.
+/// The actor and time of an act, and the source of ids for new rows.
 #[derive(Clone)]
 pub struct ActContext {
-    /// What the actor may reach.
+    /// The actor's access scope.
     pub scope: Scope,
-    /// When it happens.
+    /// Time of the act.
     pub now: Timestamp,
-    /// Where ids come from.
+    /// Source of ids for new rows.
     pub ids: Arc<dyn IdSource>,
 }
 
-/// A transaction of one actor. Everything that [`Tx`] can do, and what needs to know who acts.
+/// A transaction of one actor: everything in [`Tx`], plus the operations that need the actor.
 pub struct Act<'a, 'c> {
     tx: &'a mut Tx<'c>,
     context: ActContext,
@@ -57,10 +57,10 @@ impl DerefMut for Act<'_, '_> {
 }
 
 impl Store {
-    /// As [`Store::write`], for what somebody does.
+    /// Same as [`Store::write`], for an act.
     ///
     /// # Errors
-    /// As [`Store::write`].
+    /// Same as [`Store::write`].
     pub async fn act<T, F>(&self, context: ActContext, work: F) -> Result<T>
     where
         T: Send + 'static,
@@ -69,10 +69,10 @@ impl Store {
         self.write(move |tx| Box::pin(async move { work(&mut Act { tx, context }).await })).await
     }
 
-    /// As [`Store::write_idempotent`], for what somebody does.
+    /// Same as [`Store::write_idempotent`], for an act.
     ///
     /// # Errors
-    /// As [`Store::write_idempotent`].
+    /// Same as [`Store::write_idempotent`].
     pub async fn act_once<T, F>(&self, context: ActContext, once: IdempotentWrite, work: F) -> Result<T>
     where
         T: Serialize + DeserializeOwned + Send + 'static,
@@ -84,46 +84,46 @@ impl Store {
 }
 
 impl Act<'_, '_> {
-    /// What the actor may reach.
+    /// The actor's access scope.
     #[must_use]
     pub fn scope(&self) -> Scope {
         self.context.scope
     }
 
-    /// The project that this happens in.
+    /// The project of the act.
     #[must_use]
     pub fn project(&self) -> ProjectId {
         self.context.scope.project()
     }
 
-    /// The member of the team who acts; `None` for visitors and for the program itself.
+    /// The acting staff member; `None` for visitors and for the program itself.
     #[must_use]
     pub fn staff(&self) -> Option<StaffId> {
         self.context.scope.staff()
     }
 
-    /// When this happens: the same moment for all of it.
+    /// Time of the act; constant throughout the transaction.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.context.now
     }
 
-    /// An id for a new row.
+    /// Generates an id for a new row.
     #[must_use]
     pub fn id<T: From<Uuid>>(&self) -> T {
         T::from(self.context.ids.uuid())
     }
 
-    /// Refuses to go on if the actor has lost the role since the request began.
+    /// Fails if the actor has lost the role since the request began.
     ///
     /// # Errors
-    /// As [`Tx::ensure_authorized`].
+    /// Same as [`Tx::ensure_authorized`].
     pub async fn ensure_authorized(&mut self, role: Role) -> Result<()> {
         let (scope, now) = (self.scope(), self.now());
         self.tx.ensure_authorized(&scope, role, now).await
     }
 
-    /// Feedback of the actor's project, locked until the transaction ends.
+    /// Returns feedback of the actor's project, locked until the transaction ends.
     ///
     /// # Errors
     /// When the database fails.
@@ -132,7 +132,7 @@ impl Act<'_, '_> {
         self.tx.feedback_for_update(&scope, feedback).await
     }
 
-    /// A ticket of the actor's project and its feedback, locked until the transaction ends.
+    /// Returns a ticket of the actor's project and its feedback, both locked until the transaction ends.
     ///
     /// # Errors
     /// When the database fails.
@@ -141,7 +141,7 @@ impl Act<'_, '_> {
         self.tx.lock_ticket(&scope, ticket).await
     }
 
-    /// Adds an entry to the history of a backlog item, a canned reply or other thing of the project.
+    /// Adds an entry to the history of a backlog item, canned reply or other object of the project.
     ///
     /// # Errors
     /// When the database fails.
@@ -150,7 +150,7 @@ impl Act<'_, '_> {
         self.tx.insert_history(id, project, subject, staff, change, now).await
     }
 
-    /// Makes one change to feedback that is locked, with all that belongs to it. Returns the new version.
+    /// Applies one change to locked feedback, including its side effects. Returns the new version.
     ///
     /// # Errors
     /// When the database fails.
@@ -159,7 +159,7 @@ impl Act<'_, '_> {
         self.tx.change_feedback(held, staff, id, now, change).await
     }
 
-    /// Writes status and assignee of feedback that is locked, with the next version and an entry of its history. Returns the new version.
+    /// Writes the status and assignee of locked feedback, with the next version and a history entry. Returns the new version.
     ///
     /// # Errors
     /// When the database fails.
@@ -168,7 +168,7 @@ impl Act<'_, '_> {
         self.tx.update_feedback_with_history(held, staff, id, now, change).await
     }
 
-    /// Adds a comment of the actor. The entry in the history is [`Act::record_on_feedback`]'s.
+    /// Adds a comment by the actor. [`Act::record_on_feedback`] adds the history entry.
     ///
     /// # Errors
     /// When the database fails.
@@ -178,7 +178,7 @@ impl Act<'_, '_> {
         Ok(id)
     }
 
-    /// Links feedback to a backlog item; `false` and nothing done when the two are linked.
+    /// Links feedback to a backlog item. Returns `false` and changes nothing if the two are already linked.
     ///
     /// # Errors
     /// When the database fails.
@@ -187,7 +187,7 @@ impl Act<'_, '_> {
         self.tx.insert_link(id, feedback, item, says, staff, now).await
     }
 
-    /// Tells other programs that a backlog item was created, changed or deleted.
+    /// Publishes an event that a backlog item was created, changed or deleted.
     ///
     /// # Errors
     /// When the database fails.
@@ -196,7 +196,7 @@ impl Act<'_, '_> {
         self.tx.item_event(id, kind, item).await
     }
 
-    /// Tells other programs what happened to a ticket.
+    /// Publishes a ticket event.
     ///
     /// # Errors
     /// When the database fails.
@@ -205,7 +205,7 @@ impl Act<'_, '_> {
         self.tx.ticket_event(id, kind, ticket, said, now).await
     }
 
-    /// Tells other programs of a ticket that is no longer taken for spam; see [`Tx::publish_withheld_ticket`].
+    /// Publishes the withheld events of a ticket that is no longer classified as spam; see [`Tx::publish_withheld_ticket`].
     ///
     /// # Errors
     /// When the database fails.
@@ -214,7 +214,7 @@ impl Act<'_, '_> {
         self.tx.publish_withheld_ticket(feedback, now).await
     }
 
-    /// Adds a message to a ticket. Of the team's messages the actor is the author.
+    /// Adds a message to a ticket. The actor is the author of staff messages.
     ///
     /// # Errors
     /// When the database fails.
@@ -224,7 +224,7 @@ impl Act<'_, '_> {
         Ok(id)
     }
 
-    /// The contact that a claim is about, created if it is new.
+    /// Returns the contact that a claim identifies, and creates it if it is new.
     ///
     /// # Errors
     /// When the database fails.
@@ -233,8 +233,8 @@ impl Act<'_, '_> {
         self.tx.resolve_contact(&scope, person, id, now).await
     }
 
-    /// Keeps what undoes this act, for seven days: `steps` in the format of the capability `kind`. A later part of an act in several
-    /// transactions names the first one. What the program does by itself is not kept (`None`).
+    /// Stores the undo data of this act for seven days: `steps` in the format of the capability `kind`. When an act spans several
+    /// transactions, later parts name the first one. Returns `None` and stores nothing for acts of the program itself.
     ///
     /// # Errors
     /// When the database fails.
@@ -251,7 +251,7 @@ impl Act<'_, '_> {
         Ok(Some(follows.unwrap_or(id)))
     }
 
-    /// Takes the next part of an act of this actor for undoing, each once; `None` when there is none left.
+    /// Claims the next part of one of this actor's acts for undo, each once; `None` when none is left.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,4 +1,4 @@
-//! The present role of anyone who lent something their authority.
+//! Present role of the person or API key whose authority something runs under.
 
 use domain::{
     DomainError as Refusal, Timestamp,
@@ -14,19 +14,19 @@ use uuid::Uuid;
 use super::{Store, Tx, id, or_instead, or_none};
 use crate::error::Result;
 
-/// Where the authority of a row comes from: who it was handed to, else who made it; empty or null: the project.
+/// Returns the source of a row's authority: its new owner after a handover, else its creator; the project if empty or null.
 pub(super) fn backing(backer: Option<&str>, role: Option<&str>) -> AuthoritySource {
     match backer.filter(|backer| !backer.is_empty()) {
         None => AuthoritySource::Project,
         Some(backer) => {
-            // Nobody has the id of what cannot be read: nothing is done in their name.
+            // No person has the nil id, so an unreadable id grants nothing.
             let person = or_instead("person behind a key or a webhook", id(backer).ok(), StaffId(Uuid::nil()));
             AuthoritySource::Person(person, role.and_then(|role| or_none("role", role.parse().ok())))
         }
     }
 }
 
-/// What the column `handed_to` holds for `to`.
+/// Value of the column `handed_to` for `to`.
 pub(super) fn heir(to: Successor) -> String {
     match to {
         Successor::Project => String::new(),
@@ -34,7 +34,7 @@ pub(super) fn heir(to: Successor) -> String {
     }
 }
 
-/// A person's role, in one row with what a key of that id may do. Anyone who is neither has none.
+/// A person's role, and in the same row the access of an API key with that id. An id that is neither has no role.
 const PRESENT: &str = "SELECT (SELECT m.role FROM memberships m WHERE m.project_id = $1 AND m.staff_id = $2) AS role, k.access, \
      COALESCE(k.handed_to, k.created_by) AS backer, \
      (SELECT m.role FROM memberships m WHERE m.project_id = $1 AND m.staff_id = COALESCE(k.handed_to, k.created_by)) AS backer_role \
@@ -52,7 +52,7 @@ fn read((role, access, backer, backer_role): Present) -> Result<Option<Role>> {
 }
 
 impl Store {
-    /// The role that a person, or an API key, has in a project now.
+    /// Returns the present role of a person or an API key in a project.
     ///
     /// # Errors
     /// When the database fails.
@@ -64,7 +64,7 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// As [`Store::present_role`], inside the transaction.
+    /// Same as [`Store::present_role`], inside the transaction.
     ///
     /// # Errors
     /// When the database fails.
@@ -76,10 +76,10 @@ impl Tx<'_> {
 }
 
 impl Tx<'_> {
-    /// Makes sure, inside the transaction that writes, that whoever acts still has at least the role `need`.
+    /// Checks, inside the writing transaction, that the actor still has at least the role `need`.
     ///
     /// # Errors
-    /// [`Refusal::Forbidden`] when they do not; when the database fails.
+    /// [`Refusal::Forbidden`] if the actor does not; also when the database fails.
     pub async fn ensure_authorized(&mut self, scope: &Scope, need: Role, now: Timestamp) -> Result<()> {
         let Some(who) = scope.staff() else { return Ok(()) };
         let role = self.present_role(scope.project(), who, now).await?;

@@ -1,4 +1,4 @@
-//! Copies of the SQLite database: made while others read and write, and checked before they take its place.
+//! Copies of the SQLite database, made without blocking readers or writers, and checked before they replace it.
 
 use std::path::Path;
 
@@ -7,25 +7,25 @@ use sqlx::{AnyConnection, Connection};
 use super::{migrate, sqlite_options};
 use crate::error::{Error, Result};
 
-/// What a database file holds.
+/// Contents of a database file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BackupContents {
-    /// Projects.
+    /// Number of projects.
     pub projects: i64,
-    /// Pieces of feedback.
+    /// Number of pieces of feedback.
     pub feedback: i64,
-    /// The newest migration that it has.
+    /// Its newest migration.
     pub migration: i64,
 }
 
-/// Writes the database `from` as it is at one moment into the file `to`, which must not exist. Anyone who reads or writes meanwhile is not
-/// held up (<https://www.sqlite.org/lang_vacuum.html#vacuuminto>).
+/// Writes a snapshot of the database `from` to the file `to`, which must not exist. Does not block concurrent readers or writers
+/// (<https://www.sqlite.org/lang_vacuum.html#vacuuminto>).
 ///
 /// # Errors
-/// When the database cannot be read or the file not be written.
+/// When the database cannot be read or the file cannot be written.
 pub async fn copy(from: &Path, to: &Path) -> Result<()> {
     sqlx::any::install_default_drivers();
-    // Reading a write-ahead log needs the right to write beside it; a backup alone may lie on a disk that cannot be written.
+    // Reading a write-ahead log needs write access to its directory; a lone backup may be on a read-only disk.
     let mut log = from.as_os_str().to_owned();
     log.push("-wal");
     let has_log = Path::new(&log).exists();
@@ -37,10 +37,10 @@ pub async fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Reads the file from end to end and says what it holds.
+/// Reads the whole file and returns a summary of its contents.
 ///
 /// # Errors
-/// When it is damaged, not a database of Earshot, or one of a newer program.
+/// When the file is damaged, is not an Earshot database, or comes from a newer version of the program.
 pub async fn check(file: &Path) -> Result<BackupContents> {
     sqlx::any::install_default_drivers();
     let strange = |what: &str| Error::internal("this is not a backup of Earshot", what);

@@ -1,7 +1,7 @@
-//! Many rows by one statement.
+//! Inserts of many rows by one statement.
 //!
-//! A statement through sqlx to SQLite costs two thread hops, and to PostgreSQL a round trip, so whatever stores more than a few rows hands
-//! them over together: as one JSON parameter, so that the statement is the same text for any number of them and stays prepared.
+//! A statement through sqlx costs two thread hops on SQLite and a round trip on PostgreSQL, so code that stores more than a few rows passes
+//! them together: as one JSON parameter, so that the statement text is the same for any number of rows and stays prepared.
 
 use serde::Serialize;
 use sqlx::AssertSqlSafe;
@@ -9,7 +9,7 @@ use sqlx::AssertSqlSafe;
 use super::{Dialect, Tx};
 use crate::error::{Error, Result};
 
-/// Rows of one table, and the statement that adds any number of them. Declared with `rows!`.
+/// Rows of one table, and the statement that inserts any number of them. Declared with `rows!`.
 pub(super) trait BulkRows: Serialize {
     /// The statement for SQLite.
     const SQLITE: &'static str;
@@ -18,7 +18,7 @@ pub(super) trait BulkRows: Serialize {
 }
 
 impl Tx<'_> {
-    /// Adds rows in their order; those that are there already (by any unique key) are left as they are. Gives how many were new.
+    /// Inserts rows in order and skips those that conflict with an existing row by any unique key. Returns the number inserted.
     pub(super) async fn insert_rows<R: BulkRows>(&mut self, rows: &[R]) -> Result<u64> {
         if rows.is_empty() {
             return Ok(0);
@@ -31,7 +31,7 @@ impl Tx<'_> {
     }
 }
 
-/// Rows for several tables, in order, that nobody else can have added: their ids are fresh.
+/// Rows for several tables, in order. Their ids are fresh, so no other transaction can have inserted them.
 #[derive(Default)]
 pub(super) struct BulkInsert {
     /// The statement for each database, and its parameter.
@@ -50,10 +50,10 @@ impl BulkInsert {
 }
 
 impl Tx<'_> {
-    /// Adds all of them. SQLite takes the statements together, for one thread hop; PostgreSQL prepares them one by one.
+    /// Inserts all rows. SQLite runs the statements together, for one thread hop; PostgreSQL prepares them one by one.
     ///
     /// # Errors
-    /// When some were not new.
+    /// When some of the rows already existed.
     pub(super) async fn insert_all_new(&mut self, all: BulkInsert, what: &str) -> Result<()> {
         let mut added = 0;
         match self.dialect() {
@@ -61,7 +61,7 @@ impl Tx<'_> {
             Dialect::Sqlite => {
                 let numbered = |(n, (sql, ..)): (usize, &(&'static str, &'static str, String))| sql.replace("$1", &format!("${}", n + 1));
                 let sql = all.statements.iter().enumerate().map(numbered).collect::<Vec<_>>().join("; ");
-                // Put together from constants.
+                // Built from constants only.
                 let mut query = sqlx::query(AssertSqlSafe(sql));
                 for (.., rows) in all.statements {
                     query = query.bind(rows);
@@ -78,10 +78,10 @@ impl Tx<'_> {
     }
 }
 
-/// For rows that nobody else can have added: their ids are fresh.
+/// Checks that all rows were inserted. Their ids are fresh, so no other transaction can have inserted them.
 ///
 /// # Errors
-/// When some were not new.
+/// When some of the rows already existed.
 pub(super) fn all_new(added: u64, rows: usize, what: &str) -> Result<()> {
     if usize::try_from(added).is_ok_and(|added| added == rows) {
         return Ok(());
@@ -89,8 +89,8 @@ pub(super) fn all_new(added: u64, rows: usize, what: &str) -> Result<()> {
     Err(Error::internal(what, "some are there already"))
 }
 
-/// Declares a struct whose fields are columns of a table: `rows! { struct Row<'a> in "table" { id: &'a str as "TEXT", … } }`.
-/// The types are PostgreSQL's; SQLite's columns know their own.
+/// Declares a struct whose fields are columns of a table: `rows! { struct Row<'a> in "table" { id: &'a str as "TEXT", … } }`. The types are
+/// PostgreSQL's; SQLite uses those of its columns.
 macro_rules! rows {
     ($(#[$doc:meta])* struct $name:ident$(<$life:lifetime>)? in $table:literal {
         $first:ident: $first_type:ty as $first_sql:literal $(, $column:ident: $type:ty as $sql:literal)* $(,)?
@@ -106,7 +106,7 @@ macro_rules! rows {
             const SQLITE: &'static str = concat!(
                 "INSERT INTO ", $table, " (", stringify!($first) $(, ", ", stringify!($column))*, ") ",
                 "SELECT value ->> '", stringify!($first), "'" $(, ", value ->> '", stringify!($column), "'")*,
-                // Without a condition SQLite takes ON for that of a join.
+                // Without a WHERE clause SQLite parses ON as part of a join.
                 " FROM jsonb_each($1) WHERE 1 = 1 ON CONFLICT DO NOTHING"
             );
             const POSTGRES: &'static str = concat!(

@@ -1,6 +1,6 @@
-//! What the search index is built from: the change sequence, and records with what is said about them elsewhere.
+//! Input of the search index: the change sequence, and records with their related data from other tables.
 //!
-//! These functions take no scope: they serve the index, which holds all projects and asks for a scope itself.
+//! These functions take no scope: they serve the index, which holds all projects and itself requires a scope for queries.
 
 use std::collections::HashMap;
 
@@ -23,26 +23,26 @@ use crate::error::Result;
 /// One entry of the change sequence.
 #[derive(Debug, Clone, Copy)]
 pub struct ChangeEntry {
-    /// The writing transaction; 0 on SQLite, where sequence numbers alone are in commit order.
+    /// Id of the writing transaction; 0 on SQLite, where sequence numbers alone are in commit order.
     pub tx: i64,
     /// The sequence number.
     pub seq: i64,
-    /// Whose.
+    /// The project.
     pub project: ProjectId,
-    /// What changed.
+    /// The feedback that changed.
     pub feedback: FeedbackId,
-    /// Whether it is new with this.
+    /// Whether this change created the feedback.
     pub made: bool,
 }
 
-/// A record with what its search document needs besides.
+/// A record with the related data for its search document.
 #[derive(Debug, Clone)]
 pub struct IndexRow {
     /// The record.
     pub feedback: Feedback,
-    /// Linked to the backlog.
+    /// Whether it is linked to the backlog.
     pub linked: bool,
-    /// Has a comment of the team.
+    /// Whether it has a staff comment.
     pub commented: bool,
     /// Name of the contact.
     pub contact_name: Option<String>,
@@ -50,7 +50,7 @@ pub struct IndexRow {
     pub contact_email: Option<String>,
     /// The site's own id of the contact.
     pub contact_external: Option<String>,
-    /// Of a ticket: its number, and how urgent it is.
+    /// For a ticket: its number and priority.
     pub ticket: Option<(i64, Priority)>,
 }
 
@@ -67,26 +67,26 @@ struct IndexRowColumns {
     ticket_priority: Option<String>,
 }
 
-/// Which places of the change sequence count.
+/// Selects the changes that count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeVisibility {
-    /// All that are committed.
+    /// All committed changes.
     Committed,
-    /// Those before which nothing can appear any more.
+    /// Changes before which no further change can appear.
     Settled,
 }
 
-/// Days for which changes are kept at least: an index that has not followed for longer is built again.
+/// Minimum retention of changes, in days: an index that is further behind is rebuilt.
 const CHANGES_DAYS: i64 = 7;
 
-/// On PostgreSQL, the transactions that run in other databases of the server: they put nothing into the change sequence and may take hours,
-/// so nobody waits for them. Asked before the snapshot that `unsettled!` looks at: what begins in between is younger than all that is
-/// committed already, so what was settled once stays so.
+/// On PostgreSQL, the transactions that run in other databases of the server: they write nothing to the change sequence and may take hours,
+/// so they must not delay readers. Queried before the snapshot that `unsettled!` uses: a transaction that starts in between is newer than
+/// every committed one, so a settled change stays settled.
 const ELSEWHERE: &str = "SELECT COALESCE(string_agg(CAST(a.backend_xid AS TEXT), ','), '') FROM pg_stat_get_activity(NULL) a \
      WHERE a.backend_xid IS NOT NULL AND a.datid <> (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())";
 
-/// On PostgreSQL, the oldest transaction that may still put something into the change sequence, or the next one to begin: what is older is
-/// settled. The parameter is what [`ELSEWHERE`] gave.
+/// On PostgreSQL, the oldest transaction that may still write to the change sequence, or the next one to begin: older changes are settled.
+/// The parameter is the result of [`ELSEWHERE`].
 macro_rules! unsettled {
     ($elsewhere:literal) => {
         concat!(
@@ -106,7 +106,7 @@ const LAST_SETTLED: &str = concat!(
 );
 
 impl Tx<'_> {
-    /// The last place of the change sequence before which nothing can appear any more.
+    /// Returns the last position in the change sequence before which no further change can appear.
     ///
     /// # Errors
     /// When the database fails.
@@ -118,8 +118,8 @@ impl Tx<'_> {
         Ok(sqlx::query_as(LAST_SETTLED).bind(elsewhere).fetch_optional(self.conn()).await?)
     }
 
-    /// Removes up to `at_most` changes that are old, and keeps in mind how far. Those of the last week stay, and always the last one: it
-    /// says where the sequence is. Gives how many.
+    /// Deletes up to `at_most` old changes, and records the position reached. Keeps the changes of the last week and always the last one,
+    /// which marks the position of the sequence. Returns the number deleted.
     ///
     /// # Errors
     /// When the database fails.
@@ -137,7 +137,7 @@ impl Tx<'_> {
             .execute(self.conn())
             .await?;
         }
-        // Marked before the first piece goes: a follower that is further behind must not go on from what is left.
+        // Marked before the first deletion: a follower that is further behind must not continue from the remaining changes.
         let old: Option<i64> = sqlx::query_scalar("SELECT at FROM change_marks WHERE at <= $1 AND pruned = 0 ORDER BY at DESC LIMIT 1")
             .bind(now.plus_days(-CHANGES_DAYS).0)
             .fetch_optional(self.conn())
@@ -164,11 +164,11 @@ impl Tx<'_> {
     }
 }
 
-/// The place before which changes are removed.
+/// The position before which changes are deleted.
 const CHANGES_BEGIN: &str = "SELECT tx, seq FROM change_marks WHERE pruned = 1 ORDER BY at DESC LIMIT 1";
 
 impl Store {
-    /// The place before which changes were removed: transaction and sequence number, both 0 when none were.
+    /// Returns the position before which changes were deleted: transaction and sequence number, both 0 if none were.
     ///
     /// # Errors
     /// When the database fails.
@@ -176,7 +176,7 @@ impl Store {
         Ok(sqlx::query_as(CHANGES_BEGIN).fetch_optional(self.reader()).await?.unwrap_or_default())
     }
 
-    /// Which feedback the change with this sequence number is about.
+    /// Returns the feedback that the change with this sequence number is about.
     ///
     /// # Errors
     /// When the database fails.
@@ -186,8 +186,8 @@ impl Store {
         found.as_deref().map(id).transpose()
     }
 
-    /// Changes after a place, in commit order. On PostgreSQL a transaction that began to write earlier may commit later, so only
-    /// what no running transaction can overtake is given, ordered by transaction.
+    /// Returns changes after a position, in commit order. On PostgreSQL a transaction that began to write earlier may commit later, so this
+    /// returns only changes that no running transaction can precede, ordered by transaction.
     ///
     /// # Errors
     /// When the database fails.
@@ -223,8 +223,8 @@ impl Store {
             .collect()
     }
 
-    /// Makes changes new that carry transactions of another PostgreSQL server, as after a dump is restored: here such numbers are
-    /// still to come, so nobody would follow them. Gives how many there were.
+    /// Renews changes that carry transaction ids of another PostgreSQL server, as after restoring a dump: on this server such ids are still
+    /// in the future, so no follower would read the changes. Returns their number.
     ///
     /// # Errors
     /// When the database fails.
@@ -246,7 +246,7 @@ impl Store {
         .await
     }
 
-    /// The last place of the change sequence: transaction and sequence number, both 0 when there is none.
+    /// Returns the last position in the change sequence: transaction and sequence number, both 0 when it is empty.
     ///
     /// # Errors
     /// When the database fails.
@@ -262,8 +262,8 @@ impl Store {
         Ok(last.unwrap_or_default())
     }
 
-    /// The records that some changes in a row are about (each an id, and whether the change made it) as they were after the last of those
-    /// changes or are now; those that are gone are left out.
+    /// Returns the records of some consecutive changes (each an id, and whether the change created it), in their state after the last of
+    /// those changes or in their current state; omits deleted records.
     ///
     /// # Errors
     /// When the database fails.
@@ -272,7 +272,7 @@ impl Store {
         for (feedback, _) in changes {
             *times.entry(*feedback).or_default() += 1;
         }
-        // What was made here and not changed since, as far as these changes go, need not be read. What changes after them comes once more.
+        // A record created here, and not changed again within these changes, is in memory. A later change delivers it again.
         let just_made = changes.iter().filter(|(feedback, made)| *made && times.get(feedback) == Some(&1)).map(|(feedback, _)| *feedback);
         let mut rows = self.committed.take(just_made);
         for row in &rows {
@@ -284,7 +284,7 @@ impl Store {
         Ok(rows)
     }
 
-    /// The records with these ids as they are now; those that are gone are left out.
+    /// Returns the current state of the records with these ids; omits deleted records.
     ///
     /// # Errors
     /// When the database fails.
@@ -309,7 +309,7 @@ impl Store {
         self.with_tags(rows).await
     }
 
-    /// Records in the order of their ids, after one.
+    /// Returns records in the order of their ids, after a given id.
     ///
     /// # Errors
     /// When the database fails.
@@ -323,7 +323,7 @@ impl Store {
         if ids.is_empty() { Ok(Vec::new()) } else { self.index_rows(&ids).await }
     }
 
-    /// How many records there are in all projects.
+    /// Counts the records of all projects.
     ///
     /// # Errors
     /// When the database fails.
@@ -331,7 +331,7 @@ impl Store {
         Ok(sqlx::query_scalar("SELECT COUNT(*) FROM feedback").fetch_one(self.reader()).await?)
     }
 
-    /// The member of a project with an e-mail address.
+    /// Returns the member of a project with an e-mail address.
     ///
     /// # Errors
     /// When the database fails.
@@ -346,7 +346,7 @@ impl Store {
         found.map(|(text,)| id(&text)).transpose()
     }
 
-    /// The surveys of a project with a name, in any case and spacing. Compared here: SQLite folds nothing but ASCII.
+    /// Returns the surveys of a project with a name, ignoring case and spacing. Compared in Rust: SQLite folds only ASCII.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,4 +1,4 @@
-//! What this process has just committed, for anyone who follows the change sequence.
+//! Changes just committed by this process, for followers of the change sequence.
 
 use std::{
     collections::HashMap,
@@ -10,20 +10,21 @@ use tokio::sync::watch;
 
 use super::change_feed::IndexRow;
 
-/// New records kept at most. They wait for the index, which is a fraction of a second behind; when it is not, it reads what it needs.
+/// Maximum number of new records kept. They wait for the index, which is a fraction of a second behind; if it falls further behind, it
+/// reads them from the database.
 const KEPT: usize = 4096;
 
-/// What a transaction will have to tell once it is committed.
+/// Notifications of a transaction, sent after its commit.
 #[derive(Debug, Default)]
 pub(super) struct CommitEffects {
     pub(super) feedback_changed: bool,
-    /// New records, as the index wants them.
+    /// New records, in the form that the index needs.
     pub(super) made: Vec<IndexRow>,
 }
 
-/// Wakes those who follow, and keeps new records for the index. To read one back is some twenty columns through a channel, and what belongs to it
-/// from four other tables, all of which is known here anyway: no longer doing so, and SQLite's binary JSON, brought a submission from 580 to
-/// 180 µs of processor time on a busy machine.
+/// Wakes followers, and keeps new records for the index. Reading one back means some twenty columns through a channel, plus its related
+/// rows from four other tables, all of which are known here anyway: avoiding that, and SQLite's binary JSON, reduced a submission from 580
+/// to 180 µs of processor time on a busy machine.
 #[derive(Debug)]
 pub(super) struct CommitNotifier {
     wake: watch::Sender<u64>,
@@ -37,7 +38,7 @@ impl Default for CommitNotifier {
 }
 
 impl CommitNotifier {
-    /// To be called after the commit.
+    /// Call this after the commit.
     pub(super) fn tell(&self, news: CommitEffects) {
         if !news.feedback_changed {
             return;
@@ -45,7 +46,7 @@ impl CommitNotifier {
         {
             let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
             if made.len() + news.made.len() > KEPT {
-                // Nobody takes them: the index is being built, or far behind.
+                // Not consumed: the index is being built, or is far behind.
                 made.clear();
             }
             made.extend(news.made.into_iter().map(|row| (row.feedback.id, row)).take(KEPT));
@@ -53,7 +54,7 @@ impl CommitNotifier {
         self.wake.send_modify(|n| *n += 1);
     }
 
-    /// Hands out those of the records, as they were made, that are still here.
+    /// Removes and returns the records that are still kept, as they were when created.
     pub(super) fn take(&self, ids: impl Iterator<Item = FeedbackId>) -> Vec<IndexRow> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         ids.filter_map(|id| made.remove(&id)).collect()

@@ -1,4 +1,4 @@
-//! What only the demonstration asks.
+//! Queries used only by the demonstration.
 
 use domain::ids::{FeedbackId, ProjectId, ResponseId};
 
@@ -6,7 +6,7 @@ use super::{Store, optional_id};
 use crate::error::Result;
 
 impl Store {
-    /// The feedback that a response became.
+    /// Returns the feedback created from a response.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,4 +1,4 @@
-//! What the desk reads of tickets besides their conversations: heads for lists, and how long people wait.
+//! Desk queries over tickets, apart from their conversations: summaries for lists, and waiting times.
 
 use std::collections::HashMap;
 
@@ -14,52 +14,52 @@ use sqlx::FromRow;
 use super::{Dialect, Store, id, or_instead};
 use crate::error::Result;
 
-/// A ticket as a list shows it.
+/// A ticket in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TicketSummary {
-    /// Its number.
+    /// Its number in the project.
     pub number: i64,
     /// Its subject.
     pub subject: String,
-    /// How urgent the team finds it.
+    /// The priority set by the team.
     pub priority: Priority,
-    /// Whose turn it is.
+    /// Its state: whose turn it is.
     pub state: TicketState,
 }
 
-/// Tickets that are not closed, of one state and one group of ages.
+/// Number of open tickets in one state and one age group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenTicketCount {
-    /// Whose turn it is.
+    /// Ticket state: whose turn it is.
     pub state: TicketState,
-    /// Which of [`AGE_GROUPS`].
+    /// Index into [`AGE_GROUPS`].
     pub age: usize,
-    /// How many.
+    /// Number of tickets.
     pub count: i64,
-    /// Of these, nobody's.
+    /// Unassigned tickets among these.
     pub unassigned: i64,
-    /// Of these, urgent.
+    /// Urgent tickets among these.
     pub urgent: i64,
 }
 
-/// What the desk's report is made of; spam aside.
+/// Data for the desk report, without spam.
 #[derive(Debug, Clone, Default)]
 pub struct DeskMetrics {
-    /// Tickets that there ever were.
+    /// All tickets ever created.
     pub total: i64,
-    /// Written in the time reported.
+    /// Tickets created in the reporting period.
     pub written: i64,
-    /// How long those first answered in that time had waited, in milliseconds.
+    /// Waiting times of tickets first answered in the period, in milliseconds.
     pub first_response: Vec<i64>,
-    /// How long those closed in that time took, in milliseconds.
+    /// Resolution times of tickets closed in the period, in milliseconds.
     pub resolution: Vec<i64>,
-    /// Those that are open.
+    /// Open tickets.
     pub open: Vec<OpenTicketCount>,
-    /// How many open ones nobody has answered yet, and when the oldest was written.
+    /// Number of open tickets without a first response, and the creation time of the oldest.
     pub unanswered: (i64, Option<Timestamp>),
 }
 
-/// Times read for the report at most: the newest.
+/// Maximum number of times read for the report: the newest.
 const MOST_TIMES: i64 = 100_000;
 
 #[derive(FromRow)]
@@ -72,7 +72,7 @@ struct TicketSummaryRow {
 }
 
 impl Store {
-    /// The tickets behind pieces of feedback of the scope's project, by feedback.
+    /// Returns the tickets of these pieces of feedback in the scope's project, by feedback id.
     ///
     /// # Errors
     /// When the database fails.
@@ -104,7 +104,7 @@ impl Store {
         rows.into_iter().map(head).collect()
     }
 
-    /// The numbers of the desk: times of what happened since `since`, and what is open at `now`.
+    /// Returns the desk metrics: times of events since `since`, and the open tickets at `now`.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,4 +1,4 @@
-//! A look at a database that changes nothing, not even its schema.
+//! Read-only inspection of a database; not even its schema changes.
 
 use std::path::Path;
 
@@ -7,39 +7,39 @@ use sqlx::{AnyConnection, Connection};
 use super::{migrate, sqlite_options};
 use crate::error::{Error, Result};
 
-/// What a database says of itself.
+/// Facts read from a database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DatabaseFacts {
-    /// The newest migration that it has; 0 for none.
+    /// Its newest migration; 0 for none.
     pub migration: i64,
-    /// Tells it from another database.
+    /// Id that distinguishes this database from others.
     pub instance: Option<String>,
-    /// Projects.
+    /// Number of projects.
     pub projects: i64,
-    /// Pieces of feedback.
+    /// Number of pieces of feedback.
     pub feedback: i64,
-    /// Accounts.
+    /// Number of accounts.
     pub staff: i64,
     /// Failed jobs: kind and reason.
     pub dead: Vec<(String, String)>,
-    /// Failed e-mails.
+    /// Number of failed e-mails.
     pub dead_letters: i64,
-    /// Failed webhook deliveries.
+    /// Number of failed webhook deliveries.
     pub dead_deliveries: i64,
-    /// Webhooks that the program turned off because they kept failing.
+    /// Number of webhooks that the program disabled after repeated failures.
     pub webhooks_off: i64,
 }
 
-/// The newest migration that this program knows.
+/// Returns the newest migration known to this program.
 #[must_use]
 pub fn newest_migration() -> i64 {
     migrate::SQLITE.iter().map(|m| m.version).max().unwrap_or_default()
 }
 
-/// Reads the facts of the database at `url`, else of the embedded one in `data`.
+/// Reads the facts of the database at `url`, or else of the embedded one in `data`.
 ///
 /// # Errors
-/// When the database cannot be reached or is not one of Earshot.
+/// When the database cannot be reached or is not an Earshot database.
 pub async fn inspect_database(url: Option<&str>, data: &Path) -> Result<DatabaseFacts> {
     sqlx::any::install_default_drivers();
     let mut conn = match url {
@@ -61,7 +61,7 @@ pub async fn inspect_database(url: Option<&str>, data: &Path) -> Result<Database
     facts.dead = sqlx::query_as("SELECT kind, COALESCE(last_error, '') FROM jobs WHERE state = 'dead' ORDER BY finished_at DESC LIMIT 5")
         .fetch_all(&mut conn)
         .await?;
-    // Databases of earlier versions have none.
+    // Databases of earlier versions do not have these tables.
     if facts.migration >= 6 {
         facts.dead_letters = sqlx::query_scalar("SELECT COUNT(*) FROM letters WHERE state = 'dead'").fetch_one(&mut conn).await?;
     }

@@ -1,31 +1,31 @@
-//! What goes wrong in a use case or in the database: a refusal, or a failure of ours.
+//! Errors of use cases and the database: refusals, and internal faults.
 
 use std::fmt;
 
 use thiserror::Error as ThisError;
 
-/// What use cases and the store return.
+/// Error type of use cases and the store.
 #[derive(Debug, ThisError)]
 pub enum Error {
-    /// A refusal that the person can act on.
+    /// A refusal that the user can act on.
     #[error(transparent)]
     Domain(#[from] domain::DomainError),
-    /// The database failed. The detail goes to the log, never to the person.
+    /// A database error. The detail goes to the log, never to the user.
     #[error("database: {0}")]
     Database(sqlx::Error),
-    /// Anything else that is our fault; the text is for the log.
+    /// Any other internal fault; the text is for the log.
     #[error("{0}")]
     Internal(String),
 }
 
-/// What use cases and the store return.
+/// Result type of use cases and the store.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match error {
-            // No connection in time, or none at all: the work may go through later.
-            // (A connection that is closed while it is being made shows as a breach of the protocol.)
+            // No connection in time, or none at all: a retry may succeed. (A connection closed during its handshake shows as a protocol
+            // violation.)
             sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed
@@ -49,15 +49,15 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-/// PostgreSQL's "cached plan must not change result type" (0A000): during an upgrade, a newer node's migration changed a table. The same
-/// statement works on a new connection.
+/// Recognizes PostgreSQL's "cached plan must not change result type" (0A000): during an upgrade, a newer node's migration changed a table.
+/// The same statement works on a new connection.
 fn is_outdated_statement(error: &dyn sqlx::error::DatabaseError) -> bool {
     error.code().is_some_and(|code| code == "0A000")
 }
 
-/// SQLite: busy (5), locked (6), not to be written (8: a disk that failed is), I/O error (10), disk full (13), not to be opened (14), with
-/// their extended codes. PostgreSQL: connection (08), resources and disk full (53), shutting down (57), rolled back in favour of others (40),
-/// ended because we were silent in the midst of a transaction (25P03).
+/// Recognizes transient errors. SQLite: busy (5), locked (6), read-only (8, as on a failed disk), I/O error (10), disk full (13), cannot
+/// open (14), with their extended codes. PostgreSQL: connection (08), resources and disk full (53), shutting down (57), transaction rolled
+/// back in favour of others (40), idle-in-transaction timeout (25P03).
 fn is_unavailable(error: &dyn sqlx::error::DatabaseError) -> bool {
     let Some(code) = error.code() else { return false };
     if code.len() == 5 && !code.starts_with('0') || code.starts_with("08") {
@@ -73,12 +73,12 @@ impl From<serde_json::Error> for Error {
 }
 
 impl Error {
-    /// A fault with the place it happened at.
+    /// Creates an internal error with its context.
     pub fn internal(what: &str, detail: impl fmt::Display) -> Self {
         Self::Internal(format!("{what}: {detail}"))
     }
 
-    /// Whether this is a refusal to a person rather than a fault.
+    /// Returns the refusal, or `None` for an internal fault.
     #[must_use]
     pub fn refusal(&self) -> Option<&domain::DomainError> {
         match self {

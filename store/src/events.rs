@@ -1,4 +1,4 @@
-//! Events for other programs, recorded in the transaction of what happened.
+//! Events for other programs, recorded in the transaction of the change itself.
 
 use domain::{
     Timestamp,
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{Tx, error::Result};
 
-/// The event data of a backlog item.
+/// Returns the event data of a backlog item.
 #[must_use]
 pub fn item_data(item: &BacklogItem) -> Value {
     json!({
@@ -28,7 +28,7 @@ pub fn item_data(item: &BacklogItem) -> Value {
     })
 }
 
-/// The ticket with every field that the API's `Ticket` has, under the same names.
+/// Returns the ticket with every field of the API's `Ticket`, under the same names.
 fn ticket_data(ticket: &Ticket, said: Option<(MessageAuthor, &str)>) -> Value {
     json!({
         "id": ticket.id,
@@ -48,8 +48,7 @@ fn ticket_data(ticket: &Ticket, said: Option<(MessageAuthor, &str)>) -> Value {
 }
 
 impl Tx<'_> {
-    /// Tells what happened in a ticket, and what was said. Notes of the team are told to nobody, and nothing of a ticket that was not told of
-    /// because it looks like spam.
+    /// Publishes a ticket event with its message. Publishes neither internal notes nor events of a ticket withheld as suspected spam.
     ///
     /// # Errors
     /// When the database fails.
@@ -67,7 +66,7 @@ impl Tx<'_> {
         self.event(event, ticket.project, kind, &ticket_data(ticket, said), now).await
     }
 
-    /// Tells of a ticket that is not taken for spam any more, if that was held back until now: that it was opened, and what was said since.
+    /// Publishes the withheld events of a ticket that is no longer classified as spam, if any: its creation, and the messages since.
     ///
     /// # Errors
     /// When the database fails.
@@ -78,14 +77,14 @@ impl Tx<'_> {
         let Some(ticket) = self.lock_ticket_of_feedback(feedback).await? else { return Ok(()) };
         let mut kind = EventKind::TicketCreated;
         for (message, author, body) in self.ticket_transcript(&ticket).await? {
-            // Each message is told once at most, so its id names what is told as well.
+            // Each message produces at most one event, so its id serves as the event id.
             self.ticket_event(EventId(message.0), kind, &ticket, Some((author, &body)), now).await?;
             kind = EventKind::TicketMessageAdded;
         }
         Ok(())
     }
 
-    /// Tells that a backlog item was made, changed or removed.
+    /// Publishes an event that a backlog item was created, changed or deleted.
     ///
     /// # Errors
     /// When the database fails.

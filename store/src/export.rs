@@ -1,4 +1,4 @@
-//! Rows for exports: pages by key, read as they are stored, so that one bad row breaks nothing.
+//! Rows for exports: keyset pages with the stored values, so that one invalid row breaks nothing.
 
 use domain::{accounts::Scope, ids::SurveyId};
 use sqlx::FromRow;
@@ -6,10 +6,10 @@ use sqlx::FromRow;
 use super::{Dialect, Store, id};
 use crate::error::Result;
 
-/// The place after which a page begins: a time or number, and an id.
+/// Cursor before the first row of a page: a time or number, and an id.
 pub type ExportCursor = (i64, String);
 
-/// Feedback with what belongs to it.
+/// Feedback with its related data.
 #[derive(Debug, Clone, FromRow)]
 #[expect(missing_docs, reason = "the names are those of the columns")]
 pub struct ExportedFeedback {
@@ -38,7 +38,7 @@ pub struct ExportedFeedback {
     pub version: i64,
 }
 
-/// A response with what belongs to it.
+/// A response with its related data.
 #[derive(Debug, Clone, FromRow)]
 #[expect(missing_docs, reason = "the names are those of the columns")]
 pub struct ExportedResponse {
@@ -77,7 +77,7 @@ pub struct ExportedItem {
     pub version: i64,
 }
 
-/// The columns of [`ExportedFeedback`] from records that come from somewhere, with what is asked of them.
+/// Selects the columns of [`ExportedFeedback`] from a given source, with given conditions.
 macro_rules! feedback_rows {
     ($from:literal, $asked:literal) => {
         concat!(
@@ -93,7 +93,7 @@ macro_rules! feedback_rows {
 }
 
 impl Store {
-    /// Feedback of the scope's project after a place, oldest first.
+    /// Returns feedback of the scope's project after a cursor, oldest first.
     ///
     /// # Errors
     /// When the database fails.
@@ -110,7 +110,7 @@ impl Store {
         .await?)
     }
 
-    /// These records of the scope's project, oldest first; those that are gone are left out.
+    /// Returns these records of the scope's project, oldest first; omits deleted records.
     ///
     /// # Errors
     /// When the database fails.
@@ -128,13 +128,13 @@ impl Store {
         Ok(sqlx::query_as(sql).bind(scope.project().to_string()).bind(serde_json::to_string(ids)?).fetch_all(self.reader()).await?)
     }
 
-    /// The tags of these records of the scope's project: record, tag.
+    /// Returns the tags of these records of the scope's project: record, tag.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn export_tags(&self, scope: &Scope, ids: &[&str]) -> Result<Vec<(String, String)>> {
         let sql = match self.dialect() {
-            // The sign keeps SQLite from going through the whole project's tags once for each record, by the index on project and tag.
+            // The unary plus keeps SQLite from scanning the whole project's tags once for each record, by the index on project and tag.
             Dialect::Sqlite => {
                 "SELECT t.feedback_id, t.tag FROM json_each($2) j CROSS JOIN feedback_tags t ON t.feedback_id = j.value \
                  WHERE +t.project_id = $1 ORDER BY t.tag"
@@ -147,7 +147,7 @@ impl Store {
         Ok(sqlx::query_as(sql).bind(scope.project().to_string()).bind(serde_json::to_string(ids)?).fetch_all(self.reader()).await?)
     }
 
-    /// The links of these records, or of these backlog items, of the scope's project: record, item's id, item's number.
+    /// Returns the links of these records, or of these backlog items, of the scope's project: record, item id, item number.
     ///
     /// # Errors
     /// When the database fails.
@@ -167,7 +167,7 @@ impl Store {
         Ok(sqlx::query_as(sql).bind(scope.project().to_string()).bind(serde_json::to_string(ids)?).fetch_all(self.reader()).await?)
     }
 
-    /// Responses to a survey of the scope's project after a place, oldest first.
+    /// Returns responses to a survey of the scope's project after a cursor, oldest first.
     ///
     /// # Errors
     /// When the database fails.
@@ -195,7 +195,7 @@ impl Store {
         .await?)
     }
 
-    /// The stored answers of these responses: response, question, value.
+    /// Returns the stored answers of these responses: response, question, value.
     ///
     /// # Errors
     /// When the database fails.
@@ -213,7 +213,7 @@ impl Store {
         Ok(sqlx::query_as(sql).bind(scope.project().to_string()).bind(serde_json::to_string(responses)?).fetch_all(self.reader()).await?)
     }
 
-    /// Id and name of the surveys of the scope's project, the oldest first. Reads no draft: one that is broken hides no responses.
+    /// Returns id and name of the surveys of the scope's project, oldest first. Reads no drafts, so that a broken one hides no responses.
     ///
     /// # Errors
     /// When the database fails.
@@ -225,7 +225,7 @@ impl Store {
         rows.into_iter().map(|(survey, name)| Ok((id(&survey)?, name))).collect()
     }
 
-    /// Id and stored content of all versions of a survey of the scope's project, the newest first.
+    /// Returns id and stored content of all versions of a survey of the scope's project, newest first.
     ///
     /// # Errors
     /// When the database fails.
@@ -237,7 +237,7 @@ impl Store {
             .await?)
     }
 
-    /// Backlog items of the scope's project after a number.
+    /// Returns backlog items of the scope's project after a number.
     ///
     /// # Errors
     /// When the database fails.

@@ -14,7 +14,8 @@ use sqlx::FromRow;
 use super::{Store, Tx, bulk_insert::rows, id, optional_id, or_instead, withheld_events::WithheldRow};
 use crate::error::Result;
 
-/// The columns of [`Row`], of the table `feedback` as `f`: named, so that a column that a later version adds changes no statement.
+/// The columns of [`Row`], from the table `feedback` as `f`: listed by name, so that a column added by a later version affects no
+/// statement.
 macro_rules! feedback_columns {
     () => {
         "f.id, f.project_id, f.kind, f.text, f.score, f.score_max, f.contact_id, f.survey_id, f.response_id, f.page_url, f.release, f.environment, \
@@ -81,18 +82,18 @@ struct TaggedRow {
     tags: String,
 }
 
-/// A record with what else a query may ask about it.
+/// A record with further fields for queries.
 #[derive(Debug, Clone)]
 pub struct ListedFeedback {
     /// The record.
     pub feedback: Feedback,
-    /// Linked to the backlog.
+    /// Whether it is linked to the backlog.
     pub linked: bool,
-    /// Has a comment of the team.
+    /// Whether it has a staff comment.
     pub commented: bool,
-    /// Something is known of the contact: a name, an address or an id.
+    /// Whether the contact has a name, an address or an id.
     pub contact_known: bool,
-    /// Of a ticket: how urgent it is.
+    /// For a ticket: its priority.
     pub priority: Option<Priority>,
 }
 
@@ -107,7 +108,7 @@ struct ListedFeedbackRow {
 }
 
 impl Store {
-    /// Records of the scope's project by time, after one (its time and id): what the inbox lists while there is no index.
+    /// Returns records of the scope's project by time, after a cursor (time and id): the inbox list while there is no index.
     ///
     /// # Errors
     /// When the database fails.
@@ -161,7 +162,7 @@ impl Store {
         rows.into_iter().map(listed).collect()
     }
 
-    /// Whether there is anything in the scope's project that is not spam.
+    /// Returns whether the scope's project has any feedback that is not spam.
     ///
     /// # Errors
     /// When the database fails.
@@ -174,10 +175,10 @@ impl Store {
         Ok(found.is_some())
     }
 
-    /// The tags of records, by id; `list` is their ids as JSON.
+    /// Returns the tags of records, by id; `list` is a JSON list of ids.
     async fn tags_of(&self, scope: &Scope, list: &str) -> Result<std::collections::HashMap<String, Vec<String>>> {
         let sql = match self.dialect() {
-            // The sign keeps SQLite from going through the whole project's tags once for each record, by the index on project and tag.
+            // The unary plus keeps SQLite from scanning the whole project's tags once for each record, by the index on project and tag.
             super::Dialect::Sqlite => {
                 "SELECT t.feedback_id, t.tag FROM json_each($2) j CROSS JOIN feedback_tags t ON t.feedback_id = j.value WHERE +t.project_id = $1 ORDER BY t.tag"
             }
@@ -194,15 +195,15 @@ impl Store {
         Ok(by_id)
     }
 
-    /// The records of the scope's project with these ids, in the order asked; ids that are not there are left out.
+    /// Returns the records of the scope's project with these ids, in the given order; omits unknown ids.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn feedback_by_ids(&self, scope: &Scope, ids: &[FeedbackId]) -> Result<Vec<Feedback>> {
-        // Ids travel as one JSON list, so that the statement is the same text for any number of them.
+        // Ids are bound as one JSON list, so that the statement text is the same for any number of them.
         let list = serde_json::to_string(ids)?;
         let sql = match self.dialect() {
-            // The order makes SQLite find all rows first: handed over one by one as they are found, each would wake the reader.
+            // The ORDER BY makes SQLite find all rows first: rows returned one by one would each wake the reader.
             super::Dialect::Sqlite => {
                 concat!(
                     "SELECT ",
@@ -233,7 +234,7 @@ impl Store {
 }
 
 impl Store {
-    /// The id that a record has in the system that it came from; `None` for one that came without.
+    /// Returns the record's id in its source system; `None` if it has none.
     ///
     /// # Errors
     /// When the database fails.
@@ -248,7 +249,7 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Adds a record with its tags and notes the change; `false` when `source_key` was added before.
+    /// Adds a record with its tags and records the change; `false` if a record with this `source_key` exists.
     ///
     /// # Errors
     /// When the database fails.
@@ -257,7 +258,7 @@ impl Tx<'_> {
         Ok(!added.is_empty())
     }
 
-    /// As [`Tx::insert_feedback`] for several, in their order. Gives those that went in.
+    /// Same as [`Tx::insert_feedback`] for several records, in order. Returns the ids of the inserted ones.
     ///
     /// # Errors
     /// When the database fails.
@@ -295,9 +296,9 @@ impl Tx<'_> {
 pub struct FeedbackInsert<'a> {
     /// The record.
     pub feedback: &'a Feedback,
-    /// What tells a repetition of it, in its project.
+    /// Key for detecting duplicates in its project.
     pub source_key: Option<&'a str>,
-    /// The import that brings it.
+    /// The import that adds it.
     pub import: Option<ImportId>,
 }
 

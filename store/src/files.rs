@@ -1,4 +1,4 @@
-//! Files and directories that nobody else on the machine reads.
+//! Files and directories that other users of the machine cannot read.
 
 use std::{
     fs::{self, DirBuilder, File},
@@ -6,10 +6,10 @@ use std::{
     path::Path,
 };
 
-/// Makes a directory that nobody else on this machine can look into; one that is there stays as it is.
+/// Creates a directory that other users of this machine cannot access; leaves an existing one as it is.
 ///
 /// # Errors
-/// When it cannot be made.
+/// When it cannot be created.
 pub fn private_directory(directory: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
@@ -17,10 +17,10 @@ pub fn private_directory(directory: &Path) -> io::Result<()> {
     builder.recursive(true).create(directory)
 }
 
-/// Makes an empty file that nobody else on this machine can read, in the place of one that is there.
+/// Creates an empty file that other users of this machine cannot read, replacing an existing one.
 ///
 /// # Errors
-/// When it cannot be made.
+/// When it cannot be created.
 pub fn private_file(file: &Path) -> io::Result<()> {
     match fs::remove_file(file) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -32,10 +32,10 @@ pub fn private_file(file: &Path) -> io::Result<()> {
     options.write(true).create_new(true).open(file).map(drop)
 }
 
-/// Makes a file that nobody else on this machine can read; one that is there stays as it is.
+/// Creates a file that other users of this machine cannot read; leaves an existing one as it is.
 ///
 /// # Errors
-/// When it cannot be made or opened.
+/// When it cannot be created or opened.
 pub fn private_file_unless_there(file: &Path) -> io::Result<()> {
     let mut options = File::options();
     #[cfg(unix)]

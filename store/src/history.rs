@@ -1,4 +1,4 @@
-//! History: what happened to feedback and backlog items, and by whom.
+//! History: changes to feedback and backlog items, and their authors.
 
 use domain::{
     Timestamp,
@@ -10,22 +10,22 @@ use domain::{
 use super::{Store, Tx};
 use crate::error::Result;
 
-/// One entry, for people.
+/// One history entry, for display.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryEntry {
-    /// Who; `None` for the program itself.
+    /// The author; `None` for the program itself.
     pub staff: Option<String>,
-    /// What.
+    /// The change.
     pub change: HistoryChange,
-    /// When.
+    /// Time of the change.
     pub at: Timestamp,
 }
 
-/// Entries shown of one subject.
+/// Maximum number of entries shown for one subject.
 const SHOWN: i64 = 200;
 
 impl Store {
-    /// The newest entries of a subject of the scope's project, newest first.
+    /// Returns the newest entries of a subject of the scope's project, newest first.
     ///
     /// # Errors
     /// When the database fails.
@@ -49,8 +49,8 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Adds an entry about feedback or a backlog item. Part of every change to one. For feedback the entry keeps the item's version, so it
-    /// comes after the row itself was changed.
+    /// Adds an entry about feedback or a backlog item. Part of every change to one. For feedback the entry includes the item's version, so
+    /// call this after updating the row itself.
     ///
     /// # Errors
     /// When the database fails.
@@ -79,8 +79,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Notes that a respondent added to their answers. While nothing else happens, what they add stays one entry: each card of a survey
-    /// sends its answer by itself.
+    /// Records that a respondent added answers. Consecutive additions share one entry, because each card of a survey submits its answer
+    /// separately.
     ///
     /// # Errors
     /// When the database fails.
@@ -102,7 +102,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Who last changed a subject itself (its links aside), and when: for the message of a conflict.
+    /// Returns the author and time of a subject's last edit, links excluded: for conflict messages.
     ///
     /// # Errors
     /// When the database fails.

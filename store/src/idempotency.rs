@@ -1,8 +1,8 @@
 //! Idempotent writes: a key, and the fingerprint of its content.
 //!
-//! A key alone says nothing about what was sent with it: a form reached by the browser's Back button carries the key of what was sent from it
-//! before, and a stranger may know a key. So each key is kept with a fingerprint of its content. The same key with the same content is a retry
-//! and gets the first outcome; with other content it is something else, see `KeyReusePolicy`.
+//! A key alone does not identify its content: a form reopened with the browser's Back button carries the key of its earlier submission, and
+//! a stranger may know a key. So each key is stored with a fingerprint of its content. The same key with the same content is a retry and
+//! gets the first outcome; for other content see `KeyReusePolicy`.
 
 use domain::{DomainError as Refusal, Timestamp};
 use sha2::{Digest, Sha256};
@@ -13,12 +13,13 @@ use crate::{
     hash::{encode_hash, hash_token},
 };
 
-/// SHA-256 of what was sent, URL-safe. It covers what a person or program meant to say, files included; never the server's time or ids.
+/// SHA-256 of a submission, URL-safe. It covers what a person or program submits, files included; never the server's time or ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fingerprint(String);
 
 impl Fingerprint {
-    /// The fingerprint of content in parts, in order. Each part counts with its length, so that no two lists of parts are one text.
+    /// Returns the fingerprint of content in parts, in order. It includes each part's length, so that no two lists of parts give the same
+    /// text.
     pub fn of<P: AsRef<[u8]>>(parts: impl IntoIterator<Item = P>) -> Self {
         let mut hash = Sha256::new();
         for part in parts {
@@ -29,55 +30,55 @@ impl Fingerprint {
         Self(encode_hash(&hash.finalize()))
     }
 
-    /// The fingerprint with the page that this was sent from, which only the person who opened that page can name.
+    /// Adds the page that the content was submitted from, an id known only to the person who opened that page.
     #[must_use]
     pub fn from_page(self, page: &str) -> Self {
         Self(format!("{}.{}", self.0, hash_token(page).get(..22).unwrap_or_default()))
     }
 
-    /// As it is stored.
+    /// The stored form.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether a stored fingerprint is of the same content. Keys from before fingerprints were kept stand for any.
+    /// Returns whether a stored fingerprint is of the same content. Keys stored before fingerprints were introduced match any content.
     pub(super) fn matches(&self, stored: &str) -> bool {
         stored.is_empty() || stored == self.0
     }
 
-    /// Whether both were sent from one page.
+    /// Returns whether both were submitted from the same page.
     pub(super) fn shares_page(&self, stored: &str) -> bool {
         let page = |text: &str| text.split_once('.').map(|(_, page)| page.to_owned());
         page(&self.0).is_some_and(|own| page(stored) == Some(own))
     }
 
-    /// The key under which this content is written when `key` stands for other content already.
+    /// Returns the key for writing this content when `key` already belongs to other content.
     #[must_use]
     pub fn derived_key(&self, key: &str) -> String {
         hash_token(&format!("{key}\n{}", self.0))
     }
 }
 
-/// What a used key with other content means.
+/// Handling of a used key with other content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum KeyReusePolicy {
-    /// Another act, written under a key of its own: a person went back and used a form a second time.
+    /// A separate act, written under its own key: a person went back and submitted a form again.
     NewAct,
-    /// A mistake of the program that sent it.
+    /// An error of the client program.
     Refuse,
 }
 
-/// A key where it counts.
+/// A key in its scope.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ScopedKey {
-    /// Among which keys. All outcomes in one scope have the same type.
+    /// Namespace of the key. All outcomes in one scope have the same type.
     pub scope: String,
     /// The key.
     pub key: String,
 }
 
-/// One act that is written once: its key, and what was sent with it.
+/// An act written at most once: its key and the fingerprint of its content.
 #[derive(Debug, Clone)]
 pub struct IdempotentWrite {
     pub(super) place: ScopedKey,
@@ -86,23 +87,23 @@ pub struct IdempotentWrite {
 }
 
 impl IdempotentWrite {
-    /// An act from a person's form. The same key with other content is another act, and a retry of that is again the same one.
+    /// Creates an act from a person's form. The same key with other content is a separate act, and retries of it are recognized too.
     pub fn form(scope: impl Into<String>, key: impl Into<String>, fingerprint: Fingerprint) -> Self {
         Self { place: ScopedKey { scope: scope.into(), key: key.into() }, fingerprint, reuse: KeyReusePolicy::NewAct }
     }
 
-    /// An act of a program. The same key with other content is refused with [`Refusal::KeyReused`].
+    /// Creates an act of a program. The same key with other content is refused with [`Refusal::KeyReused`].
     pub fn program(scope: impl Into<String>, key: impl Into<String>, fingerprint: Fingerprint) -> Self {
         Self { place: ScopedKey { scope: scope.into(), key: key.into() }, fingerprint, reuse: KeyReusePolicy::Refuse }
     }
 }
 
 impl Tx<'_> {
-    /// Claims the key of an act for this transaction, or gives the outcome it has. A concurrent twin waits for this transaction instead of
-    /// doing the work again. A person's form whose key stands for other content goes on under a key of its own, which `once` then holds.
+    /// Claims the key of an act for this transaction, or returns its stored outcome. A concurrent duplicate waits for this transaction
+    /// instead of repeating the work. If the key of a person's form belongs to other content, claims a derived key and stores it in `once`.
     ///
     /// # Errors
-    /// [`Refusal::KeyReused`] for a program's key that stands for other content; when the database fails.
+    /// [`Refusal::KeyReused`] if a program's key belongs to other content; also when the database fails.
     pub(super) async fn claim(&mut self, once: &mut IdempotentWrite, now: Timestamp) -> Result<Option<String>> {
         loop {
             let claimed = sqlx::query(
@@ -124,7 +125,7 @@ impl Tx<'_> {
                     .bind(once.place.key.clone())
                     .fetch_optional(self.conn())
                     .await?;
-            // One that was purged in between is free again.
+            // The key was purged in between and is free again.
             let Some((outcome, stored)) = row else { continue };
             if once.fingerprint.matches(&stored) {
                 return Ok(Some(outcome));
@@ -137,7 +138,7 @@ impl Tx<'_> {
         }
     }
 
-    /// Puts another outcome in place of what [`super::Store::write_idempotent`] remembers.
+    /// Replaces the outcome stored by [`super::Store::write_idempotent`].
     ///
     /// # Errors
     /// When the database fails.
@@ -151,7 +152,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Notes that a key stands for other content from now on: what it made was changed into that.
+    /// Replaces the fingerprint of a key, after its record was changed to other content.
     ///
     /// # Errors
     /// When the database fails.

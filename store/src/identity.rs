@@ -1,4 +1,4 @@
-//! Secrets that a project's own servers sign identities with.
+//! Secrets with which a project's own servers sign identities.
 
 use domain::{
     Timestamp,
@@ -11,18 +11,18 @@ use sqlx::FromRow;
 use super::{Store, Tx, id};
 use crate::error::Result;
 
-/// A secret as people see it: not the secret itself, which is shown once.
+/// A secret as displayed: without the secret itself, which is shown only once.
 #[derive(Debug, Clone)]
 pub struct IdentitySecret {
-    /// Identity.
+    /// Its id.
     pub id: IdentitySecretId,
-    /// How it ends.
+    /// Its last characters.
     pub ending: String,
-    /// Who made it.
+    /// Its creator.
     pub by: Option<String>,
-    /// When.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// When it stopped being valid.
+    /// When it was revoked.
     pub retired_at: Option<Timestamp>,
 }
 
@@ -36,7 +36,7 @@ struct IdentitySecretRow {
 }
 
 impl Store {
-    /// The secrets of the scope's project, the newest first.
+    /// Returns the secrets of the scope's project, newest first.
     ///
     /// # Errors
     /// When the database fails.
@@ -60,7 +60,7 @@ impl Store {
         rows.into_iter().map(read).collect()
     }
 
-    /// The secrets that are valid now.
+    /// Returns the valid secrets.
     ///
     /// # Errors
     /// When the database fails.
@@ -73,7 +73,7 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// How many secrets of a project are valid. Others who ask wait until this transaction ends.
+    /// Counts the valid secrets of a project. Concurrent callers wait until this transaction ends.
     ///
     /// # Errors
     /// When the database fails.
@@ -109,7 +109,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Makes a secret invalid; `false` when there is none that is valid.
+    /// Revokes a secret; `false` if there is no valid one with this id.
     ///
     /// # Errors
     /// When the database fails.
@@ -123,7 +123,7 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Sets what becomes of unsigned claims.
+    /// Sets the policy for unsigned claims.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,4 +1,4 @@
-//! The installation's one row, and the secrets that it signs with.
+//! The installation's single row, and its signing secrets.
 
 use domain::Timestamp;
 use sqlx::FromRow;
@@ -6,30 +6,30 @@ use sqlx::FromRow;
 use super::{Store, Tx};
 use crate::error::Result;
 
-/// What the installation is.
+/// Identity of the installation.
 #[derive(Debug, Clone, FromRow)]
 pub struct Installation {
-    /// Tells this database from another, so that an index of another is not followed.
+    /// Distinguishes this database from others, so that an index of another one is not used.
     pub instance: String,
-    /// SHA-256 of the one-time set-up token, until set-up is done.
+    /// SHA-256 of the one-time setup token, until setup is complete.
     pub setup_token_hash: Option<String>,
 }
 
-/// A secret that links and forms are signed with, as stored.
+/// A secret for signing links and forms, as stored.
 #[derive(Debug, Clone, FromRow)]
 pub struct SigningSecret {
-    /// Counts up; the newest that is active signs.
+    /// Increasing number; the newest active generation signs.
     pub generation: i64,
     /// URL-safe base64.
     pub secret: String,
-    /// Proof of the file that is needed besides; `None`: none is.
+    /// Proof of the additional key file; `None` if none is needed.
     pub sealed: Option<String>,
-    /// From when it signs, in milliseconds. It verifies before.
+    /// When it starts to sign, in milliseconds. Before that it only verifies.
     pub active_from: i64,
 }
 
 impl Store {
-    /// All secrets that are accepted, the oldest first.
+    /// Returns all accepted secrets, oldest first.
     ///
     /// # Errors
     /// When the database fails.
@@ -39,7 +39,7 @@ impl Store {
             .await?)
     }
 
-    /// The installation's row, made from the arguments when there is none yet.
+    /// Returns the installation's row; creates it from the arguments if it does not exist.
     ///
     /// # Errors
     /// When the database fails.
@@ -47,7 +47,7 @@ impl Store {
         let instance = instance.to_owned();
         self.write(move |tx| {
             Box::pin(async move {
-                // The secret lies in a table of its own; this column is from before.
+                // The secret is in a table of its own; this column is from an earlier version.
                 sqlx::query("INSERT INTO installation (id, instance, secret, created_at) VALUES (1, $1, '', $2) ON CONFLICT DO NOTHING")
                     .bind(instance)
                     .bind(now.0)
@@ -61,7 +61,7 @@ impl Store {
 }
 
 impl Store {
-    /// The hash of the one-time set-up token, until set-up is done.
+    /// Returns the hash of the one-time setup token, until setup is complete.
     ///
     /// # Errors
     /// When the database fails.
@@ -73,7 +73,7 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Adds a secret; `false` when there is one of this generation.
+    /// Adds a secret; `false` if this generation exists.
     ///
     /// # Errors
     /// When the database fails.
@@ -91,7 +91,7 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// The newest generation; 0 when there is none.
+    /// Returns the newest generation; 0 if there is none.
     ///
     /// # Errors
     /// When the database fails.
@@ -99,12 +99,12 @@ impl Tx<'_> {
         Ok(sqlx::query_scalar("SELECT COALESCE(MAX(generation), 0) FROM signing_secrets").fetch_one(self.conn()).await?)
     }
 
-    /// Removes all secrets but the newest; gives how many.
+    /// Deletes all secrets except the newest; returns the number deleted.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn retire_signing_secrets(&mut self) -> Result<u64> {
-        // Older programs kept the first one here.
+        // Older versions stored the first secret here.
         sqlx::query("UPDATE installation SET secret = '' WHERE id = 1").execute(self.conn()).await?;
         let done = sqlx::query("DELETE FROM signing_secrets WHERE generation < (SELECT MAX(s.generation) FROM signing_secrets s)")
             .execute(self.conn())
@@ -112,7 +112,7 @@ impl Tx<'_> {
         Ok(done.rows_affected())
     }
 
-    /// Gives the database another identity; its index is built again.
+    /// Sets a new instance id for the database, so that its index is rebuilt.
     ///
     /// # Errors
     /// When the database fails.
@@ -121,7 +121,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Puts a set-up token's hash in place of any earlier one.
+    /// Replaces the setup token's hash.
     ///
     /// # Errors
     /// When the database fails.
@@ -130,7 +130,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Uses the set-up token up; `false` when this is not it. Of two at once, one gets `true`.
+    /// Consumes the setup token; `false` if it is not this one. Of two concurrent calls, one returns `true`.
     ///
     /// # Errors
     /// When the database fails.

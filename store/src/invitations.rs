@@ -1,4 +1,4 @@
-//! Invitations of members by a link. Only the hash of the link's secret is stored.
+//! Invitations of members by link. Only the hash of the link's secret is stored.
 
 use domain::{
     Timestamp,
@@ -10,33 +10,33 @@ use sqlx::FromRow;
 use super::{Store, Tx, id, or_instead};
 use crate::error::Result;
 
-/// An invitation that can still be used.
+/// An open invitation.
 #[derive(Debug, Clone)]
 pub struct Invitation {
-    /// Identity.
+    /// Its id.
     pub id: InvitationId,
-    /// The one project it is for.
+    /// The project it is for.
     pub project: ProjectId,
     /// That project's name.
     pub project_name: String,
-    /// The role it gives.
+    /// The role it grants.
     pub role: Role,
-    /// For whom, if that was said.
+    /// The invited address, if restricted to one.
     pub email: Option<String>,
-    /// Who made it.
+    /// Its creator.
     pub by: StaffId,
-    /// Their name.
+    /// The creator's name.
     pub by_name: String,
-    /// Until when it works.
+    /// When it expires.
     pub expires_at: Timestamp,
 }
 
-/// An invitation that was revoked.
+/// A revoked invitation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RevokedInvitation {
-    /// Which.
+    /// Its id.
     pub id: InvitationId,
-    /// Whether its link worked until now.
+    /// Whether its link was valid until then.
     pub was_open: bool,
 }
 
@@ -70,7 +70,7 @@ impl TryFrom<InvitationRow> for Invitation {
 }
 
 impl Store {
-    /// A project's open invitations, the newest first.
+    /// Returns a project's open invitations, newest first.
     ///
     /// # Errors
     /// When the database fails.
@@ -87,7 +87,7 @@ impl Store {
         rows.into_iter().map(Invitation::try_from).collect()
     }
 
-    /// The open invitation behind a link.
+    /// Returns the open invitation of a link.
     ///
     /// # Errors
     /// When the database fails.
@@ -128,7 +128,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The open invitations of a project that someone made, or a key that acts for them, with the role that each gives.
+    /// Returns the open invitations of a project that a person, or a key acting for them, created, with the role of each.
     ///
     /// # Errors
     /// When the database fails.
@@ -146,7 +146,7 @@ impl Tx<'_> {
         rows.into_iter().map(|(own, role)| Ok((id(&own)?, or_instead("role of an invitation", role.parse().ok(), Role::Viewer)))).collect()
     }
 
-    /// Makes an open invitation someone else's.
+    /// Transfers an open invitation to another person.
     ///
     /// # Errors
     /// When the database fails.
@@ -160,7 +160,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Uses an invitation up for `staff`; `false` when it does not work (any more). Of two at once, one gets `true`.
+    /// Consumes an invitation for `staff`; `false` if it is not valid (any more). Of two concurrent calls, one returns `true`.
     ///
     /// # Errors
     /// When the database fails.
@@ -177,7 +177,7 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Revokes the invitations of this project for an address that nobody has used.
+    /// Revokes the unused invitations of this project for an address.
     ///
     /// # Errors
     /// When the database fails.
@@ -194,7 +194,7 @@ impl Tx<'_> {
         rows.iter().map(|(own, expires_at)| Ok(RevokedInvitation { id: id(own)?, was_open: *expires_at > now.0 })).collect()
     }
 
-    /// Revokes an invitation of this project that nobody has used; `false` when there is none.
+    /// Revokes an unused invitation of this project; `false` if there is none.
     ///
     /// # Errors
     /// When the database fails.

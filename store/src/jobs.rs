@@ -1,4 +1,4 @@
-//! The queue of background work: rows that one worker at a time holds under a lease.
+//! The queue of background jobs: rows that one worker at a time claims under a lease.
 
 use domain::{Timestamp, ids::JobId, jobs::Job, webhooks::RETENTION_DAYS};
 use sqlx::FromRow;
@@ -6,16 +6,16 @@ use sqlx::FromRow;
 use super::{Dialect, Store, Tx, id};
 use crate::error::Result;
 
-/// A job that this worker holds until its lease ends.
+/// A job claimed by this worker until its lease expires.
 #[derive(Debug, Clone)]
 pub struct ClaimedJob {
-    /// Identity.
+    /// Its id.
     pub id: JobId,
     /// JSON of [`domain::jobs::Job`].
     pub payload: String,
-    /// Number of the claim: distinguishes this holder from a later one.
+    /// Number of the claim: distinguishes this worker's claim from a later one.
     pub attempt: i64,
-    /// Claims in a row that came to nothing, this one included until it succeeds or makes progress.
+    /// Consecutive failed claims, including this one until it succeeds or makes progress.
     pub failures: i64,
 }
 
@@ -33,31 +33,31 @@ impl ClaimedJobRow {
     }
 }
 
-/// What the hourly clean-up removes.
+/// Targets of the hourly clean-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PurgeTarget {
-    /// Sessions that ended.
+    /// Expired sessions.
     Sessions,
     /// Old idempotency keys.
     Keys,
-    /// Jobs that are done.
+    /// Finished jobs.
     Jobs,
-    /// Limits that nobody spends.
+    /// Unused rate limits.
     Limits,
-    /// Old letters, links of letters, and what letters said.
+    /// Old e-mails, their links, and their contents.
     Letters,
     /// Old entries of the change sequence.
     Changes,
-    /// Files whose form was never sent.
+    /// Files whose form was never submitted.
     Attachments,
-    /// Uploads that nobody started, and files of imports that ended.
+    /// Uploads never started, and files of ended imports.
     Imports,
-    /// Old events of webhooks, and how they were delivered.
+    /// Old webhook events and their deliveries.
     Webhooks,
 }
 
 impl PurgeTarget {
-    /// All of it, with how many rows one transaction removes: rows that hold a piece of a file are large.
+    /// All targets, with the number of rows per transaction: rows that contain file chunks are large.
     pub const ALL: [(Self, i64); 9] = [
         (Self::Sessions, 1_000),
         (Self::Keys, 1_000),
@@ -71,31 +71,31 @@ impl PurgeTarget {
     ];
 }
 
-/// A job as an operator sees it.
+/// A job as shown to an operator.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct DeadJob {
-    /// Identity.
+    /// Its id.
     pub id: String,
-    /// The kind's word.
+    /// Name of its kind.
     pub kind: String,
-    /// The work, as it is stored.
+    /// The payload, as stored.
     pub payload: String,
     /// `waiting`, `running`, `done` or `dead`.
     pub state: String,
-    /// Claims so far.
+    /// Number of claims so far.
     pub attempts: i64,
-    /// Claims in a row that came to nothing.
+    /// Consecutive failed claims.
     pub failures: i64,
     /// When it is due.
     pub run_at: i64,
-    /// Why it failed last.
+    /// Error of the last failure.
     pub last_error: Option<String>,
     /// When it ended.
     pub finished_at: Option<i64>,
 }
 
 impl Store {
-    /// Whether a job is due, without writing.
+    /// Returns whether a job is due, without writing.
     ///
     /// # Errors
     /// When the database fails.
@@ -109,7 +109,7 @@ impl Store {
         Ok(row.is_some())
     }
 
-    /// How many jobs there are in each state that is not the good end.
+    /// Counts the jobs in each state except `done`.
     ///
     /// # Errors
     /// When the database fails.
@@ -117,7 +117,7 @@ impl Store {
         Ok(sqlx::query_as("SELECT state, COUNT(*) FROM jobs WHERE state <> 'done' GROUP BY state").fetch_all(self.reader()).await?)
     }
 
-    /// A job by id.
+    /// Returns a job by id.
     ///
     /// # Errors
     /// When the database fails.
@@ -128,7 +128,7 @@ impl Store {
             .await?)
     }
 
-    /// Failed jobs, newest first: for operators. E-mails have their own list.
+    /// Returns failed jobs, newest first: for operators. E-mails have their own list.
     ///
     /// # Errors
     /// When the database fails.
@@ -144,7 +144,7 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Adds a job; `false` when there is one with this id.
+    /// Adds a job; `false` if this id exists.
     ///
     /// # Errors
     /// When the database fails.
@@ -163,7 +163,7 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Runs a job again, whatever became of it. A worker that still holds it has lost it.
+    /// Runs a job again, whatever its state. A worker that still runs it loses its claim.
     ///
     /// # Errors
     /// When the database fails.
@@ -179,7 +179,7 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Runs a failed job again; `false` if it has not failed.
+    /// Retries a failed job; `false` if it has not failed.
     ///
     /// # Errors
     /// When the database fails.
@@ -194,7 +194,7 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Makes a job due that waits for its time; one that runs goes on.
+    /// Makes a waiting job due; a running one is unaffected.
     ///
     /// # Errors
     /// When the database fails.
@@ -207,7 +207,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Takes the job that has been due longest, one whose holder let its lease end included, and leases it until `until`.
+    /// Claims the job that has been due longest, including those with an expired lease, and leases it until `until`.
     ///
     /// # Errors
     /// When the database fails.
@@ -228,7 +228,7 @@ impl Tx<'_> {
         row.map(ClaimedJobRow::claimed).transpose()
     }
 
-    /// Holds on to a job; `false` when another worker has it by now.
+    /// Renews the lease of a job; `false` if another worker has claimed it.
     ///
     /// # Errors
     /// When the database fails.
@@ -242,7 +242,7 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Notes that a job came further, so that earlier failures no longer count.
+    /// Records that a job made progress, so that earlier failures no longer count.
     ///
     /// # Errors
     /// When the database fails.
@@ -251,7 +251,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Ends a job; `false` when another worker has it by now.
+    /// Marks a job as done; `false` if another worker has claimed it.
     ///
     /// # Errors
     /// When the database fails.
@@ -268,7 +268,7 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Puts a job back, to be run at `run_at`, with the error if it failed and as no failure if it did not.
+    /// Requeues a job for `run_at`, with its error if it failed; without an error it does not count as a failure.
     ///
     /// # Errors
     /// When the database fails.
@@ -293,7 +293,7 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Gives a job up but keeps it, for a person to look at; `false` when another worker has it by now.
+    /// Marks a job as dead but keeps it, for a person to inspect; `false` if another worker has claimed it.
     ///
     /// # Errors
     /// When the database fails.
@@ -311,8 +311,8 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Removes up to `at_most` rows of one kind that have served their time. Gives how many were removed or emptied: with fewer than
-    /// `at_most`, none is left.
+    /// Deletes up to `at_most` obsolete rows of one kind. Returns the number of rows deleted or emptied: fewer than `at_most` means that
+    /// none is left.
     ///
     /// # Errors
     /// When the database fails.
@@ -322,7 +322,7 @@ impl Tx<'_> {
                 "DELETE FROM sessions WHERE id_hash IN (SELECT id_hash FROM sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2) AND expires_at <= $1",
                 now,
             ),
-            // A respondent's page keeps its key, and tries again, for as long as its tab is open.
+            // A respondent's page keeps its key, and retries, for as long as its tab is open.
             PurgeTarget::Keys => (
                 "DELETE FROM idempotency WHERE (scope, key) IN \
                  (SELECT scope, key FROM idempotency WHERE created_at <= $1 ORDER BY created_at LIMIT $2)",
@@ -342,7 +342,8 @@ impl Tx<'_> {
         Ok(sqlx::query(sql).bind(before.0).bind(at_most).execute(self.conn()).await?.rows_affected())
     }
 
-    /// Runs statements with a time and a limit, the next only when those before left room, so that together they touch `at_most` rows.
+    /// Runs statements with a time and a limit, each only if the earlier ones left room, so that together they affect at most `at_most`
+    /// rows.
     pub(super) async fn purge_by(&mut self, statements: &[(&'static str, Timestamp)], at_most: i64) -> Result<u64> {
         let mut touched = 0;
         for (sql, before) in statements {
@@ -357,8 +358,8 @@ impl Tx<'_> {
 }
 
 impl Tx<'_> {
-    /// Puts work into the queue, to be done after this transaction commits and not before `run_at`. Wake the runner of jobs after the
-    /// commit, so that nobody waits for the next look at the queue.
+    /// Queues a job, to run after this transaction commits and not before `run_at`. Wake the job runner after the commit, so that the job
+    /// need not wait for the next poll.
     ///
     /// # Errors
     /// When the database fails.
@@ -368,7 +369,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// As [`Tx::enqueue`] for work of which there may be a job already, that ended or was given up: that one is run again.
+    /// Same as [`Tx::enqueue`], for a job that may already exist and have ended or failed: that one runs again.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,4 +1,4 @@
-//! Keys of the API. Only the hash of a key is stored.
+//! API keys. Only the hash of a key is stored.
 
 use domain::{
     Timestamp,
@@ -18,43 +18,43 @@ use super::{
 };
 use crate::error::{Error, Result};
 
-/// A key as people see it.
+/// A key as displayed.
 #[derive(Debug, Clone)]
 pub struct ApiKey {
-    /// Identity.
+    /// Its id.
     pub id: ApiKeyId,
-    /// The one project it reaches.
+    /// The only project it can access.
     pub project: ProjectId,
-    /// What uses it.
+    /// Name of the program that uses it.
     pub name: String,
-    /// How it begins.
+    /// Its first characters.
     pub prefix: String,
-    /// What it may do.
+    /// Its access level.
     pub access: Access,
-    /// Who made it; `None`: the command line.
+    /// Its creator; `None` for the command line.
     pub by: Option<String>,
-    /// Whose role it acts with.
+    /// The source of its role.
     pub backing: AuthoritySource,
-    /// The name of that person.
+    /// Name of the person behind it.
     pub backer: Option<String>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// Until when it works; `None`: until it is revoked.
+    /// When it expires; `None` if it is valid until revoked.
     pub expires_at: Option<Timestamp>,
-    /// When it was used last, to the minute.
+    /// When it was last used, to the minute.
     pub used_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
 }
 
 impl ApiKey {
-    /// Whether it opens anything at `now`.
+    /// Returns whether it is valid at `now`.
     #[must_use]
     pub fn is_active(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
     }
 
-    /// The role that it acts with now; `None`: it has stopped, because its person is not a member any more.
+    /// Returns its effective role; `None` if it is inactive because its person is no longer a member.
     #[must_use]
     pub fn role(&self) -> Option<Role> {
         self.backing.effective_role(self.access.role())
@@ -113,7 +113,7 @@ macro_rules! key_where {
 }
 
 impl Store {
-    /// The key with this hash, whether it works or not.
+    /// Returns the key with this hash, valid or not.
     ///
     /// # Errors
     /// When the database fails.
@@ -123,7 +123,7 @@ impl Store {
         row.map(ApiKey::try_from).transpose()
     }
 
-    /// The keys of the scope's project, those that were revoked last.
+    /// Returns the keys of the scope's project, revoked ones last.
     ///
     /// # Errors
     /// When the database fails.
@@ -139,7 +139,7 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// The keys of a project that act with the role of `staff` and have not ended.
+    /// Returns the valid keys of a project that act with the role of `staff`.
     ///
     /// # Errors
     /// When the database fails.
@@ -156,7 +156,7 @@ impl Tx<'_> {
         rows.into_iter().map(ApiKey::try_from).collect()
     }
 
-    /// From now on a key of this project acts with the authority of `to`; `false` when there is none that was not revoked.
+    /// Transfers a key of this project to the authority of `to`; `false` if there is no unrevoked key with this id.
     ///
     /// # Errors
     /// When the database fails.
@@ -170,12 +170,12 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Stores a key, and the actor that it acts as.
+    /// Stores a key and its actor.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn insert_api_key(&mut self, key: &ApiKey, hash: &str, by: Option<StaffId>) -> Result<()> {
-        // No address: nothing can be sent to it and nobody can type it.
+        // Not an e-mail address: it cannot receive mail, and nobody can sign in with it.
         let address = format!("key:{}", key.id);
         self.insert_staff(StaffId(key.id.0), &address, &key.name, "", key.created_at).await?;
         sqlx::query(
@@ -195,7 +195,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Notes that a key was used.
+    /// Records a use of a key.
     ///
     /// # Errors
     /// When the database fails.
@@ -208,7 +208,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Revokes a key of this project; `false` when there is none that works.
+    /// Revokes a key of this project; `false` if there is no unrevoked key with this id.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,12 +1,12 @@
-//! The database: the truth. SQL text appears in this crate only.
+//! The database, the source of truth. Only this crate contains SQL text.
 //!
-//! Rules: a look-up gives `Ok(None)` for what is not there; whatever reads people's data takes a [`domain::accounts::Scope`];
-//! nothing here reads the clock or makes ids. One SQL text serves SQLite and PostgreSQL, through sqlx's `Any` driver, with the
-//! types that both share: text, 64-bit integers, doubles, bytes. Where the dialects part, the statement asks [`Dialect`].
+//! Rules: a look-up returns `Ok(None)` if nothing is found; every function that reads people's data takes a [`domain::accounts::Scope`];
+//! nothing here reads the clock or generates ids. One SQL text serves SQLite and PostgreSQL, through sqlx's `Any` driver, with the types
+//! that both share: text, 64-bit integers, doubles, bytes. Where the dialects differ, the code checks [`Dialect`].
 //!
-//! Writes go through [`Store::write`]. On SQLite one task owns the one writing connection and lets everything that waits share
-//! one `BEGIN IMMEDIATE … COMMIT` (group commit), each job in a savepoint of its own; nobody is answered before the commit. On
-//! PostgreSQL each job is a transaction of its own, some at a time so that reading goes on. What waits is bounded on both.
+//! Writes go through [`Store::write`]. On SQLite one task owns the only writing connection and runs all waiting jobs in one shared `BEGIN
+//! IMMEDIATE … COMMIT` (group commit), each in its own savepoint; no job returns before the commit. On PostgreSQL each job has its own
+//! transaction, and a limit on concurrent jobs leaves connections for reads. The queue is bounded on both.
 
 pub mod act;
 mod authority;
@@ -80,12 +80,12 @@ use domain::{
     ids::{ContactId, FeedbackId, ProjectId},
 };
 
-/// Session settings that make PostgreSQL drop dead client connections, as when a cable was pulled. A transaction that it believes
-/// to go on keeps its locks, and the search index of every node waits for it. Over a socket of the same machine the last three mean nothing.
+/// Session settings that make PostgreSQL drop dead client connections, as when a cable was pulled. A transaction of such a connection keeps
+/// its locks, and the search index of every node waits for it. Over a local socket the last three have no effect.
 const SESSION: &str = "SET idle_in_transaction_session_timeout = '15s'; SET tcp_keepalives_idle = 30; \
      SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3";
 
-/// Which database is underneath.
+/// The database system in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     /// Embedded SQLite.
@@ -94,7 +94,7 @@ pub enum Dialect {
     Postgres,
 }
 
-/// The database. Cheap to clone.
+/// Handle to the database. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     dialect: Dialect,
@@ -103,7 +103,7 @@ pub struct Store {
     committed: Arc<CommitNotifier>,
 }
 
-/// One unit of writing: all of it happens or none.
+/// One write transaction: all of it happens or none.
 pub struct Tx<'c> {
     conn: &'c mut AnyConnection,
     dialect: Dialect,
@@ -116,13 +116,13 @@ impl Tx<'_> {
         self.conn
     }
 
-    /// Which database is underneath.
+    /// Returns the database system in use.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.dialect
     }
 
-    /// From here on until [`Tx::end_savepoint`] all can be undone by itself.
+    /// Starts a savepoint: changes up to [`Tx::end_savepoint`] can be undone separately.
     ///
     /// # Errors
     /// When the database fails.
@@ -131,7 +131,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Keeps or undoes what was done since [`Tx::savepoint`].
+    /// Keeps or undoes the changes since [`Tx::savepoint`].
     ///
     /// # Errors
     /// When the database fails.
@@ -141,7 +141,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Notes in the change sequence that feedback (or what its search document holds: tags, links) changed. Part of every such write.
+    /// Records in the change sequence that feedback changed, including the tags and links in its search document. Part of every such write.
     ///
     /// # Errors
     /// When the database fails.
@@ -149,7 +149,7 @@ impl Tx<'_> {
         self.note_changes(&[(project, feedback)], 0).await
     }
 
-    /// As [`Tx::record_feedback_change`] for feedback that is new, in its order: webhooks tell the two apart.
+    /// Same as [`Tx::record_feedback_change`] for new feedback, in order: webhooks distinguish the two.
     ///
     /// # Errors
     /// When the database fails.
@@ -167,7 +167,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// As [`Tx::record_feedback_change`] for everything that some contacts said: their names and addresses are part of its search documents.
+    /// Same as [`Tx::record_feedback_change`] for all feedback of some contacts: their names and addresses are part of its search
+    /// documents.
     ///
     /// # Errors
     /// When the database fails.
@@ -201,29 +202,29 @@ rows! {
 }
 
 impl NewChangeRow {
-    /// For feedback that is new.
+    /// An entry for new feedback.
     fn made(feedback: &Feedback) -> Self {
         Self { feedback_id: feedback.id, project_id: feedback.project, made: 1 }
     }
 }
 
 impl Store {
-    /// Whether the database answers.
+    /// Checks that the database responds.
     ///
     /// # Errors
-    /// When it does not.
+    /// When it does not respond.
     pub async fn ping(&self) -> Result<()> {
         sqlx::query("SELECT 1").execute(self.reader()).await?;
         Ok(())
     }
 
-    /// Whether a write would find a place; else it would be answered Busy.
+    /// Returns whether the write queue has room; otherwise a write fails with Busy.
     #[must_use]
     pub fn can_accept_writes(&self) -> bool {
         self.writer.has_room()
     }
 
-    /// Opens SQLite in `dir/earshot.db` (made when missing) and migrates it.
+    /// Opens SQLite in `dir/earshot.db` (creates it if missing) and migrates it.
     ///
     /// # Errors
     /// When the directory or file cannot be used or a migration fails.
@@ -232,7 +233,7 @@ impl Store {
         files::private_directory(dir).map_err(|e| Error::internal("data directory", e))?;
         let file = dir.join("earshot.db");
         files::private_file_unless_there(&file).map_err(|e| Error::Internal(format!("{} cannot be used: {e}", file.display())))?;
-        // Connections never make the file: one that is opened while it is gone would go on with an empty database.
+        // Connections never create the file: one opened while the file is missing would continue with an empty database.
         let options = sqlite_options(&file, "rw")?;
         let writing = sqlite_pool(1, false).connect_with(options.clone()).await?;
         migrate::run(&writing, &migrate::SQLITE).await?;
@@ -250,17 +251,17 @@ impl Store {
         Self::open_postgres_with(url, &migrate::POSTGRES).await
     }
 
-    /// As [`Store::open_postgres`], with another list of migrations: tests run versions side by side.
+    /// Same as [`Store::open_postgres`], with another list of migrations: tests run versions side by side.
     ///
     /// # Errors
-    /// As [`Store::open_postgres`].
+    /// Same as [`Store::open_postgres`].
     pub async fn open_postgres_with(url: &str, migrations: &migrate::Migrator) -> Result<Self> {
         sqlx::any::install_default_drivers();
         let options = AnyConnectOptions::from_str(url).map_err(|_| Error::internal("DATABASE_URL", "not a postgres:// URL"))?;
         let pool = AnyPoolOptions::new()
             .max_connections(16)
             .acquire_timeout(Duration::from_secs(5))
-            // Not sqlx's own test, which would wait forever where a connection hangs.
+            // sqlx's own test would block forever on a hung connection.
             .test_before_acquire(false)
             .before_acquire(reader::before_use)
             .after_release(reader::after_use)
@@ -273,28 +274,28 @@ impl Store {
         Ok(Self { dialect: Dialect::Postgres, reader: Reader(pool), writer, committed })
     }
 
-    /// Which database is underneath.
+    /// Returns the database system in use.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.dialect
     }
 
-    /// For statements that only read.
+    /// Returns the pool for read-only statements.
     #[must_use]
     pub fn reader(&self) -> &Reader {
         &self.reader
     }
 
-    /// Wakes when this process committed a change to feedback. Other nodes' changes are found by looking.
+    /// Returns a receiver that wakes after each commit of this process that changes feedback. Detect changes by other nodes by polling.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.committed.subscribe()
     }
 
-    /// Runs `work` in one transaction and returns after its commit. A refusal or fault rolls all of it back.
+    /// Runs `work` in one transaction and returns after its commit. A refusal or error rolls back all of it.
     ///
     /// # Errors
-    /// What `work` returned; [`domain::DomainError::Busy`] when the queue is full or the database cannot take it.
+    /// The error of `work`; [`domain::DomainError::Busy`] if the queue is full or the database is unavailable.
     pub async fn write<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
@@ -303,19 +304,19 @@ impl Store {
         self.writer.write(work).await
     }
 
-    /// Stores a submission together with all others that wait (see [`submissions`]), and returns after the commit.
+    /// Stores a submission together with all other waiting ones (see [`submissions`]), and returns after the commit.
     ///
     /// # Errors
-    /// As [`Store::write`]. What is wrong with one submission is never the fault of another.
+    /// Same as [`Store::write`]. An error in one submission does not affect another.
     pub async fn submit(&self, submission: ResponseSubmission) -> Result<SubmissionOutcome> {
         self.writer.submit(submission).await
     }
 
-    /// Like [`Store::write`], but once for each key and content: a retry returns what the first call returned. Only success is
+    /// Same as [`Store::write`], but once for each key and content: a retry returns the result of the first call. Only success is
     /// remembered; a refused attempt may be repeated with the same key.
     ///
     /// # Errors
-    /// As [`Store::write`]; [`domain::DomainError::KeyReused`] where a program's key stands for other content.
+    /// Same as [`Store::write`]; [`domain::DomainError::KeyReused`] if a program's key belongs to other content.
     pub async fn write_idempotent<T, F>(&self, mut once: IdempotentWrite, now: Timestamp, work: F) -> Result<T>
     where
         T: Serialize + DeserializeOwned + Send + 'static,
@@ -335,7 +336,7 @@ impl Store {
     }
 }
 
-/// How a SQLite file is opened; `mode` as in <https://www.sqlite.org/uri.html>.
+/// Returns the options for opening a SQLite file; `mode` as in <https://www.sqlite.org/uri.html>.
 fn sqlite_options(file: &Path, mode: &str) -> Result<AnyConnectOptions> {
     let mut url = url::Url::from_file_path(std::path::absolute(file).map_err(|e| Error::internal("data directory", e))?)
         .map_err(|()| Error::internal("data directory", file.display()))?;
@@ -351,7 +352,7 @@ fn sqlite_pool(connections: u32, read_only: bool) -> AnyPoolOptions {
         .idle_timeout(None)
         .max_lifetime(None)
         .acquire_timeout(Duration::from_secs(5))
-        // A file does not go away between two statements; asking costs as much as a short statement.
+        // A local file does not disconnect between two statements, and the test costs as much as a short statement.
         .test_before_acquire(false)
         .after_connect(move |conn, _| {
             Box::pin(async move {
@@ -363,7 +364,7 @@ fn sqlite_pool(connections: u32, read_only: bool) -> AnyPoolOptions {
                 .execute(&mut *conn)
                 .await?;
                 if read_only {
-                    // Each reader has a cache of its own; beyond what they all need, the system's serves them together.
+                    // Each reader has its own cache; for pages beyond their common working set, the system's cache serves all of them.
                     sqlx::raw_sql("PRAGMA query_only = ON; PRAGMA cache_size = -4000").execute(&mut *conn).await?;
                 }
                 Ok(())
@@ -371,15 +372,15 @@ fn sqlite_pool(connections: u32, read_only: bool) -> AnyPoolOptions {
         })
 }
 
-/// Reads a stored id.
+/// Parses a stored id.
 ///
 /// # Errors
-/// When the text is not a UUID: the row was written by something else.
+/// When the text is not a UUID: the row was not written by this program.
 pub fn id<T: From<uuid::Uuid>>(text: &str) -> Result<T> {
     uuid::Uuid::try_parse(text).map(T::from).map_err(|e| Error::internal("stored id", e))
 }
 
-/// A pattern of `LIKE … ESCAPE '\\'` for what contains a text.
+/// Returns a pattern of `LIKE … ESCAPE '\\'` that matches strings containing a text.
 pub(crate) fn like_pattern(text: &str) -> String {
     let mut pattern = String::from("%");
     for c in text.chars() {
@@ -392,15 +393,15 @@ pub(crate) fn like_pattern(text: &str) -> String {
     pattern
 }
 
-/// A number that may be absent, as text for `CAST($n AS DOUBLE PRECISION)`. sqlx 0.9.0's `Any` driver declares an absent double to
+/// Converts an optional number to text for `CAST($n AS DOUBLE PRECISION)`. sqlx 0.9.0's `Any` driver declares an absent double to
 /// PostgreSQL as four bytes; the same statement with a number, eight bytes, then fails.
 #[must_use]
 pub fn optional_double(number: Option<f64>) -> Option<String> {
     number.map(|n| n.to_string())
 }
 
-/// What a stored value means. One that this program never writes is logged and read as `instead`: a row that a hand in the database
-/// or a fault long gone has left must not take its list, chart or export with it.
+/// Returns the parsed stored value. A value that this program never writes is logged and replaced by `instead`: a row edited by hand or
+/// left by an old bug must not break its list, chart or export.
 fn or_instead<T>(what: &str, read: Option<T>, instead: T) -> T {
     read.unwrap_or_else(|| {
         tracing::warn!("a stored {what} cannot be read; a fallback is shown instead");
@@ -408,15 +409,15 @@ fn or_instead<T>(what: &str, read: Option<T>, instead: T) -> T {
     })
 }
 
-/// As [`or_instead`], for what is left out.
+/// Same as [`or_instead`], with `None` as the replacement.
 fn or_none<T>(what: &str, read: Option<T>) -> Option<T> {
     or_instead(what, read.map(Some), None)
 }
 
-/// Reads an id that may be absent.
+/// Parses an optional id.
 ///
 /// # Errors
-/// As [`id`].
+/// Same as [`id`].
 pub fn optional_id<T: From<uuid::Uuid>>(text: Option<&str>) -> Result<Option<T>> {
     text.map(id).transpose()
 }

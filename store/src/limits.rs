@@ -1,4 +1,4 @@
-//! Token buckets that all nodes share.
+//! Token buckets shared by all nodes.
 
 use domain::{
     DomainError as Refusal, Timestamp,
@@ -8,25 +8,25 @@ use domain::{
 use super::{Dialect, Tx};
 use crate::error::Result;
 
-/// How long a bucket is kept that nobody takes from: longer than any takes to fill.
+/// Retention of an unused bucket, in milliseconds: longer than any bucket takes to fill.
 const KEPT_MS: i64 = 86_400_000;
 
-/// What was taken from a bucket.
+/// Result of taking tokens from a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BucketDraw {
-    /// How many, at least one.
+    /// Tokens taken, at least one.
     pub count: u32,
-    /// How many are left.
+    /// Tokens left.
     pub left: u32,
-    /// In how many seconds the bucket is full again.
+    /// Seconds until the bucket is full again.
     pub full_in: u64,
 }
 
 impl Tx<'_> {
-    /// Takes up to `want` from each bucket, or nothing from any. Anyone who takes from several names them in the same order as everyone.
+    /// Takes up to `want` tokens from each bucket, or nothing from any. All callers must name several buckets in the same order.
     ///
     /// # Errors
-    /// [`Refusal::RateLimited`] with the seconds to wait when one of them is empty.
+    /// [`Refusal::RateLimited`] with the seconds to wait if one of them is empty.
     pub async fn take_from_buckets(&mut self, buckets: &[(String, RateLimit)], want: u32, now: Timestamp) -> Result<Vec<BucketDraw>> {
         let mut taken = Vec::with_capacity(buckets.len());
         let mut wait = None;
@@ -44,10 +44,10 @@ impl Tx<'_> {
         }
     }
 
-    /// Takes so many from each bucket, or nothing from any. Anyone who takes from several names them in the same order as everyone.
+    /// Takes exactly `count` tokens from each bucket, or nothing from any. All callers must name several buckets in the same order.
     ///
     /// # Errors
-    /// [`Refusal::RateLimited`] with the seconds to wait when one of them has not so many.
+    /// [`Refusal::RateLimited`] with the seconds to wait if one of them has fewer tokens.
     pub async fn take_exactly_from_buckets(&mut self, buckets: &[(String, RateLimit)], count: u32, now: Timestamp) -> Result<()> {
         let mut wait = None;
         for (key, limit) in buckets {
@@ -55,11 +55,11 @@ impl Tx<'_> {
             wait = wait.max(bucket.take_exactly(count, *limit, now).err());
             self.put_bucket(key, &bucket).await?;
         }
-        // Nothing of the above is stored then.
+        // The error rolls back the changes above.
         wait.map_or(Ok(()), |seconds| Err(Refusal::RateLimited(seconds).into()))
     }
 
-    /// A bucket, held until this transaction ends.
+    /// Returns a bucket, locked until this transaction ends.
     async fn bucket(&mut self, key: &str, limit: RateLimit, now: Timestamp) -> Result<TokenBucket> {
         sqlx::query("INSERT INTO limits (key, tokens, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
             .bind(key.to_owned())
@@ -71,7 +71,7 @@ impl Tx<'_> {
             Dialect::Sqlite => "SELECT tokens, at FROM limits WHERE key = $1",
             Dialect::Postgres => "SELECT tokens, at FROM limits WHERE key = $1 FOR UPDATE",
         };
-        // One that was purged in between is full.
+        // The bucket was purged in between, so it is full.
         let row: Option<(f64, i64)> = sqlx::query_as(sql).bind(key.to_owned()).fetch_optional(self.conn()).await?;
         let (tokens, at) = row.unwrap_or((f64::from(limit.burst), now.0));
         Ok(TokenBucket::of(tokens, Timestamp(at)))
@@ -88,7 +88,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Gives one back to each bucket.
+    /// Returns one token to each bucket.
     ///
     /// # Errors
     /// When the database fails.
@@ -103,7 +103,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Forgets up to `at_most` buckets that are full by now. Gives how many.
+    /// Deletes up to `at_most` buckets that are full by now. Returns the number deleted.
     ///
     /// # Errors
     /// When the database fails.

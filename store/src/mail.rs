@@ -1,4 +1,4 @@
-//! Outgoing e-mails, and links that set a new password.
+//! Outgoing e-mails, and password reset links.
 
 use domain::{
     Timestamp,
@@ -17,38 +17,38 @@ use crate::error::{Error, Result};
 /// An e-mail, as stored.
 #[derive(Debug, Clone, FromRow)]
 pub struct MailMessageRow {
-    /// Identity; see [`MailMessageRow::id`].
+    /// Its id; see [`MailMessageRow::id`].
     pub id: String,
-    /// The kind's word.
+    /// Name of its kind.
     pub kind: String,
-    /// To whom.
+    /// Recipient address.
     pub recipient: String,
     /// Its subject line.
     pub subject: String,
-    /// JSON of [`MailContent`]; empty when it was forgotten.
+    /// JSON of [`MailContent`]; empty once deleted.
     pub content: String,
-    /// Where its link leads; empty when it has none or it was forgotten.
+    /// Its link; empty if it has none or once deleted.
     pub link: String,
     /// `queued`, `sent`, `dead` (failed permanently) or `discarded`.
     pub state: String,
-    /// Attempts that failed.
+    /// Number of failed attempts.
     pub tries: i64,
-    /// Why the last one failed, for people.
+    /// Error of the last attempt, for display.
     pub last_error: Option<String>,
-    /// When the next one is.
+    /// Time of the next attempt.
     pub next_at: Option<i64>,
-    /// When it is of no use any more.
+    /// Time after which it is obsolete.
     pub not_after: Option<i64>,
-    /// When it was written.
+    /// When it was created.
     pub created_at: i64,
-    /// When its state changed.
+    /// When its state last changed.
     pub updated_at: i64,
-    /// The name of its project.
+    /// Name of its project.
     pub project_name: Option<String>,
 }
 
 impl MailMessageRow {
-    /// The typed id.
+    /// Returns the typed id.
     ///
     /// # Errors
     /// When the stored text is not a UUID.
@@ -56,34 +56,34 @@ impl MailMessageRow {
         id(&self.id)
     }
 
-    /// The typed kind.
+    /// Returns the typed kind.
     ///
     /// # Errors
-    /// When the stored word is none.
+    /// When the stored kind is unknown.
     pub fn kind(&self) -> Result<MailKind> {
         MailKind::parse(&self.kind).ok_or_else(|| Error::internal("stored kind of a letter", &self.kind))
     }
 
-    /// What it says.
+    /// Returns its content.
     ///
     /// # Errors
-    /// When that was forgotten.
+    /// When the content was deleted.
     pub fn content(&self) -> Result<MailContent> {
         Ok(serde_json::from_str(&self.content)?)
     }
 }
 
-/// How many e-mails are in which state.
+/// Number of e-mails by state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MailCounts {
-    /// Not tried yet, or tried in vain and tried again later.
+    /// Waiting for the first attempt or a retry.
     pub queued: i64,
-    /// Given up.
+    /// Failed permanently.
     pub dead: i64,
 }
 
 impl Store {
-    /// An e-mail by id.
+    /// Returns an e-mail by id.
     ///
     /// # Errors
     /// When the database fails.
@@ -97,7 +97,7 @@ impl Store {
         .await?)
     }
 
-    /// The e-mails of a project about one thing, a ticket or an invitation, the oldest first.
+    /// Returns the e-mails of a project about one ticket or invitation, oldest first.
     ///
     /// # Errors
     /// When the database fails.
@@ -113,7 +113,7 @@ impl Store {
         .await?)
     }
 
-    /// All e-mails in a state, over all projects, what changed last first: for operators.
+    /// Returns all e-mails in a state, across all projects, latest change first: for operators.
     ///
     /// # Errors
     /// When the database fails.
@@ -129,7 +129,7 @@ impl Store {
         .await?)
     }
 
-    /// How many e-mails are waiting and how many failed, over all projects: for operators.
+    /// Counts waiting and failed e-mails across all projects: for operators.
     ///
     /// # Errors
     /// When the database fails.
@@ -142,7 +142,7 @@ impl Store {
         Ok(MailCounts { queued: of("queued"), dead: of("dead") })
     }
 
-    /// Whose password a link sets, while it works.
+    /// Returns the person whose password a link resets, while it is valid.
     ///
     /// # Errors
     /// When the database fails.
@@ -157,7 +157,7 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Stores an e-mail that is to be sent.
+    /// Stores an e-mail for sending.
     ///
     /// # Errors
     /// When the database fails.
@@ -181,7 +181,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// How many e-mails of a kind were written to an address since then, whatever became of them.
+    /// Counts the e-mails of a kind written to an address since a given time, in any state.
     ///
     /// # Errors
     /// When the database fails.
@@ -194,12 +194,12 @@ impl Tx<'_> {
             .await?)
     }
 
-    /// An e-mail by id, inside the transaction; nobody else changes it meanwhile.
+    /// Returns an e-mail by id, locked until this transaction ends.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn letter(&mut self, letter: MailId) -> Result<Option<MailMessageRow>> {
-        // On PostgreSQL the update holds the row until the end; on SQLite there is one writer anyway.
+        // On PostgreSQL the update locks the row until the end of the transaction; SQLite has only one writer.
         sqlx::query("UPDATE letters SET id = id WHERE id = $1").bind(letter.to_string()).execute(self.conn()).await?;
         Ok(sqlx::query_as(
             "SELECT l.id, l.kind, l.recipient, l.subject, l.content, l.link, l.state, l.tries, l.last_error, l.next_at, l.not_after, \
@@ -210,7 +210,7 @@ impl Tx<'_> {
         .await?)
     }
 
-    /// The mail server has it. The link may hold a secret: it is forgotten.
+    /// Marks an e-mail as accepted by the mail server. Deletes its link, which may contain a secret.
     ///
     /// # Errors
     /// When the database fails.
@@ -223,7 +223,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Nobody has this address. Kept without its text, because it counts as one of those that the address may get.
+    /// Marks an e-mail to an address without an account. Kept without content, because it counts towards the address's limit.
     ///
     /// # Errors
     /// When the database fails.
@@ -236,7 +236,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// An attempt failed; there will be another.
+    /// Records a failed attempt and schedules the next one.
     ///
     /// # Errors
     /// When the database fails.
@@ -252,7 +252,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Marks an e-mail that has not been sent as failed.
+    /// Marks an unsent e-mail as failed.
     ///
     /// # Errors
     /// When the database fails.
@@ -269,7 +269,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Gives a failed e-mail all its attempts again.
+    /// Requeues a failed e-mail and resets its attempts.
     ///
     /// # Errors
     /// When the database fails.
@@ -297,7 +297,7 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Takes e-mails about something out that nobody has got yet: it was revoked.
+    /// Discards unsent e-mails about an object that was revoked.
     ///
     /// # Errors
     /// When the database fails.
@@ -310,7 +310,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Brings a discarded e-mail back to where it was; `false` when there is none.
+    /// Restores a discarded e-mail to its previous state; `false` if there is none.
     ///
     /// # Errors
     /// When the database fails.
@@ -326,9 +326,8 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Stores a link that sets a person's password, by the hash of its secret. Links of other e-mails go on working until one of
-    /// them is used: someone else who asks for an e-mail must not be able to end the link that its owner is about to follow. `false` when the
-    /// e-mail is not to be sent any more.
+    /// Stores a password reset link, by the hash of its secret. Links of other e-mails stay valid until one of them is used: a third party
+    /// who requests an e-mail must not invalidate the link that the owner is about to follow. `false` if the e-mail is no longer queued.
     ///
     /// # Errors
     /// When the database fails.
@@ -354,7 +353,8 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Uses a link up and gives whose password it sets; `None` when it does not work (any more). Of two at once, one gets it.
+    /// Consumes a link and returns the person whose password it resets; `None` if it is not valid (any more). Only one of two concurrent
+    /// calls gets it.
     ///
     /// # Errors
     /// When the database fails.
@@ -368,7 +368,7 @@ impl Tx<'_> {
         found.as_deref().map(id).transpose()
     }
 
-    /// Forgets what e-mails said a week after they were sent or discarded, links that have ended at once, and e-mails after three months.
+    /// Deletes the contents of e-mails a week after they were sent or discarded, expired links at once, and e-mails after three months.
     ///
     /// # Errors
     /// When the database fails.
@@ -384,7 +384,7 @@ impl Tx<'_> {
                 now.plus_days(-7),
             ),
             ("UPDATE letters SET link = '' WHERE id IN (SELECT id FROM letters WHERE link <> '' AND not_after <= $1 LIMIT $2)", now),
-            // Of an address that nobody has, or that a visitor mistyped, nothing stays longer than it must.
+            // Addresses without an account, or mistyped by a visitor, are kept no longer than necessary.
             (
                 "DELETE FROM letters WHERE id IN (SELECT id FROM letters WHERE kind = 'password_reset' AND state IN ('sent', 'discarded') \
                  AND updated_at <= $1 LIMIT $2) AND state <> 'queued'",
@@ -400,9 +400,9 @@ impl Tx<'_> {
 }
 
 impl Tx<'_> {
-    /// Queues an e-mail, to be sent after this transaction commits; call `wake_jobs` of the program then, so that it goes at once.
-    /// `false`: this address got too many of this kind, and gets none. A wrong address is no error here: the e-mail is given up then, where
-    /// people see it, and what it tells about stands.
+    /// Queues an e-mail, to be sent after this transaction commits; then call the program's `wake_jobs` for immediate sending. Returns
+    /// `false` and queues nothing if this address has reached its limit for this kind. A wrong address is no error here: the e-mail later
+    /// fails visibly, and the change that it reports is unaffected.
     ///
     /// # Errors
     /// When the database fails.
@@ -413,7 +413,7 @@ impl Tx<'_> {
             return Ok(false);
         }
         self.insert_mail_message(letter, now).await?;
-        // The job has the e-mail's id: there is never a second one.
+        // The job uses the e-mail's id, so there is never a second one.
         self.enqueue(JobId(letter.id.0), &Job::Mail { letter: letter.id }, now, now).await?;
         Ok(true)
     }

@@ -11,7 +11,7 @@ pub static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
 /// The migrations for PostgreSQL.
 pub static POSTGRES: Migrator = sqlx::migrate!("../migrations/postgres");
 
-/// Brings the schema up to this program's version.
+/// Migrates the schema to this program's version.
 ///
 /// # Errors
 /// When a migration fails, or the database was migrated by a newer program.

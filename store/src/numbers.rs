@@ -1,11 +1,11 @@
-//! Numbers that people see, counted for each project. A number is given once: when what had it is gone, it stays unused.
+//! Visible numbers, counted per project. A number is assigned once and not reused after a deletion.
 
 use domain::ids::ProjectId;
 
 use super::Tx;
 use crate::error::Result;
 
-/// What is numbered.
+/// Kind of numbered object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NumberSequence {
     /// Items of the backlog.
@@ -24,14 +24,14 @@ impl NumberSequence {
 }
 
 impl Tx<'_> {
-    /// The project's next number. Others who ask for one wait until this transaction ends.
+    /// Returns the project's next number. Concurrent callers wait until this transaction ends.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn next_number(&mut self, project: ProjectId, of: NumberSequence) -> Result<i64> {
-        // During an upgrade, nodes of the version before hold this row while they number.
+        // During an upgrade, nodes of the previous version lock this row while they assign numbers.
         self.hold_project(project).await?;
-        // The table is looked at as well, because those nodes do not move the counter.
+        // Also reads the table, because those nodes do not update the counter.
         let sql = match of {
             NumberSequence::Backlog => {
                 "INSERT INTO counters (project_id, kind, last) \
@@ -49,7 +49,7 @@ impl Tx<'_> {
         Ok(sqlx::query_scalar(sql).bind(project.to_string()).bind(of.as_str()).fetch_one(self.conn()).await?)
     }
 
-    /// Whether the project gave this number to something, which may be gone by now.
+    /// Returns whether the project has assigned this number, even if its object is deleted by now.
     ///
     /// # Errors
     /// When the database fails.

@@ -51,24 +51,24 @@ impl TryFrom<ProjectRow> for Project {
     }
 }
 
-/// A zone that this version does not know counts as UTC.
+/// Parses a time zone; one unknown to this version counts as UTC.
 fn zone(stored: &str) -> Zone {
     or_instead("time zone", Zone::parse(stored), Zone::default())
 }
 
-/// What cannot be read is the default.
+/// Parses the policy; an unreadable value is the default.
 pub(super) fn unsigned(stored: &str) -> UnsignedClaimPolicy {
     or_instead("setting of unsigned identity", UnsignedClaimPolicy::parse(stored), UnsignedClaimPolicy::Shown)
 }
 
-/// Origins as browsers send them; older versions stored them as they were typed. A list that cannot be read allows no site, since an empty
+/// Returns origins in the form that browsers send; older versions stored them as typed. An unreadable list allows no site, since an empty
 /// one would allow all.
 pub(super) fn origins(stored: &str) -> Vec<String> {
     let list: Vec<String> = or_instead("list of origins", serde_json::from_str(stored).ok(), vec!["https://unreadable.invalid".into()]);
     list.into_iter().map(|origin| parse_origin(&origin).unwrap_or(origin)).collect()
 }
 
-/// Names of query parameters that are kept; a list that cannot be read keeps none.
+/// Returns the names of the query parameters to keep; an unreadable list keeps none.
 pub(super) fn kept(stored: &str) -> Vec<String> {
     or_instead("list of kept parameters", serde_json::from_str(stored).ok(), Vec::new())
 }
@@ -83,7 +83,7 @@ macro_rules! columns {
 const BY_ID: &str = concat!("SELECT ", columns!(), " FROM projects p WHERE p.id = $1");
 
 impl Store {
-    /// The time zone of a scope's project.
+    /// Returns the time zone of a scope's project.
     ///
     /// # Errors
     /// When the database fails.
@@ -95,7 +95,7 @@ impl Store {
         Ok(stored.as_deref().map(zone).unwrap_or_default())
     }
 
-    /// A project by the key of its embed snippet. Public: holds nothing of people.
+    /// Returns a project by the key of its embed snippet. Public: contains no personal data.
     ///
     /// # Errors
     /// When the database fails.
@@ -107,7 +107,7 @@ impl Store {
         row.map(Project::try_from).transpose()
     }
 
-    /// A project by id.
+    /// Returns a project by id.
     ///
     /// # Errors
     /// When the database fails.
@@ -116,7 +116,7 @@ impl Store {
         row.map(Project::try_from).transpose()
     }
 
-    /// A project by its name in URLs. Public: holds nothing of people.
+    /// Returns a project by its URL slug. Public: contains no personal data.
     ///
     /// # Errors
     /// When the database fails.
@@ -128,7 +128,7 @@ impl Store {
         row.map(Project::try_from).transpose()
     }
 
-    /// All projects, for the command line, by name.
+    /// Returns all projects, by name, for the command line.
     ///
     /// # Errors
     /// When the database fails.
@@ -138,7 +138,7 @@ impl Store {
         rows.into_iter().map(Project::try_from).collect()
     }
 
-    /// The projects that the actor belongs to, by name.
+    /// Returns the actor's projects, by name.
     ///
     /// # Errors
     /// When the database fails.
@@ -156,10 +156,10 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Makes others who count or number in this project wait until this transaction ends. SQLite has one writer anyway.
+    /// Makes concurrent counting or numbering in this project wait until this transaction ends. SQLite has only one writer.
     pub(super) async fn hold_project(&mut self, project: ProjectId) -> Result<()> {
         if self.dialect() == Dialect::Postgres {
-            // Not FOR UPDATE: that would also hold up everything that refers to the project.
+            // Not FOR UPDATE: that would also block inserts of rows that reference the project.
             let _: Option<String> = sqlx::query_scalar("SELECT id FROM projects WHERE id = $1 FOR NO KEY UPDATE")
                 .bind(project.to_string())
                 .fetch_optional(self.conn())
@@ -168,7 +168,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Whether a project has this name in URLs.
+    /// Returns whether a project has this URL slug.
     ///
     /// # Errors
     /// When the database fails.
@@ -178,7 +178,7 @@ impl Tx<'_> {
         Ok(row.is_some())
     }
 
-    /// Changes what people may set of a project: name, origins, language, time zone, accent, theme, portal and kept parameters.
+    /// Updates the settings of a project: name, origins, language, time zone, accent, theme, portal and kept parameters.
     ///
     /// # Errors
     /// When the database fails.
@@ -201,7 +201,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// A project as it is inside this transaction.
+    /// Returns a project, read inside this transaction.
     ///
     /// # Errors
     /// When the database fails.
@@ -210,7 +210,7 @@ impl Tx<'_> {
         row.map(Project::try_from).transpose()
     }
 
-    /// Makes concurrent changes to a project or its memberships wait for each other.
+    /// Serializes concurrent changes to a project or its memberships.
     ///
     /// # Errors
     /// When the database fails.
@@ -219,7 +219,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Every project's id.
+    /// Returns every project's id.
     ///
     /// # Errors
     /// When the database fails.

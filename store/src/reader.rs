@@ -1,4 +1,4 @@
-//! Reading with a limit: a database that stopped answering is an error after some seconds, not a wait without end.
+//! Reads with a timeout: a database that stops responding causes an error after some seconds, not an endless wait.
 
 use std::{
     io,
@@ -18,18 +18,18 @@ use sqlx::{
 };
 use tokio::time::timeout;
 
-/// How long the database may leave a statement without an answer, or without its next row.
+/// Timeout for the result of a statement, or for its next row.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long it may take to say that a connection is alive.
+/// Timeout for a liveness check of a connection.
 const PING: Duration = Duration::from_secs(1);
 
-/// The pool for statements that only read. A server that is gone without closing its connections (a cable, a firewall, a stopped machine)
-/// says nothing at all; every statement through here ends all the same.
+/// The pool for read-only statements. A server that disappears without closing its connections (a cable, a firewall, a stopped machine)
+/// sends nothing; every statement through here ends nevertheless.
 #[derive(Debug, Clone)]
 pub struct Reader(pub(super) AnyPool);
 
 impl Reader {
-    /// Ends all connections, as at the end of a program; whoever asks afterwards is told that the database cannot take work.
+    /// Closes all connections, as at the end of a program; later statements fail because the database is unavailable.
     pub async fn close(&self) {
         self.0.close().await;
     }
@@ -80,24 +80,24 @@ impl<'p> Executor<'p> for &'p Reader {
     }
 }
 
-/// When a statement failed because the schema is no longer the one that it was prepared for.
+/// Time at which a statement failed because the schema had changed since it was prepared.
 static SCHEMA_CHANGED: Mutex<Option<Instant>> = Mutex::new(None);
 
-/// Notes that a newer node's migration changed what a prepared statement gives. Every connection from before then is closed instead of being
-/// used again: it would refuse that statement for as long as it lives.
+/// Records that a newer node's migration changed the result of a prepared statement. Older connections are closed instead of reused: they
+/// would reject that statement for as long as they live.
 pub(crate) fn schema_changed() {
     #[expect(clippy::disallowed_methods, reason = "how old connections are, not what time it is")]
     let now = Instant::now();
     *SCHEMA_CHANGED.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
 }
 
-/// Whether a connection was opened before the schema was seen to change.
+/// Returns whether a connection was opened before the schema change was detected.
 fn is_outdated(known: &PoolConnectionMetadata) -> bool {
     let changed = *SCHEMA_CHANGED.lock().unwrap_or_else(PoisonError::into_inner);
     changed.is_some_and(|at| known.age >= at.elapsed())
 }
 
-/// For a pool, before it gives a connection out: one that was just used is believed, any other has to answer.
+/// Pool hook before a connection is handed out: one used just before is trusted, any other must respond.
 pub(super) fn before_use(conn: &mut AnyConnection, known: PoolConnectionMetadata) -> BoxFuture<'_, Result<bool, Error>> {
     Box::pin(async move {
         match () {
@@ -108,7 +108,7 @@ pub(super) fn before_use(conn: &mut AnyConnection, known: PoolConnectionMetadata
     })
 }
 
-/// For a pool that gets a connection back: without a limit, one that hangs would take its place forever.
+/// Pool hook when a connection is returned: without a timeout, a hung one would occupy its slot forever.
 pub(super) fn after_use(conn: &mut AnyConnection, known: PoolConnectionMetadata) -> BoxFuture<'_, Result<bool, Error>> {
     Box::pin(async move { if is_outdated(&known) { Ok(false) } else { answers(conn).await } })
 }

@@ -12,7 +12,7 @@ use sqlx::FromRow;
 use super::{Dialect, Store, Tx, id};
 use crate::error::Result;
 
-/// The columns of [`Row`]: named, so that a column that a later version adds changes no statement.
+/// The columns of [`Row`]: listed by name, so that a column added by a later version affects no statement.
 macro_rules! columns {
     () => {
         "id, project_id, name, body, created_at, updated_at, version"
@@ -44,43 +44,43 @@ impl ReplyRow {
     }
 }
 
-/// Something done to a reply that can be taken back.
+/// An undoable operation on a reply.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "reply", rename_all = "snake_case")]
 pub enum ReplyUndo {
-    /// It was changed.
+    /// The reply was changed.
     Changed {
-        /// Which.
+        /// Its id.
         id: CannedReplyId,
-        /// Its version after that.
+        /// Its version after the change.
         version: i64,
         /// The name before.
         name: String,
         /// The text before.
         body: String,
     },
-    /// It was deleted.
+    /// The reply was deleted.
     Deleted {
-        /// Which.
+        /// Its id.
         id: CannedReplyId,
         /// Its name.
         name: String,
         /// Its text.
         body: String,
-        /// When it was written.
+        /// When it was created.
         created_at: Timestamp,
         /// Its last version.
         version: i64,
     },
 }
 
-/// Under which no two replies of a project stand.
+/// Returns the form of a name that must be unique in a project.
 fn key(name: &str) -> String {
     name.to_lowercase()
 }
 
 impl Store {
-    /// The replies of the scope's project, by name.
+    /// Returns the replies of the scope's project, by name.
     ///
     /// # Errors
     /// When the database fails.
@@ -93,7 +93,7 @@ impl Store {
         rows.into_iter().map(ReplyRow::reply).collect()
     }
 
-    /// One reply of the scope's project.
+    /// Returns one reply of the scope's project.
     ///
     /// # Errors
     /// When the database fails.
@@ -109,7 +109,7 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// One reply, held against other transactions until this one ends.
+    /// Returns one reply, locked until this transaction ends.
     ///
     /// # Errors
     /// When the database fails.
@@ -123,7 +123,7 @@ impl Tx<'_> {
         row.map(ReplyRow::reply).transpose()
     }
 
-    /// How many replies a project has.
+    /// Counts the replies of a project.
     ///
     /// # Errors
     /// When the database fails.
@@ -132,7 +132,7 @@ impl Tx<'_> {
         Ok(counted.fetch_one(self.conn()).await?)
     }
 
-    /// Adds a reply; `false` when another one of the project is called the same.
+    /// Adds a reply; `false` if another one of the project has the same name.
     ///
     /// # Errors
     /// When the database fails.
@@ -154,7 +154,7 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Writes a reply that is held; `false` when another one of the project is called the same.
+    /// Writes a locked reply; `false` if another one of the project has the same name.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,4 +1,4 @@
-//! Responses and answers that are there already, and how they are added to. New ones come by [`super::submissions`].
+//! Existing responses and answers, and updates to them. [`super::submissions`] adds new ones.
 
 use domain::{
     Timestamp,
@@ -17,16 +17,16 @@ use super::{
 };
 use crate::error::Result;
 
-/// What an update must know of a response.
+/// State of a response needed for an update.
 #[derive(Debug, Clone)]
 pub struct ResponseState {
-    /// Who gave it.
+    /// Its contact.
     pub contact: ContactId,
-    /// Why it is suspected.
+    /// Why it is suspected as spam.
     pub spam_reasons: Vec<String>,
-    /// When it was finished, if it is.
+    /// When it was completed, if it is.
     pub finished_at: Option<Timestamp>,
-    /// What the claim of who gave it was worth; `None` when nobody was named.
+    /// Trust level of the identity claim; `None` if no contact was named.
     pub identity: Option<Claim>,
 }
 
@@ -63,7 +63,7 @@ impl<'a> ResponseAnswers<'a> {
 }
 
 impl Store {
-    /// Which survey and version a response answers.
+    /// Returns the survey and version that a response answers.
     ///
     /// # Errors
     /// When the database fails.
@@ -78,12 +78,12 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// A response's state; the response is this transaction's until its end.
+    /// Returns the state of a response, locked until this transaction ends.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn lock_response(&mut self, scope: &Scope, response: ResponseId) -> Result<Option<ResponseState>> {
-        // Writing a row locks it on PostgreSQL; SQLite has one writer.
+        // Writing a row locks it on PostgreSQL; SQLite has only one writer.
         sqlx::query("UPDATE responses SET updated_at = updated_at WHERE id = $1 AND project_id = $2")
             .bind(response.to_string())
             .bind(scope.project().to_string())
@@ -107,7 +107,7 @@ impl Tx<'_> {
         .transpose()
     }
 
-    /// Notes what changed about a response.
+    /// Updates the stored fields of a response.
     ///
     /// # Errors
     /// When the database fails.
@@ -138,7 +138,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Notes what the claim of who gave a response is worth, and what it said that is not known of the contact.
+    /// Records the trust level of a response's identity claim, and its data that conflicts with the contact.
     ///
     /// # Errors
     /// When the database fails.
@@ -153,7 +153,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Whether these are the answers of a response, and all of them.
+    /// Returns whether these are exactly the answers of a response.
     ///
     /// # Errors
     /// When the database fails.
@@ -171,7 +171,7 @@ impl Tx<'_> {
         Ok(stored == given)
     }
 
-    /// Puts `answers` in place of all answers of a response.
+    /// Replaces all answers of a response by `answers`.
     ///
     /// # Errors
     /// When the database fails.
@@ -200,7 +200,7 @@ impl Tx<'_> {
         all_new(self.insert_rows(&rows).await?, rows.len(), "answers")
     }
 
-    /// The feedback that a response made, held until this transaction ends: its status is written back.
+    /// Returns the feedback of a response, locked until this transaction ends: its status is written back.
     ///
     /// # Errors
     /// When the database fails.
@@ -217,7 +217,7 @@ impl Tx<'_> {
         .transpose()
     }
 
-    /// Brings feedback up to date with its response.
+    /// Updates feedback from its response.
     ///
     /// # Errors
     /// When the database fails.

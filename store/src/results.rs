@@ -1,6 +1,6 @@
-//! What was answered to a survey, counted.
+//! Counts of the answers to a survey.
 //!
-//! A response is spam when triage says so of its feedback; one without feedback when its own signals say so.
+//! A response is spam if triage marked its feedback as spam; without feedback, if it has spam signals of its own.
 
 use domain::{
     Day, Timestamp, Zone,
@@ -13,14 +13,14 @@ use sqlx::FromRow;
 use super::{Dialect, Store, id, optional_id};
 use crate::error::Result;
 
-/// True for spam, of a response `r` with its feedback `f`.
+/// SQL condition: true for spam, for a response `r` with its feedback `f`.
 macro_rules! is_spam {
     () => {
         "(CASE WHEN f.id IS NULL THEN r.spam_reasons <> '[]' ELSE f.status = 'spam' END)"
     };
 }
 
-/// The responses of survey $2 in project $1 that began from $3 until before $4.
+/// SQL selection of the responses of survey $2 in project $1 that began from $3 until before $4.
 macro_rules! in_range {
     () => {
         " FROM responses r LEFT JOIN feedback f ON f.response_id = r.id \
@@ -28,25 +28,25 @@ macro_rules! in_range {
     };
 }
 
-/// From the first moment until before the second.
+/// A half-open time range: includes the start, excludes the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeRange {
-    /// The first moment.
+    /// Start, inclusive.
     pub from: Timestamp,
-    /// The moment after the last.
+    /// End, exclusive.
     pub until: Timestamp,
 }
 
-/// Responses of a range.
+/// Number of responses in a range.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromRow)]
 pub struct ResponseCounts {
-    /// Begun, spam aside.
+    /// Started, without spam.
     pub started: i64,
-    /// Of these, finished.
+    /// Of these, completed.
     pub finished: i64,
-    /// Left out as suspected spam.
+    /// Excluded as suspected spam.
     pub spam: i64,
-    /// When the first one began, spam aside.
+    /// When the first one began, without spam.
     pub first: Option<i64>,
 }
 
@@ -55,40 +55,40 @@ pub struct ResponseCounts {
 pub struct DayCount {
     /// The day.
     pub day: Day,
-    /// Begun.
+    /// Started.
     pub started: i64,
-    /// Of these, finished by now.
+    /// Of these, completed by now.
     pub finished: i64,
 }
 
 /// A response in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedResponse {
-    /// Identity.
+    /// Its id.
     pub id: ResponseId,
     /// The version that was answered.
     pub version: VersionId,
-    /// Who, as far as known: name, e-mail address or external id.
+    /// The contact's name, e-mail address or external id, if known.
     pub contact: Option<String>,
-    /// The feedback made of it.
+    /// The feedback created from it.
     pub feedback: Option<FeedbackId>,
     /// `widget`, `page`, …
     pub source: String,
     /// Language of the texts shown.
     pub language: String,
-    /// The page it was given on.
+    /// The page on which it was submitted.
     pub page_url: Option<String>,
-    /// The release it was given about.
+    /// The release it refers to.
     pub release: Option<String>,
-    /// The environment it was given in.
+    /// The environment it comes from.
     pub environment: Option<String>,
-    /// Whether it is taken for spam.
+    /// Whether it is classified as spam.
     pub is_spam: bool,
-    /// Why it was suspected.
+    /// Why it is suspected as spam.
     pub spam_reasons: Vec<String>,
     /// When it began.
     pub started_at: Timestamp,
-    /// When it ended; `None` while partial.
+    /// When it was completed; `None` while partial.
     pub finished_at: Option<Timestamp>,
 }
 
@@ -149,11 +149,11 @@ macro_rules! response_where {
     };
 }
 
-/// Where a page of responses goes on: after the one that began then and has this id.
+/// Cursor of a page of responses: start time and id of the last response before it.
 pub type ResponseCursor = (Timestamp, ResponseId);
 
 impl Store {
-    /// How many responses began in a range.
+    /// Counts the responses that began in a range.
     ///
     /// # Errors
     /// When the database fails.
@@ -178,13 +178,13 @@ impl Store {
         .await?)
     }
 
-    /// How many responses began on each day of a zone that has any, spam aside.
+    /// Counts the responses that began on each day of a time zone, without spam; omits days without responses.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn responses_by_day(&self, scope: &Scope, survey: SurveyId, range: TimeRange, zone: &Zone) -> Result<Vec<DayCount>> {
         let mut days: Vec<DayCount> = Vec::new();
-        // Between two changes of the clocks, days are of one length.
+        // Between two clock changes, all days have the same length.
         for part in zone.offset_spans(range.from, range.until) {
             let rows: Vec<(i64, i64, i64)> = sqlx::query_as(concat!(
                 "SELECT (r.started_at + $6) / $5 AS day, COUNT(*) AS started, COUNT(r.finished_at) AS finished",
@@ -211,7 +211,7 @@ impl Store {
         Ok(days)
     }
 
-    /// The answers of a range, spam aside: question, stored value, and how often. All texts of a question count as one value, `text`.
+    /// Counts the answers of a range, without spam: question, stored value, count. All texts of a question count as one value, `text`.
     ///
     /// # Errors
     /// When the database fails.
@@ -231,7 +231,7 @@ impl Store {
         .await?)
     }
 
-    /// The newest texts answered to a question in a range, spam aside: the response, the stored value, when.
+    /// Returns the newest text answers to a question in a range, without spam: response, stored value, time.
     ///
     /// # Errors
     /// When the database fails.
@@ -262,7 +262,7 @@ impl Store {
         rows.into_iter().map(|(response, value, at)| Ok((id(&response)?, value, Timestamp(at)))).collect()
     }
 
-    /// Responses of a range, the newest first: either those that are spam or those that are not.
+    /// Returns responses of a range, newest first: either only spam or only the rest.
     ///
     /// # Errors
     /// When the database fails.
@@ -305,7 +305,7 @@ impl Store {
         rows.into_iter().map(ListedResponse::try_from).collect()
     }
 
-    /// One response to a survey of the scope's project.
+    /// Returns one response to a survey of the scope's project.
     ///
     /// # Errors
     /// When the database fails.
@@ -319,7 +319,7 @@ impl Store {
         row.map(ListedResponse::try_from).transpose()
     }
 
-    /// The stored answers of these responses: response, question, value.
+    /// Returns the stored answers of these responses: response, question, value.
     ///
     /// # Errors
     /// When the database fails.

@@ -17,18 +17,18 @@ use crate::{
     hash::hash_token,
 };
 
-/// The key in a session's data under which the signed-in person's id stands.
+/// Key of the signed-in person's id in the session data.
 pub const STAFF: &str = "staff";
-/// The key of the browser's user-agent header at sign-in.
+/// Key of the browser's user-agent header at sign-in.
 pub const USER_AGENT_KEY: &str = "agent";
-/// The key of the network address at sign-in.
+/// Key of the network address at sign-in.
 pub const ADDRESS: &str = "address";
-/// The key of the last time a session was renewed, in milliseconds.
+/// Key of the time of the last renewal, in milliseconds.
 pub const RENEWED_AT_KEY: &str = "renewed";
-/// Days without use after which a session ends.
+/// Days without use after which a session expires.
 pub const SESSION_DAYS: i64 = 14;
 
-/// tower-sessions over our store.
+/// Session store for tower-sessions, backed by this database.
 #[derive(Clone)]
 pub struct Sessions {
     store: Store,
@@ -42,14 +42,14 @@ impl std::fmt::Debug for Sessions {
 }
 
 impl Sessions {
-    /// Over a store and a clock.
+    /// Creates a session store from a store and a clock.
     #[must_use]
     pub fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
         Self { store, clock }
     }
 }
 
-/// What is stored of a session id.
+/// Returns the stored form of a session id.
 #[must_use]
 pub fn session_hash(id: &Id) -> String {
     hash_token(&id.to_string())
@@ -59,8 +59,8 @@ tokio::task_local! {
     static FAILURE: RefCell<Option<Error>>;
 }
 
-/// Runs `work` and tells, beside what it gives, why the store last failed on a session in it. tower-sessions passes on only a text, and
-/// of a failure to save a session after the answer nothing at all.
+/// Runs `work`, and returns with its result the last error of the session store. tower-sessions reports only a text, and does not report an
+/// error when saving a session after the response at all.
 pub async fn capturing_store_errors<T>(work: impl Future<Output = T>) -> (T, Option<Error>) {
     FAILURE
         .scope(RefCell::new(None), async {
@@ -70,11 +70,11 @@ pub async fn capturing_store_errors<T>(work: impl Future<Output = T>) -> (T, Opt
         .await
 }
 
-/// Keeps the failure for [`capturing_store_errors`] and for who asked.
+/// Stores the error for [`capturing_store_errors`] and converts it for the caller.
 fn backend(error: impl Into<Error>) -> SessionError {
     let error = error.into();
     let text = error.to_string();
-    // Outside of a request nobody notices.
+    // Outside a request no caller collects it.
     drop(FAILURE.try_with(|failure| failure.replace(Some(error))));
     SessionError::Backend(text)
 }
@@ -101,7 +101,7 @@ impl SessionStore for Sessions {
         self.store
             .write(move |tx| {
                 Box::pin(async move {
-                    // 128 random bits do not collide; if they did, the insert fails and nobody gets another's session.
+                    // 128 random bits do not collide; if they did, the insert would fail and nobody would get another person's session.
                     sqlx::query(
                         "INSERT INTO sessions (id_hash, staff_id, data, user_agent, address, created_at, seen_at, expires_at) \
                          VALUES ($1, $2, $3, $4, $5, $6, $6, $7)",
@@ -130,7 +130,7 @@ impl SessionStore for Sessions {
         self.store
             .write(move |tx| {
                 Box::pin(async move {
-                    // An update only: a session that was revoked while its request ran does not come back.
+                    // Only an update: a session revoked during its request is not restored.
                     sqlx::query("UPDATE sessions SET staff_id = $2, data = $3, seen_at = $4, expires_at = $5 WHERE id_hash = $1")
                         .bind(hash)
                         .bind(staff.map(|s| s.to_string()))
@@ -176,7 +176,7 @@ impl SessionStore for Sessions {
 /// One of a person's sessions.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct SessionRow {
-    /// Hash of the session's id; tells sessions apart without being one.
+    /// Hash of the session id; identifies the session but cannot be used as one.
     pub id_hash: String,
     /// The browser's user-agent header at sign-in.
     pub user_agent: Option<String>,
@@ -189,7 +189,7 @@ pub struct SessionRow {
 }
 
 impl Store {
-    /// A person's sessions that have not ended, the newest use first.
+    /// Returns a person's valid sessions, latest use first.
     ///
     /// # Errors
     /// When the database fails.
@@ -206,7 +206,7 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Ends one of a person's sessions; `false` when it is not theirs.
+    /// Deletes one of a person's sessions; `false` if it is not theirs.
     ///
     /// # Errors
     /// When the database fails.
@@ -219,7 +219,7 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Ends all of a person's sessions but the one with this hash; says how many.
+    /// Deletes all of a person's sessions except the one with this hash; returns the number deleted.
     ///
     /// # Errors
     /// When the database fails.
@@ -232,7 +232,7 @@ impl Tx<'_> {
         Ok(done.rows_affected())
     }
 
-    /// Forgets sessions that have ended.
+    /// Deletes expired sessions.
     ///
     /// # Errors
     /// When the database fails.

@@ -16,22 +16,22 @@ use crate::error::Result;
 /// A member of the team, as stored.
 #[derive(Debug, Clone, FromRow)]
 pub struct StaffRow {
-    /// Identity; see [`StaffRow::id`].
+    /// Its id; see [`StaffRow::id`].
     pub id: String,
     /// Lower case.
     pub email: String,
-    /// For people.
+    /// Display name.
     pub name: String,
-    /// PHC string of argon2id.
+    /// argon2id hash of the password, as a PHC string.
     pub password_hash: String,
     /// `auto`, `light` or `dark`.
     pub theme: String,
-    /// 1: runs the installation.
+    /// 1 for an operator of the installation.
     pub operator: i64,
 }
 
 impl StaffRow {
-    /// The typed id.
+    /// Returns the typed id.
     ///
     /// # Errors
     /// When the stored text is not a UUID.
@@ -40,26 +40,27 @@ impl StaffRow {
     }
 }
 
-/// Someone's membership of a project.
+/// A person's membership of a project.
 #[derive(Debug, Clone)]
 pub struct Member {
-    /// Who.
+    /// Id of the person.
     pub staff: StaffId,
     /// Their address.
     pub email: String,
     /// Their name.
     pub name: String,
-    /// Their role there.
+    /// Their role in the project.
     pub role: Role,
 }
 
-/// A member whose role cannot be read is one with the least, so that they are listed and given another; see [`Store::actor`].
+/// Parses a member's role. An unreadable one counts as the lowest, so that the member is listed and can be assigned another; see
+/// [`Store::actor`].
 fn member_role(stored: &str) -> Role {
     or_instead("role of a member", stored.parse().ok(), Role::Viewer)
 }
 
 impl Store {
-    /// The members of a project: the highest role first, then by name.
+    /// Returns the members of a project: highest role first, then by name.
     ///
     /// # Errors
     /// When the database fails.
@@ -78,7 +79,7 @@ impl Store {
         Ok(members)
     }
 
-    /// A member by id.
+    /// Returns a member by id.
     ///
     /// # Errors
     /// When the database fails.
@@ -89,7 +90,7 @@ impl Store {
             .await?)
     }
 
-    /// A member by e-mail address in lower case. What has no password is a key of the API and signs in nowhere.
+    /// Returns a member by e-mail address in lower case. A row without password is an API key and cannot sign in.
     ///
     /// # Errors
     /// When the database fails.
@@ -100,7 +101,7 @@ impl Store {
             .await?)
     }
 
-    /// Whether anyone has an account.
+    /// Returns whether any account exists.
     ///
     /// # Errors
     /// When the database fails.
@@ -110,7 +111,7 @@ impl Store {
         Ok(one.is_some())
     }
 
-    /// Who someone is and what they may do, fresh from the database.
+    /// Returns a person's identity and roles, read from the database.
     ///
     /// # Errors
     /// When the database fails.
@@ -121,7 +122,7 @@ impl Store {
             .await?;
         let mut roles = Vec::with_capacity(rows.len());
         for (project, role) in rows {
-            // A role that cannot be read allows nothing, and takes no other project away.
+            // An unreadable role grants nothing, and does not affect other projects.
             if let Some(role) = or_none("role", Role::from_str(&role).ok()) {
                 roles.push((id::<ProjectId>(&project)?, role));
             }
@@ -129,7 +130,7 @@ impl Store {
         Ok(Actor { staff, roles })
     }
 
-    /// Whether someone runs the installation.
+    /// Returns whether a person is an operator of the installation.
     ///
     /// # Errors
     /// When the database fails.
@@ -141,7 +142,7 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Adds a member; `false` when the address is taken.
+    /// Adds a member; `false` if the address is taken.
     ///
     /// # Errors
     /// When the database fails.
@@ -159,7 +160,7 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Gives a member a role in a project, in place of any other.
+    /// Sets a member's role in a project.
     ///
     /// # Errors
     /// When the database fails.
@@ -177,7 +178,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// A member by e-mail address in lower case, inside the transaction.
+    /// Returns a member's id by e-mail address in lower case, inside the transaction.
     ///
     /// # Errors
     /// When the database fails.
@@ -187,7 +188,7 @@ impl Tx<'_> {
         found.as_deref().map(id).transpose()
     }
 
-    /// Makes someone one of those who run the installation.
+    /// Makes a person an operator of the installation.
     ///
     /// # Errors
     /// When the database fails.
@@ -196,7 +197,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Those who run the installation.
+    /// Returns the operators of the installation.
     ///
     /// # Errors
     /// When the database fails.
@@ -205,7 +206,7 @@ impl Tx<'_> {
         rows.iter().map(|text| id(text)).collect()
     }
 
-    /// The role that someone has in a project.
+    /// Returns a person's role in a project.
     ///
     /// # Errors
     /// When the database fails.
@@ -218,7 +219,7 @@ impl Tx<'_> {
         Ok(role.as_deref().map(member_role))
     }
 
-    /// How many owners a project has.
+    /// Counts the owners of a project.
     ///
     /// # Errors
     /// When the database fails.
@@ -230,7 +231,7 @@ impl Tx<'_> {
         Ok(usize::try_from(n).unwrap_or_default())
     }
 
-    /// Takes a membership away.
+    /// Deletes a membership.
     ///
     /// # Errors
     /// When the database fails.
@@ -243,7 +244,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Stores a new password. Links that set one end with the old one, also those in letters that have not left yet.
+    /// Stores a new password. Invalidates all password reset links for the account, including those in unsent e-mails.
     ///
     /// # Errors
     /// When the database fails.
@@ -273,7 +274,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Changes the console's looks for one person.
+    /// Sets a person's console theme.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,7 +1,7 @@
-//! New responses, stored many at a time.
+//! New responses, stored in batches.
 //!
-//! Whatever submissions wait when the writer comes round share its transaction, and each table gets one statement for all of them. Still each
-//! has a fate of its own: a repeated key, a closed survey or a poisoned row is nobody else's. One that comes alone is a batch of one.
+//! All submissions waiting when the writer becomes free share its transaction, with one statement per table. Each still has its own
+//! outcome: a repeated key, a closed survey or an invalid row does not affect the others. A single submission is a batch of one.
 
 use std::collections::{HashMap, HashSet};
 
@@ -29,90 +29,90 @@ use super::{
 };
 use crate::error::{Error, Result};
 
-/// A new response with all that comes of it, decided before its transaction.
+/// A new response with all its related records, prepared before its transaction.
 #[derive(Debug, Clone)]
 pub struct ResponseSubmission {
-    /// Its place among keys: the same key with the same content gives the first answer again.
+    /// Its key: the same key with the same content returns the first outcome again.
     pub place: ScopedKey,
-    /// What was sent with the key.
+    /// Fingerprint of the content submitted with the key.
     pub fingerprint: Fingerprint,
-    /// What it was checked against, where that was only remembered.
+    /// The cached snapshot it was checked against, if it was checked against a cached one.
     pub checked: Option<SurveySnapshot>,
-    /// Whether the survey took answers when it was looked up.
+    /// Whether the survey accepted responses when it was read.
     pub is_live: bool,
-    /// Which response.
+    /// Id of the response.
     pub id: ResponseId,
-    /// Whose.
+    /// Its project.
     pub project: ProjectId,
-    /// To which survey.
+    /// The survey it answers.
     pub survey: SurveyId,
-    /// And which version.
+    /// The version it answers.
     pub version: VersionId,
-    /// Where and by whom.
+    /// Its source and contact.
     pub context: ResponseContext,
-    /// The id of the contact, if they are new.
+    /// Id for the contact if it is new.
     pub contact: ContactId,
-    /// What was answered.
+    /// The answers.
     pub answers: Vec<(String, Answer)>,
     /// The language of the answers.
     pub language: String,
-    /// Why it is suspected.
+    /// Why it is suspected as spam.
     pub spam_reasons: Vec<String>,
-    /// Whether these are all answers.
+    /// Whether the response is complete.
     pub finished: bool,
-    /// What the inbox shows, with the id of its first entry of history; nothing before the first answer.
+    /// The feedback for the inbox, with the id of its first history entry; `None` before the first answer.
     pub feedback: Option<(Feedback, HistoryId)>,
-    /// When.
+    /// Time of the submission.
     pub now: Timestamp,
 }
 
-/// What a submission is checked against before its transaction, and what must not have changed since.
+/// Survey data that a submission is checked against before its transaction, and that must not have changed since.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SurveySnapshot {
-    /// Whether the survey takes answers.
+    /// Whether the survey accepts responses.
     pub status: SurveyStatus,
-    /// The version that people answer.
+    /// The live version.
     pub live: VersionId,
     /// The public key of its project.
     pub key: String,
-    /// The origins that may embed it.
+    /// The origins allowed to embed it.
     pub origins: Vec<String>,
-    /// The query parameters that it keeps.
+    /// The query parameters to keep.
     pub kept_parameters: Vec<String>,
-    /// What becomes of unsigned claims.
+    /// The policy for unsigned claims.
     pub unsigned_identity: UnsignedClaimPolicy,
 }
 
-/// What became of a submission.
+/// Outcome of a submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SubmissionOutcome {
-    /// It is stored, or was before under the same key.
+    /// It is stored, possibly earlier under the same key.
     Stored(ResponseReceipt),
-    /// The key stands for a response with other content; nothing was done.
+    /// The key belongs to a response with other content; nothing was changed.
     KeyConflict {
         /// That response, as it was when the key was used.
         begun: ResponseReceipt,
-        /// Whether this was sent from the same page as that, and so by the same person.
+        /// Whether both were submitted from the same page, and therefore by the same person.
         same_page: bool,
     },
-    /// The survey takes no answers.
+    /// The survey accepts no responses.
     Closed,
-    /// What it was checked against changed meanwhile: look again.
+    /// The snapshot it was checked against is stale: read it again.
     StaleSnapshot,
 }
 
 impl Tx<'_> {
-    /// Stores submissions in their order, and says what became of each.
+    /// Stores submissions in order, and returns the outcome of each.
     ///
     /// # Errors
-    /// When the database fails, or one of them cannot be stored: then none is.
+    /// When the database fails, or one of them cannot be stored: then none is stored.
     pub async fn insert_submissions(&mut self, batch: &[ResponseSubmission]) -> Result<Vec<SubmissionOutcome>> {
         let refused = self.refused(batch).await?;
         let known = self.claim_all(batch, &refused).await?;
         let is_new = |(s, known): &(&ResponseSubmission, &Option<SubmissionOutcome>)| matches!(known, Some(SubmissionOutcome::Stored(begun)) if begun.id == s.id);
         let new: Vec<&ResponseSubmission> = batch.iter().zip(&known).filter(is_new).map(|(s, _)| s).collect();
         self.insert_responses(&new).await?;
-        // What has to be looked up again has to be so whatever its key stands for.
+        // A stale snapshot must be read again, whatever response the key belongs to.
         let fate = |(known, refused): (Option<SubmissionOutcome>, Option<SubmissionOutcome>)| match (known, refused) {
             (Some(SubmissionOutcome::KeyConflict { .. }), Some(SubmissionOutcome::StaleSnapshot)) => Some(SubmissionOutcome::StaleSnapshot),
             (known, refused) => known.or(refused),
@@ -125,7 +125,7 @@ impl Tx<'_> {
             .ok_or_else(|| Error::internal("submission", "neither stored nor refused"))
     }
 
-    /// Why submissions are not stored unless they were before.
+    /// Returns why each submission is refused, unless its key already has an outcome.
     async fn refused(&mut self, batch: &[ResponseSubmission]) -> Result<Vec<Option<SubmissionOutcome>>> {
         let remembered: HashSet<SurveyId> = batch.iter().filter(|s| s.checked.is_some()).map(|s| s.survey).collect();
         let now = self.checks(&remembered).await?;
@@ -163,7 +163,7 @@ impl Tx<'_> {
             .collect()
     }
 
-    /// Claims the keys of what is not refused, each for the first that has it. Gives what each key stands for.
+    /// Claims the keys of submissions that are not refused, each for the first with that key. Returns the outcome of each key.
     async fn claim_all(
         &mut self,
         batch: &[ResponseSubmission],
@@ -175,7 +175,7 @@ impl Tx<'_> {
                 first.entry(&submission.place).or_insert(submission);
             }
         }
-        // In one order everywhere: two nodes that claim the same keys then wait for each other only one way.
+        // In one order everywhere, so that two nodes that claim the same keys cannot deadlock.
         let mut claims: Vec<&ResponseSubmission> = first.into_values().collect();
         claims.sort_by_key(|s| &s.place);
         let rows = claims.iter().map(|s| NewIdempotencyRow::of(s)).collect::<Result<Vec<_>>>()?;
@@ -196,7 +196,7 @@ impl Tx<'_> {
         Ok(batch.iter().map(stands_for).collect())
     }
 
-    /// What the keys of submissions stand for: the response, and the fingerprint of what was sent.
+    /// Returns the stored outcomes of the submissions' keys: the response, and the fingerprint of its content.
     async fn known_outcomes(&mut self, batch: &[ResponseSubmission]) -> Result<HashMap<ScopedKey, (ResponseReceipt, String)>> {
         let keys: Vec<[&str; 2]> = batch.iter().map(|s| [s.place.scope.as_str(), s.place.key.as_str()]).collect();
         let sql = match self.dialect() {
@@ -240,7 +240,7 @@ impl Tx<'_> {
         all.add(&made.iter().map(|(row, history)| NewHistoryRow::of(&row.feedback, *history, &change)).collect::<Vec<_>>())?;
         self.insert_all_new(all, "submissions").await?;
         self.news.feedback_changed |= !made.is_empty();
-        // On PostgreSQL a later change may come first in the sequence, so what was made is no safe reading of it.
+        // On PostgreSQL a later change may come first in the sequence, so a record kept from its creation may be outdated.
         if self.dialect() == Dialect::Sqlite {
             self.news.made.extend(made.into_iter().map(|(row, _)| row));
         }
@@ -248,7 +248,7 @@ impl Tx<'_> {
     }
 }
 
-/// The feedback of a submission as the index wants it.
+/// Returns the feedback of a submission in the form that the index needs.
 fn just_made(feedback: &Feedback, contact: &KnownContact) -> IndexRow {
     IndexRow {
         feedback: Feedback { contact: Some(contact.id), ..feedback.clone() },
@@ -272,7 +272,7 @@ impl ResponseSubmission {
 }
 
 rows! {
-    /// A key with its answer.
+    /// A key with its outcome.
     struct NewIdempotencyRow<'a> in "idempotency" {
         scope: &'a str as "TEXT",
         key: &'a str as "TEXT",

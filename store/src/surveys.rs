@@ -1,4 +1,4 @@
-//! Surveys: drafts with their kept states, published versions.
+//! Surveys: drafts with their undo states, and published versions.
 
 use domain::{
     Timestamp,
@@ -11,35 +11,35 @@ use sqlx::FromRow;
 use super::{Dialect, Store, Tx, id, optional_id, or_instead, or_none};
 use crate::error::{Error, Result};
 
-/// States of a draft that are kept for undo.
+/// Maximum number of draft states kept for undo.
 pub const MAX_DRAFT_STATES: i64 = 50;
 
 /// A survey with its draft.
 #[derive(Debug, Clone)]
 pub struct Survey {
-    /// Identity.
+    /// Its id.
     pub id: SurveyId,
     /// The project.
     pub project: ProjectId,
-    /// What the team calls it.
+    /// The team's name for it.
     pub name: String,
-    /// Whether people can answer.
+    /// Whether it accepts responses.
     pub status: SurveyStatus,
-    /// What the editor shows.
+    /// The draft shown in the editor.
     pub draft: SurveyBody,
-    /// Grows with every change of the draft.
+    /// Increases with every change of the draft.
     pub revision: i64,
-    /// The draft's place among its kept states.
+    /// Position of the draft among its undo states.
     pub position: i64,
-    /// The highest number that an id of a question or choice ever had.
+    /// The highest number ever used in an id of a question or choice.
     pub last_number: u32,
-    /// The version that people answer.
+    /// The version that respondents answer.
     pub live_version: Option<VersionId>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// Who changed it last.
+    /// The person who last changed it.
     pub updated_by: Option<StaffId>,
-    /// When it was changed last.
+    /// When it was last changed.
     pub updated_at: Timestamp,
 }
 
@@ -50,63 +50,63 @@ pub struct SurveySummary {
     pub survey: Survey,
     /// Responses that are not suspected spam, partial ones included.
     pub responses: i64,
-    /// When the last of them was given.
+    /// When the last of them was submitted.
     pub last_response: Option<Timestamp>,
 }
 
 /// A live survey that opens by a button.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveButton {
-    /// Which.
+    /// Its id.
     pub id: SurveyId,
-    /// What the team calls it.
+    /// The team's name for it.
     pub name: String,
-    /// When it was made: of several, the newest one's button is shown.
+    /// When it was created: of several, the newest one's button is shown.
     pub created_at: Timestamp,
 }
 
-/// What respondents get: one published version. Holds nothing of people.
+/// One published version as respondents receive it. Contains no personal data.
 #[derive(Debug, Clone)]
 pub struct PublicSurvey {
     /// The project.
     pub project: ProjectId,
     /// The survey.
     pub id: SurveyId,
-    /// Whether it takes answers now.
+    /// Whether it accepts responses now.
     pub status: SurveyStatus,
     /// The version to answer.
     pub version: VersionId,
-    /// Its number.
+    /// Number of that version.
     pub number: i64,
-    /// Its content.
+    /// Content of that version.
     pub body: SurveyBody,
 }
 
 /// A published version.
 #[derive(Debug, Clone)]
 pub struct SurveyVersion {
-    /// Identity.
+    /// Its id.
     pub id: VersionId,
     /// The survey.
     pub survey: SurveyId,
-    /// 1, 2, …
+    /// Version number, starting at 1.
     pub number: i64,
-    /// Never changes.
+    /// Its content, which never changes.
     pub body: SurveyBody,
-    /// The name of who published it.
+    /// Name of the publisher.
     pub published_by: Option<String>,
-    /// When.
+    /// When it was published.
     pub published_at: Timestamp,
 }
 
-/// A kept state of a draft.
+/// A stored state of a draft, for undo.
 #[derive(Debug, Clone)]
 pub struct DraftState {
-    /// What the draft held.
+    /// Content of the draft.
     pub body: SurveyBody,
-    /// Whether it came from typing only, and more typing may overwrite it.
+    /// Whether it resulted only from typing, so that further typing may overwrite it.
     pub is_typing: bool,
-    /// Who saved it.
+    /// The person who saved it.
     pub staff: Option<StaffId>,
     /// When it was first saved.
     pub saved_at: Timestamp,
@@ -154,8 +154,8 @@ impl TryFrom<SurveyTableRow> for Survey {
 }
 
 impl SurveyTableRow {
-    /// The survey in a list. What cannot be read of it is empty, so that people see that it is there; by itself it is an error, since a
-    /// save would overwrite the draft.
+    /// Converts to a survey for lists. Unreadable parts are empty, so that people see that the survey exists; loaded alone it is an error,
+    /// since a save would overwrite the draft.
     fn listed(mut self) -> Result<Survey> {
         let empty = SurveyBody {
             title: String::new(),
@@ -186,7 +186,7 @@ macro_rules! survey_where {
 }
 
 const ONE: &str = survey_where!("project_id = $1 AND id = $2");
-/// On PostgreSQL, where writers run side by side: what is read is written back whole.
+/// Locks the row on PostgreSQL, where writers run concurrently: the survey read here is written back as a whole.
 const ONE_HELD: &str = survey_where!("project_id = $1 AND id = $2 FOR UPDATE");
 
 #[derive(FromRow)]
@@ -250,7 +250,7 @@ impl TryFrom<VersionRow> for SurveyVersion {
 }
 
 impl SurveyVersion {
-    /// The version, unless what it asks cannot be read: lists leave it out, and by itself it is not there.
+    /// Converts to a version, or `None` if its content is unreadable: lists omit it, and a look-up does not find it.
     fn readable(row: VersionRow) -> Option<Self> {
         or_none("version of a survey", Self::try_from(row).ok())
     }
@@ -267,7 +267,7 @@ macro_rules! version_where {
 }
 
 impl Store {
-    /// A survey with its draft.
+    /// Returns a survey with its draft.
     ///
     /// # Errors
     /// When the database fails.
@@ -277,7 +277,7 @@ impl Store {
         row.map(Survey::try_from).transpose()
     }
 
-    /// A survey as the list shows it: what cannot be read of it is empty, so it is not for changing.
+    /// Returns a survey as in the list: unreadable parts are empty, so it must not be written back.
     ///
     /// # Errors
     /// When the database fails.
@@ -287,7 +287,7 @@ impl Store {
         row.map(SurveyTableRow::listed).transpose()
     }
 
-    /// All surveys of the project with how often they were answered, the newest first.
+    /// Returns all surveys of the project with their response counts, newest first.
     ///
     /// # Errors
     /// When the database fails.
@@ -310,7 +310,7 @@ impl Store {
         rows.into_iter().map(summary).collect()
     }
 
-    /// The version of a survey that people answer; nothing when it was never published. Public, by id alone: holds nothing of people.
+    /// Returns the live version of a survey; `None` if it was never published. Public, by id alone: contains no personal data.
     ///
     /// # Errors
     /// When the database fails.
@@ -320,7 +320,7 @@ impl Store {
         row.map(PublicSurvey::try_from).transpose()
     }
 
-    /// The surveys of a project that take answers now, the newest first. Public: holds nothing of people.
+    /// Returns the surveys of a project that accept responses now, newest first. Public: contains no personal data.
     ///
     /// # Errors
     /// When the database fails.
@@ -330,11 +330,11 @@ impl Store {
                 .bind(project.to_string())
                 .fetch_all(self.reader())
                 .await?;
-        // One that cannot be read is left out: the others are still offered.
+        // Omits unreadable surveys, so that the others are still offered.
         Ok(rows.into_iter().filter_map(|row| or_none("survey", PublicSurvey::try_from(row).ok())).collect())
     }
 
-    /// The live surveys that open by a button, in the order in which the widget looks for one: it shows that of the first.
+    /// Returns the live surveys that open by a button, in the widget's order: it shows the button of the first.
     ///
     /// # Errors
     /// When the database fails.
@@ -356,7 +356,7 @@ impl Store {
         Ok(buttons)
     }
 
-    /// One published version.
+    /// Returns one published version.
     ///
     /// # Errors
     /// When the database fails.
@@ -369,7 +369,7 @@ impl Store {
         Ok(row.and_then(SurveyVersion::readable))
     }
 
-    /// All published versions of a survey, the newest first.
+    /// Returns all published versions of a survey, newest first.
     ///
     /// # Errors
     /// When the database fails.
@@ -382,7 +382,7 @@ impl Store {
         Ok(rows.into_iter().filter_map(SurveyVersion::readable).collect())
     }
 
-    /// Whether the draft can go a step back, and a step forward.
+    /// Returns whether the draft can be undone, and redone.
     ///
     /// # Errors
     /// When the database fails.
@@ -397,7 +397,7 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// A survey with its draft, held until this transaction ends.
+    /// Returns a survey with its draft, locked until this transaction ends.
     ///
     /// # Errors
     /// When the database fails.
@@ -438,7 +438,7 @@ impl Tx<'_> {
         self.save_draft_state(survey.id, survey.position, &state).await
     }
 
-    /// Writes name, status, draft and live version of a survey that still has the revision `seen`; `false` when someone was faster.
+    /// Writes name, status, draft and live version of a survey that still has the revision `seen`; `false` if another edit came first.
     ///
     /// # Errors
     /// When the database fails.
@@ -463,7 +463,7 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// A kept state of a draft.
+    /// Returns a stored state of a draft.
     ///
     /// # Errors
     /// When the database fails.
@@ -485,7 +485,7 @@ impl Tx<'_> {
         .transpose()
     }
 
-    /// Keeps a state at a position, in place of the one that was there, and forgets what came after it and what is too old.
+    /// Stores a state at a position, replacing the existing one, and deletes later states and those that are too old.
     ///
     /// # Errors
     /// When the database fails.
@@ -508,7 +508,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The version that a survey points to, inside the transaction.
+    /// Returns the live version of a survey, inside the transaction.
     ///
     /// # Errors
     /// When the database fails.
@@ -521,7 +521,7 @@ impl Tx<'_> {
         row.map(SurveyVersion::try_from).transpose()
     }
 
-    /// Freezes a survey's draft as its next version, whose number it gives.
+    /// Publishes a survey's draft as its next version, and returns the version number.
     ///
     /// # Errors
     /// When the database fails.
@@ -546,7 +546,7 @@ impl Tx<'_> {
         Ok(last + 1)
     }
 
-    /// Someone's name, for a message.
+    /// Returns a person's name, for a message.
     ///
     /// # Errors
     /// When the database fails.

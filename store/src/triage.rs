@@ -1,4 +1,4 @@
-//! What the team does to feedback: changes with their history, comments, and what can be taken back.
+//! Triage of feedback: changes with their history, comments, and undo.
 
 use std::collections::HashMap;
 
@@ -21,23 +21,23 @@ use super::{
 };
 use crate::error::Result;
 
-/// Something that happened to feedback after a version.
+/// An event in the history of feedback after a version.
 #[derive(Debug, Clone)]
 pub struct FeedbackEvent {
-    /// Who; `None`: the program.
+    /// The author; `None` for the program.
     pub by: Option<StaffId>,
-    /// Their name.
+    /// The author's name.
     pub name: String,
-    /// What.
+    /// The change.
     pub change: history::HistoryChange,
-    /// When.
+    /// Time of the change.
     pub at: Timestamp,
 }
 
-/// A member of the project, to be assigned to.
+/// A member of the project to whom feedback can be assigned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assignable {
-    /// Who.
+    /// Their id.
     pub id: StaffId,
     /// Their name.
     pub name: String,
@@ -45,103 +45,104 @@ pub struct Assignable {
     pub email: String,
 }
 
-/// A remark of the team.
+/// A comment by a staff member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comment {
-    /// Identity.
+    /// Its id.
     pub id: CommentId,
-    /// Who wrote it.
+    /// The author's name.
     pub name: String,
     /// The text.
     pub body: String,
-    /// When.
+    /// When it was written.
     pub at: Timestamp,
 }
 
-/// Who gave the feedback, as far as known.
+/// The contact behind feedback, as far as known.
 #[derive(Debug, Clone, FromRow, PartialEq, Eq)]
 pub struct FeedbackContact {
-    /// The site's own id of them.
+    /// The site's own id for the contact.
     pub external_id: Option<String>,
     /// Their address.
     pub email: Option<String>,
     /// Their name.
     pub name: Option<String>,
-    /// JSON object.
+    /// A JSON object of further attributes.
     pub attributes: String,
-    /// Bits of what is verified: 1 id, 2 address, 4 name, 8 properties.
+    /// Bits of the verified fields: 1 id, 2 address, 4 name, 8 attributes.
     #[sqlx(rename = "verified")]
     pub verified_bits: i64,
-    /// What the claim was worth, as stored.
+    /// Trust level of the identity claim, as stored.
     pub identity: Option<String>,
-    /// JSON object of what an unverified claim said otherwise.
+    /// JSON object of conflicting data in an unverified claim.
     pub claimed: Option<String>,
 }
 
 impl FeedbackContact {
-    /// The names of what is verified.
+    /// Returns the names of the verified fields.
     #[must_use]
     pub fn verified(&self) -> Vec<&'static str> {
         verified_names(self.verified_bits)
     }
 
-    /// What the claim behind this feedback is worth.
+    /// Returns the trust level of the identity claim behind this feedback.
     #[must_use]
     pub fn claim(&self, feedback: &Feedback) -> Claim {
         claim_of_feedback(feedback, self.identity.as_deref())
     }
 }
 
-/// The names of the bits of what is verified of a contact.
+/// Returns the names of a contact's verified fields from their bits.
 #[must_use]
 pub fn verified_names(bits: i64) -> Vec<&'static str> {
     ["id", "email", "name", "attributes"].into_iter().enumerate().filter(|(n, _)| bits >> n & 1 == 1).map(|(_, name)| name).collect()
 }
 
-/// What the claim behind feedback is worth. Without a response it came by the API or an import, or is a ticket, whose requester nobody checked.
+/// Returns the trust level of the identity claim behind feedback. Without a response, feedback comes from the API or an import, or is a
+/// ticket, whose requester is not verified.
 #[must_use]
 pub fn claim_of_feedback(feedback: &Feedback, stored: Option<&str>) -> Claim {
     let by_team = feedback.response.is_none() && feedback.kind != FeedbackKind::Ticket;
     stored.and_then(Claim::parse).unwrap_or(if by_team { Claim::Team } else { Claim::Unsigned })
 }
 
-/// The response behind a piece of feedback: the version that was asked, and the answers by question id.
+/// The response behind a piece of feedback: its survey version, and its answers.
 #[derive(Debug, Clone)]
 pub struct FeedbackResponse {
-    /// What was asked.
+    /// The survey content.
     pub body: SurveyBody,
     /// Answers by question id.
     pub answers: HashMap<String, Answer>,
-    /// Whether it was finished.
+    /// Whether the response is complete.
     pub finished: bool,
-    /// `User-Agent` of the browser.
+    /// The browser's `User-Agent` header.
     pub user_agent: Option<String>,
 }
 
-/// One step of something done that can be taken back.
+/// One step of an undoable act.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FeedbackUndo {
-    /// Whose change.
+    /// The changed feedback.
     pub feedback: FeedbackId,
-    /// The item's version after it.
+    /// The version after the change.
     pub version: i64,
-    /// What was done.
+    /// The change.
     pub change: FeedbackChange,
 }
 
 /// The state that a live event reports.
 #[derive(Debug, Clone)]
 pub struct FeedbackHead {
-    /// Which feedback.
+    /// Its id.
     pub id: FeedbackId,
     /// Its version.
     pub version: i64,
-    /// Who changed it last; `None` when nothing happened to it since it was made.
+    /// The person who last changed it; `None` if it is unchanged since its creation.
     pub by: Option<String>,
 }
 
 impl Store {
-    /// Members of the scope's project, by name: whom feedback can be assigned to.
+    /// Returns members of the scope's project to whom feedback can be assigned, by name.
     ///
     /// # Errors
     /// When the database fails.
@@ -155,7 +156,7 @@ impl Store {
         rows.into_iter().map(|(staff, name, email)| Ok(Assignable { id: id(&staff)?, name, email })).collect()
     }
 
-    /// Names of the scope's surveys.
+    /// Returns the names of the scope's surveys.
     ///
     /// # Errors
     /// When the database fails.
@@ -167,24 +168,24 @@ impl Store {
         rows.into_iter().map(|(survey, name)| Ok((id(&survey)?, name))).collect()
     }
 
-    /// The tags in use, in the order of the alphabet; the first of them, if there are very many.
+    /// Returns the tags in use, in alphabetical order; only the first ones if there are very many.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn tags_in_use(&self, scope: &Scope) -> Result<Vec<String>> {
-        // From tag to tag through the index, not through all that have them.
+        // Steps from tag to tag through the index, instead of reading every row.
         let sql = "WITH RECURSIVE used (tag) AS (SELECT MIN(tag) FROM feedback_tags WHERE project_id = $1 UNION ALL \
                    SELECT (SELECT MIN(t.tag) FROM feedback_tags t WHERE t.project_id = $1 AND t.tag > used.tag) FROM used WHERE used.tag IS NOT NULL) \
                    SELECT tag FROM used WHERE tag IS NOT NULL LIMIT 500";
         Ok(sqlx::query_scalar(sql).bind(scope.project().to_string()).fetch_all(self.reader()).await?)
     }
 
-    /// The tags in use with how much feedback has each, in the order of their bytes, after one.
+    /// Returns the tags in use with the number of feedback records, in byte order, after a tag.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn tag_counts(&self, scope: &Scope, after: &str, limit: i64) -> Result<Vec<(String, i64)>> {
-        // One order on both databases, whatever the collation: that of the cursor.
+        // The cursor needs the same order on both databases, whatever the collation.
         let sql = match self.dialect() {
             Dialect::Sqlite => {
                 "SELECT tag, COUNT(*) FROM feedback_tags WHERE project_id = $1 AND tag > $2 GROUP BY tag ORDER BY tag LIMIT $3"
@@ -196,7 +197,7 @@ impl Store {
         Ok(sqlx::query_as(sql).bind(scope.project().to_string()).bind(after.to_owned()).bind(limit).fetch_all(self.reader()).await?)
     }
 
-    /// Whether any feedback has this tag.
+    /// Returns whether any feedback has this tag.
     ///
     /// # Errors
     /// When the database fails.
@@ -207,7 +208,7 @@ impl Store {
         Ok(found.is_some())
     }
 
-    /// Who gave this feedback.
+    /// Returns the contact of this feedback.
     ///
     /// # Errors
     /// When the database fails.
@@ -224,7 +225,7 @@ impl Store {
         .await?)
     }
 
-    /// Of feedback with a contact: bits of what is verified of them, what the claim was worth, and JSON of what it said otherwise.
+    /// Returns, for feedback with a contact: bits of its verified fields, the trust level of the claim, and JSON of its conflicting data.
     ///
     /// # Errors
     /// When the database fails.
@@ -244,7 +245,7 @@ impl Store {
         rows.into_iter().map(|(feedback, verified, identity, claimed)| Ok((id(&feedback)?, (verified, identity, claimed)))).collect()
     }
 
-    /// The response behind this feedback.
+    /// Returns the response behind this feedback.
     ///
     /// # Errors
     /// When the database fails.
@@ -267,17 +268,17 @@ impl Store {
                 .await?;
         let mut answers = HashMap::with_capacity(rows.len());
         for (question, value) in rows {
-            // An answer that cannot be read is shown as none.
+            // An unreadable answer is omitted.
             if let Some(answer) = or_none("answer", serde_json::from_str(&value).ok()) {
                 answers.insert(question, answer);
             }
         }
-        // Without its survey's text, feedback is shown as it was understood when it came.
+        // If the survey's content is unreadable, feedback is shown as interpreted when it was submitted.
         let Some(body) = or_none("survey", serde_json::from_str(&body).ok()) else { return Ok(None) };
         Ok(Some(FeedbackResponse { body, answers, finished: finished.is_some(), user_agent }))
     }
 
-    /// The comments on this feedback, oldest first.
+    /// Returns the comments on this feedback, oldest first.
     ///
     /// # Errors
     /// When the database fails.
@@ -293,12 +294,12 @@ impl Store {
         rows.into_iter().map(|(own, name, body, at)| Ok(Comment { id: id(&own)?, name, body, at: Timestamp(at) })).collect()
     }
 
-    /// Version and last author of these items, for live events; ids that are not in the scope are left out.
+    /// Returns version and last author of these items, for live events; omits ids outside the scope.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn feedback_heads(&self, scope: &Scope, ids: &[FeedbackId]) -> Result<Vec<FeedbackHead>> {
-        // Without the row of its making: what only just came was changed by nobody.
+        // Ignores the entry of its creation: a new record has not been changed yet.
         let sql = match self.dialect() {
             Dialect::Sqlite => {
                 "SELECT f.id, f.version, h.change, s.name FROM json_each($2) j CROSS JOIN feedback f ON f.id = j.value \
@@ -323,7 +324,7 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// One record as it is now, held against other transactions until this one ends.
+    /// Returns one record, locked until this transaction ends.
     ///
     /// # Errors
     /// When the database fails.
@@ -344,7 +345,7 @@ impl Tx<'_> {
         row.with_tags(tags).map(Some)
     }
 
-    /// What happened to this feedback after `version`, newest first.
+    /// Returns the history of this feedback after `version`, newest first.
     ///
     /// # Errors
     /// When the database fails.
@@ -366,7 +367,7 @@ impl Tx<'_> {
         rows.into_iter().map(event).collect()
     }
 
-    /// Makes one change to feedback that is held ([`Tx::feedback_for_update`]), with all that belongs to it. Gives the new version.
+    /// Applies one change to locked feedback ([`Tx::feedback_for_update`]), including its side effects. Returns the new version.
     ///
     /// # Errors
     /// When the database fails.
@@ -413,7 +414,7 @@ impl Tx<'_> {
         self.update_feedback_with_history(held, by, entry, at, &told).await
     }
 
-    /// Writes status and assignee of feedback that is held, a version more, an entry of its history and the change sequence.
+    /// Writes the status and assignee of locked feedback, with the next version, a history entry and a change sequence entry.
     ///
     /// # Errors
     /// When the database fails.
@@ -440,7 +441,7 @@ impl Tx<'_> {
             if held.status != FeedbackStatus::Spam {
                 self.publish_withheld_ticket(held, at).await?;
             }
-            // Each entry of the history moves a ticket once at most, so its id names what is told as well.
+            // Each history entry changes a ticket's state at most once, so its id serves as the event id.
             self.sync_ticket_state(held, EventId(entry.0), at).await?;
         }
         self.insert_history(entry, held.project, held.id, by, told, at).await?;
@@ -448,7 +449,7 @@ impl Tx<'_> {
         Ok(held.version)
     }
 
-    /// Adds the row of a comment; the note on the feedback is [`Tx::update_feedback_with_history`]'s.
+    /// Adds the row of a comment; [`Tx::update_feedback_with_history`] records it on the feedback.
     ///
     /// # Errors
     /// When the database fails.
@@ -465,7 +466,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Whether a person belongs to a project.
+    /// Returns whether a person is a member of a project.
     ///
     /// # Errors
     /// When the database fails.

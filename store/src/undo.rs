@@ -1,4 +1,4 @@
-//! What people did and can undo: a row for each transaction, in the format of the capability that wrote it.
+//! Undo data of acts: a row for each transaction, in the format of the capability that wrote it.
 
 use domain::{
     Timestamp,
@@ -9,20 +9,20 @@ use domain::{
 use super::Tx;
 use crate::error::Result;
 
-/// How long an act can be undone.
+/// How long an act can be undone, in milliseconds.
 const UNDO_MS: i64 = 7 * DAY_MS;
 
-/// What undoes one transaction.
+/// Undo data of one transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptUndo {
-    /// Which capability wrote it and reads it.
+    /// The capability that writes and reads it.
     pub kind: String,
     /// Its steps, as JSON.
     pub steps: String,
 }
 
 impl Tx<'_> {
-    /// Keeps what undoes an act of a member of the team, and deletes what is too old for it.
+    /// Stores the undo data of a staff member's act, and deletes expired undo data.
     ///
     /// # Errors
     /// When the database fails.
@@ -50,7 +50,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Takes the next part of an act for undoing, each once; `None` when there is none left.
+    /// Claims the next part of an act for undo, each once; `None` when none is left.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,5 +1,5 @@
-//! Events that say that something was created, held back because it looks like spam. They are sent when it is set free, once; until then
-//! nothing else is told of it either.
+//! Creation events withheld because the record is suspected spam. They are sent once it is no longer spam; until then no other event about
+//! it is sent either.
 
 use std::collections::HashSet;
 
@@ -13,7 +13,7 @@ use super::{Dialect, Store, Tx, bulk_insert::rows, feedback::FeedbackInsert, id}
 use crate::error::Result;
 
 rows! {
-    /// An event that is held back.
+    /// A withheld event.
     struct WithheldRow in "withheld_events" {
         feedback_id: FeedbackId as "TEXT",
         kind: &'static str as "TEXT",
@@ -21,7 +21,7 @@ rows! {
 }
 
 impl WithheldRow {
-    /// What is held back of a new record: nothing unless it looks like spam. An import's records are told to nobody.
+    /// Returns the withheld events of a new record: none unless it is suspected spam. Records of imports have no events.
     pub(super) fn of(new: &FeedbackInsert<'_>) -> Vec<Self> {
         let Feedback { id: feedback_id, kind, status, .. } = *new.feedback;
         if status != FeedbackStatus::Spam || new.import.is_some() {
@@ -34,7 +34,7 @@ impl WithheldRow {
 }
 
 impl Store {
-    /// Those of these records whose `feedback.created` is held back.
+    /// Returns those of these records whose `feedback.created` is withheld.
     ///
     /// # Errors
     /// When the database fails.
@@ -57,7 +57,7 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Holds the `feedback.created` of records back.
+    /// Withholds the `feedback.created` event of records.
     ///
     /// # Errors
     /// When the database fails.
@@ -67,7 +67,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Ends that an event is held back; `false` when it was not.
+    /// Releases a withheld event; `false` if it was not withheld.
     ///
     /// # Errors
     /// When the database fails.
@@ -80,7 +80,7 @@ impl Tx<'_> {
         Ok(gone.rows_affected() > 0)
     }
 
-    /// Whether an event is held back.
+    /// Returns whether an event is withheld.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,4 +1,4 @@
-//! How writes reach the database: a bounded queue before one SQLite connection, or before a PostgreSQL pool.
+//! The write path to the database: a bounded queue before one SQLite connection, or before a PostgreSQL pool.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -16,17 +16,17 @@ use super::{
 };
 use crate::error::{Error, Result};
 
-/// Jobs that may wait for their turn; more are refused with 503 and Retry-After.
+/// Maximum number of waiting jobs; further ones are refused with 503 and Retry-After.
 const QUEUE: usize = 1024;
-/// Jobs that share one commit at most, so that the first does not wait forever.
+/// Maximum number of jobs that share one commit, so that the first does not wait forever.
 const GROUP: usize = 128;
-/// Jobs that PostgreSQL works on at a time. Fewer than the pool has connections, so that reading goes on beside.
+/// Maximum number of concurrent jobs on PostgreSQL. Fewer than the pool's connections, so that reads can continue.
 const TURNS: usize = 12;
-/// How long a job waits for its turn on PostgreSQL: when those before it hang, it would not go better.
+/// How long a job waits for its turn on PostgreSQL: if the jobs before it hang, it would hang too.
 const WAIT: Duration = Duration::from_secs(5);
-/// How long PostgreSQL may work on one job. (SQLite ends by itself, or not at all.)
+/// Timeout of one job on PostgreSQL. (SQLite ends by itself, or not at all.)
 const WORK: Duration = Duration::from_secs(30);
-/// Batches of submissions that PostgreSQL works on at a time: while they are, the next grow.
+/// Maximum number of concurrent batches of submissions on PostgreSQL: meanwhile the next batches grow.
 const BATCHES: usize = 2;
 
 #[derive(Clone)]
@@ -35,13 +35,13 @@ pub(super) enum Writer {
     Postgres(Arc<PostgresWriter>, mpsc::Sender<QueuedSubmission>),
 }
 
-/// What waits for the one connection of SQLite.
+/// Work queued for SQLite's single write connection.
 pub(super) enum QueuedWork {
     Job(Box<dyn WriteJob>),
     Submission(Box<QueuedSubmission>),
 }
 
-/// A submission and who waits for its fate.
+/// A submission and the channel for its outcome.
 pub(super) struct QueuedSubmission {
     submission: ResponseSubmission,
     reply: oneshot::Sender<Result<SubmissionOutcome>>,
@@ -50,13 +50,13 @@ pub(super) struct QueuedSubmission {
 pub(super) struct PostgresWriter {
     pool: AnyPool,
     committed: Arc<CommitNotifier>,
-    /// One for each job that waits or is worked on.
+    /// One permit for each waiting or running job.
     places: Semaphore,
-    /// One for each job or batch that is worked on.
+    /// One permit for each running job or batch.
     turns: Semaphore,
 }
 
-/// A job's work done, its answer held back until the commit.
+/// A finished job whose reply is held back until the commit.
 pub(super) struct PendingCommit {
     keep: bool,
     news: CommitEffects,
@@ -64,7 +64,7 @@ pub(super) struct PendingCommit {
 }
 
 pub(super) trait WriteJob: Send {
-    /// Whether someone still waits for the answer.
+    /// Returns whether the caller still waits for the reply.
     fn is_wanted(&self) -> bool;
 
     fn run<'c>(self: Box<Self>, conn: &'c mut AnyConnection) -> BoxFuture<'c, PendingCommit>;
@@ -92,14 +92,14 @@ where
             PendingCommit {
                 keep: result.is_ok(),
                 news: tx.news,
-                // The one who asked may have gone away; the work stands all the same.
+                // The caller may be gone; the work is kept nevertheless.
                 reply: Box::new(move |failed| drop(reply.send(failed.map_or(result, Err)))),
             }
         })
     }
 }
 
-/// A job's work. A panic in it is a fault of that job alone: the writer, and those who share its commit, go on.
+/// Runs a job's work. A panic in it is an error of that job alone: the writer, and other jobs in the same commit, continue.
 async fn guarded<T, F>(work: F, tx: &mut Tx<'_>) -> Result<T>
 where
     F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>>,
@@ -108,7 +108,7 @@ where
 }
 
 async fn caught<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
-    // What the job left half done is rolled back, so nobody sees a broken state.
+    // Partial changes of the job are rolled back, so no other code sees a broken state.
     AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("?");
         Err(Error::internal("panic in a write", text))
@@ -129,7 +129,7 @@ impl Writer {
         Self::Postgres(pooled, sender)
     }
 
-    /// Whether a write would find a place.
+    /// Returns whether the queue accepts a write.
     pub(super) fn has_room(&self) -> bool {
         match self {
             Self::Sqlite(queue) => !queue.is_closed() && queue.capacity() > 0,
@@ -189,7 +189,7 @@ impl PostgresWriter {
             transaction.commit().await?;
             Ok::<_, Error>((value, news))
         };
-        // Given up, it is rolled back, unless just the answer to COMMIT got lost: the same key then finds it done.
+        // On timeout it is rolled back, unless only the response to COMMIT was lost: then a retry with the same key finds it done.
         let Ok(done) = timeout(WORK, job).await else {
             tracing::warn!("the database did not finish a write in time");
             return Err(domain::DomainError::Busy(5).into());
@@ -199,7 +199,7 @@ impl PostgresWriter {
         Ok(value)
     }
 
-    /// Stores a batch in a transaction; if that cannot be, each of it in one of its own.
+    /// Stores a batch in one transaction; if that fails, each submission in its own.
     async fn write_batch(&self, batch: Vec<QueuedSubmission>) {
         let (submissions, replies) = wanted(batch);
         let _turn = match self.turn().await {
@@ -221,12 +221,13 @@ impl PostgresWriter {
 
 type SubmissionReply = oneshot::Sender<Result<SubmissionOutcome>>;
 
-/// Those that someone waits for. Anyone who has gone away was told, or believes, that it failed, and may have asked again.
+/// Returns the submissions whose caller still waits. A caller that is gone was told, or believes, that it failed, and may have retried.
 fn wanted(batch: Vec<QueuedSubmission>) -> (Vec<ResponseSubmission>, Vec<SubmissionReply>) {
     batch.into_iter().filter(|s| !s.reply.is_closed()).map(|QueuedSubmission { submission, reply }| (submission, reply)).unzip()
 }
 
-/// Whether a batch failed for a reason that may be one submission's alone. When the database takes no work, it takes none of a single one.
+/// Returns whether a batch failed for a reason that may concern a single submission. A database that is unavailable would refuse that one
+/// too.
 fn must_part(result: &Result<Vec<SubmissionOutcome>>, size: usize) -> bool {
     let Err(error) = result else { return false };
     let parts = size > 1 && !is_busy(error);
@@ -240,10 +241,10 @@ fn is_busy(error: &Error) -> bool {
     matches!(error.refusal(), Some(domain::DomainError::Busy(_)))
 }
 
-/// Gives each its fate. A fault that concerns several is logged once, and is a full queue to all of them.
+/// Sends each submission its outcome. An error that concerns several is logged once, and each of them gets Busy.
 fn tell(result: Result<Vec<SubmissionOutcome>>, mut replies: Vec<SubmissionReply>) {
     match result {
-        // The one who asked may have gone away; what is stored stands all the same.
+        // The caller may be gone; the submission stays stored nevertheless.
         Ok(fates) => fates.into_iter().zip(replies).for_each(|(fate, reply)| drop(reply.send(Ok(fate)))),
         Err(error) if replies.len() > 1 => {
             tracing::error!(db.error = %error, submissions = replies.len(), "submissions could not be stored");
@@ -253,7 +254,7 @@ fn tell(result: Result<Vec<SubmissionOutcome>>, mut replies: Vec<SubmissionReply
     }
 }
 
-/// Gathers what waits into batches for PostgreSQL.
+/// Collects waiting submissions into batches for PostgreSQL.
 async fn write_batches(pooled: Arc<PostgresWriter>, mut queue: mpsc::Receiver<QueuedSubmission>) {
     let batches = Arc::new(Semaphore::new(BATCHES));
     while let Some(first) = queue.recv().await {
@@ -278,8 +279,8 @@ async fn write_groups(pool: AnyPool, mut queue: mpsc::Receiver<QueuedWork>, comm
             Ok(conn) => conn,
             Err(error) => {
                 tracing::error!(db.error = %error, "the database is not accepting writes");
-                // Each of the others would wait as long again for the same: whoever asks again later gets a new place. All are taken
-                // before the first is told, so that none who asks again at once is refused with them. A job that is dropped answers Busy.
+                // Each of the others would wait just as long for the same error; a later retry gets a new place. All are removed before the
+                // first is dropped, so that an immediate retry is not refused with them. A dropped job returns Busy.
                 let mut refused = vec![first];
                 while let Ok(next) = queue.try_recv() {
                     refused.push(next);
@@ -299,7 +300,7 @@ async fn write_groups(pool: AnyPool, mut queue: mpsc::Receiver<QueuedWork>, comm
             if ran.keep && failed.is_none() {
                 committed.tell(ran.news);
             }
-            // A refusal stands even when the commit failed: it changed nothing.
+            // A refusal is valid even if the commit failed: it changed nothing.
             let failure = if ran.keep { failed.as_ref().map(|_| Error::Domain(domain::DomainError::Busy(5))) } else { None };
             (ran.reply)(failure);
         }
@@ -319,7 +320,7 @@ async fn write_group(
     waiting: &mut Vec<PendingCommit>,
 ) -> Result<()> {
     if let Err(error) = work_through(conn, first, queue, waiting).await {
-        // The transaction is in no known state: leave it, and the connection with it.
+        // The transaction is in an unknown state: abandon it, and the connection with it.
         drop(sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await);
         return Err(error);
     }
@@ -330,7 +331,7 @@ async fn write_group(
     Ok(())
 }
 
-/// Works on what waits now. What comes meanwhile is the next group's: those who are here would wait for it.
+/// Processes the currently waiting work. Later arrivals go to the next group, because the current jobs would have to wait for them.
 async fn work_through(
     conn: &mut AnyConnection,
     first: QueuedWork,
@@ -341,7 +342,7 @@ async fn work_through(
     let mut next = Some(first);
     while let Some(now) = next {
         match now {
-            // Anyone who has gone away was told, or believes, that it failed, and may have asked again.
+            // A caller that is gone was told, or believes, that it failed, and may have retried.
             QueuedWork::Job(job) if !job.is_wanted() => {}
             QueuedWork::Job(job) => jobs.push(job),
             QueuedWork::Submission(submitted) => batch.push(*submitted),
@@ -365,8 +366,8 @@ async fn end_savepoint(conn: &mut AnyConnection, keep: bool) -> Result<()> {
     Ok(())
 }
 
-/// Stores a batch of submissions; if that cannot be, each of it by itself. A batch is the first in its transaction, so one that failed is undone
-/// by beginning again: a savepoint would keep a copy of each page that is changed after it.
+/// Stores a batch of submissions; if that fails, each one separately. A batch is the first in its transaction, so a failed one is undone by
+/// restarting the transaction: a savepoint would keep a copy of each page changed after it.
 async fn run_batch(conn: &mut AnyConnection, batch: Vec<QueuedSubmission>, waiting: &mut Vec<PendingCommit>) -> Result<()> {
     let (submissions, replies) = wanted(batch);
     if submissions.is_empty() {
@@ -374,7 +375,7 @@ async fn run_batch(conn: &mut AnyConnection, batch: Vec<QueuedSubmission>, waiti
     }
     let stored = insert(conn, &submissions).await;
     if stored.result.is_err() {
-        // A full disk, say, may have ended the transaction already.
+        // A full disk, for example, may have ended the transaction already.
         drop(sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await);
         sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *conn).await?;
     }
@@ -391,7 +392,7 @@ async fn run_batch(conn: &mut AnyConnection, batch: Vec<QueuedSubmission>, waiti
     Ok(())
 }
 
-/// A batch that was stored or refused, and not yet committed.
+/// A batch that was stored or refused, but is not committed yet.
 struct BatchResult {
     result: Result<Vec<SubmissionOutcome>>,
     news: CommitEffects,

@@ -1,4 +1,4 @@
-//! What older programs have stored is read by this one.
+//! Tests that this version reads data stored by older versions.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -19,7 +19,7 @@ const SURVEY: &str = "01990000-0000-7000-8000-000000000004";
 const VERSION: &str = "01990000-0000-7000-8000-000000000005";
 const RESPONSE: &str = "01990000-0000-7000-8000-000000000006";
 
-/// The schema of the first release, with a project, two pieces of feedback, and a response with its answers and its key.
+/// Creates the schema of the first release, with a project, two pieces of feedback, and a response with its answers and its key.
 async fn first_release(url: &str, migrations: &str) {
     let from = tempfile::tempdir().unwrap();
     let all = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations").join(migrations);
@@ -68,7 +68,7 @@ async fn check(store: &Store) {
         all("SELECT id || ' ' || change, version FROM history WHERE at < 9 ORDER BY at").await,
         rows(&[("h1 first", 1), ("h2 second", 3)])
     );
-    // Each scope has outcomes of one type, and what was used before fingerprints were kept stands for any content.
+    // Each scope has outcomes of one type, and keys from before fingerprints match any content.
     let keys = [
         ("respond key done", 4),
         ("backlog:p new 7", 5),
@@ -80,7 +80,7 @@ async fn check(store: &Store) {
     ];
     let stored = "SELECT scope || ' ' || key || ' ' || outcome, created_at FROM idempotency WHERE fingerprint = '' ORDER BY 2";
     assert_eq!(all(stored).await, rows(&keys));
-    // What was told of as feedback, and made spam by the team, is told of; what looked like spam from the beginning never was.
+    // Feedback that the team marked as spam was already announced; feedback that was spam from the beginning never was, and is withheld.
     let withheld = "SELECT w.feedback_id || ' ' || w.kind, f.created_at FROM withheld_events w JOIN feedback f ON f.id = w.feedback_id";
     assert_eq!(all(withheld).await, rows(&[("born-spam feedback.created", 8)]));
 }

@@ -1,4 +1,4 @@
-//! Evidence: how much feedback, and of how many people, is linked to an item.
+//! Evidence: the amount of feedback linked to an item, and the number of people behind it.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,7 @@ pub struct ItemEvidence {
 }
 
 impl Store {
-    /// The demand for each of these items.
+    /// Returns the demand for each of these items.
     ///
     /// # Errors
     /// When the database fails.
@@ -44,7 +44,7 @@ impl Store {
         rows.into_iter().map(|(item, people, said, critical)| Ok((id(&item)?, ItemEvidence { people, said, critical }))).collect()
     }
 
-    /// The demand for one item.
+    /// Returns the demand for one item.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,4 +1,4 @@
-//! Backlog items: each by itself, and lists of them.
+//! Backlog items: single items and lists.
 
 use domain::{
     Timestamp,
@@ -53,11 +53,11 @@ impl TryFrom<BacklogItemRow> for BacklogItem {
 /// An item in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedItem {
-    /// Its number.
+    /// Its number in the project.
     pub number: i64,
     /// Its title.
     pub title: String,
-    /// How far it has come.
+    /// Its status.
     pub status: BacklogStatus,
     /// When it last changed.
     pub updated_at: Timestamp,
@@ -76,18 +76,18 @@ struct ListedItemRow {
     critical: i64,
 }
 
-/// Which items a list shows.
+/// Filter for lists of items.
 #[derive(Debug, Clone, Default)]
 pub struct BacklogFilter {
-    /// Only those that have come this far.
+    /// Only items with this status.
     pub status: Option<BacklogStatus>,
-    /// Only those with something left to decide or to do.
+    /// Only items that still need a decision or work.
     pub only_active: bool,
-    /// Only those whose folded title or body holds this folded text; empty for all.
+    /// Only items whose folded title or body contains this folded text; empty for all.
     pub folded: String,
-    /// Or with this number.
+    /// Also matches the item with this number.
     pub number: Option<i64>,
-    /// But none that this feedback is linked to.
+    /// Excludes items linked to this feedback.
     pub not_linked_to: Option<FeedbackId>,
 }
 
@@ -98,7 +98,7 @@ impl BacklogFilter {
 }
 
 impl Store {
-    /// One item of the scope's project.
+    /// Returns one item of the scope's project.
     ///
     /// # Errors
     /// When the database fails.
@@ -113,7 +113,7 @@ impl Store {
         row.map(BacklogItem::try_from).transpose()
     }
 
-    /// One item of the scope's project by its identity.
+    /// Returns one item of the scope's project by id.
     ///
     /// # Errors
     /// When the database fails.
@@ -128,7 +128,7 @@ impl Store {
         row.map(BacklogItem::try_from).transpose()
     }
 
-    /// Whole items that match, from the newest back, after one (its time and id).
+    /// Returns full items that match, newest first, after a cursor (time and id).
     ///
     /// # Errors
     /// When the database fails.
@@ -157,7 +157,7 @@ impl Store {
         rows.into_iter().map(BacklogItem::try_from).collect()
     }
 
-    /// Items with the best evidence first: people, then feedback, then the newest.
+    /// Returns items ordered by evidence: people, then feedback, then newest first.
     ///
     /// # Errors
     /// When the database fails.
@@ -190,7 +190,7 @@ impl Store {
         Ok(listed.collect())
     }
 
-    /// How many items of each status match the filter's text; statuses without any are left out.
+    /// Counts the items that match the filter's text, by status; omits statuses without items.
     ///
     /// # Errors
     /// When the database fails.
@@ -241,7 +241,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// An item, held until this transaction ends.
+    /// Returns an item, locked until this transaction ends.
     ///
     /// # Errors
     /// When the database fails.
@@ -258,7 +258,7 @@ impl Tx<'_> {
         row.map(BacklogItem::try_from).transpose()
     }
 
-    /// Writes title, body, status, time and version of an item that is held.
+    /// Writes title, body, status, time and version of a locked item.
     ///
     /// # Errors
     /// When the database fails.
@@ -278,7 +278,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// An item by its identity, held until this transaction ends.
+    /// Returns an item by id, locked until this transaction ends.
     ///
     /// # Errors
     /// When the database fails.
@@ -292,7 +292,7 @@ impl Tx<'_> {
         Ok(self.lock_backlog_item(project, number).await?.filter(|found| found.id == item))
     }
 
-    /// Takes an item and its history away if no feedback is linked to it; `false` when some is. Its number is not given again.
+    /// Deletes an item and its history if no feedback is linked to it, else returns `false`. Its number is not reused.
     ///
     /// # Errors
     /// When the database fails.

@@ -20,15 +20,15 @@ fn importance(text: &str) -> Importance {
 /// An item linked to one piece of feedback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkedItem {
-    /// Its number.
+    /// Its number in the project.
     pub number: i64,
     /// Its title.
     pub title: String,
-    /// How far it has come.
+    /// Its status.
     pub status: BacklogStatus,
-    /// The words of the feedback that are meant.
+    /// The quoted part of the feedback.
     pub quote: Option<String>,
-    /// How much it matters to the one who said it.
+    /// How important it is to the contact.
     pub importance: Importance,
 }
 
@@ -37,22 +37,22 @@ pub struct LinkedItem {
 pub struct LinkedFeedback {
     /// The feedback.
     pub feedback: FeedbackId,
-    /// The words that are meant.
+    /// The quoted part.
     pub quote: Option<String>,
-    /// How much it matters to the one who said it.
+    /// How important it is to the contact.
     pub importance: Importance,
     /// When it was linked.
     pub linked_at: Timestamp,
-    /// Name of the person who gave it, or their address.
+    /// The contact's name, or else their address.
     pub who: Option<String>,
 }
 
-/// What a link says: the words that are meant, and how much they matter.
+/// Content of a link: the quote and its importance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkContent {
-    /// The words; `None` for all of the feedback.
+    /// The quoted part; `None` for all of the feedback.
     pub quote: Option<String>,
-    /// How much it matters.
+    /// How important it is to the contact.
     pub importance: Importance,
 }
 
@@ -67,7 +67,7 @@ struct LinkedFeedbackRow {
 }
 
 impl Store {
-    /// The items linked to a piece of feedback, first linked first.
+    /// Returns the items linked to a piece of feedback, oldest link first.
     ///
     /// # Errors
     /// When the database fails.
@@ -90,7 +90,7 @@ impl Store {
         Ok(rows.into_iter().map(linked).collect())
     }
 
-    /// The feedback linked to an item, last linked first, after some (when it was linked, and its id), leaving out so many.
+    /// Returns the feedback linked to an item, latest link first, after a cursor (link time and feedback id), skipping an offset.
     ///
     /// # Errors
     /// When the database fails.
@@ -133,7 +133,7 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Status and text of feedback, held until this transaction ends.
+    /// Returns status and text of feedback, locked until this transaction ends.
     ///
     /// # Errors
     /// When the database fails.
@@ -147,7 +147,7 @@ impl Tx<'_> {
         Ok(row.map(|(word, text)| (or_instead("status of feedback", FeedbackStatus::parse(&word), FeedbackStatus::New), text)))
     }
 
-    /// Gives held feedback a status, a new version and time, and notes the change.
+    /// Sets status, version and time of locked feedback, and records the change.
     ///
     /// # Errors
     /// When the database fails.
@@ -168,7 +168,7 @@ impl Tx<'_> {
         self.record_feedback_change(project, feedback).await
     }
 
-    /// What the link of feedback to an item says; `None` without a link.
+    /// Returns the content of the link between feedback and an item; `None` if they are not linked.
     ///
     /// # Errors
     /// When the database fails.
@@ -182,7 +182,7 @@ impl Tx<'_> {
         Ok(row.map(|(quote, weight)| LinkContent { quote, importance: importance(&weight) }))
     }
 
-    /// Makes a link say something else.
+    /// Replaces the content of a link.
     ///
     /// # Errors
     /// When the database fails.
@@ -197,7 +197,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Adds a link; `false` and nothing done when the two are linked.
+    /// Adds a link. Returns `false` and changes nothing if the two are already linked.
     ///
     /// # Errors
     /// When the database fails.
@@ -228,7 +228,7 @@ impl Tx<'_> {
         Ok(added == 1)
     }
 
-    /// Takes a link away and gives its quote and importance; `None` when there was none.
+    /// Deletes a link and returns its quote and importance; `None` if there was none.
     ///
     /// # Errors
     /// When the database fails.
@@ -242,7 +242,7 @@ impl Tx<'_> {
         Ok(row.map(|(quote, weight)| LinkContent { quote, importance: importance(&weight) }))
     }
 
-    /// How many items a piece of feedback is linked to.
+    /// Counts the items that a piece of feedback is linked to.
     ///
     /// # Errors
     /// When the database fails.

@@ -11,35 +11,35 @@ pub use evidence::ItemEvidence;
 pub use items::{BacklogFilter, ListedItem};
 pub use links::{LinkContent, LinkedFeedback, LinkedItem};
 
-/// Something done that can be taken back.
+/// An undoable backlog operation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum BacklogUndo {
-    /// A link was taken away.
+    /// A link was removed.
     Unlinked {
-        /// From what.
+        /// The feedback.
         feedback: FeedbackId,
         /// The item.
         item: BacklogItemId,
-        /// What the link said.
+        /// The link's content before.
         was: LinkContent,
     },
-    /// A link says something else.
+    /// A link's content changed.
     Requoted {
-        /// Of what.
+        /// The feedback.
         feedback: FeedbackId,
         /// The item.
         item: BacklogItemId,
-        /// Before.
+        /// Content before.
         was: LinkContent,
-        /// After.
+        /// Content after.
         is: LinkContent,
     },
     /// Title or description changed.
     Edited {
         /// The item.
         item: BacklogItemId,
-        /// The item's version after it.
+        /// The item's version after the change.
         version: i64,
         /// The title before.
         title: String,

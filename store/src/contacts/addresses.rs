@@ -1,12 +1,12 @@
-//! The one form of contacts' e-mail addresses: addresses stored before it was introduced are folded into it.
+//! Normalization of contacts' e-mail addresses stored before the canonical form was introduced.
 
 use domain::ids::ContactId;
 
 use crate::{Store, Tx, error::Result, id};
 
 impl Store {
-    /// Contacts after one whose address may not be in its one form, in the order of their ids: those with letters beyond ASCII or with a
-    /// domain in punycode.
+    /// Returns contacts after a given id whose address may not be canonical, in the order of their ids: addresses with non-ASCII letters or
+    /// a punycode domain.
     ///
     /// # Errors
     /// When the database fails.
@@ -23,8 +23,8 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Puts a contact's address into its one form. A contact that is known by nothing else joins the oldest with that address: what they said
-    /// is one person's from then on.
+    /// Converts a contact's address to its canonical form. A contact without another identifier is merged into the oldest with that
+    /// address, and so is its feedback.
     ///
     /// # Errors
     /// When the database fails.
@@ -53,7 +53,7 @@ impl Tx<'_> {
                 .await?;
             return Ok(());
         };
-        // What is known of the one that goes fills what is not known of the one that stays.
+        // The deleted contact's data fills gaps in the remaining one.
         sqlx::query(
             "UPDATE contacts SET name = COALESCE(name, (SELECT c.name FROM contacts c WHERE c.id = $1)), \
              attributes = CASE WHEN attributes = '{}' THEN (SELECT c.attributes FROM contacts c WHERE c.id = $1) ELSE attributes END \

@@ -1,39 +1,39 @@
-//! The contacts of a project, for those who look for one.
+//! The contact list of a project.
 
 use domain::{Timestamp, accounts::Scope, ids::ContactId};
 use sqlx::FromRow;
 
 use crate::{Store, error::Result, id, like_pattern, triage::verified_names};
 
-/// A contact as the team sees them.
+/// A contact as shown to the team.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedContact {
-    /// Who.
+    /// Its id.
     pub id: ContactId,
-    /// The site's own id of them.
+    /// The site's own id for the contact.
     pub external_id: Option<String>,
-    /// In lower case.
+    /// E-mail address, in lower case.
     pub email: Option<String>,
-    /// What they are called.
+    /// Display name.
     pub name: Option<String>,
-    /// A JSON object of further properties.
+    /// A JSON object of further attributes.
     pub attributes: String,
-    /// The names of what is verified.
+    /// Names of the verified fields.
     pub verified: Vec<&'static str>,
-    /// When they were met first.
+    /// When the contact was first seen.
     pub created_at: Timestamp,
-    /// When they said something last.
+    /// When the contact last gave feedback.
     pub seen_at: Timestamp,
 }
 
-/// Whom to look for; what is empty does not restrict.
+/// Filter for contacts; empty fields match all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ContactFilter {
-    /// Part of the name, of the address or of the site's id.
+    /// Part of the name, the address or the site's id.
     pub words: String,
-    /// The whole address.
+    /// The full address.
     pub email: String,
-    /// The site's whole id.
+    /// The site's full id.
     pub external_id: String,
 }
 
@@ -65,7 +65,7 @@ impl Row {
 }
 
 impl Store {
-    /// Contacts of the scope's project that someone could recognise, the newest first, after one. Those who never said who they are are left out.
+    /// Returns identifiable contacts of the scope's project, newest first, after a given id. Omits anonymous contacts.
     ///
     /// # Errors
     /// When the database fails.
@@ -76,7 +76,7 @@ impl Store {
         after: Option<ContactId>,
         limit: i64,
     ) -> Result<Vec<ListedContact>> {
-        // Ids grow with time, so their order needs no index of its own, which every submission would have to keep up.
+        // Ids grow with time, so this order needs no extra index, which every submission would have to update.
         let rows: Vec<Row> = sqlx::query_as(
             "SELECT id, external_id, email, name, attributes, verified, created_at, seen_at FROM contacts WHERE project_id = $1 \
              AND (external_id IS NOT NULL OR email IS NOT NULL OR name IS NOT NULL) \
@@ -95,7 +95,7 @@ impl Store {
         rows.into_iter().map(Row::read).collect()
     }
 
-    /// One contact of the scope's project.
+    /// Returns one contact of the scope's project.
     ///
     /// # Errors
     /// When the database fails.

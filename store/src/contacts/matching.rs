@@ -1,4 +1,4 @@
-//! Matching persons to contacts, in memory: whom a batch meets, and what is learned of them.
+//! In-memory matching of persons to contacts: the contacts in a batch, and the updates to them.
 
 use std::collections::HashMap;
 
@@ -13,17 +13,17 @@ use serde::Serialize;
 use super::{ContactRow, ContactSighting, KnownContact};
 use crate::{error::Result, id};
 
-/// Bits of what is verified.
+/// Bits of the verified fields.
 const ID: i64 = 1;
 const EMAIL: i64 = 2;
 const NAME: i64 = 4;
 const ATTRIBUTES: i64 = 8;
 
-/// How much later someone has to be seen again for it to be noted, in milliseconds: most who say something more say it within minutes, and
-/// the row would be written for nothing else.
+/// Minimum time between two updates of "last seen", in milliseconds: most people who submit again do so within minutes, and the row would
+/// be written for this alone.
 const SEEN_MS: i64 = 3_600_000;
 
-/// A contact while a batch is worked on.
+/// A contact while a batch is processed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct BatchContact {
     pub(super) id: ContactId,
@@ -33,7 +33,7 @@ pub(super) struct BatchContact {
     pub(super) email: Option<String>,
     pub(super) name: Option<String>,
     pub(super) attributes: String,
-    /// Which of this is verified: [`ID`], [`EMAIL`], [`NAME`], [`ATTRIBUTES`].
+    /// Bits of the verified fields: [`ID`], [`EMAIL`], [`NAME`], [`ATTRIBUTES`].
     pub(super) verified: i64,
     #[serde(skip)]
     pub(super) created_at: i64,
@@ -42,7 +42,7 @@ pub(super) struct BatchContact {
     pub(super) is_new: bool,
     #[serde(skip)]
     pub(super) is_changed: bool,
-    /// What searches find them by changed.
+    /// Whether a searchable field changed.
     #[serde(skip)]
     pub(super) is_renamed: bool,
 }
@@ -58,8 +58,8 @@ impl BatchContact {
         }
     }
 
-    /// Takes over what a person is said to be, as far as the claim goes: one that nobody proves adds nothing, unless nothing tells yet who
-    /// this is; the team's fills gaps; a signed one also replaces what is unverified or older.
+    /// Merges a claim about the person, as far as it is trusted: an unsigned claim adds nothing, unless the contact has neither id nor
+    /// address; the team's claim fills gaps; a signed claim also replaces unverified or older values.
     fn learn(&mut self, person: &ClaimedContact, at: Timestamp) {
         let (is_trusted, is_signed) = (person.claim.is_trusted(), person.claim == Claim::Verified);
         let is_nobody = self.external_id.is_none() && self.email.is_none();
@@ -111,18 +111,18 @@ impl BatchContact {
     }
 }
 
-/// Which of its fields a claim says something in.
+/// Bits of the fields that a claim sets.
 fn said(person: &ClaimedContact) -> i64 {
     let fields = [(&person.external_id, ID), (&person.email, EMAIL), (&person.name, NAME), (&person.attributes, ATTRIBUTES)];
     fields.into_iter().filter(|(value, _)| value.is_some()).map(|(_, bit)| bit).sum()
 }
 
-/// The contacts that a batch is about, as they are after each of its persons was met.
+/// The contacts of a batch, updated as each of its persons is processed.
 #[derive(Debug, Default)]
 pub(super) struct ContactBatch {
     pub(super) contacts: Vec<BatchContact>,
     by_external_id: HashMap<(ProjectId, String), usize>,
-    /// The oldest of those with the address.
+    /// The oldest contact with each address.
     by_email: HashMap<(ProjectId, String), usize>,
 }
 
@@ -155,7 +155,7 @@ impl ContactBatch {
         at
     }
 
-    /// Notes what a contact is found by.
+    /// Adds a contact to the lookup tables.
     fn enter(&mut self, at: usize) {
         let contact = &self.contacts[at];
         if let Some(external) = &contact.external_id {
@@ -177,7 +177,7 @@ impl ContactBatch {
         match (&met.person.external_id, &met.person.email) {
             (Some(external), _) => self.by_external_id.get(&(met.project, external.clone())).copied(),
             (None, Some(email)) => self.by_email.get(&(met.project, email.clone())).copied().filter(|at| {
-                // Someone may have put this address beside an id of their choice: that is not who the signature is about.
+                // The address may have been claimed beside an arbitrary id: the signature is not about that contact.
                 let contact = &self.contacts[*at];
                 met.person.claim != Claim::Verified || contact.external_id.is_none() || contact.verified & EMAIL != 0
             }),
@@ -185,7 +185,7 @@ impl ContactBatch {
         }
     }
 
-    /// Gives the place of the contact that they are.
+    /// Returns the index of the person's contact.
     pub(super) fn meet(&mut self, met: &ContactSighting<'_>) -> usize {
         let person = met.person;
         if let Some(at) = self.find(met) {
@@ -270,7 +270,7 @@ mod tests {
             meet(&mut book, 4, &by(claim, person(Some("a"), Some("evil@a.example"), Some("Evil"))));
             assert_eq!(known(&book), ("ann@a.example".into(), "Ann".into(), ID | EMAIL | NAME), "{claim:?}");
         }
-        // What was signed before, and comes late, does not undo what was signed since.
+        // An older signed claim that arrives late does not overwrite a newer one.
         let mut late = by(Claim::Verified, person(Some("a"), Some("old@a.example"), None));
         book.contacts[0].seen_at = 100;
         book.contacts[0].learn(&late, Timestamp(50));

@@ -1,7 +1,7 @@
-//! Contacts: who gave feedback. Anyone who says something is met here, be it one person or those of a whole batch.
+//! Contacts: the people who gave feedback. Matches persons to contacts, one at a time or a batch at once.
 //!
-//! Whoever has the public key may claim to be anybody. So only a claim that a project's server signed, or that the team makes, adds to what is
-//! known of a contact, and only a signed one replaces it. What an unsigned claim says otherwise stays with its response.
+//! Anyone with the public key may claim any identity. So only a claim signed by a project's server, or made by the team, adds to a
+//! contact's data, and only a signed one replaces it. Conflicting data from an unsigned claim stays with its response.
 
 mod addresses;
 mod list;
@@ -26,38 +26,38 @@ use crate::{
     error::{Error, Result},
 };
 
-/// Someone who says something.
+/// A person at the time of a submission.
 #[derive(Debug, Clone, Copy)]
 pub struct ContactSighting<'a> {
-    /// Where.
+    /// The project.
     pub project: ProjectId,
-    /// What is known of them now.
+    /// The claim about the person.
     pub person: &'a ClaimedContact,
-    /// The contact that they are, if that is settled already.
+    /// The person's contact, if already determined.
     pub known: Option<ContactId>,
-    /// Their id if they are new.
+    /// Id for the contact if it is new.
     pub new: ContactId,
-    /// When they said it: what is newer than all we have of them counts, what is older only fills gaps.
+    /// Time of the submission: data newer than the contact's replaces it, older data only fills gaps.
     pub at: Timestamp,
 }
 
-/// A contact as they are known now.
+/// Current data of a contact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownContact {
-    /// Who.
+    /// Its id.
     pub id: ContactId,
-    /// What they are called.
+    /// Display name.
     pub name: Option<String>,
-    /// In lower case.
+    /// E-mail address, in lower case.
     pub email: Option<String>,
-    /// The site's own id of them.
+    /// The site's own id for the contact.
     pub external_id: Option<String>,
-    /// A JSON object of further properties.
+    /// A JSON object of further attributes.
     pub attributes: String,
 }
 
 impl KnownContact {
-    /// JSON of what an unproven claim says otherwise; `None` when it says nothing else.
+    /// Returns the conflicting fields of an untrusted claim as JSON; `None` if nothing conflicts.
     #[must_use]
     pub fn conflicting_claims(&self, person: &ClaimedContact) -> Option<String> {
         if person.claim.is_trusted() {
@@ -79,11 +79,11 @@ impl KnownContact {
     }
 }
 
-/// How often we look again for persons that others add at the same moment.
+/// Maximum attempts when concurrent transactions insert the same persons.
 const LOOKS: usize = 3;
 
 impl Tx<'_> {
-    /// The contact that a person is: by the site's id, else by e-mail address, else a new one.
+    /// Returns the contact of a person: by the site's id, else by e-mail address, else a new one.
     ///
     /// # Errors
     /// When the database fails.
@@ -91,9 +91,9 @@ impl Tx<'_> {
         Ok(self.meet_one(ContactSighting { project: scope.project(), person, known: None, new, at }).await?.id)
     }
 
-    /// As [`Tx::resolve_contact`], for a response that has a contact: an anonymous one becomes the person they turn out to be. `is_proven`: whether
-    /// a claim that can be trusted led to that contact. Otherwise anyone may have named it, and a trusted claim says nothing of it unless it
-    /// names the same id.
+    /// Same as [`Tx::resolve_contact`], for a response that already has a contact: an anonymous contact becomes the person identified
+    /// later. `is_proven`: whether a trusted claim led to that contact. Otherwise anyone may have named it, and a trusted claim does not
+    /// apply to it unless it names the same id.
     ///
     /// # Errors
     /// When the database fails.
@@ -129,23 +129,23 @@ impl Tx<'_> {
         known.ok_or_else(|| Error::internal("contact", "met nobody"))
     }
 
-    /// The contacts of several persons, as if they were met one after the other.
+    /// Returns the contacts of several persons, as if processed one after the other.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn resolve_contacts(&mut self, met: &[ContactSighting<'_>]) -> Result<Vec<KnownContact>> {
-        // Addresses are compared in one form, wherever they come from.
+        // Addresses from all sources are compared in canonical form.
         let people: Vec<Cow<'_, ClaimedContact>> = met.iter().map(|met| met.person.canonical()).collect();
         let met: Vec<ContactSighting<'_>> = met.iter().zip(&people).map(|(met, person)| ContactSighting { person, ..*met }).collect();
         let met = met.as_slice();
         for _ in 0..LOOKS {
             let mut book = ContactBatch::of(self.known_contacts(met).await?)?;
             let places: Vec<usize> = met.iter().map(|met| book.meet(met)).collect();
-            // In one order everywhere, so that two transactions that add the same people wait for each other only one way.
+            // A fixed order, so that two transactions that insert the same people cannot deadlock.
             let mut named: Vec<&BatchContact> = book.contacts.iter().filter(|c| c.is_new && c.external_id.is_some()).collect();
             named.sort_by_key(|c| (c.project, &c.external_id));
             if self.insert_contacts(&named).await? < named.len() {
-                // On PostgreSQL someone else added one of them meanwhile. Now they are known.
+                // On PostgreSQL a concurrent transaction inserted one of them; the next attempt finds it.
                 continue;
             }
             let unnamed: Vec<&BatchContact> = book.contacts.iter().filter(|c| c.is_new && c.external_id.is_none()).collect();
@@ -159,7 +159,7 @@ impl Tx<'_> {
         Err(domain::DomainError::Busy(1).into())
     }
 
-    /// What we have of those who are met; held until this transaction ends.
+    /// Returns the existing contacts of these persons, locked until this transaction ends.
     async fn known_contacts(&mut self, met: &[ContactSighting<'_>]) -> Result<Vec<ContactRow>> {
         let (mut external, mut email, mut known) = (Vec::new(), Vec::new(), Vec::new());
         for met in met {
@@ -236,7 +236,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Takes away an anonymous contact that nothing points to any more.
+    /// Deletes an anonymous contact that no row references any more.
     ///
     /// # Errors
     /// When the database fails.
@@ -253,7 +253,7 @@ impl Tx<'_> {
     }
 }
 
-/// A person that is looked for.
+/// Lookup key of a person.
 #[derive(Serialize)]
 struct ContactKey<'a> {
     project: ProjectId,

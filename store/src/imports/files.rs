@@ -1,24 +1,24 @@
-//! Files of imports, stored in pieces.
+//! Import files, stored in chunks.
 
 use domain::{Timestamp, accounts::Scope, ids::ImportId, imports::Encoding};
 
 use crate::{Store, Tx, error::Result};
 
-/// A file that arrived whole.
+/// A fully uploaded file.
 #[derive(Debug, Clone)]
 pub struct UploadedFile {
     /// Its SHA-256.
     pub hash: String,
-    /// The encoding that it seems to be in.
+    /// Its detected encoding.
     pub encoding: Encoding,
-    /// Its size.
+    /// Its size in bytes.
     pub bytes: i64,
-    /// How many pieces it is kept in.
+    /// Number of chunks.
     pub chunks: i64,
 }
 
 impl Store {
-    /// A piece of an uploaded file.
+    /// Returns a chunk of an uploaded file.
     ///
     /// # Errors
     /// When the database fails.
@@ -33,7 +33,7 @@ impl Store {
         .await?)
     }
 
-    /// Whether the file of an import is still here.
+    /// Returns whether the file of an import is still stored.
     ///
     /// # Errors
     /// When the database fails.
@@ -50,10 +50,10 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Keeps a piece of the file while it arrives.
+    /// Stores a chunk of the file during the upload.
     ///
     /// # Errors
-    /// When the database fails; not found when the import no longer takes pieces.
+    /// Not found if the import no longer accepts chunks; also when the database fails.
     pub async fn put_import_chunk(&mut self, scope: &Scope, import: ImportId, n: i64, bytes: Vec<u8>) -> Result<()> {
         let done = sqlx::query(
             "INSERT INTO import_chunks (import_id, n, bytes) SELECT id, $2, $3 FROM imports WHERE id = $1 AND project_id = $4 AND status = 'uploading' \
@@ -68,7 +68,7 @@ impl Tx<'_> {
         if done.rows_affected() == 0 { Err(domain::DomainError::NotFound.into()) } else { Ok(()) }
     }
 
-    /// The whole file is here.
+    /// Marks the file as fully uploaded.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,4 +1,4 @@
-//! Imports, their files and bad rows.
+//! Imports, their files and invalid rows.
 
 mod files;
 mod problems;
@@ -26,66 +26,66 @@ use crate::{
 /// One import.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Import {
-    /// Identity.
+    /// Its id.
     pub id: ImportId,
-    /// Whose.
+    /// Its project.
     pub project: ProjectId,
     /// The file's name.
     pub name: String,
-    /// Where the file is.
+    /// Where the file comes from.
     pub source: ImportSource,
     /// SHA-256 of the file.
     pub file_hash: String,
-    /// The encoding that it seems to be in; `None` until all of it is here.
+    /// Its detected encoding; `None` until the upload is complete.
     pub encoding: Option<Encoding>,
-    /// Which column becomes what; `None` until someone said so.
+    /// Column mapping; `None` until chosen.
     pub mapping: Option<ColumnMapping>,
-    /// How far it has come.
+    /// Its status.
     pub status: ImportStatus,
-    /// Size of the file.
+    /// Size of the file in bytes.
     pub bytes_total: i64,
-    /// How much of it is read.
+    /// Bytes read so far.
     pub bytes_done: i64,
     /// Imported rows.
     pub added: i64,
-    /// Rows that were there already.
+    /// Rows that already existed.
     pub known: i64,
     /// Rows that failed.
     pub bad: i64,
-    /// Rows that taking it back removed.
+    /// Rows removed when the import was undone.
     pub removed: i64,
-    /// Why it failed, for a person.
+    /// Reason for its failure, for display.
     pub error: Option<String>,
-    /// Who began it.
+    /// The person who started it.
     pub created_by: Option<StaffId>,
-    /// When it began.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// When it last moved.
+    /// When it last made progress.
     pub updated_at: Timestamp,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
 }
 
 impl Import {
-    /// Whether it was taken back, or is about to be.
+    /// Returns whether it was undone, or is being undone.
     #[must_use]
     pub fn is_reverted(&self) -> bool {
         matches!(self.status, ImportStatus::TakingBack | ImportStatus::TakenBack)
     }
 
-    /// Whether it was read to its end and there is nothing of it: no row went in, and none was there before.
+    /// Returns whether it finished without any valid row: none was added, and none already existed.
     #[must_use]
     pub fn is_empty_import(&self) -> bool {
         self.status == ImportStatus::Done && self.bad > 0 && self.added + self.known == 0
     }
 }
 
-/// Where an import's file is.
+/// Source of an import's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImportSource {
-    /// With us, in pieces.
+    /// Uploaded and stored in chunks.
     Upload,
-    /// With the command that reads it.
+    /// Read by a command on its own machine.
     Command,
 }
 
@@ -158,7 +158,7 @@ impl TryFrom<ImportTableRow> for Import {
 }
 
 impl Store {
-    /// The project's latest imports, newest first.
+    /// Returns the project's latest imports, newest first.
     ///
     /// # Errors
     /// When the database fails.
@@ -175,7 +175,7 @@ impl Store {
         rows.into_iter().map(Import::try_from).collect()
     }
 
-    /// One import.
+    /// Returns one import.
     ///
     /// # Errors
     /// When the database fails.
@@ -188,7 +188,7 @@ impl Store {
         row.map(Import::try_from).transpose()
     }
 
-    /// The latest finished import of the same file, other than `but`.
+    /// Returns the latest finished import of the same file, other than `but`.
     ///
     /// # Errors
     /// When the database fails.
@@ -206,7 +206,7 @@ impl Store {
         row.map(Import::try_from).transpose()
     }
 
-    /// The import that an earlier run of the same command on the same file left unfinished.
+    /// Returns the unfinished import of an earlier run of the same command on the same file.
     ///
     /// # Errors
     /// When the database fails.
@@ -251,7 +251,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// How many files of a project are here, or on their way, without being imported.
+    /// Counts a project's uploaded or uploading files that are not imported yet.
     ///
     /// # Errors
     /// When the database fails.
@@ -264,7 +264,7 @@ impl Tx<'_> {
         .await?)
     }
 
-    /// Removes an import that brought nothing and does not run, with its file; `false` when it did run.
+    /// Deletes an import that is not running and has no rows, with its file; `false` if that does not apply.
     ///
     /// # Errors
     /// When the database fails.
@@ -286,7 +286,7 @@ impl Tx<'_> {
         Ok(true)
     }
 
-    /// Removes uploads that nobody started or finished within a week, and the files of those that ended.
+    /// Deletes unfinished uploads after a day; after a week, uploads never started and the files of ended imports.
     pub(crate) async fn purge_imports(&mut self, now: Timestamp, at_most: i64) -> Result<u64> {
         let (day, week) = (now.plus_days(-1), now.plus_days(-7));
         let statements = [
@@ -300,7 +300,7 @@ impl Tx<'_> {
                  JOIN import_chunks c ON c.import_id = i.id WHERE i.status IN ('ready', 'done', 'cancelled', 'failed') AND i.updated_at <= $1 LIMIT $2)",
                 week,
             ),
-            // Rows of an earlier run still name it.
+            // Rows of an earlier run still reference it.
             (
                 "UPDATE imports SET status = 'cancelled', finished_at = updated_at WHERE id IN (SELECT i.id FROM imports i WHERE i.status = 'ready' \
                  AND i.updated_at <= $1 AND EXISTS (SELECT 1 FROM feedback f WHERE f.import_id = i.id) LIMIT $2)",

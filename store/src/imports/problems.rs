@@ -1,4 +1,4 @@
-//! Problems of an import: its bad lines, and how many rows have which fault.
+//! Problems of an import: its invalid rows, and the number of rows per kind of problem.
 
 use domain::{
     accounts::Scope,
@@ -9,15 +9,15 @@ use sqlx::FromRow;
 
 use crate::{Store, Tx, bulk_insert::rows, error::Result, or_instead};
 
-/// Bad lines that are kept of one import; more are only counted.
+/// Maximum number of invalid rows stored for one import; further ones are only counted.
 pub const MAX_STORED_BAD_LINES: i64 = 10_000;
 
 /// A row that failed.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct BadLine {
-    /// The line's number in the file, from 1, where its row begins.
+    /// Number of the line in the file where its row begins, starting at 1.
     pub line: i64,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
@@ -31,7 +31,7 @@ struct ProblemRow {
 fn groups(rows: Vec<ProblemRow>) -> ProblemCounts {
     let mut groups = ProblemCounts::default();
     for row in rows {
-        // A kind that only a newer version knows is not shown.
+        // Kinds introduced by a newer version are not shown.
         if let Some(fault) = ProblemKind::parse(&row.fault) {
             let examples: Vec<ProblemExample> = or_instead("list of examples", serde_json::from_str(&row.examples).ok(), Vec::new());
             groups.join(ProblemGroup { fault, rows: row.row_count, examples });
@@ -50,7 +50,7 @@ rows! {
 }
 
 impl Store {
-    /// What was wrong with an import's rows, by kind.
+    /// Returns the problems of an import's rows, counted by kind.
     ///
     /// # Errors
     /// When the database fails.
@@ -66,7 +66,7 @@ impl Store {
         Ok(groups(rows))
     }
 
-    /// Bad lines of an import after line `after`, in the order of the file.
+    /// Returns invalid rows of an import after line `after`, in file order.
     ///
     /// # Errors
     /// When the database fails.
@@ -92,7 +92,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Adds to what was counted of an import's problems.
+    /// Adds to the problem counts of an import.
     ///
     /// # Errors
     /// When the database fails.
@@ -121,7 +121,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Keeps bad lines.
+    /// Stores invalid rows.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,4 +1,4 @@
-//! The run of an import: its start, its progress row by row, and its end.
+//! Execution of an import: its start, its progress row by row, and its end.
 
 use std::collections::HashSet;
 
@@ -12,12 +12,12 @@ use domain::{
 use super::Import;
 use crate::{Dialect, Store, Tx, error::Result};
 
-/// Files of a project that are kept after their import, for a week, so that it can be done again with other columns.
+/// Number of a project's files kept for a week after their import, so that it can be repeated with other columns.
 const FILES_KEPT: i64 = 5;
 
 fn known(dialect: Dialect) -> &'static str {
     match dialect {
-        // CROSS JOIN: from the list to the rows; the other way round reads all rows of the project for each key.
+        // CROSS JOIN fixes the join order, from the list to the rows; the reverse scans all rows of the project for each key.
         Dialect::Sqlite => {
             "SELECT f.source_key FROM json_each($2) j CROSS JOIN feedback f ON f.source_key = j.value WHERE f.project_id = $1"
         }
@@ -28,7 +28,7 @@ fn known(dialect: Dialect) -> &'static str {
 }
 
 impl Store {
-    /// The keys whose rows were imported before.
+    /// Returns the keys whose rows were imported before.
     ///
     /// # Errors
     /// When the database fails.
@@ -44,7 +44,7 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Sets an import going; `false` when it was not in the state `from`.
+    /// Starts a ready import with a mapping, or resumes a cancelled or failed upload without one; `false` if its state does not allow it.
     ///
     /// # Errors
     /// When the database fails.
@@ -78,7 +78,8 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Stops an import, or gives up choosing other columns for one that ran before; what went in stays. `false` when there is nothing to stop.
+    /// Cancels a running import, or the choice of other columns after an earlier run; keeps the imported rows. `false` if there is nothing
+    /// to cancel.
     ///
     /// # Errors
     /// When the database fails.
@@ -95,7 +96,7 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Goes back to choosing columns after a run, with the same file; `false` when that is gone, or the import runs.
+    /// Returns to the choice of columns after a run, with the same file; `false` if the file is deleted or the import is running.
     ///
     /// # Errors
     /// When the database fails.
@@ -116,8 +117,8 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Notes how far a running import is, in the same transaction as its rows; `false` when it is no longer running or
-    /// someone else carried it on from where `before` was.
+    /// Records the progress of a running import, in the same transaction as its rows; `false` if it is no longer running or another process
+    /// has already continued from `before`.
     ///
     /// # Errors
     /// When the database fails.
@@ -138,7 +139,7 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// As [`Store::existing_source_keys`], with what this transaction did.
+    /// Same as [`Store::existing_source_keys`], including the changes of this transaction.
     ///
     /// # Errors
     /// When the database fails.
@@ -149,7 +150,7 @@ impl Tx<'_> {
         Ok(keys.into_iter().collect())
     }
 
-    /// The file is read to its end: the import is done. Its file goes, unless there is reason to read it again in another way; of these the
+    /// Marks an import as done. Deletes its file, unless it had problems and may be imported again in another way; of such files the
     /// project keeps the latest `FILES_KEPT`.
     ///
     /// # Errors
@@ -181,7 +182,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Gives a running import up, with the reason for a person; its file stays for another attempt.
+    /// Marks a running import as failed, with a reason for display; keeps its file for another attempt.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,21 +1,21 @@
-//! Taking an import back: its untouched rows are removed.
+//! Undo of an import: removes its untouched rows.
 
 use domain::{Timestamp, accounts::Scope, ids::ImportId};
 use sqlx::FromRow;
 
 use crate::{Dialect, Store, Tx, error::Result, id};
 
-/// What is left of an import's rows.
+/// Remaining rows of an import.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromRow)]
 pub struct ImportedRowCounts {
-    /// Rows that are as they came.
+    /// Rows unchanged since the import.
     pub untouched: i64,
-    /// Rows that someone triaged, tagged, commented or linked.
+    /// Rows that a person triaged, tagged, commented on or linked.
     pub touched: i64,
 }
 
 impl Store {
-    /// What is left of the rows that an import brought. One that ran before rows named their import has none.
+    /// Counts the remaining rows of an import. Imports that ran before rows referenced their import have none.
     ///
     /// # Errors
     /// When the database fails.
@@ -32,8 +32,8 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Begins to take an import back; its file goes. `false` when it still runs or was taken back. A command that was not heard of
-    /// since `silent` has ended.
+    /// Starts to undo an import and deletes its file. `false` if it is still running or was already undone. A command without progress
+    /// since `silent` counts as ended.
     ///
     /// # Errors
     /// When the database fails.
@@ -55,14 +55,14 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Removes up to `most` untouched records of an import that is being taken back, with the contacts that only they spoke of. Gives
-    /// how many there were.
+    /// Deletes up to `most` untouched records of an import that is being undone, and contacts that no other row references. Returns the
+    /// number of deleted records.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn revert_rows(&mut self, scope: &Scope, import: ImportId, most: i64, now: Timestamp) -> Result<usize> {
         let project = scope.project();
-        // In the order of ids, as everyone holds records, so that two transactions cannot wait for each other.
+        // In id order, like every other lock on records, so that two transactions cannot deadlock.
         let held = match self.dialect() {
             Dialect::Sqlite => {
                 "SELECT f.id, f.contact_id FROM feedback f WHERE f.import_id = $1 AND f.version = 1 AND f.project_id = $2 \
@@ -116,7 +116,7 @@ impl Tx<'_> {
         Ok(rows.len())
     }
 
-    /// Nothing is left that nobody touched: the import is taken back.
+    /// Marks an import as undone, once no untouched row is left.
     ///
     /// # Errors
     /// When the database fails.
@@ -130,7 +130,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Says why an import could not be taken back to the end; it can be tried again.
+    /// Records why the undo of an import failed; it can be retried.
     ///
     /// # Errors
     /// When the database fails.

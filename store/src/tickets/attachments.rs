@@ -1,4 +1,4 @@
-//! Files of messages, stored in pieces, and those that are held for a form which was not sent yet.
+//! Files of messages, stored in chunks, and pending files of a form that is not submitted yet.
 
 use domain::{
     Timestamp,
@@ -9,24 +9,24 @@ use domain::{
 
 use crate::{Store, Tx, error::Result, id};
 
-/// A file that is being stored.
+/// A file to store.
 #[derive(Debug, Clone)]
 pub struct NewAttachment {
-    /// Identity, name, type and size.
+    /// Its id, name, type and size.
     pub file: TicketAttachment,
     /// Its bytes.
     pub bytes: bytes::Bytes,
 }
 
-/// Bytes of one row of a file: what a reader holds in memory at a time.
+/// Size of a file's chunk in bytes, which a reader holds in memory at a time.
 pub const ATTACHMENT_CHUNK_BYTES: usize = 256 << 10;
-/// How long a file is held for a form that was not sent…
+/// How long a pending file can still be attached, in milliseconds…
 const HELD_MS: i64 = 3_600_000;
-/// …and how much longer it is kept for a process whose clock is behind.
+/// …and how much longer it is kept for a process whose clock is slow.
 const HELD_MARGIN_MS: i64 = 600_000;
 
 impl Store {
-    /// A file of a ticket; those of notes only with `notes`.
+    /// Returns a file of a ticket; files of notes only with `notes`.
     ///
     /// # Errors
     /// When the database fails.
@@ -44,7 +44,7 @@ impl Store {
         Ok(row.map(|(name, media_type, size)| TicketAttachment { id: file, name, media_type, size }))
     }
 
-    /// The n-th piece of a file's bytes; `None` after the last.
+    /// Returns the n-th chunk of a file; `None` after the last.
     ///
     /// # Errors
     /// When the database fails.
@@ -60,7 +60,7 @@ impl Store {
         .await?)
     }
 
-    /// The bytes of all files of each project.
+    /// Returns the total size of all files of each project, in bytes.
     ///
     /// # Errors
     /// When the database fails.
@@ -71,7 +71,7 @@ impl Store {
         rows.into_iter().map(|(project, bytes)| Ok((id(&project)?, bytes))).collect()
     }
 
-    /// The files that are held for a form.
+    /// Returns the pending files of a form.
     ///
     /// # Errors
     /// When the database fails.
@@ -90,7 +90,7 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Stores a file of a message, or, without one, for the form whose key is `held_for`.
+    /// Stores a file of a message, or, without one, a pending file of the form with the key `held_for`.
     ///
     /// # Errors
     /// When the database fails.
@@ -128,7 +128,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The bytes of all files that are held for forms.
+    /// Returns the total size of all pending files, in bytes.
     ///
     /// # Errors
     /// When the database fails.
@@ -138,12 +138,12 @@ impl Tx<'_> {
             .await?)
     }
 
-    /// Gives the files that are held for a form to its message.
+    /// Attaches the pending files of a form to its message.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn attach_pending_files(&mut self, ticket: &Ticket, message: MessageId, form: &str, now: Timestamp) -> Result<u64> {
-        // Only those that no purge can be about to remove.
+        // Only those that no concurrent purge can delete.
         let done = sqlx::query(
             "UPDATE attachments SET ticket_id = $3, message_id = $4, held_for = NULL \
              WHERE held_for = $1 AND project_id = $2 AND message_id IS NULL AND created_at > $5",
@@ -158,7 +158,7 @@ impl Tx<'_> {
         Ok(done.rows_affected())
     }
 
-    /// Removes a file that waits for a form.
+    /// Deletes a pending file.
     ///
     /// # Errors
     /// When the database fails.
@@ -179,7 +179,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Removes up to `at_most` pieces of files whose form was never sent, and the files of which no piece is left. Gives how many rows.
+    /// Deletes up to `at_most` chunks of files whose form was never submitted, and files without chunks. Returns the number of rows
+    /// deleted.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,4 +1,4 @@
-//! Messages of tickets: what the requester and the team wrote.
+//! Messages of tickets, by the requester and the team.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use domain::{
 use crate::{Store, Tx, error::Result, id, optional_id, or_instead};
 
 impl Store {
-    /// The messages of a ticket with their files, oldest first; notes only with `notes`.
+    /// Returns the messages of a ticket with their files, oldest first; notes only with `notes`.
     ///
     /// # Errors
     /// When the database fails.
@@ -55,7 +55,7 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// What was said in a ticket so far, oldest first, without notes and files.
+    /// Returns the messages of a ticket so far, oldest first, without notes and files.
     ///
     /// # Errors
     /// When the database fails.
@@ -100,7 +100,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// How many messages the requester of a ticket has written.
+    /// Counts the messages that a ticket's requester has written.
     ///
     /// # Errors
     /// When the database fails.

@@ -75,7 +75,7 @@ impl TryFrom<TicketRow> for Ticket {
 }
 
 impl Store {
-    /// A ticket of the scope's project.
+    /// Returns a ticket of the scope's project.
     ///
     /// # Errors
     /// When the database fails.
@@ -88,7 +88,7 @@ impl Store {
         row.map(Ticket::try_from).transpose()
     }
 
-    /// The ticket behind feedback of the scope's project; imported feedback of that kind has none.
+    /// Returns the ticket of feedback of the scope's project; `None` for imported feedback of that kind.
     ///
     /// # Errors
     /// When the database fails.
@@ -102,7 +102,7 @@ impl Store {
         row.map(Ticket::try_from).transpose()
     }
 
-    /// How often the link of a ticket was renewed; `None` for one that is not there.
+    /// Returns how often the link of a ticket was renewed; `None` if there is no such ticket.
     ///
     /// # Errors
     /// When the database fails.
@@ -113,7 +113,7 @@ impl Store {
             .await?)
     }
 
-    /// How many tickets of the scope's project have a link that members of the team may have seen.
+    /// Counts the tickets of the scope's project whose link may have been seen by members of the team.
     ///
     /// # Errors
     /// When the database fails.
@@ -124,7 +124,7 @@ impl Store {
             .await?)
     }
 
-    /// Tickets from the newest back, of one state or any, after one (its time and id).
+    /// Returns tickets, newest first, of one state or any, after a cursor (time and id).
     ///
     /// # Errors
     /// When the database fails.
@@ -181,7 +181,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// A ticket and its feedback as they are now, held against other transactions until this one ends; feedback first, as everyone takes them.
+    /// Returns a ticket and its feedback, locked until this transaction ends; locks the feedback first, as everywhere.
     ///
     /// # Errors
     /// When the database fails.
@@ -201,7 +201,7 @@ impl Tx<'_> {
         Ok(Some((row.try_into()?, held)))
     }
 
-    /// The ticket behind feedback that is held.
+    /// Returns the ticket of locked feedback.
     ///
     /// # Errors
     /// When the database fails.
@@ -215,7 +215,7 @@ impl Tx<'_> {
         row.map(Ticket::try_from).transpose()
     }
 
-    /// Gives the link of a ticket that is held another generation; `shown`: a member of the team sees it.
+    /// Sets the link generation of a locked ticket; `shown`: whether it is displayed to a member of the team.
     ///
     /// # Errors
     /// When the database fails.
@@ -230,7 +230,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Renews the links of a project that members of the team may have seen. Gives those tickets, as they are now.
+    /// Renews the links of a project that members of the team may have seen. Returns the updated tickets.
     ///
     /// # Errors
     /// When the database fails.
@@ -245,7 +245,7 @@ impl Tx<'_> {
         rows.into_iter().map(Ticket::try_from).collect()
     }
 
-    /// Writes what can change of a ticket that is held.
+    /// Writes the mutable fields of a locked ticket.
     ///
     /// # Errors
     /// When the database fails.
@@ -265,8 +265,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Keeps the ticket of feedback in step with its status: resolved feedback has a closed ticket, and none other has (spam aside, which
-    /// says nothing about the conversation). Where that closes or opens it, webhooks are told under `event`.
+    /// Synchronizes a ticket's state with the status of its feedback: resolved feedback has a closed ticket, any other an open one (except
+    /// spam, which says nothing about the conversation). If this closes or reopens the ticket, publishes the event `event`.
     ///
     /// # Errors
     /// When the database fails.
@@ -301,7 +301,7 @@ impl Tx<'_> {
         self.ticket_event(event, kind, &ticket, None, at).await
     }
 
-    /// Adds what the requester said to the text that is searched.
+    /// Appends the requester's message to the searchable text.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,4 +1,4 @@
-//! Webhook endpoints and the person whose authority they act with: secrets, handing over, turning off.
+//! Webhook endpoints and the authority they act with: secret rotation, handover, disabling.
 
 use domain::{
     Secret, Timestamp,
@@ -10,7 +10,7 @@ use domain::{
 use crate::{Tx, error::Result, webhooks::Endpoint};
 
 impl Endpoint {
-    /// Takes a new secret. The old one stays valid for [`PREVIOUS_SECRET_DAYS`], so that the receiver has time to change.
+    /// Rotates the secret. The old one stays valid for [`PREVIOUS_SECRET_DAYS`], so that the receiver has time to update.
     pub fn rotate_endpoint_secret(&mut self, fresh: Secret<String>, now: Timestamp) {
         let old = std::mem::replace(&mut self.secret, fresh);
         self.old_secret = Some((old, now.plus_days(PREVIOUS_SECRET_DAYS)));
@@ -18,7 +18,8 @@ impl Endpoint {
 }
 
 impl Tx<'_> {
-    /// Turns an endpoint off because whoever it acted for is not an admin any more, with a new secret that they do not know. `name` is theirs.
+    /// Disables an endpoint because the person it acts for is no longer an admin, and sets a new secret unknown to them. `name` is that
+    /// person's name.
     ///
     /// # Errors
     /// When the database fails.
@@ -40,7 +41,7 @@ impl Tx<'_> {
         self.stop_deliveries(endpoint).await
     }
 
-    /// Makes an endpoint act for `to`, with a new secret.
+    /// Makes an endpoint act for `to`, and rotates its secret.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,4 +1,4 @@
-//! Deliveries: events on their way to endpoints, and each attempt to send one.
+//! Deliveries of events to endpoints, and their attempts.
 
 use domain::{
     Timestamp,
@@ -10,26 +10,26 @@ use sqlx::FromRow;
 
 use crate::{Dialect, Store, Tx, error::Result, id, or_instead};
 
-/// One event on its way to one endpoint, as people see it.
+/// Delivery of one event to one endpoint, as displayed.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    /// The event; also the `webhook-id` that the receiver sees.
+    /// The event; also the receiver's `webhook-id`.
     pub event: EventId,
-    /// What happened.
+    /// Kind of the event.
     pub kind: Option<EventKind>,
-    /// How far it has come.
+    /// Its state.
     pub state: DeliveryState,
-    /// Tries so far.
+    /// Number of attempts so far.
     pub tries: i64,
-    /// When the next try is due.
+    /// When the next attempt is due.
     pub next_at: Timestamp,
-    /// When the last try was.
+    /// Time of the last attempt.
     pub last_at: Option<Timestamp>,
-    /// What the receiver answered last.
+    /// Last HTTP status of the receiver.
     pub last_status: Option<i64>,
-    /// Why the last try failed.
+    /// Error of the last attempt.
     pub last_error: Option<String>,
-    /// When it happened.
+    /// When the event occurred.
     pub created_at: Timestamp,
 }
 
@@ -62,37 +62,37 @@ impl DeliveryRow {
     }
 }
 
-/// One try, as people see it.
+/// One delivery attempt, as displayed.
 #[derive(Debug, Clone, FromRow)]
 pub struct DeliveryAttempt {
     /// Attempt number, starting at 1.
     pub n: i64,
-    /// When, in milliseconds.
+    /// Time of the attempt, in milliseconds.
     pub at: i64,
-    /// How long it took.
+    /// Duration in milliseconds.
     pub took_ms: i64,
-    /// What was answered.
+    /// HTTP status of the response.
     pub status: Option<i64>,
     /// Why it failed.
     pub error: Option<String>,
-    /// The beginning of the answer.
+    /// The beginning of the response body.
     pub excerpt: String,
 }
 
-/// A delivery that this worker sends now.
+/// A delivery claimed by this worker.
 #[derive(Debug, Clone)]
 pub struct ClaimedDelivery {
     /// The event.
     pub event: EventId,
-    /// Where to.
+    /// The receiving endpoint.
     pub endpoint: EndpointId,
-    /// What is sent.
+    /// The payload.
     pub body: String,
-    /// Which claim this is: tells this holder from a later one.
+    /// Number of the claim: distinguishes this worker's claim from a later one.
     pub claim: i64,
-    /// Tries before this one.
+    /// Number of earlier attempts.
     pub tries: i64,
-    /// Failed tries since it was last put on its way.
+    /// Failed attempts since it was last queued.
     pub failures: i64,
 }
 
@@ -106,34 +106,34 @@ struct ClaimedDeliveryRow {
     body: String,
 }
 
-/// How one try went.
+/// Result of one attempt.
 #[derive(Debug, Clone)]
 pub struct AttemptResult {
     /// When it began.
     pub at: Timestamp,
-    /// How long it took.
+    /// Duration in milliseconds.
     pub took_ms: i64,
-    /// What was answered.
+    /// HTTP status of the response.
     pub status: Option<u16>,
     /// Why it failed; `None` for success.
     pub error: Option<String>,
-    /// The beginning of the answer.
+    /// The beginning of the response body.
     pub excerpt: String,
 }
 
-/// What a delivery to one endpoint is, of a try that failed.
+/// State of a delivery after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryOutcome {
-    /// The receiver has it.
+    /// Delivered to the receiver.
     Delivered,
-    /// It is tried again then.
+    /// It is retried at this time.
     RetryAt(Timestamp),
     /// It failed permanently.
     Abandoned,
 }
 
 impl Store {
-    /// How many deliveries of each endpoint of the scope's project are in each state.
+    /// Counts the deliveries of each endpoint of the scope's project by state.
     ///
     /// # Errors
     /// When the database fails.
@@ -153,7 +153,7 @@ impl Store {
             .collect()
     }
 
-    /// Deliveries to an endpoint of the scope's project, newest first, in one state or all, after one (its time and event).
+    /// Returns deliveries to an endpoint of the scope's project, newest first, in one state or all, after a cursor (time and event id).
     ///
     /// # Errors
     /// When the database fails.
@@ -182,7 +182,7 @@ impl Store {
         rows.into_iter().map(DeliveryRow::read).collect()
     }
 
-    /// One delivery with what was sent and its tries, newest first.
+    /// Returns one delivery with its payload and its attempts, newest first.
     ///
     /// # Errors
     /// When the database fails.
@@ -202,7 +202,7 @@ impl Store {
         .fetch_optional(self.reader())
         .await?;
         let Some(row) = row else { return Ok(None) };
-        // It may have been purged since the row above was read.
+        // The event may have been purged since the row above was read.
         let body: Option<String> = sqlx::query_scalar("SELECT body FROM webhook_events WHERE id = $1")
             .bind(event.to_string())
             .fetch_optional(self.reader())
@@ -220,7 +220,7 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Takes deliveries of one endpoint that are due, and leases them until `until`.
+    /// Claims due deliveries of one endpoint, and leases them until `until`.
     ///
     /// # Errors
     /// When the database fails.
@@ -261,7 +261,7 @@ impl Tx<'_> {
             .collect()
     }
 
-    /// Writes down how a try went and what follows; `false` when another worker has the delivery by now, or a person ended it.
+    /// Records an attempt and its outcome; `false` if another worker has claimed the delivery, or a person cancelled it.
     ///
     /// # Errors
     /// When the database fails.
@@ -307,7 +307,7 @@ impl Tx<'_> {
         Ok(true)
     }
 
-    /// Gives up everything that is on its way to an endpoint.
+    /// Cancels all pending deliveries to an endpoint.
     ///
     /// # Errors
     /// When the database fails.
@@ -321,7 +321,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Retries one delivery, or all failed ones. Returns how many.
+    /// Retries one delivery, or all failed ones. Returns the number of deliveries requeued.
     ///
     /// # Errors
     /// When the database fails.
@@ -346,7 +346,7 @@ impl Tx<'_> {
         Ok(done.rows_affected())
     }
 
-    /// Removes up to `at_most` tries, deliveries and events that are older than `before`. Gives how many.
+    /// Deletes up to `at_most` attempts, deliveries and events that are older than `before`. Returns the number of rows deleted.
     ///
     /// # Errors
     /// When the database fails.

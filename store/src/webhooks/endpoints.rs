@@ -1,4 +1,4 @@
-//! Webhook endpoints: addresses of a project that receive its events.
+//! Webhook endpoints: URLs that receive a project's events.
 
 use domain::{
     Secret, Timestamp,
@@ -21,33 +21,33 @@ use crate::{
 /// A webhook endpoint of a project.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    /// Identity.
+    /// Its id.
     pub id: EndpointId,
-    /// Whose.
+    /// Its project.
     pub project: ProjectId,
-    /// Where to.
+    /// The receiver's URL.
     pub url: String,
-    /// What the team calls it; may be empty.
+    /// The team's name for it; may be empty.
     pub note: String,
     /// The events it subscribes to.
     pub kinds: Vec<EventKind>,
-    /// The secret that signs, `whsec_…`.
+    /// The signing secret, `whsec_…`.
     pub secret: Secret<String>,
-    /// The one before, and until when it signs along.
+    /// The previous secret, and when it expires.
     pub old_secret: Option<(Secret<String>, Timestamp)>,
-    /// Whether anything is sent.
+    /// Whether deliveries are sent.
     pub enabled: bool,
-    /// Why the program itself turned it off.
+    /// Why the program disabled it.
     pub disabled_reason: Option<String>,
-    /// Tries in a row that failed.
+    /// Number of consecutive failed attempts.
     pub failures: i64,
-    /// Since when.
+    /// Time of the first of them.
     pub failing_since: Option<Timestamp>,
-    /// Whose authority it acts with: a person who must be an admin, or the project.
+    /// The person whose authority it acts with, who must be an admin; `None` for the project.
     pub answers_to: Option<StaffId>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// Grows with each change by a person.
+    /// Increases with each change by a person.
     pub version: i64,
 }
 
@@ -104,13 +104,13 @@ impl EndpointRow {
     }
 }
 
-/// The kinds as stored: a comma before and after each, so that one pattern finds one kind.
+/// Returns the kinds in stored form: a comma before and after each, so that one pattern finds one kind.
 fn joined(kinds: &[EventKind]) -> String {
     kinds.iter().fold(",".to_owned(), |list, kind| format!("{list}{},", kind.as_str()))
 }
 
 impl Store {
-    /// The endpoints of the scope's project, oldest first.
+    /// Returns the endpoints of the scope's project, oldest first.
     ///
     /// # Errors
     /// When the database fails.
@@ -123,7 +123,7 @@ impl Store {
         rows.into_iter().map(EndpointRow::read).collect()
     }
 
-    /// One endpoint of the scope's project.
+    /// Returns one endpoint of the scope's project.
     ///
     /// # Errors
     /// When the database fails.
@@ -137,7 +137,7 @@ impl Store {
         row.map(EndpointRow::read).transpose()
     }
 
-    /// The endpoints, of all projects, that have something due.
+    /// Returns the endpoints of all projects that have due deliveries.
     ///
     /// # Errors
     /// When the database fails.
@@ -156,7 +156,7 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// How many endpoints a project has.
+    /// Counts the endpoints of a project.
     ///
     /// # Errors
     /// When the database fails.
@@ -191,7 +191,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The endpoints of a project that are on and act with the authority of `staff`, by themselves or through a key that acts for them.
+    /// Returns the enabled endpoints of a project that act with the authority of `staff`, directly or through a key that acts for them.
     ///
     /// # Errors
     /// When the database fails.
@@ -207,7 +207,7 @@ impl Tx<'_> {
         rows.iter().map(|text| id(text)).collect()
     }
 
-    /// Whether whoever an endpoint acts for is an admin of its project now.
+    /// Returns whether the person or key that an endpoint acts for is currently an admin of its project.
     ///
     /// # Errors
     /// When the database fails.
@@ -216,7 +216,7 @@ impl Tx<'_> {
         Ok(self.present_role(endpoint.project, staff, now).await?.is_some_and(|role| role >= Role::Admin))
     }
 
-    /// An endpoint of the scope's project, held until this transaction ends.
+    /// Returns an endpoint of the scope's project, locked until this transaction ends.
     ///
     /// # Errors
     /// When the database fails.
@@ -230,7 +230,7 @@ impl Tx<'_> {
         row.map(EndpointRow::read).transpose()
     }
 
-    /// Writes an endpoint that is held and was changed by a person.
+    /// Writes a locked endpoint after a change by a person.
     ///
     /// # Errors
     /// When the database fails.
@@ -260,7 +260,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Removes an endpoint with its deliveries; events that nobody else gets go with the next tidying up.
+    /// Deletes an endpoint with its deliveries; the next clean-up deletes events without other recipients.
     ///
     /// # Errors
     /// When the database fails.
@@ -280,7 +280,8 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Counts a try for its endpoint: success ends a row of failures. Gives the failures in a row and since when.
+    /// Counts an attempt for its endpoint: a success resets the failures. Returns the number of consecutive failures and the time of the
+    /// first.
     ///
     /// # Errors
     /// When the database fails.

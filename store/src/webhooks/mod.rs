@@ -1,4 +1,4 @@
-//! Webhooks: endpoints, what happened (events), and its way to each endpoint (deliveries, attempts).
+//! Webhooks: endpoints, events, and their deliveries and attempts.
 
 mod authority;
 mod deliveries;

@@ -1,4 +1,4 @@
-//! The outbox: events are stored in the transaction of what happened, with a delivery for each endpoint that wants them.
+//! The outbox: events are stored in the transaction of the change itself, with a delivery for each subscribed endpoint.
 
 use domain::{
     Timestamp,
@@ -10,23 +10,23 @@ use serde_json::{Value, json};
 
 use crate::{Dialect, Store, Tx, error::Result, id};
 
-/// Something that happened, not stored yet.
+/// An event not stored yet.
 #[derive(Debug, Clone, Serialize)]
 pub struct NewEvent {
-    /// Identity.
+    /// Its id.
     pub id: EventId,
-    /// Whose.
+    /// Its project.
     pub project: ProjectId,
-    /// What.
+    /// Its kind.
     pub kind: String,
-    /// What is sent.
+    /// The payload.
     pub body: String,
-    /// When.
+    /// Time of the event, in milliseconds.
     pub at: i64,
 }
 
 impl NewEvent {
-    /// An event with its payload `{type, timestamp, data}`.
+    /// Creates an event with the payload `{type, timestamp, data}`.
     #[must_use]
     pub fn new(id: EventId, project: ProjectId, kind: EventKind, data: &Value, now: Timestamp) -> Self {
         let body = json!({ "type": kind.as_str(), "timestamp": now.rfc3339(), "data": data }).to_string();
@@ -35,7 +35,7 @@ impl NewEvent {
 }
 
 impl Store {
-    /// The projects with a subscription to feedback events.
+    /// Returns the projects with a subscription to feedback events.
     ///
     /// # Errors
     /// When the database fails.
@@ -47,7 +47,7 @@ impl Store {
         rows.iter().map(|text| id(text)).collect()
     }
 
-    /// The last announced position in the change sequence: transaction and sequence number.
+    /// Returns the last announced position in the change sequence: transaction and sequence number.
     ///
     /// # Errors
     /// When the database fails.
@@ -55,7 +55,7 @@ impl Store {
         Ok(sqlx::query_as("SELECT tx, seq FROM webhook_cursor WHERE id = 1").fetch_one(self.reader()).await?)
     }
 
-    /// Those of these records that an import brought.
+    /// Returns those of these records that come from an import.
     ///
     /// # Errors
     /// When the database fails.
@@ -72,8 +72,8 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Tells the project's webhooks that something happened, once this transaction commits. `data` is what the receiver gets under `data`.
-    /// Costs one look at a small table where nobody listens. For feedback nobody calls this: its events come from the change sequence.
+    /// Publishes an event to the project's webhooks once this transaction commits. The receiver gets `data` under `data`. Without
+    /// subscribers it costs one query of a small table. Not called for feedback, whose events come from the change sequence.
     ///
     /// # Errors
     /// When the database fails.
@@ -91,7 +91,7 @@ impl Tx<'_> {
         self.insert_events(&[NewEvent::new(event, project, kind, data, now)]).await
     }
 
-    /// Stores events and puts them on their way to every endpoint that wants them.
+    /// Stores events and queues their delivery to every subscribed endpoint.
     ///
     /// # Errors
     /// When the database fails.
@@ -129,7 +129,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Stores an event for one endpoint alone, whatever it listens to.
+    /// Stores an event for one endpoint only, whatever its subscriptions.
     ///
     /// # Errors
     /// When the database fails.
@@ -171,12 +171,13 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Before an endpoint is made, or turned on: if nobody listened to feedback until now, telling begins here and not where it once ended.
+    /// Call this before an endpoint is created or enabled: without a subscriber to feedback events so far, announcing starts at the current
+    /// position and not where it once ended.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn start_feedback_events(&mut self) -> Result<()> {
-        // Anyone who comes second waits here, and then sees the endpoint of the first.
+        // A concurrent second caller waits here, and then sees the endpoint of the first.
         sqlx::query("UPDATE webhook_cursor SET seq = seq WHERE id = 1").execute(self.conn()).await?;
         let listening: Option<String> =
             sqlx::query_scalar("SELECT id FROM webhook_endpoints WHERE enabled = 1 AND kinds LIKE '%,feedback.%' LIMIT 1")
