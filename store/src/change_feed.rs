@@ -67,7 +67,7 @@ struct IndexRowColumns {
     ticket_priority: Option<String>,
 }
 
-/// Selects the changes that count.
+/// The set of changes to consider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeVisibility {
     /// All committed changes.
@@ -272,7 +272,7 @@ impl Store {
         for (feedback, _) in changes {
             *times.entry(*feedback).or_default() += 1;
         }
-        // A record created here, and not changed again within these changes, is in memory. A later change delivers it again.
+        // A record created and not changed again within these changes need not be read back. A later change delivers it again.
         let just_made = changes.iter().filter(|(feedback, made)| *made && times.get(feedback) == Some(&1)).map(|(feedback, _)| *feedback);
         let mut rows = self.committed.take(just_made);
         for row in &rows {

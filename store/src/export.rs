@@ -6,7 +6,7 @@ use sqlx::FromRow;
 use super::{Dialect, Store, id};
 use crate::error::Result;
 
-/// Cursor before the first row of a page: a time or number, and an id.
+/// Cursor of a page: time or number, and id, of the last row before it.
 pub type ExportCursor = (i64, String);
 
 /// Feedback with its related data.

@@ -14,8 +14,8 @@ use sqlx::FromRow;
 use super::{Store, Tx, bulk_insert::rows, id, optional_id, or_instead, withheld_events::WithheldRow};
 use crate::error::Result;
 
-/// The columns of [`Row`], from the table `feedback` as `f`: listed by name, so that a column added by a later version affects no
-/// statement.
+/// The columns of `FeedbackTableRow`, from the table `feedback` as `f`: listed by name, so that a column added by a later version affects
+/// no statement.
 macro_rules! feedback_columns {
     () => {
         "f.id, f.project_id, f.kind, f.text, f.score, f.score_max, f.contact_id, f.survey_id, f.response_id, f.page_url, f.release, f.environment, \

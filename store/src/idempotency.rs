@@ -30,7 +30,7 @@ impl Fingerprint {
         Self(encode_hash(&hash.finalize()))
     }
 
-    /// Adds the page that the content was submitted from, an id known only to the person who opened that page.
+    /// Returns the fingerprint combined with the submitting page, whose name is known only to the person who opened it.
     #[must_use]
     pub fn from_page(self, page: &str) -> Self {
         Self(format!("{}.{}", self.0, hash_token(page).get(..22).unwrap_or_default()))

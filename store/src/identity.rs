@@ -22,7 +22,7 @@ pub struct IdentitySecret {
     pub by: Option<String>,
     /// When it was created.
     pub created_at: Timestamp,
-    /// When it was revoked.
+    /// When it was retired.
     pub retired_at: Option<Timestamp>,
 }
 
@@ -109,7 +109,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Revokes a secret; `false` if there is no valid one with this id.
+    /// Retires a secret; `false` if there is no valid one with this id.
     ///
     /// # Errors
     /// When the database fails.

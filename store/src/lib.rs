@@ -4,9 +4,9 @@
 //! nothing here reads the clock or generates ids. One SQL text serves SQLite and PostgreSQL, through sqlx's `Any` driver, with the types
 //! that both share: text, 64-bit integers, doubles, bytes. Where the dialects differ, the code checks [`Dialect`].
 //!
-//! Writes go through [`Store::write`]. On SQLite one task owns the only writing connection and runs all waiting jobs in one shared `BEGIN
-//! IMMEDIATE … COMMIT` (group commit), each in its own savepoint; no job returns before the commit. On PostgreSQL each job has its own
-//! transaction, and a limit on concurrent jobs leaves connections for reads. The queue is bounded on both.
+//! Writes go through [`Store::write`]. On SQLite one task owns the only writing connection. All waiting jobs share one
+//! `BEGIN IMMEDIATE … COMMIT` (group commit), each in its own savepoint; no job returns before the commit. On PostgreSQL each job has its
+//! own transaction, and a limit on concurrent jobs leaves connections for reads. The queue is bounded on both.
 
 pub mod act;
 mod authority;

@@ -73,7 +73,7 @@ pub(super) fn kept(stored: &str) -> Vec<String> {
     or_instead("list of kept parameters", serde_json::from_str(stored).ok(), Vec::new())
 }
 
-/// The columns of [`Row`].
+/// The columns of `ProjectRow`.
 macro_rules! columns {
     () => {
         "p.id, p.slug, p.name, p.public_key, p.origins, p.language, p.time_zone, p.accent, p.theme, p.portal, p.kept_parameters, p.unsigned_identity, p.created_at"

@@ -97,7 +97,7 @@ fn is_outdated(known: &PoolConnectionMetadata) -> bool {
     changed.is_some_and(|at| known.age >= at.elapsed())
 }
 
-/// Pool hook before a connection is handed out: one used just before is trusted, any other must respond.
+/// Pool hook before a connection is handed out: a recently used one is trusted, any other must respond.
 pub(super) fn before_use(conn: &mut AnyConnection, known: PoolConnectionMetadata) -> BoxFuture<'_, Result<bool, Error>> {
     Box::pin(async move {
         match () {

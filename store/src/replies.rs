@@ -12,7 +12,7 @@ use sqlx::FromRow;
 use super::{Dialect, Store, Tx, id};
 use crate::error::Result;
 
-/// The columns of [`Row`]: listed by name, so that a column added by a later version affects no statement.
+/// The columns of `ReplyRow`: listed by name, so that a column added by a later version affects no statement.
 macro_rules! columns {
     () => {
         "id, project_id, name, body, created_at, updated_at, version"

@@ -134,7 +134,7 @@ impl TryFrom<ListedResponseRow> for ListedResponse {
     }
 }
 
-/// The columns of [`Row`].
+/// The columns of `ListedResponseRow`.
 macro_rules! response_where {
     ($rest:literal) => {
         concat!(

@@ -36,7 +36,7 @@ pub struct ResponseSubmission {
     pub place: ScopedKey,
     /// Fingerprint of the content submitted with the key.
     pub fingerprint: Fingerprint,
-    /// The cached snapshot it was checked against, if it was checked against a cached one.
+    /// The snapshot it was checked against, if that came from a cache.
     pub checked: Option<SurveySnapshot>,
     /// Whether the survey accepted responses when it was read.
     pub is_live: bool,

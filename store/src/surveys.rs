@@ -48,7 +48,7 @@ pub struct Survey {
 pub struct SurveySummary {
     /// The survey.
     pub survey: Survey,
-    /// Responses that are not suspected spam, partial ones included.
+    /// Responses not suspected as spam, including partial ones.
     pub responses: i64,
     /// When the last of them was submitted.
     pub last_response: Option<Timestamp>,
@@ -154,7 +154,7 @@ impl TryFrom<SurveyTableRow> for Survey {
 }
 
 impl SurveyTableRow {
-    /// Converts to a survey for lists. Unreadable parts are empty, so that people see that the survey exists; loaded alone it is an error,
+    /// Converts to a survey for lists. Unreadable parts are empty, so that people see that the survey exists; loading it alone is an error,
     /// since a save would overwrite the draft.
     fn listed(mut self) -> Result<Survey> {
         let empty = SurveyBody {

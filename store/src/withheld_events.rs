@@ -21,7 +21,7 @@ rows! {
 }
 
 impl WithheldRow {
-    /// Returns the withheld events of a new record: none unless it is suspected spam. Records of imports have no events.
+    /// Returns the withheld events of a new record: none unless it is suspected spam. Records of imports are never announced.
     pub(super) fn of(new: &FeedbackInsert<'_>) -> Vec<Self> {
         let Feedback { id: feedback_id, kind, status, .. } = *new.feedback;
         if status != FeedbackStatus::Spam || new.import.is_some() {

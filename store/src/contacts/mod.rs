@@ -37,7 +37,7 @@ pub struct ContactSighting<'a> {
     pub known: Option<ContactId>,
     /// Id for the contact if it is new.
     pub new: ContactId,
-    /// Time of the submission: data newer than the contact's replaces it, older data only fills gaps.
+    /// Time of the submission: data newer than the contact's takes precedence, older data only fills gaps.
     pub at: Timestamp,
 }
 

@@ -50,9 +50,9 @@ pub struct Import {
     pub added: i64,
     /// Rows that already existed.
     pub known: i64,
-    /// Rows that failed.
+    /// Rows that failed to import.
     pub bad: i64,
-    /// Rows removed when the import was undone.
+    /// Rows removed when the import was reverted.
     pub removed: i64,
     /// Reason for its failure, for display.
     pub error: Option<String>,
@@ -67,7 +67,7 @@ pub struct Import {
 }
 
 impl Import {
-    /// Returns whether it was undone, or is being undone.
+    /// Returns whether it was reverted, or is being reverted.
     #[must_use]
     pub fn is_reverted(&self) -> bool {
         matches!(self.status, ImportStatus::TakingBack | ImportStatus::TakenBack)
@@ -98,7 +98,7 @@ impl ImportSource {
     }
 }
 
-/// The columns of [`Row`].
+/// The columns of `ImportTableRow`.
 macro_rules! columns {
     () => {
         "id, project_id, name, source, file_hash, encoding, mapping, status, bytes_total, bytes_done, rows_added, rows_known, rows_bad, rows_removed, error, \

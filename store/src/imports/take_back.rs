@@ -1,4 +1,4 @@
-//! Undo of an import: removes its untouched rows.
+//! Revert of an import: removes its untouched rows.
 
 use domain::{Timestamp, accounts::Scope, ids::ImportId};
 use sqlx::FromRow;
@@ -32,7 +32,7 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Starts to undo an import and deletes its file. `false` if it is still running or was already undone. A command without progress
+    /// Starts to revert an import and deletes its file. `false` if it is still running or was already reverted. A command without progress
     /// since `silent` counts as ended.
     ///
     /// # Errors
@@ -55,7 +55,7 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Deletes up to `most` untouched records of an import that is being undone, and contacts that no other row references. Returns the
+    /// Deletes up to `most` untouched records of an import that is being reverted, and contacts that no other row references. Returns the
     /// number of deleted records.
     ///
     /// # Errors
@@ -116,7 +116,7 @@ impl Tx<'_> {
         Ok(rows.len())
     }
 
-    /// Marks an import as undone, once no untouched row is left.
+    /// Marks an import as reverted, once no untouched row is left.
     ///
     /// # Errors
     /// When the database fails.
@@ -130,7 +130,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Records why the undo of an import failed; it can be retried.
+    /// Records why the revert of an import failed; it can be retried.
     ///
     /// # Errors
     /// When the database fails.

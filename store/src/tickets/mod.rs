@@ -21,7 +21,7 @@ use crate::{
     id, or_instead,
 };
 
-/// The columns of [`Row`].
+/// The columns of `TicketRow`.
 macro_rules! columns {
     () => {
         "id, project_id, number, feedback_id, subject, email, name, language, user_agent, priority, state, link_generation, first_response_at, \
@@ -265,8 +265,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Synchronizes a ticket's state with the status of its feedback: resolved feedback has a closed ticket, any other an open one (except
-    /// spam, which says nothing about the conversation). If this closes or reopens the ticket, publishes the event `event`.
+    /// Synchronizes a ticket's state with the status of its feedback: a ticket is closed exactly if its feedback is resolved (except spam,
+    /// which says nothing about the conversation). If this closes or reopens the ticket, publishes the event `event`.
     ///
     /// # Errors
     /// When the database fails.

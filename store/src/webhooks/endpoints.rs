@@ -33,7 +33,7 @@ pub struct Endpoint {
     pub kinds: Vec<EventKind>,
     /// The signing secret, `whsec_…`.
     pub secret: Secret<String>,
-    /// The previous secret, and when it expires.
+    /// The previous secret, which also signs until this time.
     pub old_secret: Option<(Secret<String>, Timestamp)>,
     /// Whether deliveries are sent.
     pub enabled: bool,
