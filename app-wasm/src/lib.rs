@@ -1,5 +1,5 @@
-//! The browser's half of the console. The islands are in `app`; this crate only makes a library of them, so that the server does not
-//! link one that it never uses.
+//! Browser side of the console. The islands are in `app`; this separate crate builds them as a library, so that the server does not
+//! link a library it never uses.
 #![cfg(target_arch = "wasm32")]
 // wasm-bindgen writes items without documentation.
 #![allow(missing_docs)]

@@ -1,4 +1,4 @@
-//! The real clock and id source. Nothing else in the server reads the time or makes randomness.
+//! The real clock and id source. Nothing else in the server reads the time or generates randomness.
 
 use domain::{Clock, IdSource, Timestamp};
 use rand::{TryRngCore, rngs::OsRng};
@@ -16,7 +16,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// The machine's randomness.
+/// The operating system's randomness.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemIds;
 
@@ -27,7 +27,7 @@ impl IdSource for SystemIds {
     }
 
     fn random(&self, buffer: &mut [u8]) {
-        // An operating system without randomness cannot run this program safely in any way.
+        // Without randomness this program cannot run safely.
         #[expect(clippy::expect_used, reason = "there is nothing safe to do without randomness")]
         OsRng.try_fill_bytes(buffer).expect("the operating system gives randomness");
     }

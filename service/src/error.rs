@@ -1,11 +1,11 @@
-//! Errors of use cases, and what `validator` finds about input.
+//! Errors of use cases, and conversion of `validator` results.
 
 use domain::FieldErrors;
 
 pub use store::{Error, Result};
 use validator::{Validate, ValidationError};
 
-/// An error of the search index as one of a use case. (Neither crate knows the other, so `From` cannot be written anywhere.)
+/// Converts a search index error to a use-case error. (Neither crate depends on the other, so neither can implement `From`.)
 #[must_use]
 pub fn from_search(error: search::Error) -> Error {
     match error {
@@ -15,7 +15,7 @@ pub fn from_search(error: search::Error) -> Error {
     }
 }
 
-/// What `validator` found about an input, with the `message` of each rule, in the order of the fields' names.
+/// Returns the `validator` errors of an input, with each rule's `message`, ordered by field name.
 #[must_use]
 pub fn field_errors(input: &impl Validate) -> FieldErrors {
     let mut errors = FieldErrors::default();
@@ -23,7 +23,7 @@ pub fn field_errors(input: &impl Validate) -> FieldErrors {
     let mut fields: Vec<_> = found.field_errors().into_iter().collect();
     fields.sort_by_key(|(name, _)| name.to_string());
     for (name, list) in fields {
-        // One message at a field: the first rule that it breaks.
+        // One message per field: the first rule it breaks.
         if let Some(error) = list.first() {
             let message = error.message.as_ref().map_or_else(|| "This value is invalid.".to_owned(), ToString::to_string);
             errors.add(&name, &error.code, message);
@@ -32,10 +32,10 @@ pub fn field_errors(input: &impl Validate) -> FieldErrors {
     errors
 }
 
-/// For `validator`: something other than white space.
+/// For `validator`: requires a character other than white space.
 ///
 /// # Errors
-/// When there is nothing else.
+/// Returns an error if the text is blank.
 pub fn not_blank(text: &str) -> std::result::Result<(), ValidationError> {
     if text.trim().is_empty() { Err(ValidationError::new("required")) } else { Ok(()) }
 }

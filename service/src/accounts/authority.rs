@@ -1,4 +1,4 @@
-//! Long work asks again who it is done for: a role may have been taken away since it began.
+//! Repeated permission checks during long-running work: a role may have been revoked since the work began.
 
 use domain::{
     DomainError as Refusal,
@@ -7,25 +7,25 @@ use domain::{
 
 use crate::{error::Result, state::App};
 
-/// Who long work is done for.
+/// The identity and session that long-running work acts for.
 #[derive(Debug, Clone)]
 pub struct Authority {
     scope: Scope,
-    /// Hash of the session that it was asked for in; see `store::sessions::session_hash`.
+    /// Hash of the session that started the work; see `store::sessions::session_hash`.
     session: Option<String>,
 }
 
 impl Authority {
-    /// The authority behind `scope`; in a session, it ends with that session too.
+    /// Returns the authority behind `scope`; with a session, it ends together with that session.
     #[must_use]
     pub fn new(scope: &Scope, session: Option<String>) -> Self {
         Self { scope: *scope, session }
     }
 
-    /// Whether it still reaches `need`.
+    /// Checks that the authority still has the role `need`.
     ///
     /// # Errors
-    /// [`Refusal::Forbidden`] when it does not; when the database fails.
+    /// [`Refusal::Forbidden`] if it does not; an error if the database fails.
     pub async fn ensure_role(&self, app: &App, need: Role) -> Result<()> {
         let Some(who) = self.scope.staff() else { return Ok(()) };
         let now = app.now();

@@ -1,4 +1,4 @@
-//! Invitations: a link that works once, for a week, for one project.
+//! Invitations: single-use links to one project, valid for a week.
 
 use domain::{
     DomainError as Refusal, Timestamp,
@@ -14,25 +14,25 @@ use store::{Fingerprint, IdempotentWrite, Tx, hash::hash_token, invitations::Inv
 use super::NewStaff;
 use crate::{error::Result, mail, state::App};
 
-/// Days that a link works.
+/// Days that a link is valid.
 pub const INVITATION_DAYS: i64 = 7;
 
-/// An invitation that was made.
+/// A newly created invitation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreatedInvitation {
-    /// Which.
+    /// Its id.
     pub id: InvitationId,
-    /// The link's secret, which is given only once: `None` to a retry.
+    /// The link's secret, returned only once: `None` on a retry.
     pub token: Option<String>,
-    /// Whether an open invitation for the same address was replaced: its link does not work any more.
+    /// Whether this replaced an open invitation for the same address, whose link is no longer valid.
     pub replaced: bool,
 }
 
-/// Makes an invitation, and mails it if it names an address and mail is on, once for each `key`. Of each address a project has one open
-/// invitation, the newest.
+/// Creates an invitation, once for each `key`, and e-mails it if it has an address and mail is configured. A project has at most one open
+/// invitation per address: the newest.
 ///
 /// # Errors
-/// When the actor may not give this role, or the address is none.
+/// Returns an error if the actor may not grant this role, or the address is invalid.
 pub async fn create(app: &App, scope: &Scope, role: Role, email: &str, key: &str) -> Result<CreatedInvitation> {
     may_grant(scope.role(), role)?;
     let by = scope.staff().ok_or(Refusal::Forbidden)?;
@@ -68,7 +68,7 @@ pub async fn create(app: &App, scope: &Scope, role: Role, email: &str, key: &str
             Box::pin(async move {
                 let mut replaced = false;
                 if let Some(email) = &invitation.email {
-                    // Two who invite the same person at once take turns.
+                    // Two people inviting the same person at once are serialized.
                     tx.lock_project(project).await?;
                     for old in tx.revoke_invitations_of(project, email, now).await? {
                         tx.discard_mail_about(old.id.0, now).await?;
@@ -87,18 +87,18 @@ pub async fn create(app: &App, scope: &Scope, role: Role, email: &str, key: &str
     Ok(CreatedInvitation { id: made, token: (made == id).then_some(token), replaced })
 }
 
-/// The open invitation behind a link's secret.
+/// Returns the open invitation for a link's secret.
 ///
 /// # Errors
-/// [`Refusal::NotFound`] when it does not work (any more).
+/// [`Refusal::NotFound`] if the secret is not valid (any more).
 pub async fn find(app: &App, token: &str) -> Result<Invitation> {
     app.store.invitation_by_token(&hash_token(token), app.now()).await?.ok_or_else(|| Refusal::NotFound.into())
 }
 
-/// Lets a signed-in person join. An invitation that names an address is for anyone who has that address.
+/// Adds a signed-in person to the project. An invitation with an address can only be accepted by the account with that address.
 ///
 /// # Errors
-/// [`Refusal::NotFound`] when the invitation does not work (any more), [`Refusal::Invalid`] when it is for someone else.
+/// [`Refusal::NotFound`] if the invitation is not valid (any more), [`Refusal::Invalid`] if it is for someone else.
 pub async fn join(app: &App, token: &str, staff: StaffId) -> Result<Invitation> {
     let invitation = find(app, token).await?;
     let own = app.store.staff_by_id(staff).await?.ok_or(Refusal::SignedOut)?.email;
@@ -117,11 +117,11 @@ pub async fn join(app: &App, token: &str, staff: StaffId) -> Result<Invitation> 
         .await
 }
 
-/// Makes an account for a new person and lets them join: both or neither. Where the invitation names an address, the account has that one,
-/// whatever was typed.
+/// Creates an account for a new person and adds them to the project, both or neither. If the invitation names an address, the account gets
+/// that address, regardless of the one entered.
 ///
 /// # Errors
-/// What is wrong with the input; [`Refusal::NotFound`] when the invitation does not work (any more).
+/// The problems in the input; [`Refusal::NotFound`] if the invitation is not valid (any more).
 pub async fn join_as_new(app: &App, token: &str, name: &str, email: &str, password: &str) -> Result<(StaffId, Invitation)> {
     let invitation = find(app, token).await?;
     if name.trim().is_empty() {
@@ -143,7 +143,7 @@ pub async fn join_as_new(app: &App, token: &str, name: &str, email: &str, passwo
 
 async fn redeem(tx: &mut Tx<'_>, invitation: &Invitation, staff: StaffId, now: Timestamp) -> Result<()> {
     tx.lock_project(invitation.project).await?;
-    // Whoever invited, a person or a key, must still be allowed to: a link does not outlive the role that it was made with.
+    // The inviting person or key must still be allowed to grant this role: a link does not outlive the role it was created with.
     let by = tx.present_role(invitation.project, invitation.by, now).await?;
     if by.is_none_or(|by| may_grant(by, invitation.role).is_err()) || !tx.consume_invitation(invitation.id, staff, now).await? {
         return Err(Refusal::NotFound.into());
@@ -156,7 +156,7 @@ async fn redeem(tx: &mut Tx<'_>, invitation: &Invitation, staff: StaffId, now: T
 /// Revokes an open invitation of this project.
 ///
 /// # Errors
-/// [`Refusal::Forbidden`] below admin, [`Refusal::NotFound`] when there is none.
+/// [`Refusal::Forbidden`] below admin, [`Refusal::NotFound`] if there is no such open invitation.
 pub async fn revoke(app: &App, scope: &Scope, invitation: InvitationId) -> Result<()> {
     scope.require(Role::Admin)?;
     let (project, now) = (scope.project(), app.now());

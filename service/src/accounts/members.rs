@@ -12,10 +12,10 @@ use domain::{
 use super::offboarding::{OffboardingDecisions, OffboardingOutcome, OffboardingResources, settle};
 use crate::{error::Result, state::App};
 
-/// Gives a member another role. What acts with more than that from then on is revoked, unless `decisions` hands it over.
+/// Changes a member's role. Whatever acts with more authority than the new role is revoked or turned off, unless `decisions` hands it over.
 ///
 /// # Errors
-/// See [`may_change`]; [`Refusal::NotFound`] when they are no member; [`Refusal::Forbidden`] when someone below owner hands over.
+/// See [`may_change`]; [`Refusal::NotFound`] if they are not a member; [`Refusal::Forbidden`] if someone below owner hands something over.
 pub async fn change_role(
     app: &App,
     scope: &Scope,
@@ -29,7 +29,7 @@ pub async fn change_role(
         .write(move |tx| {
             Box::pin(async move {
                 let project = scope.project();
-                // The rules are about what is true now, not when the page was drawn; and two owners cannot demote each other at once.
+                // Check the rules against the current state, not the rendered page; two owners cannot demote each other at once.
                 tx.lock_project(project).await?;
                 let actor = acting(tx.present_role(project, scope.staff().ok_or(Refusal::Forbidden)?, now).await?)?;
                 actor.ge(&Role::Admin).then_some(()).ok_or(Refusal::Forbidden)?;
@@ -45,10 +45,11 @@ pub async fn change_role(
     Ok(settled)
 }
 
-/// Takes someone out of a project; gives the role that they had. What acts with their authority ends, unless `decisions` hands it over.
+/// Removes a person from a project and returns their former role. Whatever acts with their authority is revoked or turned off, unless
+/// `decisions` hands it over.
 ///
 /// # Errors
-/// See [`may_remove`]; [`Refusal::NotFound`] when they are no member; [`Refusal::Forbidden`] when someone below owner hands over.
+/// See [`may_remove`]; [`Refusal::NotFound`] if they are not a member; [`Refusal::Forbidden`] if someone below owner hands something over.
 pub async fn remove(app: &App, scope: &Scope, staff: StaffId, decisions: OffboardingDecisions) -> Result<(Role, OffboardingOutcome)> {
     let (scope, now, supplies) = (*scope, app.now(), OffboardingResources::new(app, scope).await?);
     let done = app
@@ -78,15 +79,15 @@ fn acting(role: Option<Role>) -> Result<Role, Refusal> {
     role.ok_or(Refusal::NotFound)
 }
 
-/// The proof that an undo of a removal is for what was removed, and recent.
+/// The signed text proving that an undo matches a recent removal.
 fn restore_text(scope: &Scope, staff: StaffId, role: Role, until: i64) -> String {
     format!("{}:{staff}:{role}:{until}", scope.project())
 }
 
-/// How long a removal can be taken back.
+/// How long a removal can be undone.
 const UNDO_MS: i64 = 10 * 60_000;
 
-/// The fields of the form that takes a removal back.
+/// Returns the fields of the form that undoes a removal.
 ///
 /// # Errors
 /// Never in practice.
@@ -97,11 +98,11 @@ pub fn restore_fields(app: &App, scope: &Scope, staff: StaffId, role: Role) -> R
     Ok(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
-/// Takes a removal back. `proof` shows that this person was a member with this role a moment ago, so that nobody is
-/// brought in by a guessed id.
+/// Undoes a removal. `proof` shows that this person was a member with this role a moment ago, so that a guessed id cannot
+/// add anyone.
 ///
 /// # Errors
-/// When the proof does not fit or is too old, or the actor may not give the role.
+/// Returns an error if the proof is wrong or expired, or the actor may not grant the role.
 pub async fn restore(app: &App, scope: &Scope, staff: StaffId, role: Role, until: i64, proof: &str) -> Result<()> {
     may_grant(scope.role(), role)?;
     if !app.verify("restore-member", &restore_text(scope, staff, role, until), proof)? {
@@ -117,7 +118,7 @@ pub async fn restore(app: &App, scope: &Scope, staff: StaffId, role: Role, until
             Box::pin(async move {
                 tx.lock_project(project).await?;
                 may_grant(acting(tx.role_of(project, me).await?)?, role)?;
-                // Someone may have brought them back meanwhile, with another role.
+                // They may have been added again meanwhile, with another role.
                 if tx.role_of(project, staff).await?.is_none() {
                     tx.set_role(project, staff, role, now).await?;
                 }

@@ -1,4 +1,4 @@
-//! Use cases of people: set-up, signing in and out, passwords, sessions, invitations, roles.
+//! Account use cases: set-up, signing in and out, passwords, sessions, invitations, roles.
 
 pub mod authority;
 pub mod invitations;
@@ -16,24 +16,24 @@ use store::Tx;
 
 use crate::{error::Result, state::App};
 
-/// A new member's record, checked, with the password hashed off the async threads; not stored yet.
+/// A new member's validated record, with the password already hashed (off the async threads); not stored yet.
 #[derive(Debug, Clone)]
 pub struct NewStaff {
     /// Their new id.
     pub id: StaffId,
     /// Lower case.
     pub email: String,
-    /// For people.
+    /// Display name.
     pub name: String,
     hash: String,
     at: Timestamp,
 }
 
 impl NewStaff {
-    /// Checks everything and hashes the password; `project` is the name of the project that they join first.
+    /// Validates everything and hashes the password; `project` is the name of the first project they join.
     ///
     /// # Errors
-    /// When the address, name or password is not acceptable.
+    /// Returns an error if the address, name or password is not acceptable.
     pub async fn check(app: &App, email: &str, name: &str, password: &str, project: Option<&str>) -> Result<Self> {
         let email = email.trim().to_lowercase();
         let mut errors = FieldErrors::default();
@@ -59,7 +59,7 @@ impl NewStaff {
     /// Stores the record.
     ///
     /// # Errors
-    /// When the address is taken.
+    /// Returns an error if the address already has an account.
     pub async fn insert(&self, tx: &mut Tx<'_>) -> Result<StaffId> {
         if tx.insert_staff(self.id, &self.email, &self.name, &self.hash, self.at).await? {
             Ok(self.id)
@@ -69,15 +69,15 @@ impl NewStaff {
     }
 }
 
-/// Whether a person's name is acceptable.
+/// Checks whether a person's name is acceptable.
 ///
 /// # Errors
-/// What to do about it.
+/// A message that says how to correct it.
 pub fn check_name(name: &str) -> Result<(), &'static str> {
     if (1..=80).contains(&name.trim().chars().count()) { Ok(()) } else { Err("Enter a name of 1 to 80 characters.") }
 }
 
-/// Makes a member of the team without any membership.
+/// Creates a staff account without any membership.
 ///
 /// # Errors
 /// When the address or password is not acceptable, or the address is taken.

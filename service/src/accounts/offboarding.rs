@@ -1,4 +1,4 @@
-//! What acts with a person's authority in a project, and what becomes of it when they leave or may do less.
+//! Offboarding: what happens to keys, webhooks and invitations that act with a person's authority when they leave or lose rights.
 
 use std::collections::HashMap;
 
@@ -22,28 +22,28 @@ use crate::{
     webhooks::sign::new_secret,
 };
 
-/// What a person leaves behind.
+/// Items that a departing person leaves behind.
 #[derive(Debug, Clone, Default)]
 pub struct OffboardingItems {
     /// Keys that act for them.
     pub keys: Vec<ApiKey>,
-    /// Webhooks that act for them and are on.
+    /// Enabled webhooks that act for them.
     pub webhooks: Vec<Endpoint>,
-    /// Invitations by them that nobody has used.
+    /// Their unused invitations.
     pub invitations: Vec<Invitation>,
-    /// Tickets whose link members of the team may have seen, this person or others.
+    /// Number of tickets whose links team members, including this person, may have seen.
     pub links: i64,
 }
 
 impl OffboardingItems {
-    /// Whether there is anything to decide about.
+    /// Whether there is nothing to decide.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty() && self.webhooks.is_empty() && self.invitations.is_empty() && self.links == 0
     }
 }
 
-/// Whether a key does less under a person with the role `to`; `None`: they leave.
+/// Whether a key loses access if its person gets the role `to`; `None`: they leave.
 fn key_loses(key: &ApiKey, to: Option<Role>) -> bool {
     to.is_none_or(|to| key.access.role() > to)
 }
@@ -56,7 +56,7 @@ fn invitation_loses(offered: Role, to: Option<Role>) -> bool {
     to.is_none_or(|to| may_grant(to, offered).is_err())
 }
 
-/// What a member would leave behind who gets the role `to`, or leaves.
+/// Returns the items a member would leave behind by getting the role `to`, or by leaving.
 ///
 /// # Errors
 /// When the database fails.
@@ -64,44 +64,44 @@ pub async fn offboarding_items(app: &App, scope: &Scope, staff: StaffId, to: Opt
     let now = app.now();
     let mut keys = app.store.api_keys(scope).await?;
     keys.retain(|key| matches!(key.backing, AuthoritySource::Person(who, _) if who == staff));
-    // What one of their keys made acts for that key, and so for them.
+    // Items created by one of their keys act for that key, and so for them.
     let theirs: Vec<StaffId> = std::iter::once(staff).chain(keys.iter().map(|key| StaffId(key.id.0))).collect();
     keys.retain(|key| key.is_active(now) && key_loses(key, to));
     let hooks = |hook: &Endpoint| hook.enabled && hook.answers_to.is_some_and(|who| theirs.contains(&who)) && webhook_loses(to);
     let webhooks = app.store.endpoints(scope).await?.into_iter().filter(hooks).collect();
     let open = |invitation: &Invitation| theirs.contains(&invitation.by) && invitation_loses(invitation.role, to);
     let invitations = app.store.open_invitations(scope, now).await?.into_iter().filter(open).collect();
-    // With a lower role, a member goes on seeing tickets.
+    // With a lower role, a member can still see tickets.
     let links = if to.is_none() { app.store.count_exposed_links(scope).await? } else { 0 };
     Ok(OffboardingItems { keys, webhooks, invitations, links })
 }
 
-/// What was decided about it, by id. What is not named is revoked.
+/// The decisions for each item, by id. Items without a decision are revoked.
 #[derive(Debug, Clone, Default)]
 pub struct OffboardingDecisions {
-    /// What goes on, and under whose authority.
+    /// Items to hand over, with their new authority.
     pub heirs: HashMap<Uuid, Successor>,
-    /// Whether links to tickets that the team may have seen are renewed.
+    /// Whether to renew the ticket links that the team may have seen.
     pub renew_links: bool,
 }
 
-/// What became of it.
+/// The result of offboarding.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct OffboardingOutcome {
-    /// Keys that were revoked.
+    /// Number of revoked keys.
     pub keys: usize,
-    /// Webhooks that were turned off.
+    /// Number of webhooks turned off.
     pub webhooks: usize,
-    /// Invitations that were revoked.
+    /// Number of revoked invitations.
     pub invitations: usize,
-    /// What goes on under another authority.
+    /// Number of items handed over.
     pub handed_over: usize,
-    /// Links to tickets that were renewed.
+    /// Number of renewed ticket links.
     pub links: u64,
 }
 
 impl OffboardingOutcome {
-    /// In words, with a space before; nothing where nothing happened.
+    /// A sentence for the user with a leading space; empty if nothing happened.
     #[must_use]
     pub fn sentence(&self) -> String {
         let count = |n: usize, one: &str, many: &str, done: &str| match n {
@@ -122,7 +122,7 @@ impl OffboardingOutcome {
     }
 }
 
-/// What the transaction may need, made before it begins: secrets for webhooks, and what it takes to write to requesters.
+/// Resources for the transaction, created before it begins: secrets for webhooks, and what is needed to e-mail requesters.
 pub(super) struct OffboardingResources {
     secrets: Vec<Secret<String>>,
     post: LinkMailBuilder,
@@ -137,10 +137,10 @@ impl OffboardingResources {
     }
 }
 
-/// Does what was decided, inside the transaction that changes the membership. `to`: the role that the person has from now on.
+/// Applies the decisions, inside the transaction that changes the membership. `to` is the person's new role.
 ///
 /// # Errors
-/// [`Refusal::Forbidden`] when someone below owner hands something over; [`Refusal::Invalid`] for an heir who is no admin.
+/// [`Refusal::Forbidden`] if someone below owner hands something over; [`Refusal::Invalid`] if a successor is not an admin.
 pub(super) async fn settle(
     tx: &mut Tx<'_>,
     scope: &Scope,
@@ -167,7 +167,7 @@ pub(super) async fn settle(
     for key in tx.api_keys_of(project, staff, now).await? {
         match heir(key.id.0) {
             Some(heir) => done.handed_over += usize::from(tx.hand_over_api_key(project, key.id, heir).await?),
-            // Under a lower role it does less by itself.
+            // A lower role limits the key without revoking it.
             None if to.is_none() => done.keys += usize::from(tx.revoke_api_key(project, key.id, now).await?),
             None => {}
         }

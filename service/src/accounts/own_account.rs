@@ -1,4 +1,4 @@
-//! What people change about themselves.
+//! Changes that people make to their own accounts.
 
 use domain::{DomainError as Refusal, FieldErrors, ids::StaffId, projects::ThemeMode};
 use store::staff::StaffRow;
@@ -9,14 +9,14 @@ use crate::{error::Result, mail, state::App};
 /// Changes a person's name.
 ///
 /// # Errors
-/// When it is empty or too long.
+/// Returns an error if it is empty or too long.
 pub async fn rename(app: &App, staff: StaffId, name: &str) -> Result<()> {
     check_name(name).map_err(|message| Refusal::field("name", "length", message))?;
     let name = name.trim().to_owned();
     app.store.write(move |tx| Box::pin(async move { tx.set_staff_name(staff, &name).await })).await
 }
 
-/// Changes a person's looks of the console.
+/// Changes a person's console theme.
 ///
 /// # Errors
 /// When the database fails.
@@ -24,12 +24,12 @@ pub async fn set_theme(app: &App, staff: StaffId, theme: ThemeMode) -> Result<()
     app.store.write(move |tx| Box::pin(async move { tx.set_staff_theme(staff, theme).await })).await
 }
 
-/// Changes a password and ends all the person's sessions but the one with the hash `keep`.
+/// Changes a password and ends all the person's sessions except the one with the hash `keep`.
 ///
 /// # Errors
-/// When the current password is wrong or the new one not acceptable; [`Refusal::RateLimited`] after too many attempts.
+/// Returns an error if the current password is wrong or the new one is not acceptable; [`Refusal::RateLimited`] after too many attempts.
 pub async fn change_password(app: &App, staff: &StaffRow, current: &str, new: &str, keep: &str) -> Result<()> {
-    // A session left open must not become a place to guess the password at. Counted apart from signing in, which strangers can use up.
+    // An unattended session must not allow password guessing. Counted separately from sign-ins, whose quota strangers can use up.
     let attempt = app.limits.change_password(staff.id()?, app.now()).await?;
     let known = password::password_context(app, staff).await?;
     let mut errors = FieldErrors::default();
@@ -64,14 +64,14 @@ pub async fn change_password(app: &App, staff: &StaffRow, current: &str, new: &s
 /// Ends one of a person's sessions.
 ///
 /// # Errors
-/// [`Refusal::NotFound`] when it is not theirs, or has ended.
+/// [`Refusal::NotFound`] if it is not theirs or has ended.
 pub async fn end_session(app: &App, staff: StaffId, session: &str) -> Result<()> {
     let session = session.to_owned();
     let done = app.store.write(move |tx| Box::pin(async move { tx.delete_session(staff, &session).await })).await?;
     if done { Ok(()) } else { Err(Refusal::NotFound.into()) }
 }
 
-/// Ends all of a person's sessions but the one with the hash `keep`; says how many.
+/// Ends all of a person's sessions except the one with the hash `keep`; returns the number ended.
 ///
 /// # Errors
 /// When the database fails.

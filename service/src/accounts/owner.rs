@@ -1,28 +1,28 @@
-//! Those who run the installation, made from the command line.
+//! Operators of the installation, created from the command line.
 
 use domain::{DomainError as Refusal, accounts::Role, ids::StaffId};
 
 use super::{NewStaff, password};
 use crate::{error::Result, state::App};
 
-/// What [`create`] did.
+/// Result of [`create`].
 #[derive(Debug, Clone)]
 pub struct CreatedOwner {
-    /// Who.
+    /// Their id.
     pub staff: StaffId,
     /// Their address in lower case.
     pub email: String,
     /// Whether the account is new.
     pub created: bool,
-    /// In how many projects they are an owner now.
+    /// Number of projects they now own.
     pub projects: usize,
 }
 
-/// Makes someone an owner of every project and of those made on the command line later. The account of someone who is that already
-/// gets the password, and its sessions end; so does any other account with `promote`.
+/// Makes a person an owner of every project, including projects created on the command line later. If the account already has that
+/// status, it gets the password and its sessions end; with `promote`, so does any other account.
 ///
 /// # Errors
-/// When the address or password is not acceptable, or the address has an account that is not to be promoted.
+/// Returns an error if the address or password is not acceptable, or the address has an ordinary account and `promote` is not set.
 pub async fn create(app: &App, email: &str, name: &str, password: &str, promote: bool) -> Result<CreatedOwner> {
     let new = NewStaff::check(app, email, name, password, None).await?;
     app.store
@@ -30,7 +30,7 @@ pub async fn create(app: &App, email: &str, name: &str, password: &str, promote:
             Box::pin(async move {
                 let existing = tx.staff_id_by_email(&new.email).await?;
                 let staff = match existing {
-                    // Anyone who only forgot a password must not come out of it with every project.
+                    // A person who merely forgot a password must not gain every project this way.
                     Some(staff) if !promote && !tx.operators().await?.contains(&staff) => {
                         let message = "This e-mail address already has an account. Use `earshot admin set-password` to set a new password; \
                                        add --promote to make it an owner of every project.";
@@ -55,10 +55,10 @@ pub async fn create(app: &App, email: &str, name: &str, password: &str, promote:
         .await
 }
 
-/// Gives an account a new password and ends its sessions; its roles stay.
+/// Sets an account's password and ends its sessions; its roles stay.
 ///
 /// # Errors
-/// When there is no such account or the password is not acceptable.
+/// Returns an error if there is no such account or the password is not acceptable.
 pub async fn set_password(app: &App, email: &str, password: &str) -> Result<StaffId> {
     let email = email.trim().to_lowercase();
     let known = match app.store.staff_by_email(&email).await? {

@@ -1,4 +1,4 @@
-//! A forgotten password: an e-mail with a link that sets a new one, without revealing who has an account.
+//! Password reset: an e-mail with a link to set a new password, without revealing which addresses have accounts.
 
 use std::net::IpAddr;
 
@@ -8,11 +8,11 @@ use store::{Fingerprint, IdempotentWrite, hash::hash_token, staff::StaffRow};
 use super::password;
 use crate::{error::Result, mail, state::App};
 
-/// Queues an e-mail to this address. Whether anyone has it is looked up when the e-mail is sent: here the same is done for each address, so
-/// that neither the answer nor its time tells.
+/// Queues an e-mail to this address. The account is looked up only when the e-mail is sent: the work here is the same for every address,
+/// so that neither the response nor its timing reveals whether an account exists.
 ///
 /// # Errors
-/// When this is no address, or too many were asked for; [`Refusal::NotFound`] while mail is off.
+/// Returns an error if the address is invalid, or there were too many requests; [`Refusal::NotFound`] while mail is off.
 pub async fn ask(app: &App, email: &str, address: IpAddr, key: &str) -> Result<()> {
     let email = email.trim().to_lowercase();
     if !is_email(&email) {
@@ -25,7 +25,7 @@ pub async fn ask(app: &App, email: &str, address: IpAddr, key: &str) -> Result<(
     app.store
         .write_idempotent(IdempotentWrite::form(whose, key, Fingerprint::of([&email])), now, move |tx| {
             Box::pin(async move {
-                // One e-mail too many is not written, and nobody is told.
+                // E-mails over the limit are dropped silently.
                 tx.queue_mail(&letter, now).await?;
                 Ok(())
             })
@@ -35,24 +35,24 @@ pub async fn ask(app: &App, email: &str, address: IpAddr, key: &str) -> Result<(
     Ok(())
 }
 
-/// Whose password a link sets.
+/// Returns the account whose password a link sets.
 ///
 /// # Errors
-/// [`Refusal::NotFound`] when it does not work (any more).
+/// [`Refusal::NotFound`] if the link is not valid (any more).
 pub async fn find(app: &App, token: &str) -> Result<StaffRow> {
     let staff = app.store.password_reset(&hash_token(token), app.now()).await?.ok_or(Refusal::NotFound)?;
     app.store.staff_by_id(staff).await?.ok_or_else(|| Refusal::NotFound.into())
 }
 
-/// Sets a new password, uses the link up, and ends all sessions.
+/// Sets a new password, consumes the link, and ends all sessions.
 ///
 /// # Errors
-/// When the password is not acceptable; [`Refusal::NotFound`] when the link does not work (any more); [`Refusal::RateLimited`] after too
-/// many attempts.
+/// Returns an error if the password is not acceptable; [`Refusal::NotFound`] if the link is not valid (any more); [`Refusal::RateLimited`]
+/// after too many attempts.
 pub async fn set(app: &App, token: &str, new: &str, address: IpAddr) -> Result<StaffId> {
     let (hash, now) = (hash_token(token), app.now());
     app.limits.sign_in(&hash, address, None, now).await?;
-    // Before any password is hashed: without a link nobody makes us work.
+    // Check the link before hashing: requests without one must not cost work.
     let row = find(app, token).await?;
     password::check(new, &password::password_context(app, &row).await?)?;
     let password = password::hash(app, new.to_owned()).await?;

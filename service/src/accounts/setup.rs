@@ -1,4 +1,4 @@
-//! The first visit of an empty installation: the first owner and project, behind a one-time token from the log.
+//! First-run set-up of an empty installation: the first owner and project, protected by a one-time token from the log.
 
 use domain::{
     DomainError as Refusal, FieldErrors, Zone,
@@ -17,7 +17,7 @@ use crate::{
     state::App,
 };
 
-/// What the set-up page asks for.
+/// The set-up form.
 #[derive(Debug, Clone, Default, Deserialize, Validate)]
 #[serde(default)]
 pub struct SetupInput {
@@ -34,15 +34,15 @@ pub struct SetupInput {
     pub password: String,
     /// The first project's name.
     pub project: String,
-    /// Origins that may embed its surveys; empty: any.
+    /// Origins that may embed its surveys; empty allows any.
     #[validate(length(max = 4000, message = "This list is too long. Enter fewer origins."))]
     pub origins: String,
-    /// The time zone of the owner's browser, which the project begins with; one that is not known counts as UTC.
+    /// The time zone of the owner's browser, the project's initial zone; an unknown zone counts as UTC.
     #[serde(default)]
     pub time_zone: String,
 }
 
-/// Whether nobody has an account yet.
+/// Whether there are no accounts yet.
 ///
 /// # Errors
 /// When the database fails.
@@ -50,7 +50,7 @@ pub async fn is_empty(app: &App) -> Result<bool> {
     Ok(!app.store.has_staff().await?)
 }
 
-/// A new one-time token in place of any earlier one, while nobody has an account; else `None`.
+/// Replaces any earlier one-time token with a new one while there are no accounts; otherwise returns `None`.
 ///
 /// # Errors
 /// When the database fails.
@@ -64,7 +64,7 @@ pub async fn offer(app: &App) -> Result<Option<String>> {
     Ok(Some(token))
 }
 
-/// Whether this is the token of the log.
+/// Whether the token matches the one written to the log.
 ///
 /// # Errors
 /// When the database fails.
@@ -73,12 +73,12 @@ pub async fn is_setup_token(app: &App, token: &str) -> Result<bool> {
     Ok(stored.is_some_and(|stored| bool::from(stored.as_bytes().ct_eq(hash_token(token).as_bytes()))))
 }
 
-/// Makes the first owner and project, and uses the token up.
+/// Creates the first owner and project and consumes the token.
 ///
 /// # Errors
-/// What is wrong with the input; [`Refusal::NotFound`] when the token does not fit (any more).
+/// The problems in the input; [`Refusal::NotFound`] if the token is not valid (any more).
 pub async fn run(app: &App, token: &str, input: SetupInput) -> Result<(StaffId, Project)> {
-    // Before any password is hashed: without the token nobody makes us work.
+    // Check the token before hashing: requests without it must not cost work.
     if !is_setup_token(app, token).await? {
         return Err(Refusal::NotFound.into());
     }

@@ -8,17 +8,17 @@ use store::hash::hash_token;
 use super::password;
 use crate::{error::Result, state::App};
 
-/// What device cookies are signed for.
+/// Signing purpose of device cookies.
 const DEVICE: &str = "device";
 
-/// The one refusal, whatever was wrong.
+/// The same error for every cause.
 fn setting_error() -> Refusal {
     Refusal::field("email", "credentials", "The e-mail address or password is incorrect.")
 }
 
-/// What a browser keeps after someone signed in with it (a "device cookie", OWASP: Slow Down Online Guessing Attacks with Device
-/// Cookies): a random part, and the proof that it was given to this account. It opens nothing. It gives this browser attempts of its
-/// own, which nobody else can use up.
+/// Creates the device cookie stored by a browser after a sign-in (OWASP: Slow Down Online Guessing Attacks with Device
+/// Cookies): a random part, and a signature that binds it to this account. It grants no access, only a separate
+/// attempt quota for this browser that nobody else can use up.
 ///
 /// # Errors
 /// Never in practice.
@@ -27,17 +27,17 @@ pub fn new_device(app: &App, email: &str) -> Result<String> {
     Ok(format!("{nonce}.{}", app.sign(DEVICE, &format!("{account} {nonce}"))?))
 }
 
-/// The random part of a device cookie that was given to this account.
+/// Returns the random part of a device cookie issued to this account.
 fn known_device<'d>(app: &App, account: &str, device: &'d str) -> Option<&'d str> {
     let (nonce, proof) = device.split_once('.')?;
     app.verify(DEVICE, &format!("{account} {nonce}"), proof).ok()?.then_some(nonce)
 }
 
-/// Who this is. The same work is done, and the same budget spent, whether the account exists or not. `device` is what [`new_device`] gave
-/// to this browser when someone signed in with it before.
+/// Authenticates a person. Does the same work and spends the same budget whether or not the account exists. `device` is the cookie from
+/// [`new_device`], set at an earlier sign-in with this browser.
 ///
 /// # Errors
-/// [`Refusal::Invalid`] when the pair does not fit, [`Refusal::RateLimited`] after too many attempts.
+/// [`Refusal::Invalid`] if the credentials are wrong, [`Refusal::RateLimited`] after too many attempts.
 pub async fn sign_in(app: &App, email: &str, password: &str, address: IpAddr, device: Option<&str>) -> Result<StaffId> {
     let email = email.trim().to_lowercase();
     let account = hash_token(&email);

@@ -1,14 +1,14 @@
-//! Texts made alike for searching by substring: lower case, no accents, single spaces.
+//! Text folding for substring search: lower case, no accents, single spaces.
 
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
-/// The folded text.
+/// Returns the folded text.
 #[must_use]
 pub fn fold(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase) {
         match c {
-            // Letters that Unicode does not take apart.
+            // Letters that Unicode does not decompose.
             'ß' => out.push_str("ss"),
             'æ' => out.push_str("ae"),
             'œ' => out.push_str("oe"),
@@ -21,7 +21,7 @@ pub fn fold(text: &str) -> String {
                     out.push(' ');
                 }
             }
-            // NUL: PostgreSQL text cannot hold it.
+            // NUL: PostgreSQL text cannot contain it.
             c if is_combining_mark(c) || c == '\0' => {}
             c => out.push(c),
         }

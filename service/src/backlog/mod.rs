@@ -31,12 +31,12 @@ use crate::{
 /// Undoes changes to the backlog and its links.
 pub(crate) const UNDO: UndoHandler = UndoHandler { kind: "backlog", run: undo };
 
-/// What a search for items is looked up with: `#12`, `12`, or words of title or body.
+/// Parses an item search into a filter: `#12`, `12`, or words from the title or body.
 #[must_use]
 pub fn filter(text: &str, status: Option<BacklogStatus>) -> BacklogFilter {
     let text = text.trim();
     let number = text.strip_prefix('#').unwrap_or(text).parse().ok().filter(|n| *n > 0);
-    // Longer than any title: more finds nothing else, and databases limit a pattern.
+    // Longer than any title: a longer pattern finds nothing more, and databases limit patterns.
     let folded = fold(&text.chars().take(300).collect::<String>());
     BacklogFilter { status, only_active: false, folded, number, not_linked_to: None }
 }
@@ -45,49 +45,49 @@ fn searchable(title: &str, body: &str) -> String {
     fold(&format!("{title}\n{body}"))
 }
 
-/// How feedback is linked: the words that are meant, and how much it matters.
+/// Link properties: the quoted words and the importance.
 #[derive(Debug, Clone)]
 pub struct LinkInput {
-    /// Words of the feedback; empty for all of it.
+    /// Words of the feedback; empty for the entire text.
     pub quote: String,
-    /// How much it matters to the one who said it.
+    /// How much it matters to the person who gave the feedback.
     pub importance: Importance,
 }
 
-/// What linking did.
+/// Result of linking.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkOutcome {
     /// The item's number.
     pub number: i64,
     /// The item's title.
     pub title: String,
-    /// `false` when the two were linked before.
+    /// `false` if the two were already linked.
     pub is_new: bool,
     /// The feedback's status before.
     pub before: FeedbackStatus,
-    /// What is new about two that were linked before, to precede the item's name: `Changed the quote of`.
+    /// The change to an existing link, phrased to precede the item's name: `Changed the quote of`.
     pub changed: Option<String>,
-    /// What takes that back.
+    /// Undoes the link or change.
     pub undo: Option<UndoId>,
 }
 
-/// What unlinking did.
+/// Result of unlinking.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnlinkOutcome {
     /// The item's title.
     pub title: String,
     /// Whether there was a link.
     pub was_linked: bool,
-    /// Whether the item went with it.
+    /// Whether the item was deleted too.
     pub gone: bool,
-    /// What links the two again as they were.
+    /// Restores the link.
     pub undo: Option<UndoId>,
 }
 
 /// Creates an item and returns its number.
 ///
 /// # Errors
-/// When title or body do not fit, or the role is too low.
+/// Returns an error if the title or body is invalid, or the role is too low.
 pub async fn create(app: &App, scope: &Scope, key: &str, title: &str, body: &str) -> Result<i64> {
     scope.require(Role::Triager)?;
     let (title, body) = check_item(title, body)?;
@@ -105,7 +105,7 @@ async fn insert(act: &mut Act<'_, '_>, title: String, body: String) -> Result<Ba
     Ok(item)
 }
 
-/// Links feedback to an item. Linking again changes quote and importance only, which can be undone.
+/// Links feedback to an item. Linking again only changes the quote and importance, and can be undone.
 ///
 /// # Errors
 /// Not found; a quote that the feedback does not contain; a role too low.
@@ -125,7 +125,7 @@ pub async fn link(app: &App, scope: &Scope, feedback: FeedbackId, number: i64, q
         .await
 }
 
-/// Creates an item from feedback and links the two; an empty title becomes the feedback's first sentence.
+/// Creates an item from feedback and links the two; if the title is empty, the item gets the feedback's first sentence.
 ///
 /// # Errors
 /// As [`create`] and [`link`].
@@ -148,7 +148,7 @@ pub async fn create_from(
                 let (_, text) = act.lock_feedback_for_link(project, feedback).await?.ok_or(Refusal::NotFound)?;
                 let title = if title.trim().is_empty() { suggest_title(&text) } else { title };
                 let (title, body) = check_item(&title, "")?;
-                // Refused before anything is written.
+                // Reject before writing anything.
                 check_quote(&text, &quoting.quote)?;
                 let item = insert(act, title, body).await?;
                 attach(act, feedback, &item, &quoting).await
@@ -157,10 +157,10 @@ pub async fn create_from(
         .await
 }
 
-/// An item by its number, locked until this transaction ends.
+/// Returns an item by its number, locked until this transaction ends.
 ///
 /// # Errors
-/// [`Refusal::Conflict`] for the number of an item that was removed, [`Refusal::NotFound`] for one that was never given.
+/// [`Refusal::Conflict`] if the item was deleted, [`Refusal::NotFound`] if the number was never assigned.
 async fn held(act: &mut Act<'_, '_>, number: i64) -> Result<BacklogItem> {
     let project = act.project();
     if let Some(item) = act.lock_backlog_item(project, number).await? {
@@ -169,23 +169,23 @@ async fn held(act: &mut Act<'_, '_>, number: i64) -> Result<BacklogItem> {
     Err(removed(act, number).await?.map_or(Refusal::NotFound, Refusal::Conflict).into())
 }
 
-/// The message for a number whose item was removed; `None` when no item ever had it.
+/// Returns the message for the number of a deleted item; `None` if the number was never assigned.
 async fn removed(act: &mut Act<'_, '_>, number: i64) -> Result<Option<String>> {
     let project = act.project();
     let was_given = act.was_assigned(project, NumberSequence::Backlog, number).await?;
     Ok(was_given.then(|| format!("Backlog item #{number} was removed, so nothing was changed. Choose another item or create one.")))
 }
 
-/// What a change to a link is taken back with.
+/// Options for undoing a link.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct UnlinkOptions {
-    /// What the feedback's status was before it was linked; `None` unless this undoes a linking.
+    /// The feedback's status before it was linked; `None` unless this undoes a link.
     pub restore: Option<FeedbackStatus>,
-    /// The item was made along with the link: it goes as well, unless something has happened to it since.
+    /// The item was created together with the link: delete it too, unless it has changed since.
     pub with_item: bool,
 }
 
-/// Removes a link. Feedback without any link left goes back to `triaged`, or to what it was when this undoes a linking.
+/// Removes a link. Feedback with no links left returns to `triaged`, or to its earlier status when this undoes a link.
 ///
 /// # Errors
 /// Not found; a role too low.
@@ -239,7 +239,7 @@ async fn attach(act: &mut Act<'_, '_>, feedback: FeedbackId, item: &BacklogItem,
         return Ok(done);
     }
     let was = act.link_content(feedback, item).await?.ok_or(Refusal::NotFound)?;
-    // Linking again without a quote keeps the quote that is there.
+    // Linking again without a quote keeps the existing quote.
     says.quote = says.quote.or_else(|| was.quote.clone());
     if let Some(changed) = requote(act, feedback, item, (&was, &says), before).await? {
         let step = BacklogUndo::Requoted { feedback, item: item.id, was, is: says };
@@ -249,7 +249,7 @@ async fn attach(act: &mut Act<'_, '_>, feedback: FeedbackId, item: &BacklogItem,
     Ok(done)
 }
 
-/// Changes a link, with an entry in both histories. Returns what changed, to precede the item's name.
+/// Changes a link and records it in both histories. Returns the change, phrased to precede the item's name.
 async fn requote(
     act: &mut Act<'_, '_>,
     feedback: FeedbackId,
@@ -276,10 +276,10 @@ fn undo<'t>(act: &'t mut Act<'_, '_>, steps: String) -> BoxFuture<'t, Result<Und
     async move { undo_step(act, serde_json::from_str(&steps)?).await.map(|()| UndoOutcome::one()) }.boxed()
 }
 
-/// Undoes a change to the backlog, in the transaction that took it for undoing.
+/// Undoes a change to the backlog, in the transaction that claimed the undo.
 ///
 /// # Errors
-/// [`Refusal::Conflict`] when the same was changed again since.
+/// [`Refusal::Conflict`] if the same thing has changed again since.
 async fn undo_step(act: &mut Act<'_, '_>, step: BacklogUndo) -> Result<()> {
     let stands = |why: &str| Refusal::Conflict(format!("{why} Nothing was undone."));
     let (project, now) = (act.project(), act.now());
@@ -312,7 +312,7 @@ async fn undo_step(act: &mut Act<'_, '_>, step: BacklogUndo) -> Result<()> {
     Ok(())
 }
 
-/// Records in both histories what a change to a link means.
+/// Records a change to a link in both histories.
 async fn record_link(
     act: &mut Act<'_, '_>,
     feedback: FeedbackId,
@@ -321,7 +321,7 @@ async fn record_link(
     (before, after): (FeedbackStatus, FeedbackStatus),
 ) -> Result<()> {
     let (project, now) = (act.project(), act.now());
-    // First, so that the entries carry the version that this makes.
+    // First, so that the entries carry the new version.
     act.touch_linked_feedback(project, feedback, after, now).await?;
     act.record(item.id, change).await?;
     act.record(feedback, change).await?;
@@ -331,7 +331,7 @@ async fn record_link(
     Ok(())
 }
 
-/// Puts another title and body in place and says what that changes.
+/// Sets the title and body, and returns the changes.
 fn write_over(item: &mut BacklogItem, title: String, body: String) -> Vec<HistoryChange> {
     let mut changes = Vec::new();
     if item.title != title {
@@ -344,7 +344,7 @@ fn write_over(item: &mut BacklogItem, title: String, body: String) -> Vec<Histor
     changes
 }
 
-/// Writes an item that is locked and was changed, with the next version and its history.
+/// Writes a changed, locked item with the next version and its history.
 async fn save(act: &mut Act<'_, '_>, item: &mut BacklogItem, changes: &[HistoryChange]) -> Result<()> {
     if changes.is_empty() {
         return Ok(());
@@ -358,17 +358,17 @@ async fn save(act: &mut Act<'_, '_>, item: &mut BacklogItem, changes: &[HistoryC
     act.item_event(EventKind::BacklogItemUpdated, item).await
 }
 
-/// Changes title and body; gives what takes that back, if anything changed.
+/// Changes the title and body; returns the undo if anything changed.
 ///
 /// # Errors
-/// Not found; texts that do not fit; [`Refusal::Conflict`] when someone else changed the item since `version`.
+/// Not found; invalid texts; [`Refusal::Conflict`] if someone else has changed the item since `version`.
 pub async fn edit(app: &App, scope: &Scope, number: i64, version: i64, title: &str, body: &str) -> Result<Option<UndoId>> {
     scope.require(Role::Triager)?;
     let (title, body) = check_item(title, body)?;
     change(app, scope, number, version, true, move |item| write_over(item, title, body)).await.map(|(_, undo)| undo)
 }
 
-/// Changes the status; gives the item after it.
+/// Changes the status; returns the updated item.
 ///
 /// # Errors
 /// As [`edit`].
@@ -396,7 +396,7 @@ async fn change(
                 let mut item = held(act, number).await?;
                 let before = item.clone();
                 let changes = work(&mut item);
-                // Wanting what is already so is no conflict.
+                // A change that is already in place is no conflict.
                 if changes.is_empty() {
                     return Ok((item, None));
                 }

@@ -1,4 +1,4 @@
-//! Several properties of one item changed at once, for programs: all or none, and only if nothing else changed it.
+//! Atomic API update of several properties of an item: all or none, and only if nothing else changed it.
 
 use domain::{
     accounts::{Role, Scope},
@@ -9,21 +9,21 @@ use domain::{
 use super::{change, write_over};
 use crate::{error::Result, state::App};
 
-/// What an item is to be. Title and description are what [`domain::backlog::check_item`] gave.
+/// The new properties. Title and description come from [`domain::backlog::check_item`].
 #[derive(Debug, Clone)]
 pub struct BacklogUpdate {
     /// The title.
     pub title: String,
     /// The description.
     pub body: String,
-    /// How far it has come; `None` stays as it is.
+    /// The status; `None` leaves it unchanged.
     pub status: Option<BacklogStatus>,
 }
 
-/// Changes the item of this number that is at `version`.
+/// Updates the item with this number if it is at `version`.
 ///
 /// # Errors
-/// A role too low; not found; [`domain::DomainError::Conflict`] at another version.
+/// Role too low; not found; [`domain::DomainError::Conflict`] if it is at another version.
 pub async fn patch(app: &App, scope: &Scope, number: i64, version: i64, patch: BacklogUpdate) -> Result<()> {
     scope.require(Role::Triager)?;
     let BacklogUpdate { title, body, status } = patch;

@@ -1,4 +1,4 @@
-//! How the desk is doing: how long people waited of late, and what waits now.
+//! Desk report: recent waiting times and current backlog.
 
 use domain::{
     Timestamp,
@@ -9,29 +9,29 @@ use store::desk::OpenTicketCount;
 
 use crate::{error::Result, state::App};
 
-/// Days that the report looks back.
+/// Days covered by the report.
 pub const REPORT_DAYS: i64 = 30;
 
 /// The report.
 #[derive(Debug, Clone)]
 pub struct DeskReport {
-    /// Tickets that there ever were, spam aside.
+    /// Total tickets ever, excluding spam.
     pub total: i64,
-    /// Written in the last [`REPORT_DAYS`].
+    /// Tickets written in the last [`REPORT_DAYS`].
     pub written: i64,
-    /// How long those waited that were first answered in that time.
+    /// Waiting times of tickets first answered in that period.
     pub first_response: DurationStats,
-    /// How long those took that were closed in that time.
+    /// Durations of tickets closed in that period.
     pub resolution: DurationStats,
-    /// What is open, by state and age.
+    /// Open tickets by state and age.
     pub open: Vec<OpenTicketCount>,
-    /// How many open tickets nobody has answered yet.
+    /// Number of open tickets without an answer.
     pub unanswered: i64,
-    /// When the oldest of them was written.
+    /// When the oldest unanswered one was written.
     pub oldest_unanswered: Option<Timestamp>,
 }
 
-/// The report on a project's tickets as they are now.
+/// Returns the current report on a project's tickets.
 ///
 /// # Errors
 /// When the database fails.

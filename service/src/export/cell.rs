@@ -1,22 +1,22 @@
-//! Texts in files that spreadsheets open.
+//! Escaping of texts in files that spreadsheets open.
 
-/// Signs that make a spreadsheet take a cell for a formula (OWASP: CSV Injection), in ASCII and as full-width letters.
+/// Characters that make a spreadsheet treat a cell as a formula (OWASP: CSV Injection), in ASCII and full-width.
 const RISKY: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
-/// Signs that may begin a new cell. A spreadsheet splits a file at its own separator, whatever wrote it: where numbers are written with a
-/// comma that is the semicolon, and then the quotation marks around a cell that holds one are not where it looks for them. The comma is
-/// not among them: a cell that holds one is quoted.
+/// Characters that may begin a new cell. A spreadsheet splits a file at its own separator, regardless of which program wrote it: in locales
+/// with a decimal comma that is the semicolon, and the quotation marks around a cell that contains one are then not where it expects them.
+/// The comma is not included: cells that contain one are quoted.
 const SEPARATORS: [char; 5] = [';', '\t', '\r', '\n', '|'];
 
-/// Signs without a width, which a spreadsheet may leave out before it looks for a formula.
+/// Zero-width characters that a spreadsheet may skip before it looks for a formula.
 const INVISIBLE: [char; 6] = ['\u{feff}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{200e}', '\u{2060}'];
 
-/// The text with a `'` before whatever a spreadsheet could take for a formula: formulas can send what stands in other cells to strangers.
+/// Adds a `'` before anything a spreadsheet could treat as a formula: formulas can send the content of other cells to strangers.
 #[must_use]
 pub fn spreadsheet_text(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     let mut begins_cell = true;
     for c in text.chars() {
-        // A cell that begins with a tab or line end is trimmed by some, and what comes next begins it.
+        // Some programs trim a tab or line end at the start of a cell; the next character then begins the cell.
         let is_separator = SEPARATORS.contains(&c);
         if begins_cell && (RISKY.contains(&c) || (out.is_empty() && is_separator)) {
             out.push('\'');
@@ -59,7 +59,7 @@ mod tests {
         }
     }
 
-    /// Whether a spreadsheet could take a cell for a formula.
+    /// Whether a spreadsheet could treat a cell as a formula.
     fn is_risky(cell: &str) -> bool {
         cell.trim_start_matches(|c: char| c.is_whitespace() || c == '"' || c.is_control() || INVISIBLE.contains(&c)).starts_with(RISKY)
     }

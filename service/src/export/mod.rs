@@ -1,7 +1,8 @@
-//! Exports: everything of one kind as CSV or JSON lines, a page of rows at a time, so that memory does not grow with the data.
+//! Exports: all rows of one kind as CSV or JSON lines, one page at a time, so that memory use does not grow with the data.
 //!
-//! What was there when the export began, and is not removed meanwhile, is in it exactly once, as it is when its page is read. What is added
-//! meanwhile may be in it or not. Of a query, that holds for what matches it when its page is read. A failure ends the stream with an error, so that nobody takes a part for the whole.
+//! Each row that exists when the export begins and is not deleted meanwhile appears exactly once, as of the time its page is read. Rows
+//! added meanwhile may or may not appear. With a query, the same applies to rows that match it when their page is read. A failure ends the
+//! stream with an error, so that a partial export is never mistaken for a complete one.
 
 mod cell;
 pub mod rows;
@@ -28,21 +29,21 @@ use crate::{
     state::AppState,
 };
 
-/// How it is written.
+/// Output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExportFormat {
-    /// RFC 4180, in UTF-8, with a line of names.
+    /// RFC 4180, in UTF-8, with a header line.
     Csv,
-    /// The same with a byte order mark at the beginning: without one, Excel reads UTF-8 as another encoding.
+    /// The same with a leading byte order mark: without one, Excel assumes another encoding.
     CsvBom,
-    /// An Excel workbook (ISO/IEC 29500). Its cells have types, so no text in it is ever a formula.
+    /// An Excel workbook (ISO/IEC 29500). Its cells have types, so its texts are never formulas.
     Xlsx,
-    /// A JSON object on each line.
+    /// One JSON object per line.
     Jsonl,
 }
 
 impl ExportFormat {
-    /// The file's ending.
+    /// Returns the file extension.
     #[must_use]
     pub fn file_extension(self) -> &'static str {
         match self {
@@ -52,7 +53,7 @@ impl ExportFormat {
         }
     }
 
-    /// For `Content-Type`.
+    /// Returns the `Content-Type` value.
     #[must_use]
     pub fn media_type(self) -> &'static str {
         match self {
@@ -64,7 +65,7 @@ impl ExportFormat {
 }
 
 impl FromStr for ExportFormat {
-    /// The words in addresses and on the command line.
+    /// Parses the words used in addresses and on the command line.
     type Err = Refusal;
     fn from_str(text: &str) -> Result<Self, Refusal> {
         match text {
@@ -77,12 +78,12 @@ impl FromStr for ExportFormat {
     }
 }
 
-/// What is exported.
+/// The subject of an export.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ExportSubject {
     /// All feedback.
     Feedback,
-    /// The feedback that a query of the inbox finds.
+    /// The feedback that matches an inbox query.
     Matching(TriageQuery),
     /// The responses to one survey.
     Responses(SurveyId),
@@ -91,10 +92,10 @@ pub enum ExportSubject {
 }
 
 impl ExportSubject {
-    /// Reads the word, for responses the survey, and for feedback the query that it has to match, if any.
+    /// Parses the subject: the word, the survey for responses, and the optional query for feedback.
     ///
     /// # Errors
-    /// When any of them does not fit.
+    /// Returns an error if any of them is invalid.
     pub fn read(word: &str, survey: &str, query: &str) -> Result<Self, Refusal> {
         match word {
             "feedback" if query.trim().is_empty() => Ok(Self::Feedback),
@@ -108,7 +109,7 @@ impl ExportSubject {
         }
     }
 
-    /// The word in addresses and on the command line.
+    /// Returns the word used in addresses and on the command line.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -119,19 +120,19 @@ impl ExportSubject {
     }
 }
 
-/// One value of a row: a column's name and its value. CSV writes lists with commas between.
+/// One row, as column names and values. CSV joins lists with commas.
 pub type ExportRow = Vec<(String, Value)>;
 
-/// What UTF-8 text may begin with, for programs that take it for another encoding otherwise.
+/// UTF-8 byte order mark, for programs that would otherwise assume another encoding.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// How far an export has come.
+/// Progress of an export.
 enum ExportStage {
-    /// The line of names comes next.
+    /// The header line comes next.
     Names,
     /// Rows come next.
     Rows,
-    /// A workbook is filled and then sent.
+    /// A workbook is being filled and then sent.
     Workbook(Box<Workbook>),
     /// It was interrupted.
     Broken,
@@ -139,7 +140,7 @@ enum ExportStage {
     Over,
 }
 
-/// Pages of rows, for those who may still have them.
+/// Pages of rows, with a permission check before each.
 struct RowPages {
     app: AppState,
     authority: Authority,
@@ -147,7 +148,7 @@ struct RowPages {
 }
 
 impl RowPages {
-    /// The next rows; empty after the last.
+    /// Returns the next rows; empty after the last.
     async fn next(&mut self) -> Result<Vec<ExportRow>> {
         self.authority.ensure_role(&self.app, Role::Triager).await?;
         self.reader.page().await
@@ -160,10 +161,10 @@ struct Export {
     stage: ExportStage,
 }
 
-/// Begins an export. Gives its pieces; an error is the last one. It breaks off when whoever asked for it may not export any more.
+/// Starts an export and returns its chunks; an error is the last one. The export ends with an error when the actor loses permission.
 ///
 /// # Errors
-/// A survey that is not there; a role too low; a query while there is no index to ask.
+/// Survey not found; role too low; a query while no index is available.
 pub async fn begin(
     app: &AppState,
     scope: &Scope,
@@ -173,7 +174,7 @@ pub async fn begin(
     begin_in(app, scope, None, what, format).await
 }
 
-/// As [`begin`]; it breaks off with the session too, whose hash is `session`.
+/// As [`begin`]; the export also ends when the session with the hash `session` ends.
 ///
 /// # Errors
 /// As [`begin`].
@@ -184,7 +185,7 @@ pub async fn begin_in(
     what: ExportSubject,
     format: ExportFormat,
 ) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>> {
-    // Names and addresses of people, all at once.
+    // Exports names and addresses of people in bulk.
     scope.require(Role::Triager)?;
     let what_is_in_it = what.as_str();
     let reader = RowReader::open(app, scope, what).await?;
@@ -198,7 +199,7 @@ pub async fn begin_in(
 }
 
 impl Export {
-    /// The next piece.
+    /// Returns the next chunk.
     async fn next(mut self) -> Option<(io::Result<Bytes>, Self)> {
         let piece = match &mut self.stage {
             ExportStage::Over => return None,
@@ -230,7 +231,7 @@ impl Export {
                 } else {
                     tracing::error!(error = %error, "an export was interrupted");
                 }
-                // For whoever reads line by line; the connection breaks off besides.
+                // For clients that read line by line; the connection is aborted too.
                 self.stage = ExportStage::Broken;
                 let last =
                     if self.format == ExportFormat::Jsonl { "{\"error\":\"The export was interrupted. Start it again.\"}\n" } else { "" };
@@ -257,7 +258,7 @@ impl Export {
     }
 }
 
-/// Lines as RFC 4180 has them.
+/// Writes lines in RFC 4180 format.
 fn write_csv(lines: impl Iterator<Item = Vec<String>>) -> Result<Bytes> {
     let broken = |e: csv::Error| Error::internal("csv", e);
     let mut out = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
@@ -267,12 +268,12 @@ fn write_csv(lines: impl Iterator<Item = Vec<String>>) -> Result<Bytes> {
     Ok(out.into_inner().map_err(|e| Error::internal("csv", e))?.into())
 }
 
-/// The values of a list with commas between.
+/// Joins the values of a list with commas.
 fn joined(list: Vec<Value>) -> String {
     list.into_iter().map(|v| if let Value::String(text) = v { text } else { v.to_string() }).collect::<Vec<_>>().join(", ")
 }
 
-/// A value as text that no spreadsheet takes for a formula.
+/// Formats a value as text that no spreadsheet treats as a formula.
 fn cell(value: Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -282,7 +283,7 @@ fn cell(value: Value) -> String {
     }
 }
 
-/// The name of the file: `corner-shop-feedback-2026-11-23.csv`.
+/// Returns the file name: `corner-shop-feedback-2026-11-23.csv`.
 #[must_use]
 pub fn file_name(slug: &str, what: &ExportSubject, format: ExportFormat, day: Day) -> String {
     let slug: String = slug.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
@@ -299,7 +300,7 @@ mod tests {
     fn cells_that_look_like_formulas_are_texts() {
         assert_eq!(cell(json!("=1+1")), "'=1+1");
         assert_eq!(cell(json!("1=1")), "1=1");
-        // Numbers are no texts.
+        // Numbers are not escaped.
         assert_eq!((cell(json!(-1)), cell(json!(2.5)), cell(Value::Null)), ("-1".into(), "2.5".into(), String::new()));
         assert_eq!(cell(json!(["=a", "b"])), "'=a, b");
     }

@@ -19,9 +19,9 @@ use crate::{
     state::AppState,
 };
 
-/// Rows of one page.
+/// Rows per page.
 const PAGE: i64 = 500;
-/// How long an export of a query waits for the index to know of everything that is there.
+/// How long a query export waits for the index to catch up.
 const INDEX_WAIT: Duration = Duration::from_secs(10);
 
 const FEEDBACK: [&str; 24] = [
@@ -69,19 +69,19 @@ const RESPONSE: [&str; 17] = [
     "started_at",
     "finished_at",
 ];
-/// Answers to questions that are in no version that can be read.
+/// Answers to questions that no readable version contains.
 const OTHER: &str = "other_answers";
 const ITEM: [&str; 9] = ["id", "number", "title", "body", "status", "feedback", "created_by", "created_at", "updated_at"];
 
-/// Reads one page after another.
+/// Reads an export's rows page by page.
 pub(super) struct RowReader {
     app: AppState,
     scope: Scope,
-    /// Whose clocks times are written by.
+    /// The time zone for timestamps.
     zone: Zone,
     what: ExportSubject,
     after: ExportCursor,
-    /// Of a query: the cursor of the next page; nothing after the last one.
+    /// For a query: the cursor of the next page; `None` after the last one.
     found: Option<Option<String>>,
     columns: Vec<String>,
     survey: SurveyColumns,
@@ -90,14 +90,14 @@ pub(super) struct RowReader {
 /// The questions of a survey over all its versions.
 #[derive(Default)]
 struct SurveyColumns {
-    /// Each with the name of its column, those of newer versions first.
+    /// Question ids with their column names, newest version first.
     columns: Vec<(String, String)>,
-    /// The questions of each version, to read its answers with.
+    /// The questions of each version, used to read its answers.
     versions: HashMap<String, Vec<Question>>,
 }
 
 impl SurveyColumns {
-    /// Versions that cannot be read are left out: their answers are exported without words.
+    /// Skips unreadable versions: their answers are exported without labels.
     fn read(versions: Vec<(String, String)>) -> Self {
         let mut survey = Self::default();
         for (id, body) in versions {
@@ -126,8 +126,8 @@ impl RowReader {
             }
         };
         if matches!(what, ExportSubject::Matching(_)) {
-            // What was there when the export began is to be in it, so the index has to know of it.
-            // Without it nothing is exported: half of an answer would look like a whole one.
+            // Everything that exists when the export begins must appear, so the index has to catch up first.
+            // Otherwise nothing is exported: a partial result would look complete.
             if !app.search.wait_until_caught_up(INDEX_WAIT).await {
                 return Err(Refusal::SearchUnavailable.into());
             }
@@ -145,12 +145,12 @@ impl RowReader {
         Ok(SurveyColumns::read(app.store.export_versions(scope, id).await?))
     }
 
-    /// The names of the columns.
+    /// Returns the column names.
     pub(super) fn columns(&self) -> &[String] {
         &self.columns
     }
 
-    /// The next rows; none at the end.
+    /// Returns the next rows; empty at the end.
     pub(super) async fn page(&mut self) -> Result<Vec<ExportRow>> {
         match &self.what {
             ExportSubject::Feedback => self.feedback().await,
@@ -160,7 +160,7 @@ impl RowReader {
         }
     }
 
-    /// Values with the names of their columns.
+    /// Pairs values with their column names.
     fn named(&self, values: Vec<Value>) -> ExportRow {
         self.columns.iter().cloned().zip(values).collect()
     }
@@ -172,7 +172,7 @@ impl RowReader {
         self.with_tags_and_links(rows).await
     }
 
-    /// The next page of what a query finds. Records that are gone by now make it shorter, but never empty before the end.
+    /// Returns the next page of query results. Deleted records make it shorter, but never empty before the end.
     async fn matching(&mut self, query: TriageQuery) -> Result<Vec<ExportRow>> {
         while let Some(cursor) = self.found.take() {
             let ask = SearchRequest {
@@ -244,17 +244,17 @@ impl RowReader {
     }
 }
 
-/// A point in time as clocks of the project show it, with their offset from UTC.
+/// Formats a timestamp in the project's time zone, with its UTC offset.
 fn time(at: i64, zone: &Zone) -> Value {
     zone.rfc3339(Timestamp(at)).into()
 }
 
-/// A stored list of texts; what is no list is said as it is.
+/// Parses a stored list of texts; anything else is shown as stored.
 fn list(stored: String) -> Value {
     serde_json::from_str::<Vec<String>>(&stored).map_or_else(|_| unreadable(&stored), Value::from)
 }
 
-/// The value shown for stored data that cannot be read.
+/// Formats stored data that cannot be read.
 fn unreadable(stored: &str) -> Value {
     format!("(not readable) {stored}").into()
 }

@@ -1,5 +1,5 @@
-//! Exports as an Excel workbook. Its rows go into a temporary file as they are read, so that memory does not grow with the data; the
-//! file is packed when all of them are there, and sent then.
+//! Exports as an Excel workbook. Rows go into a temporary file as they are read, so that memory use does not grow with the data; the
+//! file is packed and sent once all rows are written.
 
 use std::io::{Read, Seek, SeekFrom};
 
@@ -10,20 +10,20 @@ use serde_json::Value;
 use super::{ExportRow, RowPages, joined};
 use crate::error::{Error, Result};
 
-/// Rows of one sheet, with the line of names (the format's own limit is 1,048,576).
+/// Maximum rows per sheet, including the header (the format's own limit is 1,048,576).
 const MAX_ROWS: u32 = 1_048_576;
-/// Characters of one cell that Excel takes, counted in UTF-16 code units.
+/// Maximum characters per Excel cell, in UTF-16 code units.
 const MAX_CELL: usize = 32_767;
-/// What a text ends with that was too long for a cell.
+/// Suffix of a text that was too long for a cell.
 const CUT: &str = "… (truncated: cell limit reached)";
 /// Bytes sent at a time.
 const PIECE: usize = 64 << 10;
 
-/// A workbook that is filled, then sent.
+/// A workbook that is first filled, then sent.
 pub(super) struct Workbook {
     title: &'static str,
     columns: Vec<String>,
-    /// Goes to a thread for blocking work and back; nothing once it is packed.
+    /// Moves to a blocking thread and back; `None` once packed.
     book: Option<OpenWorkbook>,
     packed: Option<std::fs::File>,
 }
@@ -40,7 +40,7 @@ impl Workbook {
         Self { title, columns, book: Some(OpenWorkbook { book: Book::new(), sheets: 0, rows: 0 }), packed: None }
     }
 
-    /// The next piece of the file; empty after the last one.
+    /// Returns the next chunk of the file; empty after the last one.
     pub(super) async fn next(&mut self, pages: &mut RowPages) -> Result<Bytes> {
         while let Some(mut filling) = self.book.take() {
             let rows = pages.next().await?;
@@ -134,9 +134,9 @@ fn column(at: usize) -> Result<u16> {
     u16::try_from(at).map_err(broken)
 }
 
-/// The text as far as a cell holds it.
+/// Truncates the text to what a cell can hold.
 fn cut(text: &str) -> String {
-    // Characters that XML 1.0 cannot hold.
+    // Drop characters that XML 1.0 cannot contain.
     let clean = |c: &char| matches!(c, '\t' | '\n' | '\r') || !(c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}'));
     let units = |text: &str| text.encode_utf16().count();
     if units(text) <= MAX_CELL {

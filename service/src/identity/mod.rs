@@ -1,4 +1,4 @@
-//! Who someone claims to be: the secrets that sites sign with, and what a signed claim is worth.
+//! Contact identity: the secrets that sites sign with, and verification of signed claims.
 
 use domain::{
     DomainError as Refusal,
@@ -15,20 +15,20 @@ use crate::{
     state::App,
 };
 
-/// Secrets that are valid at a time: the one in use, and the next while servers change over.
+/// Maximum valid secrets: the current one, and the next one during rotation.
 pub const MAX_VALID: i64 = 2;
-/// How a secret begins, so that a scanner for leaked secrets knows it.
+/// Prefix of a secret, so that scanners for leaked secrets recognize it.
 pub const MARK: &str = "eis_";
 
-/// Makes a secret, once for each `key`; `None` when it was made before: a secret is given only once.
+/// Creates a secret, once for each `key`; `None` on a retry: a secret is returned only once.
 ///
 /// # Errors
-/// [`Refusal::Forbidden`] below admin, [`Refusal::Conflict`] when two are valid already.
+/// [`Refusal::Forbidden`] below admin, [`Refusal::Conflict`] if two are already valid.
 pub async fn create(app: &App, scope: &Scope, key: &str) -> Result<Option<String>> {
     scope.require(Role::Admin)?;
     let (secret, own, now, scope) = (format!("{MARK}{}", app.token()), app.id::<IdentitySecretId>(), app.now(), *scope);
     let stored = secret.clone();
-    // The form has no content beside its key.
+    // The form has no content besides its key.
     let once = IdempotentWrite::form(format!("identity:{}", scope.project()), key, Fingerprint::of(["make"]));
     let made: IdentitySecretId = app
         .store
@@ -45,10 +45,10 @@ pub async fn create(app: &App, scope: &Scope, key: &str) -> Result<Option<String
     Ok((made == own).then_some(secret))
 }
 
-/// Makes a secret invalid for good. Claims that are signed with it count as unverified from then on.
+/// Revokes a secret permanently. Claims signed with it count as unverified from then on.
 ///
 /// # Errors
-/// [`Refusal::Forbidden`] below admin, [`Refusal::NotFound`] when there is none that is valid.
+/// [`Refusal::Forbidden`] below admin, [`Refusal::NotFound`] if there is no such valid secret.
 pub async fn retire(app: &App, scope: &Scope, own: IdentitySecretId) -> Result<()> {
     scope.require(Role::Admin)?;
     let (scope, now) = (*scope, app.now());
@@ -56,7 +56,7 @@ pub async fn retire(app: &App, scope: &Scope, own: IdentitySecretId) -> Result<(
     if done { Ok(()) } else { Err(Refusal::NotFound.into()) }
 }
 
-/// Sets what becomes of claims without a valid signature.
+/// Sets the policy for claims without a valid signature.
 ///
 /// # Errors
 /// [`Refusal::Forbidden`] below admin.
@@ -66,7 +66,7 @@ pub async fn set_unsigned(app: &App, scope: &Scope, to: UnsignedClaimPolicy) -> 
     app.store.write(move |tx| Box::pin(async move { tx.set_unsigned_identity(&scope, to).await })).await
 }
 
-/// What a claim is worth now.
+/// Verifies a claim against the current secrets.
 ///
 /// # Errors
 /// When the database fails.
@@ -89,7 +89,7 @@ fn is_signed_with(secret: &str, signed: &SignedClaim) -> Result<bool> {
 mod tests {
     use super::*;
 
-    /// Signed texts and their signatures; `docs/identity.md` and its examples are tested with the same file.
+    /// Signed texts and their signatures; the examples in `docs/identity.md` are tested against the same file.
     const VECTORS: &str = include_str!("../../../docs/identity-vectors.json");
 
     #[test]

@@ -1,5 +1,5 @@
-//! Passwords: which are acceptable (`rules`), and argon2id with OWASP's parameters (19 MiB, 2 passes, 1 lane), off the async threads,
-//! a few at a time.
+//! Passwords: acceptance rules (`rules`) and argon2id hashing with OWASP's parameters (19 MiB, 2 passes, 1 lane), off the async threads
+//! with limited concurrency.
 
 mod rules;
 
@@ -19,7 +19,7 @@ use crate::{
     state::App,
 };
 
-/// What an attacker knows about someone who has an account: their address, their name, their projects.
+/// Collects what an attacker knows about an account holder: their address, name and projects.
 ///
 /// # Errors
 /// When the database fails.
@@ -28,13 +28,13 @@ pub async fn password_context(app: &App, staff: &StaffRow) -> Result<PasswordCon
     Ok(PasswordContext::new([staff.email.as_str(), &staff.name].into_iter().chain(projects.iter().map(|p| p.name.as_str()))))
 }
 
-/// Hashes that may run at once: each takes a core and 19 MiB, and submissions must not wait for sign-ins.
+/// Limits concurrent hashes: each takes a core and 19 MiB, and submissions must not wait for sign-ins.
 static SLOTS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     Arc::new(Semaphore::new((cores / 2).max(1)))
 });
 
-/// How long a request waits for a slot before it is refused.
+/// How long a request waits for a slot before it is rejected.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 fn argon2() -> Result<Argon2<'static>> {
@@ -55,10 +55,10 @@ async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send +
     .map_err(|e| Error::internal("password thread", e))?
 }
 
-/// The PHC string to store.
+/// Hashes a password into the PHC string to store.
 ///
 /// # Errors
-/// When hashing itself fails.
+/// Returns an error if hashing itself fails.
 pub async fn hash(app: &App, password: String) -> Result<String> {
     let mut salt = [0_u8; 16];
     app.ids.random(&mut salt);
@@ -69,10 +69,10 @@ pub async fn hash(app: &App, password: String) -> Result<String> {
     .await
 }
 
-/// Whether the password fits the stored string. With no stored string the same work is done, so that timing reveals nothing.
+/// Whether the password matches the stored string. Does the same work without a stored string, so that timing reveals nothing.
 ///
 /// # Errors
-/// When hashing itself fails.
+/// Returns an error if hashing itself fails.
 pub async fn verify(password: String, stored: Option<String>) -> Result<bool> {
     off_thread(move || {
         let argon2 = argon2()?;

@@ -1,31 +1,31 @@
-//! Which new passwords are acceptable: NIST SP 800-63B-4, section 3.1.1.2, and OWASP ASVS 5.0 6.2.4 and 6.2.11. Length is what
-//! protects; no classes of characters are demanded. Passwords that an attacker tries first are refused.
+//! Rules for new passwords: NIST SP 800-63B-4, section 3.1.1.2, and OWASP ASVS 5.0 6.2.4 and 6.2.11. Length protects;
+//! no character classes are required. Passwords that attackers try first are rejected.
 
 use domain::DomainError;
 
-/// Fewest characters (NIST asks for 8 at least where there is a second factor, 15 without one; a long list of refused passwords lies between).
+/// Minimum characters (NIST requires 8 with a second factor and 15 without; a long list of rejected passwords justifies a value between).
 pub const MIN_CHARS: usize = 10;
-/// Most bytes, so that hashing is bounded.
+/// Maximum bytes; bounds the cost of hashing.
 pub const MAX_BYTES: usize = 1024;
-/// Fewest characters that have to be left when everything an attacker knows about the account is taken out.
+/// Minimum characters left after removing everything an attacker knows about the account.
 const MIN_OWN_CHARS: usize = 6;
-/// Fewest different characters: `aaaaaaaaaaaa` and `1212121212` are tried first.
+/// Minimum distinct characters: attackers try `aaaaaaaaaaaa` and `1212121212` first.
 const MIN_DISTINCT: usize = 5;
-/// Shorter words would refuse good passwords by accident.
+/// Minimum length of a word to remove; shorter words would reject good passwords by accident.
 const MIN_WORD: usize = 4;
 
-/// The 100,000 most frequent passwords of [`MIN_CHARS`] characters or more, in lower case, sorted by bytes, one a line. Taken from the
+/// The 100,000 most frequent passwords of [`MIN_CHARS`] characters or more, in lower case, sorted by bytes, one per line. From the
 /// ranking of the ten million passwords that Mark Burnett put into the public domain in 2015.
 static COMMON: &str = include_str!("common.txt");
 
-/// What an attacker knows about an account and tries first, in parts of words.
+/// Words that an attacker knows about an account and tries first.
 #[derive(Debug, Clone, Default)]
 pub struct PasswordContext {
     words: Vec<String>,
 }
 
 impl PasswordContext {
-    /// The words of an e-mail address, and of names: the person's, their projects'.
+    /// Splits an e-mail address and names (the person's, their projects') into words.
     #[must_use]
     pub fn new<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
         let mut words: Vec<String> = vec!["earshot".into(), "password".into()];
@@ -35,13 +35,13 @@ impl PasswordContext {
             words.push(text.chars().filter(|c| c.is_alphanumeric()).collect());
         }
         words.retain(|word| word.chars().count() >= MIN_WORD);
-        // The longest first: a name is taken out before its parts are.
+        // Longest first: remove a whole name before its parts.
         words.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         words.dedup();
         Self { words }
     }
 
-    /// How many characters of a password in lower case are its own.
+    /// Number of characters in a lower-case password that are not context words.
     fn own_chars(&self, password: &str) -> usize {
         let mut rest: String = password.chars().filter(|c| c.is_alphanumeric()).collect();
         for word in &self.words {
@@ -52,10 +52,10 @@ impl PasswordContext {
     }
 }
 
-/// Whether a new password is acceptable for an account that `context` tells of.
+/// Checks that a new password is acceptable for the account described by `context`.
 ///
 /// # Errors
-/// [`domain::DomainError::Invalid`] at the field `password`, with what to do.
+/// [`domain::DomainError::Invalid`] on the field `password`, with advice.
 pub fn check(password: &str, context: &PasswordContext) -> Result<(), DomainError> {
     let refused = |code: &'static str, text: &str| Err(DomainError::field("password", code, text));
     if password.chars().count() < MIN_CHARS {
@@ -90,16 +90,16 @@ fn distinct(password: &str) -> usize {
     chars.len()
 }
 
-/// Whether each character is the next, or the one before, of the character before it: `abcdefghij`, `0987654321`.
+/// Whether each character directly follows or precedes the one before it: `abcdefghij`, `0987654321`.
 fn is_sequence(password: &str) -> bool {
     let codes: Vec<i64> = password.chars().map(|c| i64::from(u32::from(c))).collect();
     let steps = |step: i64| codes.windows(2).filter(|pair| pair[1] - pair[0] == step).count();
-    // `1234567890` has one step that is none.
+    // `1234567890` has one step that breaks the sequence.
     let most = codes.len().saturating_sub(2);
     steps(1) >= most || steps(-1) >= most
 }
 
-/// Whether the list has this line.
+/// Whether the list of common passwords has this line.
 fn is_common(password: &str) -> bool {
     let (wanted, list) = (password.as_bytes(), COMMON.as_bytes());
     let (mut from, mut to) = (0, list.len());
